@@ -476,6 +476,47 @@ td_decimal book_size_at(const book *b, msg_side at, td_decimal price)
     return (td_decimal){side_has(side, rank, key) ? side->sizes[rank] : 0, b->size_scale};
 }
 
+/* Compare the next levels of both states: below 0 if only `before` has the better one, above 0 if
+ * only `after` has it, 0 if both have it. */
+static int compare_next(const book_changes *self, const book_level *was, const book_level *is)
+{
+    int order = td_decimal_compare(is->price, was->price);
+    return self->side == SIDE_BUY ? order : -order;
+}
+
+int book_changes_next(book_changes *self, book_change *out)
+{
+    while (self->side != SIDE_NONE) {
+        book_level was;
+        book_level is;
+        int had =
+            self->before != NULL && book_level_at(self->before, self->side, self->before_at, &was);
+        int has = book_level_at(self->after, self->side, self->after_at, &is);
+        if (!had && !has) {
+            self->side++;
+            self->before_at = self->after_at = 0;
+            continue;
+        }
+        int order = had && has ? compare_next(self, &was, &is) : has - had;
+        had = order <= 0;
+        has = order >= 0;
+        self->before_at += (size_t)had;
+        self->after_at += (size_t)has;
+        if (order == 0 && td_decimal_compare(was.size, is.size) == 0)
+            continue;
+        *out = (book_change){.side = self->side,
+                             .price = had ? was.price : is.price,
+                             .had_level = had != 0,
+                             .has_level = has != 0};
+        if (had)
+            out->before = was.size;
+        if (has)
+            out->after = is.size;
+        return 1;
+    }
+    return 0;
+}
+
 int book_is_crossed(const book *b)
 {
     const book_side *bids = &b->sides[SIDE_BUY];

@@ -74,6 +74,24 @@ int book_level_at(const book *book, msg_side side, size_t index, book_level *out
 /* The size of the level at a price, in any scale; 0 if the side has no such level. */
 td_decimal book_size_at(const book *book, msg_side side, td_decimal price);
 
+/* A level that two states of a book do not have alike. */
+typedef struct book_change {
+    msg_side side;
+    td_decimal price;
+    td_decimal before, after; /* its sizes; valid if had_level, has_level */
+    uint8_t had_level, has_level;
+} book_change;
+
+/* Iterates over such levels: bids, then asks, the best first. Initialise with the two states; no
+ * `before` is an empty book. book_changes_next returns 0 after the last. The states must not change
+ * meanwhile. */
+typedef struct book_changes {
+    const book *before, *after;
+    msg_side side;
+    size_t before_at, after_at; /* for its own use: the next levels of that side */
+} book_changes;
+int book_changes_next(book_changes *self, book_change *out);
+
 /* 1 if the best bid is at or above the best ask. */
 int book_is_crossed(const book *book);
 

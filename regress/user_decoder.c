@@ -62,6 +62,40 @@ td_result decoder_options_check(const decoder_options *options, size_t count_max
     return TD_E_INVALID;
 }
 
+static td_result add_word(decoder_words *to, const char *option, const char *value, td_err *err)
+{
+    size_t count = 0;
+    while (to->list[count] != NULL)
+        count++;
+    to->list[count] = to->text[count];
+    return snprintf(to->text[count], DECODER_WORD_BYTES, "--%s=%s", option, value) <
+                   DECODER_WORD_BYTES
+               ? TD_OK
+               : td_err_set(err, TD_E_INVALID, "--%s: the text is too long", option);
+}
+
+td_result decoder_options_words(const decoder_options *options, decoder_words *out, td_err *err)
+{
+    decoder_options defaults = {0};
+    char number[32];
+    (void)option_group_decoder(&defaults);
+    memset(out, 0, sizeof *out);
+    td_result rc = decoder_options_check(options, 2, err);
+    for (size_t i = 0; rc == TD_OK && i < options->libraries.count; i++)
+        rc = add_word(out, "decoder", options->libraries.items[i], err);
+    for (size_t i = 0; rc == TD_OK && i < options->commands.count; i++)
+        rc = add_word(out, "decoder-cmd", options->commands.items[i], err);
+    if (rc != TD_OK || out->list[0] == NULL)
+        return rc;
+    (void)snprintf(number, sizeof number, "%" PRIu64 "ns", options->timeout_ns);
+    if (options->timeout_ns != defaults.timeout_ns)
+        rc = add_word(out, "timeout", number, err);
+    (void)snprintf(number, sizeof number, "%" PRIu64, options->failures_max);
+    if (rc == TD_OK && options->failures_max != defaults.failures_max)
+        rc = add_word(out, "max-failures", number, err);
+    return rc;
+}
+
 decode_reason decoder_reason_of(td_bytes text)
 {
     for (int reason = DECODE_NOT_JSON; reason < DECODE_REFUSED; reason++) {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/cli/options.h"
 #include "base/cli/result.h"
@@ -28,6 +29,18 @@ option_group option_group_decoder(decoder_options *target);
 TD_MUST_USE td_result decoder_options_check(const decoder_options *options, size_t count_max,
                                             td_err *err);
 size_t decoder_options_count(const decoder_options *options);
+
+/* The options as words of a command line, "--decoder=mine.so", without defaults; empty without a
+ * decoder. */
+enum { DECODER_WORDS_MAX = 4, DECODER_WORD_BYTES = LIMIT_PATH_BYTES + 16 };
+typedef struct decoder_words {
+    char text[DECODER_WORDS_MAX][DECODER_WORD_BYTES];
+    const char *list[DECODER_WORDS_MAX + 1]; /* the words and a NULL */
+} decoder_words;
+
+/* Make the words, for at most two decoders. TD_E_INVALID: there are more, or a word is too long. */
+TD_MUST_USE td_result decoder_options_words(const decoder_options *options, decoder_words *out,
+                                            td_err *err);
 
 typedef struct user_decoder user_decoder;
 

@@ -24,6 +24,17 @@ void last_frame_clear(last_frame *self)
     self->condition = NULL;
 }
 
+/* Take the frame's verdict. What a comparison of topics found is appended, so that it is the
+ * violation of a frame that breaks no rule of its own topic, as in a report. */
+static void note_verdict(last_frame *self, const symbol_verdict *found)
+{
+    verdict *rules = &self->rules;
+    *rules = found->rules;
+    for (uint32_t i = 0; i < found->audit.count && rules->count < VERDICT_ITEMS_MAX; i++)
+        if (found->audit.items[i].event == AUDIT_DIFFERS)
+            rules->items[rules->count++] = found->audit.items[i].verdict;
+}
+
 static void note(last_frame *self, const observed_frame *seen)
 {
     const frame_ref *frame = seen->frame;
@@ -35,7 +46,7 @@ static void note(last_frame *self, const observed_frame *seen)
     self->rules.count = 0;
     self->track = NULL;
     if (seen->found != NULL) {
-        self->rules = seen->found->rules;
+        note_verdict(self, seen->found);
         self->track = seen->found->track;
         self->is_trusted = seen->trust->is_trusted;
     }
@@ -50,31 +61,70 @@ static void note(last_frame *self, const observed_frame *seen)
         td_buf_add(&self->levels, &m->book.levels[i], sizeof m->book.levels[i]);
 }
 
+/* Keep a copy of a track's book as the stream's state. */
+static void keep_book(void **state, const track *of)
+{
+    const book *now = of == NULL ? NULL : track_book(of);
+    if (now == NULL)
+        return;
+    if (*state == NULL)
+        *state = book_open(0);
+    book_copy(*state, now);
+}
+
+/* A topic that begins with a saved state has a book before its first frame. */
+static td_result begin(void *ctx, const struct stream *of, void **state, const frame_ref *first,
+                       td_err *err)
+{
+    const last_frame *self = ctx;
+    const symbol_topic *topic;
+    (void)err;
+    for (size_t i = 0; (topic = symbol_state_topic_at(of->of_symbol, i)) != NULL; i++)
+        if (self->keeps_before && topic->line == first->channel->info.line &&
+            strcmp(topic->name, of->topic) == 0)
+            keep_book(state, symbol_topic_track(topic));
+    return TD_OK;
+}
+
 static td_result observe(void *ctx, const struct stream *of, void **state,
                          const observed_frame *seen, td_err *err)
 {
     last_frame *self = ctx;
     (void)of;
-    (void)state;
     (void)err;
     if (!seen->frame->is_lead_in)
         note(self, seen);
+    /* A connection's first frame has no state before it: a tape that begins with the connection
+     * does not have the books of the one before. */
+    int continues = seen->found != NULL && seen->found->step == SYMBOL_CONTINUES;
+    self->before = continues ? *state : NULL;
     self->condition = self->conditions == NULL ? NULL : conditions_met(self->conditions, seen);
-    return self->condition != NULL ? self->is_met(self->user) : TD_OK;
+    td_result rc = self->condition != NULL ? self->is_met(self->user) : TD_OK;
+    if (self->keeps_before && seen->found != NULL && !seen->frame->is_copy)
+        keep_book(state, seen->found->track);
+    return rc;
+}
+
+static void close_state(void *ctx, void *state)
+{
+    (void)ctx;
+    book_close(state);
 }
 
 observer last_frame_observer(last_frame *self, const gap_list *ledger)
 {
-    static const observer_ops OPS = {.name = "last frame", .frame = observe, .is_ordered = 1};
+    static const observer_ops OPS = {.name = "last frame",
+                                     .begin = begin,
+                                     .frame = observe,
+                                     .close = close_state,
+                                     .is_ordered = 1};
     return (observer){&OPS, self, ledger};
 }
 
-/* List a side's levels, best first: for programs only. */
+/* List a side's levels, best first. */
 static void describe_levels(result_writer *r, const char *name, const book *b, msg_side side)
 {
     book_level level;
-    if (result_json(r) == NULL)
-        return;
     result_list_begin(r, name);
     for (size_t i = 0; book_level_at(b, side, i, &level); i++) {
         result_object_begin(r, NULL);
@@ -85,7 +135,40 @@ static void describe_levels(result_writer *r, const char *name, const book *b, m
     result_list_end(r);
 }
 
-static void describe_book(const last_frame *self, result_writer *r)
+static void describe_size(result_writer *r, const char *name, int has_level, td_decimal size)
+{
+    if (has_level)
+        result_decimal(r, name, size);
+    else
+        result_null(r, name);
+}
+
+/* Describe the best prices before the frame, and the levels that it changed. */
+static void describe_changes(result_writer *r, const book *before, const book *after)
+{
+    book_changes changes = {.before = before, .after = after};
+    book_change change;
+    if (before == NULL) {
+        result_null(r, "before");
+    } else {
+        result_object_begin(r, "before");
+        report_describe_best(r, "best_bid", "best_bid_size", before, SIDE_BUY);
+        report_describe_best(r, "best_ask", "best_ask_size", before, SIDE_SELL);
+        result_object_end(r, NULL);
+    }
+    result_list_begin(r, "changes");
+    while (book_changes_next(&changes, &change)) {
+        result_object_begin(r, NULL);
+        result_text(r, "side", change.side == SIDE_BUY ? "bid" : "ask");
+        result_decimal(r, "price", change.price);
+        describe_size(r, "before", change.had_level, change.before);
+        describe_size(r, "after", change.has_level, change.after);
+        result_object_end(r, NULL);
+    }
+    result_list_end(r);
+}
+
+static void describe_book(const last_frame *self, result_writer *r, last_frame_book parts)
 {
     const book *b = self->track == NULL ? NULL : track_book(self->track);
     if (b == NULL) {
@@ -99,13 +182,17 @@ static void describe_book(const last_frame *self, result_writer *r)
     report_describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
     result_bool(r, "broken", !self->is_trusted);
     result_text(r, "levels_sha1", sha1);
-    describe_levels(r, "bids", b, SIDE_BUY);
-    describe_levels(r, "asks", b, SIDE_SELL);
+    if (parts == LAST_FRAME_LEVELS && result_json(r) != NULL) {
+        describe_levels(r, "bids", b, SIDE_BUY);
+        describe_levels(r, "asks", b, SIDE_SELL);
+        describe_changes(r, self->before, b);
+    }
     result_object_end(r, "  book: bid {best_bid|-}[ x {best_bid_size}], ask {best_ask|-}"
                          "[ x {best_ask_size}][{broken?}, broken]\n");
 }
 
-void last_frame_describe(const last_frame *self, result_writer *r, const char *name)
+void last_frame_describe(const last_frame *self, result_writer *r, const char *name,
+                         last_frame_book parts)
 {
     const verdict_item *broken = verdict_violation(&self->rules);
     const channel_info *channel = &self->frame.channel->info;
@@ -119,7 +206,7 @@ void last_frame_describe(const last_frame *self, result_writer *r, const char *n
     result_text(r, "undecoded", self->undecoded);
     result_text(r, "rule", broken == NULL ? NULL : rule_name(broken->rule));
     result_text(r, "condition", self->condition);
-    describe_book(self, r);
+    describe_book(self, r, parts);
     result_object_end(r, "{recv_ns}  {feed} {topic}[ {symbol}], frame {ordinal} of connection "
                          "{conn}[, not decoded: {undecoded}][, broke {rule}]\n{book}");
 }

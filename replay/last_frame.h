@@ -18,6 +18,10 @@ typedef struct last_frame {
     uint8_t is_trusted;    /* 1: the track's state is right (tape/topic_trust.h) */
     td_buf bytes;          /* the frame's bytes */
     td_buf levels;         /* the msg_levels of a frame that changes a book */
+    uint8_t keeps_before;  /* 1: keep a copy of each topic's book, for `before`; set it before the
+                              first frame */
+    const book *before;    /* the topic's book before the frame, during is_met; NULL: this is the
+                              first frame of its connection */
     /* Conditions to evaluate; may be NULL. is_met is called if the frame meets a condition. The
      * observer returns the result of is_met, so TD_EOF ends the play. */
     struct conditions *conditions;
@@ -36,7 +40,14 @@ void last_frame_clear(last_frame *self);
 /* The observer that fills it. ledger: see observer. */
 observer last_frame_observer(last_frame *self, const gap_list *ledger);
 
+/* What JSON has of the frame's book, besides its best prices. */
+typedef enum last_frame_book {
+    LAST_FRAME_BEST,   /* nothing: of many frames, levels would be most of the output */
+    LAST_FRAME_LEVELS, /* its levels, and how `before` differs; needs keeps_before */
+} last_frame_book;
+
 /* Describe the frame, its verdict and its book: an object; as text, two lines. */
-void last_frame_describe(const last_frame *self, result_writer *r, const char *name);
+void last_frame_describe(const last_frame *self, result_writer *r, const char *name,
+                         last_frame_book parts);
 
 #endif

@@ -18,7 +18,8 @@ typedef struct cat_options {
     uint8_t is_following;
     uint8_t with_events;
     uint64_t limit;
-    int dir; /* index into DIRS */
+    const char *text; /* NULL: not given */
+    int dir;          /* index into DIRS */
 } cat_options;
 
 static const char *const DIRS[] = {"all", "in", "out", "http", NULL};
@@ -38,6 +39,10 @@ static const option_row CAT_ROWS[] = {
      .metavar = "DIR",
      .help = "only frames of this direction",
      .choices = DIRS},
+    {.long_name = "text",
+     OPTION_INTO(cat_options, text),
+     .metavar = "TEXT",
+     .help = "only frames whose bytes contain TEXT: an order id, a part of JSON as it was sent"},
     {.short_name = 'n',
      .long_name = "max-frames",
      OPTION_INTO(cat_options, limit),
@@ -70,10 +75,17 @@ static int wants_dir(const cat_options *options, channel_dir dir)
     return options->dir == 0 || strcmp(DIRS[options->dir], channel_dir_name(dir)) == 0;
 }
 
+static int has_text(const cat_options *options, td_bytes bytes)
+{
+    return options->text == NULL || (bytes.size > 0 && memmem(bytes.data, bytes.size, options->text,
+                                                              strlen(options->text)) != NULL);
+}
+
 static int wants_frame(const cat_run *run, const frame_ref *frame)
 {
     const entry_options *entries = &run->verb->entries;
     return wants_dir(&run->options, frame->channel->info.dir) &&
+           has_text(&run->options, frame->bytes) &&
            (!entry_options_are_given(entries) ||
             (frame->content.message != NULL &&
              message_has_entry(frame->content.message, &entries->price, &entries->size)));
@@ -179,6 +191,7 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv)
         .statuses = {[EXIT_CODE_DAMAGE] = "stored frames are damaged; the others were printed"},
         .examples = "tapedeck cat archive --topic publicTrade --symbol BTCUSDT --raw\n"
                     "tapedeck cat archive --topic publicTrade --price 60623.5 --size 0.1..\n"
+                    "tapedeck cat archive --text 1d28db3f -n 20\n"
                     "tapedeck cat archive --follow --topic 'orderbook.*'",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .own = {{"Frames", CAT_ROWS, sizeof CAT_ROWS / sizeof CAT_ROWS[0], &run.options}},

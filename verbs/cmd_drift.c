@@ -116,7 +116,8 @@ static void print_report(verb_run *verb, uint64_t since_ns, const drift_run_resu
     result_count(r, "unreadable_segments", result->tape.segments_unreadable);
     result_object_end(r, "{findings}[{findings?}\n]"
                          "{frames frame}: [{new new finding}][{new!}no new findings]"
-                         "[, {known} known before][, {left_out} left out: too many]"
+                         "[, {known} known before]"
+                         "[, {left_out occurrence} of other findings left out: too many]"
                          "[; {damaged_chunks damaged chunk}]"
                          "[; {unreadable_segments unreadable segment}]\n");
     if (count_new > 0 || left_out > 0) /* findings that were left out may be new */

@@ -1,4 +1,4 @@
-/* tapedeck view: shows an archive as a page in a browser. */
+/* tapedeck view: shows an archive, or two on one timeline, as a page in a browser. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "base/io_posix.h"
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
+#include "regress/user_decoder.h"
 #include "view/answers.h"
 #include "view/server.h"
 
@@ -36,7 +37,10 @@ static const option_row VIEW_ROWS[] = {
 
 typedef struct view_command {
     view_flags flags;
-    int stop_fd; /* an eventfd: a signal has arrived */
+    decoder_options decoders;
+    decoder_words words;
+    archive *second; /* NULL: only one is shown */
+    int stop_fd;     /* an eventfd: a signal has arrived */
 } view_command;
 
 static void on_stop(void *user)
@@ -93,7 +97,13 @@ static void tell(const verb_run *verb, const view_server *server)
 {
     char host[256] = "this machine";
     const char *url = view_server_url(server);
-    report_line(verb->report, TD_LOG_INFO, "%s is shown at %s", archive_path(verb->archive), url);
+    const view_command *command = verb->state;
+    if (command->second == NULL)
+        report_line(verb->report, TD_LOG_INFO, "%s is shown at %s", archive_path(verb->archive),
+                    url);
+    else
+        report_line(verb->report, TD_LOG_INFO, "%s and %s are shown at %s",
+                    archive_path(verb->archive), archive_path(command->second), url);
     if (open_browser(url))
         return;
     (void)gethostname(host, sizeof host - 1);
@@ -124,16 +134,50 @@ static td_result serve(verb_run *verb, view_answers *answers)
     return rc;
 }
 
+static td_result check(verb_run *verb)
+{
+    view_command *command = verb->state;
+    if (verb->operands.count > 0 && verb->catalog != NULL)
+        return td_err_set(&verb->err, TD_E_INVALID, "--catalog is for one archive: two are given");
+    return decoder_options_words(&command->decoders, &command->words, &verb->err);
+}
+
+/* Open the second archive, if it is given, and show it beside the first one. */
+static td_result open_second(verb_run *verb, view_answers *first, view_answers **answers)
+{
+    view_command *command = verb->state;
+    const archive_options options = {
+        .io = io_posix(), .clock = verb->clock, .log = &verb->log, .verb = "view"};
+    if (verb->operands.count == 0)
+        return TD_OK;
+    td_result rc =
+        archive_open(&options, verb->operands.items[0], ARCHIVE_READ, &command->second, &verb->err);
+    if (rc == TD_OK)
+        rc = view_answers_open(command->second, NULL, answers, &verb->err);
+    if (rc != TD_OK)
+        return rc;
+    view_answers_set_decoders(*answers, command->words.list);
+    view_answers_pair(first, *answers);
+    return TD_OK;
+}
+
 static td_result work(verb_run *verb)
 {
     const view_command *command = verb->state;
     view_answers *answers = NULL;
+    view_answers *second = NULL;
     td_result rc = remove_ready(command->flags.ready_file, &verb->err);
     if (rc == TD_OK)
         rc = view_answers_open(verb->archive, verb->catalog, &answers, &verb->err);
+    if (rc == TD_OK) {
+        view_answers_set_decoders(answers, command->words.list);
+        rc = open_second(verb, answers, &second);
+    }
     if (rc == TD_OK)
         rc = serve(verb, answers);
     view_answers_close(answers);
+    view_answers_close(second);
+    archive_close(command->second);
     if (rc == TD_OK)
         rc = remove_ready(command->flags.ready_file, &verb->err);
     return rc;
@@ -145,15 +189,23 @@ exit_code cmd_view(const verb_context *context, int argc, char **argv)
     const verb_spec spec = {
         .name = "view",
         .summary = "Show an archive as a page in a browser: what was recorded when, with gaps; and "
-                   "its frames. It also shows an archive that is being recorded.",
+                   "its frames. It also shows an archive that is being recorded, and two archives "
+                   "on one timeline, with what only one of them has. With a decoder of your own, "
+                   "it shows the first message that this decodes differently.",
+        .operands = "[ARCHIVE] [OTHER]",
+        .operand_max = 1,
         .statuses = {[EXIT_CODE_DONE] = "ended by a signal",
-                     [EXIT_CODE_FAILED] = "the archive cannot be read, or the address is in use"},
+                     [EXIT_CODE_FAILED] = "an archive cannot be read, or the address is in use"},
         .examples = "tapedeck view archive\n"
+                    "tapedeck view archive other\n"
+                    "tapedeck view archive --decoder ./mine.so\n"
                     "tapedeck view archive --listen 127.0.0.1:8090",
         .takes = VERB_STOPS,
-        .own = {{"Page", VIEW_ROWS, sizeof VIEW_ROWS / sizeof *VIEW_ROWS, &command.flags}},
+        .own = {{"Page", VIEW_ROWS, sizeof VIEW_ROWS / sizeof *VIEW_ROWS, &command.flags},
+                option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,
         .calls = {.stop = on_stop, .user = &command},
+        .check = check,
         .work = work};
     exit_code code = verb_run_all(&spec, &command, context, argc, argv);
     (void)close(command.stop_fd);

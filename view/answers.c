@@ -25,11 +25,15 @@ struct view_answers {
     archive *from;
     char path[LIMIT_PATH_BYTES]; /* absolute, for verbs */
     const char *catalog;         /* NULL: the archive's own */
+    view_answers *second;        /* of the second archive; NULL: only one is shown */
+    const char *const *decoders; /* options, and a NULL */
     market_cache *cache;
     pthread_mutex_t lock; /* of all below, and of the archive */
     timeline *over_time;  /* NULL: not read yet */
     uint64_t updated_ns;  /* by the monotonic clock */
 };
+
+static const char *const NO_DECODERS[] = {NULL};
 
 td_result view_answers_open(archive *from, const char *catalog, view_answers **out, td_err *err)
 {
@@ -39,6 +43,7 @@ td_result view_answers_open(archive *from, const char *catalog, view_answers **o
     made->from = from;
     made->catalog = catalog;
     made->cache = market_cache_open_default();
+    made->decoders = NO_DECODERS;
     (void)pthread_mutex_init(&made->lock, NULL);
     if (realpath(archive_path(from), path) == NULL)
         rc = td_err_set_os(err, errno, "cannot find '%s'", archive_path(from));
@@ -58,6 +63,16 @@ void view_answers_close(view_answers *self)
     market_cache_close(self->cache);
     (void)pthread_mutex_destroy(&self->lock);
     td_free(self);
+}
+
+void view_answers_pair(view_answers *self, view_answers *second)
+{
+    self->second = second;
+}
+
+void view_answers_set_decoders(view_answers *self, const char *const *options)
+{
+    self->decoders = options;
 }
 
 /* Read the archive for the first request; later only for "archive", which the page polls, so that
@@ -93,6 +108,8 @@ static td_result write_archive(const view_answers *self, td_buf *out, td_err *er
     json_write_member_text(&json, "path", self->path);
     json_write_member_u64(&json, "now_ns", clock_wall_ns(clock_real()));
     json_write_member_bool(&json, "is_recording", timeline_is_live(self->over_time));
+    json_write_member_bool(&json, "is_pair", self->second != NULL);
+    json_write_member_bool(&json, "has_decoders", self->decoders[0] != NULL);
     json_write_member_u64(&json, "first_ns", first_ns);
     json_write_member_u64(&json, "last_ns", last_ns);
     json_write_member_u64(&json, "gaps", timeline_gaps(self->over_time)->count);
@@ -443,11 +460,25 @@ static td_result answer_over_time(view_answers *self, const view_request *reques
     return td_err_set(err, TD_E_NOTFOUND, "the page has no such question");
 }
 
+/* The archive that a request is about. Removes its prefix from the path. */
+static view_answers *find_asked(view_answers *self, view_request *request)
+{
+    static const char PREFIX[] = "b/";
+    const size_t size = sizeof PREFIX - 1;
+    if (self->second == NULL || strncmp(request->path, PREFIX, size) != 0)
+        return self;
+    memmove(request->path, request->path + size, strlen(request->path + size) + 1);
+    return self->second;
+}
+
 void view_answers_answer(void *user, view_request *request, view_reply *reply)
 {
-    view_answers *self = user;
+    view_answers *self = find_asked(user, request);
     if (strncmp(request->path, "verb/", sizeof "verb/" - 1) == 0) {
-        verb_child_answer(self->path, self->catalog, request, reply);
+        const verb_child_given given = {self->path,
+                                        self->second == NULL ? NULL : self->second->path,
+                                        self->catalog, self->decoders};
+        verb_child_answer(&given, request, reply);
         return;
     }
     td_err err;

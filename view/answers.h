@@ -17,6 +17,8 @@
  *                      runs, columns of cells, columns and buckets of latencies
  *   verb/NAME?OPTION=  a verb's result (view/verb_child.h)
  *
+ * With a second archive: b/archive, b/tile and so on are about that one.
+ *
  * Any thread. */
 #ifndef TD_VIEW_ANSWERS_H
 #define TD_VIEW_ANSWERS_H
@@ -34,6 +36,15 @@ typedef struct view_answers view_answers;
 TD_MUST_USE td_result view_answers_open(archive *from, const char *catalog, view_answers **out,
                                         td_err *err);
 void view_answers_close(view_answers *self);
+
+/* Before the first question: show a second archive beside the first one. self answers questions
+ * below b/ by `second`, which is borrowed until self is closed, and allows the verb that compares
+ * both. */
+void view_answers_pair(view_answers *self, view_answers *second);
+
+/* Before the first question: allow the verb that compares decoders. options: as in
+ * verb_child_given; borrowed until close. */
+void view_answers_set_decoders(view_answers *self, const char *const *options);
 
 /* view_server_options.answer, with the view_answers as its user. */
 void view_answers_answer(void *user, view_request *request, view_reply *reply);

@@ -114,12 +114,18 @@ static td_result scale_price(maker *self, td_decimal price, int64_t *out)
                : td_err_set(self->err, TD_E_LIMIT, "the prices differ too much for one picture");
 }
 
-static price_level *get_level(maker *self, int64_t price)
+/* The level of a price, or NULL. */
+static price_level *find_level(const maker *self, int64_t price)
 {
     row_probe at = row_probe_of(hash_price(price));
     while (row_table_next(&self->by_price, &at))
         if (self->levels[at.row].price == price)
             return &self->levels[at.row];
+    return NULL;
+}
+
+static price_level *add_level(maker *self, int64_t price)
+{
     self->levels = td_array_grow(self->levels, self->level_count, sizeof *self->levels);
     self->levels[self->level_count] = (price_level){.price = price};
     row_table_put(&self->by_price, hash_price(price), self->level_count);
@@ -154,7 +160,11 @@ static td_result set_level(maker *self, msg_side side, td_decimal price, double 
     td_result rc = scale_price(self, price, &scaled);
     if (rc != TD_OK)
         return rc;
-    price_level *level = get_level(self, scaled);
+    price_level *level = find_level(self, scaled);
+    if (level == NULL && size == 0)
+        return TD_OK;
+    if (level == NULL)
+        level = add_level(self, scaled);
     level->seen = self->books << SIDES |
                   (level->seen >> SIDES == self->books ? level->seen & 3 : 0) | 1U << side;
     const double before = largest(level);

@@ -305,7 +305,10 @@ td_result market_tile_rebin(const market_tile *from, td_decimal bin, market_tile
 
 void market_tile_save(const market_tile *self, td_buf *out)
 {
+    const size_t at = out->size;
     td_buf_add(out, self, sizeof *self);
+    memset(out->data + at + offsetof(market_tile, runs), 0, sizeof self->runs);
+    memset(out->data + at + offsetof(market_tile, trades), 0, sizeof self->trades);
     td_buf_add(out, self->runs, self->run_count * sizeof *self->runs);
     td_buf_add(out, self->trades, self->trades_count * sizeof *self->trades);
 }

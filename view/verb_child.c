@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/json/json_write.h"
 
 enum {
-    WORDS_MAX = VIEW_ARGS_MAX + 8,
+    WORDS_MAX = VIEW_ARGS_MAX + VERB_CHILD_DECODERS_MAX + 8,
     WORD_BYTES = LIMIT_PATH_BYTES + 16,
     OUTPUT_BYTES_MAX = VIEW_ANSWER_BYTES_MAX - (64 << 10), /* the rest of the answer is short */
     ERRORS_BYTES_MAX = 16 << 10,
@@ -27,22 +28,35 @@ enum {
 
 #define SELECTION "feed", "topic", "symbol", "from", "to"
 
-/* A verb that the page may run, with its options. operand: the argument that is an operand. form:
- * the option that selects JSON. */
+typedef enum verb_needs {
+    NEEDS_ARCHIVE,
+    NEEDS_PAIR,     /* two archives, as its operands */
+    NEEDS_DECODERS, /* an archive, and decoders of the command line */
+} verb_needs;
+
+/* A verb that the page may run, as in the request's path, with its options. operand: the argument
+ * that is an operand. form: the option that selects JSON. */
 typedef struct verb_permit {
     const char *verb;
     const char *form;
     const char *operand;
     const char *options[12];
+    verb_needs needs;
 } verb_permit;
 
 static const verb_permit PERMITS[] = {
-    {"gaps", "--json", NULL, {SELECTION}},
-    {"days", "--json", NULL, {SELECTION}},
-    {"cat", "--json", NULL, {SELECTION, "max-frames", "dir", "price", "size"}},
-    {"replay", "--messages", NULL, {SELECTION, "price", "size"}},
-    {"when", "--json", "condition", {SELECTION}},
-    {"why", "--json", "of", {"at", "side", "price"}},
+    {"gaps", "--json", NULL, {SELECTION}, NEEDS_ARCHIVE},
+    {"days", "--json", NULL, {SELECTION}, NEEDS_ARCHIVE},
+    {"cat",
+     "--json",
+     NULL,
+     {SELECTION, "max-frames", "dir", "price", "size", "text"},
+     NEEDS_ARCHIVE},
+    {"replay", "--messages", NULL, {SELECTION, "price", "size"}, NEEDS_ARCHIVE},
+    {"when", "--json", "condition", {SELECTION, "max-frames"}, NEEDS_ARCHIVE},
+    {"why", "--json", "of", {"at", "side", "price"}, NEEDS_ARCHIVE},
+    {"diff", "--json", NULL, {SELECTION}, NEEDS_PAIR},
+    {"regress/diff", "--json", NULL, {SELECTION}, NEEDS_DECODERS},
 };
 
 static const verb_permit *find_permit(const char *path)
@@ -72,19 +86,35 @@ typedef struct child_words {
     size_t count;
 } child_words;
 
-static void add_word(child_words *to, const char *before, const char *text)
+static char *add_word(child_words *to, const char *before, const char *text)
 {
-    (void)snprintf(to->text[to->count++], WORD_BYTES, "%s%s", before, text); /* fits */
+    char *word = to->text[to->count++];
+    int size = snprintf(word, WORD_BYTES, "%s%s", before, text);
+    TD_ASSERT(size < WORD_BYTES);
+    return word;
 }
 
-/* Make the command line. 0: an argument is not allowed. */
-static int make_words(const verb_permit *of, const char *archive, const char *catalog,
+static int has_needs(const verb_permit *of, const verb_child_given *given)
+{
+    return of->needs == NEEDS_PAIR       ? given->other != NULL
+           : of->needs == NEEDS_DECODERS ? given->decoders[0] != NULL
+                                         : 1;
+}
+
+/* Make the command line. 0: an argument is not allowed, or what the verb needs was not given. */
+static int make_words(const verb_permit *of, const verb_child_given *given,
                       const view_request *request, child_words *out)
 {
     int has_frames = 0;
+    if (!has_needs(of, given))
+        return 0;
     out->count = 0;
     add_word(out, "", "tapedeck");
-    add_word(out, "", of->verb);
+    char *below = strchr(add_word(out, "", of->verb), '/');
+    if (below != NULL) {
+        *below = '\0';
+        add_word(out, "", below + 1);
+    }
     for (size_t i = 0; i < request->arg_count; i++) {
         const char *arg = request->args[i];
         size_t name = of->operand == NULL ? 0 : strlen(of->operand);
@@ -98,9 +128,16 @@ static int make_words(const verb_permit *of, const char *archive, const char *ca
     if (strcmp(of->verb, "cat") == 0 && !has_frames)
         add_word(out, "--", "max-frames=200");
     add_word(out, "", of->form);
-    add_word(out, "--archive=", archive);
-    if (catalog != NULL)
-        add_word(out, "--catalog=", catalog);
+    for (size_t i = 0; of->needs == NEEDS_DECODERS && given->decoders[i] != NULL; i++)
+        add_word(out, "", given->decoders[i]);
+    if (of->needs == NEEDS_PAIR) {
+        add_word(out, "", given->archive);
+        add_word(out, "", given->other);
+        return 1;
+    }
+    add_word(out, "--archive=", given->archive);
+    if (given->catalog != NULL)
+        add_word(out, "--catalog=", given->catalog);
     if (of->operand != NULL) {
         const char *operand = view_request_arg(request, of->operand);
         add_word(out, "", "--");
@@ -231,8 +268,7 @@ static td_result write_answer(td_buf *out, const child_words *line, int status,
     return json_write_end(&json, err);
 }
 
-void verb_child_answer(const char *archive, const char *catalog, view_request *request,
-                       view_reply *reply)
+void verb_child_answer(const verb_child_given *given, view_request *request, view_reply *reply)
 {
     const verb_permit *permit = find_permit(request->path);
     child_words *line = td_alloc_zero(1, sizeof *line);
@@ -243,7 +279,7 @@ void verb_child_answer(const char *archive, const char *catalog, view_request *r
     td_err_clear(&err);
     td_buf_init(&streams[0].text, OUTPUT_BYTES_MAX);
     td_buf_init(&streams[1].text, ERRORS_BYTES_MAX);
-    if (permit == NULL || !make_words(permit, archive, catalog, request, line)) {
+    if (permit == NULL || !make_words(permit, given, request, line)) {
         view_reply_fail(reply, 400, "the page has no such question");
     } else if (start(line, streams, &pid, &err) != TD_OK) {
         view_reply_fail(reply, 500, err.text);

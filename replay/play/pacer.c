@@ -20,11 +20,10 @@ td_result pacer_speed_parse(const char *text, pacer_speed *out, td_err *err)
     td_decimal value;
     if (td_decimal_parse(bytes, &value, NULL) != TD_OK || value.mantissa <= 0 ||
         td_decimal_shortest(value).scale > SPEED_SCALE_MAX)
-        return td_err_set(
-            err, TD_E_INVALID,
-            "speed '%s': expected a number above 0 (1, 10, 0.5; at most %d places) or "
-            "max",
-            text, SPEED_SCALE_MAX);
+        return td_err_set(err, TD_E_INVALID,
+                          "speed '%s': expected a number from 0.000001 to 9e18, with at most %d "
+                          "places, or max",
+                          text, SPEED_SCALE_MAX);
     out->value = td_decimal_shortest(value);
     return TD_OK;
 }

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "base/limits.h"
@@ -154,6 +155,68 @@ static void test_crossed(void **state)
     assert_int_equal(book_is_crossed(b), 0);
     assert_int_equal(book_level_count(b, SIDE_BUY), 0);
     book_close(b);
+}
+
+/* ---- changes ---- */
+
+/* "B99 1>2 B98 ->3 A101 3>-": side, price, size before and after. */
+static void changes_to_text(const book *before, const book *after, td_buf *out)
+{
+    book_changes changes = {.before = before, .after = after};
+    book_change change;
+    char text[4 * TD_DECIMAL_TEXT_BYTES];
+    while (book_changes_next(&changes, &change)) {
+        char price[TD_DECIMAL_TEXT_BYTES];
+        char was[TD_DECIMAL_TEXT_BYTES] = "-";
+        char is[TD_DECIMAL_TEXT_BYTES] = "-";
+        (void)td_decimal_format(change.price, price); /* the lengths are not needed */
+        if (change.had_level)
+            (void)td_decimal_format(change.before, was);
+        if (change.has_level)
+            (void)td_decimal_format(change.after, is);
+        int size = snprintf(text, sizeof text, "%s%c%s %s>%s", out->size == 0 ? "" : " ",
+                            change.side == SIDE_BUY ? 'B' : 'A', price, was, is);
+        td_buf_add(out, text, (size_t)size);
+    }
+    td_buf_add(out, "", 1);
+}
+
+static void test_changes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before; /* NULL: no state before */
+        const char *frame;
+        const char *changes; /* bids by falling price, then asks by rising price */
+    } CASES[] = {
+        {"S B99x1 B98x2 A101x3", "D B99x5", "B99 1>5"},
+        {"S B99x1 B98x2 A101x3", "D B99x1", ""},
+        {"S B99x1 B98x2 A101x3 A103x1", "D +B100x4 -B98 B97x1 +A102x6 -A103",
+         "B100 ->4 B98 2>- B97 ->1 A102 ->6 A103 1>-"},
+        {"S B99x1 A101x3", "D -B99 -A101", "B99 1>- A101 3>-"},
+        {"S B99x1 A101x3", "D +A99x2", "A99 ->2"},
+        {"S B99x1 B98x2 A101x3", "S B99x1 B97x2 A101x4", "B98 2>- B97 ->2 A101 3>4"},
+        {"S B99x1 A101x3", "D B98.125x2 B99.00x1.5", "B99 1>1.5 B98.125 ->2"},
+        {"S B-3x1 A-0.5x4", "D +B-1x2 +A-2x3", "B-1 ->2 A-2 ->3"},
+        {NULL, "S B99x1 B98x2 A101x3", "B99 ->1 B98 ->2 A101 ->3"},
+        {NULL, "D -B99", ""},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        book *before = open_book(25);
+        book *after = open_book(25);
+        book_outcome outcome;
+        td_buf text;
+        td_buf_init(&text, TEXT_MAX);
+        if (CASES[i].before != NULL)
+            apply_text(before, CASES[i].before, &outcome);
+        book_copy(after, before);
+        apply_text(after, CASES[i].frame, &outcome);
+        changes_to_text(CASES[i].before == NULL ? NULL : before, after, &text);
+        assert_string_equal((const char *)text.data, CASES[i].changes);
+        td_buf_fini(&text);
+        book_close(before);
+        book_close(after);
+    }
 }
 
 /* ---- digests ---- */
@@ -350,11 +413,9 @@ static void test_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_apply),
-        cmocka_unit_test(test_crossed),
-        cmocka_unit_test(test_levels_sha1),
-        cmocka_unit_test(test_hash_of_levels),
-        cmocka_unit_test(test_sides_equal_model),
+        cmocka_unit_test(test_apply),          cmocka_unit_test(test_crossed),
+        cmocka_unit_test(test_changes),        cmocka_unit_test(test_levels_sha1),
+        cmocka_unit_test(test_hash_of_levels), cmocka_unit_test(test_sides_equal_model),
         cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,8 +60,20 @@ async function requestJson(path, signal) {
   return parseJson(await (await request(path, signal)).text());
 }
 
-export async function getArchive(signal) {
-  const archive = await requestJson("api/archive", signal);
+// With two archives, "b" is the second one; "" is the first. Answers of verbs and lists of gaps are
+// about the archive that this function chooses.
+let chosenSide = () => "";
+
+export function askArchiveOf(choose) {
+  chosenSide = choose;
+}
+
+function questionTo(side, question) {
+  return side === "" ? `api/${question}` : `api/${side}/${question}`;
+}
+
+export async function getArchive(side) {
+  const archive = await requestJson(questionTo(side, "archive"));
   for (const name of ["now_ns", "first_ns", "last_ns"])
     archive[name] = BigInt(archive[name]);
   for (const row of archive.rows) {
@@ -72,7 +84,8 @@ export async function getArchive(signal) {
 }
 
 export async function getGaps(from, to, signal) {
-  const answer = await requestJson(`api/gaps?from=${from}&to=${to}`, signal);
+  const question = questionTo(chosenSide(), `gaps?from=${from}&to=${to}`);
+  const answer = await requestJson(question, signal);
   for (const gap of answer.gaps) {
     gap.from_ns = BigInt(gap.from_ns);
     gap.to_ns = gap.to_ns === null ? null : BigInt(gap.to_ns);
@@ -81,20 +94,24 @@ export async function getGaps(from, to, signal) {
 }
 
 // A verb's results: {command, status, errors, results}. options: [name, value] pairs.
-export function runVerb(verb, options, signal) {
+export function runVerb(verb, options, signal, side = chosenSide()) {
   const query = options.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
-  return requestJson(`api/verb/${verb}?${query}`, signal);
+  return requestJson(questionTo(side, `verb/${verb}?${query}`), signal);
 }
 
 export const TILE_CELLS = 256;
 
 // A tile: {bands: Map of a band's key to its number, frames, received, gaps}, with TILE_CELLS
-// values for each band. group: null for topics, or {feed, topic} for the symbols of a topic.
+// values for each band. group: {side, feed, topic} for the symbols of a topic, with feed null for
+// the topics of an archive; null for the topics of the first archive.
 export async function getTile(k, i, group, signal) {
-  const by = group === null
+  const side = group?.side ?? "";
+  const hasTopics = (group?.feed ?? null) === null;
+  const by = hasTopics
     ? "by=topic"
     : `by=symbol&feed=${encodeURIComponent(group.feed)}&topic=${encodeURIComponent(group.topic)}`;
-  const bytes = await (await request(`api/tile?k=${k}&i=${i}&${by}`, signal)).arrayBuffer();
+  const question = questionTo(side, `tile?k=${k}&i=${i}&${by}`);
+  const bytes = await (await request(question, signal)).arrayBuffer();
   const end = new Uint8Array(bytes).indexOf(10);
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 0, end)));
   const count = head.bands.length * TILE_CELLS;
@@ -103,7 +120,7 @@ export async function getTile(k, i, group, signal) {
     throw new Error("The server's answer is too short.");
   const bands = new Map();
   head.bands.forEach((band, number) =>
-    bands.set(bandKey(band.feed, band.topic, group === null ? null : band.symbol), number));
+    bands.set(bandKey(band.feed, band.topic, hasTopics ? null : band.symbol, side), number));
   return {
     bands,
     frames: new Float32Array(bytes.slice(at, at + 4 * count)),
@@ -113,12 +130,12 @@ export async function getTile(k, i, group, signal) {
 }
 
 // A tile of a market's book and trades: {tick, base, is_final, and a typed array for each name
-// below}, with TILE_CELLS columns. market: {feed, symbol, topic}; bin: a row's height, as text.
+// below}, with TILE_CELLS columns. market: {side, feed, symbol, topic}; bin: a row's height, as text.
 export async function getMarketTile(market, k, i, bin, signal) {
   const options = [["feed", market.feed], ["symbol", market.symbol], ["book", market.topic],
     ["k", k], ["i", i], ["bin", bin]];
   const query = options.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
-  const bytes = await (await request(`api/market?${query}`, signal)).arrayBuffer();
+  const bytes = await (await request(questionTo(market.side, `market?${query}`), signal)).arrayBuffer();
   const end = new Uint8Array(bytes).indexOf(10);
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 0, end)));
   const columns = TILE_CELLS;
@@ -155,9 +172,9 @@ export async function getMarketTile(market, k, i, bin, signal) {
 }
 
 // The key of a band in tiles and in the URL. symbol: null for a whole topic.
-export function bandKey(feed, topic, symbol) {
+export function bandKey(feed, topic, symbol, side = "") {
   const parts = symbol === null ? [feed, topic] : [feed, topic, symbol];
-  return parts.map(encodeURIComponent).join("/");
+  return (side === "" ? "" : side + ":") + parts.map(encodeURIComponent).join("/");
 }
 
 // Reasons of gaps, in the order of a tile's bits.

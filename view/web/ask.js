@@ -1,12 +1,13 @@
-// The panel of questions: the next frame that meets a condition, and why a level is in a book.
+// The panel of questions: the frames that meet a condition, and why a level is in a book.
 
 import { escapeGlob, VerbRun } from "./command.js";
-import { el, table } from "./dom.js";
+import { el, makeChoosable, table } from "./dom.js";
 import { formatTime } from "./time.js";
 
 const EXAMPLES = "Examples: “spread > 5”, “topic=publicTrade price<65000 size>=10”, " +
   "“rule=*”, “undecoded”, “gap”.";
 const CHAIN_MAX = 500; // rows of a level's history that are shown
+const FOUND_MAX = 1000; // frames of a list
 
 function chainTable(book) {
   const rows = book.chain.slice(-CHAIN_MAX).map((change) => [
@@ -18,11 +19,14 @@ function chainTable(book) {
 
 export class AskPanel {
   #state;
-  #band; // function
+  #band; // functions
+  #goToFound;
+  #showMarks;
+  #foundList = el("div", { class: "found", hidden: true });
   #whenRun = new VerbRun();
   #whenResult = el("div", { role: "status" });
   #whyRun = new VerbRun();
-  #whyResult = el("div", { role: "status" });
+  #whyResult = el("div", { role: "status", tabindex: -1 });
   #condition = el("input", { type: "text", class: "wide mono", required: true, spellcheck: "false",
     placeholder: "spread > 5", "aria-label": "Condition" });
   #whenSymbol = el("input", { type: "text", size: 14, spellcheck: "false" });
@@ -31,21 +35,46 @@ export class AskPanel {
   #side = el("select", {}, el("option", { text: "bid" }), el("option", { text: "ask" }));
   #price = el("input", { type: "text", size: 14, required: true, inputmode: "decimal" });
 
-  constructor(panel, state, band) {
+  // goToFound: function of a frame that `when` found; showMarks: function of a list of such frames.
+  constructor(panel, state, band, { goToFound, showMarks }) {
     this.#state = state;
     this.#band = band;
+    this.#goToFound = goToFound;
+    this.#showMarks = showMarks;
     panel.append(
       el("h2", { text: "When does a condition first hold after the cursor?" }),
       el("form", { class: "row", onsubmit: (event) => this.#when(event) },
         this.#condition, el("label", {}, "Symbol", this.#whenSymbol),
-        el("button", { text: "Find" })),
+        el("button", { text: "Find" }),
+        el("button", { type: "button", text: "Find all in the shown time",
+          onclick: () => this.#findAll() })),
       el("p", { text: EXAMPLES }),
-      this.#whenResult, this.#whenRun.element,
+      this.#whenResult, this.#foundList, this.#whenRun.element,
       el("h2", { text: "Why is a level in the book at the cursor?" }),
       el("form", { class: "row", onsubmit: (event) => this.#why(event) },
         el("label", {}, "Symbol", this.#whySymbol), el("label", {}, "Side", this.#side),
         el("label", {}, "Price", this.#price), el("button", { text: "Explain" })),
       this.#whyRun.element, this.#whyResult);
+  }
+
+  // The condition as options of `when`, or null.
+  question() {
+    const condition = this.#condition.value.trim();
+    const symbol = this.#whenSymbol.value.trim();
+    if (condition === "")
+      return null;
+    return [["condition", condition], ...(symbol === "" ? [] : [["symbol", escapeGlob(symbol)]])];
+  }
+
+  // Explain a level, {symbol, side, price, at}, here.
+  async explain({ symbol, side, price, at }) {
+    this.#whySymbol.value = escapeGlob(symbol);
+    this.#side.value = side;
+    this.#price.value = price;
+    this.#state.jump({ cursor: at, tab: "ask" });
+    this.#whyResult.focus();
+    await this.#explainLevel();
+    this.#whyResult.scrollIntoView();
   }
 
   // Fill in the chosen band's symbol where a field is empty.
@@ -59,11 +88,11 @@ export class AskPanel {
   async #when(event) {
     event.preventDefault();
     const from = this.#state.cursor === this.#found ? this.#found + 1n : this.#state.cursor;
-    const options = [["condition", this.#condition.value], ["from", from]];
-    if (this.#whenSymbol.value.trim() !== "")
-      options.push(["symbol", escapeGlob(this.#whenSymbol.value.trim())]);
+    const question = this.question();
+    if (question === null)
+      return;
     this.#whenResult.textContent = "";
-    const answer = await this.#whenRun.verb("when", options);
+    const answer = await this.#whenRun.verb("when", [...question, ["from", from]]);
     const found = answer?.results[0]?.found;
     if (found === undefined)
       return;
@@ -86,12 +115,59 @@ export class AskPanel {
     this.#state.jump({ cursor: at, ...(isVisible ? {} : this.#around(at)) });
   }
 
+  async #findAll() {
+    const question = this.question();
+    this.#clear();
+    if (question === null) {
+      this.#condition.reportValidity();
+      return;
+    }
+    const { from, to } = this.#state;
+    const answer = await this.#whenRun.verb("when",
+      [...question, ["from", from], ["to", to], ["max-frames", FOUND_MAX]]);
+    if (answer === null || (answer.results.length === 0 && answer.status !== 4))
+      return;
+    if (answer.status === 4) // no frame in this time
+      this.#whenRun.fail("");
+    const frames = answer.results.map(({ found }) => found).filter((found) => found !== null);
+    const count = frames.length.toLocaleString("en");
+    const what = `${frames.length === 1 ? "frame" : "frames"} of the shown time`;
+    this.#whenResult.textContent = frames.length === 0
+      ? "No frame of the shown time meets the condition."
+      : frames.length === FOUND_MAX ? `The first ${count} ${what} that meet the condition.`
+        : `${count} ${what} ${frames.length === 1 ? "meets" : "meet"} the condition.`;
+    if (frames.length === 0)
+      return;
+    const made = table("Found frames", [["Received (UTC)", "time"], ["Topic", ""], ["Symbol", ""],
+      ["Rule", ""]], frames.map((found) => [
+      formatTime(BigInt(found.recv_ns)), `${found.feed} / ${found.topic}`, found.symbol,
+      found.rule ?? (found.undecoded === null ? "" : `not decoded: ${found.undecoded}`)]));
+    makeChoosable(made, "Go to this frame", (index) => this.#goToFound(frames[index]));
+    this.#foundList.replaceChildren(
+      el("button", { type: "button", text: "Clear the list and its marks",
+        onclick: () => { this.#clear(); this.#condition.focus(); } }),
+      el("div", { class: "scroll" }, made));
+    this.#foundList.hidden = false;
+    this.#showMarks(frames);
+  }
+
+  #clear() {
+    this.#foundList.hidden = true;
+    this.#foundList.replaceChildren();
+    this.#whenResult.textContent = "";
+    this.#showMarks([]);
+  }
+
   #around(at) {
     return { from: at - this.#state.span / 2n, to: at + this.#state.span / 2n };
   }
 
-  async #why(event) {
+  #why(event) {
     event.preventDefault();
+    this.#explainLevel();
+  }
+
+  async #explainLevel() {
     this.#whyResult.replaceChildren();
     const answer = await this.#whyRun.verb("why", [["of", this.#whySymbol.value.trim()],
       ["at", this.#state.cursor], ["side", this.#side.value], ["price", this.#price.value.trim()]]);

@@ -11,22 +11,26 @@ const PROOF_TITLES = {
   unverifiable: "unverifiable: no rule shows a missing frame; only recorded gaps do",
 };
 
-// Topics of an archive with their symbols, sorted. Names that begin with "_" are last.
-export function makeTopics(rows) {
+// Topics of an archive with their symbols, sorted. Names that begin with "_" are last. side and
+// label are the archive's, if it is one of two (pair.js). Members of a band: source is the group of
+// its tiles (getTile in api.js), twin is the same band of the other archive, openKey is the topic's
+// key in the set of open topics.
+export function makeTopics(rows, side = "", label = "") {
   const topics = new Map();
+  const source = side === "" ? null : { side, feed: null, topic: null };
   for (const row of rows) {
-    const key = bandKey(row.feed, row.topic, null);
+    const key = bandKey(row.feed, row.topic, null, side);
     let topic = topics.get(key);
     if (topic === undefined) {
-      topic = { key, feed: row.feed, topic: row.topic, symbol: null, group: null, proof: 0,
-                symbols: new Map() };
+      topic = { key, side, label, feed: row.feed, topic: row.topic, symbol: null, group: null,
+                source, proof: -1, twin: null, openKey: key, symbols: new Map() };
       topics.set(key, topic);
     }
-    const proof = PROOFS.indexOf(row.proof);
-    topic.proof = Math.max(topic.proof, proof); // the weakest of its symbols
-    const symbolKey = bandKey(row.feed, row.topic, row.symbol);
-    topic.symbols.set(symbolKey, { key: symbolKey, feed: row.feed, topic: row.topic,
-      symbol: row.symbol, group: topic, proof, symbols: new Map() });
+    const proof = row.isMissing ? -1 : PROOFS.indexOf(row.proof);
+    topic.proof = Math.max(topic.proof, proof); // the weakest of its symbols; -1: not recorded
+    const symbolKey = bandKey(row.feed, row.topic, row.symbol, side);
+    topic.symbols.set(symbolKey, { ...topic, key: symbolKey, symbol: row.symbol, group: topic,
+      source: topic, proof, symbols: new Map() });
   }
   const { compare } = new Intl.Collator("en", { numeric: true }); // orderbook.50, orderbook.200
   const sorted = [...topics.values()].sort((a, b) => compare(a.feed, b.feed) ||
@@ -40,15 +44,22 @@ export function isExpandable(band) {
   return band.symbols.size > 1 || [...band.symbols.values()].some(({ symbol }) => symbol !== "");
 }
 
+export function withTwin(band) {
+  return band.twin === null ? [band] : [band, band.twin];
+}
+
 export function visibleBands(topics, open) {
-  return topics.flatMap((topic) =>
-    open.has(topic.key) && isExpandable(topic) ? [topic, ...topic.symbols.values()] : [topic]);
+  return topics
+    .flatMap((topic) =>
+      (open.has(topic.key) && isExpandable(topic) ? [topic, ...topic.symbols.values()] : [topic]))
+    .flatMap(withTwin);
 }
 
 export function bandName(band) {
-  return band.symbol === null
-    ? `${band.feed} / ${band.topic}`
-    : `${band.feed} / ${band.topic} / ${band.symbol || "(no symbol)"}`;
+  const name = [band.feed, band.topic];
+  if (band.symbol !== null)
+    name.push(band.symbol || "(no symbol)");
+  return (band.label && band.label + ": ") + name.join(" / ");
 }
 
 // The column of labels. handlers: choose(band), toggle(band).
@@ -67,10 +78,11 @@ export class BandLabels {
     const rows = new Map();
     for (const band of bands) {
       const row = this.#rows.get(band.key) ?? this.#makeRow(band);
-      row.toggle?.setAttribute("aria-expanded", String(open.has(band.key)));
-      row.proof.textContent = PROOFS[band.proof];
-      row.proof.title = PROOF_TITLES[PROOFS[band.proof]];
-      row.proof.className = "proof " + PROOFS[band.proof];
+      row.toggle?.setAttribute("aria-expanded", String(open.has(band.openKey)));
+      const proof = PROOFS[band.proof] ?? "not recorded";
+      row.proof.textContent = proof;
+      row.proof.title = PROOF_TITLES[proof] ?? "only the other archive has this";
+      row.proof.className = "proof " + (PROOFS[band.proof] ?? "");
       row.band = band;
       rows.set(band.key, row);
     }
@@ -98,12 +110,13 @@ export class BandLabels {
     row.proof = el("span");
     row.name = el("button", { type: "button", class: "band-name", title: bandName(band),
       onclick: () => this.#handlers.choose(row.band) },
+      band.label && el("span", { class: `side ${band.side}`, text: band.label }),
       isTopic ? el("span", { class: "feed", text: band.feed + " / " }) : "",
       el("span", { class: "topic", text: isTopic ? band.topic : band.symbol || "(no symbol)" }),
       row.proof);
-    if (isTopic && isExpandable(band))
+    if (isTopic && band.side === "" && isExpandable(band))
       row.toggle = el("button", { type: "button", class: "toggle",
-        "aria-label": `Symbols of ${bandName(band)}`,
+        "aria-label": `Symbols of ${bandName({ ...band, label: "" })}`,
         onclick: () => this.#handlers.toggle(row.band) });
     row.element = el("li", { class: isTopic ? "band" : "band symbol" },
       row.toggle ?? el("span", { class: "toggle" }), row.name);

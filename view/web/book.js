@@ -1,15 +1,17 @@
-// The panel of the book at the cursor: the levels after the first frame of the chosen topic from the
-// cursor on.
+// The panel of the book at the cursor: the levels after the first frame of the chosen topic from
+// the cursor on.
 
 import { bandOptions, VerbRun } from "./command.js";
 import { delayed, el } from "./dom.js";
 import { formatTime } from "./time.js";
+import { whyButton } from "./verdict.js";
 
 const LEVELS = 25; // of each side
 
 export class BookPanel {
   #state;
-  #band; // function
+  #band; // functions
+  #explain;
   #isShown = false;
   #loaded = "";
   #run = new VerbRun();
@@ -17,9 +19,11 @@ export class BookPanel {
   #sides = el("div", { class: "ladder" });
   #loadSoon = delayed(300, () => this.#load());
 
-  constructor(panel, state, band) {
+  // explain: as in verdict.js.
+  constructor(panel, state, band, explain) {
     this.#state = state;
     this.#band = band;
+    this.#explain = explain;
     panel.append(this.#summary, this.#sides, this.#run.element);
     state.listen((changed) => {
       if (this.#isShown && ["cursor", "band"].some((name) => changed.has(name)))
@@ -38,7 +42,7 @@ export class BookPanel {
     if (band === undefined || this.#state.cursor === null)
       return;
     const options = [["condition", "topic=*"], ...bandOptions(band), ["from", this.#state.cursor]];
-    const wanted = JSON.stringify(options, (_, value) =>
+    const wanted = JSON.stringify([this.#state.side, options], (_, value) =>
       (typeof value === "bigint" ? String(value) : value));
     if (wanted === this.#loaded)
       return;
@@ -66,22 +70,26 @@ export class BookPanel {
     const { bids, asks } = found.book;
     const shown = [...bids.slice(0, LEVELS), ...asks.slice(0, LEVELS)];
     const largest = Math.max(...shown.map(({ size }) => Number(size)));
-    this.#sides.append(this.#side("Bids", bids, largest), this.#side("Asks", asks, largest));
+    const of = { symbol: found.symbol, at: BigInt(found.recv_ns) };
+    this.#sides.append(this.#side("Bids", bids, largest, { ...of, side: "bid" }),
+      this.#side("Asks", asks, largest, { ...of, side: "ask" }));
   }
 
   // A side as a table, best level first. The bars only compare sizes: the numbers are the text.
-  #side(title, levels, largest) {
+  #side(title, levels, largest, of) {
     const rows = levels.slice(0, LEVELS).map(({ price, size }) => {
       const bar = el("span", { class: `bar ${title.toLowerCase()}`, "aria-hidden": "true" });
       bar.style.width = `${(Number(size) / largest) * 100}%`;
       return el("tr", {}, el("td", { class: "number", text: price }),
-        el("td", { class: "number", text: size }), el("td", { class: "bar-cell" }, bar));
+        el("td", { class: "number", text: size }),
+        el("td", {}, whyButton(this.#explain, { ...of, price })),
+        el("td", { class: "bar-cell" }, bar));
     });
     const left = levels.length - rows.length;
     return el("table", {},
       el("caption", { text: left > 0 ? `${title}, ${rows.length} of ${levels.length}` : title }),
       el("thead", {}, el("tr", {}, ...["Price", "Size"].map((text) =>
-        el("th", { scope: "col", class: "number", text })), el("td"))),
+        el("th", { scope: "col", class: "number", text })), el("td"), el("td"))),
       el("tbody", {}, ...rows));
   }
 }

@@ -3,6 +3,7 @@
 
 import { runVerb } from "./api.js";
 import { copyText, el } from "./dom.js";
+import { SECOND } from "./time.js";
 
 // Quote a word for a shell.
 function quote(word) {
@@ -25,6 +26,15 @@ export function bandOptions(band) {
   if (band.symbol !== null && band.symbol !== "" && band.symbol !== "*")
     options.push(["symbol", escapeGlob(band.symbol)]);
   return options;
+}
+
+// How much earlier than the time in question a search by `when` begins: some rules compare a frame
+// with earlier ones, which a tape without checkpoints does not read before --from; and a condition
+// that holds already at --from is met by each stream's first frame.
+const WARM_UP = 120n * SECOND;
+
+export function warmUpBegin(ns) {
+  return ns > WARM_UP ? ns - WARM_UP : 0n;
 }
 
 // A command with a button that copies it.
@@ -91,9 +101,9 @@ export class VerbRun {
     }
   }
 
-  // Run a verb and show its command and messages. null: no answer.
-  async verb(name, options) {
-    const answer = await this.work((signal) => runVerb(name, options, signal));
+  // Run a verb and show its command and messages. side: as in runVerb. null: no answer.
+  async verb(name, options, side) {
+    const answer = await this.work((signal) => runVerb(name, options, signal, side));
     if (answer !== null)
       this.show(answer);
     return answer;

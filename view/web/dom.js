@@ -56,6 +56,26 @@ export function delayed(ms, run) {
   };
 }
 
+// Make the rows of a table choosable: choose(index) on a click and on Enter; arrows move the focus.
+export function makeChoosable(made, title, choose) {
+  [...made.tBodies[0].rows].forEach((row, index) => {
+    row.tabIndex = 0;
+    row.title = title;
+    row.addEventListener("click", () => choose(index));
+    row.addEventListener("keydown", (event) => {
+      if (event.key === "Enter")
+        choose(index);
+      else if (event.key === "ArrowDown")
+        row.nextElementSibling?.focus();
+      else if (event.key === "ArrowUp")
+        row.previousElementSibling?.focus();
+      else
+        return;
+      event.preventDefault();
+    });
+  });
+}
+
 // A table. columns: [title, class]; rows: lists of texts or elements.
 export function table(caption, columns, rows) {
   return el("table", {},

@@ -5,10 +5,12 @@ import { stringifyJson } from "./api.js";
 import { bandOptions, escapeGlob, VerbRun } from "./command.js";
 import { delayed, el } from "./dom.js";
 import { formatSpan, formatTime, SECOND } from "./time.js";
+import { isSameFrame, VerdictPart } from "./verdict.js";
 
 const ROW_HEIGHT = 20; // CSS px, as in style.css
 const LOAD_FRAMES = 200;
 const ANSWER_MAX = 2000;  // frames in an answer of the server
+const SEARCH_FRAMES = 1000;
 const LIST_MAX = 10_000;
 const OLDER_ENOUGH = 20;  // fewer older frames than this: look further back
 const OLDER_TRIES = 12;
@@ -75,11 +77,56 @@ function readFrame(frame) {
            exchange_ns: frame.exchange_ns === null ? null : BigInt(frame.exchange_ns) };
 }
 
+// Run cat. A time without frames is not an error here. null: no answer.
+export async function catFrames(run, options) {
+  const answer = await run.verb("cat", options);
+  if (answer === null)
+    return null;
+  if (answer.status === 4 && answer.results.length === 0)
+    run.fail("");
+  return answer.results.map(readFrame);
+}
+
+// The last frames before a time, at least `enough` if there are as many. cat reads forwards, so
+// look for a start with enough frames, but not too many. cat: function of options; first: the
+// archive's first frame; span: how far to look back first. null: no answer.
+export async function framesBefore(cat, to, first, span, enough) {
+  let best = [];
+  for (let tries = 0; tries < OLDER_TRIES && to > first; tries++) {
+    const from = to - span > first ? to - span : first;
+    const frames = await cat([["from", from], ["to", to], ["max-frames", ANSWER_MAX]]);
+    if (frames === null)
+      return null;
+    if (frames.length === ANSWER_MAX && span > 1n) {
+      span = span > 10n ? span / 10n : 1n;
+      if (best.length > 0)
+        break;
+      continue;
+    }
+    best = frames;
+    if (frames.length >= enough || from === first)
+      break;
+    span = span === 0n ? 1n : span * 8n;
+  }
+  return best;
+}
+
+// What a search can be for: the option of cat, and the words of its result.
+const SEARCHES = {
+  text: { title: "text", option: "text", result: "contain" },
+  id: { title: "order id", option: "text", result: "contain" },
+  price: { title: "price", option: "price", result: "have an entry at the price" },
+};
+
 export class FramesPanel {
   #state;
   #archive; // functions
   #band;
   #frames = [];
+  #wanted = null; // a frame to choose once the list has it
+  // {kind, value, from, to, isWhole}: the list has only matching frames of that time; all of them
+  // if isWhole. null: there is no search.
+  #search = null;
   #chosen = -1;
   #isShown = false;
   #loaded = ""; // cursor and selection of the list
@@ -89,6 +136,14 @@ export class FramesPanel {
   #decodedPart = el("details", { ontoggle: () => this.#decode() },
     el("summary", { text: "Decoded message" }), this.#decodeRun.element, this.#decoded);
   #only = el("input", { type: "checkbox" });
+  #kind = el("select", { "aria-label": "Search for" }, ...Object.entries(SEARCHES).map(
+    ([value, { title }]) => el("option", { value, text: title })));
+  #value = el("input", { type: "search", size: 24, spellcheck: "false", autocomplete: "off",
+    "aria-label": "Search value" });
+  #clear = el("button", { type: "button", text: "Show all frames", hidden: true,
+    onclick: () => this.#endSearch() });
+  #verdict;
+  #step; // function
   #summary = el("span", { role: "status" });
   #older = el("button", { type: "button", text: "Older", onclick: () => this.#loadOlder() });
   #newer = el("button", { type: "button", text: "Newer", onclick: () => this.#loadNewer() });
@@ -99,21 +154,28 @@ export class FramesPanel {
     { class: "frame", tabindex: 0, role: "region", "aria-label": "Chosen frame" });
   #loadSoon = delayed(300, () => this.#load());
 
-  constructor(panel, state, archive, band) {
+  // explain: function of a level (verdict.js); step: function of a direction.
+  constructor(panel, state, archive, band, { explain, step }) {
     this.#state = state;
     this.#archive = archive;
     this.#band = band;
+    this.#verdict = new VerdictPart(explain);
+    this.#step = step;
     this.#only.checked = state.onlyBand;
     this.#only.addEventListener("change", () => state.set({ onlyBand: this.#only.checked }));
     this.#list.append(this.#spacer);
     panel.append(
       el("div", { class: "row" }, el("label", {}, this.#only, "only this topic"), this.#older,
-        this.#newer, this.#summary),
+        this.#newer,
+        el("form", { class: "row", role: "search", onsubmit: (event) => this.#find(event) },
+          this.#kind, this.#value, el("button", { text: "Search" }), this.#clear),
+        this.#summary),
       this.#run.element, el("div", { class: "frames" }, this.#list, this.#detail));
     new ResizeObserver(() => this.#drawRows()).observe(this.#list);
     state.listen((changed) => {
       this.#only.checked = state.onlyBand;
-      if (this.#isShown && ["cursor", "band", "onlyBand"].some((name) => changed.has(name)))
+      const names = this.#search === null ? ["cursor", "band", "onlyBand"] : ["band", "onlyBand"];
+      if (this.#isShown && names.some((name) => changed.has(name)))
         this.#loadSoon();
     });
   }
@@ -129,67 +191,73 @@ export class FramesPanel {
     return this.#state.onlyBand && band !== undefined ? bandOptions(band) : [];
   }
 
-  // Run cat. An empty time is not an error here. null: no answer.
-  async #cat(options) {
-    const answer = await this.#run.verb("cat", [...this.#selection(), ...options]);
-    if (answer === null)
-      return null;
-    if (answer.status === 4 && answer.results.length === 0)
-      this.#run.fail("");
-    return answer.results.map(readFrame);
+  // Choose a frame (a row of `cat`, or what `when` found) that is at the cursor.
+  select(frame) {
+    this.#wanted = frame;
+    if (this.#search !== null)
+      this.#endSearch();
+    const index = this.#frames.findIndex((each) => isSameFrame(each, frame));
+    if (this.#isShown && index >= 0)
+      this.#choose(index);
+  }
+
+  #cat(options) {
+    const found = this.#search === null ? []
+      : [[SEARCHES[this.#search.kind].option, this.#search.value]];
+    return catFrames(this.#run, [...this.#selection(), ...found, ...options]);
   }
 
   async #load() {
-    const wanted = JSON.stringify([String(this.#state.cursor), this.#selection()]);
-    if (this.#state.cursor === null || wanted === this.#loaded)
+    const { cursor } = this.#state;
+    const search = this.#search;
+    const place = search === null ? [cursor] : [search.kind, search.value, search.from, search.to];
+    const wanted = JSON.stringify([this.#state.side, place.map(String), this.#selection()]);
+    if (cursor === null || wanted === this.#loaded)
       return;
-    const frames = await this.#cat([["from", this.#state.cursor], ["max-frames", LOAD_FRAMES]]);
+    const frames = await this.#cat(search === null
+      ? [["from", cursor], ["max-frames", LOAD_FRAMES]]
+      : [["from", search.from], ["to", search.to], ["max-frames", SEARCH_FRAMES]]);
     if (frames === null)
       return;
+    if (search !== null)
+      search.isWhole = frames.length < SEARCH_FRAMES;
     this.#loaded = wanted;
     this.#frames = frames;
     this.#list.scrollTop = 0;
-    this.#choose(frames.length > 0 ? 0 : -1);
+    const isAtCursor = this.#wanted !== null && BigInt(this.#wanted.recv_ns) === cursor;
+    const index = isAtCursor ? frames.findIndex((frame) => isSameFrame(frame, this.#wanted)) : 0;
+    this.#choose(frames.length > 0 ? Math.max(0, index) : -1);
   }
 
   async #loadNewer() {
     const last = this.#frames.at(-1);
+    const search = this.#search;
     const from = last === undefined ? this.#state.cursor : last.recv_ns + 1n;
-    const frames = await this.#cat([["from", from], ["max-frames", LOAD_FRAMES]]);
+    if (search?.isWhole)
+      return;
+    const end = search === null ? [] : [["to", search.to]];
+    const frames = await this.#cat([["from", from], ...end, ["max-frames", LOAD_FRAMES]]);
     if (frames === null)
       return;
+    if (search !== null)
+      search.isWhole = frames.length < LOAD_FRAMES;
     const left = Math.max(0, this.#frames.length + frames.length - LIST_MAX);
     this.#frames = [...this.#frames.slice(left), ...frames];
     this.#list.scrollTop -= left * ROW_HEIGHT;
     this.#choose(frames.length > 0 ? this.#frames.length - frames.length : this.#chosen - left);
-    if (frames.length === 0)
+    if (frames.length === 0 && search === null)
       this.#summary.textContent += "; no newer frame";
   }
 
-  // cat reads forwards, so look for a start with enough frames, but not too many, before the oldest
-  // frame of the list.
   async #loadOlder() {
+    if (this.#search !== null)
+      return; // the list begins with the first one
     const to = this.#frames[0]?.recv_ns ?? this.#state.cursor;
-    const first = this.#archive().first_ns;
     const shown = this.#frames.length > 1 ? this.#frames.at(-1).recv_ns - to : 0n;
-    let span = shown > 0n ? shown : SECOND;
-    let best = [];
-    for (let tries = 0; tries < OLDER_TRIES && to > first; tries++) {
-      const from = to - span > first ? to - span : first;
-      const frames = await this.#cat([["from", from], ["to", to], ["max-frames", ANSWER_MAX]]);
-      if (frames === null)
-        return;
-      if (frames.length === ANSWER_MAX && span > 1n) {
-        span = span > 10n ? span / 10n : 1n;
-        if (best.length > 0)
-          break;
-        continue;
-      }
-      best = frames;
-      if (frames.length >= OLDER_ENOUGH || from === first)
-        break;
-      span *= 8n;
-    }
+    const best = await framesBefore((options) => this.#cat(options), to,
+      this.#archive().first_ns, shown > 0n ? shown : SECOND, OLDER_ENOUGH);
+    if (best === null)
+      return;
     const chosen = Math.max(0, this.#chosen);
     this.#frames = [...best, ...this.#frames].slice(0, LIST_MAX);
     this.#list.scrollTop += best.length * ROW_HEIGHT;
@@ -198,22 +266,61 @@ export class FramesPanel {
       this.#summary.textContent += "; no older frame";
   }
 
+  // ---- search ----
+
+  #find(event) {
+    event.preventDefault();
+    const value = this.#value.value.trim();
+    if (value === "") {
+      this.#endSearch();
+      return;
+    }
+    this.#search = { kind: this.#kind.value, value, from: this.#state.from, to: this.#state.to };
+    this.#showSearch();
+  }
+
+  #endSearch() {
+    this.#search = null;
+    this.#value.value = "";
+    this.#showSearch();
+  }
+
+  #showSearch() {
+    const isSearch = this.#search !== null;
+    if (!isSearch && document.activeElement === this.#clear)
+      this.#value.focus();
+    this.#clear.hidden = !isSearch;
+    this.#older.disabled = isSearch;
+    if (this.#isShown)
+      this.#load();
+  }
+
   // ---- the list ----
 
   #choose(index) {
     this.#chosen = index;
     const count = this.#frames.length;
     this.#spacer.style.height = count * ROW_HEIGHT + "px";
-    this.#summary.textContent = count === 0 ? "No frame at the cursor or later."
+    const shown = count === 0 ? ""
       : `${count.toLocaleString("en")} ${count === 1 ? "frame" : "frames"} from ` +
         `${formatTime(this.#frames[0].recv_ns, 3)} in ` +
         formatSpan(this.#frames[count - 1].recv_ns - this.#frames[0].recv_ns);
+    this.#summary.textContent = this.#search !== null ? this.#searchText(count, shown)
+      : shown || "No frame at the cursor or later.";
     const top = index * ROW_HEIGHT;
     const space = this.#list.clientHeight - ROW_HEIGHT;
     if (index >= 0)
       this.#list.scrollTop = Math.max(Math.min(this.#list.scrollTop, top), top - space);
     this.#drawRows();
     this.#drawFrame();
+  }
+
+  #searchText(count, shown) {
+    const { kind, value, from, to, isWhole } = this.#search;
+    const what = `${SEARCHES[kind].result} “${value}”`;
+    const where = `of ${formatTime(from, 3)} to ${formatTime(to, 3)}`;
+    return count === 0 ? `No frames ${where} ${what}.`
+      : `${shown} ${what}` + (isWhole ? "" : "; there may be newer ones");
   }
 
   #drawRows() {
@@ -242,11 +349,17 @@ export class FramesPanel {
     const page = Math.max(1, Math.floor(this.#list.clientHeight / ROW_HEIGHT) - 1);
     const moves = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -Infinity,
                     End: Infinity };
+    const steps = { n: 1, p: -1 };
     const by = moves[event.key];
     const last = this.#frames.length - 1;
-    if (by === undefined)
+    if (event.ctrlKey || event.altKey || event.metaKey ||
+        (by === undefined && steps[event.key] === undefined))
       return;
     event.preventDefault();
+    if (by === undefined) {
+      this.#step(steps[event.key]);
+      return;
+    }
     if (by === 1 && this.#chosen === last)
       this.#loadNewer();
     else if (by === -1 && this.#chosen === 0)
@@ -259,6 +372,7 @@ export class FramesPanel {
 
   #drawFrame() {
     const frame = this.#frames[this.#chosen];
+    this.#verdict.show(frame ?? null);
     if (frame === undefined) {
       this.#detail.replaceChildren();
       return;
@@ -285,6 +399,7 @@ export class FramesPanel {
         el("div", {}, el("dt", { text: name }), el("dd", { text: value })))),
       el("button", { type: "button", text: "Move the cursor to this frame",
         onclick: () => this.#state.set({ cursor: frame.recv_ns }) }),
+      this.#verdict.element,
       el("div", { class: "forms" }, el("pre", { class: "mono", text: text ?? plain }),
         el("pre", { class: "mono hex", text: hexDump(bytes) +
           (bytes.length > HEX_BYTES ? `\nThe first ${HEX_BYTES} bytes.` : "") })),

@@ -2,7 +2,7 @@
 
 import { getGaps } from "./api.js";
 import { commandLine, VerbRun } from "./command.js";
-import { delayed, el, table } from "./dom.js";
+import { delayed, el, makeChoosable, table } from "./dom.js";
 import { formatSpan, formatTime } from "./time.js";
 
 const PAGE_ROWS = 100;
@@ -50,7 +50,7 @@ export class GapsPanel {
     panel.append(el("div", { class: "row" }, this.#summary, this.#pages), this.#run.element,
       this.#table);
     state.listen((changed) => {
-      if (this.#isShown && (changed.has("from") || changed.has("to")))
+      if (this.#isShown && ["from", "to", "side"].some((name) => changed.has(name)))
         this.#loadSoon();
     });
   }
@@ -105,22 +105,7 @@ export class GapsPanel {
       el("span", { class: "reason", text: gap.reason }), formatTime(gap.from_ns, 3), gapLength(gap),
       gapPlace(gap), gap.frames_lost === null ? "unknown" : gap.frames_lost.toLocaleString("en"),
       gap.cause, gap.detail]));
-    [...made.tBodies[0].rows].forEach((row, index) => {
-      row.tabIndex = 0;
-      row.title = "Show this gap";
-      row.addEventListener("click", () => this.#go(shown[index]));
-      row.addEventListener("keydown", (event) => {
-        if (event.key === "Enter")
-          this.#go(shown[index]);
-        else if (event.key === "ArrowDown")
-          row.nextElementSibling?.focus();
-        else if (event.key === "ArrowUp")
-          row.previousElementSibling?.focus();
-        else
-          return;
-        event.preventDefault();
-      });
-    });
+    makeChoosable(made, "Show this gap", (index) => this.#go(shown[index]));
     this.#table.replaceChildren(made);
   }
 

@@ -630,7 +630,7 @@ export class HeatMap extends TimePlot {
       PageDown: withRange(() => this.panPrice(-0.25)),
       z: withRange(() => this.zoomPriceAtCursor(0.5)),
       Z: withRange(() => this.zoomPriceAtCursor(2)),
-      p: () => this.state.set({ prices: null }),
+      b: () => this.state.set({ prices: null }),
       t: () => this.toggle("trades"),
       c: () => this.toggle("candles"),
     };

@@ -1,20 +1,23 @@
 // Connects the parts of the page: the archive's description, the timeline, the panels, the URL.
 
-import { getArchive } from "./api.js";
+import { askArchiveOf, bandKey } from "./api.js";
 import { AskPanel } from "./ask.js";
-import { BandLabels, isExpandable, makeTopics, visibleBands } from "./bands.js";
+import { BandLabels, isExpandable, visibleBands, withTwin } from "./bands.js";
 import { commandLine } from "./command.js";
 import { CommandsPanel } from "./commands.js";
 import { BookPanel } from "./book.js";
 import { ChartsPanel } from "./charts.js";
 import { DaysPanel } from "./days.js";
+import { DifferencesPanel } from "./differences.js";
 import { byId, copyText, delayed, download } from "./dom.js";
 import { FramesPanel } from "./frames.js";
 import { findGap, gapLength, gapPlace, GapsPanel } from "./gaps.js";
 import { MarketPanel } from "./market.js";
 import { MarketTiles } from "./market-tiles.js";
 import { MarketChoice } from "./markets.js";
+import { getArchives, topicsOf } from "./pair.js";
 import { TABS, ViewState } from "./state.js";
+import { StepBar } from "./steps.js";
 import { TileCache } from "./tiles.js";
 import { digitsFor, formatSpan, formatTime, parseTime, SECOND } from "./time.js";
 import { Timeline } from "./timeline.js";
@@ -32,6 +35,7 @@ let topics = [];
 let rowNames = "";
 let note = "";
 let problem = "";
+let marked = 0; // number of found frames that the timeline marks
 let moves = 0; // number of the cursor's last move, so that a late search does not move it
 
 const state = new ViewState();
@@ -43,7 +47,7 @@ const tiles = new TileCache((error) => {
 const timeline = new Timeline({
   canvas: byId("canvas"), scroller: byId("timeline"), cursorLine: byId("cursor-line"),
   tip: byId("tip"), state, tiles,
-  actions: { moveCursor, moveBand, goToEnd, goToGap, fit, zoomAtCursor,
+  actions: { moveCursor, moveBand, goToEnd, goToGap, fit, zoomAtCursor, step,
              toggleBand: () => toggle(chosenBand()) },
 });
 const labels = new BandLabels(byId("label-list"), {
@@ -59,21 +63,27 @@ const marketTiles = new MarketTiles((error) => {
 });
 const marketParts = {
   state, choice, tiles: marketTiles, plot: byId("plot"),
-  actions: { goToEnd, goToGap, fit, zoomAtCursor, showBook,
+  actions: { goToEnd, goToGap, fit, zoomAtCursor, showBook, step,
              moveCursor: (direction, isLarge) => moveCursor(direction, isLarge, choice.market),
              caption: () => `${archive.archive}   ${byId("range").textContent}` },
 };
 const panels = {
-  gaps: new GapsPanel(byId("panel-gaps"), state, () => archive),
-  frames: new FramesPanel(byId("panel-frames"), state, () => archive, chosenBand),
-  book: new BookPanel(byId("panel-book"), state, chosenBand),
+  gaps: new GapsPanel(byId("panel-gaps"), state, chosenArchive),
+  frames: new FramesPanel(byId("panel-frames"), state, chosenArchive, chosenBand,
+    { explain, step }),
+  book: new BookPanel(byId("panel-book"), state, chosenBand, explain),
   market: new MarketPanel(byId("panel-market"), marketParts),
   charts: new ChartsPanel(byId("panel-charts"), marketParts),
   days: new DaysPanel(byId("panel-days"), state),
-  ask: new AskPanel(byId("panel-ask"), state, chosenBand),
-  commands: new CommandsPanel(byId("panel-commands"), state, () => archive, chosenBand),
+  ask: new AskPanel(byId("panel-ask"), state, chosenBand, { goToFound, showMarks }),
+  commands: new CommandsPanel(byId("panel-commands"), state, chosenArchive, chosenBand),
+  differences: new DifferencesPanel(byId("panel-differences"), state, {
+    archive: () => archive, chosenBand, findBand, timeline }),
 };
+const steps = new StepBar(byId("steps"), { state, archive: () => archive, band: chosenBand,
+  question: () => panels.ask.question(), step });
 const showStatusSoon = delayed(120, showStatus);
+askArchiveOf(() => chosenArchive()?.side ?? "");
 
 // ---- the archive ----
 
@@ -83,7 +93,7 @@ function nowNs() {
 
 async function poll() {
   try {
-    const found = await getArchive();
+    const found = await getArchives();
     const before = archive;
     archive = found;
     polledAt = performance.now();
@@ -99,11 +109,18 @@ function frameTotal(of) {
   return of.rows.reduce((sum, row) => sum + BigInt(row.frames ?? 0), 0n);
 }
 
+// The archive of the chosen band.
+function chosenArchive() {
+  return archive?.sides.find(({ side }) => side === state.side) ?? archive?.sides[0] ?? null;
+}
+
 function takeArchive(before) {
   const isEmpty = archive.first_ns === 0n;
   byId("archive-name").textContent = archive.archive;
   byId("archive-name").title = archive.path;
   document.title = `${archive.archive} - tapedeck view`;
+  byId("tab-differences").hidden = archive.sides.length < 2 && !archive.has_decoders;
+  byId("timeline").classList.toggle("pair", archive.sides.length > 1);
   byId("follow").hidden = !archive.is_recording;
   byId("message").hidden = !isEmpty;
   document.querySelector("main").hidden = isEmpty;
@@ -119,31 +136,40 @@ function takeArchive(before) {
           "publicTrade.BTCUSDT"]) + "\n" + commandLine(["import", "-a", archive.path, "FILE"]);
     return;
   }
-  const names = JSON.stringify(
-    archive.rows.map((row) => [row.feed, row.topic, row.symbol, row.proof]));
+  const names = JSON.stringify(archive.sides.map(({ rows }) =>
+    rows.map((row) => [row.feed, row.topic, row.symbol, row.proof])));
   if (names !== rowNames) {
     rowNames = names;
-    topics = makeTopics(archive.rows);
+    topics = topicsOf(archive);
     showBands();
-    choice.setRows(archive.rows);
+    choice.setArchives(archive.sides);
     panels.market.update();
   }
   if (before === null || before.first_ns === 0n) {
     start();
     return;
   }
-  const isOldChanged = before.gaps !== archive.gaps || before.first_ns !== archive.first_ns ||
-    before.rows.length !== archive.rows.length ||
-    (before.last_ns === archive.last_ns && frameTotal(before) !== frameTotal(archive));
-  if (isOldChanged || before.is_recording !== archive.is_recording)
+  archive.sides.forEach((now, index) => expireTiles(before.sides[index], now));
+  if (archive.sides.some((now, index) => isOldChanged(before.sides[index], now)) ||
+      before.is_recording !== archive.is_recording)
     marketTiles.expireAll();
   else if (archive.is_recording)
     marketTiles.expireGrowing(before.last_ns - SETTLED);
-  if (isOldChanged)
+}
+
+// More than the newest time has changed.
+function isOldChanged(before, now) {
+  return before.gaps !== now.gaps || before.first_ns !== now.first_ns ||
+    before.rows.length !== now.rows.length ||
+    (before.last_ns === now.last_ns && frameTotal(before) !== frameTotal(now));
+}
+
+function expireTiles(before, now) {
+  if (isOldChanged(before, now))
     tiles.expire(-1n);
-  else if (before.last_ns !== archive.last_ns)
+  else if (before.last_ns !== now.last_ns)
     tiles.expire(before.last_ns);
-  if (before.gaps !== archive.gaps)
+  if (before.gaps !== now.gaps)
     panels.gaps.refresh();
 }
 
@@ -164,9 +190,12 @@ function start() {
 function showAge() {
   if (archive === null || archive.first_ns === 0n)
     return;
-  const age = nowNs() - archive.last_ns;
-  byId("recording").textContent = problem || (archive.is_recording ? "recording; " : "") +
-    `newest frame ${formatSpan(age < 0n ? 0n : age)} ago`;
+  byId("recording").textContent = problem || archive.sides.map((side) => {
+    const age = nowNs() - side.last_ns;
+    return (side.label && side.label + ": ") + (side.is_recording ? "recording; " : "") +
+      (side.first_ns === 0n ? "no frame"
+        : `newest frame ${formatSpan(age < 0n ? 0n : age)} ago`);
+  }).join("; ");
 }
 
 function setProblem(text) {
@@ -183,7 +212,7 @@ function setProblem(text) {
 // ---- bands ----
 
 function findBand(key) {
-  for (const topic of topics) {
+  for (const topic of topics.flatMap(withTwin)) {
     if (topic.key === key)
       return topic;
     if (topic.symbols.has(key))
@@ -198,7 +227,8 @@ function chosenBand() {
 
 // Show the exact book of a market at the cursor.
 function showBook(market) {
-  state.jump({ band: market.key, open: new Set([...state.open, market.group.key]), tab: "book" });
+  const topic = bandKey(market.feed, market.topic, null);
+  state.jump({ band: market.key, open: new Set([...state.open, topic]), tab: "book" });
   byId("tab-book").focus();
 }
 
@@ -207,8 +237,8 @@ function repairBand() {
   const band = chosenBand() ?? topics[0];
   if (band === undefined)
     return;
-  const open = band.group === null || state.open.has(band.group.key)
-    ? state.open : new Set([...state.open, band.group.key]);
+  const open = band.group === null || state.open.has(band.openKey)
+    ? state.open : new Set([...state.open, band.openKey]);
   state.set({ band: band.key, open });
 }
 
@@ -225,10 +255,11 @@ function toggle(band) {
   if (topic === undefined || !isExpandable(topic))
     return;
   const open = new Set(state.open);
-  if (!open.delete(topic.key))
-    open.add(topic.key);
-  const isHidden = !open.has(topic.key) && topic.symbols.has(state.band);
-  state.set({ open, band: isHidden ? topic.key : state.band });
+  if (!open.delete(topic.openKey))
+    open.add(topic.openKey);
+  const chosenTopic = chosenBand()?.group;
+  const isHidden = chosenTopic?.openKey === topic.openKey && !open.has(topic.openKey);
+  state.set({ open, band: isHidden ? chosenTopic.key : state.band });
 }
 
 function moveBand(by) {
@@ -268,7 +299,7 @@ async function moveCursor(direction, isLarge, band = chosenBand()) {
   const target = wanted < 0n ? 0n : wanted;
   const limit = direction > 0 ? archive.last_ns : archive.first_ns;
   const search = (way, level, end) =>
-    tiles.search(band.group, band.key, target, way, level, end);
+    tiles.search(band.source, band.key, target, way, level, end);
   let found = target;
   let before = target;
   try {
@@ -317,6 +348,70 @@ async function goToGap(direction) {
   }
 }
 
+// ---- found frames ----
+
+function explain(level) {
+  moves++;
+  panels.ask.explain(level);
+}
+
+// Choose a frame's row and, in the panel of frames, the frame.
+function chooseFound(found) {
+  const band = chosenBand();
+  panels.frames.select(found);
+  if (band?.feed === found.feed && band.topic === found.topic &&
+      (band.symbol === null || band.symbol === (found.symbol ?? "")))
+    return;
+  const topic = bandKey(found.feed, found.topic, null, state.side);
+  const symbol = bandKey(found.feed, found.topic, found.symbol ?? "", state.side);
+  const isOpen = state.open.has(bandKey(found.feed, found.topic, null));
+  const key = isOpen && findBand(symbol) !== undefined ? symbol : topic;
+  state.set({ band: key });
+  repairBand();
+  timeline.scrollToBand(state.band);
+}
+
+// Go to a frame of a list. The browser's Back button returns.
+function goToFound(found) {
+  const cursor = BigInt(found.recv_ns);
+  moves++;
+  chooseFound(found);
+  state.jump({ cursor, ...(cursor >= state.from && cursor < state.to ? {} : around(cursor)) });
+}
+
+// Go to the next or the previous frame, violation, gap or breakpoint, as chosen in the bar.
+async function step(direction) {
+  const { kind } = steps;
+  if (kind === "gap") {
+    await goToGap(direction);
+    return;
+  }
+  const move = ++moves;
+  const found = await steps.find(direction);
+  if (found === undefined || move !== moves)
+    return;
+  if (found === null) {
+    note = `No ${direction > 0 ? "later" : "earlier"} ${kind}.`;
+    showStatusSoon();
+    return;
+  }
+  const where = [found.feed, found.topic, found.symbol ?? "(no symbol)"].join(" / ");
+  chooseFound(found);
+  if (kind === "violation")
+    state.set({ tab: "frames" });
+  const at = BigInt(found.recv_ns);
+  goTo(at, kind === "violation" ? `Broke the rule ${found.rule}: ${where}.`
+    : kind === "breakpoint" ? `Met “${found.condition}”: ${where}.`
+      : `Frame of ${formatTime(at)}.`); // the cursor's time has only the digits that are visible
+}
+
+function showMarks(frames) {
+  marked = frames.length;
+  byId("mark-legend").hidden = marked === 0;
+  timeline.setMarks(frames, state.side);
+  showStatusSoon();
+}
+
 // ---- what the page shows ----
 
 function showRange() {
@@ -329,12 +424,24 @@ function showStatus() {
   const band = chosenBand();
   if (state.cursor === null || band === undefined)
     return;
-  const text = `${note} Cursor: ${timeline.describe(band, state.cursor).join("; ")}`.trim();
+  const marks = marked === 0 ? ""
+    : `; ${marked.toLocaleString("en")} ${marked === 1 ? "mark" : "marks"}`;
+  const text =
+    `${note} Cursor: ${timeline.describe(band, state.cursor).join("; ")}${marks}`.trim();
   if (byId("status").textContent !== text)
     byId("status").textContent = text;
 }
 
+function shownTabs() {
+  return TABS.filter((name) => !byId("tab-" + name).hidden);
+}
+
 function showTab() {
+  if (!shownTabs().includes(state.tab)) {
+    state.set({ tab: TABS[0] });
+    return;
+  }
+  showAsked();
   const isTall = TALL_TABS.includes(state.tab);
   document.querySelector("main").classList.toggle("tall-panel", isTall);
   timeline.resize();
@@ -350,6 +457,13 @@ function showTab() {
   }
 }
 
+// Which of two archives the panel asks.
+function showAsked() {
+  const label = state.tab === "differences" ? "" : chosenArchive().label;
+  byId("asked").hidden = label === "";
+  byId("asked").textContent = `About the archive of the chosen row: ${label}`;
+}
+
 state.listen((changed) => {
   if (archive === null || archive.first_ns === 0n)
     return;
@@ -361,6 +475,8 @@ state.listen((changed) => {
     labels.choose(state.band);
   if (changed.has("tab"))
     showTab();
+  if (changed.has("side"))
+    showAsked();
   if (changed.has("from") || changed.has("to"))
     showRange();
   byId("follow").setAttribute("aria-pressed", String(state.follow));
@@ -408,13 +524,14 @@ function zoomAtCursor(factor) {
 for (const name of TABS)
   byId("tab-" + name).addEventListener("click", () => state.set({ tab: name }));
 byId("tabs").addEventListener("keydown", (event) => {
-  const index = TABS.indexOf(state.tab);
+  const tabs = shownTabs();
+  const index = tabs.indexOf(state.tab);
   const moves = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: -1 };
   const to = moves[event.key];
   if (to === undefined)
     return;
   event.preventDefault();
-  state.set({ tab: TABS.at(to % TABS.length) });
+  state.set({ tab: tabs.at(to % tabs.length) });
   byId("tab-" + state.tab).focus();
 });
 

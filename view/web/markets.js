@@ -1,18 +1,16 @@
-// The books of single symbols in the archive, and the one that is shown as a market.
+// The books of single symbols in the archives, and the one that is shown as a market.
 
 import { bandKey } from "./api.js";
 import { el } from "./dom.js";
 
-// Sorted: [{key, feed, topic, symbol, name, group}].
-function marketsOf(rows) {
-  const { compare } = new Intl.Collator("en", { numeric: true });
+// The books of an archive: [{key, side, feed, topic, symbol, name, source}].
+function marketsOf({ rows, side, label }) {
   return rows
     .filter((row) => row.type === "book_change" && row.symbol !== "*" && row.symbol !== "")
-    .map(({ feed, topic, symbol }) => ({ feed, topic, symbol,
-      key: bandKey(feed, topic, symbol), name: `${symbol} / ${feed} / ${topic}`,
-      group: { feed, topic, key: bandKey(feed, topic, null) } }))
-    .sort((a, b) => compare(a.symbol, b.symbol) || compare(a.feed, b.feed) ||
-      compare(a.topic, b.topic));
+    .map(({ feed, topic, symbol }) => ({ side, feed, topic, symbol,
+      key: bandKey(feed, topic, symbol, side),
+      name: `${label && label + ": "}${symbol} / ${feed} / ${topic}`,
+      source: { side, feed, topic, key: bandKey(feed, topic, null, side) } }));
 }
 
 export class MarketChoice {
@@ -37,8 +35,11 @@ export class MarketChoice {
     });
   }
 
-  setRows(rows) {
-    this.#markets = marketsOf(rows);
+  // sides: as in pair.js.
+  setArchives(sides) {
+    const { compare } = new Intl.Collator("en", { numeric: true });
+    this.#markets = sides.flatMap(marketsOf).sort((a, b) => compare(a.symbol, b.symbol) ||
+      compare(a.feed, b.feed) || compare(a.topic, b.topic) || compare(a.side, b.side));
     for (const select of this.#selects)
       this.#fill(select);
     this.#repair();
@@ -85,7 +86,8 @@ export class MarketChoice {
     const ofSymbol = this.#markets.filter(({ symbol }) =>
       symbols.length === 1 && symbol === symbols[0]);
     const candidates = [
-      this.#markets.filter(({ key, group }) => key === band.key || group.key === band.key),
+      this.#markets.filter(({ key, source }) => key === band.key || source.key === band.key),
+      ofSymbol.filter(({ feed, side }) => feed === band.feed && side === band.side),
       ofSymbol.filter(({ feed }) => feed === band.feed),
       ofSymbol,
     ].find((list) => list.length > 0);

@@ -80,6 +80,8 @@ export function timeKeys(actions, event) {
     End: () => actions.goToEnd(1),
     g: () => actions.goToGap(1),
     G: () => actions.goToGap(-1),
+    n: () => actions.step(1),
+    p: () => actions.step(-1),
     f: () => actions.fit(),
   };
 }

@@ -1,6 +1,7 @@
 // The view, and its form in the URL's fragment, so that a copied link shows the same.
 
-export const TABS = ["gaps", "frames", "book", "market", "charts", "days", "ask", "commands"];
+export const TABS = ["gaps", "frames", "book", "market", "charts", "days", "ask", "commands",
+  "differences"];
 
 const SPAN_MIN = 100n;
 const TIME_MAX = 4_000_000_000_000_000_000n; // the year 2096
@@ -34,6 +35,7 @@ export class ViewState {
   // Change members. Listeners get the names of those that changed.
   set(patch) {
     const changed = new Set();
+    const { side } = this;
     if (patch.from !== undefined || patch.to !== undefined)
       patch = { ...patch, ...clampRange(patch.from ?? this.from, patch.to ?? this.to) };
     for (const [name, value] of Object.entries(patch)) {
@@ -44,6 +46,8 @@ export class ViewState {
     }
     if (changed.size === 0)
       return;
+    if (this.side !== side)
+      changed.add("side");
     this.#writeSoon();
     for (const listener of this.#listeners)
       listener(changed);
@@ -54,6 +58,11 @@ export class ViewState {
     this.write();
     history.pushState(null, "", location.href);
     this.set({ ...patch, follow: false });
+  }
+
+  // The archive of the chosen band, as in api.js.
+  get side() {
+    return this.band?.startsWith("b:") ? "b" : "";
   }
 
   get span() {

@@ -28,7 +28,7 @@ export function tilesIn(k, from, to) {
 }
 
 function groupName(group) {
-  return group === null ? "" : JSON.stringify([group.feed, group.topic]);
+  return group === null ? "" : JSON.stringify([group.side, group.feed, group.topic]);
 }
 
 function withKey({ k, i, group }) {

@@ -1,7 +1,7 @@
 // The canvas: bands over time, with pointer and keyboard.
 
-import { gapReasons, TILE_CELLS } from "./api.js";
-import { bandName } from "./bands.js";
+import { bandKey, gapReasons, TILE_CELLS } from "./api.js";
+import { bandName, withTwin } from "./bands.js";
 import { onTimeWheel, placeTip, readColours, timeKeys } from "./plot.js";
 import { axisTicks, digitsFor, formatRate, formatSpan, formatTime } from "./time.js";
 import { levelFor, middleFirst, stepNs, tilesIn } from "./tiles.js";
@@ -9,6 +9,7 @@ import { levelFor, middleFirst, stepNs, tilesIn } from "./tiles.js";
 const BAND_HEIGHT = 28; // CSS px, as in style.css
 const AXIS_HEIGHT = 36;
 const DRAG_PIXELS = 4;
+const MARK_SIZE = 4; // half the width of a triangle
 const FONT = "11px system-ui, sans-serif";
 
 // How much of a column was received.
@@ -18,7 +19,7 @@ const WHOLLY = 2;
 const NOT_LOADED = 3;
 
 const COLOURS = ["page", "hatch", "received", "curve", "gap", "gap-cap", "line", "text", "muted",
-  "accent", "unloaded"];
+  "accent", "unloaded", "lacking"];
 
 export class Timeline {
   #canvas;
@@ -29,6 +30,8 @@ export class Timeline {
   #tiles;
   #actions;
   #bands = [];
+  #marks = new Map(); // key of a band: times, rising
+  #lacking = new Map(); // key of a band: {from, to, text}
   #colours = {};
   #pixels = {};
   #isQueued = false;
@@ -76,6 +79,27 @@ export class Timeline {
 
   setBands(bands) {
     this.#bands = bands;
+    this.redraw();
+  }
+
+  // Mark frames, {feed, topic, symbol, recv_ns}, on the bands of their topics and symbols. side: of
+  // their archive.
+  setMarks(frames, side) {
+    this.#marks = new Map();
+    for (const { feed, topic, symbol, recv_ns: at } of frames)
+      for (const name of [null, symbol ?? ""]) {
+        const key = bandKey(feed, topic, name, side);
+        if (!this.#marks.has(key))
+          this.#marks.set(key, []);
+        this.#marks.get(key).push(BigInt(at));
+      }
+    this.redraw();
+  }
+
+  // Mark times at which bands lack what the other archive has: a Map of a band's key to
+  // [{from, to, text}], from and to included.
+  setLacking(marks) {
+    this.#lacking = marks;
     this.redraw();
   }
 
@@ -141,7 +165,7 @@ export class Timeline {
   sample(band, ns) {
     const k = this.level;
     const length = BigInt(TILE_CELLS) << BigInt(k);
-    const [best] = this.#tiles.best(k, ns / length, band.group);
+    const [best] = this.#tiles.best(k, ns / length, band.source);
     if (best === undefined || best.tile.k < k)
       return null;
     const { tile } = best;
@@ -165,7 +189,7 @@ export class Timeline {
     received.fill(NOT_LOADED);
     gaps.fill(0);
     for (const i of numbers) {
-      for (const { tile, from, to } of this.#tiles.best(k, i, band.group)) {
+      for (const { tile, from, to } of this.#tiles.best(k, i, band.source)) {
         const number = tile.bands.get(band.key);
         const length = stepNs(tile.k);
         const origin = Number(tile.i * (BigInt(TILE_CELLS) << BigInt(tile.k)) - this.#state.from);
@@ -226,15 +250,20 @@ export class Timeline {
     const labels = [];
     shown.forEach((band, index) => {
       const y = AXIS_HEIGHT + (first + index) * BAND_HEIGHT - scroll;
+      // Both rows of a pair have one scale, so that their curves can be compared.
+      const other = band.twin === null ? 0 : this.#fillColumns(band.twin, k, numbers);
       const max = this.#fillColumns(band, k, numbers);
-      this.#paintBand(max);
+      this.#paintBand(Math.max(max, other));
       context.putImageData(this.#image, 0, Math.round(y * ratio));
       labels.push({ band, y, max });
     });
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.font = FONT;
-    for (const { band, y, max } of labels)
+    for (const { band, y, max } of labels) {
+      this.#drawLacking(context, band, y);
       this.#drawBandText(context, band, y, max);
+      this.#drawMarks(context, band, y);
+    }
     this.#drawAxis(context);
     this.#placeCursor();
     this.#showTip();
@@ -283,7 +312,25 @@ export class Timeline {
     }
   }
 
+  // A box at the bottom of the row, at least 4 px wide.
+  #drawLacking(context, band, y) {
+    for (const { from, to } of this.#lacking.get(band.key) ?? []) {
+      const begin = Math.max(-8, this.#positionOf(from));
+      const end = Math.min(this.#width + 8, this.#positionOf(to));
+      if (end < 0 || begin > this.#width)
+        continue;
+      const width = Math.max(4, end - begin);
+      const x = begin - (width - Math.max(0, end - begin)) / 2;
+      context.fillStyle = this.#colours.page;
+      context.fillRect(x - 1, y + BAND_HEIGHT - 10, width + 2, 9);
+      context.fillStyle = this.#colours.lacking;
+      context.fillRect(x, y + BAND_HEIGHT - 9, width, 7);
+    }
+  }
+
   #drawBandText(context, band, y, max) {
+    if (band.label !== "")
+      this.#drawTag(context, "left", y, band.label[0] + (band.proof < 0 ? ": not recorded" : ""));
     if (band.key === this.#state.band) {
       context.strokeStyle = this.#colours.accent;
       context.lineWidth = 2;
@@ -291,16 +338,42 @@ export class Timeline {
     }
     if (max === 0)
       return;
-    const text = `max ${formatRate(max * 1e9)}`;
+    this.#drawTag(context, "right", y, `max ${formatRate(max * 1e9)}`);
+  }
+
+  // A text at one end of a row.
+  #drawTag(context, end, y, text) {
     const width = context.measureText(text).width;
+    const x = end === "left" ? 6 : this.#width - 6 - width;
     context.globalAlpha = 0.8;
     context.fillStyle = this.#colours.page;
-    context.fillRect(this.#width - width - 9, y + 3, width + 6, 14);
+    context.fillRect(x - 3, y + 3, width + 6, 14);
     context.globalAlpha = 1;
     context.fillStyle = this.#colours.text;
-    context.textAlign = "right";
+    context.textAlign = "left";
     context.textBaseline = "top";
-    context.fillText(text, this.#width - 6, y + 5);
+    context.fillText(text, x, y + 5);
+  }
+
+  // Triangles that point down from the band's top, with a border, so that they differ from any bar.
+  #drawMarks(context, band, y) {
+    context.fillStyle = this.#colours.text;
+    context.strokeStyle = this.#colours.page;
+    context.lineWidth = 1.5;
+    let last = -Infinity;
+    for (const at of this.#marks.get(band.key) ?? []) {
+      const x = Math.round(this.#positionOf(at));
+      if (x < -MARK_SIZE || x > this.#width + MARK_SIZE || x === last)
+        continue;
+      last = x;
+      context.beginPath();
+      context.moveTo(x - MARK_SIZE, y + 1);
+      context.lineTo(x + MARK_SIZE, y + 1);
+      context.lineTo(x, y + 1 + 2 * MARK_SIZE);
+      context.closePath();
+      context.stroke();
+      context.fill();
+    }
   }
 
   #drawAxis(context) {
@@ -339,18 +412,18 @@ export class Timeline {
   // Tiles of the visible bands, from the middle outwards; and that of the cursor for the status.
   #wantTiles(k, numbers, shown) {
     const order = middleFirst(numbers);
-    const groups = new Set(shown.map((band) => band.group));
+    const groups = new Set(shown.flatMap(withTwin).map((band) => band.source));
     const wanted = [...groups].flatMap((group) => order.map((i) => ({ k, i, group })));
     const chosen = this.#bands.find(({ key }) => key === this.#state.band);
     if (chosen !== undefined && this.#state.cursor !== null)
       wanted.push({ k, i: this.#state.cursor / (BigInt(TILE_CELLS) << BigInt(k)),
-                    group: chosen.group });
+                    group: chosen.source });
     this.#tiles.want(wanted);
   }
 
   // Draw the visible bands with their labels and a caption, and return the canvas.
   picture(caption) {
-    const labels = 260;
+    const labels = this.#bands[0]?.label ? 360 : 260;
     const out = document.createElement("canvas");
     out.width = Math.round((this.#width + labels) * this.#ratio);
     out.height = this.#canvas.height + Math.round(24 * this.#ratio);
@@ -423,12 +496,16 @@ export class Timeline {
     const found = this.sample(band, ns);
     if (found === null)
       return [...parts, "loading"];
+    if (band.proof < 0)
+      return [...parts, "not recorded in this archive"];
     const words = ["not received", "received in part", "received"];
     const share = Math.max(found.received, found.rate > 0 ? PARTLY : NOTHING);
     parts.push(`${formatRate(found.rate, " frames")} over ${formatSpan(found.step)}`, words[share]);
     if (found.gaps !== 0)
       parts.push("gap: " + gapReasons(found.gaps).join(", "));
-    return parts;
+    const mark = this.#lacking.get(band.key)?.find(({ from, to }) =>
+      ns <= to && ns + found.step > from);
+    return mark === undefined ? parts : [...parts, mark.text];
   }
 
   // ---- keys ----

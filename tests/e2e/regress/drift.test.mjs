@@ -266,6 +266,7 @@ describe("drift", { concurrency: 2 }, () => {
     const late = await json(t, ["drift", "-a", archive, "--json", "--since", String(start + 20000)], { status: 1 });
     assert.deepEqual([late.new, late.known], [0, 256]);
     assert.equal(late.left_out, 5001 - 256 + (5000 - 256));
+    assert.match((await tapedeck(t, ["drift", "-a", archive, "--since", String(start + 20000)], { status: 1 })).stdout, /, 256 known before, 9,489 occurrences of other findings left out: too many\n$/);
   });
 
   test("above its limits, too, the report is the same with any number of threads", async (t) => {

@@ -1,7 +1,9 @@
 // `when` and `replay --break` find the frames that meet a condition. The tape's books, findings and gap are computed by hand. Expected: replay/condition.h, docs/replay.md ("Conditions").
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
 import { describe, test } from "node:test";
-import { json, tapedeck, temporary } from "../support/harness.mjs";
+import { chunksOf, flipIn, json, jsonLines, segments, tapedeck, temporary } from "../support/harness.mjs";
 import { bookTape } from "../support/book_tape.mjs";
 import { Tmux, withoutTmux } from "../support/tmux.mjs";
 
@@ -36,12 +38,23 @@ const FOUND = {
   "gap": 11,
 };
 
+// condition -> numbers of all frames of bookTape that meet it
+const FOUND_ALL = {
+  "topic=*": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+  "topic=publicTrade": [3, 6, 10],
+  "bid>=100": [1, 11],
+  "price=100 size>=1": [1, 2, 3, 4, 6, 11],
+  "rule=*": [9],
+};
+
+const numberOf = ({ found }) => found.ordinal + (found.conn - 1) * 10;
+
 describe("conditions", { concurrency: 2 }, () => {
   test("when finds the first frame that meets a condition, or reports that no frame does", async (t) => {
     const archive = await bookTape(t);
     for (const [condition, number] of Object.entries(FOUND)) {
       const { found } = await json(t, ["when", "-a", archive, condition, "--json"], { status: number === null ? 1 : 0 });
-      assert.equal(found === null ? null : found.ordinal + (found.conn - 1) * 10, number, condition);
+      assert.equal(found === null ? null : numberOf({ found }), number, condition);
     }
     const crossed = await json(t, ["when", "-a", archive, "rule=crossed", "--json"]);
     assert.equal(crossed.found.rule, "not_crossed");
@@ -59,6 +72,83 @@ describe("conditions", { concurrency: 2 }, () => {
     assert.equal((await tapedeck(t, ["when", archive, "spread>1"])).stdout, stdout);
     assert.match((await tapedeck(t, ["when", archive, "spread>1", "-a", archive], { status: 2 })).stderr, /the archive is given twice/);
     assert.match((await tapedeck(t, ["when", archive, "spread>1", "gap"], { status: 2 })).stderr, /unexpected argument 'gap'/);
+  });
+
+  test("when --max-frames finds up to N frames, in order, as the same search one by one, and without levels", async (t) => {
+    const archive = await bookTape(t);
+    for (const [condition, numbers] of Object.entries(FOUND_ALL)) {
+      const all = await jsonLines(t, ["when", "-a", archive, condition, "--max-frames", "1000", "--json"]);
+      assert.deepEqual(all.map(numberOf), numbers, condition);
+      const some = await jsonLines(t, ["when", "-a", archive, condition, "-n", "2", "--json"]);
+      assert.deepEqual(some, all.slice(0, 2), condition);
+    }
+    const one = (condition, ...args) => tapedeck(t, ["when", "-a", archive, condition, ...args]);
+    assert.equal((await one("topic=*", "--json", "-n", "1")).stdout, (await one("topic=*", "--json")).stdout);
+    const { found } = JSON.parse((await one("topic=*", "--json")).stdout);
+    const [first] = await jsonLines(t, ["when", "-a", archive, "topic=*", "-n", "2", "--json"]);
+    for (const name of ["bids", "asks", "before", "changes"]) delete found.book[name];
+    assert.deepEqual(first, { found });
+    // As text, the same two lines for each frame.
+    const [third, sixth] = await Promise.all([".03", ".06"].map((from) => one("topic=publicTrade", "--from", `2026-11-20T06:00:00${from}Z`)));
+    assert.equal((await one("topic=publicTrade", "-n", "2")).stdout, third.stdout + sixth.stdout);
+    assert.equal((await tapedeck(t, ["when", archive, "spread>9", "-n", "9", "--json"], { status: 1 })).stdout, '{"found":null}\n');
+    assert.match((await tapedeck(t, ["when", archive, "gap", "-n", "0"], { status: 2 })).stderr, /--max-frames: '0' is below 1/);
+  });
+
+  test("the found frame has the levels that it changed, and the best prices before it", async (t) => {
+    const archive = await bookTape(t);
+    const best = (bid, bidSize, ask, askSize) => ({ best_bid: bid, best_bid_size: bidSize, best_ask: ask, best_ask_size: askSize });
+    const changed = (side, price, before, after) => ({ side, price, before, after });
+    const expected = {
+      1: [null, changed("bid", "100", null, "1"), changed("bid", "99", null, "2"), changed("ask", "101", null, "1"), changed("ask", "102", null, "5")],
+      2: [best("100", "1", "101", "1"), changed("bid", "100", "1", "3")],
+      5: [best("100", "2", "101", "1"), changed("ask", "101", "1", null)],
+      7: [best("100", "2", "102", "5"), changed("bid", "100", "2", null)],
+      8: [best("99", "2", "102", "5"), changed("bid", "98.5", null, "7")],
+      9: [best("99", "2", "102", "5"), changed("bid", "102.5", null, "1")],
+    };
+    expected[11] = expected[1]; // the first frame of its connection
+    for (const [number, [before, ...changes]] of Object.entries(expected)) {
+      // The same from the beginning of the tape, and from the frame on.
+      const at = number === "11" ? "03.01" : `00.0${number}`;
+      for (const search of [[`topic=orderbook.50 time>=2026-11-20T06:00:${at}Z`], ["topic=orderbook.50", "--from", `2026-11-20T06:00:${at}Z`]]) {
+        const { found } = await json(t, ["when", archive, ...search, "--json"]);
+        assert.equal(numberOf({ found }), Number(number));
+        assert.deepEqual([found.book.before, found.book.changes], [before, changes], `frame ${number}`);
+      }
+    }
+    assert.equal((await json(t, ["when", archive, "topic=publicTrade", "--json"])).found.book, null);
+  });
+
+  test("when reports damage if it found fewer frames than it was to find", async (t) => {
+    const archive = await bookTape(t);
+    const file = path.join(temporary(t), "later.jsonl");
+    fs.writeFileSync(file, JSON.stringify({ recv_ns: 1795154500000000000, data: { topic: "publicTrade.BTCUSDT", type: "snapshot" } }) + "\n");
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
+    const later = path.join(archive, segments(archive).at(-1));
+    flipIn(later, chunksOf(later)[0]);
+    for (const [limit, status] of [[11, 0], [12, 3]])
+      assert.equal((await jsonLines(t, ["when", archive, "topic=*", "-n", String(limit), "--json"], { status })).length, 11);
+  });
+
+  test("rule=* finds a frame by which topics differ, with that rule", async (t) => {
+    // The third reading of the second candle is half a unit more than the trades that came.
+    const minute = 60_000, begin = 1_795_154_400_000;
+    const trade = (at, v) => [at, { topic: "publicTrade.BTCUSDT", type: "snapshot", ts: begin + at, data: [{ T: begin + at, s: "BTCUSDT", S: "Buy", v, p: "100", L: "PlusTick", i: `id-${at}`, BT: false }] }];
+    const candle = (at, volume) => {
+      const start = begin + at - (at % minute);
+      return [at, { topic: "kline.1.BTCUSDT", type: "snapshot", ts: begin + at, data: [{ start, end: start + minute - 1, interval: "1", open: "100", close: "100", high: "100", low: "100", volume, turnover: String(100 * volume), confirm: false, timestamp: begin + at }] }];
+    };
+    const frames = [
+      candle(1000, "5"), trade(2000, "1"), trade(60_100, "1"), candle(60_200, "1"), trade(60_300, "2"), candle(60_400, "3"), trade(60_500, "1"),
+      candle(60_600, "4.5"), trade(60_700, "1"), trade(60_800, "1"),
+    ];
+    const dir = temporary(t), file = path.join(dir, "trades.jsonl"), archive = path.join(dir, "tape");
+    fs.writeFileSync(file, frames.map(([at, data]) => JSON.stringify({ recv_ns: `${begin + at + 5}000000`, data }) + "\n").join(""));
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
+    const found = await jsonLines(t, ["when", archive, "rule=*", "-n", "9", "--json"]);
+    assert.deepEqual(found.map((each) => [numberOf(each), each.found.topic, each.found.rule]), [[9, "publicTrade", "trades_complete"]]);
+    assert.deepEqual(await jsonLines(t, ["when", archive, "rule=trades_complete", "-n", "9", "--json"]), [{ found: { ...found[0].found, condition: "rule=trades_complete" } }]);
   });
 
   test("when looks only at the selection", async (t) => {

@@ -199,3 +199,31 @@ test("cat and replay --messages find entries by price and size, as numbers", asy
   for (const verb of ["cat", "replay"])
     assert.match((await tapedeck(t, [verb, "-a", archive, "--size", "10-12"], { status: 2 })).stderr, /--size: '10-12' is not a number or a range such as 9\.5\.\.10, 10\.\. or \.\.10/);
 });
+
+test("cat --text finds frames whose bytes contain a text", async (t) => {
+  const archive = await importFrames(t, temporary(t), { family: "v5-linear", host: "/v5/public/linear", frames: [
+    '{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1795154400000,"data":[{"T":1795154400001,"s":"BTCUSDT","S":"Buy","v":"12","p":"60623.50","L":"PlusTick","i":"4f3a-Ä1","BT":false}]}',
+    '{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1795154400000,"data":[{"T":1795154400002,"s":"BTCUSDT","S":"Sell","v":"1","p":"60700","L":"PlusTick","i":"4F3A-2","BT":false}]}',
+    "not JSON: 4f3a-3",
+    '{"op":"pong"}',
+  ] });
+  for (const [options, ordinals] of [
+    [["--text", "4f3a-"], [1, 3]],
+    [["--text", "4f3a-Ä1"], [1]],
+    [["--text", "4F3A"], [2]],
+    [["--text", "60623.5"], [1]], // a text, not a number
+    [["--text", "60623.500"], []],
+    [["--text", '"S":"'], [1, 2]],
+    [["--text", '"S":"', "-n", "1"], [1]],
+    [["--text", '"S":"', "--price", "60700"], [2]],
+    [["--text", "4f3a", "--dir", "out"], []],
+    [["--text", '{"op":"pong"}'], [4]],
+    [["--text", '{"op":"pong"}x'], []],
+    [["--text", "4f3a-", "--to", "2026-11-20T06:00:00.015Z"], [1]],
+  ]) {
+    const found = await jsonLines(t, ["cat", "-a", archive, ...options]);
+    assert.deepEqual(found.map((row) => row.ordinal), ordinals, options.join(" "));
+  }
+  assert.match((await tapedeck(t, ["cat", "-a", archive, "--raw", "--text", "4f3a-3"])).stdout, /^not JSON: 4f3a-3\n$/);
+  assert.match((await tapedeck(t, ["cat", "-a", archive, "--text", ""], { status: 2 })).stderr, /--text: the value is empty/);
+});

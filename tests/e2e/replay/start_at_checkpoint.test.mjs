@@ -86,6 +86,13 @@ test("a recording read from a checkpoint on has the report of the whole, and a d
     assert.ok(from.found.continuity.ok);
     assert.deepEqual(from.found, whole.found);
     assert.ok(from.bytes < whole.bytes, `${from.bytes} bytes read, ${whole.bytes} without checkpoints`);
+    // The first frame of a book after the checkpoint changes the levels of the checkpoint's book.
+    for (const symbol of ["BTCUSD", "ETHUSD"]) {
+      const first = (of) => json(t, ["when", of, "topic=orderBook*", "--symbol", symbol, "--from", String(atNs), "--json"]);
+      const { found } = await first(archive);
+      assert.deepEqual(found, (await first(copy)).found);
+      assert.ok(found.book.before !== null && found.book.changes.length < found.book.bids.length, JSON.stringify(found.book.changes));
+    }
   }
   const { stdout } = await tapedeck(t, ["verify", copy, "-v"], { status: 3 });
   assert.match(stdout, /: checkpoint: /);

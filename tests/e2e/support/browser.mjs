@@ -13,9 +13,9 @@ export async function launch() {
   return skip ? undefined : npm("playwright-core").chromium?.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
 }
 
-/** Show an archive: the page in a window of its own, and what went wrong on it so far. */
+/** Show an archive, or run `view` with a list of arguments: the page in a window of its own, and what went wrong on it so far. */
 export async function shown(t, browser, archive, { hash = "", ...options } = {}) {
-  const { program, url } = await listening(t, ["view", "-a", archive], temporary(t));
+  const { program, url } = await listening(t, ["view", ...(Array.isArray(archive) ? archive : ["-a", archive])], temporary(t));
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options });
   t.after(() => context.close());
   const page = await context.newPage();
@@ -29,6 +29,7 @@ export async function shown(t, browser, archive, { hash = "", ...options } = {})
   return { page, program, url, faults };
 }
 
+export const status = (page) => page.locator("#status").innerText();
 export const until = (page, pattern, selector = "#status") => page.locator(selector).filter({ hasText: pattern }).waitFor();
 
 /** axe-core has no serious finding on the page as it is. */

@@ -33,10 +33,12 @@ const isWhole = (answer) => {
   return end > 0 && size !== null && answer.length >= end + 4 + Number(size[1]);
 };
 
-async function shown(t) {
+/** Show an archive, or with `other` that and a second one. */
+async function shown(t, { other = false } = {}) {
   const dir = temporary(t);
   const archive = await importFrames(t, dir, { family: "v5-linear", host: "/v5/public/linear", frames: FRAMES });
-  const { program, url } = await listening(t, ["view", "-a", archive], dir);
+  const operands = other ? [await importFrames(t, temporary(t), { family: "v5-linear", host: "/v5/public/linear", frames: FRAMES.slice(1000) })] : [];
+  const { program, url } = await listening(t, ["view", archive, ...operands], dir);
   const { port, host, pathname } = new URL(url);
   const ask = (target, { method = "GET", head = {}, body = "" } = {}) => {
     const lines = Object.entries({ Host: host, ...head }).filter(([, value]) => value !== null).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -122,6 +124,11 @@ test("requests with a wrong path, name, origin, method or argument are refused, 
     [400, `${base}api/verb/cat?follow`],
     [400, `${base}api/verb/gaps?${many}`],
     [400, `${base}api/verb/gaps?symbol=${"S".repeat(1100)}`],
+    // There is no second archive, and no decoder.
+    [404, `${base}api/b/archive`],
+    [404, `${base}api/b/verb/gaps`],
+    [400, `${base}api/verb/diff`],
+    [400, `${base}api/verb/regress/diff`],
   ];
   for (const [status, target, how = {}, allowed = [status]] of ROWS) {
     const answer = await ask(target, how);
@@ -130,6 +137,55 @@ test("requests with a wrong path, name, origin, method or argument are refused, 
     if (answer !== "" && !answer.startsWith("HTTP/1.0")) assert.match(answer, /content-security-policy: default-src 'self'/i);
     if (how.method === "HEAD") assert.match(answer, /\r\n\r\n$/);
   }
+  await served();
+  assert.equal((await program.kill("SIGTERM")).code, 0);
+});
+
+test("questions about a second archive have the limits of the first one's", async (t) => {
+  const { base, ask, served, url, program } = await shown(t, { other: true });
+  const ROWS = [
+    [200, "b/archive"],
+    [200, "b/tile?k=30&i=6528000&by=topic"],
+    [200, "b/gaps"],
+    [200, "b/verb/gaps"],
+    [200, "verb/diff?topic=publicTrade"],
+    [404, "b"],
+    [404, "b/"],
+    [404, "B/archive"],
+    [404, "a/archive"],
+    [404, "c/archive"],
+    [404, "b/b/archive"],
+    [404, "b/b/verb/gaps"],
+    [200, "b/%2e%2e/archive"], // the library resolves it, and two slashes in a row
+    [200, "b%2f%2f/archive"],
+    [404, "b/%2e%2e/%2e%2e/archive"],
+    [404, "b/index.html"],
+    [400, "b/tile?k=49&i=0&by=topic"],
+    [400, "b/gaps?from=yesterday"],
+    [400, "b/verb/diff"],
+    [400, "b/verb/prune"],
+    [400, "b/verb/cat?output=/tmp/x"],
+    [400, "b/verb/gaps?archive=/tmp"],
+    [400, "verb/diff?archive=/tmp"],
+    [400, "verb/diff?of=b"],
+    [400, "verb/diff?json=x"],
+    [400, "verb/diff/"],
+    [400, "verb/regress/diff"],
+    [400, "verb/regress/diff?decoder-cmd=touch%20/tmp/never"],
+    [400, "verb/regress/save?out=/tmp/x"],
+  ];
+  for (const [status, question] of ROWS) {
+    const answer = await ask(`${base}api/${question}`);
+    assert.equal(statusOf(answer), status, `${question}: ${answer.slice(0, 500)}`);
+  }
+  const of = async (question) => (await fetch(`${url}api/${question}`)).json();
+  const [a, b] = [await of("archive"), await of("b/archive")];
+  assert.notEqual(a.path, b.path);
+  assert.deepEqual([a, b].map(({ rows }) => rows.reduce((sum, { frames }) => sum + frames, 0)), [3000, 2000]);
+  const { command, status, results } = await of("verb/diff?symbol=BTC*");
+  assert.deepEqual([command, status], [`tapedeck diff '--symbol=BTC*' --json ${a.path} ${b.path}`, 1]);
+  assert.deepEqual([results[0].same, results[0].only_a, results[0].only_b], [2000, 1000, 0]);
+  assert.match((await of("b/verb/gaps")).command, new RegExp(` --archive=${b.path}$`));
   await served();
   assert.equal((await program.kill("SIGTERM")).code, 0);
 });

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, before, describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { checkAccess, launch, shown, skip, until } from "../support/browser.mjs";
+import { checkAccess, launch, shown, skip, status, until } from "../support/browser.mjs";
 import { capture, FRAMES_MS, importFrames, json, listening, passed, tapedeck, temporary, wholeFile, withoutCapture } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
@@ -15,8 +15,6 @@ const file = wholeFile(after);
 let browser;
 
 const trade = (symbol, n) => JSON.stringify({ topic: `publicTrade.${symbol}`, type: "snapshot", ts: FRAMES_MS + n, data: [{ T: FRAMES_MS + n, s: symbol, S: "Buy", v: "1", p: "0.123456789012345678", i: `id-${n}`, BT: false, seq: n }] });
-
-const status = (page) => page.locator("#status").innerText();
 
 describe("page", () => {
   before(async () => {

@@ -23,10 +23,21 @@ static void test_speed_parse(void **state)
         td_result rc;
         const char *shown;
     } CASES[] = {
-        {"1", TD_OK, "1"},          {"10", TD_OK, "10"},      {"0.5", TD_OK, "0.5"},
-        {"max", TD_OK, "max"},      {"2.50", TD_OK, "2.5"},   {"0.000001", TD_OK, "0.000001"},
-        {"0", TD_E_INVALID, ""},    {"-1", TD_E_INVALID, ""}, {"", TD_E_INVALID, ""},
-        {"fast", TD_E_INVALID, ""}, {"1x", TD_E_INVALID, ""}, {"0.0000001", TD_E_INVALID, ""},
+        {"1", TD_OK, "1"},
+        {"10", TD_OK, "10"},
+        {"0.5", TD_OK, "0.5"},
+        {"max", TD_OK, "max"},
+        {"2.50", TD_OK, "2.5"},
+        {"0.000001", TD_OK, "0.000001"},
+        {"0", TD_E_INVALID, ""},
+        {"-1", TD_E_INVALID, ""},
+        {"", TD_E_INVALID, ""},
+        {"fast", TD_E_INVALID, ""},
+        {"1x", TD_E_INVALID, ""},
+        {"0.0000001", TD_E_INVALID, ""},
+        {"1e19", TD_E_INVALID, ""},
+        {"1e300", TD_E_INVALID, ""},
+        {"9e18", TD_OK, "9000000000000000000"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         pacer_speed speed;
@@ -35,6 +46,7 @@ static void test_speed_parse(void **state)
         td_result rc = pacer_speed_parse(CASES[i].text, &speed, &err);
         assert_int_equal(rc, CASES[i].rc);
         if (rc != TD_OK) {
+            assert_non_null(strstr(err.text, "a number from 0.000001 to 9e18"));
             assert_non_null(strstr(err.text, "max"));
             continue;
         }
@@ -57,6 +69,7 @@ typedef struct pace_case {
 static const pace_case PACES[] = {
     {"back in time is at once", "1", 0, {0, 500, 400, 600}, {0, 500, 500, 600}},
     {"as recorded", "1", 0, {0, 5, 5, 1000000, 86400000000000}, {0, 5, 5, 1000000, 86400000000000}},
+    {"the greatest speed", "9e18", 0, {0, 1000, 86400000000000}, {0, 0, 0}},
     {"ten times", "10", 0, {0, 1000, 1001, 25000}, {0, 100, 100, 2500}},
     {"half", "0.5", 0, {0, 1000, 25000}, {0, 2000, 50000}},
     {"thousandths", "0.001", 0, {0, 1000, 2000000}, {0, 1000000, 2000000000}},
