@@ -129,13 +129,15 @@ export async function getTile(k, i, group, signal) {
   };
 }
 
-// A tile of a market's book and trades: {tick, base, is_final, and a typed array for each name
-// below}, with TILE_CELLS columns. market: {side, feed, symbol, topic}; bin: a row's height, as text.
+// A tile of a market's book and trades: {tick, base, isFinal, bytes, and a typed array for each
+// name below}, with TILE_CELLS columns. market: {side, feed, symbol, topic}; bin: a row's height,
+// as text.
 export async function getMarketTile(market, k, i, bin, signal) {
   const options = [["feed", market.feed], ["symbol", market.symbol], ["book", market.topic],
     ["k", k], ["i", i], ["bin", bin]];
   const query = options.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
-  const bytes = await (await request(questionTo(market.side, `market?${query}`), signal)).arrayBuffer();
+  const question = questionTo(market.side, `market?${query}`);
+  const bytes = await (await request(question, signal)).arrayBuffer();
   const end = new Uint8Array(bytes).indexOf(10);
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 0, end)));
   const columns = TILE_CELLS;

@@ -97,7 +97,7 @@ class Strip extends TimePlot {
         return el("span", {}, swatch, name);
       });
     this.element = el("div", { class: "strip" },
-      el("div", { class: "side" }, el("h2", { text: strip.title }),
+      el("div", { class: "beside" }, el("h2", { text: strip.title }),
         el("div", { class: "names" }, ...legend), this.text), this.canvas);
     this.canvas.addEventListener("focus", () => this.text.setAttribute("aria-live", "polite"));
     this.canvas.addEventListener("blur", () => this.text.setAttribute("aria-live", "off"));

@@ -184,8 +184,7 @@ export class HeatMap extends TimePlot {
     context.fillRect(AXIS_WIDTH - 1, 0, 1, this.height);
   }
 
-  // The range of bid and ask with a margin, from trusted books if possible, else of the trades.
-  // null: no price.
+  // The range of trades, and of bid and ask where they are trusted, with a margin. null: no price.
   #fit() {
     let low = Infinity;
     let high = -Infinity;
@@ -205,10 +204,9 @@ export class HeatMap extends TimePlot {
         }
     };
     include(["bid", "ask"], UNTRUSTED);
+    include(["low", "high"], 0);
     if (low > high)
       include(["bid", "ask"], 0);
-    if (low > high)
-      include(["low", "high"], 0);
     if (low > high)
       return null;
     const margin = Math.max((high - low) * 0.3, FIT_TICKS * this.#tick, Math.abs(high) * 1e-7,
@@ -505,9 +503,10 @@ export class HeatMap extends TimePlot {
     const bid = at.tile.bid[at.cell];
     const ask = at.tile.ask[at.cell];
     const middle = Number.isNaN(bid) ? ask : Number.isNaN(ask) ? bid : (bid + ask) / 2;
-    const isBid = ([row]) => this.#rowPrice(row, tile.height) <= middle;
-    return { tile, cell, asks: levels.filter((level) => !isBid(level)),
-             bids: levels.filter(isBid).reverse() };
+    // Without a best price at the column's end, sides are unknown: comparisons with NaN are false.
+    return { tile, cell,
+             asks: levels.filter(([row]) => this.#rowPrice(row, tile.height) > middle),
+             bids: levels.filter(([row]) => this.#rowPrice(row, tile.height) <= middle).reverse() };
   }
 
   // The first price of a row.

@@ -13,8 +13,9 @@ const KEYS = "Left and Right move the cursor in time, with Shift also the view; 
   "it in price, with Shift ten rows. Plus and minus zoom the time, Z and Shift+Z the price. " +
   "Page Up and Page Down move the prices, B follows bid and ask. Home and End go to the first " +
   "and the last frame, G and Shift+G to the next and the previous gap, N and P to the next and " +
-  "the previous step, F shows the whole archive. T hides trades, C hides candles. The wheel zooms the time, with Shift or over the " +
-  "price axis the price; dragging moves both. A click sets the cursor, a double click zooms in.";
+  "the previous step, F shows the whole archive. T hides trades, C hides candles. The wheel " +
+  "zooms the time, with Shift or over the price axis the price; dragging moves both. A click " +
+  "sets the cursor, a double click zooms in.";
 
 const ADVICE = {
   413: "Zoom in, in time or in price.",
@@ -85,7 +86,7 @@ export class MarketPanel {
     this.#auto.addEventListener("click", () =>
       state.set({ sizes: state.sizes === null ? this.#map.scale : null }));
     this.#area.append(
-      el("div", { class: "side" },
+      el("div", { class: "beside" },
         el("button", { type: "button", text: "Exact book", title: "The book's levels at the cursor",
           onclick: () => actions.showBook(choice.market) }), this.#ladder),
       this.#map.canvas);
@@ -193,7 +194,7 @@ export class MarketPanel {
     if (levels === null || levels.asks.length + levels.bids.length === 0) {
       delete this.#ladder.dataset.key;
       this.#ladder.replaceChildren(
-        el("p", { text: levels === null ? "" : "No book at the cursor." }));
+        el("p", { text: levels === null ? "" : "No book at the end of the cursor's time." }));
       return;
     }
     const { tile, cell } = levels;

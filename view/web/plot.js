@@ -270,7 +270,7 @@ export class TimePlot {
   }
 
   #makePattern(context, kind, colour) {
-    const size = 6;
+    const size = kind === "cross" ? 12 : 6;
     const tile = new OffscreenCanvas(size, size);
     const lines = tile.getContext("2d");
     lines.strokeStyle = colour;
