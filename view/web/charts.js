@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 import { TilesMessage } from "./market.js";
-import { barsOf, cellAt, COLUMNS_ONLY, KNOWN, marketLevel, UNKNOWN, UNSURE }
+import { barsOf, cellAt, COLUMNS_ONLY, KNOWN, marketLevel, UNKNOWN, UNSURE, UNTRUSTED }
   from "./market-tiles.js";
 import { AXIS_WIDTH, formatNumber, formatSize, oncePerFrame, TimePlot, valueTicks }
   from "./plot.js";
@@ -15,7 +15,8 @@ const BAR_PIXELS = 4;
 const LINE = 1.25;
 const LONG_SPAN = 7200n * SECOND; // beyond it, a bar is at least a minute
 const MINUTE_NS = 60e9;
-const COLOURS = ["page", "unloaded", "text", "muted", "line", "accent", "curve", "buy", "sell"];
+const COLOURS = ["page", "unloaded", "text", "muted", "line", "accent", "curve", "buy", "sell",
+  "untrusted"];
 
 const KEYS = "Left and Right move the cursor, with Shift also the view. Plus and minus zoom. " +
   "Home and End go to the first and the last frame, G and Shift+G to the next and the previous " +
@@ -68,9 +69,10 @@ const STRIPS = [
     lines: PERCENTILES.map((part, index) =>
       line(`p${part * 100}`, ["text", "curve", "sell"][index],
         (tile, cell) => latenciesOf(tile)[index][cell])) },
-  { title: "Spread, mean", format: (value) => formatSize(Number(value.toPrecision(6))), low: 0,
+  { title: "Spread, mean", isOfBook: true,
+    format: (value) => formatSize(Number(value.toPrecision(6))), low: 0,
     lines: [line("", "curve", (tile, cell) => tile.spread[cell])] },
-  { title: "Imbalance, mean: +1 only bids, −1 only asks", low: -1, high: 1,
+  { title: "Imbalance, mean: +1 only bids, −1 only asks", isOfBook: true, low: -1, high: 1,
     format: (value) => formatNumber(value, 3),
     lines: [line("", "curve", (tile, cell) => tile.imbalance[cell])] },
   { title: "Volume", format: formatSize, low: 0, isBars: true, gap: UNSURE },
@@ -105,7 +107,7 @@ class Strip extends TimePlot {
 
   draw(context) {
     const { parts } = this.#panel;
-    const { gap = UNKNOWN } = this.#strip;
+    const { gap = UNKNOWN, isOfBook } = this.#strip;
     const bottom = this.height - (this.isLast ? LABEL_HEIGHT : 0) - 1;
     context.fillStyle = this.colours.unloaded;
     context.fillRect(AXIS_WIDTH, 0, this.width, bottom);
@@ -114,6 +116,9 @@ class Strip extends TimePlot {
     this.fillColumns(context, parts, 0, bottom, () => true);
     context.fillStyle = this.pattern(context, "hatch", this.colours.muted);
     this.fillColumns(context, parts, 0, bottom, (tile, cell) => tile.state[cell] & gap);
+    context.fillStyle = this.pattern(context, "cross", this.colours.untrusted);
+    if (isOfBook)
+      this.fillColumns(context, parts, 0, bottom, (tile, cell) => tile.state[cell] & UNTRUSTED);
     context.restore();
     this.drawTimeTicks(context, bottom, this.isLast ? this.height - 5 : null);
     this.#bars = this.#strip.isBars ? barsOf(parts, BAR_PIXELS,
@@ -195,8 +200,11 @@ class Strip extends TimePlot {
     const values = strip.lines.map(({ name, valueOf }) => [name, valueOf(tile, cell)])
       .filter(([, value]) => !Number.isNaN(value))
       .map(([name, value]) => `${name} ${strip.format(value)}`.trim());
-    const reason = tile.state[cell] & KNOWN ? "no frame" : "no book is known";
-    return [...(values.length === 0 ? [reason] : values), time];
+    if (values.length === 0)
+      values.push(tile.state[cell] & KNOWN ? "no frame" : "no book is known");
+    if (strip.isOfBook && tile.state[cell] & UNTRUSTED)
+      values.push("the book is not to be trusted");
+    return [...values, time];
   }
 
   showValue() {

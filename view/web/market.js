@@ -61,7 +61,7 @@ export class MarketPanel {
   #area = el("div", { class: "map-area" });
   #ladder = el("div", { class: "depth", tabindex: 0, role: "region",
                         "aria-label": "Sizes at the cursor" });
-  #fit = el("button", { type: "button", text: "Fit price", title: "Follow bid and ask (p)" });
+  #fit = el("button", { type: "button", text: "Fit price", title: "Follow bid and ask (b)" });
   #low = this.#sizeInput("Smallest size of the colours");
   #high = this.#sizeInput("Largest size of the colours");
   #ramp = el("span", { class: "ramp", "aria-hidden": "true" }, el("span"));
