@@ -5,6 +5,7 @@ import { listening, temporary } from "./harness.mjs";
 import { npm } from "./npm_packages.mjs";
 
 const CHROMIUM = "/usr/bin/chromium";
+const PATIENCE_MS = 120_000; // other tests may run at the same time
 /** Reason to skip a test of the page, or false. */
 export const skip = !fs.existsSync(CHROMIUM) && `needs ${CHROMIUM}`;
 
@@ -30,7 +31,7 @@ export async function shown(t, browser, archive, { hash = "", ...options } = {})
 }
 
 export const status = (page) => page.locator("#status").innerText();
-export const until = (page, pattern, selector = "#status") => page.locator(selector).filter({ hasText: pattern }).waitFor();
+export const until = (page, pattern, selector = "#status") => page.locator(selector).filter({ hasText: pattern }).waitFor({ timeout: PATIENCE_MS });
 
 /** axe-core has no serious finding on the page as it is. */
 export async function checkAccess(page) {
