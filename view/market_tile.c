@@ -307,8 +307,8 @@ void market_tile_save(const market_tile *self, td_buf *out)
 {
     const size_t at = out->size;
     td_buf_add(out, self, sizeof *self);
-    memset(out->data + at + offsetof(market_tile, runs), 0, sizeof self->runs);
-    memset(out->data + at + offsetof(market_tile, trades), 0, sizeof self->trades);
+    memset(out->data + at + offsetof(market_tile, runs), 0, sizeof(void *));
+    memset(out->data + at + offsetof(market_tile, trades), 0, sizeof(void *));
     td_buf_add(out, self->runs, self->run_count * sizeof *self->runs);
     td_buf_add(out, self->trades, self->trades_count * sizeof *self->trades);
 }
@@ -444,7 +444,7 @@ static void add_cells(const market_tile *self, int64_t base, td_buf *out)
         add_u32(out, (uint32_t)(self->trades[i].row - base));
     for (size_t i = 0; i < self->trades_count; i++)
         add_u32(out, self->trades[i].count);
-    for (size_t i = 0; i < MARKET_COLUMNS * MARKET_LATENCIES; i++)
+    for (size_t i = 0; i < (size_t)MARKET_COLUMNS * MARKET_LATENCIES; i++)
         if (self->latencies[i / MARKET_LATENCIES][i % MARKET_LATENCIES] != 0)
             add_u32(out, self->latencies[i / MARKET_LATENCIES][i % MARKET_LATENCIES]);
 }
@@ -460,7 +460,7 @@ static void add_bytes(const market_tile *self, td_buf *out)
     for (size_t i = 0; i < self->trades_count; i++)
         td_buf_add(out, &self->trades[i].column, 1);
     for (int is_bucket = 0; is_bucket < 2; is_bucket++)
-        for (size_t i = 0; i < MARKET_COLUMNS * MARKET_LATENCIES; i++)
+        for (size_t i = 0; i < (size_t)MARKET_COLUMNS * MARKET_LATENCIES; i++)
             if (self->latencies[i / MARKET_LATENCIES][i % MARKET_LATENCIES] != 0)
                 td_buf_add(
                     out,

@@ -161,7 +161,7 @@ static pacer_answer key_wait(void *ctx, uint64_t mono_ns)
     uint64_t now_ns = clock_mono_ns(clock_sim_clock(h->sim));
     uint64_t left_ns = mono_ns - now_ns;
     clock_sim_advance(h->sim, left_ns < h->pass_ns ? left_ns : h->pass_ns);
-    char key = *h->keys == '\0' ? '_' : *h->keys++;
+    const char key = (char)(*h->keys == '\0' ? '_' : *h->keys++);
     return press(h->pacer, key);
 }
 
