@@ -113,10 +113,19 @@ export function valueTicks(low, high, pixels, least) {
   return ticks;
 }
 
+// A format with these digits after the point. Making one takes longer than drawing a line.
+const formats = new Map();
+function formatOf(least, most) {
+  const key = `${least} ${most}`;
+  if (!formats.has(key))
+    formats.set(key, new Intl.NumberFormat("en",
+      { minimumFractionDigits: Math.min(20, least), maximumFractionDigits: Math.min(20, most) }));
+  return formats.get(key);
+}
+
 // "65,000.5". digits: after the point.
 export function formatNumber(value, digits) {
-  return value.toLocaleString("en", { minimumFractionDigits: digits,
-                                      maximumFractionDigits: Math.min(20, digits) });
+  return formatOf(digits, digits).format(value);
 }
 
 // How many digits after the point a decimal number has.
@@ -127,7 +136,7 @@ export function decimalsOf(value) {
 
 // A size or an amount, without the noise of sums in binary.
 export function formatSize(value) {
-  return Number(value.toPrecision(10)).toLocaleString("en", { maximumFractionDigits: 12 });
+  return formatOf(0, 12).format(Number(value.toPrecision(10)));
 }
 
 // A canvas over the view's time, with the axis of its values in the first AXIS_WIDTH pixels.
