@@ -118,7 +118,7 @@ typedef struct column_map {
 
 static uint8_t map_column(column_map map, uint8_t column)
 {
-    return (uint8_t)((column >> map.shift) + map.offset);
+    return (uint8_t)(((unsigned)column >> map.shift) + map.offset);
 }
 
 /* A row in rows of another height: floor(row * from / to). 0: it does not fit. */
