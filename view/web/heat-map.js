@@ -295,7 +295,7 @@ export class HeatMap extends TimePlot {
     }
     const canvas = new OffscreenCanvas(TILE_CELLS, BLOCK_ROWS);
     canvas.getContext("2d").putImageData(image, 0, 0);
-    return canvas;
+    return canvas.transferToImageBitmap();
   }
 
   #logsOf(tile) {

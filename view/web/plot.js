@@ -297,7 +297,6 @@ export class TimePlot {
 
   // Fill the columns whose cells a function selects. parts: see MarketTiles.parts.
   fillColumns(context, parts, top, bottom, isSelected) {
-    context.beginPath();
     for (const { tile, from, to, x, step } of parts) {
       for (let cell = from; cell < to; cell++) {
         if (!isSelected(tile, cell))
@@ -307,10 +306,9 @@ export class TimePlot {
           cell++;
         const begin = Math.round(AXIS_WIDTH + x + first * step);
         const end = Math.max(begin + 1, Math.round(AXIS_WIDTH + x + (cell + 1) * step));
-        context.rect(begin, top, end - begin, bottom - top);
+        context.fillRect(begin, top, end - begin, bottom - top);
       }
     }
-    context.fill();
   }
 
   // Draw lines ({valueOf(tile, cell), colour}) as steps. NaN is a break, or where isKept is true,
