@@ -58,7 +58,7 @@ test("a heat map shows the book's depth, best prices and trades", async (t) => {
   // 100 has size 2 all the time, 99.5 comes and goes with size 8: a run in each of the picture's tiles, and many.
   const [, ...shades] = html.split(/<path class=h\d d="/).map((part) => part.slice(0, part.indexOf('"')));
   const runs = shades.flatMap((d) => [...d.matchAll(/M(\d+) ([\d.]+)h(\d+)/g)]).map(([, x, y, width]) => ({ x: Number(x), y: Number(y), width: Number(width) }));
-  const byRow = Map.groupBy ? Map.groupBy(runs, ({ y }) => y) : runs.reduce((all, run) => all.set(run.y, [...(all.get(run.y) ?? []), run]), new Map());
+  const byRow = runs.reduce((all, run) => all.set(run.y, [...(all.get(run.y) ?? []), run]), new Map());
   const rows = [...byRow].sort(([a], [b]) => a - b).map(([, list]) => list);
   assert.equal(rows.length, 3);
   assert.ok(rows[0].length <= 4 && rows[1].length <= 4 && rows[2].length > 10, rows.map((list) => list.length).join());
