@@ -32,7 +32,7 @@ typedef struct market_place {
     td_decimal bin; /* height of a row, > 0 */
 } market_place;
 
-/* The topic of a symbol's trades, which the timeline owns; "" if there is none. */
+/* The topic of a symbol's trades, which the timeline owns; "" if the symbol has no trades. */
 const char *market_find_trades(const timeline *over_time, const char *feed, const char *symbol);
 
 /* All pointers are borrowed. */

@@ -235,26 +235,6 @@ static void note_state(maker *self, uint64_t now_ns)
     self->since_ns = now_ns;
 }
 
-static int64_t common_divisor(int64_t a, int64_t b)
-{
-    while (b != 0) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a < 0 ? -a : a;
-}
-
-static void note_tick(maker *self)
-{
-    market_tile *tile = self->tile;
-    for (size_t i = 0; i < tile->run_count; i++)
-        tile->tick = common_divisor(tile->tick, tile->runs[i].row);
-    for (size_t i = 0; i < tile->trades_count; i++)
-        tile->tick = common_divisor(tile->tick, tile->trades[i].row);
-    tile->tick_scale = self->scale;
-}
-
 static void begin_tile(maker *self)
 {
     const uint64_t length_ns = (uint64_t)MARKET_COLUMNS << self->options->k;
@@ -282,8 +262,8 @@ static td_result end_tile(maker *self)
         rc = end_level(self, &self->levels[i], self->to_ns);
     if (rc != TD_OK)
         return rc;
-    note_tick(self);
     market_tile_sort(self->tile);
+    market_tile_find_tick(self->tile);
     rc = self->options->tile(self->options->user, self->index, self->tile, self->err);
     market_tile_fini(self->tile);
     self->index++;

@@ -15,7 +15,7 @@
 #include "archive/gap.h"
 #include "view/market_tile.h"
 
-/* Names as in the archive; a topic is "" if the market has none. */
+/* Names as in the archive; a topic that the market lacks is "". */
 typedef struct market_name {
     const char *feed, *symbol;
     const char *book;   /* topic of the book: "orderbook.50" */

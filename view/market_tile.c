@@ -177,6 +177,15 @@ static int64_t common_divisor(int64_t a, int64_t b)
     return a;
 }
 
+void market_tile_find_tick(market_tile *self)
+{
+    for (size_t i = 0; i < self->run_count; i++)
+        self->tick = common_divisor(self->tick, self->runs[i].row);
+    for (size_t i = 0; i < self->trades_count; i++)
+        self->tick = common_divisor(self->tick, self->trades[i].row);
+    self->tick_scale = self->bin.scale;
+}
+
 /* Take over the price step of another tile; it is finer if the two differ. */
 static void add_tick(market_tile *to, const market_tile *from)
 {

@@ -88,6 +88,9 @@ TD_MUST_USE td_result market_tile_add_run(market_tile *self, market_run run, siz
 /* Sort runs and trades, which were added in any order, and join the trades of a cell. */
 void market_tile_sort(market_tile *self);
 
+/* Set the tick of a tile whose rows are prices (its bin is 10^-scale). */
+void market_tile_find_tick(market_tile *self);
+
 /* Make a tile of columns that are twice as long from two tiles one after the other, which may have
  * different rows. TD_E_LIMIT: too many runs, or a price does not fit in 64 bits of rows. */
 TD_MUST_USE td_result market_tile_join(const market_tile *left, const market_tile *right,

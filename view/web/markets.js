@@ -25,7 +25,7 @@ export class MarketChoice {
     this.#band = band;
     state.listen((changed) => {
       if (changed.has("band")) {
-        // The first band is chosen by the page if the URL has none.
+        // The first band is chosen by the page if the URL names no band.
         if (!changed.has("market") && (this.#lastBand !== null || this.market === undefined))
           this.#follow();
         this.#lastBand = state.band;

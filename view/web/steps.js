@@ -41,7 +41,7 @@ export class StepBar {
   }
 
   // Find the next (direction 1) or the previous frame (-1) of the chosen kind, but not a gap.
-  // null: there is none. undefined: no answer; the bar shows why.
+  // null: no such frame. undefined: no answer; the bar shows why.
   async find(direction) {
     if (this.kind === "frame")
       return this.#findFrame(direction);
@@ -75,7 +75,7 @@ export class StepBar {
     return answer.results.map(({ found }) => found).filter((found) => found !== null);
   }
 
-  // The first frame that is found from the cursor on, after those of the warm-up.
+  // The first frame that is found from the cursor on, after the warm-up.
   async #findNext(options) {
     const from = this.#state.cursor + 1n;
     const early = await this.#when(options, warmUpBegin(from), from, FOUND_MAX);

@@ -71,7 +71,7 @@ export class VerdictPart {
     this.#explain = explain;
   }
 
-  // frame: a row of `cat`. null: there is none.
+  // frame: a row of `cat`. null: no frame.
   show(frame) {
     if (frame === this.#frame)
       return;
