@@ -69,7 +69,6 @@ export class MarketPanel {
                          title: "Choose the sizes of the colours from what is shown" });
   #checks = Object.fromEntries(["trades", "candles"].map((name) => [name,
     el("input", { type: "checkbox", onchange: () => this.#map.toggle(name) })]));
-  #valueSoon = delayed(120, () => this.#showValue());
 
   // actions: see timeKeys, and showBook(market), caption().
   constructor(panel, { state, choice, tiles, plot, actions }) {
@@ -81,6 +80,7 @@ export class MarketPanel {
     this.#map = new HeatMap(state, actions,
       { "aria-label": "Market", "aria-describedby": "market-keys" }, () => choice.market, tiles,
       () => this.#showScale());
+    this.#map.onDrawn = delayed(120, () => this.#showValue()); // of the tiles that were drawn
     this.#fit.addEventListener("click", () =>
       state.set({ prices: state.prices === null ? this.#map.range : null }));
     this.#auto.addEventListener("click", () =>
@@ -133,7 +133,6 @@ export class MarketPanel {
       check.checked = !this.#state.hidden.has(name);
     this.#showScale();
     this.#map.redraw();
-    this.#valueSoon();
   }
 
   #resize() {

@@ -152,6 +152,7 @@ export class TimePlot {
   pointer = null; // {x, y} over the canvas, in CSS px
   drag = null;
   redraw = oncePerFrame(() => this.drawNow());
+  onDrawn = () => {}; // called after each drawing
   #actions;
   #patterns = new Map();
   #tip = el("div", { class: "tip", "aria-hidden": "true", hidden: true });
@@ -217,6 +218,7 @@ export class TimePlot {
     context.fillRect(0, 0, AXIS_WIDTH + this.width, this.height);
     this.draw(context);
     this.#showTip();
+    this.onDrawn();
   }
 
   // ---- parts of a picture ----

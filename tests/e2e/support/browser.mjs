@@ -14,11 +14,13 @@ export async function launch() {
   return skip ? undefined : npm("playwright-core").chromium?.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
 }
 
-/** Show an archive, or run `view` with a list of arguments: the page in a window of its own, and what went wrong on it so far. */
-export async function shown(t, browser, archive, { hash = "", ...options } = {}) {
+/** Show an archive, or run `view` with a list of arguments: the page in a window of its own, and what went wrong on it so far. prepare: called
+ *  with the browser's context before the page is loaded. */
+export async function shown(t, browser, archive, { hash = "", prepare, ...options } = {}) {
   const { program, url } = await listening(t, ["view", ...(Array.isArray(archive) ? archive : ["-a", archive])], temporary(t));
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options });
   t.after(() => context.close());
+  await prepare?.(context);
   const page = await context.newPage();
   const faults = [];
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && faults.push(message.text()));
@@ -31,7 +33,16 @@ export async function shown(t, browser, archive, { hash = "", ...options } = {})
 }
 
 export const status = (page) => page.locator("#status").innerText();
-export const until = (page, pattern, selector = "#status") => page.locator(selector).filter({ hasText: pattern }).waitFor({ timeout: PATIENCE_MS });
+
+/** Wait for a text. A failure tells which text was there, and what the page says of itself. */
+export async function until(page, pattern, selector = "#status") {
+  try {
+    await page.locator(selector).filter({ hasText: pattern }).waitFor({ timeout: PATIENCE_MS });
+  } catch (error) {
+    const texts = await Promise.all([selector, "#status", "#recording", ".error"].map((one) => page.locator(one).allInnerTexts()));
+    throw new Error(`${error.message}\nthe page shows ${JSON.stringify(texts)} at ${page.url()}`);
+  }
+}
 
 /** axe-core has no serious finding on the page as it is. */
 export async function checkAccess(page) {

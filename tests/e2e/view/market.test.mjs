@@ -71,6 +71,14 @@ describe("market", { skip }, () => {
     assert.deepEqual(faults, []);
   });
 
+  test("the value at the cursor is of the last picture, however long a picture takes", async (t) => {
+    const { page, faults } = await shown(t, browser, archive, { hash: "#tab=market", prepare: (context) => context.addInitScript(() => {
+      window.requestAnimationFrame = (run) => setTimeout(() => run(performance.now()), 400);
+    }) });
+    await until(page, /trade|book/, "#panel-market .value");
+    assert.deepEqual(faults, []);
+  });
+
   for (const colorScheme of ["light", "dark"])
     test(`axe-core has no serious finding, ${colorScheme}`, async (t) => {
       const { page, faults } = await shown(t, browser, archive, { colorScheme, hash: "#tab=market" });
