@@ -132,6 +132,27 @@ int td_url_next_param(td_bytes *query, td_bytes *name, td_bytes *value)
     return 0;
 }
 
+int td_url_encode(const char *value, char *out, size_t out_bytes)
+{
+    static const char HEX[] = "0123456789ABCDEF";
+    size_t size = 0;
+    for (const char *c = value; *c != '\0'; c++) {
+        unsigned char byte = (unsigned char)*c;
+        int is_plain = isalnum(byte) || strchr("-._~%", byte) != NULL;
+        if (size + 4 > out_bytes)
+            return 0;
+        if (is_plain) {
+            out[size++] = *c;
+        } else {
+            out[size++] = '%';
+            out[size++] = HEX[byte >> 4];
+            out[size++] = HEX[byte & 15];
+        }
+    }
+    out[size] = '\0';
+    return 1;
+}
+
 /* ---- servers ---- */
 
 static int is_name_char(uint8_t c)

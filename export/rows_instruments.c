@@ -43,16 +43,6 @@ typedef struct instrument_table {
 
 /* ---- values ---- */
 
-/* Finds a member. A path "a.b" is member b of the object in member a. */
-static int find_member(json_value entry, td_bytes path, json_value *out)
-{
-    const uint8_t *dot = memchr(path.data, '.', path.size);
-    size_t size = dot == NULL ? path.size : (size_t)(dot - path.data);
-    if (!json_find_key(entry, td_bytes_of(path.data, size), out))
-        return 0;
-    return dot == NULL || find_member(*out, td_bytes_of(dot + 1, path.size - size - 1), out);
-}
-
 /* A value of an entry. Empty texts, times of 0 and values of another type are absent. */
 static msg_value value_of(json_value from, value_type type)
 {
@@ -75,19 +65,13 @@ static msg_value value_of(json_value from, value_type type)
     return integer == 0 ? row_absent() : row_time(integer * TD_NS_PER_MS);
 }
 
-/* Finds the value of a column. paths: alternative members, separated by "|"; the first member that
- * is present is used. paths NULL: the list has no such value. */
-static msg_value find_value(json_value entry, size_t column, const char *paths)
+/* Finds the value of a column. */
+static msg_value find_value(const instrument_table *table, json_value entry, size_t column)
 {
-    const char *path = paths;
-    while (path != NULL) {
-        const char *end = strchrnul(path, '|');
-        json_value found;
-        if (find_member(entry, td_bytes_of(path, (size_t)(end - path)), &found))
-            return value_of(found, INSTRUMENT_COLUMNS[column].type);
-        path = *end == '\0' ? NULL : end + 1;
-    }
-    return row_absent();
+    json_value found;
+    return instrument_find(table->lists, entry, (instrument_value)column, &found)
+               ? value_of(found, INSTRUMENT_COLUMNS[column].type)
+               : row_absent();
 }
 
 /* Sets the values of an entry. Leaves out Spot's member for the minimum quantity, because it is
@@ -96,7 +80,7 @@ static void set_values(const instrument_table *table, msg_value *values, json_va
                        td_bytes category)
 {
     for (size_t i = 0; i < COLUMNS; i++)
-        values[i] = find_value(entry, i, table->lists->members[i]);
+        values[i] = find_value(table, entry, i);
     values[INSTRUMENT_CATEGORY] = row_text(category);
     values[INSTRUMENT_CONTRACT_SIZE] = row_decimal((td_decimal){1, 0});
     values[INSTRUMENT_RAW] = (msg_value){.type = VALUE_JSON, .as.text = json_raw(entry)};
@@ -128,37 +112,6 @@ static int is_same(const msg_value *a, const msg_value *b)
 }
 
 /* ---- replies ---- */
-
-static int matches_sign(json_value entry, const category_sign *sign)
-{
-    td_bytes text;
-    json_value ignored;
-    return sign->member == NULL ||
-           (json_find(entry, sign->member, &ignored) &&
-            (sign->text_member == NULL ||
-             (json_find_text(entry, sign->text_member, &text) && td_bytes_is(text, sign->text))));
-}
-
-static td_bytes category_of(const instrument_lists *lists, json_value result, json_value entry)
-{
-    td_bytes text = {0};
-    const category_sign *sign = lists->signs;
-    if (json_find_text(result, lists->category, &text) && text.size > 0)
-        return text;
-    while (!matches_sign(entry, sign))
-        sign++;
-    return td_bytes_str(sign->category);
-}
-
-/* 1 if the result has a list of instruments. */
-static int find_list(const instrument_lists *lists, json_value result, json_value *out)
-{
-    *out = result;
-    int is_found = json_type_of(result) == JSON_ARRAY;
-    for (size_t i = 0; !is_found && lists->lists[i] != NULL; i++)
-        is_found = json_find(result, lists->lists[i], out);
-    return is_found;
-}
 
 static instrument *find_valid(instrument_table *table, td_bytes category, td_bytes symbol,
                               uint64_t hash)
@@ -223,14 +176,12 @@ static td_result add_entry(instrument_table *table, json_value entry, td_bytes c
 
 /* Ends the instruments that a complete reply lacks. A reply that has entries but no instrument is
  * ignored. */
-static void end_missing(instrument_table *table, const frame_ref *frame, json_value result,
-                        int is_listed)
+static void end_missing(instrument_table *table, const frame_ref *frame,
+                        const instrument_reply *reply, int is_listed)
 {
-    td_bytes cursor = {0};
-    (void)json_find_text(result, table->lists->page, &cursor); /* absent: one page */
     for (size_t i = 0; i < table->count; i++)
         is_listed |= table->rows[i].seen_ns == frame->recv_ns;
-    if (cursor.size > 0 || !frame->conn->is_recorded || !is_listed)
+    if (reply->page.size > 0 || !frame->conn->is_recorded || !is_listed)
         return;
     for (size_t i = 0; i < table->count; i++)
         if (table->rows[i].to_ns == 0 && table->rows[i].seen_ns != frame->recv_ns)
@@ -242,22 +193,23 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 {
     instrument_table *table = maker;
     const frame_ref *frame = seen->frame;
-    json_value root, result, list, entry;
+    json_value root, entry;
+    instrument_reply reply;
     uint64_t time_ms = 0;
     td_result rc = TD_OK;
     (void)out;
     if (json_parse(table->reply, frame->bytes, JSON_COPIED, &root, NULL) != TD_OK ||
-        !json_find(root, "result", &result) || !find_list(table->lists, result, &list))
+        !instrument_reply_read(table->lists, root, &reply))
         return TD_OK;
     if (json_find_u64(root, "time", &time_ms) && time_ms > UINT64_MAX / TD_NS_PER_MS)
         time_ms = 0;
     const instrument shown = {.from_ns = frame->recv_ns,
                               .seen_ns = frame->recv_ns,
                               .exchange_ns = time_ms * TD_NS_PER_MS};
-    for (json_iter it = json_iter_of(list); rc == TD_OK && json_next(&it, NULL, &entry);)
-        rc = add_entry(table, entry, category_of(table->lists, result, entry), &shown, err);
+    for (json_iter it = json_iter_of(reply.list); rc == TD_OK && json_next(&it, NULL, &entry);)
+        rc = add_entry(table, entry, instrument_category(&reply, entry), &shown, err);
     if (rc == TD_OK)
-        end_missing(table, frame, result, json_count(list) == 0);
+        end_missing(table, frame, &reply, json_count(reply.list) == 0);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -11,6 +12,7 @@
 #include "base/time_text.h"
 #include "base/url.h"
 #include "format/segment_name.h"
+#include "recorder/instruments.h"
 #include "schema/dialect.h"
 
 /* Default interval between two requests of one URL. */
@@ -34,6 +36,8 @@ void config_feed_init(feed_config *feed)
     feed->net = NET_MAIN;
     feed->stale_after_ns = 60 * TD_NS_PER_S;
     feed->connect_timeout_ns = 10 * TD_NS_PER_S;
+    feed->instruments_every_ns = 300 * TD_NS_PER_S;
+    feed->listing = LIMIT_FEED_HTTP;
 }
 
 void config_fini(recorder_config *config)
@@ -135,6 +139,15 @@ static const char *const *const HTTP_PRESETS[][2] = {
     [HTTP_PRESET_CCXT] = {CCXT_OLD, CCXT},
     [HTTP_PRESET_BYBIT_API] = {BYBIT_API_OLD, BYBIT_API}};
 
+/* Host of the exchange's HTTP API, for a feed from one of the exchange's hosts. */
+static const char *api_host(td_bytes host)
+{
+    static const char TEST[] = "stream-testnet.";
+    int is_test =
+        host.size > sizeof TEST && strncasecmp((const char *)host.data, TEST, sizeof TEST - 1) == 0;
+    return is_test ? "api-testnet.bybit.com" : "api.bybit.com";
+}
+
 void config_http_url(const feed_config *feed, const http_config *request, char out[LIMIT_URL_BYTES])
 {
     const td_url server = td_url_split(td_bytes_str(feed->url));
@@ -142,8 +155,9 @@ void config_http_url(const feed_config *feed, const http_config *request, char o
     if (request->url[0] != '/')
         (void)snprintf(out, LIMIT_URL_BYTES, "%s", request->url); /* cut if too long */
     else if (family_find_by_url(td_bytes_str(feed->url)) != NULL)
-        (void)snprintf(out, LIMIT_URL_BYTES, "https://api.bybit.com%s", request->url); /* fits */
-    else /* if it is cut, parsing it fails */
+        (void)snprintf(out, LIMIT_URL_BYTES, "https://%s%s", api_host(server.host),
+                       request->url); /* fits */
+    else                              /* if it is cut, parsing it fails */
         (void)snprintf(out, LIMIT_URL_BYTES, "%s://%.*s%s", scheme, (int)server.authority.size,
                        (const char *)server.authority.data, request->url);
 }
@@ -225,6 +239,64 @@ static td_result finish_http(feed_config *feed, td_err *err)
     for (; rc == TD_OK && preset != NULL && *preset != NULL; preset++)
         rc = add_request(feed, *preset, err);
     return rc == TD_OK ? check_http_budget(feed, err) : rc;
+}
+
+/* ---- the list of instruments ---- */
+
+static size_t count_patterns(const options_list *symbols, size_t *including)
+{
+    size_t count = 0;
+    *including = 0;
+    for (size_t i = 0; i < symbols->count; i++) {
+        if (!instruments_is_pattern(symbols->items[i]))
+            continue;
+        count++;
+        *including += symbols->items[i][0] != '!';
+    }
+    return count;
+}
+
+/* Add the request for the list, unless the feed already has it. */
+static td_result add_listing(feed_config *feed, td_err *err)
+{
+    char text[LIMIT_URL_BYTES];
+    for (size_t i = 0; i < feed->http_count; i++)
+        if (strcmp(feed->http[i].url, feed->family->listing) == 0)
+            feed->listing = i;
+    if (feed->listing == LIMIT_FEED_HTTP) {
+        (void)snprintf(text, sizeof text, "instruments=%s", feed->family->listing); /* fits */
+        td_result rc = add_request(feed, text, err);
+        if (rc != TD_OK)
+            return rc;
+        feed->listing = feed->http_count - 1;
+        feed->http[feed->listing].url = feed->family->listing;
+    }
+    feed->http[feed->listing].every_ns = feed->instruments_every_ns;
+    return check_http_budget(feed, err);
+}
+
+/* If a symbol is a pattern, the feed needs the list of instruments. The symbol "*" in a dialect
+ * with lists is no pattern: the exchange itself sends all symbols. */
+static td_result finish_listing(feed_config *feed, td_err *err)
+{
+    size_t including = 0;
+    size_t count = count_patterns(&feed->symbols, &including);
+    feed->listing = LIMIT_FEED_HTTP;
+    if (count == 0 || (feed->family->dialect->has_lists && feed->symbols.count == 1 &&
+                       strcmp(feed->symbols.items[0], "*") == 0))
+        return TD_OK;
+    if (feed->family->listing == NULL) {
+        td_err_set(err, TD_E_INVALID,
+                   "family '%s' has no list of instruments for patterns of symbols",
+                   feed->family->name);
+        td_err_hint(err, "give symbols, or symbols_file, a file with one symbol a line");
+        return TD_E_INVALID;
+    }
+    if (including > 0)
+        return add_listing(feed, err);
+    td_err_set(err, TD_E_INVALID, "all patterns exclude symbols");
+    td_err_hint(err, "give also a pattern that includes some: '*' is all");
+    return TD_E_INVALID;
 }
 
 /* ---- defaults and checks ---- */
@@ -359,7 +431,7 @@ static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
     } steps[] = {{chosen_by, resolve_family},   {chosen_by, check_credentials},
                  {"url", resolve_url},          {"feed", finish_name},
                  {"topic", check_subscription}, {"binary", check_binary},
-                 {"http", finish_http}};
+                 {"http", finish_http},         {"symbol", finish_listing}};
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < sizeof steps / sizeof *steps; i++) {
         *key = steps[i].key;

@@ -35,7 +35,8 @@ typedef struct feed_config {
     int net;                 /* family_net */
     options_list topics; /* "publicTrade", "orderbook.50", or with symbols: "publicTrade.BTCUSDT" */
     options_list symbols; /* each topic is subscribed for each of these symbols and of the symbols
-                             in the file; without any symbol, topics are subscribed as they are */
+                             in the file; without any symbol, topics are subscribed as they are.
+                             Also patterns (recorder/instruments.h) */
     const char *symbols_file; /* file with one symbol per line; NULL: none */
     uint8_t is_audited;     /* also subscribe to topics that reveal lost frames (topic_row.audit) */
     uint8_t allows_unknown; /* allow topics that the family does not have: recorded, not decoded */
@@ -49,11 +50,15 @@ typedef struct feed_config {
     uint64_t max_topics_per_connection; /* 0: no limit but the exchange's */
     uint8_t is_strict; /* a refused subscription, or refused credentials, stop the recorder */
     const char *api_key_env, *api_secret_env; /* environment variables, or NULL */
-    options_list http_texts;                  /* "NAME[@EVERY]=URL" */
-    int http_preset;                          /* http_preset */
+    uint64_t instruments_every_ns; /* between two readings of the list of instruments, if a symbol
+                                      is a pattern (recorder/instruments.h) */
+    options_list http_texts;       /* "NAME[@EVERY]=URL" */
+    int http_preset;               /* http_preset */
     /* Resolved by config_finish: */
     http_config http[LIMIT_FEED_HTTP];
     size_t http_count;
+    size_t listing; /* index in http of the request for the list of instruments; LIMIT_FEED_HTTP: no
+                       symbol is a pattern */
     const family *family;
 } feed_config;
 

@@ -40,11 +40,20 @@ const option_row CONFIG_FEED_ROWS[] = {
      OPTION_INTO(feed_config, symbols),
      .metavar = "SYMBOL",
      .help = "subscribe each topic for this symbol, unless the topic already names one\n"
-             "(may be repeated; default: topics as they are given)"},
+             "(may be repeated; default: topics as they are given). '*' is all listed\n"
+             "instruments, '*USDT' those that match, '!*PERP' excludes"},
     {.long_name = "symbols-file",
      OPTION_INTO(feed_config, symbols_file),
      .metavar = "FILE",
      .help = "file of more symbols, one per line"},
+    {.long_name = "instruments-every",
+     .type = OPTION_DURATION,
+     .offset = offsetof(feed_config, instruments_every_ns),
+     .metavar = "DURATION",
+     .min = LIMIT_HTTP_SPACING_NS,
+     .max = DAY_NS,
+     .help = "how often the exchange's list of instruments is read, if a symbol is a\n"
+             "pattern (default: 5m)"},
     {.long_name = "allow-unknown-topic",
      OPTION_INTO(feed_config, allows_unknown),
      .help = "also record topics that 'tapedeck topics' does not list; they are not decoded"},

@@ -249,13 +249,14 @@ static void send_subscriptions(connection *self)
     TD_ASSERT(self->wire != NULL);
     for (;;) {
         td_err err;
-        const char *topics = "";
+        subscriber_request request;
         td_buf_clear(&self->out);
         td_result rc =
-            subscriber_next(self->subscriber, now_mono_ns(self), &self->out, &topics, &err);
+            subscriber_next(self->subscriber, now_mono_ns(self), &self->out, &request, &err);
         if (rc == TD_EOF)
             return;
-        emit_topics(self, "sent", topics);
+        if (request.kind == REQUEST_SUBSCRIBE)
+            emit_topics(self, "sent", request.topics);
         send_built(self, rc, &err);
     }
 }
@@ -287,7 +288,7 @@ static void on_subscribed(connection *self)
     self->attempt = 0;
     backoff_live(&self->backoff, now_mono_ns(self));
     size_t granted = subscriber_granted_count(self->subscriber);
-    size_t wanted = self->options.topic_count;
+    size_t wanted = subscriber_wanted_count(self->subscriber);
     TD_ASSERT(granted <= wanted);
     if (self->dialect->subscribes_with_auth)
         td_log_emit(self->options.env->log, TD_LOG_INFO,
@@ -761,7 +762,6 @@ static void connect_now(void *user)
 
 connection *connection_open(const connection_options *options)
 {
-    TD_ASSERT(options->shard < options->shard_count);
     TD_ASSERT(options->budget != NULL);
     TD_ASSERT(options->gaps != NULL);
     const dialect *spoken = options->feed->family->dialect;
@@ -773,9 +773,8 @@ connection *connection_open(const connection_options *options)
     self->slot = (intake_slot){
         .feed_index = options->feed_index, .line = options->line, .shard = options->shard};
     if (options->shard_count > 1)
-        (void)snprintf(self->shown_name, sizeof self->shown_name,
-                       "%s (shard %" PRIu32 " of 0 to %" PRIu32 ")", options->feed->name,
-                       options->shard, options->shard_count - 1); /* fits */
+        (void)snprintf(self->shown_name, sizeof self->shown_name, "%s (shard %" PRIu32 ")",
+                       options->feed->name, options->shard); /* fits */
     else
         (void)snprintf(self->shown_name, sizeof self->shown_name, "%s", options->feed->name);
     td_buf_init(&self->out, WIRE_SEND_BYTES_MAX);
@@ -796,6 +795,37 @@ void connection_start(connection *self)
 {
     TD_ASSERT(self->state == STATE_IDLE);
     connect_now(self);
+}
+
+int connection_is_slot(const connection *self, uint16_t feed_index, uint32_t shard)
+{
+    return self->options.feed_index == feed_index && self->options.shard == shard;
+}
+
+void connection_add_topic(connection *self, size_t topic)
+{
+    TD_ASSERT(topic >= self->options.topic_first);
+    subscriber_add(self->subscriber, topic - self->options.topic_first);
+}
+
+void connection_end_topic(connection *self, size_t topic, const char *why)
+{
+    TD_ASSERT(topic >= self->options.topic_first);
+    size_t index = topic - self->options.topic_first;
+    subscriber_end(self->subscriber, index);
+    if (self->was_open)
+        recorded_conn_emit(&self->conn, &(event){.kind = EVENT_SUBSCRIBE,
+                                                 .state = "ended",
+                                                 .topics = self->options.topics[index],
+                                                 .detail = why});
+}
+
+void connection_send_changes(connection *self)
+{
+    if ((self->state != STATE_SUBSCRIBING && self->state != STATE_LIVE) || self->stop != STOP_NONE)
+        return; /* a new connection requests all topics */
+    send_subscriptions(self);
+    set_tick(self);
 }
 
 void connection_stop(connection *self, connection_stop_mode mode)

@@ -47,7 +47,7 @@ typedef struct connection_options {
     uint16_t feed_index;
     uint16_t line;
     uint32_t shard;
-    const char *const *topics; /* canonical topic texts */
+    const char *const *topics; /* canonical topic texts; more may follow after topic_count */
     size_t topic_count;        /* 0 only if authentication subscribes to everything */
     const char *api_key;       /* NULL: no authentication */
     const char *api_secret;
@@ -59,11 +59,21 @@ typedef struct connection_options {
     uint64_t seed;          /* seed of the backoff's jitter */
 } connection_options;
 
+/* 1 if this is the slot of a feed's shard. */
+int connection_is_slot(const connection *self, uint16_t feed_index, uint32_t shard);
+
 /* Make a slot; it does not connect yet. */
 connection *connection_open(const connection_options *options);
 
 /* Start to connect. From now on the slot reconnects by itself. */
 void connection_start(connection *self);
+
+/* Subscribe to a topic more (its number in the feed's subscription), which follows the slot's last
+ * topic or has ended; end a topic, for a reason that is recorded. The requests are sent by
+ * connection_send_changes, or when the slot connects. */
+void connection_add_topic(connection *self, size_t topic);
+void connection_end_topic(connection *self, size_t topic, const char *why);
+void connection_send_changes(connection *self);
 
 /* Close for good with a close frame; connection_get_status reports is_down afterwards. Frames that
  * arrive before the peer has closed are recorded with CONNECTION_STOP_ORDERLY, and discarded with

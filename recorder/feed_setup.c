@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/suggest.h"
 #include "base/url.h"
+#include "recorder/first_listing.h"
 
 /* 1 if two URLs have the same host. Ignores the rest of the URL, and the case of host names. */
 static int is_same_host(const char *a, const char *b)
@@ -156,8 +157,22 @@ static td_result check_ca_file(const feed_config *from, td_io io, td_err *err)
                : rc; /* not a regular file: errors are reported when it is read */
 }
 
-static td_result open_one(const recorder_config *config, td_io io, const td_log *log,
-                          feed_setup *feeds, size_t index, td_err *err)
+static td_result read_listing(const feed_config *from, wire_loop *loop, const td_log *log,
+                              feed_setup *feed, td_err *err)
+{
+    if (from->listing == LIMIT_FEED_HTTP)
+        return TD_OK;
+    TD_ASSERT(loop != NULL);
+    feed->listed = instruments_open(from->family->exchange->instruments, &from->symbols);
+    td_result rc = first_listing_read(loop, from, feed->listed, err);
+    if (rc == TD_OK)
+        td_log_emit(log, TD_LOG_INFO, "%s: %zu of %zu listed instruments are chosen", from->name,
+                    instruments_traded_count(feed->listed), instruments_listed_count(feed->listed));
+    return rc;
+}
+
+static td_result open_one(const recorder_config *config, td_io io, wire_loop *loop,
+                          const td_log *log, feed_setup *feeds, size_t index, td_err *err)
 {
     const feed_config *from = &config->feeds[index];
     feed_setup *feed = &feeds[index];
@@ -174,8 +189,12 @@ static td_result open_one(const recorder_config *config, td_io io, const td_log 
         rc = check_ca_file(from, io, err);
     }
     if (rc == TD_OK) {
+        key = "symbol";
+        rc = read_listing(from, loop, log, feed, err);
+    }
+    if (rc == TD_OK) {
         key = "symbols-file";
-        rc = symbols_open(from, io, &symbols, err);
+        rc = symbols_open(from, io, feed->listed, &symbols, err);
     }
     if (rc == TD_OK) {
         key = "topic";
@@ -192,8 +211,8 @@ static td_result open_one(const recorder_config *config, td_io io, const td_log 
     return TD_OK;
 }
 
-td_result feed_setup_open_all(const recorder_config *config, td_io io, const td_log *log,
-                              feed_setup **out, td_err *err)
+td_result feed_setup_open_all(const recorder_config *config, td_io io, wire_loop *loop,
+                              const td_log *log, feed_setup **out, td_err *err)
 {
     TD_ASSERT(config->feed_count > 0);
     *out = NULL;
@@ -204,7 +223,7 @@ td_result feed_setup_open_all(const recorder_config *config, td_io io, const td_
         redactor_init(&feeds[i].redactor);
     td_result rc = TD_OK;
     for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++)
-        rc = open_one(config, io, log, feeds, i, err);
+        rc = open_one(config, io, loop, log, feeds, i, err);
     if (rc != TD_OK) {
         feed_setup_close_all(feeds, config->feed_count);
         return rc;
@@ -221,6 +240,7 @@ void feed_setup_close_all(feed_setup *feeds, size_t count)
         open_gaps_close(feeds[i].gaps);
         http_feed_close(feeds[i].http);
         subscription_fini(&feeds[i].subscription);
+        instruments_close(feeds[i].listed);
         redactor_fini(&feeds[i].redactor);
         if (feeds[i].owns_budget)
             td_free(feeds[i].budget);

@@ -7,10 +7,12 @@
 #include "recorder/backoff.h"
 #include "recorder/config.h"
 #include "recorder/http_feed.h"
+#include "recorder/instruments.h"
 #include "recorder/open_gaps.h"
 #include "recorder/subscription.h"
 
 typedef struct feed_setup {
+    instruments *listed; /* NULL: no symbol is a pattern */
     subscription subscription;
     const char *api_key,
         *api_secret; /* from the environment; NULL: the feed does not authenticate */
@@ -23,8 +25,9 @@ typedef struct feed_setup {
 
 /* Open one setup for each feed of a finished configuration, in the same order. If a feed has
  * secrets, core dumps are disabled. Logs topics that the family does not have (log may be NULL).
- * *out is the caller's, for feed_setup_close_all(). TD_E_INVALID, TD_E_IO: *out is NULL. */
-TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, td_io io,
+ * Lists of instruments are read in the loop, which may be NULL if no symbol is a pattern. *out is
+ * the caller's, for feed_setup_close_all(). TD_E_INVALID, TD_E_IO, TD_E_NETWORK: *out is NULL. */
+TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, td_io io, wire_loop *loop,
                                           const td_log *log, feed_setup **out, td_err *err);
 
 /* Close all setups and free the array. NULL is fine. */

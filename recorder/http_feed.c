@@ -15,12 +15,13 @@
 #define HTTP_START_WAIT_NS (5 * TD_NS_PER_S)
 #define HTTP_RETRY_NS      (5 * TD_NS_PER_S)
 
-enum { NO_REQUEST = LIMIT_FEED_HTTP, TEXT_BYTES = 1024 };
+enum { NO_REQUEST = LIMIT_FEED_HTTP, TEXT_BYTES = 1024, HTTP_PAGE_BYTES = 1024 };
 
 /* State of one of the feed's requests. */
 typedef struct http_row {
     uint64_t due_mono_ns;
-    uint32_t failures; /* consecutive failures */
+    char page[HTTP_PAGE_BYTES]; /* name of the page to request, as in a URL; "": the first one */
+    uint32_t failures;          /* consecutive failures */
 } http_row;
 
 struct http_feed {
@@ -63,10 +64,19 @@ static void set_timer(http_feed *self)
 
 /* ---- results of requests ---- */
 
+/* Write the URL of a request, with the page that is due. */
+static void write_url(const http_feed *self, size_t index, char url[LIMIT_URL_BYTES])
+{
+    config_http_url(self->options.feed, config_of(self, index), url);
+    size_t size = strlen(url);
+    if (self->rows[index].page[0] != '\0')
+        (void)snprintf(url + size, LIMIT_URL_BYTES - size, "&cursor=%s", self->rows[index].page);
+}
+
 static event http_event(const http_feed *self, size_t index, char url[LIMIT_URL_BYTES])
 {
     const http_config *request = config_of(self, index);
-    config_http_url(self->options.feed, request, url);
+    write_url(self, index, url);
     td_url_redact(url);
     if (self->options.redactor != NULL)
         redactor_apply(self->options.redactor, (uint8_t *)url, strlen(url));
@@ -100,8 +110,21 @@ static void log_failed(http_feed *self, size_t index, unsigned status, const cha
     td_log_emit(self->options.log, TD_LOG_WARNING, "%s: no HTTP reply for '%s': %s",
                 self->options.feed->name, config_of(self, index)->name, text);
     self->rows[index].failures++;
+    self->rows[index].page[0] = '\0'; /* a list is read from its beginning */
     self->failures++;
     set_due(self, index);
+}
+
+/* Pass on a page of the list of instruments. Another page is due at once. */
+static void take_page(http_feed *self, size_t index, td_bytes reply)
+{
+    http_row *row = &self->rows[index];
+    const char *page =
+        self->options.listed(self->options.user, self->options.feed_index,
+                             row->page[0] == '\0' ? HTTP_PAGE_FIRST : HTTP_PAGE_NEXT, reply);
+    row->page[0] = '\0';
+    if (page != NULL && td_url_encode(page, row->page, sizeof row->page))
+        row->due_mono_ns = now_mono_ns(self);
 }
 
 static void record_reply(http_feed *self, size_t index, const wire_http_end *end)
@@ -117,6 +140,8 @@ static void record_reply(http_feed *self, size_t index, const wire_http_end *end
                 end->body, end->recv_mono_ns);
     self->rows[index].failures = 0;
     set_due(self, index);
+    if (index == self->options.feed->listing && self->options.listed != NULL)
+        take_page(self, index, end->body);
 }
 
 /* Handle a status other than 200. The body is logged as the reason, and not recorded. */
@@ -194,7 +219,7 @@ static void send_request(http_feed *self, size_t index)
     td_err err;
     char url[LIMIT_URL_BYTES];
     TD_ASSERT(self->open_index == NO_REQUEST);
-    config_http_url(self->options.feed, config_of(self, index), url);
+    write_url(self, index, url);
     self->next_mono_ns = now_mono_ns(self) + LIMIT_HTTP_SPACING_NS;
     wire_http_options options = {.url = url,
                                  .ca_file = self->options.feed->ca_file,
@@ -228,6 +253,13 @@ void http_feed_live(http_feed *self)
     uint64_t mono_ns = now_mono_ns(self);
     for (size_t i = 0; i < self->options.feed->http_count; i++)
         self->rows[i].due_mono_ns = mono_ns;
+    set_timer(self);
+}
+
+void http_feed_list_again(http_feed *self, uint64_t wait_ns)
+{
+    TD_ASSERT(self->options.feed->listing < self->options.feed->http_count);
+    self->rows[self->options.feed->listing].due_mono_ns = now_mono_ns(self) + wait_ns;
     set_timer(self);
 }
 

@@ -21,6 +21,9 @@
 
 typedef struct http_feed http_feed;
 
+/* Which page of a list a reply is. */
+typedef enum http_page { HTTP_PAGE_FIRST, HTTP_PAGE_NEXT } http_page;
+
 typedef struct http_feed_options {
     wire_loop *loop; /* borrowed, like the other pointers */
     intake *intake;
@@ -29,6 +32,11 @@ typedef struct http_feed_options {
     const feed_config *feed;
     uint16_t feed_index;
     redactor *redactor; /* NULL: nothing to hide */
+    /* A page of the list of instruments was received (feed->listing), the first one of a reading or
+     * the one that the last call named. Returns the name of the page to request next, valid until
+     * the next call, or NULL. NULL if the feed has no such list. */
+    const char *(*listed)(void *user, uint16_t feed_index, http_page which, td_bytes reply);
+    void *user;
 } http_feed_options;
 
 /* Open; sends no request yet. */
@@ -42,6 +50,9 @@ void http_feed_live(http_feed *self);
 /* Start and stop requesting. */
 void http_feed_start(http_feed *self);
 void http_feed_stop(http_feed *self);
+
+/* Read the list of instruments again, after this many ns. */
+void http_feed_list_again(http_feed *self, uint64_t wait_ns);
 
 /* Failed requests so far. */
 uint64_t http_feed_failures(const http_feed *self);

@@ -149,16 +149,16 @@ static void parse_topic(const open_gaps *self, const char *text, wanted_topic *o
     out->symbols = td_strndup(symbols.size == 0 ? "" : (const char *)symbols.data, symbols.size);
 }
 
+/* Take the subscription's topics that follow the last one. */
 static void parse_topics(open_gaps *self)
 {
     const subscription *wanted = self->options.wanted;
-    self->topics = td_alloc_zero(wanted->topic_count + 1, sizeof *self->topics);
-    self->topic_count = wanted->topic_count;
-    for (uint32_t shard = 0; shard < wanted->shard_count; shard++)
-        for (size_t i = wanted->shards[shard]; i < wanted->shards[shard + 1]; i++) {
-            self->topics[i].shard = shard;
-            parse_topic(self, wanted->topics[i], &self->topics[i]);
-        }
+    for (size_t i = self->topic_count; i < wanted->shards[wanted->shard_count]; i++) {
+        self->topics = td_array_grow(self->topics, i, sizeof *self->topics);
+        self->topics[i] = (wanted_topic){.shard = subscription_shard_of(wanted, i)};
+        parse_topic(self, wanted->topics[i], &self->topics[i]);
+        self->topic_count = i + 1;
+    }
 }
 
 /* ---- earlier recordings ---- */
@@ -399,6 +399,26 @@ static int is_all_granted(const open_gaps *self, const gap_row *row)
         if (!self->topics[i].is_granted && row_has_topic(row, &self->topics[i]))
             return 0;
     return 1;
+}
+
+void open_gaps_added(open_gaps *self)
+{
+    parse_topics(self);
+}
+
+void open_gaps_ended(open_gaps *self, size_t topic, uint64_t recv_ns, const char *why)
+{
+    TD_ASSERT(topic < self->topic_count);
+    self->topics[topic].is_granted = 0;
+    self->topics[topic].is_recorded = 0;
+    for (size_t i = self->row_count; i > 0; i--) {
+        open_row *row = &self->rows[i - 1];
+        if (waits_for_any(row) || !row_has_topic(&row->row, &self->topics[topic]))
+            continue;
+        td_free((char *)row->row.detail);
+        row->row.detail = td_strdup(why);
+        end_row(self, i - 1, recv_ns);
+    }
 }
 
 void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns)

@@ -47,6 +47,14 @@ void open_gaps_close(open_gaps *self);
  * function. */
 const gap_row *open_gaps_begun(const open_gaps *self, size_t *count);
 
+/* The subscription has more topics than before: take those that follow. They were not recorded
+ * before, so they have no gap. */
+void open_gaps_added(open_gaps *self);
+
+/* A topic has ended, at recv_ns: it is not expected any more, and its open gaps end. why: a remark
+ * for the rows. If the topic begins again, it counts as added. */
+void open_gaps_ended(open_gaps *self, size_t topic, uint64_t recv_ns, const char *why);
+
 /* A shard has a new connection, on which no topic is granted yet. */
 void open_gaps_connected(open_gaps *self, uint32_t shard);
 

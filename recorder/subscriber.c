@@ -13,16 +13,19 @@ typedef enum topic_state {
     TOPIC_GRANTED,
     TOPIC_REFUSED,    /* waits for its retry */
     TOPIC_UNANSWERED, /* waits for its retry; its frames may arrive meanwhile */
+    TOPIC_LEAVING,    /* has ended, and is to be unsubscribed */
+    TOPIC_LEFT,       /* has ended; nothing is left to do */
     TOPIC_STATE_COUNT,
 } topic_state;
 
 typedef struct topic_progress {
     topic_state state;
+    uint8_t is_ended;       /* 1: not wanted (subscriber_end) */
     uint32_t refusals;      /* consecutive, over all connections */
     uint64_t retry_mono_ns; /* for TOPIC_REFUSED and TOPIC_UNANSWERED */
 } topic_progress;
 
-/* Topics [first, first + count). Ranges that are queued or open never overlap. */
+/* Topics [first, first + count). */
 typedef struct range {
     size_t first;
     size_t count;
@@ -32,6 +35,7 @@ enum { ID_BYTES = 24, DOUBLINGS_MAX = 16 };
 
 /* A request that is not answered completely. */
 typedef struct open_request {
+    request_kind kind;
     range topics;
     size_t left; /* topics of the request without an answer */
     uint64_t sent_mono_ns;
@@ -42,7 +46,8 @@ struct subscriber {
     subscriber_options options;
     topic_progress *rows; /* parallel to options.topics */
     size_t counts[TOPIC_STATE_COUNT];
-    range *queue; /* a ring */
+    size_t ended_count;
+    range *queue; /* a ring; only topics that are TOPIC_QUEUED count */
     size_t queue_capacity, queue_first, queue_count;
     open_request open[SUBSCRIBER_OPEN_MAX]; /* oldest first */
     size_t open_count;
@@ -79,32 +84,61 @@ static const char *names_of(subscriber *self)
 
 /* ---- the queue ---- */
 
+static void grow_queue(subscriber *self)
+{
+    size_t capacity = 2 * self->queue_capacity;
+    range *grown = td_alloc_zero(capacity, sizeof *grown);
+    for (size_t i = 0; i < self->queue_count; i++)
+        grown[i] = self->queue[(self->queue_first + i) % self->queue_capacity];
+    td_free(self->queue);
+    self->queue = grown;
+    self->queue_capacity = capacity;
+    self->queue_first = 0;
+}
+
+/* Queue the topics, except ended ones. */
 static void queue_push(subscriber *self, range topics)
 {
     TD_ASSERT(topics.count > 0);
-    TD_ASSERT(self->queue_count < self->queue_capacity); /* ranges do not overlap */
+    if (self->queue_count == self->queue_capacity)
+        grow_queue(self);
     self->queue[(self->queue_first + self->queue_count) % self->queue_capacity] = topics;
     self->queue_count++;
     for (size_t i = topics.first; i < topics.first + topics.count; i++)
-        set_state(self, i, TOPIC_QUEUED);
+        set_state(self, i, self->rows[i].is_ended ? TOPIC_LEFT : TOPIC_QUEUED);
 }
 
-/* Remove as many topics from the first range as fit in one request. */
+/* The number of topics with this state from `first` on, before `end`. */
+static size_t run_of(const subscriber *self, topic_state state, size_t first, size_t end)
+{
+    size_t count = 0;
+    while (first + count < end && self->rows[first + count].state == state)
+        count++;
+    return count;
+}
+
+/* Remove as many topics from the queue's start as fit in one request. Returns 0 topics if none is
+ * queued. */
 static range queue_pop(subscriber *self)
 {
-    TD_ASSERT(self->queue_count > 0);
-    range *first = &self->queue[self->queue_first];
-    range taken = {first->first,
-                   self->options.dialect->fit(self->options.topics + first->first, first->count)};
-    TD_ASSERT(taken.count > 0);
-    TD_ASSERT(taken.count <= first->count);
-    first->first += taken.count;
-    first->count -= taken.count;
-    if (first->count == 0) {
-        self->queue_first = (self->queue_first + 1) % self->queue_capacity;
-        self->queue_count--;
+    while (self->queue_count > 0) {
+        range *first = &self->queue[self->queue_first];
+        size_t end = first->first + first->count;
+        size_t count = run_of(self, TOPIC_QUEUED, first->first, end);
+        range taken = {first->first, 0};
+        if (count > 0)
+            taken.count = self->options.dialect->fit(self->options.topics + first->first, count);
+        TD_ASSERT(taken.count <= count);
+        first->first += count > 0 ? taken.count : first->count > 0;
+        first->count = end - first->first;
+        if (first->count == 0) {
+            self->queue_first = (self->queue_first + 1) % self->queue_capacity;
+            self->queue_count--;
+        }
+        if (count > 0)
+            return taken;
     }
-    return taken;
+    return (range){0, 0};
 }
 
 static int is_waiting(topic_state state)
@@ -138,8 +172,8 @@ static void wait_for_retry(subscriber *self, size_t topic, topic_state state, ui
 static void grant(subscriber *self, size_t topic)
 {
     self->rows[topic].refusals = 0;
-    set_state(self, topic, TOPIC_GRANTED);
-    if (self->options.granted != NULL)
+    set_state(self, topic, self->rows[topic].is_ended ? TOPIC_LEAVING : TOPIC_GRANTED);
+    if (self->options.granted != NULL && !self->rows[topic].is_ended)
         self->options.granted(self->options.user, topic);
 }
 
@@ -149,6 +183,10 @@ static void refuse_one(subscriber *self, size_t topic, const dialect_answer *ans
     if (answer->is_repeat) { /* the topic is subscribed already: an answer was lost, or two filters
                                 overlap */
         grant(self, topic);
+        return;
+    }
+    if (self->rows[topic].is_ended) {
+        set_state(self, topic, TOPIC_LEFT);
         return;
     }
     wait_for_retry(self, topic, TOPIC_REFUSED, mono_ns);
@@ -177,7 +215,7 @@ static void refuse_range(subscriber *self, range topics, const dialect_answer *a
 
 static dialect_ask ask_of(const subscriber *self, const open_request *request)
 {
-    return (dialect_ask){.kind = REQUEST_SUBSCRIBE,
+    return (dialect_ask){.kind = request->kind,
                          .topics = self->options.topics + request->topics.first,
                          .count = request->topics.count,
                          .id = request->id,
@@ -190,6 +228,13 @@ static void close_request(subscriber *self, size_t index)
     self->open_count--;
     memmove(&self->open[index], &self->open[index + 1],
             (self->open_count - index) * sizeof self->open[0]);
+}
+
+/* Topics are unsubscribed, or were not subscribed. */
+static void apply_goodbye(open_request *request, const dialect_answer *answer)
+{
+    size_t named = answer->granted_count + answer->failed_count;
+    request->left = named == 0 || named >= request->left ? 0 : request->left - named;
 }
 
 /* Apply the answer to the request's topics. An answer without names is for all. Consecutive refused
@@ -244,7 +289,10 @@ int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t
         if (!dialect_answer_fits(answer, &ask))
             continue;
         open_request request = self->open[i];
-        apply_answer(self, &request, answer, mono_ns);
+        if (request.kind == REQUEST_UNSUBSCRIBE)
+            apply_goodbye(&request, answer);
+        else
+            apply_answer(self, &request, answer, mono_ns);
         if (request.left == 0)
             close_request(self, i);
         else
@@ -262,10 +310,15 @@ const char *subscriber_expired(subscriber *self, uint64_t mono_ns)
     td_buf_clear(&self->names);
     while (self->open_count > 0 && self->open[0].sent_mono_ns + SUBSCRIBER_ANSWER_NS <= mono_ns) {
         range topics = self->open[0].topics;
+        request_kind kind = self->open[0].kind;
         close_request(self, 0);
         for (size_t i = topics.first; i < topics.first + topics.count; i++) {
-            if (self->rows[i].state != TOPIC_REQUESTED)
+            if (self->rows[i].state != TOPIC_REQUESTED || kind == REQUEST_UNSUBSCRIBE)
                 continue; /* requested again and answered meanwhile */
+            if (self->rows[i].is_ended) {
+                set_state(self, i, TOPIC_LEAVING); /* it may be granted */
+                continue;
+            }
             wait_for_retry(self, i, TOPIC_UNANSWERED, mono_ns);
             add_name(self, i);
         }
@@ -277,25 +330,90 @@ const char *subscriber_expired(subscriber *self, uint64_t mono_ns)
 
 /* ---- requests ---- */
 
-td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out, const char **topics,
-                          td_err *err)
+/* The first topics that are to be unsubscribed, as many as fit in one request. */
+static range leaving(const subscriber *self)
+{
+    size_t first = 0;
+    size_t end = self->options.topic_count;
+    if (self->counts[TOPIC_LEAVING] == 0)
+        return (range){0, 0};
+    while (self->rows[first].state != TOPIC_LEAVING)
+        first++;
+    size_t count = run_of(self, TOPIC_LEAVING, first, end);
+    return (range){first, self->options.dialect->fit(self->options.topics + first, count)};
+}
+
+td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out,
+                          subscriber_request *request, td_err *err)
 {
     td_buf_clear(&self->names);
-    *topics = "";
     queue_retries(self, mono_ns);
-    if (self->queue_count == 0 || self->open_count == SUBSCRIBER_OPEN_MAX)
+    if (self->open_count == SUBSCRIBER_OPEN_MAX)
         return TD_EOF;
-    open_request *request = &self->open[self->open_count++];
-    *request = (open_request){.topics = queue_pop(self), .sent_mono_ns = mono_ns};
-    request->left = request->topics.count;
-    (void)snprintf(request->id, sizeof request->id, "sub-%" PRIu64, ++self->serial); /* fits */
-    for (size_t i = 0; i < request->topics.count; i++) {
-        set_state(self, request->topics.first + i, TOPIC_REQUESTED);
-        add_name(self, request->topics.first + i);
+    range topics = leaving(self);
+    request_kind kind = topics.count > 0 ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
+    if (topics.count == 0)
+        topics = queue_pop(self);
+    if (topics.count == 0)
+        return TD_EOF;
+    open_request *made = &self->open[self->open_count++];
+    *made = (open_request){
+        .kind = kind, .topics = topics, .left = topics.count, .sent_mono_ns = mono_ns};
+    (void)snprintf(made->id, sizeof made->id, "%s-%" PRIu64,
+                   kind == REQUEST_SUBSCRIBE ? "sub" : "unsub", ++self->serial); /* fits */
+    for (size_t i = topics.first; i < topics.first + topics.count; i++) {
+        set_state(self, i, kind == REQUEST_SUBSCRIBE ? TOPIC_REQUESTED : TOPIC_LEFT);
+        add_name(self, i);
     }
-    *topics = names_of(self);
-    dialect_ask ask = ask_of(self, request);
+    *request = (subscriber_request){.kind = kind, .topics = names_of(self)};
+    dialect_ask ask = ask_of(self, made);
     return self->options.dialect->build_topics(out, &ask, err);
+}
+
+/* Queue an added topic, in one request with the topic before it if that is the last in the queue.
+ */
+static void queue_added(subscriber *self, size_t topic)
+{
+    range *last = &self->queue[(self->queue_first + self->queue_count + self->queue_capacity - 1) %
+                               self->queue_capacity];
+    if (self->queue_count == 0 || last->first + last->count != topic) {
+        queue_push(self, (range){topic, 1});
+        return;
+    }
+    last->count++;
+    set_state(self, topic, TOPIC_QUEUED);
+}
+
+void subscriber_add(subscriber *self, size_t topic)
+{
+    TD_ASSERT(topic <= self->options.topic_count);
+    if (topic == self->options.topic_count) {
+        self->rows = td_array_grow(self->rows, topic, sizeof *self->rows);
+        self->rows[topic] = (topic_progress){.state = TOPIC_QUEUED};
+        self->counts[TOPIC_QUEUED]++;
+        self->options.topic_count++;
+    } else if (!self->rows[topic].is_ended) {
+        return;
+    } else {
+        self->rows[topic].is_ended = 0;
+        self->ended_count--;
+    }
+    if (self->rows[topic].state != TOPIC_REQUESTED)
+        queue_added(self, topic);
+}
+
+void subscriber_end(subscriber *self, size_t topic)
+{
+    TD_ASSERT(topic < self->options.topic_count);
+    topic_progress *row = &self->rows[topic];
+    if (row->is_ended)
+        return;
+    row->is_ended = 1;
+    self->ended_count++;
+    if (row->state == TOPIC_GRANTED || row->state == TOPIC_UNANSWERED)
+        set_state(self, topic, TOPIC_LEAVING);
+    else if (row->state != TOPIC_REQUESTED)
+        set_state(self, topic, TOPIC_LEFT);
 }
 
 uint64_t subscriber_due_ns(const subscriber *self)
@@ -320,6 +438,11 @@ int subscriber_is_answered(const subscriber *self)
 size_t subscriber_granted_count(const subscriber *self)
 {
     return self->counts[TOPIC_GRANTED];
+}
+
+size_t subscriber_wanted_count(const subscriber *self)
+{
+    return self->options.topic_count - self->ended_count;
 }
 
 /* ---- life ---- */
@@ -352,7 +475,10 @@ subscriber *subscriber_open(const subscriber_options *options)
     self->options = *options;
     td_buf_init(&self->names, SIZE_MAX);
     self->queue_capacity = count + 1;
-    self->rows = td_alloc_zero(count + 1, sizeof *self->rows);
+    for (size_t i = 0; i < count; i++) {
+        self->rows = td_array_grow(self->rows, i, sizeof *self->rows);
+        self->rows[i] = (topic_progress){.state = TOPIC_QUEUED};
+    }
     self->queue = td_alloc_zero(self->queue_capacity, sizeof *self->queue);
     self->counts[TOPIC_QUEUED] = count;
     return self;

@@ -12,6 +12,9 @@
  * new connection requests them at once, one by one, after the good topics: they may exist, and
  * waiting would lose their frames.
  *
+ * Topics may be added, ended and added again while the connection is open. An ended topic is
+ * unsubscribed, and not requested on later connections.
+ *
  * The exchange may also withdraw granted topics: it sends a refusal, or the answer to an
  * unsubscription, for no open request. The topics then wait like refused topics. If such an answer
  * names no topic, it withdraws all.
@@ -42,7 +45,8 @@ typedef struct subscriber subscriber;
 typedef struct subscriber_options {
     const dialect *dialect;
     dialect_frames frames;
-    const char *const *topics; /* canonical texts ("depth.BTCUSDT"), borrowed */
+    const char *const *topics; /* canonical texts ("depth.BTCUSDT"), borrowed. More may follow after
+                                  topic_count (subscriber_add) */
     size_t topic_count;        /* 0: no requests, authentication subscribes to everything */
     /* A topic (index in topics) was granted. Called by subscriber_answered. May be NULL. */
     void (*granted)(void *user, size_t topic);
@@ -58,10 +62,23 @@ void subscriber_close(subscriber *self);
 /* A new connection has opened: forget open requests, and queue the topics. */
 void subscriber_restart(subscriber *self);
 
-/* Append the next request to out; *topics gets its topics, joined by ",", valid until the next
- * call. TD_EOF: no request may be sent now. TD_E_LIMIT: the request does not fit in out. */
+/* Subscribe to topic number `topic`, which has ended, or is the one after the last: then there is
+ * one more. Does nothing if it is subscribed. */
+void subscriber_add(subscriber *self, size_t topic);
+
+/* Unsubscribe a topic. */
+void subscriber_end(subscriber *self, size_t topic);
+
+/* A request that subscriber_next appended. */
+typedef struct subscriber_request {
+    request_kind kind;  /* REQUEST_SUBSCRIBE or REQUEST_UNSUBSCRIBE */
+    const char *topics; /* joined by ",", valid until the next call */
+} subscriber_request;
+
+/* Append the next request to out. TD_EOF: no request may be sent now. TD_E_LIMIT: the request does
+ * not fit in out. */
 TD_MUST_USE td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out,
-                                      const char **topics, td_err *err);
+                                      subscriber_request *request, td_err *err);
 
 /* Apply an answer. Returns 0 if it belongs to no open request and withdraws nothing. *refused gets
  * the topics that the answer withdraws or refuses, joined by ","; may be "". Refused topics that
@@ -81,7 +98,8 @@ uint64_t subscriber_due_ns(const subscriber *self);
  * its retry. */
 int subscriber_is_answered(const subscriber *self);
 
-/* Number of topics granted on this connection. */
+/* Number of topics granted on this connection, and of those that have not ended. */
 size_t subscriber_granted_count(const subscriber *self);
+size_t subscriber_wanted_count(const subscriber *self);
 
 #endif

@@ -1,20 +1,23 @@
 #include "recorder/subscription.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
-#include "archive/name_index.h"
 #include "schema/dialect.h"
 
-/* Topics being collected, without repetitions. */
+typedef enum collection_kind { COLLECT_ADDED, COLLECT_ENDED } collection_kind;
+
+/* Topics being added or ended. */
 typedef struct collection {
+    collection_kind kind;
     const feed_config *feed;
     const dialect *dialect;
     subscription *out;
-    name_index by_name;
+    topic_numbers *changed;
 } collection;
 
 /* ---- single topics ---- */
@@ -40,10 +43,31 @@ static td_result check_topic(const collection *all, const char *topic, td_err *e
     return rc;
 }
 
+static void note_changed(collection *all, size_t topic)
+{
+    topic_numbers *changed = all->changed;
+    changed->items = td_array_grow(changed->items, changed->count, sizeof *changed->items);
+    changed->items[changed->count++] = topic;
+}
+
+static void end_topic(collection *all, const char *topic)
+{
+    size_t index = name_index_find(&all->out->by_name, td_bytes_str(topic));
+    if (index == NAME_INDEX_NONE || all->out->is_ended[index])
+        return;
+    all->out->is_ended[index] = 1;
+    note_changed(all, index);
+}
+
 static td_result add_topic(collection *all, const char *topic, td_err *err)
 {
-    if (name_index_find(&all->by_name, td_bytes_str(topic)) != NAME_INDEX_NONE)
+    size_t known = name_index_find(&all->out->by_name, td_bytes_str(topic));
+    if (known != NAME_INDEX_NONE) {
+        if (all->out->is_ended[known])
+            note_changed(all, known);
+        all->out->is_ended[known] = 0;
         return TD_OK;
+    }
     if (all->out->topic_count == LIMIT_FEED_TOPICS)
         return td_err_set(err, TD_E_LIMIT, "more than %u topics", LIMIT_FEED_TOPICS);
     td_result rc = check_topic(all, topic, err);
@@ -52,18 +76,27 @@ static td_result add_topic(collection *all, const char *topic, td_err *err)
     char *copy = td_strdup(topic);
     size_t index = all->out->topic_count++;
     all->out->topics[index] = copy;
-    name_index_put(&all->by_name, td_bytes_str(copy), index);
+    name_index_put(&all->out->by_name, td_bytes_str(copy), index);
+    note_changed(all, index);
     return TD_OK;
 }
 
-static td_result add_joined(collection *all, const char *topic, const char *symbol, td_err *err)
+static td_result take_topic(collection *all, const char *topic, td_err *err)
+{
+    if (all->kind == COLLECT_ADDED)
+        return add_topic(all, topic, err);
+    end_topic(all, topic);
+    return TD_OK;
+}
+
+static td_result take_joined(collection *all, const char *topic, const char *symbol, td_err *err)
 {
     char text[LIMIT_TOPIC_BYTES];
     int length = snprintf(text, sizeof text, "%s.%s", topic, symbol);
     if (length < 0 || (size_t)length >= sizeof text)
         return td_err_set(err, TD_E_INVALID, "topic '%s' with symbol '%s': over %u characters",
                           topic, symbol, LIMIT_TOPIC_BYTES - 1);
-    return add_topic(all, text, err);
+    return take_topic(all, text, err);
 }
 
 /* ---- all of them ---- */
@@ -94,44 +127,41 @@ static td_result refuse_bare(const collection *all, const char *topic, td_err *e
     return TD_E_INVALID;
 }
 
-static td_result add_wanted(collection *all, const symbol_list *symbols, td_err *err)
+static td_result take_wanted(collection *all, const symbol_list *symbols, td_err *err)
 {
-    for (size_t t = 0; t < all->feed->topics.count; t++) {
+    td_result rc = TD_OK;
+    for (size_t t = 0; rc == TD_OK && t < all->feed->topics.count; t++) {
         const char *topic = all->feed->topics.items[t];
-        td_result rc = TD_OK;
-        if (symbols->count == 0 || is_whole(all->feed, topic)) {
+        if (symbols->count > 0 && !is_whole(all->feed, topic)) {
+            for (size_t s = 0; rc == TD_OK && s < symbols->count; s++)
+                rc = take_joined(all, topic, symbols->items[s], err);
+        } else if (all->kind == COLLECT_ADDED) {
             rc = refuse_bare(all, topic, err);
             if (rc == TD_OK)
                 rc = add_topic(all, topic, err);
-            if (rc != TD_OK)
-                return rc;
-            continue;
         }
-        for (size_t s = 0; s < symbols->count && rc == TD_OK; s++)
-            rc = add_joined(all, topic, symbols->items[s], err);
-        if (rc != TD_OK)
-            return rc;
     }
-    return TD_OK;
+    return rc;
 }
 
-static td_result add_audits(collection *all, td_err *err)
+static td_result take_audits(collection *all, td_err *err)
 {
-    size_t wanted = all->out->topic_count;
+    size_t wanted = all->changed->count;
     for (size_t i = 0; i < wanted; i++) {
         td_bytes symbol;
-        const topic_row *row = family_topic_row(all->feed->family, all->out->topics[i], &symbol);
+        const topic_row *row =
+            family_topic_row(all->feed->family, all->out->topics[all->changed->items[i]], &symbol);
         if (row == NULL || row->audit == NULL)
             continue;
-        char text[LIMIT_TOPIC_BYTES]; /* a longer list of symbols is cut: add_joined refuses it */
+        char text[LIMIT_TOPIC_BYTES]; /* a longer list of symbols is cut: take_joined refuses it */
         td_result rc;
         if (symbol.size == 0) {
-            rc = add_topic(all, row->audit, err);
+            rc = take_topic(all, row->audit, err);
         } else {
             size_t size = symbol.size < sizeof text ? symbol.size : sizeof text - 1;
             memcpy(text, symbol.data, size);
             text[size] = '\0';
-            rc = add_joined(all, row->audit, text, err);
+            rc = take_joined(all, row->audit, text, err);
         }
         if (rc != TD_OK)
             return rc;
@@ -148,7 +178,13 @@ static size_t smaller_limit(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Distribute the topics over connections: fill one after the other. */
+/* Bytes of a topic in a request: with two quotes and a comma. */
+static size_t topic_bytes(const subscription *self, size_t topic)
+{
+    return strlen(self->topics[topic]) + 3;
+}
+
+/* Distribute the topics after the last shard's over connections: fill one after the other. */
 static td_result spread(const collection *all, td_err *err)
 {
     subscription *out = all->out;
@@ -156,11 +192,11 @@ static td_result spread(const collection *all, td_err *err)
         smaller_limit(all->feed->max_topics_per_connection, all->dialect->connection_topics_max);
     size_t bytes_max = all->dialect->connection_bytes_max;
     size_t bytes = 0;
-    out->shard_count = 1;
-    for (size_t i = 0; i < out->topic_count; i++) {
-        size_t more = strlen(out->topics[i]) + 3; /* two quotes and a comma */
-        size_t first = out->shards[out->shard_count - 1];
-        TD_ASSERT(first <= i);
+    size_t first = out->shards[out->shard_count - 1];
+    for (size_t i = first; i < out->shards[out->shard_count]; i++)
+        bytes += topic_bytes(out, i);
+    for (size_t i = out->shards[out->shard_count]; i < out->topic_count; i++) {
+        size_t more = topic_bytes(out, i);
         int is_full = (topics_max != 0 && i - first == topics_max) ||
                       (bytes_max != 0 && i > first && bytes + more > bytes_max);
         if (is_full && out->shard_count == LIMIT_FEED_SLOTS)
@@ -169,40 +205,95 @@ static td_result spread(const collection *all, td_err *err)
                               "max_topics_per_connection, or split the feed",
                               out->topic_count, LIMIT_FEED_SLOTS);
         if (is_full) {
-            out->shards[out->shard_count++] = i;
+            out->shard_count++;
+            first = i;
             bytes = 0;
         }
         bytes += more;
+        out->shards[out->shard_count] = i + 1;
     }
-    out->shards[out->shard_count] = out->topic_count;
     return TD_OK;
+}
+
+/* Forget topics that are in no shard. */
+static void drop_spare(collection *all)
+{
+    subscription *out = all->out;
+    size_t kept = 0;
+    for (size_t i = 0; i < all->changed->count; i++)
+        if (all->changed->items[i] < out->shards[out->shard_count])
+            all->changed->items[kept++] = all->changed->items[i];
+    all->changed->count = kept;
+    for (size_t i = out->shards[out->shard_count]; i < out->topic_count; i++)
+        out->is_ended[i] = 1;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const size_t *left = a;
+    const size_t *right = b;
+    return (*left > *right) - (*left < *right);
 }
 
 static td_result collect(collection *all, const symbol_list *symbols, td_err *err)
 {
-    if (all->dialect->subscribes_with_auth) { /* such a dialect has no requests */
-        all->out->shard_count = 1;
+    if (all->dialect->subscribes_with_auth) /* such a dialect has no requests */
         return TD_OK;
-    }
-    td_result rc = add_wanted(all, symbols, err);
+    td_result rc = take_wanted(all, symbols, err);
     if (rc == TD_OK && all->feed->is_audited)
-        rc = add_audits(all, err);
-    return rc == TD_OK ? spread(all, err) : rc;
+        rc = take_audits(all, err);
+    td_result placed = spread(all, rc == TD_OK ? err : NULL);
+    return rc == TD_OK ? placed : rc;
 }
 
 td_result subscription_open(const feed_config *feed, const symbol_list *symbols, subscription *out,
                             td_err *err)
 {
     TD_ASSERT(feed->family != NULL);
+    topic_numbers added = {0};
     memset(out, 0, sizeof *out);
-    collection all = {.feed = feed, .dialect = feed->family->dialect, .out = out};
+    collection all = {.kind = COLLECT_ADDED,
+                      .feed = feed,
+                      .dialect = feed->family->dialect,
+                      .out = out,
+                      .changed = &added};
     out->topics = td_alloc_zero(LIMIT_FEED_TOPICS, sizeof(char *));
+    out->is_ended = td_alloc_zero(LIMIT_FEED_TOPICS, 1);
+    out->shard_count = 1;
     td_result rc = collect(&all, symbols, err);
-    name_index_fini(&all.by_name);
+    td_free(added.items);
     if (rc == TD_OK)
         return TD_OK;
     subscription_fini(out);
     return td_err_add(err, rc, "feed '%s'", feed->name);
+}
+
+td_result subscription_add(subscription *self, const feed_config *feed, const symbol_list *symbols,
+                           topic_numbers *changed, td_err *err)
+{
+    collection all = {.kind = COLLECT_ADDED,
+                      .feed = feed,
+                      .dialect = feed->family->dialect,
+                      .out = self,
+                      .changed = changed};
+    *changed = (topic_numbers){0};
+    td_result rc = collect(&all, symbols, err);
+    drop_spare(&all);
+    if (changed->count > 0)
+        qsort(changed->items, changed->count, sizeof *changed->items, compare_numbers);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "feed '%s'", feed->name);
+}
+
+void subscription_end(subscription *self, const feed_config *feed, const symbol_list *symbols,
+                      topic_numbers *changed)
+{
+    collection all = {.kind = COLLECT_ENDED,
+                      .feed = feed,
+                      .dialect = feed->family->dialect,
+                      .out = self,
+                      .changed = changed};
+    *changed = (topic_numbers){0};
+    (void)!collect(&all, symbols, NULL); /* a topic that cannot be composed was not added */
 }
 
 void subscription_fini(subscription *self)
@@ -210,6 +301,8 @@ void subscription_fini(subscription *self)
     for (size_t i = 0; self->topics != NULL && i < self->topic_count; i++)
         td_free(self->topics[i]);
     td_free(self->topics);
+    td_free(self->is_ended);
+    name_index_fini(&self->by_name);
     memset(self, 0, sizeof *self);
 }
 
@@ -219,4 +312,13 @@ const char *const *subscription_shard(const subscription *self, uint32_t shard, 
     TD_ASSERT(self->shards[shard] <= self->shards[shard + 1]);
     *count = self->shards[shard + 1] - self->shards[shard];
     return (const char *const *)self->topics + self->shards[shard];
+}
+
+uint32_t subscription_shard_of(const subscription *self, size_t topic)
+{
+    uint32_t shard = 0;
+    TD_ASSERT(topic < self->shards[self->shard_count]);
+    while (self->shards[shard + 1] <= topic)
+        shard++;
+    return shard;
 }

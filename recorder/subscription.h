@@ -1,5 +1,6 @@
 /* Topics that a feed subscribes to, as canonical texts ("orderbook.50.BTCUSDT", "depth.BTCUSDT"),
- * and their distribution over connections. */
+ * and their distribution over connections. Topics may be added and ended while the feed records;
+ * their numbers and shards stay. */
 #ifndef TD_RECORDER_SUBSCRIPTION_H
 #define TD_RECORDER_SUBSCRIPTION_H
 
@@ -7,12 +8,15 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "archive/name_index.h"
 #include "recorder/config.h"
 #include "recorder/symbols.h"
 
 typedef struct subscription {
-    char **topics; /* owned, without repetitions */
+    char **topics;     /* owned, without repetitions; the array does not move */
+    uint8_t *is_ended; /* by topic: 1: not subscribed now */
     size_t topic_count;
+    name_index by_name;
     size_t shards[LIMIT_FEED_SLOTS + 1]; /* shard k has topics [shards[k], shards[k + 1]) */
     uint32_t shard_count;                /* at least 1, even without topics */
 } subscription;
@@ -29,6 +33,27 @@ typedef struct subscription {
 TD_MUST_USE td_result subscription_open(const feed_config *feed, const symbol_list *symbols,
                                         subscription *out, td_err *err);
 void subscription_fini(subscription *self);
+
+/* Numbers of topics. */
+typedef struct topic_numbers {
+    size_t *items; /* ascending; owned */
+    size_t count;
+} topic_numbers;
+
+/* Subscribe the feed's topics for more symbols. Topics that the subscription lacks are added to the
+ * last shard, as far as they fit on its connection, then to new shards; topics that have ended
+ * continue on their shard. *changed gets the numbers of all of them, also after a failure.
+ * TD_E_INVALID, TD_E_LIMIT: as subscription_open; the rest is not added. */
+TD_MUST_USE td_result subscription_add(subscription *self, const feed_config *feed,
+                                       const symbol_list *symbols, topic_numbers *changed,
+                                       td_err *err);
+
+/* End the feed's topics for these symbols. *changed gets their numbers. */
+void subscription_end(subscription *self, const feed_config *feed, const symbol_list *symbols,
+                      topic_numbers *changed);
+
+/* The shard of a topic. */
+uint32_t subscription_shard_of(const subscription *self, size_t topic);
 
 /* The *count topics of a shard; valid until fini. */
 const char *const *subscription_shard(const subscription *self, uint32_t shard, size_t *count);

@@ -127,8 +127,8 @@ static td_result open_feeds(supervisor *self, td_err *err)
 {
     const recorder_config *config = self->options.config;
     self->redactors = td_alloc_zero(config->feed_count, sizeof(redactor *));
-    td_result rc = feed_setup_open_all(config, archive_io(self->options.archive), self->options.log,
-                                       &self->feeds, err);
+    td_result rc = feed_setup_open_all(config, archive_io(self->options.archive), self->loop,
+                                       self->options.log, &self->feeds, err);
     for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
         self->redactors[i] = self->feeds[i].redactor.count == 0 ? NULL : &self->feeds[i].redactor;
     return rc;
@@ -239,15 +239,13 @@ static void open_slot(supervisor *self, size_t feed_index, uint32_t shard)
     };
     options.topics = subscription_shard(&feed->subscription, shard, &options.topic_count);
     td_random_system(&options.seed, sizeof options.seed);
+    self->connections =
+        td_array_grow(self->connections, self->connection_count, sizeof(connection *));
     self->connections[self->connection_count++] = connection_open(&options);
 }
 
 static void open_slots(supervisor *self)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
-        count += self->feeds[i].subscription.shard_count;
-    self->connections = td_alloc_zero(count, sizeof(connection *));
     self->env = (connection_env){.loop = self->loop,
                                  .intake = recording_intake(self->recording),
                                  .decoder = self->decoder,
@@ -263,7 +261,110 @@ static void open_slots(supervisor *self)
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++)
             open_slot(self, i, shard);
-    TD_ASSERT(self->connection_count == count);
+}
+
+/* ---- instruments that are listed or ended ---- */
+
+#define LIST_AGAIN_NS (5 * TD_NS_PER_S)
+
+static const char ENDED[] = "instrument ended";
+
+static connection *find_slot(const supervisor *self, size_t feed_index, uint32_t shard)
+{
+    for (size_t i = 0; i < self->connection_count; i++)
+        if (connection_is_slot(self->connections[i], (uint16_t)feed_index, shard))
+            return self->connections[i];
+    return NULL;
+}
+
+/* Send the requests for changed topics. */
+static void send_changes(const supervisor *self, size_t feed_index)
+{
+    for (uint32_t shard = 0; shard < self->feeds[feed_index].subscription.shard_count; shard++)
+        connection_send_changes(find_slot(self, feed_index, shard));
+}
+
+static void begin_symbols(supervisor *self, size_t feed_index, const symbol_list *symbols)
+{
+    td_err err;
+    topic_numbers changed;
+    feed_setup *feed = &self->feeds[feed_index];
+    const feed_config *config = &self->options.config->feeds[feed_index];
+    const uint32_t shard_count = feed->subscription.shard_count;
+    if (subscription_add(&feed->subscription, config, symbols, &changed, &err) != TD_OK)
+        td_log_emit(self->options.log, TD_LOG_ERROR,
+                    "new instruments are not recorded completely: %s", err.text);
+    open_gaps_added(feed->gaps);
+    for (size_t i = 0; i < changed.count; i++) {
+        uint32_t shard = subscription_shard_of(&feed->subscription, changed.items[i]);
+        if (shard < shard_count)
+            connection_add_topic(find_slot(self, feed_index, shard), changed.items[i]);
+    }
+    for (uint32_t shard = shard_count; shard < feed->subscription.shard_count; shard++) {
+        open_slot(self, feed_index, shard);
+        connection_start(self->connections[self->connection_count - 1]);
+    }
+    td_free(changed.items);
+}
+
+static void end_symbols(supervisor *self, size_t feed_index, const symbol_list *symbols)
+{
+    topic_numbers changed;
+    feed_setup *feed = &self->feeds[feed_index];
+    uint64_t now_ns = intake_now_ns(recording_intake(self->recording));
+    subscription_end(&feed->subscription, &self->options.config->feeds[feed_index], symbols,
+                     &changed);
+    for (size_t i = 0; i < changed.count; i++) {
+        uint32_t shard = subscription_shard_of(&feed->subscription, changed.items[i]);
+        connection_end_topic(find_slot(self, feed_index, shard), changed.items[i], ENDED);
+        open_gaps_ended(feed->gaps, changed.items[i], now_ns, ENDED);
+    }
+    td_free(changed.items);
+}
+
+static void log_symbols(const supervisor *self, size_t feed_index, const char *what,
+                        const symbol_list *symbols)
+{
+    for (size_t i = 0; i < symbols->count; i++)
+        td_log_emit(self->options.log, TD_LOG_INFO, "%s: %s %s",
+                    self->options.config->feeds[feed_index].name, symbols->items[i], what);
+}
+
+/* The list of instruments was read: record what it begins, and no longer what it ends. */
+static void follow_list(supervisor *self, size_t feed_index)
+{
+    feed_setup *feed = &self->feeds[feed_index];
+    symbol_list begun = {0};
+    symbol_list ended = {0};
+    begun.items = (const char **)instruments_begun(feed->listed, &begun.count);
+    ended.items = (const char **)instruments_ended(feed->listed, &ended.count);
+    log_symbols(self, feed_index, "is listed: recording begins", &begun);
+    log_symbols(self, feed_index, "has ended: it is no longer recorded", &ended);
+    if (ended.count > 0)
+        end_symbols(self, feed_index, &ended);
+    if (begun.count > 0)
+        begin_symbols(self, feed_index, &begun);
+    if (begun.count + ended.count > 0)
+        send_changes(self, feed_index);
+    if (instruments_is_unsure(feed->listed))
+        http_feed_list_again(feed->http, LIST_AGAIN_NS);
+}
+
+static const char *on_listed(void *user, uint16_t feed_index, http_page which, td_bytes reply)
+{
+    supervisor *self = user;
+    const char *page = NULL;
+    td_err err;
+    feed_setup *feed = &self->feeds[feed_index];
+    if (which == HTTP_PAGE_FIRST)
+        instruments_begin(feed->listed);
+    if (instruments_take(feed->listed, reply, &page, &err) != TD_OK)
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "%s: the list of instruments is not used: %s",
+                    self->options.config->feeds[feed_index].name, err.text);
+    else if (page == NULL)
+        follow_list(self, feed_index);
+    return page;
 }
 
 static void open_http(supervisor *self)
@@ -276,7 +377,9 @@ static void open_http(supervisor *self)
                                      .log = self->options.log,
                                      .feed = &config->feeds[i],
                                      .feed_index = (uint16_t)i,
-                                     .redactor = self->redactors[i]};
+                                     .redactor = self->redactors[i],
+                                     .listed = on_listed,
+                                     .user = self};
         self->feeds[i].http = http_feed_open(&options);
     }
 }
@@ -288,11 +391,11 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     TD_ASSERT(options->archive != NULL);
     supervisor *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
-    td_result rc = open_feeds(self, err);
+    td_result rc = wire_loop_open(options->clock, options->log, &self->loop, err);
     self->decoder = decoder_open();
     self->answers = dialect_parser_open();
     if (rc == TD_OK)
-        rc = wire_loop_open(options->clock, options->log, &self->loop, err);
+        rc = open_feeds(self, err);
     if (rc == TD_OK)
         rc = open_session(self, err);
     if (rc == TD_OK) {
@@ -329,14 +432,12 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     out->live = out->feeds;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         out->http_failures += http_feed_failures(self->feeds[i].http);
-    uint16_t waiting_feed = UINT16_MAX; /* connections are sorted by feed */
+    uint8_t is_waiting[LIMIT_FEEDS] = {0};
     for (size_t i = 0; i < self->connection_count; i++) {
         const connection_status at = connection_get_status(self->connections[i]);
         out->established += at.was_open;
-        if (at.is_live || at.feed_index == waiting_feed)
-            continue;
-        waiting_feed = at.feed_index;
-        out->live--;
+        out->live -= !at.is_live && !is_waiting[at.feed_index];
+        is_waiting[at.feed_index] |= !at.is_live;
     }
     out->elapsed_ns = elapsed_ns(self);
 }

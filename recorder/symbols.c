@@ -5,16 +5,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-static int is_symbol(const char *text, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c <= ' ' || c >= 0x7f || strchr("\"\\*|,", c) != NULL)
-            return 0;
-    }
-    return size < LIMIT_SYMBOL_BYTES;
-}
-
 static void add(symbol_list *list, const char *symbol)
 {
     list->items = td_array_grow(list->items, list->count, sizeof *list->items);
@@ -44,7 +34,7 @@ static td_result read_file(const feed_config *feed, td_io io, symbol_list *out, 
             line[--length] = '\0';
         if (length == 0 || line[0] == '#')
             continue;
-        if (!is_symbol(line, length))
+        if (!symbol_is_valid(td_bytes_of(line, length)))
             return td_err_set(err, TD_E_INVALID, "%s:%zu: '%.60s' is not a symbol", path, number,
                               line);
         add(out, line);
@@ -54,12 +44,18 @@ static td_result read_file(const feed_config *feed, td_io io, symbol_list *out, 
                : td_err_set(err, TD_E_INVALID, "the file '%s' lists no symbol", path);
 }
 
-td_result symbols_open(const feed_config *feed, td_io io, symbol_list *out, td_err *err)
+td_result symbols_open(const feed_config *feed, td_io io, const instruments *listed,
+                       symbol_list *out, td_err *err)
 {
+    size_t count = 0;
+    const char *const *names = listed == NULL ? NULL : instruments_begun(listed, &count);
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < feed->symbols.count; i++)
-        add(out, feed->symbols.items[i]);
+        if (listed == NULL || !instruments_is_pattern(feed->symbols.items[i]))
+            add(out, feed->symbols.items[i]);
     td_result rc = feed->symbols_file == NULL ? TD_OK : read_file(feed, io, out, err);
+    for (size_t i = 0; i < count; i++)
+        add(out, names[i]);
     if (rc == TD_OK)
         return TD_OK;
     symbols_fini(out);

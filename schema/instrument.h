@@ -1,9 +1,12 @@
 /* Properties of instruments, from the lists that exchanges serve over HTTP. The properties' names
  * and types are the same for all exchanges; each exchange has a table of the members that hold them
- * in its lists. An instrument's category is linear, inverse, spot, option or spread. Constants
- * only. */
+ * in its lists. An instrument's category is linear, inverse, spot, option or spread. Constants, and
+ * pure functions over JSON; any thread. */
 #ifndef TD_SCHEMA_INSTRUMENT_H
 #define TD_SCHEMA_INSTRUMENT_H
+
+#include "base/bytes.h"
+#include "base/json/json.h"
 
 #define INSTRUMENT_VALUES(X)                                                                       \
     X(VALID_FROM, "valid_from", VALUE_TIME_NS)                                                     \
@@ -62,6 +65,28 @@ typedef struct instrument_lists {
     /* By instrument_value: the entry's members that may hold the value, "filter.tick|tick"; the
      * first present one counts. NULL: no member. */
     const char *const *members;
+    /* Texts of the status of instruments that can be traded; ends with NULL. Before it has such a
+     * status, an instrument sends nothing. */
+    const char *const *traded;
+    const char *const *ended; /* and of instruments that will never be traded again */
 } instrument_lists;
+
+/* A reply's list. Views into the reply. */
+typedef struct instrument_reply {
+    const instrument_lists *lists;
+    json_value result;
+    json_value list; /* an array of entries */
+    td_bytes page;   /* names the next page; empty: this is the last one */
+} instrument_reply;
+
+/* Find the list in a reply. Returns 0 if the reply has no list. */
+int instrument_reply_read(const instrument_lists *lists, json_value reply, instrument_reply *out);
+
+/* Category of an entry. */
+td_bytes instrument_category(const instrument_reply *of, json_value entry);
+
+/* Find an entry's member that holds a value. Returns 0 if the entry has no such member. */
+int instrument_find(const instrument_lists *lists, json_value entry, instrument_value which,
+                    json_value *out);
 
 #endif

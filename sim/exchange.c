@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/io_posix.h"
+#include "base/limits.h"
 #include "schema/responder.h"
 #include "sim/http_replies.h"
 #include "sim/order_entry.h"
@@ -674,14 +676,35 @@ static uint64_t now_ns(const exchange *x)
     return x->options.epoch_ns > 0 ? x->options.epoch_ns : clock_wall_ns(x->options.clock);
 }
 
+static td_result read_listed(const char *path, char **out, td_err *err)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    td_result rc = td_io_read_file(io_posix(), path, LIMIT_SYMBOL_FILE_BYTES, &bytes, &size, err);
+    if (rc == TD_OK)
+        *out = td_strndup((const char *)bytes, size);
+    td_free(bytes);
+    return rc;
+}
+
 static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
 {
     const exchange *x = user;
+    char *listed = NULL;
+    td_err err;
+    if (x->options.instruments_file != NULL &&
+        read_listed(x->options.instruments_file, &listed, &err) != TD_OK) {
+        td_log_emit(x->options.log, TD_LOG_ERROR, "no instrument is listed: %s", err.text);
+        listed = td_strdup("");
+    }
     const http_markets markets = {.families = x->options.families,
                                   .family_count = x->options.family_count,
                                   .symbol_count = x->options.symbol_count,
+                                  .listed = listed,
                                   .now_ns = now_ns(x)};
-    return http_replies_get(&markets, path, query, json);
+    int is_known = http_replies_get(&markets, path, query, json);
+    td_free(listed);
+    return is_known;
 }
 
 static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_ANSWER_BYTES])

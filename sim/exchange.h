@@ -50,8 +50,10 @@ typedef struct fault {
 typedef struct exchange_options {
     const family *families[EXCHANGE_FAMILIES_MAX];
     uint32_t family_count;
-    uint32_t symbol_count; /* symbols of each family */
-    uint64_t rate;         /* data frames per second of each family, > 0 */
+    uint32_t symbol_count;        /* symbols of each family */
+    const char *instruments_file; /* the listed instruments (http_markets.listed), read for each
+                                     request; NULL: all symbols are listed */
+    uint64_t rate;                /* data frames per second of each family, > 0 */
     uint64_t seed;
     uint64_t frames_max; /* clients are closed after this many data frames of their family; 0: no
                             limit */

@@ -1,5 +1,7 @@
 #include "sim/http_replies.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/url.h"
@@ -13,9 +15,9 @@
 #define V5(result) "{'retCode':0,'retMsg':'OK','result':{" result "},'retExtInfo':{},'time':$ts:e3}"
 #define V5_LIST(category, item)                                                                    \
     V5("'category':'" category "','list':[@instruments({'symbol':'$symbol'," item "})]"            \
-       ",'nextPageCursor':''")
+       ",'nextPageCursor':'$page'")
 #define CONTRACT(type)                                                                             \
-    "'contractType':'" type "','status':'Trading','baseCoin':'$coin','quoteCoin':'$quote'"         \
+    "'contractType':'" type "','status':'$status','baseCoin':'$coin','quoteCoin':'$quote'"         \
     ",'launchTime':'1585526400000','deliveryTime':'0','deliveryFeeRate':'','priceScale':'2'"       \
     ",'leverageFilter':{'minLeverage':'1','maxLeverage':'100.00','leverageStep':'0.01'}"           \
     ",'priceFilter':{'minPrice':'$tick','maxPrice':'1999999.80','tickSize':'$tick'}"               \
@@ -25,12 +27,12 @@
     ",'copyTrading':'none','upperFundingRate':'0.005','lowerFundingRate':'-0.005'"                 \
     ",'isPreListing':false,'preListingInfo':null,'displayName':''"
 #define SPOT                                                                                       \
-    "'baseCoin':'$coin','quoteCoin':'$quote','innovation':'0','status':'Trading'"                  \
+    "'baseCoin':'$coin','quoteCoin':'$quote','innovation':'0','status':'$status'"                  \
     ",'marginTrading':'none','stTag':'0','lotSizeFilter':{'basePrecision':'$step'"                 \
     ",'quotePrecision':'0.00000001','minOrderQty':'$step','maxOrderQty':'1000000'"                 \
     ",'minOrderAmt':'1','maxOrderAmt':'4000000'},'priceFilter':{'tickSize':'$tick'}"
 #define OPTION                                                                                     \
-    "'status':'Trading','baseCoin':'$coin','quoteCoin':'$quote','settleCoin':'$settle'"            \
+    "'status':'$status','baseCoin':'$coin','quoteCoin':'$quote','settleCoin':'$settle'"            \
     ",'optionsType':'$option_type','launchTime':'1585526400000','deliveryTime':'1798185600000'"    \
     ",'deliveryFeeRate':'0.00015','priceFilter':{'minPrice':'$tick','maxPrice':'1110000'"          \
     ",'tickSize':'$tick'},'lotSizeFilter':{'maxOrderQty':'500','minOrderQty':'$step'"              \
@@ -40,7 +42,7 @@
     "{'ret_code':0,'ret_msg':'OK','ext_code':'','ext_info':'','result':" result                    \
     ",'time_now':'$ts:s'}"
 #define V2_SYMBOL                                                                                  \
-    "{'name':'$symbol','alias':'$symbol','status':'Trading','base_currency':'$coin'"               \
+    "{'name':'$symbol','alias':'$symbol','status':'$status','base_currency':'$coin'"               \
     ",'quote_currency':'$quote','price_scale':2,'taker_fee':'0.0006','maker_fee':'0.0001'"         \
     ",'leverage_filter':{'min_leverage':1,'max_leverage':100,'leverage_step':'0.01'}"              \
     ",'price_filter':{'min_price':'$tick','max_price':'1999999.80','tick_size':'$tick'}"           \
@@ -92,14 +94,38 @@ static const reply_row REPLIES[] = {
 
 /* ---- rendering ---- */
 
+enum { STATUS_BYTES = 64 };
+
 /* The instruments of a reply, while it is rendered. */
 typedef struct listing {
     const http_markets *markets;
     const reply_row *row;
     td_bytes coin; /* baseCoin; empty: all */
     uint32_t at;   /* index of the next instrument, over all families */
+    uint64_t left; /* instruments of this page */
     instrument now;
+    char status[STATUS_BYTES];
 } listing;
+
+/* Find the instrument's line in the text of listed ones, and copy its status. */
+static int is_listed(listing *l)
+{
+    const char *at = l->markets->listed;
+    size_t size = strlen(l->now.symbol);
+    (void)snprintf(l->status, sizeof l->status, "Trading");
+    while (at != NULL) {
+        if (strncmp(at, l->now.symbol, size) == 0 && strchr(" \n", at[size]) != NULL) {
+            const char *status = at + size + 1;
+            if (at[size] == ' ')
+                (void)snprintf(l->status, sizeof l->status, "%.*s", (int)strcspn(status, "\n"),
+                               status); /* a longer status is cut */
+            return 1;
+        }
+        at = strchr(at, '\n');
+        at = at == NULL ? NULL : at + 1;
+    }
+    return l->markets->listed == NULL;
+}
 
 /* Advance to the next instrument. Returns 0 at the end. */
 static int next_instrument(listing *l)
@@ -109,12 +135,12 @@ static int next_instrument(listing *l)
     while (l->at < m->family_count * m->symbol_count) {
         uint32_t index = l->at++;
         const char *name = m->families[index / m->symbol_count]->name;
-        int is_listed = (of[0] != NULL && strcmp(of[0], name) == 0) ||
+        int is_of_row = (of[0] != NULL && strcmp(of[0], name) == 0) ||
                         (of[1] != NULL && strcmp(of[1], name) == 0);
-        if (!is_listed)
+        if (!is_of_row)
             continue;
         l->now = catalog_instrument(catalog_find(name), index % m->symbol_count);
-        if (l->coin.size == 0 || td_bytes_is(l->coin, l->now.base))
+        if ((l->coin.size == 0 || td_bytes_is(l->coin, l->now.base)) && is_listed(l))
             return 1;
     }
     return 0;
@@ -125,12 +151,14 @@ static int set_instrument(void *user, sim_list_id list, size_t nth, sim_value *v
     listing *l = user;
     (void)list; /* there is only one list */
     (void)nth;  /* not used, because l->at is the position */
-    if (!next_instrument(l))
+    if (l->left == 0 || !next_instrument(l))
         return 0;
+    l->left--;
     const instrument *of = &l->now;
     const char *settle = of->settle != NULL ? of->settle : of->base;
     int is_in_usd = of->product == PRODUCT_INVERSE || of->product == PRODUCT_OPTION;
     values[SIM_SYMBOL] = sim_text(of->symbol);
+    values[SIM_STATUS] = sim_text(l->status);
     values[SIM_COIN] = sim_text(of->base);
     values[SIM_SETTLE] = sim_text(settle);
     values[SIM_QUOTE] = sim_text(is_in_usd ? "USD" : settle);
@@ -147,6 +175,34 @@ static td_bytes param(td_bytes query, const char *wanted)
         if (td_bytes_is(name, wanted))
             return value;
     return (td_bytes){0};
+}
+
+/* Begin the page that the query asks for, and name the page after it. A page's name is the number
+ * of instruments before it, encoded like the exchange's names. */
+static void begin_page(listing *l, td_bytes query, char page[STATUS_BYTES])
+{
+    td_bytes cursor = param(query, "cursor");
+    uint64_t limit = 0;
+    uint64_t skip = 0;
+    page[0] = '\0';
+    l->left = UINT64_MAX;
+    if (td_bytes_is(param(query, "category"), "spot") ||
+        !td_digits_parse(param(query, "limit"), UINT32_MAX, &limit) || limit == 0)
+        return;
+    size_t digits = cursor.size;
+    while (digits > 0 && cursor.data[digits - 1] >= '0' && cursor.data[digits - 1] <= '9')
+        digits--;
+    (void)td_digits_parse(td_bytes_of(cursor.data + digits, cursor.size - digits), UINT32_MAX,
+                          &skip); /* not a number: the first page */
+    listing rest = *l;
+    uint64_t count = 0;
+    while (count < skip + limit && next_instrument(&rest)) {
+        if (++count == skip)
+            l->at = rest.at;
+    }
+    l->left = limit;
+    if (next_instrument(&rest))
+        (void)snprintf(page, STATUS_BYTES, "first%%3D%" PRIu64, skip + limit); /* fits */
 }
 
 const char *http_replies_template(size_t index, const char **path)
@@ -174,7 +230,10 @@ int http_replies_get(const http_markets *markets, td_bytes path, td_bytes query,
     listing instruments = {.markets = markets, .row = row, .coin = param(query, "baseCoin")};
     if (td_bytes_is(param(query, "status"), "PreLaunch")) /* all instruments are launched already */
         instruments.at = UINT32_MAX;
-    sim_value values[SIM_COUNT] = {[SIM_TS] = sim_time(markets->now_ns)};
+    char page[STATUS_BYTES];
+    begin_page(&instruments, query, page);
+    sim_value values[SIM_COUNT] = {
+        [SIM_TS] = sim_time(markets->now_ns), [SIM_PAGE] = sim_text(page)};
     const template_source source = {
         .values = values, .next_item = set_instrument, .user = &instruments};
     template *reply = template_open(row->text);

@@ -14,12 +14,15 @@ typedef struct http_markets {
     const family *const *families; /* the families that the exchange serves */
     uint32_t family_count;
     uint32_t symbol_count; /* symbols of each family */
-    uint64_t now_ns;       /* exchange time */
+    /* Text with a line "SYMBOL" or "SYMBOL STATUS" for each instrument that is listed now; NULL:
+     * all are. */
+    const char *listed;
+    uint64_t now_ns; /* exchange time */
 } http_markets;
 
-/* Append the reply to a request. Returns 0 for an unknown path. A list has every served instrument
- * of its category; status=PreLaunch and baseCoin filter it as on the exchange, and other parameters
- * are ignored. */
+/* Append the reply to a request. Returns 0 for an unknown path. A list has every listed instrument
+ * of its category; status=PreLaunch and baseCoin filter it as on the exchange; limit and cursor
+ * select a page, except for spot. Other parameters are ignored. */
 int http_replies_get(const http_markets *markets, td_bytes path, td_bytes query, td_buf *json);
 
 /* The template and path of the index-th reply; NULL at the end. */

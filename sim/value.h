@@ -88,9 +88,11 @@ typedef struct sim_value {
     X(WALLET, "wallet")                                                                            \
     X(SPOT_SIDE, "spot_side")                                                                      \
     /* Instruments in lists over HTTP: */                                                          \
-    X(QUOTE, "quote") /* quote coin */                                                             \
-    X(TICK, "tick")   /* price step */                                                             \
-    X(STEP, "step")   /* size step, and the smallest size */                                       \
+    X(QUOTE, "quote")   /* quote coin */                                                           \
+    X(TICK, "tick")     /* price step */                                                           \
+    X(STATUS, "status") /* "Trading" */                                                            \
+    X(PAGE, "page")     /* name of the next page, or "" */                                         \
+    X(STEP, "step")     /* size step, and the smallest size */                                     \
     X(OPTION_TYPE, "option_type")
 
 #define SIM_VALUE_ENUM(enumerator, name) SIM_##enumerator,

@@ -113,6 +113,11 @@ static const option_row SIM_ROWS[] = {
      .help = "symbols per family (default: 5)",
      .min = 1,
      .max = INSTRUMENTS_MAX},
+    {.long_name = "instruments-file",
+     OPTION_INTO(sim_flags, exchange.instruments_file),
+     .metavar = "FILE",
+     .help = "file with a line SYMBOL or SYMBOL STATUS for each instrument that is listed\n"
+             "over HTTP; read for each request (default: all, with status Trading)"},
     {.long_name = "rate",
      OPTION_INTO(sim_flags, exchange.rate),
      .metavar = "N",

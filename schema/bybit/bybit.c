@@ -146,6 +146,8 @@ static const instrument_lists INSTRUMENTS = {
     .page = "nextPageCursor",
     .signs = CATEGORY_SIGNS,
     .members = INSTRUMENT_MEMBERS,
+    .traded = (const char *const[]){"Trading", "ONLINE", "Available", NULL},
+    .ended = (const char *const[]){"Closed", "Delivered", NULL},
 };
 
 const exchange_row BYBIT = {

@@ -14,5 +14,6 @@ const family FAMILY_V5_INVERSE = {
     .dialect = &BYBIT_V5,
     .market = {"bybit", "orderbook.50", MARKET_CONTRACTS, "inverse", NULL, "allLiquidation"},
     .endpoints = {PUBLIC("/v5/public/inverse")},
+    .listing = "/v5/market/instruments-info?category=inverse&limit=1000",
     FAMILY_TOPICS(TOPICS),
 };

@@ -12,5 +12,6 @@ const family FAMILY_V5_LINEAR = {
     .dialect = &BYBIT_V5,
     .market = {"bybit", "orderbook.50", MARKET_CONTRACTS, "linear", NULL, "allLiquidation"},
     .endpoints = {PUBLIC("/v5/public/linear")},
+    .listing = "/v5/market/instruments-info?category=linear&limit=1000",
     FAMILY_TOPICS(TOPICS),
 };

@@ -71,5 +71,6 @@ const family FAMILY_V5_SPOT = {
     .dialect = &BYBIT_V5_SPOT,
     .market = {"bybit-spot", "orderbook.50", MARKET_OTHER, "spot", NULL, NULL},
     .endpoints = {PUBLIC("/v5/public/spot")},
+    .listing = "/v5/market/instruments-info?category=spot",
     FAMILY_TOPICS(TOPICS),
 };

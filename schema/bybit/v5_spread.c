@@ -33,5 +33,6 @@ const family FAMILY_V5_SPREAD = {
     .dialect = &BYBIT_V5_OPTION,
     .endpoints = {PUBLIC("/v5/public/spread")},
     .has_signed_prices = 1,
+    .listing = "/v5/spread/instrument?limit=500",
     FAMILY_TOPICS(TOPICS),
 };

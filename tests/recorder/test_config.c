@@ -125,6 +125,12 @@ static const struct {
     {"HTTP name that is a path",
      "feeds:\n  - family: inverse\n    topics: [trade]\n    http: [a/b=https://h/]\n",
      ":4: ", "a/b", "letters"},
+    {"pattern without a list of instruments",
+     "feeds:\n  - family: v5-option\n    topics: [tickers]\n    symbols: [\"*\"]\n",
+     ":4: ", "v5-option", "no list of instruments"},
+    {"only patterns that exclude",
+     "feeds:\n  - family: v5-linear\n    topics: [tickers]\n    symbols: [\"!BTC*\"]\n",
+     ":4: ", "exclude", ""},
     {"no topics", "feeds:\n  - family: inverse\n", ":2: ", "topic", ""},
     {"two of one name",
      "feeds:\n  - family: inverse\n    topics: [a]\n  - family: inverse\n    topics: [a]\n",
@@ -286,6 +292,48 @@ static void http_presets_are_requests(void **state)
     td_free(config);
 }
 
+/* The list of instruments is one HTTP request of the feed, at the exchange's host for its network.
+ */
+static void the_list_of_instruments_is_requested(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *expected;
+        http_preset preset;
+        size_t count;
+    } CASES[] = {
+        {NULL, "https://api.bybit.com/v5/market/instruments-info?category=linear&limit=1000",
+         HTTP_PRESET_NONE, 1},
+        {NULL, "https://api.bybit.com/v5/market/instruments-info?category=linear&limit=1000",
+         HTTP_PRESET_CCXT, 12},
+        {"wss://stream-testnet.bybit.com/v5/public/linear",
+         "https://api-testnet.bybit.com/v5/market/instruments-info?category=linear&limit=1000",
+         HTTP_PRESET_NONE, 1},
+        {"wss://[::1]:9443/v5/public/linear",
+         "https://[::1]:9443/v5/market/instruments-info?category=linear&limit=1000",
+         HTTP_PRESET_NONE, 1},
+    };
+    td_err err;
+    recorder_config *config = td_alloc(sizeof *config);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        char url[LIMIT_URL_BYTES];
+        feed_config *feed = one_feed(config, "v5-linear");
+        feed->url = CASES[i].url;
+        feed->topics = (options_list){.items = {"publicTrade"}, .count = 1};
+        feed->symbols = (options_list){.items = {"*USDT"}, .count = 1};
+        feed->http_preset = CASES[i].preset;
+        feed->instruments_every_ns = 7 * TD_NS_PER_S;
+        if (config_finish(config, &err) != TD_OK)
+            fail_msg("%s", err.text);
+        assert_int_equal(feed->http_count, CASES[i].count);
+        assert_in_range(feed->listing, 0, feed->http_count - 1);
+        config_http_url(feed, &feed->http[feed->listing], url);
+        assert_string_equal(url, CASES[i].expected);
+        assert_int_equal(feed->http[feed->listing].every_ns, 7 * TD_NS_PER_S);
+    }
+    td_free(config);
+}
+
 static void http_requests_are_read(void **state)
 {
     (void)state;
@@ -337,6 +385,7 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_said),
         cmocka_unit_test(credentials_choose_the_address),
         cmocka_unit_test(http_requests_are_read),
+        cmocka_unit_test(the_list_of_instruments_is_requested),
         cmocka_unit_test(http_presets_are_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

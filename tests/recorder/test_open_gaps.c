@@ -336,6 +336,35 @@ static void a_row_from_the_future(void **state)
                    "crash 0  5000-5000 the next session's clock was earlier than this moment;");
 }
 
+/* An instrument that ended is not missing: its open row ends, and a reconnect opens none. A topic
+ * that was added is missing only after it was recorded. */
+static void topics_end_and_are_added(void **state)
+{
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", "trade.B"));
+    begin(f);
+    grant_and_settle(f, 0, 1010);
+    open_gaps_withdrawn(f->gaps, 1, 3, 1100);
+    assert_rows(f, "disconnect 0 trade.B 1100-;");
+    open_gaps_ended(f->gaps, 1, 1200, "instrument ended");
+    assert_rows(f, "disconnect 0 trade.B 1100-1200 instrument ended;");
+    f->topics[f->wanted.topic_count++] = "trade.C";
+    f->wanted.shards[1] = f->wanted.topic_count;
+    open_gaps_added(f->gaps);
+    open_gaps_lost(f->gaps, 0, 4, GAP_DISCONNECT, 1300, "lost");
+    assert_rows(f, "disconnect 0  1300-;");
+    open_gaps_connected(f->gaps, 0);
+    open_gaps_granted(f->gaps, 0, 1310);
+    open_gaps_answered(f->gaps, 0, 1310);
+    assert_rows(f, "disconnect 0  1300-1310;");
+    open_gaps_granted(f->gaps, 2, 1320);
+    open_gaps_lost(f->gaps, 0, 5, GAP_DISCONNECT, 1400, "lost");
+    open_gaps_connected(f->gaps, 0);
+    open_gaps_granted(f->gaps, 0, 1410);
+    open_gaps_answered(f->gaps, 0, 1410);
+    assert_rows(f, "disconnect 0  1400-;disconnect 0 trade.C 1400-;disconnect 0  1400-1410;");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_row_of_a_damaged_journal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rows_of_topics_from_earlier_sessions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_row_from_the_future, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(topics_end_and_are_added, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("open_gaps", tests, NULL, NULL);
 }

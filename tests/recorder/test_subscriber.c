@@ -93,20 +93,20 @@ static unsigned count_topics(const char *joined)
 static unsigned send_requests(fixture *f)
 {
     unsigned taken = 0;
-    const char *topics;
     for (;;) {
+        subscriber_request request;
         td_buf_clear(&f->out);
-        td_result rc = subscriber_next(f->asks, f->now_ns, &f->out, &topics, NULL);
+        td_result rc = subscriber_next(f->asks, f->now_ns, &f->out, &request, NULL);
         if (rc == TD_EOF)
             return taken;
         assert_int_equal(rc, TD_OK);
         assert_true(f->out.size > 0);
         assert_true(f->open_count < REQUESTS_MAX);
-        assert_true(strlen(topics) < sizeof f->open[0]);
-        (void)snprintf(f->open[f->open_count], sizeof f->open[0], "%s", topics);
+        assert_true(strlen(request.topics) < sizeof f->open[0]);
+        (void)snprintf(f->open[f->open_count], sizeof f->open[0], "%s", request.topics);
         copy_id(&f->out, f->ids[f->open_count++]);
         f->requests++;
-        f->topics_asked += count_topics(topics);
+        f->topics_asked += count_topics(request.topics);
         taken++;
     }
 }
@@ -509,6 +509,110 @@ static void nothing_to_ask_for(void **state)
     close_fixture(f);
 }
 
+/* Answers that belong to the request with this id. */
+static void confirm(fixture *f, const char *id, const char *op)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"c\",\"req_id\":\"%s\","
+                   "\"op\":\"%s\"}",
+                   id, op);
+    assert_int_equal(answer(f, text), 1);
+}
+
+static void assert_next(fixture *f, request_kind kind, const char *topics)
+{
+    subscriber_request request = {0};
+    td_buf_clear(&f->out);
+    td_result rc = subscriber_next(f->asks, f->now_ns, &f->out, &request, NULL);
+    assert_int_equal(rc, topics == NULL ? TD_EOF : TD_OK);
+    if (topics == NULL)
+        return;
+    assert_int_equal(request.kind, kind);
+    assert_string_equal(request.topics, topics);
+    const char *op = kind == REQUEST_SUBSCRIBE ? "\"subscribe\"" : "\"unsubscribe\"";
+    assert_non_null(memmem(f->out.data, f->out.size, op, strlen(op)));
+}
+
+/* Topics begin and end on an open connection. */
+static void topics_are_added_and_ended(void **state)
+{
+    (void)state;
+    fixture *f = open_fixture(DIALECT_V3, TEN, 4);
+    assert_next(f, REQUEST_SUBSCRIBE, "t.0,t.1,t.2,t.3");
+    confirm(f, "sub-1", "subscribe");
+    subscriber_end(f->asks, 1);
+    subscriber_end(f->asks, 1);
+    subscriber_add(f->asks, 4);
+    subscriber_add(f->asks, 5);
+    subscriber_add(f->asks, 5); /* it is subscribed */
+    assert_int_equal(subscriber_wanted_count(f->asks), 5);
+    assert_next(f, REQUEST_UNSUBSCRIBE, "t.1");
+    assert_next(f, REQUEST_SUBSCRIBE, "t.4,t.5");
+    assert_next(f, REQUEST_SUBSCRIBE, NULL);
+    confirm(f, "unsub-2", "unsubscribe");
+    confirm(f, "sub-3", "subscribe");
+    assert_string_equal(f->granted, "t.4,t.5");
+    assert_int_equal(subscriber_granted_count(f->asks), 5);
+    /* Again: it is subscribed as before. */
+    subscriber_add(f->asks, 1);
+    assert_next(f, REQUEST_SUBSCRIBE, "t.1");
+    confirm(f, "sub-4", "subscribe");
+    assert_string_equal(f->granted, "t.1");
+    /* A new connection requests what has not ended. */
+    subscriber_end(f->asks, 0);
+    subscriber_end(f->asks, 3);
+    subscriber_restart(f->asks);
+    assert_next(f, REQUEST_SUBSCRIBE, "t.1,t.2");
+    assert_next(f, REQUEST_SUBSCRIBE, "t.4,t.5");
+    assert_next(f, REQUEST_SUBSCRIBE, NULL);
+    close_fixture(f);
+}
+
+/* The topic ends before the answer to its request. */
+static void a_topic_ends_while_it_is_requested(void **state)
+{
+    (void)state;
+    fixture *f = open_fixture(DIALECT_V3, TEN, 2);
+    subscriber_end(f->asks, 0); /* still queued */
+    assert_next(f, REQUEST_SUBSCRIBE, "t.1");
+    subscriber_end(f->asks, 1);
+    assert_next(f, REQUEST_SUBSCRIBE, NULL);
+    confirm(f, "sub-1", "subscribe");
+    assert_string_equal(f->granted, "");
+    assert_next(f, REQUEST_UNSUBSCRIBE, "t.1");
+    confirm(f, "unsub-2", "unsubscribe");
+    assert_next(f, REQUEST_SUBSCRIBE, NULL);
+    assert_true(subscriber_is_answered(f->asks));
+    assert_int_equal(subscriber_wanted_count(f->asks), 0);
+    /* A refused topic that has ended is not requested again. */
+    subscriber_add(f->asks, 0);
+    assert_next(f, REQUEST_SUBSCRIBE, "t.0");
+    assert_int_equal(answer(f,
+                            "{\"success\":false,\"ret_msg\":\"error:handler not found,topic:t.0\","
+                            "\"conn_id\":\"c\",\"req_id\":\"sub-3\",\"op\":\"subscribe\"}"),
+                     1);
+    assert_string_equal(f->refused, "t.0");
+    subscriber_end(f->asks, 0);
+    f->now_ns += 2 * SUBSCRIBER_RETRY_NS_MAX;
+    assert_next(f, REQUEST_SUBSCRIBE, NULL);
+    close_fixture(f);
+}
+
+/* Topics that begin and end again and again do not fill the queue. */
+static void topics_change_often(void **state)
+{
+    (void)state;
+    fixture *f = open_fixture(DIALECT_V3, TEN, 3);
+    for (int i = 0; i < 1000; i++) {
+        subscriber_end(f->asks, 1);
+        subscriber_add(f->asks, 1);
+    }
+    assert_next(f, REQUEST_SUBSCRIBE, "t.0,t.1,t.2");
+    assert_next(f, REQUEST_SUBSCRIBE, NULL);
+    close_fixture(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -524,6 +628,9 @@ int main(void)
         cmocka_unit_test(what_is_not_answered_is_asked_again),
         cmocka_unit_test(what_was_not_answered_is_asked_alone_on_a_new_connection),
         cmocka_unit_test(nothing_to_ask_for),
+        cmocka_unit_test(topics_are_added_and_ended),
+        cmocka_unit_test(a_topic_ends_while_it_is_requested),
+        cmocka_unit_test(topics_change_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

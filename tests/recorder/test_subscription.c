@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "tests/testing/io_fault.h"
 #include "recorder/subscription.h"
 #include "schema/dialect.h"
@@ -33,7 +34,7 @@ static options_list *list_put(options_list *list, const char *text)
 static td_result plan(const feed_config *feed, td_io io, subscription *out, td_err *err)
 {
     symbol_list symbols;
-    td_result rc = symbols_open(feed, io, &symbols, err);
+    td_result rc = symbols_open(feed, io, NULL, &symbols, err);
     if (rc != TD_OK)
         return rc;
     rc = subscription_open(feed, &symbols, out, err);
@@ -245,6 +246,84 @@ static void connections_hold_what_they_may(void **state)
     }
 }
 
+static symbol_list symbols_of(const char **names, size_t count)
+{
+    return (symbol_list){.items = names, .count = count};
+}
+
+static void assert_numbers(topic_numbers *found, const char *expected)
+{
+    char text[256] = "";
+    for (size_t i = 0; i < found->count; i++)
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text), "%zu ", found->items[i]);
+    assert_string_equal(text, expected);
+    td_free(found->items);
+}
+
+/* New symbols go to the last connection, as far as it has space; ended ones keep their place. */
+static void symbols_begin_and_end(void **state)
+{
+    (void)state;
+    subscription wanted = {0};
+    topic_numbers changed;
+    td_err err;
+    feed_config feed = feed_of("v5-linear");
+    feed.max_topics_per_connection = 5;
+    feed.is_audited = 1; /* publicTrade by kline.1 */
+    list_put(&feed.topics, "publicTrade");
+    list_put(&feed.topics, "tickers.BTCUSDT");
+    symbol_list first = symbols_of((const char *[]){"A"}, 1);
+    symbol_list more = symbols_of((const char *[]){"A", "B"}, 2);
+    assert_int_equal(subscription_open(&feed, &first, &wanted, &err), TD_OK);
+    assert_int_equal(wanted.topic_count, 3);
+    assert_int_equal(subscription_add(&wanted, &feed, &more, &changed, &err), TD_OK);
+    assert_numbers(&changed, "3 4 ");
+    assert_string_equal(wanted.topics[3], "publicTrade.B");
+    assert_string_equal(wanted.topics[4], "kline.1.B");
+    assert_int_equal(wanted.shard_count, 1);
+    symbol_list third = symbols_of((const char *[]){"C"}, 1);
+    assert_int_equal(subscription_add(&wanted, &feed, &third, &changed, &err), TD_OK);
+    assert_numbers(&changed, "5 6 ");
+    assert_int_equal(wanted.shard_count, 2);
+    assert_int_equal(subscription_shard_of(&wanted, 4), 0);
+    assert_int_equal(subscription_shard_of(&wanted, 5), 1);
+    subscription_end(&wanted, &feed, &more, &changed);
+    assert_numbers(&changed, "0 3 2 4 ");
+    subscription_end(&wanted, &feed, &more, &changed);
+    assert_numbers(&changed, "");
+    assert_false(wanted.is_ended[1]); /* tickers.BTCUSDT does not depend on symbols */
+    assert_int_equal(subscription_add(&wanted, &feed, &first, &changed, &err), TD_OK);
+    assert_numbers(&changed, "0 2 ");
+    assert_int_equal(wanted.topic_count, 7);
+    subscription_fini(&wanted);
+}
+
+/* What does not fit is not added, and all else stays. */
+static void symbols_beyond_the_last_connection(void **state)
+{
+    (void)state;
+    static char names[LIMIT_FEED_SLOTS + 2][16];
+    static const char *symbols[LIMIT_FEED_SLOTS + 2];
+    subscription wanted = {0};
+    topic_numbers changed;
+    td_err err;
+    feed_config feed = feed_of("v5-linear");
+    feed.max_topics_per_connection = 1;
+    list_put(&feed.topics, "publicTrade");
+    for (size_t i = 0; i < LIMIT_FEED_SLOTS + 2; i++) {
+        (void)snprintf(names[i], sizeof names[i], "S%zu", i);
+        symbols[i] = names[i];
+    }
+    symbol_list first = symbols_of(symbols, LIMIT_FEED_SLOTS - 1);
+    symbol_list rest = symbols_of(symbols + LIMIT_FEED_SLOTS - 1, 3);
+    assert_int_equal(subscription_open(&feed, &first, &wanted, &err), TD_OK);
+    assert_int_equal(subscription_add(&wanted, &feed, &rest, &changed, &err), TD_E_LIMIT);
+    assert_numbers(&changed, "255 ");
+    assert_int_equal(wanted.shard_count, LIMIT_FEED_SLOTS);
+    assert_int_equal(wanted.shards[wanted.shard_count], LIMIT_FEED_SLOTS);
+    subscription_fini(&wanted);
+}
+
 static void too_many_connections_are_refused(void **state)
 {
     (void)state;
@@ -391,6 +470,8 @@ int main(void)
         cmocka_unit_test(stars_and_lists),
         cmocka_unit_test(connections_hold_what_they_may),
         cmocka_unit_test(too_many_connections_are_refused),
+        cmocka_unit_test(symbols_begin_and_end),
+        cmocka_unit_test(symbols_beyond_the_last_connection),
         cmocka_unit_test(symbols_of_a_file_follow),
         cmocka_unit_test(files_that_are_none),
         cmocka_unit_test(audits_are_added),

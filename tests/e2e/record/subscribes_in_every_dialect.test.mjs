@@ -248,12 +248,12 @@ describe("connection plans", { concurrency: 2 }, () => {
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     assert.deepEqual([...conns.values()].flat().sort(), wanted.sort());
     assert.deepEqual([...conns.values()].map((topics) => topics.length).sort(), [2, 3, 3]);
-    for (const shard of [0, 1, 2]) assert.match(recorder.stderr, new RegExp(`inverse \\(shard ${shard} of 0 to 2\\): connected`));
+    for (const shard of [0, 1, 2]) assert.match(recorder.stderr, new RegExp(`inverse \\(shard ${shard}\\): connected`));
   });
 
   test("a wildcard in a dialect without wildcards is a configuration error", async (t) => {
     const dir = temporary(t);
-    const { stderr } = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), "--family", "v5-linear", "--topic", "publicTrade", "--symbol", "*"], { status: 2 });
+    const { stderr } = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), "--family", "contract-v3", "--topic", "publicTrade.*"], { status: 2 });
     assert.match(stderr, /topic 'publicTrade\.\*'.*no '\*'[^]*symbols_file/);
   });
 });

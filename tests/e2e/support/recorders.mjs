@@ -97,6 +97,7 @@ export function sentFrames(truthFile) {
 export async function recordedFrames(t, archive, feed) {
   const conns = new Map();
   for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed])) {
+    if (row.dir === "http") continue;
     const key = `${row.session}|${row.conn}`;
     if (!conns.has(key)) conns.set(key, { session: row.session, conn: row.conn, out: 0, frames: new Map() });
     if (row.dir === "out") {

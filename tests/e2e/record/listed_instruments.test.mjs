@@ -1,0 +1,134 @@
+// Patterns of symbols: the recorder follows the exchange's list of instruments. Expected: the lists that the test writes, the
+// exchange's own account of sent frames, and docs/recording.md ("All symbols").
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { describe } from "node:test";
+import { eventsOf, json, jsonLines, jsonList, run, tapedeck, temporary } from "../support/harness.mjs";
+import { test } from "../support/npm_packages.mjs";
+import { compareWithTruth, feedArgs, Recorder, simulator } from "../support/recorders.mjs";
+
+/** A simulated exchange whose list of instruments the test writes. */
+async function listedExchange(t, dir, symbols, rate, first) {
+  const file = path.join(dir, "instruments");
+  const list = (lines) => {
+    fs.writeFileSync(`${file}.new`, lines.map((line) => `${line}\n`).join(""));
+    fs.renameSync(`${file}.new`, file);
+  };
+  list(first);
+  const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", String(symbols), "--rate", String(rate), "--instruments-file", file]);
+  return { server, list };
+}
+
+const args = (server, topics, ...symbols) => [...feedArgs(server, "v5-linear", topics), ...symbols.flatMap((symbol) => ["--symbol", symbol]),
+  "--commit-interval", "100ms", "--instruments-every", "1s"];
+
+/** Symbols that a configuration would record: those of sent requests. */
+const requested = async (t, archive) => (await eventsOf(t, archive, "subscribe")).filter(({ state }) => state === "sent")
+  .flatMap(({ topics }) => topics.split(",")).map((topic) => topic.split(".").at(-1));
+
+const says = (recorder, symbol, words) => recorder.prints(new RegExp(`v5-linear: ${symbol} ${words}`));
+
+describe("listed instruments", { concurrency: true }, () => {
+  test("listed instruments begin, ended ones are not missing, and all else is undisturbed", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const { server, list } = await listedExchange(t, dir, 12, 400, ["BTCUSDT", "ETHUSDT", "LTCUSDT PreLaunch", "XRPUSDT"]);
+    const recorder = new Recorder(t, archive, args(server, ["publicTrade", "orderbook.50"], "*", "!XRP*"));
+    await recorder.durableAfter(3);
+    assert.match(recorder.stderr, /2 of 4 listed instruments are chosen/);
+    list(["BTCUSDT", "ETHUSDT", "LTCUSDT", "EOSUSDT", "XRPUSDT", "ADAUSDT"]);
+    for (const symbol of ["LTCUSDT", "EOSUSDT"]) await says(recorder, symbol, "is listed");
+    await recorder.durableAfter(recorder.durableLines + 5);
+    list([]); // a list without instruments is a fault of the exchange
+    await recorder.prints(/the list of instruments is not used: the list has no instrument/);
+    list(["BTCUSDT", "EOSUSDT", "ADAUSDT", "LTCUSDT Closed"]);
+    for (const symbol of ["LTCUSDT", "ETHUSDT"]) await says(recorder, symbol, "has ended");
+    await recorder.durableAfter(recorder.durableLines + 5);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+
+    const events = await eventsOf(t, archive, "subscribe");
+    const ended = events.filter(({ state }) => state === "ended");
+    assert.deepEqual(new Set(ended.map(({ topics, detail }) => `${topics} ${detail}`)), new Set(["LTCUSDT", "ETHUSDT"]
+      .flatMap((symbol) => [`publicTrade.${symbol} instrument ended`, `orderbook.50.${symbol} instrument ended`])));
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+    // One connection, with every frame that was sent on it, in order: no other topic was disturbed.
+    const [connection, ...more] = await compareWithTruth(t, archive, "v5-linear", server.truth);
+    assert.equal(more.length, 0);
+    assert.ok(connection.data > 0);
+    // Each symbol is asked for while it is subscribed, and all of that is clean.
+    const days = (await json(t, ["days", "-a", archive, "--json"])).days;
+    const span = (symbol) => Number(days.find((day) => day.symbol === symbol).asked_ns);
+    assert.deepEqual(days.map(({ symbol }) => symbol), ["ADAUSDT", "BTCUSDT", "EOSUSDT", "ETHUSDT", "LTCUSDT"]);
+    assert.ok(days.every(({ clean_percent }) => clean_percent === 100), JSON.stringify(days));
+    assert.ok(span("LTCUSDT") < span("EOSUSDT") && span("ETHUSDT") < span("BTCUSDT"), JSON.stringify(days));
+    const frames = await jsonLines(t, ["cat", "-a", archive, "--topic", "orderbook.50", "--symbol", "LTCUSDT"]);
+    assert.ok(frames.length > 0);
+    assert.ok(!(await requested(t, archive)).includes("XRPUSDT"));
+    await tapedeck(t, ["verify", "-a", archive]);
+    await tapedeck(t, ["replay", "-a", archive]);
+  });
+
+  test("a recorder that starts again subscribes what is listed now", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const { server, list } = await listedExchange(t, dir, 6, 300, ["BTCUSDT", "ETHUSDT"]);
+    const first = new Recorder(t, archive, args(server, ["publicTrade"], "*USDT"));
+    await first.durableAfter(3);
+    await first.kill("SIGKILL");
+    list(["BTCUSDT", "EOSUSDT"]);
+    const second = new Recorder(t, archive, args(server, ["publicTrade"], "*USDT"));
+    await second.durableAfter(3);
+    assert.equal((await second.kill("SIGTERM")).code, 0, second.stderr);
+    assert.deepEqual([...new Set(await requested(t, archive))].sort(), ["BTCUSDT", "EOSUSDT", "ETHUSDT"]);
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+    assert.deepEqual(gaps.map(({ reason, topic }) => [reason, topic]), [["crash", null]]);
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
+
+  test("a list of two pages, more connections than one, and an instrument that is listed again", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const names = (await json(t, ["sim", "--list", "--families", "v5-linear", "--symbols", "1500", "--json"])).rows
+      .filter(({ kind }) => kind === "symbol").map(({ name }) => name);
+    assert.equal(names.length, 1500);
+    const { server, list } = await listedExchange(t, dir, 1500, 2000, names.slice(0, 1400));
+    const recorder = new Recorder(t, archive, [...args(server, ["publicTrade"], "all"), "--max-topics-per-connection", "500"]);
+    await recorder.prints(/shard 2\): subscribed to 400 of 400 topics/);
+    assert.match(recorder.stderr, /1,?400 of 1,?400 listed instruments are chosen/);
+    list(names.slice(1)); // 100 more and one less: the third connection is filled
+    await says(recorder, names[1499], "is listed");
+    await says(recorder, names[0], "has ended");
+    list(names);
+    await says(recorder, names[0], "is listed");
+    await recorder.durableAfter(recorder.durableLines + 3);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const topics = await requested(t, archive);
+    assert.equal(topics.length, 1501);
+    assert.equal(new Set(topics).size, 1500);
+    const connects = await eventsOf(t, archive, "connect");
+    assert.deepEqual(connects.map(({ shard }) => shard).sort(), [0, 1, 2]);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+    // The names of pages are in the recorded requests.
+    const urls = (await eventsOf(t, archive, "http")).map(({ url }) => url);
+    assert.ok(urls.some((url) => /limit=1000&cursor=first%3D1000$/.test(url)), urls.join("\n"));
+  });
+
+  test("without a list, or with none that matches, the recorder ends and names the reason", async (t) => {
+    const dir = temporary(t);
+    const { server, list } = await listedExchange(t, dir, 3, 100, ["BTCUSDT"]);
+    const record = (...more) => run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), ...args(server, ["publicTrade"], ...more)], { status: null });
+    const none = await record("*PERP");
+    assert.equal(none.code, 2);
+    assert.match(none.stderr, /feed 'v5-linear': cannot read the list of instruments at https:.*instruments-info.*: the symbols' patterns match none of 1 instruments/);
+    list([]);
+    const empty = await record("*");
+    assert.equal(empty.code, 2);
+    assert.match(empty.stderr, /the list has no instrument[^]*hint: name the symbols/);
+    const only = await record("!BTC*");
+    assert.match(only.stderr, /all patterns exclude symbols[^]*'\*' is all/);
+    const option = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), "--family", "v5-option", "--topic", "tickers", "--symbol", "*"], { status: 2 });
+    assert.match(option.stderr, /family 'v5-option' has no list of instruments/);
+    assert.ok(!fs.existsSync(path.join(dir, "tape", "journal")));
+  });
+});
