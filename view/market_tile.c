@@ -460,8 +460,10 @@ static void add_cells(const market_tile *self, int64_t base, td_buf *out)
 
 static void add_bytes(const market_tile *self, td_buf *out)
 {
-    for (size_t i = 0; i < MARKET_COLUMNS; i++)
-        td_buf_add(out, &(uint8_t){(uint8_t)self->columns[i].state}, 1);
+    for (size_t i = 0; i < MARKET_COLUMNS; i++) {
+        const uint8_t state = (uint8_t)self->columns[i].state;
+        td_buf_add(out, &state, 1);
+    }
     for (size_t i = 0; i < self->run_count; i++)
         td_buf_add(out, &self->runs[i].first, 1);
     for (size_t i = 0; i < self->run_count; i++)
