@@ -114,7 +114,8 @@ td_result first_listing_read(wire_loop *loop, const feed_config *feed, instrumen
     if (rc == TD_OK)
         return TD_OK;
     td_url_redact(url);
-    rc = td_err_add(err, rc, "feed '%s': cannot read the list of instruments at %s", feed->name, url);
+    rc = td_err_add(err, rc, "feed '%s': cannot read the list of instruments at %s", feed->name,
+                    url);
     td_err_hint(err, "name the symbols instead of patterns, or give a file of them (symbols_file)");
     return rc;
 }

@@ -9,8 +9,9 @@
 #include "recorder/instruments.h"
 #include "wire/loop.h"
 
-/* Read the list, in a loop that has no other work: at most two attempts of 10 s a page. TD_E_NETWORK:
- * no reply; TD_E_INVALID, TD_E_LIMIT: as instruments_take, or no listed instrument is chosen. */
+/* Read the list, in a loop that has no other work: at most two attempts of 10 s a page.
+ * TD_E_NETWORK: no reply; TD_E_INVALID, TD_E_LIMIT: as instruments_take, or no listed instrument is
+ * chosen. */
 TD_MUST_USE td_result first_listing_read(wire_loop *loop, const feed_config *feed,
                                          instruments *into, td_err *err);
 

@@ -71,8 +71,8 @@ static int is_chosen(const instruments *self, const char *symbol)
         const char *pattern = self->patterns->items[i];
         if (pattern[0] == '!' && matches(pattern + 1, symbol))
             return 0;
-        is_included |= pattern[0] != '!' && instruments_is_pattern(pattern) &&
-                       matches(pattern, symbol);
+        is_included |=
+            pattern[0] != '!' && instruments_is_pattern(pattern) && matches(pattern, symbol);
     }
     return is_included;
 }
@@ -176,8 +176,8 @@ static void compare(instruments *self, listed_symbol *symbol)
     if (!symbol->is_begun && is_seen && symbol->state == LISTED_TRADED) {
         symbol->is_begun = 1;
         note(&self->begun, &self->begun_count, symbol->name);
-    } else if (symbol->is_begun && (symbol->missed >= MISSED_MAX ||
-                                    (is_seen && symbol->state == LISTED_ENDED))) {
+    } else if (symbol->is_begun &&
+               (symbol->missed >= MISSED_MAX || (is_seen && symbol->state == LISTED_ENDED))) {
         symbol->is_begun = 0;
         note(&self->ended, &self->ended_count, symbol->name);
     } else if (symbol->is_begun && !is_seen) {

@@ -35,8 +35,8 @@ void instruments_begin(instruments *self);
 
 /* Take the next page of the reading. *page gets the name of the page after it, valid until the next
  * call, or NULL: then the reading is complete, and the functions below describe it.
- * TD_E_INVALID: no list, or a list without instruments, or a page that names itself as the next one;
- * TD_E_LIMIT: too many instruments. The reading is then void, and nothing has changed. */
+ * TD_E_INVALID: no list, or a list without instruments, or a page that names itself as the next
+ * one; TD_E_LIMIT: too many instruments. The reading is then void, and nothing has changed. */
 TD_MUST_USE td_result instruments_take(instruments *self, td_bytes reply, const char **page,
                                        td_err *err);
 

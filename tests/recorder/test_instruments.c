@@ -18,17 +18,18 @@ enum { TEXT_BYTES = 8192 };
 /* A reply with these instruments, "SYMBOL" or "SYMBOL/STATUS", separated by blanks. */
 static td_bytes reply_of(const char *listed, const char *page, char out[TEXT_BYTES])
 {
-    size_t at = (size_t)snprintf(out, TEXT_BYTES, "{\"retCode\":0,\"result\":{\"category\":\"linear\","
-                                                  "\"nextPageCursor\":\"%s\",\"list\":[",
+    size_t at = (size_t)snprintf(out, TEXT_BYTES,
+                                 "{\"retCode\":0,\"result\":{\"category\":\"linear\","
+                                 "\"nextPageCursor\":\"%s\",\"list\":[",
                                  page);
     const char *comma = "";
     while (*listed != '\0') {
         int size = (int)strcspn(listed, " ");
         const char *slash = memchr(listed, '/', (size_t)size);
         int symbol = slash == NULL ? size : (int)(slash - listed);
-        at += (size_t)snprintf(out + at, TEXT_BYTES - at, "%s{\"symbol\":\"%.*s\",\"status\":\"%.*s\"}",
-                               comma, symbol, listed, slash == NULL ? 7 : size - symbol - 1,
-                               slash == NULL ? "Trading" : slash + 1);
+        at += (size_t)snprintf(
+            out + at, TEXT_BYTES - at, "%s{\"symbol\":\"%.*s\",\"status\":\"%.*s\"}", comma, symbol,
+            listed, slash == NULL ? 7 : size - symbol - 1, slash == NULL ? "Trading" : slash + 1);
         comma = ",";
         listed += size + (listed[size] == ' ');
     }
