@@ -86,33 +86,6 @@ describe("listed instruments", { concurrency: true }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("a list of two pages, more connections than one, and an instrument that is listed again", async (t) => {
-    const dir = temporary(t);
-    const archive = path.join(dir, "tape");
-    const names = (await json(t, ["sim", "--list", "--families", "v5-linear", "--symbols", "1100", "--json"])).rows
-      .filter(({ kind }) => kind === "symbol").map(({ name }) => name);
-    assert.equal(names.length, 1100);
-    const { server, list } = await listedExchange(t, dir, 1100, 200, names.slice(0, 1050));
-    const recorder = new Recorder(t, archive, [...args(server, ["publicTrade"], "all"), "--max-topics-per-connection", "400"]);
-    await recorder.prints(/shard 2\): subscribed to/); // on a slow machine, some requests may be unanswered then
-    assert.match(recorder.stderr, /1050 of 1050 listed instruments are chosen/);
-    list(names.slice(1)); // 50 more and one less: the third connection is filled
-    await says(recorder, names[1099], "is listed");
-    await says(recorder, names[0], "has ended");
-    list(names);
-    await says(recorder, names[0], "is listed");
-    await recorder.durableAfter(recorder.durableLines + 3);
-    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-    const topics = await requested(t, archive);
-    assert.equal(new Set(topics).size, 1100);
-    const connects = await eventsOf(t, archive, "connect");
-    assert.deepEqual(connects.map(({ shard }) => shard).sort(), [0, 1, 2]);
-    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
-    // The names of pages are in the recorded requests.
-    const urls = (await eventsOf(t, archive, "http")).map(({ url }) => url);
-    assert.ok(urls.some((url) => /limit=1000&cursor=first%3D1000$/.test(url)), urls.join("\n"));
-  });
-
   test("without a list, or with none that matches, the recorder ends and names the reason", async (t) => {
     const dir = temporary(t);
     const { server, list } = await listedExchange(t, dir, 3, 100, ["BTCUSDT"]);
