@@ -54,6 +54,8 @@ static const verb_permit PERMITS[] = {
      NEEDS_ARCHIVE},
     {"replay", "--messages", NULL, {SELECTION, "price", "size"}, NEEDS_ARCHIVE},
     {"when", "--json", "condition", {SELECTION, "max-frames"}, NEEDS_ARCHIVE},
+    {"drift", "--json", NULL, {SELECTION}, NEEDS_ARCHIVE},
+    {"latency", "--json", NULL, {SELECTION}, NEEDS_ARCHIVE},
     {"why", "--json", "of", {"at", "side", "price"}, NEEDS_ARCHIVE},
     {"diff", "--json", NULL, {SELECTION}, NEEDS_PAIR},
     {"regress/diff", "--json", NULL, {SELECTION}, NEEDS_DECODERS},

@@ -1,6 +1,8 @@
-// The panel of questions: the frames that meet a condition, and why a level is in a book.
+// The panel of questions: the frames that meet a condition, why a level is in a book, and what the
+// schema does not know.
 
 import { escapeGlob, VerbRun } from "./command.js";
+import { DriftPart } from "./drift.js";
 import { el, makeChoosable, table } from "./dom.js";
 import { formatTime } from "./time.js";
 
@@ -22,6 +24,7 @@ export class AskPanel {
   #band; // functions
   #goToFound;
   #showMarks;
+  #marked = { found: [], drift: [] };
   #foundList = el("div", { class: "found", hidden: true });
   #whenRun = new VerbRun();
   #whenResult = el("div", { role: "status" });
@@ -40,7 +43,11 @@ export class AskPanel {
     this.#state = state;
     this.#band = band;
     this.#goToFound = goToFound;
-    this.#showMarks = showMarks;
+    this.#showMarks = (kind, frames) => {
+      this.#marked[kind] = frames;
+      showMarks([...this.#marked.found, ...this.#marked.drift]);
+    };
+    const drift = new DriftPart(state, goToFound, (frames) => this.#showMarks("drift", frames));
     panel.append(
       el("h2", { text: "When does a condition first hold after the cursor?" }),
       el("form", { class: "row", onsubmit: (event) => this.#when(event) },
@@ -54,7 +61,7 @@ export class AskPanel {
       el("form", { class: "row", onsubmit: (event) => this.#why(event) },
         el("label", {}, "Symbol", this.#whySymbol), el("label", {}, "Side", this.#side),
         el("label", {}, "Price", this.#price), el("button", { text: "Explain" })),
-      this.#whyRun.element, this.#whyResult);
+      this.#whyRun.element, this.#whyResult, drift.element);
   }
 
   // The condition as options of `when`, or null.
@@ -148,14 +155,14 @@ export class AskPanel {
         onclick: () => { this.#clear(); this.#condition.focus(); } }),
       el("div", { class: "scroll" }, made));
     this.#foundList.hidden = false;
-    this.#showMarks(frames);
+    this.#showMarks("found", frames);
   }
 
   #clear() {
     this.#foundList.hidden = true;
     this.#foundList.replaceChildren();
     this.#whenResult.textContent = "";
-    this.#showMarks([]);
+    this.#showMarks("found", []);
   }
 
   #around(at) {

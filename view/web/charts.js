@@ -4,19 +4,18 @@ import { el } from "./dom.js";
 import { TilesMessage } from "./market.js";
 import { barsOf, cellAt, COLUMNS_ONLY, KNOWN, marketLevel, UNKNOWN, UNSURE, UNTRUSTED }
   from "./market-tiles.js";
-import { AXIS_WIDTH, formatNumber, formatSize, oncePerFrame, TimePlot, valueTicks }
-  from "./plot.js";
+import { OrderLoader, OrderStrip } from "./orders.js";
+import { formatNumber, formatSize, oncePerFrame, valueTicks } from "./plot.js";
+import { logTicks, Strip } from "./strip.js";
 import { stepNs } from "./tiles.js";
 import { formatRate, formatSpan, formatTime, digitsFor, SECOND } from "./time.js";
 
-const STRIP_HEIGHT_MIN = 84; // CSS px
-const LABEL_HEIGHT = 18;     // of the time's axis, below the last strip
+const STRIP_HEIGHT_MIN = 84; // CSS px, without the labels of the time
+const LABEL_HEIGHT_MAX = 20;
 const BAR_PIXELS = 4;
 const LINE = 1.25;
 const LONG_SPAN = 7200n * SECOND; // beyond it, a bar is at least a minute
 const MINUTE_NS = 60e9;
-const COLOURS = ["page", "unloaded", "text", "muted", "line", "accent", "curve", "buy", "sell",
-  "untrusted"];
 
 const KEYS = "Left and Right move the cursor, with Shift also the view. Plus and minus zoom. " +
   "Home and End go to the first and the last frame, G and Shift+G to the next and the previous " +
@@ -78,40 +77,20 @@ const STRIPS = [
   { title: "Volume", format: formatSize, low: 0, isBars: true, gap: UNSURE },
 ];
 
-class Strip extends TimePlot {
-  text = el("p", { "aria-live": "off" });
-  isLast = false;
+class MarketStrip extends Strip {
   #strip;
-  #panel;
-  #position = null; // of a value
   #bars = [];
 
-  constructor(strip, panel, state, actions) {
-    super(state, actions, { "aria-label": strip.title, "aria-describedby": "charts-keys" },
-      COLOURS);
+  constructor(strip, panel, page) {
+    super(strip.title, strip.lines ?? [{ name: "bought", colour: "buy" },
+                                       { name: "sold", colour: "sell" }], panel, page,
+      ["curve", "buy", "sell", "untrusted"]);
     this.#strip = strip;
-    this.#panel = panel;
-    const legend = (strip.lines ?? [{ name: "bought", colour: "buy" },
-                                    { name: "sold", colour: "sell" }])
-      .filter(({ name }) => name !== "").map(({ name, colour }) => {
-        const swatch = el("i", { class: "swatch" });
-        swatch.style.background = `var(--${colour})`;
-        return el("span", {}, swatch, name);
-      });
-    this.element = el("div", { class: "strip" },
-      el("div", { class: "beside" }, el("h2", { text: strip.title }),
-        el("div", { class: "names" }, ...legend), this.text), this.canvas);
-    this.canvas.addEventListener("focus", () => this.text.setAttribute("aria-live", "polite"));
-    this.canvas.addEventListener("blur", () => this.text.setAttribute("aria-live", "off"));
   }
 
-  draw(context) {
-    const { parts } = this.#panel;
+  drawKnown(context, bottom) {
+    const { parts } = this.panel;
     const { gap = UNKNOWN, isOfBook } = this.#strip;
-    const bottom = this.height - (this.isLast ? LABEL_HEIGHT : 0) - 1;
-    context.fillStyle = this.colours.unloaded;
-    context.fillRect(AXIS_WIDTH, 0, this.width, bottom);
-    this.clipToTime(context, bottom);
     context.fillStyle = this.colours.page;
     this.fillColumns(context, parts, 0, bottom, () => true);
     context.fillStyle = this.pattern(context, "hatch", this.colours.muted);
@@ -119,27 +98,13 @@ class Strip extends TimePlot {
     context.fillStyle = this.pattern(context, "cross", this.colours.untrusted);
     if (isOfBook)
       this.fillColumns(context, parts, 0, bottom, (tile, cell) => tile.state[cell] & UNTRUSTED);
-    context.restore();
-    this.drawTimeTicks(context, bottom, this.isLast ? this.height - 5 : null);
-    this.#bars = this.#strip.isBars ? barsOf(parts, BAR_PIXELS,
-      this.state.span > LONG_SPAN ? MINUTE_NS : 0) : [];
-    this.#drawValues(context, parts, bottom);
-    const { brush } = this.#panel;
-    if (brush !== null) {
-      const x = this.positionOf(brush.from);
-      context.globalAlpha = 0.25;
-      context.fillStyle = this.colours.accent;
-      context.fillRect(x, 0, this.positionOf(brush.to) - x, bottom);
-      context.globalAlpha = 1;
-    }
-    this.drawCursor(context, bottom);
-    context.fillStyle = this.colours.line;
-    context.fillRect(0, bottom, AXIS_WIDTH + this.width, 1);
-    context.fillRect(AXIS_WIDTH - 1, 0, 1, this.height);
   }
 
-  #drawValues(context, parts, bottom) {
+  drawValues(context, bottom) {
     const strip = this.#strip;
+    const { parts } = this.panel;
+    this.#bars = strip.isBars ? barsOf(parts, BAR_PIXELS,
+      this.state.span > LONG_SPAN ? MINUTE_NS : 0) : [];
     const range = this.#range(parts);
     if (range === null)
       return;
@@ -185,9 +150,9 @@ class Strip extends TimePlot {
 
   describe(ns) {
     const strip = this.#strip;
-    const at = cellAt(this.#panel.parts, ns);
+    const at = cellAt(this.panel.parts, ns);
     if (at === null)
-      return [this.#panel.missingReason(ns)];
+      return [this.panel.missingReason(ns)];
     const { tile, cell } = at;
     const time = `${formatTime(ns, digitsFor(stepNs(tile.k)))} UTC`;
     if (strip.isBars) {
@@ -206,49 +171,6 @@ class Strip extends TimePlot {
       values.push("the book is not to be trusted");
     return [...values, time];
   }
-
-  showValue() {
-    const { cursor } = this.state;
-    const text = cursor === null ? "" : this.describe(cursor).join("; ");
-    if (this.text.textContent !== text)
-      this.text.textContent = text;
-  }
-
-  // ---- selection ----
-
-  startDrag(event) {
-    return { isBrush: event.shiftKey };
-  }
-
-  onDrag(dx) {
-    if (!this.drag.isBrush) {
-      super.onDrag(dx);
-      return;
-    }
-    const ends = [this.timeAt(this.drag.x), this.timeAt(this.drag.x + dx)];
-    this.#panel.select(dx < 0 ? { from: ends[1], to: ends[0] } : { from: ends[0], to: ends[1] });
-  }
-
-  onDrop() {
-    this.#panel.zoomToSelection();
-  }
-
-  keys() {
-    return { Escape: () => this.#panel.select(null) };
-  }
-}
-
-// Round values of a logarithmic axis.
-function logTicks(low, high) {
-  const factors = high / low > 100 ? [1] : [1, 2, 5];
-  const ticks = [];
-  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++)
-    for (const factor of factors) {
-      const value = factor * 10 ** power;
-      if (value >= low && value <= high)
-        ticks.push({ value, label: formatSpan(BigInt(Math.round(value))) });
-    }
-  return ticks;
 }
 
 export class ChartsPanel {
@@ -260,7 +182,10 @@ export class ChartsPanel {
   #plot; // the timeline's picture, for its width
   #isShown = false;
   #message;
-  #strips;
+  #marketStrips;
+  #orders;
+  #strips = []; // in the picture
+  #empty = el("p", { class: "row", text: "The archive has no book of a symbol." });
   #list = el("div", { class: "strips" });
   #draw = oncePerFrame(() => this.#drawNow());
   #valueTimer = 0;
@@ -272,15 +197,16 @@ export class ChartsPanel {
     this.#tiles = tiles;
     this.#plot = plot;
     this.#message = new TilesMessage(tiles);
-    this.#strips = STRIPS.map((strip) => new Strip(strip, this, state, actions));
-    this.#strips.at(-1).isLast = true;
-    this.#list.append(...this.#strips.map(({ element }) => element));
+    const page = { state, actions };
+    const loader = new OrderLoader(state, (orders) => this.#showOrders(orders));
+    this.#marketStrips = STRIPS.map((strip) => new MarketStrip(strip, this, page));
+    this.#orders = new OrderStrip(this, page);
     panel.append(
-      el("div", { class: "row" }, choice.makeSelect(),
+      el("div", { class: "row" }, choice.makeSelect(), loader.button,
         el("span", { text: "Dragging moves the time; with Shift it zooms to the selection." }),
         el("details", {}, el("summary", { text: "Keys and pointer" }),
           el("p", { id: "charts-keys", text: KEYS }))),
-      this.#message.element, this.#list);
+      this.#message.element, loader.element, this.#list);
     for (const target of [this.#list, plot])
       new ResizeObserver(() => this.#resize()).observe(target);
     state.listen((changed) => {
@@ -317,24 +243,43 @@ export class ChartsPanel {
       this.#state.jump(brush);
   }
 
-  #resize() {
-    const height = Math.floor((this.#list.clientHeight - LABEL_HEIGHT) / STRIPS.length);
-    if (!this.#isShown || height <= 0)
+  #showOrders(orders) {
+    this.#orders.set(orders);
+    this.update();
+  }
+
+  // The strips of a market if there is one, and that of orders once they are loaded.
+  #chooseStrips() {
+    const strips = [...(this.#choice.market === undefined ? [] : this.#marketStrips),
+      ...(this.#orders.isLoaded ? [this.#orders] : [])];
+    if (strips.length === this.#strips.length && this.#list.hasChildNodes())
       return;
-    for (const strip of this.#strips)
-      strip.resize(Math.max(50, this.#plot.clientWidth),
-        Math.max(STRIP_HEIGHT_MIN, height) + (strip.isLast ? LABEL_HEIGHT : 0));
+    this.#strips = strips;
+    this.#list.replaceChildren(...(strips.length === 0 ? [this.#empty]
+      : strips.map(({ element }) => element)));
+    this.#resize();
+  }
+
+  #resize() {
+    const height = Math.floor((this.#list.clientHeight - LABEL_HEIGHT_MAX) / this.#strips.length);
+    if (!this.#isShown || !(height > 0))
+      return;
+    this.#strips.forEach((strip, index) => strip.place(Math.max(50, this.#plot.clientWidth),
+      Math.max(STRIP_HEIGHT_MIN, height), index === this.#strips.length - 1));
     this.#draw();
   }
 
   #drawNow() {
     const { market } = this.#choice;
-    const { width, ratio } = this.#strips[0];
-    if (!this.#isShown || market === undefined || width === 0)
+    if (!this.#isShown)
       return;
-    const k = marketLevel(this.#state, width * ratio);
-    this.parts = this.#tiles.parts(market, k, COLUMNS_ONLY, this.#state, width, "columns");
-    this.#tiles.want(market, k, null, this.#state);
+    this.#chooseStrips();
+    const { width = 0, ratio } = this.#strips[0] ?? {};
+    if (market !== undefined && width > 0) {
+      const k = marketLevel(this.#state, width * ratio);
+      this.parts = this.#tiles.parts(market, k, COLUMNS_ONLY, this.#state, width, "columns");
+      this.#tiles.want(market, k, null, this.#state);
+    }
     this.#message.update();
     for (const strip of this.#strips)
       strip.drawNow();
