@@ -138,6 +138,13 @@ static td_result take_lock(const archive *a, const char *file, td_lock **out, td
     return td_io_lock(a->io, path, line, out, err);
 }
 
+static td_result add_busy(const archive *a, td_result rc, td_err *err)
+{
+    rc = td_err_add(err, rc, "archive '%s' is in use", a->path);
+    td_err_hint(err, "wait for it to end, or give another archive with -a");
+    return rc;
+}
+
 static td_result lock_for_mode(archive *a, td_err *err)
 {
     td_result rc = TD_OK;
@@ -145,13 +152,10 @@ static td_result lock_for_mode(archive *a, td_err *err)
         rc = take_lock(a, LOCK_FILE, &a->lock, err);
     else if (a->mode == ARCHIVE_MAINTAIN)
         rc = take_lock(a, MAINTAIN_FILE, &a->lock, err);
-    if (rc == TD_E_BUSY) {
-        rc = td_err_add(err, rc, "archive '%s' is in use", a->path);
-        td_err_hint(err, "wait for it to end, or give another archive with -a");
-    } else if (rc != TD_OK) {
-        rc = td_err_add(err, rc, "cannot lock archive '%s'", a->path);
-    }
-    return rc;
+    if (rc == TD_OK)
+        return rc;
+    return rc == TD_E_BUSY ? add_busy(a, rc, err)
+                           : td_err_add(err, rc, "cannot lock archive '%s'", a->path);
 }
 
 td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *err)
@@ -177,6 +181,20 @@ td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *e
         return TD_OK;
     return td_err_set(err, rc, "cannot determine which process appends to '%s': %s", a->path,
                       cause.text);
+}
+
+td_result archive_check_free(const archive *a, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_lock_view view = {0};
+    td_result rc = archive_join(a, LOCK_FILE, path, err);
+    if (rc == TD_OK)
+        rc = td_io_check_lock(a->io, path, &view, err);
+    if (rc != TD_OK || !view.is_held)
+        return rc;
+    rc = td_err_set(err, TD_E_BUSY, "'%s' is locked by %s", path,
+                    view.holder[0] == '\0' ? "another process" : view.holder);
+    return add_busy(a, rc, err);
 }
 
 td_result archive_check_lock(const archive *a, td_err *err)

@@ -137,6 +137,10 @@ int archive_segment_is_live(const archive_segment *segment, const char *live);
 /* 1 if the session is running: it is `live`, or one of its segments is locked. */
 int archive_session_is_live(const archive_listing *listing, const char *live, const char *session);
 
+/* Check that no appender holds the lock, without taking it. TD_E_BUSY, as ARCHIVE_APPEND at
+ * archive_open; TD_E_IO, TD_E_UNSUPPORTED. */
+TD_MUST_USE td_result archive_check_free(const archive *archive, td_err *err);
+
 /* Check that an appender's lock still excludes others. TD_E_BUSY if its lock file was removed or
  * replaced: another appender may begin at any time. TD_E_IO. */
 TD_MUST_USE td_result archive_check_lock(const archive *archive, td_err *err);

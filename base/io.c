@@ -280,6 +280,11 @@ td_result td_io_space(td_io io, const char *path, td_space *out, td_err *err)
     return io.ops->space(io.ctx, path, out, err);
 }
 
+td_result td_io_check_writable(td_io io, const char *path, td_err *err)
+{
+    return io.ops->check_writable(io.ctx, path, err);
+}
+
 td_result td_io_check_name(td_io io, const char *path, td_file *file, td_name_state *out,
                            td_err *err)
 {

@@ -64,6 +64,7 @@ typedef struct td_io_ops {
     td_result (*list)(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err);
     td_result (*sync_dir)(void *ctx, const char *path, td_err *err);
     td_result (*space)(void *ctx, const char *path, td_space *out, td_err *err);
+    td_result (*check_writable)(void *ctx, const char *path, td_err *err);
     td_result (*check_name)(void *ctx, const char *path, td_file *file, td_name_state *out,
                             td_err *err);
     td_result (*lock)(td_file *file, td_err *err);
@@ -182,6 +183,10 @@ TD_MUST_USE td_result td_io_write_file(td_io io, const char *path, td_open_mode 
 
 /* Space on the file system that holds path. */
 TD_MUST_USE td_result td_io_space(td_io io, const char *path, td_space *out, td_err *err);
+
+/* Check that this process may write the file at path, or make files in the folder at path, without
+ * writing. TD_E_NOTFOUND; TD_E_IO with the reason: no permission, a read-only file system. */
+TD_MUST_USE td_result td_io_check_writable(td_io io, const char *path, td_err *err);
 
 /* Compare the file at path with a file that was opened by this path: it may have been removed or
  * replaced meanwhile. TD_E_IO. */

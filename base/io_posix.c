@@ -342,6 +342,16 @@ static td_result posix_space(void *ctx, const char *path, td_space *out, td_err 
     return TD_OK;
 }
 
+static td_result posix_check_writable(void *ctx, const char *path, td_err *err)
+{
+    (void)ctx;
+    struct stat info;
+    /* A file can be made in a folder only if the folder can also be searched. */
+    if (stat(path, &info) == 0 && access(path, S_ISDIR(info.st_mode) ? W_OK | X_OK : W_OK) == 0)
+        return TD_OK;
+    return path_error(err, errno, "write to", path);
+}
+
 static td_result posix_check_name(void *ctx, const char *path, td_file *base, td_name_state *out,
                                   td_err *err)
 {
@@ -419,6 +429,7 @@ static const td_io_ops POSIX_OPS = {
     .list = posix_list,
     .sync_dir = posix_sync_dir,
     .space = posix_space,
+    .check_writable = posix_check_writable,
     .check_name = posix_check_name,
     .lock = posix_lock,
     .unlock = posix_unlock,

@@ -440,6 +440,33 @@ static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
     return rc;
 }
 
+/* Refuse the name of an earlier feed. That feed has no name if it could not be finished. */
+static td_result check_other_names(const recorder_config *config, size_t index, td_err *err)
+{
+    const char *name = config->feeds[index].name;
+    for (size_t k = 0; k < index; k++) {
+        if (config->feeds[k].name != NULL && strcmp(name, config->feeds[k].name) == 0)
+            return td_err_set(err, TD_E_INVALID,
+                              "two feeds are called '%s': give one of them another name", name);
+    }
+    return TD_OK;
+}
+
+td_result config_finish_feed(recorder_config *config, size_t index, td_err *err)
+{
+    feed_config *feed = &config->feeds[index];
+    const char *key = NULL;
+    td_result rc = finish_feed(feed, &key, err);
+    if (rc == TD_OK) {
+        key = "feed";
+        rc = check_other_names(config, index, err);
+    }
+    if (rc != TD_OK)
+        return config_err_add(config, index, key, rc, err);
+    config->pipeline.feeds[index] = (pipeline_feed){.name = feed->name, .family = feed->family};
+    return TD_OK;
+}
+
 td_result config_finish(recorder_config *config, td_err *err)
 {
     TD_ASSERT(config->feed_count <= LIMIT_FEEDS);
@@ -447,20 +474,9 @@ td_result config_finish(recorder_config *config, td_err *err)
         return config_err_add(config, NO_FEED, "feeds", td_err_set(err, TD_E_INVALID, "no feeds"),
                               err);
     for (size_t i = 0; i < config->feed_count; i++) {
-        const char *key = NULL;
-        td_result rc = finish_feed(&config->feeds[i], &key, err);
+        td_result rc = config_finish_feed(config, i, err);
         if (rc != TD_OK)
-            return config_err_add(config, i, key, rc, err);
-        for (size_t k = 0; k < i; k++) {
-            if (strcmp(config->feeds[i].name, config->feeds[k].name) != 0)
-                continue;
-            rc = td_err_set(err, TD_E_INVALID,
-                            "two feeds are called '%s': give one of them another name",
-                            config->feeds[i].name);
-            return config_err_add(config, i, "feed", rc, err);
-        }
-        config->pipeline.feeds[i] =
-            (pipeline_feed){.name = config->feeds[i].name, .family = config->feeds[i].family};
+            return rc;
     }
     config->pipeline.feed_count = config->feed_count;
     return TD_OK;

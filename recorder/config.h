@@ -97,6 +97,10 @@ TD_MUST_USE td_result config_load(recorder_config *config, td_io io, const char 
  * credentials, invalid or too many HTTP requests. */
 TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
 
+/* The part of config_finish for one feed, whose name must differ from those of the feeds before
+ * it. For a caller that reports the errors of every feed. */
+TD_MUST_USE td_result config_finish_feed(recorder_config *config, size_t index, td_err *err);
+
 /* The complete URL of a feed's request. If only a path is configured, the host is that of the
  * exchange's HTTP API, or of the server that the feed records instead of the exchange. */
 void config_http_url(const feed_config *feed, const http_config *request,

@@ -82,7 +82,7 @@ const option_row CONFIG_FEED_ROWS[] = {
      .offset = offsetof(feed_config, connect_timeout_ns),
      .metavar = "DURATION",
      .min = TD_NS_PER_MS,
-     .max = DAY_NS,
+     .max = 60 * TD_NS_PER_S, /* wire_client_options */
      .help = "time limit for connecting (default: 10s)"},
     {.long_name = "max-topics-per-connection",
      OPTION_INTO(feed_config, max_topics_per_connection),

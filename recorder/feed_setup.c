@@ -50,16 +50,24 @@ static td_result read_secret(const char *variable, redactor *hide, const char **
     return redactor_add(hide, value, err);
 }
 
-static td_result read_credentials(const feed_config *from, feed_setup *feed, td_err *err)
+td_result feed_setup_read_credentials(const recorder_config *config, size_t index, feed_setup *feed,
+                                      td_err *err)
 {
+    const feed_config *from = &config->feeds[index];
+    const char *key = "api-key-env"; /* key that the error is about */
     if (from->api_key_env == NULL)
         return TD_OK;
     td_result rc = redactor_forbid_core_dumps(err);
     if (rc == TD_OK)
         rc = read_secret(from->api_key_env, &feed->redactor, &feed->api_key, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        key = "api-secret-env";
         rc = read_secret(from->api_secret_env, &feed->redactor, &feed->api_secret, err);
-    return rc == TD_OK ? rc : td_err_add(err, rc, "feed '%s'", from->name);
+    }
+    if (rc == TD_OK)
+        return TD_OK;
+    rc = td_err_add(err, rc, "feed '%s'", from->name);
+    return config_err_add(config, index, key, rc, err);
 }
 
 /* Hide keys, signatures and passwords in URLs. */
@@ -171,23 +179,17 @@ static td_result read_listing(const feed_config *from, wire_loop *loop, const td
     return rc;
 }
 
-static td_result open_one(const recorder_config *config, td_io io, wire_loop *loop,
-                          const td_log *log, feed_setup *feeds, size_t index, td_err *err)
+td_result feed_setup_open_subscription(const recorder_config *config, size_t index, td_io io,
+                                       wire_loop *loop, const td_log *log, feed_setup *feed,
+                                       td_err *err)
 {
     const feed_config *from = &config->feeds[index];
-    feed_setup *feed = &feeds[index];
     /* Set by config_finish(). */
     TD_ASSERT(from->family != NULL);
     TD_ASSERT(from->url != NULL);
-    const char *key = NULL; /* key that the error is about */
+    const char *key = "ca-file"; /* key that the error is about */
     symbol_list symbols = {0};
-    td_result rc = read_credentials(from, feed, err);
-    if (rc == TD_OK)
-        rc = hide_urls(from, &feed->redactor, err);
-    if (rc == TD_OK) {
-        key = "ca-file";
-        rc = check_ca_file(from, io, err);
-    }
+    td_result rc = check_ca_file(from, io, err);
     if (rc == TD_OK) {
         key = "symbol";
         rc = read_listing(from, loop, log, feed, err);
@@ -205,10 +207,31 @@ static td_result open_one(const recorder_config *config, td_io io, wire_loop *lo
     if (rc == TD_OK)
         check_is_sent(from, log);
     symbols_fini(&symbols);
-    if (rc != TD_OK)
-        return config_err_add(config, index, key, rc, err);
-    open_budget(config, feeds, index);
-    return TD_OK;
+    return rc == TD_OK ? rc : config_err_add(config, index, key, rc, err);
+}
+
+static td_result open_one(const recorder_config *config, td_io io, wire_loop *loop,
+                          const td_log *log, feed_setup *feeds, size_t index, td_err *err)
+{
+    td_result rc = feed_setup_read_credentials(config, index, &feeds[index], err);
+    if (rc == TD_OK) {
+        rc = hide_urls(&config->feeds[index], &feeds[index].redactor, err);
+        if (rc != TD_OK)
+            return config_err_add(config, index, NULL, rc, err);
+        rc = feed_setup_open_subscription(config, index, io, loop, log, &feeds[index], err);
+    }
+    if (rc == TD_OK)
+        open_budget(config, feeds, index);
+    return rc;
+}
+
+feed_setup *feed_setup_make_all(size_t count)
+{
+    feed_setup *feeds = td_alloc_zero(count, sizeof *feeds);
+    /* All redactors first, because feed_setup_close_all also closes feeds that were not opened. */
+    for (size_t i = 0; i < count; i++)
+        redactor_init(&feeds[i].redactor);
+    return feeds;
 }
 
 td_result feed_setup_open_all(const recorder_config *config, td_io io, wire_loop *loop,
@@ -216,11 +239,7 @@ td_result feed_setup_open_all(const recorder_config *config, td_io io, wire_loop
 {
     TD_ASSERT(config->feed_count > 0);
     *out = NULL;
-    feed_setup *feeds = td_alloc_zero(config->feed_count, sizeof *feeds);
-    /* Initialise all redactors first, because feed_setup_close_all also closes feeds that were not
-     * opened. */
-    for (size_t i = 0; i < config->feed_count; i++)
-        redactor_init(&feeds[i].redactor);
+    feed_setup *feeds = feed_setup_make_all(config->feed_count);
     td_result rc = TD_OK;
     for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++)
         rc = open_one(config, io, loop, log, feeds, i, err);

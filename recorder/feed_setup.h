@@ -30,6 +30,16 @@ typedef struct feed_setup {
 TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, td_io io, wire_loop *loop,
                                           const td_log *log, feed_setup **out, td_err *err);
 
+/* The steps of feed_setup_open_all, for a caller that reports the errors of every feed: setups
+ * without content, and two independent steps for each. The first one sets the credentials, the
+ * second one reads the symbols and makes the subscription. */
+feed_setup *feed_setup_make_all(size_t count);
+TD_MUST_USE td_result feed_setup_read_credentials(const recorder_config *config, size_t index,
+                                                  feed_setup *feed, td_err *err);
+TD_MUST_USE td_result feed_setup_open_subscription(const recorder_config *config, size_t index,
+                                                   td_io io, wire_loop *loop, const td_log *log,
+                                                   feed_setup *feed, td_err *err);
+
 /* Close all setups and free the array. NULL is fine. */
 void feed_setup_close_all(feed_setup *feeds, size_t count);
 

@@ -15,10 +15,12 @@
 #include "base/cli/units.h"
 #include "recorder/config.h"
 #include "recorder/supervisor.h"
+#include "verbs/record_check.h"
 
-/* The option that only this verb has. */
+/* The options that only this verb has. */
 typedef struct record_choice {
     const char *config_file;
+    uint8_t only_checks;
 } record_choice;
 
 static const option_row CHOICE_ROWS[] = {
@@ -27,6 +29,13 @@ static const option_row CHOICE_ROWS[] = {
      OPTION_INTO(record_choice, config_file),
      .metavar = "FILE",
      .help = "record the feeds of this YAML file"},
+};
+
+static const option_row CHECK_ROWS[] = {
+    {.long_name = "check",
+     OPTION_INTO(record_choice, only_checks),
+     .help = "check configuration, credentials, servers, archive and disk, and print what would\n"
+             "be recorded; records nothing"},
 };
 
 /* All options of the command line. */
@@ -59,6 +68,8 @@ static int parse_line(const verb_context *context, record_line *line, int argc, 
     option_group groups[] = {
         option_group_archive(&line->archive),
         {"Which feeds", CHOICE_ROWS, sizeof CHOICE_ROWS / sizeof CHOICE_ROWS[0], &line->choice},
+        {"Instead of recording", CHECK_ROWS, sizeof CHECK_ROWS / sizeof CHECK_ROWS[0],
+         &line->choice},
         {"The feed, without --config", CONFIG_FEED_ROWS, CONFIG_FEED_ROW_COUNT, &line->feed},
         {"Recording", CONFIG_RECORDER_ROWS, CONFIG_RECORDER_ROW_COUNT, &line->config},
         {"When to stop (besides SIGINT, SIGTERM and SIGHUP)", CONFIG_RUN_ROWS, CONFIG_RUN_ROW_COUNT,
@@ -73,13 +84,17 @@ static int parse_line(const verb_context *context, record_line *line, int argc, 
         .operand_max = 1,
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
-        .statuses = {[EXIT_CODE_DONE] = "stopped; there was a connection",
+        .statuses = {[EXIT_CODE_DONE] = "stopped; there was a connection. With --check: "
+                                        "recording would start",
+                     [EXIT_CODE_DIFFERS] = "with --check: something would prevent recording, or is "
+                                           "doubtful",
                      [EXIT_CODE_USAGE] = "the command line or the configuration is wrong",
                      [EXIT_CODE_FAILED] = ("the archive cannot be written or is in use, every feed "
                                            "was refused, or no connection was ever established")},
         .examples = "tapedeck record -a tape --family v5-linear --topic publicTrade.BTCUSDT\n"
                     "tapedeck record -a tape wss://stream.bybit.com/v5/public/linear \\\n"
                     "  --topic orderbook.50.BTCUSDT\n"
+                    "tapedeck record -a tape -c feeds.yaml --check\n"
                     "tapedeck record -a tape -c feeds.yaml --duration 1h",
         .now_ns = clock_wall_ns(clock_real()),
     };
@@ -104,7 +119,8 @@ static td_result two_urls(const char *operand, const char *option, td_err *err)
                       td_url_redacted(option, shown[1], sizeof shown[1]));
 }
 
-static td_result resolve_config(record_line *line, td_err *err)
+/* Read the configuration, without its defaults. */
+static td_result read_config(record_line *line, td_err *err)
 {
     if (line->choice.config_file != NULL) {
         if (line->operands.count > 0 || has_feed_option(line)) {
@@ -113,8 +129,7 @@ static td_result resolve_config(record_line *line, td_err *err)
             td_err_hint(err, "put the feed into the file, or leave --config out");
             return TD_E_INVALID;
         }
-        td_result rc = config_load(&line->config, io_posix(), line->choice.config_file, err);
-        return rc == TD_OK ? config_finish(&line->config, err) : rc;
+        return config_load(&line->config, io_posix(), line->choice.config_file, err);
     }
     if (line->operands.count == 1) {
         if (line->feed.url != NULL)
@@ -123,7 +138,7 @@ static td_result resolve_config(record_line *line, td_err *err)
     }
     line->config.feeds[0] = line->feed;
     line->config.feed_count = 1;
-    return config_finish(&line->config, err);
+    return TD_OK;
 }
 
 static void on_durable(void *user, const char *feed, const chain_conn *conn, uint64_t lag_ns)
@@ -357,12 +372,26 @@ static exit_code run_line(const verb_context *context, record_line *line)
 {
     td_err err;
     report_begin_log(context->report, &line->verbosity);
-    td_result rc = resolve_config(line, &err);
+    td_result rc = read_config(line, &err);
+    if (rc == TD_OK)
+        rc = config_finish(&line->config, &err);
     if (rc == TD_OK)
         rc = report_detach(context->report, &err);
     if (rc == TD_OK)
         rc = record(context, line, &err);
     return rc == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);
+}
+
+static exit_code check_line(const verb_context *context, record_line *line)
+{
+    td_err err;
+    const char *path = NULL;
+    report_apply(context->report, &line->verbosity);
+    td_result rc = read_config(line, &err);
+    if (rc == TD_OK)
+        rc = archive_choice_require(&line->archive, &path, &err);
+    return rc == TD_OK ? record_check(context, path, &line->config, &line->json)
+                       : report_error(context->report, &err);
 }
 
 exit_code cmd_record(const verb_context *context, int argc, char **argv)
@@ -372,7 +401,7 @@ exit_code cmd_record(const verb_context *context, int argc, char **argv)
     config_init(&line->config);
     config_feed_init(&line->feed);
     if (parse_line(context, line, argc, argv, &status))
-        status = run_line(context, line);
+        status = line->choice.only_checks ? check_line(context, line) : run_line(context, line);
     config_fini(&line->config);
     td_free(line);
     return status;

@@ -831,6 +831,17 @@ static td_result disk_space(void *ctx, const char *path, td_space *out, td_err *
     return rc;
 }
 
+static td_result disk_check_writable(void *ctx, const char *path, td_err *err)
+{
+    io_fault *disk = ctx;
+    pthread_mutex_lock(&disk->mutex);
+    td_result rc = disk_begin(disk, IO_FAULT_OP_LOOK, "write to", path, err);
+    if (rc == TD_OK && disk_find(disk, path) == NO_INODE)
+        rc = disk_missing("write to", path, err);
+    pthread_mutex_unlock(&disk->mutex);
+    return rc;
+}
+
 /* ---- the I/O table: files ---- */
 
 typedef struct fault_file {
@@ -1146,6 +1157,7 @@ static const td_io_ops FAULT_OPS = {
     .list = disk_list,
     .sync_dir = disk_sync_dir,
     .space = disk_space,
+    .check_writable = disk_check_writable,
     .check_name = fault_check_name,
     .lock = fault_lock,
     .unlock = fault_unlock,

@@ -106,6 +106,7 @@ const TOPICS = ["--topic", "orderbook.50.BTCUSDT", "--topic", "publicTrade.BTCUS
 async function record(t, page, dir) {
   const archive = path.join(dir, "tape");
   const exchange = await listening(t, [...SIM, "--fault", "drop@150", "--fault", "cut@300", "--max-frames", "900"], dir);
+  page.check("record --check", await json(t, ["record", "--check", "-a", archive, ...feed(exchange), ...TOPICS, "--json"]));
   const lines = await jsonLines(t, ["record", "-a", archive, ...feed(exchange), ...TOPICS, "--duration", "2s", "--json"]);
   for (const line of lines) page.check("record", line);
   exchange.program.kill("SIGTERM");

@@ -43,7 +43,7 @@ test("an error in a configuration has its file, line and key, also for a missing
     [`${feed}    symbols_file: ${dir}/nowhere\n`, 5, "No such file or directory"],
     [`${feed}    symbols_file: ${dir}/zeros\n`, 5, "zeros' has a zero byte"],
     [`${feed}    ca_file: ${dir}/nowhere.pem\n`, 5, "No such file or directory"],
-    [`${feed}    api_key_env: TD_NO_SUCH_KEY\n    api_secret_env: TD_NO_SUCH_SECRET\n`, 2, "TD_NO_SUCH_KEY is not set"],
+    [`${feed}    api_key_env: TD_NO_SUCH_KEY\n    api_secret_env: TD_NO_SUCH_SECRET\n`, 5, "TD_NO_SUCH_KEY is not set"],
     ["feeds:\n  - family: v5-linear\n    symbols: [BTCUSDT]\n    topics: [publicTrades]\n", 4, "has no topic 'publicTrades.BTCUSDT'", "did you mean 'publicTrade'?"],
     ["feeds:\n  - topics: [trade]\n    family: invrese\n", 3, "there is no family 'invrese'", "did you mean 'inverse'?"],
   ]) {

@@ -197,6 +197,24 @@ describe("files", { concurrency: 2 }, () => {
     }
   });
 
+  test("record --check reports an archive, and a folder for a new one, that its user may not write", { skip: canDropRights() }, async (t) => {
+    const { dir, archive, sim } = await recording(t);
+    const programs = programsForAll();
+    const ca = path.join(programs, "sim-ca.pem");
+    fs.copyFileSync(sim.ca, ca);
+    fs.chmodSync(ca, 0o644);
+    fs.chmodSync(dir, 0o755);
+    openToAll(archive);
+    for (const [where, fault] of [[archive, archive], [path.join(dir, "new/tape"), dir]]) {
+      const end = await new Program(t, path.join(programs, "tapedeck"),
+        ["record", "--check", "-a", where, ...feedArgs({ ...sim, ca }, "inverse"), "--json"], { under: UNPRIVILEGED }).ended;
+      assert.equal(end.code, 1, end.stdout + end.stderr);
+      const failed = JSON.parse(end.stdout).checks.filter((row) => row.state === "failed");
+      assert.deepEqual(failed.map((row) => [row.area, row.subject]), [["archive", where]]);
+      assert.ok(failed[0].text.includes(`'${fault}`) && /ermission denied/.test(failed[0].text), failed[0].text);
+      assert.match(failed[0].hint, /write/);
+    }
+  });
 });
 
 describe("free space", { concurrency: 2, skip: withoutMount() }, () => {
