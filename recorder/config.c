@@ -74,7 +74,7 @@ static td_result read_file(recorder_config *config, td_err *err)
     for (size_t i = 0; rc == TD_OK && (feed = settings_entry(list, i)).node != NULL; i++) {
         if (i == LIMIT_FEEDS)
             return settings_err_add(
-                list, td_err_set(err, TD_E_LIMIT, "more than %d feeds", LIMIT_FEEDS), err);
+                feed, td_err_set(err, TD_E_INVALID, "feeds: more than %d feeds", LIMIT_FEEDS), err);
         config_feed_init(&config->feeds[i]);
         rc = settings_read(feed, &each, &config->feeds[i], err);
         config->feed_count = i + 1;
@@ -98,8 +98,8 @@ td_result config_err_add(const recorder_config *config, size_t feed_index, const
     setting at = settings_root(config->file);
     if (feed_index != NO_FEED)
         at = settings_entry(settings_find(at, &keys, FEEDS), feed_index);
-    setting value = key == NULL ? at : settings_find(at, &keys, key);
-    return settings_err_add(value.node != NULL ? value : at, code, err);
+    return key == NULL ? settings_err_add(at, code, err)
+                       : settings_err_add_key(at, &keys, key, code, err);
 }
 
 /* ---- HTTP requests ---- */
@@ -347,6 +347,21 @@ static td_result check_credentials(feed_config *feed, td_err *err)
     return TD_E_INVALID;
 }
 
+/* Refuse an address of the exchange that belongs to other families than the named one. A server of
+ * another host may have any path. */
+static td_result check_same_family(const feed_config *feed, td_err *err)
+{
+    unsigned accesses;
+    td_bytes url = td_bytes_str(feed->url);
+    const family *owner = family_find_by_url(url);
+    if (owner == NULL || family_find_path(feed->family, td_url_split(url).path, &accesses) != NULL)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "this address of the exchange is of family '%s', not of '%s'",
+               owner->name, feed->family->name);
+    td_err_hint(err, "leave url out, or name family %s", owner->name);
+    return TD_E_INVALID;
+}
+
 static td_result resolve_url(feed_config *feed, td_err *err)
 {
     TD_ASSERT(feed->family != NULL);
@@ -370,7 +385,11 @@ static td_result resolve_url(feed_config *feed, td_err *err)
     if (strlen(feed->url) >= LIMIT_URL_BYTES)
         return td_err_set(err, TD_E_INVALID, "a URL of %zu characters: at most %u are allowed",
                           strlen(feed->url), LIMIT_URL_BYTES - 1);
-    return TD_OK;
+    td_server_url ignored;
+    td_result rc = td_url_parse(feed->url, &ignored, err);
+    if (rc != TD_OK)
+        td_err_hint(err, "a URL is wss://HOST[:PORT]/PATH, or ws:// without TLS");
+    return rc == TD_OK ? check_same_family(feed, err) : rc;
 }
 
 /* Set the default name, and check the name: it becomes a part of file names and channel topics. */
@@ -392,8 +411,9 @@ static td_result check_binary(feed_config *feed, td_err *err)
 {
     if (!feed->is_binary || feed->family->dialect->has_binary)
         return TD_OK;
-    return td_err_set(err, TD_E_INVALID, "family '%s' has no compressed frames",
-                      feed->family->name);
+    td_err_set(err, TD_E_INVALID, "family '%s' has no compressed frames", feed->family->name);
+    td_err_hint(err, "leave it out, or false: only spot-v1 and spot-v2 have them");
+    return TD_E_INVALID;
 }
 
 static td_result check_lengths(const options_list *texts, const char *what, size_t most,
@@ -408,16 +428,27 @@ static td_result check_lengths(const options_list *texts, const char *what, size
     return TD_OK;
 }
 
-static td_result check_subscription(feed_config *feed, td_err *err)
+static td_result check_topics(feed_config *feed, td_err *err)
 {
     if (feed->topics.count == 0 && !feed->family->dialect->subscribes_with_auth) {
         td_err_set(err, TD_E_INVALID, "no topic is given: there is nothing to subscribe to");
         td_err_hint(err, "'tapedeck topics --family %s' lists them", feed->family->name);
         return TD_E_INVALID;
     }
-    td_result rc =
-        check_lengths(&feed->topics, "topic", LIMIT_TOPIC_BYTES - LIMIT_SYMBOL_BYTES - 1, err);
-    return rc == TD_OK ? check_lengths(&feed->symbols, "symbol", LIMIT_SYMBOL_BYTES - 1, err) : rc;
+    return check_lengths(&feed->topics, "topic", LIMIT_TOPIC_BYTES - LIMIT_SYMBOL_BYTES - 1, err);
+}
+
+static td_result check_symbols(feed_config *feed, td_err *err)
+{
+    for (size_t i = 0; i < feed->symbols.count; i++) {
+        for (const char *c = feed->symbols.items[i]; *c != '\0'; c++)
+            if ((*c > 0 && *c <= ' ') || *c == '"' || *c == '\\')
+                return td_err_set(
+                    err, TD_E_INVALID,
+                    "'%.60s' is not a symbol: blanks, quotes and '\\' are not allowed",
+                    feed->symbols.items[i]);
+    }
+    return check_lengths(&feed->symbols, "symbol", LIMIT_SYMBOL_BYTES - 1, err);
 }
 
 /* Fill in and check the settings of a feed. On failure, *key is the key that the user has to
@@ -425,13 +456,17 @@ static td_result check_subscription(feed_config *feed, td_err *err)
 static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
 {
     const char *chosen_by = feed->family_name != NULL ? "family" : "url";
+    const char *credential = feed->api_key_env != NULL && feed->api_secret_env == NULL
+                                 ? "api-secret-env"
+                                 : "api-key-env";
     const struct {
         const char *key;
         td_result (*finish)(feed_config *feed, td_err *err);
-    } steps[] = {{chosen_by, resolve_family},   {chosen_by, check_credentials},
-                 {"url", resolve_url},          {"feed", finish_name},
-                 {"topic", check_subscription}, {"binary", check_binary},
-                 {"http", finish_http},         {"symbol", finish_listing}};
+    } steps[] = {{chosen_by, resolve_family}, {credential, check_credentials},
+                 {"url", resolve_url},        {"feed", finish_name},
+                 {"topic", check_topics},     {"symbol", check_symbols},
+                 {"binary", check_binary},    {"http", finish_http},
+                 {"symbol", finish_listing}};
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < sizeof steps / sizeof *steps; i++) {
         *key = steps[i].key;
@@ -470,9 +505,11 @@ td_result config_finish_feed(recorder_config *config, size_t index, td_err *err)
 td_result config_finish(recorder_config *config, td_err *err)
 {
     TD_ASSERT(config->feed_count <= LIMIT_FEEDS);
-    if (config->feed_count == 0)
-        return config_err_add(config, NO_FEED, "feeds", td_err_set(err, TD_E_INVALID, "no feeds"),
-                              err);
+    if (config->feed_count == 0) {
+        td_err_set(err, TD_E_INVALID, "no feed is given: 1 to %d are allowed", LIMIT_FEEDS);
+        td_err_hint(err, "a feed has a line such as '- family: v5-linear' below 'feeds:'");
+        return config_err_add(config, NO_FEED, FEEDS, TD_E_INVALID, err);
+    }
     for (size_t i = 0; i < config->feed_count; i++) {
         td_result rc = config_finish_feed(config, i, err);
         if (rc != TD_OK)

@@ -35,8 +35,11 @@ static td_result read_file(const feed_config *feed, td_io io, symbol_list *out, 
         if (length == 0 || line[0] == '#')
             continue;
         if (!symbol_is_valid(td_bytes_of(line, length)))
-            return td_err_set(err, TD_E_INVALID, "%s:%zu: '%.60s' is not a symbol", path, number,
-                              line);
+            return td_err_set(
+                err, TD_E_INVALID,
+                "%s:%zu: '%.60s' is not a symbol: ASCII without blanks, quotes, '\\', "
+                "'*', '|' and ',' is allowed",
+                path, number, line);
         add(out, line);
     }
     return out->count > before

@@ -106,7 +106,9 @@ static check_state worst(const check *self)
 static void add_invalid(check *self, size_t index, const td_err *err)
 {
     const char *name = self->config->feeds[index].name;
-    add_failure(self, CONFIGURATION, name == NULL ? "a feed" : name, err,
+    char number[32];
+    (void)snprintf(number, sizeof number, "feed %zu", index + 1); /* fits */
+    add_failure(self, CONFIGURATION, name == NULL ? number : name, err,
                 "'tapedeck record --help' describes every key, with '-' for '_'");
     self->is_invalid = 1;
 }

@@ -38,10 +38,15 @@ static td_result parse_size(const char *text, uint64_t *bytes, td_err *err)
 /* Format a row's bound in its own unit. */
 static void format_bound(const option_row *row, uint64_t value, char out[TD_TIME_TEXT_BYTES])
 {
-    if (row->type == OPTION_DURATION)
+    static const char *const UNITS[] = {"", "K", "M", "G", "T"};
+    size_t unit = 0;
+    if (row->type == OPTION_DURATION) {
         td_duration_format(value, out);
-    else
-        snprintf(out, TD_TIME_TEXT_BYTES, "%" PRIu64, value);
+        return;
+    }
+    for (; row->type == OPTION_SIZE && unit < 4 && value > 0 && value % 1024 == 0; unit++)
+        value /= 1024;
+    snprintf(out, TD_TIME_TEXT_BYTES, "%" PRIu64 "%s", value, UNITS[unit]);
 }
 
 static td_result check_bounds(const option_row *row, const char *text, uint64_t value, td_err *err)
@@ -68,7 +73,9 @@ static td_result set_number(const option_row *row, const char *text, uint64_t *t
     } else {
         const char *end = parse_digits(text, &value);
         if (end == NULL || *end != '\0')
-            rc = td_err_set(err, TD_E_INVALID, "'%s' is not a whole number", text);
+            rc = td_err_set(err, TD_E_INVALID,
+                            "'%s' is not a whole number: expected digits, such as %" PRIu64, text,
+                            row->max == 0 ? 100 : row->max);
     }
     if (rc == TD_OK)
         rc = check_bounds(row, text, value, err);
@@ -126,7 +133,7 @@ td_result options_set_value(const option_row *row, const char *text, uint64_t no
                             td_err *err)
 {
     if (row->type != OPTION_FLAG && text[0] == '\0')
-        return td_err_set(err, TD_E_INVALID, "the value is empty");
+        return td_err_set(err, TD_E_INVALID, "the value is empty: expected %s", row->metavar);
     switch (row->type) {
     case OPTION_FLAG:
         *(uint8_t *)target = 1;

@@ -96,16 +96,30 @@ static const option_row *find_row(const settings_keys *keys, const char *key)
     return NULL;
 }
 
+/* The key of a row's long name, or the name itself if it is no row's. */
+static void key_of_name(const settings_keys *keys, const char *name, char out[KEY_BYTES])
+{
+    (void)snprintf(out, KEY_BYTES, "%s", name); /* names are short */
+    for (size_t i = 0; i < keys->row_count; i++)
+        if (strcmp(keys->rows[i].long_name, name) == 0)
+            key_of(keys, &keys->rows[i], out);
+}
+
 setting settings_find(setting mapping, const settings_keys *keys, const char *name)
 {
     char key[KEY_BYTES];
-    for (size_t i = 0; i < keys->row_count; i++) {
-        if (strcmp(keys->rows[i].long_name, name) != 0)
-            continue;
-        key_of(keys, &keys->rows[i], key);
-        return find_key(mapping, key);
-    }
-    return find_key(mapping, name);
+    key_of_name(keys, name, key);
+    return find_key(mapping, key);
+}
+
+td_result settings_err_add_key(setting mapping, const settings_keys *keys, const char *name,
+                               td_result code, td_err *err)
+{
+    char key[KEY_BYTES];
+    key_of_name(keys, name, key);
+    setting value = find_key(mapping, key);
+    code = td_err_add(err, code, "%s", key);
+    return settings_err_add(value.node != NULL ? value : mapping, code, err);
 }
 
 static td_result unknown_key(const settings_keys *keys, const char *key, td_err *err)
@@ -123,7 +137,9 @@ static td_result unknown_key(const settings_keys *keys, const char *key, td_err 
         suggest_offer(&search, keys->nested);
     td_err_set(err, TD_E_INVALID, "unknown key '%s'", key);
     suggest_format(&search, similar, sizeof similar);
-    if (search.name != NULL)
+    if (strcmp(key, "<<") == 0)
+        td_err_hint(err, "write the keys out: merge keys are not supported, *ALIAS as a value is");
+    else if (search.name != NULL)
         td_err_hint(err, "%s", similar);
     else
         td_err_hint(err, "keys are the verb's options with '_' for '-': --help lists them");
@@ -140,17 +156,43 @@ static td_result set_flag(const char *text, uint8_t *flag, td_err *err)
     return td_err_set(err, TD_E_INVALID, "'%s' is neither true nor false", text);
 }
 
-static td_result set_list(const option_row *row, setting list, void *out, td_err *err)
+static td_result set_list(const option_row *row, setting key, setting list, void *out, td_err *err)
 {
     setting entry;
     for (size_t i = 0; (entry = settings_entry(list, i)).node != NULL; i++) {
         td_result rc = is_text(entry) ? options_set_value(row, text_of(entry), 0, out, err)
                                       : td_err_set(err, TD_E_INVALID,
-                                                   "an entry of the list is not plain text");
+                                                   "found a list or mapping in the list, expected "
+                                                   "plain texts");
         if (rc != TD_OK)
-            return settings_err_add(entry, rc, err);
+            return settings_err_add(entry, td_err_add(err, rc, "%s", text_of(key)), err);
     }
     return TD_OK;
+}
+
+static const char *kind_of(setting value)
+{
+    switch (value.node->type) {
+    case YAML_SEQUENCE_NODE:
+        return "list";
+    case YAML_MAPPING_NODE:
+        return "mapping";
+    case YAML_NO_NODE:
+    case YAML_SCALAR_NODE:
+    default:
+        return "plain value";
+    }
+}
+
+static td_result check_nested(setting key, setting value, td_err *err)
+{
+    TD_ASSERT(value.node != NULL);
+    if (value.node->type == YAML_SEQUENCE_NODE)
+        return TD_OK;
+    td_result rc = td_err_set(err, TD_E_INVALID,
+                              "%s: found a %s, expected a list, whose entries begin with '- '",
+                              text_of(key), kind_of(value));
+    return settings_err_add(value, rc, err);
 }
 
 static td_result set_value(const option_row *row, setting key, setting value, void *target,
@@ -160,11 +202,10 @@ static td_result set_value(const option_row *row, setting key, setting value, vo
     TD_ASSERT(value.node != NULL);
     uint8_t *out = (uint8_t *)target + row->offset;
     if (value.node->type == YAML_SEQUENCE_NODE && row->type == OPTION_LIST)
-        return set_list(row, value, out, err);
+        return set_list(row, key, value, out, err);
     td_result rc;
     if (!is_text(value))
-        rc = td_err_set(err, TD_E_INVALID, "found a %s, expected %s",
-                        value.node->type == YAML_SEQUENCE_NODE ? "list" : "mapping",
+        rc = td_err_set(err, TD_E_INVALID, "found a %s, expected %s", kind_of(value),
                         row->type == OPTION_LIST ? "a list of plain texts" : "one plain value");
     else if (row->type == OPTION_FLAG)
         rc = set_flag(text_of(value), out, err);
@@ -196,30 +237,69 @@ td_result settings_read(setting mapping, const settings_keys *keys, void *target
         if (row == NULL && !is_nested)
             rc = unknown_key(keys, text_of(key), err);
         else if (value.node != value_of(mapping.file, pair->value).node)
-            rc = td_err_set(err, TD_E_INVALID, "'%s' is given twice", text_of(key));
+            rc =
+                td_err_set(err, TD_E_INVALID, "'%s' is given twice: once is allowed", text_of(key));
         if (rc != TD_OK)
             return settings_err_add(key, rc, err);
-        if (!is_nested)
-            rc = set_value(row, key, value, target, err);
+        rc = is_nested ? check_nested(key, value, err) : set_value(row, key, value, target, err);
     }
     return rc;
 }
 
 /* ---- files ---- */
 
-static td_result parse(settings_file *file, const uint8_t *bytes, size_t size, td_err *err)
+/* Describe why the file cannot be parsed. */
+static td_result refuse(const settings_file *file, const yaml_parser_t *parser, td_bytes text,
+                        td_err *err)
+{
+    size_t line = parser->problem_mark.line;
+    if (parser->error == YAML_READER_ERROR) { /* has an offset instead */
+        line = 0;
+        for (size_t i = 0; i < text.size && i < parser->problem_offset; i++)
+            line += text.data[i] == '\n';
+        td_err_set(err, TD_E_INVALID, "%s:%zu: %s", file->path, line + 1, parser->problem);
+        td_err_hint(err, "the file must be text in UTF-8 without control characters");
+        return TD_E_INVALID;
+    }
+    td_err_set(err, TD_E_INVALID, "%s:%zu: %s%s%s", file->path, line + 1,
+               parser->problem != NULL ? parser->problem : "no valid YAML",
+               parser->context != NULL ? ", " : "", parser->context != NULL ? parser->context : "");
+    td_err_hint(err,
+                "YAML: indent with spaces only, the keys of a mapping equally; KEY: VALUE; lists "
+                "are [A, B], or lines that begin with '- '");
+    return TD_E_INVALID;
+}
+
+/* Refuse a second document: its content would be ignored. */
+static td_result check_end(const settings_file *file, yaml_parser_t *parser, td_bytes text,
+                           td_err *err)
+{
+    yaml_document_t second;
+    if (yaml_document_get_root_node((yaml_document_t *)&file->document) == NULL)
+        return TD_OK;
+    if (!yaml_parser_load(parser, &second))
+        return refuse(file, parser, text, err);
+    const yaml_node_t *root = yaml_document_get_root_node(&second);
+    td_result rc = root == NULL ? TD_OK
+                                : td_err_set(err, TD_E_INVALID,
+                                             "%s:%zu: a second document ('---'): one is allowed",
+                                             file->path, root->start_mark.line + 1);
+    yaml_document_delete(&second);
+    return rc;
+}
+
+static td_result parse(settings_file *file, td_bytes text, td_err *err)
 {
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
         td_out_of_memory(0);
-    yaml_parser_set_input_string(&parser, bytes, size);
+    yaml_parser_set_input_string(&parser, text.data, text.size);
     td_result rc = TD_OK;
     if (!yaml_parser_load(&parser, &file->document)) {
-        rc = td_err_set(
-            err, TD_E_INVALID, "%s:%zu: %s%s%s", file->path, parser.problem_mark.line + 1,
-            parser.problem != NULL ? parser.problem : "no valid YAML",
-            parser.context != NULL ? ", " : "", parser.context != NULL ? parser.context : "");
+        rc = refuse(file, &parser, text, err);
         memset(&file->document, 0, sizeof file->document);
+    } else {
+        rc = check_end(file, &parser, text, err);
     }
     yaml_parser_delete(&parser);
     return rc;
@@ -232,10 +312,10 @@ td_result settings_file_open(td_io io, const char *path, size_t bytes_max, setti
     size_t size = 0;
     td_result rc = td_io_read_file(io, path, bytes_max, &bytes, &size, err);
     if (rc != TD_OK)
-        return td_err_add(err, rc, "cannot read '%s'", path);
+        return td_err_add(err, rc == TD_E_LIMIT ? TD_E_INVALID : rc, "cannot read '%s'", path);
     settings_file *file = td_alloc_zero(1, sizeof *file);
     file->path = td_strdup(path);
-    rc = parse(file, bytes, size, err);
+    rc = parse(file, td_bytes_of(bytes, size), err);
     td_free(bytes);
     if (rc == TD_OK)
         *out = file;

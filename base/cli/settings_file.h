@@ -28,7 +28,8 @@ typedef struct settings_keys {
     const char *example; /* "family: v5-linear", for errors */
 } settings_keys;
 
-/* Read a file of at most bytes_max bytes. TD_E_INVALID: not YAML; else as td_io_read_file. */
+/* Read a file of at most bytes_max bytes. TD_E_INVALID: too large, not YAML, or more than one
+ * document; else as td_io_read_file. */
 TD_MUST_USE td_result settings_file_open(td_io io, const char *path, size_t bytes_max,
                                          settings_file **out, td_err *err);
 void settings_file_close(settings_file *file);
@@ -51,5 +52,10 @@ TD_MUST_USE td_result settings_read(setting mapping, const settings_keys *keys, 
 /* Prefix an error with the value's file and line; only with the file if the value is absent.
  * Returns code. */
 td_result settings_err_add(setting value, td_result code, td_err *err);
+
+/* As settings_err_add, with the key (as at settings_find) after the line: of its value, or, if the
+ * mapping lacks the key, of the mapping. */
+td_result settings_err_add_key(setting mapping, const settings_keys *keys, const char *name,
+                               td_result code, td_err *err);
 
 #endif

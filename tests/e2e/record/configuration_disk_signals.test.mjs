@@ -20,33 +20,113 @@ const file = { after: (then) => atEnd.push(then) };
 after(() => atEnd.forEach((then) => then()));
 
 describe("configuration", { concurrency: 2 }, () => {
+  const FEED = "feeds:\n  - family: v5-linear\n    topics: [publicTrade]\n    symbols: [BTCUSDT]\n    url: ws://127.0.0.1:1/v5/public/linear\n";
+  const withLine = (line) => `${FEED}    ${line}\n`; // line 6
+  const feedOf = (...lines) => `feeds:\n  - ${lines.join("\n    ")}\n`; // lines 2 and following
+  const many = Array.from({ length: 65 }, (_, i) => `  - {name: f${i}, family: inverse, topics: [trade]}\n`).join("");
+  /** Name, text, line of the error (null: the whole file), and words: the key, what was found, what is allowed or how to fix it. */
   const rows = [
-    ["an unknown key", "feeds:\n  - family: inverse\n    tpoics: [trade.*]\n", 3, ["tpoics", "topics"]],
-    ["a key like no other", "feeds:\n  - family: inverse\n    xyzzy: 1\n", 3, ["xyzzy", "--help"]],
-    ["an unknown key of the recorder", "comit_interval: 1s\nfeeds:\n  - family: inverse\n    topics: [trade.*]\n", 1, ["comit_interval", "commit_interval"]],
-    ["a duration that is none", "commit_interval: soon\nfeeds:\n  - family: inverse\n    topics: [trade.*]\n", 1, ["commit_interval", "soon", "200ms"]],
-    ["a value out of bounds", "feeds:\n  - family: inverse\n    topics: [trade.*]\ncommit_interval: 1h\n", 4, ["commit_interval", "10 ms", "1 m"]],
-    ["a choice that is none", "overload: panic\nfeeds:\n  - family: inverse\n    topics: [trade.*]\n", 1, ["overload", "panic", "pause", "drop"]],
-    ["a truth value that is none", "feeds:\n  - family: inverse\n    topics: [trade.*]\n    strict: perhaps\n", 4, ["strict", "perhaps", "true"]],
-    ["an unknown family", "feeds:\n  - family: outverse\n    topics: [trade.*]\n", 2, ["outverse", "inverse", "tapedeck topics"]],
-    ["no topics", "feeds:\n  - family: inverse\n", 2, ["topic"]],
-    ["two feeds of one name", "feeds:\n  - {family: inverse, topics: [trade.*]}\n  - {family: inverse, topics: [trade.*]}\n", 3, ["inverse"]],
-    ["a list where a text belongs", "feeds:\n  - family: [inverse]\n    topics: [trade.*]\n", 2, ["family"]],
-    ["no feeds", "commit_interval: 1s\n", null, ["feeds"]],
-    ["a URL of no kind", "feeds:\n  - family: inverse\n    url: https://stream.bybit.com/realtime\n    topics: [trade.*]\n", 3, ["https://", "wss://"]],
-    ["broken YAML", "feeds:\n  - family: inverse\n   topics: [trade.*\n", 3, []],
-    ["an empty file", "", null, []],
+    ["an unknown key", "feeds:\n  - family: inverse\n    tpoics: [trade.*]\n", 3, ["'tpoics'", "did you mean 'topics'?"]],
+    ["a key like no other", withLine("xyzzy: 1"), 6, ["'xyzzy'", "--help lists them"]],
+    ["an unknown key of the recorder", "comit_interval: 1s\n" + FEED, 1, ["'comit_interval'", "did you mean 'commit_interval'?"]],
+    ["an option's name as a key", withLine("stale-after: 5s"), 6, ["'stale-after'", "did you mean 'stale_after'?"]],
+    ["a singular", feedOf("family: v5-linear", "topic: [publicTrade]"), 3, ["'topic'", "did you mean 'topics'?"]],
+    ["an option of the command line only", "duration: 1h\n" + FEED, 1, ["'duration'", "--help lists them"]],
+    ["a duration that is none", "commit_interval: soon\n" + FEED, 1, ["commit_interval: 'soon'", "200ms"]],
+    ["a duration without a unit", withLine("stale_after: 5"), 6, ["stale_after: '5'", "ns, us, ms, s, m, h or d"]],
+    ["a duration in bytes", withLine("stale_after: 5MiB"), 6, ["stale_after: '5MiB'", "ns, us, ms, s, m, h or d"]],
+    ["a size in seconds", "ring: 64s\n" + FEED, 1, ["ring: '64s'", "K, M, G, T"]],
+    ["a size that is too small", "ring: 1MiB\n" + FEED, 1, ["ring: '1MiB'", "33554433 to 16G"]],
+    ["a size that is too large", "min_free: 2000T\n" + FEED, 1, ["min_free: '2000T'", "0 to 1024T"]],
+    ["a number that is none", withLine("max_topics_per_connection: many"), 6, ["max_topics_per_connection: 'many'", "expected digits"]],
+    ["a negative number", withLine("max_topics_per_connection: -1"), 6, ["max_topics_per_connection: '-1'", "expected digits"]],
+    ["a number out of bounds", withLine("max_topics_per_connection: 1000000"), 6, ["max_topics_per_connection: '1000000'", "0 to 100000"]],
+    ["a time limit that a connection cannot have", withLine("connect_timeout: 61s"), 6, ["connect_timeout: '61s'", "1 ms to 1 m"]],
+    ["a value out of bounds, after the feeds", FEED + "commit_interval: 1h\n", 6, ["commit_interval: '1h'", "10 ms to 1 m"]],
+    ["a choice that is none", "overload: panic\n" + FEED, 1, ["overload: 'panic'", "pause, drop"]],
+    ["another net", withLine("net: testnet"), 6, ["net: 'testnet'", "main, test", "did you mean 'test'?"]],
+    ["an unknown preset", withLine("http_preset: ccxtx"), 6, ["http_preset: 'ccxtx'", "none, ccxt, bybit-api"]],
+    ["a truth value that is none", withLine("strict: perhaps"), 6, ["strict: 'perhaps'", "true nor false"]],
+    ["yes", withLine("audit: yes"), 6, ["audit: 'yes'", "true nor false"]],
+    ["an empty value", withLine("name:"), 6, ["name: the value is empty", "NAME"]],
+    ["a key given twice", withLine("strict: true\n    strict: false"), 7, ["'strict' is given twice", "once is allowed"]],
+    ["a key of the recorder given twice", "overload: drop\noverload: pause\n" + FEED, 2, ["'overload' is given twice", "once is allowed"]],
+    ["a list where a text belongs", feedOf("family: [inverse]", "topics: [trade.*]"), 2, ["family: found a list", "one plain value"]],
+    ["a mapping where a text belongs", withLine("ca_file: {a: b}"), 6, ["ca_file: found a mapping", "one plain value"]],
+    ["a mapping where a list belongs", feedOf("family: inverse", "topics: {a: b}"), 3, ["topics: found a mapping", "a list of plain texts"]],
+    ["a list in a list", feedOf("family: inverse", "topics:", "  - trade", "  - [trade]"), 5, ["topics: found a list or mapping in the list", "plain texts"]],
+    ["an empty text in a list", feedOf("family: inverse", "topics: ['']"), 3, ["topics: the value is empty", "TOPIC"]],
+    ["a text where the feeds belong", "feeds: v5-linear\n", 1, ["feeds: found a plain value", "a list, whose entries begin with '- '"]],
+    ["a mapping where the feeds belong", "feeds:\n  family: v5-linear\n", 2, ["feeds: found a mapping", "a list, whose entries begin with '- '"]],
+    ["a text where a feed belongs", "feeds:\n  - v5-linear\n", 2, ["expected keys with values", "family: v5-linear"]],
+    ["a list at the top", "- family: v5-linear\n", 1, ["expected keys with values", "feeds: [...]"]],
+    ["no feeds", "commit_interval: 1s\n", 1, ["feeds: no feed is given", "1 to 64", "- family: v5-linear"]],
+    ["an empty list of feeds", "commit_interval: 1s\nfeeds: []\n", 2, ["feeds: no feed is given", "1 to 64"]],
+    ["more feeds than are allowed", "feeds:\n" + many, 66, ["feeds: more than 64"]],
+    ["an empty file", "", null, ["expected keys with values", "feeds: [...]"]],
+    ["only comments", "# feeds\n", null, ["expected keys with values", "feeds: [...]"]],
+    ["a file that is too large", FEED + `# ${"x".repeat(1 << 20)}\n`, null, ["at most 1048576"]],
+    ["a byte that is no UTF-8", Buffer.concat([Buffer.from(FEED + "    name: "), Buffer.from([0xff, 0x0a])]), 6, ["invalid leading UTF-8 octet", "must be text in UTF-8"]],
+    ["a zero byte", withLine("name: a\0b"), 6, ["control characters are not allowed", "must be text in UTF-8"]],
+    ["a tab before a list", "feeds:\n\t- family: inverse\n", 2, ["cannot start any token", "spaces only"]],
+    ["a tab before a key", FEED + "\tstrict: true\n", 6, ["tab character", "spaces only"]],
+    ["a key without a colon", "feeds:\n  - family: inverse\n    topics [trade]\n", 4, ["expected ':'", "KEY: VALUE"]],
+    ["keys that are not below each other", "feeds:\n  - family: inverse\n   topics: [trade.*\n", 3, ["the keys of a mapping equally"]],
+    ["an alias of nothing", feedOf("family: inverse", "topics: *nowhere"), 3, ["undefined alias"]],
+    ["a merge key", "feeds:\n  - &a {family: inverse, topics: [trade.BTCUSD]}\n  - <<: *a\n    name: b\n", 3, ["'<<'", "write the keys out"]],
+    ["two documents", FEED + "---\n" + FEED, 7, ["a second document", "one is allowed"]],
+    ["an unknown family", feedOf("family: outverse", "topics: [trade.*]"), 2, ["family: there is no family 'outverse'", "did you mean 'inverse'?", "tapedeck topics"]],
+    ["a family of another exchange", feedOf("topics: [trade.*]", "family: kraken"), 3, ["family: there is no family 'kraken'", "v5-linear, v5-inverse"]],
+    ["neither family nor URL", feedOf("topics: [trade.*]"), 2, ["a feed needs a family, a URL, or both"]],
+    ["no topics", feedOf("family: inverse"), 2, ["topics: no topic is given", "tapedeck topics --family inverse"]],
+    ["an empty list of topics", feedOf("family: inverse", "topics: []"), 3, ["topics: no topic is given", "tapedeck topics --family inverse"]],
+    ["a topic that the family does not have", FEED.replace("publicTrade", "publicTrades"), 3, ["topics: family v5-linear has no topic 'publicTrades.BTCUSDT'", "did you mean 'publicTrade'?", "allow_unknown_topic"]],
+    ["a topic of another family", FEED.replace("publicTrade", "instrument_info"), 3, ["topics: family v5-linear has no topic", "tapedeck topics --family v5-linear"]],
+    ["a topic without its symbol", FEED.replace("    symbols: [BTCUSDT]\n", ""), 3, ["topics: ", "topic 'publicTrade' needs a symbol", "publicTrade.NAME"]],
+    ["a star in a family without lists", feedOf("family: v5-linear", "topics: [publicTrade.*]"), 3, ["topics: ", "no list and no '*'", "symbols_file"]],
+    ["a symbol with a blank", FEED.replace("BTCUSDT", "BTC USDT"), 4, ["symbols: 'BTC USDT'", "blanks, quotes"]],
+    ["two feeds of one name", "feeds:\n  - {family: inverse, topics: [trade.*]}\n  - {family: inverse, topics: [trade.*]}\n", 3, ["name: two feeds are called 'inverse'", "another name"]],
+    ["a name that is a path", withLine("name: ../x"), 6, ["name: '../x'", "1 to 63 letters, digits"]],
+    ["a URL of no kind", feedOf("family: inverse", "url: https://stream.bybit.com/realtime", "topics: [trade.*]"), 3, ["url: ", "'https://stream.bybit.com/realtime'", "wss:// nor ws://"]],
+    ["a URL that no family has", feedOf("topics: [trade.*]", "url: wss://example.com/x"), 3, ["url: no known family", "example.com", "one of: inverse"]],
+    ["a URL without a host", feedOf("family: inverse", "url: wss://", "topics: [trade.*]"), 3, ["url: ", "the host is missing", "wss://HOST[:PORT]/PATH"]],
+    ["a URL with a port that is none", feedOf("family: inverse", "url: wss://localhost:99999/", "topics: [trade.*]"), 3, ["url: ", "'99999' is not a port (0 to 65535)"]],
+    ["a URL with a user", feedOf("family: inverse", "url: wss://me:hunter2@localhost/", "topics: [trade.*]"), 3, ["url: ", "a user name is not allowed"]],
+    ["a URL of another family", feedOf("family: v5-spot", "topics: [publicTrade.BTCUSDT]", "url: wss://stream.bybit.com/v5/public/linear"), 4, ["url: ", "'v5-linear', not of 'v5-spot'", "leave url out"]],
+    ["a symbols file that is absent", withLine("symbols_file: nowhere.txt"), 6, ["symbols_file: ", "'nowhere.txt'", "No such file"]],
+    ["a CA file that is absent", withLine("ca_file: nowhere.pem"), 6, ["ca_file: ", "'nowhere.pem'", "No such file"]],
+    ["a key without a secret", withLine("api_key_env: A"), 2, ["api_secret_env: ", "one is missing", "api_secret_env: BYBIT_SECRET"]],
+    ["a secret without a key", withLine("api_secret_env: A"), 2, ["api_key_env: ", "one is missing", "api_key_env: BYBIT_KEY"]],
+    ["a private family without credentials", feedOf("family: v5-private", "topics: [order]"), 2, ["api_key_env: family 'v5-private' is private", "api_key_env: BYBIT_KEY"]],
+    ["compressed frames that the family does not have", withLine("binary: true"), 6, ["binary: family 'v5-linear' has no compressed frames", "spot-v1 and spot-v2"]],
+    ["an HTTP request without a name", withLine("http: ['https://h/']"), 6, ["http: 'https://h/'", "NAME@EVERY=URL"]],
+    ["an HTTP request of another kind", withLine("http: ['a=wss://h/']"), 6, ["http: ", "'wss://h/'", "http:// nor https://"]],
+    ["an HTTP request more often than is allowed", withLine("http: ['a@10ms=https://h/']"), 6, ["http: ", "'10ms'", "1 s to 30 d are allowed"]],
+    ["two HTTP requests of one name", withLine("http: ['a=https://h/', 'a=https://h/']"), 6, ["http: two HTTP requests are called 'a'"]],
+    ["an HTTP request's name that is a path", withLine("http: ['a/b=https://h/']"), 6, ["http: 'a/b'", "letters, digits"]],
   ];
   for (const [name, text, line, words] of rows)
     test(`${name} is refused with file, line, key and what is allowed`, async (t) => {
       const dir = temporary(t);
       const file = path.join(dir, "feeds.yaml");
       fs.writeFileSync(file, text);
-      const end = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), "-c", file], { status: 2 });
-      assert.ok(end.stderr.includes(line === null ? file : `${file}:${line}`), end.stderr);
-      for (const word of words) assert.ok(end.stderr.includes(word), `${word}: ${end.stderr}`);
+      for (const check of [[], ["--check"]]) {
+        const end = await run(t, "tapedeck-record", ["record", ...check, "-a", path.join(dir, "tape"), "-c", file], { status: 2 });
+        const output = end.stdout + end.stderr;
+        assert.ok(output.includes(line === null ? file : `${file}:${line}: `), output);
+        for (const word of words) assert.ok(output.includes(word), `${word}: ${output}`);
+        assert.ok(!output.includes("hunter2"), output);
+      }
       assert.ok(!fs.existsSync(path.join(dir, "tape")), "nothing was begun");
     });
+
+  test("anchors and aliases of values are read", async (t) => {
+    const dir = temporary(t);
+    const file = path.join(dir, "feeds.yaml");
+    fs.writeFileSync(file, FEED.replace("[publicTrade]", "&both [publicTrade, orderbook.50]") + "  - family: v5-spot\n    topics: *both\n    symbols: [BTCUSDT]\n    url: ws://127.0.0.1:1/v5/public/spot\n");
+    const { topics } = await json(t, ["record", "--check", "-a", path.join(dir, "tape"), "-c", file, "--json"], { status: 1 });
+    assert.deepEqual(topics.map((row) => `${row.feed} ${row.topic}`), ["v5-linear publicTrade", "v5-linear orderbook.50", "v5-spot publicTrade", "v5-spot orderbook.50"]);
+  });
 
   test("a missing configuration file is an error that names it", async (t) => {
     const file = path.join(temporary(t), "nowhere.yaml");
