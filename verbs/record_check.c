@@ -57,6 +57,7 @@ struct record_check {
     const char *path;
     recorder_config *config;
     td_io io;
+    wire_loop *loop;
     check_row *rows;
     size_t row_count;
     check_server **servers;
@@ -152,13 +153,16 @@ static void check_feed(check *self, size_t index)
     }
     self->is_finished[index] = 1;
     self->log_feed = self->config->feeds[index].name;
-    rc = feed_setup_open_subscription(self->config, index, self->io, &log, feed, &err);
+    rc = feed_setup_open_subscription(self->config, index, self->io, self->loop, &log, feed, &err);
     if (rc == TD_OK) {
         char text[2 * UNIT_TEXT_BYTES + 8];
         (void)snprintf(text, sizeof text, "%s, %s", /* fits */
                        format_counted(feed->subscription.topic_count, "subscription").text,
                        format_counted(feed->subscription.shard_count, "connection").text);
         add_row(self, CONFIGURATION, self->log_feed, CHECK_GOOD, text, NULL);
+    } else if (rc == TD_E_NETWORK) {
+        add_failure(self, "instruments", self->log_feed, &err,
+                    "a pattern of symbols needs the exchange's list: check the feed's http addresses");
     } else {
         add_invalid(self, index, &err);
     }
@@ -244,9 +248,8 @@ static int is_waiting(const check *self)
 /* Connect to all servers at a time. Each attempt has a time limit. */
 static td_result check_servers(check *self, td_err *err)
 {
-    wire_loop *loop = NULL;
+    td_result rc = TD_OK;
     td_err cause;
-    td_result rc = wire_loop_open(clock_real(), NULL, &loop, err);
     for (size_t i = 0; rc == TD_OK && i < self->server_count; i++) {
         check_server *server = self->servers[i];
         const wire_probe_options options = {.server = &server->url,
@@ -254,15 +257,13 @@ static td_result check_servers(check *self, td_err *err)
                                             .timeout_ns = server->timeout_ns,
                                             .done = on_answer,
                                             .user = server};
-        server->is_waiting = wire_probe_begin(loop, &options, &cause) == TD_OK;
+        server->is_waiting = wire_probe_begin(self->loop, &options, &cause) == TD_OK;
         if (!server->is_waiting)
             add_failure(self, "address", server->url.authority, &cause,
                         "check HTTPS_PROXY and ALL_PROXY in the environment");
     }
     while (rc == TD_OK && is_waiting(self))
-        rc = wire_loop_run(loop, TD_NS_PER_S, err);
-    if (loop != NULL)
-        wire_loop_close(loop);
+        rc = wire_loop_run(self->loop, TD_NS_PER_S, err);
     return rc;
 }
 
@@ -594,6 +595,8 @@ static void free_check(check *self)
     for (size_t i = 0; i < self->server_count; i++)
         td_free(self->servers[i]);
     feed_setup_close_all(self->feeds, self->config->feed_count);
+    if (self->loop != NULL)
+        wire_loop_close(self->loop);
     td_free(self->servers);
     td_free(self->rows);
     td_free(self->topics.rows);
@@ -604,12 +607,15 @@ static td_result check_all(check *self, td_err *err)
 {
     archive *from = NULL;
     const recorder_config *config = self->config;
+    td_result rc = wire_loop_open(clock_real(), NULL, &self->loop, err);
+    if (rc != TD_OK)
+        return rc;
     for (size_t i = 0; i < config->feed_count; i++)
         check_feed(self, i);
     for (size_t i = 0; i < config->feed_count; i++)
         if (self->is_finished[i])
             add_servers(self, &config->feeds[i]);
-    td_result rc = check_servers(self, err);
+    rc = check_servers(self, err);
     if (rc == TD_OK) {
         check_archive(self, &from);
         measure_topics(self, from, err);
