@@ -22,7 +22,6 @@
 /* Maximum size of a configuration file; one with LIMIT_FEEDS feeds is far smaller. */
 enum { CONFIG_FILE_BYTES_MAX = 1 << 20 };
 
-#define NO_FEED SIZE_MAX
 
 void config_init(recorder_config *config)
 {
@@ -43,7 +42,33 @@ void config_feed_init(feed_config *feed)
 void config_fini(recorder_config *config)
 {
     settings_file_close(config->file);
+    for (size_t i = 0; i < config->later_file_count; i++)
+        settings_file_close(config->later_files[i]);
+    td_free(config->later_files);
     config_init(config);
+}
+
+void config_take_file(recorder_config *config, recorder_config *from)
+{
+    config->later_files = td_array_grow(config->later_files, config->later_file_count,
+                                        sizeof(settings_file *));
+    config->later_files[config->later_file_count++] = from->file;
+    from->file = NULL;
+}
+
+void config_drop_removed(recorder_config *config)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < config->feed_count; i++) {
+        if (config->feeds[i].is_removed)
+            continue;
+        if (kept != i) {
+            config->feeds[kept] = config->feeds[i];
+            config->pipeline.feeds[kept] = config->pipeline.feeds[i];
+        }
+        kept++;
+    }
+    config->feed_count = config->pipeline.feed_count = kept;
 }
 
 /* ---- a configuration file ---- */
@@ -96,7 +121,7 @@ td_result config_err_add(const recorder_config *config, size_t feed_index, const
         return code;
     const settings_keys keys = feed_keys();
     setting at = settings_root(config->file);
-    if (feed_index != NO_FEED)
+    if (feed_index != CONFIG_NO_FEED)
         at = settings_entry(settings_find(at, &keys, FEEDS), feed_index);
     return key == NULL ? settings_err_add(at, code, err)
                        : settings_err_add_key(at, &keys, key, code, err);
@@ -508,7 +533,7 @@ td_result config_finish(recorder_config *config, td_err *err)
     if (config->feed_count == 0) {
         td_err_set(err, TD_E_INVALID, "no feed is given: 1 to %d are allowed", LIMIT_FEEDS);
         td_err_hint(err, "a feed has a line such as '- family: v5-linear' below 'feeds:'");
-        return config_err_add(config, NO_FEED, FEEDS, TD_E_INVALID, err);
+        return config_err_add(config, CONFIG_NO_FEED, FEEDS, TD_E_INVALID, err);
     }
     for (size_t i = 0; i < config->feed_count; i++) {
         td_result rc = config_finish_feed(config, i, err);

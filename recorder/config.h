@@ -60,6 +60,7 @@ typedef struct feed_config {
     size_t listing; /* index in http of the request for the list of instruments; LIMIT_FEED_HTTP: no
                        symbol is a pattern */
     const family *family;
+    uint8_t is_removed; /* by supervisor_reload: no longer recorded in this session */
 } feed_config;
 
 typedef struct recorder_config {
@@ -71,6 +72,8 @@ typedef struct recorder_config {
     uint64_t max_frames; /* stop after this many inbound frames; 0: never */
     uint8_t until_close; /* stop at the first close by a peer */
     settings_file *file; /* owner of the texts above; NULL: the command line */
+    settings_file **later_files; /* owners, too: files that supervisor_reload read */
+    size_t later_file_count;
 } recorder_config;
 
 /* The keys of a feed and of the recorder (offsets into feed_config and recorder_config), and the
@@ -80,6 +83,9 @@ extern const size_t CONFIG_FEED_ROW_COUNT, CONFIG_RECORDER_ROW_COUNT, CONFIG_RUN
 
 /* Names of networks, by family_net. */
 extern const char *const CONFIG_NET_NAMES[];
+
+/* Stands for the configuration itself, instead of a feed, in config_err_add. */
+#define CONFIG_NO_FEED SIZE_MAX
 
 /* Set defaults, without feeds. */
 void config_init(recorder_config *config);
@@ -101,12 +107,19 @@ TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
  * it. For a caller that reports the errors of every feed. */
 TD_MUST_USE td_result config_finish_feed(recorder_config *config, size_t index, td_err *err);
 
+/* Keep the texts of another configuration, whose feeds are moved here: takes its file. */
+void config_take_file(recorder_config *config, recorder_config *from);
+
+/* Before another session: forget the feeds that were removed. */
+void config_drop_removed(recorder_config *config);
+
 /* The complete URL of a feed's request. If only a path is configured, the host is that of the
  * exchange's HTTP API, or of the server that the feed records instead of the exchange. */
 void config_http_url(const feed_config *feed, const http_config *request,
                      char out[LIMIT_URL_BYTES]);
 
-/* Prefix an error with the file and line of a feed's key; key NULL: the feed's line. Without a file
+/* Prefix an error with the file and line of a feed's key (or, with CONFIG_NO_FEED, of one outside
+ * of feeds); key NULL: the feed's line. Without a file
  * the error is unchanged. Returns code. */
 td_result config_err_add(const recorder_config *config, size_t feed_index, const char *key,
                          td_result code, td_err *err);

@@ -20,7 +20,7 @@ static int is_same_host(const char *a, const char *b)
 }
 
 /* The exchange limits connections per host, so feeds of one host share a budget. */
-static void open_budget(const recorder_config *config, feed_setup *feeds, size_t index)
+void feed_setup_share_budget(const recorder_config *config, feed_setup *feeds, size_t index)
 {
     TD_ASSERT(feeds[index].budget == NULL);
     for (size_t i = 0; i < index; i++) {
@@ -160,9 +160,9 @@ static td_result check_ca_file(const feed_config *from, td_io io, td_err *err)
     td_result rc =
         from->ca_file == NULL ? TD_OK : td_io_open(io, from->ca_file, TD_OPEN_READ, &file, err);
     td_io_close(file);
-    return rc == TD_E_UNSUPPORTED
-               ? TD_OK
-               : rc; /* not a regular file: errors are reported when it is read */
+    if (rc == TD_E_UNSUPPORTED) /* not a regular file: errors are reported when it is read */
+        return TD_OK;
+    return rc == TD_E_NOTFOUND ? td_err_add(err, TD_E_INVALID, "the CA file") : rc;
 }
 
 static td_result read_listing(const feed_config *from, wire_loop *loop, const td_log *log,
@@ -179,6 +179,24 @@ static td_result read_listing(const feed_config *from, wire_loop *loop, const td
     return rc;
 }
 
+td_result feed_setup_choose_topics(const recorder_config *config, size_t index, td_io io,
+                                   const instruments *listed, const td_log *log, subscription *out,
+                                   td_err *err)
+{
+    const feed_config *from = &config->feeds[index];
+    const char *key = "symbols-file"; /* key that the error is about */
+    symbol_list symbols = {0};
+    td_result rc = symbols_open(from, io, listed, &symbols, err);
+    if (rc == TD_OK) {
+        key = "topic";
+        rc = subscription_open(from, &symbols, out, err);
+    }
+    if (rc == TD_OK)
+        rc = check_topics(from, out, log, err);
+    symbols_fini(&symbols);
+    return rc == TD_OK ? rc : config_err_add(config, index, key, rc, err);
+}
+
 td_result feed_setup_open_subscription(const recorder_config *config, size_t index, td_io io,
                                        wire_loop *loop, const td_log *log, feed_setup *feed,
                                        td_err *err)
@@ -188,48 +206,37 @@ td_result feed_setup_open_subscription(const recorder_config *config, size_t ind
     TD_ASSERT(from->family != NULL);
     TD_ASSERT(from->url != NULL);
     const char *key = "ca-file"; /* key that the error is about */
-    symbol_list symbols = {0};
     td_result rc = check_ca_file(from, io, err);
     if (rc == TD_OK) {
         key = "symbol";
         rc = read_listing(from, loop, log, feed, err);
     }
-    if (rc == TD_OK) {
-        key = "symbols-file";
-        rc = symbols_open(from, io, feed->listed, &symbols, err);
-    }
-    if (rc == TD_OK) {
-        key = "topic";
-        rc = subscription_open(from, &symbols, &feed->subscription, err);
-    }
-    if (rc == TD_OK)
-        rc = check_topics(from, &feed->subscription, log, err);
+    if (rc != TD_OK)
+        return config_err_add(config, index, key, rc, err);
+    rc = feed_setup_choose_topics(config, index, io, feed->listed, log, &feed->subscription, err);
     if (rc == TD_OK)
         check_is_sent(from, log);
-    symbols_fini(&symbols);
-    return rc == TD_OK ? rc : config_err_add(config, index, key, rc, err);
-}
-
-static td_result open_one(const recorder_config *config, td_io io, wire_loop *loop,
-                          const td_log *log, feed_setup *feeds, size_t index, td_err *err)
-{
-    td_result rc = feed_setup_read_credentials(config, index, &feeds[index], err);
-    if (rc == TD_OK) {
-        rc = hide_urls(&config->feeds[index], &feeds[index].redactor, err);
-        if (rc != TD_OK)
-            return config_err_add(config, index, NULL, rc, err);
-        rc = feed_setup_open_subscription(config, index, io, loop, log, &feeds[index], err);
-    }
-    if (rc == TD_OK)
-        open_budget(config, feeds, index);
     return rc;
 }
 
-feed_setup *feed_setup_make_all(size_t count)
+td_result feed_setup_open(const recorder_config *config, size_t index, td_io io, wire_loop *loop,
+                          const td_log *log, feed_setup *out, td_err *err)
 {
-    feed_setup *feeds = td_alloc_zero(count, sizeof *feeds);
+    td_result rc = feed_setup_read_credentials(config, index, out, err);
+    if (rc == TD_OK) {
+        rc = hide_urls(&config->feeds[index], &out->redactor, err);
+        if (rc != TD_OK)
+            return config_err_add(config, index, NULL, rc, err);
+        rc = feed_setup_open_subscription(config, index, io, loop, log, out, err);
+    }
+    return rc;
+}
+
+feed_setup *feed_setup_make_all(void)
+{
+    feed_setup *feeds = td_alloc_zero(LIMIT_FEEDS, sizeof *feeds);
     /* All redactors first, because feed_setup_close_all also closes feeds that were not opened. */
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < LIMIT_FEEDS; i++)
         redactor_init(&feeds[i].redactor);
     return feeds;
 }
@@ -239,23 +246,26 @@ td_result feed_setup_open_all(const recorder_config *config, td_io io, wire_loop
 {
     TD_ASSERT(config->feed_count > 0);
     *out = NULL;
-    feed_setup *feeds = feed_setup_make_all(config->feed_count);
+    feed_setup *feeds = feed_setup_make_all();
     td_result rc = TD_OK;
-    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++)
-        rc = open_one(config, io, loop, log, feeds, i, err);
+    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
+        rc = feed_setup_open(config, i, io, loop, log, &feeds[i], err);
+        if (rc == TD_OK)
+            feed_setup_share_budget(config, feeds, i);
+    }
     if (rc != TD_OK) {
-        feed_setup_close_all(feeds, config->feed_count);
+        feed_setup_close_all(feeds);
         return rc;
     }
     *out = feeds;
     return TD_OK;
 }
 
-void feed_setup_close_all(feed_setup *feeds, size_t count)
+void feed_setup_close_all(feed_setup *feeds)
 {
     if (feeds == NULL)
         return;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < LIMIT_FEEDS; i++) {
         open_gaps_close(feeds[i].gaps);
         http_feed_close(feeds[i].http);
         subscription_fini(&feeds[i].subscription);

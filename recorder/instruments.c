@@ -23,12 +23,12 @@ typedef struct listed_symbol {
     listed_state state; /* in the reading `seen` */
     uint64_t seen;      /* number of the latest reading that has it, complete or not */
     unsigned missed;    /* complete readings since then */
-    uint8_t is_begun;
+    int is_begun;
 } listed_symbol;
 
 struct instruments {
     const instrument_lists *lists;
-    const options_list *patterns;
+    options_list patterns;
     json_parser *parser;
     listed_symbol *symbols;
     size_t count;
@@ -67,8 +67,8 @@ static int matches(const char *pattern, const char *symbol)
 static int is_chosen(const instruments *self, const char *symbol)
 {
     int is_included = 0;
-    for (size_t i = 0; i < self->patterns->count; i++) {
-        const char *pattern = self->patterns->items[i];
+    for (size_t i = 0; i < self->patterns.count; i++) {
+        const char *pattern = self->patterns.items[i];
         if (pattern[0] == '!' && matches(pattern + 1, symbol))
             return 0;
         is_included |=
@@ -219,6 +219,18 @@ td_result instruments_take(instruments *self, td_bytes reply, const char **page,
     return rc;
 }
 
+void instruments_choose(instruments *self, const options_list *symbols)
+{
+    self->patterns = *symbols;
+    self->begun_count = self->ended_count = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        listed_symbol *symbol = &self->symbols[i];
+        symbol->is_begun &= is_chosen(self, symbol->name);
+        if (symbol->is_begun)
+            note(&self->begun, &self->begun_count, symbol->name);
+    }
+}
+
 /* ---- results, life ---- */
 
 const char *const *instruments_begun(const instruments *self, size_t *count)
@@ -253,7 +265,7 @@ instruments *instruments_open(const instrument_lists *lists, const options_list 
     TD_ASSERT(lists != NULL);
     instruments *self = td_alloc_zero(1, sizeof *self);
     self->lists = lists;
-    self->patterns = symbols;
+    self->patterns = *symbols;
     self->parser = json_parser_open(LIMIT_HTTP_REPLY_BYTES);
     return self;
 }

@@ -26,9 +26,13 @@ int symbol_is_valid(td_bytes text);
 /* 1 if a configured symbol is a pattern. */
 int instruments_is_pattern(const char *symbol);
 
-/* Open without a reading. lists and patterns are borrowed. instruments_close: NULL is fine. */
+/* Open without a reading. lists and the patterns' texts are borrowed. instruments_close: NULL is fine. */
 instruments *instruments_open(const instrument_lists *lists, const options_list *symbols);
 void instruments_close(instruments *self);
+
+/* Use other patterns. instruments_begun then returns the symbols that had begun and still match;
+ * the next reading begins the others that match. */
+void instruments_choose(instruments *self, const options_list *symbols);
 
 /* A reading begins; an unfinished one is void. */
 void instruments_begin(instruments *self);
@@ -40,8 +44,8 @@ void instruments_begin(instruments *self);
 TD_MUST_USE td_result instruments_take(instruments *self, td_bytes reply, const char **page,
                                        td_err *err);
 
-/* The symbols that the last complete reading begins, and those that it ends, as "SYMBOL" texts.
- * Valid until the next call of instruments_take. */
+/* The symbols that the last complete reading begins, and the symbols that it ends. Valid until the
+ * next call of instruments_take or instruments_choose. */
 const char *const *instruments_begun(const instruments *self, size_t *count);
 const char *const *instruments_ended(const instruments *self, size_t *count);
 

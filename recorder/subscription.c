@@ -296,6 +296,33 @@ void subscription_end(subscription *self, const feed_config *feed, const symbol_
     (void)!collect(&all, symbols, NULL); /* a topic that cannot be composed was not added */
 }
 
+td_result subscription_change(subscription *self, const feed_config *feed,
+                              const subscription *wanted, topic_numbers *begun,
+                              topic_numbers *ended, td_err *err)
+{
+    collection all = {.feed = feed, .dialect = feed->family->dialect, .out = self};
+    *begun = *ended = (topic_numbers){0};
+    td_result rc = TD_OK;
+    all.kind = COLLECT_ENDED;
+    all.changed = ended;
+    for (size_t i = 0; i < self->topic_count; i++) {
+        size_t at = name_index_find(&wanted->by_name, td_bytes_str(self->topics[i]));
+        if (at == NAME_INDEX_NONE || wanted->is_ended[at])
+            end_topic(&all, self->topics[i]);
+    }
+    all.kind = COLLECT_ADDED;
+    all.changed = begun;
+    for (size_t i = 0; rc == TD_OK && i < wanted->topic_count; i++)
+        if (!wanted->is_ended[i])
+            rc = add_topic(&all, wanted->topics[i], err);
+    td_result placed = spread(&all, rc == TD_OK ? err : NULL);
+    drop_spare(&all);
+    if (begun->count > 0)
+        qsort(begun->items, begun->count, sizeof *begun->items, compare_numbers);
+    rc = rc == TD_OK ? placed : rc;
+    return rc == TD_OK ? rc : td_err_add(err, rc, "feed '%s'", feed->name);
+}
+
 void subscription_fini(subscription *self)
 {
     for (size_t i = 0; self->topics != NULL && i < self->topic_count; i++)

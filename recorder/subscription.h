@@ -52,6 +52,13 @@ TD_MUST_USE td_result subscription_add(subscription *self, const feed_config *fe
 void subscription_end(subscription *self, const feed_config *feed, const symbol_list *symbols,
                       topic_numbers *changed);
 
+/* Change the topics to those of another subscription, whose topics the dialect can express: end all
+ * others, and add what is missing as subscription_add does. *begun and *ended get their numbers,
+ * also after a failure. TD_E_LIMIT: as subscription_open; the rest is not added. */
+TD_MUST_USE td_result subscription_change(subscription *self, const feed_config *feed,
+                                          const subscription *wanted, topic_numbers *begun,
+                                          topic_numbers *ended, td_err *err);
+
 /* The shard of a topic. */
 uint32_t subscription_shard_of(const subscription *self, size_t topic);
 

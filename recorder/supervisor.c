@@ -1,6 +1,7 @@
 #include "recorder/supervisor.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -11,13 +12,29 @@
 #include "recorder/connection.h"
 #include "recorder/feed_setup.h"
 #include "recorder/http_feed.h"
+#include "recorder/reload.h"
+
+enum { RELOADS_MAX = 1000 }; /* each keeps the texts of its file */
 
 #define TICK_NS      (10 * TD_NS_PER_MS)
 #define STATUS_NS    (100 * TD_NS_PER_MS)
 #define CLOSE_MAX_NS (3 * TD_NS_PER_S)
 
+/* What another thread asks the network thread to do. */
+typedef struct supervisor_call {
+    void (*fn)(supervisor *self, void *work);
+    void *work;
+    uint8_t is_done;
+} supervisor_call;
+
 struct supervisor {
     supervisor_options options;
+    pthread_mutex_t reload_mutex; /* held by a thread that reloads */
+    pthread_mutex_t call_mutex;   /* guards call and is_serving */
+    pthread_cond_t call_changed;
+    supervisor_call *call;
+    uint8_t is_serving;
+    atomic_int has_call; /* relaxed: call_mutex publishes the call */
     wire_loop *loop;
     recording *recording;
     decoder *decoder;
@@ -38,7 +55,7 @@ struct supervisor {
 static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk, uint64_t lag_ns)
 {
     supervisor *self = user;
-    TD_ASSERT(feed_index < self->options.config->feed_count);
+    TD_ASSERT(feed_index < LIMIT_FEEDS);
     TD_ASSERT(chunk->conn_count <= CHAIN_CONNS_MAX);
     for (uint32_t i = 0; i < chunk->conn_count; i++)
         self->options.durable(self->options.user, self->options.config->feeds[feed_index].name,
@@ -88,7 +105,8 @@ static void on_refused(void *user, const char *why)
 {
     supervisor *self = user;
     for (size_t i = 0; i < self->connection_count; i++) {
-        if (!connection_get_status(self->connections[i]).is_refused)
+        const connection_status at = connection_get_status(self->connections[i]);
+        if (!at.is_refused && !at.is_down)
             return;
     }
     give_up(self, TD_E_NETWORK, why);
@@ -126,7 +144,7 @@ static void resume_all(void *user)
 static td_result open_feeds(supervisor *self, td_err *err)
 {
     const recorder_config *config = self->options.config;
-    self->redactors = td_alloc_zero(config->feed_count, sizeof(redactor *));
+    self->redactors = td_alloc_zero(LIMIT_FEEDS, sizeof(redactor *));
     td_result rc = feed_setup_open_all(config, archive_io(self->options.archive), self->loop,
                                        self->options.log, &self->feeds, err);
     for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
@@ -142,31 +160,46 @@ static void on_gap(void *user, uint16_t feed_index, const gap_row *row)
     intake_event(recording_intake(self->recording), feed_index, &gap_event);
 }
 
-/* Open the gaps of the feed's slots. They are made durable before anything connects, so a session
- * that never connects leaves them open. */
-static td_result open_feed_gaps(supervisor *self, archive_view *view, size_t index,
-                                const gap_list *ledger, uint64_t start_ns, td_err *err)
+/* What earlier sessions have of a feed's slots. */
+static td_result read_past(archive_view *view, const feed_config *feed, const feed_setup *setup,
+                           uint64_t before_ns, feed_slots *out, td_err *err)
 {
-    const feed_config *feed = &self->options.config->feeds[index];
     const feed_slots_query query = {.feed = feed->name,
-                                    .before_ns = start_ns,
-                                    .shard_count = self->feeds[index].subscription.shard_count,
+                                    .before_ns = before_ns,
+                                    .shard_count = setup->subscription.shard_count,
                                     .is_control_data = feed->api_key_env != NULL};
-    feed_slots past = {0};
-    td_result rc = feed_slots_read(view, &query, &past, err);
-    const open_gaps_options options = {.feed = feed,
+    td_result rc = feed_slots_read(view, &query, out, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "gaps of feed '%s'", feed->name);
+}
+
+/* Open the gaps of the feed's slots. */
+static void open_gaps_of_feed(supervisor *self, size_t index, const feed_slots *past,
+                              const gap_list *ledger, uint64_t start_ns)
+{
+    const open_gaps_options options = {.feed = &self->options.config->feeds[index],
                                        .wanted = &self->feeds[index].subscription,
-                                       .past = &past,
+                                       .past = past,
                                        .ledger = ledger,
                                        .start_ns = start_ns,
                                        .feed_index = (uint16_t)index,
                                        .emit = on_gap,
                                        .user = self};
+    self->feeds[index].gaps = open_gaps_open(&options);
+}
+
+/* Open the gaps of the session's start. They are made durable before anything connects, so a
+ * session that never connects leaves them open. */
+static td_result open_feed_gaps(supervisor *self, archive_view *view, size_t index,
+                                const gap_list *ledger, uint64_t start_ns, td_err *err)
+{
+    feed_slots past = {0};
+    td_result rc = read_past(view, &self->options.config->feeds[index], &self->feeds[index],
+                             start_ns, &past, err);
     if (rc == TD_OK)
-        self->feeds[index].gaps = open_gaps_open(&options);
+        open_gaps_of_feed(self, index, &past, ledger, start_ns);
     feed_slots_fini(&past);
     if (rc != TD_OK)
-        return td_err_add(err, rc, "gaps of feed '%s'", feed->name);
+        return rc;
     size_t count = 0;
     const gap_row *begun = open_gaps_begun(self->feeds[index].gaps, &count);
     return archive_writer_put_gaps(recording_writer(self->recording), begun, count, err);
@@ -284,6 +317,36 @@ static void send_changes(const supervisor *self, size_t feed_index)
         connection_send_changes(find_slot(self, feed_index, shard));
 }
 
+/* Topics were added to a feed's subscription, or continue. */
+static void begin_topics(supervisor *self, size_t feed_index, uint32_t shard_count_before,
+                         const topic_numbers *begun)
+{
+    feed_setup *feed = &self->feeds[feed_index];
+    open_gaps_added(feed->gaps);
+    for (size_t i = 0; i < begun->count; i++) {
+        uint32_t shard = subscription_shard_of(&feed->subscription, begun->items[i]);
+        if (shard < shard_count_before)
+            connection_add_topic(find_slot(self, feed_index, shard), begun->items[i]);
+    }
+    for (uint32_t shard = shard_count_before; shard < feed->subscription.shard_count; shard++) {
+        open_slot(self, feed_index, shard);
+        connection_start(self->connections[self->connection_count - 1]);
+    }
+}
+
+/* Topics of a feed's subscription have ended. */
+static void end_topics(supervisor *self, size_t feed_index, const topic_numbers *ended,
+                       const char *why)
+{
+    const feed_setup *feed = &self->feeds[feed_index];
+    uint64_t now_ns = intake_now_ns(recording_intake(self->recording));
+    for (size_t i = 0; i < ended->count; i++) {
+        uint32_t shard = subscription_shard_of(&feed->subscription, ended->items[i]);
+        connection_end_topic(find_slot(self, feed_index, shard), ended->items[i], why);
+        open_gaps_ended(feed->gaps, ended->items[i], now_ns, why);
+    }
+}
+
 static void begin_symbols(supervisor *self, size_t feed_index, const symbol_list *symbols)
 {
     td_err err;
@@ -294,31 +357,16 @@ static void begin_symbols(supervisor *self, size_t feed_index, const symbol_list
     if (subscription_add(&feed->subscription, config, symbols, &changed, &err) != TD_OK)
         td_log_emit(self->options.log, TD_LOG_ERROR,
                     "new instruments are not recorded completely: %s", err.text);
-    open_gaps_added(feed->gaps);
-    for (size_t i = 0; i < changed.count; i++) {
-        uint32_t shard = subscription_shard_of(&feed->subscription, changed.items[i]);
-        if (shard < shard_count)
-            connection_add_topic(find_slot(self, feed_index, shard), changed.items[i]);
-    }
-    for (uint32_t shard = shard_count; shard < feed->subscription.shard_count; shard++) {
-        open_slot(self, feed_index, shard);
-        connection_start(self->connections[self->connection_count - 1]);
-    }
+    begin_topics(self, feed_index, shard_count, &changed);
     td_free(changed.items);
 }
 
 static void end_symbols(supervisor *self, size_t feed_index, const symbol_list *symbols)
 {
     topic_numbers changed;
-    feed_setup *feed = &self->feeds[feed_index];
-    uint64_t now_ns = intake_now_ns(recording_intake(self->recording));
-    subscription_end(&feed->subscription, &self->options.config->feeds[feed_index], symbols,
-                     &changed);
-    for (size_t i = 0; i < changed.count; i++) {
-        uint32_t shard = subscription_shard_of(&feed->subscription, changed.items[i]);
-        connection_end_topic(find_slot(self, feed_index, shard), changed.items[i], ENDED);
-        open_gaps_ended(feed->gaps, changed.items[i], now_ns, ENDED);
-    }
+    subscription_end(&self->feeds[feed_index].subscription,
+                     &self->options.config->feeds[feed_index], symbols, &changed);
+    end_topics(self, feed_index, &changed, ENDED);
     td_free(changed.items);
 }
 
@@ -367,21 +415,18 @@ static const char *on_listed(void *user, uint16_t feed_index, http_page which, t
     return page;
 }
 
-static void open_http(supervisor *self)
+static void open_http(supervisor *self, size_t feed_index)
 {
-    const recorder_config *config = self->options.config;
-    for (size_t i = 0; i < config->feed_count; i++) {
-        http_feed_options options = {.loop = self->loop,
-                                     .intake = recording_intake(self->recording),
-                                     .clock = self->options.clock,
-                                     .log = self->options.log,
-                                     .feed = &config->feeds[i],
-                                     .feed_index = (uint16_t)i,
-                                     .redactor = self->redactors[i],
-                                     .listed = on_listed,
-                                     .user = self};
-        self->feeds[i].http = http_feed_open(&options);
-    }
+    http_feed_options options = {.loop = self->loop,
+                                 .intake = recording_intake(self->recording),
+                                 .clock = self->options.clock,
+                                 .log = self->options.log,
+                                 .feed = &self->options.config->feeds[feed_index],
+                                 .feed_index = (uint16_t)feed_index,
+                                 .redactor = self->redactors[feed_index],
+                                 .listed = on_listed,
+                                 .user = self};
+    self->feeds[feed_index].http = http_feed_open(&options);
 }
 
 td_result supervisor_open(const supervisor_options *options, supervisor **out, td_err *err)
@@ -391,6 +436,9 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     TD_ASSERT(options->archive != NULL);
     supervisor *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
+    pthread_mutex_init(&self->reload_mutex, NULL);
+    pthread_mutex_init(&self->call_mutex, NULL);
+    pthread_cond_init(&self->call_changed, NULL);
     td_result rc = wire_loop_open(options->clock, options->log, &self->loop, err);
     self->decoder = decoder_open();
     self->answers = dialect_parser_open();
@@ -398,10 +446,10 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
         rc = open_feeds(self, err);
     if (rc == TD_OK)
         rc = open_session(self, err);
-    if (rc == TD_OK) {
-        open_http(self);
+    for (size_t i = 0; rc == TD_OK && i < options->config->feed_count; i++)
+        open_http(self, i);
+    if (rc == TD_OK)
         open_slots(self);
-    }
     if (rc != TD_OK) {
         supervisor_close(self);
         return rc;
@@ -428,16 +476,17 @@ static void fill_status(const supervisor *self, supervisor_status *out)
 {
     memset(out, 0, sizeof *out);
     recording_get_stats(self->recording, &out->recording);
-    out->feeds = self->options.config->feed_count;
-    out->live = out->feeds;
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
-        out->http_failures += http_feed_failures(self->feeds[i].http);
     uint8_t is_waiting[LIMIT_FEEDS] = {0};
     for (size_t i = 0; i < self->connection_count; i++) {
         const connection_status at = connection_get_status(self->connections[i]);
         out->established += at.was_open;
-        out->live -= !at.is_live && !is_waiting[at.feed_index];
         is_waiting[at.feed_index] |= !at.is_live;
+    }
+    for (size_t i = 0; i < self->options.config->feed_count; i++) {
+        int is_removed = self->options.config->feeds[i].is_removed;
+        out->http_failures += http_feed_failures(self->feeds[i].http);
+        out->feeds += !is_removed;
+        out->live += !is_removed && !is_waiting[i];
     }
     out->elapsed_ns = elapsed_ns(self);
 }
@@ -507,6 +556,56 @@ static void keep_first(supervisor *self, td_result rc, const td_err *err)
     self->err = *err;
 }
 
+/* ---- calls of other threads ---- */
+
+static void serve_call(supervisor *self)
+{
+    if (!atomic_load_explicit(&self->has_call, memory_order_relaxed))
+        return;
+    pthread_mutex_lock(&self->call_mutex);
+    self->call->fn(self, self->call->work); /* its thread waits */
+    self->call->is_done = 1;
+    self->call = NULL;
+    atomic_store_explicit(&self->has_call, 0, memory_order_relaxed);
+    pthread_cond_broadcast(&self->call_changed);
+    pthread_mutex_unlock(&self->call_mutex);
+}
+
+static void set_serving(supervisor *self, uint8_t is_serving)
+{
+    pthread_mutex_lock(&self->call_mutex);
+    self->is_serving = is_serving;
+    pthread_cond_broadcast(&self->call_changed);
+    pthread_mutex_unlock(&self->call_mutex);
+}
+
+/* Run fn(self, work) on the network thread, and wait for it. */
+static td_result call(supervisor *self, void (*fn)(supervisor *self, void *work), void *work,
+                      td_err *err)
+{
+    supervisor_call made = {.fn = fn, .work = work};
+    pthread_mutex_lock(&self->call_mutex);
+    while (self->is_serving && self->call != NULL)
+        pthread_cond_wait(&self->call_changed, &self->call_mutex);
+    if (self->is_serving) {
+        self->call = &made;
+        atomic_store_explicit(&self->has_call, 1, memory_order_relaxed);
+        wire_loop_wake(self->loop);
+    }
+    while (self->is_serving && !made.is_done)
+        pthread_cond_wait(&self->call_changed, &self->call_mutex);
+    if (!made.is_done && self->call == &made) {
+        self->call = NULL;
+        atomic_store_explicit(&self->has_call, 0, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&self->call_mutex);
+    return made.is_done ? TD_OK
+                        : td_err_set(err, TD_E_BUSY, "the recorder is starting or ending: ask "
+                                                     "again, or look at its log");
+}
+
+/* ---- running ---- */
+
 static td_result serve_loop(supervisor *self, td_err *err)
 {
     uint64_t status_at_ns = 0;
@@ -515,6 +614,7 @@ static td_result serve_loop(supervisor *self, td_err *err)
         if (rc != TD_OK)
             return rc;
         tick(self, &status_at_ns);
+        serve_call(self);
     }
     return TD_OK;
 }
@@ -561,7 +661,9 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
         connection_start(self->connections[i]);
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         http_feed_start(self->feeds[i].http);
+    set_serving(self, 1);
     keep_first(self, serve_loop(self, &failure), &failure);
+    set_serving(self, 0);
     close_connections(self);
     keep_first(self, recording_finish(self->recording, &failure), &failure);
     fill_status(self, final);
@@ -571,6 +673,264 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
         *err = self->err;
     return self->result;
 }
+
+/* ---- status, rotation ---- */
+
+typedef struct status_work {
+    supervisor_status *status;
+    supervisor_feed *feeds;
+    size_t feed_count;
+} status_work;
+
+static size_t count_topics(const subscription *of)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < of->topic_count; i++)
+        count += !of->is_ended[i];
+    return count;
+}
+
+static void take_status(supervisor *self, void *work)
+{
+    status_work *out = work;
+    size_t row_of[LIMIT_FEEDS] = {0};
+    fill_status(self, out->status);
+    for (size_t i = 0; i < self->options.config->feed_count; i++) {
+        const feed_config *feed = &self->options.config->feeds[i];
+        if (feed->is_removed)
+            continue;
+        row_of[i] = out->feed_count;
+        out->feeds[out->feed_count++] =
+            (supervisor_feed){.name = feed->name,
+                              .family = feed->family->name,
+                              .topics = count_topics(&self->feeds[i].subscription)};
+    }
+    for (size_t i = 0; i < self->connection_count; i++) {
+        const connection_status at = connection_get_status(self->connections[i]);
+        if (self->options.config->feeds[at.feed_index].is_removed)
+            continue;
+        out->feeds[row_of[at.feed_index]].connections++;
+        out->feeds[row_of[at.feed_index]].live_connections += at.is_live;
+    }
+}
+
+td_result supervisor_get_status(supervisor *self, supervisor_status *out,
+                                supervisor_feed feeds[LIMIT_FEEDS], size_t *feed_count, td_err *err)
+{
+    status_work work = {.status = out, .feeds = feeds};
+    td_result rc = call(self, take_status, &work, err);
+    *feed_count = work.feed_count;
+    return rc;
+}
+
+static void rotate(supervisor *self, void *work)
+{
+    (void)work;
+    intake_rotate(recording_intake(self->recording));
+}
+
+td_result supervisor_rotate(supervisor *self, td_err *err)
+{
+    return call(self, rotate, NULL, err);
+}
+
+/* ---- another configuration ---- */
+
+static const char REMOVED[] = "removed from the configuration";
+
+typedef struct reload_work {
+    recorder_config *wanted;
+    reload_plan plan;
+    feed_setup *setups; /* of the feeds to add, in the order of plan.added */
+    feed_slots past[LIMIT_FEEDS];
+    gap_list ledger;
+    subscription fresh[LIMIT_FEEDS]; /* of the changed feeds */
+    supervisor_changes *changes;
+    td_result result;
+    td_err *err;
+} reload_work;
+
+/* Set up the feeds to add, on the caller's thread: files, environment, list of instruments, and
+ * what earlier sessions have of them. */
+static td_result prepare_feeds(const supervisor *self, reload_work *work, td_err *err)
+{
+    const archive_options reading = {.io = archive_io(self->options.archive),
+                                     .clock = self->options.clock,
+                                     .log = self->options.log};
+    archive *from = NULL;
+    archive_view *view = NULL;
+    wire_loop *loop = NULL;
+    td_result rc = wire_loop_open(self->options.clock, self->options.log, &loop, err);
+    for (size_t i = 0; rc == TD_OK && i < work->plan.added_count; i++)
+        rc = feed_setup_open(work->wanted, work->plan.added[i], archive_io(self->options.archive),
+                             loop, self->options.log, &work->setups[i], err);
+    if (rc == TD_OK)
+        rc = archive_open(&reading, archive_path(self->options.archive), ARCHIVE_READ, &from, err);
+    if (rc == TD_OK)
+        rc = archive_view_open(from, VIEW_ALL, NULL, &view, err);
+    if (rc == TD_OK)
+        archive_gaps_of(view, &work->ledger);
+    for (size_t i = 0; rc == TD_OK && i < work->plan.added_count; i++)
+        rc = read_past(view, &work->wanted->feeds[work->plan.added[i]], &work->setups[i],
+                       clock_wall_ns(self->options.clock), &work->past[i], err);
+    archive_view_close(view);
+    archive_close(from);
+    if (loop != NULL)
+        wire_loop_close(loop);
+    return rc;
+}
+
+/* Make the changed feeds' new subscriptions. */
+static td_result choose_topics(supervisor *self, reload_work *work, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < work->plan.changed_count; i++) {
+        const reload_pair pair = work->plan.changed[i];
+        const feed_config *wanted = &work->wanted->feeds[pair.wanted];
+        instruments *listed = self->feeds[pair.running].listed;
+        if (listed != NULL)
+            instruments_choose(listed, &wanted->symbols);
+        rc = feed_setup_choose_topics(work->wanted, pair.wanted, archive_io(self->options.archive),
+                                      listed, self->options.log, &work->fresh[i], err);
+    }
+    for (size_t i = 0; rc != TD_OK && i < work->plan.changed_count; i++) {
+        const size_t running = work->plan.changed[i].running;
+        if (self->feeds[running].listed != NULL)
+            instruments_choose(self->feeds[running].listed,
+                               &self->options.config->feeds[running].symbols);
+    }
+    return rc;
+}
+
+static void change_feed(supervisor *self, reload_work *work, size_t number)
+{
+    const reload_pair pair = work->plan.changed[number];
+    feed_setup *feed = &self->feeds[pair.running];
+    feed_config *config = &self->options.config->feeds[pair.running];
+    const feed_config *wanted = &work->wanted->feeds[pair.wanted];
+    const uint32_t shard_count = feed->subscription.shard_count;
+    topic_numbers begun;
+    topic_numbers ended;
+    td_err err;
+    config->topics = wanted->topics;
+    config->symbols = wanted->symbols;
+    config->symbols_file = wanted->symbols_file;
+    if (subscription_change(&feed->subscription, config, &work->fresh[number], &begun, &ended,
+                            &err) != TD_OK)
+        td_log_emit(self->options.log, TD_LOG_ERROR,
+                    "the new configuration is not recorded completely: %s", err.text);
+    end_topics(self, pair.running, &ended, REMOVED);
+    begin_topics(self, pair.running, shard_count, &begun);
+    send_changes(self, pair.running);
+    if (feed->listed != NULL)
+        http_feed_list_again(feed->http, 0);
+    work->changes->topics_added += begun.count;
+    work->changes->topics_removed += ended.count;
+    td_free(begun.items);
+    td_free(ended.items);
+}
+
+static void add_feed(supervisor *self, reload_work *work, size_t number)
+{
+    recorder_config *config = self->options.config;
+    const size_t index = config->feed_count;
+    size_t count = 0;
+    config->feeds[index] = work->wanted->feeds[work->plan.added[number]];
+    config->pipeline.feeds[index] =
+        (pipeline_feed){.name = config->feeds[index].name, .family = config->feeds[index].family};
+    redactor_fini(&self->feeds[index].redactor);
+    self->feeds[index] = work->setups[number];
+    work->setups[number] = (feed_setup){0};
+    redactor_init(&work->setups[number].redactor);
+    self->redactors[index] =
+        self->feeds[index].redactor.count == 0 ? NULL : &self->feeds[index].redactor;
+    feed_setup_share_budget(config, self->feeds, index);
+    config->feed_count++;
+    config->pipeline.feed_count++;
+    recording_begin_feed(self->recording, (uint16_t)index);
+    open_gaps_of_feed(self, index, &work->past[number], &work->ledger,
+                      intake_now_ns(recording_intake(self->recording)));
+    const gap_row *begun = open_gaps_begun(self->feeds[index].gaps, &count);
+    for (size_t i = 0; i < count; i++)
+        on_gap(self, (uint16_t)index, &begun[i]);
+    open_http(self, index);
+    for (uint32_t shard = 0; shard < self->feeds[index].subscription.shard_count; shard++) {
+        open_slot(self, index, shard);
+        connection_start(self->connections[self->connection_count - 1]);
+    }
+    http_feed_start(self->feeds[index].http);
+}
+
+/* End a feed as planned: its topics have ended when its connections close. */
+static void remove_feed(supervisor *self, size_t index)
+{
+    topic_numbers ended;
+    topic_numbers begun;
+    const subscription none = {0};
+    feed_setup *feed = &self->feeds[index];
+    td_result rc = subscription_change(&feed->subscription, &self->options.config->feeds[index],
+                                       &none, &begun, &ended, NULL);
+    TD_ASSERT(rc == TD_OK);
+    end_topics(self, index, &ended, REMOVED);
+    self->options.config->feeds[index].is_removed = 1;
+    http_feed_stop(feed->http);
+    for (uint32_t shard = 0; shard < feed->subscription.shard_count; shard++)
+        connection_stop(find_slot(self, index, shard), CONNECTION_STOP_ORDERLY);
+    td_free(ended.items);
+    td_free(begun.items);
+}
+
+static void apply(supervisor *self, void *user)
+{
+    reload_work *work = user;
+    work->result = choose_topics(self, work, work->err);
+    if (work->result != TD_OK)
+        return;
+    for (size_t i = 0; i < work->plan.changed_count; i++)
+        change_feed(self, work, i);
+    for (size_t i = 0; i < work->plan.removed_count; i++)
+        remove_feed(self, work->plan.removed[i]);
+    for (size_t i = 0; i < work->plan.added_count; i++)
+        add_feed(self, work, i);
+    work->changes->feeds_added = work->plan.added_count;
+    work->changes->feeds_removed = work->plan.removed_count;
+    config_take_file(self->options.config, work->wanted);
+}
+
+td_result supervisor_reload(supervisor *self, recorder_config *wanted, supervisor_changes *out,
+                            td_err *err)
+{
+    reload_work *work = td_alloc_zero(1, sizeof *work);
+    *work = (reload_work){.wanted = wanted, .changes = out, .err = err};
+    *out = (supervisor_changes){0};
+    work->setups = feed_setup_make_all();
+    pthread_mutex_lock(&self->reload_mutex);
+    /* Only reloads change the configuration, so that this thread may read it. */
+    td_result rc = self->options.config->later_file_count < RELOADS_MAX
+                       ? reload_compare(self->options.config, wanted, &work->plan, err)
+                       : td_err_set(err, TD_E_LIMIT,
+                                    "%d new configurations were used in this session: start the "
+                                    "recorder again",
+                                    RELOADS_MAX);
+    if (rc == TD_OK && work->plan.added_count > 0)
+        rc = prepare_feeds(self, work, err);
+    if (rc == TD_OK &&
+        work->plan.changed_count + work->plan.added_count + work->plan.removed_count > 0) {
+        rc = call(self, apply, work, err);
+        rc = rc == TD_OK ? work->result : rc;
+    }
+    pthread_mutex_unlock(&self->reload_mutex);
+    for (size_t i = 0; i < LIMIT_FEEDS; i++) {
+        feed_slots_fini(&work->past[i]);
+        subscription_fini(&work->fresh[i]);
+    }
+    gap_list_fini(&work->ledger);
+    feed_setup_close_all(work->setups);
+    td_free(work);
+    return rc;
+}
+
+/* ---- */
 
 void supervisor_close(supervisor *self)
 {
@@ -584,7 +944,10 @@ void supervisor_close(supervisor *self)
     recording_close(self->recording);
     decoder_close(self->decoder);
     dialect_parser_close(self->answers);
-    feed_setup_close_all(self->feeds, self->options.config->feed_count);
+    feed_setup_close_all(self->feeds);
     td_free(self->redactors);
+    pthread_cond_destroy(&self->call_changed);
+    pthread_mutex_destroy(&self->call_mutex);
+    pthread_mutex_destroy(&self->reload_mutex);
     td_free(self);
 }

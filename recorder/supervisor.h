@@ -28,7 +28,7 @@ typedef struct supervisor_status {
 
 typedef struct supervisor_options {
     archive *archive; /* open for appending; borrowed, like the other pointers */
-    const recorder_config *config;
+    recorder_config *config; /* changed by supervisor_reload */
     td_clock clock;
     const td_log *log;
     uint64_t clock_session_mono_ns; /* before this time the clock does not end the session */
@@ -61,6 +61,38 @@ TD_MUST_USE td_result supervisor_run(supervisor *self, supervisor_status *final,
 
 /* Ask a running supervisor to stop. Any thread, also a signal handler. */
 void supervisor_stop(supervisor *self);
+
+/* The rest of this header is for threads other than the network thread, while supervisor_run runs.
+ * Each call waits until the network thread has done it. TD_E_BUSY: the recorder is starting or
+ * ending. */
+
+/* A feed, as it is recorded now. */
+typedef struct supervisor_feed {
+    const char *name, *family; /* live as long as the configuration */
+    size_t topics, connections;
+    size_t live_connections; /* with all subscription requests answered */
+} supervisor_feed;
+
+/* Get the totals, and the feeds that are recorded. */
+TD_MUST_USE td_result supervisor_get_status(supervisor *self, supervisor_status *out,
+                                            supervisor_feed feeds[LIMIT_FEEDS], size_t *feed_count,
+                                            td_err *err);
+
+/* Let each feed's next message begin a segment. */
+TD_MUST_USE td_result supervisor_rotate(supervisor *self, td_err *err);
+
+/* Counts of what a new configuration changed. */
+typedef struct supervisor_changes {
+    size_t feeds_added, feeds_removed;
+    size_t topics_added, topics_removed; /* of feeds that remain */
+} supervisor_changes;
+
+/* Record what a finished configuration wants, without touching anything else: feeds that it adds
+ * start, feeds that it lacks end as planned, and topics of feeds in both begin and end. Feeds and
+ * texts are moved out of it. TD_E_INVALID, TD_E_LIMIT, TD_E_IO, TD_E_NETWORK (a list of instruments
+ * cannot be read): nothing has changed. */
+TD_MUST_USE td_result supervisor_reload(supervisor *self, recorder_config *wanted,
+                                        supervisor_changes *out, td_err *err);
 
 /* Free. NULL is fine. */
 void supervisor_close(supervisor *self);

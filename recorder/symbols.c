@@ -19,7 +19,8 @@ static td_result read_file(const feed_config *feed, td_io io, symbol_list *out, 
     const char *path = feed->symbols_file;
     td_result rc = td_io_read_file(io, path, LIMIT_SYMBOL_FILE_BYTES, &bytes, &size, err);
     if (rc != TD_OK)
-        return td_err_add(err, rc, "cannot read the symbols in '%s'", path);
+        return td_err_add(err, rc == TD_E_NOTFOUND ? TD_E_INVALID : rc,
+                          "cannot read the symbols in '%s'", path);
     int is_text = strnlen((const char *)bytes, size) == size;
     out->text = td_strndup((const char *)bytes, size);
     td_free(bytes);

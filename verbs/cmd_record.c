@@ -16,6 +16,7 @@
 #include "recorder/config.h"
 #include "recorder/supervisor.h"
 #include "verbs/record_check.h"
+#include "verbs/record_control.h"
 
 /* The options that only this verb has. */
 typedef struct record_choice {
@@ -43,6 +44,7 @@ typedef struct record_line {
     archive_choice archive;
     record_choice choice;
     feed_config feed;
+    recorder_config given; /* the command line's settings of the recorder, without a file's */
     recorder_config config;
     json_options json;
     verbosity_options verbosity;
@@ -122,6 +124,7 @@ static td_result two_urls(const char *operand, const char *option, td_err *err)
 /* Read the configuration, without its defaults. */
 static td_result read_config(record_line *line, td_err *err)
 {
+    line->given = line->config;
     if (line->choice.config_file != NULL) {
         if (line->operands.count > 0 || has_feed_option(line)) {
             td_err_set(err, TD_E_INVALID,
@@ -272,18 +275,61 @@ static void print_summary(record_ui *ui, const char *session, const char *path,
     result_end(&r);
 }
 
+/* A session that signals and the control socket reach. */
+typedef struct reached_session {
+    supervisor *recorder;
+    control *socket; /* NULL: the file system has no sockets */
+    const char *config_file;
+} reached_session;
+
 static void stop_recorder(void *user)
 {
-    supervisor_stop(user);
+    const reached_session *self = user;
+    supervisor_stop(self->recorder);
 }
 
-static td_result run(record_ui *ui, archive *into, const recorder_config *config, const td_log *log,
+/* SIGHUP. Without a configuration file it stops the recorder, as the end of a terminal does. */
+static int on_hangup(void *user)
+{
+    const reached_session *self = user;
+    return self->config_file != NULL && self->socket != NULL &&
+           control_post(self->socket, "reload text");
+}
+
+/* Run the session's supervisor with its control socket and signals. */
+static td_result run_reached(record_line *line, supervisor *recorder, archive *into,
+                             const td_log *log, supervisor_status *final, td_err *err)
+{
+    reached_session reached = {.recorder = recorder, .config_file = line->choice.config_file};
+    record_control answers = {.recorder = recorder,
+                              .given = &line->given,
+                              .config_file = line->choice.config_file,
+                              .session = archive_session(into),
+                              .log = log};
+    const control_options options = {
+        .folder = archive_path(into), .answer = record_control_answer, .user = &answers};
+    stop_signal *signals = NULL;
+    record_control_init(&answers);
+    if (control_open(&options, &reached.socket, err) != TD_OK)
+        td_log_emit(log, TD_LOG_WARNING, "'tapedeck ctl' and SIGHUP cannot reach this recorder: %s",
+                    err->text);
+    td_result rc = stop_signal_open(
+        &(stop_signal_calls){.stop = stop_recorder, .hangup = on_hangup, .user = &reached},
+        &signals, err);
+    if (rc == TD_OK)
+        rc = supervisor_run(recorder, final, err);
+    stop_signal_close(signals);
+    control_close(reached.socket);
+    record_control_fini(&answers);
+    return rc;
+}
+
+static td_result run(record_ui *ui, archive *into, record_line *line, const td_log *log,
                      supervisor_status *final, td_err *err)
 {
     supervisor *recorder = NULL;
-    stop_signal *signals = NULL;
     supervisor_options options = {.archive = into,
-                                  .config = config,
+                                  .config = &line->config,
                                   .clock = ui->clock,
                                   .log = log,
                                   .clock_session_mono_ns = ui->clock_session_mono_ns,
@@ -293,19 +339,15 @@ static td_result run(record_ui *ui, archive *into, const recorder_config *config
     stop_signal_block(0);
     td_result rc = supervisor_open(&options, &recorder, err);
     if (rc == TD_OK)
-        rc = stop_signal_open(&(stop_signal_calls){.stop = stop_recorder, .user = recorder},
-                              &signals, err);
-    if (rc == TD_OK)
-        rc = supervisor_run(recorder, final, err);
-    stop_signal_close(signals);
+        rc = run_reached(line, recorder, into, log, final, err);
     supervisor_close(recorder);
+    config_drop_removed(&line->config);
     return rc;
 }
 
 /* Run one session, from the archive's lock to its summary. */
 static td_result record_session(const verb_context *context, record_ui *ui, const char *path,
-                                const recorder_config *config, supervisor_status *final,
-                                td_err *err)
+                                record_line *line, supervisor_status *final, td_err *err)
 {
     archive *into = NULL;
     td_log log = report_log(context->report);
@@ -313,7 +355,7 @@ static td_result record_session(const verb_context *context, record_ui *ui, cons
     td_result rc = archive_open(&options, path, ARCHIVE_APPEND, &into, err);
     if (rc == TD_OK) {
         ui->session = archive_session(into);
-        rc = run(ui, into, config, &log, final, err);
+        rc = run(ui, into, line, &log, final, err);
     }
     progress_end(&ui->progress);
     if (rc == TD_OK)
@@ -353,7 +395,7 @@ static td_result record(const verb_context *context, record_line *line, td_err *
         rc = output_detach(&ui.output, err);
     int continues = rc == TD_OK;
     while (continues) {
-        rc = record_session(context, &ui, path, &line->config, &final, err);
+        rc = record_session(context, &ui, path, line, &final, err);
         established += final.established;
         continues = rc == TD_OK && final.is_clock_wrong && reduce_bounds(&line->config, &final);
         ui.clock_session_mono_ns = clock_mono_ns(ui.clock) + LIMIT_CLOCK_SESSION_NS;

@@ -594,7 +594,7 @@ static void free_check(check *self)
     }
     for (size_t i = 0; i < self->server_count; i++)
         td_free(self->servers[i]);
-    feed_setup_close_all(self->feeds, self->config->feed_count);
+    feed_setup_close_all(self->feeds);
     if (self->loop != NULL)
         wire_loop_close(self->loop);
     td_free(self->servers);
@@ -640,7 +640,7 @@ exit_code record_check(const verb_context *context, const char *path, recorder_c
     self->path = path;
     self->config = config;
     self->io = io_posix();
-    self->feeds = feed_setup_make_all(config->feed_count);
+    self->feeds = feed_setup_make_all();
     output_init(&output, stdout);
     td_result rc = check_all(self, &err);
     if (rc == TD_OK) {

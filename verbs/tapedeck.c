@@ -6,6 +6,7 @@
 static const verb_row VERBS[] = {
     {"record", CMD_RECORD_SUMMARY, NULL, "tapedeck-record"},
     {"tap", CMD_TAP_SUMMARY, NULL, "tapedeck-record"},
+    {"ctl", CMD_CTL_SUMMARY, NULL, "tapedeck-record"},
     {"import", "import captures of other tools into an archive", cmd_import, NULL},
     {"replay", CMD_REPLAY_SUMMARY, NULL, "tapedeck-replay"},
     {"when", CMD_WHEN_SUMMARY, NULL, "tapedeck-replay"},

@@ -1,4 +1,4 @@
-/* SIGINT, SIGTERM and SIGHUP act the same in all programs: the first signal requests a stop, a
+/* SIGINT, SIGTERM and SIGHUP act the same in all programs (but for a SIGHUP that a caller takes): the first signal requests a stop, a
  * second one within 5 s ends the process at once (an archive that is being written remains
  * recoverable). If SIGHUP is ignored at the start, as by nohup(1), it stays ignored. If a program
  * changed its terminal, its callback `release` is also called before SIGTSTP (Ctrl-Z) stops the
@@ -21,6 +21,8 @@ typedef struct stop_signal_calls {
      * will stop (SIGTSTP) or end; 0: the process resumes. */
     void (*release)(void *user, int is_released);
     void *user;
+    /* SIGHUP arrived, which then does not stop the program, unless this returns 0. May be NULL. */
+    int (*hangup)(void *user);
 } stop_signal_calls;
 
 /* Block the signals in this thread and the threads it starts; with_terminal (callers with a release

@@ -157,6 +157,11 @@ static td_result prepare_message(feed_writer *self, uint64_t recv_ns, td_err *er
     return rc == TD_OK ? seal_if_full(self, recv_ns, err) : rc;
 }
 
+void feed_writer_end_segment(feed_writer *self)
+{
+    chunk_builder_end_segment(self->builder);
+}
+
 uint32_t feed_writer_segment(const feed_writer *self)
 {
     return self->segment_number;

@@ -102,6 +102,9 @@ void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard, uint64
 /* A slot, valid until the next call; NULL if it never had a connection. */
 const feed_slot *feed_writer_slot(const feed_writer *self, uint32_t line, uint32_t shard);
 
+/* Let the next chunk begin a segment. */
+void feed_writer_end_segment(feed_writer *self);
+
 /* Number of the last message's segment, from 1; 0 before the first message. Channel numbers and
  * infos are valid within one segment. */
 uint32_t feed_writer_segment(const feed_writer *self);

@@ -116,8 +116,11 @@ static void *run(void *arg)
             check_lock(self);
         } else if (self->result == TD_OK) { /* after a failure chunks are taken and dropped */
             check_free_space(self);
-            self->result = archive_writer_put(self->options.writer, feed_index, self->chunks[first],
-                                              &self->err);
+            if (self->options.add_feed != NULL)
+                self->result = self->options.add_feed(self->options.user, feed_index, &self->err);
+            if (self->result == TD_OK)
+                self->result = archive_writer_put(self->options.writer, feed_index,
+                                                  self->chunks[first], &self->err);
             check_lock(self);
             if (self->result != TD_OK)
                 disk_fail(self);

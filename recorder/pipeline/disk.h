@@ -34,6 +34,9 @@ typedef struct disk_options {
                                like the other pointers */
     const free_space *free_space; /* the space that must stay free; NULL: not checked */
     uint64_t idle_check_ns;       /* interval of the checks while idle */
+    /* Disk thread, before a chunk is written: the writer must have the feed. NULL: it has. */
+    td_result (*add_feed)(void *user, size_t feed_index, td_err *err);
+    void *user;
 } disk_options;
 
 /* Start the thread. TD_E_IO. */

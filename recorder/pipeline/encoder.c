@@ -49,7 +49,8 @@ typedef struct feed_state {
 struct encoder {
     encoder_options options;
     pthread_t thread;
-    feed_state *feeds;
+    feed_state *feeds;         /* LIMIT_FEEDS: feeds may be added */
+    atomic_size_t feed_count;  /* feeds that are open; release/acquire */
     event_reader *events;
     uint64_t close_after_ns;
     uint64_t record_mono_ns; /* time of receipt of the current record */
@@ -125,6 +126,31 @@ static void seal_now(encoder *self, feed_state *feed)
     td_result rc = self->has_failed ? TD_OK : seal(feed, &self->err);
     if (rc != TD_OK && !self->has_failed)
         fail(self, rc);
+}
+
+/* ---- feeds ---- */
+
+static size_t feed_count(const encoder *self)
+{
+    return atomic_load_explicit(&self->feed_count, memory_order_acquire);
+}
+
+/* Open the next feed. */
+static void open_feed(encoder *self)
+{
+    const size_t index = feed_count(self);
+    const pipeline_feed *config = &self->options.config->feeds[index];
+    feed_state *feed = &self->feeds[index];
+    *feed = (feed_state){.of = self, .index = index};
+    const feed_writer_options options = {.name = config->name,
+                                         .family = config->family,
+                                         .session = self->options.session,
+                                         .secrets = self->options.redactors[index],
+                                         .log = self->options.log,
+                                         .full = on_full,
+                                         .user = feed};
+    feed->writer = feed_writer_open(&options);
+    atomic_store_explicit(&self->feed_count, index + 1, memory_order_release);
 }
 
 /* ---- the live check ---- */
@@ -270,7 +296,7 @@ static td_result on_closed(encoder *self, const intake_record *record, td_err *e
 static td_result on_stop(encoder *self, const intake_record *record, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0; i < self->options.config->feed_count && rc == TD_OK; i++)
+    for (size_t i = 0; i < feed_count(self) && rc == TD_OK; i++)
         rc = end_discards(&self->feeds[i], record->frame.recv_ns, err);
     return rc;
 }
@@ -309,6 +335,9 @@ static td_result apply(encoder *self, intake_record *record, td_err *err)
     }
     case INTAKE_CLOSED:
         return on_closed(self, record, err);
+    case INTAKE_ROTATE:
+        feed_writer_end_segment(feed->writer);
+        return seal(feed, err);
     case INTAKE_STOP:
         return on_stop(self, record, err);
     }
@@ -318,10 +347,12 @@ static td_result apply(encoder *self, intake_record *record, td_err *err)
 /* After a failure, records are taken and discarded. */
 static void on_record(encoder *self, intake_record *record)
 {
-    TD_ASSERT(record->feed_index < self->options.config->feed_count);
+    TD_ASSERT(record->feed_index < LIMIT_FEEDS);
     TD_ASSERT(record->frame.bytes.size <= LIMIT_RING_BYTES);
     if (self->has_failed)
         return;
+    while (TD_UNLIKELY(feed_count(self) <= record->feed_index))
+        open_feed(self);
     self->record_mono_ns = record->mono_ns;
     feed_state *feed = &self->feeds[record->feed_index];
     td_result rc = apply(self, record, &self->err);
@@ -340,7 +371,7 @@ static uint64_t seal_due(encoder *self)
 {
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     uint64_t wait_ns = self->close_after_ns;
-    for (size_t i = 0; i < self->options.config->feed_count; i++) {
+    for (size_t i = 0; i < feed_count(self); i++) {
         uint64_t since_ns = self->feeds[i].pending_since_mono_ns;
         if (since_ns == 0)
             continue;
@@ -391,31 +422,16 @@ static void *run(void *arg)
             td_ring_wait_bytes(self->options.ring, BATCH_BYTES,
                                wait_ns < BATCH_NS ? wait_ns : BATCH_NS);
     }
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
+    for (size_t i = 0; i < feed_count(self); i++)
         seal_now(self, &self->feeds[i]);
     return NULL;
-}
-
-static void open_feed(encoder *self, size_t index)
-{
-    const pipeline_feed *config = &self->options.config->feeds[index];
-    feed_state *feed = &self->feeds[index];
-    *feed = (feed_state){.of = self, .index = index};
-    const feed_writer_options options = {.name = config->name,
-                                         .family = config->family,
-                                         .session = self->options.session,
-                                         .secrets = self->options.redactors[index],
-                                         .log = self->options.log,
-                                         .full = on_full,
-                                         .user = feed};
-    feed->writer = feed_writer_open(&options);
 }
 
 void encoder_close(encoder *self)
 {
     if (self == NULL)
         return;
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
+    for (size_t i = 0; i < feed_count(self); i++)
         feed_writer_close(self->feeds[i].writer);
     td_free(self->feeds);
     event_reader_close(self->events);
@@ -432,9 +448,9 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
     self->events = event_reader_open();
     self->close_after_ns =
         options->config->commit_interval_ns / CLOSE_PART_DENOMINATOR * CLOSE_PART_NUMERATOR;
-    self->feeds = td_alloc_zero(options->config->feed_count, sizeof *self->feeds);
-    for (size_t i = 0; i < options->config->feed_count; i++)
-        open_feed(self, i);
+    self->feeds = td_alloc_zero(LIMIT_FEEDS, sizeof *self->feeds);
+    while (feed_count(self) < options->config->feed_count)
+        open_feed(self);
     int failure = pthread_create(&self->thread, NULL, run, self);
     if (failure != 0) {
         encoder_close(self);
@@ -461,7 +477,7 @@ void encoder_get_stats(const encoder *self, encoder_stats *out)
         .discarded = atomic_load_explicit(&self->discarded, memory_order_relaxed),
         .discarded_gaps = atomic_load_explicit(&self->discarded_gaps, memory_order_relaxed),
     };
-    for (size_t i = 0; i < self->options.config->feed_count; i++) {
+    for (size_t i = 0; i < feed_count(self); i++) {
         const feed_counts feed = feed_writer_get_counts(self->feeds[i].writer);
         out->frames += feed.in + feed.out;
         out->unknown_frames += feed.unknown;

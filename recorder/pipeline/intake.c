@@ -163,6 +163,17 @@ void intake_closed(intake *self, intake_slot *slot)
     put_small(self, &record, (td_bytes){0});
 }
 
+void intake_rotate(intake *self)
+{
+    for (size_t i = 0; i < self->options.config->feed_count; i++) {
+        const intake_record record = {.kind = INTAKE_ROTATE,
+                                      .frame.recv_ns = self->clock.last_recv_ns,
+                                      .feed_index = (uint16_t)i};
+        if (self->has_begun[i])
+            put_small(self, &record, (td_bytes){0});
+    }
+}
+
 static void log_overload(intake *self, const char *state, uint64_t from_ns, uint64_t to_ns,
                          const char *cause)
 {

@@ -35,6 +35,7 @@ typedef enum intake_kind {
     INTAKE_ORDINALS, /* ordinals of a slot's connection that no frame shows (it is new, or frames
                         were dropped) */
     INTAKE_CLOSED,   /* the slot's connection is gone */
+    INTAKE_ROTATE,   /* the feed's next message begins a segment */
     INTAKE_STOP,     /* the last record */
 } intake_kind;
 
@@ -114,6 +115,9 @@ void intake_closed(intake *self, intake_slot *slot);
 uint64_t intake_event(intake *self, uint16_t feed_index, const event *what);
 /* As intake_event, for every feed that has had an event. */
 void intake_event_all(intake *self, const event *what);
+
+/* Let the next message of every feed that has had an event begin a segment. */
+void intake_rotate(intake *self);
 
 /* Call at least every 10 ms: ends pauses and drops, compares clocks, and reports if it was not
  * called for long. */

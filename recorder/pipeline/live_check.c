@@ -609,7 +609,7 @@ static int put_into_ring(live_check *self, const live_check_record *record)
 void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *frame,
                     const feed_written *written)
 {
-    TD_ASSERT(feed_index < self->options.config->feed_count);
+    TD_ASSERT(feed_index < LIMIT_FEEDS);
     TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
     if (written->route.frame_class != CLASS_DATA)
         return;
@@ -763,7 +763,7 @@ uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index)
 void live_check_get_stats(const live_check *self, live_check_stats *out)
 {
     uint64_t unchecked = 0;
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
+    for (size_t i = 0; i < LIMIT_FEEDS; i++)
         unchecked += live_check_unchecked_books(self, (uint16_t)i);
     *out = (live_check_stats){
         .frames = atomic_load_explicit(&self->frames, memory_order_relaxed),

@@ -1,4 +1,6 @@
-/* Configuration of the pipeline: feeds, sizes and times. Constant once its threads run. */
+/* Configuration of the pipeline: feeds, sizes and times. Constant once its threads run, except that
+ * feeds may be added: feed_count is the network thread's then, and other threads read a feed after
+ * they got a record of it. */
 #ifndef TD_PIPELINE_PIPELINE_CONFIG_H
 #define TD_PIPELINE_PIPELINE_CONFIG_H
 

@@ -22,6 +22,7 @@ struct recording {
     live_check *live_check;
     encoder *encoder;
     archive_writer *writer;
+    size_t writer_feeds; /* feeds of the writer; disk thread, once it runs */
     uint64_t file_bytes;   /* size of the session's segments, once writer is closed */
     free_space free_space; /* set before the disk thread, which reads it, starts */
     lag *lag;
@@ -39,6 +40,25 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
 }
 
 /* ---- opening ---- */
+
+/* Add feeds to the writer, up to this one. */
+static td_result add_feed(void *user, size_t feed_index, td_err *err)
+{
+    recording *self = user;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && self->writer_feeds <= feed_index) {
+        const pipeline_feed *feed = &self->options.config->feeds[self->writer_feeds];
+        size_t index;
+        rc = archive_writer_add_feed(self->writer, feed->name, feed->family->name, &index, err);
+        TD_ASSERT(rc != TD_OK || index == self->writer_feeds);
+        if (rc != TD_OK)
+            break;
+        if (self->options.redactors[index] != NULL)
+            archive_writer_make_private(self->writer, index);
+        self->writer_feeds++;
+    }
+    return rc;
+}
 
 /* Recover after a crash, and begin the session. */
 static td_result open_session(recording *self, td_err *err)
@@ -59,15 +79,7 @@ static td_result open_session(recording *self, td_err *err)
                                       .file_bytes = &self->file_bytes};
     if (rc == TD_OK)
         rc = archive_writer_open(self->options.archive, &options, &self->writer, err);
-    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
-        size_t index;
-        rc = archive_writer_add_feed(self->writer, config->feeds[i].name,
-                                     config->feeds[i].family->name, &index, err);
-        TD_ASSERT(rc != TD_OK || index == i);
-        if (rc == TD_OK && self->options.redactors[i] != NULL)
-            archive_writer_make_private(self->writer, i);
-    }
-    return rc;
+    return rc == TD_OK ? add_feed(self, config->feed_count - 1, err) : rc;
 }
 
 td_result recording_open(const recording_options *options, recording **out, td_err *err)
@@ -124,8 +136,11 @@ td_result recording_start(recording *self, td_err *err)
     self->lag = lag_open(self->options.clock, config->commit_interval_ns, DISK_CHUNKS);
     if (rc == TD_OK)
         rc = live_check_open(&checking, &self->live_check, err);
-    disk_options writing = {
-        .writer = self->writer, .free_space = &self->free_space, .idle_check_ns = TD_NS_PER_S};
+    disk_options writing = {.writer = self->writer,
+                            .free_space = &self->free_space,
+                            .idle_check_ns = TD_NS_PER_S,
+                            .add_feed = add_feed,
+                            .user = self};
     if (rc == TD_OK)
         rc = disk_open(&writing, &self->disk, err);
     encoder_options encoding = {.ring = self->ring,

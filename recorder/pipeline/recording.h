@@ -31,9 +31,10 @@ typedef struct recording recording;
 
 typedef struct recording_options {
     archive *archive; /* open for appending; borrowed, like the other pointers */
-    const pipeline_config *config;
+    const pipeline_config *config; /* feeds may be added while it runs, each before its first event:
+                                      set the feed, then feed_count */
     redactor *const
-        *redactors; /* one per feed; NULL: nothing to hide. Segments of feeds with a redactor are
+        *redactors; /* LIMIT_FEEDS, one per feed; NULL: nothing to hide. Segments of feeds with a redactor are
                        private: they hold orders, balances and other data of the key's owner */
     td_clock clock;
     const td_log *log;

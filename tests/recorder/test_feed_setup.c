@@ -53,7 +53,7 @@ static void feeds_of_one_host_share_its_limit(void **state)
     for (size_t i = 0; i < COUNT; i++)
         for (size_t k = 0; k < COUNT; k++)
             assert_int_equal(feeds[i].budget == feeds[k].budget, ROWS[i].shares == ROWS[k].shares);
-    feed_setup_close_all(feeds, COUNT);
+    feed_setup_close_all(feeds);
     config_fini(config);
     td_free(config);
 }
@@ -110,7 +110,7 @@ static void topics_and_families_that_have_ended_are_logged(void **state)
             feed_setup_open_all(config, io_posix(), NULL, &log, &feeds, &err) != TD_OK)
             fail_msg("%s", err.text);
         assert_string_equal(text, ROWS[i].text);
-        feed_setup_close_all(feeds, 1);
+        feed_setup_close_all(feeds);
         config_fini(config);
         td_free(config);
     }

@@ -475,6 +475,7 @@ static void test_captured_frames(void **state)
         {"frames/spot-v1/trade.2.json", ANSWER_NONE, -1},
         {"frames/usdc-option/user.service.1.json", ANSWER_NONE, -1},
     };
+    (void)capture_path_or_skip(ROWS[0].file); /* a skipped test frees nothing */
     dialect_parser *parser = dialect_parser_open();
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         size_t size;

@@ -1,0 +1,270 @@
+#include "recorder/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+
+static const char NAME[] = "control";
+
+enum { WAITING_CLIENTS = 8, REQUEST_MS = 2000, ANSWER_MS = 5000 };
+
+struct control {
+    control_options options;
+    pthread_t thread;
+    int folder_fd, listen_fd, end_fd;
+};
+
+/* ---- addresses ---- */
+
+/* A path of at most 107 bytes can be an address, so the folder is named by its descriptor. */
+static void make_address(int folder_fd, struct sockaddr_un *out)
+{
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    (void)snprintf(out->sun_path, sizeof out->sun_path, "/proc/self/fd/%d/%s", folder_fd,
+                   NAME); /* fits */
+}
+
+static td_result open_folder(const char *folder, int *out, td_err *err)
+{
+    *out = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (*out >= 0)
+        return TD_OK;
+    int failure = errno;
+    td_result rc = td_err_set_os(err, failure, "cannot open the folder '%s'", folder);
+    return failure == ENOENT || failure == ENOTDIR ? td_err_add(err, TD_E_NOTFOUND, "no archive")
+                                                   : rc;
+}
+
+/* ---- bytes, with time limits ---- */
+
+static int wait_for(int fd, short events, uint64_t until_ns)
+{
+    uint64_t now_ns = clock_mono_ns(clock_real());
+    struct pollfd one = {.fd = fd, .events = events};
+    if (now_ns >= until_ns)
+        return 0;
+    int found;
+    do
+        found = poll(&one, 1, (int)((until_ns - now_ns) / TD_NS_PER_MS) + 1);
+    while (found < 0 && errno == EINTR);
+    return found > 0;
+}
+
+static int send_all(int fd, td_bytes bytes, uint64_t until_ns)
+{
+    while (bytes.size > 0) {
+        if (!wait_for(fd, POLLOUT, until_ns))
+            return 0;
+        ssize_t sent = send(fd, bytes.data, bytes.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno != EAGAIN && errno != EINTR)
+            return 0;
+        if (sent > 0)
+            bytes = td_bytes_of(bytes.data + sent, bytes.size - (size_t)sent);
+    }
+    return 1;
+}
+
+/* ---- the recorder's side ---- */
+
+static int is_permitted(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == geteuid() || peer.uid == 0);
+}
+
+/* Read a line. 0: it did not come in time, or is too long. */
+static int read_request(int fd, char out[CONTROL_REQUEST_BYTES])
+{
+    const uint64_t until_ns = clock_mono_ns(clock_real()) + REQUEST_MS * TD_NS_PER_MS;
+    size_t size = 0;
+    while (size < CONTROL_REQUEST_BYTES && wait_for(fd, POLLIN, until_ns)) {
+        ssize_t got = recv(fd, out + size, CONTROL_REQUEST_BYTES - size, MSG_DONTWAIT);
+        if (got <= 0)
+            return 0;
+        char *end = memchr(out + size, '\n', (size_t)got);
+        size += (size_t)got;
+        if (end == NULL)
+            continue;
+        *end = '\0';
+        return 1;
+    }
+    return 0;
+}
+
+static void serve(const control *self, int fd)
+{
+    char request[CONTROL_REQUEST_BYTES];
+    td_buf answer;
+    if (!is_permitted(fd) || !read_request(fd, request))
+        return;
+    td_buf_init(&answer, CONTROL_ANSWER_BYTES);
+    self->options.answer(self->options.user, request, &answer);
+    (void)send_all(fd, td_buf_view(&answer),
+                   clock_mono_ns(clock_real()) + ANSWER_MS * TD_NS_PER_MS);
+    td_buf_fini(&answer);
+}
+
+static void *run(void *arg)
+{
+    const control *self = arg;
+    struct pollfd waiting[] = {{.fd = self->listen_fd, .events = POLLIN},
+                               {.fd = self->end_fd, .events = POLLIN}};
+    while (waiting[1].revents == 0) {
+        if (poll(waiting, 2, -1) < 0 || waiting[0].revents == 0)
+            continue;
+        int fd = accept4(self->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0)
+            continue;
+        serve(self, fd);
+        close(fd);
+    }
+    return NULL;
+}
+
+static void close_files(control *self)
+{
+    if (self->listen_fd >= 0)
+        close(self->listen_fd);
+    if (self->end_fd >= 0)
+        close(self->end_fd);
+    if (self->folder_fd >= 0)
+        close(self->folder_fd);
+    td_free(self);
+}
+
+static td_result open_socket(control *self, td_err *err)
+{
+    struct sockaddr_un address;
+    td_result rc = open_folder(self->options.folder, &self->folder_fd, err);
+    if (rc != TD_OK)
+        return rc;
+    make_address(self->folder_fd, &address);
+    (void)unlinkat(self->folder_fd, NAME, 0); /* a killed recorder's */
+    self->end_fd = eventfd(0, EFD_CLOEXEC);
+    self->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (self->end_fd < 0 || self->listen_fd < 0 ||
+        bind(self->listen_fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        fchmodat(self->folder_fd, NAME, S_IRUSR | S_IWUSR, 0) != 0 ||
+        listen(self->listen_fd, WAITING_CLIENTS) != 0)
+        return td_err_set_os(err, errno, "cannot open the control socket '%s/%s'",
+                             self->options.folder, NAME);
+    return TD_OK;
+}
+
+td_result control_open(const control_options *options, control **out, td_err *err)
+{
+    control *self = td_alloc_zero(1, sizeof *self);
+    *self = (control){.options = *options, .folder_fd = -1, .listen_fd = -1, .end_fd = -1};
+    td_result rc = open_socket(self, err);
+    if (rc == TD_OK) {
+        int failure = pthread_create(&self->thread, NULL, run, self);
+        if (failure != 0)
+            rc = td_err_set_os(err, failure, "cannot start the control thread");
+    }
+    if (rc != TD_OK) {
+        close_files(self);
+        return rc;
+    }
+    *out = self;
+    return TD_OK;
+}
+
+int control_post(const control *self, const char *request)
+{
+    struct sockaddr_un address;
+    char line[CONTROL_REQUEST_BYTES + 1];
+    make_address(self->folder_fd, &address);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return 0;
+    int length = snprintf(line, sizeof line, "%s\n", request); /* fits: a constant of the caller */
+    int is_sent = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+                  send(fd, line, (size_t)length, MSG_NOSIGNAL) == length;
+    close(fd);
+    return is_sent;
+}
+
+void control_close(control *self)
+{
+    const uint64_t one = 1;
+    if (self == NULL)
+        return;
+    ssize_t written = write(self->end_fd, &one, sizeof one);
+    TD_ASSERT(written == sizeof one);
+    pthread_join(self->thread, NULL);
+    (void)unlinkat(self->folder_fd, NAME, 0);
+    close_files(self);
+}
+
+/* ---- the client's side ---- */
+
+static td_result connect_to(const char *folder, int fd, td_err *err)
+{
+    struct sockaddr_un address;
+    int folder_fd;
+    td_result rc = open_folder(folder, &folder_fd, err);
+    if (rc != TD_OK)
+        return rc;
+    make_address(folder_fd, &address);
+    int failure = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+    close(folder_fd);
+    if (failure == ENOENT || failure == ECONNREFUSED) {
+        td_err_set(err, TD_E_NOTFOUND, "no recorder runs in '%s'", folder);
+        td_err_hint(err, "'tapedeck record -a %s' starts one", folder);
+        return TD_E_NOTFOUND;
+    }
+    return failure == 0 ? TD_OK
+                        : td_err_set_os(err, failure, "cannot reach the recorder of '%s'", folder);
+}
+
+static td_result read_answer(int fd, uint64_t until_ns, td_buf *out, td_err *err)
+{
+    char part[4096];
+    for (;;) {
+        if (!wait_for(fd, POLLIN, until_ns))
+            return td_err_set(err, TD_E_BUSY, "the recorder did not answer in time");
+        ssize_t got = recv(fd, part, sizeof part, 0);
+        if (got < 0)
+            return td_err_set_os(err, errno, "the recorder's answer cannot be read");
+        if (got == 0)
+            return out->size > 0 ? TD_OK
+                                 : td_err_set(err, TD_E_IO,
+                                              "the recorder refused to answer: only its user and "
+                                              "root may ask it");
+        td_result rc = td_buf_append(out, part, (size_t)got, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+}
+
+td_result control_ask(const char *folder, const char *request, uint64_t timeout_ns, td_buf *out,
+                      td_err *err)
+{
+    const uint64_t until_ns = clock_mono_ns(clock_real()) + timeout_ns;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return td_err_set_os(err, errno, "cannot open a socket");
+    td_result rc = connect_to(folder, fd, err);
+    if (rc == TD_OK && (!send_all(fd, td_bytes_str(request), until_ns) ||
+                        !send_all(fd, td_bytes_str("\n"), until_ns)))
+        rc = td_err_set(err, TD_E_IO, "the recorder does not read the request");
+    if (rc == TD_OK)
+        rc = read_answer(fd, until_ns, out, err);
+    close(fd);
+    return rc;
+}

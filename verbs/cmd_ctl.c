@@ -1,0 +1,107 @@
+/* tapedeck ctl: asks a running recorder, or tells it to read its configuration again, to begin new
+ * segments or to stop. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/cli/option_groups.h"
+#include "base/cli/output.h"
+#include "recorder/control.h"
+#include "verbs/cmds.h"
+#include "verbs/record_control.h"
+
+/* A reload may read a list of instruments in several pages. */
+#define ANSWER_NS (120 * TD_NS_PER_S)
+
+static td_result check_command(const char *command, td_err *err)
+{
+    for (const char *const *known = CONTROL_COMMANDS; *known != NULL; known++)
+        if (strcmp(*known, command) == 0)
+            return TD_OK;
+    td_err_set(err, TD_E_INVALID, "'%s' is no command", command);
+    td_err_hint(err, "commands are status, reload, rotate and stop");
+    return TD_E_INVALID;
+}
+
+/* Separate the answer's status, and make an error of what failed. */
+static td_result read_answer(td_buf *answer, const char **text, td_err *err)
+{
+    td_result rc = td_buf_append(answer, "", 1, err);
+    if (rc != TD_OK)
+        return rc;
+    char *body = strchr((char *)answer->data, '\n');
+    if (body == NULL)
+        return td_err_set(err, TD_E_IO, "the recorder's answer is not one");
+    *text = ++body;
+    if (strncmp((const char *)answer->data, "0\n", 2) == 0)
+        return TD_OK;
+    char *hint = strchr(body, '\n');
+    if (hint != NULL)
+        *hint++ = '\0';
+    td_err_set(err, TD_E_IO, "%s", body);
+    if (hint != NULL && *hint != '\n')
+        td_err_hint(err, "%.*s", (int)strcspn(hint, "\n"), hint);
+    return TD_E_IO;
+}
+
+static td_result ask(const char *folder, const char *command, const json_options *form,
+                     output_stream *output, td_err *err)
+{
+    char request[CONTROL_REQUEST_BYTES];
+    const char *text = NULL;
+    td_buf answer;
+    td_buf_init(&answer, CONTROL_ANSWER_BYTES + 1);
+    (void)snprintf(request, sizeof request, "%s %s", command,
+                   form->is_json ? "json" : "text"); /* fits */
+    td_result rc = control_ask(folder, request, ANSWER_NS, &answer, err);
+    if (rc == TD_OK)
+        rc = read_answer(&answer, &text, err);
+    if (rc == TD_OK)
+        output_bytes(output, td_bytes_str(text));
+    td_buf_fini(&answer);
+    return rc;
+}
+
+exit_code cmd_ctl(const verb_context *context, int argc, char **argv)
+{
+    archive_choice choice = {0};
+    json_options form = {0};
+    options_operands operands;
+    exit_code status;
+    output_stream output;
+    td_err err;
+    const char *path = NULL;
+    option_group groups[] = {option_group_archive(&choice), option_group_json(&form)};
+    const options_spec spec = {
+        .verb = "ctl",
+        .summary = "Ask a running recorder for its status, or tell it to read its configuration "
+                   "again, to begin new segments, or to stop.",
+        .operands = "[ARCHIVE] status|reload|rotate|stop",
+        .operand_min = 1,
+        .operand_max = 2,
+        .groups = groups,
+        .group_count = sizeof groups / sizeof groups[0],
+        .statuses = {[EXIT_CODE_DONE] = "the recorder did it",
+                     [EXIT_CODE_USAGE] = "the command line is wrong",
+                     [EXIT_CODE_FAILED] = "no recorder runs there, or it did not do it: the "
+                                          "message says why"},
+        .examples = "tapedeck ctl tape status\n"
+                    "tapedeck ctl tape reload\n"
+                    "tapedeck ctl -a tape status --json",
+        .now_ns = clock_wall_ns(clock_real()),
+    };
+    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+        return status;
+    const char *command = operands.items[operands.count - 1];
+    td_result rc = check_command(command, &err);
+    if (rc == TD_OK && operands.count == 2 && choice.path != NULL)
+        rc = td_err_set(&err, TD_E_INVALID, "the archive is given twice");
+    if (rc == TD_OK && operands.count == 2)
+        path = operands.items[0];
+    else if (rc == TD_OK)
+        rc = archive_choice_require(&choice, &path, &err);
+    output_init(&output, stdout);
+    if (rc == TD_OK)
+        rc = ask(path, command, &form, &output, &err);
+    return report_end(context->report, &output, rc, &err, EXIT_CODE_DONE);
+}

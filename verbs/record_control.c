@@ -1,0 +1,227 @@
+#include "verbs/record_control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/io_posix.h"
+#include "base/cli/result.h"
+#include "base/cli/units.h"
+
+enum { STATUS_FAILED = 4 };
+
+const char *const CONTROL_COMMANDS[] = {"status", "reload", "rotate", "stop", NULL};
+
+void record_control_init(record_control *self)
+{
+    pthread_mutex_init(&self->mutex, NULL);
+}
+
+void record_control_fini(record_control *self)
+{
+    td_free(self->reload_error);
+    pthread_mutex_destroy(&self->mutex);
+}
+
+/* ---- reload ---- */
+
+static td_result read_again(const record_control *self, supervisor_changes *changes, td_err *err)
+{
+    recorder_config *wanted = td_alloc(sizeof *wanted); /* too large for a stack */
+    *wanted = *self->given;
+    td_result rc;
+    if (self->config_file == NULL) {
+        rc = td_err_set(err, TD_E_INVALID, "this recorder has no configuration file");
+        td_err_hint(err, "start it with --config FILE");
+    } else {
+        rc = config_load(wanted, io_posix(), self->config_file, err);
+    }
+    if (rc == TD_OK)
+        rc = config_finish(wanted, err);
+    if (rc == TD_OK)
+        rc = supervisor_reload(self->recorder, wanted, changes, err);
+    config_fini(wanted);
+    td_free(wanted);
+    return rc;
+}
+
+static td_result reload(record_control *self, supervisor_changes *changes, td_err *err)
+{
+    td_result rc = read_again(self, changes, err);
+    pthread_mutex_lock(&self->mutex);
+    td_free(self->reload_error);
+    self->reload_error = rc == TD_OK ? NULL : td_strdup(err->text);
+    self->reload_ns = clock_wall_ns(clock_real());
+    self->reloads += rc == TD_OK;
+    pthread_mutex_unlock(&self->mutex);
+    if (rc == TD_OK)
+        td_log_emit(self->log, TD_LOG_INFO,
+                    "the configuration was read again: %s added, %s removed; %s added, %s removed",
+                    format_counted(changes->feeds_added, "feed").text,
+                    format_count(changes->feeds_removed).text,
+                    format_counted(changes->topics_added, "topic").text,
+                    format_count(changes->topics_removed).text);
+    else
+        td_log_emit(self->log, TD_LOG_ERROR,
+                    "the new configuration is not used, recording continues with the old one: %s",
+                    err->text);
+    return rc;
+}
+
+void record_control_reload(record_control *self)
+{
+    supervisor_changes changes;
+    td_err err;
+    td_err_clear(&err);
+    (void)!reload(self, &changes, &err); /* it was logged */
+}
+
+static void describe_reload(result_writer *r, const supervisor_changes *changes)
+{
+    result_object_begin(r, NULL);
+    result_object_begin(r, "reload");
+    result_count(r, "feeds_added", changes->feeds_added);
+    result_count(r, "feeds_removed", changes->feeds_removed);
+    result_count(r, "topics_added", changes->topics_added);
+    result_count(r, "topics_removed", changes->topics_removed);
+    result_object_end(r, "{feeds_added feed} added, {feeds_removed} removed; {topics_added topic} "
+                         "added, {topics_removed} removed");
+    result_object_end(r, "{reload}\n");
+}
+
+/* ---- status ---- */
+
+static void describe_feeds(result_writer *r, const supervisor_feed *feeds, size_t count)
+{
+    static const table_column COLUMNS[] = {
+        {"feed", TABLE_LEFT, "{feed}"},
+        {"family", TABLE_LEFT, "{family}"},
+        {"topics", TABLE_RIGHT, "{topics}"},
+        {"connections", TABLE_RIGHT, "{connections}"},
+        {"live", TABLE_RIGHT, "{live_connections}"},
+    };
+    result_table_begin(r, "feeds", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
+    for (size_t i = 0; i < count; i++) {
+        result_object_begin(r, NULL);
+        result_text(r, "feed", feeds[i].name);
+        result_text(r, "family", feeds[i].family);
+        result_count(r, "topics", feeds[i].topics);
+        result_count(r, "connections", feeds[i].connections);
+        result_count(r, "live_connections", feeds[i].live_connections);
+        result_object_end(r, NULL);
+    }
+    result_list_end(r);
+}
+
+static void describe_status(result_writer *r, record_control *self, const supervisor_status *now,
+                            const supervisor_feed *feeds, size_t feed_count)
+{
+    const recording_stats *of = &now->recording;
+    char elapsed[TD_TIME_TEXT_BYTES];
+    char durable[TD_TIME_TEXT_BYTES];
+    td_duration_format(now->elapsed_ns, elapsed);
+    td_duration_format(of->lag.last_ns, durable);
+    result_object_begin(r, NULL);
+    describe_feeds(r, feeds, feed_count);
+    result_text(r, "session", self->session);
+    result_fraction(r, "elapsed_s", now->elapsed_ns / TD_NS_PER_MS, 3);
+    result_note(r, "elapsed", "%s", elapsed);
+    result_count(r, "frames", of->intake.frames_in);
+    result_size(r, "bytes", of->intake.bytes_in);
+    result_count(r, "dropped", of->intake.frames_dropped);
+    result_count(r, "gaps", of->intake.gaps);
+    result_count(r, "broken", of->live_check.broken);
+    result_count(r, "http_failures", now->http_failures);
+    result_number(r, "lag_ns", of->lag.last_ns);
+    result_number(r, "lag_ns_max", of->lag.max_ns);
+    result_note(r, "lag", "%s", durable);
+    result_number(r, "ring_percent", of->ring_percent);
+    pthread_mutex_lock(&self->mutex);
+    result_count(r, "reloads", self->reloads);
+    if (self->reload_ns == 0)
+        result_null(r, "reload_ns");
+    else
+        result_time(r, "reload_ns", self->reload_ns);
+    result_text(r, "reload_error", self->reload_error);
+    pthread_mutex_unlock(&self->mutex);
+    result_object_end(r,
+                      "{feeds}\nsession {session}, for {elapsed}\n{frames frame} received ({bytes}), "
+                      "{dropped} dropped; {gaps gap}; {broken book} broken\ndurable after {lag}; "
+                      "ring {ring_percent} %\n[the last reload failed: {reload_error}\n]");
+}
+
+/* ---- answers ---- */
+
+static void describe_word(result_writer *r, const char *name, const char *text)
+{
+    result_object_begin(r, NULL);
+    result_bool(r, name, 1);
+    result_note(r, "text", "%s", text);
+    result_object_end(r, "{text}\n");
+}
+
+static td_result run_command(record_control *self, const char *command, result_writer *r,
+                             td_err *err)
+{
+    supervisor_changes changes;
+    supervisor_status status;
+    supervisor_feed feeds[LIMIT_FEEDS];
+    size_t feed_count;
+    td_result rc;
+    if (strcmp(command, "status") == 0) {
+        rc = supervisor_get_status(self->recorder, &status, feeds, &feed_count, err);
+        if (rc == TD_OK)
+            describe_status(r, self, &status, feeds, feed_count);
+    } else if (strcmp(command, "reload") == 0) {
+        rc = reload(self, &changes, err);
+        if (rc == TD_OK)
+            describe_reload(r, &changes);
+    } else if (strcmp(command, "rotate") == 0) {
+        rc = supervisor_rotate(self->recorder, err);
+        if (rc == TD_OK)
+            describe_word(r, "rotating", "each feed's next frame begins a segment");
+    } else if (strcmp(command, "stop") == 0) {
+        supervisor_stop(self->recorder);
+        describe_word(r, "stopping", "the recorder stops, as by SIGTERM");
+        rc = TD_OK;
+    } else {
+        rc = td_err_set(err, TD_E_INVALID, "the recorder has no command '%.60s'", command);
+        td_err_hint(err, "its version may be older than that of this program");
+    }
+    return rc;
+}
+
+void record_control_answer(void *user, const char *request, td_buf *out)
+{
+    record_control *self = user;
+    char command[CONTROL_REQUEST_BYTES];
+    char *text = NULL;
+    size_t size = 0;
+    output_stream output;
+    result_writer r;
+    td_err err;
+    td_err_clear(&err);
+    FILE *memory = open_memstream(&text, &size);
+    if (memory == NULL)
+        td_out_of_memory(0);
+    const size_t length = strcspn(request, " ");
+    const json_options form = {.is_json = strcmp(request + length, " json") == 0};
+    (void)snprintf(command, sizeof command, "%.*s", (int)length, request); /* fits */
+    output_init(&output, memory);
+    result_begin(&r, &output, &form);
+    td_result rc = run_command(self, command, &r, &err);
+    result_end(&r);
+    td_result written = output_finish(&output, rc == TD_OK ? &err : NULL);
+    rc = rc == TD_OK ? written : rc;
+    (void)fclose(memory);
+    if (rc == TD_OK)
+        rc = td_buf_printf(out, &err, "0\n%s", text);
+    if (rc != TD_OK) {
+        td_buf_clear(out);
+        (void)!td_buf_printf(out, NULL, "%d\n%s\n%s\n", STATUS_FAILED, err.text,
+                             err.hint); /* fits */
+    }
+    free(text); /* of open_memstream. NOLINT */
+}
