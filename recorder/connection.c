@@ -812,12 +812,11 @@ void connection_end_topic(connection *self, size_t topic, const char *why)
 {
     TD_ASSERT(topic >= self->options.topic_first);
     size_t index = topic - self->options.topic_first;
+    const char *ended = self->options.topics[index];
+    const event end = {.kind = EVENT_SUBSCRIBE, .state = "ended", .topics = ended, .detail = why};
     subscriber_end(self->subscriber, index);
     if (self->was_open)
-        recorded_conn_emit(&self->conn, &(event){.kind = EVENT_SUBSCRIBE,
-                                                 .state = "ended",
-                                                 .topics = self->options.topics[index],
-                                                 .detail = why});
+        recorded_conn_emit(&self->conn, &end);
 }
 
 void connection_send_changes(connection *self)

@@ -471,12 +471,13 @@ static void add_bytes(const market_tile *self, td_buf *out)
     for (size_t i = 0; i < self->trades_count; i++)
         td_buf_add(out, &self->trades[i].column, 1);
     for (int is_bucket = 0; is_bucket < 2; is_bucket++)
-        for (size_t i = 0; i < (size_t)MARKET_COLUMNS * MARKET_LATENCIES; i++)
-            if (self->latencies[i / MARKET_LATENCIES][i % MARKET_LATENCIES] != 0)
-                td_buf_add(
-                    out,
-                    &(uint8_t){(uint8_t)(is_bucket ? i % MARKET_LATENCIES : i / MARKET_LATENCIES)},
-                    1);
+        for (size_t i = 0; i < (size_t)MARKET_COLUMNS * MARKET_LATENCIES; i++) {
+            const size_t column = i / MARKET_LATENCIES;
+            const size_t bucket = i % MARKET_LATENCIES;
+            const uint8_t number = (uint8_t)(is_bucket ? bucket : column);
+            if (self->latencies[column][bucket] != 0)
+                td_buf_add(out, &number, 1);
+        }
 }
 
 td_result market_tile_answer(const market_tile *self, const char *trades, td_buf *out, td_err *err)

@@ -1,0 +1,188 @@
+// A running recorder gets another configuration, by `tapedeck ctl` or SIGHUP, and answers questions. Expected: the exchange's own
+// account of sent frames, the configurations that the test writes, and docs/recording.md ("A running recorder").
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { describe } from "node:test";
+import { BIN, eventsOf, json, jsonList, run, segments, tapedeck, temporary } from "../support/harness.mjs";
+import { test } from "../support/npm_packages.mjs";
+import { compareWithTruth, PATHS, Recorder, simulator } from "../support/recorders.mjs";
+
+const FAMILIES = ["v5-linear", "v5-inverse", "v5-spot"];
+
+/** An exchange, a configuration that the test writes (family -> {topics, symbols, more}), and a recorder of it. */
+async function recorded(t, families, { rate = 300, args = [] } = {}) {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape"), file = path.join(dir, "feeds.yaml");
+  const server = await simulator(t, dir, ["--families", FAMILIES.join(), "--symbols", "4", "--rate", String(rate)]);
+  const write = (feeds, more = "") => fs.writeFileSync(file, `${more}feeds:\n` + Object.entries(feeds).map(([family, { topics, symbols, more = "" }]) =>
+    `  - family: ${family}\n    url: ${server.url}${PATHS[family]}\n    ca_file: ${server.ca}\n    topics: [${topics}]\n    symbols: [${symbols}]\n${more}`).join(""));
+  write(families);
+  const recorder = new Recorder(t, archive, ["-c", file, "--commit-interval", "100ms", ...args]);
+  const ctl = (...words) => json(t, ["ctl", archive, ...words, "--json"]);
+  const refused = async (pattern) => {
+    const { stderr } = await tapedeck(t, ["ctl", archive, "reload"], { status: 4 });
+    assert.match(stderr, pattern);
+  };
+  return { dir, archive, file, server, write, recorder, ctl, refused };
+}
+
+const durableOf = async (recorder, feed, more) => {
+  for (let n = 0; n < more; ) n += (await recorder.durableLine((row) => row.feed === feed && row.in > 1)) !== undefined;
+};
+
+describe("another configuration", { concurrency: true }, () => {
+  test("feeds, topics and symbols come and go, and no frame of any other is missing", async (t) => {
+    const before = { "v5-linear": { topics: "publicTrade, tickers", symbols: "BTCUSDT, ETHUSDT" }, "v5-inverse": { topics: "publicTrade", symbols: "BTCUSD" } };
+    const { archive, server, write, recorder, ctl } = await recorded(t, before);
+    await durableOf(recorder, "v5-linear", 3);
+    await durableOf(recorder, "v5-inverse", 2);
+    assert.deepEqual((await ctl("reload")).reload, { feeds_added: 0, feeds_removed: 0, topics_added: 0, topics_removed: 0 });
+    write({ "v5-linear": { topics: "publicTrade, orderbook.50", symbols: "BTCUSDT, EOSUSDT" }, "v5-spot": { topics: "publicTrade", symbols: "BTCUSDT" } });
+    assert.deepEqual((await ctl("reload")).reload, { feeds_added: 1, feeds_removed: 1, topics_added: 3, topics_removed: 3 });
+    await durableOf(recorder, "v5-linear", 3);
+    await durableOf(recorder, "v5-spot", 3);
+    const status = await ctl("status");
+    assert.deepEqual(status.feeds.map(({ feed, topics, connections, live_connections: live }) => [feed, topics, connections, live]),
+      [["v5-linear", 4, 1, 1], ["v5-spot", 1, 1, 1]]);
+    assert.equal(status.reloads, 2);
+    assert.equal(status.reload_error, null);
+    assert.ok(status.frames > 0 && status.elapsed_s > 0 && status.gaps === 0, JSON.stringify(status));
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+
+    const ended = (await eventsOf(t, archive, "subscribe")).filter(({ state }) => state === "ended");
+    assert.deepEqual(new Set(ended.map(({ topics, detail }) => `${topics} ${detail}`)), new Set(
+      ["publicTrade.ETHUSDT", "tickers.BTCUSDT", "tickers.ETHUSDT", "publicTrade.BTCUSD"].map((topic) => `${topic} removed from the configuration`)));
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+    for (const family of FAMILIES) {
+      const [connection, ...more] = await compareWithTruth(t, archive, family, server.truth);
+      assert.ok(more.length === 0 && connection.data > 0, family);
+    }
+    const { days } = await json(t, ["days", "-a", archive, "--json"]);
+    assert.deepEqual(days.map(({ feed, symbol, clean_percent: percent }) => `${feed} ${symbol} ${percent}`), [
+      "v5-inverse BTCUSD 100", "v5-linear BTCUSDT 100", "v5-linear EOSUSDT 100", "v5-linear ETHUSDT 100", "v5-spot BTCUSDT 100"]);
+    await tapedeck(t, ["verify", "-a", archive]);
+    await tapedeck(t, ["replay", "-a", archive]);
+  });
+
+  test("a feed that was removed has a gap only if a later session records it again", async (t) => {
+    const both = { "v5-linear": { topics: "publicTrade", symbols: "BTCUSDT, ETHUSDT" }, "v5-inverse": { topics: "publicTrade", symbols: "BTCUSD" } };
+    const { archive, file, write, recorder, ctl, refused } = await recorded(t, both);
+    await durableOf(recorder, "v5-linear", 2);
+    await durableOf(recorder, "v5-inverse", 2);
+    write({ "v5-linear": { topics: "publicTrade", symbols: "BTCUSDT" } });
+    assert.deepEqual((await ctl("reload")).reload, { feeds_added: 0, feeds_removed: 1, topics_added: 0, topics_removed: 1 });
+    write(both);
+    await refused(/feeds\.yaml:7: name: the feed 'v5-inverse' was removed from this session\n.*start the recorder again/);
+    await recorder.kill("SIGTERM");
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+    const second = new Recorder(t, archive, ["-c", file, "--commit-interval", "100ms"]);
+    await durableOf(second, "v5-linear", 2);
+    await durableOf(second, "v5-inverse", 2);
+    await second.kill("SIGTERM");
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+    assert.deepEqual(gaps.map(({ feed, reason, topic, symbol }) => [feed, reason, topic, symbol]).sort(), [["v5-inverse", "restart", null, null], ["v5-linear", "restart", null, null]]);
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
+
+  test("a configuration that cannot be used changes nothing, and the error names file, line and key", async (t) => {
+    const first = { "v5-linear": { topics: "publicTrade", symbols: "BTCUSDT" } };
+    const { archive, file, server, write, recorder, ctl, refused } = await recorded(t, first);
+    await durableOf(recorder, "v5-linear", 2);
+    const rows = [
+      [() => fs.writeFileSync(file, "feeds: [\n"), /feeds\.yaml:\d+: /],
+      [() => fs.rmSync(file), /cannot read '.*feeds\.yaml'/],
+      [() => write({ "v5-linear": { topics: "publicTrad", symbols: "BTCUSDT" } }), /feeds\.yaml:5: .*has no topic 'publicTrad\.BTCUSDT'/],
+      [() => write({ "v5-linear": { topics: "publicTrade", symbols: "BTCUSDT", more: "    stale_after: 7s\n" } }), /feeds\.yaml:7: .*'stale-after' cannot change while the feed is recorded/],
+      [() => write({ "v5-linear": { topics: "publicTrade", symbols: "'*'" } }), /feeds\.yaml:6: .*first pattern of symbols/],
+      [() => write(first, "overload: drop\n"), /'overload' cannot change while recording/],
+      [() => write({ ...first, "v5-spot": { topics: "nothing", symbols: "BTCUSDT" } }), /feeds\.yaml:10: .*has no topic 'nothing\.BTCUSDT'/],
+      [() => write({ ...first, "v5-spot": { topics: "publicTrade", symbols: "BTCUSDT", more: "    symbols_file: nowhere\n" } }), /'nowhere'/],
+    ];
+    for (const [change, pattern] of rows) {
+      change();
+      await refused(pattern);
+    }
+    assert.match((await ctl("status")).reload_error, /'nowhere'/);
+    assert.equal((await ctl("status")).reloads, 0);
+    await recorder.prints(/the new configuration is not used, recording continues with the old one/);
+    write({ "v5-linear": { topics: "publicTrade", symbols: "BTCUSDT, ETHUSDT" } });
+    recorder.child.kill("SIGHUP");
+    await recorder.prints(/the configuration was read again: 0 feeds added, 0 removed; 1 topic added, 0 removed/);
+    await durableOf(recorder, "v5-linear", 2);
+    assert.equal((await ctl("status")).reload_error, null);
+    await recorder.kill("SIGTERM");
+    const [connection, ...more] = await compareWithTruth(t, archive, "v5-linear", server.truth);
+    assert.ok(more.length === 0 && connection.data > 0);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+  });
+
+  test("patterns of symbols change, too", async (t) => {
+    const { recorder, write, ctl, archive } = await recorded(t, { "v5-linear": { topics: "publicTrade", symbols: "'*', '!ETH*'" } });
+    await recorder.prints(/3 of 4 listed instruments are chosen/);
+    await durableOf(recorder, "v5-linear", 2);
+    write({ "v5-linear": { topics: "publicTrade", symbols: "'*', '!BTC*'" } });
+    assert.deepEqual((await ctl("reload")).reload, { feeds_added: 0, feeds_removed: 0, topics_added: 0, topics_removed: 1 });
+    await recorder.prints(/v5-linear: ETHUSDT is listed: recording begins/);
+    await durableOf(recorder, "v5-linear", 2);
+    await recorder.kill("SIGTERM");
+    const events = await eventsOf(t, archive, "subscribe");
+    assert.deepEqual(events.filter(({ state }) => state === "ended").map(({ topics, detail }) => [topics, detail]), [["publicTrade.BTCUSDT", "removed from the configuration"]]);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+  });
+});
+
+describe("questions and commands", { concurrency: true }, () => {
+  test("rotate begins segments, stop ends the recorder", async (t) => {
+    const { archive, recorder, ctl } = await recorded(t, { "v5-linear": { topics: "publicTrade", symbols: "BTCUSDT" } });
+    await durableOf(recorder, "v5-linear", 2);
+    assert.deepEqual(await ctl("rotate"), { rotating: true });
+    await durableOf(recorder, "v5-linear", 3);
+    assert.equal(segments(archive).length, 1); // finished; the next one is open
+    assert.match((await tapedeck(t, ["ctl", archive, "status"])).stdout, /^feed +family[^]*v5-linear[^]*frames received .*0 dropped; 0 gaps; 0 books broken\n/);
+    assert.deepEqual(await ctl("stop"), { stopping: true });
+    assert.equal((await recorder.ended).code, 0, recorder.stderr);
+    assert.equal(segments(archive).length, 2);
+    assert.ok(!fs.existsSync(path.join(archive, "control")));
+    await tapedeck(t, ["verify", "-a", archive]);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+  });
+
+  test("without a recorder, and to wrong commands, the error names what to do", async (t) => {
+    const { archive, recorder } = await recorded(t, { "v5-linear": { topics: "publicTrade", symbols: "BTCUSDT" } });
+    await durableOf(recorder, "v5-linear", 1);
+    assert.match((await tapedeck(t, ["ctl", archive, "pause"], { status: 2 })).stderr, /'pause' is no command[^]*status, reload, rotate and stop/);
+    assert.match((await tapedeck(t, ["ctl", "-a", archive, archive, "status"], { status: 2 })).stderr, /given twice/);
+    // A client that sends nothing, too much, or does not read, delays others by seconds at most.
+    const silent = net.connect(path.join(archive, "control"));
+    const long = net.connect(path.join(archive, "control"));
+    long.write("x".repeat(1000));
+    silent.on("error", () => {});
+    long.on("error", () => {});
+    await tapedeck(t, ["ctl", archive, "status"]);
+    silent.destroy();
+    await recorder.kill("SIGKILL");
+    assert.match((await tapedeck(t, ["ctl", archive, "status"], { status: 4 })).stderr, /no recorder runs in[^]*hint: /);
+    assert.match((await tapedeck(t, ["ctl", path.join(archive, "nowhere"), "status"], { status: 4 })).stderr, /no archive: cannot open the folder/);
+    await tapedeck(t, ["verify", "-a", archive], { status: null }); // the socket that was left is no damage
+    const again = new Recorder(t, archive, ["--family", "v5-linear", "ws://127.0.0.1:1/v5/public/linear", "--topic", "publicTrade.BTCUSDT"]);
+    await again.prints(/cannot connect|refused/);
+    assert.match((await tapedeck(t, ["ctl", archive, "reload"], { status: 4 })).stderr, /no configuration file[^]*--config FILE/);
+    again.child.kill("SIGHUP"); // as the end of a terminal
+    assert.equal((await again.ended).code, 4);
+  });
+
+  test("another user gets no answer", { skip: process.getuid() !== 0 && "needs root" }, async (t) => {
+    const { dir, archive, recorder } = await recorded(t, { "v5-linear": { topics: "publicTrade", symbols: "BTCUSDT" } });
+    await durableOf(recorder, "v5-linear", 1);
+    assert.equal(fs.statSync(path.join(archive, "control")).mode & 0o777, 0o600);
+    const program = path.join(dir, "tapedeck-record");
+    fs.copyFileSync(path.join(BIN, "tapedeck-record"), program);
+    for (const name of [dir, archive, path.join(archive, "control"), program]) fs.chmodSync(name, 0o777);
+    const end = await run(t, program, ["ctl", archive, "status"], { status: null, under: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] });
+    assert.equal(end.code, 4, end.stderr);
+    assert.match(end.stderr, /refused to answer: only its user and root may ask it/);
+    await recorder.kill("SIGTERM");
+  });
+});
