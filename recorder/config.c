@@ -22,7 +22,6 @@
 /* Maximum size of a configuration file; one with LIMIT_FEEDS feeds is far smaller. */
 enum { CONFIG_FILE_BYTES_MAX = 1 << 20 };
 
-
 void config_init(recorder_config *config)
 {
     memset(config, 0, sizeof *config);
@@ -50,8 +49,8 @@ void config_fini(recorder_config *config)
 
 void config_take_file(recorder_config *config, recorder_config *from)
 {
-    config->later_files = td_array_grow(config->later_files, config->later_file_count,
-                                        sizeof(settings_file *));
+    config->later_files =
+        td_array_grow(config->later_files, config->later_file_count, sizeof(settings_file *));
     config->later_files[config->later_file_count++] = from->file;
     from->file = NULL;
 }
@@ -487,11 +486,10 @@ static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
     const struct {
         const char *key;
         td_result (*finish)(feed_config *feed, td_err *err);
-    } steps[] = {{chosen_by, resolve_family}, {credential, check_credentials},
-                 {"url", resolve_url},        {"feed", finish_name},
-                 {"topic", check_topics},     {"symbol", check_symbols},
-                 {"binary", check_binary},    {"http", finish_http},
-                 {"symbol", finish_listing}};
+    } steps[] = {
+        {chosen_by, resolve_family}, {credential, check_credentials}, {"url", resolve_url},
+        {"feed", finish_name},       {"topic", check_topics},         {"symbol", check_symbols},
+        {"binary", check_binary},    {"http", finish_http},           {"symbol", finish_listing}};
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < sizeof steps / sizeof *steps; i++) {
         *key = steps[i].key;

@@ -69,9 +69,9 @@ typedef struct recorder_config {
     pipeline_config pipeline; /* config_finish sets its feeds */
     uint64_t
         duration_ns; /* stop after this time; 0: never. This and the next two: command line only */
-    uint64_t max_frames; /* stop after this many inbound frames; 0: never */
-    uint8_t until_close; /* stop at the first close by a peer */
-    settings_file *file; /* owner of the texts above; NULL: the command line */
+    uint64_t max_frames;         /* stop after this many inbound frames; 0: never */
+    uint8_t until_close;         /* stop at the first close by a peer */
+    settings_file *file;         /* owner of the texts above; NULL: the command line */
     settings_file **later_files; /* owners, too: files that supervisor_reload read */
     size_t later_file_count;
 } recorder_config;

@@ -1,9 +1,10 @@
 #include "recorder/control.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,35 +18,40 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-static const char NAME[] = "control";
-
 enum { WAITING_CLIENTS = 8, REQUEST_MS = 2000, ANSWER_MS = 5000 };
+
+typedef struct control_address {
+    struct sockaddr_un name;
+    socklen_t bytes;
+} control_address;
 
 struct control {
     control_options options;
     pthread_t thread;
-    int folder_fd, listen_fd, end_fd;
+    control_address address;
+    int listen_fd, end_fd;
 };
 
 /* ---- addresses ---- */
 
-/* A path of at most 107 bytes can be an address, so the folder is named by its descriptor. */
-static void make_address(int folder_fd, struct sockaddr_un *out)
+/* The socket of a folder. */
+static td_result make_address(const char *folder, control_address *out, td_err *err)
 {
-    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
-    (void)snprintf(out->sun_path, sizeof out->sun_path, "/proc/self/fd/%d/%s", folder_fd,
-                   NAME); /* fits */
-}
-
-static td_result open_folder(const char *folder, int *out, td_err *err)
-{
-    *out = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (*out >= 0)
-        return TD_OK;
-    int failure = errno;
-    td_result rc = td_err_set_os(err, failure, "cannot open the folder '%s'", folder);
-    return failure == ENOENT || failure == ENOTDIR ? td_err_add(err, TD_E_NOTFOUND, "no archive")
-                                                   : rc;
+    struct stat found;
+    if (stat(folder, &found) != 0) {
+        int failure = errno;
+        td_result rc = td_err_set_os(err, failure, "cannot find the folder '%s'", folder);
+        return failure == ENOENT || failure == ENOTDIR
+                   ? td_err_add(err, TD_E_NOTFOUND, "no archive")
+                   : rc;
+    }
+    *out = (control_address){.name.sun_family = AF_UNIX};
+    /* A zero byte before the name: it is not a file. */
+    int size =
+        snprintf(out->name.sun_path + 1, sizeof out->name.sun_path - 1, "tapedeck-control-%jx-%jx",
+                 (uintmax_t)found.st_dev, (uintmax_t)found.st_ino); /* fits */
+    out->bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)size);
+    return TD_OK;
 }
 
 /* ---- bytes, with time limits ---- */
@@ -142,34 +148,29 @@ static void close_files(control *self)
         close(self->listen_fd);
     if (self->end_fd >= 0)
         close(self->end_fd);
-    if (self->folder_fd >= 0)
-        close(self->folder_fd);
     td_free(self);
 }
 
 static td_result open_socket(control *self, td_err *err)
 {
-    struct sockaddr_un address;
-    td_result rc = open_folder(self->options.folder, &self->folder_fd, err);
+    td_result rc = make_address(self->options.folder, &self->address, err);
     if (rc != TD_OK)
         return rc;
-    make_address(self->folder_fd, &address);
-    (void)unlinkat(self->folder_fd, NAME, 0); /* a killed recorder's */
     self->end_fd = eventfd(0, EFD_CLOEXEC);
     self->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (self->end_fd < 0 || self->listen_fd < 0 ||
-        bind(self->listen_fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        fchmodat(self->folder_fd, NAME, S_IRUSR | S_IWUSR, 0) != 0 ||
+        bind(self->listen_fd, (const struct sockaddr *)&self->address.name, self->address.bytes) !=
+            0 ||
         listen(self->listen_fd, WAITING_CLIENTS) != 0)
-        return td_err_set_os(err, errno, "cannot open the control socket '%s/%s'",
-                             self->options.folder, NAME);
+        return td_err_set_os(err, errno, "cannot open the control socket of '%s'",
+                             self->options.folder);
     return TD_OK;
 }
 
 td_result control_open(const control_options *options, control **out, td_err *err)
 {
     control *self = td_alloc_zero(1, sizeof *self);
-    *self = (control){.options = *options, .folder_fd = -1, .listen_fd = -1, .end_fd = -1};
+    *self = (control){.options = *options, .listen_fd = -1, .end_fd = -1};
     td_result rc = open_socket(self, err);
     if (rc == TD_OK) {
         int failure = pthread_create(&self->thread, NULL, run, self);
@@ -186,15 +187,14 @@ td_result control_open(const control_options *options, control **out, td_err *er
 
 int control_post(const control *self, const char *request)
 {
-    struct sockaddr_un address;
     char line[CONTROL_REQUEST_BYTES + 1];
-    make_address(self->folder_fd, &address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return 0;
     int length = snprintf(line, sizeof line, "%s\n", request); /* fits: a constant of the caller */
-    int is_sent = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
-                  send(fd, line, (size_t)length, MSG_NOSIGNAL) == length;
+    int is_sent =
+        connect(fd, (const struct sockaddr *)&self->address.name, self->address.bytes) == 0 &&
+        send(fd, line, (size_t)length, MSG_NOSIGNAL) == length;
     close(fd);
     return is_sent;
 }
@@ -207,7 +207,6 @@ void control_close(control *self)
     ssize_t written = write(self->end_fd, &one, sizeof one);
     TD_ASSERT(written == sizeof one);
     pthread_join(self->thread, NULL);
-    (void)unlinkat(self->folder_fd, NAME, 0);
     close_files(self);
 }
 
@@ -215,21 +214,18 @@ void control_close(control *self)
 
 static td_result connect_to(const char *folder, int fd, td_err *err)
 {
-    struct sockaddr_un address;
-    int folder_fd;
-    td_result rc = open_folder(folder, &folder_fd, err);
+    control_address address;
+    td_result rc = make_address(folder, &address, err);
     if (rc != TD_OK)
         return rc;
-    make_address(folder_fd, &address);
-    int failure = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
-    close(folder_fd);
-    if (failure == ENOENT || failure == ECONNREFUSED) {
-        td_err_set(err, TD_E_NOTFOUND, "no recorder runs in '%s'", folder);
-        td_err_hint(err, "'tapedeck record -a %s' starts one", folder);
-        return TD_E_NOTFOUND;
-    }
-    return failure == 0 ? TD_OK
-                        : td_err_set_os(err, failure, "cannot reach the recorder of '%s'", folder);
+    if (connect(fd, (const struct sockaddr *)&address.name, address.bytes) == 0)
+        return TD_OK;
+    if (errno != ECONNREFUSED)
+        return td_err_set_os(err, errno, "cannot reach the recorder of '%s'", folder);
+    td_err_set(err, TD_E_NOTFOUND, "no recorder runs in '%s'", folder);
+    td_err_hint(err, "'tapedeck record -a %s' starts one; of a recorder in a container, ask there",
+                folder);
+    return TD_E_NOTFOUND;
 }
 
 static td_result read_answer(int fd, uint64_t until_ns, td_buf *out, td_err *err)

@@ -1,6 +1,8 @@
-/* The control socket of a running recorder: a Unix socket "control" in the archive's folder. A
- * client sends a line, and reads the answer until the end. The recorder answers one client after
- * the other, on a thread of its own, and only processes of its user or of root. */
+/* The control socket of a running recorder: a Unix socket in the abstract namespace, named after
+ * the archive's folder, so that the archive has no file that is no data, and nothing is left of a
+ * recorder that was killed. A client sends a line, and reads the answer until the end. The recorder
+ * answers one client after the other, on a thread of its own, and only processes of its user or of
+ * root, in its network namespace. */
 #ifndef TD_RECORDER_CONTROL_H
 #define TD_RECORDER_CONTROL_H
 
@@ -23,14 +25,14 @@ typedef struct control_options {
     void *user;
 } control_options;
 
-/* Open the socket, instead of one that a killed recorder left, and start the thread. TD_E_IO. */
+/* Open the socket and start the thread. TD_E_IO. */
 TD_MUST_USE td_result control_open(const control_options *options, control **out, td_err *err);
 
 /* Send a request to an own socket, without waiting for the answer. Any thread. 0: it is not
  * possible, because too many requests wait. */
 int control_post(const control *self, const char *request);
 
-/* Wait for the current answer, end the thread and remove the socket. NULL is fine. */
+/* Wait for the current answer, end the thread and close the socket. NULL is fine. */
 void control_close(control *self);
 
 /* Ask the recorder of this archive folder, and append its answer to out. TD_E_NOTFOUND: no recorder

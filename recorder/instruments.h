@@ -26,7 +26,8 @@ int symbol_is_valid(td_bytes text);
 /* 1 if a configured symbol is a pattern. */
 int instruments_is_pattern(const char *symbol);
 
-/* Open without a reading. lists and the patterns' texts are borrowed. instruments_close: NULL is fine. */
+/* Open without a reading. lists and the patterns' texts are borrowed. instruments_close: NULL is
+ * fine. */
 instruments *instruments_open(const instrument_lists *lists, const options_list *symbols);
 void instruments_close(instruments *self);
 

@@ -73,7 +73,8 @@ static size_t find_feed(const recorder_config *config, const char *name)
 static td_result refuse(const recorder_config *wanted, size_t index, const char *key, td_err *err)
 {
     td_err_set(err, TD_E_INVALID, "'%s' cannot change while the feed is recorded", key);
-    td_err_hint(err, "give the feed with the new setting another name, or start the recorder again");
+    td_err_hint(err,
+                "give the feed with the new setting another name, or start the recorder again");
     return config_err_add(wanted, index, key, TD_E_INVALID, err);
 }
 
@@ -91,8 +92,9 @@ static td_result compare_feed(const recorder_config *running, const recorder_con
     int has_list = a->listing != LIMIT_FEED_HTTP;
     if (has_list != (b->listing != LIMIT_FEED_HTTP)) {
         td_err_set(err, TD_E_INVALID,
-                   has_list ? "the feed's last pattern of symbols cannot go while it is recorded"
-                            : "the feed's first pattern of symbols cannot come while it is recorded");
+                   has_list
+                       ? "the feed's last pattern of symbols cannot go while it is recorded"
+                       : "the feed's first pattern of symbols cannot come while it is recorded");
         td_err_hint(err, "give the feed with the new symbols another name, or start the recorder "
                          "again");
         return config_err_add(wanted, pair.wanted, "symbol", TD_E_INVALID, err);
@@ -115,8 +117,8 @@ static td_result add_feed(const recorder_config *running, const recorder_config 
     return TD_OK;
 }
 
-td_result reload_compare(const recorder_config *running,
-                         const recorder_config *wanted, reload_plan *out, td_err *err)
+td_result reload_compare(const recorder_config *running, const recorder_config *wanted,
+                         reload_plan *out, td_err *err)
 {
     static const char *const NONE[] = {NULL};
     *out = (reload_plan){0};
@@ -146,7 +148,8 @@ td_result reload_compare(const recorder_config *running,
             out->changed[out->changed_count++] = pair;
     }
     for (size_t i = 0; rc == TD_OK && i < running->feed_count; i++)
-        if (!running->feeds[i].is_removed && find_feed(wanted, running->feeds[i].name) == wanted->feed_count)
+        if (!running->feeds[i].is_removed &&
+            find_feed(wanted, running->feeds[i].name) == wanted->feed_count)
             out->removed[out->removed_count++] = i;
     return rc;
 }

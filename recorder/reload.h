@@ -17,8 +17,8 @@ typedef struct reload_pair {
 } reload_pair;
 
 typedef struct reload_plan {
-    reload_pair changed[LIMIT_FEEDS]; /* other topics or symbols, or a file of symbols, whose content
-                                         may be another one */
+    reload_pair changed[LIMIT_FEEDS]; /* other topics or symbols, or a file of symbols, whose
+                                         content may be another one */
     size_t changed_count;
     size_t added[LIMIT_FEEDS]; /* in the wanted configuration */
     size_t added_count;
@@ -26,10 +26,10 @@ typedef struct reload_plan {
     size_t removed_count;
 } reload_plan;
 
-/* Compare. TD_E_INVALID: a setting has changed that cannot change while recording, or a feed is back that was
- * removed; the error names file, line, key and what to do. TD_E_LIMIT: more than LIMIT_FEEDS feeds
- * in one session, with those that were removed. */
-TD_MUST_USE td_result reload_compare(const recorder_config *running,
-                                     const recorder_config *wanted, reload_plan *out, td_err *err);
+/* Compare. TD_E_INVALID: a setting has changed that cannot change while recording, or a feed is
+ * back that was removed; the error names file, line, key and what to do. TD_E_LIMIT: more than
+ * LIMIT_FEEDS feeds in one session, with those that were removed. */
+TD_MUST_USE td_result reload_compare(const recorder_config *running, const recorder_config *wanted,
+                                     reload_plan *out, td_err *err);
 
 #endif

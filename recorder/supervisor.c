@@ -600,8 +600,9 @@ static td_result call(supervisor *self, void (*fn)(supervisor *self, void *work)
     }
     pthread_mutex_unlock(&self->call_mutex);
     return made.is_done ? TD_OK
-                        : td_err_set(err, TD_E_BUSY, "the recorder is starting or ending: ask "
-                                                     "again, or look at its log");
+                        : td_err_set(err, TD_E_BUSY,
+                                     "the recorder is starting or ending: ask "
+                                     "again, or look at its log");
 }
 
 /* ---- running ---- */

@@ -27,7 +27,7 @@ typedef struct supervisor_status {
 } supervisor_status;
 
 typedef struct supervisor_options {
-    archive *archive; /* open for appending; borrowed, like the other pointers */
+    archive *archive;        /* open for appending; borrowed, like the other pointers */
     recorder_config *config; /* changed by supervisor_reload */
     td_clock clock;
     const td_log *log;

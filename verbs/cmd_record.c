@@ -278,7 +278,7 @@ static void print_summary(record_ui *ui, const char *session, const char *path,
 /* A session that signals and the control socket reach. */
 typedef struct reached_session {
     supervisor *recorder;
-    control *socket; /* NULL: the file system has no sockets */
+    control *socket; /* NULL: it could not be opened */
     const char *config_file;
 } reached_session;
 

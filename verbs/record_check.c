@@ -161,8 +161,9 @@ static void check_feed(check *self, size_t index)
                        format_counted(feed->subscription.shard_count, "connection").text);
         add_row(self, CONFIGURATION, self->log_feed, CHECK_GOOD, text, NULL);
     } else if (rc == TD_E_NETWORK) {
-        add_failure(self, "instruments", self->log_feed, &err,
-                    "a pattern of symbols needs the exchange's list: check the feed's http addresses");
+        add_failure(
+            self, "instruments", self->log_feed, &err,
+            "a pattern of symbols needs the exchange's list: check the feed's http addresses");
     } else {
         add_invalid(self, index, &err);
     }

@@ -1,7 +1,6 @@
 #include "verbs/record_control.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -146,10 +145,10 @@ static void describe_status(result_writer *r, record_control *self, const superv
         result_time(r, "reload_ns", self->reload_ns);
     result_text(r, "reload_error", self->reload_error);
     pthread_mutex_unlock(&self->mutex);
-    result_object_end(r,
-                      "{feeds}\nsession {session}, for {elapsed}\n{frames frame} received ({bytes}), "
-                      "{dropped} dropped; {gaps gap}; {broken book} broken\ndurable after {lag}; "
-                      "ring {ring_percent} %\n[the last reload failed: {reload_error}\n]");
+    result_object_end(
+        r, "{feeds}\nsession {session}, for {elapsed}\n{frames frame} received ({bytes}), "
+           "{dropped} dropped; {gaps gap}; {broken book} broken\ndurable after {lag}; "
+           "ring {ring_percent} %\n[the last reload failed: {reload_error}\n]");
 }
 
 /* ---- answers ---- */
@@ -193,19 +192,24 @@ static td_result run_command(record_control *self, const char *command, result_w
     return rc;
 }
 
+/* A stream that writes to a td_buf. */
+static ssize_t write_to_buf(void *cookie, const char *bytes, size_t size)
+{
+    return td_buf_append(cookie, bytes, size, NULL) == TD_OK ? (ssize_t)size : 0;
+}
+
 void record_control_answer(void *user, const char *request, td_buf *out)
 {
     record_control *self = user;
     char command[CONTROL_REQUEST_BYTES];
-    char *text = NULL;
-    size_t size = 0;
     output_stream output;
     result_writer r;
     td_err err;
     td_err_clear(&err);
-    FILE *memory = open_memstream(&text, &size);
+    FILE *memory = fopencookie(out, "w", (cookie_io_functions_t){.write = write_to_buf});
     if (memory == NULL)
         td_out_of_memory(0);
+    td_buf_add(out, "0\n", 2);
     const size_t length = strcspn(request, " ");
     const json_options form = {.is_json = strcmp(request + length, " json") == 0};
     (void)snprintf(command, sizeof command, "%.*s", (int)length, request); /* fits */
@@ -216,12 +220,9 @@ void record_control_answer(void *user, const char *request, td_buf *out)
     td_result written = output_finish(&output, rc == TD_OK ? &err : NULL);
     rc = rc == TD_OK ? written : rc;
     (void)fclose(memory);
-    if (rc == TD_OK)
-        rc = td_buf_printf(out, &err, "0\n%s", text);
     if (rc != TD_OK) {
         td_buf_clear(out);
         (void)!td_buf_printf(out, NULL, "%d\n%s\n%s\n", STATUS_FAILED, err.text,
                              err.hint); /* fits */
     }
-    free(text); /* of open_memstream. NOLINT */
 }

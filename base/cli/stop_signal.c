@@ -49,8 +49,7 @@ static void *run(void *arg)
             release(self, 0);
             continue;
         }
-        if (number == SIGHUP && self->calls.hangup != NULL &&
-            self->calls.hangup(self->calls.user))
+        if (number == SIGHUP && self->calls.hangup != NULL && self->calls.hangup(self->calls.user))
             continue;
         uint64_t now_ns = clock_mono_ns(clock);
         if (first_ns != 0 && now_ns - first_ns < SECOND_AFTER_NS)

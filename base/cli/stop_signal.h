@@ -1,8 +1,8 @@
-/* SIGINT, SIGTERM and SIGHUP act the same in all programs (but for a SIGHUP that a caller takes): the first signal requests a stop, a
- * second one within 5 s ends the process at once (an archive that is being written remains
- * recoverable). If SIGHUP is ignored at the start, as by nohup(1), it stays ignored. If a program
- * changed its terminal, its callback `release` is also called before SIGTSTP (Ctrl-Z) stops the
- * process, and SIGQUIT ends the process like a second signal.
+/* SIGINT, SIGTERM and SIGHUP act the same in all programs (but for a SIGHUP that a caller takes):
+ * the first signal requests a stop, a second one within 5 s ends the process at once (an archive
+ * that is being written remains recoverable). If SIGHUP is ignored at the start, as by nohup(1), it
+ * stays ignored. If a program changed its terminal, its callback `release` is also called before
+ * SIGTSTP (Ctrl-Z) stops the process, and SIGQUIT ends the process like a second signal.
  *
  * A thread waits for the signals, so there are no handlers and no global state. Block the signals
  * before any thread is started, because threads inherit the mask. Signals that arrive before

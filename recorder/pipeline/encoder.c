@@ -49,8 +49,8 @@ typedef struct feed_state {
 struct encoder {
     encoder_options options;
     pthread_t thread;
-    feed_state *feeds;         /* LIMIT_FEEDS: feeds may be added */
-    atomic_size_t feed_count;  /* feeds that are open; release/acquire */
+    feed_state *feeds;        /* LIMIT_FEEDS: feeds may be added */
+    atomic_size_t feed_count; /* feeds that are open; release/acquire */
     event_reader *events;
     uint64_t close_after_ns;
     uint64_t record_mono_ns; /* time of receipt of the current record */

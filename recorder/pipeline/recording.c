@@ -22,7 +22,7 @@ struct recording {
     live_check *live_check;
     encoder *encoder;
     archive_writer *writer;
-    size_t writer_feeds; /* feeds of the writer; disk thread, once it runs */
+    size_t writer_feeds;   /* feeds of the writer; disk thread, once it runs */
     uint64_t file_bytes;   /* size of the session's segments, once writer is closed */
     free_space free_space; /* set before the disk thread, which reads it, starts */
     lag *lag;

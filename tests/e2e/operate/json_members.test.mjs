@@ -113,6 +113,25 @@ async function record(t, page, dir) {
   return archive;
 }
 
+/** The answers of a running recorder; its second configuration is refused. */
+async function controlled(t, page, dir) {
+  const archive = path.join(dir, "controlled"), file = path.join(dir, "feeds.yaml");
+  const exchange = await listening(t, SIM, dir);
+  const [url, , family, , ca] = feed(exchange);
+  const text = `feeds:\n  - url: ${url}\n    family: ${family}\n    ca_file: ${ca}\n    topics: [publicTrade.BTCUSDT]\n`;
+  fs.writeFileSync(file, text);
+  const recorder = new Program(t, "tapedeck", ["record", "-a", archive, "-c", file, "--json"]);
+  await recorder.line((line) => line.includes('"durable"'));
+  page.check("ctl reload", await json(t, ["ctl", archive, "reload", "--json"]));
+  fs.writeFileSync(file, `${text}    stale_after: 1s\n`);
+  await tapedeck(t, ["ctl", archive, "reload"], { status: 4 });
+  page.check("ctl status", await json(t, ["ctl", archive, "status", "--json"]));
+  page.check("ctl rotate", await json(t, ["ctl", archive, "rotate", "--json"]));
+  page.check("ctl stop", await json(t, ["ctl", archive, "stop", "--json"]));
+  await recorder.ended;
+  await exchange.program.kill("SIGTERM");
+}
+
 /** An archive with one open segment, left by a recorder that was killed. */
 async function crashed(t, dir) {
   const archive = path.join(dir, "crashed");
@@ -217,6 +236,7 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
     const { program } = await listening(t, [verb, ...args, "--plain", "--json"], fs.mkdtempSync(path.join(dir, `${verb}-`)));
     const end = await program.kill("SIGTERM");
     assert.equal(end.code, 0, end.stderr);
+  await controlled(t, page, dir);
     page.check(verb, JSON.parse(end.stdout));
   };
   await stopped("serve", archive);
