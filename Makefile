@@ -381,7 +381,7 @@ check-asan:
 E2E_threads = export/csv_and_jsonl export/hftbacktest export/parquet_rows hostile/process_limits operate/days \
               record/all_families_match_truth record/bad_frames_and_disconnects record/configuration_disk_signals \
               record/durability_lag record/gaps_of_late_frames record/import record/independent_feeds \
-              record/recorded_frames_unchanged record/recorder_faults record/recording_matches_truth record/survives_kill \
+              record/recorded_frames_unchanged record/recorder_faults record/recording_matches_truth record/reload record/survives_kill \
               regress/baselines regress/drift regress/user_decoders replay/status_line serve/http_control \
               serve/late_subscriber_snapshots serve/recorded_session_repeats serve/terminal_keys tap/relayed_unchanged view/hostile_requests
 UNIT_threads = $(filter $(addprefix $(B)/tests/,base/test_ring base/test_workers base/cli/test_line_writer export/% format/test_segment_reader \
