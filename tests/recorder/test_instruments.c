@@ -130,6 +130,24 @@ static void a_symbol_ends_when_two_readings_lack_it(void **state)
     instruments_close(self);
 }
 
+static void other_patterns_keep_what_still_matches(void **state)
+{
+    (void)state;
+    options_list symbols;
+    options_list other;
+    instruments *self = open_with(&symbols, (const char *const[]){"*", "!C", NULL});
+    instruments_close(open_with(&other, (const char *const[]){"*", "!A", NULL}));
+    assert_string_equal(read_list(self, "A B C"), "+A +B ");
+    instruments_choose(self, &other);
+    assert_string_equal(changes(self), "+B "); /* all that are begun */
+    assert_string_equal(read_list(self, "A B C"), "+C ");
+    assert_string_equal(read_list(self, "A B C"), "");
+    instruments_choose(self, &symbols);
+    assert_string_equal(changes(self), "+B ");
+    assert_string_equal(read_list(self, "A B C"), "+A ");
+    instruments_close(self);
+}
+
 static td_result take(instruments *self, const char *listed, const char *next, const char **page,
                       td_err *err)
 {
@@ -201,6 +219,7 @@ int main(void)
         cmocka_unit_test(patterns_choose),
         cmocka_unit_test(a_symbol_begins_when_it_is_traded),
         cmocka_unit_test(a_symbol_ends_when_two_readings_lack_it),
+        cmocka_unit_test(other_patterns_keep_what_still_matches),
         cmocka_unit_test(a_list_has_pages),
         cmocka_unit_test(bad_lists_change_nothing),
     };
