@@ -30,12 +30,13 @@
 typedef struct recording recording;
 
 typedef struct recording_options {
-    archive *archive;              /* open for appending; borrowed, like the other pointers */
-    const pipeline_config *config; /* feeds may be added while it runs, each before its first event:
-                                      set the feed, then feed_count */
-    redactor *const *redactors;    /* LIMIT_FEEDS, one per feed; NULL: nothing to hide. Segments of
-                                      feeds with a redactor are    private: they hold orders, balances and
-                                      other data of the key's owner */
+    archive *archive; /* open for appending; borrowed, like the other pointers */
+    /* Feeds may be added while it runs, each before its first event: set the feed, then feed_count.
+     */
+    const pipeline_config *config;
+    /* LIMIT_FEEDS, by feed; NULL: nothing to hide. Segments of feeds with a redactor are private:
+     * they hold orders, balances and other data of the key's owner. */
+    redactor *const *redactors;
     td_clock clock;
     const td_log *log;
     /* Disk thread, after the fdatasync of the chunk and before its catalog commit. May be NULL. */
