@@ -214,7 +214,7 @@ void control_close(control *self)
 
 static td_result connect_to(const char *folder, int fd, td_err *err)
 {
-    control_address address;
+    control_address address = {0};
     td_result rc = make_address(folder, &address, err);
     if (rc != TD_OK)
         return rc;

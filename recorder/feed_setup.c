@@ -8,6 +8,8 @@
 #include "base/assert.h"
 #include "base/suggest.h"
 #include "base/url.h"
+#include "archive/archive_view.h"
+#include "archive/feed_slots.h"
 #include "recorder/first_listing.h"
 
 /* 1 if two URLs have the same host. Ignores the rest of the URL, and the case of host names. */
@@ -165,69 +167,98 @@ static td_result check_ca_file(const feed_config *from, td_io io, td_err *err)
     return rc == TD_E_NOTFOUND ? td_err_add(err, TD_E_INVALID, "the CA file") : rc;
 }
 
-static td_result read_listing(const feed_config *from, wire_loop *loop, const td_log *log,
-                              feed_setup *feed, td_err *err)
+/* Take the symbols that the feed has in earlier recordings. */
+static td_result assume_past(const feed_config *from, archive *past, instruments *listed,
+                             td_err *err)
 {
-    if (from->listing == LIMIT_FEED_HTTP)
-        return TD_OK;
-    TD_ASSERT(loop != NULL);
-    feed->listed = instruments_open(from->family->exchange->instruments, &from->symbols);
-    td_result rc = first_listing_read(loop, from, feed->listed, err);
+    const feed_slots_query query = {
+        .feed = from->name, .before_ns = UINT64_MAX, .shard_count = LIMIT_FEED_SLOTS};
+    archive_view *view = NULL;
+    feed_slots slots = {0};
+    td_result rc = archive_view_open(past, VIEW_ALL, NULL, &view, err);
     if (rc == TD_OK)
-        td_log_emit(log, TD_LOG_INFO, "%s: %zu of %zu listed instruments are chosen", from->name,
-                    instruments_traded_count(feed->listed), instruments_listed_count(feed->listed));
+        rc = feed_slots_read(view, &query, &slots, err);
+    for (size_t i = 0; rc == TD_OK && i < slots.topic_count; i++)
+        instruments_assume(listed, slots.topics[i]->name + slots.topics[i]->topic_bytes);
+    feed_slots_fini(&slots);
+    archive_view_close(view);
     return rc;
 }
 
-td_result feed_setup_choose_topics(const recorder_config *config, size_t index, td_io io,
-                                   const instruments *listed, const td_log *log, subscription *out,
-                                   td_err *err)
+static td_result read_listing(const feed_config *from, const feed_setup_env *env, feed_setup *feed,
+                              td_err *err)
+{
+    td_err ignored;
+    if (from->listing == LIMIT_FEED_HTTP)
+        return TD_OK;
+    TD_ASSERT(env->loop != NULL);
+    feed->listed = instruments_open(from->family->exchange->instruments, &from->symbols);
+    td_result rc = first_listing_read(env->loop, from, feed->listed, err);
+    if (rc == TD_OK) {
+        td_log_emit(env->log, TD_LOG_INFO, "%s: %zu of %zu listed instruments are chosen",
+                    from->name, instruments_traded_count(feed->listed),
+                    instruments_listed_count(feed->listed));
+        return TD_OK;
+    }
+    /* A list that was read, but has no symbol that is chosen, is the patterns' fault. */
+    if (env->past == NULL || instruments_listed_count(feed->listed) > 0 ||
+        assume_past(from, env->past, feed->listed, &ignored) != TD_OK ||
+        instruments_traded_count(feed->listed) == 0)
+        return rc;
+    td_log_emit(env->log, TD_LOG_WARNING,
+                "%s; until it can be read, the %zu symbols are recorded that this archive has",
+                err->text, instruments_traded_count(feed->listed));
+    return TD_OK;
+}
+
+td_result feed_setup_choose_topics(const recorder_config *config, size_t index,
+                                   const feed_setup_env *env, const instruments *listed,
+                                   subscription *out, td_err *err)
 {
     const feed_config *from = &config->feeds[index];
     const char *key = "symbols-file"; /* key that the error is about */
     symbol_list symbols = {0};
-    td_result rc = symbols_open(from, io, listed, &symbols, err);
+    td_result rc = symbols_open(from, env->io, listed, &symbols, err);
     if (rc == TD_OK) {
         key = "topic";
         rc = subscription_open(from, &symbols, out, err);
     }
     if (rc == TD_OK)
-        rc = check_topics(from, out, log, err);
+        rc = check_topics(from, out, env->log, err);
     symbols_fini(&symbols);
     return rc == TD_OK ? rc : config_err_add(config, index, key, rc, err);
 }
 
-td_result feed_setup_open_subscription(const recorder_config *config, size_t index, td_io io,
-                                       wire_loop *loop, const td_log *log, feed_setup *feed,
-                                       td_err *err)
+td_result feed_setup_open_subscription(const recorder_config *config, size_t index,
+                                       const feed_setup_env *env, feed_setup *feed, td_err *err)
 {
     const feed_config *from = &config->feeds[index];
     /* Set by config_finish(). */
     TD_ASSERT(from->family != NULL);
     TD_ASSERT(from->url != NULL);
     const char *key = "ca-file"; /* key that the error is about */
-    td_result rc = check_ca_file(from, io, err);
+    td_result rc = check_ca_file(from, env->io, err);
     if (rc == TD_OK) {
         key = "symbol";
-        rc = read_listing(from, loop, log, feed, err);
+        rc = read_listing(from, env, feed, err);
     }
     if (rc != TD_OK)
         return config_err_add(config, index, key, rc, err);
-    rc = feed_setup_choose_topics(config, index, io, feed->listed, log, &feed->subscription, err);
+    rc = feed_setup_choose_topics(config, index, env, feed->listed, &feed->subscription, err);
     if (rc == TD_OK)
-        check_is_sent(from, log);
+        check_is_sent(from, env->log);
     return rc;
 }
 
-td_result feed_setup_open(const recorder_config *config, size_t index, td_io io, wire_loop *loop,
-                          const td_log *log, feed_setup *out, td_err *err)
+td_result feed_setup_open(const recorder_config *config, size_t index, const feed_setup_env *env,
+                          feed_setup *out, td_err *err)
 {
     td_result rc = feed_setup_read_credentials(config, index, out, err);
     if (rc == TD_OK) {
         rc = hide_urls(&config->feeds[index], &out->redactor, err);
         if (rc != TD_OK)
             return config_err_add(config, index, NULL, rc, err);
-        rc = feed_setup_open_subscription(config, index, io, loop, log, out, err);
+        rc = feed_setup_open_subscription(config, index, env, out, err);
     }
     return rc;
 }
@@ -241,15 +272,15 @@ feed_setup *feed_setup_make_all(void)
     return feeds;
 }
 
-td_result feed_setup_open_all(const recorder_config *config, td_io io, wire_loop *loop,
-                              const td_log *log, feed_setup **out, td_err *err)
+td_result feed_setup_open_all(const recorder_config *config, const feed_setup_env *env,
+                              feed_setup **out, td_err *err)
 {
     TD_ASSERT(config->feed_count > 0);
     *out = NULL;
     feed_setup *feeds = feed_setup_make_all();
     td_result rc = TD_OK;
     for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
-        rc = feed_setup_open(config, i, io, loop, log, &feeds[i], err);
+        rc = feed_setup_open(config, i, env, &feeds[i], err);
         if (rc == TD_OK)
             feed_setup_share_budget(config, feeds, i);
     }

@@ -3,6 +3,7 @@
 #ifndef TD_RECORDER_FEED_SETUP_H
 #define TD_RECORDER_FEED_SETUP_H
 
+#include "archive/archive.h"
 #include "recorder/capture/redact.h"
 #include "recorder/backoff.h"
 #include "recorder/config.h"
@@ -23,36 +24,43 @@ typedef struct feed_setup {
     http_feed *http;
 } feed_setup;
 
+/* What setting up a feed uses. All borrowed for the call. */
+typedef struct feed_setup_env {
+    td_io io;
+    wire_loop *loop;   /* reads lists of instruments; NULL: no symbol is a pattern */
+    const td_log *log; /* gets warnings; may be NULL */
+    archive *past;     /* if a list cannot be read, the feed's symbols in this archive are used
+                          instead; NULL: it must be read */
+} feed_setup_env;
+
 /* Open one setup for each feed of a finished configuration, in the same order, followed by empty
  * ones: LIMIT_FEEDS in all. If a feed has secrets, core dumps are disabled. Logs topics that the
- * family does not have (log may be NULL). Lists of instruments are read in the loop, which may be
- * NULL if no symbol is a pattern. *out is the caller's, for feed_setup_close_all(). TD_E_INVALID,
- * TD_E_IO, TD_E_NETWORK: *out is NULL. */
-TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, td_io io, wire_loop *loop,
-                                          const td_log *log, feed_setup **out, td_err *err);
+ * family does not have. *out is the caller's, for feed_setup_close_all(). TD_E_INVALID, TD_E_IO,
+ * TD_E_NETWORK: *out is NULL. */
+TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, const feed_setup_env *env,
+                                          feed_setup **out, td_err *err);
 
 /* Open a single one, which must be empty; then give it its connections' budget, which it shares
  * with the feeds before it. */
-TD_MUST_USE td_result feed_setup_open(const recorder_config *config, size_t index, td_io io,
-                                      wire_loop *loop, const td_log *log, feed_setup *out,
-                                      td_err *err);
+TD_MUST_USE td_result feed_setup_open(const recorder_config *config, size_t index,
+                                      const feed_setup_env *env, feed_setup *out, td_err *err);
 void feed_setup_share_budget(const recorder_config *config, feed_setup *feeds, size_t index);
 
-/* Make the subscription of a feed of a finished configuration. listed: as in symbols_open. Logs
- * topics that the family does not have. TD_E_INVALID, TD_E_LIMIT, TD_E_IO. */
+/* Make the subscription of a feed. listed: as in symbols_open. TD_E_INVALID, TD_E_LIMIT, TD_E_IO.
+ */
 TD_MUST_USE td_result feed_setup_choose_topics(const recorder_config *config, size_t index,
-                                               td_io io, const instruments *listed,
-                                               const td_log *log, subscription *out, td_err *err);
+                                               const feed_setup_env *env, const instruments *listed,
+                                               subscription *out, td_err *err);
 
-/* The steps of feed_setup_open_all, for a caller that reports the errors of every feed: LIMIT_FEEDS
+/* The steps of feed_setup_open, for a caller that reports the errors of every feed: LIMIT_FEEDS
  * setups without content, and two independent steps for each. The first one sets the credentials,
  * the second one reads the symbols and makes the subscription. */
 feed_setup *feed_setup_make_all(void);
 TD_MUST_USE td_result feed_setup_read_credentials(const recorder_config *config, size_t index,
                                                   feed_setup *feed, td_err *err);
 TD_MUST_USE td_result feed_setup_open_subscription(const recorder_config *config, size_t index,
-                                                   td_io io, wire_loop *loop, const td_log *log,
-                                                   feed_setup *feed, td_err *err);
+                                                   const feed_setup_env *env, feed_setup *feed,
+                                                   td_err *err);
 
 /* Close all setups and free the array. NULL is fine. */
 void feed_setup_close_all(feed_setup *feeds);

@@ -231,6 +231,18 @@ void instruments_choose(instruments *self, const options_list *symbols)
     }
 }
 
+void instruments_assume(instruments *self, const char *symbol)
+{
+    if (symbol[0] == '\0' || !symbol_is_valid(td_bytes_str(symbol)) || !is_chosen(self, symbol))
+        return;
+    listed_symbol *assumed = find_or_add(self, symbol);
+    if (assumed->is_begun)
+        return;
+    assumed->is_begun = 1;
+    self->traded_count++;
+    note(&self->begun, &self->begun_count, assumed->name);
+}
+
 /* ---- results, life ---- */
 
 const char *const *instruments_begun(const instruments *self, size_t *count)

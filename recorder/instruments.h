@@ -35,6 +35,10 @@ void instruments_close(instruments *self);
  * the next reading begins the others that match. */
 void instruments_choose(instruments *self, const options_list *symbols);
 
+/* Begin a symbol, if it matches, that an earlier recording has: instruments_begun returns it, too.
+ * The next readings end it if they lack it. */
+void instruments_assume(instruments *self, const char *symbol);
+
 /* A reading begins; an unfinished one is void. */
 void instruments_begin(instruments *self);
 

@@ -100,6 +100,7 @@ static void grow_queue(subscriber *self)
 static void queue_push(subscriber *self, range topics)
 {
     TD_ASSERT(topics.count > 0);
+    TD_ASSERT(self->queue_capacity > 0);
     if (self->queue_count == self->queue_capacity)
         grow_queue(self);
     self->queue[(self->queue_first + self->queue_count) % self->queue_capacity] = topics;

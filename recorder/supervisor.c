@@ -141,12 +141,20 @@ static void resume_all(void *user)
 
 /* ---- opening ---- */
 
+static feed_setup_env setup_env(const supervisor *self, wire_loop *loop, archive *past)
+{
+    return (feed_setup_env){.io = archive_io(self->options.archive),
+                            .loop = loop,
+                            .log = self->options.log,
+                            .past = past};
+}
+
 static td_result open_feeds(supervisor *self, td_err *err)
 {
     const recorder_config *config = self->options.config;
     self->redactors = td_alloc_zero(LIMIT_FEEDS, sizeof(redactor *));
-    td_result rc = feed_setup_open_all(config, archive_io(self->options.archive), self->loop,
-                                       self->options.log, &self->feeds, err);
+    const feed_setup_env env = setup_env(self, self->loop, self->options.archive);
+    td_result rc = feed_setup_open_all(config, &env, &self->feeds, err);
     for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
         self->redactors[i] = self->feeds[i].redactor.count == 0 ? NULL : &self->feeds[i].redactor;
     return rc;
@@ -762,11 +770,11 @@ static td_result prepare_feeds(const supervisor *self, reload_work *work, td_err
     archive_view *view = NULL;
     wire_loop *loop = NULL;
     td_result rc = wire_loop_open(self->options.clock, self->options.log, &loop, err);
-    for (size_t i = 0; rc == TD_OK && i < work->plan.added_count; i++)
-        rc = feed_setup_open(work->wanted, work->plan.added[i], archive_io(self->options.archive),
-                             loop, self->options.log, &work->setups[i], err);
     if (rc == TD_OK)
         rc = archive_open(&reading, archive_path(self->options.archive), ARCHIVE_READ, &from, err);
+    const feed_setup_env env = setup_env(self, loop, from);
+    for (size_t i = 0; rc == TD_OK && i < work->plan.added_count; i++)
+        rc = feed_setup_open(work->wanted, work->plan.added[i], &env, &work->setups[i], err);
     if (rc == TD_OK)
         rc = archive_view_open(from, VIEW_ALL, NULL, &view, err);
     if (rc == TD_OK)
@@ -784,6 +792,7 @@ static td_result prepare_feeds(const supervisor *self, reload_work *work, td_err
 /* Make the changed feeds' new subscriptions. */
 static td_result choose_topics(supervisor *self, reload_work *work, td_err *err)
 {
+    const feed_setup_env env = setup_env(self, NULL, NULL);
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < work->plan.changed_count; i++) {
         const reload_pair pair = work->plan.changed[i];
@@ -791,8 +800,8 @@ static td_result choose_topics(supervisor *self, reload_work *work, td_err *err)
         instruments *listed = self->feeds[pair.running].listed;
         if (listed != NULL)
             instruments_choose(listed, &wanted->symbols);
-        rc = feed_setup_choose_topics(work->wanted, pair.wanted, archive_io(self->options.archive),
-                                      listed, self->options.log, &work->fresh[i], err);
+        rc =
+            feed_setup_choose_topics(work->wanted, pair.wanted, &env, listed, &work->fresh[i], err);
     }
     for (size_t i = 0; rc != TD_OK && i < work->plan.changed_count; i++) {
         const size_t running = work->plan.changed[i].running;

@@ -153,7 +153,8 @@ static void check_feed(check *self, size_t index)
     }
     self->is_finished[index] = 1;
     self->log_feed = self->config->feeds[index].name;
-    rc = feed_setup_open_subscription(self->config, index, self->io, self->loop, &log, feed, &err);
+    const feed_setup_env env = {.io = self->io, .loop = self->loop, .log = &log};
+    rc = feed_setup_open_subscription(self->config, index, &env, feed, &err);
     if (rc == TD_OK) {
         char text[2 * UNIT_TEXT_BYTES + 8];
         (void)snprintf(text, sizeof text, "%s, %s", /* fits */

@@ -48,7 +48,7 @@ static void feeds_of_one_host_share_its_limit(void **state)
     feed_setup *feeds = NULL;
     if (config_finish(config, &err) != TD_OK)
         fail_msg("%s", err.text);
-    if (feed_setup_open_all(config, io_posix(), NULL, NULL, &feeds, &err) != TD_OK)
+    if (feed_setup_open_all(config, &(feed_setup_env){.io = io_posix()}, &feeds, &err) != TD_OK)
         fail_msg("%s", err.text);
     for (size_t i = 0; i < COUNT; i++)
         for (size_t k = 0; k < COUNT; k++)
@@ -107,7 +107,8 @@ static void topics_and_families_that_have_ended_are_logged(void **state)
         td_err err;
         feed_setup *feeds = NULL;
         if (config_finish(config, &err) != TD_OK ||
-            feed_setup_open_all(config, io_posix(), NULL, &log, &feeds, &err) != TD_OK)
+            feed_setup_open_all(config, &(feed_setup_env){.io = io_posix(), .log = &log}, &feeds,
+                                &err) != TD_OK)
             fail_msg("%s", err.text);
         assert_string_equal(text, ROWS[i].text);
         feed_setup_close_all(feeds);

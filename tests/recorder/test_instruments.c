@@ -148,6 +148,22 @@ static void other_patterns_keep_what_still_matches(void **state)
     instruments_close(self);
 }
 
+static void recorded_symbols_replace_a_list_until_it_is_read(void **state)
+{
+    (void)state;
+    options_list symbols;
+    instruments *self = open_with(&symbols, (const char *const[]){"*", "!C", NULL});
+    for (const char *const *name = (const char *const[]){"A", "B", "A", "C", "", "X Y", NULL};
+         *name != NULL; name++)
+        instruments_assume(self, *name);
+    assert_string_equal(changes(self), "+A +B ");
+    assert_int_equal(instruments_traded_count(self), 2);
+    assert_int_equal(instruments_listed_count(self), 0);
+    assert_string_equal(read_list(self, "B C D"), "+D ?");
+    assert_string_equal(read_list(self, "B C D"), "-A ");
+    instruments_close(self);
+}
+
 static td_result take(instruments *self, const char *listed, const char *next, const char **page,
                       td_err *err)
 {
@@ -220,6 +236,7 @@ int main(void)
         cmocka_unit_test(a_symbol_begins_when_it_is_traded),
         cmocka_unit_test(a_symbol_ends_when_two_readings_lack_it),
         cmocka_unit_test(other_patterns_keep_what_still_matches),
+        cmocka_unit_test(recorded_symbols_replace_a_list_until_it_is_read),
         cmocka_unit_test(a_list_has_pages),
         cmocka_unit_test(bad_lists_change_nothing),
     };

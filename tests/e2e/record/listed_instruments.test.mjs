@@ -86,6 +86,30 @@ describe("listed instruments", { concurrency: true }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
+  test("if the list cannot be read, the archive's symbols are recorded until it can", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const { server, list } = await listedExchange(t, dir, 6, 300, ["BTCUSDT", "ETHUSDT", "XRPUSDT"]);
+    const first = new Recorder(t, archive, args(server, ["publicTrade"], "*", "!XRP*"));
+    await first.durableAfter(3);
+    await first.kill("SIGKILL");
+    list([]);
+    const second = new Recorder(t, archive, args(server, ["publicTrade"], "*", "!XRP*"));
+    await second.prints(/cannot read the list of instruments.*until it can be read, the 2 symbols are recorded that this archive has/);
+    await second.durableAfter(2);
+    list(["BTCUSDT", "EOSUSDT"]);
+    await says(second, "EOSUSDT", "is listed");
+    await says(second, "ETHUSDT", "has ended");
+    await second.durableAfter(second.durableLines + 3);
+    assert.equal((await second.kill("SIGTERM")).code, 0, second.stderr);
+    assert.deepEqual([...new Set(await requested(t, archive))].sort(), ["BTCUSDT", "EOSUSDT", "ETHUSDT"]);
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+    assert.deepEqual(gaps.map(({ reason, topic }) => [reason, topic]), [["crash", null]]);
+    // Patterns that match nothing are a fault of theirs.
+    const none = await run(t, "tapedeck-record", ["record", "-a", archive, ...args(server, ["publicTrade"], "BTC*", "!*USDT")], { status: 2 });
+    assert.match(none.stderr, /the symbols' patterns match none of 2 instruments/);
+  });
+
   test("without a list, or with none that matches, the recorder ends and names the reason", async (t) => {
     const dir = temporary(t);
     const { server, list } = await listedExchange(t, dir, 3, 100, ["BTCUSDT"]);
