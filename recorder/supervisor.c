@@ -596,7 +596,7 @@ static td_result call(supervisor *self, void (*fn)(supervisor *self, void *work)
     while (self->is_serving && self->call != NULL)
         pthread_cond_wait(&self->call_changed, &self->call_mutex);
     if (self->is_serving) {
-        self->call = &made;
+        self->call = &made; // cppcheck-suppress autoVariables // until this function returns
         atomic_store_explicit(&self->has_call, 1, memory_order_relaxed);
         wire_loop_wake(self->loop);
     }

@@ -312,12 +312,14 @@ td_result market_tile_rebin(const market_tile *from, td_decimal bin, market_tile
 
 /* ---- bytes ---- */
 
+enum { POINTER_BYTES = sizeof(void *) };
+
 void market_tile_save(const market_tile *self, td_buf *out)
 {
     const size_t at = out->size;
     td_buf_add(out, self, sizeof *self);
-    memset(out->data + at + offsetof(market_tile, runs), 0, sizeof(void *));
-    memset(out->data + at + offsetof(market_tile, trades), 0, sizeof(void *));
+    memset(out->data + at + offsetof(market_tile, runs), 0, POINTER_BYTES);
+    memset(out->data + at + offsetof(market_tile, trades), 0, POINTER_BYTES);
     td_buf_add(out, self->runs, self->run_count * sizeof *self->runs);
     td_buf_add(out, self->trades, self->trades_count * sizeof *self->trades);
 }
