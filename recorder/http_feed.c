@@ -259,7 +259,10 @@ void http_feed_live(http_feed *self)
 void http_feed_list_again(http_feed *self, uint64_t wait_ns)
 {
     TD_ASSERT(self->options.feed->listing < self->options.feed->http_count);
-    self->rows[self->options.feed->listing].due_mono_ns = now_mono_ns(self) + wait_ns;
+    uint64_t again_ns = now_mono_ns(self) + wait_ns;
+    uint64_t *due_ns = &self->rows[self->options.feed->listing].due_mono_ns;
+    if (again_ns < *due_ns)
+        *due_ns = again_ns;
     set_timer(self);
 }
 

@@ -51,7 +51,7 @@ void http_feed_live(http_feed *self);
 void http_feed_start(http_feed *self);
 void http_feed_stop(http_feed *self);
 
-/* Read the list of instruments again, after this many ns. */
+/* Read the list of instruments again, after this many ns at the latest. */
 void http_feed_list_again(http_feed *self, uint64_t wait_ns);
 
 /* Failed requests so far. */

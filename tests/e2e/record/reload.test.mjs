@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { BIN, eventsOf, json, jsonList, Program, run, segments, tapedeck, temporary } from "../support/harness.mjs";
+import { BIN, eventsOf, json, jsonList, Program, run, segments, tapedeck, temporary, tooLong } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { compareWithTruth, PATHS, Recorder, simulator } from "../support/recorders.mjs";
 
@@ -138,6 +138,56 @@ describe("another configuration", { concurrency: true }, () => {
     const events = await eventsOf(t, archive, "subscribe");
     assert.deepEqual(events.filter(({ state }) => state === "ended").map(({ topics, detail }) => [topics, detail]), [["publicTrade.BTCUSDT", "removed from the configuration"]]);
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+  });
+});
+
+describe("many changes", () => {
+  const READING_S = 2, CHANGES = 20;
+
+  test("600 symbols, of which 20 come and 20 go, beside 20 reloads: each is requested within a reading, and nothing else is touched", { skip: tooLong }, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape"), file = path.join(dir, "feeds.yaml"), listed = path.join(dir, "instruments");
+    const names = (await json(t, ["sim", "--list", "--families", "v5-linear", "--symbols", "600", "--json"])).rows
+      .filter(({ kind }) => kind === "symbol").map(({ name }) => name);
+    const list = (from, to) => {
+      fs.writeFileSync(`${listed}.new`, names.map((name, i) => `${name}${i < from ? " Closed" : ""}\n`).slice(0, to).join(""));
+      fs.renameSync(`${listed}.new`, listed);
+    };
+    list(0, 580);
+    const server = await simulator(t, dir, ["--families", "v5-linear,v5-inverse,v5-spot", "--symbols", "600", "--rate", "400", "--instruments-file", listed]);
+    const feed = (family, topics, symbols) => `  - family: ${family}\n    url: ${server.url}${PATHS[family]}\n    ca_file: ${server.ca}\n    topics: [${topics}]\n    symbols: [${symbols}]\n`;
+    const write = (more) => fs.writeFileSync(file, "feeds:\n" + feed("v5-linear", "publicTrade", "'*'") + `    instruments_every: ${READING_S}s\n    max_topics_per_connection: 200\n` +
+      feed("v5-inverse", "publicTrade", "BTCUSD") + feed("v5-spot", "publicTrade", more ? "BTCUSDT, ETHUSDT" : "BTCUSDT"));
+    write(false);
+    const recorder = new Recorder(t, archive, ["-c", file, "--commit-interval", "100ms"], { deadlineMs: 400_000 });
+    for (let shard = 0; shard < 3; shard++) await recorder.prints(new RegExp(`shard ${shard}\\): subscribed to`));
+    const at = new Map();
+    for (let i = 0; i < CHANGES; i++) {
+      list(i + 1, 581 + i);
+      at.set(names[580 + i], Date.now());
+      write(i % 2 === 0);
+      assert.deepEqual((await json(t, ["ctl", archive, "reload", "--json"])).reload, { feeds_added: 0, feeds_removed: 0, topics_added: i % 2 === 0 ? 1 : 0, topics_removed: i % 2 });
+      await recorder.prints(new RegExp(`${names[580 + i]} is listed`));
+      await recorder.prints(new RegExp(`${names[i]} has ended`));
+    }
+    await durableOf(recorder, "v5-linear", 5);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const events = await eventsOf(t, archive, "subscribe");
+    const delays = [];
+    for (const [symbol, written] of at) {
+      const sent = events.find(({ state, topics }) => state === "sent" && topics.split(",").includes(`publicTrade.${symbol}`));
+      assert.ok(sent, `${symbol} was never requested`);
+      delays.push(sent.at_ns / 1e6 - written);
+    }
+    t.diagnostic(`requested after at most ${Math.max(...delays).toFixed(0)} ms, a reading every ${READING_S} s`);
+    assert.ok(Math.max(...delays) < READING_S * 1000 + 10_000, `${delays}`); // on a loaded machine
+    assert.equal(events.filter(({ state, detail }) => state === "ended" && detail === "instrument ended").length, CHANGES);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+    for (const family of ["v5-linear", "v5-inverse", "v5-spot"]) {
+      const connections = await compareWithTruth(t, archive, family, server.truth);
+      assert.equal(connections.length, family === "v5-linear" ? 3 : 1, family);
+      assert.ok(connections.every(({ data }) => data > 0), family);
+    }
   });
 });
 
