@@ -121,8 +121,11 @@ td_result td_io_check_absent(td_io io, const char *path, td_err *err)
 {
     uint64_t bytes;
     td_err cause;
-    if (td_io_size_at(io, path, &bytes, &cause) == TD_E_NOTFOUND)
+    td_result rc = td_io_size_at(io, path, &bytes, &cause);
+    if (rc == TD_E_NOTFOUND)
         return TD_OK;
+    if (rc == TD_E_IO)
+        return td_err_pass(err, rc, &cause);
     td_err_set(err, TD_E_INVALID, "'%s' exists already", path);
     td_err_hint(err, "remove it, or give another name");
     return TD_E_INVALID;

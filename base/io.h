@@ -99,8 +99,8 @@ TD_MUST_USE td_result td_io_size(td_file *file, uint64_t *out, td_err *err);
  * unreadable file and for anything but a regular file. */
 TD_MUST_USE td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err);
 
-/* Check that path does not exist, before long work whose result is written to path. TD_E_INVALID,
- * with a hint: path exists. */
+/* Check that path does not exist, before long work whose result is written to path. TD_E_IO;
+ * TD_E_INVALID, with a hint: path exists. */
 TD_MUST_USE td_result td_io_check_absent(td_io io, const char *path, td_err *err);
 
 /* Restrict a folder to its owner (0700). TD_E_NOTFOUND; TD_E_IO, for instance if it belongs to

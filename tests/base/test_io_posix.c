@@ -537,12 +537,32 @@ static void test_no_descriptor_stays(void **state)
     assert_int_equal(after, before);
 }
 
+static void test_absent_is_not_unreadable(void **state)
+{
+    (void)state;
+    char long_name[400];
+    td_err err;
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    td_io_close(make_file("there", "x"));
+    assert_int_equal(mkdir("folder", 0700), 0);
+    assert_int_equal(td_io_check_absent(io, "nowhere", &err), TD_OK);
+    for (const char *const *name = (const char *const[]){"there", "folder", NULL}; *name != NULL;
+         name++) {
+        assert_int_equal(td_io_check_absent(io, *name, &err), TD_E_INVALID);
+        assert_non_null(strstr(err.text, "exists already"));
+    }
+    assert_int_equal(td_io_check_absent(io, long_name, &err), TD_E_IO);
+    assert_non_null(strstr(err.text, "File name too long"));
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
 #define ON_DISK(test)   cmocka_unit_test_setup_teardown(test, open_disk, close_disk)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        IN_FOLDER(test_absent_is_not_unreadable),
         IN_FOLDER(test_write_and_read),
         ON_DISK(test_write_and_read),
         IN_FOLDER(test_read_file),
