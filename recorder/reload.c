@@ -80,15 +80,15 @@ static td_result refuse(const recorder_config *wanted, size_t index, const char 
 
 /* Topics and symbols may change; but a feed that reads the list of instruments keeps doing so. */
 static td_result compare_feed(const recorder_config *running, const recorder_config *wanted,
-                              reload_pair pair, int *is_changed, td_err *err)
+                              reload_pair *pair, td_err *err)
 {
     static const char *const MAY_CHANGE[] = {"topic", "symbol", "symbols-file", NULL};
-    const feed_config *a = &running->feeds[pair.running];
-    const feed_config *b = &wanted->feeds[pair.wanted];
+    const feed_config *a = &running->feeds[pair->running];
+    const feed_config *b = &wanted->feeds[pair->wanted];
     const option_row *other =
         first_difference(CONFIG_FEED_ROWS, CONFIG_FEED_ROW_COUNT, MAY_CHANGE, a, b);
     if (other != NULL)
-        return refuse(wanted, pair.wanted, other->long_name, err);
+        return refuse(wanted, pair->wanted, other->long_name, err);
     int has_list = a->listing != LIMIT_FEED_HTTP;
     if (has_list != (b->listing != LIMIT_FEED_HTTP)) {
         td_err_set(err, TD_E_INVALID,
@@ -97,10 +97,11 @@ static td_result compare_feed(const recorder_config *running, const recorder_con
                        : "the feed's first pattern of symbols cannot come while it is recorded");
         td_err_hint(err, "give the feed with the new symbols another name, or start the recorder "
                          "again");
-        return config_err_add(wanted, pair.wanted, "symbol", TD_E_INVALID, err);
+        return config_err_add(wanted, pair->wanted, "symbol", TD_E_INVALID, err);
     }
-    *is_changed = a->symbols_file != NULL || b->symbols_file != NULL ||
-                  !is_same_list(&a->topics, &b->topics) || !is_same_list(&a->symbols, &b->symbols);
+    pair->has_other_settings = !is_same_text(a->symbols_file, b->symbols_file) ||
+                               !is_same_list(&a->topics, &b->topics) ||
+                               !is_same_list(&a->symbols, &b->symbols);
     return TD_OK;
 }
 
@@ -131,8 +132,7 @@ td_result reload_compare(const recorder_config *running, const recorder_config *
     }
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < wanted->feed_count; i++) {
-        const reload_pair pair = {find_feed(running, wanted->feeds[i].name), i};
-        int is_changed = 0;
+        reload_pair pair = {.running = find_feed(running, wanted->feeds[i].name), .wanted = i};
         if (pair.running == running->feed_count) {
             rc = add_feed(running, wanted, i, out, err);
             continue;
@@ -143,8 +143,8 @@ td_result reload_compare(const recorder_config *running, const recorder_config *
             td_err_hint(err, "start the recorder again to record it again");
             return config_err_add(wanted, i, "feed", TD_E_INVALID, err);
         }
-        rc = compare_feed(running, wanted, pair, &is_changed, err);
-        if (rc == TD_OK && is_changed)
+        rc = compare_feed(running, wanted, &pair, err);
+        if (rc == TD_OK && (pair.has_other_settings || wanted->feeds[i].symbols_file != NULL))
             out->changed[out->changed_count++] = pair;
     }
     for (size_t i = 0; rc == TD_OK && i < running->feed_count; i++)

@@ -14,6 +14,7 @@
 /* A feed of both configurations, with its places in them. */
 typedef struct reload_pair {
     size_t running, wanted;
+    uint8_t has_other_settings; /* 0: only the content of a file of symbols may have changed */
 } reload_pair;
 
 typedef struct reload_plan {

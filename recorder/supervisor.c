@@ -14,7 +14,7 @@
 #include "recorder/http_feed.h"
 #include "recorder/reload.h"
 
-enum { RELOADS_MAX = 1000 }; /* each keeps the texts of its file */
+enum { RELOADS_MAX = 1000 }; /* with other settings: each keeps the texts of its file */
 
 #define TICK_NS      (10 * TD_NS_PER_MS)
 #define STATUS_NS    (100 * TD_NS_PER_MS)
@@ -755,6 +755,7 @@ typedef struct reload_work {
     gap_list ledger;
     subscription fresh[LIMIT_FEEDS]; /* of the changed feeds */
     supervisor_changes *changes;
+    uint8_t uses_texts; /* the running configuration has texts of the wanted one's file */
     td_result result;
     td_err *err;
 } reload_work;
@@ -822,9 +823,12 @@ static void change_feed(supervisor *self, reload_work *work, size_t number)
     topic_numbers begun;
     topic_numbers ended;
     td_err err;
-    config->topics = wanted->topics;
-    config->symbols = wanted->symbols;
-    config->symbols_file = wanted->symbols_file;
+    if (pair.has_other_settings) {
+        config->topics = wanted->topics;
+        config->symbols = wanted->symbols;
+        config->symbols_file = wanted->symbols_file;
+        work->uses_texts = 1;
+    }
     if (subscription_change(&feed->subscription, config, &work->fresh[number], &begun, &ended,
                             &err) != TD_OK)
         td_log_emit(self->options.log, TD_LOG_ERROR,
@@ -904,14 +908,17 @@ static void apply(supervisor *self, void *user)
         add_feed(self, work, i);
     work->changes->feeds_added = work->plan.added_count;
     work->changes->feeds_removed = work->plan.removed_count;
-    config_take_file(self->options.config, work->wanted);
+    if (work->uses_texts || work->plan.added_count > 0)
+        config_take_file(self->options.config, work->wanted);
 }
 
 td_result supervisor_reload(supervisor *self, recorder_config *wanted, supervisor_changes *out,
                             td_err *err)
 {
     reload_work *work = td_alloc_zero(1, sizeof *work);
-    *work = (reload_work){.wanted = wanted, .changes = out, .err = err};
+    work->wanted = wanted;
+    work->changes = out;
+    work->err = err;
     *out = (supervisor_changes){0};
     work->setups = feed_setup_make_all();
     pthread_mutex_lock(&self->reload_mutex);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { BIN, eventsOf, json, jsonList, Program, run, segments, tapedeck, temporary, tooLong } from "../support/harness.mjs";
+import { BIN, eventsOf, json, jsonLines, jsonList, Program, run, segments, tapedeck, temporary, tooLong } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { compareWithTruth, PATHS, Recorder, simulator } from "../support/recorders.mjs";
 
@@ -124,6 +124,21 @@ describe("another configuration", { concurrency: true }, () => {
     const [connection, ...more] = await compareWithTruth(t, archive, "v5-linear", server.truth);
     assert.ok(more.length === 0 && connection.data > 0);
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+  });
+
+  test("a file of symbols is read again", async (t) => {
+    const names = path.join(temporary(t), "names");
+    fs.writeFileSync(names, "ETHUSDT\n");
+    const { recorder, ctl, archive, server } = await recorded(t, { "v5-linear": { topics: "publicTrade", symbols: "BTCUSDT", more: `    symbols_file: ${names}\n` } });
+    await durableOf(recorder, "v5-linear", 2);
+    fs.writeFileSync(names, "EOSUSDT\n");
+    assert.deepEqual((await ctl("reload")).reload, { feeds_added: 0, feeds_removed: 0, topics_added: 1, topics_removed: 1 });
+    assert.deepEqual((await ctl("reload")).reload, { feeds_added: 0, feeds_removed: 0, topics_added: 0, topics_removed: 0 });
+    await durableOf(recorder, "v5-linear", 2);
+    await recorder.kill("SIGTERM");
+    const [connection, ...more] = await compareWithTruth(t, archive, "v5-linear", server.truth);
+    assert.ok(more.length === 0 && connection.data > 0);
+    assert.ok((await jsonLines(t, ["cat", "-a", archive, "--symbol", "EOSUSDT"])).length > 0);
   });
 
   test("patterns of symbols change, too", async (t) => {
