@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -40,6 +41,15 @@ static td_result plan(const feed_config *feed, td_io io, subscription *out, td_e
     rc = subscription_open(feed, &symbols, out, err);
     symbols_fini(&symbols);
     return rc;
+}
+
+static void must_plan(const feed_config *feed, td_io io, subscription *out)
+{
+    td_err err;
+    if (plan(feed, io, out, &err) == TD_OK)
+        return;
+    fail_msg("%s", err.text);
+    abort(); /* not reached */
 }
 
 static void assert_error_has(const td_err *err, const char *words)
@@ -104,7 +114,7 @@ static void complete_topics_are_not_crossed(void **state)
         feed_config feed = feed_of(ROWS[i].family);
         list_put(&feed.topics, ROWS[i].topic);
         list_put(&feed.symbols, "X");
-        assert_int_equal(plan(&feed, (td_io){0}, &wanted, NULL), TD_OK);
+        must_plan(&feed, (td_io){0}, &wanted);
         assert_int_equal(wanted.topic_count, 1);
         assert_string_equal(wanted.topics[0], ROWS[i].wanted);
         subscription_fini(&wanted);
@@ -404,7 +414,7 @@ static void symbols_of_a_file_follow(void **state)
     feed.symbols_file = "symbols.txt";
     list_put(&feed.topics, "trade");
     list_put(&feed.symbols, "SOLUSD");
-    assert_int_equal(plan(&feed, io_fault_io(disk), &wanted, NULL), TD_OK);
+    must_plan(&feed, io_fault_io(disk), &wanted);
     assert_int_equal(wanted.topic_count, 4);
     for (size_t i = 0; i < 4; i++)
         assert_string_equal(wanted.topics[i], TOPICS[i]);
