@@ -37,6 +37,12 @@ static inline int td_bytes_is(td_bytes a, const char *text)
     return td_bytes_equal(a, td_bytes_str(text));
 }
 
+/* 1 if the texts are equal, or both NULL. */
+static inline int td_text_is_same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 /* The value of a hexadecimal digit, or -1. */
 static inline int td_hex_digit(uint8_t c)
 {

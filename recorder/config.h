@@ -84,7 +84,7 @@ extern const size_t CONFIG_FEED_ROW_COUNT, CONFIG_RECORDER_ROW_COUNT, CONFIG_RUN
 /* Names of networks, by family_net. */
 extern const char *const CONFIG_NET_NAMES[];
 
-/* Stands for the configuration itself, instead of a feed, in config_err_add. */
+/* In config_err_add: the configuration itself, instead of a feed. */
 #define CONFIG_NO_FEED SIZE_MAX
 
 /* Set defaults, without feeds. */
@@ -103,7 +103,7 @@ TD_MUST_USE td_result config_load(recorder_config *config, td_io io, const char 
  * credentials, invalid or too many HTTP requests. */
 TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
 
-/* The part of config_finish for one feed, whose name must differ from those of the feeds before
+/* The part of config_finish for one feed, whose name must differ from the names of the feeds before
  * it. For a caller that reports the errors of every feed. */
 TD_MUST_USE td_result config_finish_feed(recorder_config *config, size_t index, td_err *err);
 

@@ -2,14 +2,10 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "recorder/instruments.h"
 
 /* ---- settings ---- */
-
-static int is_same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
 
 static int is_same_list(const options_list *a, const options_list *b)
 {
@@ -33,8 +29,8 @@ static const option_row *first_difference(const option_row *rows, size_t count,
             is_same |= strcmp(*name, rows[i].long_name) == 0;
         switch (rows[i].type) {
         case OPTION_TEXT:
-            is_same |= is_same_text(*(const char *const *)(const void *)left,
-                                    *(const char *const *)(const void *)right);
+            is_same |= td_text_is_same(*(const char *const *)(const void *)left,
+                                       *(const char *const *)(const void *)right);
             break;
         case OPTION_LIST:
             is_same |= is_same_list((const void *)left, (const void *)right);
@@ -99,7 +95,7 @@ static td_result compare_feed(const recorder_config *running, const recorder_con
                          "again");
         return config_err_add(wanted, pair->wanted, "symbol", TD_E_INVALID, err);
     }
-    pair->has_other_settings = !is_same_text(a->symbols_file, b->symbols_file) ||
+    pair->has_other_settings = !td_text_is_same(a->symbols_file, b->symbols_file) ||
                                !is_same_list(&a->topics, &b->topics) ||
                                !is_same_list(&a->symbols, &b->symbols);
     return TD_OK;

@@ -83,8 +83,8 @@ exit_code cmd_ctl(const verb_context *context, int argc, char **argv)
         .group_count = sizeof groups / sizeof groups[0],
         .statuses = {[EXIT_CODE_DONE] = "the recorder did it",
                      [EXIT_CODE_USAGE] = "the command line is wrong",
-                     [EXIT_CODE_FAILED] = ("no recorder runs there, or it did not do it: the "
-                                           "message says why")},
+                     [EXIT_CODE_FAILED] = ("no recorder runs there, or it did not do it; the "
+                                           "message names the reason")},
         .examples = "tapedeck ctl tape status\n"
                     "tapedeck ctl tape reload\n"
                     "tapedeck ctl -a tape status --json",

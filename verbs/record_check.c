@@ -87,7 +87,7 @@ static void add_row(check *self, const char *area, const char *subject, check_st
                                                 .hint = td_strdup(hint)};
 }
 
-/* Add a failure; hint is used if the error has none. */
+/* Add a failure. hint: used if the error lacks a hint. */
 static void add_failure(check *self, const char *area, const char *subject, const td_err *err,
                         const char *hint)
 {
@@ -173,11 +173,6 @@ static void check_feed(check *self, size_t index)
 
 /* ---- servers ---- */
 
-static int is_same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* Add the server of a URL, unless it is known. */
 static void add_server(check *self, const td_server_url *url, const feed_config *feed,
                        uint64_t timeout_ns)
@@ -185,7 +180,7 @@ static void add_server(check *self, const td_server_url *url, const feed_config 
     for (size_t i = 0; i < self->server_count; i++) {
         check_server *known = self->servers[i];
         if (strcmp(known->url.host, url->host) != 0 || known->url.port != url->port ||
-            known->url.is_tls != url->is_tls || !is_same_text(known->ca_file, feed->ca_file))
+            known->url.is_tls != url->is_tls || !td_text_is_same(known->ca_file, feed->ca_file))
             continue;
         if (timeout_ns > known->timeout_ns)
             known->timeout_ns = timeout_ns;
@@ -341,7 +336,8 @@ static void check_space(check *self, const char *folder)
     add_row(self, AREA, folder, CHECK_GOOD, text, NULL);
 }
 
-/* Check the folder and the lock. *out is the archive, opened for reading, or NULL if there is none.
+/* Check the folder and the lock. *out is the archive, opened for reading; NULL: it does not exist
+ * yet.
  */
 static void check_archive(check *self, archive **out)
 {

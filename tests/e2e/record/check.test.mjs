@@ -167,7 +167,7 @@ describe("record --check", { concurrency: 3 }, () => {
     assert.ok(rows(result, "good").includes("configuration v5-spot"));
   });
 
-  test("usage errors are those of record", async (t) => {
+  test("usage errors are reported as record reports them", async (t) => {
     const at = configured(t, feed("v5-spot"));
     assert.match((await tapedeck(t, ["record", "--check", "-c", at.config], { status: 2, env: { TAPEDECK_ARCHIVE: "" } })).stderr, /no archive is given/);
     assert.match((await tapedeck(t, ["record", "--check", "-a", at.archive, "-c", path.join(at.dir, "none.yaml")], { status: null })).stderr, /none\.yaml/);

@@ -27,7 +27,7 @@ const args = (server, topics, ...symbols) => [...feedArgs(server, "v5-linear", t
 const requested = async (t, archive) => (await eventsOf(t, archive, "subscribe")).filter(({ state }) => state === "sent")
   .flatMap(({ topics }) => topics.split(",")).map((topic) => topic.split(".").at(-1));
 
-const says = (recorder, symbol, words) => recorder.prints(new RegExp(`v5-linear: ${symbol} ${words}`));
+const logs = (recorder, symbol, words) => recorder.prints(new RegExp(`v5-linear: ${symbol} ${words}`));
 
 describe("listed instruments", { concurrency: true }, () => {
   test("listed instruments begin, ended ones are not missing, and all else is undisturbed", async (t) => {
@@ -38,12 +38,12 @@ describe("listed instruments", { concurrency: true }, () => {
     await recorder.durableAfter(3);
     assert.match(recorder.stderr, /2 of 4 listed instruments are chosen/);
     list(["BTCUSDT", "ETHUSDT", "LTCUSDT", "EOSUSDT", "XRPUSDT", "ADAUSDT"]);
-    for (const symbol of ["LTCUSDT", "EOSUSDT"]) await says(recorder, symbol, "is listed");
+    for (const symbol of ["LTCUSDT", "EOSUSDT"]) await logs(recorder, symbol, "is listed");
     await recorder.durableAfter(recorder.durableLines + 5);
     list([]); // a list without instruments is a fault of the exchange
     await recorder.prints(/the list of instruments is not used: the list has no instrument/);
     list(["BTCUSDT", "EOSUSDT", "ADAUSDT", "LTCUSDT Closed"]);
-    for (const symbol of ["LTCUSDT", "ETHUSDT"]) await says(recorder, symbol, "has ended");
+    for (const symbol of ["LTCUSDT", "ETHUSDT"]) await logs(recorder, symbol, "has ended");
     await recorder.durableAfter(recorder.durableLines + 5);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 
@@ -98,8 +98,8 @@ describe("listed instruments", { concurrency: true }, () => {
     await second.prints(/cannot read the list of instruments.*until it can be read, the 2 symbols are recorded that this archive has/);
     await second.durableAfter(2);
     list(["BTCUSDT", "EOSUSDT"]);
-    await says(second, "EOSUSDT", "is listed");
-    await says(second, "ETHUSDT", "has ended");
+    await logs(second, "EOSUSDT", "is listed");
+    await logs(second, "ETHUSDT", "has ended");
     await second.durableAfter(second.durableLines + 3);
     assert.equal((await second.kill("SIGTERM")).code, 0, second.stderr);
     assert.deepEqual([...new Set(await requested(t, archive))].sort(), ["BTCUSDT", "EOSUSDT", "ETHUSDT"]);
@@ -139,10 +139,10 @@ describe("listed instruments", { concurrency: true }, () => {
     await recorder.prints(/shard 2\): subscribed to/); // on a slow machine, some requests may be unanswered then
     assert.match(recorder.stderr, /1050 of 1050 listed instruments are chosen/);
     list(names.slice(1)); // 50 more and one less: the third connection is filled
-    await says(recorder, names[1099], "is listed");
-    await says(recorder, names[0], "has ended");
+    await logs(recorder, names[1099], "is listed");
+    await logs(recorder, names[0], "has ended");
     list(names);
-    await says(recorder, names[0], "is listed");
+    await logs(recorder, names[0], "is listed");
     await recorder.durableAfter(recorder.durableLines + 3);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     const topics = await requested(t, archive);
