@@ -535,8 +535,8 @@ byId("tabs").addEventListener("keydown", (event) => {
   byId("tab-" + state.tab).focus();
 });
 
-addEventListener("hashchange", () => {
-  state.read(location.hash);
+addEventListener("hashchange", ({ newURL }) => {
+  state.read(new URL(newURL).hash); // location has changed again where a write of the view was due
   if (archive === null || archive.first_ns === 0n)
     return;
   repairBand();

@@ -72,6 +72,12 @@ describe("page", () => {
       await again.goto(page.url());
       await again.locator("main:not([hidden])").waitFor();
     }
+    // A changed address is read, also where the page writes its view in the same moment.
+    await page.evaluate(() => {
+      location.hash = location.hash.replace("tab=gaps", "tab=commands");
+      dispatchEvent(new Event("pagehide"));
+    });
+    await page.locator("#tab-commands[aria-selected=true]").waitFor();
     assert.deepEqual(faults, []);
   });
 
