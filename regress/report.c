@@ -107,23 +107,33 @@ static void describe_frame(result_writer *r, const regress_difference *first)
                     is_cut ? "..." : "");
 }
 
-/* Adds the two decodes: as values in JSON, as their difference in text. */
-static void describe_decodes(result_writer *r, const regress_difference *first)
+static void write_text(json_writer *json, const char *name, const char *text)
 {
+    json_write_key(json, name);
+    if (text == NULL)
+        json_write_null(json);
+    else
+        json_write_raw(json, td_bytes_str(text));
+}
+
+/* Adds the two decodes and books: as values in JSON; in text the difference of the decodes, or of
+ * the books if only these differ. */
+static void describe_decodes(result_writer *r, const regress_report *report)
+{
+    const regress_difference *first = &report->found.first->first;
     json_writer *json = result_json(r);
     if (json != NULL) {
-        const char *const texts[] = {first->decode_was, first->decode_is};
-        for (int i = 0; i < 2; i++) {
-            json_write_key(json, i == 0 ? "decode_was" : "decode_is");
-            if (texts[i] == NULL)
-                json_write_null(json);
-            else
-                json_write_raw(json, td_bytes_str(texts[i]));
-        }
+        write_text(json, "decode_was", first->decode_was);
+        write_text(json, "decode_is", first->decode_is);
+        write_text(json, "book_was", report->book_was);
+        write_text(json, "book_is", report->book_is);
         return;
     }
+    const int has_books = report->book_was != NULL && report->book_is != NULL;
     result_list_begin(r, "diff");
-    int has_more = json_diff_describe(r, first->decode_was, first->decode_is);
+    int has_more = first->kind == DIFFERENCE_BOOK && has_books
+                       ? json_diff_describe(r, report->book_was, report->book_is)
+                       : json_diff_describe(r, first->decode_was, first->decode_is);
     result_list_end(r);
     result_note(r, "diff_more", "%s", has_more ? "..." : "");
 }
@@ -145,9 +155,10 @@ static void describe_place(result_writer *r, const regress_difference *first)
     result_number(r, "connection", first->conn);
 }
 
-/* Describes a stream's first difference. */
-static void describe_first(result_writer *r, const regress_stream *of)
+/* Describes the first difference. */
+static void describe_first(result_writer *r, const regress_report *report)
 {
+    const regress_stream *of = report->found.first;
     const regress_difference *first = &of->first;
     const baseline_stream *names = &of->names;
     result_text(r, "feed", names->feed);
@@ -161,7 +172,7 @@ static void describe_first(result_writer *r, const regress_stream *of)
     result_time_or_null(r, "from_ns", first->from_ns);
     result_time_or_null(r, "to_ns", first->to_ns);
     describe_frame(r, first);
-    describe_decodes(r, first);
+    describe_decodes(r, report);
     result_note(r, "kind_text", "%s", regress_kind_text(first->kind));
     result_note(r, "topic_text", "%s", topic_name(names));
     result_note(r, "before", "%s",
@@ -236,7 +247,7 @@ void regress_report_describe(const regress_report *report, result_writer *r)
         result_null(r, "first_difference");
     } else {
         result_object_begin(r, "first_difference");
-        describe_first(r, found->first);
+        describe_first(r, report);
         result_object_end(r, FIRST_PATTERN);
     }
     describe_streams(r, found);

@@ -15,6 +15,7 @@ typedef struct regress_report {
     user_decoder *was_decoder; /* for diff: the first decoder; NULL for check */
     user_decoder *is_decoder;
     regress_comparison found;
+    char *book_was, *book_is; /* after the first difference, by either decoder (book_after.h) */
     regress_totals totals;
 } regress_report;
 

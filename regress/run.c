@@ -156,15 +156,17 @@ static uint64_t hash_content(const frame_content *content, frame_role role)
                                     : canonical_failure(content->why.reason);
 }
 
-/* Returns the book's hash if the frame changed the book and the connection has sent a snapshot of
- * it: only then the hash does not depend on where a run begins. Otherwise 0. */
+const book *regress_book(const observed_frame *seen)
+{
+    const track *t = seen->found == NULL ? NULL : seen->found->track;
+    return seen->frame->content.message != NULL && t != NULL && track_has_snapshot(t)
+               ? track_book(t)
+               : NULL;
+}
+
 static uint64_t hash_book(const observed_frame *seen)
 {
-    track *t = seen->found == NULL ? NULL : seen->found->track;
-    if (seen->frame->content.message == NULL || t == NULL || track_book(t) == NULL ||
-        !track_has_snapshot(t))
-        return 0;
-    return track_hash_best(t, 0);
+    return regress_book(seen) == NULL ? 0 : track_hash_best(seen->found->track, 0);
 }
 
 static td_result compare(run_stream *s, const observed_frame *seen, const baseline_row *row,
@@ -411,18 +413,22 @@ static td_result compare(run_stream *s, const observed_frame *seen, const baseli
 
 /* ---- playing ---- */
 
+cursor_options regress_reading(const user_decoder *with)
+{
+    return (cursor_options){
+        .with_lead_in = 1, .without_audits = 1, .decoding = user_decoder_decoding(with)};
+}
+
 static td_result play(run *r, td_err *err)
 {
     static const observer_ops OBSERVE = {
         .name = "regress", .frame = observe, .close = close_observed};
-    const cursor_options reading = {.with_lead_in = 1,
-                                    .without_audits = 1,
-                                    .decoding = user_decoder_decoding(r->options->decoder)};
     cursor_stats stats;
     pthread_mutex_init(&r->mutex, NULL);
     r->texts = td_arena_open();
-    td_result rc = observe_tape(r->options->how, r->options->wanted, reading,
-                                (observer){&OBSERVE, r, NULL}, &stats, NULL, err);
+    td_result rc =
+        observe_tape(r->options->how, r->options->wanted, regress_reading(r->options->decoder),
+                     (observer){&OBSERVE, r, NULL}, &stats, NULL, err);
     if (rc != TD_OK)
         return rc;
     r->totals.is_damaged = (uint8_t)cursor_is_damaged(&stats);

@@ -10,6 +10,7 @@
 
 #include "archive/archive.h"
 #include "base/err.h"
+#include "book/book.h"
 #include "replay/play/observe.h"
 #include "regress/baseline.h"
 #include "regress/join.h"
@@ -113,6 +114,13 @@ TD_MUST_USE td_result regress_compare(const regress_options *options,
                                       const regress_against *against, regress_totals *totals,
                                       regress_comparison *out, td_err *err);
 void regress_comparison_close(regress_comparison *comparison);
+
+/* How a decoder's frames are read; NULL: the built-in decoder. */
+cursor_options regress_reading(const user_decoder *with);
+
+/* The book after a frame that may have changed it; NULL: the frame has no book, or its connection
+ * has sent no snapshot, so that the book depends on where a run begins. */
+const book *regress_book(const observed_frame *seen);
 
 /* Number of frames that differ, are missing or are new. */
 uint64_t regress_differing(const regress_counts *counts);

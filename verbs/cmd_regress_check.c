@@ -6,11 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "base/cli/units.h"
 #include "base/version.h"
 #include "verbs/verb_run.h"
+#include "regress/book_after.h"
 #include "regress/cut.h"
 #include "regress/report.h"
 #include "regress/run.h"
@@ -102,25 +104,33 @@ static td_result check_maskable(const check_command *command, td_err *err)
     return TD_E_INVALID;
 }
 
+/* Numbers of the compared decoders on the command line, as in user_decoder_open. */
+static size_t was_number(const check_command *command)
+{
+    size_t count = decoder_options_count(&command->decoders);
+    return command->is_diff && count == 2 ? 0 : count;
+}
+
+static size_t is_number(const check_command *command)
+{
+    return command->is_diff && decoder_options_count(&command->decoders) == 2 ? 1 : 0;
+}
+
 /* Open the decoders. diff compares the two decoders that are given. If only one is given, diff
  * compares the built-in decoder with it. */
 static td_result open_decoders(check_command *command, td_err *err)
 {
     const verb_run *verb = command->verb;
-    size_t count = decoder_options_count(&command->decoders);
     const int is_masked = member_mask_is_given(&command->mask);
     td_result rc = TD_OK;
     if (!command->is_diff && is_masked)
         rc = check_maskable(command, err);
-    if (rc == TD_OK && !command->is_diff && is_masked)
-        rc = user_decoder_open(&command->decoders, count, &verb->log, verb->signals,
+    if (rc == TD_OK && (command->is_diff || is_masked))
+        rc = user_decoder_open(&command->decoders, was_number(command), &verb->log, verb->signals,
                                &command->report.was_decoder, err);
-    else if (rc == TD_OK && command->is_diff)
-        rc = user_decoder_open(&command->decoders, count == 2 ? 0 : count, &verb->log,
-                               verb->signals, &command->report.was_decoder, err);
     if (rc == TD_OK)
-        rc = user_decoder_open(&command->decoders, command->is_diff && count == 2 ? 1 : 0,
-                               &verb->log, verb->signals, &command->report.is_decoder, err);
+        rc = user_decoder_open(&command->decoders, is_number(command), &verb->log, verb->signals,
+                               &command->report.is_decoder, err);
     return rc;
 }
 
@@ -210,6 +220,35 @@ static td_result compare(check_command *command, td_err *err)
                       "no frame is compared: the selection has no frame of the baseline");
 }
 
+/* Replay up to the first difference with a decoder of the command line, opened once more, so that
+ * its failures are not counted twice. */
+static td_result find_book(check_command *command, size_t number, char **out, td_err *err)
+{
+    const verb_run *verb = command->verb;
+    const observe_options how = verb_run_observing(command->verb);
+    user_decoder *opened = NULL;
+    td_result rc =
+        user_decoder_open(&command->decoders, number, &verb->log, verb->signals, &opened, err);
+    const regress_options options = {&how, &command->wanted, opened};
+    if (rc == TD_OK)
+        rc = regress_book_after(&options, command->report.found.first, out, err);
+    user_decoder_close(opened);
+    return rc;
+}
+
+/* The books after the first difference of two decoders. */
+static td_result find_books(check_command *command, td_err *err)
+{
+    if (!command->is_diff || command->report.found.first == NULL)
+        return TD_OK;
+    begin_phase(command, "books");
+    td_result rc = find_book(command, was_number(command), &command->report.book_was, err);
+    if (rc == TD_OK)
+        rc = find_book(command, is_number(command), &command->report.book_is, err);
+    progress_end(&command->verb->progress);
+    return rc;
+}
+
 /* ---- the report ---- */
 
 /* Write a tape that shows the first difference. */
@@ -258,6 +297,8 @@ static td_result conclude(check_command *command, td_err *err)
 static void close_all(check_command *command)
 {
     regress_comparison_close(&command->report.found);
+    td_free(command->report.book_was);
+    td_free(command->report.book_is);
     user_decoder_close(command->report.was_decoder);
     user_decoder_close(command->report.is_decoder);
     baseline_close(command->was);
@@ -272,6 +313,8 @@ static td_result run(verb_run *verb)
         rc = save_first(command, &verb->err);
     if (rc == TD_OK)
         rc = compare(command, &verb->err);
+    if (rc == TD_OK)
+        rc = find_books(command, &verb->err);
     if (rc == TD_OK)
         rc = conclude(command, &verb->err);
     close_all(command);

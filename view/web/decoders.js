@@ -1,4 +1,5 @@
-// Two decoders over the shown time: the first message that they decode differently, side by side.
+// Two decoders over the shown time: the first message that they decode differently, and the book
+// after it, side by side.
 
 import { stringifyJson } from "./api.js";
 import { bandName } from "./bands.js";
@@ -59,9 +60,16 @@ function linesOf(message) {
   return message === null ? ["(unknown)"] : prettyJson(stringifyJson(message)).split("\n");
 }
 
-// The messages as a table. Equal lines far from different ones are left out.
-function sideBySide(names, was, is) {
-  const rows = align(linesOf(was), linesOf(is));
+// A line for each level, from the highest price to the lowest.
+function levelsOf(book) {
+  const side = (name, levels) => levels.map(({ price, size }) => `${name} ${price} × ${size}`);
+  return book === null ? ["(no book)"]
+    : [...side("ask", book.asks).reverse(), ...side("bid", book.bids)];
+}
+
+// Lines of both decoders as a table. Equal lines far from different ones are left out.
+function sideBySide(caption, names, was, is) {
+  const rows = align(was, is);
   const isNear = (index) => rows.slice(Math.max(0, index - CONTEXT), index + CONTEXT + 1)
     .some(([left, right]) => left !== right);
   const isSame = rows.every(([left, right]) => left === right);
@@ -69,7 +77,7 @@ function sideBySide(names, was, is) {
   const cell = (line, other, mark) => el("td", { class: line === other ? "" : "changed",
     text: line === null ? "" : (line === other ? "  " : mark + " ") + line });
   return el("table", { class: "sides mono" },
-    el("caption", { class: "offscreen", text: "The message by either decoder" }),
+    el("caption", { class: "offscreen", text: caption }),
     el("thead", {}, el("tr", {}, ...names.map((text) => el("th", { scope: "col", text })))),
     el("tbody", {}, ...rows.flatMap(([left, right], index) => {
       if (shown[index])
@@ -124,12 +132,18 @@ export class DecodersPart {
     const place = { feed: first.feed, topic: first.topic ?? "_unknown",
                     symbol: first.symbol ?? "", label: "" };
     const at = BigInt(first.recv_ns);
+    const names = [found.was.decoder, found.is.decoder];
     this.#result.append(
       el("p", { text: `First difference: ${bandName(place)}, received at ${formatTime(at)} UTC, ` +
         `connection ${first.connection}, frame ${first.ordinal}: ` +
         `${KINDS[first.kind] ?? first.kind}.` }),
       el("button", { type: "button", text: "Move the cursor to this frame",
         onclick: () => this.#goTo(place, side, at, at) }),
-      sideBySide([found.was.decoder, found.is.decoder], first.decode_was, first.decode_is));
+      sideBySide("The message by either decoder", names, linesOf(first.decode_was),
+        linesOf(first.decode_is)));
+    if (first.book_was !== null || first.book_is !== null)
+      this.#result.append(el("p", { text: "The book after this frame:" }),
+        sideBySide("The book after this frame by either decoder", names,
+          levelsOf(first.book_was), levelsOf(first.book_is)));
   }
 }

@@ -211,6 +211,37 @@ describe("two archives", () => {
     assert.deepEqual(faults, []);
   });
 
+  test("the books of two decoders are side by side after the frame that they read differently", { skip: skip || (!python && "needs Python") }, async (t) => {
+    const archive = path.join(temporary(t), "books"), script = path.join(temporary(t), "changed.py");
+    const book = (n, type, b, a) => [n, { topic: "orderbook.50.BTCUSDT", type, ts: FRAMES_MS + n, data: { s: "BTCUSDT", b, a, u: n + 1, seq: n + 1 }, cts: FRAMES_MS + n }];
+    await add(t, archive, [book(0, "snapshot", [["99", "1"], ["98", "2"]], [["101", "3"]]), book(1, "delta", [["97", "4"]], []),
+      book(2, "delta", [["98", "5"]], [["102", "6"]]), book(3, "delta", [["99", "0"]], [])]);
+    const text = fs.readFileSync("docs/examples/decoder.py", "utf8");
+    const changed = text.replace('"size": None if is_gone else size', '"size": None if is_gone else "7" if size == "5" else size');
+    assert.notEqual(changed, text);
+    fs.writeFileSync(script, changed);
+    const decoder = ["--decoder-cmd", `exec '${python}' -I -S '${script}'`, "--timeout", "20s"];
+    const level = (price, size) => ({ price, size });
+    const expected = (size) => ({ bids: [level("99", "1"), level("98", size), level("97", "4")], asks: [level("101", "3"), level("102", "6")] });
+    const { first_difference: first, totals } = await json(t, ["regress", "diff", archive, ...decoder, "--json"], { status: 1 });
+    assert.deepEqual([first.kind, first.book_was, first.book_is, totals.different], ["decode", expected("5"), expected("7"), 2]); // the last frame by consequence
+    // Also if the messages count as equal, as text, and with the decoders the other way round.
+    const { stdout } = await tapedeck(t, ["regress", "diff", archive, ...decoder, "--ignore", "size"], { status: 1 });
+    assert.match(stdout, /the book after it differs[^]*\n *- *"size":"5"[^]*\n *\+ *"size":"7"/);
+    const turned = await json(t, ["regress", "diff", archive, ...decoder, "--decoder", "builtin", "--json"], { status: 1 });
+    const builtinFirst = turned.was.decoder === "built-in";
+    assert.deepEqual([turned.first_difference.book_was, turned.first_difference.book_is], builtinFirst ? [expected("5"), expected("7")] : [expected("7"), expected("5")]);
+    // Nothing differs before that frame.
+    assert.deepEqual((await json(t, ["regress", "diff", archive, ...decoder, "--to", "+15ms", "--json"])).first_difference, null);
+    const { page, faults } = await shown(t, browser, [archive, ...decoder], { hash: "#tab=differences" });
+    await page.locator("#panel-differences button").filter({ hasText: "Compare the decoders" }).click();
+    const books = page.locator("#panel-differences table").nth(1);
+    await until(page, "The book after this frame:", "#panel-differences p");
+    assert.deepEqual(await books.locator("td").allInnerTexts(), ["  ask 102 × 6", "  ask 102 × 6", "  ask 101 × 3", "  ask 101 × 3",
+      "  bid 99 × 1", "  bid 99 × 1", "− bid 98 × 5", "+ bid 98 × 7", "  bid 97 × 4", "  bid 97 × 4"]);
+    assert.deepEqual(faults, []);
+  });
+
   test("one archive has no tab of differences", { skip }, async (t) => {
     const { east } = await twoArchives(t);
     const { page, faults } = await shown(t, browser, [east], { hash: "#tab=differences" });
