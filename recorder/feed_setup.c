@@ -193,7 +193,7 @@ static td_result read_listing(const feed_config *from, const feed_setup_env *env
         return TD_OK;
     TD_ASSERT(env->loop != NULL);
     feed->listed = instruments_open(from->family->exchange->instruments, &from->symbols);
-    td_result rc = first_listing_read(env->loop, from, feed->listed, err);
+    td_result rc = first_listing_read(env->loop, from, env->is_stopped, feed->listed, err);
     if (rc == TD_OK) {
         td_log_emit(env->log, TD_LOG_INFO, "%s: %zu of %zu listed instruments are chosen",
                     from->name, instruments_traded_count(feed->listed),
@@ -201,7 +201,7 @@ static td_result read_listing(const feed_config *from, const feed_setup_env *env
         return TD_OK;
     }
     /* A list that was read, but has no symbol that is chosen, is the patterns' fault. */
-    if (env->past == NULL || instruments_listed_count(feed->listed) > 0 ||
+    if (rc == TD_E_BUSY || env->past == NULL || instruments_listed_count(feed->listed) > 0 ||
         assume_past(from, env->past, feed->listed, &ignored) != TD_OK ||
         instruments_traded_count(feed->listed) == 0)
         return rc;

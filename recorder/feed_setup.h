@@ -3,6 +3,8 @@
 #ifndef TD_RECORDER_FEED_SETUP_H
 #define TD_RECORDER_FEED_SETUP_H
 
+#include <stdatomic.h>
+
 #include "archive/archive.h"
 #include "recorder/capture/redact.h"
 #include "recorder/backoff.h"
@@ -31,6 +33,7 @@ typedef struct feed_setup_env {
     const td_log *log; /* gets warnings; may be NULL */
     archive *past;     /* if a list cannot be read, the feed's symbols in this archive are used
                           instead; NULL: it must be read */
+    const atomic_int *is_stopped; /* as in first_listing_read */
 } feed_setup_env;
 
 /* Open one setup for each feed of a finished configuration, in the same order, followed by empty

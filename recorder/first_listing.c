@@ -44,8 +44,14 @@ static void on_done(void *user, const wire_http_end *end)
     inflater_close(decoder);
 }
 
-static td_result request_page(wire_loop *loop, const feed_config *feed, const char *page,
-                              page_reply *to, td_err *err)
+static int is_set(const atomic_int *flag)
+{
+    return flag != NULL && atomic_load_explicit(flag, memory_order_acquire);
+}
+
+static td_result request_page(wire_loop *loop, const feed_config *feed,
+                              const atomic_int *is_stopped, const char *page, page_reply *to,
+                              td_err *err)
 {
     char url[LIMIT_URL_BYTES];
     wire_http *request = NULL;
@@ -69,7 +75,8 @@ static td_result request_page(wire_loop *loop, const feed_config *feed, const ch
     to->is_done = 0;
     td_result rc = wire_http_send(loop, &options, &request, err);
     while (rc == TD_OK && !to->is_done)
-        rc = wire_loop_run(loop, TURN_NS, err);
+        rc = is_set(is_stopped) ? td_err_set(err, TD_E_BUSY, "the recorder stops")
+                                : wire_loop_run(loop, TURN_NS, err);
     if (rc != TD_OK || to->is_done == 0) {
         wire_http_cancel(request);
         return rc;
@@ -79,15 +86,15 @@ static td_result request_page(wire_loop *loop, const feed_config *feed, const ch
     return to->rc;
 }
 
-static td_result read_pages(wire_loop *loop, const feed_config *feed, instruments *into,
-                            page_reply *reply, td_err *err)
+static td_result read_pages(wire_loop *loop, const feed_config *feed, const atomic_int *is_stopped,
+                            instruments *into, page_reply *reply, td_err *err)
 {
     const char *page = NULL;
     td_result rc = TD_OK;
     size_t count = 0;
     instruments_begin(into);
     do {
-        rc = request_page(loop, feed, page, reply, err);
+        rc = request_page(loop, feed, is_stopped, page, reply, err);
         if (rc == TD_OK)
             rc = instruments_take(into, td_buf_view(&reply->body), &page, err);
     } while (rc == TD_OK && page != NULL && ++count < PAGES_MAX);
@@ -96,8 +103,8 @@ static td_result read_pages(wire_loop *loop, const feed_config *feed, instrument
     return rc;
 }
 
-td_result first_listing_read(wire_loop *loop, const feed_config *feed, instruments *into,
-                             td_err *err)
+td_result first_listing_read(wire_loop *loop, const feed_config *feed, const atomic_int *is_stopped,
+                             instruments *into, td_err *err)
 {
     TD_ASSERT(feed->listing < feed->http_count);
     char url[LIMIT_URL_BYTES];
@@ -105,7 +112,7 @@ td_result first_listing_read(wire_loop *loop, const feed_config *feed, instrumen
     td_result rc = TD_E_NETWORK;
     td_buf_init(&reply.body, LIMIT_HTTP_REPLY_BYTES);
     for (int i = 0; i < ATTEMPTS && rc == TD_E_NETWORK; i++)
-        rc = read_pages(loop, feed, into, &reply, err);
+        rc = read_pages(loop, feed, is_stopped, into, &reply, err);
     td_buf_fini(&reply.body);
     config_http_url(feed, &feed->http[feed->listing], url);
     if (rc == TD_OK && instruments_traded_count(into) == 0)
@@ -116,6 +123,8 @@ td_result first_listing_read(wire_loop *loop, const feed_config *feed, instrumen
     td_url_redact(url);
     rc = td_err_add(err, rc, "feed '%s': cannot read the list of instruments at %s", feed->name,
                     url);
-    td_err_hint(err, "name the symbols instead of patterns, or give a file of them (symbols_file)");
+    if (rc != TD_E_BUSY)
+        td_err_hint(err,
+                    "name the symbols instead of patterns, or give a file of them (symbols_file)");
     return rc;
 }

@@ -146,7 +146,8 @@ static feed_setup_env setup_env(const supervisor *self, wire_loop *loop, archive
     return (feed_setup_env){.io = archive_io(self->options.archive),
                             .loop = loop,
                             .log = self->options.log,
-                            .past = past};
+                            .past = past,
+                            .is_stopped = &self->is_stop_requested};
 }
 
 static td_result open_feeds(supervisor *self, td_err *err)

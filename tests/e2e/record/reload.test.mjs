@@ -1,7 +1,9 @@
 // A running recorder gets another configuration, by `tapedeck ctl` or SIGHUP, and answers questions. Expected: the exchange's own
 // account of sent frames, the configurations that the test writes, and docs/recording.md ("A running recorder").
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import fs from "node:fs";
+import net from "node:net";
 import path from "node:path";
 import { describe } from "node:test";
 import { BIN, eventsOf, json, jsonLines, jsonList, Program, run, segments, tapedeck, temporary, tooLong } from "../support/harness.mjs";
@@ -153,6 +155,24 @@ describe("another configuration", { concurrency: true }, () => {
     const events = await eventsOf(t, archive, "subscribe");
     assert.deepEqual(events.filter(({ state }) => state === "ended").map(({ topics, detail }) => [topics, detail]), [["publicTrade.BTCUSDT", "removed from the configuration"]]);
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+  });
+
+  test("a stop does not wait for the list of instruments of a new feed", async (t) => {
+    const { recorder, file, archive } = await recorded(t, { "v5-linear": { topics: "publicTrade", symbols: "BTCUSDT" } });
+    const silent = net.createServer();
+    silent.listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    await durableOf(recorder, "v5-linear", 1);
+    fs.appendFileSync(file, `  - family: v5-inverse\n    url: wss://127.0.0.1:${silent.address().port}${PATHS["v5-inverse"]}\n    topics: [publicTrade]\n    symbols: ['*']\n`);
+    const asked = once(silent, "connection");
+    const reload = tapedeck(t, ["ctl", archive, "reload"], { status: 4 });
+    const [client] = await asked;
+    const begin = performance.now();
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    assert.ok(performance.now() - begin < 10_000, `stopped after ${performance.now() - begin} ms`); // 20 s are the limit of two requests
+    assert.match((await reload).stderr, /the recorder stops$/m);
+    client.destroy();
+    silent.close();
   });
 });
 
