@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/json/json_write.h"
 #include "replay/play/stream.h"
+#include "tape/selection.h"
 
 typedef struct book_search {
     const regress_stream *of;
@@ -70,9 +71,13 @@ td_result regress_book_after(const regress_options *options, const regress_strea
     observe_options how = *options->how;
     how.threads = 1;
     selection wanted = *options->wanted;
-    /* Names of feeds and of topics with a book have no characters of globs. */
+    char symbol[SELECTION_GLOB_BYTES];
+    const char *const symbols[] = {symbol};
+    selection_glob_of(of->names.symbol, symbol);
+    /* Names of feeds and of topics with a book need no escapes. */
     wanted.feeds = (selection_globs){&of->names.feed, 1};
     wanted.topics = (selection_globs){&of->names.topic, 1};
+    wanted.symbols = (selection_globs){symbols, symbol[0] != '\0'};
     selection_window window = selection_resolve(&wanted, 0);
     window.to_ns = of->first.recv_ns + 1;
     selection_set_window(&wanted, window);

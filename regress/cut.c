@@ -3,8 +3,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/limits.h"
-
 typedef struct bug_cut {
     const regress_stream *of;
     uint8_t has_frame; /* 1: the frame itself was read */
@@ -39,32 +37,20 @@ static int wants_frame(void *user, const frame_ref *frame)
     return frame->ordinal < first->ordinal && is_of_stream(bug->of, &frame->channel->info);
 }
 
-/* Makes a glob that matches only this name. */
-static void glob_of(const char *name, char out[2 * LIMIT_TOPIC_BYTES])
-{
-    size_t used = 0;
-    for (; *name != '\0' && used + 2 < (size_t)2 * LIMIT_TOPIC_BYTES; name++) {
-        if (strchr("*?[\\", *name) != NULL)
-            out[used++] = '\\';
-        out[used++] = *name;
-    }
-    out[used] = '\0';
-}
-
 /* A frame of a book is cut as a state: the cut begins at the book's snapshot and ends after the
  * frame. */
 td_result regress_cut(cut_options options, const regress_stream *of, cut_result *out, td_err *err)
 {
     const regress_difference *first = &of->first;
     bug_cut bug = {.of = of};
-    char topic[2 * LIMIT_TOPIC_BYTES];
-    char symbol[2 * LIMIT_TOPIC_BYTES];
+    char topic[SELECTION_GLOB_BYTES];
+    char symbol[SELECTION_GLOB_BYTES];
     const char *const globs[] = {topic, symbol};
     selection wanted = {.feeds = {&of->names.feed, 1},
                         .topics = {&globs[0], of->names.topic[0] != '\0'},
                         .symbols = {&globs[1], of->names.symbol[0] != '\0'}};
-    glob_of(of->names.topic, topic);
-    glob_of(of->names.symbol, symbol);
+    selection_glob_of(of->names.topic, topic);
+    selection_glob_of(of->names.symbol, symbol);
     uint64_t from_ns = first->recv_ns + first->has_book;
     selection_set_window(&wanted, (selection_window){from_ns, from_ns + 1});
     options.wanted = &wanted;

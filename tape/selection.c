@@ -71,6 +71,17 @@ int selection_glob_fits(const char *glob, td_bytes text)
     return *glob == '\0';
 }
 
+void selection_glob_of(const char *name, char out[SELECTION_GLOB_BYTES])
+{
+    size_t used = 0;
+    for (; *name != '\0' && used + 2 < SELECTION_GLOB_BYTES; name++) {
+        if (strchr("*?[\\", *name) != NULL)
+            out[used++] = '\\';
+        out[used++] = *name;
+    }
+    out[used] = '\0';
+}
+
 static int any_fits(const selection_globs *globs, td_bytes text)
 {
     for (size_t i = 0; i < globs->count; i++) {

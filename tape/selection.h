@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/channel.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/time_text.h"
 #include "archive/gap.h"
 #include "archive/read_plan.h"
@@ -54,6 +55,10 @@ typedef enum selection_answer {
 
 /* 1 if the glob matches the whole text. A glob that selection_check rejects matches nothing. */
 int selection_glob_fits(const char *glob, td_bytes text);
+
+/* Make the glob that matches only this name, of less than LIMIT_TOPIC_BYTES. */
+enum { SELECTION_GLOB_BYTES = 2 * LIMIT_TOPIC_BYTES };
+void selection_glob_of(const char *name, char out[SELECTION_GLOB_BYTES]);
 
 /* TD_E_INVALID for a malformed glob, or a window that is empty, as far as that can be known without
  * a tape. */
