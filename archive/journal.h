@@ -38,6 +38,7 @@
 #define JOURNAL_CORRUPT   "corrupt"   /* segment feed session chunks */
 #define JOURNAL_GAP       "gap"       /* fields of a gap_row */
 #define JOURNAL_IMPORTED  "imported"  /* session feed text_bytes text_hash */
+#define JOURNAL_NOTE      "note"      /* made_ns from_ns to_ns feed topic symbol text */
 
 /* JOURNAL_DAMAGED: unreadable bytes (key bytes: how many; 0 for a whole journal).
  * JOURNAL_LOSS_ACCEPTED: a user has accepted all damage before the entry. */

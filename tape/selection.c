@@ -184,33 +184,49 @@ int selection_has_topic(const selection *wanted, td_bytes topic, td_bytes exchan
     return td_bytes_is(symbol, "*") || any_fits(&wanted->symbols, symbol);
 }
 
-int selection_has_gap(const selection *wanted, const gap_row *gap)
+/* 1 if frames of a topic may be selected. A topic or symbol of "" means all of them. */
+static int has_part(const selection *wanted, const char *topic, const char *symbol)
 {
     char text[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
-    if (!selection_has_feed(wanted, gap->feed))
-        return 0;
-    if (gap->topic[0] == '\0')
-        return 1;
-    td_bytes topic = td_bytes_str(gap->topic);
-    if (gap->symbol[0] == '\0') {
-        /* A glob in the exchange's notation names a symbol: the gap may be about any symbol. */
-        (void)snprintf(text, sizeof text, "%s.", gap->topic); /* a cut text matches nothing */
+    const td_bytes bytes = td_bytes_str(topic);
+    if (topic[0] == '\0')
+        return symbol[0] == '\0' || any_fits(&wanted->symbols, td_bytes_str(symbol));
+    if (symbol[0] == '\0') {
+        /* A glob in the exchange's notation names a symbol: any symbol may be meant. */
+        (void)snprintf(text, sizeof text, "%s.", topic); /* a cut text matches nothing */
         for (size_t i = 0; i < wanted->topics.count; i++)
             if (strncmp(wanted->topics.items[i], text, strlen(text)) == 0)
                 return 1;
-        return selection_has_topic(wanted, topic, topic, td_bytes_str("*"));
+        return selection_has_topic(wanted, bytes, bytes, td_bytes_str("*"));
     }
-    (void)snprintf(text, sizeof text, "%s.%s", gap->topic, gap->symbol); /* always fits */
-    return selection_has_topic(wanted, topic, td_bytes_str(text), td_bytes_str(gap->symbol));
+    (void)snprintf(text, sizeof text, "%s.%s", topic, symbol); /* always fits */
+    return selection_has_topic(wanted, bytes, td_bytes_str(text), td_bytes_str(symbol));
+}
+
+int selection_has_gap(const selection *wanted, const gap_row *gap)
+{
+    return selection_has_feed(wanted, gap->feed) &&
+           (gap->topic[0] == '\0' || has_part(wanted, gap->topic, gap->symbol));
+}
+
+/* 1 if a time overlaps the window. An end of GAP_OPEN is none; a time without length is a moment.
+ */
+static int overlaps(selection_window window, uint64_t from_ns, uint64_t to_ns)
+{
+    return from_ns < window.to_ns &&
+           (from_ns >= window.from_ns || to_ns == GAP_OPEN || to_ns > window.from_ns);
 }
 
 int selection_wants_gap(const selection *wanted, selection_window window, const gap_row *gap)
 {
-    if (gap->from_ns >= window.to_ns)
-        return 0;
-    if (gap->from_ns < window.from_ns && gap->to_ns != GAP_OPEN && gap->to_ns <= window.from_ns)
-        return 0;
-    return selection_has_gap(wanted, gap);
+    return overlaps(window, gap->from_ns, gap->to_ns) && selection_has_gap(wanted, gap);
+}
+
+int selection_wants_note(const selection *wanted, selection_window window, const archive_note *note)
+{
+    return overlaps(window, note->from_ns, note->to_ns) &&
+           (note->feed[0] == '\0' || selection_has_feed(wanted, note->feed)) &&
+           has_part(wanted, note->topic, note->symbol);
 }
 
 selection_answer selection_match(const selection *wanted, const channel_info *channel)

@@ -20,6 +20,7 @@
 #include "base/limits.h"
 #include "base/time_text.h"
 #include "archive/gap.h"
+#include "archive/notes.h"
 #include "archive/read_plan.h"
 
 typedef struct selection_globs {
@@ -89,6 +90,11 @@ int selection_has_gap(const selection *wanted, const gap_row *gap);
 /* 1 if a gap belongs to the selection: it may affect selected frames (selection_has_gap), and
  * overlaps the window. Its end is exclusive; a gap without length is at its start. */
 int selection_wants_gap(const selection *wanted, selection_window window, const gap_row *gap);
+
+/* 1 if a note may be about selected frames in the window. A note without a topic is about all
+ * topics, and so on. */
+int selection_wants_note(const selection *wanted, selection_window window,
+                         const archive_note *note);
 
 /* Whether the selection includes the frames of a channel, at any time. */
 selection_answer selection_match(const selection *wanted, const channel_info *channel);

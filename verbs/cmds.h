@@ -71,6 +71,10 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv);
 exit_code cmd_gaps(const verb_context *context, int argc, char **argv);
 /* Report how whole each symbol's days are. 1 if a day is not clean. */
 exit_code cmd_days(const verb_context *context, int argc, char **argv);
+/* Runs one of the two verbs below. */
+exit_code cmd_note(const verb_context *context, int argc, char **argv);
+exit_code cmd_note_add(const verb_context *context, int argc, char **argv);
+exit_code cmd_note_ls(const verb_context *context, int argc, char **argv);
 /* Report how long requests about orders took. */
 exit_code cmd_latency(const verb_context *context, int argc, char **argv);
 /* Check every byte. 0 sound, 1 sound after recover or reindex, 3 damaged. */

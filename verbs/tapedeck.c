@@ -24,6 +24,7 @@ static const verb_row VERBS[] = {
     {"gaps", "list the gaps in a recording, with their reasons", cmd_gaps, NULL},
     {"days", "report how whole each symbol's recording of each day is", cmd_days, NULL},
     {"report", "write coverage, gaps and days as one HTML file", cmd_report, NULL},
+    {"note", "keep notes about times of an archive", cmd_note, NULL},
     {"latency", "report how long requests about orders took", cmd_latency, NULL},
     {"verify", "check every byte of an archive", cmd_verify, NULL},
     {"recover", "finish the segments that a crash left open", cmd_recover, NULL},

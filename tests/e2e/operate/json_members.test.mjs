@@ -36,7 +36,7 @@ const TYPES = {
 for (const whole of ["count", "bytes", "time", "ns", "integer"]) TYPES[whole] = (v) => Number.isInteger(v);
 
 /** Objects that have a section of their own. */
-const SECTIONS = { gap: "gap", frame: "frame", change: "change", failures: "failures of a decoder", message: "messages" };
+const SECTIONS = { gap: "gap", note: "note", frame: "frame", change: "change", failures: "failures of a decoder", message: "messages" };
 
 /** "{a,b}.c" as ["a.c", "b.c"]. */
 function expand(text) {
@@ -264,6 +264,9 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   page.check("reindex", await json(t, ["reindex", left, "--json"]));
   fs.writeFileSync(path.join(left, "capture/notes.txt"), "not a segment");
   await tapedeck(t, ["import", "-q", "-a", left, "--format", "jsonl", path.join(dir, "frames.jsonl")], { status: 1 });
+  page.check("note", await json(t, ["note", "add", left, "the recorder was killed", "--from", "+0s", "--json"]));
+  page.check("note", await json(t, ["note", "add", left, "a gap", "--from", "+0s", "--to", "+1s", "--feed", (await json(t, ["info", left, "--json"])).feeds[0].feed, "--json"]));
+  page.check("note ls", await json(t, ["note", "ls", left, "--json"]));
   page.check("prune", await json(t, ["prune", left, "--before", "2022-01-01", "--json"]));
   page.check("prune", await json(t, ["prune", left, "--older-than", "30d", "--json"]));
   page.check("info", await json(t, ["info", left, "--json"]));

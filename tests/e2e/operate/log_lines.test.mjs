@@ -41,6 +41,8 @@ test("-v logs more in every verb that has it", async (t) => {
     cut: (n) => ["cut", archive, "-o", path.join(dir, `cut${n}.mcap`)],
     report: (n) => ["report", archive, "--html", path.join(dir, `report${n}.html`)],
     when: () => ["when", "-a", archive, "gap"],
+    "note add": () => ["note", "add", archive, "a note", "--from", "+0s"],
+    "note ls": () => ["note", "ls", archive],
     why: () => ["why", "-a", archive, "BTCUSD", "--at", "+1s", "--side", "bid", "--price", "1"],
     serve: () => null, // below
   };
