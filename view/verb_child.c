@@ -47,6 +47,7 @@ typedef struct verb_permit {
 static const verb_permit PERMITS[] = {
     {"gaps", "--json", NULL, {SELECTION}, NEEDS_ARCHIVE},
     {"days", "--json", NULL, {SELECTION}, NEEDS_ARCHIVE},
+    {"note/ls", "--json", NULL, {SELECTION}, NEEDS_ARCHIVE},
     {"cat",
      "--json",
      NULL,

@@ -96,7 +96,8 @@ export async function getGaps(from, to, signal) {
 // A verb's results: {command, status, errors, results}. options: [name, value] pairs.
 export function runVerb(verb, options, signal, side = chosenSide()) {
   const query = options.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
-  return requestJson(questionTo(side, `verb/${verb}?${query}`), signal);
+  const question = `verb/${verb}${query && "?" + query}`;
+  return requestJson(questionTo(side, question), signal);
 }
 
 export const TILE_CELLS = 256;

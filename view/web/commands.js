@@ -10,6 +10,7 @@ const COMMANDS = [
     title: "Export the selection as a dataset" },
   { verb: "serve", options: [],
     title: "Replay the selection as a WebSocket server" },
+  { verb: "note add", options: ["TEXT"], title: "Write a note about the selection" },
   { verb: "cat", options: [], title: "Print the frames" },
   { verb: "gaps", options: [], title: "List the gaps" },
 ];
@@ -48,7 +49,7 @@ export class CommandsPanel {
       const all = band === undefined ? [] : bandOptions(band);
       const selected = this.#state.onlyBand ? all
         : all.filter(([name]) => needsFeed && name === "feed");
-      text.set(commandLine([verb, archive.path,
+      text.set(commandLine([...verb.split(" "), archive.path,
         ...selected.flatMap(([name, value]) => ["--" + name, value]),
         "--from", `${this.#state.from}`, "--to", `${this.#state.to}`, ...options]));
     }

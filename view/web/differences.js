@@ -62,7 +62,7 @@ export class DifferencesPanel {
     this.#pair.hidden = !isPair;
     this.#decoders.element.hidden = !hasDecoders;
     byId("lacking-legend").hidden = !isShown || !isPair;
-    this.#page.timeline.setLacking(isShown ? this.#marks : new Map());
+    this.#page.timeline.setSpans("lacking", isShown ? this.#marks : new Map());
   }
 
   #label(side) {
@@ -82,7 +82,8 @@ export class DifferencesPanel {
     const [found] = answer.results;
     if (found !== undefined)
       this.#draw(found, `${formatTime(from, 3)} – ${formatTime(to, 3)} UTC`);
-    this.#page.timeline.setLacking(this.#state.tab === "differences" ? this.#marks : new Map());
+    this.#page.timeline.setSpans("lacking",
+      this.#state.tab === "differences" ? this.#marks : new Map());
   }
 
   #draw(found, range) {

@@ -15,6 +15,7 @@ import { findGap, gapLength, gapPlace, GapsPanel } from "./gaps.js";
 import { MarketPanel } from "./market.js";
 import { MarketTiles } from "./market-tiles.js";
 import { MarketChoice } from "./markets.js";
+import { Notes } from "./notes.js";
 import { getArchives, topicsOf } from "./pair.js";
 import { TABS, ViewState } from "./state.js";
 import { StepBar } from "./steps.js";
@@ -82,7 +83,10 @@ const panels = {
 };
 const steps = new StepBar(byId("steps"), { state, archive: () => archive, band: chosenBand,
   question: () => panels.ask.question(), step });
+const notes = new Notes(state, { sides: () => archive.sides, topics: () => topics,
+  showSpans: showNotes });
 const showStatusSoon = delayed(120, showStatus);
+byId("panel-gaps").append(notes.element);
 askArchiveOf(() => chosenArchive()?.side ?? "");
 
 // ---- the archive ----
@@ -142,6 +146,7 @@ function takeArchive(before) {
     rowNames = names;
     topics = topicsOf(archive);
     showBands();
+    notes.mark();
     choice.setArchives(archive.sides);
     panels.market.update();
   }
@@ -185,6 +190,15 @@ function start() {
   showTab();
   showRange();
   showStatusSoon();
+  loadNotes();
+}
+
+async function loadNotes() {
+  try {
+    await notes.load();
+  } catch (error) {
+    setProblem(error.message);
+  }
 }
 
 function showAge() {
@@ -412,6 +426,12 @@ function showMarks(frames) {
   showStatusSoon();
 }
 
+function showNotes(spans) {
+  byId("note-legend").hidden = spans.size === 0;
+  timeline.setSpans("note", spans);
+  showStatusSoon();
+}
+
 // ---- what the page shows ----
 
 function showRange() {
@@ -489,6 +509,10 @@ setInterval(() => {
     state.set({ from: nowNs() - state.span, to: nowNs() });
 }, FOLLOW_MS);
 setInterval(showAge, 1000);
+setInterval(() => {
+  if (archive !== null && archive.first_ns !== 0n && !document.hidden)
+    loadNotes();
+}, POLL_MS);
 
 // ---- controls ----
 

@@ -19,7 +19,13 @@ const WHOLLY = 2;
 const NOT_LOADED = 3;
 
 const COLOURS = ["page", "hatch", "received", "curve", "gap", "gap-cap", "line", "text", "muted",
-  "accent", "unloaded", "lacking"];
+  "accent", "unloaded", "lacking", "note"];
+
+// Boxes on rows, and where in a row they are, in CSS px.
+const SPAN_KINDS = [
+  { kind: "lacking", top: BAND_HEIGHT - 9, height: 7 },
+  { kind: "note", top: 2, height: 5 },
+];
 
 export class Timeline {
   #canvas;
@@ -31,7 +37,7 @@ export class Timeline {
   #actions;
   #bands = [];
   #marks = new Map(); // key of a band: times, rising
-  #lacking = new Map(); // key of a band: {from, to, text}
+  #spans = { lacking: new Map(), note: new Map() }; // key of a band: {from, to, text}
   #colours = {};
   #pixels = {};
   #isQueued = false;
@@ -96,10 +102,10 @@ export class Timeline {
     this.redraw();
   }
 
-  // Mark times at which bands lack what the other archive has: a Map of a band's key to
-  // [{from, to, text}], from and to included.
-  setLacking(marks) {
-    this.#lacking = marks;
+  // Mark times of bands: a Map of a band's key to [{from, to, text}], from and to included. kind:
+  // "lacking" for what only the other archive has, or "note".
+  setSpans(kind, spans) {
+    this.#spans[kind] = spans;
     this.redraw();
   }
 
@@ -260,7 +266,8 @@ export class Timeline {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.font = FONT;
     for (const { band, y, max } of labels) {
-      this.#drawLacking(context, band, y);
+      for (const kind of SPAN_KINDS)
+        this.#drawSpans(context, band, y, kind);
       this.#drawBandText(context, band, y, max);
       this.#drawMarks(context, band, y);
     }
@@ -312,9 +319,9 @@ export class Timeline {
     }
   }
 
-  // A box at the bottom of the row, at least 4 px wide.
-  #drawLacking(context, band, y) {
-    for (const { from, to } of this.#lacking.get(band.key) ?? []) {
+  // Boxes of at least 4 px.
+  #drawSpans(context, band, y, { kind, top, height }) {
+    for (const { from, to } of this.#spans[kind].get(band.key) ?? []) {
       const begin = Math.max(-8, this.#positionOf(from));
       const end = Math.min(this.#width + 8, this.#positionOf(to));
       if (end < 0 || begin > this.#width)
@@ -322,9 +329,9 @@ export class Timeline {
       const width = Math.max(4, end - begin);
       const x = begin - (width - Math.max(0, end - begin)) / 2;
       context.fillStyle = this.#colours.page;
-      context.fillRect(x - 1, y + BAND_HEIGHT - 10, width + 2, 9);
-      context.fillStyle = this.#colours.lacking;
-      context.fillRect(x, y + BAND_HEIGHT - 9, width, 7);
+      context.fillRect(x - 1, y + top - 1, width + 2, height + 2);
+      context.fillStyle = this.#colours[kind];
+      context.fillRect(x, y + top, width, height);
     }
   }
 
@@ -503,9 +510,11 @@ export class Timeline {
     parts.push(`${formatRate(found.rate, " frames")} over ${formatSpan(found.step)}`, words[share]);
     if (found.gaps !== 0)
       parts.push("gap: " + gapReasons(found.gaps).join(", "));
-    const mark = this.#lacking.get(band.key)?.find(({ from, to }) =>
-      ns <= to && ns + found.step > from);
-    return mark === undefined ? parts : [...parts, mark.text];
+    for (const { kind } of SPAN_KINDS)
+      for (const { from, to, text } of this.#spans[kind].get(band.key) ?? [])
+        if (ns <= to && ns + found.step > from)
+          parts.push(text);
+    return parts;
   }
 
   // ---- keys ----

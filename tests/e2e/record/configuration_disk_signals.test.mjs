@@ -285,7 +285,9 @@ describe("files", { concurrency: 2 }, () => {
     fs.chmodSync(ca, 0o644);
     fs.chmodSync(dir, 0o755);
     openToAll(archive);
-    for (const [where, fault] of [[archive, archive], [path.join(dir, "new/tape"), dir]]) {
+    const closed = path.join(dir, "closed");
+    fs.mkdirSync(closed, { mode: 0o555 });
+    for (const [where, fault] of [[archive, archive], [path.join(closed, "new/tape"), closed]]) {
       const end = await new Program(t, path.join(programs, "tapedeck"),
         ["record", "--check", "-a", where, ...feedArgs({ ...sim, ca }, "inverse"), "--json"], { under: UNPRIVILEGED }).ended;
       assert.equal(end.code, 1, end.stdout + end.stderr);

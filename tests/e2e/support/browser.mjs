@@ -2,16 +2,16 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { listening, temporary } from "./harness.mjs";
-import { npm } from "./npm_packages.mjs";
+import { npm, withoutPackages } from "./npm_packages.mjs";
 
 const CHROMIUM = "/usr/bin/chromium";
 const PATIENCE_MS = 120_000; // other tests may run at the same time
 /** Reason to skip a test of the page, or false. */
-export const skip = !fs.existsSync(CHROMIUM) && `needs ${CHROMIUM}`;
+export const skip = fs.existsSync(CHROMIUM) ? withoutPackages : `needs ${CHROMIUM}`;
 
 /** A browser, or undefined where it is missing. */
 export async function launch() {
-  return skip ? undefined : npm("playwright-core").chromium?.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  return skip ? undefined : npm("playwright-core").chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
 }
 
 /** Show an archive, or run `view` with a list of arguments: the page in a window of its own, and what went wrong on it so far. prepare: called
