@@ -248,11 +248,12 @@ static tile_bands make_bands(const timeline *over_time, const char *feed, const 
     return out;
 }
 
-/* Write a tile: a line of JSON, {"bands": [{feed, topic, symbol, rows}, ...]}; then for all cells,
- * band by band, the frames as 32-bit floats in little-endian order, the received share in bytes
- * (255: all rows, the whole step), and the gap reasons as bits in bytes. */
-static td_result write_tile(timeline *over_time, const tile_bands *bands, timeline_grid grid,
-                            td_buf *out, td_err *err)
+/* Write tiles: a line of JSON, {"tiles": their number, "bands": [{feed, topic, symbol, rows},
+ * ...]}; then for all cells of all tiles, band by band, the frames as 32-bit floats in
+ * little-endian order, the received share in bytes (255: all rows, the whole step), and the gap
+ * reasons as bits in bytes. */
+static td_result write_tiles(timeline *over_time, const tile_bands *bands, timeline_grid grid,
+                             td_buf *out, td_err *err)
 {
     _Static_assert(GAP_REASON_COUNT <= 8, "reasons are bits of a byte");
     size_t count = bands->count * grid.count;
@@ -266,6 +267,7 @@ static td_result write_tile(timeline *over_time, const tile_bands *bands, timeli
             row_counts[bands->band_of[i]]++;
     json_write_begin(&json, out);
     json_write_object_begin(&json);
+    json_write_member_u64(&json, "tiles", grid.count / TILE_CELLS);
     json_write_member_array_begin(&json, "bands");
     for (size_t i = 0; i < bands->count; i++) {
         const timeline_row *row = &bands->rows[bands->firsts[i]];
@@ -304,24 +306,31 @@ static td_result write_tile(timeline *over_time, const tile_bands *bands, timeli
     return rc;
 }
 
-static td_result answer_tile(view_answers *self, const view_request *request, view_reply *reply,
-                             td_err *err)
+static td_result answer_tiles(view_answers *self, const view_request *request, view_reply *reply,
+                              td_err *err)
 {
     const char *by = view_request_arg(request, "by");
     const char *feed = view_request_arg(request, "feed");
     const char *topic = view_request_arg(request, "topic");
     uint64_t k = 0;
     uint64_t i = 0;
+    uint64_t count = 1;
     int by_symbol = by != NULL && strcmp(by, "symbol") == 0;
     int is_good = read_number(request, "k", &k) && read_number(request, "i", &i) && k <= K_MAX &&
-                  i < (UINT64_MAX >> k) / TILE_CELLS && by != NULL &&
+                  i < (UINT64_MAX >> k) / TILE_CELLS - TILES_MAX && by != NULL &&
+                  (view_request_arg(request, "n") == NULL ||
+                   (read_number(request, "n", &count) && count >= 1 && count <= TILES_MAX)) &&
                   (by_symbol ? feed != NULL && topic != NULL : strcmp(by, "topic") == 0);
     if (!is_good)
-        return td_err_set(err, TD_E_INVALID, "a tile needs k, i and by");
+        return td_err_set(err, TD_E_INVALID, "tiles need k, i and by, and n from 1 to %d",
+                          TILES_MAX);
     tile_bands bands = make_bands(self->over_time, by_symbol ? feed : NULL, topic);
-    td_result rc = write_tile(self->over_time, &bands,
-                              (timeline_grid){(i * TILE_CELLS) << k, UINT64_C(1) << k, TILE_CELLS},
-                              &reply->body, err);
+    while (count > 1 && bands.count * count > TILE_BANDS_MAX)
+        count--;
+    td_result rc =
+        write_tiles(self->over_time, &bands,
+                    (timeline_grid){(i * TILE_CELLS) << k, UINT64_C(1) << k, count * TILE_CELLS},
+                    &reply->body, err);
     td_free(bands.order);
     td_free(bands.band_of);
     td_free(bands.firsts);
@@ -454,7 +463,7 @@ static td_result answer_over_time(view_answers *self, const view_request *reques
     if (strcmp(request->path, "archive") == 0)
         return write_archive(self, &reply->body, err);
     if (strcmp(request->path, "tile") == 0)
-        return answer_tile(self, request, reply, err);
+        return answer_tiles(self, request, reply, err);
     if (strcmp(request->path, "gaps") == 0)
         return answer_gaps(self, request, reply, err);
     return td_err_set(err, TD_E_NOTFOUND, "the page has no such question");

@@ -1,9 +1,10 @@
 /* What the page can ask, below api/:
  *
  *   archive            the archive's name, time range and topics, with what each can prove
- *   tile?k=&i=&by=     frames, coverage and gaps of TILE_CELLS steps of 2^k ns, from i * TILE_CELLS
- *                      steps after 1970 on, for each band: by=topic, or by=symbol with feed= and
- *                      topic= for the symbols of one topic
+ *   tile?k=&i=&n=&by=  n tiles, or fewer if they have many bands. A tile has frames, coverage and
+ *                      gaps of TILE_CELLS steps of 2^k ns, from i * TILE_CELLS steps after 1970 on,
+ *                      for each band: by=topic, or by=symbol with feed= and topic= for the symbols
+ *                      of one topic
  *   gaps?from=&to=     gaps that overlap the time, the newest last
  *   market?feed=&symbol=&book=&k=&i=&bin=
  *                      book and trades of a symbol in MARKET_COLUMNS steps of 2^k ns, from i *
@@ -27,7 +28,7 @@
 #include "archive/archive.h"
 #include "view/server.h"
 
-enum { TILE_CELLS = 256, TILE_BANDS_MAX = 4096, GAPS_ANSWER_MAX = 2000 };
+enum { TILE_CELLS = 256, TILES_MAX = 8, TILE_BANDS_MAX = 4096, GAPS_ANSWER_MAX = 2000 };
 
 typedef struct view_answers view_answers;
 

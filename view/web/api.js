@@ -102,32 +102,45 @@ export function runVerb(verb, options, signal, side = chosenSide()) {
 
 export const TILE_CELLS = 256;
 
-// A tile: {bands: Map of a band's key to its number, frames, received, gaps}, with TILE_CELLS
-// values for each band. group: {side, feed, topic} for the symbols of a topic, with feed null for
-// the topics of an archive; null for the topics of the first archive.
-export async function getTile(k, i, group, signal) {
+export const TILES_MAX = 8; // of one request
+
+// At most `number` tiles from the i-th on: {bands: Map of a band's key to its number, frames,
+// received, gaps}, with TILE_CELLS values for each band. group: {side, feed, topic} for the symbols
+// of a topic, with feed null for the topics of an archive; null for the topics of the first archive.
+export async function getTiles({ k, i, group }, number, signal) {
   const side = group?.side ?? "";
   const hasTopics = (group?.feed ?? null) === null;
   const by = hasTopics
     ? "by=topic"
     : `by=symbol&feed=${encodeURIComponent(group.feed)}&topic=${encodeURIComponent(group.topic)}`;
-  const question = questionTo(side, `tile?k=${k}&i=${i}&${by}`);
+  const question = questionTo(side, `tile?k=${k}&i=${i}&n=${number}&${by}`);
   const bytes = await (await request(question, signal)).arrayBuffer();
   const end = new Uint8Array(bytes).indexOf(10);
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 0, end)));
-  const count = head.bands.length * TILE_CELLS;
+  const count = head.bands.length * TILE_CELLS * head.tiles;
   const at = end + 1;
   if (bytes.byteLength < at + 6 * count)
     throw new Error("The server's answer is too short.");
   const bands = new Map();
   head.bands.forEach((band, number) =>
     bands.set(bandKey(band.feed, band.topic, hasTopics ? null : band.symbol, side), number));
-  return {
-    bands,
-    frames: new Float32Array(bytes.slice(at, at + 4 * count)),
-    received: new Uint8Array(bytes, at + 4 * count, count),
-    gaps: new Uint8Array(bytes, at + 5 * count, count),
-  };
+  const frames = new Float32Array(bytes.slice(at, at + 4 * count));
+  const received = new Uint8Array(bytes, at + 4 * count, count);
+  const gaps = new Uint8Array(bytes, at + 5 * count, count);
+  return Array.from({ length: head.tiles }, (_, tile) => {
+    const cut = (all) => cutTile(all, head.bands.length, head.tiles, tile);
+    return { bands, frames: cut(frames), received: cut(received), gaps: cut(gaps) };
+  });
+}
+
+// The values of one of several tiles.
+function cutTile(all, bands, tiles, tile) {
+  const out = new all.constructor(bands * TILE_CELLS);
+  for (let band = 0; band < bands; band++) {
+    const at = (band * tiles + tile) * TILE_CELLS;
+    out.set(all.subarray(at, at + TILE_CELLS), band * TILE_CELLS);
+  }
+  return out;
 }
 
 // A tile of a market's book and trades: {tick, base, isFinal, bytes, and a typed array for each

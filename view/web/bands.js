@@ -13,7 +13,7 @@ const PROOF_TITLES = {
 
 // Topics of an archive with their symbols, sorted. Names that begin with "_" are last. side and
 // label are the archive's, if it is one of two (pair.js). Members of a band: source is the group of
-// its tiles (getTile in api.js), twin is the same band of the other archive, openKey is the topic's
+// its tiles (getTiles in api.js), twin is the same band of the other archive, openKey is the topic's
 // key in the set of open topics.
 export function makeTopics(rows, side = "", label = "") {
   const topics = new Map();

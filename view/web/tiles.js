@@ -1,9 +1,9 @@
 // The timeline's tiles.
 
-import { getTile, TILE_CELLS } from "./api.js";
+import { getTiles, TILE_CELLS, TILES_MAX } from "./api.js";
 import { TileStore } from "./tile-store.js";
 
-const LIMITS = { tiles: 400, bytes: 96 << 20, requests: 4 };
+const LIMITS = { tiles: 400, bytes: 96 << 20, requests: TILES_MAX };
 const PARENT_LEVELS = 8; // how much coarser a substitute may be
 const K_MAX = 48;
 
@@ -68,16 +68,66 @@ export function middleFirst(numbers) {
   return [...numbers].sort((a, b) => Number(distance(a) - distance(b)));
 }
 
+// Requests of tiles that are made in one step of the page, as one request for tiles that are side by
+// side.
+class TileRequests {
+  #waiting = []; // {wanted, signal, resolve, reject}
+
+  request(wanted, signal) {
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.length === 0)
+        queueMicrotask(() => this.#send());
+      this.#waiting.push({ wanted, signal, resolve, reject });
+    });
+  }
+
+  #send() {
+    const waiting = this.#waiting.sort((a, b) => Number(a.wanted.i - b.wanted.i));
+    this.#waiting = [];
+    while (waiting.length > 0) {
+      const run = [waiting.shift()];
+      const isNext = ({ wanted: { k, i, group } }) => k === run[0].wanted.k &&
+        i === run.at(-1).wanted.i + 1n && groupName(group) === groupName(run[0].wanted.group);
+      for (let next = 0; next >= 0 && run.length < TILES_MAX;) {
+        next = waiting.findIndex(isNext);
+        if (next >= 0)
+          run.push(...waiting.splice(next, 1));
+      }
+      this.#get(run);
+    }
+  }
+
+  // A request is cancelled when all its tiles are. Tiles that the answer lacks are requested again.
+  async #get(run) {
+    const abort = new AbortController();
+    let left = run.length;
+    const fail = (error) => run.forEach(({ reject }) => reject(error));
+    const cancelled = () => new DOMException("not wanted", "AbortError");
+    for (const { signal, reject } of run)
+      signal.addEventListener("abort", () => {
+        reject(cancelled());
+        if (--left === 0)
+          abort.abort();
+      });
+    try {
+      const tiles = await getTiles(run[0].wanted, run.length, abort.signal);
+      tiles.forEach((tile, index) =>
+        run[index].resolve(Object.assign(tile, { bytes: 6 * tile.gaps.length })));
+      fail(cancelled());
+    } catch (error) {
+      fail(error);
+    }
+  }
+}
+
 export class TileCache {
   #store;
+  #requests = new TileRequests();
 
   // onChange(error): a tile arrived (error is null), or a request failed.
   constructor(onChange) {
     this.#store = new TileStore({ limits: LIMITS, onChange,
-      request: async ({ k, i, group }, signal) => {
-        const tile = await getTile(k, i, group, signal);
-        return Object.assign(tile, { bytes: 6 * tile.gaps.length });
-      } });
+      request: (wanted, signal) => this.#requests.request(wanted, signal) });
   }
 
   // The tile or its substitutes: see bestTiles.
