@@ -24,7 +24,7 @@ const COLOURS = ["page", "hatch", "received", "curve", "gap", "gap-cap", "line",
 // Boxes on rows, and where in a row they are, in CSS px.
 const SPAN_KINDS = [
   { kind: "lacking", top: BAND_HEIGHT - 9, height: 7 },
-  { kind: "note", top: 2, height: 5 },
+  { kind: "note", top: 5, height: 5 },
 ];
 
 export class Timeline {

@@ -29,7 +29,7 @@ const marks = (page) => page.evaluate(([colour, rowPx, axisPx]) => {
   const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
   copy.drawImage(canvas, 0, 0);
   return Array.from({ length: document.querySelectorAll("#label-list li").length }, (_, row) => {
-    const { data } = copy.getImageData(0, (axisPx + row * rowPx + 4) * ratio, canvas.width, 1);
+    const { data } = copy.getImageData(0, (axisPx + row * rowPx + 7) * ratio, canvas.width, 1);
     const columns = Array.from({ length: canvas.width }, (_, x) => x).filter((x) => colour.every((value, k) => data[4 * x + k] === value));
     return columns.length === 0 ? null : [columns[0] / canvas.width, (columns.at(-1) + 1) / canvas.width];
   });
