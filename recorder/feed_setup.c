@@ -178,8 +178,12 @@ static td_result assume_past(const feed_config *from, archive *past, instruments
     td_result rc = archive_view_open(past, VIEW_ALL, NULL, &view, err);
     if (rc == TD_OK)
         rc = feed_slots_read(view, &query, &slots, err);
-    for (size_t i = 0; rc == TD_OK && i < slots.topic_count; i++)
-        instruments_assume(listed, slots.topics[i]->name + slots.topics[i]->topic_bytes);
+    for (size_t i = 0; rc == TD_OK && i < slots.topic_count; i++) {
+        td_bytes symbol;
+        const topic_row *row = family_topic_row(from->family, slots.topics[i]->name, &symbol);
+        if (row == NULL || !topic_row_has_coin(row))
+            instruments_assume(listed, slots.topics[i]->name + slots.topics[i]->topic_bytes);
+    }
     feed_slots_fini(&slots);
     archive_view_close(view);
     return rc;
@@ -192,7 +196,7 @@ static td_result read_listing(const feed_config *from, const feed_setup_env *env
     if (from->listing == LIMIT_FEED_HTTP)
         return TD_OK;
     TD_ASSERT(env->loop != NULL);
-    feed->listed = instruments_open(from->family->exchange->instruments, &from->symbols);
+    feed->listed = instruments_open(from->family, &from->symbols);
     td_result rc = first_listing_read(env->loop, from, env->is_stopped, feed->listed, err);
     if (rc == TD_OK) {
         td_log_emit(env->log, TD_LOG_INFO, "%s: %zu of %zu listed instruments are chosen",

@@ -50,20 +50,14 @@ static int is_set(const atomic_int *flag)
 }
 
 static td_result request_page(wire_loop *loop, const feed_config *feed,
-                              const atomic_int *is_stopped, const char *page, page_reply *to,
+                              const atomic_int *is_stopped, const char *query, page_reply *to,
                               td_err *err)
 {
     char url[LIMIT_URL_BYTES];
     wire_http *request = NULL;
     config_http_url(feed, &feed->http[feed->listing], url);
     size_t size = strlen(url);
-    int is_encoded = page == NULL;
-    if (page != NULL && size + sizeof "&cursor=" < sizeof url) {
-        (void)snprintf(url + size, sizeof url - size, "&cursor=");
-        size = strlen(url);
-        is_encoded = td_url_encode(page, url + size, sizeof url - size);
-    }
-    if (!is_encoded)
+    if (snprintf(url + size, sizeof url - size, "%s", query) >= (int)(sizeof url - size))
         return td_err_set(err, TD_E_INVALID, "the name of the next page is too long");
     const wire_http_options options = {.url = url,
                                        .ca_file = feed->ca_file,
@@ -89,16 +83,15 @@ static td_result request_page(wire_loop *loop, const feed_config *feed,
 static td_result read_pages(wire_loop *loop, const feed_config *feed, const atomic_int *is_stopped,
                             instruments *into, page_reply *reply, td_err *err)
 {
-    const char *page = NULL;
+    const char *query = instruments_begin(into);
     td_result rc = TD_OK;
     size_t count = 0;
-    instruments_begin(into);
     do {
-        rc = request_page(loop, feed, is_stopped, page, reply, err);
+        rc = request_page(loop, feed, is_stopped, query, reply, err);
         if (rc == TD_OK)
-            rc = instruments_take(into, td_buf_view(&reply->body), &page, err);
-    } while (rc == TD_OK && page != NULL && ++count < PAGES_MAX);
-    if (rc == TD_OK && page != NULL)
+            rc = instruments_take(into, td_buf_view(&reply->body), &query, err);
+    } while (rc == TD_OK && query != NULL && ++count < PAGES_MAX);
+    if (rc == TD_OK && query != NULL)
         rc = td_err_set(err, TD_E_LIMIT, "the list has more than %d pages", PAGES_MAX);
     return rc;
 }

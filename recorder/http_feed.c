@@ -9,19 +9,21 @@
 #include "base/url.h"
 #include "archive/event.h"
 #include "schema/inflate.h"
+#include "recorder/instruments.h"
 #include "wire/http.h"
+
+enum { NO_REQUEST = LIMIT_FEED_HTTP, TEXT_BYTES = 1024 };
 
 #define HTTP_TIMEOUT_NS    (10 * TD_NS_PER_S)
 #define HTTP_START_WAIT_NS (5 * TD_NS_PER_S)
 #define HTTP_RETRY_NS      (5 * TD_NS_PER_S)
 
-enum { NO_REQUEST = LIMIT_FEED_HTTP, TEXT_BYTES = 1024, HTTP_PAGE_BYTES = 1024 };
-
 /* State of one of the feed's requests. */
 typedef struct http_row {
     uint64_t due_mono_ns;
-    char page[HTTP_PAGE_BYTES]; /* name of the page to request, as in a URL; "": the first one */
-    uint32_t failures;          /* consecutive failures */
+    char query[INSTRUMENTS_QUERY_BYTES]; /* appended to the URL, for a page of a list */
+    uint8_t is_reading;                  /* 1: some pages of the list were received */
+    uint32_t failures;                   /* consecutive failures */
 } http_row;
 
 struct http_feed {
@@ -69,8 +71,12 @@ static void write_url(const http_feed *self, size_t index, char url[LIMIT_URL_BY
 {
     config_http_url(self->options.feed, config_of(self, index), url);
     size_t size = strlen(url);
-    if (self->rows[index].page[0] != '\0')
-        (void)snprintf(url + size, LIMIT_URL_BYTES - size, "&cursor=%s", self->rows[index].page);
+    (void)snprintf(url + size, LIMIT_URL_BYTES - size, "%s", self->rows[index].query);
+}
+
+static int is_list(const http_feed *self, size_t index)
+{
+    return index == self->options.feed->listing && self->options.listed != NULL;
 }
 
 static event http_event(const http_feed *self, size_t index, char url[LIMIT_URL_BYTES])
@@ -110,7 +116,7 @@ static void log_failed(http_feed *self, size_t index, unsigned status, const cha
     td_log_emit(self->options.log, TD_LOG_WARNING, "%s: no HTTP reply for '%s': %s",
                 self->options.feed->name, config_of(self, index)->name, text);
     self->rows[index].failures++;
-    self->rows[index].page[0] = '\0'; /* a list is read from its beginning */
+    self->rows[index].is_reading = 0; /* a list is read from its beginning */
     self->failures++;
     set_due(self, index);
 }
@@ -119,12 +125,12 @@ static void log_failed(http_feed *self, size_t index, unsigned status, const cha
 static void take_page(http_feed *self, size_t index, td_bytes reply)
 {
     http_row *row = &self->rows[index];
-    const char *page =
-        self->options.listed(self->options.user, self->options.feed_index,
-                             row->page[0] == '\0' ? HTTP_PAGE_FIRST : HTTP_PAGE_NEXT, reply);
-    row->page[0] = '\0';
-    if (page != NULL && td_url_encode(page, row->page, sizeof row->page))
-        row->due_mono_ns = now_mono_ns(self);
+    const char *query = self->options.listed(self->options.user, self->options.feed_index, reply);
+    row->is_reading = query != NULL;
+    if (query == NULL)
+        return;
+    (void)snprintf(row->query, sizeof row->query, "%s", query); /* fits */
+    row->due_mono_ns = now_mono_ns(self);
 }
 
 static void record_reply(http_feed *self, size_t index, const wire_http_end *end)
@@ -140,7 +146,7 @@ static void record_reply(http_feed *self, size_t index, const wire_http_end *end
                 end->body, end->recv_mono_ns);
     self->rows[index].failures = 0;
     set_due(self, index);
-    if (index == self->options.feed->listing && self->options.listed != NULL)
+    if (is_list(self, index))
         take_page(self, index, end->body);
 }
 
@@ -219,6 +225,10 @@ static void send_request(http_feed *self, size_t index)
     td_err err;
     char url[LIMIT_URL_BYTES];
     TD_ASSERT(self->open_index == NO_REQUEST);
+    if (is_list(self, index) && !self->rows[index].is_reading)
+        (void)snprintf(
+            self->rows[index].query, sizeof self->rows[index].query, "%s",
+            self->options.list_begin(self->options.user, self->options.feed_index)); /* fits */
     write_url(self, index, url);
     self->next_mono_ns = now_mono_ns(self) + LIMIT_HTTP_SPACING_NS;
     wire_http_options options = {.url = url,

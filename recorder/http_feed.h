@@ -21,9 +21,6 @@
 
 typedef struct http_feed http_feed;
 
-/* Which page of a list a reply is. */
-typedef enum http_page { HTTP_PAGE_FIRST, HTTP_PAGE_NEXT } http_page;
-
 typedef struct http_feed_options {
     wire_loop *loop; /* borrowed, like the other pointers */
     intake *intake;
@@ -32,10 +29,11 @@ typedef struct http_feed_options {
     const feed_config *feed;
     uint16_t feed_index;
     redactor *redactor; /* NULL: nothing to hide */
-    /* A page of the list of instruments was received (feed->listing), the first one of a reading or
-     * the one that the last call named. Returns the name of the page to request next, valid until
-     * the next call, or NULL. NULL if the feed has no such list. */
-    const char *(*listed)(void *user, uint16_t feed_index, http_page which, td_bytes reply);
+    /* For the list of instruments (feed->listing); NULL if the feed has none. list_begin: a reading
+     * begins; returns what to append to the URL for its first page. listed: a page was received;
+     * returns what to append for the next one, or NULL. Both are valid until the next call. */
+    const char *(*list_begin)(void *user, uint16_t feed_index);
+    const char *(*listed)(void *user, uint16_t feed_index, td_bytes reply);
     void *user;
 } http_feed_options;
 

@@ -1,12 +1,16 @@
 #include "recorder/instruments.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/url.h"
 #include "archive/name_index.h"
+#include "schema/exchange.h"
+#include "schema/family.h"
 
 enum {
     LISTED_MAX = 65536, /* instruments of a list: ten times as many as the largest has */
@@ -28,6 +32,8 @@ typedef struct listed_symbol {
 
 struct instruments {
     const instrument_lists *lists;
+    const char *const *coins; /* NULL: one list */
+    size_t coin;              /* number of the coin whose list is read */
     options_list patterns;
     json_parser *parser;
     listed_symbol *symbols;
@@ -37,6 +43,7 @@ struct instruments {
     size_t listed_count; /* instruments in the reading so far */
     size_t complete_count, traded_count;
     char page[PAGE_BYTES]; /* that the latest reply named; "": none */
+    char query[INSTRUMENTS_QUERY_BYTES];
     const char **begun, **ended;
     size_t begun_count, ended_count;
     uint8_t is_unsure;
@@ -75,6 +82,36 @@ static int is_chosen(const instruments *self, const char *symbol)
             pattern[0] != '!' && instruments_is_pattern(pattern) && matches(pattern, symbol);
     }
     return is_included;
+}
+
+/* 1 if the pattern, of which the part before "*" and "?" is compared, can match a coin's symbols.
+ */
+static int can_match_coin(const char *pattern, const char *coin)
+{
+    size_t same = 0;
+    if (strcmp(pattern, "all") == 0)
+        return 1;
+    while (coin[same] != '\0' && pattern[same] == coin[same])
+        same++;
+    return strchr("*?", pattern[same]) != NULL || (coin[same] == '\0' && pattern[same] == '-');
+}
+
+static int is_coin_chosen(const instruments *self, const char *coin)
+{
+    for (size_t i = 0; i < self->patterns.count; i++)
+        if (self->patterns.items[i][0] != '!' && instruments_is_pattern(self->patterns.items[i]) &&
+            can_match_coin(self->patterns.items[i], coin))
+            return 1;
+    return 0;
+}
+
+/* Advance to the first chosen coin from a number on. Returns 0 if there is none. */
+static int find_coin(instruments *self, size_t from)
+{
+    self->coin = from;
+    while (self->coins[self->coin] != NULL && !is_coin_chosen(self, self->coins[self->coin]))
+        self->coin++;
+    return self->coins[self->coin] != NULL;
 }
 
 /* ---- a page ---- */
@@ -197,24 +234,41 @@ static td_result complete(instruments *self, td_err *err)
     return TD_OK;
 }
 
-void instruments_begin(instruments *self)
+/* What to append to the list's URL for the coin and the page. */
+static const char *make_query(instruments *self)
+{
+    char page[3 * PAGE_BYTES];
+    (void)td_url_encode(self->page, page, sizeof page); /* fits */
+    (void)snprintf(self->query, sizeof self->query, "%s%s%s%s",
+                   self->coins == NULL ? "" : self->lists->coin_query,
+                   self->coins == NULL ? "" : self->coins[self->coin],
+                   page[0] == '\0' ? "" : self->lists->page_query, page); /* fits */
+    return self->query;
+}
+
+const char *instruments_begin(instruments *self)
 {
     self->reading++;
     self->listed_count = 0;
     self->page[0] = '\0';
+    if (self->coins != NULL && !find_coin(self, 0))
+        self->coin = 0; /* the patterns match nothing: the first list shows what there is */
+    return make_query(self);
 }
 
-td_result instruments_take(instruments *self, td_bytes reply, const char **page, td_err *err)
+td_result instruments_take(instruments *self, td_bytes reply, const char **query, td_err *err)
 {
     TD_ASSERT(self->reading > 0);
     instrument_reply read;
-    *page = NULL;
+    *query = NULL;
     td_result rc = take_entries(self, reply, &read, err);
     if (rc == TD_OK)
         rc = keep_page(self, read.page, err);
-    if (rc == TD_OK && self->page[0] != '\0')
-        *page = self->page;
-    else if (rc == TD_OK)
+    if (rc != TD_OK)
+        return rc;
+    if (self->page[0] != '\0' || (self->coins != NULL && find_coin(self, self->coin + 1)))
+        *query = make_query(self);
+    else
         rc = complete(self, err);
     return rc;
 }
@@ -272,11 +326,13 @@ size_t instruments_traded_count(const instruments *self)
     return self->traded_count;
 }
 
-instruments *instruments_open(const instrument_lists *lists, const options_list *symbols)
+instruments *instruments_open(const family *of, const options_list *symbols)
 {
-    TD_ASSERT(lists != NULL);
+    TD_ASSERT(of->listing != NULL);
+    TD_ASSERT(of->exchange->instruments != NULL);
     instruments *self = td_alloc_zero(1, sizeof *self);
-    self->lists = lists;
+    self->lists = of->exchange->instruments;
+    self->coins = of->listing_coins;
     self->patterns = *symbols;
     self->parser = json_parser_open(LIMIT_HTTP_REPLY_BYTES);
     return self;

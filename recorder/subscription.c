@@ -99,6 +99,14 @@ static td_result take_joined(collection *all, const char *topic, const char *sym
     return take_topic(all, text, err);
 }
 
+/* Take the topic of a symbol's coin. It stays when the symbol ends, because the coin has others. */
+static td_result take_of_coin(collection *all, const char *topic, const char *symbol, td_err *err)
+{
+    char coin[LIMIT_SYMBOL_BYTES];
+    (void)snprintf(coin, sizeof coin, "%.*s", (int)strcspn(symbol, "-"), symbol); /* fits */
+    return all->kind == COLLECT_ENDED ? TD_OK : take_joined(all, topic, coin, err);
+}
+
 /* ---- all of them ---- */
 
 /* 1 if a topic is subscribed as it is, not once per symbol: it has no symbol ("wallet"), or names
@@ -132,9 +140,13 @@ static td_result take_wanted(collection *all, const symbol_list *symbols, td_err
     td_result rc = TD_OK;
     for (size_t t = 0; rc == TD_OK && t < all->feed->topics.count; t++) {
         const char *topic = all->feed->topics.items[t];
+        const topic_row *row = family_topic_named(all->feed->family, topic);
+        int is_of_coin =
+            row != NULL && topic_row_has_coin(row) && all->feed->family->listing_coins != NULL;
         if (symbols->count > 0 && !is_whole(all->feed, topic)) {
             for (size_t s = 0; rc == TD_OK && s < symbols->count; s++)
-                rc = take_joined(all, topic, symbols->items[s], err);
+                rc = is_of_coin ? take_of_coin(all, topic, symbols->items[s], err)
+                                : take_joined(all, topic, symbols->items[s], err);
         } else if (all->kind == COLLECT_ADDED) {
             rc = refuse_bare(all, topic, err);
             if (rc == TD_OK)

@@ -407,21 +407,25 @@ static void follow_list(supervisor *self, size_t feed_index)
         http_feed_list_again(feed->http, LIST_AGAIN_NS);
 }
 
-static const char *on_listed(void *user, uint16_t feed_index, http_page which, td_bytes reply)
+static const char *begin_list(void *user, uint16_t feed_index)
+{
+    const supervisor *self = user;
+    return instruments_begin(self->feeds[feed_index].listed);
+}
+
+static const char *on_listed(void *user, uint16_t feed_index, td_bytes reply)
 {
     supervisor *self = user;
-    const char *page = NULL;
+    const char *query = NULL;
     td_err err;
     feed_setup *feed = &self->feeds[feed_index];
-    if (which == HTTP_PAGE_FIRST)
-        instruments_begin(feed->listed);
-    if (instruments_take(feed->listed, reply, &page, &err) != TD_OK)
+    if (instruments_take(feed->listed, reply, &query, &err) != TD_OK)
         td_log_emit(self->options.log, TD_LOG_WARNING,
                     "%s: the list of instruments is not used: %s",
                     self->options.config->feeds[feed_index].name, err.text);
-    else if (page == NULL)
+    else if (query == NULL)
         follow_list(self, feed_index);
-    return page;
+    return query;
 }
 
 static void open_http(supervisor *self, size_t feed_index)
@@ -433,6 +437,7 @@ static void open_http(supervisor *self, size_t feed_index)
                                  .feed = &self->options.config->feeds[feed_index],
                                  .feed_index = (uint16_t)feed_index,
                                  .redactor = self->redactors[feed_index],
+                                 .list_begin = begin_list,
                                  .listed = on_listed,
                                  .user = self};
     self->feeds[feed_index].http = http_feed_open(&options);

@@ -51,10 +51,11 @@ typedef struct family {
     const topic_row *topics; /* the rows in the family's file */
     family_market market;
     /* Path and query of the HTTP request for the list of its instruments (schema/instrument.h),
-     * whose symbols are its topics' symbols; NULL: it has no such list. The name of a page is
-     * appended as
-     * "&cursor=NAME". */
+     * whose symbols are its topics' symbols; NULL: it has no such list. */
     const char *listing;
+    /* Coins that have a list of their own, which is requested by its name; ends with NULL. A symbol
+     * then begins with its coin and "-". NULL: one list has all instruments. */
+    const char *const *listing_coins;
     size_t topic_count;        /* 0: no topic is decoded */
     uint8_t has_signed_prices; /* 1: prices may be negative (combinations of instruments) */
     uint8_t op_is_topic;       /* 1: the op of a request or answer is its topic (order entry) */

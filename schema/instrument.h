@@ -61,6 +61,8 @@ typedef struct instrument_lists {
                                  with NULL. The result itself may also be the list */
     const char *category;     /* the result's member that names the category of all entries */
     const char *page; /* the result's member that names the next page; absent or empty at the end */
+    const char *page_query; /* precedes a page's name in a request: "&cursor=" */
+    const char *coin_query; /* precedes a coin's name (family.listing_coins) in a request */
     const category_sign *signs;
     /* By instrument_value: the entry's members that may hold the value, "filter.tick|tick"; the
      * first present one counts. NULL: no member. */

@@ -144,6 +144,8 @@ static const instrument_lists INSTRUMENTS = {
     .lists = (const char *const[]){"list", "dataList", NULL},
     .category = "category",
     .page = "nextPageCursor",
+    .page_query = "&cursor=",
+    .coin_query = "&baseCoin=",
     .signs = CATEGORY_SIGNS,
     .members = INSTRUMENT_MEMBERS,
     .traded = (const char *const[]){"Trading", "ONLINE", "Available", NULL},

@@ -81,5 +81,7 @@ const family FAMILY_V5_OPTION = {
     .dialect = &BYBIT_V5_OPTION,
     .market = {"bybit-options", "orderbook.25", MARKET_OPTIONS, "option", NULL, NULL},
     .endpoints = {PUBLIC("/v5/public/option")},
+    .listing = "/v5/market/instruments-info?category=option&limit=1000",
+    .listing_coins = (const char *const[]){"BTC", "ETH", "SOL", "XRP", "MNT", "DOGE", NULL},
     FAMILY_TOPICS(TOPICS),
 };

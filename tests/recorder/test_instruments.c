@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "recorder/instruments.h"
-#include "schema/exchange.h"
 #include "schema/family.h"
 
 enum { TEXT_BYTES = 8192 };
@@ -37,12 +36,17 @@ static td_bytes reply_of(const char *listed, const char *page, char out[TEXT_BYT
     return td_bytes_of(out, at);
 }
 
-static instruments *open_with(options_list *symbols, const char *const *patterns)
+static void open_patterns(options_list *symbols, const char *const *patterns)
 {
     *symbols = (options_list){0};
     for (size_t i = 0; patterns[i] != NULL; i++)
         symbols->items[symbols->count++] = patterns[i];
-    return instruments_open(exchange_of(NULL)->instruments, symbols);
+}
+
+static instruments *open_with(options_list *symbols, const char *const *patterns)
+{
+    open_patterns(symbols, patterns);
+    return instruments_open(family_find(td_bytes_str("v5-linear")), symbols);
 }
 
 /* "+BEGUN -ENDED", and "?" if the reading is to be repeated. */
@@ -178,8 +182,8 @@ static void a_list_has_pages(void **state)
     const char *page = NULL;
     instruments *self = open_with(&symbols, (const char *const[]){"*", NULL});
     instruments_begin(self);
-    assert_int_equal(take(self, "A B", "p%3D2", &page, NULL), TD_OK);
-    assert_string_equal(page, "p%3D2");
+    assert_int_equal(take(self, "A B", "p%3D2 x", &page, NULL), TD_OK);
+    assert_string_equal(page, "&cursor=p%3D2%20x");
     assert_string_equal(changes(self), "");
     assert_int_equal(take(self, "C", "", &page, NULL), TD_OK);
     assert_null(page);
@@ -189,6 +193,60 @@ static void a_list_has_pages(void **state)
     assert_int_equal(take(self, "A B D", "p%3D2", &page, NULL), TD_OK);
     assert_string_equal(read_list(self, "A B"), "?");
     assert_string_equal(read_list(self, "A B C"), "");
+    instruments_close(self);
+}
+
+/* Read all lists of coins, whose instruments are "COIN-1" and, on a second page, "COIN-2". Returns
+ * what was appended to the URLs. */
+static const char *read_coins(instruments *self)
+{
+    static char queries[1024];
+    size_t at = 0;
+    const char *query = instruments_begin(self);
+    while (query != NULL) {
+        char listed[64];
+        char coin[16] = "";
+        int is_second = strstr(query, "&cursor=") != NULL;
+        assert_int_equal(sscanf(query, "&baseCoin=%15[A-Z]", coin), 1);
+        at += (size_t)snprintf(queries + at, sizeof queries - at, "%s ", query);
+        (void)snprintf(listed, sizeof listed, "%s-%d", coin, is_second ? 2 : 1);
+        assert_int_equal(take(self, listed, is_second ? "" : "next", &query, NULL), TD_OK);
+    }
+    return queries;
+}
+
+static void each_coin_has_a_list(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *patterns[4];
+        const char *queries, *begun;
+    } ROWS[] = {
+        {{"BTC-*"}, "&baseCoin=BTC &baseCoin=BTC&cursor=next ", "+BTC-1 +BTC-2 "},
+        {{"SOL-1*", "M*", "!MNT-2"},
+         "&baseCoin=SOL &baseCoin=SOL&cursor=next &baseCoin=MNT &baseCoin=MNT&cursor=next ",
+         "+SOL-1 +MNT-1 "},
+        /* no coin matches: the first list shows what there is */
+        {{"HYPE-*"}, "&baseCoin=BTC &baseCoin=BTC&cursor=next ", ""},
+    };
+    options_list symbols;
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        open_patterns(&symbols, ROWS[i].patterns);
+        instruments *self = instruments_open(family_find(td_bytes_str("v5-option")), &symbols);
+        for (int again = 0; again < 2; again++)
+            assert_string_equal(read_coins(self), ROWS[i].queries);
+        assert_string_equal(changes(self), "");
+        instruments_close(self);
+        self = instruments_open(family_find(td_bytes_str("v5-option")), &symbols);
+        (void)read_coins(self);
+        assert_string_equal(changes(self), ROWS[i].begun);
+        instruments_close(self);
+    }
+    open_patterns(&symbols, (const char *const[]){"*", NULL});
+    instruments *self = instruments_open(family_find(td_bytes_str("v5-option")), &symbols);
+    (void)read_coins(self);
+    assert_string_equal(changes(self), "+BTC-1 +BTC-2 +ETH-1 +ETH-2 +SOL-1 +SOL-2 +XRP-1 +XRP-2 "
+                                       "+MNT-1 +MNT-2 +DOGE-1 +DOGE-2 ");
     instruments_close(self);
 }
 
@@ -238,6 +296,7 @@ int main(void)
         cmocka_unit_test(other_patterns_keep_what_still_matches),
         cmocka_unit_test(recorded_symbols_replace_a_list_until_it_is_read),
         cmocka_unit_test(a_list_has_pages),
+        cmocka_unit_test(each_coin_has_a_list),
         cmocka_unit_test(bad_lists_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,14 +9,14 @@ import { test } from "../support/npm_packages.mjs";
 import { compareWithTruth, feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 
 /** A simulated exchange whose list of instruments the test writes. */
-async function listedExchange(t, dir, symbols, rate, first) {
+async function listedExchange(t, dir, symbols, rate, first, family = "v5-linear") {
   const file = path.join(dir, "instruments");
   const list = (lines) => {
     fs.writeFileSync(`${file}.new`, lines.map((line) => `${line}\n`).join(""));
     fs.renameSync(`${file}.new`, file);
   };
   list(first);
-  const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", String(symbols), "--rate", String(rate), "--instruments-file", file]);
+  const server = await simulator(t, dir, ["--families", family, "--symbols", String(symbols), "--rate", String(rate), "--instruments-file", file]);
   return { server, list };
 }
 
@@ -123,9 +123,47 @@ describe("listed instruments", { concurrency: true }, () => {
     assert.match(empty.stderr, /the list has no instrument[^]*hint: name the symbols/);
     const only = await record("!BTC*");
     assert.match(only.stderr, /all patterns exclude symbols[^]*'\*' is all/);
-    const option = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), "--family", "v5-option", "--topic", "tickers", "--symbol", "*"], { status: 2 });
-    assert.match(option.stderr, /family 'v5-option' has no list of instruments/);
+    const option = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), "--family", "contract-v3", "--topic", "tickers", "--symbol", "*"], { status: 2 });
+    assert.match(option.stderr, /family 'contract-v3' has no list of instruments/);
     assert.ok(!fs.existsSync(path.join(dir, "tape", "journal")));
+  });
+
+  test("options have a list for each coin, and one topic of trades", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const names = (await json(t, ["sim", "--list", "--families", "v5-option", "--symbols", "20", "--json"])).rows.filter(({ kind }) => kind === "symbol").map(({ name }) => name);
+    const [btc, eth] = ["BTC-", "ETH-"].map((coin) => names.filter((name) => name.startsWith(coin)));
+    const [first, second, third, ...others] = btc;
+    const { server, list } = await listedExchange(t, dir, 20, 400, [first, second, ...eth], "v5-option");
+    const options = (...symbols) => [...feedArgs(server, "v5-option", ["tickers", "publicTrade"]), ...symbols.flatMap((symbol) => ["--symbol", symbol]), "--commit-interval", "100ms", "--instruments-every", "1s"];
+    const recorder = new Recorder(t, archive, options("BTC-*", ...others.map((name) => `!${name}`)));
+    await recorder.durableAfter(3);
+    assert.match(recorder.stderr, /2 of 2 listed instruments are chosen/);
+    list([first, third, ...btc.slice(4), ...eth]);
+    await recorder.prints(new RegExp(`${third} is listed`));
+    await recorder.prints(new RegExp(`${second} has ended`));
+    await recorder.durableAfter(recorder.durableLines + 3);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const events = await eventsOf(t, archive, "subscribe");
+    const topics = (wanted) => events.filter(({ state }) => state === wanted).flatMap((event) => event.topics.split(","));
+    assert.deepEqual(topics("sent").sort(), [`publicTrade.BTC`, ...[first, second, third].map((name) => `tickers.${name}`)].sort());
+    assert.deepEqual(topics("ended"), [`tickers.${second}`]);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+    const urls = (await eventsOf(t, archive, "http")).map(({ url }) => url);
+    assert.ok(urls.length > 0 && urls.every((url) => /category=option&limit=1000&baseCoin=BTC$/.test(url)), urls.join("\n"));
+
+    // All coins; and again without the list, from the archive: a coin is not a symbol.
+    const all = new Recorder(t, archive, options("*"));
+    await all.durableAfter(3);
+    assert.equal((await all.kill("SIGTERM")).code, 0, all.stderr);
+    list([]);
+    const past = new Recorder(t, archive, options("*"));
+    await past.prints(/until it can be read, the \d+ symbols are recorded that this archive has/);
+    await past.durableAfter(2);
+    assert.equal((await past.kill("SIGTERM")).code, 0, past.stderr);
+    const requests = (await eventsOf(t, archive, "subscribe")).filter(({ state }) => state === "sent").flatMap((event) => event.topics.split(","));
+    assert.ok(requests.includes("publicTrade.ETH") && requests.includes(`tickers.${eth[0]}`));
+    assert.ok(requests.every((topic) => /^publicTrade\.(BTC|ETH|SOL|XRP|MNT|DOGE)$|^tickers\.[A-Z]+-.*-[CP]$/.test(topic)), requests.join(" "));
   });
 
   test("a list of two pages, more connections than one, and an instrument that is listed again", { skip: tooLong }, async (t) => {
