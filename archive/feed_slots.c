@@ -45,8 +45,11 @@ static size_t get_slot(feed_slots *out, const channel_info *info)
 
 /* ---- topics ---- */
 
-static void note_topic(feed_slots *out, const channel_info *info, size_t slot, uint64_t last_ns)
+static void note_topic(feed_slots *out, const segment_channel *channel, size_t slot,
+                       uint64_t last_ns)
 {
+    const channel_info *info = &channel->info;
+    const uint64_t frames = channel->message_count == UINT64_MAX ? 0 : channel->message_count;
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
     if (strlen(info->topic) >= LIMIT_TOPIC_BYTES || strlen(info->symbol) >= LIMIT_SYMBOL_BYTES)
         return; /* from another tool; no feed can subscribe to it */
@@ -56,6 +59,7 @@ static void note_topic(feed_slots *out, const channel_info *info, size_t slot, u
         past_topic *topic = out->topics[known];
         topic->slot = last_ns > topic->last_ns ? slot : topic->slot;
         topic->last_ns = last_ns > topic->last_ns ? last_ns : topic->last_ns;
+        topic->frames += frames;
         return;
     }
     out->topics = td_array_grow(out->topics, out->topic_count, sizeof(past_topic *));
@@ -63,7 +67,8 @@ static void note_topic(feed_slots *out, const channel_info *info, size_t slot, u
     *made = (past_topic){.name = td_strdup(name),
                          .topic_bytes = strlen(info->topic) + 1,
                          .slot = slot,
-                         .last_ns = last_ns};
+                         .last_ns = last_ns,
+                         .frames = frames};
     out->topics[out->topic_count] = made;
     name_index_put(&out->by_name, td_bytes_str(made->name), out->topic_count++);
 }
@@ -84,7 +89,7 @@ static void add_channel(reading *r, const segment_index *index, const segment_ch
     past_slot *slot = &r->out->slots[at];
     int is_data = channel_role(&channel->info) != ROLE_CONTROL;
     if (channel_role(&channel->info) == ROLE_DATA)
-        note_topic(r->out, &channel->info, at, ns);
+        note_topic(r->out, channel, at, ns);
     if (ns > slot->last_any_ns) {
         slot->last_any_ns = ns;
         slot->is_crashed = archive_history_is_crashed(&r->view->past, index->session) != 0;

@@ -37,6 +37,7 @@ typedef struct past_topic {
     size_t topic_bytes; /* length of "TOPIC." */
     size_t slot;
     uint64_t last_ns;
+    uint64_t frames; /* received, in the segments that were searched */
 } past_topic;
 
 typedef struct feed_slots {

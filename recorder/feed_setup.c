@@ -233,6 +233,28 @@ td_result feed_setup_choose_topics(const recorder_config *config, size_t index,
     return rc == TD_OK ? rc : config_err_add(config, index, key, rc, err);
 }
 
+/* Balance the connections by the numbers of frames in the newest recordings of the feed. Without
+ * them, or if they cannot be read, by the kinds of topics alone. */
+static void balance(const feed_config *from, archive *past, subscription *topics)
+{
+    const feed_slots_query query = {
+        .feed = from->name, .before_ns = UINT64_MAX, .shard_count = topics->shard_count};
+    uint64_t *frames = td_alloc_zero(topics->topic_count + 1, sizeof *frames);
+    archive_view *view = NULL;
+    feed_slots slots = {0};
+    if (past != NULL && archive_view_open(past, VIEW_ALL, NULL, &view, NULL) == TD_OK &&
+        feed_slots_read(view, &query, &slots, NULL) == TD_OK)
+        for (size_t i = 0; i < slots.topic_count; i++) {
+            size_t topic = name_index_find(&topics->by_name, td_bytes_str(slots.topics[i]->name));
+            if (topic != NAME_INDEX_NONE)
+                frames[topic] += slots.topics[i]->frames;
+        }
+    subscription_balance(topics, from, frames);
+    feed_slots_fini(&slots);
+    archive_view_close(view);
+    td_free(frames);
+}
+
 td_result feed_setup_open_subscription(const recorder_config *config, size_t index,
                                        const feed_setup_env *env, feed_setup *feed, td_err *err)
 {
@@ -249,6 +271,8 @@ td_result feed_setup_open_subscription(const recorder_config *config, size_t ind
     if (rc != TD_OK)
         return config_err_add(config, index, key, rc, err);
     rc = feed_setup_choose_topics(config, index, env, feed->listed, &feed->subscription, err);
+    if (rc == TD_OK && feed->subscription.shard_count > 1)
+        balance(from, env->past, &feed->subscription);
     if (rc == TD_OK)
         check_is_sent(from, env->log);
     return rc;

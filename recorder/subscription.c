@@ -227,6 +227,120 @@ static td_result spread(const collection *all, td_err *err)
     return TD_OK;
 }
 
+/* ---- balance ---- */
+
+/* A topic while topics are distributed. */
+typedef struct load {
+    size_t topic;
+    uint64_t frames;
+    uint32_t shard;
+} load;
+
+/* What a shard has. */
+typedef struct shard_load {
+    size_t count, bytes;
+    uint64_t frames;
+} shard_load;
+
+/* The most frames first; the topics' order otherwise. */
+static int compare_loads(const void *a, const void *b)
+{
+    const load *left = a;
+    const load *right = b;
+    if (left->frames != right->frames)
+        return left->frames > right->frames ? -1 : 1;
+    return (left->topic > right->topic) - (left->topic < right->topic);
+}
+
+static int compare_shards(const void *a, const void *b)
+{
+    const load *left = a;
+    const load *right = b;
+    if (left->shard != right->shard)
+        return left->shard > right->shard ? 1 : -1;
+    return (left->topic > right->topic) - (left->topic < right->topic);
+}
+
+/* Set the frames of topics without a number to the least of the others with the same row: most of
+ * them are silent, the rest is new. */
+static void estimate_loads(const subscription *self, const feed_config *feed,
+                           const uint64_t *frames, load *loads)
+{
+    const size_t row_count = feed->family->topic_count;
+    uint64_t *least = td_alloc_zero(row_count + 1, sizeof *least);
+    size_t *row_of = td_alloc_zero(self->topic_count + 1, sizeof *row_of);
+    for (size_t i = 0; i < self->topic_count; i++) {
+        td_bytes symbol;
+        const topic_row *row = family_topic_row(feed->family, self->topics[i], &symbol);
+        row_of[i] = row == NULL ? row_count : (size_t)(row - feed->family->topics);
+        uint64_t *of_row = &least[row_of[i]];
+        *of_row = frames[i] > 0 && (*of_row == 0 || frames[i] < *of_row) ? frames[i] : *of_row;
+    }
+    for (size_t i = 0; i < self->topic_count; i++) {
+        uint64_t of_row = least[row_of[i]] == 0 ? 1 : least[row_of[i]];
+        loads[i] = (load){i, frames[i] > 0 ? frames[i] : of_row, 0};
+    }
+    td_free(least);
+    td_free(row_of);
+}
+
+/* Give each topic to the shard with the fewest frames, of those with space, or to a new one. 0:
+ * there are too many shards then. */
+static int deal(const subscription *self, const feed_config *feed, load *loads, uint32_t *count)
+{
+    const dialect *of = feed->family->dialect;
+    const size_t topics_max =
+        smaller_limit(feed->max_topics_per_connection, of->connection_topics_max);
+    const size_t bytes_max = of->connection_bytes_max;
+    shard_load shards[LIMIT_FEED_SLOTS] = {0};
+    for (size_t i = 0; i < self->topic_count; i++) {
+        const size_t bytes = topic_bytes(self, loads[i].topic);
+        uint32_t best = *count;
+        for (uint32_t k = 0; k < *count; k++) {
+            int is_full = (topics_max != 0 && shards[k].count == topics_max) ||
+                          (bytes_max != 0 && shards[k].bytes + bytes > bytes_max);
+            if (!is_full && (best == *count || shards[k].frames < shards[best].frames))
+                best = k;
+        }
+        if (best == LIMIT_FEED_SLOTS)
+            return 0;
+        *count = best == *count ? best + 1 : *count;
+        shards[best].count++;
+        shards[best].bytes += bytes;
+        shards[best].frames += loads[i].frames;
+        loads[i].shard = best;
+    }
+    return 1;
+}
+
+/* Put the topics in the order of their shards. */
+static void reorder(subscription *self, load *loads, uint32_t count)
+{
+    char **topics = td_alloc_zero(LIMIT_FEED_TOPICS, sizeof(char *));
+    qsort(loads, self->topic_count, sizeof *loads, compare_shards);
+    name_index_fini(&self->by_name);
+    self->by_name = (name_index){0};
+    self->shard_count = count;
+    for (size_t i = 0; i < self->topic_count; i++) {
+        topics[i] = self->topics[loads[i].topic];
+        name_index_put(&self->by_name, td_bytes_str(topics[i]), i);
+        self->shards[loads[i].shard + 1] = i + 1;
+    }
+    td_free(self->topics);
+    self->topics = topics;
+}
+
+void subscription_balance(subscription *self, const feed_config *feed, const uint64_t *frames)
+{
+    load *loads = td_alloc_zero(self->topic_count + 1, sizeof *loads);
+    uint32_t count = self->shard_count;
+    estimate_loads(self, feed, frames, loads);
+    qsort(loads, self->topic_count, sizeof *loads, compare_loads);
+    if (self->shard_count > 1 && deal(self, feed, loads, &count))
+        reorder(self, loads, count);
+    td_free(loads);
+}
+
 /* Forget topics that are in no shard. */
 static void drop_spare(collection *all)
 {

@@ -34,6 +34,12 @@ TD_MUST_USE td_result subscription_open(const feed_config *feed, const symbol_li
                                         subscription *out, td_err *err);
 void subscription_fini(subscription *self);
 
+/* Distribute the topics over the connections anew, before the first one connects: each connection
+ * gets about the same number of frames. frames: by topic, how many it had over some time; 0:
+ * unknown, then it counts as the least of the others of its kind ("tickers"). Topics of one kind
+ * are dealt to all connections, so a subscription without known numbers is balanced, too. */
+void subscription_balance(subscription *self, const feed_config *feed, const uint64_t *frames);
+
 /* Numbers of topics. */
 typedef struct topic_numbers {
     size_t *items; /* ascending; owned */

@@ -256,6 +256,64 @@ static void connections_hold_what_they_may(void **state)
     }
 }
 
+/* Frames of each shard, by the last part of a topic's name: "tickers.S7" has 7 % of 100. */
+static void balanced_connections(void **state)
+{
+    (void)state;
+    enum { SYMBOLS = 300, SHARDS = 3, TOPICS = 2 * SYMBOLS };
+    static char names[SYMBOLS][16];
+    static const char *symbols[SYMBOLS];
+    static uint64_t frames[TOPICS];
+    for (int i = 0; i < SYMBOLS; i++) {
+        (void)snprintf(names[i], sizeof names[i], "S%d", i);
+        symbols[i] = names[i];
+    }
+    enum knowledge { NOTHING, ALL, SOME };
+    for (enum knowledge known = NOTHING; known <= SOME; known++) {
+        subscription wanted = {0};
+        feed_config feed = feed_of("v5-linear");
+        feed.max_topics_per_connection = TOPICS / SHARDS + 10;
+        list_put(list_put(&feed.topics, "orderbook.50"), "tickers");
+        symbol_list all = {.items = symbols, .count = SYMBOLS};
+        assert_int_equal(subscription_open(&feed, &all, &wanted, NULL), TD_OK);
+        assert_int_equal(wanted.shard_count, SHARDS);
+        /* Books have ten times as many frames, and the first symbols most of them. */
+        for (size_t i = 0; i < TOPICS; i++) {
+            uint64_t usual = i < SYMBOLS ? 1000 : 100;
+            frames[i] = known == NOTHING              ? 0
+                        : known == SOME && i % 2 == 0 ? 0
+                                                      : usual + 20000 / (1 + i % SYMBOLS);
+        }
+        subscription_balance(&wanted, &feed, frames);
+        assert_int_equal(wanted.shard_count, SHARDS);
+        assert_int_equal(wanted.topic_count, TOPICS);
+        size_t seen = 0;
+        for (uint32_t k = 0; k < SHARDS; k++) {
+            size_t count;
+            size_t books = 0;
+            uint64_t sum = 0;
+            const char *const *topics = subscription_shard(&wanted, k, &count);
+            assert_true(count <= TOPICS / SHARDS + 10);
+            for (size_t i = 0; i < count; i++) {
+                size_t symbol = (size_t)atoi(strchr(topics[i], 'S') + 1);
+                int is_book = strncmp(topics[i], "orderbook", 9) == 0;
+                assert_int_equal(name_index_find(&wanted.by_name, td_bytes_str(topics[i])),
+                                 seen + i);
+                assert_int_equal(subscription_shard_of(&wanted, seen + i), k);
+                sum += frames[(is_book ? 0 : SYMBOLS) + symbol];
+                books += (size_t)is_book;
+            }
+            seen += count;
+            if (known == NOTHING)
+                assert_int_equal(books, SYMBOLS / SHARDS);
+            if (known == ALL) /* 581,026 in all: within 1 % */
+                assert_in_range(sum, 191738, 195612);
+        }
+        assert_int_equal(seen, TOPICS);
+        subscription_fini(&wanted);
+    }
+}
+
 static symbol_list symbols_of(const char **names, size_t count)
 {
     return (symbol_list){.items = names, .count = count};
@@ -518,6 +576,7 @@ int main(void)
         cmocka_unit_test(topics_without_symbols_stay_as_they_are),
         cmocka_unit_test(stars_and_lists),
         cmocka_unit_test(connections_hold_what_they_may),
+        cmocka_unit_test(balanced_connections),
         cmocka_unit_test(too_many_connections_are_refused),
         cmocka_unit_test(symbols_begin_and_end),
         cmocka_unit_test(another_subscription_keeps_what_both_have),

@@ -166,6 +166,27 @@ describe("listed instruments", { concurrency: true }, () => {
     assert.ok(requests.every((topic) => /^publicTrade\.(BTC|ETH|SOL|XRP|MNT|DOGE)$|^tickers\.[A-Z]+-.*-[CP]$/.test(topic)), requests.join(" "));
   });
 
+  test("connections get about the same number of frames, once these are known, and no topic that moves has a gap of its own", async (t) => {
+    const dir = temporary(t), archive = path.join(dir, "tape");
+    const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "6", "--rate", "600"]);
+    const options = [...feedArgs(server, "v5-linear", ["orderbook.50", "tickers"]), ...["BTCUSDT", "ETHUSDT", "XRPUSDT", "EOSUSDT", "LTCUSDT"].flatMap((symbol) => ["--symbol", symbol]), "--max-topics-per-connection", "6", "--commit-interval", "100ms"];
+    const session = async () => {
+      const recorder = new Recorder(t, archive, options);
+      await recorder.durableAfter(20);
+      assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+      const frames = (await jsonLines(t, ["cat", "-a", archive, "--dir", "in", "--topic", "orderbook.50", "--topic", "tickers"])).filter(({ session }) => session === recorder.firstSession);
+      return [0, 1].map((shard) => frames.filter((row) => row.shard === shard));
+    };
+    const first = await session();
+    for (const frames of first) assert.deepEqual([...new Set(frames.map(({ topic }) => topic.replace(/\.[A-Z]+$/, "")))].sort(), ["orderbook.50", "tickers"]);
+    const second = await session(), counts = second.map(({ length }) => length);
+    t.diagnostic(`${first.map(({ length }) => length)} then ${counts}`);
+    assert.ok(Math.min(...counts) > 0.8 * Math.max(...counts), `${counts}`);
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+    assert.deepEqual(gaps.map(({ reason, topic, to_ns: to }) => [reason, topic, to !== null]), [["restart", null, true], ["restart", null, true]]);
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
+
   test("a list of two pages, more connections than one, and an instrument that is listed again", { skip: tooLong }, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");

@@ -220,7 +220,7 @@ describe("many changes", () => {
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     for (const family of ["v5-linear", "v5-inverse", "v5-spot"]) {
       const connections = await compareWithTruth(t, archive, family, server.truth);
-      assert.equal(connections.length, family === "v5-linear" ? 3 : 1, family);
+      assert.equal(connections.length, family === "v5-linear" ? 4 : 1, family); // of 580 topics, the last of three connections has 193
       assert.ok(connections.every(({ data }) => data > 0), family);
     }
   });
