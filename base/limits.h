@@ -63,6 +63,9 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 
 /* Slots (configured connections) of one feed, and feeds of one configuration. */
 #define LIMIT_FEED_SLOTS 256u
+
+/* Lines of a feed: redundant connections of one subscription. A slot is of one line. */
+#define LIMIT_FEED_LINES 2u
 #define LIMIT_FEEDS      64u
 
 /* Connections tracked for one topic and symbol: all connections of a feed, and as many of

@@ -32,6 +32,7 @@ void config_feed_init(feed_config *feed)
 {
     memset(feed, 0, sizeof *feed);
     feed->net = NET_MAIN;
+    feed->lines = 1;
     feed->stale_after_ns = 60 * TD_NS_PER_S;
     feed->connect_timeout_ns = 10 * TD_NS_PER_S;
     feed->instruments_every_ns = 300 * TD_NS_PER_S;

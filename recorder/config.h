@@ -47,6 +47,7 @@ typedef struct feed_config {
                                 feed has credentials, pongs count as data, because private
                                 connections may get no data */
     uint64_t connect_timeout_ns;
+    uint64_t lines; /* redundant connections of each subscription: 1 to LIMIT_FEED_LINES */
     uint64_t max_topics_per_connection; /* 0: no limit but the exchange's */
     uint8_t is_strict; /* a refused subscription, or refused credentials, stop the recorder */
     const char *api_key_env, *api_secret_env; /* environment variables, or NULL */

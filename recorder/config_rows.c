@@ -84,6 +84,13 @@ const option_row CONFIG_FEED_ROWS[] = {
      .min = TD_NS_PER_MS,
      .max = 60 * TD_NS_PER_S, /* wire_client_options */
      .help = "time limit for connecting (default: 10s)"},
+    {.long_name = "lines",
+     OPTION_INTO(feed_config, lines),
+     .metavar = "N",
+     .min = 1,
+     .max = LIMIT_FEED_LINES,
+     .help = "record everything over N connections, 1 or 2, of which readers make one\n"
+             "stream (default: 1)"},
     {.long_name = "max-topics-per-connection",
      OPTION_INTO(feed_config, max_topics_per_connection),
      .metavar = "N",

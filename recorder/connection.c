@@ -476,6 +476,7 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
         break;
     case ANSWER_PONG:
         recorded_conn_ponged(&self->conn, PING_DIALECT);
+        self->options.env->proven(self->options.env->user, self);
         /* A private connection may get no data for hours: its pongs prove that it is alive. */
         if (self->options.api_key != NULL && self->stop == STOP_NONE)
             note_data(self, recv_ns, recv_mono_ns);
@@ -743,6 +744,7 @@ static void connect_now(void *user)
                                          .ca_file = self->options.feed->ca_file,
                                          .connect_timeout_ns =
                                              self->options.feed->connect_timeout_ns,
+                                         .address_first = self->options.line,
                                          .with_deflate = self->options.feed->with_deflate,
                                          .ops = &CLIENT_OPS,
                                          .user = self};
@@ -760,6 +762,25 @@ static void connect_now(void *user)
     schedule_connect(self, backoff_next_ns(&self->backoff, BACKOFF_REFUSED, now_mono_ns(self)));
 }
 
+/* Set the name for the log: "feed", "feed (shard 2)", "feed (line 1, shard 2)". */
+static void name_slot(connection *self)
+{
+    const connection_options *of = &self->options;
+    char line[24] = "";
+    char shard[24] = "";
+    const int has_lines = of->feed->lines > 1;
+    const int has_shards = of->shard_count > 1;
+    if (has_lines)
+        (void)snprintf(line, sizeof line, "line %" PRIu16, of->line); /* fits, like the others */
+    if (has_shards)
+        (void)snprintf(shard, sizeof shard, "shard %" PRIu32, of->shard);
+    if (has_lines || has_shards)
+        (void)snprintf(self->shown_name, sizeof self->shown_name, "%s (%s%s%s)", of->feed->name,
+                       line, has_lines && has_shards ? ", " : "", shard);
+    else
+        (void)snprintf(self->shown_name, sizeof self->shown_name, "%s", of->feed->name);
+}
+
 connection *connection_open(const connection_options *options)
 {
     TD_ASSERT(options->budget != NULL);
@@ -772,11 +793,7 @@ connection *connection_open(const connection_options *options)
     self->conn = (recorded_conn){.clock = options->env->clock, .redactor = options->redactor};
     self->slot = (intake_slot){
         .feed_index = options->feed_index, .line = options->line, .shard = options->shard};
-    if (options->shard_count > 1)
-        (void)snprintf(self->shown_name, sizeof self->shown_name, "%s (shard %" PRIu32 ")",
-                       options->feed->name, options->shard); /* fits */
-    else
-        (void)snprintf(self->shown_name, sizeof self->shown_name, "%s", options->feed->name);
+    name_slot(self);
     td_buf_init(&self->out, WIRE_SEND_BYTES_MAX);
     backoff_init(&self->backoff, options->seed);
     subscriber_options asking = {.dialect = spoken,
@@ -797,9 +814,33 @@ void connection_start(connection *self)
     connect_now(self);
 }
 
-int connection_is_slot(const connection *self, uint16_t feed_index, uint32_t shard)
+int connection_is_slot(const connection *self, uint16_t feed_index, uint32_t line, uint32_t shard)
 {
-    return self->options.feed_index == feed_index && self->options.shard == shard;
+    return self->options.feed_index == feed_index && self->options.line == line &&
+           self->options.shard == shard;
+}
+
+uint32_t connection_line(const connection *self)
+{
+    return self->options.line;
+}
+
+uint32_t connection_live_since(const connection *self, uint64_t from_ns)
+{
+    int is_live = self->state == STATE_LIVE && self->stop == STOP_NONE && self->granted_ns != 0 &&
+                  self->granted_ns <= from_ns;
+    return is_live ? self->slot.conn : 0;
+}
+
+uint64_t connection_complete_ns(const connection *self, uint32_t conn)
+{
+    return self->wire != NULL && self->slot.conn == conn ? self->slot.complete_ns : 0;
+}
+
+void connection_prove(connection *self)
+{
+    if (self->state == STATE_LIVE && self->stop == STOP_NONE)
+        send_ping(self);
 }
 
 void connection_add_topic(connection *self, size_t topic)

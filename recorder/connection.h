@@ -32,6 +32,8 @@ typedef struct connection_env {
     void (*frame)(void *user);
     /* A slot of the feed is live: all its subscription requests are answered. */
     void (*live)(void *user, uint16_t feed_index);
+    /* The connection has answered a ping: it is complete until the ping was sent. */
+    void (*proven)(void *user, const connection *by);
     /* An open connection has ended, and not because this side closed it in order. */
     void (*closed_by_peer)(void *user);
     /* An attempt failed for good (backoff_is_final), and this slot never had an open connection. */
@@ -53,14 +55,14 @@ typedef struct connection_options {
     const char *api_secret;
     redactor *redactor;     /* NULL: nothing to hide */
     connect_budget *budget; /* shared by the slots that connect to the same host */
-    open_gaps *gaps;        /* open gaps of the feed */
+    open_gaps *gaps;        /* open gaps of the feed's line */
     size_t topic_first;     /* number of the slot's first topic in the feed's subscription */
     uint32_t shard_count;   /* number of shards of the feed */
     uint64_t seed;          /* seed of the backoff's jitter */
 } connection_options;
 
-/* 1 if this is the slot of a feed's shard. */
-int connection_is_slot(const connection *self, uint16_t feed_index, uint32_t shard);
+/* 1 if this is the slot of a feed's line and shard. */
+int connection_is_slot(const connection *self, uint16_t feed_index, uint32_t line, uint32_t shard);
 
 /* Make a slot; it does not connect yet. */
 connection *connection_open(const connection_options *options);
@@ -90,6 +92,19 @@ void connection_close(connection *self);
 /* Stop and resume reading the slot's sockets. A pause also applies to later connections. */
 void connection_pause(connection *self);
 void connection_resume(connection *self);
+
+/* The slot's line. */
+uint32_t connection_line(const connection *self);
+
+/* Number of the open connection, if all its topics were granted or refused at from_ns already; else
+ * 0. */
+uint32_t connection_live_since(const connection *self, uint64_t from_ns);
+
+/* Time until which this connection of the slot is known to be complete; 0 if it has ended. */
+uint64_t connection_complete_ns(const connection *self, uint32_t conn);
+
+/* Send a ping now, whose answer shows that everything until now was received. */
+void connection_prove(connection *self);
 
 /* Current state. */
 typedef struct connection_status {

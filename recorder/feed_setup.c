@@ -239,20 +239,23 @@ static void balance(const feed_config *from, archive *past, subscription *topics
 {
     const feed_slots_query query = {
         .feed = from->name, .before_ns = UINT64_MAX, .shard_count = topics->shard_count};
-    uint64_t *frames = td_alloc_zero(topics->topic_count + 1, sizeof *frames);
+    past_load *loads = td_alloc_zero(topics->topic_count + 1, sizeof *loads);
     archive_view *view = NULL;
     feed_slots slots = {0};
+    for (size_t i = 0; i < topics->topic_count; i++)
+        loads[i].shard = SUBSCRIPTION_NO_SHARD;
     if (past != NULL && archive_view_open(past, VIEW_ALL, NULL, &view, NULL) == TD_OK &&
         feed_slots_read(view, &query, &slots, NULL) == TD_OK)
         for (size_t i = 0; i < slots.topic_count; i++) {
             size_t topic = name_index_find(&topics->by_name, td_bytes_str(slots.topics[i]->name));
             if (topic != NAME_INDEX_NONE)
-                frames[topic] += slots.topics[i]->frames;
+                loads[topic] =
+                    (past_load){slots.topics[i]->frames, slots.slots[slots.topics[i]->slot].shard};
         }
-    subscription_balance(topics, from, frames);
+    subscription_balance(topics, from, loads);
     feed_slots_fini(&slots);
     archive_view_close(view);
-    td_free(frames);
+    td_free(loads);
 }
 
 td_result feed_setup_open_subscription(const recorder_config *config, size_t index,
@@ -325,7 +328,8 @@ void feed_setup_close_all(feed_setup *feeds)
     if (feeds == NULL)
         return;
     for (size_t i = 0; i < LIMIT_FEEDS; i++) {
-        open_gaps_close(feeds[i].gaps);
+        for (size_t line = 0; line < LIMIT_FEED_LINES; line++)
+            open_gaps_close(feeds[i].gaps[line]);
         http_feed_close(feeds[i].http);
         subscription_fini(&feeds[i].subscription);
         instruments_close(feeds[i].listed);

@@ -202,6 +202,14 @@ static int is_of_feed(const open_gaps *self, const gap_row *row)
     return strcmp(row->feed, self->options.feed->name) == 0;
 }
 
+/* 1 if the row is of this line, or of a line that is no longer recorded, whose rows line 0 ends. */
+static int is_of_line(const open_gaps *self, const gap_row *row)
+{
+    return is_of_feed(self, row) &&
+           (row->line == self->options.line ||
+            (self->options.line == 0 && row->line >= self->options.feed->lines));
+}
+
 /* Return the latest end of a gap of the whole slot, or 0. */
 static uint64_t last_end(const open_gaps *self, const past_slot *slot)
 {
@@ -252,7 +260,7 @@ static void read_past(open_gaps *self)
             continue;
         TD_ASSERT(from->slot < past->slot_count);
         const past_slot *slot = &past->slots[from->slot];
-        int is_same = slot->line == 0 && slot->shard == self->topics[topic].shard;
+        int is_same = slot->line == self->options.line && slot->shard == self->topics[topic].shard;
         self->topics[topic].is_recorded = 1;
         if (is_abandoned(self, slot))
             continue;
@@ -279,8 +287,8 @@ static void begin_row(open_gaps *self, const gap_row *row)
     uint32_t shard_count = self->options.wanted->shard_count;
     if (!is_whole(row) && self->topic_count > 0)
         return;
-    if (row->reason != GAP_CORRUPT && row->line == 0 && row->shard < shard_count &&
-        !self->has_moved && feed_slots_find(self->options.past, row->line, row->shard) != NULL)
+    if (row->reason != GAP_CORRUPT && row->shard < shard_count && !self->has_moved &&
+        feed_slots_find(self->options.past, row->line, row->shard) != NULL)
         wait_for(made, row->shard);
     else
         for (uint32_t shard = 0; shard < shard_count; shard++)
@@ -302,7 +310,8 @@ static int is_subscribed(const open_gaps *self, const gap_row *row)
  * row for lost entries of the journal ends here. */
 static void add_earlier(open_gaps *self, const gap_row *row)
 {
-    int is_lost = row->reason == GAP_CORRUPT && strcmp(row->cause, PAST_CAUSE_JOURNAL) == 0;
+    int is_lost = (row->reason == GAP_CORRUPT && strcmp(row->cause, PAST_CAUSE_JOURNAL) == 0) ||
+                  row->line != self->options.line;
     if (!is_lost && (is_whole(row) || is_subscribed(self, row))) {
         for (size_t i = 0; i < self->topic_count; i++)
             self->topics[i].is_recorded |= !is_whole(row) && row_has_topic(row, &self->topics[i]);
@@ -322,7 +331,7 @@ static void add_ledger(open_gaps *self)
 {
     const gap_list *ledger = self->options.ledger;
     for (size_t i = 0; i < ledger->count; i++)
-        if (ledger->rows[i].to_ns == GAP_OPEN && is_of_feed(self, &ledger->rows[i]))
+        if (ledger->rows[i].to_ns == GAP_OPEN && is_of_line(self, &ledger->rows[i]))
             add_earlier(self, &ledger->rows[i]);
 }
 
@@ -370,7 +379,8 @@ static void open_for_slots(open_gaps *self)
 {
     for (size_t i = 0; i < self->options.past->slot_count; i++) {
         const past_slot *slot = &self->options.past->slots[i];
-        if (!has_open_gap(self, slot) && !is_abandoned(self, slot))
+        if (slot->line == self->options.line && !has_open_gap(self, slot) &&
+            !is_abandoned(self, slot))
             open_for_slot(self, slot);
     }
 }
@@ -476,6 +486,7 @@ void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t 
     withdrawn->withdrawn_ns = from_ns;
     gap_row row =
         gap_row_of(GAP_DISCONNECT, self->options.feed->name, from_ns, GAP_OPEN, "withdrawn");
+    row.line = self->options.line;
     row.shard = withdrawn->shard;
     row.conn = conn;
     open_for_topic(self, &row, withdrawn);
@@ -508,6 +519,7 @@ void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason r
     if (open_gaps_wait_for(self, shard))
         return;
     gap_row row = gap_row_of(reason, self->options.feed->name, from_ns, GAP_OPEN, cause);
+    row.line = self->options.line;
     row.shard = shard;
     row.conn = conn;
     self->options.emit(self->options.user, self->options.feed_index, &row);

@@ -1,4 +1,4 @@
-/* The open gaps of one feed: which topics may lack frames, since when, and until when.
+/* The open gaps of one line of a feed: which topics may lack frames, since when, and until when.
  *
  * Topics lose data; a slot is only the connection that carries them. A gap of a whole slot waits
  * until all requests of the shard with the slot's number are answered, that is, until it is known
@@ -32,6 +32,7 @@ typedef struct open_gaps_options {
     const subscription *wanted; /* the feed's topics by number, and their shards */
     const feed_slots *past;     /* earlier recordings; used by open_gaps_open only */
     const gap_list *ledger;     /* of all feeds; used by open_gaps_open only */
+    uint32_t line;              /* of the slots; those of other lines have gaps of their own */
     uint64_t start_ns;          /* start of the session, wall clock */
     uint16_t feed_index;        /* passed to emit */
     void (*emit)(void *user, uint16_t feed_index, const gap_row *row);

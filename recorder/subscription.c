@@ -196,6 +196,12 @@ static size_t topic_bytes(const subscription *self, size_t topic)
     return strlen(self->topics[topic]) + 3;
 }
 
+/* Each shard is a connection on each line. */
+static uint32_t shards_max(const feed_config *feed)
+{
+    return LIMIT_FEED_SLOTS / (uint32_t)feed->lines;
+}
+
 /* Distribute the topics after the last shard's over connections: fill one after the other. */
 static td_result spread(const collection *all, td_err *err)
 {
@@ -211,7 +217,7 @@ static td_result spread(const collection *all, td_err *err)
         size_t more = topic_bytes(out, i);
         int is_full = (topics_max != 0 && i - first == topics_max) ||
                       (bytes_max != 0 && i > first && bytes + more > bytes_max);
-        if (is_full && out->shard_count == LIMIT_FEED_SLOTS)
+        if (is_full && out->shard_count == shards_max(all->feed))
             return td_err_set(err, TD_E_LIMIT,
                               "%zu topics need more than %u connections: raise "
                               "max_topics_per_connection, or split the feed",
@@ -263,8 +269,8 @@ static int compare_shards(const void *a, const void *b)
 
 /* Set the frames of topics without a number to the least of the others with the same row: most of
  * them are silent, the rest is new. */
-static void estimate_loads(const subscription *self, const feed_config *feed,
-                           const uint64_t *frames, load *loads)
+static void estimate_loads(const subscription *self, const feed_config *feed, const past_load *past,
+                           load *loads)
 {
     const size_t row_count = feed->family->topic_count;
     uint64_t *least = td_alloc_zero(row_count + 1, sizeof *least);
@@ -274,43 +280,79 @@ static void estimate_loads(const subscription *self, const feed_config *feed,
         const topic_row *row = family_topic_row(feed->family, self->topics[i], &symbol);
         row_of[i] = row == NULL ? row_count : (size_t)(row - feed->family->topics);
         uint64_t *of_row = &least[row_of[i]];
-        *of_row = frames[i] > 0 && (*of_row == 0 || frames[i] < *of_row) ? frames[i] : *of_row;
+        if (past[i].frames > 0 && (*of_row == 0 || past[i].frames < *of_row))
+            *of_row = past[i].frames;
     }
     for (size_t i = 0; i < self->topic_count; i++) {
         uint64_t of_row = least[row_of[i]] == 0 ? 1 : least[row_of[i]];
-        loads[i] = (load){i, frames[i] > 0 ? frames[i] : of_row, 0};
+        loads[i] = (load){i, past[i].frames > 0 ? past[i].frames : of_row, 0};
     }
     td_free(least);
     td_free(row_of);
 }
 
-/* Give each topic to the shard with the fewest frames, of those with space, or to a new one. 0:
- * there are too many shards then. */
-static int deal(const subscription *self, const feed_config *feed, load *loads, uint32_t *count)
+/* A distribution. */
+typedef struct dealing {
+    size_t topics_max, bytes_max; /* of a shard; 0: no limit */
+    uint32_t shards_max;
+    uint32_t count;
+    shard_load shards[LIMIT_FEED_SLOTS];
+} dealing;
+
+static int has_space(const dealing *of, uint32_t shard, size_t bytes)
 {
-    const dialect *of = feed->family->dialect;
-    const size_t topics_max =
-        smaller_limit(feed->max_topics_per_connection, of->connection_topics_max);
-    const size_t bytes_max = of->connection_bytes_max;
-    shard_load shards[LIMIT_FEED_SLOTS] = {0};
+    const shard_load *at = &of->shards[shard];
+    return (of->topics_max == 0 || at->count < of->topics_max) &&
+           (of->bytes_max == 0 || at->count == 0 || at->bytes + bytes <= of->bytes_max);
+}
+
+static void put(dealing *to, uint32_t shard, size_t bytes, load *topic)
+{
+    to->shards[shard].count++;
+    to->shards[shard].bytes += bytes;
+    to->shards[shard].frames += topic->frames;
+    to->count = shard >= to->count ? shard + 1 : to->count;
+    topic->shard = shard;
+}
+
+/* The shard with the fewest frames, of those with space, or a new one. */
+static uint32_t find_shard(const dealing *of, size_t bytes)
+{
+    uint32_t best = of->count;
+    for (uint32_t k = 0; k < of->count; k++)
+        if (has_space(of, k, bytes) &&
+            (best == of->count || of->shards[k].frames < of->shards[best].frames))
+            best = k;
+    return best;
+}
+
+/* Give each topic to a shard; with past, to the one that it had. Returns the frames of the fullest
+ * shard, or UINT64_MAX if that is not possible. */
+static uint64_t deal(const subscription *self, const past_load *past, dealing *to, load *loads)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < self->topic_count; i++) {
+        const uint32_t shard = past == NULL ? SUBSCRIPTION_NO_SHARD : past[loads[i].topic].shard;
+        const size_t bytes = topic_bytes(self, loads[i].topic);
+        loads[i].shard = SUBSCRIPTION_NO_SHARD;
+        if (shard < to->shards_max && has_space(to, shard, bytes))
+            put(to, shard, bytes, &loads[i]);
+    }
     for (size_t i = 0; i < self->topic_count; i++) {
         const size_t bytes = topic_bytes(self, loads[i].topic);
-        uint32_t best = *count;
-        for (uint32_t k = 0; k < *count; k++) {
-            int is_full = (topics_max != 0 && shards[k].count == topics_max) ||
-                          (bytes_max != 0 && shards[k].bytes + bytes > bytes_max);
-            if (!is_full && (best == *count || shards[k].frames < shards[best].frames))
-                best = k;
-        }
-        if (best == LIMIT_FEED_SLOTS)
-            return 0;
-        *count = best == *count ? best + 1 : *count;
-        shards[best].count++;
-        shards[best].bytes += bytes;
-        shards[best].frames += loads[i].frames;
-        loads[i].shard = best;
+        if (loads[i].shard != SUBSCRIPTION_NO_SHARD)
+            continue;
+        uint32_t shard = find_shard(to, bytes);
+        if (shard == to->shards_max)
+            return UINT64_MAX;
+        put(to, shard, bytes, &loads[i]);
     }
-    return 1;
+    for (uint32_t k = 0; k < to->count; k++) {
+        if (to->shards[k].count == 0)
+            return UINT64_MAX;
+        most = to->shards[k].frames > most ? to->shards[k].frames : most;
+    }
+    return most;
 }
 
 /* Put the topics in the order of their shards. */
@@ -330,15 +372,31 @@ static void reorder(subscription *self, load *loads, uint32_t count)
     self->topics = topics;
 }
 
-void subscription_balance(subscription *self, const feed_config *feed, const uint64_t *frames)
+void subscription_balance(subscription *self, const feed_config *feed, const past_load *past)
 {
-    load *loads = td_alloc_zero(self->topic_count + 1, sizeof *loads);
-    uint32_t count = self->shard_count;
-    estimate_loads(self, feed, frames, loads);
-    qsort(loads, self->topic_count, sizeof *loads, compare_loads);
-    if (self->shard_count > 1 && deal(self, feed, loads, &count))
-        reorder(self, loads, count);
-    td_free(loads);
+    const dialect *of = feed->family->dialect;
+    load *kept = td_alloc_zero(self->topic_count + 1, sizeof *kept);
+    load *fresh = td_alloc_zero(self->topic_count + 1, sizeof *fresh);
+    dealing as_before = {
+        .topics_max = smaller_limit(feed->max_topics_per_connection, of->connection_topics_max),
+        .bytes_max = of->connection_bytes_max,
+        .shards_max = shards_max(feed),
+        .count = self->shard_count};
+    dealing anew = as_before;
+    if (self->shard_count > 1) {
+        estimate_loads(self, feed, past, fresh);
+        qsort(fresh, self->topic_count, sizeof *fresh, compare_loads);
+        memcpy(kept, fresh, self->topic_count * sizeof *kept);
+        uint64_t most_kept = deal(self, past, &as_before, kept);
+        uint64_t most_fresh = deal(self, NULL, &anew, fresh);
+        if (most_kept != UINT64_MAX &&
+            (most_fresh == UINT64_MAX || most_kept <= most_fresh + most_fresh / 4))
+            reorder(self, kept, as_before.count);
+        else if (most_fresh != UINT64_MAX)
+            reorder(self, fresh, anew.count);
+    }
+    td_free(kept);
+    td_free(fresh);
 }
 
 /* Forget topics that are in no shard. */

@@ -34,11 +34,19 @@ TD_MUST_USE td_result subscription_open(const feed_config *feed, const symbol_li
                                         subscription *out, td_err *err);
 void subscription_fini(subscription *self);
 
+/* What earlier recordings have of a topic. */
+typedef struct past_load {
+    uint64_t frames; /* over some time; 0: unknown */
+    uint32_t shard;  /* that had it last; SUBSCRIPTION_NO_SHARD: unknown */
+} past_load;
+#define SUBSCRIPTION_NO_SHARD UINT32_MAX
+
 /* Distribute the topics over the connections anew, before the first one connects: each connection
- * gets about the same number of frames. frames: by topic, how many it had over some time; 0:
- * unknown, then it counts as the least of the others of its kind ("tickers"). Topics of one kind
- * are dealt to all connections, so a subscription without known numbers is balanced, too. */
-void subscription_balance(subscription *self, const feed_config *feed, const uint64_t *frames);
+ * gets about the same number of frames. past: by topic. A topic without a number counts as the
+ * least of the others of its kind ("tickers"). Topics of one kind are dealt to all connections, so
+ * a subscription without known numbers is balanced, too. Topics stay on their shards as long as the
+ * fullest shard has at most a quarter more frames than it would have otherwise. */
+void subscription_balance(subscription *self, const feed_config *feed, const past_load *past);
 
 /* Numbers of topics. */
 typedef struct topic_numbers {

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "archive/ledger.h"
 #include "recorder/connection.h"
+#include "recorder/covered_gaps.h"
 #include "recorder/feed_setup.h"
 #include "recorder/http_feed.h"
 #include "recorder/reload.h"
@@ -44,6 +45,7 @@ struct supervisor {
     redactor **redactors;
     connection **connections;
     size_t connection_count;
+    covered_gaps *covered;
     uint64_t started_mono_ns;
     atomic_int is_stop_requested; /* release/acquire; also set by a signal handler */
     uint8_t is_clock_wrong;       /* 1: it stops because the wall clock was set back */
@@ -117,11 +119,17 @@ static void on_strict(void *user, const char *why)
     give_up(user, TD_E_NETWORK, why);
 }
 
-/* The feed is live: its HTTP requests are due. */
+/* A slot of the feed is live: the feed's HTTP requests are due. With several lines, each proves
+ * that it is complete until now, so that a later gap of the other line begins after this time, and
+ * can be covered. */
 static void on_live(void *user, uint16_t feed_index)
 {
     supervisor *self = user;
     TD_ASSERT(feed_index < self->options.config->feed_count);
+    for (size_t i = 0; i < self->connection_count; i++)
+        if (self->options.config->feeds[feed_index].lines > 1 &&
+            connection_get_status(self->connections[i]).feed_index == feed_index)
+            connection_prove(self->connections[i]);
     http_feed_live(self->feeds[feed_index].http);
 }
 
@@ -161,12 +169,42 @@ static td_result open_feeds(supervisor *self, td_err *err)
     return rc;
 }
 
-/* A gap of a feed opens or ends, on the network thread. */
-static void on_gap(void *user, uint16_t feed_index, const gap_row *row)
+static connection *find_slot(const supervisor *self, size_t feed_index, size_t line, uint32_t shard)
+{
+    for (size_t i = 0; i < self->connection_count; i++)
+        if (connection_is_slot(self->connections[i], (uint16_t)feed_index, (uint32_t)line, shard))
+            return self->connections[i];
+    return NULL;
+}
+
+static size_t line_count(const supervisor *self, size_t feed_index)
+{
+    return self->options.config->feeds[feed_index].lines;
+}
+
+static void write_gap(void *user, uint16_t feed_index, const gap_row *row)
 {
     supervisor *self = user;
     const event gap_event = {.kind = EVENT_GAP, .gap = *row};
     intake_event(recording_intake(self->recording), feed_index, &gap_event);
+}
+
+/* A gap of a feed opens or ends, on the network thread. */
+static void on_gap(void *user, uint16_t feed_index, const gap_row *row)
+{
+    supervisor *self = user;
+    write_gap(self, feed_index, row);
+    for (size_t line = 0; row->to_ns != GAP_OPEN && line < line_count(self, feed_index); line++) {
+        connection *other = find_slot(self, feed_index, line, row->shard);
+        if (line != row->line && other != NULL)
+            covered_gaps_add(self->covered, feed_index, row, other);
+    }
+}
+
+static void on_proven(void *user, const connection *by)
+{
+    const supervisor *self = user;
+    covered_gaps_proven(self->covered, by);
 }
 
 /* What earlier sessions have of a feed's slots. */
@@ -185,15 +223,16 @@ static td_result read_past(archive_view *view, const feed_config *feed, const fe
 static void open_gaps_of_feed(supervisor *self, size_t index, const feed_slots *past,
                               const gap_list *ledger, uint64_t start_ns)
 {
-    const open_gaps_options options = {.feed = &self->options.config->feeds[index],
-                                       .wanted = &self->feeds[index].subscription,
-                                       .past = past,
-                                       .ledger = ledger,
-                                       .start_ns = start_ns,
-                                       .feed_index = (uint16_t)index,
-                                       .emit = on_gap,
-                                       .user = self};
-    self->feeds[index].gaps = open_gaps_open(&options);
+    open_gaps_options options = {.feed = &self->options.config->feeds[index],
+                                 .wanted = &self->feeds[index].subscription,
+                                 .past = past,
+                                 .ledger = ledger,
+                                 .start_ns = start_ns,
+                                 .feed_index = (uint16_t)index,
+                                 .emit = on_gap,
+                                 .user = self};
+    for (; options.line < options.feed->lines; options.line++)
+        self->feeds[index].gaps[options.line] = open_gaps_open(&options);
 }
 
 /* Open the gaps of the session's start. They are made durable before anything connects, so a
@@ -207,11 +246,12 @@ static td_result open_feed_gaps(supervisor *self, archive_view *view, size_t ind
     if (rc == TD_OK)
         open_gaps_of_feed(self, index, &past, ledger, start_ns);
     feed_slots_fini(&past);
-    if (rc != TD_OK)
-        return rc;
-    size_t count = 0;
-    const gap_row *begun = open_gaps_begun(self->feeds[index].gaps, &count);
-    return archive_writer_put_gaps(recording_writer(self->recording), begun, count, err);
+    for (size_t line = 0; rc == TD_OK && line < self->options.config->feeds[index].lines; line++) {
+        size_t count = 0;
+        const gap_row *begun = open_gaps_begun(self->feeds[index].gaps[line], &count);
+        rc = archive_writer_put_gaps(recording_writer(self->recording), begun, count, err);
+    }
+    return rc;
 }
 
 /* Warn if the archive has frames of later times than the wall clock's. Receive times follow the
@@ -261,7 +301,7 @@ static td_result open_session(supervisor *self, td_err *err)
     return rc == TD_OK ? recording_start(self->recording, err) : rc;
 }
 
-static void open_slot(supervisor *self, size_t feed_index, uint32_t shard)
+static void open_slot(supervisor *self, size_t feed_index, uint16_t line, uint32_t shard)
 {
     TD_ASSERT(shard < self->feeds[feed_index].subscription.shard_count);
     TD_ASSERT(self->feeds[feed_index].budget != NULL);
@@ -270,12 +310,13 @@ static void open_slot(supervisor *self, size_t feed_index, uint32_t shard)
         .env = &self->env,
         .feed = &self->options.config->feeds[feed_index],
         .feed_index = (uint16_t)feed_index,
+        .line = line,
         .shard = shard,
         .api_key = feed->api_key,
         .api_secret = feed->api_secret,
         .redactor = self->redactors[feed_index],
         .budget = feed->budget,
-        .gaps = feed->gaps,
+        .gaps = feed->gaps[line],
         .topic_first = feed->subscription.shards[shard],
         .shard_count = feed->subscription.shard_count,
     };
@@ -284,6 +325,22 @@ static void open_slot(supervisor *self, size_t feed_index, uint32_t shard)
     self->connections =
         td_array_grow(self->connections, self->connection_count, sizeof(connection *));
     self->connections[self->connection_count++] = connection_open(&options);
+}
+
+/* Open the slots of a shard, one for each line. Returns the number of slots. */
+static size_t open_shard(supervisor *self, size_t feed_index, uint32_t shard)
+{
+    const size_t lines = self->options.config->feeds[feed_index].lines;
+    for (size_t line = 0; line < lines; line++)
+        open_slot(self, feed_index, (uint16_t)line, shard);
+    return lines;
+}
+
+/* Open the slots of a shard while the others record. */
+static void start_shard(supervisor *self, size_t feed_index, uint32_t shard)
+{
+    for (size_t i = open_shard(self, feed_index, shard); i > 0; i--)
+        connection_start(self->connections[self->connection_count - i]);
 }
 
 static void open_slots(supervisor *self)
@@ -296,13 +353,14 @@ static void open_slots(supervisor *self)
                                  .log = self->options.log,
                                  .frame = on_frame,
                                  .live = on_live,
+                                 .proven = on_proven,
                                  .closed_by_peer = on_closed_by_peer,
                                  .refused = on_refused,
                                  .strict = on_strict,
                                  .user = self};
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++)
-            open_slot(self, i, shard);
+            (void)open_shard(self, i, shard);
 }
 
 /* ---- instruments that are listed or ended ---- */
@@ -311,19 +369,12 @@ static void open_slots(supervisor *self)
 
 static const char ENDED[] = "instrument ended";
 
-static connection *find_slot(const supervisor *self, size_t feed_index, uint32_t shard)
-{
-    for (size_t i = 0; i < self->connection_count; i++)
-        if (connection_is_slot(self->connections[i], (uint16_t)feed_index, shard))
-            return self->connections[i];
-    return NULL;
-}
-
 /* Send the requests for changed topics. */
 static void send_changes(const supervisor *self, size_t feed_index)
 {
-    for (uint32_t shard = 0; shard < self->feeds[feed_index].subscription.shard_count; shard++)
-        connection_send_changes(find_slot(self, feed_index, shard));
+    for (size_t line = 0; line < line_count(self, feed_index); line++)
+        for (uint32_t shard = 0; shard < self->feeds[feed_index].subscription.shard_count; shard++)
+            connection_send_changes(find_slot(self, feed_index, line, shard));
 }
 
 /* Topics were added to a feed's subscription, or continue. */
@@ -331,16 +382,16 @@ static void begin_topics(supervisor *self, size_t feed_index, uint32_t shard_cou
                          const topic_numbers *begun)
 {
     feed_setup *feed = &self->feeds[feed_index];
-    open_gaps_added(feed->gaps);
-    for (size_t i = 0; i < begun->count; i++) {
-        uint32_t shard = subscription_shard_of(&feed->subscription, begun->items[i]);
-        if (shard < shard_count_before)
-            connection_add_topic(find_slot(self, feed_index, shard), begun->items[i]);
+    for (size_t line = 0; line < line_count(self, feed_index); line++) {
+        open_gaps_added(feed->gaps[line]);
+        for (size_t i = 0; i < begun->count; i++) {
+            uint32_t shard = subscription_shard_of(&feed->subscription, begun->items[i]);
+            if (shard < shard_count_before)
+                connection_add_topic(find_slot(self, feed_index, line, shard), begun->items[i]);
+        }
     }
-    for (uint32_t shard = shard_count_before; shard < feed->subscription.shard_count; shard++) {
-        open_slot(self, feed_index, shard);
-        connection_start(self->connections[self->connection_count - 1]);
-    }
+    for (uint32_t shard = shard_count_before; shard < feed->subscription.shard_count; shard++)
+        start_shard(self, feed_index, shard);
 }
 
 /* Topics of a feed's subscription have ended. */
@@ -349,11 +400,12 @@ static void end_topics(supervisor *self, size_t feed_index, const topic_numbers 
 {
     const feed_setup *feed = &self->feeds[feed_index];
     uint64_t now_ns = intake_now_ns(recording_intake(self->recording));
-    for (size_t i = 0; i < ended->count; i++) {
-        uint32_t shard = subscription_shard_of(&feed->subscription, ended->items[i]);
-        connection_end_topic(find_slot(self, feed_index, shard), ended->items[i], why);
-        open_gaps_ended(feed->gaps, ended->items[i], now_ns, why);
-    }
+    for (size_t line = 0; line < line_count(self, feed_index); line++)
+        for (size_t i = 0; i < ended->count; i++) {
+            uint32_t shard = subscription_shard_of(&feed->subscription, ended->items[i]);
+            connection_end_topic(find_slot(self, feed_index, line, shard), ended->items[i], why);
+            open_gaps_ended(feed->gaps[line], ended->items[i], now_ns, why);
+        }
 }
 
 static void begin_symbols(supervisor *self, size_t feed_index, const symbol_list *symbols)
@@ -454,6 +506,7 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     pthread_mutex_init(&self->call_mutex, NULL);
     pthread_cond_init(&self->call_changed, NULL);
     td_result rc = wire_loop_open(options->clock, options->log, &self->loop, err);
+    self->covered = covered_gaps_open(write_gap, self);
     self->decoder = decoder_open();
     self->answers = dialect_parser_open();
     if (rc == TD_OK)
@@ -870,14 +923,14 @@ static void add_feed(supervisor *self, reload_work *work, size_t number)
     recording_begin_feed(self->recording, (uint16_t)index);
     open_gaps_of_feed(self, index, &work->past[number], &work->ledger,
                       intake_now_ns(recording_intake(self->recording)));
-    const gap_row *begun = open_gaps_begun(self->feeds[index].gaps, &count);
-    for (size_t i = 0; i < count; i++)
-        on_gap(self, (uint16_t)index, &begun[i]);
-    open_http(self, index);
-    for (uint32_t shard = 0; shard < self->feeds[index].subscription.shard_count; shard++) {
-        open_slot(self, index, shard);
-        connection_start(self->connections[self->connection_count - 1]);
+    for (size_t line = 0; line < line_count(self, index); line++) {
+        const gap_row *begun = open_gaps_begun(self->feeds[index].gaps[line], &count);
+        for (size_t i = 0; i < count; i++)
+            on_gap(self, (uint16_t)index, &begun[i]);
     }
+    open_http(self, index);
+    for (uint32_t shard = 0; shard < self->feeds[index].subscription.shard_count; shard++)
+        start_shard(self, index, shard);
     http_feed_start(self->feeds[index].http);
 }
 
@@ -895,7 +948,8 @@ static void remove_feed(supervisor *self, size_t index)
     self->options.config->feeds[index].is_removed = 1;
     http_feed_stop(feed->http);
     for (uint32_t shard = 0; shard < feed->subscription.shard_count; shard++)
-        connection_stop(find_slot(self, index, shard), CONNECTION_STOP_ORDERLY);
+        for (size_t line = 0; line < line_count(self, index); line++)
+            connection_stop(find_slot(self, index, line, shard), CONNECTION_STOP_ORDERLY);
     td_free(ended.items);
     td_free(begun.items);
 }
@@ -964,6 +1018,7 @@ void supervisor_close(supervisor *self)
     for (size_t i = 0; i < self->connection_count; i++)
         connection_close(self->connections[i]);
     td_free(self->connections);
+    covered_gaps_close(self->covered);
     recording_close(self->recording);
     decoder_close(self->decoder);
     dialect_parser_close(self->answers);

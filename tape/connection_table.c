@@ -114,6 +114,7 @@ session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint3
             return slot;
     }
     session_slot *made = td_arena_alloc(feed->table->memory, sizeof *made);
+    feed->has_lines |= line > 0;
     *made = (session_slot){.none = {.slot = made,
                                     .conn = {.session = feed->session->number,
                                              .session_id = feed->session->id,

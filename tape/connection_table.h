@@ -24,6 +24,7 @@ typedef struct tape_session {
 typedef struct session_conn {
     frame_conn conn;
     struct session_slot *slot;
+    uint64_t last_ns; /* receive time of its last frame, of any channel that is read */
 } session_conn;
 
 /* One slot of a feed in a session, after the events so far. */
@@ -44,6 +45,7 @@ typedef struct session_feed {
     char *name;
     uint8_t is_recording;  /* 1: written by a recorder, according to segment metadata; set before
                               slots are made */
+    uint8_t has_lines;     /* 1: a slot of a line other than 0 is known */
     uint8_t is_overloaded; /* 1: sockets were left unread, so receive times are late */
     uint8_t is_clock_held; /* 1: the wall clock stepped back, so receive times are late until the
                               session ends */

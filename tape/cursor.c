@@ -13,6 +13,7 @@
 #include "schema/decode.h"
 #include "tape/connection_table.h"
 #include "tape/content.h"
+#include "tape/lines.h"
 #include "tape/merge.h"
 #include "tape/segments.h"
 #include "tape/states.h"
@@ -35,9 +36,11 @@ struct cursor {
     td_workers *workers;   /* NULL: one thread */
     content_pool *readers; /* for the threads that read chunks */
     content_reader *reader;
-    uint64_t begin_ns; /* with_lead_in: the start of a cut's selection, or 0 */
-    uint64_t position; /* number of the next frame */
-    uint64_t since_ns; /* streams without a state are read from this time on */
+    line_streams *lines; /* NULL: frames of all lines are returned */
+    uint8_t has_lines;   /* 1: lines was given a frame */
+    uint64_t begin_ns;   /* with_lead_in: the start of a cut's selection, or 0 */
+    uint64_t position;   /* number of the next frame */
+    uint64_t since_ns;   /* streams without a state are read from this time on */
     symbol_table states;
     order_hold hold; /* only if options.hold_ns > 0 */
     event_reader *events;
@@ -150,6 +153,15 @@ static td_result find_first_ns(const cursor *c, archive_view *view, uint64_t *fi
     return rc;
 }
 
+/* 1 if the segment has several lines: the states of each line are not those of their one stream. */
+static int has_lines(const segment_index *index)
+{
+    for (size_t i = 0; i < index->channel_count; i++)
+        if (index->channels[i].info.line > 0)
+            return 1;
+    return 0;
+}
+
 /* Load the session's checkpoint. 1 if the checkpoint has all wanted states: frames are then
  * returned from the checkpoint's time on. */
 static int load_states(cursor *c, const open_conns_session *from, const source_options *reading)
@@ -159,7 +171,8 @@ static int load_states(cursor *c, const open_conns_session *from, const source_o
     const symbol_audits audits =
         c->options.without_audits ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS;
     /* A user's decoder may produce other messages than the states were made from. */
-    if (!c->options.with_states || from->checkpoint_path == NULL || c->options.decoding != NULL)
+    if (!c->options.with_states || from->checkpoint_path == NULL || c->options.decoding != NULL ||
+        has_lines(index))
         return 0;
     if (saved_states_load(&c->states, c->archive, from, reading, audits, &why) != TD_OK) {
         td_log_emit(c->options.log, TD_LOG_DEBUG, "feed %s: a checkpoint is not used: %s",
@@ -273,6 +286,7 @@ td_result cursor_open(archive *of, const selection *wanted, const cursor_options
     c->events = event_reader_open();
     c->readers = content_pool_open(options->reads);
     c->reader = content_reader_open(options->reads);
+    c->lines = options->with_lines ? NULL : lines_open(c->connections);
     rc = find_live(c, &is_live, err);
     if (rc == TD_OK)
         rc = archive_view_open(of, VIEW_ALL, archive_log(of), &view, err);
@@ -301,6 +315,8 @@ td_result cursor_seek(cursor *c, uint64_t from_ns, td_err *err)
     if (rc == TD_OK) {
         close_sources(c);
         connection_table_rewind(c->connections);
+        if (c->lines != NULL)
+            lines_rewind(c->lines);
         symbol_table_fini(&c->states);
         rc = open_window(c, view, (selection_window){from_ns, c->reading.window.to_ns}, err);
     }
@@ -328,6 +344,7 @@ void cursor_close(cursor *c)
     content_pool_close(c->readers);
     content_reader_close(c->reader);
     event_reader_close(c->events);
+    lines_close(c->lines);
     connection_table_close(c->connections);
     gap_list_fini(&c->damage);
     td_free(c);
@@ -360,6 +377,27 @@ static void set_conn(session_slot *slot, frame_ref *frame)
     *last = session_slot_ordinal(*last, (uint32_t)frame->ordinal);
     frame->ordinal = *last;
     frame->conn = &slot->now->conn;
+    slot->now->last_ns = frame->recv_ns;
+}
+
+static void finish(cursor *c, const session_slot *slot, frame_ref *frame)
+{
+    frame->position = c->position++;
+    connection_table_follow(slot, c->since_ns, frame);
+    if (!c->reading.reads_ahead)
+        content_read(c->reader, frame);
+}
+
+/* Get the next frame of the lines' streams. 0: it needs another one. */
+static int next_of_lines(cursor *c, const frame_ref **out)
+{
+    const session_slot *slot;
+    frame_ref *frame = lines_next(c->lines, &slot);
+    if (frame == NULL)
+        return 0;
+    finish(c, slot, frame);
+    *out = frame;
+    return 1;
 }
 
 td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
@@ -367,6 +405,8 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
     TD_ASSERT_SLOW(c != NULL);
     for (;;) {
         merge_item item;
+        if (TD_UNLIKELY(c->has_lines) && next_of_lines(c, out))
+            return TD_OK;
         td_result rc = merge_next(c->merge, &item, err);
         if (rc != TD_OK)
             return rc;
@@ -381,10 +421,15 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
         }
         if (TD_UNLIKELY(frame->is_lead_in) && frame->recv_ns < item.from->feed->resumed_ns)
             continue; /* the loaded states include it */
-        frame->position = c->position++;
-        connection_table_follow(item.from->slot, c->since_ns, frame);
-        if (!c->reading.reads_ahead)
-            content_read(c->reader, frame);
+        if (TD_UNLIKELY(item.from->feed->has_lines) && c->lines != NULL &&
+            lines_has_stream(item.from->slot, frame)) {
+            c->has_lines = 1;
+            rc = lines_give(c->lines, item.from->slot, frame, err);
+            if (rc != TD_OK)
+                return rc;
+            continue;
+        }
+        finish(c, item.from->slot, frame);
         *out = frame;
         return TD_OK;
     }

@@ -49,6 +49,8 @@ typedef struct cursor_options {
                              of all the feed's topics since the checkpoint */
     uint8_t with_tickers; /* 1: checkpoints whose states lack the values of tickers are not used */
     uint8_t without_audits; /* 1: load states without audits (SYMBOL_WITHOUT_AUDITS) */
+    uint8_t with_lines;     /* 1: return the frames of all lines of a feed as they were recorded,
+                               instead of one stream (tape/lines.h) */
     uint8_t is_following;   /* 1: cursor_poll may be called; segments stay open */
     uint64_t hold_ns; /* if is_following: how long frames of a live session wait for earlier frames
                          of other feeds (tape/order_hold.h); 0: they do not wait */

@@ -32,6 +32,7 @@ typedef struct wire_client_options {
     const char *ca_file; /* PEM file with the only CAs to trust; NULL: the system's CAs. Read for
                             each connection. */
     uint64_t connect_timeout_ns; /* time limit until the upgrade is done, at most 60 s; 0: 10 s */
+    uint32_t address_first; /* which of the host's addresses is tried first, modulo their number */
     uint8_t with_deflate; /* 1: offer permessage-deflate (RFC 7692); in a relay, set it if the lines
                              of `fields` offer it */
     const char *fields; /* relay only: lines ("Name: text\r\n") of the request; NULL: not a relay */

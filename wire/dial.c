@@ -171,7 +171,8 @@ static void attempt(void *user)
     self->stage = DIAL_CONNECTING;
     uint64_t now_ns = loop_now_ns(self->loop);
     uint64_t share_ns = (self->deadline_ns - now_ns) / (self->addresses.count - self->address_next);
-    const wire_address *address = &self->addresses.addresses[self->address_next++];
+    const size_t at = (self->address_first + self->address_next++) % self->addresses.count;
+    const wire_address *address = &self->addresses.addresses[at];
     uint16_t port = self->proxy.is_used ? self->proxy.port : self->url.port;
     link_init(&self->link, self->loop, &LINK_OPS, self, DIAL_OUT_BYTES_MAX);
     if (link_connect(&self->link, address, port, &err) != TD_OK)

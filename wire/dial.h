@@ -53,6 +53,8 @@ typedef struct dial {
     resolve_job *job;
     resolve_answer addresses;
     size_t address_next;
+    size_t address_first;   /* set by the user: the address that is tried first, of those that the
+                               name   has, modulo their number; then those that follow it */
     struct ssl_ctx_st *tls; /* NULL: no TLS, or no attempt yet */
     tls_check check;
 } dial;

@@ -43,7 +43,7 @@ typedef struct feed_state {
     uint64_t discard_until_mono_ns; /* compressed frames received before this time are discarded; 0:
                                        nothing is discarded */
     uint8_t is_discard_logged;
-    discard discards[LIMIT_FEED_SLOTS]; /* by shard */
+    discard discards[LIMIT_FEED_LINES][LIMIT_FEED_SLOTS]; /* by line and shard */
 } feed_state;
 
 struct encoder {
@@ -203,13 +203,14 @@ static void charge(feed_state *feed, uint64_t mono_ns, uint64_t cost_ns)
     feed->is_discard_logged = 1;
 }
 
-static td_result write_gap(feed_state *feed, uint32_t shard, uint64_t recv_ns, uint64_t to_ns,
-                           td_err *err)
+static td_result write_gap(feed_state *feed, uint32_t line, uint32_t shard, uint64_t recv_ns,
+                           uint64_t to_ns, td_err *err)
 {
-    const discard *lost = &feed->discards[shard];
+    const discard *lost = &feed->discards[line][shard];
     event gap = {.kind = EVENT_GAP,
                  .gap = gap_row_of(GAP_OVERLOAD, feed->of->options.config->feeds[feed->index].name,
                                    lost->from_ns, to_ns, "compressed frames took too long")};
+    gap.gap.line = line;
     gap.gap.shard = shard;
     gap.gap.conn = lost->conn;
     if (to_ns != GAP_OPEN)
@@ -223,8 +224,8 @@ static td_result write_gap(feed_state *feed, uint32_t shard, uint64_t recv_ns, u
 static td_result discard_frame(feed_state *feed, const intake_record *record, td_err *err)
 {
     const feed_frame *frame = &record->frame;
-    discard *lost = &feed->discards[frame->shard];
-    TD_ASSERT(frame->line == 0);
+    TD_ASSERT(frame->line < LIMIT_FEED_LINES);
+    discard *lost = &feed->discards[frame->line][frame->shard];
     lost->last_ns = frame->recv_ns;
     count(&feed->of->discarded, 1);
     if (lost->count++ > 0)
@@ -232,13 +233,15 @@ static td_result discard_frame(feed_state *feed, const intake_record *record, td
     count(&feed->of->discarded_gaps, 1);
     lost->conn = frame->conn;
     lost->from_ns = frame->complete_ns - ++lost->gaps;
-    return write_gap(feed, frame->shard, frame->recv_ns, GAP_OPEN, err);
+    return write_gap(feed, frame->line, frame->shard, frame->recv_ns, GAP_OPEN, err);
 }
 
-static td_result end_gap(feed_state *feed, uint32_t shard, uint64_t recv_ns, td_err *err)
+static td_result end_gap(feed_state *feed, uint32_t line, uint32_t shard, uint64_t recv_ns,
+                         td_err *err)
 {
-    discard *lost = &feed->discards[shard];
-    td_result rc = lost->count == 0 ? TD_OK : write_gap(feed, shard, recv_ns, lost->last_ns, err);
+    discard *lost = &feed->discards[line][shard];
+    td_result rc =
+        lost->count == 0 ? TD_OK : write_gap(feed, line, shard, recv_ns, lost->last_ns, err);
     lost->count = 0;
     return rc;
 }
@@ -249,8 +252,9 @@ static td_result end_discards(feed_state *feed, uint64_t recv_ns, td_err *err)
 {
     td_result rc = TD_OK;
     feed->discard_until_mono_ns = 0;
-    for (uint32_t shard = 0; shard < LIMIT_FEED_SLOTS && rc == TD_OK; shard++)
-        rc = end_gap(feed, shard, recv_ns, err);
+    for (uint32_t line = 0; line < LIMIT_FEED_LINES; line++)
+        for (uint32_t shard = 0; shard < LIMIT_FEED_SLOTS && rc == TD_OK; shard++)
+            rc = end_gap(feed, line, shard, recv_ns, err);
     return rc;
 }
 
@@ -288,7 +292,7 @@ static td_result on_closed(encoder *self, const intake_record *record, td_err *e
 {
     const feed_frame *last = &record->frame;
     feed_state *feed = &self->feeds[record->feed_index];
-    td_result rc = end_gap(feed, last->shard, last->recv_ns, err);
+    td_result rc = end_gap(feed, last->line, last->shard, last->recv_ns, err);
     feed_writer_closed(feed->writer, last->line, last->shard, last->complete_ns);
     return rc;
 }

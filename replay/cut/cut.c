@@ -91,6 +91,7 @@ static cursor_options reading_of(const cut *c)
 {
     const cut_options *options = c->options;
     return (cursor_options){.decoding = options->decoding,
+                            .with_lines = 1,
                             .threads = options->threads,
                             .log = options->log,
                             .reads = TAPE_READS_MESSAGES,

@@ -119,7 +119,7 @@ static td_result note_verdict(void *ctx, const struct stream *of, void **state,
 static td_result play(archive *file, trial *t, td_err *err)
 {
     static const observer_ops OPS = {.name = "--shrink", .frame = note_verdict};
-    const cursor_options reading = {.reads = TAPE_READS_MESSAGES};
+    const cursor_options reading = {.reads = TAPE_READS_MESSAGES, .with_lines = 1};
     const player_options playing = {.without_digests = 1, .observer = {&OPS, t}};
     player_totals totals;
     cursor *tape = NULL;
@@ -202,7 +202,7 @@ static td_result try_cut(shrink *s, selection_window window, int *fails, td_err 
 /* List the frames of base, grouped by channel. */
 static td_result list_items(shrink *s, td_err *err)
 {
-    const cursor_options reading = {.reads = TAPE_READS_FRAMES};
+    const cursor_options reading = {.reads = TAPE_READS_FRAMES, .with_lines = 1};
     const frame_ref *frame;
     cursor *t = NULL;
     s->item_count = 0;

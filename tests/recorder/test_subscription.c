@@ -264,6 +264,7 @@ static void balanced_connections(void **state)
     static char names[SYMBOLS][16];
     static const char *symbols[SYMBOLS];
     static uint64_t frames[TOPICS];
+    static past_load past[TOPICS];
     for (int i = 0; i < SYMBOLS; i++) {
         (void)snprintf(names[i], sizeof names[i], "S%d", i);
         symbols[i] = names[i];
@@ -284,7 +285,9 @@ static void balanced_connections(void **state)
                         : known == SOME && i % 2 == 0 ? 0
                                                       : usual + 20000 / (1 + i % SYMBOLS);
         }
-        subscription_balance(&wanted, &feed, frames);
+        for (size_t i = 0; i < TOPICS; i++)
+            past[i] = (past_load){frames[i], SUBSCRIPTION_NO_SHARD};
+        subscription_balance(&wanted, &feed, past);
         assert_int_equal(wanted.shard_count, SHARDS);
         assert_int_equal(wanted.topic_count, TOPICS);
         size_t seen = 0;
@@ -310,6 +313,52 @@ static void balanced_connections(void **state)
                 assert_in_range(sum, 191738, 195612);
         }
         assert_int_equal(seen, TOPICS);
+        subscription_fini(&wanted);
+    }
+}
+
+/* Topics stay where they were recorded, as long as no connection has far more frames than it must;
+ * new ones go where space and frames allow it. */
+static void topics_stay_on_their_connections(void **state)
+{
+    (void)state;
+    enum { TOPICS = 8, NEW = UINT16_MAX };
+    static const char *const NAMES[] = {"A", "B", "C", "D", "E", "F", "G", "H"};
+    static const struct {
+        past_load past[TOPICS];
+        const char *shards; /* of A, B, ... */
+    } ROWS[] = {
+        {{{10, 1}, {10, 0}, {10, 1}, {10, 0}, {10, 1}, {10, 0}, {10, 1}, {10, 0}}, "10101010"},
+        {{{100, 1}, {10, 1}, {10, 1}, {10, 0}, {10, 1}, {10, 0}, {10, 0}, {90, 0}}, "11101000"},
+        /* most frames on one connection: too many */
+        {{{100, 0}, {100, 0}, {100, 0}, {100, 0}, {1, 1}, {1, 1}, {1, 1}, {1, 1}}, "01010101"},
+        /* E to H are new */
+        {{{20, 1}, {10, 1}, {15, 0}, {12, 0}, {0, NEW}, {0, NEW}, {0, NEW}, {0, NEW}}, "11000101"},
+        /* a connection that would have no topic */
+        {{{1, 2}, {1, 2}, {1, 2}, {1, 2}, {1, 0}, {1, 0}, {1, 0}, {1, 0}}, "01010101"},
+    };
+    for (size_t r = 0; r < sizeof ROWS / sizeof *ROWS; r++) {
+        char found[TOPICS + 1] = "";
+        past_load past[TOPICS];
+        subscription wanted = {0};
+        feed_config feed = feed_of("v5-linear");
+        feed.max_topics_per_connection = 5;
+        list_put(&feed.topics, "tickers");
+        symbol_list all = {.items = (const char **)NAMES, .count = TOPICS};
+        assert_int_equal(subscription_open(&feed, &all, &wanted, NULL), TD_OK);
+        for (size_t i = 0; i < TOPICS; i++) {
+            past[i] = ROWS[r].past[i];
+            past[i].shard = past[i].shard == NEW ? SUBSCRIPTION_NO_SHARD : past[i].shard;
+        }
+        subscription_balance(&wanted, &feed, past);
+        for (size_t i = 0; i < TOPICS; i++) {
+            char name[16];
+            (void)snprintf(name, sizeof name, "tickers.%s", NAMES[i]);
+            size_t topic = name_index_find(&wanted.by_name, td_bytes_str(name));
+            found[i] = (char)('0' + subscription_shard_of(&wanted, topic));
+        }
+        if (strcmp(found, ROWS[r].shards) != 0)
+            fail_msg("row %zu: %s, expected %s", r, found, ROWS[r].shards);
         subscription_fini(&wanted);
     }
 }
@@ -577,6 +626,7 @@ int main(void)
         cmocka_unit_test(stars_and_lists),
         cmocka_unit_test(connections_hold_what_they_may),
         cmocka_unit_test(balanced_connections),
+        cmocka_unit_test(topics_stay_on_their_connections),
         cmocka_unit_test(too_many_connections_are_refused),
         cmocka_unit_test(symbols_begin_and_end),
         cmocka_unit_test(another_subscription_keeps_what_both_have),

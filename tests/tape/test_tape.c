@@ -142,7 +142,8 @@ static void test_total_order(void **state)
         equal_times += frames[n].recv_ns == frames[n - 1].recv_ns;
     assert_true(equal_times > 100); /* otherwise the test proves little */
     for (size_t i = 0; i < sizeof THREADS / sizeof THREADS[0]; i++) {
-        cursor *t = tape_fixture_tape(f, NULL, &(cursor_options){.threads = THREADS[i]});
+        cursor *t =
+            tape_fixture_tape(f, NULL, &(cursor_options){.threads = THREADS[i], .with_lines = 1});
         for (unsigned n = 0; n < ORDER_FRAMES; n++) {
             const frame_ref *frame = next_frame(t);
             assert_int_equal(tape_frame_number(frame), frames[n].number);

@@ -1,0 +1,66 @@
+/* Makes one stream of the lines of a feed. A feed with several lines has each subscription on
+ * several connections, so each frame comes once per line. Of each stream (a topic and symbol) the
+ * frame that arrives first is returned, and its copies on the other lines are dropped: so the loss
+ * of one connection loses no frame, and needs no new snapshot.
+ *
+ * A connection joins a stream when one of its frames equals a frame that another line returned, or
+ * the reverse; from then on the module knows which frames of the stream the connection has not
+ * brought yet. Frames are compared by a hash of all bytes, in order, and counted: equal frames that
+ * the exchange sent twice are returned twice. A connection that has not joined brings copies as
+ * long as another one delivers: they are kept for a while (LINES_WINDOW_NS), because the connection
+ * may be ahead of the others. When it joins, those that no line has returned yet are returned, with
+ * the time of that moment and is_late. When no joined connection is left, the next connection
+ * continues the stream as a new connection (an epoch), with the frames that are kept of it.
+ *
+ * Returned frames have line 0 and a connection that lasts as long as the stream continues, whatever
+ * line they came over. Their ordinals are those of their own connections. One thread. */
+#ifndef TD_TAPE_LINES_H
+#define TD_TAPE_LINES_H
+
+#include "base/err.h"
+#include "schema/frame.h"
+#include "tape/connection_table.h"
+
+/* How long frames are remembered: connections of one subscription bring a frame within about a
+ * second, or else one of them is closed as stale. */
+#define LINES_WINDOW_NS (UINT64_C(10) * UINT64_C(1000000000))
+
+enum {
+    LINES_MAX = 4,            /* lines of a feed */
+    LINES_STREAM_MAX = 4096,  /* frames that are remembered of a stream, for each line */
+    LINES_KEPT_MAX = 1 << 16, /* frames that are kept in all; further ones are not kept */
+};
+
+typedef struct line_streams line_streams;
+
+typedef struct line_stats {
+    uint64_t copies; /* frames that another line had brought */
+    uint64_t late;   /* frames that were returned when their connection joined */
+    uint64_t epochs; /* how often a stream began, or could not be continued */
+} line_stats;
+
+/* Open without a frame. connections is borrowed, and gets the channels of line 0. */
+TD_NEVER_NULL line_streams *lines_open(connection_table *connections);
+void lines_close(line_streams *self);
+
+/* Forget all frames, to read from another time. */
+void lines_rewind(line_streams *self);
+
+/* Give the next frame of a feed that has several lines (session_feed.has_lines), in the order of
+ * time. Then call lines_next until it returns NULL. The frame stays in use until then. TD_E_LIMIT:
+ * too many channels. */
+TD_MUST_USE td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *frame,
+                                 td_err *err);
+
+/* Get the next frame of a stream, valid until the next call; NULL: give another one. *as gets the
+ * slot to use for connection_table_follow. Content that a reader of the cursor's thread has read
+ * must be read again. */
+frame_ref *lines_next(line_streams *self, const session_slot **as);
+
+/* 1 if the frame is given to lines_give: data of a topic, of a feed with lines. Answers to requests
+ * are not, because only the connection that asked gets them. */
+int lines_has_stream(const session_slot *slot, const frame_ref *frame);
+
+const line_stats *lines_get_stats(const line_streams *self);
+
+#endif

@@ -1,0 +1,106 @@
+// Two lines: one subscription over two connections, of which readers make one stream. Expected: the exchange's own account of sent
+// frames, each of them once; the cuts that the test makes.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import fs from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { describe } from "node:test";
+import { eventsOf, json, jsonLines, jsonList, passed, tapedeck, temporary } from "../support/harness.mjs";
+import { test } from "../support/npm_packages.mjs";
+import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
+
+const CUTS = 12;
+const TOPICS = ["publicTrade", "orderbook.50", "tickers"], SYMBOLS = ["BTCUSDT", "ETHUSDT"];
+
+/** A port that passes bytes on to a server and back, and can cut its connections. */
+async function passage(t, url) {
+  const { hostname, port } = new URL(url);
+  const open = new Set();
+  const server = net.createServer((client) => {
+    const target = net.connect(Number(port), hostname);
+    const pair = { client, target };
+    open.add(pair);
+    const end = () => (open.delete(pair), client.destroy(), target.destroy());
+    for (const [from, to] of [[client, target], [target, client]]) {
+      from.pipe(to);
+      from.on("error", end);
+      from.on("close", end);
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => (server.close(), [...open].forEach(({ client }) => client.destroy())));
+  return {
+    url: `wss://127.0.0.1:${server.address().port}`,
+    /** Cut the n-th of the open connections, in the order of their beginning. */
+    cut: (n) => {
+      const pair = [...open][n];
+      open.delete(pair);
+      pair.client.destroy();
+    },
+  };
+}
+
+/** An exchange, and a recorder with two lines. */
+async function recorded(t, { rate = 300, more = [] } = {}) {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2", "--rate", String(rate)]);
+  const between = await passage(t, server.url);
+  const recorder = new Recorder(t, archive, [...feedArgs({ ...server, url: between.url }, "v5-linear", TOPICS), ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]),
+    "--lines", "2", "--commit-interval", "100ms", ...more], { deadlineMs: 300_000 });
+  await recorder.prints(/line 0\): subscribed to/);
+  await recorder.prints(/line 1\): subscribed to/);
+  return { dir, archive, server, between, recorder };
+}
+
+/** A topic's frames in the tape. */
+async function framesOf(t, archive, topic) {
+  const lines = await jsonLines(t, ["cat", "-a", archive, "--dir", "in", "--topic", topic]);
+  return lines.map(({ data }) => JSON.parse(data));
+}
+
+describe("two lines", { concurrency: true }, () => {
+  test("everything is recorded twice and read once", async (t) => {
+    const { archive, recorder } = await recorded(t);
+    await recorder.durableAfter(20);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const [first, second] = (await eventsOf(t, archive, "disconnect")).map((row) => row.in);
+    assert.ok(first > 100 && second > 100, `${first} ${second}`);
+    const report = await json(t, ["replay", archive, "--json"]);
+    assert.equal(report.verdict, "complete", JSON.stringify(report));
+    for (const symbol of SYMBOLS) {
+      const deltas = await framesOf(t, archive, `orderbook.50.${symbol}`);
+      assert.equal(deltas.filter(({ type }) => type === "snapshot").length, 1, symbol);
+      for (const [i, frame] of deltas.entries()) if (i > 0) assert.equal(frame.data.u, deltas[i - 1].data.u + 1, `${symbol} ${i}`);
+      const ids = (await framesOf(t, archive, `publicTrade.${symbol}`)).flatMap(({ data }) => data.map(({ i }) => i));
+      assert.equal(new Set(ids).size, ids.length, symbol);
+    }
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+    await tapedeck(t, ["verify", archive]);
+  });
+
+  test("a connection that is cut loses nothing, needs no new snapshot, and its gap is covered", async (t) => {
+    const { archive, between, recorder } = await recorded(t);
+    for (let cuts = 0; cuts < CUTS; cuts++) {
+      // Until both connections are live, and have brought the same frames.
+      while (recorder.stderr.match(/: subscribed to/g).length < 2 + cuts) await passed(10);
+      await recorder.durableAfter(recorder.durableLines + 6);
+      between.cut(cuts % 2);
+    }
+    while (recorder.stderr.match(/: subscribed to/g).length < 2 + CUTS) await passed(10);
+    await recorder.durableAfter(recorder.durableLines + 10);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+    assert.equal(gaps.length, CUTS);
+    for (const symbol of SYMBOLS) {
+      const deltas = await framesOf(t, archive, `orderbook.50.${symbol}`);
+      assert.equal(deltas.filter(({ type }) => type === "snapshot").length, 1, symbol);
+      for (const [i, frame] of deltas.entries()) if (i > 0) assert.equal(frame.data.u, deltas[i - 1].data.u + 1, `${symbol} ${i}`);
+    }
+    assert.deepEqual(gaps.filter((gap) => gap.covered_by === null), []);
+    const report = await json(t, ["replay", archive, "--json"]);
+    assert.equal(report.verdict, "complete", JSON.stringify(report.reasons ?? report));
+    await tapedeck(t, ["verify", archive]);
+  });
+});
