@@ -14,6 +14,7 @@
 /* The selection's gaps, and counts from reading it. */
 typedef struct gaps_result {
     gap_list gaps;
+    uint64_t covered;  /* gaps that another line covers; the next two are without these */
     uint64_t open;     /* gaps without an end */
     uint64_t lasts_ns; /* time inside the gaps with an end */
     selection_window window;
@@ -89,6 +90,10 @@ static void sum_up(gaps_result *result)
         by_time[i] = &result->gaps.rows[i];
     qsort(by_time, result->gaps.count, sizeof(const gap_row *), compare_from);
     for (size_t i = 0; i < result->gaps.count; i++) {
+        if (by_time[i]->covered_by[0] != '\0') {
+            result->covered++;
+            continue;
+        }
         uint64_t from_ns = by_time[i]->from_ns > reach_ns ? by_time[i]->from_ns : reach_ns;
         if (by_time[i]->to_ns == GAP_OPEN) {
             result->open++;
@@ -129,16 +134,21 @@ static td_result describe(verb_run *verb, const gaps_result *result)
 {
     result_writer *r = &verb->result;
     static const table_column COLUMNS[] = {
-        {"from", TABLE_LEFT, "{from}"},          {"lasted", TABLE_RIGHT, "{lasted|open}"},
-        {"reason", TABLE_LEFT, "{reason}"},      {"of", TABLE_LEFT, "{feed}[ {topic}][ {symbol}]"},
-        {"lost", TABLE_SPARE_RIGHT, "{lost}"},   {"slot", TABLE_SPARE_LEFT, "{slot|-}"},
-        {"conn", TABLE_SPARE_RIGHT, "{conn|-}"}, {"detail", TABLE_SPARE_LEFT, "{detail|-}"},
+        {"from", TABLE_LEFT, "{from}"},
+        {"lasted", TABLE_RIGHT, "{lasted|open}"},
+        {"reason", TABLE_LEFT, "{reason}[, covered by {covered_by}]"},
+        {"of", TABLE_LEFT, "{feed}[ {topic}][ {symbol}]"},
+        {"lost", TABLE_SPARE_RIGHT, "{lost}"},
+        {"slot", TABLE_SPARE_LEFT, "{slot|-}"},
+        {"conn", TABLE_SPARE_RIGHT, "{conn|-}"},
+        {"detail", TABLE_SPARE_LEFT, "{detail|-}"},
     };
     result_object_begin(r, NULL);
     result_table_begin(r, "gaps", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < result->gaps.count; i++)
         report_describe_gap(r, &result->gaps.rows[i], NULL);
     result_list_end(r);
+    result_count(r, "covered", result->covered);
     result_count(r, "open", result->open);
     result_number(r, "lasts_ns", result->lasts_ns);
     result_duration(r, "lasts", result->lasts_ns);
@@ -149,7 +159,8 @@ static td_result describe(verb_run *verb, const gaps_result *result)
     td_result rc = bands_describe(verb, &verb->wanted);
     result_object_end(
         r, "{gaps}"
-           "[{gaps!}no gaps][{gaps?}{gaps gap}][, {lasts_ns?}{lasts} in all]"
+           "[{gaps!}no gaps][{gaps?}{gaps gap}][, {covered} of them covered by another line]"
+           "[, {lasts_ns?}{lasts} in all]"
            "[, {open} without an end]"
            "[{frames?} in {frames frame} from {first_ns} to {last_ns}]"
            "[{frames!}, and no frames][{segments_live?}; being recorded]\n" BANDS_PATTERN);
@@ -162,9 +173,9 @@ static td_result run_gaps(verb_run *verb)
     td_result rc = find(verb, &result);
     if (rc == TD_OK)
         rc = describe(verb, &result);
-    verb->status = cursor_is_damaged(&result.stats) ? EXIT_CODE_DAMAGE
-                   : result.gaps.count > 0          ? EXIT_CODE_DIFFERS
-                                                    : EXIT_CODE_DONE;
+    verb->status = cursor_is_damaged(&result.stats)     ? EXIT_CODE_DAMAGE
+                   : result.gaps.count > result.covered ? EXIT_CODE_DIFFERS
+                                                        : EXIT_CODE_DONE;
     gap_list_fini(&result.gaps);
     return rc;
 }
@@ -175,7 +186,7 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
         .name = "gaps",
         .summary = "List the gaps in the selected part of a recording, with their reasons. Frames "
                    "that cannot be read count as a gap.",
-        .statuses = {[EXIT_CODE_DONE] = "no gap in the selection",
+        .statuses = {[EXIT_CODE_DONE] = "no gap in the selection, or only covered ones",
                      [EXIT_CODE_DIFFERS] = "gaps are listed",
                      [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
                                            "or the journal is damaged")},

@@ -251,7 +251,7 @@ typedef struct tapedeck_gap {
     const char *symbol; /* "": all symbols of the topic */
     const char *reason; /* "disconnect" ...: docs/archive.md */
     const char *cause;
-    const char *covered_by; /* always "" so far: a feed has one line */
+    const char *covered_by; /* the line that has everything of the gap; "": not known */
     uint64_t from_ns;
     uint64_t to_ns;       /* 0: the gap has no end yet */
     uint64_t frames_lost; /* UINT64_MAX: unknown */
