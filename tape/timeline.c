@@ -162,10 +162,18 @@ static void part_fini(part *of)
     *of = (part){0};
 }
 
-/* Add the time in which a row was received. piece_of: the number + 1 of each row's piece, or 0. */
-static void add_span(part *to, const uint32_t *piece_of, span added)
+/* What a part has of each row: the number + 1 of its piece, and of its last span, or 0. */
+typedef struct row_parts {
+    uint32_t piece, span;
+} row_parts;
+
+/* Add the time in which a row was received. Over several lines a row may be received twice at the
+ * same time, which counts once. */
+static void add_span(part *to, row_parts *parts_of, span added)
 {
-    piece *own = piece_of[added.row] == 0 ? NULL : &to->pieces[piece_of[added.row] - 1];
+    row_parts *of = &parts_of[added.row];
+    piece *own = of->piece == 0 ? NULL : &to->pieces[of->piece - 1];
+    span *last = of->span == 0 ? NULL : &to->spans[of->span - 1];
     if (added.from_ns >= added.to_ns)
         return;
     if (own != NULL && added.from_ns <= to->since_ns && added.to_ns > to->last_ns)
@@ -174,14 +182,20 @@ static void add_span(part *to, const uint32_t *piece_of, span added)
         own->received = RECEIVED_IN_SPANS;
     if (own != NULL && own->received == RECEIVED_ALWAYS)
         return;
+    if (last != NULL && added.from_ns < last->to_ns && added.to_ns > last->from_ns) {
+        last->from_ns = added.from_ns < last->from_ns ? added.from_ns : last->from_ns;
+        last->to_ns = added.to_ns > last->to_ns ? added.to_ns : last->to_ns;
+        return;
+    }
     to->spans = td_array_grow(to->spans, to->span_count, sizeof *to->spans);
     to->spans[to->span_count++] = added;
+    of->span = (uint32_t)to->span_count;
 }
 
 /* Add the time in which the segment's connections received a granted topic. Time before since_ns
  * belongs to the session's previous segment. */
 static void add_grant(timeline *self, part *to, const segment_rows *rows, const grant_row *grant,
-                      const uint32_t *piece_of)
+                      row_parts *parts_of)
 {
     const segment_index *index = &rows->index;
     const conn_row *conn = &rows->conns[grant->conn];
@@ -194,7 +208,7 @@ static void add_grant(timeline *self, part *to, const segment_rows *rows, const 
     if (grant->source[0] == '\0') /* refused */
         return;
     if (find_granted(self, index->feed, index->family, grant->topic, &row)) {
-        add_span(to, piece_of, (span){row, from_ns, to_ns});
+        add_span(to, parts_of, (span){row, from_ns, to_ns});
         return;
     }
     int is_all = strcmp(grant->topic, EVENT_GRANT_ALL) == 0;
@@ -204,8 +218,18 @@ static void add_grant(timeline *self, part *to, const segment_rows *rows, const 
                                     of->dialect->covers(td_bytes_str(grant->topic),
                                                         td_bytes_str(info->exchange_topic)) != 0);
         if (is_shown(info) && info->line == conn->line && info->shard == conn->shard && is_covered)
-            add_span(to, piece_of, (span){get_channel_row(self, info), from_ns, to_ns});
+            add_span(to, parts_of, (span){get_channel_row(self, info), from_ns, to_ns});
     }
+}
+
+/* Join a row's pieces of two channels, of other lines or shards. */
+static void join_piece(piece *to, const piece *other)
+{
+    to->frames = to->frames == UINT64_MAX || other->frames == UINT64_MAX
+                     ? UINT64_MAX
+                     : to->frames + other->frames;
+    to->first_ns = other->first_ns < to->first_ns ? other->first_ns : to->first_ns;
+    to->last_ns = other->last_ns > to->last_ns ? other->last_ns : to->last_ns;
 }
 
 /* Take over a segment's rows. previous: the segment of the session before this one, or NULL. */
@@ -213,8 +237,8 @@ static void take_rows(timeline *self, part *to, const segment_rows *rows, const 
 {
     const segment_index *index = &rows->index;
     /* a channel and a grant make at most one row each */
-    uint32_t *piece_of = td_alloc_zero(
-        self->row_count + index->channel_count + rows->grant_count + 1, sizeof *piece_of);
+    row_parts *parts_of = td_alloc_zero(
+        self->row_count + index->channel_count + rows->grant_count + 1, sizeof *parts_of);
     to->first_ns = index->first_ns;
     to->last_ns = index->last_ns;
     to->since_ns = previous != NULL ? previous->last_ns : index->first_ns;
@@ -224,18 +248,22 @@ static void take_rows(timeline *self, part *to, const segment_rows *rows, const 
         if (!is_shown(&channel->info))
             continue;
         uint32_t row = get_channel_row(self, &channel->info);
-        to->pieces[to->piece_count++] =
-            (piece){row,
-                    channel->id,
-                    RECEIVED_AT_FRAMES,
-                    channel->message_count,
-                    channel->first_ns != 0 ? channel->first_ns : index->first_ns,
-                    channel->last_ns != 0 ? channel->last_ns : index->last_ns};
-        piece_of[row] = (uint32_t)to->piece_count;
+        const piece made = {row,
+                            channel->id,
+                            RECEIVED_AT_FRAMES,
+                            channel->message_count,
+                            channel->first_ns != 0 ? channel->first_ns : index->first_ns,
+                            channel->last_ns != 0 ? channel->last_ns : index->last_ns};
+        if (parts_of[row].piece != 0) {
+            join_piece(&to->pieces[parts_of[row].piece - 1], &made);
+            continue;
+        }
+        to->pieces[to->piece_count++] = made;
+        parts_of[row].piece = (uint32_t)to->piece_count;
     }
     for (size_t i = 0; i < rows->grant_count; i++)
-        add_grant(self, to, rows, &rows->grants[i], piece_of);
-    td_free(piece_of);
+        add_grant(self, to, rows, &rows->grants[i], parts_of);
+    td_free(parts_of);
 }
 
 /* ---- all segments ---- */

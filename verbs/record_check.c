@@ -157,9 +157,12 @@ static void check_feed(check *self, size_t index)
     rc = feed_setup_open_subscription(self->config, index, &env, feed, &err);
     if (rc == TD_OK) {
         char text[2 * UNIT_TEXT_BYTES + 8];
-        (void)snprintf(text, sizeof text, "%s, %s", /* fits */
-                       format_counted(feed->subscription.topic_count, "subscription").text,
-                       format_counted(feed->subscription.shard_count, "connection").text);
+        (void)snprintf(
+            text, sizeof text, "%s, %s", /* fits */
+            format_counted(feed->subscription.topic_count, "subscription").text,
+            format_counted(feed->subscription.shard_count * self->config->feeds[index].lines,
+                           "connection")
+                .text);
         add_row(self, CONFIGURATION, self->log_feed, CHECK_GOOD, text, NULL);
     } else if (rc == TD_E_NETWORK) {
         add_failure(
@@ -433,7 +436,7 @@ static void add_topics(check *self, size_t index, const day_estimate *past)
 {
     const feed_config *feed = &self->config->feeds[index];
     const subscription *wanted = &self->feeds[index].subscription;
-    self->connections += wanted->shard_count;
+    self->connections += wanted->shard_count * feed->lines;
     for (uint32_t shard = 0; shard < wanted->shard_count; shard++) {
         size_t count = 0;
         const char *const *topics = subscription_shard(wanted, shard, &count);
@@ -447,7 +450,7 @@ static void add_topics(check *self, size_t index, const day_estimate *past)
             to->symbols = symbols == UINT64_MAX || to->symbols == UINT64_MAX
                               ? UINT64_MAX
                               : to->symbols + symbols;
-            to->connections += to->last_shard != shard;
+            to->connections += to->last_shard != shard ? feed->lines : 0;
             to->last_shard = shard;
             if (to->size.measured_ns > 0 && (past == NULL || !add_sizes(to, past, symbol)))
                 to->size = (day_size){0};

@@ -104,7 +104,7 @@ export class GapsPanel {
     const made = table("Gaps in the shown time", COLUMNS, shown.map((gap) => [
       el("span", { class: "reason", text: gap.reason }), formatTime(gap.from_ns, 3), gapLength(gap),
       gapPlace(gap), gap.frames_lost === null ? "unknown" : gap.frames_lost.toLocaleString("en"),
-      gap.cause, gap.detail]));
+      gap.cause, gap.covered_by === null ? gap.detail : `covered by ${gap.covered_by}`]));
     makeChoosable(made, "Show this gap", (index) => this.#go(shown[index]));
     this.#table.replaceChildren(made);
   }

@@ -46,11 +46,11 @@ async function recorded(t, { rate = 300, more = [] } = {}) {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2", "--rate", String(rate)]);
   const between = await passage(t, server.url);
-  const recorder = new Recorder(t, archive, [...feedArgs({ ...server, url: between.url }, "v5-linear", TOPICS), ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]),
-    "--lines", "2", "--commit-interval", "100ms", ...more], { deadlineMs: 300_000 });
+  const args = [...feedArgs({ ...server, url: between.url }, "v5-linear", TOPICS), ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--lines", "2", ...more];
+  const recorder = new Recorder(t, archive, [...args, "--commit-interval", "100ms"], { deadlineMs: 300_000 });
   await recorder.prints(/line 0\): subscribed to/);
   await recorder.prints(/line 1\): subscribed to/);
-  return { dir, archive, server, between, recorder };
+  return { archive, between, recorder, args };
 }
 
 /** A topic's frames in the tape. */
@@ -86,8 +86,8 @@ async function cutLines(t, cuts) {
 
 describe("two lines", { concurrency: true }, () => {
   test("everything is recorded twice and read once", async (t) => {
-    const { archive, recorder } = await recorded(t);
-    await recorder.durableAfter(20);
+    const { archive, recorder, args } = await recorded(t);
+    await recorder.durableAfter(80);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     const [first, second] = (await eventsOf(t, archive, "disconnect")).map((row) => row.in);
     assert.ok(first > 100 && second > 100, `${first} ${second}`);
@@ -101,7 +101,26 @@ describe("two lines", { concurrency: true }, () => {
       assert.equal(new Set(ids).size, ids.length, symbol);
     }
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+    assert.deepEqual((await json(t, ["days", archive, "--json"])).days.map((day) => day.clean_percent), [100, 100]);
     await tapedeck(t, ["verify", archive]);
+    // A topic that is received over both lines is received once: the estimate of a day is that of the files.
+    const check = await json(t, ["record", "--check", "-a", archive, ...args, "--json"]), info = await json(t, ["info", archive, "--json"]);
+    const day = (info.bytes * 86_400e9) / (info.last_ns - info.first_ns);
+    assert.equal(check.connections, 2);
+    assert.ok(Math.abs(check.day_bytes / day - 1) < 0.3, `${check.day_bytes} ${day}`);
+    // A cut has both lines, and reads the same.
+    const cut = path.join(temporary(t), "cut.mcap");
+    await tapedeck(t, ["cut", archive, "--out", cut]);
+    assert.deepEqual((await json(t, ["replay", cut, "--json"])).digest, report.digest);
+  });
+
+  test("a feed has one or two lines, and they cannot change while it is recorded", async (t) => {
+    const dir = temporary(t);
+    for (const [lines, words] of [["0", /1/], ["3", /2/], ["two", /number/]]) {
+      const { stderr } = await tapedeck(t, ["record", "-a", path.join(dir, "tape"), "--family", "v5-linear", "--topic", "tickers.BTCUSDT", "--lines", lines], { status: 2 });
+      assert.match(stderr, /--lines/);
+      assert.match(stderr, words);
+    }
   });
 
   for (const [cuts, options] of [[8, {}], [30, { skip: tooLong }]])
