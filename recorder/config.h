@@ -18,6 +18,9 @@
 #include "recorder/pipeline/pipeline_config.h"
 #include "schema/family.h"
 
+/* Default of max_age_ns: less than the 24 h after which exchanges end connections. */
+#define CONFIG_MAX_AGE_NS (UINT64_C(23) * 3600 * 1000000000)
+
 /* An HTTP request of a feed, repeated at intervals. */
 typedef struct http_config {
     char name[LIMIT_NAME_BYTES]; /* "instruments" for channel http.instruments */
@@ -47,7 +50,8 @@ typedef struct feed_config {
                                 feed has credentials, pongs count as data, because private
                                 connections may get no data */
     uint64_t connect_timeout_ns;
-    uint64_t lines; /* redundant connections of each subscription: 1 to LIMIT_FEED_LINES */
+    uint64_t lines;      /* redundant connections of each subscription: 1 to LIMIT_FEED_LINES */
+    uint64_t max_age_ns; /* with several lines: replace a connection at this age; 0: never */
     uint64_t max_topics_per_connection; /* 0: no limit but the exchange's */
     uint8_t is_strict; /* a refused subscription, or refused credentials, stop the recorder */
     const char *api_key_env, *api_secret_env; /* environment variables, or NULL */

@@ -91,6 +91,12 @@ const option_row CONFIG_FEED_ROWS[] = {
      .max = LIMIT_FEED_LINES,
      .help = "record everything over N connections, 1 or 2, of which readers make one\n"
              "stream (default: 1)"},
+    {.long_name = "max-age",
+     .type = OPTION_DURATION,
+     .offset = offsetof(feed_config, max_age_ns),
+     .metavar = "DURATION",
+     .help = "with two lines: connect again at this age, one line after the other\n"
+             "(default: 23h; 0s: never)"},
     {.long_name = "max-topics-per-connection",
      OPTION_INTO(feed_config, max_topics_per_connection),
      .metavar = "N",

@@ -19,6 +19,7 @@ typedef enum connection_state {
     STATE_SUBSCRIBING,    /* some requests are not answered yet */
     STATE_LIVE,
     STATE_STALE,   /* closing because no data was received */
+    STATE_AGED,    /* closing because of its age, while another line is live */
     STATE_REFUSED, /* closing because the credentials were refused */
     STATE_STOPPED, /* connection_stop was called, and no connection is open */
 } connection_state;
@@ -31,14 +32,18 @@ static const unsigned NEXT_STATES[] = {
     [STATE_CONNECTING] = TO(AUTHENTICATING) | TO(SUBSCRIBING) | TO_END,
     [STATE_AUTHENTICATING] = TO(SUBSCRIBING) | TO(STALE) | TO(REFUSED) | TO_END,
     [STATE_SUBSCRIBING] = TO(LIVE) | TO(STALE) | TO_END,
-    [STATE_LIVE] = TO(STALE) | TO_END,
+    [STATE_LIVE] = TO(STALE) | TO(AGED) | TO_END,
     [STATE_STALE] = TO_END,
+    [STATE_AGED] = TO_END,
     [STATE_REFUSED] = TO_END,
     [STATE_STOPPED] = TO(STOPPED),
 };
 
 /* Stop requested by connection_stop; the state becomes STOPPED when the connection has ended. */
 typedef enum stop_request { STOP_NONE, STOP_ORDERLY, STOP_DISCARDING } stop_request;
+
+/* After its greatest age a connection waits this long for another line. */
+#define AGE_RETRY_NS TD_NS_PER_S
 
 /* Close codes that are sent (RFC 6455, 7.4). */
 enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001 };
@@ -55,7 +60,8 @@ struct connection {
     wire_conn *wire;
     wire_timer *timer; /* for reconnecting, or for the next tick */
     backoff backoff;
-    uint64_t attempt; /* attempts to connect since the last open connection */
+    uint64_t attempt;     /* attempts to connect since the last open connection */
+    uint64_t age_mono_ns; /* when it is replaced because of its age; UINT64_MAX: never */
     /* State of the open connection, or of the last one. */
     intake_slot slot;
     recorded_conn conn;
@@ -196,9 +202,21 @@ static uint64_t request_due_ns(const connection *self)
 
 static void set_tick(connection *self)
 {
-    uint64_t stale_ns = stale_at_mono_ns(self);
+    uint64_t due_ns = stale_at_mono_ns(self);
     uint64_t request_ns = request_due_ns(self);
-    set_timer(self, stale_ns < request_ns ? stale_ns : request_ns, tick);
+    due_ns = request_ns < due_ns ? request_ns : due_ns;
+    set_timer(self, self->age_mono_ns < due_ns ? self->age_mono_ns : due_ns, tick);
+}
+
+/* Set when the connection is replaced because of its age. The lines' first connections get
+ * different ages, so that the lines never end together. */
+static void set_age(connection *self)
+{
+    const feed_config *feed = self->options.feed;
+    uint64_t age_ns = feed->max_age_ns;
+    if (self->slot.conn == 1)
+        age_ns = age_ns / feed->lines * (self->options.line + 1);
+    self->age_mono_ns = feed->lines == 1 || age_ns == 0 ? UINT64_MAX : now_mono_ns(self) + age_ns;
 }
 
 /* ---- sending ---- */
@@ -552,6 +570,17 @@ static void tick(void *user)
         wire_close(self->wire, CLOSE_GOING_AWAY, td_bytes_of(NULL, 0));
         return;
     }
+    if (mono_ns >= self->age_mono_ns && self->state == STATE_LIVE &&
+        self->options.env->is_covered(self->options.env->user, self)) {
+        td_log_emit(self->options.env->log, TD_LOG_INFO,
+                    "%s: at its greatest age: connecting again", self->shown_name);
+        enter_state(self, STATE_AGED);
+        open_gap(self, GAP_DISCONNECT, "max_age");
+        wire_close(self->wire, CLOSE_NORMAL, td_bytes_of(NULL, 0));
+        return;
+    }
+    if (mono_ns >= self->age_mono_ns)
+        self->age_mono_ns = mono_ns + AGE_RETRY_NS;
     request_tick(self, mono_ns);
     if (self->state != STATE_REFUSED)
         set_tick(self);
@@ -591,6 +620,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
                 self->shown_name, url, self->slot.conn);
     self->ping_mono_ns = now_mono_ns(self);
     self->next_ping_mono_ns = self->ping_mono_ns + self->dialect->ping_interval_ns;
+    set_age(self);
     if (self->options.api_key != NULL)
         send_auth(self);
     else
@@ -658,11 +688,12 @@ static void on_open_ended(connection *self, const wire_end *end)
     const event disconnect = {.code = end->close_code,
                               .sent_code = end->sent_code,
                               .by = is_by_us ? "us" : "peer",
-                              .cause = self->state == STATE_STALE ? "stale"
-                                                                  : wire_cause_name(end->cause)};
+                              .cause = self->state == STATE_STALE  ? "stale"
+                                       : self->state == STATE_AGED ? "max_age"
+                                                                   : wire_cause_name(end->cause)};
     (void)recorded_conn_end(&self->conn, &disconnect, end->close_reason);
     intake_closed(self->conn.intake, &self->slot);
-    if (self->stop != STOP_NONE)
+    if (self->stop != STOP_NONE || self->state == STATE_AGED)
         return;
     char text[END_BYTES];
     td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name,
@@ -699,6 +730,10 @@ static void on_ended(void *user, const wire_end *end)
         on_open_ended(self, end);
     if (self->stop != STOP_NONE) {
         enter_state(self, STATE_STOPPED);
+        return;
+    }
+    if (self->state == STATE_AGED) {
+        schedule_connect(self, 0);
         return;
     }
     if (!was_open)
@@ -790,6 +825,7 @@ connection *connection_open(const connection_options *options)
     connection *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
     self->dialect = spoken;
+    self->age_mono_ns = UINT64_MAX;
     self->conn = (recorded_conn){.clock = options->env->clock, .redactor = options->redactor};
     self->slot = (intake_slot){
         .feed_index = options->feed_index, .line = options->line, .shard = options->shard};
@@ -820,9 +856,19 @@ int connection_is_slot(const connection *self, uint16_t feed_index, uint32_t lin
            self->options.shard == shard;
 }
 
+uint16_t connection_feed(const connection *self)
+{
+    return self->options.feed_index;
+}
+
 uint32_t connection_line(const connection *self)
 {
     return self->options.line;
+}
+
+uint32_t connection_shard(const connection *self)
+{
+    return self->options.shard;
 }
 
 uint32_t connection_live_since(const connection *self, uint64_t from_ns)

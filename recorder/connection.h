@@ -32,6 +32,8 @@ typedef struct connection_env {
     void (*frame)(void *user);
     /* A slot of the feed is live: all its subscription requests are answered. */
     void (*live)(void *user, uint16_t feed_index);
+    /* Returns 1 if another line has had all of this slot's topics for a while. */
+    int (*is_covered)(void *user, const connection *self);
     /* The connection has answered a ping: it is complete until the ping was sent. */
     void (*proven)(void *user, const connection *by);
     /* An open connection has ended, and not because this side closed it in order. */
@@ -93,8 +95,10 @@ void connection_close(connection *self);
 void connection_pause(connection *self);
 void connection_resume(connection *self);
 
-/* The slot's line. */
+/* The slot's feed, line and shard. */
+uint16_t connection_feed(const connection *self);
 uint32_t connection_line(const connection *self);
+uint32_t connection_shard(const connection *self);
 
 /* Number of the open connection, if all its topics were granted or refused at from_ns already; else
  * 0. */

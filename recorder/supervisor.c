@@ -201,6 +201,22 @@ static void on_gap(void *user, uint16_t feed_index, const gap_row *row)
     }
 }
 
+/* How long another line must have been live before a connection is replaced because of its age. */
+#define SETTLED_NS TD_NS_PER_S
+
+static int is_covered(void *user, const connection *by)
+{
+    const supervisor *self = user;
+    uint64_t before_ns = intake_now_ns(recording_intake(self->recording)) - SETTLED_NS;
+    const uint16_t feed = connection_feed(by);
+    for (size_t line = 0; line < line_count(self, feed); line++) {
+        const connection *other = find_slot(self, feed, line, connection_shard(by));
+        if (other != NULL && other != by && connection_live_since(other, before_ns) != 0)
+            return 1;
+    }
+    return 0;
+}
+
 static void on_proven(void *user, const connection *by)
 {
     const supervisor *self = user;
@@ -353,6 +369,7 @@ static void open_slots(supervisor *self)
                                  .log = self->options.log,
                                  .frame = on_frame,
                                  .live = on_live,
+                                 .is_covered = is_covered,
                                  .proven = on_proven,
                                  .closed_by_peer = on_closed_by_peer,
                                  .refused = on_refused,

@@ -59,6 +59,17 @@ async function framesOf(t, archive, topic) {
   return lines.map(({ data }) => JSON.parse(data));
 }
 
+/** Every delta of the books is there once, after one snapshot, and every trade once. */
+async function isWhole(t, archive) {
+  for (const symbol of SYMBOLS) {
+    const deltas = await framesOf(t, archive, `orderbook.50.${symbol}`);
+    assert.equal(deltas.filter(({ type }) => type === "snapshot").length, 1, symbol);
+    for (const [i, frame] of deltas.entries()) if (i > 0) assert.equal(frame.data.u, deltas[i - 1].data.u + 1, `${symbol} ${i}`);
+    const ids = (await framesOf(t, archive, `publicTrade.${symbol}`)).flatMap(({ data }) => data.map(({ i }) => i));
+    assert.equal(new Set(ids).size, ids.length, symbol);
+  }
+}
+
 /** Cut the connections by turns, each once both are live. */
 async function cutLines(t, cuts) {
   const { archive, between, recorder } = await recorded(t);
@@ -73,11 +84,7 @@ async function cutLines(t, cuts) {
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"]);
   assert.equal(gaps.length, cuts);
-  for (const symbol of SYMBOLS) {
-    const deltas = await framesOf(t, archive, `orderbook.50.${symbol}`);
-    assert.equal(deltas.filter(({ type }) => type === "snapshot").length, 1, symbol);
-    for (const [i, frame] of deltas.entries()) if (i > 0) assert.equal(frame.data.u, deltas[i - 1].data.u + 1, `${symbol} ${i}`);
-  }
+  await isWhole(t, archive);
   assert.deepEqual(gaps.filter((gap) => gap.covered_by === null), []);
   const report = await json(t, ["replay", archive, "--json"]);
   assert.equal(report.verdict, "complete", JSON.stringify(report.reasons ?? report));
@@ -93,13 +100,7 @@ describe("two lines", { concurrency: true }, () => {
     assert.ok(first > 100 && second > 100, `${first} ${second}`);
     const report = await json(t, ["replay", archive, "--json"]);
     assert.equal(report.verdict, "complete", JSON.stringify(report));
-    for (const symbol of SYMBOLS) {
-      const deltas = await framesOf(t, archive, `orderbook.50.${symbol}`);
-      assert.equal(deltas.filter(({ type }) => type === "snapshot").length, 1, symbol);
-      for (const [i, frame] of deltas.entries()) if (i > 0) assert.equal(frame.data.u, deltas[i - 1].data.u + 1, `${symbol} ${i}`);
-      const ids = (await framesOf(t, archive, `publicTrade.${symbol}`)).flatMap(({ data }) => data.map(({ i }) => i));
-      assert.equal(new Set(ids).size, ids.length, symbol);
-    }
+    await isWhole(t, archive);
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     assert.deepEqual((await json(t, ["days", archive, "--json"])).days.map((day) => day.clean_percent), [100, 100]);
     await tapedeck(t, ["verify", archive]);
@@ -114,6 +115,23 @@ describe("two lines", { concurrency: true }, () => {
     assert.deepEqual((await json(t, ["replay", cut, "--json"])).digest, report.digest);
   });
 
+  test("connections are replaced at their greatest age, by turns, and nothing is missing", async (t) => {
+    const { archive, recorder } = await recorded(t, { more: ["--max-age", "5s"] });
+    await recorder.prints(/(?:: at its greatest age[^]*){6}/);
+    while (recorder.stderr.match(/: subscribed to/g).length < 8) await passed(10);
+    await recorder.durableAfter(recorder.durableLines + 10);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const ends = (await eventsOf(t, archive, "disconnect")).filter(({ cause }) => cause === "max_age");
+    assert.ok(ends.length >= 6);
+    for (const [i, end] of ends.entries()) if (i > 0) {
+      assert.notEqual(end.line, ends[i - 1].line);
+      assert.ok(end.at_ns - ends[i - 1].at_ns > 1e9, `${end.at_ns - ends[i - 1].at_ns}`);
+    }
+    await isWhole(t, archive);
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"]);
+    assert.ok(gaps.length >= 6 && gaps.every((gap) => gap.covered_by !== null && gap.cause === "max_age"), JSON.stringify(gaps));
+  });
+
   test("a feed has one or two lines, and they cannot change while it is recorded", async (t) => {
     const dir = temporary(t);
     for (const [lines, words] of [["0", /1/], ["3", /2/], ["two", /number/]]) {
@@ -121,6 +139,8 @@ describe("two lines", { concurrency: true }, () => {
       assert.match(stderr, /--lines/);
       assert.match(stderr, words);
     }
+    const { stderr } = await tapedeck(t, ["record", "-a", path.join(dir, "tape"), "--family", "v5-linear", "--topic", "tickers.BTCUSDT", "--max-age", "1h"], { status: 2 });
+    assert.match(stderr, /one line cannot be replaced without a gap\n.*--lines 2/);
   });
 
   for (const [cuts, options] of [[8, {}], [30, { skip: tooLong }]])
