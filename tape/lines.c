@@ -124,8 +124,11 @@ static size_t queue_count(const item_queue *queue)
 
 static void queue_pop(line_streams *self, item_queue *queue, size_t count)
 {
-    for (; count > 0; count--)
-        drop(self, queue->items[queue->first++].kept);
+    for (; count > 0; count--) {
+        frame_ref *kept = queue->items[queue->first++].kept;
+        if (kept != NULL)
+            drop(self, kept);
+    }
     if (queue->first == queue->end)
         queue->first = queue->end = 0;
 }
@@ -148,7 +151,8 @@ static int queue_push(line_streams *self, item_queue *queue, line_item item)
     int is_full = queue_count(queue) == LINES_STREAM_MAX;
     if (is_full)
         queue_pop(self, queue, 1);
-    if (queue->first > 0 && queue->end == queue->capacity) {
+    /* Move items to the front only if that makes space for as many again; else the array grows. */
+    if (queue->end == queue->capacity && queue->first > queue->capacity / 2) {
         memmove(queue->items, queue->items + queue->first, queue_count(queue) * sizeof item);
         queue->end -= queue->first;
         queue->first = 0;

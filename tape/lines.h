@@ -18,6 +18,7 @@
 #define TD_TAPE_LINES_H
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "schema/frame.h"
 #include "tape/connection_table.h"
 
@@ -26,9 +27,9 @@
 #define LINES_WINDOW_NS (UINT64_C(10) * UINT64_C(1000000000))
 
 enum {
-    LINES_MAX = 4,            /* lines of a feed */
-    LINES_STREAM_MAX = 4096,  /* frames that are remembered of a stream, for each line */
-    LINES_KEPT_MAX = 1 << 16, /* frames that are kept in all; further ones are not kept */
+    LINES_MAX = LIMIT_FEED_LINES, /* lines of a feed */
+    LINES_STREAM_MAX = 4096,      /* frames that are remembered of a stream, for each line */
+    LINES_KEPT_MAX = 1 << 16,     /* frames that are kept in all; further ones are not kept */
 };
 
 typedef struct line_streams line_streams;
