@@ -28,8 +28,8 @@ typedef struct note_list {
     size_t count;
 } note_list;
 
-/* Read all notes. A single file has none. The caller releases *out with note_list_fini, also after
- * a failure. TD_E_IO. */
+/* Read all notes. A single file has no notes. The caller releases *out with note_list_fini, also
+ * after a failure. TD_E_IO. */
 TD_MUST_USE td_result note_list_read(archive *from, note_list *out, td_err *err);
 void note_list_fini(note_list *list);
 

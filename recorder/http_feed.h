@@ -29,9 +29,10 @@ typedef struct http_feed_options {
     const feed_config *feed;
     uint16_t feed_index;
     redactor *redactor; /* NULL: nothing to hide */
-    /* For the list of instruments (feed->listing); NULL if the feed has none. list_begin: a reading
-     * begins; returns what to append to the URL for its first page. listed: a page was received;
-     * returns what to append for the next one, or NULL. Both are valid until the next call. */
+    /* For the list of instruments (feed->listing); NULL if the feed has no list. list_begin: a
+     * reading begins; returns what to append to the URL for its first page. listed: a page was
+     * received; returns what to append for the next one, or NULL. Both are valid until the next
+     * call. */
     const char *(*list_begin)(void *user, uint16_t feed_index);
     const char *(*listed)(void *user, uint16_t feed_index, td_bytes reply);
     void *user;

@@ -105,7 +105,7 @@ static int is_coin_chosen(const instruments *self, const char *coin)
     return 0;
 }
 
-/* Advance to the first chosen coin from a number on. Returns 0 if there is none. */
+/* Advance to the first chosen coin from a number on. Returns 0 if no coin is chosen. */
 static int find_coin(instruments *self, size_t from)
 {
     self->coin = from;

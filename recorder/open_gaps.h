@@ -32,7 +32,7 @@ typedef struct open_gaps_options {
     const subscription *wanted; /* the feed's topics by number, and their shards */
     const feed_slots *past;     /* earlier recordings; used by open_gaps_open only */
     const gap_list *ledger;     /* of all feeds; used by open_gaps_open only */
-    uint32_t line;              /* of the slots; those of other lines have gaps of their own */
+    uint32_t line;              /* of the slots; each line has its own open gaps */
     uint64_t start_ns;          /* start of the session, wall clock */
     uint16_t feed_index;        /* passed to emit */
     void (*emit)(void *user, uint16_t feed_index, const gap_row *row);

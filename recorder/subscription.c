@@ -382,18 +382,18 @@ void subscription_balance(subscription *self, const feed_config *feed, const pas
         .bytes_max = of->connection_bytes_max,
         .shards_max = shards_max(feed),
         .count = self->shard_count};
-    dealing anew = as_before;
+    dealing newly = as_before;
     if (self->shard_count > 1) {
         estimate_loads(self, feed, past, fresh);
         qsort(fresh, self->topic_count, sizeof *fresh, compare_loads);
         memcpy(kept, fresh, self->topic_count * sizeof *kept);
         uint64_t most_kept = deal(self, past, &as_before, kept);
-        uint64_t most_fresh = deal(self, NULL, &anew, fresh);
+        uint64_t most_fresh = deal(self, NULL, &newly, fresh);
         if (most_kept != UINT64_MAX &&
             (most_fresh == UINT64_MAX || most_kept <= most_fresh + most_fresh / 4))
             reorder(self, kept, as_before.count);
         else if (most_fresh != UINT64_MAX)
-            reorder(self, fresh, anew.count);
+            reorder(self, fresh, newly.count);
     }
     td_free(kept);
     td_free(fresh);

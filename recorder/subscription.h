@@ -41,7 +41,7 @@ typedef struct past_load {
 } past_load;
 #define SUBSCRIPTION_NO_SHARD UINT32_MAX
 
-/* Distribute the topics over the connections anew, before the first one connects: each connection
+/* Redistribute the topics over the connections, before the first one connects: each connection
  * gets about the same number of frames. past: by topic. A topic without a number counts as the
  * least of the others of its kind ("tickers"). Topics of one kind are dealt to all connections, so
  * a subscription without known numbers is balanced, too. Topics stay on their shards as long as the

@@ -153,7 +153,7 @@ static td_result find_first_ns(const cursor *c, archive_view *view, uint64_t *fi
     return rc;
 }
 
-/* 1 if the segment has several lines: the states of each line are not those of their one stream. */
+/* 1 if the segment has several lines: a line's states differ from the states of the one stream. */
 static int has_lines(const segment_index *index)
 {
     for (size_t i = 0; i < index->channel_count; i++)
@@ -335,6 +335,12 @@ void cursor_close(cursor *c)
 {
     if (c == NULL)
         return;
+    if (c->has_lines)
+        td_log_emit(c->options.log, TD_LOG_DEBUG,
+                    "lines: %llu copies, %llu late frames; streams began %llu times",
+                    (unsigned long long)lines_get_stats(c->lines)->copies,
+                    (unsigned long long)lines_get_stats(c->lines)->late,
+                    (unsigned long long)lines_get_stats(c->lines)->epochs);
     td_log_emit(c->options.log, TD_LOG_DEBUG, "read %llu chunks (%llu bytes) of %llu segments",
                 (unsigned long long)c->stats.chunks_read, (unsigned long long)c->stats.bytes_read,
                 (unsigned long long)c->stats.segments);

@@ -295,7 +295,7 @@ static line_slot *get_slot(line_streams *self, const session_feed *feed, uint32_
     return made;
 }
 
-/* The stream goes on as another connection. */
+/* The stream continues as another connection. */
 static void begin_epoch(line_streams *self, line_stream *of, const session_slot *by)
 {
     line_slot *slot = get_slot(self, of->feed, by->none.conn.shard);

@@ -13,7 +13,8 @@
  * continues the stream as a new connection (an epoch), with the frames that are kept of it.
  *
  * Returned frames have line 0 and a connection that lasts as long as the stream continues, whatever
- * line they came over. Their ordinals are those of their own connections. One thread. */
+ * line they came over. A frame keeps the ordinal of its own connection, so two frames of one
+ * connection may have equal ordinals. One thread. */
 #ifndef TD_TAPE_LINES_H
 #define TD_TAPE_LINES_H
 

@@ -209,7 +209,8 @@ int selection_has_gap(const selection *wanted, const gap_row *gap)
            (gap->topic[0] == '\0' || has_part(wanted, gap->topic, gap->symbol));
 }
 
-/* 1 if a time overlaps the window. An end of GAP_OPEN is none; a time without length is a moment.
+/* 1 if a time overlaps the window. GAP_OPEN means that it has no end; a time without length is a
+ * moment.
  */
 static int overlaps(selection_window window, uint64_t from_ns, uint64_t to_ns)
 {
