@@ -13,7 +13,7 @@
 #include "base/hash.h"
 
 enum {
-    VERSION = 6, /* version of the format; the rows of each segment and of each day begin with it */
+    VERSION = 7, /* version of the format; the rows of each segment and of each day begin with it */
     /* Limit of one segment's rows or chunks; 4,096 chunks with 64 Ki channels take 34 MiB. */
     VALUE_BYTES_MAX = 256 << 20,
     /* Limit of a chunk's bitmap of channels; checked because any program may have written the file.
@@ -217,9 +217,10 @@ static const field GAP_FIELDS[] = {
 };
 
 static const field CONN_FIELDS[] = {
-    FIELD(conn_row, U32, line),        FIELD(conn_row, U32, shard), FIELD(conn_row, U32, conn),
-    FIELD(conn_row, U64, since_ns),    FIELD(conn_row, U64, to_ns), FIELD(conn_row, U64, frames_in),
-    FIELD(conn_row, U64, complete_ns),
+    FIELD(conn_row, U32, line),        FIELD(conn_row, U32, shard),
+    FIELD(conn_row, U32, conn),        FIELD(conn_row, U64, since_ns),
+    FIELD(conn_row, U64, to_ns),       FIELD(conn_row, U64, frames_in),
+    FIELD(conn_row, U64, complete_ns), FIELD(conn_row, U32, is_replaced),
 };
 
 static const field GRANT_FIELDS[] = {

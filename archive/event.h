@@ -77,6 +77,9 @@ typedef enum event_kind {
 
 #define EVENT_LIMIT_GRANTS "grants"
 
+/* Cause of a disconnect: another connection of the shard has taken over, so nothing is missing. */
+#define EVENT_CAUSE_REPLACED "replaced"
+
 /* An open connection, as a segment event restates it. in, out: its frame counts so far. */
 typedef struct event_slot {
     uint32_t line, shard, conn;

@@ -33,13 +33,18 @@ uint64_t past_slot_end_ns(const past_slot *slot)
     return slot->complete_ns != 0 && slot->complete_ns < end_ns ? slot->complete_ns : end_ns;
 }
 
-static size_t get_slot(feed_slots *out, const channel_info *info)
+int past_slot_is_replaced(const past_slot *slot)
 {
-    const past_slot *known = feed_slots_find(out, info->line, info->shard);
+    return slot->replaced_ns != 0 && slot->replaced_ns >= slot->last_any_ns;
+}
+
+static size_t get_slot(feed_slots *out, uint32_t line, uint32_t shard)
+{
+    const past_slot *known = feed_slots_find(out, line, shard);
     if (known != NULL)
         return (size_t)(known - out->slots);
     out->slots = td_array_grow(out->slots, out->slot_count, sizeof *out->slots);
-    out->slots[out->slot_count] = (past_slot){.line = info->line, .shard = info->shard};
+    out->slots[out->slot_count] = (past_slot){.line = line, .shard = shard};
     return out->slot_count++;
 }
 
@@ -85,7 +90,7 @@ static void add_channel(reading *r, const segment_index *index, const segment_ch
         ns = channel->first_ns <= before_ns ? channel->first_ns : 0;
     if (channel->info.dir != CHANNEL_IN || ns == 0)
         return;
-    size_t at = get_slot(r->out, &channel->info);
+    size_t at = get_slot(r->out, channel->info.line, channel->info.shard);
     past_slot *slot = &r->out->slots[at];
     int is_data = channel_role(&channel->info) != ROLE_CONTROL;
     if (channel_role(&channel->info) == ROLE_DATA)
@@ -115,11 +120,21 @@ static void note_connection(const reading *r, const segment_rows *rows, past_slo
     }
 }
 
+static void note_replaced(feed_slots *out, const conn_row *row)
+{
+    past_slot *slot = &out->slots[get_slot(out, row->line, row->shard)];
+    if (row->to_ns > slot->replaced_ns)
+        slot->replaced_ns = row->to_ns;
+}
+
 static void add_segment(reading *r, const segment_rows *rows)
 {
     const segment_index *index = &rows->index;
     for (size_t i = 0; i < index->channel_count; i++)
         add_channel(r, index, &index->channels[i]);
+    for (size_t i = 0; i < rows->conn_count; i++)
+        if (rows->conns[i].is_replaced && rows->conns[i].to_ns <= r->query->before_ns)
+            note_replaced(r->out, &rows->conns[i]);
     for (size_t i = 0; i < r->out->slot_count; i++) {
         past_slot *slot = &r->out->slots[i];
         if (slot->conn == 0 && strcmp(slot->session, index->session) == 0)
@@ -149,6 +164,14 @@ static td_result read_segment(reading *r, const archive_segment *segment, td_err
 
 /* ---- search ---- */
 
+static int has_shard(const feed_slots *out, uint32_t shard)
+{
+    for (size_t i = 0; i < out->slot_count; i++)
+        if (out->slots[i].shard == shard)
+            return 1;
+    return 0;
+}
+
 /* 1 if older segments cannot change the result. A segment holds one UTC hour, so segments of
  * earlier hours cannot hold later frames. */
 static int is_enough(const reading *r, uint64_t next_s)
@@ -162,7 +185,7 @@ static int is_enough(const reading *r, uint64_t next_s)
         newest_s = last_s > newest_s ? last_s : newest_s;
     }
     for (uint32_t shard = 0; shard < r->query->shard_count; shard++)
-        if (feed_slots_find(out, 0, shard) == NULL)
+        if (!has_shard(out, shard))
             return 0;
     return out->slot_count > 0 && r->oldest_s + LOOK_BACK_S <= newest_s;
 }

@@ -17,7 +17,7 @@ typedef struct feed_slots_query {
     const char *feed;
     const char *session;     /* NULL: all recorded sessions */
     uint64_t before_ns;      /* later frames are ignored: the clock was ahead */
-    uint32_t shard_count;    /* slots of line 0: the search continues until all are found */
+    uint32_t shard_count;    /* the search continues until a slot of each of these is found */
     uint8_t is_control_data; /* 1: pongs and answers count as data (see past_slot) */
 } feed_slots_query;
 
@@ -28,6 +28,7 @@ typedef struct past_slot {
     uint8_t is_crashed;   /* 1: the journal has no end of that session, or lacks the session */
     uint64_t last_ns;     /* of its last data frame, or 0 */
     uint64_t last_any_ns; /* of its last received frame */
+    uint64_t replaced_ns; /* end of its last connection that another slot took over from, or 0 */
     uint64_t complete_ns; /* as in conn_row, of its last connection */
 } past_slot;
 
@@ -60,6 +61,10 @@ void feed_slots_fini(feed_slots *slots);
  * frame, of its last frame of any kind. It is at most complete_ns, because frames may be received
  * long after they were sent. 0 if nothing was received. */
 uint64_t past_slot_end_ns(const past_slot *slot);
+
+/* 1 if another slot had taken over when the slot's last connection ended: nothing is missing after
+ * its last frame. */
+int past_slot_is_replaced(const past_slot *slot);
 
 /* The slot, or NULL. */
 const past_slot *feed_slots_find(const feed_slots *slots, uint32_t line, uint32_t shard);

@@ -184,8 +184,7 @@ int gap_row_affects_channel(const gap_row *row, const channel_info *channel)
 {
     return strcmp(row->feed, channel->feed) == 0 && row->covered_by[0] == '\0' &&
            gap_row_affects_topic(row, channel->topic, channel->symbol) &&
-           ((row->line == channel->line && row->shard == channel->shard) ||
-            (row->line == 0 && row->shard == 0 && row->conn == 0));
+           (row->shard == channel->shard || (row->line == 0 && row->shard == 0 && row->conn == 0));
 }
 
 /* ---- lists ---- */

@@ -120,8 +120,9 @@ int gap_row_compare(const gap_row *a, const gap_row *b);
 int gap_row_affects_topic(const gap_row *row, const char *topic, const char *symbol);
 
 /* 1 if frames of a channel may be missing because of the gap, unless it is marked as covered by
- * another line (covered_by). A gap affects its slot (line and shard); a gap of slot 0/0 without a
- * connection, which no recorder wrote, affects all slots. */
+ * another line (covered_by). A gap affects its shard, whatever its line: readers make one stream of
+ * the lines, and a gap that no other line covers is a gap of that stream. A gap of slot 0/0 without
+ * a connection, which no recorder wrote, affects all shards. */
 int gap_row_affects_channel(const gap_row *row, const channel_info *channel);
 
 /* Rows in memory, merged by key and sorted. */

@@ -191,9 +191,10 @@ static void apply_conn(segment_rows *rows, const event *found, uint64_t recv_ns)
     conn_row *conn = find_open(rows, slot.line, slot.shard);
     if (found->kind == EVENT_CONNECT || (found->kind == EVENT_GRANT && conn == NULL))
         conn = open_conn(rows, &slot, recv_ns);
-    if (found->kind == EVENT_DISCONNECT && conn != NULL)
+    if (found->kind == EVENT_DISCONNECT && conn != NULL) {
         conn->to_ns = recv_ns;
-    else if (found->topic != NULL && conn != NULL)
+        conn->is_replaced = found->cause != NULL && strcmp(found->cause, EVENT_CAUSE_REPLACED) == 0;
+    } else if (found->topic != NULL && conn != NULL)
         apply_grant(rows, found, (uint64_t)(conn - rows->conns), recv_ns);
 }
 

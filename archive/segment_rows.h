@@ -19,6 +19,7 @@ typedef struct conn_row {
     uint32_t line, shard, conn;
     uint64_t since_ns;    /* recv_ns of its connect event; 0: no event shows it open */
     uint64_t to_ns;       /* time of its end; 0: still open at the segment's end */
+    uint32_t is_replaced; /* 1: another connection had taken over when it ended */
     uint64_t frames_in;   /* frames received since it began, from the chain records */
     uint64_t complete_ns; /* all that the peer sent before this time was received; 0: unknown */
 } conn_row;

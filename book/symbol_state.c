@@ -138,6 +138,20 @@ void symbol_state_keep(symbol_state *s, int (*keep)(void *user, const symbol_top
     forget_audit(s);
 }
 
+void symbol_state_join_lines(symbol_state *s, uint32_t (*number)(uint32_t line, uint32_t number))
+{
+    int has_others = 0;
+    for (size_t i = 0; i < s->topic_count; i++) {
+        symbol_topic *topic = s->topics[i];
+        for (uint32_t k = 0; k < topic->choice.count; k++)
+            topic->choice.conns[k].number = number(topic->line, topic->choice.conns[k].number);
+        has_others |= topic->line != 0;
+        topic->line = 0;
+    }
+    if (has_others)
+        forget_audit(s);
+}
+
 void symbol_state_move(symbol_state **to, symbol_state *from)
 {
     symbol_state *into = *to;

@@ -40,6 +40,11 @@ void config_feed_init(feed_config *feed)
     feed->listing = LIMIT_FEED_HTTP;
 }
 
+uint32_t config_line_numbers(const feed_config *feed)
+{
+    return (uint32_t)feed->lines + (feed->max_age_ns != 0);
+}
+
 void config_fini(recorder_config *config)
 {
     settings_file_close(config->file);
@@ -433,15 +438,6 @@ static td_result finish_name(feed_config *feed, td_err *err)
         name, LIMIT_NAME_BYTES - 1);
 }
 
-static td_result check_age(feed_config *feed, td_err *err)
-{
-    if (feed->lines > 1 || feed->max_age_ns == CONFIG_MAX_AGE_NS)
-        return TD_OK;
-    td_err_set(err, TD_E_INVALID, "one line cannot be replaced without a gap");
-    td_err_hint(err, "give 'lines: 2' (--lines 2) too, or leave max_age out");
-    return TD_E_INVALID;
-}
-
 static td_result check_binary(feed_config *feed, td_err *err)
 {
     if (!feed->is_binary || feed->family->dialect->has_binary)
@@ -497,11 +493,10 @@ static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
     const struct {
         const char *key;
         td_result (*finish)(feed_config *feed, td_err *err);
-    } steps[] = {{chosen_by, resolve_family}, {credential, check_credentials},
-                 {"url", resolve_url},        {"feed", finish_name},
-                 {"topic", check_topics},     {"symbol", check_symbols},
-                 {"max-age", check_age},      {"binary", check_binary},
-                 {"http", finish_http},       {"symbol", finish_listing}};
+    } steps[] = {
+        {chosen_by, resolve_family}, {credential, check_credentials}, {"url", resolve_url},
+        {"feed", finish_name},       {"topic", check_topics},         {"symbol", check_symbols},
+        {"binary", check_binary},    {"http", finish_http},           {"symbol", finish_listing}};
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < sizeof steps / sizeof *steps; i++) {
         *key = steps[i].key;

@@ -51,7 +51,7 @@ typedef struct feed_config {
                                 connections may get no data */
     uint64_t connect_timeout_ns;
     uint64_t lines;      /* redundant connections of each subscription: 1 to LIMIT_FEED_LINES */
-    uint64_t max_age_ns; /* with several lines: replace a connection at this age; 0: never */
+    uint64_t max_age_ns; /* another connection takes over at this age; 0: never */
     uint64_t max_topics_per_connection; /* 0: no limit but the exchange's */
     uint8_t is_strict; /* a refused subscription, or refused credentials, stop the recorder */
     const char *api_key_env, *api_secret_env; /* environment variables, or NULL */
@@ -95,6 +95,10 @@ extern const char *const CONFIG_NET_NAMES[];
 /* Set defaults, without feeds. */
 void config_init(recorder_config *config);
 void config_fini(recorder_config *config);
+
+/* How many lines the feed has slots for: one more than it has lines if connections are replaced by
+ * age. A connection that takes over is of the line that is free. */
+uint32_t config_line_numbers(const feed_config *feed);
 
 /* Set a feed's defaults. */
 void config_feed_init(feed_config *feed);

@@ -95,8 +95,8 @@ const option_row CONFIG_FEED_ROWS[] = {
      .type = OPTION_DURATION,
      .offset = offsetof(feed_config, max_age_ns),
      .metavar = "DURATION",
-     .help = "with two lines: connect again at this age, one line after the other\n"
-             "(default: 23h; 0s: never)"},
+     .help = "replace a connection at this age, by another one that has taken over,\n"
+             "without a gap (default: 23h; 0s: never)"},
     {.long_name = "max-topics-per-connection",
      OPTION_INTO(feed_config, max_topics_per_connection),
      .metavar = "N",

@@ -18,10 +18,10 @@ typedef enum connection_state {
     STATE_AUTHENTICATING, /* credentials were sent, no topic is requested yet */
     STATE_SUBSCRIBING,    /* some requests are not answered yet */
     STATE_LIVE,
-    STATE_STALE,   /* closing because no data was received */
-    STATE_AGED,    /* closing because of its age, while another line is live */
-    STATE_REFUSED, /* closing because the credentials were refused */
-    STATE_STOPPED, /* connection_stop was called, and no connection is open */
+    STATE_STALE,    /* closing because no data was received */
+    STATE_REPLACED, /* closing because another slot has taken over */
+    STATE_REFUSED,  /* closing because the credentials were refused */
+    STATE_STOPPED,  /* connection_stop was called, and no connection is open */
 } connection_state;
 
 #define TO(state) (1u << STATE_##state)
@@ -32,9 +32,9 @@ static const unsigned NEXT_STATES[] = {
     [STATE_CONNECTING] = TO(AUTHENTICATING) | TO(SUBSCRIBING) | TO_END,
     [STATE_AUTHENTICATING] = TO(SUBSCRIBING) | TO(STALE) | TO(REFUSED) | TO_END,
     [STATE_SUBSCRIBING] = TO(LIVE) | TO(STALE) | TO_END,
-    [STATE_LIVE] = TO(STALE) | TO(AGED) | TO_END,
+    [STATE_LIVE] = TO(STALE) | TO(REPLACED) | TO_END,
     [STATE_STALE] = TO_END,
-    [STATE_AGED] = TO_END,
+    [STATE_REPLACED] = TO(IDLE) | TO_END,
     [STATE_REFUSED] = TO_END,
     [STATE_STOPPED] = TO(STOPPED),
 };
@@ -42,8 +42,10 @@ static const unsigned NEXT_STATES[] = {
 /* Stop requested by connection_stop; the state becomes STOPPED when the connection has ended. */
 typedef enum stop_request { STOP_NONE, STOP_ORDERLY, STOP_DISCARDING } stop_request;
 
-/* After its greatest age a connection waits this long for another line. */
-#define AGE_RETRY_NS TD_NS_PER_S
+/* From its greatest age on, a connection looks this often whether another one has taken over, which
+ * must have had its topics for SETTLED_NS. */
+#define AGE_RETRY_NS (100 * TD_NS_PER_MS)
+#define SETTLED_NS   (3 * TD_NS_PER_S)
 
 /* Close codes that are sent (RFC 6455, 7.4). */
 enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001 };
@@ -60,8 +62,9 @@ struct connection {
     wire_conn *wire;
     wire_timer *timer; /* for reconnecting, or for the next tick */
     backoff backoff;
-    uint64_t attempt;     /* attempts to connect since the last open connection */
-    uint64_t age_mono_ns; /* when it is replaced because of its age; UINT64_MAX: never */
+    uint64_t attempt;      /* attempts to connect since the last open connection */
+    uint64_t age_mono_ns;  /* when it is replaced because of its age; UINT64_MAX: never */
+    connection *successor; /* the slot that takes over; NULL: its greatest age is not reached */
     /* State of the open connection, or of the last one. */
     intake_slot slot;
     recorded_conn conn;
@@ -209,14 +212,18 @@ static void set_tick(connection *self)
 }
 
 /* Set when the connection is replaced because of its age. The lines' first connections get
- * different ages, so that the lines never end together. */
+ * different ages, so that the lines never end together. A slot whose successor has started stays at
+ * its greatest age. */
 static void set_age(connection *self)
 {
     const feed_config *feed = self->options.feed;
     uint64_t age_ns = feed->max_age_ns;
-    if (self->slot.conn == 1)
+    if (self->slot.conn == 1 && self->options.line < feed->lines)
         age_ns = age_ns / feed->lines * (self->options.line + 1);
-    self->age_mono_ns = feed->lines == 1 || age_ns == 0 ? UINT64_MAX : now_mono_ns(self) + age_ns;
+    if (self->successor != NULL)
+        self->age_mono_ns = now_mono_ns(self) + AGE_RETRY_NS;
+    else
+        self->age_mono_ns = age_ns == 0 ? UINT64_MAX : now_mono_ns(self) + age_ns;
 }
 
 /* ---- sending ---- */
@@ -551,6 +558,36 @@ static void request_tick(connection *self, uint64_t mono_ns)
     }
 }
 
+/* 1 if this connection has all topics of the other one, is complete since then, and has received
+ * data if the other one has. */
+static int has_taken_over(const connection *self, const connection *from)
+{
+    return self->state == STATE_LIVE && self->stop == STOP_NONE && self->granted_ns != 0 &&
+           self->granted_ns + SETTLED_NS <= intake_now_ns(self->options.env->intake) &&
+           self->granted_ns <= self->slot.complete_ns &&
+           (self->last_data_ns != 0 || from->last_data_ns < self->granted_ns) &&
+           subscriber_covers(self->subscriber, from->subscriber);
+}
+
+/* At its greatest age: start a successor, and close once it has taken over. */
+static void replace(connection *self, uint64_t mono_ns)
+{
+    connection *successor = self->successor;
+    self->age_mono_ns = mono_ns + AGE_RETRY_NS;
+    if (successor == NULL) {
+        self->successor = self->options.env->find_idle(self->options.env->user, self);
+        if (self->successor != NULL)
+            connection_start(self->successor);
+    } else if (self->state == STATE_LIVE && has_taken_over(successor, self)) {
+        td_log_emit(self->options.env->log, TD_LOG_INFO,
+                    "%s: at its greatest age: connection %" PRIu32 " of line %" PRIu32
+                    " has taken over",
+                    self->shown_name, successor->slot.conn, connection_line(successor));
+        enter_state(self, STATE_REPLACED);
+        wire_close(self->wire, CLOSE_NORMAL, td_bytes_of(NULL, 0));
+    }
+}
+
 /* The connection is stale, or a message is due. */
 static void tick(void *user)
 {
@@ -570,17 +607,10 @@ static void tick(void *user)
         wire_close(self->wire, CLOSE_GOING_AWAY, td_bytes_of(NULL, 0));
         return;
     }
-    if (mono_ns >= self->age_mono_ns && self->state == STATE_LIVE &&
-        self->options.env->is_covered(self->options.env->user, self)) {
-        td_log_emit(self->options.env->log, TD_LOG_INFO,
-                    "%s: at its greatest age: connecting again", self->shown_name);
-        enter_state(self, STATE_AGED);
-        open_gap(self, GAP_DISCONNECT, "max_age");
-        wire_close(self->wire, CLOSE_NORMAL, td_bytes_of(NULL, 0));
-        return;
-    }
     if (mono_ns >= self->age_mono_ns)
-        self->age_mono_ns = mono_ns + AGE_RETRY_NS;
+        replace(self, mono_ns);
+    if (self->state == STATE_REPLACED)
+        return;
     request_tick(self, mono_ns);
     if (self->state != STATE_REFUSED)
         set_tick(self);
@@ -636,7 +666,7 @@ static void on_message(void *user, wire_conn *conn, const ws_message *received)
     if (self->stop == STOP_DISCARDING)
         return;
     uint64_t recv_ns = intake_frame(self->options.env->intake, &self->slot, CHANNEL_IN, received);
-    if (self->state != STATE_STALE) {
+    if (self->state != STATE_STALE && self->state != STATE_REPLACED) {
         /* Only frames that do not begin like data are classified here; the encoder classifies all.
          * Binary frames count as data: no compressed answer has been observed. */
         if (received->opcode == OPCODE_BINARY ||
@@ -688,12 +718,13 @@ static void on_open_ended(connection *self, const wire_end *end)
     const event disconnect = {.code = end->close_code,
                               .sent_code = end->sent_code,
                               .by = is_by_us ? "us" : "peer",
-                              .cause = self->state == STATE_STALE  ? "stale"
-                                       : self->state == STATE_AGED ? "max_age"
-                                                                   : wire_cause_name(end->cause)};
+                              .cause = self->state == STATE_STALE ? "stale"
+                                       : self->state == STATE_REPLACED
+                                           ? EVENT_CAUSE_REPLACED
+                                           : wire_cause_name(end->cause)};
     (void)recorded_conn_end(&self->conn, &disconnect, end->close_reason);
     intake_closed(self->conn.intake, &self->slot);
-    if (self->stop != STOP_NONE || self->state == STATE_AGED)
+    if (self->stop != STOP_NONE || self->state == STATE_REPLACED)
         return;
     char text[END_BYTES];
     td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name,
@@ -732,8 +763,9 @@ static void on_ended(void *user, const wire_end *end)
         enter_state(self, STATE_STOPPED);
         return;
     }
-    if (self->state == STATE_AGED) {
-        schedule_connect(self, 0);
+    if (self->state == STATE_REPLACED) {
+        enter_state(self, STATE_IDLE);
+        self->successor = NULL;
         return;
     }
     if (!was_open)
@@ -803,7 +835,7 @@ static void name_slot(connection *self)
     const connection_options *of = &self->options;
     char line[24] = "";
     char shard[24] = "";
-    const int has_lines = of->feed->lines > 1;
+    const int has_lines = of->feed->lines > 1 || of->line > 0;
     const int has_shards = of->shard_count > 1;
     if (has_lines)
         (void)snprintf(line, sizeof line, "line %" PRIu16, of->line); /* fits, like the others */
@@ -962,6 +994,7 @@ void connection_resume(connection *self)
 connection_status connection_get_status(const connection *self)
 {
     return (connection_status){.feed_index = self->options.feed_index,
+                               .is_idle = self->state == STATE_IDLE,
                                .is_live = self->state == STATE_LIVE,
                                .was_open = self->was_open,
                                .is_refused = self->is_refused,

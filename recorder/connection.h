@@ -1,6 +1,10 @@
 /* One slot of a feed: connects, authenticates, subscribes, pings, detects silence and reconnects.
  * Passes every frame of both directions to the intake, and records its state changes as events and
- * gaps. Network thread only. */
+ * gaps. Network thread only.
+ *
+ * At its greatest age a connection is replaced: the slot starts another one of its shard, on a line
+ * that is free, and closes only when that one has all its topics and receives. So nothing is
+ * missing, and there is no gap. The slot is idle then, until it takes over itself. */
 #ifndef TD_RECORDER_CONNECTION_H
 #define TD_RECORDER_CONNECTION_H
 
@@ -32,8 +36,8 @@ typedef struct connection_env {
     void (*frame)(void *user);
     /* A slot of the feed is live: all its subscription requests are answered. */
     void (*live)(void *user, uint16_t feed_index);
-    /* Returns 1 if another line has had all of this slot's topics for a while. */
-    int (*is_covered)(void *user, const connection *self);
+    /* Returns an idle slot of the same shard, which can take over; NULL: none is idle. */
+    connection *(*find_idle)(void *user, const connection *self);
     /* The connection has answered a ping: it is complete until the ping was sent. */
     void (*proven)(void *user, const connection *by);
     /* An open connection has ended, and not because this side closed it in order. */
@@ -69,7 +73,7 @@ int connection_is_slot(const connection *self, uint16_t feed_index, uint32_t lin
 /* Make a slot; it does not connect yet. */
 connection *connection_open(const connection_options *options);
 
-/* Start to connect. From now on the slot reconnects by itself. */
+/* Start to connect. From now on the slot reconnects by itself. It must be idle. */
 void connection_start(connection *self);
 
 /* Subscribe to a topic more (its number in the feed's subscription), which follows the slot's last
@@ -113,6 +117,7 @@ void connection_prove(connection *self);
 /* Current state. */
 typedef struct connection_status {
     uint16_t feed_index;
+    uint8_t is_idle;    /* not started, or replaced */
     uint8_t is_live;    /* every subscription request is answered */
     uint8_t was_open;   /* a connection was open in this session */
     uint8_t is_refused; /* refused for good (connection_env.refused) */

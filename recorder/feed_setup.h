@@ -22,8 +22,8 @@ typedef struct feed_setup {
     redactor redactor;
     connect_budget *budget; /* shared by the feeds of one host */
     uint8_t owns_budget;
-    open_gaps
-        *gaps[LIMIT_FEED_LINES]; /* gaps and http are set by the supervisor, and closed here */
+    open_gaps *gaps[LIMIT_FEED_LINE_NUMBERS]; /* gaps and http are set by the supervisor, and closed
+                                                 here */
     http_feed *http;
 } feed_setup;
 

@@ -202,12 +202,11 @@ static int is_of_feed(const open_gaps *self, const gap_row *row)
     return strcmp(row->feed, self->options.feed->name) == 0;
 }
 
-/* 1 if the row is of this line, or of a line that is no longer recorded, whose rows line 0 ends. */
-static int is_of_line(const open_gaps *self, const gap_row *row)
+/* 1 if this line continues an earlier session's line: the one with its number, and line 0 also the
+ * lines that no connection of this session begins with. */
+static int continues_line(const open_gaps *self, uint32_t line)
 {
-    return is_of_feed(self, row) &&
-           (row->line == self->options.line ||
-            (self->options.line == 0 && row->line >= self->options.feed->lines));
+    return self->options.line == (line < self->options.feed->lines ? line : 0);
 }
 
 /* Return the latest end of a gap of the whole slot, or 0. */
@@ -260,7 +259,7 @@ static void read_past(open_gaps *self)
             continue;
         TD_ASSERT(from->slot < past->slot_count);
         const past_slot *slot = &past->slots[from->slot];
-        int is_same = slot->line == self->options.line && slot->shard == self->topics[topic].shard;
+        int is_same = continues_line(self, slot->line) && slot->shard == self->topics[topic].shard;
         self->topics[topic].is_recorded = 1;
         if (is_abandoned(self, slot))
             continue;
@@ -310,8 +309,7 @@ static int is_subscribed(const open_gaps *self, const gap_row *row)
  * row for lost entries of the journal ends here. */
 static void add_earlier(open_gaps *self, const gap_row *row)
 {
-    int is_lost = (row->reason == GAP_CORRUPT && strcmp(row->cause, PAST_CAUSE_JOURNAL) == 0) ||
-                  row->line != self->options.line;
+    int is_lost = row->reason == GAP_CORRUPT && strcmp(row->cause, PAST_CAUSE_JOURNAL) == 0;
     if (!is_lost && (is_whole(row) || is_subscribed(self, row))) {
         for (size_t i = 0; i < self->topic_count; i++)
             self->topics[i].is_recorded |= !is_whole(row) && row_has_topic(row, &self->topics[i]);
@@ -331,7 +329,8 @@ static void add_ledger(open_gaps *self)
 {
     const gap_list *ledger = self->options.ledger;
     for (size_t i = 0; i < ledger->count; i++)
-        if (ledger->rows[i].to_ns == GAP_OPEN && is_of_line(self, &ledger->rows[i]))
+        if (ledger->rows[i].to_ns == GAP_OPEN && is_of_feed(self, &ledger->rows[i]) &&
+            continues_line(self, ledger->rows[i].line))
             add_earlier(self, &ledger->rows[i]);
 }
 
@@ -379,8 +378,8 @@ static void open_for_slots(open_gaps *self)
 {
     for (size_t i = 0; i < self->options.past->slot_count; i++) {
         const past_slot *slot = &self->options.past->slots[i];
-        if (slot->line == self->options.line && !has_open_gap(self, slot) &&
-            !is_abandoned(self, slot))
+        if (continues_line(self, slot->line) && !past_slot_is_replaced(slot) &&
+            !has_open_gap(self, slot) && !is_abandoned(self, slot))
             open_for_slot(self, slot);
     }
 }
@@ -508,6 +507,29 @@ void open_gaps_answered(open_gaps *self, uint32_t shard, uint64_t recv_ns)
         row->answered_ns = recv_ns > row->answered_ns ? recv_ns : row->answered_ns;
         if (!waits_for_any(row))
             end_row(self, i - 1, row->answered_ns);
+    }
+}
+
+static int waits_for_only(const open_row *row, uint32_t shard)
+{
+    open_row others = *row;
+    others.shards[shard / 64] &= ~(UINT64_C(1) << (shard % 64));
+    return waits_for(row, shard) && !waits_for_any(&others);
+}
+
+void open_gaps_split(open_gaps *self, uint32_t shard, uint64_t at_ns)
+{
+    for (size_t i = self->row_count; i > 0; i--) {
+        const open_row *row = &self->rows[i - 1];
+        if (!waits_for_only(row, shard) || !is_whole(&row->row) || row->row.from_ns >= at_ns)
+            continue;
+        gap_row rest = gap_row_copy(&row->row);
+        rest.from_ns = at_ns;
+        end_row(self, i - 1, at_ns);
+        self->options.emit(self->options.user, self->options.feed_index, &rest);
+        wait_for(add_row(self, &rest), shard);
+        gap_row_fini(&rest);
+        return;
     }
 }
 

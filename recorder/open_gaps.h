@@ -73,6 +73,11 @@ void open_gaps_answered(open_gaps *self, uint32_t shard, uint64_t recv_ns);
 /* 1 if a gap waits for this shard's answers. */
 int open_gaps_wait_for(const open_gaps *self, uint32_t shard);
 
+/* End the shard's gap at at_ns, and let another one begin there: another line may cover the first
+ * part, and does not wait for the end then. Does nothing without a gap that waits for this shard
+ * alone. */
+void open_gaps_split(open_gaps *self, uint32_t shard, uint64_t at_ns);
+
 /* A shard's connection was lost: opens a gap at from_ns, unless a gap is open already. */
 void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason reason,
                     uint64_t from_ns, const char *cause);

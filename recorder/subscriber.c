@@ -436,6 +436,15 @@ int subscriber_is_answered(const subscriber *self)
     return self->counts[TOPIC_QUEUED] + self->counts[TOPIC_REQUESTED] == 0;
 }
 
+int subscriber_covers(const subscriber *self, const subscriber *other)
+{
+    TD_ASSERT(self->options.topic_count == other->options.topic_count);
+    for (size_t i = 0; i < other->options.topic_count; i++)
+        if (other->rows[i].state == TOPIC_GRANTED && self->rows[i].state != TOPIC_GRANTED)
+            return 0;
+    return 1;
+}
+
 size_t subscriber_granted_count(const subscriber *self)
 {
     return self->counts[TOPIC_GRANTED];

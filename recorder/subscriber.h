@@ -98,6 +98,10 @@ uint64_t subscriber_due_ns(const subscriber *self);
  * its retry. */
 int subscriber_is_answered(const subscriber *self);
 
+/* 1 if every topic that is granted on the other one's connection is granted on this one's. Both
+ * have the same topics. */
+int subscriber_covers(const subscriber *self, const subscriber *other);
+
 /* Number of topics granted on this connection, and of those that have not ended. */
 size_t subscriber_granted_count(const subscriber *self);
 size_t subscriber_wanted_count(const subscriber *self);

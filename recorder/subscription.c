@@ -196,10 +196,10 @@ static size_t topic_bytes(const subscription *self, size_t topic)
     return strlen(self->topics[topic]) + 3;
 }
 
-/* Each shard is a connection on each line. */
+/* Each shard has a slot on each line. */
 static uint32_t shards_max(const feed_config *feed)
 {
-    return LIMIT_FEED_SLOTS / (uint32_t)feed->lines;
+    return LIMIT_FEED_SLOTS / config_line_numbers(feed);
 }
 
 /* Distribute the topics after the last shard's over connections: fill one after the other. */
@@ -221,7 +221,7 @@ static td_result spread(const collection *all, td_err *err)
             return td_err_set(err, TD_E_LIMIT,
                               "%zu topics need more than %u connections: raise "
                               "max_topics_per_connection, or split the feed",
-                              out->topic_count, LIMIT_FEED_SLOTS);
+                              out->topic_count, shards_max(all->feed));
         if (is_full) {
             out->shard_count++;
             first = i;

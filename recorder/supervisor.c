@@ -19,6 +19,7 @@ enum { RELOADS_MAX = 1000 }; /* with other settings: each keeps the texts of its
 
 #define TICK_NS      (10 * TD_NS_PER_MS)
 #define STATUS_NS    (100 * TD_NS_PER_MS)
+#define SPLIT_NS     (600 * TD_NS_PER_S)
 #define CLOSE_MAX_NS (3 * TD_NS_PER_S)
 
 /* What another thread asks the network thread to do. */
@@ -47,6 +48,7 @@ struct supervisor {
     size_t connection_count;
     covered_gaps *covered;
     uint64_t started_mono_ns;
+    uint64_t split_mono_ns;       /* when open gaps of lines are split next */
     atomic_int is_stop_requested; /* release/acquire; also set by a signal handler */
     uint8_t is_clock_wrong;       /* 1: it stops because the wall clock was set back */
     td_result result;             /* the failure that stops it, or TD_OK */
@@ -108,7 +110,7 @@ static void on_refused(void *user, const char *why)
     supervisor *self = user;
     for (size_t i = 0; i < self->connection_count; i++) {
         const connection_status at = connection_get_status(self->connections[i]);
-        if (!at.is_refused && !at.is_down)
+        if (!at.is_refused && !at.is_down && !at.is_idle)
             return;
     }
     give_up(self, TD_E_NETWORK, why);
@@ -179,7 +181,7 @@ static connection *find_slot(const supervisor *self, size_t feed_index, size_t l
 
 static size_t line_count(const supervisor *self, size_t feed_index)
 {
-    return self->options.config->feeds[feed_index].lines;
+    return config_line_numbers(&self->options.config->feeds[feed_index]);
 }
 
 static void write_gap(void *user, uint16_t feed_index, const gap_row *row)
@@ -201,20 +203,16 @@ static void on_gap(void *user, uint16_t feed_index, const gap_row *row)
     }
 }
 
-/* How long another line must have been live before a connection is replaced because of its age. */
-#define SETTLED_NS TD_NS_PER_S
-
-static int is_covered(void *user, const connection *by)
+static connection *find_idle(void *user, const connection *by)
 {
     const supervisor *self = user;
-    uint64_t before_ns = intake_now_ns(recording_intake(self->recording)) - SETTLED_NS;
     const uint16_t feed = connection_feed(by);
     for (size_t line = 0; line < line_count(self, feed); line++) {
-        const connection *other = find_slot(self, feed, line, connection_shard(by));
-        if (other != NULL && other != by && connection_live_since(other, before_ns) != 0)
-            return 1;
+        connection *other = find_slot(self, feed, line, connection_shard(by));
+        if (other != NULL && connection_get_status(other).is_idle)
+            return other;
     }
-    return 0;
+    return NULL;
 }
 
 static void on_proven(void *user, const connection *by)
@@ -247,7 +245,7 @@ static void open_gaps_of_feed(supervisor *self, size_t index, const feed_slots *
                                  .feed_index = (uint16_t)index,
                                  .emit = on_gap,
                                  .user = self};
-    for (; options.line < options.feed->lines; options.line++)
+    for (; options.line < line_count(self, index); options.line++)
         self->feeds[index].gaps[options.line] = open_gaps_open(&options);
 }
 
@@ -262,7 +260,7 @@ static td_result open_feed_gaps(supervisor *self, archive_view *view, size_t ind
     if (rc == TD_OK)
         open_gaps_of_feed(self, index, &past, ledger, start_ns);
     feed_slots_fini(&past);
-    for (size_t line = 0; rc == TD_OK && line < self->options.config->feeds[index].lines; line++) {
+    for (size_t line = 0; rc == TD_OK && line < line_count(self, index); line++) {
         size_t count = 0;
         const gap_row *begun = open_gaps_begun(self->feeds[index].gaps[line], &count);
         rc = archive_writer_put_gaps(recording_writer(self->recording), begun, count, err);
@@ -343,20 +341,18 @@ static void open_slot(supervisor *self, size_t feed_index, uint16_t line, uint32
     self->connections[self->connection_count++] = connection_open(&options);
 }
 
-/* Open the slots of a shard, one for each line. Returns the number of slots. */
-static size_t open_shard(supervisor *self, size_t feed_index, uint32_t shard)
+/* Open the slots of a shard, one for each number of a line. */
+static void open_shard(supervisor *self, size_t feed_index, uint32_t shard)
 {
-    const size_t lines = self->options.config->feeds[feed_index].lines;
-    for (size_t line = 0; line < lines; line++)
+    for (size_t line = 0; line < line_count(self, feed_index); line++)
         open_slot(self, feed_index, (uint16_t)line, shard);
-    return lines;
 }
 
-/* Open the slots of a shard while the others record. */
-static void start_shard(supervisor *self, size_t feed_index, uint32_t shard)
+/* Start a slot for each line of a shard; the others are idle until they take over. */
+static void start_shard(const supervisor *self, size_t feed_index, uint32_t shard)
 {
-    for (size_t i = open_shard(self, feed_index, shard); i > 0; i--)
-        connection_start(self->connections[self->connection_count - i]);
+    for (size_t line = 0; line < self->options.config->feeds[feed_index].lines; line++)
+        connection_start(find_slot(self, feed_index, line, shard));
 }
 
 static void open_slots(supervisor *self)
@@ -369,7 +365,7 @@ static void open_slots(supervisor *self)
                                  .log = self->options.log,
                                  .frame = on_frame,
                                  .live = on_live,
-                                 .is_covered = is_covered,
+                                 .find_idle = find_idle,
                                  .proven = on_proven,
                                  .closed_by_peer = on_closed_by_peer,
                                  .refused = on_refused,
@@ -377,7 +373,7 @@ static void open_slots(supervisor *self)
                                  .user = self};
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++)
-            (void)open_shard(self, i, shard);
+            open_shard(self, i, shard);
 }
 
 /* ---- instruments that are listed or ended ---- */
@@ -407,8 +403,10 @@ static void begin_topics(supervisor *self, size_t feed_index, uint32_t shard_cou
                 connection_add_topic(find_slot(self, feed_index, line, shard), begun->items[i]);
         }
     }
-    for (uint32_t shard = shard_count_before; shard < feed->subscription.shard_count; shard++)
+    for (uint32_t shard = shard_count_before; shard < feed->subscription.shard_count; shard++) {
+        open_shard(self, feed_index, shard);
         start_shard(self, feed_index, shard);
+    }
 }
 
 /* Topics of a feed's subscription have ended. */
@@ -564,7 +562,7 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     for (size_t i = 0; i < self->connection_count; i++) {
         const connection_status at = connection_get_status(self->connections[i]);
         out->established += at.was_open;
-        is_waiting[at.feed_index] |= !at.is_live;
+        is_waiting[at.feed_index] |= !at.is_live && !at.is_idle;
     }
     for (size_t i = 0; i < self->options.config->feed_count; i++) {
         int is_removed = self->options.config->feeds[i].is_removed;
@@ -617,9 +615,27 @@ static void end_without_peer(supervisor *self)
     supervisor_stop(self);
 }
 
+/* A line may be down for hours while another one has all: its gap is split from time to time, and
+ * at the end, so that the part until then can be covered. */
+static void split_gaps(const supervisor *self)
+{
+    const uint64_t now_ns = intake_now_ns(recording_intake(self->recording));
+    for (size_t i = 0; i < self->options.config->feed_count; i++) {
+        const feed_setup *feed = &self->feeds[i];
+        for (size_t line = 0;
+             self->options.config->feeds[i].lines > 1 && line < line_count(self, i); line++)
+            for (uint32_t shard = 0; shard < feed->subscription.shard_count; shard++)
+                open_gaps_split(feed->gaps[line], shard, now_ns);
+    }
+}
+
 static void tick(supervisor *self, uint64_t *status_at_ns)
 {
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
+    if (mono_ns >= self->split_mono_ns) {
+        self->split_mono_ns = mono_ns + SPLIT_NS;
+        split_gaps(self);
+    }
     recording_tick(self->recording);
     end_for_clock(self);
     end_without_peer(self);
@@ -727,6 +743,7 @@ static void close_connections(supervisor *self)
     td_err err;
     uint64_t until_ns = clock_mono_ns(self->options.clock) + CLOSE_MAX_NS;
     stop_http(self);
+    split_gaps(self);
     for (size_t i = 0; i < self->connection_count; i++)
         connection_stop(self->connections[i], CONNECTION_STOP_ORDERLY);
     while (!are_all_down(self) && clock_mono_ns(self->options.clock) < until_ns) {
@@ -740,10 +757,12 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
 {
     td_err failure;
     self->started_mono_ns = clock_mono_ns(self->options.clock);
+    self->split_mono_ns = self->started_mono_ns + SPLIT_NS;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         recording_begin_feed(self->recording, (uint16_t)i);
-    for (size_t i = 0; i < self->connection_count; i++)
-        connection_start(self->connections[i]);
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++)
+            start_shard(self, i, shard);
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         http_feed_start(self->feeds[i].http);
     set_serving(self, 1);
@@ -792,7 +811,7 @@ static void take_status(supervisor *self, void *work)
     }
     for (size_t i = 0; i < self->connection_count; i++) {
         const connection_status at = connection_get_status(self->connections[i]);
-        if (self->options.config->feeds[at.feed_index].is_removed)
+        if (self->options.config->feeds[at.feed_index].is_removed || at.is_idle)
             continue;
         out->feeds[row_of[at.feed_index]].connections++;
         out->feeds[row_of[at.feed_index]].live_connections += at.is_live;
@@ -946,8 +965,10 @@ static void add_feed(supervisor *self, reload_work *work, size_t number)
             on_gap(self, (uint16_t)index, &begun[i]);
     }
     open_http(self, index);
-    for (uint32_t shard = 0; shard < self->feeds[index].subscription.shard_count; shard++)
+    for (uint32_t shard = 0; shard < self->feeds[index].subscription.shard_count; shard++) {
+        open_shard(self, index, shard);
         start_shard(self, index, shard);
+    }
     http_feed_start(self->feeds[index].http);
 }
 

@@ -222,6 +222,24 @@ td_result connection_table_resume(connection_table *r, const char *feed, const c
     return TD_OK;
 }
 
+int connection_table_is_open(const session_feed *feed, uint32_t shard)
+{
+    for (const session_slot *slot = feed->slots; slot != NULL; slot = slot->next)
+        if (slot->none.conn.shard == shard && slot->is_open)
+            return 1;
+    return 0;
+}
+
+/* A gap of a connection opens. */
+static void note_gap(session_feed *feed, const gap_row *gap)
+{
+    if (gap->to_ns != GAP_OPEN || gap->topic[0] != '\0' || gap->symbol[0] != '\0')
+        return;
+    session_conn *conn = connection_table_get_slot(feed, gap->line, gap->shard)->now;
+    if (conn->conn.number > 0 && conn->conn.number == gap->conn && gap->from_ns > conn->complete_ns)
+        conn->complete_ns = gap->from_ns;
+}
+
 void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_ns)
 {
     TD_ASSERT(ev->kind < EVENT_KIND_COUNT);
@@ -244,6 +262,8 @@ void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_n
         }
     }
 
+    if (ev->kind == EVENT_GAP)
+        note_gap(feed, &ev->gap);
     if (ev->kind != EVENT_CONNECT && ev->kind != EVENT_DISCONNECT && ev->kind != EVENT_GRANT)
         return;
     session_slot *slot = connection_table_get_slot(feed, ev->line, ev->shard);
@@ -253,8 +273,11 @@ void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_n
         return;
     }
     slot->is_open = ev->kind == EVENT_CONNECT;
-    if (ev->kind == EVENT_DISCONNECT)
+    if (ev->kind == EVENT_DISCONNECT) {
+        if (ev->cause != NULL && strcmp(ev->cause, EVENT_CAUSE_REPLACED) == 0)
+            slot->now->complete_ns = recv_ns;
         return;
+    }
     set_conn(slot, ev->conn, recv_ns);
     slot->in = 0;
     slot->out = 0;

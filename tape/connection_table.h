@@ -24,7 +24,9 @@ typedef struct tape_session {
 typedef struct session_conn {
     frame_conn conn;
     struct session_slot *slot;
-    uint64_t last_ns; /* receive time of its last frame, of any channel that is read */
+    struct session_conn *epoch; /* used by tape/lines; NULL at first */
+    uint64_t complete_ns; /* it has ended, and everything was received until then: the gap after it
+                             begins there, or another connection had taken over. Else 0 */
 } session_conn;
 
 /* One slot of a feed in a session, after the events so far. */
@@ -83,6 +85,9 @@ session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint3
 
 /* Update the feed's slots from one of its events. */
 void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_ns);
+
+/* 1 if a connection of a line is open for the shard. */
+int connection_table_is_open(const session_feed *feed, uint32_t shard);
 
 /* Set how a frame on the slot's current connection relates to its channel's stream. If no state of
  * the stream was loaded, the connection's grant counts from from_ns at the earliest, because

@@ -153,15 +153,6 @@ static td_result find_first_ns(const cursor *c, archive_view *view, uint64_t *fi
     return rc;
 }
 
-/* 1 if the segment has several lines: a line's states differ from the states of the one stream. */
-static int has_lines(const segment_index *index)
-{
-    for (size_t i = 0; i < index->channel_count; i++)
-        if (index->channels[i].info.line > 0)
-            return 1;
-    return 0;
-}
-
 /* Load the session's checkpoint. 1 if the checkpoint has all wanted states: frames are then
  * returned from the checkpoint's time on. */
 static int load_states(cursor *c, const open_conns_session *from, const source_options *reading)
@@ -171,8 +162,7 @@ static int load_states(cursor *c, const open_conns_session *from, const source_o
     const symbol_audits audits =
         c->options.without_audits ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS;
     /* A user's decoder may produce other messages than the states were made from. */
-    if (!c->options.with_states || from->checkpoint_path == NULL || c->options.decoding != NULL ||
-        has_lines(index))
+    if (!c->options.with_states || from->checkpoint_path == NULL || c->options.decoding != NULL)
         return 0;
     if (saved_states_load(&c->states, c->archive, from, reading, audits, &why) != TD_OK) {
         td_log_emit(c->options.log, TD_LOG_DEBUG, "feed %s: a checkpoint is not used: %s",
@@ -220,6 +210,7 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
         .log = options->log,
         .with_events = options->with_events,
         .with_tickers = options->with_tickers,
+        .with_lines = options->with_lines,
         .is_following = options->is_following,
         .hold = options->hold_ns > 0 ? &c->hold : NULL,
         .wants_unknown = (uint8_t)selection_has_topic(
@@ -365,6 +356,8 @@ static void apply_event(cursor *c, const source_channel *from, frame_ref *frame)
     if (event_decode(c->events, frame->bytes, &c->event, &why) == TD_OK) {
         frame->event = &c->event;
         connection_table_apply(from->feed, frame->event, frame->recv_ns);
+        frame->is_copy = c->lines != NULL && c->event.kind == EVENT_DISCONNECT &&
+                         connection_table_is_open(from->feed, c->event.shard);
         return;
     }
     td_log_emit(c->reading.log, TD_LOG_WARNING, "feed %s: an event cannot be read: %s",
@@ -383,7 +376,6 @@ static void set_conn(session_slot *slot, frame_ref *frame)
     *last = session_slot_ordinal(*last, (uint32_t)frame->ordinal);
     frame->ordinal = *last;
     frame->conn = &slot->now->conn;
-    slot->now->last_ns = frame->recv_ns;
 }
 
 static void finish(cursor *c, const session_slot *slot, frame_ref *frame)
@@ -404,6 +396,15 @@ static int next_of_lines(cursor *c, const frame_ref **out)
     finish(c, slot, frame);
     *out = frame;
     return 1;
+}
+
+/* 1 if the frame is before the window, and so is the begin of its connection, which is not read: a
+ * stream of lines must not begin with it, because its first snapshot is missing. The connections
+ * that are open at the begin of the window are read from their begin. */
+static int lacks_begin(const cursor *c, const session_slot *slot, const frame_ref *frame)
+{
+    return frame->is_lead_in && slot->feed->resumed_ns == 0 &&
+           slot->now->conn.since_ns < c->reading.lead_from_ns;
 }
 
 td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
@@ -429,6 +430,8 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
             continue; /* the loaded states include it */
         if (TD_UNLIKELY(item.from->feed->has_lines) && c->lines != NULL &&
             lines_has_stream(item.from->slot, frame)) {
+            if (lacks_begin(c, item.from->slot, frame))
+                continue;
             c->has_lines = 1;
             rc = lines_give(c->lines, item.from->slot, frame, err);
             if (rc != TD_OK)

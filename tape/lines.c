@@ -13,6 +13,8 @@
  * another connection's frames are then returned at once. */
 #define SILENCE_NS (5 * TD_NS_PER_S)
 #define SWEEP_NS   TD_NS_PER_S
+/* Two connections bring a frame within this time. */
+#define LAG_NS TD_NS_PER_S
 
 /* A remembered frame of a stream. */
 typedef struct line_item {
@@ -29,9 +31,11 @@ typedef struct item_queue {
 
 /* A line of a stream. */
 typedef struct stream_line {
-    const session_conn *conn; /* its present connection; NULL: none yet */
+    session_conn *conn; /* its present connection; NULL: none yet */
+    uint64_t last_ns;   /* recv_ns of its last frame */
+    uint8_t has_begun;  /* its connection began an epoch */
     uint8_t is_joined;
-    uint8_t is_short;   /* not joined: some of its frames are no longer kept */
+    uint64_t short_ns;  /* not joined: time of the latest frame that is no longer kept, or 0 */
     item_queue owed;    /* joined: returned frames that it has not brought yet */
     item_queue pending; /* not joined: its latest frames */
 } stream_line;
@@ -43,16 +47,16 @@ typedef struct line_stream {
     item_queue returned; /* the latest returned frames */
     uint64_t last_ns;    /* recv_ns of the last returned frame */
     uint64_t until_ns;   /* nothing of the stream is missing until then: a connection that had
-                            joined, and has ended, had its last frame then */
-    session_slot *slot;  /* of line 0 */
+                            joined, and has ended, was complete until then */
+    session_slot *slot;  /* for connection_table_follow */
     session_conn *epoch; /* the connection of returned frames */
     uint64_t granted_ns; /* of the connection that began the epoch */
 } line_stream;
 
-/* The slot of line 0 that returned frames have. */
+/* The slot of a shard's returned frames. */
 typedef struct line_slot {
     session_slot slot;
-    uint32_t epoch_count;
+    uint32_t epoch_count; /* of epochs that began with a connection that had begun another one */
     struct line_slot *next;
 } line_slot;
 
@@ -122,20 +126,25 @@ static size_t queue_count(const item_queue *queue)
     return queue->end - queue->first;
 }
 
-static void queue_pop(line_streams *self, item_queue *queue, size_t count)
+/* Forget the oldest items. Returns the time of the last one that is forgotten; 0 if there is none.
+ */
+static uint64_t queue_pop(line_streams *self, item_queue *queue, size_t count)
 {
+    uint64_t last_ns = 0;
     for (; count > 0; count--) {
-        frame_ref *kept = queue->items[queue->first++].kept;
-        if (kept != NULL)
-            drop(self, kept);
+        line_item *item = &queue->items[queue->first++];
+        last_ns = item->recv_ns;
+        if (item->kept != NULL)
+            drop(self, item->kept);
     }
     if (queue->first == queue->end)
         queue->first = queue->end = 0;
+    return last_ns;
 }
 
 static void queue_clear(line_streams *self, item_queue *queue)
 {
-    queue_pop(self, queue, queue_count(queue));
+    (void)queue_pop(self, queue, queue_count(queue));
 }
 
 static void queue_fini(line_streams *self, item_queue *queue)
@@ -145,12 +154,12 @@ static void queue_fini(line_streams *self, item_queue *queue)
     *queue = (item_queue){0};
 }
 
-/* Append an item. Without space the oldest one goes, and 0 is returned. */
-static int queue_push(line_streams *self, item_queue *queue, line_item item)
+/* Append an item. Without space the oldest one goes, and its time is returned; else 0. */
+static uint64_t queue_push(line_streams *self, item_queue *queue, line_item item)
 {
-    int is_full = queue_count(queue) == LINES_STREAM_MAX;
-    if (is_full)
-        queue_pop(self, queue, 1);
+    uint64_t lost_ns = 0;
+    if (queue_count(queue) == LINES_STREAM_MAX)
+        lost_ns = queue_pop(self, queue, 1);
     /* Move items to the front only if that makes space for as many again; else the array grows. */
     if (queue->end == queue->capacity && queue->first > queue->capacity / 2) {
         memmove(queue->items, queue->items + queue->first, queue_count(queue) * sizeof item);
@@ -159,7 +168,7 @@ static int queue_push(line_streams *self, item_queue *queue, line_item item)
     }
     queue->items = td_array_reach(queue->items, &queue->capacity, queue->end, sizeof item);
     queue->items[queue->end++] = item;
-    return !is_full;
+    return lost_ns;
 }
 
 /* The place of the oldest item with this content after the first one; SIZE_MAX if absent. */
@@ -171,34 +180,39 @@ static size_t queue_find(const item_queue *queue, td_hash128 content)
     return SIZE_MAX;
 }
 
-/* Forget old items. Returns 1 if there were some. */
-static int queue_expire(line_streams *self, item_queue *queue, uint64_t now_ns)
+/* Forget items that were received before a time. Returns the time of the last one, or 0. */
+static uint64_t queue_expire(line_streams *self, item_queue *queue, uint64_t before_ns)
 {
     size_t count = 0;
-    while (count < queue_count(queue) &&
-           queue->items[queue->first + count].recv_ns + LINES_WINDOW_NS < now_ns)
+    while (count < queue_count(queue) && queue->items[queue->first + count].recv_ns < before_ns)
         count++;
-    queue_pop(self, queue, count);
-    return count > 0;
+    return queue_pop(self, queue, count);
 }
 
 /* ---- streams ---- */
 
 static void leave(line_streams *self, line_stream *of, stream_line *line)
 {
-    if (line->is_joined && line->conn->last_ns > of->until_ns)
-        of->until_ns = line->conn->last_ns;
-    line->is_joined = line->is_short = 0;
+    if (line->is_joined) {
+        uint64_t complete_ns = line->conn->complete_ns;
+        complete_ns = line->last_ns > complete_ns ? line->last_ns : complete_ns;
+        of->until_ns = complete_ns > of->until_ns ? complete_ns : of->until_ns;
+    }
+    line->is_joined = 0;
+    line->short_ns = 0;
     queue_clear(self, &line->owed);
     queue_clear(self, &line->pending);
 }
 
 static void expire(line_streams *self, line_stream *of, uint64_t now_ns)
 {
-    (void)queue_expire(self, &of->returned, now_ns);
-    for (size_t i = 0; i < LINES_MAX; i++)
-        if (queue_expire(self, &of->lines[i].pending, now_ns))
-            of->lines[i].is_short = 1;
+    const uint64_t before_ns = now_ns > LINES_WINDOW_NS ? now_ns - LINES_WINDOW_NS : 0;
+    (void)queue_expire(self, &of->returned, before_ns);
+    for (size_t i = 0; i < LINES_MAX; i++) {
+        uint64_t lost_ns = queue_expire(self, &of->lines[i].pending, before_ns);
+        if (lost_ns != 0)
+            of->lines[i].short_ns = lost_ns;
+    }
 }
 
 static void sweep(line_streams *self, uint64_t now_ns)
@@ -253,7 +267,7 @@ static void deliver(line_streams *self, line_stream *of, const stream_line *by, 
     for (size_t i = 0; i < LINES_MAX; i++) {
         stream_line *line = &of->lines[i];
         if (line != by && line->is_joined &&
-            (!is_live(line) || !queue_push(self, &line->owed, item)))
+            (!is_live(line) || queue_push(self, &line->owed, item) != 0))
             leave(self, of, line);
     }
 }
@@ -295,17 +309,38 @@ static line_slot *get_slot(line_streams *self, const session_feed *feed, uint32_
     return made;
 }
 
-/* The stream continues as another connection. */
-static void begin_epoch(line_streams *self, line_stream *of, const session_slot *by)
+/* Numbers of connections of a line; further epochs are numbered after the last line's. */
+enum { LINE_NUMBERS = 1 << 24 };
+
+uint32_t lines_conn_number(uint32_t line, uint32_t number)
 {
-    line_slot *slot = get_slot(self, of->feed, by->none.conn.shard);
+    return line * LINE_NUMBERS + number;
+}
+
+static session_conn *make_epoch(line_streams *self, line_slot *slot, const session_conn *by,
+                                uint32_t number)
+{
     session_conn *made = td_arena_copy(self->memory, &slot->slot.none, sizeof *made);
-    made->conn.number = ++slot->epoch_count;
-    made->conn.since_ns = by->now->conn.since_ns;
-    slot->slot.now = made;
+    made->conn.number = number;
+    made->conn.since_ns = by->conn.since_ns;
+    return made;
+}
+
+/* The stream continues as another connection: as that of the line that brings its next frame. */
+static void begin_epoch(line_streams *self, line_stream *of, stream_line *line)
+{
+    session_conn *conn = line->conn;
+    line_slot *slot = get_slot(self, of->feed, conn->conn.shard);
+    if (conn->epoch == NULL)
+        conn->epoch =
+            make_epoch(self, slot, conn, lines_conn_number(conn->conn.line, conn->conn.number));
+    of->epoch = !line->has_begun ? conn->epoch
+                                 : make_epoch(self, slot, conn,
+                                              lines_conn_number(LINES_MAX, ++slot->epoch_count));
+    line->has_begun = 1;
+    slot->slot.now = of->epoch;
     of->slot = &slot->slot;
-    of->epoch = made;
-    of->granted_ns = by->granted_ns;
+    of->granted_ns = conn->slot->granted_ns;
     self->stats.epochs++;
 }
 
@@ -316,7 +351,7 @@ static void take_joined(line_streams *self, line_stream *of, stream_line *line, 
 {
     size_t owed = queue_find(&line->owed, item.content);
     if (owed != SIZE_MAX) {
-        queue_pop(self, &line->owed, owed + 1);
+        (void)queue_pop(self, &line->owed, owed + 1);
         self->stats.copies++;
         return;
     }
@@ -329,7 +364,7 @@ static void take_joined(line_streams *self, line_stream *of, stream_line *line, 
         self->stats.copies += place + 1;
         other->is_joined = 1;
         if (!deliver_pending(self, of, other, place + 1))
-            begin_epoch(self, of, other->conn->slot);
+            begin_epoch(self, of, other);
     }
 }
 
@@ -340,8 +375,9 @@ static void take_other(line_streams *self, line_stream *of, stream_line *line, l
     size_t place = queue_find(&of->returned, item.content);
     if (place == SIZE_MAX) {
         item.kept = keep(self, frame);
-        if (!queue_push(self, &line->pending, item))
-            line->is_short = 1;
+        uint64_t lost_ns = queue_push(self, &line->pending, item);
+        if (lost_ns != 0)
+            line->short_ns = lost_ns;
         return;
     }
     self->stats.copies += queue_count(&line->pending) + 1;
@@ -352,23 +388,29 @@ static void take_other(line_streams *self, line_stream *of, stream_line *line, l
 }
 
 /* 1 if a line continues the stream, although no other one is left: it was subscribed before the
- * last frame of one that had joined, so everything since then came over it, and is kept. */
-static int continues(line_streams *self, line_stream *of, const stream_line *line)
+ * last frame of one that had joined, so everything since then came over it, and is kept. Its frames
+ * from LAG_NS before then are not needed: the other line would have brought them, too. Those that
+ * it did not bring are the connection's own, such as the first snapshot of a book. */
+static int continues(line_streams *self, line_stream *of, stream_line *line)
 {
     const uint64_t granted_ns = line->conn->slot->granted_ns;
     for (size_t i = 0; i < LINES_MAX; i++)
         if (of->lines[i].is_joined && !is_live(&of->lines[i]))
             leave(self, of, &of->lines[i]);
-    return of->epoch != NULL && !line->is_short && granted_ns != 0 && granted_ns <= of->until_ns;
+    if (of->epoch == NULL || granted_ns == 0 || granted_ns > of->until_ns ||
+        line->short_ns + LAG_NS > of->until_ns)
+        return 0;
+    (void)queue_expire(self, &line->pending, of->until_ns - LAG_NS);
+    return 1;
 }
 
 /* The frame of a line that has not joined, and no other one delivers. */
 static void take_first(line_streams *self, line_stream *of, stream_line *line, line_item item)
 {
     if (!has_joined(of) && !continues(self, of, line))
-        begin_epoch(self, of, line->conn->slot);
+        begin_epoch(self, of, line);
     if (!deliver_pending(self, of, line, 0))
-        begin_epoch(self, of, line->conn->slot);
+        begin_epoch(self, of, line);
     line->is_joined = 1;
     take_joined(self, of, line, item);
 }
@@ -429,9 +471,12 @@ td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *fr
     self->ready_at = self->ready_count = 0;
     sweep(self, frame->recv_ns);
     expire(self, of, frame->recv_ns);
-    if (line->conn != slot->now)
+    if (line->conn != slot->now) {
         leave(self, of, line);
+        line->has_begun = 0;
+    }
     line->conn = slot->now;
+    line->last_ns = frame->recv_ns;
     if (line->is_joined)
         take_joined(self, of, line, item);
     else if (is_delivered(of, line, frame->recv_ns))

@@ -12,9 +12,9 @@
  * the time of that moment and is_late. When no joined connection is left, the next connection
  * continues the stream as a new connection (an epoch), with the frames that are kept of it.
  *
- * Returned frames have line 0 and a connection that lasts as long as the stream continues, whatever
- * line they came over. A frame keeps the ordinal of its own connection, so two frames of one
- * connection may have equal ordinals. One thread. */
+ * Returned frames have line 0 and the connection with which the epoch began, whatever line they
+ * came over (lines_conn_number). A frame keeps the ordinal of its own connection, so two frames of
+ * one connection may have equal ordinals. One thread. */
 #ifndef TD_TAPE_LINES_H
 #define TD_TAPE_LINES_H
 
@@ -28,9 +28,9 @@
 #define LINES_WINDOW_NS (UINT64_C(10) * UINT64_C(1000000000))
 
 enum {
-    LINES_MAX = LIMIT_FEED_LINES, /* lines of a feed */
-    LINES_STREAM_MAX = 4096,      /* frames that are remembered of a stream, for each line */
-    LINES_KEPT_MAX = 1 << 16,     /* frames that are kept in all; further ones are not kept */
+    LINES_MAX = LIMIT_FEED_LINE_NUMBERS, /* lines of a feed */
+    LINES_STREAM_MAX = 4096,             /* frames that are remembered of a stream, for each line */
+    LINES_KEPT_MAX = 1 << 16, /* frames that are kept in all; further ones are not kept */
 };
 
 typedef struct line_streams line_streams;
@@ -40,6 +40,10 @@ typedef struct line_stats {
     uint64_t late;   /* frames that were returned when their connection joined */
     uint64_t epochs; /* how often a stream began, or could not be continued */
 } line_stats;
+
+/* The number of a connection in returned frames: on line 0 its own, so that a stream continues if
+ * its feed gets a second line. */
+uint32_t lines_conn_number(uint32_t line, uint32_t number);
 
 /* Open without a frame. connections is borrowed, and gets the channels of line 0. */
 TD_NEVER_NULL line_streams *lines_open(connection_table *connections);

@@ -67,6 +67,7 @@ typedef struct source_options {
     const td_log *log;
     uint8_t with_events;
     uint8_t with_tickers; /* as cursor_options */
+    uint8_t with_lines;   /* as cursor_options */
     uint8_t is_following;
     const order_hold *hold; /* holds back frames from its until_ns on; NULL: no hold */
     uint8_t wants_unknown;  /* 1: _unknown frames without a schema row are selected, too */

@@ -5,12 +5,14 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "archive/open_conns.h"
+#include "tape/lines.h"
 #include "tape/source.h"
 
 /* ---- selection ---- */
 
 typedef struct loading {
     symbol_table loaded;
+    const open_conns_session *from;
     const segment_index *index; /* of the segment that the session was writing */
     const source_options *reading;
     symbol_audits audits;
@@ -52,6 +54,79 @@ static int wants_topic(void *user, const symbol_topic *topic)
             of->reading->wants_channel(of->reading->user, &by_name));
 }
 
+/* ---- lines ---- */
+
+static const choice_conn *followed_conn(const symbol_topic *topic)
+{
+    const conn_choice *choice = &topic->choice;
+    return choice->count == 0 ? NULL : &choice->conns[choice->followed];
+}
+
+/* 1 if the connection that the topic follows was open at the checkpoint. */
+static int was_open(const loading *of, const symbol_topic *topic)
+{
+    const choice_conn *followed = followed_conn(topic);
+    const uint64_t at_ns = of->from->checkpoint.at_ns;
+    for (size_t i = 0; followed != NULL && i < of->from->rows.conn_count; i++) {
+        const conn_row *row = &of->from->rows.conns[i];
+        if (row->line == topic->line && row->shard == followed->shard &&
+            row->conn == followed->number && row->since_ns <= at_ns &&
+            (row->to_ns == 0 || row->to_ns > at_ns))
+            return 1;
+    }
+    return 0;
+}
+
+static uint64_t last_of(const symbol_topic *topic)
+{
+    const choice_conn *followed = followed_conn(topic);
+    return followed == NULL ? 0 : followed->last_ns;
+}
+
+/* Decide whether a topic's state on its line is the one that the stream of all lines continues
+ * from: its connection was open, or else had the latest frame. */
+static td_result choose_line(const loading *of, const symbol_state *state, symbol_topic *topic,
+                             td_err *err)
+{
+    symbol_topic *other;
+    const int is_open = was_open(of, topic);
+    topic->user = topic;
+    for (size_t i = 0; (other = symbol_state_topic_at(state, i)) != NULL; i++) {
+        if (other == topic || strcmp(other->name, topic->name) != 0)
+            continue;
+        const int is_other_open = was_open(of, other);
+        if (is_open && is_other_open)
+            return td_err_set(err, TD_E_UNSUPPORTED, "two lines were open");
+        if (is_other_open > is_open ||
+            (is_other_open == is_open && (last_of(other) > last_of(topic) ||
+                                          (last_of(other) == last_of(topic) && other < topic))))
+            topic->user = NULL;
+    }
+    return TD_OK;
+}
+
+static int is_chosen(void *user, const symbol_topic *topic)
+{
+    (void)user;
+    return topic->user != NULL;
+}
+
+/* Keep one line of each topic, as readers of the one stream see it. */
+static td_result join_lines(const loading *of, symbol_state *state, td_err *err)
+{
+    symbol_topic *topic;
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && (topic = symbol_state_topic_at(state, i)) != NULL; i++)
+        rc = choose_line(of, state, topic, err);
+    if (rc != TD_OK)
+        return rc;
+    symbol_state_keep(state, is_chosen, NULL);
+    symbol_state_join_lines(state, lines_conn_number);
+    for (size_t i = 0; (topic = symbol_state_topic_at(state, i)) != NULL; i++)
+        topic->user = NULL;
+    return TD_OK;
+}
+
 /* ---- loading ---- */
 
 static td_result load_state(void *user, td_bytes symbol, td_bytes bytes, td_err *err)
@@ -70,6 +145,9 @@ static td_result load_state(void *user, td_bytes symbol, td_bytes bytes, td_err 
         return rc;
     if (of->reading->wanted->topics.count > 0 || of->reading->wants_channel != NULL)
         symbol_state_keep(entry->state, wants_topic, of);
+    rc = of->reading->with_lines ? TD_OK : join_lines(of, entry->state, err);
+    if (rc != TD_OK)
+        return rc;
     if (of->reading->with_tickers && !symbol_state_has_tickers(entry->state))
         return td_err_set(err, TD_E_UNSUPPORTED, "a ticker's frames are missing");
     return TD_OK;
@@ -78,7 +156,7 @@ static td_result load_state(void *user, td_bytes symbol, td_bytes bytes, td_err 
 td_result saved_states_load(symbol_table *to, archive *of, const open_conns_session *from,
                             const source_options *reading, symbol_audits audits, td_err *err)
 {
-    loading l = {.index = &from->rows.index, .reading = reading, .audits = audits};
+    loading l = {.from = from, .index = &from->rows.index, .reading = reading, .audits = audits};
     const checkpoint_visitor visitor = {.wants = wants_symbol, .state = load_state, .user = &l};
     td_file *file = NULL;
     td_result rc = td_io_open(archive_io(of), from->checkpoint_path, TD_OPEN_READ, &file, err);

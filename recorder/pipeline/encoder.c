@@ -43,7 +43,7 @@ typedef struct feed_state {
     uint64_t discard_until_mono_ns; /* compressed frames received before this time are discarded; 0:
                                        nothing is discarded */
     uint8_t is_discard_logged;
-    discard discards[LIMIT_FEED_LINES][LIMIT_FEED_SLOTS]; /* by line and shard */
+    discard discards[LIMIT_FEED_LINE_NUMBERS][LIMIT_FEED_SLOTS]; /* by line and shard */
 } feed_state;
 
 struct encoder {
@@ -224,7 +224,7 @@ static td_result write_gap(feed_state *feed, uint32_t line, uint32_t shard, uint
 static td_result discard_frame(feed_state *feed, const intake_record *record, td_err *err)
 {
     const feed_frame *frame = &record->frame;
-    TD_ASSERT(frame->line < LIMIT_FEED_LINES);
+    TD_ASSERT(frame->line < LIMIT_FEED_LINE_NUMBERS);
     discard *lost = &feed->discards[frame->line][frame->shard];
     lost->last_ns = frame->recv_ns;
     count(&feed->of->discarded, 1);
@@ -252,7 +252,7 @@ static td_result end_discards(feed_state *feed, uint64_t recv_ns, td_err *err)
 {
     td_result rc = TD_OK;
     feed->discard_until_mono_ns = 0;
-    for (uint32_t line = 0; line < LIMIT_FEED_LINES; line++)
+    for (uint32_t line = 0; line < LIMIT_FEED_LINE_NUMBERS; line++)
         for (uint32_t shard = 0; shard < LIMIT_FEED_SLOTS && rc == TD_OK; shard++)
             rc = end_gap(feed, line, shard, recv_ns, err);
     return rc;

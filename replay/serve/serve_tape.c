@@ -174,11 +174,11 @@ static int is_data(const frame_ref *frame)
 }
 
 /* 1 if the frame is the end of a recorded connection at which clients are disconnected. They are
- * not disconnected if the recorder closed the connection itself. */
+ * not disconnected if the recorder closed the connection itself, or if another line was open. */
 static int is_disconnect(const serve_tape *tape, const frame_ref *frame)
 {
     const event *ev = frame->event;
-    return ev != NULL && ev->kind == EVENT_DISCONNECT && ev->line == 0 &&
+    return ev != NULL && ev->kind == EVENT_DISCONNECT && !frame->is_copy &&
            !tape->owner->options.skips_disconnects &&
            (ev->cause == NULL || strcmp(ev->cause, "closed_by_us") != 0);
 }

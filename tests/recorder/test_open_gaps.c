@@ -171,6 +171,28 @@ static void a_reconnect_is_one_row(void **state)
     assert_false(open_gaps_wait_for(f->gaps, 0));
 }
 
+/* The gap of a slot is split: its first part has an end, the rest goes on. */
+static void a_long_gap_is_split(void **state)
+{
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", "trade.B"));
+    begin(f);
+    for (size_t topic = 0; topic < 2; topic++)
+        open_gaps_granted(f->gaps, topic, 1010);
+    open_gaps_split(f->gaps, 0, 1015);
+    open_gaps_lost(f->gaps, 0, 1, GAP_DISCONNECT, 1020, "reset");
+    open_gaps_split(f->gaps, 0, 1020);
+    assert_rows(f, "disconnect 0  1020-;");
+    open_gaps_split(f->gaps, 0, 1025);
+    assert_rows(f, "disconnect 0  1020-1025;disconnect 0  1025-;");
+    open_gaps_connected(f->gaps, 0);
+    open_gaps_granted(f->gaps, 0, 1030);
+    open_gaps_answered(f->gaps, 0, 1030);
+    assert_rows(f, "disconnect 0 trade.B 1025-;disconnect 0  1025-1030;");
+    open_gaps_split(f->gaps, 0, 1035); /* only gaps of whole slots are split */
+    assert_rows(f, "");
+}
+
 /* A topic that is not granted gets a row that begins where the others' row began, and only one; a
  * topic that was never recorded gets no row. */
 static void a_topic_that_stays_out(void **state)
@@ -370,6 +392,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_first_session_has_no_row, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reconnect_is_one_row, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_gap_is_split, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_topic_that_stays_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_topic_that_is_withdrawn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_session_begins, set_up, tear_down),

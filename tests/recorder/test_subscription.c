@@ -465,6 +465,7 @@ static void symbols_beyond_the_last_connection(void **state)
     topic_numbers changed;
     td_err err;
     feed_config feed = feed_of("v5-linear");
+    feed.max_age_ns = 0; /* no slot for a connection that takes over */
     feed.max_topics_per_connection = 1;
     list_put(&feed.topics, "publicTrade");
     for (size_t i = 0; i < LIMIT_FEED_SLOTS + 2; i++) {

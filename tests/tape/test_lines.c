@@ -22,7 +22,7 @@ enum { LINES = 2, TEXT_BYTES = 48, FRAMES = 20000 };
 typedef struct arrival {
     uint64_t recv_ns;
     uint32_t line, conn;
-    int number; /* -1: the snapshot; -2: the connection begins; -3: it ends */
+    int number; /* -1: the snapshot; -2: the connection begins; -3: it ends; -4: it was replaced */
 } arrival;
 
 typedef struct fixture {
@@ -98,7 +98,8 @@ static void event_of(fixture *f, const arrival *at)
 {
     const event ev = {.kind = at->number == -2 ? EVENT_CONNECT : EVENT_DISCONNECT,
                       .line = at->line,
-                      .conn = at->conn};
+                      .conn = at->conn,
+                      .cause = at->number == -4 ? EVENT_CAUSE_REPLACED : ""};
     connection_table_apply(f->feed, &ev, at->recv_ns);
     if (at->number == -2)
         f->slots[at->line]->granted_ns = at->recv_ns;
@@ -120,7 +121,6 @@ static void give(fixture *f, const arrival *at)
                        .conn = &slot->now->conn,
                        .bytes = td_bytes_of(text, strlen(text)),
                        .block = &f->block};
-    slot->now->last_ns = at->recv_ns;
     assert_true(lines_has_stream(slot, &frame));
     assert_int_equal(lines_give(f->lines, slot, &frame, NULL), TD_OK);
     while ((next = lines_next(f->lines, &as)) != NULL) {
@@ -171,7 +171,7 @@ static size_t count_snapshots(const fixture *f)
 }
 
 /* Assert that all numbers from the first one on were returned, each once and in order. */
-static void assert_all(const fixture *f, const char *what)
+static void assert_all(const fixture *f, const char *what, int final)
 {
     int last = -1;
     for (size_t i = 0; i < f->found_count; i++) {
@@ -181,7 +181,7 @@ static void assert_all(const fixture *f, const char *what)
             fail_msg("%s: frame %d after %d", what, f->found[i], last);
         last = f->found[i];
     }
-    if (last < FRAMES - 2)
+    if (last < final)
         fail_msg("%s: the last frame is %d", what, last);
 }
 
@@ -216,7 +216,7 @@ static void each_frame_is_returned_once(void **state)
                 add_line(&f, line, ROWS[r].step_ns, ROWS[r].delays_ns[line], cuts[line], CUTS,
                          turn_ns / 4);
             run(&f);
-            assert_all(&f, what);
+            assert_all(&f, what, FRAMES - 2);
             assert_int_equal(lines_get_stats(f.lines)->epochs, 1);
             close_fixture(&f);
         }
@@ -243,6 +243,30 @@ static void without_a_connection_the_stream_begins_again(void **state)
             last = f.found[i];
         }
     close_fixture(&f);
+}
+
+/* A topic has a frame a minute. Between two of them another connection takes over. */
+static void a_silent_topic_is_taken_over(void **state)
+{
+    (void)state;
+    static const uint64_t BEFORE_S[] = {2, 15, 50};
+    for (size_t r = 0; r < sizeof BEFORE_S / sizeof *BEFORE_S; r++) {
+        fixture f;
+        open_fixture(&f, 1);
+        add(&f, (arrival){TD_NS_PER_S, 0, 1, -2});
+        add(&f, (arrival){TD_NS_PER_S + 1, 0, 1, -1});
+        for (uint64_t n = 1; n < 10; n++)
+            add(&f, (arrival){n * 60 * TD_NS_PER_S, n > 5, 1, (int)n});
+        uint64_t end_ns = 359 * TD_NS_PER_S;
+        uint64_t begin_ns = end_ns - BEFORE_S[r] * TD_NS_PER_S;
+        add(&f, (arrival){begin_ns, 1, 1, -2});
+        add(&f, (arrival){begin_ns + TD_NS_PER_MS, 1, 1, -1});
+        add(&f, (arrival){end_ns, 0, 1, -4});
+        run(&f);
+        assert_all(&f, "a silent topic", 9);
+        assert_int_equal(lines_get_stats(f.lines)->epochs, 1);
+        close_fixture(&f);
+    }
 }
 
 /* Frames with equal bytes are counted: two of them are two. */
@@ -290,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_frame_is_returned_once),
         cmocka_unit_test(without_a_connection_the_stream_begins_again),
+        cmocka_unit_test(a_silent_topic_is_taken_over),
         cmocka_unit_test(equal_frames_survive),
         cmocka_unit_test(other_bytes_are_not_mixed_in),
     };

@@ -6,9 +6,11 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { describe } from "node:test";
-import { eventsOf, json, jsonLines, jsonList, passed, tapedeck, temporary, tooLong } from "../support/harness.mjs";
-import { test } from "../support/npm_packages.mjs";
+import { eventsOf, json, jsonLines, jsonList, listening, passed, tapedeck, temporary, tooLong } from "../support/harness.mjs";
+import { npm, test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
+
+const { WebSocket } = npm("ws");
 
 const TOPICS = ["publicTrade", "orderbook.50", "tickers"], SYMBOLS = ["BTCUSDT", "ETHUSDT"];
 
@@ -16,7 +18,9 @@ const TOPICS = ["publicTrade", "orderbook.50", "tickers"], SYMBOLS = ["BTCUSDT",
 async function passage(t, url) {
   const { hostname, port } = new URL(url);
   const open = new Set();
+  let refuses = false;
   const server = net.createServer((client) => {
+    if (refuses) return client.destroy();
     const target = net.connect(Number(port), hostname);
     const pair = { client, target };
     open.add(pair);
@@ -32,6 +36,8 @@ async function passage(t, url) {
   t.after(() => (server.close(), [...open].forEach(({ client }) => client.destroy())));
   return {
     url: `wss://127.0.0.1:${server.address().port}`,
+    /** From now on no connection is accepted, or all are again. */
+    refuse: (now) => (refuses = now),
     /** Cut the n-th of the open connections, in the order of their beginning. */
     cut: (n) => {
       const pair = [...open][n];
@@ -41,17 +47,19 @@ async function passage(t, url) {
   };
 }
 
-/** An exchange, and a recorder with two lines. */
-async function recorded(t, { rate = 300, more = [] } = {}) {
+/** An exchange, and a recorder with one line or two. */
+async function recorded(t, { rate = 300, lines = 2, more = [] } = {}) {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2", "--rate", String(rate)]);
   const between = await passage(t, server.url);
-  const args = [...feedArgs({ ...server, url: between.url }, "v5-linear", TOPICS), ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--lines", "2", ...more];
+  const args = [...feedArgs({ ...server, url: between.url }, "v5-linear", TOPICS), ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--lines", String(lines), ...more];
   const recorder = new Recorder(t, archive, [...args, "--commit-interval", "100ms"], { deadlineMs: 300_000 });
-  await recorder.prints(/line 0\): subscribed to/);
-  await recorder.prints(/line 1\): subscribed to/);
+  await printed(recorder, ": subscribed to", lines);
   return { archive, between, recorder, args };
 }
+
+/** Wait until a recorder has printed a text so many times. */
+const printed = (recorder, text, times) => recorder.prints({ test: (all) => all.split(text).length > times, exec: () => null });
 
 /** A topic's frames in the tape. */
 async function framesOf(t, archive, topic) {
@@ -70,21 +78,37 @@ async function isWhole(t, archive) {
   }
 }
 
+/** A client of the tape gets each frame of a topic, over one connection. */
+async function isServedWhole(t, archive) {
+  const topic = "orderbook.50.BTCUSDT";
+  const { url, ca, program } = await listening(t, ["serve", "-a", archive, "--speed", "max", "--once"], temporary(t));
+  const client = new WebSocket(`${url}/v5/public/linear`, { ca: fs.readFileSync(ca) });
+  const frames = [];
+  client.on("message", (data) => frames.push(JSON.parse(data.toString())));
+  await once(client, "open");
+  client.send(JSON.stringify({ op: "subscribe", args: [topic] }));
+  assert.equal((await once(client, "close"))[0], 1000);
+  assert.equal((await program.ended).code, 0);
+  const deltas = frames.filter((frame) => frame.topic === topic);
+  assert.deepEqual(deltas.map(({ data }) => data.u), (await framesOf(t, archive, topic)).map(({ data }) => data.u));
+}
+
 /** Cut the connections by turns, each once both are live. */
 async function cutLines(t, cuts) {
   const { archive, between, recorder } = await recorded(t);
   for (let n = 0; n < cuts; n++) {
     // Until both connections are live, and have brought the same frames.
-    while (recorder.stderr.match(/: subscribed to/g).length < 2 + n) await passed(10);
+    await printed(recorder, ": subscribed to", 2 + n);
     await recorder.durableAfter(recorder.durableLines + 6);
     between.cut(n % 2);
   }
-  while (recorder.stderr.match(/: subscribed to/g).length < 2 + cuts) await passed(10);
+  await printed(recorder, ": subscribed to", 2 + cuts);
   await recorder.durableAfter(recorder.durableLines + 10);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"]);
   assert.equal(gaps.length, cuts);
   await isWhole(t, archive);
+  await isServedWhole(t, archive);
   assert.deepEqual(gaps.filter((gap) => gap.covered_by === null), []);
   const report = await json(t, ["replay", archive, "--json"]);
   assert.equal(report.verdict, "complete", JSON.stringify(report.reasons ?? report));
@@ -116,31 +140,70 @@ describe("two lines", { concurrency: true }, () => {
     assert.deepEqual((await json(t, ["replay", cut, "--json"])).digest, report.digest);
   });
 
-  test("connections are replaced at their greatest age, by turns, and nothing is missing", async (t) => {
-    const { archive, recorder } = await recorded(t, { more: ["--max-age", "5s"] });
-    await recorder.prints(/(?:: at its greatest age[^]*){6}/);
-    while (recorder.stderr.match(/: subscribed to/g).length < 8) await passed(10);
+  for (const [lines, times, options] of [[1, 4, {}], [2, 4, {}], [1, 24, { skip: tooLong }], [2, 24, { skip: tooLong }]])
+    test(`connections are replaced at their greatest age by others that have taken over: ${lines} lines, ${times} times`, options, async (t) => {
+      // A connection has had its topics for 3 s when it has taken over. With two lines one is replaced every 4 s.
+      const { archive, recorder, args } = await recorded(t, { lines, more: ["--max-age", lines === 1 ? "5s" : "8s"] });
+      await printed(recorder, "at its greatest age", times);
+      assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+      const ends = (await eventsOf(t, archive, "disconnect")).filter(({ cause }) => cause === "replaced");
+      assert.equal(ends.length, times);
+      for (const [i, end] of ends.entries()) if (i > 0) {
+        assert.notEqual(end.line, ends[i - 1].line);
+        assert.ok(end.at_ns - ends[i - 1].at_ns > 1e9, `${end.at_ns - ends[i - 1].at_ns}`);
+      }
+      await isWhole(t, archive);
+      await isServedWhole(t, archive);
+      assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+      assert.deepEqual((await json(t, ["days", archive, "--json"], { status: null })).days.map((day) => day.missing_ns), [0, 0]);
+      const report = await json(t, ["replay", archive, "--json"]);
+      assert.equal(report.verdict, "complete", JSON.stringify(report));
+      // The next session begins a gap for each line that was recording at the end, and none for the connections that were replaced.
+      const next = new Recorder(t, archive, args);
+      await printed(next, ": subscribed to", lines);
+      assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
+      const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
+      assert.deepEqual(gaps.map(({ reason }) => reason), Array(lines).fill("restart"));
+      await tapedeck(t, ["verify", archive]);
+      // So does a recorder that was killed, some time after a connection was replaced.
+      const killed = new Recorder(t, archive, [...args, "--commit-interval", "100ms"]);
+      await printed(killed, "at its greatest age", lines);
+      await killed.durableAfter(killed.durableLines + 6);
+      await killed.kill("SIGKILL");
+      await tapedeck(t, ["recover", archive]);
+      const crashes = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).filter(({ reason }) => reason === "crash");
+      // One more if another connection was about to take over.
+      assert.ok(crashes.length === lines || crashes.length === lines + 1, JSON.stringify(crashes));
+    });
+
+  test("a line that is down at the end: its gap is covered until then", async (t) => {
+    const { archive, between, recorder, args } = await recorded(t);
+    await recorder.durableAfter(recorder.durableLines + 6);
+    between.refuse(true);
+    between.cut(1);
+    await recorder.prints(/cannot connect/);
     await recorder.durableAfter(recorder.durableLines + 10);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-    const ends = (await eventsOf(t, archive, "disconnect")).filter(({ cause }) => cause === "max_age");
-    assert.ok(ends.length >= 6);
-    for (const [i, end] of ends.entries()) if (i > 0) {
-      assert.notEqual(end.line, ends[i - 1].line);
-      assert.ok(end.at_ns - ends[i - 1].at_ns > 1e9, `${end.at_ns - ends[i - 1].at_ns}`);
-    }
-    await isWhole(t, archive);
-    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"]);
-    assert.ok(gaps.length >= 6 && gaps.every((gap) => gap.covered_by !== null && gap.cause === "max_age"), JSON.stringify(gaps));
+    between.refuse(false);
+    const next = new Recorder(t, archive, args);
+    await printed(next, ": subscribed to", 2);
+    assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
+    const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
+    const [covered, ...rest] = gaps.sort((a, b) => a.from_ns - b.from_ns);
+    assert.match(covered.covered_by, /^line [01]$/);
+    assert.deepEqual(rest.map(({ covered_by, to_ns }) => [covered_by, to_ns !== null]), [[null, true], [null, true]]);
+    // Only the time between the sessions is missing.
+    const first = Math.min(...rest.map(({ from_ns }) => from_ns)), last = Math.max(...rest.map(({ to_ns }) => to_ns));
+    assert.ok(covered.to_ns - covered.from_ns > 5e8 && covered.to_ns <= first + 1e9, JSON.stringify(gaps));
+    for (const day of (await json(t, ["days", archive, "--json"], { status: null })).days) assert.ok(day.missing_ns <= last - first + 1024, `${day.missing_ns} ${last - first}`);
   });
 
-  test("a feed has one or two lines, and only two can be replaced by age", async (t) => {
+  test("a feed has one or two lines", async (t) => {
     const dir = temporary(t);
     for (const [lines, words] of [["0", /--lines: '0' is not in the range 1 to 2/], ["3", /--lines: '3' is not in the range 1 to 2/], ["two", /--lines: 'two' is not a whole number/]]) {
       const { stderr } = await tapedeck(t, ["record", "-a", path.join(dir, "tape"), "--family", "v5-linear", "--topic", "tickers.BTCUSDT", "--lines", lines], { status: 2 });
       assert.match(stderr, words);
     }
-    const { stderr } = await tapedeck(t, ["record", "-a", path.join(dir, "tape"), "--family", "v5-linear", "--topic", "tickers.BTCUSDT", "--max-age", "1h"], { status: 2 });
-    assert.match(stderr, /one line cannot be replaced without a gap\n.*--lines 2/);
   });
 
   for (const [cuts, options] of [[8, {}], [30, { skip: tooLong }]])

@@ -6,7 +6,7 @@ import { once as event } from "node:events";
 import path from "node:path";
 import { after } from "node:test";
 import zlib from "node:zlib";
-import { captureLines, isManifest, json, jsonLines, listening, manifestOf, run, segments, tapedeck, temporary, tooLong, withoutCapture } from "../support/harness.mjs";
+import { captureLines, eventsOf, isManifest, json, jsonLines, listening, manifestOf, run, segments, tapedeck, temporary, tooLong, withoutCapture } from "../support/harness.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
@@ -96,6 +96,30 @@ test("a recording read from a checkpoint on has the report of the whole, and a d
   }
   const { stdout } = await tapedeck(t, ["verify", copy, "-v"], { status: 3 });
   assert.match(stdout, /: checkpoint: /);
+});
+
+test("a checkpoint after other connections have taken over, on another line and on the first one again", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "archive"), copy = path.join(dir, "copy");
+  const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2", "--rate", "6000"]);
+  const recorder = new Recorder(t, archive, [...feedArgs(server, "v5-linear", ["publicTrade", "orderbook.50", "tickers"]), "--symbol", "BTCUSDT", "--symbol", "ETHUSDT", "--max-age", "5s"]);
+  await recorder.prints({ test: (all) => all.split("has taken over").length > 2, exec: () => null });
+  await recorder.durableAfter(recorder.durableLines + 2);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  fs.cpSync(archive, copy, { recursive: true });
+  for (const each of segments(copy)) damage(path.join(copy, each));
+  const events = await eventsOf(t, archive);
+  const at = (kind, n) => events.filter(({ event }) => event === kind)[n].at_ns;
+  const lineOf = (ns) => (ns < at("connect", 1) ? 0 : ns > at("disconnect", 0) && ns < at("connect", 2) ? 1 : "two");
+  const used = new Set();
+  for (const { atNs } of checkpointsOf(path.join(archive, segments(archive).at(-1)))) {
+    const from = await replayFrom(t, archive, atNs + 1_000_000n);
+    const whole = await replayFrom(t, copy, atNs + 1_000_000n);
+    for (const { found } of [from, whole]) delete found.continuity.audits; // on another line they begin at the checkpoint
+    assert.deepEqual(from.found, whole.found);
+    if (from.bytes < whole.bytes) used.add(lineOf(Number(atNs)));
+  }
+  assert.ok(used.has(1), [...used].join());
+  assert.ok(!used.has("two"), "two lines were open");
 });
 
 // ---- exports -----------------------------------------------------------------------------------------------
