@@ -187,6 +187,55 @@ int gap_row_affects_channel(const gap_row *row, const channel_info *channel)
            (row->shard == channel->shard || (row->line == 0 && row->shard == 0 && row->conn == 0));
 }
 
+/* ---- origins ---- */
+
+/* By the code of its close frame (RFC 6455, 7.4.1, and the registry of close codes): normal, going
+ * away, service restart, try again later. */
+static const char *origin_of_close(const gap_row *row)
+{
+    const size_t length = strlen(GAP_DETAIL_CLOSE_CODE);
+    const char *code = row->detail + length;
+    if (strncmp(row->detail, GAP_DETAIL_CLOSE_CODE, length) != 0)
+        return "exchange";
+    return strcmp(code, "1000") == 0 || strcmp(code, "1001") == 0 || strcmp(code, "1012") == 0 ||
+                   strcmp(code, "1013") == 0
+               ? "exchange_planned"
+               : "exchange";
+}
+
+const char *gap_row_origin(const gap_row *row)
+{
+    /* The first row that matches; NULL matches any text. */
+    static const struct {
+        gap_reason reason;
+        const char *cause, *detail, *origin;
+    } ORIGINS[] = {
+        {GAP_DISCONNECT, NULL, GAP_DETAIL_INSTRUMENT_ENDED, "instrument_ended"},
+        {GAP_DISCONNECT, "withdrawn", NULL, "exchange"},
+        {GAP_DISCONNECT, "protocol", NULL, "exchange"},
+        {GAP_DISCONNECT, "too_large", NULL, "exchange"},
+        {GAP_DISCONNECT, "reset", NULL, "network"},
+        {GAP_DISCONNECT, "tls_other", NULL, "network"},
+        {GAP_DISCONNECT, "closed_by_us", NULL, "us"},
+        {GAP_STALE, NULL, GAP_DETAIL_PINGS_ANSWERED, "exchange"},
+        {GAP_STALE, NULL, NULL, "network"},
+        {GAP_OVERLOAD, NULL, NULL, "us"},
+        {GAP_RESTART, NULL, NULL, "us"},
+        {GAP_CRASH, NULL, NULL, "us"},
+        {GAP_CORRUPT, NULL, NULL, "us"},
+        {GAP_SEQUENCE, NULL, NULL, "exchange"},
+        {GAP_AGGREGATE, NULL, NULL, "exchange"},
+    };
+    if (row->reason == GAP_DISCONNECT && strcmp(row->cause, "closed_by_peer") == 0)
+        return origin_of_close(row);
+    for (size_t i = 0; i < sizeof ORIGINS / sizeof ORIGINS[0]; i++)
+        if (ORIGINS[i].reason == row->reason &&
+            (ORIGINS[i].cause == NULL || strcmp(ORIGINS[i].cause, row->cause) == 0) &&
+            (ORIGINS[i].detail == NULL || strcmp(ORIGINS[i].detail, row->detail) == 0))
+            return ORIGINS[i].origin;
+    return "unknown";
+}
+
 /* ---- lists ---- */
 
 /* Index of the row with this key, or where it would be inserted; *is_found: 1 if it exists. */

@@ -32,6 +32,11 @@ int gap_reason_parse(td_bytes name, gap_reason *out);
  * connection keeps the order of frames. In other gaps a frame may be missing at any time. */
 int gap_reason_ends_connection(gap_reason reason);
 
+/* Details of rows that show where a gap comes from (gap_row_origin). */
+#define GAP_DETAIL_CLOSE_CODE       "close code "
+#define GAP_DETAIL_PINGS_ANSWERED   "pings were answered, and no data came"
+#define GAP_DETAIL_INSTRUMENT_ENDED "instrument ended"
+
 #define GAP_OPEN           UINT64_C(0) /* to_ns of a gap that has no end yet */
 #define GAP_FRAMES_UNKNOWN UINT64_MAX  /* frames_lost is unknown */
 
@@ -98,6 +103,11 @@ uint64_t gap_member_number(const gap_row *row, const gap_member *member);
 /* Set a text (borrowed) or a number. A 32-bit member takes the low bits of the number. */
 void gap_member_set_text(gap_row *row, const gap_member *member, const char *text);
 void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t number);
+
+/* Where the gap comes from, as far as its reason, cause and detail show: "us" (the recorder, its
+ * machine or its user), "network", "exchange_planned" (it closed the connection in order),
+ * "exchange" (it failed, or sent something wrong), "instrument_ended", "unknown". */
+const char *gap_row_origin(const gap_row *row);
 
 /* Copy a row and its texts, which must not be NULL. gap_row_fini frees the copy. */
 gap_row gap_row_copy(const gap_row *row);

@@ -154,10 +154,10 @@ static uint64_t gap_from_ns(const connection *self)
     return from_ns;
 }
 
-static void open_gap(connection *self, gap_reason reason, const char *cause)
+static void open_gap(connection *self, gap_reason reason, wire_cause cause, const char *detail)
 {
     open_gaps_lost(self->options.gaps, self->slot.shard, self->slot.conn, reason, gap_from_ns(self),
-                   cause);
+                   wire_cause_name(cause), detail);
 }
 
 /* End the slot's gap. Topics that are not granted yet get gaps of their own. */
@@ -603,7 +603,8 @@ static void tick(void *user)
                     self->shown_name, silence);
         enter_state(self, STATE_STALE);
         self->was_stale = 1;
-        open_gap(self, GAP_STALE, wire_cause_name(WIRE_CAUSE_CLOSED_BY_US));
+        open_gap(self, GAP_STALE, WIRE_CAUSE_CLOSED_BY_US,
+                 self->slot.complete_ns > self->last_data_ns ? GAP_DETAIL_PINGS_ANSWERED : "");
         wire_close(self->wire, CLOSE_GOING_AWAY, td_bytes_of(NULL, 0));
         return;
     }
@@ -732,8 +733,12 @@ static void on_open_ended(connection *self, const wire_end *end)
     int is_by_peer = end->cause != WIRE_CAUSE_CLOSED_BY_US;
     if (is_by_peer)
         self->options.env->closed_by_peer(self->options.env->user);
+    char detail[32] = "";
+    if (end->close_code != 0)
+        (void)snprintf(detail, sizeof detail, GAP_DETAIL_CLOSE_CODE "%u", end->close_code); /* fits
+                                                                                             */
     if (self->stop == STOP_NONE && self->state != STATE_STALE)
-        open_gap(self, GAP_DISCONNECT, wire_cause_name(end->cause));
+        open_gap(self, GAP_DISCONNECT, end->cause, detail);
 }
 
 /* An attempt to connect failed. */

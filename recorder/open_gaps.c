@@ -534,7 +534,7 @@ void open_gaps_split(open_gaps *self, uint32_t shard, uint64_t at_ns)
 }
 
 void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason reason,
-                    uint64_t from_ns, const char *cause)
+                    uint64_t from_ns, const char *cause, const char *detail)
 {
     TD_ASSERT(shard < self->options.wanted->shard_count);
     TD_ASSERT(from_ns != 0);
@@ -544,6 +544,7 @@ void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason r
     row.line = self->options.line;
     row.shard = shard;
     row.conn = conn;
+    row.detail = detail;
     self->options.emit(self->options.user, self->options.feed_index, &row);
     wait_for(add_row(self, &row), shard);
 }

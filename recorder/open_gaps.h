@@ -80,6 +80,6 @@ void open_gaps_split(open_gaps *self, uint32_t shard, uint64_t at_ns);
 
 /* A shard's connection was lost: opens a gap at from_ns, unless a gap is open already. */
 void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason reason,
-                    uint64_t from_ns, const char *cause);
+                    uint64_t from_ns, const char *cause, const char *detail);
 
 #endif

@@ -380,7 +380,7 @@ static void open_slots(supervisor *self)
 
 #define LIST_AGAIN_NS (5 * TD_NS_PER_S)
 
-static const char ENDED[] = "instrument ended";
+static const char ENDED[] = GAP_DETAIL_INSTRUMENT_ENDED;
 
 /* Send the requests for changed topics. */
 static void send_changes(const supervisor *self, size_t feed_index)

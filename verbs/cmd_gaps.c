@@ -137,6 +137,7 @@ static td_result describe(verb_run *verb, const gaps_result *result)
         {"from", TABLE_LEFT, "{from}"},
         {"lasted", TABLE_RIGHT, "{lasted|open}"},
         {"reason", TABLE_LEFT, "{reason}[, covered by {covered_by}]"},
+        {"origin", TABLE_SPARE_LEFT, "{origin}"},
         {"of", TABLE_LEFT, "{feed}[ {topic}][ {symbol}]"},
         {"lost", TABLE_SPARE_RIGHT, "{lost}"},
         {"slot", TABLE_SPARE_LEFT, "{slot|-}"},

@@ -310,6 +310,7 @@ void report_describe_gap(result_writer *r, const gap_row *row, const char *patte
     result_object_begin(r, NULL);
     if (result_json(r) != NULL) {
         gap_json_members(result_json(r), row);
+        json_write_member_text(result_json(r), "origin", gap_row_origin(row));
     } else {
         result_text(r, "reason", gap_reason_name(row->reason));
         result_text(r, "feed", row->feed);
@@ -332,6 +333,7 @@ void report_describe_gap(result_writer *r, const gap_row *row, const char *patte
         result_count(r, "lost", row->frames_lost);
         result_text(r, "covered_by", row->covered_by);
         result_text(r, "cause", row->cause);
+        result_text(r, "origin", gap_row_origin(row));
         result_text(r, "detail", row->detail[0] != '\0' ? row->detail : row->cause);
     }
     result_object_end(r, pattern);

@@ -45,6 +45,33 @@ static void test_reasons_have_their_names(void **state)
     assert_false(gap_reason_parse(td_bytes_of(NULL, 0), &reason));
 }
 
+static void test_origins(void **state)
+{
+    (void)state;
+    static const struct {
+        gap_reason reason;
+        const char *cause, *detail, *origin;
+    } ROWS[] = {
+        {GAP_DISCONNECT, "closed_by_peer", "close code 1001", "exchange_planned"},
+        {GAP_DISCONNECT, "closed_by_peer", "close code 1011", "exchange"},
+        {GAP_DISCONNECT, "closed_by_peer", "", "exchange"},
+        {GAP_DISCONNECT, "reset", "", "network"},
+        {GAP_DISCONNECT, "protocol", "close code 1001", "exchange"},
+        {GAP_DISCONNECT, "withdrawn", "", "exchange"},
+        {GAP_DISCONNECT, "withdrawn", GAP_DETAIL_INSTRUMENT_ENDED, "instrument_ended"},
+        {GAP_DISCONNECT, "made up", "", "unknown"},
+        {GAP_STALE, "closed_by_us", GAP_DETAIL_PINGS_ANSWERED, "exchange"},
+        {GAP_STALE, "closed_by_us", "", "network"},
+        {GAP_CRASH, "anything", "anything", "us"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        gap_row row = make_row("a", 10, 20, ROWS[i].cause);
+        row.reason = ROWS[i].reason;
+        row.detail = ROWS[i].detail;
+        assert_string_equal(gap_row_origin(&row), ROWS[i].origin);
+    }
+}
+
 /* Rows with equal keys merge to the same row in any order. */
 static void test_rows_of_one_key_merge_in_any_order(void **state)
 {
@@ -271,6 +298,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reasons_have_their_names),
+        cmocka_unit_test(test_origins),
         cmocka_unit_test(test_rows_of_one_key_merge_in_any_order),
         cmocka_unit_test(test_rows_are_listed_by_key),
         cmocka_unit_test(test_gap_json),

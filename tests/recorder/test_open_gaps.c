@@ -158,9 +158,9 @@ static void a_reconnect_is_one_row(void **state)
     begin(f);
     for (size_t topic = 0; topic < 2; topic++)
         open_gaps_granted(f->gaps, topic, 1010);
-    open_gaps_lost(f->gaps, 0, 1, GAP_DISCONNECT, 1020, "reset");
+    open_gaps_lost(f->gaps, 0, 1, GAP_DISCONNECT, 1020, "reset", "");
     assert_rows(f, "disconnect 0  1020-;");
-    open_gaps_lost(f->gaps, 0, 2, GAP_DISCONNECT, 1025, "reset"); /* it was never back */
+    open_gaps_lost(f->gaps, 0, 2, GAP_DISCONNECT, 1025, "reset", ""); /* it was never back */
     assert_rows(f, "");
     open_gaps_connected(f->gaps, 0);
     open_gaps_granted(f->gaps, 1, 1030);
@@ -180,7 +180,7 @@ static void a_long_gap_is_split(void **state)
     for (size_t topic = 0; topic < 2; topic++)
         open_gaps_granted(f->gaps, topic, 1010);
     open_gaps_split(f->gaps, 0, 1015);
-    open_gaps_lost(f->gaps, 0, 1, GAP_DISCONNECT, 1020, "reset");
+    open_gaps_lost(f->gaps, 0, 1, GAP_DISCONNECT, 1020, "reset", "");
     open_gaps_split(f->gaps, 0, 1020);
     assert_rows(f, "disconnect 0  1020-;");
     open_gaps_split(f->gaps, 0, 1025);
@@ -202,12 +202,12 @@ static void a_topic_that_stays_out(void **state)
     begin(f);
     open_gaps_granted(f->gaps, 0, 1010);
     open_gaps_granted(f->gaps, 1, 1010);
-    open_gaps_lost(f->gaps, 0, 1, GAP_STALE, 1020, "silent");
+    open_gaps_lost(f->gaps, 0, 1, GAP_STALE, 1020, "silent", "");
     open_gaps_connected(f->gaps, 0);
     grant_and_settle(f, 0, 1030);
     assert_rows(f,
                 "stale 0  1020-;stale 0 trade.B 1020-;stale 0 trade.C 1020-;stale 0  1020-1030;");
-    open_gaps_lost(f->gaps, 0, 2, GAP_DISCONNECT, 1040, "reset");
+    open_gaps_lost(f->gaps, 0, 2, GAP_DISCONNECT, 1040, "reset", "");
     open_gaps_connected(f->gaps, 0);
     grant_and_settle(f, 0, 1050);
     assert_rows(f, "disconnect 0  1040-;disconnect 0  1040-1050;");
@@ -230,7 +230,7 @@ static void a_topic_that_is_withdrawn(void **state)
     }
     assert_rows(f, "disconnect 0 trade.B 1020-;disconnect 0 trade.B 1020-1030;"
                    "disconnect 0 trade.B 1021-;disconnect 0 trade.B 1021-1030;");
-    open_gaps_lost(f->gaps, 0, 1, GAP_DISCONNECT, 1040, "reset");
+    open_gaps_lost(f->gaps, 0, 1, GAP_DISCONNECT, 1040, "reset", "");
     open_gaps_connected(f->gaps, 0);
     for (size_t topic = 0; topic < 2; topic++)
         open_gaps_granted(f->gaps, topic, 1050);
@@ -373,14 +373,14 @@ static void topics_end_and_are_added(void **state)
     f->topics[f->wanted.topic_count++] = "trade.C";
     f->wanted.shards[1] = f->wanted.topic_count;
     open_gaps_added(f->gaps);
-    open_gaps_lost(f->gaps, 0, 4, GAP_DISCONNECT, 1300, "lost");
+    open_gaps_lost(f->gaps, 0, 4, GAP_DISCONNECT, 1300, "lost", "");
     assert_rows(f, "disconnect 0  1300-;");
     open_gaps_connected(f->gaps, 0);
     open_gaps_granted(f->gaps, 0, 1310);
     open_gaps_answered(f->gaps, 0, 1310);
     assert_rows(f, "disconnect 0  1300-1310;");
     open_gaps_granted(f->gaps, 2, 1320);
-    open_gaps_lost(f->gaps, 0, 5, GAP_DISCONNECT, 1400, "lost");
+    open_gaps_lost(f->gaps, 0, 5, GAP_DISCONNECT, 1400, "lost", "");
     open_gaps_connected(f->gaps, 0);
     open_gaps_granted(f->gaps, 0, 1410);
     open_gaps_answered(f->gaps, 0, 1410);
