@@ -34,6 +34,7 @@ void config_feed_init(feed_config *feed)
     feed->net = NET_MAIN;
     feed->lines = 1;
     feed->max_age_ns = CONFIG_MAX_AGE_NS;
+    feed->heal = HEAL_RESUBSCRIBE;
     feed->stale_after_ns = 60 * TD_NS_PER_S;
     feed->connect_timeout_ns = 10 * TD_NS_PER_S;
     feed->instruments_every_ns = 300 * TD_NS_PER_S;

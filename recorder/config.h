@@ -31,6 +31,9 @@ typedef struct http_config {
 /* Client libraries whose first HTTP requests can be recorded. */
 typedef enum http_preset { HTTP_PRESET_NONE, HTTP_PRESET_CCXT, HTTP_PRESET_BYBIT_API } http_preset;
 
+/* What is done about a book that lost a frame. */
+typedef enum heal_how { HEAL_NOT, HEAL_RESUBSCRIBE } heal_how;
+
 typedef struct feed_config {
     const char *name;        /* name in the archive; default: the family's name */
     const char *family_name; /* default: the family of the URL */
@@ -52,6 +55,7 @@ typedef struct feed_config {
     uint64_t connect_timeout_ns;
     uint64_t lines;      /* redundant connections of each subscription: 1 to LIMIT_FEED_LINES */
     uint64_t max_age_ns; /* another connection takes over at this age; 0: never */
+    int heal;            /* heal_how */
     uint64_t max_topics_per_connection; /* 0: no limit but the exchange's */
     uint8_t is_strict; /* a refused subscription, or refused credentials, stop the recorder */
     const char *api_key_env, *api_secret_env; /* environment variables, or NULL */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 
 const char *const CONFIG_NET_NAMES[] = {"main", "test", NULL};
+static const char *const HEAL_NAMES[] = {"none", "resubscribe", NULL};
 static const char *const HTTP_PRESET_NAMES[] = {"none", "ccxt", "bybit-api", NULL};
 static const char *const OVERLOAD_NAMES[] = {"pause", "drop", NULL};
 
@@ -97,6 +98,12 @@ const option_row CONFIG_FEED_ROWS[] = {
      .metavar = "DURATION",
      .help = "replace a connection at this age, by another one that has taken over,\n"
              "without a gap (default: 23h; 0s: never)"},
+    {.long_name = "heal",
+     OPTION_INTO(feed_config, heal),
+     .metavar = "HOW",
+     .choices = HEAL_NAMES,
+     .help = "what to do if a frame of a book is lost: resubscribe requests a new snapshot\n"
+             "(default), none waits for the next one"},
     {.long_name = "max-topics-per-connection",
      OPTION_INTO(feed_config, max_topics_per_connection),
      .metavar = "N",

@@ -13,7 +13,7 @@ typedef enum topic_state {
     TOPIC_GRANTED,
     TOPIC_REFUSED,    /* waits for its retry */
     TOPIC_UNANSWERED, /* waits for its retry; its frames may arrive meanwhile */
-    TOPIC_LEAVING,    /* has ended, and is to be unsubscribed */
+    TOPIC_LEAVING,    /* has ended, or is renewed, and is to be unsubscribed */
     TOPIC_LEFT,       /* has ended; nothing is left to do */
     TOPIC_STATE_COUNT,
 } topic_state;
@@ -21,6 +21,7 @@ typedef enum topic_state {
 typedef struct topic_progress {
     topic_state state;
     uint8_t is_ended;       /* 1: not wanted (subscriber_end) */
+    uint8_t is_renewed;     /* 1: TOPIC_LEAVING, and subscribed again after that */
     uint32_t refusals;      /* consecutive, over all connections */
     uint64_t retry_mono_ns; /* for TOPIC_REFUSED and TOPIC_UNANSWERED */
 } topic_progress;
@@ -365,6 +366,9 @@ td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out,
     for (size_t i = topics.first; i < topics.first + topics.count; i++) {
         set_state(self, i, kind == REQUEST_SUBSCRIBE ? TOPIC_REQUESTED : TOPIC_LEFT);
         add_name(self, i);
+        if (self->rows[i].is_renewed && kind == REQUEST_UNSUBSCRIBE)
+            queue_push(self, (range){i, 1});
+        self->rows[i].is_renewed = 0;
     }
     *request = (subscriber_request){.kind = kind, .topics = names_of(self)};
     dialect_ask ask = ask_of(self, made);
@@ -411,10 +415,21 @@ void subscriber_end(subscriber *self, size_t topic)
         return;
     row->is_ended = 1;
     self->ended_count++;
-    if (row->state == TOPIC_GRANTED || row->state == TOPIC_UNANSWERED)
+    if (row->state == TOPIC_GRANTED || row->state == TOPIC_UNANSWERED || row->is_renewed)
         set_state(self, topic, TOPIC_LEAVING);
     else if (row->state != TOPIC_REQUESTED)
         set_state(self, topic, TOPIC_LEFT);
+    row->is_renewed = 0;
+}
+
+int subscriber_renew(subscriber *self, size_t topic)
+{
+    TD_ASSERT(topic < self->options.topic_count);
+    if (self->rows[topic].state != TOPIC_GRANTED)
+        return 0;
+    self->rows[topic].is_renewed = 1;
+    set_state(self, topic, TOPIC_LEAVING);
+    return 1;
 }
 
 uint64_t subscriber_due_ns(const subscriber *self)

@@ -69,6 +69,10 @@ void subscriber_add(subscriber *self, size_t topic);
 /* Unsubscribe a topic. */
 void subscriber_end(subscriber *self, size_t topic);
 
+/* Unsubscribe a granted topic and subscribe to it again, so that its snapshot is sent once more. 0:
+ * it is not granted now. */
+int subscriber_renew(subscriber *self, size_t topic);
+
 /* A request that subscriber_next appended. */
 typedef struct subscriber_request {
     request_kind kind;  /* REQUEST_SUBSCRIBE or REQUEST_UNSUBSCRIBE */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -12,6 +13,7 @@
 #include "recorder/connection.h"
 #include "recorder/covered_gaps.h"
 #include "recorder/feed_setup.h"
+#include "recorder/heal.h"
 #include "recorder/http_feed.h"
 #include "recorder/reload.h"
 
@@ -47,6 +49,7 @@ struct supervisor {
     connection **connections;
     size_t connection_count;
     covered_gaps *covered;
+    heal *broken;
     uint64_t started_mono_ns;
     uint64_t split_mono_ns;       /* when open gaps of lines are split next */
     atomic_int is_stop_requested; /* release/acquire; also set by a signal handler */
@@ -64,6 +67,14 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk,
     for (uint32_t i = 0; i < chunk->conn_count; i++)
         self->options.durable(self->options.user, self->options.config->feeds[feed_index].name,
                               &chunk->conns[i], lag_ns);
+}
+
+static connection *find_slot(const supervisor *self, size_t feed_index, size_t line, uint32_t shard)
+{
+    for (size_t i = 0; i < self->connection_count; i++)
+        if (connection_is_slot(self->connections[i], (uint16_t)feed_index, (uint32_t)line, shard))
+            return self->connections[i];
+    return NULL;
 }
 
 /* ---- reports of connections ---- */
@@ -160,6 +171,50 @@ static feed_setup_env setup_env(const supervisor *self, wire_loop *loop, archive
                             .is_stopped = &self->is_stop_requested};
 }
 
+/* ---- broken books ---- */
+
+/* The topic of the feed's subscription that a gap is of, if it is a book that one snapshot makes
+ * whole; SIZE_MAX: it is not. */
+static size_t topic_of_gap(const supervisor *self, uint16_t feed_index, const gap_row *gap)
+{
+    const feed_config *feed = &self->options.config->feeds[feed_index];
+    const subscription *of = &self->feeds[feed_index].subscription;
+    char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
+    td_bytes symbol;
+    (void)snprintf(name, sizeof name, "%s.%s", gap->topic,
+                   gap->symbol); /* fits: both are bounded */
+    size_t topic = name_index_find(&of->by_name, td_bytes_str(name));
+    const topic_row *row = family_topic_row(feed->family, name, &symbol);
+    int can_heal = topic != NAME_INDEX_NONE && row != NULL && topic_row_has_state(row) &&
+                   feed->heal == HEAL_RESUBSCRIBE && !of->is_ended[topic];
+    return can_heal && gap->reason == GAP_SEQUENCE ? topic : SIZE_MAX;
+}
+
+/* The live check found the begin or end of a gap. */
+static void on_found(void *user, uint16_t feed_index, const gap_row *gap)
+{
+    supervisor *self = user;
+    const heal_book book = {feed_index, gap->line, topic_of_gap(self, feed_index, gap)};
+    if (book.topic == SIZE_MAX)
+        return;
+    if (gap->to_ns == GAP_OPEN)
+        heal_broken(self->broken, &book, clock_mono_ns(self->options.clock));
+    else
+        heal_whole(self->broken, &book);
+}
+
+static void heal_books(const supervisor *self, uint64_t mono_ns)
+{
+    heal_book book;
+    while (heal_next(self->broken, mono_ns, &book)) {
+        const feed_setup *feed = &self->feeds[book.feed_index];
+        uint32_t shard = subscription_shard_of(&feed->subscription, book.topic);
+        if (!self->options.config->feeds[book.feed_index].is_removed)
+            (void)connection_renew_topic(find_slot(self, book.feed_index, book.line, shard),
+                                         book.topic);
+    }
+}
+
 static td_result open_feeds(supervisor *self, td_err *err)
 {
     const recorder_config *config = self->options.config;
@@ -169,14 +224,6 @@ static td_result open_feeds(supervisor *self, td_err *err)
     for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
         self->redactors[i] = self->feeds[i].redactor.count == 0 ? NULL : &self->feeds[i].redactor;
     return rc;
-}
-
-static connection *find_slot(const supervisor *self, size_t feed_index, size_t line, uint32_t shard)
-{
-    for (size_t i = 0; i < self->connection_count; i++)
-        if (connection_is_slot(self->connections[i], (uint16_t)feed_index, (uint32_t)line, shard))
-            return self->connections[i];
-    return NULL;
 }
 
 static size_t line_count(const supervisor *self, size_t feed_index)
@@ -296,6 +343,7 @@ static td_result open_session(supervisor *self, td_err *err)
                                        .clock = self->options.clock,
                                        .log = self->options.log,
                                        .durable = on_durable,
+                                       .found = on_found,
                                        .pause = pause_all,
                                        .resume = resume_all,
                                        .user = self};
@@ -522,6 +570,7 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     pthread_cond_init(&self->call_changed, NULL);
     td_result rc = wire_loop_open(options->clock, options->log, &self->loop, err);
     self->covered = covered_gaps_open(write_gap, self);
+    self->broken = heal_open();
     self->decoder = decoder_open();
     self->answers = dialect_parser_open();
     if (rc == TD_OK)
@@ -637,6 +686,7 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
         split_gaps(self);
     }
     recording_tick(self->recording);
+    heal_books(self, mono_ns);
     end_for_clock(self);
     end_without_peer(self);
     if (mono_ns >= *status_at_ns) {
@@ -1057,6 +1107,7 @@ void supervisor_close(supervisor *self)
         connection_close(self->connections[i]);
     td_free(self->connections);
     covered_gaps_close(self->covered);
+    heal_close(self->broken);
     recording_close(self->recording);
     decoder_close(self->decoder);
     dialect_parser_close(self->answers);

@@ -41,6 +41,8 @@ typedef struct recording_options {
     const td_log *log;
     /* Disk thread, after the fdatasync of the chunk and before its catalog commit. May be NULL. */
     void (*durable)(void *user, size_t feed_index, const sealed_chunk *chunk, uint64_t lag_ns);
+    /* recording_tick: the live check found the begin or end of a gap. May be NULL. */
+    void (*found)(void *user, uint16_t feed_index, const gap_row *gap);
     /* As in intake_options. */
     void (*pause)(void *user);
     void (*resume)(void *user);

@@ -570,6 +570,35 @@ static void topics_are_added_and_ended(void **state)
 }
 
 /* The topic ends before the answer to its request. */
+/* A topic is unsubscribed and subscribed again; if it ends meanwhile, it stays unsubscribed. */
+static void topics_are_renewed(void **state)
+{
+    (void)state;
+    fixture *f = open_fixture(DIALECT_V3, TEN, 3);
+    assert_false(subscriber_renew(f->asks, 1)); /* it is not granted yet */
+    assert_next(f, REQUEST_SUBSCRIBE, "t.0,t.1,t.2");
+    confirm(f, "sub-1", "subscribe");
+    assert_true(subscriber_renew(f->asks, 1));
+    assert_false(subscriber_renew(f->asks, 1));
+    assert_next(f, REQUEST_UNSUBSCRIBE, "t.1");
+    assert_next(f, REQUEST_SUBSCRIBE, "t.1");
+    assert_next(f, REQUEST_SUBSCRIBE, NULL);
+    confirm(f, "unsub-2", "unsubscribe");
+    confirm(f, "sub-3", "subscribe");
+    assert_string_equal(f->granted, "t.1");
+    assert_int_equal(subscriber_granted_count(f->asks), 3);
+    assert_true(subscriber_renew(f->asks, 2));
+    subscriber_end(f->asks, 2);
+    assert_next(f, REQUEST_UNSUBSCRIBE, "t.2");
+    assert_next(f, REQUEST_SUBSCRIBE, NULL);
+    /* A new connection subscribes once. */
+    assert_true(subscriber_renew(f->asks, 0));
+    subscriber_restart(f->asks);
+    assert_next(f, REQUEST_SUBSCRIBE, "t.0,t.1");
+    assert_next(f, REQUEST_SUBSCRIBE, NULL);
+    close_fixture(f);
+}
+
 static void a_topic_ends_while_it_is_requested(void **state)
 {
     (void)state;
@@ -629,6 +658,7 @@ int main(void)
         cmocka_unit_test(what_was_not_answered_is_asked_alone_on_a_new_connection),
         cmocka_unit_test(nothing_to_ask_for),
         cmocka_unit_test(topics_are_added_and_ended),
+        cmocka_unit_test(topics_are_renewed),
         cmocka_unit_test(a_topic_ends_while_it_is_requested),
         cmocka_unit_test(topics_change_often),
     };

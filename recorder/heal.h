@@ -1,0 +1,37 @@
+/* Books that the live check found broken, and when each is asked for again: at once, then at growing
+ * intervals while it stays broken. Pure state: callers pass monotonic time. Network thread only. */
+#ifndef TD_RECORDER_HEAL_H
+#define TD_RECORDER_HEAL_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+
+/* The time between two requests for one book: at first, and at most. It doubles each time, and
+ * begins again once the book was whole for as long. */
+#define HEAL_WAIT_NS     (60 * TD_NS_PER_S)
+#define HEAL_WAIT_NS_MAX (3600 * TD_NS_PER_S)
+
+/* How many books are remembered; further ones wait for their next connection. */
+enum { HEAL_BOOKS_MAX = 4096 };
+
+typedef struct heal heal;
+
+/* A topic of a feed's subscription, by its number, on a line. */
+typedef struct heal_book {
+    uint16_t feed_index;
+    uint32_t line;
+    size_t topic;
+} heal_book;
+
+heal *heal_open(void);
+void heal_close(heal *self); /* NULL is fine */
+
+/* The book is broken, or whole again. */
+void heal_broken(heal *self, const heal_book *book, uint64_t mono_ns);
+void heal_whole(heal *self, const heal_book *book);
+
+/* Get a book whose snapshot is to be requested now. 0: none. */
+int heal_next(heal *self, uint64_t mono_ns, heal_book *out);
+
+#endif
