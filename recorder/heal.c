@@ -57,8 +57,8 @@ void heal_broken(heal *self, const heal_book *book, uint64_t mono_ns)
     if (self->count == HEAL_BOOKS_MAX)
         return;
     self->items = td_array_grow(self->items, self->count, sizeof *self->items);
-    self->items[self->count++] = (patient){
-        .book = *book, .is_broken = 1, .next_mono_ns = mono_ns, .wait_ns = HEAL_WAIT_NS};
+    self->items[self->count++] =
+        (patient){.book = *book, .is_broken = 1, .next_mono_ns = mono_ns, .wait_ns = HEAL_WAIT_NS};
 }
 
 void heal_whole(heal *self, const heal_book *book)
