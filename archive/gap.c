@@ -360,4 +360,5 @@ void gap_json_members(json_writer *json, const gap_row *row)
         else
             json_write_member_u64(json, member->key, gap_member_number(row, member));
     }
+    json_write_member_text(json, "origin", gap_row_origin(row));
 }

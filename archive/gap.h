@@ -158,8 +158,8 @@ const gap_row *gap_list_find(const gap_list *list, const gap_row *key);
 /* Free all rows; the list is empty afterwards. */
 void gap_list_fini(gap_list *list);
 
-/* Write a gap's members, with the keys and the order of docs/archive.md, into an object that the
- * caller has opened. Absent values are null. The same for every report that lists gaps. */
+/* Write a gap's members and its origin, with the keys and the order of docs/json.md, into an object
+ * that the caller has opened. Absent values are null. The same for every report that lists gaps. */
 void gap_json_members(json_writer *json, const gap_row *row);
 
 #endif

@@ -75,7 +75,8 @@ typedef struct feed_config {
 typedef struct recorder_config {
     feed_config feeds[LIMIT_FEEDS];
     size_t feed_count;
-    pipeline_config pipeline; /* config_finish sets its feeds */
+    pipeline_config pipeline;  /* config_finish sets its feeds */
+    const char *status_listen; /* "HOST:PORT" of its metrics and state; NULL: none */
     uint64_t
         duration_ns; /* stop after this time; 0: never. This and the next two: command line only */
     uint64_t max_frames;         /* stop after this many inbound frames; 0: never */

@@ -135,6 +135,11 @@ const option_row CONFIG_FEED_ROWS[] = {
 };
 
 const option_row CONFIG_RECORDER_ROWS[] = {
+    {.long_name = "status-listen",
+     OPTION_INTO(recorder_config, status_listen),
+     .metavar = "HOST:PORT",
+     .help = "answer HTTP requests for /metrics (Prometheus), /healthz and /status there;\n"
+             "port 0: a free one, which is logged"},
     {.long_name = "commit-interval",
      .type = OPTION_DURATION,
      .offset = offsetof(recorder_config, pipeline.commit_interval_ns),

@@ -62,6 +62,9 @@ struct connection {
     wire_conn *wire;
     wire_timer *timer; /* for reconnecting, or for the next tick */
     backoff backoff;
+    uint64_t frames;       /* received in this session */
+    uint64_t data_ns;      /* recv time of the last data in this session; 0: none yet */
+    uint64_t down_mono_ns; /* since when it is not live */
     uint64_t attempt;      /* attempts to connect since the last open connection */
     uint64_t age_mono_ns;  /* when it is replaced because of its age; UINT64_MAX: never */
     connection *successor; /* the slot that takes over; NULL: its greatest age is not reached */
@@ -85,6 +88,8 @@ struct connection {
 static void enter_state(connection *self, connection_state next)
 {
     TD_ASSERT((NEXT_STATES[self->state] >> next & 1) != 0);
+    if (self->state == STATE_IDLE || self->state == STATE_LIVE)
+        self->down_mono_ns = clock_mono_ns(self->options.env->clock);
     self->state = next;
 }
 
@@ -454,7 +459,7 @@ static void on_auth(connection *self, int is_success, td_bytes frame, uint64_t r
 /* Note the time of the last data, where a gap would begin. */
 static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
-    self->last_data_ns = recv_ns;
+    self->last_data_ns = self->data_ns = recv_ns;
     self->last_data_mono_ns = recv_mono_ns;
     if (!self->was_stale)
         return;
@@ -667,6 +672,7 @@ static void on_message(void *user, wire_conn *conn, const ws_message *received)
     if (self->stop == STOP_DISCARDING)
         return;
     uint64_t recv_ns = intake_frame(self->options.env->intake, &self->slot, CHANNEL_IN, received);
+    self->frames++;
     if (self->state != STATE_STALE && self->state != STATE_REPLACED) {
         /* Only frames that do not begin like data are classified here; the encoder classifies all.
          * Binary frames count as data: no compressed answer has been observed. */
@@ -1011,7 +1017,14 @@ void connection_resume(connection *self)
 
 connection_status connection_get_status(const connection *self)
 {
-    return (connection_status){.feed_index = self->options.feed_index,
+    int is_down = self->state != STATE_IDLE && self->state != STATE_LIVE &&
+                  self->state != STATE_REPLACED && self->stop == STOP_NONE &&
+                  now_mono_ns(self) >= self->down_mono_ns + CONNECTION_DOWN_NS;
+    return (connection_status){.connects = self->slot.conn,
+                               .frames = self->frames,
+                               .last_data_ns = self->data_ns,
+                               .is_down_long = (uint8_t)is_down,
+                               .feed_index = self->options.feed_index,
                                .is_idle = self->state == STATE_IDLE,
                                .is_live = self->state == STATE_LIVE,
                                .was_open = self->was_open,

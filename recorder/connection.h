@@ -118,14 +118,21 @@ uint64_t connection_complete_ns(const connection *self, uint32_t conn);
 /* Send a ping now, whose answer shows that everything until now was received. */
 void connection_prove(connection *self);
 
+/* After this time a connection that is not live counts as down. */
+#define CONNECTION_DOWN_NS (30 * TD_NS_PER_S)
+
 /* Current state. */
 typedef struct connection_status {
+    uint32_t connects;     /* connections that were opened in this session */
+    uint64_t frames;       /* received in this session */
+    uint64_t last_data_ns; /* receive time of the last data of this session; 0: none yet */
     uint16_t feed_index;
-    uint8_t is_idle;    /* not started, or replaced */
-    uint8_t is_live;    /* every subscription request is answered */
-    uint8_t was_open;   /* a connection was open in this session */
-    uint8_t is_refused; /* refused for good (connection_env.refused) */
-    uint8_t is_down;    /* connection_stop is complete */
+    uint8_t is_down_long; /* not live for over CONNECTION_DOWN_NS, and not idle */
+    uint8_t is_idle;      /* not started, or replaced */
+    uint8_t is_live;      /* every subscription request is answered */
+    uint8_t was_open;     /* a connection was open in this session */
+    uint8_t is_refused;   /* refused for good (connection_env.refused) */
+    uint8_t is_down;      /* connection_stop is complete */
 } connection_status;
 connection_status connection_get_status(const connection *self);
 

@@ -861,10 +861,16 @@ static void take_status(supervisor *self, void *work)
     }
     for (size_t i = 0; i < self->connection_count; i++) {
         const connection_status at = connection_get_status(self->connections[i]);
-        if (self->options.config->feeds[at.feed_index].is_removed || at.is_idle)
+        if (self->options.config->feeds[at.feed_index].is_removed)
             continue;
-        out->feeds[row_of[at.feed_index]].connections++;
-        out->feeds[row_of[at.feed_index]].live_connections += at.is_live;
+        supervisor_feed *feed = &out->feeds[row_of[at.feed_index]];
+        feed->connects += at.connects;
+        feed->frames += at.frames;
+        feed->last_data_ns =
+            at.last_data_ns > feed->last_data_ns ? at.last_data_ns : feed->last_data_ns;
+        feed->connections += !at.is_idle;
+        feed->live_connections += at.is_live;
+        feed->down_connections += at.is_down_long;
     }
 }
 

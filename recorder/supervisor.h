@@ -69,8 +69,12 @@ void supervisor_stop(supervisor *self);
 /* A feed, as it is recorded now. */
 typedef struct supervisor_feed {
     const char *name, *family; /* live as long as the configuration */
-    size_t topics, connections;
-    size_t live_connections; /* with all subscription requests answered */
+    uint64_t topics, connections;
+    uint64_t live_connections; /* with all subscription requests answered */
+    uint64_t down_connections; /* not live for over CONNECTION_DOWN_NS */
+    uint64_t connects;         /* connections that were opened in this session */
+    uint64_t frames;           /* received in this session */
+    uint64_t last_data_ns;     /* receive time of its last data; 0: none yet */
 } supervisor_feed;
 
 /* Get the totals, and the feeds that are recorded. */

@@ -11,12 +11,14 @@
 #include "base/cli/progress.h"
 #include "base/cli/rate.h"
 #include "base/cli/result.h"
+#include "base/cli/service.h"
 #include "base/cli/stop_signal.h"
 #include "base/cli/units.h"
 #include "recorder/config.h"
 #include "recorder/supervisor.h"
 #include "verbs/record_check.h"
 #include "verbs/record_control.h"
+#include "verbs/record_status.h"
 
 /* The options that only this verb has. */
 typedef struct record_choice {
@@ -57,6 +59,7 @@ typedef struct record_ui {
     pthread_mutex_t mutex;
     progress_line progress;
     rate_window frame_rate, byte_rate;
+    service manager;
     const char *session; /* the present session; set before threads start */
     td_clock clock;
     uint64_t clock_session_mono_ns; /* before this time, a wrong clock starts no new session */
@@ -174,10 +177,22 @@ static void on_durable(void *user, const char *feed, const chain_conn *conn, uin
     pthread_mutex_unlock(&ui->mutex);
 }
 
+static void tell_manager(record_ui *ui, uint64_t mono_ns, const supervisor_status *status)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text, "%" PRIu64 "/%" PRIu64 " feeds live, %s, %s, %s dropped",
+                   status->live, status->feeds,
+                   format_counted(status->recording.intake.frames_in, "frame").text,
+                   format_counted(status->recording.intake.gaps, "gap").text,
+                   format_count(status->recording.intake.frames_dropped).text); /* fits */
+    service_alive(&ui->manager, mono_ns, text);
+}
+
 static void on_status(void *user, const supervisor_status *status)
 {
     record_ui *ui = user;
     uint64_t mono_ns = clock_mono_ns(ui->clock);
+    tell_manager(ui, mono_ns, status);
     if (!progress_is_due(&ui->progress, mono_ns))
         return;
     char elapsed[TD_TIME_TEXT_BYTES];
@@ -309,16 +324,24 @@ static td_result run_reached(record_line *line, supervisor *recorder, archive *i
     const control_options options = {
         .folder = archive_path(into), .answer = record_control_answer, .user = &answers};
     stop_signal *signals = NULL;
+    record_status *status = NULL;
+    td_result rc = TD_OK;
     record_control_init(&answers);
     if (control_open(&options, &reached.socket, err) != TD_OK)
         td_log_emit(log, TD_LOG_WARNING, "'tapedeck ctl' and SIGHUP cannot reach this recorder: %s",
                     err->text);
-    td_result rc = stop_signal_open(
-        &(stop_signal_calls){.stop = stop_recorder, .hangup = on_hangup, .user = &reached},
-        &signals, err);
+    if (line->config.status_listen != NULL)
+        rc = record_status_open(line->config.status_listen, &answers, into, &status, err);
+    if (status != NULL)
+        td_log_emit(log, TD_LOG_INFO, "metrics and state are at %s", record_status_url(status));
+    if (rc == TD_OK)
+        rc = stop_signal_open(
+            &(stop_signal_calls){.stop = stop_recorder, .hangup = on_hangup, .user = &reached},
+            &signals, err);
     if (rc == TD_OK)
         rc = supervisor_run(recorder, final, err);
     stop_signal_close(signals);
+    record_status_close(status);
     control_close(reached.socket);
     record_control_fini(&answers);
     return rc;
@@ -390,6 +413,7 @@ static td_result record(const verb_context *context, record_line *line, td_err *
     pthread_mutex_init(&ui.mutex, NULL);
     output_init(&ui.output, stdout);
     progress_init(&ui.progress, context->report);
+    service_open(&ui.manager);
     td_result rc = archive_choice_require(&line->archive, &path, err);
     if (rc == TD_OK && ui.form.is_json)
         rc = output_detach(&ui.output, err);
@@ -405,6 +429,8 @@ static td_result record(const verb_context *context, record_line *line, td_err *
                         "nothing was recorded: no connection was ever established");
         td_err_hint(err, "the log lines above have the error of each attempt");
     }
+    service_stopping(&ui.manager);
+    service_close(&ui.manager);
     td_result written = output_finish(&ui.output, rc == TD_OK ? err : &ignored);
     pthread_mutex_destroy(&ui.mutex);
     return rc == TD_OK ? written : rc;

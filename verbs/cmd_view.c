@@ -117,8 +117,11 @@ static void tell(const verb_run *verb, const view_server *server)
 static td_result serve(verb_run *verb, view_answers *answers)
 {
     const view_command *command = verb->state;
-    const view_server_options options = {
-        .listen = command->flags.listen, .answer = view_answers_answer, .user = answers};
+    const view_server_options options = {.listen = command->flags.listen,
+                                         .option = "--listen",
+                                         .audience = VIEW_FOR_BROWSER,
+                                         .answer = view_answers_answer,
+                                         .user = answers};
     view_server *server = NULL;
     uint64_t arrived;
     td_result rc = view_server_open(&options, &server, &verb->err);

@@ -260,6 +260,8 @@ static const char *find_fault(const view_server *self, struct lws *wsi, unsigned
     if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) == 0 &&
         lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) == 0)
         return "only GET and HEAD are answered\n";
+    if (self->options.audience == VIEW_FOR_MACHINES)
+        return NULL;
     *status = 421; /* Misdirected Request */
     if (!copy_head(wsi, WSI_TOKEN_HOST, host, sizeof host) || !is_own_name(self, host))
         return "this server has another name: use the address that 'tapedeck view' printed\n";
@@ -321,6 +323,8 @@ static int on_request(view_server *self, struct lws *wsi, client *from)
         return refuse(wsi, from, status, fault);
     if (!copy_path(wsi, whole))
         return refuse(wsi, from, HTTP_STATUS_REQ_URI_TOO_LONG, "the address is too long\n");
+    if (self->options.audience == VIEW_FOR_MACHINES)
+        return begin_job(self, wsi, from, whole + (whole[0] == '/'));
     size_t secret_size = strlen(self->secret);
     if (whole[0] != '/' || strlen(whole) < secret_size + 2 || whole[1 + secret_size] != '/' ||
         !td_is_equal_secret(whole + 1, self->secret, secret_size))
@@ -395,7 +399,8 @@ static const struct lws_http_mount MOUNT = {.mountpoint = "/",
                                             .protocol = "http"};
 
 /* Split "HOST:PORT" or "[HOST]:PORT". */
-static td_result parse_listen(const char *text, char host[NAME_BYTES], unsigned *port, td_err *err)
+static td_result parse_listen(const char *option, const char *text, char host[NAME_BYTES],
+                              unsigned *port, td_err *err)
 {
     const char *colon = strrchr(text, ':');
     char *end = NULL;
@@ -403,8 +408,8 @@ static td_result parse_listen(const char *text, char host[NAME_BYTES], unsigned 
     size_t size = colon == NULL ? 0 : (size_t)(colon - text);
     if (size == 0 || size >= NAME_BYTES || colon[1] < '0' || colon[1] > '9' || *end != '\0' ||
         number > UINT16_MAX)
-        return td_err_set(err, TD_E_INVALID,
-                          "--listen %s: expected HOST:PORT, such as 127.0.0.1:8090", text);
+        return td_err_set(err, TD_E_INVALID, "%s %s: expected HOST:PORT, such as 127.0.0.1:8090",
+                          option, text);
     int is_bracketed = text[0] == '[' && text[size - 1] == ']';
     (void)snprintf(host, NAME_BYTES, "%.*s", (int)size - 2 * is_bracketed, text + is_bracketed);
     *port = (unsigned)number;
@@ -415,7 +420,7 @@ static td_result listen_at(view_server *self, td_err *err)
 {
     char host[NAME_BYTES];
     unsigned port = 0;
-    td_result rc = parse_listen(self->options.listen, host, &port, err);
+    td_result rc = parse_listen(self->options.option, self->options.listen, host, &port, err);
     if (rc != TD_OK)
         return rc;
     lws_set_log_level(0, NULL);
@@ -446,7 +451,10 @@ static td_result listen_at(view_server *self, td_err *err)
         (void)snprintf(self->names[self->name_count++], NAME_BYTES, "%s%.100s%s:%u",
                        is_bare_v6 ? "[" : "", names[i], is_bare_v6 ? "]" : "", self->port);
     }
-    (void)snprintf(self->url, sizeof self->url, "http://%s/%s/", self->names[0], self->secret);
+    if (self->options.audience == VIEW_FOR_MACHINES)
+        (void)snprintf(self->url, sizeof self->url, "http://%s/", self->names[0]);
+    else
+        (void)snprintf(self->url, sizeof self->url, "http://%s/%s/", self->names[0], self->secret);
     return TD_OK;
 }
 

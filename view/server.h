@@ -1,10 +1,12 @@
-/* The page's HTTP server, for one machine: it listens on a loopback address by default, and serves
- * only requests below a secret path. It has a thread of its own; answers are made by others, on
- * worker threads, and only sent by it.
+/* An HTTP server for one machine. It has a thread of its own; answers are made by others, on worker
+ * threads, and only sent by it. For a browser it serves the page, and answers below api/, all below
+ * a secret path. For machines (the state of a recorder) it has answers only, at the root, and
+ * without a secret, because they hold none.
  *
  * Refused, each with a status and a line of text: other methods than GET and HEAD (405), a Host
  * that is not exactly a name of this server (421), an Origin of another page (403), a path without
- * the secret (403), unknown paths (404), and requests while too many answers wait (503). A client
+ * the secret (403, all three for a browser only), unknown paths (404), and requests while too many
+ * answers wait (503). A client
  * that sends no request or does not read its answer is disconnected after some seconds. */
 #ifndef TD_VIEW_SERVER_H
 #define TD_VIEW_SERVER_H
@@ -47,9 +49,14 @@ typedef struct view_reply {
 /* Make body the text of an error. */
 void view_reply_fail(view_reply *reply, unsigned status, const char *text);
 
+typedef enum view_audience { VIEW_FOR_BROWSER, VIEW_FOR_MACHINES } view_audience;
+
 typedef struct view_server_options {
     const char *listen; /* "HOST:PORT"; port 0: the kernel chooses */
-    /* Answer a request below api/, on a worker thread; several at a time. reply is zero. */
+    const char *option; /* the option with this value, for errors */
+    view_audience audience;
+    /* Answer a request below api/, or any for machines, on a worker thread; several at a time.
+     * reply is zero. */
     void (*answer)(void *user, view_request *request, view_reply *reply);
     void *user;
 } view_server_options;
@@ -61,7 +68,7 @@ typedef struct view_server view_server;
 TD_MUST_USE td_result view_server_open(const view_server_options *options, view_server **out,
                                        td_err *err);
 
-/* Where the page is: "http://127.0.0.1:40123/SECRET/". And its port. */
+/* Where it is: "http://127.0.0.1:40123/SECRET/". And its port. */
 const char *view_server_url(const view_server *server);
 unsigned view_server_port(const view_server *server);
 

@@ -310,7 +310,6 @@ void report_describe_gap(result_writer *r, const gap_row *row, const char *patte
     result_object_begin(r, NULL);
     if (result_json(r) != NULL) {
         gap_json_members(result_json(r), row);
-        json_write_member_text(result_json(r), "origin", gap_row_origin(row));
     } else {
         result_text(r, "reason", gap_reason_name(row->reason));
         result_text(r, "feed", row->feed);

@@ -173,12 +173,14 @@ static void test_gap_json(void **state)
     expect_json(&CONNECTION_GAP,
                 "{\"reason\":\"disconnect\",\"feed\":\"inverse\",\"line\":0,\"shard\":0,\"conn\":2,"
                 "\"topic\":null,\"symbol\":null,\"from_ns\":100,\"to_ns\":200,\"frames_lost\":null,"
-                "\"covered_by\":null,\"cause\":\"peer closed\",\"detail\":null}");
+                "\"covered_by\":null,\"cause\":\"peer closed\",\"detail\":null,"
+                "\"origin\":\"unknown\"}");
     expect_json(
         &TOPIC_GAP,
         "{\"reason\":\"overload\",\"feed\":\"inverse\",\"line\":1,\"shard\":0,\"conn\":null,"
         "\"topic\":\"trade\",\"symbol\":\"BTCUSD\",\"from_ns\":100,\"to_ns\":null,"
-        "\"frames_lost\":7,\"covered_by\":null,\"cause\":null,\"detail\":null}");
+        "\"frames_lost\":7,\"covered_by\":null,\"cause\":null,\"detail\":null,"
+        "\"origin\":\"us\"}");
 }
 
 /* ---- the table of members ---- */

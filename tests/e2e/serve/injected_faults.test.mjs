@@ -30,7 +30,7 @@ async function faulty(t, faults, { speed = "max", more = [], frames } = {}) {
   const dir = temporary(t), copy = path.join(dir, "copy"), log = path.join(dir, "faults.jsonl");
   const server = await listening(t, ["serve", "-a", await session(t), "--speed", speed, ...faults.flatMap((rule) => ["--fault", rule]), "--fault-log", log,
     ...(frames === undefined ? ["--once"] : []), ...more], dir);
-  await tapedeck(t, [...recordArgs(copy, server), ...(frames === undefined ? ["--until-close"] : ["--max-frames", `${frames}`])]);
+  await tapedeck(t, [...recordArgs(copy, server), "--heal", "none", ...(frames === undefined ? ["--until-close"] : ["--max-frames", `${frames}`])]);
   await server.program.kill("SIGTERM");
   const log_lines = parseLines(fs.readFileSync(log, "utf8"));
   assert.match(server.program.stderr, new RegExp(`${log_lines.length} faults? injected`));
