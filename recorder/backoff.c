@@ -1,8 +1,13 @@
 #include "recorder/backoff.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
+#include "base/shared_memory.h"
 
 typedef struct backoff_row {
     uint64_t first_ns;
@@ -95,23 +100,84 @@ uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns)
 
 /* ---- the host's limit ---- */
 
-void connect_budget_init(connect_budget *budget, connect_limit limit)
+/* What is shared. All zero: without connects. */
+typedef struct connect_times {
+    uint64_t at_mono_ns[LIMIT_HOST_CONNECTS]; /* ring: the oldest is at first */
+    uint64_t banned_mono_ns;                  /* no connect before */
+    uint32_t first;
+    uint32_t count;
+} connect_times;
+
+/* Longer bans are not believed: the memory may have been written by anything. */
+#define BAN_NS_MAX (86400 * TD_NS_PER_S)
+
+struct connect_budget {
+    connect_limit limit;
+    connect_times *times;
+    td_shared memory; /* fd -1: times are allocated */
+};
+
+connect_budget *connect_budget_open(const char *host, connect_limit limit, td_err *err)
 {
     TD_ASSERT(limit.count > 0);
     TD_ASSERT(limit.count <= LIMIT_HOST_CONNECTS);
-    memset(budget, 0, sizeof *budget);
-    budget->limit = limit;
+    connect_budget *made = td_alloc_zero(1, sizeof *made);
+    made->limit = limit;
+    made->memory.fd = -1;
+    if (host != NULL) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "tapedeck-connects-1-%016" PRIx64,
+                       td_xxh64(host, strlen(host))); /* fits */
+        (void)!td_shared_open(name, sizeof *made->times, &made->memory, err);
+    }
+    made->times = made->memory.fd >= 0 ? made->memory.data : td_alloc_zero(1, sizeof *made->times);
+    return made;
 }
 
-uint64_t connect_budget_spend(connect_budget *budget, uint64_t mono_ns)
+void connect_budget_close(connect_budget *self)
 {
-    while (budget->count > 0 &&
-           budget->at_mono_ns[budget->first] + budget->limit.window_ns <= mono_ns) {
-        budget->first = (budget->first + 1) % LIMIT_HOST_CONNECTS;
-        budget->count--;
+    if (self == NULL)
+        return;
+    if (self->memory.fd < 0)
+        td_free(self->times);
+    td_shared_close(&self->memory);
+    td_free(self);
+}
+
+/* Other processes may have written anything. */
+static void forget_old(connect_times *times, const connect_limit *limit, uint64_t mono_ns)
+{
+    times->first %= LIMIT_HOST_CONNECTS;
+    times->count = times->count > limit->count ? limit->count : times->count;
+    while (times->count > 0 && (times->at_mono_ns[times->first] > mono_ns ||
+                                times->at_mono_ns[times->first] + limit->window_ns <= mono_ns)) {
+        times->first = (times->first + 1) % LIMIT_HOST_CONNECTS;
+        times->count--;
     }
-    if (budget->count == budget->limit.count)
-        return budget->at_mono_ns[budget->first] + budget->limit.window_ns - mono_ns;
-    budget->at_mono_ns[(budget->first + budget->count++) % LIMIT_HOST_CONNECTS] = mono_ns;
-    return 0;
+    if (times->banned_mono_ns > mono_ns + BAN_NS_MAX)
+        times->banned_mono_ns = 0;
+}
+
+uint64_t connect_budget_spend(connect_budget *self, uint64_t mono_ns)
+{
+    connect_times *times = self->times;
+    uint64_t wait_ns = 0;
+    td_shared_hold(&self->memory);
+    forget_old(times, &self->limit, mono_ns);
+    if (times->banned_mono_ns > mono_ns)
+        wait_ns = times->banned_mono_ns - mono_ns;
+    else if (times->count == self->limit.count)
+        wait_ns = times->at_mono_ns[times->first] + self->limit.window_ns - mono_ns;
+    else
+        times->at_mono_ns[(times->first + times->count++) % LIMIT_HOST_CONNECTS] = mono_ns;
+    td_shared_release(&self->memory);
+    return wait_ns;
+}
+
+void connect_budget_ban(connect_budget *self, uint64_t until_mono_ns)
+{
+    td_shared_hold(&self->memory);
+    if (until_mono_ns > self->times->banned_mono_ns)
+        self->times->banned_mono_ns = until_mono_ns;
+    td_shared_release(&self->memory);
 }

@@ -51,18 +51,21 @@ void backoff_live(backoff *state, uint64_t mono_ns);
  * is 0 the first time, and after a connection that was live long enough. */
 uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns);
 
-/* Times of the latest connects to one host, to keep the exchange's limit. */
-typedef struct connect_budget {
-    connect_limit limit;
-    uint64_t at_mono_ns[LIMIT_HOST_CONNECTS]; /* ring: the oldest is at first */
-    uint32_t first;
-    uint32_t count;
-} connect_budget;
+/* Times of the latest connects to one host, to keep the exchange's limit, and how long the host
+ * refuses this machine. All recorders of the user on this machine share them, also with recorders
+ * that start later: an exchange bans a machine, not a process. */
+typedef struct connect_budget connect_budget;
 
-/* Start without connects. The limit's count is 1 to LIMIT_HOST_CONNECTS. */
-void connect_budget_init(connect_budget *budget, connect_limit limit);
+/* The budget of a host ("stream.bybit.com:443"); NULL: one that nothing shares, at first without
+ * connects. The limit's count is 1 to LIMIT_HOST_CONNECTS. If the memory cannot be shared, *err has
+ * the reason, and the budget is only the caller's. */
+connect_budget *connect_budget_open(const char *host, connect_limit limit, td_err *err);
+void connect_budget_close(connect_budget *self); /* NULL is fine */
 
 /* If the limit allows a connect at mono_ns, count it and return 0; else return the ns to wait. */
-uint64_t connect_budget_spend(connect_budget *budget, uint64_t mono_ns);
+uint64_t connect_budget_spend(connect_budget *self, uint64_t mono_ns);
+
+/* The host refuses this machine until then: nobody connects before. */
+void connect_budget_ban(connect_budget *self, uint64_t until_mono_ns);
 
 #endif

@@ -785,7 +785,10 @@ static void on_ended(void *user, const wire_end *end)
                             ? BACKOFF_REFUSED
                             : backoff_classify(end->cause, end->http_status);
     uint64_t wait_ns = backoff_next_ns(&self->backoff, why, now_mono_ns(self));
-    schedule_connect(self, wait_ns > end->retry_after_ns ? wait_ns : end->retry_after_ns);
+    wait_ns = wait_ns > end->retry_after_ns ? wait_ns : end->retry_after_ns;
+    if (end->http_status == 403 || end->http_status == 429)
+        connect_budget_ban(self->options.budget, now_mono_ns(self) + wait_ns);
+    schedule_connect(self, wait_ns);
 }
 
 static const wire_client_ops CLIENT_OPS = {
@@ -806,13 +809,15 @@ static void connect_now(void *user)
     td_err err;
     uint64_t wait_ns = connect_budget_spend(self->options.budget, now_mono_ns(self));
     if (wait_ns > 0) {
-        const connect_limit *limit = &self->options.budget->limit;
+        const connect_limit *limit = &self->options.feed->family->exchange->connects;
         char window[TD_TIME_TEXT_BYTES];
+        char wait[TD_TIME_TEXT_BYTES];
         td_duration_format(limit->window_ns, window);
+        td_duration_format(wait_ns, wait);
         td_log_emit(self->options.env->log, TD_LOG_WARNING,
-                    "%s: the %" PRIu32 " connections that the exchange allows in %s are used up: "
-                    "waiting",
-                    self->shown_name, limit->count, window);
+                    "%s: waiting for %s: this machine has made the %" PRIu32
+                    " connections that the exchange allows in %s, or the exchange refuses it",
+                    self->shown_name, wait, limit->count, window);
         schedule_connect(self, wait_ns);
         return;
     }

@@ -1,8 +1,9 @@
 #include "recorder/feed_setup.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -12,30 +13,30 @@
 #include "archive/feed_slots.h"
 #include "recorder/first_listing.h"
 
-/* 1 if two URLs have the same host. Ignores the rest of the URL, and the case of host names. */
-static int is_same_host(const char *a, const char *b)
+void feed_setup_host(const feed_config *from, char out[TD_HOST_BYTES])
 {
-    td_bytes left = td_url_split(td_bytes_str(a)).host;
-    td_bytes right = td_url_split(td_bytes_str(b)).host;
-    return left.size == right.size &&
-           strncasecmp((const char *)left.data, (const char *)right.data, left.size) == 0;
+    td_server_url server = {0};
+    (void)!td_url_parse(from->url, &server, NULL); /* config_finish has checked it */
+    const int is_here = strcmp(server.host, "localhost") == 0 || strcmp(server.host, "::1") == 0 ||
+                        strncmp(server.host, "127.", 4) == 0;
+    (void)snprintf(out, TD_HOST_BYTES, "%s", is_here ? "" : server.host); /* fits */
+    for (char *at = out; *at != '\0'; at++)
+        *at = (char)tolower((unsigned char)*at);
 }
 
-/* The exchange limits connections per host, so feeds of one host share a budget. */
-void feed_setup_share_budget(const recorder_config *config, feed_setup *feeds, size_t index)
+static connect_budget *open_budget(const feed_config *from, const td_log *log)
 {
-    TD_ASSERT(feeds[index].budget == NULL);
-    for (size_t i = 0; i < index; i++) {
-        if (is_same_host(config->feeds[index].url, config->feeds[i].url)) {
-            feeds[index].budget = feeds[i].budget;
-            break;
-        }
-    }
-    if (feeds[index].budget == NULL) {
-        feeds[index].budget = td_alloc(sizeof(connect_budget));
-        feeds[index].owns_budget = 1;
-        connect_budget_init(feeds[index].budget, config->feeds[index].family->exchange->connects);
-    }
+    td_err err;
+    char host[TD_HOST_BYTES];
+    td_err_clear(&err);
+    feed_setup_host(from, host);
+    connect_budget *made =
+        connect_budget_open(host[0] == '\0' ? NULL : host, from->family->exchange->connects, &err);
+    if (err.text[0] != '\0' && log != NULL)
+        td_log_emit(log, TD_LOG_WARNING,
+                    "%s: other recorders on this machine do not share its count of connections: %s",
+                    from->name, err.text);
+    return made;
 }
 
 /* ---- secrets ---- */
@@ -291,6 +292,8 @@ td_result feed_setup_open(const recorder_config *config, size_t index, const fee
             return config_err_add(config, index, NULL, rc, err);
         rc = feed_setup_open_subscription(config, index, env, out, err);
     }
+    if (rc == TD_OK)
+        out->budget = open_budget(&config->feeds[index], env->log);
     return rc;
 }
 
@@ -310,11 +313,8 @@ td_result feed_setup_open_all(const recorder_config *config, const feed_setup_en
     *out = NULL;
     feed_setup *feeds = feed_setup_make_all();
     td_result rc = TD_OK;
-    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++)
         rc = feed_setup_open(config, i, env, &feeds[i], err);
-        if (rc == TD_OK)
-            feed_setup_share_budget(config, feeds, i);
-    }
     if (rc != TD_OK) {
         feed_setup_close_all(feeds);
         return rc;
@@ -334,8 +334,7 @@ void feed_setup_close_all(feed_setup *feeds)
         subscription_fini(&feeds[i].subscription);
         instruments_close(feeds[i].listed);
         redactor_fini(&feeds[i].redactor);
-        if (feeds[i].owns_budget)
-            td_free(feeds[i].budget);
+        connect_budget_close(feeds[i].budget);
     }
     td_free(feeds);
 }

@@ -13,6 +13,7 @@
 #include "recorder/instruments.h"
 #include "recorder/open_gaps.h"
 #include "recorder/subscription.h"
+#include "base/url.h"
 
 typedef struct feed_setup {
     instruments *listed; /* NULL: no symbol is a pattern */
@@ -20,8 +21,7 @@ typedef struct feed_setup {
     const char *api_key,
         *api_secret; /* from the environment; NULL: the feed does not authenticate */
     redactor redactor;
-    connect_budget *budget; /* shared by the feeds of one host */
-    uint8_t owns_budget;
+    connect_budget *budget;                   /* of the host */
     open_gaps *gaps[LIMIT_FEED_LINE_NUMBERS]; /* gaps and http are set by the supervisor, and closed
                                                  here */
     http_feed *http;
@@ -44,11 +44,13 @@ typedef struct feed_setup_env {
 TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, const feed_setup_env *env,
                                           feed_setup **out, td_err *err);
 
-/* Open a single one, which must be empty; then give it its connections' budget, which it shares
- * with the feeds before it. */
+/* Open a single one, which must be empty. */
 TD_MUST_USE td_result feed_setup_open(const recorder_config *config, size_t index,
                                       const feed_setup_env *env, feed_setup *out, td_err *err);
-void feed_setup_share_budget(const recorder_config *config, feed_setup *feeds, size_t index);
+
+/* What the exchange limits connections to: the feed's host, in lower case; "" for a server on this
+ * machine, whose feeds share no limit. */
+void feed_setup_host(const feed_config *from, char out[TD_HOST_BYTES]);
 
 /* Make the subscription of a feed. listed: as in symbols_open. TD_E_INVALID, TD_E_LIMIT, TD_E_IO.
  */

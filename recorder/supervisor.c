@@ -1009,7 +1009,6 @@ static void add_feed(supervisor *self, reload_work *work, size_t number)
     redactor_init(&work->setups[number].redactor);
     self->redactors[index] =
         self->feeds[index].redactor.count == 0 ? NULL : &self->feeds[index].redactor;
-    feed_setup_share_budget(config, self->feeds, index);
     config->feed_count++;
     config->pipeline.feed_count++;
     recording_begin_feed(self->recording, (uint16_t)index);

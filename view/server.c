@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "base/url.h"
 #include "view/page.h"
 
 enum {
@@ -398,33 +399,15 @@ static const struct lws_http_mount MOUNT = {.mountpoint = "/",
                                             .origin_protocol = LWSMPRO_CALLBACK,
                                             .protocol = "http"};
 
-/* Split "HOST:PORT" or "[HOST]:PORT". */
-static td_result parse_listen(const char *option, const char *text, char host[NAME_BYTES],
-                              unsigned *port, td_err *err)
-{
-    const char *colon = strrchr(text, ':');
-    char *end = NULL;
-    unsigned long number = colon == NULL ? 0 : strtoul(colon + 1, &end, 10);
-    size_t size = colon == NULL ? 0 : (size_t)(colon - text);
-    if (size == 0 || size >= NAME_BYTES || colon[1] < '0' || colon[1] > '9' || *end != '\0' ||
-        number > UINT16_MAX)
-        return td_err_set(err, TD_E_INVALID, "%s %s: expected HOST:PORT, such as 127.0.0.1:8090",
-                          option, text);
-    int is_bracketed = text[0] == '[' && text[size - 1] == ']';
-    (void)snprintf(host, NAME_BYTES, "%.*s", (int)size - 2 * is_bracketed, text + is_bracketed);
-    *port = (unsigned)number;
-    return TD_OK;
-}
-
 static td_result listen_at(view_server *self, td_err *err)
 {
-    char host[NAME_BYTES];
-    unsigned port = 0;
-    td_result rc = parse_listen(self->options.option, self->options.listen, host, &port, err);
-    if (rc != TD_OK)
-        return rc;
+    char host[TD_HOST_BYTES];
+    uint16_t port = 0;
+    if (td_host_port_parse(self->options.listen, host, &port, NULL) != TD_OK)
+        return td_err_set(err, TD_E_INVALID, "%s %s: expected HOST:PORT, such as 127.0.0.1:8090",
+                          self->options.option, self->options.listen);
     lws_set_log_level(0, NULL);
-    struct lws_context_creation_info about = {.port = (int)port,
+    struct lws_context_creation_info about = {.port = port,
                                               .iface = host,
                                               .protocols = PROTOCOLS,
                                               .mounts = &MOUNT,

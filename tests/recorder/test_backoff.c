@@ -7,7 +7,14 @@
 
 #include <cmocka.h>
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/random.h"
 #include "recorder/backoff.h"
 #include "schema/family.h"
@@ -151,15 +158,16 @@ static void causes_have_their_class(void **state)
 static void no_more_than_500_connects_in_five_minutes(void **state)
 {
     (void)state;
-    connect_budget budget;
-    connect_budget_init(&budget, family_find(td_bytes_str("inverse"))->exchange->connects);
+    connect_budget *budget =
+        connect_budget_open(NULL, family_find(td_bytes_str("inverse"))->exchange->connects, NULL);
     uint64_t now_ns = 7 * TD_NS_PER_S;
     for (int i = 0; i < 500; i++)
-        assert_int_equal(connect_budget_spend(&budget, now_ns + (uint64_t)i), 0);
-    uint64_t wait_ns = connect_budget_spend(&budget, now_ns + 500);
+        assert_int_equal(connect_budget_spend(budget, now_ns + (uint64_t)i), 0);
+    uint64_t wait_ns = connect_budget_spend(budget, now_ns + 500);
     assert_int_equal(wait_ns, 300 * TD_NS_PER_S - 500);
-    assert_int_equal(connect_budget_spend(&budget, now_ns + 500 + wait_ns), 0);
-    assert_int_not_equal(connect_budget_spend(&budget, now_ns + 500 + wait_ns), 0);
+    assert_int_equal(connect_budget_spend(budget, now_ns + 500 + wait_ns), 0);
+    assert_int_not_equal(connect_budget_spend(budget, now_ns + 500 + wait_ns), 0);
+    connect_budget_close(budget);
 }
 
 /* At most 500 in any five minutes. */
@@ -168,19 +176,60 @@ static void the_window_slides(void **state)
     (void)state;
     enum { CONNECTS = 4000 };
     static uint64_t taken_ns[CONNECTS];
-    connect_budget budget;
-    connect_budget_init(&budget, LIMIT);
+    connect_budget *budget = connect_budget_open(NULL, LIMIT, NULL);
     td_random random;
     td_random_init(&random, 9);
     uint64_t now_ns = TD_NS_PER_S;
     for (int n = 0; n < CONNECTS;) {
         now_ns += td_random_below(&random, TD_NS_PER_S);
-        if (connect_budget_spend(&budget, now_ns) != 0)
+        if (connect_budget_spend(budget, now_ns) != 0)
             continue;
         taken_ns[n] = now_ns;
         if (n >= (int)LIMIT.count)
             assert_true(now_ns - taken_ns[n - (int)LIMIT.count] >= LIMIT.window_ns);
         n++;
+    }
+    connect_budget_close(budget);
+}
+
+/* Recorders on one machine count together, also after one has ended; other hosts do not matter. */
+static void recorders_share_a_host(void **state)
+{
+    (void)state;
+    static const connect_limit THREE = {.count = 3, .window_ns = 300 * TD_NS_PER_S};
+    char host[64];
+    char other[80];
+    const uint64_t now_ns = clock_mono_ns(clock_real());
+    (void)snprintf(host, sizeof host, "test-%d-%" PRIu64 ":443", (int)getpid(), now_ns);
+    (void)snprintf(other, sizeof other, "other-%s", host);
+    connect_budget *one = connect_budget_open(host, THREE, NULL);
+    connect_budget *two = connect_budget_open(host, THREE, NULL);
+    connect_budget *elsewhere = connect_budget_open(other, THREE, NULL);
+    assert_int_equal(connect_budget_spend(one, now_ns), 0);
+    assert_int_equal(connect_budget_spend(two, now_ns + 1), 0);
+    connect_budget_close(two);
+    assert_int_equal(connect_budget_spend(one, now_ns + 2), 0);
+    assert_int_equal(connect_budget_spend(one, now_ns + 3), THREE.window_ns - 3);
+    connect_budget_close(one);
+    one = connect_budget_open(host, THREE, NULL);
+    assert_int_equal(connect_budget_spend(one, now_ns + 4), THREE.window_ns - 4);
+    assert_int_equal(connect_budget_spend(elsewhere, now_ns + 4), 0);
+    /* A ban holds for all; one that ends too late to be true does not. */
+    connect_budget_ban(elsewhere, now_ns + 10 * TD_NS_PER_S);
+    assert_int_equal(connect_budget_spend(elsewhere, now_ns + 5), 10 * TD_NS_PER_S - 5);
+    assert_int_equal(connect_budget_spend(elsewhere, now_ns + 10 * TD_NS_PER_S), 0);
+    connect_budget_ban(elsewhere, UINT64_MAX);
+    assert_int_equal(connect_budget_spend(elsewhere, now_ns + 11 * TD_NS_PER_S), 0);
+    /* Times of the future are from another start of the machine. */
+    assert_int_equal(connect_budget_spend(one, 1), 0);
+    connect_budget_close(one);
+    connect_budget_close(elsewhere);
+    for (int i = 0; i < 2; i++) {
+        char name[128];
+        const char *of = i == 0 ? host : other;
+        (void)snprintf(name, sizeof name, "/tapedeck-connects-1-%016" PRIx64 "-%u",
+                       td_xxh64(of, strlen(of)), (unsigned)geteuid());
+        assert_int_equal(shm_unlink(name), 0);
     }
 }
 
@@ -195,6 +244,7 @@ int main(void)
         cmocka_unit_test(causes_have_their_class),
         cmocka_unit_test(no_more_than_500_connects_in_five_minutes),
         cmocka_unit_test(the_window_slides),
+        cmocka_unit_test(recorders_share_a_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

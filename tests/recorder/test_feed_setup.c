@@ -1,5 +1,5 @@
 /* What feeds share: connections are limited per host (docs/wire.md 1.3), whatever the family, path
- * and port. */
+ * and port. Servers on this machine have no limit to share. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,20 +18,21 @@ static void feeds_of_one_host_share_its_limit(void **state)
     (void)state;
     static const struct {
         const char *family, *url;
-        size_t shares; /* index of the feed with the same budget */
+        size_t shares; /* index of the first feed with the same host */
     } ROWS[] = {
         {"v5-linear", "wss://stream.bybit.com/v5/public/linear", 0},
         {"v5-spot", "wss://stream.bybit.com/v5/public/spot", 0},
         {"inverse", "wss://STREAM.bybit.com:443/realtime?x", 0},
         {"linear", "wss://stream-testnet.bybit.com/realtime_public", 3},
-        {"linear", "wss://127.0.0.1:1001/realtime_public", 4},
-        {"inverse", "wss://127.0.0.1:1002/realtime", 4},
+        {"linear", "wss://10.0.0.1:1001/realtime_public", 4},
+        {"inverse", "wss://10.0.0.1:1002/realtime", 4},
         {"inverse", "ws://[::1]:1002/realtime", 6},
-        {"inverse", "ws://[::1]/realtime", 6},
-        {"inverse", "ws://[::2]/realtime", 8},
+        {"inverse", "wss://127.0.0.1:1001/realtime", 6},
+        {"inverse", "ws://[2001:db8::2]/realtime", 8},
+        {"inverse", "ws://[2001:DB8::2]:99/realtime", 8},
     };
     enum { COUNT = sizeof ROWS / sizeof *ROWS };
-    static const char *const NAMES[COUNT] = {"a", "b", "c", "d", "e", "f", "g", "h", "i"};
+    static const char *const NAMES[COUNT] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
     recorder_config *config = td_alloc(sizeof *config);
     config_init(config);
     for (size_t i = 0; i < COUNT; i++) {
@@ -45,15 +46,14 @@ static void feeds_of_one_host_share_its_limit(void **state)
     }
     config->feed_count = COUNT;
     td_err err;
-    feed_setup *feeds = NULL;
+    char hosts[COUNT][TD_HOST_BYTES];
     if (config_finish(config, &err) != TD_OK)
         fail_msg("%s", err.text);
-    if (feed_setup_open_all(config, &(feed_setup_env){.io = io_posix()}, &feeds, &err) != TD_OK)
-        fail_msg("%s", err.text);
+    for (size_t i = 0; i < COUNT; i++)
+        feed_setup_host(&config->feeds[i], hosts[i]);
     for (size_t i = 0; i < COUNT; i++)
         for (size_t k = 0; k < COUNT; k++)
-            assert_int_equal(feeds[i].budget == feeds[k].budget, ROWS[i].shares == ROWS[k].shares);
-    feed_setup_close_all(feeds);
+            assert_int_equal(strcmp(hosts[i], hosts[k]) == 0, ROWS[i].shares == ROWS[k].shares);
     config_fini(config);
     td_free(config);
 }

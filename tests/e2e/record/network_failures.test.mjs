@@ -16,8 +16,8 @@ const FAILURES = {
   "end of TCP without a close frame": { fail: (ws) => ws._socket.end(), row: ["disconnect", "closed_by_peer", "exchange"], maxS: 5 },
   "TCP reset": { fail: (ws) => ws._socket._parent.resetAndDestroy(), row: ["disconnect", "reset", "network"], maxS: 5 },
   "half a frame, then the end": { fail: (ws) => ws._socket.end(Buffer.from([0x81, 0x7e, 0x01])), row: ["disconnect", "closed_by_peer", "exchange"], maxS: 5 },
-  "a frame with a reserved bit": { fail: (ws) => ws._socket.write(Buffer.from([0xf1, 0x00])), row: ["disconnect", "protocol", "exchange"], maxS: 5 },
-  "bytes that are not TLS": { fail: (ws) => ws._socket._parent.write("no record of TLS"), row: ["disconnect", "tls_other", "network"], maxS: 5 },
+  "a frame with a reserved bit": { fail: (ws) => ws._socket.write(Buffer.from([0xf1, 0x00])), row: ["disconnect", "protocol", "exchange"], maxS: 12 },
+  "bytes that are not TLS": { fail: (ws) => ws._socket._parent.write("no record of TLS"), row: ["disconnect", "tls_other", "network"], maxS: 12 },
   "silence, with pongs": { pongs: true, fail: () => {}, row: ["stale", "closed_by_us", "exchange"], maxS: 8 },
   "silence, without pongs": { fail: () => {}, row: ["stale", "closed_by_us", "network"], maxS: 8 },
   "the exchange withdraws the topic": {
