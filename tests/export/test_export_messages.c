@@ -150,8 +150,9 @@ static void test_gaps(void **state)
     td_buf_init(&rows.text, 1 << 20);
     assert_int_equal(EXPORT_GAPS.day(gaps, 1, &out, &err), TD_OK);
     td_buf_add(&rows.text, "", 1);
-    assert_string_equal((const char *)rows.text.data,
-                        "reason=stale feed=f line=0 shard=0 from_ns=7 cause=quiet origin=network 0; ");
+    assert_string_equal(
+        (const char *)rows.text.data,
+        "reason=stale feed=f line=0 shard=0 from_ns=7 cause=quiet origin=network 0; ");
     td_buf_fini(&rows.text);
 }
 
