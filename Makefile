@@ -119,7 +119,7 @@ BINS := $(addprefix $(B)/bin/,$(BIN_names))
 TRUTH_BIN := $(B)/tests/truth/compare
 COVERAGE_BIN := $(B)/tests/coverage/compare
 
-.PHONY: all force sources unit captures tests-build threads-build fuzz-build bench-build help deps demo test suite docs golden-update \
+.PHONY: all deb check-deb force sources unit captures tests-build threads-build fuzz-build bench-build help deps demo test suite docs golden-update \
         check check-quick check-fresh check-format check-structure check-wrap check-budget check-cppcheck check-tidy check-instructions \
         check-release check-asan check-tsan instructions-update format \
         bench fuzz soak sweep mutations install uninstall clean distclean
@@ -495,6 +495,18 @@ install: all $(LIB_static) $(LIB_shared)
 	    sed "s/PROGRAM/$$p/g" base/cli/completions.zsh > "$(ZSH_DIR)/_$$p" && \
 	    sed "s/PROGRAM/$$p/g" base/cli/completions.fish > "$(FISH_DIR)/$$p.fish" || exit 1; \
 	done
+
+## deb: build a Debian package of HEAD's programs, manual pages and systemd units into build/deb
+deb:
+	@.ci/deps build deb
+	@rm -rf build/deb && mkdir -p build/deb/tapedeck
+	@git archive HEAD | tar -x -C build/deb/tapedeck
+	@cd build/deb/tapedeck && dpkg-buildpackage -b -us -uc >../build.log 2>&1 || { tail -n 20 ../build.log >&2; exit 1; }
+	@ls build/deb/tapedeck_*.deb
+
+# On a machine of its own, as root: it installs and purges the package.
+check-deb:
+	@tests/check/deb
 
 ## uninstall: remove what install put there
 uninstall:

@@ -202,7 +202,14 @@ static void recorders_share_a_host(void **state)
     const uint64_t now_ns = clock_mono_ns(clock_real());
     (void)snprintf(host, sizeof host, "test-%d-%" PRIu64 ":443", (int)getpid(), now_ns);
     (void)snprintf(other, sizeof other, "other-%s", host);
-    connect_budget *one = connect_budget_open(host, THREE, NULL);
+    td_err err;
+    td_err_clear(&err);
+    connect_budget *one = connect_budget_open(host, THREE, &err);
+    if (err.text[0] != '\0') { /* no folder for shared memory: the budget is the caller's own */
+        assert_int_equal(connect_budget_spend(one, now_ns), 0);
+        connect_budget_close(one);
+        skip();
+    }
     connect_budget *two = connect_budget_open(host, THREE, NULL);
     connect_budget *elsewhere = connect_budget_open(other, THREE, NULL);
     assert_int_equal(connect_budget_spend(one, now_ns), 0);
