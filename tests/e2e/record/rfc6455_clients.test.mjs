@@ -73,7 +73,7 @@ async function record(t, rows, files) {
   }, files);
   const symbols = Array.from({ length: Math.min(SLOTS, rows.length) }, (_, i) => ["--symbol", `S${i}USD`]).flat();
   const recorder = new Program(t, "tapedeck-record", [
-    "record", "-q", "-a", archive, `${url}/realtime`, "--deflate", "--family", "inverse", "--topic", "trade", ...symbols, "--max-topics-per-connection", "1", "--connect-timeout", "60s", ...(files ? ["--ca-file", files.ca] : []),
+    "record", "-q", "-a", archive, `${url}/realtime`, "--deflate", "--family", "inverse", "--topic", "trade", ...symbols, "--max-topics-per-connection", "1", "--max-age", "0s", "--connect-timeout", "60s", ...(files ? ["--ca-file", files.ca] : []),
   ]);
   await recorder.until(over);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
