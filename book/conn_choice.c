@@ -23,7 +23,7 @@ static choice_conn conn_of(const frame_conn *now)
     return (choice_conn){.at = now,
                          .session = choice_session(now->session_id),
                          .shard = now->shard,
-                         .number = now->number,
+                         .number = frame_conn_key(now),
                          .is_recorded = now->is_recorded};
 }
 

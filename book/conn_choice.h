@@ -42,7 +42,7 @@ typedef struct choice_conn {
                              moved */
     uint64_t session; /* choice_session of its session; identifies the slot together with shard */
     uint32_t shard;
-    uint32_t number;
+    uint32_t number;      /* frame_conn_key */
     uint64_t last_ns;     /* receive time of its last frame of the stream */
     uint64_t granted_ns;  /* time of its last grant, or 0 */
     uint64_t snapshot_ns; /* time of its last frame that replaced all earlier ones, or 0; set by the
@@ -74,7 +74,7 @@ void conn_choice_set(const conn_choice *stream, frame_ref *frame, choice_ended_f
  * with a new number. */
 static inline int conn_choice_is_at(const choice_conn *conn, const frame_conn *now)
 {
-    return conn->at == now && conn->number == now->number;
+    return conn->at == now && conn->number == frame_conn_key(now);
 }
 
 /* Slow path of conn_choice_note: the frame has another connection, or another index, than the last

@@ -138,15 +138,12 @@ void symbol_state_keep(symbol_state *s, int (*keep)(void *user, const symbol_top
     forget_audit(s);
 }
 
-void symbol_state_join_lines(symbol_state *s, uint32_t (*number)(uint32_t line, uint32_t number))
+void symbol_state_join_lines(symbol_state *s)
 {
     int has_others = 0;
     for (size_t i = 0; i < s->topic_count; i++) {
-        symbol_topic *topic = s->topics[i];
-        for (uint32_t k = 0; k < topic->choice.count; k++)
-            topic->choice.conns[k].number = number(topic->line, topic->choice.conns[k].number);
-        has_others |= topic->line != 0;
-        topic->line = 0;
+        has_others |= s->topics[i]->line != 0;
+        s->topics[i]->line = 0;
     }
     if (has_others)
         forget_audit(s);
@@ -265,7 +262,7 @@ static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_v
     const audit_frame from = {.recv_ns = frame->recv_ns,
                               .connection = conn->session + slot * UINT64_C(0x9e3779b97f4a7c15),
                               .shard = conn->shard,
-                              .conn = conn->number,
+                              .conn = frame->conn->number,
                               .granted_ns = frame->granted_ns,
                               .is_lead_in = frame->is_lead_in};
     audit_member_set_row(t->member, frame->row);

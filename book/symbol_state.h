@@ -117,10 +117,9 @@ TD_MUST_USE td_result symbol_state_load(td_bytes bytes, symbol_audits audits, sy
 void symbol_state_keep(symbol_state *state, int (*keep)(void *user, const symbol_topic *topic),
                        void *user);
 
-/* Let the topics of other lines be of line 0, and their connections have the numbers that `number`
- * returns. No two topics have one name. The audit begins again, unless all are of line 0. */
-void symbol_state_join_lines(symbol_state *state,
-                             uint32_t (*number)(uint32_t line, uint32_t number));
+/* Let the topics of other lines be of line 0. No two topics have one name. The audit begins again,
+ * unless all are of line 0. */
+void symbol_state_join_lines(symbol_state *state);
 
 /* Move the topics of a state into *to, which must not have any of them; if *to is NULL, it becomes
  * `from`. Connection objects are forgotten (choice_conn), because `to` may be of another tape. If

@@ -42,6 +42,13 @@ typedef struct frame_conn {
     uint8_t is_recorded;    /* 1: the session was made by a recorder (0: imported) */
 } frame_conn;
 
+/* A number that differs for each connection of a shard: a stream may have those of several lines
+ * (tape/lines.h). */
+static inline uint32_t frame_conn_key(const frame_conn *conn)
+{
+    return conn->line << 24 | conn->number;
+}
+
 /* The content of a frame. It depends only on the frame's bytes, channel and time. */
 typedef struct frame_content {
     const struct message *message; /* NULL: not data, or not decodable */

@@ -170,8 +170,8 @@ static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
     const session_slot *slot = slot_of(user, conn);
     if (slot == NULL)
         return 1;
-    uint32_t now = slot->now->conn.number;
-    if (now > 0 && (now != conn->number || !slot->is_open))
+    const frame_conn *now = &slot->now->conn;
+    if (now->number > 0 && (frame_conn_key(now) != conn->number || !slot->is_open))
         return 1;
     return slot->feed->end_ns != 0 && recv_ns > slot->feed->end_ns;
 }

@@ -309,34 +309,27 @@ static line_slot *get_slot(line_streams *self, const session_feed *feed, uint32_
     return made;
 }
 
-/* Numbers of connections of a line; further epochs are numbered after the last line's. */
-enum { LINE_NUMBERS = 1 << 24 };
-
-uint32_t lines_conn_number(uint32_t line, uint32_t number)
-{
-    return line * LINE_NUMBERS + number;
-}
-
-static session_conn *make_epoch(line_streams *self, line_slot *slot, const session_conn *by,
-                                uint32_t number)
+static session_conn *make_epoch(line_streams *self, line_slot *slot, const frame_conn *as)
 {
     session_conn *made = td_arena_copy(self->memory, &slot->slot.none, sizeof *made);
-    made->conn.number = number;
-    made->conn.since_ns = by->conn.since_ns;
+    made->conn = *as;
     return made;
 }
 
-/* The stream continues as another connection: as that of the line that brings its next frame. */
+/* The stream continues as another connection: as that of the line that brings its next frame. If it
+ * began an epoch of the stream before, the new one is of a line that does not exist. */
 static void begin_epoch(line_streams *self, line_stream *of, stream_line *line)
 {
     session_conn *conn = line->conn;
     line_slot *slot = get_slot(self, of->feed, conn->conn.shard);
+    frame_conn as = conn->conn;
     if (conn->epoch == NULL)
-        conn->epoch =
-            make_epoch(self, slot, conn, lines_conn_number(conn->conn.line, conn->conn.number));
-    of->epoch = !line->has_begun ? conn->epoch
-                                 : make_epoch(self, slot, conn,
-                                              lines_conn_number(LINES_MAX, ++slot->epoch_count));
+        conn->epoch = make_epoch(self, slot, &as);
+    if (line->has_begun) {
+        as.line = LINES_MAX;
+        as.number = ++slot->epoch_count;
+    }
+    of->epoch = line->has_begun ? make_epoch(self, slot, &as) : conn->epoch;
     line->has_begun = 1;
     slot->slot.now = of->epoch;
     of->slot = &slot->slot;

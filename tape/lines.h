@@ -12,9 +12,10 @@
  * the time of that moment and is_late. When no joined connection is left, the next connection
  * continues the stream as a new connection (an epoch), with the frames that are kept of it.
  *
- * Returned frames have line 0 and the connection with which the epoch began, whatever line they
- * came over (lines_conn_number). A frame keeps the ordinal of its own connection, so two frames of
- * one connection may have equal ordinals. One thread. */
+ * Returned frames have a channel of line 0, and the connection with which the epoch began, whatever
+ * line they came over, so that a stream continues if its feed gets a second line. A frame keeps the
+ * ordinal of its own connection, so two frames of one connection may have equal ordinals. One
+ * thread. */
 #ifndef TD_TAPE_LINES_H
 #define TD_TAPE_LINES_H
 
@@ -40,10 +41,6 @@ typedef struct line_stats {
     uint64_t late;   /* frames that were returned when their connection joined */
     uint64_t epochs; /* how often a stream began, or could not be continued */
 } line_stats;
-
-/* The number of a connection in returned frames: on line 0 its own, so that a stream continues if
- * its feed gets a second line. */
-uint32_t lines_conn_number(uint32_t line, uint32_t number);
 
 /* Open without a frame. connections is borrowed, and gets the channels of line 0. */
 TD_NEVER_NULL line_streams *lines_open(connection_table *connections);

@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "archive/open_conns.h"
-#include "tape/lines.h"
 #include "tape/source.h"
 
 /* ---- selection ---- */
@@ -70,8 +69,9 @@ static int was_open(const loading *of, const symbol_topic *topic)
     for (size_t i = 0; followed != NULL && i < of->from->rows.conn_count; i++) {
         const conn_row *row = &of->from->rows.conns[i];
         if (row->line == topic->line && row->shard == followed->shard &&
-            row->conn == followed->number && row->since_ns <= at_ns &&
-            (row->to_ns == 0 || row->to_ns > at_ns))
+            frame_conn_key(&(frame_conn){.line = row->line, .number = row->conn}) ==
+                followed->number &&
+            row->since_ns <= at_ns && (row->to_ns == 0 || row->to_ns > at_ns))
             return 1;
     }
     return 0;
@@ -121,7 +121,7 @@ static td_result join_lines(const loading *of, symbol_state *state, td_err *err)
     if (rc != TD_OK)
         return rc;
     symbol_state_keep(state, is_chosen, NULL);
-    symbol_state_join_lines(state, lines_conn_number);
+    symbol_state_join_lines(state);
     for (size_t i = 0; (topic = symbol_state_topic_at(state, i)) != NULL; i++)
         topic->user = NULL;
     return TD_OK;

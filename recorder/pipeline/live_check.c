@@ -338,7 +338,7 @@ static int conn_has_ended(void *user, const choice_conn *conn, uint64_t recv_ns)
 {
     (void)user;
     (void)recv_ns;
-    return conn->at->number != conn->number;
+    return frame_conn_key(conn->at) != conn->number;
 }
 
 static void activate(live_check *self, live_channel *channel)
