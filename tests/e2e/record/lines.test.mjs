@@ -95,11 +95,12 @@ async function isServedWhole(t, archive) {
 
 /** Cut the connections by turns, each once both are live. */
 async function cutLines(t, cuts) {
-  const { archive, between, recorder } = await recorded(t);
+  const { archive, between, recorder } = await recorded(t), cutAt = [];
   for (let n = 0; n < cuts; n++) {
     // Until both connections are live, and have brought the same frames.
     await printed(recorder, ": subscribed to", 2 + n);
     await recorder.durableAfter(recorder.durableLines + 6);
+    cutAt.push(Date.now() * 1e6);
     between.cut(n % 2);
   }
   await printed(recorder, ": subscribed to", 2 + cuts);
@@ -107,6 +108,7 @@ async function cutLines(t, cuts) {
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"]);
   assert.equal(gaps.length, cuts);
+  for (const [n, gap] of gaps.sort((a, b) => a.from_ns - b.from_ns).entries()) assert.ok(Math.abs(gap.from_ns - cutAt[n]) < 1e9 && gap.to_ns > cutAt[n], `${n}: ${JSON.stringify(gap)}`);
   await isWhole(t, archive);
   await isServedWhole(t, archive);
   assert.deepEqual(gaps.filter((gap) => gap.covered_by === null), []);
