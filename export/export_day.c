@@ -837,16 +837,16 @@ static td_result finish_writer(void *user, size_t i, td_err *err)
 /* Logs the first symbols that are left out; the manifest lists all. */
 static void log_left_out(const day_run *run, const char *date)
 {
-    enum { LINES_MAX = 16 };
-    for (size_t i = 0; i < run->left_out_count && i < LINES_MAX; i++) {
+    enum { LEFT_OUT_SHOWN = 16 };
+    for (size_t i = 0; i < run->left_out_count && i < LEFT_OUT_SHOWN; i++) {
         const export_left_out *row = &run->left_out[i];
         td_log_emit(run->day->log, TD_LOG_WARNING,
                     "%s: feed %s, symbol '%s' is left out, with %s: %s", date, row->feed,
                     row->symbol, format_counted(row->frames, "frame").text, row->reason);
     }
-    if (run->left_out_count > LINES_MAX)
+    if (run->left_out_count > LEFT_OUT_SHOWN)
         td_log_emit(run->day->log, TD_LOG_WARNING, "%s: %s left out; the manifest lists them", date,
-                    format_counted(run->left_out_count - LINES_MAX, "more symbol").text);
+                    format_counted(run->left_out_count - LEFT_OUT_SHOWN, "more symbol").text);
 }
 
 static void log_clock(const day_run *run, const char *date)

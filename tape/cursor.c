@@ -326,12 +326,6 @@ void cursor_close(cursor *c)
 {
     if (c == NULL)
         return;
-    if (c->has_lines)
-        td_log_emit(c->options.log, TD_LOG_DEBUG,
-                    "lines: %llu copies, %llu late frames; streams began %llu times",
-                    (unsigned long long)lines_get_stats(c->lines)->copies,
-                    (unsigned long long)lines_get_stats(c->lines)->late,
-                    (unsigned long long)lines_get_stats(c->lines)->epochs);
     td_log_emit(c->options.log, TD_LOG_DEBUG, "read %llu chunks (%llu bytes) of %llu segments",
                 (unsigned long long)c->stats.chunks_read, (unsigned long long)c->stats.bytes_read,
                 (unsigned long long)c->stats.segments);
@@ -496,6 +490,8 @@ td_workers *cursor_workers(cursor *c)
 void cursor_get_stats(const cursor *c, cursor_stats *out)
 {
     *out = c->stats;
+    if (c->lines != NULL)
+        out->lines = *lines_get_stats(c->lines);
     out->contents_read = content_pool_count(c->readers) + content_count(c->reader);
     if (c->workers != NULL)
         out->workers_busy_max = td_workers_busy_max(c->workers);

@@ -262,6 +262,7 @@ static void deliver(line_streams *self, line_stream *of, const stream_line *by, 
     frame_ref *kept = item.kept;
     item.kept = NULL;
     queue_ready(self, of, kept);
+    self->stats.first[by - of->lines]++;
     (void)queue_push(self, &of->returned, item);
     of->last_ns = item.recv_ns;
     for (size_t i = 0; i < LINES_MAX; i++) {

@@ -532,6 +532,20 @@ static void describe_verdict(result_writer *r, const replay_report *report)
     result_filled(r, "last", is_nothing ? "" : END);
 }
 
+/* Which line of a feed was ahead. */
+static void describe_lines(result_writer *r, const line_stats *of)
+{
+    result_count(r, "line_copies", of->copies);
+    result_list_begin(r, "lines");
+    for (unsigned line = 0; line < LIMIT_FEED_LINE_NUMBERS && of->copies > 0; line++) {
+        result_object_begin(r, NULL);
+        result_number(r, "line", line);
+        result_count(r, "first", of->first[line]);
+        result_object_end(r, "  line {line} brought {first frame} first\n");
+    }
+    result_list_end(r);
+}
+
 void report_describe(const replay_report *report, int is_verbose, result_writer *r)
 {
     result_object_begin(r, NULL);
@@ -546,6 +560,7 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
     result_count(r, "damaged_chunks", report->tape.damaged_chunks);
     result_count(r, "segments_live", report->tape.segments_live);
     result_bool(r, "stopped", report->is_stopped);
+    describe_lines(r, &report->tape.lines);
     describe_pace(r, report->pace);
     result_count(r, "contents_read", report->tape.contents_read);
     result_number(r, "workers_busy_max", report->workers_busy_max);
@@ -558,6 +573,8 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
         "[{stopped?}, then stopped before the end of the tape].\n"
         "{head}"
         "[{segments_live?}Being recorded: the replay read what was durable by then.\n]"
+        "[{line_copies?}{line_copies frame} came over another line, too, and are read once:\n"
+        "{lines}]"
         "{first}"
         "[{absent?}\n  The selection asks for more than was recorded:\n{absent}]"
         "[    … and {more_absent} more: --json lists them\n]"

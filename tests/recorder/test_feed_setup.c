@@ -62,6 +62,8 @@ static void keep_line(void *ctx, td_log_level level, const char *line)
 {
     char *text = ctx;
     size_t used = strlen(text);
+    if (strstr(line, "do not share its count of connections") != NULL)
+        return; /* this user has no shared memory */
     assert_int_equal(level, TD_LOG_WARNING);
     (void)snprintf(text + used, 1024 - used, "%s\n", line);
 }

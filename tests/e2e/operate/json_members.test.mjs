@@ -16,6 +16,8 @@ const ELSEWHERE = [
   "cat fragmented",
   "cat made", // replay/cut.test.mjs
   "cat opcode", // record/cat_import_round_trip.test.mjs
+  "replay lines[].line", // record/lines.test.mjs
+  "replay lines[].first",
   "MANIFEST.DATE.json request.bar_ns", // export/bars_and_book_snapshots.test.mjs
   "MANIFEST.DATE.json request.float", // export/parquet_rows.test.mjs
   "MANIFEST.DATE.json request.keep_suspect",

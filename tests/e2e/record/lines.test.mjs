@@ -126,6 +126,10 @@ describe("two lines", { concurrency: true }, () => {
     assert.ok(first > 100 && second > 100, `${first} ${second}`);
     const report = await json(t, ["replay", archive, "--json"]);
     assert.equal(report.verdict, "complete", JSON.stringify(report));
+    // Nearly every frame came twice, and once first.
+    assert.ok(report.line_copies > 0.8 * report.decoded && report.line_copies <= report.decoded, `${report.line_copies}`);
+    assert.equal(report.lines.reduce((sum, { first }) => sum + first, 0), report.decoded);
+    assert.match((await tapedeck(t, ["replay", archive])).stdout, /frames came over another line, too, and are read once:\n  line 0 brought [\d,]+ frames? first\n/);
     await isWhole(t, archive);
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     // On a loaded machine frames may be late, but nothing is missing.

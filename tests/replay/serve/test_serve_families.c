@@ -41,12 +41,12 @@ typedef struct step {
     const char *answer; /* contained in the next control frame; NULL: no answer */
 } step;
 
-enum { LINES_MAX = 6, STEPS_MAX = 5 };
+enum { TAPE_LINES = 6, STEPS_MAX = 5 };
 
 typedef struct family_case {
     const char *family, *path;
     const char *secret;
-    tape_line lines[LINES_MAX];
+    tape_line lines[TAPE_LINES];
     step steps[STEPS_MAX];
     const char *expected; /* data frames, each followed by a LF */
 } family_case;
@@ -186,7 +186,7 @@ static void write_tape(serve_fixture *f, const family_case *of)
     const tape_segment_spec spec = {.feed = of->family, .session = "00000001", .number = 1};
     tape_segment *segment = tape_segment_open_family(&f->fixture, &spec, of->family);
     tape_segment_connect(segment, 1, 1);
-    for (unsigned i = 0; i < LINES_MAX && of->lines[i].topic != NULL; i++) {
+    for (unsigned i = 0; i < TAPE_LINES && of->lines[i].topic != NULL; i++) {
         const tape_line *line = &of->lines[i];
         tape_segment_put(segment, &(tape_put){.dir = line->dir,
                                               .topic = line->topic,
@@ -246,7 +246,7 @@ typedef struct client {
 /* 1 if this is one of the tape's frames, with its recorded opcode. */
 static int is_of_tape(const family_case *of, unsigned opcode, td_bytes bytes)
 {
-    for (unsigned i = 0; i < LINES_MAX && of->lines[i].topic != NULL; i++) {
+    for (unsigned i = 0; i < TAPE_LINES && of->lines[i].topic != NULL; i++) {
         if (td_bytes_is(bytes, of->lines[i].frame)) {
             assert_int_equal(opcode, of->lines[i].opcode);
             assert_int_equal(of->lines[i].dir, CHANNEL_IN);
