@@ -65,7 +65,7 @@ void connect_budget_close(connect_budget *self); /* NULL is fine */
 /* If the limit allows a connect at mono_ns, count it and return 0; else return the ns to wait. */
 uint64_t connect_budget_spend(connect_budget *self, uint64_t mono_ns);
 
-/* The host refuses this machine until then: nobody connects before. */
+/* The host refuses this machine until then: no recorder connects before. */
 void connect_budget_ban(connect_budget *self, uint64_t until_mono_ns);
 
 #endif

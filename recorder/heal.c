@@ -2,15 +2,15 @@
 
 #include "base/alloc.h"
 
-typedef struct patient {
+typedef struct broken_book {
     heal_book book;
     uint8_t is_broken;
     uint64_t next_mono_ns; /* no request before */
     uint64_t wait_ns;      /* from the next request to the one after it */
-} patient;
+} broken_book;
 
 struct heal {
-    patient *items;
+    broken_book *items;
     size_t count;
 };
 
@@ -27,7 +27,7 @@ void heal_close(heal *self)
     td_free(self);
 }
 
-static patient *find(const heal *self, const heal_book *book)
+static broken_book *find(const heal *self, const heal_book *book)
 {
     for (size_t i = 0; i < self->count; i++) {
         const heal_book *known = &self->items[i].book;
@@ -49,7 +49,7 @@ static void forget(heal *self, uint64_t mono_ns)
 void heal_broken(heal *self, const heal_book *book, uint64_t mono_ns)
 {
     forget(self, mono_ns);
-    patient *known = find(self, book);
+    broken_book *known = find(self, book);
     if (known != NULL) {
         known->is_broken = 1;
         return;
@@ -57,13 +57,13 @@ void heal_broken(heal *self, const heal_book *book, uint64_t mono_ns)
     if (self->count == HEAL_BOOKS_MAX)
         return;
     self->items = td_array_grow(self->items, self->count, sizeof *self->items);
-    self->items[self->count++] =
-        (patient){.book = *book, .is_broken = 1, .next_mono_ns = mono_ns, .wait_ns = HEAL_WAIT_NS};
+    self->items[self->count++] = (broken_book){
+        .book = *book, .is_broken = 1, .next_mono_ns = mono_ns, .wait_ns = HEAL_WAIT_NS};
 }
 
 void heal_whole(heal *self, const heal_book *book)
 {
-    patient *known = find(self, book);
+    broken_book *known = find(self, book);
     if (known != NULL)
         known->is_broken = 0;
 }
@@ -71,7 +71,7 @@ void heal_whole(heal *self, const heal_book *book)
 int heal_next(heal *self, uint64_t mono_ns, heal_book *out)
 {
     for (size_t i = 0; i < self->count; i++) {
-        patient *at = &self->items[i];
+        broken_book *at = &self->items[i];
         if (!at->is_broken || at->next_mono_ns > mono_ns)
             continue;
         *out = at->book;

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 
 typedef struct service {
-    int fd; /* -1: nobody listens */
+    int fd; /* -1: no manager listens */
     struct sockaddr_un manager;
     socklen_t manager_bytes;
     uint64_t interval_ns; /* between two signs of life; 0: none are wanted */
@@ -22,7 +22,7 @@ typedef struct service {
 void service_open(service *self);
 void service_close(service *self);
 
-/* The program works, at this monotonic time. The first call says that it is ready, later ones at
+/* The program works, at this monotonic time. The first call tells that it is ready, later ones at
  * the interval of the manager's watchdog that it is alive. status: a line for people. */
 void service_alive(service *self, uint64_t mono_ns, const char *status);
 

@@ -171,7 +171,7 @@ static void a_reconnect_is_one_row(void **state)
     assert_false(open_gaps_wait_for(f->gaps, 0));
 }
 
-/* The gap of a slot is split: its first part has an end, the rest goes on. */
+/* The gap of a slot is split: its first part has an end, the rest stays open. */
 static void a_long_gap_is_split(void **state)
 {
     fixture *f = *state;
