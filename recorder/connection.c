@@ -962,17 +962,16 @@ void connection_send_changes(connection *self)
     set_tick(self);
 }
 
-int connection_renew_topic(connection *self, size_t topic)
+void connection_renew_topic(connection *self, size_t topic)
 {
     TD_ASSERT(topic >= self->options.topic_first);
     const size_t index = topic - self->options.topic_first;
     if (self->state != STATE_LIVE || self->stop != STOP_NONE ||
         !subscriber_renew(self->subscriber, index))
-        return 0;
+        return;
     td_log_emit(self->options.env->log, TD_LOG_INFO, "%s: %s is subscribed again for a snapshot",
                 self->shown_name, self->options.topics[index]);
     connection_send_changes(self);
-    return 1;
 }
 
 void connection_stop(connection *self, connection_stop_mode mode)

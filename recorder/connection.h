@@ -83,9 +83,9 @@ void connection_add_topic(connection *self, size_t topic);
 void connection_end_topic(connection *self, size_t topic, const char *why);
 void connection_send_changes(connection *self);
 
-/* Request the snapshot of a granted topic once more, by unsubscribing and subscribing it. 0: this
- * is not possible now. */
-int connection_renew_topic(connection *self, size_t topic);
+/* Request the snapshot of a topic once more, by unsubscribing and subscribing it. Does nothing if
+ * it is not granted now. */
+void connection_renew_topic(connection *self, size_t topic);
 
 /* Close for good with a close frame; connection_get_status reports is_down afterwards. Frames that
  * arrive before the peer has closed are recorded with CONNECTION_STOP_ORDERLY, and discarded with

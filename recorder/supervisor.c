@@ -210,8 +210,7 @@ static void heal_books(const supervisor *self, uint64_t mono_ns)
         const feed_setup *feed = &self->feeds[book.feed_index];
         uint32_t shard = subscription_shard_of(&feed->subscription, book.topic);
         if (!self->options.config->feeds[book.feed_index].is_removed)
-            (void)connection_renew_topic(find_slot(self, book.feed_index, book.line, shard),
-                                         book.topic);
+            connection_renew_topic(find_slot(self, book.feed_index, book.line, shard), book.topic);
     }
 }
 

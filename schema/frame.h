@@ -42,8 +42,8 @@ typedef struct frame_conn {
     uint8_t is_recorded;    /* 1: the session was made by a recorder (0: imported) */
 } frame_conn;
 
-/* A number that differs for each connection of a shard: a stream may have those of several lines
- * (tape/lines.h). */
+/* A number that differs for each connection of a shard: a stream may have connections of several
+ * lines (tape/lines.h). */
 static inline uint32_t frame_conn_key(const frame_conn *conn)
 {
     return conn->line << 24 | conn->number;

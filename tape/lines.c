@@ -126,8 +126,7 @@ static size_t queue_count(const item_queue *queue)
     return queue->end - queue->first;
 }
 
-/* Forget the oldest items. Returns the time of the last one that is forgotten; 0 if there is none.
- */
+/* Forget the oldest items. Returns the time of the last one that is forgotten, or 0. */
 static uint64_t queue_pop(line_streams *self, item_queue *queue, size_t count)
 {
     uint64_t last_ns = 0;

@@ -98,8 +98,9 @@ static td_result choose_line(const loading *of, const symbol_state *state, symbo
         if (is_open && is_other_open)
             return td_err_set(err, TD_E_UNSUPPORTED, "two lines were open");
         if (is_other_open > is_open ||
-            (is_other_open == is_open && (last_of(other) > last_of(topic) ||
-                                          (last_of(other) == last_of(topic) && other < topic))))
+            (is_other_open == is_open &&
+             (last_of(other) > last_of(topic) ||
+              (last_of(other) == last_of(topic) && other->line < topic->line))))
             topic->user = NULL;
     }
     return TD_OK;

@@ -538,6 +538,8 @@ static void describe_lines(result_writer *r, const line_stats *of)
     result_count(r, "line_copies", of->copies);
     result_list_begin(r, "lines");
     for (unsigned line = 0; line < LIMIT_FEED_LINE_NUMBERS && of->copies > 0; line++) {
+        if (of->first[line] == 0)
+            continue;
         result_object_begin(r, NULL);
         result_number(r, "line", line);
         result_count(r, "first", of->first[line]);
