@@ -295,15 +295,19 @@ static td_result check_path(archive *a, td_err *err)
     return td_err_add(err, rc, "cannot open archive '%s'", a->path);
 }
 
-static void draw_session(archive *a)
+static void set_session(archive *a, const char *session)
 {
     uint8_t random[4];
+    if (session != NULL) {
+        (void)snprintf(a->session, sizeof a->session, "%s", session);
+        return;
+    }
     td_random_system(random, sizeof random);
     (void)snprintf(a->session, sizeof a->session, "%02x%02x%02x%02x", random[0], random[1],
                    random[2], random[3]);
 }
 
-static td_result open_by_mode(archive *a, td_err *err)
+static td_result open_by_mode(archive *a, const char *session, td_err *err)
 {
     td_result rc = TD_OK;
     if (a->mode != ARCHIVE_APPEND) {
@@ -312,7 +316,7 @@ static td_result open_by_mode(archive *a, td_err *err)
         rc = td_io_mkdir_all(a->io, a->path, err);
         if (rc != TD_OK)
             return td_err_add(err, rc, "cannot make archive '%s'", a->path);
-        draw_session(a);
+        set_session(a, session);
     }
     if (rc == TD_OK)
         rc = lock_for_mode(a, err);
@@ -341,7 +345,7 @@ td_result archive_open(const archive_options *options, const char *path, archive
     (void)snprintf(in_archive, sizeof in_archive, "%s/catalog.sqlite", made->path);
     made->catalog_path =
         td_strdup(options->catalog_path != NULL ? options->catalog_path : in_archive);
-    td_result rc = open_by_mode(made, err);
+    td_result rc = open_by_mode(made, options->session, err);
     if (rc != TD_OK) {
         archive_close(made);
         return rc;

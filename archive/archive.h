@@ -37,6 +37,8 @@ typedef struct archive_options {
     const char *verb;         /* names this process in the lock file; NULL is allowed for readers */
     const char *catalog_path; /* NULL: catalog.sqlite in the archive (SQLite does its own I/O, so a
                                * simulated disk needs the catalog elsewhere) */
+    const char *session;      /* of an appender: the session that it continues after another process
+                                 (archive_writer_options.continues); NULL: a new one */
 } archive_options;
 
 /* Open. TD_E_NOTFOUND; TD_E_BUSY: err names the lock's holder; TD_E_INVALID: path is not an archive

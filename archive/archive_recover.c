@@ -498,7 +498,9 @@ static td_result end_sessions(work *w, td_err *err)
 static td_result do_work(work *w, td_err *err)
 {
     td_result rc = archive_list_names(w->archive, &w->listing, err);
-    if (rc == TD_OK) /* after listing: no listed segment is of a session that begins now */
+    /* After listing: no listed segment is of a session that begins now. An appender has not begun
+     * yet; segments of its session are another process's. */
+    if (rc == TD_OK && archive_get_mode(w->archive) != ARCHIVE_APPEND)
         rc = archive_live_session(w->archive, w->live, err);
     if (rc == TD_OK)
         rc = archive_history_open(w->archive, &w->past, err);

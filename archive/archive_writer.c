@@ -47,7 +47,9 @@ static void enter(archive_writer *w, const feed_segments *feed)
 
 static td_result journal_start(archive_writer *w, td_err *err)
 {
-    session_row row = {.start_ns = w->options.start_ns, .pid = (uint64_t)getpid()};
+    session_row row = {.start_ns = w->options.continues ? clock_wall_ns(archive_clock(w->archive))
+                                                        : w->options.start_ns,
+                       .pid = (uint64_t)getpid()};
     (void)snprintf(row.session, sizeof row.session, "%s", archive_session(w->archive));
     (void)snprintf(row.verb, sizeof row.verb, "%s", archive_verb(w->archive));
     (void)snprintf(row.version, sizeof row.version, "%s", w->version);
@@ -95,7 +97,8 @@ static td_result begin_session(archive_writer *w, td_err *err)
     if (rc == TD_OK)
         rc = check_alone(w, &listing, err);
     archive_listing_fini(&listing);
-    if (rc == TD_OK && archive_history_session(&w->past, archive_session(w->archive)) != NULL)
+    if (rc == TD_OK && !w->options.continues &&
+        archive_history_session(&w->past, archive_session(w->archive)) != NULL)
         rc = td_err_set(err, TD_E_BUSY, "session id %s was drawn a second time; start again",
                         archive_session(w->archive));
     if (rc != TD_OK)
@@ -161,6 +164,19 @@ td_result archive_writer_add_feed(archive_writer *w, const char *feed, const cha
     w->feeds[w->feed_count] = feed_segments_open(&origin, feed, family, &link);
     *index = w->feed_count++;
     return TD_OK;
+}
+
+uint32_t archive_writer_last_number(const archive_writer *w, const char *feed)
+{
+    uint32_t last = 0;
+    segment_name name;
+    for (size_t i = 0; i < w->past.segment_count; i++)
+        if (strcmp(w->past.segments[i].session, archive_session(w->archive)) == 0 &&
+            strcmp(w->past.segments[i].feed, feed) == 0 &&
+            segment_name_parse(segment_file_name(w->past.segments[i].path), &name) &&
+            name.number > last)
+            last = name.number;
+    return last;
 }
 
 td_result archive_writer_put_gaps(archive_writer *w, const gap_row *rows, size_t count, td_err *err)

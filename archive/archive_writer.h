@@ -26,6 +26,8 @@ typedef struct archive_writer archive_writer;
 typedef struct archive_writer_options {
     const char *version; /* of the program; stored in segments and the journal */
     uint64_t start_ns;   /* start of the session, wall clock */
+    uint8_t continues;   /* 1: the session exists, and another process has ended its part of it
+                            (archive_options.session) */
     segment_sync sync;
     /* Called inside archive_writer_put when the frames of this chunk are durable. NULL with
      * SYNC_SEGMENTS; may be NULL otherwise. */
@@ -37,8 +39,8 @@ typedef struct archive_writer_options {
 
 /* Begin a session, and write its start into the journal. The archive is open for appending, and
  * borrowed until close. An unusable catalog does not prevent a session. TD_E_BUSY: a segment of
- * another session is being written, because the archive's lock file was removed; or the session id
- * was used before. TD_E_IO, TD_E_NOSPACE. */
+ * another session is being written, because the archive's lock file was removed; or the id of a new
+ * session was used before. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer_options *options,
                                           archive_writer **out, td_err *err);
 
@@ -48,6 +50,10 @@ TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer
  * TD_E_INVALID, TD_E_LIMIT, TD_E_CORRUPT. */
 TD_MUST_USE td_result archive_writer_add_feed(archive_writer *writer, const char *feed,
                                               const char *family, size_t *index, td_err *err);
+
+/* Number of the feed's last segment in this session; 0 if it has none. For a session that
+ * continues. */
+uint32_t archive_writer_last_number(const archive_writer *writer, const char *feed);
 
 /* Write into the journal, durably, the gaps that the session's start opens or ends. TD_E_IO,
  * TD_E_NOSPACE. */

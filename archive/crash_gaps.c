@@ -116,7 +116,7 @@ static td_result add_after(archive_view *view, const char *path, gap_list *out, 
     }
     for (size_t i = 0; i < slots.slot_count && rc == TD_OK; i++) {
         const past_slot *slot = &slots.slots[i];
-        if (past_slot_is_replaced(slot))
+        if (past_slot_is_replaced(&slots, slot))
             continue;
         row.from_ns = past_slot_end_ns(slot);
         add_row(out, row, slot->line, slot->shard, slot->conn, *last_ns);

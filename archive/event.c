@@ -45,8 +45,8 @@ typedef struct member_row {
 static const member_row MEMBERS[] = {
     {"session", offsetof(event, session), MEMBER_TYPE_TEXT, KIND(SESSION) | KIND(SEGMENT)},
     {"state", offsetof(event, state), MEMBER_TYPE_TEXT,
-     KIND(SESSION) | KIND(SUBSCRIBE) | KIND(AUTH) | KIND(CLOCK) | KIND(OVERLOAD) | KIND(HTTP) |
-         KIND(LIMIT) | KIND(REDACTED)},
+     KIND(SESSION) | KIND(SEGMENT) | KIND(SUBSCRIBE) | KIND(AUTH) | KIND(CLOCK) | KIND(OVERLOAD) |
+         KIND(HTTP) | KIND(LIMIT) | KIND(REDACTED)},
     {"start_ns", offsetof(event, start_ns), MEMBER_TYPE_SET, KIND(SESSION) | KIND(SEGMENT)},
     {"verb", offsetof(event, verb), MEMBER_TYPE_TEXT, KIND(SESSION)},
     {"version", offsetof(event, version), MEMBER_TYPE_TEXT, KIND(SESSION)},

@@ -26,7 +26,8 @@
 
 typedef enum event_kind {
     EVENT_SESSION,    /* recording starts or stops: state, session, start_ns, verb, version */
-    EVENT_SEGMENT,    /* a segment begins: session, number, slots */
+    EVENT_SEGMENT,    /* a segment begins: session, number, slots; state EVENT_STATE_BESIDE: another
+                         process still has other connections of the session open */
     EVENT_CONNECT,    /* slot, conn, url (redacted), attempt, extensions (that the
                          server agreed to, as it wrote them); before its first frame */
     EVENT_TLS,        /* slot, conn, tls_version, cipher, verified */
@@ -79,6 +80,7 @@ typedef enum event_kind {
 
 /* Cause of a disconnect: another connection of the shard has taken over, so nothing is missing. */
 #define EVENT_CAUSE_REPLACED "replaced"
+#define EVENT_STATE_BESIDE   "beside another process"
 
 /* An open connection, as a segment event restates it. in, out: its frame counts so far. */
 typedef struct event_slot {

@@ -163,6 +163,9 @@ void archive_history_apply(archive_history *past, const journal_entry *entry)
     } else if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
         session_row row;
         journal_get_session(entry, &row);
+        session_row *before = archive_history_session(past, row.session);
+        if (before != NULL && before->state == SESSION_OPEN) /* its process was killed */
+            before->state = SESSION_CRASHED;
         archive_history_add_session(past, &row);
     } else if (is_stop || td_bytes_is(entry->act, JOURNAL_SESSION_CRASHED)) {
         journal_get_text(entry, "session", id, sizeof id);

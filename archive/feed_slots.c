@@ -33,9 +33,15 @@ uint64_t past_slot_end_ns(const past_slot *slot)
     return slot->complete_ns != 0 && slot->complete_ns < end_ns ? slot->complete_ns : end_ns;
 }
 
-int past_slot_is_replaced(const past_slot *slot)
+int past_slot_is_replaced(const feed_slots *slots, const past_slot *slot)
 {
-    return slot->replaced_ns != 0 && slot->replaced_ns >= slot->last_any_ns;
+    if (slot->replaced_ns == 0 || slot->replaced_ns < slot->last_any_ns)
+        return 0;
+    for (size_t i = 0; i < slots->slot_count; i++)
+        if (slots->slots[i].shard == slot->shard && slots->slots[i].line != slot->line &&
+            slots->slots[i].last_any_ns > slot->last_any_ns)
+            return 1;
+    return 0;
 }
 
 static size_t get_slot(feed_slots *out, uint32_t line, uint32_t shard)

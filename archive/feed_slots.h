@@ -62,9 +62,9 @@ void feed_slots_fini(feed_slots *slots);
  * long after they were sent. 0 if nothing was received. */
 uint64_t past_slot_end_ns(const past_slot *slot);
 
-/* 1 if another slot had taken over when the slot's last connection ended: nothing is missing after
- * its last frame. */
-int past_slot_is_replaced(const past_slot *slot);
+/* 1 if another slot had taken over when the slot's last connection ended, and its frames are there:
+ * nothing is missing after the slot's last frame. */
+int past_slot_is_replaced(const feed_slots *slots, const past_slot *slot);
 
 /* The slot, or NULL. */
 const past_slot *feed_slots_find(const feed_slots *slots, uint32_t line, uint32_t shard);

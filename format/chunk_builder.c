@@ -62,7 +62,7 @@ struct chunk_builder {
     uint8_t pending_starts_segment;
     uint64_t last_ns, last_frame_ns; /* recv_ns of the last message, and of the last frame */
     /* the current segment */
-    uint32_t segment_number; /* 0 = none yet */
+    uint32_t segment_number; /* options.segment_count: none yet */
     uint64_t segment_first_ns;
     uint64_t segment_messages;
     uint64_t segment_bytes;
@@ -189,6 +189,7 @@ chunk_builder *chunk_builder_open(const chunk_builder_options *options)
 {
     chunk_builder *b = td_alloc_zero(1, sizeof *b);
     b->options = with_defaults(options);
+    b->segment_number = b->options.segment_count;
     /* Options may only lower the bounds, which readers rely on. */
     const chunk_builder_options *o = &b->options;
     TD_ASSERT(o->target_bytes <= LIMIT_CHUNK_BYTES - LIMIT_FRAME_BYTES - CHUNK_SLACK_BYTES);
@@ -238,7 +239,7 @@ static int is_segment_over(const chunk_builder *b, uint64_t recv_ns)
 {
     const chunk_builder_options *o = &b->options;
     /* A segment whose first message failed to append is still empty. */
-    if (b->segment_number == 0 || b->segment_messages == 0)
+    if (b->segment_messages == 0)
         return 1;
     if (!o->spans_hours && recv_ns / NS_PER_HOUR != b->segment_first_ns / NS_PER_HOUR)
         return 1;
@@ -272,7 +273,7 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns)
     TD_ASSERT(recv_ns >= b->last_ns);
     TD_ASSERT(b->pending_count == 0);
     TD_ASSERT(b->raw.size == 0);
-    if (b->segment_messages > 0 || b->segment_number == 0)
+    if (b->segment_messages > 0 || b->segment_number == b->options.segment_count)
         b->segment_number++;
     b->segment_first_ns = recv_ns;
     b->segment_messages = 0;

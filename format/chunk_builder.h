@@ -34,6 +34,7 @@ typedef struct chunk_builder_options {
     uint32_t segment_chunks_max; /* LIMIT_SEGMENT_CHUNKS */
     uint64_t segment_index_max; /* sum of the chunks' channel counts; LIMIT_SEGMENT_INDEX_ENTRIES */
     uint32_t segment_channels_max; /* LIMIT_SEGMENT_CHANNELS */
+    uint32_t segment_count;        /* segments before the first one that is built */
     uint8_t spans_hours; /* 1: a segment may span hours, for a file outside of an archive */
 } chunk_builder_options;
 

@@ -40,7 +40,12 @@ static const unsigned NEXT_STATES[] = {
 };
 
 /* Stop requested by connection_stop; the state becomes STOPPED when the connection has ended. */
-typedef enum stop_request { STOP_NONE, STOP_ORDERLY, STOP_DISCARDING } stop_request;
+typedef enum stop_request {
+    STOP_NONE,
+    STOP_ORDERLY,
+    STOP_REPLACED, /* as STOP_ORDERLY, and another process has taken over */
+    STOP_DISCARDING
+} stop_request;
 
 /* From its greatest age on, a connection looks this often whether another one has taken over, which
  * must have had its topics for SETTLED_NS. */
@@ -563,13 +568,18 @@ static void request_tick(connection *self, uint64_t mono_ns)
     }
 }
 
+int connection_is_settled(const connection *self)
+{
+    return self->state == STATE_LIVE && self->stop == STOP_NONE && self->granted_ns != 0 &&
+           self->granted_ns + SETTLED_NS <= intake_now_ns(self->options.env->intake) &&
+           self->granted_ns <= self->slot.complete_ns;
+}
+
 /* 1 if this connection has all topics of the other one, is complete since then, and has received
  * data if the other one has. */
 static int has_taken_over(const connection *self, const connection *from)
 {
-    return self->state == STATE_LIVE && self->stop == STOP_NONE && self->granted_ns != 0 &&
-           self->granted_ns + SETTLED_NS <= intake_now_ns(self->options.env->intake) &&
-           self->granted_ns <= self->slot.complete_ns &&
+    return connection_is_settled(self) &&
            (self->last_data_ns != 0 || from->last_data_ns < self->granted_ns) &&
            subscriber_covers(self->subscriber, from->subscriber);
 }
@@ -725,10 +735,11 @@ static void on_open_ended(connection *self, const wire_end *end)
     const event disconnect = {.code = end->close_code,
                               .sent_code = end->sent_code,
                               .by = is_by_us ? "us" : "peer",
-                              .cause = self->state == STATE_STALE ? "stale"
-                                       : self->state == STATE_REPLACED
-                                           ? EVENT_CAUSE_REPLACED
-                                           : wire_cause_name(end->cause)};
+                              .cause =
+                                  self->state == STATE_STALE ? "stale"
+                                  : self->state == STATE_REPLACED || self->stop == STOP_REPLACED
+                                      ? EVENT_CAUSE_REPLACED
+                                      : wire_cause_name(end->cause)};
     (void)recorded_conn_end(&self->conn, &disconnect, end->close_reason);
     intake_closed(self->conn.intake, &self->slot);
     if (self->stop != STOP_NONE || self->state == STATE_REPLACED)
@@ -898,6 +909,18 @@ void connection_start(connection *self)
     connect_now(self);
 }
 
+void connection_set_last_number(connection *self, uint32_t conn)
+{
+    if (conn > self->slot.conn)
+        self->slot.conn = conn;
+}
+
+void connection_restate(const connection *self)
+{
+    if (self->granted_ns != 0)
+        open_gaps_restate(self->options.gaps, self->slot.shard, self->slot.conn, self->granted_ns);
+}
+
 int connection_is_slot(const connection *self, uint16_t feed_index, uint32_t line, uint32_t shard)
 {
     return self->options.feed_index == feed_index && self->options.line == line &&
@@ -980,7 +1003,8 @@ void connection_stop(connection *self, connection_stop_mode mode)
     if (mode == CONNECTION_STOP_AT_ONCE)
         self->stop = STOP_DISCARDING;
     else if (is_first)
-        self->stop = STOP_ORDERLY;
+        self->stop = mode == CONNECTION_STOP_REPLACED && self->state == STATE_LIVE ? STOP_REPLACED
+                                                                                   : STOP_ORDERLY;
     if (!is_first)
         return;
     wire_timer_cancel(&self->timer);
@@ -991,7 +1015,7 @@ void connection_stop(connection *self, connection_stop_mode mode)
     /* Frames that the exchange sends before it closes are still recorded. If it also answers this
      * ping, everything until now is complete, and the gap to the next session begins here. */
     if ((self->state == STATE_SUBSCRIBING || self->state == STATE_LIVE) &&
-        self->last_data_ns != 0 && self->stop == STOP_ORDERLY)
+        self->last_data_ns != 0 && self->stop != STOP_DISCARDING)
         send_ping(self);
     wire_close(self->wire, CLOSE_NORMAL, td_bytes_of(NULL, 0));
 }

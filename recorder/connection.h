@@ -76,6 +76,15 @@ connection *connection_open(const connection_options *options);
 /* Start to connect. From now on the slot reconnects by itself. It must be idle. */
 void connection_start(connection *self);
 
+/* The slot's connections have used the numbers up to this one: the next one gets a higher one. */
+void connection_set_last_number(connection *self, uint32_t conn);
+
+/* 1 if the connection has all topics that it asked for, and is complete since some seconds: it can
+ * take over from another process. connection_restate: it has, so tell the open gaps again which
+ * topics are granted. */
+int connection_is_settled(const connection *self);
+void connection_restate(const connection *self);
+
 /* Subscribe to a topic more (its number in the feed's subscription), which follows the slot's last
  * topic or has ended; end a topic, for a reason that is recorded. The requests are sent by
  * connection_send_changes, or when the slot connects. */
@@ -89,9 +98,11 @@ void connection_renew_topic(connection *self, size_t topic);
 
 /* Close for good with a close frame; connection_get_status reports is_down afterwards. Frames that
  * arrive before the peer has closed are recorded with CONNECTION_STOP_ORDERLY, and discarded with
- * CONNECTION_STOP_AT_ONCE, which also overrides an orderly stop. */
+ * CONNECTION_STOP_AT_ONCE, which also overrides an orderly stop. CONNECTION_STOP_REPLACED: in
+ * order; a connection of another process has taken over, so nothing is missing. */
 typedef enum connection_stop_mode {
     CONNECTION_STOP_ORDERLY,
+    CONNECTION_STOP_REPLACED,
     CONNECTION_STOP_AT_ONCE
 } connection_stop_mode;
 void connection_stop(connection *self, connection_stop_mode mode);

@@ -9,6 +9,7 @@
 #include "schema/topic.h"
 
 static const char CLOCK_BEHIND[] = "the next session's clock was earlier than this moment";
+static const char TAKEN_OVER[] = "another process had taken over before this moment";
 static const char NOT_SUBSCRIBED[] = "no longer subscribed";
 
 enum { SHARD_WORDS = LIMIT_FEED_SLOTS / 64 };
@@ -37,7 +38,9 @@ struct open_gaps {
     open_gaps_options options;
     wanted_topic *topics; /* in the order of the subscription */
     size_t topic_count;
-    uint8_t has_moved; /* 1: a topic is on another shard than in earlier sessions */
+    const uint8_t *is_mine; /* of open_gaps_continue; else NULL */
+    uint8_t is_continued;   /* 1: open_gaps_continue was called */
+    uint8_t has_moved;      /* 1: a topic is on another shard than in earlier sessions */
     open_row *rows;
     size_t row_count;
     gap_list begun;
@@ -70,7 +73,7 @@ static void end_row(open_gaps *self, size_t index, uint64_t to_ns)
     int is_ahead = ended.from_ns > to_ns;
     ended.to_ns = is_ahead ? ended.from_ns : to_ns;
     if (is_ahead)
-        ended.detail = CLOCK_BEHIND;
+        ended.detail = self->is_continued ? TAKEN_OVER : CLOCK_BEHIND;
     self->options.emit(self->options.user, self->options.feed_index, &ended);
     drop_row(self, index);
 }
@@ -204,8 +207,10 @@ static int is_of_feed(const open_gaps *self, const gap_row *row)
 
 /* 1 if this line continues an earlier session's line: the one with its number, and line 0 also the
  * lines that no connection of this session begins with. */
-static int continues_line(const open_gaps *self, uint32_t line)
+static int continues_line(const open_gaps *self, uint32_t line, uint32_t shard)
 {
+    if (self->is_mine != NULL)
+        return shard < LIMIT_FEED_SLOTS && self->is_mine[shard];
     return self->options.line == (line < self->options.feed->lines ? line : 0);
 }
 
@@ -259,7 +264,8 @@ static void read_past(open_gaps *self)
             continue;
         TD_ASSERT(from->slot < past->slot_count);
         const past_slot *slot = &past->slots[from->slot];
-        int is_same = continues_line(self, slot->line) && slot->shard == self->topics[topic].shard;
+        int is_same = continues_line(self, slot->line, slot->shard) &&
+                      slot->shard == self->topics[topic].shard;
         self->topics[topic].is_recorded = 1;
         if (is_abandoned(self, slot))
             continue;
@@ -330,7 +336,7 @@ static void add_ledger(open_gaps *self)
     const gap_list *ledger = self->options.ledger;
     for (size_t i = 0; i < ledger->count; i++)
         if (ledger->rows[i].to_ns == GAP_OPEN && is_of_feed(self, &ledger->rows[i]) &&
-            continues_line(self, ledger->rows[i].line))
+            continues_line(self, ledger->rows[i].line, ledger->rows[i].shard))
             add_earlier(self, &ledger->rows[i]);
 }
 
@@ -378,7 +384,9 @@ static void open_for_slots(open_gaps *self)
 {
     for (size_t i = 0; i < self->options.past->slot_count; i++) {
         const past_slot *slot = &self->options.past->slots[i];
-        if (continues_line(self, slot->line) && !past_slot_is_replaced(slot) &&
+        int is_replaced = self->is_continued ? slot->replaced_ns >= slot->last_any_ns
+                                             : past_slot_is_replaced(self->options.past, slot);
+        if (continues_line(self, slot->line, slot->shard) && !is_replaced &&
             !has_open_gap(self, slot) && !is_abandoned(self, slot))
             open_for_slot(self, slot);
     }
@@ -569,6 +577,33 @@ open_gaps *open_gaps_open(const open_gaps_options *options)
     self->options.past = NULL;
     self->options.ledger = NULL;
     return self;
+}
+
+void open_gaps_continue(open_gaps *self, const feed_slots *past, const gap_list *ledger,
+                        const uint8_t is_mine[LIMIT_FEED_SLOTS], uint64_t start_ns)
+{
+    self->options.past = past;
+    self->options.ledger = ledger;
+    self->options.start_ns = start_ns;
+    self->is_mine = is_mine;
+    self->is_continued = 1;
+    read_past(self);
+    add_ledger(self);
+    open_for_slots(self);
+    self->options.past = NULL;
+    self->options.ledger = NULL;
+    self->is_mine = NULL;
+}
+
+void open_gaps_restate(open_gaps *self, uint32_t shard, uint32_t conn, uint64_t granted_ns)
+{
+    open_gaps_answered(self, shard, granted_ns);
+    for (size_t i = 0; i < self->topic_count; i++) {
+        if (self->topics[i].shard == shard && self->topics[i].is_granted)
+            open_gaps_granted(self, i, granted_ns);
+        else if (self->topics[i].shard == shard && self->topics[i].is_recorded)
+            open_gaps_withdrawn(self, i, conn, granted_ns); /* the other process had it */
+    }
 }
 
 void open_gaps_close(open_gaps *self)

@@ -48,6 +48,14 @@ void open_gaps_close(open_gaps *self);
  * function. */
 const gap_row *open_gaps_begun(const open_gaps *self, size_t *count);
 
+/* The slots of a line have taken over from another process, whose past is known only now: do what
+ * open_gaps_open does with it, without rows for slots that were replaced. is_mine: 1 for each shard
+ * whose past this line continues. Then call open_gaps_restate for each shard that is live, with the
+ * time since when its topics are granted. */
+void open_gaps_continue(open_gaps *self, const feed_slots *past, const gap_list *ledger,
+                        const uint8_t is_mine[LIMIT_FEED_SLOTS], uint64_t start_ns);
+void open_gaps_restate(open_gaps *self, uint32_t shard, uint32_t conn, uint64_t granted_ns);
+
 /* The subscription has more topics than before: take those that follow. They were not recorded
  * before, so they have no gap. */
 void open_gaps_added(open_gaps *self);

@@ -53,6 +53,8 @@ struct supervisor {
     uint64_t started_mono_ns;
     uint64_t split_mono_ns;       /* when open gaps of lines are split next */
     atomic_int is_stop_requested; /* release/acquire; also set by a signal handler */
+    uint64_t prepared_mono_ns;    /* until then another process may take over */
+    uint8_t is_replaced;          /* 1: it stops because another process has taken over */
     uint8_t is_clock_wrong;       /* 1: it stops because the wall clock was set back */
     td_result result;             /* the failure that stops it, or TD_OK */
     td_err err;
@@ -253,6 +255,8 @@ static connection *find_idle(void *user, const connection *by)
 {
     const supervisor *self = user;
     const uint16_t feed = connection_feed(by);
+    if (clock_mono_ns(self->options.clock) < self->prepared_mono_ns)
+        return NULL; /* the free lines are the other process's */
     for (size_t line = 0; line < line_count(self, feed); line++) {
         connection *other = find_slot(self, feed, line, connection_shard(by));
         if (other != NULL && connection_get_status(other).is_idle)
@@ -332,23 +336,31 @@ static void warn_of_clock(const supervisor *self, archive_view *view)
                 end, ahead);
 }
 
+static td_result open_recording(supervisor *self, td_err *err)
+{
+    const takeover *of = self->options.replaces;
+    const recording_options options = {
+        .session = of != NULL ? of->session : archive_session(self->options.archive),
+        .verb = "record",
+        .config = &self->options.config->pipeline,
+        .redactors = self->redactors,
+        .clock = self->options.clock,
+        .log = self->options.log,
+        .durable = on_durable,
+        .found = on_found,
+        .pause = pause_all,
+        .resume = resume_all,
+        .user = self};
+    return recording_open(&options, &self->recording, err);
+}
+
 /* Begin the session, and open each feed's gaps. */
 static td_result open_session(supervisor *self, td_err *err)
 {
     const recorder_config *config = self->options.config;
-    const recording_options options = {.archive = self->options.archive,
-                                       .config = &config->pipeline,
-                                       .redactors = self->redactors,
-                                       .clock = self->options.clock,
-                                       .log = self->options.log,
-                                       .durable = on_durable,
-                                       .found = on_found,
-                                       .pause = pause_all,
-                                       .resume = resume_all,
-                                       .user = self};
-    td_result rc = recording_open(&options, &self->recording, err);
     gap_list ledger = {0};
     archive_view *view = NULL;
+    td_result rc = recording_begin(self->recording, self->options.archive, 0, err);
     if (rc == TD_OK)
         rc = archive_view_open(self->options.archive, VIEW_ALL, NULL, &view, err);
     if (rc == TD_OK)
@@ -360,6 +372,47 @@ static td_result open_session(supervisor *self, td_err *err)
     archive_view_close(view);
     gap_list_fini(&ledger);
     return rc == TD_OK ? recording_start(self->recording, err) : rc;
+}
+
+static int is_wanted(const recorder_config *config, const char *feed)
+{
+    for (size_t i = 0; i < config->feed_count; i++)
+        if (strcmp(config->feeds[i].name, feed) == 0)
+            return 1;
+    return 0;
+}
+
+/* Prepare to record beside the recorder that is replaced: the past is read when it has ended. */
+static td_result open_beside(supervisor *self, td_err *err)
+{
+    const feed_slots no_past = {0};
+    const gap_list no_ledger = {0};
+    const recorder_config *config = self->options.config;
+    const takeover *of = self->options.replaces;
+    for (size_t i = 0; i < of->slot_count; i++)
+        if (!is_wanted(config, of->slots[i].feed)) {
+            td_err_set(err, TD_E_INVALID, "feed '%s' of the running recorder is not configured",
+                       of->slots[i].feed);
+            td_err_hint(err, "end it with 'tapedeck ctl %s reload' first",
+                        archive_path(self->options.archive));
+            return TD_E_INVALID;
+        }
+    for (size_t i = 0; i < config->feed_count; i++) {
+        const char *feed = config->feeds[i].name;
+        uint32_t count = takeover_shard_count(of, feed);
+        if (count == self->feeds[i].subscription.shard_count) {
+            open_gaps_of_feed(self, i, &no_past, &no_ledger, of->start_ns);
+            continue;
+        }
+        td_err_set(err, TD_E_INVALID,
+                   "feed '%s' needs %" PRIu32 " connections, and has %" PRIu32
+                   " in the running recorder",
+                   feed, self->feeds[i].subscription.shard_count, count);
+        td_err_hint(err, "only a recorder of the same topics is replaced: change them with "
+                         "'tapedeck ctl reload', or stop that recorder");
+        return TD_E_INVALID;
+    }
+    return TD_OK;
 }
 
 static void open_slot(supervisor *self, size_t feed_index, uint16_t line, uint32_t shard)
@@ -385,7 +438,14 @@ static void open_slot(supervisor *self, size_t feed_index, uint16_t line, uint32
     td_random_system(&options.seed, sizeof options.seed);
     self->connections =
         td_array_grow(self->connections, self->connection_count, sizeof(connection *));
-    self->connections[self->connection_count++] = connection_open(&options);
+    connection *made = connection_open(&options);
+    self->connections[self->connection_count++] = made;
+    const takeover_slot *before =
+        self->options.replaces == NULL
+            ? NULL
+            : takeover_find(self->options.replaces, options.feed->name, line, shard);
+    if (before != NULL)
+        connection_set_last_number(made, before->conn);
 }
 
 /* Open the slots of a shard, one for each number of a line. */
@@ -395,11 +455,20 @@ static void open_shard(supervisor *self, size_t feed_index, uint32_t shard)
         open_slot(self, feed_index, (uint16_t)line, shard);
 }
 
-/* Start a slot for each line of a shard; the others are idle until they take over. */
+/* Let a slot run for each line of a shard; the others are idle until they take over. */
 static void start_shard(const supervisor *self, size_t feed_index, uint32_t shard)
 {
-    for (size_t line = 0; line < self->options.config->feeds[feed_index].lines; line++)
-        connection_start(find_slot(self, feed_index, line, shard));
+    size_t missing = self->options.config->feeds[feed_index].lines;
+    for (size_t line = 0; line < line_count(self, feed_index); line++)
+        missing -=
+            missing > 0 && !connection_get_status(find_slot(self, feed_index, line, shard)).is_idle;
+    for (size_t line = 0; line < line_count(self, feed_index) && missing > 0; line++) {
+        connection *slot = find_slot(self, feed_index, line, shard);
+        if (!connection_get_status(slot).is_idle)
+            continue;
+        connection_start(slot);
+        missing--;
+    }
 }
 
 static void open_slots(supervisor *self)
@@ -575,7 +644,9 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     if (rc == TD_OK)
         rc = open_feeds(self, err);
     if (rc == TD_OK)
-        rc = open_session(self, err);
+        rc = open_recording(self, err);
+    if (rc == TD_OK)
+        rc = options->replaces == NULL ? open_session(self, err) : open_beside(self, err);
     for (size_t i = 0; rc == TD_OK && i < options->config->feed_count; i++)
         open_http(self, i);
     if (rc == TD_OK)
@@ -794,7 +865,8 @@ static void close_connections(supervisor *self)
     stop_http(self);
     split_gaps(self);
     for (size_t i = 0; i < self->connection_count; i++)
-        connection_stop(self->connections[i], CONNECTION_STOP_ORDERLY);
+        connection_stop(self->connections[i],
+                        self->is_replaced ? CONNECTION_STOP_REPLACED : CONNECTION_STOP_ORDERLY);
     while (!are_all_down(self) && clock_mono_ns(self->options.clock) < until_ns) {
         if (wire_loop_run(self->loop, TICK_NS, &err) != TD_OK)
             break;
@@ -802,18 +874,26 @@ static void close_connections(supervisor *self)
     }
 }
 
-td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err)
+/* Start what the supervisor runs, once. */
+static void start(supervisor *self, void (*start_one)(const supervisor *, size_t, uint32_t))
 {
-    td_err failure;
+    if (self->started_mono_ns != 0)
+        return;
     self->started_mono_ns = clock_mono_ns(self->options.clock);
     self->split_mono_ns = self->started_mono_ns + SPLIT_NS;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         recording_begin_feed(self->recording, (uint16_t)i);
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++)
-            start_shard(self, i, shard);
+            start_one(self, i, shard);
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         http_feed_start(self->feeds[i].http);
+}
+
+td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err)
+{
+    td_err failure;
+    start(self, start_shard);
     set_serving(self, 1);
     keep_first(self, serve_loop(self, &failure), &failure);
     set_serving(self, 0);
@@ -825,6 +905,257 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     if (self->result != TD_OK && err != NULL)
         *err = self->err;
     return self->result;
+}
+
+/* ---- replacing another process ---- */
+
+/* Start the slot of a line that the running recorder does not use. */
+static void start_beside(const supervisor *self, size_t feed_index, uint32_t shard)
+{
+    uint32_t line =
+        takeover_free_line(self->options.replaces, self->options.config->feeds[feed_index].name,
+                           shard, (uint32_t)line_count(self, feed_index));
+    connection *slot = find_slot(self, feed_index, line, shard);
+    if (slot != NULL) /* else wait_until_settled fails */
+        connection_start(slot);
+}
+
+static size_t settled_count(const supervisor *self)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->connection_count; i++)
+        count += (size_t)connection_is_settled(self->connections[i]);
+    return count;
+}
+
+static td_result turn(supervisor *self, td_err *err)
+{
+    td_result rc = wire_loop_run(self->loop, TICK_NS, err);
+    intake_tick(recording_intake(self->recording));
+    return rc;
+}
+
+static td_result wait_until_settled(supervisor *self, td_err *err)
+{
+    const uint64_t until_ns = self->started_mono_ns + TAKEOVER_NS / 2;
+    size_t shard_count = 0;
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        shard_count += self->feeds[i].subscription.shard_count;
+    while (settled_count(self) < shard_count) {
+        td_result rc = turn(self, err);
+        if (rc != TD_OK)
+            return rc;
+        if (self->result != TD_OK) {
+            *err = self->err;
+            return self->result;
+        }
+        if (atomic_load_explicit(&self->is_stop_requested, memory_order_acquire))
+            return td_err_set(err, TD_E_BUSY, "stopped before the running recorder was replaced");
+        if (clock_mono_ns(self->options.clock) >= until_ns)
+            return td_err_set(err, TD_E_BUSY,
+                              "only %zu of %zu connections had their topics in time; the running "
+                              "recorder records on",
+                              settled_count(self), shard_count);
+        if (recording_ring_percent(self->recording) < 50)
+            continue;
+        td_err_set(err, TD_E_BUSY,
+                   "half the ring was full before all connections had their topics; the running "
+                   "recorder records on");
+        td_err_hint(err, "give a larger --ring");
+        return TD_E_BUSY;
+    }
+    return TD_OK;
+}
+
+/* What a thread does while the network thread receives. */
+typedef struct replace_work {
+    supervisor *self;
+    archive *into;
+    feed_slots past[LIMIT_FEEDS];
+    gap_list ledger;
+    td_result result;
+    td_err err;
+    atomic_int is_done; /* release/acquire */
+} replace_work;
+
+static void *take_archive(void *arg)
+{
+    replace_work *work = arg;
+    supervisor *self = work->self;
+    const recorder_config *config = self->options.config;
+    archive_view *view = NULL;
+    const archive_options opening = {.io = archive_io(self->options.archive),
+                                     .clock = self->options.clock,
+                                     .log = self->options.log,
+                                     .verb = "record",
+                                     .session = self->options.replaces->session};
+    td_result rc =
+        takeover_open(&opening, archive_path(self->options.archive), &work->into, &work->err);
+    if (rc == TD_OK)
+        rc = recording_begin(self->recording, work->into, self->options.replaces->start_ns,
+                             &work->err);
+    if (rc == TD_OK)
+        rc = archive_view_open(work->into, VIEW_ALL, NULL, &view, &work->err);
+    if (rc == TD_OK)
+        archive_gaps_of(view, &work->ledger);
+    for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
+        rc = read_past(view, &config->feeds[i], &self->feeds[i], clock_wall_ns(self->options.clock),
+                       &work->past[i], &work->err);
+    archive_view_close(view);
+    work->result = rc;
+    atomic_store_explicit(&work->is_done, 1, memory_order_release);
+    wire_loop_wake(self->loop);
+    return NULL;
+}
+
+/* Tell the running recorder to end, and take its archive, on another thread. */
+static td_result run_take_archive(supervisor *self, replace_work *work, td_err *err)
+{
+    pthread_t thread;
+    td_result turned = TD_OK;
+    int failure = pthread_create(&thread, NULL, take_archive, work);
+    if (failure != 0)
+        return td_err_set_os(err, failure, "cannot start a thread");
+    while (turned == TD_OK && !atomic_load_explicit(&work->is_done, memory_order_acquire))
+        turned = turn(self, err);
+    pthread_join(thread, NULL);
+    if (turned != TD_OK || work->result == TD_OK)
+        return turned;
+    return td_err_pass(err, work->result, &work->err);
+}
+
+/* Continue the gaps and numbers of a feed where the other process ended. */
+static td_result continue_feed(supervisor *self, const replace_work *work, size_t index,
+                               td_err *err)
+{
+    const uint64_t now_ns = intake_now_ns(recording_intake(self->recording));
+    archive_writer *writer = recording_writer(self->recording);
+    pipeline_feed *feed = &self->options.config->pipeline.feeds[index];
+    const feed_slots *past = &work->past[index];
+    td_result rc = TD_OK;
+    feed->segment_count = archive_writer_last_number(writer, feed->name);
+    feed->alone_ns = now_ns;
+    for (size_t line = 0; rc == TD_OK && line < line_count(self, index); line++) {
+        uint8_t is_mine[LIMIT_FEED_SLOTS] = {0};
+        size_t count = 0;
+        open_gaps *gaps = self->feeds[index].gaps[line];
+        for (uint32_t shard = 0; shard < self->feeds[index].subscription.shard_count; shard++)
+            is_mine[shard] = !connection_get_status(find_slot(self, index, line, shard)).is_idle;
+        open_gaps_continue(gaps, past, &work->ledger, is_mine, now_ns);
+        const gap_row *begun = open_gaps_begun(gaps, &count);
+        rc = archive_writer_put_gaps(writer, begun, count, err);
+    }
+    for (size_t i = 0; i < past->slot_count; i++) {
+        connection *slot = find_slot(self, index, past->slots[i].line, past->slots[i].shard);
+        if (slot != NULL && connection_get_status(slot).is_idle)
+            connection_set_last_number(slot, past->slots[i].conn);
+    }
+    return rc;
+}
+
+static td_result continue_session(supervisor *self, const replace_work *work, td_err *err)
+{
+    const recorder_config *config = self->options.config;
+    td_result rc = TD_OK;
+    self->options.archive = work->into;
+    for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
+        rc = continue_feed(self, work, i, err);
+    if (rc == TD_OK)
+        rc = recording_start(self->recording, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < self->connection_count; i++)
+        connection_restate(self->connections[i]);
+    for (size_t i = 0; i < config->feed_count; i++)
+        for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++)
+            start_shard(self, i, shard);
+    self->options.replaces = NULL;
+    return TD_OK;
+}
+
+td_result supervisor_take_over(supervisor *self, archive **into, td_err *err)
+{
+    TD_ASSERT(self->options.replaces != NULL);
+    replace_work *work = td_alloc_zero(1, sizeof *work); /* too large for a stack */
+    work->self = self;
+    start(self, start_beside);
+    td_result rc = wait_until_settled(self, err);
+    if (rc == TD_OK)
+        rc = run_take_archive(self, work, err);
+    *into = work->into;
+    if (rc == TD_OK)
+        rc = continue_session(self, work, err);
+    for (size_t i = 0; i < LIMIT_FEEDS; i++)
+        feed_slots_fini(&work->past[i]);
+    gap_list_fini(&work->ledger);
+    td_free(work);
+    return rc;
+}
+
+/* ---- being replaced by another process ---- */
+
+/* 1 if each shard has one connection per line: none is being replaced. */
+static int has_free_lines(const supervisor *self)
+{
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++) {
+            size_t idle = 0;
+            for (size_t line = 0; line < line_count(self, i); line++)
+                idle += connection_get_status(find_slot(self, i, line, shard)).is_idle;
+            if (idle == 0 && !self->options.config->feeds[i].is_removed)
+                return 0;
+        }
+    return 1;
+}
+
+static void prepare_replace(supervisor *self, void *work)
+{
+    takeover *out = work;
+    if (!has_free_lines(self))
+        return;
+    (void)snprintf(out->session, sizeof out->session, "%s", archive_session(self->options.archive));
+    out->start_ns = recording_start_ns(self->recording);
+    for (size_t i = 0; i < self->connection_count; i++) {
+        const connection_status at = connection_get_status(self->connections[i]);
+        takeover_slot slot = {.line = connection_line(self->connections[i]),
+                              .shard = connection_shard(self->connections[i]),
+                              .conn = at.connects,
+                              .is_idle = at.is_idle};
+        (void)snprintf(slot.feed, sizeof slot.feed, "%s",
+                       self->options.config->feeds[at.feed_index].name);
+        if (!self->options.config->feeds[at.feed_index].is_removed)
+            takeover_add(out, &slot);
+    }
+    self->prepared_mono_ns = clock_mono_ns(self->options.clock) + TAKEOVER_NS;
+}
+
+td_result supervisor_prepare_replace(supervisor *self, takeover *out, td_err *err)
+{
+    *out = (takeover){0};
+    td_result rc = call(self, prepare_replace, out, err);
+    if (rc == TD_OK && out->slot_count == 0)
+        rc = td_err_set(err, TD_E_BUSY,
+                        "no line is free: a connection is being replaced at its greatest age, or "
+                        "max_age is 0");
+    return rc;
+}
+
+static void stop_replaced(supervisor *self, void *work)
+{
+    uint8_t *is_prepared = work;
+    *is_prepared = clock_mono_ns(self->options.clock) < self->prepared_mono_ns;
+    self->is_replaced = *is_prepared;
+    if (*is_prepared)
+        supervisor_stop(self);
+}
+
+td_result supervisor_stop_replaced(supervisor *self, td_err *err)
+{
+    uint8_t is_prepared = 0;
+    td_result rc = call(self, stop_replaced, &is_prepared, err);
+    if (rc == TD_OK && !is_prepared)
+        rc = td_err_set(err, TD_E_BUSY, "the other process took too long");
+    return rc;
 }
 
 /* ---- status, rotation ---- */

@@ -13,6 +13,7 @@
 #include "format/chain.h"
 #include "recorder/config.h"
 #include "recorder/pipeline/recording.h"
+#include "recorder/takeover.h"
 
 typedef struct supervisor supervisor;
 
@@ -27,8 +28,10 @@ typedef struct supervisor_status {
 } supervisor_status;
 
 typedef struct supervisor_options {
-    archive *archive;        /* open for appending; borrowed, like the other pointers */
-    recorder_config *config; /* changed by supervisor_reload */
+    archive *archive;         /* open for appending, or for reading with `replaces`; borrowed, like
+                                 the other pointers */
+    const takeover *replaces; /* what the running recorder answered; NULL: none is replaced */
+    recorder_config *config;  /* changed by supervisor_reload */
     td_clock clock;
     const td_log *log;
     uint64_t clock_session_mono_ns; /* before this time the clock does not end the session */
@@ -44,6 +47,13 @@ typedef struct supervisor_options {
  * min_free is free, and nothing was written. */
 TD_MUST_USE td_result supervisor_open(const supervisor_options *options, supervisor **out,
                                       td_err *err);
+
+/* With `replaces`: connect, and take over from the running recorder once all connections have their
+ * topics. *into gets the archive, open for appending; the caller closes it after the supervisor.
+ * Any failure before the running recorder was told to end leaves it as it is. TD_E_BUSY: it did not
+ * end in time, or there is too little time or space in the ring; TD_E_INVALID: its feeds are not
+ * those of the configuration; TD_E_CANCELLED: supervisor_stop was called. */
+TD_MUST_USE td_result supervisor_take_over(supervisor *self, archive **into, td_err *err);
 
 /* Record until one of these happens:
  *
@@ -81,6 +91,11 @@ typedef struct supervisor_feed {
 TD_MUST_USE td_result supervisor_get_status(supervisor *self, supervisor_status *out,
                                             supervisor_feed feeds[LIMIT_FEEDS], size_t *feed_count,
                                             td_err *err);
+
+/* Prepare to be replaced by another process (takeover.h). TD_E_BUSY: also if a connection is being
+ * replaced. The caller frees *out. supervisor_stop_replaced: stop, because it has taken over. */
+TD_MUST_USE td_result supervisor_prepare_replace(supervisor *self, takeover *out, td_err *err);
+TD_MUST_USE td_result supervisor_stop_replaced(supervisor *self, td_err *err);
 
 /* Let each feed's next message begin a segment. */
 TD_MUST_USE td_result supervisor_rotate(supervisor *self, td_err *err);

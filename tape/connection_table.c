@@ -249,9 +249,10 @@ void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_n
     if (ev->kind == EVENT_CLOCK && ev->state != NULL && strcmp(ev->state, "held") == 0)
         feed->is_clock_held = 1;
 
-    if (ev->kind == EVENT_SEGMENT) { /* it lists all open connections */
+    if (ev->kind == EVENT_SEGMENT) {
+        const int is_beside = ev->state != NULL && strcmp(ev->state, EVENT_STATE_BESIDE) == 0;
         for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next)
-            slot->is_open = 0;
+            slot->is_open = (uint8_t)(slot->is_open && is_beside); /* else it lists all open ones */
         for (size_t i = 0; i < ev->slot_count; i++) {
             const event_slot *from = &ev->slots[i];
             session_slot *slot = connection_table_get_slot(feed, from->line, from->shard);

@@ -422,8 +422,9 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
         }
         if (TD_UNLIKELY(frame->is_lead_in) && frame->recv_ns < item.from->feed->resumed_ns)
             continue; /* the loaded states include it */
-        if (TD_UNLIKELY(item.from->feed->has_lines) && c->lines != NULL &&
-            lines_has_stream(item.from->slot, frame)) {
+        /* A tail reader learns of another line when it has returned frames that the line brings. */
+        if (TD_UNLIKELY(item.from->feed->has_lines || c->reading.is_following) &&
+            c->lines != NULL && lines_has_stream(item.from->slot, frame)) {
             if (lacks_begin(c, item.from->slot, frame))
                 continue;
             c->has_lines = 1;

@@ -228,9 +228,12 @@ static int is_live(const stream_line *line)
     return line->conn != NULL && line->conn->slot->now == line->conn && line->conn->slot->is_open;
 }
 
-/* 1 if another line delivers the stream. */
+/* 1 if another line delivers the stream, or has delivered it until after this frame: a tail reader
+ * gets the first frames of a process that takes over when the other one has ended. */
 static int is_delivered(const line_stream *of, const stream_line *by, uint64_t now_ns)
 {
+    if (now_ns < of->last_ns)
+        return 1;
     if (now_ns > of->last_ns + SILENCE_NS)
         return 0;
     for (size_t i = 0; i < LINES_MAX; i++)
@@ -444,9 +447,8 @@ static td_result get_channel(line_streams *self, const frame_channel *from, fram
 
 int lines_has_stream(const session_slot *slot, const frame_ref *frame)
 {
-    return slot->feed->has_lines && frame->channel->stream != FRAME_NO_STREAM &&
-           frame->channel->info.line < LINES_MAX && slot->now != &slot->none &&
-           (frame->row == NULL || frame->row->type != MSG_ORDER_ENTRY);
+    return frame->channel->stream != FRAME_NO_STREAM && frame->channel->info.line < LINES_MAX &&
+           slot->now != &slot->none && (frame->row == NULL || frame->row->type != MSG_ORDER_ENTRY);
 }
 
 td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *frame, td_err *err)

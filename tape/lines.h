@@ -50,9 +50,10 @@ void lines_close(line_streams *self);
 /* Forget all frames, to read from another time. */
 void lines_rewind(line_streams *self);
 
-/* Give the next frame of a feed that has several lines (session_feed.has_lines), in the order of
- * time. Then call lines_next until it returns NULL. The frame stays in use until then. TD_E_LIMIT:
- * too many channels. */
+/* Give the next frame of a feed that has several lines, or may get them (session_feed.has_lines),
+ * in the order of time, except for frames of a connection that another process has brought late.
+ * Then call lines_next until it returns NULL. The frame stays in use until then. TD_E_LIMIT: too
+ * many channels. */
 TD_MUST_USE td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *frame,
                                  td_err *err);
 
@@ -61,7 +62,7 @@ TD_MUST_USE td_result lines_give(line_streams *self, const session_slot *slot, f
  * must be read again. */
 frame_ref *lines_next(line_streams *self, const session_slot **as);
 
-/* 1 if the frame is given to lines_give: data of a topic, of a feed with lines. Answers to requests
+/* 1 if the frame is given to lines_give: data of a topic. Answers to requests
  * are not, because only the connection that asked gets them. */
 int lines_has_stream(const session_slot *slot, const frame_ref *frame);
 

@@ -24,6 +24,7 @@
 typedef struct record_choice {
     const char *config_file;
     uint8_t only_checks;
+    uint8_t replaces;
 } record_choice;
 
 static const option_row CHOICE_ROWS[] = {
@@ -32,6 +33,10 @@ static const option_row CHOICE_ROWS[] = {
      OPTION_INTO(record_choice, config_file),
      .metavar = "FILE",
      .help = "record the feeds of this YAML file"},
+    {.long_name = "replace",
+     OPTION_INTO(record_choice, replaces),
+     .help = "take over from the recorder of this archive: connect, then let it end, and\n"
+             "continue its session; no frame is missing. Without one: as usual"},
 };
 
 static const option_row CHECK_ROWS[] = {
@@ -347,11 +352,28 @@ static td_result run_reached(record_line *line, supervisor *recorder, archive *i
     return rc;
 }
 
-static td_result run(record_ui *ui, archive *into, record_line *line, const td_log *log,
-                     supervisor_status *final, td_err *err)
+/* Take over from the running recorder. *into becomes the archive, open for appending. */
+static td_result take_over(supervisor *recorder, archive **into, td_err *err)
+{
+    reached_session reached = {.recorder = recorder};
+    stop_signal *signals = NULL;
+    td_result rc = stop_signal_open(&(stop_signal_calls){.stop = stop_recorder, .user = &reached},
+                                    &signals, err);
+    if (rc == TD_OK)
+        rc = supervisor_take_over(recorder, into, err);
+    stop_signal_close(signals);
+    return rc;
+}
+
+/* of: what the running recorder answered, to replace it, and then *into is open for reading first;
+ * NULL: none is replaced. */
+static td_result run(record_ui *ui, archive **into, const takeover *of, record_line *line,
+                     const td_log *log, supervisor_status *final, td_err *err)
 {
     supervisor *recorder = NULL;
-    supervisor_options options = {.archive = into,
+    archive *past = of == NULL ? NULL : *into;
+    supervisor_options options = {.archive = *into,
+                                  .replaces = of,
                                   .config = &line->config,
                                   .clock = ui->clock,
                                   .log = log,
@@ -361,11 +383,29 @@ static td_result run(record_ui *ui, archive *into, record_line *line, const td_l
                                   .user = ui};
     stop_signal_block(0);
     td_result rc = supervisor_open(&options, &recorder, err);
+    if (rc == TD_OK && of != NULL) {
+        *into = NULL;
+        rc = take_over(recorder, into, err);
+    }
     if (rc == TD_OK)
-        rc = run_reached(line, recorder, into, log, final, err);
+        rc = run_reached(line, recorder, *into, log, final, err);
     supervisor_close(recorder);
+    if (past != *into)
+        archive_close(past);
     config_drop_removed(&line->config);
     return rc;
+}
+
+/* Ask the archive's recorder for what --replace needs. *has_one: 0 if none runs. */
+static td_result ask_running(const char *path, const td_log *log, takeover *of, int *has_one,
+                             td_err *err)
+{
+    td_result rc = takeover_ask(path, of, err);
+    *has_one = rc == TD_OK;
+    if (rc != TD_E_NOTFOUND)
+        return rc;
+    td_log_emit(log, TD_LOG_INFO, "no recorder is replaced: %s", err->text);
+    return TD_OK;
 }
 
 /* Run one session, from the archive's lock to its summary. */
@@ -373,13 +413,19 @@ static td_result record_session(const verb_context *context, record_ui *ui, cons
                                 record_line *line, supervisor_status *final, td_err *err)
 {
     archive *into = NULL;
+    takeover of = {0};
+    int replaces = 0;
     td_log log = report_log(context->report);
     archive_options options = {.io = io_posix(), .clock = ui->clock, .log = &log, .verb = "record"};
-    td_result rc = archive_open(&options, path, ARCHIVE_APPEND, &into, err);
+    td_result rc = line->choice.replaces ? ask_running(path, &log, &of, &replaces, err) : TD_OK;
+    line->choice.replaces = 0; /* later sessions are this process's own */
+    if (rc == TD_OK)
+        rc = archive_open(&options, path, replaces ? ARCHIVE_READ : ARCHIVE_APPEND, &into, err);
     if (rc == TD_OK) {
-        ui->session = archive_session(into);
-        rc = run(ui, into, line, &log, final, err);
+        ui->session = replaces ? of.session : archive_session(into);
+        rc = run(ui, &into, replaces ? &of : NULL, line, &log, final, err);
     }
+    takeover_fini(&of);
     progress_end(&ui->progress);
     if (rc == TD_OK)
         print_summary(ui, archive_session(into), path, final);

@@ -192,6 +192,25 @@ static td_result run_command(record_control *self, const char *command, result_w
     return rc;
 }
 
+/* Answer a request of a process that replaces this one. 0: it is none of these. */
+static int answer_takeover(const record_control *self, const char *request, td_buf *out,
+                           td_result *rc, td_err *err)
+{
+    takeover of = {0};
+    if (strcmp(request, TAKEOVER_PREPARE " text") == 0) {
+        *rc = supervisor_prepare_replace(self->recorder, &of, err);
+        if (*rc == TD_OK)
+            *rc = takeover_write(&of, out, err);
+        takeover_fini(&of);
+        return 1;
+    }
+    if (strcmp(request, TAKEOVER_END " text") != 0)
+        return 0;
+    td_log_emit(self->log, TD_LOG_INFO, "another recorder has connected, and replaces this one");
+    *rc = supervisor_stop_replaced(self->recorder, err);
+    return 1;
+}
+
 /* A stream that writes to a td_buf. */
 static ssize_t write_to_buf(void *cookie, const char *bytes, size_t size)
 {
@@ -215,7 +234,9 @@ void record_control_answer(void *user, const char *request, td_buf *out)
     (void)snprintf(command, sizeof command, "%.*s", (int)length, request); /* fits */
     output_init(&output, memory);
     result_begin(&r, &output, &form);
-    td_result rc = run_command(self, command, &r, &err);
+    td_result rc;
+    if (!answer_takeover(self, request, out, &rc, &err))
+        rc = run_command(self, command, &r, &err);
     result_end(&r);
     td_result written = output_finish(&output, rc == TD_OK ? &err : NULL);
     rc = rc == TD_OK ? written : rc;

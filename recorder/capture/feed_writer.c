@@ -57,9 +57,11 @@ feed_writer *feed_writer_open(const feed_writer_options *options)
     frame_redactor_init(&self->frame_redactor);
     td_buf_init(&self->event_json, EVENT_BYTES_MAX);
     td_buf_init(&self->checkpoint, LIMIT_RECORD_BYTES);
-    self->checkpoint_segment = 1;
+    self->segment_number = options->segment_count;
+    self->checkpoint_segment = options->segment_count + 1;
     self->checkpoint_due_bytes = CHECKPOINT_FIRST_BYTES;
-    const chunk_builder_options building = {.interval_ns = options->interval_ns};
+    const chunk_builder_options building = {.interval_ns = options->interval_ns,
+                                            .segment_count = options->segment_count};
     self->router = channel_router_open(options->name, options->family);
     self->builder = chunk_builder_open(&building);
     self->grants = grants_open(options->family->dialect);
@@ -129,6 +131,7 @@ static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
             slots[slot_count++] = self->slots[i].at;
     const event begun = {.kind = EVENT_SEGMENT,
                          .session = self->options.session,
+                         .state = recv_ns < self->options.alone_ns ? EVENT_STATE_BESIDE : NULL,
                          .number = ++self->segment_number,
                          .slots = slots,
                          .slot_count = slot_count};
@@ -198,12 +201,14 @@ int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out)
 /* ---- checkpoints ---- */
 
 /* 1 if a checkpoint is due before this frame. After an overflow (a frame was written to _unknown
- * because no channel was left) there are no more checkpoints: the states lack such frames. */
+ * because no channel was left) there are no more checkpoints: the states lack such frames. While
+ * another process still receives there are none: a reader that begins there lacks its states. */
 static uint8_t wants_checkpoint(feed_writer *self, const channel_route *route)
 {
     int is_due =
         self->checkpoint_due_bytes == 0 || self->checkpoint_segment != self->segment_number;
-    if (TD_LIKELY(!is_due) || route->frame_class != CLASS_DATA || self->is_overflow_logged)
+    if (TD_LIKELY(!is_due) || route->frame_class != CLASS_DATA || self->is_overflow_logged ||
+        self->last_ns < self->options.alone_ns)
         return 0;
     self->checkpoint_segment = self->segment_number;
     self->checkpoint_due_bytes = CHECKPOINT_FIRST_BYTES; /* until this checkpoint's size is known */

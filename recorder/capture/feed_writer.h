@@ -41,6 +41,8 @@ typedef struct feed_writer_options {
     const td_log *log;   /* may be NULL */
     /* A chunk is full this long after its first message, by receive times; 0: by size only. */
     uint64_t interval_ns;
+    uint32_t segment_count; /* as in pipeline_feed, like alone_ns */
+    uint64_t alone_ns;
     /* Must seal the pending chunk (feed_writer_seal). The call of the writer that needed the seal
      * returns a failure of this callback. */
     td_result (*full)(void *user, td_err *err);

@@ -147,6 +147,8 @@ static void open_feed(encoder *self)
                                          .session = self->options.session,
                                          .secrets = self->options.redactors[index],
                                          .log = self->options.log,
+                                         .segment_count = config->segment_count,
+                                         .alone_ns = config->alone_ns,
                                          .full = on_full,
                                          .user = feed};
     feed->writer = feed_writer_open(&options);

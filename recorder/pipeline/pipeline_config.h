@@ -19,6 +19,10 @@ typedef enum overload_mode {
 typedef struct pipeline_feed {
     const char *name; /* in the archive */
     const family *family;
+    /* Of a session that continues after another process, else 0: the feed's segments so far, and
+     * the time from which on this process alone receives. */
+    uint32_t segment_count;
+    uint64_t alone_ns;
 } pipeline_feed;
 
 typedef struct pipeline_config {

@@ -16,6 +16,7 @@ _Static_assert(LIVE_CHECK_RING_BYTES > LIMIT_FRAME_BYTES, "the largest frame can
 
 struct recording {
     recording_options options;
+    archive *archive; /* NULL before recording_begin */
     uint64_t start_ns;
     td_ring *ring;
     intake *intake;
@@ -61,50 +62,26 @@ static td_result add_feed(void *user, size_t feed_index, td_err *err)
 }
 
 /* Recover after a crash, and begin the session. */
-static td_result open_session(recording *self, td_err *err)
+static td_result open_session(recording *self, uint64_t start_ns, td_err *err)
 {
     const pipeline_config *config = self->options.config;
     recover_report report;
-    td_result rc = archive_recover(self->options.archive, NULL, NULL, &report, err);
+    td_result rc = archive_recover(self->archive, NULL, NULL, &report, err);
     if (rc == TD_OK && report.segments_recovered > 0)
         td_log_emit(self->options.log, TD_LOG_WARNING,
                     "the recorder was killed before; kept of its last segments: %s; torn: %s",
                     format_counted(report.frames_kept, "frame").text,
                     format_counted(report.torn_bytes, "byte").text);
-    self->start_ns = clock_wall_ns(self->options.clock);
+    self->start_ns = start_ns != 0 ? start_ns : clock_wall_ns(self->options.clock);
     archive_writer_options options = {.version = TAPEDECK_VERSION,
                                       .start_ns = self->start_ns,
+                                      .continues = start_ns != 0,
                                       .durable = on_durable,
                                       .user = self,
                                       .file_bytes = &self->file_bytes};
     if (rc == TD_OK)
-        rc = archive_writer_open(self->options.archive, &options, &self->writer, err);
+        rc = archive_writer_open(self->archive, &options, &self->writer, err);
     return rc == TD_OK ? add_feed(self, config->feed_count - 1, err) : rc;
-}
-
-td_result recording_open(const recording_options *options, recording **out, td_err *err)
-{
-    TD_ASSERT(options->config->feed_count > 0);
-    TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
-    recording *self = td_alloc_zero(1, sizeof *self);
-    *out = self;
-    self->options = *options;
-    self->free_space = (free_space){.io = archive_io(options->archive),
-                                    .path = archive_path(options->archive),
-                                    .min_bytes = options->config->min_free_bytes};
-    /* Checked before anything is written, even by recovery. */
-    td_result rc = free_space_check(&self->free_space, err);
-    return rc == TD_OK ? open_session(self, err) : rc;
-}
-
-archive_writer *recording_writer(recording *self)
-{
-    return self->writer;
-}
-
-uint64_t recording_start_ns(const recording *self)
-{
-    return self->start_ns;
 }
 
 static void open_intake(recording *self)
@@ -119,6 +96,40 @@ static void open_intake(recording *self)
     self->intake = intake_open(&options);
 }
 
+td_result recording_open(const recording_options *options, recording **out, td_err *err)
+{
+    TD_ASSERT(options->config->feed_count > 0);
+    TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
+    recording *self = td_alloc_zero(1, sizeof *self);
+    *out = self;
+    self->options = *options;
+    td_result rc = td_ring_open(options->config->ring_bytes, &self->ring, err);
+    if (rc == TD_OK)
+        open_intake(self);
+    return rc;
+}
+
+td_result recording_begin(recording *self, archive *into, uint64_t start_ns, td_err *err)
+{
+    self->archive = into;
+    self->free_space = (free_space){.io = archive_io(into),
+                                    .path = archive_path(into),
+                                    .min_bytes = self->options.config->min_free_bytes};
+    /* Checked before anything is written, even by recovery. */
+    td_result rc = free_space_check(&self->free_space, err);
+    return rc == TD_OK ? open_session(self, start_ns, err) : rc;
+}
+
+archive_writer *recording_writer(recording *self)
+{
+    return self->writer;
+}
+
+uint64_t recording_start_ns(const recording *self)
+{
+    return self->start_ns;
+}
+
 /* Start the threads from the disk backwards, so that each can use the next one. */
 td_result recording_start(recording *self, td_err *err)
 {
@@ -128,14 +139,11 @@ td_result recording_start(recording *self, td_err *err)
     const pipeline_config *config = self->options.config;
     live_check_options checking = {.config = config,
                                    .log = self->options.log,
-                                   .session = archive_session(self->options.archive),
-                                   .is_recorder =
-                                       strcmp(archive_verb(self->options.archive), "record") == 0,
+                                   .session = self->options.session,
+                                   .is_recorder = strcmp(self->options.verb, "record") == 0,
                                    .ring_bytes = LIVE_CHECK_RING_BYTES};
-    td_result rc = td_ring_open(config->ring_bytes, &self->ring, err);
     self->lag = lag_open(self->options.clock, config->commit_interval_ns, DISK_CHUNKS);
-    if (rc == TD_OK)
-        rc = live_check_open(&checking, &self->live_check, err);
+    td_result rc = live_check_open(&checking, &self->live_check, err);
     disk_options writing = {.writer = self->writer,
                             .free_space = &self->free_space,
                             .idle_check_ns = TD_NS_PER_S,
@@ -149,14 +157,10 @@ td_result recording_start(recording *self, td_err *err)
                                 .lag = self->lag,
                                 .config = config,
                                 .redactors = self->options.redactors,
-                                .session = archive_session(self->options.archive),
+                                .session = self->options.session,
                                 .clock = self->options.clock,
                                 .log = self->options.log};
-    if (rc == TD_OK)
-        rc = encoder_open(&encoding, &self->encoder, err);
-    if (rc == TD_OK)
-        open_intake(self);
-    return rc;
+    return rc == TD_OK ? encoder_open(&encoding, &self->encoder, err) : rc;
 }
 
 /* ---- running ---- */
@@ -169,9 +173,9 @@ intake *recording_intake(recording *self)
 static event session_event(const recording *self, const char *state)
 {
     return (event){.kind = EVENT_SESSION,
-                   .session = archive_session(self->options.archive),
+                   .session = self->options.session,
                    .state = state,
-                   .verb = archive_verb(self->options.archive),
+                   .verb = self->options.verb,
                    .version = TAPEDECK_VERSION,
                    .start_ns = clock_wall_ns(self->options.clock)};
 }
@@ -230,6 +234,11 @@ int recording_must_end(recording *self)
     return disk_must_end(self->disk);
 }
 
+uint64_t recording_ring_percent(const recording *self)
+{
+    return td_ring_used_bytes(self->ring) * 100 / td_ring_capacity_bytes(self->ring);
+}
+
 void recording_get_stats(const recording *self, recording_stats *out)
 {
     memset(out, 0, sizeof *out);
@@ -239,7 +248,7 @@ void recording_get_stats(const recording *self, recording_stats *out)
     out->intake.gaps += out->encoder.discarded_gaps;
     live_check_get_stats(self->live_check, &out->live_check);
     lag_get_stats(self->lag, &out->lag);
-    out->ring_percent = td_ring_used_bytes(self->ring) * 100 / td_ring_capacity_bytes(self->ring);
+    out->ring_percent = recording_ring_percent(self);
     out->file_bytes = self->file_bytes;
 }
 
@@ -300,7 +309,7 @@ void recording_close(recording *self)
     if (self == NULL)
         return;
     /* End the threads first: they use everything else. */
-    if (self->intake != NULL && self->writer != NULL) {
+    if (self->encoder != NULL && self->writer != NULL) {
         intake_stop(self->intake);
         td_result unfinished = encoder_join(self->encoder, &ignored);
         (void)unfinished; /* the first error was returned already */

@@ -30,7 +30,8 @@
 typedef struct recording recording;
 
 typedef struct recording_options {
-    archive *archive; /* open for appending; borrowed, like the other pointers */
+    const char *session; /* its id; borrowed, like the other pointers */
+    const char *verb;
     /* Feeds may be added while it runs, each before its first event: set the feed, then feed_count.
      */
     const pipeline_config *config;
@@ -59,12 +60,18 @@ typedef struct recording_stats {
     uint64_t file_bytes; /* size of the session's segment files; 0 until it is finished */
 } recording_stats;
 
-/* Recover, and begin the session. TD_E_NOSPACE: less than min_free is free, and nothing was
- * written. *out must be closed even after a failure. */
+/* Open the intake; what it takes stays in the ring until recording_start. *out must be closed even
+ * after a failure. */
 TD_MUST_USE td_result recording_open(const recording_options *options, recording **out,
                                      td_err *err);
 
-/* The archive's writer, between open and start, to write gaps that the session's start opens or
+/* Recover, and begin the session in an archive, which is open for appending and borrowed. start_ns:
+ * 0, or of a session that continues after another process. Any thread, and others may use the
+ * intake at the same time. TD_E_NOSPACE: less than min_free is free, and nothing was written. */
+TD_MUST_USE td_result recording_begin(recording *self, archive *into, uint64_t start_ns,
+                                      td_err *err);
+
+/* The archive's writer, between begin and start, to write gaps that the session's start opens or
  * ends. */
 archive_writer *recording_writer(recording *self);
 /* When the session began, wall clock. */
@@ -73,7 +80,7 @@ uint64_t recording_start_ns(const recording *self);
 /* Start the threads. TD_E_IO. */
 TD_MUST_USE td_result recording_start(recording *self, td_err *err);
 
-/* The session's intake, between start and finish. */
+/* The session's intake, between open and finish. */
 intake *recording_intake(recording *self);
 
 /* Write the feed's `session` event. Call before any other event or frame of the feed. */
@@ -89,6 +96,9 @@ int recording_must_end(recording *self);
  * before is durable when it returns, except after TD_E_IO, or if the disk was completely full. If
  * disk space was short or the lock lost, the session ends normally, with an error as its result. */
 TD_MUST_USE td_result recording_finish(recording *self, td_err *err);
+
+/* How full the ring is; between open and close. */
+uint64_t recording_ring_percent(const recording *self);
 
 /* Get the current totals; between start and close. */
 void recording_get_stats(const recording *self, recording_stats *out);

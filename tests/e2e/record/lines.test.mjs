@@ -1,97 +1,12 @@
 // Two lines: one subscription over two connections, of which readers make one stream. Expected: the exchange's own account of sent
 // frames, each of them once; the cuts that the test makes.
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import fs from "node:fs";
-import net from "node:net";
 import path from "node:path";
 import { describe } from "node:test";
-import { eventsOf, json, jsonLines, jsonList, listening, passed, tapedeck, temporary, tooLong } from "../support/harness.mjs";
-import { npm, test } from "../support/npm_packages.mjs";
-import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
-
-const { WebSocket } = npm("ws");
-
-const TOPICS = ["publicTrade", "orderbook.50", "tickers"], SYMBOLS = ["BTCUSDT", "ETHUSDT"];
-
-/** A port that passes bytes on to a server and back, and can cut its connections. */
-async function passage(t, url) {
-  const { hostname, port } = new URL(url);
-  const open = new Set();
-  let refuses = false;
-  const server = net.createServer((client) => {
-    if (refuses) return client.destroy();
-    const target = net.connect(Number(port), hostname);
-    const pair = { client, target };
-    open.add(pair);
-    const end = () => (open.delete(pair), client.destroy(), target.destroy());
-    for (const [from, to] of [[client, target], [target, client]]) {
-      from.pipe(to);
-      from.on("error", end);
-      from.on("close", end);
-    }
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => (server.close(), [...open].forEach(({ client }) => client.destroy())));
-  return {
-    url: `wss://127.0.0.1:${server.address().port}`,
-    /** From now on no connection is accepted, or all are again. */
-    refuse: (now) => (refuses = now),
-    /** Cut the n-th of the open connections, in the order of their beginning. */
-    cut: (n) => {
-      const pair = [...open][n];
-      open.delete(pair);
-      pair.client.destroy();
-    },
-  };
-}
-
-/** An exchange, and a recorder with one line or two. */
-async function recorded(t, { rate = 300, lines = 2, more = [] } = {}) {
-  const dir = temporary(t), archive = path.join(dir, "tape");
-  const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2", "--rate", String(rate)]);
-  const between = await passage(t, server.url);
-  const args = [...feedArgs({ ...server, url: between.url }, "v5-linear", TOPICS), ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--lines", String(lines), ...more];
-  const recorder = new Recorder(t, archive, [...args, "--commit-interval", "100ms"], { deadlineMs: 300_000 });
-  await printed(recorder, ": subscribed to", lines);
-  return { archive, between, recorder, args };
-}
-
-/** Wait until a recorder has printed a text so many times. */
-const printed = (recorder, text, times) => recorder.prints({ test: (all) => all.split(text).length > times, exec: () => null });
-
-/** A topic's frames in the tape. */
-async function framesOf(t, archive, topic) {
-  const lines = await jsonLines(t, ["cat", "-a", archive, "--dir", "in", "--topic", topic]);
-  return lines.map(({ data }) => JSON.parse(data));
-}
-
-/** Every delta of the books is there once, after one snapshot, and every trade once. */
-async function isWhole(t, archive) {
-  for (const symbol of SYMBOLS) {
-    const deltas = await framesOf(t, archive, `orderbook.50.${symbol}`);
-    assert.equal(deltas.filter(({ type }) => type === "snapshot").length, 1, symbol);
-    for (const [i, frame] of deltas.entries()) if (i > 0) assert.equal(frame.data.u, deltas[i - 1].data.u + 1, `${symbol} ${i}`);
-    const ids = (await framesOf(t, archive, `publicTrade.${symbol}`)).flatMap(({ data }) => data.map(({ i }) => i));
-    assert.equal(new Set(ids).size, ids.length, symbol);
-  }
-}
-
-/** A client of the tape gets each frame of a topic, over one connection. */
-async function isServedWhole(t, archive) {
-  const topic = "orderbook.50.BTCUSDT";
-  const { url, ca, program } = await listening(t, ["serve", "-a", archive, "--speed", "max", "--once"], temporary(t));
-  const client = new WebSocket(`${url}/v5/public/linear`, { ca: fs.readFileSync(ca) });
-  const frames = [];
-  client.on("message", (data) => frames.push(JSON.parse(data.toString())));
-  await once(client, "open");
-  client.send(JSON.stringify({ op: "subscribe", args: [topic] }));
-  assert.equal((await once(client, "close"))[0], 1000);
-  assert.equal((await program.ended).code, 0);
-  const deltas = frames.filter((frame) => frame.topic === topic);
-  assert.deepEqual(deltas.map(({ data }) => data.u), (await framesOf(t, archive, topic)).map(({ data }) => data.u));
-}
+import { eventsOf, json, jsonList, tapedeck, temporary, tooLong } from "../support/harness.mjs";
+import { test } from "../support/npm_packages.mjs";
+import { isServedWhole, isWhole, printed, recorded } from "../support/lines.mjs";
+import { Recorder } from "../support/recorders.mjs";
 
 /** Cut the connections by turns, each once both are live. */
 async function cutLines(t, cuts) {
