@@ -9,6 +9,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 FUZZ_SECONDS ?= 60
 SOAK_KILLS ?= 200
 SOAK_SECONDS ?= 600
+SOAK_MINUTES ?= 10
 PREFIX ?= /usr/local
 TAPEDECK_CAPTURES ?= $(or $(wildcard ../shared/captures),build/captures)
 export TAPEDECK_CAPTURES
@@ -411,7 +412,8 @@ fuzz:
 	@tests/fuzz/run build/fuzz/tests/fuzz $(FUZZ_SECONDS) $(FUZZ_ONLY)
 
 ## soak: SOAK_KILLS times kill -9 (default 200), one archive throughout, and other faults; a table of what was tried and
-##       what was lost; then all families at once for SOAK_SECONDS (default 600); then ccxt and a browser on serve; then an export in Slurm;
+##       what was lost; then SOAK_MINUTES (default 10) of reloads, rotations, prunes, replacements and kills;
+##       then all families at once for SOAK_SECONDS (default 600); then ccxt and a browser on serve; then an export in Slurm;
 ##       then faults planted in a copy of the product, each of which a test must find
 soak:
 	@.ci/deps build test soak
@@ -422,6 +424,7 @@ soak:
 	@TAPEDECK_ALL_CLIENTS=1 tests/e2e/run build/bin serve/exchange_clients
 	@TAPEDECK_SLURM=1 tests/e2e/run build/bin export/slurm
 	@node tests/e2e/record/kill_at_each_io_call.mjs build/bin
+	@TAPEDECK_BIN=build/bin node tests/e2e/record/long_session.mjs $(SOAK_MINUTES)
 	@tests/check/faults
 
 ## sweep: every disk that power cuts, kills, I/O errors and full disks can leave, memory that runs out; minutes to an hour

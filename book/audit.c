@@ -181,6 +181,8 @@ static void emit_pair(audit_member *first, audit_member *second, const audit_mem
     int is_one_topic = first->row == second->row && first->line != second->line;
     audit_item *item = audit_emit(out, event, is_one_topic ? RULE_LINES_AGREE : RULE_BOOKS_AGREE,
                                   from, first, pair->from_ns, now->recv_ns);
+    if (is_one_topic) /* all connections get the same frames, whatever other topics promise */
+        item->verdict.strength = STRENGTH_ERROR;
     item->about.shard = pair->own.shard;
     item->about.conn = pair->own.conn;
     item->against = (audit_party){.member = second,

@@ -43,7 +43,7 @@ void config_feed_init(feed_config *feed)
 
 uint32_t config_line_numbers(const feed_config *feed)
 {
-    return (uint32_t)feed->lines + (feed->max_age_ns != 0);
+    return (uint32_t)feed->lines + (feed->max_age_ns != 0 || feed->resnapshot_ns != 0);
 }
 
 void config_fini(recorder_config *config)

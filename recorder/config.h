@@ -53,9 +53,11 @@ typedef struct feed_config {
                                 feed has credentials, pongs count as data, because private
                                 connections may get no data */
     uint64_t connect_timeout_ns;
-    uint64_t lines;      /* redundant connections of each subscription: 1 to LIMIT_FEED_LINES */
-    uint64_t max_age_ns; /* another connection takes over at this age; 0: never */
-    int heal;            /* heal_how */
+    uint64_t lines;         /* redundant connections of each subscription: 1 to LIMIT_FEED_LINES */
+    uint64_t max_age_ns;    /* another connection takes over at this age; 0: never */
+    uint64_t resnapshot_ns; /* between two short connections whose snapshots are compared with the
+                               books; 0: none. Lines are compared all the time */
+    int heal;               /* heal_how */
     uint64_t max_topics_per_connection; /* 0: no limit but the exchange's */
     uint8_t is_strict; /* a refused subscription, or refused credentials, stop the recorder */
     const char *api_key_env, *api_secret_env; /* environment variables, or NULL */

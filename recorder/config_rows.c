@@ -98,6 +98,12 @@ const option_row CONFIG_FEED_ROWS[] = {
      .metavar = "DURATION",
      .help = "replace a connection at this age, by another one that has taken over,\n"
              "without a gap (default: 23h; 0s: never)"},
+    {.long_name = "resnapshot",
+     .type = OPTION_DURATION,
+     .offset = offsetof(feed_config, resnapshot_ns),
+     .metavar = "DURATION",
+     .help = "compare the books with new snapshots, which a short connection gets, at this\n"
+             "interval, for example 10m (default: 0s, never)"},
     {.long_name = "heal",
      OPTION_INTO(feed_config, heal),
      .metavar = "HOW",

@@ -73,6 +73,9 @@ struct connection {
     uint64_t attempt;      /* attempts to connect since the last open connection */
     uint64_t age_mono_ns;  /* when it is replaced because of its age; UINT64_MAX: never */
     connection *successor; /* the slot that takes over; NULL: its greatest age is not reached */
+    uint64_t resnapshot_mono_ns; /* when another slot is started for its snapshots; UINT64_MAX:
+                                    never */
+    uint8_t is_extra;            /* 1: it was started for its snapshots, by its successor */
     /* State of the open connection, or of the last one. */
     intake_slot slot;
     recorded_conn conn;
@@ -218,6 +221,7 @@ static void set_tick(connection *self)
     uint64_t due_ns = stale_at_mono_ns(self);
     uint64_t request_ns = request_due_ns(self);
     due_ns = request_ns < due_ns ? request_ns : due_ns;
+    due_ns = self->resnapshot_mono_ns < due_ns ? self->resnapshot_mono_ns : due_ns;
     set_timer(self, self->age_mono_ns < due_ns ? self->age_mono_ns : due_ns, tick);
 }
 
@@ -234,6 +238,11 @@ static void set_age(connection *self)
         self->age_mono_ns = now_mono_ns(self) + AGE_RETRY_NS;
     else
         self->age_mono_ns = age_ns == 0 ? UINT64_MAX : now_mono_ns(self) + age_ns;
+    self->resnapshot_mono_ns = feed->resnapshot_ns == 0 || feed->lines > 1 || self->is_extra
+                                   ? UINT64_MAX
+                                   : now_mono_ns(self) + feed->resnapshot_ns /
+                                                             self->options.shard_count *
+                                                             (self->slot.shard + 1);
 }
 
 /* ---- sending ---- */
@@ -584,6 +593,23 @@ static int has_taken_over(const connection *self, const connection *from)
            subscriber_covers(self->subscriber, from->subscriber);
 }
 
+/* Start another slot for its snapshots: the live check compares its books with this slot's
+ * (book/audit.h). It closes when it has had all topics for SETTLED_NS, as if this slot replaced it.
+ */
+static void resnapshot(connection *self, uint64_t mono_ns)
+{
+    connection *extra = self->state == STATE_LIVE && self->successor == NULL
+                            ? self->options.env->find_idle(self->options.env->user, self)
+                            : NULL;
+    self->resnapshot_mono_ns = mono_ns + AGE_RETRY_NS;
+    if (extra == NULL)
+        return;
+    self->resnapshot_mono_ns = mono_ns + self->options.feed->resnapshot_ns;
+    extra->successor = self;
+    extra->is_extra = 1;
+    connection_start(extra);
+}
+
 /* At its greatest age: start a successor, and close once it has taken over. */
 static void replace(connection *self, uint64_t mono_ns)
 {
@@ -593,11 +619,13 @@ static void replace(connection *self, uint64_t mono_ns)
         self->successor = self->options.env->find_idle(self->options.env->user, self);
         if (self->successor != NULL)
             connection_start(self->successor);
-    } else if (self->state == STATE_LIVE && has_taken_over(successor, self)) {
+    } else if (connection_is_settled(self) && has_taken_over(successor, self)) {
         td_log_emit(self->options.env->log, TD_LOG_INFO,
-                    "%s: at its greatest age: connection %" PRIu32 " of line %" PRIu32
-                    " has taken over",
-                    self->shown_name, successor->slot.conn, connection_line(successor));
+                    "%s: %s connection %" PRIu32 " of line %" PRIu32 "%s", self->shown_name,
+                    self->is_extra ? "its snapshots were compared with the books of"
+                                   : "at its greatest age:",
+                    successor->slot.conn, connection_line(successor),
+                    self->is_extra ? "" : " has taken over");
         enter_state(self, STATE_REPLACED);
         wire_close(self->wire, CLOSE_NORMAL, td_bytes_of(NULL, 0));
     }
@@ -623,6 +651,8 @@ static void tick(void *user)
         wire_close(self->wire, CLOSE_GOING_AWAY, td_bytes_of(NULL, 0));
         return;
     }
+    if (mono_ns >= self->resnapshot_mono_ns)
+        resnapshot(self, mono_ns);
     if (mono_ns >= self->age_mono_ns)
         replace(self, mono_ns);
     if (self->state == STATE_REPLACED)
@@ -788,6 +818,7 @@ static void on_ended(void *user, const wire_end *end)
     if (self->state == STATE_REPLACED) {
         enter_state(self, STATE_IDLE);
         self->successor = NULL;
+        self->is_extra = 0;
         return;
     }
     if (!was_open)
