@@ -105,6 +105,7 @@ static void finish_segment(past_segment *segment, const journal_entry *entry)
     segment->is_recovered = td_bytes_is(entry->act, JOURNAL_RECOVERED) != 0;
     segment->chunk_count = journal_get_u64(entry, "chunks", 0);
     segment->file_bytes = journal_get_u64(entry, "bytes", 0);
+    segment->finished_at = entry->offset;
     if (!chain_value_parse(journal_get(entry, "chain"), &segment->chain))
         segment->chain = (td_hash128){0};
 }

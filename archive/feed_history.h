@@ -32,6 +32,7 @@ typedef struct past_segment {
     td_hash128 chain;     /* of a finished or pruned segment */
     uint64_t chunk_count;
     uint64_t file_bytes;
+    uint64_t finished_at;       /* offset in the journal of the entry that it is finished */
     uint64_t first_ns, last_ns; /* of its messages; only of a pruned segment */
     uint64_t until_ns; /* only of a pruned segment: the archive has no frames of the feed from its
                           start until then */

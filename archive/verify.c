@@ -36,6 +36,7 @@ typedef struct checked_segment {
     char *previous; /* file name of the segment that its chain continues; NULL if unknown */
     uint64_t finding_count;
     uint8_t is_live;
+    uint8_t is_left_out;
 } checked_segment;
 
 typedef struct verification {
@@ -113,9 +114,29 @@ static void check_state(const checked_segment *segment)
             (unsigned long long)(segment->finding_count - VERIFY_FINDINGS_PER_SEGMENT_MAX));
 }
 
+/* 1 if the options leave the segment out. A segment's frames are between the second in its name and
+ * the end of that hour. */
+static int is_left_out(const verification *v, const archive_segment *listed)
+{
+    enum { HOUR_S = 3600 };
+    const verify_options *options = v->options;
+    const segment_name *name = &listed->name;
+    const past_segment *known = archive_history_segment(&v->view->past, listed->path);
+    if (!name->is_parsed || name->is_open)
+        return 0;
+    const uint64_t end_s = (name->first_s / HOUR_S + 1) * HOUR_S;
+    if (end_s * TD_NS_PER_S <= options->from_ns ||
+        (options->to_ns != 0 && name->first_s * TD_NS_PER_S >= options->to_ns))
+        return 1;
+    return known != NULL && known->stage == PAST_FINISHED &&
+           known->finished_at < options->since_bytes;
+}
+
 static void run_job(void *arg)
 {
     checked_segment *out = arg;
+    if (out->is_left_out)
+        return;
     archive *a = out->of->archive;
     char full[LIMIT_PATH_BYTES];
     segment_index index;
@@ -154,12 +175,13 @@ static td_result read_segments(verification *v, td_err *err)
         segment->listed = &v->view->listing.segments[i];
         segment->job = (td_job){.run = run_job, .arg = segment};
         segment->is_live = archive_segment_is_live(segment->listed, v->view->live) != 0;
-        total += segment->listed->size_bytes;
+        segment->is_left_out = is_left_out(v, segment->listed) != 0;
+        total += segment->is_left_out ? 0 : segment->listed->size_bytes;
         td_workers_submit(workers, &segment->job);
     }
     for (size_t i = 0; i < count; i++) {
         td_workers_help(workers, &v->segments[i].job);
-        done += v->segments[i].listed->size_bytes;
+        done += v->segments[i].is_left_out ? 0 : v->segments[i].listed->size_bytes;
         if (v->options->progress != NULL)
             v->options->progress(v->options->user, done, total);
     }
@@ -196,9 +218,11 @@ static void check_link(verification *v, const checked_segment *segment)
     const past_segment *past = archive_history_segment(&v->view->past, previous);
     if (before != NULL && before->rc != TD_OK)
         return; /* reported before */
-    if (before != NULL)
+    if (before != NULL && before->is_left_out && (past == NULL || past->stage != PAST_FINISHED))
+        return; /* its last chain value is not known */
+    if (before != NULL && !before->is_left_out)
         last = before->result.totals.chain;
-    else if (past != NULL && past->stage == PAST_PRUNED)
+    else if (past != NULL && (before != NULL || past->stage == PAST_PRUNED))
         last = past->chain;
     else if (segment->previous[0] != '\0') {
         if (archive_file_size(v->archive, previous, &size, NULL) == TD_E_NOTFOUND)
@@ -227,7 +251,8 @@ static void check_known(verification *v, const past_segment *known)
      * in torn/. */
     uint64_t chunks =
         segment != NULL && segment->rc == TD_OK ? segment->result.totals.chunk_count : 0;
-    if (chunks < known->announced_chunks && known->stage != PAST_PRUNED)
+    if (chunks < known->announced_chunks && known->stage != PAST_PRUNED &&
+        (segment == NULL || !segment->is_left_out))
         add(v, VERIFY_DAMAGED, known->path, 0,
             "%llu chunks were announced durable, %llu are there: another program removed "
             "or changed it while it was being written",
@@ -246,7 +271,7 @@ static void check_known(verification *v, const past_segment *known)
     const char *path = segment->listed->path;
     if (segment->listed->name.is_open)
         add(v, VERIFY_DAMAGED, path, 0, "the journal lists this segment as finished");
-    else if (!td_hash128_equal(known->chain, segment->result.totals.chain))
+    else if (!segment->is_left_out && !td_hash128_equal(known->chain, segment->result.totals.chain))
         add(v, VERIFY_DAMAGED, path, 0,
             "the journal lists another last chain value for this segment");
     else if (known->file_bytes != segment->listed->size_bytes)
@@ -413,9 +438,14 @@ static void verification_fini(verification *v)
 
 static void sum_up(const verification *v, verify_report *report)
 {
-    report->segments = v->view->listing.segment_count;
+    report->journal_bytes = v->view->past.journal.valid_bytes;
     for (size_t i = 0; i < v->view->listing.segment_count; i++) {
         const checked_segment *segment = &v->segments[i];
+        if (segment->is_left_out) {
+            report->segments_left_out++;
+            continue;
+        }
+        report->segments++;
         report->bytes += segment->listed->size_bytes;
         if (segment->rc != TD_OK)
             continue;

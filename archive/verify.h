@@ -9,7 +9,10 @@
  *   - that nothing follows the closing magic
  * It also checks the journal's own chain; that every segment in the journal exists and is as
  * listed; and the catalog against the segments. Other gaps in the ledger are ignored. Writes
- * nothing. */
+ * nothing.
+ *
+ * A segment that is left out is not read: it is checked that it exists, that it has the size in the
+ * journal, and that the next segment continues the chain value in the journal. */
 #ifndef TD_ARCHIVE_VERIFY_H
 #define TD_ARCHIVE_VERIFY_H
 
@@ -38,7 +41,9 @@ typedef struct verify_finding {
 
 typedef struct verify_report {
     verify_severity verdict; /* the worst finding */
-    uint64_t segments;
+    uint64_t segments;       /* that were read */
+    uint64_t segments_left_out;
+    uint64_t journal_bytes; /* for since_bytes of the next time */
     uint64_t chunks;
     uint64_t frames;
     uint64_t bytes;
@@ -46,7 +51,11 @@ typedef struct verify_report {
 } verify_report;
 
 typedef struct verify_options {
-    unsigned threads; /* 1 to LIMIT_THREADS; findings and their order do not depend on it */
+    uint64_t from_ns, to_ns; /* segments without a frame of this time are left out; to_ns is
+                                exclusive, 0: no end */
+    uint64_t since_bytes;    /* segments that the journal lists as finished before this offset are
+                                left out; 0: none */
+    unsigned threads;        /* 1 to LIMIT_THREADS; findings and their order do not depend on it */
     /* Receives each finding, in order of path and offset. Strings are valid during the call. */
     void (*finding)(void *user, const verify_finding *finding);
     /* Called after each segment; may be NULL. */

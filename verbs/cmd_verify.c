@@ -1,5 +1,10 @@
 /* tapedeck verify: checks that everything recorded is unchanged. */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
@@ -16,6 +21,34 @@
 /* Findings that are kept, and how many of them text shows without -v. Thousands of findings have
  * one cause, which the first ones show. */
 enum { FINDINGS_KEPT_MAX = 10000, FINDINGS_SHOWN = 20 };
+
+/* Below the archive: how much of the journal the last --since-last has covered, and where, because
+ * a copy of the archive has the file, too, and has not been read: "BYTES HOST PATH". */
+#define VERIFIED_FILE "verified"
+enum { VERIFIED_BYTES_MAX = PATH_MAX + HOST_NAME_MAX + 32 };
+
+typedef struct verify_line {
+    options_time from;
+    options_time to;
+    uint8_t is_since_last;
+} verify_line;
+
+static const option_row VERIFY_ROWS[] = {
+    {.long_name = "since-last",
+     OPTION_INTO(verify_line, is_since_last),
+     .help = "read only what was finished since the last time with this option; of the rest,\n"
+             "check that the files exist and have their sizes"},
+    {.long_name = "from",
+     OPTION_INTO(verify_line, from),
+     .metavar = "TIME",
+     .edge = TD_DATE_BEGINS,
+     .help = "read only segments with this time and later ones"},
+    {.long_name = "to",
+     OPTION_INTO(verify_line, to),
+     .metavar = "TIME",
+     .edge = TD_DATE_ENDS,
+     .help = "read only segments before this time"},
+};
 
 typedef struct verify_result {
     verb_run *verb;
@@ -157,6 +190,7 @@ static void describe(result_writer *r, const verify_result *result)
     result_styled(r, "styled", VERDICTS[report->verdict].style, VERDICTS[report->verdict].text);
     result_note(r, "to_do", "%s", VERDICTS[report->verdict].to_do);
     result_count(r, "segments", report->segments);
+    result_count(r, "segments_left_out", report->segments_left_out);
     result_count(r, "chunks", report->chunks);
     result_count(r, "frames", report->frames);
     result_size(r, "bytes", report->bytes);
@@ -173,19 +207,87 @@ static void describe(result_writer *r, const verify_result *result)
                          "[\nLost:\n{lost}][{lost?}at least {frames_lost frame} in all\n\n]"
                          "{archive}: {styled}\n"
                          "  {segments segment}, {chunks chunk}, {frames frame}, {bytes} read\n"
+                         "[  {segments_left_out segment} not read\n]"
                          "[  {gaps gap} in the ledger ('tapedeck gaps' lists {gaps it/them})\n]"
                          "[  {to_do}\n]");
 }
 
+/* ---- since the last time ---- */
+
+static td_result verified_path(const archive *of, char out[LIMIT_PATH_BYTES], td_err *err)
+{
+    if (archive_is_single_file(of))
+        return td_err_set(err, TD_E_INVALID, "%s is a single file; --since-last needs an archive",
+                          archive_path(of));
+    return archive_join(of, VERIFIED_FILE, out, err);
+}
+
+static void format_verified(const archive *of, uint64_t journal_bytes, char out[VERIFIED_BYTES_MAX])
+{
+    char host[HOST_NAME_MAX + 1] = "";
+    char folder[PATH_MAX] = "";
+    (void)gethostname(host, sizeof host - 1);
+    if (realpath(archive_path(of), folder) == NULL)
+        folder[0] = '\0';
+    (void)snprintf(out, VERIFIED_BYTES_MAX, "%" PRIu64 " %s %s\n", journal_bytes, host,
+                   folder); /* fits */
+}
+
+/* How much of the journal was covered the last time; 0 if never. A file with anything else counts
+ * as never. */
+static td_result read_verified(const archive *of, uint64_t *journal_bytes, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    char expected[VERIFIED_BYTES_MAX];
+    uint8_t *text = NULL;
+    size_t size = 0;
+    *journal_bytes = 0;
+    td_result rc = verified_path(of, path, err);
+    if (rc != TD_OK ||
+        td_io_read_file(archive_io(of), path, VERIFIED_BYTES_MAX, &text, &size, NULL) != TD_OK)
+        return rc;
+    const uint64_t found = strtoull((const char *)text, NULL, 10);
+    format_verified(of, found, expected);
+    if (strcmp((const char *)text, expected) == 0)
+        *journal_bytes = found;
+    td_free(text);
+    return TD_OK;
+}
+
+static td_result write_text(void *user, td_file *file, td_err *err)
+{
+    return td_io_append(file, user, strlen(user), err);
+}
+
+static td_result write_verified(const archive *of, uint64_t journal_bytes, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    char text[VERIFIED_BYTES_MAX];
+    td_result rc = verified_path(of, path, err);
+    format_verified(of, journal_bytes, text);
+    return rc == TD_OK
+               ? td_io_write_file(archive_io(of), path, TD_OPEN_CREATE, write_text, text, err)
+               : rc;
+}
+
 static td_result run_verify(verb_run *verb)
 {
+    const verify_line *line = verb->state;
     verify_result result = {.verb = verb};
-    verify_options options = {.threads = threads_options_count(&verb->threads),
+    verify_options options = {.from_ns = line->from.at.ns,
+                              .to_ns = line->to.at.ns,
+                              .threads = threads_options_count(&verb->threads),
                               .finding = on_finding,
                               .progress = show_progress,
                               .user = &result};
     td_err gaps_err;
-    td_result rc = archive_verify(verb->archive, &options, &result.report, &verb->err);
+    td_result rc = TD_OK;
+    if (line->is_since_last && (line->from.is_given || line->to.is_given))
+        rc = td_err_set(&verb->err, TD_E_INVALID, "--since-last goes without --from and --to");
+    if (rc == TD_OK && line->is_since_last)
+        rc = read_verified(verb->archive, &options.since_bytes, &verb->err);
+    if (rc == TD_OK)
+        rc = archive_verify(verb->archive, &options, &result.report, &verb->err);
     progress_end(&verb->progress);
     /* a failure here is only a warning: the gaps are only listed, and a damaged ledger is already
      * among the findings */
@@ -193,6 +295,8 @@ static td_result run_verify(verb_run *verb)
         report_line(verb->report, TD_LOG_WARNING, "gaps cannot be listed: %s", gaps_err.text);
     if (rc == TD_OK && result.report.verdict == VERIFY_DAMAGED)
         rc = find_lost(&result);
+    if (rc == TD_OK && line->is_since_last && result.report.verdict != VERIFY_DAMAGED)
+        rc = write_verified(verb->archive, result.report.journal_bytes, &verb->err);
     if (rc == TD_OK)
         describe(&verb->result, &result);
     verb->status = VERDICTS[result.report.verdict].status;
@@ -208,6 +312,7 @@ static td_result run_verify(verb_run *verb)
 
 exit_code cmd_verify(const verb_context *context, int argc, char **argv)
 {
+    verify_line line = {0};
     const verb_spec spec = {
         .name = "verify",
         .summary = "Read every byte of an archive and check that it has not changed. With -v, "
@@ -215,9 +320,11 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
         .statuses = {[EXIT_CODE_DONE] = "sound",
                      [EXIT_CODE_DIFFERS] = "sound after 'tapedeck recover' or 'tapedeck reindex'",
                      [EXIT_CODE_DAMAGE] = "damaged"},
-        .examples = "tapedeck verify archive --json",
+        .examples = "tapedeck verify archive --json\n"
+                    "tapedeck verify archive --since-last",
+        .own = {{"What to read", VERIFY_ROWS, sizeof VERIFY_ROWS / sizeof VERIFY_ROWS[0], &line}},
         .takes = VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,
         .work = run_verify};
-    return verb_run_all(&spec, NULL, context, argc, argv);
+    return verb_run_all(&spec, &line, context, argc, argv);
 }

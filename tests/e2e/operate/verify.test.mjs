@@ -111,3 +111,67 @@ test("verify shows its progress on a terminal", { skip: withoutTerminal }, async
   assert.match(seen.stdout, /\r\x1b\[K$/);
   await run(t, "tapedeck", ["verify", "-a", archive]);
 });
+
+test("verify --from and --to read the segments of this time only", async (t) => {
+  const { archive, segments } = await archiveOf(t);
+  const counts = async (...args) => {
+    const { segments, segments_left_out, verdict } = await json(t, ["verify", archive, ...args, "--json"]);
+    return [segments, segments_left_out, verdict];
+  };
+  assert.deepEqual(await counts("--from", "2021-04-17T02:30:00Z", "--to", "2021-04-17T05:00:00Z"), [3, HOURS - 3, "sound"]);
+  assert.deepEqual(await counts("--from", "2021-04-17T11:00:00Z"), [1, HOURS - 1, "sound"]);
+  assert.deepEqual(await counts("--to", "2021-04-17T01:00:00Z"), [1, HOURS - 1, "sound"]);
+  assert.match((await tapedeck(t, ["verify", archive, "--to", "2021-04-17T01:00:00Z"])).stdout, /1 segment, .* read\n {2}11 segments not read\n/);
+  assert.doesNotMatch((await tapedeck(t, ["verify", archive])).stdout, /not read/);
+  // Damage elsewhere is not read; a file that is gone, or has another size, is found all the same.
+  flip(segments[9], 700);
+  assert.deepEqual(await counts("--to", "2021-04-17T05:00:00Z"), [5, HOURS - 5, "sound"]);
+  await tapedeck(t, ["verify", archive, "--from", "2021-04-17T09:00:00Z"], { status: 3 });
+  fs.truncateSync(segments[8], fs.statSync(segments[8]).size - 1);
+  assert.match((await tapedeck(t, ["verify", archive, "--to", "2021-04-17T05:00:00Z"], { status: 3 })).stdout, /the journal lists this segment with \d+ bytes, it has \d+/);
+  fs.rmSync(segments[7]);
+  assert.match((await tapedeck(t, ["verify", archive, "--to", "2021-04-17T05:00:00Z"], { status: 3 })).stdout, /the journal lists this segment, but it is missing/);
+});
+
+test("verify --since-last reads what was finished since the last time", async (t) => {
+  const { archive, segments } = await archiveOf(t);
+  const verify = async (status = 0) => {
+    const { segments, segments_left_out } = await json(t, ["verify", archive, "--since-last", "--json"], { status });
+    return [segments, segments_left_out];
+  };
+  const more = async (hour) => {
+    const file = path.join(temporary(t), "more.jsonl");
+    fs.writeFileSync(file, `{"recv_ns":${Date.parse(`2021-04-18T${hour}:00:00Z`)}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":{"topic":"trade.BTCUSD","data":[]}}\n`);
+    await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
+  };
+  assert.deepEqual(await verify(), [HOURS, 0]);
+  assert.deepEqual(await verify(), [0, HOURS]);
+  await more("00");
+  assert.deepEqual(await verify(), [1, HOURS]);
+  // Without the option everything is read; it does not count as the last time.
+  await more("01");
+  assert.equal((await json(t, ["verify", archive, "--json"])).segments, HOURS + 2);
+  assert.deepEqual(await verify(), [1, HOURS + 1]);
+  // What was found damaged is read again.
+  await more("02");
+  const last = filesBelow(archive).filter((f) => f.endsWith(".mcap")).sort().map((f) => path.join(archive, f)).at(-1), sound = fs.readFileSync(last);
+  flip(last, 300);
+  assert.deepEqual(await verify(3), [1, HOURS + 2]);
+  assert.deepEqual(await verify(3), [1, HOURS + 2]);
+  fs.writeFileSync(last, sound);
+  assert.deepEqual(await verify(), [1, HOURS + 2]);
+  assert.deepEqual(await verify(), [0, HOURS + 3]);
+  // The chain from a segment that was read before: the next one must continue it.
+  assert.ok(segments.length === HOURS);
+  // A copy of the archive was never read.
+  const copy = path.join(temporary(t), "copy");
+  fs.cpSync(archive, copy, { recursive: true });
+  assert.equal((await json(t, ["verify", copy, "--since-last", "--json"])).segments, HOURS + 3);
+  // Anything but what it wrote counts as never.
+  const written = fs.readFileSync(path.join(archive, "verified"), "utf8");
+  for (const text of ["", "12", "x\n", written.slice(0, -2), `0${written}`, written + "\n", "9".repeat(20_000)]) {
+    fs.writeFileSync(path.join(archive, "verified"), text);
+    assert.deepEqual(await verify(), [HOURS + 3, 0], JSON.stringify(text));
+  }
+  assert.match((await tapedeck(t, ["verify", archive, "--since-last", "--from", "2021-04-17"], { status: 2 })).stderr, /--since-last goes without --from and --to/);
+});
