@@ -32,14 +32,17 @@ static void leave_behind(archive_writer *w, const char *why)
     w->catalog = NULL;
 }
 
-/* Add the segment that the feed has finished to the catalog. */
+/* Add the segment that the feed has finished, if any, to the catalog. */
 static void enter(archive_writer *w, const feed_segments *feed)
 {
     td_err cause;
     td_err_clear(&cause);
     const segment_rows *rows = feed_segments_rows(feed);
-    if (w->catalog != NULL && rows->index.chunk_count > 0 && !rows->index.is_open &&
-        catalog_put(w->catalog, rows, &cause) != TD_OK)
+    if (rows->index.chunk_count == 0 || rows->index.is_open)
+        return;
+    if (w->options.finished != NULL)
+        w->options.finished(w->options.user, rows->index.path);
+    if (w->catalog != NULL && catalog_put(w->catalog, rows, &cause) != TD_OK)
         leave_behind(w, cause.text);
 }
 

@@ -32,6 +32,9 @@ typedef struct archive_writer_options {
     /* Called inside archive_writer_put when the frames of this chunk are durable. NULL with
      * SYNC_SEGMENTS; may be NULL otherwise. */
     void (*durable)(void *user, size_t feed_index, const sealed_chunk *chunk);
+    /* A segment is finished, has its final name and is in the journal: its path below the archive.
+     * Called inside archive_writer_put and archive_writer_close. May be NULL. */
+    void (*finished)(void *user, const char *path);
     void *user;
     uint64_t *file_bytes; /* close sets it to the total size of the session's segment files; may be
                              NULL */

@@ -79,6 +79,7 @@ typedef struct recorder_config {
     size_t feed_count;
     pipeline_config pipeline;  /* config_finish sets its feeds */
     const char *status_listen; /* "HOST:PORT" of its metrics and state; NULL: none */
+    const char *on_segment;    /* command for finished segments (recorder/on_segment.h), or NULL */
     uint64_t
         duration_ns; /* stop after this time; 0: never. This and the next two: command line only */
     uint64_t max_frames;         /* stop after this many inbound frames; 0: never */

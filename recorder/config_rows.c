@@ -146,6 +146,11 @@ const option_row CONFIG_RECORDER_ROWS[] = {
      .metavar = "HOST:PORT",
      .help = "answer HTTP requests for /metrics (Prometheus), /healthz and /status there;\n"
              "port 0: a free one, which is logged"},
+    {.long_name = "on-segment",
+     OPTION_INTO(recorder_config, on_segment),
+     .metavar = "COMMAND",
+     .help = "run this shell command when segments are finished, with their paths as its\n"
+             "arguments; the recorder does not wait for it"},
     {.long_name = "commit-interval",
      .type = OPTION_DURATION,
      .offset = offsetof(recorder_config, pipeline.commit_interval_ns),

@@ -15,6 +15,7 @@
 #include "recorder/feed_setup.h"
 #include "recorder/heal.h"
 #include "recorder/http_feed.h"
+#include "recorder/on_segment.h"
 #include "recorder/reload.h"
 
 enum { RELOADS_MAX = 1000 }; /* with other settings: each keeps the texts of its file */
@@ -50,6 +51,7 @@ struct supervisor {
     size_t connection_count;
     covered_gaps *covered;
     heal *broken;
+    on_segment *commands;
     uint64_t started_mono_ns;
     uint64_t split_mono_ns;       /* when open gaps of lines are split next */
     atomic_int is_stop_requested; /* release/acquire; also set by a signal handler */
@@ -69,6 +71,12 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk,
     for (uint32_t i = 0; i < chunk->conn_count; i++)
         self->options.durable(self->options.user, self->options.config->feeds[feed_index].name,
                               &chunk->conns[i], lag_ns);
+}
+
+static void on_finished(void *user, const char *path)
+{
+    const supervisor *self = user;
+    on_segment_add(self->commands, path);
 }
 
 static connection *find_slot(const supervisor *self, size_t feed_index, size_t line, uint32_t shard)
@@ -347,6 +355,7 @@ static td_result open_recording(supervisor *self, td_err *err)
         .clock = self->options.clock,
         .log = self->options.log,
         .durable = on_durable,
+        .finished = on_finished,
         .found = on_found,
         .pause = pause_all,
         .resume = resume_all,
@@ -639,6 +648,7 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     td_result rc = wire_loop_open(options->clock, options->log, &self->loop, err);
     self->covered = covered_gaps_open(write_gap, self);
     self->broken = heal_open();
+    self->commands = on_segment_open(options->config, options->log);
     self->decoder = decoder_open();
     self->answers = dialect_parser_open();
     if (rc == TD_OK)
@@ -756,6 +766,7 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
         split_gaps(self);
     }
     recording_tick(self->recording);
+    on_segment_tick(self->commands);
     heal_books(self, mono_ns);
     end_for_clock(self);
     end_without_peer(self);
@@ -1444,6 +1455,7 @@ void supervisor_close(supervisor *self)
     covered_gaps_close(self->covered);
     heal_close(self->broken);
     recording_close(self->recording);
+    on_segment_close(self->commands);
     decoder_close(self->decoder);
     dialect_parser_close(self->answers);
     feed_setup_close_all(self->feeds);

@@ -40,6 +40,15 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
         self->options.durable(self->options.user, feed_index, chunk, lag_ns);
 }
 
+static void on_finished(void *user, const char *relative)
+{
+    const recording *self = user;
+    char path[LIMIT_PATH_BYTES];
+    if (self->options.finished != NULL &&
+        archive_join(self->archive, relative, path, NULL) == TD_OK)
+        self->options.finished(self->options.user, path);
+}
+
 /* ---- opening ---- */
 
 /* Add feeds to the writer, up to this one. */
@@ -77,6 +86,7 @@ static td_result open_session(recording *self, uint64_t start_ns, td_err *err)
                                       .start_ns = self->start_ns,
                                       .continues = start_ns != 0,
                                       .durable = on_durable,
+                                      .finished = on_finished,
                                       .user = self,
                                       .file_bytes = &self->file_bytes};
     if (rc == TD_OK)

@@ -42,6 +42,8 @@ typedef struct recording_options {
     const td_log *log;
     /* Disk thread, after the fdatasync of the chunk and before its catalog commit. May be NULL. */
     void (*durable)(void *user, size_t feed_index, const sealed_chunk *chunk, uint64_t lag_ns);
+    /* Disk thread, or in recording_finish: a segment is finished; its path. May be NULL. */
+    void (*finished)(void *user, const char *path);
     /* recording_tick: the live check found the begin or end of a gap. May be NULL. */
     void (*found)(void *user, uint16_t feed_index, const gap_row *gap);
     /* As in intake_options. */
