@@ -9,7 +9,8 @@
 #include "base/log.h"
 #include "recorder/config.h"
 
-/* Segments that wait for the command; further ones are counted, and the command does not get them. */
+/* Segments that wait for the command; further ones are counted, and the command does not get them.
+ */
 enum { ON_SEGMENT_WAITING_MAX = 1000 };
 
 typedef struct on_segment on_segment;

@@ -20,6 +20,7 @@
 typedef struct line_item {
     td_hash128 content;
     uint64_t recv_ns;
+    uint32_t by;     /* the line that brought it */
     frame_ref *kept; /* the frame, with a reference to its block; NULL unless it is kept */
 } line_item;
 
@@ -347,6 +348,11 @@ static void take_joined(line_streams *self, line_stream *of, stream_line *line, 
 {
     size_t owed = queue_find(&line->owed, item.content);
     if (owed != SIZE_MAX) {
+        const line_item *first = &line->owed.items[line->owed.first + owed];
+        if (item.recv_ns > first->recv_ns) {
+            self->stats.led[first->by]++;
+            self->stats.lead_ns[first->by] += item.recv_ns - first->recv_ns;
+        }
         (void)queue_pop(self, &line->owed, owed + 1);
         self->stats.copies++;
         return;
@@ -460,8 +466,9 @@ td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *fr
         return rc;
     line_stream *of = get_stream(self, slot, channel);
     stream_line *line = &of->lines[frame->channel->info.line];
-    const line_item item = {td_hash128_of(frame->bytes.data, frame->bytes.size), frame->recv_ns,
-                            NULL};
+    const line_item item = {.content = td_hash128_of(frame->bytes.data, frame->bytes.size),
+                            .recv_ns = frame->recv_ns,
+                            .by = frame->channel->info.line};
     self->given = frame;
     self->ready_at = self->ready_count = 0;
     sweep(self, frame->recv_ns);

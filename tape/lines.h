@@ -37,10 +37,12 @@ enum {
 typedef struct line_streams line_streams;
 
 typedef struct line_stats {
-    uint64_t copies;           /* frames that another line had brought */
-    uint64_t first[LINES_MAX]; /* by line: frames that it brought first, or alone */
-    uint64_t late;             /* frames that were returned when their connection joined */
-    uint64_t epochs;           /* how often a stream began, or could not be continued */
+    uint64_t copies;             /* frames that another line had brought */
+    uint64_t first[LINES_MAX];   /* by line: frames that it brought first, or alone */
+    uint64_t led[LINES_MAX];     /* by line: frames that it brought before another one */
+    uint64_t lead_ns[LINES_MAX]; /* and by how much, in all */
+    uint64_t late;               /* frames that were returned when their connection joined */
+    uint64_t epochs;             /* how often a stream began, or could not be continued */
 } line_stats;
 
 /* Open without a frame. connections is borrowed, and gets the channels of line 0. */

@@ -123,7 +123,7 @@ static source_use use_of(const source_options *options, const channel_info *info
 static uint8_t is_recording(const segment_reader *reader)
 {
     const segment_info *info = segment_reader_info(reader);
-    return strcmp(info->session.verb, "record") == 0;
+    return strcmp(info->session.verb, "record") == 0 || strcmp(info->session.verb, "merge") == 0;
 }
 
 static td_result map_channel(segment *of, const source_options *options,

@@ -57,6 +57,8 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv);
 
 /* ---- tapedeck ---- */
 
+/* Merge two archives into a new one. */
+exit_code cmd_merge(const verb_context *context, int argc, char **argv);
 /* Import captures (docs/import.md), each as one session. Status 1 if a line was malformed. */
 exit_code cmd_import(const verb_context *context, int argc, char **argv);
 /* Summarize an archive: sessions, feeds, topics, gaps. One document. */

@@ -64,6 +64,9 @@ void report_describe_best(result_writer *r, const char *price_name, const char *
 
 /* Describe the report, in JSON and as text; docs/replay.md explains each field. The text includes
  * digests if is_verbose. */
+/* Add the members line_copies and lines, as of replay. */
+void report_describe_lines(result_writer *r, const line_stats *of);
+
 void report_describe(const replay_report *report, int is_verbose, result_writer *r);
 
 #endif

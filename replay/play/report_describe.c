@@ -532,8 +532,16 @@ static void describe_verdict(result_writer *r, const replay_report *report)
     result_filled(r, "last", is_nothing ? "" : END);
 }
 
-/* Which line of a feed was ahead. */
-static void describe_lines(result_writer *r, const line_stats *of)
+static unit_text lead_text(const line_stats *of, unsigned line)
+{
+    unit_text out;
+    char text[TD_TIME_TEXT_BYTES];
+    td_duration_format(of->lead_ns[line] / of->led[line], text);
+    (void)snprintf(out.text, sizeof out.text, "%s", text); /* fits */
+    return out;
+}
+
+void report_describe_lines(result_writer *r, const line_stats *of)
 {
     result_count(r, "line_copies", of->copies);
     result_list_begin(r, "lines");
@@ -543,7 +551,10 @@ static void describe_lines(result_writer *r, const line_stats *of)
         result_object_begin(r, NULL);
         result_number(r, "line", line);
         result_count(r, "first", of->first[line]);
-        result_object_end(r, "  line {line} brought {first frame} first\n");
+        result_number(r, "lead_ns", of->led[line] == 0 ? 0 : of->lead_ns[line] / of->led[line]);
+        result_note(r, "lead", "%s", of->led[line] == 0 ? "" : lead_text(of, line).text);
+        result_object_end(r, "  line {line} brought {first frame} first[, {lead} before the "
+                             "other one on average]\n");
     }
     result_list_end(r);
 }
@@ -562,7 +573,7 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
     result_count(r, "damaged_chunks", report->tape.damaged_chunks);
     result_count(r, "segments_live", report->tape.segments_live);
     result_bool(r, "stopped", report->is_stopped);
-    describe_lines(r, &report->tape.lines);
+    report_describe_lines(r, &report->tape.lines);
     describe_pace(r, report->pace);
     result_count(r, "contents_read", report->tape.contents_read);
     result_number(r, "workers_busy_max", report->workers_busy_max);

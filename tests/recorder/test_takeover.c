@@ -94,7 +94,7 @@ static void nothing_else_is_an_answer(void **state)
         {"0\nsession 3f2a9c0111 17\nslot a 0 0 1 0\n", TD_E_IO, "cannot be read"},
         {"0\nsession 3f2a9c01\nslot a 0 0 1 0\n", TD_E_IO, "cannot be read"},
         {"0\nsession 3f2a9c01 17\nslot a 0 0 1\n", TD_E_IO, "cannot be read"},
-        {"0\nsession 3f2a9c01 17\nslot a 3 0 1 0\n", TD_E_IO, "cannot be read"},
+        {"0\nsession 3f2a9c01 17\nslot a 6 0 1 0\n", TD_E_IO, "cannot be read"},
         {"0\nsession 3f2a9c01 17\nslot a 0 256 1 0\n", TD_E_IO, "cannot be read"},
         {"0\nsession 3f2a9c01 17\nslot a 0 0 4294967296 0\n", TD_E_IO, "cannot be read"},
         {"0\nsession 3f2a9c01 17\nslot a 0 0 1 0\nmore\n", TD_E_IO, "cannot be read"},

@@ -18,6 +18,7 @@ const ELSEWHERE = [
   "cat opcode", // record/cat_import_round_trip.test.mjs
   "replay lines[].line", // record/lines.test.mjs
   "replay lines[].first",
+  "replay lines[].lead_ns",
   "MANIFEST.DATE.json request.bar_ns", // export/bars_and_book_snapshots.test.mjs
   "MANIFEST.DATE.json request.float", // export/parquet_rows.test.mjs
   "MANIFEST.DATE.json request.keep_suspect",
@@ -251,6 +252,7 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   await tapedeck(t, ["cut", archive, "-o", path.join(dir, "part.mcap"), "--topic", "publicTrade"]);
   page.check("diff", await json(t, ["diff", archive, path.join(dir, "part.mcap"), "--json"], { status: 1 }));
   await regress(t, page, archive, dir);
+  page.check("merge", await json(t, ["merge", archive, copyOf(archive, "twin"), "-o", path.join(dir, "merged"), "--json"]));
 
   const damaged = copyOf(archive, "damaged");
   const segment = path.join(damaged, segments(damaged)[0]);

@@ -11,7 +11,7 @@ import { feedArgs, Recorder, simulator } from "./recorders.mjs";
 
 const { WebSocket } = npm("ws");
 
-const TOPICS = ["publicTrade", "orderbook.50", "tickers"], SYMBOLS = ["BTCUSDT", "ETHUSDT"];
+export const TOPICS = ["publicTrade", "orderbook.50", "tickers"], SYMBOLS = ["BTCUSDT", "ETHUSDT"];
 
 /** A port that passes bytes on to a server and back, and can cut its connections. */
 export async function passage(t, url) {

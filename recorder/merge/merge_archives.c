@@ -1,0 +1,505 @@
+#include "recorder/merge/merge_archives.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "archive/archive_view.h"
+#include "archive/archive_writer.h"
+#include "archive/event.h"
+#include "archive/ledger.h"
+#include "archive/open_conns.h"
+#include "format/chunk_builder.h"
+#include "recorder/capture/feed_writer.h"
+#include "schema/dialect.h"
+#include "schema/family.h"
+#include "tape/cursor.h"
+
+/* A configured connection of a source, and its present connection. */
+typedef struct merge_slot {
+    uint32_t line, shard; /* in the new archive */
+    char session[SESSION_ID_BYTES];
+    uint32_t number; /* of its present connection in the source; 0: none yet */
+    uint32_t conn;   /* in the new archive; rises */
+    uint8_t is_open;
+} merge_slot;
+
+/* The topics that a source received of a feed, as the exchange writes them. */
+typedef struct merge_part {
+    char **topics;
+    size_t topic_count;
+    name_index by_name;
+} merge_part;
+
+typedef struct merge_feed {
+    struct merge_job *job;
+    const family *family;
+    char name[LIMIT_NAME_BYTES];
+    size_t index; /* in the writer */
+    feed_writer *writer;
+    merge_slot *slots;
+    size_t slot_count;
+    merge_part parts[MERGE_SOURCES];
+} merge_feed;
+
+typedef struct merge_job {
+    const merge_options *options;
+    merge_report *report;
+    archive_writer *writer;
+    sealed_chunk *chunk;
+    merge_feed *feeds[LIMIT_FEEDS];
+    size_t feed_count;
+    cursor *cursors[MERGE_SOURCES];
+    const frame_ref *heads[MERGE_SOURCES]; /* NULL: at its end */
+    uint64_t recv_ns;                      /* of the present frame */
+} merge_job;
+
+/* ---- feeds ---- */
+
+static td_result write_chunk(void *user, td_err *err)
+{
+    const merge_feed *feed = user;
+    const merge_job *job = feed->job;
+    const merge_report *report = job->report;
+    if (!feed_writer_seal(feed->writer, CHUNK_LEVEL_DEFAULT, job->chunk))
+        return TD_OK;
+    td_result rc = archive_writer_put(job->writer, feed->index, job->chunk, err);
+    if (rc == TD_OK && job->options->progress(job->options->user,
+                                              report->frames[0] + report->frames[1], job->recv_ns))
+        rc = td_err_set(err, TD_E_BUSY, "stopped: the new archive is incomplete");
+    return rc;
+}
+
+static td_result add_feed(merge_job *job, const channel_info *info, merge_feed **out, td_err *err)
+{
+    enum { CHUNK_INTERVAL_S = 60 };
+    const family *known = family_find(td_bytes_str(info->family));
+    if (job->feed_count == LIMIT_FEEDS)
+        return td_err_set(err, TD_E_LIMIT, "more than %u feeds", LIMIT_FEEDS);
+    if (known == NULL)
+        return td_err_set(err, TD_E_UNSUPPORTED, "feed %s: this version has no family '%s'",
+                          info->feed, info->family);
+    merge_feed *made = td_alloc_zero(1, sizeof *made);
+    *out = job->feeds[job->feed_count++] = made;
+    made->job = job;
+    made->family = known;
+    (void)snprintf(made->name, sizeof made->name, "%s", info->feed);
+    const feed_writer_options writing = {.name = made->name,
+                                         .family = known,
+                                         .session = archive_session(job->options->into),
+                                         .log = archive_log(job->options->into),
+                                         .interval_ns = CHUNK_INTERVAL_S * TD_NS_PER_S,
+                                         .full = write_chunk,
+                                         .user = made};
+    made->writer = feed_writer_open(&writing);
+    return archive_writer_add_feed(job->writer, made->name, known->name, &made->index, err);
+}
+
+/* Find or add the feed of a channel. */
+static td_result get_feed(merge_job *job, const channel_info *info, merge_feed **out, td_err *err)
+{
+    for (size_t i = 0; i < job->feed_count; i++) {
+        *out = job->feeds[i];
+        if (strcmp((*out)->name, info->feed) != 0)
+            continue;
+        if (strcmp((*out)->family->name, info->family) == 0)
+            return TD_OK;
+        return td_err_set(err, TD_E_INVALID,
+                          "feed %s is of family %s in one archive, and of %s in "
+                          "the other",
+                          info->feed, (*out)->family->name, info->family);
+    }
+    return add_feed(job, info, out, err);
+}
+
+/* ---- connections ---- */
+
+static td_result get_slot(merge_feed *feed, int source, uint32_t line, uint32_t shard,
+                          merge_slot **out, td_err *err)
+{
+    const uint32_t mapped = (uint32_t)source * MERGE_LINES + line;
+    if (line >= MERGE_LINES)
+        return td_err_set(err, TD_E_INVALID,
+                          "feed %s has line %u: only archives of recorders can be merged, with "
+                          "lines below %d",
+                          feed->name, line, (int)MERGE_LINES);
+    for (size_t i = 0; i < feed->slot_count; i++) {
+        *out = &feed->slots[i];
+        if ((*out)->line == mapped && (*out)->shard == shard)
+            return TD_OK;
+    }
+    if (feed->slot_count == LIMIT_FEED_SLOTS)
+        return td_err_set(err, TD_E_LIMIT, "feed %s has more than %u connections", feed->name,
+                          LIMIT_FEED_SLOTS);
+    feed->slots = td_array_grow(feed->slots, feed->slot_count, sizeof *feed->slots);
+    *out = &feed->slots[feed->slot_count++];
+    **out = (merge_slot){.line = mapped, .shard = shard};
+    return TD_OK;
+}
+
+static td_result end_connection(merge_feed *feed, merge_slot *slot, const event *as, td_err *err)
+{
+    const feed_slot *written = feed_writer_slot(feed->writer, slot->line, slot->shard);
+    event ended = as != NULL ? *as
+                             : (event){.kind = EVENT_DISCONNECT,
+                                       .in = written == NULL ? 0 : written->at.in,
+                                       .out = written == NULL ? 0 : written->at.out,
+                                       .cause = "the recording ended without an end"};
+    ended.line = slot->line;
+    ended.shard = slot->shard;
+    ended.conn = slot->conn;
+    slot->is_open = 0;
+    td_result rc = feed_writer_event(feed->writer, feed->job->recv_ns, &ended, err);
+    if (rc == TD_OK)
+        feed_writer_closed(feed->writer, slot->line, slot->shard, 0);
+    return rc;
+}
+
+/* The slot has this connection of the source now. began: its event; NULL: it is not read. */
+static td_result begin_connection(merge_feed *feed, merge_slot *slot, const char *session,
+                                  const event_slot *at, const event *began, td_err *err)
+{
+    td_result rc = slot->is_open ? end_connection(feed, slot, NULL, err) : TD_OK;
+    event connect = began != NULL ? *began : (event){.kind = EVENT_CONNECT};
+    (void)snprintf(slot->session, sizeof slot->session, "%s", session);
+    slot->number = at->conn;
+    slot->conn++;
+    slot->is_open = 1;
+    connect.line = slot->line;
+    connect.shard = slot->shard;
+    connect.conn = slot->conn;
+    if (rc == TD_OK)
+        rc = feed_writer_event(feed->writer, feed->job->recv_ns, &connect, err);
+    const event_slot begun = {.line = slot->line,
+                              .shard = slot->shard,
+                              .conn = slot->conn,
+                              .in = at->in,
+                              .out = at->out,
+                              .since_ns = feed->job->recv_ns};
+    return rc == TD_OK ? feed_writer_ordinals(feed->writer, &begun, err) : rc;
+}
+
+static int has_connection(const merge_slot *slot, const char *session, uint32_t number)
+{
+    return slot->is_open && slot->number == number && strcmp(slot->session, session) == 0;
+}
+
+/* ---- events ---- */
+
+static int is_listed(const merge_slot *slot, int source, const event *restated)
+{
+    for (size_t i = 0; i < restated->slot_count; i++) {
+        const event_slot *at = &restated->slots[i];
+        if ((uint32_t)source * MERGE_LINES + at->line == slot->line && at->shard == slot->shard)
+            return 1;
+    }
+    return 0;
+}
+
+/* A segment restates the open connections: those that are not known began in a part that is not
+ * there, and those that it lacks have ended without an event. */
+static td_result take_segment(merge_feed *feed, int source, const char *session,
+                              const event *restated, td_err *err)
+{
+    const int is_beside =
+        restated->state != NULL && strcmp(restated->state, EVENT_STATE_BESIDE) == 0;
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && !is_beside && i < feed->slot_count; i++) {
+        merge_slot *slot = &feed->slots[i];
+        if (slot->is_open && slot->line / MERGE_LINES == (uint32_t)source &&
+            !is_listed(slot, source, restated))
+            rc = end_connection(feed, slot, NULL, err);
+    }
+    for (size_t i = 0; rc == TD_OK && i < restated->slot_count; i++) {
+        const event_slot *at = &restated->slots[i];
+        merge_slot *slot = NULL;
+        rc = get_slot(feed, source, at->line, at->shard, &slot, err);
+        if (rc == TD_OK && !has_connection(slot, session, at->conn))
+            rc = begin_connection(feed, slot, session, at, NULL, err);
+    }
+    return rc;
+}
+
+/* Events that the writer, the ledger or the new session has of its own. */
+static int is_own(event_kind kind)
+{
+    return kind == EVENT_SESSION || kind == EVENT_GRANT || kind == EVENT_GRANT_END ||
+           kind == EVENT_GAP || kind == EVENT_ROTATE || kind == EVENT_LIMIT;
+}
+
+static td_result take_event(merge_feed *feed, int source, const frame_ref *frame, td_err *err)
+{
+    const char *session = frame->conn->session_id;
+    merge_slot *slot = NULL;
+    if (frame->event == NULL || is_own(frame->event->kind))
+        return TD_OK;
+    event copy = *frame->event;
+    if (copy.kind == EVENT_SEGMENT)
+        return take_segment(feed, source, session, &copy, err);
+    if (copy.conn == 0 && copy.kind != EVENT_OVERLOAD)
+        return feed_writer_event(feed->writer, feed->job->recv_ns, &copy, err);
+    td_result rc = get_slot(feed, source, copy.line, copy.shard, &slot, err);
+    if (rc != TD_OK)
+        return rc;
+    if (copy.kind == EVENT_CONNECT) {
+        const event_slot at = {.conn = copy.conn};
+        return begin_connection(feed, slot, session, &at, &copy, err);
+    }
+    if (copy.kind == EVENT_DISCONNECT)
+        return has_connection(slot, session, copy.conn) ? end_connection(feed, slot, &copy, err)
+                                                        : TD_OK;
+    copy.line = slot->line;
+    copy.conn = copy.conn == 0 ? 0 : slot->conn;
+    return feed_writer_event(feed->writer, feed->job->recv_ns, &copy, err);
+}
+
+/* ---- frames ---- */
+
+static void note_topic(merge_part *part, const frame_channel *channel)
+{
+    const channel_info *info = &channel->info;
+    const char *name = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
+    if (channel->role != ROLE_DATA ||
+        name_index_find(&part->by_name, td_bytes_str(name)) != NAME_INDEX_NONE)
+        return;
+    part->topics = td_array_grow(part->topics, part->topic_count, sizeof(char *));
+    part->topics[part->topic_count] = td_strdup(name);
+    name_index_put(&part->by_name, td_bytes_str(part->topics[part->topic_count]),
+                   part->topic_count);
+    part->topic_count++;
+}
+
+static td_result take_frame(merge_feed *feed, int source, const frame_ref *frame, td_err *err)
+{
+    static const char HTTP[] = "http.";
+    const channel_info *info = &frame->channel->info;
+    const frame_conn *conn = frame->conn;
+    merge_slot *slot = NULL;
+    feed_written written;
+    feed_frame copy = {.dir = info->dir,
+                       .opcode = info->opcode,
+                       .form = info->form,
+                       .recv_ns = feed->job->recv_ns,
+                       .publish_ns = frame->publish_ns,
+                       .bytes = frame->bytes};
+    if (info->dir == CHANNEL_HTTP) {
+        copy.http_name = strncmp(info->topic, HTTP, sizeof HTTP - 1) == 0
+                             ? info->topic + sizeof HTTP - 1
+                             : info->topic;
+    } else {
+        td_result rc = get_slot(feed, source, conn->line, conn->shard, &slot, err);
+        if (rc == TD_OK && !has_connection(slot, conn->session_id, conn->number)) {
+            const event_slot at = {.conn = conn->number}; /* its event cannot be read */
+            rc = begin_connection(feed, slot, conn->session_id, &at, NULL, err);
+        }
+        if (rc != TD_OK)
+            return rc;
+        copy.line = slot->line;
+        copy.shard = slot->shard;
+        copy.conn = slot->conn;
+        copy.ordinal = frame->ordinal;
+    }
+    feed->job->report->frames[source]++;
+    note_topic(&feed->parts[source], frame->channel);
+    return feed_writer_frame(feed->writer, &copy, &written, err);
+}
+
+static td_result advance(merge_job *job, int source, td_err *err)
+{
+    td_result rc = cursor_next(job->cursors[source], &job->heads[source], err);
+    if (rc == TD_EOF)
+        job->heads[source] = NULL;
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* Take the earlier head. 0: both are at their end. */
+static int choose(const merge_job *job)
+{
+    const frame_ref *a = job->heads[0];
+    const frame_ref *b = job->heads[1];
+    return a == NULL || (b != NULL && b->recv_ns < a->recv_ns) ? 1 : 0;
+}
+
+static td_result copy_frames(merge_job *job, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (int i = 0; rc == TD_OK && i < MERGE_SOURCES; i++)
+        rc = advance(job, i, err);
+    while (rc == TD_OK && (job->heads[0] != NULL || job->heads[1] != NULL)) {
+        const int source = choose(job);
+        const frame_ref *frame = job->heads[source];
+        merge_feed *feed = NULL;
+        /* Frames of a session rise in time; events may repeat it. */
+        const int is_event = frame->channel->info.dir == CHANNEL_EVENT;
+        const uint64_t least_ns = job->recv_ns + (is_event ? 0 : 1);
+        job->recv_ns = frame->recv_ns > least_ns ? frame->recv_ns : least_ns;
+        rc = get_feed(job, &frame->channel->info, &feed, err);
+        if (rc == TD_OK)
+            rc = is_event ? take_event(feed, source, frame, err)
+                          : take_frame(feed, source, frame, err);
+        if (rc == TD_OK)
+            rc = advance(job, source, err);
+    }
+    for (size_t i = 0; rc == TD_OK && i < job->feed_count; i++)
+        rc = write_chunk(job->feeds[i], err);
+    return rc;
+}
+
+/* ---- the ledgers ---- */
+
+static merge_feed *find_feed(const merge_job *job, const char *name)
+{
+    for (size_t i = 0; i < job->feed_count; i++)
+        if (strcmp(job->feeds[i]->name, name) == 0)
+            return job->feeds[i];
+    return NULL;
+}
+
+static int has_row_at(const gap_list *ledger, const gap_row *at)
+{
+    for (size_t i = 0; i < ledger->count; i++) {
+        const gap_row *row = &ledger->rows[i];
+        if (strcmp(row->feed, at->feed) == 0 && row->covered_by[0] == '\0' &&
+            (row->to_ns == GAP_OPEN || row->to_ns >= at->from_ns) && row->from_ns <= at->to_ns)
+            return 1;
+    }
+    return 0;
+}
+
+static int is_feed(void *user, const char *feed)
+{
+    return strcmp(user, feed) == 0;
+}
+
+/* 1 if the other archive was receiving all topics of this one at a time. */
+static int has_all_at(merge_feed *feed, int source, archive_view *other, uint64_t at_ns)
+{
+    const merge_part *mine = &feed->parts[source];
+    open_conns open;
+    int has_all = open_conns_read(other, is_feed, feed->name, at_ns, &open, NULL) == TD_OK &&
+                  open.count > 0 && !open.is_unknown;
+    for (size_t i = 0; has_all && i < open.count; i++)
+        has_all = open.sessions[i].rows.unknown_ns == 0;
+    for (size_t i = 0; has_all && i < mine->topic_count; i++)
+        has_all = open_conns_has_topic(&open, td_bytes_str(mine->topics[i]),
+                                       feed->family->dialect->covers);
+    open_conns_fini(&open);
+    return has_all;
+}
+
+/* 1 if the other archive has everything at the time of a row: it was receiving all topics before
+ * and after, and has no row of its own in between. */
+static int is_covered(merge_feed *feed, int source, const gap_row *row, archive_view *other,
+                      const gap_list *of_other)
+{
+    return row->to_ns != GAP_OPEN && !has_row_at(of_other, row) &&
+           has_all_at(feed, source, other, row->from_ns) &&
+           has_all_at(feed, source, other, row->to_ns);
+}
+
+static td_result write_gaps(merge_job *job, int source, archive_view *const views[MERGE_SOURCES],
+                            const gap_list ledgers[MERGE_SOURCES], td_err *err)
+{
+    char covered_by[16];
+    td_result rc = TD_OK;
+    (void)snprintf(covered_by, sizeof covered_by, "line %d", (1 - source) * (int)MERGE_LINES);
+    for (size_t i = 0; rc == TD_OK && i < ledgers[source].count; i++) {
+        gap_row row = ledgers[source].rows[i];
+        merge_feed *feed = find_feed(job, row.feed);
+        if (feed == NULL)
+            continue; /* pruned */
+        if (row.covered_by[0] == '\0' &&
+            is_covered(feed, source, &row, views[1 - source], &ledgers[1 - source])) {
+            row.covered_by = covered_by;
+            job->report->gaps_covered++;
+        }
+        row.line += (uint32_t)source * MERGE_LINES;
+        row.conn = 0; /* the number in the new archive is not known any more */
+        job->report->gaps++;
+        rc = archive_writer_put_gaps(job->writer, &row, 1, err);
+    }
+    return rc;
+}
+
+static td_result copy_ledgers(merge_job *job, td_err *err)
+{
+    gap_list ledgers[MERGE_SOURCES] = {{0}, {0}};
+    archive_view *views[MERGE_SOURCES] = {NULL, NULL};
+    td_result rc = TD_OK;
+    for (int i = 0; rc == TD_OK && i < MERGE_SOURCES; i++) {
+        rc = archive_view_open(job->options->from[i], VIEW_ALL, NULL, &views[i], err);
+        if (rc != TD_OK)
+            break;
+        archive_gaps_of(views[i], &ledgers[i]);
+        gap_list_join(&ledgers[i], cursor_get_damage(job->cursors[i]));
+    }
+    for (int i = 0; rc == TD_OK && i < MERGE_SOURCES; i++)
+        rc = write_gaps(job, i, views, ledgers, err);
+    for (int i = 0; i < MERGE_SOURCES; i++) {
+        gap_list_fini(&ledgers[i]);
+        archive_view_close(views[i]);
+    }
+    return rc;
+}
+
+/* ---- all ---- */
+
+static void free_feed(merge_feed *feed)
+{
+    for (int s = 0; s < MERGE_SOURCES; s++) {
+        for (size_t i = 0; i < feed->parts[s].topic_count; i++)
+            td_free(feed->parts[s].topics[i]);
+        td_free(feed->parts[s].topics);
+        name_index_fini(&feed->parts[s].by_name);
+    }
+    feed_writer_close(feed->writer);
+    td_free(feed->slots);
+    td_free(feed);
+}
+
+/* Open both tapes, with all lines and events. */
+static td_result open_sources(merge_job *job, td_err *err)
+{
+    static const selection EVERYTHING = {0};
+    const cursor_options reading = {.log = archive_log(job->options->into),
+                                    .reads = TAPE_READS_FRAMES,
+                                    .with_events = 1,
+                                    .with_lines = 1};
+    td_result rc = TD_OK;
+    for (int i = 0; rc == TD_OK && i < MERGE_SOURCES; i++)
+        rc = cursor_open(job->options->from[i], &EVERYTHING, &reading, &job->cursors[i], err);
+    return rc;
+}
+
+td_result merge_archives(const merge_options *options, merge_report *report, td_err *err)
+{
+    merge_job job = {.options = options, .report = report, .chunk = sealed_chunk_open()};
+    const archive_writer_options writing = {.version = options->version,
+                                            .start_ns = clock_wall_ns(archive_clock(options->into)),
+                                            .sync = SYNC_SEGMENTS};
+    td_err ignored;
+    *report = (merge_report){0};
+    td_result rc = archive_writer_open(options->into, &writing, &job.writer, err);
+    if (rc == TD_OK)
+        rc = open_sources(&job, err);
+    if (rc == TD_OK)
+        rc = copy_frames(&job, err);
+    if (rc == TD_OK)
+        rc = copy_ledgers(&job, err);
+    td_result ended = archive_writer_close(job.writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
+                                           clock_wall_ns(archive_clock(options->into)),
+                                           rc == TD_OK ? err : &ignored);
+    report->feeds = job.feed_count;
+    for (int i = 0; i < MERGE_SOURCES; i++) {
+        cursor_stats stats = {0};
+        if (job.cursors[i] != NULL)
+            cursor_get_stats(job.cursors[i], &stats);
+        report->damaged_chunks[i] = stats.damaged_chunks;
+        cursor_close(job.cursors[i]);
+    }
+    for (size_t i = 0; i < job.feed_count; i++)
+        free_feed(job.feeds[i]);
+    sealed_chunk_close(job.chunk);
+    return rc == TD_OK ? ended : rc;
+}

@@ -1,0 +1,134 @@
+// Archives of two machines become one. Expected: the simulated exchange's own account of sent frames, each of them once.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { describe } from "node:test";
+import { json, jsonList, tapedeck, temporary } from "../support/harness.mjs";
+import { isServedWhole, isWhole, printed, SYMBOLS, TOPICS } from "../support/lines.mjs";
+import { npm, test } from "../support/npm_packages.mjs";
+import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
+
+npm("ws"); // isServedWhole's
+
+/** Two recorders of one exchange. */
+async function recorders(t, { more = [[], []], topics = [TOPICS, TOPICS] } = {}) {
+  const dir = temporary(t);
+  const server = await simulator(t, dir, ["--families", "v5-linear,v5-spot", "--symbols", "2", "--rate", "300"]);
+  const args = [...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--commit-interval", "100ms"];
+  const archives = ["east", "west"].map((name) => path.join(dir, name));
+  const start = (i, extra = []) => new Recorder(t, archives[i], [...feedArgs(server, "v5-linear", topics[i]), ...args, ...more[i], ...extra], { deadlineMs: 120_000 });
+  const running = [start(0), start(1)];
+  for (const recorder of running) await printed(recorder, ": subscribed to", 1);
+  return { dir, server, archives, start, running, both: path.join(dir, "both") };
+}
+
+const stop = async (recorder) => assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+const settled = (recorder) => recorder.durableAfter(recorder.durableLines + 15);
+
+describe("merge", { concurrency: true }, () => {
+  test("what one machine lost is there if the other one has it", async (t) => {
+    const { archives, start, running, both } = await recorders(t, { more: [[], ["--max-age", "5s"]] });
+    let [east, west] = running;
+    // East is killed, and then stopped for a while, while west records; then the reverse. West's connections are replaced, too.
+    await settled(west);
+    await east.kill("SIGKILL");
+    await settled(west);
+    east = start(0);
+    await printed(east, ": subscribed to", 1);
+    await settled(west);
+    await stop(east);
+    await settled(west);
+    east = start(0);
+    await printed(east, ": subscribed to", 1);
+    await printed(west, "at its greatest age", 1);
+    await settled(east);
+    await stop(west);
+    await settled(east);
+    west = start(1);
+    await printed(west, ": subscribed to", 1);
+    await settled(west);
+    await Promise.all([stop(east), stop(west)]);
+
+    const merged = await json(t, ["merge", ...archives, "--out", both, "--json"]);
+    const gaps = await jsonList(t, ["gaps", both, "--json"]);
+    assert.deepEqual(gaps.map(({ reason, line, covered_by }) => [reason, line, covered_by]).sort(), [["crash", 0, "line 3"], ["restart", 0, "line 3"], ["restart", 4, "line 0"]].sort(), JSON.stringify(gaps));
+    assert.deepEqual([merged.gaps, merged.gaps_covered, merged.feeds], [3, 3, 1]);
+    await isWhole(t, both);
+    await isServedWhole(t, both);
+    const report = await json(t, ["replay", both, "--json"]);
+    assert.equal(report.verdict, "complete", JSON.stringify(report.reasons ?? report));
+    assert.equal(report.line_copies, merged.line_copies);
+    assert.deepEqual(report.lines, merged.lines);
+    assert.ok(merged.line_copies > 300 && merged.lines.length >= 2, JSON.stringify(merged));
+    await tapedeck(t, ["verify", both]);
+    assert.deepEqual((await json(t, ["days", both, "--json"], { status: null })).days.map((day) => day.missing_ns), [0, 0]);
+    for (const [i, archive] of archives.entries()) assert.equal(merged.sources[i].frames, (await json(t, ["info", archive, "--json"])).frames);
+    assert.equal((await json(t, ["info", both, "--json"])).frames, merged.frames);
+    const text = (await tapedeck(t, ["replay", both])).stdout;
+    assert.match(text, /line \d brought [\d,]+ frames? first, .* before the other one on average/);
+  });
+
+  test("a gap is not covered if the other machine lacks a topic", async (t) => {
+    const { archives, start, running, both } = await recorders(t, { topics: [TOPICS, TOPICS.slice(0, 2)] });
+    for (const recorder of running) await settled(recorder);
+    await stop(running[0]);
+    await settled(running[1]);
+    const again = start(0);
+    await printed(again, ": subscribed to", 1);
+    await settled(again);
+    await stop(running[1]);
+    const late = start(1);
+    await printed(late, ": subscribed to", 1);
+    await settled(late);
+    await Promise.all([stop(again), stop(late)]);
+    await tapedeck(t, ["merge", ...archives, "-o", both]);
+    const gaps = await jsonList(t, ["gaps", both, "--json"], { status: 1 });
+    assert.deepEqual(gaps.map(({ line, covered_by }) => [line, covered_by]).sort(), [[0, null], [3, "line 0"]]);
+  });
+
+  test("what both machines lost stays a gap, and what only one has is kept", async (t) => {
+    const { archives, start, running, both, server } = await recorders(t);
+    const only = new Recorder(t, archives[0] + "-spot", [...feedArgs(server, "v5-spot", ["publicTrade"]), "--symbol", "BTCUSDT", "--commit-interval", "100ms"]);
+    await only.durableAfter(5);
+    await stop(only);
+    for (const recorder of running) await settled(recorder);
+    await Promise.all(running.map(stop));
+    const again = [start(0), start(1)];
+    for (const recorder of again) await printed(recorder, ": subscribed to", 1);
+    for (const recorder of again) await settled(recorder);
+    await Promise.all(again.map(stop));
+    await tapedeck(t, ["merge", ...archives, "-o", both]);
+    const gaps = await jsonList(t, ["gaps", both, "--json"], { status: 1 });
+    assert.deepEqual(gaps.map(({ reason, line, covered_by }) => [reason, line, covered_by]).sort(), [["restart", 0, null], ["restart", 3, null]]);
+    assert.equal((await json(t, ["replay", both, "--json"], { status: 1 })).verdict, "incomplete");
+    await tapedeck(t, ["verify", both]);
+    // Archives of different feeds: each feed is as it was.
+    const other = both + "-other";
+    const { stdout } = await tapedeck(t, ["merge", archives[0], archives[0] + "-spot", "-o", other]);
+    assert.match(stdout, /: [\d,]+ frames of 2 feeds\n/);
+    for (const [archive, feed] of [[archives[0], "v5-linear"], [archives[0] + "-spot", "v5-spot"]]) {
+      const digest = async (of) => (await json(t, ["replay", of, "--feed", feed, "--json"], { status: null })).digest.payload;
+      assert.equal(await digest(other), await digest(archive), feed);
+    }
+  });
+
+  test("what cannot be merged is refused, and nothing is written", async (t) => {
+    const { archives, running, both, dir } = await recorders(t);
+    for (const recorder of running) await settled(recorder);
+    const refuses = async (args, status, words) => {
+      assert.match((await tapedeck(t, ["merge", ...args], { status })).stderr, words);
+      assert.ok(!fs.existsSync(both));
+    };
+    await refuses(archives, 2, /the new archive is not given: --out ARCHIVE/);
+    await refuses([archives[0], "-o", both], 2, /ARCHIVE/);
+    await refuses([...archives, "-o", both], 4, /east is being written: stop its recorder first/);
+    await running[0].kill("SIGKILL");
+    await stop(running[1]);
+    await refuses([...archives, "-o", both], 2, /east has segments that a crash left open.*\n.*tapedeck recover/);
+    await tapedeck(t, ["recover", archives[0]]);
+    await refuses([archives[0], path.join(dir, "none"), "-o", both], 4, /none': No such file or directory/);
+    assert.match((await tapedeck(t, ["merge", ...archives, "-o", archives[1]], { status: null })).stderr, /west is an archive already: give a new folder/);
+    await tapedeck(t, ["merge", ...archives, "-o", both]);
+    assert.match((await tapedeck(t, ["merge", both, archives[1], "-o", `${both}2`], { status: 2 })).stderr, /has line 3: only archives of recorders can be merged/);
+  });
+});
