@@ -28,6 +28,7 @@ static td_result add_entry(void *user, const journal_entry *entry, td_err *err)
         .topic = copy_value(entry, "topic"),
         .symbol = copy_value(entry, "symbol"),
         .text = copy_value(entry, "text"),
+        .keeps = journal_get_u64(entry, "keep", 0) != 0,
     };
     return TD_OK;
 }
@@ -87,7 +88,7 @@ static td_result check_text(const char *text, td_err *err)
 
 td_result note_append(archive *to, const archive_note *note, td_err *err)
 {
-    char numbers[3][24];
+    char numbers[4][24];
     journal *writer = NULL;
     const journal_field fields[] = {
         journal_u64("made_ns", note->made_ns, numbers[0]),
@@ -97,6 +98,7 @@ td_result note_append(archive *to, const archive_note *note, td_err *err)
         journal_text("topic", note->topic),
         journal_text("symbol", note->symbol),
         journal_text("text", note->text),
+        journal_u64("keep", note->keeps, numbers[3]),
     };
     td_result rc = check_text(note->text, err);
     if (rc == TD_OK)

@@ -21,6 +21,7 @@ typedef struct archive_note {
     const char *topic;  /* "" = all topics */
     const char *symbol; /* "" = all symbols */
     const char *text;
+    uint8_t keeps; /* 1: prune does not remove segments of its feed that have frames of its time */
 } archive_note;
 
 typedef struct note_list {

@@ -18,6 +18,7 @@
 #include "archive/segment_rows.h"
 #include "archive/feed_history.h"
 #include "archive/journal.h"
+#include "archive/notes.h"
 #include "archive/reindex.h"
 
 /* A segment of the wanted feeds. */
@@ -27,6 +28,7 @@ typedef struct prune_candidate {
     prune_reason reason;  /* why it is removed, if is_chosen */
     uint8_t is_removable; /* 1: finished, also in the journal */
     uint8_t was_pruned;   /* 1: the journal has it as pruned already */
+    uint8_t is_noted;     /* 1: a note keeps it */
     uint8_t is_chosen;
 } prune_candidate;
 
@@ -46,6 +48,7 @@ const char *prune_reason_name(prune_reason reason)
 {
     static const char *const NAMES[] = {[PRUNE_OLD] = "age",
                                         [PRUNE_TOO_LARGE] = "size",
+                                        [PRUNE_SPACE] = "space",
                                         [PRUNE_FEED] = "feed",
                                         [PRUNE_LEFTOVER] = "leftover"};
     TD_ASSERT(reason <= PRUNE_LEFTOVER);
@@ -66,21 +69,37 @@ static int compare_candidates(const void *a, const void *b)
     return strcmp(left->segment->path, right->segment->path);
 }
 
+static int is_noted(const note_list *notes, const segment_index *segment)
+{
+    for (size_t i = 0; i < notes->count; i++) {
+        const archive_note *note = &notes->notes[i];
+        if (note->keeps && note->from_ns <= segment->last_ns && note->to_ns >= segment->first_ns &&
+            (note->feed[0] == '\0' || strcmp(note->feed, segment->feed) == 0))
+            return 1;
+    }
+    return 0;
+}
+
 /* Collect the candidates. Removal cannot be undone, so times and sizes are read from the files. */
 static td_result gather(prune_work *w, td_err *err)
 {
     const prune_options *o = w->options;
     const read_query query = {
         .to_ns = UINT64_MAX, .wants_feed = o->wants_feed, .user = o->user, .view = w->view};
+    note_list notes = {0};
     td_result rc = read_plan_open(w->archive, &query, &w->plan, err);
+    if (rc == TD_OK && !o->also_kept)
+        rc = note_list_read(w->archive, &notes, err);
     if (rc == TD_OK && o->older_than_ns > 0) {
         uint64_t newest_ns =
             archive_view_newest_ns(w->view, clock_wall_ns(archive_clock(w->archive)));
         w->report->counted_from_ns = newest_ns;
         w->old_ns = newest_ns > o->older_than_ns ? newest_ns - o->older_than_ns : 0;
     }
-    if (rc != TD_OK)
+    if (rc != TD_OK) {
+        note_list_fini(&notes);
         return rc;
+    }
     w->report->segments_unreadable = read_plan_unreadable_count(w->plan);
     w->candidates = td_alloc_zero(read_plan_count(w->plan) + 1, sizeof w->candidates[0]);
     for (size_t i = 0; i < read_plan_count(w->plan); i++) {
@@ -94,8 +113,10 @@ static td_result gather(prune_work *w, td_err *err)
         w->candidates[w->count++] = (prune_candidate){.segment = segment,
                                                       .until_ns = segment->last_ns,
                                                       .is_removable = !segment->is_open && has_end,
-                                                      .was_pruned = was_pruned != 0};
+                                                      .was_pruned = was_pruned != 0,
+                                                      .is_noted = is_noted(&notes, segment) != 0};
     }
+    note_list_fini(&notes);
     if (w->count > 0)
         qsort(w->candidates, w->count, sizeof w->candidates[0], compare_candidates);
     return TD_OK;
@@ -154,13 +175,27 @@ static void find_next(prune_work *w)
     td_free(by_time);
 }
 
+/* Bytes to remove so that free_bytes are free; 0 if that is unknown. */
+static uint64_t missing_bytes(const prune_work *w)
+{
+    td_space space = {0};
+    if (w->options->free_bytes == 0 ||
+        td_io_space(archive_io(w->archive), archive_path(w->archive), &space, NULL) != TD_OK ||
+        space.total_bytes == 0 || space.free_bytes >= w->options->free_bytes)
+        return 0;
+    return w->options->free_bytes - space.free_bytes;
+}
+
 /* Apply the limits, oldest segment first. Segments that were pruned before are removed in any case,
  * and their size does not count. */
 static void choose(prune_work *w)
 {
     const prune_options *o = w->options;
     const uint64_t before_ns = w->old_ns > o->before_ns ? w->old_ns : o->before_ns;
-    int has_bound = o->before_ns != 0 || o->older_than_ns != 0 || o->keep_bytes != UINT64_MAX;
+    const uint64_t missing = missing_bytes(w);
+    int has_bound = o->before_ns != 0 || o->older_than_ns != 0 || o->keep_bytes != UINT64_MAX ||
+                    o->free_bytes != 0;
+    uint64_t freed = 0;
     uint64_t bytes = 0;
     for (size_t i = 0; i < w->count; i++)
         bytes += w->candidates[i].was_pruned ? 0 : w->candidates[i].segment->file_bytes;
@@ -177,8 +212,15 @@ static void choose(prune_work *w)
             c->reason = PRUNE_OLD;
         else if (bytes > o->keep_bytes)
             c->reason = PRUNE_TOO_LARGE;
+        else if (freed < missing)
+            c->reason = PRUNE_SPACE;
         else
             c->is_chosen = 0;
+        if (c->is_chosen && c->is_noted && !c->was_pruned) {
+            c->is_chosen = 0;
+            w->report->segments_noted++;
+        }
+        freed += c->is_chosen ? c->segment->file_bytes : 0;
         if (c->is_chosen && !c->was_pruned)
             bytes -= c->segment->file_bytes;
     }

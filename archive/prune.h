@@ -28,11 +28,12 @@
 typedef enum prune_reason {
     PRUNE_OLD,       /* all of its frames are older than the limits by date and age */
     PRUNE_TOO_LARGE, /* the wanted feeds have more than keep_bytes, and it is among the oldest */
+    PRUNE_SPACE,     /* less than free_bytes is free, and it is among the oldest */
     PRUNE_FEED,      /* neither limit was given: all segments of the wanted feeds are removed */
     PRUNE_LEFTOVER,  /* it was pruned before, but its file still exists */
 } prune_reason;
 
-/* Stable name: "age", "size", "feed", "leftover". */
+/* Stable name: "age", "size", "space", "feed", "leftover". */
 const char *prune_reason_name(prune_reason reason);
 
 typedef struct prune_options {
@@ -44,6 +45,8 @@ typedef struct prune_options {
      * future makes everything else old. */
     uint64_t older_than_ns;
     uint64_t keep_bytes; /* of all segments of the wanted feeds; UINT64_MAX: no limit by size */
+    uint64_t free_bytes; /* remove until so much is free on the file system; 0: no limit by that */
+    uint8_t also_kept;   /* 1: also segments that a note keeps (notes.h) */
     /* 1 if segments of this feed may be removed. NULL: of all feeds. */
     int (*wants_feed)(void *user, const char *feed);
     /* Called with each segment that was, or would be, removed, oldest first. May be NULL. */
@@ -58,12 +61,13 @@ typedef struct prune_report {
     uint64_t segments_kept; /* of the wanted feeds, open ones included */
     uint64_t bytes_kept;
     uint64_t segments_unreadable; /* not removed, and logged */
+    uint64_t segments_noted;      /* not removed, because a note keeps them */
     uint64_t gaps_kept;           /* copied to the journal */
     uint64_t folders;             /* empty folders that were removed */
     uint64_t counted_from_ns;     /* where ages count from; 0 without a limit by age */
 } prune_report;
 
-/* Remove the segments that are too old, and then the oldest until the size fits. TD_E_IO,
+/* Remove the segments that are too old, and then the oldest until the sizes fit. TD_E_IO,
  * TD_E_NOSPACE (some may be removed), TD_E_BUSY. Two errors remove nothing. TD_E_INVALID: all
  * segments would be removed, and is_all is not set. TD_E_LIMIT: between the segments that are too
  * old and the others, there are no frames for longer than the age and than LIMIT_PRUNE_HOLE_NS. A

@@ -13,6 +13,7 @@
 #include "base/url.h"
 #include "format/segment_name.h"
 #include "recorder/instruments.h"
+#include "recorder/pipeline/free_space.h"
 #include "schema/dialect.h"
 
 /* Default interval between two requests of one URL. */
@@ -540,6 +541,15 @@ td_result config_finish(recorder_config *config, td_err *err)
         td_err_set(err, TD_E_INVALID, "no feed is given: 1 to %d are allowed", LIMIT_FEEDS);
         td_err_hint(err, "a feed has a line such as '- family: v5-linear' below 'feeds:'");
         return config_err_add(config, CONFIG_NO_FEED, FEEDS, TD_E_INVALID, err);
+    }
+    const uint64_t min_free_bytes = config->pipeline.min_free_bytes;
+    if (config->retain_free_bytes != 0 && min_free_bytes != FREE_SPACE_DEFAULT &&
+        config->retain_free_bytes <= min_free_bytes) {
+        td_err_set(err, TD_E_INVALID,
+                   "retain_free is %" PRIu64 " bytes: it must be more than min_free, %" PRIu64
+                   " bytes, at which recording ends",
+                   config->retain_free_bytes, min_free_bytes);
+        return config_err_add(config, CONFIG_NO_FEED, "retain_free", TD_E_INVALID, err);
     }
     for (size_t i = 0; i < config->feed_count; i++) {
         td_result rc = config_finish_feed(config, i, err);

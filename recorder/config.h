@@ -55,6 +55,7 @@ typedef struct feed_config {
     uint64_t connect_timeout_ns;
     uint64_t lines;         /* redundant connections of each subscription: 1 to LIMIT_FEED_LINES */
     uint64_t max_age_ns;    /* another connection takes over at this age; 0: never */
+    uint64_t retain_ns;     /* remove older segments of the feed (recorder/retention.h); 0: none */
     uint64_t resnapshot_ns; /* between two short connections whose snapshots are compared with the
                                books; 0: none. Lines are compared all the time */
     int heal;               /* heal_how */
@@ -77,9 +78,11 @@ typedef struct feed_config {
 typedef struct recorder_config {
     feed_config feeds[LIMIT_FEEDS];
     size_t feed_count;
-    pipeline_config pipeline;  /* config_finish sets its feeds */
-    const char *status_listen; /* "HOST:PORT" of its metrics and state; NULL: none */
-    const char *on_segment;    /* command for finished segments (recorder/on_segment.h), or NULL */
+    pipeline_config pipeline;   /* config_finish sets its feeds */
+    const char *status_listen;  /* "HOST:PORT" of its metrics and state; NULL: none */
+    uint64_t retain_bytes;      /* remove the oldest segments beyond this size; 0: none */
+    uint64_t retain_free_bytes; /* and until so much is free on the disk; 0: none */
+    const char *on_segment;     /* command for finished segments (recorder/on_segment.h), or NULL */
     uint64_t
         duration_ns; /* stop after this time; 0: never. This and the next two: command line only */
     uint64_t max_frames;         /* stop after this many inbound frames; 0: never */

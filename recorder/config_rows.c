@@ -98,6 +98,12 @@ const option_row CONFIG_FEED_ROWS[] = {
      .metavar = "DURATION",
      .help = "replace a connection at this age, by another one that has taken over,\n"
              "without a gap (default: 23h; 0s: never)"},
+    {.long_name = "retain",
+     .type = OPTION_DURATION,
+     .offset = offsetof(feed_config, retain_ns),
+     .metavar = "DURATION",
+     .help = "remove segments of the feed that are older than this, for example 30d\n"
+             "(default: 0s, none)"},
     {.long_name = "resnapshot",
      .type = OPTION_DURATION,
      .offset = offsetof(feed_config, resnapshot_ns),
@@ -146,6 +152,18 @@ const option_row CONFIG_RECORDER_ROWS[] = {
      .metavar = "HOST:PORT",
      .help = "answer HTTP requests for /metrics (Prometheus), /healthz and /status there;\n"
              "port 0: a free one, which is logged"},
+    {.long_name = "retain-bytes",
+     .type = OPTION_SIZE,
+     .offset = offsetof(recorder_config, retain_bytes),
+     .metavar = "SIZE",
+     .help = "remove the oldest segments while the archive is larger than this (default:\n"
+             "0, none)"},
+    {.long_name = "retain-free",
+     .type = OPTION_SIZE,
+     .offset = offsetof(recorder_config, retain_free_bytes),
+     .metavar = "SIZE",
+     .help = "remove the oldest segments while less than this is free on the disk; more\n"
+             "than --min-free (default: 0, none)"},
     {.long_name = "on-segment",
      OPTION_INTO(recorder_config, on_segment),
      .metavar = "COMMAND",

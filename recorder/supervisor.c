@@ -17,6 +17,7 @@
 #include "recorder/http_feed.h"
 #include "recorder/on_segment.h"
 #include "recorder/reload.h"
+#include "recorder/retention.h"
 
 enum { RELOADS_MAX = 1000 }; /* with other settings: each keeps the texts of its file */
 
@@ -52,6 +53,7 @@ struct supervisor {
     covered_gaps *covered;
     heal *broken;
     on_segment *commands;
+    retention *removal;
     uint64_t started_mono_ns;
     uint64_t split_mono_ns;       /* when open gaps of lines are split next */
     atomic_int is_stop_requested; /* release/acquire; also set by a signal handler */
@@ -767,6 +769,7 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
     }
     recording_tick(self->recording);
     on_segment_tick(self->commands);
+    retention_tick(self->removal, mono_ns);
     heal_books(self, mono_ns);
     end_for_clock(self);
     end_without_peer(self);
@@ -905,10 +908,13 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
 {
     td_err failure;
     start(self, start_shard);
+    self->removal = retention_open(self->options.config, self->options.archive, self->options.log);
     set_serving(self, 1);
     keep_first(self, serve_loop(self, &failure), &failure);
     set_serving(self, 0);
     close_connections(self);
+    retention_close(self->removal);
+    self->removal = NULL;
     keep_first(self, recording_finish(self->recording, &failure), &failure);
     fill_status(self, final);
     final->is_clock_wrong = self->is_clock_wrong && self->result == TD_OK &&

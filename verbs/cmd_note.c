@@ -18,15 +18,26 @@ static void describe_note(result_writer *r, const archive_note *note)
     for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++)
         result_text(r, KEYS[i], names[i][0] == '\0' ? NULL : names[i]);
     result_text(r, "text", note->text);
+    result_bool(r, "keep", note->keeps);
     result_time(r, "made_ns", note->made_ns);
     result_number(r, "lasts_ns", note->to_ns - note->from_ns);
     result_duration(r, "lasts", note->to_ns - note->from_ns);
     result_object_end(
         r, "{from_ns}[{lasts_ns?} for {lasts}], [{feed}][{feed!}all feeds][ {topic}][ {symbol}]: "
-           "{text}\n");
+           "{text}[{keep?} (kept)]\n");
 }
 
 /* ---- note add ---- */
+
+typedef struct note_line {
+    uint8_t keeps;
+} note_line;
+
+static const option_row NOTE_ROWS[] = {
+    {.long_name = "keep",
+     OPTION_INTO(note_line, keeps),
+     .help = "keep the segments with frames of this time: prune does not remove them"},
+};
 
 /* Read a glob as a name. */
 static td_result read_name(const selection_globs *globs, const char *option,
@@ -98,6 +109,7 @@ static td_result resolve_names(verb_run *verb, note_names *names)
 
 static td_result add(verb_run *verb)
 {
+    const note_line *line = verb->state;
     selection wanted = verb->wanted;
     selection_window window;
     note_names names;
@@ -118,6 +130,7 @@ static td_result add(verb_run *verb)
                                .feed = names.feed,
                                .topic = names.topic,
                                .symbol = names.symbol,
+                               .keeps = line->keeps,
                                .text = verb->operands.items[0]};
     rc = note_append(verb->archive, &note, &verb->err);
     if (rc == TD_OK)
@@ -136,6 +149,7 @@ static td_result check_add(verb_run *verb)
 
 exit_code cmd_note_add(const verb_context *context, int argc, char **argv)
 {
+    note_line line = {0};
     const verb_spec spec = {
         .name = "note add",
         .summary = "Write a note about a time of an archive, of all that it has or of one feed,\n"
@@ -146,10 +160,11 @@ exit_code cmd_note_add(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck note add tape 'exchange maintenance' --from 2026-11-22T03:00 \\\n"
                     "    --to 2026-11-22T03:30",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON,
+        .own = {{"Note", NOTE_ROWS, sizeof NOTE_ROWS / sizeof *NOTE_ROWS, &line}},
         .mode = ARCHIVE_MAINTAIN,
         .check = check_add,
         .work = add};
-    return verb_run_all(&spec, NULL, context, argc, argv);
+    return verb_run_all(&spec, &line, context, argc, argv);
 }
 
 /* ---- note ls ---- */

@@ -16,6 +16,8 @@ typedef struct prune_line {
     options_time before;
     uint64_t older_than_ns;
     uint64_t keep_bytes;
+    uint64_t free_bytes;
+    uint8_t also_kept;
     uint8_t is_dry_run;
     uint8_t is_all;
 } prune_line;
@@ -38,6 +40,14 @@ static const option_row PRUNE_ROWS[] = {
      .offset = offsetof(prune_line, keep_bytes),
      .metavar = "SIZE",
      .help = "remove the oldest segments until at most this is left: 10GiB"},
+    {.long_name = "free",
+     .type = OPTION_SIZE,
+     .offset = offsetof(prune_line, free_bytes),
+     .metavar = "SIZE",
+     .help = "remove the oldest segments until this much is free on the disk: 20GiB"},
+    {.long_name = "kept",
+     OPTION_INTO(prune_line, also_kept),
+     .help = "also remove segments that a note keeps (note add --keep)"},
     {.long_name = "feed",
      OPTION_INTO(prune_line, feeds),
      .metavar = "GLOB",
@@ -93,6 +103,7 @@ static void describe(result_writer *r, const pruning *p)
     result_count(r, "segments_kept", report->segments_kept);
     result_size(r, "bytes_kept", report->bytes_kept);
     result_count(r, "segments_unreadable", report->segments_unreadable);
+    result_count(r, "segments_noted", report->segments_noted);
     result_count(r, "gaps_kept", report->gaps_kept);
     result_count(r, "folders_removed", report->folders);
     if (report->counted_from_ns != 0)
@@ -115,6 +126,7 @@ static void describe(result_writer *r, const pruning *p)
     result_object_end(r, "{segments}"
                          "{removed}[ {segments_pruned segment}, {bytes_pruned}]; "
                          "kept: {segments_kept segment}, {bytes_kept}\n"
+                         "[not removed, because notes keep them: {segments_noted}\n]"
                          "[unreadable or missing, so not removed: {segments_unreadable}\n]");
 }
 
@@ -139,11 +151,12 @@ static void print_counted_from(pruning *p, const prune_report *report)
 static td_result check_line(const prune_line *line, td_err *err)
 {
     if (line->older_than_ns > 0 || line->before.is_given || line->keep_bytes != KEEP_ALL ||
-        line->feeds.count > 0)
+        line->free_bytes > 0 || line->feeds.count > 0)
         return TD_OK;
     td_result rc = td_err_set(err, TD_E_INVALID, "no bound is given");
-    td_err_hint(err, "give --older-than, --before, --keep-bytes or --feed; --dry-run prints what "
-                     "would be removed");
+    td_err_hint(
+        err, "give --older-than, --before, --keep-bytes, --free or --feed; --dry-run prints what "
+             "would be removed");
     return rc;
 }
 
@@ -171,6 +184,8 @@ static td_result prune(pruning *p)
                              .older_than_ns = p->line->older_than_ns,
                              .before_ns = p->line->before.at.ns,
                              .keep_bytes = p->line->keep_bytes,
+                             .free_bytes = p->line->free_bytes,
+                             .also_kept = p->line->also_kept,
                              .wants_feed = wants_feed,
                              .removing = on_segment,
                              .user = p};

@@ -37,7 +37,7 @@ test("notes are listed by time, and by what they may be about", async (t) => {
   const { made_ns: made, ...rest } = await add("<b>\"all\" of it; spreads ≥ 5", "--from", at(1), "--to", at(9));
 
   assert.ok(Math.abs(made / 1e6 - Date.now()) < 60_000);
-  assert.deepEqual(rest, { from_ns: Number(at(1)), to_ns: Number(at(9)), lasts_ns: 8e9, feed: null, topic: null, symbol: null, text: "<b>\"all\" of it; spreads ≥ 5" });
+  assert.deepEqual(rest, { from_ns: Number(at(1)), to_ns: Number(at(9)), lasts_ns: 8e9, keep: false, feed: null, topic: null, symbol: null, text: "<b>\"all\" of it; spreads ≥ 5" });
   assert.deepEqual([exchange.feed, exchange.topic, exchange.symbol, exchange.lasts_ns], [null, "trade", "ETHUSD", 0]);
   const all = "<b>\"all\" of it; spreads ≥ 5", own = "as the exchange writes it";
   assert.deepEqual(await texts(t, archive), [all, "early", own, "late"]);
