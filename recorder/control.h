@@ -16,6 +16,9 @@ enum {
     CONTROL_ANSWER_BYTES = 1 << 20,
 };
 
+/* The request of `tapedeck top`. */
+#define CONTROL_TOP "top"
+
 typedef struct control control;
 
 typedef struct control_options {

@@ -86,10 +86,10 @@ static void *run(void *arg)
                                            .wants_feed = is_feed,
                                            .user = self->feeds[i].name});
         if (self->keep_bytes != 0 || self->free_bytes != 0)
-            prune_once(self, from,
-                       (prune_options){
-                           .keep_bytes = self->keep_bytes == 0 ? UINT64_MAX : self->keep_bytes,
-                           .free_bytes = self->free_bytes});
+            prune_once(
+                self, from,
+                (prune_options){.keep_bytes = self->keep_bytes == 0 ? UINT64_MAX : self->keep_bytes,
+                                .free_bytes = self->free_bytes});
     }
     archive_close(from);
     atomic_store_explicit(&self->is_done, 1, memory_order_release);

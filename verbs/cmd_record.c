@@ -325,6 +325,7 @@ static td_result run_reached(record_line *line, supervisor *recorder, archive *i
                               .given = &line->given,
                               .config_file = line->choice.config_file,
                               .session = archive_session(into),
+                              .archive = archive_path(into),
                               .log = log};
     const control_options options = {
         .folder = archive_path(into), .answer = record_control_answer, .user = &answers};

@@ -173,6 +173,10 @@ static td_result run_command(record_control *self, const char *command, result_w
         rc = supervisor_get_status(self->recorder, &status, feeds, &feed_count, err);
         if (rc == TD_OK)
             describe_status(r, self, &status, feeds, feed_count);
+    } else if (strcmp(command, CONTROL_TOP) == 0) {
+        rc = supervisor_get_status(self->recorder, &status, feeds, &feed_count, err);
+        if (rc == TD_OK)
+            record_top_describe(&self->top, self->archive, &status, feeds, feed_count, r);
     } else if (strcmp(command, "reload") == 0) {
         rc = reload(self, &changes, err);
         if (rc == TD_OK)

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "recorder/control.h"
 #include "recorder/supervisor.h"
+#include "verbs/record_top.h"
 
 /* The commands, for the client's check and help; NULL at the end. */
 extern const char *const CONTROL_COMMANDS[];
@@ -19,11 +20,13 @@ typedef struct record_control {
     const recorder_config *given; /* the command line's settings, before the file was read */
     const char *config_file;      /* NULL: the feed is the command line's */
     const char *session;
+    const char *archive; /* path */
     const td_log *log;
     pthread_mutex_t mutex; /* guards what follows */
     uint64_t reloads;      /* that succeeded */
     uint64_t reload_ns;    /* wall clock of the last reload, successful or not; 0: none */
     char *reload_error;    /* of the last reload; NULL: it succeeded */
+    record_top top;        /* control thread */
 } record_control;
 
 /* Zero-initialise, set the first members, then init. */

@@ -129,8 +129,7 @@ static double count_open_files(void)
     return count;
 }
 
-/* Memory of this process: all, and resident; 0 if unknown. */
-static void read_memory(double *virtual_bytes, double *resident_bytes)
+void record_status_memory(double *virtual_bytes, double *resident_bytes)
 {
     char text[128] = "";
     char *end = text;
@@ -152,7 +151,7 @@ static void put_process(const record_status *self, td_buf *out)
     double resident_bytes;
     (void)getrusage(RUSAGE_SELF, &used);
     (void)getrlimit(RLIMIT_NOFILE, &files);
-    read_memory(&virtual_bytes, &resident_bytes);
+    record_status_memory(&virtual_bytes, &resident_bytes);
     put(out, "process_cpu_seconds_total", "counter", "Processor time, of user and system.",
         (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
             (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
