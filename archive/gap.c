@@ -217,6 +217,8 @@ const char *gap_row_origin(const gap_row *row)
         {GAP_DISCONNECT, "reset", NULL, "network"},
         {GAP_DISCONNECT, "tls_other", NULL, "network"},
         {GAP_DISCONNECT, "closed_by_us", NULL, "us"},
+        {GAP_STALE, NULL, GAP_DETAIL_INSTRUMENT_ENDED, "instrument_ended"},
+        {GAP_STALE, GAP_CAUSE_SILENT, NULL, "exchange"},
         {GAP_STALE, NULL, GAP_DETAIL_PINGS_ANSWERED, "exchange"},
         {GAP_STALE, NULL, NULL, "network"},
         {GAP_OVERLOAD, NULL, NULL, "us"},

@@ -33,6 +33,7 @@ int gap_reason_parse(td_bytes name, gap_reason *out);
 int gap_reason_ends_connection(gap_reason reason);
 
 /* Details of rows that show where a gap comes from (gap_row_origin). */
+#define GAP_CAUSE_SILENT            "ceased" /* GAP_STALE of a topic whose connection delivers */
 #define GAP_DETAIL_CLOSE_CODE       "close code "
 #define GAP_DETAIL_PINGS_ANSWERED   "pings were answered, and no data came"
 #define GAP_DETAIL_INSTRUMENT_ENDED "instrument ended"

@@ -36,6 +36,7 @@ void config_feed_init(feed_config *feed)
     feed->lines = 1;
     feed->max_age_ns = CONFIG_MAX_AGE_NS;
     feed->heal = HEAL_RESUBSCRIBE;
+    feed->silence_factor = CONFIG_SILENCE_FACTOR;
     feed->stale_after_ns = 60 * TD_NS_PER_S;
     feed->connect_timeout_ns = 10 * TD_NS_PER_S;
     feed->instruments_every_ns = 300 * TD_NS_PER_S;
@@ -530,7 +531,8 @@ td_result config_finish_feed(recorder_config *config, size_t index, td_err *err)
     }
     if (rc != TD_OK)
         return config_err_add(config, index, key, rc, err);
-    config->pipeline.feeds[index] = (pipeline_feed){.name = feed->name, .family = feed->family};
+    config->pipeline.feeds[index] = (pipeline_feed){
+        .name = feed->name, .family = feed->family, .silence_factor = feed->silence_factor};
     return TD_OK;
 }
 

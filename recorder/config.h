@@ -18,6 +18,9 @@
 #include "recorder/pipeline/pipeline_config.h"
 #include "schema/family.h"
 
+/* Default of silence_factor. */
+enum { CONFIG_SILENCE_FACTOR = 10 };
+
 /* Default of max_age_ns: less than the 24 h after which exchanges end connections. */
 #define CONFIG_MAX_AGE_NS (UINT64_C(23) * 3600 * 1000000000)
 
@@ -53,12 +56,13 @@ typedef struct feed_config {
                                 feed has credentials, pongs count as data, because private
                                 connections may get no data */
     uint64_t connect_timeout_ns;
-    uint64_t lines;         /* redundant connections of each subscription: 1 to LIMIT_FEED_LINES */
-    uint64_t max_age_ns;    /* another connection takes over at this age; 0: never */
-    uint64_t retain_ns;     /* remove older segments of the feed (recorder/retention.h); 0: none */
-    uint64_t resnapshot_ns; /* between two short connections whose snapshots are compared with the
-                               books; 0: none. Lines are compared all the time */
-    int heal;               /* heal_how */
+    uint64_t lines;          /* redundant connections of each subscription: 1 to LIMIT_FEED_LINES */
+    uint64_t max_age_ns;     /* another connection takes over at this age; 0: never */
+    uint64_t retain_ns;      /* remove older segments of the feed (recorder/retention.h); 0: none */
+    uint64_t silence_factor; /* a topic is silent after so many times its usual silence; 0: never */
+    uint64_t resnapshot_ns;  /* between two short connections whose snapshots are compared with the
+                                books; 0: none. Lines are compared all the time */
+    int heal;                /* heal_how */
     uint64_t max_topics_per_connection; /* 0: no limit but the exchange's */
     uint8_t is_strict; /* a refused subscription, or refused credentials, stop the recorder */
     const char *api_key_env, *api_secret_env; /* environment variables, or NULL */

@@ -104,6 +104,12 @@ const option_row CONFIG_FEED_ROWS[] = {
      .metavar = "DURATION",
      .help = "remove segments of the feed that are older than this, for example 30d\n"
              "(default: 0s, none)"},
+    {.long_name = "silence",
+     OPTION_INTO(feed_config, silence_factor),
+     .metavar = "N",
+     .max = 1000,
+     .help = "a topic has a gap, and is subscribed again, after N times its longest silence\n"
+             "of the last 10 minutes (default: 10; 0: never)"},
     {.long_name = "resnapshot",
      .type = OPTION_DURATION,
      .offset = offsetof(feed_config, resnapshot_ns),

@@ -78,6 +78,11 @@ static void end_row(open_gaps *self, size_t index, uint64_t to_ns)
     drop_row(self, index);
 }
 
+static int is_silence(const gap_row *row)
+{
+    return row->reason == GAP_STALE && strcmp(row->cause, GAP_CAUSE_SILENT) == 0;
+}
+
 /* 1 if the row is for all topics of its slot. */
 static int is_whole(const gap_row *row)
 {
@@ -446,9 +451,17 @@ void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns)
     for (size_t i = self->row_count; i > 0; i--) {
         const gap_row *row = &self->rows[i - 1].row;
         if (!waits_for_any(&self->rows[i - 1]) && row_has_topic(row, &self->topics[topic]) &&
-            is_all_granted(self, row))
+            !is_silence(row) && is_all_granted(self, row))
             end_row(self, i - 1, recv_ns);
     }
+}
+
+void open_gaps_heard(open_gaps *self, size_t topic, uint64_t recv_ns)
+{
+    for (size_t i = self->row_count; i > 0; i--)
+        if (is_silence(&self->rows[i - 1].row) &&
+            row_has_topic(&self->rows[i - 1].row, &self->topics[topic]))
+            end_row(self, i - 1, recv_ns);
 }
 
 static int has_row(const open_gaps *self, const char *topic, const char *symbol)
@@ -497,6 +510,23 @@ void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t 
     row.shard = withdrawn->shard;
     row.conn = conn;
     open_for_topic(self, &row, withdrawn);
+}
+
+int open_gaps_silent(open_gaps *self, size_t topic, uint32_t conn, uint64_t from_ns,
+                     const char *detail)
+{
+    const wanted_topic *silent = &self->topics[topic];
+    const size_t before = self->row_count;
+    if (!silent->is_granted || open_gaps_wait_for(self, silent->shard))
+        return 0;
+    gap_row row =
+        gap_row_of(GAP_STALE, self->options.feed->name, from_ns, GAP_OPEN, GAP_CAUSE_SILENT);
+    row.line = self->options.line;
+    row.shard = silent->shard;
+    row.conn = conn;
+    row.detail = detail;
+    open_for_topic(self, &row, silent);
+    return self->row_count > before;
 }
 
 void open_gaps_answered(open_gaps *self, uint32_t shard, uint64_t recv_ns)

@@ -67,8 +67,16 @@ void open_gaps_ended(open_gaps *self, size_t topic, uint64_t recv_ns, const char
 /* A shard has a new connection, on which no topic is granted yet. */
 void open_gaps_connected(open_gaps *self, uint32_t shard);
 
-/* A topic (its number in the subscription) is granted: its frames are recorded from recv_ns on. */
+/* A topic (its number in the subscription) is granted: its frames are recorded from recv_ns on, and
+ * its gaps end, except for a silence. */
 void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns);
+
+/* A granted topic has been silent since from_ns, for far longer than usual: opens a gap of it,
+ * unless one is open, which ends with its next frame (open_gaps_heard) or with the topic. Returns 1
+ * if the gap was opened. */
+int open_gaps_silent(open_gaps *self, size_t topic, uint32_t conn, uint64_t from_ns,
+                     const char *detail);
+void open_gaps_heard(open_gaps *self, size_t topic, uint64_t recv_ns);
 
 /* The exchange withdrew a granted topic from its shard's connection. Opens a gap of the topic at
  * from_ns. The gap ends when the topic is granted again. */

@@ -185,8 +185,8 @@ static feed_setup_env setup_env(const supervisor *self, wire_loop *loop, archive
 
 /* ---- broken books ---- */
 
-/* The topic of the feed's subscription that a gap is of, if it is a book that one snapshot makes
- * whole; SIZE_MAX: it is not. */
+/* The topic of the feed's subscription that a gap is of, if subscribing it again may help: a book
+ * that one snapshot makes whole, or a silent topic; SIZE_MAX: it is not. */
 static size_t topic_of_gap(const supervisor *self, uint16_t feed_index, const gap_row *gap)
 {
     const feed_config *feed = &self->options.config->feeds[feed_index];
@@ -197,9 +197,31 @@ static size_t topic_of_gap(const supervisor *self, uint16_t feed_index, const ga
                    gap->symbol); /* fits: both are bounded */
     size_t topic = name_index_find(&of->by_name, td_bytes_str(name));
     const topic_row *row = family_topic_row(feed->family, name, &symbol);
-    int can_heal = topic != NAME_INDEX_NONE && row != NULL && topic_row_has_state(row) &&
-                   feed->heal == HEAL_RESUBSCRIBE && !of->is_ended[topic];
-    return can_heal && gap->reason == GAP_SEQUENCE ? topic : SIZE_MAX;
+    int is_recorded = topic != NAME_INDEX_NONE && !of->is_ended[topic];
+    int can_heal = row != NULL && topic_row_has_state(row) && gap->reason == GAP_SEQUENCE;
+    return is_recorded && (can_heal || gap->reason == GAP_STALE) ? topic : SIZE_MAX;
+}
+
+/* A topic is silent for longer than usual, or was. Returns 1 if it is a gap. */
+static int take_silence(const supervisor *self, const heal_book *topic, const gap_row *gap)
+{
+    const feed_setup *feed = &self->feeds[topic->feed_index];
+    const connection *slot = find_slot(self, topic->feed_index, topic->line,
+                                       subscription_shard_of(&feed->subscription, topic->topic));
+    if (slot == NULL)
+        return 0;
+    const connection_status at = connection_get_status(slot);
+    open_gaps *gaps = feed->gaps[topic->line];
+    if (gap->to_ns != GAP_OPEN)
+        open_gaps_heard(gaps, topic->topic, gap->to_ns);
+    else if (!at.is_live || at.connects != gap->conn ||
+             !open_gaps_silent(gaps, topic->topic, gap->conn, gap->from_ns, gap->detail))
+        return 0;
+    td_log_emit(self->options.log, gap->to_ns == GAP_OPEN ? TD_LOG_WARNING : TD_LOG_INFO,
+                "%s %s.%s: %s (%s)", self->options.config->feeds[topic->feed_index].name,
+                gap->topic, gap->symbol, gap->to_ns == GAP_OPEN ? "silent" : "heard again",
+                gap->detail);
+    return 1;
 }
 
 /* The live check found the begin or end of a gap. */
@@ -207,7 +229,8 @@ static void on_found(void *user, uint16_t feed_index, const gap_row *gap)
 {
     supervisor *self = user;
     const heal_book book = {feed_index, gap->line, topic_of_gap(self, feed_index, gap)};
-    if (book.topic == SIZE_MAX)
+    if (book.topic == SIZE_MAX || (gap->reason == GAP_STALE && !take_silence(self, &book, gap)) ||
+        self->options.config->feeds[feed_index].heal != HEAL_RESUBSCRIBE)
         return;
     if (gap->to_ns == GAP_OPEN)
         heal_broken(self->broken, &book, clock_mono_ns(self->options.clock));
@@ -1349,7 +1372,9 @@ static void add_feed(supervisor *self, reload_work *work, size_t number)
     size_t count = 0;
     config->feeds[index] = work->wanted->feeds[work->plan.added[number]];
     config->pipeline.feeds[index] =
-        (pipeline_feed){.name = config->feeds[index].name, .family = config->feeds[index].family};
+        (pipeline_feed){.name = config->feeds[index].name,
+                        .family = config->feeds[index].family,
+                        .silence_factor = config->feeds[index].silence_factor};
     redactor_fini(&self->feeds[index].redactor);
     self->feeds[index] = work->setups[number];
     work->setups[number] = (feed_setup){0};

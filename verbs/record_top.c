@@ -32,8 +32,7 @@ static void describe_feed(const record_top *self, const supervisor_feed *feed, u
     result_object_begin(r, NULL);
     result_text(r, "feed", feed->name);
     result_count(r, "topics", feed->topics);
-    result_styled(r, "live", is_down ? TERMINAL_BAD : TERMINAL_GOOD,
-                  is_down ? "NOT LIVE" : "live");
+    result_styled(r, "live", is_down ? TERMINAL_BAD : TERMINAL_GOOD, is_down ? "NOT LIVE" : "live");
     result_count(r, "connections", feed->connections);
     result_count(r, "live_connections", feed->live_connections);
     result_count(r, "rate",

@@ -14,13 +14,24 @@
 #include "base/limits.h"
 #include "base/ring.h"
 #include "base/row_table.h"
+#include "base/time_text.h"
 #include "book/symbol_table.h"
 #include "format/checkpoint.h"
+#include "recorder/pipeline/rhythm.h"
 #include "schema/decode.h"
 
 #define DAY_NS (86400 * TD_NS_PER_S)
 
 typedef struct live_symbol live_symbol;
+
+/* A slot, and what its present connection delivers. */
+typedef struct live_slot {
+    uint16_t feed_index;
+    uint32_t line, shard;
+    uint32_t conn;
+    uint64_t since_ns, last_ns; /* its first frame, or the first one after a pause; its last one */
+    struct live_slot *next;
+} live_slot;
 
 /* A topic of a slot, for text and binary frames. The encoder thread makes it; afterwards only the
  * live check's thread changes it. */
@@ -31,9 +42,12 @@ typedef struct live_channel {
     live_symbol *symbol;
     struct live_channel *next; /* next channel in its symbol's list; used if is_active */
     uint8_t is_active;
-    frame_conn conn;     /* the last frame's connection */
-    symbol_topic *state; /* NULL while the symbol has no state */
-    uint64_t row_day;    /* day (since 1970) for which the row was found, if the row has dates */
+    live_slot *slot;
+    rhythm rhythm;
+    uint64_t silent_from_ns; /* 0: not silent */
+    frame_conn conn;         /* the last frame's connection */
+    symbol_topic *state;     /* NULL while the symbol has no state */
+    uint64_t row_day; /* day (since 1970) for which the row was found, if the row has dates */
     uint64_t last_ns;
     uint64_t broken_from_ns; /* 0: not broken */
     uint32_t broken_conn; /* connection on which it broke; the snapshot may arrive on a later one */
@@ -78,6 +92,7 @@ struct live_check {
     /* Used by the encoder thread: all channels and symbols, until close. */
     live_channel **channels;
     size_t channel_count;
+    live_slot *slots;
     row_table by_channel;
     symbol_table symbols; /* each entry's user: a live_symbol, which the other thread uses */
     size_t channel_bytes;
@@ -86,6 +101,7 @@ struct live_check {
     /* Used by the live check's thread. */
     decoder *decoder;
     live_symbol *active; /* symbols that have had a frame */
+    uint64_t swept_ns;   /* when silences were looked at last */
     size_t state_bytes;
     uint32_t segments[LIMIT_FEEDS];
     uint64_t last_ns[LIMIT_FEEDS]; /* receive time of the feed's last frame */
@@ -164,6 +180,18 @@ static live_channel *find_channel(const live_check *self, uint16_t feed_index,
     return NULL;
 }
 
+static live_slot *get_slot(live_check *self, uint16_t feed_index, const channel_info *info)
+{
+    for (live_slot *at = self->slots; at != NULL; at = at->next)
+        if (at->feed_index == feed_index && at->line == info->line && at->shard == info->shard)
+            return at;
+    live_slot *made = td_alloc_zero(1, sizeof *made);
+    *made = (live_slot){
+        .feed_index = feed_index, .line = info->line, .shard = info->shard, .next = self->slots};
+    self->slots = made;
+    return made;
+}
+
 /* Find or make a channel. */
 static live_channel *get_channel(live_check *self, uint16_t feed_index, const channel_info *info,
                                  uint64_t recv_ns)
@@ -189,6 +217,7 @@ static live_channel *get_channel(live_check *self, uint16_t feed_index, const ch
     const char *feed_name = feed->name != NULL ? feed->name : "";
     made->feed_index = feed_index;
     made->symbol = get_symbol(self, feed_index, feed_name, info->symbol);
+    made->slot = get_slot(self, feed_index, info);
     made->info = (channel_info){.feed = feed_name,
                                 .family = feed->family->name,
                                 .line = info->line,
@@ -522,6 +551,75 @@ static void report_topic(live_check *self, const audit_item *item, const audit_p
     report_gap(self, channel, &gap, &item->verdict);
 }
 
+/* ---- silent topics ---- */
+
+/* After a pause of the whole connection, silences of its topics are judged from its end. */
+#define SLOT_PAUSE_NS (5 * TD_NS_PER_S)
+
+static void report_silence(live_check *self, live_channel *channel, uint64_t to_ns)
+{
+    char silent[TD_TIME_TEXT_BYTES];
+    char usual[TD_TIME_TEXT_BYTES];
+    char detail[160];
+    td_duration_format(channel->slot->last_ns - channel->silent_from_ns, silent);
+    td_duration_format(rhythm_longest_ns(&channel->rhythm), usual);
+    (void)snprintf(detail, sizeof detail, "no frame for %s, before never for more than %s", silent,
+                   usual); /* fits */
+    event what = {.kind = EVENT_GAP,
+                  .gap = gap_row_of(GAP_STALE, channel->info.feed, channel->silent_from_ns, to_ns,
+                                    GAP_CAUSE_SILENT)};
+    what.gap.line = channel->info.line;
+    what.gap.shard = channel->info.shard;
+    what.gap.conn = channel->conn.number;
+    what.gap.topic = channel->info.topic;
+    what.gap.symbol = channel->info.symbol;
+    what.gap.detail = detail;
+    if (self->findings != NULL)
+        put_finding(self, channel->feed_index, &what);
+}
+
+static void judge_silence(live_check *self, live_channel *channel, uint64_t now_ns)
+{
+    const live_slot *slot = channel->slot;
+    const uint64_t factor = self->options.config->feeds[channel->feed_index].silence_factor;
+    const uint64_t heard_ns = channel->last_ns > slot->since_ns ? channel->last_ns : slot->since_ns;
+    /* A connection that delivers nothing is stale as a whole. */
+    if (factor == 0 || channel->silent_from_ns != 0 || channel->last_ns == 0 ||
+        slot->last_ns + TD_NS_PER_S < now_ns || heard_ns >= now_ns ||
+        !rhythm_is_too_long(&channel->rhythm, now_ns - heard_ns, factor))
+        return;
+    channel->silent_from_ns = heard_ns;
+    report_silence(self, channel, GAP_OPEN);
+}
+
+/* Once a second: find topics that have ceased. */
+static void sweep(live_check *self, uint64_t now_ns)
+{
+    self->swept_ns = now_ns;
+    for (const live_symbol *symbol = self->active; symbol != NULL; symbol = symbol->next)
+        for (live_channel *at = symbol->channels; at != NULL; at = at->next)
+            judge_silence(self, at, now_ns);
+}
+
+/* A frame of the channel ends its silence. */
+static void hear(live_check *self, live_channel *channel, const feed_frame *frame)
+{
+    live_slot *slot = channel->slot;
+    if (slot->conn != frame->conn || frame->recv_ns > slot->last_ns + SLOT_PAUSE_NS) {
+        slot->conn = frame->conn;
+        slot->since_ns = frame->recv_ns;
+    }
+    slot->last_ns = frame->recv_ns;
+    if (channel->silent_from_ns != 0)
+        report_silence(self, channel, frame->recv_ns);
+    if (channel->silent_from_ns != 0 || channel->conn.number != frame->conn)
+        rhythm_restart(&channel->rhythm);
+    channel->silent_from_ns = 0;
+    rhythm_add(&channel->rhythm, frame->recv_ns);
+    if (TD_UNLIKELY(frame->recv_ns >= self->swept_ns + TD_NS_PER_S))
+        sweep(self, frame->recv_ns);
+}
+
 /* ---- one frame ---- */
 
 static void check_frame(live_check *self, const live_check_record *record)
@@ -535,6 +633,7 @@ static void check_frame(live_check *self, const live_check_record *record)
     if (record->wants_checkpoint)
         make_checkpoint(self, channel->feed_index, record->segment);
     self->last_ns[channel->feed_index] = record->frame.recv_ns;
+    hear(self, channel, &record->frame);
     if (!find_state(self, channel, record)) {
         count_shared(&self->skipped, 1);
         return;
@@ -685,6 +784,10 @@ static void free_all(live_check *self)
     for (size_t i = 0; i < self->symbols.count; i++)
         td_free(self->symbols.items[i]->user);
     symbol_table_fini(&self->symbols);
+    for (live_slot *slot = self->slots; slot != NULL; slot = self->slots) {
+        self->slots = slot->next;
+        td_free(slot);
+    }
     td_free(self->channels);
     row_table_fini(&self->by_channel);
     decoder_close(self->decoder);

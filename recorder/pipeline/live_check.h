@@ -11,7 +11,9 @@
  * A book that breaks opens a `sequence` gap, which the next snapshot closes. Two books of a symbol
  * that contradict each other open a `sequence` gap each, until they agree. Trades that a candle
  * includes but that were not received are an `aggregate` gap between two readings of the candle
- * (book/audit.h). The network thread fetches and records these findings; if they exceed
+ * (book/audit.h). A topic that is silent for far longer than usual, while its connection delivers
+ * others, has a `stale` gap, which its next frame closes; whether it still was subscribed, only the
+ * caller knows. The network thread fetches and records these findings; if they exceed
  * LIVE_CHECK_FINDINGS_BYTES, the rest is logged only.
  *
  * It saves its states as checkpoints, so that readers can begin in the middle of a recording. After

@@ -23,6 +23,7 @@ typedef struct pipeline_feed {
      * the time from which on this process alone receives. */
     uint32_t segment_count;
     uint64_t alone_ns;
+    uint64_t silence_factor; /* live_check.h: how much longer than usual a silence may be; 0: any */
 } pipeline_feed;
 
 typedef struct pipeline_config {

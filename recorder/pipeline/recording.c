@@ -201,7 +201,8 @@ static void record_findings(recording *self)
     uint16_t feed_index;
     event gap;
     while (live_check_next_finding(self->live_check, &feed_index, &gap)) {
-        (void)intake_event(self->intake, feed_index, &gap); /* its receive time is not needed */
+        if (gap.gap.reason != GAP_STALE)
+            (void)intake_event(self->intake, feed_index, &gap); /* its receive time is not needed */
         if (self->options.found != NULL)
             self->options.found(self->options.user, feed_index, &gap.gap);
     }

@@ -360,6 +360,28 @@ static void a_row_from_the_future(void **state)
 
 /* An instrument that ended is not missing: its open row ends, and a reconnect opens none. A topic
  * that was added is missing only after it was recorded. */
+static void a_topic_that_is_silent(void **state)
+{
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", "trade.B"));
+    begin(f);
+    assert_int_equal(open_gaps_silent(f->gaps, 0, 1, 1100, "quiet"), 0); /* it is not granted */
+    grant_and_settle(f, 0, 1010);
+    open_gaps_granted(f->gaps, 1, 1011);
+    f->rows[0] = '\0';
+    assert_int_equal(open_gaps_silent(f->gaps, 0, 1, 1100, "quiet"), 1);
+    assert_int_equal(open_gaps_silent(f->gaps, 0, 1, 1100, "quiet"), 0); /* it has a row */
+    assert_rows(f, "stale 0 trade.A 1100- quiet;");
+    open_gaps_heard(f->gaps, 1, 1150);
+    open_gaps_granted(f->gaps, 0, 1160); /* subscribed again, which shows nothing */
+    assert_rows(f, "");
+    open_gaps_heard(f->gaps, 0, 1200);
+    assert_rows(f, "stale 0 trade.A 1100-1200 quiet;");
+    assert_int_equal(open_gaps_silent(f->gaps, 1, 1, 1300, "quiet"), 1);
+    open_gaps_ended(f->gaps, 1, 1400, "instrument ended");
+    assert_rows(f, "stale 0 trade.B 1300- quiet;stale 0 trade.B 1300-1400 instrument ended;");
+}
+
 static void topics_end_and_are_added(void **state)
 {
     fixture *f = *state;
@@ -402,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_row_of_a_damaged_journal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rows_of_topics_from_earlier_sessions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_row_from_the_future, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_topic_that_is_silent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(topics_end_and_are_added, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("open_gaps", tests, NULL, NULL);

@@ -453,9 +453,80 @@ static void test_findings_are_bounded(void **state)
     live_check_close(w);
 }
 
+/* Puts a frame of one of two topics of a connection. */
+static void put_topic(live_check *w, int topic, uint32_t conn, uint64_t ms)
+{
+    static const channel_info INFOS[] = {
+        {.topic = "tickers", .symbol = "AUSDT", .exchange_topic = "tickers.AUSDT"},
+        {.topic = "tickers", .symbol = "BUSDT", .exchange_topic = "tickers.BUSDT"}};
+    channel_notes notes = {0};
+    char text[] = "{\"topic\":\"?\"}                                ";
+    const feed_frame frame = {.conn = conn,
+                              .recv_ns = ms * TD_NS_PER_MS,
+                              .bytes = td_bytes_of(text, 13),
+                              .info = &INFOS[topic]};
+    const feed_written written = {.segment = 1,
+                                  .route = {.notes = &notes, .frame_class = CLASS_DATA}};
+    live_check_put(w, 0, &frame, &written);
+}
+
+static void expect_silence(live_check *w, const char *symbol, uint64_t from_ms, uint64_t to_ms)
+{
+    event what;
+    uint16_t feed_index;
+    while (!live_check_is_idle(w))
+        (void)poll(NULL, 0, 1);
+    if (symbol == NULL) {
+        assert_false(live_check_next_finding(w, &feed_index, &what));
+        return;
+    }
+    assert_true(live_check_next_finding(w, &feed_index, &what));
+    assert_int_equal(what.gap.reason, GAP_STALE);
+    assert_string_equal(what.gap.cause, GAP_CAUSE_SILENT);
+    assert_string_equal(what.gap.symbol, symbol);
+    assert_int_equal(what.gap.from_ns, from_ms * TD_NS_PER_MS);
+    assert_int_equal(what.gap.to_ns, to_ms * TD_NS_PER_MS);
+}
+
+/* A topic that has ceased, while its connection delivers another one; and silences that are none.
+ */
+static void test_silent_topics(void **state)
+{
+    (void)state;
+    enum { STEP_MS = 500 };
+    static pipeline_config config;
+    const live_check_options options = {.config = &config, .ring_bytes = 64 << 20};
+    uint64_t ms = UINT64_C(1790000000000);
+    live_check *w = NULL;
+    config = (pipeline_config){.feed_count = 1};
+    config.feeds[0] =
+        (pipeline_feed){.family = family_find(td_bytes_str("v5-linear")), .silence_factor = 10};
+    assert_int_equal(live_check_open(&options, &w, NULL), TD_OK);
+    for (const uint64_t end_ms = ms + 620000; ms < end_ms; ms += STEP_MS) {
+        put_topic(w, 0, 1, ms);
+        put_topic(w, 1, 1, ms + 1);
+    }
+    /* Both are silent: the connection is. */
+    ms += 100000;
+    put_topic(w, 0, 1, ms);
+    put_topic(w, 1, 1, ms + 1);
+    expect_silence(w, NULL, 0, 0);
+    /* One is, for long, at its own rhythm; and then not any more. */
+    const uint64_t last_ms = ms + 1;
+    for (const uint64_t end_ms = ms + 1200000; ms < end_ms; ms += STEP_MS)
+        put_topic(w, 0, 1, ms + STEP_MS);
+    expect_silence(w, "BUSDT", last_ms, 0);
+    expect_silence(w, NULL, 0, 0);
+    put_topic(w, 1, 1, ms + STEP_MS + 1);
+    expect_silence(w, "BUSDT", last_ms, ms + STEP_MS + 1);
+    /* On a connection of its own it counts from the begin of that. */
+    live_check_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_silent_topics),
         cmocka_unit_test(test_lost_trades),
         cmocka_unit_test(test_repaired_by_the_revealing_frame),
         cmocka_unit_test(test_two_connections),
