@@ -32,6 +32,7 @@ typedef struct open_row {
     gap_row row;
     uint64_t shards[SHARD_WORDS]; /* gap of a whole slot: bits of shards it waits for */
     uint64_t answered_ns;         /* time of the latest answer of one of these shards */
+    uint8_t is_silence;           /* 1: of open_gaps_silent, in this session */
 } open_row;
 
 struct open_gaps {
@@ -76,11 +77,6 @@ static void end_row(open_gaps *self, size_t index, uint64_t to_ns)
         ended.detail = self->is_continued ? TAKEN_OVER : CLOCK_BEHIND;
     self->options.emit(self->options.user, self->options.feed_index, &ended);
     drop_row(self, index);
-}
-
-static int is_silence(const gap_row *row)
-{
-    return row->reason == GAP_STALE && strcmp(row->cause, GAP_CAUSE_SILENT) == 0;
 }
 
 /* 1 if the row is for all topics of its slot. */
@@ -451,7 +447,7 @@ void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns)
     for (size_t i = self->row_count; i > 0; i--) {
         const gap_row *row = &self->rows[i - 1].row;
         if (!waits_for_any(&self->rows[i - 1]) && row_has_topic(row, &self->topics[topic]) &&
-            !is_silence(row) && is_all_granted(self, row))
+            !self->rows[i - 1].is_silence && is_all_granted(self, row))
             end_row(self, i - 1, recv_ns);
     }
 }
@@ -459,7 +455,7 @@ void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns)
 void open_gaps_heard(open_gaps *self, size_t topic, uint64_t recv_ns)
 {
     for (size_t i = self->row_count; i > 0; i--)
-        if (is_silence(&self->rows[i - 1].row) &&
+        if (self->rows[i - 1].is_silence &&
             row_has_topic(&self->rows[i - 1].row, &self->topics[topic]))
             end_row(self, i - 1, recv_ns);
 }
@@ -526,6 +522,8 @@ int open_gaps_silent(open_gaps *self, size_t topic, uint32_t conn, uint64_t from
     row.conn = conn;
     row.detail = detail;
     open_for_topic(self, &row, silent);
+    for (size_t i = before; i < self->row_count; i++)
+        self->rows[i].is_silence = 1;
     return self->row_count > before;
 }
 

@@ -68,7 +68,7 @@ void open_gaps_ended(open_gaps *self, size_t topic, uint64_t recv_ns, const char
 void open_gaps_connected(open_gaps *self, uint32_t shard);
 
 /* A topic (its number in the subscription) is granted: its frames are recorded from recv_ns on, and
- * its gaps end, except for a silence. */
+ * its gaps end, except for a silence of this session. */
 void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns);
 
 /* A granted topic has been silent since from_ns, for far longer than usual: opens a gap of it,

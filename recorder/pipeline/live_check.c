@@ -44,7 +44,9 @@ typedef struct live_channel {
     uint8_t is_active;
     live_slot *slot;
     rhythm rhythm;
+    uint64_t heard_ns;       /* its last frame, checked or not; or when frames were skipped */
     uint64_t silent_from_ns; /* 0: not silent */
+    uint64_t reported_ns;    /* when its silence was last reported */
     frame_conn conn;         /* the last frame's connection */
     symbol_topic *state;     /* NULL while the symbol has no state */
     uint64_t row_day; /* day (since 1970) for which the row was found, if the row has dates */
@@ -355,11 +357,12 @@ static void begin_segment(live_check *self, uint16_t feed_index, uint32_t segmen
 static void note_skipped(live_check *self, uint64_t recv_ns)
 {
     self->has_holes = 1;
-    for (live_symbol *symbol = self->active; symbol != NULL; symbol = symbol->next) {
-        for (live_channel *at = symbol->channels; at != NULL; at = at->next)
+    for (live_symbol *symbol = self->active; symbol != NULL; symbol = symbol->next)
+        for (live_channel *at = symbol->channels; at != NULL; at = at->next) {
+            at->heard_ns = recv_ns;
             if (at->state != NULL)
                 symbol_topic_skip(at->state, recv_ns);
-    }
+        }
 }
 
 /* 1 if the connection has ended: its channel has had frames of a later connection. */
@@ -556,6 +559,9 @@ static void report_topic(live_check *self, const audit_item *item, const audit_p
 /* After a pause of the whole connection, silences of its topics are judged from its end. */
 #define SLOT_PAUSE_NS (5 * TD_NS_PER_S)
 
+/* A silence is reported again, because the topic may not have been subscribed the last time. */
+#define REPORT_NS (60 * TD_NS_PER_S)
+
 static void report_silence(live_check *self, live_channel *channel, uint64_t to_ns)
 {
     char silent[TD_TIME_TEXT_BYTES];
@@ -570,7 +576,7 @@ static void report_silence(live_check *self, live_channel *channel, uint64_t to_
                                     GAP_CAUSE_SILENT)};
     what.gap.line = channel->info.line;
     what.gap.shard = channel->info.shard;
-    what.gap.conn = channel->conn.number;
+    what.gap.conn = channel->slot->conn;
     what.gap.topic = channel->info.topic;
     what.gap.symbol = channel->info.symbol;
     what.gap.detail = detail;
@@ -582,13 +588,16 @@ static void judge_silence(live_check *self, live_channel *channel, uint64_t now_
 {
     const live_slot *slot = channel->slot;
     const uint64_t factor = self->options.config->feeds[channel->feed_index].silence_factor;
-    const uint64_t heard_ns = channel->last_ns > slot->since_ns ? channel->last_ns : slot->since_ns;
+    const uint64_t heard_ns =
+        channel->heard_ns > slot->since_ns ? channel->heard_ns : slot->since_ns;
     /* A connection that delivers nothing is stale as a whole. */
-    if (factor == 0 || channel->silent_from_ns != 0 || channel->last_ns == 0 ||
+    if (factor == 0 || channel->heard_ns == 0 ||
+        (channel->silent_from_ns != 0 && now_ns < channel->reported_ns + REPORT_NS) ||
         slot->last_ns + TD_NS_PER_S < now_ns || heard_ns >= now_ns ||
         !rhythm_is_too_long(&channel->rhythm, now_ns - heard_ns, factor))
         return;
     channel->silent_from_ns = heard_ns;
+    channel->reported_ns = now_ns;
     report_silence(self, channel, GAP_OPEN);
 }
 
@@ -615,6 +624,7 @@ static void hear(live_check *self, live_channel *channel, const feed_frame *fram
     if (channel->silent_from_ns != 0 || channel->conn.number != frame->conn)
         rhythm_restart(&channel->rhythm);
     channel->silent_from_ns = 0;
+    channel->heard_ns = frame->recv_ns;
     rhythm_add(&channel->rhythm, frame->recv_ns);
     if (TD_UNLIKELY(frame->recv_ns >= self->swept_ns + TD_NS_PER_S))
         sweep(self, frame->recv_ns);

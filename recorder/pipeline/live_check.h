@@ -13,8 +13,8 @@
  * includes but that were not received are an `aggregate` gap between two readings of the candle
  * (book/audit.h). A topic that is silent for far longer than usual, while its connection delivers
  * others, has a `stale` gap, which its next frame closes; whether it still was subscribed, only the
- * caller knows. The network thread fetches and records these findings; if they exceed
- * LIVE_CHECK_FINDINGS_BYTES, the rest is logged only.
+ * caller knows. It is found again each minute. The network thread fetches and records these
+ * findings; if they exceed LIVE_CHECK_FINDINGS_BYTES, the rest is logged only.
  *
  * It saves its states as checkpoints, so that readers can begin in the middle of a recording. After
  * the first skipped frame or dropped state it makes no more checkpoints, because its states differ

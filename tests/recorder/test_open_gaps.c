@@ -382,6 +382,18 @@ static void a_topic_that_is_silent(void **state)
     assert_rows(f, "stale 0 trade.B 1300- quiet;stale 0 trade.B 1300-1400 instrument ended;");
 }
 
+/* Of an earlier session nothing is known of the topic's rhythm: a grant ends it. */
+static void a_topic_that_was_silent(void **state)
+{
+    fixture *f = *state;
+    init(f, TOPICS("trade.A"));
+    put_row(f, GAP_STALE, 0, "trade", "A", 500, GAP_OPEN);
+    begin(f);
+    assert_rows(f, "stale 0 trade.A 500-;");
+    open_gaps_granted(f->gaps, 0, 1010);
+    assert_rows(f, "stale 0 trade.A 500-1010;");
+}
+
 static void topics_end_and_are_added(void **state)
 {
     fixture *f = *state;
@@ -425,6 +437,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rows_of_topics_from_earlier_sessions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_row_from_the_future, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_topic_that_is_silent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_topic_that_was_silent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(topics_end_and_are_added, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("open_gaps", tests, NULL, NULL);
