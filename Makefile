@@ -381,7 +381,7 @@ check-asan:
 # Tests that run threads: of the recorder, of replay and export with -j, of serve, and the unit tests of what they share.
 E2E_threads = export/csv_and_jsonl export/hftbacktest export/parquet_rows hostile/process_limits operate/days operate/monitoring \
               record/all_families_match_truth record/bad_frames_and_disconnects record/configuration_disk_signals \
-              record/durability_lag record/gaps_of_late_frames record/heal record/import record/independent_feeds \
+              record/durability_lag record/gaps_of_late_frames record/heal record/import record/independent_feeds record/on_segment record/replace record/resnapshot record/retention \
               record/recorded_frames_unchanged record/recorder_faults record/recording_matches_truth record/reload record/survives_kill \
               regress/baselines regress/drift regress/user_decoders replay/status_line serve/http_control \
               serve/late_subscriber_snapshots serve/recorded_session_repeats serve/terminal_keys tap/relayed_unchanged view/hostile_requests
