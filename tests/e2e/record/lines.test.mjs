@@ -44,7 +44,7 @@ describe("two lines", { concurrency: true }, () => {
     // Nearly every frame came twice, and once first.
     assert.ok(report.line_copies > 0.8 * report.decoded && report.line_copies <= report.decoded, `${report.line_copies}`);
     assert.equal(report.lines.reduce((sum, { first }) => sum + first, 0), report.decoded);
-    assert.match((await tapedeck(t, ["replay", archive])).stdout, /frames came over another line, too, and are read once:\n  line 0 brought [\d,]+ frames? first\n/);
+    assert.match((await tapedeck(t, ["replay", archive])).stdout, /frames came over another line, too, and are read once:\n  line 0 brought [\d,]+ frames? first/);
     await isWhole(t, archive);
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     // On a loaded machine frames may be late, but nothing is missing.
