@@ -399,8 +399,11 @@ static td_result open_session(supervisor *self, td_err *err)
         rc = archive_view_open(self->options.archive, VIEW_ALL, NULL, &view, err);
     if (rc == TD_OK)
         archive_gaps_of(view, &ledger);
-    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++)
+    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
+        self->options.config->pipeline.feeds[i].segment_count = 0; /* of a session that continued */
+        self->options.config->pipeline.feeds[i].alone_ns = 0;
         rc = open_feed_gaps(self, view, i, &ledger, recording_start_ns(self->recording), err);
+    }
     if (rc == TD_OK)
         warn_of_clock(self, view);
     archive_view_close(view);
@@ -434,6 +437,12 @@ static td_result open_beside(supervisor *self, td_err *err)
     for (size_t i = 0; i < config->feed_count; i++) {
         const char *feed = config->feeds[i].name;
         uint32_t count = takeover_shard_count(of, feed);
+        uint32_t lines = (uint32_t)line_count(self, i);
+        for (uint32_t shard = 0; shard < count; shard++)
+            if (takeover_free_line(of, feed, shard, lines) == lines)
+                return td_err_set(
+                    err, TD_E_INVALID,
+                    "feed '%s' has no line that is free to take over on: max_age is 0", feed);
         if (count == self->feeds[i].subscription.shard_count) {
             open_gaps_of_feed(self, i, &no_past, &no_ledger, of->start_ns);
             continue;
@@ -955,9 +964,7 @@ static void start_beside(const supervisor *self, size_t feed_index, uint32_t sha
     uint32_t line =
         takeover_free_line(self->options.replaces, self->options.config->feeds[feed_index].name,
                            shard, (uint32_t)line_count(self, feed_index));
-    connection *slot = find_slot(self, feed_index, line, shard);
-    if (slot != NULL) /* else wait_until_settled fails */
-        connection_start(slot);
+    connection_start(find_slot(self, feed_index, line, shard));
 }
 
 static size_t settled_count(const supervisor *self)

@@ -90,6 +90,9 @@ describe("replace", { concurrency: true }, () => {
     const other = replacing(t, first);
     assert.equal((await other.ended).code, 4, other.stderr);
     assert.match(other.stderr, /cannot be replaced now: no line is free: .* max_age is 0/);
+    const another = replacing(t, await recorded(t, { lines: 1 }), ["--max-age", "0s"]);
+    assert.equal((await another.ended).code, 2, another.stderr);
+    assert.match(another.stderr, /feed 'v5-linear' has no line that is free to take over on: max_age is 0/);
     await recordsOn(t, first);
   });
 
