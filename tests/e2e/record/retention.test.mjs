@@ -7,19 +7,17 @@ import { json, segments, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 
-/** An archive with three segments of a feed, each of a second or more, and a recorder's arguments. */
+const HOURS_AGO = [9, 6, 0.1]; // ages count from the newest frame: of these, or of the recorder
+
+/** An archive with three segments of a feed, hours old, and a recorder's arguments. */
 async function recorded(t) {
-  const dir = temporary(t), archive = path.join(dir, "tape");
+  const dir = temporary(t), archive = path.join(dir, "tape"), file = path.join(dir, "frames.jsonl");
   const server = await simulator(t, dir, ["--families", "inverse", "--symbols", "1", "--rate", "100"]);
-  const args = [...feedArgs(server, "inverse", ["trade.*"]), "--commit-interval", "100ms"];
-  const recorder = new Recorder(t, archive, args);
-  for (let n = 0; n < 3; n++) {
-    if (n > 0) await tapedeck(t, ["ctl", archive, "rotate"]);
-    await recorder.durableAfter(recorder.durableLines + 15);
-  }
-  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  const line = (hours, n) => `{"recv_ns":${Math.floor(Date.now() - hours * 3_600_000) + n}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":{"topic":"trade.BTCUSD","data":[]}}\n`;
+  fs.writeFileSync(file, HOURS_AGO.flatMap((hours) => [0, 1, 2].map((n) => line(hours, n))).join(""));
+  await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
   assert.equal(segments(archive).length, 3);
-  return { archive, args, before: segments(archive) };
+  return { archive, args: [...feedArgs(server, "inverse", ["trade.*"]), "--commit-interval", "100ms"], before: segments(archive) };
 }
 
 /** Record once more, until something was removed; the segments that are left of the earlier ones. */
@@ -36,7 +34,7 @@ async function leftAfter(t, { archive, args, before }, more, words = /removed as
 describe("retention", { concurrency: true }, () => {
   test("--retain removes what is older", async (t) => {
     const run = await recorded(t);
-    assert.deepEqual(await leftAfter(t, run, ["--retain", "1s"]), [false, false, true]);
+    assert.deepEqual(await leftAfter(t, run, ["--retain", "5h"]), [false, false, true]);
     const { pruned } = await json(t, ["info", run.archive, "--json"]);
     assert.equal(pruned[0].segments, 2);
   });
@@ -65,7 +63,7 @@ describe("retention", { concurrency: true }, () => {
     const dry = await json(t, ["prune", archive, "--keep-bytes", "0", "--dry-run", "--json"]);
     assert.deepEqual([dry.segments_pruned, dry.segments_noted], [2, 1]);
     assert.match((await tapedeck(t, ["prune", archive, "--keep-bytes", "0", "--dry-run"])).stdout, /not removed, because notes keep them: 1\n/);
-    assert.deepEqual(await leftAfter(t, run, ["--retain", "1s"]), [true, false, true]);
+    assert.deepEqual(await leftAfter(t, run, ["--retain", "5h"]), [true, false, true]);
     assert.equal((await json(t, ["prune", archive, "--before", "now", "--kept", "--dry-run", "--json"])).segments_noted, 0);
     await tapedeck(t, ["prune", archive, "--before", at[1], "--kept"]);
     assert.ok(!segments(archive).includes(run.before[0]));
