@@ -12,14 +12,16 @@
 #include "base/cli/units.h"
 
 struct on_segment {
+    const recorder_config *config;
     const td_log *log;
-    td_buf script;        /* for the shell */
     pid_t running;        /* 0: none */
     pthread_mutex_t lock; /* guards the members below */
     char *waiting[ON_SEGMENT_WAITING_MAX];
     size_t waiting_count;
     uint64_t left_out; /* since the last start */
 };
+
+/* ---- the shell's script ---- */
 
 static void add_text(td_buf *to, const char *text)
 {
@@ -35,21 +37,29 @@ static void add_unset(td_buf *to, const char *variable)
     add_text(to, "\n");
 }
 
+/* Make the script: feeds, and with them credentials, may have been added since the last one. */
+static void make_script(const recorder_config *config, td_buf *out)
+{
+    td_buf_init(out, LIMIT_RECORD_BYTES);
+    for (size_t i = 0; i < config->feed_count; i++) {
+        add_unset(out, config->feeds[i].api_key_env);
+        add_unset(out, config->feeds[i].api_secret_env);
+    }
+    add_text(out, config->on_segment);
+    add_text(out, " \"$@\"");
+    td_buf_add(out, "", 1);
+}
+
+/* ---- segments ---- */
+
 on_segment *on_segment_open(const recorder_config *config, const td_log *log)
 {
     if (config->on_segment == NULL)
         return NULL;
     on_segment *made = td_alloc_zero(1, sizeof *made);
+    made->config = config;
     made->log = log;
     pthread_mutex_init(&made->lock, NULL);
-    td_buf_init(&made->script, LIMIT_RECORD_BYTES);
-    for (size_t i = 0; i < config->feed_count; i++) {
-        add_unset(&made->script, config->feeds[i].api_key_env);
-        add_unset(&made->script, config->feeds[i].api_secret_env);
-    }
-    add_text(&made->script, config->on_segment);
-    add_text(&made->script, " \"$@\"");
-    td_buf_add(&made->script, "", 1);
     return made;
 }
 
@@ -71,7 +81,8 @@ static void start(on_segment *self)
     char shell[] = "sh";
     char option[] = "-c";
     char name[] = "on_segment"; /* $0 */
-    char *words[ON_SEGMENT_WAITING_MAX + 5] = {shell, option, (char *)self->script.data, name};
+    char *words[ON_SEGMENT_WAITING_MAX + 5] = {shell, option, NULL, name};
+    td_buf script;
     td_err err;
     pthread_mutex_lock(&self->lock);
     const size_t count = self->waiting_count;
@@ -80,15 +91,20 @@ static void start(on_segment *self)
     self->waiting_count = 0;
     self->left_out = 0;
     pthread_mutex_unlock(&self->lock);
+    if (count == 0)
+        return;
     if (left_out > 0)
         td_log_emit(self->log, TD_LOG_WARNING,
                     "on_segment does not get %s: the command before took too long",
                     format_counted(left_out, "segment").text);
+    make_script(self->config, &script);
+    words[2] = (char *)script.data;
     const td_child_ends ends = {-1, STDERR_FILENO, STDERR_FILENO};
-    if (count > 0 && td_child_start("/bin/sh", words, ends, &self->running, &err) != TD_OK) {
+    if (td_child_start("/bin/sh", words, ends, &self->running, &err) != TD_OK) {
         self->running = 0;
         td_log_emit(self->log, TD_LOG_WARNING, "on_segment: %s", err.text);
     }
+    td_buf_fini(&script);
     for (size_t i = 0; i < count; i++)
         td_free(words[4 + i]);
 }
@@ -122,6 +138,5 @@ void on_segment_close(on_segment *self)
     (void)is_running(self);
     start(self);
     pthread_mutex_destroy(&self->lock);
-    td_buf_fini(&self->script);
     td_free(self);
 }

@@ -16,7 +16,8 @@ enum { ON_SEGMENT_WAITING_MAX = 1000 };
 typedef struct on_segment on_segment;
 
 /* Open for the configuration's on_segment, whose shell does not get the variables of credentials.
- * NULL without a command; all functions allow NULL. config and log are borrowed. */
+ * NULL without a command; all functions allow NULL. config and log are borrowed; feeds may be added
+ * to config between calls. */
 on_segment *on_segment_open(const recorder_config *config, const td_log *log);
 
 /* A segment is finished. Any thread. */

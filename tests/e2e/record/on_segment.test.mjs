@@ -7,7 +7,7 @@ import { describe } from "node:test";
 import { segments, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { CREDENTIALS } from "../support/all_families.mjs";
-import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
+import { feedArgs, PATHS, Recorder, simulator } from "../support/recorders.mjs";
 
 /** A recorder of an exchange with this command. */
 async function recording(t, command, { more = [], options = {} } = {}) {
@@ -37,6 +37,12 @@ const rotated = async (t, { archive, recorder }) => {
   await tapedeck(t, ["ctl", archive, "rotate"]);
   await recorder.durableAfter(recorder.durableLines + 5);
 };
+
+/** The lines of env's output, of a command that gets other variables than those of CREDENTIALS. */
+function withoutCredentials(lines) {
+  assert.ok(lines.includes("OTHER=is there"));
+  assert.ok(!lines.some((line) => Object.values(CREDENTIALS).some((secret) => line.includes(secret))), lines.join("\n"));
+}
 
 describe("on_segment", { concurrency: true }, () => {
   test("gets the path of each segment once, also of the last one", async (t) => {
@@ -78,8 +84,20 @@ describe("on_segment", { concurrency: true }, () => {
     const recorder = new Recorder(t, archive, [...feedArgs(server, "v5-private", ["order"]), ...more], { env: { ...CREDENTIALS, OTHER: "is there" } });
     await recorder.durableAfter(3);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-    const lines = await linesOf(path.join(dir, "env"), 3);
-    assert.ok(lines.includes("OTHER=is there"));
-    assert.ok(!lines.some((line) => Object.values(CREDENTIALS).some((secret) => line.includes(secret))), lines.join("\n"));
+    withoutCredentials(await linesOf(path.join(dir, "env"), 3));
+  });
+
+  test("does not get the variables of a feed that was added while recording", async (t) => {
+    const dir = temporary(t), archive = path.join(dir, "tape"), file = path.join(dir, "feeds.yaml");
+    const server = await simulator(t, dir, ["--families", "inverse,v5-private", "--symbols", "1", "--rate", "100"]);
+    const write = (...feeds) => fs.writeFileSync(file, `on_segment: "(env; echo end) > ${dir}/env; : "\nfeeds:\n` + feeds.map(([family, more]) =>
+      `  - family: ${family}\n    url: ${server.url}${PATHS[family]}\n    ca_file: ${server.ca}\n    ${more}\n`).join(""));
+    write(["inverse", "topics: [trade.*]"]);
+    const recorder = new Recorder(t, archive, ["-c", file, "--commit-interval", "100ms"], { env: { ...CREDENTIALS, OTHER: "is there" } });
+    await recorder.durableAfter(3);
+    write(["inverse", "topics: [trade.*]"], ["v5-private", "topics: [order]\n    api_key_env: SESSION_KEY\n    api_secret_env: SESSION_SECRET"]);
+    await tapedeck(t, ["ctl", archive, "reload"]);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    withoutCredentials(await linesOf(path.join(dir, "env"), 3));
   });
 });
