@@ -68,8 +68,9 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 #define LIMIT_FEED_LINES 2u
 /* Numbers of lines: of each of two machines (`merge`) one is free, for connections that take over.
  */
-#define LIMIT_FEED_LINE_NUMBERS (2 * (LIMIT_FEED_LINES + 1))
-#define LIMIT_FEEDS             64u
+#define LIMIT_FEED_LINE_NUMBERS 6u
+_Static_assert(LIMIT_FEED_LINE_NUMBERS == 2 * (LIMIT_FEED_LINES + 1), "a free one for each");
+#define LIMIT_FEEDS 64u
 
 /* Connections tracked for one topic and symbol: all connections of a feed, and as many of
  * overlapping sessions. At the limit, the connection that was silent longest is dropped. */

@@ -12,6 +12,7 @@
 #include "archive/open_conns.h"
 #include "format/chunk_builder.h"
 #include "recorder/capture/feed_writer.h"
+#include "recorder/merge/merge_topics.h"
 #include "schema/dialect.h"
 #include "schema/family.h"
 #include "tape/cursor.h"
@@ -25,13 +26,6 @@ typedef struct merge_slot {
     uint8_t is_open;
 } merge_slot;
 
-/* The topics that a source received of a feed, as the exchange writes them. */
-typedef struct merge_part {
-    char **topics;
-    size_t topic_count;
-    name_index by_name;
-} merge_part;
-
 typedef struct merge_feed {
     struct merge_job *job;
     const family *family;
@@ -40,7 +34,7 @@ typedef struct merge_feed {
     feed_writer *writer;
     merge_slot *slots;
     size_t slot_count;
-    merge_part parts[MERGE_SOURCES];
+    merge_topics topics[MERGE_SOURCES];
 } merge_feed;
 
 typedef struct merge_job {
@@ -232,7 +226,10 @@ static td_result take_event(merge_feed *feed, int source, const frame_ref *frame
 {
     const char *session = frame->conn->session_id;
     merge_slot *slot = NULL;
-    if (frame->event == NULL || is_own(frame->event->kind))
+    if (frame->event == NULL)
+        return TD_OK;
+    merge_topics_event(&feed->topics[source], session, frame->event, feed->job->recv_ns);
+    if (is_own(frame->event->kind))
         return TD_OK;
     event copy = *frame->event;
     if (copy.kind == EVENT_SEGMENT)
@@ -255,20 +252,6 @@ static td_result take_event(merge_feed *feed, int source, const frame_ref *frame
 }
 
 /* ---- frames ---- */
-
-static void note_topic(merge_part *part, const frame_channel *channel)
-{
-    const channel_info *info = &channel->info;
-    const char *name = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
-    if (channel->role != ROLE_DATA ||
-        name_index_find(&part->by_name, td_bytes_str(name)) != NAME_INDEX_NONE)
-        return;
-    part->topics = td_array_grow(part->topics, part->topic_count, sizeof(char *));
-    part->topics[part->topic_count] = td_strdup(name);
-    name_index_put(&part->by_name, td_bytes_str(part->topics[part->topic_count]),
-                   part->topic_count);
-    part->topic_count++;
-}
 
 static td_result take_frame(merge_feed *feed, int source, const frame_ref *frame, td_err *err)
 {
@@ -295,13 +278,13 @@ static td_result take_frame(merge_feed *feed, int source, const frame_ref *frame
         }
         if (rc != TD_OK)
             return rc;
+        merge_topics_frame(&feed->topics[source], conn->session_id, info, feed->job->recv_ns);
         copy.line = slot->line;
         copy.shard = slot->shard;
         copy.conn = slot->conn;
         copy.ordinal = frame->ordinal;
     }
     feed->job->report->frames[source]++;
-    note_topic(&feed->parts[source], frame->channel);
     return feed_writer_frame(feed->writer, &copy, &written, err);
 }
 
@@ -372,17 +355,19 @@ static int is_feed(void *user, const char *feed)
     return strcmp(user, feed) == 0;
 }
 
-/* 1 if the other archive was receiving all topics of this one at a time. */
-static int has_all_at(merge_feed *feed, int source, archive_view *other, uint64_t at_ns)
+/* 1 if the other archive was receiving at a time all topics that a row may be missing. */
+static int has_all_at(merge_feed *feed, int source, const gap_row *row, archive_view *other,
+                      uint64_t at_ns)
 {
-    const merge_part *mine = &feed->parts[source];
+    const merge_topics *mine = &feed->topics[source];
     open_conns open;
     int has_all = open_conns_read(other, is_feed, feed->name, at_ns, &open, NULL) == TD_OK &&
                   open.count > 0 && !open.is_unknown;
     for (size_t i = 0; has_all && i < open.count; i++)
         has_all = open.sessions[i].rows.unknown_ns == 0;
-    for (size_t i = 0; has_all && i < mine->topic_count; i++)
-        has_all = open_conns_has_topic(&open, td_bytes_str(mine->topics[i]),
+    for (size_t i = 0; has_all && i < mine->count; i++)
+        has_all = !merge_topics_is_wanted(&mine->items[i], row) ||
+                  open_conns_has_topic(&open, merge_topics_name(&mine->items[i]),
                                        feed->family->dialect->covers);
     open_conns_fini(&open);
     return has_all;
@@ -394,8 +379,9 @@ static int is_covered(merge_feed *feed, int source, const gap_row *row, archive_
                       const gap_list *of_other)
 {
     return row->to_ns != GAP_OPEN && !has_row_at(of_other, row) &&
-           has_all_at(feed, source, other, row->from_ns) &&
-           has_all_at(feed, source, other, row->to_ns);
+           merge_topics_has_row(&feed->topics[source], row) &&
+           has_all_at(feed, source, row, other, row->from_ns) &&
+           has_all_at(feed, source, row, other, row->to_ns);
 }
 
 static td_result write_gaps(merge_job *job, int source, archive_view *const views[MERGE_SOURCES],
@@ -447,12 +433,8 @@ static td_result copy_ledgers(merge_job *job, td_err *err)
 
 static void free_feed(merge_feed *feed)
 {
-    for (int s = 0; s < MERGE_SOURCES; s++) {
-        for (size_t i = 0; i < feed->parts[s].topic_count; i++)
-            td_free(feed->parts[s].topics[i]);
-        td_free(feed->parts[s].topics);
-        name_index_fini(&feed->parts[s].by_name);
-    }
+    for (int i = 0; i < MERGE_SOURCES; i++)
+        merge_topics_fini(&feed->topics[i]);
     feed_writer_close(feed->writer);
     td_free(feed->slots);
     td_free(feed);

@@ -60,6 +60,8 @@ static td_result open_session(tap_sessions *self, td_err *err)
     const archive_options opening = {
         .io = io_posix(), .clock = o->clock, .log = o->log, .verb = "tap"};
     td_result rc = archive_open(&opening, o->path, ARCHIVE_APPEND, &self->archive, err);
+    if (rc != TD_OK)
+        return rc;
     const recording_options options = {.session = archive_session(self->archive),
                                        .verb = opening.verb,
                                        .config = o->config,
@@ -68,8 +70,7 @@ static td_result open_session(tap_sessions *self, td_err *err)
                                        .log = o->log};
     self->slots = td_alloc_zero(o->config->feed_count * LIMIT_FEED_SLOTS, sizeof *self->slots);
     self->has_begun = td_alloc_zero(o->config->feed_count, sizeof *self->has_begun);
-    if (rc == TD_OK)
-        rc = recording_open(&options, &self->recording, err);
+    rc = recording_open(&options, &self->recording, err);
     if (rc == TD_OK)
         rc = recording_begin(self->recording, self->archive, 0, err);
     if (rc == TD_OK)
