@@ -5,25 +5,30 @@ import path from "node:path";
 import { BIN } from "./harness.mjs";
 
 const ON_TERMINAL = `
-import fcntl, json, os, pty, struct, sys, termios
+import fcntl, json, os, pty, select, struct, sys, termios
+END = b"<end of the output>"
 def shown(columns, typed, argv):
-    pid, terminal = pty.fork()
+    terminal, program = pty.openpty()
+    pid = os.fork()
     if pid == 0:
+        os.login_tty(program)
         fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         os.execv(argv[0], argv)
     os.write(terminal, typed.encode() + b"\\n\\x04" if typed else b"\\x04")
-    text = b""
-    while True:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        text += piece
-    os.close(terminal)
+    # If all ends of the program's side are closed, its last output may be lost: one is kept, and
+    # what is written there after the program has ended comes last.
+    ended, text, waits = os.pidfd_open(pid), b"", True
+    while not text.endswith(END):
+        ready = select.select([terminal, ended] if waits else [terminal], [], [])[0]
+        if terminal in ready:
+            text += os.read(terminal, 65536)
+        else:
+            waits = False
+            os.write(program, END)
+    for end in (ended, terminal, program):
+        os.close(end)
     os.waitpid(pid, 0)
-    return text.replace(b"\\r\\n", b"\\n").decode()
+    return text[:-len(END)].replace(b"\\r\\n", b"\\n").decode()
 task = json.load(sys.stdin)
 json.dump([shown(task["columns"], typed, argv) for typed, argv in task["runs"]], sys.stdout)
 `;
