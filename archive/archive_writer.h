@@ -54,7 +54,7 @@ TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer
 TD_MUST_USE td_result archive_writer_add_feed(archive_writer *writer, const char *feed,
                                               const char *family, size_t *index, td_err *err);
 
-/* Number of the feed's last segment in this session; 0 if it has none. For a session that
+/* Number of the feed's last segment in this session; 0 if absent. For a session that
  * continues. */
 uint32_t archive_writer_last_number(const archive_writer *writer, const char *feed);
 

@@ -51,8 +51,8 @@ TD_MUST_USE td_result supervisor_open(const supervisor_options *options, supervi
 /* With `replaces`: connect, and take over from the running recorder once all connections have their
  * topics. *into gets the archive, open for appending; the caller closes it after the supervisor.
  * Any failure before the running recorder was told to end leaves it as it is. TD_E_BUSY: it did not
- * end in time, or there is too little time or space in the ring; TD_E_INVALID: its feeds are not
- * those of the configuration; TD_E_CANCELLED: supervisor_stop was called. */
+ * end in time, or there is too little time or space in the ring; TD_E_INVALID: its feeds differ
+ * from the configuration's; TD_E_CANCELLED: supervisor_stop was called. */
 TD_MUST_USE td_result supervisor_take_over(supervisor *self, archive **into, td_err *err);
 
 /* Record until one of these happens:

@@ -1,4 +1,4 @@
-/* tapedeck merge: makes one archive of those of two machines that recorded the same feeds. */
+/* tapedeck merge: makes one archive of two machines' archives of the same feeds. */
 #include "verbs/cmds.h"
 
 #include <string.h>
@@ -177,7 +177,7 @@ exit_code cmd_merge(const verb_context *context, int argc, char **argv)
     merge_command command = {0};
     const verb_spec spec = {
         .name = "merge",
-        .summary = "Make one archive of those of two machines that recorded the same feeds.\n"
+        .summary = "Merge archives of two machines that recorded the same feeds.\n"
                    "Readers see each frame once: what one machine lost is there if the other\n"
                    "one has it.",
         .statuses = {[EXIT_CODE_USAGE] = "the command line is wrong, or these archives cannot be "

@@ -196,7 +196,7 @@ static td_result run_command(record_control *self, const char *command, result_w
     return rc;
 }
 
-/* Answer a request of a process that replaces this one. 0: it is none of these. */
+/* Answer a request of a process that replaces this one. 0: another request. */
 static int answer_takeover(const record_control *self, const char *request, td_buf *out,
                            td_result *rc, td_err *err)
 {

@@ -9,7 +9,7 @@ static const verb_row VERBS[] = {
     {"ctl", CMD_CTL_SUMMARY, NULL, "tapedeck-record"},
     {"top", CMD_TOP_SUMMARY, NULL, "tapedeck-record"},
     {"import", "import captures of other tools into an archive", cmd_import, NULL},
-    {"merge", "make one archive of those of two machines", cmd_merge, NULL},
+    {"merge", "merge the archives of two machines", cmd_merge, NULL},
     {"replay", CMD_REPLAY_SUMMARY, NULL, "tapedeck-replay"},
     {"when", CMD_WHEN_SUMMARY, NULL, "tapedeck-replay"},
     {"why", CMD_WHY_SUMMARY, NULL, "tapedeck-replay"},

@@ -202,7 +202,8 @@ int feed_writer_seal(feed_writer *self, int level, sealed_chunk *out)
 
 /* 1 if a checkpoint is due before this frame. After an overflow (a frame was written to _unknown
  * because no channel was left) there are no more checkpoints: the states lack such frames. While
- * another process still receives there are none: a reader that begins there lacks its states. */
+ * another process still receives, no checkpoint is made: a reader that begins there lacks its
+ * states. */
 static uint8_t wants_checkpoint(feed_writer *self, const channel_route *route)
 {
     int is_due =

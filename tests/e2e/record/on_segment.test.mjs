@@ -38,7 +38,7 @@ const rotated = async (t, { archive, recorder }) => {
   await recorder.durableAfter(recorder.durableLines + 5);
 };
 
-/** The lines of env's output, of a command that gets other variables than those of CREDENTIALS. */
+/** The lines of env's output, of a command that gets no variable of CREDENTIALS. */
 function withoutCredentials(lines) {
   assert.ok(lines.includes("OTHER=is there"));
   assert.ok(!lines.some((line) => Object.values(CREDENTIALS).some((secret) => line.includes(secret))), lines.join("\n"));

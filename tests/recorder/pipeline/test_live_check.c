@@ -488,7 +488,7 @@ static void expect_silence(live_check *w, const char *symbol, uint64_t from_ms, 
     assert_int_equal(what.gap.to_ns, to_ms * TD_NS_PER_MS);
 }
 
-/* A topic that has ceased, while its connection delivers another one; and silences that are none.
+/* A topic that has ceased, while its connection delivers another one; and pauses that are normal.
  */
 static void test_silent_topics(void **state)
 {
