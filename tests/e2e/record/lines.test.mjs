@@ -3,27 +3,36 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { describe } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
 import { eventsOf, json, jsonList, tapedeck, temporary, tooLong } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { isServedWhole, isWhole, printed, recorded } from "../support/lines.mjs";
-import { Recorder } from "../support/recorders.mjs";
+import { randomNumbers, Recorder } from "../support/recorders.mjs";
 
-/** Cut the connections by turns, each once both are live. */
-async function cutLines(t, cuts) {
-  const { archive, between, recorder } = await recorded(t), cutAt = [];
+/** Cut the connections, each as often as the other, in random order and at random times, once both are live. */
+async function cutLines(t, cuts, pauseMs) {
+  const { archive, between, recorder } = await recorded(t), random = randomNumbers(cuts), cutAt = [], left = [cuts / 2, cuts / 2], begun = [0, 1];
   for (let n = 0; n < cuts; n++) {
     // Until both connections are live, and have brought the same frames.
     await printed(recorder, ": subscribed to", 2 + n);
     await recorder.durableAfter(recorder.durableLines + 6);
+    await wait(random() * pauseMs);
+    const line = random() * (left[0] + left[1]) < left[0] ? 0 : 1;
+    left[line]--;
     cutAt.push(Date.now() * 1e6);
-    between.cut(n % 2);
+    between.cut(begun.indexOf(line));
+    begun.push(...begun.splice(begun.indexOf(line), 1)); // its successor begins last
   }
   await printed(recorder, ": subscribed to", 2 + cuts);
   await recorder.durableAfter(recorder.durableLines + 10);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"]);
   assert.equal(gaps.length, cuts);
-  for (const [n, gap] of gaps.sort((a, b) => a.from_ns - b.from_ns).entries()) assert.ok(Math.abs(gap.from_ns - cutAt[n]) < 1e9 && gap.to_ns > cutAt[n], `${n}: ${JSON.stringify(gap)}`);
+  assert.deepEqual([0, 1].map((line) => gaps.filter((gap) => gap.line === line).length), [cuts / 2, cuts / 2]);
+  for (const [n, gap] of gaps.sort((a, b) => a.from_ns - b.from_ns).entries()) {
+    assert.ok(Math.abs(gap.from_ns - cutAt[n]) < 1e9, `${n}: ${JSON.stringify(gap)}`);
+    assert.ok(Math.abs(gap.to_ns - between.openedAt[2 + n]) < 1e9, `${n}: ${between.openedAt[2 + n]} ${JSON.stringify(gap)}`);
+  }
   await isWhole(t, archive);
   await isServedWhole(t, archive);
   assert.deepEqual(gaps.filter((gap) => gap.covered_by === null), []);
@@ -127,6 +136,7 @@ describe("two lines", { concurrency: true }, () => {
     }
   });
 
-  for (const [cuts, options] of [[8, {}], [30, { skip: tooLong }]])
-    test(`a connection that is cut loses nothing, needs no new snapshot, and its gap is covered: ${cuts} cuts`, options, (t) => cutLines(t, cuts));
+  // For a long run: TAPEDECK_CUTS=200.
+  for (const [cuts, pauseMs, options] of [[8, 0, {}], [Number(process.env.TAPEDECK_CUTS ?? 30), 2000, { skip: tooLong }]])
+    test(`a connection that is cut loses nothing, needs no new snapshot, and its gap is covered: ${cuts} cuts`, options, (t) => cutLines(t, cuts, pauseMs));
 });

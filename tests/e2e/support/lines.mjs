@@ -16,13 +16,14 @@ export const TOPICS = ["publicTrade", "orderbook.50", "tickers"], SYMBOLS = ["BT
 /** A port that passes bytes on to a server and back, and can cut its connections. */
 export async function passage(t, url) {
   const { hostname, port } = new URL(url);
-  const open = new Set();
+  const open = new Set(), openedAt = [];
   let refuses = false;
   const server = net.createServer((client) => {
     if (refuses) return client.destroy();
     const target = net.connect(Number(port), hostname);
     const pair = { client, target };
     open.add(pair);
+    openedAt.push(Date.now() * 1e6);
     const end = () => (open.delete(pair), client.destroy(), target.destroy());
     for (const [from, to] of [[client, target], [target, client]]) {
       from.pipe(to);
@@ -35,6 +36,8 @@ export async function passage(t, url) {
   t.after(() => (server.close(), [...open].forEach(({ client }) => client.destroy())));
   return {
     url: `wss://127.0.0.1:${server.address().port}`,
+    /** When each connection began, in ns. */
+    openedAt,
     /** From now on no connection is accepted, or all are again. */
     refuse: (now) => (refuses = now),
     /** Cut the n-th of the open connections, in the order of their beginning. */
@@ -52,7 +55,7 @@ export async function recorded(t, { rate = 300, lines = 2, more = [] } = {}) {
   const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2", "--rate", String(rate)]);
   const between = await passage(t, server.url);
   const args = [...feedArgs({ ...server, url: between.url }, "v5-linear", TOPICS), ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--lines", String(lines), ...more];
-  const recorder = new Recorder(t, archive, [...args, "--commit-interval", "100ms"], { deadlineMs: 300_000 });
+  const recorder = new Recorder(t, archive, [...args, "--commit-interval", "100ms"], { deadlineMs: 3_000_000 });
   await printed(recorder, ": subscribed to", lines);
   return { archive, between, recorder, args };
 }
