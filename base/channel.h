@@ -19,6 +19,7 @@ enum {
     FORM_COMPRESSED = 1, /* permessage-deflate (RFC 7692) */
     FORM_FRAGMENTED = 2, /* sent in several frames (RFC 6455, 5.4) */
     FORM_MADE = 4,       /* snapshots made by `cut`: the exchange did not send them */
+    FORM_FETCHED = 8, /* replies to HTTP requests: the snapshots that a topic's frames build on */
 };
 
 /* tapedeck's own topics, which no exchange has: for frames without a topic, unclassified frames,

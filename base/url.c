@@ -353,3 +353,12 @@ const char *td_url_redacted_plain(const char *url, char *out, size_t out_bytes)
     out[td_url_without_query(td_bytes_str(out)).size] = '\0';
     return out;
 }
+
+td_bytes td_url_param(td_bytes query, const char *name)
+{
+    td_bytes key, value;
+    while (td_url_next_param(&query, &key, &value))
+        if (td_bytes_is(key, name))
+            return value;
+    return (td_bytes){0};
+}

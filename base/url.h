@@ -32,6 +32,9 @@ td_bytes td_url_without_query(td_bytes url);
  * counts as part of the query. 0: the query has no more. */
 int td_url_next_param(td_bytes *query, td_bytes *name, td_bytes *value);
 
+/* The value of a query's first parameter with this name; empty if absent. */
+td_bytes td_url_param(td_bytes query, const char *name);
+
 /* Write a value for a query to out, of out_bytes: bytes that a value cannot have become %XX. A "%"
  * is kept, because servers give values that are encoded already. Returns 0 if it does not fit. */
 int td_url_encode(const char *value, char *out, size_t out_bytes);

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/row_table.h"
+#include "book/delta_queue.h"
 #include "schema/canonical.h"
 
 /* Number of levels on one side of a windowed book, compared with the topic's depth. */
@@ -126,12 +127,16 @@ struct track {
     uint8_t needs_anchor; /* the topic's row has RULE_ANCHORED */
     uint8_t is_full;      /* untyped frames are whole books: the row has no changes */
     uint8_t restarts;     /* the row's u is dense: a u of 1 means that the exchange restarted */
+    uint8_t is_spliced;   /* snapshots come apart from the deltas, as HTTP replies */
     uint8_t is_anchored;  /* this connection had a snapshot, or the topic needs none */
     uint8_t is_broken;
     uint8_t has_snapshot;        /* this connection had a snapshot */
     seq_range seqs[SEQ_NUMBERS]; /* of the previous frame; is_known 0: not to be compared */
     depth_state depth[2];
     track_entries *entries; /* NULL if no rule needs them */
+    /* If is_spliced: */
+    delta_queue waiting;    /* the deltas since the last loss, while the book needs a snapshot */
+    int64_t snapshot_u;     /* the last snapshot's u: the book has all deltas up to it */
     uint32_t version_bytes; /* of the previous frame; 0: not to be compared */
     char version[VERSION_BYTES];
 };
@@ -1001,6 +1006,7 @@ static void set_row(track *t, const topic_row *row)
     t->needs_anchor = 0;
     t->restarts = 0;
     t->is_full = (uint8_t)sends_full_books(row);
+    t->is_spliced = row->snapshot_request != NULL;
     int needs_entries = 0;
     for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
         const rule_row *rule = &row->rules[i];
@@ -1011,6 +1017,7 @@ static void set_row(track *t, const topic_row *row)
         needs_entries |= rule_check_find(rule->rule)->scope == SCOPE_ENTRIES;
         add_rule(t, rule);
     }
+    t->needs_anchor |= t->is_spliced;
     if (t->book != NULL)
         add_rule(t, &FITS);
     if (t->needs_anchor)
@@ -1035,6 +1042,7 @@ void track_reset(track *t)
     t->is_broken = 0;
     t->has_snapshot = 0;
     forget_predecessor(t);
+    delta_queue_clear(&t->waiting);
     if (t->entries != NULL)
         track_entries_forget(t->entries);
 }
@@ -1058,6 +1066,7 @@ void track_close(track *t)
     TD_ASSERT(t->magic == TRACK_MAGIC);
     book_close(t->book);
     track_entries_close(t->entries);
+    delta_queue_fini(&t->waiting);
     t->magic = 0;
     td_free(t);
 }
@@ -1080,7 +1089,8 @@ size_t track_bytes(const track *t)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
     return sizeof *t + (t->book == NULL ? 0 : book_bytes(t->book)) +
-           (t->entries == NULL ? 0 : track_entries_bytes(t->entries));
+           (t->entries == NULL ? 0 : track_entries_bytes(t->entries)) +
+           delta_queue_bytes(&t->waiting);
 }
 
 const topic_row *track_row(const track *t)
@@ -1115,6 +1125,11 @@ int track_has_snapshot(const track *t)
     return t->has_snapshot;
 }
 
+size_t track_waiting_count(const track *t)
+{
+    return t->waiting.count;
+}
+
 void track_last(const track *t, track_seqs *out)
 {
     const seq_range *cross_seq = &t->seqs[SEQ_NUMBER_CROSS];
@@ -1139,7 +1154,7 @@ static int replaces_all(const track *t, const msg_head *head)
     if (head->kind == FRAME_SNAPSHOT)
         return 1;
     return (t->is_full && head->kind == FRAME_UNTYPED) ||
-           (is_restart(t, head) && head->kind == FRAME_DELTA);
+           (is_restart(t, head) && head->kind == FRAME_DELTA && !t->is_spliced);
 }
 
 static void check_rule(const track *t, const track_rule *rule, const frame_facts *f, verdict *out)
@@ -1204,10 +1219,68 @@ static int is_only_loss(const verdict *v)
     return 1;
 }
 
+/* ---- snapshots that come apart from the deltas ---- */
+
+/* The snapshot was made at some moment before or after the last delta. If the book needs it, and
+ * the deltas since that moment are known, the book is now that of the last delta; if the snapshot
+ * is the newer one, the deltas until its u are already in it. */
+static void apply_spliced_snapshot(track *t, const message *m, verdict *out)
+{
+    frame_facts facts = {.message = m, .is_snapshot = 1, .was_anchored = t->is_anchored};
+    const int64_t u = m->head.u;
+    out->count = 0;
+    out->is_snapshot = out->is_spliced = 0;
+    out->is_unused = 1;
+    out->unchecked = track_is_broken(t) != 0;
+    if (!out->unchecked)
+        return; /* deltas keep the book right: it needs no other snapshot */
+    if (!m->head.has_u || (t->waiting.count > 0 && t->waiting.deltas[0].u > u + 1))
+        return; /* it is too old: deltas after it are unknown */
+    book_replace(t->book, &m->book, &facts.outcome);
+    delta_queue_apply(&t->waiting, u, t->book);
+    delta_queue_clear(&t->waiting);
+    t->snapshot_u = u;
+    t->is_broken = 0;
+    t->is_anchored = t->has_snapshot = 1;
+    facts.checks_content = 1;
+    out->is_snapshot = out->is_spliced = 1;
+    out->is_unused = out->unchecked = 0;
+    check_rules(t, &facts, out);
+    t->is_broken = verdict_violation(out) != NULL;
+}
+
+/* Before a delta is applied: find out whether the book still needs a snapshot, and keep the delta
+ * for it. Returns 0 if the snapshot in the book has the delta. */
+static int take_spliced_delta(track *t, const message *m)
+{
+    const seq_range *last = &t->seqs[SEQ_NUMBER_U];
+    const int64_t u = m->head.u;
+    int is_next =
+        last->is_known && !last->has_hole && last->last != INT64_MAX && u == last->last + 1;
+    if (is_restart(t, &m->head)) {
+        /* Whatever changed in the exchange, clients must get another snapshot. */
+        forget_predecessor(t);
+        book_clear(t->book);
+        t->is_anchored = t->is_broken = 0;
+    } else if (!last->is_known && t->is_anchored && u > t->snapshot_u && u - 1 != t->snapshot_u) {
+        t->is_anchored = 0; /* deltas between the snapshot and the first one are unknown */
+    }
+    if (!is_next)
+        delta_queue_clear(&t->waiting);
+    if (!t->is_anchored || t->is_broken || (last->is_known && !is_next))
+        delta_queue_push(&t->waiting, &m->book);
+    return !t->is_anchored || t->is_broken || u > t->snapshot_u;
+}
+
 void track_apply(track *t, const message *m, verdict *out)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
     TD_ASSERT(t->book == NULL || !message_is_record(m));
+    if (TD_UNLIKELY(t->is_spliced) && m->head.kind == FRAME_SNAPSHOT) {
+        apply_spliced_snapshot(t, m, out);
+        return;
+    }
+    int changes_book = !TD_UNLIKELY(t->is_spliced) || take_spliced_delta(t, m);
     frame_facts facts = {.message = m,
                          .is_snapshot = (uint8_t)replaces_all(t, &m->head),
                          .was_anchored = t->is_anchored};
@@ -1230,13 +1303,15 @@ void track_apply(track *t, const message *m, verdict *out)
     if (t->book != NULL) {
         if (facts.is_snapshot)
             book_replace(t->book, &m->book, &facts.outcome);
-        else
+        else if (TD_LIKELY(changes_book))
             book_apply(t->book, &m->book, &facts.outcome);
     }
     frame_facts_gather(t, m, &facts);
 
     out->count = 0;
     out->is_snapshot = facts.is_snapshot;
+    out->is_spliced = 0;
+    out->is_unused = !changes_book;
     out->unchecked = t->book != NULL && !facts.checks_content;
     check_rules(t, &facts, out);
     if (TD_UNLIKELY(t->entries != NULL)) {
@@ -1253,6 +1328,7 @@ void track_skip(track *t)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
     t->is_broken = 1;
+    delta_queue_clear(&t->waiting);
     for (size_t i = 0; i < SEQ_NUMBERS; i++)
         t->seqs[i].has_hole = 1; /* the frame's numbers are unknown, which breaks no rule */
 }
@@ -1356,4 +1432,12 @@ void track_serialize(track *t, state_io *io)
         track_entries_serialize(t->entries, io);
     if (t->book != NULL)
         book_serialize(t->book, io);
+    if (!t->is_spliced)
+        return;
+    if (io->version < TRACK_SPLICED_VERSION) { /* the book began with its first delta */
+        track_reset(t);
+        return;
+    }
+    state_i64(io, &t->snapshot_u);
+    delta_queue_serialize(&t->waiting, io);
 }

@@ -18,6 +18,10 @@
  * break a rule about order. A topic without a book and without snapshots is broken from a bad frame
  * to the next good one, because its frames are independent.
  *
+ * The snapshots of some books are HTTP replies (topic_row.snapshot_request). While such a book
+ * needs one, its deltas wait; a delta before the snapshot breaks no rule, but the book is
+ * unchecked. A snapshot is used only if the book needs one, and all deltas after it are known.
+ *
  * One thread per track; no I/O. */
 #ifndef TD_BOOK_CONTINUITY_H
 #define TD_BOOK_CONTINUITY_H
@@ -46,6 +50,9 @@ typedef struct verdict {
     uint8_t unchecked;   /* 1: the book's content was not checked, because it was broken before, or
                             there are more than LIMIT_TRACK_SYMBOLS symbols */
     uint8_t is_snapshot; /* 1: the frame replaced all earlier content, whatever its type */
+    uint8_t is_spliced;  /* 1: and the book has deltas since the snapshot, too: its levels are not
+                            those of the frame */
+    uint8_t is_unused;   /* 1: the book did not use the frame: it has what the frame brings */
     verdict_item
         items[VERDICT_ITEMS_MAX]; /* in the row's order; the first error is "the" verdict */
 } verdict;
@@ -82,6 +89,9 @@ void track_skip(track *track);
  * until the next snapshot. */
 void track_join(track *track);
 
+/* The version of a state (book/symbol_state.h) in which tracks have what waits for a snapshot. */
+enum { TRACK_SPLICED_VERSION = 3 };
+
 /* Save the track with its book, or load it into one that was just opened with the same row. */
 void track_serialize(track *track, state_io *io);
 
@@ -111,6 +121,11 @@ int track_is_broken(const track *track);
 /* 1 if this connection had a snapshot, or a frame that replaces everything: the book then does not
  * depend on frames of earlier connections. */
 int track_has_snapshot(const track *track);
+
+/* Number of deltas that wait for a snapshot which comes apart from them
+ * (topic_row.snapshot_request). After such a snapshot, which may be older, the book is that of the
+ * last delta. */
+size_t track_waiting_count(const track *track);
 
 /* Last sequence numbers; 0 before the first. */
 typedef struct track_seqs {

@@ -7,8 +7,8 @@
 #include "base/limits.h"
 #include "book/state_io.h"
 
-/* Version 1 has no frames of tickers. */
-enum { STATE_VERSION = 2, STATE_WITHOUT_TICKERS = 1 };
+/* Version 1 has no frames of tickers; version 2 nothing that waits for a snapshot. */
+enum { STATE_VERSION = TRACK_SPLICED_VERSION, STATE_WITHOUT_TICKERS = 1 };
 
 /* The state of one connection of a topic. */
 typedef struct topic_conn {
@@ -16,6 +16,7 @@ typedef struct topic_conn {
     const topic_row *row;
     ticker_frames *ticker; /* NULL unless the topic is a ticker with deltas */
     size_t bytes;          /* memory of the track and the ticker, when last counted */
+    uint64_t waiting_ns;   /* receive time of the first delta that waits for a snapshot */
 } topic_conn;
 
 struct symbol_state {
@@ -286,9 +287,13 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
     out->audit = (audit_verdict){0};
     int was_broken = p->ticker != NULL && track_is_broken(p->track);
     if (TD_LIKELY(frame->content.message != NULL)) {
+        int has_waiting = track_waiting_count(p->track) > 0;
         track_apply(p->track, frame->content.message, &out->rules);
         if (TD_UNLIKELY(out->rules.is_snapshot))
-            t->choice.conns[frame->conn_index].snapshot_ns = frame->recv_ns;
+            t->choice.conns[frame->conn_index].snapshot_ns =
+                out->rules.is_spliced && has_waiting ? p->waiting_ns : frame->recv_ns;
+        if (TD_UNLIKELY(track_waiting_count(p->track) == 1))
+            p->waiting_ns = frame->recv_ns;
     } else {
         out->rules = (verdict){0};
         track_skip(p->track);
@@ -379,6 +384,8 @@ static void conn_serialize(topic_conn *p, state_io *io)
         p->ticker->is_whole = 0;
     else if (p->ticker != NULL)
         ticker_frames_serialize(p->ticker, io);
+    if (io->version >= TRACK_SPLICED_VERSION && p->row->snapshot_request != NULL)
+        state_u64(io, &p->waiting_ns);
     p->bytes = memory_of(p);
 }
 
@@ -444,7 +451,7 @@ static void serialize(symbol_state *s, state_io *io)
     enum { TOPICS_MAX = 4096, TOPIC_BYTES = 9 };
     io->version = STATE_VERSION;
     state_u8(io, &io->version);
-    state_check(io, io->version == STATE_VERSION || io->version == STATE_WITHOUT_TICKERS);
+    state_check(io, io->version >= STATE_WITHOUT_TICKERS && io->version <= STATE_VERSION);
     state_flag(io, &s->is_joined);
     uint32_t count = state_count(io, s->topic_count, TOPICS_MAX, TOPIC_BYTES);
     for (uint32_t i = 0; i < count && !io->is_failed; i++) {

@@ -83,11 +83,15 @@ td_bytes row_value_text(const msg_value *value, char memory[ROW_TEXT_BYTES])
     return td_bytes_of(memory, td_decimal_format(number, memory));
 }
 
-/* A topic with book_depth 0 gives no book: the book's snapshot is in an HTTP answer, so no frame
- * can begin a file. */
+/* A topic's depth, or the most possible if it has all levels. */
+static uint32_t depth_of(const topic_row *row)
+{
+    return row->book_depth == 0 ? UINT32_MAX : row->book_depth;
+}
+
 int export_is_book_topic(const topic_row *row, uint32_t depth)
 {
-    if (row->type != MSG_BOOK_CHANGE || row->book_depth == 0)
+    if (row->type != MSG_BOOK_CHANGE)
         return 0;
     return depth == 0 || row->book_depth == depth;
 }
@@ -110,14 +114,12 @@ int export_takes_book(const export_settings *settings, const frame_channel *chan
 
 int export_prefers_book(const family_market *market, const topic_row *topic, const topic_row *other)
 {
-    TD_ASSERT(topic->book_depth > 0);
-    TD_ASSERT(other->book_depth > 0);
     int is_own = market->book_topic != NULL && strcmp(topic->name, market->book_topic) == 0;
     int other_is_own = market->book_topic != NULL && strcmp(other->name, market->book_topic) == 0;
     if (is_own != other_is_own)
         return is_own;
-    if (topic->book_depth != other->book_depth)
-        return topic->book_depth > other->book_depth;
+    if (depth_of(topic) != depth_of(other))
+        return depth_of(topic) > depth_of(other);
     return strcmp(topic->name, other->name) < 0;
 }
 

@@ -128,7 +128,7 @@ static void add_vanished(frame_rows *rows, const book *held, const book *now)
 static void update_held(delta_reader *reader, const maker_frame *seen)
 {
     book_outcome ignored; /* the trusted book has checked the same frame */
-    if (seen->trust->is_taken_over)
+    if (seen->trust->is_in_book)
         book_copy(reader->held, seen->book);
     else if (seen->trust->is_snapshot)
         book_replace(reader->held, &seen->message->book, &ignored);
@@ -154,13 +154,13 @@ static int is_empty(const book *held)
     return book_level_count(held, SIDE_BUY) == 0 && book_level_count(held, SIDE_SELL) == 0;
 }
 
-/* Adds a snapshot, after deletes if the reader needs them. A book that continues on another
- * connection is in no frame, so the whole book is written. */
+/* Adds a snapshot, after deletes if the reader needs them. A book that is in no frame is written
+ * whole. */
 static void add_snapshot(delta_reader *reader, const maker_frame *seen, frame_rows *rows)
 {
     const trust_answer *trust = seen->trust;
     int is_snapshot_empty =
-        trust->is_taken_over ? is_empty(seen->book) : message_item_count(seen->message) == 0;
+        trust->is_in_book ? is_empty(seen->book) : message_item_count(seen->message) == 0;
     uint64_t before = rows->count;
     /* After changes, the first row of a snapshot makes a reader empty its book. A snapshot without
      * levels has no row, so it needs deletes. */
@@ -169,7 +169,7 @@ static void add_snapshot(delta_reader *reader, const maker_frame *seen, frame_ro
     if (rows->count > before)
         reader->last = LAST_CHANGE;
     before = rows->count;
-    if (trust->is_taken_over)
+    if (trust->is_in_book)
         add_book(rows, seen->book);
     else
         add_change(rows, seen->message, 1);
@@ -196,7 +196,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 {
     delta_reader *reader = maker;
     const trust_answer *trust = seen->trust;
-    if (!trust->is_trusted)
+    if (!trust->is_trusted || (trust->is_unused && !trust->is_taken_over))
         return TD_OK;
     TD_ASSERT(trust->was_alive || trust->is_snapshot || trust->is_taken_over);
     if (!seen->frame->is_lead_in) {

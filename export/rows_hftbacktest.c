@@ -89,11 +89,12 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     hft_depth *self = maker;
     const trust_answer *trust = seen->trust;
     self->book = NULL;
-    if (!trust->is_trusted || seen->frame->is_lead_in)
+    if (!trust->is_trusted || seen->frame->is_lead_in ||
+        (trust->is_unused && !trust->is_taken_over))
         return TD_OK;
     hft_rows rows = {.common = export_row_of(seen), .out = out, .err = err};
     int is_whole =
-        trust->is_taken_over || (self->settings->has_sod && !self->has_begun && trust->was_alive);
+        trust->is_in_book || (self->settings->has_sod && !self->has_begun && trust->was_alive);
     self->has_begun = 1;
     self->book = seen->book;
     self->last = rows.common;

@@ -55,7 +55,8 @@ typedef struct feed_frame {
                               been received; 0: unknown */
     td_bytes bytes;        /* borrowed for the call; at most LIMIT_FRAME_BYTES */
     const char *http_name; /* CHANNEL_HTTP: name of the reply, characters as in feed_name_char
-                              (format/segment_name.h), at most LIMIT_NAME_BYTES with its NUL */
+                              (format/segment_name.h), at most LIMIT_NAME_BYTES with its NUL;
+                              FORM_FETCHED: the topic, as the exchange writes it */
     /* channel: the caller's number of the channel, below LIMIT_SEGMENT_CHANNELS and unique in the
      * segment. info: the channel's description, which is read when the number is new in the
      * segment; borrowed until the segment's last chunk is sealed. */

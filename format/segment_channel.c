@@ -82,4 +82,6 @@ void segment_channel_pack(const channel_info *info, td_buf *pack)
         mcap_pack_pair(pack, td_bytes_str("fragmented"), td_bytes_str("1"));
     if ((info->form & FORM_MADE) != 0)
         mcap_pack_pair(pack, td_bytes_str("made"), td_bytes_str("1"));
+    if ((info->form & FORM_FETCHED) != 0)
+        mcap_pack_pair(pack, td_bytes_str("fetched"), td_bytes_str("1"));
 }

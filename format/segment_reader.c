@@ -76,6 +76,8 @@ static void fill_channel_info(channel_info *info, const mcap_channel *in, char *
         form |= FORM_FRAGMENTED;
     if (number_of(metadata, "made", UINT32_MAX) == 1)
         form |= FORM_MADE;
+    if (number_of(metadata, "fetched", UINT32_MAX) == 1)
+        form |= FORM_FETCHED;
     *info = (channel_info){
         .feed = copy_text(&texts, mcap_find_pair(metadata, "feed")),
         .family = copy_text(&texts, mcap_find_pair(metadata, "family")),

@@ -352,6 +352,9 @@ static void on_granted(void *user, size_t topic)
     td_log_emit(self->options.env->log, TD_LOG_DEBUG, "%s: %s is granted", self->shown_name,
                 self->options.topics[topic]);
     open_gaps_granted(self->options.gaps, self->options.topic_first + topic, self->answer_ns);
+    if (!self->is_extra)
+        self->options.env->granted(self->options.env->user, self,
+                                   self->options.topic_first + topic);
 }
 
 /* The current answer withdrew a topic. */
@@ -989,6 +992,20 @@ void connection_prove(connection *self)
 {
     if (self->state == STATE_LIVE && self->stop == STOP_NONE)
         send_ping(self);
+}
+
+const char *connection_open_topic(const connection *self, size_t topic)
+{
+    int is_open = self->state == STATE_SUBSCRIBING || self->state == STATE_LIVE;
+    return is_open && self->stop == STOP_NONE
+               ? self->options.topics[topic - self->options.topic_first]
+               : NULL;
+}
+
+void connection_put_snapshot(connection *self, size_t topic, td_bytes reply, uint64_t recv_mono_ns)
+{
+    intake_fetched(self->options.env->intake, &self->slot,
+                   self->options.topics[topic - self->options.topic_first], reply, recv_mono_ns);
 }
 
 void connection_add_topic(connection *self, size_t topic)

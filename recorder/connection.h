@@ -36,6 +36,8 @@ typedef struct connection_env {
     void (*frame)(void *user);
     /* A slot of the feed is live: all its subscription requests are answered. */
     void (*live)(void *user, uint16_t feed_index);
+    /* A topic (its number in the feed's subscription) was granted, on a connection that stays. */
+    void (*granted)(void *user, const connection *self, size_t topic);
     /* Returns an idle slot of the same shard, which can take over; NULL: none is idle. */
     connection *(*find_idle)(void *user, const connection *self);
     /* The connection has answered a ping: it is complete until the ping was sent. */
@@ -95,6 +97,13 @@ void connection_send_changes(connection *self);
 /* Request the snapshot of a topic once more, by unsubscribing and subscribing it. Does nothing if
  * it is not granted now. */
 void connection_renew_topic(connection *self, size_t topic);
+
+/* The topic's text while the slot has an open connection, else NULL. */
+const char *connection_open_topic(const connection *self, size_t topic);
+
+/* Record the snapshot of a topic, which was fetched over HTTP, as a frame of the slot's connection,
+ * which is open. */
+void connection_put_snapshot(connection *self, size_t topic, td_bytes reply, uint64_t recv_mono_ns);
 
 /* Close for good with a close frame; connection_get_status reports is_down afterwards. Frames that
  * arrive before the peer has closed are recorded with CONNECTION_STOP_ORDERLY, and discarded with

@@ -46,7 +46,7 @@ static void forget(heal *self, uint64_t mono_ns)
             self->items[i - 1] = self->items[--self->count];
 }
 
-void heal_broken(heal *self, const heal_book *book, uint64_t mono_ns)
+void heal_broken(heal *self, const heal_book *book, uint64_t mono_ns, uint64_t wait_ns)
 {
     forget(self, mono_ns);
     broken_book *known = find(self, book);
@@ -57,8 +57,8 @@ void heal_broken(heal *self, const heal_book *book, uint64_t mono_ns)
     if (self->count == HEAL_BOOKS_MAX)
         return;
     self->items = td_array_grow(self->items, self->count, sizeof *self->items);
-    self->items[self->count++] = (broken_book){
-        .book = *book, .is_broken = 1, .next_mono_ns = mono_ns, .wait_ns = HEAL_WAIT_NS};
+    self->items[self->count++] =
+        (broken_book){.book = *book, .is_broken = 1, .next_mono_ns = mono_ns, .wait_ns = wait_ns};
 }
 
 void heal_whole(heal *self, const heal_book *book)

@@ -28,8 +28,9 @@ typedef struct heal_book {
 heal *heal_open(void);
 void heal_close(heal *self); /* NULL is fine */
 
-/* The book is broken, or whole again. */
-void heal_broken(heal *self, const heal_book *book, uint64_t mono_ns);
+/* The book is broken, or whole again. wait_ns: the wait after the first request, usually
+ * HEAL_WAIT_NS. */
+void heal_broken(heal *self, const heal_book *book, uint64_t mono_ns, uint64_t wait_ns);
 void heal_whole(heal *self, const heal_book *book);
 
 /* Get a book whose snapshot is to be requested now. 0: none. */

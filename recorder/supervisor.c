@@ -15,6 +15,7 @@
 #include "recorder/feed_setup.h"
 #include "recorder/heal.h"
 #include "recorder/http_feed.h"
+#include "recorder/snapshot_fetch.h"
 #include "recorder/on_segment.h"
 #include "recorder/reload.h"
 #include "recorder/retention.h"
@@ -52,6 +53,7 @@ struct supervisor {
     size_t connection_count;
     covered_gaps *covered;
     heal *broken;
+    snapshot_fetch *snapshots;
     on_segment *commands;
     retention *removal;
     uint64_t started_mono_ns;
@@ -202,6 +204,42 @@ static size_t topic_of_gap(const supervisor *self, uint16_t feed_index, const ga
     return is_recorded && (can_heal || gap->reason == GAP_STALE) ? topic : SIZE_MAX;
 }
 
+/* A fetched snapshot that was too old is replaced soon: the next one is newer. */
+#define FETCH_AGAIN_NS (10 * TD_NS_PER_S)
+
+/* 1 if the book's snapshot is fetched over HTTP. */
+static int is_fetched(const supervisor *self, const heal_book *book)
+{
+    return snapshot_fetch_has(&self->options.config->feeds[book->feed_index],
+                              self->feeds[book->feed_index].subscription.topics[book->topic]);
+}
+
+static const char *wanted_snapshot(void *user, const heal_book *of)
+{
+    const supervisor *self = user;
+    const subscription *all = &self->feeds[of->feed_index].subscription;
+    const connection *slot =
+        find_slot(self, of->feed_index, of->line, subscription_shard_of(all, of->topic));
+    return slot == NULL || all->is_ended[of->topic] ? NULL : connection_open_topic(slot, of->topic);
+}
+
+static void put_snapshot(void *user, const heal_book *of, td_bytes reply, uint64_t recv_mono_ns)
+{
+    const supervisor *self = user;
+    const subscription *all = &self->feeds[of->feed_index].subscription;
+    connection_put_snapshot(
+        find_slot(self, of->feed_index, of->line, subscription_shard_of(all, of->topic)), of->topic,
+        reply, recv_mono_ns);
+}
+
+static void on_granted(void *user, const connection *by, size_t topic)
+{
+    const supervisor *self = user;
+    const heal_book book = {connection_feed(by), connection_line(by), topic};
+    if (is_fetched(self, &book))
+        snapshot_fetch_add(self->snapshots, &book);
+}
+
 /* A topic is silent for longer than usual, or was. Returns 1 if it is a gap. */
 static int take_silence(const supervisor *self, const heal_book *topic, const gap_row *gap)
 {
@@ -233,7 +271,8 @@ static void on_found(void *user, uint16_t feed_index, const gap_row *gap)
         self->options.config->feeds[feed_index].heal != HEAL_RESUBSCRIBE)
         return;
     if (gap->to_ns == GAP_OPEN)
-        heal_broken(self->broken, &book, clock_mono_ns(self->options.clock));
+        heal_broken(self->broken, &book, clock_mono_ns(self->options.clock),
+                    is_fetched(self, &book) ? FETCH_AGAIN_NS : HEAL_WAIT_NS);
     else
         heal_whole(self->broken, &book);
 }
@@ -244,7 +283,9 @@ static void heal_books(const supervisor *self, uint64_t mono_ns)
     while (heal_next(self->broken, mono_ns, &book)) {
         const feed_setup *feed = &self->feeds[book.feed_index];
         uint32_t shard = subscription_shard_of(&feed->subscription, book.topic);
-        if (!self->options.config->feeds[book.feed_index].is_removed)
+        if (is_fetched(self, &book))
+            snapshot_fetch_add(self->snapshots, &book);
+        else if (!self->options.config->feeds[book.feed_index].is_removed)
             connection_renew_topic(find_slot(self, book.feed_index, book.line, shard), book.topic);
     }
 }
@@ -524,6 +565,7 @@ static void open_slots(supervisor *self)
                                  .log = self->options.log,
                                  .frame = on_frame,
                                  .live = on_live,
+                                 .granted = on_granted,
                                  .find_idle = find_idle,
                                  .proven = on_proven,
                                  .closed_by_peer = on_closed_by_peer,
@@ -693,6 +735,16 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
         rc = options->replaces == NULL ? open_session(self, err) : open_beside(self, err);
     for (size_t i = 0; rc == TD_OK && i < options->config->feed_count; i++)
         open_http(self, i);
+    const snapshot_fetch_options fetching = {.loop = self->loop,
+                                             .intake = recording_intake(self->recording),
+                                             .clock = options->clock,
+                                             .log = options->log,
+                                             .config = options->config,
+                                             .wanted = wanted_snapshot,
+                                             .put = put_snapshot,
+                                             .user = self};
+    if (rc == TD_OK)
+        self->snapshots = snapshot_fetch_open(&fetching);
     if (rc == TD_OK)
         open_slots(self);
     if (rc != TD_OK) {
@@ -733,6 +785,7 @@ static void fill_status(const supervisor *self, supervisor_status *out)
         out->feeds += !is_removed;
         out->live += !is_removed && !is_waiting[i];
     }
+    out->http_failures += snapshot_fetch_failures(self->snapshots);
     out->elapsed_ns = elapsed_ns(self);
 }
 
@@ -900,6 +953,8 @@ static void stop_http(supervisor *self)
     for (size_t i = 0; self->feeds != NULL && i < self->options.config->feed_count; i++)
         if (self->feeds[i].http != NULL)
             http_feed_stop(self->feeds[i].http);
+    if (self->snapshots != NULL)
+        snapshot_fetch_stop(self->snapshots);
 }
 
 /* Close connections with a close frame. A connection whose peer does not answer in time ends when
@@ -1492,6 +1547,7 @@ void supervisor_close(supervisor *self)
     td_free(self->connections);
     covered_gaps_close(self->covered);
     heal_close(self->broken);
+    snapshot_fetch_close(self->snapshots);
     recording_close(self->recording);
     on_segment_close(self->commands);
     decoder_close(self->decoder);

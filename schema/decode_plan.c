@@ -324,7 +324,7 @@ static int plan_is_fast(const decode_plan *p, const role_fields *roles)
         if (p->is_followed[i])
             return 0;
     int is_positional = fast_items_are_positional(row);
-    if (is_positional < 0 || row->is_event)
+    if (is_positional < 0 || row->is_event || topic_row_topic_key(row)[0] == '\0')
         return 0;
     return is_positional ? arrays_are_fast(p) : objects_are_fast(p, roles);
 }
@@ -379,7 +379,8 @@ static void plan_identity(decode_plan *p)
     p->topic_bytes = (uint8_t)(row->pattern[literal] == '{' && literal > 0 ? literal - 1 : literal);
     p->has_symbol = (uint8_t)topic_row_has_symbol(row);
     p->has_coin = (uint8_t)topic_row_has_coin(row);
-    plan_route(p, topic_row_topic_key(row), (plan_target){TARGET_TOPIC, 0});
+    if (topic_row_topic_key(row)[0] != '\0')
+        plan_route(p, topic_row_topic_key(row), (plan_target){TARGET_TOPIC, 0});
     plan_route(p, topic_row_kind_key(row), (plan_target){TARGET_KIND, 0});
     if (row->symbol_path != NULL)
         plan_route(p, row->symbol_path, (plan_target){TARGET_SYMBOL, 0});

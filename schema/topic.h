@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/attr.h"
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "schema/message.h"
 
 /* How a field's JSON value is read. Numbers may be JSON numbers or strings, because families
@@ -217,6 +219,13 @@ typedef struct topic_row {
      * order of the pattern. NULL: the part is in the frame's "topic" itself. */
     const char *parameter_path; /* of the placeholder other than the symbol: "params.klineType" */
     const char *symbol_path;    /* "symbol", "params.symbol" */
+    /* A book whose frames are deltas only begins with the reply to an HTTP request: the request's
+     * path and query, in which "{symbol}" stands for the symbol and "{category}" for the family's
+     * category (family_market). NULL: frames bring the snapshot. */
+    const char *snapshot_request;
+    /* The reply's members. A row with the same pattern, type and rules, without a topic (topic_key
+     * is ""): a reply does not name its topic. NULL: no snapshot_request, or this is such a row. */
+    const struct topic_row *snapshot_reply;
     /* Another topic of the same symbol that reveals losses of this one, written with its parameter
      * and without the symbol ("klineV2.1" for trades, another depth for a book); NULL: no such
      * topic. Feeds with `audit: true` also subscribe to it. */
@@ -274,6 +283,15 @@ static inline const char *topic_row_topic_key(const topic_row *row)
 static inline const char *topic_row_kind_key(const topic_row *row)
 {
     return row->kind_key == NULL ? "type" : row->kind_key;
+}
+
+/* The row by which a topic's frame is decoded: snapshot_reply for a reply. form: FORM_* of its
+ * channel. */
+static inline const topic_row *topic_row_of_form(const topic_row *row, uint32_t form)
+{
+    return TD_UNLIKELY((form & FORM_FETCHED) != 0) && row->snapshot_reply != NULL
+               ? row->snapshot_reply
+               : row;
 }
 
 /* 1 if the row is limited in time. */

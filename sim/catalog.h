@@ -41,6 +41,7 @@ typedef enum stream_scope {
 enum {
     STREAM_NO_INITIAL = 1 << 0, /* a new subscriber gets no snapshot */
     STREAM_NO_TRUTH = 1 << 1,   /* the truth file has no entries with its content */
+    STREAM_FETCHED = 1 << 4,    /* its snapshot is the reply to an HTTP request */
     STREAM_MS = 1 << 2,         /* its times are whole milliseconds, and strictly increase */
     /* Trades: a new subscriber gets the last trade, however old it is. Before the first trade it
      * gets nothing. */

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
+#include "base/url.h"
 #include "schema/responder.h"
 #include "sim/http_replies.h"
 #include "sim/order_entry.h"
@@ -687,9 +688,45 @@ static td_result read_listed(const char *path, char **out, td_err *err)
     return rc;
 }
 
+/* Append the snapshot of a family's stream, if that is what is requested. */
+static int reply_with_stream(const served_family *f, const topic_row *row, td_bytes path,
+                             td_bytes query, td_buf *json)
+{
+    sim_frame frame;
+    char topic[LIMIT_TOPIC_BYTES];
+    const char *category = f->family->market.category;
+    const td_bytes symbol = td_url_param(query, "symbol");
+    if (row->snapshot_request == NULL || f->sim == NULL ||
+        !td_bytes_equal(td_url_split(td_bytes_str(row->snapshot_request)).path, path) ||
+        !td_bytes_is(td_url_param(query, "category"), category == NULL ? "linear" : category))
+        return 0;
+    int size = snprintf(topic, sizeof topic, "%s.%.*s", row->name, (int)symbol.size,
+                        (const char *)symbol.data); /* a topic that is cut is unknown */
+    if (size <= 0 || (size_t)size >= sizeof topic)
+        return 0;
+    uint32_t stream = sim_family_find(f->sim, td_bytes_of(topic, (size_t)size));
+    if (stream == sim_family_stream_count(f->sim) || !sim_family_reply(f->sim, stream, &frame))
+        return 0;
+    td_buf_add(json, frame.bytes.data, frame.bytes.size);
+    return 1;
+}
+
+static int reply_with_snapshot(const exchange *x, td_bytes path, td_bytes query, td_buf *json)
+{
+    for (uint32_t i = 0; i < x->options.family_count; i++) {
+        const served_family *f = &x->families[i];
+        for (size_t k = 0; k < f->family->topic_count; k++)
+            if (reply_with_stream(f, &f->family->topics[k], path, query, json))
+                return 1;
+    }
+    return 0;
+}
+
 static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
 {
     const exchange *x = user;
+    if (reply_with_snapshot(x, path, query, json))
+        return 1;
     char *listed = NULL;
     td_err err;
     if (x->options.instruments_file != NULL &&

@@ -168,26 +168,17 @@ static int set_instrument(void *user, sim_list_id list, size_t nth, sim_value *v
     return 1;
 }
 
-static td_bytes param(td_bytes query, const char *wanted)
-{
-    td_bytes name, value;
-    while (td_url_next_param(&query, &name, &value))
-        if (td_bytes_is(name, wanted))
-            return value;
-    return (td_bytes){0};
-}
-
 /* Begin the page that the query asks for, and name the page after it. A page's name is the number
  * of instruments before it, encoded like the exchange's names. */
 static void begin_page(listing *l, td_bytes query, char page[STATUS_BYTES])
 {
-    td_bytes cursor = param(query, "cursor");
+    td_bytes cursor = td_url_param(query, "cursor");
     uint64_t limit = 0;
     uint64_t skip = 0;
     page[0] = '\0';
     l->left = UINT64_MAX;
-    if (td_bytes_is(param(query, "category"), "spot") ||
-        !td_digits_parse(param(query, "limit"), UINT32_MAX, &limit) || limit == 0)
+    if (td_bytes_is(td_url_param(query, "category"), "spot") ||
+        !td_digits_parse(td_url_param(query, "limit"), UINT32_MAX, &limit) || limit == 0)
         return;
     size_t digits = cursor.size;
     while (digits > 0 && cursor.data[digits - 1] >= '0' && cursor.data[digits - 1] <= '9')
@@ -224,11 +215,12 @@ static const reply_row *find_row(td_bytes path, td_bytes category)
 
 int http_replies_get(const http_markets *markets, td_bytes path, td_bytes query, td_buf *json)
 {
-    const reply_row *row = find_row(path, param(query, "category"));
+    const reply_row *row = find_row(path, td_url_param(query, "category"));
     if (row == NULL)
         return 0;
-    listing instruments = {.markets = markets, .row = row, .coin = param(query, "baseCoin")};
-    if (td_bytes_is(param(query, "status"), "PreLaunch")) /* all instruments are launched already */
+    listing instruments = {.markets = markets, .row = row, .coin = td_url_param(query, "baseCoin")};
+    if (td_bytes_is(td_url_param(query, "status"),
+                    "PreLaunch")) /* all instruments are launched already */
         instruments.at = UINT32_MAX;
     char page[STATUS_BYTES];
     begin_page(&instruments, query, page);

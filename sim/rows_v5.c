@@ -25,9 +25,13 @@
 /* The book of level 1, which has no deltas. */
 #define BOOK_TOP(text) BOOK_ROW("orderbook.1", 1, 3, STREAM_MS, text, NULL)
 /* The book of all levels: only deltas, because clients get the snapshot over HTTP. */
-#define BOOK_ALL(text)                                                                             \
+#define BOOK_REPLY(level)                                                                          \
+    "{'retCode':0,'retMsg':'OK','result':{'s':'$symbol','b':[@bids([" level                        \
+    "])],'a':[@asks([" level                                                                       \
+    "])],'ts':$ts:e3,'u':$u,'seq':$seq,'cts':$cts:e3},'retExtInfo':{},'time':$ts:e3}"
+#define BOOK_ALL(level, text)                                                                      \
     BOOK_ROW("orderbook.full", WINDOW_DEPTH_MAX, 60,                                               \
-             STREAM_MS | STREAM_NO_INITIAL | STREAM_NO_TRUTH, text, text)
+             STREAM_MS | STREAM_NO_INITIAL | STREAM_FETCHED, BOOK_REPLY(level), text)
 
 /* ---- trades ---- */
 
@@ -108,7 +112,7 @@ static const stream_row LINEAR[] = {
     BOOK(500, 60, BOOK_LINEAR),
     BOOK(1000, 60, BOOK_LINEAR),
     BOOK_WITH_RPI,
-    BOOK_ALL(BOOK_LINEAR),
+    BOOK_ALL("'$price','$size'", BOOK_LINEAR),
     TRADES(SCOPE_SYMBOL, TRADE_LINEAR),
     TICKER_ROW("tickers", TICKER_LINEAR, TICKER_LINEAR),
     CANDLES("kline", CANDLE),
@@ -131,7 +135,7 @@ static const stream_row SPOT[] = {
     BOOK(200, 30, BOOK_SHORT),
     BOOK(1000, 60, BOOK_SHORT),
     BOOK_WITH_RPI,
-    BOOK_ALL(BOOK_SHORT),
+    BOOK_ALL("'$price:s','$size:s'", BOOK_SHORT),
     TRADES(SCOPE_SYMBOL, TRADE_SPOT),
     TICKER_ROW("tickers", TICKER_SPOT, NULL),
     CANDLES("kline", CANDLE),

@@ -371,13 +371,10 @@ static void fill_frame(const sim_family *v, const stream *of, sim_frame *out)
                        .bytes = td_buf_view(&v->text)};
 }
 
-int sim_family_snapshot(sim_family *v, uint32_t index, sim_frame *out)
+static int make_snapshot(sim_family *v, uint32_t index, sim_frame *out)
 {
-    TD_ASSERT(index < v->stream_count);
     const stream *of = &v->streams[index];
     const sim_symbol *s = &v->members[of->first].symbol;
-    if ((of->row->flags & STREAM_NO_INITIAL) != 0)
-        return 0;
     set_items(v, of, s);
     if (of->window != NULL)
         list_window(v, of);
@@ -394,6 +391,18 @@ int sim_family_snapshot(sim_family *v, uint32_t index, sim_frame *out)
         return 0;
     fill_frame(v, of, out);
     return 1;
+}
+
+int sim_family_snapshot(sim_family *v, uint32_t index, sim_frame *out)
+{
+    TD_ASSERT(index < v->stream_count);
+    return (v->streams[index].row->flags & STREAM_NO_INITIAL) == 0 && make_snapshot(v, index, out);
+}
+
+int sim_family_reply(sim_family *v, uint32_t index, sim_frame *out)
+{
+    TD_ASSERT(index < v->stream_count);
+    return (v->streams[index].row->flags & STREAM_FETCHED) != 0 && make_snapshot(v, index, out);
 }
 
 /* ---- events ---- */

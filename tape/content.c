@@ -135,7 +135,7 @@ void content_read(content_reader *reader, frame_ref *frame)
     frame->is_read = 1;
     reader->count++;
     if (TD_LIKELY(role == ROLE_DATA)) {
-        decode(reader, &channel->topic, frame->row, frame);
+        decode(reader, &channel->topic, topic_row_of_form(frame->row, channel->info.form), frame);
     } else {
         const classification *what =
             content_classify(reader, channel, frame->recv_ns, frame->bytes);

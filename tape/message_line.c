@@ -50,5 +50,7 @@ void frame_line(json_writer *json, const frame_ref *frame)
         json_write_member_bool(json, "fragmented", 1);
     if ((info->form & FORM_MADE) != 0)
         json_write_member_bool(json, "made", 1);
+    if ((info->form & FORM_FETCHED) != 0)
+        json_write_member_bool(json, "fetched", 1);
     json_write_member_text_or_hex(json, "data", "data_hex", frame->bytes);
 }

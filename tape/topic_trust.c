@@ -186,6 +186,8 @@ static void apply_frame(trust_conn *conn, const frame_ref *frame, const symbol_v
         return;
     }
     out->is_snapshot = conn->has_state && found->rules.is_snapshot;
+    out->is_in_book = found->rules.is_spliced;
+    out->is_unused = found->rules.is_unused;
     const verdict_item *violation = verdict_violation(&found->rules);
     int is_broken = track_is_broken(found->track);
     if (violation != NULL || is_broken) {
@@ -222,6 +224,7 @@ static void follow_other(topic_trust *trust, const gap_list *gaps, size_t to,
     own->broke = left.broke;
     own->was_alive = 0;
     own->is_taken_over = own->is_trusted && !own->is_snapshot;
+    own->is_in_book |= own->is_taken_over;
 }
 
 trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,

@@ -54,13 +54,16 @@ typedef struct trust_break {
 
 /* The verdict on a frame. Its pointers are valid until the next frame. */
 typedef struct trust_answer {
-    uint8_t is_trusted;       /* 1: the frame, and the state after it, are right */
-    uint8_t was_alive;        /* 1: the state before the frame was right, too */
-    uint8_t is_snapshot;      /* 1: the frame replaces all of the topic's state */
-    uint8_t is_taken_over;    /* 1: the state is right, but from another connection than before: a
-                                 reader of the earlier frames needs the whole state */
-    uint8_t needs_copies;     /* 1: the state was taken over since the last snapshot, so readers of
-                                 frames that are not copies lack it */
+    uint8_t is_trusted;    /* 1: the frame, and the state after it, are right */
+    uint8_t was_alive;     /* 1: the state before the frame was right, too */
+    uint8_t is_snapshot;   /* 1: the frame replaces all of the topic's state */
+    uint8_t is_in_book;    /* 1: all of the state may be new, and is in the book, not in the frame:
+                              is_taken_over, or the snapshot has deltas after it */
+    uint8_t is_unused;     /* 1: the state has what the frame brings already, and maybe more */
+    uint8_t is_taken_over; /* 1: the state is right, but from another connection than before: a
+                              reader of the earlier frames needs the whole state */
+    uint8_t needs_copies;  /* 1: the state was taken over since the last snapshot, so readers of
+                              frames that are not copies lack it */
     const trust_break *broke; /* cause BREAK_NONE if no stretch ended after the previous frame, or
                                  with this frame */
     const trust_break *lacks; /* why the frame is not trusted, and since when; cause BREAK_NONE if

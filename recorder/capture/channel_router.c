@@ -94,7 +94,7 @@ void channel_router_close(channel_router *router)
 static uint64_t hash_key(const route_key *key)
 {
     uint64_t mix = (uint64_t)key->line << 40 | (uint64_t)key->shard << 24 |
-                   (uint64_t)key->dir << 20 | (uint64_t)key->form << 18 |
+                   (uint64_t)key->dir << 22 | (uint64_t)key->form << 18 |
                    (uint64_t)key->opcode << 16 | key->topic.size;
     if (key->encoding == ENCODING_RAW)
         mix |= UINT64_C(1) << 63;
@@ -257,6 +257,16 @@ void channel_router_http_name(td_bytes url, char out[LIMIT_NAME_BYTES])
     out[size] = '\0';
 }
 
+/* A reply that is a topic's snapshot does not name the topic. */
+static void classify_fetched(const channel_router *r, const feed_frame *frame, classification *out)
+{
+    const td_bytes topic = td_bytes_str(frame->http_name);
+    if (topic_match_text(r->family->topics, r->family->topic_count, topic, frame->recv_ns,
+                         &out->topic))
+        out->frame_class = CLASS_DATA;
+    out->exchange_topic = topic;
+}
+
 void channel_router_route(channel_router *router, feed_frame *frame, channel_route *out)
 {
     char http_topic[HTTP_TOPIC_BYTES];
@@ -268,6 +278,8 @@ void channel_router_route(channel_router *router, feed_frame *frame, channel_rou
         TD_ASSERT(size > 0);
         TD_ASSERT((size_t)size < sizeof http_topic);
         key.topic = td_bytes_of(http_topic, (size_t)size);
+    } else if (TD_UNLIKELY((frame->form & FORM_FETCHED) != 0)) {
+        classify_fetched(router, frame, &what);
     } else {
         decoder_classify(router->decoder, router->family, frame->bytes, frame->dir, frame->recv_ns,
                          &what);

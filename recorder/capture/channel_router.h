@@ -4,6 +4,7 @@
  *   data frame of a known topic      feed/topic/symbol
  *   ack, pong, error, any outbound   feed/_control
  *   HTTP reply                       feed/http.NAME, dir http: raw, never classified
+ *   reply with a topic's snapshot    feed/topic/symbol, with FORM_FETCHED
  *   everything else                  feed/_unknown (also topics unknown to the family)
  *
  * A channel is made at its first frame and then found by a hash of the exchange's topic string: a

@@ -585,9 +585,14 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
                            const import_record *record, uint64_t recv_ns, td_err *err)
 {
     int is_http = record->dir == CHANNEL_HTTP;
-    char http_name[LIMIT_NAME_BYTES];
+    int is_fetched = (record->form & FORM_FETCHED) != 0;
+    char http_name[LIMIT_TOPIC_BYTES];
+    _Static_assert(LIMIT_NAME_BYTES <= LIMIT_TOPIC_BYTES, "a name fits");
     if (is_http)
         channel_router_http_name(record->url, http_name);
+    else if (is_fetched)
+        (void)snprintf(http_name, sizeof http_name, "%.*s", (int)record->url.size,
+                       (const char *)record->url.data); /* a topic that is cut has no row */
     const feed_slot *slot = is_http ? NULL : feed_writer_slot(f->writer, 0, shard);
     uint64_t last = slot == NULL                ? UINT64_MAX
                     : record->dir == CHANNEL_IN ? slot->at.in
@@ -600,7 +605,7 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
                         .ordinal = record->ordinal > last ? record->ordinal : 0,
                         .recv_ns = recv_ns,
                         .bytes = record->data,
-                        .http_name = is_http ? http_name : NULL};
+                        .http_name = is_http || is_fetched ? http_name : NULL};
     import_feed_counts *counts = &f->report->counts;
     counts->first_ns = counts->first_ns == 0 ? recv_ns : counts->first_ns;
     counts->last_ns = recv_ns;

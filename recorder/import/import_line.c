@@ -317,10 +317,12 @@ static const char *read_archive_line(import_line_reader *r, json_value root, imp
     static const struct {
         const char *key;
         uint32_t form;
-    } FORMS[] = {
-        {"compressed", FORM_COMPRESSED}, {"fragmented", FORM_FRAGMENTED}, {"made", FORM_MADE}};
+    } FORMS[] = {{"compressed", FORM_COMPRESSED},
+                 {"fragmented", FORM_FRAGMENTED},
+                 {"made", FORM_MADE},
+                 {"fetched", FORM_FETCHED}};
     uint64_t shard, conn = 0, opcode = OPCODE_TEXT;
-    td_bytes topic;
+    td_bytes topic, symbol;
     json_value value;
     if (!find_number(root, "shard", &shard) || !json_find_text(root, "feed", &out->feed))
         return NULL;
@@ -333,6 +335,14 @@ static const char *read_archive_line(import_line_reader *r, json_value root, imp
     if (out->dir == CHANNEL_HTTP && json_find_text(root, "topic", &topic) &&
         skip_prefix(&topic, "http.") && topic.size < LIMIT_NAME_BYTES) {
         (void)snprintf(r->url, sizeof r->url, "/%.*s", (int)topic.size, (const char *)topic.data);
+        out->url = td_bytes_str(r->url);
+    }
+    if ((out->form & FORM_FETCHED) != 0) {
+        if (!json_find_text(root, "topic", &topic) || !json_find_text(root, "symbol", &symbol))
+            return "a fetched snapshot without its topic and symbol";
+        (void)snprintf(r->url, sizeof r->url, "%.*s.%.*s", (int)topic.size,
+                       (const char *)topic.data, (int)symbol.size,
+                       (const char *)symbol.data); /* a topic that is cut has no row */
         out->url = td_bytes_str(r->url);
     }
     return set_connection(r, root, shard, conn, out);

@@ -35,7 +35,8 @@ typedef struct import_record {
     uint64_t time_ns;     /* 0: the line has no receive time */
     uint8_t is_estimated; /* for callers: 1 if time_ns is not from the file */
     td_bytes conn;        /* name of the connection in the file; empty if absent */
-    td_bytes url;         /* as in the file, with its secrets; empty if absent */
+    td_bytes url;         /* as in the file, with its secrets; empty if absent. FORM_FETCHED: the
+                             reply's topic */
     td_bytes data;        /* the frame; DECODE_PADDING_BYTES readable after it */
     /* Only for a line from another archive, whose conn is "FEED/SHARD": */
     td_bytes feed; /* empty if absent */
@@ -44,7 +45,7 @@ typedef struct import_record {
     const struct family *family; /* NULL if absent */
     uint64_t ordinal;            /* 0: the next one */
     channel_opcode opcode;       /* 0: text */
-    uint32_t form;               /* FORM_*: compressed, fragmented, made by `cut` */
+    uint32_t form;               /* FORM_* */
 } import_record;
 
 struct event;

@@ -279,6 +279,7 @@ static td_result take_frame(merge_feed *feed, int source, const frame_ref *frame
         if (rc != TD_OK)
             return rc;
         merge_topics_frame(&feed->topics[source], conn->session_id, info, feed->job->recv_ns);
+        copy.http_name = info->exchange_topic; /* used with FORM_FETCHED */
         copy.line = slot->line;
         copy.shard = slot->shard;
         copy.conn = slot->conn;

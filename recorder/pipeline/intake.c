@@ -339,6 +339,24 @@ void intake_http(intake *self, uint16_t feed_index, const char *name, td_bytes b
     self->stats.http_replies++;
 }
 
+void intake_fetched(intake *self, intake_slot *slot, const char *topic, td_bytes body,
+                    uint64_t recv_mono_ns)
+{
+    TD_ASSERT(slot->conn > 0);
+    intake_record *in_ring = reserve(self, body.size);
+    TD_ASSERT(in_ring != NULL);
+    slot->in++;
+    *in_ring = slot_record(slot, INTAKE_FRAME, session_clock_stamp(&self->clock, recv_mono_ns));
+    in_ring->mono_ns = recv_mono_ns;
+    in_ring->frame.dir = CHANNEL_IN;
+    in_ring->frame.opcode = OPCODE_TEXT;
+    in_ring->frame.form = FORM_FETCHED;
+    in_ring->frame.http_name = topic;
+    commit(self, in_ring, body);
+    self->stats.frames_in++;
+    self->stats.bytes_in += body.size;
+}
+
 /* ---- clocks ---- */
 
 static void emit_clock(intake *self, event *clock_event)

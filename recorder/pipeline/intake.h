@@ -105,6 +105,11 @@ int intake_has_space(const intake *self, size_t bytes);
 void intake_http(intake *self, uint16_t feed_index, const char *name, td_bytes body,
                  uint64_t recv_mono_ns);
 
+/* Record the snapshot of a topic that was fetched, as a frame of the slot's connection, with the
+ * next ordinal (FORM_FETCHED). topic: as the exchange writes it; as intake_http in all else. */
+void intake_fetched(intake *self, intake_slot *slot, const char *topic, td_bytes body,
+                    uint64_t recv_mono_ns);
+
 /* The slot's new connection has opened (conn is set, ordinals are 0), or its connection is closed.
  */
 void intake_opened(intake *self, const intake_slot *slot);

@@ -52,6 +52,7 @@ typedef struct live_channel {
     uint64_t row_day; /* day (since 1970) for which the row was found, if the row has dates */
     uint64_t last_ns;
     uint64_t broken_from_ns; /* 0: not broken */
+    uint64_t lacks_from_ns;  /* not broken, but without its snapshot since then; 0: not */
     uint32_t broken_conn; /* connection on which it broke; the snapshot may arrive on a later one */
     verdict_item first_violation;
     int64_t frames_lost; /* frames lost since it broke, by the topic's sequence numbers */
@@ -508,6 +509,23 @@ static void report_book(live_check *self, const live_channel *channel, uint64_t 
     report_gap(self, channel, &gap, why);
 }
 
+/* A book whose snapshot is fetched lacks it at the begin of each connection. Only if it stays away
+ * for longer than this, that is reported, and the snapshot is requested again. */
+#define LACKS_NS (10 * TD_NS_PER_S)
+
+/* 1 if the book has lacked its snapshot for too long. */
+static int lacks_snapshot(live_channel *channel, const live_check_record *record,
+                          const symbol_verdict *judged)
+{
+    int lacks = channel->topic.row->snapshot_request != NULL && channel->broken_from_ns == 0 &&
+                track_is_broken(judged->track);
+    if (!lacks)
+        channel->lacks_from_ns = 0;
+    else if (channel->lacks_from_ns == 0)
+        channel->lacks_from_ns = record->frame.recv_ns;
+    return lacks && record->frame.recv_ns - channel->lacks_from_ns > LACKS_NS;
+}
+
 /* Apply a frame's verdict: report when a book breaks and when it is whole again, maybe both for one
  * frame. Violations in between are only counted. */
 static void apply_verdict(live_check *self, live_channel *channel, const live_check_record *record,
@@ -526,6 +544,13 @@ static void apply_verdict(live_check *self, live_channel *channel, const live_ch
         channel->first_violation = *violation;
         channel->broken_conn = record->frame.conn;
         channel->broken_from_ns = channel->last_ns != 0 ? channel->last_ns : record->frame.recv_ns;
+        count(&self->broken, 1);
+        report_book(self, channel, GAP_OPEN);
+    }
+    if (lacks_snapshot(channel, record, judged)) {
+        channel->first_violation = (verdict_item){.rule = RULE_ANCHORED};
+        channel->broken_conn = record->frame.conn;
+        channel->broken_from_ns = channel->lacks_from_ns;
         count(&self->broken, 1);
         report_book(self, channel, GAP_OPEN);
     }
@@ -663,8 +688,9 @@ static void check_frame(live_check *self, const live_check_record *record)
     count(&self->frames, 1);
     message decoded;
     decode_error why;
-    int is_decoded =
-        decoder_decode(self->decoder, &channel->topic, bytes, DECODE_PATH_FAST, &decoded, &why);
+    topic_match as = channel->topic;
+    as.row = topic_row_of_form(as.row, record->frame.form);
+    int is_decoded = decoder_decode(self->decoder, &as, bytes, DECODE_PATH_FAST, &decoded, &why);
     count(&self->undecoded, !is_decoded);
     frame_ref frame = {.recv_ns = record->frame.recv_ns,
                        .conn = &channel->conn,

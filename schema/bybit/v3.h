@@ -172,17 +172,6 @@ static const field_row V3_RPI_LEVEL[] = {
                       {RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE}},                              \
     }
 
-/* The book with all levels. Its frames are deltas only, because clients get the snapshot over HTTP:
- * without a starting state, no rule can check the levels. */
-#define V3_BOOK_FULL                                                                               \
-    {                                                                                              \
-        V3_BOOK_COMMON("full", 0, NULL, V3_BOOK_ENVELOPE),                                         \
-            .title = "Order book, all levels, 200 ms, no snapshot",                                \
-            .items = {V3_LEVELS_OF(FRAME_DELTA)}, TOPIC_FIELDS(V3_LEVEL),                          \
-            .rules = {V3_DELTA_RULES(RULE_SEQ_STRICT),                                             \
-                      {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE}},                          \
-    }
-
 /* ---- trades ---- */
 
 #define V3_TRADE_TIME   V3_FIELD(MEMBER_EXCHANGE_TIME, "T", FIELD_TIME, UNIT_MS, FIELD_REQUIRED)

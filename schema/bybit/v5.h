@@ -72,6 +72,47 @@ static const field_row V5_PRICE_LIMIT[] = {
         .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE}},                                \
     }
 
+/* The book with all levels. Its frames are deltas only: clients get the snapshot, which has at most
+ * 10,000 levels a side, over HTTP (docs/wire.md 3.3). Deeper levels become known only when they
+ * change, so a delete may be of an unknown one. */
+#define V5_BOOK_FULL_COMMON                                                                        \
+    .snapshot_request = "/v5/market/full_orderbook?category={category}&symbol={symbol}",           \
+    TOPIC_FIELDS(V3_LEVEL),                                                                        \
+    .rules = {V3_DELTA_RULES(RULE_SEQ_STRICT),                                                     \
+              {RULE_DELETE_EXISTS, STRENGTH_STATISTIC, MEMBER_NONE},                               \
+              {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE},                                   \
+              {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE}}
+
+static const field_row V5_BOOK_FULL_REPLY_ENVELOPE[] = {
+    V3_INTEGER(MEMBER_CODE, "retCode"),
+    V3_TEXT(MEMBER_REASON, "retMsg"),
+    V3_TEXT(MEMBER_SYMBOL, "result.s"),
+    V3_MS(MEMBER_EXCHANGE_TIME, "result.ts"),
+    V3_FIELD(MEMBER_U, "result.u", FIELD_INTEGER, UNIT_NONE, FIELD_REQUIRED),
+    V3_INTEGER(MEMBER_SEQ, "result.seq"),
+    V3_MS(MEMBER_MATCH_TIME, "result.cts"),
+    V3_JSON(MEMBER_EXTRA_INFO, "retExtInfo"),
+    V3_MS(MEMBER_SEND_TIME, "time"),
+};
+
+static const topic_row V5_BOOK_FULL_REPLY = {
+    V3_BOOK_COMMON("full", 0, NULL, V5_BOOK_FULL_REPLY_ENVELOPE),
+    .title = "Snapshot of the order book with all levels",
+    .topic_key = "",
+    .default_kind = FRAME_SNAPSHOT,
+    .items = {V3_LEVELS("result.b", FRAME_SNAPSHOT, ITEMS_BUY),
+              V3_LEVELS("result.a", FRAME_SNAPSHOT, ITEMS_SELL)},
+    V5_BOOK_FULL_COMMON,
+};
+
+#define V5_BOOK_FULL                                                                               \
+    {                                                                                              \
+        V3_BOOK_COMMON("full", 0, NULL, V3_BOOK_ENVELOPE),                                         \
+            .title = "Order book, all levels, 200 ms; its snapshot comes over HTTP",               \
+            .items = {V3_LEVELS_OF(FRAME_DELTA)}, .snapshot_reply = &V5_BOOK_FULL_REPLY,           \
+            V5_BOOK_FULL_COMMON,                                                                   \
+    }
+
 /* Books in linear, inverse and spot. The book of 1000 levels was added in August 2025, at first
  * with a frame every 300 ms. */
 #define V5_BOOKS                                                                                   \
@@ -79,7 +120,7 @@ static const field_row V5_PRICE_LIMIT[] = {
         V3_BOOK(50, "20 ms", "orderbook.200"),                                                     \
         V3_BOOK_DATED(1000, "300 ms", "orderbook.50", "2025-08-14", "2025-11-25"),                 \
         V3_BOOK_DATED(1000, "200 ms", "orderbook.50", "2025-11-25", NULL), V3_BOOK_RPI,            \
-        V3_BOOK_FULL
+        V5_BOOK_FULL
 
 /* Topics in linear and inverse, besides trades and candles. The book of 500 levels was discontinued
  * in September 2025; its row has no end, because old clients still request it. */

@@ -314,6 +314,7 @@ static void test_choice_ignores_order(void **state)
         {.name = "orderbook.50", .type = MSG_BOOK_CHANGE, .book_depth = 50},
         {.name = "orderbook.1000", .type = MSG_BOOK_CHANGE, .book_depth = 1000},
         {.name = "orderbook.rpi", .type = MSG_BOOK_CHANGE, .book_depth = 50},
+        {.name = "orderbook.full", .type = MSG_BOOK_CHANGE}, /* all levels */
     };
     enum { COUNT = sizeof DEPTHS / sizeof DEPTHS[0] };
     const family *linear = family_find(td_bytes_str("v5-linear"));
@@ -322,7 +323,7 @@ static void test_choice_ignores_order(void **state)
     for (unsigned bits = 1; bits < 1u << COUNT; bits++) {
         export_choices table = {0};
         for (unsigned turn = 0; turn < COUNT; turn++) {
-            unsigned i = (turn * 3 + bits) % COUNT;
+            unsigned i = (turn * 5 + bits) % COUNT;
             channel.topic.row = &DEPTHS[i];
             if ((bits & (1u << i)) != 0)
                 assert_int_equal(export_choice_offer(&table, &EXPORT_BOOK_DELTAS, &channel, &err),
@@ -331,6 +332,7 @@ static void test_choice_ignores_order(void **state)
         const export_choice *choice = export_choice_find(&table, &EXPORT_BOOK_DELTAS, &channel);
         assert_non_null(choice);
         const char *expected = (bits & 4) != 0    ? "orderbook.50"
+                               : (bits & 32) != 0 ? "orderbook.full"
                                : (bits & 8) != 0  ? "orderbook.1000"
                                : (bits & 2) != 0  ? "orderbook.200"
                                : (bits & 16) != 0 ? "orderbook.rpi"
@@ -344,8 +346,8 @@ static void test_choice_ignores_order(void **state)
         assert_null(export_choice_find(&table, &EXPORT_BOOK_DELTAS, &other));
         export_choices_fini(&table);
     }
-    static const topic_row FULL = {.name = "orderbook.full", .type = MSG_BOOK_CHANGE};
-    assert_false(export_is_book_topic(&FULL, 0));
+    assert_true(export_is_book_topic(&DEPTHS[5], 0));
+    assert_false(export_is_book_topic(&DEPTHS[5], 50));
     assert_true(export_is_book_topic(&DEPTHS[1], 200));
     assert_false(export_is_book_topic(&DEPTHS[1], 50));
 }

@@ -18,7 +18,7 @@ static void a_book_is_asked_for_at_growing_intervals(void **state)
     heal_book found;
     size_t n = 0;
     heal *self = heal_open();
-    heal_broken(self, &book, 100 * S);
+    heal_broken(self, &book, 100 * S, HEAL_WAIT_NS);
     for (uint64_t at_s = 100; at_s < 12000; at_s++) {
         if (!heal_next(self, at_s * S, &found))
             continue;
@@ -37,19 +37,19 @@ static void a_book_that_is_whole_is_left_alone(void **state)
     const heal_book other = {.topic = 7, .line = 1};
     heal_book found;
     heal *self = heal_open();
-    heal_broken(self, &book, 100 * S);
+    heal_broken(self, &book, 100 * S, HEAL_WAIT_NS);
     assert_true(heal_next(self, 100 * S, &found));
     heal_whole(self, &book);
     heal_whole(self, &other);
     assert_false(heal_next(self, 200 * S, &found));
-    heal_broken(self, &book, 130 * S); /* again, too soon */
+    heal_broken(self, &book, 130 * S, HEAL_WAIT_NS); /* again, too soon */
     assert_false(heal_next(self, 130 * S, &found));
     assert_true(heal_next(self, 160 * S, &found));
     heal_whole(self, &book);
-    heal_broken(self, &other, 200 * S);
+    heal_broken(self, &other, 200 * S, HEAL_WAIT_NS);
     assert_true(heal_next(self, 200 * S, &found));
     assert_int_equal(found.line, 1);
-    heal_broken(self, &book, 1000 * S); /* long after: as at first */
+    heal_broken(self, &book, 1000 * S, HEAL_WAIT_NS); /* long after: as at first */
     assert_true(heal_next(self, 1000 * S, &found));
     heal_close(self);
 }
@@ -61,7 +61,7 @@ static void only_so_many_are_remembered(void **state)
     size_t count = 0;
     heal *self = heal_open();
     for (size_t i = 0; i < HEAL_BOOKS_MAX + 10; i++)
-        heal_broken(self, &(heal_book){.topic = i}, S);
+        heal_broken(self, &(heal_book){.topic = i}, S, HEAL_WAIT_NS);
     while (heal_next(self, S, &found))
         count++;
     assert_int_equal(count, HEAL_BOOKS_MAX);

@@ -388,7 +388,7 @@ export class FramesPanel {
       ["session", `${frame.session}, line ${frame.line}, shard ${frame.shard}, ` +
         `connection ${frame.conn}, frame ${frame.ordinal} (${frame.dir})`],
       ["size", [`${bytes.length.toLocaleString("en")} bytes`,
-        ...["compressed", "fragmented", "made"].filter((name) => frame[name]),
+        ...["compressed", "fragmented", "made", "fetched"].filter((name) => frame[name]),
         ...(frame.opcode === 2 ? ["binary"] : [])].join(", ")],
     ];
     const isLong = (frame.data?.length ?? Infinity) > TEXT_MAX;

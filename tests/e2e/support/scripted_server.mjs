@@ -33,9 +33,9 @@ export function certificate(dir, { name = "good", names = ["IP:127.0.0.1", "DNS:
 }
 
 /** A server. refuse(n, request): an HTTP status for upgrade n (from 1), or {code, headers}, or nothing to accept it;
- * opened(socket, n, request): a connection is open; message(socket, object, n): a request of the client, other than a ping.
- * Pings get no answer. Without `message` requests are acknowledged as the exchange does. */
-export async function scriptedServer(t, dir, { refuse, opened, message, ...options } = {}) {
+ * opened(socket, n, request): a connection is open; message(socket, object, n): a request of the client, other than a ping; page(request, response): another
+ * HTTP request. Pings get no answer. Without `message` requests are acknowledged as the exchange does. */
+export async function scriptedServer(t, dir, { refuse, opened, message, page, ...options } = {}) {
   const files = options.certificate ?? certificate(dir);
   const server = https.createServer({ cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) });
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 1 << 26, perMessageDeflate: options.perMessageDeflate ?? false });
@@ -64,6 +64,7 @@ export async function scriptedServer(t, dir, { refuse, opened, message, ...optio
       opened?.(ws, n, request);
     });
   });
+  if (page) server.on("request", page);
   server.on("tlsClientError", () => {});
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

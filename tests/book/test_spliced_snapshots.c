@@ -1,0 +1,263 @@
+/* Books whose snapshots come apart from their deltas: which snapshots are used, and what the book
+ * is then. Expected books are written by hand: the snapshot, and the deltas after its number. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "book/continuity.h"
+#include "book/delta_queue.h"
+#include "tests/testing/book_text.h"
+
+enum { STEPS_MAX = 12, DEEP_LEVELS = 4000 };
+
+static const topic_row ROW = {
+    .name = "orderbook.full",
+    .pattern = "orderbook.full.{symbol}",
+    .type = MSG_BOOK_CHANGE,
+    .sequence = SEQ_ENVELOPE,
+    .snapshot_request = "/book?symbol={symbol}",
+    .rules = {{RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_U},
+              {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE}},
+};
+
+/* How a frame was used, in a step's `use`: "" as a delta of a sound book, "u" not at all, "s" as
+ * the snapshot, with the deltas after it, "?" as a delta of a book that is not known. After it,
+ * the names of broken rules. */
+typedef struct step {
+    const char *frame; /* "~": a new connection begins; "!": an undecodable frame came before */
+    int64_t u;
+    const char *use;
+    const char *book; /* after the frame; NULL: not known */
+} step;
+
+typedef struct scenario {
+    const char *name;
+    step steps[STEPS_MAX];
+} scenario;
+
+static const scenario SCENARIOS[] = {
+    {"the snapshot is older than the last deltas",
+     {{"D B99x1", 5, "?", NULL},
+      {"D B98x2", 6, "?", NULL},
+      {"D -B99", 7, "?", NULL},
+      {"S B99x3 B90x9 A101x1", 5, "s", "B98x2,B90x9|A101x1"},
+      {"D B98x4", 8, "", "B98x4,B90x9|A101x1"}}},
+    {"the snapshot is as old as the delta before the first one",
+     {{"D B99x1", 5, "?", NULL},
+      {"S B90x9 A101x1", 4, "s", "B99x1,B90x9|A101x1"},
+      {"D -B90", 6, "", "B99x1|A101x1"}}},
+    {"the snapshot is too old: deltas after it are missing",
+     {{"D B99x1", 5, "?", NULL},
+      {"S B90x9 A101x1", 3, "u?", NULL},
+      {"D B98x1", 6, "?", NULL},
+      {"S B90x9 A101x1", 6, "s", "B90x9|A101x1"}}},
+    {"the snapshot is newer than the last delta: deltas until then are in it",
+     {{"D B99x1", 5, "?", NULL},
+      {"S B95x1 A101x1", 7, "s", "B95x1|A101x1"},
+      {"D B80x1", 6, "u", "B95x1|A101x1"},
+      {"D -B95 B80x1", 7, "u", "B95x1|A101x1"},
+      {"D B94x1", 8, "", "B95x1,B94x1|A101x1"}}},
+    {"the snapshot is the first frame",
+     {{"S B95x1 A101x1", 7, "s", "B95x1|A101x1"},
+      {"D B80x1", 6, "u", "B95x1|A101x1"},
+      {"D B80x1", 7, "u", "B95x1|A101x1"},
+      {"D B94x1", 8, "", "B95x1,B94x1|A101x1"}}},
+    {"the snapshot is the first frame, and older than the delta after it",
+     {{"S B95x1 A101x1", 7, "s", "B95x1|A101x1"},
+      {"D B80x1", 9, "?", NULL},
+      {"S B95x1 A101x1", 8, "s", "B95x1,B80x1|A101x1"}}},
+    {"a sound book needs no other snapshot",
+     {{"D B99x1", 5, "?", NULL},
+      {"S B99x1 A101x1", 5, "s", "B99x1|A101x1"},
+      {"D B98x1", 6, "", "B99x1,B98x1|A101x1"},
+      {"S B99x1 A101x1", 5, "u", "B99x1,B98x1|A101x1"},
+      {"S B77x1 A101x1", 9, "u", "B99x1,B98x1|A101x1"},
+      {"D B97x1", 7, "", "B99x1,B98x1,B97x1|A101x1"}}},
+    {"after a loss only deltas since then count",
+     {{"S B99x1 A101x1", 5, "s", "B99x1|A101x1"},
+      {"D B98x1", 6, "", "B99x1,B98x1|A101x1"},
+      {"D B97x1", 8, " seq_dense", NULL},
+      {"D B96x1", 9, "?", NULL},
+      {"S B99x1 B98x1 A101x1", 6, "u?", NULL},
+      {"S B99x1 B90x5 A101x1", 7, "s snapshot_reset", "B99x1,B97x1,B96x1,B90x5|A101x1"},
+      {"D -B90", 10, "", "B99x1,B97x1,B96x1|A101x1"}}},
+    {"a second loss while the snapshot is awaited",
+     {{"D B99x1", 5, "?", NULL},
+      {"D B98x1", 7, "? seq_dense", NULL},
+      {"S B90x1 A101x1", 5, "u?", NULL},
+      {"S B90x1 A101x1", 6, "s", "B98x1,B90x1|A101x1"}}},
+    {"the exchange's service restarts",
+     {{"S B99x1 A101x1", 5, "s", "B99x1|A101x1"},
+      {"D B98x1", 6, "", "B99x1,B98x1|A101x1"},
+      {"D", 1, "?", NULL},
+      {"D B97x1", 2, "?", NULL},
+      {"S B96x1 A101x1", 1, "s", "B97x1,B96x1|A101x1"},
+      {"D B95x1", 3, "", "B97x1,B96x1,B95x1|A101x1"}}},
+    {"another connection needs another snapshot",
+     {{"S B99x1 A101x1", 5, "s", "B99x1|A101x1"},
+      {"~D B98x1", 6, "?", NULL},
+      {"D B97x1", 7, "?", NULL},
+      {"S B90x1 A101x1", 6, "s", "B97x1,B90x1|A101x1"}}},
+    {"a delta that cannot be decoded",
+     {{"S B99x1 A101x1", 5, "s", "B99x1|A101x1"},
+      {"!D B98x1", 7, "?", NULL},
+      {"S B90x1 A101x1", 5, "u?", NULL},
+      {"S B90x1 A101x1", 6, "s", "B98x1,B90x1|A101x1"}}},
+    {"a snapshot that is crossed is used, and broken",
+     {{"D B99x1", 5, "?", NULL}, {"S B99x1 A98x1", 5, "s not_crossed", NULL}}},
+};
+
+static void use_to_text(const verdict *v, td_buf *out)
+{
+    td_buf_clear(out);
+    assert_int_equal(td_buf_printf(out, NULL, "%s%s%s", v->is_spliced ? "s" : "",
+                                   v->is_unused ? "u" : "", v->unchecked ? "?" : ""),
+                     TD_OK);
+    assert_int_equal(v->is_snapshot, v->is_spliced);
+    for (uint32_t i = 0; i < v->count; i++)
+        assert_int_equal(td_buf_printf(out, NULL, " %s", rule_name(v->items[i].rule)), TD_OK);
+    assert_int_equal(td_buf_append(out, "", 1, NULL), TD_OK);
+}
+
+static track *apply_step(track *t, const step *s, verdict *out)
+{
+    book_frame frame;
+    book_frame_parse(s->frame + strspn(s->frame, "~!"), &frame);
+    if (*s->frame == '~')
+        track_reset(t);
+    if (*s->frame == '!')
+        track_skip(t);
+    frame.message.head.u = s->u;
+    frame.message.head.has_u = 1;
+    const message m = {.book = frame.message};
+    track_apply(t, &m, out);
+    return t;
+}
+
+/* A track that is saved, closed and loaded goes on as it would have. */
+static track *saved_and_loaded(track *t, td_buf *saved)
+{
+    state_io writing = {.out = saved, .version = TRACK_SPLICED_VERSION};
+    td_buf_clear(saved);
+    track_serialize(t, &writing);
+    assert_false(writing.is_failed);
+    track_close(t);
+    track *made = track_open(&ROW);
+    state_io reading = {.in = td_buf_view(saved), .version = TRACK_SPLICED_VERSION};
+    track_serialize(made, &reading);
+    assert_false(reading.is_failed);
+    assert_int_equal(reading.in.size, 0);
+    return made;
+}
+
+static void run_scenario(const scenario *c, int is_saved)
+{
+    td_buf text, saved;
+    td_buf_init(&text, 4096);
+    td_buf_init(&saved, LIMIT_STATE_BYTES);
+    track *t = track_open(&ROW);
+    for (size_t i = 0; i < STEPS_MAX && c->steps[i].frame != NULL; i++) {
+        const step *s = &c->steps[i];
+        verdict v;
+        t = apply_step(t, s, &v);
+        use_to_text(&v, &text);
+        if (strcmp((const char *)text.data, s->use) != 0)
+            fail_msg("%s: frame %zu: '%s', expected '%s'", c->name, i, (const char *)text.data,
+                     s->use);
+        if (track_is_broken(t) != (s->book == NULL))
+            fail_msg("%s: frame %zu: broken %d", c->name, i, track_is_broken(t));
+        td_buf_clear(&text);
+        book_to_text(track_book(t), &text);
+        if (s->book != NULL && strcmp((const char *)text.data, s->book) != 0)
+            fail_msg("%s: frame %zu: the book is '%s', expected '%s'", c->name, i,
+                     (const char *)text.data, s->book);
+        if (is_saved)
+            t = saved_and_loaded(t, &saved);
+    }
+    track_close(t);
+    td_buf_fini(&text);
+    td_buf_fini(&saved);
+}
+
+static void test_scenarios(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof SCENARIOS / sizeof *SCENARIOS; i++) {
+        run_scenario(&SCENARIOS[i], 0);
+        run_scenario(&SCENARIOS[i], 1);
+    }
+}
+
+/* Only so many deltas wait; a snapshot that needs forgotten ones is too old. */
+static void test_limits(void **state)
+{
+    static msg_level levels[DEEP_LEVELS];
+    (void)state;
+    delta_queue queue = {0};
+    for (int64_t u = 1; u <= 3 * DELTA_QUEUE_MAX; u++) {
+        delta_queue_push(&queue, &(msg_book){.head = {.u = u}, .levels = levels, .level_count = 1});
+        assert_in_range(queue.count, 1, DELTA_QUEUE_MAX);
+        assert_int_equal(queue.deltas[queue.count - 1].u, u);
+        assert_int_equal(queue.deltas[0].u, u - (int64_t)queue.count + 1);
+        assert_int_equal(queue.level_count, queue.count);
+    }
+    for (int64_t u = 1; u <= 100; u++) {
+        delta_queue_push(
+            &queue, &(msg_book){.head = {.u = u}, .levels = levels, .level_count = DEEP_LEVELS});
+        assert_true(queue.level_count <= DELTA_QUEUE_LEVELS_MAX);
+        assert_int_equal(queue.deltas[queue.count - 1].u, u);
+    }
+    assert_true(queue.count > 4);
+    /* A delta of more levels than fit: nothing before it can be used. */
+    delta_queue_push(&queue,
+                     &(msg_book){.levels = levels, .level_count = DELTA_QUEUE_LEVELS_MAX + 1});
+    assert_int_equal(queue.count, 0);
+    delta_queue_fini(&queue);
+
+    track *t = track_open(&ROW);
+    verdict v;
+    for (int64_t u = 5; u < 5 + 2 * DELTA_QUEUE_MAX; u++)
+        apply_step(t, &(step){"D B99x1", u, NULL, NULL}, &v);
+    assert_in_range(track_waiting_count(t), DELTA_QUEUE_MAX / 2, DELTA_QUEUE_MAX);
+    apply_step(t, &(step){"S B98x1 A101x1", 5, NULL, NULL}, &v);
+    assert_true(v.is_unused && track_is_broken(t));
+    apply_step(t, &(step){"S B98x1 A101x1", 4 + 2 * DELTA_QUEUE_MAX, NULL, NULL}, &v);
+    assert_true(v.is_spliced && !track_is_broken(t));
+    track_close(t);
+}
+
+/* A state of version 2 has a book of deltas only: it needs a snapshot. */
+static void test_version_2_is_read(void **state)
+{
+    (void)state;
+    verdict v;
+    td_buf saved;
+    td_buf_init(&saved, LIMIT_STATE_BYTES);
+    track *t = apply_step(track_open(&ROW), &(step){"S B99x1 A101x1", 5, NULL, NULL}, &v);
+    state_io writing = {.out = &saved, .version = TRACK_SPLICED_VERSION};
+    track_serialize(t, &writing);
+    track_close(t);
+    saved.size -= 8 + 4 + 4; /* the snapshot's u, no deltas, no levels */
+    state_io reading = {.in = td_buf_view(&saved), .version = TRACK_SPLICED_VERSION - 1};
+    t = track_open(&ROW);
+    track_serialize(t, &reading);
+    assert_false(reading.is_failed);
+    assert_int_equal(reading.in.size, 0);
+    assert_true(track_is_broken(t));
+    assert_false(track_has_snapshot(t));
+    track_close(t);
+    td_buf_fini(&saved);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scenarios),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_version_2_is_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
