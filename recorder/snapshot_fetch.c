@@ -47,35 +47,12 @@ int snapshot_fetch_has(const feed_config *feed, const char *topic)
     return row != NULL && row->snapshot_request != NULL && symbol.size > 0;
 }
 
-/* Append text to out, which has room for LIMIT_URL_BYTES. A text that does not fit is cut: the
- * exchange then refuses the request. */
-static void append(char *out, const char *text, size_t size)
-{
-    size_t used = strlen(out);
-    (void)snprintf(out + used, LIMIT_URL_BYTES - used, "%.*s", (int)size, text);
-}
-
 /* Write the URL of the request for a topic's snapshot. */
 static void write_url(const feed_config *feed, const topic_row *row, td_bytes symbol,
                       char url[LIMIT_URL_BYTES])
 {
-    static const char SYMBOL[] = "{symbol}", CATEGORY[] = "{category}";
-    const char *category = feed->family->market.category;
     char path[LIMIT_URL_BYTES] = "";
-    for (const char *at = row->snapshot_request; *at != '\0';) {
-        size_t plain = strcspn(at, "{");
-        append(path, at, plain);
-        at += plain;
-        if (strncmp(at, SYMBOL, sizeof SYMBOL - 1) == 0) {
-            append(path, (const char *)symbol.data, symbol.size);
-            at += sizeof SYMBOL - 1;
-        } else if (*at != '\0') {
-            TD_ASSERT(strncmp(at, CATEGORY, sizeof CATEGORY - 1) == 0);
-            append(path, category == NULL ? "linear" : category,
-                   strlen(category == NULL ? "linear" : category));
-            at += sizeof CATEGORY - 1;
-        }
-    }
+    family_snapshot_path(feed->family, row, symbol, path, sizeof path);
     const http_config request = {.url = path};
     config_http_url(feed, &request, url);
 }

@@ -107,20 +107,6 @@ static int check_topic(rows *r, json_value value, const char *key)
     return is_own_topic(r, text) || refuse_value(r, DECODE_TOPIC_MISMATCH, value, key);
 }
 
-/* Find the value at a path of keys. Does not enter arrays. */
-static int find_path(json_value root, const char *path, json_value *out)
-{
-    *out = root;
-    for (;;) {
-        size_t size = strcspn(path, ".");
-        if (!json_find_key(*out, td_bytes_of(path, size), out))
-            return 0;
-        if (path[size] == '\0')
-            return 1;
-        path += size + 1;
-    }
-}
-
 /* Check a part of the topic that is in another member: a string, or a number as written. */
 static int check_part(rows *r, const char *path, td_bytes wanted)
 {
@@ -128,7 +114,7 @@ static int check_part(rows *r, const char *path, td_bytes wanted)
     td_bytes text;
     if (path == NULL)
         return 1;
-    if (!find_path(r->root, path, &value))
+    if (!json_find_path(r->root, path, &value))
         return refuse(r, DECODE_MISSING_FIELD, 0, path);
     if (!json_text(value, &text))
         text = json_raw(value);
@@ -214,7 +200,7 @@ static int read_identity(rows *r)
         if (!check_topic(r, value, topic_key) || !check_parts(r))
             return 0;
     }
-    if (find_path(r->root, kind_key, &value) && !read_kind(r, value))
+    if (json_find_path(r->root, kind_key, &value) && !read_kind(r, value))
         return refuse_value(r, DECODE_BAD_KIND, value, kind_key);
     if (r->head.kind == FRAME_UNTYPED)
         r->head.kind = row->default_kind;
@@ -437,7 +423,7 @@ static int check_envelope(rows *r)
     json_value value;
     for (size_t i = 0; i < row->envelope_count; i++)
         if ((row->envelope[i].flags & FIELD_REQUIRED) &&
-            !find_path(r->root, row->envelope[i].key, &value))
+            !json_find_path(r->root, row->envelope[i].key, &value))
             return refuse(r, DECODE_MISSING_FIELD, 0, row->envelope[i].key);
     return 1;
 }

@@ -171,3 +171,44 @@ const value_row *family_values(const family *of, const field_row *field)
 {
     return exchange_values(exchange_of(of), of == NULL ? NULL : of->name, field);
 }
+
+static const char *category_of(const family *of)
+{
+    return of->market.category == NULL ? "linear" : of->market.category;
+}
+
+static void append(char *out, size_t out_bytes, const char *text, size_t size)
+{
+    size_t used = strlen(out);
+    (void)snprintf(out + used, out_bytes - used, "%.*s", (int)size, text); /* cut if too long */
+}
+
+void family_snapshot_path(const family *of, const topic_row *row, td_bytes symbol, char *out,
+                          size_t out_bytes)
+{
+    static const char SYMBOL[] = "{symbol}", CATEGORY[] = "{category}";
+    const char *at = row->snapshot_request;
+    while (*at != '\0') {
+        size_t plain = strcspn(at, "{");
+        append(out, out_bytes, at, plain);
+        at += plain;
+        if (strncmp(at, SYMBOL, sizeof SYMBOL - 1) == 0) {
+            append(out, out_bytes, (const char *)symbol.data, symbol.size);
+            at += sizeof SYMBOL - 1;
+        } else if (*at != '\0') {
+            TD_ASSERT(strncmp(at, CATEGORY, sizeof CATEGORY - 1) == 0);
+            append(out, out_bytes, category_of(of), strlen(category_of(of)));
+            at += sizeof CATEGORY - 1;
+        }
+    }
+}
+
+int family_is_snapshot_request(const family *of, const topic_row *row, td_bytes path,
+                               td_bytes query, td_bytes *symbol)
+{
+    if (row == NULL || row->snapshot_request == NULL)
+        return 0;
+    *symbol = td_url_param(query, "symbol");
+    return td_bytes_equal(td_url_split(td_bytes_str(row->snapshot_request)).path, path) &&
+           td_bytes_is(td_url_param(query, "category"), category_of(of)) && symbol->size > 0;
+}

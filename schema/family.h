@@ -109,6 +109,15 @@ const topic_row *family_topic_row(const family *of, const char *topic, td_bytes 
 /* The row of a topic name without a symbol; NULL: unknown topic. */
 const topic_row *family_topic_named(const family *of, const char *name);
 
+/* Append the path and query of the request for a topic's snapshot (topic_row.snapshot_request) to a
+ * text in out, which has a NUL. A text that does not fit is cut. */
+void family_snapshot_path(const family *of, const topic_row *row, td_bytes symbol, char *out,
+                          size_t out_bytes);
+
+/* 1 if the request is for the snapshot of this row's topic; *symbol gets the symbol. */
+int family_is_snapshot_request(const family *of, const topic_row *row, td_bytes path,
+                               td_bytes query, td_bytes *symbol);
+
 /* The documented texts of a field in the family's frames (exchange_values). */
 const struct value_row *family_values(const family *of, const field_row *field);
 

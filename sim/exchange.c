@@ -8,7 +8,6 @@
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "base/url.h"
 #include "schema/responder.h"
 #include "sim/http_replies.h"
 #include "sim/order_entry.h"
@@ -694,11 +693,8 @@ static int reply_with_stream(const served_family *f, const topic_row *row, td_by
 {
     sim_frame frame;
     char topic[LIMIT_TOPIC_BYTES];
-    const char *category = f->family->market.category;
-    const td_bytes symbol = td_url_param(query, "symbol");
-    if (row->snapshot_request == NULL || f->sim == NULL ||
-        !td_bytes_equal(td_url_split(td_bytes_str(row->snapshot_request)).path, path) ||
-        !td_bytes_is(td_url_param(query, "category"), category == NULL ? "linear" : category))
+    td_bytes symbol;
+    if (f->sim == NULL || !family_is_snapshot_request(f->family, row, path, query, &symbol))
         return 0;
     int size = snprintf(topic, sizeof topic, "%s.%.*s", row->name, (int)symbol.size,
                         (const char *)symbol.data); /* a topic that is cut is unknown */

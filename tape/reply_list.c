@@ -11,7 +11,7 @@
 static int wants_http(void *user, const channel_info *info)
 {
     (void)user;
-    return info->dir == CHANNEL_HTTP;
+    return info->dir == CHANNEL_HTTP || (info->form & FORM_FETCHED) != 0;
 }
 
 /* The URL of the next reply, from its event. */
@@ -44,13 +44,16 @@ static void apply_event(reply_head *next, const frame_ref *frame)
 }
 
 /* Add a frame's reply if `next`, the event before the frame, is about the same reply: the frame's
- * topic is "http." and the event's `what`. */
+ * topic is "http." and the event's `what`, or the snapshot of the topic `what`. */
 static void add_reply(reply_list *replies, const reply_head *next, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
-    const char *name = strchr(info->topic, '.');
+    const char *dot = strchr(info->topic, '.');
+    const char *name = info->dir != CHANNEL_HTTP ? info->exchange_topic
+                       : dot == NULL             ? NULL
+                                                 : dot + 1;
     if (next->url == NULL || name == NULL || strcmp(next->feed, info->feed) != 0 ||
-        strcmp(next->what, name + 1) != 0)
+        strcmp(next->what, name) != 0)
         return;
     replies->items = td_array_grow(replies->items, replies->count, sizeof *replies->items);
     replies->items[replies->count++] =
@@ -68,7 +71,7 @@ static td_result read_all(cursor *tape, reply_list *out, td_err *err)
     const frame_ref *frame;
     td_result rc;
     while ((rc = cursor_next(tape, &frame, err)) == TD_OK) {
-        if (frame->channel->role == ROLE_HTTP)
+        if (wants_http(NULL, &frame->channel->info))
             add_reply(out, &next, frame);
         else
             apply_event(&next, frame);

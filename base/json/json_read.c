@@ -582,3 +582,16 @@ int json_find_u64(json_value object, const char *key, uint64_t *out)
     json_value value;
     return json_find(object, key, &value) && json_u64(value, out);
 }
+
+int json_find_path(json_value root, const char *path, json_value *out)
+{
+    *out = root;
+    for (;;) {
+        size_t size = strcspn(path, ".");
+        if (!json_find_key(*out, td_bytes_of(path, size), out))
+            return 0;
+        if (path[size] == '\0')
+            return 1;
+        path += size + 1;
+    }
+}

@@ -28,8 +28,10 @@ struct snapshot_maker {
 /* State while one snapshot is made. */
 typedef struct making {
     const snapshot_source *from;
-    const book *levels; /* the book; NULL: the snapshot is a ticker's */
-    json_value entry;   /* for a ticker: the changed values in its delta */
+    const topic_row *row; /* of the recorded snapshot */
+    json_value last;      /* the last frame */
+    const book *levels;   /* the book; NULL: the snapshot is a ticker's */
+    json_value entry;     /* for a ticker: the changed values in its delta */
     json_writer json;
     char path[PATH_BYTES]; /* keys from the top to the copied value */
     size_t path_size;
@@ -110,7 +112,13 @@ td_result snapshot_source_note(snapshot_source *source, const frame_ref *frame, 
     if (m->book.rpi_sizes != NULL)
         apply_retail(source, m, is_snapshot);
     td_result rc = is_snapshot ? keep(&source->model, frame->bytes, err) : TD_OK;
-    return rc == TD_OK ? keep(&source->last, frame->bytes, err) : rc;
+    int is_older = (frame->channel->info.form & FORM_FETCHED) != 0 && source->last.size > 0 &&
+                   m->head.u < source->last_u;
+    if (rc == TD_OK && !is_older) {
+        source->last_u = m->head.u;
+        rc = keep(&source->last, frame->bytes, err);
+    }
+    return rc;
 }
 
 static int has_retail(const topic_row *row)
@@ -127,6 +135,12 @@ static td_result read_model(snapshot_source *source, cursor *tape, uint64_t snap
 {
     const frame_ref *frame;
     td_result rc = cursor_next(tape, &frame, err);
+    /* Deltas may precede a snapshot that was fetched. */
+    while (rc == TD_OK && frame->row->snapshot_request != NULL &&
+           (frame->channel->info.form & FORM_FETCHED) == 0)
+        rc = cursor_next(tape, &frame, err);
+    if (rc == TD_OK && (frame->channel->info.form & FORM_FETCHED) != 0)
+        snapshot_ns = frame->recv_ns;
     if (rc == TD_EOF || (rc == TD_OK && (frame->content.message == NULL ||
                                          (frame->recv_ns != snapshot_ns &&
                                           (frame->channel->info.form & FORM_MADE) == 0))))
@@ -183,7 +197,7 @@ static int is_at(const making *m, const char *path)
 /* Find the row's list of snapshot entries at this path, or NULL. */
 static const items_row *items_here(const making *m)
 {
-    const items_row *items = m->from->row->items;
+    const items_row *items = m->row->items;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++) {
         if (items[i].kind != FRAME_DELTA && is_at(m, items[i].path))
             return &items[i];
@@ -385,11 +399,29 @@ static void write_levels(making *m, const items_row *items)
 
 /* ---- copying ---- */
 
+/* Find the member of the last frame with the meaning of the present one of the model, which is a
+ * reply, and has other paths. */
+static int find_counterpart(const making *m, json_value *out)
+{
+    const topic_row *row = m->from->row;
+    msg_member member = MEMBER_NONE;
+    for (size_t i = 0; i < m->row->envelope_count; i++)
+        if (is_at(m, m->row->envelope[i].key))
+            member = m->row->envelope[i].member;
+    for (size_t i = 0; member != MEMBER_NONE && i < row->envelope_count; i++)
+        if (row->envelope[i].member == member && json_find_path(m->last, row->envelope[i].key, out))
+            return 1;
+    return 0;
+}
+
 /* Write a value of the model, or its counterpart in the last frame: all numbers and times come from
  * the last frame, only the frame's kind does not. */
 static void copy_scalar(making *m, json_value model, const json_value *last)
 {
-    int is_kind = is_at(m, topic_row_kind_key(m->from->row));
+    json_value other;
+    int is_kind = is_at(m, topic_row_kind_key(m->row));
+    if (m->row != m->from->row && find_counterpart(m, &other))
+        last = &other;
     int is_newer = !is_kind && last != NULL && json_type_of(*last) != JSON_OBJECT &&
                    json_type_of(*last) != JSON_ARRAY;
     json_write_raw(&m->json, json_raw(is_newer ? *last : model));
@@ -511,7 +543,7 @@ static td_result merge(snapshot_maker *maker, const topic_row *row, td_buf *snap
 {
     json_value model, last;
     const snapshot_source source = {.row = row};
-    making m = {.from = &source};
+    making m = {.from = &source, .row = row};
     td_result rc = parse_both(maker, td_buf_view(snapshot), delta, &model, &last, err);
     if (rc != TD_OK)
         return rc;
@@ -538,12 +570,15 @@ td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, cons
                         td_buf *out, td_err *err)
 {
     json_value model, last;
-    making m = {.from = from, .levels = levels};
+    making m = {.from = from,
+                .row = from->row->snapshot_reply != NULL ? from->row->snapshot_reply : from->row,
+                .levels = levels};
     TD_ASSERT(from->row->type == MSG_BOOK_CHANGE);
     td_result rc =
         parse_both(maker, td_buf_view(&from->model), td_buf_view(&from->last), &model, &last, err);
     if (rc != TD_OK)
         return rc;
+    m.last = last;
     find_level(&m, model);
     find_level(&m, last); /* take a level of the last frame, because the recorded snapshot may have
                              been empty */

@@ -29,6 +29,7 @@ typedef struct snapshot_source {
     const topic_row *row; /* row of the last frame's topic */
     td_buf model;         /* the last recorded snapshot */
     td_buf last;          /* the last frame; may be the same as model */
+    int64_t last_u;       /* its u, if it has one */
     book *retail; /* the same levels with the sizes of retail orders; NULL: the topic has no such
                      sizes */
 } snapshot_source;
@@ -37,7 +38,8 @@ typedef struct snapshot_source {
 void snapshot_source_init(snapshot_source *source);
 void snapshot_source_fini(snapshot_source *source);
 
-/* Keep a frame that the book has applied; it must have a message. TD_E_LIMIT. */
+/* Keep a frame that the book has applied; it must have a message. A snapshot that was fetched may
+ * be older than the last delta. TD_E_LIMIT. */
 TD_MUST_USE td_result snapshot_source_note(snapshot_source *source, const frame_ref *frame,
                                            int is_snapshot, td_err *err);
 

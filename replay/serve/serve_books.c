@@ -34,6 +34,8 @@ int serve_books_follow(const topic_row *row)
 {
     if (row == NULL || (row->type != MSG_BOOK_CHANGE && row->type != MSG_TICKER))
         return 0;
+    if (row->snapshot_request != NULL)
+        return 1;
     for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
         if (row->rules[i].rule == RULE_ANCHORED)
             return 1;
@@ -79,6 +81,8 @@ static int is_wanted_book(void *user, const symbol_topic *topic)
 static uint8_t has_snapshot(const symbol_topic *topic)
 {
     const track *followed = symbol_topic_track(topic);
+    if (topic->row->snapshot_request != NULL)
+        return 0; /* clients request it over HTTP */
     return track_has_snapshot(followed) &&
            (track_book(followed) != NULL || symbol_topic_ticker(topic) != NULL);
 }
@@ -181,6 +185,8 @@ static td_result apply(serve_book *b, content_reader *reader, const frame_ref *f
     const message *m = read.content.message;
     symbol_topic_apply(b->topic, &read, &found);
     *is_snapshot = m != NULL && found.rules.is_snapshot;
+    if (m != NULL && found.rules.is_unused)
+        return TD_OK;
     b->has_snapshot = has_snapshot(b->topic);
     b->shard = frame->channel->info.shard;
     return m == NULL || read.row->type == MSG_TICKER
@@ -202,7 +208,7 @@ td_result serve_book_make(serve_book *b, archive *from, snapshot_maker *maker, t
     snapshot_source *source = &b->source;
     const book *levels = track_book(symbol_topic_track(b->topic));
     td_result rc = TD_OK;
-    TD_ASSERT(b->has_snapshot);
+    TD_ASSERT(b->has_snapshot || b->topic->row->snapshot_request != NULL);
     if (levels == NULL)
         return snapshot_make_ticker(maker, symbol_topic_ticker(b->topic), out, err);
     if (source->model.size == 0)

@@ -23,7 +23,7 @@ typedef struct serve_book {
     size_t number; /* index of the book in its tape */
     const char *feed, *symbol, *exchange_topic;
     uint32_t shard;       /* shard of the connection whose frames make the book */
-    uint8_t has_snapshot; /* 1: that connection has sent a snapshot */
+    uint8_t has_snapshot; /* 1: that connection has sent a snapshot; 0 if snapshots are replies */
     struct symbol_topic *topic;
     snapshot_source source; /* frames that a book's snapshot is made from; unused for tickers */
 } serve_book;
@@ -68,8 +68,8 @@ TD_MUST_USE td_result serve_books_apply(serve_books *books, content_reader *read
                                         const frame_ref *frame, serve_book **out,
                                         uint8_t *is_snapshot, td_err *err);
 
-/* Append a snapshot of the present state of a book, whose has_snapshot must be 1. Returns the same
- * as snapshot_make. */
+/* Append a snapshot of the present state of a book: of one whose has_snapshot is 1, or whose
+ * snapshots are HTTP replies. Returns the same as snapshot_make. */
 TD_MUST_USE td_result serve_book_make(serve_book *book, archive *from, snapshot_maker *maker,
                                       td_buf *out, td_err *err);
 

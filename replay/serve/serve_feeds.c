@@ -154,7 +154,8 @@ static void add_segment(serve_feeds *feeds, archive_view *view, const planned_se
     else if (feed != NULL)
         feeds->growing_count++;
     for (size_t i = 0; i < segment->index->channel_count && feed != NULL; i++) {
-        feeds->has_http |= segment->index->channels[i].info.dir == CHANNEL_HTTP;
+        feeds->has_http |= segment->index->channels[i].info.dir == CHANNEL_HTTP ||
+                           (segment->index->channels[i].info.form & FORM_FETCHED) != 0;
         if (segment->is_wanted[i])
             add_channel(feeds, feed, &segment->index->channels[i].info);
     }

@@ -165,12 +165,14 @@ static td_result open_cursor(serve_tape *tape, td_err *err)
 
 /* ---- reading ---- */
 
-/* 1 if clients may get the frame: the exchange sent it as data, and it is not a copy (a frame of a
- * connection that is not used for its topic). Recorded acks, pongs and errors are not sent. */
+/* 1 if clients may get the frame: the exchange sent it as data on the connection, and it is not a
+ * copy (a frame of a connection that is not used for its topic). Recorded acks, pongs and errors
+ * are not sent. */
 static int is_data(const frame_ref *frame)
 {
     const frame_channel *channel = frame->channel;
-    return frame_role_is_of_topic(channel->role) && channel->info.line == 0 && !frame->is_copy;
+    return frame_role_is_of_topic(channel->role) && channel->info.line == 0 && !frame->is_copy &&
+           (channel->info.form & FORM_FETCHED) == 0;
 }
 
 /* 1 if the frame is the end of a recorded connection at which clients are disconnected. They are
@@ -219,7 +221,8 @@ static td_result next_frame(serve_tape *tape, td_err *err)
     if (rc != TD_OK)
         return rc;
     served_frame before = {.frame = frame};
-    if (frame->is_lead_in && is_data(frame))
+    int is_fetched = (frame->channel->info.form & FORM_FETCHED) != 0 && !frame->is_copy;
+    if (is_fetched || (frame->is_lead_in && is_data(frame)))
         return follow_books(tape, &before, err);
     if (is_disconnect(tape, frame))
         add_end(tape, frame);

@@ -1,17 +1,25 @@
 // Books whose snapshot is the reply to an HTTP request: it is fetched, recorded, and put under the deltas. Expected: a model of the
 // book that shares no code with the programs, and the simulated exchange's own account.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
+import https from "node:https";
 import { describe } from "node:test";
 import zlib from "node:zlib";
-import { eventsOf, json, jsonLines, jsonList, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
-import { test } from "../support/npm_packages.mjs";
+import { eventsOf, json, jsonLines, jsonList, listening, manifestOf, passed, tapedeck, temporary } from "../support/harness.mjs";
+import { npm, test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { printed } from "../support/lines.mjs";
 import { acknowledge, scriptedServer } from "../support/scripted_server.mjs";
 
+const { WebSocket } = npm("ws");
+
 const TOPIC = "orderbook.full.BTCUSDT", EVERY_MS = 50;
+
+async function until(is) {
+  while (!is()) await passed(5);
+}
 
 /** What delta u changes: bids as [price, size]. */
 const changes = (u) => [[60000 - (u % 10), u], ...(u % 3 === 0 ? [[60000 - ((u + 5) % 10), 0]] : [])];
@@ -67,6 +75,45 @@ async function endsWithModel(t, archive, status = 0) {
   return rows;
 }
 
+/** A client of the tape, as the exchange's documents tell clients to be: it keeps deltas until it has the snapshot, which it requests
+ * some time after it has subscribed. Returns its bids after a delta. */
+async function clientOf(t, archive, last, more) {
+  const { url, ca, program } = await listening(t, ["serve", "-a", archive, "--speed", "4", "--hold", ...more], temporary(t));
+  const agent = new https.Agent({ ca: fs.readFileSync(ca) });
+  const get = async (where) => {
+    const request = https.get(`${url.replace("wss", "https")}${where}`, { agent });
+    const [response] = await once(request, "response");
+    let text = "";
+    for await (const part of response.setEncoding("utf8")) text += part;
+    return JSON.parse(text);
+  };
+  const client = new WebSocket(`${url}/v5/public/linear`, { ca: fs.readFileSync(ca) });
+  const deltas = [];
+  client.on("message", (data) => {
+    const frame = JSON.parse(data.toString());
+    assert.ok(frame.topic === TOPIC || frame.op === "subscribe", data.toString()); // the reply is not sent on the connection
+    if (frame.topic === TOPIC) deltas.push(frame);
+  });
+  await once(client, "open");
+  client.send(JSON.stringify({ op: "subscribe", args: [TOPIC] }));
+  let snapshot;
+  while (snapshot === undefined) {
+    const from = deltas.length;
+    await until(() => deltas.length > from + 5);
+    const { result } = await get("/v5/market/full_orderbook?category=linear&symbol=BTCUSDT");
+    if (result.u >= deltas[0].data.u - 1) snapshot = result;
+  }
+  await until(() => deltas.at(-1).data.seq === 1000 + last);
+  const bids = new Map(snapshot.b);
+  for (const { data } of deltas) {
+    if (data.u <= snapshot.u) continue;
+    for (const [price, size] of data.b) size === "0" ? bids.delete(price) : bids.set(price, size);
+  }
+  client.close();
+  await program.kill("SIGTERM");
+  return { bids: [...bids].sort((a, b) => b[0] - a[0]), snapshot, deltas };
+}
+
 describe("snapshots over HTTP", { concurrency: true }, () => {
   test("a request that fails is repeated; a snapshot that lags behind the stream is put under the deltas", async (t) => {
     const refusal = { retCode: 10001, retMsg: "no such symbol", result: {}, time: 1 };
@@ -102,6 +149,16 @@ describe("snapshots over HTTP", { concurrency: true }, () => {
     const cut = path.join(dir, "cut.mcap");
     await tapedeck(t, ["cut", archive, "--out", cut, "--from", String(rows.at(-2).recv_ns)]);
     assert.deepEqual((await json(t, ["replay", cut, "--json"])).books, (await json(t, ["replay", archive, "--json"])).books);
+
+    // A client of the tape gets the deltas over its connection, and over HTTP a snapshot of the present state, also if its tape
+    // begins in the middle.
+    for (const more of [[], ["--from", String(rows.at(-80).recv_ns)]]) {
+      const { bids, snapshot, deltas } = await clientOf(t, archive, last, more);
+      assert.deepEqual(bids, bidsAt(last), more.join(" "));
+      const of = snapshot.seq - 1000;
+      assert.deepEqual([snapshot.s, snapshot.b, snapshot.a, snapshot.u], ["BTCUSDT", bidsAt(of), [["61000", "1"]], of]);
+      assert.ok(snapshot.u > deltas[0].data.u, "the recorded snapshot is older");
+    }
 
     // Lines of `cat` can be imported.
     const lines = path.join(dir, "lines.jsonl"), again = path.join(dir, "again");
