@@ -249,7 +249,7 @@ void snapshot_fetch_stop(snapshot_fetch *self)
 
 uint64_t snapshot_fetch_failures(const snapshot_fetch *self)
 {
-    return self->failures;
+    return self == NULL ? 0 : self->failures;
 }
 
 snapshot_fetch *snapshot_fetch_open(const snapshot_fetch_options *options)

@@ -60,7 +60,7 @@ void snapshot_fetch_add(snapshot_fetch *self, const heal_book *of);
 /* Send no further requests. */
 void snapshot_fetch_stop(snapshot_fetch *self);
 
-/* Failed requests so far. */
+/* Failed requests so far; 0 for NULL. */
 uint64_t snapshot_fetch_failures(const snapshot_fetch *self);
 
 #endif

@@ -711,6 +711,19 @@ static void open_http(supervisor *self, size_t feed_index)
     self->feeds[feed_index].http = http_feed_open(&options);
 }
 
+static void open_snapshots(supervisor *self)
+{
+    const snapshot_fetch_options options = {.loop = self->loop,
+                                            .intake = recording_intake(self->recording),
+                                            .clock = self->options.clock,
+                                            .log = self->options.log,
+                                            .config = self->options.config,
+                                            .wanted = wanted_snapshot,
+                                            .put = put_snapshot,
+                                            .user = self};
+    self->snapshots = snapshot_fetch_open(&options);
+}
+
 td_result supervisor_open(const supervisor_options *options, supervisor **out, td_err *err)
 {
     TD_ASSERT(options->config->feed_count > 0);
@@ -735,16 +748,8 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
         rc = options->replaces == NULL ? open_session(self, err) : open_beside(self, err);
     for (size_t i = 0; rc == TD_OK && i < options->config->feed_count; i++)
         open_http(self, i);
-    const snapshot_fetch_options fetching = {.loop = self->loop,
-                                             .intake = recording_intake(self->recording),
-                                             .clock = options->clock,
-                                             .log = options->log,
-                                             .config = options->config,
-                                             .wanted = wanted_snapshot,
-                                             .put = put_snapshot,
-                                             .user = self};
     if (rc == TD_OK)
-        self->snapshots = snapshot_fetch_open(&fetching);
+        open_snapshots(self);
     if (rc == TD_OK)
         open_slots(self);
     if (rc != TD_OK) {

@@ -89,6 +89,7 @@ typedef struct recorded_conn {
     const family *family;
     const frame_conn *conn;
     frame_list list;
+    uint64_t fetched; /* snapshots among its frames that did not come over it */
 } recorded_conn;
 
 /* The books of a topic, for each of its connections. */
@@ -463,12 +464,16 @@ static void add_recorded(comparison *c, const frame_ref *frame)
     if (!frame_role_is_of_topic(frame->channel->role))
         return;
     recorded_conn *conn = conn_of(c, frame);
-    const frame_mark mark = {.n = frame->ordinal,
+    int is_fetched = (frame->channel->info.form & FORM_FETCHED) != 0;
+    conn->fetched += (uint64_t)is_fetched;
+    const frame_mark mark = {.n = frame->ordinal - conn->fetched,
                              .xxh64 = td_xxh64(frame->bytes.data, frame->bytes.size),
                              .topic = frame->channel->info.exchange_topic};
     frame_list *list = &conn->list;
-    list->frames = td_array_grow(list->frames, list->count, sizeof *list->frames);
-    list->frames[list->count++] = mark;
+    if (!is_fetched) {
+        list->frames = td_array_grow(list->frames, list->count, sizeof *list->frames);
+        list->frames[list->count++] = mark;
+    }
     if (frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE && frame->content.message != NULL)
         compare_book(c, frame, conn, &mark);
     compare_entries(c, frame, conn, &mark);

@@ -92,21 +92,26 @@ export function sentFrames(truthFile) {
   return paths;
 }
 
-/** A feed's connections in an archive, in their order, each {session, shard, conn, out: last outbound ordinal, frames: ordinal ->
- * row of the inbound ones}. */
+/** A feed's connections in an archive, in their order, each {session, shard, conn, out: last outbound ordinal, fetched: number of
+ * snapshots that did not come over it, frames: ordinal without these -> row of the inbound ones}. */
 export async function recordedFrames(t, archive, feed) {
   const conns = new Map();
   for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed])) {
     if (row.dir === "http") continue;
     const key = `${row.session}|${row.shard}|${row.conn}`;
-    if (!conns.has(key)) conns.set(key, { session: row.session, shard: row.shard, conn: row.conn, out: 0, frames: new Map() });
+    if (!conns.has(key)) conns.set(key, { session: row.session, shard: row.shard, conn: row.conn, out: 0, fetched: 0, frames: new Map() });
     if (row.dir === "out") {
       assert.equal(row.ordinal, conns.get(key).out + 1, `outbound frames of ${key}`);
       conns.get(key).out = row.ordinal;
       continue;
     }
-    assert.ok(!conns.get(key).frames.has(row.ordinal), `frame ${row.ordinal} of ${key} is there twice`);
-    conns.get(key).frames.set(row.ordinal, { topic: row.topic, xxh64: xxh64(Buffer.from(row.data)) });
+    if (row.fetched) {
+      conns.get(key).fetched++;
+      continue;
+    }
+    const ordinal = row.ordinal - conns.get(key).fetched;
+    assert.ok(!conns.get(key).frames.has(ordinal), `frame ${ordinal} of ${key} is there twice`);
+    conns.get(key).frames.set(ordinal, { topic: row.topic, xxh64: xxh64(Buffer.from(row.data)) });
   }
   return [...conns.values()];
 }
@@ -120,7 +125,7 @@ export async function compareWithTruth(t, archive, feed, truthFile) {
   const result = [], recorded = await recordedFrames(t, archive, feed);
   const hasShards = recorded.some(({ shard }) => shard > 0); // then connections open at the same time, in any order
   let next = 0;
-  for (const { session, conn, out, frames } of recorded) {
+  for (const { session, conn, out, fetched, frames } of recorded) {
     const last = Math.max(0, ...frames.keys());
     for (let n = 1; n <= last; n++) assert.ok(frames.has(n), `${feed} session ${session}: frame ${n} of ${last} is missing`);
     const data = [...frames].filter(([, row]) => row.topic !== "_control");
@@ -137,7 +142,7 @@ export async function compareWithTruth(t, archive, feed, truthFile) {
         if (n <= last) assert.notEqual(frames.get(n).topic, "_control", `${feed} session ${session}: frame ${n} is data`);
       next++;
     }
-    result.push({ session, conn, last, data: data.length, out, sent: ordinal === undefined ? 0 : Math.max(...sent[next - 1].keys()) });
+    result.push({ session, conn, last: last + fetched, data: data.length, out, sent: ordinal === undefined ? 0 : Math.max(...sent[next - 1].keys()) });
   }
   return result;
 }
