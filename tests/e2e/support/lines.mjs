@@ -51,11 +51,12 @@ export async function passage(t, url) {
 
 /** An exchange, and a recorder with one line or two. */
 export async function recorded(t, { rate = 300, lines = 2, more = [] } = {}) {
+  const options = { deadlineMs: 3_000_000 };
   const dir = temporary(t), archive = path.join(dir, "tape");
-  const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2", "--rate", String(rate)]);
+  const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2", "--rate", String(rate)], options);
   const between = await passage(t, server.url);
   const args = [...feedArgs({ ...server, url: between.url }, "v5-linear", TOPICS), ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--lines", String(lines), ...more];
-  const recorder = new Recorder(t, archive, [...args, "--commit-interval", "100ms"], { deadlineMs: 3_000_000 });
+  const recorder = new Recorder(t, archive, [...args, "--commit-interval", "100ms"], options);
   await printed(recorder, ": subscribed to", lines);
   return { archive, between, recorder, args };
 }
