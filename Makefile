@@ -159,7 +159,14 @@ $(B)/obj/%.o: %.c $(B)/flags
 $(B)/obj/%.o: %.cc $(B)/flags
 	@mkdir -p $(@D) && $(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
-$(LIB_core): $(call obj,$(SRC_core))
+# The documents of families, as C.
+FAMILY_FILES := $(sort $(wildcard schema/*/families/*.yaml))
+$(B)/obj/schema/family_texts.c: schema/compile-families $(FAMILY_FILES)
+	@mkdir -p $(@D) && schema/compile-families $(FAMILY_FILES) >$@.$$$$ && mv $@.$$$$ $@
+$(B)/obj/schema/family_texts.o: $(B)/obj/schema/family_texts.c schema/family_texts.h $(B)/flags
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
+
+$(LIB_core): $(call obj,$(SRC_core)) $(B)/obj/schema/family_texts.o
 # The page of `view`, as C. Renamed when it is whole, because a make inside this one may need it at the same time.
 PAGE_FILES := $(sort $(wildcard view/web/*.html view/web/*.css view/web/*.js view/web/*.svg))
 $(B)/obj/view/page_files.c: view/compile-page $(PAGE_FILES)
@@ -219,7 +226,12 @@ $(B)/obj/tests/venue/family.o: CPPFLAGS_ALL := -Itests/venue $(CPPFLAGS_ALL)
 $(B)/obj/tests/venue/family.o: schema/family.c
 	$(COMPILE_C)
 -include $(B)/obj/tests/venue/family.d
-$(VENUE_BINS): $(B)/tests/wrapped/venue/%: $(B)/obj/verbs/%.o $(B)/obj/tests/venue/family.o \
+VENUE_FILES := $(FAMILY_FILES) $(wildcard tests/venue/families/*.yaml)
+$(B)/obj/tests/venue/family_texts.c: schema/compile-families $(VENUE_FILES)
+	@mkdir -p $(@D) && schema/compile-families $(VENUE_FILES) >$@.$$$$ && mv $@.$$$$ $@
+$(B)/obj/tests/venue/family_texts.o: $(B)/obj/tests/venue/family_texts.c schema/family_texts.h $(B)/flags
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
+$(VENUE_BINS): $(B)/tests/wrapped/venue/%: $(B)/obj/verbs/%.o $(B)/obj/tests/venue/family.o $(B)/obj/tests/venue/family_texts.o \
                $(call obj,$(SRC_venue)) $(LIBS_own)
 	$(LINK) -o $@ $^ $(LIBS)
 
@@ -446,7 +458,7 @@ mutations: all
 # object whose only global symbols are tapedeck_*.
 VERSION = $(shell sed -n 's/.*TAPEDECK_VERSION "\(.*\)"/\1/p' base/version.h)
 SONAME = libtapedeck.so.$(word 1,$(subst ., ,$(VERSION)))
-LIBS_embed = -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto
+LIBS_embed = -lyaml -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto
 EMBED = $(B)/lib/tapedeck.o
 LIB_static = $(B)/lib/libtapedeck.a
 LIB_shared = $(B)/lib/$(SONAME)

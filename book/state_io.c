@@ -89,18 +89,6 @@ void state_name(state_io *io, char name[STATE_NAME_BYTES])
     name[size] = '\0';
 }
 
-/* The family whose topics include this row of the schema. */
-static const family *family_of(const topic_row *row)
-{
-    size_t count = 0;
-    const family *const *all = family_table(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (row >= all[i]->topics && row < all[i]->topics + all[i]->topic_count)
-            return all[i];
-    }
-    return NULL;
-}
-
 static const topic_row *find_row(const char *family_name, const char *pattern, const char *since)
 {
     const family *of = family_find(td_bytes_str(family_name));
@@ -125,7 +113,7 @@ void state_row(state_io *io, const topic_row **row)
     char pattern[STATE_NAME_BYTES] = "";
     char since[STATE_NAME_BYTES] = "";
     if (!state_is_loading(io)) {
-        const family *of = family_of(*row);
+        const family *of = family_of_row(*row);
         TD_ASSERT(of != NULL);
         state_set_name(family_name, of->name);
         state_set_name(pattern, (*row)->pattern);

@@ -131,8 +131,16 @@ typedef struct value_row {
     uint8_t is_open;           /* 1: the documentation does not list all of them */
 } value_row;
 
+/* A dialect, by the name that families' documents give it. */
+typedef struct named_dialect {
+    const char *name;
+    const struct dialect *dialect; /* schema/dialect.h */
+} named_dialect;
+
 typedef struct exchange_row {
     const char *name;
+    const named_dialect *dialects;  /* ends with name NULL */
+    const kind_word *kinds;         /* words for the kind of a frame; ends with text NULL */
     const char *const *other_hosts; /* hosts that serve the same paths as its families' endpoints;
                                        ends with NULL */
     connect_limit connects;

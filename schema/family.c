@@ -1,36 +1,105 @@
 #include "schema/family.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/assert.h"
 #include "base/suggest.h"
 #include "base/url.h"
 #include "schema/exchange.h"
 #include "schema/exchanges.h"
+#include "schema/family_file.h"
+#include "schema/family_texts.h"
 
-#define FAMILY_ADDRESS(id, name) &FAMILY_##id,
-static const family *const TABLE[] = {FAMILIES(FAMILY_ADDRESS)};
-#undef FAMILY_ADDRESS
+/* A family, and its exchange. */
+typedef struct family_entry {
+    const char *name;
+    const exchange_row *exchange;
+} family_entry;
 
-enum { FAMILY_COUNT = sizeof TABLE / sizeof TABLE[0] };
+#define FAMILY_ENTRY(name, exchange) {name, &(exchange)},
+static const family_entry ENTRIES[] = {FAMILIES(FAMILY_ENTRY)};
+#undef FAMILY_ENTRY
+
+enum { FAMILY_COUNT = sizeof ENTRIES / sizeof ENTRIES[0] };
+
+/* ---- documents that were read ---- */
+
+/* Families are constants that are read from text when they are first asked for: most programs need
+ * one or two. Once set, an entry never changes. */
+static struct {
+    pthread_mutex_t lock;
+    td_arena *memory;
+    const family *read[FAMILY_COUNT]; /* NULL: not yet */
+} families = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int find_text(void *user, td_bytes name, td_bytes *text)
+{
+    (void)user; /* the texts are constants */
+    for (size_t i = 0; i < FAMILY_TEXT_COUNT; i++)
+        if (td_bytes_is(name, FAMILY_TEXTS[i].name)) {
+            *text = td_bytes_of(FAMILY_TEXTS[i].data, FAMILY_TEXTS[i].size);
+            return 1;
+        }
+    return 0;
+}
+
+static const family *read_family(size_t index)
+{
+    const family_texts texts = {.find = find_text};
+    td_err err;
+    if (families.memory == NULL)
+        families.memory = td_arena_open();
+    family *made = td_arena_alloc(families.memory, sizeof *made);
+    td_result rc = family_file_read(&texts, ENTRIES[index].name, ENTRIES[index].exchange,
+                                    families.memory, made, &err);
+    TD_ASSERT(rc == TD_OK); /* a test reads all of them */
+    return made;
+}
+
+static const family *get(size_t index)
+{
+    (void)pthread_mutex_lock(&families.lock);
+    if (families.read[index] == NULL)
+        families.read[index] = read_family(index);
+    const family *found = families.read[index];
+    (void)pthread_mutex_unlock(&families.lock);
+    return found;
+}
 
 const family *const *family_table(size_t *count)
 {
+    for (size_t i = 0; i < FAMILY_COUNT; i++)
+        (void)get(i);
     *count = FAMILY_COUNT;
-    return TABLE;
+    return families.read;
+}
+
+const family *family_of_row(const topic_row *row)
+{
+    const family *found = NULL;
+    (void)pthread_mutex_lock(&families.lock);
+    for (size_t i = 0; i < FAMILY_COUNT && found == NULL; i++) {
+        const family *of = families.read[i];
+        if (of != NULL && row >= of->topics && row < of->topics + of->topic_count)
+            found = of;
+    }
+    (void)pthread_mutex_unlock(&families.lock);
+    return found;
 }
 
 const exchange_row *exchange_of(const family *of)
 {
-    return of != NULL ? of->exchange : TABLE[0]->exchange;
+    return of != NULL ? of->exchange : ENTRIES[0].exchange;
 }
 
 const family *family_find(td_bytes name)
 {
     for (size_t i = 0; i < FAMILY_COUNT; i++)
-        if (td_bytes_is(name, TABLE[i]->name))
-            return TABLE[i];
+        if (td_bytes_is(name, ENTRIES[i].name))
+            return get(i);
     return NULL;
 }
 
@@ -57,10 +126,10 @@ const family *family_find_by_url(td_bytes url)
     if (parts.scheme.size == 0)
         return NULL;
     for (size_t i = 0; i < FAMILY_COUNT; i++) {
-        const family_endpoint *endpoints = TABLE[i]->endpoints;
-        for (size_t j = 0; j < FAMILY_ENDPOINTS_MAX && endpoints[j].url != NULL; j++)
-            if (endpoint_fits(TABLE[i], endpoints[j].url, &parts))
-                return TABLE[i];
+        const family *of = get(i);
+        for (size_t j = 0; j < FAMILY_ENDPOINTS_MAX && of->endpoints[j].url != NULL; j++)
+            if (endpoint_fits(of, of->endpoints[j].url, &parts))
+                return of;
     }
     return NULL;
 }
@@ -75,14 +144,13 @@ const char *family_url(const family *of, family_net net, family_access access)
     return NULL;
 }
 
-#define FAMILY_NAME(id, name) name,
+#define FAMILY_NAME(name, exchange) name,
 const char *const FAMILY_NAMES[] = {FAMILIES(FAMILY_NAME) NULL};
 #undef FAMILY_NAME
 
 const char *family_names(void)
 {
-    /* A test compares this list with the names in the families' rows. */
-#define FAMILY_LISTED(id, name) ", " name
+#define FAMILY_LISTED(name, exchange) ", " name
     static const char NAMES[] = FAMILIES(FAMILY_LISTED);
 #undef FAMILY_LISTED
     return NAMES + 2;
@@ -113,7 +181,7 @@ td_result family_refuse(td_bytes name, td_err *err)
     suggest_search search = {.written = name};
     char similar[128];
     for (size_t i = 0; i < FAMILY_COUNT; i++)
-        suggest_offer(&search, TABLE[i]->name);
+        suggest_offer(&search, ENTRIES[i].name);
     suggest_format(&search, similar, sizeof similar);
     td_err_set(err, TD_E_INVALID, "there is no family '%.*s'",
                (int)(name.size < 64 ? name.size : 64), (const char *)name.data);

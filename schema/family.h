@@ -1,6 +1,7 @@
-/* Families: an exchange's product lines, as rows of one table. A row names hosts and paths, the
- * dialect of its connections, and its topics. A topic string is ambiguous without its family.
- * Constant data only; any thread. */
+/* Families: an exchange's product lines. A family has hosts and paths, the dialect of its
+ * connections, and its topics; it is described by a document (schema/family_file.h). A topic string
+ * is ambiguous without its family. Constant data, which is read from its document when it is first
+ * asked for; any thread. */
 #ifndef TD_SCHEMA_FAMILY_H
 #define TD_SCHEMA_FAMILY_H
 
@@ -8,63 +9,15 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "schema/family_row.h"
 #include "schema/topic.h"
 
-typedef struct dialect dialect;           /* schema/dialect.h */
-typedef struct exchange_row exchange_row; /* schema/exchange.h */
-
-typedef enum family_net { NET_MAIN, NET_TEST } family_net;
-typedef enum family_access { ACCESS_PUBLIC, ACCESS_PRIVATE } family_access;
-
-/* One address of a family. */
-typedef struct family_endpoint {
-    family_net net;
-    family_access access;
-    const char *url; /* "wss://host/path", no query */
-} family_endpoint;
-
-enum { FAMILY_ENDPOINTS_MAX = 6 };
-
-/* The kind of a family's instruments; some types of datasets apply to one kind only. */
-typedef enum market_kind { MARKET_OTHER, MARKET_CONTRACTS, MARKET_OPTIONS } market_kind;
-
-/* How datasets name and use a family. */
-typedef struct family_market {
-    const char *exchange; /* exchange's name in the Tardis CSV format; NULL: the format does not
-                             have this family */
-    const char *book_topic;
-    market_kind kind;
-    const char *category; /* category of its instruments in instrument lists (schema/instrument.h);
-                             NULL: "linear" */
-    /* Category of symbols ending with "USD"; NULL: the same as category. */
-    const char *coin_category;
-    const char *liquidation_topic; /* the topic with every liquidation, if the family's other topics
-                                      have only some of them; NULL: no such topic */
-} family_market;
-
-typedef struct family {
-    const char *name; /* the name that users write: "inverse", "v5-linear" */
-    const exchange_row *exchange;
-    const struct dialect *dialect; /* dialect of its connections */
-    /* Ends with url NULL, or with the end of the array. */
-    family_endpoint endpoints[FAMILY_ENDPOINTS_MAX];
-    const topic_row *topics; /* the rows in the family's file */
-    family_market market;
-    /* Path and query of the HTTP request for the list of its instruments (schema/instrument.h),
-     * whose symbols are its topics' symbols; NULL: it has no such list. */
-    const char *listing;
-    /* Coins that have a list of their own, which is requested by its name; ends with NULL. A symbol
-     * then begins with its coin and "-". NULL: one list has all instruments. */
-    const char *const *listing_coins;
-    size_t topic_count;        /* 0: no topic is decoded */
-    uint8_t has_signed_prices; /* 1: prices may be negative (combinations of instruments) */
-    uint8_t op_is_topic;       /* 1: the op of a request or answer is its topic (order entry) */
-    /* 1: the exchange has discontinued the family; its addresses do not answer. */
-    uint8_t has_ended;
-} family;
-
-/* All families, in the order of docs/design.md ("Words"); *count is their number. */
+/* All families, in the order of docs/design.md ("Words"); *count is their number. Reads all
+ * documents: family_find reads one. */
 const family *const *family_table(size_t *count);
+
+/* The family whose topics include this row; NULL: none has. */
+const family *family_of_row(const topic_row *row);
 
 /* The exchange of a family; if `of` is NULL, the exchange of the first family. Never returns NULL.
  */

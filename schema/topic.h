@@ -234,7 +234,7 @@ typedef struct topic_row {
     seq_source sequence;
     msg_member time_member; /* the member, of the envelope or of the first entry, that is the
                                exchange time; MEMBER_NONE: the topic has no time */
-    const items_row items[TOPIC_ITEMS_MAX]; /* ends with path NULL, or with the end of the array */
+    items_row items[TOPIC_ITEMS_MAX]; /* ends with path NULL, or with the end of the array */
     uint8_t is_event; /* 1: a frame is a list of events, or a single event (spot's private topics);
                          each event names its topic */
     const char *topic_key; /* key of the topic in the frame or event; NULL: the default
@@ -249,7 +249,7 @@ typedef struct topic_row {
     size_t envelope_count;
     const field_row *fields; /* fields of one entry */
     size_t field_count;
-    const rule_row rules[TOPIC_RULES_MAX]; /* ends with RULE_NONE, or with the end of the array */
+    rule_row rules[TOPIC_RULES_MAX]; /* ends with RULE_NONE, or with the end of the array */
 } topic_row;
 
 /* The row and the parts of a topic string. Views point into the string. */

@@ -152,8 +152,26 @@ static const instrument_lists INSTRUMENTS = {
     .ended = (const char *const[]){"Closed", "Delivered", NULL},
 };
 
+/* docs/wire.md 1.5 */
+static const named_dialect DIALECTS[] = {
+    {"op", &BYBIT_OP},
+    {"v3", &BYBIT_V3},
+    {"v5", &BYBIT_V5},
+    {"v5-spot", &BYBIT_V5_SPOT},
+    {"v5-option", &BYBIT_V5_OPTION},
+    {"v5-private", &BYBIT_V5_PRIVATE},
+    {"v5-trade", &BYBIT_V5_TRADE},
+    {"usdc", &BYBIT_USDC},
+    {"spot", &BYBIT_SPOT},
+    {"spot-v2", &BYBIT_SPOT_V2},
+    {"spot-private", &BYBIT_SPOT_PRIVATE},
+    {NULL, NULL},
+};
+
 const exchange_row BYBIT = {
     .name = "bybit",
+    .dialects = DIALECTS,
+    .kinds = BYBIT_KINDS,
     .instruments = &INSTRUMENTS,
     .other_hosts = OTHER_HOSTS,
     .connects = {500, UINT64_C(300) * 1000000000}, /* docs/wire.md 1.3 */

@@ -9,10 +9,10 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "schema/bybit/dialects.h"
 #include "schema/decode.h"
 #include "schema/message.h"
-#include "schema/bybit/v3.h"
+#include "schema/bybit/families.h"
+#include "schema/family_file.h"
 #include "tests/testing/capture.h"
 #include "tests/testing/decode_fixture.h"
 #include "tests/testing/row_faults.h"
@@ -321,33 +321,52 @@ static void test_audits_are_topics(void **state)
 /* ---- a family is only data ---- */
 
 /* A made-up family of a known dialect: one topic of its own, one that others have, too. A shipped
- * family is such a constant in a file of schema/bybit/, with a line in schema/bybit/families.h. */
-static const field_row MADE_UP_FIELDS[] = {
-    V3_SYMBOL,
-    V3_FIELD(MEMBER_PRICE, "best", FIELD_DECIMAL, UNIT_PRICE, FIELD_REQUIRED),
-};
-static const topic_row MADE_UP_TOPICS[] = {
-    V3_BOOK(7, "1 s", NULL),
-    {
-        .name = "madeUp",
-        .pattern = "madeUp.{symbol}",
-        .type = MSG_TICKER,
-        .title = "Made up",
-        .time_member = MEMBER_EXCHANGE_TIME,
-        .items = V3_ENTRIES("data", ACTION_SET),
-        TOPIC_ENVELOPE(V3_TIME_ENVELOPE),
-        TOPIC_FIELDS(MADE_UP_FIELDS),
-    },
-};
-static const family MADE_UP = {
-    .name = "made-up",
-    .exchange = &BYBIT,
-    .dialect = &BYBIT_V5,
-    .endpoints = {PUBLIC("/made/up")},
-    FAMILY_TOPICS(MADE_UP_TOPICS),
-};
+ * family is such a document in schema/bybit/families/, with a line in schema/bybit/families.h. */
+static const char MADE_UP[] = "family: made-up\n"
+                              "dialect: v5\n"
+                              "addresses:\n"
+                              "  - main public wss://stream.bybit.com/made/up\n"
+                              "sets:\n"
+                              "  envelope:\n"
+                              "    - ts exchange_ns time ms\n"
+                              "    - data.u u integer required\n"
+                              "  level:\n"
+                              "    - 0 price decimal price required\n"
+                              "    - 1 size decimal quantity required\n"
+                              "  best:\n"
+                              "    - symbol symbol text required\n"
+                              "    - best price decimal price required\n"
+                              "  time:\n"
+                              "    - ts exchange_ns time ms\n"
+                              "topics:\n"
+                              "  - topic: \"orderbook.7.{symbol}\"\n"
+                              "    message: book_change\n"
+                              "    title: Order book\n"
+                              "    depth: 7\n"
+                              "    sequence: envelope\n"
+                              "    time: exchange_ns\n"
+                              "    envelope: envelope\n"
+                              "    fields: level\n"
+                              "    entries:\n"
+                              "      - data.b set any positional buy zero_deletes empty\n"
+                              "      - data.a set any positional sell zero_deletes empty\n"
+                              "    rules: [seq_dense u error]\n"
+                              "  - topic: \"madeUp.{symbol}\"\n"
+                              "    message: ticker\n"
+                              "    title: Made up\n"
+                              "    time: exchange_ns\n"
+                              "    envelope: time\n"
+                              "    fields: best\n"
+                              "    entries: [data set any]\n";
 
-static void decode_made_up(decoder_pair *d, const char *text, message *out)
+static int find_made_up(void *user, td_bytes name, td_bytes *text)
+{
+    (void)user;
+    *text = td_bytes_str(MADE_UP);
+    return td_bytes_is(name, "made-up");
+}
+
+static void decode_made_up(decoder_pair *d, const family *of, const char *text, message *out)
 {
     static char memory[512];
     size_t size = strlen(text);
@@ -358,7 +377,7 @@ static void decode_made_up(decoder_pair *d, const char *text, message *out)
     td_bytes frame = td_bytes_of((const uint8_t *)memory, size);
     classification what;
     decode_error why;
-    decoder_classify(d->fast, &MADE_UP, frame, CHANNEL_IN, TOPIC_NOW, &what);
+    decoder_classify(d->fast, of, frame, CHANNEL_IN, TOPIC_NOW, &what);
     assert_int_equal(what.frame_class, CLASS_DATA);
     assert_true(decoder_pair_decode(d, &what.topic, frame, out, NULL, &why));
     assert_int_equal(out->head.exchange_ns, UINT64_C(5000000));
@@ -369,8 +388,13 @@ static void test_a_family_is_data(void **state)
     (void)state;
     decoder_pair d = decoder_pair_open();
     message m;
-    assert_null(topic_rows_fault(MADE_UP_TOPICS, MADE_UP.topic_count));
-    decode_made_up(&d,
+    family made;
+    td_err err;
+    td_arena *memory = td_arena_open();
+    const family_texts texts = {.find = find_made_up};
+    assert_int_equal(family_file_read(&texts, "made-up", &BYBIT, memory, &made, &err), TD_OK);
+    assert_null(topic_rows_fault(made.topics, made.topic_count));
+    decode_made_up(&d, &made,
                    "{\"topic\":\"orderbook.7.A\",\"type\":\"snapshot\",\"ts\":5,\"data\":"
                    "{\"s\":\"A\",\"b\":[[\"1.5\",\"2\"]],\"a\":[],\"u\":3,\"seq\":4}}",
                    &m);
@@ -380,10 +404,12 @@ static void test_a_family_is_data(void **state)
     assert_int_equal(level.price, 15);
     assert_int_equal(level.side, SIDE_BUY);
     decode_made_up(
-        &d, "{\"topic\":\"madeUp.A\",\"ts\":5,\"data\":{\"symbol\":\"A\",\"best\":\"7.25\"}}", &m);
+        &d, &made,
+        "{\"topic\":\"madeUp.A\",\"ts\":5,\"data\":{\"symbol\":\"A\",\"best\":\"7.25\"}}", &m);
     assert_true(td_bytes_is(m.head.symbol, "A"));
     assert_int_equal(m.record.items[0].values[1].as.decimal.mantissa, 725);
     decoder_pair_close(&d);
+    td_arena_close(memory);
 }
 
 int main(void)

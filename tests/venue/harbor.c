@@ -44,8 +44,16 @@ static const control_rule RULES[] = {
 
 static const char *const OTHER_HOSTS[] = {"backup.harbor.example", NULL};
 
+static const kind_word KINDS[] = {
+    {"whole", FRAME_SNAPSHOT}, {"part", FRAME_DELTA}, {NULL, FRAME_UNTYPED}};
+
+extern const dialect HARBOR_DIALECT; /* below */
+static const named_dialect DIALECTS[] = {{"harbor", &HARBOR_DIALECT}, {NULL, NULL}};
+
 const exchange_row HARBOR = {
     .name = "harbor",
+    .dialects = DIALECTS,
+    .kinds = KINDS,
     .other_hosts = OTHER_HOSTS,
     .connects = {200, UINT64_C(60) * 1000000000},
     .frames =
@@ -67,76 +75,6 @@ const exchange_row HARBOR = {
             .rules = RULES,
             .rule_count = sizeof RULES / sizeof RULES[0],
         },
-};
-
-/* ---- topics ---- */
-
-static const field_row ENVELOPE[] = {
-    {MEMBER_SEQ, "n", FIELD_INTEGER, UNIT_NONE, 0, FIELD_REQUIRED},
-    {MEMBER_EXCHANGE_TIME, "at", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED},
-};
-
-static const field_row LEVEL[] = {
-    {MEMBER_PRICE, "0", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
-    {MEMBER_SIZE, "1", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
-};
-
-static const field_row TRADE[] = {
-    {MEMBER_TRADE_ID, "id", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
-    {MEMBER_SIDE, "taker", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
-    {MEMBER_PRICE, "px", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
-    {MEMBER_SIZE, "qty", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
-};
-
-enum { LEVELS = ITEMS_POSITIONAL | ITEMS_ZERO_DELETES | ITEMS_EMPTY };
-
-#define COUNT(table) (sizeof(table) / sizeof(table)[0])
-
-static const kind_word KINDS[] = {
-    {"whole", FRAME_SNAPSHOT}, {"part", FRAME_DELTA}, {NULL, FRAME_UNTYPED}};
-
-static const topic_row TOPICS[] = {
-    {
-        .name = "book",
-        .pattern = "book.{symbol}",
-        .type = MSG_BOOK_CHANGE,
-        .title = "Order book, 100 levels a side",
-        .symbol_path = "market",
-        .book_depth = 100,
-        .sequence = SEQ_ENVELOPE,
-        .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"payload.bids", ACTION_SET, FRAME_ANY, LEVELS | ITEMS_BUY},
-                  {"payload.asks", ACTION_SET, FRAME_ANY, LEVELS | ITEMS_SELL}},
-        .topic_key = "channel",
-        .kind_key = "kind",
-        .kind_words = KINDS,
-        .envelope = ENVELOPE,
-        .envelope_count = COUNT(ENVELOPE),
-        .fields = LEVEL,
-        .field_count = COUNT(LEVEL),
-        .rules = {{RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_SEQ},
-                  {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},
-                  {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE}},
-    },
-    {
-        .name = "trades",
-        .pattern = "trades.{symbol}",
-        .type = MSG_TRADE,
-        .title = "Trades",
-        .symbol_path = "market",
-        .sequence = SEQ_ENVELOPE,
-        .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"payload", ACTION_NONE, FRAME_ANY, 0}},
-        .topic_key = "channel",
-        .kind_key = "kind",
-        .kind_words = KINDS,
-        .envelope = ENVELOPE,
-        .envelope_count = COUNT(ENVELOPE),
-        .fields = TRADE,
-        .field_count = COUNT(TRADE),
-        .rules = {{RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_SEQ},
-                  {RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_TRADE_ID}},
-    },
 };
 
 /* ---- the dialect: a client ---- */
@@ -255,7 +193,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
     return json_write_end(&writer, err);
 }
 
-static const dialect HARBOR_DIALECT = {
+const dialect HARBOR_DIALECT = {
     .name = "harbor",
     .ping_interval_ns = UINT64_C(1000000000),
     .fit = fit,
@@ -265,14 +203,4 @@ static const dialect HARBOR_DIALECT = {
     .covers = dialect_covers_same,
     .read_request = read_request,
     .read_answer = read_answer,
-};
-
-const family FAMILY_HARBOR = {
-    .name = "harbor",
-    .exchange = &HARBOR,
-    .dialect = &HARBOR_DIALECT,
-    .endpoints = {{NET_MAIN, ACCESS_PUBLIC, "wss://feed.harbor.example/v1/stream"}},
-    .topics = TOPICS,
-    .market = {"harbor", "book", MARKET_OTHER},
-    .topic_count = COUNT(TOPICS),
 };

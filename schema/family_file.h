@@ -1,0 +1,28 @@
+/* Reads families from text: one YAML document for each, in the language of docs/families.md.
+ *
+ * A document may use the sets of fields and the topics of others. Everything that is read lives as
+ * long as the arena. Errors name the document and the line, what is allowed there, and what was
+ * probably meant. One thread per call. */
+#ifndef TD_SCHEMA_FAMILY_FILE_H
+#define TD_SCHEMA_FAMILY_FILE_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "schema/exchange.h"
+#include "schema/family_row.h"
+
+/* Texts of documents, by name ("v5-linear", without ".yaml"). */
+typedef struct family_texts {
+    /* Get a document's text. Returns 0 if there is none. */
+    int (*find)(void *user, td_bytes name, td_bytes *text);
+    void *user;
+} family_texts;
+
+/* Read the document `name`, which describes a family of this exchange. TD_E_INVALID: a mistake in
+ * it, or in a document that it uses. */
+TD_MUST_USE td_result family_file_read(const family_texts *texts, const char *name,
+                                       const exchange_row *exchange, td_arena *memory, family *out,
+                                       td_err *err);
+
+#endif

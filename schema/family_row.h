@@ -1,0 +1,63 @@
+/* A family as its document describes it. Plain data. */
+#ifndef TD_SCHEMA_FAMILY_ROW_H
+#define TD_SCHEMA_FAMILY_ROW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "schema/topic.h"
+
+typedef struct dialect dialect;           /* schema/dialect.h */
+typedef struct exchange_row exchange_row; /* schema/exchange.h */
+
+typedef enum family_net { NET_MAIN, NET_TEST } family_net;
+typedef enum family_access { ACCESS_PUBLIC, ACCESS_PRIVATE } family_access;
+
+/* One address of a family. */
+typedef struct family_endpoint {
+    family_net net;
+    family_access access;
+    const char *url; /* "wss://host/path", no query */
+} family_endpoint;
+
+enum { FAMILY_ENDPOINTS_MAX = 6 };
+
+/* The kind of a family's instruments; some types of datasets apply to one kind only. */
+typedef enum market_kind { MARKET_OTHER, MARKET_CONTRACTS, MARKET_OPTIONS } market_kind;
+
+/* How datasets name and use a family. */
+typedef struct family_market {
+    const char *exchange; /* exchange's name in the Tardis CSV format; NULL: the format does not
+                             have this family */
+    const char *book_topic;
+    market_kind kind;
+    const char *category; /* category of its instruments in instrument lists (schema/instrument.h);
+                             NULL: "linear" */
+    /* Category of symbols ending with "USD"; NULL: the same as category. */
+    const char *coin_category;
+    const char *liquidation_topic; /* the topic with every liquidation, if the family's other topics
+                                      have only some of them; NULL: no such topic */
+} family_market;
+
+typedef struct family {
+    const char *name; /* the name that users write: "inverse", "v5-linear" */
+    const exchange_row *exchange;
+    const struct dialect *dialect; /* dialect of its connections */
+    /* Ends with url NULL, or with the end of the array. */
+    family_endpoint endpoints[FAMILY_ENDPOINTS_MAX];
+    const topic_row *topics; /* the rows of its document */
+    family_market market;
+    /* Path and query of the HTTP request for the list of its instruments (schema/instrument.h),
+     * whose symbols are its topics' symbols; NULL: it has no such list. */
+    const char *listing;
+    /* Coins that have a list of their own, which is requested by its name; ends with NULL. A symbol
+     * then begins with its coin and "-". NULL: one list has all instruments. */
+    const char *const *listing_coins;
+    size_t topic_count;        /* 0: no topic is decoded */
+    uint8_t has_signed_prices; /* 1: prices may be negative (combinations of instruments) */
+    uint8_t op_is_topic;       /* 1: the op of a request or answer is its topic (order entry) */
+    /* 1: the exchange has discontinued the family; its addresses do not answer. */
+    uint8_t has_ended;
+} family;
+
+#endif

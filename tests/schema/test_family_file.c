@@ -1,0 +1,219 @@
+/* Documents of families: each mistake names its line and what is wrong there. The documents of the
+ * programs are compared with golden frames by other tests. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "schema/bybit/families.h"
+#include "schema/family_file.h"
+
+/* A sound document, a line each. */
+static const char *const LINES[] = {
+    "family: made",                                              /* 1 */
+    "dialect: v5",                                               /* 2 */
+    "use: [used]",                                               /* 3 */
+    "addresses:",                                                /* 4 */
+    "  - main public wss://a.example/p",                         /* 5 */
+    "datasets:",                                                 /* 6 */
+    "  kind: contracts",                                         /* 7 */
+    "instrument_coins: [BTC, ETH]",                              /* 8 */
+    "sets:",                                                     /* 9 */
+    "  level:",                                                  /* 10 */
+    "    - 0 price decimal price required",                      /* 11 */
+    "    - 1 size decimal quantity e4 required_to_set",          /* 12 */
+    "topics:",                                                   /* 13 */
+    "  - use: shared",                                           /* 14 */
+    "  - topic: \"book.{symbol}\"",                              /* 15 */
+    "    message: book_change",                                  /* 16 */
+    "    title: Books",                                          /* 17 */
+    "    depth: 7",                                              /* 18 */
+    "    sequence: envelope",                                    /* 19 */
+    "    time: exchange_ns",                                     /* 20 */
+    "    fields: level",                                         /* 21 */
+    "    entries: [data.b set any positional buy zero_deletes]", /* 22 */
+    "    rules: [seq_dense u error]",                            /* 23 */
+    "    kind: snapshot",                                        /* 24 */
+    "    events: true",                                          /* 25 */
+};
+
+enum { LINE_COUNT = sizeof LINES / sizeof LINES[0], TEXT_BYTES = 4096 };
+
+static const char USED[] = "sets:\n"
+                           "  best:\n"
+                           "    - px last_price decimal price\n"
+                           "topics:\n"
+                           "  shared:\n"
+                           "    topic: \"best.{symbol}\"\n"
+                           "    message: ticker\n"
+                           "    title: Best\n"
+                           "    fields: best\n"
+                           "    entries: [. set any]\n";
+
+/* What the document is with another line in place of one; and what the error must have. */
+typedef struct mistake {
+    size_t line;
+    const char *text;
+    const char *words;
+    const char *hint;
+} mistake;
+
+static const mistake MISTAKES[] = {
+    {1, "familie: made", "made.yaml:1: a family has no key 'familie'", "did you mean 'family'"},
+    {1, "family: [", "made.yaml:3: did not find", ""},
+    {1, "# none", "a family needs family and dialect", ""},
+    {2, "dialect: v6", "made.yaml:2: the exchange has no dialect 'v6'", ""},
+    {2, "dialect:", "made.yaml:2: the exchange has no dialect ''", ""},
+    {3, "use: [other]", "there is no document 'other.yaml'", ""},
+    {3, "use: [a, b, c, d, e]", "made.yaml:3: at most 4 documents", ""},
+    {5, "  - prod public wss://a", "made.yaml:5: there is no net 'prod'", "allowed: main, test"},
+    {5, "  - main open wss://a", "made.yaml:5: there is no access 'open'", "public, private"},
+    {5, "  - wss://a.example/p", "made.yaml:5: an address is", ""},
+    {7, "  kind: swaps", "made.yaml:7: there is no kind of market 'swaps'", "contracts, options"},
+    {7, "  name: x", "made.yaml:7: datasets has no key 'name'", "liquidations"},
+    {8, "instrument_coins: []", "made.yaml:8: 1 to 32 coins", ""},
+    {10, "  level: 5\n  other:", "made.yaml:10: 1 to 128 fields are expected in 'level'", ""},
+    {11, "    - 0 price", "made.yaml:11: a field is \"KEY MEANING TYPE\", not '0 price'", ""},
+    {11, "    - 0 prize decimal", "made.yaml:11: there is no meaning 'prize'", "'price'"},
+    {11, "    - 0 price decimall", "made.yaml:11: there is no type 'decimall'", "'decimal'"},
+    {11, "    - 0 price decimal prise", "made.yaml:11: a field has no property 'prise'", "preferred"},
+    {11, "    - 0 price decimal e0", "made.yaml:11: a field has no property 'e0'", "required"},
+    {11, "    - 0 price decimal a b c d e f g h i j", "made.yaml:11: too many words", ""},
+    {11, "    - [0, price]", "made.yaml:11: a text is expected", ""},
+    {14, "  - use: shard", "made.yaml:14: no used document has a topic 'shard'", ""},
+    {14, "  - orderbook", "made.yaml:14: a topic is a mapping, not 'orderbook'", ""},
+    {15, "  - topics: \"book.{symbol}\"", "made.yaml:15: a topic has no key 'topics'", "'topic'"},
+    {16, "    message: book", "made.yaml:16: there is no message type 'book'", "book_change"},
+    {17, "    # none", "made.yaml:15: a topic needs topic, title and entries", ""},
+    {18, "    depth: 7 levels", "made.yaml:18: a number is expected, not '7 levels'", ""},
+    {18, "    depth: 99999999", "made.yaml:18: a number is expected, not '99999999'", ""},
+    {19, "    sequence: frame", "made.yaml:19: there is no sequence 'frame'", "envelope, entry"},
+    {20, "    time: ts", "made.yaml:20: there is no meaning 'ts'", ""},
+    {21, "    fields: levels", "made.yaml:21: there is no set of fields 'levels'", "'level'"},
+    {22, "    entries: []", "made.yaml:22: 1 to 6 lists of entries", ""},
+    {22, "    entries: [data.b set]", "made.yaml:22: entries are \"PATH ACTION KIND\"", ""},
+    {22, "    entries: [data.b put any]", "made.yaml:22: there is no action 'put'", "insert"},
+    {22, "    entries: [data.b set all]", "made.yaml:22: there is no kind 'all'", "snapshot"},
+    {22, "    entries: [data.b set any bids]", "made.yaml:22: entries have no property 'bids'", "buy"},
+    {22, "    # none", "made.yaml:15: a topic needs topic, title and entries", ""},
+    {23, "    rules: [seq_dens u error]", "made.yaml:23: there is no rule 'seq_dens'", "'seq_dense'"},
+    {23, "    rules: [seq_dense]", "made.yaml:23: a rule is", ""},
+    {23, "    rules: [seq_dense u fatal]", "made.yaml:23: a rule has no strength 'fatal'", "warning"},
+    {23, "    rules: [seq_dense uu error]", "made.yaml:23: there is no meaning 'uu'", ""},
+    {24, "    kind: whole", "made.yaml:24: there is no kind 'whole'", "snapshot"},
+    {25, "    events: yes", "made.yaml:25: only true is allowed, not 'yes'", ""},
+};
+
+static char text[TEXT_BYTES];
+
+static int find_text(void *user, td_bytes name, td_bytes *out)
+{
+    (void)user;
+    if (td_bytes_is(name, "made"))
+        *out = td_bytes_str(text);
+    else if (td_bytes_is(name, "used"))
+        *out = td_bytes_str(USED);
+    else
+        return 0;
+    return 1;
+}
+
+/* Write the document, with another text in place of a line (from 1; 0: as it is). */
+static void write_text(size_t line, const char *instead)
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < LINE_COUNT; i++) {
+        strcat(text, i + 1 == line ? instead : LINES[i]);
+        strcat(text, "\n");
+    }
+    assert_true(strlen(text) < TEXT_BYTES - 200);
+}
+
+static td_result read_text(td_arena *memory, family *out, td_err *err)
+{
+    const family_texts texts = {.find = find_text};
+    *err = (td_err){0};
+    return family_file_read(&texts, "made", &BYBIT, memory, out, err);
+}
+
+static void test_document(void **state)
+{
+    (void)state;
+    td_arena *memory = td_arena_open();
+    family made;
+    td_err err;
+    write_text(0, NULL);
+    if (read_text(memory, &made, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_string_equal(made.name, "made");
+    assert_string_equal(made.endpoints[0].url, "wss://a.example/p");
+    assert_null(made.endpoints[1].url);
+    assert_int_equal(made.market.kind, MARKET_CONTRACTS);
+    assert_string_equal(made.listing_coins[1], "ETH");
+    assert_null(made.listing_coins[2]);
+    assert_int_equal(made.topic_count, 2);
+    assert_string_equal(made.topics[0].name, "best");
+    assert_string_equal(made.topics[0].items[0].path, "");
+    const topic_row *book = &made.topics[1];
+    assert_string_equal(book->name, "book");
+    assert_int_equal(book->book_depth, 7);
+    assert_int_equal(book->sequence, SEQ_ENVELOPE);
+    assert_int_equal(book->field_count, 2);
+    assert_int_equal(book->fields[1].scale_e10, 4);
+    assert_int_equal(book->fields[1].flags, FIELD_REQUIRED_TO_SET);
+    assert_int_equal(book->items[0].flags, ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_ZERO_DELETES);
+    assert_int_equal(book->rules[0].rule, RULE_SEQ_DENSE);
+    assert_int_equal(book->rules[0].member, MEMBER_U);
+    assert_int_equal(book->rules[1].rule, RULE_NONE);
+    td_arena_close(memory);
+}
+
+static void test_mistakes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof MISTAKES / sizeof MISTAKES[0]; i++) {
+        const mistake *m = &MISTAKES[i];
+        td_arena *memory = td_arena_open();
+        family made;
+        td_err err;
+        write_text(m->line, m->text);
+        if (read_text(memory, &made, &err) == TD_OK)
+            fail_msg("'%s' is accepted", m->text);
+        if (strstr(err.text, m->words) == NULL)
+            fail_msg("'%s': the error is '%s'", m->text, err.text);
+        if (strstr(err.hint, m->hint) == NULL)
+            fail_msg("'%s': the hint is '%s'", m->text, err.hint);
+        td_arena_close(memory);
+    }
+}
+
+/* A document that is cut anywhere, or has another byte anywhere, is read or refused. */
+static void test_damage(void **state)
+{
+    (void)state;
+    static const char BYTES[] = "\0\n\t :-[]{}\"'&*#%|\xff";
+    family made;
+    td_err err;
+    write_text(0, NULL);
+    const size_t size = strlen(text);
+    for (size_t i = 0; i < size; i++) {
+        td_arena *memory = td_arena_open();
+        write_text(0, NULL);
+        text[i] = BYTES[i % sizeof BYTES];
+        (void)read_text(memory, &made, &err); /* either result is allowed */
+        text[i] = '\0';
+        (void)read_text(memory, &made, &err);
+        td_arena_close(memory);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_document),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
