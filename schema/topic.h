@@ -286,10 +286,10 @@ static inline const char *topic_row_kind_key(const topic_row *row)
 }
 
 /* The row by which a topic's frame is decoded: snapshot_reply for a reply. form: FORM_* of its
- * channel. */
+ * channel. row may be NULL. */
 static inline const topic_row *topic_row_of_form(const topic_row *row, uint32_t form)
 {
-    return TD_UNLIKELY((form & FORM_FETCHED) != 0) && row->snapshot_reply != NULL
+    return TD_UNLIKELY((form & FORM_FETCHED) != 0) && row != NULL && row->snapshot_reply != NULL
                ? row->snapshot_reply
                : row;
 }

@@ -62,7 +62,8 @@ static void add_reply(reply_list *replies, const reply_head *next, const frame_r
                          .feed = td_strdup(info->feed),
                          .topic = td_strdup(info->topic),
                          .encoding = td_strdup(info->message_encoding),
-                         .url = td_strdup(next->url)};
+                         .url = td_strdup(next->url),
+                         .is_fetched = info->dir != CHANNEL_HTTP};
 }
 
 static td_result read_all(cursor *tape, reply_list *out, td_err *err)

@@ -18,6 +18,7 @@ typedef struct recorded_reply {
     char *feed, *topic;
     char *encoding; /* of its channel's messages */
     char *url;
+    uint8_t is_fetched; /* 1: the snapshot of a topic, among the topic's frames */
 } recorded_reply;
 
 typedef struct reply_list {

@@ -88,13 +88,14 @@ static td_result read_drift(void *ctx, const struct stream *of, void **state,
     if (*state == NULL)
         *state = open_stream(of);
     observed_stream *own = *state;
-    const drift_frame frame = {.of = own->of,
-                               .topic = {.row = from->row,
-                                         .topic = td_bytes_str(of->topic),
-                                         .symbol = td_bytes_str(of->symbol)},
-                               .recv_ns = from->recv_ns,
-                               .order = from->position,
-                               .bytes = from->bytes};
+    const drift_frame frame = {
+        .of = own->of,
+        .topic = {.row = topic_row_of_form(from->row, from->channel->info.form),
+                  .topic = td_bytes_str(of->topic),
+                  .symbol = td_bytes_str(of->symbol)},
+        .recv_ns = from->recv_ns,
+        .order = from->position,
+        .bytes = from->bytes};
     drift_result found;
     free_reader *reader = acquire_reader(s);
     drift_read(reader->reader, own->drift, &frame, &found);

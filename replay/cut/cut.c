@@ -339,7 +339,7 @@ static td_result find_replies(cut *c, td_err *err)
         const channel_info info = reply_channel(c, reply);
         int is_selected = reply->recv_ns >= c->window.from_ns &&
                           selection_match(options->wanted, &info) == SELECTION_YES;
-        if (!is_selected && wants_frame(c, &frame))
+        if (!is_selected && !reply->is_fetched && wants_frame(c, &frame))
             c->kept[c->kept_count++] = reply;
     }
     return TD_OK;
@@ -419,7 +419,8 @@ static td_result append_frame(cut *c, const frame_ref *frame, topic_start *made,
                       .bytes = frame->bytes};
     if (made != NULL) {
         made->made_info = *own.info;
-        made->made_info.form = FORM_MADE;
+        made->made_info.form =
+            FORM_MADE | (frame->row->snapshot_request != NULL ? (uint32_t)FORM_FETCHED : 0U);
         own.channel = ++c->channel_count;
         own.info = &made->made_info;
         own.bytes = td_buf_view(&made->made);

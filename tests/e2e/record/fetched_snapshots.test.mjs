@@ -145,10 +145,19 @@ describe("snapshots over HTTP", { concurrency: true }, () => {
     const last = JSON.parse(rows.at(-1).data).data.seq - 1000;
     assert.deepEqual([...bids].sort((a, b) => b[0] - a[0]).map((level) => level.map(String)), bidsAt(last));
 
-    // A cut from after the snapshot has what its book needs, as recorded.
-    const cut = path.join(dir, "cut.mcap");
-    await tapedeck(t, ["cut", archive, "--out", cut, "--from", String(rows.at(-2).recv_ns)]);
-    assert.deepEqual((await json(t, ["replay", cut, "--json"])).books, (await json(t, ["replay", archive, "--json"])).books);
+    // A cut from after the snapshot has what its book needs, as recorded or made: without its checkpoint, too.
+    const { books } = await json(t, ["replay", archive, "--json"]);
+    for (const snapshots of ["recorded", "made"]) {
+      const cut = path.join(dir, `${snapshots}.mcap`), lines = path.join(dir, `${snapshots}.jsonl`), plain = path.join(dir, snapshots);
+      await tapedeck(t, ["cut", archive, "--out", cut, "--from", String(rows.at(-2).recv_ns), "--snapshots", snapshots]);
+      assert.deepEqual((await json(t, ["replay", cut, "--json"])).books, books);
+      const { stdout } = await tapedeck(t, ["cat", "-a", cut]);
+      assert.deepEqual([stdout.split('"dir":"http"').length, stdout.split('"fetched":true').length], [1, 2]);
+      fs.writeFileSync(lines, stdout);
+      await tapedeck(t, ["import", lines, "--format", "jsonl", "-a", plain]);
+      assert.deepEqual((await json(t, ["replay", plain, "--json"], { status: null })).books.map(({ levels_sha1 }) => levels_sha1), books.map(({ levels_sha1 }) => levels_sha1));
+    }
+    assert.match((await tapedeck(t, ["drift", archive])).stdout, /no new findings/);
 
     // A client of the tape gets the deltas over its connection, and over HTTP a snapshot of the present state, also if its tape
     // begins in the middle.
