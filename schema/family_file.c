@@ -64,7 +64,8 @@ static td_result refuse(node at, const char *what, td_bytes found, td_err *err)
 {
     size_t line = at.at == NULL ? 0 : at.at->start_mark.line + 1;
     return td_err_set(err, TD_E_INVALID, "%s.yaml:%zu: %s '%.*s'", at.of->name, line, what,
-                      (int)(found.size < 80 ? found.size : 80), (const char *)found.data);
+                      (int)(found.size < 80 ? found.size : 80),
+                      found.data == NULL ? "" : (const char *)found.data);
 }
 
 /* As refuse, with the words that are allowed, or the one that was probably meant. */
