@@ -178,11 +178,11 @@ td_result td_url_read_authority(const td_url *url, char host[TD_HOST_BYTES], uin
     size_t port_bytes = url->port.data == NULL ? 0 : 1 + url->port.size;
     if (has_brackets && name.size + 1 == url->authority.size)
         return td_err_set(err, TD_E_INVALID, "'[' without ']'");
+    if (name.size == 0 || name.data == NULL)
+        return td_err_set(err, TD_E_INVALID, "the host is missing");
     for (size_t i = 0; i < name.size && !has_brackets; i++)
         if (!is_name_char(name.data[i]))
             return td_err_set(err, TD_E_INVALID, "'%c' cannot be in a host name", name.data[i]);
-    if (name.size == 0)
-        return td_err_set(err, TD_E_INVALID, "the host is missing");
     if (name.size >= TD_HOST_BYTES)
         return td_err_set(err, TD_E_INVALID, "a host of %zu characters: at most %d are allowed",
                           name.size, TD_HOST_BYTES - 1);

@@ -225,7 +225,7 @@ void plan_cache_fini(plan_cache *cache);
 decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row);
 
 /* The plan of a row, built at the first call for this row; valid until the next call. The row must
- * be valid (tests/testing/row_faults.h checks rows). */
+ * be valid (schema/topic_check.h). */
 static inline decode_plan *plan_cache_get(plan_cache *cache, const topic_row *row)
 {
     return cache->last != NULL && cache->last->row == row ? cache->last

@@ -10,6 +10,7 @@
 #include "base/suggest.h"
 #include "schema/dialect.h"
 #include "schema/topic.h"
+#include "schema/topic_check.h"
 
 enum {
     USES_MAX = 4,    /* documents that a document uses */
@@ -17,6 +18,7 @@ enum {
     TOPICS_MAX = 64, /* topics of a family */
     WORDS_MAX = 12,  /* words of a field, an entry or a rule */
     COINS_MAX = 32,
+    KEYS_MAX = 256, /* keys of a mapping */
 };
 
 typedef struct source {
@@ -140,24 +142,21 @@ static node find(node mapping, const char *key)
     return (node){mapping.of, NULL};
 }
 
-/* A copy of a node's text; NULL if the node is absent. */
-static const char *copy_of(reading *r, node at)
+static const char *copy_bytes(reading *r, td_bytes text)
 {
-    const td_bytes text = text_of(at);
-    if (at.at == NULL)
-        return NULL;
     char *copy = td_arena_alloc(r->memory, text.size + 1);
-    memcpy(copy, text.data, text.size);
+    if (text.data != NULL)
+        memcpy(copy, text.data, text.size);
     copy[text.size] = '\0';
     return copy;
 }
 
-static const char *copy_bytes(reading *r, td_bytes text)
+static td_result read_text(reading *r, node at, const char **out, td_err *err)
 {
-    char *copy = td_arena_alloc(r->memory, text.size + 1);
-    memcpy(copy, text.data, text.size);
-    copy[text.size] = '\0';
-    return copy;
+    *out = copy_bytes(r, text_of(at));
+    return at.at->type == YAML_SCALAR_NODE
+               ? TD_OK
+               : refuse(at, "a text is expected, not", text_of(at), err);
 }
 
 /* ---- words ---- */
@@ -293,7 +292,7 @@ static td_result read_set(reading *r, node name, node list, td_err *err)
     field_row *rows = td_arena_alloc(r->memory, count * sizeof *rows);
     for (size_t i = 0; rc == TD_OK && i < count; i++)
         rc = read_field(r, entry_of(list, i), &rows[i], err);
-    r->sets[r->set_count++] = (field_set){copy_of(r, name), rows, count};
+    r->sets[r->set_count++] = (field_set){copy_bytes(r, text_of(name)), rows, count};
     return rc;
 }
 
@@ -513,31 +512,23 @@ static td_result read_topic_key(reading *r, topic_key key, node at, topic_row *o
     td_result rc = TD_OK;
     switch (key) {
     case KEY_TOPIC:
-        out->pattern = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->pattern, err);
     case KEY_NAME:
-        out->name = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->name, err);
     case KEY_MESSAGE:
         return read_message(at, out, err);
     case KEY_TITLE:
-        out->title = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->title, err);
     case KEY_FROM:
-        out->valid_from = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->valid_from, err);
     case KEY_UNTIL:
-        out->valid_until = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->valid_until, err);
     case KEY_PARAMETER:
-        out->parameter_path = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->parameter_path, err);
     case KEY_SYMBOL:
-        out->symbol_path = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->symbol_path, err);
     case KEY_AUDIT:
-        out->audit = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->audit, err);
     case KEY_DEPTH:
         rc = read_number(at, LIMIT_BOOK_LEVELS, &number, err);
         out->book_depth = (uint32_t)number;
@@ -552,18 +543,15 @@ static td_result read_topic_key(reading *r, topic_key key, node at, topic_row *o
     case KEY_EVENTS:
         return read_true(at, &out->is_event, err);
     case KEY_TOPIC_KEY:
-        out->topic_key = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->topic_key, err);
     case KEY_KIND_KEY:
-        out->kind_key = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->kind_key, err);
     case KEY_KIND:
         rc = read_word(at, "there is no kind", text_of(at), KINDS, COUNT_OF(KINDS), &value, err);
         out->default_kind = (frame_kind)value;
         break;
     case KEY_REQUEST:
-        out->snapshot_request = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->snapshot_request, err);
     case KEY_ENVELOPE:
         return find_set(r, at, TOPIC_ENVELOPE_MAX, &out->envelope, &out->envelope_count, err);
     case KEY_FIELDS:
@@ -607,19 +595,28 @@ static td_result read_reply(reading *r, node mapping, topic_row *topic, td_err *
     return rc;
 }
 
+static td_result check_topic(node at, const topic_row *row, td_err *err)
+{
+    td_bytes where;
+    const char *fault = topic_fault(row, &where);
+    return fault == NULL ? TD_OK : refuse(at, fault, where, err);
+}
+
 static td_result read_topic(reading *r, node mapping, topic_row *out, td_err *err)
 {
     *out = (topic_row){.kind_words = r->exchange->kinds};
     if (pair_count(mapping) == 0)
         return refuse(mapping, "a topic is a mapping, not", text_of(mapping), err);
     td_result rc = read_topic_keys(r, mapping, out, err);
-    if (rc == TD_OK && (out->pattern == NULL || out->title == NULL || out->items[0].path == NULL))
-        rc =
-            refuse(mapping,
-                   "a topic needs topic, title and entries:", text_of(find(mapping, "topic")), err);
-    if (rc == TD_OK && out->name == NULL)
+    if (rc == TD_OK && out->name == NULL && out->pattern != NULL)
         out->name = name_of(r, out->pattern);
-    return rc == TD_OK ? read_reply(r, find(mapping, "snapshot"), out, err) : rc;
+    if (rc == TD_OK)
+        rc = read_reply(r, find(mapping, "snapshot"), out, err);
+    if (rc == TD_OK)
+        rc = check_topic(mapping, out, err);
+    return rc == TD_OK && out->snapshot_reply != NULL
+               ? check_topic(find(mapping, "snapshot"), out->snapshot_reply, err)
+               : rc;
 }
 
 /* Find the topic of a used document. */
@@ -641,6 +638,7 @@ static td_result find_topic(const reading *r, node at, node *out, td_err *err)
 static td_result read_topics(reading *r, node list, family *out, td_err *err)
 {
     const size_t count = size_of(list);
+    size_t at = 0;
     td_result rc = TD_OK;
     if (count > TOPICS_MAX)
         return refuse(list, "at most 64 topics are expected, not", text_of(list), err);
@@ -655,7 +653,9 @@ static td_result read_topics(reading *r, node list, family *out, td_err *err)
     }
     out->topics = rows;
     out->topic_count = count;
-    return rc;
+    const char *fault = rc == TD_OK ? topic_list_fault(rows, count, &at) : NULL;
+    return fault == NULL ? rc
+                         : refuse(entry_of(list, at), fault, td_bytes_str(rows[at].pattern), err);
 }
 
 /* ---- the family ---- */
@@ -756,7 +756,7 @@ static td_result read_datasets(reading *r, node mapping, family_market *out, td_
             rc = read_word(value, "there is no kind of market", text_of(value), MARKETS,
                            COUNT_OF(MARKETS), &kind, err);
         else if (rc == TD_OK)
-            *texts[key] = copy_of(r, value);
+            rc = read_text(r, value, texts[key], err);
     }
     out->kind = (market_kind)kind;
     return rc;
@@ -768,19 +768,19 @@ static td_result read_coins(reading *r, node list, family *out, td_err *err)
     if (count == 0 || count > COINS_MAX)
         return refuse(list, "1 to 32 coins are expected, not", text_of(list), err);
     const char **coins = td_arena_alloc(r->memory, (count + 1) * sizeof *coins);
-    for (size_t i = 0; i < count; i++)
-        coins[i] = copy_of(r, entry_of(list, i));
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < count; i++)
+        rc = read_text(r, entry_of(list, i), &coins[i], err);
     coins[count] = NULL;
     out->listing_coins = coins;
-    return TD_OK;
+    return rc;
 }
 
 static td_result read_family_key(reading *r, family_key key, node at, family *out, td_err *err)
 {
     switch (key) {
     case FAMILY_NAME:
-        out->name = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->name, err);
     case FAMILY_DIALECT:
         return read_dialect(r, at, out, err);
     case FAMILY_ENDED:
@@ -794,8 +794,7 @@ static td_result read_family_key(reading *r, family_key key, node at, family *ou
     case FAMILY_DATASETS:
         return read_datasets(r, at, &out->market, err);
     case FAMILY_INSTRUMENTS:
-        out->listing = copy_of(r, at);
-        break;
+        return read_text(r, at, &out->listing, err);
     case FAMILY_COINS:
         return read_coins(r, at, out, err);
     case FAMILY_TOPICS_KEY:
@@ -808,6 +807,29 @@ static td_result read_family_key(reading *r, family_key key, node at, family *ou
 }
 
 /* ---- documents ---- */
+
+/* Of two equal keys only one would count. */
+static td_result check_keys(node mapping, td_err *err)
+{
+    const size_t count = pair_count(mapping);
+    if (count > KEYS_MAX)
+        return refuse(mapping, "at most 256 keys are expected, not", text_of(mapping), err);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (td_bytes_equal(text_of(pair_key(mapping, i)), text_of(pair_key(mapping, k))))
+                return refuse(pair_key(mapping, i),
+                              "a key is there twice:", text_of(pair_key(mapping, i)), err);
+    return TD_OK;
+}
+
+static td_result check_document(const source *of, td_err *err)
+{
+    const yaml_node_t *end = of->document.nodes.top;
+    td_result rc = TD_OK;
+    for (yaml_node_t *at = of->document.nodes.start; rc == TD_OK && at < end; at++)
+        rc = check_keys((node){of, at}, err);
+    return rc;
+}
 
 static td_result open_source(reading *r, const family_texts *texts, td_bytes name, td_err *err)
 {
@@ -827,7 +849,7 @@ static td_result open_source(reading *r, const family_texts *texts, td_bytes nam
                                         parser.problem == NULL ? "not YAML" : parser.problem);
     r->source_count += is_read != 0;
     yaml_parser_delete(&parser);
-    return rc;
+    return rc == TD_OK ? check_document(made, err) : rc;
 }
 
 static node root_of(const source *of)

@@ -61,7 +61,8 @@ const char *msg_action_name(msg_action action)
 
 td_bytes msg_member_text(msg_member member)
 {
-#define MEMBER_NAME(member, name) [MEMBER_##member] = {(const uint8_t *)(name), sizeof(name) - 1},
+#define MEMBER_NAME(member, name, type)                                                            \
+    [MEMBER_##member] = {(const uint8_t *)(name), sizeof(name) - 1},
     static const td_bytes NAMES[MEMBER_COUNT] = {[MEMBER_NONE] = {(const uint8_t *)"none", 4},
                                                  MEMBERS(MEMBER_NAME)};
 #undef MEMBER_NAME
@@ -73,6 +74,15 @@ td_bytes msg_member_text(msg_member member)
 const char *msg_member_name(msg_member member)
 {
     return (const char *)msg_member_text(member).data;
+}
+
+value_type msg_member_type(msg_member member)
+{
+#define MEMBER_TYPE(member, name, type) [MEMBER_##member] = VALUE_##type,
+    static const uint8_t TYPES[MEMBER_COUNT] = {[MEMBER_NONE] = VALUE_ABSENT, MEMBERS(MEMBER_TYPE)};
+#undef MEMBER_TYPE
+    TD_ASSERT(member < MEMBER_COUNT);
+    return (value_type)TYPES[member];
 }
 
 msg_member msg_member_find(td_bytes name)

@@ -55,7 +55,7 @@ typedef enum msg_action {
 
 /* All meanings of fields, sorted by name; schema/message_members.h has the list. The numbers are
  * never stored. */
-#define MEMBER_ENUMERATOR(member, name) MEMBER_##member,
+#define MEMBER_ENUMERATOR(member, name, type) MEMBER_##member,
 typedef enum msg_member { MEMBER_NONE, MEMBERS(MEMBER_ENUMERATOR) MEMBER_COUNT } msg_member;
 #undef MEMBER_ENUMERATOR
 
@@ -250,6 +250,10 @@ const char *frame_kind_name(frame_kind kind);
 const char *msg_side_name(msg_side side);
 const char *msg_action_name(msg_action action);
 const char *msg_member_name(msg_member member);
+
+/* The type of a member's values, other than big decimals; VALUE_ABSENT: text or integer, depending
+ * on the family. */
+value_type msg_member_type(msg_member member);
 
 /* A member's name with its size, so that callers need not measure it. A NUL follows. */
 td_bytes msg_member_text(msg_member member);

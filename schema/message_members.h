@@ -1,350 +1,351 @@
-/* All meanings of fields: the enumerator (MEMBER_SYMBOL) and the name in JSON ("symbol"). Each
- * meaning has one member, however families spell it; look for an existing one before adding
- * another. Times end in _ns whatever the frame's unit: a message holds them in ns. Sorted by the
- * names' bytes, so that members sorted by number are sorted by name, too (schema/canonical.h).
- * Numbers are not stored: a new member changes them. Only for message.h and message.c. */
+/* All meanings of fields: the enumerator (MEMBER_SYMBOL), the name in JSON ("symbol") and the type
+ * of its values (VALUE_TEXT; ABSENT: text or integer, depending on the family). Each meaning has
+ * one member, however families spell it; look for an existing one before adding another. Times end
+ * in _ns whatever the frame's unit: a message holds them in ns. Sorted by the names' bytes, so that
+ * members sorted by number are sorted by name, too (schema/canonical.h). Numbers are not stored: a
+ * new member changes them. Only for message.h and message.c. */
 #ifndef TD_SCHEMA_MESSAGE_MEMBERS_H
 #define TD_SCHEMA_MESSAGE_MEMBERS_H
 
 #define MEMBERS(X)                                                                                 \
-    X(ACCOUNT_ID, "account_id")                                                                    \
-    X(ACCOUNT_IM_RATE, "account_im_rate")                                                          \
-    X(ACCOUNT_IM_RATE_BY_MARK, "account_im_rate_by_mark")                                          \
-    X(ACCOUNT_LTV, "account_ltv")                                                                  \
-    X(ACCOUNT_MM_RATE, "account_mm_rate")                                                          \
-    X(ACCOUNT_MM_RATE_BY_MARK, "account_mm_rate_by_mark")                                          \
-    X(ACCOUNT_TYPE, "account_type")                                                                \
-    X(ACCRUED_INTEREST, "accrued_interest")                                                        \
-    X(ADL_RANK, "adl_rank")                                                                        \
-    X(ADL_STOP_RATIO, "adl_stop_ratio")                                                            \
-    X(ADL_TRIGGER_BALANCE, "adl_trigger_balance")                                                  \
-    X(ADL_TRIGGER_RATIO, "adl_trigger_ratio")                                                      \
-    X(ASK1_IV, "ask1_iv")                                                                          \
-    X(ASK1_PRICE, "ask1_price")                                                                    \
-    X(ASK1_SIZE, "ask1_size")                                                                      \
-    X(AVAILABLE_BALANCE, "available_balance")                                                      \
-    X(AVAILABLE_TO_BORROW, "available_to_borrow")                                                  \
-    X(AVAILABLE_TO_WITHDRAW, "available_to_withdraw")                                              \
-    X(AVG_PRICE, "avg_price")                                                                      \
-    X(BASE_COIN, "base_coin")                                                                      \
-    X(BASE_LINE, "base_line")                                                                      \
-    X(BASE_PRICE, "base_price")                                                                    \
-    X(BASIS_IN_YEAR, "basis_in_year")                                                              \
-    X(BASKET, "basket")                                                                            \
-    X(BASKET_LOAN, "basket_loan")                                                                  \
-    X(BASKET_POSITION, "basket_position")                                                          \
-    X(BBO_LEVEL, "bbo_level")                                                                      \
-    X(BBO_SIDE_TYPE, "bbo_side_type")                                                              \
-    X(BID1_IV, "bid1_iv")                                                                          \
-    X(BID1_PRICE, "bid1_price")                                                                    \
-    X(BID1_SIZE, "bid1_size")                                                                      \
-    X(BLOCK_TRADE_ID, "block_trade_id")                                                            \
-    X(BONUS, "bonus")                                                                              \
-    X(BORROW_AMOUNT, "borrow_amount")                                                              \
-    X(BREAK_EVEN_PRICE, "break_even_price")                                                        \
-    X(BROKER_ORDER_PRICE, "broker_order_price")                                                    \
-    X(BUST_PRICE, "bust_price")                                                                    \
-    X(BUY_LIMIT, "buy_limit")                                                                      \
-    X(CAN_BE_COLLATERAL, "can_be_collateral")                                                      \
-    X(CAN_DEPOSIT, "can_deposit")                                                                  \
-    X(CAN_TRADE, "can_trade")                                                                      \
-    X(CAN_WITHDRAW, "can_withdraw")                                                                \
-    X(CANCEL_TYPE, "cancel_type")                                                                  \
-    X(CASH_FLOW, "cash_flow")                                                                      \
-    X(CATEGORY, "category")                                                                        \
-    X(CHASE_DISTANCE, "chase_distance")                                                            \
-    X(CHASE_ORDER_PRICE, "chase_order_price")                                                      \
-    X(CHASE_PCNT, "chase_pcnt")                                                                    \
-    X(CIRCULATION, "circulation")                                                                  \
-    X(CLOSE, "close")                                                                              \
-    X(CLOSED_PNL, "closed_pnl")                                                                    \
-    X(CLOSED_SIZE, "closed_size")                                                                  \
-    X(CODE, "code")                                                                                \
-    X(COIN, "coin")                                                                                \
-    X(COLLATERAL_RESTRICTION, "collateral_restriction")                                            \
-    X(CONN_ID, "conn_id")                                                                          \
-    X(CONTRACT_STATUS, "contract_status")                                                          \
-    X(CONTRACT_TYPE, "contract_type")                                                              \
-    X(COUNTDOWN_HOUR, "countdown_hours")                                                           \
-    X(CREATE_TYPE, "create_type")                                                                  \
-    X(CREATED_AT, "created_ns")                                                                    \
-    X(CROSS_SEQ, "cross_seq")                                                                      \
-    X(CUM_COMMISSION, "cum_commission")                                                            \
-    X(CUM_EXEC_FEE, "cum_exec_fee")                                                                \
-    X(CUM_EXEC_SIZE, "cum_exec_size")                                                              \
-    X(CUM_EXEC_VALUE, "cum_exec_value")                                                            \
-    X(CUM_FEE_DETAIL, "cum_fee_detail")                                                            \
-    X(CUM_REALISED_PNL, "cum_realised_pnl")                                                        \
-    X(DELISTING_STATUS, "delisting_status")                                                        \
-    X(DELIVERY_DATE, "delivery_date")                                                              \
-    X(DELIVERY_TIME, "delivery_ns")                                                                \
-    X(DELTA, "delta")                                                                              \
-    X(DURATION, "duration_s")                                                                      \
-    X(END, "end_ns")                                                                               \
-    X(ENTRY_PRICE, "entry_price")                                                                  \
-    X(ENVIRONMENT, "environment")                                                                  \
-    X(EQUITY, "equity")                                                                            \
-    X(EXCHANGE_ID, "exchange_id")                                                                  \
-    X(EXCHANGE_TIME, "exchange_ns")                                                                \
-    X(EXEC_FEE, "exec_fee")                                                                        \
-    X(EXEC_ID, "exec_id")                                                                          \
-    X(EXEC_TIME, "exec_ns")                                                                        \
-    X(EXEC_PNL, "exec_pnl")                                                                        \
-    X(EXEC_PRICE, "exec_price")                                                                    \
-    X(EXEC_SIZE, "exec_size")                                                                      \
-    X(EXEC_TYPE, "exec_type")                                                                      \
-    X(EXEC_VALUE, "exec_value")                                                                    \
-    X(EXECUTED_DURATION, "executed_duration_s")                                                    \
-    X(EXPECT_PRICE, "expect_price")                                                                \
-    X(EXTRA_FEES, "extra_fees")                                                                    \
-    X(EXTRA_INFO, "extra_info")                                                                    \
-    X(FAIR_BASIS, "fair_basis")                                                                    \
-    X(FAIR_BASIS_RATE, "fair_basis_rate")                                                          \
-    X(FEE_COIN, "fee_coin")                                                                        \
-    X(FEE_RATE, "fee_rate")                                                                        \
-    X(FRAME_ID, "frame_id")                                                                        \
-    X(FREE_BALANCE, "free_balance")                                                                \
-    X(FREE_SIZE, "free_size")                                                                      \
-    X(FROZEN_PERIOD, "frozen_period_ms")                                                           \
-    X(FUNDING_CAP, "funding_cap")                                                                  \
-    X(FUNDING_RATE, "funding_rate")                                                                \
-    X(FUNDING_RATE_INTERVAL, "funding_rate_interval_hours")                                        \
-    X(GAMMA, "gamma")                                                                              \
-    X(HIGH, "high")                                                                                \
-    X(HIGH_PRICE_24H, "high_price_24h")                                                            \
-    X(HREF, "href")                                                                                \
-    X(LEVEL_ID, "id")                                                                              \
-    X(IMPORT_TIME, "import_ns")                                                                    \
-    X(INDEX_PRICE, "index_price")                                                                  \
-    X(INSTRUMENT_ID, "instrument_id")                                                              \
-    X(INTERVAL, "interval")                                                                        \
-    X(IS_AUTO_ADD_MARGIN, "is_auto_add_margin")                                                    \
-    X(IS_BINARY, "is_binary")                                                                      \
-    X(IS_BLOCK_TRADE, "is_block_trade")                                                            \
-    X(IS_CLOSE, "is_close")                                                                        \
-    X(IS_CLOSE_ON_TRIGGER, "is_close_on_trigger")                                                  \
-    X(IS_COLLATERAL, "is_collateral")                                                              \
-    X(IS_CONFIRMED, "is_confirmed")                                                                \
-    X(IS_ESTIMATED, "is_estimated")                                                                \
-    X(IS_FIRST, "is_first")                                                                        \
-    X(IS_ISOLATED, "is_isolated")                                                                  \
-    X(IS_LEVERAGE, "is_leverage")                                                                  \
-    X(IS_LIMIT_MAKER, "is_limit_maker")                                                            \
-    X(IS_MAKER, "is_maker")                                                                        \
-    X(IS_MMP, "is_mmp")                                                                            \
-    X(IS_NORMAL, "is_normal")                                                                      \
-    X(IS_POST_ONLY, "is_post_only")                                                                \
-    X(IS_RANDOM, "is_random")                                                                      \
-    X(IS_REDUCE_ONLY, "is_reduce_only")                                                            \
-    X(IS_RPI_TAKER, "is_rpi_taker")                                                                \
-    X(IS_RPI_TRADE, "is_rpi_trade")                                                                \
-    X(IS_TRIGGERED, "is_triggered")                                                                \
-    X(IS_UP_BORROWABLE, "is_up_borrowable")                                                        \
-    X(IS_WORKING, "is_working")                                                                    \
-    X(ITEM_CROSS_SEQ, "item_cross_seq")                                                            \
-    X(IV, "iv")                                                                                    \
-    X(KLINE_ID, "kline_id")                                                                        \
-    X(LAST_EXEC_PRICE, "last_exec_price")                                                          \
-    X(LAST_EXEC_SIZE, "last_exec_size")                                                            \
-    X(LAST_LIQUIDITY, "last_liquidity")                                                            \
-    X(LAST_PRICE, "last_price")                                                                    \
-    X(LAST_PRICE_ON_CREATED, "last_price_on_created")                                              \
-    X(LAST_TRADE_TIME, "last_trade_ns")                                                            \
-    X(LEAVES_SIZE, "leaves_size")                                                                  \
-    X(LEAVES_VALUE, "leaves_value")                                                                \
-    X(LEVERAGE, "leverage")                                                                        \
-    X(LEVERAGE_SYS_UPDATED, "leverage_sys_updated_ns")                                             \
-    X(LIQ_PRICE, "liq_price")                                                                      \
-    X(LIQUIDATION_TYPE, "liquidation_type")                                                        \
-    X(LOCKED_BALANCE, "locked_balance")                                                            \
-    X(LOW, "low")                                                                                  \
-    X(LOW_PRICE_24H, "low_price_24h")                                                              \
-    X(MAINTAIN_TYPE, "maintain_type")                                                              \
-    X(MARK_IV, "mark_iv")                                                                          \
-    X(MARK_PRICE, "mark_price")                                                                    \
-    X(MARKET_UNIT, "market_unit")                                                                  \
-    X(MATCH_ACCOUNT_ID, "match_account_id")                                                        \
-    X(MATCH_TIME, "match_ns")                                                                      \
-    X(MATCH_ORDER_ID, "match_order_id")                                                            \
-    X(MAX_BALANCE, "max_balance")                                                                  \
-    X(MAX_CHASE_PRICE, "max_chase_price")                                                          \
-    X(MMR_SYS_UPDATED, "mmr_sys_updated_ns")                                                       \
-    X(NAV, "nav")                                                                                  \
-    X(NEXT_FUNDING_TIME, "next_funding_ns")                                                        \
-    X(NOTICE_ID, "notice_id")                                                                      \
-    X(OCC_CLOSING_FEE, "occ_closing_fee")                                                          \
-    X(OCC_FUNDING_FEE, "occ_funding_fee")                                                          \
-    X(OCO_TRIGGER_BY, "oco_trigger_by")                                                            \
-    X(OPEN, "open")                                                                                \
-    X(OPEN_INTEREST, "open_interest")                                                              \
-    X(OPEN_TIME, "open_ns")                                                                        \
-    X(OPEN_VALUE, "open_value")                                                                    \
-    X(OPERATION_TYPE, "operation_type")                                                            \
-    X(ORDER_FILTER, "order_filter")                                                                \
-    X(ORDER_ID, "order_id")                                                                        \
-    X(ORDER_IM, "order_im")                                                                        \
-    X(ORDER_INTERVAL, "order_interval_s")                                                          \
-    X(ORDER_LINK_ID, "order_link_id")                                                              \
-    X(ORDER_MARGIN, "order_margin")                                                                \
-    X(ORDER_TIME, "order_ns")                                                                      \
-    X(ORDER_PNL, "order_pnl")                                                                      \
-    X(ORDER_PRICE, "order_price")                                                                  \
-    X(ORDER_PRICE_OFFSET, "order_price_offset")                                                    \
-    X(ORDER_SIZE, "order_size")                                                                    \
-    X(ORDER_STATUS, "order_status")                                                                \
-    X(ORDER_TYPE, "order_type")                                                                    \
-    X(PARENT_EXEC_ID, "parent_exec_id")                                                            \
-    X(PARENT_ORDER_ID, "parent_order_id")                                                          \
-    X(PARENT_ORDER_LINK_ID, "parent_order_link_id")                                                \
-    X(PLACE_MODE, "place_mode")                                                                    \
-    X(PLACE_TYPE, "place_type")                                                                    \
-    X(PNL_RATIO, "pnl_ratio")                                                                      \
-    X(POSITION_ID, "position_id")                                                                  \
-    X(POSITION_IDX, "position_idx")                                                                \
-    X(POSITION_IM, "position_im")                                                                  \
-    X(POSITION_IM_BY_MARK, "position_im_by_mark")                                                  \
-    X(POSITION_MARGIN, "position_margin")                                                          \
-    X(POSITION_MM, "position_mm")                                                                  \
-    X(POSITION_MM_BY_MARK, "position_mm_by_mark")                                                  \
-    X(POSITION_MODE, "position_mode")                                                              \
-    X(POSITION_PNL, "position_pnl")                                                                \
-    X(POSITION_SEQ, "position_seq")                                                                \
-    X(POSITION_STATUS, "position_status")                                                          \
-    X(POSITION_VALUE, "position_value")                                                            \
-    X(PRE_LISTING_PHASE, "pre_listing_phase")                                                      \
-    X(PRE_OPEN_PRICE, "pre_open_price")                                                            \
-    X(PRE_OPEN_SIZE, "pre_open_size")                                                              \
-    X(PREDICTED_DELIVERY_PRICE, "predicted_delivery_price")                                        \
-    X(PREDICTED_FUNDING_RATE, "predicted_funding_rate")                                            \
-    X(PREV_PRICE_1H, "prev_price_1h")                                                              \
-    X(PREV_PRICE_24H, "prev_price_24h")                                                            \
-    X(PRICE, "price")                                                                              \
-    X(PRICE_1H_PCNT, "price_1h_pcnt")                                                              \
-    X(PRICE_24H_PCNT, "price_24h_pcnt")                                                            \
-    X(PRODUCTS, "products")                                                                        \
-    X(PUSH_ACTION, "push_action")                                                                  \
-    X(PUSH_ID, "push_id")                                                                          \
-    X(QUOTE_COIN, "quote_coin")                                                                    \
-    X(QUOTE_SYMBOL, "quote_symbol")                                                                \
-    X(RATE_LIMIT, "rate_limit")                                                                    \
-    X(RATE_LIMIT_LEFT, "rate_limit_left")                                                          \
-    X(RATE_LIMIT_RESET, "rate_limit_reset_ns")                                                     \
-    X(REALISED_PNL, "realised_pnl")                                                                \
-    X(REALTIME_INTERVAL, "realtime_interval")                                                      \
-    X(REASON, "reason")                                                                            \
-    X(RECV_WINDOW, "recv_window_ms")                                                               \
-    X(REFERER, "referer")                                                                          \
-    X(REJECT_REASON, "reject_reason")                                                              \
-    X(REQUEST_ID, "request_id")                                                                    \
-    X(RESERVED, "reserved")                                                                        \
-    X(RISK_ID, "risk_id")                                                                          \
-    X(RISK_LIMIT_VALUE, "risk_limit_value")                                                        \
-    X(ROI, "roi")                                                                                  \
-    X(RPI_MATCHED_SIZE, "rpi_matched_size")                                                        \
-    X(RPI_SIZE, "rpi_size")                                                                        \
-    X(SELL_LIMIT, "sell_limit")                                                                    \
-    X(SEND_TIME, "send_ns")                                                                        \
-    X(SEQ, "seq")                                                                                  \
-    X(SERVICE_STEP, "service_step")                                                                \
-    X(SERVICE_TYPE, "service_type")                                                                \
-    X(SERVICE_TYPES, "service_types")                                                              \
-    X(SESSION_AVG_PRICE, "session_avg_price")                                                      \
-    X(SESSION_RPL, "session_rpl")                                                                  \
-    X(SESSION_UPL, "session_upl")                                                                  \
-    X(SETTLE_FEE_RATE, "settle_fee_rate")                                                          \
-    X(SETTLE_TIME, "settle_ns")                                                                    \
-    X(TRACE_SI, "si")                                                                              \
-    X(SIDE, "side")                                                                                \
-    X(SINGLE_OPEN_INTEREST, "single_open_interest")                                                \
-    X(SINGLE_OPEN_VALUE, "single_open_value")                                                      \
-    X(SIZE, "size")                                                                                \
-    X(SL_FREE_SIZE, "sl_free_size")                                                                \
-    X(SL_LIMIT_PRICE, "sl_limit_price")                                                            \
-    X(SL_ORDER_COUNT, "sl_order_count")                                                            \
-    X(SL_ORDER_TYPE, "sl_order_type")                                                              \
-    X(SL_TRIGGER_BY, "sl_trigger_by")                                                              \
-    X(SLIPPAGE, "slippage")                                                                        \
-    X(SLIPPAGE_TYPE, "slippage_type")                                                              \
-    X(SMP_GROUP, "smp_group")                                                                      \
-    X(SMP_ORDER_ID, "smp_order_id")                                                                \
-    X(SMP_TYPE, "smp_type")                                                                        \
-    X(SPOT_BORROW, "spot_borrow")                                                                  \
-    X(SPOT_HEDGING_SIZE, "spot_hedging_size")                                                      \
-    X(SPOT_LEG_FEE, "spot_leg_fee")                                                                \
-    X(START, "start_ns")                                                                           \
-    X(START_TRADING_TIME, "start_trading_ns")                                                      \
-    X(STATE, "state")                                                                              \
-    X(STOP_LOSS, "stop_loss")                                                                      \
-    X(STOP_ORDER_TYPE, "stop_order_type")                                                          \
-    X(STRATEGY_END, "strategy_end_ns")                                                             \
-    X(STRATEGY_ID, "strategy_id")                                                                  \
-    X(STRATEGY_PREFERENCE, "strategy_preference")                                                  \
-    X(STRATEGY_START, "strategy_start_ns")                                                         \
-    X(STRATEGY_STATUS, "strategy_status")                                                          \
-    X(STRATEGY_TYPE, "strategy_type")                                                              \
-    X(STRATEGY_VALUE, "strategy_value")                                                            \
-    X(SYMBOL, "symbol")                                                                            \
-    X(SYMBOL_NAME, "symbol_name")                                                                  \
-    X(SYMBOL_YEAR, "symbol_year")                                                                  \
-    X(SYSTEM_SUBSIDY, "system_subsidy")                                                            \
-    X(TAKE_PROFIT, "take_profit")                                                                  \
-    X(TERMINATE_REMARK, "terminate_remark")                                                        \
-    X(TERMINATE_TYPE, "terminate_type")                                                            \
-    X(THETA, "theta")                                                                              \
-    X(TRACE_TI, "ti")                                                                              \
-    X(TICK_DIRECTION, "tick_direction")                                                            \
-    X(TIME_IN_FORCE, "time_in_force")                                                              \
-    X(TIME_TO_SETTLE, "time_to_settle_s")                                                          \
-    X(TITLE, "title")                                                                              \
-    X(TOTAL_AVAILABLE_BALANCE, "total_available_balance")                                          \
-    X(TOTAL_EQUITY, "total_equity")                                                                \
-    X(TOTAL_IM, "total_im")                                                                        \
-    X(TOTAL_IM_BY_MARK, "total_im_by_mark")                                                        \
-    X(TOTAL_MARGIN_BALANCE, "total_margin_balance")                                                \
-    X(TOTAL_MM, "total_mm")                                                                        \
-    X(TOTAL_MM_BY_MARK, "total_mm_by_mark")                                                        \
-    X(TOTAL_ORDER_IM, "total_order_im")                                                            \
-    X(TOTAL_POSITION_IM, "total_position_im")                                                      \
-    X(TOTAL_POSITION_MM, "total_position_mm")                                                      \
-    X(TOTAL_TURNOVER, "total_turnover")                                                            \
-    X(TOTAL_UNREALISED_PNL, "total_unrealised_pnl")                                                \
-    X(TOTAL_VOLUME, "total_volume")                                                                \
-    X(TOTAL_WALLET_BALANCE, "total_wallet_balance")                                                \
-    X(TP_FREE_SIZE, "tp_free_size")                                                                \
-    X(TP_LIMIT_PRICE, "tp_limit_price")                                                            \
-    X(TP_ORDER_COUNT, "tp_order_count")                                                            \
-    X(TP_ORDER_TYPE, "tp_order_type")                                                              \
-    X(TP_SL_MODE, "tp_sl_mode")                                                                    \
-    X(TP_TRIGGER_BY, "tp_trigger_by")                                                              \
-    X(TRACE_ID, "trace_id")                                                                        \
-    X(TRADE_ID, "trade_id")                                                                        \
-    X(TRADE_MODE, "trade_mode")                                                                    \
-    X(TRADING_COUNT, "trading_count")                                                              \
-    X(TRAILING_ACTIVE, "trailing_active")                                                          \
-    X(TRAILING_STOP, "trailing_stop")                                                              \
-    X(TRANSACT_TIME, "transact_ns")                                                                \
-    X(TRIGGER_BY, "trigger_by")                                                                    \
-    X(TRIGGER_COUNT, "trigger_count")                                                              \
-    X(TRIGGER_DIRECTION, "trigger_direction")                                                      \
-    X(TRIGGER_TIME, "trigger_ns")                                                                  \
-    X(TRIGGER_PRICE, "trigger_price")                                                              \
-    X(TRIGGERED_ORDER_ID, "triggered_order_id")                                                    \
-    X(TURNOVER, "turnover")                                                                        \
-    X(TURNOVER_24H, "turnover_24h")                                                                \
-    X(U, "u")                                                                                      \
-    X(UID_SUFFIXES, "uid_suffixes")                                                                \
-    X(UNDERLYING_ORIGIN_PRICE, "underlying_origin_price")                                          \
-    X(UNDERLYING_PRICE, "underlying_price")                                                        \
-    X(UNREALISED_PNL, "unrealised_pnl")                                                            \
-    X(UPDATED_AT, "updated_ns")                                                                    \
-    X(USD_INDEX_PRICE, "usd_index_price")                                                          \
-    X(USD_VALUE, "usd_value")                                                                      \
-    X(USER_ID, "user_id")                                                                          \
-    X(VEGA, "vega")                                                                                \
-    X(VERSION, "version")                                                                          \
-    X(VOLUME, "volume")                                                                            \
-    X(VOLUME_24H, "volume_24h")                                                                    \
-    X(WALLET_BALANCE, "wallet_balance")                                                            \
+    X(ACCOUNT_ID, "account_id", TEXT)                                                              \
+    X(ACCOUNT_IM_RATE, "account_im_rate", DECIMAL)                                                 \
+    X(ACCOUNT_IM_RATE_BY_MARK, "account_im_rate_by_mark", DECIMAL)                                 \
+    X(ACCOUNT_LTV, "account_ltv", DECIMAL)                                                         \
+    X(ACCOUNT_MM_RATE, "account_mm_rate", DECIMAL)                                                 \
+    X(ACCOUNT_MM_RATE_BY_MARK, "account_mm_rate_by_mark", DECIMAL)                                 \
+    X(ACCOUNT_TYPE, "account_type", TEXT)                                                          \
+    X(ACCRUED_INTEREST, "accrued_interest", DECIMAL)                                               \
+    X(ADL_RANK, "adl_rank", INTEGER)                                                               \
+    X(ADL_STOP_RATIO, "adl_stop_ratio", DECIMAL)                                                   \
+    X(ADL_TRIGGER_BALANCE, "adl_trigger_balance", DECIMAL)                                         \
+    X(ADL_TRIGGER_RATIO, "adl_trigger_ratio", DECIMAL)                                             \
+    X(ASK1_IV, "ask1_iv", DECIMAL)                                                                 \
+    X(ASK1_PRICE, "ask1_price", DECIMAL)                                                           \
+    X(ASK1_SIZE, "ask1_size", DECIMAL)                                                             \
+    X(AVAILABLE_BALANCE, "available_balance", DECIMAL)                                             \
+    X(AVAILABLE_TO_BORROW, "available_to_borrow", DECIMAL)                                         \
+    X(AVAILABLE_TO_WITHDRAW, "available_to_withdraw", DECIMAL)                                     \
+    X(AVG_PRICE, "avg_price", DECIMAL)                                                             \
+    X(BASE_COIN, "base_coin", TEXT)                                                                \
+    X(BASE_LINE, "base_line", INTEGER)                                                             \
+    X(BASE_PRICE, "base_price", DECIMAL)                                                           \
+    X(BASIS_IN_YEAR, "basis_in_year", DECIMAL)                                                     \
+    X(BASKET, "basket", DECIMAL)                                                                   \
+    X(BASKET_LOAN, "basket_loan", DECIMAL)                                                         \
+    X(BASKET_POSITION, "basket_position", DECIMAL)                                                 \
+    X(BBO_LEVEL, "bbo_level", INTEGER)                                                             \
+    X(BBO_SIDE_TYPE, "bbo_side_type", TEXT)                                                        \
+    X(BID1_IV, "bid1_iv", DECIMAL)                                                                 \
+    X(BID1_PRICE, "bid1_price", DECIMAL)                                                           \
+    X(BID1_SIZE, "bid1_size", DECIMAL)                                                             \
+    X(BLOCK_TRADE_ID, "block_trade_id", TEXT)                                                      \
+    X(BONUS, "bonus", DECIMAL)                                                                     \
+    X(BORROW_AMOUNT, "borrow_amount", DECIMAL)                                                     \
+    X(BREAK_EVEN_PRICE, "break_even_price", DECIMAL)                                               \
+    X(BROKER_ORDER_PRICE, "broker_order_price", DECIMAL)                                           \
+    X(BUST_PRICE, "bust_price", DECIMAL)                                                           \
+    X(BUY_LIMIT, "buy_limit", DECIMAL)                                                             \
+    X(CAN_BE_COLLATERAL, "can_be_collateral", BOOL)                                                \
+    X(CAN_DEPOSIT, "can_deposit", BOOL)                                                            \
+    X(CAN_TRADE, "can_trade", BOOL)                                                                \
+    X(CAN_WITHDRAW, "can_withdraw", BOOL)                                                          \
+    X(CANCEL_TYPE, "cancel_type", TEXT)                                                            \
+    X(CASH_FLOW, "cash_flow", DECIMAL)                                                             \
+    X(CATEGORY, "category", TEXT)                                                                  \
+    X(CHASE_DISTANCE, "chase_distance", DECIMAL)                                                   \
+    X(CHASE_ORDER_PRICE, "chase_order_price", DECIMAL)                                             \
+    X(CHASE_PCNT, "chase_pcnt", DECIMAL)                                                           \
+    X(CIRCULATION, "circulation", DECIMAL)                                                         \
+    X(CLOSE, "close", DECIMAL)                                                                     \
+    X(CLOSED_PNL, "closed_pnl", DECIMAL)                                                           \
+    X(CLOSED_SIZE, "closed_size", DECIMAL)                                                         \
+    X(CODE, "code", INTEGER)                                                                       \
+    X(COIN, "coin", TEXT)                                                                          \
+    X(COLLATERAL_RESTRICTION, "collateral_restriction", INTEGER)                                   \
+    X(CONN_ID, "conn_id", TEXT)                                                                    \
+    X(CONTRACT_STATUS, "contract_status", TEXT)                                                    \
+    X(CONTRACT_TYPE, "contract_type", TEXT)                                                        \
+    X(COUNTDOWN_HOUR, "countdown_hours", INTEGER)                                                  \
+    X(CREATE_TYPE, "create_type", TEXT)                                                            \
+    X(CREATED_AT, "created_ns", TIME_NS)                                                           \
+    X(CROSS_SEQ, "cross_seq", INTEGER)                                                             \
+    X(CUM_COMMISSION, "cum_commission", DECIMAL)                                                   \
+    X(CUM_EXEC_FEE, "cum_exec_fee", DECIMAL)                                                       \
+    X(CUM_EXEC_SIZE, "cum_exec_size", DECIMAL)                                                     \
+    X(CUM_EXEC_VALUE, "cum_exec_value", DECIMAL)                                                   \
+    X(CUM_FEE_DETAIL, "cum_fee_detail", JSON)                                                      \
+    X(CUM_REALISED_PNL, "cum_realised_pnl", DECIMAL)                                               \
+    X(DELISTING_STATUS, "delisting_status", INTEGER)                                               \
+    X(DELIVERY_DATE, "delivery_date", TEXT)                                                        \
+    X(DELIVERY_TIME, "delivery_ns", TIME_NS)                                                       \
+    X(DELTA, "delta", DECIMAL)                                                                     \
+    X(DURATION, "duration_s", INTEGER)                                                             \
+    X(END, "end_ns", TIME_NS)                                                                      \
+    X(ENTRY_PRICE, "entry_price", DECIMAL)                                                         \
+    X(ENVIRONMENT, "environment", TEXT)                                                            \
+    X(EQUITY, "equity", DECIMAL)                                                                   \
+    X(EXCHANGE_ID, "exchange_id", INTEGER)                                                         \
+    X(EXCHANGE_TIME, "exchange_ns", TIME_NS)                                                       \
+    X(EXEC_FEE, "exec_fee", DECIMAL)                                                               \
+    X(EXEC_ID, "exec_id", TEXT)                                                                    \
+    X(EXEC_TIME, "exec_ns", TIME_NS)                                                               \
+    X(EXEC_PNL, "exec_pnl", DECIMAL)                                                               \
+    X(EXEC_PRICE, "exec_price", DECIMAL)                                                           \
+    X(EXEC_SIZE, "exec_size", DECIMAL)                                                             \
+    X(EXEC_TYPE, "exec_type", TEXT)                                                                \
+    X(EXEC_VALUE, "exec_value", DECIMAL)                                                           \
+    X(EXECUTED_DURATION, "executed_duration_s", INTEGER)                                           \
+    X(EXPECT_PRICE, "expect_price", DECIMAL)                                                       \
+    X(EXTRA_FEES, "extra_fees", JSON)                                                              \
+    X(EXTRA_INFO, "extra_info", JSON)                                                              \
+    X(FAIR_BASIS, "fair_basis", DECIMAL)                                                           \
+    X(FAIR_BASIS_RATE, "fair_basis_rate", DECIMAL)                                                 \
+    X(FEE_COIN, "fee_coin", TEXT)                                                                  \
+    X(FEE_RATE, "fee_rate", DECIMAL)                                                               \
+    X(FRAME_ID, "frame_id", TEXT)                                                                  \
+    X(FREE_BALANCE, "free_balance", DECIMAL)                                                       \
+    X(FREE_SIZE, "free_size", DECIMAL)                                                             \
+    X(FROZEN_PERIOD, "frozen_period_ms", INTEGER)                                                  \
+    X(FUNDING_CAP, "funding_cap", DECIMAL)                                                         \
+    X(FUNDING_RATE, "funding_rate", DECIMAL)                                                       \
+    X(FUNDING_RATE_INTERVAL, "funding_rate_interval_hours", INTEGER)                               \
+    X(GAMMA, "gamma", DECIMAL)                                                                     \
+    X(HIGH, "high", DECIMAL)                                                                       \
+    X(HIGH_PRICE_24H, "high_price_24h", DECIMAL)                                                   \
+    X(HREF, "href", TEXT)                                                                          \
+    X(LEVEL_ID, "id", TEXT)                                                                        \
+    X(IMPORT_TIME, "import_ns", TIME_NS)                                                           \
+    X(INDEX_PRICE, "index_price", DECIMAL)                                                         \
+    X(INSTRUMENT_ID, "instrument_id", INTEGER)                                                     \
+    X(INTERVAL, "interval", TEXT)                                                                  \
+    X(IS_AUTO_ADD_MARGIN, "is_auto_add_margin", BOOL)                                              \
+    X(IS_BINARY, "is_binary", BOOL)                                                                \
+    X(IS_BLOCK_TRADE, "is_block_trade", BOOL)                                                      \
+    X(IS_CLOSE, "is_close", BOOL)                                                                  \
+    X(IS_CLOSE_ON_TRIGGER, "is_close_on_trigger", BOOL)                                            \
+    X(IS_COLLATERAL, "is_collateral", BOOL)                                                        \
+    X(IS_CONFIRMED, "is_confirmed", BOOL)                                                          \
+    X(IS_ESTIMATED, "is_estimated", BOOL)                                                          \
+    X(IS_FIRST, "is_first", BOOL)                                                                  \
+    X(IS_ISOLATED, "is_isolated", BOOL)                                                            \
+    X(IS_LEVERAGE, "is_leverage", BOOL)                                                            \
+    X(IS_LIMIT_MAKER, "is_limit_maker", BOOL)                                                      \
+    X(IS_MAKER, "is_maker", BOOL)                                                                  \
+    X(IS_MMP, "is_mmp", BOOL)                                                                      \
+    X(IS_NORMAL, "is_normal", BOOL)                                                                \
+    X(IS_POST_ONLY, "is_post_only", BOOL)                                                          \
+    X(IS_RANDOM, "is_random", BOOL)                                                                \
+    X(IS_REDUCE_ONLY, "is_reduce_only", BOOL)                                                      \
+    X(IS_RPI_TAKER, "is_rpi_taker", BOOL)                                                          \
+    X(IS_RPI_TRADE, "is_rpi_trade", BOOL)                                                          \
+    X(IS_TRIGGERED, "is_triggered", BOOL)                                                          \
+    X(IS_UP_BORROWABLE, "is_up_borrowable", BOOL)                                                  \
+    X(IS_WORKING, "is_working", BOOL)                                                              \
+    X(ITEM_CROSS_SEQ, "item_cross_seq", INTEGER)                                                   \
+    X(IV, "iv", DECIMAL)                                                                           \
+    X(KLINE_ID, "kline_id", INTEGER)                                                               \
+    X(LAST_EXEC_PRICE, "last_exec_price", DECIMAL)                                                 \
+    X(LAST_EXEC_SIZE, "last_exec_size", DECIMAL)                                                   \
+    X(LAST_LIQUIDITY, "last_liquidity", TEXT)                                                      \
+    X(LAST_PRICE, "last_price", DECIMAL)                                                           \
+    X(LAST_PRICE_ON_CREATED, "last_price_on_created", DECIMAL)                                     \
+    X(LAST_TRADE_TIME, "last_trade_ns", TIME_NS)                                                   \
+    X(LEAVES_SIZE, "leaves_size", DECIMAL)                                                         \
+    X(LEAVES_VALUE, "leaves_value", DECIMAL)                                                       \
+    X(LEVERAGE, "leverage", DECIMAL)                                                               \
+    X(LEVERAGE_SYS_UPDATED, "leverage_sys_updated_ns", TIME_NS)                                    \
+    X(LIQ_PRICE, "liq_price", DECIMAL)                                                             \
+    X(LIQUIDATION_TYPE, "liquidation_type", TEXT)                                                  \
+    X(LOCKED_BALANCE, "locked_balance", DECIMAL)                                                   \
+    X(LOW, "low", DECIMAL)                                                                         \
+    X(LOW_PRICE_24H, "low_price_24h", DECIMAL)                                                     \
+    X(MAINTAIN_TYPE, "maintain_type", TEXT)                                                        \
+    X(MARK_IV, "mark_iv", DECIMAL)                                                                 \
+    X(MARK_PRICE, "mark_price", DECIMAL)                                                           \
+    X(MARKET_UNIT, "market_unit", TEXT)                                                            \
+    X(MATCH_ACCOUNT_ID, "match_account_id", TEXT)                                                  \
+    X(MATCH_TIME, "match_ns", TIME_NS)                                                             \
+    X(MATCH_ORDER_ID, "match_order_id", TEXT)                                                      \
+    X(MAX_BALANCE, "max_balance", DECIMAL)                                                         \
+    X(MAX_CHASE_PRICE, "max_chase_price", DECIMAL)                                                 \
+    X(MMR_SYS_UPDATED, "mmr_sys_updated_ns", TIME_NS)                                              \
+    X(NAV, "nav", DECIMAL)                                                                         \
+    X(NEXT_FUNDING_TIME, "next_funding_ns", TIME_NS)                                               \
+    X(NOTICE_ID, "notice_id", TEXT)                                                                \
+    X(OCC_CLOSING_FEE, "occ_closing_fee", DECIMAL)                                                 \
+    X(OCC_FUNDING_FEE, "occ_funding_fee", DECIMAL)                                                 \
+    X(OCO_TRIGGER_BY, "oco_trigger_by", TEXT)                                                      \
+    X(OPEN, "open", DECIMAL)                                                                       \
+    X(OPEN_INTEREST, "open_interest", DECIMAL)                                                     \
+    X(OPEN_TIME, "open_ns", TIME_NS)                                                               \
+    X(OPEN_VALUE, "open_value", DECIMAL)                                                           \
+    X(OPERATION_TYPE, "operation_type", TEXT)                                                      \
+    X(ORDER_FILTER, "order_filter", TEXT)                                                          \
+    X(ORDER_ID, "order_id", TEXT)                                                                  \
+    X(ORDER_IM, "order_im", DECIMAL)                                                               \
+    X(ORDER_INTERVAL, "order_interval_s", INTEGER)                                                 \
+    X(ORDER_LINK_ID, "order_link_id", TEXT)                                                        \
+    X(ORDER_MARGIN, "order_margin", DECIMAL)                                                       \
+    X(ORDER_TIME, "order_ns", TIME_NS)                                                             \
+    X(ORDER_PNL, "order_pnl", DECIMAL)                                                             \
+    X(ORDER_PRICE, "order_price", DECIMAL)                                                         \
+    X(ORDER_PRICE_OFFSET, "order_price_offset", DECIMAL)                                           \
+    X(ORDER_SIZE, "order_size", DECIMAL)                                                           \
+    X(ORDER_STATUS, "order_status", TEXT)                                                          \
+    X(ORDER_TYPE, "order_type", TEXT)                                                              \
+    X(PARENT_EXEC_ID, "parent_exec_id", TEXT)                                                      \
+    X(PARENT_ORDER_ID, "parent_order_id", TEXT)                                                    \
+    X(PARENT_ORDER_LINK_ID, "parent_order_link_id", TEXT)                                          \
+    X(PLACE_MODE, "place_mode", TEXT)                                                              \
+    X(PLACE_TYPE, "place_type", TEXT)                                                              \
+    X(PNL_RATIO, "pnl_ratio", DECIMAL)                                                             \
+    X(POSITION_ID, "position_id", TEXT)                                                            \
+    X(POSITION_IDX, "position_idx", INTEGER)                                                       \
+    X(POSITION_IM, "position_im", DECIMAL)                                                         \
+    X(POSITION_IM_BY_MARK, "position_im_by_mark", DECIMAL)                                         \
+    X(POSITION_MARGIN, "position_margin", DECIMAL)                                                 \
+    X(POSITION_MM, "position_mm", DECIMAL)                                                         \
+    X(POSITION_MM_BY_MARK, "position_mm_by_mark", DECIMAL)                                         \
+    X(POSITION_MODE, "position_mode", TEXT)                                                        \
+    X(POSITION_PNL, "position_pnl", DECIMAL)                                                       \
+    X(POSITION_SEQ, "position_seq", INTEGER)                                                       \
+    X(POSITION_STATUS, "position_status", TEXT)                                                    \
+    X(POSITION_VALUE, "position_value", DECIMAL)                                                   \
+    X(PRE_LISTING_PHASE, "pre_listing_phase", TEXT)                                                \
+    X(PRE_OPEN_PRICE, "pre_open_price", DECIMAL)                                                   \
+    X(PRE_OPEN_SIZE, "pre_open_size", DECIMAL)                                                     \
+    X(PREDICTED_DELIVERY_PRICE, "predicted_delivery_price", DECIMAL)                               \
+    X(PREDICTED_FUNDING_RATE, "predicted_funding_rate", DECIMAL)                                   \
+    X(PREV_PRICE_1H, "prev_price_1h", DECIMAL)                                                     \
+    X(PREV_PRICE_24H, "prev_price_24h", DECIMAL)                                                   \
+    X(PRICE, "price", DECIMAL)                                                                     \
+    X(PRICE_1H_PCNT, "price_1h_pcnt", DECIMAL)                                                     \
+    X(PRICE_24H_PCNT, "price_24h_pcnt", DECIMAL)                                                   \
+    X(PRODUCTS, "products", JSON)                                                                  \
+    X(PUSH_ACTION, "push_action", TEXT)                                                            \
+    X(PUSH_ID, "push_id", TEXT)                                                                    \
+    X(QUOTE_COIN, "quote_coin", TEXT)                                                              \
+    X(QUOTE_SYMBOL, "quote_symbol", TEXT)                                                          \
+    X(RATE_LIMIT, "rate_limit", INTEGER)                                                           \
+    X(RATE_LIMIT_LEFT, "rate_limit_left", INTEGER)                                                 \
+    X(RATE_LIMIT_RESET, "rate_limit_reset_ns", TIME_NS)                                            \
+    X(REALISED_PNL, "realised_pnl", DECIMAL)                                                       \
+    X(REALTIME_INTERVAL, "realtime_interval", TEXT)                                                \
+    X(REASON, "reason", TEXT)                                                                      \
+    X(RECV_WINDOW, "recv_window_ms", INTEGER)                                                      \
+    X(REFERER, "referer", TEXT)                                                                    \
+    X(REJECT_REASON, "reject_reason", TEXT)                                                        \
+    X(REQUEST_ID, "request_id", TEXT)                                                              \
+    X(RESERVED, "reserved", INTEGER)                                                               \
+    X(RISK_ID, "risk_id", INTEGER)                                                                 \
+    X(RISK_LIMIT_VALUE, "risk_limit_value", DECIMAL)                                               \
+    X(ROI, "roi", DECIMAL)                                                                         \
+    X(RPI_MATCHED_SIZE, "rpi_matched_size", DECIMAL)                                               \
+    X(RPI_SIZE, "rpi_size", DECIMAL)                                                               \
+    X(SELL_LIMIT, "sell_limit", DECIMAL)                                                           \
+    X(SEND_TIME, "send_ns", TIME_NS)                                                               \
+    X(SEQ, "seq", INTEGER)                                                                         \
+    X(SERVICE_STEP, "service_step", TEXT)                                                          \
+    X(SERVICE_TYPE, "service_type", TEXT)                                                          \
+    X(SERVICE_TYPES, "service_types", JSON)                                                        \
+    X(SESSION_AVG_PRICE, "session_avg_price", DECIMAL)                                             \
+    X(SESSION_RPL, "session_rpl", DECIMAL)                                                         \
+    X(SESSION_UPL, "session_upl", DECIMAL)                                                         \
+    X(SETTLE_FEE_RATE, "settle_fee_rate", DECIMAL)                                                 \
+    X(SETTLE_TIME, "settle_ns", TIME_NS)                                                           \
+    X(TRACE_SI, "si", TEXT)                                                                        \
+    X(SIDE, "side", SIDE)                                                                          \
+    X(SINGLE_OPEN_INTEREST, "single_open_interest", DECIMAL)                                       \
+    X(SINGLE_OPEN_VALUE, "single_open_value", DECIMAL)                                             \
+    X(SIZE, "size", DECIMAL)                                                                       \
+    X(SL_FREE_SIZE, "sl_free_size", DECIMAL)                                                       \
+    X(SL_LIMIT_PRICE, "sl_limit_price", DECIMAL)                                                   \
+    X(SL_ORDER_COUNT, "sl_order_count", INTEGER)                                                   \
+    X(SL_ORDER_TYPE, "sl_order_type", TEXT)                                                        \
+    X(SL_TRIGGER_BY, "sl_trigger_by", TEXT)                                                        \
+    X(SLIPPAGE, "slippage", DECIMAL)                                                               \
+    X(SLIPPAGE_TYPE, "slippage_type", TEXT)                                                        \
+    X(SMP_GROUP, "smp_group", INTEGER)                                                             \
+    X(SMP_ORDER_ID, "smp_order_id", TEXT)                                                          \
+    X(SMP_TYPE, "smp_type", TEXT)                                                                  \
+    X(SPOT_BORROW, "spot_borrow", DECIMAL)                                                         \
+    X(SPOT_HEDGING_SIZE, "spot_hedging_size", DECIMAL)                                             \
+    X(SPOT_LEG_FEE, "spot_leg_fee", DECIMAL)                                                       \
+    X(START, "start_ns", TIME_NS)                                                                  \
+    X(START_TRADING_TIME, "start_trading_ns", TIME_NS)                                             \
+    X(STATE, "state", TEXT)                                                                        \
+    X(STOP_LOSS, "stop_loss", DECIMAL)                                                             \
+    X(STOP_ORDER_TYPE, "stop_order_type", TEXT)                                                    \
+    X(STRATEGY_END, "strategy_end_ns", TIME_NS)                                                    \
+    X(STRATEGY_ID, "strategy_id", TEXT)                                                            \
+    X(STRATEGY_PREFERENCE, "strategy_preference", TEXT)                                            \
+    X(STRATEGY_START, "strategy_start_ns", TIME_NS)                                                \
+    X(STRATEGY_STATUS, "strategy_status", INTEGER)                                                 \
+    X(STRATEGY_TYPE, "strategy_type", TEXT)                                                        \
+    X(STRATEGY_VALUE, "strategy_value", DECIMAL)                                                   \
+    X(SYMBOL, "symbol", TEXT)                                                                      \
+    X(SYMBOL_NAME, "symbol_name", TEXT)                                                            \
+    X(SYMBOL_YEAR, "symbol_year", INTEGER)                                                         \
+    X(SYSTEM_SUBSIDY, "system_subsidy", DECIMAL)                                                   \
+    X(TAKE_PROFIT, "take_profit", DECIMAL)                                                         \
+    X(TERMINATE_REMARK, "terminate_remark", TEXT)                                                  \
+    X(TERMINATE_TYPE, "terminate_type", INTEGER)                                                   \
+    X(THETA, "theta", DECIMAL)                                                                     \
+    X(TRACE_TI, "ti", TEXT)                                                                        \
+    X(TICK_DIRECTION, "tick_direction", TEXT)                                                      \
+    X(TIME_IN_FORCE, "time_in_force", TEXT)                                                        \
+    X(TIME_TO_SETTLE, "time_to_settle_s", INTEGER)                                                 \
+    X(TITLE, "title", TEXT)                                                                        \
+    X(TOTAL_AVAILABLE_BALANCE, "total_available_balance", DECIMAL)                                 \
+    X(TOTAL_EQUITY, "total_equity", DECIMAL)                                                       \
+    X(TOTAL_IM, "total_im", DECIMAL)                                                               \
+    X(TOTAL_IM_BY_MARK, "total_im_by_mark", DECIMAL)                                               \
+    X(TOTAL_MARGIN_BALANCE, "total_margin_balance", DECIMAL)                                       \
+    X(TOTAL_MM, "total_mm", DECIMAL)                                                               \
+    X(TOTAL_MM_BY_MARK, "total_mm_by_mark", DECIMAL)                                               \
+    X(TOTAL_ORDER_IM, "total_order_im", DECIMAL)                                                   \
+    X(TOTAL_POSITION_IM, "total_position_im", DECIMAL)                                             \
+    X(TOTAL_POSITION_MM, "total_position_mm", DECIMAL)                                             \
+    X(TOTAL_TURNOVER, "total_turnover", DECIMAL)                                                   \
+    X(TOTAL_UNREALISED_PNL, "total_unrealised_pnl", DECIMAL)                                       \
+    X(TOTAL_VOLUME, "total_volume", DECIMAL)                                                       \
+    X(TOTAL_WALLET_BALANCE, "total_wallet_balance", DECIMAL)                                       \
+    X(TP_FREE_SIZE, "tp_free_size", DECIMAL)                                                       \
+    X(TP_LIMIT_PRICE, "tp_limit_price", DECIMAL)                                                   \
+    X(TP_ORDER_COUNT, "tp_order_count", INTEGER)                                                   \
+    X(TP_ORDER_TYPE, "tp_order_type", TEXT)                                                        \
+    X(TP_SL_MODE, "tp_sl_mode", TEXT)                                                              \
+    X(TP_TRIGGER_BY, "tp_trigger_by", TEXT)                                                        \
+    X(TRACE_ID, "trace_id", TEXT)                                                                  \
+    X(TRADE_ID, "trade_id", TEXT)                                                                  \
+    X(TRADE_MODE, "trade_mode", INTEGER)                                                           \
+    X(TRADING_COUNT, "trading_count", INTEGER)                                                     \
+    X(TRAILING_ACTIVE, "trailing_active", DECIMAL)                                                 \
+    X(TRAILING_STOP, "trailing_stop", DECIMAL)                                                     \
+    X(TRANSACT_TIME, "transact_ns", TIME_NS)                                                       \
+    X(TRIGGER_BY, "trigger_by", TEXT)                                                              \
+    X(TRIGGER_COUNT, "trigger_count", INTEGER)                                                     \
+    X(TRIGGER_DIRECTION, "trigger_direction", INTEGER)                                             \
+    X(TRIGGER_TIME, "trigger_ns", TIME_NS)                                                         \
+    X(TRIGGER_PRICE, "trigger_price", DECIMAL)                                                     \
+    X(TRIGGERED_ORDER_ID, "triggered_order_id", TEXT)                                              \
+    X(TURNOVER, "turnover", DECIMAL)                                                               \
+    X(TURNOVER_24H, "turnover_24h", DECIMAL)                                                       \
+    X(U, "u", INTEGER)                                                                             \
+    X(UID_SUFFIXES, "uid_suffixes", JSON)                                                          \
+    X(UNDERLYING_ORIGIN_PRICE, "underlying_origin_price", DECIMAL)                                 \
+    X(UNDERLYING_PRICE, "underlying_price", DECIMAL)                                               \
+    X(UNREALISED_PNL, "unrealised_pnl", DECIMAL)                                                   \
+    X(UPDATED_AT, "updated_ns", TIME_NS)                                                           \
+    X(USD_INDEX_PRICE, "usd_index_price", DECIMAL)                                                 \
+    X(USD_VALUE, "usd_value", DECIMAL)                                                             \
+    X(USER_ID, "user_id", TEXT)                                                                    \
+    X(VEGA, "vega", DECIMAL)                                                                       \
+    X(VERSION, "version", ABSENT)                                                                  \
+    X(VOLUME, "volume", DECIMAL)                                                                   \
+    X(VOLUME_24H, "volume_24h", DECIMAL)                                                           \
+    X(WALLET_BALANCE, "wallet_balance", DECIMAL)                                                   \
     /* end */
 
 #endif

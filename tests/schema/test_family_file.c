@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #include "schema/bybit/families.h"
+#include "schema/family.h"
 #include "schema/family_file.h"
+#include "schema/family_texts.h"
 
 /* A sound document, a line each. */
 static const char *const LINES[] = {
@@ -36,11 +38,19 @@ static const char *const LINES[] = {
     "    rules: [seq_dense u error]",                            /* 23 */
     "    kind: snapshot",                                        /* 24 */
     "    events: true",                                          /* 25 */
+    "    envelope: head",                                        /* 26 */
 };
 
 enum { LINE_COUNT = sizeof LINES / sizeof LINES[0], TEXT_BYTES = 4096 };
 
 static const char USED[] = "sets:\n"
+                           "  head:\n"
+                           "    - data.u u integer\n"
+                           "    - ts exchange_ns time ms\n"
+                           "  trade:\n"
+                           "    - p price decimal price required\n"
+                           "    - v size decimal quantity required\n"
+                           "    - S side any_side required\n"
                            "  best:\n"
                            "    - px last_price decimal price\n"
                            "topics:\n"
@@ -74,6 +84,10 @@ static const mistake MISTAKES[] = {
     {7, "  name: x", "made.yaml:7: datasets has no key 'name'", "liquidations"},
     {8, "instrument_coins: []", "made.yaml:8: 1 to 32 coins", ""},
     {10, "  level: 5\n  other:", "made.yaml:10: 1 to 128 fields are expected in 'level'", ""},
+    {7, "  kind: contracts\n  kind: options", "made.yaml:8: a key is there twice: 'kind'", ""},
+    {7, "  exchange: [a]", "made.yaml:7: a text is expected, not", ""},
+    {8, "instrument_coins: [BTC, [ETH]]", "made.yaml:8: a text is expected, not", ""},
+    {17, "    title: [Books]", "made.yaml:17: a text is expected, not", ""},
     {11, "    - 0 price", "made.yaml:11: a field is \"KEY MEANING TYPE\", not '0 price'", ""},
     {11, "    - 0 prize decimal", "made.yaml:11: there is no meaning 'prize'", "'price'"},
     {11, "    - 0 price decimall", "made.yaml:11: there is no type 'decimall'", "'decimal'"},
@@ -107,6 +121,51 @@ static const mistake MISTAKES[] = {
     {23, "    rules: [seq_dense uu error]", "made.yaml:23: there is no meaning 'uu'", ""},
     {24, "    kind: whole", "made.yaml:24: there is no kind 'whole'", "snapshot"},
     {25, "    events: yes", "made.yaml:25: only true is allowed, not 'yes'", ""},
+    /* What the words alone do not show: the topic as a whole. */
+    {11, "    - 0 price text price required", "15: the type does not fit the meaning: '0'", ""},
+    {11, "    - 0 trade_id decimal", "made.yaml:15: the type does not fit the meaning: '0'", ""},
+    {11, "    - 0 price decimal price", "15: price and size are required in each entry of", ""},
+    {11, "    - p price decimal price required", "15: a field of positional entries has a number",
+     ""},
+    {11, "    - 1 price decimal price required", "made.yaml:15: a key is there twice: '1'", ""},
+    {12, "    - 1 size decimal\n    - 2 exchange_ns time price",
+     "made.yaml:16: a time has the unit s, ms, us, ns or rfc3339: '2'", ""},
+    {12, "    - 1 size decimal required\n    - 2 u integer e4",
+     "made.yaml:16: only a decimal has a scale: '2'", ""},
+    {15, "  - topic: \"book.{symbol}.a\"", "made.yaml:15: the symbol is not the last part", ""},
+    {15, "  - topic: \"{symbol}.book\"", "made.yaml:15: a placeholder is a whole part", ""},
+    {15, "  - topic: \"book.a{symbol}\"", "made.yaml:15: a placeholder is a whole part", ""},
+    {15, "  - topic: \"book..{symbol}\"", "made.yaml:15: an empty part is in the topic", ""},
+    {15, "  - topic: \"\"", "made.yaml:15: a topic has 1 to 63 bytes, not ''", ""},
+    {16, "    message: raw", "made.yaml:15: frames of a topic have no such message or kind", ""},
+    {16, "    message: trade", "made.yaml:15: price and size are required in each entry of", ""},
+    {18, "    from: 2025-02-30", "made.yaml:15: a date is YYYY-MM-DD, not '2025-02-30'", ""},
+    {18, "    from: 2025-01-01T00", "made.yaml:15: a date is YYYY-MM-DD, not '2025-01-01T00'", ""},
+    {18, "    from: 2025-02-02\n    until: 2025-02-02", "15: a topic has no day until", ""},
+    {18, "    parameter: params.p", "made.yaml:15: a parameter has a path, but no symbol", ""},
+    {18, "    symbol: params.s", "made.yaml:15: a symbol has a path, but there is none", ""},
+    {18, "    kind_key: data", "made.yaml:15: a value and an object are at the same path: 'data'",
+     ""},
+    {18, "    kind_key: topic", "made.yaml:15: two values are at the same path: 'topic'", ""},
+    {18, "    kind_key: data..k", "made.yaml:15: an empty part is in the path 'data..k'", ""},
+    {18, "    kind_key: a.b.c.d.e.f.g.h", "made.yaml:15: too many objects are around", ""},
+    {20, "    time: match_ns", "made.yaml:15: no time of the topic is 'match_ns'", ""},
+    {20, "    time: u", "made.yaml:15: no time of the topic is 'u'", ""},
+    {22, "    entries: [data.b set any positional]", "15: each entry needs one side", ""},
+    {22, "    entries: [data.b set any positional buy sell]", "15: each entry needs one side", ""},
+    {22, "    entries: [data.b set any positional buy, data.a set any sell]",
+     "made.yaml:15: entries are all positional, or all best, or all neither", ""},
+    {23, "    rules: [seq_dense seq error]",
+     "made.yaml:15: no field has what is compared by the rule 'seq_dense'", ""},
+    {23, "    rules: [seq_dense price error]",
+     "made.yaml:15: cross_seq, u, seq or version is compared by the rule 'seq_dense'", ""},
+    {23, "    rules: [id_unique trade_id error]",
+     "made.yaml:15: no field has what is compared by the rule 'id_unique'", ""},
+    {24, "    kind: any", "made.yaml:15: frames of a topic have no such message or kind", ""},
+    {26,
+     "    envelope: head\n  - topic: \"best.{symbol}\"\n    message: ticker\n    title: B\n"
+     "    fields: best\n    entries: [. set any]",
+     "made.yaml:27: two rows are valid at the same time for the topic 'best.{symbol}'", ""},
 };
 
 static char text[TEXT_BYTES];
@@ -192,6 +251,32 @@ static void test_mistakes(void **state)
     }
 }
 
+/* The documents of the programs. */
+static int find_shipped(void *user, td_bytes name, td_bytes *out)
+{
+    (void)user;
+    for (size_t i = 0; i < FAMILY_TEXT_COUNT; i++)
+        if (td_bytes_is(name, FAMILY_TEXTS[i].name)) {
+            *out = td_bytes_of(FAMILY_TEXTS[i].data, FAMILY_TEXTS[i].size);
+            return 1;
+        }
+    return 0;
+}
+
+static void test_shipped(void **state)
+{
+    (void)state;
+    const family_texts texts = {.find = find_shipped};
+    td_arena *memory = td_arena_open();
+    for (const char *const *name = FAMILY_NAMES; *name != NULL; name++) {
+        family made;
+        td_err err;
+        if (family_file_read(&texts, *name, &BYBIT, memory, &made, &err) != TD_OK)
+            fail_msg("%s", err.text);
+    }
+    td_arena_close(memory);
+}
+
 /* A document that is cut anywhere, or has another byte anywhere, is read or refused. */
 static void test_damage(void **state)
 {
@@ -217,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_document),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_shipped),
         cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,8 +19,8 @@
 #include "schema/family.h"
 #include "base/json/json_write.h"
 #include "schema/message_json.h"
+#include "schema/topic_check.h"
 #include "tests/testing/decode_fixture.h"
-#include "tests/testing/row_faults.h"
 
 enum { TEXT_MAX = 4 << 20 };
 
@@ -372,16 +372,16 @@ static void test_dates(void **state)
                             is_before ? "{\"items\":[{\"last_price\":\"1\"}]}"
                                       : "{\"items\":[{\"last_price\":\"2\"}]}");
     }
-    assert_null(topic_rows_fault(ROWS, MADE_UP.topic_count));
+    size_t at = 0;
+    td_bytes where;
+    assert_null(topic_list_fault(ROWS, MADE_UP.topic_count, &at));
     topic_row overlapping[] = {ROWS[7], ROWS[8]};
     overlapping[1].valid_from = "2021-12-31";
-    assert_non_null(topic_rows_fault(overlapping, 2));
+    assert_non_null(topic_list_fault(overlapping, 2, &at));
+    assert_int_equal(at, 1);
     overlapping[1].valid_from = "2021-02-30";
-    assert_non_null(topic_row_fault(&overlapping[1]));
-    size_t count = 0;
-    const family *const *families = family_table(&count);
-    for (size_t i = 0; i < count; i++)
-        assert_null(topic_rows_fault(families[i]->topics, families[i]->topic_count));
+    assert_non_null(topic_fault(&overlapping[1], &where));
+    assert_true(td_bytes_is(where, "2021-02-30"));
 }
 
 /* A row with its own keys is read like others: on the fast path, with its parts checked. */
@@ -416,7 +416,8 @@ static void test_other_keys(void **state)
     };
     const topic_match match = {&ROW, td_bytes_str("deals"), td_bytes_str("A")};
     fixture *f = *state;
-    assert_null(topic_row_fault(&ROW));
+    td_bytes where;
+    assert_null(topic_fault(&ROW, &where));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         message m;
         decode_error why;

@@ -15,7 +15,6 @@
 #include "schema/family_file.h"
 #include "tests/testing/capture.h"
 #include "tests/testing/decode_fixture.h"
-#include "tests/testing/row_faults.h"
 
 /* ---- the recordings ---- */
 
@@ -393,7 +392,6 @@ static void test_a_family_is_data(void **state)
     td_arena *memory = td_arena_open();
     const family_texts texts = {.find = find_made_up};
     assert_int_equal(family_file_read(&texts, "made-up", &BYBIT, memory, &made, &err), TD_OK);
-    assert_null(topic_rows_fault(made.topics, made.topic_count));
     decode_made_up(&d, &made,
                    "{\"topic\":\"orderbook.7.A\",\"type\":\"snapshot\",\"ts\":5,\"data\":"
                    "{\"s\":\"A\",\"b\":[[\"1.5\",\"2\"]],\"a\":[],\"u\":3,\"seq\":4}}",

@@ -1,0 +1,418 @@
+#include "schema/topic_check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/time_text.h"
+#include "schema/decode_plan.h"
+
+/* ---- dates and names ---- */
+
+/* A date ("2025-04-01") in ns since 1970; `otherwise` if it is NULL, 0 if it is not a date. */
+static uint64_t date_ns(const char *date, uint64_t otherwise)
+{
+    char text[sizeof "2025-04-01T00:00:00Z"];
+    uint64_t ns = 0;
+    if (date == NULL)
+        return otherwise;
+    if (strlen(date) != sizeof "2025-04-01" - 1)
+        return 0;
+    (void)snprintf(text, sizeof text, "%sT00:00:00Z", date); /* fits */
+    td_result rc = td_time_parse_rfc3339(td_bytes_str(text), &ns, NULL);
+    return rc == TD_OK ? ns : 0;
+}
+
+static const char *dates_fault(const topic_row *row, td_bytes *where)
+{
+    const char *const dates[] = {row->valid_from, row->valid_until};
+    for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++) {
+        *where = td_bytes_str(dates[i] == NULL ? "" : dates[i]);
+        if (date_ns(dates[i], UINT64_MAX) == 0)
+            return "a date is YYYY-MM-DD, not";
+    }
+    return date_ns(row->valid_from, 0) < date_ns(row->valid_until, UINT64_MAX)
+               ? NULL
+               : "a topic has no day until";
+}
+
+/* 1 if each part of a topic is a text or a placeholder, and the first one is a text. */
+static int has_whole_parts(const char *pattern)
+{
+    int is_inside = 0;
+    for (const char *p = pattern; *p != '\0'; p++) {
+        if (*p == '{' && (is_inside || p == pattern || p[-1] != '.'))
+            return 0;
+        if (*p == '}' && (!is_inside || p[-1] == '{' || (p[1] != '.' && p[1] != '\0')))
+            return 0;
+        if (*p == '.' && is_inside)
+            return 0;
+        is_inside = *p == '{' || (is_inside && *p != '}');
+    }
+    return !is_inside;
+}
+
+/* The symbol is the last part of a topic, because the topic's name is the part before it. */
+static const char *pattern_fault(const topic_row *row, td_bytes *where)
+{
+    static const char *const SYMBOLS[] = {"{symbol}", "{coin}"};
+    const char *pattern = row->pattern;
+    const size_t size = strlen(pattern);
+    *where = td_bytes_str(pattern);
+    if (size == 0 || size >= LIMIT_NAME_BYTES || strlen(row->name) >= LIMIT_NAME_BYTES)
+        return "a topic has 1 to 63 bytes, not";
+    if (pattern[0] == '.' || strstr(pattern, "..") != NULL || pattern[size - 1] == '.')
+        return "an empty part is in the topic";
+    if (!has_whole_parts(pattern))
+        return "a placeholder is a whole part, and not the first one, in the topic";
+    for (size_t i = 0; i < sizeof SYMBOLS / sizeof SYMBOLS[0]; i++) {
+        const char *at = strstr(pattern, SYMBOLS[i]);
+        if (at != NULL && at[strlen(SYMBOLS[i])] != '\0')
+            return "the symbol is not the last part of the topic";
+    }
+    if (row->parameter_path != NULL && row->symbol_path == NULL)
+        return "a parameter has a path, but no symbol has one, in the topic";
+    if (row->symbol_path != NULL && (row->is_event || !topic_row_has_symbol(row)))
+        return "a symbol has a path, but there is none in the topic";
+    return NULL;
+}
+
+/* ---- fields ---- */
+
+/* The type of the values that a field's type gives. */
+static value_type type_of(field_type type)
+{
+    static const uint8_t TYPES[] = {
+        [FIELD_TEXT] = VALUE_TEXT,       [FIELD_DECIMAL] = VALUE_DECIMAL,
+        [FIELD_INTEGER] = VALUE_INTEGER, [FIELD_BOOL] = VALUE_BOOL,
+        [FIELD_SIDE] = VALUE_SIDE,       [FIELD_ANY_SIDE] = VALUE_SIDE,
+        [FIELD_TIME] = VALUE_TIME_NS,    [FIELD_IS_BUY] = VALUE_SIDE,
+        [FIELD_JSON] = VALUE_JSON,
+    };
+    return (value_type)TYPES[type];
+}
+
+static int is_type_of(const field_row *field)
+{
+    const value_type own = type_of(field->type);
+    const value_type wanted = msg_member_type(field->member);
+    return own == wanted || (wanted == VALUE_ABSENT && (own == VALUE_TEXT || own == VALUE_INTEGER));
+}
+
+static const char *field_fault(const field_row *field)
+{
+    const size_t size = strlen(field->key);
+    if (size == 0 || size >= LIMIT_NAME_BYTES)
+        return "a key has 1 to 63 bytes, not";
+    if (field->member == MEMBER_NONE || field->member >= MEMBER_COUNT)
+        return "a meaning is missing:";
+    if (!is_type_of(field))
+        return "the type does not fit the meaning:";
+    if (field->type == FIELD_TIME && field->unit < UNIT_S)
+        return "a time has the unit s, ms, us, ns or rfc3339:";
+    if (field->scale_e10 > 18 || (field->scale_e10 != 0 && field->type != FIELD_DECIMAL))
+        return "only a decimal has a scale:";
+    if (field->type == FIELD_JSON && (field->flags & FIELD_INHERITED) != 0)
+        return "json is not inherited:";
+    return NULL;
+}
+
+static const char *fields_fault(const field_row *fields, size_t count, td_bytes *where)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *fault = field_fault(&fields[i]);
+        *where = td_bytes_str(fields[i].key);
+        if (fault != NULL)
+            return fault;
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(fields[i].key, fields[j].key) == 0 &&
+                ((fields[i].flags ^ fields[j].flags) & FIELD_INHERITED) == 0)
+                return "a key is there twice:";
+    }
+    return NULL;
+}
+
+/* The fields of positional entries are found by their index. */
+static const char *positions_fault(const topic_row *row, td_bytes *where)
+{
+    if ((row->items[0].flags & ITEMS_POSITIONAL) == 0)
+        return NULL;
+    for (size_t i = 0; i < row->field_count; i++) {
+        uint64_t place;
+        *where = td_bytes_str(row->fields[i].key);
+        if (!td_digits_parse(*where, TOPIC_FIELDS_MAX, &place) ||
+            (row->fields[i].flags & FIELD_INHERITED) != 0)
+            return "a field of positional entries has a number as its key, not";
+    }
+    return NULL;
+}
+
+static const field_row *field_of(const field_row *fields, size_t count, msg_member member)
+{
+    for (size_t i = 0; i < count; i++)
+        if (fields[i].member == member)
+            return &fields[i];
+    return NULL;
+}
+
+static int has_member(const topic_row *row, msg_member member)
+{
+    return field_of(row->envelope, row->envelope_count, member) != NULL ||
+           field_of(row->fields, row->field_count, member) != NULL;
+}
+
+/* 1 if entries have the member, which is in every one: a delete may lack it if `but_deletes` is
+ * FIELD_REQUIRED_TO_SET. */
+static int has_required(const topic_row *row, msg_member member, unsigned but_deletes)
+{
+    for (size_t i = 0; i < row->field_count; i++) {
+        const field_row *field = &row->fields[i];
+        if (field->member == member && (field->flags & (FIELD_REQUIRED | but_deletes)) != 0 &&
+            (field->flags & FIELD_INHERITED) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* ---- entries ---- */
+
+static size_t items_count(const topic_row *row)
+{
+    size_t count = 0;
+    while (count < TOPIC_ITEMS_MAX && row->items[count].path != NULL)
+        count++;
+    return count;
+}
+
+/* 1 if the entries of all places have a side, by their place or by a field. */
+static int has_sides(const topic_row *row)
+{
+    const field_row *side = field_of(row->fields, row->field_count, MEMBER_SIDE);
+    const int is_field =
+        side != NULL && side->type != FIELD_ANY_SIDE && has_required(row, MEMBER_SIDE, 0);
+    for (size_t i = 0; i < items_count(row); i++) {
+        const unsigned sides = row->items[i].flags & (ITEMS_BUY | ITEMS_SELL | ITEMS_BEST);
+        if (is_field ? sides != 0 : sides == 0 || sides == (ITEMS_BUY | ITEMS_SELL))
+            return 0;
+    }
+    return 1;
+}
+
+/* Books and trades are plain structs, whose members are always there. */
+static const char *entries_fault(const topic_row *row, td_bytes *where)
+{
+    const unsigned first = row->items[0].flags;
+    *where = td_bytes_str(row->name);
+    for (size_t i = 0; i < items_count(row); i++)
+        if (((first ^ row->items[i].flags) & (ITEMS_POSITIONAL | ITEMS_BEST)) != 0)
+            return "entries are all positional, or all best, or all neither, in";
+    if ((first & ITEMS_BEST) != 0)
+        return row->type == MSG_BOOK_CHANGE ? NULL
+                                            : "only a book has entries with the best prices:";
+    if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
+        return NULL;
+    if (!has_required(row, MEMBER_PRICE, 0) ||
+        !has_required(row, MEMBER_SIZE, row->type == MSG_TRADE ? 0 : FIELD_REQUIRED_TO_SET))
+        return "price and size are required in each entry of";
+    if (row->type == MSG_TRADE)
+        return has_required(row, MEMBER_SIDE, 0) ? NULL : "a side is required in each entry of";
+    return has_sides(row) ? NULL : "each entry needs one side, of its own or by its place, in";
+}
+
+/* ---- paths ---- */
+
+enum {
+    PATHS_MAX = 4 + TOPIC_ENVELOPE_MAX, /* topic, kind, symbol, parameter */
+};
+
+/* The paths of a row's frames: of values, and of the objects around them and around entries. */
+typedef struct paths {
+    const char *values[PATHS_MAX];
+    size_t value_count;
+    td_bytes nodes[PLAN_NODES_MAX + 1]; /* the frame itself is the empty path */
+    size_t node_count;
+    td_bytes bad; /* the first path that is wrong */
+} paths;
+
+/* Add an object at a path. Returns 0 if there are too many. */
+static int add_node(paths *p, td_bytes path)
+{
+    for (size_t i = 0; i < p->node_count; i++)
+        if (td_bytes_equal(p->nodes[i], path))
+            return 1;
+    p->bad = path;
+    p->nodes[p->node_count++] = path;
+    return p->node_count <= PLAN_NODES_MAX;
+}
+
+/* Add all objects on a path that is followed by a dot. */
+static int add_nodes_before(paths *p, const char *path)
+{
+    for (const char *dot = strchr(path, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
+        if (!add_node(p, td_bytes_of(path, (size_t)(dot - path))))
+            return 0;
+    return 1;
+}
+
+static int has_empty_part(const char *path)
+{
+    const size_t size = strlen(path);
+    return size == 0 || path[0] == '.' || path[size - 1] == '.' || strstr(path, "..") != NULL;
+}
+
+static td_bytes parent_of(td_bytes path)
+{
+    size_t size = path.size;
+    while (size > 0 && path.data[size - 1] != '.')
+        size--;
+    return td_bytes_of(path.data, size == 0 ? 0 : size - 1);
+}
+
+/* 1 if no object has more keys than a plan's node can have. */
+static int keys_fit(const paths *p)
+{
+    for (size_t i = 0; i < p->node_count; i++) {
+        int keys = 0;
+        for (size_t k = 0; k < p->value_count; k++)
+            keys += td_bytes_equal(parent_of(td_bytes_str(p->values[k])), p->nodes[i]);
+        for (size_t k = 1; k < p->node_count; k++)
+            keys += td_bytes_equal(parent_of(p->nodes[k]), p->nodes[i]);
+        if (keys > PLAN_NODE_KEYS_MAX)
+            return 0;
+    }
+    return 1;
+}
+
+static void list_paths(const topic_row *row, paths *p)
+{
+    const char *const own[] = {topic_row_topic_key(row), topic_row_kind_key(row), row->symbol_path,
+                               row->parameter_path};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (own[i] != NULL && (i != 0 || own[i][0] != '\0')) /* a reply has no topic: "" */
+            p->values[p->value_count++] = own[i];
+    for (size_t i = 0; i < row->envelope_count; i++)
+        p->values[p->value_count++] = row->envelope[i].key;
+}
+
+static const char *nodes_fault(const topic_row *row, paths *p)
+{
+    static const char TOO_MANY[] = "too many objects are around values and entries, with";
+    if (!add_node(p, td_bytes_of(NULL, 0)))
+        return TOO_MANY;
+    for (size_t i = 0; i < p->value_count; i++) {
+        p->bad = td_bytes_str(p->values[i]);
+        if (has_empty_part(p->values[i]))
+            return "an empty part is in the path";
+        if (!add_nodes_before(p, p->values[i]))
+            return TOO_MANY;
+    }
+    for (size_t i = 0; i < items_count(row); i++) {
+        p->bad = td_bytes_str(row->items[i].path);
+        if (p->bad.size > 0 && has_empty_part(row->items[i].path))
+            return "an empty part is in the path";
+        if (!add_nodes_before(p, row->items[i].path) || !add_node(p, p->bad))
+            return TOO_MANY;
+    }
+    return NULL;
+}
+
+static const char *paths_fault(const topic_row *row, td_bytes *where)
+{
+    paths p = {.node_count = 0};
+    list_paths(row, &p);
+    const char *fault = nodes_fault(row, &p);
+    *where = p.bad;
+    for (size_t i = 0; fault == NULL && i < p.value_count; i++) {
+        *where = td_bytes_str(p.values[i]);
+        for (size_t k = 0; k < p.node_count; k++)
+            if (td_bytes_equal(*where, p.nodes[k]))
+                return "a value and an object are at the same path:";
+        for (size_t k = 0; k < i; k++)
+            if (td_bytes_is(*where, p.values[k]))
+                return "two values are at the same path:";
+    }
+    if (fault == NULL && !keys_fit(&p))
+        return "one object has too many keys, at";
+    return fault;
+}
+
+/* ---- rules ---- */
+
+/* 1 if a rule compares a number from frame to frame. */
+static int is_of_frames(rule_id rule)
+{
+    return rule == RULE_SEQ_STRICT || rule == RULE_SEQ_WEAK || rule == RULE_SEQ_DENSE ||
+           rule == RULE_SEQ_STEP || rule == RULE_SEQ_FRAME_EQUAL;
+}
+
+/* A rule that compares what no field has would never find anything. */
+static const char *rules_fault(const topic_row *row, td_bytes *where)
+{
+    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
+        const rule_row *rule = &row->rules[i];
+        const int is_default = rule->member == MEMBER_NONE;
+        const msg_member member = is_default ? MEMBER_CROSS_SEQ : rule->member;
+        *where = td_bytes_str(rule_name(rule->rule));
+        if (is_of_frames(rule->rule) && member != MEMBER_CROSS_SEQ && member != MEMBER_U &&
+            member != MEMBER_SEQ && member != MEMBER_VERSION)
+            return "cross_seq, u, seq or version is compared by the rule";
+        if ((!is_default || is_of_frames(rule->rule)) && !has_member(row, member))
+            return "no field has what is compared by the rule";
+    }
+    *where = td_bytes_str(row->time_member == MEMBER_NONE ? "" : msg_member_name(row->time_member));
+    if (row->time_member != MEMBER_NONE &&
+        (msg_member_type(row->time_member) != VALUE_TIME_NS || !has_member(row, row->time_member)))
+        return "no time of the topic is";
+    return NULL;
+}
+
+/* ---- rows ---- */
+
+const char *topic_fault(const topic_row *row, td_bytes *where)
+{
+    *where = td_bytes_str(row->pattern == NULL ? "" : row->pattern);
+    if (row->name == NULL || row->pattern == NULL || row->title == NULL ||
+        row->items[0].path == NULL)
+        return "a topic needs topic, title and entries:";
+    if (row->type >= MSG_TYPE_COUNT || row->type == MSG_RAW || row->type == MSG_CONTROL ||
+        row->type == MSG_REQUEST || row->default_kind >= FRAME_ANY)
+        return "frames of a topic have no such message or kind:";
+    if (row->field_count == 0 || row->field_count > TOPIC_FIELDS_MAX ||
+        row->envelope_count > TOPIC_ENVELOPE_MAX)
+        return "a topic has 1 to 128 fields:";
+    const char *fault = dates_fault(row, where);
+    if (fault == NULL)
+        fault = pattern_fault(row, where);
+    if (fault == NULL)
+        fault = fields_fault(row->fields, row->field_count, where);
+    if (fault == NULL)
+        fault = fields_fault(row->envelope, row->envelope_count, where);
+    if (fault == NULL)
+        fault = positions_fault(row, where);
+    if (fault == NULL)
+        fault = entries_fault(row, where);
+    if (fault == NULL)
+        fault = paths_fault(row, where);
+    return fault != NULL ? fault : rules_fault(row, where);
+}
+
+/* 1 if there is a time at which both rows are valid. */
+static int rows_overlap(const topic_row *a, const topic_row *b)
+{
+    return date_ns(a->valid_from, 0) < date_ns(b->valid_until, UINT64_MAX) &&
+           date_ns(b->valid_from, 0) < date_ns(a->valid_until, UINT64_MAX);
+}
+
+const char *topic_list_fault(const topic_row *rows, size_t count, size_t *at)
+{
+    for (*at = 0; *at < count; ++*at)
+        for (size_t i = 0; i < *at; i++) {
+            if (strcmp(rows[*at].pattern, rows[i].pattern) != 0)
+                continue;
+            if (strcmp(rows[*at].name, rows[i].name) != 0)
+                return "two names are given to the topic";
+            if (rows_overlap(&rows[*at], &rows[i]))
+                return "two rows are valid at the same time for the topic";
+        }
+    return NULL;
+}
