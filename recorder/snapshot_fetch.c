@@ -119,8 +119,11 @@ static void fail(snapshot_fetch *self, const char *topic, const char *url, unsig
     intake_event(self->options.intake, self->open.of.feed_index, &failed);
     td_log_emit(self->options.log, TD_LOG_WARNING, "%s: no snapshot of %s: %s", feed->name, topic,
                 text);
+    uint64_t again_mono_ns = clock_mono_ns(self->options.clock) + retry_ns;
     self->failures++;
-    put(self, &self->open.of, clock_mono_ns(self->options.clock) + retry_ns,
+    if (status == 403 || status == 429) /* the host asks too often: all topics wait */
+        self->next_mono_ns = again_mono_ns;
+    put(self, &self->open.of, again_mono_ns,
         retry_ns > RETRY_NS_MAX / 2 ? RETRY_NS_MAX : 2 * retry_ns);
 }
 

@@ -8,8 +8,8 @@
  *
  * One request at a time, at least SNAPSHOT_SPACING_NS apart; a reply has at most
  * LIMIT_HTTP_REPLY_BYTES and takes at most 10 s. A failed request, or a reply that is no snapshot,
- * is recorded as an `http` event, logged, and repeated after a growing wait. Network thread only.
- */
+ * is recorded as an `http` event, logged, and repeated after a growing wait; after HTTP status 403
+ * or 429 all topics wait. Network thread only. */
 #ifndef TD_RECORDER_SNAPSHOT_FETCH_H
 #define TD_RECORDER_SNAPSHOT_FETCH_H
 

@@ -200,6 +200,19 @@ describe("snapshots over HTTP", { concurrency: true }, () => {
     assert.ok(gaps[0].to_ns - gaps[0].from_ns < 6e9, JSON.stringify(gaps));
   });
 
+  test("an exchange that refuses the host is not asked at once for the other books", async (t) => {
+    const dir = temporary(t), times = [];
+    const server = await scriptedServer(t, dir, {
+      message: (ws, request) => acknowledge(ws, request),
+      page: (request, response) => (times.push(Date.now()), response.writeHead(403).end("Access too frequent")),
+    });
+    const topics = ["BTCUSDT", "ETHUSDT", "XRPUSDT"].flatMap((symbol) => ["--topic", `orderbook.full.${symbol}`]);
+    const recorder = new Recorder(t, path.join(dir, "tape"), [`${server.url}/v5/public/linear`, "--family", "v5-linear", "--ca-file", server.ca, ...topics], { deadlineMs: 60_000 });
+    await until(() => times.length === 3);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    for (const [i, at] of times.slice(1).entries()) assert.ok(at - times[i] > 4500, `${times}`);
+  });
+
   for (const lines of [1, 2])
     test(`the simulated exchange's books, over ${lines} ${lines === 1 ? "line" : "lines"}`, async (t) => {
       const dir = temporary(t), archive = path.join(dir, "tape");
