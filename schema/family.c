@@ -32,29 +32,49 @@ enum { FAMILY_COUNT = sizeof ENTRIES / sizeof ENTRIES[0] };
 static struct {
     pthread_mutex_t lock;
     td_arena *memory;
-    const family *read[FAMILY_COUNT]; /* NULL: not yet */
-} families = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    const family *read[FAMILY_COUNT + FAMILIES_ADDED_MAX]; /* NULL: not yet. Added ones follow */
+    size_t count;
+} families = {.lock = PTHREAD_MUTEX_INITIALIZER, .count = FAMILY_COUNT};
 
-static int find_text(void *user, td_bytes name, td_bytes *text)
+/* Documents that are being added. */
+typedef struct added_texts {
+    const family_text *at;
+    size_t count;
+} added_texts;
+
+static int find_in(const family_text *texts, size_t count, td_bytes name, td_bytes *text)
 {
-    (void)user; /* the texts are constants */
-    for (size_t i = 0; i < FAMILY_TEXT_COUNT; i++)
-        if (td_bytes_is(name, FAMILY_TEXTS[i].name)) {
-            *text = td_bytes_of(FAMILY_TEXTS[i].data, FAMILY_TEXTS[i].size);
+    for (size_t i = 0; i < count; i++)
+        if (td_bytes_is(name, texts[i].name)) {
+            *text = td_bytes_of(texts[i].data, texts[i].size);
             return 1;
         }
     return 0;
+}
+
+/* user: added_texts, or NULL. */
+static int find_text(void *user, td_bytes name, td_bytes *text)
+{
+    const added_texts *added = user;
+    return (added != NULL && find_in(added->at, added->count, name, text)) ||
+           find_in(FAMILY_TEXTS, FAMILY_TEXT_COUNT, name, text);
+}
+
+static td_arena *memory_of_families(void)
+{
+    if (families.memory == NULL)
+        families.memory = td_arena_open();
+    return families.memory;
 }
 
 static const family *read_family(size_t index)
 {
     const family_texts texts = {.find = find_text};
     td_err err;
-    if (families.memory == NULL)
-        families.memory = td_arena_open();
-    family *made = td_arena_alloc(families.memory, sizeof *made);
-    td_result rc = family_file_read(&texts, ENTRIES[index].name, ENTRIES[index].exchange,
-                                    families.memory, made, &err);
+    td_arena *memory = memory_of_families();
+    family *made = td_arena_alloc(memory, sizeof *made);
+    td_result rc =
+        family_file_read(&texts, ENTRIES[index].name, ENTRIES[index].exchange, memory, made, &err);
     TD_ASSERT(rc == TD_OK); /* a test reads all of them */
     return made;
 }
@@ -69,11 +89,16 @@ static const family *get(size_t index)
     return found;
 }
 
+static const char *name_of(size_t index)
+{
+    return index < FAMILY_COUNT ? ENTRIES[index].name : families.read[index]->name;
+}
+
 const family *const *family_table(size_t *count)
 {
-    for (size_t i = 0; i < FAMILY_COUNT; i++)
+    for (size_t i = 0; i < families.count; i++)
         (void)get(i);
-    *count = FAMILY_COUNT;
+    *count = families.count;
     return families.read;
 }
 
@@ -81,13 +106,47 @@ const family *family_of_row(const topic_row *row)
 {
     const family *found = NULL;
     (void)pthread_mutex_lock(&families.lock);
-    for (size_t i = 0; i < FAMILY_COUNT && found == NULL; i++) {
+    for (size_t i = 0; i < families.count && found == NULL; i++) {
         const family *of = families.read[i];
         if (of != NULL && row >= of->topics && row < of->topics + of->topic_count)
             found = of;
     }
     (void)pthread_mutex_unlock(&families.lock);
     return found;
+}
+
+/* ---- more documents ---- */
+
+static td_result add_family(const family_text *document, const family_texts *texts, td_err *err)
+{
+    td_arena *memory = memory_of_families();
+    family *made = td_arena_alloc(memory, sizeof *made);
+    td_result rc = family_file_read(texts, document->name, ENTRIES[0].exchange, memory, made, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < families.count; i++)
+        if (strcmp(made->name, name_of(i)) == 0)
+            return td_err_set(err, TD_E_INVALID, "%s.yaml: there is a family '%s' already",
+                              document->name, made->name);
+    if (families.count == FAMILY_COUNT + FAMILIES_ADDED_MAX)
+        return td_err_set(err, TD_E_LIMIT, "%s.yaml: more than %d families", document->name,
+                          FAMILIES_ADDED_MAX);
+    families.read[families.count++] = made;
+    return TD_OK;
+}
+
+td_result family_add(const family_text *documents, size_t count, td_err *err)
+{
+    added_texts added = {documents, count};
+    const family_texts texts = {.find = find_text, .user = &added};
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        int is_family = 0;
+        rc = family_file_is_family(&texts, documents[i].name, &is_family, err);
+        if (rc == TD_OK && is_family)
+            rc = add_family(&documents[i], &texts, err);
+    }
+    return rc;
 }
 
 const exchange_row *exchange_of(const family *of)
@@ -97,8 +156,8 @@ const exchange_row *exchange_of(const family *of)
 
 const family *family_find(td_bytes name)
 {
-    for (size_t i = 0; i < FAMILY_COUNT; i++)
-        if (td_bytes_is(name, ENTRIES[i].name))
+    for (size_t i = 0; i < families.count; i++)
+        if (td_bytes_is(name, name_of(i)))
             return get(i);
     return NULL;
 }
@@ -125,7 +184,7 @@ const family *family_find_by_url(td_bytes url)
     td_url parts = td_url_split(url);
     if (parts.scheme.size == 0)
         return NULL;
-    for (size_t i = 0; i < FAMILY_COUNT; i++) {
+    for (size_t i = 0; i < families.count; i++) {
         const family *of = get(i);
         for (size_t j = 0; j < FAMILY_ENDPOINTS_MAX && of->endpoints[j].url != NULL; j++)
             if (endpoint_fits(of, of->endpoints[j].url, &parts))
@@ -180,8 +239,8 @@ td_result family_refuse(td_bytes name, td_err *err)
 {
     suggest_search search = {.written = name};
     char similar[128];
-    for (size_t i = 0; i < FAMILY_COUNT; i++)
-        suggest_offer(&search, ENTRIES[i].name);
+    for (size_t i = 0; i < families.count; i++)
+        suggest_offer(&search, name_of(i));
     suggest_format(&search, similar, sizeof similar);
     td_err_set(err, TD_E_INVALID, "there is no family '%.*s'",
                (int)(name.size < 64 ? name.size : 64), (const char *)name.data);

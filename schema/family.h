@@ -12,8 +12,19 @@
 #include "schema/family_row.h"
 #include "schema/topic.h"
 
-/* All families, in the order of docs/design.md ("Words"); *count is their number. Reads all
- * documents: family_find reads one. */
+enum {
+    FAMILIES_ADDED_MAX = 64, /* families that are not part of the programs */
+    FAMILY_TEXT_BYTES_MAX = 1 << 20,
+};
+
+/* Add the families of documents, which may use each other and those of the programs; documents
+ * without the key `family` are only used by others. From then on they are found like those of the
+ * programs. The texts are borrowed during the call. Call it before other threads start.
+ * TD_E_INVALID: a mistake in a document, or the name of a family that exists. TD_E_LIMIT. */
+TD_MUST_USE td_result family_add(const family_text *documents, size_t count, td_err *err);
+
+/* All families: those of the programs, in the order of docs/design.md ("Words"), and then the added
+ * ones; *count is their number. Reads all documents: family_find reads one. */
 const family *const *family_table(size_t *count);
 
 /* The family whose topics include this row; NULL: none has. */
@@ -46,10 +57,10 @@ void family_paths_text(const family *of, td_bytes path, char *why, size_t why_by
 /* URL of a family's endpoint, or NULL if it has no such endpoint. */
 const char *family_url(const family *of, family_net net, family_access access);
 
-/* Names of all families, in the order of the table; ends with NULL. */
+/* Names of the programs' families, in the order of the table; ends with NULL. */
 extern const char *const FAMILY_NAMES[];
 
-/* Names of all families joined by ", ", for error texts; a constant. */
+/* Names of the programs' families joined by ", ", for error texts; a constant. */
 const char *family_names(void);
 
 /* Returns TD_E_INVALID for an unknown name; the hint lists similar names, or all. */

@@ -912,3 +912,16 @@ td_result family_file_read(const family_texts *texts, const char *name,
         yaml_document_delete(&r->sources[i].document);
     return rc;
 }
+
+td_result family_file_is_family(const family_texts *texts, const char *name, int *out, td_err *err)
+{
+    td_arena *memory = td_arena_open();
+    reading *r = td_arena_alloc(memory, sizeof *r);
+    *r = (reading){.memory = memory};
+    td_result rc = open_source(r, texts, td_bytes_str(name), err);
+    *out = rc == TD_OK && find(root_of(&r->sources[0]), "family").at != NULL;
+    for (size_t i = 0; i < r->source_count; i++)
+        yaml_document_delete(&r->sources[i].document);
+    td_arena_close(memory);
+    return rc;
+}

@@ -25,4 +25,9 @@ TD_MUST_USE td_result family_file_read(const family_texts *texts, const char *na
                                        const exchange_row *exchange, td_arena *memory, family *out,
                                        td_err *err);
 
+/* *out becomes 1 if the document has the key `family`: others are only used. TD_E_INVALID: it is
+ * not YAML, or a key is there twice. */
+TD_MUST_USE td_result family_file_is_family(const family_texts *texts, const char *name, int *out,
+                                            td_err *err);
+
 #endif

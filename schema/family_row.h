@@ -60,4 +60,11 @@ typedef struct family {
     uint8_t has_ended;
 } family;
 
+/* A document, as text: the base of its file's name ("v5-linear"), by which others use it. */
+typedef struct family_text {
+    const char *name;
+    const uint8_t *data;
+    size_t size;
+} family_text;
+
 #endif

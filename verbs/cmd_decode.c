@@ -154,8 +154,9 @@ exit_code cmd_decode(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_FAILED] = "the file cannot be read"},
         .examples = "tapedeck decode --family v5-linear < frames.jsonl\n"
                     "tr -d '\\n' < frame.json | tapedeck decode --family v5-linear\n"
-                    "tapedeck cat archive --feed v5-spot | tapedeck decode --family v5-spot",
-        .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON,
+                    "tapedeck cat archive --feed v5-spot | tapedeck decode --family v5-spot\n"
+                    "tapedeck decode --families made-up.yaml --family made-up < frames.jsonl",
+        .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON | VERB_TAKES_FAMILIES,
         .own = {{"Decoding", DECODE_ROWS, sizeof DECODE_ROWS / sizeof DECODE_ROWS[0],
                  &run.options}},
         .work = work};

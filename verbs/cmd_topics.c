@@ -121,7 +121,7 @@ exit_code cmd_topics(const verb_context *context, int argc, char **argv)
         .statuses = {[EXIT_CODE_USAGE] = "the command line is wrong, or there is no such family"},
         .examples = "tapedeck topics --family v5-linear\n"
                     "tapedeck topics --json",
-        .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON,
+        .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON | VERB_TAKES_FAMILIES,
         .own = {{"Topics", TOPICS_ROWS, sizeof TOPICS_ROWS / sizeof TOPICS_ROWS[0], &options}},
         .work = run_topics};
     return verb_run_all(&spec, &options, context, argc, argv);

@@ -53,6 +53,8 @@ static size_t list_groups(verb_run *verb, const verb_spec *spec,
         groups[count++] = option_group_entries(&verb->entries);
     if ((spec->takes & VERB_TAKES_THREADS) != 0)
         groups[count++] = option_group_threads(&verb->threads);
+    if ((spec->takes & VERB_TAKES_FAMILIES) != 0)
+        groups[count++] = family_files_options(&verb->families);
     if ((spec->takes & VERB_TAKES_JSON) != 0)
         groups[count++] = option_group_json(&verb->json);
     TD_ASSERT(count < OPTIONS_GROUPS_MAX);
@@ -132,6 +134,8 @@ exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *c
     result_begin(&verb.result, &verb.output, &verb.json);
     td_err_clear(&verb.err);
     td_result rc = open_signals(&verb, spec);
+    if (rc == TD_OK)
+        rc = family_files_add(&verb.families, &verb.err);
     if (rc == TD_OK && spec->check != NULL)
         rc = spec->check(&verb);
     if (rc == TD_OK)

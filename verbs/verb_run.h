@@ -21,6 +21,7 @@
 #include "replay/play/observe.h"
 #include "tape/cursor.h"
 #include "tape/selection.h"
+#include "verbs/family_files.h"
 
 /* A segment's selected time and its bytes, to estimate progress. */
 typedef struct verb_segment {
@@ -36,6 +37,7 @@ typedef struct verb_run {
     entry_options entries;
     threads_options threads;
     json_options json;
+    family_files families;
     verbosity_options verbosity;
     options_operands operands;
     reporter *report;
@@ -65,8 +67,9 @@ enum {
     VERB_TAKES_ENTRIES = 1 << 3,
     VERB_HAS_NO_ARCHIVE = 1 << 4, /* also: the only option for messages is -q */
     VERB_STOPS = 1 << 5, /* a signal asks the work to end; otherwise a signal ends the process */
-    VERB_READS_ONCE = 1 << 7,    /* all reads see the archive as of one time (archive_view_hold) */
-    VERB_MAKES_CATALOG = 1 << 6, /* has --catalog; if given, the archive is opened for reading */
+    VERB_READS_ONCE = 1 << 7,     /* all reads see the archive as of one time (archive_view_hold) */
+    VERB_TAKES_FAMILIES = 1 << 8, /* --families */
+    VERB_MAKES_CATALOG = 1 << 6,  /* has --catalog; if given, the archive is opened for reading */
 };
 
 enum { VERB_OWN_GROUPS = 3 };
