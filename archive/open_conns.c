@@ -11,12 +11,17 @@
  * and a quiet feed may write no segment for hours. */
 #define SEGMENT_DISTANCE_NS_MAX (UINT64_C(26) * 3600 * TD_NS_PER_S)
 
+void open_conns_session_fini(open_conns_session *self)
+{
+    segment_rows_fini(&self->rows);
+    td_free(self->checkpoint_path);
+    *self = (open_conns_session){0};
+}
+
 void open_conns_fini(open_conns *self)
 {
-    for (size_t i = 0; i < self->count; i++) {
-        segment_rows_fini(&self->sessions[i].rows);
-        td_free(self->sessions[i].checkpoint_path);
-    }
+    for (size_t i = 0; i < self->count; i++)
+        open_conns_session_fini(&self->sessions[i]);
     td_free(self->sessions);
     *self = (open_conns){0};
 }
@@ -226,6 +231,23 @@ static td_result read_sessions(archive_view *view, int (*wants_feed)(void *, con
         rc = rc == TD_E_IO ? rc : TD_OK;
     }
     read_plan_close(plan);
+    return rc;
+}
+
+td_result open_conns_read_start(archive_view *view, const archive_segment *segment,
+                                open_conns_session *out, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    *out = (open_conns_session){0};
+    td_result rc = archive_view_read(view, segment->path, archive_view_size(view, segment),
+                                     CATALOG_ROWS, &out->rows, err);
+    const segment_index *index = &out->rows.index;
+    if (rc != TD_OK || index->checkpoint_count == 0 ||
+        index->checkpoints[0].at_ns > index->first_ns)
+        return rc;
+    rc = archive_join(view->archive, segment->path, path, err);
+    out->checkpoint = index->checkpoints[0];
+    out->checkpoint_path = rc == TD_OK ? td_strdup(path) : NULL;
     return rc;
 }
 

@@ -40,6 +40,13 @@ TD_MUST_USE td_result open_conns_read_live(archive_view *view,
                                            uint64_t at_ns, open_conns *out, td_err *err);
 void open_conns_fini(open_conns *self);
 
+/* Read the session at the beginning of a segment, the feed's oldest one: its checkpoint is the
+ * segment's first one, unless that is later than the first message. The caller releases *out with
+ * open_conns_session_fini, also after a failure. TD_E_IO, TD_E_CORRUPT. */
+TD_MUST_USE td_result open_conns_read_start(archive_view *view, const archive_segment *segment,
+                                            open_conns_session *out, td_err *err);
+void open_conns_session_fini(open_conns_session *self);
+
 /* Start of the oldest open connection of one session, or of all sessions; at_ns if no connection
  * was open. */
 uint64_t open_conns_session_oldest_ns(const open_conns *self, const open_conns_session *session);

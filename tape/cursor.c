@@ -197,6 +197,39 @@ static td_result find_lead_from(cursor *c, archive_view *view, source_options *r
     return rc;
 }
 
+/* ---- feeds whose beginning was pruned ---- */
+
+/* Pruning removes the snapshots on which later deltas build. So a feed that begins within the
+ * window, with a later segment of a session, is read from that segment's checkpoint on. */
+static void find_pruned_starts(cursor *c, archive_view *view, const source_options *reading)
+{
+    const archive_listing *listing = &view->listing; /* of each feed the oldest one comes first */
+    const selection_window *window = &reading->window;
+    const char **seen = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const segment_name *name = &listing->segments[i].name;
+        open_conns_session first;
+        size_t at = 0;
+        while (at < count && (!name->is_parsed || strcmp(seen[at], name->feed) != 0))
+            at++;
+        if (at < count || !name->is_parsed)
+            continue;
+        seen = td_array_grow(seen, count, sizeof *seen);
+        seen[count++] = name->feed;
+        if (name->number == 1 || (name->first_s + 1) * TD_NS_PER_S <= window->from_ns ||
+            !selection_has_feed(&c->wanted, name->feed))
+            continue;
+        /* Without the states the books are not known yet, which is an answer, too. */
+        if (open_conns_read_start(view, &listing->segments[i], &first, NULL) == TD_OK &&
+            first.rows.index.first_ns > window->from_ns &&
+            first.rows.index.first_ns < window->to_ns)
+            (void)load_states(c, &first, reading);
+        open_conns_session_fini(&first);
+    }
+    td_free(seen);
+}
+
 /* Open the sources for a window. Everything is planned from one view. */
 static td_result open_window(cursor *c, archive_view *view, selection_window window, td_err *err)
 {
@@ -228,6 +261,8 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
     c->since_ns = window.from_ns;
     if (options->with_lead_in && window.from_ns > 0 && window.from_ns < UINT64_MAX)
         rc = find_lead_from(c, view, &reading, err);
+    if (rc == TD_OK && options->with_states && !options->is_following)
+        find_pruned_starts(c, view, &reading);
     return rc == TD_OK ? open_sources(c, view, &reading, err) : rc;
 }
 

@@ -99,6 +99,40 @@ test("a recording read from a checkpoint on has the report of the whole, and a d
   assert.match(stdout, /: checkpoint: /);
 });
 
+test("an archive without its older segments is read from the checkpoint of its first one on", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "archive");
+  const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2", "--rate", "2000"]);
+  const recorder = new Recorder(t, archive, [...feedArgs(server, "v5-linear", ["publicTrade", "orderbook.50", "tickers"]), "--symbol", "BTCUSDT", "--symbol", "ETHUSDT", "--commit-interval", "100ms"]);
+  for (let i = 0; i < 2; i++) {
+    await recorder.durableAfter(recorder.durableLines + 10);
+    await tapedeck(t, ["ctl", archive, "rotate"]);
+  }
+  await recorder.durableAfter(recorder.durableLines + 10);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  const [, , last, ...more] = segments(archive);
+  assert.deepEqual(more, []);
+  const { stdout } = await tapedeck(t, ["replay", path.join(archive, last), "--json"], { status: null });
+  const first = /"first_recv_ns": ?(\d+)/.exec(stdout)[1];
+
+  // What is left of the archive, with and without its checkpoint.
+  const left = (name, change) => {
+    const of = path.join(dir, name);
+    fs.cpSync(archive, of, { recursive: true });
+    if (change) damage(path.join(of, last));
+    return of;
+  };
+  const pruned = left("pruned"), damaged = left("damaged", true);
+  for (const of of [pruned, damaged]) await tapedeck(t, ["prune", of, "--before", first]);
+  assert.deepEqual(segments(pruned), [last]);
+
+  const whole = await replayFrom(t, archive, first);
+  assert.ok(whole.found.continuity.ok);
+  for (const from of [0, first]) assert.deepEqual((await replayFrom(t, pruned, from)).found, whole.found);
+  assert.deepEqual((await replayFrom(t, path.join(pruned, last), 0)).found, whole.found); // a segment alone
+  const { continuity, books } = (await replayFrom(t, damaged, 0)).found;
+  assert.ok(continuity.violations > 0 && books.every(({ broken }) => broken), JSON.stringify(books));
+});
+
 test("a checkpoint after other connections have taken over, on another line and on the first one again", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "archive"), copy = path.join(dir, "copy");
   const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2", "--rate", "6000"]);
