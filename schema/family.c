@@ -89,9 +89,16 @@ static const family *get(size_t index)
     return found;
 }
 
-static const char *name_of(size_t index)
+/* The index of the family of that name; families.count if there is none. */
+static size_t index_of(td_bytes name)
 {
-    return index < FAMILY_COUNT ? ENTRIES[index].name : families.read[index]->name;
+    for (size_t i = 0; i < FAMILY_COUNT; i++)
+        if (td_bytes_is(name, ENTRIES[i].name))
+            return i;
+    for (size_t i = FAMILY_COUNT; i < families.count; i++)
+        if (td_bytes_is(name, families.read[i]->name))
+            return i;
+    return families.count;
 }
 
 const family *const *family_table(size_t *count)
@@ -119,18 +126,17 @@ const family *family_of_row(const topic_row *row)
 
 static td_result add_family(const family_text *document, const family_texts *texts, td_err *err)
 {
+    if (families.count >= FAMILY_COUNT + FAMILIES_ADDED_MAX)
+        return td_err_set(err, TD_E_LIMIT, "%s.yaml: more than %d families", document->name,
+                          FAMILIES_ADDED_MAX);
     td_arena *memory = memory_of_families();
     family *made = td_arena_alloc(memory, sizeof *made);
     td_result rc = family_file_read(texts, document->name, ENTRIES[0].exchange, memory, made, err);
     if (rc != TD_OK)
         return rc;
-    for (size_t i = 0; i < families.count; i++)
-        if (strcmp(made->name, name_of(i)) == 0)
-            return td_err_set(err, TD_E_INVALID, "%s.yaml: there is a family '%s' already",
-                              document->name, made->name);
-    if (families.count == FAMILY_COUNT + FAMILIES_ADDED_MAX)
-        return td_err_set(err, TD_E_LIMIT, "%s.yaml: more than %d families", document->name,
-                          FAMILIES_ADDED_MAX);
+    if (index_of(td_bytes_str(made->name)) < families.count)
+        return td_err_set(err, TD_E_INVALID, "%s.yaml: there is a family '%s' already",
+                          document->name, made->name);
     families.read[families.count++] = made;
     return TD_OK;
 }
@@ -156,10 +162,8 @@ const exchange_row *exchange_of(const family *of)
 
 const family *family_find(td_bytes name)
 {
-    for (size_t i = 0; i < families.count; i++)
-        if (td_bytes_is(name, name_of(i)))
-            return get(i);
-    return NULL;
+    const size_t index = index_of(name);
+    return index < families.count ? get(index) : NULL;
 }
 
 static int is_other_host(const exchange_row *exchange, td_bytes host)
@@ -239,8 +243,10 @@ td_result family_refuse(td_bytes name, td_err *err)
 {
     suggest_search search = {.written = name};
     char similar[128];
-    for (size_t i = 0; i < families.count; i++)
-        suggest_offer(&search, name_of(i));
+    for (size_t i = 0; i < FAMILY_COUNT; i++)
+        suggest_offer(&search, ENTRIES[i].name);
+    for (size_t i = FAMILY_COUNT; i < families.count; i++)
+        suggest_offer(&search, families.read[i]->name);
     suggest_format(&search, similar, sizeof similar);
     td_err_set(err, TD_E_INVALID, "there is no family '%.*s'",
                (int)(name.size < 64 ? name.size : 64), (const char *)name.data);
