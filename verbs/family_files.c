@@ -93,8 +93,8 @@ td_result family_files_add(const family_files *options, td_err *err)
     if (rc == TD_OK)
         rc = family_add(all.at, all.count, err);
     for (size_t i = 0; i < all.count; i++) {
-        td_free((void *)(uintptr_t)all.at[i].name);
-        td_free((void *)(uintptr_t)all.at[i].data);
+        td_free((void *)all.at[i].name);
+        td_free((void *)all.at[i].data);
     }
     return rc;
 }
