@@ -51,7 +51,7 @@ typedef struct verdict {
                             there are more than LIMIT_TRACK_SYMBOLS symbols */
     uint8_t is_snapshot; /* 1: the frame replaced all earlier content, whatever its type */
     uint8_t is_spliced;  /* 1: and the book has deltas since the snapshot, too: its levels are not
-                            those of the frame */
+                            the frame's */
     uint8_t is_unused;   /* 1: the book did not use the frame: it has what the frame brings */
     verdict_item
         items[VERDICT_ITEMS_MAX]; /* in the row's order; the first error is "the" verdict */

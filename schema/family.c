@@ -89,7 +89,7 @@ static const family *get(size_t index)
     return found;
 }
 
-/* The index of the family of that name; families.count if there is none. */
+/* The index of the family of that name; families.count if absent. */
 static size_t index_of(td_bytes name)
 {
     for (size_t i = 0; i < FAMILY_COUNT; i++)

@@ -17,13 +17,13 @@ enum {
     FAMILY_TEXT_BYTES_MAX = 1 << 20,
 };
 
-/* Add the families of documents, which may use each other and those of the programs; documents
- * without the key `family` are only used by others. From then on they are found like those of the
- * programs. The texts are borrowed during the call. Call it before other threads start.
+/* Add the families of documents, which may use each other and the programs' own; documents
+ * without the key `family` are only used by others. From then on they are found like the programs'
+ * own. The texts are borrowed during the call. Call it before other threads start.
  * TD_E_INVALID: a mistake in a document, or the name of a family that exists. TD_E_LIMIT. */
 TD_MUST_USE td_result family_add(const family_text *documents, size_t count, td_err *err);
 
-/* All families: those of the programs, in the order of docs/design.md ("Words"), and then the added
+/* All families: the programs' own, in the order of docs/design.md ("Words"), and then the added
  * ones; *count is their number. Reads all documents: family_find reads one. */
 const family *const *family_table(size_t *count);
 

@@ -14,7 +14,7 @@
 
 /* Texts of documents, by name ("v5-linear", without ".yaml"). */
 typedef struct family_texts {
-    /* Get a document's text. Returns 0 if there is none. */
+    /* Get a document's text. Returns 0 if it is absent. */
     int (*find)(void *user, td_bytes name, td_bytes *text);
     void *user;
 } family_texts;

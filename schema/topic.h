@@ -220,8 +220,8 @@ typedef struct topic_row {
     const char *parameter_path; /* of the placeholder other than the symbol: "params.klineType" */
     const char *symbol_path;    /* "symbol", "params.symbol" */
     /* A book whose frames are deltas only begins with the reply to an HTTP request: the request's
-     * path and query, in which "{symbol}" stands for the symbol and "{category}" for the family's
-     * category (family_market). NULL: frames bring the snapshot. */
+     * path and query, in which "{symbol}" is replaced by the symbol and "{category}" by the
+     * family's category (family_market). NULL: frames bring the snapshot. */
     const char *snapshot_request;
     /* The reply's members. A row with the same pattern, type and rules, without a topic (topic_key
      * is ""): a reply does not name its topic. NULL: no snapshot_request, or this is such a row. */

@@ -73,7 +73,7 @@ static const char *pattern_fault(const topic_row *row, td_bytes *where)
     if (row->parameter_path != NULL && row->symbol_path == NULL)
         return "a parameter has a path, but no symbol has one, in the topic";
     if (row->symbol_path != NULL && (row->is_event || !topic_row_has_symbol(row)))
-        return "a symbol has a path, but there is none in the topic";
+        return "a symbol has a path, but it is no part of the topic";
     return NULL;
 }
 

@@ -137,7 +137,7 @@ static track *apply_step(track *t, const step *s, verdict *out)
     return t;
 }
 
-/* A track that is saved, closed and loaded goes on as it would have. */
+/* A track that is saved, closed and loaded continues as it would have. */
 static track *saved_and_loaded(track *t, td_buf *saved)
 {
     state_io writing = {.out = saved, .version = TRACK_SPLICED_VERSION};

@@ -143,7 +143,7 @@ static const mistake MISTAKES[] = {
     {18, "    from: 2025-01-01T00", "made.yaml:15: a date is YYYY-MM-DD, not '2025-01-01T00'", ""},
     {18, "    from: 2025-02-02\n    until: 2025-02-02", "15: a topic has no day until", ""},
     {18, "    parameter: params.p", "made.yaml:15: a parameter has a path, but no symbol", ""},
-    {18, "    symbol: params.s", "made.yaml:15: a symbol has a path, but there is none", ""},
+    {18, "    symbol: params.s", "made.yaml:15: a symbol has a path, but it is no part", ""},
     {18, "    kind_key: data", "made.yaml:15: a value and an object are at the same path: 'data'",
      ""},
     {18, "    kind_key: topic", "made.yaml:15: two values are at the same path: 'topic'", ""},
