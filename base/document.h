@@ -1,0 +1,96 @@
+/* A document in YAML as nodes: mappings, lists and texts. Errors name the document and the line,
+ * what is allowed there, and what was probably meant. Nodes are views, which are valid until the
+ * document is closed; copies live as long as their arena. One thread per document. */
+#ifndef TD_BASE_DOCUMENT_H
+#define TD_BASE_DOCUMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+typedef struct document {
+    const char *name; /* without ".yaml"; borrowed */
+    void *yaml;       /* libyaml's document */
+} document;
+
+/* A node, with its document. */
+typedef struct document_node {
+    const document *of;
+    const void *at; /* libyaml's node; NULL: absent */
+} document_node;
+
+/* Parse a text. name is for errors. TD_E_INVALID: it is not YAML, or a mapping has a key twice, or
+ * more than 256 keys; *out is then not open. */
+TD_MUST_USE td_result document_open(document *out, const char *name, td_bytes text, td_err *err);
+void document_close(document *d);
+
+/* ---- nodes: of absent nodes, and of nodes of another type, all is empty ---- */
+
+document_node document_root(const document *of);
+td_bytes document_text(document_node at); /* data NULL: not a text */
+size_t document_size(document_node list);
+document_node document_entry(document_node list, size_t index);
+size_t document_pair_count(document_node mapping);
+document_node document_key(document_node mapping, size_t index);
+document_node document_value(document_node mapping, size_t index);
+
+/* The value of a key; absent if the mapping has no such key. */
+document_node document_find(document_node mapping, const char *key);
+
+/* ---- errors ---- */
+
+/* Set an error about a node, "NAME.yaml:LINE: WHAT 'FOUND'", and return TD_E_INVALID. */
+td_result document_refuse(document_node at, const char *what, td_bytes found, td_err *err);
+
+/* A word and its meaning, which is not negative. */
+typedef struct document_word {
+    const char *word;
+    int value;
+} document_word;
+
+/* As document_refuse, with the words that are allowed, and the one that was probably meant. */
+td_result document_refuse_word(document_node at, const char *what, td_bytes found,
+                               const document_word *allowed, size_t count, td_err *err);
+
+/* ---- values ---- */
+
+/* A copy of a text, with a NUL. */
+const char *document_copy(td_arena *memory, td_bytes text);
+
+/* A text, copied. TD_E_INVALID: it is not a text. */
+TD_MUST_USE td_result document_read_text(td_arena *memory, document_node at, const char **out,
+                                         td_err *err);
+
+/* A whole number from 0 to most. TD_E_INVALID. */
+TD_MUST_USE td_result document_read_number(document_node at, uint64_t most, uint64_t *out,
+                                           td_err *err);
+
+/* 1; TD_E_INVALID if the text is not "true". */
+TD_MUST_USE td_result document_read_true(document_node at, uint8_t *out, td_err *err);
+
+/* A list of 1 to most texts, copied, which ends with NULL. TD_E_INVALID. */
+TD_MUST_USE td_result document_read_texts(td_arena *memory, document_node list, size_t most,
+                                          const char *const **out, td_err *err);
+
+/* The value of a word; -1 if it is not in the table. */
+int document_word_value(const document_word *table, size_t count, td_bytes word);
+
+/* The value of a word that must be in the table. TD_E_INVALID: WHAT 'WORD'. */
+TD_MUST_USE td_result document_read_word(document_node at, const char *what, td_bytes word,
+                                         const document_word *table, size_t count, int *out,
+                                         td_err *err);
+
+/* The words of a text, which are separated by spaces. */
+enum { DOCUMENT_WORDS_MAX = 12 };
+typedef struct document_words {
+    td_bytes at[DOCUMENT_WORDS_MAX];
+    size_t count;
+} document_words;
+
+/* Split a text into words, at least one. TD_E_INVALID. */
+TD_MUST_USE td_result document_split(document_node at, document_words *out, td_err *err);
+
+#endif
