@@ -17,7 +17,7 @@ export TAPEDECK_CAPTURES
 # ---- sources (docs/architecture.md explains the folders) -------------------------------------------
 
 # Of a folder with a folder inside it: its own files, and that folder's.
-LIBRARIES := base base/json schema schema/bybit book embed format archive tape recorder/capture export/parquet
+LIBRARIES := base base/json schema book embed format archive tape recorder/capture export/parquet
 PROGRAMS := base/cli wire replay/play replay/cut replay/serve replay recorder/pipeline recorder/tap recorder/import recorder/merge recorder \
             export regress/drift regress sim view verbs
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*.cc)))
@@ -220,19 +220,14 @@ MAIN_OF_wrapped = $(if $(filter truth_%,$*),$(call obj,$(SRC_truth)),$(B)/obj/ve
 $(B)/tests/wrapped/%: $(B)/obj/tests/wrapped/%.o $$(MAIN_OF_wrapped) $(LIBS_own)
 	$(LINK) -fno-lto -Wl,--wrap=$(WRAP_$*) -o $@ $^ $(LIBS)
 
-# schema/family.c once more, with the list of exchanges that stands in tests/venue/schema/.
+# The programs once more, with one more exchange: the made-up one in tests/venue/.
 VENUE_BINS := $(addprefix $(B)/tests/wrapped/venue/,tapedeck tapedeck-record tapedeck-replay)
-$(B)/obj/tests/venue/family.o: CPPFLAGS_ALL := -Itests/venue $(CPPFLAGS_ALL)
-$(B)/obj/tests/venue/family.o: schema/family.c
-	$(COMPILE_C)
--include $(B)/obj/tests/venue/family.d
 VENUE_FILES := $(FAMILY_FILES) $(wildcard tests/venue/families/*.yaml)
 $(B)/obj/tests/venue/family_texts.c: schema/compile-families $(VENUE_FILES)
 	@mkdir -p $(@D) && schema/compile-families $(VENUE_FILES) >$@.$$$$ && mv $@.$$$$ $@
 $(B)/obj/tests/venue/family_texts.o: $(B)/obj/tests/venue/family_texts.c schema/family_texts.h $(B)/flags
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
-$(VENUE_BINS): $(B)/tests/wrapped/venue/%: $(B)/obj/verbs/%.o $(B)/obj/tests/venue/family.o $(B)/obj/tests/venue/family_texts.o \
-               $(call obj,$(SRC_venue)) $(LIBS_own)
+$(VENUE_BINS): $(B)/tests/wrapped/venue/%: $(B)/obj/verbs/%.o $(B)/obj/tests/venue/family_texts.o $(LIBS_own)
 	$(LINK) -o $@ $^ $(LIBS)
 
 CONFORMANCE_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(SRC_conformance))

@@ -187,6 +187,85 @@ td_result document_read_word(document_node at, const char *what, td_bytes word,
     return *out >= 0 ? TD_OK : document_refuse_word(at, what, word, table, count, err);
 }
 
+/* ---- mappings into structs ---- */
+
+/* The member with a key; NULL: none has it. */
+static const document_member *find_member(const document_member *members, size_t count,
+                                          td_bytes key)
+{
+    for (size_t i = 0; i < count; i++)
+        if (td_bytes_is(key, members[i].key))
+            return &members[i];
+    return NULL;
+}
+
+static td_result refuse_key(document_node name, const char *what, const document_member *members,
+                            size_t count, td_err *err)
+{
+    document_word keys[KEYS_MAX];
+    TD_ASSERT(count <= KEYS_MAX);
+    for (size_t i = 0; i < count; i++)
+        keys[i] = (document_word){members[i].key, (int)i};
+    return document_refuse_word(name, what, document_text(name), keys, count, err);
+}
+
+static td_result read_array(document_node list, size_t most, td_arena *memory, const char **out,
+                            td_err *err)
+{
+    const char *const *texts = NULL;
+    size_t count = 0;
+    const int is_empty = document_text(list).data == NULL && document_size(list) == 0;
+    td_result rc = is_empty ? TD_OK : document_read_texts(memory, list, most, &texts, err);
+    for (; rc == TD_OK && texts != NULL && texts[count] != NULL; count++)
+        out[count] = texts[count];
+    out[count] = NULL;
+    return rc;
+}
+
+static td_result read_member(const document_member *row, document_node at, td_arena *memory,
+                             void *user, void *out, td_err *err)
+{
+    void *member = (char *)out + row->offset;
+    uint64_t number = 0;
+    td_result rc = TD_OK;
+    switch (row->type) {
+    case DOCUMENT_ELSEWHERE:
+        break;
+    case DOCUMENT_TEXT:
+        return document_read_text(memory, at, member, err);
+    case DOCUMENT_TRUE:
+        return document_read_true(at, member, err);
+    case DOCUMENT_NUMBER:
+        rc = document_read_number(at, row->most, &number, err);
+        *(size_t *)member = (size_t)number;
+        break;
+    case DOCUMENT_WORD:
+        return document_read_word(at, row->what, document_text(at), row->words, row->word_count,
+                                  member, err);
+    case DOCUMENT_TEXTS:
+        return document_read_texts(memory, at, row->most, member, err);
+    case DOCUMENT_ARRAY:
+        return read_array(at, row->most, memory, member, err);
+    case DOCUMENT_OWN:
+        return row->read(user, at, out, err);
+    }
+    return rc;
+}
+
+td_result document_read_members(document_node mapping, const char *what,
+                                const document_member *members, size_t count, td_arena *memory,
+                                void *user, void *out, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
+        const document_node name = document_key(mapping, i);
+        const document_member *row = find_member(members, count, document_text(name));
+        rc = row == NULL ? refuse_key(name, what, members, count, err)
+                         : read_member(row, document_value(mapping, i), memory, user, out, err);
+    }
+    return rc;
+}
+
 /* ---- documents ---- */
 
 /* Of two equal keys only one would count. */

@@ -75,6 +75,41 @@ TD_MUST_USE td_result document_read_true(document_node at, uint8_t *out, td_err 
 TD_MUST_USE td_result document_read_texts(td_arena *memory, document_node list, size_t most,
                                           const char *const **out, td_err *err);
 
+/* ---- mappings into structs ---- */
+
+/* How the value of a key is read. */
+typedef enum document_type {
+    DOCUMENT_ELSEWHERE, /* not here: the key is only allowed */
+    DOCUMENT_TEXT,      /* const char * */
+    DOCUMENT_TRUE,      /* uint8_t: 1; only "true" is allowed */
+    DOCUMENT_NUMBER,    /* size_t, at most `most` */
+    DOCUMENT_WORD,      /* an enum: one of `words` */
+    DOCUMENT_TEXTS,     /* const char *const *: a list of 1 to most texts, which ends with NULL */
+    DOCUMENT_ARRAY,     /* const char *[]: up to most texts, and NULL */
+    DOCUMENT_OWN,       /* by read() */
+} document_type;
+
+/* A key that a mapping may have, and the struct's member that it sets. */
+typedef struct document_member {
+    const char *key;
+    document_type type;
+    size_t offset; /* of the member in the struct; not used if ELSEWHERE or OWN */
+    size_t most;
+    const char *what; /* for WORD: "there is no kind", for errors */
+    const document_word *words;
+    size_t word_count;
+    /* For OWN: out is the struct. */
+    td_result (*read)(void *user, document_node at, void *out, td_err *err);
+} document_member;
+
+/* Set the members of a struct from a mapping, in its order. what: "a topic has no key", for errors.
+ * user is passed to read(). Members whose keys are absent keep their values. TD_E_INVALID. */
+TD_MUST_USE td_result document_read_members(document_node mapping, const char *what,
+                                            const document_member *members, size_t count,
+                                            td_arena *memory, void *user, void *out, td_err *err);
+
+/* ---- words ---- */
+
 /* The value of a word; -1 if it is not in the table. */
 int document_word_value(const document_word *table, size_t count, td_bytes word);
 

@@ -316,7 +316,7 @@ static td_result finish_listing(feed_config *feed, td_err *err)
     size_t including = 0;
     size_t count = count_patterns(&feed->symbols, &including);
     feed->listing = LIMIT_FEED_HTTP;
-    if (count == 0 || (feed->family->dialect->has_lists && feed->symbols.count == 1 &&
+    if (count == 0 || (dialect_has_lists(feed->family->dialect) && feed->symbols.count == 1 &&
                        strcmp(feed->symbols.items[0], "*") == 0))
         return TD_OK;
     if (feed->family->listing == NULL) {
@@ -367,7 +367,7 @@ static td_result check_credentials(feed_config *feed, td_err *err)
     /* Every URL of a private family needs credentials. */
     int is_private = family_url(feed->family, NET_MAIN, ACCESS_PUBLIC) == NULL &&
                      family_url(feed->family, NET_MAIN, ACCESS_PRIVATE) != NULL;
-    if (is_complete ? feed->family->dialect->build_auth != NULL : is_public && !is_private)
+    if (is_complete ? feed->family->dialect->ask_auth != NULL : is_public && !is_private)
         return TD_OK;
     if (is_complete)
         return td_err_set(err, TD_E_INVALID, "family '%s' has no authentication", name);
@@ -464,7 +464,7 @@ static td_result check_lengths(const options_list *texts, const char *what, size
 
 static td_result check_topics(feed_config *feed, td_err *err)
 {
-    if (feed->topics.count == 0 && !feed->family->dialect->subscribes_with_auth) {
+    if (feed->topics.count == 0 && !dialect_subscribes_with_auth(feed->family->dialect)) {
         td_err_set(err, TD_E_INVALID, "no topic is given: there is nothing to subscribe to");
         td_err_hint(err, "'tapedeck topics --family %s' lists them", feed->family->name);
         return TD_E_INVALID;

@@ -271,10 +271,10 @@ static void send_auth(connection *self)
                                .secret = self->options.api_secret,
                                .expires_ms = now_ms(self) + AUTH_EXPIRES_MS};
     td_buf_clear(&self->out);
-    self->dialect->sign(&auth, signature);
+    dialect_sign(self->dialect, &auth, signature);
     td_result rc = redactor_add_signature(self->options.redactor, signature, &err);
     if (rc == TD_OK)
-        rc = self->dialect->build_auth(&self->out, &auth, &err);
+        rc = dialect_ask_auth(self->dialect, &self->out, &auth, &err);
     enter_state(self, STATE_AUTHENTICATING);
     self->auth_due_mono_ns = now_mono_ns(self) + AUTH_ANSWER_NS;
     recorded_conn_emit(&self->conn, &(event){.kind = EVENT_AUTH, .state = "sent"});
@@ -334,7 +334,7 @@ static void on_subscribed(connection *self)
     size_t granted = subscriber_granted_count(self->subscriber);
     size_t wanted = subscriber_wanted_count(self->subscriber);
     TD_ASSERT(granted <= wanted);
-    if (self->dialect->subscribes_with_auth)
+    if (dialect_subscribes_with_auth(self->dialect))
         td_log_emit(self->options.env->log, TD_LOG_INFO,
                     "%s: authenticated; its topics need no subscription", self->shown_name);
     else
@@ -393,7 +393,7 @@ static void subscribe_all(connection *self, uint64_t recv_ns)
     enter_state(self, STATE_SUBSCRIBING);
     subscriber_restart(self->subscriber);
     send_subscriptions(self);
-    if (self->dialect->subscribes_with_auth)
+    if (dialect_subscribes_with_auth(self->dialect))
         self->granted_ns = recv_ns;
     check_live(self);
 }
@@ -914,7 +914,7 @@ connection *connection_open(const connection_options *options)
     TD_ASSERT(options->budget != NULL);
     TD_ASSERT(options->gaps != NULL);
     const dialect *spoken = options->feed->family->dialect;
-    TD_ASSERT(options->topic_count > 0 || spoken->subscribes_with_auth);
+    TD_ASSERT(options->topic_count > 0 || dialect_subscribes_with_auth(spoken));
     connection *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
     self->dialect = spoken;

@@ -129,7 +129,8 @@ static range queue_pop(subscriber *self)
         size_t count = run_of(self, TOPIC_QUEUED, first->first, end);
         range taken = {first->first, 0};
         if (count > 0)
-            taken.count = self->options.dialect->fit(self->options.topics + first->first, count);
+            taken.count =
+                dialect_fit(self->options.dialect, self->options.topics + first->first, count);
         TD_ASSERT(taken.count <= count);
         first->first += count > 0 ? taken.count : first->count > 0;
         first->count = end - first->first;
@@ -342,7 +343,7 @@ static range leaving(const subscriber *self)
     while (self->rows[first].state != TOPIC_LEAVING)
         first++;
     size_t count = run_of(self, TOPIC_LEAVING, first, end);
-    return (range){first, self->options.dialect->fit(self->options.topics + first, count)};
+    return (range){first, dialect_fit(self->options.dialect, self->options.topics + first, count)};
 }
 
 td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out,
@@ -372,7 +373,7 @@ td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out,
     }
     *request = (subscriber_request){.kind = kind, .topics = names_of(self)};
     dialect_ask ask = ask_of(self, made);
-    return self->options.dialect->build_topics(out, &ask, err);
+    return dialect_ask_topics(self->options.dialect, out, &ask, err);
 }
 
 /* Queue an added topic, in one request with the topic before it if that is the last in the queue.
@@ -494,7 +495,7 @@ void subscriber_restart(subscriber *self)
 subscriber *subscriber_open(const subscriber_options *options)
 {
     TD_ASSERT(options->dialect != NULL);
-    TD_ASSERT(options->topic_count == 0 || !options->dialect->subscribes_with_auth);
+    TD_ASSERT(options->topic_count == 0 || !dialect_subscribes_with_auth(options->dialect));
     subscriber *self = td_alloc_zero(1, sizeof *self);
     size_t count = options->topic_count;
     self->options = *options;

@@ -28,7 +28,7 @@ static td_result check_topic(const collection *all, const char *topic, td_err *e
     const char *last = strrchr(topic, '.');
     last = last == NULL ? topic : last + 1;
     int is_list = strpbrk(last, "*|") != NULL;
-    if (is_list && !all->dialect->has_lists) {
+    if (is_list && !dialect_has_lists(all->dialect)) {
         td_err_set(err, TD_E_INVALID,
                    "topic '%s': family '%s' needs one symbol per topic, no list and no '*'", topic,
                    all->feed->family->name);
@@ -38,7 +38,7 @@ static td_result check_topic(const collection *all, const char *topic, td_err *e
     td_buf request;
     td_buf_init(&request, (size_t)4 * DIALECT_REQUEST_BYTES);
     dialect_ask ask = {.kind = REQUEST_SUBSCRIBE, .topics = &topic, .count = 1};
-    td_result rc = all->dialect->build_topics(&request, &ask, err);
+    td_result rc = dialect_ask_topics(all->dialect, &request, &ask, err);
     td_buf_fini(&request);
     return rc;
 }
@@ -128,7 +128,8 @@ static td_result refuse_bare(const collection *all, const char *topic, td_err *e
 {
     td_bytes symbol;
     const topic_row *row = family_topic_row(all->feed->family, topic, &symbol);
-    if (all->dialect->has_lists || row == NULL || symbol.size > 0 || !topic_row_has_symbol(row))
+    if (dialect_has_lists(all->dialect) || row == NULL || symbol.size > 0 ||
+        !topic_row_has_symbol(row))
         return TD_OK;
     td_err_set(err, TD_E_INVALID, "topic '%s' needs a symbol", topic);
     td_err_hint(err, "give symbols (--symbol NAME), or append it to the topic: %s.NAME", topic);
@@ -421,7 +422,7 @@ static int compare_numbers(const void *a, const void *b)
 
 static td_result collect(collection *all, const symbol_list *symbols, td_err *err)
 {
-    if (all->dialect->subscribes_with_auth) /* such a dialect has no requests */
+    if (dialect_subscribes_with_auth(all->dialect)) /* such a dialect has no requests */
         return TD_OK;
     td_result rc = take_wanted(all, symbols, err);
     if (rc == TD_OK && all->feed->is_audited)

@@ -7,58 +7,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-
-/* DIALECT_TEXT_BYTES_MAX: larger requests and answers are not parsed. Real requests have kilobytes;
- * an answer may echo a request. ARGS_AT_FIRST: initial capacity of the list of topics. */
-enum { DIALECT_TEXT_BYTES_MAX = 2 << 20, ARGS_AT_FIRST = 64 };
-
-/* Bytes for composed topics: each consists of a topic's stem and a part of the request. */
-enum { TEXTS_BYTES_MAX = DIALECT_TEXT_BYTES_MAX + DIALECT_ARGS_MAX * (LIMIT_TOPIC_BYTES + 2) };
-
-/* ---- memory for readers ---- */
-
-td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err)
-{
-    if (count > DIALECT_ARGS_MAX)
-        return td_err_set(err, TD_E_LIMIT, "%zu args: at most %d are read", count,
-                          DIALECT_ARGS_MAX);
-    size_t last = count < ARGS_AT_FIRST ? ARGS_AT_FIRST - 1 : count - 1;
-    text->args = td_array_reach(text->args, &text->arg_capacity, last, sizeof *text->args);
-    return TD_OK;
-}
-
-td_result dialect_text_list(dialect_text *text, json_value list, size_t *count, td_err *err)
-{
-    if (json_type_of(list) != JSON_ARRAY)
-        return td_err_set(err, TD_E_INVALID, "topics are not a list");
-    json_value element;
-    for (json_iter it = json_iter_of(list); json_next(&it, NULL, &element);) {
-        td_bytes item;
-        if (!json_text(element, &item))
-            item = json_raw(element); /* a number or a boolean: some clients send auth's expires as
-                                         a number, others as a string */
-        TD_ASSERT(*count < text->arg_capacity);
-        text->args[(*count)++] = item;
-    }
-    return TD_OK;
-}
-
-/* Reads any scalar as text, because exchanges write the same member as a string or as a number or
- * boolean (docs/wire.md 5.5). */
-int dialect_text_scalar(json_value object, const char *key, td_bytes *out)
-{
-    json_value value;
-    if (!json_find(object, key, &value))
-        return 0;
-    json_type type = json_type_of(value);
-    if (type == JSON_NUMBER || type == JSON_BOOL) {
-        *out = json_raw(value);
-        return 1;
-    }
-    return type == JSON_STRING && json_text(value, out);
-}
-
-/* ---- parsers ---- */
+#include "schema/dialect_text.h"
+#include "schema/exchange.h"
+#include "schema/topic_parts.h"
 
 struct dialect_parser {
     dialect_text text;
@@ -67,8 +18,7 @@ struct dialect_parser {
 dialect_parser *dialect_parser_open(void)
 {
     dialect_parser *parser = td_alloc_zero(1, sizeof *parser);
-    td_buf_init(&parser->text.texts, TEXTS_BYTES_MAX);
-    parser->text.json = json_parser_open(DIALECT_TEXT_BYTES_MAX);
+    dialect_text_open(&parser->text);
     return parser;
 }
 
@@ -76,10 +26,112 @@ void dialect_parser_close(dialect_parser *parser)
 {
     if (parser == NULL)
         return;
-    json_parser_close(parser->text.json);
-    td_buf_fini(&parser->text.texts);
-    td_free(parser->text.args);
+    dialect_text_close(&parser->text);
     td_free(parser);
+}
+
+/* ---- requests ---- */
+
+static int rule_fits(const request_rule *rule, json_value root)
+{
+    json_value value;
+    td_bytes text;
+    if (!json_find(root, rule->key, &value))
+        return 0;
+    if (rule->text == NULL || !json_text(value, &text))
+        return rule->text == NULL;
+    const size_t size = strlen(rule->text);
+    return rule->is_prefix ? text.size > size && memcmp(text.data, rule->text, size) == 0
+                           : td_bytes_is(text, rule->text);
+}
+
+static void read_kind(const dialect *spoken, json_value root, dialect_request *out)
+{
+    size_t i = 0;
+    while (i < spoken->rule_count && !rule_fits(&spoken->rules[i], root))
+        i++;
+    if (i == spoken->rule_count)
+        return;
+    out->kind = spoken->rules[i].is;
+    out->is_second_form = spoken->rules[i].is_second_form;
+    if (out->kind == REQUEST_ORDER)
+        (void)json_find_text(root, spoken->rules[i].key, &out->order_topic);
+}
+
+static void read_id(const dialect *spoken, json_value root, dialect_request *out)
+{
+    json_value value;
+    const char *const *id = spoken->ids;
+    while (*id != NULL && !json_find(root, *id, &value))
+        id++;
+    if (*id == NULL)
+        return;
+    const json_type type = json_type_of(value);
+    if (type != JSON_STRING && type != JSON_NUMBER)
+        return;
+    out->has_id = 1; /* "" is an id, too: some answers distinguish it from a missing id */
+    out->id_raw = json_raw(value);
+    if (!json_text(value, &out->id))
+        out->id = out->id_raw;
+}
+
+/* Topics in another spelling become as they are everywhere else. */
+static td_result read_spellings(const char *spelling, dialect_text *text, size_t count, td_err *err)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += text->args[i].size + 1;
+    td_result rc = td_buf_reserve(&text->texts, bytes, err); /* once, so that views stay valid */
+    for (size_t i = 0; i < count && rc == TD_OK; i++) {
+        const size_t begin = text->texts.size;
+        topic_read_spelling(spelling, text->args[i], &text->texts);
+        text->args[i] = td_bytes_of(text->texts.data + begin, text->texts.size - begin);
+    }
+    return rc;
+}
+
+/* Read the request's list of topics. It may be missing or null: a ping has none, and the server
+ * decides how to answer a subscription without topics. */
+static td_result read_list(const dialect *spoken, dialect_text *text, json_value root,
+                           dialect_request *out, td_err *err)
+{
+    json_value list;
+    const char *const *path = spoken->topic_lists;
+    while (*path != NULL && (!json_find_path(root, *path, &list) || json_is_null(list)))
+        path++;
+    if (*path == NULL)
+        return TD_OK;
+    td_result rc = dialect_text_reserve(text, json_count(list), err);
+    if (rc == TD_OK)
+        rc = dialect_text_list(text, list, &out->arg_count, err);
+    if (rc == TD_OK && spoken->spelling != NULL)
+        rc = read_spellings(spoken->spelling, text, out->arg_count, err);
+    out->args = text->args;
+    return rc;
+}
+
+static td_result read_parts(const dialect *spoken, dialect_text *text, json_value root,
+                            dialect_request *out, td_err *err)
+{
+    const split_topic parts = topic_parts_read(spoken->parts, root);
+    out->symbols = parts.symbol;
+    if (out->kind != REQUEST_SUBSCRIBE && out->kind != REQUEST_UNSUBSCRIBE)
+        return TD_OK;
+    const symbol_form form = spoken->has_symbol_lists ? SYMBOL_LIST : SYMBOL_ONE;
+    td_result rc = topic_parts_compose(text, &parts, form, &out->arg_count, err);
+    out->args = text->args;
+    return rc;
+}
+
+static td_result read_request(dialect_text *text, dialect_request *out, td_err *err)
+{
+    const dialect *spoken = out->dialect;
+    read_kind(spoken, out->root, out);
+    read_id(spoken, out->root, out);
+    if (out->kind == REQUEST_UNSUBSCRIBE_ALL)
+        return TD_OK; /* its list, if it has one, is ignored */
+    return spoken->parts != NULL ? read_parts(spoken, text, out->root, out, err)
+                                 : read_list(spoken, text, out->root, out, err);
 }
 
 td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
@@ -87,20 +139,215 @@ td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes 
 {
     *out = (dialect_request){.kind = REQUEST_UNKNOWN, .frame = frame, .dialect = spoken};
     td_buf_clear(&parser->text.texts);
-    json_value root;
-    td_result rc = json_parse(parser->text.json, frame, JSON_COPIED, &root, err);
+    td_result rc = json_parse(parser->text.json, frame, JSON_COPIED, &out->root, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "request");
-    if (json_type_of(root) != JSON_OBJECT)
+    if (json_type_of(out->root) != JSON_OBJECT)
         return td_err_set(err, TD_E_INVALID, "request: no JSON object");
-    TD_ASSERT(parser->text.texts.size == 0);
-    rc = spoken->read_request(&parser->text, root, out, err);
+    out->has_root = 1;
+    rc = read_request(&parser->text, out, err);
     TD_ASSERT(out->arg_count <= parser->text.arg_capacity);
     if (rc == TD_OK)
         return TD_OK;
     out->args = NULL; /* discard an incomplete list */
     out->arg_count = 0;
-    return td_err_add(err, rc, "request");
+    return out->kind == REQUEST_ORDER ? TD_OK : td_err_add(err, rc, "request");
+}
+
+/* ---- answers: single members ---- */
+
+/* The topic in a reason; empty if it has none of the forms. */
+static td_bytes find_reason_topic(const char *const *forms, td_bytes reason)
+{
+    for (; *forms != NULL; forms++) {
+        const char *mark = strchr(*forms, '*'); /* checked: it is there */
+        const size_t before = (size_t)(mark - *forms), after = strlen(mark + 1);
+        const uint8_t *at =
+            reason.size == 0 ? NULL : memmem(reason.data, reason.size, *forms, before);
+        if (at == NULL)
+            continue;
+        const size_t begin = (size_t)(at - reason.data) + before;
+        if (reason.size <= begin + after ||
+            memcmp(reason.data + reason.size - after, mark + 1, after) != 0)
+            continue;
+        return td_bytes_of(reason.data + begin, reason.size - begin - after);
+    }
+    return (td_bytes){0};
+}
+
+static int has_words(td_bytes text, const char *words)
+{
+    return words != NULL && text.size > 0 &&
+           memmem(text.data, text.size, words, strlen(words)) != NULL;
+}
+
+/* The request with this word, by the rules of all dialects. */
+static request_kind kind_of_word(const exchange_row *exchange, td_bytes word)
+{
+    for (size_t i = 0; i < exchange->dialect_count && word.size > 0; i++) {
+        const dialect *of = &exchange->dialects[i];
+        for (size_t k = 0; k < of->rule_count; k++)
+            if (of->rules[k].text != NULL && td_bytes_is(word, of->rules[k].text))
+                return of->rules[k].is;
+    }
+    return REQUEST_UNKNOWN;
+}
+
+/* ---- topics that an answer names ---- */
+
+static size_t lists_size(json_value root, const char *const *paths)
+{
+    size_t count = 0;
+    json_value list;
+    for (; *paths != NULL; paths++)
+        count += json_find_path(root, *paths, &list) ? json_count(list) : 0;
+    return count;
+}
+
+/* Append the topics of lists. A member that is missing or not a list has no topics. */
+static td_result read_lists(dialect_text *text, json_value root, const char *const *paths,
+                            size_t *count, td_err *err)
+{
+    td_result rc = TD_OK;
+    json_value list;
+    for (; *paths != NULL && rc == TD_OK; paths++)
+        if (json_find_path(root, *paths, &list) && json_type_of(list) == JSON_ARRAY)
+            rc = dialect_text_list(text, list, count, err);
+    return rc;
+}
+
+/* Set the topics as granted or refused, depending on the answer's success. */
+static void file_topics(dialect_answer *out, const dialect_text *text, size_t count)
+{
+    TD_ASSERT(count <= text->arg_capacity);
+    if (out->success == 0) {
+        out->failed = text->args;
+        out->failed_count = count;
+    } else {
+        out->granted = text->args;
+        out->granted_count = count;
+    }
+}
+
+/* Read lists of granted and of refused topics, which are then in one array. */
+static td_result read_both(dialect_text *text, const answer_paths *paths, json_value root,
+                           dialect_answer *out, td_err *err)
+{
+    size_t count = 0;
+    td_result rc = read_lists(text, root, paths->granted, &count, err);
+    out->granted = text->args;
+    out->granted_count = count;
+    if (rc == TD_OK)
+        rc = read_lists(text, root, paths->failed, &count, err);
+    out->failed = text->args + out->granted_count;
+    out->failed_count = count - out->granted_count;
+    return rc;
+}
+
+/* Read the parts of the request that the answer repeats. */
+static td_result read_echo(dialect_text *text, const topic_parts *parts, json_value root,
+                           dialect_answer *out, td_err *err)
+{
+    json_value symbol;
+    size_t count = 0;
+    const split_topic of = topic_parts_read(parts, root);
+    if (of.name.size == 0 || of.symbol.size == 0)
+        return TD_OK;
+    /* Only requests with the symbol in its first place have lists. */
+    const symbol_form form =
+        json_find_path(root, parts->symbols[0], &symbol) ? SYMBOL_LIST : SYMBOL_ONE;
+    td_result rc = topic_parts_compose(text, &of, form, &count, err);
+    if (rc == TD_OK)
+        file_topics(out, text, count);
+    return rc;
+}
+
+static td_result read_topics(dialect_text *text, const exchange_row *exchange, json_value root,
+                             dialect_answer *out, td_err *err)
+{
+    const answer_paths *paths = &exchange->answers;
+    const size_t both = lists_size(root, paths->granted) + lists_size(root, paths->failed);
+    const size_t most = both > 0 ? both : lists_size(root, paths->topics);
+    size_t count = 0;
+    td_result rc = dialect_text_reserve(text, most, err);
+    if (rc != TD_OK || both > 0)
+        return rc == TD_OK ? read_both(text, paths, root, out, err) : rc;
+    if (most == 0 && exchange->parts != NULL)
+        return read_echo(text, exchange->parts, root, out, err);
+    rc = read_lists(text, root, paths->topics, &count, err);
+    if (rc == TD_OK)
+        file_topics(out, text, count);
+    return rc;
+}
+
+/* ---- whole answers ---- */
+
+static void read_op(json_value request, td_bytes key, td_bytes *out)
+{
+    json_value op;
+    if (json_find_key(request, key, &op) && !json_text(op, out))
+        *out = (td_bytes){0};
+}
+
+/* Read the members that control_find() needs. */
+static void read_words(const frame_keys *keys, json_value root, frame_words *out)
+{
+    json_value value;
+    memset(out, 0, sizeof *out);
+    for (uint8_t i = 0; i < keys->count; i++) {
+        if (!json_find_key(root, keys->names[i], &value))
+            continue;
+        out->json[i] = json_raw(value);
+        if (!json_text(value, &out->text[i]))
+            out->text[i] = (td_bytes){0};
+    }
+    if (keys->op == FRAME_KEY_NONE)
+        return;
+    out->op = out->text[keys->op];
+    if (out->op.size == 0 && keys->request != FRAME_KEY_NONE &&
+        json_find_key(root, keys->names[keys->request], &value))
+        read_op(value, keys->names[keys->op], &out->op);
+}
+
+static td_result read_answer(dialect_text *text, const exchange_row *exchange, json_value root,
+                             dialect_answer *out, td_err *err)
+{
+    const answer_paths *paths = &exchange->answers;
+    frame_words words;
+    td_bytes word = {0};
+    read_words(&exchange->frames, root, &words);
+    const control_rule *rule = control_rule_find(&exchange->frames, &words);
+    const frame_class is = control_find(&exchange->frames, &words, &out->success);
+    (void)dialect_text_first(root, paths->reasons, &out->reason); /* stays empty if absent */
+    (void)dialect_text_first(root, paths->ids, &out->id);
+    out->reason_topic = find_reason_topic(paths->reason_topics, out->reason);
+    out->is_repeat = (uint8_t)has_words(out->reason, paths->repeat);
+    switch (is) {
+    case CLASS_PONG:
+        out->kind = ANSWER_PONG;
+        out->of = REQUEST_PING;
+        break;
+    case CLASS_PING:
+        out->kind = ANSWER_PING;
+        break;
+    case CLASS_AUTH:
+        out->kind = ANSWER_AUTH;
+        out->of = REQUEST_AUTH;
+        break;
+    case CLASS_ACK:
+    case CLASS_ERROR:
+        if (rule->is_about_orders)
+            break;
+        out->kind = ANSWER_TOPICS;
+        (void)dialect_text_first(root, paths->requests, &word);
+        out->of = kind_of_word(exchange, word);
+        return read_topics(text, exchange, root, out, err);
+    case CLASS_DATA:
+    case CLASS_REQUEST:
+    case CLASS_UNKNOWN:
+        break;
+    }
+    return TD_OK;
 }
 
 td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
@@ -114,7 +361,7 @@ td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes f
     if (rc == TD_E_INVALID || (rc == TD_OK && json_type_of(root) != JSON_OBJECT))
         return TD_OK;
     if (rc == TD_OK)
-        rc = spoken->read_answer(&parser->text, root, out, err);
+        rc = read_answer(&parser->text, spoken->exchange, root, out, err);
     TD_ASSERT(rc != TD_OK || (out->success >= -1 && out->success <= 1));
     if (rc == TD_OK && out->kind != ANSWER_NONE)
         return TD_OK;
@@ -195,29 +442,7 @@ int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask)
            has_topics(ask, answer->failed, answer->failed_count);
 }
 
-/* ---- topics, heartbeats, credentials, names ---- */
-
-int dialect_covers_same(td_bytes subscription, td_bytes exchange_topic)
-{
-    return subscription.size > 0 && td_bytes_equal(subscription, exchange_topic);
-}
-
-td_result dialect_heartbeat(td_buf *out, const char *text, uint64_t now_ms, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (const char *mark; rc == TD_OK && (mark = strchr(text, '%')) != NULL; text = mark + 1)
-        rc = td_buf_printf(out, err, "%.*s%" PRIu64, (int)(mark - text), text, now_ms);
-    return rc == TD_OK ? td_buf_append(out, text, strlen(text), err) : rc;
-}
-
-refusal dialect_check_query(const dialect *spoken, td_bytes query, const char *secret,
-                            uint64_t now_ms, int *is_there)
-{
-    *is_there = 0;
-    if (spoken->check_query == NULL)
-        return REFUSAL_NONE;
-    return spoken->check_query(query, secret, now_ms, is_there);
-}
+/* ---- names ---- */
 
 void dialect_conn_id(uint64_t high, uint64_t low, char out[DIALECT_CONN_ID_BYTES])
 {

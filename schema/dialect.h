@@ -1,6 +1,7 @@
 /* Dialects: the form of requests, answers and heartbeats (docs/wire.md 1). A dialect is one table
  * for both ends: a client builds requests and reads answers, a server (serve, sim) reads requests
- * and builds answers. Each exchange has its own tables (schema/bybit/); a family names its dialect.
+ * and builds answers. The tables are read from the document of their exchange
+ * (schema/dialect_file.h, docs/exchanges.md); a family names its dialect.
  *
  * A topic is always one string here, "topic[.parameter].symbol"; a dialect with another form on the
  * wire translates it. Pure functions over bytes; any thread, except that a parser belongs to one
@@ -16,11 +17,9 @@
 #include "base/err.h"
 #include "schema/family.h"
 #include "base/json/json.h"
+#include "schema/topic_parts.h"
 
 enum {
-    /* Limit of topics in one request. The largest family needs less (2,000 symbols times its
-     * topics); more would let a peer fill memory. */
-    DIALECT_ARGS_MAX = 16384,
     /* Limit of the topics' text in one request that a client builds, if the exchange has no known
      * limit. */
     DIALECT_REQUEST_BYTES = 16 << 10,
@@ -41,6 +40,9 @@ typedef enum request_kind {
 
 /* Size of a signature as text, including its NUL. */
 enum { DIALECT_SIGNATURE_BYTES = 65 };
+
+/* Limit of the text that is signed, without the time. */
+enum { DIALECT_SIGNED_BYTES = 64 };
 
 /* Credentials of a private connection; both NUL-terminated, borrowed. */
 typedef struct dialect_auth {
@@ -87,9 +89,6 @@ typedef struct dialect_answer {
 
 /* ---- a server's side ---- */
 
-/* Parts of a request that its dialect keeps for building the answer. */
-enum { DIALECT_PARTS_MAX = 8 };
-
 /* A request that a server read. Views are valid as after request_parse(). */
 typedef struct dialect_request {
     request_kind kind;
@@ -102,7 +101,9 @@ typedef struct dialect_request {
     uint8_t has_id;                /* 1: the request has an id, even an empty one */
     td_bytes id_raw;               /* the id as JSON text: 5 or "5" */
     td_bytes order_topic;          /* only for REQUEST_ORDER: the topic of the request's answer */
-    td_bytes parts[DIALECT_PARTS_MAX]; /* see DIALECT_PARTS_MAX; each dialect has its own indexes */
+    td_bytes symbols; /* only if the dialect's topics are in parts: the symbol, or the list "A,B" */
+    json_value root;  /* the whole request, for answers that repeat parts of it */
+    uint8_t has_root; /* 0: it is not a JSON object */
 } dialect_request;
 
 /* Why a server refuses a request; the wording depends on the dialect. */
@@ -112,12 +113,14 @@ typedef enum refusal {
     REFUSAL_INVALID_ARGS, /* a known request without args, or with args of wrong types */
     REFUSAL_TOO_MANY,     /* too many topics */
     REFUSAL_UNKNOWN_TOPIC,
-    REFUSAL_UNKNOWN_SYMBOL, /* the topic exists, but not for this symbol; only in dialects with
-                               names_symbols */
-    REFUSAL_REPEATED,       /* the connection already has the topic */
+    REFUSAL_UNKNOWN_SYMBOL,    /* the topic exists, but not for this symbol; only in dialects with
+                                  names_symbols */
+    REFUSAL_UNKNOWN_PARAMETER, /* the topic exists, but not with this parameter */
+    REFUSAL_REPEATED,          /* the connection already has the topic */
     REFUSAL_NEEDS_AUTH,
     REFUSAL_EXPIRED, /* credentials: expired */
     REFUSAL_BAD_KEY, /* credentials: wrong key or signature */
+    REFUSAL_COUNT,
 } refusal;
 
 /* A server's answer to a request, before the dialect writes it. */
@@ -134,80 +137,164 @@ typedef struct dialect_reply {
 
 /* ---- the table ---- */
 
-/* Memory for the readers of a dialect (read_request, read_answer). One thread. Views in their
- * results point into the JSON text, into the parser's copy of it, or into texts. args and texts
- * grow at most once per frame, before any view is created. */
-typedef struct dialect_text {
-    json_parser *json;
-    td_bytes *args;
-    size_t arg_capacity;
-    td_buf texts; /* composed topics; empty when a frame begins */
-} dialect_text;
+/* How a server recognizes a request. The first rule of its dialect that fits decides. */
+typedef struct request_rule {
+    const char *key;  /* the request has this member */
+    const char *text; /* and this member has this text; NULL: any value */
+    request_kind is;
+    uint8_t is_prefix;      /* 1: the member's text begins with text, and is longer */
+    uint8_t is_second_form; /* as in dialect_request */
+} request_rule;
+
+/* Outcomes and properties of requests that an answer is for, as bits. */
+enum {
+    ANSWER_IF_GRANTED = 1 << 0,
+    ANSWER_IF_REFUSED = 1 << 1,
+    ANSWER_IF_SECOND_FORM = 1 << 2,
+    ANSWER_IF_NO_TOPIC = 1 << 3, /* the request is unknown, or names no topic */
+};
+
+/* The text of a server's answer (schema/frame_text.h). The first row of its dialect that fits
+ * decides. */
+typedef struct answer_text {
+    uint32_t kinds;     /* bits 1 << request_kind */
+    uint8_t conditions; /* bits; all must be so */
+    refusal refused;    /* only for this refusal; REFUSAL_NONE: for any */
+    const char *has;    /* the request has this member; NULL: not required */
+    const char *text;   /* empty: the exchange does not answer */
+} answer_text;
+
+/* The words of a refusal. */
+typedef struct refusal_text {
+    const char *code; /* a number; NULL: none */
+    const char *text; /* "{topic}" is the topic's place */
+} refusal_text;
+
+/* The forms of a subscription that covers several topics. */
+typedef enum cover_form {
+    COVER_SAME,       /* only the topic itself */
+    COVER_LISTS,      /* "topic.A|B", "topic.*" and bare "topic" */
+    COVER_ALL,        /* authentication subscribes to everything */
+    COVER_CATEGORIES, /* "order.linear" is a part of "order" */
+} cover_form;
+
+enum {
+    DIALECT_IDS_MAX = 4,
+    DIALECT_LISTS_MAX = 4,
+    DIALECT_RULES_MAX = 12,
+    DIALECT_ANSWERS_MAX = 12
+};
 
 struct dialect {
     const char *name;
+    const struct exchange_row *exchange;
     uint64_t ping_interval_ns; /* how often clients should ping */
-    /* Client: the texts of the ping and of the answer to a server's ping (NULL: servers do not
-     * ping), with "%" in place of the time (dialect_heartbeat()). */
+
+    /* Client: the texts of requests (schema/frame_text.h). */
+    const char *ask_topics; /* NULL: there is no such request */
+    const char *ask_auth;   /* NULL: no credentials */
     const char *ping;
-    const char *pong;
+    const char *pong;        /* answer to a server's ping; NULL: servers do not ping */
+    const char *signed_text; /* what is signed, "GET/realtime{expires}"; NULL: no credentials */
     /* Limits for all subscriptions of a connection together; 0: no known limit (docs/wire.md 1.3).
      */
     size_t connection_topics_max;
     size_t connection_bytes_max; /* for the text of their topics */
     size_t request_topics_max; /* servers refuse requests with more topics (REFUSAL_TOO_MANY); 0: no
                                   limit */
-    uint8_t has_lists;         /* a subscription may be "topic.A|B", "topic.*" or bare "topic" */
-    uint8_t answers_topics;    /* servers grant or refuse topics individually, not the request as a
-                                  whole */
-    uint8_t refuses_repeats;   /* servers refuse a topic that the connection already has */
-    uint8_t subscribes_with_auth; /* authentication subscribes to everything */
-    uint8_t names_symbols; /* the refusal of an unknown symbol names the symbol, not the topic */
-    uint8_t has_binary;    /* clients may request compressed frames */
+    size_t ask_topics_max;     /* clients send at most so many in a request; 0: no such limit */
+
+    cover_form covering;
+    /* 1 if a subscription covers a frame's topic. */
+    int (*covers)(td_bytes subscription, td_bytes exchange_topic);
+    const topic_parts *parts; /* NULL: a topic is one text in requests */
+    const char *spelling;     /* a topic in requests, "{name}@{symbol}"; NULL: as everywhere here */
+    uint8_t answers_topics;   /* servers grant or refuse topics individually, not the request as a
+                                 whole */
+    uint8_t refuses_repeats;  /* servers refuse a topic that the connection already has */
+    uint8_t names_symbols;    /* unknown symbols of known topics have their own refusal */
+    uint8_t has_binary;       /* clients may request compressed frames */
+    uint8_t has_query;        /* credentials may be in the URL */
+    uint8_t has_parts;        /* parts is set */
+    uint8_t has_symbol_lists; /* a request has one topic for several symbols */
+    uint8_t names_parameters; /* with parts: a parameter with a prefix is in the topic's name */
+    uint8_t escapes_for_html; /* servers escape "<", ">" and "&" in answers */
     /* Answers repeat the request with a code, so they begin as data frames do. */
     uint8_t echoes_topics;
-    uint8_t variant; /* distinguishes the dialects that share the functions below */
 
-    /* Client: how many of the next count topics fit into one request, at least 1. */
-    size_t (*fit)(const char *const *topics, size_t count);
-    /* Client: append one request. NULL if subscribes_with_auth. TD_E_INVALID: the dialect has no
-     * form for a topic ("depth" without a symbol, in spot). All functions here may return
-     * TD_E_LIMIT, too. */
-    td_result (*build_topics)(td_buf *out, const dialect_ask *ask, td_err *err);
-    /* Client: append an auth request. build_auth, sign and check_auth are NULL if the dialect has
-     * no credentials. */
-    td_result (*build_auth)(td_buf *out, const dialect_auth *auth, td_err *err);
-
-    /* Server: append the answer to a request; nothing if the exchange does not answer it. */
-    td_result (*build_answer)(td_buf *out, const dialect_request *request,
-                              const dialect_reply *reply, td_err *err);
-    /* Server: append the recorded answer to a REQUEST_ORDER with its id replaced by id_raw, which
-     * is JSON text (empty: no id). NULL: the dialect has no such requests. */
-    void (*build_with_id)(td_buf *out, json_parser *json, td_bytes recorded, td_bytes id_raw);
-    /* Server: 1 if a topic that matches a row's pattern can exist (spot has only certain
-     * intervals). NULL: every such topic can. */
-    int (*is_possible)(td_bytes topic);
-    /* Server: 1 if a subscription covers a frame's topic. */
-    int (*covers)(td_bytes subscription, td_bytes exchange_topic);
-    /* Server: 1 if a subscription that covers the topic also covers this frame of the topic.
-     * Example: "order.linear" covers only some frames of "order". NULL: a subscription covers all
-     * frames. */
-    int (*covers_frame)(td_bytes subscription, td_bytes exchange_topic, td_bytes frame);
-
-    /* Write the signature of credentials and a NUL. Clients must keep the signature secret. */
-    void (*sign)(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES]);
-    /* Server: check the credentials of an auth request. If secret is NULL, every key is valid at
-     * any time, but all parts must be present (else REFUSAL_INVALID_ARGS). */
-    refusal (*check_auth)(const dialect_request *request, const char *secret, uint64_t now_ms);
-    /* Server: as check_auth, for credentials in a URL's query (without "?"). *is_there is 1 if the
-     * query has a key; a query without a key is ignored. NULL: credentials in URLs are ignored. */
-    refusal (*check_query)(td_bytes query, const char *secret, uint64_t now_ms, int *is_there);
-
-    /* The dialect's part of request_parse() and answer_parse(). */
-    td_result (*read_request)(dialect_text *text, json_value root, dialect_request *out,
-                              td_err *err);
-    td_result (*read_answer)(dialect_text *text, json_value root, dialect_answer *out, td_err *err);
+    /* Server: what is read of requests. Paths, "params.channels"; each list ends with NULL. */
+    const char *ids[DIALECT_IDS_MAX];
+    const char *topic_lists[DIALECT_LISTS_MAX];
+    const char *binary;   /* path of the flag; NULL: the dialect has no binary frames */
+    const char *order_id; /* the id in answers to REQUEST_ORDER; NULL: it has no such requests */
+    request_rule rules[DIALECT_RULES_MAX];
+    size_t rule_count;
+    answer_text answers[DIALECT_ANSWERS_MAX];
+    size_t answer_count;
+    refusal_text refusals[REFUSAL_COUNT]; /* REFUSAL_NONE: the words of a granted request */
 };
+
+/* 1 if authentication subscribes to everything. */
+static inline int dialect_subscribes_with_auth(const dialect *spoken)
+{
+    return spoken->covering == COVER_ALL;
+}
+
+/* 1 if a subscription may be "topic.A|B", "topic.*" or bare "topic". */
+static inline int dialect_has_lists(const dialect *spoken)
+{
+    return spoken->covering == COVER_LISTS;
+}
+
+/* ---- a client's requests ---- */
+
+/* How many of the next count topics fit into one request, at least 1. */
+size_t dialect_fit(const dialect *spoken, const char *const *topics, size_t count);
+
+/* Append one request. TD_E_INVALID: the dialect has no form for a topic ("depth" without a symbol,
+ * in spot); TD_E_LIMIT. */
+TD_MUST_USE td_result dialect_ask_topics(const dialect *spoken, td_buf *out, const dialect_ask *ask,
+                                         td_err *err);
+
+/* Append an auth request; the dialect must have credentials. TD_E_LIMIT. */
+TD_MUST_USE td_result dialect_ask_auth(const dialect *spoken, td_buf *out, const dialect_auth *auth,
+                                       td_err *err);
+
+/* Write the signature of credentials and a NUL. Clients must keep the signature secret. */
+void dialect_sign(const dialect *spoken, const dialect_auth *auth,
+                  char out[DIALECT_SIGNATURE_BYTES]);
+
+/* ---- a server's answers ---- */
+
+/* Append the answer to a request; nothing if the exchange does not answer it. TD_E_LIMIT. */
+TD_MUST_USE td_result dialect_build_answer(td_buf *out, const dialect_request *request,
+                                           const dialect_reply *reply, td_err *err);
+
+/* Append the recorded answer to a REQUEST_ORDER with its id replaced by id_raw, which is JSON text
+ * (empty: no id). An answer without an id, or a damaged one, is copied unchanged. */
+void dialect_build_with_id(const dialect *spoken, td_buf *out, json_parser *json, td_bytes recorded,
+                           td_bytes id_raw);
+
+/* Write the words of a refusal and a NUL: its recorded text if that fits, otherwise the dialect's.
+ * A topic that does not fit is cut. */
+enum { DIALECT_REASON_BYTES = 384 };
+void dialect_refusal_text(const dialect *spoken, const dialect_reply *reply,
+                          char out[DIALECT_REASON_BYTES]);
+
+/* 1 if the topic's parameter, if it has one, can have this value. */
+int dialect_has_value(const dialect *spoken, td_bytes topic);
+
+/* 1 if a topic that matches a row's pattern can exist: with such a parameter, and one symbol. */
+int dialect_is_possible(const dialect *spoken, td_bytes topic);
+
+/* 1 if a subscription that covers the topic also covers this frame of the topic: "order.linear"
+ * covers only some frames of "order". */
+int dialect_covers_frame(const dialect *spoken, td_bytes subscription, td_bytes exchange_topic,
+                         td_bytes frame);
+
+/* Check the credentials of an auth request. If secret is NULL, every key is valid at any time, but
+ * all parts must be present (else REFUSAL_INVALID_ARGS). */
+refusal dialect_check_auth(const dialect_request *request, const char *secret, uint64_t now_ms);
 
 /* ---- reading requests and answers ---- */
 
@@ -248,34 +335,24 @@ int dialect_answer_withdraws(const dialect_answer *answer, const char *topic);
 
 /* ---- heartbeats, credentials, names ---- */
 
-/* Append a heartbeat: text, with each "%" replaced by the time in ms. TD_E_LIMIT. */
+/* Append a heartbeat: dialect.ping or dialect.pong at this time. TD_E_LIMIT. */
 TD_MUST_USE td_result dialect_heartbeat(td_buf *out, const char *text, uint64_t now_ms,
                                         td_err *err);
 
-/* Server: call check_query; a dialect without it has no credentials in URLs. */
+/* Server: as dialect_check_auth, for credentials in a URL's query (without "?"). *is_there is 1 if
+ * the dialect has credentials in URLs, and the query has a key; a query without a key is ignored.
+ */
 refusal dialect_check_query(const dialect *spoken, td_bytes query, const char *secret,
                             uint64_t now_ms, int *is_there);
 
-/* dialect.covers for dialects without lists: a subscription covers only the same topic. */
+/* dialect.covers of COVER_SAME. */
 int dialect_covers_same(td_bytes subscription, td_bytes exchange_topic);
+
+/* dialect.covers of another form. */
+int (*dialect_covers_of(cover_form form))(td_bytes subscription, td_bytes exchange_topic);
 
 /* Write a connection's name, as servers assign it (a UUID, version 4), from 128 random bits. */
 enum { DIALECT_CONN_ID_BYTES = 37 };
 void dialect_conn_id(uint64_t high, uint64_t low, char out[DIALECT_CONN_ID_BYTES]);
-
-/* ---- for the readers in schema/EXCHANGE/ ---- */
-
-/* Reserve memory for count args, so that args is not NULL even for 0; TD_E_LIMIT above
- * DIALECT_ARGS_MAX. */
-TD_MUST_USE td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err);
-
-/* Append the elements of a list to the args as text (numbers as written), and add their number to
- * *count. TD_E_INVALID if it is not a list. The memory must have been reserved. */
-TD_MUST_USE td_result dialect_text_list(dialect_text *text, json_value list, size_t *count,
-                                        td_err *err);
-
-/* A member as text: a string, or a number or boolean as written. Returns 0 if it is missing, null,
- * or a container. */
-int dialect_text_scalar(json_value object, const char *key, td_bytes *out);
 
 #endif

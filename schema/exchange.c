@@ -25,19 +25,25 @@ static int8_t success_of(const frame_keys *keys, const control_rule *rule, const
     return is_word(words, key, keys->failure_words) ? 0 : -1;
 }
 
-frame_class control_find(const frame_keys *keys, const frame_words *words, int8_t *success)
+const control_rule *control_rule_find(const frame_keys *keys, const frame_words *words)
 {
-    *success = -1;
     for (size_t i = 0; i < keys->rule_count; i++) {
         const control_rule *rule = &keys->rules[i];
-        if (words->json[rule->key].data == NULL ||
-            (rule->text.size > 0 && !td_bytes_equal(words->text[rule->key], rule->text)) ||
-            (rule->op.size > 0 && !td_bytes_equal(words->op, rule->op)))
-            continue;
-        *success = success_of(keys, rule, words);
-        return *success == 0 ? rule->if_failed : rule->is;
+        if (words->json[rule->key].data != NULL &&
+            (rule->text.size == 0 || td_bytes_equal(words->text[rule->key], rule->text)) &&
+            (rule->op.size == 0 || td_bytes_equal(words->op, rule->op)))
+            return rule;
     }
-    return CLASS_UNKNOWN;
+    return NULL;
+}
+
+frame_class control_find(const frame_keys *keys, const frame_words *words, int8_t *success)
+{
+    const control_rule *rule = control_rule_find(keys, words);
+    *success = rule == NULL ? -1 : success_of(keys, rule, words);
+    if (rule == NULL)
+        return CLASS_UNKNOWN;
+    return *success == 0 ? rule->if_failed : rule->is;
 }
 
 /* ---- documented texts ---- */

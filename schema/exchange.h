@@ -1,7 +1,7 @@
 /* The properties of an exchange, as a row: hosts besides its families' addresses, how often a
- * client may connect, and how control frames differ from data. Its families, topics and dialects
- * are in schema/<exchange>/. To add an exchange, add such a folder and a line in
- * schema/exchanges.h. */
+ * client may connect, and how control frames differ from data. The row is read from the exchange's
+ * document (schema/exchange_file.h, docs/families.md); its families and their topics are documents
+ * of their own. */
 #ifndef TD_SCHEMA_EXCHANGE_H
 #define TD_SCHEMA_EXCHANGE_H
 
@@ -60,6 +60,7 @@ typedef struct control_rule {
     frame_class if_failed; /* its class if the frame shows that the request failed */
     uint8_t success_key;   /* number of the member that shows success */
     success_form success;
+    uint8_t is_about_orders; /* 1: the answer concerns no topic */
 } control_rule;
 
 /* The members by which a frame is classified. A key's number is its index in names. */
@@ -109,6 +110,9 @@ typedef struct frame_words {
     td_bytes op;                       /* the request that the frame names; empty: not named */
 } frame_words;
 
+/* The rule of a control frame; NULL: it is none. */
+const control_rule *control_rule_find(const frame_keys *keys, const frame_words *words);
+
 /* Returns the class of a control frame, or CLASS_UNKNOWN. *success is the outcome of the request
  * that the frame answers: 1, 0 or -1 (not stated). All readers of control frames call this
  * function. */
@@ -131,15 +135,30 @@ typedef struct value_row {
     uint8_t is_open;           /* 1: the documentation does not list all of them */
 } value_row;
 
-/* A dialect, by the name that families' documents give it. */
-typedef struct named_dialect {
-    const char *name;
-    const struct dialect *dialect; /* schema/dialect.h */
-} named_dialect;
+/* What a client reads in answers, beyond their class. Paths, "request.args"; each list ends with
+ * NULL. All are optional: in real answers members are missing, empty or of another type
+ * (docs/wire.md 5.2 to 5.5), and a client that rejects an answer never learns the result of its
+ * request. Unreadable members count as absent. */
+enum { ANSWER_PATHS_MAX = 8 };
+typedef struct answer_paths {
+    const char *ids[ANSWER_PATHS_MAX];      /* the request's id, as echoed */
+    const char *reasons[ANSWER_PATHS_MAX];  /* why, or a code */
+    const char *requests[ANSWER_PATHS_MAX]; /* the word of the request: by the rules of dialects */
+    const char *topics[ANSWER_PATHS_MAX];   /* lists of topics, all granted or all refused */
+    const char *granted[ANSWER_PATHS_MAX];  /* lists of granted ones */
+    const char *failed[ANSWER_PATHS_MAX];   /* and of refused ones */
+    /* Forms of a reason that names a topic, which is in place of "*". */
+    const char *reason_topics[ANSWER_PATHS_MAX];
+    const char *repeat; /* words of a reason: the connection already has the topic; NULL: unknown */
+} answer_paths;
 
 typedef struct exchange_row {
     const char *name;
-    const named_dialect *dialects;  /* ends with name NULL */
+    const struct dialect *dialects; /* schema/dialect.h */
+    size_t dialect_count;
+    const struct topic_parts *parts; /* where topics in parts are (schema/dialect.h); NULL: nowhere
+                                      */
+    answer_paths answers;
     const kind_word *kinds;         /* words for the kind of a frame; ends with text NULL */
     const char *const *other_hosts; /* hosts that serve the same paths as its families' endpoints;
                                        ends with NULL */

@@ -9,32 +9,31 @@
 #include "base/suggest.h"
 #include "base/url.h"
 #include "schema/exchange.h"
-#include "schema/exchanges.h"
+#include "schema/exchange_file.h"
 #include "schema/family_file.h"
 #include "schema/family_texts.h"
 
-/* A family, and its exchange. */
-typedef struct family_entry {
-    const char *name;
-    const exchange_row *exchange;
-} family_entry;
-
-#define FAMILY_ENTRY(name, exchange) {name, &(exchange)},
-static const family_entry ENTRIES[] = {FAMILIES(FAMILY_ENTRY)};
-#undef FAMILY_ENTRY
-
-enum { FAMILY_COUNT = sizeof ENTRIES / sizeof ENTRIES[0] };
+/* The programs' own families, and their exchanges. */
+enum { FAMILIES_OWN_MAX = 64, EXCHANGES_MAX = 16 };
 
 /* ---- documents that were read ---- */
 
-/* Families are constants that are read from text when they are first asked for: most programs need
- * one or two. Once set, an entry never changes. */
+/* Families and exchanges are constants that are read from text when they are first asked for: most
+ * programs need one or two. Once set, an entry never changes. */
 static struct {
     pthread_mutex_t lock;
     td_arena *memory;
-    const family *read[FAMILY_COUNT + FAMILIES_ADDED_MAX]; /* NULL: not yet. Added ones follow */
-    size_t count;
-} families = {.lock = PTHREAD_MUTEX_INITIALIZER, .count = FAMILY_COUNT};
+    /* The programs' own, in the order of FAMILY_NAMES (NULL: not yet read), and then added ones. */
+    const family *read[FAMILIES_OWN_MAX + FAMILIES_ADDED_MAX];
+    size_t added;
+    const exchange_row *exchanges[EXCHANGES_MAX];
+    size_t exchange_count;
+} families = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static size_t count_of_families(void)
+{
+    return FAMILY_COUNT + families.added;
+}
 
 /* Documents that are being added. */
 typedef struct added_texts {
@@ -67,14 +66,40 @@ static td_arena *memory_of_families(void)
     return families.memory;
 }
 
+/* As family_texts.exchange; user as in find_text. */
+static td_result find_exchange(void *user, td_bytes name, const exchange_row **out, td_err *err)
+{
+    td_bytes text;
+    for (size_t i = 0; i < families.exchange_count; i++)
+        if (td_bytes_is(name, families.exchanges[i]->name)) {
+            *out = families.exchanges[i];
+            return TD_OK;
+        }
+    char file[80];
+    const int size = snprintf(file, sizeof file, "%.*s.exchange", (int)name.size,
+                              name.size == 0 ? "" : (const char *)name.data);
+    if (size < 0 || (size_t)size >= sizeof file || !find_text(user, td_bytes_str(file), &text))
+        return td_err_set(err, TD_E_INVALID, "there is no document '%s.yaml'", file);
+    if (families.exchange_count == EXCHANGES_MAX)
+        return td_err_set(err, TD_E_LIMIT, "%s.yaml: more than %d exchanges", file, EXCHANGES_MAX);
+    exchange_row *made = td_arena_alloc(memory_of_families(), sizeof *made);
+    td_result rc = exchange_file_read(file, text, memory_of_families(), made, err);
+    if (rc == TD_OK && !td_bytes_is(name, made->name))
+        rc = td_err_set(err, TD_E_INVALID, "%s.yaml: the exchange must have the document's name",
+                        file);
+    if (rc != TD_OK)
+        return rc;
+    families.exchanges[families.exchange_count++] = *out = made;
+    return TD_OK;
+}
+
 static const family *read_family(size_t index)
 {
-    const family_texts texts = {.find = find_text};
+    const family_texts texts = {.find = find_text, .exchange = find_exchange};
     td_err err;
     td_arena *memory = memory_of_families();
     family *made = td_arena_alloc(memory, sizeof *made);
-    td_result rc =
-        family_file_read(&texts, ENTRIES[index].name, ENTRIES[index].exchange, memory, made, &err);
+    td_result rc = family_file_read(&texts, FAMILY_NAMES[index], memory, made, &err);
     TD_ASSERT(rc == TD_OK); /* a test reads all of them */
     return made;
 }
@@ -89,23 +114,23 @@ static const family *get(size_t index)
     return found;
 }
 
-/* The index of the family of that name; families.count if absent. */
+/* The index of the family of that name; count_of_families() if absent. */
 static size_t index_of(td_bytes name)
 {
     for (size_t i = 0; i < FAMILY_COUNT; i++)
-        if (td_bytes_is(name, ENTRIES[i].name))
+        if (td_bytes_is(name, FAMILY_NAMES[i]))
             return i;
-    for (size_t i = FAMILY_COUNT; i < families.count; i++)
+    for (size_t i = FAMILY_COUNT; i < count_of_families(); i++)
         if (td_bytes_is(name, families.read[i]->name))
             return i;
-    return families.count;
+    return count_of_families();
 }
 
 const family *const *family_table(size_t *count)
 {
-    for (size_t i = 0; i < families.count; i++)
+    for (size_t i = 0; i < count_of_families(); i++)
         (void)get(i);
-    *count = families.count;
+    *count = count_of_families();
     return families.read;
 }
 
@@ -113,7 +138,7 @@ const family *family_of_row(const topic_row *row)
 {
     const family *found = NULL;
     (void)pthread_mutex_lock(&families.lock);
-    for (size_t i = 0; i < families.count && found == NULL; i++) {
+    for (size_t i = 0; i < count_of_families() && found == NULL; i++) {
         const family *of = families.read[i];
         if (of != NULL && row >= of->topics && row < of->topics + of->topic_count)
             found = of;
@@ -126,25 +151,25 @@ const family *family_of_row(const topic_row *row)
 
 static td_result add_family(const family_text *document, const family_texts *texts, td_err *err)
 {
-    if (families.count >= FAMILY_COUNT + FAMILIES_ADDED_MAX)
+    if (families.added == FAMILIES_ADDED_MAX)
         return td_err_set(err, TD_E_LIMIT, "%s.yaml: more than %d families", document->name,
                           FAMILIES_ADDED_MAX);
     td_arena *memory = memory_of_families();
     family *made = td_arena_alloc(memory, sizeof *made);
-    td_result rc = family_file_read(texts, document->name, ENTRIES[0].exchange, memory, made, err);
+    td_result rc = family_file_read(texts, document->name, memory, made, err);
     if (rc != TD_OK)
         return rc;
-    if (index_of(td_bytes_str(made->name)) < families.count)
+    if (index_of(td_bytes_str(made->name)) < count_of_families())
         return td_err_set(err, TD_E_INVALID, "%s.yaml: there is a family '%s' already",
                           document->name, made->name);
-    families.read[families.count++] = made;
+    families.read[FAMILY_COUNT + families.added++] = made;
     return TD_OK;
 }
 
 td_result family_add(const family_text *documents, size_t count, td_err *err)
 {
     added_texts added = {documents, count};
-    const family_texts texts = {.find = find_text, .user = &added};
+    const family_texts texts = {.find = find_text, .exchange = find_exchange, .user = &added};
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < count; i++) {
         int is_family = 0;
@@ -157,13 +182,13 @@ td_result family_add(const family_text *documents, size_t count, td_err *err)
 
 const exchange_row *exchange_of(const family *of)
 {
-    return of != NULL ? of->exchange : ENTRIES[0].exchange;
+    return of != NULL ? of->exchange : get(0)->exchange;
 }
 
 const family *family_find(td_bytes name)
 {
     const size_t index = index_of(name);
-    return index < families.count ? get(index) : NULL;
+    return index < count_of_families() ? get(index) : NULL;
 }
 
 static int is_other_host(const exchange_row *exchange, td_bytes host)
@@ -188,7 +213,7 @@ const family *family_find_by_url(td_bytes url)
     td_url parts = td_url_split(url);
     if (parts.scheme.size == 0)
         return NULL;
-    for (size_t i = 0; i < families.count; i++) {
+    for (size_t i = 0; i < count_of_families(); i++) {
         const family *of = get(i);
         for (size_t j = 0; j < FAMILY_ENDPOINTS_MAX && of->endpoints[j].url != NULL; j++)
             if (endpoint_fits(of, of->endpoints[j].url, &parts))
@@ -207,16 +232,9 @@ const char *family_url(const family *of, family_net net, family_access access)
     return NULL;
 }
 
-#define FAMILY_NAME(name, exchange) name,
-const char *const FAMILY_NAMES[] = {FAMILIES(FAMILY_NAME) NULL};
-#undef FAMILY_NAME
-
 const char *family_names(void)
 {
-#define FAMILY_LISTED(name, exchange) ", " name
-    static const char NAMES[] = FAMILIES(FAMILY_LISTED);
-#undef FAMILY_LISTED
-    return NAMES + 2;
+    return FAMILY_NAMES_TEXT;
 }
 
 const char *family_url_path(const char *url)
@@ -244,8 +262,8 @@ td_result family_refuse(td_bytes name, td_err *err)
     suggest_search search = {.written = name};
     char similar[128];
     for (size_t i = 0; i < FAMILY_COUNT; i++)
-        suggest_offer(&search, ENTRIES[i].name);
-    for (size_t i = FAMILY_COUNT; i < families.count; i++)
+        suggest_offer(&search, FAMILY_NAMES[i]);
+    for (size_t i = FAMILY_COUNT; i < count_of_families(); i++)
         suggest_offer(&search, families.read[i]->name);
     suggest_format(&search, similar, sizeof similar);
     td_err_set(err, TD_E_INVALID, "there is no family '%.*s'",

@@ -207,14 +207,15 @@ static td_result read_item(reading *r, document_node at, items_row *out, td_err 
     return TD_OK;
 }
 
-static td_result read_items(reading *r, document_node list, topic_row *out, td_err *err)
+static td_result read_items(void *user, document_node list, void *row, td_err *err)
 {
+    topic_row *out = row;
     td_result rc = TD_OK;
     if (document_size(list) == 0 || document_size(list) > TOPIC_ITEMS_MAX)
         return document_refuse(list, "1 to 6 lists of entries are expected, not",
                                document_text(list), err);
     for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
-        rc = read_item(r, document_entry(list, i), &out->items[i], err);
+        rc = read_item(user, document_entry(list, i), &out->items[i], err);
     return rc;
 }
 
@@ -259,9 +260,11 @@ static td_result read_rule(document_node at, rule_row *out, td_err *err)
     return rc;
 }
 
-static td_result read_rules(document_node list, topic_row *out, td_err *err)
+static td_result read_rules(void *user, document_node list, void *row, td_err *err)
 {
+    topic_row *out = row;
     td_result rc = TD_OK;
+    (void)user;
     if (document_size(list) > TOPIC_RULES_MAX)
         return document_refuse(list, "at most 20 rules are expected, not", document_text(list),
                                err);
@@ -272,54 +275,17 @@ static td_result read_rules(document_node list, topic_row *out, td_err *err)
 
 /* ---- topics ---- */
 
-/* What a key of a topic sets. */
-typedef enum topic_key {
-    KEY_TOPIC,
-    KEY_NAME,
-    KEY_MESSAGE,
-    KEY_TITLE,
-    KEY_FROM,
-    KEY_UNTIL,
-    KEY_PARAMETER,
-    KEY_SYMBOL,
-    KEY_AUDIT,
-    KEY_DEPTH,
-    KEY_SEQUENCE,
-    KEY_TIME,
-    KEY_EVENTS,
-    KEY_TOPIC_KEY,
-    KEY_KIND_KEY,
-    KEY_KIND,
-    KEY_REQUEST,
-    KEY_ENVELOPE,
-    KEY_FIELDS,
-    KEY_ENTRIES,
-    KEY_RULES,
-    KEY_SNAPSHOT,
-} topic_key;
-
-static const document_word TOPIC_KEYS[] = {
-    {"topic", KEY_TOPIC},       {"name", KEY_NAME},           {"message", KEY_MESSAGE},
-    {"title", KEY_TITLE},       {"from", KEY_FROM},           {"until", KEY_UNTIL},
-    {"symbol", KEY_SYMBOL},     {"parameter", KEY_PARAMETER}, {"audit", KEY_AUDIT},
-    {"depth", KEY_DEPTH},       {"sequence", KEY_SEQUENCE},   {"time", KEY_TIME},
-    {"events", KEY_EVENTS},     {"topic_key", KEY_TOPIC_KEY}, {"kind_key", KEY_KIND_KEY},
-    {"kind", KEY_KIND},         {"request", KEY_REQUEST},     {"envelope", KEY_ENVELOPE},
-    {"fields", KEY_FIELDS},     {"entries", KEY_ENTRIES},     {"rules", KEY_RULES},
-    {"snapshot", KEY_SNAPSHOT},
-};
-
-static const document_word SEQUENCES[] = {{"envelope", SEQ_ENVELOPE}, {"entry", SEQ_ITEM}};
-
-static td_result read_message(document_node at, topic_row *out, td_err *err)
+static td_result read_message(void *user, document_node at, void *out, td_err *err)
 {
     document_word names[MSG_TYPE_COUNT];
+    topic_row *topic = out;
     int type = 0;
+    (void)user;
     for (int i = 0; i < MSG_TYPE_COUNT; i++)
         names[i] = (document_word){msg_type_name((msg_type)i), i};
     td_result rc = document_read_word(at, "there is no message type", document_text(at), names,
                                       MSG_TYPE_COUNT, &type, err);
-    out->type = (msg_type)type;
+    topic->type = (msg_type)type;
     return rc;
 }
 
@@ -336,81 +302,72 @@ static const char *name_of(reading *r, const char *pattern)
     return pattern;
 }
 
-static td_result read_topic_key(reading *r, topic_key key, document_node at, topic_row *out,
-                                td_err *err)
+static td_result read_depth(void *user, document_node at, void *out, td_err *err)
 {
-    uint64_t number = 0;
-    int value = 0;
-    td_result rc = TD_OK;
-    switch (key) {
-    case KEY_TOPIC:
-        return document_read_text(r->memory, at, &out->pattern, err);
-    case KEY_NAME:
-        return document_read_text(r->memory, at, &out->name, err);
-    case KEY_MESSAGE:
-        return read_message(at, out, err);
-    case KEY_TITLE:
-        return document_read_text(r->memory, at, &out->title, err);
-    case KEY_FROM:
-        return document_read_text(r->memory, at, &out->valid_from, err);
-    case KEY_UNTIL:
-        return document_read_text(r->memory, at, &out->valid_until, err);
-    case KEY_PARAMETER:
-        return document_read_text(r->memory, at, &out->parameter_path, err);
-    case KEY_SYMBOL:
-        return document_read_text(r->memory, at, &out->symbol_path, err);
-    case KEY_AUDIT:
-        return document_read_text(r->memory, at, &out->audit, err);
-    case KEY_DEPTH:
-        rc = document_read_number(at, LIMIT_BOOK_LEVELS, &number, err);
-        out->book_depth = (uint32_t)number;
-        break;
-    case KEY_SEQUENCE:
-        rc = document_read_word(at, "there is no sequence", document_text(at), SEQUENCES,
-                                COUNT_OF(SEQUENCES), &value, err);
-        out->sequence = (seq_source)value;
-        break;
-    case KEY_TIME:
-        return read_member(at, document_text(at), &out->time_member, err);
-    case KEY_EVENTS:
-        return document_read_true(at, &out->is_event, err);
-    case KEY_TOPIC_KEY:
-        return document_read_text(r->memory, at, &out->topic_key, err);
-    case KEY_KIND_KEY:
-        return document_read_text(r->memory, at, &out->kind_key, err);
-    case KEY_KIND:
-        rc = document_read_word(at, "there is no kind", document_text(at), KINDS, COUNT_OF(KINDS),
-                                &value, err);
-        out->default_kind = (frame_kind)value;
-        break;
-    case KEY_REQUEST:
-        return document_read_text(r->memory, at, &out->snapshot_request, err);
-    case KEY_ENVELOPE:
-        return find_set(r, at, TOPIC_ENVELOPE_MAX, &out->envelope, &out->envelope_count, err);
-    case KEY_FIELDS:
-        return find_set(r, at, TOPIC_FIELDS_MAX, &out->fields, &out->field_count, err);
-    case KEY_ENTRIES:
-        return read_items(r, at, out, err);
-    case KEY_RULES:
-        return read_rules(at, out, err);
-    case KEY_SNAPSHOT:
-        break; /* read_reply */
-    }
+    topic_row *topic = out;
+    uint64_t levels = 0;
+    (void)user;
+    td_result rc = document_read_number(at, LIMIT_BOOK_LEVELS, &levels, err);
+    topic->book_depth = (uint32_t)levels;
     return rc;
 }
 
+static td_result read_time(void *user, document_node at, void *out, td_err *err)
+{
+    topic_row *topic = out;
+    (void)user;
+    return read_member(at, document_text(at), &topic->time_member, err);
+}
+
+static td_result read_envelope(void *user, document_node at, void *out, td_err *err)
+{
+    topic_row *topic = out;
+    return find_set(user, at, TOPIC_ENVELOPE_MAX, &topic->envelope, &topic->envelope_count, err);
+}
+
+static td_result read_fields(void *user, document_node at, void *out, td_err *err)
+{
+    topic_row *topic = out;
+    return find_set(user, at, TOPIC_FIELDS_MAX, &topic->fields, &topic->field_count, err);
+}
+
+static const document_word SEQUENCES[] = {{"envelope", SEQ_ENVELOPE}, {"entry", SEQ_ITEM}};
+
+#define TOPIC_TEXT(key, member)                                                                    \
+    {                                                                                              \
+        key, DOCUMENT_TEXT, .offset = offsetof(topic_row, member)                                  \
+    }
+static const document_member TOPIC_KEYS[] = {
+    TOPIC_TEXT("topic", pattern),
+    TOPIC_TEXT("name", name),
+    {"message", DOCUMENT_OWN, .read = read_message},
+    TOPIC_TEXT("title", title),
+    TOPIC_TEXT("from", valid_from),
+    TOPIC_TEXT("until", valid_until),
+    TOPIC_TEXT("symbol", symbol_path),
+    TOPIC_TEXT("parameter", parameter_path),
+    TOPIC_TEXT("audit", audit),
+    {"depth", DOCUMENT_OWN, .read = read_depth},
+    {"sequence", DOCUMENT_WORD, .offset = offsetof(topic_row, sequence),
+     .what = "there is no sequence", .words = SEQUENCES, .word_count = COUNT_OF(SEQUENCES)},
+    {"time", DOCUMENT_OWN, .read = read_time},
+    {"events", DOCUMENT_TRUE, .offset = offsetof(topic_row, is_event)},
+    TOPIC_TEXT("topic_key", topic_key),
+    TOPIC_TEXT("kind_key", kind_key),
+    {"kind", DOCUMENT_WORD, .offset = offsetof(topic_row, default_kind), .what = "there is no kind",
+     .words = KINDS, .word_count = COUNT_OF(KINDS)},
+    TOPIC_TEXT("request", snapshot_request),
+    {"envelope", DOCUMENT_OWN, .read = read_envelope},
+    {"fields", DOCUMENT_OWN, .read = read_fields},
+    {"entries", DOCUMENT_OWN, .read = read_items},
+    {"rules", DOCUMENT_OWN, .read = read_rules},
+    {"snapshot", .type = DOCUMENT_ELSEWHERE}, /* read_reply */
+};
+
 static td_result read_topic_keys(reading *r, document_node mapping, topic_row *out, td_err *err)
 {
-    td_result rc = TD_OK;
-    int key = 0;
-    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
-        document_node name = document_key(mapping, i);
-        rc = document_read_word(name, "a topic has no key", document_text(name), TOPIC_KEYS,
-                                COUNT_OF(TOPIC_KEYS), &key, err);
-        if (rc == TD_OK)
-            rc = read_topic_key(r, (topic_key)key, document_value(mapping, i), out, err);
-    }
-    return rc;
+    return document_read_members(mapping, "a topic has no key", TOPIC_KEYS, COUNT_OF(TOPIC_KEYS),
+                                 r->memory, r, out, err);
 }
 
 /* The row of the reply that is the topic's snapshot: as the topic's, but for the keys of
@@ -468,8 +425,10 @@ static td_result find_topic(const reading *r, document_node at, document_node *o
     return document_refuse(at, "no used document has a topic", document_text(at), err);
 }
 
-static td_result read_topics(reading *r, document_node list, family *out, td_err *err)
+static td_result read_topics(void *user, document_node list, void *row, td_err *err)
 {
+    reading *r = user;
+    family *out = row;
     const size_t count = document_size(list);
     size_t at = 0;
     td_result rc = TD_OK;
@@ -495,44 +454,24 @@ static td_result read_topics(reading *r, document_node list, family *out, td_err
 
 /* ---- the family ---- */
 
-typedef enum family_key {
-    FAMILY_NAME,
-    FAMILY_DIALECT,
-    FAMILY_USE,
-    FAMILY_ENDED,
-    FAMILY_SIGNED_PRICES,
-    FAMILY_OP_IS_TOPIC,
-    FAMILY_ADDRESSES,
-    FAMILY_DATASETS,
-    FAMILY_INSTRUMENTS,
-    FAMILY_COINS,
-    FAMILY_SETS,
-    FAMILY_TOPICS_KEY,
-} family_key;
-
-static const document_word FAMILY_KEYS[] = {
-    {"family", FAMILY_NAME},
-    {"dialect", FAMILY_DIALECT},
-    {"use", FAMILY_USE},
-    {"ended", FAMILY_ENDED},
-    {"signed_prices", FAMILY_SIGNED_PRICES},
-    {"op_is_topic", FAMILY_OP_IS_TOPIC},
-    {"addresses", FAMILY_ADDRESSES},
-    {"datasets", FAMILY_DATASETS},
-    {"instruments", FAMILY_INSTRUMENTS},
-    {"instrument_coins", FAMILY_COINS},
-    {"sets", FAMILY_SETS},
-    {"topics", FAMILY_TOPICS_KEY},
-};
-
-static td_result read_dialect(const reading *r, document_node at, family *out, td_err *err)
+static td_result read_dialect(void *user, document_node at, void *row, td_err *err)
 {
-    for (const named_dialect *row = r->exchange->dialects; row->name != NULL; row++)
-        if (td_bytes_is(document_text(at), row->name)) {
-            out->dialect = row->dialect;
+    const reading *r = user;
+    family *out = row;
+    suggest_search search = {.written = document_text(at)};
+    char similar[128];
+    for (size_t i = 0; i < r->exchange->dialect_count; i++)
+        if (td_bytes_is(document_text(at), r->exchange->dialects[i].name)) {
+            out->dialect = &r->exchange->dialects[i];
             return TD_OK;
         }
-    return document_refuse(at, "the exchange has no dialect", document_text(at), err);
+    for (size_t i = 0; i < r->exchange->dialect_count; i++)
+        suggest_offer(&search, r->exchange->dialects[i].name);
+    suggest_format(&search, similar, sizeof similar);
+    td_result rc = document_refuse(at, "the exchange has no dialect", document_text(at), err);
+    if (similar[0] != '\0')
+        td_err_hint(err, "%s", similar);
+    return rc;
 }
 
 /* "main|test public|private URL" */
@@ -558,94 +497,57 @@ static td_result read_address(reading *r, document_node at, family_endpoint *out
     return rc;
 }
 
-static td_result read_addresses(reading *r, document_node list, family *out, td_err *err)
+static td_result read_addresses(void *user, document_node list, void *row, td_err *err)
 {
+    family *out = row;
     td_result rc = TD_OK;
     if (document_size(list) > FAMILY_ENDPOINTS_MAX)
         return document_refuse(list, "at most 6 addresses are expected, not", document_text(list),
                                err);
     for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
-        rc = read_address(r, document_entry(list, i), &out->endpoints[i], err);
+        rc = read_address(user, document_entry(list, i), &out->endpoints[i], err);
     return rc;
 }
 
-static td_result read_datasets(reading *r, document_node mapping, family_market *out, td_err *err)
+#define MARKET_TEXT(key, member)                                                                   \
+    {                                                                                              \
+        key, DOCUMENT_TEXT, .offset = offsetof(family_market, member)                              \
+    }
+static td_result read_datasets(void *user, document_node mapping, void *row, td_err *err)
 {
-    enum { EXCHANGE, BOOK, MARKET_KIND, CATEGORY, COIN_CATEGORY, LIQUIDATIONS };
-    static const document_word KEYS[] = {{"exchange", EXCHANGE},
-                                         {"book", BOOK},
-                                         {"kind", MARKET_KIND},
-                                         {"category", CATEGORY},
-                                         {"coin_category", COIN_CATEGORY},
-                                         {"liquidations", LIQUIDATIONS}};
     static const document_word MARKETS[] = {
         {"other", MARKET_OTHER}, {"contracts", MARKET_CONTRACTS}, {"options", MARKET_OPTIONS}};
-    const char **const texts[] = {[EXCHANGE] = &out->exchange,
-                                  [BOOK] = &out->book_topic,
-                                  [CATEGORY] = &out->category,
-                                  [COIN_CATEGORY] = &out->coin_category,
-                                  [LIQUIDATIONS] = &out->liquidation_topic};
-    td_result rc = TD_OK;
-    int key = 0, kind = 0;
-    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
-        const document_node name = document_key(mapping, i);
-        const document_node value = document_value(mapping, i);
-        rc = document_read_word(name, "datasets has no key", document_text(name), KEYS,
-                                COUNT_OF(KEYS), &key, err);
-        if (rc == TD_OK && key == MARKET_KIND)
-            rc = document_read_word(value, "there is no kind of market", document_text(value),
-                                    MARKETS, COUNT_OF(MARKETS), &kind, err);
-        else if (rc == TD_OK)
-            rc = document_read_text(r->memory, value, texts[key], err);
-    }
-    out->kind = (market_kind)kind;
-    return rc;
+    static const document_member KEYS[] = {
+        MARKET_TEXT("exchange", exchange),
+        MARKET_TEXT("book", book_topic),
+        {"kind", DOCUMENT_WORD, .offset = offsetof(family_market, kind),
+         .what = "there is no kind of market", .words = MARKETS, .word_count = COUNT_OF(MARKETS)},
+        MARKET_TEXT("category", category),
+        MARKET_TEXT("coin_category", coin_category),
+        MARKET_TEXT("liquidations", liquidation_topic),
+    };
+    const reading *r = user;
+    family *out = row;
+    return document_read_members(mapping, "datasets has no key", KEYS, COUNT_OF(KEYS), r->memory,
+                                 NULL, &out->market, err);
 }
 
-static td_result read_coins(reading *r, document_node list, family *out, td_err *err)
-{
-    const size_t count = document_size(list);
-    if (count == 0 || count > COINS_MAX)
-        return document_refuse(list, "1 to 32 coins are expected, not", document_text(list), err);
-    const char **coins = td_arena_alloc(r->memory, (count + 1) * sizeof *coins);
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < count; i++)
-        rc = document_read_text(r->memory, document_entry(list, i), &coins[i], err);
-    coins[count] = NULL;
-    out->listing_coins = coins;
-    return rc;
-}
-
-static td_result read_family_key(reading *r, family_key key, document_node at, family *out,
-                                 td_err *err)
-{
-    switch (key) {
-    case FAMILY_NAME:
-        return document_read_text(r->memory, at, &out->name, err);
-    case FAMILY_DIALECT:
-        return read_dialect(r, at, out, err);
-    case FAMILY_ENDED:
-        return document_read_true(at, &out->has_ended, err);
-    case FAMILY_SIGNED_PRICES:
-        return document_read_true(at, &out->has_signed_prices, err);
-    case FAMILY_OP_IS_TOPIC:
-        return document_read_true(at, &out->op_is_topic, err);
-    case FAMILY_ADDRESSES:
-        return read_addresses(r, at, out, err);
-    case FAMILY_DATASETS:
-        return read_datasets(r, at, &out->market, err);
-    case FAMILY_INSTRUMENTS:
-        return document_read_text(r->memory, at, &out->listing, err);
-    case FAMILY_COINS:
-        return read_coins(r, at, out, err);
-    case FAMILY_TOPICS_KEY:
-        return read_topics(r, at, out, err);
-    case FAMILY_USE: /* open_uses */
-    case FAMILY_SETS:
-        break; /* read_sets */
-    }
-    return TD_OK;
-}
+static const document_member FAMILY_KEYS[] = {
+    {"family", DOCUMENT_TEXT, .offset = offsetof(family, name)},
+    {"exchange", .type = DOCUMENT_ELSEWHERE}, /* read_exchange */
+    {"dialect", DOCUMENT_OWN, .read = read_dialect},
+    {"use", .type = DOCUMENT_ELSEWHERE}, /* open_sources */
+    {"ended", DOCUMENT_TRUE, .offset = offsetof(family, has_ended)},
+    {"signed_prices", DOCUMENT_TRUE, .offset = offsetof(family, has_signed_prices)},
+    {"op_is_topic", DOCUMENT_TRUE, .offset = offsetof(family, op_is_topic)},
+    {"addresses", DOCUMENT_OWN, .read = read_addresses},
+    {"datasets", DOCUMENT_OWN, .read = read_datasets},
+    {"instruments", DOCUMENT_TEXT, .offset = offsetof(family, listing)},
+    {"instrument_coins", DOCUMENT_TEXTS, .offset = offsetof(family, listing_coins),
+     .most = COINS_MAX},
+    {"sets", .type = DOCUMENT_ELSEWHERE}, /* read_sets */
+    {"topics", DOCUMENT_OWN, .read = read_topics},
+};
 
 /* ---- documents ---- */
 
@@ -686,33 +588,41 @@ static td_result read_sets(reading *r, td_err *err)
     return rc;
 }
 
-static td_result read_family(reading *r, family *out, td_err *err)
+/* Everything in a document is read as its exchange has it. */
+static td_result read_exchange(reading *r, const family_texts *texts, document_node root,
+                               td_err *err)
+{
+    const document_node at = document_find(root, "exchange");
+    if (document_text(at).size == 0)
+        return document_refuse(root, "a family needs exchange:", td_bytes_str(r->sources[0].name),
+                               err);
+    return texts->exchange(texts->user, document_text(at), &r->exchange, err);
+}
+
+static td_result read_family(reading *r, const family_texts *texts, family *out, td_err *err)
 {
     const document_node root = document_root(&r->sources[0]);
-    td_result rc = read_sets(r, err);
-    int key = 0;
+    td_result rc = read_exchange(r, texts, root, err);
+    if (rc == TD_OK)
+        rc = read_sets(r, err);
     *out = (family){.exchange = r->exchange};
-    for (size_t i = 0; rc == TD_OK && i < document_pair_count(root); i++) {
-        const document_node name = document_key(root, i);
-        rc = document_read_word(name, "a family has no key", document_text(name), FAMILY_KEYS,
-                                COUNT_OF(FAMILY_KEYS), &key, err);
-        if (rc == TD_OK)
-            rc = read_family_key(r, (family_key)key, document_value(root, i), out, err);
-    }
+    if (rc == TD_OK)
+        rc = document_read_members(root, "a family has no key", FAMILY_KEYS, COUNT_OF(FAMILY_KEYS),
+                                   r->memory, r, out, err);
     if (rc == TD_OK && (out->name == NULL || out->dialect == NULL))
         rc = document_refuse(
             root, "a family needs family and dialect:", td_bytes_str(r->sources[0].name), err);
     return rc;
 }
 
-td_result family_file_read(const family_texts *texts, const char *name,
-                           const exchange_row *exchange, td_arena *memory, family *out, td_err *err)
+td_result family_file_read(const family_texts *texts, const char *name, td_arena *memory,
+                           family *out, td_err *err)
 {
     reading *r = td_arena_alloc(memory, sizeof *r);
-    *r = (reading){.exchange = exchange, .memory = memory};
+    *r = (reading){.memory = memory};
     td_result rc = open_sources(r, texts, name, err);
     if (rc == TD_OK)
-        rc = read_family(r, out, err);
+        rc = read_family(r, texts, out, err);
     for (size_t i = 0; i < r->source_count; i++)
         document_close(&r->sources[i]);
     return rc;

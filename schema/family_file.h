@@ -16,14 +16,15 @@
 typedef struct family_texts {
     /* Get a document's text. Returns 0 if it is absent. */
     int (*find)(void *user, td_bytes name, td_bytes *text);
+    /* Get an exchange, from the document of this name. TD_E_INVALID: it is absent, or a mistake. */
+    td_result (*exchange)(void *user, td_bytes name, const exchange_row **out, td_err *err);
     void *user;
 } family_texts;
 
-/* Read the document `name`, which describes a family of this exchange. TD_E_INVALID: a mistake in
- * it, or in a document that it uses. */
+/* Read the document `name`, which describes a family. TD_E_INVALID: a mistake in it, or in a
+ * document that it uses. */
 TD_MUST_USE td_result family_file_read(const family_texts *texts, const char *name,
-                                       const exchange_row *exchange, td_arena *memory, family *out,
-                                       td_err *err);
+                                       td_arena *memory, family *out, td_err *err);
 
 /* *out becomes 1 if the document has the key `family`: others are only used. TD_E_INVALID: it is
  * not YAML, or a key is there twice. */

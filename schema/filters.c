@@ -71,7 +71,7 @@ static int next_alternative(const topic_filters *filters, td_bytes *rest, td_byt
 {
     if (rest->data == NULL)
         return 0;
-    const uint8_t *bar = rest->size == 0 || !filters->dialect->has_lists
+    const uint8_t *bar = rest->size == 0 || !dialect_has_lists(filters->dialect)
                              ? NULL
                              : memchr(rest->data, '|', rest->size);
     if (bar == NULL) {
@@ -88,7 +88,8 @@ static int next_alternative(const topic_filters *filters, td_bytes *rest, td_byt
 /* Size of "topic." before a list; 0 if there is no list. */
 static size_t stem_size(const topic_filters *filters, td_bytes subscription)
 {
-    if (!filters->dialect->has_lists || memchr(subscription.data, '|', subscription.size) == NULL)
+    if (!dialect_has_lists(filters->dialect) ||
+        memchr(subscription.data, '|', subscription.size) == NULL)
         return 0;
     size_t size = subscription.size;
     while (size > 0 && subscription.data[size - 1] != '.')
@@ -188,12 +189,12 @@ int topic_filters_cover(const topic_filters *filters, td_bytes exchange_topic)
 int topic_filters_cover_frame(const topic_filters *filters, td_bytes exchange_topic, td_bytes frame)
 {
     const dialect *spoken = filters->dialect;
-    if (spoken->covers_frame == NULL)
+    if (spoken->covering != COVER_CATEGORIES)
         return topic_filters_cover(filters, exchange_topic);
     for (size_t i = 0; i < filters->text_count; i++) {
         td_bytes text = td_bytes_str(filters->texts[i]);
         if (filters->texts[i] != NULL && spoken->covers(text, exchange_topic) &&
-            spoken->covers_frame(text, exchange_topic, frame))
+            dialect_covers_frame(spoken, text, exchange_topic, frame))
             return 1;
     }
     return 0;

@@ -41,6 +41,8 @@ static refusal check_topic(const responder_client *client, request_kind kind, td
     const dialect *spoken = client->dialect;
     topic_standing standing = client->ops->standing(client->user, topic);
     *recorded_text = standing.is_known ? NULL : standing.recorded_text;
+    if (!standing.is_known && !dialect_has_value(spoken, topic))
+        return REFUSAL_UNKNOWN_PARAMETER;
     if (!standing.is_known)
         return standing.is_symbol_unknown && spoken->names_symbols ? REFUSAL_UNKNOWN_SYMBOL
                                                                    : REFUSAL_UNKNOWN_TOPIC;
@@ -101,7 +103,7 @@ static td_result check_request(responder *r, const responder_client *client,
     else if (request->kind == REQUEST_SUBSCRIBE || request->kind == REQUEST_UNSUBSCRIBE)
         return check_topics(r, client, request, reply, err);
     else if (request->kind == REQUEST_AUTH)
-        reply->refused = client->dialect->check_auth(request, r->secret, reply->now_ms);
+        reply->refused = dialect_check_auth(request, r->secret, reply->now_ms);
     return TD_OK;
 }
 
@@ -171,7 +173,7 @@ td_result responder_answer(responder *r, const responder_client *client, td_byte
     if (reply.refused == REFUSAL_NONE)
         perform(r, client, &request, &reply);
     td_buf_clear(&r->answer);
-    rc = client->dialect->build_answer(&r->answer, &request, &reply, err);
+    rc = dialect_build_answer(&r->answer, &request, &reply, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "answer");
     if (r->answer.size > 0) /* nothing is sent if the exchange does not answer such a request */

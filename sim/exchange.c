@@ -439,7 +439,7 @@ static size_t each_stream(sim_conn *conn, td_bytes topic, stream_use *use)
             use(conn, first);
         return 1;
     }
-    for (uint32_t i = 0; f->family->dialect->has_lists && i < count; i++) {
+    for (uint32_t i = 0; dialect_has_lists(f->family->dialect) && i < count; i++) {
         td_bytes name = td_bytes_str(sim_family_stream_at(f->sim, i).exchange_topic);
         if (!f->family->dialect->covers(topic, name) || !has_access(conn, i))
             continue;
@@ -566,7 +566,7 @@ static void on_authenticated(void *user)
 {
     sim_conn *conn = user;
     conn->is_authed = 1;
-    if (!conn->of->family->dialect->subscribes_with_auth || conn->of->orders_of != NULL)
+    if (!dialect_subscribes_with_auth(conn->of->family->dialect) || conn->of->orders_of != NULL)
         return; /* order entry has no streams */
     prepare(conn);
     for (uint32_t i = 0; i < sim_family_stream_count(conn->of->sim); i++)

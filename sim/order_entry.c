@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/json/json_write.h"
 #include "schema/dialect.h"
+#include "schema/dialect_text.h"
 #include "sim/account.h"
 
 enum {

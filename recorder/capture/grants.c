@@ -367,7 +367,8 @@ static void on_answer(grants *self, grant_slot *slot, const feed_frame *frame)
     td_err why;
     if (answer_parse(self->parser, self->dialect, frame->bytes, &answer, &why) != TD_OK)
         return;
-    if (answer.kind == ANSWER_AUTH && answer.success == 1 && self->dialect->subscribes_with_auth) {
+    if (answer.kind == ANSWER_AUTH && answer.success == 1 &&
+        dialect_subscribes_with_auth(self->dialect)) {
         grant_topic *all = get_topic(self, slot, td_bytes_str(EVENT_GRANT_ALL));
         if (all != NULL && all->state != TOPIC_GRANTED)
             grant(self, slot, all, 1, frame->recv_ns);

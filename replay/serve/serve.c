@@ -79,7 +79,7 @@ static void on_authenticated(void *user)
     /* In a dialect without requests for topics, any text serves as a filter: covers() of the
      * dialect accepts every topic. */
     td_err err;
-    if (!client->dialect->subscribes_with_auth)
+    if (!dialect_subscribes_with_auth(client->dialect))
         return;
     if (topic_filters_add(&client->filters, td_bytes_str("*"), &err) == TD_OK)
         on_changed(client, REQUEST_SUBSCRIBE);

@@ -42,7 +42,7 @@ static int wants_channel(serve_client *client, const frame_channel *channel)
     uint32_t *known = &client->verdicts[channel->index];
     if (*known >> 1 != client->filters_version) {
         int depends_on_frame =
-            channel->role == ROLE_UNKNOWN || client->dialect->covers_frame != NULL;
+            channel->role == ROLE_UNKNOWN || client->dialect->covering == COVER_CATEGORIES;
         int is_wanted =
             has_feed(client, channel->info.feed) &&
             (depends_on_frame ||
@@ -63,7 +63,7 @@ int serve_client_wants(serve_client *client, const served_frame *served)
     if (channel->role == ROLE_UNKNOWN)
         return served->topic.size == 0 ||
                topic_filters_cover_frame(&client->filters, served->topic, bytes);
-    return client->dialect->covers_frame == NULL ||
+    return client->dialect->covering != COVER_CATEGORIES ||
            topic_filters_cover_frame(&client->filters, td_bytes_str(channel->info.exchange_topic),
                                      bytes);
 }
@@ -192,7 +192,7 @@ static void send_answer(serve_client *client, td_bytes recorded, td_bytes id)
     serve *server = client->owner;
     wire_outgoing out = {.opcode = 1};
     td_buf_clear(&server->made);
-    client->dialect->build_with_id(&server->made, server->json, recorded, id);
+    dialect_build_with_id(client->dialect, &server->made, server->json, recorded, id);
     out.bytes = td_buf_view(&server->made);
     put_recorded(client, &out);
 }
@@ -252,7 +252,7 @@ void serve_client_send(serve_client *client, served_frame *served)
         return;
     const channel_info *info = &served->frame->channel->info;
     add_slot(client, info);
-    if (client->dialect->build_with_id != NULL && served->frame->channel->role == ROLE_DATA)
+    if (client->dialect->order_id != NULL && served->frame->channel->role == ROLE_DATA)
         join_order(client, 1, td_bytes_str(info->exchange_topic), served->message.bytes);
     else
         put_recorded(client, &served->message);

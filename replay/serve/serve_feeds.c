@@ -318,7 +318,7 @@ static int find_row(const family *of, td_bytes topic, topic_match *out)
 {
     const dialect *spoken = of->dialect;
     return topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, out) &&
-           (spoken->is_possible == NULL || spoken->is_possible(topic));
+           dialect_is_possible(spoken, topic);
 }
 
 /* For dialects with topics without symbols: 1 if a row matches the topic with a symbol appended. */
@@ -359,7 +359,7 @@ static topic_standing find_feed_topic(const served_feed *feed, td_bytes subscrip
         return (topic_standing){.recorded_text = refused->words};
     const dialect *spoken = of->dialect;
     if (feed->has_unknown || row_is_covered(of, spoken, subscription) ||
-        (spoken->has_lists && row_fits_bare(of, subscription)))
+        (dialect_has_lists(spoken) && row_fits_bare(of, subscription)))
         return known;
     int fits = find_row(of, subscription, &match);
     if (fits && (!topic_row_has_symbol(match.row) || topic_row_has_coin(match.row) ||

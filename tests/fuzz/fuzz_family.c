@@ -9,9 +9,9 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "book/continuity.h"
-#include "schema/bybit/families.h"
 #include "schema/decode.h"
 #include "schema/family_file.h"
+#include "tests/testing/bybit_dialects.h"
 #include "tests/testing/fuzz_input.h"
 #include "tests/testing/message_compare.h"
 #include "tests/testing/row_frames.h"
@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static fixture fx;
     td_bytes text = td_bytes_of(data, size);
-    const family_texts texts = {.find = find_text, .user = &text};
+    const family_texts texts = {.find = find_text, .exchange = find_bybit, .user = &text};
     td_arena *memory = td_arena_open();
     family made;
     td_err err;
@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fx.decoder = decoder_open(); /* its plans belong to rows, which live as long as the family */
     td_buf_init(&fx.text, TEXT_MAX);
     td_random_init(&fx.random, size);
-    if (family_file_read(&texts, "fuzzed", &BYBIT, memory, &made, &err) == TD_OK) {
+    if (family_file_read(&texts, "fuzzed", memory, &made, &err) == TD_OK) {
         TD_ASSERT(made.name != NULL);
         TD_ASSERT(made.dialect != NULL);
         for (size_t i = 0; i < made.topic_count; i++)

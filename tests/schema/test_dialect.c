@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "schema/bybit/dialects.h"
 #include "schema/dialect.h"
 #include "schema/filters.h"
 #include "tests/testing/bybit_dialects.h"
@@ -39,23 +38,23 @@ static void test_requests(void **state)
     td_buf out;
     td_buf_init(&out, 4096);
     dialect_ask ask = {.kind = REQUEST_SUBSCRIBE, .topics = TOPICS, .count = 1, .id = "7"};
-    assert_int_equal(op->build_topics(&out, &ask, NULL), TD_OK);
+    assert_int_equal(dialect_ask_topics(op, &out, &ask, NULL), TD_OK);
     assert_text(&out, "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD\"]}");
     td_buf_clear(&out);
     ask.count = 3;
-    assert_int_equal(op->build_topics(&out, &ask, NULL), TD_OK);
+    assert_int_equal(dialect_ask_topics(op, &out, &ask, NULL), TD_OK);
     assert_text(&out, "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD\",\"orderBookL2_25.EOSUSD\","
                       "\"trade.A|B\"]}");
     td_buf_clear(&out);
     ask.count = 1;
     ask.kind = REQUEST_UNSUBSCRIBE;
-    assert_int_equal(op->build_topics(&out, &ask, NULL), TD_OK);
+    assert_int_equal(dialect_ask_topics(op, &out, &ask, NULL), TD_OK);
     assert_text(&out, "{\"op\":\"unsubscribe\",\"args\":[\"trade.BTCUSD\"]}");
     td_buf_clear(&out);
     assert_int_equal(dialect_heartbeat(&out, op->ping, 1, NULL), TD_OK);
     assert_text(&out, "{\"op\":\"ping\"}");
     td_buf_clear(&out);
-    assert_int_equal(op->build_auth(&out, &AUTH, NULL), TD_OK);
+    assert_int_equal(dialect_ask_auth(op, &out, &AUTH, NULL), TD_OK);
     assert_text(&out, "{\"op\":\"auth\",\"args\":[\"OZUDHROKUZZNVZWHKN\",1542434791000,\"" SIGNATURE
                       "\"]}");
     td_buf_fini(&out);
@@ -66,9 +65,9 @@ static void test_sign(void **state)
     (void)state;
     char signature[DIALECT_SIGNATURE_BYTES];
     dialect_auth empty = {.api_key = "", .secret = "", .expires_ms = 0};
-    bybit_sign(&AUTH, signature);
+    dialect_sign(dialect_find(DIALECT_OP), &AUTH, signature);
     assert_string_equal(signature, SIGNATURE);
-    bybit_sign(&empty, signature);
+    dialect_sign(dialect_find(DIALECT_OP), &empty, signature);
     assert_string_equal(signature,
                         "ad8dd7a28aaa78fe63ba365b9b2f6b8e12de8bc3830a68dbed971d5421420992");
 }
@@ -128,7 +127,7 @@ static void test_answers(void **state)
         const dialect_reply reply = {.conn_id = CONN_ID,
                                      .refused = ANSWERS[i].refused,
                                      .topic = td_bytes_str(ANSWERS[i].topic)};
-        assert_int_equal(op->build_answer(&out, &request, &reply, NULL), TD_OK);
+        assert_int_equal(dialect_build_answer(&out, &request, &reply, NULL), TD_OK);
         assert_text(&out, ANSWERS[i].answer);
     }
     td_buf_fini(&out);
@@ -329,22 +328,22 @@ static void test_filters_are_many(void **state)
 static void test_words(void **state)
 {
     (void)state;
-    char reason[BYBIT_REASON_BYTES];
+    char reason[DIALECT_REASON_BYTES];
     dialect_reply reply = {.refused = REFUSAL_NEEDS_AUTH, .topic = td_bytes_str("order")};
-    bybit_refusal_text(&reply, reason);
+    dialect_refusal_text(dialect_find(DIALECT_OP), &reply, reason);
     assert_string_equal(reason, "error:topic:order needs auth first");
     char long_topic[4096];
     memset(long_topic, 'x', sizeof long_topic);
     reply = (dialect_reply){.refused = REFUSAL_UNKNOWN_TOPIC,
                             .topic = td_bytes_of(long_topic, sizeof long_topic)};
-    bybit_refusal_text(&reply, reason);
-    assert_true(strlen(reason) < BYBIT_REASON_BYTES);
+    dialect_refusal_text(dialect_find(DIALECT_OP), &reply, reason);
+    assert_true(strlen(reason) < DIALECT_REASON_BYTES);
     reply.recorded_text = "as recorded";
-    bybit_refusal_text(&reply, reason);
+    dialect_refusal_text(dialect_find(DIALECT_OP), &reply, reason);
     assert_string_equal(reason, "as recorded");
     long_topic[sizeof long_topic - 1] = '\0';
     reply.recorded_text = long_topic;
-    bybit_refusal_text(&reply, reason);
+    dialect_refusal_text(dialect_find(DIALECT_OP), &reply, reason);
     assert_memory_equal(reason, "error:handler", strlen("error:handler"));
     char id[DIALECT_CONN_ID_BYTES];
     dialect_conn_id(0, 0, id);

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "schema/bybit/dialects.h"
 #include "schema/decode.h"
 #include "schema/dialect.h"
 #include "tests/testing/bybit_dialects.h"
@@ -105,7 +104,7 @@ static void test_written(void **state)
         while (ask.count < 4 && ask.topics[ask.count] != NULL)
             ask.count++;
         td_buf_clear(&out);
-        td_result rc = spoken->build_topics(&out, &ask, NULL);
+        td_result rc = dialect_ask_topics(spoken, &out, &ask, NULL);
         assert_int_equal(rc, ROWS[i].request == NULL ? TD_E_INVALID : TD_OK);
         if (ROWS[i].request != NULL)
             assert_text(ROWS[i].topics[0], &out, ROWS[i].request);
@@ -159,10 +158,10 @@ static void test_fit(void **state)
     static const size_t V1[] = {2, 1, 1, 2, 1, 1, 1, 1, 1};
     const dialect *v1 = dialect_find(DIALECT_SPOT);
     for (size_t i = 0; i < 9; i++) {
-        assert_int_equal(v1->fit(SPOT + i, 9 - i), V1[i]);
-        assert_int_equal(dialect_find(DIALECT_SPOT_V2)->fit(SPOT + i, 9 - i), 1);
+        assert_int_equal(dialect_fit(v1, SPOT + i, 9 - i), V1[i]);
+        assert_int_equal(dialect_fit(dialect_find(DIALECT_SPOT_V2), SPOT + i, 9 - i), 1);
     }
-    assert_int_equal(v1->fit(SPOT, 1), 1);
+    assert_int_equal(dialect_fit(v1, SPOT, 1), 1);
     static char text[2000][64];
     static const char *topics[2000];
     for (int i = 0; i < 2000; i++) {
@@ -179,8 +178,8 @@ static void test_fit(void **state)
                  {DIALECT_V5_OPTION, 16384 / 31}, {DIALECT_V5_PRIVATE, 16384 / 31},
                  {DIALECT_USDC, 16384 / 31}};
     for (size_t i = 0; i < sizeof LISTS / sizeof *LISTS; i++) {
-        assert_int_equal(dialect_find(LISTS[i].dialect)->fit(topics, 2000), LISTS[i].fits);
-        assert_int_equal(dialect_find(LISTS[i].dialect)->fit(topics, 3), 3);
+        assert_int_equal(dialect_fit(dialect_find(LISTS[i].dialect), topics, 2000), LISTS[i].fits);
+        assert_int_equal(dialect_fit(dialect_find(LISTS[i].dialect), topics, 3), 3);
     }
     /* A topic and its categories; "execution.fast" is not a category of "execution". */
     static const char *const PRIVATE[] = {"order",          "wallet",         "execution",
@@ -188,14 +187,15 @@ static void test_fit(void **state)
                                           "execution.spot", "execution.fast", "position"};
     static const size_t PARTS[] = {4, 5, 4, 6, 5, 4, 3, 2, 1};
     for (size_t i = 0; i < 9; i++)
-        assert_int_equal(dialect_find(DIALECT_V5_PRIVATE)->fit(PRIVATE + i, 9 - i), PARTS[i]);
+        assert_int_equal(dialect_fit(dialect_find(DIALECT_V5_PRIVATE), PRIVATE + i, 9 - i),
+                         PARTS[i]);
     /* A topic that is larger than a request should be is sent alone. */
     static char big[20000];
     memset(big, 'x', sizeof big - 1);
     const char *one[] = {big, "trade.A"};
     for (int id = 0; id < DIALECT_COUNT; id++) {
-        if (!dialect_find((dialect_id)id)->subscribes_with_auth)
-            assert_int_equal(dialect_find((dialect_id)id)->fit(one, 2), 1);
+        if (!dialect_subscribes_with_auth(dialect_find((dialect_id)id)))
+            assert_int_equal(dialect_fit(dialect_find((dialect_id)id), one, 2), 1);
     }
 }
 
@@ -220,14 +220,15 @@ static void random_topic(td_random *random, const dialect *spoken, unsigned numb
     static const char *const OTHERS[] = {"orderbook.50", "publicTrade", "tickers",
                                          "delta.orderbook100", "user.openapi.perp"};
     char symbol[16];
-    int is_spot = spoken == &BYBIT_SPOT || spoken == &BYBIT_SPOT_V2;
+    int is_spot = spoken == dialect_find(DIALECT_SPOT) || spoken == dialect_find(DIALECT_SPOT_V2);
     random_word(random, is_spot ? "ABCUSDT-_1" : "ABCUSDT-_/ \"\\\n<&>\xc3\xa9", symbol, 12);
     /* If a letter is cut in the middle, the text is no longer valid in JSON. */
     for (char *c = symbol; *c != '\0'; c++)
         *c = (unsigned char)*c >= 0x80 ? 'E' : *c;
-    const char *stem = spoken == &BYBIT_SPOT      ? V1[td_random_below(random, 7)]
-                       : spoken == &BYBIT_SPOT_V2 ? V2[td_random_below(random, 5)]
-                                                  : OTHERS[td_random_below(random, 5)];
+    const char *stem = spoken == dialect_find(DIALECT_SPOT) ? V1[td_random_below(random, 7)]
+                       : spoken == dialect_find(DIALECT_SPOT_V2)
+                           ? V2[td_random_below(random, 5)]
+                           : OTHERS[td_random_below(random, 5)];
     (void)snprintf(out, TOPIC_BYTES, "%s.%s%u", stem, symbol, number);
 }
 
@@ -272,7 +273,7 @@ static void go_round(trip *t, const dialect_ask *ask, const dialect_ask *other)
     uint8_t failed[TOPICS];
     td_buf_clear(&t->request);
     td_buf_clear(&t->answer);
-    assert_int_equal(t->dialect->build_topics(&t->request, ask, NULL), TD_OK);
+    assert_int_equal(dialect_ask_topics(t->dialect, &t->request, ask, NULL), TD_OK);
     assert_int_equal(request_parse(t->requests, t->dialect, td_buf_view(&t->request), &read, NULL),
                      TD_OK);
     assert_same_topics(&read, ask);
@@ -284,7 +285,7 @@ static void go_round(trip *t, const dialect_ask *ask, const dialect_ask *other)
                                  .refused = is_refused ? REFUSAL_UNKNOWN_TOPIC : REFUSAL_NONE,
                                  .topic = read.args[0],
                                  .is_failed = failed};
-    assert_int_equal(t->dialect->build_answer(&t->answer, &read, &reply, NULL), TD_OK);
+    assert_int_equal(dialect_build_answer(&t->answer, &read, &reply, NULL), TD_OK);
     assert_classified(t, !is_refused);
     assert_int_equal(answer_parse(t->answers, t->dialect, td_buf_view(&t->answer), &answer, NULL),
                      TD_OK);
@@ -306,12 +307,12 @@ static void go_round_all(trip *t, request_kind kind)
     }
     const dialect_ask other = {.kind = kind,
                                .topics = topics + TOPICS,
-                               .count = t->dialect->fit(topics + TOPICS, TOPICS),
+                               .count = dialect_fit(t->dialect, topics + TOPICS, TOPICS),
                                .id = "other"};
     for (size_t at = 0; at < TOPICS;) {
         const dialect_ask ask = {.kind = kind,
                                  .topics = topics + at,
-                                 .count = t->dialect->fit(topics + at, TOPICS - at),
+                                 .count = dialect_fit(t->dialect, topics + at, TOPICS - at),
                                  .id = "mine"};
         assert_in_range(ask.count, 1, TOPICS - at);
         go_round(t, &ask, &other);
@@ -331,7 +332,7 @@ static void test_round_trips(void **state)
     t.decoder = decoder_open();
     for (int id = 0; id < DIALECT_COUNT; id++) {
         t.dialect = dialect_find((dialect_id)id);
-        for (int i = 0; i < 200 && !t.dialect->subscribes_with_auth; i++)
+        for (int i = 0; i < 200 && !dialect_subscribes_with_auth(t.dialect); i++)
             go_round_all(&t, i % 2 == 0 ? REQUEST_SUBSCRIBE : REQUEST_UNSUBSCRIBE);
     }
     decoder_close(t.decoder);
@@ -361,19 +362,20 @@ static void test_auth_and_ping(void **state)
         dialect_answer answer;
         td_buf_clear(&t.request);
         td_buf_clear(&t.answer);
-        if (!is_ping && (spoken == &BYBIT_SPOT || spoken == &BYBIT_SPOT_V2))
+        if (!is_ping &&
+            (spoken == dialect_find(DIALECT_SPOT) || spoken == dialect_find(DIALECT_SPOT_V2)))
             continue; /* public topics only */
         assert_int_equal(is_ping ? dialect_heartbeat(&t.request, spoken->ping, 5, NULL)
-                                 : spoken->build_auth(&t.request, &auth, NULL),
+                                 : dialect_ask_auth(spoken, &t.request, &auth, NULL),
                          TD_OK);
         assert_int_equal(request_parse(t.requests, spoken, td_buf_view(&t.request), &read, NULL),
                          TD_OK);
         assert_int_equal(read.kind, is_ping ? REQUEST_PING : REQUEST_AUTH);
         dialect_reply reply = {.conn_id = "c", .now_ms = 7};
         if (!is_ping)
-            reply.refused = bybit_check_auth(&read, is_good ? "s" : "other", 1699999999999);
+            reply.refused = dialect_check_auth(&read, is_good ? "s" : "other", 1699999999999);
         assert_int_equal(reply.refused, is_ping || is_good ? REFUSAL_NONE : REFUSAL_BAD_KEY);
-        assert_int_equal(spoken->build_answer(&t.answer, &read, &reply, NULL), TD_OK);
+        assert_int_equal(dialect_build_answer(&t.answer, &read, &reply, NULL), TD_OK);
         assert_int_equal(answer_parse(t.answers, spoken, td_buf_view(&t.answer), &answer, NULL),
                          TD_OK);
         assert_int_equal(answer.kind, is_ping ? ANSWER_PONG : ANSWER_AUTH);
@@ -560,10 +562,11 @@ static void test_credentials(void **state)
             fail_msg("%s: %d", ROWS[i].query, (int)got);
     }
     const td_bytes args[] = {td_bytes_str("k"), td_bytes_str("1700000000000")};
-    dialect_request request = {.kind = REQUEST_AUTH, .args = args, .arg_count = 2};
-    assert_int_equal(bybit_check_auth(&request, NULL, 0), REFUSAL_INVALID_ARGS);
+    dialect_request request = {
+        .kind = REQUEST_AUTH, .args = args, .arg_count = 2, .dialect = dialect_find(DIALECT_OP)};
+    assert_int_equal(dialect_check_auth(&request, NULL, 0), REFUSAL_INVALID_ARGS);
     request.args = NULL;
-    assert_int_equal(bybit_check_auth(&request, NULL, 0), REFUSAL_INVALID_ARGS);
+    assert_int_equal(dialect_check_auth(&request, NULL, 0), REFUSAL_INVALID_ARGS);
 }
 
 int main(void)

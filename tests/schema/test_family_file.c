@@ -6,10 +6,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "schema/bybit/families.h"
 #include "schema/family.h"
 #include "schema/family_file.h"
 #include "schema/family_texts.h"
+#include "tests/testing/bybit_dialects.h"
 
 /* A sound document, a line each. */
 static const char *const LINES[] = {
@@ -39,6 +39,7 @@ static const char *const LINES[] = {
     "    kind: snapshot",                                        /* 24 */
     "    events: true",                                          /* 25 */
     "    envelope: head",                                        /* 26 */
+    "exchange: bybit",                                           /* 27 */
 };
 
 enum { LINE_COUNT = sizeof LINES / sizeof LINES[0], TEXT_BYTES = 4096 };
@@ -73,7 +74,9 @@ static const mistake MISTAKES[] = {
     {1, "familie: made", "made.yaml:1: a family has no key 'familie'", "did you mean 'family'"},
     {1, "family: [", "made.yaml:3: did not find", ""},
     {1, "# none", "a family needs family and dialect", ""},
-    {2, "dialect: v6", "made.yaml:2: the exchange has no dialect 'v6'", ""},
+    {27, "exchange: bibit", "there is no exchange", ""},
+    {27, "# none", "made.yaml:1: a family needs exchange", ""},
+    {2, "dialect: v6", "made.yaml:2: the exchange has no dialect 'v6'", "did you mean"},
     {2, "dialect:", "made.yaml:2: the exchange has no dialect ''", ""},
     {3, "use: [other]", "there is no document 'other.yaml'", ""},
     {3, "use: [a, b, c, d, e]", "made.yaml:3: at most 4 documents", ""},
@@ -82,7 +85,7 @@ static const mistake MISTAKES[] = {
     {5, "  - wss://a.example/p", "made.yaml:5: an address is", ""},
     {7, "  kind: swaps", "made.yaml:7: there is no kind of market 'swaps'", "contracts, options"},
     {7, "  name: x", "made.yaml:7: datasets has no key 'name'", "liquidations"},
-    {8, "instrument_coins: []", "made.yaml:8: 1 to 32 coins", ""},
+    {8, "instrument_coins: []", "made.yaml:8: a list of texts is expected", ""},
     {10, "  level: 5\n  other:", "made.yaml:10: 1 to 128 fields are expected in 'level'", ""},
     {7, "  kind: contracts\n  kind: options", "made.yaml:8: a key is there twice: 'kind'", ""},
     {7, "  exchange: [a]", "made.yaml:7: a text is expected, not", ""},
@@ -195,9 +198,9 @@ static void write_text(size_t line, const char *instead)
 
 static td_result read_text(td_arena *memory, family *out, td_err *err)
 {
-    const family_texts texts = {.find = find_text};
+    const family_texts texts = {.find = find_text, .exchange = find_bybit};
     *err = (td_err){0};
-    return family_file_read(&texts, "made", &BYBIT, memory, out, err);
+    return family_file_read(&texts, "made", memory, out, err);
 }
 
 static void test_document(void **state)
@@ -266,12 +269,12 @@ static int find_shipped(void *user, td_bytes name, td_bytes *out)
 static void test_shipped(void **state)
 {
     (void)state;
-    const family_texts texts = {.find = find_shipped};
+    const family_texts texts = {.find = find_shipped, .exchange = find_bybit};
     td_arena *memory = td_arena_open();
     for (const char *const *name = FAMILY_NAMES; *name != NULL; name++) {
         family made;
         td_err err;
-        if (family_file_read(&texts, *name, &BYBIT, memory, &made, &err) != TD_OK)
+        if (family_file_read(&texts, *name, memory, &made, &err) != TD_OK)
             fail_msg("%s", err.text);
     }
     td_arena_close(memory);

@@ -14,7 +14,6 @@
 #include <zlib.h>
 
 #include "base/buf.h"
-#include "schema/bybit/families.h"
 #include "schema/decode.h"
 #include "schema/family.h"
 #include "base/json/json_write.h"
@@ -139,12 +138,13 @@ static const topic_row ROWS[] = {
      FIELDS(NAV)},
 };
 
-static const family MADE_UP = {
-    .name = "made-up",
-    .exchange = &BYBIT,
-    .topics = ROWS,
-    .topic_count = sizeof ROWS / sizeof ROWS[0],
-};
+static family made_up(void)
+{
+    return (family){.name = "made-up",
+                    .exchange = exchange_of(NULL),
+                    .topics = ROWS,
+                    .topic_count = sizeof ROWS / sizeof ROWS[0]};
+}
 
 typedef struct fixture {
     decoder_pair decoders;
@@ -186,7 +186,8 @@ static const char *decoded_json(fixture *f, td_bytes frame, uint64_t at_ns)
     message fast;
     decode_error why;
     json_writer w;
-    decoder_classify(f->decoders.rows, &MADE_UP, frame, CHANNEL_IN, at_ns, &what);
+    const family of = made_up();
+    decoder_classify(f->decoders.rows, &of, frame, CHANNEL_IN, at_ns, &what);
     int is_decoded = decoder_pair_decode(&f->decoders, &what.topic, frame, &fast, &m, &why);
     td_buf_clear(&f->out);
     json_write_begin(&w, &f->out);
@@ -361,10 +362,11 @@ static void test_dates(void **state)
                 {TURN + 1, "since"}, {TOPIC_NOW, "since"}, {TOPIC_ANY_TIME, "since"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         topic_match match;
-        assert_true(topic_match_text(ROWS, MADE_UP.topic_count, td_bytes_str("old.A"),
+        assert_true(topic_match_text(ROWS, sizeof ROWS / sizeof ROWS[0], td_bytes_str("old.A"),
                                      rows[i].at_ns, &match));
         assert_string_equal(match.row->title, rows[i].title);
-        const topic_row *other = topic_row_at(ROWS, MADE_UP.topic_count, &ROWS[7], rows[i].at_ns);
+        const topic_row *other =
+            topic_row_at(ROWS, sizeof ROWS / sizeof ROWS[0], &ROWS[7], rows[i].at_ns);
         if (rows[i].at_ns != TOPIC_ANY_TIME)
             assert_ptr_equal(other, match.row);
         int is_before = rows[i].title[0] == 'b';
@@ -374,7 +376,7 @@ static void test_dates(void **state)
     }
     size_t at = 0;
     td_bytes where;
-    assert_null(topic_list_fault(ROWS, MADE_UP.topic_count, &at));
+    assert_null(topic_list_fault(ROWS, sizeof ROWS / sizeof ROWS[0], &at));
     topic_row overlapping[] = {ROWS[7], ROWS[8]};
     overlapping[1].valid_from = "2021-12-31";
     assert_non_null(topic_list_fault(overlapping, 2, &at));

@@ -17,6 +17,8 @@ typedef struct fake_client {
     refusal refused; /* of the last answer, like the following members */
     char reason_topic[16];
     char failed[16]; /* "01": by arg; empty: the whole request */
+    char answer[512];
+    size_t answer_bytes;
 } fake_client;
 
 static void note(fake_client *client, char call)
@@ -82,28 +84,14 @@ static void on_authenticated(void *user)
     note(user, 'a');
 }
 
-/* Receives the answer, which is what build() wrote. */
+/* Receives the answer, of which respond() reads the refusal. */
 static void on_answer(void *user, td_bytes answer)
 {
     fake_client *client = user;
     note(client, '>');
-    client->refused = (refusal)answer.data[0];
-    assert_true(answer.size < sizeof client->reason_topic);
-    memcpy(client->reason_topic, answer.data + 1, answer.size - 1);
-}
-
-static fake_client *built_for; /* the client whose failed args build() records */
-
-/* Replaces a dialect's build_answer: writes the refusal, and the topic that it names. */
-static td_result build(td_buf *out, const dialect_request *request, const dialect_reply *reply,
-                       td_err *err)
-{
-    uint8_t refused = (uint8_t)reply->refused;
-    assert_string_equal(reply->conn_id, "c");
-    for (size_t i = 0; reply->is_failed != NULL && i < request->arg_count; i++)
-        built_for->failed[i] = reply->is_failed[i] ? '1' : '0';
-    td_result rc = td_buf_append(out, &refused, 1, err);
-    return rc == TD_OK ? td_buf_append(out, reply->topic.data, reply->topic.size, err) : rc;
+    assert_true(answer.size < sizeof client->answer);
+    memcpy(client->answer, answer.data, answer.size);
+    client->answer_bytes = answer.size;
 }
 
 static const responder_ops OPS = {
@@ -179,13 +167,61 @@ static const refusal_case CASES[] = {
      NULL, 0, ">"},
 };
 
+/* The dialect's answers become [REFUSAL, "TOPIC", [ARG, ...], [REFUSED ARG, ...]]. */
+static dialect with_plain_answers(const dialect *of)
+{
+    static const char *const CODES[REFUSAL_COUNT] = {"0", "1", "2", "3", "4", "5",
+                                                     "6", "7", "8", "9", "10"};
+    dialect spoken = *of;
+    spoken.answers[0] = (answer_text){.kinds = ~0U, .text = "[$code,$reason,$args,$failed]"};
+    spoken.answer_count = 1;
+    for (int i = 0; i < REFUSAL_COUNT; i++)
+        spoken.refusals[i] = (refusal_text){CODES[i], "{topic}"};
+    return spoken;
+}
+
+/* "101": the first and the third arg were refused. */
+static void read_failed(json_value args, json_value failed, char *out)
+{
+    json_value arg, other;
+    for (json_iter it = json_iter_of(args); json_next(&it, NULL, &arg); out++) {
+        *out = '0';
+        for (json_iter list = json_iter_of(failed); json_next(&list, NULL, &other);)
+            if (td_bytes_equal(json_raw(arg), json_raw(other)))
+                *out = '1';
+    }
+}
+
+static void read_answer(const dialect *spoken, fake_client *client)
+{
+    json_parser *json = json_parser_open(0);
+    json_value root, items[4] = {{0}};
+    td_bytes topic;
+    uint64_t code = 0;
+    size_t count = 0;
+    assert_int_equal(json_parse(json, td_bytes_of(client->answer, client->answer_bytes),
+                                JSON_COPIED, &root, NULL),
+                     TD_OK);
+    for (json_iter it = json_iter_of(root); count < 4 && json_next(&it, NULL, &items[count]);)
+        count++;
+    assert_int_equal(count, 4);
+    assert_true(json_u64(items[0], &code));
+    assert_true(json_text(items[1], &topic));
+    client->refused = (refusal)code;
+    memcpy(client->reason_topic, topic.data, topic.size);
+    if (spoken->answers_topics && code == REFUSAL_NONE)
+        read_failed(items[2], items[3], client->failed);
+    json_parser_close(json);
+}
+
 static td_result respond(responder *r, dialect_id id, const char *request, fake_client *client)
 {
-    dialect spoken = *dialect_find(id);
-    spoken.build_answer = build;
-    built_for = client;
+    const dialect spoken = with_plain_answers(dialect_find(id));
     const responder_client from = {&OPS, client, &spoken, "c"};
-    return responder_answer(r, &from, td_bytes_str(request), 1000, NULL);
+    td_result rc = responder_answer(r, &from, td_bytes_str(request), 1000, NULL);
+    if (client->answer_bytes > 0)
+        read_answer(&spoken, client);
+    return rc;
 }
 
 static void test_order(void **state)

@@ -11,8 +11,8 @@
 #include "base/alloc.h"
 #include "schema/decode.h"
 #include "schema/message.h"
-#include "schema/bybit/families.h"
 #include "schema/family_file.h"
+#include "tests/testing/bybit_dialects.h"
 #include "tests/testing/capture.h"
 #include "tests/testing/decode_fixture.h"
 
@@ -323,6 +323,7 @@ static void test_audits_are_topics(void **state)
  * family is such a document in schema/bybit/families/, with a line in schema/bybit/families.h. */
 static const char MADE_UP[] = "family: made-up\n"
                               "dialect: v5\n"
+                              "exchange: bybit\n"
                               "addresses:\n"
                               "  - main public wss://stream.bybit.com/made/up\n"
                               "sets:\n"
@@ -390,8 +391,8 @@ static void test_a_family_is_data(void **state)
     family made;
     td_err err;
     td_arena *memory = td_arena_open();
-    const family_texts texts = {.find = find_made_up};
-    assert_int_equal(family_file_read(&texts, "made-up", &BYBIT, memory, &made, &err), TD_OK);
+    const family_texts texts = {.find = find_made_up, .exchange = find_bybit};
+    assert_int_equal(family_file_read(&texts, "made-up", memory, &made, &err), TD_OK);
     decode_made_up(&d, &made,
                    "{\"topic\":\"orderbook.7.A\",\"type\":\"snapshot\",\"ts\":5,\"data\":"
                    "{\"s\":\"A\",\"b\":[[\"1.5\",\"2\"]],\"a\":[],\"u\":3,\"seq\":4}}",

@@ -1,6 +1,5 @@
 /* sim/exchange over real sockets, in the test's own loop, as a client of the op dialect sees it.
  * Expected answers are from docs/wire.md 1 and 1.3; counts follow from the options. */
-#include "schema/bybit/dialects.h"
 #include "sim/exchange.h"
 
 #include <setjmp.h>
@@ -14,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "tests/testing/bybit_dialects.h"
 #include "tests/testing/io_fault.h"
 #include "tests/testing/sim_fixture.h"
 #include "schema/dialect.h"
@@ -112,7 +112,7 @@ static void test_paths_and_keys(void **state)
     char signature[DIALECT_SIGNATURE_BYTES];
     uint64_t expires_ms = clock_wall_ns(clock_real()) / TD_NS_PER_MS + 60000;
     const dialect_auth auth = {.api_key = "key", .secret = SECRET, .expires_ms = expires_ms};
-    bybit_sign(&auth, signature);
+    dialect_sign(dialect_find(DIALECT_OP), &auth, signature);
     (void)snprintf(good, sizeof good, "/realtime?api_key=key&expires=%llu&signature=%s",
                    (unsigned long long)expires_ms, signature);
     const struct {

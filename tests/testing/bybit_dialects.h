@@ -23,4 +23,7 @@ typedef enum dialect_id {
 /* The dialect of an enumerator; NULL for other values. */
 const dialect *dialect_find(dialect_id id);
 
+/* As family_texts.exchange (schema/family_file.h): there is Bybit only. */
+td_result find_bybit(void *user, td_bytes name, const exchange_row **out, td_err *err);
+
 #endif

@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "schema/bybit/dialects.h"
 #include "schema/decode.h"
 #include "base/json/json.h"
 #include "schema/dialect.h"
@@ -115,7 +114,7 @@ static void check_answer(dialect_check *check, const dialect *spoken,
                                  .topic =
                                      request->arg_count > 0 ? request->args[0] : td_bytes_str("")};
     td_buf_clear(&check->answer);
-    expect_ok(spoken->build_answer(&check->answer, request, &reply, NULL));
+    expect_ok(dialect_build_answer(&check->answer, request, &reply, NULL));
     td_bytes text = td_buf_view(&check->answer);
     if (text.size == 0)
         return;
@@ -143,7 +142,7 @@ static void check_filters(const dialect *spoken, const dialect_request *request)
     topic_filters_init(&filters, spoken);
     for (size_t i = 0; i < request->arg_count && i < TOPICS_MAX; i++) {
         td_bytes topic = request->args[i];
-        if (topic_filters_add(&filters, topic, NULL) == TD_OK && !spoken->has_lists)
+        if (topic_filters_add(&filters, topic, NULL) == TD_OK && !dialect_has_lists(spoken))
             TD_ASSERT(topic_filters_cover(&filters, topic));
     }
     for (size_t i = 0; i < request->arg_count && i < TOPICS_MAX; i++)
@@ -164,7 +163,7 @@ static void check_request(dialect_check *check, const dialect *spoken, td_bytes 
     if (rc != TD_OK)
         return;
     if (request.kind == REQUEST_AUTH)
-        (void)bybit_check_auth(&request, "secret", 1); /* any result will do */
+        (void)dialect_check_auth(&request, "secret", 1); /* any result will do */
     check_answer(check, spoken, &request, REFUSAL_NONE);
     check_answer(check, spoken, &request, REFUSAL_UNKNOWN_TOPIC);
     if (is_about_topics(request.kind))
@@ -178,7 +177,7 @@ static void check_inbound(dialect_check *check, td_bytes frame)
     static const char *const TOPICS[] = {"trade.A", "depth.A"};
     const dialect_ask ask = {.kind = REQUEST_SUBSCRIBE, .topics = TOPICS, .count = 2, .id = "1"};
     dialect_answer answer;
-    td_result rc = answer_parse(check->answers, &BYBIT_OP, frame, &answer, NULL);
+    td_result rc = answer_parse(check->answers, dialect_find(DIALECT_OP), frame, &answer, NULL);
     TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT);
     TD_ASSERT(rc == TD_OK || answer.kind == ANSWER_NONE);
     TD_ASSERT(answer.success >= -1 && answer.success <= 1);
@@ -200,7 +199,7 @@ static size_t split_lines(dialect_check *check, const dialect *spoken, td_bytes 
     expect_ok(td_buf_reserve(&check->texts, lines.size + 1, NULL));
     for (size_t i = 0; i < lines.size; i++) {
         char c = (char)(lines.data[i] & 0x7f);
-        if (c == ',' && spoken == &BYBIT_SPOT)
+        if (c == ',' && spoken == dialect_find(DIALECT_SPOT))
             c = ';';
         check->texts.data[i] = (uint8_t)(c == '\n' ? '\0' : c == '\0' ? '0' : c);
     }
@@ -216,7 +215,7 @@ static void check_ask(dialect_check *check, const dialect *spoken, const dialect
 {
     dialect_request request;
     td_buf_clear(&check->request);
-    td_result rc = spoken->build_topics(&check->request, ask, NULL);
+    td_result rc = dialect_ask_topics(spoken, &check->request, ask, NULL);
     TD_ASSERT(rc == TD_OK || rc == TD_E_INVALID || rc == TD_E_LIMIT);
     if (rc != TD_OK)
         return;
@@ -233,10 +232,10 @@ static void check_ask(dialect_check *check, const dialect *spoken, const dialect
 static void check_topics(dialect_check *check, const dialect *spoken, td_bytes lines)
 {
     size_t count = split_lines(check, spoken, lines);
-    for (size_t at = 0; at < count && spoken->build_topics != NULL;) {
+    for (size_t at = 0; at < count && spoken->ask_topics != NULL;) {
         const dialect_ask ask = {.kind = at % 2 == 0 ? REQUEST_SUBSCRIBE : REQUEST_UNSUBSCRIBE,
                                  .topics = check->topics + at,
-                                 .count = spoken->fit(check->topics + at, count - at),
+                                 .count = dialect_fit(spoken, check->topics + at, count - at),
                                  .id = at % 3 == 0 ? NULL : "id"};
         TD_ASSERT(ask.count > 0);
         TD_ASSERT(ask.count <= count - at);

@@ -19,6 +19,7 @@ function write(t, documents) {
 
 const SHARED = "sets:\n  level:\n    - p price decimal price required\n    - q size decimal quantity required\n    - side side side required\n";
 const USER = `family: mine
+exchange: bybit
 dialect: v5
 use: [shared]
 sets:

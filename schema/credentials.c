@@ -7,12 +7,18 @@
 #include "base/decimal.h"
 #include "base/hash.h"
 #include "base/url.h"
-#include "schema/bybit/dialects.h"
+#include "schema/dialect.h"
 
-void bybit_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES])
+/* hex(HMAC-SHA256(secret, signed_text)) */
+void dialect_sign(const dialect *spoken, const dialect_auth *auth,
+                  char out[DIALECT_SIGNATURE_BYTES])
 {
-    char text[40];
-    int length = snprintf(text, sizeof text, "GET/realtime%" PRIu64, auth->expires_ms);
+    static const char EXPIRES[] = "{expires}";
+    char text[DIALECT_SIGNED_BYTES + 20];
+    const char *form = spoken->signed_text;
+    const char *place = strstr(form, EXPIRES); /* checked: it is there, and the text is short */
+    const int length = snprintf(text, sizeof text, "%.*s%" PRIu64 "%s", (int)(place - form), form,
+                                auth->expires_ms, place + sizeof EXPIRES - 1);
     TD_ASSERT(length > 0);
     TD_ASSERT((size_t)length < sizeof text);
     _Static_assert((int)DIALECT_SIGNATURE_BYTES == (int)TD_SHA256_HEX_BYTES, "it is one");
@@ -24,8 +30,8 @@ void bybit_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES])
 /* Check credentials. Any key is accepted, because a client that has the secret may use any key.
  * Without a secret the time is not checked either, so that a recorded login works against a server
  * years later. */
-static refusal check_credentials(td_bytes key, td_bytes expires, td_bytes signature,
-                                 const char *secret, uint64_t now_ms)
+static refusal check_credentials(const dialect *spoken, td_bytes key, td_bytes expires,
+                                 td_bytes signature, const char *secret, uint64_t now_ms)
 {
     char expected[DIALECT_SIGNATURE_BYTES];
     td_decimal expires_ms; /* must be a whole number of Unix ms */
@@ -39,20 +45,21 @@ static refusal check_credentials(td_bytes key, td_bytes expires, td_bytes signat
     const dialect_auth auth = {
         .api_key = "", .secret = secret, .expires_ms = (uint64_t)expires_ms.mantissa};
     /* Compared in constant time, because the server may be reachable from the network. */
-    bybit_sign(&auth, expected);
+    dialect_sign(spoken, &auth, expected);
     if (signature.size != DIALECT_SIGNATURE_BYTES - 1 ||
         !td_is_equal_secret(signature.data, expected, signature.size))
         return REFUSAL_BAD_KEY;
     return REFUSAL_NONE;
 }
 
-refusal bybit_check_auth(const dialect_request *request, const char *secret, uint64_t now_ms)
+refusal dialect_check_auth(const dialect_request *request, const char *secret, uint64_t now_ms)
 {
     enum { AUTH_ARGS = 3 };
     TD_ASSERT(request->kind == REQUEST_AUTH);
     if (request->args == NULL || request->arg_count < AUTH_ARGS)
         return REFUSAL_INVALID_ARGS;
-    return check_credentials(request->args[0], request->args[1], request->args[2], secret, now_ms);
+    return check_credentials(request->dialect, request->args[0], request->args[1], request->args[2],
+                             secret, now_ms);
 }
 
 /* The value of a member of a query, or an empty view. Values that are compared have no escapes;
@@ -67,12 +74,13 @@ static td_bytes query_value(td_bytes query, const char *name)
     return td_bytes_of(NULL, 0);
 }
 
-refusal bybit_check_query(td_bytes query, const char *secret, uint64_t now_ms, int *is_there)
+refusal dialect_check_query(const dialect *spoken, td_bytes query, const char *secret,
+                            uint64_t now_ms, int *is_there)
 {
-    td_bytes key = query_value(query, "api_key");
-    *is_there = key.size > 0;
+    const td_bytes key = query_value(query, "api_key");
+    *is_there = spoken->has_query && key.size > 0;
     if (!*is_there)
         return REFUSAL_NONE;
-    return check_credentials(key, query_value(query, "expires"), query_value(query, "signature"),
-                             secret, now_ms);
+    return check_credentials(spoken, key, query_value(query, "expires"),
+                             query_value(query, "signature"), secret, now_ms);
 }

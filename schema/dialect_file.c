@@ -1,0 +1,560 @@
+#include "schema/dialect_file.h"
+
+#include <string.h>
+
+#include "base/decimal.h"
+#include "base/limits.h"
+#include "schema/dialect_values.h"
+#include "schema/exchange.h"
+#include "schema/frame_text.h"
+#include "schema/topic_parts.h"
+
+enum {
+    DIALECTS_MAX = 32,
+    PARAMETERS_MAX = 16,
+    TEXTS_MAX = 64,
+    PING_S_MAX = 3600,
+    LIMIT_MAX = 1 << 20, /* of topics, or of bytes */
+    MEMBER_BYTES = 64,   /* of a path after "$request.", with its NUL */
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
+#define TABLE(array)    (array), COUNT_OF(array)
+
+/* What the readers of a dialect's keys need. */
+typedef struct reading {
+    td_arena *memory;
+    const exchange_row *exchange;
+} reading;
+
+static td_arena *memory_of(void *user)
+{
+    const reading *r = user;
+    return r->memory;
+}
+
+/* ---- parts of topics ---- */
+
+/* "TOPIC PATH [PREFIX]" */
+static td_result read_parameter(document_node at, td_arena *memory, topic_parameter *out,
+                                td_err *err)
+{
+    document_words from;
+    td_result rc = document_split(at, &from, err);
+    if (rc == TD_OK && (from.count < 2 || from.count > 3))
+        rc = document_refuse(at, "a parameter is \"TOPIC PATH [PREFIX]\", not", document_text(at),
+                             err);
+    if (rc != TD_OK)
+        return rc;
+    *out = (topic_parameter){.topic = document_copy(memory, from.at[0]),
+                             .path = document_copy(memory, from.at[1])};
+    if (from.count == 3)
+        out->prefix = document_copy(memory, from.at[2]);
+    return TD_OK;
+}
+
+static td_result read_parameters(document_node list, document_node values, td_arena *memory,
+                                 topic_parts *out, td_err *err)
+{
+    const size_t count = document_size(list);
+    td_result rc = TD_OK;
+    if (count > PARAMETERS_MAX)
+        return document_refuse(list, "at most 16 parameters are expected, not", document_text(list),
+                               err);
+    topic_parameter *rows = td_arena_alloc(memory, (count + 1) * sizeof *rows);
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        rc = read_parameter(document_entry(list, i), memory, &rows[i], err);
+        const document_node texts =
+            rc == TD_OK ? document_find(values, rows[i].topic) : (document_node){list.of, NULL};
+        if (texts.at != NULL)
+            rc = document_read_texts(memory, texts, TEXTS_MAX, &rows[i].values, err);
+    }
+    out->parameters = rows;
+    out->parameter_count = count;
+    return rc;
+}
+
+td_result topic_parts_from(document_node mapping, td_arena *memory, const topic_parts **out,
+                           td_err *err)
+{
+    topic_parts *parts = td_arena_alloc(memory, sizeof *parts);
+    *parts = (topic_parts){.name = NULL};
+    const document_node name = document_find(mapping, "name");
+    if (name.at == NULL)
+        return document_refuse(mapping, "parts need a name, not", document_text(mapping), err);
+    td_result rc = document_read_text(memory, name, &parts->name, err);
+    if (rc == TD_OK)
+        rc = document_read_texts(memory, document_find(mapping, "symbols"), TEXTS_MAX,
+                                 &parts->symbols, err);
+    if (rc == TD_OK)
+        rc = read_parameters(document_find(mapping, "parameters"), document_find(mapping, "values"),
+                             memory, parts, err);
+    *out = parts;
+    return rc;
+}
+
+/* ---- texts of frames ---- */
+
+/* "$request.PATH" is a member of the request. */
+static int is_member(td_bytes name)
+{
+    static const char REQUEST[] = "request.";
+    const size_t size = sizeof REQUEST - 1;
+    return name.size > size && name.size - size < MEMBER_BYTES &&
+           memcmp(name.data, REQUEST, size) == 0;
+}
+
+/* Read a text whose names are in the list. An empty one becomes NULL. */
+static td_result read_frame(document_node at, td_arena *memory, const document_word *names,
+                            size_t count, const char **out, td_err *err)
+{
+    td_bytes name;
+    int value = 0;
+    td_result rc = document_read_text(memory, at, out, err);
+    const char *rest = rc == TD_OK ? *out : "";
+    const char *fault = frame_text_fault(rest);
+    if (fault != NULL)
+        return document_refuse(at, fault, document_text(at), err);
+    while (rc == TD_OK && frame_text_next_name(&rest, &name))
+        if (names != DIALECT_ANSWER_VALUES || !is_member(name))
+            rc = document_read_word(at, "there is no value", name, names, count, &value, err);
+    if (rc == TD_OK && **out == '\0')
+        *out = NULL;
+    return rc;
+}
+
+/* What a client sends: each text has its part of the values. */
+static td_result read_asked(document_node at, td_arena *memory, ask_value_id first,
+                            ask_value_id end, const char **out, td_err *err)
+{
+    return read_frame(at, memory, DIALECT_ASK_VALUES + first, (size_t)(end - first), out, err);
+}
+
+static td_result read_ask_topics(void *user, document_node at, void *row, td_err *err)
+{
+    dialect *out = row;
+    return read_asked(at, memory_of(user), ASK_TOPICS, ASK_KEY, &out->ask_topics, err);
+}
+
+static td_result read_ask_auth(void *user, document_node at, void *row, td_err *err)
+{
+    dialect *out = row;
+    return read_asked(at, memory_of(user), ASK_KEY, ASK_NOW, &out->ask_auth, err);
+}
+
+static td_result read_ask_ping(void *user, document_node at, void *row, td_err *err)
+{
+    dialect *out = row;
+    return read_asked(at, memory_of(user), ASK_NOW, ASK_VALUE_COUNT, &out->ping, err);
+}
+
+static td_result read_ask_pong(void *user, document_node at, void *row, td_err *err)
+{
+    dialect *out = row;
+    return read_asked(at, memory_of(user), ASK_NOW, ASK_VALUE_COUNT, &out->pong, err);
+}
+
+static td_result read_asks(void *user, document_node mapping, void *row, td_err *err)
+{
+    static const document_member KEYS[] = {
+        {"topics", DOCUMENT_OWN, .read = read_ask_topics},
+        {"auth", DOCUMENT_OWN, .read = read_ask_auth},
+        {"ping", DOCUMENT_OWN, .read = read_ask_ping},
+        {"pong", DOCUMENT_OWN, .read = read_ask_pong},
+    };
+    return document_read_members(mapping, "ask has no key", TABLE(KEYS), memory_of(user), user, row,
+                                 err);
+}
+
+/* ---- requests that a server reads ---- */
+
+static const document_word REQUESTS[] = {
+    {"subscribe", REQUEST_SUBSCRIBE}, {"unsubscribe", REQUEST_UNSUBSCRIBE},
+    {"auth", REQUEST_AUTH},           {"unsubscribe_all", REQUEST_UNSUBSCRIBE_ALL},
+    {"ping", REQUEST_PING},           {"pong", REQUEST_PONG},
+    {"order", REQUEST_ORDER},         {"unknown", REQUEST_UNKNOWN},
+};
+
+/* "KEY TEXT|* REQUEST [second]"; a text may end with "*". */
+static td_result read_request(document_node at, td_arena *memory, request_rule *out, td_err *err)
+{
+    document_words from;
+    int kind = 0;
+    td_result rc = document_split(at, &from, err);
+    if (rc == TD_OK && (from.count < 3 || from.count > 4 ||
+                        (from.count == 4 && !td_bytes_is(from.at[3], "second"))))
+        rc = document_refuse(at, "a request is \"KEY TEXT REQUEST [second]\", not",
+                             document_text(at), err);
+    if (rc == TD_OK)
+        rc = document_read_word(at, "there is no request", from.at[2], TABLE(REQUESTS), &kind, err);
+    if (rc != TD_OK)
+        return rc;
+    td_bytes text = from.at[1];
+    *out = (request_rule){.key = document_copy(memory, from.at[0]),
+                          .is = (request_kind)kind,
+                          .is_second_form = from.count == 4};
+    if (td_bytes_is(text, "*"))
+        return TD_OK;
+    out->is_prefix = text.data[text.size - 1] == '*';
+    text.size -= out->is_prefix;
+    out->text = document_copy(memory, text);
+    return TD_OK;
+}
+
+static td_result read_requests(void *user, document_node list, void *row, td_err *err)
+{
+    dialect *out = row;
+    td_result rc = TD_OK;
+    if (document_size(list) > DIALECT_RULES_MAX)
+        return document_refuse(list, "at most 12 requests are expected, not", document_text(list),
+                               err);
+    for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
+        rc = read_request(document_entry(list, i), memory_of(user), &out->rules[i], err);
+    out->rule_count = document_size(list);
+    return rc;
+}
+
+/* ---- refusals ---- */
+
+static const document_word REFUSALS[] = {
+    {"none", REFUSAL_NONE},
+    {"invalid_op", REFUSAL_INVALID_OP},
+    {"invalid_args", REFUSAL_INVALID_ARGS},
+    {"too_many", REFUSAL_TOO_MANY},
+    {"unknown_topic", REFUSAL_UNKNOWN_TOPIC},
+    {"unknown_symbol", REFUSAL_UNKNOWN_SYMBOL},
+    {"unknown_parameter", REFUSAL_UNKNOWN_PARAMETER},
+    {"repeated", REFUSAL_REPEATED},
+    {"needs_auth", REFUSAL_NEEDS_AUTH},
+    {"expired", REFUSAL_EXPIRED},
+    {"bad_key", REFUSAL_BAD_KEY},
+    {"other", REFUSAL_COUNT},
+};
+
+/* "[CODE] TEXT" */
+static td_result read_refusal(document_node at, td_arena *memory, refusal_text *out, td_err *err)
+{
+    const td_bytes text = document_text(at);
+    size_t digits = text.size > 0 && text.data[0] == '-';
+    while (digits < text.size && text.data[digits] >= '0' && text.data[digits] <= '9')
+        digits++;
+    const int has_code = digits > 0 && digits < text.size && text.data[digits] == ' ';
+    const size_t skip = has_code ? digits + 1 : 0;
+    if (text.data == NULL)
+        return document_refuse(at, "a text is expected, not", text, err);
+    *out = (refusal_text){
+        .code = has_code ? document_copy(memory, td_bytes_of(text.data, digits)) : NULL,
+        .text = document_copy(memory, td_bytes_of(text.data + skip, text.size - skip))};
+    return TD_OK;
+}
+
+static td_result read_refusals(void *user, document_node mapping, void *row, td_err *err)
+{
+    dialect *out = row;
+    refusal_text rows[REFUSAL_COUNT + 1] = {{NULL, NULL}};
+    td_result rc = TD_OK;
+    int why = 0;
+    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
+        const document_node name = document_key(mapping, i);
+        rc = document_read_word(name, "there is no refusal", document_text(name), TABLE(REFUSALS),
+                                &why, err);
+        if (rc == TD_OK)
+            rc = read_refusal(document_value(mapping, i), memory_of(user), &rows[why], err);
+    }
+    if (rc == TD_OK && rows[REFUSAL_NONE].text == NULL)
+        rows[REFUSAL_NONE].text = "";
+    for (int i = 0; rc == TD_OK && i < REFUSAL_COUNT; i++) {
+        out->refusals[i] = rows[i].text != NULL ? rows[i] : rows[REFUSAL_COUNT];
+        if (out->refusals[i].text == NULL)
+            rc = document_refuse(mapping, "refusals need other, or all of them; there is no",
+                                 td_bytes_str(REFUSALS[i].word), err);
+    }
+    return rc;
+}
+
+/* ---- answers that a server writes ---- */
+
+/* The words before an answer: requests, outcomes, refusals, and "has:PATH". */
+static td_result read_condition(document_node at, td_bytes word, td_arena *memory, answer_text *out,
+                                td_err *err)
+{
+    enum { ANY = REQUEST_ORDER + 1, TOPICS, GRANTED, REFUSED, SECOND, NO_TOPIC };
+    static const document_word WORDS[] = {
+        {"any", ANY},         {"topics", TOPICS}, {"granted", GRANTED},
+        {"refused", REFUSED}, {"second", SECOND}, {"no_topic", NO_TOPIC},
+    };
+    static const char HAS[] = "has:";
+    const int kind = document_word_value(TABLE(REQUESTS), word);
+    const int why = document_word_value(TABLE(REFUSALS), word);
+    int value = 0;
+    if (kind >= 0) {
+        out->kinds |= 1U << kind;
+        return TD_OK;
+    }
+    if (why > REFUSAL_NONE && why < REFUSAL_COUNT) {
+        out->refused = (refusal)why;
+        return TD_OK;
+    }
+    if (word.size > sizeof HAS - 1 && memcmp(word.data, HAS, sizeof HAS - 1) == 0) {
+        out->has = document_copy(
+            memory, td_bytes_of(word.data + sizeof HAS - 1, word.size - sizeof HAS + 1));
+        return TD_OK;
+    }
+    td_result rc =
+        document_read_word(at, "answers have no condition", word, TABLE(WORDS), &value, err);
+    if (value == ANY)
+        out->kinds = ~0U;
+    else if (value == TOPICS)
+        out->kinds |= 1U << REQUEST_SUBSCRIBE | 1U << REQUEST_UNSUBSCRIBE;
+    else
+        out->conditions |= (uint8_t)(value == GRANTED    ? ANSWER_IF_GRANTED
+                                     : value == REFUSED  ? ANSWER_IF_REFUSED
+                                     : value == SECOND   ? ANSWER_IF_SECOND_FORM
+                                     : value == NO_TOPIC ? ANSWER_IF_NO_TOPIC
+                                                         : 0);
+    return rc;
+}
+
+static td_result read_reply(document_node name, document_node text, td_arena *memory,
+                            answer_text *out, td_err *err)
+{
+    document_words from;
+    *out = (answer_text){.kinds = 0};
+    td_result rc = document_split(name, &from, err);
+    for (size_t i = 0; rc == TD_OK && i < from.count; i++)
+        rc = read_condition(name, from.at[i], memory, out, err);
+    if (rc == TD_OK && out->kinds == 0)
+        rc = document_refuse(name, "an answer is to any, or to requests, not", document_text(name),
+                             err);
+    if (rc == TD_OK)
+        rc = read_frame(text, memory, DIALECT_ANSWER_VALUES, REPLY_VALUE_COUNT, &out->text, err);
+    if (out->text == NULL)
+        out->text = "";
+    return rc;
+}
+
+static td_result read_replies(void *user, document_node mapping, void *row, td_err *err)
+{
+    dialect *out = row;
+    const size_t count = document_pair_count(mapping);
+    td_result rc = TD_OK;
+    if (count == 0 || count > DIALECT_ANSWERS_MAX)
+        return document_refuse(mapping, "1 to 12 replies are expected, not", document_text(mapping),
+                               err);
+    for (size_t i = 0; rc == TD_OK && i < count; i++)
+        rc = read_reply(document_key(mapping, i), document_value(mapping, i), memory_of(user),
+                        &out->answers[i], err);
+    out->answer_count = count;
+    return rc;
+}
+
+/* ---- a dialect ---- */
+
+typedef struct property {
+    const char *word;
+    size_t offset; /* of the flag in a dialect */
+} property;
+
+static const property PROPERTIES[] = {
+    {"answers_topics", offsetof(dialect, answers_topics)},
+    {"refuses_repeats", offsetof(dialect, refuses_repeats)},
+    {"names_symbols", offsetof(dialect, names_symbols)},
+    {"credentials_in_url", offsetof(dialect, has_query)},
+    {"parts", offsetof(dialect, has_parts)},
+    {"symbol_lists", offsetof(dialect, has_symbol_lists)},
+    {"parameters_in_names", offsetof(dialect, names_parameters)},
+    {"escapes_for_html", offsetof(dialect, escapes_for_html)},
+    {"echoes_topics", offsetof(dialect, echoes_topics)},
+};
+
+/* Set the dialect's flags: those that are not named are not set. */
+static td_result read_properties(void *user, document_node at, void *row, td_err *err)
+{
+    const reading *r = user;
+    dialect *out = row;
+    uint8_t *bytes = row;
+    document_word words[COUNT_OF(PROPERTIES)];
+    document_words from = {.count = 0};
+    td_result rc = document_text(at).size > 0 ? document_split(at, &from, err) : TD_OK;
+    int word = 0;
+    for (size_t i = 0; i < COUNT_OF(PROPERTIES); i++) {
+        words[i] = (document_word){PROPERTIES[i].word, (int)i};
+        bytes[PROPERTIES[i].offset] = 0;
+    }
+    for (size_t i = 0; rc == TD_OK && i < from.count; i++) {
+        rc = document_read_word(at, "a dialect has no property", from.at[i], TABLE(words), &word,
+                                err);
+        if (rc == TD_OK)
+            bytes[PROPERTIES[word].offset] = 1;
+    }
+    out->parts = out->has_parts ? r->exchange->parts : NULL;
+    return rc == TD_OK && out->has_parts && out->parts == NULL
+               ? document_refuse(at, "the exchange has no", td_bytes_str("parts"), err)
+               : rc;
+}
+
+/* An optional text: "" becomes NULL. */
+static td_result read_optional(document_node at, td_arena *memory, const char **out, td_err *err)
+{
+    td_result rc = document_read_text(memory, at, out, err);
+    if (rc == TD_OK && **out == '\0')
+        *out = NULL;
+    return rc;
+}
+
+static td_result read_signed(void *user, document_node at, void *row, td_err *err)
+{
+    dialect *out = row;
+    td_result rc = read_optional(at, memory_of(user), &out->signed_text, err);
+    if (rc != TD_OK || out->signed_text == NULL)
+        return rc;
+    return strstr(out->signed_text, "{expires}") != NULL &&
+                   strlen(out->signed_text) < DIALECT_SIGNED_BYTES
+               ? TD_OK
+               : document_refuse(at, "what is signed has {expires}, and less than 64 bytes, not",
+                                 document_text(at), err);
+}
+
+static td_result read_spelling(void *user, document_node at, void *row, td_err *err)
+{
+    dialect *out = row;
+    td_result rc = document_read_text(memory_of(user), at, &out->spelling, err);
+    const char *fault = rc == TD_OK ? topic_spelling_fault(out->spelling) : NULL;
+    return fault == NULL ? rc : document_refuse(at, fault, document_text(at), err);
+}
+
+static td_result read_ping(void *user, document_node at, void *row, td_err *err)
+{
+    dialect *out = row;
+    uint64_t seconds = 0;
+    (void)user;
+    td_result rc = document_read_number(at, PING_S_MAX, &seconds, err);
+    if (rc == TD_OK && seconds == 0)
+        rc = document_refuse(at, "1 to 3600 seconds are expected, not", document_text(at), err);
+    out->ping_interval_ns = seconds * UINT64_C(1000000000);
+    return rc;
+}
+
+static td_result read_binary(void *user, document_node at, void *row, td_err *err)
+{
+    dialect *out = row;
+    out->has_binary = 1;
+    return document_read_text(memory_of(user), at, &out->binary, err);
+}
+
+static const document_word COVERS[] = {{"same", COVER_SAME},
+                                       {"lists", COVER_LISTS},
+                                       {"all", COVER_ALL},
+                                       {"categories", COVER_CATEGORIES}};
+
+#define LIMIT(member)                                                                              \
+    {                                                                                              \
+#member, DOCUMENT_NUMBER, .offset = offsetof(dialect, member), .most = LIMIT_MAX           \
+    }
+static const document_member DIALECT_KEYS[] = {
+    {"like", .type = DOCUMENT_ELSEWHERE}, /* read_like */
+    {"ping_s", DOCUMENT_OWN, .read = read_ping},
+    {"covers", DOCUMENT_WORD, .offset = offsetof(dialect, covering),
+     .what = "there is no form of subscriptions", .words = COVERS, .word_count = COUNT_OF(COVERS)},
+    {"properties", DOCUMENT_OWN, .read = read_properties},
+    {"signed", DOCUMENT_OWN, .read = read_signed},
+    {"spelling", DOCUMENT_OWN, .read = read_spelling},
+    LIMIT(connection_topics_max),
+    LIMIT(connection_bytes_max),
+    LIMIT(request_topics_max),
+    LIMIT(ask_topics_max),
+    {"ask", DOCUMENT_OWN, .read = read_asks},
+    {"requests", DOCUMENT_OWN, .read = read_requests},
+    {"ids", DOCUMENT_ARRAY, .offset = offsetof(dialect, ids), .most = DIALECT_IDS_MAX - 1},
+    {"lists", DOCUMENT_ARRAY, .offset = offsetof(dialect, topic_lists),
+     .most = DIALECT_LISTS_MAX - 1},
+    {"binary", DOCUMENT_OWN, .read = read_binary},
+    {"order_id", DOCUMENT_TEXT, .offset = offsetof(dialect, order_id)},
+    {"replies", DOCUMENT_OWN, .read = read_replies},
+    {"refusals", DOCUMENT_OWN, .read = read_refusals},
+};
+
+/* Begin with another dialect, if the mapping names one. */
+static td_result read_like(document_node mapping, const dialect *before, size_t count, dialect *out,
+                           td_err *err)
+{
+    const document_node like = document_find(mapping, "like");
+    for (size_t i = 0; i < count; i++)
+        if (td_bytes_is(document_text(like), before[i].name)) {
+            *out = before[i];
+            return TD_OK;
+        }
+    *out = (dialect){.covering = COVER_SAME};
+    return like.at == NULL
+               ? TD_OK
+               : document_refuse(like, "no dialect before this one is", document_text(like), err);
+}
+
+static int asks_for(const dialect *made, const char *value)
+{
+    return made->ask_topics != NULL && strstr(made->ask_topics, value) != NULL;
+}
+
+static int has_request(const dialect *made, request_kind kind)
+{
+    size_t i = 0;
+    while (i < made->rule_count && made->rules[i].is != kind)
+        i++;
+    return i < made->rule_count;
+}
+
+/* What is missing in a dialect; NULL: nothing. */
+static const char *fault_of(const dialect *made)
+{
+    const int is_in_parts =
+        asks_for(made, "$name") || asks_for(made, "$symbols") || asks_for(made, "$parameter");
+    if (made->ping_interval_ns == 0 || made->ping == NULL)
+        return "a dialect needs ping_s, and a ping in ask:";
+    if (made->rule_count == 0 || made->answer_count == 0 ||
+        made->refusals[REFUSAL_NONE].text == NULL)
+        return "a dialect needs requests, replies and refusals:";
+    if ((made->ask_topics == NULL) != (made->covering == COVER_ALL))
+        return "topics are asked for, or authentication subscribes to all of them:";
+    if ((made->ask_auth == NULL) != (made->signed_text == NULL))
+        return "auth in ask and signed belong together:";
+    if (made->signed_text == NULL &&
+        (made->has_query || made->covering == COVER_ALL || has_request(made, REQUEST_AUTH)))
+        return "credentials need signed:";
+    if ((is_in_parts || made->has_symbol_lists) && !made->has_parts)
+        return "$name, $symbols, $parameter and symbol_lists need the property parts:";
+    if (made->has_parts && !made->has_symbol_lists && made->ask_topics_max != 1)
+        return "parts need symbol_lists, or ask_topics_max: 1:";
+    return NULL;
+}
+
+static td_result read_dialect(reading *r, document_node name, document_node mapping, dialect *all,
+                              size_t count, td_err *err)
+{
+    dialect *out = &all[count];
+    td_result rc = read_like(mapping, all, count, out, err);
+    out->name = document_copy(r->memory, document_text(name));
+    out->exchange = r->exchange;
+    if (rc == TD_OK)
+        rc = document_read_members(mapping, "a dialect has no key", TABLE(DIALECT_KEYS), r->memory,
+                                   r, out, err);
+    out->covers = dialect_covers_of(out->covering);
+    const char *fault = rc == TD_OK ? fault_of(out) : NULL;
+    return fault == NULL ? rc : document_refuse(name, fault, document_text(name), err);
+}
+
+td_result dialects_from(document_node mapping, td_arena *memory, exchange_row *exchange,
+                        td_err *err)
+{
+    const size_t count = document_pair_count(mapping);
+    reading r = {memory, exchange};
+    td_result rc = TD_OK;
+    if (count == 0 || count > DIALECTS_MAX)
+        return document_refuse(mapping, "1 to 32 dialects are expected, not",
+                               document_text(mapping), err);
+    dialect *all = td_arena_alloc(memory, count * sizeof *all);
+    for (size_t i = 0; rc == TD_OK && i < count; i++)
+        rc = read_dialect(&r, document_key(mapping, i), document_value(mapping, i), all, i, err);
+    exchange->dialects = all;
+    exchange->dialect_count = count;
+    return rc;
+}

@@ -1,0 +1,513 @@
+/* Requests of clients and answers of servers, from the texts of their dialect. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/decimal.h"
+#include "base/json/json_write.h"
+#include "base/limits.h"
+#include "schema/dialect.h"
+#include "schema/dialect_text.h"
+#include "schema/dialect_values.h"
+#include "schema/frame_text.h"
+#include "schema/topic_parts.h"
+
+/* ---- single values ---- */
+
+static td_result put_text(td_buf *out, td_bytes text, td_err *err)
+{
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_bytes(&writer, text);
+    return json_write_end(&writer, err);
+}
+
+static td_result put_raw(td_buf *out, td_bytes json, td_err *err)
+{
+    return td_buf_append(out, json.data, json.size, err);
+}
+
+static td_result put_bool(td_buf *out, int value, td_err *err)
+{
+    return put_raw(out, td_bytes_str(value ? "true" : "false"), err);
+}
+
+static td_result put_number(td_buf *out, uint64_t value, td_err *err)
+{
+    return td_buf_printf(out, err, "%" PRIu64, value);
+}
+
+static td_result put_number_text(td_buf *out, uint64_t value, td_err *err)
+{
+    return td_buf_printf(out, err, "\"%" PRIu64 "\"", value);
+}
+
+/* The word of a request in its first form, as the first rule has it; "" if no rule does. */
+static td_bytes word_of(const dialect *spoken, request_kind kind)
+{
+    for (size_t i = 0; i < spoken->rule_count; i++)
+        if (spoken->rules[i].is == kind && spoken->rules[i].text != NULL &&
+            !spoken->rules[i].is_second_form)
+            return td_bytes_str(spoken->rules[i].text);
+    return td_bytes_str("");
+}
+
+/* ---- requests: how many topics ---- */
+
+/* The number of topics that fit into DIALECT_REQUEST_BYTES of text, at least 1. */
+static size_t fit_bytes(const char *const *topics, size_t count)
+{
+    size_t bytes = 0;
+    size_t taken = 0;
+    /* A topic that is too large for a request is sent alone, because the exchange decides whether
+     * to accept it. */
+    while (taken < count && taken < DIALECT_ARGS_MAX) {
+        bytes += strlen(topics[taken]) + 3; /* two quotes and a comma */
+        if (taken > 0 && bytes > DIALECT_REQUEST_BYTES)
+            break;
+        taken++;
+    }
+    return taken;
+}
+
+/* Size of the text before the last dot; 0 if there is no dot. */
+static size_t stem_size(const char *topic)
+{
+    const char *dot = strrchr(topic, '.');
+    return dot == NULL ? 0 : (size_t)(dot - topic);
+}
+
+/* How many of the topics differ in their symbol only. */
+static size_t fit_symbols(const char *const *topics, size_t count)
+{
+    const size_t stem = stem_size(topics[0]);
+    size_t taken = 1;
+    while (taken < count && stem > 0 && stem_size(topics[taken]) == stem &&
+           memcmp(topics[taken], topics[0], stem) == 0)
+        taken++;
+    return taken;
+}
+
+/* A request must not have a topic and also a category of that topic (docs/wire.md 1.5). A private
+ * connection has some twenty topics, so comparing all pairs is cheap. */
+static size_t fit_categories(const dialect *spoken, const char *const *topics, size_t count)
+{
+    for (size_t taken = 1; taken < count; taken++)
+        for (size_t i = 0; i < taken; i++) {
+            const td_bytes next = td_bytes_str(topics[taken]), before = td_bytes_str(topics[i]);
+            if (!td_bytes_equal(next, before) &&
+                (spoken->covers(before, next) || spoken->covers(next, before)))
+                return taken;
+        }
+    return count;
+}
+
+size_t dialect_fit(const dialect *spoken, const char *const *topics, size_t count)
+{
+    TD_ASSERT(count > 0);
+    if (spoken->ask_topics == NULL)
+        return count; /* not used: subscribe requests are never sent */
+    size_t taken = fit_bytes(topics, count);
+    if (spoken->ask_topics_max > 0 && taken > spoken->ask_topics_max)
+        taken = spoken->ask_topics_max;
+    if (spoken->has_symbol_lists)
+        taken = fit_symbols(topics, taken);
+    if (spoken->covering == COVER_CATEGORIES)
+        taken = fit_categories(spoken, topics, taken);
+    TD_ASSERT(taken > 0);
+    return taken;
+}
+
+/* ---- requests: their values ---- */
+
+typedef struct asking {
+    const dialect *spoken;
+    const dialect_ask *ask;
+    const dialect_auth *auth;
+    uint64_t now_ms;
+    split_topic topic; /* parts of the first topic, in dialects with parts */
+} asking;
+
+static td_result put_topics(const asking *of, td_buf *out, td_err *err)
+{
+    td_result rc = td_buf_append(out, "[", 1, err);
+    for (size_t i = 0; i < of->ask->count && rc == TD_OK; i++) {
+        td_buf spelled;
+        td_buf_init(&spelled, DIALECT_REQUEST_BYTES + LIMIT_TOPIC_BYTES);
+        const char *topic = of->ask->topics[i];
+        if (i > 0)
+            rc = td_buf_append(out, ",", 1, err);
+        if (rc == TD_OK && of->spoken->spelling != NULL)
+            rc = topic_spell(of->spoken->spelling, topic, &spelled, err);
+        if (rc == TD_OK)
+            rc = put_text(
+                out, of->spoken->spelling != NULL ? td_buf_view(&spelled) : td_bytes_str(topic),
+                err);
+        td_buf_fini(&spelled);
+    }
+    return rc == TD_OK ? td_buf_append(out, "]", 1, err) : rc;
+}
+
+/* The symbols of all topics, "A,B". The topics' other parts are equal (fit_symbols). */
+static td_result put_symbols(const asking *of, td_buf *out, td_err *err)
+{
+    td_buf joined;
+    td_buf_init(&joined, (size_t)2 * DIALECT_REQUEST_BYTES);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < of->ask->count && rc == TD_OK; i++) {
+        const char *symbol = of->ask->topics[i] + stem_size(of->ask->topics[i]) + 1;
+        TD_ASSERT(stem_size(of->ask->topics[i]) == stem_size(of->ask->topics[0]));
+        if (i > 0)
+            rc = td_buf_append(&joined, ",", 1, err);
+        if (rc == TD_OK)
+            rc = td_buf_append(&joined, symbol, strlen(symbol), err);
+    }
+    if (rc == TD_OK)
+        rc = put_text(out, td_buf_view(&joined), err);
+    td_buf_fini(&joined);
+    return rc;
+}
+
+/* 1 if the parameter is written in the topic's name: "kline_1m". */
+static int is_in_name(const asking *of)
+{
+    return of->spoken->names_parameters && of->topic.of != NULL && of->topic.of->prefix != NULL;
+}
+
+static td_result put_name(const asking *of, td_buf *out, td_err *err)
+{
+    char text[LIMIT_TOPIC_BYTES + 1];
+    if (!is_in_name(of))
+        return put_text(out, of->topic.name, err);
+    const td_bytes parameter = of->topic.parameter;
+    const size_t prefix = strlen(of->topic.of->prefix);
+    if (prefix + parameter.size > LIMIT_TOPIC_BYTES)
+        return td_err_set(err, TD_E_INVALID, "a topic of %zu characters: 1 to %u are allowed",
+                          prefix + parameter.size, LIMIT_TOPIC_BYTES);
+    memcpy(text, of->topic.of->prefix, prefix);
+    memcpy(text + prefix, parameter.data, parameter.size);
+    return put_text(out, td_bytes_of(text, prefix + parameter.size), err);
+}
+
+/* "KEY":VALUE of the topic's parameter. As in the exchange's samples, a number without leading zero
+ * is a number ("dumpScale":1), others are text ("klineType":"1m"). */
+static td_result put_parameter(const asking *of, td_buf *out, int *is_there, td_err *err)
+{
+    const topic_parameter *row = of->topic.of;
+    const td_bytes value = of->topic.parameter;
+    uint64_t number;
+    *is_there = row != NULL && !is_in_name(of);
+    if (!*is_there)
+        return TD_OK;
+    const char *dot = strrchr(row->path, '.');
+    td_result rc = td_buf_printf(out, err, "\"%s\":", dot == NULL ? row->path : dot + 1);
+    if (rc != TD_OK)
+        return rc;
+    const int is_number =
+        td_digits_parse(value, 999999999, &number) && (value.data[0] != '0' || value.size == 1);
+    return is_number ? put_raw(out, value, err) : put_text(out, value, err);
+}
+
+static td_result put_signature(const asking *of, td_buf *out, td_err *err)
+{
+    char signature[DIALECT_SIGNATURE_BYTES];
+    dialect_sign(of->spoken, of->auth, signature);
+    return put_text(out, td_bytes_str(signature), err);
+}
+
+static td_result ask_value(const void *user, td_bytes name, td_buf *out, int *is_there, td_err *err)
+{
+    const asking *of = user;
+    switch ((ask_value_id)dialect_value_find(DIALECT_ASK_VALUES, name)) {
+    case ASK_TOPICS:
+        return put_topics(of, out, err);
+    case ASK_SYMBOLS:
+        return put_symbols(of, out, err);
+    case ASK_NAME:
+        return put_name(of, out, err);
+    case ASK_PARAMETER:
+        return put_parameter(of, out, is_there, err);
+    case ASK_BINARY:
+        return put_bool(out, of->ask->frames == DIALECT_FRAMES_BINARY, err);
+    case ASK_OP:
+        return put_text(out, word_of(of->spoken, of->ask->kind), err);
+    case ASK_ID:
+        *is_there = of->ask->id != NULL;
+        return put_text(out, td_bytes_str(*is_there ? of->ask->id : ""), err);
+    case ASK_KEY:
+        return put_text(out, td_bytes_str(of->auth->api_key), err);
+    case ASK_EXPIRES:
+        return put_number(out, of->auth->expires_ms, err);
+    case ASK_SIGNATURE:
+        return put_signature(of, out, err);
+    case ASK_NOW:
+        return put_number(out, of->now_ms, err);
+    case ASK_NOW_TEXT:
+        return put_number_text(out, of->now_ms, err);
+    case ASK_VALUE_COUNT:
+        break;
+    }
+    TD_ASSERT(0); /* names are checked when the document is read */
+    return TD_OK;
+}
+
+td_result dialect_ask_topics(const dialect *spoken, td_buf *out, const dialect_ask *ask,
+                             td_err *err)
+{
+    TD_ASSERT(ask->count > 0);
+    TD_ASSERT(ask->kind == REQUEST_SUBSCRIBE || ask->kind == REQUEST_UNSUBSCRIBE);
+    asking of = {.spoken = spoken, .ask = ask};
+    td_result rc = spoken->parts == NULL
+                       ? TD_OK
+                       : topic_parts_split(spoken->parts, ask->topics[0], &of.topic, err);
+    return rc == TD_OK ? frame_text_build(out, spoken->ask_topics, ask_value, &of, err) : rc;
+}
+
+td_result dialect_ask_auth(const dialect *spoken, td_buf *out, const dialect_auth *auth,
+                           td_err *err)
+{
+    const asking of = {.spoken = spoken, .auth = auth};
+    return frame_text_build(out, spoken->ask_auth, ask_value, &of, err);
+}
+
+td_result dialect_heartbeat(td_buf *out, const char *text, uint64_t now_ms, td_err *err)
+{
+    const asking of = {.now_ms = now_ms};
+    return frame_text_build(out, text, ask_value, &of, err);
+}
+
+/* ---- answers: their values ---- */
+
+typedef struct answering {
+    const dialect_request *request;
+    const dialect_reply *reply;
+} answering;
+
+void dialect_refusal_text(const dialect *spoken, const dialect_reply *reply,
+                          char out[DIALECT_REASON_BYTES])
+{
+    static const char TOPIC[] = "{topic}";
+    enum { TOPIC_SHOWN_MAX = DIALECT_REASON_BYTES / 2 };
+    if (reply->recorded_text != NULL && strlen(reply->recorded_text) < DIALECT_REASON_BYTES) {
+        memcpy(out, reply->recorded_text, strlen(reply->recorded_text) + 1);
+        return;
+    }
+    const char *text = spoken->refusals[reply->refused].text;
+    const char *place = strstr(text, TOPIC);
+    const char *after = place == NULL ? "" : place + sizeof TOPIC - 1;
+    const size_t most = place == NULL ? 0 : TOPIC_SHOWN_MAX;
+    const size_t size = reply->topic.size < most ? reply->topic.size : most;
+    const size_t before = place == NULL ? strlen(text) : (size_t)(place - text);
+    (void)snprintf(out, DIALECT_REASON_BYTES, "%.*s%.*s%s", (int)before, text, (int)size,
+                   size == 0 ? "" : (const char *)reply->topic.data, after); /* cut if too long */
+}
+
+/* 1 if an arg of the request was refused, individually or with the whole request. */
+static int is_failed(const dialect_reply *reply, size_t arg)
+{
+    return reply->refused != REFUSAL_NONE || (reply->is_failed != NULL && reply->is_failed[arg]);
+}
+
+/* 1 if any topic failed: "success" is then false. This is an assumption; clients should read the
+ * lists. */
+static int has_failed(const answering *of)
+{
+    int failed = of->reply->refused != REFUSAL_NONE;
+    for (size_t i = 0; i < of->request->arg_count && !failed; i++)
+        failed = is_failed(of->reply, i);
+    return failed;
+}
+
+typedef enum topic_fate { FATE_GRANTED, FATE_FAILED, FATE_ANY } topic_fate;
+
+/* The request's topics of one fate. They are absent if no topic has it. */
+static td_result put_args(const answering *of, topic_fate fate, td_buf *out, int *is_there,
+                          td_err *err)
+{
+    td_result rc = td_buf_append(out, "[", 1, err);
+    *is_there = 0;
+    for (size_t i = 0; i < of->request->arg_count && rc == TD_OK; i++) {
+        if (fate != FATE_ANY && is_failed(of->reply, i) != (fate == FATE_FAILED))
+            continue;
+        if (*is_there)
+            rc = td_buf_append(out, ",", 1, err);
+        if (rc == TD_OK)
+            rc = put_text(out, of->request->args[i], err);
+        *is_there = 1;
+    }
+    return rc == TD_OK ? td_buf_append(out, "]", 1, err) : rc;
+}
+
+static td_result put_reason(const answering *of, td_buf *out, td_err *err)
+{
+    char reason[DIALECT_REASON_BYTES];
+    dialect_refusal_text(of->request->dialect, of->reply, reason);
+    return put_text(out, td_bytes_str(reason), err);
+}
+
+/* A member of the request as text, "request.params.klineType"; "" if it is absent. */
+static td_result put_member(const answering *of, td_bytes path, td_buf *out, int *is_there,
+                            td_err *err)
+{
+    char text[64];
+    td_bytes found = {0};
+    TD_ASSERT(path.size < sizeof text); /* checked when the document is read */
+    memcpy(text, path.data, path.size);
+    text[path.size] = '\0';
+    *is_there = of->request->has_root && dialect_text_scalar(of->request->root, text, &found) &&
+                found.size > 0;
+    return put_text(out, *is_there ? found : td_bytes_str(""), err);
+}
+
+/* Whether the client asked for binary frames, as text. */
+static td_result put_binary(const answering *of, td_buf *out, td_err *err)
+{
+    const char *path = of->request->dialect->binary;
+    td_bytes text = {0};
+    const int is_there = path != NULL && of->request->has_root &&
+                         dialect_text_scalar(of->request->root, path, &text);
+    const int is_binary = is_there && (td_bytes_is(text, "true") || td_bytes_is(text, "True"));
+    return put_text(out, td_bytes_str(is_binary ? "true" : "false"), err);
+}
+
+static td_result answer_value(const void *user, td_bytes name, td_buf *out, int *is_there,
+                              td_err *err)
+{
+    static const char REQUEST[] = "request.";
+    const answering *of = user;
+    const dialect_request *request = of->request;
+    const dialect_reply *reply = of->reply;
+    const char *code = request->dialect->refusals[reply->refused].code;
+    if (name.size > sizeof REQUEST && memcmp(name.data, REQUEST, sizeof REQUEST - 1) == 0)
+        return put_member(
+            of, td_bytes_of(name.data + sizeof REQUEST - 1, name.size - sizeof REQUEST + 1), out,
+            is_there, err);
+    switch ((answer_value_id)dialect_value_find(DIALECT_ANSWER_VALUES, name)) {
+    case REPLY_SUCCESS:
+        return put_bool(out, !has_failed(of), err);
+    case REPLY_REASON:
+        return put_reason(of, out, err);
+    case REPLY_CODE:
+        return put_raw(out, td_bytes_str(code == NULL ? "0" : code), err);
+    case REPLY_CONN_ID:
+        return put_text(out, td_bytes_str(reply->conn_id), err);
+    case REPLY_ID:
+        *is_there = request->has_id;
+        return put_text(out, request->id, err);
+    case REPLY_ID_RAW:
+        *is_there = request->has_id;
+        return put_raw(out, *is_there ? request->id_raw : td_bytes_str("null"), err);
+    case REPLY_OP:
+        return put_text(out, word_of(request->dialect, request->kind), err);
+    case REPLY_ARGS:
+        return request->args == NULL ? put_raw(out, td_bytes_str("null"), err)
+                                     : put_args(of, FATE_ANY, out, is_there, err);
+    case REPLY_GRANTED:
+        return put_args(of, FATE_GRANTED, out, is_there, err);
+    case REPLY_FAILED:
+        return put_args(of, FATE_FAILED, out, is_there, err);
+    case REPLY_SYMBOLS:
+        return put_text(out, request->symbols, err);
+    case REPLY_BINARY:
+        return put_binary(of, out, err);
+    case REPLY_NOW:
+        return put_number(out, reply->now_ms, err);
+    case REPLY_NOW_TEXT:
+        return put_number_text(out, reply->now_ms, err);
+    case REPLY_NOW_US:
+        return put_number(out, reply->now_ms * 1000, err);
+    case REPLY_VALUE_COUNT:
+        break;
+    }
+    TD_ASSERT(0); /* names are checked when the document is read */
+    return TD_OK;
+}
+
+/* ---- answers ---- */
+
+static int answer_fits(const answer_text *row, const dialect_request *request,
+                       const dialect_reply *reply)
+{
+    const int is_refused = reply->refused != REFUSAL_NONE;
+    const int names_topics = request->arg_count > 0 && request->kind != REQUEST_UNKNOWN;
+    json_value value;
+    if ((row->kinds & 1U << request->kind) == 0 ||
+        ((row->conditions & ANSWER_IF_GRANTED) != 0 && is_refused) ||
+        ((row->conditions & ANSWER_IF_REFUSED) != 0 && !is_refused) ||
+        ((row->conditions & ANSWER_IF_SECOND_FORM) != 0 && !request->is_second_form) ||
+        ((row->conditions & ANSWER_IF_NO_TOPIC) != 0 && names_topics) ||
+        (row->refused != REFUSAL_NONE && row->refused != reply->refused))
+        return 0;
+    return row->has == NULL ||
+           (request->has_root && json_find_path(request->root, row->has, &value));
+}
+
+/* Append text, but escape the characters that are special in HTML, as the exchange does: "args size
+ * \u003e10" (docs/wire.md 1.3). In JSON these characters occur only inside strings. */
+static td_result append_for_html(td_buf *out, td_bytes text, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < text.size && rc == TD_OK; i++) {
+        uint8_t c = text.data[i];
+        if (c == '<' || c == '>' || c == '&')
+            rc = td_buf_printf(out, err, "\\u%04x", c);
+        else
+            rc = td_buf_append(out, &c, 1, err);
+    }
+    return rc;
+}
+
+td_result dialect_build_answer(td_buf *out, const dialect_request *request,
+                               const dialect_reply *reply, td_err *err)
+{
+    const dialect *spoken = request->dialect;
+    const answering of = {request, reply};
+    size_t i = 0;
+    TD_ASSERT(reply->conn_id != NULL);
+    TD_ASSERT(request->args != NULL || request->arg_count == 0);
+    while (i < spoken->answer_count && !answer_fits(&spoken->answers[i], request, reply))
+        i++;
+    if (i == spoken->answer_count)
+        return TD_OK;
+    if (!spoken->escapes_for_html)
+        return frame_text_build(out, spoken->answers[i].text, answer_value, &of, err);
+    td_buf text;
+    td_buf_init(&text, out->size_max);
+    td_result rc = frame_text_build(&text, spoken->answers[i].text, answer_value, &of, err);
+    if (rc == TD_OK)
+        rc = append_for_html(out, td_buf_view(&text), err);
+    td_buf_fini(&text);
+    return rc;
+}
+
+void dialect_build_with_id(const dialect *spoken, td_buf *out, json_parser *json, td_bytes recorded,
+                           td_bytes id_raw)
+{
+    json_value root;
+    json_value id;
+    td_err err;
+    td_bytes given = id_raw.size == 0 ? td_bytes_str("\"\"") : id_raw;
+    if (json_parse(json, recorded, JSON_COPIED, &root, &err) != TD_OK ||
+        !json_find(root, spoken->order_id, &id) ||
+        td_buf_reserve(out, recorded.size + given.size, &err) != TD_OK) {
+        td_buf_add(out, recorded.data, recorded.size);
+        return;
+    }
+    size_t after = json_offset(id) + json_raw(id).size;
+    td_buf_add(out, recorded.data, json_offset(id));
+    td_buf_add(out, given.data, given.size);
+    td_buf_add(out, recorded.data + after, recorded.size - after);
+}
+
+int dialect_has_value(const dialect *spoken, td_bytes topic)
+{
+    return spoken->parts == NULL || topic_parts_is_possible(spoken->parts, topic);
+}
+
+int dialect_is_possible(const dialect *spoken, td_bytes topic)
+{
+    const int is_list =
+        spoken->parts != NULL && topic.size > 0 && memchr(topic.data, ',', topic.size) != NULL;
+    return !is_list && dialect_has_value(spoken, topic);
+}

@@ -1,0 +1,544 @@
+#include "schema/exchange_file.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/decimal.h"
+#include "base/document.h"
+#include "base/limits.h"
+#include "schema/dialect_file.h"
+#include "schema/instrument.h"
+
+enum {
+    HOSTS_MAX = 32,
+    TEXTS_MAX = 128, /* texts of a member */
+    KINDS_MAX = 32,
+    RULES_MAX = 32, /* rules for control frames */
+    WINDOW_S_MAX = 86400,
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
+#define TABLE(array)    (array), COUNT_OF(array)
+
+static const char *const NO_TEXTS[] = {NULL};
+
+typedef struct reading {
+    td_arena *memory;
+    exchange_row *out;
+    td_bytes *keys; /* FRAME_KEYS_MAX */
+} reading;
+
+static td_bytes lasting(td_arena *memory, td_bytes text)
+{
+    return td_bytes_of(document_copy(memory, text), text.size);
+}
+
+/* ---- connections, kinds ---- */
+
+/* "COUNT per SECONDS s" */
+static td_result read_connects(void *user, document_node at, void *row, td_err *err)
+{
+    exchange_row *out = row;
+    document_words from;
+    uint64_t count = 0, seconds = 0;
+    (void)user;
+    td_result rc = document_split(at, &from, err);
+    if (rc == TD_OK &&
+        (from.count != 4 || !td_bytes_is(from.at[1], "per") || !td_bytes_is(from.at[3], "s") ||
+         !td_digits_parse(from.at[0], LIMIT_HOST_CONNECTS, &count) ||
+         !td_digits_parse(from.at[2], WINDOW_S_MAX, &seconds) || seconds == 0))
+        rc = document_refuse(at, "a limit is \"COUNT per SECONDS s\", not", document_text(at), err);
+    /* With the maximum number of feeds, each has its own reserve (recorder/backoff.h). */
+    if (rc == TD_OK && count / 2 / LIMIT_FEEDS == 0)
+        rc = document_refuse(at, "too few connections for all feeds:", document_text(at), err);
+    out->connects = (connect_limit){(uint32_t)count, seconds * UINT64_C(1000000000)};
+    return rc;
+}
+
+static const document_word KINDS[] = {{"snapshot", FRAME_SNAPSHOT}, {"delta", FRAME_DELTA}};
+
+static td_result read_kinds(void *user, document_node mapping, void *row, td_err *err)
+{
+    const reading *r = user;
+    exchange_row *out = row;
+    kind_word *kinds = td_arena_alloc(r->memory, (KINDS_MAX + 1) * sizeof *kinds);
+    size_t count = 0;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < document_pair_count(mapping); i++) {
+        const document_node name = document_key(mapping, i), list = document_value(mapping, i);
+        const char *const *texts = NULL;
+        int kind = 0;
+        rc = document_read_word(name, "there is no kind", document_text(name), TABLE(KINDS), &kind,
+                                err);
+        if (rc == TD_OK)
+            rc = document_read_texts(r->memory, list, KINDS_MAX - count, &texts, err);
+        if (rc != TD_OK)
+            return rc;
+        for (; *texts != NULL; texts++)
+            kinds[count++] = (kind_word){*texts, (frame_kind)kind};
+    }
+    kinds[count] = (kind_word){NULL, FRAME_UNTYPED};
+    out->kinds = kinds;
+    return rc;
+}
+
+/* ---- the members by which frames are told apart ---- */
+
+enum { FRAME_TOPIC, FRAME_DATA, FRAME_EVENT, FRAME_TIME, FRAME_OP, FRAME_REQUEST, FRAME_SHARED };
+enum { FRAME_BEGINS = FRAME_SHARED + 1 };
+
+static const document_word FRAME_PARTS[] = {
+    {"topic", FRAME_TOPIC},     {"data", FRAME_DATA},     {"event", FRAME_EVENT},
+    {"event_time", FRAME_TIME}, {"op", FRAME_OP},         {"request", FRAME_REQUEST},
+    {"shared", FRAME_SHARED},   {"begins", FRAME_BEGINS},
+};
+
+static td_result add_key(reading *r, document_node at, td_bytes key, td_err *err)
+{
+    frame_keys *frames = &r->out->frames;
+    for (size_t i = 0; i < frames->count; i++)
+        if (td_bytes_equal(r->keys[i], key))
+            return TD_OK;
+    if (key.size == 0 || key.size > FRAME_KEY_BYTES_MAX)
+        return document_refuse(at, "a key has 1 to 12 bytes, not", key, err);
+    if (frames->count == FRAME_KEYS_MAX)
+        return document_refuse(at, "more than 24 keys:", key, err);
+    /* Sorted by size. */
+    size_t to = frames->count++;
+    for (; to > 0 && r->keys[to - 1].size > key.size; to--)
+        r->keys[to] = r->keys[to - 1];
+    r->keys[to] = lasting(r->memory, key);
+    return TD_OK;
+}
+
+/* "KEY TEXT|* CLASS [or CLASS] [of OP] [by KEY | by_code KEY] [orders]" */
+static td_result add_rule_keys(reading *r, document_node at, td_err *err)
+{
+    document_words from;
+    td_result rc = document_split(at, &from, err);
+    if (rc == TD_OK && from.count < 3)
+        rc = document_refuse(at, "a rule is \"KEY TEXT CLASS ...\", not", document_text(at), err);
+    if (rc == TD_OK)
+        rc = add_key(r, at, from.at[0], err);
+    for (size_t i = 3; rc == TD_OK && i + 1 < from.count; i++)
+        if (td_bytes_is(from.at[i], "by") || td_bytes_is(from.at[i], "by_code"))
+            rc = add_key(r, at, from.at[i + 1], err);
+    return rc;
+}
+
+/* All keys that frames and rules name, sorted by size. */
+static td_result read_keys(reading *r, document_node frames, document_node rules, td_err *err)
+{
+    frame_keys *out = &r->out->frames;
+    td_result rc = TD_OK;
+    int part = 0;
+    r->keys = td_arena_alloc(r->memory, FRAME_KEYS_MAX * sizeof *r->keys);
+    for (size_t i = 0; rc == TD_OK && i < document_pair_count(frames); i++) {
+        const document_node name = document_key(frames, i), value = document_value(frames, i);
+        rc = document_read_word(name, "frames has no key", document_text(name), TABLE(FRAME_PARTS),
+                                &part, err);
+        if (rc == TD_OK && part != FRAME_BEGINS)
+            rc = add_key(r, value, document_text(value), err);
+    }
+    for (size_t i = 0; rc == TD_OK && i < document_size(rules); i++)
+        rc = add_rule_keys(r, document_entry(rules, i), err);
+    out->names = r->keys;
+    for (size_t size = 0, i = 0; size <= FRAME_KEY_BYTES_MAX + 1; size++) {
+        while (i < out->count && r->keys[i].size < size)
+            i++;
+        out->first_of_size[size] = (uint8_t)i;
+    }
+    return rc;
+}
+
+static uint8_t key_of(const reading *r, document_node frames, const char *part)
+{
+    const document_node at = document_find(frames, part);
+    return at.at == NULL ? (uint8_t)FRAME_KEY_NONE
+                         : frame_key_find(&r->out->frames, document_text(at));
+}
+
+static td_result read_frames(reading *r, document_node mapping, td_err *err)
+{
+    frame_keys *out = &r->out->frames;
+    const td_bytes begins = document_text(document_find(mapping, "begins"));
+    out->topic = key_of(r, mapping, "topic");
+    out->data = key_of(r, mapping, "data");
+    out->event = key_of(r, mapping, "event");
+    out->event_time = key_of(r, mapping, "event_time");
+    out->op = key_of(r, mapping, "op");
+    out->request = key_of(r, mapping, "request");
+    out->shared = key_of(r, mapping, "shared");
+    out->data_start = lasting(r->memory, begins);
+    if (out->topic == FRAME_KEY_NONE || out->data == FRAME_KEY_NONE || begins.size == 0)
+        return document_refuse(mapping, "frames need topic, data and begins, not",
+                               document_text(mapping), err);
+    if ((out->event == FRAME_KEY_NONE) != (out->event_time == FRAME_KEY_NONE))
+        return document_refuse(mapping, "events need both event and event_time, not",
+                               document_text(mapping), err);
+    return TD_OK;
+}
+
+/* ---- control frames ---- */
+
+static const document_word CLASSES[] = {{"ack", CLASS_ACK},
+                                        {"auth", CLASS_AUTH},
+                                        {"ping", CLASS_PING},
+                                        {"pong", CLASS_PONG},
+                                        {"error", CLASS_ERROR}};
+
+static td_result read_class(document_node at, td_bytes word, frame_class *out, td_err *err)
+{
+    int value = 0;
+    td_result rc = document_read_word(at, "there is no class", word, TABLE(CLASSES), &value, err);
+    *out = (frame_class)value;
+    return rc;
+}
+
+/* Read the words after a rule's class. */
+static td_result read_rule_words(const reading *r, document_node at, const document_words *from,
+                                 control_rule *out, td_err *err)
+{
+    enum { RULE_OR, RULE_OF, RULE_BY, RULE_BY_CODE, RULE_ORDERS };
+    static const document_word WORDS[] = {{"or", RULE_OR},
+                                          {"of", RULE_OF},
+                                          {"by", RULE_BY},
+                                          {"by_code", RULE_BY_CODE},
+                                          {"orders", RULE_ORDERS}};
+    for (size_t i = 3; i < from->count; i++) {
+        int word = 0;
+        td_result rc =
+            document_read_word(at, "a rule has no property", from->at[i], TABLE(WORDS), &word, err);
+        if (rc == TD_OK && word != RULE_ORDERS && ++i == from->count)
+            rc = document_refuse(at, "a word is missing at the end of", document_text(at), err);
+        if (rc != TD_OK)
+            return rc;
+        if (word == RULE_ORDERS)
+            out->is_about_orders = 1;
+        else if (word == RULE_OF)
+            out->op = lasting(r->memory, from->at[i]);
+        else if (word == RULE_OR)
+            rc = read_class(at, from->at[i], &out->if_failed, err);
+        else {
+            out->success = word == RULE_BY ? SUCCESS_WORD : SUCCESS_CODE;
+            out->success_key = frame_key_find(&r->out->frames, from->at[i]);
+        }
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}
+
+static td_result read_rule(const reading *r, document_node at, control_rule *out, td_err *err)
+{
+    document_words from;
+    *out = (control_rule){.success = SUCCESS_NOT_STATED};
+    td_result rc = document_split(at, &from, err);
+    if (rc == TD_OK)
+        rc = read_class(at, from.at[2], &out->is, err);
+    if (rc != TD_OK)
+        return rc;
+    out->key = frame_key_find(&r->out->frames, from.at[0]);
+    out->if_failed = out->is;
+    if (!td_bytes_is(from.at[1], "*"))
+        out->text = lasting(r->memory, from.at[1]);
+    return read_rule_words(r, at, &from, out, err);
+}
+
+/* The rules for the shared key must be adjacent, and need a text: data frames have the key, too. */
+static td_result read_shared(reading *r, document_node list, td_err *err)
+{
+    frame_keys *out = &r->out->frames;
+    for (size_t i = 0; i < out->rule_count; i++) {
+        if (out->shared == FRAME_KEY_NONE || out->rules[i].key != out->shared)
+            continue;
+        if (out->rules[i].text.size == 0 ||
+            (out->shared_count > 0 && out->shared_first + out->shared_count != i))
+            return document_refuse(document_entry(list, i),
+                                   "rules for the shared key have a text, and are adjacent, not",
+                                   document_text(document_entry(list, i)), err);
+        if (out->shared_count++ == 0)
+            out->shared_first = (uint8_t)i;
+    }
+    return TD_OK;
+}
+
+static td_result read_rules(reading *r, document_node list, td_err *err)
+{
+    const size_t count = document_size(list);
+    frame_keys *out = &r->out->frames;
+    td_result rc = TD_OK;
+    control_rule *rules = td_arena_alloc(r->memory, RULES_MAX * sizeof *rules);
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        rc = read_rule(r, document_entry(list, i), &rules[i], err);
+        if (rc == TD_OK && rules[i].success == SUCCESS_WORD && out->success_words == NULL)
+            rc = document_refuse(document_entry(list, i), "control needs success and failure for",
+                                 document_text(document_entry(list, i)), err);
+    }
+    out->rules = rules;
+    out->rule_count = count;
+    return rc == TD_OK ? read_shared(r, list, err) : rc;
+}
+
+static const document_member CONTROL_KEYS[] = {
+    {"success", DOCUMENT_TEXTS, .offset = offsetof(exchange_row, frames.success_words),
+     .most = TEXTS_MAX},
+    {"failure", DOCUMENT_TEXTS, .offset = offsetof(exchange_row, frames.failure_words),
+     .most = TEXTS_MAX},
+    {"members", DOCUMENT_TEXTS, .offset = offsetof(exchange_row, control_keys), .most = TEXTS_MAX},
+    {"rules", .type = DOCUMENT_ELSEWHERE},
+};
+
+static td_result read_control(reading *r, document_node root, td_err *err)
+{
+    frame_keys *out = &r->out->frames;
+    const document_node frames = document_find(root, "frames");
+    const document_node mapping = document_find(root, "control");
+    const document_node rules = document_find(mapping, "rules");
+    if (document_size(rules) == 0 || document_size(rules) > RULES_MAX)
+        return document_refuse(mapping, "1 to 32 rules are expected, not", document_text(rules),
+                               err);
+    td_result rc = read_keys(r, frames, rules, err);
+    if (rc == TD_OK)
+        rc = read_frames(r, frames, err);
+    if (rc == TD_OK)
+        rc = document_read_members(mapping, "control has no key", TABLE(CONTROL_KEYS), r->memory,
+                                   NULL, r->out, err);
+    if (rc == TD_OK && (out->success_words == NULL) != (out->failure_words == NULL))
+        rc = document_refuse(mapping, "control needs both success and failure, not",
+                             document_text(mapping), err);
+    return rc == TD_OK ? read_rules(r, rules, err) : rc;
+}
+
+/* ---- what clients read in answers ---- */
+
+static td_result read_answers(void *user, document_node mapping, void *row, td_err *err)
+{
+#define ANSWER_PATHS(key, member)                                                                  \
+    {                                                                                              \
+        key, DOCUMENT_ARRAY, .offset = offsetof(answer_paths, member),                             \
+                             .most = ANSWER_PATHS_MAX - 1                                          \
+    }
+    static const document_member KEYS[] = {
+        ANSWER_PATHS("ids", ids),
+        ANSWER_PATHS("reasons", reasons),
+        ANSWER_PATHS("requests", requests),
+        ANSWER_PATHS("topics", topics),
+        ANSWER_PATHS("granted", granted),
+        ANSWER_PATHS("failed", failed),
+        ANSWER_PATHS("reason_topics", reason_topics),
+        {"repeat", DOCUMENT_TEXT, .offset = offsetof(answer_paths, repeat)},
+    };
+    const reading *r = user;
+    exchange_row *out = row;
+    const char **forms = out->answers.reason_topics;
+    td_result rc = document_read_members(mapping, "answers has no key", TABLE(KEYS), r->memory,
+                                         NULL, &out->answers, err);
+    for (size_t i = 0; rc == TD_OK && forms[i] != NULL; i++)
+        if (strchr(forms[i], '*') == NULL)
+            rc = document_refuse(document_find(mapping, "reason_topics"),
+                                 "a reason with a topic has * in place of it, not",
+                                 td_bytes_str(forms[i]), err);
+    return rc;
+}
+
+/* ---- documented texts ---- */
+
+/* "MEMBER [open] [in FAMILY]": [TEXT, ...] */
+static td_result read_value(const reading *r, document_node name, document_node list,
+                            value_row *out, td_err *err)
+{
+    document_words from;
+    size_t at = 1;
+    *out = (value_row){.member = MEMBER_NONE};
+    td_result rc = document_split(name, &from, err);
+    if (rc != TD_OK)
+        return rc;
+    out->member = msg_member_find(from.at[0]);
+    if (out->member == MEMBER_NONE)
+        return document_refuse(name, "there is no meaning", from.at[0], err);
+    if (at < from.count && td_bytes_is(from.at[at], "open")) {
+        out->is_open = 1;
+        at++;
+    }
+    if (at + 1 < from.count && td_bytes_is(from.at[at], "in")) {
+        out->family = document_copy(r->memory, from.at[at + 1]);
+        at += 2;
+    }
+    if (at != from.count)
+        return document_refuse(name, "texts are of \"MEANING [open] [in FAMILY]\", not",
+                               document_text(name), err);
+    return document_read_texts(r->memory, list, TEXTS_MAX, &out->values, err);
+}
+
+/* Rows of single families precede the common ones, because the first that fits counts. */
+static td_result read_values(void *user, document_node mapping, void *row, td_err *err)
+{
+    const reading *r = user;
+    exchange_row *out = row;
+    const size_t count = document_pair_count(mapping);
+    value_row *rows = td_arena_alloc(r->memory, (count + 1) * sizeof *rows);
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        const document_node name = document_key(mapping, i);
+        rc = read_value(r, name, document_value(mapping, i), &rows[i], err);
+        for (size_t k = 0; rc == TD_OK && k < i && rows[i].family != NULL; k++)
+            if (rows[k].member == rows[i].member && rows[k].family == NULL)
+                rc = document_refuse(name, "texts of a family precede the common ones, not",
+                                     document_text(name), err);
+    }
+    rows[count] = (value_row){.member = MEMBER_NONE};
+    out->values = rows;
+    return rc;
+}
+
+/* ---- instruments ---- */
+
+/* "MEMBER CATEGORY [TEXT_MEMBER TEXT]"; the last has "*" as its member. */
+static td_result read_sign(const reading *r, document_node at, category_sign *out, td_err *err)
+{
+    document_words from;
+    *out = (category_sign){.member = NULL};
+    td_result rc = document_split(at, &from, err);
+    if (rc == TD_OK && from.count != 2 && from.count != 4)
+        rc = document_refuse(at, "a sign is \"MEMBER CATEGORY [MEMBER TEXT]\", not",
+                             document_text(at), err);
+    if (rc != TD_OK)
+        return rc;
+    out->member = td_bytes_is(from.at[0], "*") ? NULL : document_copy(r->memory, from.at[0]);
+    out->category = document_copy(r->memory, from.at[1]);
+    if (from.count == 4) {
+        out->text_member = document_copy(r->memory, from.at[2]);
+        out->text = document_copy(r->memory, from.at[3]);
+    }
+    return TD_OK;
+}
+
+static td_result read_signs(void *user, document_node list, void *row, td_err *err)
+{
+    const reading *r = user;
+    instrument_lists *out = row;
+    const size_t count = document_size(list);
+    category_sign *signs = td_arena_alloc(r->memory, (count + 1) * sizeof *signs);
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        rc = read_sign(r, document_entry(list, i), &signs[i], err);
+        if (rc == TD_OK && (signs[i].member == NULL) != (i + 1 == count))
+            rc = document_refuse(document_entry(list, i), "only the last sign is *, not",
+                                 document_text(document_entry(list, i)), err);
+    }
+    out->signs = signs;
+    return count > 0 ? rc
+                     : document_refuse(list, "a list of signs is expected, not",
+                                       document_text(list), err);
+}
+
+static td_result read_instrument_members(void *user, document_node mapping, void *row, td_err *err)
+{
+    const reading *r = user;
+    instrument_lists *out = row;
+#define VALUE_WORD(id, name, type) {name, INSTRUMENT_##id},
+    static const document_word VALUES[] = {INSTRUMENT_VALUES(VALUE_WORD)};
+#undef VALUE_WORD
+    const char **members = td_arena_alloc(r->memory, INSTRUMENT_VALUE_COUNT * sizeof *members);
+    td_result rc = TD_OK;
+    int value = 0;
+    for (size_t i = 0; i < INSTRUMENT_VALUE_COUNT; i++)
+        members[i] = NULL;
+    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
+        const document_node name = document_key(mapping, i);
+        rc = document_read_word(name, "an instrument has no value", document_text(name),
+                                TABLE(VALUES), &value, err);
+        if (rc == TD_OK)
+            rc = document_read_text(r->memory, document_value(mapping, i), &members[value], err);
+    }
+    out->members = members;
+    return rc;
+}
+
+#define LISTS_TEXT(key, member)                                                                    \
+    {                                                                                              \
+        key, DOCUMENT_TEXT, .offset = offsetof(instrument_lists, member)                           \
+    }
+#define LISTS_TEXTS(key, member)                                                                   \
+    {                                                                                              \
+        key, DOCUMENT_TEXTS, .offset = offsetof(instrument_lists, member), .most = TEXTS_MAX       \
+    }
+static td_result read_instruments(void *user, document_node mapping, void *row, td_err *err)
+{
+    static const document_member KEYS[] = {
+        LISTS_TEXTS("lists", lists),
+        LISTS_TEXTS("traded", traded),
+        LISTS_TEXTS("ended", ended),
+        LISTS_TEXT("category", category),
+        LISTS_TEXT("page", page),
+        LISTS_TEXT("page_query", page_query),
+        LISTS_TEXT("coin_query", coin_query),
+        {"signs", DOCUMENT_OWN, .read = read_signs},
+        {"members", DOCUMENT_OWN, .read = read_instrument_members},
+    };
+    reading *r = user;
+    exchange_row *exchange = row;
+    instrument_lists *out = td_arena_alloc(r->memory, sizeof *out);
+    *out = (instrument_lists){.lists = NO_TEXTS, .traded = NO_TEXTS, .ended = NO_TEXTS};
+    td_result rc = document_read_members(mapping, "instruments has no key", TABLE(KEYS), r->memory,
+                                         r, out, err);
+    if (rc == TD_OK && (out->signs == NULL || out->members == NULL))
+        rc = document_refuse(mapping, "instruments need signs and members, not",
+                             document_text(mapping), err);
+    exchange->instruments = out;
+    return rc;
+}
+
+/* ---- the exchange ---- */
+
+static td_result read_parts(void *user, document_node at, void *row, td_err *err)
+{
+    const reading *r = user;
+    exchange_row *out = row;
+    return topic_parts_from(at, r->memory, &out->parts, err);
+}
+
+static const document_member EXCHANGE_KEYS[] = {
+    {"exchange", DOCUMENT_TEXT, .offset = offsetof(exchange_row, name)},
+    {"families", .type = DOCUMENT_ELSEWHERE}, /* the build reads them: schema/compile-families */
+    {"hosts", DOCUMENT_TEXTS, .offset = offsetof(exchange_row, other_hosts), .most = HOSTS_MAX},
+    {"connects", DOCUMENT_OWN, .read = read_connects},
+    {"kinds", DOCUMENT_OWN, .read = read_kinds},
+    {"frames", .type = DOCUMENT_ELSEWHERE},  /* read_control */
+    {"control", .type = DOCUMENT_ELSEWHERE}, /* the same */
+    {"raw_topics", DOCUMENT_TEXTS, .offset = offsetof(exchange_row, raw_topics), .most = TEXTS_MAX},
+    {"values", DOCUMENT_OWN, .read = read_values},
+    {"instruments", DOCUMENT_OWN, .read = read_instruments},
+    {"parts", DOCUMENT_OWN, .read = read_parts},
+    {"answers", DOCUMENT_OWN, .read = read_answers},
+    {"dialects", .type = DOCUMENT_ELSEWHERE}, /* after all others */
+};
+
+static td_result read_exchange(reading *r, document_node root, td_err *err)
+{
+    static const char *const NEEDED[] = {"exchange", "connects", "frames", "control", "dialects"};
+    *r->out = (exchange_row){.other_hosts = NO_TEXTS};
+    td_result rc = document_read_members(root, "an exchange has no key", TABLE(EXCHANGE_KEYS),
+                                         r->memory, r, r->out, err);
+    for (size_t i = 0; rc == TD_OK && i < COUNT_OF(NEEDED); i++)
+        if (document_find(root, NEEDED[i]).at == NULL)
+            rc = document_refuse(root, "an exchange needs", td_bytes_str(NEEDED[i]), err);
+    if (rc == TD_OK)
+        rc = read_control(r, root, err);
+    return rc == TD_OK ? dialects_from(document_find(root, "dialects"), r->memory, r->out, err)
+                       : rc;
+}
+
+td_result exchange_file_read(const char *name, td_bytes text, td_arena *memory, exchange_row *out,
+                             td_err *err)
+{
+    reading r = {.memory = memory, .out = out};
+    document read;
+    td_result rc = document_open(&read, name, text, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = read_exchange(&r, document_root(&read), err);
+    document_close(&read);
+    return rc;
+}

@@ -1,0 +1,16 @@
+/* Reads an exchange from its document, in the language of docs/exchanges.md. Everything that is
+ * read lives as long as the arena. Errors name the document and the line, what is allowed there,
+ * and what was probably meant. One thread per call. */
+#ifndef TD_SCHEMA_EXCHANGE_FILE_H
+#define TD_SCHEMA_EXCHANGE_FILE_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "schema/exchange.h"
+
+/* Read the exchange of a document; name is the document's, for errors. TD_E_INVALID: a mistake. */
+TD_MUST_USE td_result exchange_file_read(const char *name, td_bytes text, td_arena *memory,
+                                         exchange_row *out, td_err *err);
+
+#endif

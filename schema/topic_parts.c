@@ -1,0 +1,223 @@
+#include "schema/topic_parts.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+
+/* ---- parts of requests ---- */
+
+static int begins_with(td_bytes text, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    return text.size >= size && memcmp(text.data, prefix, size) == 0;
+}
+
+static const topic_parameter *find_parameter(const topic_parts *parts, td_bytes name)
+{
+    for (size_t i = 0; i < parts->parameter_count; i++)
+        if (td_bytes_is(name, parts->parameters[i].topic))
+            return &parts->parameters[i];
+    return NULL;
+}
+
+split_topic topic_parts_read(const topic_parts *parts, json_value root)
+{
+    split_topic out = {.of = NULL};
+    (void)dialect_text_scalar(root, parts->name, &out.name); /* missing parts stay empty */
+    (void)dialect_text_first(root, parts->symbols, &out.symbol);
+    for (size_t i = 0; i < parts->parameter_count && out.of == NULL; i++) {
+        const topic_parameter *of = &parts->parameters[i];
+        if (of->prefix == NULL || !begins_with(out.name, of->prefix))
+            continue;
+        const size_t size = strlen(of->prefix);
+        out.of = of;
+        out.parameter = td_bytes_of(out.name.data + size, out.name.size - size);
+        out.name = td_bytes_str(of->topic);
+        return out;
+    }
+    out.of = find_parameter(parts, out.name);
+    if (out.of != NULL)
+        (void)dialect_text_scalar(root, out.of->path, &out.parameter);
+    return out;
+}
+
+/* ---- topics of requests ---- */
+
+static td_result append(td_buf *texts, td_bytes part, td_err *err)
+{
+    return part.size == 0 ? TD_OK : td_buf_append(texts, part.data, part.size, err);
+}
+
+/* Append name[.parameter].symbol to texts. */
+static td_result append_topic(td_buf *texts, const split_topic *of, td_bytes symbol, td_err *err)
+{
+    td_result rc = append(texts, of->name, err);
+    if (rc == TD_OK && of->of != NULL)
+        rc = td_buf_append(texts, ".", 1, err);
+    if (rc == TD_OK && of->of != NULL)
+        rc = append(texts, of->parameter, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(texts, ".", 1, err);
+    return rc == TD_OK ? append(texts, symbol, err) : rc;
+}
+
+/* Get the next symbol of "A,B", which may be empty. Returns 0 at the end. */
+static int next_symbol(td_bytes *rest, symbol_form form, td_bytes *out)
+{
+    if (rest->data == NULL)
+        return 0;
+    const uint8_t *comma =
+        form == SYMBOL_ONE || rest->size == 0 ? NULL : memchr(rest->data, ',', rest->size);
+    if (comma == NULL) {
+        *out = *rest;
+        *rest = (td_bytes){0};
+        return 1;
+    }
+    size_t size = (size_t)(comma - rest->data);
+    *out = td_bytes_of(rest->data, size);
+    *rest = td_bytes_of(comma + 1, rest->size - size - 1);
+    return 1;
+}
+
+td_result topic_parts_compose(dialect_text *text, const split_topic *of, symbol_form form,
+                              size_t *count, td_err *err)
+{
+    const td_bytes list = of->symbol;
+    size_t wanted = 1;
+    for (size_t i = 0; i < list.size && form == SYMBOL_LIST; i++)
+        wanted += list.data[i] == ',';
+    *count = 0;
+    if (of->name.size + of->parameter.size > LIMIT_TOPIC_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "a topic of %zu bytes: at most %u are read",
+                          of->name.size + of->parameter.size, LIMIT_TOPIC_BYTES);
+    TD_ASSERT(text->texts.size == 0); /* growing would invalidate earlier views */
+    /* Includes two dots. The symbols together are as long as their list, so the total is bounded by
+     * the parser's limit of a frame and by DIALECT_ARGS_MAX. */
+    size_t stem_bytes = of->name.size + of->parameter.size + 2;
+    td_result rc = dialect_text_reserve(text, wanted, err);
+    if (rc == TD_OK) /* reserved only once, so that views stay valid */
+        rc = td_buf_reserve(&text->texts, wanted * stem_bytes + list.size, err);
+    td_bytes rest = list.data == NULL ? td_bytes_str("") : list;
+    td_bytes symbol;
+    while (rc == TD_OK && next_symbol(&rest, form, &symbol)) {
+        size_t begin = text->texts.size;
+        rc = append_topic(&text->texts, of, symbol, err);
+        TD_ASSERT(*count < wanted);
+        text->args[*count] = td_bytes_of(text->texts.data + begin, text->texts.size - begin);
+        *count += rc == TD_OK;
+    }
+    TD_ASSERT(rc != TD_OK || *count == wanted);
+    return rc;
+}
+
+/* Size of the text before the last dot; 0 if there is no dot. */
+static size_t stem_size(const char *topic)
+{
+    const char *dot = strrchr(topic, '.');
+    return dot == NULL ? 0 : (size_t)(dot - topic);
+}
+
+/* A name that begins with a parameter's prefix would be read as this parameter. */
+static const topic_parameter *find_prefix(const topic_parts *parts, td_bytes name)
+{
+    for (size_t i = 0; i < parts->parameter_count; i++)
+        if (parts->parameters[i].prefix != NULL && begins_with(name, parts->parameters[i].prefix))
+            return &parts->parameters[i];
+    return NULL;
+}
+
+td_result topic_parts_split(const topic_parts *parts, const char *topic, split_topic *out,
+                            td_err *err)
+{
+    const size_t stem = stem_size(topic), name = strcspn(topic, ".");
+    if (strlen(topic) > LIMIT_TOPIC_BYTES)
+        return td_err_set(err, TD_E_INVALID, "a topic of %zu characters: 1 to %u are allowed",
+                          strlen(topic), LIMIT_TOPIC_BYTES);
+    if (name == 0 || stem == 0 || topic[stem + 1] == '\0')
+        return td_err_set(err, TD_E_INVALID,
+                          "topic '%s' names no symbol: this family needs one (depth.BTCUSDT)",
+                          topic);
+    out->name = td_bytes_of(topic, name);
+    out->parameter = stem > name ? td_bytes_of(topic + name + 1, stem - name - 1) : (td_bytes){0};
+    out->symbol = td_bytes_str(topic + stem + 1);
+    out->of = find_parameter(parts, out->name);
+    const topic_parameter *taken = find_prefix(parts, out->name);
+    if (taken != NULL)
+        return td_err_set(err, TD_E_INVALID, "topic '%s': write it as %s.PARAMETER.SYMBOL", topic,
+                          taken->topic);
+    if (out->of == NULL && stem > name)
+        return td_err_set(err, TD_E_INVALID, "topic '%s': %.*s has no parameter in this family",
+                          topic, (int)name, topic);
+    if (out->of != NULL && out->parameter.size == 0)
+        return td_err_set(err, TD_E_INVALID,
+                          "topic '%s': %.*s needs its %s between name and symbol", topic, (int)name,
+                          topic, out->of->path);
+    return TD_OK;
+}
+
+int topic_parts_is_possible(const topic_parts *parts, td_bytes topic)
+{
+    const uint8_t *dot = topic.size == 0 ? NULL : memchr(topic.data, '.', topic.size);
+    if (dot == NULL)
+        return 1;
+    const size_t name = (size_t)(dot - topic.data);
+    const topic_parameter *of = find_parameter(parts, td_bytes_of(topic.data, name));
+    if (of == NULL || of->values == NULL)
+        return 1;
+    const td_bytes rest = td_bytes_of(dot + 1, topic.size - name - 1);
+    const uint8_t *end = rest.size == 0 ? NULL : memchr(rest.data, '.', rest.size);
+    if (end == NULL)
+        return 0;
+    const char *const *value = of->values;
+    while (*value != NULL &&
+           !td_bytes_is(td_bytes_of(rest.data, (size_t)(end - rest.data)), *value))
+        value++;
+    return *value != NULL;
+}
+
+/* ---- spellings ---- */
+
+static const char NAME[] = "{name}", SYMBOL[] = "{symbol}";
+enum { NAME_SIZE = sizeof NAME - 1, SYMBOL_SIZE = sizeof SYMBOL - 1 };
+
+/* The text between name and symbol; size 0: the spelling is not "{name}@{symbol}". */
+static td_bytes separator_of(const char *spelling)
+{
+    const size_t size = strlen(spelling);
+    if (strncmp(spelling, NAME, NAME_SIZE) != 0 || size <= NAME_SIZE + SYMBOL_SIZE ||
+        strcmp(spelling + size - SYMBOL_SIZE, SYMBOL) != 0)
+        return td_bytes_of(spelling, 0);
+    return td_bytes_of(spelling + NAME_SIZE, size - NAME_SIZE - SYMBOL_SIZE);
+}
+
+const char *topic_spelling_fault(const char *spelling)
+{
+    return separator_of(spelling).size > 0 ? NULL : "a spelling is \"{name}@{symbol}\", not";
+}
+
+td_result topic_spell(const char *spelling, const char *topic, td_buf *out, td_err *err)
+{
+    const td_bytes separator = separator_of(spelling);
+    const size_t stem = stem_size(topic);
+    if (stem == 0 || topic[stem + 1] == '\0')
+        return td_err_set(err, TD_E_INVALID, "topic '%s' names no symbol: this family needs one",
+                          topic);
+    td_result rc = td_buf_append(out, topic, stem, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(out, separator.data, separator.size, err);
+    return rc == TD_OK ? td_buf_append(out, topic + stem + 1, strlen(topic + stem + 1), err) : rc;
+}
+
+void topic_read_spelling(const char *spelling, td_bytes text, td_buf *out)
+{
+    const td_bytes separator = separator_of(spelling);
+    const uint8_t *mark =
+        text.size == 0 ? NULL : memmem(text.data, text.size, separator.data, separator.size);
+    const size_t name = mark == NULL ? text.size : (size_t)(mark - text.data);
+    td_buf_add(out, text.data, name);
+    if (mark == NULL)
+        return;
+    td_buf_add(out, ".", 1);
+    td_buf_add(out, mark + separator.size, text.size - name - separator.size);
+}

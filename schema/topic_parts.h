@@ -1,0 +1,61 @@
+/* Topics that a request writes in parts, or in another spelling, and the form that the rest of the
+ * program uses: "name[.parameter].symbol" (docs/wire.md 1.3). Only for schema/. Pure functions, but
+ * that composed topics are in the reader's memory. */
+#ifndef TD_SCHEMA_TOPIC_PARTS_H
+#define TD_SCHEMA_TOPIC_PARTS_H
+
+#include "schema/dialect_text.h"
+
+/* A parameter of topics, such as a candle's interval, in a dialect whose topics are in parts. */
+typedef struct topic_parameter {
+    const char *topic;  /* name of the topics that have it: "kline" */
+    const char *path;   /* its place in a request: "params.klineType" */
+    const char *prefix; /* a request's name may be this and the parameter, "kline_1m"; or NULL */
+    const char *const *values; /* the possible ones; ends with NULL. NULL: any */
+} topic_parameter;
+
+/* Where the parts of a topic are in requests, and in answers that repeat them. */
+typedef struct topic_parts {
+    const char *name;           /* path of the topic's name */
+    const char *const *symbols; /* paths of its symbol; the first that is there counts */
+    const topic_parameter *parameters;
+    size_t parameter_count;
+} topic_parts;
+
+/* A topic in parts. Views into a request, or into a topic. */
+typedef struct split_topic {
+    td_bytes name;
+    const topic_parameter *of; /* NULL: such topics have no parameter */
+    td_bytes parameter;
+    td_bytes symbol; /* in a request maybe a list, "A,B" */
+} split_topic;
+
+/* The parts in a request, or in an answer that repeats it. Missing parts are empty. */
+split_topic topic_parts_read(const topic_parts *parts, json_value root);
+
+/* The parts of a topic. TD_E_INVALID: the dialect cannot ask for such a topic. */
+TD_MUST_USE td_result topic_parts_split(const topic_parts *parts, const char *topic,
+                                        split_topic *out, td_err *err);
+
+/* Compose the topics of these parts, whose symbol is one symbol, or a list. The topics are then in
+ * text->args; *count is their number. TD_E_LIMIT. */
+typedef enum symbol_form { SYMBOL_ONE, SYMBOL_LIST } symbol_form;
+TD_MUST_USE td_result topic_parts_compose(dialect_text *text, const split_topic *of,
+                                          symbol_form form, size_t *count, td_err *err);
+
+/* 1 if the parameter of a topic, if it has one, can exist. */
+int topic_parts_is_possible(const topic_parts *parts, td_bytes topic);
+
+/* ---- spellings: "{name}@{symbol}" ---- */
+
+/* What is wrong with a spelling; NULL: nothing. */
+const char *topic_spelling_fault(const char *spelling);
+
+/* Append a topic as a request spells it. TD_E_INVALID: it names no symbol. TD_E_LIMIT. */
+TD_MUST_USE td_result topic_spell(const char *spelling, const char *topic, td_buf *out,
+                                  td_err *err);
+
+/* Append the topic that is so spelled; a text of another form as it is. */
+void topic_read_spelling(const char *spelling, td_bytes text, td_buf *out);
+
+#endif
