@@ -369,6 +369,7 @@ static topic_standing find_feed_topic(const served_feed *feed, td_bytes subscrip
         if (spoken->covers(subscription, td_bytes_str(feed->topics[i].exchange_topic)))
             return known;
     }
+    fits = topic_match_text(of->topics, of->topic_count, subscription, TOPIC_ANY_TIME, &match);
     return (topic_standing){.is_symbol_unknown = (uint8_t)(fits != 0)};
 }
 
