@@ -49,8 +49,6 @@ WRAP_verbs_few_threads := pthread_create
 SRC_truth := tests/truth/compare.c
 # Compares the ledger of archives with the complement of what was covered.
 SRC_coverage := $(sort $(wildcard tests/coverage/*.c))
-# Compiles the templates of the simulated exchange, before that is linked.
-SRC_templates := tests/templates/check.c
 # Programs with one more, made-up exchange.
 SRC_venue := $(sort $(wildcard tests/venue/*.c))
 # Both ends of the wire as programs that echo, for tests/conformance/play.mjs, and a program that writes
@@ -62,7 +60,7 @@ SRC_interop := $(sort $(wildcard tests/interop/*.c))
 SRC_bench := $(sort $(wildcard benchmarks/*.c))
 SRC_limits := $(sort $(wildcard benchmarks/limits/*.c benchmarks/limits/*.cc))
 SRC_all := $(SRC_core) $(SRC_programs) $(SRC_tests) $(SRC_fuzz) tests/fuzz/corpus_main.c $(SRC_testing) \
-           $(SRC_wrapped) $(SRC_truth) $(SRC_coverage) $(SRC_templates) $(SRC_venue) $(SRC_conformance) $(SRC_interop) $(SRC_bench) $(SRC_limits)
+           $(SRC_wrapped) $(SRC_truth) $(SRC_coverage) $(SRC_venue) $(SRC_conformance) $(SRC_interop) $(SRC_bench) $(SRC_limits)
 
 # ---- compiler -------------------------------------------------------------------------------------
 
@@ -184,16 +182,6 @@ LINK = @mkdir -p $(@D) && $(CXX) $(LDFLAGS_ALL)
 $(BINS): $(B)/bin/%: $(B)/obj/verbs/%.o $(LIBS_own)
 	$(LINK) -o $@ $^ $(LIBS)
 
-# A mistake in a template ends the build. A program for another machine does not run here.
-TEMPLATES_BIN := $(B)/tests/templates/check
-$(TEMPLATES_BIN): $(call obj,$(SRC_templates) $(filter sim/catalog.c sim/http_replies.c sim/instrument.c sim/rows_%.c sim/template.c,$(SRC_programs))) \
-                  $(LIB_core)
-	$(LINK) -o $@ $^ $(LIBS_core)
-$(B)/templates: $(TEMPLATES_BIN)
-	@if $< --version >/dev/null 2>&1; then $<; else echo "make: templates of sim/ are not checked: $< does not run here"; fi
-	@touch $@
-$(B)/bin/tapedeck-sim: | $(B)/templates
-
 # ---- tests, fuzz targets, benchmarks ---------------------------------------------------------------
 
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(SRC_tests)) \
@@ -252,7 +240,7 @@ unit: $(UNIT_BINS) | captures
 
 # Recorded captures are not part of the tree: without them the simulated exchange makes some.
 captures: $(filter build/captures/%,$(TAPEDECK_CAPTURES)/simulated)
-build/captures/simulated: tests/simulate-captures $(wildcard sim/*.c)
+build/captures/simulated: tests/simulate-captures $(wildcard sim/*.c) $(FAMILY_FILES)
 	$(SUBMAKE) -j$(JOBS) VARIANT=$(VARIANT) all
 	@echo "captures: simulating some"
 	@$< $(B)/bin $(@D)

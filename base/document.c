@@ -17,11 +17,15 @@ static const yaml_node_t *node_at(document_node at)
     return at.at;
 }
 
+size_t document_line(document_node at)
+{
+    return at.at == NULL ? 0 : node_at(at)->start_mark.line + 1;
+}
+
 td_result document_refuse(document_node at, const char *what, td_bytes found, td_err *err)
 {
-    size_t line = at.at == NULL ? 0 : node_at(at)->start_mark.line + 1;
-    return td_err_set(err, TD_E_INVALID, "%s.yaml:%zu: %s '%.*s'", at.of->name, line, what,
-                      (int)(found.size < 80 ? found.size : 80),
+    return td_err_set(err, TD_E_INVALID, "%s.yaml:%zu: %s '%.*s'", at.of->name, document_line(at),
+                      what, (int)(found.size < 80 ? found.size : 80),
                       found.data == NULL ? "" : (const char *)found.data);
 }
 

@@ -40,6 +40,9 @@ document_node document_value(document_node mapping, size_t index);
 /* The value of a key; absent if the mapping has no such key. */
 document_node document_find(document_node mapping, const char *key);
 
+/* The line at which a node begins, from 1; 0 of an absent node. */
+size_t document_line(document_node at);
+
 /* ---- errors ---- */
 
 /* Set an error about a node, "NAME.yaml:LINE: WHAT 'FOUND'", and return TD_E_INVALID. */

@@ -13,6 +13,7 @@
 #include "recorder/capture/feed_writer.h"
 #include "recorder/pipeline/live_check.h"
 #include "schema/decode.h"
+#include "sim/catalog.h"
 #include "sim/sim_family.h"
 
 #define DAY_NS          (UINT64_C(86400) * TD_NS_PER_S)

@@ -18,6 +18,12 @@ enum { FAMILIES_OWN_MAX = 64, EXCHANGES_MAX = 16 };
 
 /* ---- documents that were read ---- */
 
+/* Documents that were added together. */
+typedef struct added_texts {
+    family_text *at;
+    size_t count;
+} added_texts;
+
 /* Families and exchanges are constants that are read from text when they are first asked for: most
  * programs need one or two. Once set, an entry never changes. */
 static struct {
@@ -25,6 +31,7 @@ static struct {
     td_arena *memory;
     /* The programs' own, in the order of FAMILY_NAMES (NULL: not yet read), and then added ones. */
     const family *read[FAMILIES_OWN_MAX + FAMILIES_ADDED_MAX];
+    added_texts *texts[FAMILIES_OWN_MAX + FAMILIES_ADDED_MAX]; /* of added ones */
     size_t added;
     const exchange_row *exchanges[EXCHANGES_MAX];
     size_t exchange_count;
@@ -34,12 +41,6 @@ static size_t count_of_families(void)
 {
     return FAMILY_COUNT + families.added;
 }
-
-/* Documents that are being added. */
-typedef struct added_texts {
-    const family_text *at;
-    size_t count;
-} added_texts;
 
 static int find_in(const family_text *texts, size_t count, td_bytes name, td_bytes *text)
 {
@@ -51,7 +52,7 @@ static int find_in(const family_text *texts, size_t count, td_bytes name, td_byt
     return 0;
 }
 
-/* user: added_texts, or NULL. */
+/* user: the added_texts that are searched first, or NULL. */
 static int find_text(void *user, td_bytes name, td_bytes *text)
 {
     const added_texts *added = user;
@@ -162,14 +163,32 @@ static td_result add_family(const family_text *document, const family_texts *tex
     if (index_of(td_bytes_str(made->name)) < count_of_families())
         return td_err_set(err, TD_E_INVALID, "%s.yaml: there is a family '%s' already",
                           document->name, made->name);
+    families.texts[count_of_families()] = texts->user;
     families.read[FAMILY_COUNT + families.added++] = made;
     return TD_OK;
 }
 
+static added_texts *copy_texts(const family_text *documents, size_t count)
+{
+    td_arena *memory = memory_of_families();
+    added_texts *copy = td_arena_alloc(memory, sizeof *copy);
+    *copy = (added_texts){td_arena_copy(memory, documents, count * sizeof *documents), count};
+    for (size_t i = 0; i < count; i++) {
+        copy->at[i].name = td_arena_copy(memory, documents[i].name, strlen(documents[i].name) + 1);
+        copy->at[i].data = td_arena_copy(memory, documents[i].data, documents[i].size);
+    }
+    return copy;
+}
+
+int family_document(const family *of, td_bytes name, td_bytes *text)
+{
+    return find_text(families.texts[index_of(td_bytes_str(of->name))], name, text);
+}
+
 td_result family_add(const family_text *documents, size_t count, td_err *err)
 {
-    added_texts added = {documents, count};
-    const family_texts texts = {.find = find_text, .exchange = find_exchange, .user = &added};
+    const family_texts texts = {
+        .find = find_text, .exchange = find_exchange, .user = copy_texts(documents, count)};
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < count; i++) {
         int is_family = 0;

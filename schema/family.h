@@ -19,9 +19,13 @@ enum {
 
 /* Add the families of documents, which may use each other and the programs' own; documents
  * without the key `family` are only used by others. From then on they are found like the programs'
- * own. The texts are borrowed during the call. Call it before other threads start.
+ * own. The texts are copied. Call it before other threads start.
  * TD_E_INVALID: a mistake in a document, or the name of a family that exists. TD_E_LIMIT. */
 TD_MUST_USE td_result family_add(const family_text *documents, size_t count, td_err *err);
+
+/* The text of a document by its name: of the family's own (of->document), or of one that it may
+ * use. Valid as long as the program runs. Returns 0 if there is no such document. */
+int family_document(const family *of, td_bytes name, td_bytes *text);
 
 /* All families: the programs' own, in the order of docs/design.md ("Words"), and then the added
  * ones; *count is their number. Reads all documents: family_find reads one. */

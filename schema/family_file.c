@@ -545,7 +545,8 @@ static const document_member FAMILY_KEYS[] = {
     {"instruments", DOCUMENT_TEXT, .offset = offsetof(family, listing)},
     {"instrument_coins", DOCUMENT_TEXTS, .offset = offsetof(family, listing_coins),
      .most = COINS_MAX},
-    {"sets", .type = DOCUMENT_ELSEWHERE}, /* read_sets */
+    {"sets", .type = DOCUMENT_ELSEWHERE},      /* read_sets */
+    {"simulator", .type = DOCUMENT_ELSEWHERE}, /* sim/catalog_file.h */
     {"topics", DOCUMENT_OWN, .read = read_topics},
 };
 
@@ -605,7 +606,7 @@ static td_result read_family(reading *r, const family_texts *texts, family *out,
     td_result rc = read_exchange(r, texts, root, err);
     if (rc == TD_OK)
         rc = read_sets(r, err);
-    *out = (family){.exchange = r->exchange};
+    *out = (family){.document = r->sources[0].name, .exchange = r->exchange};
     if (rc == TD_OK)
         rc = document_read_members(root, "a family has no key", FAMILY_KEYS, COUNT_OF(FAMILY_KEYS),
                                    r->memory, r, out, err);

@@ -40,7 +40,8 @@ typedef struct family_market {
 } family_market;
 
 typedef struct family {
-    const char *name; /* the name that users write: "inverse", "v5-linear" */
+    const char *name;     /* the name that users write: "inverse", "v5-linear" */
+    const char *document; /* its document, which family_document finds */
     const exchange_row *exchange;
     const struct dialect *dialect; /* dialect of its connections */
     /* Ends with url NULL, or with the end of the array. */

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "sim/catalog.h"
+#include "sim/catalog_row.h"
 #include "sim/symbol.h"
 
 typedef struct account account;

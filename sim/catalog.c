@@ -1,49 +1,66 @@
 #include "sim/catalog.h"
 
-#include <string.h>
+#include <pthread.h>
 
-#define OF(...)   {__VA_ARGS__}, sizeof((product[]){__VA_ARGS__}) / sizeof(product)
-#define ACK_FIRST CATALOG_ACK_FIRST
+#include "base/assert.h"
+#include "sim/catalog_file.h"
 
-/* v5's account trades all products of v5. */
-#define V5_PRODUCTS PRODUCT_LINEAR, PRODUCT_INVERSE, PRODUCT_SPOT, PRODUCT_OPTION, PRODUCT_SPREAD
+/* A row that was read. */
+typedef struct read_row {
+    const family *of;
+    const catalog_row *row;
+    const struct read_row *next;
+} read_row;
 
-/* clang-format off: one family, one line */
-static const catalog_row CATALOG[] = {
-    {"inverse", OF(PRODUCT_INVERSE), 0, &ROWS_INVERSE, &ACCOUNT_INVERSE},
-    {"linear", OF(PRODUCT_LINEAR), 0, &ROWS_LINEAR, &ACCOUNT_LINEAR},
-    {"copytrade", OF(PRODUCT_LINEAR), 0, &ROWS_COPYTRADE, &ACCOUNT_COPYTRADE},
-    {"usdc-perp", OF(PRODUCT_USDC_PERP), 0, &ROWS_USDC_PERP, NULL},
-    {"usdc-option", OF(PRODUCT_OPTION), ACK_FIRST, &ROWS_USDC_OPTION, NULL},
-    {"usdc-private", OF(PRODUCT_USDC_PERP, PRODUCT_OPTION), ACK_FIRST, NULL, &ACCOUNT_USDC},
-    {"spot-v1", OF(PRODUCT_SPOT), ACK_FIRST, &ROWS_SPOT_V1, NULL},
-    {"spot-v2", OF(PRODUCT_SPOT), ACK_FIRST, &ROWS_SPOT_V2, NULL},
-    {"spot-private", OF(PRODUCT_SPOT), ACK_FIRST, NULL, &ACCOUNT_SPOT},
-    {"contract-v3", OF(PRODUCT_LINEAR, PRODUCT_INVERSE), 0, &ROWS_CONTRACT_V3,
-     &ACCOUNT_CONTRACT_V3},
-    {"v5-linear", OF(PRODUCT_LINEAR), 0, &ROWS_V5_LINEAR, NULL},
-    {"v5-inverse", OF(PRODUCT_INVERSE), 0, &ROWS_V5_LINEAR, NULL},
-    {"v5-spot", OF(PRODUCT_SPOT), ACK_FIRST, &ROWS_V5_SPOT, NULL},
-    {"v5-option", OF(PRODUCT_OPTION), ACK_FIRST, &ROWS_V5_OPTION, NULL},
-    {"v5-private", OF(V5_PRODUCTS), ACK_FIRST, NULL, &ACCOUNT_V5},
-    {"v5-trade", OF(PRODUCT_NONE), CATALOG_ORDERS, NULL, NULL},
-    {"v5-spread", OF(PRODUCT_SPREAD), ACK_FIRST, &ROWS_V5_SPREAD, NULL},
-    {"v5-misc", OF(PRODUCT_NONE), 0, &ROWS_V5_MISC, NULL},
-};
-/* clang-format on */
+static struct {
+    pthread_mutex_t lock;
+    td_arena *memory;
+    const read_row *first;
+} catalog = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-const catalog_row *catalog_table(size_t *count)
+/* user: a family. */
+static int find_text(void *user, td_bytes name, td_bytes *text)
 {
-    *count = sizeof CATALOG / sizeof CATALOG[0];
-    return CATALOG;
+    return family_document(user, name, text);
 }
 
-const catalog_row *catalog_find(const char *family)
+static td_result read_family(const family *of, const catalog_row **out, td_err *err)
 {
-    for (size_t i = 0; i < sizeof CATALOG / sizeof CATALOG[0]; i++)
-        if (strcmp(CATALOG[i].family, family) == 0)
-            return &CATALOG[i];
-    return NULL;
+    const family_texts texts = {.find = find_text, .user = (void *)of};
+    if (catalog.memory == NULL)
+        catalog.memory = td_arena_open();
+    catalog_row *made = td_arena_alloc(catalog.memory, sizeof *made);
+    td_result rc = catalog_file_read(&texts, of->document, catalog.memory, made, err);
+    if (rc != TD_OK)
+        return rc;
+    made->family = of->name;
+    const read_row row = {of, made, catalog.first};
+    catalog.first = td_arena_copy(catalog.memory, &row, sizeof row);
+    *out = made;
+    return TD_OK;
+}
+
+td_result catalog_get(const family *of, const catalog_row **out, td_err *err)
+{
+    td_result rc = TD_OK;
+    (void)pthread_mutex_lock(&catalog.lock);
+    const read_row *at = catalog.first;
+    while (at != NULL && at->of != of)
+        at = at->next;
+    if (at != NULL)
+        *out = at->row;
+    else
+        rc = read_family(of, out, err);
+    (void)pthread_mutex_unlock(&catalog.lock);
+    return rc;
+}
+
+const catalog_row *catalog_find(const char *name)
+{
+    const catalog_row *row = NULL;
+    td_result rc = catalog_get(family_find(td_bytes_str(name)), &row, NULL);
+    TD_ASSERT(rc == TD_OK);
+    return row;
 }
 
 uint32_t catalog_symbol_count(const catalog_row *row, uint32_t wanted)

@@ -9,6 +9,7 @@
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "schema/responder.h"
+#include "sim/catalog.h"
 #include "sim/http_replies.h"
 #include "sim/order_entry.h"
 #include "sim/sim_family.h"
@@ -155,7 +156,7 @@ static void note_content(served_family *f, const sim_frame *frame)
     truth *t = f->exchange->options.truth;
     sim_stream stream = sim_family_stream_at(f->sim, frame->stream);
     const sim_value *values;
-    if (t == NULL || (stream.row->flags & STREAM_NO_TRUTH) != 0)
+    if (t == NULL)
         return;
     truth_subject about = subject_of(f, frame);
     if (stream.book != NULL && frame->u % BOOK_TRUTH_EVERY == 0)
@@ -550,7 +551,7 @@ static void on_changed(void *user, request_kind kind)
 {
     sim_conn *conn = user;
     (void)kind; /* snapshots are sent for subscriptions only */
-    if ((conn->of->row->flags & CATALOG_ACK_FIRST) == 0)
+    if (!conn->of->row->is_ack_first)
         send_snapshots(conn); /* data precedes the ack, as in recordings */
 }
 
@@ -806,36 +807,47 @@ static const wire_server_ops SERVER_OPS = {
     .closed = on_closed,
 };
 
-static void open_families(exchange *x)
+/* Order entry needs the family with its account: add it unless it is served already. */
+static td_result add_account(exchange_options *options, const catalog_row *row, td_err *err)
 {
-    /* Order entry needs the family with its account: add it unless it is served already. */
-    exchange_options *options = &x->options;
-    int has_orders = 0;
-    int has_account = 0;
-    for (uint32_t i = 0; i < options->family_count; i++) {
-        const char *name = options->families[i]->name;
-        has_orders |= (catalog_find(name)->flags & CATALOG_ORDERS) != 0;
-        has_account |= strcmp(name, CATALOG_ORDERS_OF) == 0;
-    }
-    if (has_orders && !has_account) {
-        TD_ASSERT(options->family_count < EXCHANGE_FAMILIES_MAX);
-        options->families[options->family_count++] = family_find(td_bytes_str(CATALOG_ORDERS_OF));
-    }
+    const family *with_account = family_find(td_bytes_str(row->orders_of));
+    const catalog_row *account = NULL;
+    if (with_account == NULL)
+        return family_refuse(td_bytes_str(row->orders_of), err);
+    for (uint32_t i = 0; i < options->family_count; i++)
+        if (options->families[i] == with_account)
+            return TD_OK;
+    td_result rc = catalog_get(with_account, &account, err);
+    if (rc == TD_OK && account->account == NULL)
+        rc = td_err_set(err, TD_E_INVALID, "family '%s' has no account for the orders of '%s'",
+                        row->orders_of, row->family);
+    if (rc == TD_OK && options->family_count == EXCHANGE_FAMILIES_MAX)
+        rc = td_err_set(err, TD_E_LIMIT, "more than %d families", EXCHANGE_FAMILIES_MAX);
+    if (rc == TD_OK)
+        options->families[options->family_count++] = with_account;
+    return rc;
+}
 
-    x->families = td_alloc_zero(x->options.family_count, sizeof *x->families);
-    for (uint32_t i = 0; i < x->options.family_count; i++) {
-        const family *of = x->options.families[i];
+static td_result open_families(exchange *x, td_err *err)
+{
+    exchange_options *options = &x->options;
+    x->families = td_alloc_zero(EXCHANGE_FAMILIES_MAX, sizeof *x->families);
+    for (uint32_t i = 0; i < options->family_count; i++) { /* add_account may add some */
         served_family *f = &x->families[i];
+        td_result rc = catalog_get(options->families[i], &f->row, err);
+        if (rc == TD_OK && f->row->orders_of != NULL)
+            rc = add_account(options, f->row, err);
+        if (rc != TD_OK)
+            return rc;
         f->exchange = x;
-        f->family = of;
-        f->row = catalog_find(of->name);
-        f->path = family_url_path(of->endpoints[0].url);
-        TD_ASSERT(f->row != NULL);
-        for (uint32_t k = 0; (f->row->flags & CATALOG_ORDERS) != 0 && k < x->options.family_count;
-             k++)
-            if (strcmp(x->options.families[k]->name, CATALOG_ORDERS_OF) == 0)
-                f->orders_of = &x->families[k];
+        f->family = options->families[i];
+        f->path = family_url_path(f->family->endpoints[0].url);
     }
+    for (served_family *f = x->families; f < x->families + options->family_count; f++)
+        for (uint32_t k = 0; f->row->orders_of != NULL && k < options->family_count; k++)
+            if (strcmp(options->families[k]->name, f->row->orders_of) == 0)
+                f->orders_of = &x->families[k];
+    return TD_OK;
 }
 
 td_result exchange_open(const exchange_options *options, wire_loop *loop, exchange **out,
@@ -856,10 +868,11 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
         .is_plain = options->listen.is_plain,
         .ops = &SERVER_OPS,
         .user = x};
-    open_families(x);
     x->responder = responder_open(options->secret);
     x->orders = order_entry_open();
-    td_result rc = wire_server_open(loop, &serving, &x->server, err);
+    td_result rc = open_families(x, err);
+    if (rc == TD_OK)
+        rc = wire_server_open(loop, &serving, &x->server, err);
     if (rc != TD_OK) {
         exchange_close(x);
         return rc;

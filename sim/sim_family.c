@@ -11,6 +11,8 @@
 #include "base/random.h"
 #include "base/row_table.h"
 #include "sim/account.h"
+#include "sim/candle.h"
+#include "sim/catalog.h"
 #include "sim/symbol.h"
 #include "sim/template.h"
 

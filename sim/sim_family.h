@@ -1,6 +1,6 @@
 /* One family of the simulated exchange: the markets of its symbols, and their data frames. Frames
  * are made one after the other, for all topics and symbols, with or without clients; the same seed
- * and subscriptions give the same frames, except for times, which the caller sets. The tables of
+ * and subscriptions give the same frames, except for times, which the caller sets. The rows of
  * sim/catalog.h define topics and frames.
  *
  * Each event with trades is shown at once, as a frame of trades. Books, tickers and candles are
@@ -14,16 +14,11 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "sim/catalog.h"
+#include "sim/catalog_row.h"
 #include "sim/value.h"
 #include "sim/window.h"
 
 typedef struct sim_family sim_family;
-
-enum {
-    SIM_SYMBOL_STREAMS_MAX = 64, /* limit of the streams that show events of one symbol */
-    SIM_FRAME_BYTES_MAX = 1 << 20,
-};
 
 typedef struct sim_family_options {
     const catalog_row *row; /* the family */

@@ -20,8 +20,9 @@ enum {
     CODE_LIST = 2,
     /* Followed by a 0 byte, and in two bytes the size of the part that may be left out. */
     CODE_OPTIONAL = 3,
-    CODE_BYTES = 4, /* size of each code */
-    DEPTH_MAX = 4,  /* deepest nesting of parts; the frames need one less */
+    CODE_BYTES = 4,       /* size of each code */
+    VALUE_BYTES_MAX = 96, /* the longest value is a topic with its symbol */
+    DEPTH_MAX = 4,        /* deepest nesting of parts; the frames need one less */
 };
 
 _Static_assert(SIM_COUNT <= 256, "a value's id is a byte");
@@ -44,6 +45,7 @@ static const char *const LIST_NAMES[] = {SIM_LISTS(VALUE_NAME)};
 typedef struct compiler {
     const char *at;
     template *into;
+    uint8_t is_in_list;
     td_err *err;
 } compiler;
 
@@ -142,8 +144,13 @@ static td_result compile_part(compiler *c, unsigned depth)
     if (depth == DEPTH_MAX)
         return td_err_set(c->err, TD_E_INVALID, "more than %d brackets, one in the other",
                           DEPTH_MAX);
-    if (*c->at == '@') {
+    const int is_list = *c->at == '@';
+    if (is_list && c->is_in_list)
+        return td_err_set(c->err, TD_E_INVALID, "a list is in a list, before '%.*s'", SHOWN_BYTES,
+                          c->at);
+    if (is_list) {
         code[0] = CODE_LIST;
+        c->is_in_list = 1;
         rc = read_name(c, &LISTS, &code[1]);
     } else {
         code[0] = CODE_OPTIONAL;
@@ -160,6 +167,8 @@ static td_result compile_part(compiler *c, unsigned depth)
         rc = expect_mark(c, ')');
     if (rc == TD_OK && t->size - start > UINT16_MAX)
         rc = td_err_set(c->err, TD_E_INVALID, "more than %d bytes in brackets", UINT16_MAX);
+    if (is_list)
+        c->is_in_list = 0;
     code[2] = (uint8_t)((t->size - start) >> 8);
     code[3] = (uint8_t)(t->size - start);
     return rc;
@@ -213,6 +222,34 @@ template *template_open(const char *text)
 void template_close(template *t)
 {
     td_free(t);
+}
+
+const char *template_value_name(sim_value_id id)
+{
+    return VALUE_NAMES[id];
+}
+
+const char *template_list_name(sim_list_id id)
+{
+    return LIST_NAMES[id];
+}
+
+void template_describe(const template *t, template_content *out)
+{
+    size_t list_end = 0; /* a list is in no other list */
+    *out = (template_content){.bytes = 0};
+    for (size_t i = 0; i < t->size; i += t->code[i] < ' ' ? CODE_BYTES : 1) {
+        size_t *bytes = i < list_end ? &out->item_bytes : &out->bytes;
+        const uint8_t *code = &t->code[i];
+        *bytes += *code == CODE_VALUE ? VALUE_BYTES_MAX : 1; /* or a comma after an item */
+        if (*code == CODE_VALUE && code[1] > out->last_value)
+            out->last_value = code[1];
+        if (*code != CODE_LIST)
+            continue;
+        out->lists |= 1U << code[1];
+        list_end = i + CODE_BYTES + ((size_t)code[2] << 8 | code[3]);
+        out->item_bytes++;
+    }
 }
 
 /* ---- rendering ---- */

@@ -28,9 +28,23 @@ typedef struct template template;
 /* Compile a template. *out is NULL unless TD_OK. TD_E_INVALID: err names the mistake. */
 td_result template_compile(const char *text, template **out, td_err *err);
 
-/* Compile one of the program's own templates, which the build checks (tests/templates). */
+/* Compile a template that is known to compile (sim/catalog_file.h). */
 template *template_open(const char *text);
 void template_close(template *t);
+
+/* What is in a template. */
+typedef struct template_content {
+    unsigned lists;          /* a bit for each sim_list_id */
+    sim_value_id last_value; /* the last one, in the order of SIM_VALUES */
+    size_t bytes;            /* the most that it is rendered to, without lists */
+    size_t item_bytes;       /* the same of one item of each list */
+} template_content;
+
+void template_describe(const template *t, template_content *out);
+
+/* The names of values and lists, for errors; constants. */
+const char *template_value_name(sim_value_id id);
+const char *template_list_name(sim_list_id id);
 
 /* The values for a template. */
 typedef struct template_source {

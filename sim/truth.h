@@ -24,7 +24,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/io.h"
-#include "sim/catalog.h"
+#include "sim/catalog_row.h"
 #include "sim/value.h"
 #include "sim/window.h"
 

@@ -99,8 +99,12 @@ typedef struct sim_value {
 typedef enum sim_value_id { SIM_VALUES(SIM_VALUE_ENUM) SIM_COUNT } sim_value_id;
 #undef SIM_VALUE_ENUM
 
-/* The values from first to last are the ticker's. */
-enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_VOLUME_24H };
+/* The values from first to last are the ticker's; the account's follow. */
+enum {
+    SIM_TICKER_FIRST = SIM_LAST,
+    SIM_TICKER_LAST = SIM_VOLUME_24H,
+    SIM_ACCOUNT_LAST = SIM_SPOT_SIDE,
+};
 
 /* Lists; a template repeats a part for each of a list's items. */
 #define SIM_LISTS(X)                                                                               \

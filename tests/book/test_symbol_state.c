@@ -345,13 +345,11 @@ static void play(capture_tape *from)
 static void test_families(void **state)
 {
     (void)state;
-    size_t count = 0;
-    const catalog_row *rows = catalog_table(&count);
-    for (size_t i = 0; i < count; i++) {
+    for (const char *const *name = FAMILY_NAMES; *name != NULL; name++) {
         const sim_feed_options options = {
-            .family = rows[i].family, .symbol_count = 2, .seed = 5, .step_ns = UINT64_C(40000000)};
+            .family = *name, .symbol_count = 2, .seed = 5, .step_ns = UINT64_C(40000000)};
         capture_tape from;
-        if (rows[i].streams == NULL)
+        if (catalog_find(*name)->streams == NULL)
             continue; /* account topics: test_rows has their frames */
         sim_feed_record(&options, FRAMES, &from);
         play(&from);

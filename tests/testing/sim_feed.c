@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "schema/decode.h"
+#include "sim/catalog.h"
 #include "sim/sim_family.h"
 #include "tests/testing/filled.h"
 

@@ -1,0 +1,497 @@
+#include "sim/catalog_file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/document.h"
+#include "sim/market.h"
+#include "sim/template.h"
+#include "sim/window.h"
+
+enum {
+    USES_MAX = 4,              /* as schema/family_file.c allows */
+    KEYS_MAX = 256,            /* of a mapping (base/document.h) */
+    TEMPLATE_BYTES_MAX = 8192, /* the longest one of the programs' documents has 1,200 */
+    PARTS_MAX = 256,           /* parts of a text, with those in parts */
+    PARTS_DEPTH_MAX = 8,       /* parts, one in the other */
+    SCHEDULE_MAX = 86400000,   /* a day in ms; also for events */
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
+
+typedef struct reading {
+    td_arena *memory;
+    document sources[1 + USES_MAX]; /* the family's own, and those that it uses */
+    size_t source_count;
+    unsigned products; /* a bit for each product of the family; 0: it has no symbols */
+    size_t row_count;  /* of both tables */
+} reading;
+
+static td_result check_keys(document_node mapping, const char *what, const document_word *keys,
+                            size_t count, td_err *err)
+{
+    td_result rc = TD_OK;
+    int value = 0;
+    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
+        const document_node key = document_key(mapping, i);
+        rc = document_read_word(key, what, document_text(key), keys, count, &value, err);
+    }
+    return rc;
+}
+
+/* Find what a text names in the mapping `key` of the sections. `first` is searched first. */
+static td_result find_named(const reading *r, document_node at, td_bytes name, const char *key,
+                            document_node first, document_node *out, td_err *err)
+{
+    document_word *known = td_arena_alloc(r->memory, (2 + USES_MAX) * KEYS_MAX * sizeof *known);
+    size_t count = 0;
+    document_node in = first;
+    for (size_t i = 0; i <= r->source_count; i++) {
+        for (size_t k = 0; k < document_pair_count(in); k++) {
+            const td_bytes found = document_text(document_key(in, k));
+            *out = document_value(in, k);
+            if (td_bytes_equal(found, name))
+                return TD_OK;
+            known[count++].word = document_copy(r->memory, found);
+        }
+        if (i < r->source_count)
+            in = document_find(document_find(document_root(&r->sources[i]), "simulator"), key);
+    }
+    return document_refuse_word(at, "no such name is in the documents:", name, known, count, err);
+}
+
+/* ---- texts of frames ---- */
+
+/* A text whose parts are replaced by their texts. */
+typedef struct expansion {
+    const reading *r;
+    document_node parts; /* of the stream */
+    td_buf text;
+    unsigned part_count;
+} expansion;
+
+static td_result expand(expansion *e, document_node at, unsigned depth, td_err *err);
+
+/* Put the part that "%{NAME}" at *index of a text names; *index becomes the end of the name. */
+static td_result expand_part(expansion *e, document_node at, size_t *index, unsigned depth,
+                             td_err *err)
+{
+    const td_bytes text = document_text(at);
+    const uint8_t *name = text.data + *index + 2;
+    const uint8_t *end = memchr(name, '}', text.size - *index - 2);
+    document_node part;
+    if (end == NULL)
+        return document_refuse(at, "'}' is missing after",
+                               td_bytes_of(name - 2, text.size - *index), err);
+    if (depth == PARTS_DEPTH_MAX || ++e->part_count > PARTS_MAX)
+        return document_refuse(at, "more than 256 parts, or more than 8 in each other, at",
+                               td_bytes_of(name, (size_t)(end - name)), err);
+    td_result rc = find_named(e->r, at, td_bytes_of(name, (size_t)(end - name)), "parts", e->parts,
+                              &part, err);
+    *index = (size_t)(end - text.data);
+    return rc == TD_OK ? expand(e, part, depth + 1, err) : rc;
+}
+
+/* Put a text without line breaks, and without spaces at the beginning of lines. */
+static td_result expand(expansion *e, document_node at, unsigned depth, td_err *err)
+{
+    const td_bytes text = document_text(at);
+    int is_begin = 1; /* of a line */
+    td_result rc =
+        text.data != NULL ? TD_OK : document_refuse(at, "a text is expected, not", text, err);
+    for (size_t i = 0; rc == TD_OK && i < text.size; i++) {
+        const uint8_t *c = &text.data[i];
+        is_begin = *c == '\n' || (is_begin && *c == ' ');
+        if (is_begin)
+            continue;
+        if (*c < ' ') /* templates use such bytes themselves */
+            rc = document_refuse(at, "a text has a control character:", text, err);
+        else if (*c == '%' && i + 1 < text.size && c[1] == '{')
+            rc = expand_part(e, at, &i, depth, err);
+        else if (e->text.size == TEMPLATE_BYTES_MAX)
+            rc = document_refuse(at, "a text, with its parts, is longer than 8192 bytes:", text,
+                                 err);
+        else
+            td_buf_add(&e->text, c, 1);
+    }
+    return rc;
+}
+
+/* ---- kinds of streams ---- */
+
+static const document_word KINDS[] = {
+    {"book", STREAM_BOOK},
+    {"trade", STREAM_TRADE},
+    {"trade_each", STREAM_TRADE_EACH},
+    {"ticker", STREAM_TICKER},
+    {"candle", STREAM_CANDLE},
+    {"liquidation", STREAM_LIQUIDATION},
+    {"notice", STREAM_NOTICE},
+    {"order", STREAM_ORDER},
+    {"stop_order", STREAM_STOP_ORDER},
+    {"execution", STREAM_EXECUTION},
+    {"position", STREAM_POSITION},
+    {"wallet", STREAM_WALLET},
+};
+
+#define LIST(name) (1U << SIM_LIST_##name)
+
+/* Keys that a kind of stream needs. Two keys for one of them are no sum of others. */
+enum { HAS_DEPTH = 1, HAS_MINUTES = 2, HAS_SCHEDULE = 8 };
+
+/* What the streams of a kind have: the lists in their texts, and keys. */
+static const struct kind_rule {
+    unsigned lists;
+    int keys;
+} RULES[STREAM_KINDS] = {
+    [STREAM_BOOK] = {LIST(BIDS) | LIST(ASKS) | LIST(DELETED) | LIST(UPDATED) | LIST(INSERTED),
+                     HAS_DEPTH | HAS_SCHEDULE},
+    [STREAM_TRADE] = {LIST(TRADES), 0},
+    [STREAM_TRADE_EACH] = {LIST(TRADES), 0},
+    [STREAM_TICKER] = {0, HAS_SCHEDULE},
+    [STREAM_CANDLE] = {LIST(CANDLES), HAS_MINUTES},
+    [STREAM_NOTICE] = {0, HAS_SCHEDULE},
+};
+
+/* Refuse what a text of the stream cannot have. The values of the account are set for its own
+ * streams, and those of instruments for none. */
+static td_result check_content(document_node at, const stream_row *row, int is_account,
+                               const template *text, td_err *err)
+{
+    const unsigned last = is_account ? SIM_ACCOUNT_LAST : SIM_TICKER_LAST;
+    /* A book's change may delete all levels and insert others. */
+    const size_t items = row->kind == STREAM_BOOK ? 2 * (size_t)row->depth : MARKET_TRADES_MAX;
+    template_content content;
+    template_describe(text, &content);
+    const unsigned lists = content.lists & ~RULES[row->kind].lists;
+    if (lists != 0)
+        return document_refuse(at, "the stream does not have the list",
+                               td_bytes_str(template_list_name((sim_list_id)__builtin_ctz(lists))),
+                               err);
+    if (content.last_value > last)
+        return document_refuse(at, "the stream does not have the value",
+                               td_bytes_str(template_value_name(content.last_value)), err);
+    return content.bytes + content.item_bytes * items <= SIM_FRAME_BYTES_MAX
+               ? TD_OK
+               : document_refuse(at, "frames can be longer than 1 MiB:", td_bytes_str(row->topic),
+                                 err);
+}
+
+static td_result make_text(expansion *e, document_node at, const stream_row *row, int is_account,
+                           td_err *err)
+{
+    template *made = NULL;
+    td_result rc = expand(e, at, 0, err);
+    if (rc != TD_OK)
+        return rc;
+    td_buf_add(&e->text, "", 1);
+    rc = template_compile((const char *)e->text.data, &made, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "%s.yaml:%zu", at.of->name, document_line(at));
+    rc = check_content(at, row, is_account, made, err);
+    template_close(made);
+    return rc;
+}
+
+/* Read a text of a stream's frames. *out stays as it is if the stream has no such key. */
+static td_result read_text(const reading *r, document_node stream, const char *key,
+                           const stream_row *row, int is_account, const char **out, td_err *err)
+{
+    const document_node at = document_find(stream, key);
+    expansion e = {.r = r, .parts = document_find(stream, "parts")};
+    if (at.at == NULL)
+        return TD_OK;
+    td_buf_init(&e.text, TEMPLATE_BYTES_MAX + 1);
+    td_result rc = make_text(&e, at, row, is_account, err);
+    if (rc == TD_OK)
+        *out = td_arena_copy(r->memory, e.text.data, e.text.size);
+    td_buf_fini(&e.text);
+    return rc;
+}
+
+/* ---- streams ---- */
+
+/* The kinds of words that may follow a stream's kind. */
+enum { IS_SCOPE = 1 << 8, IS_FLAG = 1 << 9, PRODUCT_WORDS = 6 };
+
+static const document_word PROPERTIES[] = {
+    {"inverse", PRODUCT_INVERSE}, /* the first PRODUCT_WORDS words are products */
+    {"linear", PRODUCT_LINEAR},
+    {"usdc_perp", PRODUCT_USDC_PERP},
+    {"spot", PRODUCT_SPOT},
+    {"option", PRODUCT_OPTION},
+    {"spread", PRODUCT_SPREAD},
+    {"per_coin", IS_SCOPE | SCOPE_COIN},
+    {"per_settle_coin", IS_SCOPE | SCOPE_SETTLE},
+    {"per_coin_expiry", IS_SCOPE | SCOPE_COIN_EXPIRY},
+    {"per_minute", IS_SCOPE | SCOPE_SYMBOL_MINUTE},
+    {"per_family", IS_SCOPE | SCOPE_ALL},
+    {"whole_ms", IS_FLAG | STREAM_MS},
+    {"no_first", IS_FLAG | STREAM_NO_INITIAL},
+    {"last_trade_first", IS_FLAG | STREAM_LAST_FIRST},
+    {"fetched", IS_FLAG | STREAM_FETCHED | STREAM_NO_INITIAL},
+};
+
+static void set_property(stream_row *out, int value)
+{
+    if ((value & IS_SCOPE) != 0)
+        out->scope = (stream_scope)(value & ~IS_SCOPE);
+    else if ((value & IS_FLAG) != 0)
+        out->flags |= (uint16_t)(value & ~IS_FLAG);
+    else
+        out->products |= (uint16_t)(1U << value);
+}
+
+/* "KIND [PROPERTY...]" */
+static td_result read_shows(document_node at, stream_row *out, td_err *err)
+{
+    document_words from;
+    int value = 0;
+    td_result rc = document_split(at, &from, err);
+    if (rc == TD_OK)
+        rc = document_read_word(at, "a stream does not show", from.at[0], KINDS, COUNT_OF(KINDS),
+                                &value, err);
+    out->kind = (stream_kind)value;
+    for (size_t i = 1; rc == TD_OK && i < from.count; i++) {
+        rc = document_read_word(at, "a stream has no property", from.at[i], PROPERTIES,
+                                COUNT_OF(PROPERTIES), &value, err);
+        if (rc == TD_OK)
+            set_property(out, value);
+    }
+    return rc;
+}
+
+static td_result read_number(document_node stream, const char *key, uint64_t most, uint32_t *out,
+                             td_err *err)
+{
+    const document_node at = document_find(stream, key);
+    uint64_t number = 0;
+    td_result rc = at.at == NULL ? TD_OK : document_read_number(at, most, &number, err);
+    *out = (uint32_t)number;
+    return rc;
+}
+
+/* What is wrong with a stream as a whole; NULL: nothing. */
+static const char *stream_fault(const reading *r, document_node at, const stream_row *row,
+                                int is_account)
+{
+    const int has_intervals = document_find(at, "intervals").at != NULL;
+    const int keys = HAS_DEPTH * (row->depth > 0) +
+                     HAS_MINUTES * (has_intervals + (row->scope == SCOPE_SYMBOL_MINUTE)) +
+                     HAS_SCHEDULE * ((row->events_max > 0) + (row->every_ms > 0));
+    if (row->topic[0] == '\0' || strlen(row->topic) > STREAM_TOPIC_BYTES_MAX)
+        return "a topic has 1 to 56 bytes, not";
+    if (is_account ? row->kind < STREAM_NOTICE : row->kind > STREAM_NOTICE)
+        return is_account ? "only a public stream shows this:" : "only the account shows this:";
+    if (is_account && row->scope != SCOPE_ALL)
+        return "a stream of the account is for all symbols:";
+    if (keys != RULES[row->kind].keys)
+        return "a book needs depth, a candle intervals or per_minute, a book, ticker or notice "
+               "events or every_ms, and other streams none of them:";
+    if ((row->products & ~r->products) != 0 || (r->products == 0 && row->scope != SCOPE_ALL))
+        return "the family does not have the products of the stream";
+    return NULL;
+}
+
+static td_result read_stream(const reading *r, document_node at, int is_account, stream_row *out,
+                             td_err *err)
+{
+    static const document_word KEYS[] = {{"topic", 0},    {"shows", 0},     {"depth", 0},
+                                         {"events", 0},   {"every_ms", 0},  {"parts", 0},
+                                         {"snapshot", 0}, {"intervals", 0}, {"delta", 0}};
+    const document_node topic = document_find(at, "topic");
+    const document_node shows = document_find(at, "shows");
+    *out = (stream_row){.scope = is_account ? SCOPE_ALL : SCOPE_SYMBOL};
+    td_result rc = check_keys(at, "a stream has no key", KEYS, COUNT_OF(KEYS), err);
+    if (rc == TD_OK &&
+        (topic.at == NULL || shows.at == NULL || document_find(at, "snapshot").at == NULL))
+        rc = document_refuse(at, "a stream needs topic, shows and snapshot:",
+                             document_text(topic.at == NULL ? at : topic), err);
+    if (rc == TD_OK)
+        rc = document_read_text(r->memory, topic, &out->topic, err);
+    if (rc == TD_OK)
+        rc = read_shows(shows, out, err);
+    if (rc == TD_OK)
+        rc = read_number(at, "depth", WINDOW_DEPTH_MAX, &out->depth, err);
+    if (rc == TD_OK)
+        rc = read_number(at, "events", SCHEDULE_MAX, &out->events_max, err);
+    if (rc == TD_OK)
+        rc = read_number(at, "every_ms", SCHEDULE_MAX, &out->every_ms, err);
+    if (rc != TD_OK)
+        return rc;
+    const char *fault = stream_fault(r, at, out, is_account);
+    if (fault != NULL)
+        return document_refuse(at, fault, td_bytes_str(out->topic), err);
+    rc = read_text(r, at, "snapshot", out, is_account, &out->snapshot, err);
+    if (rc == TD_OK)
+        rc = read_text(r, at, "delta", out, is_account, &out->delta, err);
+    /* A text of the account shows what happened. Its state is a text of its own, if it has one. */
+    if (is_account && out->delta == NULL)
+        out->flags |= STREAM_NO_INITIAL;
+    return rc;
+}
+
+/* ---- tables of streams ---- */
+
+typedef struct table {
+    stream_row *rows;
+    size_t count;
+    int is_account;
+} table;
+
+static td_result add_row(reading *r, document_node at, table *into, const stream_row *row,
+                         td_err *err)
+{
+    for (size_t i = 0; i < into->count; i++)
+        if (strcmp(into->rows[i].topic, row->topic) == 0)
+            return document_refuse(at, "a topic is there twice:", td_bytes_str(row->topic), err);
+    if (r->row_count++ == SIM_SYMBOL_STREAMS_MAX)
+        return document_refuse(at, "more than 64 streams, with", td_bytes_str(row->topic), err);
+    into->rows[into->count++] = *row;
+    return TD_OK;
+}
+
+/* Add a row for each interval of a candle. */
+static td_result add_candles(reading *r, document_node list, table *into, const stream_row *candle,
+                             td_err *err)
+{
+    static const document_word INTERVALS[] = {
+        {"1", 1},     {"3", 3},     {"5", 5},     {"15", 15},   {"30", 30},  {"60", 60},
+        {"120", 120}, {"240", 240}, {"360", 360}, {"720", 720}, {"D", 1440}, {"1m", 1},
+        {"3m", 3},    {"5m", 5},    {"15m", 15},  {"30m", 30},  {"1h", 60},  {"2h", 120},
+        {"4h", 240},  {"6h", 360},  {"12h", 720}, {"1d", 1440},
+    };
+    stream_row row = *candle;
+    int minutes = 0;
+    const char *const *texts;
+    td_result rc = document_read_texts(r->memory, list, COUNT_OF(INTERVALS), &texts, err);
+    for (size_t i = 0; rc == TD_OK && texts[i] != NULL; i++) {
+        char topic[STREAM_TOPIC_BYTES_MAX + 8];
+        rc = document_read_word(list, "there is no interval", td_bytes_str(texts[i]), INTERVALS,
+                                COUNT_OF(INTERVALS), &minutes, err);
+        (void)snprintf(topic, sizeof topic, "%s.%s", candle->topic, texts[i]); /* fits, if OK */
+        row.interval = texts[i];
+        row.minutes = (uint32_t)minutes;
+        row.topic = document_copy(r->memory, td_bytes_str(topic));
+        if (rc == TD_OK)
+            rc = add_row(r, list, into, &row, err);
+    }
+    return rc;
+}
+
+static td_result read_entry(reading *r, document_node stream, table *into, td_err *err)
+{
+    const document_node use = document_find(stream, "use");
+    const document_node absent = {use.of, NULL};
+    td_result rc = TD_OK;
+    stream_row row;
+    if (use.at != NULL && document_pair_count(stream) > 1)
+        return document_refuse(stream, "no other key is allowed beside use:", document_text(use),
+                               err);
+    if (use.at != NULL)
+        rc = find_named(r, use, document_text(use), "streams", absent, &stream, err);
+    if (rc == TD_OK)
+        rc = read_stream(r, stream, into->is_account, &row, err);
+    if (rc != TD_OK)
+        return rc;
+    const document_node intervals = document_find(stream, "intervals");
+    row.minutes = row.kind == STREAM_CANDLE; /* per_minute */
+    return intervals.at != NULL ? add_candles(r, intervals, into, &row, err)
+                                : add_row(r, stream, into, &row, err);
+}
+
+static td_result read_table(reading *r, document_node list, int is_account,
+                            const stream_table **out, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (list.at == NULL)
+        return TD_OK;
+    if (document_size(list) == 0 || (is_account && r->products == 0))
+        return document_refuse(list,
+                               "a list of streams is expected, and products for an account's, not",
+                               document_text(list), err);
+    table made = {.is_account = is_account};
+    made.rows = td_arena_alloc(r->memory, SIM_SYMBOL_STREAMS_MAX * sizeof *made.rows);
+    for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
+        rc = read_entry(r, document_entry(list, i), &made, err);
+    const stream_table all = {made.rows, made.count};
+    *out = td_arena_copy(r->memory, &all, sizeof all);
+    return rc;
+}
+
+/* ---- the section ---- */
+
+static td_result read_products(reading *r, document_node list, catalog_row *out, td_err *err)
+{
+    td_result rc = TD_OK;
+    int value = PRODUCT_NONE;
+    if (document_size(list) > CATALOG_PRODUCTS_MAX)
+        return document_refuse(list, "at most 5 products are expected, not", document_text(list),
+                               err);
+    for (size_t i = 0; rc == TD_OK && i < document_size(list); i++) {
+        const document_node at = document_entry(list, i);
+        rc = document_read_word(at, "there is no product", document_text(at), PROPERTIES,
+                                PRODUCT_WORDS, &value, err);
+        out->products[i] = (product)value;
+        r->products |= 1U << value;
+    }
+    out->product_count = document_size(list) == 0 ? 1 : (uint8_t)document_size(list);
+    return rc;
+}
+
+static td_result read_section(reading *r, document_node section, catalog_row *out, td_err *err)
+{
+    static const document_word KEYS[] = {{"products", 0}, {"ack_first", 0}, {"orders_of", 0},
+                                         {"parts", 0},    {"streams", 0},   {"account", 0}};
+    const document_node ack_first = document_find(section, "ack_first");
+    const document_node orders_of = document_find(section, "orders_of");
+    *out = (catalog_row){.products = {PRODUCT_NONE}};
+    td_result rc = check_keys(section, "simulator has no key", KEYS, COUNT_OF(KEYS), err);
+    if (rc == TD_OK)
+        rc = read_products(r, document_find(section, "products"), out, err);
+    if (rc == TD_OK && ack_first.at != NULL)
+        rc = document_read_true(ack_first, &out->is_ack_first, err);
+    if (rc == TD_OK && orders_of.at != NULL)
+        rc = document_read_text(r->memory, orders_of, &out->orders_of, err);
+    if (rc == TD_OK)
+        rc = read_table(r, document_find(section, "streams"), 0, &out->streams, err);
+    if (rc == TD_OK)
+        rc = read_table(r, document_find(section, "account"), 1, &out->account, err);
+    return rc == TD_OK && r->row_count == 0 && out->orders_of == NULL
+               ? document_refuse(section, "simulator needs streams, account or orders_of:",
+                                 document_text(section), err)
+               : rc;
+}
+
+static td_result open_source(reading *r, const family_texts *texts, td_bytes name, td_err *err)
+{
+    td_bytes text;
+    const char *copy = document_copy(r->memory, name);
+    if (!texts->find(texts->user, name, &text))
+        return td_err_set(err, TD_E_INVALID, "there is no document '%s.yaml'", copy);
+    td_result rc = document_open(&r->sources[r->source_count], copy, text, err);
+    r->source_count += rc == TD_OK;
+    return rc;
+}
+
+td_result catalog_file_read(const family_texts *texts, const char *name, td_arena *memory,
+                            catalog_row *out, td_err *err)
+{
+    reading r = {.memory = memory};
+    td_result rc = open_source(&r, texts, td_bytes_str(name), err);
+    if (rc != TD_OK)
+        return rc;
+    const document_node root = document_root(&r.sources[0]);
+    const document_node use = document_find(root, "use");
+    const document_node section = document_find(root, "simulator");
+    for (size_t i = 0; rc == TD_OK && i < document_size(use) && i < USES_MAX; i++)
+        rc = open_source(&r, texts, document_text(document_entry(use, i)), err);
+    if (rc == TD_OK && section.at == NULL)
+        rc = td_err_set(err, TD_E_NOTFOUND, "%s.yaml does not have the key 'simulator'", name);
+    if (rc == TD_OK)
+        rc = read_section(&r, section, out, err);
+    for (size_t i = 0; i < r.source_count; i++)
+        document_close(&r.sources[i]);
+    return rc;
+}

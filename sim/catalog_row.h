@@ -1,0 +1,88 @@
+/* The simulated exchange's content: a family is a row with tables of streams; a stream is a row
+ * with its topic, its schedule, and the templates of its frames (sim/template.h). Plain data. */
+#ifndef TD_SIM_CATALOG_ROW_H
+#define TD_SIM_CATALOG_ROW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sim/instrument.h"
+
+/* The content of a stream, which determines when it sends a frame. */
+typedef enum stream_kind {
+    STREAM_BOOK,        /* the best levels; lists: bids, asks, deleted, updated, inserted */
+    STREAM_TRADE,       /* trades of a matching event, sent at once; list: trades */
+    STREAM_TRADE_EACH,  /* as STREAM_TRADE, with one frame per trade */
+    STREAM_TICKER,      /* the ticker, when a value changed */
+    STREAM_CANDLE,      /* a candle, when it changed or closed; list: candles */
+    STREAM_LIQUIDATION, /* trades of a liquidated position */
+    STREAM_NOTICE,      /* sent periodically, changed or not */
+    /* The rest show the simulated account (sim/account.h). */
+    STREAM_ORDER,
+    STREAM_STOP_ORDER,
+    STREAM_EXECUTION,
+    STREAM_POSITION,
+    STREAM_WALLET,
+    STREAM_KINDS,
+} stream_kind;
+
+/* The text after the row's topic in a stream's name. A row has one stream for each such text. */
+typedef enum stream_scope {
+    SCOPE_SYMBOL,
+    SCOPE_COIN,          /* the base coin, with one stream for all its symbols */
+    SCOPE_SETTLE,        /* the settlement coin, or "inverse" */
+    SCOPE_COIN_EXPIRY,   /* "BTC_USD.25DEC26" */
+    SCOPE_SYMBOL_MINUTE, /* "BTCUSD.1m", for old candles, whose topics end with the interval */
+    SCOPE_ALL,           /* nothing: the row has one stream */
+} stream_scope;
+
+enum {
+    STREAM_NO_INITIAL = 1 << 0, /* a new subscriber gets no snapshot */
+    STREAM_FETCHED = 1 << 1,    /* its snapshot is the reply to an HTTP request */
+    STREAM_MS = 1 << 2,         /* its times are whole milliseconds, and strictly increase */
+    /* Trades: a new subscriber gets the last trade, however old it is. Before the first trade it
+     * gets nothing. */
+    STREAM_LAST_FIRST = 1 << 3,
+};
+
+enum {
+    /* Limit of the streams that show events of one symbol, and so of a family's rows. */
+    SIM_SYMBOL_STREAMS_MAX = 64,
+    SIM_FRAME_BYTES_MAX = 1 << 20,
+    STREAM_TOPIC_BYTES_MAX = 56, /* without the interval and the symbol */
+    CATALOG_PRODUCTS_MAX = 5,
+};
+
+typedef struct stream_row {
+    const char *topic; /* without the symbol: "orderbook.50", "kline.1" */
+    stream_kind kind;
+    stream_scope scope;
+    uint16_t flags;
+    uint16_t products; /* a bit for each product whose symbols have this stream; 0: all products */
+    uint32_t depth;    /* books: levels per side */
+    const char *interval; /* candles: the interval, as written in the topic */
+    uint32_t minutes;     /* candles: length of the interval */
+    uint32_t events_max; /* a frame is sent after 1 to events_max events of its symbol, at random */
+    uint32_t every_ms;   /* if events_max is 0: ms of exchange time from one frame to the next */
+    const char *snapshot; /* template of the full state, a subscriber's first frame */
+    const char *delta;    /* template of the changes; NULL: every frame has the full state */
+} stream_row;
+
+typedef struct stream_table {
+    const stream_row *rows;
+    size_t count;
+} stream_table;
+
+/* A family as the simulated exchange serves it. */
+typedef struct catalog_row {
+    const char *family;
+    product products[CATALOG_PRODUCTS_MAX]; /* the products of its first symbols, one each; further
+                                               symbols begin with the first product again */
+    uint8_t product_count;
+    uint8_t is_ack_first;  /* 1: the ack is sent before the first data */
+    const char *orders_of; /* order entry: the family whose account has the orders; else NULL */
+    const stream_table *streams; /* public streams; NULL: the family has only an account */
+    const stream_table *account; /* streams that need authentication; NULL: no account */
+} catalog_row;
+
+#endif

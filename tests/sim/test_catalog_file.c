@@ -1,0 +1,321 @@
+/* The section `simulator` of documents: each mistake names its line and what is wrong there; all
+ * documents of the programs are read. */
+#include "sim/catalog_file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "sim/catalog.h"
+
+/* A sound document, a line each. */
+static const char *const LINES[] = {
+    "family: made",                                                          /* 1 */
+    "use: [used]",                                                           /* 2 */
+    "simulator:",                                                            /* 3 */
+    "  products: [linear, option]",                                          /* 4 */
+    "  ack_first: true",                                                     /* 5 */
+    "  orders_of: other",                                                    /* 6 */
+    "  parts:",                                                              /* 7 */
+    "    size: '\"$size\"'",                                                 /* 8 */
+    "  streams:",                                                            /* 9 */
+    "    - topic: book",                                                     /* 10 */
+    "      shows: book whole_ms no_first linear",                            /* 11 */
+    "      depth: 1000",                                                     /* 12 */
+    "      events: 5",                                                       /* 13 */
+    "      parts: {side: bids}",                                             /* 14 */
+    "      snapshot: |",                                                     /* 15 */
+    "        %{head}[@%{side}([\"$price:s\",",                               /* 16 */
+    "          %{size}])],",                                                 /* 17 */
+    "        \"u\":$u}",                                                     /* 18 */
+    "      delta: '%{head}[@updated([%{size}])]}'",                          /* 19 */
+    "    - {topic: kline, shows: candle, intervals: [1, D], snapshot: $ts}", /* 20 */
+    "    - use: trade",                                                      /* 21 */
+    "  account:",                                                            /* 22 */
+    "    - {topic: order, shows: order, snapshot: $order_id}",               /* 23 */
+};
+
+enum { LINE_COUNT = sizeof LINES / sizeof LINES[0], TEXT_BYTES = 1 << 15 };
+
+static const char USED[] = "simulator:\n"
+                           "  parts:\n"
+                           "    head: '{\"topic\":\"$topic\",\"data\":'\n"
+                           "    size: not this one\n"
+                           "    again: '%{again}'\n"
+                           "  streams:\n"
+                           "    trade:\n"
+                           "      topic: trade\n"
+                           "      shows: trade last_trade_first per_coin\n"
+                           "      snapshot: '%{head}[@trades(%{size})]}'\n"
+                           "    wrong:\n"
+                           "      topic: wrong\n"
+                           "      shows: trade\n"
+                           "      snapshot: '$prise'\n";
+
+/* What the document is with another line in place of one; and what the error must have. */
+static const struct {
+    size_t line;
+    const char *text;
+    const char *words;
+    const char *hint;
+} MISTAKES[] = {
+    {3, "simulater:", "made.yaml does not have the key 'simulator'", ""},
+    {2, "use: [other]", "there is no document 'other.yaml'", ""},
+    {2, "use: [", "made.yaml:4: did not find", ""},
+    {4, "  product: [linear]", "made.yaml:4: simulator has no key 'product'", "'products'"},
+    {4, "  products: [linear, swap]", "made.yaml:4: there is no product 'swap'", "usdc_perp"},
+    {4, "  products: [linear, no_first]", "made.yaml:4: there is no product 'no_first'", ""},
+    {4, "  products: [spot, spot, spot, spot, spot, spot]", "made.yaml:4: at most 5 products", ""},
+    {4, "  products: [spot]",
+     "made.yaml:10: the family does not have the products of the stream "
+     "'book'",
+     ""},
+    {4, "  # none", "made.yaml:10: the family does not have the products of the stream", ""},
+    {5, "  ack_first: yes", "made.yaml:5: only true is allowed, not 'yes'", ""},
+    {6, "  orders_of: [v5]", "made.yaml:6: a text is expected", ""},
+    {8, "    size: [1]", "made.yaml:8: a text is expected, not ''", ""},
+    {8, "    size: '%{again}'", "used.yaml:5: more than 256 parts, or more than 8 in each other",
+     ""},
+    {8, "    size: \"a\\0b\"", "made.yaml:8: a text has a control character: 'a", ""},
+    {8, "    size: \"\\t\"", "made.yaml:8: a text has a control character", ""},
+    {9, "  streams: book\n  parts2:", "made.yaml:10: simulator has no key 'parts2'", "'parts'"},
+    {10, "    - topik: book", "made.yaml:10: a stream has no key 'topik'", "'topic'"},
+    {10, "    - book\n    - topic: a",
+     "made.yaml:10: a stream needs topic, shows and snapshot: "
+     "'book'",
+     ""},
+    {10, "    - topic: ''", "made.yaml:10: a topic has 1 to 56 bytes, not ''", ""},
+    {10, "    - topic: an-orderbook-with-a-name-that-is-much-longer-than-all-others",
+     "made.yaml:10: a topic has 1 to 56 bytes, not", ""},
+    {10, "    - topic: [a]", "made.yaml:10: a text is expected", ""},
+    {10, "    - topic: trade", "used.yaml:8: a topic is there twice: 'trade'", ""},
+    {10, "    - topic: kline.D", "made.yaml:20: a topic is there twice: 'kline.D'", ""},
+    {11, "      # none", "made.yaml:10: a stream needs topic, shows and snapshot: 'book'", ""},
+    {11, "      shows: books", "made.yaml:11: a stream does not show 'books'", "'book'"},
+    {11, "      shows: book whole", "made.yaml:11: a stream has no property 'whole'", "'whole_ms'"},
+    {11, "      shows: book spot", "made.yaml:10: the family does not have the products", ""},
+    {11, "      shows: order", "made.yaml:10: only the account shows this: 'book'", ""},
+    {11, "      shows: [book]", "made.yaml:11: a text is expected", ""},
+    {11, "      shows: ticker", "made.yaml:10: a book needs depth, a candle intervals", ""},
+    {11, "      shows: book per_minute", "made.yaml:10: a book needs depth, a candle", ""},
+    {12, "      depth: 1001", "made.yaml:12: a number is expected, not '1001'", ""},
+    {12, "      depth: 0", "made.yaml:10: a book needs depth", ""},
+    {13, "      # none", "made.yaml:10: a book needs depth", ""},
+    {13, "      events: 5\n      every_ms: 5", "made.yaml:10: a book needs depth", ""},
+    {13, "      events: five", "made.yaml:13: a number is expected, not 'five'", ""},
+    {14, "      parts: {side: trades}", "made.yaml:15: the stream does not have the list 'trades'",
+     ""},
+    {14, "      parts: {side: bid}", "made.yaml:15: unknown list '@bid'", "'@bids'"},
+    {14, "      parts: {sides: bids}", "made.yaml:15: no such name is in the documents: 'side'",
+     "did you mean 'sides'? allowed: sides, size, head"},
+    {19, "      delta: '%{head'", "made.yaml:19: '}' is missing after '%{head'", ""},
+    {19, "      delta: '@bids($price'", "made.yaml:19: ')' expected before ''", ""},
+    {16, "        @bids(@asks($price)", "made.yaml:15: a list is in a list, before '@asks($price)",
+     ""},
+    {18, "        $pirce", "made.yaml:15: unknown value '$pirce'", "'$price'"},
+    {18, "        $order_id", "made.yaml:15: the stream does not have the value 'order_id'", ""},
+    {19, "      delta: $tick", "made.yaml:19: the stream does not have the value 'tick'", ""},
+    {19, "      delta: [a]", "made.yaml:19: a text is expected", ""},
+    {20, "    - {topic: kline, shows: candle, snapshot: $ts}",
+     "made.yaml:20: a book needs depth, "
+     "a candle intervals",
+     ""},
+    {20, "    - {topic: k, shows: candle per_minute, intervals: [1], snapshot: $ts}",
+     "made.yaml:20: a book needs depth, a candle intervals", ""},
+    {20, "    - {topic: k, shows: candle, intervals: [2], snapshot: $ts}",
+     "made.yaml:20: there is no interval '2'", "allowed: 1, 3, 5"},
+    {20, "    - {topic: k, shows: candle, intervals: 1, snapshot: $ts}",
+     "made.yaml:20: a list of texts is expected, not '1'", ""},
+    {20, "    - {topic: k, shows: liquidation, snapshot: '@trades($price)'}",
+     "made.yaml:20: the stream does not have the list 'trades'", ""},
+    {21, "    - use: trades", "made.yaml:21: no such name is in the documents: 'trades'",
+     "did you mean 'trade'?"},
+    {21, "    - use: wrong", "used.yaml:14: unknown value '$prise'", "'$price'"},
+    {21, "    - {use: trade, topic: t}", "made.yaml:21: no other key is allowed beside use", ""},
+    {23, "    {topic: order}", "made.yaml:23: a list of streams is expected", ""},
+    {23, "    - {topic: t, shows: trade, snapshot: $u}",
+     "made.yaml:23: only a public stream shows "
+     "this: 't'",
+     ""},
+    {23, "    - {topic: t, shows: order per_coin, snapshot: $u}",
+     "made.yaml:23: a stream of the account is for all symbols: 't'", ""},
+    {23, "    - {topic: t, shows: notice, snapshot: $u}", "made.yaml:23: a book needs depth", ""},
+    {23, "    - {topic: t, shows: order, snapshot: $page}",
+     "made.yaml:23: the stream does not have the value 'page'", ""},
+};
+
+static char text[TEXT_BYTES];
+
+static int find_text(void *user, td_bytes name, td_bytes *out)
+{
+    (void)user;
+    if (td_bytes_is(name, "made"))
+        *out = td_bytes_str(text);
+    else if (td_bytes_is(name, "used"))
+        *out = td_bytes_str(USED);
+    else
+        return 0;
+    return 1;
+}
+
+/* Write the document, with another text in place of a line (from 1; 0: as it is). */
+static void write_text(size_t line, const char *instead)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < LINE_COUNT; i++) {
+        const int n =
+            snprintf(text + used, sizeof text - used, "%s\n", i + 1 == line ? instead : LINES[i]);
+        assert_true(n > 0 && used + (size_t)n < sizeof text);
+        used += (size_t)n;
+    }
+}
+
+static td_result read_text(td_arena *memory, catalog_row *out, td_err *err)
+{
+    const family_texts texts = {.find = find_text};
+    *err = (td_err){0};
+    return catalog_file_read(&texts, "made", memory, out, err);
+}
+
+static void test_document(void **state)
+{
+    (void)state;
+    td_arena *memory = td_arena_open();
+    catalog_row made;
+    td_err err;
+    write_text(0, NULL);
+    if (read_text(memory, &made, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(made.product_count, 2);
+    assert_int_equal(made.products[1], PRODUCT_OPTION);
+    assert_int_equal(made.is_ack_first, 1);
+    assert_string_equal(made.orders_of, "other");
+    assert_int_equal(made.streams->count, 4);
+    const stream_row *row = made.streams->rows;
+    assert_string_equal(row[0].topic, "book");
+    assert_int_equal(row[0].kind, STREAM_BOOK);
+    assert_int_equal(row[0].scope, SCOPE_SYMBOL);
+    assert_int_equal(row[0].flags, STREAM_MS | STREAM_NO_INITIAL);
+    assert_int_equal(row[0].products, 1 << PRODUCT_LINEAR);
+    assert_int_equal(row[0].depth, 1000);
+    assert_int_equal(row[0].events_max, 5);
+    assert_string_equal(row[0].snapshot, "{\"topic\":\"$topic\",\"data\":[@bids([\"$price:s\","
+                                         "\"$size\"])],\"u\":$u}");
+    assert_string_equal(row[0].delta, "{\"topic\":\"$topic\",\"data\":[@updated([\"$size\"])]}");
+    assert_string_equal(row[1].topic, "kline.1");
+    assert_int_equal(row[1].minutes, 1);
+    assert_string_equal(row[2].topic, "kline.D");
+    assert_string_equal(row[2].interval, "D");
+    assert_int_equal(row[2].minutes, 1440);
+    assert_string_equal(row[2].snapshot, "$ts");
+    assert_null(row[2].delta);
+    /* A stream of a used document, with a part of this one. */
+    assert_int_equal(row[3].scope, SCOPE_COIN);
+    assert_int_equal(row[3].flags, STREAM_LAST_FIRST);
+    assert_string_equal(row[3].snapshot, "{\"topic\":\"$topic\",\"data\":[@trades(\"$size\")]}");
+    assert_int_equal(made.account->count, 1);
+    assert_int_equal(made.account->rows[0].scope, SCOPE_ALL);
+    assert_int_equal(made.account->rows[0].flags, STREAM_NO_INITIAL);
+    td_arena_close(memory);
+}
+
+static void expect_error(const char *changed, const char *words, const char *hint)
+{
+    td_arena *memory = td_arena_open();
+    catalog_row made;
+    td_err err;
+    if (read_text(memory, &made, &err) == TD_OK)
+        fail_msg("'%s' is accepted", changed);
+    if (strstr(err.text, words) == NULL)
+        fail_msg("'%s': the error is '%s'", changed, err.text);
+    if (strstr(err.hint, hint) == NULL)
+        fail_msg("'%s': the hint is '%s'", changed, err.hint);
+    td_arena_close(memory);
+}
+
+static void test_mistakes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof MISTAKES / sizeof MISTAKES[0]; i++) {
+        write_text(MISTAKES[i].line, MISTAKES[i].text);
+        expect_error(MISTAKES[i].text, MISTAKES[i].words, MISTAKES[i].hint);
+    }
+}
+
+/* Limits that a line alone cannot reach. */
+static void test_limits(void **state)
+{
+    (void)state;
+    static char big[TEXT_BYTES];
+    size_t used = 0;
+    for (int i = 0; i < 62; i++)
+        used += (size_t)snprintf(big + used, sizeof big - used,
+                                 "    - {topic: t%d, shows: trade, snapshot: $u}\n", i);
+    write_text(21, big);
+    expect_error("64 streams", "made.yaml:82: more than 64 streams, with 't61'", "");
+
+    (void)snprintf(big, sizeof big, "    size: '%0*d'", 8193, 0);
+    write_text(8, big);
+    expect_error("8192 bytes", "is longer than 8192 bytes", "");
+
+    /* 2000 levels, with 600 bytes each */
+    (void)snprintf(big, sizeof big, "    size: '%0600d'", 0);
+    write_text(8, big);
+    expect_error("1 MiB", "made.yaml:15: frames can be longer than 1 MiB", "");
+
+    used = (size_t)snprintf(big, sizeof big, "    size: ''\n    many: '");
+    for (int i = 0; i < 300; i++)
+        used += (size_t)snprintf(big + used, sizeof big - used, "%%{size}");
+    (void)snprintf(big + used, sizeof big - used, "'\n    rest: ''");
+    write_text(8, big);
+    char *side = strstr(text, "%{side}");
+    memcpy(side, "%{many}", 7);
+    expect_error("256 parts", "made.yaml:9: more than 256 parts", "");
+}
+
+/* The documents of the programs: all families are served. */
+static void test_shipped(void **state)
+{
+    (void)state;
+    for (const char *const *name = FAMILY_NAMES; *name != NULL; name++) {
+        const catalog_row *row = NULL;
+        td_err err;
+        if (catalog_get(family_find(td_bytes_str(*name)), &row, &err) != TD_OK)
+            fail_msg("%s", err.text);
+        assert_string_equal(row->family, *name);
+        assert_ptr_equal(catalog_find(*name), row);
+    }
+}
+
+/* A document that is cut anywhere, or has another byte anywhere, is read or refused. */
+static void test_damage(void **state)
+{
+    (void)state;
+    static const char BYTES[] = "\n\t :-[]{}\"'&*#%|@$~()\xff";
+    catalog_row made;
+    td_err err;
+    write_text(0, NULL);
+    const size_t size = strlen(text);
+    for (size_t i = 0; i < size; i++) {
+        td_arena *memory = td_arena_open();
+        write_text(0, NULL);
+        text[i] = BYTES[i % (sizeof BYTES - 1)];
+        (void)read_text(memory, &made, &err); /* either result is allowed */
+        text[i] = '\0';
+        (void)read_text(memory, &made, &err);
+        td_arena_close(memory);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_document), cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_limits),   cmocka_unit_test(test_shipped),
+        cmocka_unit_test(test_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
