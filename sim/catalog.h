@@ -8,8 +8,8 @@
 #include "schema/family.h"
 #include "sim/catalog_row.h"
 
-/* Get the row of a family. TD_E_NOTFOUND: its document does not describe what to send.
- * TD_E_INVALID: a mistake in it. */
+/* Get the row of a family. TD_E_INVALID: its document does not have what to send, or there is a
+ * mistake in it. */
 TD_MUST_USE td_result catalog_get(const family *of, const catalog_row **out, td_err *err);
 
 /* The row of a family of which catalog_get is known to succeed, as of all that are served and the

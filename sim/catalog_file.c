@@ -487,8 +487,10 @@ td_result catalog_file_read(const family_texts *texts, const char *name, td_aren
     const document_node section = document_find(root, "simulator");
     for (size_t i = 0; rc == TD_OK && i < document_size(use) && i < USES_MAX; i++)
         rc = open_source(&r, texts, document_text(document_entry(use, i)), err);
-    if (rc == TD_OK && section.at == NULL)
-        rc = td_err_set(err, TD_E_NOTFOUND, "%s.yaml does not have the key 'simulator'", name);
+    if (rc == TD_OK && section.at == NULL) {
+        rc = td_err_set(err, TD_E_INVALID, "%s.yaml does not have the key 'simulator'", name);
+        td_err_hint(err, "docs/families.md describes this section, which has what is sent");
+    }
     if (rc == TD_OK)
         rc = read_section(&r, section, out, err);
     for (size_t i = 0; i < r.source_count; i++)

@@ -13,8 +13,8 @@
 #include "sim/catalog_row.h"
 
 /* Read the section of the document `name`; out->family is NULL. Every template of an accepted
- * section compiles, and its frames have at most SIM_FRAME_BYTES_MAX bytes. TD_E_NOTFOUND: the
- * document has no such section. TD_E_INVALID: a mistake in it, or in what it names. */
+ * section compiles, and its frames have at most SIM_FRAME_BYTES_MAX bytes. TD_E_INVALID:
+ * the document has no such section, or there is a mistake in it or in what it names. */
 TD_MUST_USE td_result catalog_file_read(const family_texts *texts, const char *name,
                                         td_arena *memory, catalog_row *out, td_err *err);
 

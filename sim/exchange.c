@@ -835,6 +835,9 @@ static td_result open_families(exchange *x, td_err *err)
     for (uint32_t i = 0; i < options->family_count; i++) { /* add_account may add some */
         served_family *f = &x->families[i];
         td_result rc = catalog_get(options->families[i], &f->row, err);
+        if (rc == TD_OK && options->families[i]->endpoints[0].url == NULL)
+            rc = td_err_set(err, TD_E_INVALID, "family '%s' has no address",
+                            options->families[i]->name);
         if (rc == TD_OK && f->row->orders_of != NULL)
             rc = add_account(options, f->row, err);
         if (rc != TD_OK)

@@ -72,8 +72,8 @@ typedef struct exchange_options {
     const td_log *log; /* may be NULL */
 } exchange_options;
 
-/* Open an exchange that listens in the loop, which is borrowed until close. TD_E_INVALID,
- * TD_E_NETWORK; TD_E_NOTFOUND: it is not known what to send for a family (catalog_get). */
+/* Open an exchange that listens in the loop, which is borrowed until close. TD_E_INVALID
+ * (also of catalog_get), TD_E_NETWORK. */
 TD_MUST_USE td_result exchange_open(const exchange_options *options, wire_loop *loop,
                                     exchange **out, td_err *err);
 void exchange_close(exchange *x);

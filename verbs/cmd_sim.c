@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/decimal.h"
 #include "base/io_posix.h"
@@ -16,6 +17,7 @@
 #include "sim/exchange.h"
 #include "sim/instrument.h"
 #include "sim/catalog.h"
+#include "verbs/family_files.h"
 
 enum { FAULTS_MAX = 64, POLL_MS = 200, SETTLE_MS = 100 };
 
@@ -102,7 +104,8 @@ static const option_row SIM_ROWS[] = {
      OPTION_INTO(sim_flags, families),
      .metavar = "LIST",
      .choices = FAMILY_NAMES,
-     .help = "families to serve, separated by commas, or all (default: v5-linear)"},
+     .help = "families to serve, separated by commas, or all (default: v5-linear);\n"
+             "NAME.yaml or DIR/ serves the families of documents (docs/families.md)"},
     {.long_name = "list",
      OPTION_INTO(sim_flags, list),
      .help = "list the families (default: all) with paths, topics and symbols, and exit"},
@@ -180,6 +183,7 @@ static td_result add_family(sim_command *command, td_bytes name, td_err *err)
 {
     exchange_options *options = &command->flags.exchange;
     const family *found = family_find(name);
+    const catalog_row *row;
     if (found == NULL)
         return family_refuse(name, err);
     for (uint32_t i = 0; i < options->family_count; i++)
@@ -188,32 +192,72 @@ static td_result add_family(sim_command *command, td_bytes name, td_err *err)
     if (options->family_count == EXCHANGE_FAMILIES_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %d families", EXCHANGE_FAMILIES_MAX);
     options->families[options->family_count++] = found;
+    return catalog_get(found, &row, err);
+}
+
+/* Add the families of family_table, from an index on. */
+static td_result add_from(sim_command *command, size_t first, td_err *err)
+{
+    size_t count = 0;
+    td_result rc = TD_OK;
+    const family *const *all = family_table(&count);
+    for (size_t i = first; rc == TD_OK && i < count; i++)
+        rc = add_family(command, td_bytes_str(all[i]->name), err);
+    return rc;
+}
+
+/* 1 if an entry of --families is a document or a folder of them, and not a family's name. */
+static int is_path(td_bytes entry)
+{
+    static const char END[] = ".yaml";
+    const size_t end = sizeof END - 1;
+    return memchr(entry.data, '/', entry.size) != NULL ||
+           (entry.size > end && memcmp(entry.data + entry.size - end, END, end) == 0);
+}
+
+static td_result add_entry(sim_command *command, td_bytes entry, options_list *paths, td_err *err)
+{
+    if (!is_path(entry))
+        return add_family(command, entry, err);
+    if (paths->count == OPTIONS_LIST_MAX)
+        return td_err_set(err, TD_E_LIMIT, "more than %d documents", OPTIONS_LIST_MAX);
+    char *path = td_alloc_zero(1, entry.size + 1);
+    memcpy(path, entry.data, entry.size);
+    paths->items[paths->count++] = path;
     return TD_OK;
 }
 
-static td_result add_all_families(sim_command *command, td_err *err)
+/* Add the families of documents. */
+static td_result add_documents(sim_command *command, const family_files *files, td_err *err)
 {
-    td_result rc = TD_OK;
-    for (const char *const *name = FAMILY_NAMES; rc == TD_OK && *name != NULL; name++)
-        rc = add_family(command, td_bytes_str(*name), err);
-    return rc;
+    size_t own_count = 0;
+    if (files->paths.count == 0)
+        return TD_OK;
+    (void)family_table(&own_count);
+    td_result rc = family_files_add(files, err);
+    return rc == TD_OK ? add_from(command, own_count, err) : rc;
 }
 
 static td_result read_families(sim_command *command, td_err *err)
 {
     const char *at = command->flags.families;
+    family_files files = {.paths = {.count = 0}};
     td_result rc = TD_OK;
     if (at == NULL)
         at = command->flags.list ? "all" : "v5-linear";
     if (strcmp(at, "all") == 0)
-        return add_all_families(command, err);
+        return add_from(command, 0, err);
     while (rc == TD_OK) {
         size_t size = strcspn(at, ",");
-        rc = add_family(command, td_bytes_of(at, size), err);
+        rc = add_entry(command, td_bytes_of(at, size), &files.paths, err);
         if (at[size] == '\0')
             break;
         at += size + 1;
     }
+    if (rc == TD_OK)
+        rc = add_documents(command, &files, err);
+    for (size_t i = 0; i < files.paths.count; i++)
+        td_free((void *)files.paths.items[i]);
     return rc;
 }
 
