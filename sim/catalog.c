@@ -66,8 +66,8 @@ const catalog_row *catalog_find(const char *name)
 uint32_t catalog_symbol_count(const catalog_row *row, uint32_t wanted)
 {
     enum { OF_EACH = 2 };
-    return row->streams != NULL ? wanted
-                                : row->product_count * (wanted < OF_EACH ? wanted : OF_EACH);
+    return row->public_count > 0 ? wanted
+                                 : row->product_count * (wanted < OF_EACH ? wanted : OF_EACH);
 }
 
 instrument catalog_instrument(const catalog_row *row, uint32_t index)

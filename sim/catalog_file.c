@@ -11,11 +11,12 @@
 
 enum {
     USES_MAX = 4,              /* as schema/family_file.c allows */
-    KEYS_MAX = 256,            /* of a mapping (base/document.h) */
+    NAMES_SHOWN_MAX = 256,     /* that an error chooses from */
     TEMPLATE_BYTES_MAX = 8192, /* the longest one of the programs' documents has 1,200 */
     PARTS_MAX = 256,           /* parts of a text, with those in parts */
     PARTS_DEPTH_MAX = 8,       /* parts, one in the other */
     SCHEDULE_MAX = 86400000,   /* a day in ms; also for events */
+    LISTS_MAX = 24,            /* families in a list of instruments */
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
@@ -25,7 +26,8 @@ typedef struct reading {
     document sources[1 + USES_MAX]; /* the family's own, and those that it uses */
     size_t source_count;
     unsigned products; /* a bit for each product of the family; 0: it has no symbols */
-    size_t row_count;  /* of both tables */
+    stream_row *rows;  /* SIM_SYMBOL_STREAMS_MAX */
+    size_t row_count;
 } reading;
 
 static td_result check_keys(document_node mapping, const char *what, const document_word *keys,
@@ -40,25 +42,33 @@ static td_result check_keys(document_node mapping, const char *what, const docum
     return rc;
 }
 
-/* Find what a text names in the mapping `key` of the sections. `first` is searched first. */
+/* Find what a text names: in the given mapping, or in the mapping `key` of the sections. */
 static td_result find_named(const reading *r, document_node at, td_bytes name, const char *key,
-                            document_node first, document_node *out, td_err *err)
+                            document_node given, document_node *out, td_err *err)
 {
-    document_word *known = td_arena_alloc(r->memory, (2 + USES_MAX) * KEYS_MAX * sizeof *known);
+    document_word known[NAMES_SHOWN_MAX];
     size_t count = 0;
-    document_node in = first;
+    document_node in = given;
     for (size_t i = 0; i <= r->source_count; i++) {
         for (size_t k = 0; k < document_pair_count(in); k++) {
             const td_bytes found = document_text(document_key(in, k));
             *out = document_value(in, k);
             if (td_bytes_equal(found, name))
                 return TD_OK;
-            known[count++].word = document_copy(r->memory, found);
+            if (count < NAMES_SHOWN_MAX && found.data != NULL)
+                known[count++].word = (const char *)found.data; /* texts of YAML have a NUL */
         }
         if (i < r->source_count)
             in = document_find(document_find(document_root(&r->sources[i]), "simulator"), key);
     }
     return document_refuse_word(at, "no such name is in the documents:", name, known, count, err);
+}
+
+static td_result read_optional(const reading *r, document_node of, const char *key,
+                               const char **out, td_err *err)
+{
+    const document_node at = document_find(of, key);
+    return at.at == NULL ? TD_OK : document_read_text(r->memory, at, out, err);
 }
 
 /* ---- texts of frames ---- */
@@ -154,32 +164,43 @@ static const struct kind_rule {
     [STREAM_NOTICE] = {0, HAS_SCHEDULE},
 };
 
-/* Refuse what a text of the stream cannot have. The values of the account are set for its own
- * streams, and those of instruments for none. */
-static td_result check_content(document_node at, const stream_row *row, int is_account,
-                               const template *text, td_err *err)
+/* What a text can have. */
+typedef struct text_rule {
+    unsigned lists;
+    unsigned last_value;
+    size_t items_max; /* items of each list */
+} text_rule;
+
+/* The values of the account are set for its own streams, and those of instruments for none. A
+ * book's change may delete all levels and insert others. */
+static text_rule rule_of_stream(const stream_row *row)
 {
-    const unsigned last = is_account ? SIM_ACCOUNT_LAST : SIM_TICKER_LAST;
-    /* A book's change may delete all levels and insert others. */
-    const size_t items = row->kind == STREAM_BOOK ? 2 * (size_t)row->depth : MARKET_TRADES_MAX;
+    return (text_rule){.lists = RULES[row->kind].lists,
+                       .last_value = row->is_private ? SIM_ACCOUNT_LAST : SIM_TICKER_LAST,
+                       .items_max =
+                           row->kind == STREAM_BOOK ? 2 * (size_t)row->depth : MARKET_TRADES_MAX};
+}
+
+static td_result check_content(document_node at, const text_rule *rule, const template *text,
+                               td_err *err)
+{
     template_content content;
     template_describe(text, &content);
-    const unsigned lists = content.lists & ~RULES[row->kind].lists;
+    const unsigned lists = content.lists & ~rule->lists;
     if (lists != 0)
-        return document_refuse(at, "the stream does not have the list",
+        return document_refuse(at, "this text does not have the list",
                                td_bytes_str(template_list_name((sim_list_id)__builtin_ctz(lists))),
                                err);
-    if (content.last_value > last)
-        return document_refuse(at, "the stream does not have the value",
+    if (content.last_value > rule->last_value)
+        return document_refuse(at, "this text does not have the value",
                                td_bytes_str(template_value_name(content.last_value)), err);
-    return content.bytes + content.item_bytes * items <= SIM_FRAME_BYTES_MAX
+    return content.bytes + content.item_bytes * rule->items_max <= SIM_FRAME_BYTES_MAX
                ? TD_OK
-               : document_refuse(at, "frames can be longer than 1 MiB:", td_bytes_str(row->topic),
+               : document_refuse(at, "frames can be longer than 1 MiB with", document_text(at),
                                  err);
 }
 
-static td_result make_text(expansion *e, document_node at, const stream_row *row, int is_account,
-                           td_err *err)
+static td_result make_text(expansion *e, document_node at, const text_rule *rule, td_err *err)
 {
     template *made = NULL;
     td_result rc = expand(e, at, 0, err);
@@ -189,21 +210,21 @@ static td_result make_text(expansion *e, document_node at, const stream_row *row
     rc = template_compile((const char *)e->text.data, &made, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s.yaml:%zu", at.of->name, document_line(at));
-    rc = check_content(at, row, is_account, made, err);
+    rc = check_content(at, rule, made, err);
     template_close(made);
     return rc;
 }
 
-/* Read a text of a stream's frames. *out stays as it is if the stream has no such key. */
-static td_result read_text(const reading *r, document_node stream, const char *key,
-                           const stream_row *row, int is_account, const char **out, td_err *err)
+/* Read a text of a stream or reply. *out stays as it is if the key is absent. */
+static td_result read_text(const reading *r, document_node of, const char *key,
+                           const text_rule *rule, const char **out, td_err *err)
 {
-    const document_node at = document_find(stream, key);
-    expansion e = {.r = r, .parts = document_find(stream, "parts")};
+    const document_node at = document_find(of, key);
+    expansion e = {.r = r, .parts = document_find(of, "parts")};
     if (at.at == NULL)
         return TD_OK;
     td_buf_init(&e.text, TEMPLATE_BYTES_MAX + 1);
-    td_result rc = make_text(&e, at, row, is_account, err);
+    td_result rc = make_text(&e, at, rule, err);
     if (rc == TD_OK)
         *out = td_arena_copy(r->memory, e.text.data, e.text.size);
     td_buf_fini(&e.text);
@@ -273,9 +294,9 @@ static td_result read_number(document_node stream, const char *key, uint64_t mos
 }
 
 /* What is wrong with a stream as a whole; NULL: nothing. */
-static const char *stream_fault(const reading *r, document_node at, const stream_row *row,
-                                int is_account)
+static const char *stream_fault(const reading *r, document_node at, const stream_row *row)
 {
+    const int is_account = row->is_private;
     const int has_intervals = document_find(at, "intervals").at != NULL;
     const int keys = HAS_DEPTH * (row->depth > 0) +
                      HAS_MINUTES * (has_intervals + (row->scope == SCOPE_SYMBOL_MINUTE)) +
@@ -300,16 +321,16 @@ static td_result read_stream(const reading *r, document_node at, int is_account,
     static const document_word KEYS[] = {{"topic", 0},    {"shows", 0},     {"depth", 0},
                                          {"events", 0},   {"every_ms", 0},  {"parts", 0},
                                          {"snapshot", 0}, {"intervals", 0}, {"delta", 0}};
-    const document_node topic = document_find(at, "topic");
     const document_node shows = document_find(at, "shows");
-    *out = (stream_row){.scope = is_account ? SCOPE_ALL : SCOPE_SYMBOL};
+    *out = (stream_row){.is_private = (uint8_t)is_account,
+                        .scope = is_account ? SCOPE_ALL : SCOPE_SYMBOL};
     td_result rc = check_keys(at, "a stream has no key", KEYS, COUNT_OF(KEYS), err);
-    if (rc == TD_OK &&
-        (topic.at == NULL || shows.at == NULL || document_find(at, "snapshot").at == NULL))
-        rc = document_refuse(at, "a stream needs topic, shows and snapshot:",
-                             document_text(topic.at == NULL ? at : topic), err);
     if (rc == TD_OK)
-        rc = document_read_text(r->memory, topic, &out->topic, err);
+        rc = read_optional(r, at, "topic", &out->topic, err);
+    if (rc == TD_OK &&
+        (out->topic == NULL || shows.at == NULL || document_find(at, "snapshot").at == NULL))
+        rc = document_refuse(at, "a stream needs topic, shows and snapshot, not", document_text(at),
+                             err);
     if (rc == TD_OK)
         rc = read_shows(shows, out, err);
     if (rc == TD_OK)
@@ -320,12 +341,13 @@ static td_result read_stream(const reading *r, document_node at, int is_account,
         rc = read_number(at, "every_ms", SCHEDULE_MAX, &out->every_ms, err);
     if (rc != TD_OK)
         return rc;
-    const char *fault = stream_fault(r, at, out, is_account);
+    const char *fault = stream_fault(r, at, out);
     if (fault != NULL)
         return document_refuse(at, fault, td_bytes_str(out->topic), err);
-    rc = read_text(r, at, "snapshot", out, is_account, &out->snapshot, err);
+    const text_rule rule = rule_of_stream(out);
+    rc = read_text(r, at, "snapshot", &rule, &out->snapshot, err);
     if (rc == TD_OK)
-        rc = read_text(r, at, "delta", out, is_account, &out->delta, err);
+        rc = read_text(r, at, "delta", &rule, &out->delta, err);
     /* A text of the account shows what happened. Its state is a text of its own, if it has one. */
     if (is_account && out->delta == NULL)
         out->flags |= STREAM_NO_INITIAL;
@@ -334,27 +356,19 @@ static td_result read_stream(const reading *r, document_node at, int is_account,
 
 /* ---- tables of streams ---- */
 
-typedef struct table {
-    stream_row *rows;
-    size_t count;
-    int is_account;
-} table;
-
-static td_result add_row(reading *r, document_node at, table *into, const stream_row *row,
-                         td_err *err)
+static td_result add_row(reading *r, document_node at, const stream_row *row, td_err *err)
 {
-    for (size_t i = 0; i < into->count; i++)
-        if (strcmp(into->rows[i].topic, row->topic) == 0)
+    for (size_t i = 0; i < r->row_count; i++)
+        if (strcmp(r->rows[i].topic, row->topic) == 0)
             return document_refuse(at, "a topic is there twice:", td_bytes_str(row->topic), err);
-    if (r->row_count++ == SIM_SYMBOL_STREAMS_MAX)
+    if (r->row_count == SIM_SYMBOL_STREAMS_MAX)
         return document_refuse(at, "more than 64 streams, with", td_bytes_str(row->topic), err);
-    into->rows[into->count++] = *row;
+    r->rows[r->row_count++] = *row;
     return TD_OK;
 }
 
 /* Add a row for each interval of a candle. */
-static td_result add_candles(reading *r, document_node list, table *into, const stream_row *candle,
-                             td_err *err)
+static td_result add_candles(reading *r, document_node list, const stream_row *candle, td_err *err)
 {
     static const document_word INTERVALS[] = {
         {"1", 1},     {"3", 3},     {"5", 5},     {"15", 15},   {"30", 30},  {"60", 60},
@@ -375,12 +389,12 @@ static td_result add_candles(reading *r, document_node list, table *into, const 
         row.minutes = (uint32_t)minutes;
         row.topic = document_copy(r->memory, td_bytes_str(topic));
         if (rc == TD_OK)
-            rc = add_row(r, list, into, &row, err);
+            rc = add_row(r, list, &row, err);
     }
     return rc;
 }
 
-static td_result read_entry(reading *r, document_node stream, table *into, td_err *err)
+static td_result read_entry(reading *r, document_node stream, int is_account, td_err *err)
 {
     const document_node use = document_find(stream, "use");
     const document_node absent = {use.of, NULL};
@@ -392,72 +406,110 @@ static td_result read_entry(reading *r, document_node stream, table *into, td_er
     if (use.at != NULL)
         rc = find_named(r, use, document_text(use), "streams", absent, &stream, err);
     if (rc == TD_OK)
-        rc = read_stream(r, stream, into->is_account, &row, err);
+        rc = read_stream(r, stream, is_account, &row, err);
     if (rc != TD_OK)
         return rc;
     const document_node intervals = document_find(stream, "intervals");
     row.minutes = row.kind == STREAM_CANDLE; /* per_minute */
-    return intervals.at != NULL ? add_candles(r, intervals, into, &row, err)
-                                : add_row(r, stream, into, &row, err);
+    return intervals.at != NULL ? add_candles(r, intervals, &row, err)
+                                : add_row(r, stream, &row, err);
 }
 
-static td_result read_table(reading *r, document_node list, int is_account,
-                            const stream_table **out, td_err *err)
+static td_result read_streams(reading *r, document_node list, int is_account, td_err *err)
 {
     td_result rc = TD_OK;
-    if (list.at == NULL)
-        return TD_OK;
-    if (document_size(list) == 0 || (is_account && r->products == 0))
+    if (list.at != NULL && (document_size(list) == 0 || (is_account && r->products == 0)))
         return document_refuse(list,
                                "a list of streams is expected, and products for an account's, not",
                                document_text(list), err);
-    table made = {.is_account = is_account};
-    made.rows = td_arena_alloc(r->memory, SIM_SYMBOL_STREAMS_MAX * sizeof *made.rows);
     for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
-        rc = read_entry(r, document_entry(list, i), &made, err);
-    const stream_table all = {made.rows, made.count};
-    *out = td_arena_copy(r->memory, &all, sizeof all);
+        rc = read_entry(r, document_entry(list, i), is_account, err);
     return rc;
+}
+
+/* ---- HTTP replies ---- */
+
+static td_result read_reply(const reading *r, document_node at, reply_row *out, td_err *err)
+{
+    static const document_word KEYS[] = {
+        {"path", 0}, {"category", 0}, {"lists", 0}, {"parts", 0}, {"text", 0}};
+    static const text_rule RULE = {LIST(INSTRUMENTS), SIM_COUNT, 1};
+    static const char *const NO_LISTS[] = {NULL};
+    const document_node lists = document_find(at, "lists");
+    *out = (reply_row){.lists = NO_LISTS};
+    td_result rc = check_keys(at, "a reply has no key", KEYS, COUNT_OF(KEYS), err);
+    if (rc == TD_OK)
+        rc = read_optional(r, at, "path", &out->path, err);
+    if (rc == TD_OK)
+        rc = read_optional(r, at, "category", &out->category, err);
+    if (rc == TD_OK && lists.at != NULL)
+        rc = document_read_texts(r->memory, lists, LISTS_MAX, &out->lists, err);
+    if (rc == TD_OK)
+        rc = read_text(r, at, "text", &RULE, &out->text, err);
+    return rc == TD_OK && (out->path == NULL || out->text == NULL)
+               ? document_refuse(at, "a reply needs path and text, not", document_text(at), err)
+               : rc;
+}
+
+static td_result read_replies(const reading *r, document_node list, const reply_row **out,
+                              td_err *err)
+{
+    const size_t count = document_size(list);
+    td_result rc = TD_OK;
+    reply_row *rows = td_arena_alloc(r->memory, (count + 1) * sizeof *rows);
+    for (size_t i = 0; rc == TD_OK && i < count; i++)
+        rc = read_reply(r, document_entry(list, i), &rows[i], err);
+    rows[count] = (reply_row){.path = NULL};
+    *out = rows;
+    return rc == TD_OK && list.at != NULL && count == 0
+               ? document_refuse(list, "a list of replies is expected, not", document_text(list),
+                                 err)
+               : rc;
 }
 
 /* ---- the section ---- */
 
 static td_result read_products(reading *r, document_node list, catalog_row *out, td_err *err)
 {
-    td_result rc = TD_OK;
-    int value = PRODUCT_NONE;
-    if (document_size(list) > CATALOG_PRODUCTS_MAX)
-        return document_refuse(list, "at most 5 products are expected, not", document_text(list),
-                               err);
-    for (size_t i = 0; rc == TD_OK && i < document_size(list); i++) {
+    const size_t count = document_size(list);
+    int value = 0;
+    if (list.at != NULL && (count == 0 || count > CATALOG_PRODUCTS_MAX))
+        return document_refuse(list, "1 to 5 products are expected, not", document_text(list), err);
+    for (size_t i = 0; i < count; i++) {
         const document_node at = document_entry(list, i);
-        rc = document_read_word(at, "there is no product", document_text(at), PROPERTIES,
-                                PRODUCT_WORDS, &value, err);
+        if (document_read_word(at, "there is no product", document_text(at), PROPERTIES,
+                               PRODUCT_WORDS, &value, err) != TD_OK)
+            return TD_E_INVALID;
         out->products[i] = (product)value;
         r->products |= 1U << value;
     }
-    out->product_count = document_size(list) == 0 ? 1 : (uint8_t)document_size(list);
-    return rc;
+    out->product_count = count == 0 ? 1 : (uint8_t)count; /* PRODUCT_NONE */
+    return TD_OK;
 }
 
 static td_result read_section(reading *r, document_node section, catalog_row *out, td_err *err)
 {
     static const document_word KEYS[] = {{"products", 0}, {"ack_first", 0}, {"orders_of", 0},
-                                         {"parts", 0},    {"streams", 0},   {"account", 0}};
+                                         {"parts", 0},    {"streams", 0},   {"account", 0},
+                                         {"replies", 0}};
     const document_node ack_first = document_find(section, "ack_first");
-    const document_node orders_of = document_find(section, "orders_of");
     *out = (catalog_row){.products = {PRODUCT_NONE}};
     td_result rc = check_keys(section, "simulator has no key", KEYS, COUNT_OF(KEYS), err);
     if (rc == TD_OK)
         rc = read_products(r, document_find(section, "products"), out, err);
     if (rc == TD_OK && ack_first.at != NULL)
         rc = document_read_true(ack_first, &out->is_ack_first, err);
-    if (rc == TD_OK && orders_of.at != NULL)
-        rc = document_read_text(r->memory, orders_of, &out->orders_of, err);
     if (rc == TD_OK)
-        rc = read_table(r, document_find(section, "streams"), 0, &out->streams, err);
+        rc = read_optional(r, section, "orders_of", &out->orders_of, err);
     if (rc == TD_OK)
-        rc = read_table(r, document_find(section, "account"), 1, &out->account, err);
+        rc = read_streams(r, document_find(section, "streams"), 0, err);
+    out->public_count = r->row_count;
+    if (rc == TD_OK)
+        rc = read_streams(r, document_find(section, "account"), 1, err);
+    out->streams = r->rows;
+    out->stream_count = r->row_count;
+    if (rc == TD_OK)
+        rc = read_replies(r, document_find(section, "replies"), &out->replies, err);
     return rc == TD_OK && r->row_count == 0 && out->orders_of == NULL
                ? document_refuse(section, "simulator needs streams, account or orders_of:",
                                  document_text(section), err)
@@ -478,7 +530,8 @@ static td_result open_source(reading *r, const family_texts *texts, td_bytes nam
 td_result catalog_file_read(const family_texts *texts, const char *name, td_arena *memory,
                             catalog_row *out, td_err *err)
 {
-    reading r = {.memory = memory};
+    reading r = {.memory = memory,
+                 .rows = td_arena_alloc(memory, SIM_SYMBOL_STREAMS_MAX * sizeof *r.rows)};
     td_result rc = open_source(&r, texts, td_bytes_str(name), err);
     if (rc != TD_OK)
         return rc;

@@ -57,6 +57,7 @@ typedef struct stream_row {
     const char *topic; /* without the symbol: "orderbook.50", "kline.1" */
     stream_kind kind;
     stream_scope scope;
+    uint8_t is_private; /* 1: a stream of the account, which needs authentication */
     uint16_t flags;
     uint16_t products; /* a bit for each product whose symbols have this stream; 0: all products */
     uint32_t depth;    /* books: levels per side */
@@ -68,10 +69,13 @@ typedef struct stream_row {
     const char *delta;    /* template of the changes; NULL: every frame has the full state */
 } stream_row;
 
-typedef struct stream_table {
-    const stream_row *rows;
-    size_t count;
-} stream_table;
+/* The reply to HTTP requests with a path, or with a category of it (sim/http_replies.h). */
+typedef struct reply_row {
+    const char *path;         /* NULL ends a list of replies */
+    const char *category;     /* NULL: any */
+    const char *const *lists; /* families whose instruments it lists; ends with NULL */
+    const char *text;         /* template */
+} reply_row;
 
 /* A family as the simulated exchange serves it. */
 typedef struct catalog_row {
@@ -79,10 +83,12 @@ typedef struct catalog_row {
     product products[CATALOG_PRODUCTS_MAX]; /* the products of its first symbols, one each; further
                                                symbols begin with the first product again */
     uint8_t product_count;
-    uint8_t is_ack_first;  /* 1: the ack is sent before the first data */
-    const char *orders_of; /* order entry: the family whose account has the orders; else NULL */
-    const stream_table *streams; /* public streams; NULL: the family has only an account */
-    const stream_table *account; /* streams that need authentication; NULL: no account */
+    uint8_t is_ack_first;      /* 1: the ack is sent before the first data */
+    const char *orders_of;     /* order entry: the family whose account has the orders; else NULL */
+    const stream_row *streams; /* public ones, and then the account's */
+    size_t public_count;
+    size_t stream_count;
+    const reply_row *replies;
 } catalog_row;
 
 #endif

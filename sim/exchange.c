@@ -818,7 +818,7 @@ static td_result add_account(exchange_options *options, const catalog_row *row, 
         if (options->families[i] == with_account)
             return TD_OK;
     td_result rc = catalog_get(with_account, &account, err);
-    if (rc == TD_OK && account->account == NULL)
+    if (rc == TD_OK && account->stream_count == account->public_count)
         rc = td_err_set(err, TD_E_INVALID, "family '%s' has no account for the orders of '%s'",
                         row->orders_of, row->family);
     if (rc == TD_OK && options->family_count == EXCHANGE_FAMILIES_MAX)

@@ -1,5 +1,5 @@
 /* The exchange's HTTP replies from which client libraries load their markets: the time, and lists
- * of instruments, in the form of v5 (/v5/market/…) and in older forms. */
+ * of instruments. Their texts are in the documents of families (sim/catalog_file.h). */
 #ifndef TD_SIM_HTTP_REPLIES_H
 #define TD_SIM_HTTP_REPLIES_H
 
@@ -21,11 +21,9 @@ typedef struct http_markets {
 } http_markets;
 
 /* Append the reply to a request. Returns 0 for an unknown path. A list has every listed instrument
- * of its category; status=PreLaunch and baseCoin filter it as on the exchange; limit and cursor
- * select a page, except for spot. Other parameters are ignored. */
+ * of its category, up to 15 MiB; status=PreLaunch and baseCoin filter it as on the exchange; limit
+ * and cursor select a page, except for spot. Other parameters are ignored. json has space for
+ * LIMIT_FRAME_BYTES. */
 int http_replies_get(const http_markets *markets, td_bytes path, td_bytes query, td_buf *json);
-
-/* The template and path of the index-th reply; NULL at the end. */
-const char *http_replies_template(size_t index, const char **path);
 
 #endif

@@ -26,7 +26,6 @@ enum {
 
 typedef struct compiled_row {
     const stream_row *row;
-    uint8_t is_private; /* 1: a stream of the account */
     template *snapshot;
     template *delta; /* NULL: every frame has the full state */
 } compiled_row;
@@ -74,8 +73,8 @@ struct sim_family {
     family_member *members;
     stream *streams;
     uint32_t stream_count;
-    row_table by_name;  /* indexes of streams */
-    compiled_row *rows; /* public ones, then the account's */
+    row_table by_name; /* indexes of streams */
+    compiled_row *rows;
     size_t row_count;
     family_member *present; /* the member whose event is shown */
     uint64_t to_show;       /* a bit for each position in present->streams */
@@ -345,7 +344,7 @@ static void set_shown(sim_family *v, stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->members[of->first].symbol;
     advance(of, s, ts_ns);
-    of->u = of->text->is_private ? 1 : 1000 + market_seq(s->market) % 100000;
+    of->u = of->row->is_private ? 1 : 1000 + market_seq(s->market) % 100000;
     if (of->window != NULL)
         fill_window(of, s, of->window);
     if (of->shown != NULL)
@@ -586,14 +585,13 @@ static void open_member(sim_family *v, uint32_t index)
             add_stream(v, &v->rows[i], index);
 }
 
-static void add_rows(sim_family *v, const stream_table *table, int is_private)
+static void compile_rows(sim_family *v, const catalog_row *of)
 {
-    for (size_t i = 0; table != NULL && i < table->count; i++) {
-        const stream_row *row = &table->rows[i];
-        v->rows = td_array_grow(v->rows, v->row_count, sizeof *v->rows);
-        v->rows[v->row_count++] =
+    v->rows = td_alloc_zero(of->stream_count, sizeof *v->rows);
+    for (; v->row_count < of->stream_count; v->row_count++) {
+        const stream_row *row = &of->streams[v->row_count];
+        v->rows[v->row_count] =
             (compiled_row){.row = row,
-                           .is_private = (uint8_t)is_private,
                            .snapshot = template_open(row->snapshot),
                            .delta = row->delta == NULL ? NULL : template_open(row->delta)};
     }
@@ -613,9 +611,8 @@ sim_family *sim_family_open(const sim_family_options *options)
     v->streams = td_alloc_zero((size_t)symbols * SIM_SYMBOL_STREAMS_MAX, sizeof *v->streams);
     td_buf_init(&v->text, SIM_FRAME_BYTES_MAX);
     v->scratch = window_open(WINDOW_DEPTH_MAX);
-    add_rows(v, row->streams, 0);
-    add_rows(v, row->account, 1);
-    if (row->account != NULL) {
+    compile_rows(v, row);
+    if (row->stream_count > row->public_count) {
         uint32_t most = 2u * row->product_count;
         v->account_symbols = symbols < most ? symbols : most;
         v->account = account_open(v->options.seed + 1);
@@ -668,7 +665,7 @@ sim_stream sim_family_stream_at(const sim_family *v, uint32_t index)
                         .row = of->row,
                         .traded = &v->members[of->first].symbol.traded,
                         .book = of->window,
-                        .is_private = of->text->is_private};
+                        .is_private = of->row->is_private};
 }
 
 uint32_t sim_family_find(const sim_family *v, td_bytes exchange_topic)

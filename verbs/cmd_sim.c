@@ -39,14 +39,13 @@ static void put_row(result_writer *r, const family *of, const char *kind, const 
     result_object_end(r, NULL);
 }
 
-static void list_topics(result_writer *r, const family *of, const char *kind,
-                        const stream_table *table)
+static void list_topics(result_writer *r, const family *of, const catalog_row *row)
 {
-    for (size_t i = 0; table != NULL && i < table->count; i++) {
+    for (size_t i = 0; i < row->stream_count; i++) {
+        const stream_row *stream = &row->streams[i];
         char topic[LIMIT_TOPIC_BYTES];
-        (void)snprintf(topic, sizeof topic, "%s%s", table->rows[i].topic,
-                       TAILS[table->rows[i].scope]);
-        put_row(r, of, kind, topic);
+        (void)snprintf(topic, sizeof topic, "%s%s", stream->topic, TAILS[stream->scope]);
+        put_row(r, of, stream->is_private ? "private" : "topic", topic);
     }
 }
 
@@ -61,8 +60,7 @@ static void list_family(result_writer *r, const family *of, uint32_t symbols)
         put_row(r, of, "path", path);
         last = path;
     }
-    list_topics(r, of, "topic", row->streams);
-    list_topics(r, of, "private", row->account);
+    list_topics(r, of, row);
     for (uint32_t i = 0; i < catalog_symbol_count(row, symbols); i++)
         put_row(r, of, "symbol", catalog_instrument(row, i).symbol);
 }

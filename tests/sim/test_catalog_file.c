@@ -13,29 +13,32 @@
 
 /* A sound document, a line each. */
 static const char *const LINES[] = {
-    "family: made",                                                          /* 1 */
-    "use: [used]",                                                           /* 2 */
-    "simulator:",                                                            /* 3 */
-    "  products: [linear, option]",                                          /* 4 */
-    "  ack_first: true",                                                     /* 5 */
-    "  orders_of: other",                                                    /* 6 */
-    "  parts:",                                                              /* 7 */
-    "    size: '\"$size\"'",                                                 /* 8 */
-    "  streams:",                                                            /* 9 */
-    "    - topic: book",                                                     /* 10 */
-    "      shows: book whole_ms no_first linear",                            /* 11 */
-    "      depth: 1000",                                                     /* 12 */
-    "      events: 5",                                                       /* 13 */
-    "      parts: {side: bids}",                                             /* 14 */
-    "      snapshot: |",                                                     /* 15 */
-    "        %{head}[@%{side}([\"$price:s\",",                               /* 16 */
-    "          %{size}])],",                                                 /* 17 */
-    "        \"u\":$u}",                                                     /* 18 */
-    "      delta: '%{head}[@updated([%{size}])]}'",                          /* 19 */
-    "    - {topic: kline, shows: candle, intervals: [1, D], snapshot: $ts}", /* 20 */
-    "    - use: trade",                                                      /* 21 */
-    "  account:",                                                            /* 22 */
-    "    - {topic: order, shows: order, snapshot: $order_id}",               /* 23 */
+    "family: made",                                                                   /* 1 */
+    "use: [used]",                                                                    /* 2 */
+    "simulator:",                                                                     /* 3 */
+    "  products: [linear, option]",                                                   /* 4 */
+    "  ack_first: true",                                                              /* 5 */
+    "  orders_of: other",                                                             /* 6 */
+    "  parts:",                                                                       /* 7 */
+    "    size: '\"$size\"'",                                                          /* 8 */
+    "  streams:",                                                                     /* 9 */
+    "    - topic: book",                                                              /* 10 */
+    "      shows: book whole_ms no_first linear",                                     /* 11 */
+    "      depth: 1000",                                                              /* 12 */
+    "      events: 5",                                                                /* 13 */
+    "      parts: {side: bids}",                                                      /* 14 */
+    "      snapshot: |",                                                              /* 15 */
+    "        %{head}[@%{side}([\"$price:s\",",                                        /* 16 */
+    "          %{size}])],",                                                          /* 17 */
+    "        \"u\":$u}",                                                              /* 18 */
+    "      delta: '%{head}[@updated([%{size}])]}'",                                   /* 19 */
+    "    - {topic: kline, shows: candle, intervals: [1, D], snapshot: $ts}",          /* 20 */
+    "    - use: trade",                                                               /* 21 */
+    "  account:",                                                                     /* 22 */
+    "    - {topic: order, shows: order, snapshot: $order_id}",                        /* 23 */
+    "  replies:",                                                                     /* 24 */
+    "    - {path: /a, category: b, lists: [made], text: '@instruments($tick)$page'}", /* 25 */
+    "    - {path: /time, text: $ts}",                                                 /* 26 */
 };
 
 enum { LINE_COUNT = sizeof LINES / sizeof LINES[0], TEXT_BYTES = 1 << 15 };
@@ -68,7 +71,8 @@ static const struct {
     {4, "  product: [linear]", "made.yaml:4: simulator has no key 'product'", "'products'"},
     {4, "  products: [linear, swap]", "made.yaml:4: there is no product 'swap'", "usdc_perp"},
     {4, "  products: [linear, no_first]", "made.yaml:4: there is no product 'no_first'", ""},
-    {4, "  products: [spot, spot, spot, spot, spot, spot]", "made.yaml:4: at most 5 products", ""},
+    {4, "  products: [spot, spot, spot, spot, spot, spot]", "made.yaml:4: 1 to 5 products", ""},
+    {4, "  products: linear", "made.yaml:4: 1 to 5 products are expected, not 'linear'", ""},
     {4, "  products: [spot]",
      "made.yaml:10: the family does not have the products of the stream "
      "'book'",
@@ -84,16 +88,14 @@ static const struct {
     {9, "  streams: book\n  parts2:", "made.yaml:10: simulator has no key 'parts2'", "'parts'"},
     {10, "    - topik: book", "made.yaml:10: a stream has no key 'topik'", "'topic'"},
     {10, "    - book\n    - topic: a",
-     "made.yaml:10: a stream needs topic, shows and snapshot: "
-     "'book'",
-     ""},
+     "made.yaml:10: a stream needs topic, shows and snapshot, not 'book'", ""},
     {10, "    - topic: ''", "made.yaml:10: a topic has 1 to 56 bytes, not ''", ""},
     {10, "    - topic: an-orderbook-with-a-name-that-is-much-longer-than-all-others",
      "made.yaml:10: a topic has 1 to 56 bytes, not", ""},
     {10, "    - topic: [a]", "made.yaml:10: a text is expected", ""},
     {10, "    - topic: trade", "used.yaml:8: a topic is there twice: 'trade'", ""},
     {10, "    - topic: kline.D", "made.yaml:20: a topic is there twice: 'kline.D'", ""},
-    {11, "      # none", "made.yaml:10: a stream needs topic, shows and snapshot: 'book'", ""},
+    {11, "      # none", "made.yaml:10: a stream needs topic, shows and snapshot, not", ""},
     {11, "      shows: books", "made.yaml:11: a stream does not show 'books'", "'book'"},
     {11, "      shows: book whole", "made.yaml:11: a stream has no property 'whole'", "'whole_ms'"},
     {11, "      shows: book spot", "made.yaml:10: the family does not have the products", ""},
@@ -106,7 +108,7 @@ static const struct {
     {13, "      # none", "made.yaml:10: a book needs depth", ""},
     {13, "      events: 5\n      every_ms: 5", "made.yaml:10: a book needs depth", ""},
     {13, "      events: five", "made.yaml:13: a number is expected, not 'five'", ""},
-    {14, "      parts: {side: trades}", "made.yaml:15: the stream does not have the list 'trades'",
+    {14, "      parts: {side: trades}", "made.yaml:15: this text does not have the list 'trades'",
      ""},
     {14, "      parts: {side: bid}", "made.yaml:15: unknown list '@bid'", "'@bids'"},
     {14, "      parts: {sides: bids}", "made.yaml:15: no such name is in the documents: 'side'",
@@ -116,8 +118,8 @@ static const struct {
     {16, "        @bids(@asks($price)", "made.yaml:15: a list is in a list, before '@asks($price)",
      ""},
     {18, "        $pirce", "made.yaml:15: unknown value '$pirce'", "'$price'"},
-    {18, "        $order_id", "made.yaml:15: the stream does not have the value 'order_id'", ""},
-    {19, "      delta: $tick", "made.yaml:19: the stream does not have the value 'tick'", ""},
+    {18, "        $order_id", "made.yaml:15: this text does not have the value 'order_id'", ""},
+    {19, "      delta: $tick", "made.yaml:19: this text does not have the value 'tick'", ""},
     {19, "      delta: [a]", "made.yaml:19: a text is expected", ""},
     {20, "    - {topic: kline, shows: candle, snapshot: $ts}",
      "made.yaml:20: a book needs depth, "
@@ -130,7 +132,7 @@ static const struct {
     {20, "    - {topic: k, shows: candle, intervals: 1, snapshot: $ts}",
      "made.yaml:20: a list of texts is expected, not '1'", ""},
     {20, "    - {topic: k, shows: liquidation, snapshot: '@trades($price)'}",
-     "made.yaml:20: the stream does not have the list 'trades'", ""},
+     "made.yaml:20: this text does not have the list 'trades'", ""},
     {21, "    - use: trades", "made.yaml:21: no such name is in the documents: 'trades'",
      "did you mean 'trade'?"},
     {21, "    - use: wrong", "used.yaml:14: unknown value '$prise'", "'$price'"},
@@ -143,8 +145,16 @@ static const struct {
     {23, "    - {topic: t, shows: order per_coin, snapshot: $u}",
      "made.yaml:23: a stream of the account is for all symbols: 't'", ""},
     {23, "    - {topic: t, shows: notice, snapshot: $u}", "made.yaml:23: a book needs depth", ""},
+    {25, "    - {path: /a, categry: b, text: $ts}", "made.yaml:25: a reply has no key 'categry'",
+     "'category'"},
+    {25, "    - {path: /a}", "made.yaml:25: a reply needs path and text", ""},
+    {25, "    - {path: /a, lists: made, text: $ts}", "made.yaml:25: a list of texts is expected",
+     ""},
+    {25, "    - {path: /a, text: '@bids($price)'}",
+     "made.yaml:25: this text does not have the list 'bids'", ""},
+    {25, "    {path: /a}\n  parts2:", "made.yaml:26: simulator has no key 'parts2'", ""},
     {23, "    - {topic: t, shows: order, snapshot: $page}",
-     "made.yaml:23: the stream does not have the value 'page'", ""},
+     "made.yaml:23: this text does not have the value 'page'", ""},
 };
 
 static char text[TEXT_BYTES];
@@ -193,8 +203,8 @@ static void test_document(void **state)
     assert_int_equal(made.products[1], PRODUCT_OPTION);
     assert_int_equal(made.is_ack_first, 1);
     assert_string_equal(made.orders_of, "other");
-    assert_int_equal(made.streams->count, 4);
-    const stream_row *row = made.streams->rows;
+    assert_int_equal(made.public_count, 4);
+    const stream_row *row = made.streams;
     assert_string_equal(row[0].topic, "book");
     assert_int_equal(row[0].kind, STREAM_BOOK);
     assert_int_equal(row[0].scope, SCOPE_SYMBOL);
@@ -216,9 +226,18 @@ static void test_document(void **state)
     assert_int_equal(row[3].scope, SCOPE_COIN);
     assert_int_equal(row[3].flags, STREAM_LAST_FIRST);
     assert_string_equal(row[3].snapshot, "{\"topic\":\"$topic\",\"data\":[@trades(\"$size\")]}");
-    assert_int_equal(made.account->count, 1);
-    assert_int_equal(made.account->rows[0].scope, SCOPE_ALL);
-    assert_int_equal(made.account->rows[0].flags, STREAM_NO_INITIAL);
+    assert_int_equal(made.stream_count, 5);
+    assert_int_equal(row[4].scope, SCOPE_ALL);
+    assert_int_equal(row[4].flags, STREAM_NO_INITIAL);
+    assert_int_equal(row[4].is_private, 1);
+    assert_string_equal(made.replies[0].path, "/a");
+    assert_string_equal(made.replies[0].category, "b");
+    assert_string_equal(made.replies[0].lists[0], "made");
+    assert_null(made.replies[0].lists[1]);
+    assert_string_equal(made.replies[0].text, "@instruments($tick)$page");
+    assert_null(made.replies[1].lists[0]);
+    assert_null(made.replies[1].category);
+    assert_null(made.replies[2].path);
     td_arena_close(memory);
 }
 

@@ -191,9 +191,9 @@ static void check_family(const catalog_row *row)
     reader_init(&r, row->family);
     read_snapshots(&r, v);
     run_slots(&r, v, 1, SLOTS);
-    for (size_t i = 0; row->streams != NULL && i < row->streams->count; i++)
-        if (frames_of_row(&r, v, &row->streams->rows[i]) == 0)
-            fail_msg("%s: nothing came of %s", row->family, row->streams->rows[i].topic);
+    for (size_t i = 0; i < row->public_count; i++)
+        if (frames_of_row(&r, v, &row->streams[i]) == 0)
+            fail_msg("%s: nothing came of %s", row->family, row->streams[i].topic);
     for (uint32_t i = 0; i < sim_family_stream_count(v); i++) {
         sim_stream of = sim_family_stream_at(v, i);
         if (of.is_private && r.frames[i] == 0)

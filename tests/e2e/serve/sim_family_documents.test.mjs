@@ -61,6 +61,8 @@ test("the family of the page is served from its document", async (t) => {
   const document = path.join(write(t, { "made-up.yaml": example() }), "made-up.yaml");
   const { url } = await listening(t, ["sim", "--plain", "--families", `${document},v5-misc`, "--symbols", "2", "--rate", "2000", "--seed", "3"], temporary(t));
   const frames = await subscribe(t, new URL("/made/up", url), ["orderbook.7.BTCUSDT", "kline.1.ETHUSDT", "publicTrade.BTCUSDT"], 300);
+  const listed = await (await fetch(new URL("/made/up/instruments", url.replace(/^ws/, "http")))).json();
+  assert.deepEqual(listed, { list: [{ symbol: "BTCUSDT", tick: "0.50" }, { symbol: "ETHUSDT", tick: "0.05" }] });
   const parsed = frames.map((text) => JSON.parse(text));
   const of = (topic) => parsed.filter((frame) => frame.topic === topic);
   const books = of("orderbook.7.BTCUSDT");
