@@ -188,8 +188,7 @@ static td_result compile_text(compiler *c, unsigned depth)
             rc = td_err_set(c->err, TD_E_INVALID, "'@NAME' or '~' expected before '%.*s'",
                             SHOWN_BYTES, c->at);
         } else {
-            t->code[t->size++] = (uint8_t)(*c->at == '\'' ? '"' : *c->at);
-            c->at++;
+            t->code[t->size++] = (uint8_t)*c->at++;
         }
     }
     return rc;

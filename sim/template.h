@@ -1,14 +1,13 @@
 /* Templates: frames as text. A template is the text of a frame, with names in place of values, so a
- * topic is a row of a table and needs no code:
+ * topic needs no code:
  *
- *   {'topic':'$topic','ts':$ts:e3,'data':{'b':[@bids(['$price','$size'])],'u':$u}}
+ *   {"topic":"$topic","ts":$ts:e3,"data":{"b":[@bids(["$price","$size"])],"u":$u}}
  *
- *   '              a quotation mark (frames have no apostrophes)
  *   $name          a value, with all its decimal places; a text unchanged
  *   $name:s        in its shortest form            $name:b    true or false
  *   $name:e4       times 10^4, as a whole number; for a time :e3 means ms
  *   $name:i3       a time as RFC 3339 text, with 3 digits of the fraction of a second
- *   @name(...)     repeated for each item of a list, with commas in between
+ *   @name(...)     repeated for each item of a list, with commas in between; in no other list
  *   ~(...)         omitted unless a value in it differs from the value last shown
  *
  * sim/value.h lists the values. A colon between a value and a letter or digit begins a format.

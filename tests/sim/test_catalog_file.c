@@ -2,6 +2,7 @@
  * documents of the programs are read. */
 #include "sim/catalog_file.h"
 
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -58,7 +59,8 @@ static const char USED[] = "simulator:\n"
                            "      shows: trade\n"
                            "      snapshot: '$prise'\n";
 
-/* What the document is with another line in place of one; and what the error must have. */
+/* What the document is with another line in place of one; and what the error must have, after
+ * "made.yaml:" if it begins with the line. */
 static const struct {
     size_t line;
     const char *text;
@@ -67,94 +69,84 @@ static const struct {
 } MISTAKES[] = {
     {3, "simulater:", "made.yaml does not have the key 'simulator'", ""},
     {2, "use: [other]", "there is no document 'other.yaml'", ""},
-    {2, "use: [", "made.yaml:4: did not find", ""},
-    {4, "  product: [linear]", "made.yaml:4: simulator has no key 'product'", "'products'"},
-    {4, "  products: [linear, swap]", "made.yaml:4: there is no product 'swap'", "usdc_perp"},
-    {4, "  products: [linear, no_first]", "made.yaml:4: there is no product 'no_first'", ""},
-    {4, "  products: [spot, spot, spot, spot, spot, spot]", "made.yaml:4: 1 to 5 products", ""},
-    {4, "  products: linear", "made.yaml:4: 1 to 5 products are expected, not 'linear'", ""},
-    {4, "  products: [spot]",
-     "made.yaml:10: the family does not have the products of the stream "
-     "'book'",
-     ""},
-    {4, "  # none", "made.yaml:10: the family does not have the products of the stream", ""},
-    {5, "  ack_first: yes", "made.yaml:5: only true is allowed, not 'yes'", ""},
-    {6, "  orders_of: [v5]", "made.yaml:6: a text is expected", ""},
-    {8, "    size: [1]", "made.yaml:8: a text is expected, not ''", ""},
+    {2, "use: [", "4: did not find", ""},
+    {4, "  product: [linear]", "4: simulator has no key 'product'", "'products'"},
+    {4, "  products: [linear, swap]", "4: there is no product 'swap'", "usdc_perp"},
+    {4, "  products: [linear, no_first]", "4: there is no product 'no_first'", ""},
+    {4, "  products: [spot, spot, spot, spot, spot, spot]", "4: 1 to 5 products", ""},
+    {4, "  products: linear", "4: 1 to 5 products are expected", ""},
+    {4, "  products: [spot]", "10: the family does not have the products of the stream 'book'", ""},
+    {4, "  # none", "10: the family does not have the products of the stream", ""},
+    {5, "  ack_first: yes", "5: only true is allowed, not 'yes'", ""},
+    {6, "  orders_of: [v5]", "6: a text is expected", ""},
+    {8, "    size: [1]", "8: a text is expected, not ''", ""},
     {8, "    size: '%{again}'", "used.yaml:5: more than 256 parts, or more than 8 in each other",
      ""},
-    {8, "    size: \"a\\0b\"", "made.yaml:8: a text has a control character: 'a", ""},
-    {8, "    size: \"\\t\"", "made.yaml:8: a text has a control character", ""},
-    {9, "  streams: book\n  parts2:", "made.yaml:10: simulator has no key 'parts2'", "'parts'"},
-    {10, "    - topik: book", "made.yaml:10: a stream has no key 'topik'", "'topic'"},
-    {10, "    - book\n    - topic: a",
-     "made.yaml:10: a stream needs topic, shows and snapshot, not 'book'", ""},
-    {10, "    - topic: ''", "made.yaml:10: a topic has 1 to 56 bytes, not ''", ""},
+    {8, "    size: \"a\\0b\"", "8: a text has a control character: 'a", ""},
+    {8, "    size: \"\\t\"", "8: a text has a control character", ""},
+    {9, "  streams: book\n  parts2:", "10: simulator has no key 'parts2'", "'parts'"},
+    {10, "    - topik: book", "10: a stream has no key 'topik'", "'topic'"},
+    {10, "    - book\n    - topic: a", "10: a stream needs topic, shows and snapshot, not 'book'",
+     ""},
+    {10, "    - topic: ''", "10: a topic has 1 to 56 bytes, not ''", ""},
     {10, "    - topic: an-orderbook-with-a-name-that-is-much-longer-than-all-others",
-     "made.yaml:10: a topic has 1 to 56 bytes, not", ""},
-    {10, "    - topic: [a]", "made.yaml:10: a text is expected", ""},
+     "10: a topic has 1 to 56 bytes, not", ""},
+    {10, "    - topic: [a]", "10: a text is expected", ""},
     {10, "    - topic: trade", "used.yaml:8: a topic is there twice: 'trade'", ""},
-    {10, "    - topic: kline.D", "made.yaml:20: a topic is there twice: 'kline.D'", ""},
-    {11, "      # none", "made.yaml:10: a stream needs topic, shows and snapshot, not", ""},
-    {11, "      shows: books", "made.yaml:11: a stream does not show 'books'", "'book'"},
-    {11, "      shows: book whole", "made.yaml:11: a stream has no property 'whole'", "'whole_ms'"},
-    {11, "      shows: book spot", "made.yaml:10: the family does not have the products", ""},
-    {11, "      shows: order", "made.yaml:10: only the account shows this: 'book'", ""},
-    {11, "      shows: [book]", "made.yaml:11: a text is expected", ""},
-    {11, "      shows: ticker", "made.yaml:10: a book needs depth, a candle intervals", ""},
-    {11, "      shows: book per_minute", "made.yaml:10: a book needs depth, a candle", ""},
-    {12, "      depth: 1001", "made.yaml:12: a number is expected, not '1001'", ""},
-    {12, "      depth: 0", "made.yaml:10: a book needs depth", ""},
-    {13, "      # none", "made.yaml:10: a book needs depth", ""},
-    {13, "      events: 5\n      every_ms: 5", "made.yaml:10: a book needs depth", ""},
-    {13, "      events: five", "made.yaml:13: a number is expected, not 'five'", ""},
-    {14, "      parts: {side: trades}", "made.yaml:15: this text does not have the list 'trades'",
-     ""},
-    {14, "      parts: {side: bid}", "made.yaml:15: unknown list '@bid'", "'@bids'"},
-    {14, "      parts: {sides: bids}", "made.yaml:15: no such name is in the documents: 'side'",
+    {10, "    - topic: kline.D", "20: a topic is there twice: 'kline.D'", ""},
+    {11, "      # none", "10: a stream needs topic, shows and snapshot, not", ""},
+    {11, "      shows: books", "11: a stream does not show 'books'", "'book'"},
+    {11, "      shows: book whole", "11: a stream has no property 'whole'", "'whole_ms'"},
+    {11, "      shows: book spot", "10: the family does not have the products", ""},
+    {11, "      shows: order", "10: only the account shows this: 'book'", ""},
+    {11, "      shows: [book]", "11: a text is expected", ""},
+    {11, "      shows: ticker", "10: a book needs depth, a candle", ""},
+    {11, "      shows: book per_minute", "10: a book needs depth, a candle", ""},
+    {12, "      depth: 1001", "12: a number is expected, not '1001'", ""},
+    {12, "      depth: 0", "10: a book needs depth", ""},
+    {13, "      # none", "10: a book needs depth", ""},
+    {13, "      events: 5\n      every_ms: 5", "10: a book needs depth", ""},
+    {13, "      events: five", "13: a number is expected, not 'five'", ""},
+    {14, "      parts: {side: trades}", "15: this text does not have the list 'trades'", ""},
+    {14, "      parts: {side: bid}", "15: unknown list '@bid'", "'@bids'"},
+    {14, "      parts: {sides: bids}", "15: no such name is in the documents: 'side'",
      "did you mean 'sides'? allowed: sides, size, head"},
-    {19, "      delta: '%{head'", "made.yaml:19: '}' is missing after '%{head'", ""},
-    {19, "      delta: '@bids($price'", "made.yaml:19: ')' expected before ''", ""},
-    {16, "        @bids(@asks($price)", "made.yaml:15: a list is in a list, before '@asks($price)",
-     ""},
-    {18, "        $pirce", "made.yaml:15: unknown value '$pirce'", "'$price'"},
-    {18, "        $order_id", "made.yaml:15: this text does not have the value 'order_id'", ""},
-    {19, "      delta: $tick", "made.yaml:19: this text does not have the value 'tick'", ""},
-    {19, "      delta: [a]", "made.yaml:19: a text is expected", ""},
-    {20, "    - {topic: kline, shows: candle, snapshot: $ts}",
-     "made.yaml:20: a book needs depth, "
-     "a candle intervals",
+    {19, "      delta: '%{head'", "19: '}' is missing after '%{head'", ""},
+    {19, "      delta: '@bids($price'", "19: ')' expected before ''", ""},
+    {16, "        @bids(@asks($price)", "15: a list is in a list, before '@asks($price)", ""},
+    {18, "        $pirce", "15: unknown value '$pirce'", "'$price'"},
+    {18, "        $order_id", "15: this text does not have the value 'order_id'", ""},
+    {19, "      delta: $tick", "19: this text does not have the value 'tick'", ""},
+    {19, "      delta: [a]", "19: a text is expected", ""},
+    {20, "    - {topic: kline, shows: candle, snapshot: $ts}", "20: a book needs depth, a candle",
      ""},
     {20, "    - {topic: k, shows: candle per_minute, intervals: [1], snapshot: $ts}",
-     "made.yaml:20: a book needs depth, a candle intervals", ""},
+     "20: a book needs depth, a candle", ""},
     {20, "    - {topic: k, shows: candle, intervals: [2], snapshot: $ts}",
-     "made.yaml:20: there is no interval '2'", "allowed: 1, 3, 5"},
+     "20: there is no interval '2'", "allowed: 1, 3, 5"},
     {20, "    - {topic: k, shows: candle, intervals: 1, snapshot: $ts}",
-     "made.yaml:20: a list of texts is expected, not '1'", ""},
+     "20: a list of texts is expected, not '1'", ""},
     {20, "    - {topic: k, shows: liquidation, snapshot: '@trades($price)'}",
-     "made.yaml:20: this text does not have the list 'trades'", ""},
-    {21, "    - use: trades", "made.yaml:21: no such name is in the documents: 'trades'",
+     "20: this text does not have the list 'trades'", ""},
+    {21, "    - use: trades", "21: no such name is in the documents: 'trades'",
      "did you mean 'trade'?"},
     {21, "    - use: wrong", "used.yaml:14: unknown value '$prise'", "'$price'"},
-    {21, "    - {use: trade, topic: t}", "made.yaml:21: no other key is allowed beside use", ""},
-    {23, "    {topic: order}", "made.yaml:23: a list of streams is expected", ""},
-    {23, "    - {topic: t, shows: trade, snapshot: $u}",
-     "made.yaml:23: only a public stream shows "
-     "this: 't'",
+    {21, "    - {use: trade, topic: t}", "21: no other key is allowed beside use", ""},
+    {23, "    {topic: order}", "23: a list of streams is expected", ""},
+    {23, "    - {topic: t, shows: trade, snapshot: $u}", "23: only a public stream shows this: 't'",
      ""},
     {23, "    - {topic: t, shows: order per_coin, snapshot: $u}",
-     "made.yaml:23: a stream of the account is for all symbols: 't'", ""},
-    {23, "    - {topic: t, shows: notice, snapshot: $u}", "made.yaml:23: a book needs depth", ""},
-    {25, "    - {path: /a, categry: b, text: $ts}", "made.yaml:25: a reply has no key 'categry'",
+     "23: a stream of the account is for all symbols: 't'", ""},
+    {23, "    - {topic: t, shows: notice, snapshot: $u}", "23: a book needs depth", ""},
+    {25, "    - {path: /a, categry: b, text: $ts}", "25: a reply has no key 'categry'",
      "'category'"},
-    {25, "    - {path: /a}", "made.yaml:25: a reply needs path and text", ""},
-    {25, "    - {path: /a, lists: made, text: $ts}", "made.yaml:25: a list of texts is expected",
+    {25, "    - {path: /a}", "25: a reply needs path and text", ""},
+    {25, "    - {path: /a, lists: made, text: $ts}", "25: a list of texts is expected", ""},
+    {25, "    - {path: /a, text: '@bids($price)'}", "25: this text does not have the list 'bids'",
      ""},
-    {25, "    - {path: /a, text: '@bids($price)'}",
-     "made.yaml:25: this text does not have the list 'bids'", ""},
-    {25, "    {path: /a}\n  parts2:", "made.yaml:26: simulator has no key 'parts2'", ""},
+    {25, "    {path: /a}\n  parts2:", "26: simulator has no key 'parts2'", ""},
     {23, "    - {topic: t, shows: order, snapshot: $page}",
-     "made.yaml:23: this text does not have the value 'page'", ""},
+     "23: this text does not have the value 'page'", ""},
 };
 
 static char text[TEXT_BYTES];
@@ -259,8 +251,12 @@ static void test_mistakes(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof MISTAKES / sizeof MISTAKES[0]; i++) {
+        const int has_line = isdigit((unsigned char)MISTAKES[i].words[0]);
+        char words[200];
+        (void)snprintf(words, sizeof words, "%s%s", has_line ? "made.yaml:" : "",
+                       MISTAKES[i].words);
         write_text(MISTAKES[i].line, MISTAKES[i].text);
-        expect_error(MISTAKES[i].text, MISTAKES[i].words, MISTAKES[i].hint);
+        expect_error(MISTAKES[i].text, words, MISTAKES[i].hint);
     }
 }
 

@@ -57,8 +57,8 @@ static void test_forms(void **state)
         const char *expected;
     } rows[] = {
         {"", ""},
-        {"{'a':1}", "{\"a\":1}"},
-        {"{'topic':'$topic'}", "{\"topic\":\"orderbook.50.BTCUSDT\"}"},
+        {"{\"a\":1}", "{\"a\":1}"},
+        {"{\"topic\":\"$topic\"}", "{\"topic\":\"orderbook.50.BTCUSDT\"}"},
         {"$last|$last:s|$last:e4|$last:e0", "60600.50|60600.5|606005000|60600"},
         {"$pcnt_24h|$pcnt_24h:s|$pcnt_24h:e8", "-0.00000005|-0.00000005|-5"},
         {"$u:$u", "17:17"},
@@ -68,9 +68,9 @@ static void test_forms(void **state)
         {"$ts:i0 $ts:i3 $ts:i6 $ts:i9",
          "2026-11-20T11:27:49Z 2026-11-20T11:27:49.042Z 2026-11-20T11:27:49.042007Z "
          "2026-11-20T11:27:49.042007008Z"},
-        {"[@bids(['$price','$size'])],[@asks($price)]",
+        {"[@bids([\"$price\",\"$size\"])],[@asks($price)]",
          "[[\"60600.00\",\"1.500\"],[\"60600.50\",\"0\"],[\"60601.00\",\"1.500\"]],[]"},
-        {"{'s':1~(,'u':$u)~(,'x':'')}", "{\"s\":1,\"u\":17,\"x\":\"\"}"},
+        {"{\"s\":1~(,\"u\":$u)~(,\"x\":\"\")}", "{\"s\":1,\"u\":17,\"x\":\"\"}"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         expect(rows[i].text, NULL, rows[i].expected);
@@ -82,7 +82,8 @@ static void test_optional_parts(void **state)
     (void)state;
     sim_value shown[SIM_COUNT];
     set_values(shown);
-    static const char TEXT[] = "{'s':$u~(,'last':$last)~(,'coin':'$coin','u':$u)~(,'x':'')}";
+    static const char TEXT[] =
+        "{\"s\":$u~(,\"last\":$last)~(,\"coin\":\"$coin\",\"u\":$u)~(,\"x\":\"\")}";
     expect(TEXT, shown, NULL);
     shown[SIM_LAST].n--;
     expect(TEXT, shown, "{\"s\":17,\"last\":60600.50}");
@@ -91,7 +92,7 @@ static void test_optional_parts(void **state)
     expect(TEXT, NULL, "{\"s\":17,\"last\":60600.50,\"coin\":\"BTC\",\"u\":17,\"x\":\"\"}");
     /* This has no optional part, so it is always written. */
     set_values(shown);
-    expect("{'s':$u}", shown, "{\"s\":17}");
+    expect("{\"s\":$u}", shown, "{\"s\":17}");
 }
 
 static void test_errors_are_named(void **state)
@@ -102,19 +103,20 @@ static void test_errors_are_named(void **state)
         const char *error;
         const char *hint;
     } rows[] = {
-        {"{'p':'$pirce'}", "unknown value '$pirce'", "did you mean '$price'?"},
-        {"{'p':'$Price'}", "unknown value '$Price'", "did you mean '$price'?"},
-        {"{'p':'$xyzw'}", "unknown value '$xyzw'", ""},
-        {"{'p':'$'}", "unknown value '$'", ""},
+        {"{\"p\":\"$pirce\"}", "unknown value '$pirce'", "did you mean '$price'?"},
+        {"{\"p\":\"$Price\"}", "unknown value '$Price'", "did you mean '$price'?"},
+        {"{\"p\":\"$xyzw\"}", "unknown value '$xyzw'", ""},
+        {"{\"p\":\"$\"}", "unknown value '$'", ""},
         {"[@bid($price)]", "unknown list '@bid'", "did you mean '@bids'?"},
         {"$ts:x3,", "unknown format before ':x3,': expected :s, :b, :eDIGIT or :iDIGIT", ""},
         {"$ts:e", "unknown format before ':e': expected :s, :b, :eDIGIT or :iDIGIT", ""},
         {"$ts:e12", "unknown format before ':e12': expected :s, :b, :eDIGIT or :iDIGIT", ""},
         {"$u:short", "unknown format before ':short': expected :s, :b, :eDIGIT or :iDIGIT", ""},
         {"[@bids[$price]]", "'(' expected before '[$price]]'", ""},
-        {"~(,'u':$u", "')' expected before ''", ""},
-        {"{'u':$u)}", "no '(' for ')}'", ""},
-        {"{'u':(1)}", "'@NAME' or '~' expected before '(1)}'", ""},
+        {"~(,\"u\":$u", "')' expected before ''", ""},
+        {"{\"u\":$u)}", "no '(' for ')}'", ""},
+        {"{\"u\":(1)}", "'@NAME' or '~' expected before '(1)}'", ""},
+        {"@bids($price@asks($size))", "a list is in a list, before '@asks($size))'", ""},
         {"~(~(~(~(~(1)))))", "more than 4 brackets, one in the other", ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
