@@ -296,7 +296,9 @@ static td_result read_number(document_node stream, const char *key, uint64_t mos
 /* What is wrong with a stream as a whole; NULL: nothing. */
 static const char *stream_fault(const reading *r, document_node at, const stream_row *row)
 {
+    enum { SAME_SYMBOLS = 1 << PRODUCT_LINEAR | 1 << PRODUCT_SPOT };
     const int is_account = row->is_private;
+    const unsigned of = row->products != 0 ? row->products : r->products;
     const int has_intervals = document_find(at, "intervals").at != NULL;
     const int keys = HAS_DEPTH * (row->depth > 0) +
                      HAS_MINUTES * (has_intervals + (row->scope == SCOPE_SYMBOL_MINUTE)) +
@@ -312,6 +314,12 @@ static const char *stream_fault(const reading *r, document_node at, const stream
                "events or every_ms, and other streams none of them:";
     if ((row->products & ~r->products) != 0 || (r->products == 0 && row->scope != SCOPE_ALL))
         return "the family does not have the products of the stream";
+    /* What was shown last is compared with one market only. */
+    if (row->kind != STREAM_NOTICE && keys != 0 && row->scope != SCOPE_SYMBOL &&
+        row->scope != SCOPE_SYMBOL_MINUTE)
+        return "a book, ticker or candle is of one symbol:";
+    if (!is_account && (of & SAME_SYMBOLS) == SAME_SYMBOLS)
+        return "linear and spot have the same symbols; a public stream is of one of them:";
     return NULL;
 }
 
@@ -480,6 +488,8 @@ static td_result read_products(reading *r, document_node list, catalog_row *out,
         if (document_read_word(at, "there is no product", document_text(at), PROPERTIES,
                                PRODUCT_WORDS, &value, err) != TD_OK)
             return TD_E_INVALID;
+        if ((r->products & 1U << value) != 0)
+            return document_refuse(at, "a product is there twice:", document_text(at), err);
         out->products[i] = (product)value;
         r->products |= 1U << value;
     }
