@@ -1,5 +1,6 @@
 #include "book/state_io.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -89,9 +90,39 @@ void state_name(state_io *io, char name[STATE_NAME_BYTES])
     name[size] = '\0';
 }
 
-static const topic_row *find_row(const char *family_name, const char *pattern, const char *since)
+void state_set_name(char name[STATE_NAME_BYTES], const char *text)
 {
-    const family *of = family_find(td_bytes_str(family_name));
+    TD_ASSERT(strlen(text) < STATE_NAME_BYTES);
+    memcpy(name, text, strlen(text) + 1);
+}
+
+/* The name of a family, and, if its definition is not the programs' own, "@HASH" of it: states are
+ * of one definition. */
+static void set_definition(char name[STATE_NAME_BYTES], const family *of)
+{
+    const document_set *documents = family_documents(of);
+    char text[STATE_NAME_BYTES];
+    (void)snprintf(text, sizeof text, "%s%s%s", of->name, documents == NULL ? "" : "@",
+                   documents == NULL ? "" : documents->hash); /* fits: names are short */
+    state_set_name(name, text);
+}
+
+/* The family of a definition; NULL: there is none, or it has another definition now. */
+static const family *find_definition(const char *definition)
+{
+    char own[STATE_NAME_BYTES];
+    const char *hash = strrchr(definition, '@');
+    const size_t size = hash == NULL ? strlen(definition) : (size_t)(hash - definition);
+    const family *of = family_find(td_bytes_of(definition, size));
+    if (of == NULL)
+        return NULL;
+    set_definition(own, of);
+    return strcmp(own, definition) == 0 ? of : NULL;
+}
+
+static const topic_row *find_row(const char *definition, const char *pattern, const char *since)
+{
+    const family *of = find_definition(definition);
     for (size_t i = 0; of != NULL && i < of->topic_count; i++) {
         const topic_row *row = &of->topics[i];
         if (strcmp(row->pattern, pattern) == 0 &&
@@ -101,29 +132,23 @@ static const topic_row *find_row(const char *family_name, const char *pattern, c
     return NULL;
 }
 
-void state_set_name(char name[STATE_NAME_BYTES], const char *text)
-{
-    TD_ASSERT(strlen(text) < STATE_NAME_BYTES);
-    memcpy(name, text, strlen(text) + 1);
-}
-
 void state_row(state_io *io, const topic_row **row)
 {
-    char family_name[STATE_NAME_BYTES] = "";
+    char definition[STATE_NAME_BYTES] = "";
     char pattern[STATE_NAME_BYTES] = "";
     char since[STATE_NAME_BYTES] = "";
     if (!state_is_loading(io)) {
         const family *of = family_of_row(*row);
         TD_ASSERT(of != NULL);
-        state_set_name(family_name, of->name);
+        set_definition(definition, of);
         state_set_name(pattern, (*row)->pattern);
         state_set_name(since, (*row)->valid_from == NULL ? "" : (*row)->valid_from);
     }
-    state_name(io, family_name);
+    state_name(io, definition);
     state_name(io, pattern);
     state_name(io, since);
     if (!state_is_loading(io))
         return;
-    *row = find_row(family_name, pattern, since);
+    *row = find_row(definition, pattern, since);
     state_check(io, *row != NULL);
 }

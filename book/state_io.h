@@ -48,8 +48,9 @@ enum { STATE_NAME_BYTES = LIMIT_TOPIC_BYTES };
 void state_name(state_io *io, char name[STATE_NAME_BYTES]);
 void state_set_name(char name[STATE_NAME_BYTES], const char *text);
 
-/* Write or read a topic's row of the schema, as its family, pattern and first day. Loading: NULL if
- * this version lacks the row. Saving: a family must have the row. */
+/* Write or read a topic's row of the schema, as its family, pattern and first day; of a family
+ * whose documents are kept (family_documents) with their hash. Loading: NULL if this version lacks
+ * the row, or the family's documents are others. Saving: a family must have the row. */
 void state_row(state_io *io, const topic_row **row);
 
 #endif

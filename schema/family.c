@@ -1,11 +1,14 @@
 #include "schema/family.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/assert.h"
+#include "base/document.h"
+#include "base/limits.h"
 #include "base/suggest.h"
 #include "base/url.h"
 #include "schema/exchange.h"
@@ -14,15 +17,22 @@
 #include "schema/family_texts.h"
 
 /* The programs' own families, and their exchanges. */
-enum { FAMILIES_OWN_MAX = 64, EXCHANGES_MAX = 16 };
+enum { FAMILIES_OWN_MAX = 64, EXCHANGES_MAX = 16, EXCHANGE_FILE_BYTES = 80 };
 
 /* ---- documents that were read ---- */
 
-/* Documents that were added together. */
+/* Documents that are being added. */
 typedef struct added_texts {
-    family_text *at;
+    const family_text *at;
     size_t count;
+    document_set *used; /* gets those that are asked for */
 } added_texts;
+
+/* An exchange, and the text that it was read from. */
+typedef struct exchange_entry {
+    const exchange_row *row;
+    td_bytes text;
+} exchange_entry;
 
 /* Families and exchanges are constants that are read from text when they are first asked for: most
  * programs need one or two. Once set, an entry never changes. */
@@ -31,9 +41,9 @@ static struct {
     td_arena *memory;
     /* The programs' own, in the order of FAMILY_NAMES (NULL: not yet read), and then added ones. */
     const family *read[FAMILIES_OWN_MAX + FAMILIES_ADDED_MAX];
-    added_texts *texts[FAMILIES_OWN_MAX + FAMILIES_ADDED_MAX]; /* of added ones */
-    size_t added;
-    const exchange_row *exchanges[EXCHANGES_MAX];
+    document_set documents[FAMILIES_ADDED_MAX]; /* of the added ones */
+    _Atomic size_t added;                       /* release: what it counts is complete */
+    exchange_entry exchanges[EXCHANGES_MAX];
     size_t exchange_count;
 } families = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -42,22 +52,26 @@ static size_t count_of_families(void)
     return FAMILY_COUNT + families.added;
 }
 
-static int find_in(const family_text *texts, size_t count, td_bytes name, td_bytes *text)
+static const family_text *find_in(const family_text *texts, size_t count, td_bytes name)
 {
     for (size_t i = 0; i < count; i++)
-        if (td_bytes_is(name, texts[i].name)) {
-            *text = td_bytes_of(texts[i].data, texts[i].size);
-            return 1;
-        }
-    return 0;
+        if (td_bytes_is(name, texts[i].name))
+            return &texts[i];
+    return NULL;
 }
 
 /* user: the added_texts that are searched first, or NULL. */
 static int find_text(void *user, td_bytes name, td_bytes *text)
 {
     const added_texts *added = user;
-    return (added != NULL && find_in(added->at, added->count, name, text)) ||
-           find_in(FAMILY_TEXTS, FAMILY_TEXT_COUNT, name, text);
+    const family_text *own = added == NULL ? NULL : find_in(added->at, added->count, name);
+    const family_text *found = own != NULL ? own : find_in(FAMILY_TEXTS, FAMILY_TEXT_COUNT, name);
+    if (found == NULL)
+        return 0;
+    *text = td_bytes_of(found->data, found->size);
+    /* a document uses fewer than a set can have */
+    return own == NULL || added->used == NULL ||
+           document_set_add(added->used, td_bytes_str(own->name), *text, NULL) == TD_OK;
 }
 
 static td_arena *memory_of_families(void)
@@ -67,31 +81,51 @@ static td_arena *memory_of_families(void)
     return families.memory;
 }
 
-/* As family_texts.exchange; user as in find_text. */
-static td_result find_exchange(void *user, td_bytes name, const exchange_row **out, td_err *err)
+/* The exchange of that name, if it was read; NULL. */
+static const exchange_entry *find_entry(td_bytes name)
 {
-    td_bytes text;
     for (size_t i = 0; i < families.exchange_count; i++)
-        if (td_bytes_is(name, families.exchanges[i]->name)) {
-            *out = families.exchanges[i];
-            return TD_OK;
-        }
-    char file[80];
-    const int size = snprintf(file, sizeof file, "%.*s.exchange", (int)name.size,
-                              name.size == 0 ? "" : (const char *)name.data);
-    if (size < 0 || (size_t)size >= sizeof file || !find_text(user, td_bytes_str(file), &text))
-        return td_err_set(err, TD_E_INVALID, "there is no document '%s.yaml'", file);
+        if (td_bytes_is(name, families.exchanges[i].row->name))
+            return &families.exchanges[i];
+    return NULL;
+}
+
+static td_result read_exchange(const char *file, td_bytes name, td_bytes text,
+                               const exchange_row **out, td_err *err)
+{
+    td_arena *memory = memory_of_families();
     if (families.exchange_count == EXCHANGES_MAX)
         return td_err_set(err, TD_E_LIMIT, "%s.yaml: more than %d exchanges", file, EXCHANGES_MAX);
-    exchange_row *made = td_arena_alloc(memory_of_families(), sizeof *made);
-    td_result rc = exchange_file_read(file, text, memory_of_families(), made, err);
+    exchange_row *made = td_arena_alloc(memory, sizeof *made);
+    td_result rc = exchange_file_read(file, text, memory, made, err);
     if (rc == TD_OK && !td_bytes_is(name, made->name))
         rc = td_err_set(err, TD_E_INVALID, "%s.yaml: the exchange must have the document's name",
                         file);
     if (rc != TD_OK)
         return rc;
-    families.exchanges[families.exchange_count++] = *out = made;
+    families.exchanges[families.exchange_count++] = (exchange_entry){
+        made, td_bytes_of(td_arena_copy(memory, text.data, text.size), text.size)};
+    *out = made;
     return TD_OK;
+}
+
+/* As family_texts.exchange; user as in find_text, which notes the document. */
+static td_result find_exchange(void *user, td_bytes name, const exchange_row **out, td_err *err)
+{
+    td_bytes text;
+    char file[EXCHANGE_FILE_BYTES];
+    const int size = snprintf(file, sizeof file, "%.*s.exchange", (int)name.size,
+                              name.size == 0 ? "" : (const char *)name.data);
+    if (size < 0 || (size_t)size >= sizeof file || !find_text(user, td_bytes_str(file), &text))
+        return td_err_set(err, TD_E_INVALID, "there is no document '%s.yaml'", file);
+    const exchange_entry *known = find_entry(name);
+    if (known == NULL)
+        return read_exchange(file, name, text, out, err);
+    *out = known->row;
+    return td_bytes_equal(known->text, text)
+               ? TD_OK
+               : td_err_set(err, TD_E_INVALID, "%s.yaml: there is another exchange of this name",
+                            file);
 }
 
 static const family *read_family(size_t index)
@@ -150,53 +184,117 @@ const family *family_of_row(const topic_row *row)
 
 /* ---- more documents ---- */
 
-static td_result add_family(const family_text *document, const family_texts *texts, td_err *err)
+static td_result check_name(const char *name, td_err *err)
 {
+    const size_t size = strlen(name);
+    return size > 0 && size < LIMIT_NAME_BYTES
+               ? TD_OK
+               : td_err_set(err, TD_E_INVALID, "the name of a family has 1 to %u bytes, not %zu",
+                            LIMIT_NAME_BYTES - 1, size);
+}
+
+/* Copy the texts that a family was read from. */
+static void keep_documents(const document_set *used, document_set *out)
+{
+    for (size_t i = 0; i < used->count; i++) {
+        const named_document *from = &used->at[i];
+        out->at[i].name = td_bytes_of(
+            td_arena_copy(families.memory, from->name.data, from->name.size), from->name.size);
+        out->at[i].text = td_bytes_of(
+            td_arena_copy(families.memory, from->text.data, from->text.size), from->text.size);
+    }
+    out->count = used->count;
+    document_set_seal(out);
+}
+
+/* Add the family whose own document has this name. wanted: its name, which may exist; NULL: any
+ * name that does not. */
+static td_result add_locked(const char *own, const added_texts *from, const char *wanted,
+                            td_err *err)
+{
+    document_set used = {.count = 0};
+    added_texts added = {from->at, from->count, &used};
+    const family_texts texts = {.find = find_text, .exchange = find_exchange, .user = &added};
+    const size_t index = count_of_families();
+    if (wanted != NULL && index_of(td_bytes_str(wanted)) < index)
+        return TD_OK;
     if (families.added == FAMILIES_ADDED_MAX)
-        return td_err_set(err, TD_E_LIMIT, "%s.yaml: more than %d families", document->name,
+        return td_err_set(err, TD_E_LIMIT, "%s.yaml: more than %d families", own,
                           FAMILIES_ADDED_MAX);
     td_arena *memory = memory_of_families();
     family *made = td_arena_alloc(memory, sizeof *made);
-    td_result rc = family_file_read(texts, document->name, memory, made, err);
+    td_result rc = family_file_read(&texts, own, memory, made, err);
+    if (rc == TD_OK && (rc = check_name(made->name, err)) != TD_OK)
+        rc = td_err_add(err, rc, "%s.yaml", own);
     if (rc != TD_OK)
         return rc;
-    if (index_of(td_bytes_str(made->name)) < count_of_families())
-        return td_err_set(err, TD_E_INVALID, "%s.yaml: there is a family '%s' already",
-                          document->name, made->name);
-    families.texts[count_of_families()] = texts->user;
-    families.read[FAMILY_COUNT + families.added++] = made;
+    if (wanted != NULL && strcmp(made->name, wanted) != 0)
+        return td_err_set(err, TD_E_INVALID, "%s.yaml: it is of a family '%.63s'", own, made->name);
+    if (index_of(td_bytes_str(made->name)) < index)
+        return td_err_set(err, TD_E_INVALID, "%s.yaml: there is a family '%s' already", own,
+                          made->name);
+    keep_documents(&used, &families.documents[index - FAMILY_COUNT]);
+    families.read[index] = made;
+    families.added++;
     return TD_OK;
 }
 
-static added_texts *copy_texts(const family_text *documents, size_t count)
+static td_result add_family(const char *own, const added_texts *from, const char *wanted,
+                            td_err *err)
 {
-    td_arena *memory = memory_of_families();
-    added_texts *copy = td_arena_alloc(memory, sizeof *copy);
-    *copy = (added_texts){td_arena_copy(memory, documents, count * sizeof *documents), count};
-    for (size_t i = 0; i < count; i++) {
-        copy->at[i].name = td_arena_copy(memory, documents[i].name, strlen(documents[i].name) + 1);
-        copy->at[i].data = td_arena_copy(memory, documents[i].data, documents[i].size);
-    }
-    return copy;
-}
-
-int family_document(const family *of, td_bytes name, td_bytes *text)
-{
-    return find_text(families.texts[index_of(td_bytes_str(of->name))], name, text);
+    (void)pthread_mutex_lock(&families.lock);
+    td_result rc = add_locked(own, from, wanted, err);
+    (void)pthread_mutex_unlock(&families.lock);
+    return rc;
 }
 
 td_result family_add(const family_text *documents, size_t count, td_err *err)
 {
-    const family_texts texts = {
-        .find = find_text, .exchange = find_exchange, .user = copy_texts(documents, count)};
+    added_texts added = {.at = documents, .count = count};
+    const family_texts texts = {.find = find_text, .user = &added};
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < count; i++) {
         int is_family = 0;
         rc = family_file_is_family(&texts, documents[i].name, &is_family, err);
         if (rc == TD_OK && is_family)
-            rc = add_family(&documents[i], &texts, err);
+            rc = add_family(documents[i].name, &added, NULL, err);
     }
     return rc;
+}
+
+td_result family_add_kept(const char *name, const document_set *documents, td_err *err)
+{
+    family_text texts[DOCUMENT_SET_MAX];
+    td_arena *memory = td_arena_open();
+    for (size_t i = 0; i < documents->count; i++)
+        texts[i] = (family_text){document_copy(memory, documents->at[i].name),
+                                 documents->at[i].text.data, documents->at[i].text.size};
+    const added_texts added = {.at = texts, .count = documents->count};
+    td_result rc = documents->count > 0
+                       ? add_family(texts[0].name, &added, name, err)
+                       : td_err_set(err, TD_E_INVALID, "there is no document of '%s'", name);
+    td_arena_close(memory);
+    return rc;
+}
+
+const document_set *family_documents(const family *of)
+{
+    const size_t count = count_of_families();
+    for (size_t i = FAMILY_COUNT; i < count; i++)
+        if (families.read[i] == of)
+            return &families.documents[i - FAMILY_COUNT];
+    return NULL;
+}
+
+int family_document(const family *of, td_bytes name, td_bytes *text)
+{
+    const document_set *added = family_documents(of);
+    for (size_t i = 0; added != NULL && i < added->count; i++)
+        if (td_bytes_equal(name, added->at[i].name)) {
+            *text = added->at[i].text;
+            return 1;
+        }
+    return find_text(NULL, name, text);
 }
 
 const exchange_row *exchange_of(const family *of)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/bytes.h"
+#include "base/document_set.h"
 #include "base/err.h"
 #include "schema/family_row.h"
 #include "schema/topic.h"
@@ -19,12 +20,23 @@ enum {
 
 /* Add the families of documents, which may use each other and the programs' own; documents
  * without the key `family` are only used by others. From then on they are found like the programs'
- * own. The texts are copied. Call it before other threads start.
+ * own. The texts are borrowed during the call. Any thread; but what other threads asked for before
+ * stays as it was, so a program adds families before it starts threads.
  * TD_E_INVALID: a mistake in a document, or the name of a family that exists. TD_E_LIMIT. */
 TD_MUST_USE td_result family_add(const family_text *documents, size_t count, td_err *err);
 
-/* The text of a document by its name: of the family's own (of->document), or of one that it may
- * use. Valid as long as the program runs. Returns 0 if there is no such document. */
+/* Add the family `name` of kept documents (family_documents), whose first one is its own. If the
+ * family exists, it stays as it is. TD_E_INVALID: a mistake in a document, or it is of another
+ * family. TD_E_LIMIT. */
+TD_MUST_USE td_result family_add_kept(const char *name, const document_set *documents, td_err *err);
+
+/* The document of an added family, and the added documents that it uses, with their hash: the
+ * definition, to be kept with frames. NULL: the family is one of the programs' own, whose documents
+ * have the dates of their changes. Valid until the program ends. */
+const document_set *family_documents(const family *of);
+
+/* The text of a document by its name: of the family's own (of->document), or of one that it uses.
+ * Valid until the program ends. Returns 0 if there is no such document. */
 int family_document(const family *of, td_bytes name, td_bytes *text);
 
 /* All families: the programs' own, in the order of docs/design.md ("Words"), and then the added
