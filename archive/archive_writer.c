@@ -144,7 +144,7 @@ td_result archive_writer_open(archive *a, const archive_writer_options *options,
 }
 
 td_result archive_writer_add_feed(archive_writer *w, const char *feed, const char *family,
-                                  size_t *index, td_err *err)
+                                  const document_set *documents, size_t *index, td_err *err)
 {
     feed_link link;
     if (!feed_name_is_valid(feed))
@@ -164,7 +164,7 @@ td_result archive_writer_add_feed(archive_writer *w, const char *feed, const cha
         .version = w->version,
         .sync = w->options.sync,
     };
-    w->feeds[w->feed_count] = feed_segments_open(&origin, feed, family, &link);
+    w->feeds[w->feed_count] = feed_segments_open(&origin, feed, family, documents, &link);
     *index = w->feed_count++;
     return TD_OK;
 }

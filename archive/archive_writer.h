@@ -50,9 +50,11 @@ TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer
 /* Add a feed (1 to LIMIT_FEEDS; feed_name_is_valid holds). Its first chunk opens a segment. *index
  * counts 0, 1, … in the order of calls. Crashed segments of the feed should have been recovered
  * (archive_recover); otherwise the chain continues from the last value that can be proved.
- * TD_E_INVALID, TD_E_LIMIT, TD_E_CORRUPT. */
+ * documents: of the family, for each segment to keep, borrowed until close; NULL: they are not
+ * kept. TD_E_INVALID, TD_E_LIMIT, TD_E_CORRUPT. */
 TD_MUST_USE td_result archive_writer_add_feed(archive_writer *writer, const char *feed,
-                                              const char *family, size_t *index, td_err *err);
+                                              const char *family, const document_set *documents,
+                                              size_t *index, td_err *err);
 
 /* Number of the feed's last segment in this session; 0 if absent. For a session that
  * continues. */

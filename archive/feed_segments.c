@@ -21,6 +21,7 @@ struct feed_segments {
     writer_origin origin;
     char *name;
     char *family;
+    const document_set *documents;
     feed_stage stage;
     segment_writer *writer;
     uint32_t number;                  /* of the segment, as the chunk builder counts */
@@ -42,13 +43,14 @@ void feed_segments_make_private(feed_segments *feed)
 }
 
 feed_segments *feed_segments_open(const writer_origin *origin, const char *feed, const char *family,
-                                  const feed_link *link)
+                                  const document_set *documents, const feed_link *link)
 {
     feed_segments *made = td_alloc_zero(1, sizeof *made);
     made->origin = *origin;
     made->link = *link;
     made->name = td_strdup(feed);
     made->family = td_strdup(family);
+    made->documents = documents;
     made->events = event_reader_open();
     return made;
 }
@@ -238,6 +240,7 @@ static td_result make_file(feed_segments *f, const sealed_chunk *chunk, td_err *
         .verb = archive_verb(a),
         .version = f->origin.version,
         .is_private = f->is_private,
+        .documents = f->documents,
     };
     /* A prune may remove the folder while it is empty. */
     char *slash = strrchr(f->path, '/');

@@ -29,9 +29,10 @@ typedef struct writer_origin {
     segment_sync sync;
 } writer_origin;
 
-/* A feed that has no segment yet. link: the segment that its chain continues. */
+/* A feed that has no segment yet. documents: as at archive_writer_add_feed. link: the segment that
+ * its chain continues. */
 feed_segments *feed_segments_open(const writer_origin *origin, const char *feed, const char *family,
-                                  const feed_link *link);
+                                  const document_set *documents, const feed_link *link);
 
 /* Close the files as they are; NULL is allowed. */
 void feed_segments_close(feed_segments *feed);

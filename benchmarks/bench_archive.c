@@ -71,7 +71,7 @@ static void open_archive(hours *h, const char *folder)
     const archive_writer_options writing = {.version = "bench", .start_ns = BEGIN_NS};
     must(archive_open(&options, folder, ARCHIVE_APPEND, &h->into, &err), &err);
     must(archive_writer_open(h->into, &writing, &h->writer, &err), &err);
-    must(archive_writer_add_feed(h->writer, FAMILY, FAMILY, &index, &err), &err);
+    must(archive_writer_add_feed(h->writer, FAMILY, FAMILY, NULL, &index, &err), &err);
     const feed_writer_options feed = {.name = FAMILY,
                                       .family = family_find(td_bytes_str(FAMILY)),
                                       .session = archive_session(h->into),

@@ -63,7 +63,7 @@ static void open_archive(day *d, const char *folder)
     const archive_writer_options writing = {.version = "bench", .start_ns = BEGIN_NS};
     must(archive_open(&options, folder, ARCHIVE_APPEND, &d->into, &err), &err);
     must(archive_writer_open(d->into, &writing, &d->writer, &err), &err);
-    must(archive_writer_add_feed(d->writer, FAMILY, FAMILY, &index, &err), &err);
+    must(archive_writer_add_feed(d->writer, FAMILY, FAMILY, NULL, &index, &err), &err);
     const family *of = family_find(td_bytes_str(FAMILY));
     const feed_writer_options feed = {.name = FAMILY,
                                       .family = of,

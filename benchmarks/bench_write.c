@@ -101,7 +101,7 @@ static void open_bench(write_bench *b, const char *corpus_path, const char *fold
     load_corpus(&b->frames, corpus_path);
     must(archive_open(&options, folder, ARCHIVE_APPEND, &b->into, &err), &err);
     must(archive_writer_open(b->into, &writing, &b->writer, &err), &err);
-    must(archive_writer_add_feed(b->writer, "inverse", "inverse", &index, &err), &err);
+    must(archive_writer_add_feed(b->writer, "inverse", "inverse", NULL, &index, &err), &err);
     const feed_writer_options feed = {.name = "inverse",
                                       .family = family_find(td_bytes_str("inverse")),
                                       .session = archive_session(b->into),

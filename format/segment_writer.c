@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "format/mcap_encode.h"
+#include "format/segment_family.h"
 #include "format/segment_name.h"
 
 struct segment_writer {
@@ -60,6 +61,16 @@ static void pack_session(td_buf *pack, const segment_session *session)
         mcap_pack_pair(pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]));
 }
 
+/* Encode the packed map as a record. */
+static void encode_metadata(segment_writer *w, const char *name)
+{
+    const size_t at = w->head.size;
+    mcap_metadata metadata = {.name = td_bytes_str(name), .pairs = {td_buf_view(&w->pack)}};
+    mcap_encode_metadata(&w->head, &metadata);
+    mcap_metadata_index index = {.offset = at, .length = w->head.size - at, .name = metadata.name};
+    mcap_summary_add_metadata(&w->summary, &index);
+}
+
 /* Encode everything before the first chunk. */
 static void encode_head(segment_writer *w, const segment_session *session)
 {
@@ -71,12 +82,11 @@ static void encode_head(segment_writer *w, const segment_session *session)
     mcap_encode_magic(&w->head);
     mcap_encode_header(&w->head, &header);
     pack_session(&w->pack, session);
-    size_t at = w->head.size;
-    mcap_metadata metadata = {.name = td_bytes_str(SEGMENT_SESSION_METADATA),
-                              .pairs = {td_buf_view(&w->pack)}};
-    mcap_encode_metadata(&w->head, &metadata);
-    mcap_metadata_index index = {.offset = at, .length = w->head.size - at, .name = metadata.name};
-    mcap_summary_add_metadata(&w->summary, &index);
+    encode_metadata(w, SEGMENT_SESSION_METADATA);
+    if (session->documents != NULL) {
+        segment_family_pack(&w->pack, session->family, session->documents);
+        encode_metadata(w, SEGMENT_FAMILY_METADATA);
+    }
 }
 
 /* Create the file with its head, and lock it until it is closed: the lock shows other processes

@@ -1,10 +1,11 @@
 /* Writes one capture segment: NAME.mcap.open while it grows, NAME.mcap once finished.
  *
- * Layout: magic, header (profile `tapedeck`), metadata `tapedeck.session`, then per chunk an
- * optional checkpoint, the Chunk record, its Message Index records and a chain record (chain.h);
- * finish adds Data End, summary, summary offsets, footer, magic. Order of durability: create, sync
- * the folder | append, fdatasync | … | append the end, fdatasync, rename, sync the folder. Chunks
- * are durable, and may be announced, after segment_writer_sync returned TD_OK.
+ * Layout: magic, header (profile `tapedeck`), metadata `tapedeck.session`, of some families the
+ * metadata `tapedeck.family`, then per chunk an optional checkpoint, the Chunk record, its Message
+ * Index records and a chain record (chain.h); finish adds Data End, summary, summary offsets,
+ * footer, magic. Order of durability: create, sync the folder | append, fdatasync | … | append the
+ * end, fdatasync, rename, sync the folder. Chunks are durable, and may be announced, after
+ * segment_writer_sync returned TD_OK.
  *
  * TD_E_NOSPACE leaves the writer as before the call (a partial write is cut off) and the call may
  * be repeated. Any other failure of append, sync or finish makes the writer dead: every later call
@@ -15,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/document_set.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/io.h"
@@ -25,16 +27,17 @@
 /* Name of the session's metadata. */
 #define SEGMENT_SESSION_METADATA "tapedeck.session"
 
-/* The first record after the header. Strings are borrowed; "" = absent. */
+/* The first record after the header, and the one after it. Strings are borrowed; "" = absent. */
 typedef struct segment_session {
     const char *session; /* 8 hex digits */
     uint64_t start_ns;   /* when the session began */
     const char *feed, *family;
-    const char *previous_segment; /* file name of the feed's previous segment, or "" */
-    td_hash128 previous_chain;    /* that segment's last chain value; all zero if absent */
-    const char *verb;             /* "record", "import" … */
-    const char *version;          /* of the program */
-    uint8_t is_private;           /* 1: only the file's owner may read it */
+    const char *previous_segment;  /* file name of the feed's previous segment, or "" */
+    td_hash128 previous_chain;     /* that segment's last chain value; all zero if absent */
+    const char *verb;              /* "record", "import" … */
+    const char *version;           /* of the program */
+    uint8_t is_private;            /* 1: only the file's owner may read it */
+    const document_set *documents; /* of the family (segment_family.h); NULL: not kept */
 } segment_session;
 
 /* Totals of a segment, so far or when finished. */

@@ -22,6 +22,7 @@
 #include "base/json/json.h"
 #include "schema/decode.h"
 #include "schema/exchange.h"
+#include "schema/family.h"
 
 enum {
     /* A chunk closes also after this much of the capture's time, so that readers of a short time
@@ -424,8 +425,8 @@ static td_result add_feed(import_job *job, uint32_t number, td_err *err)
                                          .interval_ns = CHUNK_INTERVAL_S * TD_NS_PER_S,
                                          .full = write_chunk,
                                          .user = feed};
-    td_result rc =
-        archive_writer_add_feed(job->writer, writing.name, writing.family->name, &feed->index, err);
+    td_result rc = archive_writer_add_feed(job->writer, writing.name, writing.family->name,
+                                           family_documents(writing.family), &feed->index, err);
     if (rc == TD_OK)
         feed->writer = feed_writer_open(&writing);
     job->checking.feeds[job->checking.feed_count++] =

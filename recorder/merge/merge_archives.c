@@ -87,7 +87,8 @@ static td_result add_feed(merge_job *job, const channel_info *info, merge_feed *
                                          .full = write_chunk,
                                          .user = made};
     made->writer = feed_writer_open(&writing);
-    return archive_writer_add_feed(job->writer, made->name, known->name, &made->index, err);
+    return archive_writer_add_feed(job->writer, made->name, known->name, family_documents(known),
+                                   &made->index, err);
 }
 
 /* Find or add the feed of a channel. */

@@ -59,7 +59,8 @@ static td_result add_feed(void *user, size_t feed_index, td_err *err)
     while (rc == TD_OK && self->writer_feeds <= feed_index) {
         const pipeline_feed *feed = &self->options.config->feeds[self->writer_feeds];
         size_t index;
-        rc = archive_writer_add_feed(self->writer, feed->name, feed->family->name, &index, err);
+        rc = archive_writer_add_feed(self->writer, feed->name, feed->family->name,
+                                     family_documents(feed->family), &index, err);
         TD_ASSERT(rc != TD_OK || index == self->writer_feeds);
         if (rc != TD_OK)
             break;

@@ -19,6 +19,7 @@
 #include "format/segment_name.h"
 #include "format/segment_writer.h"
 #include "replay/play/snapshot.h"
+#include "schema/family.h"
 #include "tape/cursor.h"
 #include "tape/reply_list.h"
 #include "tape/states.h"
@@ -544,6 +545,7 @@ static td_result remove_file(const cut *c, td_err *err)
 static td_result create_file(cut *c, const segment_rows *open, const frame_ref *first, td_err *err)
 {
     const chunk_builder_options building = {.spans_hours = 1};
+    const family *known = family_find(td_bytes_str(c->family));
     const segment_session session = {.session = c->session,
                                      .start_ns = open == NULL ? first->recv_ns
                                                               : open->index.session_start_ns,
@@ -552,7 +554,8 @@ static td_result create_file(cut *c, const segment_rows *open, const frame_ref *
                                      .previous_segment = "",
                                      .verb = "cut",
                                      .version = TAPEDECK_VERSION,
-                                     .is_private = 1};
+                                     .is_private = 1,
+                                     .documents = family_documents(known)};
     c->events = (channel_info){.feed = c->feed,
                                .family = c->family,
                                .dir = CHANNEL_EVENT,

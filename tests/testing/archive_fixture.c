@@ -129,7 +129,7 @@ td_result fixture_feed_open(fixture_feed *feed, archive_writer *writer, const ch
                             uint64_t first, uint32_t step, td_err *err)
 {
     *feed = (fixture_feed){.writer = writer, .name = name, .next = first, .step = step};
-    td_result rc = archive_writer_add_feed(writer, name, "inverse", &feed->index, err);
+    td_result rc = archive_writer_add_feed(writer, name, "inverse", NULL, &feed->index, err);
     feed->chunk = sealed_chunk_open();
     assert_non_null(feed->chunk);
     feed->builder = chunk_builder_open(NULL);

@@ -155,7 +155,7 @@ static td_result open_archive(session *s, td_err *err)
         rc = archive_writer_open(s->into, &options, &s->writer, err);
     for (size_t i = 0; i < FAULT_FEEDS && rc == TD_OK; i++) {
         size_t index;
-        rc = archive_writer_add_feed(s->writer, FEED_NAMES[i], FEED_FAMILIES[i], &index, err);
+        rc = archive_writer_add_feed(s->writer, FEED_NAMES[i], FEED_FAMILIES[i], NULL, &index, err);
         TD_ASSERT(rc != TD_OK || index == i);
     }
     return rc;

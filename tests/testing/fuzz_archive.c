@@ -115,7 +115,7 @@ static void write_session(fuzz_archive *self, writer_end end)
     const archive_writer_options options = {.version = "0", .start_ns = START_NS};
     (void)snprintf(m.session, sizeof m.session, "%s", archive_session(into));
     fuzz_must(archive_writer_open(into, &options, &m.writer, NULL), NULL);
-    fuzz_must(archive_writer_add_feed(m.writer, "inverse", "inverse", &m.feed, NULL), NULL);
+    fuzz_must(archive_writer_add_feed(m.writer, "inverse", "inverse", NULL, &m.feed, NULL), NULL);
     m.builder = chunk_builder_open(NULL);
     m.chunk = sealed_chunk_open();
     write_chunks(&m);

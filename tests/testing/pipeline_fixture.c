@@ -80,7 +80,8 @@ static void open_archive(pipeline *f)
                                       .durable = on_durable,
                                       .user = f};
     assert_int_equal(archive_writer_open(f->into, &writing, &f->writer, &err), TD_OK);
-    assert_int_equal(archive_writer_add_feed(f->writer, "inverse", "inverse", &index, &err), TD_OK);
+    assert_int_equal(archive_writer_add_feed(f->writer, "inverse", "inverse", NULL, &index, &err),
+                     TD_OK);
 }
 
 void pipeline_open_intake(pipeline *f)

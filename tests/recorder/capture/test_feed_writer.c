@@ -74,7 +74,7 @@ static int set_up_feed(void **state, const char *name)
     f->archive = archive_env_open(&f->env, ARCHIVE_APPEND, "test");
     const archive_writer_options writing = {.version = "test", .start_ns = START_NS};
     assert_int_equal(archive_writer_open(f->archive, &writing, &f->into, NULL), TD_OK);
-    assert_int_equal(archive_writer_add_feed(f->into, name, name, &f->index, NULL), TD_OK);
+    assert_int_equal(archive_writer_add_feed(f->into, name, name, NULL, &f->index, NULL), TD_OK);
     redactor_init(&f->secrets);
     assert_int_equal(redactor_add(&f->secrets, SECRET, NULL), TD_OK);
     static td_log log;
