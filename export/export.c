@@ -619,6 +619,7 @@ static void log_foreign(const export_run_state *run)
 td_result export_run(const export_options *options, export_result *out, td_err *err)
 {
     TD_ASSERT(options->threads >= 1);
+    export_message_types_init();
     export_run_state run = {.options = options};
     (void)pthread_mutex_init(&run.lock, NULL);
     int did_exist = export_folder_exists(options->io, options->folder);

@@ -5,7 +5,6 @@ const export_format *const *export_format_table(size_t *count)
     static const export_format *const FORMATS[] = {
         &EXPORT_TARDIS_CSV, &EXPORT_JSONL,  &EXPORT_HFTBACKTEST, &EXPORT_PARQUET,
         &EXPORT_NAUTILUS,   &EXPORT_SQLITE, &EXPORT_MCAP};
-    export_message_types_init();
     *count = sizeof FORMATS / sizeof FORMATS[0];
     return FORMATS;
 }

@@ -31,7 +31,6 @@ const export_type *const *export_type_table(size_t *count)
                                                       &EXPORT_MESSAGE_TYPES[MSG_INDEX],
                                                       &EXPORT_MESSAGE_TYPES[MSG_NOTICE],
                                                       &EXPORT_MESSAGE_TYPES[MSG_ORDER_ENTRY]};
-    export_message_types_init();
     *count = sizeof EXPORT_TYPES / sizeof EXPORT_TYPES[0];
     return EXPORT_TYPES;
 }

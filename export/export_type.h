@@ -158,8 +158,8 @@ extern const export_type EXPORT_INSTRUMENTS;
 /* Types whose rows are the unchanged entries of one message type, indexed by msg_type: a row for
  * each entry, with a column for each member that schema/ defines for the message type. Rows of a
  * book that was not proven complete are written, with a flag. name NULL: messages of that type have
- * no entries. Columns are set by export_message_types_init(), which any thread may call at any
- * time. */
+ * no entries. Columns are set by export_message_types_init(), which any thread may call once the
+ * families of the tape are known (schema/family.h); export_run does. */
 enum { MESSAGE_TOPIC }; /* the first column of these types */
 extern export_type EXPORT_MESSAGE_TYPES[MSG_TYPE_COUNT];
 void export_message_types_init(void);
@@ -176,7 +176,7 @@ void export_book_snapshots_init(uint32_t levels, export_book_snapshots *out);
 /* The number of a type's columns in formats that cannot mark suspect rows. */
 size_t export_plain_columns(const export_type *type);
 
-/* All types with columns, in the order in which --help lists them. */
+/* All types, in the order in which --help lists them. */
 const export_type *const *export_type_table(size_t *count);
 
 /* ---- topics, for `takes` and `prefers` ---- */

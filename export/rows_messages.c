@@ -7,7 +7,7 @@
 #include "schema/family.h"
 
 enum {
-    COLUMNS_MAX = 192,
+    COLUMNS_MAX = MEMBER_COUNT + 2,
     ACTION = MESSAGE_TOPIC + 1, /* only if entries of the type have actions */
 };
 
@@ -16,7 +16,7 @@ typedef struct type_columns {
     export_column columns[COLUMNS_MAX];
     size_t count;
     uint8_t has_actions;
-    uint8_t column_of[MEMBER_COUNT];
+    uint16_t column_of[MEMBER_COUNT];
 } type_columns;
 
 static type_columns COLUMNS[MSG_TYPE_COUNT];
@@ -53,7 +53,7 @@ static void add_members(type_columns *to, const field_row *fields, size_t count,
             (is_envelope && member == MEMBER_EXCHANGE_TIME))
             continue;
         if (to->column_of[member] == 0) {
-            to->column_of[member] = (uint8_t)to->count;
+            to->column_of[member] = (uint16_t)to->count;
             add_column(to, member == MEMBER_SEQ ? "entry_seq" : msg_member_name(member), type);
         } else if (to->columns[to->column_of[member]].type != type) {
             to->columns[to->column_of[member]].type = VALUE_TEXT;
