@@ -28,6 +28,7 @@
 #include "tape/cursor.h"
 #include "tape/empty_selection.h"
 #include "tape/frame_json.h"
+#include "tape/kept_families.h"
 #include "tape/message_line.h"
 
 /* A batch ends after the frame that reaches one of these limits. Its rows then fit into a level 2
@@ -196,8 +197,10 @@ tapedeck_archive *tapedeck_archive_open(const char *path, tapedeck_error *error)
     made->log = (td_log){note_line, &made->damage_text, TD_LOG_WARNING};
     const archive_options options = {.io = io_posix(), .clock = clock_real(), .log = &made->log};
     td_result rc = archive_open(&options, path, ARCHIVE_READ, &made->of, &err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        kept_families_add(&made->of, 1, &made->log);
         return made;
+    }
     give_error(error, rc, &err);
     tapedeck_archive_close(made);
     return NULL;

@@ -97,6 +97,7 @@ static td_result read_file(recorder_config *config, td_err *err)
     const settings_keys each = feed_keys();
     const settings_keys keys = {.rows = CONFIG_RECORDER_ROWS,
                                 .row_count = CONFIG_RECORDER_ROW_COUNT,
+                                .renamed = {"families", "families"},
                                 .nested = FEEDS,
                                 .example = "feeds: [...]"};
     setting root = settings_root(config->file);

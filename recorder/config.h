@@ -86,6 +86,7 @@ typedef struct recorder_config {
     const char *status_listen;  /* "HOST:PORT" of its metrics and state; NULL: none */
     uint64_t retain_bytes;      /* remove the oldest segments beyond this size; 0: none */
     uint64_t retain_free_bytes; /* and until so much is free on the disk; 0: none */
+    options_list families;      /* documents of families (verbs/family_files.h) */
     const char *on_segment;     /* command for finished segments (recorder/on_segment.h), or NULL */
     uint64_t
         duration_ns; /* stop after this time; 0: never. This and the next two: command line only */

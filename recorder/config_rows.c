@@ -153,6 +153,11 @@ const option_row CONFIG_FEED_ROWS[] = {
 };
 
 const option_row CONFIG_RECORDER_ROWS[] = {
+    {.long_name = "families",
+     OPTION_INTO(recorder_config, families),
+     .metavar = "FILE|DIR",
+     .help = "document of a family, or a folder of them, as docs/families.md describes\n"
+             "(may be repeated)"},
     {.long_name = "status-listen",
      OPTION_INTO(recorder_config, status_listen),
      .metavar = "HOST:PORT",

@@ -193,7 +193,8 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv)
                     "tapedeck cat archive --topic publicTrade --price 60623.5 --size 0.1..\n"
                     "tapedeck cat archive --text 1d28db3f -n 20\n"
                     "tapedeck cat archive --follow --topic 'orderbook.*'",
-        .takes = VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS | VERB_TAKES_JSON,
+        .takes = VERB_TAKES_FAMILIES | VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES |
+                 VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .own = {{"Frames", CAT_ROWS, sizeof CAT_ROWS / sizeof CAT_ROWS[0], &run.options}},
         .mode = ARCHIVE_READ,
         .work = run_cat};

@@ -170,8 +170,8 @@ exit_code cmd_cut(const verb_context *context, int argc, char **argv)
         .examples =
             "tapedeck cut archive -o bug.mcap --from 2026-11-22T03:12 --to +10s\n"
             "tapedeck cut archive -o bug.mcap --feed v5-linear --shrink 'my-decoder \"$1\"'",
-        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
-                 VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
+                 VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Cut", CUT_ROWS, sizeof CUT_ROWS / sizeof *CUT_ROWS, &command}},
         .mode = ARCHIVE_READ,
         .check = check_flags,

@@ -289,8 +289,8 @@ exit_code cmd_days(const verb_context *context, int argc, char **argv)
                                            "or the journal is damaged")},
         .examples = "tapedeck days archive --feed v5-linear --from 2026-11-01 --to 2026-11-07\n"
                     "tapedeck days archive --symbol BTCUSDT --json",
-        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
-                 VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
+                 VERB_TAKES_JSON | VERB_STOPS,
         .mode = ARCHIVE_READ,
         .work = run_days};
     return verb_run_all(&spec, NULL, context, argc, argv);

@@ -4,6 +4,7 @@
 #include "replay/cut/diff.h"
 #include "verbs/verb_run.h"
 #include "tape/empty_selection.h"
+#include "tape/kept_families.h"
 
 static const char *const SIDES[DIFF_SIDES] = {"a", "b"};
 
@@ -112,8 +113,10 @@ static td_result run(verb_run *verb)
     td_result rc = TD_OK;
     for (int side = 0; rc == TD_OK && side < DIFF_SIDES; side++)
         rc = open_side(verb, side, &sides[side]);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        kept_families_add(sides, DIFF_SIDES, &verb->log);
         rc = diff_archives(sides, &verb->wanted, &found, &verb->err);
+    }
     if (rc == TD_OK && found.stream_count == 0 && !found.is_damaged)
         rc = selection_why_empty(sides[0], &verb->wanted, NULL, &verb->err);
     if (rc == TD_OK) {
@@ -146,7 +149,7 @@ exit_code cmd_diff(const verb_context *context, int argc, char **argv)
         .examples =
             "tapedeck diff ARCHIVE OTHER\n"
             "tapedeck diff ARCHIVE bug.mcap --feed v5-linear --from 2026-11-22T03:12 --json",
-        .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_SELECTION | VERB_TAKES_JSON,
+        .takes = VERB_TAKES_FAMILIES | VERB_HAS_NO_ARCHIVE | VERB_TAKES_SELECTION | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,
         .work = run};
     return verb_run_all(&spec, NULL, context, argc, argv);

@@ -157,8 +157,8 @@ exit_code cmd_drift(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck drift DIR\n"
                     "tapedeck drift DIR --from now-30d --since now-1d\n"
                     "tapedeck drift DIR --feed v5-linear --topic 'tickers*' --json",
-        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
-                 VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
+                 VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Drift", DRIFT_ROWS, sizeof DRIFT_ROWS / sizeof *DRIFT_ROWS, &flags}},
         .mode = ARCHIVE_READ,
         .work = run};

@@ -595,8 +595,8 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
                     "  --symbol BTCUSDT --from 2026-11-21 --to 2026-11-22\n"
                     "tapedeck export DIR --format jsonl --out DATASET --topic publicTrade\n"
                     "tapedeck export DIR --format tardis-csv --out DATASET --shard 1/2",
-        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
-                 VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
+                 VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Export", rows, ROW_COUNT, &command.flags}},
         .mode = ARCHIVE_READ,
         .check = read_flags,

@@ -192,7 +192,8 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
                                            "or the journal is damaged")},
         .examples = "tapedeck gaps archive --feed v5-linear --from now-7d --json",
-        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
+                 VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,
         .work = run_gaps};
     return verb_run_all(&spec, NULL, context, argc, argv);

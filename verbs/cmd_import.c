@@ -14,6 +14,7 @@
 #include "base/cli/report.h"
 #include "base/cli/result.h"
 #include "base/version.h"
+#include "verbs/family_files.h"
 
 enum { LINES_PRINTED_MAX = 20 }; /* malformed lines that are printed, per file */
 
@@ -56,6 +57,7 @@ typedef struct import_command {
     reporter *report;
     archive_choice archive;
     import_flags flags;
+    family_files families;
     json_options json;
     verbosity_options verbosity;
     capture_parts *captures;
@@ -291,6 +293,8 @@ static exit_code import_files(import_command *command, const options_operands *f
         td_err_hint(&err,
                     "arguments are captures: give --archive DIR too, or set TAPEDECK_ARCHIVE");
     if (rc == TD_OK)
+        rc = family_files_add(&command->families, &err);
+    if (rc == TD_OK)
         rc = choose_family(command->flags.family, &chosen, &err);
     for (size_t i = 0; rc == TD_OK && i < command->capture_count; i++)
         rc = import_capture(command, files, archive_path, chosen, &command->captures[i], &err);
@@ -310,6 +314,7 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
     const option_group groups[] = {
         option_group_archive(&command.archive),
         {"Import", IMPORT_ROWS, sizeof IMPORT_ROWS / sizeof IMPORT_ROWS[0], &command.flags},
+        family_files_options(&command.families),
         option_group_json(&command.json),
         option_group_verbosity(&command.verbosity),
     };

@@ -202,7 +202,7 @@ exit_code cmd_latency(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_DAMAGE] = "a part of the selection cannot be read or is missing"},
         .examples = "tapedeck latency archive --symbol BTCUSDT --from now-1h\n"
                     "tapedeck latency archive --json",
-        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON,
+        .takes = VERB_TAKES_FAMILIES | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,
         .work = run_latency};
     return verb_run_all(&spec, NULL, context, argc, argv);

@@ -10,6 +10,7 @@
 #include "recorder/merge/merge_archives.h"
 #include "replay/play/report.h"
 #include "tape/cursor.h"
+#include "tape/kept_families.h"
 #include "verbs/verb_run.h"
 
 typedef struct merge_command {
@@ -164,8 +165,10 @@ static td_result run(verb_run *verb)
         rc = open_archive(verb, command->out, ARCHIVE_APPEND, &into);
     if (rc == TD_OK)
         rc = check_empty(verb, into);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        kept_families_add(from, MERGE_SOURCES, &verb->log);
         rc = merge_into(verb, from, into);
+    }
     archive_close(into);
     archive_close(from[0]);
     archive_close(from[1]);
@@ -189,7 +192,7 @@ exit_code cmd_merge(const verb_context *context, int argc, char **argv)
         .operands = "ARCHIVE ARCHIVE",
         .operand_min = MERGE_SOURCES,
         .operand_max = MERGE_SOURCES,
-        .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON | VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Merge", MERGE_ROWS, sizeof MERGE_ROWS / sizeof *MERGE_ROWS, &command}},
         .check = check,
         .work = run};

@@ -17,6 +17,7 @@
 #include "recorder/config.h"
 #include "recorder/supervisor.h"
 #include "verbs/record_check.h"
+#include "verbs/family_files.h"
 #include "verbs/record_control.h"
 #include "verbs/record_status.h"
 
@@ -53,6 +54,7 @@ typedef struct record_line {
     feed_config feed;
     recorder_config given; /* the command line's settings of the recorder, without a file's */
     recorder_config config;
+    uint64_t families_hash; /* of the documents that were added */
     json_options json;
     verbosity_options verbosity;
     options_operands operands;
@@ -129,8 +131,8 @@ static td_result two_urls(const char *operand, const char *option, td_err *err)
                       td_url_redacted(option, shown[1], sizeof shown[1]));
 }
 
-/* Read the configuration, without its defaults. */
-static td_result read_config(record_line *line, td_err *err)
+/* Read the configuration of the file or of the command line. */
+static td_result read_settings(record_line *line, td_err *err)
 {
     line->given = line->config;
     if (line->choice.config_file != NULL) {
@@ -150,6 +152,16 @@ static td_result read_config(record_line *line, td_err *err)
     line->config.feeds[0] = line->feed;
     line->config.feed_count = 1;
     return TD_OK;
+}
+
+/* Read the configuration, without its defaults, and add the families that it names. */
+static td_result read_config(record_line *line, td_err *err)
+{
+    td_result rc = read_settings(line, err);
+    const family_files files = {line->config.families};
+    if (rc == TD_OK)
+        rc = family_files_hash(&files, &line->families_hash, err);
+    return rc == TD_OK ? family_files_add(&files, err) : rc;
 }
 
 static void on_durable(void *user, const char *feed, const chain_conn *conn, uint64_t lag_ns)
@@ -324,6 +336,7 @@ static td_result run_reached(record_line *line, supervisor *recorder, archive *i
     record_control answers = {.recorder = recorder,
                               .given = &line->given,
                               .config_file = line->choice.config_file,
+                              .families_hash = line->families_hash,
                               .session = archive_session(into),
                               .archive = archive_path(into),
                               .log = log};

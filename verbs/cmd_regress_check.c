@@ -343,8 +343,8 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck regress check before.tdb DIR\n"
                     "tapedeck regress check before.tdb DIR --topic publicTrade --junit report.xml\n"
                     "tapedeck regress check before.tdb DIR --cut bug.mcap --json",
-        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
-                 VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
+                 VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Check", CHECK_ROWS, sizeof CHECK_ROWS / sizeof *CHECK_ROWS, &command},
 
                 report_group(&command),
@@ -371,8 +371,8 @@ exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
         .examples = "tapedeck regress diff DIR --decoder ./mine.so\n"
                     "tapedeck regress diff DIR --decoder old.so --decoder new.so\n"
                     "tapedeck regress diff DIR --decoder-cmd 'python3 mine.py'",
-        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
-                 VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
+                 VERB_TAKES_JSON | VERB_STOPS,
         .own = {report_group(&command), option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,
         .check = check_flags_of,

@@ -106,8 +106,8 @@ exit_code cmd_regress_save(const verb_context *context, int argc, char **argv)
         .examples =
             "tapedeck regress save DIR -o before.tdb\n"
             "tapedeck regress save DIR -o books.tdb --topic 'orderbook.*' --from 2026-11-21",
-        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
-                 VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
+                 VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Baseline", SAVE_ROWS, sizeof SAVE_ROWS / sizeof *SAVE_ROWS, &command},
                 option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,

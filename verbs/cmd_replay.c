@@ -503,8 +503,8 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
                     "tapedeck replay DIR --messages --topic publicTrade --price 60623.5\n"
                     "tapedeck replay DIR --speed 1 --loop --messages\n"
                     "tapedeck replay DIR --break 'rule=crossed'",
-        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES | VERB_TAKES_THREADS |
-                 VERB_TAKES_JSON | VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_ENTRIES |
+                 VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Replay", REPLAY_ROWS, sizeof REPLAY_ROWS / sizeof *REPLAY_ROWS, &command.flags}},
         .mode = ARCHIVE_READ,
         .calls = {.release = release_terminal, .user = &command},

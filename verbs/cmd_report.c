@@ -389,7 +389,8 @@ exit_code cmd_report(const verb_context *context, int argc, char **argv)
                          "nothing matches the selection, or the page is too large"},
         .examples = "tapedeck report archive --html report.html --from now-7d\n"
                     "tapedeck report DIR --html map.html --symbol BTCUSDT --heat-map orderbook.50",
-        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
+                 VERB_STOPS,
         .own = {{"Report", REPORT_ROWS, sizeof REPORT_ROWS / sizeof *REPORT_ROWS, &command}},
         .mode = ARCHIVE_READ,
         .check = check,

@@ -391,7 +391,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_FAILED] =
                          ("nothing matches the selection, the address is in use, or "
                           "the archive cannot be read")},
-        .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON | VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_TAKES_SELECTION | VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Serve", SERVE_ROWS, sizeof SERVE_ROWS / sizeof *SERVE_ROWS, &command.flags},
                 option_group_listen(&command.listening),
                 option_group_origins(&command.listening)},

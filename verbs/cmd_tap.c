@@ -10,6 +10,7 @@
 #include "base/cli/stop_signal.h"
 #include "base/cli/units.h"
 #include "recorder/tap/tap.h"
+#include "verbs/family_files.h"
 
 typedef struct tap_flags {
     const char *upstream;
@@ -40,6 +41,7 @@ typedef struct tap_command {
     archive_choice choice;
     tap_flags flags;
     listen_options listening;
+    family_files families;
     json_options json;
     verbosity_options verbosity;
     td_log log;
@@ -68,6 +70,8 @@ static td_result open_tap(tap_command *command, tap **out, td_err *err)
         rc = td_err_set(err, TD_E_INVALID, "no server is given");
         td_err_hint(err, "--upstream wss://stream.bybit.com");
     }
+    if (rc == TD_OK)
+        rc = family_files_add(&command->families, err);
     if (rc == TD_OK)
         rc = wire_remove_ready(io_posix(), listening->ready_file, err);
     return rc == TD_OK ? tap_open(&options, out, err) : rc;
@@ -146,6 +150,7 @@ exit_code cmd_tap(const verb_context *context, int argc, char **argv)
         option_group_archive(&command.choice),
         {"The exchange", TAP_ROWS, sizeof TAP_ROWS / sizeof *TAP_ROWS, &command.flags},
         option_group_listen(&command.listening),
+        family_files_options(&command.families),
         option_group_json(&command.json),
         option_group_verbosity(&command.verbosity),
     };

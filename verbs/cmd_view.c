@@ -14,8 +14,10 @@
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
 #include "regress/user_decoder.h"
+#include "tape/kept_families.h"
 #include "view/answers.h"
 #include "view/server.h"
+#include "view/verb_child.h"
 
 typedef struct view_flags {
     const char *listen;
@@ -140,6 +142,9 @@ static td_result serve(verb_run *verb, view_answers *answers)
 static td_result check(verb_run *verb)
 {
     view_command *command = verb->state;
+    if (verb->families.paths.count > VERB_CHILD_FAMILIES_MAX)
+        return td_err_set(&verb->err, TD_E_LIMIT, "--families is given more than %d times",
+                          VERB_CHILD_FAMILIES_MAX);
     if (verb->operands.count > 0 && verb->catalog != NULL)
         return td_err_set(&verb->err, TD_E_INVALID, "--catalog is for one archive: two are given");
     return decoder_options_words(&command->decoders, &command->words, &verb->err);
@@ -160,6 +165,8 @@ static td_result open_second(verb_run *verb, view_answers *first, view_answers *
     if (rc != TD_OK)
         return rc;
     view_answers_set_decoders(*answers, command->words.list);
+    view_answers_set_families(*answers, &verb->families.paths);
+    kept_families_add(&command->second, 1, &verb->log);
     view_answers_pair(first, *answers);
     return TD_OK;
 }
@@ -174,6 +181,7 @@ static td_result work(verb_run *verb)
         rc = view_answers_open(verb->archive, verb->catalog, &answers, &verb->err);
     if (rc == TD_OK) {
         view_answers_set_decoders(answers, command->words.list);
+        view_answers_set_families(answers, &verb->families.paths);
         rc = open_second(verb, answers, &second);
     }
     if (rc == TD_OK)
@@ -203,7 +211,7 @@ exit_code cmd_view(const verb_context *context, int argc, char **argv)
                     "tapedeck view archive other\n"
                     "tapedeck view archive --decoder ./mine.so\n"
                     "tapedeck view archive --listen 127.0.0.1:8090",
-        .takes = VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_STOPS,
         .own = {{"Page", VIEW_ROWS, sizeof VIEW_ROWS / sizeof *VIEW_ROWS, &command.flags},
                 option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,

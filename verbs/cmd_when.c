@@ -118,8 +118,8 @@ exit_code cmd_when(const verb_context *context, int argc, char **argv)
                     "tapedeck when DIR 'rule=crossed' --from 2026-11-22T03:00\n"
                     "tapedeck when DIR 'rule=*' --max-frames 1000 --json\n"
                     "tapedeck when DIR gap",
-        .takes = VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON |
-                 VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
+                 VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Search", WHEN_ROWS, sizeof WHEN_ROWS / sizeof *WHEN_ROWS, &command.flags}},
         .mode = ARCHIVE_READ,
         .check = check,

@@ -339,7 +339,8 @@ exit_code cmd_why(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_DIFFERS] = "no book has it",
                      [EXIT_CODE_DAMAGE] = "stored frames are damaged"},
         .examples = "tapedeck why DIR BTCUSDT --at 2026-11-22T03:12:05 --side bid --price 60000",
-        .takes = VERB_READS_ONCE | VERB_TAKES_THREADS | VERB_TAKES_JSON | VERB_STOPS,
+        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_THREADS | VERB_TAKES_JSON |
+                 VERB_STOPS,
         .own = {{"Level", WHY_ROWS, sizeof WHY_ROWS / sizeof *WHY_ROWS, &command.flags}},
         .mode = ARCHIVE_READ,
         .check = check,

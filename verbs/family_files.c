@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "schema/family.h"
@@ -84,17 +85,46 @@ static td_result read_path(documents *all, const char *path, td_err *err)
     return rc;
 }
 
+/* Read all paths. The caller frees the documents, also after a failure. */
+static td_result read_paths(const family_files *options, documents *all, td_err *err)
+{
+    td_result rc = TD_OK;
+    *all = (documents){.count = 0};
+    for (size_t i = 0; rc == TD_OK && i < options->paths.count; i++)
+        rc = read_path(all, options->paths.items[i], err);
+    return rc;
+}
+
+static void free_documents(documents *all)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        td_free((void *)all->at[i].name);
+        td_free((void *)all->at[i].data);
+    }
+}
+
 td_result family_files_add(const family_files *options, td_err *err)
 {
-    documents all = {.count = 0};
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < options->paths.count; i++)
-        rc = read_path(&all, options->paths.items[i], err);
+    documents all;
+    td_result rc = read_paths(options, &all, err);
     if (rc == TD_OK)
         rc = family_add(all.at, all.count, err);
+    free_documents(&all);
+    return rc;
+}
+
+td_result family_files_hash(const family_files *options, uint64_t *out, td_err *err)
+{
+    documents all;
+    td_result rc = read_paths(options, &all, err);
+    *out = 0;
     for (size_t i = 0; i < all.count; i++) {
-        td_free((void *)all.at[i].name);
-        td_free((void *)all.at[i].data);
+        td_xxh64_state state;
+        td_xxh64_begin(&state);
+        td_xxh64_update(&state, all.at[i].name, strlen(all.at[i].name) + 1);
+        td_xxh64_update(&state, all.at[i].data, all.at[i].size);
+        *out += td_xxh64_end(&state); /* a folder's order may change */
     }
+    free_documents(&all);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include "base/io_posix.h"
 #include "base/cli/result.h"
 #include "base/cli/units.h"
+#include "verbs/family_files.h"
 
 enum { STATUS_FAILED = 4 };
 
@@ -26,6 +27,21 @@ void record_control_fini(record_control *self)
 
 /* ---- reload ---- */
 
+/* Threads run, and what they know of families stays as it is. */
+static td_result check_families(const record_control *self, const recorder_config *wanted,
+                                td_err *err)
+{
+    uint64_t hash;
+    td_result rc = family_files_hash(&(family_files){wanted->families}, &hash, err);
+    if (rc != TD_OK || hash == self->families_hash)
+        return rc;
+    td_err_set(err, TD_E_INVALID,
+               "documents of families have changed, which are read when the recorder starts");
+    td_err_hint(err, "start another one with 'tapedeck record --replace': it takes over without a "
+                     "gap");
+    return TD_E_INVALID;
+}
+
 static td_result read_again(const record_control *self, supervisor_changes *changes, td_err *err)
 {
     recorder_config *wanted = td_alloc(sizeof *wanted); /* too large for a stack */
@@ -37,6 +53,8 @@ static td_result read_again(const record_control *self, supervisor_changes *chan
     } else {
         rc = config_load(wanted, io_posix(), self->config_file, err);
     }
+    if (rc == TD_OK)
+        rc = check_families(self, wanted, err);
     if (rc == TD_OK)
         rc = config_finish(wanted, err);
     if (rc == TD_OK)

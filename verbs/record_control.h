@@ -19,6 +19,7 @@ typedef struct record_control {
     supervisor *recorder;
     const recorder_config *given; /* the command line's settings, before the file was read */
     const char *config_file;      /* NULL: the feed is the command line's */
+    uint64_t families_hash;       /* of the documents that were added (verbs/family_files.h) */
     const char *session;
     const char *archive; /* path */
     const td_log *log;

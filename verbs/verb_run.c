@@ -11,6 +11,7 @@
 #include "archive/read_plan.h"
 #include "verbs/archive_names.h"
 #include "tape/empty_selection.h"
+#include "tape/kept_families.h"
 
 /* ---- the command line ---- */
 
@@ -142,6 +143,8 @@ exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *c
         rc = open_archive(&verb, spec);
     if (rc == TD_OK && (spec->takes & VERB_READS_ONCE) != 0)
         rc = archive_view_hold(verb.archive, &verb.err);
+    if (rc == TD_OK && verb.archive != NULL && (spec->takes & VERB_TAKES_FAMILIES) != 0)
+        kept_families_add(&verb.archive, 1, &verb.log);
     if (rc == TD_OK)
         rc = spec->work(&verb);
     progress_end(&verb.progress);

@@ -68,7 +68,7 @@ enum {
     VERB_HAS_NO_ARCHIVE = 1 << 4, /* also: the only option for messages is -q */
     VERB_STOPS = 1 << 5, /* a signal asks the work to end; otherwise a signal ends the process */
     VERB_READS_ONCE = 1 << 7,     /* all reads see the archive as of one time (archive_view_hold) */
-    VERB_TAKES_FAMILIES = 1 << 8, /* --families */
+    VERB_TAKES_FAMILIES = 1 << 8, /* --families; families that the archive keeps are read, too */
     VERB_MAKES_CATALOG = 1 << 6,  /* has --catalog; if given, the archive is opened for reading */
 };
 

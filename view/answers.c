@@ -27,6 +27,7 @@ struct view_answers {
     const char *catalog;         /* NULL: the archive's own */
     view_answers *second;        /* of the second archive; NULL: only one is shown */
     const char *const *decoders; /* options, and a NULL */
+    const options_list *families;
     market_cache *cache;
     pthread_mutex_t lock; /* of all below, and of the archive */
     timeline *over_time;  /* NULL: not read yet */
@@ -34,6 +35,7 @@ struct view_answers {
 };
 
 static const char *const NO_DECODERS[] = {NULL};
+static const options_list NO_FAMILIES;
 
 td_result view_answers_open(archive *from, const char *catalog, view_answers **out, td_err *err)
 {
@@ -44,6 +46,7 @@ td_result view_answers_open(archive *from, const char *catalog, view_answers **o
     made->catalog = catalog;
     made->cache = market_cache_open_default();
     made->decoders = NO_DECODERS;
+    made->families = &NO_FAMILIES;
     (void)pthread_mutex_init(&made->lock, NULL);
     if (realpath(archive_path(from), path) == NULL)
         rc = td_err_set_os(err, errno, "cannot find '%s'", archive_path(from));
@@ -73,6 +76,11 @@ void view_answers_pair(view_answers *self, view_answers *second)
 void view_answers_set_decoders(view_answers *self, const char *const *options)
 {
     self->decoders = options;
+}
+
+void view_answers_set_families(view_answers *self, const options_list *paths)
+{
+    self->families = paths;
 }
 
 /* Read the archive for the first request; later only for "archive", which the page polls, so that
@@ -486,7 +494,7 @@ void view_answers_answer(void *user, view_request *request, view_reply *reply)
     if (strncmp(request->path, "verb/", sizeof "verb/" - 1) == 0) {
         const verb_child_given given = {self->path,
                                         self->second == NULL ? NULL : self->second->path,
-                                        self->catalog, self->decoders};
+                                        self->catalog, self->decoders, self->families};
         verb_child_answer(&given, request, reply);
         return;
     }

@@ -25,6 +25,7 @@
 #define TD_VIEW_ANSWERS_H
 
 #include "base/err.h"
+#include "base/cli/options.h"
 #include "archive/archive.h"
 #include "view/server.h"
 
@@ -46,6 +47,10 @@ void view_answers_pair(view_answers *self, view_answers *second);
 /* Before the first question: allow the verb that compares decoders. options: as in
  * verb_child_given; borrowed until close. */
 void view_answers_set_decoders(view_answers *self, const char *const *options);
+
+/* Before the first question: documents of families for the verbs, as in verb_child_given; borrowed
+ * until close. */
+void view_answers_set_families(view_answers *self, const options_list *paths);
 
 /* view_server_options.answer, with the view_answers as its user. */
 void view_answers_answer(void *user, view_request *request, view_reply *reply);

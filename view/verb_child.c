@@ -19,7 +19,7 @@
 #include "base/json/json_write.h"
 
 enum {
-    WORDS_MAX = VIEW_ARGS_MAX + VERB_CHILD_DECODERS_MAX + 8,
+    WORDS_MAX = VIEW_ARGS_MAX + VERB_CHILD_DECODERS_MAX + VERB_CHILD_FAMILIES_MAX + 8,
     WORD_BYTES = LIMIT_PATH_BYTES + 16,
     OUTPUT_BYTES_MAX = VIEW_ANSWER_BYTES_MAX - (64 << 10), /* the rest of the answer is short */
     ERRORS_BYTES_MAX = 16 << 10,
@@ -30,6 +30,7 @@ enum {
 
 typedef enum verb_needs {
     NEEDS_ARCHIVE,
+    NEEDS_JOURNAL,  /* an archive without its frames, and so without families */
     NEEDS_PAIR,     /* two archives, as its operands */
     NEEDS_DECODERS, /* an archive, and decoders of the command line */
 } verb_needs;
@@ -47,7 +48,7 @@ typedef struct verb_permit {
 static const verb_permit PERMITS[] = {
     {"gaps", "--json", NULL, {SELECTION}, NEEDS_ARCHIVE},
     {"days", "--json", NULL, {SELECTION}, NEEDS_ARCHIVE},
-    {"note/ls", "--json", NULL, {SELECTION}, NEEDS_ARCHIVE},
+    {"note/ls", "--json", NULL, {SELECTION}, NEEDS_JOURNAL},
     {"cat",
      "--json",
      NULL,
@@ -131,6 +132,8 @@ static int make_words(const verb_permit *of, const verb_child_given *given,
     if (strcmp(of->verb, "cat") == 0 && !has_frames)
         add_word(out, "--", "max-frames=200");
     add_word(out, "", of->form);
+    for (size_t i = 0; of->needs != NEEDS_JOURNAL && i < given->families->count; i++)
+        add_word(out, "--families=", given->families->items[i]);
     for (size_t i = 0; of->needs == NEEDS_DECODERS && given->decoders[i] != NULL; i++)
         add_word(out, "", given->decoders[i]);
     if (of->needs == NEEDS_PAIR) {

@@ -4,11 +4,13 @@
 #ifndef TD_VIEW_VERB_CHILD_H
 #define TD_VIEW_VERB_CHILD_H
 
+#include "base/cli/options.h"
 #include "view/server.h"
 
 enum {
     VERB_CHILD_SECONDS = 120,
     VERB_CHILD_DECODERS_MAX = 4,
+    VERB_CHILD_FAMILIES_MAX = 16,
 };
 
 /* What was given on the command line of the page's server. */
@@ -20,6 +22,8 @@ typedef struct verb_child_given {
      * LIMIT_PATH_BYTES + 16 bytes each, and a NULL. Without any, the verb that compares decoders is
      * refused. */
     const char *const *decoders;
+    /* Documents of families, for verbs that decode: at most VERB_CHILD_FAMILIES_MAX paths. */
+    const options_list *families;
 } verb_child_given;
 
 /* Run the verb that the request's path names, "verb/gaps" or "verb/regress/diff", with the

@@ -201,9 +201,14 @@ static td_result find_upstream_http(tap *self, td_err *err)
     return rc == TD_OK ? rc : td_err_add(err, rc, "--upstream-http");
 }
 
-static void open_feeds(tap *self)
+static td_result open_feeds(tap *self, td_err *err)
 {
-    const family *const *families = family_table(&self->config.feed_count);
+    size_t count;
+    const family *const *families = family_table(&count);
+    if (count > LIMIT_FEEDS)
+        return td_err_set(err, TD_E_LIMIT, "there are %zu families: at most %u can be relayed",
+                          count, LIMIT_FEEDS);
+    self->config.feed_count = count;
     redactor_init(&self->redactor);
     redactor_hide_sent(&self->redactor);
     for (size_t i = 0; i < self->config.feed_count; i++) {
@@ -211,6 +216,7 @@ static void open_feeds(tap *self)
         self->redactor_list[i] = &self->redactor;
     }
     self->relays = td_alloc_zero(self->config.feed_count * LIMIT_FEED_SLOTS, sizeof(relay *));
+    return TD_OK;
 }
 
 static td_result open_server(tap *self, td_err *err)
@@ -227,7 +233,6 @@ td_result tap_open(const tap_options *options, tap **out, td_err *err)
     self->options = *options;
     pipeline_config_init(&self->config);
     self->config.overload = OVERLOAD_DROP; /* a slow disk must not hold the relay back */
-    open_feeds(self);
     const tap_sessions_options recording = {.path = options->archive,
                                             .config = &self->config,
                                             .redactors = self->redactor_list,
@@ -241,7 +246,9 @@ td_result tap_open(const tap_options *options, tap **out, td_err *err)
                             .ended = on_relay_ended,
                             .refused = on_refused,
                             .user = self};
-    td_result rc = check_upstream(options->upstream, err);
+    td_result rc = open_feeds(self, err);
+    if (rc == TD_OK)
+        rc = check_upstream(options->upstream, err);
     if (rc == TD_OK)
         rc = find_upstream_http(self, err);
     if (rc == TD_OK)
