@@ -9,7 +9,6 @@
 #include "format/mcap_encode.h"
 #include "format/mcap_source.h"
 #include "format/segment_name.h"
-#include "format/segment_writer.h"
 
 static const char HASH[] = "hash", FAMILY[] = "family", DOCUMENT_END[] = ".yaml";
 

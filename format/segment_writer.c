@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "format/mcap_encode.h"
+#include "format/mcap_source.h"
 #include "format/segment_family.h"
 #include "format/segment_name.h"
 

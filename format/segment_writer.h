@@ -24,9 +24,6 @@
 #include "format/mcap_summary.h"
 #include "format/segment_index.h"
 
-/* Name of the session's metadata. */
-#define SEGMENT_SESSION_METADATA "tapedeck.session"
-
 /* The first record after the header, and the one after it. Strings are borrowed; "" = absent. */
 typedef struct segment_session {
     const char *session; /* 8 hex digits */

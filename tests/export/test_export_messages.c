@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "export/export_type.h"
 #include "schema/decode.h"
+#include "schema/family.h"
 
 enum { FRAME_BYTES = 4096, RECV_NS = 5000 };
 
@@ -117,6 +118,19 @@ static void test_rows(void **state)
                 "topic=tickers action=update mark_price=7.5 open_interest=12 entry_seq=6 1; ");
 }
 
+/* A family that is not part of the programs: a notice with a member that no other notice has. */
+static const char DOCUMENT[] = "family: made\ndialect: v5\nsets:\n  entry:\n"
+                               "    - x adl_rank integer\ntopics:\n  - topic: \"made.{symbol}\"\n"
+                               "    message: notice\n    title: Made\n    fields: entry\n"
+                               "    entries: [data set any]\n";
+
+static void test_added_family(void **state)
+{
+    (void)state;
+    assert_rows("made", "{\"topic\":\"made.X\",\"data\":{\"x\":7}}",
+                "topic=made action=set adl_rank=7 1; ");
+}
+
 /* A table's columns have different names, also from the columns that every row has. */
 static void test_column_names_differ(void **state)
 {
@@ -158,9 +172,14 @@ static void test_gaps(void **state)
 
 int main(void)
 {
+    const family_text document = {"made", (const uint8_t *)DOCUMENT, sizeof DOCUMENT - 1};
+    td_err err;
+    if (family_add(&document, 1, &err) != TD_OK)
+        return 1;
     export_message_types_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_added_family),
         cmocka_unit_test(test_column_names_differ),
         cmocka_unit_test(test_gaps),
     };

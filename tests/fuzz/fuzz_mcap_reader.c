@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "tests/testing/mcap_reader.h"
 #include "format/recover.h"
+#include "format/segment_family.h"
 #include "format/segment_reader.h"
 #include "format/segment_verify.h"
 #include "tests/testing/fuzz_input.h"
@@ -56,6 +57,21 @@ static void run_segment_reader(td_io io, const char *name)
     segment_reader_close(reader);
 }
 
+/* Documents of a family are read whole, within the record, or refused. */
+static void run_segment_family(td_io io, const char *name)
+{
+    segment_family family;
+    td_buf content;
+    td_buf_init(&content, LIMIT_RECORD_BYTES);
+    td_result rc = segment_family_read(io, name, &content, &family, NULL);
+    for (size_t i = 0; rc == TD_OK && i < family.documents.count; i++) {
+        const td_bytes text = family.documents.at[i].text;
+        TD_ASSERT(text.data >= content.data);
+        TD_ASSERT(text.data + text.size <= content.data + content.size);
+    }
+    td_buf_fini(&content);
+}
+
 /* Checks that a file without findings of verification is correct for the independent reader. */
 static void run_verify(td_io io, const char *name, td_bytes file)
 {
@@ -91,12 +107,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     td_io io = io_fault_io(disk);
     file_make(io, FILE_NAME, data, size);
     run_segment_reader(io, FILE_NAME);
+    run_segment_family(io, FILE_NAME);
     (void)mcap_reader_compare(io, FILE_NAME); /* damaged files are not compared */
     run_verify(io, FILE_NAME, td_bytes_of(data, size));
     fuzz_must(td_io_unlink(io, FILE_NAME, NULL), NULL);
     fuzz_must(io.ops->mkdir(io.ctx, "torn", NULL), NULL);
     file_make(io, OPEN_NAME, data, size);
     run_segment_reader(io, OPEN_NAME);
+    run_segment_family(io, OPEN_NAME);
     run_verify(io, OPEN_NAME, td_bytes_of(data, size));
     run_recover(io);
     TD_ASSERT(io_fault_open_count(disk) == 0);
