@@ -62,9 +62,10 @@ TD_MUST_USE td_result mcap_source_content(mcap_source *source, const mcap_locati
 /* Check magic and header; *end: end of the header. TD_OK; TD_E_CORRUPT: not an MCAP file of profile
  * SEGMENT_PROFILE; TD_E_TRUNCATED: the file is shorter; TD_E_UNSUPPORTED: another major version;
  * TD_E_IO. */
-#define SEGMENT_PROFILE          "tapedeck"
-#define SEGMENT_SESSION_METADATA "tapedeck.session" /* name of the first record after the header   \
-                                                     */
+#define SEGMENT_PROFILE "tapedeck"
+#define SEGMENT_SESSION_METADATA                                                                   \
+    "tapedeck.session" /* name of the first record after the header                                \
+                        */
 TD_MUST_USE td_result mcap_source_header(mcap_source *source, uint64_t *end, td_err *err);
 
 /* Compute the CRC-32 of the bytes [0, to). Bytes that the caller reads in sequence between
