@@ -1,6 +1,7 @@
 // An archive keeps the document of a family that is not part of the programs, and every verb reads it from there. The family and
 // its frames are made up here, so what each verb must find is known.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
@@ -8,6 +9,7 @@ import { after } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { FRAMES_MS, importFrames, json, listening, segments, tapedeck, temporary } from "../support/harness.mjs";
 import { npm, readMcap, test } from "../support/npm_packages.mjs";
+import { installed, withoutLibrary } from "../support/python_scripts.mjs";
 import { deleteCatalog, Recorder } from "../support/recorders.mjs";
 
 const { WebSocket, WebSocketServer } = npm("ws");
@@ -131,6 +133,30 @@ test("serve sends the frames to a client of the family's address", async (t) => 
   client.send(JSON.stringify({ req_id: "1", op: "subscribe", args: ["book.A"] }));
   await whole;
   assert.deepEqual(numbers, NUMBERS);
+});
+
+const READ_BOOK = `import sys, tapedeck
+archive = tapedeck.open(sys.argv[1])
+book = archive.book_at("A", "2099-01-01")
+print(len(list(archive.messages())), book.bids[0].price, book.bids[0].size, book.suspect)`;
+
+test("the library reads it", { skip: withoutLibrary }, async (t) => {
+  const env = { ...process.env, PYTHONDONTWRITEBYTECODE: "1", PYTHONPATH: installed(t) };
+  const stdout = execFileSync("python3", ["-c", READ_BOOK, await archiveOf()], { encoding: "utf8", env });
+  assert.equal(stdout.trim(), `${NUMBERS.length} 1.5 ${COUNT}.0 True`);
+});
+
+test("view passes documents on to its verbs", async (t) => {
+  const dir = temporary(t), archive = await archiveOf();
+  const documents = write(path.join(dir, "edited"), { "made-up.yaml": EDITED, "shared.yaml": SHARED });
+  const broken = async (more) => {
+    const { program, url } = await listening(t, ["view", archive, ...more], dir);
+    const { command, results } = await (await fetch(`${url}api/verb/days`)).json();
+    await program.kill("SIGTERM");
+    return [command.includes("--families="), results[0].days[0].topics[0].broken];
+  };
+  assert.deepEqual(await broken([]), [false, 1]);
+  assert.deepEqual(await broken(["--families", documents]), [true, 0]);
 });
 
 test("documents that are given win over kept ones, and checkpoints of the kept ones are not used", async (t) => {
