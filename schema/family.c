@@ -265,6 +265,10 @@ td_result family_add(const family_text *documents, size_t count, td_err *err)
 td_result family_add_kept(const char *name, const document_set *documents, td_err *err)
 {
     family_text texts[DOCUMENT_SET_MAX];
+    for (size_t i = 0; i < documents->count; i++)
+        if (documents->at[i].text.size > FAMILY_TEXT_BYTES_MAX)
+            return td_err_set(err, TD_E_LIMIT, "a document has %zu bytes: at most %d are read",
+                              documents->at[i].text.size, FAMILY_TEXT_BYTES_MAX);
     td_arena *memory = td_arena_open();
     for (size_t i = 0; i < documents->count; i++)
         texts[i] = (family_text){document_copy(memory, documents->at[i].name),

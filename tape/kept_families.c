@@ -56,11 +56,14 @@ static void note_read(search *s, const segment_name *name, const char *session)
     (void)snprintf(row->session, sizeof row->session, "%s", session);
 }
 
+/* Find or add a family. NULL: there are more than can be added; the last one gets that error. */
 static kept_family *get_family(search *s, const char *name)
 {
     for (size_t i = 0; i < s->found_count; i++)
         if (strcmp(s->found[i].name, name) == 0)
             return &s->found[i];
+    if (s->found_count > FAMILIES_ADDED_MAX)
+        return NULL;
     s->found = td_array_grow(s->found, s->found_count, sizeof *s->found);
     kept_family *made = &s->found[s->found_count++];
     *made = (kept_family){.in = NULL};
@@ -103,7 +106,9 @@ static void read_segment(search *s, archive *in, const archive_segment *segment)
     (void)snprintf(one.path, sizeof one.path, "%s", segment->path);
     (void)snprintf(one.hash, sizeof one.hash, "%s", rc == TD_OK ? found.documents.hash : "");
     one.start_ns = found.start_ns;
-    compare(get_family(s, found.family), &one);
+    kept_family *of = get_family(s, found.family);
+    if (of != NULL)
+        compare(of, &one);
 }
 
 /* Find the definitions of an archive's unknown families, the newest segments first. */

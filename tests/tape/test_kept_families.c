@@ -15,7 +15,7 @@
 #include "tests/testing/io_fault.h"
 #include "tests/testing/segment_fixture.h"
 
-enum { TEXT_BYTES = 1024, LOG_BYTES = 4096, FILES_MAX = 2 };
+enum { TEXT_BYTES = 1024, LOG_BYTES = 4096, FILES_MAX = 2, ARCHIVES_MAX = 100 };
 
 /* A segment's beginning. */
 typedef struct kept_file {
@@ -131,7 +131,7 @@ static void note_line(void *ctx, td_log_level level, const char *line)
 /* Ask the files, as archives, for their families. */
 static void add_kept(io_fault *disk, const char *const *paths, size_t count, log_lines *lines)
 {
-    archive *archives[FILES_MAX];
+    archive *archives[ARCHIVES_MAX];
     const td_log log = {note_line, lines, TD_LOG_WARNING};
     clock_sim *clock = clock_sim_open(FIXTURE_START_NS, 1);
     const archive_options options = {.io = io_fault_io(disk), .clock = clock_sim_clock(clock)};
@@ -195,6 +195,47 @@ static void test_known(void **state)
     }
 }
 
+/* A segment has room for names of less than 64 bytes. */
+static void test_long_name(void **state)
+{
+    static const kept_case LONG = {
+        .family = "a-name-of-more-bytes-than-there-is-room-for-in-the-session-of-a-segment"};
+    static const kept_file FILE_OF = {"One", 1, "", 0};
+    char text[TEXT_BYTES];
+    td_err err;
+    (void)state;
+    write_document(&LONG, &FILE_OF, text);
+    const family_text documents[] = {{"own", (const uint8_t *)text, strlen(text)},
+                                     {"shared", (const uint8_t *)SHARED, sizeof SHARED - 1}};
+    assert_int_equal(family_add(documents, 2, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "the name of a family has 1 to 63 bytes"));
+}
+
+/* More families than can be added: one warning says so, and the others are as before. */
+static void test_limit(void **state)
+{
+    enum { MOST = FAMILIES_ADDED_MAX + 10 };
+    static char names[MOST][16], files[MOST][16];
+    const char *paths[MOST];
+    io_fault *disk = io_fault_open();
+    log_lines lines = {.count = 0};
+    (void)state;
+    for (size_t i = 0; i < MOST; i++) {
+        (void)snprintf(names[i], sizeof names[i], "many-%zu", i);
+        (void)snprintf(files[i], sizeof files[i], "%zu.mcap.open", i);
+        const kept_case of = {.family = names[i], .files = {{"One", 1, "", 0}}};
+        char final[16];
+        (void)snprintf(final, sizeof final, "%zu.mcap", i);
+        write_file(disk, final, &of, &of.files[0]);
+        paths[i] = files[i];
+    }
+    add_kept(disk, paths, MOST, &lines);
+    assert_non_null(strstr(lines.text, "more than 64 families"));
+    assert_non_null(family_find(td_bytes_str("many-0")));
+    assert_null(family_find(td_bytes_str(names[MOST - 1])));
+    io_fault_close(disk);
+}
+
 /* What is kept again is what was read: a cut of an archive has the same documents. */
 static void test_documents(void **state)
 {
@@ -217,6 +258,8 @@ static void test_documents(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases), cmocka_unit_test(test_known),
-                                       cmocka_unit_test(test_documents)};
+                                       cmocka_unit_test(test_documents),
+                                       cmocka_unit_test(test_long_name),
+                                       cmocka_unit_test(test_limit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
