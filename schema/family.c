@@ -103,8 +103,8 @@ static td_result read_exchange(const char *file, td_bytes name, td_bytes text,
                         file);
     if (rc != TD_OK)
         return rc;
-    families.exchanges[families.exchange_count++] = (exchange_entry){
-        made, td_bytes_of(td_arena_copy(memory, text.data, text.size), text.size)};
+    families.exchanges[families.exchange_count++] =
+        (exchange_entry){made, td_bytes_of(td_arena_copy(memory, text.data, text.size), text.size)};
     *out = made;
     return TD_OK;
 }
