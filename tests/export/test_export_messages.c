@@ -119,7 +119,7 @@ static void test_rows(void **state)
 }
 
 /* A family that is not part of the programs: a notice with a member that no other notice has. */
-static const char DOCUMENT[] = "family: made\ndialect: v5\nsets:\n  entry:\n"
+static const char DOCUMENT[] = "family: made\nexchange: bybit\ndialect: v5\nsets:\n  entry:\n"
                                "    - x adl_rank integer\ntopics:\n  - topic: \"made.{symbol}\"\n"
                                "    message: notice\n    title: Made\n    fields: entry\n"
                                "    entries: [data set any]\n";

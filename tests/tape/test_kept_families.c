@@ -81,7 +81,7 @@ static void write_document(const kept_case *of, const kept_file *file, char text
 {
     int size =
         snprintf(text, TEXT_BYTES,
-                 "family: %s\ndialect: v5\nuse: [shared]\ntopics:\n"
+                 "family: %s\nexchange: bybit\ndialect: v5\nuse: [shared]\ntopics:\n"
                  "  - topic: \"book.{symbol}\"\n    message: book_change\n    title: %s\n"
                  "    fields: level\n    entries:\n"
                  "      - b set any positional buy\n      - a set any positional sell\n"

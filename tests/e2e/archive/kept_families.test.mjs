@@ -16,6 +16,7 @@ const { WebSocket, WebSocketServer } = npm("ws");
 
 const DOCUMENT = `# Made-up futures.
 family: made-up
+exchange: bybit
 dialect: v5
 use: [shared]
 addresses:

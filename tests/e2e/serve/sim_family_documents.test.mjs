@@ -99,7 +99,7 @@ test("documents of a folder share streams and parts", async (t) => {
   assert.deepEqual(rows.map(({ name }) => name), ["/b", "best.SYMBOL", "BTCUSDT"]);
 });
 
-const HEAD = "family: mine\ndialect: v5\n";
+const HEAD = "family: mine\nexchange: bybit\ndialect: v5\n";
 const ADDRESS = "addresses: [main public wss://a.example/b]\n";
 const SERVED = "simulator:\n  streams: [{topic: a, shows: notice per_family, every_ms: 9, snapshot: $u}]\n";
 const MISTAKES = [
