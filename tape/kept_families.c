@@ -13,8 +13,8 @@
 typedef struct kept_family {
     char name[LIMIT_NAME_BYTES];
     char hash[TD_HASH128_HEX_BYTES]; /* "": they cannot be read */
-    archive *in;
-    char path[LIMIT_PATH_BYTES];  /* of the segment, below the archive */
+    td_io io;
+    char path[LIMIT_PATH_BYTES];  /* of the segment; "": none was found yet */
     char other[LIMIT_PATH_BYTES]; /* of a segment with other documents; "": none */
     uint64_t start_ns;            /* of the session */
     uint64_t first_s;             /* of the segment */
@@ -66,7 +66,7 @@ static kept_family *get_family(search *s, const char *name)
         return NULL;
     s->found = td_array_grow(s->found, s->found_count, sizeof *s->found);
     kept_family *made = &s->found[s->found_count++];
-    *made = (kept_family){.in = NULL};
+    *made = (kept_family){.path = ""};
     (void)snprintf(made->name, sizeof made->name, "%s", name);
     return made;
 }
@@ -75,9 +75,10 @@ static kept_family *get_family(search *s, const char *name)
 static void compare(kept_family *to, const kept_family *one)
 {
     char other[LIMIT_PATH_BYTES];
-    const int is_newer = to->in == NULL || one->start_ns > to->start_ns ||
+    const int is_first = to->path[0] == '\0';
+    const int is_newer = is_first || one->start_ns > to->start_ns ||
                          (one->start_ns == to->start_ns && one->first_s > to->first_s);
-    const int differs = to->in != NULL && to->hash[0] != '\0' && one->hash[0] != '\0' &&
+    const int differs = !is_first && to->hash[0] != '\0' && one->hash[0] != '\0' &&
                         strcmp(to->hash, one->hash) != 0;
     memcpy(other, differs ? (is_newer ? to->path : one->path) : to->other, sizeof other);
     if (is_newer)
@@ -87,12 +88,11 @@ static void compare(kept_family *to, const kept_family *one)
 
 static void read_segment(search *s, archive *in, const archive_segment *segment)
 {
-    char path[LIMIT_PATH_BYTES];
     segment_family found;
-    kept_family one = {.in = in, .first_s = segment->name.first_s};
-    if (is_read(s, &segment->name) || archive_join(in, segment->path, path, NULL) != TD_OK)
+    kept_family one = {.io = archive_io(in), .first_s = segment->name.first_s};
+    if (is_read(s, &segment->name) || archive_join(in, segment->path, one.path, NULL) != TD_OK)
         return;
-    td_result rc = segment_family_read(archive_io(in), path, &s->content, &found, NULL);
+    td_result rc = segment_family_read(one.io, one.path, &s->content, &found, NULL);
     if (found.family[0] == '\0')
         return; /* whoever reads its frames reports the damage */
     if (family_find(td_bytes_str(found.family)) != NULL) {
@@ -103,7 +103,6 @@ static void read_segment(search *s, archive *in, const archive_segment *segment)
         return;
     note_read(s, &segment->name, segment->name.session);
     (void)snprintf(one.name, sizeof one.name, "%s", found.family);
-    (void)snprintf(one.path, sizeof one.path, "%s", segment->path);
     (void)snprintf(one.hash, sizeof one.hash, "%s", rc == TD_OK ? found.documents.hash : "");
     one.start_ns = found.start_ns;
     kept_family *of = get_family(s, found.family);
@@ -137,13 +136,10 @@ static void warn_unreadable(const search *s, const kept_family *of, const td_err
 
 static void add_family(search *s, const kept_family *of)
 {
-    char path[LIMIT_PATH_BYTES];
     segment_family kept;
     td_err err;
     td_err_clear(&err);
-    td_result rc = archive_join(of->in, of->path, path, &err);
-    if (rc == TD_OK)
-        rc = segment_family_read(archive_io(of->in), path, &s->content, &kept, &err);
+    td_result rc = segment_family_read(of->io, of->path, &s->content, &kept, &err);
     if (rc == TD_OK)
         rc = family_add_kept(of->name, &kept.documents, &err);
     if (rc != TD_OK)

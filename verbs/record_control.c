@@ -36,7 +36,7 @@ static td_result check_families(const record_control *self, const recorder_confi
     if (rc != TD_OK || hash == self->families_hash)
         return rc;
     td_err_set(err, TD_E_INVALID,
-               "documents of families have changed, which are read when the recorder starts");
+               "documents of families have changed: a recorder reads them only when it starts");
     td_err_hint(err, "start another one with 'tapedeck record --replace': it takes over without a "
                      "gap");
     return TD_E_INVALID;
