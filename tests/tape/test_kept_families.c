@@ -52,7 +52,7 @@ static const kept_case CASES[] = {
      NULL,
      {{"One", 1, "wheels: 4", 0}},
      NULL,
-     {"a.mcap.open: the documents of family 'newer'", "own.yaml:14: a family has no key 'wheels'",
+     {"a.mcap.open: the documents of family 'newer'", "own.yaml:15: a family has no key 'wheels'",
       "--families FILE"}},
     {"bytes",
      NULL,
