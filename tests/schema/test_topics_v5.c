@@ -320,7 +320,7 @@ static void test_audits_are_topics(void **state)
 /* ---- a family is only data ---- */
 
 /* A made-up family of a known dialect: one topic of its own, one that others have, too. A shipped
- * family is such a document in schema/bybit/families/, with a line in schema/bybit/families.h. */
+ * family is such a document, schema/bybit/NAME.yaml. */
 static const char MADE_UP[] = "family: made-up\n"
                               "dialect: v5\n"
                               "exchange: bybit\n"
