@@ -42,6 +42,13 @@ static td_result check_keys(document_node mapping, const char *what, const docum
     return rc;
 }
 
+static td_result check_list(document_node list, td_err *err)
+{
+    return list.at == NULL || document_size(list) > 0
+               ? TD_OK
+               : document_refuse(list, "a list is expected, not", document_text(list), err);
+}
+
 /* Find what a text names: in the given mapping, or in the mapping `key` of the sections. */
 static td_result find_named(const reading *r, document_node at, td_bytes name, const char *key,
                             document_node given, document_node *out, td_err *err)
@@ -108,8 +115,9 @@ static td_result expand(expansion *e, document_node at, unsigned depth, td_err *
 {
     const td_bytes text = document_text(at);
     int is_begin = 1; /* of a line */
-    td_result rc =
-        text.data != NULL ? TD_OK : document_refuse(at, "a text is expected, not", text, err);
+    td_result rc = TD_OK;
+    if (text.data == NULL)
+        return document_refuse(at, "a text is expected, not", text, err);
     for (size_t i = 0; rc == TD_OK && i < text.size; i++) {
         const uint8_t *c = &text.data[i];
         is_begin = *c == '\n' || (is_begin && *c == ' ');
@@ -312,7 +320,8 @@ static const char *stream_fault(const reading *r, document_node at, const stream
     if (keys != RULES[row->kind].keys)
         return "a book needs depth, a candle intervals or per_minute, a book, ticker or notice "
                "events or every_ms, and other streams none of them:";
-    if ((row->products & ~r->products) != 0 || (r->products == 0 && row->scope != SCOPE_ALL))
+    if ((row->products & ~r->products) != 0 ||
+        (r->products == 0 && (is_account || row->scope != SCOPE_ALL)))
         return "the family does not have the products of the stream";
     /* What was shown last is compared with one market only. */
     if (row->kind != STREAM_NOTICE && keys != 0 && row->scope != SCOPE_SYMBOL &&
@@ -425,11 +434,7 @@ static td_result read_entry(reading *r, document_node stream, int is_account, td
 
 static td_result read_streams(reading *r, document_node list, int is_account, td_err *err)
 {
-    td_result rc = TD_OK;
-    if (list.at != NULL && (document_size(list) == 0 || (is_account && r->products == 0)))
-        return document_refuse(list,
-                               "a list of streams is expected, and products for an account's, not",
-                               document_text(list), err);
+    td_result rc = check_list(list, err);
     for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
         rc = read_entry(r, document_entry(list, i), is_account, err);
     return rc;
@@ -463,37 +468,34 @@ static td_result read_replies(const reading *r, document_node list, const reply_
                               td_err *err)
 {
     const size_t count = document_size(list);
-    td_result rc = TD_OK;
+    td_result rc = check_list(list, err);
     reply_row *rows = td_arena_alloc(r->memory, (count + 1) * sizeof *rows);
     for (size_t i = 0; rc == TD_OK && i < count; i++)
         rc = read_reply(r, document_entry(list, i), &rows[i], err);
     rows[count] = (reply_row){.path = NULL};
     *out = rows;
-    return rc == TD_OK && list.at != NULL && count == 0
-               ? document_refuse(list, "a list of replies is expected, not", document_text(list),
-                                 err)
-               : rc;
+    return rc;
 }
 
 /* ---- the section ---- */
 
 static td_result read_products(reading *r, document_node list, catalog_row *out, td_err *err)
 {
-    const size_t count = document_size(list);
     int value = 0;
-    if (list.at != NULL && (count == 0 || count > CATALOG_PRODUCTS_MAX))
-        return document_refuse(list, "1 to 5 products are expected, not", document_text(list), err);
-    for (size_t i = 0; i < count; i++) {
+    if (check_list(list, err) != TD_OK)
+        return TD_E_INVALID;
+    for (size_t i = 0; i < document_size(list); i++) {
         const document_node at = document_entry(list, i);
         if (document_read_word(at, "there is no product", document_text(at), PROPERTIES,
                                PRODUCT_WORDS, &value, err) != TD_OK)
             return TD_E_INVALID;
-        if ((r->products & 1U << value) != 0)
-            return document_refuse(at, "a product is there twice:", document_text(at), err);
+        if ((r->products & 1U << value) != 0 || i == CATALOG_PRODUCTS_MAX)
+            return document_refuse(
+                at, "a product is there twice, or it is the sixth:", document_text(at), err);
         out->products[i] = (product)value;
         r->products |= 1U << value;
     }
-    out->product_count = count == 0 ? 1 : (uint8_t)count; /* PRODUCT_NONE */
+    out->product_count = list.at == NULL ? 1 : (uint8_t)document_size(list); /* PRODUCT_NONE */
     return TD_OK;
 }
 

@@ -204,27 +204,6 @@ static td_result add_from(sim_command *command, size_t first, td_err *err)
     return rc;
 }
 
-/* 1 if an entry of --families is a document or a folder of them, and not a family's name. */
-static int is_path(td_bytes entry)
-{
-    static const char END[] = ".yaml";
-    const size_t end = sizeof END - 1;
-    return memchr(entry.data, '/', entry.size) != NULL ||
-           (entry.size > end && memcmp(entry.data + entry.size - end, END, end) == 0);
-}
-
-static td_result add_entry(sim_command *command, td_bytes entry, options_list *paths, td_err *err)
-{
-    if (!is_path(entry))
-        return add_family(command, entry, err);
-    if (paths->count == OPTIONS_LIST_MAX)
-        return td_err_set(err, TD_E_LIMIT, "more than %d documents", OPTIONS_LIST_MAX);
-    char *path = td_alloc_zero(1, entry.size + 1);
-    memcpy(path, entry.data, entry.size);
-    paths->items[paths->count++] = path;
-    return TD_OK;
-}
-
 /* Add the families of documents. */
 static td_result add_documents(sim_command *command, const family_files *files, td_err *err)
 {
@@ -238,24 +217,27 @@ static td_result add_documents(sim_command *command, const family_files *files, 
 
 static td_result read_families(sim_command *command, td_err *err)
 {
-    const char *at = command->flags.families;
+    const char *wanted = command->flags.families;
     family_files files = {.paths = {.count = 0}};
     td_result rc = TD_OK;
-    if (at == NULL)
-        at = command->flags.list ? "all" : "v5-linear";
-    if (strcmp(at, "all") == 0)
+    if (wanted == NULL)
+        wanted = command->flags.list ? "all" : "v5-linear";
+    if (strcmp(wanted, "all") == 0)
         return add_from(command, 0, err);
-    while (rc == TD_OK) {
-        size_t size = strcspn(at, ",");
-        rc = add_entry(command, td_bytes_of(at, size), &files.paths, err);
-        if (at[size] == '\0')
-            break;
-        at += size + 1;
+    char *list = td_strdup(wanted);
+    char *rest = list;
+    while (rc == TD_OK && rest != NULL) {
+        const char *entry = strsep(&rest, ",");
+        if (strpbrk(entry, "./") == NULL) /* a family's name has neither */
+            rc = add_family(command, td_bytes_str(entry), err);
+        else if (files.paths.count < OPTIONS_LIST_MAX)
+            files.paths.items[files.paths.count++] = entry;
+        else
+            rc = td_err_set(err, TD_E_LIMIT, "more than %d documents", OPTIONS_LIST_MAX);
     }
     if (rc == TD_OK)
         rc = add_documents(command, &files, err);
-    for (size_t i = 0; i < files.paths.count; i++)
-        td_free((void *)files.paths.items[i]);
+    td_free(list);
     return rc;
 }
 
