@@ -683,11 +683,18 @@ static int fill_data(const job *j, const members *m, td_bytes topic)
     return is_known && exchange_time(m, match.row, &out->exchange_ns) == SEEN_FOUND;
 }
 
+/* The token of a topic that is the value of topic_key, or inside this value; 0 if absent. */
+static uint32_t topic_token(const members *m, uint8_t topic_key)
+{
+    const char *path = topic_key == m->keys->topic ? m->keys->topic_path : NULL;
+    return path == NULL ? m->known[topic_key] : follow(m, path);
+}
+
 /* Fill in the topic and time of a data frame or event, whose topic is the value of topic_key. Does
  * nothing if that value is empty or not a string. */
 static void classify_data(const job *j, const members *m, uint8_t topic_key)
 {
-    td_bytes topic = text_at(m, m->known[topic_key]);
+    td_bytes topic = text_at(m, topic_token(m, topic_key));
     if (topic.size == 0)
         return;
     j->out->frame_class = CLASS_DATA;
@@ -819,7 +826,9 @@ void classify_inbound(classifier *c, json_parser *parser, const family *of, td_b
     *out = (classification){.frame_class = CLASS_UNKNOWN, .success = -1};
     if (classify_plain(&j, frame))
         return;
-    if (json_parser_index(parser, frame, JSON_PADDED) == TD_OK)
+    if (j.keys->pong != NULL && td_bytes_is(frame, j.keys->pong))
+        out->frame_class = CLASS_PONG;
+    else if (json_parser_index(parser, frame, JSON_PADDED) == TD_OK)
         classify_indexed(&j);
 }
 

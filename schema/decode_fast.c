@@ -651,6 +651,7 @@ static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const u
     case FIELD_SIDE:
     case FIELD_ANY_SIDE:
     case FIELD_IS_BUY:
+    case FIELD_LOWER_SIDE:
     case FIELD_JSON:
         break;
     }

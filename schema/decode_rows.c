@@ -195,7 +195,7 @@ static int read_identity(rows *r)
         if (!check_events(r, topic_key))
             return 0;
     } else if (topic_key[0] != '\0') {
-        if (type != JSON_OBJECT || !json_find(r->root, topic_key, &value))
+        if (type != JSON_OBJECT || !json_find_path(r->root, topic_key, &value))
             return refuse(r, DECODE_MISSING_FIELD, 0, topic_key);
         if (!check_topic(r, value, topic_key) || !check_parts(r))
             return 0;

@@ -163,6 +163,11 @@ int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_re
             return 0;
         out->as.side = out->as.side ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
         return 1;
+    case FIELD_LOWER_SIDE:
+        out->type = VALUE_SIDE;
+        *reason = DECODE_BAD_SIDE;
+        out->as.side = td_bytes_is(text, "buy") ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
+        return out->as.side == SIDE_BUY || td_bytes_is(text, "sell");
     case FIELD_JSON:
         break; /* FIELD_JSON is not read from text */
     }
@@ -187,7 +192,8 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
     *text = json_raw(value);
     switch (type) {
     case JSON_NUMBER:
-        return field->type != FIELD_SIDE && field->type != FIELD_ANY_SIDE;
+        return field->type != FIELD_SIDE && field->type != FIELD_ANY_SIDE &&
+               field->type != FIELD_LOWER_SIDE;
     case JSON_BOOL:
         return field->type == FIELD_BOOL || field->type == FIELD_IS_BUY;
     case JSON_ARRAY:

@@ -90,6 +90,29 @@ static td_result read_spellings(const char *spelling, dialect_text *text, size_t
     return rc;
 }
 
+/* Append the topics of objects: of one, or of a list, in which other elements are as they are. The
+ * memory for args must have been reserved. */
+static td_result read_objects(const char *const *keys, dialect_text *text, json_value value,
+                              size_t *count, td_err *err)
+{
+    const int is_list = json_type_of(value) == JSON_ARRAY;
+    json_value object = value;
+    /* Once, so that views stay valid: each topic is shorter than its object. */
+    td_result rc = td_buf_reserve(&text->texts, json_raw(value).size, err);
+    for (json_iter it = json_iter_of(value);
+         rc == TD_OK && (!is_list || json_next(&it, NULL, &object));) {
+        const size_t begin = text->texts.size;
+        const int is_topic = topic_read_object(keys, object, &text->texts);
+        TD_ASSERT(*count < text->arg_capacity);
+        text->args[(*count)++] =
+            is_topic ? td_bytes_of(text->texts.data + begin, text->texts.size - begin)
+                     : json_raw(object);
+        if (!is_list)
+            break;
+    }
+    return rc;
+}
+
 /* Read the request's list of topics. It may be missing or null: a ping has none, and the server
  * decides how to answer a subscription without topics. */
 static td_result read_list(const dialect *spoken, dialect_text *text, json_value root,
@@ -101,8 +124,12 @@ static td_result read_list(const dialect *spoken, dialect_text *text, json_value
         path++;
     if (*path == NULL)
         return TD_OK;
+    const char *const *keys = spoken->exchange->topic_keys;
+    const int has_objects = keys != NULL && out->kind <= REQUEST_UNSUBSCRIBE;
     td_result rc = dialect_text_reserve(text, json_count(list), err);
-    if (rc == TD_OK)
+    if (rc == TD_OK && has_objects && json_type_of(list) == JSON_ARRAY)
+        rc = read_objects(keys, text, list, &out->arg_count, err);
+    else if (rc == TD_OK)
         rc = dialect_text_list(text, list, &out->arg_count, err);
     if (rc == TD_OK && spoken->spelling != NULL)
         rc = read_spellings(spoken->spelling, text, out->arg_count, err);
@@ -139,6 +166,10 @@ td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes 
 {
     *out = (dialect_request){.kind = REQUEST_UNKNOWN, .frame = frame, .dialect = spoken};
     td_buf_clear(&parser->text.texts);
+    if (strchr(spoken->ping, '$') == NULL && td_bytes_is(frame, spoken->ping)) {
+        out->kind = REQUEST_PING; /* maybe not JSON */
+        return TD_OK;
+    }
     td_result rc = json_parse(parser->text.json, frame, JSON_COPIED, &out->root, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "request");
@@ -201,18 +232,22 @@ static size_t lists_size(json_value root, const char *const *paths)
     json_value list;
     for (; *paths != NULL; paths++)
         count += json_find_path(root, *paths, &list) ? json_count(list) : 0;
-    return count;
+    return count; /* of an object, its members: at least one topic */
 }
 
 /* Append the topics of lists. A member that is missing or not a list has no topics. */
-static td_result read_lists(dialect_text *text, json_value root, const char *const *paths,
-                            size_t *count, td_err *err)
+static td_result read_lists(dialect_text *text, const char *const *keys, json_value root,
+                            const char *const *paths, size_t *count, td_err *err)
 {
     td_result rc = TD_OK;
     json_value list;
-    for (; *paths != NULL && rc == TD_OK; paths++)
-        if (json_find_path(root, *paths, &list) && json_type_of(list) == JSON_ARRAY)
+    for (; *paths != NULL && rc == TD_OK; paths++) {
+        const json_type type = json_find_path(root, *paths, &list) ? json_type_of(list) : JSON_NULL;
+        if (keys != NULL && (type == JSON_ARRAY || type == JSON_OBJECT))
+            rc = read_objects(keys, text, list, count, err);
+        else if (type == JSON_ARRAY)
             rc = dialect_text_list(text, list, count, err);
+    }
     return rc;
 }
 
@@ -230,15 +265,16 @@ static void file_topics(dialect_answer *out, const dialect_text *text, size_t co
 }
 
 /* Read lists of granted and of refused topics, which are then in one array. */
-static td_result read_both(dialect_text *text, const answer_paths *paths, json_value root,
+static td_result read_both(dialect_text *text, const exchange_row *exchange, json_value root,
                            dialect_answer *out, td_err *err)
 {
+    const answer_paths *paths = &exchange->answers;
     size_t count = 0;
-    td_result rc = read_lists(text, root, paths->granted, &count, err);
+    td_result rc = read_lists(text, exchange->topic_keys, root, paths->granted, &count, err);
     out->granted = text->args;
     out->granted_count = count;
     if (rc == TD_OK)
-        rc = read_lists(text, root, paths->failed, &count, err);
+        rc = read_lists(text, exchange->topic_keys, root, paths->failed, &count, err);
     out->failed = text->args + out->granted_count;
     out->failed_count = count - out->granted_count;
     return rc;
@@ -271,10 +307,10 @@ static td_result read_topics(dialect_text *text, const exchange_row *exchange, j
     size_t count = 0;
     td_result rc = dialect_text_reserve(text, most, err);
     if (rc != TD_OK || both > 0)
-        return rc == TD_OK ? read_both(text, paths, root, out, err) : rc;
+        return rc == TD_OK ? read_both(text, exchange, root, out, err) : rc;
     if (most == 0 && exchange->parts != NULL)
         return read_echo(text, exchange->parts, root, out, err);
-    rc = read_lists(text, root, paths->topics, &count, err);
+    rc = read_lists(text, exchange->topic_keys, root, paths->topics, &count, err);
     if (rc == TD_OK)
         file_topics(out, text, count);
     return rc;
@@ -357,6 +393,12 @@ td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes f
     *out = nothing;
     td_buf_clear(&parser->text.texts);
     json_value root;
+    const char *pong = spoken->exchange->frames.pong;
+    if (pong != NULL && td_bytes_is(frame, pong)) {
+        out->kind = ANSWER_PONG;
+        out->of = REQUEST_PING;
+        return TD_OK;
+    }
     td_result rc = json_parse(parser->text.json, frame, JSON_COPIED, &root, err);
     if (rc == TD_E_INVALID || (rc == TD_OK && json_type_of(root) != JSON_OBJECT))
         return TD_OK;

@@ -211,6 +211,7 @@ struct dialect {
     const char *spelling;     /* a topic in requests, "{name}@{symbol}"; NULL: as everywhere here */
     uint8_t answers_topics;   /* servers grant or refuse topics individually, not the request as a
                                  whole */
+    uint8_t answers_each;     /* and send an answer for each topic */
     uint8_t refuses_repeats;  /* servers refuse a topic that the connection already has */
     uint8_t names_symbols;    /* unknown symbols of known topics have their own refusal */
     uint8_t has_binary;       /* clients may request compressed frames */

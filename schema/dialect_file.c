@@ -357,6 +357,7 @@ typedef struct property {
 
 static const property PROPERTIES[] = {
     {"answers_topics", offsetof(dialect, answers_topics)},
+    {"answers_each", offsetof(dialect, answers_each)},
     {"refuses_repeats", offsetof(dialect, refuses_repeats)},
     {"names_symbols", offsetof(dialect, names_symbols)},
     {"credentials_in_url", offsetof(dialect, has_query)},
@@ -522,6 +523,8 @@ static const char *fault_of(const dialect *made)
         return "credentials need signed:";
     if ((is_in_parts || made->has_symbol_lists) && !made->has_parts)
         return "$name, $symbols, $parameter and symbol_lists need the property parts:";
+    if (made->answers_each && !made->answers_topics)
+        return "answers_each needs answers_topics:";
     if (made->has_parts && !made->has_symbol_lists && made->ask_topics_max != 1)
         return "parts need symbol_lists, or ask_topics_max: 1:";
     return NULL;

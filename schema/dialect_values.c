@@ -11,13 +11,11 @@ const document_word DIALECT_ASK_VALUES[] = {
 };
 
 const document_word DIALECT_ANSWER_VALUES[] = {
-    {"success", REPLY_SUCCESS}, {"reason", REPLY_REASON},
-    {"code", REPLY_CODE},       {"conn_id", REPLY_CONN_ID},
-    {"id", REPLY_ID},           {"id_raw", REPLY_ID_RAW},
-    {"op", REPLY_OP},           {"args", REPLY_ARGS},
-    {"granted", REPLY_GRANTED}, {"failed", REPLY_FAILED},
-    {"symbols", REPLY_SYMBOLS}, {"binary", REPLY_BINARY},
-    {"now_ms", REPLY_NOW},      {"now_text", REPLY_NOW_TEXT},
+    {"success", REPLY_SUCCESS}, {"reason", REPLY_REASON},  {"code", REPLY_CODE},
+    {"conn_id", REPLY_CONN_ID}, {"id", REPLY_ID},          {"id_raw", REPLY_ID_RAW},
+    {"op", REPLY_OP},           {"args", REPLY_ARGS},      {"topic", REPLY_TOPIC},
+    {"granted", REPLY_GRANTED}, {"failed", REPLY_FAILED},  {"symbols", REPLY_SYMBOLS},
+    {"binary", REPLY_BINARY},   {"now_ms", REPLY_NOW},     {"now_text", REPLY_NOW_TEXT},
     {"now_us", REPLY_NOW_US},   {NULL, REPLY_VALUE_COUNT},
 };
 

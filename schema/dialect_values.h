@@ -33,6 +33,7 @@ typedef enum answer_value_id {
     REPLY_ID_RAW, /* the same, as the client wrote it: 5 or "5" */
     REPLY_OP,     /* the word of the request; "" if it is unknown */
     REPLY_ARGS,   /* the request's list as texts; null if it has none */
+    REPLY_TOPIC,  /* the request's first topic; absent if it names none */
     REPLY_GRANTED,
     REPLY_FAILED,
     REPLY_SYMBOLS, /* the request's symbols, in dialects with parts */

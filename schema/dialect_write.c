@@ -10,6 +10,7 @@
 #include "schema/dialect.h"
 #include "schema/dialect_text.h"
 #include "schema/dialect_values.h"
+#include "schema/exchange.h"
 #include "schema/frame_text.h"
 #include "schema/topic_parts.h"
 
@@ -129,22 +130,47 @@ typedef struct asking {
     split_topic topic; /* parts of the first topic, in dialects with parts */
 } asking;
 
+/* {"KEY":NAME,"KEY":SYMBOL}; a topic without a symbol has one member. */
+static td_result put_object(const char *const *keys, const char *topic, td_buf *out, td_err *err)
+{
+    const size_t stem = stem_size(topic);
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_object_begin(&writer);
+    json_write_member_bytes(&writer, keys[0], td_bytes_of(topic, stem > 0 ? stem : strlen(topic)));
+    if (stem > 0)
+        json_write_member_text(&writer, keys[1], topic + stem + 1);
+    json_write_object_end(&writer);
+    return json_write_end(&writer, err);
+}
+
+static td_result put_spelled(const char *spelling, const char *topic, td_buf *out, td_err *err)
+{
+    td_buf spelled;
+    td_buf_init(&spelled, DIALECT_REQUEST_BYTES + LIMIT_TOPIC_BYTES);
+    td_result rc = topic_spell(spelling, topic, &spelled, err);
+    if (rc == TD_OK)
+        rc = put_text(out, td_buf_view(&spelled), err);
+    td_buf_fini(&spelled);
+    return rc;
+}
+
+static td_result put_topic(const dialect *spoken, const char *topic, td_buf *out, td_err *err)
+{
+    if (spoken->exchange->topic_keys != NULL)
+        return put_object(spoken->exchange->topic_keys, topic, out, err);
+    return spoken->spelling != NULL ? put_spelled(spoken->spelling, topic, out, err)
+                                    : put_text(out, td_bytes_str(topic), err);
+}
+
 static td_result put_topics(const asking *of, td_buf *out, td_err *err)
 {
     td_result rc = td_buf_append(out, "[", 1, err);
     for (size_t i = 0; i < of->ask->count && rc == TD_OK; i++) {
-        td_buf spelled;
-        td_buf_init(&spelled, DIALECT_REQUEST_BYTES + LIMIT_TOPIC_BYTES);
-        const char *topic = of->ask->topics[i];
         if (i > 0)
             rc = td_buf_append(out, ",", 1, err);
-        if (rc == TD_OK && of->spoken->spelling != NULL)
-            rc = topic_spell(of->spoken->spelling, topic, &spelled, err);
         if (rc == TD_OK)
-            rc = put_text(
-                out, of->spoken->spelling != NULL ? td_buf_view(&spelled) : td_bytes_str(topic),
-                err);
-        td_buf_fini(&spelled);
+            rc = put_topic(of->spoken, of->ask->topics[i], out, err);
     }
     return rc == TD_OK ? td_buf_append(out, "]", 1, err) : rc;
 }
@@ -339,6 +365,18 @@ static td_result put_args(const answering *of, topic_fate fate, td_buf *out, int
     return rc == TD_OK ? td_buf_append(out, "]", 1, err) : rc;
 }
 
+/* The request's first topic, as requests have it. */
+static td_result put_arg(const dialect_request *request, td_buf *out, td_err *err)
+{
+    char topic[LIMIT_TOPIC_BYTES] = "";
+    const td_bytes arg = request->arg_count > 0 ? request->args[0] : td_bytes_of(NULL, 0);
+    if (arg.size >= sizeof topic)
+        return put_text(out, arg, err); /* no topic is so long */
+    if (arg.size > 0)
+        memcpy(topic, arg.data, arg.size);
+    return put_topic(request->dialect, topic, out, err);
+}
+
 static td_result put_reason(const answering *of, td_buf *out, td_err *err)
 {
     char reason[DIALECT_REASON_BYTES];
@@ -403,6 +441,9 @@ static td_result answer_value(const void *user, td_bytes name, td_buf *out, int 
     case REPLY_ARGS:
         return request->args == NULL ? put_raw(out, td_bytes_str("null"), err)
                                      : put_args(of, FATE_ANY, out, is_there, err);
+    case REPLY_TOPIC:
+        *is_there = request->arg_count > 0;
+        return put_arg(request, out, err);
     case REPLY_GRANTED:
         return put_args(of, FATE_GRANTED, out, is_there, err);
     case REPLY_FAILED:

@@ -69,7 +69,10 @@ typedef struct frame_keys {
     uint8_t count;
     /* By size: the number of the first key of that size; the keys of the next size follow. */
     uint8_t first_of_size[FRAME_KEY_BYTES_MAX + 2];
-    uint8_t topic, data; /* every data frame has both */
+    uint8_t topic, data;    /* every data frame has both */
+    const char *topic_path; /* the topic is in an object: "arg.channel", of which topic is the first
+                               key; NULL: topic is the key of its text */
+    const char *pong;       /* a pong that is not JSON; NULL: there is none */
     /* Numbers of the keys that an event, or each event of a list, has instead of a topic;
      * FRAME_KEY_NONE: the exchange sends no events. */
     uint8_t event, event_time;
@@ -158,6 +161,9 @@ typedef struct exchange_row {
     size_t dialect_count;
     const struct topic_parts *parts; /* where topics in parts are (schema/dialect.h); NULL: nowhere
                                       */
+    /* In requests and answers a topic is an object with these keys, of its name and its symbol;
+     * NULL: it is a text. */
+    const char *const *topic_keys;
     answer_paths answers;
     const kind_word *kinds;         /* words for the kind of a frame; ends with text NULL */
     const char *const *other_hosts; /* hosts that serve the same paths as its families' endpoints;

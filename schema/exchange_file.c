@@ -85,12 +85,12 @@ static td_result read_kinds(void *user, document_node mapping, void *row, td_err
 /* ---- the members by which frames are told apart ---- */
 
 enum { FRAME_TOPIC, FRAME_DATA, FRAME_EVENT, FRAME_TIME, FRAME_OP, FRAME_REQUEST, FRAME_SHARED };
-enum { FRAME_BEGINS = FRAME_SHARED + 1 };
+enum { FRAME_BEGINS = FRAME_SHARED + 1, FRAME_PONG };
 
 static const document_word FRAME_PARTS[] = {
     {"topic", FRAME_TOPIC},     {"data", FRAME_DATA},     {"event", FRAME_EVENT},
     {"event_time", FRAME_TIME}, {"op", FRAME_OP},         {"request", FRAME_REQUEST},
-    {"shared", FRAME_SHARED},   {"begins", FRAME_BEGINS},
+    {"shared", FRAME_SHARED},   {"begins", FRAME_BEGINS}, {"pong", FRAME_PONG},
 };
 
 static td_result add_key(reading *r, document_node at, td_bytes key, td_err *err)
@@ -126,6 +126,13 @@ static td_result add_rule_keys(reading *r, document_node at, td_err *err)
     return rc;
 }
 
+/* The first key of a path: "arg" of "arg.channel". */
+static td_bytes first_key(td_bytes path)
+{
+    const uint8_t *dot = path.size == 0 ? NULL : memchr(path.data, '.', path.size);
+    return td_bytes_of(path.data, dot == NULL ? path.size : (size_t)(dot - path.data));
+}
+
 /* All keys that frames and rules name, sorted by size. */
 static td_result read_keys(reading *r, document_node frames, document_node rules, td_err *err)
 {
@@ -137,8 +144,8 @@ static td_result read_keys(reading *r, document_node frames, document_node rules
         const document_node name = document_key(frames, i), value = document_value(frames, i);
         rc = document_read_word(name, "frames has no key", document_text(name), TABLE(FRAME_PARTS),
                                 &part, err);
-        if (rc == TD_OK && part != FRAME_BEGINS)
-            rc = add_key(r, value, document_text(value), err);
+        if (rc == TD_OK && part < FRAME_BEGINS)
+            rc = add_key(r, value, first_key(document_text(value)), err);
     }
     for (size_t i = 0; rc == TD_OK && i < document_size(rules); i++)
         rc = add_rule_keys(r, document_entry(rules, i), err);
@@ -155,7 +162,7 @@ static uint8_t key_of(const reading *r, document_node frames, const char *part)
 {
     const document_node at = document_find(frames, part);
     return at.at == NULL ? (uint8_t)FRAME_KEY_NONE
-                         : frame_key_find(&r->out->frames, document_text(at));
+                         : frame_key_find(&r->out->frames, first_key(document_text(at)));
 }
 
 static td_result read_frames(reading *r, document_node mapping, td_err *err)
@@ -169,7 +176,13 @@ static td_result read_frames(reading *r, document_node mapping, td_err *err)
     out->op = key_of(r, mapping, "op");
     out->request = key_of(r, mapping, "request");
     out->shared = key_of(r, mapping, "shared");
+    const td_bytes topic = document_text(document_find(mapping, "topic"));
+    const td_bytes pong = document_text(document_find(mapping, "pong"));
     out->data_start = lasting(r->memory, begins);
+    if (first_key(topic).size < topic.size)
+        out->topic_path = document_copy(r->memory, topic);
+    if (pong.size > 0)
+        out->pong = document_copy(r->memory, pong);
     if (out->topic == FRAME_KEY_NONE || out->data == FRAME_KEY_NONE || begins.size == 0)
         return document_refuse(mapping, "frames need topic, data and begins, not",
                                document_text(mapping), err);
@@ -499,6 +512,16 @@ static td_result read_parts(void *user, document_node at, void *row, td_err *err
     return topic_parts_from(at, r->memory, &out->parts, err);
 }
 
+static td_result read_topic_keys(void *user, document_node list, void *row, td_err *err)
+{
+    const reading *r = user;
+    exchange_row *out = row;
+    return document_size(list) == 2
+               ? document_read_texts(r->memory, list, 2, &out->topic_keys, err)
+               : document_refuse(list, "the keys of a topic's name and symbol are expected, not",
+                                 document_text(list), err);
+}
+
 static const document_member EXCHANGE_KEYS[] = {
     {"exchange", DOCUMENT_TEXT, .offset = offsetof(exchange_row, name)},
     {"families", .type = DOCUMENT_ELSEWHERE}, /* the build reads them: schema/compile-families */
@@ -511,6 +534,7 @@ static const document_member EXCHANGE_KEYS[] = {
     {"values", DOCUMENT_OWN, .read = read_values},
     {"instruments", DOCUMENT_OWN, .read = read_instruments},
     {"parts", DOCUMENT_OWN, .read = read_parts},
+    {"topic_keys", DOCUMENT_OWN, .read = read_topic_keys},
     {"answers", DOCUMENT_OWN, .read = read_answers},
     {"dialects", .type = DOCUMENT_ELSEWHERE}, /* after all others */
 };

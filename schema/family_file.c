@@ -56,7 +56,8 @@ static td_result read_member(document_node at, td_bytes word, msg_member *out, t
 static const document_word TYPES[] = {
     {"text", FIELD_TEXT}, {"decimal", FIELD_DECIMAL}, {"integer", FIELD_INTEGER},
     {"bool", FIELD_BOOL}, {"side", FIELD_SIDE},       {"any_side", FIELD_ANY_SIDE},
-    {"time", FIELD_TIME}, {"is_buy", FIELD_IS_BUY},   {"json", FIELD_JSON},
+    {"time", FIELD_TIME}, {"is_buy", FIELD_IS_BUY},   {"lower_side", FIELD_LOWER_SIDE},
+    {"json", FIELD_JSON},
 };
 
 static const document_word UNITS[] = {

@@ -150,12 +150,14 @@
     X(LAST_LIQUIDITY, "last_liquidity", TEXT)                                                      \
     X(LAST_PRICE, "last_price", DECIMAL)                                                           \
     X(LAST_PRICE_ON_CREATED, "last_price_on_created", DECIMAL)                                     \
+    X(LAST_SIZE, "last_size", DECIMAL)                                                             \
     X(LAST_TRADE_TIME, "last_trade_ns", TIME_NS)                                                   \
     X(LEAVES_SIZE, "leaves_size", DECIMAL)                                                         \
     X(LEAVES_VALUE, "leaves_value", DECIMAL)                                                       \
     X(LEVERAGE, "leverage", DECIMAL)                                                               \
     X(LEVERAGE_SYS_UPDATED, "leverage_sys_updated_ns", TIME_NS)                                    \
     X(LIQ_PRICE, "liq_price", DECIMAL)                                                             \
+    X(LIQUIDATED_COUNT, "liquidated_count", INTEGER)                                               \
     X(LIQUIDATION_TYPE, "liquidation_type", TEXT)                                                  \
     X(LOCKED_BALANCE, "locked_balance", DECIMAL)                                                   \
     X(LOW, "low", DECIMAL)                                                                         \
@@ -179,8 +181,11 @@
     X(OPEN, "open", DECIMAL)                                                                       \
     X(OPEN_INTEREST, "open_interest", DECIMAL)                                                     \
     X(OPEN_TIME, "open_ns", TIME_NS)                                                               \
+    X(OPEN_UTC, "open_utc0", DECIMAL)                                                              \
+    X(OPEN_CHINA, "open_utc8", DECIMAL)                                                            \
     X(OPEN_VALUE, "open_value", DECIMAL)                                                           \
     X(OPERATION_TYPE, "operation_type", TEXT)                                                      \
+    X(ORDER_COUNT, "order_count", INTEGER)                                                         \
     X(ORDER_FILTER, "order_filter", TEXT)                                                          \
     X(ORDER_ID, "order_id", TEXT)                                                                  \
     X(ORDER_IM, "order_im", DECIMAL)                                                               \

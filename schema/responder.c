@@ -157,6 +157,35 @@ static void perform(responder *r, const responder_client *client, const dialect_
         client->ops->changed(client->user, request->kind);
 }
 
+static td_result answer(responder *r, const responder_client *client,
+                        const dialect_request *request, const dialect_reply *reply, td_err *err)
+{
+    td_buf_clear(&r->answer);
+    td_result rc = dialect_build_answer(&r->answer, request, reply, err);
+    if (rc == TD_OK && r->answer.size > 0) /* the exchange does not answer some requests */
+        client->ops->send(client->user, td_buf_view(&r->answer));
+    return rc;
+}
+
+/* Send an answer for each topic, as if it were the only one. */
+static td_result answer_each(responder *r, const responder_client *client,
+                             const dialect_request *request, const dialect_reply *reply,
+                             td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < request->arg_count && rc == TD_OK; i++) {
+        dialect_request one = *request;
+        dialect_reply its = *reply;
+        one.args = &request->args[i];
+        one.arg_count = 1;
+        its.topic = one.args[0];
+        its.refused = reply->is_failed[i] ? REFUSAL_UNKNOWN_TOPIC : REFUSAL_NONE;
+        its.is_failed = NULL;
+        rc = answer(r, client, &one, &its, err);
+    }
+    return rc;
+}
+
 td_result responder_answer(responder *r, const responder_client *client, td_bytes frame,
                            uint64_t now_ms, td_err *err)
 {
@@ -172,12 +201,11 @@ td_result responder_answer(responder *r, const responder_client *client, td_byte
         return rc;
     if (reply.refused == REFUSAL_NONE)
         perform(r, client, &request, &reply);
-    td_buf_clear(&r->answer);
-    rc = dialect_build_answer(&r->answer, &request, &reply, err);
+    rc = client->dialect->answers_each && reply.is_failed != NULL
+             ? answer_each(r, client, &request, &reply, err)
+             : answer(r, client, &request, &reply, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "answer");
-    if (r->answer.size > 0) /* nothing is sent if the exchange does not answer such a request */
-        client->ops->send(client->user, td_buf_view(&r->answer));
     if (request.kind == REQUEST_AUTH && reply.refused == REFUSAL_NONE)
         client->ops->authenticated(client->user);
     return TD_OK;

@@ -165,7 +165,8 @@ const char *field_type_name(field_type type)
     static const char *const NAMES[] = {
         [FIELD_TEXT] = "text", [FIELD_DECIMAL] = "decimal", [FIELD_INTEGER] = "integer",
         [FIELD_BOOL] = "bool", [FIELD_SIDE] = "side",       [FIELD_ANY_SIDE] = "side",
-        [FIELD_TIME] = "time", [FIELD_IS_BUY] = "is_buy",   [FIELD_JSON] = "json",
+        [FIELD_TIME] = "time", [FIELD_IS_BUY] = "is_buy",   [FIELD_LOWER_SIDE] = "side",
+        [FIELD_JSON] = "json",
     };
     TD_ASSERT(type <= FIELD_JSON);
     return NAMES[type];

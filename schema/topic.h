@@ -29,6 +29,7 @@ typedef enum field_type {
     FIELD_ANY_SIDE, /* as FIELD_SIDE, but any other text gives SIDE_NONE instead of an error */
     FIELD_TIME,     /* a time; unit is its form */
     FIELD_IS_BUY,   /* a side as a boolean, true is Buy and false Sell: spot's "m" */
+    FIELD_LOWER_SIDE, /* "buy" or "sell" */
     FIELD_JSON, /* an object, array or scalar without a fixed structure: kept as JSON text without
                    white space, members of objects sorted by key */
 } field_type;

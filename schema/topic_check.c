@@ -87,7 +87,7 @@ static value_type type_of(field_type type)
         [FIELD_INTEGER] = VALUE_INTEGER, [FIELD_BOOL] = VALUE_BOOL,
         [FIELD_SIDE] = VALUE_SIDE,       [FIELD_ANY_SIDE] = VALUE_SIDE,
         [FIELD_TIME] = VALUE_TIME_NS,    [FIELD_IS_BUY] = VALUE_SIDE,
-        [FIELD_JSON] = VALUE_JSON,
+        [FIELD_LOWER_SIDE] = VALUE_SIDE, [FIELD_JSON] = VALUE_JSON,
     };
     return (value_type)TYPES[type];
 }

@@ -176,6 +176,21 @@ int topic_parts_is_possible(const topic_parts *parts, td_bytes topic)
     return *value != NULL;
 }
 
+/* ---- objects ---- */
+
+int topic_read_object(const char *const *keys, json_value object, td_buf *out)
+{
+    td_bytes name, symbol;
+    if (!json_find_text(object, keys[0], &name))
+        return 0;
+    td_buf_add(out, name.data, name.size);
+    if (json_find_text(object, keys[1], &symbol)) {
+        td_buf_add(out, ".", 1);
+        td_buf_add(out, symbol.data, symbol.size);
+    }
+    return 1;
+}
+
 /* ---- spellings ---- */
 
 static const char NAME[] = "{name}", SYMBOL[] = "{symbol}";

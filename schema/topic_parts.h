@@ -46,6 +46,12 @@ TD_MUST_USE td_result topic_parts_compose(dialect_text *text, const split_topic 
 /* 1 if the parameter of a topic, if it has one, can exist. */
 int topic_parts_is_possible(const topic_parts *parts, td_bytes topic);
 
+/* ---- objects: {"channel":NAME,"instId":SYMBOL} ---- */
+
+/* Append the topic of an object that has these keys, of the name and of the symbol. An object
+ * without a symbol is a topic without one. Returns 0 if it has no name. */
+int topic_read_object(const char *const *keys, json_value object, td_buf *out);
+
 /* ---- spellings: "{name}@{symbol}" ---- */
 
 /* What is wrong with a spelling; NULL: nothing. */

@@ -182,6 +182,7 @@ static void set_frame(sim_family *v, const stream *of, const sim_symbol *s, cons
     values[SIM_CTS] = sim_time(of->cts_ns);
     values[SIM_SEQ] = sim_number(of->seq, 0);
     values[SIM_U] = sim_number(of->u, 0);
+    values[SIM_PREV_U] = sim_number(strcmp(type, "snapshot") == 0 ? -1 : of->u - 1, 0);
     values[SIM_INTERVAL] = sim_text(of->row->interval);
     /* A frame's id is computed from its content: a random draw would change later events. */
     const uint64_t id[2] = {(uint64_t)of->seq * 0x9e3779b97f4a7c15u ^ of->ts_ns,

@@ -25,6 +25,7 @@ typedef struct sim_value {
     X(CTS, "cts")           /* time of the matching event */                                       \
     X(SEQ, "seq")           /* number of the matching event, counted for each symbol */            \
     X(U, "u")               /* update number of the stream */                                      \
+    X(PREV_U, "prev_u")     /* of the frame before; -1 in a snapshot */                            \
     X(UUID, "uuid")         /* an opaque id of the frame */                                        \
     X(INTERVAL, "interval") /* of a candle, as in the topic */                                     \
     /* Items of lists: */                                                                          \
@@ -34,6 +35,7 @@ typedef struct sim_value {
     X(TRADE_ID, "trade_id") /* a UUID; in spot 19 digits, rising */                                \
     X(TRADE_TIME, "trade_time")                                                                    \
     X(IS_BUY, "is_buy") /* the taker is the buyer */                                               \
+    X(TAKER, "taker")   /* buy or sell */                                                          \
     X(START, "start")                                                                              \
     X(END, "end")         /* of a candle, exclusive */                                             \
     X(LAST_MS, "last_ms") /* the candle's last millisecond */                                      \

@@ -60,6 +60,8 @@ static const allowance ALLOWED[] = {
     {"spot-", "diffDepth", "data.a", EMPTY_FINE},
     {"", "orderbook.", "data.b", EMPTY_FINE},
     {"", "orderbook.", "data.a", EMPTY_FINE},
+    {"okx", "books", "data.asks", EMPTY_FINE},
+    {"okx", "books", "data.bids", EMPTY_FINE},
     /* docs/wire.md 4.1: a book may be empty, and an account may have no orders or positions */
     {"usdc-option", "orderbook25", "data.orderBook", EMPTY_FINE},
     {"usdc-option", "orderbook100", "data.orderBook", EMPTY_FINE},

@@ -159,13 +159,15 @@ static void test_spellings(void **state)
                     ((SPELLINGS[k].how & (ROW_FRAME_SPACED | ROW_FRAME_ESCAPED)) == 0));
 }
 
-/* Books and trades whose entries have numbers that plain structs cannot hold are read by rows only:
- * a few, and none of the frequent ones. */
+/* Books and trades whose entries have numbers that plain structs cannot hold, or whose data is a
+ * list around the lists of levels, are read by rows only. */
 static const char *const BY_ROW[] = {
     "inverse orderBook25",
     "usdc-option recenttrades",
     "spot-v2 bookTicker",
     "v5-option publicTrade",
+    "okx books",
+    "okx trades",
 };
 
 static int is_by_row(const family *of, const topic_row *row)

@@ -176,6 +176,9 @@ static void value_text(row_frame *f, const field_row *field, char out[ROW_FRAME_
     case FIELD_IS_BUY:
         snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", BOOLS[below(f, 2)]);
         return;
+    case FIELD_LOWER_SIDE:
+        snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", chance(f, 50) ? "\"buy\"" : "\"sell\"");
+        return;
     case FIELD_SIDE:
         snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", chance(f, 50) ? "\"Buy\"" : "\"Sell\"");
         return;
@@ -370,6 +373,15 @@ static frame_kind pick_kind(row_frame *f)
     return f->row->items[below(f, count)].kind;
 }
 
+/* The exchange's first word for a kind. */
+static const char *kind_text(const topic_row *row, frame_kind kind)
+{
+    const kind_word *word = row->kind_words;
+    while (word != NULL && word->text != NULL && word->kind != kind)
+        word++;
+    return word == NULL || word->text == NULL ? frame_kind_name(kind) : word->text;
+}
+
 static void put_identity(row_frame *f, node *object, frame_kind kind)
 {
     const topic_row *row = f->row;
@@ -377,13 +389,13 @@ static void put_identity(row_frame *f, node *object, frame_kind kind)
     snprintf(topic, sizeof topic, "%s", row_frame_topic(row));
     if (row->symbol_path != NULL)
         topic[strcspn(row->pattern, "{") - 1] = '\0';
-    set_string(f, object, topic_row_topic_key(row), topic);
+    set_path(f, object, topic_row_topic_key(row), NULL, topic);
     if (row->symbol_path != NULL)
         set_path(f, object, row->symbol_path, NULL, symbol_of(row));
     if (row->parameter_path != NULL)
         set_path(f, object, row->parameter_path, NULL, "5");
     if (kind == FRAME_SNAPSHOT || kind == FRAME_DELTA)
-        set_path(f, object, topic_row_kind_key(row), NULL, frame_kind_name(kind));
+        set_path(f, object, topic_row_kind_key(row), NULL, kind_text(row, kind));
 }
 
 row_frame *row_frame_make(const topic_row *row, td_random *random)
