@@ -155,6 +155,8 @@ static void set_head(entry_row *to, const message *m)
     set_integer(to, MEMBER_CROSS_SEQ, head->has_cross_seq, head->cross_seq);
     set_integer(to, MEMBER_U, head->has_u, head->u);
     set_integer(to, MEMBER_SEQ, head->has_seq, head->seq);
+    set_integer(to, MEMBER_PREV_SEQ, head->has_prev_seq, head->prev_seq);
+    set_integer(to, MEMBER_CHECKSUM, head->has_checksum, head->checksum);
     if (head->match_ns != 0)
         set(to, MEMBER_MATCH_TIME, row_time(head->match_ns));
     set_text(to, MEMBER_VERSION, head->version);

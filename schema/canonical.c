@@ -107,7 +107,8 @@ enum {
     HAS_MATCH_TIME = 8,
     HAS_VERSION = 16, /* a book's version; in other types the version is a value */
     HAS_RPI = 32,     /* the book has sizes of retail orders */
-    HAS_BESIDE = 64,
+    HAS_PREV_SEQ = 64,
+    HAS_CHECKSUM = 128,
 };
 
 /* Letters of values and of a trade's optional members. */
@@ -270,7 +271,9 @@ static unsigned head_flags(const message *m)
 {
     const msg_head *head = &m->head;
     unsigned flags = (head->has_cross_seq ? HAS_CROSS_SEQ : 0u) | (head->has_u ? HAS_U : 0u) |
-                     (head->has_seq ? HAS_SEQ : 0u) | (head->match_ns != 0 ? HAS_MATCH_TIME : 0u);
+                     (head->has_seq ? HAS_SEQ : 0u) | (head->match_ns != 0 ? HAS_MATCH_TIME : 0u) |
+                     (head->has_prev_seq ? HAS_PREV_SEQ : 0u) |
+                     (head->has_checksum ? HAS_CHECKSUM : 0u);
     if (head->type == MSG_BOOK_CHANGE)
         flags |= (head->version.size > 0 ? HAS_VERSION : 0u) | (has_rpi(&m->book) ? HAS_RPI : 0u);
     return flags;
@@ -293,6 +296,10 @@ static void canon_head(canon *c, const msg_head *head, unsigned flags, size_t it
         canon_u64(c, head->match_ns);
     if (flags & HAS_VERSION)
         canon_text(c, head->version);
+    if (flags & HAS_PREV_SEQ)
+        canon_u64(c, (uint64_t)head->prev_seq);
+    if (flags & HAS_CHECKSUM)
+        canon_u64(c, (uint64_t)head->checksum);
 }
 
 /* Write everything except the message's type. */

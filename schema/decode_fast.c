@@ -681,6 +681,12 @@ static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
     case PLACE_SEQ:
         head->has_seq = 1;
         return scan_integer(p, &head->seq);
+    case PLACE_PREV_SEQ:
+        head->has_prev_seq = 1;
+        return scan_integer(p, &head->prev_seq);
+    case PLACE_CHECKSUM:
+        head->has_checksum = 1;
+        return scan_integer(p, &head->checksum);
     case PLACE_NONE:
         break;
     }

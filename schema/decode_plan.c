@@ -397,10 +397,12 @@ static head_member place_of(const topic_row *row, const field_row *field)
                                                     : PLACE_NONE;
     if (field->type != FIELD_INTEGER)
         return PLACE_NONE;
-    return field->member == MEMBER_CROSS_SEQ ? PLACE_CROSS_SEQ
-           : field->member == MEMBER_U       ? PLACE_U
-           : field->member == MEMBER_SEQ     ? PLACE_SEQ
-                                             : PLACE_NONE;
+    return field->member == MEMBER_CROSS_SEQ  ? PLACE_CROSS_SEQ
+           : field->member == MEMBER_U        ? PLACE_U
+           : field->member == MEMBER_SEQ      ? PLACE_SEQ
+           : field->member == MEMBER_PREV_SEQ ? PLACE_PREV_SEQ
+           : field->member == MEMBER_CHECKSUM ? PLACE_CHECKSUM
+                                              : PLACE_NONE;
 }
 
 /* Prepare the sets of fields and items that the fast path must find in a frame. */

@@ -155,6 +155,8 @@ typedef enum head_member {
     PLACE_CROSS_SEQ,
     PLACE_U,
     PLACE_SEQ,
+    PLACE_PREV_SEQ,
+    PLACE_CHECKSUM,
 } head_member;
 
 enum { FAST_FIELDS_MAX = 63 }; /* per entry, because sets of fields are 64-bit masks */

@@ -247,6 +247,14 @@ static int64_t *head_number(msg_head *head, msg_member member, uint8_t **has)
         *has = &head->has_u;
         return &head->u;
     }
+    if (member == MEMBER_PREV_SEQ) {
+        *has = &head->has_prev_seq;
+        return &head->prev_seq;
+    }
+    if (member == MEMBER_CHECKSUM) {
+        *has = &head->has_checksum;
+        return &head->checksum;
+    }
     *has = &head->has_seq;
     return member == MEMBER_SEQ ? &head->seq : NULL;
 }

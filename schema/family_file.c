@@ -47,7 +47,7 @@ static td_result read_member(document_node at, td_bytes word, msg_member *out, t
         suggest_offer(&search, msg_member_name((msg_member)i));
     suggest_format(&search, similar, sizeof similar);
     td_result rc = document_refuse(at, "there is no meaning", word, err);
-    td_err_hint(err, "%s%sdocs/messages.md lists them", similar, similar[0] == '\0' ? "" : " ");
+    td_err_hint(err, "%s%sdocs/topics.md lists them", similar, similar[0] == '\0' ? "" : " ");
     return rc;
 }
 

@@ -70,12 +70,16 @@ typedef struct msg_head {
     td_bytes version;     /* MEMBER_VERSION if its type is text; otherwise empty */
     uint64_t exchange_ns; /* the exchange's time; 0: absent */
     uint64_t match_ns;    /* MEMBER_MATCH_TIME in the envelope; 0: absent */
-    int64_t cross_seq;    /* valid if has_cross_seq is 1; u and seq have such flags, too */
+    int64_t cross_seq;    /* valid if has_cross_seq is 1; the next four have such flags, too */
     int64_t u;
     int64_t seq;
+    int64_t prev_seq; /* the number of the topic's frame before this one */
+    int64_t checksum; /* of the book after this frame; 0: the exchange computes none */
     uint8_t has_cross_seq;
     uint8_t has_u;
     uint8_t has_seq;
+    uint8_t has_prev_seq;
+    uint8_t has_checksum;
     uint32_t unknown_fields;  /* number of fields that the row does not name, of repeated keys, and
                                  of unreadable times; they do not make the frame undecodable */
     uint32_t foreign_symbols; /* entries with a symbol other than the topic's */

@@ -367,6 +367,29 @@ static int is_plain_field(const message_builder *b, msg_member member, field_typ
     return 0;
 }
 
+/* The head's member that holds this number, and its flag in *has; NULL if the head has no such
+ * member. */
+static int64_t *number_of(msg_head *head, msg_member member, uint8_t **has)
+{
+    const struct {
+        msg_member member;
+        int64_t *number;
+        uint8_t *has;
+    } NUMBERS[] = {
+        {MEMBER_CROSS_SEQ, &head->cross_seq, &head->has_cross_seq},
+        {MEMBER_U, &head->u, &head->has_u},
+        {MEMBER_SEQ, &head->seq, &head->has_seq},
+        {MEMBER_PREV_SEQ, &head->prev_seq, &head->has_prev_seq},
+        {MEMBER_CHECKSUM, &head->checksum, &head->has_checksum},
+    };
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++)
+        if (NUMBERS[i].member == member) {
+            *has = NUMBERS[i].has;
+            return NUMBERS[i].number;
+        }
+    return NULL;
+}
+
 /* Read a member whose value is kept in the head. Returns 0 if it is another member; 1 also after a
  * fault. */
 static int head_number(message_builder *b, td_bytes name, msg_member member,
@@ -374,10 +397,11 @@ static int head_number(message_builder *b, td_bytes name, msg_member member,
 {
     msg_head *head = &b->head;
     int is_time = member == MEMBER_EXCHANGE_TIME || member == MEMBER_MATCH_TIME;
-    int is_number = member == MEMBER_CROSS_SEQ || member == MEMBER_U || member == MEMBER_SEQ;
+    uint8_t *has = NULL;
+    int64_t *number = number_of(head, member, &has);
     field_type type = is_time ? FIELD_TIME : FIELD_INTEGER;
     msg_value read = {.member = member};
-    if ((!is_time && !is_number) || is_plain_field(b, member, type))
+    if ((!is_time && number == NULL) || is_plain_field(b, member, type))
         return 0;
     if (!read_as(b, type, value, &read)) {
         fault_value(b, 0, name, value, field_type_name(type));
@@ -387,15 +411,10 @@ static int head_number(message_builder *b, td_bytes name, msg_member member,
         head->exchange_ns = read.as.time_ns;
     else if (member == MEMBER_MATCH_TIME)
         head->match_ns = read.as.time_ns;
-    else if (member == MEMBER_CROSS_SEQ)
-        head->cross_seq = read.as.integer;
-    else if (member == MEMBER_U)
-        head->u = read.as.integer;
-    else
-        head->seq = read.as.integer;
-    head->has_cross_seq |= member == MEMBER_CROSS_SEQ;
-    head->has_u |= member == MEMBER_U;
-    head->has_seq |= member == MEMBER_SEQ;
+    if (number == NULL)
+        return 1;
+    *number = read.as.integer;
+    *has = 1;
     return 1;
 }
 

@@ -170,6 +170,8 @@ void message_json_members(json_writer *writer, const message *m)
     member_optional(writer, "cross_seq", head->has_cross_seq, head->cross_seq);
     member_optional(writer, "u", head->has_u, head->u);
     member_optional(writer, "seq", head->has_seq, head->seq);
+    member_optional(writer, "prev_seq", head->has_prev_seq, head->prev_seq);
+    member_optional(writer, "checksum", head->has_checksum, head->checksum);
     if (head->match_ns != 0)
         json_write_member_u64(writer, msg_member_name(MEMBER_MATCH_TIME), head->match_ns);
     /* Other types write the version as one of their values. */

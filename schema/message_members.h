@@ -56,6 +56,7 @@
     X(CHASE_DISTANCE, "chase_distance", DECIMAL)                                                   \
     X(CHASE_ORDER_PRICE, "chase_order_price", DECIMAL)                                             \
     X(CHASE_PCNT, "chase_pcnt", DECIMAL)                                                           \
+    X(CHECKSUM, "checksum", INTEGER)                                                               \
     X(CIRCULATION, "circulation", DECIMAL)                                                         \
     X(CLOSE, "close", DECIMAL)                                                                     \
     X(CLOSED_PNL, "closed_pnl", DECIMAL)                                                           \
@@ -103,6 +104,7 @@
     X(FAIR_BASIS_RATE, "fair_basis_rate", DECIMAL)                                                 \
     X(FEE_COIN, "fee_coin", TEXT)                                                                  \
     X(FEE_RATE, "fee_rate", DECIMAL)                                                               \
+    X(FIRST_SEQ, "first_seq", INTEGER)                                                             \
     X(FRAME_ID, "frame_id", TEXT)                                                                  \
     X(FREE_BALANCE, "free_balance", DECIMAL)                                                       \
     X(FREE_SIZE, "free_size", DECIMAL)                                                             \
@@ -224,6 +226,7 @@
     X(PREDICTED_FUNDING_RATE, "predicted_funding_rate", DECIMAL)                                   \
     X(PREV_PRICE_1H, "prev_price_1h", DECIMAL)                                                     \
     X(PREV_PRICE_24H, "prev_price_24h", DECIMAL)                                                   \
+    X(PREV_SEQ, "prev_seq", INTEGER)                                                               \
     X(PRICE, "price", DECIMAL)                                                                     \
     X(PRICE_1H_PCNT, "price_1h_pcnt", DECIMAL)                                                     \
     X(PRICE_24H_PCNT, "price_24h_pcnt", DECIMAL)                                                   \

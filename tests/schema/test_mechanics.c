@@ -20,6 +20,7 @@
 #include "schema/message_json.h"
 #include "schema/topic_check.h"
 #include "tests/testing/decode_fixture.h"
+#include "tests/testing/message_round.h"
 
 enum { TEXT_MAX = 4 << 20 };
 
@@ -437,12 +438,80 @@ static void test_other_keys(void **state)
     }
 }
 
+/* The number of the frame before, and the book's checksum: both decoders have them in the head. */
+static void test_chained_books(void **state)
+{
+    static const field_row ENVELOPE[] = {
+        {MEMBER_FIRST_SEQ, "data.U", FIELD_INTEGER, UNIT_NONE, 0, 0},
+        {MEMBER_SEQ, "data.seqId", FIELD_INTEGER, UNIT_NONE, 0, FIELD_REQUIRED},
+        {MEMBER_PREV_SEQ, "data.prevSeqId", FIELD_INTEGER, UNIT_NONE, 0, 0},
+        {MEMBER_CHECKSUM, "data.c", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    };
+    static const field_row LEVEL[] = {
+        {MEMBER_PRICE, "0", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+        {MEMBER_SIZE, "1", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+    };
+    static const topic_row ROW = {.name = "chain",
+                                  .pattern = "chain.{symbol}",
+                                  .type = MSG_BOOK_CHANGE,
+                                  .title = "-",
+                                  .sequence = SEQ_ENVELOPE,
+                                  .items = {SIDE("data.b", ITEMS_BUY)},
+                                  .envelope = ENVELOPE,
+                                  .envelope_count = sizeof ENVELOPE / sizeof ENVELOPE[0],
+                                  FIELDS(LEVEL)};
+    static const struct {
+        const char *data;
+        const char *json; /* from the number on */
+        int is_slow;
+    } rows[] = {
+        {"\"b\":[[\"5\",\"1\"]],\"seqId\":15,\"prevSeqId\":10,\"c\":-914047754",
+         "\"seq\":15,\"prev_seq\":10,\"checksum\":-914047754,", 0},
+        /* as a text, beyond 31 bits */
+        {"\"b\":[[\"5\",\"1\"]],\"seqId\":15,\"prevSeqId\":-1,\"c\":\"4105471083\"",
+         "\"seq\":15,\"prev_seq\":-1,\"checksum\":4105471083,", 0},
+        {"\"U\":11, \"b\":[[\"5\",\"1\"]],\"c\":0,\"prevSeqId\":15,\"seqId\":15",
+         "\"seq\":15,\"prev_seq\":15,\"checksum\":0,", 1},
+        {"\"b\":[[\"5\",\"1\"]],\"seqId\":15", "\"seq\":15,\"levels\"", 0},
+    };
+    const topic_match match = {&ROW, td_bytes_str("chain"), td_bytes_str("A")};
+    fixture *f = *state;
+    message_round *round = message_round_open();
+    td_bytes where;
+    assert_null(topic_fault(&ROW, &where));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        message m;
+        decode_error why;
+        json_writer w;
+        int size = snprintf((char *)f->text, TEXT_MAX, "{\"topic\":\"chain.A\",\"data\":{%s}}",
+                            rows[i].data);
+        memset(f->text + size, '"', DECODE_PADDING_BYTES);
+        uint64_t slow = decoder_slow_count(f->decoders.fast);
+        assert_true(decoder_pair_decode(&f->decoders, &match, td_bytes_of(f->text, (size_t)size),
+                                        &m, NULL, &why));
+        assert_int_equal(decoder_slow_count(f->decoders.fast) > slow, rows[i].is_slow);
+        td_buf_clear(&f->out);
+        json_write_begin(&w, &f->out);
+        json_write_object_begin(&w);
+        message_json_members(&w, &m);
+        json_write_object_end(&w);
+        assert_int_equal(json_write_end(&w, NULL), TD_OK);
+        assert_int_equal(td_buf_append(&f->out, "", 1, NULL), TD_OK);
+        const char *found = strstr((const char *)f->out.data, "\"seq\"");
+        assert_non_null(found);
+        assert_memory_equal(found, rows[i].json, strlen(rows[i].json));
+        message_round_check(round, &match, &m);
+    }
+    message_round_close(round);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entries),     cmocka_unit_test(test_reasons),
-        cmocka_unit_test(test_huge_values), cmocka_unit_test(test_compressed_frames),
-        cmocka_unit_test(test_dates),       cmocka_unit_test(test_other_keys),
+        cmocka_unit_test(test_entries),       cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_huge_values),   cmocka_unit_test(test_compressed_frames),
+        cmocka_unit_test(test_dates),         cmocka_unit_test(test_other_keys),
+        cmocka_unit_test(test_chained_books),
     };
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

@@ -38,6 +38,10 @@ static void assert_heads_equal(const msg_head *a, const msg_head *b)
     assert_int_equal(a->u, b->u);
     assert_int_equal(a->has_seq, b->has_seq);
     assert_int_equal(a->seq, b->seq);
+    assert_int_equal(a->has_prev_seq, b->has_prev_seq);
+    assert_int_equal(a->prev_seq, b->prev_seq);
+    assert_int_equal(a->has_checksum, b->has_checksum);
+    assert_int_equal(a->checksum, b->checksum);
     assert_int_equal(a->unknown_fields, b->unknown_fields);
     assert_int_equal(a->foreign_symbols, b->foreign_symbols);
 }

@@ -27,6 +27,11 @@ const MESSAGES = {
   "head: numbers": [`{"type":"notice",${HEAD},"cross_seq":9223372036854775807,"u":-9223372036854775808,"seq":-1,"items":[]}`],
   "head: the last time": [`{"type":"notice","kind":null,"topic":"t","symbol":null,"exchange_ns":9223372036854775807,"match_ns":1,"items":[]}`],
   "head: version of a book": [`{"type":"book_change",${HEAD},"u":2,"match_ns":1791000000092000000,"version":"v1","levels":[]}`],
+  "head: the frame before, and a checksum": [
+    `{"type":"book_change","kind":"delta","topic":"t","symbol":"S","exchange_ns":5,"seq":1290168,"prev_seq":1290160,"checksum":-914047754,` +
+      '"version":"v","levels":[]}'],
+  "head: checksum 0, and no frame before": [`{"type":"book_change",${HEAD},"prev_seq":-1,"checksum":0,"levels":[]}`],
+  "head: the frame before a record": [`{"type":"notice",${HEAD},"prev_seq":7,"items":[]}`],
   "head: version of a record": [`{"type":"index",${HEAD},"version":"1","items":[]}`, { version: "text" }],
   "head: version of a record, a number": [`{"type":"index",${HEAD},"version":1,"items":[]}`, { version: "integer" }],
   "book: deletes, updates, inserts": [

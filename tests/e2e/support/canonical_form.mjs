@@ -160,7 +160,7 @@ function values(node, elsewhere, types) {
 
 // ---- messages ----
 
-const HEAD = ["type", "kind", "topic", "symbol", "exchange_ns", "cross_seq", "u", "seq", "match_ns", "unknown_fields"];
+const HEAD = ["type", "kind", "topic", "symbol", "exchange_ns", "cross_seq", "u", "seq", "prev_seq", "checksum", "match_ns", "unknown_fields"];
 const ENTRIES = ["levels", "trades", "items"];
 const ITEM = ["action", "assumed_scale"];
 
@@ -198,14 +198,14 @@ function untyped(node, types) {
   const version = isBook ? of("version") : undefined;
   const flags =
     (of("cross_seq") ? 1 : 0) + (of("u") ? 2 : 0) + (of("seq") ? 4 : 0) + (of("match_ns") ? 8 : 0) + (version ? 16 : 0) +
-    (rpi.length > 0 ? 32 : 0);
+    (rpi.length > 0 ? 32 : 0) + (of("prev_seq") ? 64 : 0) + (of("checksum") ? 128 : 0);
   const body = isStruct
     ? [...entries.map(isBook ? level : trade), ...rpi.map((e) => decimal(member(e, "rpi_size").text))]
     : [...entries.flatMap((e) => [action(member(e, "action")), values(e, ITEM, types)]), values(node, elsewhere, types)];
   return Buffer.concat([
     letter(of("kind") === undefined ? "u" : of("kind").text[0]), byte(flags), time(of("exchange_ns")), time(of("cross_seq")),
     time(of("u")), time(of("seq")), count(entries), ...(of("match_ns") ? [time(of("match_ns"))] : []),
-    ...(version ? [text(version.text)] : []), ...body,
+    ...(version ? [text(version.text)] : []), ...[of("prev_seq"), of("checksum")].filter(Boolean).map((n) => u64(n.text)), ...body,
   ]);
 }
 
