@@ -87,6 +87,7 @@ typedef enum rule_scope {
 typedef enum rule_numbers {
     NUMBERS_NONE,     /* no useful numbers */
     NUMBERS_NEXT,     /* expected is the only number that may follow */
+    NUMBERS_BEFORE,   /* expected is the number of the frame before, found the one that it names */
     NUMBERS_ABOVE,    /* expected is the previous number: a higher one may follow */
     NUMBERS_AT_LEAST, /* expected is the previous number: it or a higher one may follow */
     NUMBERS_EQUAL,
@@ -109,7 +110,7 @@ struct track_rule {
     rule_strength strength;
     rule_scope scope;
     msg_member member;
-    seq_number number; /* of RULE_SEQ_* and RULE_TIME_* */
+    seq_number number; /* of RULE_SEQ_*, RULE_TIME_* and RULE_PREV_LINKS */
 };
 
 /* State of rules about single entries: numbers by symbol, ids, candles. Only for tracks with such a
@@ -675,6 +676,20 @@ static int check_seq_dense(const rule_view *v, verdict_item *item)
     return now->first == expected ? 0 : rule_broken(item, expected, now->first);
 }
 
+/* prev_links: the frame names the number of the topic's frame before it. Finds every lost, repeated
+ * and reordered frame, but not how many are missing, because numbers are ids. A snapshot begins the
+ * chain, whatever it names (OKX: -1). A number may stay (OKX: a frame without changes) or fall
+ * (OKX: after maintenance), as long as the next frame names it. */
+static int check_prev_links(const rule_view *v, verdict_item *item)
+{
+    const seq_range *before = &v->track->seqs[v->rule->number];
+    const msg_head *head = &v->facts->message->head;
+    if (!head->has_prev_seq || head->kind == FRAME_SNAPSHOT || !before->is_known ||
+        before->has_hole || head->prev_seq == before->last)
+        return 0;
+    return rule_broken(item, before->last, head->prev_seq);
+}
+
 /* version_differs: the version of spot books is not a number. No order is documented, but it
  * identifies a state of the book: an equal version means a repeated frame (6.6). */
 static int check_version_differs(const rule_view *v, verdict_item *item)
@@ -840,6 +855,7 @@ static const rule_check RULES[RULE_COUNT] = {
     [RULE_SEQ_WEAK] = {check_seq_weak, NUMBERS_AT_LEAST},
     [RULE_SEQ_DENSE] = {check_seq_dense, NUMBERS_NEXT},
     [RULE_SEQ_STEP] = {check_seq_dense, NUMBERS_NEXT},
+    [RULE_PREV_LINKS] = {check_prev_links, NUMBERS_BEFORE},
     [RULE_VERSION_DIFFERS] = {check_version_differs, NUMBERS_NONE},
     [RULE_VERSION_WEAK] = {check_version_weak, NUMBERS_AT_LEAST},
     [RULE_ENTRY_SEQ_STRICT] = {check_entry_numbers, NUMBERS_ABOVE, SCOPE_ENTRIES},
@@ -918,6 +934,11 @@ void verdict_item_text(const verdict_item *item, char out[VERDICT_TEXT_BYTES])
             (void)snprintf(out + size, VERDICT_TEXT_BYTES - (size_t)size, ": %" PRId64 " lost",
                            lost);
         break;
+    case NUMBERS_BEFORE:
+        (void)snprintf(out, VERDICT_TEXT_BYTES,
+                       "it follows %" PRId64 ", the frame before is %" PRId64, item->found,
+                       item->expected);
+        break;
     case NUMBERS_COUNT:
         (void)snprintf(out, VERDICT_TEXT_BYTES, "in %" PRId64 " %s", item->found,
                        item->found == 1 ? "entry" : "entries");
@@ -974,12 +995,14 @@ static void add_rule(track *t, const rule_row *row)
         return;
     if (check->fn != check_outcome)
         t->others[t->other_count++] = (uint8_t)t->rule_count;
-    t->rules[t->rule_count++] = (track_rule){.fn = check->fn,
-                                             .rule = row->rule,
-                                             .strength = row->strength,
-                                             .scope = check->scope,
-                                             .member = row->member,
-                                             .number = seq_number_of(row->member)};
+    t->rules[t->rule_count++] =
+        (track_rule){.fn = check->fn,
+                     .rule = row->rule,
+                     .strength = row->strength,
+                     .scope = check->scope,
+                     .member = row->member,
+                     .number = seq_number_of(row->rule == RULE_PREV_LINKS ? topic_row_number(t->row)
+                                                                          : row->member)};
 }
 
 /* 1 if each frame is a whole book: frames have no type, and the row has neither deltas nor deletes
@@ -1207,13 +1230,13 @@ static void remember(track *t, const frame_facts *f)
 }
 
 /* 1 if the frame's errors only show that earlier frames were lost: a frame that replaces everything
- * then repairs the book. If a number fell, the frame itself is an old one. */
+ * then repairs the book. If a number fell, the frame itself may be an old one. */
 static int is_only_loss(const verdict *v)
 {
     for (uint32_t i = 0; i < v->count; i++) {
         const verdict_item *item = &v->items[i];
-        if (item->strength == STRENGTH_ERROR &&
-            (item->rule != RULE_SEQ_STEP || item->found < item->expected))
+        const int is_loss = item->rule == RULE_SEQ_STEP || item->rule == RULE_PREV_LINKS;
+        if (item->strength == STRENGTH_ERROR && (!is_loss || item->found < item->expected))
             return 0;
     }
     return 1;

@@ -11,12 +11,12 @@
  *   broken       a rule of strength error was broken: the book is updated as well as possible, but
  *                rules about its content are not checked, because they would only find the same
  *                break again; rules about sequences and times are still checked
- * If every frame of a topic is a whole book, a frame that shows a loss (seq_step) leaves the topic
- * anchored, because the frame replaces the lost ones. After a snapshot the topic is anchored,
- * whatever its state before, and sequences and times start over. A snapshot on a live topic is
- * counted as a reset, not as an error (docs/wire.md 6.6). A frame without a predecessor cannot
- * break a rule about order. A topic without a book and without snapshots is broken from a bad frame
- * to the next good one, because its frames are independent.
+ * If every frame of a topic is a whole book, a frame that shows a loss (seq_step, prev_links)
+ * leaves the topic anchored, because the frame replaces the lost ones. After a snapshot the topic
+ * is anchored, whatever its state before, and sequences and times start over. A snapshot on a live
+ * topic is counted as a reset, not as an error (docs/wire.md 6.6). A frame without a predecessor
+ * cannot break a rule about order. A topic without a book and without snapshots is broken from a
+ * bad frame to the next good one, because its frames are independent.
  *
  * The snapshots of some books are HTTP replies (topic_row.snapshot_request). While such a book
  * needs one, its deltas wait; a delta before the snapshot breaks no rule, but the book is
@@ -66,7 +66,8 @@ enum { VERDICT_TEXT_BYTES = 128 };
 void verdict_item_text(const verdict_item *item, char out[VERDICT_TEXT_BYTES]);
 
 /* Number of frames missing before this one, as shown by a number that should rise by one; negative
- * if the number fell. 0 if no such rule of strength error was broken. */
+ * if the number fell. 0 if no such rule of strength error was broken: a broken chain (prev_links)
+ * does not show how many are missing. */
 int64_t verdict_frames_lost(const verdict *verdict);
 
 /* A track for a topic, with a book if the topic has one. */

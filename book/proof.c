@@ -18,10 +18,11 @@ topic_proof topic_proof_of(const topic_row *row)
         return proof;
     for (size_t i = 0; i < TOPIC_RULES_MAX; i++) {
         const rule_row *rule = &row->rules[i];
-        int is_dense = rule->rule == RULE_SEQ_DENSE || rule->rule == RULE_SEQ_STEP;
-        if (is_dense && rule->strength == STRENGTH_ERROR)
+        int shows_each = rule->rule == RULE_SEQ_DENSE || rule->rule == RULE_SEQ_STEP ||
+                         rule->rule == RULE_PREV_LINKS;
+        if (shows_each && rule->strength == STRENGTH_ERROR)
             return PROOF_PROVEN;
-        if (is_dense || rule->rule == RULE_DELETE_EXISTS || rule->rule == RULE_UPDATE_EXISTS)
+        if (shows_each || rule->rule == RULE_DELETE_EXISTS || rule->rule == RULE_UPDATE_EXISTS)
             proof = PROOF_WARNED;
     }
     return proof;

@@ -99,6 +99,16 @@ static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
     return text_rest.data == NULL;
 }
 
+msg_member topic_row_number(const topic_row *row)
+{
+    static const msg_member NUMBERS[] = {MEMBER_CROSS_SEQ, MEMBER_SEQ, MEMBER_U};
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++)
+        for (size_t k = 0; k < row->envelope_count; k++)
+            if (row->envelope[k].member == NUMBERS[i])
+                return NUMBERS[i];
+    return MEMBER_NONE;
+}
+
 /* ---- rows that are limited in time ---- */
 
 /* A row's date ("2025-04-01") as ns since 1970; returns otherwise if date is NULL or invalid. */
@@ -241,6 +251,7 @@ const char *rule_name(rule_id rule)
         [RULE_SNAPSHOT_REPEAT] = "snapshot_repeat",
         [RULE_KLINE_START] = "kline_start",
         [RULE_KLINE_CONFIRM] = "kline_confirm",
+        [RULE_PREV_LINKS] = "prev_links",
         [RULE_BOOKS_AGREE] = "books_agree",
         [RULE_LINES_AGREE] = "lines_agree",
         [RULE_BEST_AGREES] = "best_agrees",

@@ -155,6 +155,8 @@ typedef enum rule_id {
     /* Candles. */
     RULE_KLINE_START,   /* the start of a candle never falls */
     RULE_KLINE_CONFIRM, /* a closed candle never changes */
+    /* Frames that name the frame before them. */
+    RULE_PREV_LINKS, /* MEMBER_PREV_SEQ is the number (topic_row_number) of the frame before */
     /* Across the topics of one feed's symbol (book/audit.h). */
     RULE_BOOKS_AGREE, /* a rule of each book of the symbol that takes part: where two books have the
                          same number (member), their common levels are equal */
@@ -320,6 +322,10 @@ int topic_row_has_coin(const topic_row *row);
 
 /* 1 if a frame depends on the earlier ones since the last snapshot. 0 if row is NULL. */
 int topic_row_has_state(const topic_row *row);
+
+/* The member of the envelope that numbers the row's frames: cross_seq, else seq, else u, as
+ * msg_head_number(); MEMBER_NONE: they have no number. */
+msg_member topic_row_number(const topic_row *row);
 
 /* Names of types and units in topic listings ("decimal", "us"). */
 const char *field_type_name(field_type type);

@@ -345,6 +345,22 @@ static int is_of_frames(rule_id rule)
            rule == RULE_SEQ_STEP || rule == RULE_SEQ_FRAME_EQUAL;
 }
 
+/* What is wrong with a rule that compares one number with another one of the frames; NULL for other
+ * rules. Replies over HTTP are no part of the chain. */
+static const char *link_fault(const topic_row *row, const rule_row *rule)
+{
+    const int is_reply = topic_row_topic_key(row)[0] == '\0';
+    if (rule->rule != RULE_PREV_LINKS)
+        return NULL;
+    if (rule->member != MEMBER_PREV_SEQ)
+        return "prev_seq is compared by the rule";
+    if (topic_row_number(row) == MEMBER_NONE || row->sequence == SEQ_ITEM)
+        return "the frame needs cross_seq, seq or u, in its envelope, for the rule";
+    return is_reply || field_of(row->envelope, row->envelope_count, rule->member) != NULL
+               ? NULL
+               : "the envelope has not what is compared by the rule";
+}
+
 /* A rule that compares what no field has would never find anything. */
 static const char *rules_fault(const topic_row *row, td_bytes *where)
 {
@@ -356,7 +372,11 @@ static const char *rules_fault(const topic_row *row, td_bytes *where)
         if (is_of_frames(rule->rule) && member != MEMBER_CROSS_SEQ && member != MEMBER_U &&
             member != MEMBER_SEQ && member != MEMBER_VERSION)
             return "cross_seq, u, seq or version is compared by the rule";
-        if ((!is_default || is_of_frames(rule->rule)) && !has_member(row, member))
+        const char *fault = link_fault(row, rule);
+        if (fault != NULL)
+            return fault;
+        if ((!is_default || is_of_frames(rule->rule)) && rule->rule != RULE_PREV_LINKS &&
+            !has_member(row, member))
             return "no field has what is compared by the rule";
     }
     *where = td_bytes_str(row->time_member == MEMBER_NONE ? "" : msg_member_name(row->time_member));

@@ -548,6 +548,7 @@ static void test_texts(void **state)
         {{RULE_SEQ_DENSE, STRENGTH_ERROR, INT64_MIN, INT64_MAX},
          "expected -9223372036854775808, found 9223372036854775807",
          0},
+        {{RULE_PREV_LINKS, STRENGTH_ERROR, 20, 30}, "it follows 30, the frame before is 20", 0},
         {{RULE_SEQ_STRICT, STRENGTH_ERROR, 5, 5}, "expected above 5, found 5", 0},
         {{RULE_TIME_WEAK, STRENGTH_ERROR, 5, 4}, "expected at least 5, found 4", 0},
         {{RULE_DEPTH, STRENGTH_ERROR, 25, 24}, "expected 25, found 24", 0},

@@ -56,6 +56,13 @@ static const char USED[] = "sets:\n"
                            "    - S side any_side required\n"
                            "  best:\n"
                            "    - px last_price decimal price\n"
+                           "  before:\n"
+                           "    - data.pu prev_seq integer\n"
+                           "  chain:\n"
+                           "    - data.u u integer required\n"
+                           "    - data.pu prev_seq integer\n"
+                           "  last:\n"
+                           "    - lastUpdateId u integer required\n"
                            "topics:\n"
                            "  shared:\n"
                            "    topic: \"best.{symbol}\"\n"
@@ -71,6 +78,15 @@ typedef struct mistake {
     const char *words;
     const char *hint;
 } mistake;
+
+/* The last line, and a topic after it, which begins at line 27. */
+#define DEEP(envelope, rules)                                                                      \
+    "    envelope: head\n  - topic: \"deep.{symbol}\"\n    message: book_change\n"                 \
+    "    title: B\n    fields: level\n    entries: [b set any positional buy]\n"                   \
+    "    envelope: " envelope "\n    rules: [" rules "]"
+#define FETCHED(envelope)                                                                          \
+    "\n    request: /depth\n    snapshot:\n      envelope: " envelope "\n"                         \
+    "      entries: [bids set any positional buy]"
 
 static const mistake MISTAKES[] = {
     {1, "familie: made", "made.yaml:1: a family has no key 'familie'", "did you mean 'family'"},
@@ -164,8 +180,22 @@ static const mistake MISTAKES[] = {
      "made.yaml:15: no field has what is compared by the rule 'seq_dense'", ""},
     {23, "    rules: [seq_dense price error]",
      "made.yaml:15: cross_seq, u, seq or version is compared by the rule 'seq_dense'", ""},
+    {23, "    rules: [prev_links u error]",
+     "made.yaml:15: prev_seq is compared by the rule 'prev_links'", ""},
+    {23, "    rules: [prev_links error]",
+     "made.yaml:15: prev_seq is compared by the rule 'prev_links'", ""},
+    {23, "    rules: [prev_links prev_seq error]",
+     "made.yaml:15: the envelope has not what is compared by the rule 'prev_links'", ""},
     {23, "    rules: [id_unique trade_id error]",
      "made.yaml:15: no field has what is compared by the rule 'id_unique'", ""},
+    {26, DEEP("before", "prev_links prev_seq error"),
+     "27: the frame needs cross_seq, seq or u, in its envelope, for the rule 'prev_links'", ""},
+    {26, DEEP("chain", "prev_links prev_seq error]\n    sequence: entry #"),
+     "27: the frame needs cross_seq, seq or u, in its envelope, for the rule 'prev_links'", ""},
+    {26, DEEP("chain", "prev_links prev_seq error") FETCHED("before"),
+     "made.yaml:36: the frame needs cross_seq, seq or u, in its envelope, for the rule "
+     "'prev_links'",
+     ""},
     {24, "    kind: any", "made.yaml:15: frames of a topic have no such message or kind", ""},
     {26,
      "    envelope: head\n  - topic: \"best.{symbol}\"\n    message: ticker\n    title: B\n"
@@ -234,6 +264,24 @@ static void test_document(void **state)
     assert_int_equal(book->rules[0].rule, RULE_SEQ_DENSE);
     assert_int_equal(book->rules[0].member, MEMBER_U);
     assert_int_equal(book->rules[1].rule, RULE_NONE);
+    td_arena_close(memory);
+}
+
+/* The reply that is the snapshot of a chained book names no frame before it. */
+static void test_chained_reply(void **state)
+{
+    (void)state;
+    td_arena *memory = td_arena_open();
+    family made;
+    td_err err;
+    write_text(26, DEEP("chain", "prev_links prev_seq error") FETCHED("last"));
+    if (read_text(memory, &made, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    const topic_row *deep = &made.topics[2];
+    assert_int_equal(deep->rules[0].rule, RULE_PREV_LINKS);
+    assert_int_equal(deep->rules[0].member, MEMBER_PREV_SEQ);
+    assert_int_equal(topic_row_number(deep), MEMBER_U);
+    assert_int_equal(topic_row_number(deep->snapshot_reply), MEMBER_U);
     td_arena_close(memory);
 }
 
@@ -317,9 +365,8 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_document),
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_shipped),
+        cmocka_unit_test(test_document), cmocka_unit_test(test_chained_reply),
+        cmocka_unit_test(test_mistakes), cmocka_unit_test(test_shipped),
         cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
