@@ -162,12 +162,9 @@ static void test_spellings(void **state)
 /* Books and trades whose entries have numbers that plain structs cannot hold, or whose data is a
  * list around the lists of levels, are read by rows only. */
 static const char *const BY_ROW[] = {
-    "inverse orderBook25",
-    "usdc-option recenttrades",
-    "spot-v2 bookTicker",
-    "v5-option publicTrade",
-    "okx books",
-    "okx trades",
+    "inverse orderBook25", "usdc-option recenttrades",
+    "spot-v2 bookTicker",  "v5-option publicTrade",
+    "okx books",           "okx trades",
 };
 
 static int is_by_row(const family *of, const topic_row *row)
