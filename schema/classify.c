@@ -826,9 +826,7 @@ void classify_inbound(classifier *c, json_parser *parser, const family *of, td_b
     *out = (classification){.frame_class = CLASS_UNKNOWN, .success = -1};
     if (classify_plain(&j, frame))
         return;
-    if (j.keys->pong != NULL && td_bytes_is(frame, j.keys->pong))
-        out->frame_class = CLASS_PONG;
-    else if (json_parser_index(parser, frame, JSON_PADDED) == TD_OK)
+    if (json_parser_index(parser, frame, JSON_PADDED) == TD_OK)
         classify_indexed(&j);
 }
 

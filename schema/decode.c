@@ -227,6 +227,11 @@ int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode
 void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
                       classification *out)
 {
+    const char *pong = exchange_of(of)->frames.pong;
+    if (dir == CHANNEL_IN && pong != NULL && td_bytes_is(frame, pong)) {
+        *out = (classification){.frame_class = CLASS_PONG, .success = -1};
+        return;
+    }
     if (dir == CHANNEL_IN && inflate_frame(d, frame, &frame) == TD_OK) {
         classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
         return;

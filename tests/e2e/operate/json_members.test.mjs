@@ -284,5 +284,6 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   for (const line of parseLines(fs.readFileSync(path.join(dir, "lines", fs.readdirSync(path.join(dir, "lines")).at(-1)), "utf8")))
     if (line.type === "gap") page.check("gap", (delete line.type, line));
     else page.check("messages", line);
+  for (const line of await jsonLines(t, ["decode", "--family", "okx", "tests/golden/okx/books.update.json"])) page.check("messages", line);
   assert.deepEqual(page.unprinted().sort(), ELSEWHERE.sort(), "members in docs/json.md that nothing printed");
 });

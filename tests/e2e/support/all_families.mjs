@@ -105,7 +105,7 @@ export const SESSION = {
     path: "/v5/public/spread",
     topics: cross(["orderbook.25", "publicTrade", "tickers"], ["BTCUSDT_BTC/USDT", "ETHUSDT_ETH/USDT"]),
   },
-  okx: { path: "/ws/v5/public", topics: ["books", "trades", "tickers"] },
+  okx: { path: "/ws/v5/public", topics: cross(["books", "trades", "tickers"], ["BTCUSDT", "ETHUSDT"]) },
   "v5-misc": { path: "/v5/public/misc/status", topics: ["system.status", "rfq.open.public.trades", "earn.doublewin.offers"], unknown: true },
   "v5-private": {
     path: "/v5/private", auth: "op", unknown: true,
