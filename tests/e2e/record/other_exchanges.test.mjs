@@ -1,0 +1,71 @@
+// Recordings of other exchanges than Bybit, which are documents only: each is imported and decoded without an unknown member, its
+// books are as this file makes them of the same frames, and it is cut, served and exported as it was received.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import fs from "node:fs";
+import path from "node:path";
+import { capture, json, jsonLines, listening, parseLines, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
+import { npm, test } from "../support/npm_packages.mjs";
+
+const { WebSocket } = npm("ws");
+const OKX = "other/okx.jsonl.zst";
+
+const frames = async (t, archive, ...more) =>
+  parseLines((await tapedeck(t, ["cat", "-a", archive, "--dir", "in", ...more])).stdout).filter((row) => row.opcode === undefined).map((row) => ({ ...row, json: JSON.parse(row.data) }));
+
+/** Books of OKX by its documentation: a snapshot replaces the book; size 0 deletes a level. */
+function okxBooks(received) {
+  const books = {};
+  for (const { json: { arg, action, data } } of received) {
+    if (arg?.channel !== "books" || data === undefined) continue;
+    if (action === "snapshot") books[arg.instId] = { Buy: new Map(), Sell: new Map() };
+    for (const [side, levels] of [["Buy", data[0].bids], ["Sell", data[0].asks]])
+      for (const [price, size] of levels) Number(size) === 0 ? books[arg.instId][side].delete(Number(price)) : books[arg.instId][side].set(Number(price), Number(size));
+  }
+  return books;
+}
+
+/** docs/replay.md: SIDE PRICE SIZE, each side by rising price. */
+const sha1 = (book) => createHash("sha1").update(["Buy", "Sell"].flatMap((side) =>
+  [...book[side]].sort(([a], [b]) => a - b).map(([price, size]) => `${side} ${price} ${size}`)).join("\n")).digest("hex");
+
+test("OKX: a recording is decoded, and its books are as a model makes them", { skip: withoutRecorded(OKX) }, async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--family", "okx", capture(OKX)]);
+  const report = await json(t, ["replay", "-a", archive, "--json"]);
+  assert.deepEqual([report.decoded, report.undecoded, report.unknown_fields, report.continuity.violations], [392, 0, 0, 0]);
+  assert.deepEqual(await jsonLines(t, ["drift", "-a", archive, "--json"]).then((lines) => lines.filter((line) => line.what)), []);
+  const books = okxBooks(await frames(t, archive));
+  assert.deepEqual(report.books.map(({ symbol, broken }) => [symbol, broken]), Object.keys(books).sort().map((symbol) => [symbol, false]));
+  for (const { symbol, bids, asks, levels_sha1 } of report.books) {
+    assert.deepEqual([books[symbol].Buy.size, books[symbol].Sell.size], [bids, asks], symbol);
+    assert.equal(sha1(books[symbol]), levels_sha1, symbol);
+  }
+});
+
+test("OKX: a selection is cut, served to a client, and exported", { skip: withoutRecorded(OKX) }, async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), file = path.join(dir, "part.mcap");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--family", "okx", capture(OKX)]);
+  await tapedeck(t, ["cut", "-q", "-a", archive, "--symbol", "BTC-USDT", "--out", file]);
+  assert.equal((await json(t, ["replay", file, "--json"])).continuity.violations, 0);
+  const sent = (await frames(t, archive, "--symbol", "BTC-USDT")).map((frame) => frame.data);
+
+  const server = await listening(t, ["serve", "-a", archive, "--plain", "--once", "--speed", "max"], dir);
+  const client = new WebSocket(`${server.url}/ws/v5/public`);
+  const got = [];
+  client.on("message", (data) => got.push(String(data)));
+  await once(client, "open");
+  client.send("ping");
+  client.send(JSON.stringify({ id: "1", op: "subscribe", args: ["books", "trades", "tickers"].map((channel) => ({ channel, instId: "BTC-USDT" })).concat({ channel: "books", instId: "NO" }) }));
+  await once(client, "close");
+  assert.deepEqual(got.slice(0, 2).map((text) => (text === "pong" ? text : JSON.parse(text).event)), ["pong", "subscribe"]);
+  const answers = got.filter((text) => text.startsWith("{\"id\"")).map((text) => JSON.parse(text));
+  assert.deepEqual(answers.map(({ event, arg, code }) => [event, arg?.channel ?? code]), [["subscribe", "books"], ["subscribe", "trades"], ["subscribe", "tickers"], ["error", "60018"]]);
+  assert.deepEqual(got.filter((text) => text.includes("\"data\":")), sent);
+
+  const out = path.join(dir, "lines");
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "jsonl", "--out", out]);
+  const lines = parseLines(fs.readFileSync(path.join(out, fs.readdirSync(out).find((name) => name.endsWith(".jsonl"))), "utf8"));
+  assert.equal(lines.filter((line) => line.type === "book_change").length, 290);
+});
