@@ -50,7 +50,6 @@ SRC_truth := tests/truth/compare.c
 # Compares the ledger of archives with the complement of what was covered.
 SRC_coverage := $(sort $(wildcard tests/coverage/*.c))
 # Programs with one more, made-up exchange.
-SRC_venue := $(sort $(wildcard tests/venue/*.c))
 # Both ends of the wire as programs that echo, for tests/conformance/play.mjs, and a program that writes
 # Parquet files, for other readers.
 SRC_conformance := $(sort $(wildcard tests/conformance/*.c))
@@ -60,7 +59,7 @@ SRC_interop := $(sort $(wildcard tests/interop/*.c))
 SRC_bench := $(sort $(wildcard benchmarks/*.c))
 SRC_limits := $(sort $(wildcard benchmarks/limits/*.c benchmarks/limits/*.cc))
 SRC_all := $(SRC_core) $(SRC_programs) $(SRC_tests) $(SRC_fuzz) tests/fuzz/corpus_main.c $(SRC_testing) \
-           $(SRC_wrapped) $(SRC_truth) $(SRC_coverage) $(SRC_venue) $(SRC_conformance) $(SRC_interop) $(SRC_bench) $(SRC_limits)
+           $(SRC_wrapped) $(SRC_truth) $(SRC_coverage) $(SRC_conformance) $(SRC_interop) $(SRC_bench) $(SRC_limits)
 
 # ---- compiler -------------------------------------------------------------------------------------
 
@@ -208,16 +207,6 @@ MAIN_OF_wrapped = $(if $(filter truth_%,$*),$(call obj,$(SRC_truth)),$(B)/obj/ve
 $(B)/tests/wrapped/%: $(B)/obj/tests/wrapped/%.o $$(MAIN_OF_wrapped) $(LIBS_own)
 	$(LINK) -fno-lto -Wl,--wrap=$(WRAP_$*) -o $@ $^ $(LIBS)
 
-# The programs once more, with one more exchange: the made-up one in tests/venue/.
-VENUE_BINS := $(addprefix $(B)/tests/wrapped/venue/,tapedeck tapedeck-record tapedeck-replay)
-VENUE_FILES := $(FAMILY_FILES) $(wildcard tests/venue/families/*.yaml)
-$(B)/obj/tests/venue/family_texts.c: schema/compile-families $(VENUE_FILES)
-	@mkdir -p $(@D) && schema/compile-families $(VENUE_FILES) >$@.$$$$ && mv $@.$$$$ $@
-$(B)/obj/tests/venue/family_texts.o: $(B)/obj/tests/venue/family_texts.c schema/family_texts.h $(B)/flags
-	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
-$(VENUE_BINS): $(B)/tests/wrapped/venue/%: $(B)/obj/verbs/%.o $(B)/obj/tests/venue/family_texts.o $(LIBS_own)
-	$(LINK) -o $@ $^ $(LIBS)
-
 CONFORMANCE_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(SRC_conformance))
 $(CONFORMANCE_BINS): $(B)/tests/%: $(B)/obj/tests/%.o $(LIBS_own)
 	$(LINK) -o $@ $^ $(LIBS)
@@ -245,7 +234,7 @@ build/captures/simulated: tests/simulate-captures $(wildcard sim/*.c) $(FAMILY_F
 	@echo "captures: simulating some"
 	@$< $(B)/bin $(@D)
 
-tests-build: $(COVERAGE_BIN) $(TEST_BINS) $(WRAPPED_BINS) $(VENUE_BINS) $(CONFORMANCE_BINS) $(INTEROP_BINS)
+tests-build: $(COVERAGE_BIN) $(TEST_BINS) $(WRAPPED_BINS) $(CONFORMANCE_BINS) $(INTEROP_BINS)
 fuzz-build: $(FUZZ_BINS)
 bench-build: $(BENCH_BINS)
 

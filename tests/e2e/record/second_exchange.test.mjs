@@ -1,16 +1,16 @@
-// A second exchange needs only a folder with its rows and its dialect, and a line in a list. tests/venue/ has a made-up one,
-// Harbor, with its own requests, answers, pings and frame numbers. A peer that shares no code with it sends frames, which are
-// recorded, replayed, served, recorded again, and exported.
+// Another exchange is two documents, which --families adds. tests/venue/ has a made-up one, Harbor, with its own requests,
+// answers, pings and frame numbers. A peer that shares no code with it sends frames, which are recorded, replayed, served, recorded
+// again, and exported: the archive keeps the documents.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
-import { listening, parseLines, run, temporary, wrapped } from "../support/harness.mjs";
+import { listening, parseLines, run, temporary } from "../support/harness.mjs";
 import { scriptedServer } from "../support/scripted_server.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
-const TAPEDECK = wrapped("venue/tapedeck");
+const FAMILIES = ["--families", "tests/venue"];
 const MS = 1_795_154_400_000; // 2026-11-20T06:00:00Z
 const PATH = "/v1/stream";
 
@@ -51,15 +51,15 @@ async function harbor(t, dir) {
 }
 
 const record = (t, archive, server, ...more) =>
-  run(t, TAPEDECK, ["record", "-a", archive, server.url + PATH, "--family", "harbor", "--ca-file", server.ca, "--topic", "book", "--topic", "trades", "--until-close", "--json", ...more]);
+  run(t, "tapedeck-record", ["record", ...FAMILIES, "-a", archive, server.url + PATH, "--family", "harbor", "--ca-file", server.ca, "--topic", "book", "--topic", "trades", "--until-close", "--json", ...more]);
 
 async function lines(t, archive, dir) {
-  const { stdout } = await run(t, TAPEDECK, ["cat", "-a", archive, "--dir", dir]);
+  const { stdout } = await run(t, "tapedeck", ["cat", "-a", archive, "--dir", dir]);
   return parseLines(stdout);
 }
 /** The recorder's own events. */
 async function events(t, archive) {
-  const { stdout } = await run(t, TAPEDECK, ["cat", "-a", archive, "--events"]);
+  const { stdout } = await run(t, "tapedeck", ["cat", "-a", archive, "--events"]);
   return parseLines(stdout).filter((row) => row.dir === "event").map((row) => JSON.parse(row.data));
 }
 const dataOf = async (t, archive) => (await lines(t, archive, "in")).filter((row) => row.topic !== "_control").map((row) => row.data);
@@ -105,30 +105,30 @@ test("a made-up exchange is recorded, replayed, served and exported", async (t) 
   });
 
   await t.test("replay: decodes, keeps books, and finds the lost frame by its number", async () => {
-    const { stdout } = await run(t, TAPEDECK, ["replay", "-a", archive, "--json"], { status: 1 });
+    const { stdout } = await run(t, "tapedeck", ["replay", "-a", archive, "--json"], { status: 1 });
     const report = JSON.parse(stdout);
     assert.equal(report.decoded, BOOK.length + TRADES.length);
     assert.equal(report.undecoded, 0);
     assert.match(JSON.stringify(report), /seq_dense/);
-    const messages = parseLines((await run(t, TAPEDECK, ["replay", "-a", archive, "--messages"], { status: 1 })).stdout);
+    const messages = parseLines((await run(t, "tapedeck", ["replay", "-a", archive, "--messages"], { status: 1 })).stdout);
     assert.deepEqual(messages.filter((m) => m.type === "trade").map((m) => [m.seq, m.trades[0].trade_id, m.trades[0].price]), [[1, "a", "10.5"], [2, "b", "10.25"], [4, "d", "11"]]);
   });
 
   await t.test("serve: a client receives what it subscribes to, byte for byte", async () => {
     const copy = path.join(dir, "copy");
     const args = ["serve", "-a", archive, "--feed", "harbor", "--speed", "max"];
-    const once = await listening(t, [...args, "--once"], dir, { program: TAPEDECK });
+    const once = await listening(t, [...args, "--once"], dir);
     await record(t, copy, once, "--symbol", "BTC-USD");
     assert.equal((await once.program.ended).code, 0);
     assert.deepEqual(await dataOf(t, copy), peer.sent);
-    const server = await listening(t, args, dir, { program: TAPEDECK });
+    const server = await listening(t, args, dir);
     const answers = await talk(t, server, [{ method: "HEARTBEAT" }, { method: "SUBSCRIBE", number: "7", channels: ["book@NOPE-USD"] }, { method: "DANCE", number: "8" }], 3);
     assert.deepEqual(answers, [{ method: "ALIVE" }, { reply: "7", code: 404, why: "book@NOPE-USD: no such channel" /* as recorded */ }, { reply: "8", code: 404, why: "no such channel" }]);
   });
 
   await t.test("export: writes the name of the exchange's row", async () => {
     const out = path.join(dir, "csv");
-    await run(t, TAPEDECK, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", out], { status: null });
+    await run(t, "tapedeck", ["export", "-q", "-a", archive, "--format", "tardis-csv", "--out", out], { status: null });
     const files = fs.readdirSync(out).filter((f) => f.endsWith(".csv.gz")).sort();
     assert.deepEqual(files.map((f) => f.replace(/\d{4}-\d\d-\d\d/, "DATE")),
       ["book_snapshot_25", "book_snapshot_5", "incremental_book_L2", "quotes", "trades"].map((type) => `harbor_${type}_DATE_BTC-USD.csv.gz`));
@@ -155,15 +155,15 @@ test("decode and replay read the frames of a made-up exchange by the keys of its
   const sent = JSON.stringify({ ts: MS, dir: "out", data: '{"method":"SUBSCRIBE","number":"1","channels":[]}' });
   const control = ['{"reply":"1","code":0}', sent, '{"op":"subscribe","args":[]}'];
   fs.writeFileSync(path.join(dir, "lines"), [...inbound.map(([frame]) => frame), ...control].join("\n") + "\n");
-  const rows = parseLines((await run(t, TAPEDECK, ["decode", "--family", "harbor", path.join(dir, "lines")], { status: 1 })).stdout);
+  const rows = parseLines((await run(t, "tapedeck", ["decode", ...FAMILIES, "--family", "harbor", path.join(dir, "lines")], { status: 1 })).stdout);
   assert.deepEqual(rows.map((row) => [row.type, row.error?.reason]), expected);
   assert.equal(rows[2].error.topic, "weather");
 
   const archive = path.join(dir, "tape");
   const capture = ["wss://test/ <-> 1795154400.0", ...inbound.map(([frame], i) => `${1795154401 + i}.0: ${frame}`)];
   fs.writeFileSync(path.join(dir, "capture"), capture.join("\n") + "\n");
-  await run(t, TAPEDECK, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "harbor", path.join(dir, "capture")]);
-  const report = JSON.parse((await run(t, TAPEDECK, ["replay", "-a", archive, "--json"], { status: 1 })).stdout);
+  await run(t, "tapedeck", ["import", ...FAMILIES, "-q", "-a", archive, "--format", "cryptofeed", "--family", "harbor", path.join(dir, "capture")]);
+  const report = JSON.parse((await run(t, "tapedeck", ["replay", "-a", archive, "--json"], { status: 1 })).stdout);
   assert.equal(report.decoded, 2);
   assert.deepEqual(report.undecoded_by_reason, { no_topic: 1, unknown_topic: 1 });
 });
