@@ -413,14 +413,14 @@ static td_result answer_value(const void *user, td_bytes name, td_buf *out, int 
                               td_err *err)
 {
     static const char REQUEST[] = "request.";
+    const size_t prefix = sizeof REQUEST - 1;
     const answering *of = user;
     const dialect_request *request = of->request;
     const dialect_reply *reply = of->reply;
     const char *code = request->dialect->refusals[reply->refused].code;
-    if (name.size > sizeof REQUEST && memcmp(name.data, REQUEST, sizeof REQUEST - 1) == 0)
-        return put_member(
-            of, td_bytes_of(name.data + sizeof REQUEST - 1, name.size - sizeof REQUEST + 1), out,
-            is_there, err);
+    if (name.size > prefix && memcmp(name.data, REQUEST, prefix) == 0)
+        return put_member(of, td_bytes_of(name.data + prefix, name.size - prefix), out, is_there,
+                          err);
     switch ((answer_value_id)dialect_value_find(DIALECT_ANSWER_VALUES, name)) {
     case REPLY_SUCCESS:
         return put_bool(out, !has_failed(of), err);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -107,8 +108,10 @@ static size_t write_text(const mistake *m, td_buf *out)
     const td_bytes text = document_of_bybit();
     const uint8_t *at = memmem(text.data, text.size, m->is, strlen(m->is));
     size_t line = 1;
-    if (at == NULL)
+    if (at == NULL) {
         fail_msg("the document has no '%s'", m->is);
+        return 0;
+    }
     for (const uint8_t *c = text.data; c < at; c++)
         line += *c == '\n';
     const size_t before = (size_t)(at - text.data), after = before + strlen(m->is);
@@ -131,15 +134,15 @@ static void test_mistakes(void **state)
         exchange_row made;
         td_err err = {0};
         const size_t line = write_text(m, &text);
-        unsigned long found = 0;
         if (exchange_file_read("made", td_buf_view(&text), memory, &made, &err) == TD_OK)
             fail_msg("'%s' is accepted", m->instead);
         if (strstr(err.text, m->words) == NULL)
             fail_msg("'%s': the error is '%s'", m->instead, err.text);
         if (strstr(err.hint, m->hint) == NULL)
             fail_msg("'%s': the hint is '%s'", m->instead, err.hint);
-        if (sscanf(err.text, "made.yaml:%lu:", &found) != 1 || found < line ||
-            found > line + LINES_OF_A_CHANGE)
+        assert_memory_equal(err.text, "made.yaml:", strlen("made.yaml:"));
+        const unsigned long found = strtoul(err.text + strlen("made.yaml:"), NULL, 10);
+        if (found < line || found > line + LINES_OF_A_CHANGE)
             fail_msg("'%s': not line %zu: '%s'", m->instead, line, err.text);
         td_arena_close(memory);
     }
