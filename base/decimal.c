@@ -279,7 +279,11 @@ int td_digits_parse(td_bytes text, uint64_t max, uint64_t *out)
 
 size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
 {
-    value = td_decimal_shortest(value);
+    return td_decimal_format_whole(td_decimal_shortest(value), out);
+}
+
+size_t td_decimal_format_whole(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
+{
     uint64_t magnitude =
         value.mantissa < 0 ? 0 - (uint64_t)value.mantissa : (uint64_t)value.mantissa;
     /* Write digits from the end until none is left and the point is written. */

@@ -67,4 +67,7 @@ int td_digits_parse(td_bytes text, uint64_t max, uint64_t *out);
 /* Write the shortest form ("60591", "0.5", "-12.25") and a NUL; returns its length. */
 size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES]);
 
+/* As td_decimal_format, with all decimal places ("60591.00"). */
+size_t td_decimal_format_whole(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES]);
+
 #endif

@@ -16,11 +16,19 @@ enum {
 };
 #define BOOK_MAGIC UINT32_C(0x626f6f6b)
 
+/* Decimal places of a level as it was written; PLACES_UNKNOWN: it is older than its book keeps
+ * them. */
+enum { PLACES_UNKNOWN = TD_DECIMAL_SCALE_MAX + 1 };
+typedef struct written_places {
+    uint8_t price, size;
+} written_places;
+
 /* One side, sorted so that the best is last: most changes are near the best, so few levels move.
  * Keys are prices for bids and negated prices for asks, so that both sides share the code. */
 typedef struct book_side {
-    int64_t *keys;  /* strictly ascending */
-    int64_t *sizes; /* sizes[i] belongs to keys[i] */
+    int64_t *keys;           /* strictly ascending */
+    int64_t *sizes;          /* sizes[i] belongs to keys[i] */
+    written_places *written; /* written[i], too; NULL: not kept */
     uint32_t count;
     uint32_t capacity;
 } book_side;
@@ -90,6 +98,8 @@ static void side_grow(book_side *side, uint32_t capacity)
     TD_ASSERT(capacity > side->capacity);
     side->keys = td_realloc(side->keys, capacity, sizeof *side->keys);
     side->sizes = td_realloc(side->sizes, capacity, sizeof *side->sizes);
+    if (side->written != NULL)
+        side->written = td_realloc(side->written, capacity, sizeof *side->written);
     side->capacity = capacity;
 }
 
@@ -129,6 +139,8 @@ static int side_make_space(book_side *side, uint32_t rank)
     size_t after = side->count - rank;
     memmove(side->keys + rank + 1, side->keys + rank, after * sizeof *side->keys);
     memmove(side->sizes + rank + 1, side->sizes + rank, after * sizeof *side->sizes);
+    if (TD_UNLIKELY(side->written != NULL))
+        memmove(side->written + rank + 1, side->written + rank, after * sizeof *side->written);
     side->count++;
     return 1;
 }
@@ -139,7 +151,16 @@ static void side_remove(book_side *side, uint32_t rank)
     size_t after = side->count - rank - 1;
     memmove(side->keys + rank, side->keys + rank + 1, after * sizeof *side->keys);
     memmove(side->sizes + rank, side->sizes + rank + 1, after * sizeof *side->sizes);
+    if (TD_UNLIKELY(side->written != NULL))
+        memmove(side->written + rank, side->written + rank + 1, after * sizeof *side->written);
     side->count--;
+}
+
+/* Note how the level at rank was written. */
+static inline void side_note_written(book_side *side, uint32_t rank, const msg_level *level)
+{
+    if (TD_UNLIKELY(side->written != NULL))
+        side->written[rank] = (written_places){level->price_scale, level->size_scale};
 }
 
 /* ---- updating digests ---- */
@@ -261,9 +282,10 @@ static void level_delete(book *b, msg_side at, int64_t key, book_outcome *outcom
     side_remove(side, rank);
 }
 
-static void level_put(book *b, msg_side at, int64_t key, int64_t size, msg_action action,
+static void level_put(book *b, const msg_level *level, int64_t key, int64_t size, msg_action action,
                       book_outcome *outcome)
 {
+    const msg_side at = (msg_side)level->side;
     book_side *side = &b->sides[at];
     uint32_t rank = side_rank(side, key);
     outcome->empty_sizes += size <= 0;
@@ -272,6 +294,7 @@ static void level_put(book *b, msg_side at, int64_t key, int64_t size, msg_actio
         outcome->update_repeats += action != ACTION_INSERT && side->sizes[rank] == size;
         hash_change(b, at, rank, HASH_REMOVE);
         side->sizes[rank] = size;
+        side_note_written(side, rank, level);
         hash_change(b, at, rank, HASH_ADD);
         return;
     }
@@ -282,6 +305,7 @@ static void level_put(book *b, msg_side at, int64_t key, int64_t size, msg_actio
     }
     side->keys[rank] = key;
     side->sizes[rank] = size;
+    side_note_written(side, rank, level);
     hash_change(b, at, rank, HASH_ADD);
     hash_shift(b, at, rank, HASH_REMOVE);
 }
@@ -298,7 +322,7 @@ static void level_apply(book *b, const msg_level *level, msg_action action, book
     if (action == ACTION_DELETE)
         level_delete(b, (msg_side)level->side, key, outcome);
     else
-        level_put(b, (msg_side)level->side, key, size, action, outcome);
+        level_put(b, level, key, size, action, outcome);
 }
 
 /* Fill an empty book from a snapshot in the usual order: each side from the best level to the
@@ -319,6 +343,7 @@ static int replace_ordered(book *b, const msg_book *change)
             return 0;
         side->keys[side->count - 1] = key;
         side->sizes[side->count - 1] = size;
+        side_note_written(side, side->count - 1, level);
     }
     if (b->is_hashing)
         hash_all(b);
@@ -375,6 +400,7 @@ void book_close(book *b)
     for (size_t i = 0; i < SIDES; i++) {
         td_free(b->sides[i].keys);
         td_free(b->sides[i].sizes);
+        td_free(b->sides[i].written);
     }
     b->magic = 0;
     td_free(b);
@@ -382,10 +408,34 @@ void book_close(book *b)
 
 size_t book_bytes(const book *b)
 {
+    const book_side *one = &b->sides[0];
+    const size_t written = one->written == NULL ? 0 : sizeof *one->written;
     size_t levels = 0;
     for (size_t i = 0; i < SIDES; i++)
         levels += b->sides[i].capacity;
-    return sizeof *b + levels * (sizeof *b->sides[0].keys + sizeof *b->sides[0].sizes);
+    return sizeof *b + levels * (sizeof *one->keys + sizeof *one->sizes + written);
+}
+
+void book_keep_written(book *b)
+{
+    TD_ASSERT(b->magic == BOOK_MAGIC);
+    for (size_t at = 0; at < SIDES; at++) {
+        book_side *side = &b->sides[at];
+        if (side->written != NULL)
+            continue;
+        side->written = td_alloc(side->capacity * sizeof *side->written);
+        for (uint32_t i = 0; i < side->count; i++)
+            side->written[i] = (written_places){PLACES_UNKNOWN, PLACES_UNKNOWN};
+    }
+}
+
+void book_forget_written(book *b)
+{
+    TD_ASSERT(b->magic == BOOK_MAGIC);
+    for (size_t at = 0; at < SIDES; at++) {
+        td_free(b->sides[at].written);
+        b->sides[at].written = NULL;
+    }
 }
 
 void book_clear(book *b)
@@ -402,6 +452,7 @@ void book_clear(book *b)
 void book_copy(book *b, const book *from)
 {
     TD_ASSERT(from->magic == BOOK_MAGIC);
+    TD_ASSERT(b->sides[0].written == NULL);
     book_clear(b);
     for (size_t i = 0; i < SIDES; i++) {
         const book_side *source = &from->sides[i];
@@ -429,6 +480,12 @@ static void side_serialize(book_side *side, state_io *io)
         state_i64(io, &side->sizes[i]);
         state_check(io, side->keys[i] != INT64_MIN);
         state_check(io, i == 0 || side->keys[i - 1] < side->keys[i]);
+        if (side->written == NULL)
+            continue;
+        state_u8(io, &side->written[i].price);
+        state_u8(io, &side->written[i].size);
+        state_check(io, side->written[i].price <= PLACES_UNKNOWN);
+        state_check(io, side->written[i].size <= PLACES_UNKNOWN);
     }
 }
 
@@ -459,6 +516,27 @@ int book_level_at(const book *b, msg_side at, size_t index, book_level *out)
     int64_t price = at == SIDE_BUY ? side->keys[i] : -side->keys[i];
     *out = (book_level){{price, b->price_scale}, {side->sizes[i], b->size_scale}};
     return 1;
+}
+
+/* Bring a value of the book to the places that it was written with. 0 if they are not known. */
+static int value_written(td_decimal value, uint8_t places, td_decimal *out)
+{
+    if (value.scale > places)
+        value = td_decimal_shortest(value);
+    *out = (td_decimal){.scale = places};
+    return places != PLACES_UNKNOWN && value.scale <= places &&
+           td_decimal_rescale(value, places, &out->mantissa) == TD_OK;
+}
+
+int book_level_written(const book *b, msg_side at, size_t index, book_level *out)
+{
+    const book_side *side = &b->sides[at];
+    book_level level;
+    if (side->written == NULL || !book_level_at(b, at, index, &level))
+        return 0;
+    const written_places *places = &side->written[side->count - 1 - index];
+    return value_written(level.price, places->price, &out->price) &&
+           value_written(level.size, places->size, &out->size);
 }
 
 td_decimal book_size_at(const book *b, msg_side at, td_decimal price)

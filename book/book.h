@@ -3,7 +3,8 @@
  * no threads; book/continuity.h has the rules.
  *
  * Prices and sizes are integers. A book has one scale for prices and one for sizes, and widens a
- * scale when a frame has more decimal places. Equal values are equal whatever their text. Side and
+ * scale when a frame has more decimal places. Equal values are equal whatever their text; a book
+ * can keep how many places were written, for checksums of the text. Side and
  * price identify a level, so a price may be on both sides at once (the book is crossed then).
  *
  * Cost: a side is two arrays sorted by price, best last. A price is found by a binary search
@@ -49,6 +50,11 @@ void book_close(book *book);
 /* Memory of the book, in bytes. */
 size_t book_bytes(const book *book);
 
+/* From now on keep, of each level that a frame sets, how many decimal places its price and size
+ * were written with; or forget and no longer keep them. */
+void book_keep_written(book *book);
+void book_forget_written(book *book);
+
 /* Remove all levels. */
 void book_clear(book *book);
 
@@ -59,10 +65,11 @@ void book_apply(book *book, const msg_book *message, book_outcome *outcome);
 /* As book_apply, but the frame is a snapshot whatever its type. */
 void book_replace(book *book, const msg_book *message, book_outcome *outcome);
 
-/* Copy another book's levels. */
+/* Copy another book's levels, but not how they were written. */
 void book_copy(book *to, const book *from);
 
-/* Save the levels, or load them into an empty book. */
+/* Save the levels, or load them into an empty book, which keeps how they were written if the saved
+ * one did. */
 void book_serialize(book *book, state_io *io);
 
 /* Number of levels of one side. */
@@ -70,6 +77,9 @@ size_t book_level_count(const book *book, msg_side side);
 
 /* The index-th best level of a side, 0 = best. Returns 0 if it does not exist. */
 int book_level_at(const book *book, msg_side side, size_t index, book_level *out);
+
+/* As book_level_at, with the places that were written. Returns 0 also if they are not known. */
+int book_level_written(const book *book, msg_side side, size_t index, book_level *out);
 
 /* The size of the level at a price, in any scale; 0 if the side has no such level. */
 td_decimal book_size_at(const book *book, msg_side side, td_decimal price);

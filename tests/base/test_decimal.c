@@ -182,6 +182,30 @@ static void test_shortest_and_format(void **state)
     }
 }
 
+static void test_format_whole(void **state)
+{
+    (void)state;
+    static const struct {
+        td_decimal value;
+        const char *text;
+    } ROWS[] = {
+        {{0, 0}, "0"},
+        {{0, 2}, "0.00"},
+        {{6059100, 2}, "60591.00"},
+        {{500, 8}, "0.00000500"},
+        {{-120, 2}, "-1.20"},
+        {{100, 0}, "100"},
+        {{INT64_MAX, 18}, "9.223372036854775807"},
+        {{INT64_MIN, 18}, "-9.223372036854775808"},
+        {{-1, 18}, "-0.000000000000000001"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        char text[TD_DECIMAL_TEXT_BYTES];
+        assert_int_equal(td_decimal_format_whole(ROWS[i].value, text), strlen(ROWS[i].text));
+        assert_string_equal(text, ROWS[i].text);
+    }
+}
+
 static void test_compare_and_rescale(void **state)
 {
     (void)state;
@@ -318,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_parse_reads_its_view_only),
         cmocka_unit_test(test_parse_a_million_digits),
         cmocka_unit_test(test_shortest_and_format),
+        cmocka_unit_test(test_format_whole),
         cmocka_unit_test(test_compare_and_rescale),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_ranges),
