@@ -22,7 +22,8 @@ topic_proof topic_proof_of(const topic_row *row)
                          rule->rule == RULE_PREV_LINKS;
         if (shows_each && rule->strength == STRENGTH_ERROR)
             return PROOF_PROVEN;
-        if (shows_each || rule->rule == RULE_DELETE_EXISTS || rule->rule == RULE_UPDATE_EXISTS)
+        if (shows_each || rule->rule == RULE_CHECKSUM || rule->rule == RULE_DELETE_EXISTS ||
+            rule->rule == RULE_UPDATE_EXISTS)
             proof = PROOF_WARNED;
     }
     return proof;

@@ -313,6 +313,25 @@ static td_result read_depth(void *user, document_node at, void *out, td_err *err
     return rc;
 }
 
+static td_result read_checksum(void *user, document_node mapping, void *out, td_err *err)
+{
+    const document_word ORDERS[] = {
+        {checksum_order_name(CHECKSUM_ALTERNATING), CHECKSUM_ALTERNATING},
+        {checksum_order_name(CHECKSUM_ASKS_THEN_BIDS), CHECKSUM_ASKS_THEN_BIDS}};
+    const document_member KEYS[] = {
+        {"levels", DOCUMENT_NUMBER, .offset = offsetof(checksum_recipe, levels),
+         .most = CHECKSUM_LEVELS_MAX},
+        {"order", DOCUMENT_WORD, .offset = offsetof(checksum_recipe, order),
+         .what = "there is no order", .words = ORDERS, .word_count = COUNT_OF(ORDERS)},
+    };
+    reading *r = user;
+    topic_row *topic = out;
+    if (document_pair_count(mapping) == 0)
+        return document_refuse(mapping, "checksum is a mapping, not", document_text(mapping), err);
+    return document_read_members(mapping, "checksum has no key", KEYS, COUNT_OF(KEYS), r->memory,
+                                 NULL, &topic->checksum, err);
+}
+
 static td_result read_time(void *user, document_node at, void *out, td_err *err)
 {
     topic_row *topic = out;
@@ -349,6 +368,7 @@ static const document_member TOPIC_KEYS[] = {
     TOPIC_TEXT("parameter", parameter_path),
     TOPIC_TEXT("audit", audit),
     {"depth", DOCUMENT_OWN, .read = read_depth},
+    {"checksum", DOCUMENT_OWN, .read = read_checksum},
     {"sequence", DOCUMENT_WORD, .offset = offsetof(topic_row, sequence),
      .what = "there is no sequence", .words = SEQUENCES, .word_count = COUNT_OF(SEQUENCES)},
     {"time", DOCUMENT_OWN, .read = read_time},

@@ -290,6 +290,19 @@ static void write_items_row(json_writer *w, const items_row *items)
     json_write_object_end(w);
 }
 
+static void write_checksum(json_writer *w, const checksum_recipe *recipe)
+{
+    json_write_key(w, "checksum");
+    if (recipe->levels == 0) {
+        json_write_null(w);
+        return;
+    }
+    json_write_object_begin(w);
+    json_write_member_u64(w, "levels", recipe->levels);
+    json_write_member_text(w, "order", checksum_order_name(recipe->order));
+    json_write_object_end(w);
+}
+
 void topic_json_members(json_writer *writer, const family *of, const topic_row *row)
 {
     json_write_member_text(writer, "family", of->name);
@@ -304,6 +317,7 @@ void topic_json_members(json_writer *writer, const family *of, const topic_row *
         json_write_null(writer);
     else
         json_write_u64(writer, row->book_depth);
+    write_checksum(writer, &row->checksum);
     json_write_member_text(writer, "symbol_path", row->symbol_path);
     json_write_member_text(writer, "parameter_path", row->parameter_path);
     json_write_member_array_begin(writer, "entries");

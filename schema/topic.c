@@ -251,6 +251,7 @@ const char *rule_name(rule_id rule)
         [RULE_SNAPSHOT_REPEAT] = "snapshot_repeat",
         [RULE_KLINE_START] = "kline_start",
         [RULE_KLINE_CONFIRM] = "kline_confirm",
+        [RULE_CHECKSUM] = "checksum",
         [RULE_PREV_LINKS] = "prev_links",
         [RULE_BOOKS_AGREE] = "books_agree",
         [RULE_LINES_AGREE] = "lines_agree",
@@ -271,6 +272,12 @@ const char *rule_strength_name(rule_strength strength)
     };
     TD_ASSERT(strength <= STRENGTH_STATISTIC);
     return NAMES[strength];
+}
+
+const char *checksum_order_name(checksum_order order)
+{
+    TD_ASSERT(order != CHECKSUM_NONE);
+    return order == CHECKSUM_ALTERNATING ? "alternating" : "asks_then_bids";
 }
 
 void msg_head_init(msg_head *head, const topic_match *topic)

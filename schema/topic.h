@@ -156,6 +156,7 @@ typedef enum rule_id {
     RULE_KLINE_START,   /* the start of a candle never falls */
     RULE_KLINE_CONFIRM, /* a closed candle never changes */
     /* Frames that name the frame before them. */
+    RULE_CHECKSUM,   /* MEMBER_CHECKSUM is that of the book after the frame (topic_row.checksum) */
     RULE_PREV_LINKS, /* MEMBER_PREV_SEQ is the number (topic_row_number) of the frame before */
     /* Across the topics of one feed's symbol (book/audit.h). */
     RULE_BOOKS_AGREE, /* a rule of each book of the symbol that takes part: where two books have the
@@ -181,6 +182,24 @@ typedef struct rule_row {
     rule_strength strength;
     msg_member member; /* the number or id that the rule checks; MEMBER_NONE: cross_seq */
 } rule_row;
+
+/* The text of which an exchange computes a book's checksum: the levels' prices and sizes, as it
+ * writes them. */
+typedef enum checksum_order {
+    CHECKSUM_NONE,
+    CHECKSUM_ALTERNATING,    /* "bid:size:ask:size:bid:...", a bid and an ask by turns; a side that
+                                ends is left out (OKX) */
+    CHECKSUM_ASKS_THEN_BIDS, /* digits without points and leading zeros, and nothing between them
+                                (Kraken v1) */
+} checksum_order;
+
+typedef struct checksum_recipe {
+    size_t levels; /* the best of each side, at most CHECKSUM_LEVELS_MAX; 0: there is no checksum */
+    checksum_order order;
+} checksum_recipe;
+
+/* Four times what an exchange is known to use: all are written for each frame. */
+enum { CHECKSUM_LEVELS_MAX = 100 };
 
 /* A word for a frame's kind. "true" and "false" also match JSON booleans; null and "" count as no
  * kind. */
@@ -233,7 +252,8 @@ typedef struct topic_row {
      * and without the symbol ("klineV2.1" for trades, another depth for a book); NULL: no such
      * topic. Feeds with `audit: true` also subscribe to it. */
     const char *audit;
-    uint32_t book_depth; /* levels per side of a book topic; 0: unbounded, or not a book */
+    checksum_recipe checksum; /* for RULE_CHECKSUM */
+    uint32_t book_depth;      /* levels per side of a book topic; 0: unbounded, or not a book */
     seq_source sequence;
     msg_member time_member; /* the member, of the envelope or of the first entry, that is the
                                exchange time; MEMBER_NONE: the topic has no time */
@@ -337,5 +357,8 @@ uint64_t field_unit_ns(field_unit unit);
 /* Stable names of a rule ("seq_strict") and of a strength ("error"), for reports. */
 const char *rule_name(rule_id rule);
 const char *rule_strength_name(rule_strength strength);
+
+/* The name of an order in documents ("alternating"); order is not CHECKSUM_NONE. */
+const char *checksum_order_name(checksum_order order);
 
 #endif

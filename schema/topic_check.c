@@ -345,20 +345,57 @@ static int is_of_frames(rule_id rule)
            rule == RULE_SEQ_STEP || rule == RULE_SEQ_FRAME_EQUAL;
 }
 
-/* What is wrong with a rule that compares one number with another one of the frames; NULL for other
- * rules. Replies over HTTP are no part of the chain. */
-static const char *link_fault(const topic_row *row, const rule_row *rule)
+/* The member that a rule compares, if only one is possible; MEMBER_NONE for other rules. */
+static msg_member member_of_rule(rule_id rule)
+{
+    return rule == RULE_PREV_LINKS ? MEMBER_PREV_SEQ
+           : rule == RULE_CHECKSUM ? MEMBER_CHECKSUM
+                                   : MEMBER_NONE;
+}
+
+/* What is wrong with a rule about a member of the head. Replies over HTTP may lack it: they are no
+ * part of a chain. */
+static const char *head_rule_fault(const topic_row *row, const rule_row *rule)
 {
     const int is_reply = topic_row_topic_key(row)[0] == '\0';
-    if (rule->rule != RULE_PREV_LINKS)
-        return NULL;
-    if (rule->member != MEMBER_PREV_SEQ)
-        return "prev_seq is compared by the rule";
-    if (topic_row_number(row) == MEMBER_NONE || row->sequence == SEQ_ITEM)
+    if (rule->member != member_of_rule(rule->rule))
+        return rule->rule == RULE_CHECKSUM ? "checksum is compared by the rule"
+                                           : "prev_seq is compared by the rule";
+    if (rule->rule == RULE_PREV_LINKS &&
+        (topic_row_number(row) == MEMBER_NONE || row->sequence == SEQ_ITEM))
         return "the frame needs cross_seq, seq or u, in its envelope, for the rule";
     return is_reply || field_of(row->envelope, row->envelope_count, rule->member) != NULL
                ? NULL
-               : "the envelope has not what is compared by the rule";
+               : "the envelope lacks what is compared by the rule";
+}
+
+/* 1 if the books of a row have prices and sizes as the exchange writes them. */
+static int has_written_levels(const topic_row *row)
+{
+    for (size_t i = 0; i < row->field_count; i++)
+        if (row->fields[i].scale_e10 != 0 || row->fields[i].member == MEMBER_RPI_SIZE)
+            return 0;
+    return row->type == MSG_BOOK_CHANGE && (row->items[0].flags & ITEMS_BEST) == 0;
+}
+
+/* What is wrong with the recipe of a checksum. */
+static const char *checksum_fault(const topic_row *row)
+{
+    const checksum_recipe *recipe = &row->checksum;
+    int has_rule = 0;
+    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++)
+        has_rule |= row->rules[i].rule == RULE_CHECKSUM;
+    if (!has_rule)
+        return recipe->levels == 0 && recipe->order == CHECKSUM_NONE
+                   ? NULL
+                   : "the topic has checksum: without the rule";
+    if (recipe->levels == 0 || recipe->order == CHECKSUM_NONE)
+        return "the topic needs checksum: with levels and order, for the rule";
+    if (row->book_depth != 0 && recipe->levels > row->book_depth)
+        return "checksum: has more levels than the book, for the rule";
+    return has_written_levels(row) ? NULL
+                                   : "prices and sizes as the exchange writes them, a level in an "
+                                     "entry, are needed for the rule";
 }
 
 /* A rule that compares what no field has would never find anything. */
@@ -372,13 +409,17 @@ static const char *rules_fault(const topic_row *row, td_bytes *where)
         if (is_of_frames(rule->rule) && member != MEMBER_CROSS_SEQ && member != MEMBER_U &&
             member != MEMBER_SEQ && member != MEMBER_VERSION)
             return "cross_seq, u, seq or version is compared by the rule";
-        const char *fault = link_fault(row, rule);
+        const int is_of_head = member_of_rule(rule->rule) != MEMBER_NONE;
+        const char *fault = is_of_head ? head_rule_fault(row, rule) : NULL;
         if (fault != NULL)
             return fault;
-        if ((!is_default || is_of_frames(rule->rule)) && rule->rule != RULE_PREV_LINKS &&
-            !has_member(row, member))
+        if ((!is_default || is_of_frames(rule->rule)) && !is_of_head && !has_member(row, member))
             return "no field has what is compared by the rule";
     }
+    *where = td_bytes_str(rule_name(RULE_CHECKSUM));
+    const char *fault = checksum_fault(row);
+    if (fault != NULL)
+        return fault;
     *where = td_bytes_str(row->time_member == MEMBER_NONE ? "" : msg_member_name(row->time_member));
     if (row->time_member != MEMBER_NONE &&
         (msg_member_type(row->time_member) != VALUE_TIME_NS || !has_member(row, row->time_member)))

@@ -48,6 +48,8 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_SNAPSHOT_REPEAT] = "the exchange sent a snapshot again, because nothing had changed",
     [RULE_KLINE_START] = "its candle is older than the candle in the frame before",
     [RULE_KLINE_CONFIRM] = "it changes a candle that was closed",
+    [RULE_CHECKSUM] = "the best levels of the book do not have its checksum: an earlier frame is "
+                      "missing, or a level is wrong",
     [RULE_PREV_LINKS] = "it names another frame before it than the last one: a frame was lost, "
                         "repeated or reordered",
     [RULE_BOOKS_AGREE] = "another book of the symbol had other levels at the same sequence number: "

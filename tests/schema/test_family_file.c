@@ -50,12 +50,16 @@ static const char USED[] = "sets:\n"
                            "  head:\n"
                            "    - data.u u integer\n"
                            "    - ts exchange_ns time ms\n"
+                           "    - data.cs checksum integer\n"
                            "  trade:\n"
                            "    - p price decimal price required\n"
                            "    - v size decimal quantity required\n"
                            "    - S side any_side required\n"
                            "  best:\n"
                            "    - px last_price decimal price\n"
+                           "  plain:\n"
+                           "    - 0 price decimal price required\n"
+                           "    - 1 size decimal quantity required_to_set\n"
                            "  before:\n"
                            "    - data.pu prev_seq integer\n"
                            "  chain:\n"
@@ -82,11 +86,13 @@ typedef struct mistake {
 /* The last line, and a topic after it, which begins at line 27. */
 #define DEEP(envelope, rules)                                                                      \
     "    envelope: head\n  - topic: \"deep.{symbol}\"\n    message: book_change\n"                 \
-    "    title: B\n    fields: level\n    entries: [b set any positional buy]\n"                   \
+    "    title: B\n    fields: plain\n    entries: [b set any positional buy]\n"                   \
     "    envelope: " envelope "\n    rules: [" rules "]"
 #define FETCHED(envelope)                                                                          \
     "\n    request: /depth\n    snapshot:\n      envelope: " envelope "\n"                         \
     "      entries: [bids set any positional buy]"
+
+#define CHECKSUM(keys) "\n    checksum: {" keys "}"
 
 static const mistake MISTAKES[] = {
     {1, "familie: made", "made.yaml:1: a family has no key 'familie'", "did you mean 'family'"},
@@ -185,9 +191,33 @@ static const mistake MISTAKES[] = {
     {23, "    rules: [prev_links error]",
      "made.yaml:15: prev_seq is compared by the rule 'prev_links'", ""},
     {23, "    rules: [prev_links prev_seq error]",
-     "made.yaml:15: the envelope has not what is compared by the rule 'prev_links'", ""},
+     "made.yaml:15: the envelope lacks what is compared by the rule 'prev_links'", ""},
+    {23, "    rules: [checksum u error]" CHECKSUM("levels: 5, order: alternating"),
+     "made.yaml:15: checksum is compared by the rule 'checksum'", ""},
+    {23, "    rules: [checksum checksum error]",
+     "15: the topic needs checksum: with levels and order, for the rule 'checksum'", ""},
+    {23, "    rules: [checksum checksum error]" CHECKSUM("levels: 5"),
+     "15: the topic needs checksum: with levels and order, for the rule 'checksum'", ""},
+    {23, "    rules: [checksum checksum error]" CHECKSUM("order: alternating"),
+     "15: the topic needs checksum: with levels and order, for the rule 'checksum'", ""},
+    {23, "    rules: [checksum checksum error]" CHECKSUM("levels: 8, order: alternating"),
+     "15: checksum: has more levels than the book, for the rule 'checksum'", ""},
+    {23, "    rules: [checksum checksum error]" CHECKSUM("levels: 7, order: alternating"),
+     "15: prices and sizes as the exchange writes them, a level in an entry, are needed", ""},
+    {23, "    rules: [seq_dense u error]" CHECKSUM("levels: 7, order: alternating"),
+     "made.yaml:15: the topic has checksum: without the rule 'checksum'", ""},
+    {23, "    rules: [seq_dense u error]" CHECKSUM("levels: 101, order: alternating"),
+     "made.yaml:24: a number is expected, not '101'", ""},
+    {23, "    rules: [seq_dense u error]" CHECKSUM("levels: 7, order: bids_first"),
+     "made.yaml:24: there is no order 'bids_first'", "alternating, asks_then_bids"},
+    {23, "    rules: [seq_dense u error]" CHECKSUM("level: 7"),
+     "made.yaml:24: checksum has no key 'level'", "'levels'"},
+    {23, "    rules: [seq_dense u error]\n    checksum: 25",
+     "made.yaml:24: checksum is a mapping, not '25'", ""},
     {23, "    rules: [id_unique trade_id error]",
      "made.yaml:15: no field has what is compared by the rule 'id_unique'", ""},
+    {26, DEEP("chain", "checksum checksum error"),
+     "27: the envelope lacks what is compared by the rule 'checksum'", ""},
     {26, DEEP("before", "prev_links prev_seq error"),
      "27: the frame needs cross_seq, seq or u, in its envelope, for the rule 'prev_links'", ""},
     {26, DEEP("chain", "prev_links prev_seq error]\n    sequence: entry #"),
@@ -285,6 +315,22 @@ static void test_chained_reply(void **state)
     td_arena_close(memory);
 }
 
+static void test_checksum(void **state)
+{
+    (void)state;
+    td_arena *memory = td_arena_open();
+    family made;
+    td_err err;
+    write_text(26, DEEP("head", "checksum checksum error")
+                       CHECKSUM("levels: 100, order: asks_then_bids"));
+    if (read_text(memory, &made, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(made.topics[1].checksum.levels, 0);
+    assert_int_equal(made.topics[2].checksum.levels, 100);
+    assert_int_equal(made.topics[2].checksum.order, CHECKSUM_ASKS_THEN_BIDS);
+    td_arena_close(memory);
+}
+
 static void test_mistakes(void **state)
 {
     (void)state;
@@ -366,8 +412,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_document), cmocka_unit_test(test_chained_reply),
-        cmocka_unit_test(test_mistakes), cmocka_unit_test(test_shipped),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_checksum), cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_shipped),  cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

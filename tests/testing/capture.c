@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "base/alloc.h"
 #include "base/json/json.h"
@@ -67,11 +68,38 @@ void capture_recorded_or_skip(void)
         skip_unrecorded();
 }
 
+/* Decompress a file by Zstandard into a temporary one, which is returned as zlib reads it. */
+static gzFile open_zstd(const char *path)
+{
+    static uint8_t bytes[1 << 16];
+    size_t size = 0;
+    uint8_t *packed = capture_read_file(path, &size);
+    ZSTD_DStream *stream = ZSTD_createDStream();
+    FILE *plain = tmpfile();
+    assert_non_null(stream);
+    assert_non_null(plain);
+    ZSTD_inBuffer in = {packed, size, 0};
+    ZSTD_outBuffer out = {bytes, sizeof bytes, sizeof bytes};
+    while (in.pos < in.size || out.pos == out.size) {
+        out.pos = 0;
+        size_t rc = ZSTD_decompressStream(stream, &out, &in);
+        assert_false(ZSTD_isError(rc));
+        assert_int_equal(fwrite(bytes, 1, out.pos, plain), out.pos);
+    }
+    ZSTD_freeDStream(stream);
+    td_free(packed);
+    rewind(plain); /* flushes, too */
+    gzFile file = gzdopen(dup(fileno(plain)), "rb");
+    assert_int_equal(fclose(plain), 0);
+    return file;
+}
+
 capture *capture_open(const char *path)
 {
     capture *c = td_alloc_zero(1, sizeof *c);
     assert_non_null(c);
-    c->file = gzopen(path, "rb");
+    const char *end = strrchr(path, '.');
+    c->file = end != NULL && strcmp(end, ".zst") == 0 ? open_zstd(path) : gzopen(path, "rb");
     assert_non_null(c->file);
     c->parser = json_parser_open(0);
     return c;

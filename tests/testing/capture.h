@@ -39,8 +39,8 @@ typedef struct capture_line {
     size_t number;    /* number of the line, from 1 */
 } capture_line;
 
-/* A capture file, plain or gzipped, in either of two layouts: "RECV: JSON" lines, or one JSON
- * object per line. */
+/* A capture file, plain or compressed by gzip or Zstandard, in either of two layouts: "RECV: JSON"
+ * lines, or one JSON object per line. */
 typedef struct capture capture;
 
 /* Open it; fails the test on an error. */

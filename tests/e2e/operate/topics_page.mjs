@@ -40,6 +40,7 @@ function facts(row) {
   const parts = [`${row.title}. Message type ${code(row.type)}.`];
   if (row.book_depth !== null) parts.push(`A book of ${row.book_depth} level${row.book_depth === 1 ? "" : "s"} a side.`);
   else if (row.type === "book_change") parts.push("A book without a bound on its depth.");
+  if (row.checksum !== null) parts.push(`Frames have a checksum of the best ${row.checksum.levels} levels a side (${row.checksum.order}).`);
   const dates = [row.valid_from && ` from ${row.valid_from} on`, row.valid_until && ` before ${row.valid_until}`].filter(Boolean);
   if (dates.length > 0) parts.push(`For frames received${dates.join("")}.`);
   const parameter = row.parameter_path === null ? "" : `, the parameter at ${code(row.parameter_path)}`;
