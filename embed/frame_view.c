@@ -80,6 +80,10 @@ void frame_view_set_message(frame_view *view, const message *m)
     out->has_cross_seq = m->head.has_cross_seq;
     out->has_u = m->head.has_u;
     out->has_seq = m->head.has_seq;
+    out->prev_seq = m->head.prev_seq;
+    out->checksum = m->head.checksum;
+    out->has_prev_seq = m->head.has_prev_seq;
+    out->has_checksum = m->head.has_checksum;
 }
 
 void frame_view_set_verdict(frame_view *view, const verdict *judged, const track *from)

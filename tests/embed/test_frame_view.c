@@ -116,12 +116,34 @@ static void test_bounds(void **state)
     assert_int_equal(host.rule(&view.frame, 0, &rule), 0);
 }
 
+static void test_head(void **state)
+{
+    (void)state;
+    const message chained = {.book = {.head = {.type = MSG_BOOK_CHANGE,
+                                               .seq = 15,
+                                               .prev_seq = 10,
+                                               .checksum = -914047754,
+                                               .has_seq = 1,
+                                               .has_prev_seq = 1,
+                                               .has_checksum = 1}}};
+    const message plain = {.book = {.head = {.type = MSG_BOOK_CHANGE}}};
+    frame_view view = {.verdict = NULL};
+    frame_view_set_message(&view, &chained);
+    assert_true(view.frame.has_seq && view.frame.has_prev_seq && view.frame.has_checksum);
+    assert_int_equal(view.frame.seq, 15);
+    assert_int_equal(view.frame.prev_seq, 10);
+    assert_int_equal(view.frame.checksum, -914047754);
+    frame_view_set_message(&view, &plain);
+    assert_false(view.frame.has_seq || view.frame.has_prev_seq || view.frame.has_checksum);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decimal_at_scale),
         cmocka_unit_test(test_decimals),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -210,6 +210,10 @@ static void put_message(writer *w, const tapedeck_frame *frame)
         put_number(w, "u", frame->u);
     if (frame->has_seq)
         put_number(w, "seq", frame->seq);
+    if (frame->has_prev_seq)
+        put_number(w, "prev_seq", frame->prev_seq);
+    if (frame->has_checksum)
+        put_number(w, "checksum", frame->checksum);
     if (frame->match_ns != 0)
         put_number(w, "match_ns", (int64_t)frame->match_ns);
     if (frame->version.size > 0 && frame->content == TAPEDECK_BOOK)

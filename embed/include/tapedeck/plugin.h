@@ -226,6 +226,13 @@ typedef struct tapedeck_frame {
 
     /* The book after the frame; NULL if the topic has no book. */
     const tapedeck_book *book;
+
+    /* Of exchanges that send them: the number of the topic's frame before this one, and the CRC-32
+     * of the book after it (0: the exchange computes none). Valid if has_prev_seq, has_checksum. */
+    int64_t prev_seq;
+    int64_t checksum;
+    uint8_t has_prev_seq;
+    uint8_t has_checksum;
 } tapedeck_frame;
 
 /* ---- the host ------------------------------------------------------------------------------ */
