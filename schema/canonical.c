@@ -271,9 +271,10 @@ static unsigned head_flags(const message *m)
 {
     const msg_head *head = &m->head;
     unsigned flags = (head->has_cross_seq ? HAS_CROSS_SEQ : 0u) | (head->has_u ? HAS_U : 0u) |
-                     (head->has_seq ? HAS_SEQ : 0u) | (head->match_ns != 0 ? HAS_MATCH_TIME : 0u) |
-                     (head->has_prev_seq ? HAS_PREV_SEQ : 0u) |
-                     (head->has_checksum ? HAS_CHECKSUM : 0u);
+                     (head->has_seq ? HAS_SEQ : 0u) | (head->match_ns != 0 ? HAS_MATCH_TIME : 0u);
+    if (TD_UNLIKELY(head->has_prev_seq | head->has_checksum))
+        flags |=
+            (head->has_prev_seq ? HAS_PREV_SEQ : 0u) | (head->has_checksum ? HAS_CHECKSUM : 0u);
     if (head->type == MSG_BOOK_CHANGE)
         flags |= (head->version.size > 0 ? HAS_VERSION : 0u) | (has_rpi(&m->book) ? HAS_RPI : 0u);
     return flags;
@@ -296,6 +297,8 @@ static void canon_head(canon *c, const msg_head *head, unsigned flags, size_t it
         canon_u64(c, head->match_ns);
     if (flags & HAS_VERSION)
         canon_text(c, head->version);
+    if (TD_LIKELY((flags & (HAS_PREV_SEQ | HAS_CHECKSUM)) == 0))
+        return;
     if (flags & HAS_PREV_SEQ)
         canon_u64(c, (uint64_t)head->prev_seq);
     if (flags & HAS_CHECKSUM)
