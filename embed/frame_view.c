@@ -198,33 +198,13 @@ static void set_value(const msg_value *value, tapedeck_value *out)
     }
 }
 
-/* The index-th number of the envelope for which a frame has no member. */
-static int head_value(const tapedeck_frame *frame, size_t index, msg_value *out)
-{
-    const message *m = view_of(frame)->message;
-    if (m == NULL)
-        return 0;
-    if (m->head.has_prev_seq && index-- == 0)
-        *out = (msg_value){.member = MEMBER_PREV_SEQ, .as.integer = m->head.prev_seq};
-    else if (m->head.has_checksum && index-- == 0)
-        *out = (msg_value){.member = MEMBER_CHECKSUM, .as.integer = m->head.checksum};
-    else
-        return 0;
-    out->type = VALUE_INTEGER;
-    return 1;
-}
-
 static int get_value(const tapedeck_frame *frame, size_t entry, size_t index, tapedeck_value *out)
 {
     size_t count;
-    msg_value number;
     const msg_value *values = values_of(frame, entry, &count);
-    if (index < count)
-        set_value(&values[index], out);
-    else if (entry == TAPEDECK_ENVELOPE && head_value(frame, index - count, &number))
-        set_value(&number, out);
-    else
+    if (index >= count)
         return 0;
+    set_value(&values[index], out);
     return 1;
 }
 

@@ -44,6 +44,18 @@ test("OKX: a recording is decoded, and its books are as a model makes them", { s
   }
 });
 
+test("OKX: a frame that was taken out of the recording is found by the books' checksum", { skip: withoutRecorded(OKX) }, async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), lost = path.join(dir, "lost"), file = path.join(dir, "lines");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--family", "okx", capture(OKX)]);
+  const all = await frames(t, archive);
+  const gone = all.filter(({ json }) => json.arg?.instId === "BTC-USDT" && json.action === "update")[20];
+  fs.writeFileSync(file, all.filter((frame) => frame !== gone).map(({ recv_ns, data }) => JSON.stringify({ recv_ns, data }) + "\n").join(""));
+  await tapedeck(t, ["import", "-q", "-a", lost, "--format", "jsonl", "--family", "okx", file]);
+  const { continuity } = await json(t, ["replay", "-a", lost, "--json"], { status: 1 });
+  assert.deepEqual(continuity.by_rule, { checksum: 1 });
+  assert.deepEqual([continuity.first.topic, continuity.first.symbol, continuity.first.rule], ["books", "BTC-USDT", "checksum"]);
+});
+
 test("OKX: a selection is cut, served to a client, and exported", { skip: withoutRecorded(OKX) }, async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape"), file = path.join(dir, "part.mcap");
   await tapedeck(t, ["import", "-q", "-a", archive, "--family", "okx", capture(OKX)]);
