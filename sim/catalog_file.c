@@ -21,6 +21,9 @@ enum {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
+/* Who can subscribe to a stream. */
+typedef enum stream_access { STREAM_PUBLIC, STREAM_OF_ACCOUNT } stream_access;
+
 typedef struct reading {
     td_arena *memory;
     document sources[1 + USES_MAX]; /* the family's own, and those that it uses */
@@ -332,15 +335,15 @@ static const char *stream_fault(const reading *r, document_node at, const stream
     return NULL;
 }
 
-static td_result read_stream(const reading *r, document_node at, int is_account, stream_row *out,
-                             td_err *err)
+static td_result read_stream(const reading *r, document_node at, stream_access access,
+                             stream_row *out, td_err *err)
 {
     static const document_word KEYS[] = {{"topic", 0},    {"shows", 0},     {"depth", 0},
                                          {"events", 0},   {"every_ms", 0},  {"parts", 0},
                                          {"snapshot", 0}, {"intervals", 0}, {"delta", 0}};
     const document_node shows = document_find(at, "shows");
-    *out = (stream_row){.is_private = (uint8_t)is_account,
-                        .scope = is_account ? SCOPE_ALL : SCOPE_SYMBOL};
+    *out = (stream_row){.is_private = access == STREAM_OF_ACCOUNT,
+                        .scope = access == STREAM_OF_ACCOUNT ? SCOPE_ALL : SCOPE_SYMBOL};
     td_result rc = check_keys(at, "a stream has no key", KEYS, COUNT_OF(KEYS), err);
     if (rc == TD_OK)
         rc = read_optional(r, at, "topic", &out->topic, err);
@@ -366,7 +369,7 @@ static td_result read_stream(const reading *r, document_node at, int is_account,
     if (rc == TD_OK)
         rc = read_text(r, at, "delta", &rule, &out->delta, err);
     /* A text of the account shows what happened. Its state is a text of its own, if it has one. */
-    if (is_account && out->delta == NULL)
+    if (access == STREAM_OF_ACCOUNT && out->delta == NULL)
         out->flags |= STREAM_NO_INITIAL;
     return rc;
 }
@@ -411,7 +414,7 @@ static td_result add_candles(reading *r, document_node list, const stream_row *c
     return rc;
 }
 
-static td_result read_entry(reading *r, document_node stream, int is_account, td_err *err)
+static td_result read_entry(reading *r, document_node stream, stream_access access, td_err *err)
 {
     const document_node use = document_find(stream, "use");
     const document_node absent = {use.of, NULL};
@@ -423,7 +426,7 @@ static td_result read_entry(reading *r, document_node stream, int is_account, td
     if (use.at != NULL)
         rc = find_named(r, use, document_text(use), "streams", absent, &stream, err);
     if (rc == TD_OK)
-        rc = read_stream(r, stream, is_account, &row, err);
+        rc = read_stream(r, stream, access, &row, err);
     if (rc != TD_OK)
         return rc;
     const document_node intervals = document_find(stream, "intervals");
@@ -432,11 +435,11 @@ static td_result read_entry(reading *r, document_node stream, int is_account, td
                                 : add_row(r, stream, &row, err);
 }
 
-static td_result read_streams(reading *r, document_node list, int is_account, td_err *err)
+static td_result read_streams(reading *r, document_node list, stream_access access, td_err *err)
 {
     td_result rc = check_list(list, err);
     for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
-        rc = read_entry(r, document_entry(list, i), is_account, err);
+        rc = read_entry(r, document_entry(list, i), access, err);
     return rc;
 }
 
@@ -514,10 +517,10 @@ static td_result read_section(reading *r, document_node section, catalog_row *ou
     if (rc == TD_OK)
         rc = read_optional(r, section, "orders_of", &out->orders_of, err);
     if (rc == TD_OK)
-        rc = read_streams(r, document_find(section, "streams"), 0, err);
+        rc = read_streams(r, document_find(section, "streams"), STREAM_PUBLIC, err);
     out->public_count = r->row_count;
     if (rc == TD_OK)
-        rc = read_streams(r, document_find(section, "account"), 1, err);
+        rc = read_streams(r, document_find(section, "account"), STREAM_OF_ACCOUNT, err);
     out->streams = r->rows;
     out->stream_count = r->row_count;
     if (rc == TD_OK)
