@@ -16,7 +16,9 @@ static int8_t success_of(const frame_keys *keys, const control_rule *rule, const
 {
     static const char *const ZERO[] = {"0", NULL};
     uint8_t key = rule->success_key;
-    if (rule->success == SUCCESS_NOT_STATED || words->json[key].data == NULL)
+    if (rule->success == SUCCESS_NOT_STATED) /* the frame's class is its outcome */
+        return (int8_t)(rule->is == CLASS_ACK ? 1 : rule->is == CLASS_ERROR ? 0 : -1);
+    if (words->json[key].data == NULL)
         return -1;
     if (rule->success == SUCCESS_CODE)
         return (int8_t)is_word(words, key, ZERO);

@@ -45,7 +45,7 @@ enum {
 
 /* How an answer shows whether its request succeeded. */
 typedef enum success_form {
-    SUCCESS_NOT_STATED, /* the answer does not show it */
+    SUCCESS_NOT_STATED, /* no member shows it: an ack is success, an error failure */
     SUCCESS_WORD,       /* by a word, as text or as a JSON literal (true): one of success_words or
                            failure_words */
     SUCCESS_CODE, /* by a code: 0, as a number or text, is success; anything else is failure */

@@ -78,9 +78,9 @@ static void test_answers(void **state)
     } ROWS[] = {
         {"{\"id\":\"7\",\"event\":\"subscribe\",\"arg\":{\"channel\":\"books\",\"instId\":"
          "\"BTC-USDT\"},\"connId\":\"a4d3ae55\"}",
-         ANSWER_TOPICS, REQUEST_SUBSCRIBE, -1, "7", "", "books.BTC-USDT "},
+         ANSWER_TOPICS, REQUEST_SUBSCRIBE, 1, "7", "", "books.BTC-USDT "},
         {"{\"event\":\"unsubscribe\",\"arg\":{\"instId\":\"BTC-USDT\",\"channel\":\"books\"}}",
-         ANSWER_TOPICS, REQUEST_UNSUBSCRIBE, -1, "", "", "books.BTC-USDT "},
+         ANSWER_TOPICS, REQUEST_UNSUBSCRIBE, 1, "", "", "books.BTC-USDT "},
         {"{\"id\":\"8\",\"event\":\"error\",\"code\":\"60012\",\"msg\":\"Invalid request\"}",
          ANSWER_TOPICS, REQUEST_UNKNOWN, 0, "8", "Invalid request", ""},
         {"pong", ANSWER_PONG, REQUEST_PING, -1, "", "", ""},
