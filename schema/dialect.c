@@ -166,8 +166,8 @@ td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes 
 {
     *out = (dialect_request){.kind = REQUEST_UNKNOWN, .frame = frame, .dialect = spoken};
     td_buf_clear(&parser->text.texts);
-    if (strchr(spoken->ping, '$') == NULL && td_bytes_is(frame, spoken->ping)) {
-        out->kind = REQUEST_PING; /* maybe not JSON */
+    if (spoken->ping[0] != '{' && td_bytes_is(frame, spoken->ping)) {
+        out->kind = REQUEST_PING; /* not JSON: it has no id to echo */
         return TD_OK;
     }
     td_result rc = json_parse(parser->text.json, frame, JSON_COPIED, &out->root, err);
