@@ -161,6 +161,29 @@ static void plan_follow(decode_plan *p)
     }
 }
 
+/* 1 if frames of every kind have entries at the node, whatever the value there is. */
+static int always_has_items(const decode_plan *p, const plan_node *node)
+{
+    for (int kind = 0; kind < FRAME_ANY; kind++)
+        if (node->items[kind] == PLAN_NO_ITEMS ||
+            (p->row->items[node->items[kind]].flags & ITEMS_LIST) != 0)
+            return 0;
+    return 1;
+}
+
+/* Mark the nodes whose entries have values of the envelope inside. */
+static void plan_values(decode_plan *p)
+{
+    for (size_t i = 0; i < p->row->envelope_count; i++)
+        for (size_t k = 1; k < p->node_count; k++) {
+            plan_node *node = &p->nodes[k];
+            const char *key = p->row->envelope[i].key;
+            node->has_values |= always_has_items(p, node) &&
+                                strncmp(key, (const char *)node->path.data, node->path.size) == 0 &&
+                                key[node->path.size] == '.';
+        }
+}
+
 /* Prepare the text that precedes a field's value. */
 static void plan_lead_init(plan_lead *lead, char first, const char *key)
 {
@@ -321,7 +344,8 @@ static int plan_is_fast(const decode_plan *p, const role_fields *roles)
     if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
         return 0;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX; i++)
-        if (p->is_followed[i])
+        if (p->is_followed[i] ||
+            (row->items[i].path != NULL && p->nodes[p->items_node[i]].has_values))
             return 0;
     int is_positional = fast_items_are_positional(row);
     if (is_positional < 0 || row->is_event || topic_row_topic_key(row)[0] == '\0')
@@ -439,6 +463,7 @@ static void plan_fill(decode_plan *p)
     plan_kinds(p);
     plan_entry(p);
     plan_follow(p);
+    plan_values(p);
     plan_requirements(p);
     const role_fields roles = find_roles(row);
     p->has_rpi = field_of(row, MEMBER_RPI_SIZE) != KEY_NONE;

@@ -109,6 +109,7 @@ typedef struct plan_node {
     td_bytes path; /* from the frame to this node, in the syntax of rows; a view into a row */
     int8_t items[FRAME_ANY]; /* by kind of frame: index of the row's items whose entries are here,
                                 or PLAN_NO_ITEMS */
+    uint8_t has_values;      /* 1: values of the envelope are inside an entry here */
 } plan_node;
 
 /* The text that precedes a field's value if the fields are in the row's order: {"price": or

@@ -393,6 +393,20 @@ static int walk_object(rows *r, plan_node *node, json_value object)
     return 1;
 }
 
+/* Process the members of an entry that are values of the envelope, or have such values inside. */
+static int walk_entry(rows *r, plan_node *node, json_value entry)
+{
+    td_bytes text;
+    json_value element;
+    uint32_t place = 0;
+    for (json_iter it = json_iter_of(entry); next_member(&it, &text, &element); place++) {
+        uint32_t found = key_set_find_text(&node->keys, place, text);
+        if (found != KEY_NONE && !walk_member(r, node, found, element))
+            return 0;
+    }
+    return 1;
+}
+
 /* Process a value on the path to entries: if it has entries, keep it for the second pass; otherwise
  * process its members. */
 static int walk_node(rows *r, plan_node *node, json_value value)
@@ -403,7 +417,8 @@ static int walk_node(rows *r, plan_node *node, json_value value)
     if (items != PLAN_NO_ITEMS && !(is_list && json_type_of(value) == JSON_OBJECT)) {
         if (r->items_seen[items]++ == 0)
             r->items_at[items] = value;
-        return 1;
+        return !node->has_values || json_type_of(value) != JSON_OBJECT ||
+               walk_entry(r, node, value);
     }
     json_value element;
     switch (json_type_of(value)) {
@@ -751,8 +766,8 @@ static int leads_elsewhere(const rows *r, const items_row *items, td_bytes key)
     TD_ASSERT(index < TOPIC_ITEMS_MAX);
     plan_node *node = &r->p->nodes[r->p->items_node[index]];
     uint32_t found = key_set_find_text(&node->keys, node->keys.count, key);
-    return found != KEY_NONE &&
-           (node->targets[found].kind == TARGET_NODE || node == &r->p->nodes[0]);
+    return found != KEY_NONE && (node->targets[found].kind == TARGET_NODE ||
+                                 node == &r->p->nodes[0] || node->has_values);
 }
 
 /* Read an entry that is an object. Its own fields override fields of the objects around it. */
