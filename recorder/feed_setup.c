@@ -234,6 +234,16 @@ td_result feed_setup_choose_topics(const recorder_config *config, size_t index,
     return rc == TD_OK ? rc : config_err_add(config, index, key, rc, err);
 }
 
+/* The subscription's number of a topic of earlier recordings; NAME_INDEX_NONE: it has not. */
+static size_t find_past(const family *of, const subscription *topics, const past_topic *past)
+{
+    char topic[LIMIT_TOPIC_BYTES], text[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
+    (void)snprintf(topic, sizeof topic, "%.*s", (int)past->topic_bytes - 1, past->name); /* fits */
+    (void)topic_write(of->topics, of->topic_count, topic,
+                      td_bytes_str(past->name + past->topic_bytes), text, sizeof text); /* fits */
+    return name_index_find(&topics->by_name, td_bytes_str(text));
+}
+
 /* Balance the connections by the numbers of frames in the newest recordings of the feed. Without
  * them, or if they cannot be read, by the kinds of topics alone. */
 static void balance(const feed_config *from, archive *past, subscription *topics)
@@ -248,7 +258,7 @@ static void balance(const feed_config *from, archive *past, subscription *topics
     if (past != NULL && archive_view_open(past, VIEW_ALL, NULL, &view, NULL) == TD_OK &&
         feed_slots_read(view, &query, &slots, NULL) == TD_OK)
         for (size_t i = 0; i < slots.topic_count; i++) {
-            size_t topic = name_index_find(&topics->by_name, td_bytes_str(slots.topics[i]->name));
+            size_t topic = find_past(from->family, topics, slots.topics[i]);
             if (topic != NAME_INDEX_NONE)
                 loads[topic] =
                     (past_load){slots.topics[i]->frames, slots.slots[slots.topics[i]->slot].shard};

@@ -25,9 +25,7 @@ typedef struct collection {
 /* Check that the dialect can express the topic, by building a request. */
 static td_result check_topic(const collection *all, const char *topic, td_err *err)
 {
-    const char *last = strrchr(topic, '.');
-    last = last == NULL ? topic : last + 1;
-    int is_list = strpbrk(last, "*|") != NULL;
+    int is_list = strpbrk(topic, "*|") != NULL;
     if (is_list && !dialect_has_lists(all->dialect)) {
         td_err_set(err, TD_E_INVALID,
                    "topic '%s': family '%s' needs one symbol per topic, no list and no '*'", topic,
@@ -92,7 +90,9 @@ static td_result take_topic(collection *all, const char *topic, td_err *err)
 static td_result take_joined(collection *all, const char *topic, const char *symbol, td_err *err)
 {
     char text[LIMIT_TOPIC_BYTES];
-    int length = snprintf(text, sizeof text, "%s.%s", topic, symbol);
+    const family *of = all->feed->family;
+    int length =
+        topic_write(of->topics, of->topic_count, topic, td_bytes_str(symbol), text, sizeof text);
     if (length < 0 || (size_t)length >= sizeof text)
         return td_err_set(err, TD_E_INVALID, "topic '%s' with symbol '%s': over %u characters",
                           topic, symbol, LIMIT_TOPIC_BYTES - 1);
@@ -131,8 +131,12 @@ static td_result refuse_bare(const collection *all, const char *topic, td_err *e
     if (dialect_has_lists(all->dialect) || row == NULL || symbol.size > 0 ||
         !topic_row_has_symbol(row))
         return TD_OK;
+    char example[LIMIT_TOPIC_BYTES]; /* cut if too long */
+    (void)topic_write(all->feed->family->topics, all->feed->family->topic_count, topic,
+                      td_bytes_str("NAME"), example, sizeof example);
     td_err_set(err, TD_E_INVALID, "topic '%s' needs a symbol", topic);
-    td_err_hint(err, "give symbols (--symbol NAME), or append it to the topic: %s.NAME", topic);
+    td_err_hint(err, "give symbols (--symbol NAME), or %s it to the topic: %s",
+                topic_row_end(row)[0] == '\0' ? "append" : "add", example);
     return TD_E_INVALID;
 }
 

@@ -195,8 +195,8 @@ static size_t topic_of_gap(const supervisor *self, uint16_t feed_index, const ga
     const subscription *of = &self->feeds[feed_index].subscription;
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
     td_bytes symbol;
-    (void)snprintf(name, sizeof name, "%s.%s", gap->topic,
-                   gap->symbol); /* fits: both are bounded */
+    (void)topic_write(feed->family->topics, feed->family->topic_count, gap->topic,
+                      td_bytes_str(gap->symbol), name, sizeof name); /* fits: both are bounded */
     size_t topic = name_index_find(&of->by_name, td_bytes_str(name));
     const topic_row *row = family_topic_row(feed->family, name, &symbol);
     int is_recorded = topic != NAME_INDEX_NONE && !of->is_ended[topic];

@@ -348,7 +348,8 @@ static int plan_is_fast(const decode_plan *p, const role_fields *roles)
             (row->items[i].path != NULL && p->nodes[p->items_node[i]].has_values))
             return 0;
     int is_positional = fast_items_are_positional(row);
-    if (is_positional < 0 || row->is_event || topic_row_topic_key(row)[0] == '\0')
+    if (is_positional < 0 || row->is_event || topic_row_topic_key(row)[0] == '\0' ||
+        topic_row_end(row)[0] != '\0')
         return 0;
     return is_positional ? arrays_are_fast(p) : objects_are_fast(p, roles);
 }

@@ -294,11 +294,15 @@ static td_result read_message(void *user, document_node at, void *out, td_err *e
 static const char *name_of(reading *r, const char *pattern)
 {
     static const char *const SYMBOLS[] = {".{symbol}", ".{coin}"};
-    size_t size = strlen(pattern);
     for (size_t i = 0; i < COUNT_OF(SYMBOLS); i++) {
-        size_t end = strlen(SYMBOLS[i]);
-        if (size > end && strcmp(pattern + size - end, SYMBOLS[i]) == 0)
-            return document_copy(r->memory, td_bytes_of((const uint8_t *)pattern, size - end));
+        const char *at = strstr(pattern, SYMBOLS[i]);
+        if (at == NULL || at == pattern)
+            continue;
+        const size_t before = (size_t)(at - pattern), after = strlen(at + strlen(SYMBOLS[i]));
+        char *name = td_arena_alloc(r->memory, before + after + 1);
+        memcpy(name, pattern, before);
+        memcpy(name + before, at + strlen(SYMBOLS[i]), after + 1);
+        return name;
     }
     return pattern;
 }
@@ -621,6 +625,22 @@ static td_result read_exchange(reading *r, const family_texts *texts, document_n
     return texts->exchange(texts->user, document_text(at), &r->exchange, err);
 }
 
+/* Topics with text after their symbol are only in dialects whose requests have topics as frames
+ * have them: others take the text after the last dot as the symbol. */
+static td_result check_dialect(document_node root, const family *made, td_err *err)
+{
+    const dialect *spoken = made->dialect;
+    const int is_plain = spoken->covering == COVER_SAME && spoken->spelling == NULL &&
+                         spoken->parts == NULL && made->exchange->topic_keys == NULL;
+    for (size_t i = 0; i < made->topic_count && !is_plain; i++)
+        if (topic_row_end(&made->topics[i])[0] != '\0')
+            return document_refuse(document_find(root, "dialect"),
+                                   "text is after the symbol of a topic, so the dialect covers "
+                                   "the same topic, without spelling, parts or topic_keys, not",
+                                   td_bytes_str(spoken->name), err);
+    return TD_OK;
+}
+
 static td_result read_family(reading *r, const family_texts *texts, family *out, td_err *err)
 {
     const document_node root = document_root(&r->sources[0]);
@@ -634,7 +654,7 @@ static td_result read_family(reading *r, const family_texts *texts, family *out,
     if (rc == TD_OK && (out->name == NULL || out->dialect == NULL))
         rc = document_refuse(
             root, "a family needs family and dialect:", td_bytes_str(r->sources[0].name), err);
-    return rc;
+    return rc == TD_OK ? check_dialect(root, out, err) : rc;
 }
 
 td_result family_file_read(const family_texts *texts, const char *name, td_arena *memory,

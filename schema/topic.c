@@ -46,6 +46,29 @@ int topic_row_has_coin(const topic_row *row)
     return strstr(row->pattern, "{coin}") != NULL;
 }
 
+const char *topic_row_end(const topic_row *row)
+{
+    static const char SYMBOL[] = "{symbol}";
+    const char *at = strstr(row->pattern, SYMBOL);
+    return at == NULL ? "" : at + sizeof SYMBOL - 1;
+}
+
+int topic_write(const topic_row *rows, size_t row_count, const char *name, td_bytes symbol,
+                char *out, size_t out_bytes)
+{
+    const char *begin = name, *end = "";
+    size_t begin_bytes = strlen(name);
+    for (size_t i = 0; i < row_count && end[0] == '\0'; i++) {
+        if (strcmp(rows[i].name, name) != 0 || topic_row_end(&rows[i])[0] == '\0')
+            continue;
+        begin = rows[i].pattern;
+        begin_bytes = strcspn(begin, "{") - 1; /* without the dot */
+        end = topic_row_end(&rows[i]);
+    }
+    return snprintf(out, out_bytes, "%.*s.%.*s%s", (int)begin_bytes, begin, (int)symbol.size,
+                    symbol.size == 0 ? "" : (const char *)symbol.data, end);
+}
+
 int topic_row_has_state(const topic_row *row)
 {
     if (row == NULL)
@@ -68,6 +91,17 @@ static int topic_row_names_symbols(const topic_row *row)
     return 0;
 }
 
+/* As row_fits() for the rest of a text, from its symbol on, if text follows the symbol. */
+static int symbol_fits(const topic_row *row, const char *end, td_bytes rest, topic_match *out)
+{
+    const size_t end_bytes = strlen(end);
+    if (rest.size <= end_bytes || memcmp(rest.data + rest.size - end_bytes, end, end_bytes) != 0)
+        return 0;
+    out->topic = td_bytes_str(row->name);
+    out->symbol = td_bytes_of(rest.data, rest.size - end_bytes);
+    return 1;
+}
+
 /* 1 if a topic's text matches the row's pattern, part by part. */
 static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
 {
@@ -88,6 +122,9 @@ static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
             return 0;
         if (is_symbol(pattern_part)) {
             size_t before = (size_t)(part.data - text.data);
+            if (pattern_rest.data != NULL)
+                return symbol_fits(row, (const char *)pattern_rest.data - 1,
+                                   td_bytes_of(part.data, text.size - before), out);
             if (td_bytes_is(pattern_part, "{symbol}")) {
                 part.size = text.size - before;
                 text_rest = td_bytes_of(NULL, 0);

@@ -227,8 +227,9 @@ typedef struct topic_row {
     const char *name;    /* the topic without its symbol: "orderBook_200.100ms" */
     const char *pattern; /* as the exchange writes it: "orderBook_200.100ms.{symbol}". Other
                             placeholders ("{interval}") become part of the topic's name. A symbol is
-                            the rest of a topic, including dots (XRP-5JUL23-0.5-C). {coin}: a coin
-                            instead of a symbol; the entries name their symbols */
+                            the rest of a topic, including dots (XRP-5JUL23-0.5-C), or ends before
+                            a text (topic_row_end). {coin}: a coin instead of a symbol; the entries
+                            name their symbols */
     msg_type type;
     const char *title; /* one line for people */
     /* The exchange sometimes changes a topic without renaming it: this row applies to frames
@@ -275,10 +276,11 @@ typedef struct topic_row {
     rule_row rules[TOPIC_RULES_MAX]; /* ends with RULE_NONE, or with the end of the array */
 } topic_row;
 
-/* The row and the parts of a topic string. Views point into the string. */
+/* The row and the parts of a topic string. Views point into the string, or into the row. */
 typedef struct topic_match {
     const topic_row *row; /* NULL: unknown topic */
-    td_bytes topic;       /* without the symbol: "klineV2.1" */
+    td_bytes topic;  /* without the symbol: "klineV2.1"; a view of the row's name, "book.raw", if
+                        text follows the symbol */
     td_bytes symbol; /* "BTCUSD"; "*" if only the entries name symbols; empty if neither does */
 } topic_match;
 
@@ -339,6 +341,16 @@ int topic_row_has_symbol(const topic_row *row);
 
 /* 1 if the row's pattern has a coin; the entries then name their symbols. */
 int topic_row_has_coin(const topic_row *row);
+
+/* The text after the symbol in the row's pattern, ".raw" of "book.{symbol}.raw", in which no other
+ * placeholder is; "" if the symbol is the rest of the topic, or if there is none. */
+const char *topic_row_end(const topic_row *row);
+
+/* Write the topic of a name and a symbol as the exchange writes it: "NAME.SYMBOL", or, if it is the
+ * name of one of the rows with text after the symbol, by the row's pattern. Returns the number of
+ * bytes and cuts the text as snprintf() does. */
+int topic_write(const topic_row *rows, size_t row_count, const char *name, td_bytes symbol,
+                char *out, size_t out_bytes);
 
 /* 1 if a frame depends on the earlier ones since the last snapshot. 0 if row is NULL. */
 int topic_row_has_state(const topic_row *row);

@@ -52,10 +52,23 @@ static int has_whole_parts(const char *pattern)
     return !is_inside;
 }
 
-/* The symbol is the last part of a topic, because the topic's name is the part before it. */
+/* What is wrong with the text after a symbol: the topic's name is then that of the row, so a
+ * placeholder could not be part of it. */
+static const char *end_fault(const topic_row *row)
+{
+    const char *coin = strstr(row->pattern, "{coin}");
+    const char *end = topic_row_end(row);
+    if (coin != NULL && coin[sizeof "{coin}" - 1] != '\0')
+        return "the coin is not the last part of the topic";
+    if (end[0] == '\0')
+        return NULL;
+    if (strchr(end, '{') != NULL || strncmp(strchr(row->pattern, '{'), "{symbol}", 8) != 0)
+        return "text is after the symbol, so there is no other placeholder, in the topic";
+    return row->symbol_path == NULL ? NULL : "text is after a symbol that has a path, in the topic";
+}
+
 static const char *pattern_fault(const topic_row *row, td_bytes *where)
 {
-    static const char *const SYMBOLS[] = {"{symbol}", "{coin}"};
     const char *pattern = row->pattern;
     const size_t size = strlen(pattern);
     *where = td_bytes_str(pattern);
@@ -65,11 +78,9 @@ static const char *pattern_fault(const topic_row *row, td_bytes *where)
         return "an empty part is in the topic";
     if (!has_whole_parts(pattern))
         return "a placeholder is a whole part, and not the first one, in the topic";
-    for (size_t i = 0; i < sizeof SYMBOLS / sizeof SYMBOLS[0]; i++) {
-        const char *at = strstr(pattern, SYMBOLS[i]);
-        if (at != NULL && at[strlen(SYMBOLS[i])] != '\0')
-            return "the symbol is not the last part of the topic";
-    }
+    const char *fault = end_fault(row);
+    if (fault != NULL)
+        return fault;
     if (row->parameter_path != NULL && row->symbol_path == NULL)
         return "a parameter has a path, but no symbol has one, in the topic";
     if (row->symbol_path != NULL && (row->is_event || !topic_row_has_symbol(row)))
@@ -464,12 +475,47 @@ static int rows_overlap(const topic_row *a, const topic_row *b)
            date_ns(b->valid_from, 0) < date_ns(a->valid_until, UINT64_MAX);
 }
 
+/* 1 if all of the shorter text is where the longer one begins (or ends). */
+static int begin_alike(const char *a, size_t a_bytes, const char *b, size_t b_bytes)
+{
+    return memcmp(a, b, a_bytes < b_bytes ? a_bytes : b_bytes) == 0;
+}
+
+static int end_alike(const char *a, const char *b)
+{
+    const size_t a_bytes = strlen(a), b_bytes = strlen(b);
+    return strcmp(a_bytes > b_bytes ? a + a_bytes - b_bytes : a,
+                  b_bytes > a_bytes ? b + b_bytes - a_bytes : b) == 0;
+}
+
+/* What is wrong with two different patterns, of which one has text after its symbol: a text that
+ * fits both would be the topic of the first, and a name of both would be written as the topic of
+ * one. */
+static const char *ends_fault(const topic_row *a, const topic_row *b)
+{
+    const char *ends[] = {topic_row_end(a), topic_row_end(b)};
+    if (ends[0][0] == '\0' && ends[1][0] == '\0')
+        return NULL;
+    if (strcmp(a->name, b->name) == 0)
+        return "another topic has the name of the topic";
+    const int are_alike =
+        begin_alike(a->pattern, strcspn(a->pattern, "{"), b->pattern, strcspn(b->pattern, "{")) &&
+        end_alike(ends[0], ends[1]);
+    return are_alike && strchr(a->pattern, '{') != NULL && strchr(b->pattern, '{') != NULL
+               ? "a text can be both another topic and the topic"
+               : NULL;
+}
+
 const char *topic_list_fault(const topic_row *rows, size_t count, size_t *at)
 {
     for (*at = 0; *at < count; ++*at)
         for (size_t i = 0; i < *at; i++) {
-            if (strcmp(rows[*at].pattern, rows[i].pattern) != 0)
+            if (strcmp(rows[*at].pattern, rows[i].pattern) != 0) {
+                const char *fault = ends_fault(&rows[i], &rows[*at]);
+                if (fault != NULL)
+                    return fault;
                 continue;
+            }
             if (strcmp(rows[*at].name, rows[i].name) != 0)
                 return "two names are given to the topic";
             if (rows_overlap(&rows[*at], &rows[i]))

@@ -34,6 +34,8 @@ static td_result read_family(const family *of, const catalog_row **out, td_err *
     if (rc != TD_OK)
         return rc;
     made->family = of->name;
+    made->topics = of->topics;
+    made->topic_count = of->topic_count;
     const read_row row = {of, made, catalog.first};
     catalog.first = td_arena_copy(catalog.memory, &row, sizeof row);
     *out = made;

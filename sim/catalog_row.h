@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "schema/topic.h"
 #include "sim/instrument.h"
 
 /* The content of a stream, which determines when it sends a frame. */
@@ -80,6 +81,8 @@ typedef struct reply_row {
 /* A family as the simulated exchange serves it. */
 typedef struct catalog_row {
     const char *family;
+    const topic_row *topics; /* of the family, which tell how its topics are written */
+    size_t topic_count;
     product products[CATALOG_PRODUCTS_MAX]; /* the products of its first symbols, one each; further
                                                symbols begin with the first product again */
     uint8_t product_count;

@@ -697,8 +697,8 @@ static int reply_with_stream(const served_family *f, const topic_row *row, td_by
     td_bytes symbol;
     if (f->sim == NULL || !family_is_snapshot_request(f->family, row, path, query, &symbol))
         return 0;
-    int size = snprintf(topic, sizeof topic, "%s.%.*s", row->name, (int)symbol.size,
-                        (const char *)symbol.data); /* a topic that is cut is unknown */
+    int size = topic_write(f->family->topics, f->family->topic_count, row->name, symbol, topic,
+                           sizeof topic); /* a topic that is cut is unknown */
     if (size <= 0 || (size_t)size >= sizeof topic)
         return 0;
     uint32_t stream = sim_family_find(f->sim, td_bytes_of(topic, (size_t)size));

@@ -521,13 +521,15 @@ int sim_family_next(sim_family *v, uint64_t ts_ns, sim_frame *out)
 /* ---- opening ---- */
 
 /* Write the name of a row's stream for a symbol. Returns its size. */
-static int format_name(const stream_row *row, const instrument *traded, char out[STREAM_NAME_BYTES])
+static int format_name(const catalog_row *of, const stream_row *row, const instrument *traded,
+                       char out[STREAM_NAME_BYTES])
 {
     const char *topic = row->topic;
     const char *settle = traded->is_inverse ? "inverse" : traded->settle;
     switch (row->scope) {
     case SCOPE_SYMBOL:
-        return snprintf(out, STREAM_NAME_BYTES, "%s.%s", topic, traded->symbol);
+        return topic_write(of->topics, of->topic_count, topic, td_bytes_str(traded->symbol), out,
+                           STREAM_NAME_BYTES);
     case SCOPE_COIN:
         return snprintf(out, STREAM_NAME_BYTES, "%s.%s", topic, traded->base);
     case SCOPE_SETTLE:
@@ -549,7 +551,7 @@ static void add_stream(sim_family *v, const compiled_row *text, uint32_t member)
     char name[STREAM_NAME_BYTES];
     const stream_row *row = text->row;
     family_member *of = &v->members[member];
-    int n = format_name(row, &of->symbol.traded, name);
+    int n = format_name(v->options.row, row, &of->symbol.traded, name);
     TD_ASSERT(n > 0);
     TD_ASSERT(n < STREAM_NAME_BYTES);
     uint32_t at = sim_family_find(v, td_bytes_of(name, (size_t)n));
@@ -660,11 +662,15 @@ sim_stream sim_family_stream_at(const sim_family *v, uint32_t index)
     const stream *of = &v->streams[index];
     size_t size = strlen(of->row->topic);
     int is_whole = of->row->scope == SCOPE_COIN_EXPIRY || of->row->scope == SCOPE_SYMBOL_MINUTE;
+    const instrument *traded = &v->members[of->first].symbol.traded;
     return (sim_stream){.exchange_topic = of->name,
                         .topic = is_whole ? of->name : of->row->topic,
-                        .symbol = is_whole ? "" : of->name + size + (of->name[size] == '.'),
+                        .symbol = is_whole ? ""
+                                  : of->row->scope == SCOPE_SYMBOL
+                                      ? traded->symbol
+                                      : of->name + size + (of->name[size] == '.'),
                         .row = of->row,
-                        .traded = &v->members[of->first].symbol.traded,
+                        .traded = traded,
                         .book = of->window,
                         .is_private = of->row->is_private};
 }

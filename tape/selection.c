@@ -199,8 +199,16 @@ static int has_part(const selection *wanted, const char *topic, const char *symb
                 return 1;
         return selection_has_topic(wanted, bytes, bytes, td_bytes_str("*"));
     }
-    (void)snprintf(text, sizeof text, "%s.%s", topic, symbol); /* always fits */
-    return selection_has_topic(wanted, bytes, td_bytes_str(text), td_bytes_str(symbol));
+    /* The symbol is at the end of the exchange's topic, or, as the family is not known here, maybe
+     * before a dot of the name. */
+    for (const char *end = topic + bytes.size; end != NULL;
+         end = memrchr(topic, '.', (size_t)(end - topic))) {
+        (void)snprintf(text, sizeof text, "%.*s.%s%s", (int)(end - topic), topic, symbol,
+                       end); /* always fits */
+        if (selection_has_topic(wanted, bytes, td_bytes_str(text), td_bytes_str(symbol)))
+            return 1;
+    }
+    return 0;
 }
 
 int selection_has_gap(const selection *wanted, const gap_row *gap)

@@ -384,6 +384,8 @@ static void split_topic(const family *of, const char *text, td_bytes *name, td_b
         return;
     if (symbol->size == 0 && topic_row_has_symbol(row))
         *symbol = td_bytes_str("*");
+    else if (topic_row_end(row)[0] != '\0')
+        *name = td_bytes_str(row->name);
     else if (symbol->size > 0 && symbol->data + symbol->size == name->data + size)
         name->size = size - symbol->size - 1;
 }

@@ -93,6 +93,9 @@ typedef struct mistake {
     "      entries: [bids set any positional buy]"
 
 #define CHECKSUM(keys) "\n    checksum: {" keys "}"
+#define ENDS(pattern)                                                                              \
+    "  - topic: \"" pattern "\"\n    message: ticker\n    title: B\n    fields: best\n"            \
+    "    entries: [. set any]"
 
 static const mistake MISTAKES[] = {
     {1, "familie: made", "made.yaml:1: a family has no key 'familie'", "did you mean 'family'"},
@@ -159,7 +162,21 @@ static const mistake MISTAKES[] = {
      "made.yaml:16: a time has the unit s, ms, us, ns or rfc3339: '2'", ""},
     {12, "    - 1 size decimal required\n    - 2 u integer e4",
      "made.yaml:16: only a decimal has a scale: '2'", ""},
-    {15, "  - topic: \"book.{symbol}.a\"", "made.yaml:15: the symbol is not the last part", ""},
+    {15, "  - topic: \"book.{coin}.a\"", "made.yaml:15: the coin is not the last part", ""},
+    {15, "  - topic: \"book.{symbol}.{a}\"", "made.yaml:15: text is after the symbol, so there is",
+     ""},
+    {15, "  - topic: \"book.{a}.{symbol}.b\"",
+     "made.yaml:15: text is after the symbol, so there is", ""},
+    {15, "  - topic: \"book.{symbol}.a\"\n    symbol: data.s",
+     "made.yaml:15: text is after a symbol that has a path, in the topic 'book.{symbol}.a'", ""},
+    {26, DEEP("head", "") "\n" ENDS("deep.{symbol}.raw"),
+     "made.yaml:34: a text can be both another topic and the topic 'deep.{symbol}.raw'", ""},
+    {26, "    envelope: head\n" ENDS("deep.x.{symbol}.raw") "\n" ENDS("deep.{symbol}.raw"),
+     "made.yaml:32: a text can be both another topic and the topic 'deep.{symbol}.raw'", ""},
+    {26, "    envelope: head\n" ENDS("deep.{symbol}.raw") "\n" ENDS("deep.{symbol}.x.raw"),
+     "made.yaml:32: a text can be both another topic and the topic 'deep.{symbol}.x.raw'", ""},
+    {26, "    envelope: head\n" ENDS("a.{symbol}.b.c") "\n" ENDS("a.b.{symbol}.c"),
+     "made.yaml:32: another topic has the name of the topic 'a.b.{symbol}.c'", ""},
     {15, "  - topic: \"{symbol}.book\"", "made.yaml:15: a placeholder is a whole part", ""},
     {15, "  - topic: \"book.a{symbol}\"", "made.yaml:15: a placeholder is a whole part", ""},
     {15, "  - topic: \"book..{symbol}\"", "made.yaml:15: an empty part is in the topic", ""},
@@ -331,6 +348,38 @@ static void test_checksum(void **state)
     td_arena_close(memory);
 }
 
+/* Topics with text after their symbol, and their names. Dialects that take the text after the last
+ * dot as the symbol cannot have them. */
+static void test_ends(void **state)
+{
+    (void)state;
+    static const char TOPICS[] = "    envelope: head\n" ENDS("a.{symbol}.raw") "\n" ENDS(
+        "a.{symbol}.100ms") "\n" ENDS("a.all") "\n" ENDS("b.{symbol}.agg.2") "\n    name: b2";
+    static const char *const NAMES[] = {"a.raw", "a.100ms", "a.all", "b2"};
+    static const char *const OTHERS[] = {"op", "spot", NULL};
+    td_arena *memory = td_arena_open();
+    family made;
+    td_err err;
+    write_text(26, TOPICS);
+    if (read_text(memory, &made, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
+        assert_string_equal(made.topics[2 + i].name, NAMES[i]);
+    for (const char *const *other = OTHERS; *other != NULL; other++) {
+        char words[128];
+        write_text(26, TOPICS);
+        char *at = strstr(text, "dialect: v5\n");
+        memmove(at + 9 + strlen(*other), at + 11, strlen(at + 11) + 1);
+        memcpy(at + 9, *other, strlen(*other));
+        snprintf(words, sizeof words, "without spelling, parts or topic_keys, not '%s'", *other);
+        assert_int_equal(read_text(memory, &made, &err), TD_E_INVALID);
+        if (strstr(err.text, "made.yaml:2: text is after the symbol") == NULL ||
+            strstr(err.text, words) == NULL)
+            fail_msg("%s: %s", *other, err.text);
+    }
+    td_arena_close(memory);
+}
+
 static void test_mistakes(void **state)
 {
     (void)state;
@@ -413,6 +462,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_document), cmocka_unit_test(test_chained_reply),
         cmocka_unit_test(test_checksum), cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_ends),
         cmocka_unit_test(test_shipped),  cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

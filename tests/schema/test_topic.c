@@ -137,6 +137,8 @@ static const topic_row ROWS[] = {
     ROW("execution.fast", "execution.fast"),
     ROW("execution", "execution"),
     ROW("trade", "trade.{symbol}"),
+    ROW("book.raw", "book.{symbol}.raw"),
+    ROW("fast", "book.{symbol}.agg.100ms"),
 };
 
 static void test_match(void **state)
@@ -166,6 +168,17 @@ static void test_match(void **state)
         {"orderBook.50.BTCUSDT", -1, NULL, NULL},
         {"klineV2.BTCUSD", -1, NULL, NULL},
         {"klineV2..BTCUSD", -1, NULL, NULL},
+        {"book.BTC-PERPETUAL.raw", 8, "book.raw", "BTC-PERPETUAL"},
+        {"book.XRP-5JUL23-0.5-C.raw", 8, "book.raw", "XRP-5JUL23-0.5-C"},
+        {"book.raw.raw", 8, "book.raw", "raw"},
+        {"book.A.agg.100ms", 9, "fast", "A"},
+        {"book.A.agg.100ms.raw", 8, "book.raw", "A.agg.100ms"},
+        {"book.A.100ms", -1, NULL, NULL},
+        {"book.A.xraw", -1, NULL, NULL},
+        {"book.A", -1, NULL, NULL},
+        {"book.raw", -1, NULL, NULL},
+        {"book..raw", -1, NULL, NULL},
+        {"book.A.raw.", -1, NULL, NULL},
         {".", -1, NULL, NULL},
         {"", -1, NULL, NULL},
     };
@@ -183,8 +196,38 @@ static void test_match(void **state)
     }
 }
 
-/* Every shipped row is valid, and its name is the part of its pattern before the first placeholder.
- */
+/* Topics as exchanges write them, of names and symbols. */
+static void test_write(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *symbol, *text;
+    } rows[] = {
+        {"trade", "BTCUSD", "trade.BTCUSD"},
+        {"klineV2.1", "BTCUSD", "klineV2.1.BTCUSD"},
+        {"book.raw", "BTC-PERPETUAL", "book.BTC-PERPETUAL.raw"},
+        {"fast", "A.B", "book.A.B.agg.100ms"},
+        {"book", "A", "book.A"},
+        {"nobody", "A", "nobody.A"},
+        {"book.raw", "", "book..raw"},
+    };
+    const size_t count = sizeof ROWS / sizeof ROWS[0];
+    char text[64];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const int size =
+            topic_write(ROWS, count, rows[i].name, td_bytes_str(rows[i].symbol), text, sizeof text);
+        assert_string_equal(text, rows[i].text);
+        assert_int_equal(size, strlen(text));
+    }
+    assert_int_equal(topic_write(ROWS, count, "book.raw", td_bytes_str("ABC"), text, 8), 12);
+    assert_string_equal(text, "book.AB");
+    assert_string_equal(topic_row_end(&ROWS[9]), ".agg.100ms");
+    assert_string_equal(topic_row_end(&ROWS[7]), "");
+    assert_string_equal(topic_row_end(&ROWS[0]), "");
+}
+
+/* Every shipped row is valid, and its name is the part of its pattern before the first placeholder,
+ * and the text after its symbol. */
 static void test_shipped_rows(void **state)
 {
     (void)state;
@@ -194,7 +237,10 @@ static void test_shipped_rows(void **state)
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < table[i]->topic_count; j++) {
             const topic_row *row = &table[i]->topics[j];
-            assert_memory_equal(row->pattern, row->name, strlen(row->name));
+            const char *end = topic_row_end(row);
+            const size_t begin = strlen(row->name) - strlen(end);
+            assert_memory_equal(row->pattern, row->name, begin);
+            assert_string_equal(row->name + begin, end);
             for (size_t k = 0; k < TOPIC_RULES_MAX && row->rules[k].rule != RULE_NONE; k++)
                 assert_non_null(rule_name(row->rules[k].rule));
             row_count++;
@@ -242,7 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_families),       cmocka_unit_test(test_find_by_url),
         cmocka_unit_test(test_match),          cmocka_unit_test(test_shipped_rows),
-        cmocka_unit_test(test_rule_strengths),
+        cmocka_unit_test(test_rule_strengths), cmocka_unit_test(test_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

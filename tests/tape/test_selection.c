@@ -207,6 +207,26 @@ static void test_gaps(void **state)
                 fail_msg("row %zu, gap %zu", i, k);
 }
 
+/* Topics with text after their symbol: "book.A.raw" in the exchange's notation. */
+static void test_gaps_of_ends(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *wanted;
+        int has; /* the gap of book.raw of A */
+    } ROWS[] = {
+        {"book.raw", 1}, {"book.A.raw", 1},   {"book.*.raw", 1}, {"*.raw", 1},
+        {"book.A*", 1},  {"book.B.raw", 0},   {"book.B*", 0},    {"book.A.100ms", 0},
+        {"book", 0},     {"trades.A.raw", 0}, {"book.raw.A", 1},
+    };
+    const gap_row gap = {.feed = "f", .topic = "book.raw", .symbol = "A"};
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        const selection wanted = {.topics = {&ROWS[i].wanted, 1}};
+        if (selection_has_gap(&wanted, &gap) != ROWS[i].has)
+            fail_msg("%s", ROWS[i].wanted);
+    }
+}
+
 /* Whether a gap is about one topic and symbol, and whether a selection of exactly these wants it,
  * have the same answer. Frames of symbol "*" may name any symbol. */
 static void test_gaps_of_one_topic(void **state)
@@ -297,10 +317,15 @@ static void test_gaps_of_a_selection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_globs),          cmocka_unit_test(test_channels),
-        cmocka_unit_test(test_unknown_events), cmocka_unit_test(test_windows),
-        cmocka_unit_test(test_gaps),           cmocka_unit_test(test_gaps_of_one_topic),
-        cmocka_unit_test(test_refused),        cmocka_unit_test(test_gaps_of_a_selection),
+        cmocka_unit_test(test_globs),
+        cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_unknown_events),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_gaps_of_ends),
+        cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_gaps_of_one_topic),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_gaps_of_a_selection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
