@@ -67,6 +67,7 @@
     X(CONN_ID, "conn_id", TEXT)                                                                    \
     X(CONTRACT_STATUS, "contract_status", TEXT)                                                    \
     X(CONTRACT_TYPE, "contract_type", TEXT)                                                        \
+    X(CONTRACTS, "contracts", DECIMAL)                                                             \
     X(COUNTDOWN_HOUR, "countdown_hours", INTEGER)                                                  \
     X(CREATE_TYPE, "create_type", TEXT)                                                            \
     X(CREATED_AT, "created_ns", TIME_NS)                                                           \
@@ -80,6 +81,7 @@
     X(DELISTING_STATUS, "delisting_status", INTEGER)                                               \
     X(DELIVERY_DATE, "delivery_date", TEXT)                                                        \
     X(DELIVERY_TIME, "delivery_ns", TIME_NS)                                                       \
+    X(DELIVERY_PRICE, "delivery_price", DECIMAL)                                                   \
     X(DELTA, "delta", DECIMAL)                                                                     \
     X(DURATION, "duration_s", INTEGER)                                                             \
     X(END, "end_ns", TIME_NS)                                                                      \
@@ -111,6 +113,7 @@
     X(FROZEN_PERIOD, "frozen_period_ms", INTEGER)                                                  \
     X(FUNDING_CAP, "funding_cap", DECIMAL)                                                         \
     X(FUNDING_RATE, "funding_rate", DECIMAL)                                                       \
+    X(FUNDING_RATE_8H, "funding_rate_8h", DECIMAL)                                                 \
     X(FUNDING_RATE_INTERVAL, "funding_rate_interval_hours", INTEGER)                               \
     X(GAMMA, "gamma", DECIMAL)                                                                     \
     X(HIGH, "high", DECIMAL)                                                                       \
@@ -120,6 +123,8 @@
     X(IMPORT_TIME, "import_ns", TIME_NS)                                                           \
     X(INDEX_PRICE, "index_price", DECIMAL)                                                         \
     X(INSTRUMENT_ID, "instrument_id", INTEGER)                                                     \
+    X(INTEREST_RATE, "interest_rate", DECIMAL)                                                     \
+    X(INTEREST_VALUE, "interest_value", DECIMAL)                                                   \
     X(INTERVAL, "interval", TEXT)                                                                  \
     X(IS_AUTO_ADD_MARGIN, "is_auto_add_margin", BOOL)                                              \
     X(IS_BINARY, "is_binary", BOOL)                                                                \
@@ -156,6 +161,7 @@
     X(LAST_TRADE_TIME, "last_trade_ns", TIME_NS)                                                   \
     X(LEAVES_SIZE, "leaves_size", DECIMAL)                                                         \
     X(LEAVES_VALUE, "leaves_value", DECIMAL)                                                       \
+    X(LEVEL_ACTION, "level_action", TEXT)                                                          \
     X(LEVERAGE, "leverage", DECIMAL)                                                               \
     X(LEVERAGE_SYS_UPDATED, "leverage_sys_updated_ns", TIME_NS)                                    \
     X(LIQ_PRICE, "liq_price", DECIMAL)                                                             \
@@ -230,6 +236,7 @@
     X(PRICE, "price", DECIMAL)                                                                     \
     X(PRICE_1H_PCNT, "price_1h_pcnt", DECIMAL)                                                     \
     X(PRICE_24H_PCNT, "price_24h_pcnt", DECIMAL)                                                   \
+    X(PRICE_24H_PERCENT, "price_24h_percent", DECIMAL)                                             \
     X(PRODUCTS, "products", JSON)                                                                  \
     X(PUSH_ACTION, "push_action", TEXT)                                                            \
     X(PUSH_ID, "push_id", TEXT)                                                                    \
@@ -246,9 +253,12 @@
     X(REJECT_REASON, "reject_reason", TEXT)                                                        \
     X(REQUEST_ID, "request_id", TEXT)                                                              \
     X(RESERVED, "reserved", INTEGER)                                                               \
+    X(RHO, "rho", DECIMAL)                                                                         \
     X(RISK_ID, "risk_id", INTEGER)                                                                 \
     X(RISK_LIMIT_VALUE, "risk_limit_value", DECIMAL)                                               \
     X(ROI, "roi", DECIMAL)                                                                         \
+    X(RPC_METHOD, "rpc_method", TEXT)                                                              \
+    X(RPC_VERSION, "rpc_version", TEXT)                                                            \
     X(RPI_MATCHED_SIZE, "rpi_matched_size", DECIMAL)                                               \
     X(RPI_SIZE, "rpi_size", DECIMAL)                                                               \
     X(SELL_LIMIT, "sell_limit", DECIMAL)                                                           \
@@ -262,6 +272,7 @@
     X(SESSION_UPL, "session_upl", DECIMAL)                                                         \
     X(SETTLE_FEE_RATE, "settle_fee_rate", DECIMAL)                                                 \
     X(SETTLE_TIME, "settle_ns", TIME_NS)                                                           \
+    X(SETTLEMENT_PRICE, "settlement_price", DECIMAL)                                               \
     X(TRACE_SI, "si", TEXT)                                                                        \
     X(SIDE, "side", SIDE)                                                                          \
     X(SINGLE_OPEN_INTEREST, "single_open_interest", DECIMAL)                                       \
@@ -342,6 +353,7 @@
     X(TURNOVER_24H, "turnover_24h", DECIMAL)                                                       \
     X(U, "u", INTEGER)                                                                             \
     X(UID_SUFFIXES, "uid_suffixes", JSON)                                                          \
+    X(UNDERLYING_INDEX, "underlying_index", TEXT)                                                  \
     X(UNDERLYING_ORIGIN_PRICE, "underlying_origin_price", DECIMAL)                                 \
     X(UNDERLYING_PRICE, "underlying_price", DECIMAL)                                               \
     X(UNREALISED_PNL, "unrealised_pnl", DECIMAL)                                                   \

@@ -112,6 +112,8 @@ static int is_listed(const window_change *change, sim_list_id which)
 
 static int next_level(sim_family *v, sim_list_id which, sim_value *values)
 {
+    static const char *const ACTIONS[] = {
+        [CHANGE_DELETE] = "delete", [CHANGE_UPDATE] = "change", [CHANGE_INSERT] = "new"};
     const instrument *traded = &v->items.symbol->traded;
     while (v->items.at < v->changes.count) {
         const window_change *change = &v->changes.items[v->items.at++];
@@ -122,6 +124,7 @@ static int next_level(sim_family *v, sim_list_id which, sim_value *values)
         /* A deleted level has size "0", without decimal places. */
         values[SIM_SIZE] = sim_number(size, size == 0 ? 0 : traded->size_places);
         values[SIM_SIDE] = sim_text(change->side == MARKET_BUY ? "Buy" : "Sell");
+        values[SIM_LEVEL_ACTION] = sim_text(ACTIONS[change->kind]);
         return 1;
     }
     return 0;
@@ -135,6 +138,7 @@ static int next_trade(list_source *list, size_t index, sim_value *values)
     symbol_set_trade(list->symbol, trade, values);
     symbol_format_id(list->symbol, trade->id, trade->number, list->id);
     values[SIM_TRADE_ID] = sim_text(list->id);
+    values[SIM_TRADE_NUMBER] = sim_number(trade->number, 0);
     return 1;
 }
 

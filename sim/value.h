@@ -31,8 +31,10 @@ typedef struct sim_value {
     /* Items of lists: */                                                                          \
     X(PRICE, "price")                                                                              \
     X(SIZE, "size")                                                                                \
-    X(SIDE, "side")         /* Buy or Sell: the level's, or the taker's */                         \
-    X(TRADE_ID, "trade_id") /* a UUID; in spot 19 digits, rising */                                \
+    X(SIDE, "side")                 /* Buy or Sell: the level's, or the taker's */                 \
+    X(LEVEL_ACTION, "level_action") /* what happened to a level: new, change or delete */          \
+    X(TRADE_ID, "trade_id")         /* a UUID; in spot 19 digits, rising */                        \
+    X(TRADE_NUMBER, "trade_number") /* rises from trade to trade of the family */                  \
     X(TRADE_TIME, "trade_time")                                                                    \
     X(IS_BUY, "is_buy") /* the taker is the buyer */                                               \
     X(TAKER, "taker")   /* buy or sell */                                                          \

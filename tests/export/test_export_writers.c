@@ -66,8 +66,8 @@ static void test_types(void **state)
     }
 }
 
-/* All public families with trades have a market, but for one whose instruments are of several
- * (okx). */
+/* All public families with trades have a market, but for those whose instruments are of several
+ * (okx, deribit). */
 static void test_trades_have_markets(void **state)
 {
     (void)state;
@@ -95,6 +95,7 @@ static void test_trades_have_markets(void **state)
         {"v5-spread", NULL, NULL},
         {"v5-misc", NULL, NULL},
         {"okx", NULL, NULL},
+        {"deribit", NULL, NULL},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         const family *of = family_find(td_bytes_str(CASES[i].family));

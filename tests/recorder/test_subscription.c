@@ -69,7 +69,9 @@ static void a_topic_without_its_symbol(void **state)
         {"v5-linear", "orderbook.50", "topic 'orderbook.50' needs a symbol"},
         {"v5-option", "publicTrade", "topic 'publicTrade' needs a symbol"},
         {"contract-v3", "tickers", "topic 'tickers' needs a symbol"},
+        {"deribit", "book.raw", "topic 'book.raw' needs a symbol"},
         {"v5-linear", "orderbook.50.BTCUSDT", NULL},
+        {"deribit", "book.BTC-PERPETUAL.raw", NULL},
         {"v5-linear", "new.topic", NULL}, /* the exchange may know the topic */
         {"v5-misc", "system.status", NULL},
         {"inverse", "trade", NULL}, /* all symbols */
@@ -108,6 +110,10 @@ static void complete_topics_are_not_crossed(void **state)
         {"inverse", "wallet", "wallet"},
         {"spot-v1", "kline.1m", "kline.1m.X"},
         {"spot-v1", "kline.1m.BTCUSDT", "kline.1m.BTCUSDT"},
+        {"deribit", "book.raw", "book.X.raw"},
+        {"deribit", "ticker.100ms", "ticker.X.100ms"},
+        {"deribit", "book.Y.raw", "book.Y.raw"},
+        {"deribit", "book", "book.X"},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         subscription wanted = {0};
@@ -188,6 +194,9 @@ static void stars_and_lists(void **state)
         {"inverse", "trade", "BTCUSD|EOSUSD", "trade.BTCUSD|EOSUSD", NULL},
         {"v5-linear", "publicTrade", "*", NULL, "no '*'"},
         {"v5-linear", "publicTrade.*", NULL, NULL, "no '*'"},
+        {"deribit", "book.raw", "*", NULL, "no '*'"},
+        {"deribit", "book.*.raw", NULL, NULL, "no '*'"},
+        {"deribit", "book.A|B.raw", NULL, NULL, "no list"},
         {"spot-v1", "trade", "*", NULL, "no '*'"},
         {"spot-v1", "trade", NULL, NULL, "needs a symbol"},
         {"spot-v1", "kline", "BTCUSDT", NULL, "klineType"},

@@ -62,6 +62,8 @@ static const allowance ALLOWED[] = {
     {"", "orderbook.", "data.a", EMPTY_FINE},
     {"okx", "books", "data.asks", EMPTY_FINE},
     {"okx", "books", "data.bids", EMPTY_FINE},
+    {"deribit", "book.", "params.data.asks", EMPTY_FINE},
+    {"deribit", "book.", "params.data.bids", EMPTY_FINE},
     /* docs/wire.md 4.1: a book may be empty, and an account may have no orders or positions */
     {"usdc-option", "orderbook25", "data.orderBook", EMPTY_FINE},
     {"usdc-option", "orderbook100", "data.orderBook", EMPTY_FINE},
@@ -244,9 +246,12 @@ static void check_harm(harms *p, const topic_match *topic, td_bytes frame, harm 
         fail_msg("%s/%s: %s %s: %s %s: %.*s", p->of->name, p->name, path, HARM_NAMES[how],
                  decode_reason_name(reason), reason == DECODE_OK || !why.field ? "" : why.field,
                  (int)frame.size, (const char *)frame.data);
-    /* The frame must keep its topic, so that it breaks the topic's state. */
+    /* The frame must keep its topic, so that it breaks the topic's state, unless that was in the
+     * changed member. */
+    const char *key = topic_row_topic_key(topic->row);
+    const int had_topic = begins(key, path) && key[strlen(path)] == '.';
     decoder_classify(p->decoders.rows, p->of, frame, CHANNEL_IN, p->at_ns, &what);
-    if (topic->row->symbol_path == NULL &&
+    if (topic->row->symbol_path == NULL && !had_topic &&
         (what.frame_class != CLASS_DATA || what.topic.row != topic->row))
         fail_msg("%s/%s: %s %s: is not its topic's", p->of->name, p->name, path, HARM_NAMES[how]);
 }

@@ -159,12 +159,14 @@ static void test_spellings(void **state)
                     ((SPELLINGS[k].how & (ROW_FRAME_SPACED | ROW_FRAME_ESCAPED)) == 0));
 }
 
-/* Books and trades whose entries have numbers that plain structs cannot hold, or whose data is a
- * list around the lists of levels, are read by rows only. */
+/* Books and trades whose entries have numbers that plain structs cannot hold, whose data is a list
+ * around the lists of levels, or whose topics have text after the symbol, are read by rows only. */
 static const char *const BY_ROW[] = {
     "inverse orderBook25", "usdc-option recenttrades",
     "spot-v2 bookTicker",  "v5-option publicTrade",
     "okx books",           "okx trades",
+    "deribit book.raw",    "deribit book.100ms",
+    "deribit trades.raw",  "deribit trades.100ms",
 };
 
 static int is_by_row(const family *of, const topic_row *row)

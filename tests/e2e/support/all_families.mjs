@@ -106,6 +106,10 @@ export const SESSION = {
     topics: cross(["orderbook.25", "publicTrade", "tickers"], ["BTCUSDT_BTC/USDT", "ETHUSDT_ETH/USDT"]),
   },
   okx: { path: "/ws/v5/public", topics: cross(["books", "trades", "tickers"], ["BTCUSDT", "ETHUSDT"]) },
+  deribit: {
+    path: "/ws/api/v2",
+    topics: ["book", "trades", "ticker"].flatMap((topic) => ["BTCUSD.raw", "ETHUSD.raw", "BTCUSD.100ms"].map((rest) => `${topic}.${rest}`)),
+  },
   "v5-misc": { path: "/v5/public/misc/status", topics: ["system.status", "rfq.open.public.trades", "earn.doublewin.offers"], unknown: true },
   "v5-private": {
     path: "/v5/private", auth: "op", unknown: true,
