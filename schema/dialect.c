@@ -377,6 +377,7 @@ static td_result read_answer(dialect_text *text, const exchange_row *exchange, j
         out->kind = ANSWER_TOPICS;
         (void)dialect_text_first(root, paths->requests, &word);
         out->of = kind_of_word(exchange, word);
+        out->is_whole = paths->are_whole;
         return read_topics(text, exchange, root, out, err);
     case CLASS_DATA:
     case CLASS_REQUEST:
@@ -423,7 +424,7 @@ static int list_names(const td_bytes *list, size_t count, td_bytes topic)
 int dialect_answer_names(const dialect_answer *answer, const char *topic)
 {
     td_bytes text = td_bytes_str(topic);
-    return list_names(answer->granted, answer->granted_count, text) ||
+    return answer->is_whole || list_names(answer->granted, answer->granted_count, text) ||
            list_names(answer->failed, answer->failed_count, text);
 }
 

@@ -85,6 +85,7 @@ typedef struct dialect_answer {
     size_t granted_count;
     const td_bytes *failed; /* topics that the answer names as refused */
     size_t failed_count;
+    uint8_t is_whole; /* 1: topics of the request that it does not name are refused */
 } dialect_answer;
 
 /* ---- a server's side ---- */
@@ -326,7 +327,8 @@ int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask);
 /* 1 if the answer grants a topic of its request, 0 if the answer refuses it. */
 int dialect_answer_grants(const dialect_answer *answer, const char *topic);
 
-/* 1 if the answer names this topic, granted or refused. */
+/* 1 if the answer is about this topic of its request: it names it, granted or refused, or is whole.
+ */
 int dialect_answer_names(const dialect_answer *answer, const char *topic);
 
 /* 1 if this answer, which belongs to no open request, ends the subscription to a topic that was

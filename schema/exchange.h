@@ -153,6 +153,8 @@ typedef struct answer_paths {
     /* Forms of a reason that names a topic, which is in place of "*". */
     const char *reason_topics[ANSWER_PATHS_MAX];
     const char *repeat; /* words of a reason: the connection already has the topic; NULL: unknown */
+    uint8_t are_whole;  /* 1: an answer with topics names all that are granted: the request's others
+                           are refused */
 } answer_paths;
 
 typedef struct exchange_row {

@@ -341,6 +341,7 @@ static td_result read_answers(void *user, document_node mapping, void *row, td_e
         ANSWER_PATHS("failed", failed),
         ANSWER_PATHS("reason_topics", reason_topics),
         {"repeat", DOCUMENT_TEXT, .offset = offsetof(answer_paths, repeat)},
+        {"whole", DOCUMENT_TRUE, .offset = offsetof(answer_paths, are_whole)},
     };
     const reading *r = user;
     exchange_row *out = row;
