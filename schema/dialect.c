@@ -435,7 +435,7 @@ int dialect_answer_grants(const dialect_answer *answer, const char *topic)
         return 0;
     if (list_names(answer->granted, answer->granted_count, text))
         return 1;
-    return answer->success == 1;
+    return answer->success == 1 && !answer->is_whole;
 }
 
 int dialect_answer_withdraws(const dialect_answer *answer, const char *topic)

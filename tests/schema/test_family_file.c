@@ -462,8 +462,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_document), cmocka_unit_test(test_chained_reply),
         cmocka_unit_test(test_checksum), cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_shipped),  cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_ends),     cmocka_unit_test(test_shipped),
+        cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
