@@ -5,11 +5,11 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { capture, json, jsonLines, listening, parseLines, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
+import { capture, json, listening, parseLines, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
-const OKX = "other/okx.jsonl.zst";
+const OKX = "other/okx.jsonl.zst", DERIBIT = "other/deribit.jsonl.zst";
 
 const frames = async (t, archive, ...more) =>
   parseLines((await tapedeck(t, ["cat", "-a", archive, "--dir", "in", ...more])).stdout).filter((row) => row.opcode === undefined).map((row) => ({ ...row, json: JSON.parse(row.data) }));
@@ -26,31 +26,58 @@ function okxBooks(received) {
   return books;
 }
 
+/** Books of Deribit: each level is [action, price, amount]. */
+function deribitBooks(received) {
+  const books = {};
+  for (const { json: { params } } of received) {
+    if (!params?.channel?.startsWith("book.")) continue;
+    const { type, instrument_name, bids, asks } = params.data;
+    if (type === "snapshot") books[instrument_name] = { Buy: new Map(), Sell: new Map() };
+    for (const [side, levels] of [["Buy", bids], ["Sell", asks]])
+      for (const [action, price, amount] of levels) action === "delete" ? books[instrument_name][side].delete(price) : books[instrument_name][side].set(price, amount);
+  }
+  return books;
+}
+
 /** docs/replay.md: SIDE PRICE SIZE, each side by rising price. */
 const sha1 = (book) => createHash("sha1").update(["Buy", "Sell"].flatMap((side) =>
   [...book[side]].sort(([a], [b]) => a - b).map(([price, size]) => `${side} ${price} ${size}`)).join("\n")).digest("hex");
 
-test("OKX: a recording is decoded, and its books are as a model makes them", { skip: withoutRecorded(OKX) }, async (t) => {
-  const dir = temporary(t), archive = path.join(dir, "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--family", "okx", capture(OKX)]);
-  const report = await json(t, ["replay", "-a", archive, "--json"]);
-  assert.deepEqual([report.decoded, report.undecoded, report.unknown_fields, report.continuity.violations], [392, 0, 0, 0]);
-  assert.deepEqual(await jsonLines(t, ["drift", "-a", archive, "--json"]).then((lines) => lines.filter((line) => line.what)), []);
-  const books = okxBooks(await frames(t, archive));
-  assert.deepEqual(report.books.map(({ symbol, broken }) => [symbol, broken]), Object.keys(books).sort().map((symbol) => [symbol, false]));
-  for (const { symbol, bids, asks, levels_sha1 } of report.books) {
-    assert.deepEqual([books[symbol].Buy.size, books[symbol].Sell.size], [bids, asks], symbol);
-    assert.equal(sha1(books[symbol]), levels_sha1, symbol);
-  }
+for (const [name, family, file, decoded, model] of [["OKX", "okx", OKX, 392, okxBooks], ["Deribit", "deribit", DERIBIT, 135, deribitBooks]])
+  test(`${name}: a recording is decoded, and its books are as a model makes them`, { skip: withoutRecorded(file) }, async (t) => {
+    const dir = temporary(t), archive = path.join(dir, "tape");
+    await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, capture(file)]);
+    const report = await json(t, ["replay", "-a", archive, "--json"]);
+    assert.deepEqual([report.decoded, report.undecoded, report.unknown_fields, report.continuity.violations], [decoded, 0, 0, 0]);
+    assert.deepEqual((await json(t, ["drift", "-a", archive, "--json"])).findings, []);
+    const books = model(await frames(t, archive));
+    assert.deepEqual(report.books.map(({ symbol, broken }) => [symbol, broken]), Object.keys(books).sort().map((symbol) => [symbol, false]));
+    for (const { symbol, bids, asks, levels_sha1 } of report.books) {
+      assert.deepEqual([books[symbol].Buy.size, books[symbol].Sell.size], [bids, asks], symbol);
+      assert.equal(sha1(books[symbol]), levels_sha1, symbol);
+    }
+  });
+
+/** An archive of a recording without one of its frames. */
+async function withoutFrame(t, family, file, isGone) {
+  const dir = temporary(t), archive = path.join(dir, "tape"), lost = path.join(dir, "lost"), lines = path.join(dir, "lines");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, capture(file)]);
+  const all = await frames(t, archive);
+  const gone = all.filter(isGone)[20];
+  fs.writeFileSync(lines, all.filter((frame) => frame !== gone).map(({ recv_ns, data }) => JSON.stringify({ recv_ns, data }) + "\n").join(""));
+  await tapedeck(t, ["import", "-q", "-a", lost, "--format", "jsonl", "--family", family, lines]);
+  return lost;
+}
+
+test("Deribit: a frame that was taken out of the recording is found by the number of the frame before", { skip: withoutRecorded(DERIBIT) }, async (t) => {
+  const lost = await withoutFrame(t, "deribit", DERIBIT, ({ json }) => json.params?.channel === "book.BTC-24SEP21-8000-P.raw");
+  const { continuity } = await json(t, ["replay", "-a", lost, "--json"], { status: 1 });
+  assert.deepEqual(continuity.by_rule, { prev_links: 1 });
+  assert.deepEqual([continuity.first.topic, continuity.first.symbol], ["book.raw", "BTC-24SEP21-8000-P"]);
 });
 
 test("OKX: a frame that was taken out of the recording is found by the books' checksum", { skip: withoutRecorded(OKX) }, async (t) => {
-  const dir = temporary(t), archive = path.join(dir, "tape"), lost = path.join(dir, "lost"), file = path.join(dir, "lines");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--family", "okx", capture(OKX)]);
-  const all = await frames(t, archive);
-  const gone = all.filter(({ json }) => json.arg?.instId === "BTC-USDT" && json.action === "update")[20];
-  fs.writeFileSync(file, all.filter((frame) => frame !== gone).map(({ recv_ns, data }) => JSON.stringify({ recv_ns, data }) + "\n").join(""));
-  await tapedeck(t, ["import", "-q", "-a", lost, "--format", "jsonl", "--family", "okx", file]);
+  const lost = await withoutFrame(t, "okx", OKX, ({ json }) => json.arg?.instId === "BTC-USDT" && json.action === "update");
   const { continuity } = await json(t, ["replay", "-a", lost, "--json"], { status: 1 });
   assert.deepEqual(continuity.by_rule, { checksum: 1 });
   assert.deepEqual([continuity.first.topic, continuity.first.symbol, continuity.first.rule], ["books", "BTC-USDT", "checksum"]);
