@@ -107,7 +107,7 @@ static void set_definition(char name[STATE_NAME_BYTES], const family *of)
     state_set_name(name, text);
 }
 
-/* The family of a definition; NULL: there is none, or it has another definition now. */
+/* The family of a definition; NULL: it is unknown, or has another definition now. */
 static const family *find_definition(const char *definition)
 {
     char own[STATE_NAME_BYTES];

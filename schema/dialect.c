@@ -113,7 +113,7 @@ static td_result read_objects(const char *const *keys, dialect_text *text, json_
     return rc;
 }
 
-/* Read the request's list of topics. It may be missing or null: a ping has none, and the server
+/* Read the request's list of topics. It may be missing or null: a ping lacks it, and the server
  * decides how to answer a subscription without topics. */
 static td_result read_list(const dialect *spoken, dialect_text *text, json_value root,
                            dialect_request *out, td_err *err)
@@ -187,7 +187,7 @@ td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes 
 
 /* ---- answers: single members ---- */
 
-/* The topic in a reason; empty if it has none of the forms. */
+/* The topic in a reason; empty if the reason has another form. */
 static td_bytes find_reason_topic(const char *const *forms, td_bytes reason)
 {
     for (; *forms != NULL; forms++) {

@@ -11,10 +11,10 @@ typedef enum ask_value_id {
     ASK_TOPICS,    /* list of the topics */
     ASK_SYMBOLS,   /* "A,B": the topics' symbols, in dialects with parts */
     ASK_NAME,      /* the topics' name, in dialects with parts */
-    ASK_PARAMETER, /* "KEY":VALUE of their parameter; absent if they have none */
+    ASK_PARAMETER, /* "KEY":VALUE of their parameter; absent if they lack it */
     ASK_BINARY,    /* true if binary frames are wanted */
     ASK_OP,        /* the word of the request */
-    ASK_ID,        /* the request's id; absent if it has none */
+    ASK_ID,        /* the request's id; absent if it lacks one */
     ASK_KEY,
     ASK_EXPIRES,
     ASK_SIGNATURE,
@@ -29,10 +29,10 @@ typedef enum answer_value_id {
     REPLY_REASON,  /* the words of the refusal */
     REPLY_CODE,    /* its code */
     REPLY_CONN_ID,
-    REPLY_ID,     /* the request's id as text; absent if it has none */
+    REPLY_ID,     /* the request's id as text; absent if it lacks one */
     REPLY_ID_RAW, /* the same, as the client wrote it: 5 or "5" */
     REPLY_OP,     /* the word of the request; "" if it is unknown */
-    REPLY_ARGS,   /* the request's list as texts; null if it has none */
+    REPLY_ARGS,   /* the request's list as texts; null if it lacks one */
     REPLY_TOPIC,  /* the request's first topic; absent if it names none */
     REPLY_GRANTED,
     REPLY_FAILED,

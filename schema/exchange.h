@@ -72,7 +72,7 @@ typedef struct frame_keys {
     uint8_t topic, data;    /* every data frame has both */
     const char *topic_path; /* the topic is in an object: "arg.channel", of which topic is the first
                                key; NULL: topic is the key of its text */
-    const char *pong;       /* a pong that is not JSON; NULL: there is none */
+    const char *pong;       /* a pong that is not JSON; NULL: pongs are JSON */
     /* Numbers of the keys that an event, or each event of a list, has instead of a topic;
      * FRAME_KEY_NONE: the exchange sends no events. */
     uint8_t event, event_time;
@@ -113,7 +113,7 @@ typedef struct frame_words {
     td_bytes op;                       /* the request that the frame names; empty: not named */
 } frame_words;
 
-/* The rule of a control frame; NULL: it is none. */
+/* The rule of a control frame; NULL: it is another frame. */
 const control_rule *control_rule_find(const frame_keys *keys, const frame_words *words);
 
 /* Returns the class of a control frame, or CLASS_UNKNOWN. *success is the outcome of the request

@@ -13,7 +13,8 @@
 typedef td_result (*frame_value)(const void *user, td_bytes name, td_buf *out, int *is_there,
                                  td_err *err);
 
-/* Append the text, with its values. The text must have been checked. Errors are those of value. */
+/* Append the text, with its values. The text must have been checked. Returns the errors of value.
+ */
 TD_MUST_USE td_result frame_text_build(td_buf *out, const char *text, frame_value value,
                                        const void *user, td_err *err);
 

@@ -343,7 +343,7 @@ int topic_row_has_symbol(const topic_row *row);
 int topic_row_has_coin(const topic_row *row);
 
 /* The text after the symbol in the row's pattern, ".raw" of "book.{symbol}.raw", in which no other
- * placeholder is; "" if the symbol is the rest of the topic, or if there is none. */
+ * placeholder is; "" if the symbol is the rest of the topic, or if there is no symbol. */
 const char *topic_row_end(const topic_row *row);
 
 /* Write the topic of a name and a symbol as the exchange writes it: "NAME.SYMBOL", or, if it is the

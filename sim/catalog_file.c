@@ -182,7 +182,7 @@ typedef struct text_rule {
     size_t items_max; /* items of each list */
 } text_rule;
 
-/* The values of the account are set for its own streams, and those of instruments for none. A
+/* The values of the account are set for its own streams, and the values of instruments for none. A
  * book's change may delete all levels and insert others. */
 static text_rule rule_of_stream(const stream_row *row)
 {
