@@ -11,22 +11,22 @@ import { Recorder } from "../support/recorders.mjs";
 
 const { WebSocketServer } = npm("ws");
 
-const TOPIC = "orderbook.50.BTCUSDT", EVERY_MS = 20, HIDDEN_U = 50;
+const TOPIC = "orderbook.50.BTCUSDT", EVERY_MS = 20, HIDDEN_AFTER = 50;
 
-/** A server of one book with three levels; update u sets the size of one of them. hides: the first connection gets one delta
- *  with another level instead. */
+/** A server of one book with three levels; update u sets the size of one of them. hides: the first connection gets, so many
+ *  updates after its snapshot, one delta with another level instead. */
 async function exchange(t, { hides }) {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" }), clients = new Map();
   const sizes = ["1", "1", "1"];
-  let u = 1, connections = 0;
+  let u = 1, hiddenU = Infinity, connections = 0;
   await once(server, "listening");
   const frame = (type, b) => JSON.stringify({ topic: TOPIC, type, ts: Date.now(), data: { s: "BTCUSDT", b, a: type === "snapshot" ? [["200", "1"]] : [], u, seq: 1000 + u }, cts: Date.now() - 1 });
   const timer = setInterval(() => {
     u++;
-    const level = u === HIDDEN_U ? 2 : u % 2; // the third level changes once
+    const level = u === hiddenU ? 2 : u % 2; // the third level changes once
     sizes[level] = String(u);
     const delta = frame("delta", [[String(100 + level), sizes[level]]]), other = frame("delta", [[String(100 + (u % 2)), "0.5"]]);
-    for (const [client, { isFirst }] of clients) client.send(hides && isFirst && u === HIDDEN_U ? other : delta);
+    for (const [client, { isFirst }] of clients) client.send(hides && isFirst && u === hiddenU ? other : delta);
   }, EVERY_MS);
   server.on("connection", (client) => {
     const isFirst = ++connections === 1;
@@ -38,6 +38,7 @@ async function exchange(t, { hides }) {
       if (op === "unsubscribe") return clients.delete(client);
       client.send(frame("snapshot", sizes.map((size, i) => [String(100 + i), size])));
       clients.set(client, { isFirst });
+      if (hiddenU === Infinity) hiddenU = u + HIDDEN_AFTER;
     });
   });
   t.after(() => (clearInterval(timer), clients.forEach((_, client) => client.terminate()), server.close()));

@@ -38,10 +38,14 @@ function documented(family) {
   return [...found.values()];
 }
 
-/** The members of a frame's entries, one level below `data`: [key, JSON text of the first value]. */
+/** The path of a frame's data: JSON-RPC puts it into the parameters. */
+const dataPath = (frame) => (frame.data === undefined && frame.params?.data !== undefined ? "params.data" : "data");
+const pathIn = (text, key) => `${dataPath(JSON.parse(text))}.${key}`;
+
+/** The members of a frame's entries, one level below its data: [key, JSON text of the first value]. */
 function membersOf(text) {
   const frame = JSON.parse(text);
-  let entry = frame.data;
+  let entry = frame.data ?? frame.params?.data;
   if (Array.isArray(entry)) entry = entry[0];
   if (entry === null || typeof entry !== "object" || Array.isArray(entry)) return [];
   return Object.entries(entry);
@@ -55,13 +59,13 @@ const CHANGES = {
   "a member more in the frame": (text) => (text.startsWith("{") ? [text.replace("{", '{"zz_top":{"a":1},'), { kind: "new_field", path: "zz_top", detail: null }] : null),
   "a member more in data": (text) => {
     const at = /"data":\s*\[?\s*\{/.exec(text);
-    return at === null ? null : [text.replace(at[0], `${at[0]}"zz_in":null,`), { kind: "new_field", path: "data.zz_in", detail: null }];
+    return at === null ? null : [text.replace(at[0], `${at[0]}"zz_in":null,`), { kind: "new_field", path: pathIn(text, "zz_in"), detail: null }];
   },
   "a member twice": (text) => {
     const [member] = membersOf(text).filter(([, value]) => value === null || typeof value !== "object");
     const at = /"data":\s*\[?\s*\{/.exec(text);
     if (at === null || member === undefined) return null;
-    return [text.replace(at[0], `${at[0]}${JSON.stringify(member[0])}:${JSON.stringify(member[1])},`), { kind: "repeated_field", path: `data.${member[0]}`, detail: null }];
+    return [text.replace(at[0], `${at[0]}${JSON.stringify(member[0])}:${JSON.stringify(member[1])},`), { kind: "repeated_field", path: pathIn(text, member[0]), detail: null }];
   },
   "a number that becomes a string": (text) => {
     if (text.includes('"adlAlert.')) return null; // both forms are documented
@@ -69,10 +73,10 @@ const CHANGES = {
     for (const [key, value] of membersOf(text)) {
       const pattern = new RegExp(`(${literal(JSON.stringify(key))}:\\s*)(-?\\d[\\d.]*)(?=[,}\\s])`);
       if (typeof value === "number" && pattern.test(text))
-        return [text.replace(pattern, '$1"$2"'), { kind: "type_changed", path: `data.${key}`, detail: "number to string" }];
+        return [text.replace(pattern, '$1"$2"'), { kind: "type_changed", path: pathIn(text, key), detail: "number to string" }];
       const quoted = new RegExp(`(${literal(JSON.stringify(key))}:\\s*)"(${literal(String(value))})"`);
       if (typeof value === "string" && number.test(value) && quoted.test(text))
-        return [text.replace(quoted, "$1$2"), { kind: "type_changed", path: `data.${key}`, detail: "string to number" }];
+        return [text.replace(quoted, "$1$2"), { kind: "type_changed", path: pathIn(text, key), detail: "string to number" }];
     }
     return null;
   },
@@ -81,7 +85,7 @@ const CHANGES = {
     const pattern = key === undefined ? null : new RegExp(`,\\s*${literal(JSON.stringify(key))}:\\s*${literal(JSON.stringify(value))}(?=\\s*\\})`, "g");
     const changed = pattern === null ? text : text.replace(pattern, "");
     if (changed === text || Array.isArray(value) || changed.includes(JSON.stringify(key))) return null; // another entry has it
-    return [changed, { kind: "field_gone", path: `data.${key}`, detail: null }, "rest"];
+    return [changed, { kind: "field_gone", path: pathIn(text, key), detail: null }, "rest"];
   },
   "another topic": (text, out) => {
     if (!text.startsWith('{"topic":"') || !text.includes('"data"')) return null;

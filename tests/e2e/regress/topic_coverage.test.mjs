@@ -25,7 +25,13 @@ const REASONS = [
 
 const until = (row) => row.valid_until ?? null;
 const matches = (pattern, text) => new RegExp(`^${pattern.split(/\{[a-z+]+\}/).map((s) => s.replace(/[.*+?^$()[\]\\|]/g, "\\$&")).join("[^.]+")}$`).test(text);
-const fits = (row, { topic, symbol }) => matches(row.pattern, /\{(symbol\+?|coin)\}/.test(row.pattern) ? `${topic}.${symbol}` : topic);
+/** Is this topic of a frame or report the row's? Its name has no symbol, which stands last in most patterns. */
+function fits(row, { topic, symbol }) {
+  const [, before, after] = /^(.*)\.\{(?:symbol\+?|coin)\}(\..+)$/.exec(row.pattern) ?? [];
+  if (after !== undefined) return symbol !== null && matches(`${before}${after}`, topic);
+  return matches(row.pattern, /\{(symbol\+?|coin)\}/.test(row.pattern) ? `${topic}.${symbol}` : topic);
+}
+
 const familyOf = (feed) => SESSION[feed].family ?? feed;
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
