@@ -42,7 +42,7 @@ static int put_level(checksum_text *to, const book *of, msg_side side, size_t in
     book_level level;
     if (index >= book_level_count(of, side))
         return 1;
-    TD_ASSERT(to->size + 2 * TD_DECIMAL_TEXT_BYTES <= sizeof to->bytes);
+    TD_ASSERT(to->size + 2 * (size_t)TD_DECIMAL_TEXT_BYTES <= sizeof to->bytes);
     if (!book_level_written(of, side, index, &level))
         return 0;
     put(to, level.price);

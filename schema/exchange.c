@@ -42,9 +42,10 @@ const control_rule *control_rule_find(const frame_keys *keys, const frame_words 
 frame_class control_find(const frame_keys *keys, const frame_words *words, int8_t *success)
 {
     const control_rule *rule = control_rule_find(keys, words);
-    *success = rule == NULL ? -1 : success_of(keys, rule, words);
+    *success = -1;
     if (rule == NULL)
         return CLASS_UNKNOWN;
+    *success = success_of(keys, rule, words);
     return *success == 0 ? rule->if_failed : rule->is;
 }
 

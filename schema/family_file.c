@@ -651,10 +651,12 @@ static td_result read_family(reading *r, const family_texts *texts, family *out,
     if (rc == TD_OK)
         rc = document_read_members(root, "a family has no key", FAMILY_KEYS, COUNT_OF(FAMILY_KEYS),
                                    r->memory, r, out, err);
-    if (rc == TD_OK && (out->name == NULL || out->dialect == NULL))
-        rc = document_refuse(
+    if (rc != TD_OK)
+        return rc;
+    if (out->name == NULL || out->dialect == NULL)
+        return document_refuse(
             root, "a family needs family and dialect:", td_bytes_str(r->sources[0].name), err);
-    return rc == TD_OK ? check_dialect(root, out, err) : rc;
+    return check_dialect(root, out, err);
 }
 
 td_result family_file_read(const family_texts *texts, const char *name, td_arena *memory,

@@ -129,7 +129,7 @@ static void test_parse_a_million_digits(void **state)
     assert_int_equal(td_decimal_parse(td_bytes_of(text, DIGITS), &got, NULL), TD_E_INVALID);
 
     memset(text, '0', DIGITS);
-    memcpy(text + DIGITS, "42.5", 4);
+    memcpy(text + DIGITS, "42.5", sizeof "42.5");
     assert_int_equal(td_decimal_parse(td_bytes_of(text, DIGITS + 4), &got, NULL), TD_OK);
     assert_int_equal(got.mantissa, 425);
     assert_int_equal(got.scale, 1);
@@ -138,7 +138,7 @@ static void test_parse_a_million_digits(void **state)
     memset(text, '0', DIGITS);
     text[1] = '.';
     text[DIGITS - 1] = '1';
-    memcpy(text + DIGITS, "e999998", 7);
+    memcpy(text + DIGITS, "e999998", sizeof "e999998");
     assert_int_equal(td_decimal_parse(td_bytes_of(text, DIGITS + 7), &got, NULL), TD_OK);
     assert_int_equal(got.mantissa, 1);
     assert_int_equal(got.scale, 0);

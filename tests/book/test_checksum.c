@@ -534,7 +534,7 @@ static void read_level(json_value entry, msg_side side, msg_level *out)
     td_decimal parts[2];
     json_iter it = json_iter_of(entry);
     for (size_t i = 0; i < 2; i++) {
-        td_bytes text;
+        td_bytes text = {0};
         assert_true(json_next(&it, NULL, &value) && json_text(value, &text));
         assert_int_equal(td_decimal_parse(text, &parts[i], NULL), TD_OK);
     }

@@ -288,7 +288,7 @@ static void read_link(const chain_paths *from, json_value root, chain *out)
 /* The number of frames that break the chain, if one (from 0) is left out. */
 static size_t count_broken(const chain *c, size_t skipped)
 {
-    track *tracks[SYMBOLS_MAX];
+    track *tracks[SYMBOLS_MAX] = {NULL};
     size_t broken = 0;
     for (size_t i = 0; i < c->symbol_count; i++)
         tracks[i] = track_open(&WARNED);

@@ -307,7 +307,7 @@ static void balanced_connections(void **state)
             const char *const *topics = subscription_shard(&wanted, k, &count);
             assert_true(count <= TOPICS / SHARDS + 10);
             for (size_t i = 0; i < count; i++) {
-                size_t symbol = (size_t)atoi(strchr(topics[i], 'S') + 1);
+                size_t symbol = strtoul(strchr(topics[i], 'S') + 1, NULL, 10);
                 int is_book = strncmp(topics[i], "orderbook", 9) == 0;
                 assert_int_equal(name_index_find(&wanted.by_name, td_bytes_str(topics[i])),
                                  seen + i);

@@ -146,8 +146,7 @@ static void test_data_is_not_control(void **state)
         "{\"topic\":\"trade.BTCUSD\",\"data\":[]}",
         "{\"topic\":\"trade.BTCUSD\",\"type\":\"snapshot\",\"data\":[]}",
         "{\"topic\":\"t\"}",
-        "{\"topic\":\"trade\",\"event\":\"sub\",\"symbol\":\"A\",\"code\":\"0\",\"msg\":"
-        "\"Success\"}",
+        "{\"topic\":\"trade\",\"event\":\"sub\",\"symbol\":\"A\",\"code\":\"0\",\"msg\":\"ok\"}",
         "{\"success\":true,\"ret_msg\":\"\",\"request\":{\"op\":\"subscribe\",\"args\":[]}}",
         "{\"op\":\"pong\",\"args\":[\"1\"]}",
         "{\"type\":\"COMMAND_RESP\",\"topic\":\"t\"}",

@@ -415,7 +415,7 @@ static int find_shipped(void *user, td_bytes name, td_bytes *out)
 static td_result read_shipped(void *user, td_bytes name, const exchange_row **out, td_err *err)
 {
     char file[64];
-    td_bytes found;
+    td_bytes found = {0};
     exchange_row *made = td_arena_alloc(user, sizeof *made);
     (void)snprintf(file, sizeof file, "%.*s.exchange", (int)name.size, (const char *)name.data);
     assert_true(find_shipped(NULL, td_bytes_str(file), &found));

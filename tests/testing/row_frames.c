@@ -461,7 +461,8 @@ const char *row_frame_topic(const topic_row *row)
 uint64_t row_frame_moment(const topic_row *row)
 {
     static const uint64_t DAY_NS = UINT64_C(86400000000000);
-    for (uint64_t day = 365 * 40; topic_row_is_dated(row) && day < 365 * 80; day += 5)
+    for (uint64_t day = UINT64_C(365) * 40; topic_row_is_dated(row) && day < UINT64_C(365) * 80;
+         day += 5)
         if (topic_row_is_valid(row, day * DAY_NS))
             return day * DAY_NS;
     return TOPIC_NOW;
