@@ -82,7 +82,7 @@ static td_result read_kinds(void *user, document_node mapping, void *row, td_err
     return rc;
 }
 
-/* ---- the members by which frames are told apart ---- */
+/* ---- the members that tell kinds of frames apart ---- */
 
 enum { FRAME_TOPIC, FRAME_DATA, FRAME_EVENT, FRAME_TIME, FRAME_OP, FRAME_REQUEST, FRAME_SHARED };
 enum { FRAME_BEGINS = FRAME_SHARED + 1, FRAME_PONG };

@@ -94,7 +94,7 @@ static void read_segment(search *s, archive *in, const archive_segment *segment)
         return;
     td_result rc = segment_family_read(one.io, one.path, &s->content, &found, NULL);
     if (found.family[0] == '\0')
-        return; /* whoever reads its frames reports the damage */
+        return; /* readers of its frames report the damage */
     if (family_find(td_bytes_str(found.family)) != NULL) {
         note_read(s, &segment->name, ALL_SESSIONS);
         return;
@@ -116,7 +116,7 @@ static void search_archive(search *s, archive *in)
     const archive_view *held = archive_held_view(in);
     archive_listing own = {0};
     if (held == NULL && archive_list_names(in, &own, NULL) != TD_OK)
-        archive_listing_fini(&own); /* whoever reads the archive reports it */
+        archive_listing_fini(&own); /* readers of the archive report it */
     const archive_listing *listing = held != NULL ? &held->listing : &own;
     s->read_count = 0;
     for (size_t i = listing->segment_count; i > 0; i--)

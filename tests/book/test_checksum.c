@@ -20,6 +20,7 @@
 #include "tests/testing/book_text.h"
 #include "tests/testing/bybit_dialects.h"
 #include "tests/testing/capture.h"
+#include "tests/testing/track_text.h"
 
 enum { STEPS_MAX = 8, SYMBOLS_MAX = 16, LEVELS_MAX = 4096, FRAMES_MAX = 512 };
 
@@ -158,7 +159,7 @@ static const scenario SCENARIOS[] = {
      {{"S B99.5x1 B98x2 B97x1 A101x1 A102x5", "99.5:1:101:1:98:2:102:5", "", 0},
       {"D -B98 A100.5x2", "99.5:1:100.5:2:97:1:101:1", "", 0},
       {"D B1x1", "99.5:1:100.5:2:97:1:101:1", "", 0}}},
-    {"Kraken's snapshots have none, and its zeros count",
+    {"Kraken's snapshots lack it, and its zeros count",
      &KRAKEN,
      {{"S B0.0500x1.00 A0.0510x2.50", NULL, "", 0},
       {"D B0.0490x7.00", "510250500100490700", "", 0},
@@ -208,33 +209,6 @@ static void set_checksum(msg_head *head, const char *text, const topic_row *row)
                                                             : (int64_t)crc;
 }
 
-static void verdict_to_text(const verdict *v, td_buf *out)
-{
-    td_buf_clear(out);
-    assert_int_equal(td_buf_printf(out, NULL, "%s", v->unchecked ? "?" : ""), TD_OK);
-    for (uint32_t i = 0; i < v->count; i++)
-        assert_int_equal(
-            td_buf_printf(out, NULL, "%s%s", i == 0 ? "" : " ", rule_name(v->items[i].rule)),
-            TD_OK);
-    assert_int_equal(td_buf_append(out, "", 1, NULL), TD_OK);
-}
-
-/* A track that is saved, closed and loaded continues as it would have. */
-static track *saved_and_loaded(track *t, const topic_row *row, td_buf *saved)
-{
-    state_io writing = {.out = saved, .version = TRACK_SPLICED_VERSION};
-    td_buf_clear(saved);
-    track_serialize(t, &writing);
-    assert_false(writing.is_failed);
-    track_close(t);
-    track *made = track_open(row);
-    state_io reading = {.in = td_buf_view(saved), .version = TRACK_SPLICED_VERSION};
-    track_serialize(made, &reading);
-    assert_false(reading.is_failed);
-    assert_int_equal(reading.in.size, 0);
-    return made;
-}
-
 static void run_scenario(const scenario *c, int is_saved)
 {
     td_buf text, saved;
@@ -260,7 +234,7 @@ static void run_scenario(const scenario *c, int is_saved)
         if (track_is_broken(t) != s->is_broken)
             fail_msg("%s: frame %zu: broken %d", c->name, i, track_is_broken(t));
         if (is_saved)
-            t = saved_and_loaded(t, c->row, &saved);
+            t = track_reload(t, c->row, &saved);
     }
     track_close(t);
     td_buf_fini(&text);

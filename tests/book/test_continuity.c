@@ -7,6 +7,7 @@
 
 #include "book/continuity.h"
 #include "tests/testing/book_text.h"
+#include "tests/testing/track_text.h"
 
 enum { STEPS_MAX = 9, MS = 1000000 };
 
@@ -263,17 +264,6 @@ static const scenario SCENARIOS[] = {
       {"D -A103", 0, 13, 70, 5, "delete_exists", 1}}},
 };
 
-static void verdict_to_text(const verdict *v, td_buf *out)
-{
-    td_buf_clear(out);
-    assert_int_equal(td_buf_printf(out, NULL, "%s", v->unchecked ? "?" : ""), TD_OK);
-    for (uint32_t i = 0; i < v->count; i++)
-        assert_int_equal(
-            td_buf_printf(out, NULL, "%s%s", i == 0 ? "" : " ", rule_name(v->items[i].rule)),
-            TD_OK);
-    assert_int_equal(td_buf_append(out, "", 1, NULL), TD_OK);
-}
-
 static void step_message(const step *s, book_frame *frame, message *out)
 {
     book_frame_parse(s->frame + strspn(s->frame, "~!*"), frame);
@@ -289,14 +279,9 @@ static void step_message(const step *s, book_frame *frame, message *out)
     *out = (message){.book = frame->message};
 }
 
-static track *open_track(const topic_row *row)
-{
-    return track_open(row);
-}
-
 static void run_scenario(const scenario *c, td_buf *text)
 {
-    track *t = open_track(c->row);
+    track *t = track_open(c->row);
     for (size_t i = 0; i < STEPS_MAX && c->steps[i].frame != NULL; i++) {
         const step *s = &c->steps[i];
         if (*s->frame == '~')
@@ -344,7 +329,7 @@ static void test_full_books(void **state)
         {"D B96x1 A97x1", "100_10", "", "B96x1|A97x1"},
         {"D B96x1 B96x2", "100_10_1", "insert_new", "B96x2|"},
     };
-    track *t = open_track(&FULL_ROW);
+    track *t = track_open(&FULL_ROW);
     td_buf text;
     td_buf_init(&text, 4096);
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++) {
@@ -374,7 +359,7 @@ static void test_row_change_keeps_book(void **state)
         {"D B99x1", 0, 8, 71, 5, "", 0}, /* DENSE_ROW has no rule against this */
         {"D B99x1", 0, 9, 72, 5, "update_changes", 1},
     };
-    track *t = open_track(&DENSE_ROW);
+    track *t = track_open(&DENSE_ROW);
     td_buf text;
     td_buf_init(&text, 4096);
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++) {
@@ -402,7 +387,7 @@ static void test_violation(void **state)
         {"D =B99x1 +B97x1", 101, 0, 0, 6, "", 0},
         {"D =B99x3", 40, 0, 0, 7, "", 0},
     };
-    track *t = open_track(&BOOK_ROW);
+    track *t = track_open(&BOOK_ROW);
     verdict v;
     for (size_t i = 0; i < 3; i++) {
         book_frame frame;
@@ -475,7 +460,7 @@ static void trade_message(const trade_step *s, msg_trade trades[TRADES_MAX], mes
 static void test_trades(void **state)
 {
     (void)state;
-    track *t = open_track(&TRADE_ROW);
+    track *t = track_open(&TRADE_ROW);
     assert_null(track_book(t));
     td_buf text;
     td_buf_init(&text, 4096);
@@ -514,7 +499,7 @@ static void test_record(void **state)
         int64_t seqs[2];
         const char *verdict;
     } STEPS[] = {{{5, 5}, ""}, {{5, 6}, ""}, {{5, 7}, "seq_weak"}, {{9, 8}, "seq_weak"}};
-    track *t = open_track(&CANDLE_ROW);
+    track *t = track_open(&CANDLE_ROW);
     td_buf text;
     td_buf_init(&text, 4096);
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++) {

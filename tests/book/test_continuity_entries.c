@@ -190,19 +190,12 @@ static void verdict_to_text(const verdict *v, char *out, size_t size)
                                  rule_name(v->items[i].rule));
 }
 
-static track *open_track(const topic_row *row)
-{
-    track *t = NULL;
-    t = track_open(row);
-    return t;
-}
-
 static void test_scenarios(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof SCENARIOS / sizeof *SCENARIOS; i++) {
         const scenario *c = &SCENARIOS[i];
-        track *t = open_track(c->row);
+        track *t = track_open(c->row);
         for (size_t k = 0; k < STEPS_MAX && c->frames[k].verdict != NULL; k++) {
             int is_new = c->frames[k].verdict[0] == '~';
             if (is_new)
@@ -236,7 +229,7 @@ static void apply_one(track *t, const topic_row *row, const entry_words *words, 
 static void test_id_bound(void **state)
 {
     (void)state;
-    track *t = open_track(&EXECUTIONS);
+    track *t = track_open(&EXECUTIONS);
     verdict v;
     char id[32];
     for (unsigned i = 0; i < 3 * LIMIT_TRACK_IDS; i++) {
@@ -260,7 +253,7 @@ static void test_id_bound(void **state)
 static void test_symbol_bound(void **state)
 {
     (void)state;
-    track *t = open_track(&STRICT);
+    track *t = track_open(&STRICT);
     verdict v;
     char symbol[32];
     for (unsigned i = 0; i <= LIMIT_TRACK_SYMBOLS; i++) {

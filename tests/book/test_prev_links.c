@@ -14,6 +14,7 @@
 #include "book/proof.h"
 #include "tests/testing/book_text.h"
 #include "tests/testing/capture.h"
+#include "tests/testing/track_text.h"
 
 enum { STEPS_MAX = 9, FRAMES_MAX = 1024, SYMBOLS_MAX = 16 };
 
@@ -144,20 +145,6 @@ static const scenario SCENARIOS[] = {
      {{"D B99x1", 10, 5, "", 0}, {"D B98x1", 30, 20, "prev_links", 0}}},
 };
 
-static void verdict_to_text(const verdict *v, td_buf *out)
-{
-    td_buf_clear(out);
-    assert_int_equal(td_buf_printf(out, NULL, "%s", v->unchecked ? "?" : ""), TD_OK);
-    for (uint32_t i = 0; i < v->count; i++) {
-        assert_int_equal(
-            td_buf_printf(out, NULL, "%s%s", i == 0 ? "" : " ", rule_name(v->items[i].rule)),
-            TD_OK);
-        if (v->items[i].rule == RULE_PREV_LINKS)
-            assert_int_equal(verdict_frames_lost(v), 0); /* numbers are ids: it is not known */
-    }
-    assert_int_equal(td_buf_append(out, "", 1, NULL), TD_OK);
-}
-
 static void step_message(const step *s, const topic_row *row, book_frame *frame, message *out)
 {
     char text[128];
@@ -175,22 +162,6 @@ static void step_message(const step *s, const topic_row *row, book_frame *frame,
     head->prev_seq = s->prev == NONE ? 0 : s->prev;
     head->has_prev_seq = s->prev != NONE;
     *out = (message){.book = frame->message};
-}
-
-/* A track that is saved, closed and loaded continues as it would have. */
-static track *saved_and_loaded(track *t, const topic_row *row, td_buf *saved)
-{
-    state_io writing = {.out = saved, .version = TRACK_SPLICED_VERSION};
-    td_buf_clear(saved);
-    track_serialize(t, &writing);
-    assert_false(writing.is_failed);
-    track_close(t);
-    track *made = track_open(row);
-    state_io reading = {.in = td_buf_view(saved), .version = TRACK_SPLICED_VERSION};
-    track_serialize(made, &reading);
-    assert_false(reading.is_failed);
-    assert_int_equal(reading.in.size, 0);
-    return made;
 }
 
 static void run_scenario(const scenario *c, int is_saved)
@@ -211,13 +182,14 @@ static void run_scenario(const scenario *c, int is_saved)
         step_message(s, c->row, &frame, &m);
         track_apply(t, &m, &v);
         verdict_to_text(&v, &text);
+        assert_int_equal(verdict_frames_lost(&v), 0); /* numbers are ids: it is not known */
         if (strcmp((const char *)text.data, s->verdict) != 0)
             fail_msg("%s: frame %zu: verdict is '%s', expected '%s'", c->name, i,
                      (const char *)text.data, s->verdict);
         if (track_is_broken(t) != s->is_broken)
             fail_msg("%s: frame %zu: broken %d", c->name, i, track_is_broken(t));
         if (is_saved)
-            t = saved_and_loaded(t, c->row, &saved);
+            t = track_reload(t, c->row, &saved);
     }
     track_close(t);
     td_buf_fini(&text);
@@ -247,7 +219,7 @@ typedef struct chain {
     size_t symbol_count;
 } chain;
 
-/* Where a capture's frames have the chain; only those of which `about` begins with `begin`. */
+/* Where a capture's frames have the chain; only frames whose `about` begins with `begin`. */
 typedef struct chain_paths {
     const char *file;
     const char *about, *begin;

@@ -9,6 +9,7 @@
 #include "book/continuity.h"
 #include "book/delta_queue.h"
 #include "tests/testing/book_text.h"
+#include "tests/testing/track_text.h"
 
 enum { STEPS_MAX = 12, DEEP_LEVELS = 4000 };
 
@@ -137,22 +138,6 @@ static track *apply_step(track *t, const step *s, verdict *out)
     return t;
 }
 
-/* A track that is saved, closed and loaded continues as it would have. */
-static track *saved_and_loaded(track *t, td_buf *saved)
-{
-    state_io writing = {.out = saved, .version = TRACK_SPLICED_VERSION};
-    td_buf_clear(saved);
-    track_serialize(t, &writing);
-    assert_false(writing.is_failed);
-    track_close(t);
-    track *made = track_open(&ROW);
-    state_io reading = {.in = td_buf_view(saved), .version = TRACK_SPLICED_VERSION};
-    track_serialize(made, &reading);
-    assert_false(reading.is_failed);
-    assert_int_equal(reading.in.size, 0);
-    return made;
-}
-
 static void run_scenario(const scenario *c, int is_saved)
 {
     td_buf text, saved;
@@ -175,7 +160,7 @@ static void run_scenario(const scenario *c, int is_saved)
             fail_msg("%s: frame %zu: the book is '%s', expected '%s'", c->name, i,
                      (const char *)text.data, s->book);
         if (is_saved)
-            t = saved_and_loaded(t, &saved);
+            t = track_reload(t, &ROW, &saved);
     }
     track_close(t);
     td_buf_fini(&text);

@@ -12,7 +12,7 @@
 
 enum { SYMBOLS = 3, STEPS = 300, STEP_NS = 20000000 };
 
-/* The document may use those of the programs. */
+/* The document may use the documents of the programs. */
 static int find_text(void *user, td_bytes name, td_bytes *text)
 {
     *text = *(const td_bytes *)user;

@@ -15,18 +15,13 @@
 #include "schema/exchange.h"
 #include "schema/family.h"
 #include "schema/responder.h"
+#include "tests/testing/answer_text.h"
 
 static const family *deribit(void)
 {
     const family *of = family_find(td_bytes_str("deribit"));
     assert_non_null(of);
     return of;
-}
-
-static void assert_text(td_bytes got, const char *expected)
-{
-    if (!td_bytes_is(got, expected))
-        fail_msg("got %.*s, not %s", (int)got.size, (const char *)got.data, expected);
 }
 
 /* ---- a client ---- */
@@ -56,17 +51,6 @@ static void test_asks(void **state)
     assert_int_equal(dialect_heartbeat(&out, spoken->pong, 1, NULL), TD_OK);
     assert_text(td_buf_view(&out), PING);
     td_buf_fini(&out);
-}
-
-/* topics: each followed by a space. */
-static void join(const td_bytes *list, size_t count, char *out, size_t size)
-{
-    size_t used = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(out + used, size - used, "%.*s ", (int)list[i].size,
-                                 (const char *)list[i].data);
-    assert_true(used < size);
 }
 
 static void test_answers(void **state)
@@ -105,7 +89,7 @@ static void test_answers(void **state)
         if (answer.kind != ROWS[i].kind ||
             answer.of != (answer.kind == ANSWER_PONG ? REQUEST_PING : REQUEST_UNKNOWN))
             fail_msg("%s: kind %d of %d", ROWS[i].frame, (int)answer.kind, (int)answer.of);
-        join(answer.granted, answer.granted_count, granted, sizeof granted);
+        topics_to_text(answer.granted, answer.granted_count, granted, sizeof granted);
         assert_string_equal(granted, ROWS[i].granted);
         assert_text(answer.id, ROWS[i].id);
         assert_text(answer.reason, ROWS[i].reason);

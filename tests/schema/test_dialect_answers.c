@@ -14,11 +14,12 @@
 #include "tests/testing/bybit_dialects.h"
 #include "tests/testing/capture.h"
 #include "schema/dialect.h"
+#include "tests/testing/answer_text.h"
 
 #define CONN   "conn-1"
 #define NOW_MS 1700000000123
 
-static void assert_text(const char *name, td_bytes got, const char *expected)
+static void assert_named_text(const char *name, td_bytes got, const char *expected)
 {
     if (!td_bytes_is(got, expected))
         fail_msg("%s: got %.*s, not %s", name, (int)got.size, (const char *)got.data, expected);
@@ -192,7 +193,7 @@ static void test_written(void **state)
             fail_msg("%s: %s", row->request, err.text);
         td_buf_clear(&out);
         assert_int_equal(dialect_build_answer(&out, &request, &reply, NULL), TD_OK);
-        assert_text(row->request, td_buf_view(&out), row->answer);
+        assert_named_text(row->request, td_buf_view(&out), row->answer);
     }
     td_buf_fini(&out);
     dialect_parser_close(parser);
@@ -228,10 +229,10 @@ static void test_answered_again(void **state)
         if (request_parse(parser, spoken, td_bytes_str(AGAIN[i].request), &request, &err) != TD_OK)
             fail_msg("%s: %s", AGAIN[i].request, err.text);
         assert_int_equal(request.kind, REQUEST_ORDER);
-        assert_text(AGAIN[i].request, request.order_topic, "order.create");
+        assert_named_text(AGAIN[i].request, request.order_topic, "order.create");
         td_buf_clear(&out);
         dialect_build_with_id(spoken, &out, json, td_bytes_str(AGAIN[i].recorded), request.id_raw);
-        assert_text(AGAIN[i].request, td_buf_view(&out), AGAIN[i].answer);
+        assert_named_text(AGAIN[i].request, td_buf_view(&out), AGAIN[i].answer);
     }
     td_buf_fini(&out);
     json_parser_close(json);
@@ -313,16 +314,6 @@ static const read_row READ[] = {
      REQUEST_SUBSCRIBE, -1, "", "", "", "", ""},
 };
 
-static void join(const td_bytes *list, size_t count, char *out, size_t size)
-{
-    size_t used = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(out + used, size - used, "%.*s ", (int)list[i].size,
-                                 (const char *)list[i].data);
-    assert_true(used < size);
-}
-
 /* Checks that the classifier and the reader of answers agree. */
 static void assert_classified(decoder *d, const read_row *row)
 {
@@ -357,12 +348,12 @@ static void test_read(void **state)
         if (answer.kind != row->kind || answer.of != row->of || answer.success != row->success)
             fail_msg("%s: kind %d of %d success %d", row->frame, (int)answer.kind, (int)answer.of,
                      answer.success);
-        assert_text(row->frame, answer.id, row->id);
-        assert_text(row->frame, answer.reason, row->reason);
-        assert_text(row->frame, answer.reason_topic, row->reason_topic);
-        join(answer.granted, answer.granted_count, topics, sizeof topics);
+        assert_named_text(row->frame, answer.id, row->id);
+        assert_named_text(row->frame, answer.reason, row->reason);
+        assert_named_text(row->frame, answer.reason_topic, row->reason_topic);
+        topics_to_text(answer.granted, answer.granted_count, topics, sizeof topics);
         assert_string_equal(topics, row->granted);
-        join(answer.failed, answer.failed_count, topics, sizeof topics);
+        topics_to_text(answer.failed, answer.failed_count, topics, sizeof topics);
         assert_string_equal(topics, row->failed);
         assert_classified(d, row);
     }

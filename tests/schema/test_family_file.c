@@ -12,6 +12,7 @@
 #include "schema/exchange_file.h"
 #include "schema/family_texts.h"
 #include "tests/testing/bybit_dialects.h"
+#include "tests/testing/changed_document.h"
 
 /* A sound document, a line each. */
 static const char *const LINES[] = {
@@ -44,7 +45,7 @@ static const char *const LINES[] = {
     "exchange: bybit",                                           /* 27 */
 };
 
-enum { LINE_COUNT = sizeof LINES / sizeof LINES[0], TEXT_BYTES = 4096 };
+enum { LINE_COUNT = sizeof LINES / sizeof LINES[0] };
 
 static const char USED[] = "sets:\n"
                            "  head:\n"
@@ -250,34 +251,12 @@ static const mistake MISTAKES[] = {
      "made.yaml:27: two rows are valid at the same time for the topic 'best.{symbol}'", ""},
 };
 
-static char text[TEXT_BYTES];
-
-static int find_text(void *user, td_bytes name, td_bytes *out)
-{
-    (void)user;
-    if (td_bytes_is(name, "made"))
-        *out = td_bytes_str(text);
-    else if (td_bytes_is(name, "used"))
-        *out = td_bytes_str(USED);
-    else
-        return 0;
-    return 1;
-}
-
-/* Write the document, with another text in place of a line (from 1; 0: as it is). */
-static void write_text(size_t line, const char *instead)
-{
-    text[0] = '\0';
-    for (size_t i = 0; i < LINE_COUNT; i++) {
-        strcat(text, i + 1 == line ? instead : LINES[i]);
-        strcat(text, "\n");
-    }
-    assert_true(strlen(text) < TEXT_BYTES - 200);
-}
+static changed_document document = {.lines = LINES, .line_count = LINE_COUNT, .used = USED};
 
 static td_result read_text(td_arena *memory, family *out, td_err *err)
 {
-    const family_texts texts = {.find = find_text, .exchange = find_bybit};
+    const family_texts texts = {
+        .user = &document, .find = changed_document_find, .exchange = find_bybit};
     *err = (td_err){0};
     return family_file_read(&texts, "made", memory, out, err);
 }
@@ -288,7 +267,7 @@ static void test_document(void **state)
     td_arena *memory = td_arena_open();
     family made;
     td_err err;
-    write_text(0, NULL);
+    changed_document_write(&document, 0, NULL);
     if (read_text(memory, &made, &err) != TD_OK)
         fail_msg("%s", err.text);
     assert_string_equal(made.name, "made");
@@ -321,7 +300,8 @@ static void test_chained_reply(void **state)
     td_arena *memory = td_arena_open();
     family made;
     td_err err;
-    write_text(26, DEEP("chain", "prev_links prev_seq error") FETCHED("last"));
+    changed_document_write(&document, 26,
+                           DEEP("chain", "prev_links prev_seq error") FETCHED("last"));
     if (read_text(memory, &made, &err) != TD_OK)
         fail_msg("%s", err.text);
     const topic_row *deep = &made.topics[2];
@@ -338,8 +318,9 @@ static void test_checksum(void **state)
     td_arena *memory = td_arena_open();
     family made;
     td_err err;
-    write_text(26, DEEP("head", "checksum checksum error")
-                       CHECKSUM("levels: 100, order: asks_then_bids"));
+    changed_document_write(&document, 26,
+                           DEEP("head", "checksum checksum error")
+                               CHECKSUM("levels: 100, order: asks_then_bids"));
     if (read_text(memory, &made, &err) != TD_OK)
         fail_msg("%s", err.text);
     assert_int_equal(made.topics[1].checksum.levels, 0);
@@ -360,15 +341,15 @@ static void test_ends(void **state)
     td_arena *memory = td_arena_open();
     family made;
     td_err err;
-    write_text(26, TOPICS);
+    changed_document_write(&document, 26, TOPICS);
     if (read_text(memory, &made, &err) != TD_OK)
         fail_msg("%s", err.text);
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
         assert_string_equal(made.topics[2 + i].name, NAMES[i]);
     for (const char *const *other = OTHERS; *other != NULL; other++) {
         char words[128];
-        write_text(26, TOPICS);
-        char *at = strstr(text, "dialect: v5\n");
+        changed_document_write(&document, 26, TOPICS);
+        char *at = strstr(document.text, "dialect: v5\n");
         memmove(at + 9 + strlen(*other), at + 11, strlen(at + 11) + 1);
         memcpy(at + 9, *other, strlen(*other));
         snprintf(words, sizeof words, "without spelling, parts or topic_keys, not '%s'", *other);
@@ -388,7 +369,7 @@ static void test_mistakes(void **state)
         td_arena *memory = td_arena_open();
         family made;
         td_err err;
-        write_text(m->line, m->text);
+        changed_document_write(&document, m->line, m->text);
         if (read_text(memory, &made, &err) == TD_OK)
             fail_msg("'%s' is accepted", m->text);
         if (strstr(err.text, m->words) == NULL)
@@ -444,14 +425,14 @@ static void test_damage(void **state)
     static const char BYTES[] = "\0\n\t :-[]{}\"'&*#%|\xff";
     family made;
     td_err err;
-    write_text(0, NULL);
-    const size_t size = strlen(text);
+    changed_document_write(&document, 0, NULL);
+    const size_t size = strlen(document.text);
     for (size_t i = 0; i < size; i++) {
         td_arena *memory = td_arena_open();
-        write_text(0, NULL);
-        text[i] = BYTES[i % sizeof BYTES];
+        changed_document_write(&document, 0, NULL);
+        document.text[i] = BYTES[i % sizeof BYTES];
         (void)read_text(memory, &made, &err); /* either result is allowed */
-        text[i] = '\0';
+        document.text[i] = '\0';
         (void)read_text(memory, &made, &err);
         td_arena_close(memory);
     }

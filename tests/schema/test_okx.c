@@ -15,18 +15,13 @@
 #include "schema/exchange.h"
 #include "schema/family.h"
 #include "schema/responder.h"
+#include "tests/testing/answer_text.h"
 
 static const family *okx(void)
 {
     const family *of = family_find(td_bytes_str("okx"));
     assert_non_null(of);
     return of;
-}
-
-static void assert_text(td_bytes got, const char *expected)
-{
-    if (!td_bytes_is(got, expected))
-        fail_msg("got %.*s, not %s", (int)got.size, (const char *)got.data, expected);
 }
 
 /* ---- a client ---- */
@@ -53,17 +48,6 @@ static void test_asks(void **state)
     assert_int_equal(dialect_heartbeat(&out, spoken->ping, 1, NULL), TD_OK);
     assert_text(td_buf_view(&out), "ping");
     td_buf_fini(&out);
-}
-
-/* topics: each followed by a space. */
-static void join(const td_bytes *list, size_t count, char *out, size_t size)
-{
-    size_t used = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(out + used, size - used, "%.*s ", (int)list[i].size,
-                                 (const char *)list[i].data);
-    assert_true(used < size);
 }
 
 static void test_answers(void **state)
@@ -99,7 +83,7 @@ static void test_answers(void **state)
             answer.success != ROWS[i].success)
             fail_msg("%s: kind %d of %d, success %d", ROWS[i].frame, (int)answer.kind,
                      (int)answer.of, answer.success);
-        join(answer.granted, answer.granted_count, granted, sizeof granted);
+        topics_to_text(answer.granted, answer.granted_count, granted, sizeof granted);
         assert_string_equal(granted, ROWS[i].granted);
         assert_text(answer.id, ROWS[i].id);
         assert_text(answer.reason, ROWS[i].reason);
@@ -124,7 +108,7 @@ static void test_classes(void **state)
         {" { \"data\" : [ { \"ts\" : \"5\" } ] , \"arg\" : { \"instId\" : \"A\\u002dB\" , "
          "\"channel\" : \"trades\" } }",
          CLASS_DATA, "trades.A-B", UINT64_C(5000000)},
-        {"{\"arg\":{\"channel\":\"nobody\",\"instId\":\"A\"},\"data\":[]}", CLASS_DATA, "nobody",
+        {"{\"arg\":{\"channel\":\"strange\",\"instId\":\"A\"},\"data\":[]}", CLASS_DATA, "strange",
          0},
         {"{\"arg\":{\"instId\":\"A\"},\"data\":[]}", CLASS_UNKNOWN, NULL, 0},
         {"{\"arg\":\"books\",\"data\":[]}", CLASS_UNKNOWN, NULL, 0},

@@ -210,7 +210,7 @@ static void test_write(void **state)
         {"book.raw", "BTC-PERPETUAL", "book.BTC-PERPETUAL.raw"},
         {"fast", "A.B", "book.A.B.agg.100ms"},
         {"book", "A", "book.A"},
-        {"nobody", "A", "nobody.A"},
+        {"strange", "A", "strange.A"},
         {"book.raw", "", "book..raw"},
     };
     const size_t count = sizeof ROWS / sizeof ROWS[0];

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "sim/catalog.h"
+#include "tests/testing/changed_document.h"
 
 /* A sound document, a line each. */
 static const char *const LINES[] = {
@@ -42,7 +43,7 @@ static const char *const LINES[] = {
     "    - {path: /time, text: $ts}",                                                 /* 26 */
 };
 
-enum { LINE_COUNT = sizeof LINES / sizeof LINES[0], TEXT_BYTES = 1 << 15 };
+enum { LINE_COUNT = sizeof LINES / sizeof LINES[0] };
 
 static const char USED[] = "simulator:\n"
                            "  parts:\n"
@@ -153,35 +154,11 @@ static const struct {
      "23: this text does not have the value 'page'", ""},
 };
 
-static char text[TEXT_BYTES];
-
-static int find_text(void *user, td_bytes name, td_bytes *out)
-{
-    (void)user;
-    if (td_bytes_is(name, "made"))
-        *out = td_bytes_str(text);
-    else if (td_bytes_is(name, "used"))
-        *out = td_bytes_str(USED);
-    else
-        return 0;
-    return 1;
-}
-
-/* Write the document, with another text in place of a line (from 1; 0: as it is). */
-static void write_text(size_t line, const char *instead)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < LINE_COUNT; i++) {
-        const int n =
-            snprintf(text + used, sizeof text - used, "%s\n", i + 1 == line ? instead : LINES[i]);
-        assert_true(n > 0 && used + (size_t)n < sizeof text);
-        used += (size_t)n;
-    }
-}
+static changed_document document = {.lines = LINES, .line_count = LINE_COUNT, .used = USED};
 
 static td_result read_text(td_arena *memory, catalog_row *out, td_err *err)
 {
-    const family_texts texts = {.find = find_text};
+    const family_texts texts = {.user = &document, .find = changed_document_find};
     *err = (td_err){0};
     return catalog_file_read(&texts, "made", memory, out, err);
 }
@@ -192,7 +169,7 @@ static void test_document(void **state)
     td_arena *memory = td_arena_open();
     catalog_row made;
     td_err err;
-    write_text(0, NULL);
+    changed_document_write(&document, 0, NULL);
     if (read_text(memory, &made, &err) != TD_OK)
         fail_msg("%s", err.text);
     assert_int_equal(made.product_count, 2);
@@ -259,7 +236,7 @@ static void test_mistakes(void **state)
         char words[200];
         (void)snprintf(words, sizeof words, "%s%s", has_line ? "made.yaml:" : "",
                        MISTAKES[i].words);
-        write_text(MISTAKES[i].line, MISTAKES[i].text);
+        changed_document_write(&document, MISTAKES[i].line, MISTAKES[i].text);
         expect_error(MISTAKES[i].text, words, MISTAKES[i].hint);
     }
 }
@@ -268,29 +245,29 @@ static void test_mistakes(void **state)
 static void test_limits(void **state)
 {
     (void)state;
-    static char big[TEXT_BYTES];
+    static char big[sizeof document.text];
     size_t used = 0;
     for (int i = 0; i < 62; i++)
         used += (size_t)snprintf(big + used, sizeof big - used,
                                  "    - {topic: t%d, shows: trade, snapshot: $u}\n", i);
-    write_text(21, big);
+    changed_document_write(&document, 21, big);
     expect_error("64 streams", "made.yaml:82: more than 64 streams, with 't61'", "");
 
     (void)snprintf(big, sizeof big, "    size: '%0*d'", 8193, 0);
-    write_text(8, big);
+    changed_document_write(&document, 8, big);
     expect_error("8192 bytes", "is longer than 8192 bytes", "");
 
     /* 2000 levels, with 600 bytes each */
     (void)snprintf(big, sizeof big, "    size: '%0600d'", 0);
-    write_text(8, big);
+    changed_document_write(&document, 8, big);
     expect_error("1 MiB", "made.yaml:15: frames can be longer than 1 MiB", "");
 
     used = (size_t)snprintf(big, sizeof big, "    size: ''\n    many: '");
     for (int i = 0; i < 300; i++)
         used += (size_t)snprintf(big + used, sizeof big - used, "%%{size}");
     (void)snprintf(big + used, sizeof big - used, "'\n    rest: ''");
-    write_text(8, big);
-    char *side = strstr(text, "%{side}");
+    changed_document_write(&document, 8, big);
+    char *side = strstr(document.text, "%{side}");
     memcpy(side, "%{many}", 7);
     expect_error("256 parts", "made.yaml:9: more than 256 parts", "");
 }
@@ -316,14 +293,14 @@ static void test_damage(void **state)
     static const char BYTES[] = "\n\t :-[]{}\"'&*#%|@$~()\xff";
     catalog_row made;
     td_err err;
-    write_text(0, NULL);
-    const size_t size = strlen(text);
+    changed_document_write(&document, 0, NULL);
+    const size_t size = strlen(document.text);
     for (size_t i = 0; i < size; i++) {
         td_arena *memory = td_arena_open();
-        write_text(0, NULL);
-        text[i] = BYTES[i % (sizeof BYTES - 1)];
+        changed_document_write(&document, 0, NULL);
+        document.text[i] = BYTES[i % (sizeof BYTES - 1)];
         (void)read_text(memory, &made, &err); /* either result is allowed */
-        text[i] = '\0';
+        document.text[i] = '\0';
         (void)read_text(memory, &made, &err);
         td_arena_close(memory);
     }

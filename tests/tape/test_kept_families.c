@@ -211,7 +211,7 @@ static void test_long_name(void **state)
     assert_non_null(strstr(err.text, "the name of a family has 1 to 63 bytes"));
 }
 
-/* More families than can be added: one warning says so, and the others are as before. */
+/* More families than can be added: one warning reports them, and the others are as before. */
 static void test_limit(void **state)
 {
     enum { MOST = FAMILIES_ADDED_MAX + 10 };

@@ -33,7 +33,7 @@ function frames(sound, digits) {
     [withMember(sound, "[".repeat(100000)), "limit"],
     [withMember(sound, "7".repeat(digits)), null],
     [withMember(sound, '"\\u003e"'), null],
-    [sound.includes('"jsonrpc"') ? '{"params":{"channel":"nobody.BTC-PERPETUAL.raw","data":{}}}' : sound.includes('"arg":{') ? '{"arg":{"channel":"nobody"},"data":[]}' : '{"topic":"nobody.BTCUSDT","data":[]}', "unknown_topic"],
+    [sound.includes('"jsonrpc"') ? '{"params":{"channel":"strange.BTC-PERPETUAL.raw","data":{}}}' : sound.includes('"arg":{') ? '{"arg":{"channel":"strange"},"data":[]}' : '{"topic":"strange.BTCUSDT","data":[]}', "unknown_topic"],
     ['{"nobody":"knows"}', "no_topic"],
     [sound, null],
   ];

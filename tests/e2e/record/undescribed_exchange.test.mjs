@@ -1,4 +1,4 @@
-// docs/exchanges.md, "An exchange that nobody has described": with its two documents the frames of an unknown exchange are recorded
+// docs/exchanges.md, "An undescribed exchange": with its two documents the frames of an unknown exchange are recorded
 // byte for byte, shown, cut and served.
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -12,7 +12,7 @@ const frame = (topic, n) => JSON.stringify({ stream: topic, data: { e: "depthUpd
 /** The page's documents, as files of a folder. */
 function documents(dir) {
   const page = fs.readFileSync("docs/exchanges.md", "utf8");
-  const [exchange, family] = [...page.slice(page.indexOf("## An exchange that nobody")).matchAll(/```yaml\n([^`]*)```/g)].map((match) => match[1]);
+  const [exchange, family] = [...page.slice(page.indexOf("## An undescribed exchange")).matchAll(/```yaml\n([^`]*)```/g)].map((match) => match[1]);
   const folder = path.join(dir, "documents");
   fs.mkdirSync(folder);
   fs.writeFileSync(path.join(folder, "mine.exchange.yaml"), exchange);
@@ -41,7 +41,7 @@ async function server(t, dir) {
   })) };
 }
 
-test("an exchange that nobody has described is recorded, cut and served as it came", async (t) => {
+test("an undescribed exchange is recorded, cut and served as it came", async (t) => {
   const dir = temporary(t), folder = documents(dir), archive = path.join(dir, "tape");
   const peer = await server(t, dir);
   const fast = path.join(folder, "mine.exchange.yaml");
