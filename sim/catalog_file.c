@@ -33,18 +33,6 @@ typedef struct reading {
     size_t row_count;
 } reading;
 
-static td_result check_keys(document_node mapping, const char *what, const document_word *keys,
-                            size_t count, td_err *err)
-{
-    td_result rc = TD_OK;
-    int value = 0;
-    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
-        const document_node key = document_key(mapping, i);
-        rc = document_read_word(key, what, document_text(key), keys, count, &value, err);
-    }
-    return rc;
-}
-
 static td_result check_list(document_node list, td_err *err)
 {
     return list.at == NULL || document_size(list) > 0
@@ -72,13 +60,6 @@ static td_result find_named(const reading *r, document_node at, td_bytes name, c
             in = document_find(document_find(document_root(&r->sources[i]), "simulator"), key);
     }
     return document_refuse_word(at, "no such name is in the documents:", name, known, count, err);
-}
-
-static td_result read_optional(const reading *r, document_node of, const char *key,
-                               const char **out, td_err *err)
-{
-    const document_node at = document_find(of, key);
-    return at.at == NULL ? TD_OK : document_read_text(r->memory, at, out, err);
 }
 
 /* ---- texts of frames ---- */
@@ -276,9 +257,11 @@ static void set_property(stream_row *out, int value)
 }
 
 /* "KIND [PROPERTY...]" */
-static td_result read_shows(document_node at, stream_row *out, td_err *err)
+static td_result read_shows(void *user, document_node at, void *row, td_err *err)
 {
+    stream_row *out = row;
     document_words from;
+    (void)user;
     int value = 0;
     td_result rc = document_split(at, &from, err);
     if (rc == TD_OK)
@@ -291,16 +274,6 @@ static td_result read_shows(document_node at, stream_row *out, td_err *err)
         if (rc == TD_OK)
             set_property(out, value);
     }
-    return rc;
-}
-
-static td_result read_number(document_node stream, const char *key, uint64_t most, uint32_t *out,
-                             td_err *err)
-{
-    const document_node at = document_find(stream, key);
-    uint64_t number = 0;
-    td_result rc = at.at == NULL ? TD_OK : document_read_number(at, most, &number, err);
-    *out = (uint32_t)number;
     return rc;
 }
 
@@ -335,30 +308,34 @@ static const char *stream_fault(const reading *r, document_node at, const stream
     return NULL;
 }
 
+#define STREAM_NUMBER(key, member, limit)                                                          \
+    {                                                                                              \
+        key, DOCUMENT_NUMBER, .offset = offsetof(stream_row, member), .most = limit                \
+    }
+static const document_member STREAM_KEYS[] = {
+    {"topic", DOCUMENT_TEXT, .offset = offsetof(stream_row, topic)},
+    {"shows", DOCUMENT_OWN, .read = read_shows},
+    STREAM_NUMBER("depth", depth, WINDOW_DEPTH_MAX),
+    STREAM_NUMBER("events", events_max, SCHEDULE_MAX),
+    STREAM_NUMBER("every_ms", every_ms, SCHEDULE_MAX),
+    {"parts", .type = DOCUMENT_ELSEWHERE},     /* of the texts */
+    {"snapshot", .type = DOCUMENT_ELSEWHERE},  /* after all others */
+    {"delta", .type = DOCUMENT_ELSEWHERE},     /* the same */
+    {"intervals", .type = DOCUMENT_ELSEWHERE}, /* add_candles */
+};
+
 static td_result read_stream(const reading *r, document_node at, stream_access access,
                              stream_row *out, td_err *err)
 {
-    static const document_word KEYS[] = {{"topic", 0},    {"shows", 0},     {"depth", 0},
-                                         {"events", 0},   {"every_ms", 0},  {"parts", 0},
-                                         {"snapshot", 0}, {"intervals", 0}, {"delta", 0}};
     const document_node shows = document_find(at, "shows");
     *out = (stream_row){.is_private = access == STREAM_OF_ACCOUNT,
                         .scope = access == STREAM_OF_ACCOUNT ? SCOPE_ALL : SCOPE_SYMBOL};
-    td_result rc = check_keys(at, "a stream has no key", KEYS, COUNT_OF(KEYS), err);
-    if (rc == TD_OK)
-        rc = read_optional(r, at, "topic", &out->topic, err);
+    td_result rc = document_read_members(at, "a stream has no key", STREAM_KEYS,
+                                         COUNT_OF(STREAM_KEYS), r->memory, NULL, out, err);
     if (rc == TD_OK &&
         (out->topic == NULL || shows.at == NULL || document_find(at, "snapshot").at == NULL))
         rc = document_refuse(at, "a stream needs topic, shows and snapshot, not", document_text(at),
                              err);
-    if (rc == TD_OK)
-        rc = read_shows(shows, out, err);
-    if (rc == TD_OK)
-        rc = read_number(at, "depth", WINDOW_DEPTH_MAX, &out->depth, err);
-    if (rc == TD_OK)
-        rc = read_number(at, "events", SCHEDULE_MAX, &out->events_max, err);
-    if (rc == TD_OK)
-        rc = read_number(at, "every_ms", SCHEDULE_MAX, &out->every_ms, err);
     if (rc != TD_OK)
         return rc;
     const char *fault = stream_fault(r, at, out);
@@ -445,21 +422,21 @@ static td_result read_streams(reading *r, document_node list, stream_access acce
 
 /* ---- HTTP replies ---- */
 
+static const document_member REPLY_KEYS[] = {
+    {"path", DOCUMENT_TEXT, .offset = offsetof(reply_row, path)},
+    {"category", DOCUMENT_TEXT, .offset = offsetof(reply_row, category)},
+    {"lists", DOCUMENT_TEXTS, .offset = offsetof(reply_row, lists), .most = LISTS_MAX},
+    {"parts", .type = DOCUMENT_ELSEWHERE}, /* of the text */
+    {"text", .type = DOCUMENT_ELSEWHERE},
+};
+
 static td_result read_reply(const reading *r, document_node at, reply_row *out, td_err *err)
 {
-    static const document_word KEYS[] = {
-        {"path", 0}, {"category", 0}, {"lists", 0}, {"parts", 0}, {"text", 0}};
     static const text_rule RULE = {LIST(INSTRUMENTS), SIM_COUNT, 1};
     static const char *const NO_LISTS[] = {NULL};
-    const document_node lists = document_find(at, "lists");
     *out = (reply_row){.lists = NO_LISTS};
-    td_result rc = check_keys(at, "a reply has no key", KEYS, COUNT_OF(KEYS), err);
-    if (rc == TD_OK)
-        rc = read_optional(r, at, "path", &out->path, err);
-    if (rc == TD_OK)
-        rc = read_optional(r, at, "category", &out->category, err);
-    if (rc == TD_OK && lists.at != NULL)
-        rc = document_read_texts(r->memory, lists, LISTS_MAX, &out->lists, err);
+    td_result rc = document_read_members(at, "a reply has no key", REPLY_KEYS, COUNT_OF(REPLY_KEYS),
+                                         r->memory, NULL, out, err);
     if (rc == TD_OK)
         rc = read_text(r, at, "text", &RULE, &out->text, err);
     return rc == TD_OK && (out->path == NULL || out->text == NULL)
@@ -502,20 +479,23 @@ static td_result read_products(reading *r, document_node list, catalog_row *out,
     return TD_OK;
 }
 
+static const document_member SECTION_KEYS[] = {
+    {"products", .type = DOCUMENT_ELSEWHERE}, /* they precede the streams */
+    {"ack_first", DOCUMENT_TRUE, .offset = offsetof(catalog_row, is_ack_first)},
+    {"orders_of", DOCUMENT_TEXT, .offset = offsetof(catalog_row, orders_of)},
+    {"parts", .type = DOCUMENT_ELSEWHERE}, /* find_named */
+    {"streams", .type = DOCUMENT_ELSEWHERE},
+    {"account", .type = DOCUMENT_ELSEWHERE},
+    {"replies", .type = DOCUMENT_ELSEWHERE},
+};
+
 static td_result read_section(reading *r, document_node section, catalog_row *out, td_err *err)
 {
-    static const document_word KEYS[] = {{"products", 0}, {"ack_first", 0}, {"orders_of", 0},
-                                         {"parts", 0},    {"streams", 0},   {"account", 0},
-                                         {"replies", 0}};
-    const document_node ack_first = document_find(section, "ack_first");
     *out = (catalog_row){.products = {PRODUCT_NONE}};
-    td_result rc = check_keys(section, "simulator has no key", KEYS, COUNT_OF(KEYS), err);
+    td_result rc = document_read_members(section, "simulator has no key", SECTION_KEYS,
+                                         COUNT_OF(SECTION_KEYS), r->memory, NULL, out, err);
     if (rc == TD_OK)
         rc = read_products(r, document_find(section, "products"), out, err);
-    if (rc == TD_OK && ack_first.at != NULL)
-        rc = document_read_true(ack_first, &out->is_ack_first, err);
-    if (rc == TD_OK)
-        rc = read_optional(r, section, "orders_of", &out->orders_of, err);
     if (rc == TD_OK)
         rc = read_streams(r, document_find(section, "streams"), STREAM_PUBLIC, err);
     out->public_count = r->row_count;

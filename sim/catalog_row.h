@@ -61,11 +61,11 @@ typedef struct stream_row {
     uint8_t is_private; /* 1: a stream of the account, which needs authentication */
     uint16_t flags;
     uint16_t products; /* a bit for each product whose symbols have this stream; 0: all products */
-    uint32_t depth;    /* books: levels per side */
+    size_t depth;      /* books: levels per side */
     const char *interval; /* candles: the interval, as written in the topic */
     uint32_t minutes;     /* candles: length of the interval */
-    uint32_t events_max; /* a frame is sent after 1 to events_max events of its symbol, at random */
-    uint32_t every_ms;   /* if events_max is 0: ms of exchange time from one frame to the next */
+    size_t events_max; /* a frame is sent after 1 to events_max events of its symbol, at random */
+    size_t every_ms;   /* if events_max is 0: ms of exchange time from one frame to the next */
     const char *snapshot; /* template of the full state, a subscriber's first frame */
     const char *delta;    /* template of the changes; NULL: every frame has the full state */
 } stream_row;

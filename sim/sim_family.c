@@ -226,7 +226,7 @@ static void list_window(sim_family *v, const stream *of)
 
 static void fill_window(const stream *of, const sim_symbol *s, book_window *window)
 {
-    window->depth = of->row->depth;
+    window->depth = (uint32_t)of->row->depth;
     window_fill(window, &s->traded, s->market);
 }
 
@@ -419,7 +419,7 @@ static int is_due(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns
     /* Long candles are sent rarely, but a finished one at once. */
     enum { MINUTE_EVERY_MS = 1000, LONGER_EVERY_MS = 30000 };
     stream_kind kind = of->row->kind;
-    uint32_t every_ms = kind != STREAM_CANDLE   ? of->row->every_ms
+    uint64_t every_ms = kind != STREAM_CANDLE   ? of->row->every_ms
                         : of->row->minutes == 1 ? MINUTE_EVERY_MS
                                                 : LONGER_EVERY_MS;
     if (kind >= STREAM_ORDER)
@@ -567,14 +567,14 @@ static void add_stream(sim_family *v, const compiled_row *text, uint32_t member)
     made->row = row;
     made->text = text;
     made->first = member;
-    made->countdown = 1 + row->events_max / 2;
+    made->countdown = 1 + (uint32_t)(row->events_max / 2);
     memcpy(made->name, name, (size_t)n + 1);
     row_table_put(&v->by_name, td_xxh64(name, (size_t)n), at);
 
     /* The symbol's current state counts as shown. */
     uint64_t ns = v->options.start_ns;
     if (row->kind == STREAM_BOOK)
-        made->window = window_open(row->depth);
+        made->window = window_open((uint32_t)row->depth);
     if (row->kind == STREAM_TICKER)
         made->shown = td_alloc_zero(SIM_COUNT, sizeof *made->shown);
     if (row->kind == STREAM_CANDLE)
