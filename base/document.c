@@ -149,7 +149,8 @@ td_result document_read_number(document_node at, uint64_t most, uint64_t *out, t
                : document_refuse(at, "a number is expected, not", document_text(at), err);
 }
 
-td_result document_read_true(document_node at, uint8_t *out, td_err *err)
+/* 1; TD_E_INVALID if the text is not "true". */
+static td_result read_true(document_node at, uint8_t *out, td_err *err)
 {
     *out = (uint8_t)td_bytes_is(document_text(at), "true");
     return *out ? TD_OK : document_refuse(at, "only true is allowed, not", document_text(at), err);
@@ -238,7 +239,7 @@ static td_result read_member(const document_member *row, document_node at, td_ar
     case DOCUMENT_TEXT:
         return document_read_text(memory, at, member, err);
     case DOCUMENT_TRUE:
-        return document_read_true(at, member, err);
+        return read_true(at, member, err);
     case DOCUMENT_NUMBER:
         rc = document_read_number(at, row->most, &number, err);
         *(size_t *)member = (size_t)number;

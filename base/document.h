@@ -71,9 +71,6 @@ TD_MUST_USE td_result document_read_text(td_arena *memory, document_node at, con
 TD_MUST_USE td_result document_read_number(document_node at, uint64_t most, uint64_t *out,
                                            td_err *err);
 
-/* 1; TD_E_INVALID if the text is not "true". */
-TD_MUST_USE td_result document_read_true(document_node at, uint8_t *out, td_err *err);
-
 /* A list of 1 to most texts, copied, which ends with NULL. TD_E_INVALID. */
 TD_MUST_USE td_result document_read_texts(td_arena *memory, document_node list, size_t most,
                                           const char *const **out, td_err *err);
