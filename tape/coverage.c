@@ -74,16 +74,16 @@ static void add_pending(coverage *self, uint64_t from_ns, uint64_t to_ns, uint8_
         self->pending.to_ns = to_ns;
 }
 
-/* Add a hole for the pending time, from the latest exchange time before it to first_ns. A frame
- * whose first entry is earlier than the latest exchange time repeats older entries, and does not
- * bound the hole. */
+/* Add a hole for the pending time, from the latest exchange time before it to first_ns, which a
+ * missing entry may have, too. A frame whose first entry is earlier than the latest exchange time
+ * repeats older entries, and does not bound the hole. */
 static void end_pending(coverage *self, uint64_t first_ns)
 {
     uint64_t from_ns = less(self->pending.from_ns, self->delay_ns + COVERAGE_CLOCK_NS);
     uint64_t to_ns = more(self->pending.to_ns, self->ahead_ns + COVERAGE_CLOCK_NS);
     from_ns = self->exchange_ns > from_ns ? self->exchange_ns : from_ns;
     if (first_ns >= self->exchange_ns && first_ns < to_ns)
-        to_ns = first_ns;
+        to_ns = first_ns + 1;
     add_hole(self, from_ns, to_ns);
     self->has_pending = 0;
 }
@@ -148,10 +148,15 @@ void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *
         add_pending(self, self->recv_ns != 0 ? self->recv_ns : frame->recv_ns, frame->recv_ns, 0);
     int is_of_old =
         self->is_old_sound && frame->conn == self->conn && frame->recv_ns < self->pending.to_ns;
-    if (self->has_pending && is_of_old)
+    const uint64_t pending_until_ns = self->pending.to_ns;
+    if (self->has_pending && is_of_old) {
         self->pending.from_ns = frame->recv_ns;
-    else if (self->has_pending && next->first_ns != 0)
+    } else if (self->has_pending && next->first_ns != 0) {
         end_pending(self, next->first_ns);
+        /* The frame's own connection is lost before the pending time ends. */
+        if (pending_until_ns > frame->recv_ns)
+            add_pending(self, frame->recv_ns, pending_until_ns, 1);
+    }
     if (next->is_doubtful) /* entries that the frame should have shown may be later than the shown
                               ones */
         add_pending(self, frame->recv_ns, frame->recv_ns, 0);

@@ -99,6 +99,13 @@ static const script SCRIPTS[] = {
                .covered_by = "1"}},
      .steps = {{1, 110, 110, 110, 0, 0}, {2, 160, 160, 160, 0, 0}},
      .holes = ""},
+    {.name = "a connection is lost whose row begins before its first frame",
+     .gaps = {GAP(GAP_CRASH, 130, 141), GAP(GAP_DISCONNECT, 140, 160)},
+     .steps = {{1, 120, 120, 120, 0, 0},
+               {2, 142, 142, 142, 0, 0},
+               {2, 145, 145, 145, 0, 0},
+               {3, 161, 161, 161, 0, 0}},
+     .holes = "129-142 145-161 "},
     {.name = "two holes",
      .gaps = {GAP(GAP_DISCONNECT, 120, 122), GAP(GAP_STALE, 150, 170)},
      .steps = {{1, 119, 119, 119, 0, 0}, {2, 130, 130, 130, 0, 0}, {3, 180, 180, 180, 0, 0}},
@@ -172,9 +179,23 @@ static void test_missing(void **state)
                          ROWS[i].missing_ns);
 }
 
+/* Several trades may have the exchange time of the first one after a hole. */
+static void test_time_of_first_frame(void **state)
+{
+    (void)state;
+    static const script LOST = {
+        .gaps = {GAP(GAP_DISCONNECT, 120, 125)},
+        .steps = {{1, 119, 119, 119, 0, 0}, {2, 130, 122, 122, 0, 0}},
+    };
+    coverage found = {0};
+    find(&LOST, &found);
+    assert_int_equal(coverage_missing_ns(&found, 122 * S, 123 * S), 1);
+    coverage_fini(&found);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_holes),
-                                       cmocka_unit_test(test_missing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_holes), cmocka_unit_test(test_missing),
+                                       cmocka_unit_test(test_time_of_first_frame)};
     return cmocka_run_group_tests_name("tape/coverage", tests, NULL, NULL);
 }
