@@ -157,7 +157,8 @@ $(B)/obj/%.o: %.cc $(B)/flags
 	@mkdir -p $(@D) && $(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
 # The documents of families, as C.
-FAMILY_FILES := $(sort $(wildcard schema/*/*.yaml))
+# Lists of families begin with Bybit's.
+FAMILY_FILES := $(sort $(wildcard schema/bybit/*.yaml)) $(sort $(filter-out schema/bybit/%,$(wildcard schema/*/*.yaml)))
 $(B)/obj/schema/family_texts.c: schema/compile-families $(FAMILY_FILES)
 	@mkdir -p $(@D) && schema/compile-families $(FAMILY_FILES) >$@.$$$$ && mv $@.$$$$ $@
 $(B)/obj/schema/family_texts.o: $(B)/obj/schema/family_texts.c schema/family_texts.h $(B)/flags

@@ -29,6 +29,11 @@ static void forget_oldest(delta_queue *self, size_t count)
         memmove(self->levels, self->levels + levels, self->level_count * sizeof *self->levels);
 }
 
+int64_t delta_number_before(const msg_head *delta)
+{
+    return delta->has_prev_seq ? delta->prev_seq : delta->u - (delta->u != INT64_MIN);
+}
+
 void delta_queue_push(delta_queue *self, const msg_book *delta)
 {
     if (delta->level_count > DELTA_QUEUE_LEVELS_MAX) {
@@ -41,8 +46,9 @@ void delta_queue_push(delta_queue *self, const msg_book *delta)
     while (self->level_count + delta->level_count > DELTA_QUEUE_LEVELS_MAX)
         forget_oldest(self, (self->count + 1) / 2);
     td_array_ensure((void **)&self->deltas, &self->capacity, self->count, sizeof *self->deltas);
-    self->deltas[self->count++] =
-        (waiting_delta){.u = delta->head.u, .level_count = (uint32_t)delta->level_count};
+    self->deltas[self->count++] = (waiting_delta){.u = delta->head.u,
+                                                  .after_u = delta_number_before(&delta->head),
+                                                  .level_count = (uint32_t)delta->level_count};
     for (size_t i = 0; i < delta->level_count; i++) {
         td_array_ensure((void **)&self->levels, &self->level_capacity, self->level_count,
                         sizeof *self->levels);
@@ -91,6 +97,10 @@ void delta_queue_serialize(delta_queue *self, state_io *io)
     for (uint32_t i = 0; i < count; i++) {
         td_array_ensure((void **)&self->deltas, &self->capacity, i, sizeof *self->deltas);
         state_i64(io, &self->deltas[i].u);
+        if (io->version >= DELTA_QUEUE_LINKS_VERSION)
+            state_i64(io, &self->deltas[i].after_u);
+        else
+            self->deltas[i].after_u = self->deltas[i].u - (self->deltas[i].u != INT64_MIN);
         state_u32(io, &self->deltas[i].level_count);
         levels += self->deltas[i].level_count;
     }

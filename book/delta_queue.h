@@ -16,7 +16,9 @@ enum {
 };
 
 typedef struct waiting_delta {
-    int64_t u; /* its number, which rises by one from delta to delta */
+    int64_t u;       /* its number */
+    int64_t after_u; /* the number of the delta before it, or one just as good: the book has no
+                        change between the two */
     uint32_t level_count;
 } waiting_delta;
 
@@ -27,6 +29,12 @@ typedef struct delta_queue {
     msg_level *levels; /* of all deltas, in their order */
     size_t level_count, level_capacity;
 } delta_queue;
+
+/* From this version of states on, deltas have after_u. */
+enum { DELTA_QUEUE_LINKS_VERSION = 4 };
+
+/* The number that a delta follows: the one that it names, or the one below its own. */
+int64_t delta_number_before(const msg_head *delta);
 
 /* Append a delta's number and levels. At a limit the oldest ones are forgotten. */
 void delta_queue_push(delta_queue *self, const msg_book *delta);
@@ -41,7 +49,7 @@ void delta_queue_apply(const delta_queue *self, int64_t u, book *to);
 /* Memory, in bytes. */
 size_t delta_queue_bytes(const delta_queue *self);
 
-/* Save, or load into an empty queue. */
+/* Save, or load into an empty queue: the state of a track, by its version. */
 void delta_queue_serialize(delta_queue *self, state_io *io);
 
 #endif

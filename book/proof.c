@@ -14,12 +14,10 @@ const char *topic_proof_name(topic_proof proof)
 topic_proof topic_proof_of(const topic_row *row)
 {
     topic_proof proof = PROOF_UNVERIFIABLE;
-    if (row == NULL || row->type == MSG_TRADE)
-        return proof;
-    for (size_t i = 0; i < TOPIC_RULES_MAX; i++) {
+    for (size_t i = 0; row != NULL && i < TOPIC_RULES_MAX; i++) {
         const rule_row *rule = &row->rules[i];
         int shows_each = rule->rule == RULE_SEQ_DENSE || rule->rule == RULE_SEQ_STEP ||
-                         rule->rule == RULE_PREV_LINKS;
+                         rule->rule == RULE_PREV_LINKS || rule->rule == RULE_ID_DENSE;
         if (shows_each && rule->strength == STRENGTH_ERROR)
             return PROOF_PROVEN;
         if (shows_each || rule->rule == RULE_CHECKSUM || rule->rule == RULE_DELETE_EXISTS ||

@@ -15,8 +15,7 @@ typedef enum topic_proof {
 /* The name of a proof in reports. */
 const char *topic_proof_name(topic_proof proof);
 
-/* What the frames of a topic prove by themselves; trades prove nothing. row may be NULL: an unknown
- * topic. */
+/* What the frames of a topic prove by themselves. row may be NULL: an unknown topic. */
 topic_proof topic_proof_of(const topic_row *row);
 
 /* What this topic proves about the trades of its symbol: candles can, other topics cannot. */

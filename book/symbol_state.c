@@ -5,10 +5,11 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "book/delta_queue.h"
 #include "book/state_io.h"
 
 /* Version 1 has no frames of tickers; version 2 nothing that waits for a snapshot. */
-enum { STATE_VERSION = TRACK_SPLICED_VERSION, STATE_WITHOUT_TICKERS = 1 };
+enum { STATE_VERSION = DELTA_QUEUE_LINKS_VERSION, STATE_WITHOUT_TICKERS = 1 };
 
 /* The state of one connection of a topic. */
 typedef struct topic_conn {

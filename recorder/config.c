@@ -174,25 +174,16 @@ static const char *const *const HTTP_PRESETS[][2] = {
     [HTTP_PRESET_CCXT] = {CCXT_OLD, CCXT},
     [HTTP_PRESET_BYBIT_API] = {BYBIT_API_OLD, BYBIT_API}};
 
-/* Host of the exchange's HTTP API, for a feed from one of the exchange's hosts. */
-static const char *api_host(td_bytes host)
-{
-    static const char TEST[] = "stream-testnet.";
-    int is_test =
-        host.size > sizeof TEST && strncasecmp((const char *)host.data, TEST, sizeof TEST - 1) == 0;
-    return is_test ? "api-testnet.bybit.com" : "api.bybit.com";
-}
-
 void config_http_url(const feed_config *feed, const http_config *request, char out[LIMIT_URL_BYTES])
 {
     const td_url server = td_url_split(td_bytes_str(feed->url));
     const char *scheme = td_bytes_is(server.scheme, "wss") ? "https" : "http";
+    const char *own = family_http(feed->family, td_bytes_str(feed->url));
     if (request->url[0] != '/')
         (void)snprintf(out, LIMIT_URL_BYTES, "%s", request->url); /* cut if too long */
-    else if (family_find_by_url(td_bytes_str(feed->url)) != NULL)
-        (void)snprintf(out, LIMIT_URL_BYTES, "https://%s%s", api_host(server.host),
-                       request->url); /* fits */
-    else                              /* if it is cut, parsing it fails */
+    else if (own != NULL)
+        (void)snprintf(out, LIMIT_URL_BYTES, "%s%s", own, request->url); /* cut if too long */
+    else /* if it is cut, parsing it fails */
         (void)snprintf(out, LIMIT_URL_BYTES, "%s://%.*s%s", scheme, (int)server.authority.size,
                        (const char *)server.authority.data, request->url);
 }

@@ -650,6 +650,16 @@ static int compose(const job *j, const topic_row *row, const members *m, td_byte
     return 1;
 }
 
+/* The topic of a text as the exchange spells it, in the classifier's memory. */
+static td_bytes unspelled(const job *j, td_bytes wire)
+{
+    const topic_spelling *spelling = j->of->spelling;
+    if (spelling == NULL || wire.size > sizeof j->memory->composed)
+        return wire;
+    return td_bytes_of(j->memory->composed,
+                       topic_read_spelling(spelling, wire, j->memory->composed));
+}
+
 /* Find the row of a frame's topic, as written or composed; *topic becomes the matched text. */
 static int match_data(const job *j, const members *m, td_bytes *topic, topic_match *out)
 {
@@ -657,8 +667,8 @@ static int match_data(const job *j, const members *m, td_bytes *topic, topic_mat
     for (size_t i = 0; i < j->of->topic_count; i++)
         if (compose(j, &j->of->topics[i], m, wire, topic) && match_topic(j, *topic, out))
             return 1;
-    *topic = wire;
-    return match_topic(j, wire, out) && out->row->symbol_path == NULL;
+    *topic = unspelled(j, wire);
+    return match_topic(j, *topic, out) && out->row->symbol_path == NULL;
 }
 
 /* ---- data frames ---- */
@@ -681,6 +691,7 @@ static int classify_plain(const job *j, td_bytes frame)
         return 0;
     TD_ASSERT_SLOW(m.data > frame.data);
     TD_ASSERT_SLOW(m.data < m.end);
+    wire = unspelled(j, wire);
     if (!match_topic(j, wire, &topic) || topic.row->symbol_path != NULL ||
         exchange_time(&m, topic.row, &exchange_ns) != SEEN_FOUND)
         return 0;

@@ -23,6 +23,7 @@
 #include "base/limits.h"
 #include "schema/decode_value.h"
 #include "schema/scan.h"
+#include "schema/topic_parts.h"
 
 /* ---- keys and values that only this path reads ---- */
 
@@ -534,9 +535,10 @@ static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
     td_bytes topic = w->h->topic->topic;
     const decode_plan *own = w->h->p;
     const key_word *symbol = w->h->symbol;
-    if (!own->has_symbol || own->row->symbol_path != NULL || topic.size < 8 || topic.size > 32 ||
-        own->topic_bytes > topic.size || symbol->bytes == 0 || symbol->bytes >= KEY_WORD_BYTES ||
-        p + topic.size + symbol->bytes + 3 > w->h->end || *p != '"')
+    if (!own->has_symbol || own->row->symbol_path != NULL || own->row->spelling != NULL ||
+        topic.size < 8 || topic.size > 32 || own->topic_bytes > topic.size || symbol->bytes == 0 ||
+        symbol->bytes >= KEY_WORD_BYTES || p + topic.size + symbol->bytes + 3 > w->h->end ||
+        *p != '"')
         return NULL;
     const uint8_t *dot = p + 1 + topic.size;
     for (const uint8_t *at = p + 1 + own->topic_bytes; at < dot; at += 8)
@@ -559,7 +561,10 @@ static const uint8_t *scan_topic(walk *w, const uint8_t *p)
     const decode_plan *own = w->h->p;
     int is_apart = own->row->symbol_path != NULL;
     td_bytes text = {0};
+    char plain[LIMIT_TOPIC_BYTES];
     p = scan_text(p, w->h->end, &text);
+    if (own->row->spelling != NULL && p != NULL && text.size <= sizeof plain)
+        text = td_bytes_of(plain, topic_read_spelling(own->row->spelling, text, plain));
     size_t topic_bytes = is_apart ? own->topic_bytes : topic->topic.size;
     size_t symbol_bytes = !own->has_symbol || is_apart ? 0 : topic->symbol.size + 1;
     if (p == NULL || topic_bytes > topic->topic.size || text.size != topic_bytes + symbol_bytes ||
@@ -651,6 +656,7 @@ static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const u
     case FIELD_SIDE:
     case FIELD_ANY_SIDE:
     case FIELD_IS_BUY:
+    case FIELD_IS_SELL:
     case FIELD_LOWER_SIDE:
     case FIELD_JSON:
         break;

@@ -2,6 +2,7 @@
  * sequences, time, unknown members); the second reads the entries, in the order of the row's items,
  * which may differ from the order of the text. */
 #include "schema/decode_rows.h"
+#include "schema/topic_parts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -91,7 +92,10 @@ static td_bytes items_path(const items_row *items)
 static int is_own_topic(const rows *r, td_bytes text)
 {
     topic_match found;
+    char unspelled[LIMIT_TOPIC_BYTES];
     const topic_row *row = r->p->row;
+    if (row->spelling != NULL && text.size < sizeof unspelled)
+        text = td_bytes_of(unspelled, topic_read_spelling(row->spelling, text, unspelled));
     if (row->symbol_path != NULL) /* the text is only the first part; other members have the rest */
         return td_bytes_equal(text, td_bytes_of((const uint8_t *)row->pattern, r->p->topic_bytes));
     return topic_match_text(row, 1, text, TOPIC_ANY_TIME, &found) &&

@@ -117,6 +117,22 @@ static int read_time(const field_row *field, td_bytes text, uint64_t *out)
     return 1;
 }
 
+static int read_lower_side(td_bytes text, uint8_t *side)
+{
+    static const char *const BUY[] = {"buy", "b", "bid"}, *const SELL[] = {"sell", "s", "ask",
+                                                                           "offer"};
+    for (size_t i = 0; i < sizeof BUY / sizeof *BUY; i++)
+        if (td_bytes_is(text, BUY[i])) {
+            *side = (uint8_t)SIDE_BUY;
+            return 1;
+        }
+    *side = (uint8_t)SIDE_SELL;
+    for (size_t i = 0; i < sizeof SELL / sizeof *SELL; i++)
+        if (td_bytes_is(text, SELL[i]))
+            return 1;
+    return 0;
+}
+
 int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_reason *reason)
 {
     out->is_scale_assumed = 0;
@@ -157,17 +173,18 @@ int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_re
         *reason = DECODE_BAD_TIME;
         return read_time(field, text, &out->as.time_ns);
     case FIELD_IS_BUY:
+    case FIELD_IS_SELL:
         out->type = VALUE_SIDE;
         *reason = DECODE_BAD_SIDE;
         if (!read_bool(text, &out->as.side))
             return 0;
-        out->as.side = out->as.side ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
+        out->as.side =
+            out->as.side == (field->type == FIELD_IS_BUY) ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
         return 1;
     case FIELD_LOWER_SIDE:
         out->type = VALUE_SIDE;
         *reason = DECODE_BAD_SIDE;
-        out->as.side = td_bytes_is(text, "buy") ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
-        return out->as.side == SIDE_BUY || td_bytes_is(text, "sell");
+        return read_lower_side(text, &out->as.side);
     case FIELD_JSON:
         break; /* FIELD_JSON is not read from text */
     }
@@ -195,7 +212,8 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
         return field->type != FIELD_SIDE && field->type != FIELD_ANY_SIDE &&
                field->type != FIELD_LOWER_SIDE;
     case JSON_BOOL:
-        return field->type == FIELD_BOOL || field->type == FIELD_IS_BUY;
+        return field->type == FIELD_BOOL || field->type == FIELD_IS_BUY ||
+               field->type == FIELD_IS_SELL;
     case JSON_ARRAY:
     case JSON_OBJECT:
     case JSON_NULL:

@@ -76,16 +76,18 @@ static void read_id(const dialect *spoken, json_value root, dialect_request *out
 }
 
 /* Topics in another spelling become as they are everywhere else. */
-static td_result read_spellings(const char *spelling, dialect_text *text, size_t count, td_err *err)
+static td_result read_spellings(const topic_spelling *spelling, dialect_text *text, size_t count,
+                                td_err *err)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++)
-        bytes += text->args[i].size + 1;
+        bytes += text->args[i].size;
     td_result rc = td_buf_reserve(&text->texts, bytes, err); /* once, so that views stay valid */
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
-        const size_t begin = text->texts.size;
-        topic_read_spelling(spelling, text->args[i], &text->texts);
-        text->args[i] = td_bytes_of(text->texts.data + begin, text->texts.size - begin);
+        char *at = (char *)text->texts.data + text->texts.size;
+        const size_t size = topic_read_spelling(spelling, text->args[i], at);
+        text->args[i] = td_bytes_of(at, size);
+        text->texts.size += size;
     }
     return rc;
 }
@@ -480,12 +482,21 @@ int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask)
     if (answer->of != REQUEST_UNKNOWN && answer->of != ask->kind)
         return 0;
     if (answer->id.size > 0 && ask->id != NULL)
-        return td_bytes_is(answer->id, ask->id);
+        return td_bytes_is(answer->id, ask->id) ||
+               td_bytes_equal(answer->id, dialect_id_number(ask->id));
     return has_topics(ask, answer->granted, answer->granted_count) &&
            has_topics(ask, answer->failed, answer->failed_count);
 }
 
 /* ---- names ---- */
+
+td_bytes dialect_id_number(const char *id)
+{
+    size_t begin = strlen(id);
+    while (begin > 0 && id[begin - 1] >= '0' && id[begin - 1] <= '9')
+        begin--;
+    return td_bytes_str(id + begin);
+}
 
 void dialect_conn_id(uint64_t high, uint64_t low, char out[DIALECT_CONN_ID_BYTES])
 {

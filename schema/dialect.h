@@ -58,8 +58,10 @@ typedef enum dialect_frames { DIALECT_FRAMES_TEXT, DIALECT_FRAMES_BINARY } diale
 typedef struct dialect_ask {
     request_kind kind; /* REQUEST_SUBSCRIBE or REQUEST_UNSUBSCRIBE */
     const char *const *topics;
-    size_t count;   /* at least 1, at most as many as dialect.fit() returns */
-    const char *id; /* the request's id (req_id, id), if the dialect has ids; or NULL */
+    size_t count; /* at least 1, at most as many as dialect.fit() returns */
+    /* The request's id (req_id, id), if the dialect has ids, or NULL. It ends with a number, which
+     * identifies the request, too: some exchanges have numbers only. */
+    const char *id;
     dialect_frames frames;
 } dialect_ask;
 
@@ -208,8 +210,8 @@ struct dialect {
     cover_form covering;
     /* 1 if a subscription covers a frame's topic. */
     int (*covers)(td_bytes subscription, td_bytes exchange_topic);
-    const topic_parts *parts; /* NULL: a topic is one text in requests */
-    const char *spelling;     /* a topic in requests, "{name}@{symbol}"; NULL: as everywhere here */
+    const topic_parts *parts;       /* NULL: a topic is one text in requests */
+    const topic_spelling *spelling; /* of topics on the wire; NULL: as everywhere here */
     uint8_t answers_topics;   /* servers grant or refuse topics individually, not the request as a
                                  whole */
     uint8_t answers_each;     /* and send an answer for each topic */
@@ -347,6 +349,9 @@ TD_MUST_USE td_result dialect_heartbeat(td_buf *out, const char *text, uint64_t 
  */
 refusal dialect_check_query(const dialect *spoken, td_bytes query, const char *secret,
                             uint64_t now_ms, int *is_there);
+
+/* The number at the end of a request's id. */
+td_bytes dialect_id_number(const char *id);
 
 /* dialect.covers of COVER_SAME. */
 int dialect_covers_same(td_bytes subscription, td_bytes exchange_topic);

@@ -419,9 +419,15 @@ static td_result read_signed(void *user, document_node at, void *row, td_err *er
 static td_result read_spelling(void *user, document_node at, void *row, td_err *err)
 {
     dialect *out = row;
-    td_result rc = document_read_text(memory_of(user), at, &out->spelling, err);
-    const char *fault = rc == TD_OK ? topic_spelling_fault(out->spelling) : NULL;
-    return fault == NULL ? rc : document_refuse(at, fault, document_text(at), err);
+    const char *text;
+    topic_spelling made;
+    td_result rc = document_read_text(memory_of(user), at, &text, err);
+    const char *fault = rc == TD_OK ? topic_spelling_parse(text, &made) : NULL;
+    if (fault != NULL)
+        rc = document_refuse(at, fault, document_text(at), err);
+    if (rc == TD_OK)
+        out->spelling = td_arena_copy(memory_of(user), &made, sizeof made);
+    return rc;
 }
 
 static td_result read_ping(void *user, document_node at, void *row, td_err *err)

@@ -15,6 +15,7 @@ typedef enum ask_value_id {
     ASK_BINARY,    /* true if binary frames are wanted */
     ASK_OP,        /* the word of the request */
     ASK_ID,        /* the request's id; absent if it lacks one */
+    ASK_ID_NUMBER, /* its number alone, for exchanges whose ids are numbers */
     ASK_KEY,
     ASK_EXPIRES,
     ASK_SIGNATURE,

@@ -144,7 +144,8 @@ static td_result put_object(const char *const *keys, const char *topic, td_buf *
     return json_write_end(&writer, err);
 }
 
-static td_result put_spelled(const char *spelling, const char *topic, td_buf *out, td_err *err)
+static td_result put_spelled(const topic_spelling *spelling, const char *topic, td_buf *out,
+                             td_err *err)
 {
     td_buf spelled;
     td_buf_init(&spelled, DIALECT_REQUEST_BYTES + LIMIT_TOPIC_BYTES);
@@ -261,6 +262,9 @@ static td_result ask_value(const void *user, td_bytes name, td_buf *out, int *is
     case ASK_ID:
         *is_there = of->ask->id != NULL;
         return put_text(out, td_bytes_str(*is_there ? of->ask->id : ""), err);
+    case ASK_ID_NUMBER:
+        *is_there = of->ask->id != NULL;
+        return put_raw(out, dialect_id_number(*is_there ? of->ask->id : ""), err);
     case ASK_KEY:
         return put_text(out, td_bytes_str(of->auth->api_key), err);
     case ASK_EXPIRES:

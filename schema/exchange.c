@@ -32,7 +32,8 @@ const control_rule *control_rule_find(const frame_keys *keys, const frame_words 
     for (size_t i = 0; i < keys->rule_count; i++) {
         const control_rule *rule = &keys->rules[i];
         if (words->json[rule->key].data != NULL &&
-            (rule->text.size == 0 || td_bytes_equal(words->text[rule->key], rule->text)) &&
+            (rule->text.size == 0 || td_bytes_equal(words->text[rule->key], rule->text) ||
+             td_bytes_equal(words->json[rule->key], rule->text)) &&
             (rule->op.size == 0 || td_bytes_equal(words->op, rule->op)))
             return rule;
     }

@@ -170,6 +170,8 @@ typedef struct exchange_row {
     const kind_word *kinds;         /* words for the kind of a frame; ends with text NULL */
     const char *const *other_hosts; /* hosts that serve the same paths as its families' endpoints;
                                        ends with NULL */
+    /* "https://host" of its HTTP requests, by family_net; NULL: the host of the connection. */
+    const char *http[2];
     connect_limit connects;
     frame_keys frames;
     const value_row *values;       /* rows of single families precede the common ones; ends with

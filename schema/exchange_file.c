@@ -6,6 +6,7 @@
 #include "base/decimal.h"
 #include "base/document.h"
 #include "base/limits.h"
+#include "base/url.h"
 #include "schema/dialect_file.h"
 #include "schema/instrument.h"
 
@@ -523,10 +524,32 @@ static td_result read_topic_keys(void *user, document_node list, void *row, td_e
                                  document_text(list), err);
 }
 
+static td_result read_http(void *user, document_node mapping, void *row, td_err *err)
+{
+    static const document_member KEYS[] = {
+        {"main", DOCUMENT_TEXT, .offset = 0},
+        {"test", DOCUMENT_TEXT, .offset = sizeof(const char *)},
+    };
+    const reading *r = user;
+    exchange_row *out = row;
+    td_server_url ignored;
+    td_result rc = document_read_members(mapping, "http has no key", TABLE(KEYS), r->memory, NULL,
+                                         out->http, err);
+    for (size_t i = 0; rc == TD_OK && i < COUNT_OF(KEYS); i++) {
+        const char *url = out->http[i];
+        if (url != NULL && (td_url_parse_http(url, &ignored, NULL) != TD_OK ||
+                            td_url_split(td_bytes_str(url)).path.size > 1))
+            rc = document_refuse(document_find(mapping, KEYS[i].key),
+                                 "https:// and a host are expected, not", td_bytes_str(url), err);
+    }
+    return rc;
+}
+
 static const document_member EXCHANGE_KEYS[] = {
     {"exchange", DOCUMENT_TEXT, .offset = offsetof(exchange_row, name)},
     {"families", .type = DOCUMENT_ELSEWHERE}, /* the build reads them: schema/compile-families */
     {"hosts", DOCUMENT_TEXTS, .offset = offsetof(exchange_row, other_hosts), .most = HOSTS_MAX},
+    {"http", DOCUMENT_OWN, .read = read_http},
     {"connects", DOCUMENT_OWN, .read = read_connects},
     {"kinds", DOCUMENT_OWN, .read = read_kinds},
     {"frames", .type = DOCUMENT_ELSEWHERE},  /* read_control */

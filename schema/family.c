@@ -353,6 +353,20 @@ const char *family_url(const family *of, family_net net, family_access access)
     return NULL;
 }
 
+const char *family_http(const family *of, td_bytes url)
+{
+    const td_bytes host = td_url_split(url).host;
+    family_net net = NET_MAIN;
+    const family *found = family_find_by_url(url);
+    if (found == NULL || found->exchange != of->exchange)
+        return NULL;
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++)
+        if (of->endpoints[i].net == NET_TEST &&
+            td_bytes_equal(td_url_split(td_bytes_str(of->endpoints[i].url)).host, host))
+            net = NET_TEST;
+    return of->exchange->http[net];
+}
+
 const char *family_names(void)
 {
     return FAMILY_NAMES_TEXT;
@@ -480,7 +494,9 @@ int family_is_snapshot_request(const family *of, const topic_row *row, td_bytes 
 {
     if (row == NULL || row->snapshot_request == NULL)
         return 0;
+    const td_url request = td_url_split(td_bytes_str(row->snapshot_request));
+    const int has_category = td_url_param(request.query, "category").size > 0;
     *symbol = td_url_param(query, "symbol");
-    return td_bytes_equal(td_url_split(td_bytes_str(row->snapshot_request)).path, path) &&
-           td_bytes_is(td_url_param(query, "category"), category_of(of)) && symbol->size > 0;
+    return td_bytes_equal(request.path, path) && symbol->size > 0 &&
+           (!has_category || td_bytes_is(td_url_param(query, "category"), category_of(of)));
 }

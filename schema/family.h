@@ -73,6 +73,10 @@ void family_paths_text(const family *of, td_bytes path, char *why, size_t why_by
 /* URL of a family's endpoint, or NULL if it has no such endpoint. */
 const char *family_url(const family *of, family_net net, family_access access);
 
+/* "https://host" of the HTTP requests that belong to a connection with this URL; NULL: the URL is
+ * not one of the exchange's, or requests go to the connection's host. */
+const char *family_http(const family *of, td_bytes url);
+
 /* Names of the programs' families, in the order of the table; ends with NULL. */
 extern const char *const FAMILY_NAMES[];
 

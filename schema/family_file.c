@@ -34,6 +34,7 @@ typedef struct reading {
     size_t source_count;
     field_set sets[SETS_MAX];
     size_t set_count;
+    topic_row *topics; /* of the family */
 } reading;
 
 static td_result read_member(document_node at, td_bytes word, msg_member *out, td_err *err)
@@ -57,7 +58,7 @@ static const document_word TYPES[] = {
     {"text", FIELD_TEXT}, {"decimal", FIELD_DECIMAL}, {"integer", FIELD_INTEGER},
     {"bool", FIELD_BOOL}, {"side", FIELD_SIDE},       {"any_side", FIELD_ANY_SIDE},
     {"time", FIELD_TIME}, {"is_buy", FIELD_IS_BUY},   {"lower_side", FIELD_LOWER_SIDE},
-    {"json", FIELD_JSON},
+    {"json", FIELD_JSON}, {"is_sell", FIELD_IS_SELL},
 };
 
 static const document_word UNITS[] = {
@@ -469,7 +470,7 @@ static td_result read_topics(void *user, document_node list, void *row, td_err *
         if (rc == TD_OK)
             rc = read_topic(r, topic, &rows[i], err);
     }
-    out->topics = rows;
+    out->topics = r->topics = rows;
     out->topic_count = count;
     const char *fault = rc == TD_OK ? topic_list_fault(rows, count, &at) : NULL;
     return fault == NULL ? rc
@@ -641,6 +642,15 @@ static td_result check_dialect(document_node root, const family *made, td_err *e
     return TD_OK;
 }
 
+/* Frames spell their topics as requests do, unless the symbol is in another member. */
+static void spell_topics(reading *r, family *out)
+{
+    out->spelling = out->dialect->spelling;
+    for (size_t i = 0; i < out->topic_count; i++)
+        if (r->topics[i].symbol_path == NULL)
+            r->topics[i].spelling = out->spelling;
+}
+
 static td_result read_family(reading *r, const family_texts *texts, family *out, td_err *err)
 {
     const document_node root = document_root(&r->sources[0]);
@@ -656,6 +666,7 @@ static td_result read_family(reading *r, const family_texts *texts, family *out,
     if (out->name == NULL || out->dialect == NULL)
         return document_refuse(
             root, "a family needs family and dialect:", td_bytes_str(r->sources[0].name), err);
+    spell_topics(r, out);
     return check_dialect(root, out, err);
 }
 

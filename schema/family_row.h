@@ -46,7 +46,8 @@ typedef struct family {
     const struct dialect *dialect; /* dialect of its connections */
     /* Ends with url NULL, or with the end of the array. */
     family_endpoint endpoints[FAMILY_ENDPOINTS_MAX];
-    const topic_row *topics; /* the rows of its document */
+    const topic_row *topics;               /* the rows of its document */
+    const struct topic_spelling *spelling; /* the dialect's, of topics in frames; may be NULL */
     family_market market;
     /* Path and query of the HTTP request for the list of its instruments (schema/instrument.h),
      * whose symbols are its topics' symbols; NULL: it has no such list. */

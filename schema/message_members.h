@@ -88,6 +88,7 @@
     X(ENTRY_PRICE, "entry_price", DECIMAL)                                                         \
     X(ENVIRONMENT, "environment", TEXT)                                                            \
     X(EQUITY, "equity", DECIMAL)                                                                   \
+    X(EVENT_TYPE, "event_type", TEXT)                                                              \
     X(EXCHANGE_ID, "exchange_id", INTEGER)                                                         \
     X(EXCHANGE_TIME, "exchange_ns", TIME_NS)                                                       \
     X(EXEC_FEE, "exec_fee", DECIMAL)                                                               \
@@ -107,6 +108,7 @@
     X(FEE_COIN, "fee_coin", TEXT)                                                                  \
     X(FEE_RATE, "fee_rate", DECIMAL)                                                               \
     X(FIRST_SEQ, "first_seq", INTEGER)                                                             \
+    X(FIRST_TRADE_ID, "first_trade_id", TEXT)                                                      \
     X(FRAME_ID, "frame_id", TEXT)                                                                  \
     X(FREE_BALANCE, "free_balance", DECIMAL)                                                       \
     X(FREE_SIZE, "free_size", DECIMAL)                                                             \
@@ -158,6 +160,7 @@
     X(LAST_PRICE, "last_price", DECIMAL)                                                           \
     X(LAST_PRICE_ON_CREATED, "last_price_on_created", DECIMAL)                                     \
     X(LAST_SIZE, "last_size", DECIMAL)                                                             \
+    X(LAST_TRADE_ID, "last_trade_id", TEXT)                                                        \
     X(LAST_TRADE_TIME, "last_trade_ns", TIME_NS)                                                   \
     X(LEAVES_SIZE, "leaves_size", DECIMAL)                                                         \
     X(LEAVES_VALUE, "leaves_value", DECIMAL)                                                       \
@@ -263,6 +266,7 @@
     X(RPI_SIZE, "rpi_size", DECIMAL)                                                               \
     X(SELL_LIMIT, "sell_limit", DECIMAL)                                                           \
     X(SEND_TIME, "send_ns", TIME_NS)                                                               \
+    X(SENT_TIME, "sent_ns", TIME_NS)                                                               \
     X(SEQ, "seq", INTEGER)                                                                         \
     X(SERVICE_STEP, "service_step", TEXT)                                                          \
     X(SERVICE_TYPE, "service_type", TEXT)                                                          \
@@ -308,6 +312,8 @@
     X(SYMBOL_YEAR, "symbol_year", INTEGER)                                                         \
     X(SYSTEM_SUBSIDY, "system_subsidy", DECIMAL)                                                   \
     X(TAKE_PROFIT, "take_profit", DECIMAL)                                                         \
+    X(TAKER_BUY_TURNOVER, "taker_buy_turnover", DECIMAL)                                           \
+    X(TAKER_BUY_SIZE, "taker_buy_volume", DECIMAL)                                                 \
     X(TERMINATE_REMARK, "terminate_remark", TEXT)                                                  \
     X(TERMINATE_TYPE, "terminate_type", INTEGER)                                                   \
     X(THETA, "theta", DECIMAL)                                                                     \
@@ -337,6 +343,7 @@
     X(TP_SL_MODE, "tp_sl_mode", TEXT)                                                              \
     X(TP_TRIGGER_BY, "tp_trigger_by", TEXT)                                                        \
     X(TRACE_ID, "trace_id", TEXT)                                                                  \
+    X(TRADE_COUNT, "trade_count", INTEGER)                                                         \
     X(TRADE_ID, "trade_id", TEXT)                                                                  \
     X(TRADE_MODE, "trade_mode", INTEGER)                                                           \
     X(TRADING_COUNT, "trading_count", INTEGER)                                                     \
@@ -357,6 +364,7 @@
     X(UNDERLYING_ORIGIN_PRICE, "underlying_origin_price", DECIMAL)                                 \
     X(UNDERLYING_PRICE, "underlying_price", DECIMAL)                                               \
     X(UNREALISED_PNL, "unrealised_pnl", DECIMAL)                                                   \
+    X(UNUSED, "unused", TEXT)                                                                      \
     X(UPDATED_AT, "updated_ns", TIME_NS)                                                           \
     X(USD_INDEX_PRICE, "usd_index_price", DECIMAL)                                                 \
     X(USD_VALUE, "usd_value", DECIMAL)                                                             \

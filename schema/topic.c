@@ -20,9 +20,18 @@ static int next_part(td_bytes *rest, td_bytes *part)
     return 1;
 }
 
-static int is_placeholder(td_bytes part)
+/* 1 if a part of a pattern is a placeholder, or ends with one. */
+static int has_placeholder(td_bytes part)
 {
-    return part.size > 2 && part.data[0] == '{' && part.data[part.size - 1] == '}';
+    return part.size > 2 && part.data[part.size - 1] == '}';
+}
+
+/* 1 if a topic's part fits the text before the placeholder of a pattern's part. */
+static int prefix_fits(td_bytes pattern_part, td_bytes part)
+{
+    const uint8_t *brace = memchr(pattern_part.data, '{', pattern_part.size);
+    const size_t prefix = (size_t)(brace - pattern_part.data);
+    return part.size > prefix && memcmp(part.data, pattern_part.data, prefix) == 0;
 }
 
 /* 1 if a part of a pattern is the symbol; a coin counts as one (insurance.{coin}). */
@@ -113,12 +122,12 @@ static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
     while (next_part(&pattern_rest, &pattern_part)) {
         if (!next_part(&text_rest, &part))
             return 0;
-        if (!is_placeholder(pattern_part)) {
+        if (!has_placeholder(pattern_part)) {
             if (!td_bytes_equal(pattern_part, part))
                 return 0;
             continue;
         }
-        if (part.size == 0)
+        if (!prefix_fits(pattern_part, part))
             return 0;
         if (is_symbol(pattern_part)) {
             size_t before = (size_t)(part.data - text.data);
@@ -213,7 +222,7 @@ const char *field_type_name(field_type type)
         [FIELD_TEXT] = "text", [FIELD_DECIMAL] = "decimal", [FIELD_INTEGER] = "integer",
         [FIELD_BOOL] = "bool", [FIELD_SIDE] = "side",       [FIELD_ANY_SIDE] = "side",
         [FIELD_TIME] = "time", [FIELD_IS_BUY] = "is_buy",   [FIELD_LOWER_SIDE] = "side",
-        [FIELD_JSON] = "json",
+        [FIELD_JSON] = "json", [FIELD_IS_SELL] = "is_sell",
     };
     TD_ASSERT(type <= FIELD_JSON);
     return NAMES[type];
@@ -282,6 +291,7 @@ const char *rule_name(rule_id rule)
         [RULE_ENTRY_TIME_WEAK] = "entry_time_weak",
         [RULE_ID_UNIQUE] = "id_unique",
         [RULE_ID_ASCENDING] = "id_ascending",
+        [RULE_ID_DENSE] = "id_dense",
         [RULE_FRAME_UNIQUE] = "frame_unique",
         [RULE_DELTA_NOT_EMPTY] = "delta_not_empty",
         [RULE_DEPTH_MAX] = "depth_max",

@@ -29,7 +29,8 @@ typedef enum field_type {
     FIELD_ANY_SIDE, /* as FIELD_SIDE, but any other text gives SIDE_NONE instead of an error */
     FIELD_TIME,     /* a time; unit is its form */
     FIELD_IS_BUY,   /* a side as a boolean, true is Buy and false Sell: spot's "m" */
-    FIELD_LOWER_SIDE, /* "buy" or "sell" */
+    FIELD_IS_SELL,  /* a side as a boolean, true is Sell: Binance's "m", "the buyer is the maker" */
+    FIELD_LOWER_SIDE, /* "buy" or "sell", also "b", "bid", and "s", "ask", "offer" */
     FIELD_JSON, /* an object, array or scalar without a fixed structure: kept as JSON text without
                    white space, members of objects sorted by key */
 } field_type;
@@ -131,6 +132,7 @@ typedef enum rule_id {
     /* Identity of entries. The rule's member is MEMBER_TRADE_ID or MEMBER_EXEC_ID. */
     RULE_ID_UNIQUE,    /* differs from the last LIMIT_TRACK_IDS ids of the topic */
     RULE_ID_ASCENDING, /* decimal ids of any length, rising from entry to entry */
+    RULE_ID_DENSE,     /* decimal ids that rise by one from entry to entry */
     /* Identity of frames, for topics without a number or id by which a repeated frame would be
      * noticed. */
     RULE_FRAME_UNIQUE, /* differs from the last LIMIT_TRACK_FRAMES messages of the topic */
@@ -242,6 +244,8 @@ typedef struct topic_row {
      * order of the pattern. NULL: the part is in the frame's "topic" itself. */
     const char *parameter_path; /* of the placeholder other than the symbol: "params.klineType" */
     const char *symbol_path;    /* "symbol", "params.symbol" */
+    /* How the frame's topic is spelled; NULL: as the pattern is. */
+    const struct topic_spelling *spelling;
     /* A book whose frames are deltas only begins with the reply to an HTTP request: the request's
      * path and query, in which "{symbol}" is replaced by the symbol and "{category}" by the
      * family's category (family_market). NULL: frames bring the snapshot. */
@@ -292,8 +296,9 @@ typedef struct topic_match {
 /* Match a topic ("klineV2.1.BTCUSD") against the rows that are valid at at_ns. A topic of spot must
  * be composed of its parts, as at topic_row.symbol_path. Compares whole dot-separated parts, so
  * "order" never matches "orderBook". A placeholder for a symbol matches all the rest of the topic;
- * any other placeholder matches exactly one part, which must not be empty. The first matching row
- * is used. If the row's pattern has no symbol, but the row's entries name symbols, the symbol is
+ * any other placeholder matches the rest of its part, which must not be empty. The first matching
+ * row is used. If the row's pattern has no symbol, but the row's entries name symbols, the symbol
+ * is
  * "*". Returns 1 and fills *out, or 0. */
 int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, uint64_t at_ns,
                      topic_match *out);

@@ -36,12 +36,14 @@ static const char *dates_fault(const topic_row *row, td_bytes *where)
                : "a topic has no day until";
 }
 
-/* 1 if each part of a topic is a text or a placeholder, and the first one is a text. */
+/* 1 if each part of a topic is a text or a placeholder, or both, and the first one begins with a
+ * text. Symbols and coins are whole parts. */
 static int has_whole_parts(const char *pattern)
 {
     int is_inside = 0;
     for (const char *p = pattern; *p != '\0'; p++) {
-        if (*p == '{' && (is_inside || p == pattern || p[-1] != '.'))
+        const int is_symbol = strncmp(p, "{symbol}", 8) == 0 || strncmp(p, "{coin}", 6) == 0;
+        if (*p == '{' && (is_inside || p == pattern || (is_symbol && p[-1] != '.')))
             return 0;
         if (*p == '}' && (!is_inside || p[-1] == '{' || (p[1] != '.' && p[1] != '\0')))
             return 0;
@@ -77,7 +79,8 @@ static const char *pattern_fault(const topic_row *row, td_bytes *where)
     if (pattern[0] == '.' || strstr(pattern, "..") != NULL || pattern[size - 1] == '.')
         return "an empty part is in the topic";
     if (!has_whole_parts(pattern))
-        return "a placeholder is a whole part, and not the first one, in the topic";
+        return "a placeholder ends its part, a symbol is a whole part and not the first, in the "
+               "topic";
     const char *fault = end_fault(row);
     if (fault != NULL)
         return fault;
@@ -85,6 +88,8 @@ static const char *pattern_fault(const topic_row *row, td_bytes *where)
         return "a parameter has a path, but no symbol has one, in the topic";
     if (row->symbol_path != NULL && (row->is_event || !topic_row_has_symbol(row)))
         return "a symbol has a path, but it is no part of the topic";
+    if (row->symbol_path != NULL && strchr(pattern, '{')[-1] != '.')
+        return "the symbol has a path, and a text begins the part of a placeholder, in the topic";
     return NULL;
 }
 
@@ -99,6 +104,7 @@ static value_type type_of(field_type type)
         [FIELD_SIDE] = VALUE_SIDE,       [FIELD_ANY_SIDE] = VALUE_SIDE,
         [FIELD_TIME] = VALUE_TIME_NS,    [FIELD_IS_BUY] = VALUE_SIDE,
         [FIELD_LOWER_SIDE] = VALUE_SIDE, [FIELD_JSON] = VALUE_JSON,
+        [FIELD_IS_SELL] = VALUE_SIDE,
     };
     return (value_type)TYPES[type];
 }

@@ -193,46 +193,91 @@ int topic_read_object(const char *const *keys, json_value object, td_buf *out)
 
 /* ---- spellings ---- */
 
-static const char NAME[] = "{name}", SYMBOL[] = "{symbol}";
-enum { NAME_SIZE = sizeof NAME - 1, SYMBOL_SIZE = sizeof SYMBOL - 1 };
-
-/* The text between name and symbol; size 0: the spelling is not "{name}@{symbol}". */
-static td_bytes separator_of(const char *spelling)
+const char *topic_spelling_parse(const char *text, topic_spelling *out)
 {
-    const size_t size = strlen(spelling);
-    if (strncmp(spelling, NAME, NAME_SIZE) != 0 || size <= NAME_SIZE + SYMBOL_SIZE ||
-        strcmp(spelling + size - SYMBOL_SIZE, SYMBOL) != 0)
-        return td_bytes_of(spelling, 0);
-    return td_bytes_of(spelling + NAME_SIZE, size - NAME_SIZE - SYMBOL_SIZE);
+    static const char FAULT[] = "a spelling is \"{name}@{symbol}\" or \"{lower_symbol}@{name}\", "
+                                "with up to 7 bytes between the names, not";
+    static const struct {
+        const char *first, *second;
+        topic_spelling form;
+    } FORMS[] = {
+        {"{name}", "{symbol}", {.symbol_first = 0}},
+        {"{name}", "{lower_symbol}", {.lowers = 1}},
+        {"{symbol}", "{name}", {.symbol_first = 1}},
+        {"{lower_symbol}", "{name}", {.symbol_first = 1, .lowers = 1}},
+    };
+    const size_t size = strlen(text);
+    for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++) {
+        const size_t first = strlen(FORMS[i].first), second = strlen(FORMS[i].second);
+        if (strncmp(text, FORMS[i].first, first) != 0 || size <= first + second ||
+            size > first + second + SPELLING_SEPARATOR_MAX ||
+            strcmp(text + size - second, FORMS[i].second) != 0)
+            continue;
+        *out = FORMS[i].form;
+        memcpy(out->separator, text + first, size - first - second);
+        return NULL;
+    }
+    return FAULT;
 }
 
-const char *topic_spelling_fault(const char *spelling)
+static td_result spell_symbol(const topic_spelling *spelling, const char *symbol, td_buf *out,
+                              td_err *err)
 {
-    return separator_of(spelling).size > 0 ? NULL : "a spelling is \"{name}@{symbol}\", not";
+    const size_t begin = out->size;
+    td_result rc = td_buf_append(out, symbol, strlen(symbol), err);
+    for (size_t i = begin; rc == TD_OK && spelling->lowers && i < out->size; i++)
+        if (out->data[i] >= 'A' && out->data[i] <= 'Z')
+            out->data[i] = (uint8_t)(out->data[i] - 'A' + 'a');
+    return rc;
 }
 
-td_result topic_spell(const char *spelling, const char *topic, td_buf *out, td_err *err)
+static td_result refuse_spelling(const topic_spelling *spelling, const char *topic, td_err *err)
 {
-    const td_bytes separator = separator_of(spelling);
+    char plain[LIMIT_TOPIC_BYTES];
+    const size_t size = strlen(topic);
+    td_err_set(err, TD_E_INVALID, "topic '%s' names no symbol: this family needs one", topic);
+    if (strstr(topic, spelling->separator) != NULL && size <= sizeof plain) {
+        const size_t used = topic_read_spelling(spelling, td_bytes_of(topic, size), plain);
+        td_err_hint(err, "write it as '%.*s'", (int)used, plain);
+    }
+    return TD_E_INVALID;
+}
+
+td_result topic_spell(const topic_spelling *spelling, const char *topic, td_buf *out, td_err *err)
+{
     const size_t stem = stem_size(topic);
     if (stem == 0 || topic[stem + 1] == '\0')
-        return td_err_set(err, TD_E_INVALID, "topic '%s' names no symbol: this family needs one",
-                          topic);
-    td_result rc = td_buf_append(out, topic, stem, err);
+        return refuse_spelling(spelling, topic, err);
+    td_result rc = spelling->symbol_first ? spell_symbol(spelling, topic + stem + 1, out, err)
+                                          : td_buf_append(out, topic, stem, err);
     if (rc == TD_OK)
-        rc = td_buf_append(out, separator.data, separator.size, err);
-    return rc == TD_OK ? td_buf_append(out, topic + stem + 1, strlen(topic + stem + 1), err) : rc;
+        rc = td_buf_append(out, spelling->separator, strlen(spelling->separator), err);
+    if (rc != TD_OK)
+        return rc;
+    return spelling->symbol_first ? td_buf_append(out, topic, stem, err)
+                                  : spell_symbol(spelling, topic + stem + 1, out, err);
 }
 
-void topic_read_spelling(const char *spelling, td_bytes text, td_buf *out)
+size_t topic_read_spelling(const topic_spelling *spelling, td_bytes text, char *out)
 {
-    const td_bytes separator = separator_of(spelling);
+    const size_t gap = strlen(spelling->separator);
     const uint8_t *mark =
-        text.size == 0 ? NULL : memmem(text.data, text.size, separator.data, separator.size);
-    const size_t name = mark == NULL ? text.size : (size_t)(mark - text.data);
-    td_buf_add(out, text.data, name);
-    if (mark == NULL)
-        return;
-    td_buf_add(out, ".", 1);
-    td_buf_add(out, mark + separator.size, text.size - name - separator.size);
+        text.size == 0 ? NULL : memmem(text.data, text.size, spelling->separator, gap);
+    if (mark == NULL) {
+        if (text.size > 0)
+            memcpy(out, text.data, text.size);
+        return text.size;
+    }
+    const td_bytes before = td_bytes_of(text.data, (size_t)(mark - text.data));
+    const td_bytes after = td_bytes_of(mark + gap, text.size - before.size - gap);
+    const td_bytes name = spelling->symbol_first ? after : before;
+    const td_bytes symbol = spelling->symbol_first ? before : after;
+    memcpy(out, name.data, name.size);
+    out[name.size] = '.';
+    char *at = out + name.size + 1;
+    for (size_t i = 0; i < symbol.size; i++) {
+        const char c = (char)symbol.data[i];
+        *at++ = spelling->lowers && c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+    }
+    return name.size + 1 + symbol.size;
 }

@@ -52,16 +52,27 @@ int topic_parts_is_possible(const topic_parts *parts, td_bytes topic);
  * without a symbol is a topic without one. Returns 0 if it has no name. */
 int topic_read_object(const char *const *keys, json_value object, td_buf *out);
 
-/* ---- spellings: "{name}@{symbol}" ---- */
+/* ---- spellings: "{name}@{symbol}", "{lower_symbol}@{name}" ---- */
 
-/* What is wrong with a spelling; NULL: nothing. */
-const char *topic_spelling_fault(const char *spelling);
+enum { SPELLING_SEPARATOR_MAX = 7 };
 
-/* Append a topic as a request spells it. TD_E_INVALID: it names no symbol. TD_E_LIMIT. */
-TD_MUST_USE td_result topic_spell(const char *spelling, const char *topic, td_buf *out,
+/* How an exchange spells a topic, in requests and, unless the symbol is in another member, in
+ * frames. */
+typedef struct topic_spelling {
+    char separator[SPELLING_SEPARATOR_MAX + 1]; /* between name and symbol */
+    uint8_t symbol_first;
+    uint8_t lowers; /* the symbol is in lower case there, and in upper case elsewhere */
+} topic_spelling;
+
+/* Read a spelling. Returns what is wrong with its text; NULL: nothing. */
+const char *topic_spelling_parse(const char *text, topic_spelling *out);
+
+/* Append a topic as the exchange spells it. TD_E_INVALID: it names no symbol. TD_E_LIMIT. */
+TD_MUST_USE td_result topic_spell(const topic_spelling *spelling, const char *topic, td_buf *out,
                                   td_err *err);
 
-/* Append the topic that is so spelled; a text of another form as it is. */
-void topic_read_spelling(const char *spelling, td_bytes text, td_buf *out);
+/* Write the topic that is so spelled, "name.symbol", in at most text.size bytes; a text of another
+ * form as it is. Returns its size. */
+size_t topic_read_spelling(const topic_spelling *spelling, td_bytes text, char *out);
 
 #endif

@@ -381,7 +381,10 @@ static td_result add_candles(reading *r, document_node list, const stream_row *c
         char topic[STREAM_TOPIC_BYTES_MAX + 8];
         rc = document_read_word(list, "there is no interval", td_bytes_str(texts[i]), INTERVALS,
                                 COUNT_OF(INTERVALS), &minutes, err);
-        (void)snprintf(topic, sizeof topic, "%s.%s", candle->topic, texts[i]); /* fits, if OK */
+        const size_t size = strlen(candle->topic);
+        const char *joint = size > 0 && candle->topic[size - 1] == '_' ? "" : ".";
+        (void)snprintf(topic, sizeof topic, "%s%s%s", candle->topic, joint,
+                       texts[i]); /* fits, if OK */
         row.interval = texts[i];
         row.minutes = (uint32_t)minutes;
         row.topic = document_copy(r->memory, td_bytes_str(topic));

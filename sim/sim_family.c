@@ -15,6 +15,7 @@
 #include "sim/catalog.h"
 #include "sim/symbol.h"
 #include "sim/template.h"
+#include "schema/topic_parts.h"
 
 enum {
     /* Largest number of events in one step. With the usual topics, every second or third event has
@@ -35,9 +36,10 @@ typedef struct stream {
     const stream_row *row;
     const compiled_row *text;
     char name[STREAM_NAME_BYTES];
-    uint32_t first;     /* index of its symbol, or of its coin's first symbol */
-    uint32_t countdown; /* events until the next frame */
-    uint64_t due_ns;    /* exchange time of the next frame */
+    char spelled[STREAM_NAME_BYTES]; /* in frames */
+    uint32_t first;                  /* index of its symbol, or of its coin's first symbol */
+    uint32_t countdown;              /* events until the next frame */
+    uint64_t due_ns;                 /* exchange time of the next frame */
     int64_t u;
     int64_t seq;
     uint64_t ts_ns;
@@ -180,7 +182,7 @@ static void set_frame(sim_family *v, const stream *of, const sim_symbol *s, cons
 {
     sim_value *values = v->values;
     symbol_set_names(s, values);
-    values[SIM_TOPIC] = sim_text(of->name);
+    values[SIM_TOPIC] = sim_text(of->spelled);
     values[SIM_TYPE] = sim_text(type);
     values[SIM_TS] = sim_time(of->ts_ns);
     values[SIM_CTS] = sim_time(of->cts_ns);
@@ -549,6 +551,19 @@ static int format_name(const catalog_row *of, const stream_row *row, const instr
     return snprintf(out, STREAM_NAME_BYTES, "%s", topic);
 }
 
+/* Write a stream's name as frames spell it. */
+static void spell_name(const catalog_row *of, const char *name, char out[STREAM_NAME_BYTES])
+{
+    const topic_spelling *spelling = of->topic_count == 0 ? NULL : of->topics[0].spelling;
+    td_buf text;
+    td_buf_init(&text, STREAM_NAME_BYTES - 1);
+    if (spelling == NULL || topic_spell(spelling, name, &text, NULL) != TD_OK)
+        (void)snprintf(out, STREAM_NAME_BYTES, "%s", name);
+    else
+        (void)snprintf(out, STREAM_NAME_BYTES, "%.*s", (int)text.size, (const char *)text.data);
+    td_buf_fini(&text);
+}
+
 /* Add the stream of a row for a symbol, unless it exists. */
 static void add_stream(sim_family *v, const compiled_row *text, uint32_t member)
 {
@@ -569,6 +584,7 @@ static void add_stream(sim_family *v, const compiled_row *text, uint32_t member)
     made->first = member;
     made->countdown = 1 + (uint32_t)(row->events_max / 2);
     memcpy(made->name, name, (size_t)n + 1);
+    spell_name(v->options.row, name, made->spelled);
     row_table_put(&v->by_name, td_xxh64(name, (size_t)n), at);
 
     /* The symbol's current state counts as shown. */

@@ -16,7 +16,7 @@ typedef struct sim_value {
  * sim/symbol.c, sim/account.c. */
 #define SIM_VALUES(X)                                                                              \
     /* Frames: */                                                                                  \
-    X(TOPIC, "topic")       /* as in a subscription, with the symbol */                            \
+    X(TOPIC, "topic")       /* as the exchange writes it, with the symbol */                       \
     X(SYMBOL, "symbol")     /* of the stream, or of a list's item */                               \
     X(COIN, "coin")         /* base coin */                                                        \
     X(SETTLE, "settle")     /* settlement coin */                                                  \
@@ -36,8 +36,9 @@ typedef struct sim_value {
     X(TRADE_ID, "trade_id")         /* a UUID; in spot 19 digits, rising */                        \
     X(TRADE_NUMBER, "trade_number") /* rises from trade to trade of the family */                  \
     X(TRADE_TIME, "trade_time")                                                                    \
-    X(IS_BUY, "is_buy") /* the taker is the buyer */                                               \
-    X(TAKER, "taker")   /* buy or sell */                                                          \
+    X(IS_BUY, "is_buy")   /* the taker is the buyer */                                             \
+    X(IS_SELL, "is_sell") /* the taker is the seller */                                            \
+    X(TAKER, "taker")     /* buy or sell */                                                        \
     X(START, "start")                                                                              \
     X(END, "end")         /* of a candle, exclusive */                                             \
     X(LAST_MS, "last_ms") /* the candle's last millisecond */                                      \

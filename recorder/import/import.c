@@ -38,6 +38,12 @@ typedef struct slot_outage {
     uint32_t conn;
 } slot_outage;
 
+/* A book whose snapshot comes over HTTP, and the shard on which its deltas are. */
+typedef struct fetched_book {
+    char *topic; /* as the exchange writes it */
+    uint32_t shard;
+} fetched_book;
+
 /* A feed of the session. */
 typedef struct session_feed {
     struct import_job *job;
@@ -47,6 +53,8 @@ typedef struct session_feed {
     feed_writer *writer;
     size_t earlier_next; /* rows of job->earlier before this index have been handled */
     gap_list open;       /* the capture's own gaps, as they were when they opened */
+    fetched_book *books; /* those with a frame so far */
+    size_t book_count;
     slot_outage outages[LIMIT_FEED_SLOTS];
 } session_feed;
 
@@ -62,7 +70,7 @@ typedef struct import_job {
     import_report *report;
     import_source *source;
     import_line_reader *lines;
-    decoder *decoder; /* for times of lines without one; NULL without a family */
+    decoder *decoder; /* for times of lines without one, and for snapshots over HTTP */
     import_order *order;
     uint8_t is_survey;    /* 1: the first reading, which counts and reports malformed lines */
     uint8_t is_read;      /* 1: this reading has no more lines */
@@ -92,7 +100,9 @@ typedef struct import_job {
 
 static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)
 {
-    td_result rc = redactor_add_url(&job->secrets, REDACT_FOR_GOOD, record->url, err);
+    const int has_topic = (record->form & FORM_FETCHED) != 0; /* instead of a URL */
+    td_result rc =
+        has_topic ? TD_OK : redactor_add_url(&job->secrets, REDACT_FOR_GOOD, record->url, err);
     if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == CHANNEL_OUT) {
         (void)sent_secrets_find(job->sent, record->data,
                                 0); /* the result is ignored: only the values are needed */
@@ -125,7 +135,7 @@ static void time_bare_frame(import_job *job, import_record *record)
 {
     classification what = {.exchange_ns = 0};
     job->report->untimed += job->is_survey;
-    if (job->decoder == NULL)
+    if (job->options->family == NULL)
         return;
     decoder_classify(job->decoder, job->options->family, record->data, CHANNEL_IN, TOPIC_NOW,
                      &what);
@@ -212,8 +222,7 @@ static td_result open_reader(import_job *job, td_err *err)
     redactor_init(&job->secrets);
     redactor_hide_sent(&job->secrets);
     job->sent = sent_secrets_open();
-    if (options->family != NULL)
-        job->decoder = decoder_open();
+    job->decoder = decoder_open();
     return open_source(job, err);
 }
 
@@ -582,6 +591,63 @@ static uint64_t next_recv_ns(import_job *job, const import_record *record,
     return recv_ns;
 }
 
+/* ---- snapshots over HTTP ----
+ *
+ * A capture has the reply that is a book's snapshot among its other HTTP replies. It becomes a
+ * frame of the book's topic, on the connection of the topic's latest frame, as a recorder writes
+ * it. */
+
+static void note_book(session_feed *f, const channel_info *info, uint32_t shard)
+{
+    td_bytes symbol;
+    const char *topic = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
+    const topic_row *row = family_topic_row(f->report->family, topic, &symbol);
+    if (row == NULL || row->snapshot_request == NULL || info->dir != CHANNEL_IN)
+        return;
+    for (size_t i = 0; i < f->book_count; i++)
+        if (strcmp(f->books[i].topic, topic) == 0) {
+            f->books[i].shard = shard;
+            return;
+        }
+    f->books = td_array_grow(f->books, f->book_count, sizeof *f->books);
+    f->books[f->book_count++] = (fetched_book){td_strdup(topic), shard};
+}
+
+/* 1 if the reply to this URL is the snapshot of a topic. */
+static int is_snapshot_of(const session_feed *f, const char *topic, const import_record *reply)
+{
+    const td_url url = td_url_split(reply->url);
+    td_bytes symbol, asked;
+    const family *of = f->report->family;
+    const topic_row *row = family_topic_row(of, topic, &symbol);
+    message decoded;
+    decode_error ignored;
+    if (!family_is_snapshot_request(of, row, url.path, url.query, &asked) ||
+        !td_bytes_equal(asked, symbol))
+        return 0;
+    const topic_match match = {row->snapshot_reply, td_bytes_str(row->name), symbol};
+    return decoder_decode(f->job->decoder, &match, reply->data, DECODE_PATH_WHOLE, &decoded,
+                          &ignored);
+}
+
+/* If an HTTP reply is the snapshot of a book, make it a frame of the book's connection. */
+static void place_snapshot(const session_feed *f, import_record *record, import_place *place,
+                           uint32_t *shard)
+{
+    for (size_t i = 0; i < f->book_count; i++) {
+        const fetched_book *book = &f->books[i];
+        const feed_slot *slot = feed_writer_slot(f->writer, 0, book->shard);
+        if (slot == NULL || !is_snapshot_of(f, book->topic, record))
+            continue;
+        record->dir = CHANNEL_IN;
+        record->form |= FORM_FETCHED;
+        record->url = td_bytes_str(book->topic);
+        place->conn = slot->at.conn;
+        *shard = book->shard;
+        return;
+    }
+}
+
 static td_result put_frame(session_feed *f, uint32_t shard, const import_place *place,
                            const import_record *record, uint64_t recv_ns, td_err *err)
 {
@@ -616,6 +682,8 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
         rc = end_outage(f, shard, recv_ns, err);
     if (rc == TD_OK)
         rc = feed_writer_frame(f->writer, &frame, &written, err);
+    if (rc == TD_OK && written.route.notes->live == NULL) /* the segment's first frame of a topic */
+        note_book(f, frame.info, shard);
     if (rc == TD_OK)
         live_check_put(f->job->live_check, (uint16_t)(f - f->job->feeds), &frame, &written);
     return rc;
@@ -667,9 +735,14 @@ static td_result put_record(import_job *job, const import_record *record, const 
         rc = put_session(f, "start", recv_ns, err);
     if (rc == TD_OK && place->is_new_conn && !slot->is_http)
         rc = begin_connection(f, target->shard, place, recv_ns, slot->url, err);
-    if (rc == TD_OK && record->kind == IMPORT_FRAME)
-        rc = put_frame(f, target->shard, place, record, recv_ns, err);
-    else if (rc == TD_OK && record->kind == IMPORT_GAP)
+    if (rc == TD_OK && record->kind == IMPORT_FRAME) {
+        import_record frame = *record;
+        import_place at = *place;
+        uint32_t shard = target->shard;
+        if (record->dir == CHANNEL_HTTP)
+            place_snapshot(f, &frame, &at, &shard);
+        rc = put_frame(f, shard, &at, &frame, recv_ns, err);
+    } else if (rc == TD_OK && record->kind == IMPORT_GAP)
         rc = put_gap(f, target->shard, place, record, recv_ns, err);
     return rc;
 }
@@ -710,6 +783,9 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
     for (uint32_t i = 0; i < report->feed_count; i++) {
         feed_writer_close(job->feeds[i].writer);
         gap_list_fini(&job->feeds[i].open);
+        for (size_t k = 0; k < job->feeds[i].book_count; k++)
+            td_free(job->feeds[i].books[k].topic);
+        td_free(job->feeds[i].books);
     }
     live_check_close(job->live_check);
     sealed_chunk_close(job->chunk);

@@ -96,10 +96,9 @@ void day_list_fini(day_list *list)
 
 static topic_proof proof_of(const topic_row *row, const symbol_state *symbol)
 {
-    if (row == NULL || row->type != MSG_TRADE)
-        return topic_proof_of(row);
-    topic_proof best = PROOF_UNVERIFIABLE;
-    for (size_t i = 0; symbol_state_topic_at(symbol, i) != NULL; i++) {
+    topic_proof best = topic_proof_of(row);
+    const int are_trades = row != NULL && row->type == MSG_TRADE;
+    for (size_t i = 0; are_trades && symbol_state_topic_at(symbol, i) != NULL; i++) {
         topic_proof proof = topic_proof_of_trades(symbol_state_topic_at(symbol, i)->row);
         best = proof < best ? proof : best;
     }

@@ -41,6 +41,7 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_ID_UNIQUE] = "an entry has an id that occurred before: a frame was repeated",
     [RULE_ID_ASCENDING] = "an entry's id is not above the id before it: a frame was repeated or "
                           "reordered",
+    [RULE_ID_DENSE] = "an entry's id is not the next one: a frame was lost, repeated or reordered",
     [RULE_FRAME_UNIQUE] =
         "it equals an earlier frame, times and ids included: a frame was repeated",
     [RULE_DELTA_NOT_EMPTY] = "it is a delta without entries",

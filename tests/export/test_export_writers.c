@@ -95,6 +95,7 @@ static void test_trades_have_markets(void **state)
         {"v5-spread", NULL, NULL},
         {"v5-misc", NULL, NULL},
         {"okx", NULL, NULL},
+        {"binance-usdm", "binance-futures", "depth@100ms"},
         {"deribit", NULL, NULL},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {

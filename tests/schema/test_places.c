@@ -61,6 +61,8 @@ static const allowance ALLOWED[] = {
     {"", "orderbook.", "data.b", EMPTY_FINE},
     {"", "orderbook.", "data.a", EMPTY_FINE},
     {"okx", "books", "data.asks", EMPTY_FINE},
+    {"binance-usdm", "depth@", "data.a", EMPTY_FINE},
+    {"binance-usdm", "depth@", "data.b", EMPTY_FINE},
     {"okx", "books", "data.bids", EMPTY_FINE},
     {"deribit", "book.", "params.data.asks", EMPTY_FINE},
     {"deribit", "book.", "params.data.bids", EMPTY_FINE},

@@ -160,13 +160,20 @@ static void test_spellings(void **state)
 }
 
 /* Books and trades whose entries have numbers that plain structs cannot hold, whose data is a list
- * around the lists of levels, or whose topics have text after the symbol, are read by rows only. */
+ * around the lists of levels, whose topics have text after the symbol, or whose ids are numbers,
+ * are read by rows only. */
 static const char *const BY_ROW[] = {
-    "inverse orderBook25", "usdc-option recenttrades",
-    "spot-v2 bookTicker",  "v5-option publicTrade",
-    "okx books",           "okx trades",
-    "deribit book.raw",    "deribit book.100ms",
-    "deribit trades.raw",  "deribit trades.100ms",
+    "inverse orderBook25",
+    "usdc-option recenttrades",
+    "spot-v2 bookTicker",
+    "v5-option publicTrade",
+    "okx books",
+    "okx trades",
+    "deribit book.raw",
+    "deribit book.100ms",
+    "deribit trades.raw",
+    "deribit trades.100ms",
+    "binance-usdm aggTrade",
 };
 
 static int is_by_row(const family *of, const topic_row *row)

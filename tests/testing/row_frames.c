@@ -1,4 +1,5 @@
 #include "tests/testing/row_frames.h"
+#include "schema/topic_parts.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -174,6 +175,7 @@ static void value_text(row_frame *f, const field_row *field, char out[ROW_FRAME_
         snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", BOOLS[below(f, 4)]);
         return;
     case FIELD_IS_BUY:
+    case FIELD_IS_SELL:
         snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", BOOLS[below(f, 2)]);
         return;
     case FIELD_LOWER_SIDE:
@@ -382,11 +384,24 @@ static const char *kind_text(const topic_row *row, frame_kind kind)
     return word == NULL || word->text == NULL ? frame_kind_name(kind) : word->text;
 }
 
+/* Rewrite a topic as frames spell it. */
+static void spell(const topic_row *row, char topic[ROW_FRAME_TEXT_BYTES])
+{
+    td_buf text;
+    td_buf_init(&text, ROW_FRAME_TEXT_BYTES - 1);
+    assert_int_equal(topic_spell(row->spelling, topic, &text, NULL), TD_OK);
+    memcpy(topic, text.data, text.size);
+    topic[text.size] = '\0';
+    td_buf_fini(&text);
+}
+
 static void put_identity(row_frame *f, node *object, frame_kind kind)
 {
     const topic_row *row = f->row;
     char topic[ROW_FRAME_TEXT_BYTES];
     snprintf(topic, sizeof topic, "%s", row_frame_topic(row));
+    if (row->spelling != NULL)
+        spell(row, topic);
     if (row->symbol_path != NULL)
         topic[strcspn(row->pattern, "{") - 1] = '\0';
     set_path(f, object, topic_row_topic_key(row), NULL, topic);

@@ -377,8 +377,9 @@ static void compare_book(comparison *c, const frame_ref *frame, const recorded_c
          i < t->mark_count && t->marks[i].xxh64 == mark->xxh64; i++)
         expected = &t->marks[i];
     if (expected == NULL || !has_path(conn->family, expected->path) ||
-        track_book(found.track) == NULL)
-        return;
+        track_book(found.track) == NULL ||
+        (frame->row->snapshot_request != NULL && !track_has_snapshot(found.track)))
+        return; /* no such book, or its snapshot is yet to be fetched */
     book_levels_sha1(track_book(found.track), sha1);
     c->marks++;
     if (td_bytes_is(expected->levels_sha1, sha1))

@@ -131,7 +131,7 @@ function cellsOf(row, { report, served, found }, frames) {
   const own = (topics) => topics.filter((stream) => familyOf(stream.feed) === row.family && until(row) === null && fits(row, stream));
   const recorded = own(report.topics);
   // The snapshot of a book that is fetched is no frame of the connection: a short tape ends before a recorder fetches it.
-  const fetched = row.pattern.startsWith("orderbook.full.");
+  const fetched = /^(orderbook\.full|depth@100ms)\./.test(row.pattern);
   const count = (streams) => sum(streams.map(({ frames, snapshots }) => frames - (fetched ? snapshots : 0)));
   const books = report.books.filter((book) => familyOf(book.feed) === row.family && until(row) === null && fits(row, book));
   const errors = row.rules.filter((rule) => rule.strength === "error").length;

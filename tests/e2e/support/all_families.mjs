@@ -105,6 +105,9 @@ export const SESSION = {
     path: "/v5/public/spread",
     topics: cross(["orderbook.25", "publicTrade", "tickers"], ["BTCUSDT_BTC/USDT", "ETHUSDT_ETH/USDT"]),
   },
+  "binance-usdm": {
+    path: "/stream", topics: cross(["depth@100ms", "aggTrade", "bookTicker", "kline_1m", "markPrice@1s"], ["BTCUSDT", "ETHUSDT"]),
+  },
   okx: { path: "/ws/v5/public", topics: cross(["books", "trades", "tickers"], ["BTCUSDT", "ETHUSDT"]) },
   deribit: {
     path: "/ws/api/v2",
