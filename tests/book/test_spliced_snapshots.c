@@ -237,12 +237,37 @@ static void test_version_2_is_read(void **state)
     td_buf_fini(&saved);
 }
 
+/* A state of version 3 has no links: a delta follows the number below its own. */
+static void test_version_3_is_read(void **state)
+{
+    (void)state;
+    verdict v;
+    td_buf saved;
+    td_buf_init(&saved, LIMIT_STATE_BYTES);
+    track *t = apply_step(track_open(&ROW), &(step){"D B99x1", 5, NULL, NULL}, &v);
+    state_io writing = {.out = &saved, .version = DELTA_QUEUE_LINKS_VERSION - 1};
+    track_serialize(t, &writing);
+    track_close(t);
+    state_io reading = {.in = td_buf_view(&saved), .version = DELTA_QUEUE_LINKS_VERSION - 1};
+    t = track_open(&ROW);
+    track_serialize(t, &reading);
+    assert_false(reading.is_failed);
+    assert_int_equal(reading.in.size, 0);
+    apply_step(t, &(step){"S B90x1 A101x1", 3, NULL, NULL}, &v);
+    assert_true(v.is_unused);
+    apply_step(t, &(step){"S B90x1 A101x1", 4, NULL, NULL}, &v);
+    assert_true(v.is_spliced);
+    track_close(t);
+    td_buf_fini(&saved);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scenarios),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_version_2_is_read),
+        cmocka_unit_test(test_version_3_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

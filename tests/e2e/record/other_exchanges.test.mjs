@@ -9,7 +9,7 @@ import { capture, json, listening, parseLines, tapedeck, temporary, withoutRecor
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
-const OKX = "other/okx.jsonl.zst", DERIBIT = "other/deribit.jsonl.zst";
+const OKX = "other/okx.jsonl.zst", DERIBIT = "other/deribit.jsonl.zst", BINANCE = "other/binance-futures.jsonl.zst";
 
 const frames = async (t, archive, ...more) =>
   parseLines((await tapedeck(t, ["cat", "-a", archive, "--dir", "in", ...more])).stdout).filter((row) => row.opcode === undefined).map((row) => ({ ...row, json: JSON.parse(row.data) }));
@@ -39,11 +39,36 @@ function deribitBooks(received) {
   return books;
 }
 
+/** Books of Binance: the reply to an HTTP request is the snapshot; events of which it has the last id are ignored. */
+function binanceBooks(received) {
+  const books = {}, updates = {}, last = {};
+  const apply = (book, levels) => {
+    for (const [side, changes] of [["Buy", levels.b], ["Sell", levels.a]])
+      for (const [price, size] of changes) Number(size) === 0 ? book[side].delete(Number(price)) : book[side].set(Number(price), Number(size));
+  };
+  for (const { symbol, topic, json } of received) {
+    if (topic !== "depth@100ms") continue;
+    if (json.lastUpdateId === undefined) {
+      (updates[symbol] ??= []).push(json.data);
+      if (books[symbol] === undefined || json.data.u <= last[symbol]) continue;
+      assert.ok(json.data.pu === last[symbol] || (json.data.U <= last[symbol] + 1 || json.data.pu < last[symbol]), symbol);
+      apply(books[symbol], json.data);
+      last[symbol] = json.data.u;
+      continue;
+    }
+    books[symbol] = { Buy: new Map(), Sell: new Map() };
+    apply(books[symbol], { b: json.bids, a: json.asks });
+    last[symbol] = json.lastUpdateId;
+    for (const update of updates[symbol].filter(({ u }) => u > json.lastUpdateId)) apply(books[symbol], update), (last[symbol] = update.u);
+  }
+  return books;
+}
+
 /** docs/replay.md: SIDE PRICE SIZE, each side by rising price. */
 const sha1 = (book) => createHash("sha1").update(["Buy", "Sell"].flatMap((side) =>
   [...book[side]].sort(([a], [b]) => a - b).map(([price, size]) => `${side} ${price} ${size}`)).join("\n")).digest("hex");
 
-for (const [name, family, file, decoded, model] of [["OKX", "okx", OKX, 392, okxBooks], ["Deribit", "deribit", DERIBIT, 135, deribitBooks]])
+for (const [name, family, file, decoded, model] of [["OKX", "okx", OKX, 392, okxBooks], ["Deribit", "deribit", DERIBIT, 135, deribitBooks], ["Binance", "binance-usdm", BINANCE, 1539, binanceBooks]])
   test(`${name}: a recording is decoded, and its books are as a model makes them`, { skip: withoutRecorded(file) }, async (t) => {
     const dir = temporary(t), archive = path.join(dir, "tape");
     await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, capture(file)]);
@@ -59,12 +84,12 @@ for (const [name, family, file, decoded, model] of [["OKX", "okx", OKX, 392, okx
   });
 
 /** An archive of a recording without one of its frames. */
-async function withoutFrame(t, family, file, isGone) {
+async function withoutFrame(t, family, file, isGone, at = 20) {
   const dir = temporary(t), archive = path.join(dir, "tape"), lost = path.join(dir, "lost"), lines = path.join(dir, "lines");
   await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, capture(file)]);
   const all = await frames(t, archive);
-  const gone = all.filter(isGone)[20];
-  fs.writeFileSync(lines, all.filter((frame) => frame !== gone).map(({ recv_ns, data }) => JSON.stringify({ recv_ns, data }) + "\n").join(""));
+  const gone = all.filter(isGone)[at];
+  fs.writeFileSync(lines, all.filter((frame) => frame !== gone).map(({ json, ...row }) => JSON.stringify(row) + "\n").join(""));
   await tapedeck(t, ["import", "-q", "-a", lost, "--format", "jsonl", "--family", family, lines]);
   return lost;
 }
@@ -74,6 +99,39 @@ test("Deribit: a frame that was taken out of the recording is found by the numbe
   const { continuity } = await json(t, ["replay", "-a", lost, "--json"], { status: 1 });
   assert.deepEqual(continuity.by_rule, { prev_links: 1 });
   assert.deepEqual([continuity.first.topic, continuity.first.symbol], ["book.raw", "BTC-24SEP21-8000-P"]);
+});
+
+test("Binance: a lost update of a book is found by the id of the one before, a lost trade by its number", { skip: withoutRecorded(BINANCE) }, async (t) => {
+  for (const [topic, by_rule, at] of [["depth@100ms", { prev_links: 1 }, 30], ["aggTrade", { id_dense: 1 }, 20]]) {
+    const lost = await withoutFrame(t, "binance-usdm", BINANCE, (row) => row.topic === topic && row.symbol === "SUSHIUSDT", at);
+    const { continuity } = await json(t, ["replay", "-a", lost, "--json"], { status: 1 });
+    assert.deepEqual(continuity.by_rule, by_rule);
+    assert.deepEqual([continuity.first.topic, continuity.first.symbol], [topic, "SUSHIUSDT"]);
+  }
+});
+
+test("Binance: a served recording has the snapshots that a client asks for, and its books become the recording's", { skip: withoutRecorded(BINANCE) }, async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--family", "binance-usdm", capture(BINANCE)]);
+  const { books } = await json(t, ["replay", "-a", archive, "--json"]);
+  const server = await listening(t, ["serve", "-a", archive, "--plain", "--once", "--speed", "5"], dir);
+  const client = new WebSocket(`${server.url}/stream`);
+  const received = [];
+  client.on("message", (data) => {
+    const json = JSON.parse(String(data));
+    if (json.stream === undefined) return assert.deepEqual(json, { result: null, id: 1 });
+    received.push({ topic: "depth@100ms", symbol: json.data.s, json });
+    // A client asks when it has the first updates.
+    if (received.filter((row) => row.symbol === json.data.s).length === 5)
+      fetch(`${server.url.replace("ws", "http")}/fapi/v1/depth?symbol=${json.data.s}&limit=1000`).then((reply) => reply.json())
+        .then((reply) => received.push({ topic: "depth@100ms", symbol: json.data.s, json: reply }));
+    return undefined;
+  });
+  await once(client, "open");
+  client.send(JSON.stringify({ method: "SUBSCRIBE", params: ["sushiusdt@depth@100ms", "ctkusdt@depth@100ms"], id: 1 }));
+  await once(client, "close");
+  const made = binanceBooks(received);
+  for (const symbol of ["SUSHIUSDT", "CTKUSDT"]) assert.equal(sha1(made[symbol]), books.find((book) => book.symbol === symbol).levels_sha1, symbol);
 });
 
 test("OKX: a frame that was taken out of the recording is found by the books' checksum", { skip: withoutRecorded(OKX) }, async (t) => {

@@ -1,0 +1,207 @@
+/* Binance USD-M futures, an exchange in two documents: topics that are spelled "symbol@name" in lower
+ * case, requests with numbers as ids, and intervals inside a part of a topic. Expected texts are of
+ * the exchange's documentation. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "schema/classify.h"
+#include "schema/decode.h"
+#include "schema/dialect.h"
+#include "schema/exchange.h"
+#include "schema/family.h"
+#include "tests/testing/answer_text.h"
+
+static const family *binance(void)
+{
+    const family *of = family_find(td_bytes_str("binance-usdm"));
+    assert_non_null(of);
+    return of;
+}
+
+/* ---- spellings ---- */
+
+static void test_spellings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spelling, *topic, *spelled;
+        const char *read; /* of the spelled text; NULL: the topic */
+    } ROWS[] = {
+        {"{lower_symbol}@{name}", "depth@100ms.BTCUSDT", "btcusdt@depth@100ms", NULL},
+        {"{lower_symbol}@{name}", "kline_1m.BTCUSDT_260327", "btcusdt_260327@kline_1m", NULL},
+        {"{symbol}-{name}", "book.Btc", "Btc-book", NULL},
+        {"{name}@{symbol}", "book.BTC-USD", "book@BTC-USD", NULL},
+        {"{name}::{lower_symbol}", "a.b.X1", "a.b::x1", NULL},
+        {"{name}@{symbol}", "book.A@B", "book@A@B", NULL},
+        /* What is not spelled so stays. */
+        {"{lower_symbol}@{name}", NULL, "depth", "depth"},
+        {"{lower_symbol}@{name}", NULL, "", ""},
+        {"{lower_symbol}@{name}", NULL, "@", "."},
+        {"{lower_symbol}@{name}", NULL, "!ticker@arr", "arr.!TICKER"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        topic_spelling spelling;
+        char plain[64];
+        td_buf out;
+        td_buf_init(&out, 64);
+        assert_null(topic_spelling_parse(ROWS[i].spelling, &spelling));
+        if (ROWS[i].topic != NULL) {
+            assert_int_equal(topic_spell(&spelling, ROWS[i].topic, &out, NULL), TD_OK);
+            assert_text(td_buf_view(&out), ROWS[i].spelled);
+        }
+        const size_t size = topic_read_spelling(&spelling, td_bytes_str(ROWS[i].spelled), plain);
+        assert_text(td_bytes_of(plain, size), ROWS[i].read == NULL ? ROWS[i].topic : ROWS[i].read);
+        td_buf_fini(&out);
+    }
+}
+
+static void test_spellings_refused(void **state)
+{
+    (void)state;
+    static const char *const TEXTS[] = {
+        "",        "{name}",           "{name}{symbol}",           "x{name}@{symbol}",
+        "{name}@", "{symbol}@{symbol}", "{name}12345678{symbol}", "{name}@{symbol}x",
+    };
+    topic_spelling spelling;
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++)
+        assert_non_null(topic_spelling_parse(TEXTS[i], &spelling));
+    td_err err;
+    td_buf out;
+    td_buf_init(&out, 64);
+    assert_null(topic_spelling_parse("{lower_symbol}@{name}", &spelling));
+    assert_int_equal(topic_spell(&spelling, "btcusdt@depth", &out, &err), TD_E_INVALID);
+    assert_string_equal(err.hint, "write it as 'depth.BTCUSDT'");
+    assert_int_equal(topic_spell(&spelling, "depth.", &out, &err), TD_E_INVALID);
+    td_buf_fini(&out);
+}
+
+/* ---- a client ---- */
+
+static void test_asks(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"depth@100ms.BTCUSDT", "aggTrade.1000PEPEUSDT"};
+    const dialect *spoken = binance()->dialect;
+    dialect_ask ask = {.kind = REQUEST_SUBSCRIBE, .topics = TOPICS, .count = 2, .id = "sub-7"};
+    td_buf out;
+    td_buf_init(&out, 4096);
+    assert_int_equal(dialect_ask_topics(spoken, &out, &ask, NULL), TD_OK);
+    assert_text(td_buf_view(&out), "{\"method\":\"SUBSCRIBE\",\"params\":[\"btcusdt@depth@100ms\","
+                                   "\"1000pepeusdt@aggTrade\"],\"id\":7}");
+    td_buf_fini(&out);
+}
+
+static void test_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *frame, *reason;
+        frame_class is;
+        int fits; /* the request sub-7 */
+    } ROWS[] = {
+        {"{\"result\":null,\"id\":7}", "", CLASS_ACK, 1},
+        {"{\"result\":null,\"id\":17}", "", CLASS_ACK, 0},
+        {"{\"result\":[\"btcusdt@depth@100ms\"],\"id\":0}", "", CLASS_PONG, 0},
+        {"{\"error\":{\"code\":2,\"msg\":\"Invalid request\"},\"id\":7}", "Invalid request",
+         CLASS_ERROR, 1},
+        {"{\"code\":3,\"msg\":\"Invalid JSON\"}", "Invalid JSON", CLASS_ERROR, 1},
+    };
+    static const char *const TOPICS[] = {"depth@100ms.BTCUSDT"};
+    const dialect_ask ask = {
+        .kind = REQUEST_SUBSCRIBE, .topics = TOPICS, .count = 1, .id = "sub-7"};
+    dialect_parser *parser = dialect_parser_open();
+    decoder *d = decoder_open();
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        dialect_answer answer;
+        classification what;
+        char padded[256] = "";
+        (void)snprintf(padded, sizeof padded, "%s", ROWS[i].frame);
+        decoder_classify(d, binance(), td_bytes_str(padded), CHANNEL_IN, TOPIC_NOW, &what);
+        assert_int_equal(what.frame_class, ROWS[i].is);
+        assert_int_equal(answer_parse(parser, binance()->dialect, td_bytes_str(padded), &answer,
+                                      NULL),
+                         TD_OK);
+        assert_text(answer.reason, ROWS[i].reason);
+        assert_int_equal(dialect_answer_fits(&answer, &ask), ROWS[i].fits);
+    }
+    decoder_close(d);
+    dialect_parser_close(parser);
+}
+
+/* ---- frames ---- */
+
+static void test_topics(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *stream, *topic, *symbol;
+        int is_known;
+    } ROWS[] = {
+        {"btcusdt@depth@100ms", "depth@100ms", "BTCUSDT", 1},
+        {"btcusdt@kline_15m", "kline_15m", "BTCUSDT", 1},
+        {"btcusdt@kline_", "kline_.BTCUSDT", "", 0},
+        {"btcusdt@klines", "klines.BTCUSDT", "", 0},
+        {"!ticker@arr", "arr.!TICKER", "", 0},
+        {"plain", "plain", "", 0},
+        {"btc\\u0075sdt@aggTrade", "aggTrade", "BTCUSDT", 1},
+    };
+    decoder *d = decoder_open();
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char frame[256] = "";
+        classification what;
+        (void)snprintf(frame, sizeof frame, "{\"stream\":\"%s\",\"data\":{\"E\":5,\"T\":6}}",
+                       ROWS[i].stream);
+        decoder_classify(d, binance(), td_bytes_str(frame), CHANNEL_IN, TOPIC_NOW, &what);
+        assert_int_equal(what.frame_class, CLASS_DATA);
+        assert_text(what.topic.topic, ROWS[i].topic);
+        assert_text(what.topic.symbol, ROWS[i].symbol);
+        assert_int_equal(what.topic.row != NULL, ROWS[i].is_known);
+    }
+    decoder_close(d);
+}
+
+/* A frame of another symbol, and a topic that is spelled in another case. */
+static void test_own_topic(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *stream;
+        int is_decoded;
+    } ROWS[] = {{"btcusdt", 1}, {"ethusdt", 0}, {"", 0}};
+    const family *of = binance();
+    decoder *d = decoder_open();
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
+        for (int path = DECODE_PATH_FAST; path <= DECODE_PATH_ROWS; path++) {
+            char frame[512] = "";
+            message decoded;
+            decode_error why;
+            const topic_match topic = {family_topic_named(of, "depth@100ms"),
+                                       td_bytes_str("depth@100ms"), td_bytes_str("BTCUSDT")};
+            (void)snprintf(frame, sizeof frame,
+                           "{\"stream\":\"%s@depth@100ms\",\"data\":{\"e\":\"depthUpdate\",\"E\":5,"
+                           "\"T\":5,\"s\":\"BTCUSDT\",\"U\":3,\"u\":4,\"pu\":2,\"b\":[[\"1\",\"2\"]],"
+                           "\"a\":[]}}",
+                           ROWS[i].stream);
+            assert_int_equal(decoder_decode(d, &topic, td_bytes_str(frame), (decode_path)path,
+                                            &decoded, &why),
+                             ROWS[i].is_decoded);
+            if (!ROWS[i].is_decoded)
+                assert_int_equal(why.reason, DECODE_TOPIC_MISMATCH);
+        }
+    decoder_close(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_spellings), cmocka_unit_test(test_spellings_refused),
+        cmocka_unit_test(test_asks),      cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_topics),    cmocka_unit_test(test_own_topic),
+    };
+    return cmocka_run_group_tests_name("schema/binance", tests, NULL, NULL);
+}
