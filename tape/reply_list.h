@@ -29,8 +29,8 @@ typedef struct reply_list {
 
 /* Find the replies of all feeds up to the selection's end, also from before its start, because a
  * recorder makes some requests only when it starts, and a client's requests through a relay belong
- * to no feed. Imported replies have no URL and are left out. The caller releases *out with
- * reply_list_fini, also after a failure. TD_E_*. */
+ * to no feed. Replies without a URL are left out. The caller releases *out with reply_list_fini,
+ * also after a failure. TD_E_*. */
 TD_MUST_USE td_result reply_list_open(archive *from, const selection *wanted, const td_log *log,
                                       reply_list *out, td_err *err);
 void reply_list_fini(reply_list *replies);

@@ -630,9 +630,10 @@ static int is_snapshot_of(const session_feed *f, const char *topic, const import
                           &ignored);
 }
 
-/* If an HTTP reply is the snapshot of a book, make it a frame of the book's connection. */
-static void place_snapshot(const session_feed *f, import_record *record, import_place *place,
-                           uint32_t *shard)
+/* If an HTTP reply is the snapshot of a book, make it a frame of the book's connection. Returns the
+ * book's topic, or NULL. */
+static const char *place_snapshot(const session_feed *f, import_record *record, import_place *place,
+                                  uint32_t *shard)
 {
     for (size_t i = 0; i < f->book_count; i++) {
         const fetched_book *book = &f->books[i];
@@ -644,8 +645,31 @@ static void place_snapshot(const session_feed *f, import_record *record, import_
         record->url = td_bytes_str(book->topic);
         place->conn = slot->at.conn;
         *shard = book->shard;
-        return;
+        return book->topic;
     }
+    return NULL;
+}
+
+/* Write which request an HTTP reply is of, so that `serve` can answer it. topic: of a snapshot;
+ * NULL: the reply is none. */
+static td_result put_request(session_feed *f, const import_record *reply, const char *topic,
+                             uint64_t recv_ns, td_err *err)
+{
+    char name[LIMIT_NAME_BYTES];
+    char url[LIMIT_URL_BYTES];
+    if (td_url_split(reply->url).scheme.size == 0 || reply->url.size >= sizeof url)
+        return TD_OK; /* lines of another archive have a name only */
+    (void)snprintf(url, sizeof url, "%.*s", (int)reply->url.size, (const char *)reply->url.data);
+    td_url_redact(url);
+    redactor_apply(&f->job->secrets, (uint8_t *)url, strlen(url));
+    channel_router_http_name(reply->url, name);
+    const event kept = {.kind = EVENT_HTTP,
+                        .what = topic == NULL ? name : topic,
+                        .url = url,
+                        .state = "kept",
+                        .code = 200,
+                        .bytes = reply->data.size};
+    return feed_writer_event(f->writer, recv_ns, &kept, err);
 }
 
 static td_result put_frame(session_feed *f, uint32_t shard, const import_place *place,
@@ -739,9 +763,12 @@ static td_result put_record(import_job *job, const import_record *record, const 
         import_record frame = *record;
         import_place at = *place;
         uint32_t shard = target->shard;
-        if (record->dir == CHANNEL_HTTP)
-            place_snapshot(f, &frame, &at, &shard);
-        rc = put_frame(f, shard, &at, &frame, recv_ns, err);
+        if (record->dir == CHANNEL_HTTP) {
+            const char *topic = place_snapshot(f, &frame, &at, &shard);
+            rc = put_request(f, record, topic, recv_ns, err);
+        }
+        if (rc == TD_OK)
+            rc = put_frame(f, shard, &at, &frame, recv_ns, err);
     } else if (rc == TD_OK && record->kind == IMPORT_GAP)
         rc = put_gap(f, target->shard, place, record, recv_ns, err);
     return rc;

@@ -1,6 +1,6 @@
-/* Binance USD-M futures, an exchange in two documents: topics that are spelled "symbol@name" in lower
- * case, requests with numbers as ids, and intervals inside a part of a topic. Expected texts are of
- * the exchange's documentation. */
+/* Binance USD-M futures, an exchange in two documents: topics that are spelled "symbol@name" in
+ * lower case, requests with numbers as ids, and intervals inside a part of a topic. Expected texts
+ * are of the exchange's documentation. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,8 +64,14 @@ static void test_spellings_refused(void **state)
 {
     (void)state;
     static const char *const TEXTS[] = {
-        "",        "{name}",           "{name}{symbol}",           "x{name}@{symbol}",
-        "{name}@", "{symbol}@{symbol}", "{name}12345678{symbol}", "{name}@{symbol}x",
+        "",
+        "{name}",
+        "{name}{symbol}",
+        "x{name}@{symbol}",
+        "{name}@",
+        "{symbol}@{symbol}",
+        "{name}12345678{symbol}",
+        "{name}@{symbol}x",
     };
     topic_spelling spelling;
     for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++)
@@ -123,9 +129,8 @@ static void test_answers(void **state)
         (void)snprintf(padded, sizeof padded, "%s", ROWS[i].frame);
         decoder_classify(d, binance(), td_bytes_str(padded), CHANNEL_IN, TOPIC_NOW, &what);
         assert_int_equal(what.frame_class, ROWS[i].is);
-        assert_int_equal(answer_parse(parser, binance()->dialect, td_bytes_str(padded), &answer,
-                                      NULL),
-                         TD_OK);
+        assert_int_equal(
+            answer_parse(parser, binance()->dialect, td_bytes_str(padded), &answer, NULL), TD_OK);
         assert_text(answer.reason, ROWS[i].reason);
         assert_int_equal(dialect_answer_fits(&answer, &ask), ROWS[i].fits);
     }
@@ -182,14 +187,15 @@ static void test_own_topic(void **state)
             decode_error why;
             const topic_match topic = {family_topic_named(of, "depth@100ms"),
                                        td_bytes_str("depth@100ms"), td_bytes_str("BTCUSDT")};
-            (void)snprintf(frame, sizeof frame,
-                           "{\"stream\":\"%s@depth@100ms\",\"data\":{\"e\":\"depthUpdate\",\"E\":5,"
-                           "\"T\":5,\"s\":\"BTCUSDT\",\"U\":3,\"u\":4,\"pu\":2,\"b\":[[\"1\",\"2\"]],"
-                           "\"a\":[]}}",
-                           ROWS[i].stream);
-            assert_int_equal(decoder_decode(d, &topic, td_bytes_str(frame), (decode_path)path,
-                                            &decoded, &why),
-                             ROWS[i].is_decoded);
+            (void)snprintf(
+                frame, sizeof frame,
+                "{\"stream\":\"%s@depth@100ms\",\"data\":{\"e\":\"depthUpdate\",\"E\":5,"
+                "\"T\":5,\"s\":\"BTCUSDT\",\"U\":3,\"u\":4,\"pu\":2,\"b\":[[\"1\",\"2\"]],"
+                "\"a\":[]}}",
+                ROWS[i].stream);
+            assert_int_equal(
+                decoder_decode(d, &topic, td_bytes_str(frame), (decode_path)path, &decoded, &why),
+                ROWS[i].is_decoded);
             if (!ROWS[i].is_decoded)
                 assert_int_equal(why.reason, DECODE_TOPIC_MISMATCH);
         }

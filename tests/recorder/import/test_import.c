@@ -234,6 +234,7 @@ static const char TWO_FAMILIES[] = "{\"t\":\"header\",\"format\":2}\n" LINE2(
 
 static const expected_row TWO_FAMILIES_ROWS[] = {
     SESSION_EVENTS("inverse", 1618675201500000000),
+    EVENT("inverse", 1618675201500000000, "\"url\":\"https://x/v2/symbols?y\""),
     {"inverse", CHANNEL_HTTP, "http.symbols", "", 0, 0, 0, 1618675201500000000, "plain"},
     EVENT("inverse", 1618675202000000000, "\"event\":\"connect\""),
     SESSION_EVENTS("linear", 1618675203000000000),
@@ -392,6 +393,7 @@ static void test_secrets_are_overwritten(void **state)
         EVENT("inverse", 1618675213000000000, "\"event\":\"redacted\""),
         {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 1618675213000000000,
          "{\"success\":true,\"x\":\"*******\",\"y\":\"auth\"}"},
+        EVENT("inverse", 1618675214000000000, "symbols?k=******&y=5\""),
         EVENT("inverse", 1618675214000000000, "\"dir\":\"http\",\"offset\":6,\"bytes\":6"),
         {"inverse", CHANNEL_HTTP, "http.symbols", "", 0, 0, 0, 1618675214000000000,
          "{\"k\":\"******\"}"},
@@ -400,12 +402,13 @@ static void test_secrets_are_overwritten(void **state)
     };
     fixture *f = *state;
     import_lines(
-        f, "wss://stream.bybit.com/realtime?api_key=key123&expires=1&signature=urlsign <-> "
-           "1618675210\n"
-           "1618675211: a key123 b key123 c\n" URL
-           " <- 1618675212: {\"op\":\"auth\",\"args\":[\"key123\",1535975085152,\"opsigned\"]}\n"
-           "1618675213: {\"success\":true,\"x\":\"urlsign\",\"y\":\"auth\"}\n"
-           "https://api.bybit.com/v2/public/symbols -> 1618675214: {\"k\":\"key123\"}\n");
+        f,
+        "wss://stream.bybit.com/realtime?api_key=key123&expires=1&signature=urlsign <-> "
+        "1618675210\n"
+        "1618675211: a key123 b key123 c\n" URL
+        " <- 1618675212: {\"op\":\"auth\",\"args\":[\"key123\",1535975085152,\"opsigned\"]}\n"
+        "1618675213: {\"success\":true,\"x\":\"urlsign\",\"y\":\"auth\"}\n"
+        "https://api.bybit.com/v2/public/symbols?k=key123&y=5 -> 1618675214: {\"k\":\"key123\"}\n");
     expect_archive(f, ROWS);
     assert_int_equal(f->report.feeds[0].counts.frames.redacted, 6);
 }
