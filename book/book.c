@@ -449,6 +449,16 @@ void book_clear(book *b)
     b->window_sums[0] = b->window_sums[1] = 0;
 }
 
+void book_truncate(book *b, uint32_t depth)
+{
+    for (size_t at = 0; at < SIDES; at++)
+        while (b->sides[at].count > depth) {
+            hash_change(b, (msg_side)at, 0, HASH_REMOVE);
+            hash_shift(b, (msg_side)at, 0, HASH_ADD);
+            side_remove(&b->sides[at], 0);
+        }
+}
+
 void book_copy(book *b, const book *from)
 {
     TD_ASSERT(from->magic == BOOK_MAGIC);

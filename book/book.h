@@ -65,6 +65,9 @@ void book_apply(book *book, const msg_book *message, book_outcome *outcome);
 /* As book_apply, but the frame is a snapshot whatever its type. */
 void book_replace(book *book, const msg_book *message, book_outcome *outcome);
 
+/* Remove all levels but the best `depth` ones of each side. */
+void book_truncate(book *book, uint32_t depth);
+
 /* Copy another book's levels, but not how they were written. */
 void book_copy(book *to, const book *from);
 

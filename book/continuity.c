@@ -1364,6 +1364,8 @@ void track_apply(track *t, const message *m, verdict *out)
             book_replace(t->book, &m->book, &facts.outcome);
         else if (TD_LIKELY(changes_book))
             book_apply(t->book, &m->book, &facts.outcome);
+        if (TD_UNLIKELY(t->row->truncates))
+            book_truncate(t->book, t->row->book_depth);
     }
     frame_facts_gather(t, m, &facts);
 

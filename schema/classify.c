@@ -378,6 +378,20 @@ static uint32_t find_in_object(const json_index *index, uint32_t token, td_bytes
     return 0;
 }
 
+/* Token of the element whose position is the key, in the list at token; 0 if absent. */
+static uint32_t find_in_list(const json_index *index, uint32_t token, td_bytes key)
+{
+    uint64_t place = 0;
+    if (json_char(index, token) != '[' || !td_digits_parse(key, UINT32_MAX, &place))
+        return 0;
+    for (token++; place > 0; place--, token++) {
+        token = json_skip_value(index, token);
+        if (json_char(index, token) != ',')
+            return 0;
+    }
+    return json_char(index, token) == ']' ? 0 : token;
+}
+
 /* Token of the value at a path, through the first element of arrays; 0 if absent. Only for indexed
  * frames. */
 static uint32_t follow(const members *m, const char *path)
@@ -495,6 +509,8 @@ static seen entry_field(const members *m, const items_row *items, const field_ro
     if (token == 0 && !is_own)
         return SEEN_ABSENT;
     token += json_char(index, token) == '[';
+    if (items->flags & ITEMS_POSITIONAL)
+        return read_field(m, field, find_in_list(index, token, key), ns);
     if (json_char(index, token) != '{')
         return SEEN_ABSENT;
     return read_field(m, field, find_in_object(index, token + 1, key), ns);

@@ -6,6 +6,7 @@
 #include "schema/decode_fast.h"
 #include "schema/decode_rows.h"
 #include "schema/inflate.h"
+#include "schema/list_frame.h"
 
 struct decoder {
     json_parser *parser;
@@ -15,6 +16,7 @@ struct decoder {
     row_decoder rows;
     uint64_t slow_count;
     inflater *inflater; /* NULL until the first compressed frame */
+    td_buf named;       /* a frame that is a list, with names */
 };
 
 decoder *decoder_open(void)
@@ -22,6 +24,7 @@ decoder *decoder_open(void)
     decoder *d = td_alloc_zero(1, sizeof *d);
     d->parser = json_parser_open(0);
     d->classifier = classifier_open();
+    td_buf_init(&d->named, LIMIT_FRAME_BYTES + LIST_NAMES_MAX * LIMIT_NAME_BYTES);
     return d;
 }
 
@@ -35,6 +38,7 @@ void decoder_close(decoder *d)
     fast_decoder_fini(&d->fast);
     row_decoder_fini(&d->rows);
     inflater_close(d->inflater);
+    td_buf_fini(&d->named);
     td_free(d);
 }
 
@@ -126,6 +130,18 @@ static td_result inflate_frame(decoder *d, td_bytes frame, td_bytes *out)
     return inflater_run(d->inflater, frame, out, NULL);
 }
 
+/* Get the text of a frame that is a list as an object; other frames stay. Valid until the next
+ * list. */
+static void name_list(decoder *d, const list_names *names, td_bytes *frame)
+{
+    static const uint8_t PADDING[DECODE_PADDING_BYTES];
+    if (TD_LIKELY(names == NULL) || !list_frame_name(names, d->parser, *frame, &d->named))
+        return;
+    const size_t size = d->named.size;
+    td_buf_add(&d->named, PADDING, sizeof PADDING);
+    *frame = td_bytes_of(d->named.data, size);
+}
+
 /* 1 if bytes look like text: a frame that cannot be inflated is then reported as invalid JSON
  * instead. */
 static int is_text(td_bytes bytes)
@@ -190,6 +206,7 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
     }
     if (topic->row == NULL)
         return refuse_unknown(d, topic, frame, why);
+    name_list(d, topic->row->list, &frame);
     return decode_plain(d, topic, frame, path, out, why);
 }
 
@@ -202,6 +219,7 @@ int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message
     td_result rc = inflate_frame(d, frame, &survey->text);
     if (rc != TD_OK)
         return refuse_compressed(frame, rc, why);
+    name_list(d, topic->row->list, &survey->text);
     d->rows.surveys = 1;
     int is_decoded = decode_plain(d, topic, survey->text, DECODE_PATH_ROWS, out, why);
     d->rows.surveys = 0;
@@ -233,6 +251,7 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir 
         return;
     }
     if (dir == CHANNEL_IN && inflate_frame(d, frame, &frame) == TD_OK) {
+        name_list(d, exchange_of(of)->frames.list, &frame);
         classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
         return;
     }

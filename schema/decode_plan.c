@@ -349,7 +349,7 @@ static int plan_is_fast(const decode_plan *p, const role_fields *roles)
             return 0;
     int is_positional = fast_items_are_positional(row);
     if (is_positional < 0 || row->is_event || topic_row_topic_key(row)[0] == '\0' ||
-        topic_row_end(row)[0] != '\0')
+        topic_row_end(row)[0] != '\0' || row->list != NULL || row->snapshot_path != NULL)
         return 0;
     return is_positional ? arrays_are_fast(p) : objects_are_fast(p, roles);
 }

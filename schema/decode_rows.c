@@ -185,6 +185,23 @@ static int read_kind(rows *r, json_value value)
     return 1;
 }
 
+/* As json_find_path(), through the first elements of lists. */
+static int find_through_lists(json_value root, const char *path, json_value *out)
+{
+    *out = root;
+    for (;; path += *path == '.') {
+        const size_t size = strcspn(path, ".");
+        json_iter first = json_iter_of(*out);
+        if (json_type_of(*out) == JSON_ARRAY && !json_next(&first, NULL, out))
+            return 0;
+        if (!json_find_key(*out, td_bytes_of(path, size), out))
+            return 0;
+        path += size;
+        if (*path == '\0')
+            return 1;
+    }
+}
+
 /* Read topic and kind first, wherever they are in the frame: the rest depends on them. */
 static int read_identity(rows *r)
 {
@@ -204,7 +221,9 @@ static int read_identity(rows *r)
         if (!check_topic(r, value, topic_key) || !check_parts(r))
             return 0;
     }
-    if (json_find_path(r->root, kind_key, &value) && !read_kind(r, value))
+    if (row->snapshot_path != NULL && find_through_lists(r->root, row->snapshot_path, &value))
+        r->head.kind = FRAME_SNAPSHOT;
+    else if (json_find_path(r->root, kind_key, &value) && !read_kind(r, value))
         return refuse_value(r, DECODE_BAD_KIND, value, kind_key);
     if (r->head.kind == FRAME_UNTYPED)
         r->head.kind = row->default_kind;

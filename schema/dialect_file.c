@@ -35,7 +35,7 @@ static td_arena *memory_of(void *user)
 
 /* ---- parts of topics ---- */
 
-/* "TOPIC PATH [PREFIX]" */
+/* "TOPIC[-] PATH [PREFIX]" */
 static td_result read_parameter(document_node at, td_arena *memory, topic_parameter *out,
                                 td_err *err)
 {
@@ -46,8 +46,13 @@ static td_result read_parameter(document_node at, td_arena *memory, topic_parame
                              err);
     if (rc != TD_OK)
         return rc;
-    *out = (topic_parameter){.topic = document_copy(memory, from.at[0]),
-                             .path = document_copy(memory, from.at[1])};
+    *out = (topic_parameter){.path = document_copy(memory, from.at[1]), .joint = '.'};
+    const uint8_t last = from.at[0].data[from.at[0].size - 1];
+    if (from.at[0].size > 1 && (last == '-' || last == '_')) {
+        out->joint = (char)last;
+        from.at[0].size--;
+    }
+    out->topic = document_copy(memory, from.at[0]);
     if (from.count == 3)
         out->prefix = document_copy(memory, from.at[2]);
     return TD_OK;
@@ -513,8 +518,8 @@ static int has_request(const dialect *made, request_kind kind)
 /* What is missing in a dialect; NULL: nothing. */
 static const char *fault_of(const dialect *made)
 {
-    const int is_in_parts =
-        asks_for(made, "$name") || asks_for(made, "$symbols") || asks_for(made, "$parameter");
+    const int is_in_parts = asks_for(made, "$name") || asks_for(made, "$symbol_list") ||
+                            asks_for(made, "$symbols") || asks_for(made, "$parameter");
     if (made->ping_interval_ns == 0 || made->ping == NULL)
         return "a dialect needs ping_s, and a ping in ask:";
     if (made->rule_count == 0 || made->answer_count == 0 ||
@@ -528,7 +533,8 @@ static const char *fault_of(const dialect *made)
         (made->has_query || made->covering == COVER_ALL || has_request(made, REQUEST_AUTH)))
         return "credentials need signed:";
     if ((is_in_parts || made->has_symbol_lists) && !made->has_parts)
-        return "$name, $symbols, $parameter and symbol_lists need the property parts:";
+        return "$name, $symbols, $symbol_list, $parameter and symbol_lists need the property "
+               "parts:";
     if (made->answers_each && !made->answers_topics)
         return "answers_each needs answers_topics:";
     if (made->has_parts && !made->has_symbol_lists && made->ask_topics_max != 1)

@@ -3,6 +3,7 @@
 const document_word DIALECT_ASK_VALUES[] = {
     {"topics", ASK_TOPICS},
     {"symbols", ASK_SYMBOLS},
+    {"symbol_list", ASK_SYMBOL_LIST},
     {"name", ASK_NAME},
     {"parameter", ASK_PARAMETER},
     {"binary", ASK_BINARY},
@@ -18,12 +19,25 @@ const document_word DIALECT_ASK_VALUES[] = {
 };
 
 const document_word DIALECT_ANSWER_VALUES[] = {
-    {"success", REPLY_SUCCESS}, {"reason", REPLY_REASON},  {"code", REPLY_CODE},
-    {"conn_id", REPLY_CONN_ID}, {"id", REPLY_ID},          {"id_raw", REPLY_ID_RAW},
-    {"op", REPLY_OP},           {"args", REPLY_ARGS},      {"topic", REPLY_TOPIC},
-    {"granted", REPLY_GRANTED}, {"failed", REPLY_FAILED},  {"symbols", REPLY_SYMBOLS},
-    {"binary", REPLY_BINARY},   {"now_ms", REPLY_NOW},     {"now_text", REPLY_NOW_TEXT},
-    {"now_us", REPLY_NOW_US},   {NULL, REPLY_VALUE_COUNT},
+    {"success", REPLY_SUCCESS},
+    {"reason", REPLY_REASON},
+    {"code", REPLY_CODE},
+    {"conn_id", REPLY_CONN_ID},
+    {"id", REPLY_ID},
+    {"id_raw", REPLY_ID_RAW},
+    {"op", REPLY_OP},
+    {"args", REPLY_ARGS},
+    {"topic", REPLY_TOPIC},
+    {"name", REPLY_NAME},
+    {"symbol", REPLY_SYMBOL},
+    {"granted", REPLY_GRANTED},
+    {"failed", REPLY_FAILED},
+    {"symbols", REPLY_SYMBOLS},
+    {"binary", REPLY_BINARY},
+    {"now_ms", REPLY_NOW},
+    {"now_text", REPLY_NOW_TEXT},
+    {"now_us", REPLY_NOW_US},
+    {NULL, REPLY_VALUE_COUNT},
 };
 
 int dialect_value_find(const document_word *names, td_bytes name)

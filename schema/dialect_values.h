@@ -8,14 +8,15 @@
 
 /* In requests: */
 typedef enum ask_value_id {
-    ASK_TOPICS,    /* list of the topics */
-    ASK_SYMBOLS,   /* "A,B": the topics' symbols, in dialects with parts */
-    ASK_NAME,      /* the topics' name, in dialects with parts */
-    ASK_PARAMETER, /* "KEY":VALUE of their parameter; absent if they lack it */
-    ASK_BINARY,    /* true if binary frames are wanted */
-    ASK_OP,        /* the word of the request */
-    ASK_ID,        /* the request's id; absent if it lacks one */
-    ASK_ID_NUMBER, /* its number alone, for exchanges whose ids are numbers */
+    ASK_TOPICS,      /* list of the topics */
+    ASK_SYMBOLS,     /* "A,B": the topics' symbols, in dialects with parts */
+    ASK_SYMBOL_LIST, /* the same as a list of texts */
+    ASK_NAME,        /* the topics' name, in dialects with parts */
+    ASK_PARAMETER,   /* "KEY":VALUE of their parameter; absent if they lack it */
+    ASK_BINARY,      /* true if binary frames are wanted */
+    ASK_OP,          /* the word of the request */
+    ASK_ID,          /* the request's id; absent if it lacks one */
+    ASK_ID_NUMBER,   /* its number alone, for exchanges whose ids are numbers */
     ASK_KEY,
     ASK_EXPIRES,
     ASK_SIGNATURE,
@@ -24,7 +25,8 @@ typedef enum ask_value_id {
     ASK_VALUE_COUNT,
 } ask_value_id;
 
-/* In answers; also "request.PATH", a member of the request as text: */
+/* In answers; also "request.PATH", a member of the request: as text, or, if it is a list or an
+ * object, as it is: */
 typedef enum answer_value_id {
     REPLY_SUCCESS, /* true, or false if the request or one of its topics is refused */
     REPLY_REASON,  /* the words of the refusal */
@@ -35,6 +37,8 @@ typedef enum answer_value_id {
     REPLY_OP,     /* the word of the request; "" if it is unknown */
     REPLY_ARGS,   /* the request's list as texts; null if it lacks one */
     REPLY_TOPIC,  /* the request's first topic; absent if it names none */
+    REPLY_NAME,   /* the same without its symbol */
+    REPLY_SYMBOL, /* and its symbol alone */
     REPLY_GRANTED,
     REPLY_FAILED,
     REPLY_SYMBOLS, /* the request's symbols, in dialects with parts */

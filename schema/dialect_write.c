@@ -196,6 +196,19 @@ static td_result put_symbols(const asking *of, td_buf *out, td_err *err)
     return rc;
 }
 
+static td_result put_symbol_list(const asking *of, td_buf *out, td_err *err)
+{
+    td_result rc = td_buf_append(out, "[", 1, err);
+    for (size_t i = 0; i < of->ask->count && rc == TD_OK; i++) {
+        const char *symbol = of->ask->topics[i] + stem_size(of->ask->topics[i]) + 1;
+        if (i > 0)
+            rc = td_buf_append(out, ",", 1, err);
+        if (rc == TD_OK)
+            rc = put_text(out, td_bytes_str(symbol), err);
+    }
+    return rc == TD_OK ? td_buf_append(out, "]", 1, err) : rc;
+}
+
 /* 1 if the parameter is written in the topic's name: "kline_1m". */
 static int is_in_name(const asking *of)
 {
@@ -251,6 +264,8 @@ static td_result ask_value(const void *user, td_bytes name, td_buf *out, int *is
         return put_topics(of, out, err);
     case ASK_SYMBOLS:
         return put_symbols(of, out, err);
+    case ASK_SYMBOL_LIST:
+        return put_symbol_list(of, out, err);
     case ASK_NAME:
         return put_name(of, out, err);
     case ASK_PARAMETER:
@@ -381,6 +396,20 @@ static td_result put_arg(const dialect_request *request, td_buf *out, td_err *er
     return put_topic(request->dialect, topic, out, err);
 }
 
+/* A part of the request's first topic, before or after its last dot. */
+typedef enum topic_half { HALF_NAME, HALF_SYMBOL } topic_half;
+static td_result put_half(const dialect_request *request, topic_half which, td_buf *out,
+                          int *is_there, td_err *err)
+{
+    const td_bytes topic = request->arg_count > 0 ? request->args[0] : td_bytes_of(NULL, 0);
+    const uint8_t *dot = topic.size == 0 ? NULL : memrchr(topic.data, '.', topic.size);
+    const size_t name = dot == NULL ? topic.size : (size_t)(dot - topic.data);
+    *is_there = which == HALF_NAME ? name > 0 : dot != NULL;
+    if (which == HALF_NAME || !*is_there)
+        return put_text(out, td_bytes_of(topic.data, *is_there ? name : 0), err);
+    return put_text(out, td_bytes_of(dot + 1, topic.size - name - 1), err);
+}
+
 static td_result put_reason(const answering *of, td_buf *out, td_err *err)
 {
     char reason[DIALECT_REASON_BYTES];
@@ -388,7 +417,8 @@ static td_result put_reason(const answering *of, td_buf *out, td_err *err)
     return put_text(out, td_bytes_str(reason), err);
 }
 
-/* A member of the request as text, "request.params.klineType"; "" if it is absent. */
+/* A member of the request, "request.params.klineType": as text, or, if it is a list or an object,
+ * as it is. "" if it is absent. */
 static td_result put_member(const answering *of, td_bytes path, td_buf *out, int *is_there,
                             td_err *err)
 {
@@ -397,6 +427,10 @@ static td_result put_member(const answering *of, td_bytes path, td_buf *out, int
     TD_ASSERT(path.size < sizeof text); /* checked when the document is read */
     memcpy(text, path.data, path.size);
     text[path.size] = '\0';
+    json_value whole;
+    if (of->request->has_root && json_find_path(of->request->root, text, &whole) &&
+        json_type_of(whole) >= JSON_ARRAY)
+        return put_raw(out, json_raw(whole), err);
     *is_there = of->request->has_root && dialect_text_scalar(of->request->root, text, &found) &&
                 found.size > 0;
     return put_text(out, *is_there ? found : td_bytes_str(""), err);
@@ -448,6 +482,10 @@ static td_result answer_value(const void *user, td_bytes name, td_buf *out, int 
     case REPLY_TOPIC:
         *is_there = request->arg_count > 0;
         return put_arg(request, out, err);
+    case REPLY_NAME:
+        return put_half(request, HALF_NAME, out, is_there, err);
+    case REPLY_SYMBOL:
+        return put_half(request, HALF_SYMBOL, out, is_there, err);
     case REPLY_GRANTED:
         return put_args(of, FATE_GRANTED, out, is_there, err);
     case REPLY_FAILED:

@@ -73,6 +73,9 @@ typedef struct frame_keys {
     const char *topic_path; /* the topic is in an object: "arg.channel", of which topic is the first
                                key; NULL: topic is the key of its text */
     const char *pong;       /* a pong that is not JSON; NULL: pongs are JSON */
+    /* Names of the elements of frames that are lists (schema/list_frame.h); NULL: frames are
+     * objects. */
+    const struct list_names *list;
     /* Numbers of the keys that an event, or each event of a list, has instead of a topic;
      * FRAME_KEY_NONE: the exchange sends no events. */
     uint8_t event, event_time;

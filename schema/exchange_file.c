@@ -1,5 +1,7 @@
 #include "schema/exchange_file.h"
 
+#include <ctype.h>
+
 #include <string.h>
 
 #include "base/assert.h"
@@ -9,6 +11,7 @@
 #include "base/url.h"
 #include "schema/dialect_file.h"
 #include "schema/instrument.h"
+#include "schema/list_frame.h"
 
 enum {
     HOSTS_MAX = 32,
@@ -86,12 +89,13 @@ static td_result read_kinds(void *user, document_node mapping, void *row, td_err
 /* ---- the members that tell kinds of frames apart ---- */
 
 enum { FRAME_TOPIC, FRAME_DATA, FRAME_EVENT, FRAME_TIME, FRAME_OP, FRAME_REQUEST, FRAME_SHARED };
-enum { FRAME_BEGINS = FRAME_SHARED + 1, FRAME_PONG };
+enum { FRAME_BEGINS = FRAME_SHARED + 1, FRAME_PONG, FRAME_LIST };
 
 static const document_word FRAME_PARTS[] = {
     {"topic", FRAME_TOPIC},     {"data", FRAME_DATA},     {"event", FRAME_EVENT},
     {"event_time", FRAME_TIME}, {"op", FRAME_OP},         {"request", FRAME_REQUEST},
     {"shared", FRAME_SHARED},   {"begins", FRAME_BEGINS}, {"pong", FRAME_PONG},
+    {"list", FRAME_LIST},
 };
 
 static td_result add_key(reading *r, document_node at, td_bytes key, td_err *err)
@@ -166,6 +170,39 @@ static uint8_t key_of(const reading *r, document_node frames, const char *part)
                          : frame_key_find(&r->out->frames, first_key(document_text(at)));
 }
 
+static int is_plain_name(td_bytes name)
+{
+    for (size_t i = 0; i < name.size; i++)
+        if (!isalnum(name.data[i]) && name.data[i] != '_')
+            return 0;
+    return name.size > 0;
+}
+
+/* Read the names of a list's elements. One, NAME*, is the list of all in its place. */
+static td_result read_list(reading *r, document_node list, td_err *err)
+{
+    list_names made = {.count = document_size(list), .rest = LIST_NAMES_MAX};
+    if (list.at == NULL)
+        return TD_OK;
+    if (made.count < 2 || made.count > LIST_NAMES_MAX)
+        return document_refuse(list, "2 to 8 names are expected, not", document_text(list), err);
+    for (size_t i = 0; i < made.count; i++) {
+        td_bytes name = document_text(document_entry(list, i));
+        const int is_rest = name.size > 0 && name.data[name.size - 1] == '*';
+        name.size -= (size_t)is_rest;
+        if (!is_plain_name(name) || (is_rest && made.rest < LIST_NAMES_MAX))
+            return document_refuse(document_entry(list, i),
+                                   "names have letters, digits and '_', and one ends with '*', not",
+                                   name, err);
+        made.names[i] = document_copy(r->memory, name);
+        made.rest = is_rest ? i : made.rest;
+    }
+    if (made.rest == LIST_NAMES_MAX)
+        return document_refuse(list, "one of the names ends with '*':", document_text(list), err);
+    r->out->frames.list = td_arena_copy(r->memory, &made, sizeof made);
+    return TD_OK;
+}
+
 static td_result read_frames(reading *r, document_node mapping, td_err *err)
 {
     frame_keys *out = &r->out->frames;
@@ -190,7 +227,7 @@ static td_result read_frames(reading *r, document_node mapping, td_err *err)
     if ((out->event == FRAME_KEY_NONE) != (out->event_time == FRAME_KEY_NONE))
         return document_refuse(mapping, "events need both event and event_time, not",
                                document_text(mapping), err);
-    return TD_OK;
+    return read_list(r, document_find(mapping, "list"), err);
 }
 
 /* ---- control frames ---- */

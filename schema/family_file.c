@@ -373,6 +373,7 @@ static const document_member TOPIC_KEYS[] = {
     TOPIC_TEXT("parameter", parameter_path),
     TOPIC_TEXT("audit", audit),
     {"depth", DOCUMENT_OWN, .read = read_depth},
+    {"truncates", DOCUMENT_TRUE, .offset = offsetof(topic_row, truncates)},
     {"checksum", DOCUMENT_OWN, .read = read_checksum},
     {"sequence", DOCUMENT_WORD, .offset = offsetof(topic_row, sequence),
      .what = "there is no sequence", .words = SEQUENCES, .word_count = COUNT_OF(SEQUENCES)},
@@ -380,6 +381,7 @@ static const document_member TOPIC_KEYS[] = {
     {"events", DOCUMENT_TRUE, .offset = offsetof(topic_row, is_event)},
     TOPIC_TEXT("topic_key", topic_key),
     TOPIC_TEXT("kind_key", kind_key),
+    TOPIC_TEXT("snapshot_has", snapshot_path),
     {"kind", DOCUMENT_WORD, .offset = offsetof(topic_row, default_kind), .what = "there is no kind",
      .words = KINDS, .word_count = COUNT_OF(KINDS)},
     TOPIC_TEXT("request", snapshot_request),
@@ -642,13 +644,16 @@ static td_result check_dialect(document_node root, const family *made, td_err *e
     return TD_OK;
 }
 
-/* Frames spell their topics as requests do, unless the symbol is in another member. */
-static void spell_topics(reading *r, family *out)
+/* Set what rows need of dialect and exchange. Frames spell their topics as requests do, unless the
+ * symbol is in another member. */
+static void finish_topics(reading *r, family *out)
 {
     out->spelling = out->dialect->spelling;
-    for (size_t i = 0; i < out->topic_count; i++)
+    for (size_t i = 0; i < out->topic_count; i++) {
+        r->topics[i].list = out->exchange->frames.list;
         if (r->topics[i].symbol_path == NULL)
             r->topics[i].spelling = out->spelling;
+    }
 }
 
 static td_result read_family(reading *r, const family_texts *texts, family *out, td_err *err)
@@ -666,7 +671,7 @@ static td_result read_family(reading *r, const family_texts *texts, family *out,
     if (out->name == NULL || out->dialect == NULL)
         return document_refuse(
             root, "a family needs family and dialect:", td_bytes_str(r->sources[0].name), err);
-    spell_topics(r, out);
+    finish_topics(r, out);
     return check_dialect(root, out, err);
 }
 

@@ -26,6 +26,7 @@
     X(AVAILABLE_BALANCE, "available_balance", DECIMAL)                                             \
     X(AVAILABLE_TO_BORROW, "available_to_borrow", DECIMAL)                                         \
     X(AVAILABLE_TO_WITHDRAW, "available_to_withdraw", DECIMAL)                                     \
+    X(AVERAGE_PRICES, "average_prices", JSON)                                                      \
     X(AVG_PRICE, "avg_price", DECIMAL)                                                             \
     X(BASE_COIN, "base_coin", TEXT)                                                                \
     X(BASE_LINE, "base_line", INTEGER)                                                             \
@@ -36,6 +37,8 @@
     X(BASKET_POSITION, "basket_position", DECIMAL)                                                 \
     X(BBO_LEVEL, "bbo_level", INTEGER)                                                             \
     X(BBO_SIDE_TYPE, "bbo_side_type", TEXT)                                                        \
+    X(BEST_ASK, "best_ask", JSON)                                                                  \
+    X(BEST_BID, "best_bid", JSON)                                                                  \
     X(BID1_IV, "bid1_iv", DECIMAL)                                                                 \
     X(BID1_PRICE, "bid1_price", DECIMAL)                                                           \
     X(BID1_SIZE, "bid1_size", DECIMAL)                                                             \
@@ -53,6 +56,7 @@
     X(CANCEL_TYPE, "cancel_type", TEXT)                                                            \
     X(CASH_FLOW, "cash_flow", DECIMAL)                                                             \
     X(CATEGORY, "category", TEXT)                                                                  \
+    X(CHANNEL_ID, "channel_id", INTEGER)                                                           \
     X(CHASE_DISTANCE, "chase_distance", DECIMAL)                                                   \
     X(CHASE_ORDER_PRICE, "chase_order_price", DECIMAL)                                             \
     X(CHASE_PCNT, "chase_pcnt", DECIMAL)                                                           \
@@ -120,6 +124,7 @@
     X(GAMMA, "gamma", DECIMAL)                                                                     \
     X(HIGH, "high", DECIMAL)                                                                       \
     X(HIGH_PRICE_24H, "high_price_24h", DECIMAL)                                                   \
+    X(HIGH_PRICES, "high_prices", JSON)                                                            \
     X(HREF, "href", TEXT)                                                                          \
     X(LEVEL_ID, "id", TEXT)                                                                        \
     X(IMPORT_TIME, "import_ns", TIME_NS)                                                           \
@@ -160,6 +165,7 @@
     X(LAST_PRICE, "last_price", DECIMAL)                                                           \
     X(LAST_PRICE_ON_CREATED, "last_price_on_created", DECIMAL)                                     \
     X(LAST_SIZE, "last_size", DECIMAL)                                                             \
+    X(LAST_TRADE, "last_trade", JSON)                                                              \
     X(LAST_TRADE_ID, "last_trade_id", TEXT)                                                        \
     X(LAST_TRADE_TIME, "last_trade_ns", TIME_NS)                                                   \
     X(LEAVES_SIZE, "leaves_size", DECIMAL)                                                         \
@@ -173,6 +179,7 @@
     X(LOCKED_BALANCE, "locked_balance", DECIMAL)                                                   \
     X(LOW, "low", DECIMAL)                                                                         \
     X(LOW_PRICE_24H, "low_price_24h", DECIMAL)                                                     \
+    X(LOW_PRICES, "low_prices", JSON)                                                              \
     X(MAINTAIN_TYPE, "maintain_type", TEXT)                                                        \
     X(MARK_IV, "mark_iv", DECIMAL)                                                                 \
     X(MARK_PRICE, "mark_price", DECIMAL)                                                           \
@@ -182,6 +189,7 @@
     X(MATCH_ORDER_ID, "match_order_id", TEXT)                                                      \
     X(MAX_BALANCE, "max_balance", DECIMAL)                                                         \
     X(MAX_CHASE_PRICE, "max_chase_price", DECIMAL)                                                 \
+    X(MISC, "misc", TEXT)                                                                          \
     X(MMR_SYS_UPDATED, "mmr_sys_updated_ns", TIME_NS)                                              \
     X(NAV, "nav", DECIMAL)                                                                         \
     X(NEXT_FUNDING_TIME, "next_funding_ns", TIME_NS)                                               \
@@ -192,6 +200,7 @@
     X(OPEN, "open", DECIMAL)                                                                       \
     X(OPEN_INTEREST, "open_interest", DECIMAL)                                                     \
     X(OPEN_TIME, "open_ns", TIME_NS)                                                               \
+    X(OPEN_PRICES, "open_prices", JSON)                                                            \
     X(OPEN_UTC, "open_utc0", DECIMAL)                                                              \
     X(OPEN_CHINA, "open_utc8", DECIMAL)                                                            \
     X(OPEN_VALUE, "open_value", DECIMAL)                                                           \
@@ -344,6 +353,7 @@
     X(TP_TRIGGER_BY, "tp_trigger_by", TEXT)                                                        \
     X(TRACE_ID, "trace_id", TEXT)                                                                  \
     X(TRADE_COUNT, "trade_count", INTEGER)                                                         \
+    X(TRADE_COUNTS, "trade_counts", JSON)                                                          \
     X(TRADE_ID, "trade_id", TEXT)                                                                  \
     X(TRADE_MODE, "trade_mode", INTEGER)                                                           \
     X(TRADING_COUNT, "trading_count", INTEGER)                                                     \
@@ -365,6 +375,7 @@
     X(UNDERLYING_PRICE, "underlying_price", DECIMAL)                                               \
     X(UNREALISED_PNL, "unrealised_pnl", DECIMAL)                                                   \
     X(UNUSED, "unused", TEXT)                                                                      \
+    X(UPDATE_TYPE, "update_type", TEXT)                                                            \
     X(UPDATED_AT, "updated_ns", TIME_NS)                                                           \
     X(USD_INDEX_PRICE, "usd_index_price", DECIMAL)                                                 \
     X(USD_VALUE, "usd_value", DECIMAL)                                                             \
@@ -373,6 +384,7 @@
     X(VERSION, "version", ABSENT)                                                                  \
     X(VOLUME, "volume", DECIMAL)                                                                   \
     X(VOLUME_24H, "volume_24h", DECIMAL)                                                           \
+    X(VOLUMES, "volumes", JSON)                                                                    \
     X(WALLET_BALANCE, "wallet_balance", DECIMAL)                                                   \
     /* end */
 

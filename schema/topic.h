@@ -246,6 +246,7 @@ typedef struct topic_row {
     const char *symbol_path;    /* "symbol", "params.symbol" */
     /* How the frame's topic is spelled; NULL: as the pattern is. */
     const struct topic_spelling *spelling;
+    const struct list_names *list; /* frame_keys.list of its exchange */
     /* A book whose frames are deltas only begins with the reply to an HTTP request: the request's
      * path and query, in which "{symbol}" is replaced by the symbol and "{category}" by the
      * family's category (family_market). NULL: frames bring the snapshot. */
@@ -259,15 +260,19 @@ typedef struct topic_row {
     const char *audit;
     checksum_recipe checksum; /* for RULE_CHECKSUM */
     uint32_t book_depth;      /* levels per side of a book topic; 0: unbounded, or not a book */
+    uint8_t truncates;        /* 1: clients drop the levels beyond book_depth after each frame; the
+                                 exchange        does not delete them */
     seq_source sequence;
     msg_member time_member; /* the member, of the envelope or of the first entry, that is the
                                exchange time; MEMBER_NONE: the topic has no time */
     items_row items[TOPIC_ITEMS_MAX]; /* ends with path NULL, or with the end of the array */
     uint8_t is_event; /* 1: a frame is a list of events, or a single event (spot's private topics);
                          each event names its topic */
-    const char *topic_key; /* key of the topic in the frame or event; NULL: the default
-                              (topic_row_topic_key()) */
-    const char *kind_key;  /* path of the frame's kind; NULL: the default (topic_row_kind_key()) */
+    const char *topic_key;     /* key of the topic in the frame or event; NULL: the default
+                                  (topic_row_topic_key()) */
+    const char *snapshot_path; /* frames with a value at this path are snapshots, whatever else;
+                                  NULL: the kind is not told so */
+    const char *kind_key; /* path of the frame's kind; NULL: the default (topic_row_kind_key()) */
     const kind_word *kind_words; /* the exchange's words for kinds, ending with text NULL; NULL:
                                     "snapshot" and "delta" */
     frame_kind default_kind;   /* kind of frames that do not state it; FRAME_SNAPSHOT if every such

@@ -25,7 +25,10 @@ split_topic topic_parts_read(const topic_parts *parts, json_value root)
 {
     split_topic out = {.of = NULL};
     (void)dialect_text_scalar(root, parts->name, &out.name); /* missing parts stay empty */
-    (void)dialect_text_first(root, parts->symbols, &out.symbol);
+    if (!dialect_text_first(root, parts->symbols, &out.symbol))
+        for (const char *const *path = parts->symbols; *path != NULL && !out.has_list; path++)
+            out.has_list = json_find_path(root, *path, &out.symbols) &&
+                           json_type_of(out.symbols) == JSON_ARRAY && json_count(out.symbols) > 0;
     for (size_t i = 0; i < parts->parameter_count && out.of == NULL; i++) {
         const topic_parameter *of = &parts->parameters[i];
         if (of->prefix == NULL || !begins_with(out.name, of->prefix))
@@ -54,12 +57,29 @@ static td_result append_topic(td_buf *texts, const split_topic *of, td_bytes sym
 {
     td_result rc = append(texts, of->name, err);
     if (rc == TD_OK && of->of != NULL)
-        rc = td_buf_append(texts, ".", 1, err);
+        rc = td_buf_append(texts, &of->of->joint, 1, err);
     if (rc == TD_OK && of->of != NULL)
         rc = append(texts, of->parameter, err);
     if (rc == TD_OK)
         rc = td_buf_append(texts, ".", 1, err);
     return rc == TD_OK ? append(texts, symbol, err) : rc;
+}
+
+/* Append a topic for each element of a list of symbols; one that is no text is a topic without a
+ * symbol, which no server has. The memory must have been reserved. */
+static td_result append_list(dialect_text *text, const split_topic *of, size_t *count, td_err *err)
+{
+    td_result rc = TD_OK;
+    json_value element;
+    for (json_iter it = json_iter_of(of->symbols); rc == TD_OK && json_next(&it, NULL, &element);) {
+        const size_t begin = text->texts.size;
+        td_bytes symbol = {0};
+        (void)json_text(element, &symbol); /* stays empty */
+        rc = append_topic(&text->texts, of, symbol, err);
+        text->args[*count] = td_bytes_of(text->texts.data + begin, text->texts.size - begin);
+        *count += rc == TD_OK;
+    }
+    return rc;
 }
 
 /* Get the next symbol of "A,B", which may be empty. Returns 0 at the end. */
@@ -87,6 +107,9 @@ td_result topic_parts_compose(dialect_text *text, const split_topic *of, symbol_
     size_t wanted = 1;
     for (size_t i = 0; i < list.size && form == SYMBOL_LIST; i++)
         wanted += list.data[i] == ',';
+    const size_t list_bytes = of->has_list ? json_raw(of->symbols).size : list.size;
+    if (of->has_list)
+        wanted = json_count(of->symbols);
     *count = 0;
     if (of->name.size + of->parameter.size > LIMIT_TOPIC_BYTES)
         return td_err_set(err, TD_E_LIMIT, "a topic of %zu bytes: at most %u are read",
@@ -97,7 +120,9 @@ td_result topic_parts_compose(dialect_text *text, const split_topic *of, symbol_
     size_t stem_bytes = of->name.size + of->parameter.size + 2;
     td_result rc = dialect_text_reserve(text, wanted, err);
     if (rc == TD_OK) /* reserved only once, so that views stay valid */
-        rc = td_buf_reserve(&text->texts, wanted * stem_bytes + list.size, err);
+        rc = td_buf_reserve(&text->texts, wanted * stem_bytes + list_bytes, err);
+    if (rc == TD_OK && of->has_list)
+        return append_list(text, of, count, err);
     td_bytes rest = list.data == NULL ? td_bytes_str("") : list;
     td_bytes symbol;
     while (rc == TD_OK && next_symbol(&rest, form, &symbol)) {
@@ -127,6 +152,19 @@ static const topic_parameter *find_prefix(const topic_parts *parts, td_bytes nam
     return NULL;
 }
 
+/* The parameter of a name that has it: "book-10". */
+static const topic_parameter *find_joined(const topic_parts *parts, td_bytes name)
+{
+    for (size_t i = 0; i < parts->parameter_count; i++) {
+        const topic_parameter *of = &parts->parameters[i];
+        const size_t size = strlen(of->topic);
+        if (of->joint != '.' && begins_with(name, of->topic) && name.size > size &&
+            name.data[size] == (uint8_t)of->joint)
+            return of;
+    }
+    return NULL;
+}
+
 td_result topic_parts_split(const topic_parts *parts, const char *topic, split_topic *out,
                             td_err *err)
 {
@@ -142,17 +180,24 @@ td_result topic_parts_split(const topic_parts *parts, const char *topic, split_t
     out->parameter = stem > name ? td_bytes_of(topic + name + 1, stem - name - 1) : (td_bytes){0};
     out->symbol = td_bytes_str(topic + stem + 1);
     out->of = find_parameter(parts, out->name);
+    const topic_parameter *joined = find_joined(parts, out->name);
+    if (joined != NULL) {
+        const size_t before = strlen(joined->topic);
+        out->of = joined;
+        out->parameter = td_bytes_of(topic + before + 1, name - before - 1);
+        out->name.size = before;
+    }
     const topic_parameter *taken = find_prefix(parts, out->name);
     if (taken != NULL)
         return td_err_set(err, TD_E_INVALID, "topic '%s': write it as %s.PARAMETER.SYMBOL", topic,
                           taken->topic);
-    if (out->of == NULL && stem > name)
+    if ((out->of == NULL || joined != NULL) && stem > name)
         return td_err_set(err, TD_E_INVALID, "topic '%s': %.*s has no parameter in this family",
                           topic, (int)name, topic);
     if (out->of != NULL && out->parameter.size == 0)
         return td_err_set(err, TD_E_INVALID,
-                          "topic '%s': %.*s needs its %s between name and symbol", topic, (int)name,
-                          topic, out->of->path);
+                          "topic '%s': %.*s needs its %s, as %s%cPARAMETER.SYMBOL", topic,
+                          (int)name, topic, out->of->path, out->of->topic, out->of->joint);
     return TD_OK;
 }
 

@@ -10,6 +10,7 @@
 typedef struct topic_parameter {
     const char *topic;  /* name of the topics that have it: "kline" */
     const char *path;   /* its place in a request: "params.klineType" */
+    char joint;         /* between the two, '-' of "book-10"; '.': they are parts of their own */
     const char *prefix; /* a request's name may be this and the parameter, "kline_1m"; or NULL */
     const char *const *values; /* the possible ones; ends with NULL. NULL: any */
 } topic_parameter;
@@ -27,7 +28,9 @@ typedef struct split_topic {
     td_bytes name;
     const topic_parameter *of; /* NULL: such topics have no parameter */
     td_bytes parameter;
-    td_bytes symbol; /* in a request maybe a list, "A,B" */
+    td_bytes symbol;    /* in a request maybe a list, "A,B" */
+    json_value symbols; /* if has_list: the list of symbols, instead */
+    uint8_t has_list;
 } split_topic;
 
 /* The parts in a request, or in an answer that repeats it. Missing parts are empty. */

@@ -102,19 +102,20 @@ static td_result read_name(compiler *c, const vocabulary *of, uint8_t *id)
     return TD_OK;
 }
 
-/* Read the format after a value's name: s, b, or e or i with a digit. A colon that no letter or
+/* Read the format after a value's name: s, b, or d, e or i with a digit. A colon that no letter or
  * digit follows belongs to the frame. */
 static td_result read_format(compiler *c, uint8_t code[CODE_BYTES])
 {
     const char *word = c->at + 1;
     if (*c->at != ':' || !isalnum((unsigned char)*word))
         return TD_OK;
-    int has_digit = *word == 'e' || *word == 'i';
-    if (strchr("sbei", *word) == NULL || (has_digit && !isdigit((unsigned char)word[1])) ||
+    int has_digit = *word == 'd' || *word == 'e' || *word == 'i';
+    if (strchr("sbdei", *word) == NULL || (has_digit && !isdigit((unsigned char)word[1])) ||
         isalnum((unsigned char)word[1 + has_digit]))
-        return td_err_set(c->err, TD_E_INVALID,
-                          "unknown format before '%.*s': expected :s, :b, :eDIGIT or :iDIGIT",
-                          SHOWN_BYTES, c->at);
+        return td_err_set(
+            c->err, TD_E_INVALID,
+            "unknown format before '%.*s': expected :s, :b, :dDIGIT, :eDIGIT or :iDIGIT",
+            SHOWN_BYTES, c->at);
     code[2] = (uint8_t)*word;
     code[3] = has_digit ? (uint8_t)(word[1] - '0') : 0;
     c->at = word + 1 + has_digit;
@@ -304,6 +305,8 @@ static void put_value(td_buf *out, const sim_value *value, uint8_t format, unsig
         put_text(out, value->n != 0 ? "true" : "false");
     else if (format == 'e')
         put_fixed(out, rescale(value->n, value->places, argument), 0);
+    else if (format == 'd')
+        put_fixed(out, rescale(value->n, value->places, argument), argument);
     else if (format == 'i')
         put_iso(out, (uint64_t)value->n, argument);
     else

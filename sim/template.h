@@ -6,6 +6,7 @@
  *   $name          a value, with all its decimal places; a text unchanged
  *   $name:s        in its shortest form            $name:b    true or false
  *   $name:e4       times 10^4, as a whole number; for a time :e3 means ms
+ *   $name:d3       with 3 decimal places, cut: a time in seconds
  *   $name:i3       a time as RFC 3339 text, with 3 digits of the fraction of a second
  *   @name(...)     repeated for each item of a list, with commas in between; in no other list
  *   ~(...)         omitted unless a value in it differs from the value last shown

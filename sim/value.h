@@ -36,9 +36,10 @@ typedef struct sim_value {
     X(TRADE_ID, "trade_id")         /* a UUID; in spot 19 digits, rising */                        \
     X(TRADE_NUMBER, "trade_number") /* rises from trade to trade of the family */                  \
     X(TRADE_TIME, "trade_time")                                                                    \
-    X(IS_BUY, "is_buy")   /* the taker is the buyer */                                             \
-    X(IS_SELL, "is_sell") /* the taker is the seller */                                            \
-    X(TAKER, "taker")     /* buy or sell */                                                        \
+    X(IS_BUY, "is_buy")             /* the taker is the buyer */                                   \
+    X(IS_SELL, "is_sell")           /* the taker is the seller */                                  \
+    X(TAKER, "taker")               /* buy or sell */                                              \
+    X(TAKER_LETTER, "taker_letter") /* b or s */                                                   \
     X(START, "start")                                                                              \
     X(END, "end")         /* of a candle, exclusive */                                             \
     X(LAST_MS, "last_ms") /* the candle's last millisecond */                                      \

@@ -395,6 +395,50 @@ static void test_sides_equal_model(void **state)
     book_close(b);
 }
 
+/* Keep the best levels of each side of a table. */
+static void model_truncate(model *m, size_t depth)
+{
+    for (int side = SIDE_BUY; side <= SIDE_SELL; side++) {
+        size_t count = 0;
+        for (size_t i = 0; i < MODEL_PRICES; i++) {
+            size_t price = side == SIDE_BUY ? MODEL_PRICES - 1 - i : i;
+            count += m->size[side][price] != 0;
+            if (count > depth)
+                m->size[side][price] = 0;
+        }
+    }
+}
+
+/* After each change only so many levels stay; digests are of those. */
+static void test_truncated_equals_model(void **state)
+{
+    (void)state;
+    static const uint32_t KEPT[] = {39, 40, 41, 100};
+    for (size_t k = 0; k < sizeof KEPT / sizeof *KEPT; k++) {
+        static model m;
+        td_random random;
+        td_random_init(&random, 20261127 + k);
+        m = (model){{{0}}};
+        book *b = open_book(KEPT[k]);
+        book_keep_written(b);
+        for (size_t i = 0; i < MODEL_STEPS / 4; i++) {
+            book_outcome ignored;
+            msg_level level = model_step(&m, &random, &ignored);
+            msg_book change = {.head = {.kind = FRAME_DELTA}, .levels = &level, .level_count = 1};
+            book_apply(b, &change, &ignored);
+            book_truncate(b, KEPT[k]);
+            model_truncate(&m, KEPT[k]);
+            (void)book_hash_best(b, 40);
+            if (i % 97 == 0) {
+                assert_same(b, &m);
+                assert_digests(b);
+            }
+        }
+        assert_same(b, &m);
+        book_close(b);
+    }
+}
+
 static void test_bound(void **state)
 {
     (void)state;
@@ -413,9 +457,13 @@ static void test_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_apply),          cmocka_unit_test(test_crossed),
-        cmocka_unit_test(test_changes),        cmocka_unit_test(test_levels_sha1),
-        cmocka_unit_test(test_hash_of_levels), cmocka_unit_test(test_sides_equal_model),
+        cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_crossed),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_levels_sha1),
+        cmocka_unit_test(test_hash_of_levels),
+        cmocka_unit_test(test_sides_equal_model),
+        cmocka_unit_test(test_truncated_equals_model),
         cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,7 +67,7 @@ static void test_types(void **state)
 }
 
 /* All public families with trades have a market, but for those whose instruments are of several
- * (okx, deribit). */
+ * (okx, deribit, kraken-v1). */
 static void test_trades_have_markets(void **state)
 {
     (void)state;
@@ -95,6 +95,7 @@ static void test_trades_have_markets(void **state)
         {"v5-spread", NULL, NULL},
         {"v5-misc", NULL, NULL},
         {"okx", NULL, NULL},
+        {"kraken-v1", NULL, NULL},
         {"binance-usdm", "binance-futures", "depth@100ms"},
         {"deribit", NULL, NULL},
     };

@@ -159,9 +159,9 @@ static void test_spellings(void **state)
                     ((SPELLINGS[k].how & (ROW_FRAME_SPACED | ROW_FRAME_ESCAPED)) == 0));
 }
 
-/* Books and trades whose entries have numbers that plain structs cannot hold, whose data is a list
- * around the lists of levels, whose topics have text after the symbol, or whose ids are numbers,
- * are read by rows only. */
+/* Frames that are lists, books and trades whose entries have numbers that plain structs cannot
+ * hold, whose data is a list around the lists of levels, whose topics have text after the symbol,
+ * or whose ids are numbers, are read by rows only. */
 static const char *const BY_ROW[] = {
     "inverse orderBook25",
     "usdc-option recenttrades",
@@ -174,6 +174,12 @@ static const char *const BY_ROW[] = {
     "deribit trades.raw",
     "deribit trades.100ms",
     "binance-usdm aggTrade",
+    "kraken-v1 book-10",
+    "kraken-v1 book-25",
+    "kraken-v1 book-100",
+    "kraken-v1 book-500",
+    "kraken-v1 book-1000",
+    "kraken-v1 trade",
 };
 
 static int is_by_row(const family *of, const topic_row *row)

@@ -51,6 +51,7 @@ static void test_families(void **state)
          "wss://stream.binancefuture.com/stream"},
         {"deribit", DIALECT_COUNT, "wss://www.deribit.com/ws/api/v2", NULL,
          "wss://test.deribit.com/ws/api/v2"},
+        {"kraken-v1", DIALECT_COUNT, "wss://ws.kraken.com", NULL, NULL},
         {"okx", DIALECT_COUNT, "wss://ws.okx.com:8443/ws/v5/public", NULL,
          "wss://wspap.okx.com:8443/ws/v5/public"},
     };

@@ -21,6 +21,14 @@ function soundFrame(family) {
 /** The frame with one more member in its first object. */
 const withMember = (frame, value) => frame.replace("{", `{"zz":${value},`);
 
+/** A frame of a topic that no family has, in the form of a sound one. */
+function ofUnknownTopic(sound) {
+  if (sound.includes('"jsonrpc"')) return '{"params":{"channel":"strange.BTC-PERPETUAL.raw","data":{}}}';
+  if (sound.includes('"arg":{')) return '{"arg":{"channel":"strange"},"data":[]}';
+  if (sound.startsWith("[")) return '[1,{},"strange","XBT/USD"]';
+  return `{"${sound.startsWith('{"stream":') ? "stream" : "topic"}":"strange.BTCUSDT","data":[]}`;
+}
+
 /** [frame, reason] for each frame; null: it decodes. Frames are latin1 text, so that any byte can be written. */
 function frames(sound, digits) {
   return [
@@ -33,7 +41,7 @@ function frames(sound, digits) {
     [withMember(sound, "[".repeat(100000)), "limit"],
     [withMember(sound, "7".repeat(digits)), null],
     [withMember(sound, '"\\u003e"'), null],
-    [sound.includes('"jsonrpc"') ? '{"params":{"channel":"strange.BTC-PERPETUAL.raw","data":{}}}' : sound.includes('"arg":{') ? '{"arg":{"channel":"strange"},"data":[]}' : '{"topic":"strange.BTCUSDT","data":[]}', "unknown_topic"],
+    [ofUnknownTopic(sound), "unknown_topic"],
     ['{"nobody":"knows"}', "no_topic"],
     [sound, null],
   ];

@@ -9,7 +9,7 @@ import { capture, json, listening, parseLines, tapedeck, temporary, withoutRecor
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
-const OKX = "other/okx.jsonl.zst", DERIBIT = "other/deribit.jsonl.zst", BINANCE = "other/binance-futures.jsonl.zst";
+const OKX = "other/okx.jsonl.zst", DERIBIT = "other/deribit.jsonl.zst", BINANCE = "other/binance-futures.jsonl.zst", KRAKEN = "other/kraken.jsonl.zst";
 
 const frames = async (t, archive, ...more) =>
   parseLines((await tapedeck(t, ["cat", "-a", archive, "--dir", "in", ...more])).stdout).filter((row) => row.opcode === undefined).map((row) => ({ ...row, json: JSON.parse(row.data) }));
@@ -64,11 +64,35 @@ function binanceBooks(received) {
   return books;
 }
 
+/** Books of Kraken: frames are lists; clients keep the best 1000 levels of each side. */
+function krakenBooks(received) {
+  const books = {};
+  const shortest = (text) => text.replace(/\.?0+$/, ""); // a number of JavaScript would be written as 1e-8
+  for (const { json } of received) {
+    if (!Array.isArray(json) || json.at(-2) !== "book-1000") continue;
+    for (const part of json.slice(1, -2)) {
+      if (part.as !== undefined) books[json.at(-1)] = { Buy: new Map(), Sell: new Map() };
+      const book = books[json.at(-1)];
+      for (const [side, levels] of [["Buy", part.bs ?? part.b ?? []], ["Sell", part.as ?? part.a ?? []]])
+        for (const [price, size] of levels) Number(size) === 0 ? book[side].delete(shortest(price)) : book[side].set(shortest(price), shortest(size));
+    }
+    for (const [side, order] of [["Buy", -1], ["Sell", 1]]) {
+      const book = books[json.at(-1)];
+      for (const price of [...book[side].keys()].sort((a, b) => order * (a - b)).slice(1000)) book[side].delete(price);
+    }
+  }
+  return books;
+}
+
 /** docs/replay.md: SIDE PRICE SIZE, each side by rising price. */
 const sha1 = (book) => createHash("sha1").update(["Buy", "Sell"].flatMap((side) =>
   [...book[side]].sort(([a], [b]) => a - b).map(([price, size]) => `${side} ${price} ${size}`)).join("\n")).digest("hex");
 
-for (const [name, family, file, decoded, model] of [["OKX", "okx", OKX, 392, okxBooks], ["Deribit", "deribit", DERIBIT, 135, deribitBooks], ["Binance", "binance-usdm", BINANCE, 1539, binanceBooks]])
+const ALL = [
+  ["OKX", "okx", OKX, 392, okxBooks], ["Deribit", "deribit", DERIBIT, 135, deribitBooks], ["Binance", "binance-usdm", BINANCE, 1539, binanceBooks],
+  ["Kraken", "kraken-v1", KRAKEN, 4305, krakenBooks],
+];
+for (const [name, family, file, decoded, model] of ALL)
   test(`${name}: a recording is decoded, and its books are as a model makes them`, { skip: withoutRecorded(file) }, async (t) => {
     const dir = temporary(t), archive = path.join(dir, "tape");
     await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, capture(file)]);
@@ -139,6 +163,31 @@ test("OKX: a frame that was taken out of the recording is found by the books' ch
   const { continuity } = await json(t, ["replay", "-a", lost, "--json"], { status: 1 });
   assert.deepEqual(continuity.by_rule, { checksum: 1 });
   assert.deepEqual([continuity.first.topic, continuity.first.symbol, continuity.first.rule], ["books", "BTC-USDT", "checksum"]);
+});
+
+test("Kraken: a lost update of a book is found by the checksum of the next ones", { skip: withoutRecorded(KRAKEN) }, async (t) => {
+  const lost = await withoutFrame(t, "kraken-v1", KRAKEN, ({ topic, symbol }) => topic === "book-1000" && symbol === "XMR/USD");
+  const { continuity } = await json(t, ["replay", "-a", lost, "--json"], { status: 1 });
+  assert.deepEqual(Object.keys(continuity.by_rule), ["checksum"]);
+  assert.deepEqual([continuity.first.topic, continuity.first.symbol], ["book-1000", "XMR/USD"]);
+});
+
+test("Kraken: a served recording answers requests of lists of pairs, and sends what was recorded", { skip: withoutRecorded(KRAKEN) }, async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--family", "kraken-v1", capture(KRAKEN)]);
+  const server = await listening(t, ["serve", "-a", archive, "--plain", "--once", "--speed", "max"], dir);
+  const client = new WebSocket(server.url);
+  const got = [];
+  client.on("message", (data) => got.push(String(data)));
+  await once(client, "open");
+  client.send('{"event":"ping","reqid":5}');
+  client.send('{"event":"subscribe","pair":["GRT/ETH","NO/NO"],"subscription":{"name":"book","depth":1000},"reqid":6}');
+  await once(client, "close");
+  assert.deepEqual(JSON.parse(got[0]), { event: "pong", reqid: 5 });
+  const answers = got.map((text) => JSON.parse(text)).filter(({ event }) => event === "subscriptionStatus");
+  assert.deepEqual(answers.map(({ pair, status, channelName, reqid, subscription }) => [pair, status, channelName, reqid, subscription.depth]),
+    [["GRT/ETH", "subscribed", "book-1000", 6, 1000], ["NO/NO", "error", undefined, 6, 1000]]);
+  assert.deepEqual(got.filter((text) => text.startsWith("[")), (await frames(t, archive, "--topic", "book-1000", "--symbol", "GRT/ETH")).map((frame) => frame.data));
 });
 
 test("OKX: a selection is cut, served to a client, and exported", { skip: withoutRecorded(OKX) }, async (t) => {

@@ -139,7 +139,7 @@ test("--snapshots made: a ticker begins with its snapshot merged with all later 
   const all = await jsonLines(t, ["cat", archive, "--topic", "tickers", "--dir", "in"]);
   const from = (await tapedeck(t, ["cat", archive, "--topic", "tickers", "--dir", "in"])).stdout.split("\n")[Math.floor(all.length / 2)].match(/"recv_ns":(\d+)/)[1];
   for (const [name, how] of [[file, "made"], [other, "recorded"]]) await tapedeck(t, ["cut", archive, "-o", name, "--feed", all[0].feed, "--topic", "tickers", "--from", from, "--snapshots", how]);
-  const before = async (name) => (await jsonLines(t, ["cat", name, "--to", from])).map((frame) => ({ made: frame.made, ...JSON.parse(frame.data) }));
+  const before = async (name) => (await jsonLines(t, ["cat", name, "--to", from, "--dir", "in"])).map((frame) => ({ made: frame.made, ...JSON.parse(frame.data) }));
   const merged = new Map();
   for (const { topic, type, ...frame } of await before(other)) merged.set(topic, { topic, type: "snapshot", ...frame, data: { ...(type === "delta" && merged.get(topic).data), ...frame.data } });
   const made = await before(file);

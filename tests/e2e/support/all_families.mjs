@@ -108,6 +108,9 @@ export const SESSION = {
   "binance-usdm": {
     path: "/stream", topics: cross(["depth@100ms", "aggTrade", "bookTicker", "kline_1m", "markPrice@1s"], ["BTCUSDT", "ETHUSDT"]),
   },
+  "kraken-v1": {
+    path: "/", topics: cross(["book-10", "book-25", "book-100", "book-500", "book-1000", "trade", "ticker"], ["BTCUSDT", "ETHUSDT"]),
+  },
   okx: { path: "/ws/v5/public", topics: cross(["books", "trades", "tickers"], ["BTCUSDT", "ETHUSDT"]) },
   deribit: {
     path: "/ws/api/v2",

@@ -1,0 +1,25 @@
+/* Frames that are lists, [336, {...}, "book-10", "XBT/USD"]: a document names their elements, and
+ * all else reads them as objects with these names. */
+#ifndef TD_SCHEMA_LIST_FRAME_H
+#define TD_SCHEMA_LIST_FRAME_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/json/json.h"
+
+enum { LIST_NAMES_MAX = 8 };
+
+typedef struct list_names {
+    const char *names[LIST_NAMES_MAX]; /* letters, digits and '_' */
+    size_t count;                      /* at least 2 */
+    size_t rest; /* this name has the list of all elements between the others: at least one; a
+                    single list stays as it is */
+} list_names;
+
+/* Write a frame, after which JSON_PADDING_BYTES are readable, as an object in place of what is in
+ * out. Returns 0 if it is not such a list; the grammar of its elements is not checked. */
+int list_frame_name(const list_names *names, json_parser *parser, td_bytes frame, td_buf *out);
+
+#endif
