@@ -689,7 +689,10 @@ static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
         return scan_integer(p, &head->seq);
     case PLACE_PREV_SEQ:
         head->has_prev_seq = 1;
-        return scan_integer(p, &head->prev_seq);
+        p = scan_integer(p, &head->prev_seq);
+        if (own->row->envelope[index].flags & FIELD_BELOW)
+            head->prev_seq = field_number_below(head->prev_seq);
+        return p;
     case PLACE_CHECKSUM:
         head->has_checksum = 1;
         return scan_integer(p, &head->checksum);

@@ -155,7 +155,11 @@ int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_re
     case FIELD_INTEGER:
         out->type = VALUE_INTEGER;
         *reason = DECODE_BAD_NUMBER;
-        return read_integer(text, &out->as.integer);
+        if (!read_integer(text, &out->as.integer))
+            return 0;
+        if (field->flags & FIELD_BELOW)
+            out->as.integer = field_number_below(out->as.integer);
+        return 1;
     case FIELD_BOOL:
         out->type = VALUE_BOOL;
         return read_bool(text, &out->as.is_true);

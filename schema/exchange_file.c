@@ -561,25 +561,31 @@ static td_result read_topic_keys(void *user, document_node list, void *row, td_e
                                  document_text(list), err);
 }
 
-static td_result read_http(void *user, document_node mapping, void *row, td_err *err)
+td_result exchange_http_read(document_node mapping, td_arena *memory, const char *out[2],
+                             td_err *err)
 {
     static const document_member KEYS[] = {
         {"main", DOCUMENT_TEXT, .offset = 0},
         {"test", DOCUMENT_TEXT, .offset = sizeof(const char *)},
     };
-    const reading *r = user;
-    exchange_row *out = row;
     td_server_url ignored;
-    td_result rc = document_read_members(mapping, "http has no key", TABLE(KEYS), r->memory, NULL,
-                                         out->http, err);
+    td_result rc =
+        document_read_members(mapping, "http has no key", TABLE(KEYS), memory, NULL, out, err);
     for (size_t i = 0; rc == TD_OK && i < COUNT_OF(KEYS); i++) {
-        const char *url = out->http[i];
+        const char *url = out[i];
         if (url != NULL && (td_url_parse_http(url, &ignored, NULL) != TD_OK ||
                             td_url_split(td_bytes_str(url)).path.size > 1))
             rc = document_refuse(document_find(mapping, KEYS[i].key),
                                  "https:// and a host are expected, not", td_bytes_str(url), err);
     }
     return rc;
+}
+
+static td_result read_http(void *user, document_node mapping, void *row, td_err *err)
+{
+    const reading *r = user;
+    exchange_row *out = row;
+    return exchange_http_read(mapping, r->memory, out->http, err);
 }
 
 static const document_member EXCHANGE_KEYS[] = {

@@ -6,11 +6,16 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/document.h"
 #include "base/err.h"
 #include "schema/exchange.h"
 
 /* Read the exchange of a document; name is the document's, for errors. TD_E_INVALID: a mistake. */
 TD_MUST_USE td_result exchange_file_read(const char *name, td_bytes text, td_arena *memory,
                                          exchange_row *out, td_err *err);
+
+/* Read `http`, of an exchange or a family: exchange_row.http. TD_E_INVALID: a mistake. */
+TD_MUST_USE td_result exchange_http_read(document_node mapping, td_arena *memory,
+                                         const char *out[2], td_err *err);
 
 #endif

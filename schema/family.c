@@ -364,7 +364,7 @@ const char *family_http(const family *of, td_bytes url)
         if (of->endpoints[i].net == NET_TEST &&
             td_bytes_equal(td_url_split(td_bytes_str(of->endpoints[i].url)).host, host))
             net = NET_TEST;
-    return of->exchange->http[net];
+    return of->http[net] != NULL ? of->http[net] : of->exchange->http[net];
 }
 
 const char *family_names(void)

@@ -8,6 +8,7 @@
 #include "base/suggest.h"
 #include "schema/dialect.h"
 #include "schema/topic.h"
+#include "schema/exchange_file.h"
 #include "schema/topic_check.h"
 
 enum {
@@ -76,7 +77,7 @@ static const document_word UNITS[] = {
 static const document_word FIELD_FLAGS[] = {
     {"required", FIELD_REQUIRED},         {"preferred", FIELD_PREFERRED},
     {"inherited", FIELD_INHERITED},       {"required_to_set", FIELD_REQUIRED_TO_SET},
-    {"scale_varies", FIELD_SCALE_VARIES},
+    {"scale_varies", FIELD_SCALE_VARIES}, {"below", FIELD_BELOW},
 };
 
 /* Read the words after a field's type: its unit, its scale ("e4") and its flags. */
@@ -560,6 +561,13 @@ static td_result read_datasets(void *user, document_node mapping, void *row, td_
                                  NULL, &out->market, err);
 }
 
+static td_result read_http(void *user, document_node mapping, void *row, td_err *err)
+{
+    const reading *r = user;
+    family *out = row;
+    return exchange_http_read(mapping, r->memory, out->http, err);
+}
+
 static const document_member FAMILY_KEYS[] = {
     {"family", DOCUMENT_TEXT, .offset = offsetof(family, name)},
     {"exchange", .type = DOCUMENT_ELSEWHERE}, /* read_exchange */
@@ -569,6 +577,7 @@ static const document_member FAMILY_KEYS[] = {
     {"signed_prices", DOCUMENT_TRUE, .offset = offsetof(family, has_signed_prices)},
     {"op_is_topic", DOCUMENT_TRUE, .offset = offsetof(family, op_is_topic)},
     {"addresses", DOCUMENT_OWN, .read = read_addresses},
+    {"http", DOCUMENT_OWN, .read = read_http},
     {"datasets", DOCUMENT_OWN, .read = read_datasets},
     {"instruments", DOCUMENT_TEXT, .offset = offsetof(family, listing)},
     {"instrument_coins", DOCUMENT_TEXTS, .offset = offsetof(family, listing_coins),

@@ -44,6 +44,7 @@ typedef struct family {
     const char *document; /* its document, which family_document finds */
     const exchange_row *exchange;
     const struct dialect *dialect; /* dialect of its connections */
+    const char *http[2]; /* as exchange_row.http, if it is not the exchange's; else NULL */
     /* Ends with url NULL, or with the end of the array. */
     family_endpoint endpoints[FAMILY_ENDPOINTS_MAX];
     const topic_row *topics;               /* the rows of its document */

@@ -49,6 +49,7 @@
     X(BROKER_ORDER_PRICE, "broker_order_price", DECIMAL)                                           \
     X(BUST_PRICE, "bust_price", DECIMAL)                                                           \
     X(BUY_LIMIT, "buy_limit", DECIMAL)                                                             \
+    X(BUYER_ORDER_ID, "buyer_order_id", TEXT)                                                      \
     X(CAN_BE_COLLATERAL, "can_be_collateral", BOOL)                                                \
     X(CAN_DEPOSIT, "can_deposit", BOOL)                                                            \
     X(CAN_TRADE, "can_trade", BOOL)                                                                \
@@ -274,6 +275,7 @@
     X(RPI_MATCHED_SIZE, "rpi_matched_size", DECIMAL)                                               \
     X(RPI_SIZE, "rpi_size", DECIMAL)                                                               \
     X(SELL_LIMIT, "sell_limit", DECIMAL)                                                           \
+    X(SELLER_ORDER_ID, "seller_order_id", TEXT)                                                    \
     X(SEND_TIME, "send_ns", TIME_NS)                                                               \
     X(SENT_TIME, "sent_ns", TIME_NS)                                                               \
     X(SEQ, "seq", INTEGER)                                                                         \
@@ -374,7 +376,7 @@
     X(UNDERLYING_ORIGIN_PRICE, "underlying_origin_price", DECIMAL)                                 \
     X(UNDERLYING_PRICE, "underlying_price", DECIMAL)                                               \
     X(UNREALISED_PNL, "unrealised_pnl", DECIMAL)                                                   \
-    X(UNUSED, "unused", TEXT)                                                                      \
+    X(UNUSED, "unused", JSON)                                                                      \
     X(UPDATE_TYPE, "update_type", TEXT)                                                            \
     X(UPDATED_AT, "updated_ns", TIME_NS)                                                           \
     X(USD_INDEX_PRICE, "usd_index_price", DECIMAL)                                                 \

@@ -74,7 +74,16 @@ enum {
      * key's name. If the plain field is missing, the scale is therefore a guess, and the value is
      * marked (msg_value.is_scale_assumed). */
     FIELD_SCALE_VARIES = 1 << 4,
+    /* The number is one above the value: a frame that names its own first number follows the frame
+     * with the number below it. */
+    FIELD_BELOW = 1 << 5,
 };
+
+/* The value of a number of a FIELD_BELOW. */
+static inline int64_t field_number_below(int64_t number)
+{
+    return number - (number != INT64_MIN);
+}
 
 /* Where a frame has entries: a path of keys from the top, and the meaning of the entries there. If
  * a value on the path or at its end is an array, each of its elements is used; an object at the end

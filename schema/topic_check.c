@@ -438,8 +438,9 @@ static const char *rules_fault(const topic_row *row, td_bytes *where)
     if (fault != NULL)
         return fault;
     *where = td_bytes_str(row->time_member == MEMBER_NONE ? "" : msg_member_name(row->time_member));
-    if (row->time_member != MEMBER_NONE &&
-        (msg_member_type(row->time_member) != VALUE_TIME_NS || !has_member(row, row->time_member)))
+    const int is_reply = topic_row_topic_key(row)[0] == '\0'; /* which may lack a time */
+    if (row->time_member != MEMBER_NONE && (msg_member_type(row->time_member) != VALUE_TIME_NS ||
+                                            (!is_reply && !has_member(row, row->time_member))))
         return "no time of the topic is";
     return NULL;
 }

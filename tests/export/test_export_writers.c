@@ -97,6 +97,7 @@ static void test_trades_have_markets(void **state)
         {"okx", NULL, NULL},
         {"kraken-v1", NULL, NULL},
         {"binance-usdm", "binance-futures", "depth@100ms"},
+        {"binance-spot", "binance", "depth@100ms"},
         {"deribit", NULL, NULL},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {

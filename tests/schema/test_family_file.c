@@ -251,12 +251,12 @@ static const mistake MISTAKES[] = {
      "made.yaml:27: two rows are valid at the same time for the topic 'best.{symbol}'", ""},
 };
 
-static changed_document document = {.lines = LINES, .line_count = LINE_COUNT, .used = USED};
+static changed_document changed = {.lines = LINES, .line_count = LINE_COUNT, .used = USED};
 
 static td_result read_text(td_arena *memory, family *out, td_err *err)
 {
     const family_texts texts = {
-        .user = &document, .find = changed_document_find, .exchange = find_bybit};
+        .user = &changed, .find = changed_document_find, .exchange = find_bybit};
     *err = (td_err){0};
     return family_file_read(&texts, "made", memory, out, err);
 }
@@ -267,7 +267,7 @@ static void test_document(void **state)
     td_arena *memory = td_arena_open();
     family made;
     td_err err;
-    changed_document_write(&document, 0, NULL);
+    changed_document_write(&changed, 0, NULL);
     if (read_text(memory, &made, &err) != TD_OK)
         fail_msg("%s", err.text);
     assert_string_equal(made.name, "made");
@@ -300,7 +300,7 @@ static void test_chained_reply(void **state)
     td_arena *memory = td_arena_open();
     family made;
     td_err err;
-    changed_document_write(&document, 26,
+    changed_document_write(&changed, 26,
                            DEEP("chain", "prev_links prev_seq error") FETCHED("last"));
     if (read_text(memory, &made, &err) != TD_OK)
         fail_msg("%s", err.text);
@@ -318,7 +318,7 @@ static void test_checksum(void **state)
     td_arena *memory = td_arena_open();
     family made;
     td_err err;
-    changed_document_write(&document, 26,
+    changed_document_write(&changed, 26,
                            DEEP("head", "checksum checksum error")
                                CHECKSUM("levels: 100, order: asks_then_bids"));
     if (read_text(memory, &made, &err) != TD_OK)
@@ -341,15 +341,15 @@ static void test_ends(void **state)
     td_arena *memory = td_arena_open();
     family made;
     td_err err;
-    changed_document_write(&document, 26, TOPICS);
+    changed_document_write(&changed, 26, TOPICS);
     if (read_text(memory, &made, &err) != TD_OK)
         fail_msg("%s", err.text);
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
         assert_string_equal(made.topics[2 + i].name, NAMES[i]);
     for (const char *const *other = OTHERS; *other != NULL; other++) {
         char words[128];
-        changed_document_write(&document, 26, TOPICS);
-        char *at = strstr(document.text, "dialect: v5\n");
+        changed_document_write(&changed, 26, TOPICS);
+        char *at = strstr(changed.text, "dialect: v5\n");
         memmove(at + 9 + strlen(*other), at + 11, strlen(at + 11) + 1);
         memcpy(at + 9, *other, strlen(*other));
         snprintf(words, sizeof words, "without spelling, parts or topic_keys, not '%s'", *other);
@@ -369,7 +369,7 @@ static void test_mistakes(void **state)
         td_arena *memory = td_arena_open();
         family made;
         td_err err;
-        changed_document_write(&document, m->line, m->text);
+        changed_document_write(&changed, m->line, m->text);
         if (read_text(memory, &made, &err) == TD_OK)
             fail_msg("'%s' is accepted", m->text);
         if (strstr(err.text, m->words) == NULL)
@@ -425,14 +425,14 @@ static void test_damage(void **state)
     static const char BYTES[] = "\0\n\t :-[]{}\"'&*#%|\xff";
     family made;
     td_err err;
-    changed_document_write(&document, 0, NULL);
-    const size_t size = strlen(document.text);
+    changed_document_write(&changed, 0, NULL);
+    const size_t size = strlen(changed.text);
     for (size_t i = 0; i < size; i++) {
         td_arena *memory = td_arena_open();
-        changed_document_write(&document, 0, NULL);
-        document.text[i] = BYTES[i % sizeof BYTES];
+        changed_document_write(&changed, 0, NULL);
+        changed.text[i] = BYTES[i % sizeof BYTES];
         (void)read_text(memory, &made, &err); /* either result is allowed */
-        document.text[i] = '\0';
+        changed.text[i] = '\0';
         (void)read_text(memory, &made, &err);
         td_arena_close(memory);
     }

@@ -174,6 +174,8 @@ static const char *const BY_ROW[] = {
     "deribit trades.raw",
     "deribit trades.100ms",
     "binance-usdm aggTrade",
+    "binance-spot aggTrade",
+    "binance-spot trade",
     "kraken-v1 book-10",
     "kraken-v1 book-25",
     "kraken-v1 book-100",

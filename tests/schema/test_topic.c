@@ -47,6 +47,8 @@ static void test_families(void **state)
         {"v5-trade", DIALECT_V5_TRADE, NULL, "wss://stream.bybit.com/v5/trade", NULL},
         {"v5-spread", DIALECT_V5_OPTION, "wss://stream.bybit.com/v5/public/spread", NULL, NULL},
         {"v5-misc", DIALECT_V5, "wss://stream.bybit.com/v5/public/misc/status", NULL, NULL},
+        {"binance-spot", DIALECT_COUNT, "wss://stream.binance.com:9443/stream", NULL,
+         "wss://stream.testnet.binance.vision/stream"},
         {"binance-usdm", DIALECT_COUNT, "wss://fstream.binance.com/stream", NULL,
          "wss://stream.binancefuture.com/stream"},
         {"deribit", DIALECT_COUNT, "wss://www.deribit.com/ws/api/v2", NULL,

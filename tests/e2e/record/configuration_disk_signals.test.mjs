@@ -76,7 +76,7 @@ describe("configuration", { concurrency: 2 }, () => {
     ["a merge key", "feeds:\n  - &a {family: inverse, topics: [trade.BTCUSD]}\n  - <<: *a\n    name: b\n", 3, ["'<<'", "write the keys out"]],
     ["two documents", FEED + "---\n" + FEED, 7, ["a second document", "one is allowed"]],
     ["an unknown family", feedOf("family: outverse", "topics: [trade.*]"), 2, ["family: there is no family 'outverse'", "did you mean 'inverse'?", "tapedeck topics"]],
-    ["a family of another exchange", feedOf("topics: [trade.*]", "family: kraken"), 3, ["family: there is no family 'kraken'", "v5-linear, v5-inverse"]],
+    ["a family of another exchange", feedOf("topics: [trade.*]", "family: gemini"), 3, ["family: there is no family 'gemini'", "v5-linear, v5-inverse"]],
     ["neither family nor URL", feedOf("topics: [trade.*]"), 2, ["a feed needs a family, a URL, or both"]],
     ["no topics", feedOf("family: inverse"), 2, ["topics: no topic is given", "tapedeck topics --family inverse"]],
     ["an empty list of topics", feedOf("family: inverse", "topics: []"), 3, ["topics: no topic is given", "tapedeck topics --family inverse"]],

@@ -5,7 +5,8 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { capture, json, listening, parseLines, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
+import { capture, compareTruth, json, listening, parseLines, passed, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
+import { Recorder, simulator } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -163,6 +164,21 @@ test("OKX: a frame that was taken out of the recording is found by the books' ch
   const { continuity } = await json(t, ["replay", "-a", lost, "--json"], { status: 1 });
   assert.deepEqual(continuity.by_rule, { checksum: 1 });
   assert.deepEqual([continuity.first.topic, continuity.first.symbol, continuity.first.rule], ["books", "BTC-USDT", "checksum"]);
+});
+
+test("Binance spot: what the simulator sends is recorded, decoded and followed", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  const server = await simulator(t, dir, ["--families", "binance-spot", "--symbols", "2", "--rate", "100", "--seed", "7"]);
+  const topics = ["depth@100ms", "aggTrade", "bookTicker", "kline_1m"].flatMap((topic) => ["--topic", `${topic}.BTCUSDT`]);
+  const recorder = new Recorder(t, archive, [`${server.url}/stream`, "--ca-file", server.ca, "--family", "binance-spot", ...topics]);
+  await recorder.prints(/subscribed to 4 of 4/);
+  await recorder.until(passed(4000)); // the snapshot is requested after 2 s
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  assert.equal((await server.program.kill("SIGTERM")).code, 0);
+  const truth = await compareTruth(t, archive, server.truth);
+  assert.ok(truth.equal && truth.matched > 100 && truth.marks === truth.marks_equal && truth.trades.compared > 20, JSON.stringify(truth));
+  const report = await json(t, ["replay", "-a", archive, "--json"]);
+  assert.deepEqual([report.undecoded, report.unknown_fields, report.continuity.violations, report.books[0].broken], [0, 0, 0, false]);
 });
 
 test("Kraken: a lost update of a book is found by the checksum of the next ones", { skip: withoutRecorded(KRAKEN) }, async (t) => {
