@@ -191,9 +191,11 @@ static int find_through_lists(json_value root, const char *path, json_value *out
     *out = root;
     for (;; path += *path == '.') {
         const size_t size = strcspn(path, ".");
-        json_iter first = json_iter_of(*out);
-        if (json_type_of(*out) == JSON_ARRAY && !json_next(&first, NULL, out))
-            return 0;
+        if (json_type_of(*out) == JSON_ARRAY) {
+            json_iter first = json_iter_of(*out);
+            if (!json_next(&first, NULL, out))
+                return 0;
+        }
         if (!json_find_key(*out, td_bytes_of(path, size), out))
             return 0;
         path += size;

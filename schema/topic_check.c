@@ -129,6 +129,8 @@ static const char *field_fault(const field_row *field)
         return "a time has the unit s, ms, us, ns or rfc3339:";
     if (field->scale_e10 > 18 || (field->scale_e10 != 0 && field->type != FIELD_DECIMAL))
         return "only a decimal has a scale:";
+    if (field->type != FIELD_INTEGER && (field->flags & FIELD_BELOW) != 0)
+        return "only an integer is below:";
     if (field->type == FIELD_JSON && (field->flags & FIELD_INHERITED) != 0)
         return "json is not inherited:";
     return NULL;
@@ -437,6 +439,9 @@ static const char *rules_fault(const topic_row *row, td_bytes *where)
     const char *fault = checksum_fault(row);
     if (fault != NULL)
         return fault;
+    *where = td_bytes_str(row->pattern);
+    if (row->truncates && (row->book_depth == 0 || row->type != MSG_BOOK_CHANGE))
+        return "truncates: is for books with depth, not for the topic";
     *where = td_bytes_str(row->time_member == MEMBER_NONE ? "" : msg_member_name(row->time_member));
     const int is_reply = topic_row_topic_key(row)[0] == '\0'; /* which may lack a time */
     if (row->time_member != MEMBER_NONE && (msg_member_type(row->time_member) != VALUE_TIME_NS ||
