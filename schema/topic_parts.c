@@ -321,8 +321,8 @@ size_t topic_read_spelling(const topic_spelling *spelling, td_bytes text, char *
     out[name.size] = '.';
     char *at = out + name.size + 1;
     for (size_t i = 0; i < symbol.size; i++) {
-        const char c = (char)symbol.data[i];
-        *at++ = spelling->lowers && c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+        const uint8_t c = symbol.data[i];
+        *at++ = (char)(spelling->lowers && c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
     }
     return name.size + 1 + symbol.size;
 }

@@ -310,7 +310,7 @@ static const char *stream_fault(const reading *r, document_node at, const stream
 
 #define STREAM_NUMBER(key, member, limit)                                                          \
     {                                                                                              \
-        key, DOCUMENT_NUMBER, .offset = offsetof(stream_row, member), .most = limit                \
+        key, DOCUMENT_NUMBER, .offset = offsetof(stream_row, member), .most = (limit)              \
     }
 static const document_member STREAM_KEYS[] = {
     {"topic", DOCUMENT_TEXT, .offset = offsetof(stream_row, topic)},
