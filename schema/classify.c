@@ -707,7 +707,8 @@ static int classify_plain(const job *j, td_bytes frame)
         return 0;
     TD_ASSERT_SLOW(m.data > frame.data);
     TD_ASSERT_SLOW(m.data < m.end);
-    wire = unspelled(j, wire);
+    if (TD_UNLIKELY(j->of->spelling != NULL))
+        wire = unspelled(j, wire);
     if (!match_topic(j, wire, &topic) || topic.row->symbol_path != NULL ||
         exchange_time(&m, topic.row, &exchange_ns) != SEEN_FOUND)
         return 0;

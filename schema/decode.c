@@ -135,7 +135,7 @@ static td_result inflate_frame(decoder *d, td_bytes frame, td_bytes *out)
 static void name_list(decoder *d, const list_names *names, td_bytes *frame)
 {
     static const uint8_t PADDING[DECODE_PADDING_BYTES];
-    if (TD_LIKELY(names == NULL) || !list_frame_name(names, d->parser, *frame, &d->named))
+    if (!list_frame_name(names, d->parser, *frame, &d->named))
         return;
     const size_t size = d->named.size;
     td_buf_add(&d->named, PADDING, sizeof PADDING);
@@ -206,7 +206,8 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
     }
     if (topic->row == NULL)
         return refuse_unknown(d, topic, frame, why);
-    name_list(d, topic->row->list, &frame);
+    if (TD_UNLIKELY(topic->row->list != NULL))
+        name_list(d, topic->row->list, &frame);
     return decode_plain(d, topic, frame, path, out, why);
 }
 
@@ -219,7 +220,8 @@ int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message
     td_result rc = inflate_frame(d, frame, &survey->text);
     if (rc != TD_OK)
         return refuse_compressed(frame, rc, why);
-    name_list(d, topic->row->list, &survey->text);
+    if (topic->row->list != NULL)
+        name_list(d, topic->row->list, &survey->text);
     d->rows.surveys = 1;
     int is_decoded = decode_plain(d, topic, survey->text, DECODE_PATH_ROWS, out, why);
     d->rows.surveys = 0;
@@ -251,7 +253,8 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir 
         return;
     }
     if (dir == CHANNEL_IN && inflate_frame(d, frame, &frame) == TD_OK) {
-        name_list(d, exchange_of(of)->frames.list, &frame);
+        if (TD_UNLIKELY(exchange_of(of)->frames.list != NULL))
+            name_list(d, exchange_of(of)->frames.list, &frame);
         classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
         return;
     }
