@@ -206,9 +206,14 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
     }
     if (topic->row == NULL)
         return refuse_unknown(d, topic, frame, why);
-    if (TD_UNLIKELY(topic->row->list != NULL))
-        name_list(d, topic->row->list, &frame);
-    return decode_plain(d, topic, frame, path, out, why);
+    if (TD_LIKELY(topic->row->list == NULL))
+        return decode_plain(d, topic, frame, path, out, why);
+    const uint8_t *given = frame.data;
+    name_list(d, topic->row->list, &frame);
+    int is_decoded = decode_plain(d, topic, frame, path, out, why);
+    if (frame.data != given)
+        why->offset = 0; /* it is one of d->named, which no caller sees */
+    return is_decoded;
 }
 
 int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message *out,

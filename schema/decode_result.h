@@ -38,7 +38,7 @@ typedef enum decode_reason {
 /* Why and where decoding failed. */
 typedef struct decode_error {
     decode_reason reason;
-    size_t offset;     /* position in the frame, or in its inflated text */
+    size_t offset;     /* position in the frame, or in its inflated text; 0 in a list's frame */
     const char *field; /* the field's JSON key in the row, or NULL */
 } decode_error;
 

@@ -217,6 +217,8 @@ static void test_frames(void **state)
          "\"\"]],\"trade\",\"XBT/USD\"]",
          CLASS_DATA, "trade", "XBT/USD", UINT64_C(5250000000), FRAME_UNTYPED},
         {"[337,[[\"1.0\",\"2.0\"]],\"trade\",\"XBT/USD\"]", CLASS_DATA, "trade", "XBT/USD", 0, -1},
+        {"[337,[[\"1.0\",\"2.0\",\"5\",\"x\",\"l\",\"\"]],\"trade\",\"XBT/USD\"]", CLASS_DATA,
+         "trade", "XBT/USD", UINT64_C(5000000000), -1},
         {"[336,{},\"strange\",\"XBT/USD\"]", CLASS_DATA, "strange", "", 0, -1},
         {"[336,{\"as\":[]},\"book-10\"]", CLASS_UNKNOWN, "", "", 0, -1},
         {"{\"event\":\"heartbeat\"}", CLASS_PING, "", "", 0, -1},
@@ -237,6 +239,8 @@ static void test_frames(void **state)
         const int is_decoded =
             what.topic.row != NULL && decoder_decode(d, &topic, frame, DECODE_PATH_WHOLE, &m, &why);
         assert_int_equal(is_decoded ? (int)m.head.kind : -1, ROWS[i].kind);
+        if (what.topic.row != NULL && !is_decoded)
+            assert_int_equal(why.offset, 0); /* callers have no text to which it belongs */
         td_free((void *)frame.data);
     }
     decoder_close(d);

@@ -37,5 +37,5 @@ td_result find_bybit(void *user, td_bytes name, const exchange_row **out, td_err
     (void)user;
     *out = exchange_of(NULL);
     return td_bytes_is(name, "bybit") ? TD_OK
-                                      : td_err_set(err, TD_E_INVALID, "there is no exchange");
+                                      : td_err_set(err, TD_E_INVALID, "there is no exchange.yaml");
 }

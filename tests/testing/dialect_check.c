@@ -131,7 +131,8 @@ static void check_answer(dialect_check *check, const dialect *spoken,
     if (rc == TD_E_LIMIT)
         return; /* escapes may make the answer, which repeats the request, too large */
     expect_ok(rc);
-    TD_ASSERT(answer.kind != ANSWER_NONE);
+    /* where clients place orders, an answer that names no op may be an order's */
+    TD_ASSERT(answer.kind != ANSWER_NONE || spoken->order_id != NULL);
     check_fits(check, request, &answer, refused);
 }
 
