@@ -130,8 +130,9 @@ struct track {
     uint8_t is_full;       /* untyped frames are whole books: the row has no changes */
     uint8_t restarts;      /* the row's u is dense: a u of 1 means that the exchange restarted */
     uint8_t has_dense_ids; /* the row has RULE_ID_DENSE */
-    uint8_t is_spliced;    /* snapshots come apart from the deltas, as HTTP replies */
-    uint8_t is_anchored;   /* this connection had a snapshot, or the topic needs none */
+    uint8_t is_linked;   /* if is_spliced: a rule proves that no delta is missing before another */
+    uint8_t is_spliced;  /* snapshots come apart from the deltas, as HTTP replies */
+    uint8_t is_anchored; /* this connection had a snapshot, or the topic needs none */
     uint8_t is_broken;
     uint8_t has_snapshot;        /* this connection had a snapshot */
     seq_range seqs[SEQ_NUMBERS]; /* of the previous frame; is_known 0: not to be compared */
@@ -1058,6 +1059,7 @@ static void set_row(track *t, const topic_row *row)
     t->needs_anchor = 0;
     t->restarts = 0;
     t->has_dense_ids = 0;
+    t->is_linked = 0;
     t->is_full = (uint8_t)sends_full_books(row);
     t->is_spliced = row->snapshot_request != NULL;
     int needs_entries = 0;
@@ -1069,6 +1071,7 @@ static void set_row(track *t, const topic_row *row)
         t->needs_anchor |= rule->rule == RULE_ANCHORED;
         t->restarts |= rule->rule == RULE_SEQ_DENSE && rule->member == MEMBER_U;
         t->has_dense_ids |= rule->rule == RULE_ID_DENSE;
+        t->is_linked |= rule->rule == RULE_SEQ_DENSE || rule->rule == RULE_PREV_LINKS;
         needs_entries |= rule_check_find(rule->rule)->scope == SCOPE_ENTRIES;
         add_rule(t, rule);
     }
@@ -1308,13 +1311,23 @@ static void apply_spliced_snapshot(track *t, const message *m, verdict *out)
     t->is_broken = verdict_violation(out) != NULL;
 }
 
+/* The number that a delta follows. Deltas that have no links, because their numbers are times,
+ * follow the last one; the first one may follow any number before its own. */
+static int64_t number_before(const track *t, const msg_head *delta)
+{
+    const seq_range *last = &t->seqs[SEQ_NUMBER_U];
+    if (t->is_linked)
+        return delta_number_before(delta);
+    return last->is_known && !last->has_hole && last->last < delta->u ? last->last : delta->u;
+}
+
 /* Before a delta is applied: find out whether the book still needs a snapshot, and keep the delta
  * for it. Returns 0 if the snapshot in the book has the delta. */
 static int take_spliced_delta(track *t, const message *m)
 {
     const seq_range *last = &t->seqs[SEQ_NUMBER_U];
     const int64_t u = m->head.u;
-    const int64_t after_u = delta_number_before(&m->head);
+    const int64_t after_u = number_before(t, &m->head);
     const int is_next = last->is_known && !last->has_hole && after_u == last->last;
     if (is_restart(t, &m->head)) {
         /* Whatever changed in the exchange, clients must get another snapshot. */
@@ -1327,7 +1340,7 @@ static int take_spliced_delta(track *t, const message *m)
     if (!is_next)
         delta_queue_clear(&t->waiting);
     if (!t->is_anchored || t->is_broken || (last->is_known && !is_next))
-        delta_queue_push(&t->waiting, &m->book);
+        delta_queue_push(&t->waiting, &m->book, after_u);
     return !t->is_anchored || t->is_broken || u > t->snapshot_u;
 }
 

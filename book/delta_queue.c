@@ -34,7 +34,7 @@ int64_t delta_number_before(const msg_head *delta)
     return delta->has_prev_seq ? delta->prev_seq : delta->u - (delta->u != INT64_MIN);
 }
 
-void delta_queue_push(delta_queue *self, const msg_book *delta)
+void delta_queue_push(delta_queue *self, const msg_book *delta, int64_t after_u)
 {
     if (delta->level_count > DELTA_QUEUE_LEVELS_MAX) {
         delta_queue_clear(self);
@@ -46,9 +46,8 @@ void delta_queue_push(delta_queue *self, const msg_book *delta)
     while (self->level_count + delta->level_count > DELTA_QUEUE_LEVELS_MAX)
         forget_oldest(self, (self->count + 1) / 2);
     td_array_ensure((void **)&self->deltas, &self->capacity, self->count, sizeof *self->deltas);
-    self->deltas[self->count++] = (waiting_delta){.u = delta->head.u,
-                                                  .after_u = delta_number_before(&delta->head),
-                                                  .level_count = (uint32_t)delta->level_count};
+    self->deltas[self->count++] = (waiting_delta){
+        .u = delta->head.u, .after_u = after_u, .level_count = (uint32_t)delta->level_count};
     for (size_t i = 0; i < delta->level_count; i++) {
         td_array_ensure((void **)&self->levels, &self->level_capacity, self->level_count,
                         sizeof *self->levels);

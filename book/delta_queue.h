@@ -33,11 +33,11 @@ typedef struct delta_queue {
 /* From this version of states on, deltas have after_u. */
 enum { DELTA_QUEUE_LINKS_VERSION = 4 };
 
-/* The number that a delta follows: the one that it names, or the one below its own. */
+/* The number that a linked delta follows: the one that it names, or the one below its own. */
 int64_t delta_number_before(const msg_head *delta);
 
-/* Append a delta's number and levels. At a limit the oldest ones are forgotten. */
-void delta_queue_push(delta_queue *self, const msg_book *delta);
+/* Append a delta's numbers and levels. At a limit the oldest ones are forgotten. */
+void delta_queue_push(delta_queue *self, const msg_book *delta, int64_t after_u);
 
 void delta_queue_clear(delta_queue *self);
 void delta_queue_fini(delta_queue *self);

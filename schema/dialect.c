@@ -128,8 +128,11 @@ static td_result read_list(const dialect *spoken, dialect_text *text, json_value
         return TD_OK;
     const char *const *keys = spoken->exchange->topic_keys;
     const int has_objects = keys != NULL && out->kind <= REQUEST_UNSUBSCRIBE;
-    td_result rc = dialect_text_reserve(text, json_count(list), err);
-    if (rc == TD_OK && has_objects && json_type_of(list) == JSON_ARRAY)
+    const int is_one = spoken->asks_one && json_type_of(list) == JSON_STRING;
+    td_result rc = dialect_text_reserve(text, is_one ? 1 : json_count(list), err);
+    if (rc == TD_OK && is_one)
+        out->arg_count = (size_t)json_text(list, &text->args[0]);
+    else if (rc == TD_OK && has_objects && json_type_of(list) == JSON_ARRAY)
         rc = read_objects(keys, text, list, &out->arg_count, err);
     else if (rc == TD_OK)
         rc = dialect_text_list(text, list, &out->arg_count, err);
@@ -233,19 +236,23 @@ static size_t lists_size(json_value root, const char *const *paths)
     size_t count = 0;
     json_value list;
     for (; *paths != NULL; paths++)
-        count += json_find_path(root, *paths, &list) ? json_count(list) : 0;
+        if (json_find_path(root, *paths, &list))
+            count += json_type_of(list) == JSON_STRING ? 1 : json_count(list);
     return count; /* of an object, its members: at least one topic */
 }
 
 /* Append the topics of lists. A member that is missing or not a list has no topics. */
-static td_result read_lists(dialect_text *text, const char *const *keys, json_value root,
+static td_result read_lists(dialect_text *text, const dialect *spoken, json_value root,
                             const char *const *paths, size_t *count, td_err *err)
 {
+    const char *const *keys = spoken->exchange->topic_keys;
     td_result rc = TD_OK;
     json_value list;
     for (; *paths != NULL && rc == TD_OK; paths++) {
         const json_type type = json_find_path(root, *paths, &list) ? json_type_of(list) : JSON_NULL;
-        if (keys != NULL && (type == JSON_ARRAY || type == JSON_OBJECT))
+        if (type == JSON_STRING && spoken->asks_one)
+            *count += (size_t)json_text(list, &text->args[*count]);
+        else if (keys != NULL && (type == JSON_ARRAY || type == JSON_OBJECT))
             rc = read_objects(keys, text, list, count, err);
         else if (type == JSON_ARRAY)
             rc = dialect_text_list(text, list, count, err);
@@ -267,16 +274,16 @@ static void file_topics(dialect_answer *out, const dialect_text *text, size_t co
 }
 
 /* Read lists of granted and of refused topics, which are then in one array. */
-static td_result read_both(dialect_text *text, const exchange_row *exchange, json_value root,
+static td_result read_both(dialect_text *text, const dialect *spoken, json_value root,
                            dialect_answer *out, td_err *err)
 {
-    const answer_paths *paths = &exchange->answers;
+    const answer_paths *paths = &spoken->exchange->answers;
     size_t count = 0;
-    td_result rc = read_lists(text, exchange->topic_keys, root, paths->granted, &count, err);
+    td_result rc = read_lists(text, spoken, root, paths->granted, &count, err);
     out->granted = text->args;
     out->granted_count = count;
     if (rc == TD_OK)
-        rc = read_lists(text, exchange->topic_keys, root, paths->failed, &count, err);
+        rc = read_lists(text, spoken, root, paths->failed, &count, err);
     out->failed = text->args + out->granted_count;
     out->failed_count = count - out->granted_count;
     return rc;
@@ -300,19 +307,22 @@ static td_result read_echo(dialect_text *text, const topic_parts *parts, json_va
     return rc;
 }
 
-static td_result read_topics(dialect_text *text, const exchange_row *exchange, json_value root,
+static td_result read_topics(dialect_text *text, const dialect *spoken, json_value root,
                              dialect_answer *out, td_err *err)
 {
+    const exchange_row *exchange = spoken->exchange;
     const answer_paths *paths = &exchange->answers;
     const size_t both = lists_size(root, paths->granted) + lists_size(root, paths->failed);
     const size_t most = both > 0 ? both : lists_size(root, paths->topics);
     size_t count = 0;
     td_result rc = dialect_text_reserve(text, most, err);
     if (rc != TD_OK || both > 0)
-        return rc == TD_OK ? read_both(text, exchange, root, out, err) : rc;
+        return rc == TD_OK ? read_both(text, spoken, root, out, err) : rc;
     if (most == 0 && exchange->parts != NULL)
         return read_echo(text, exchange->parts, root, out, err);
-    rc = read_lists(text, exchange->topic_keys, root, paths->topics, &count, err);
+    rc = read_lists(text, spoken, root, paths->topics, &count, err);
+    if (rc == TD_OK && spoken->spelling != NULL)
+        rc = read_spellings(spoken->spelling, text, count, err);
     if (rc == TD_OK)
         file_topics(out, text, count);
     return rc;
@@ -347,9 +357,10 @@ static void read_words(const frame_keys *keys, json_value root, frame_words *out
         read_op(value, keys->names[keys->op], &out->op);
 }
 
-static td_result read_answer(dialect_text *text, const exchange_row *exchange, json_value root,
+static td_result read_answer(dialect_text *text, const dialect *spoken, json_value root,
                              dialect_answer *out, td_err *err)
 {
+    const exchange_row *exchange = spoken->exchange;
     const answer_paths *paths = &exchange->answers;
     frame_words words;
     td_bytes word = {0};
@@ -380,7 +391,7 @@ static td_result read_answer(dialect_text *text, const exchange_row *exchange, j
         (void)dialect_text_first(root, paths->requests, &word);
         out->of = kind_of_word(exchange, word);
         out->is_whole = paths->are_whole;
-        return read_topics(text, exchange, root, out, err);
+        return read_topics(text, spoken, root, out, err);
     case CLASS_DATA:
     case CLASS_REQUEST:
     case CLASS_UNKNOWN:
@@ -406,7 +417,7 @@ td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes f
     if (rc == TD_E_INVALID || (rc == TD_OK && json_type_of(root) != JSON_OBJECT))
         return TD_OK;
     if (rc == TD_OK)
-        rc = read_answer(&parser->text, spoken->exchange, root, out, err);
+        rc = read_answer(&parser->text, spoken, root, out, err);
     TD_ASSERT(rc != TD_OK || (out->success >= -1 && out->success <= 1));
     if (rc == TD_OK && out->kind != ANSWER_NONE)
         return TD_OK;

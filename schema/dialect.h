@@ -217,6 +217,7 @@ struct dialect {
     uint8_t answers_each;     /* and send an answer for each topic */
     uint8_t refuses_repeats;  /* servers refuse a topic that the connection already has */
     uint8_t names_symbols;    /* unknown symbols of known topics have their own refusal */
+    uint8_t asks_one;         /* a request has one topic, a text; so do answers */
     uint8_t has_binary;       /* clients may request compressed frames */
     uint8_t has_query;        /* credentials may be in the URL */
     uint8_t has_parts;        /* parts is set */

@@ -507,6 +507,17 @@ static int asks_for(const dialect *made, const char *value)
     return made->ask_topics != NULL && strstr(made->ask_topics, value) != NULL;
 }
 
+/* 1 if the request for topics has a single one, $topic. */
+static int asks_one(const dialect *made)
+{
+    const char *rest = made->ask_topics == NULL ? "" : made->ask_topics;
+    td_bytes name;
+    while (frame_text_next_name(&rest, &name))
+        if (td_bytes_is(name, "topic"))
+            return 1;
+    return 0;
+}
+
 static int has_request(const dialect *made, request_kind kind)
 {
     size_t i = 0;
@@ -535,6 +546,8 @@ static const char *fault_of(const dialect *made)
     if ((is_in_parts || made->has_symbol_lists) && !made->has_parts)
         return "$name, $symbols, $symbol_list, $parameter and symbol_lists need the property "
                "parts:";
+    if (made->asks_one && made->ask_topics_max != 1)
+        return "$topic needs ask_topics_max: 1:";
     if (made->answers_each && !made->answers_topics)
         return "answers_each needs answers_topics:";
     if (made->has_parts && !made->has_symbol_lists && made->ask_topics_max != 1)
@@ -553,6 +566,7 @@ static td_result read_dialect(reading *r, document_node name, document_node mapp
         rc = document_read_members(mapping, "a dialect has no key", TABLE(DIALECT_KEYS), r->memory,
                                    r, out, err);
     out->covers = dialect_covers_of(out->covering);
+    out->asks_one = (uint8_t)asks_one(out);
     const char *fault = rc == TD_OK ? fault_of(out) : NULL;
     return fault == NULL ? rc : document_refuse(name, fault, document_text(name), err);
 }

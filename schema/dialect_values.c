@@ -1,20 +1,11 @@
 #include "schema/dialect_values.h"
 
 const document_word DIALECT_ASK_VALUES[] = {
-    {"topics", ASK_TOPICS},
-    {"symbols", ASK_SYMBOLS},
-    {"symbol_list", ASK_SYMBOL_LIST},
-    {"name", ASK_NAME},
-    {"parameter", ASK_PARAMETER},
-    {"binary", ASK_BINARY},
-    {"op", ASK_OP},
-    {"id", ASK_ID},
-    {"id_number", ASK_ID_NUMBER},
-    {"key", ASK_KEY},
-    {"expires", ASK_EXPIRES},
-    {"signature", ASK_SIGNATURE},
-    {"now_ms", ASK_NOW},
-    {"now_text", ASK_NOW_TEXT},
+    {"topics", ASK_TOPICS},           {"topic", ASK_TOPIC}, {"symbols", ASK_SYMBOLS},
+    {"symbol_list", ASK_SYMBOL_LIST}, {"name", ASK_NAME},   {"parameter", ASK_PARAMETER},
+    {"binary", ASK_BINARY},           {"op", ASK_OP},       {"id", ASK_ID},
+    {"id_number", ASK_ID_NUMBER},     {"key", ASK_KEY},     {"expires", ASK_EXPIRES},
+    {"signature", ASK_SIGNATURE},     {"now_ms", ASK_NOW},  {"now_text", ASK_NOW_TEXT},
     {NULL, ASK_VALUE_COUNT},
 };
 

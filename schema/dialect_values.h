@@ -9,6 +9,7 @@
 /* In requests: */
 typedef enum ask_value_id {
     ASK_TOPICS,      /* list of the topics */
+    ASK_TOPIC,       /* a single topic, if a request has one only */
     ASK_SYMBOLS,     /* "A,B": the topics' symbols, in dialects with parts */
     ASK_SYMBOL_LIST, /* the same as a list of texts */
     ASK_NAME,        /* the topics' name, in dialects with parts */

@@ -262,6 +262,8 @@ static td_result ask_value(const void *user, td_bytes name, td_buf *out, int *is
     switch ((ask_value_id)dialect_value_find(DIALECT_ASK_VALUES, name)) {
     case ASK_TOPICS:
         return put_topics(of, out, err);
+    case ASK_TOPIC:
+        return put_topic(of->spoken, of->ask->topics[0], out, err);
     case ASK_SYMBOLS:
         return put_symbols(of, out, err);
     case ASK_SYMBOL_LIST:

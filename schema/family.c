@@ -489,6 +489,22 @@ void family_snapshot_path(const family *of, const topic_row *row, td_bytes symbo
     }
 }
 
+/* 1 if a path is that of a request, in which "{symbol}" may be the symbol, which it then sets. */
+static int path_fits(td_bytes request, td_bytes path, td_bytes *symbol)
+{
+    static const char SYMBOL[] = "{symbol}";
+    const size_t size = sizeof SYMBOL - 1;
+    const uint8_t *at = request.size == 0 ? NULL : memmem(request.data, request.size, SYMBOL, size);
+    if (at == NULL)
+        return td_bytes_equal(request, path);
+    const size_t before = (size_t)(at - request.data), after = request.size - before - size;
+    if (path.size < before + after || memcmp(path.data, request.data, before) != 0 ||
+        memcmp(path.data + path.size - after, at + size, after) != 0)
+        return 0;
+    *symbol = td_bytes_of(path.data + before, path.size - before - after);
+    return 1;
+}
+
 int family_is_snapshot_request(const family *of, const topic_row *row, td_bytes path,
                                td_bytes query, td_bytes *symbol)
 {
@@ -497,6 +513,6 @@ int family_is_snapshot_request(const family *of, const topic_row *row, td_bytes 
     const td_url request = td_url_split(td_bytes_str(row->snapshot_request));
     const int has_category = td_url_param(request.query, "category").size > 0;
     *symbol = td_url_param(query, "symbol");
-    return td_bytes_equal(request.path, path) && symbol->size > 0 &&
+    return path_fits(request.path, path, symbol) && symbol->size > 0 &&
            (!has_category || td_bytes_is(td_url_param(query, "category"), category_of(of)));
 }

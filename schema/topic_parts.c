@@ -303,11 +303,28 @@ td_result topic_spell(const topic_spelling *spelling, const char *topic, td_buf 
                                   : spell_symbol(spelling, topic + stem + 1, out, err);
 }
 
+/* The separator in a spelled topic; NULL: there is none. A symbol has no separator, but a name may
+ * have: the first one is that after a symbol, the last one that before it. */
+static const uint8_t *find_separator(const topic_spelling *spelling, td_bytes text)
+{
+    const size_t gap = strlen(spelling->separator);
+    const uint8_t *found = NULL;
+    for (td_bytes rest = text; rest.size >= gap;) {
+        const uint8_t *at = memmem(rest.data, rest.size, spelling->separator, gap);
+        if (at == NULL)
+            break;
+        found = at;
+        if (spelling->symbol_first)
+            break;
+        rest = td_bytes_of(at + 1, rest.size - (size_t)(at + 1 - rest.data));
+    }
+    return found;
+}
+
 size_t topic_read_spelling(const topic_spelling *spelling, td_bytes text, char *out)
 {
     const size_t gap = strlen(spelling->separator);
-    const uint8_t *mark =
-        text.size == 0 ? NULL : memmem(text.data, text.size, spelling->separator, gap);
+    const uint8_t *mark = find_separator(spelling, text);
     if (mark == NULL) {
         if (text.size > 0)
             memcpy(out, text.data, text.size);

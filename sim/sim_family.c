@@ -138,6 +138,8 @@ static int next_trade(list_source *list, size_t index, sim_value *values)
         return 0;
     const sim_trade *trade = &list->trades[index];
     symbol_set_trade(list->symbol, trade, values);
+    if (list->of->row->flags & STREAM_MS)
+        values[SIM_TRADE_TIME] = sim_time(trade->ns - trade->ns % TD_NS_PER_MS);
     symbol_format_id(list->symbol, trade->id, trade->number, list->id);
     values[SIM_TRADE_ID] = sim_text(list->id);
     values[SIM_TRADE_NUMBER] = sim_number(trade->number, 0);

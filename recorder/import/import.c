@@ -21,6 +21,7 @@
 #include "recorder/pipeline/live_check.h"
 #include "base/json/json.h"
 #include "schema/decode.h"
+#include "schema/dialect.h"
 #include "schema/exchange.h"
 #include "schema/family.h"
 
@@ -53,7 +54,7 @@ typedef struct session_feed {
     feed_writer *writer;
     size_t earlier_next; /* rows of job->earlier before this index have been handled */
     gap_list open;       /* the capture's own gaps, as they were when they opened */
-    fetched_book *books; /* those with a frame so far */
+    fetched_book *books; /* those that were requested, or have a frame */
     size_t book_count;
     slot_outage outages[LIMIT_FEED_SLOTS];
 } session_feed;
@@ -70,6 +71,7 @@ typedef struct import_job {
     import_report *report;
     import_source *source;
     import_line_reader *lines;
+    dialect_parser *requests;
     decoder *decoder; /* for times of lines without one, and for snapshots over HTTP */
     import_order *order;
     uint8_t is_survey;    /* 1: the first reading, which counts and reports malformed lines */
@@ -223,6 +225,7 @@ static td_result open_reader(import_job *job, td_err *err)
     redactor_hide_sent(&job->secrets);
     job->sent = sent_secrets_open();
     job->decoder = decoder_open();
+    job->requests = dialect_parser_open();
     return open_source(job, err);
 }
 
@@ -231,6 +234,7 @@ static void close_reader(import_job *job)
     close_source(job);
     import_line_reader_close(job->lines);
     decoder_close(job->decoder);
+    dialect_parser_close(job->requests);
     import_order_close(job->order);
     import_order_close(job->survey);
     redactor_fini(&job->secrets);
@@ -597,12 +601,11 @@ static uint64_t next_recv_ns(import_job *job, const import_record *record,
  * frame of the book's topic, on the connection of the topic's latest frame, as a recorder writes
  * it. */
 
-static void note_book(session_feed *f, const channel_info *info, uint32_t shard)
+static void note_book(session_feed *f, const char *topic, uint32_t shard)
 {
     td_bytes symbol;
-    const char *topic = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
     const topic_row *row = family_topic_row(f->report->family, topic, &symbol);
-    if (row == NULL || row->snapshot_request == NULL || info->dir != CHANNEL_IN)
+    if (row == NULL || row->snapshot_request == NULL)
         return;
     for (size_t i = 0; i < f->book_count; i++)
         if (strcmp(f->books[i].topic, topic) == 0) {
@@ -611,6 +614,24 @@ static void note_book(session_feed *f, const channel_info *info, uint32_t shard)
         }
     f->books = td_array_grow(f->books, f->book_count, sizeof *f->books);
     f->books[f->book_count++] = (fetched_book){td_strdup(topic), shard};
+}
+
+/* Note the books that a client requests: it may ask for a snapshot before it has their first
+ * deltas. */
+static void note_request(session_feed *f, td_bytes frame, uint32_t shard)
+{
+    dialect_request request;
+    char topic[LIMIT_TOPIC_BYTES];
+    const dialect *spoken = f->report->family->dialect;
+    if (request_parse(f->job->requests, spoken, frame, &request, NULL) != TD_OK ||
+        request.kind != REQUEST_SUBSCRIBE)
+        return;
+    for (size_t i = 0; i < request.arg_count; i++)
+        if (request.args[i].size > 0 && request.args[i].size < sizeof topic) {
+            memcpy(topic, request.args[i].data, request.args[i].size);
+            topic[request.args[i].size] = '\0';
+            note_book(f, topic, shard);
+        }
 }
 
 /* 1 if the reply to this URL is the snapshot of a topic. */
@@ -706,8 +727,11 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
         rc = end_outage(f, shard, recv_ns, err);
     if (rc == TD_OK)
         rc = feed_writer_frame(f->writer, &frame, &written, err);
-    if (rc == TD_OK && written.route.notes->live == NULL) /* the segment's first frame of a topic */
-        note_book(f, frame.info, shard);
+    const channel_info *info = frame.info;
+    if (rc == TD_OK && record->dir == CHANNEL_OUT)
+        note_request(f, record->data, shard);
+    else if (rc == TD_OK && written.route.notes->live == NULL) /* the segment's first of a topic */
+        note_book(f, info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic, shard);
     if (rc == TD_OK)
         live_check_put(f->job->live_check, (uint16_t)(f - f->job->feeds), &frame, &written);
     return rc;

@@ -176,6 +176,51 @@ static void test_scenarios(void **state)
     }
 }
 
+/* Numbers of deltas that are times: nothing links them, and a snapshot must not be older than the
+ * first one that waits. */
+static void test_times(void **state)
+{
+    (void)state;
+    static const topic_row TIMES = {
+        .name = "diff",
+        .pattern = "diff.{symbol}",
+        .type = MSG_BOOK_CHANGE,
+        .sequence = SEQ_ENVELOPE,
+        .snapshot_request = "/book/{symbol}",
+        .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_U}},
+    };
+    static const step STEPS[] = {
+        {"D B99x1", 10, "?", NULL},
+        {"D B98x2", 25, "?", NULL},
+        {"S B90x9 A101x1", 9, "u?", NULL},
+        {"S B90x9 A101x1", 12, "s", "B98x2,B90x9|A101x1"},
+        {"D -B90", 70, "", "B98x2|A101x1"},
+        {"D B97x1", 70, " seq_strict", NULL},
+        {"D B96x1", 80, "?", NULL},
+        {"S B95x1 A101x1", 90, "s snapshot_reset", "B95x1|A101x1"},
+        {"D B80x1", 85, "u", "B95x1|A101x1"},
+        {"~S B95x1 A101x1", 100, "s", "B95x1|A101x1"},
+        {"D B80x1", 95, "u", "B95x1|A101x1"},
+        {"D B81x1", 105, "", "B95x1,B81x1|A101x1"},
+    };
+    td_buf text;
+    td_buf_init(&text, 4096);
+    track *t = track_open(&TIMES);
+    for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++) {
+        verdict v;
+        t = apply_step(t, &STEPS[i], &v);
+        use_to_text(&v, &text);
+        assert_string_equal(text.data, STEPS[i].use);
+        assert_int_equal(track_is_broken(t), STEPS[i].book == NULL);
+        td_buf_clear(&text);
+        book_to_text(track_book(t), &text);
+        if (STEPS[i].book != NULL)
+            assert_string_equal(text.data, STEPS[i].book);
+    }
+    track_close(t);
+    td_buf_fini(&text);
+}
+
 /* Only so many deltas wait; a snapshot that needs forgotten ones is too old. */
 static void test_limits(void **state)
 {
@@ -183,7 +228,8 @@ static void test_limits(void **state)
     (void)state;
     delta_queue queue = {0};
     for (int64_t u = 1; u <= 3 * DELTA_QUEUE_MAX; u++) {
-        delta_queue_push(&queue, &(msg_book){.head = {.u = u}, .levels = levels, .level_count = 1});
+        delta_queue_push(&queue, &(msg_book){.head = {.u = u}, .levels = levels, .level_count = 1},
+                         u - 1);
         assert_in_range(queue.count, 1, DELTA_QUEUE_MAX);
         assert_int_equal(queue.deltas[queue.count - 1].u, u);
         assert_int_equal(queue.deltas[0].u, u - (int64_t)queue.count + 1);
@@ -191,14 +237,15 @@ static void test_limits(void **state)
     }
     for (int64_t u = 1; u <= 100; u++) {
         delta_queue_push(
-            &queue, &(msg_book){.head = {.u = u}, .levels = levels, .level_count = DEEP_LEVELS});
+            &queue, &(msg_book){.head = {.u = u}, .levels = levels, .level_count = DEEP_LEVELS},
+            u - 1);
         assert_true(queue.level_count <= DELTA_QUEUE_LEVELS_MAX);
         assert_int_equal(queue.deltas[queue.count - 1].u, u);
     }
     assert_true(queue.count > 4);
     /* A delta of more levels than fit: nothing before it can be used. */
     delta_queue_push(&queue,
-                     &(msg_book){.levels = levels, .level_count = DELTA_QUEUE_LEVELS_MAX + 1});
+                     &(msg_book){.levels = levels, .level_count = DELTA_QUEUE_LEVELS_MAX + 1}, 0);
     assert_int_equal(queue.count, 0);
     delta_queue_fini(&queue);
 
@@ -265,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scenarios),
+        cmocka_unit_test(test_times),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_version_2_is_read),
         cmocka_unit_test(test_version_3_is_read),

@@ -67,7 +67,7 @@ static void test_types(void **state)
 }
 
 /* All public families with trades have a market, but for those whose instruments are of several
- * (okx, deribit, kraken-v1). */
+ * (okx, deribit), and those that the formats do not have (kraken-v1, bitstamp). */
 static void test_trades_have_markets(void **state)
 {
     (void)state;
@@ -96,6 +96,7 @@ static void test_trades_have_markets(void **state)
         {"v5-misc", NULL, NULL},
         {"okx", NULL, NULL},
         {"kraken-v1", NULL, NULL},
+        {"bitstamp", NULL, NULL},
         {"binance-usdm", "binance-futures", "depth@100ms"},
         {"binance-spot", "binance", "depth@100ms"},
         {"deribit", NULL, NULL},

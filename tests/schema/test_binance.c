@@ -37,7 +37,8 @@ static void test_spellings(void **state)
         {"{symbol}-{name}", "book.Btc", "Btc-book", NULL},
         {"{name}@{symbol}", "book.BTC-USD", "book@BTC-USD", NULL},
         {"{name}::{lower_symbol}", "a.b.X1", "a.b::x1", NULL},
-        {"{name}@{symbol}", "book.A@B", "book@A@B", NULL},
+        {"{name}_{symbol}", "diff_order_book.btcusd", "diff_order_book_btcusd", NULL},
+        {"{name}::{symbol}", "a:.b", "a:::b", NULL},
         /* What is not spelled so stays. */
         {"{lower_symbol}@{name}", NULL, "depth", "depth"},
         {"{lower_symbol}@{name}", NULL, "", ""},

@@ -62,6 +62,8 @@ static const allowance ALLOWED[] = {
     {"", "orderbook.", "data.a", EMPTY_FINE},
     {"okx", "books", "data.asks", EMPTY_FINE},
     {"binance-", "depth@", "data.a", EMPTY_FINE},
+    {"bitstamp", "diff_", "data.bids", EMPTY_FINE},
+    {"bitstamp", "diff_", "data.asks", EMPTY_FINE},
     {"binance-", "depth@", "data.b", EMPTY_FINE},
     {"okx", "books", "data.bids", EMPTY_FINE},
     {"deribit", "book.", "params.data.asks", EMPTY_FINE},

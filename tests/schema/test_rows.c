@@ -180,6 +180,7 @@ static const char *const BY_ROW[] = {
     "kraken-v1 book-25",
     "kraken-v1 book-100",
     "kraken-v1 book-500",
+    "bitstamp live_trades",
     "kraken-v1 book-1000",
     "kraken-v1 trade",
 };

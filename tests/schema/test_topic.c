@@ -51,6 +51,7 @@ static void test_families(void **state)
          "wss://stream.testnet.binance.vision/stream"},
         {"binance-usdm", DIALECT_COUNT, "wss://fstream.binance.com/stream", NULL,
          "wss://stream.binancefuture.com/stream"},
+        {"bitstamp", DIALECT_COUNT, "wss://ws.bitstamp.net/", NULL, NULL},
         {"deribit", DIALECT_COUNT, "wss://www.deribit.com/ws/api/v2", NULL,
          "wss://test.deribit.com/ws/api/v2"},
         {"kraken-v1", DIALECT_COUNT, "wss://ws.kraken.com", NULL, NULL},
