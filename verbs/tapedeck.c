@@ -20,6 +20,7 @@ static const verb_row VERBS[] = {
     {"diff", CMD_DIFF_SUMMARY, NULL, "tapedeck-replay"},
     {"regress", CMD_REGRESS_SUMMARY, NULL, "tapedeck-replay"},
     {"drift", CMD_DRIFT_SUMMARY, NULL, "tapedeck-replay"},
+    {"family", CMD_FAMILY_SUMMARY, NULL, "tapedeck-replay"},
     {"info", "summarize an archive", cmd_info, NULL},
     {"ls", "list the segments of an archive", cmd_ls, NULL},
     {"cat", "print the frames of an archive", cmd_cat, NULL},

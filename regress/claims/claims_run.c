@@ -1,0 +1,247 @@
+#include "regress/claims/claims_run.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "book/delta_queue.h"
+#include "book/state_io.h"
+#include "replay/play/stream.h"
+#include "tape/empty_selection.h"
+
+/* Shared by the player's threads. The mutex protects the topics. */
+typedef struct shared {
+    pthread_mutex_t mutex;
+    claims_topic **topics;
+    size_t count;
+} shared;
+
+/* The observer's state of a stream: its counts, and the trial that runs. */
+typedef struct observed_stream {
+    claims_topic counts; /* feed, topic and family: borrowed from the stream's topic */
+    claims_topic *topic;
+    td_buf saved;    /* `of` after the previous frame, empty: not saved */
+    const track *of; /* the recorded frames' track; compared only */
+    const topic_row *of_row;
+    track *without; /* the track without the left-out frame; NULL: no trial runs */
+    uint32_t seen;  /* frames that `without` has judged */
+} observed_stream;
+
+/* ---- trials ---- */
+
+static void end_trial(observed_stream *own)
+{
+    track_close(own->without);
+    own->without = NULL;
+}
+
+/* Save the track, so that a trial may leave out the next frame. */
+static void save_track(observed_stream *own, track *of)
+{
+    state_io io = {.out = &own->saved, .version = DELTA_QUEUE_LINKS_VERSION};
+    td_buf_clear(&own->saved);
+    own->of = of;
+    own->of_row = track_row(of);
+    if (own->counts.trials >= CLAIMS_TRIALS_MAX || track_is_broken(of))
+        return;
+    track_serialize(of, &io);
+    if (io.is_failed)
+        td_buf_clear(&own->saved);
+}
+
+/* Begin a trial without this frame: the track is as before it. */
+static void begin_trial(observed_stream *own)
+{
+    state_io io = {.in = td_buf_view(&own->saved), .version = DELTA_QUEUE_LINKS_VERSION};
+    own->without = track_open(own->of_row);
+    own->seen = 0;
+    track_serialize(own->without, &io);
+    TD_ASSERT(!io.is_failed);
+    TD_ASSERT(io.in.size == 0);
+    td_buf_clear(&own->saved);
+}
+
+/* Judge a frame after the left-out one. */
+static void continue_trial(observed_stream *own, const message *m, const verdict *recorded)
+{
+    verdict found;
+    if (m == NULL || verdict_violation(recorded) != NULL) {
+        end_trial(own); /* what breaks here need not be the loss: it is not counted */
+        return;
+    }
+    track_apply(own->without, m, &found);
+    own->seen++;
+    const verdict_item *shown = verdict_violation(&found);
+    if (shown == NULL && own->seen < CLAIMS_TRIAL_FRAMES)
+        return;
+    own->counts.trials++;
+    if (shown != NULL) {
+        own->counts.noticed++;
+        own->counts.noticed_by[shown->rule]++;
+    }
+    end_trial(own);
+}
+
+static void try_losses(observed_stream *own, const frame_ref *frame, const symbol_verdict *found)
+{
+    const message *m = frame->content.message;
+    const int is_next = found->step == SYMBOL_CONTINUES && found->track == own->of &&
+                        track_row(found->track) == own->of_row;
+    if (!is_next)
+        end_trial(own); /* a connection that begins hides the loss: it is not counted */
+    if (own->without != NULL)
+        continue_trial(own, m, &found->rules);
+    else if (is_next && m != NULL && own->saved.size > 0)
+        begin_trial(own);
+    if (own->without == NULL)
+        save_track(own, found->track);
+}
+
+/* ---- topics ---- */
+
+static claims_topic *find_topic(shared *s, const struct stream *of)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->topics[i]->feed, of->feed) == 0 &&
+            strcmp(s->topics[i]->topic, of->topic) == 0)
+            return s->topics[i];
+    claims_topic *made = td_alloc_zero(1, sizeof *made);
+    *made = (claims_topic){.feed = td_strdup(of->feed),
+                           .topic = td_strdup(of->topic),
+                           .family = td_strdup(of->family)};
+    s->topics = td_array_grow(s->topics, s->count, sizeof(claims_topic *));
+    s->topics[s->count++] = made;
+    return made;
+}
+
+static void add_counts(claims_topic *to, const claims_topic *from)
+{
+    if (to->pattern == NULL)
+        to->pattern = from->pattern;
+    to->frames += from->frames;
+    to->undecoded += from->undecoded;
+    to->unknown_fields += from->unknown_fields;
+    to->broken += from->broken;
+    to->trials += from->trials;
+    to->noticed += from->noticed;
+    for (size_t i = 0; i < RULE_COUNT; i++) {
+        to->broken_by[i] += from->broken_by[i];
+        to->noticed_by[i] += from->noticed_by[i];
+    }
+}
+
+static int compare_topics(const void *a, const void *b)
+{
+    const claims_topic *x = *(claims_topic *const *)a;
+    const claims_topic *y = *(claims_topic *const *)b;
+    int order = strcmp(x->feed, y->feed);
+    return order != 0 ? order : strcmp(x->topic, y->topic);
+}
+
+/* ---- the observer ---- */
+
+static observed_stream *open_stream(shared *s, const struct stream *of)
+{
+    observed_stream *made = td_alloc_zero(1, sizeof *made);
+    td_buf_init(&made->saved, LIMIT_STATE_BYTES);
+    pthread_mutex_lock(&s->mutex);
+    made->topic = find_topic(s, of);
+    pthread_mutex_unlock(&s->mutex);
+    return made;
+}
+
+static void close_stream(void *ctx, void *state)
+{
+    shared *s = ctx;
+    observed_stream *own = state;
+    pthread_mutex_lock(&s->mutex);
+    add_counts(own->topic, &own->counts);
+    pthread_mutex_unlock(&s->mutex);
+    end_trial(own);
+    td_buf_fini(&own->saved);
+    td_free(own);
+}
+
+static void count_frame(claims_topic *counts, const frame_ref *frame, const symbol_verdict *found)
+{
+    const message *m = frame->content.message;
+    const verdict_item *broken = found == NULL ? NULL : verdict_violation(&found->rules);
+    counts->frames++;
+    counts->undecoded += m == NULL;
+    if (frame->row != NULL && counts->pattern == NULL)
+        counts->pattern = frame->row->pattern;
+    if (m != NULL)
+        counts->unknown_fields += m->head.unknown_fields;
+    if (broken != NULL) {
+        counts->broken++;
+        counts->broken_by[broken->rule]++;
+    }
+}
+
+static td_result see_frame(void *ctx, const struct stream *of, void **state,
+                           const observed_frame *seen, td_err *err)
+{
+    (void)err;
+    const frame_ref *frame = seen->frame;
+    if (frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
+        return TD_OK;
+    if (*state == NULL)
+        *state = open_stream(ctx, of);
+    observed_stream *own = *state;
+    if (frame->is_lead_in)
+        return TD_OK;
+    count_frame(&own->counts, frame, seen->found);
+    if (seen->found != NULL)
+        try_losses(own, frame, seen->found);
+    return TD_OK;
+}
+
+static const observer_ops OBSERVER = {
+    .name = "family check", .frame = see_frame, .close = close_stream};
+
+/* ---- the run ---- */
+
+td_result claims_run(const observe_options *how, const selection *wanted, claims_result *out,
+                     td_err *err)
+{
+    shared s = {.topics = NULL};
+    (void)pthread_mutex_init(&s.mutex, NULL); /* cannot fail with default attributes */
+    *out = (claims_result){.topics = NULL};
+    td_result rc = observe_tape(how, wanted, (cursor_options){.without_audits = 1},
+                                (observer){&OBSERVER, &s, NULL}, &out->tape, NULL, err);
+    (void)pthread_mutex_destroy(&s.mutex); /* cannot fail: it is not locked */
+    out->topics = s.topics;
+    out->count = s.count;
+    if (s.count > 0)
+        qsort(s.topics, s.count, sizeof(claims_topic *), compare_topics);
+    for (size_t i = 0; i < s.count; i++)
+        out->frames += s.topics[i]->frames;
+    if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))
+        rc = selection_why_empty(how->archive, wanted, &out->tape, err);
+    return rc;
+}
+
+void claims_result_fini(claims_result *result)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        td_free(result->topics[i]->feed);
+        td_free(result->topics[i]->topic);
+        td_free(result->topics[i]->family);
+        td_free(result->topics[i]);
+    }
+    td_free(result->topics);
+    *result = (claims_result){.topics = NULL};
+}
+
+int claims_has_pattern(const claims_result *result, const char *name, const char *pattern)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        const claims_topic *t = result->topics[i];
+        if (t->pattern != NULL && strcmp(t->family, name) == 0 && strcmp(t->pattern, pattern) == 0)
+            return 1;
+    }
+    return 0;
+}

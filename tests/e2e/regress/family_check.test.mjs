@@ -1,0 +1,81 @@
+// `tapedeck family check` on archives whose frames follow a known rule: how many losses of a frame it notices, and what does not fit.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { capture, json, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+
+const FRAMES = 103;
+const JUDGED = 16; // frames after a left-out one
+
+const family = (rules, topics = "") => `family: mine
+exchange: bybit
+dialect: v5
+sets:
+  level:
+    - p price decimal price required
+    - q size decimal quantity required
+    - side side side required
+  head:
+    - n seq integer required
+topics:
+  - topic: "book.{symbol}"
+    message: book_change
+    title: Books
+    sequence: envelope
+    envelope: head
+    fields: level
+    entries: [rows set any]
+    rules: [${rules}]
+${topics}`;
+const frame = (n, more = {}) => ({ topic: "book.X", n, rows: [{ p: "1", q: String(n), side: "Buy" }], ...more });
+
+/** The report on these frames of one connection. */
+async function checked(t, document, frames, status) {
+  const dir = temporary(t);
+  const at = (name) => path.join(dir, name);
+  fs.writeFileSync(at("mine.yaml"), document);
+  fs.writeFileSync(at("frames.jsonl"), frames.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  await tapedeck(t, ["import", "-q", "-a", at("tape"), "--families", at("mine.yaml"), "--family", "mine", "--format", "jsonl", at("frames.jsonl")]);
+  return json(t, ["family", "check", at("tape"), "--json"], { status });
+}
+
+const whole = Array.from({ length: FRAMES }, (_, i) => frame(i + 1));
+
+test("a rule that links frames notices each loss with the next frame", async (t) => {
+  const { topics, absent, frames } = await checked(t, family("seq_dense seq error"), whole, 0);
+  const noticed = Math.floor((FRAMES - 1) / 2); // one frame is left out, and the next one judged
+  assert.deepEqual(topics, [{ feed: "mine", topic: "book", pattern: "book.{symbol}", frames: FRAMES, undecoded: 0, unknown_fields: 0, broken: 0, broken_by: [],
+    left_out: noticed, noticed, noticed_by: [{ rule: "seq_dense", count: noticed }] }]);
+  assert.deepEqual([absent, frames], [[], FRAMES]);
+});
+
+test("a rule that frames obey without their predecessor notices none", async (t) => {
+  const { topics } = await checked(t, family("seq_strict seq error"), whole, 0);
+  assert.deepEqual([topics[0].left_out, topics[0].noticed, topics[0].noticed_by], [Math.floor((FRAMES - 1) / (1 + JUDGED)), 0, []]);
+});
+
+test("what does not fit is counted; topics without a frame are listed", async (t) => {
+  const other = `  - topic: "other.{symbol}"\n    message: book_change\n    title: Others\n    fields: level\n    entries: [rows set any]\n`;
+  const frames = [...whole.slice(0, 40), ...whole.slice(41, 60), { topic: "book.X", n: "sixty", rows: [] }, frame(62, { more: 1 }), { topic: "strange.X" }];
+  const { topics, absent } = await checked(t, family("seq_dense seq error", other), frames, 1);
+  const [strange, book] = topics;
+  assert.deepEqual([book.frames, book.undecoded, book.unknown_fields, book.broken], [61, 1, 1, 1]); // 41 is missing; the frame after an undecoded one has no predecessor
+  assert.deepEqual(book.broken_by, [{ rule: "seq_dense", count: 1 }]);
+  assert.equal(book.noticed, book.left_out); // trials that meet these frames do not count
+  assert.deepEqual([strange.topic, strange.pattern, strange.frames, strange.undecoded, strange.left_out], ["_unknown", null, 1, 1, 0]);
+  assert.deepEqual(absent, [{ family: "mine", pattern: "other.{symbol}" }]);
+});
+
+test("captures: Binance's links notice each loss, with any number of threads", { skip: withoutCapture("other/binance-futures.jsonl.zst") }, async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--family", "binance-usdm", capture("other/binance-futures.jsonl.zst")]);
+  const one = await json(t, ["family", "check", archive, "--json", "-j", "1"]);
+  assert.deepEqual(await json(t, ["family", "check", archive, "--json", "-j", "4"]), one);
+  const of = (name) => one.topics.find(({ topic }) => topic === name);
+  for (const name of ["depth@100ms", "aggTrade"]) {
+    assert.ok(of(name).left_out > 40, name);
+    assert.equal(of(name).noticed, of(name).left_out, name);
+  }
+  assert.equal(of("bookTicker").noticed, 0);
+});
