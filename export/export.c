@@ -546,7 +546,10 @@ static td_result refuse_empty(const export_run_state *run, td_err *err)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i == 0 ? "" : " or ",
                                  spec->formats[i]->name);
     td_err_set(err, TD_E_NOTFOUND, "the selection has nothing to export as %s", names);
-    td_err_hint(err, "`tapedeck info` lists what was recorded");
+    td_err_hint(err, total_of(run, TOTAL_FOREIGN_FRAMES) > 0
+                         ? "their family has no name there: its document gives it, `exchange` of "
+                           "`datasets` (docs/families.md)"
+                         : "`tapedeck info` lists what was recorded");
     return TD_E_NOTFOUND;
 }
 

@@ -512,15 +512,16 @@ static const catalog_class CLASSES[] = {
 
 /* ---- files ---- */
 
-/* Makes the id that Nautilus's adapter uses to find files: "BTCUSDT-LINEAR.BYBIT". */
+/* Makes the id that Nautilus's adapter uses to find files: "BTCUSDT-LINEAR.BYBIT"; "ETH/XBT.KRAKEN"
+ * without a category. */
 static void format_id(td_bytes symbol, td_bytes category, const exchange_row *exchange,
                       char out[ID_BYTES])
 {
     char name[EXPORT_SYMBOL_NAME_BYTES];
     export_symbol_encode(symbol, name);
     size_t size = strlen(name);
-    (void)snprintf(out, ID_BYTES, "%s-%.*s.%s", name, (int)category.size,
-                   (const char *)category.data, exchange->name);
+    (void)snprintf(out, ID_BYTES, "%s%s%.*s.%s", name, category.size == 0 ? "" : "-",
+                   (int)category.size, (const char *)category.data, exchange->name);
     for (char *at = out + size; *at != '\0'; at++)
         *at = (char)toupper((unsigned char)*at);
 }
@@ -532,7 +533,7 @@ static void format_source_id(const export_source *source, char out[ID_BYTES])
     int is_coin =
         market->coin_category != NULL && size > 3 && strcmp(source->symbol + size - 3, "USD") == 0;
     const char *category = is_coin ? market->coin_category : market->category;
-    format_id(td_bytes_str(source->symbol), td_bytes_str(category == NULL ? "linear" : category),
+    format_id(td_bytes_str(source->symbol), td_bytes_str(category == NULL ? "" : category),
               exchange_of(source->family), out);
 }
 

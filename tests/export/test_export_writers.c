@@ -94,12 +94,12 @@ static void test_trades_have_markets(void **state)
         {"v5-trade", NULL, NULL},
         {"v5-spread", NULL, NULL},
         {"v5-misc", NULL, NULL},
-        {"okx", NULL, NULL},
-        {"kraken-v1", NULL, NULL},
-        {"bitstamp", NULL, NULL},
+        {"okx", "okx", "books"},
+        {"kraken-v1", "kraken", "book-1000"},
+        {"bitstamp", "bitstamp", "diff_order_book"},
         {"binance-usdm", "binance-futures", "depth@100ms"},
         {"binance-spot", "binance", "depth@100ms"},
-        {"deribit", NULL, NULL},
+        {"deribit", "deribit", "book.100ms"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         const family *of = family_find(td_bytes_str(CASES[i].family));

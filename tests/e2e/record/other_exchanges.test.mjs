@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
+import zlib from "node:zlib";
 import { capture, compareTruth, json, listening, parseLines, passed, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
 import { Recorder, simulator } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
@@ -106,6 +107,43 @@ for (const [name, family, file, decoded, model] of ALL)
       assert.deepEqual([books[symbol].Buy.size, books[symbol].Sell.size], [bids, asks], symbol);
       assert.equal(sha1(books[symbol]), levels_sha1, symbol);
     }
+  });
+
+const FORMATS = ["tardis-csv", "jsonl", "hftbacktest", "parquet", "nautilus", "sqlite", "mcap"];
+
+/** Books at the end of Tardis' files of incremental books, by symbol. */
+function booksOfCsv(dir) {
+  const books = {};
+  for (const name of fs.readdirSync(dir).filter((one) => one.includes("_incremental_book_L2_"))) {
+    let wasSnapshot = false;
+    for (const line of zlib.gunzipSync(fs.readFileSync(path.join(dir, name))).toString().trimEnd().split("\n").slice(1)) {
+      const [, symbol, , , isSnapshot, side, price, amount] = line.split(",");
+      if (isSnapshot === "true" && !wasSnapshot) books[symbol] = { Buy: new Map(), Sell: new Map() };
+      wasSnapshot = isSnapshot === "true";
+      const levels = books[symbol][side === "bid" ? "Buy" : "Sell"];
+      Number(amount) === 0 ? levels.delete(price) : levels.set(price, amount);
+    }
+  }
+  return books;
+}
+
+for (const [name, family, file, , model] of ALL)
+  test(`${name}: a recording is exported in every format, and the books of its CSV files are the model's`, { skip: withoutRecorded(file) }, async (t) => {
+    const dir = temporary(t), archive = path.join(dir, "tape"), at = (format) => path.join(dir, format);
+    await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, capture(file)]);
+    for (const format of FORMATS) {
+      await tapedeck(t, ["export", "-q", "-a", archive, "--format", format, "--out", at(format)]);
+      assert.ok(fs.readdirSync(at(format)).length > 1, format); // one is the manifest
+    }
+    // A book that was empty throughout has no rows.
+    const books = Object.fromEntries(Object.entries(model(await frames(t, archive))).filter(([, { Buy, Sell }]) => Buy.size + Sell.size > 0));
+    const found = booksOfCsv(at("tardis-csv"));
+    assert.deepEqual(Object.keys(found).sort(), Object.keys(books).sort());
+    for (const symbol of Object.keys(books)) assert.equal(sha1(found[symbol]), sha1(books[symbol]), symbol);
+    const ids = fs.readdirSync(path.join(at("nautilus"), "data", "order_book_deltas"));
+    const kind = family === "binance-usdm" ? "-PERP" : "";
+    const exchange = family.split("-")[0].toUpperCase();
+    assert.deepEqual(ids.sort(), Object.keys(books).map((symbol) => `${symbol.replace("/", "%2F")}${kind}.${exchange}`).sort());
   });
 
 /** An archive of a recording without one of its frames. */
