@@ -375,6 +375,9 @@ static void plan_fast_fields(decode_plan *p, const role_fields *roles)
     p->required_fields = UINT64_C(1) << roles->of[ROLE_PRICE] | UINT64_C(1) << side;
     if (row->type == MSG_TRADE)
         p->required_fields |= p->size_bit;
+    for (size_t i = 0; i < row->field_count; i++)
+        if (row->fields[i].flags & FIELD_REQUIRED)
+            p->required_fields |= UINT64_C(1) << i;
     if (row->fields[side].type == FIELD_IS_BUY)
         p->role_of[side] = ROLE_IS_BUY;
     if (time == KEY_NONE)
