@@ -15,6 +15,7 @@
 #include "recorder/instruments.h"
 #include "recorder/pipeline/free_space.h"
 #include "schema/dialect.h"
+#include "schema/exchange.h"
 
 /* Default interval between two requests of one URL. */
 #define EVERY_NS_DEFAULT (UINT64_C(3600) * TD_NS_PER_S)
@@ -139,41 +140,6 @@ td_result config_err_add(const recorder_config *config, size_t feed_index, const
 
 /* ---- HTTP requests ---- */
 
-#define API         "/v5/market/"
-#define INSTRUMENTS API "instruments-info?category="
-
-/* Requests that loadMarkets of ccxt 4.5 sends. */
-static const char *const CCXT[] = {
-    "time=" API "time",
-    "instruments-spot=" INSTRUMENTS "spot",
-    "instruments-linear=" INSTRUMENTS "linear&limit=1000",
-    "instruments-inverse=" INSTRUMENTS "inverse&limit=1000",
-    "instruments-linear-new=" INSTRUMENTS "linear&limit=1000&status=PreLaunch",
-    "instruments-inverse-new=" INSTRUMENTS "inverse&limit=1000&status=PreLaunch",
-    "instruments-option-BTC=" INSTRUMENTS "option&baseCoin=BTC",
-    "instruments-option-ETH=" INSTRUMENTS "option&baseCoin=ETH",
-    "instruments-option-SOL=" INSTRUMENTS "option&baseCoin=SOL",
-    "instruments-option-XRP=" INSTRUMENTS "option&baseCoin=XRP",
-    "instruments-option-MNT=" INSTRUMENTS "option&baseCoin=MNT",
-    "instruments-option-DOGE=" INSTRUMENTS "option&baseCoin=DOGE",
-    NULL,
-};
-/* The same for ccxt 1.95, which uses the families before v5. */
-static const char *const CCXT_OLD[] = {
-    "symbols=/v2/public/symbols",
-    "symbols-usdc-option=/option/usdc/openapi/public/v1/symbols",
-    "symbols-usdc-perp=/perpetual/usdc/openapi/public/v1/symbols",
-    NULL,
-};
-static const char *const BYBIT_API[] = {"time=" API "time", NULL};
-static const char *const BYBIT_API_OLD[] = {"time=/v2/public/time", NULL};
-
-/* Lists of requests: HTTP_PRESETS[preset][0] is for families before v5, [preset][1] for v5. */
-static const char *const *const HTTP_PRESETS[][2] = {
-    [HTTP_PRESET_NONE] = {NULL, NULL},
-    [HTTP_PRESET_CCXT] = {CCXT_OLD, CCXT},
-    [HTTP_PRESET_BYBIT_API] = {BYBIT_API_OLD, BYBIT_API}};
-
 void config_http_url(const feed_config *feed, const http_config *request, char out[LIMIT_URL_BYTES])
 {
     const td_url server = td_url_split(td_bytes_str(feed->url));
@@ -252,14 +218,27 @@ static td_result add_request(feed_config *feed, const char *text, td_err *err)
     return rc;
 }
 
+static td_result find_preset(const feed_config *feed, const char *const **out, td_err *err)
+{
+    const char *library = HTTP_PRESET_NAMES[feed->http_preset];
+    *out = exchange_http_preset(exchange_of(feed->family), library, feed->family->name);
+    if (*out != NULL)
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "http-preset: no requests of '%s' are known for family '%s'",
+               library, feed->family->name);
+    td_err_hint(err, "give each request: http, or --http NAME=URL");
+    return TD_E_INVALID;
+}
+
 static td_result finish_http(feed_config *feed, td_err *err)
 {
     td_result rc = TD_OK;
-    int is_v5 = strncmp(feed->family->name, "v5-", strlen("v5-")) == 0;
-    const char *const *preset = HTTP_PRESETS[feed->http_preset][is_v5];
+    const char *const *preset = NULL;
     feed->http_count = 0;
     for (size_t i = 0; rc == TD_OK && i < feed->http_texts.count; i++)
         rc = add_request(feed, feed->http_texts.items[i], err);
+    if (rc == TD_OK && feed->http_preset != HTTP_PRESET_NONE)
+        rc = find_preset(feed, &preset, err);
     if (rc == TD_OK && preset != NULL && feed->net != NET_MAIN)
         rc = td_err_set(err, TD_E_INVALID, "http-preset is for the main network");
     for (; rc == TD_OK && preset != NULL && *preset != NULL; preset++)

@@ -7,7 +7,7 @@
 
 const char *const CONFIG_NET_NAMES[] = {"main", "test", NULL};
 static const char *const HEAL_NAMES[] = {"none", "resubscribe", NULL};
-static const char *const HTTP_PRESET_NAMES[] = {"none", "ccxt", "bybit-api", NULL};
+const char *const HTTP_PRESET_NAMES[] = {"none", "ccxt", "bybit-api", NULL};
 static const char *const OVERLOAD_NAMES[] = {"pause", "drop", NULL};
 
 #define DAY_NS (UINT64_C(86400) * TD_NS_PER_S)

@@ -50,6 +50,19 @@ frame_class control_find(const frame_keys *keys, const frame_words *words, int8_
     return *success == 0 ? rule->if_failed : rule->is;
 }
 
+/* ---- requests of client libraries ---- */
+
+const char *const *exchange_http_preset(const exchange_row *exchange, const char *library,
+                                        const char *of_family)
+{
+    const http_preset *row = exchange->http_presets;
+    for (; row != NULL && row->name != NULL; row++)
+        if (strcmp(row->name, library) == 0 &&
+            strncmp(row->families, of_family, strlen(row->families)) == 0)
+            return row->requests;
+    return NULL;
+}
+
 /* ---- documented texts ---- */
 
 const value_row *exchange_values(const exchange_row *exchange, const char *family,

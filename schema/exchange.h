@@ -160,6 +160,14 @@ typedef struct answer_paths {
                            are refused */
 } answer_paths;
 
+/* The HTTP requests that a client library sends before it connects, for families with names that
+ * begin so. */
+typedef struct http_preset {
+    const char *name;            /* the library */
+    const char *families;        /* "": any */
+    const char *const *requests; /* "NAME=/path", as of record --http; ends with NULL */
+} http_preset;
+
 typedef struct exchange_row {
     const char *name;
     const struct dialect *dialects; /* schema/dialect.h */
@@ -175,6 +183,7 @@ typedef struct exchange_row {
                                        ends with NULL */
     /* "https://host" of its HTTP requests, by family_net; NULL: the host of the connection. */
     const char *http[2];
+    const http_preset *http_presets; /* ends with name NULL; NULL: none */
     connect_limit connects;
     frame_keys frames;
     const value_row *values;       /* rows of single families precede the common ones; ends with
@@ -190,5 +199,10 @@ typedef struct exchange_row {
  * NULL: no texts are documented, as for every numeric field. */
 const value_row *exchange_values(const exchange_row *exchange, const char *family,
                                  const field_row *field);
+
+/* The requests of a library (http_preset.requests) for a family of the exchange, by the first row
+ * that fits; NULL: there are none. */
+const char *const *exchange_http_preset(const exchange_row *exchange, const char *library,
+                                        const char *of_family);
 
 #endif

@@ -15,6 +15,7 @@
 
 enum {
     HOSTS_MAX = 32,
+    PRESETS_MAX = 16,
     TEXTS_MAX = 128, /* texts of a member */
     KINDS_MAX = 32,
     RULES_MAX = 32, /* rules for control frames */
@@ -588,11 +589,46 @@ static td_result read_http(void *user, document_node mapping, void *row, td_err 
     return exchange_http_read(mapping, r->memory, out->http, err);
 }
 
+/* "LIBRARY [BEGINNING]: [NAME=/path, ...]" */
+static td_result read_http_presets(void *user, document_node mapping, void *row, td_err *err)
+{
+    const reading *r = user;
+    exchange_row *out = row;
+    const size_t count = document_pair_count(mapping);
+    http_preset *presets = td_arena_alloc(r->memory, (PRESETS_MAX + 1) * sizeof *presets);
+    td_result rc = TD_OK;
+    if (count > PRESETS_MAX)
+        return document_refuse(mapping, "more than 16 presets", td_bytes_str(""), err);
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        const document_node name = document_key(mapping, i);
+        document_words from;
+        rc = document_split(name, &from, err);
+        if (rc == TD_OK && from.count > 2)
+            rc = document_refuse(name, "a preset is \"LIBRARY [BEGINNING]\", not",
+                                 document_text(name), err);
+        if (rc != TD_OK)
+            return rc;
+        presets[i] = (http_preset){.name = document_copy(r->memory, from.at[0]), .families = ""};
+        if (from.count == 2)
+            presets[i].families = document_copy(r->memory, from.at[1]);
+        rc = document_read_texts(r->memory, document_value(mapping, i), LIMIT_FEED_HTTP,
+                                 &presets[i].requests, err);
+        for (const char *const *at = presets[i].requests; rc == TD_OK && *at != NULL; at++)
+            if (strstr(*at, "=/") == NULL)
+                rc = document_refuse(document_value(mapping, i), "a request is \"NAME=/path\", not",
+                                     td_bytes_str(*at), err);
+    }
+    presets[count] = (http_preset){.name = NULL};
+    out->http_presets = presets;
+    return rc;
+}
+
 static const document_member EXCHANGE_KEYS[] = {
     {"exchange", DOCUMENT_TEXT, .offset = offsetof(exchange_row, name)},
     {"families", .type = DOCUMENT_ELSEWHERE}, /* the build reads them: schema/compile-families */
     {"hosts", DOCUMENT_TEXTS, .offset = offsetof(exchange_row, other_hosts), .most = HOSTS_MAX},
     {"http", DOCUMENT_OWN, .read = read_http},
+    {"http_presets", DOCUMENT_OWN, .read = read_http_presets},
     {"connects", DOCUMENT_OWN, .read = read_connects},
     {"kinds", DOCUMENT_OWN, .read = read_kinds},
     {"frames", .type = DOCUMENT_ELSEWHERE},  /* read_control */

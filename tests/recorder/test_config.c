@@ -266,7 +266,7 @@ static void http_presets_are_requests(void **state)
     config_fini(config);
     static const struct {
         const char *family, *url, *expected;
-        http_preset preset;
+        http_library preset;
         size_t count;
     } CASES[] = {
         {"v5-linear", NULL, "https://api.bybit.com/v5/market/time", HTTP_PRESET_BYBIT_API, 1},
@@ -289,6 +289,12 @@ static void http_presets_are_requests(void **state)
         assert_int_equal(feed->http_count, CASES[i].count);
         assert_true(asks_for(feed, CASES[i].expected));
     }
+    /* another exchange's requests are never sent */
+    feed = one_feed(config, "okx");
+    feed->topics = (options_list){.items = {"trades"}, .count = 1};
+    feed->http_preset = HTTP_PRESET_CCXT;
+    assert_int_equal(config_finish(config, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "no requests of 'ccxt' are known for family 'okx'"));
     td_free(config);
 }
 
@@ -299,7 +305,7 @@ static void the_list_of_instruments_is_requested(void **state)
     (void)state;
     static const struct {
         const char *url, *expected;
-        http_preset preset;
+        http_library preset;
         size_t count;
     } CASES[] = {
         {NULL, "https://api.bybit.com/v5/market/instruments-info?category=linear&limit=1000",
