@@ -337,11 +337,38 @@ static int fast_items_are_positional(const topic_row *row)
     return is_positional;
 }
 
+/* 1 if a text can be in JSON as it is; NULL is. */
+static int is_plain(const char *text)
+{
+    for (; text != NULL && *text != '\0'; text++)
+        if ((unsigned char)*text < 0x20 || *text == '"' || *text == '\\')
+            return 0;
+    return 1;
+}
+
+/* 1 if all that the fast path compares byte by byte is plain: a frame that is equal to other text
+ * is not JSON. */
+static int texts_are_plain(const topic_row *row)
+{
+    int are_plain = is_plain(row->pattern) && is_plain(topic_row_topic_key(row)) &&
+                    is_plain(topic_row_kind_key(row)) && is_plain(row->symbol_path) &&
+                    is_plain(row->parameter_path);
+    for (size_t i = 0; i < row->field_count; i++)
+        are_plain &= is_plain(row->fields[i].key);
+    for (size_t i = 0; i < row->envelope_count; i++)
+        are_plain &= is_plain(row->envelope[i].key);
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        are_plain &= is_plain(row->items[i].path);
+    for (const kind_word *word = row->kind_words; word != NULL && word->text != NULL; word++)
+        are_plain &= is_plain(word->text);
+    return are_plain;
+}
+
 /* 1 if the fast path can read the row's frames in their usual form. */
 static int plan_is_fast(const decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
-    if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
+    if ((row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE) || !texts_are_plain(row))
         return 0;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX; i++)
         if (p->is_followed[i] ||
