@@ -138,8 +138,8 @@ exit_code cmd_family_check(const verb_context *context, int argc, char **argv)
             "that are not decoded or break a rule, and how many losses of a frame the rules\n"
             "notice.",
         .statuses = {[EXIT_CODE_DONE] = "every frame fits its family's documents",
-                     [EXIT_CODE_DIFFERS] = "a frame was not decoded, has unknown members, or broke "
-                                           "a rule",
+                     [EXIT_CODE_DIFFERS] =
+                         "a frame was not decoded, has unknown members, or broke a rule",
                      [EXIT_CODE_DAMAGE] = "stored frames are damaged; the others were measured",
                      [EXIT_CODE_FAILED] =
                          "stopped, nothing matches the selection, or the archive cannot be read"},
