@@ -38,6 +38,7 @@ test("-v logs more in every verb that has it", async (t) => {
     "regress save": (n) => ["regress", "save", archive, "-o", path.join(dir, `${n}.tdb`)],
     "regress check": () => ["regress", "check", path.join(dir, "0.tdb"), archive], // written by save
     "regress diff": () => ["regress", "diff", archive, "--decoder", "builtin"],
+    "family check": () => ["family", "check", archive],
     cut: (n) => ["cut", archive, "-o", path.join(dir, `cut${n}.mcap`)],
     report: (n) => ["report", archive, "--html", path.join(dir, `report${n}.html`)],
     when: () => ["when", "-a", archive, "gap"],
