@@ -201,7 +201,7 @@ const value_row *exchange_values(const exchange_row *exchange, const char *famil
                                  const field_row *field);
 
 /* The requests of a library (http_preset.requests) for a family of the exchange, by the first row
- * that fits; NULL: there are none. */
+ * that fits; NULL if there is no such row. */
 const char *const *exchange_http_preset(const exchange_row *exchange, const char *library,
                                         const char *of_family);
 

@@ -303,7 +303,7 @@ td_result topic_spell(const topic_spelling *spelling, const char *topic, td_buf 
                                   : spell_symbol(spelling, topic + stem + 1, out, err);
 }
 
-/* The separator in a spelled topic; NULL: there is none. A symbol has no separator, but a name may
+/* The separator in a spelled topic; NULL: no separator. A symbol has no separator, but a name may
  * have: the first one is that after a symbol, the last one that before it. */
 static const uint8_t *find_separator(const topic_spelling *spelling, td_bytes text)
 {

@@ -672,7 +672,7 @@ static const char *place_snapshot(const session_feed *f, import_record *record, 
 }
 
 /* Write which request an HTTP reply is of, so that `serve` can answer it. topic: of a snapshot;
- * NULL: the reply is none. */
+ * NULL: another reply. */
 static td_result put_request(session_feed *f, const import_record *reply, const char *topic,
                              uint64_t recv_ns, td_err *err)
 {
