@@ -117,9 +117,9 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_URL_BYTES    2048u
 #define LIMIT_PATH_BYTES   4096u
 
-/* Levels of one side of a book: the deepest topic has 10,000 (a REST snapshot of orderbook.full).
- */
-#define LIMIT_BOOK_LEVELS 16384u
+/* Levels of one side of a book: the deepest known has 27,000 (Coinbase's level2 of BTC-USD), and a
+ * frame at most LIMIT_FRAME_ITEMS of both sides. */
+#define LIMIT_BOOK_LEVELS 65536u
 
 /* Entries (levels, trades, updates) of one frame: a 10,000-level snapshot has 20,000. */
 #define LIMIT_FRAME_ITEMS 65536u
