@@ -17,7 +17,8 @@ topic_proof topic_proof_of(const topic_row *row)
     for (size_t i = 0; row != NULL && i < TOPIC_RULES_MAX; i++) {
         const rule_row *rule = &row->rules[i];
         int shows_each = rule->rule == RULE_SEQ_DENSE || rule->rule == RULE_SEQ_STEP ||
-                         rule->rule == RULE_PREV_LINKS || rule->rule == RULE_ID_DENSE;
+                         rule->rule == RULE_PREV_LINKS || rule->rule == RULE_ID_DENSE ||
+                         rule->rule == RULE_CONN_DENSE;
         if (shows_each && rule->strength == STRENGTH_ERROR)
             return PROOF_PROVEN;
         if (shows_each || rule->rule == RULE_CHECKSUM || rule->rule == RULE_DELETE_EXISTS ||

@@ -31,7 +31,7 @@ static value_type value_type_of(field_type type)
         [FIELD_SIDE] = VALUE_SIDE,       [FIELD_ANY_SIDE] = VALUE_SIDE,
         [FIELD_TIME] = VALUE_TIME_NS,    [FIELD_IS_BUY] = VALUE_SIDE,
         [FIELD_LOWER_SIDE] = VALUE_SIDE, [FIELD_JSON] = VALUE_JSON,
-        [FIELD_IS_SELL] = VALUE_SIDE,
+        [FIELD_IS_SELL] = VALUE_SIDE,    [FIELD_MAKER_SIDE] = VALUE_SIDE,
     };
     return TYPES[type];
 }

@@ -237,7 +237,8 @@ static void close_request(subscriber *self, size_t index)
 static void apply_goodbye(open_request *request, const dialect_answer *answer)
 {
     size_t named = answer->granted_count + answer->failed_count;
-    request->left = named == 0 || named >= request->left ? 0 : request->left - named;
+    request->left =
+        named == 0 || named >= request->left || answer->lists_all ? 0 : request->left - named;
 }
 
 /* Apply the answer to the request's topics. An answer without names is for all. Consecutive refused
@@ -249,8 +250,9 @@ static void apply_answer(subscriber *self, open_request *request, const dialect_
     range run = {0, 0};
     size_t end = request->topics.first + request->topics.count;
     for (size_t i = request->topics.first; i < end; i++) {
-        int is_concerned = self->rows[i].state == TOPIC_REQUESTED &&
-                           (!names_any || dialect_answer_names(answer, self->options.topics[i]));
+        int is_concerned =
+            self->rows[i].state == TOPIC_REQUESTED &&
+            (!names_any || dialect_answer_names(answer, request->kind, self->options.topics[i]));
         int is_refused = is_concerned && !dialect_answer_grants(answer, self->options.topics[i]);
         TD_ASSERT(!is_concerned || request->left > 0);
         if (is_concerned)
@@ -287,23 +289,24 @@ int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t
                         const char **refused)
 {
     td_buf_clear(&self->names);
-    for (size_t i = 0; i < self->open_count; i++) {
+    int has_request = 0;
+    for (size_t next = 0; next < self->open_count && (answer->lists_all || !has_request);) {
+        const size_t i = next++;
         dialect_ask ask = ask_of(self, &self->open[i]);
         if (!dialect_answer_fits(answer, &ask))
             continue;
+        has_request = 1;
         open_request request = self->open[i];
         if (request.kind == REQUEST_UNSUBSCRIBE)
             apply_goodbye(&request, answer);
         else
             apply_answer(self, &request, answer, mono_ns);
         if (request.left == 0)
-            close_request(self, i);
+            close_request(self, next = i);
         else
             self->open[i] = request;
-        *refused = names_of(self);
-        return 1;
     }
-    int is_withdrawal = withdraw(self, answer, mono_ns);
+    int is_withdrawal = has_request || withdraw(self, answer, mono_ns);
     *refused = names_of(self);
     return is_withdrawal;
 }

@@ -654,11 +654,10 @@ static int add_part_at(const members *m, const char *path, topic_text *out)
 static int compose(const job *j, const topic_row *row, const members *m, td_bytes wire,
                    td_bytes *out)
 {
-    if (row->symbol_path == NULL || wire.size + 1 != strcspn(row->pattern, "{") ||
-        memcmp(row->pattern, wire.data, wire.size) != 0)
+    if (row->symbol_path == NULL || !td_bytes_equal(wire, topic_row_frame_topic(row)))
         return 0;
     topic_text composed = {j->memory->composed, 0};
-    if (!add_part(&composed, wire) ||
+    if (!add_part(&composed, td_bytes_of(row->pattern, strcspn(row->pattern, "{") - 1)) ||
         (row->parameter_path != NULL && !add_part_at(m, row->parameter_path, &composed)) ||
         !add_part_at(m, row->symbol_path, &composed))
         return 0;

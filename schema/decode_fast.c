@@ -565,9 +565,13 @@ static const uint8_t *scan_topic(walk *w, const uint8_t *p)
     p = scan_text(p, w->h->end, &text);
     if (own->row->spelling != NULL && p != NULL && text.size <= sizeof plain)
         text = td_bytes_of(plain, topic_read_spelling(own->row->spelling, text, plain));
-    size_t topic_bytes = is_apart ? own->topic_bytes : topic->topic.size;
-    size_t symbol_bytes = !own->has_symbol || is_apart ? 0 : topic->symbol.size + 1;
-    if (p == NULL || topic_bytes > topic->topic.size || text.size != topic_bytes + symbol_bytes ||
+    if (is_apart) {
+        w->has_topic = 1;
+        return p != NULL && td_bytes_equal(text, topic_row_frame_topic(own->row)) ? p : NULL;
+    }
+    size_t topic_bytes = topic->topic.size;
+    size_t symbol_bytes = own->has_symbol ? topic->symbol.size + 1 : 0;
+    if (p == NULL || text.size != topic_bytes + symbol_bytes ||
         memcmp(text.data, topic->topic.data, topic_bytes) != 0)
         return NULL;
     const uint8_t *rest = text.data + topic_bytes;
@@ -657,6 +661,7 @@ static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const u
     case FIELD_ANY_SIDE:
     case FIELD_IS_BUY:
     case FIELD_IS_SELL:
+    case FIELD_MAKER_SIDE:
     case FIELD_LOWER_SIDE:
     case FIELD_JSON:
         break;

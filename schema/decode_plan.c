@@ -278,6 +278,12 @@ static int fields_are_fast(const decode_plan *p, const role_fields *roles)
     return 1;
 }
 
+/* 1 if the fast path can read a side of this type. */
+static int is_fast_side(field_type type)
+{
+    return type == FIELD_SIDE || type == FIELD_ANY_SIDE || type == FIELD_IS_BUY;
+}
+
 static int is_required(const topic_row *row, uint8_t field, unsigned flag)
 {
     return field != KEY_NONE && (row->fields[field].flags & flag) != 0;
@@ -297,7 +303,8 @@ static int objects_are_fast(const decode_plan *p, const role_fields *roles)
         !is_required(row, roles->of[ROLE_SIDE], FIELD_REQUIRED) ||
         !is_required(row, roles->of[ROLE_SIZE], size_flag))
         return 0;
-    if (time != KEY_NONE && field_unit_ns(row->fields[time].unit) == 0)
+    if (!is_fast_side(row->fields[roles->of[ROLE_SIDE]].type) ||
+        (time != KEY_NONE && field_unit_ns(row->fields[time].unit) == 0))
         return 0;
     return fields_are_fast(p, roles);
 }
@@ -352,7 +359,7 @@ static int texts_are_plain(const topic_row *row)
 {
     int are_plain = is_plain(row->pattern) && is_plain(topic_row_topic_key(row)) &&
                     is_plain(topic_row_kind_key(row)) && is_plain(row->symbol_path) &&
-                    is_plain(row->parameter_path);
+                    is_plain(row->parameter_path) && is_plain(row->frame_topic);
     for (size_t i = 0; i < row->field_count; i++)
         are_plain &= is_plain(row->fields[i].key);
     for (size_t i = 0; i < row->envelope_count; i++)

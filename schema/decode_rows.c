@@ -97,7 +97,7 @@ static int is_own_topic(const rows *r, td_bytes text)
     if (row->spelling != NULL && text.size < sizeof unspelled)
         text = td_bytes_of(unspelled, topic_read_spelling(row->spelling, text, unspelled));
     if (row->symbol_path != NULL) /* the text is only the first part; other members have the rest */
-        return td_bytes_equal(text, td_bytes_of((const uint8_t *)row->pattern, r->p->topic_bytes));
+        return td_bytes_equal(text, topic_row_frame_topic(row));
     return topic_match_text(row, 1, text, TOPIC_ANY_TIME, &found) &&
            td_bytes_equal(found.topic, r->topic->topic) &&
            (td_bytes_equal(found.symbol, r->topic->symbol) || td_bytes_is(r->topic->symbol, "*"));
@@ -118,7 +118,7 @@ static int check_part(rows *r, const char *path, td_bytes wanted)
     td_bytes text;
     if (path == NULL)
         return 1;
-    if (!json_find_path(r->root, path, &value))
+    if (!json_find_first(r->root, path, &value))
         return refuse(r, DECODE_MISSING_FIELD, 0, path);
     if (!json_text(value, &text))
         text = json_raw(value);
@@ -185,25 +185,6 @@ static int read_kind(rows *r, json_value value)
     return 1;
 }
 
-/* As json_find_path(), through the first elements of lists. */
-static int find_through_lists(json_value root, const char *path, json_value *out)
-{
-    *out = root;
-    for (;; path += *path == '.') {
-        const size_t size = strcspn(path, ".");
-        if (json_type_of(*out) == JSON_ARRAY) {
-            json_iter first = json_iter_of(*out);
-            if (!json_next(&first, NULL, out))
-                return 0;
-        }
-        if (!json_find_key(*out, td_bytes_of(path, size), out))
-            return 0;
-        path += size;
-        if (*path == '\0')
-            return 1;
-    }
-}
-
 /* Read topic and kind first, wherever they are in the frame: the rest depends on them. */
 static int read_identity(rows *r)
 {
@@ -223,9 +204,9 @@ static int read_identity(rows *r)
         if (!check_topic(r, value, topic_key) || !check_parts(r))
             return 0;
     }
-    if (row->snapshot_path != NULL && find_through_lists(r->root, row->snapshot_path, &value))
+    if (row->snapshot_path != NULL && json_find_first(r->root, row->snapshot_path, &value))
         r->head.kind = FRAME_SNAPSHOT;
-    else if (json_find_path(r->root, kind_key, &value) && !read_kind(r, value))
+    else if (json_find_first(r->root, kind_key, &value) && !read_kind(r, value))
         return refuse_value(r, DECODE_BAD_KIND, value, kind_key);
     if (r->head.kind == FRAME_UNTYPED)
         r->head.kind = row->default_kind;

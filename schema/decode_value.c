@@ -185,6 +185,13 @@ int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_re
         out->as.side =
             out->as.side == (field->type == FIELD_IS_BUY) ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
         return 1;
+    case FIELD_MAKER_SIDE:
+        out->type = VALUE_SIDE;
+        *reason = DECODE_BAD_SIDE;
+        if (!read_side(text, &out->as.side))
+            return 0;
+        out->as.side = out->as.side == (uint8_t)SIDE_BUY ? (uint8_t)SIDE_SELL : (uint8_t)SIDE_BUY;
+        return 1;
     case FIELD_LOWER_SIDE:
         out->type = VALUE_SIDE;
         *reason = DECODE_BAD_SIDE;
@@ -214,7 +221,7 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
     switch (type) {
     case JSON_NUMBER:
         return field->type != FIELD_SIDE && field->type != FIELD_ANY_SIDE &&
-               field->type != FIELD_LOWER_SIDE;
+               field->type != FIELD_MAKER_SIDE && field->type != FIELD_LOWER_SIDE;
     case JSON_BOOL:
         return field->type == FIELD_BOOL || field->type == FIELD_IS_BUY ||
                field->type == FIELD_IS_SELL;

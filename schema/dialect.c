@@ -231,14 +231,56 @@ static request_kind kind_of_word(const exchange_row *exchange, td_bytes word)
 
 /* ---- topics that an answer names ---- */
 
-static size_t lists_size(json_value root, const char *const *paths)
+/* 1 if the value has the topics {NAME:[SYMBOL, ...], ...}. */
+static int has_named_lists(const dialect *spoken, json_value value)
+{
+    return json_type_of(value) == JSON_OBJECT && spoken->exchange->topic_keys == NULL;
+}
+
+/* The number of topics in {NAME:[SYMBOL, ...], ...}. */
+static size_t named_lists_size(json_value object)
+{
+    size_t count = 0;
+    json_value list;
+    for (json_iter it = json_iter_of(object); json_next(&it, NULL, &list);)
+        count += json_count(list);
+    return count;
+}
+
+static size_t lists_size(const dialect *spoken, json_value root, const char *const *paths)
 {
     size_t count = 0;
     json_value list;
     for (; *paths != NULL; paths++)
-        if (json_find_path(root, *paths, &list))
-            count += json_type_of(list) == JSON_STRING ? 1 : json_count(list);
+        if (json_find_first(root, *paths, &list))
+            count += json_type_of(list) == JSON_STRING ? 1
+                     : has_named_lists(spoken, list)   ? named_lists_size(list)
+                                                       : json_count(list);
     return count; /* of an object, its members: at least one topic */
+}
+
+/* Append the topics of {NAME:[SYMBOL, ...], ...}. The memory for args must have been reserved. */
+static td_result read_named_lists(dialect_text *text, json_value object, size_t *count, td_err *err)
+{
+    json_value name, list, element;
+    td_bytes before, symbol;
+    size_t bytes = 0;
+    for (json_iter it = json_iter_of(object); json_next(&it, &name, &list);)
+        bytes += json_raw(list).size + json_count(list) * json_raw(name).size;
+    td_result rc = td_buf_reserve(&text->texts, bytes, err); /* once, so that views stay valid */
+    for (json_iter it = json_iter_of(object); rc == TD_OK && json_next(&it, &name, &list);)
+        for (json_iter in = json_iter_of(list); json_next(&in, NULL, &element);) {
+            if (!json_text(name, &before) || !json_text(element, &symbol))
+                continue;
+            const size_t begin = text->texts.size;
+            td_buf_add(&text->texts, before.data, before.size);
+            td_buf_add(&text->texts, ".", 1);
+            td_buf_add(&text->texts, symbol.data, symbol.size);
+            TD_ASSERT(*count < text->arg_capacity);
+            text->args[(*count)++] =
+                td_bytes_of(text->texts.data + begin, text->texts.size - begin);
+        }
+    return rc;
 }
 
 /* Append the topics of lists. A member that is missing or not a list has no topics. */
@@ -249,13 +291,16 @@ static td_result read_lists(dialect_text *text, const dialect *spoken, json_valu
     td_result rc = TD_OK;
     json_value list;
     for (; *paths != NULL && rc == TD_OK; paths++) {
-        const json_type type = json_find_path(root, *paths, &list) ? json_type_of(list) : JSON_NULL;
+        const json_type type =
+            json_find_first(root, *paths, &list) ? json_type_of(list) : JSON_NULL;
         if (type == JSON_STRING && spoken->asks_one)
             *count += (size_t)json_text(list, &text->args[*count]);
         else if (keys != NULL && (type == JSON_ARRAY || type == JSON_OBJECT))
             rc = read_objects(keys, text, list, count, err);
         else if (type == JSON_ARRAY)
             rc = dialect_text_list(text, list, count, err);
+        else if (type == JSON_OBJECT && has_named_lists(spoken, list))
+            rc = read_named_lists(text, list, count, err);
     }
     return rc;
 }
@@ -312,8 +357,9 @@ static td_result read_topics(dialect_text *text, const dialect *spoken, json_val
 {
     const exchange_row *exchange = spoken->exchange;
     const answer_paths *paths = &exchange->answers;
-    const size_t both = lists_size(root, paths->granted) + lists_size(root, paths->failed);
-    const size_t most = both > 0 ? both : lists_size(root, paths->topics);
+    const size_t both =
+        lists_size(spoken, root, paths->granted) + lists_size(spoken, root, paths->failed);
+    const size_t most = both > 0 ? both : lists_size(spoken, root, paths->topics);
     size_t count = 0;
     td_result rc = dialect_text_reserve(text, most, err);
     if (rc != TD_OK || both > 0)
@@ -391,6 +437,7 @@ static td_result read_answer(dialect_text *text, const dialect *spoken, json_val
         (void)dialect_text_first(root, paths->requests, &word);
         out->of = kind_of_word(exchange, word);
         out->is_whole = paths->are_whole;
+        out->lists_all = is == CLASS_ACK && paths->list_all;
         return read_topics(text, spoken, root, out, err);
     case CLASS_DATA:
     case CLASS_REQUEST:
@@ -434,9 +481,12 @@ static int list_names(const td_bytes *list, size_t count, td_bytes topic)
     return 0;
 }
 
-int dialect_answer_names(const dialect_answer *answer, const char *topic)
+int dialect_answer_names(const dialect_answer *answer, request_kind of, const char *topic)
 {
     td_bytes text = td_bytes_str(topic);
+    if (answer->lists_all)
+        return list_names(answer->granted, answer->granted_count, text) ==
+               (of == REQUEST_SUBSCRIBE);
     return answer->is_whole || list_names(answer->granted, answer->granted_count, text) ||
            list_names(answer->failed, answer->failed_count, text);
 }
@@ -455,7 +505,9 @@ int dialect_answer_withdraws(const dialect_answer *answer, const char *topic)
 {
     int is_for_all =
         answer->granted_count + answer->failed_count == 0 && answer->reason_topic.size == 0;
-    int is_named = is_for_all || dialect_answer_names(answer, topic);
+    if (answer->lists_all)
+        return !list_names(answer->granted, answer->granted_count, td_bytes_str(topic));
+    int is_named = is_for_all || dialect_answer_names(answer, answer->of, topic);
     if (answer->of == REQUEST_UNSUBSCRIBE || answer->of == REQUEST_UNSUBSCRIBE_ALL)
         return is_named && dialect_answer_grants(answer, topic);
     if ((answer->of != REQUEST_SUBSCRIBE && answer->of != REQUEST_UNKNOWN) || answer->is_repeat ||
@@ -484,6 +536,15 @@ static int has_topics(const dialect_ask *ask, const td_bytes *named, size_t coun
     return 1;
 }
 
+/* 1 if the answer is about one of the request's topics. */
+static int names_one(const dialect_answer *answer, const dialect_ask *ask)
+{
+    for (size_t i = 0; i < ask->count; i++)
+        if (dialect_answer_names(answer, ask->kind, ask->topics[i]))
+            return 1;
+    return 0;
+}
+
 int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask)
 {
     TD_ASSERT(ask->count > 0);
@@ -492,6 +553,8 @@ int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask)
         return 0;
     if (answer->of != REQUEST_UNKNOWN && answer->of != ask->kind)
         return 0;
+    if (answer->lists_all)
+        return names_one(answer, ask);
     if (answer->id.size > 0 && ask->id != NULL)
         return td_bytes_is(answer->id, ask->id) ||
                td_bytes_equal(answer->id, dialect_id_number(ask->id));

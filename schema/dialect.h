@@ -88,6 +88,9 @@ typedef struct dialect_answer {
     const td_bytes *failed; /* topics that the answer names as refused */
     size_t failed_count;
     uint8_t is_whole; /* 1: topics of the request that it does not name are refused */
+    /* 1: granted has all topics that the connection now has. So the answer grants topics of several
+     * requests, and ends those that it lacks. */
+    uint8_t lists_all;
 } dialect_answer;
 
 /* ---- a server's side ---- */
@@ -134,6 +137,9 @@ typedef struct dialect_reply {
     td_bytes topic; /* the refused topic; empty: the refusal is not about a topic */
     /* The text of the refusal, from a recording; NULL: the dialect's own text. */
     const char *recorded_text;
+    /* All topics that the connection then has, as JSON {NAME:[SYMBOL, ...], ...}; only for
+     * exchanges whose answers list them (answer_paths.list_all). */
+    td_bytes held;
     const uint8_t *is_failed; /* a flag for each arg, if the dialect answers topic by topic; NULL:
                                  all granted */
 } dialect_reply;
@@ -330,9 +336,10 @@ int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask);
 /* 1 if the answer grants a topic of its request, 0 if the answer refuses it. */
 int dialect_answer_grants(const dialect_answer *answer, const char *topic);
 
-/* 1 if the answer is about this topic of its request: it names it, granted or refused, or is whole.
- */
-int dialect_answer_names(const dialect_answer *answer, const char *topic);
+/* 1 if the answer is about this topic of its request, to which it fits and which is of this kind:
+ * it names the topic, granted or refused, or is whole; or it lists all, and thereby says that the
+ * topic is granted, or is no more. */
+int dialect_answer_names(const dialect_answer *answer, request_kind of, const char *topic);
 
 /* 1 if this answer, which belongs to no open request, ends the subscription to a topic that was
  * granted before: it refuses the topic or all topics, or confirms that the topic is, or all topics

@@ -28,6 +28,8 @@ const document_word DIALECT_ANSWER_VALUES[] = {
     {"now_ms", REPLY_NOW},
     {"now_text", REPLY_NOW_TEXT},
     {"now_us", REPLY_NOW_US},
+    {"now_iso", REPLY_NOW_ISO},
+    {"held", REPLY_HELD},
     {NULL, REPLY_VALUE_COUNT},
 };
 

@@ -7,6 +7,7 @@
 #include "base/decimal.h"
 #include "base/json/json_write.h"
 #include "base/limits.h"
+#include "base/time_text.h"
 #include "schema/dialect.h"
 #include "schema/dialect_text.h"
 #include "schema/dialect_values.h"
@@ -449,6 +450,13 @@ static td_result put_binary(const answering *of, td_buf *out, td_err *err)
     return put_text(out, td_bytes_str(is_binary ? "true" : "false"), err);
 }
 
+static td_result put_time(uint64_t now_ms, td_buf *out, td_err *err)
+{
+    char text[TD_TIME_TEXT_BYTES];
+    td_time_format(now_ms * UINT64_C(1000000), text);
+    return put_text(out, td_bytes_str(text), err);
+}
+
 static td_result answer_value(const void *user, td_bytes name, td_buf *out, int *is_there,
                               td_err *err)
 {
@@ -502,6 +510,10 @@ static td_result answer_value(const void *user, td_bytes name, td_buf *out, int 
         return put_number_text(out, reply->now_ms, err);
     case REPLY_NOW_US:
         return put_number(out, reply->now_ms * 1000, err);
+    case REPLY_NOW_ISO:
+        return put_time(reply->now_ms, out, err);
+    case REPLY_HELD:
+        return put_raw(out, reply->held.size == 0 ? td_bytes_str("{}") : reply->held, err);
     case REPLY_VALUE_COUNT:
         break;
     }

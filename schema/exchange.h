@@ -73,6 +73,9 @@ typedef struct frame_keys {
     const char *topic_path; /* the topic is in an object: "arg.channel", of which topic is the first
                                key; NULL: topic is the key of its text */
     const char *pong;       /* a pong that is not JSON; NULL: pongs are JSON */
+    /* The member with the number that rises by one from frame to frame of a connection
+     * (schema/conn_counter.h); empty: the exchange does not count frames. */
+    td_bytes counter;
     /* Names of the elements of frames that are lists (schema/list_frame.h); NULL: frames are
      * objects. */
     const struct list_names *list;
@@ -158,6 +161,7 @@ typedef struct answer_paths {
     const char *repeat; /* words of a reason: the connection already has the topic; NULL: unknown */
     uint8_t are_whole;  /* 1: an answer with topics names all that are granted: the request's others
                            are refused */
+    uint8_t list_all;   /* 1: an answer names all topics that the connection now has */
 } answer_paths;
 
 /* The HTTP requests that a client library sends before it connects, for families with names that

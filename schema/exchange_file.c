@@ -90,13 +90,13 @@ static td_result read_kinds(void *user, document_node mapping, void *row, td_err
 /* ---- the members that tell kinds of frames apart ---- */
 
 enum { FRAME_TOPIC, FRAME_DATA, FRAME_EVENT, FRAME_TIME, FRAME_OP, FRAME_REQUEST, FRAME_SHARED };
-enum { FRAME_BEGINS = FRAME_SHARED + 1, FRAME_PONG, FRAME_LIST };
+enum { FRAME_BEGINS = FRAME_SHARED + 1, FRAME_PONG, FRAME_LIST, FRAME_COUNTER };
 
 static const document_word FRAME_PARTS[] = {
-    {"topic", FRAME_TOPIC},     {"data", FRAME_DATA},     {"event", FRAME_EVENT},
-    {"event_time", FRAME_TIME}, {"op", FRAME_OP},         {"request", FRAME_REQUEST},
-    {"shared", FRAME_SHARED},   {"begins", FRAME_BEGINS}, {"pong", FRAME_PONG},
-    {"list", FRAME_LIST},
+    {"topic", FRAME_TOPIC},     {"data", FRAME_DATA},       {"event", FRAME_EVENT},
+    {"event_time", FRAME_TIME}, {"op", FRAME_OP},           {"request", FRAME_REQUEST},
+    {"shared", FRAME_SHARED},   {"begins", FRAME_BEGINS},   {"pong", FRAME_PONG},
+    {"list", FRAME_LIST},       {"counter", FRAME_COUNTER},
 };
 
 static td_result add_key(reading *r, document_node at, td_bytes key, td_err *err)
@@ -222,6 +222,10 @@ static td_result read_frames(reading *r, document_node mapping, td_err *err)
         out->topic_path = document_copy(r->memory, topic);
     if (pong.size > 0)
         out->pong = document_copy(r->memory, pong);
+    out->counter = lasting(r->memory, document_text(document_find(mapping, "counter")));
+    if (out->counter.size > 0 && document_find(mapping, "list").at != NULL)
+        return document_refuse(document_find(mapping, "counter"),
+                               "frames that are lists have no counter, not", out->counter, err);
     if (out->topic == FRAME_KEY_NONE || out->data == FRAME_KEY_NONE || begins.size == 0)
         return document_refuse(mapping, "frames need topic, data and begins, not",
                                document_text(mapping), err);
@@ -381,6 +385,7 @@ static td_result read_answers(void *user, document_node mapping, void *row, td_e
         ANSWER_PATHS("reason_topics", reason_topics),
         {"repeat", DOCUMENT_TEXT, .offset = offsetof(answer_paths, repeat)},
         {"whole", DOCUMENT_TRUE, .offset = offsetof(answer_paths, are_whole)},
+        {"list_all", DOCUMENT_TRUE, .offset = offsetof(answer_paths, list_all)},
     };
     const reading *r = user;
     exchange_row *out = row;

@@ -59,7 +59,7 @@ static const document_word TYPES[] = {
     {"text", FIELD_TEXT}, {"decimal", FIELD_DECIMAL}, {"integer", FIELD_INTEGER},
     {"bool", FIELD_BOOL}, {"side", FIELD_SIDE},       {"any_side", FIELD_ANY_SIDE},
     {"time", FIELD_TIME}, {"is_buy", FIELD_IS_BUY},   {"lower_side", FIELD_LOWER_SIDE},
-    {"json", FIELD_JSON}, {"is_sell", FIELD_IS_SELL},
+    {"json", FIELD_JSON}, {"is_sell", FIELD_IS_SELL}, {"maker_side", FIELD_MAKER_SIDE},
 };
 
 static const document_word UNITS[] = {
@@ -371,6 +371,7 @@ static const document_member TOPIC_KEYS[] = {
     TOPIC_TEXT("from", valid_from),
     TOPIC_TEXT("until", valid_until),
     TOPIC_TEXT("symbol", symbol_path),
+    TOPIC_TEXT("frame_topic", frame_topic),
     TOPIC_TEXT("parameter", parameter_path),
     TOPIC_TEXT("audit", audit),
     {"depth", DOCUMENT_OWN, .read = read_depth},
@@ -665,6 +666,27 @@ static void finish_topics(reading *r, family *out)
     }
 }
 
+/* The rule about a connection's numbers must name the member that has them. */
+static td_result check_counter(document_node root, const family *made, td_err *err)
+{
+    const td_bytes counter = made->exchange->frames.counter;
+    for (size_t i = 0; i < made->topic_count; i++)
+        for (size_t k = 0; k < TOPIC_RULES_MAX; k++) {
+            const topic_row *row = &made->topics[i];
+            const rule_row *rule = &row->rules[k];
+            int is_there = rule->rule != RULE_CONN_DENSE;
+            for (size_t at = 0; at < row->envelope_count; at++)
+                is_there |= rule->member == MEMBER_SEQ && row->envelope[at].member == MEMBER_SEQ &&
+                            td_bytes_is(counter, row->envelope[at].key);
+            if (!is_there)
+                return document_refuse(document_entry(document_find(root, "topics"), i),
+                                       "conn_dense compares seq, which is at the key that the "
+                                       "exchange's counter: names, unlike in the topic",
+                                       td_bytes_str(row->pattern), err);
+        }
+    return TD_OK;
+}
+
 static td_result read_family(reading *r, const family_texts *texts, family *out, td_err *err)
 {
     const document_node root = document_root(&r->sources[0]);
@@ -681,7 +703,8 @@ static td_result read_family(reading *r, const family_texts *texts, family *out,
         return document_refuse(
             root, "a family needs family and dialect:", td_bytes_str(r->sources[0].name), err);
     finish_topics(r, out);
-    return check_dialect(root, out, err);
+    rc = check_dialect(root, out, err);
+    return rc == TD_OK ? check_counter(root, out, err) : rc;
 }
 
 td_result family_file_read(const family_texts *texts, const char *name, td_arena *memory,

@@ -320,6 +320,7 @@ void topic_json_members(json_writer *writer, const family *of, const topic_row *
     write_checksum(writer, &row->checksum);
     json_write_member_text(writer, "symbol_path", row->symbol_path);
     json_write_member_text(writer, "parameter_path", row->parameter_path);
+    json_write_member_text(writer, "frame_topic", row->frame_topic);
     json_write_member_array_begin(writer, "entries");
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
         write_items_row(writer, &row->items[i]);

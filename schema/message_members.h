@@ -125,6 +125,7 @@
     X(GAMMA, "gamma", DECIMAL)                                                                     \
     X(HIGH, "high", DECIMAL)                                                                       \
     X(HIGH_PRICE_24H, "high_price_24h", DECIMAL)                                                   \
+    X(HIGH_PRICE_52W, "high_price_52w", DECIMAL)                                                   \
     X(HIGH_PRICES, "high_prices", JSON)                                                            \
     X(HREF, "href", TEXT)                                                                          \
     X(LEVEL_ID, "id", TEXT)                                                                        \
@@ -180,6 +181,7 @@
     X(LOCKED_BALANCE, "locked_balance", DECIMAL)                                                   \
     X(LOW, "low", DECIMAL)                                                                         \
     X(LOW_PRICE_24H, "low_price_24h", DECIMAL)                                                     \
+    X(LOW_PRICE_52W, "low_price_52w", DECIMAL)                                                     \
     X(LOW_PRICES, "low_prices", JSON)                                                              \
     X(MAINTAIN_TYPE, "maintain_type", TEXT)                                                        \
     X(MARK_IV, "mark_iv", DECIMAL)                                                                 \
@@ -250,6 +252,7 @@
     X(PRICE_1H_PCNT, "price_1h_pcnt", DECIMAL)                                                     \
     X(PRICE_24H_PCNT, "price_24h_pcnt", DECIMAL)                                                   \
     X(PRICE_24H_PERCENT, "price_24h_percent", DECIMAL)                                             \
+    X(PRICE_24H_PERCENT_EXACT, "price_24h_percent_exact", TEXT)                                    \
     X(PRODUCTS, "products", JSON)                                                                  \
     X(PUSH_ACTION, "push_action", TEXT)                                                            \
     X(PUSH_ID, "push_id", TEXT)                                                                    \

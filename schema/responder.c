@@ -1,7 +1,12 @@
 #include "schema/responder.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/json/json_write.h"
+#include "schema/exchange.h"
 
 /* Limit of an answer, which may echo a request of 2 MiB, with escapes. */
 enum { ANSWER_BYTES_MAX = 4 << 20 };
@@ -11,6 +16,7 @@ struct responder {
     dialect_parser *parser;
     td_buf answer;
     td_buf failed; /* for each topic of a request: 1 if refused */
+    td_buf held;   /* dialect_reply.held */
 };
 
 responder *responder_open(const char *secret)
@@ -19,6 +25,7 @@ responder *responder_open(const char *secret)
     r->secret = secret;
     td_buf_init(&r->answer, ANSWER_BYTES_MAX);
     td_buf_init(&r->failed, DIALECT_ARGS_MAX);
+    td_buf_init(&r->held, ANSWER_BYTES_MAX);
     r->parser = dialect_parser_open();
     return r;
 }
@@ -30,6 +37,7 @@ void responder_close(responder *r)
     dialect_parser_close(r->parser);
     td_buf_fini(&r->answer);
     td_buf_fini(&r->failed);
+    td_buf_fini(&r->held);
     td_free(r);
 }
 
@@ -157,6 +165,69 @@ static void perform(responder *r, const responder_client *client, const dialect_
         client->ops->changed(client->user, request->kind);
 }
 
+/* ---- the topics that a client has, for exchanges whose answers list them ---- */
+
+static td_bytes name_of(const char *topic)
+{
+    const char *dot = strrchr(topic, '.');
+    return td_bytes_of(topic, dot == NULL ? strlen(topic) : (size_t)(dot - topic));
+}
+
+/* By name, then by symbol. */
+static int compare_topics(const void *a, const void *b)
+{
+    const char *const *one = a, *const *other = b;
+    const td_bytes x = name_of(*one), y = name_of(*other);
+    const int order = memcmp(x.data, y.data, x.size < y.size ? x.size : y.size);
+    if (order != 0 || x.size != y.size)
+        return order != 0 ? order : (x.size > y.size) - (x.size < y.size);
+    return strcmp(*one, *other);
+}
+
+/* Write sorted topics as {NAME:[SYMBOL, ...], ...}. */
+static td_result write_held(const char *const *topics, size_t count, td_buf *out, td_err *err)
+{
+    json_writer json;
+    json_write_begin(&json, out);
+    json_write_object_begin(&json);
+    for (size_t i = 0; i < count; i++) {
+        const td_bytes name = name_of(topics[i]);
+        const int is_new = i == 0 || !td_bytes_equal(name, name_of(topics[i - 1]));
+        if (is_new && i > 0)
+            json_write_array_end(&json);
+        if (is_new) {
+            json_write_key_bytes(&json, name);
+            json_write_array_begin(&json);
+        }
+        json_write_text(&json, topics[i] + name.size + (topics[i][name.size] == '.'));
+    }
+    if (count > 0)
+        json_write_array_end(&json);
+    json_write_object_end(&json);
+    return json_write_end(&json, err);
+}
+
+static td_result list_held(responder *r, const responder_client *client, dialect_reply *reply,
+                           td_err *err)
+{
+    const char **topics = NULL;
+    const char *topic;
+    size_t count = 0, next = 0;
+    if (!client->dialect->exchange->answers.list_all)
+        return TD_OK;
+    while ((topic = client->ops->next_held(client->user, &next)) != NULL) {
+        topics = td_array_grow(topics, count, sizeof *topics);
+        topics[count++] = topic;
+    }
+    if (count > 0)
+        qsort(topics, count, sizeof *topics, compare_topics);
+    td_buf_clear(&r->held);
+    td_result rc = write_held(topics, count, &r->held, err);
+    td_free(topics);
+    reply->held = td_buf_view(&r->held);
+    return rc;
+}
+
 static td_result answer(responder *r, const responder_client *client,
                         const dialect_request *request, const dialect_reply *reply, td_err *err)
 {
@@ -201,6 +272,9 @@ td_result responder_answer(responder *r, const responder_client *client, td_byte
         return rc;
     if (reply.refused == REFUSAL_NONE)
         perform(r, client, &request, &reply);
+    rc = list_held(r, client, &reply, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "answer");
     rc = client->dialect->answers_each && reply.is_failed != NULL
              ? answer_each(r, client, &request, &reply, err)
              : answer(r, client, &request, &reply, err);

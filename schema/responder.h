@@ -27,6 +27,9 @@ typedef struct responder_ops {
     int (*subscribe)(void *client, td_bytes topic);
     void (*unsubscribe)(void *client, td_bytes topic);
     void (*unsubscribe_all)(void *client);
+    /* The client's topics, one in each call: *next is 0 in the first. NULL after the last. The text
+     * is valid until the client's topics change. */
+    const char *(*next_held)(void *client, size_t *next);
     /* Called once after all topics of a request, before its answer is sent. */
     void (*changed)(void *client, request_kind kind);
     /* A request about orders. Returns 1 if the server answers it itself, 0 to refuse it. NULL:

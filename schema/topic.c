@@ -222,7 +222,7 @@ const char *field_type_name(field_type type)
         [FIELD_TEXT] = "text", [FIELD_DECIMAL] = "decimal", [FIELD_INTEGER] = "integer",
         [FIELD_BOOL] = "bool", [FIELD_SIDE] = "side",       [FIELD_ANY_SIDE] = "side",
         [FIELD_TIME] = "time", [FIELD_IS_BUY] = "is_buy",   [FIELD_LOWER_SIDE] = "side",
-        [FIELD_JSON] = "json", [FIELD_IS_SELL] = "is_sell",
+        [FIELD_JSON] = "json", [FIELD_IS_SELL] = "is_sell", [FIELD_MAKER_SIDE] = "maker_side",
     };
     TD_ASSERT(type <= FIELD_JSON);
     return NAMES[type];
@@ -300,6 +300,7 @@ const char *rule_name(rule_id rule)
         [RULE_KLINE_CONFIRM] = "kline_confirm",
         [RULE_CHECKSUM] = "checksum",
         [RULE_PREV_LINKS] = "prev_links",
+        [RULE_CONN_DENSE] = "conn_dense",
         [RULE_BOOKS_AGREE] = "books_agree",
         [RULE_LINES_AGREE] = "lines_agree",
         [RULE_BEST_AGREES] = "best_agrees",

@@ -30,6 +30,7 @@ typedef enum field_type {
     FIELD_TIME,     /* a time; unit is its form */
     FIELD_IS_BUY,   /* a side as a boolean, true is Buy and false Sell: spot's "m" */
     FIELD_IS_SELL,  /* a side as a boolean, true is Sell: Binance's "m", "the buyer is the maker" */
+    FIELD_MAKER_SIDE, /* as FIELD_SIDE, but of the order that was in the book: "Buy" is a Sell */
     FIELD_LOWER_SIDE, /* "buy" or "sell", also "b", "bid", and "s", "ask", "offer" */
     FIELD_JSON, /* an object, array or scalar without a fixed structure: kept as JSON text without
                    white space, members of objects sorted by key */
@@ -167,7 +168,10 @@ typedef enum rule_id {
     RULE_KLINE_START,   /* the start of a candle never falls */
     RULE_KLINE_CONFIRM, /* a closed candle never changes */
     /* Frames that name the frame before them. */
-    RULE_CHECKSUM,   /* MEMBER_CHECKSUM is that of the book after the frame (topic_row.checksum) */
+    RULE_CHECKSUM, /* MEMBER_CHECKSUM is that of the book after the frame (topic_row.checksum) */
+    /* The number of each frame of the connection rises by one (schema/conn_counter.h). It is judged
+     * where frames are received, and a break is a gap of the whole connection. */
+    RULE_CONN_DENSE,
     RULE_PREV_LINKS, /* MEMBER_PREV_SEQ is the number (topic_row_number) of the frame before */
     /* Across the topics of one feed's symbol (book/audit.h). */
     RULE_BOOKS_AGREE, /* a rule of each book of the symbol that takes part: where two books have the
@@ -253,6 +257,9 @@ typedef struct topic_row {
      * order of the pattern. NULL: the part is in the frame's "topic" itself. */
     const char *parameter_path; /* of the placeholder other than the symbol: "params.klineType" */
     const char *symbol_path;    /* "symbol", "params.symbol" */
+    /* The frame's "topic" then, if it is not the pattern's beginning, as it is in requests; NULL:
+     * it is. */
+    const char *frame_topic;
     /* How the frame's topic is spelled; NULL: as the pattern is. */
     const struct topic_spelling *spelling;
     const struct list_names *list; /* frame_keys.list of its exchange */
@@ -316,6 +323,14 @@ typedef struct topic_match {
  * "*". Returns 1 and fills *out, or 0. */
 int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, uint64_t at_ns,
                      topic_match *out);
+
+/* The frame's "topic" of a topic that is composed of it and other members. */
+static inline td_bytes topic_row_frame_topic(const topic_row *row)
+{
+    const size_t size = strcspn(row->pattern, "{");
+    return row->frame_topic != NULL ? td_bytes_str(row->frame_topic)
+                                    : td_bytes_of(row->pattern, size == 0 ? 0 : size - 1);
+}
 
 /* The key of the topic in a frame. */
 static inline const char *topic_row_topic_key(const topic_row *row)

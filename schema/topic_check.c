@@ -86,6 +86,8 @@ static const char *pattern_fault(const topic_row *row, td_bytes *where)
         return fault;
     if (row->parameter_path != NULL && row->symbol_path == NULL)
         return "a parameter has a path, but no symbol has one, in the topic";
+    if (row->frame_topic != NULL && row->symbol_path == NULL)
+        return "frame_topic: is for topics whose symbol has a path, not for the topic";
     if (row->symbol_path != NULL && (row->is_event || !topic_row_has_symbol(row)))
         return "a symbol has a path, but it is no part of the topic";
     if (row->symbol_path != NULL && strchr(pattern, '{')[-1] != '.')
@@ -104,7 +106,7 @@ static value_type type_of(field_type type)
         [FIELD_SIDE] = VALUE_SIDE,       [FIELD_ANY_SIDE] = VALUE_SIDE,
         [FIELD_TIME] = VALUE_TIME_NS,    [FIELD_IS_BUY] = VALUE_SIDE,
         [FIELD_LOWER_SIDE] = VALUE_SIDE, [FIELD_JSON] = VALUE_JSON,
-        [FIELD_IS_SELL] = VALUE_SIDE,
+        [FIELD_IS_SELL] = VALUE_SIDE,    [FIELD_MAKER_SIDE] = VALUE_SIDE,
     };
     return (value_type)TYPES[type];
 }
@@ -361,7 +363,7 @@ static const char *paths_fault(const topic_row *row, td_bytes *where)
 static int is_of_frames(rule_id rule)
 {
     return rule == RULE_SEQ_STRICT || rule == RULE_SEQ_WEAK || rule == RULE_SEQ_DENSE ||
-           rule == RULE_SEQ_STEP || rule == RULE_SEQ_FRAME_EQUAL;
+           rule == RULE_SEQ_STEP || rule == RULE_SEQ_FRAME_EQUAL || rule == RULE_CONN_DENSE;
 }
 
 /* The member that a rule compares, if only one is possible; MEMBER_NONE for other rules. */

@@ -147,7 +147,8 @@ static const struct kind_rule {
     unsigned lists;
     int keys;
 } RULES[STREAM_KINDS] = {
-    [STREAM_BOOK] = {LIST(BIDS) | LIST(ASKS) | LIST(DELETED) | LIST(UPDATED) | LIST(INSERTED),
+    [STREAM_BOOK] = {LIST(BIDS) | LIST(ASKS) | LIST(LEVELS) | LIST(DELETED) | LIST(UPDATED) |
+                         LIST(INSERTED),
                      HAS_DEPTH | HAS_SCHEDULE},
     [STREAM_TRADE] = {LIST(TRADES), 0},
     [STREAM_TRADE_EACH] = {LIST(TRADES), 0},
@@ -284,9 +285,10 @@ static const char *stream_fault(const reading *r, document_node at, const stream
     const int is_account = row->is_private;
     const unsigned of = row->products != 0 ? row->products : r->products;
     const int has_intervals = document_find(at, "intervals").at != NULL;
-    const int keys = HAS_DEPTH * (row->depth > 0) +
-                     HAS_MINUTES * (has_intervals + (row->scope == SCOPE_SYMBOL_MINUTE)) +
-                     HAS_SCHEDULE * ((row->events_max > 0) + (row->every_ms > 0));
+    const int keys =
+        HAS_DEPTH * (row->depth > 0) +
+        HAS_MINUTES * (has_intervals + (row->minutes > 0) + (row->scope == SCOPE_SYMBOL_MINUTE)) +
+        HAS_SCHEDULE * ((row->events_max > 0) + (row->every_ms > 0));
     if (row->topic[0] == '\0' || strlen(row->topic) > STREAM_TOPIC_BYTES_MAX)
         return "a topic has 1 to 56 bytes, not";
     if (is_account ? row->kind < STREAM_NOTICE : row->kind > STREAM_NOTICE)
@@ -294,7 +296,8 @@ static const char *stream_fault(const reading *r, document_node at, const stream
     if (is_account && row->scope != SCOPE_ALL)
         return "a stream of the account is for all symbols:";
     if (keys != RULES[row->kind].keys)
-        return "a book needs depth, a candle intervals or per_minute, a book, ticker or notice "
+        return "a book needs depth, a candle intervals, minutes or per_minute, a book, ticker or "
+               "notice "
                "events or every_ms, and other streams none of them:";
     if ((row->products & ~r->products) != 0 ||
         (r->products == 0 && (is_account || row->scope != SCOPE_ALL)))
@@ -318,6 +321,7 @@ static const document_member STREAM_KEYS[] = {
     STREAM_NUMBER("depth", depth, WINDOW_DEPTH_MAX),
     STREAM_NUMBER("events", events_max, SCHEDULE_MAX),
     STREAM_NUMBER("every_ms", every_ms, SCHEDULE_MAX),
+    STREAM_NUMBER("minutes", minutes, 1440),
     {"parts", .type = DOCUMENT_ELSEWHERE},     /* of the texts */
     {"snapshot", .type = DOCUMENT_ELSEWHERE},  /* after all others */
     {"delta", .type = DOCUMENT_ELSEWHERE},     /* the same */
@@ -410,7 +414,8 @@ static td_result read_entry(reading *r, document_node stream, stream_access acce
     if (rc != TD_OK)
         return rc;
     const document_node intervals = document_find(stream, "intervals");
-    row.minutes = row.kind == STREAM_CANDLE; /* per_minute */
+    if (row.minutes == 0)
+        row.minutes = row.kind == STREAM_CANDLE; /* per_minute */
     return intervals.at != NULL ? add_candles(r, intervals, &row, err)
                                 : add_row(r, stream, &row, err);
 }

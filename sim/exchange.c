@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
+#include "schema/conn_counter.h"
 #include "schema/responder.h"
 #include "sim/catalog.h"
 #include "sim/http_replies.h"
@@ -42,6 +43,7 @@ typedef struct sim_conn {
     const char *path;
     uint64_t number;   /* number of the connection at this server, from 1 */
     uint64_t sent;     /* number of frames sent, of any kind */
+    uint64_t counted;  /* next number of its frames, if the exchange numbers them */
     uint64_t received; /* number of messages received */
     char id[DIALECT_CONN_ID_BYTES];
     uint8_t is_closing; /* 1: send nothing more */
@@ -82,6 +84,7 @@ struct exchange {
     uint8_t is_stopped;
     wire_timer *end_timer;
     uint64_t connections;
+    td_buf numbered; /* a frame with a connection's number */
     td_result failure;
     td_err failure_err;
 };
@@ -114,6 +117,17 @@ static void conn_send(sim_conn *conn, wire_outgoing *what)
     conn_close(conn, rc == TD_E_LIMIT ? 1008 : 1011);
 }
 
+/* A frame with the number that the connection's next frame has, if the exchange numbers frames.
+ * Valid until the next call. */
+static td_bytes number_frame(sim_conn *conn, td_bytes frame)
+{
+    td_bytes out;
+    td_result rc = conn_counter_write(conn->of->family->exchange, frame, &conn->counted,
+                                      &conn->exchange->numbered, &out, NULL);
+    TD_ASSERT(rc == TD_OK); /* the memory is larger than any frame */
+    return out;
+}
+
 static void close_conns(served_family *f, unsigned code)
 {
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
@@ -137,11 +151,12 @@ static truth_subject subject_of(const served_family *f, const sim_frame *frame)
         .path = f->path, .topic = stream.topic, .symbol = stream.symbol, .frame = frame->bytes};
 }
 
-/* Record that a frame is sent on a connection, before it is sent. */
-static void note_frame(sim_conn *conn, const sim_frame *frame)
+/* Record that a frame, as bytes, is sent on a connection, before it is sent. */
+static void note_frame(sim_conn *conn, const sim_frame *frame, td_bytes bytes)
 {
     truth_subject sent = subject_of(conn->of, frame);
-    TD_ASSERT(frame->bytes.size > 0);
+    sent.frame = bytes;
+    TD_ASSERT(bytes.size > 0);
     TD_ASSERT(!conn->is_closing);
     conn->sent++;
     sent.path = conn->path;
@@ -149,9 +164,9 @@ static void note_frame(sim_conn *conn, const sim_frame *frame)
                       frame->ts_ns);
 }
 
-/* Write the content of a frame, as the engine knows it, to the truth file. Only for a frame that at
- * least one client gets. */
-static void note_content(served_family *f, const sim_frame *frame)
+/* Write the content of a frame that is sent as bytes, as the engine knows it, to the truth file.
+ * Only for a frame that at least one client gets. */
+static void note_content(served_family *f, const sim_frame *frame, td_bytes bytes)
 {
     truth *t = f->exchange->options.truth;
     sim_stream stream = sim_family_stream_at(f->sim, frame->stream);
@@ -159,6 +174,7 @@ static void note_content(served_family *f, const sim_frame *frame)
     if (t == NULL)
         return;
     truth_subject about = subject_of(f, frame);
+    about.frame = bytes;
     if (stream.book != NULL && frame->u % BOOK_TRUTH_EVERY == 0)
         truth_put_book(t, &about, frame->seq, frame->u, stream.traded, stream.book);
     for (size_t i = 0; (values = sim_family_item(f->sim, i)) != NULL; i++)
@@ -233,22 +249,38 @@ static int is_held_up(const served_family *f)
 
 /* ---- frames ---- */
 
+static int is_subscriber(const sim_conn *conn, const sim_frame *frame)
+{
+    return !conn->is_closing && conn->streams != NULL &&
+           conn->streams[frame->stream] == SUBSCRIPTION_LIVE;
+}
+
 /* Queue a frame for its subscribers and record it in the truth, which is flushed before the loop
  * writes to sockets. */
 static void send_frame(served_family *f, const sim_frame *frame)
 {
-    wire_outgoing sent = {.opcode = 1, .bytes = frame->bytes};
+    wire_outgoing same = {.opcode = 1, .bytes = frame->bytes};
     int is_seen = 0;
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
-        if (conn->is_closing || conn->streams == NULL ||
-            conn->streams[frame->stream] != SUBSCRIPTION_LIVE)
+        if (!is_subscriber(conn, frame))
             continue;
-        note_frame(conn, frame);
-        conn_send(conn, &sent);
+        wire_outgoing own = {.opcode = 1, .bytes = number_frame(conn, frame->bytes)};
+        const int is_numbered = own.bytes.data != frame->bytes.data;
+        note_frame(conn, frame, own.bytes);
+        if (is_numbered || !is_seen) /* once for frames that are the same for all */
+            note_content(f, frame, own.bytes);
+        conn_send(conn, is_numbered ? &own : &same);
         is_seen = 1;
     }
-    if (is_seen)
-        note_content(f, frame);
+}
+
+/* Lose a frame: its subscribers do not get it, but it was counted. */
+static void drop_frame(served_family *f, const sim_frame *frame)
+{
+    note_fault(f, FAULT_DROP, frame);
+    for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
+        if (is_subscriber(conn, frame))
+            (void)number_frame(conn, frame->bytes);
 }
 
 /* 1 if a fault of this kind must be injected at the last frame. */
@@ -277,7 +309,7 @@ static size_t make_step(served_family *f)
         return 0;
     f->made++;
     if (is_due(f, FAULT_DROP))
-        note_fault(f, FAULT_DROP, &frame);
+        drop_frame(f, &frame);
     else
         send_frame(f, &frame);
     for (fault_kind kind = FAULT_DISCONNECT; kind <= FAULT_CUT; kind++) {
@@ -378,8 +410,9 @@ static void send_snapshots(sim_conn *conn)
         sim_frame frame;
         if (!sim_family_snapshot(conn->of->sim, i, &frame))
             continue; /* this stream has no first frame */
-        note_frame(conn, &frame);
-        conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = frame.bytes});
+        const td_bytes own = number_frame(conn, frame.bytes);
+        note_frame(conn, &frame, own);
+        conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = own});
     }
     flush_truth(conn->exchange);
 }
@@ -547,6 +580,16 @@ static void on_unsubscribe_all(void *user)
     end_subscriptions(user);
 }
 
+static const char *on_next_held(void *user, size_t *next)
+{
+    const sim_conn *conn = user;
+    const uint32_t count = conn->streams == NULL ? 0 : sim_family_stream_count(conn->of->sim);
+    while (*next < count && conn->streams[*next] == SUBSCRIPTION_NONE)
+        ++*next;
+    return *next < count ? sim_family_stream_at(conn->of->sim, (uint32_t)(*next)++).exchange_topic
+                         : NULL;
+}
+
 static void on_changed(void *user, request_kind kind)
 {
     sim_conn *conn = user;
@@ -559,7 +602,7 @@ static void on_answer(void *user, td_bytes answer)
 {
     sim_conn *conn = user;
     conn->sent++;
-    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = answer});
+    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = number_frame(conn, answer)});
 }
 
 /* For dialects without requests for topics: authentication subscribes to every private stream. */
@@ -582,6 +625,7 @@ static const responder_ops RESPONDER_OPS = {
     .subscribe = on_subscribe,
     .unsubscribe = on_unsubscribe,
     .unsubscribe_all = on_unsubscribe_all,
+    .next_held = on_next_held,
     .changed = on_changed,
     .send = on_answer,
     .authenticated = on_authenticated,
@@ -872,6 +916,7 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
         .ops = &SERVER_OPS,
         .user = x};
     x->responder = responder_open(options->secret);
+    td_buf_init(&x->numbered, LIMIT_FRAME_BYTES);
     x->orders = order_entry_open();
     td_result rc = open_families(x, err);
     if (rc == TD_OK)
@@ -897,6 +942,7 @@ void exchange_close(exchange *x)
         sim_family_close(f->sim);
     }
     responder_close(x->responder);
+    td_buf_fini(&x->numbered);
     order_entry_close(x->orders);
     td_free(x->families);
     td_free(x);

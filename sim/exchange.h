@@ -30,7 +30,7 @@
 
 typedef struct exchange exchange;
 
-enum { EXCHANGE_FAMILIES_MAX = 24 };
+enum { EXCHANGE_FAMILIES_MAX = 64 };
 
 /* Faults that can be injected. The truth and the command line use their names. */
 typedef enum fault_kind {

@@ -105,6 +105,8 @@ static int has_row(const stream_row *row, const instrument *traded)
 /* 1 if a change belongs to the list. */
 static int is_listed(const window_change *change, sim_list_id which)
 {
+    if (which == SIM_LIST_LEVELS)
+        return 1;
     if (which == SIM_LIST_BIDS || which == SIM_LIST_ASKS)
         return (change->side == MARKET_BUY) == (which == SIM_LIST_BIDS);
     return change->kind == (which == SIM_LIST_DELETED   ? CHANGE_DELETE
@@ -126,6 +128,7 @@ static int next_level(sim_family *v, sim_list_id which, sim_value *values)
         /* A deleted level has size "0", without decimal places. */
         values[SIM_SIZE] = sim_number(size, size == 0 ? 0 : traded->size_places);
         values[SIM_SIDE] = sim_text(change->side == MARKET_BUY ? "Buy" : "Sell");
+        values[SIM_LEVEL_SIDE] = sim_text(change->side == MARKET_BUY ? "bid" : "offer");
         values[SIM_LEVEL_ACTION] = sim_text(ACTIONS[change->kind]);
         return 1;
     }

@@ -62,6 +62,7 @@ void symbol_set_trade(const sim_symbol *s, const sim_trade *trade, sim_value *va
     values[SIM_SIDE] = sim_text(is_buy ? "Buy" : "Sell");
     values[SIM_TAKER] = sim_text(is_buy ? "buy" : "sell");
     values[SIM_TAKER_LETTER] = sim_text(is_buy ? "b" : "s");
+    values[SIM_MAKER] = sim_text(is_buy ? "SELL" : "BUY");
     values[SIM_IS_BUY] = sim_number(is_buy, 0);
     values[SIM_IS_SELL] = sim_number(!is_buy, 0);
     values[SIM_TRADE_TIME] = sim_time(trade->ns);

@@ -32,6 +32,7 @@ typedef struct sim_value {
     X(PRICE, "price")                                                                              \
     X(SIZE, "size")                                                                                \
     X(SIDE, "side")                 /* Buy or Sell: the level's, or the taker's */                 \
+    X(LEVEL_SIDE, "level_side")     /* bid or offer */                                             \
     X(LEVEL_ACTION, "level_action") /* what happened to a level: new, change or delete */          \
     X(TRADE_ID, "trade_id")         /* a UUID; in spot 19 digits, rising */                        \
     X(TRADE_NUMBER, "trade_number") /* rises from trade to trade of the family */                  \
@@ -40,6 +41,7 @@ typedef struct sim_value {
     X(IS_SELL, "is_sell")           /* the taker is the seller */                                  \
     X(TAKER, "taker")               /* buy or sell */                                              \
     X(TAKER_LETTER, "taker_letter") /* b or s */                                                   \
+    X(MAKER, "maker")               /* BUY or SELL: the side of the order in the book */           \
     X(START, "start")                                                                              \
     X(END, "end")         /* of a candle, exclusive */                                             \
     X(LAST_MS, "last_ms") /* the candle's last millisecond */                                      \
@@ -116,6 +118,7 @@ enum {
 #define SIM_LISTS(X)                                                                               \
     X(BIDS, "bids") /* best first: all levels, or, in a delta, the changed ones */                 \
     X(ASKS, "asks")                                                                                \
+    X(LEVELS, "levels")   /* both of them */                                                       \
     X(DELETED, "deleted") /* in a delta, levels by kind of change */                               \
     X(UPDATED, "updated")                                                                          \
     X(INSERTED, "inserted")                                                                        \

@@ -82,6 +82,9 @@ int json_find_key(json_value object, td_bytes key, json_value *out);
 /* Find the value at a path of keys, "data.u". Does not enter arrays. */
 int json_find_path(json_value root, const char *path, json_value *out);
 
+/* As json_find_path, but an array on the path counts as its first element. */
+int json_find_first(json_value root, const char *path, json_value *out);
+
 /* json_find() and json_text() or json_u64() in one call; also 0 for another type. */
 int json_find_text(json_value object, const char *key, td_bytes *out);
 int json_find_u64(json_value object, const char *key, uint64_t *out);

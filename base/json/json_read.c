@@ -595,3 +595,21 @@ int json_find_path(json_value root, const char *path, json_value *out)
         path += size + 1;
     }
 }
+
+int json_find_first(json_value root, const char *path, json_value *out)
+{
+    *out = root;
+    for (;; path += *path == '.') {
+        const size_t size = strcspn(path, ".");
+        if (json_type_of(*out) == JSON_ARRAY) {
+            json_iter first = json_iter_of(*out);
+            if (!json_next(&first, NULL, out))
+                return 0;
+        }
+        if (!json_find_key(*out, td_bytes_of(path, size), out))
+            return 0;
+        path += size;
+        if (*path == '\0')
+            return 1;
+    }
+}

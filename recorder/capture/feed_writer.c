@@ -1,6 +1,8 @@
 #include "recorder/capture/feed_writer.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -8,6 +10,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "recorder/capture/grants.h"
+#include "schema/conn_counter.h"
 
 enum {
     EVENT_BYTES_MAX = 4 << 20,
@@ -20,8 +23,16 @@ enum {
 
 /* Written by one thread, read by any. Relaxed order is enough: the numbers are independent. */
 typedef struct live_counts {
-    atomic_ullong in, out, http, bytes, control, unknown, overflow, redacted;
+    atomic_ullong in, out, http, bytes, control, unknown, overflow, redacted, sequence_gaps;
 } live_counts;
+
+/* The numbers of a slot's frames, if the exchange counts them. */
+typedef struct slot_counter {
+    conn_counter numbers;
+    uint32_t conn;
+    uint64_t last_ns;      /* receive time of its last inbound frame */
+    uint64_t lost_from_ns; /* as in feed_written, until a data frame; 0: no loss */
+} slot_counter;
 
 struct feed_writer {
     feed_writer_options options;
@@ -31,6 +42,7 @@ struct feed_writer {
     frame_redactor frame_redactor;
     td_buf event_json;
     feed_slot slots[LIMIT_FEED_SLOTS];
+    slot_counter counters[LIMIT_FEED_SLOTS];
     size_t slot_count;
     uint64_t last_ns;
     uint32_t segment_number;
@@ -335,6 +347,42 @@ static td_result write_grant_changes(feed_writer *self, uint32_t slot, const fee
     return rc;
 }
 
+/* If the number of an inbound frame shows that frames before it did not arrive, write a gap of the
+ * connection. */
+static td_result check_number(feed_writer *self, uint32_t slot, const feed_frame *frame,
+                              td_err *err)
+{
+    const exchange_row *exchange = self->options.family->exchange;
+    slot_counter *of = &self->counters[slot];
+    if (frame->dir != CHANNEL_IN || exchange->frames.counter.size == 0)
+        return TD_OK;
+    if (of->conn != frame->conn)
+        *of = (slot_counter){.conn = frame->conn, .last_ns = frame->recv_ns};
+    const counted_frame number =
+        conn_counter_apply(&of->numbers, exchange, frame->ordinal, frame->bytes);
+    const uint64_t from_ns = of->last_ns;
+    of->last_ns = frame->recv_ns;
+    if (TD_LIKELY(number.expected == number.found))
+        return TD_OK;
+    char detail[128];
+    event gap = {.kind = EVENT_GAP,
+                 .gap = gap_row_of(GAP_SEQUENCE, self->options.name, from_ns, frame->recv_ns,
+                                   rule_name(RULE_CONN_DENSE))};
+    gap.gap.line = frame->line;
+    gap.gap.shard = frame->shard;
+    gap.gap.conn = frame->conn;
+    gap.gap.detail = detail;
+    if (number.found > number.expected)
+        gap.gap.frames_lost = number.found - number.expected;
+    (void)snprintf(detail, sizeof detail, "%s: expected %" PRIu64 ", found %" PRIu64, /* fits */
+                   rule_name(RULE_CONN_DENSE), number.expected, number.found);
+    td_log_emit(self->options.log, TD_LOG_WARNING, "%s: frames of connection %u are missing (%s)",
+                self->options.name, frame->conn, detail);
+    of->lost_from_ns = of->lost_from_ns == 0 ? from_ns : of->lost_from_ns;
+    count(&self->counts.sequence_gaps, 1);
+    return feed_writer_event(self, frame->recv_ns, &gap, err);
+}
+
 /* Find the frame's channel in the segment that it will be written to. */
 static td_result route_frame(feed_writer *self, uint32_t slot, feed_frame *frame,
                              channel_route *out, td_err *err)
@@ -389,7 +437,9 @@ td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *
     TD_ASSERT(slot == NULL || frame->ordinal != 0 || slot->at.conn == frame->conn);
     if (last != NULL && frame->ordinal == 0)
         frame->ordinal = *last + 1;
-    td_result rc = hide_secrets(self, frame, err);
+    td_result rc = check_number(self, slot_index, frame, err);
+    if (rc == TD_OK)
+        rc = hide_secrets(self, frame, err);
     if (rc == TD_OK)
         rc = route_frame(self, slot_index, frame, &written->route, err);
     if (rc == TD_OK)
@@ -404,6 +454,9 @@ td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *
     written->segment = self->segment_number;
     written->wants_checkpoint = wants_checkpoint(self, &written->route);
     written->granted_ns = slot == NULL ? 0 : grants_from_ns(self->grants, slot_index);
+    written->lost_from_ns = slot == NULL ? 0 : self->counters[slot_index].lost_from_ns;
+    if (written->route.frame_class == CLASS_DATA)
+        self->counters[slot_index].lost_from_ns = 0;
     return TD_OK;
 }
 
@@ -422,5 +475,6 @@ feed_counts feed_writer_get_counts(const feed_writer *self)
                          .control = read_count(&live->control),
                          .unknown = read_count(&live->unknown),
                          .overflow = read_count(&live->overflow),
-                         .redacted = read_count(&live->redacted)};
+                         .redacted = read_count(&live->redacted),
+                         .sequence_gaps = read_count(&live->sequence_gaps)};
 }

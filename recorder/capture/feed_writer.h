@@ -5,8 +5,9 @@
  * the pending chunk. chunk_builder decides when a segment begins. Each segment begins with a
  * `segment` event that restates the open connections and their ordinals, and `grant` events that
  * restate their topics. The writer itself writes these events, and during the segment the events of
- * recorder/capture/grants.h (`grant`, `grant_end`, `limit`), and `redacted` before a frame in which
- * a secret was overwritten. Callers write all other events.
+ * recorder/capture/grants.h (`grant`, `grant_end`, `limit`), `redacted` before a frame in which a
+ * secret was overwritten, and `gap` before one whose number shows that frames of its connection did
+ * not arrive. Callers write all other events.
  *
  * A checkpoint is due at the first data frame of each segment except the first. Another one is due
  * whenever so much was written since the last that checkpoints stay a small fraction of the
@@ -54,6 +55,9 @@ typedef struct feed_written {
     uint32_t segment; /* as feed_writer_segment */
     channel_route route;
     uint64_t granted_ns; /* grants_from_ns of the frame's connection */
+    /* Frames of its connection are missing since then, as the exchange's numbers show
+     * (schema/conn_counter.h), and no data frame has told it yet; 0: none. A gap was written. */
+    uint64_t lost_from_ns;
     /* 1: a checkpoint of the states before this frame is due (feed_writer_put_checkpoint). */
     uint8_t wants_checkpoint;
 } feed_written;
@@ -69,11 +73,12 @@ typedef struct feed_slot {
 /* Counts of what was written. */
 typedef struct feed_counts {
     uint64_t in, out, http;
-    uint64_t bytes;    /* payload of inbound and outbound frames and HTTP replies */
-    uint64_t control;  /* inbound frames without a topic */
-    uint64_t unknown;  /* inbound frames on _unknown */
-    uint64_t overflow; /* frames with channel_route.is_overflow */
-    uint64_t redacted; /* occurrences of secrets that were overwritten */
+    uint64_t bytes;         /* payload of inbound and outbound frames and HTTP replies */
+    uint64_t control;       /* inbound frames without a topic */
+    uint64_t unknown;       /* inbound frames on _unknown */
+    uint64_t overflow;      /* frames with channel_route.is_overflow */
+    uint64_t redacted;      /* occurrences of secrets that were overwritten */
+    uint64_t sequence_gaps; /* gaps that the exchange's numbers of a connection showed */
 } feed_counts;
 
 /* Open a writer for a feed. */

@@ -314,6 +314,7 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
     TD_ASSERT(at < slot->request_count);
     TD_ASSERT(slot->requests != NULL);
     const open_request *request = &slot->requests[at];
+    const request_kind kind = request->is_unsubscribe ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
     topic_state waiting = request->is_unsubscribe ? TOPIC_UNSUBSCRIBING : TOPIC_REQUESTED;
     int names_any = answer->granted_count + answer->failed_count > 0;
     size_t left = 0;
@@ -321,7 +322,7 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
         grant_topic *topic = &slot->topics[i];
         if (topic->request != request->number || topic->state != waiting)
             continue;
-        if (names_any && !dialect_answer_names(answer, topic->name)) {
+        if ((names_any || answer->lists_all) && !dialect_answer_names(answer, kind, topic->name)) {
             left++;
         } else if (request->is_unsubscribe) {
             topic->state = TOPIC_ENDED;
@@ -339,6 +340,21 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
             (slot->request_count - at) * sizeof slot->requests[0]);
 }
 
+/* Apply an answer that lists all topics of the connection to every request. Returns 0 if the answer
+ * is about none of them. */
+static int answer_all(grants *self, grant_slot *slot, const dialect_answer *answer,
+                      uint64_t recv_ns)
+{
+    const size_t open_count = slot->request_count;
+    const size_t change_count = self->change_count;
+    for (size_t at = 0; at < slot->request_count;) {
+        const size_t before = slot->request_count;
+        answer_request(self, slot, at, answer, recv_ns);
+        at += slot->request_count == before;
+    }
+    return slot->request_count < open_count || self->change_count > change_count;
+}
+
 /* Apply an answer that belongs to no known request: the exchange may end grants on its own. If it
  * still sends frames of such a topic, they grant the topic again. A refusal that names neither
  * request nor topic may be about anything that a client sent, so it changes nothing. */
@@ -346,10 +362,9 @@ static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answe
 {
     const int is_unnamed = answer->of == REQUEST_UNKNOWN && answer->reason_topic.size == 0 &&
                            answer->granted_count + answer->failed_count == 0;
-    const char *reason = answer->of == REQUEST_SUBSCRIBE || answer->of == REQUEST_UNKNOWN
-                             ? "refused"
-                             : "unsubscribed";
-    if (is_unnamed)
+    const int is_refusal = answer->of == REQUEST_SUBSCRIBE || answer->of == REQUEST_UNKNOWN;
+    const char *reason = is_refusal && !answer->lists_all ? "refused" : "unsubscribed";
+    if (is_unnamed && !answer->lists_all)
         return;
     for (size_t i = 0; i < slot->topic_count; i++) {
         if (slot->topics[i].state != TOPIC_GRANTED ||
@@ -375,6 +390,11 @@ static void on_answer(grants *self, grant_slot *slot, const feed_frame *frame)
     }
     if (answer.kind != ANSWER_TOPICS)
         return;
+    if (answer.lists_all) {
+        if (!answer_all(self, slot, &answer, frame->recv_ns))
+            withdraw(self, slot, &answer);
+        return;
+    }
     size_t at = find_request(slot, &answer);
     if (at < slot->request_count)
         answer_request(self, slot, at, &answer, frame->recv_ns);

@@ -813,6 +813,7 @@ static td_result finish_feed(session_feed *f, td_err *err)
             rc = write_chunk(f, err);
     }
     f->report->counts.frames = feed_writer_get_counts(f->writer);
+    f->report->counts.gaps += f->report->counts.frames.sequence_gaps;
     if (rc != TD_OK)
         return rc;
     for (size_t i = 0; rc == TD_OK && i < f->job->content_count; i++)

@@ -481,7 +481,7 @@ void encoder_get_stats(const encoder *self, encoder_stats *out)
         .chunks = atomic_load_explicit(&self->chunks, memory_order_relaxed),
         .compressed_bytes = atomic_load_explicit(&self->compressed_bytes, memory_order_relaxed),
         .discarded = atomic_load_explicit(&self->discarded, memory_order_relaxed),
-        .discarded_gaps = atomic_load_explicit(&self->discarded_gaps, memory_order_relaxed),
+        .gaps = atomic_load_explicit(&self->discarded_gaps, memory_order_relaxed),
     };
     for (size_t i = 0; i < feed_count(self); i++) {
         const feed_counts feed = feed_writer_get_counts(self->feeds[i].writer);
@@ -489,5 +489,6 @@ void encoder_get_stats(const encoder *self, encoder_stats *out)
         out->unknown_frames += feed.unknown;
         out->overflow_frames += feed.overflow;
         out->redactions += feed.redacted;
+        out->gaps += feed.sequence_gaps;
     }
 }

@@ -48,8 +48,8 @@ typedef struct encoder_stats {
     uint64_t overflow_frames; /* written to _unknown, or without their form, because the segment had
                                  no channel left */
     uint64_t redactions;
-    uint64_t discarded;      /* compressed frames discarded because they took too much time */
-    uint64_t discarded_gaps; /* gaps opened for discarded frames */
+    uint64_t discarded; /* compressed frames discarded because they took too much time */
+    uint64_t gaps;      /* opened for discarded frames, or by the exchange's numbers of frames */
 } encoder_stats;
 
 /* Start the thread. TD_E_IO. */

@@ -54,6 +54,7 @@ typedef struct live_channel {
     uint64_t broken_from_ns; /* 0: not broken */
     uint64_t lacks_from_ns;  /* not broken, but without its snapshot since then; 0: not */
     uint32_t broken_conn; /* connection on which it broke; the snapshot may arrive on a later one */
+    uint8_t needs_snapshot; /* 1: only a snapshot ends that; the track does not know of the loss */
     verdict_item first_violation;
     int64_t frames_lost; /* frames lost since it broke, by the topic's sequence numbers */
     char texts[];
@@ -74,6 +75,7 @@ struct live_symbol {
 typedef struct live_check_record {
     feed_frame frame;
     uint64_t granted_ns;
+    uint64_t lost_from_ns; /* as in feed_written */
     live_channel *channel; /* NULL: the thread must end */
     uint32_t segment;
     uint32_t skipped; /* number of frames, of any channel, that were skipped before this frame */
@@ -258,6 +260,7 @@ static void close_state(live_check *self, live_symbol *symbol)
         if (at->broken_from_ns != 0)
             atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
         at->broken_from_ns = 0;
+        at->needs_snapshot = 0;
     }
 }
 
@@ -554,11 +557,32 @@ static void apply_verdict(live_check *self, live_channel *channel, const live_ch
         count(&self->broken, 1);
         report_book(self, channel, GAP_OPEN);
     }
-    if (channel->broken_from_ns != 0 && !track_is_broken(judged->track)) {
+    if (channel->broken_from_ns != 0 && !track_is_broken(judged->track) &&
+        (!channel->needs_snapshot || found->is_snapshot)) {
         report_book(self, channel, record->frame.recv_ns);
         channel->broken_from_ns = 0;
+        channel->needs_snapshot = 0;
         atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
     }
+}
+
+/* Frames of a connection were lost, of any topic: each of its books needs a snapshot. */
+static void lose_books(live_check *self, const live_channel *of, uint64_t from_ns)
+{
+    for (const live_symbol *symbol = self->active; symbol != NULL; symbol = symbol->next)
+        for (live_channel *at = symbol->channels; at != NULL; at = at->next) {
+            if (at->slot != of->slot || at->state == NULL || !topic_row_has_state(at->topic.row))
+                continue;
+            at->needs_snapshot = 1;
+            if (at->broken_from_ns != 0)
+                continue;
+            at->first_violation = (verdict_item){.rule = RULE_CONN_DENSE};
+            at->broken_conn = of->slot->conn;
+            at->broken_from_ns = from_ns;
+            at->frames_lost = 0;
+            count(&self->broken, 1);
+            report_book(self, at, GAP_OPEN);
+        }
 }
 
 /* ---- audits ---- */
@@ -669,6 +693,8 @@ static void check_frame(live_check *self, const live_check_record *record)
         make_checkpoint(self, channel->feed_index, record->segment);
     self->last_ns[channel->feed_index] = record->frame.recv_ns;
     hear(self, channel, &record->frame);
+    if (TD_UNLIKELY(record->lost_from_ns != 0))
+        lose_books(self, channel, record->lost_from_ns);
     if (!find_state(self, channel, record)) {
         count_shared(&self->skipped, 1);
         return;
@@ -764,6 +790,7 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
     }
     const live_check_record record = {.frame = *frame,
                                       .granted_ns = written->granted_ns,
+                                      .lost_from_ns = written->lost_from_ns,
                                       .channel = channel,
                                       .segment = written->segment,
                                       .skipped = self->skipped_pending,

@@ -257,7 +257,7 @@ void recording_get_stats(const recording *self, recording_stats *out)
     intake_get_stats(self->intake, &out->intake);
     encoder_get_stats(self->encoder, &out->encoder);
     out->intake.frames_dropped += out->encoder.discarded;
-    out->intake.gaps += out->encoder.discarded_gaps;
+    out->intake.gaps += out->encoder.gaps;
     live_check_get_stats(self->live_check, &out->live_check);
     lag_get_stats(self->lag, &out->lag);
     out->ring_percent = recording_ring_percent(self);

@@ -26,6 +26,9 @@ typedef struct observed_stream {
     td_buf saved;    /* `of` after the previous frame, empty: not saved */
     const track *of; /* the recorded frames' track; compared only */
     const topic_row *of_row;
+    /* Of conn_dense: the last frame's number less its ordinal, on which connection; 0: none. */
+    int64_t number_offset;
+    uint32_t number_conn;
     track *without; /* the track without the left-out frame; NULL: no trial runs */
     uint32_t seen;  /* frames that `without` has judged */
 } observed_stream;
@@ -64,8 +67,32 @@ static void begin_trial(observed_stream *own)
     td_buf_clear(&own->saved);
 }
 
+/* What the number of a connection's frames (conn_dense) says about a frame. */
+typedef enum number_step { NUMBER_BEGINS, NUMBER_IS_NEXT, NUMBER_DIFFERS } number_step;
+
+static int has_counter(const topic_row *row)
+{
+    for (size_t i = 0; row != NULL && i < TOPIC_RULES_MAX; i++)
+        if (row->rules[i].rule == RULE_CONN_DENSE)
+            return 1;
+    return 0;
+}
+
+static number_step step_number(observed_stream *own, const frame_ref *frame)
+{
+    const message *m = frame->content.message;
+    if (m == NULL || !m->head.has_seq || !has_counter(frame->row))
+        return NUMBER_BEGINS;
+    const int64_t offset = m->head.seq - (int64_t)frame->ordinal, before = own->number_offset;
+    const int is_first = own->number_conn != frame_conn_key(frame->conn);
+    own->number_offset = offset;
+    own->number_conn = frame_conn_key(frame->conn);
+    return is_first ? NUMBER_BEGINS : offset == before ? NUMBER_IS_NEXT : NUMBER_DIFFERS;
+}
+
 /* Judge a frame after the left-out one. */
-static void continue_trial(observed_stream *own, const message *m, const verdict *recorded)
+static void continue_trial(observed_stream *own, const message *m, const verdict *recorded,
+                           number_step number)
 {
     verdict found;
     if (m == NULL || verdict_violation(recorded) != NULL) {
@@ -75,17 +102,21 @@ static void continue_trial(observed_stream *own, const message *m, const verdict
     track_apply(own->without, m, &found);
     own->seen++;
     const verdict_item *shown = verdict_violation(&found);
-    if (shown == NULL && own->seen < CLAIMS_TRIAL_FRAMES)
+    const rule_id by = shown != NULL              ? shown->rule
+                       : number == NUMBER_IS_NEXT ? RULE_CONN_DENSE
+                                                  : RULE_NONE;
+    if (by == RULE_NONE && own->seen < CLAIMS_TRIAL_FRAMES)
         return;
     own->counts.trials++;
-    if (shown != NULL) {
+    if (by != RULE_NONE) {
         own->counts.noticed++;
-        own->counts.noticed_by[shown->rule]++;
+        own->counts.noticed_by[by]++;
     }
     end_trial(own);
 }
 
-static void try_losses(observed_stream *own, const frame_ref *frame, const symbol_verdict *found)
+static void try_losses(observed_stream *own, const frame_ref *frame, const symbol_verdict *found,
+                       number_step number)
 {
     const message *m = frame->content.message;
     const int is_next = found->step == SYMBOL_CONTINUES && found->track == own->of &&
@@ -93,7 +124,7 @@ static void try_losses(observed_stream *own, const frame_ref *frame, const symbo
     if (!is_next)
         end_trial(own); /* a connection that begins hides the loss: it is not counted */
     if (own->without != NULL)
-        continue_trial(own, m, &found->rules);
+        continue_trial(own, m, &found->rules, number);
     else if (is_next && m != NULL && own->saved.size > 0)
         begin_trial(own);
     if (own->without == NULL)
@@ -165,19 +196,23 @@ static void close_stream(void *ctx, void *state)
     td_free(own);
 }
 
-static void count_frame(claims_topic *counts, const frame_ref *frame, const symbol_verdict *found)
+static void count_frame(claims_topic *counts, const frame_ref *frame, const symbol_verdict *found,
+                        number_step number)
 {
     const message *m = frame->content.message;
-    const verdict_item *broken = found == NULL ? NULL : verdict_violation(&found->rules);
+    const verdict_item *violation = found == NULL ? NULL : verdict_violation(&found->rules);
+    const rule_id broken = violation != NULL          ? violation->rule
+                           : number == NUMBER_DIFFERS ? RULE_CONN_DENSE
+                                                      : RULE_NONE;
     counts->frames++;
     counts->undecoded += m == NULL;
     if (frame->row != NULL && counts->pattern == NULL)
         counts->pattern = frame->row->pattern;
     if (m != NULL)
         counts->unknown_fields += m->head.unknown_fields;
-    if (broken != NULL) {
+    if (broken != RULE_NONE) {
         counts->broken++;
-        counts->broken_by[broken->rule]++;
+        counts->broken_by[broken]++;
     }
 }
 
@@ -193,9 +228,10 @@ static td_result see_frame(void *ctx, const struct stream *of, void **state,
     observed_stream *own = *state;
     if (frame->is_lead_in)
         return TD_OK;
-    count_frame(&own->counts, frame, seen->found);
+    const number_step number = step_number(own, frame);
+    count_frame(&own->counts, frame, seen->found, number);
     if (seen->found != NULL)
-        try_losses(own, frame, seen->found);
+        try_losses(own, frame, seen->found, number);
     return TD_OK;
 }
 

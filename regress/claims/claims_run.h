@@ -5,7 +5,10 @@
  * Losses are tried: for one frame after another, a second track (book/continuity.h) judges the next
  * CLAIMS_TRIAL_FRAMES frames as if the frame had not come. The loss is noticed if one of them then
  * breaks a rule. A trial that meets a frame that broke a rule or was not decoded as recorded, or
- * the end of the connection, does not count. Rules across topics take no part. */
+ * the end of the connection, does not count. Rules across topics take no part.
+ *
+ * The rule conn_dense is no track's: the number of a frame rises by as much as its ordinal, so
+ * without one of the frames in between, the next frame would show it. */
 #ifndef TD_CLAIMS_CLAIMS_RUN_H
 #define TD_CLAIMS_CLAIMS_RUN_H
 

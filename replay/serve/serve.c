@@ -97,11 +97,20 @@ static int on_order(void *user, const dialect_request *request)
     return client->is_authenticated;
 }
 
+static const char *on_next_held(void *user, size_t *next)
+{
+    const topic_filters *filters = &((const serve_client *)user)->filters;
+    while (*next < filters->text_count && filters->texts[*next] == NULL)
+        ++*next;
+    return *next < filters->text_count ? filters->texts[(*next)++] : NULL;
+}
+
 static const responder_ops RESPONDER_OPS = {
     .standing = on_standing,
     .subscribe = on_subscribe,
     .unsubscribe = on_unsubscribe,
     .unsubscribe_all = on_unsubscribe_all,
+    .next_held = on_next_held,
     .changed = on_changed,
     .order = on_order,
     .send = on_answer,
@@ -287,6 +296,7 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
         server->options.client_count_max = SERVE_CLIENTS;
     td_buf_init(&server->made, LIMIT_FRAME_BYTES);
     td_buf_init(&server->damaged, LIMIT_FRAME_BYTES);
+    td_buf_init(&server->numbered, LIMIT_FRAME_BYTES);
     td_random_init(&server->random, options->seed);
     if (options->rebases_time)
         server->rebase = serve_rebase_open(options->log);
@@ -331,6 +341,7 @@ void serve_close(serve *server)
     serve_rebase_close(server->rebase);
     td_buf_fini(&server->made);
     td_buf_fini(&server->damaged);
+    td_buf_fini(&server->numbered);
     td_free(server);
 }
 

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/cli/units.h"
+#include "schema/conn_counter.h"
 
 /* Maximum number of a client's requests about orders and of answers that wait for each other;
  * beyond that the oldest is dropped. */
@@ -168,7 +169,11 @@ void serve_client_restart(serve_client *client)
 void serve_client_put(serve_client *client, wire_outgoing *out)
 {
     td_err err;
-    td_result rc = wire_send_message(client->conn, out, &err);
+    wire_outgoing own = {.opcode = out->opcode};
+    td_result rc = conn_counter_write(client->dialect->exchange, out->bytes, &client->counted,
+                                      &client->owner->numbered, &own.bytes, &err);
+    if (rc == TD_OK)
+        rc = wire_send_message(client->conn, own.bytes.data == out->bytes.data ? out : &own, &err);
     if (rc == TD_OK)
         return;
     client->owner->counts.slow += rc == TD_E_LIMIT;

@@ -27,6 +27,7 @@ typedef struct serve_client {
     const char *path; /* path at which it connected, a constant text */
     char conn_id[DIALECT_CONN_ID_BYTES];
     client_state state;
+    uint64_t counted; /* next number of its frames, if the exchange numbers them */
     uint8_t is_authenticated;
     uint8_t is_complete; /* 1: the last frame was sent */
     topic_filters filters;
@@ -82,7 +83,8 @@ int serve_client_wants(serve_client *client, const served_frame *served);
 /* 1 if the client needs a snapshot of a book. */
 int serve_client_needs(serve_client *client, const serve_book *b);
 
-/* Send a message. Closes a client that reads too slowly. */
+/* Send a message, with a number of this client if the exchange numbers frames. Closes a client that
+ * reads too slowly. */
 void serve_client_put(serve_client *client, wire_outgoing *out);
 
 /* Send a frame if the client wants it. */

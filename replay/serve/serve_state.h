@@ -33,6 +33,7 @@ typedef struct serve {
     td_buf made;          /* a made snapshot */
     serve_rebase *rebase; /* NULL: send times as recorded */
     td_buf damaged;       /* a frame's bytes after a fault */
+    td_buf numbered;      /* a frame with a client's number */
     td_random random;
     serve_counts counts;
     td_log_rate late_log, made_log, unmade_log;

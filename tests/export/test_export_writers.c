@@ -99,6 +99,7 @@ static void test_trades_have_markets(void **state)
         {"bitstamp", "bitstamp", "diff_order_book"},
         {"binance-usdm", "binance-futures", "depth@100ms"},
         {"binance-spot", "binance", "depth@100ms"},
+        {"coinbase-advanced", "coinbase", "level2"},
         {"deribit", "deribit", "book.100ms"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {

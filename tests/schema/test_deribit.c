@@ -95,7 +95,7 @@ static void test_answers(void **state)
         assert_text(answer.reason, ROWS[i].reason);
         assert_int_equal(dialect_answer_grants(&answer, "book.A.raw"), ROWS[i].grants);
         if (answer.kind == ANSWER_TOPICS) /* its request's topics that it does not name, too */
-            assert_true(dialect_answer_names(&answer, "book.A.raw"));
+            assert_true(dialect_answer_names(&answer, REQUEST_SUBSCRIBE, "book.A.raw"));
     }
     dialect_parser_close(parser);
 }

@@ -420,8 +420,8 @@ static void test_topic_by_topic(void **state)
     assert_true(dialect_answer_grants(&answer, "a"));
     assert_false(dialect_answer_grants(&answer, "b"));
     assert_false(dialect_answer_grants(&answer, "c")); /* the whole request was refused */
-    assert_true(dialect_answer_names(&answer, "b"));
-    assert_false(dialect_answer_names(&answer, "c"));
+    assert_true(dialect_answer_names(&answer, REQUEST_SUBSCRIBE, "b"));
+    assert_false(dialect_answer_names(&answer, REQUEST_SUBSCRIBE, "c"));
     assert_int_equal(answer_parse(parser, dialect_find(DIALECT_OP),
                                   td_bytes_str("{\"op\":\"subscribe\",\"success\":true}"), &answer,
                                   NULL),

@@ -99,6 +99,11 @@ typedef struct mistake {
     "    entries: [. set any]"
 
 static const mistake MISTAKES[] = {
+    {23, "    rules: [conn_dense u error]",
+     "made.yaml:15: conn_dense compares seq, which is at the key that", ""},
+    {23, "    rules: [conn_dense error]", "made.yaml:15: no field has what is compared", ""},
+    {24, "    frame_topic: b", "made.yaml:15: frame_topic: is for topics whose symbol has a path",
+     ""},
     {1, "familie: made", "made.yaml:1: a family has no key 'familie'", "did you mean 'family'"},
     {1, "family: [", "made.yaml:3: did not find", ""},
     {1, "# none", "a family needs family and dialect", ""},

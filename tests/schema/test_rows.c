@@ -182,6 +182,8 @@ static const char *const BY_ROW[] = {
     "kraken-v1 book-500",
     "bitstamp live_trades",
     "kraken-v1 book-1000",
+    "coinbase-advanced level2",
+    "coinbase-advanced market_trades",
     "kraken-v1 trade",
 };
 

@@ -52,6 +52,7 @@ static void test_families(void **state)
         {"binance-usdm", DIALECT_COUNT, "wss://fstream.binance.com/stream", NULL,
          "wss://stream.binancefuture.com/stream"},
         {"bitstamp", DIALECT_COUNT, "wss://ws.bitstamp.net/", NULL, NULL},
+        {"coinbase-advanced", DIALECT_COUNT, "wss://advanced-trade-ws.coinbase.com", NULL, NULL},
         {"deribit", DIALECT_COUNT, "wss://www.deribit.com/ws/api/v2", NULL,
          "wss://test.deribit.com/ws/api/v2"},
         {"kraken-v1", DIALECT_COUNT, "wss://ws.kraken.com", NULL, NULL},

@@ -185,7 +185,7 @@ static void check_inbound(dialect_check *check, td_bytes frame)
     TD_ASSERT(answer.granted_count + answer.failed_count <= DIALECT_ARGS_MAX);
     if (dialect_answer_fits(&answer, &ask))
         TD_ASSERT(answer.kind == ANSWER_TOPICS);
-    if (!dialect_answer_names(&answer, TOPICS[0]))
+    if (!dialect_answer_names(&answer, REQUEST_SUBSCRIBE, TOPICS[0]))
         TD_ASSERT(dialect_answer_grants(&answer, TOPICS[0]) == (answer.success == 1));
 }
 

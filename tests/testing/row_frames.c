@@ -182,6 +182,7 @@ static void value_text(row_frame *f, const field_row *field, char out[ROW_FRAME_
         snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", chance(f, 50) ? "\"buy\"" : "\"sell\"");
         return;
     case FIELD_SIDE:
+    case FIELD_MAKER_SIDE:
         snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", chance(f, 50) ? "\"Buy\"" : "\"Sell\"");
         return;
     case FIELD_ANY_SIDE:
@@ -395,6 +396,15 @@ static void spell(const topic_row *row, char topic[ROW_FRAME_TEXT_BYTES])
     td_buf_fini(&text);
 }
 
+/* 1 if entries have the topic's symbol. */
+static int entries_have_symbol(const topic_row *row)
+{
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        if (path_continues(row->symbol_path, row->items[i].path, strlen(row->items[i].path)))
+            return 1;
+    return 0;
+}
+
 static void put_identity(row_frame *f, node *object, frame_kind kind)
 {
     const topic_row *row = f->row;
@@ -402,10 +412,12 @@ static void put_identity(row_frame *f, node *object, frame_kind kind)
     snprintf(topic, sizeof topic, "%s", row_frame_topic(row));
     if (row->spelling != NULL)
         spell(row, topic);
-    if (row->symbol_path != NULL)
-        topic[strcspn(row->pattern, "{") - 1] = '\0';
+    if (row->symbol_path != NULL) {
+        const td_bytes part = topic_row_frame_topic(row);
+        snprintf(topic, sizeof topic, "%.*s", (int)part.size, (const char *)part.data);
+    }
     set_path(f, object, topic_row_topic_key(row), NULL, topic);
-    if (row->symbol_path != NULL)
+    if (row->symbol_path != NULL && !entries_have_symbol(row))
         set_path(f, object, row->symbol_path, NULL, symbol_of(row));
     if (row->parameter_path != NULL)
         set_path(f, object, row->parameter_path, NULL, "5");

@@ -25,6 +25,7 @@ const withMember = (frame, value) => frame.replace("{", `{"zz":${value},`);
 function ofUnknownTopic(sound) {
   if (sound.includes('"jsonrpc"')) return '{"params":{"channel":"strange.BTC-PERPETUAL.raw","data":{}}}';
   if (sound.includes('"arg":{')) return '{"arg":{"channel":"strange"},"data":[]}';
+  if (sound.startsWith('{"channel":')) return '{"channel":"strange","events":[]}';
   if (sound.startsWith("[")) return '[1,{},"strange","XBT/USD"]';
   if (sound.startsWith('{"data"')) return '{"data":{},"channel":"strange_btcusd","event":"data"}';
   return `{"${sound.startsWith('{"stream":') ? "stream" : "topic"}":"strange.BTCUSDT","data":[]}`;

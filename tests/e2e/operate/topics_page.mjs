@@ -45,6 +45,7 @@ function facts(row) {
   if (dates.length > 0) parts.push(`For frames received${dates.join("")}.`);
   const parameter = row.parameter_path === null ? "" : `, the parameter at ${code(row.parameter_path)}`;
   if (row.symbol_path !== null) parts.push(`On the wire the symbol is at ${code(row.symbol_path)}${parameter}.`);
+  if (row.frame_topic !== null) parts.push(`The topic of its frames is ${code(row.frame_topic)}.`);
   return wrap(parts.join(" "));
 }
 

@@ -11,7 +11,8 @@ import { Recorder, simulator } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
-const OKX = "other/okx.jsonl.zst", DERIBIT = "other/deribit.jsonl.zst", BINANCE = "other/binance-futures.jsonl.zst", KRAKEN = "other/kraken.jsonl.zst";
+const OKX = "other/okx.jsonl.zst", DERIBIT = "other/deribit.jsonl.zst", BINANCE = "other/binance-futures.jsonl.zst", KRAKEN = "other/kraken.jsonl.zst",
+  COINBASE = "other/coinbase.jsonl.zst";
 
 const frames = async (t, archive, ...more) =>
   parseLines((await tapedeck(t, ["cat", "-a", archive, "--dir", "in", ...more])).stdout).filter((row) => row.opcode === undefined).map((row) => ({ ...row, json: JSON.parse(row.data) }));
@@ -86,13 +87,29 @@ function krakenBooks(received) {
   return books;
 }
 
+/** Books of Coinbase: a snapshot replaces the book; quantity 0 deletes a level. */
+function coinbaseBooks(received) {
+  const books = {};
+  for (const { json: { channel, events } } of received) {
+    if (channel !== "l2_data") continue;
+    for (const { type, product_id, updates } of events) {
+      if (type === "snapshot") books[product_id] = { Buy: new Map(), Sell: new Map() };
+      for (const { side, price_level, new_quantity } of updates) {
+        const levels = books[product_id][side === "bid" ? "Buy" : "Sell"];
+        Number(new_quantity) === 0 ? levels.delete(price_level) : levels.set(price_level, new_quantity);
+      }
+    }
+  }
+  return books;
+}
+
 /** docs/replay.md: SIDE PRICE SIZE, each side by rising price. */
 const sha1 = (book) => createHash("sha1").update(["Buy", "Sell"].flatMap((side) =>
   [...book[side]].sort(([a], [b]) => a - b).map(([price, size]) => `${side} ${price} ${size}`)).join("\n")).digest("hex");
 
 const ALL = [
   ["OKX", "okx", OKX, 392, okxBooks], ["Deribit", "deribit", DERIBIT, 135, deribitBooks], ["Binance", "binance-usdm", BINANCE, 1539, binanceBooks],
-  ["Kraken", "kraken-v1", KRAKEN, 4305, krakenBooks],
+  ["Kraken", "kraken-v1", KRAKEN, 4305, krakenBooks], ["Coinbase", "coinbase-advanced", COINBASE, 1000, coinbaseBooks],
 ];
 for (const [name, family, file, decoded, model] of ALL)
   test(`${name}: a recording is decoded, and its books are as a model makes them`, { skip: withoutRecorded(file) }, async (t) => {
@@ -205,6 +222,77 @@ test("OKX: a frame that was taken out of the recording is found by the books' ch
 });
 
 // They share a path with another family, so they are not in the session of all families.
+test("Coinbase: a lost frame of any kind is a gap of the connection, and its books are not trusted after it", { skip: withoutRecorded(COINBASE) }, async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), lines = path.join(dir, "lines");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--family", "coinbase-advanced", capture(COINBASE)]);
+  const all = parseLines((await tapedeck(t, ["cat", "-a", archive])).stdout);
+  const number = (row) => (row.dir === "in" ? JSON.parse(row.data).sequence_num : undefined);
+  for (const [kind, isGone] of [
+    ["an update of a book", (row) => row.topic === "level2" && row.symbol === "BTC-USD" && number(row) > 400],
+    ["a trade", (row) => row.topic === "market_trades" && number(row) > 400],
+    ["a heartbeat", (row) => row.dir === "in" && row.data.startsWith('{"channel":"heartbeats"') && number(row) > 400],
+  ]) {
+    const lost = path.join(dir, kind), gone = all.find(isGone);
+    // Ordinals that have a hole would say that the frame was received.
+    const left = all.filter((row) => row !== gone).map(({ ordinal, ...row }) => row);
+    fs.writeFileSync(lines, left.map((row) => JSON.stringify(row) + "\n").join(""));
+    await tapedeck(t, ["import", "-q", "-a", lost, "--format", "jsonl", "--family", "coinbase-advanced", lines]);
+    const { gaps } = await json(t, ["gaps", "-a", lost, "--json"], { status: null });
+    assert.deepEqual(gaps.map(({ reason, topic, cause, frames_lost, origin }) => [reason, topic, cause, frames_lost, origin]), [["sequence", null, "conn_dense", 1, "exchange"]], kind);
+    assert.ok(BigInt(gaps[0].from_ns) < BigInt(gone.recv_ns) && BigInt(gaps[0].to_ns) > BigInt(gone.recv_ns), kind);
+    const report = await json(t, ["replay", "-a", lost, "--json"], { status: 1 });
+    assert.equal(report.continuity.violations, 0); // no frame of a topic breaks a rule
+    const days = await json(t, ["days", "-a", lost, "--json"], { status: null });
+    const doubtful = days.days.flatMap(({ topics }) => topics).filter(({ topic, degraded_ns }) => topic === "level2" && Number(degraded_ns) > 0);
+    assert.equal(doubtful.length, 2, JSON.stringify(days));
+  }
+});
+
+test("Coinbase: a served recording is numbered for each client, which lists what it has", { skip: withoutRecorded(COINBASE) }, async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--family", "coinbase-advanced", capture(COINBASE)]);
+  const server = await listening(t, ["serve", "-a", archive, "--plain", "--once", "--speed", "max"], dir);
+  const client = new WebSocket(server.url);
+  const got = [];
+  client.on("message", (data) => got.push(String(data)));
+  await once(client, "open");
+  const ask = (type, channel, ...product_ids) => client.send(JSON.stringify({ type, product_ids, channel }));
+  ask("subscribe", "level2", "ETH-USD");
+  ask("subscribe", "heartbeats");
+  ask("subscribe", "level2", "NO-NO");
+  ask("subscribe", "market_trades", "ETH-USD");
+  await once(client, "close");
+  const all = got.map((text) => JSON.parse(text));
+  const numbered = all.filter(({ type }) => type !== "error");
+  assert.equal(numbered.length, all.length - 1);
+  assert.deepEqual(numbered.map(({ sequence_num }) => sequence_num), numbered.map((_, i) => i));
+  assert.deepEqual(all.filter(({ channel }) => channel === "subscriptions").map(({ events }) => events[0].subscriptions),
+    [{ level2: ["ETH-USD"] }, { level2: ["ETH-USD"], market_trades: ["ETH-USD"] }]);
+  assert.equal(all.filter(({ channel }) => channel === "heartbeats").length, 1);
+  const plain = (text) => text.replace(/"sequence_num":\d+/, "");
+  const sent = (await frames(t, archive, "--topic", "level2", "--symbol", "ETH-USD")).map(({ data }) => plain(data));
+  assert.deepEqual(got.filter((text) => text.includes('"l2_data"')).map(plain), sent);
+});
+
+test("Coinbase: a frame that the simulator loses is a gap, and the books are asked for again", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  const server = await simulator(t, dir, ["--families", "coinbase-advanced", "--symbols", "2", "--rate", "100", "--seed", "7", "--time-scale", "60", "--fault", "drop@150"]);
+  const asked = ["level2", "market_trades", "ticker", "candles"].flatMap((topic) => ["--topic", `${topic}.BTCUSDT`, "--topic", `${topic}.ETHUSDT`]);
+  const recorder = new Recorder(t, archive, [`${server.url}/`, "--ca-file", server.ca, "--family", "coinbase-advanced", ...asked]);
+  await recorder.prints(/subscribed to 8 of 8/);
+  for (const symbol of ["BTCUSDT", "ETHUSDT"]) await recorder.prints(new RegExp(`level2\\.${symbol}: whole again`));
+  await recorder.until(passed(1000));
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  assert.equal((await server.program.kill("SIGTERM")).code, 0);
+  const truth = await compareTruth(t, archive, server.truth);
+  assert.ok(truth.equal && truth.matched > 100 && truth.marks > 0 && truth.marks === truth.marks_equal && truth.trades.compared > 20 && truth.candles.compared > 5, JSON.stringify(truth));
+  const report = await json(t, ["replay", "-a", archive, "--json"], { status: 1 });
+  assert.deepEqual([report.undecoded, report.unknown_fields, report.continuity.violations, report.books.map(({ broken }) => broken)], [0, 0, 0, [false, false]]);
+  const { gaps } = await json(t, ["gaps", "-a", archive, "--json"], { status: null });
+  assert.deepEqual(gaps.map(({ topic, symbol, frames_lost }) => `${topic} ${symbol} ${frames_lost}`).sort(), ["level2 BTCUSDT null", "level2 ETHUSDT null", "null null 1"]);
+  assert.ok(gaps.every(({ reason, cause, to_ns }) => reason === "sequence" && cause === "conn_dense" && to_ns !== null));
+});
+
 for (const [family, url, topics] of [["binance-spot", "/stream", ["depth@100ms", "aggTrade", "bookTicker", "kline_1m"]], ["bitstamp", "/", ["diff_order_book", "live_trades"]]])
 test(`${family}: what the simulator sends is recorded, decoded and followed`, async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");

@@ -20,6 +20,7 @@ const REASONS = [
   [".*", ".*[wW]allet.*", ["continuity"], "nothing in it rises: each frame stands alone"],
   ["v5-trade", ".*", ["continuity"], "answers have no order"],
   ["bitstamp", ".*", ["book", "continuity", "simulated", "served"], "has the path of kraken-v1, so that one server has one of the two"],
+  ["coinbase-advanced", ".*", ["book", "continuity", "simulated", "served"], "has the path of kraken-v1, so that one server has one of the two"],
   ["binance-spot", ".*", ["book", "continuity", "simulated", "served"], "has the path of binance-usdm, so that one server has one of the two"],
   ["v5-trade", ".*", ["simulated", "served"], "a recorder sends no orders"],
   ["inverse|copytrade", "position|copyTradePosition", ["continuity"], "has a rule for its number, which is 0 in all frames known"],

@@ -101,6 +101,12 @@ static int set_up(void **state)
     return set_up_feed(state, "inverse");
 }
 
+/* An exchange that numbers the frames of a connection. */
+static int set_up_counted(void **state)
+{
+    return set_up_feed(state, "coinbase-advanced");
+}
+
 /* v5: no topic covers another, so each of thousands is looked up once. */
 static int set_up_v5(void **state)
 {
@@ -273,6 +279,57 @@ static void ordinals_are_numbered_or_given(void **state)
     assert_int_equal(counts.unknown, 1);
     assert_int_equal(counts.control, 0);
     assert_int_equal(counts.bytes, 4 * strlen(TRADE) + strlen("{\"op\":\"ping\"}{}hello"));
+    EXPECT_ARCHIVE(f, ROWS);
+}
+
+#define EVENTS "\"events\":[{\"product_id\":\"A\"}]"
+#define COUNTED(number, channel)                                                                   \
+    "{\"channel\":\"" channel "\",\"sequence_num\":" number "," EVENTS "}"
+
+/* A number that is not the next one is a gap of the connection, before the frame that has it. What
+ * was dropped here is no such gap, and neither is the begin of a connection. */
+static void lost_frames_of_a_counted_connection(void **state)
+{
+    static const expected_row ROWS[] = {
+        EVENT("\"event\":\"segment\""),
+        EVENT("\"event\":\"connect\""),
+        EVENT("\"event\":\"grant\""),
+        {CHANNEL_IN, 0, 1, 1, COUNTED("7", "l2_data")},
+        {CHANNEL_IN, 0, 1, 2, COUNTED("8", "heartbeats")},
+        {CHANNEL_IN, 0, 1, 3, "{\"type\":\"error\"}"},
+        {CHANNEL_OUT, 0, 1, 1, "{}"},
+        EVENT("\"detail\":\"conn_dense: expected 9, found 11\""),
+        {CHANNEL_IN, 0, 1, 4, COUNTED("11", "heartbeats")},
+        {CHANNEL_IN, 0, 1, 5, COUNTED("12", "l2_data")},
+        {CHANNEL_IN, 0, 1, 9, COUNTED("16", "l2_data")},
+        EVENT("\"detail\":\"conn_dense: expected 17, found 16\""),
+        {CHANNEL_IN, 0, 1, 10, COUNTED("16", "l2_data")},
+        {CHANNEL_IN, 0, 1, 11, COUNTED("17", "l2_data")},
+        EVENT("\"event\":\"connect\""),
+        EVENT("\"event\":\"grant\""),
+        {CHANNEL_IN, 0, 2, 1, COUNTED("0", "l2_data")},
+    };
+    fixture *f = *state;
+    connect_slot(f, 0, 1);
+    put(f, 0, CHANNEL_IN, 0, COUNTED("7", "l2_data"));
+    put(f, 0, CHANNEL_IN, 0, COUNTED("8", "heartbeats"));
+    put(f, 0, CHANNEL_IN, 0, "{\"type\":\"error\"}");
+    const uint64_t before_ns = f->now_ns;
+    put(f, 0, CHANNEL_OUT, 0, "{}");
+    put(f, 0, CHANNEL_IN, 0, COUNTED("11", "heartbeats"));
+    assert_int_equal(f->written.lost_from_ns, before_ns);
+    put(f, 0, CHANNEL_IN, 0, COUNTED("12", "l2_data"));
+    assert_int_equal(f->written.lost_from_ns, before_ns); /* the first data frame tells it */
+    put(f, 0, CHANNEL_IN, 9, COUNTED("16", "l2_data"));
+    assert_int_equal(f->written.lost_from_ns, 0);
+    put(f, 0, CHANNEL_IN, 0, COUNTED("16", "l2_data"));
+    assert_int_equal(f->written.lost_from_ns, f->now_ns - 1);
+    put(f, 0, CHANNEL_IN, 0, COUNTED("17", "l2_data"));
+    feed_writer_closed(f->writer, 0, 0, 0);
+    connect_slot(f, 0, 2);
+    put(f, 0, CHANNEL_IN, 0, COUNTED("0", "l2_data"));
+    assert_int_equal(feed_writer_get_counts(f->writer).sequence_gaps, 2);
+    assert_int_equal(f->warnings, 2);
     EXPECT_ARCHIVE(f, ROWS);
 }
 
@@ -467,6 +524,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ordinals_are_numbered_or_given, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lost_frames_of_a_counted_connection, set_up_counted,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(an_ordinal_that_falls_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_segment_restates_open_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(secrets_are_hidden_and_an_event_comes_first, set_up,

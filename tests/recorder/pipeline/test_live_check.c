@@ -54,7 +54,7 @@ enum { CHANNELS_MAX = 1024, COPY_INDEX = 512 };
 
 /* notes: for the channels of a segment, CHANNELS_MAX of them. */
 static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t segment,
-                channel_notes *notes)
+                channel_notes *notes, uint64_t lost_from_ns)
 {
     assert_in_range(frame->channel->index, 0, CHANNELS_MAX - 1);
     const channel_info *info = &frame->channel->info;
@@ -64,13 +64,15 @@ static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t s
     const feed_written written = {.segment = segment,
                                   .route = {.notes = &notes[frame->channel->index],
                                             .frame_class = is_control ? CLASS_ACK : CLASS_DATA},
-                                  .granted_ns = frame->granted_ns};
+                                  .granted_ns = frame->granted_ns,
+                                  .lost_from_ns = lost_from_ns};
     live_check_put(w, 0, &passed, &written);
 }
 
 /* A variation of the live check's input. */
 typedef struct live_check_case {
     size_t lost;           /* index of the frame that is left out */
+    size_t after_loss;     /* the writer says that frames before this one were lost; 0: none */
     size_t again;          /* from this frame on, frames belong to a new connection */
     size_t segment_frames; /* number of frames per segment; 0: one segment */
     size_t memory_bytes;   /* 0: as in a recorder */
@@ -88,7 +90,7 @@ static void put_copy(live_check *w, const frame_ref *frame, uint32_t conn, uint3
     copy.recv_ns++;
     channel.index += COPY_INDEX;
     channel.info.shard = 1;
-    put(w, &copy, conn, segment, notes);
+    put(w, &copy, conn, segment, notes, 0);
 }
 
 /* Runs the live check on a tape. Each receive time in its findings must be one of the tape's. */
@@ -113,7 +115,8 @@ static live_check_stats live_check_case_run(const capture_tape *from, const char
         uint32_t conn = from->frames[i].conn->number + (i >= how->again);
         int is_closed = how->closed > 0 && i >= how->closed;
         if (i != how->lost && !is_closed)
-            put(w, &from->frames[i], conn, segment, notes);
+            put(w, &from->frames[i], conn, segment, notes,
+                i > 0 && i == how->after_loss ? from->frames[i - 1].recv_ns : 0);
         if (i != how->lost && how->is_twice)
             put_copy(w, &from->frames[i], conn, segment, notes);
     }
@@ -277,6 +280,41 @@ static void test_lost_update(void **state)
         assert_string_equal(closed->symbol, opened->symbol);
         assert_true(closed->to_ns > opened->from_ns);
     }
+    capture_tape_fini(&recorded);
+}
+
+/* After the loss of any frame of a connection, each of its books is in doubt until its snapshot,
+ * although no frame of it breaks a rule. */
+static void test_lost_frames_of_a_connection(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"level2", "market_trades", NULL};
+    const sim_feed_options options = {.family = "coinbase-advanced",
+                                      .topics = TOPICS,
+                                      .symbol_count = 2,
+                                      .seed = 9,
+                                      .step_ns = 20 * TD_NS_PER_MS};
+    capture_tape recorded;
+    findings_seen seen;
+    sim_feed_record(&options, 300, &recorded);
+    live_check_case how = {.lost = SIZE_MAX, .again = SIZE_MAX};
+    (void)live_check_case_run(&recorded, "coinbase-advanced", &how, &seen);
+    assert_int_equal(seen.count, 0);
+    how.after_loss = 100;
+    live_check_stats stats = live_check_case_run(&recorded, "coinbase-advanced", &how, &seen);
+    assert_int_equal(stats.violations, 0);
+    assert_int_equal(stats.broken, 2);
+    assert_int_equal(seen.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const gap_row *found = &seen.items[i].row;
+        assert_int_equal(found->reason, GAP_SEQUENCE);
+        assert_string_equal(found->topic, "level2");
+        assert_string_equal(found->cause, rule_name(RULE_CONN_DENSE));
+        assert_int_equal(found->from_ns, recorded.frames[99].recv_ns);
+        assert_int_equal(found->to_ns, GAP_OPEN);
+        assert_int_equal(found->conn, 1);
+    }
+    assert_string_not_equal(seen.items[0].row.symbol, seen.items[1].row.symbol);
     capture_tape_fini(&recorded);
 }
 
@@ -533,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_repaired_by_the_revealing_frame),
         cmocka_unit_test(test_two_connections),
         cmocka_unit_test(test_lost_update),
+        cmocka_unit_test(test_lost_frames_of_a_connection),
         cmocka_unit_test(test_repaired_by_the_next_connection),
         cmocka_unit_test(test_text_and_binary_frames_of_a_topic),
         cmocka_unit_test(test_books_continue_over_segments),
