@@ -10,6 +10,7 @@
 #include "book/symbol_state.h"
 #include "base/json/json.h"
 #include "base/json/json_write.h"
+#include "schema/decode_value.h"
 #include "tape/cursor.h"
 
 enum {
@@ -25,6 +26,19 @@ struct snapshot_maker {
     td_buf merged;
 };
 
+/* Numbers have the places of the model, or, if recorded places vary, their shortest form. */
+typedef enum number_form { NUMBER_PADDED, NUMBER_SHORTEST } number_form;
+
+/* How a recorded list of levels is written. */
+typedef struct list_form {
+    td_bytes words[2];    /* of SIDE_BUY and SIDE_SELL; empty: no level names this side */
+    uint8_t buys_fall;    /* 1: of a list of both sides, buys begin with the best */
+    td_decimal buy_price; /* of the first buy that names its side */
+    size_t price_places, size_places; /* of the last level */
+    number_form prices, sizes;
+    uint8_t has_level;
+} list_form;
+
 /* State while one snapshot is made. */
 typedef struct making {
     const snapshot_source *from;
@@ -37,6 +51,7 @@ typedef struct making {
     size_t path_size;
     json_value level; /* a recorded level; made levels are written in its form */
     uint8_t has_level;
+    list_form form;        /* of the list that is written */
     uint8_t is_impossible; /* 1: a level or member cannot be written in the recorded form */
 } making;
 
@@ -238,19 +253,20 @@ static td_bytes text_of(json_value value)
 /* Count the decimal places of a recorded number. */
 static size_t places_of(td_bytes text)
 {
-    const uint8_t *point = memchr(text.data, '.', text.size);
+    const uint8_t *point = text.size == 0 ? NULL : memchr(text.data, '.', text.size);
     return point == NULL ? 0 : (size_t)(text.data + text.size - point) - 1;
 }
 
 /* Write a number in the form of the model: as text or number, with at least as many decimal places,
- * because clients compare prices as text. */
-static void write_like(making *m, json_value model, td_decimal value)
+ * because clients compare prices as text; or in its shortest form. */
+static void write_like(making *m, json_value model, td_decimal value, number_form form)
 {
     char text[NUMBER_BYTES];
     _Static_assert(TD_DECIMAL_TEXT_BYTES + SCALE_MAX + 1 < NUMBER_BYTES, "a padded decimal fits");
-    size_t size = td_decimal_format(value, text);
+    size_t size =
+        td_decimal_format(form == NUMBER_SHORTEST ? td_decimal_shortest(value) : value, text);
     size_t places = places_of(td_bytes_of(text, size));
-    size_t wanted = places_of(text_of(model));
+    size_t wanted = form == NUMBER_SHORTEST ? 0 : places_of(text_of(model));
     if (wanted > SCALE_MAX)
         wanted = SCALE_MAX;
     if (places == 0 && wanted > 0)
@@ -297,24 +313,71 @@ static const field_row *field_of(const topic_row *row, td_bytes key)
     return NULL;
 }
 
-/* Return the text of the recorded level's price. */
-static td_bytes model_price(const making *m)
+/* Return the text of a recorded level's price or side, and its field; empty if it has none. */
+static td_bytes level_text(const topic_row *row, json_value level, msg_member member,
+                           const field_row **field)
 {
     json_value key, element;
     char position[POSITION_DIGITS];
     size_t index = 0;
-    int is_object = json_type_of(m->level) == JSON_OBJECT;
-    for (json_iter it = json_iter_of(m->level); json_next(&it, &key, &element); index++) {
+    int is_object = json_type_of(level) == JSON_OBJECT;
+    for (json_iter it = json_iter_of(level); json_next(&it, &key, &element); index++) {
         td_bytes name = {0};
         if (is_object)
             (void)json_text(key, &name); /* a key that is not text matches no field */
         else
             name = td_bytes_of(position, (size_t)snprintf(position, sizeof position, "%zu", index));
-        const field_row *field = field_of(m->from->row, name);
-        if (field != NULL && field->member == MEMBER_PRICE)
+        *field = field_of(row, name);
+        if (*field != NULL && (*field)->member == member)
             return text_of(element);
     }
     return td_bytes_of(NULL, 0);
+}
+
+/* Return the text of the recorded level's price. */
+static td_bytes model_price(const making *m)
+{
+    const field_row *field;
+    return level_text(m->from->row, m->level, MEMBER_PRICE, &field);
+}
+
+/* Note how a level names its side, and whether buys rise or fall. */
+static void note_side(list_form *form, td_bytes word, const field_row *field, td_bytes price_text)
+{
+    msg_value side;
+    decode_reason why;
+    td_decimal price;
+    if (word.size == 0 || !decode_text(field, word, &side, &why) || side.as.side > SIDE_SELL)
+        return;
+    const int is_first = form->words[side.as.side].size == 0;
+    form->words[side.as.side] = word;
+    if (side.as.side != SIDE_BUY || td_decimal_parse(price_text, &price, NULL) != TD_OK)
+        return;
+    if (is_first)
+        form->buy_price = price;
+    else if (td_decimal_compare(price, form->buy_price) < 0)
+        form->buys_fall = 1;
+}
+
+static list_form form_of(const topic_row *row, json_value list)
+{
+    list_form out = {.has_level = 0};
+    json_value level;
+    for (json_iter it = json_iter_of(list); json_next(&it, NULL, &level); out.has_level = 1) {
+        const field_row *field;
+        const td_bytes price = level_text(row, level, MEMBER_PRICE, &field);
+        const size_t price_places = places_of(price);
+        const size_t size_places = places_of(level_text(row, level, MEMBER_SIZE, &field));
+        const td_bytes word = level_text(row, level, MEMBER_SIDE, &field);
+        if (out.has_level && price_places != out.price_places)
+            out.prices = NUMBER_SHORTEST;
+        if (out.has_level && size_places != out.size_places)
+            out.sizes = NUMBER_SHORTEST;
+        out.price_places = price_places;
+        out.size_places = size_places;
+        note_side(&out, word, field, price);
+    }
+    return out;
 }
 
 static void write_sizes(making *m, json_value model, msg_member member, td_decimal size,
@@ -325,7 +388,7 @@ static void write_sizes(making *m, json_value model, msg_member member, td_decim
     if (member == MEMBER_SIZE && !msg_size_with_rpi(size, retail, &own))
         m->is_impossible = 1;
     retail.mantissa = -retail.mantissa;
-    write_like(m, model, member == MEMBER_SIZE ? own : retail);
+    write_like(m, model, member == MEMBER_SIZE ? own : retail, m->form.sizes);
 }
 
 /* Write one member of a level; the topic's row defines what the key means. */
@@ -336,14 +399,17 @@ static void write_field(making *m, td_bytes key, json_value model, msg_side side
     msg_member member = field == NULL ? MEMBER_NONE : field->member;
     td_decimal id;
     if (member == MEMBER_PRICE) {
-        write_like(m, model, level->price);
+        write_like(m, model, level->price, m->form.prices);
     } else if (member == MEMBER_SIZE || member == MEMBER_RPI_SIZE) {
         write_sizes(m, model, member, level->size, retail);
     } else if (member == MEMBER_SIDE) {
-        json_write_text(&m->json, msg_side_name(side));
+        const td_bytes word = m->form.words[side];
+        m->is_impossible |=
+            word.size == 0 && field->type != FIELD_SIDE && field->type != FIELD_ANY_SIDE;
+        json_write_bytes(&m->json, word.size == 0 ? td_bytes_str(msg_side_name(side)) : word);
     } else if (member == MEMBER_LEVEL_ID) {
         if (find_id(text_of(model), model_price(m), level->price, &id)) {
-            write_like(m, model, id);
+            write_like(m, model, id, NUMBER_PADDED);
         } else {
             m->is_impossible = 1;
             json_write_null(&m->json);
@@ -383,15 +449,18 @@ static void write_level(making *m, msg_side side, size_t index)
 }
 
 /* Write the book's levels in place of a recorded list. A list of one side begins with its best
- * level; a list of both sides has ascending prices, buys first (docs/wire.md 6.3). */
-static void write_levels(making *m, const items_row *items)
+ * level; a list of both sides has the buys first, with ascending prices (docs/wire.md 6.3) unless
+ * the recorded one has not. */
+static void write_levels(making *m, json_value recorded, const items_row *items)
 {
     size_t buys = book_level_count(m->levels, SIDE_BUY);
     size_t sells = book_level_count(m->levels, SIDE_SELL);
-    int is_one_side = (items->flags & (ITEMS_BUY | ITEMS_SELL)) != 0;
+    const int is_one_side = (items->flags & (ITEMS_BUY | ITEMS_SELL)) != 0;
+    m->form = form_of(m->from->row, recorded);
+    const int begins_with_best = is_one_side || m->form.buys_fall;
     json_write_array_begin(&m->json);
     for (size_t i = 0; i < buys && (items->flags & ITEMS_SELL) == 0; i++)
-        write_level(m, SIDE_BUY, is_one_side ? i : buys - 1 - i);
+        write_level(m, SIDE_BUY, begins_with_best ? i : buys - 1 - i);
     for (size_t i = 0; i < sells && (items->flags & ITEMS_BUY) == 0; i++)
         write_level(m, SIDE_SELL, i);
     json_write_array_end(&m->json);
@@ -488,7 +557,7 @@ static void copy_array(making *m, json_value model, const json_value *last)
     json_value element, newer;
     const items_row *items = items_here(m);
     if (items != NULL) {
-        write_levels(m, items);
+        write_levels(m, model, items);
         return;
     }
     int has_last = last != NULL && json_type_of(*last) == JSON_ARRAY;

@@ -242,6 +242,10 @@ test("Coinbase: a lost frame of any kind is a gap of the connection, and its boo
     assert.ok(BigInt(gaps[0].from_ns) < BigInt(gone.recv_ns) && BigInt(gaps[0].to_ns) > BigInt(gone.recv_ns), kind);
     const report = await json(t, ["replay", "-a", lost, "--json"], { status: 1 });
     assert.equal(report.continuity.violations, 0); // no frame of a topic breaks a rule
+    const merged = path.join(dir, `${kind}, merged`);
+    await tapedeck(t, ["merge", "-q", archive, lost, "--out", merged]);
+    const both = (await json(t, ["gaps", "-a", merged, "--json"], { status: null })).gaps;
+    assert.deepEqual(both.map(({ reason, covered_by }) => [reason, covered_by]), [["sequence", "line 0"]], kind);
     const days = await json(t, ["days", "-a", lost, "--json"], { status: null });
     const doubtful = days.days.flatMap(({ topics }) => topics).filter(({ topic, degraded_ns }) => topic === "level2" && Number(degraded_ns) > 0);
     assert.equal(doubtful.length, 2, JSON.stringify(days));
@@ -272,6 +276,26 @@ test("Coinbase: a served recording is numbered for each client, which lists what
   const plain = (text) => text.replace(/"sequence_num":\d+/, "");
   const sent = (await frames(t, archive, "--topic", "level2", "--symbol", "ETH-USD")).map(({ data }) => plain(data));
   assert.deepEqual(got.filter((text) => text.includes('"l2_data"')).map(plain), sent);
+});
+
+test("Coinbase: a client that joins a book late gets a snapshot in the exchange's form, and ends with the recording's book", { skip: withoutRecorded(COINBASE) }, async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--family", "coinbase-advanced", capture(COINBASE)]);
+  const { books } = await json(t, ["replay", "-a", archive, "--json"]);
+  const server = await listening(t, ["serve", "-a", archive, "--plain", "--once", "--speed", "10"], dir);
+  const client = new WebSocket(server.url);
+  const received = [];
+  client.on("message", (data) => {
+    if (received.push({ json: JSON.parse(String(data)) }) === 60) client.send(JSON.stringify({ type: "subscribe", product_ids: ["ETH-USD"], channel: "level2" }));
+  });
+  await once(client, "open");
+  client.send(JSON.stringify({ type: "subscribe", product_ids: ["BTC-USD", "ETH-USD"], channel: "ticker" }));
+  await once(client, "close");
+  const [{ json: { events: [{ type, updates }] } }] = received.filter(({ json: { channel } }) => channel === "l2_data");
+  const sides = updates.map(({ side }) => side), prices = updates.filter(({ side }) => side === "bid").map(({ price_level }) => Number(price_level));
+  assert.deepEqual([type, [...new Set(sides)], sides.lastIndexOf("bid") < sides.indexOf("offer")], ["snapshot", ["bid", "offer"], true]);
+  assert.ok(prices.every((price, i) => i === 0 || price < prices[i - 1]));
+  assert.equal(sha1(coinbaseBooks(received)["ETH-USD"]), books.find(({ symbol }) => symbol === "ETH-USD").levels_sha1); // texts are as the exchange's
 });
 
 test("Coinbase: a frame that the simulator loses is a gap, and the books are asked for again", async (t) => {

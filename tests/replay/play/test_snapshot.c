@@ -27,6 +27,12 @@ typedef struct snapshot_case {
     "{\"price\":\"" price "\",\"symbol\":\"XUSD\",\"id\":" id ",\"side\":\"" side                  \
     "\",\"size\":" size "}"
 
+#define L2_LEVEL(side, price, size)                                                                \
+    "{\"side\":\"" side "\",\"price_level\":\"" price "\",\"new_quantity\":\"" size "\"}"
+#define L2(number, type, levels)                                                                   \
+    "{\"channel\":\"l2_data\",\"sequence_num\":" number ",\"events\":[{\"type\":\"" type           \
+    "\",\"product_id\":\"A-B\",\"updates\":[" levels "]}]}"
+
 static const snapshot_case CASES[] = {
     {"best first, places as recorded, numbers of the delta", "v5-linear", "orderbook.50.XUSDT",
      V5("snapshot", "[\"10.50\",\"3\"],[\"10.00\",\"1.250\"]", "[\"11.00\",\"7.5\"]", "1"),
@@ -51,6 +57,19 @@ static const snapshot_case CASES[] = {
                            "9") "," OP_LEVEL("0.28770", "28770", "Sell",
                                              "4") "],\"cross_seq\":6,"
                                                   "\"timestamp_e6\":60}"},
+    {"words of sides, order and places as recorded", "coinbase-advanced", "level2.A-B",
+     L2("7", "snapshot",
+        L2_LEVEL("bid", "10.50", "3") "," L2_LEVEL("bid", "10", "1") "," L2_LEVEL("offer", "11",
+                                                                                  "2")),
+     L2("9", "update",
+        L2_LEVEL("offer", "11.5", "4") "," L2_LEVEL("bid", "10.5", "0") "," L2_LEVEL("bid", "9",
+                                                                                     "5")),
+     L2("9", "snapshot",
+        L2_LEVEL("bid", "10", "1") "," L2_LEVEL("bid", "9", "5") "," L2_LEVEL(
+            "offer", "11", "2") "," L2_LEVEL("offer", "11.5", "4"))},
+    {"a word of a side that was not recorded", "coinbase-advanced", "level2.A-B",
+     L2("7", "snapshot", L2_LEVEL("bid", "10", "3")),
+     L2("9", "update", L2_LEVEL("offer", "11", "4")), NULL},
     {"ids that do not go with the price", "inverse", "orderBookL2_25.XUSD",
      "{\"topic\":\"orderBookL2_25.XUSD\",\"type\":\"snapshot\",\"data\":[" OP_LEVEL(
          "2.5", "77", "Buy", "9") "],\"cross_seq\":5,\"timestamp_e6\":50}",
