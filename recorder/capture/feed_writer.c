@@ -354,7 +354,7 @@ static td_result check_number(feed_writer *self, uint32_t slot, const feed_frame
 {
     const exchange_row *exchange = self->options.family->exchange;
     slot_counter *of = &self->counters[slot];
-    if (frame->dir != CHANNEL_IN || exchange->frames.counter.size == 0)
+    if (frame->dir != CHANNEL_IN || exchange->frames.counter.size == 0 || self->options.is_copy)
         return TD_OK;
     if (of->conn != frame->conn)
         *of = (slot_counter){.conn = frame->conn, .last_ns = frame->recv_ns};

@@ -44,6 +44,9 @@ typedef struct feed_writer_options {
     uint64_t interval_ns;
     uint32_t segment_count; /* as in pipeline_feed, like alone_ns */
     uint64_t alone_ns;
+    /* 1: the frames are an archive's, whose gaps the caller writes: the exchange's numbers of them
+     * are not judged again. */
+    uint8_t is_copy;
     /* Must seal the pending chunk (feed_writer_seal). The call of the writer that needed the seal
      * returns a failure of this callback. */
     td_result (*full)(void *user, td_err *err);

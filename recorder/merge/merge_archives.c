@@ -84,6 +84,7 @@ static td_result add_feed(merge_job *job, const channel_info *info, merge_feed *
                                          .session = archive_session(job->options->into),
                                          .log = archive_log(job->options->into),
                                          .interval_ns = CHUNK_INTERVAL_S * TD_NS_PER_S,
+                                         .is_copy = 1,
                                          .full = write_chunk,
                                          .user = made};
     made->writer = feed_writer_open(&writing);
