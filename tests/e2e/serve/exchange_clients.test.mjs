@@ -7,7 +7,7 @@ import { createHash, webcrypto } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { json, listening, parseLines, Program, run, tapedeck, temporary } from "../support/harness.mjs";
+import { capture, json, listening, parseLines, Program, run, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
 import { feedArgs } from "../support/recorders.mjs";
 import { npm, python, test, withoutPackages } from "../support/npm_packages.mjs";
 
@@ -236,6 +236,28 @@ test("ccxt.pro with only its URLs changed loads its markets, and gets every book
       assert.ok(trades.length >= 10 * recorded.trades.length, `${trades.length} trades`);
     });
 });
+
+/** [class, family, capture, ccxt's symbol, symbol, URLs by those of the server, options]. */
+const OTHERS = [
+  ["coinbase", "coinbase-advanced", "other/coinbase.jsonl.zst", "BTC/USD", "BTC-USD", (https, wss) => [["https://{hostname}", https], ["https://api.coinbase.com", https], ["wss://advanced-trade-ws.coinbase.com", wss]], {}],
+  ["okx", "okx", "other/okx.jsonl.zst", "BTC/USDT", "BTC-USDT", (https, wss) => [["https://{hostname}", https], ["wss://ws.okx.com:8443", wss]], {}],
+  ["binanceusdm", "binance-usdm", "other/binance-futures.jsonl.zst", "SUSHI/USDT:USDT", "SUSHIUSDT", (https, wss) => [["https://fapi.binance.com", https], ["wss://fstream.binance.com/ws", `${wss}/stream?n=`]],
+    { fetchMarkets: { types: ["linear"] }, defaultType: "linear", watchOrderBookSnapshotDelay: 2 }],
+];
+for (const [name, family, file, symbol, recorded, urls, options] of OTHERS)
+  test(`ccxt.pro's ${name} with only its URLs changed loads its markets, and ends with the recording's book`, { skip: WITH_LARGE ? withoutRecorded(file) : "make soak runs it" }, async (t) => {
+    const dir = temporary(t), archive = path.join(dir, "tape");
+    await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, capture(file)]);
+    const { books } = await json(t, ["replay", "-a", archive, "--json"]);
+    const server = await listening(t, ["serve", "-a", archive, "--once", "--speed", "2"], dir);
+    const https = server.url.replace("wss:", "https:");
+    const client = await run(t, process.execPath, ["tests/e2e/serve/ccxt_exchange.mjs", LARGE_MODULES, "ccxt-4", name, symbol, JSON.stringify(urls(https, server.url)), JSON.stringify(options)], { env: { NODE_EXTRA_CA_CERTS: server.ca } });
+    const [{ markets }, { count, bids, asks }] = parseLines(client.stdout);
+    assert.ok(markets > 10 && count > 20, `${markets} markets, ${count} books`);
+    const want = books.find((book) => book.symbol === recorded && !book.broken);
+    if (want.bids < 1000 || name !== "binanceusdm") assert.deepEqual([bids.length, asks.length], [want.bids, want.asks]); // it keeps 1,000 levels of Binance
+    assert.deepEqual([bids[0], asks[0]], [[Number(want.best_bid), Number(want.best_bid_size)], [Number(want.best_ask), Number(want.best_ask_size)]]);
+  });
 
 test("docs/clients.md names the versions that are tested", () => {
   const { dependencies } = JSON.parse(fs.readFileSync("tests/npm/package.json", "utf8"));

@@ -1,0 +1,28 @@
+// A client of ccxt.pro for any exchange, with only its base URLs changed; in a process of its own because Node.js reads the
+// certificate's variable at its start. ccxt_exchange.mjs MODULES MODULE CLASS SYMBOL URLS [OPTIONS]: URLS is a list of [beginning,
+// what takes its place], OPTIONS the exchange's. Prints the number of markets, then the last book before the server ends.
+import { createRequire } from "node:module";
+
+const [, , modules, module, name, symbol, urls, options = "{}"] = process.argv;
+const ccxt = createRequire(`${modules}/`)(module);
+const exchange = new ccxt.pro[name]();
+const changed = (value) => {
+  if (typeof value !== "string") return value !== null && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, changed(inner)])) : value;
+  const [from, to] = JSON.parse(urls).find(([begins]) => value.startsWith(begins)) ?? ["", ""];
+  return to + value.slice(from.length);
+};
+exchange.urls.api = changed(exchange.urls.api);
+exchange.has.fetchCurrencies = false;
+Object.assign(exchange.options, JSON.parse(options));
+const print = (row) => process.stdout.write(JSON.stringify(row) + "\n");
+print({ markets: Object.keys(await exchange.loadMarkets()).length });
+let count = 0, book = null;
+try {
+  for (;;) {
+    book = await exchange.watchOrderBook(symbol);
+    count++;
+  }
+} catch (error) {
+  print({ count, bids: book?.bids, asks: book?.asks, error: error.constructor.name });
+}
+process.stdout.write("", () => process.exit(0)); // its sockets are open
