@@ -2,6 +2,7 @@
 
 static const verb_row VERBS[] = {
     {"check", "check documents of families against recorded traffic", cmd_family_check, NULL},
+    {"learn", "propose documents for a capture that no family describes", cmd_family_learn, NULL},
 };
 
 static const verb_table TABLE = {

@@ -1,0 +1,58 @@
+// `tapedeck family learn`: the documents that it proposes for recordings of exchanges decode their frames, and make the books that
+// the programs' own documents make of them.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { capture, json, tapedeck, temporary, withoutCapture, withoutRecorded } from "../support/harness.mjs";
+
+const books = async (t, archive) => (await json(t, ["replay", "-a", archive, "--json"], { status: null })).books.map(({ symbol, levels_sha1 }) => [symbol.toUpperCase(), levels_sha1]).sort();
+
+/** Capture, the family of the programs, how many frames are of topics, and these topics. */
+const RECORDED = [
+  ["other/coinbase.jsonl.zst", "coinbase-advanced", 1000, ["candles", "l2_data", "market_trades", "ticker"]],
+  ["other/deribit.jsonl.zst", "deribit", 135, ["book", "ticker"]],
+  ["other/kraken.jsonl.zst", "kraken-v1", 4287, ["book-1000", "trade"]],
+  ["other/okx.jsonl.zst", "okx", 392, ["books", "tickers", "trades"]],
+  ["v5-2026-08-09.jsonl.gz", "v5-linear", 962, ["kline.1", "orderbook.200", "publicTrade", "tickers"]],
+];
+for (const [file, family, frames, topics] of RECORDED)
+  test(`${file}: the proposal decodes the frames, and its books are those of ${family}`, { skip: file.startsWith("other") ? withoutRecorded(file) : withoutCapture(file) }, async (t) => {
+    const dir = temporary(t), at = (name) => path.join(dir, name);
+    const report = await json(t, ["family", "learn", "--name", "learned", "--out", dir, capture(file), "--json"]);
+    assert.deepEqual(report.topics.map(({ topic }) => topic.replace(/\.\{symbol\}.*/, "")).sort(), topics);
+    assert.deepEqual([report.of_topics, report.topics.reduce((sum, { decoded }) => sum + decoded, 0)], [frames, frames]);
+    await tapedeck(t, ["import", "-q", "-a", at("own"), "--family", family, capture(file)]);
+    await tapedeck(t, ["import", "-q", "-a", at("tape"), "--families", at("learned.exchange.yaml"), "--families", at("learned.yaml"), "--family", "learned", capture(file)]);
+    assert.deepEqual(await books(t, at("tape")), await books(t, at("own")));
+  });
+
+const LINES = Array.from({ length: 20 }, (_, i) =>
+  JSON.stringify({ topic: `book.${i % 2 ? "BTCUSDT" : "ETHUSDT"}`, type: i < 2 ? "snapshot" : "delta", ts: 1671853000000 + i, strange: [i], data: { b: [["1.5", String(i)]], a: [["2", "1"]], u: (i >> 1) + 7 } }) + "\n");
+
+test("what the frames bear out is proposed: a number that counts, times, kinds; what is not known is a comment", async (t) => {
+  const dir = temporary(t), at = (name) => path.join(dir, name);
+  fs.writeFileSync(at("lines"), LINES.map((line) => line.replace('"u":', '"puzzle":"why","u":')).join(""));
+  const { stdout } = await tapedeck(t, ["family", "learn", "--name", "mine", "--out", dir, "--format", "jsonl", at("lines")]);
+  assert.match(stdout, /^book\.\{symbol\} +book_change +20 +20 +40$/m);
+  const text = fs.readFileSync(at("mine.yaml"), "utf8");
+  for (const line of ['- topic: "book.{symbol}"', "- data.b set any positional buy zero_deletes empty", "- ts exchange_ns time ms", "- seq_dense u error # 18 of 18 frames", "- anchored error", "# - data.puzzle MEANING text # not known, such as why"])
+    assert.ok(text.includes(`  ${line}\n`), `${line} in\n${text}`);
+  const exchange = fs.readFileSync(at("mine.exchange.yaml"), "utf8");
+  for (const line of ["topic: topic", "data: data", "begins: '{\"topic\":\"'"]) assert.ok(exchange.includes(`  ${line}`), exchange);
+});
+
+test("it writes over nothing, and refuses what it cannot use", async (t) => {
+  const dir = temporary(t), at = (name) => path.join(dir, name);
+  fs.writeFileSync(at("lines"), LINES.join(""));
+  fs.writeFileSync(at("bare"), '{"a":1}\n'.repeat(9));
+  fs.writeFileSync(at("mine.yaml"), "mine\n");
+  const refused = async (args, status, words) => assert.match((await tapedeck(t, ["family", "learn", "--format", "jsonl", "--out", dir, ...args], { status })).stderr, words);
+  await refused(["--name", "mine", at("lines")], 2, /mine\.yaml.*exists/);
+  assert.equal(fs.readFileSync(at("mine.yaml"), "utf8"), "mine\n");
+  await refused([at("lines")], 2, /the name is missing/);
+  await refused(["--name", "Mine", at("lines")], 2, /'Mine' is not a-z/);
+  await refused(["--name", "okx", at("lines")], 2, /there is a family okx/);
+  await refused(["--name", "other", at("bare")], 4, /no member of the frames looks like a topic/);
+  await refused(["--name", "other", at("absent")], 4, /absent/);
+});
