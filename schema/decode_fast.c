@@ -535,10 +535,9 @@ static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
     td_bytes topic = w->h->topic->topic;
     const decode_plan *own = w->h->p;
     const key_word *symbol = w->h->symbol;
-    if (!own->has_symbol || own->row->symbol_path != NULL || own->row->spelling != NULL ||
-        topic.size < 8 || topic.size > 32 || own->topic_bytes > topic.size || symbol->bytes == 0 ||
-        symbol->bytes >= KEY_WORD_BYTES || p + topic.size + symbol->bytes + 3 > w->h->end ||
-        *p != '"')
+    if (!own->has_whole_topic || topic.size < 8 || topic.size > 32 ||
+        own->topic_bytes > topic.size || symbol->bytes == 0 || symbol->bytes >= KEY_WORD_BYTES ||
+        p + topic.size + symbol->bytes + 3 > w->h->end || *p != '"')
         return NULL;
     const uint8_t *dot = p + 1 + topic.size;
     for (const uint8_t *at = p + 1 + own->topic_bytes; at < dot; at += 8)
@@ -549,14 +548,10 @@ static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
     return dot + symbol->bytes + 2;
 }
 
-/* Check the frame's topic: the text is "topic.symbol", the topic alone, or a part of the topic. */
-static const uint8_t *scan_topic(walk *w, const uint8_t *p)
+/* Check the frame's topic: the text is "topic.symbol", the topic alone, or a part of the topic. It
+ * is apart from scan_topic(), because its buffer and its calls make that function slower. */
+static __attribute__((noinline)) const uint8_t *scan_topic_parts(walk *w, const uint8_t *p)
 {
-    const uint8_t *after = scan_whole_topic(w, p);
-    if (TD_LIKELY(after != NULL)) {
-        w->has_topic = 1;
-        return after;
-    }
     const topic_match *topic = w->h->topic;
     const decode_plan *own = w->h->p;
     int is_apart = own->row->symbol_path != NULL;
@@ -580,6 +575,16 @@ static const uint8_t *scan_topic(walk *w, const uint8_t *p)
         return NULL;
     w->has_topic = 1;
     return p;
+}
+
+/* Check the frame's topic. */
+static inline const uint8_t *scan_topic(walk *w, const uint8_t *p)
+{
+    const uint8_t *after = scan_whole_topic(w, p);
+    if (TD_UNLIKELY(after == NULL))
+        return scan_topic_parts(w, p);
+    w->has_topic = 1;
+    return after;
 }
 
 /* Check a part of the topic that is in another member: it must equal the part in the channel's

@@ -440,6 +440,7 @@ static void plan_identity(decode_plan *p)
     TD_ASSERT(literal < LIMIT_TOPIC_BYTES);
     p->topic_bytes = (uint8_t)(row->pattern[literal] == '{' && literal > 0 ? literal - 1 : literal);
     p->has_symbol = (uint8_t)topic_row_has_symbol(row);
+    p->has_whole_topic = p->has_symbol && row->symbol_path == NULL && row->spelling == NULL;
     p->has_coin = (uint8_t)topic_row_has_coin(row);
     if (topic_row_topic_key(row)[0] != '\0')
         plan_route(p, topic_row_topic_key(row), (plan_target){TARGET_TOPIC, 0});

@@ -204,6 +204,7 @@ typedef struct decode_plan {
     uint64_t time_unit_ns;            /* unit of the entries' preferred time */
     uint8_t has_rpi;                  /* levels have a separate size of retail orders */
     uint8_t has_symbol;               /* the topic's pattern has a symbol */
+    uint8_t has_whole_topic;          /* the frame's topic is one text, "topic.symbol" */
     uint8_t needs_kind;               /* the frame's kind determines which items count */
     uint8_t is_fast;                  /* 1: the fast path can read the topic */
     /* A bit for each field of an entry that has no place in the plain struct. */
