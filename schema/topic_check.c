@@ -331,7 +331,8 @@ static const char *nodes_fault(const topic_row *row, paths *p)
         p->bad = td_bytes_str(row->items[i].path);
         if (p->bad.size > 0 && has_empty_part(row->items[i].path))
             return "an empty part is in the path";
-        if (!add_nodes_before(p, row->items[i].path) || !add_node(p, p->bad))
+        if (!add_nodes_before(p, row->items[i].path) ||
+            !add_node(p, td_bytes_str(row->items[i].path)))
             return TOO_MANY;
     }
     return NULL;
