@@ -86,8 +86,10 @@ td_result conn_counter_write(const exchange_row *exchange, td_bytes frame, uint6
                              td_buf *memory, td_bytes *out, td_err *err)
 {
     const td_bytes key = exchange->frames.counter;
-    const td_bytes digits = key.size == 0 ? (td_bytes){0} : find_number(key, frame);
+    td_bytes digits = {0};
     *out = frame;
+    if (key.size > 0)
+        digits = find_number(key, frame);
     if (digits.size == 0)
         return TD_OK;
     const size_t before = (size_t)(digits.data - frame.data), after = before + digits.size;

@@ -1,5 +1,6 @@
 /* tapedeck family learn: proposes the documents of an exchange and a family for a capture. */
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +36,12 @@ static const option_row LEARN_ROWS[] = {
      .help = "cryptofeed (both generations; the default) or jsonl, as of import",
      .choices = FORMATS},
 };
+
+/* Lines of the capture that are malformed; the first of them. */
+typedef struct bad_lines {
+    uint64_t count, first;
+    char reason[128];
+} bad_lines;
 
 /* A topic of the proposal, and its frames. */
 typedef struct proposed_topic {
@@ -73,22 +80,33 @@ static const char *path_of(const learn_options *options, const char *end,
 
 /* ---- the capture ---- */
 
-static void learn_line(learn *into, import_line_reader *reader, td_bytes line)
+static void note_bad_line(bad_lines *bad, uint64_t line, const char *reason)
+{
+    if (bad->count++ > 0)
+        return;
+    bad->first = line;
+    (void)snprintf(bad->reason, sizeof bad->reason, "%s", reason); /* cut is fine */
+}
+
+static void learn_line(learn *into, import_line_reader *reader, const import_text_line *line,
+                       bad_lines *bad)
 {
     import_record record;
     const char *reason;
-    if (!import_line_read(reader, line, &record, &reason))
+    if (!import_line_read(reader, line->text, &record, &reason)) {
+        note_bad_line(bad, line->number, reason);
         return;
+    }
     learn_address(into, record.url);
     if (record.kind == IMPORT_FRAME)
         learn_add(into, record.dir, record.conn, record.data);
 }
 
-static td_result read_captures(verb_run *verb, learn *into)
+static td_result read_captures(verb_run *verb, learn *into, bad_lines *bad)
 {
     const learn_options *options = verb->state;
     import_source *source = NULL;
-    import_text_line line;
+    import_text_line line = {.number = 0};
     td_result rc = import_source_open(io_posix(), verb->operands.items[0], &source, &verb->err);
     for (size_t i = 1; rc == TD_OK && i < verb->operands.count; i++)
         import_source_append(source, io_posix(), verb->operands.items[i]);
@@ -96,10 +114,18 @@ static td_result read_captures(verb_run *verb, learn *into)
     while (rc == TD_OK) {
         rc = import_source_next(source, &line, &verb->err);
         if (rc == TD_OK)
-            learn_line(into, reader, line.text);
+            learn_line(into, reader, &line, bad);
+        if (rc == TD_E_TRUNCATED || rc == TD_E_CORRUPT) {
+            note_bad_line(bad, line.number, verb->err.text);
+            rc = TD_OK;
+        }
     }
     import_line_reader_close(reader);
     import_source_close(source);
+    if (bad->count > 0)
+        report_line(verb->report, TD_LOG_WARNING,
+                    "line %" PRIu64 " is malformed: %s (such lines: %" PRIu64 ")", bad->first,
+                    bad->reason, bad->count);
     return rc == TD_EOF ? TD_OK : rc;
 }
 
@@ -111,15 +137,19 @@ static td_result write_text(void *user, td_file *file, td_err *err)
     return td_io_append(file, text->data, text->size, err);
 }
 
+static td_result check_absent(verb_run *verb, const char *end)
+{
+    char path[LIMIT_PATH_BYTES];
+    return path_of(verb->state, end, path) == NULL
+               ? td_err_set(&verb->err, TD_E_INVALID, "--out: the path is too long")
+               : td_io_check_absent(io_posix(), path, &verb->err);
+}
+
 static td_result write_document(verb_run *verb, const char *end, td_buf *text)
 {
     char path[LIMIT_PATH_BYTES];
-    if (path_of(verb->state, end, path) == NULL)
-        return td_err_set(&verb->err, TD_E_INVALID, "--out: the path is too long");
-    td_result rc = td_io_check_absent(io_posix(), path, &verb->err);
-    return rc != TD_OK
-               ? rc
-               : td_io_write_file(io_posix(), path, TD_OPEN_CREATE, write_text, text, &verb->err);
+    return td_io_write_file(io_posix(), path_of(verb->state, end, path), TD_OPEN_CREATE, write_text,
+                            text, &verb->err);
 }
 
 /* Read the proposal, as --families does. */
@@ -159,8 +189,8 @@ static void try_frames(const learn *from, const family *of, proposed_topic *topi
     decoder_close(d);
 }
 
-static void print_report(verb_run *verb, const learn_report *learned, const family *of,
-                         const proposed_topic *topics)
+static void print_report(verb_run *verb, const learn_report *learned, uint64_t malformed,
+                         const family *of, const proposed_topic *topics)
 {
     static const table_column COLUMNS[] = {
         {"topic", TABLE_LEFT, "{topic}"},
@@ -175,6 +205,7 @@ static void print_report(verb_run *verb, const learn_report *learned, const fami
     result_object_begin(r, NULL);
     result_text(r, "exchange", path_of(options, ".exchange.yaml", path));
     result_text(r, "family", path_of(options, ".yaml", path));
+    result_count(r, "malformed", malformed);
     result_count(r, "frames", learned->frames);
     result_count(r, "ignored", learned->ignored);
     result_count(r, "of_topics", learned->of_topics);
@@ -205,7 +236,12 @@ static td_result run(verb_run *verb)
     td_buf_init(&exchange, 1 << 20);
     td_buf_init(&text, 1 << 20);
     learn *from = learn_open(options->name);
-    td_result rc = read_captures(verb, from);
+    bad_lines bad = {.count = 0};
+    td_result rc = check_absent(verb, ".exchange.yaml");
+    if (rc == TD_OK)
+        rc = check_absent(verb, ".yaml");
+    if (rc == TD_OK)
+        rc = read_captures(verb, from, &bad);
     if (rc == TD_OK)
         rc = learn_write(from, &exchange, &text, &report, &verb->err);
     if (rc == TD_OK)
@@ -217,7 +253,7 @@ static td_result run(verb_run *verb)
     if (rc == TD_OK) {
         proposed_topic topics[LEARN_TOPICS_MAX] = {0};
         try_frames(from, of, topics);
-        print_report(verb, &report, of, topics);
+        print_report(verb, &report, bad.count, of, topics);
     }
     learn_close(from);
     td_buf_fini(&exchange);
@@ -230,17 +266,15 @@ exit_code cmd_family_learn(const verb_context *context, int argc, char **argv)
     learn_options options = {0};
     const verb_spec spec = {
         .name = "family learn",
-        .summary =
-            "Propose the documents of an exchange and a family for a capture that no family\n"
-            "describes: where topic, symbol, times and numbers probably stand. The proposal\n"
-            "is to be completed (docs/families.md).",
+        .summary = "Propose the documents of an exchange and a family for a capture that no "
+                   "family\ndescribes: where topic, symbol, times and numbers probably stand. The "
+                   "proposal\nis to be completed (docs/families.md).",
         .operands = "FILE...",
         .operand_min = 1,
         .operand_max = 64,
         .statuses = {[EXIT_CODE_DONE] = "the documents were written",
                      [EXIT_CODE_FAILED] =
-                         "the capture cannot be read, has no topics, or a document "
-                         "cannot be written"},
+                         "a file cannot be read or written, or the capture has no topic"},
         .examples = "tapedeck family learn --name mine --format jsonl frames.jsonl\n"
                     "tapedeck family learn --name mine --out documents capture.jsonl.zst",
         .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON,

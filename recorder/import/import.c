@@ -157,6 +157,11 @@ static int read_record(import_job *job, const import_text_line *line, import_rec
     }
     if (record->kind == IMPORT_NOTHING)
         return 0;
+    if (job->options->family == NULL && record->family.size > 0 &&
+        family_find(record->family) == NULL) {
+        report_malformed(job, line->number, "\"family\" is unknown");
+        return 0;
+    }
     if (record->kind == IMPORT_FRAME && record->time_ns == 0)
         time_bare_frame(job, record);
     return 1;

@@ -295,15 +295,13 @@ static int find_number(json_value root, const char *key, uint64_t *out)
 static const char *set_connection(import_line_reader *r, json_value root, uint64_t shard,
                                   uint64_t conn, import_record *out)
 {
-    td_bytes family_name, session = {0};
+    td_bytes session = {0};
     (void)snprintf(r->conn, sizeof r->conn, "%.*s", (int)out->feed.size,
                    (const char *)out->feed.data);
     if (!feed_name_is_valid(r->conn) || shard >= LIMIT_FEED_SLOTS)
         return "\"feed\" or \"shard\" cannot be one of an archive";
-    if (json_find_text(root, "family", &family_name) &&
-        (out->family = family_find(family_name)) == NULL)
-        return "\"family\" is unknown";
-    (void)json_find_text(root, "session", &session); /* may be absent */
+    (void)json_find_text(root, "family", &out->family); /* may be absent, as may the session */
+    (void)json_find_text(root, "session", &session);
     out->shard = (uint32_t)shard;
     out->conn_hash = conn == 0 ? 0 : td_xxh64(session.data, session.size) + conn;
     (void)snprintf(r->conn + out->feed.size, sizeof r->conn - out->feed.size, "/%u", out->shard);

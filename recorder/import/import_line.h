@@ -17,7 +17,6 @@
 #include "base/bytes.h"
 #include "base/channel.h"
 #include "base/err.h"
-#include "schema/family.h"
 
 typedef enum import_format { IMPORT_CRYPTOFEED, IMPORT_JSONL } import_format;
 
@@ -41,11 +40,11 @@ typedef struct import_record {
     /* Only for a line from another archive, whose conn is "FEED/SHARD": */
     td_bytes feed; /* empty if absent */
     uint32_t shard;
-    uint64_t conn_hash;          /* different for each connection of the shard; 0: unknown */
-    const struct family *family; /* NULL if absent */
-    uint64_t ordinal;            /* 0: the next one */
-    channel_opcode opcode;       /* 0: text */
-    uint32_t form;               /* FORM_* */
+    uint64_t conn_hash;    /* different for each connection of the shard; 0: unknown */
+    td_bytes family;       /* its name; empty if absent */
+    uint64_t ordinal;      /* 0: the next one */
+    channel_opcode opcode; /* 0: text */
+    uint32_t form;         /* FORM_* */
 } import_record;
 
 struct event;

@@ -145,7 +145,7 @@ td_result import_order_place(import_order *order, const import_record *record, i
     if (record->conn.size == 0 && !slot->is_http)
         order->current = index;
     if (slot->family == NULL)
-        slot->family = record->family;
+        slot->family = family_find(record->family);
     uint8_t is_new_conn = record->kind != IMPORT_GAP &&
                           (record->kind == IMPORT_CONNECT || slot->conn == 0 ||
                            (record->conn_hash != 0 && record->conn_hash != slot->conn_hash));

@@ -23,6 +23,7 @@
 #include "recorder/import/import_line.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "schema/family.h"
 
 typedef struct import_order import_order;
 

@@ -208,7 +208,7 @@ static void count_topic(learn *self, const kept_frame *frame, json_value root)
         memcpy(self->begins, frame->bytes.data, size);
     }
     size_t same = 0;
-    while (self->begins[same] != '\0' && same < frame->bytes.size &&
+    while (same < frame->bytes.size && self->begins[same] != '\0' &&
            self->begins[same] == (char)frame->bytes.data[same])
         same++;
     self->begins[same] = '\0';

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/decimal.h"
 #include "base/limits.h"
 #include "base/time_text.h"
@@ -28,9 +29,11 @@ size_t path_list(const char *path)
 
 static path_stat *find(const path_table *table, const char *path)
 {
-    for (size_t i = 0; i < table->count; i++)
+    for (size_t i = 0; i < table->count; i++) {
+        TD_ASSERT(table->at[i] != NULL);
         if (strcmp(table->at[i]->path, path) == 0)
             return table->at[i];
+    }
     return NULL;
 }
 

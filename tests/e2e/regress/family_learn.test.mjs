@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { capture, json, tapedeck, temporary, withoutCapture, withoutRecorded } from "../support/harness.mjs";
+import { capture, json, passed, tapedeck, temporary, withoutCapture, withoutRecorded } from "../support/harness.mjs";
+import { Recorder, simulator } from "../support/recorders.mjs";
 
 const books = async (t, archive) => (await json(t, ["replay", "-a", archive, "--json"], { status: null })).books.map(({ symbol, levels_sha1 }) => [symbol.toUpperCase(), levels_sha1]).sort();
 
@@ -42,6 +43,40 @@ test("what the frames bear out is proposed: a number that counts, times, kinds; 
   for (const line of ["topic: topic", "data: data", "begins: '{\"topic\":\"'"]) assert.ok(exchange.includes(`  ${line}`), exchange);
 });
 
+test("lines of an archive are learned from, also if their family is unknown here", async (t) => {
+  const dir = temporary(t), at = (name) => path.join(dir, name);
+  const line = (text, i) => JSON.stringify({ topic: "_unknown", symbol: null, dir: "in", family: "raw", shard: 0, session: "9ae87d1d", feed: "raw", conn: 1, ordinal: i + 1, recv_ns: 1671853000000000000 + i, data: text.trim() }) + "\n";
+  fs.writeFileSync(at("lines"), LINES.map(line).join("") + "{\n");
+  const learned = await tapedeck(t, ["family", "learn", "--name", "mine", "--out", dir, "--format", "jsonl", "--json", at("lines")]);
+  const { of_topics, malformed } = JSON.parse(learned.stdout);
+  assert.deepEqual([of_topics, malformed], [20, 1]);
+  assert.match(learned.stderr, /line 21 is malformed/);
+  const imported = await json(t, ["import", "-a", at("tape"), "--format", "jsonl", "--families", at("mine.exchange.yaml"), "--families", at("mine.yaml"), "--family", "mine", at("lines"), "--json"], { status: 1 });
+  assert.equal(imported.files[0].feeds[0].frames, 20);
+  assert.equal((await json(t, ["replay", "-a", at("tape"), "--json"])).books.length, 2);
+});
+
+test("an exchange without a described topic is recorded, and the proposal describes the same archive", async (t) => {
+  const dir = temporary(t), at = (name) => path.join(dir, name);
+  const [exchange, family] = fs.readFileSync("docs/families.md", "utf8").split("## Record first")[1].matchAll(/```yaml\n(.*?)```/gs);
+  for (const folder of ["first", "learned"]) fs.mkdirSync(at(folder));
+  fs.writeFileSync(at("first/mine.exchange.yaml"), exchange[1]);
+  fs.writeFileSync(at("first/mine.yaml"), family[1]);
+  const server = await simulator(t, dir, ["--families", "bitstamp", "--symbols", "1", "--rate", "200", "--seed", "7"]);
+  const recorder = new Recorder(t, at("tape"), [`${server.url}/`, "--ca-file", server.ca, "--families", at("first"), "--family", "mine", "--allow-unknown-topic", "--topic", "diff_order_book", "--topic", "live_trades", "--symbol", "BTCUSDT"]);
+  await recorder.until(passed(1500));
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  assert.equal((await server.program.kill("SIGTERM")).code, 0);
+  const raw = await json(t, ["replay", "-a", at("tape"), "--json"], { status: 1 });
+  assert.deepEqual([raw.decoded, raw.undecoded > 100], [0, true]);
+  fs.writeFileSync(at("frames"), (await tapedeck(t, ["cat", "-a", at("tape")])).stdout);
+  const { of_topics, topics } = await json(t, ["family", "learn", "--name", "mine", "--out", at("learned"), "--format", "jsonl", "--json", at("frames")]);
+  assert.deepEqual(topics.map(({ topic }) => topic).sort(), ["diff_order_book.{symbol}", "live_trades.{symbol}"]);
+  const after = await json(t, ["replay", "-a", at("tape"), "--families", at("learned"), "--json"], { status: null });
+  assert.equal(after.decoded, of_topics);
+  assert.deepEqual(after.topics.map(({ topic, symbol }) => `${topic} ${symbol}`).filter((name) => !name.startsWith("_")), ["diff_order_book BTCUSDT", "live_trades BTCUSDT"]);
+});
+
 test("it writes over nothing, and refuses what it cannot use", async (t) => {
   const dir = temporary(t), at = (name) => path.join(dir, name);
   fs.writeFileSync(at("lines"), LINES.join(""));
@@ -50,6 +85,7 @@ test("it writes over nothing, and refuses what it cannot use", async (t) => {
   const refused = async (args, status, words) => assert.match((await tapedeck(t, ["family", "learn", "--format", "jsonl", "--out", dir, ...args], { status })).stderr, words);
   await refused(["--name", "mine", at("lines")], 2, /mine\.yaml.*exists/);
   assert.equal(fs.readFileSync(at("mine.yaml"), "utf8"), "mine\n");
+  assert.ok(!fs.existsSync(at("mine.exchange.yaml")));
   await refused([at("lines")], 2, /the name is missing/);
   await refused(["--name", "Mine", at("lines")], 2, /'Mine' is not a-z/);
   await refused(["--name", "okx", at("lines")], 2, /there is a family okx/);
