@@ -226,12 +226,18 @@ typedef struct field_list {
     size_t count;
 } field_list;
 
+/* The place of the field with a member; the count: there is none. */
+static size_t find_member(const field_list *list, msg_member member)
+{
+    size_t at = 0;
+    while (at < list->count && list->fields[at].member != member)
+        at++;
+    return at;
+}
+
 static int has_member(const field_list *list, msg_member member)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (list->fields[i].member == member)
-            return 1;
-    return 0;
+    return find_member(list, member) < list->count;
 }
 
 static void add_field(field_list *list, const path_stat *stat, const char *key, learn_field field)
@@ -241,8 +247,12 @@ static void add_field(field_list *list, const path_stat *stat, const char *key, 
         known++;
     if (known < list->count || list->count == 128)
         return;
-    if (field.member != MEMBER_NONE && has_member(list, field.member))
-        field = (learn_field){MEMBER_NONE, learn_type(stat)};
+    const size_t other =
+        field.member == MEMBER_NONE ? list->count : find_member(list, field.member);
+    if (other < list->count && list->fields[other].rank <= field.rank)
+        field = (learn_field){MEMBER_NONE, learn_type(stat), 0};
+    else if (other < list->count)
+        list->fields[other] = (learn_field){MEMBER_NONE, learn_type(list->at[other]), 0};
     list->at[list->count] = stat;
     list->keys[list->count] = key;
     list->fields[list->count++] = field;

@@ -8,17 +8,23 @@
 
 #define LEARN_ACTION_KEY "action|level_action"
 
-/* 1 if the word is in the list "a|b|c". */
-static int is_listed(const char *list, const char *word)
+/* The place, from 1, of a word in the list "a|b|c"; 0: it is not there. */
+static size_t place_in(const char *list, const char *word)
 {
     const size_t size = strlen(word);
-    for (const char *at = list; *at != '\0';) {
+    size_t place = 1;
+    for (const char *at = list; *at != '\0'; place++) {
         const size_t length = strcspn(at, "|");
         if (length == size && memcmp(at, word, size) == 0)
-            return 1;
+            return place;
         at += length + (at[length] == '|');
     }
     return 0;
+}
+
+static int is_listed(const char *list, const char *word)
+{
+    return place_in(list, word) != 0;
 }
 
 static int begins_with(td_bytes text, const char *word)
@@ -218,7 +224,8 @@ enum {
     IN_BOTH = IN_ENTRY | IN_ENVELOPE,
 };
 
-/* A row fits a key of the list with values of the type. The first one that fits decides. */
+/* A row fits a key of the list with values of the type. The first one that fits decides. Keys that
+ * say the same of an entry more exactly are first in the list. */
 static const struct meaning_row {
     unsigned in;
     const char *keys;
@@ -228,7 +235,7 @@ static const struct meaning_row {
     {IN_ANY | IN_BOTH, "s|symbol|instId|instrument_name|product_id|pair|market|sym|instrument",
      MEMBER_SYMBOL, "symbol"},
     {IN_BOOK | IN_TRADE | IN_BOTH, "S|side|direction|taker_side|m|s|type|3", MEMBER_SIDE, "side"},
-    {IN_BOOK | IN_TRADE | IN_ENTRY, "p|price|px|price_str|price_level|0|rate", MEMBER_PRICE,
+    {IN_BOOK | IN_TRADE | IN_ENTRY, "price_str|p|price|px|price_level|0|rate", MEMBER_PRICE,
      "decimal price"},
     {IN_BOOK | IN_TRADE | IN_ENTRY,
      "v|q|size|qty|sz|amount_str|amount|quantity|new_quantity|volume|vol|1|s", MEMBER_SIZE,
@@ -339,7 +346,7 @@ learn_field learn_meaning(const path_stat *stat, const char *key, msg_type of, l
                 ? type_for(row->type, stat)
                 : NULL;
         if (type != NULL)
-            return (learn_field){row->member, type};
+            return (learn_field){row->member, type, place_in(row->keys, key)};
     }
-    return (learn_field){MEMBER_NONE, learn_type(stat)};
+    return (learn_field){MEMBER_NONE, learn_type(stat), 0};
 }

@@ -37,6 +37,7 @@ int learn_is_asks(const char *key);
 typedef struct learn_field {
     msg_member member; /* MEMBER_NONE: not known */
     const char *type;  /* of a document: "decimal price", "time ms" */
+    size_t rank; /* of two keys that may have the member, the one with the lower rank has it */
 } learn_field;
 
 /* What the values at a path probably are, by their key, in messages of this type, of an entry or of

@@ -72,6 +72,8 @@ test("an exchange without a described topic is recorded, and the proposal descri
   fs.writeFileSync(at("frames"), (await tapedeck(t, ["cat", "-a", at("tape")])).stdout);
   const { of_topics, topics } = await json(t, ["family", "learn", "--name", "mine", "--out", at("learned"), "--format", "jsonl", "--json", at("frames")]);
   assert.deepEqual(topics.map(({ topic }) => topic).sort(), ["diff_order_book.{symbol}", "live_trades.{symbol}"]);
+  const text = fs.readFileSync(at("learned/mine.yaml"), "utf8");
+  for (const line of ["- microtimestamp exchange_ns time us", "# - timestamp MEANING", "- amount_str size", "# - amount MEANING"]) assert.ok(text.includes(`    ${line}`), `${line} in\n${text}`);
   const after = await json(t, ["replay", "-a", at("tape"), "--families", at("learned"), "--json"], { status: null });
   assert.equal(after.decoded, of_topics);
   assert.deepEqual(after.topics.map(({ topic, symbol }) => `${topic} ${symbol}`).filter((name) => !name.startsWith("_")), ["diff_order_book BTCUSDT", "live_trades BTCUSDT"]);
