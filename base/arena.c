@@ -90,6 +90,15 @@ void *td_arena_copy(td_arena *arena, const void *from, size_t size)
     return copy;
 }
 
+char *td_arena_text(td_arena *arena, td_bytes text)
+{
+    char *copy = td_arena_alloc(arena, text.size + 1);
+    if (text.size > 0)
+        memcpy(copy, text.data, text.size);
+    copy[text.size] = '\0';
+    return copy;
+}
+
 void td_arena_reset(td_arena *arena)
 {
     arena->used_bytes = 0;

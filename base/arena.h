@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "base/bytes.h"
 #include "base/attr.h"
 
 typedef struct td_arena td_arena;
@@ -18,6 +19,9 @@ TD_NEVER_NULL void *td_arena_alloc(td_arena *arena, size_t size);
 
 /* Allocate a copy of size bytes, which may be 0. */
 TD_NEVER_NULL void *td_arena_copy(td_arena *arena, const void *from, size_t size);
+
+/* Allocate a copy of a text, with a NUL after it. */
+TD_NEVER_NULL char *td_arena_text(td_arena *arena, td_bytes text);
 
 /* Free all allocations; the memory is kept for the next message. */
 void td_arena_reset(td_arena *arena);

@@ -109,19 +109,10 @@ document_node document_find(document_node mapping, const char *key)
 
 /* ---- values ---- */
 
-const char *document_copy(td_arena *memory, td_bytes text)
-{
-    char *copy = td_arena_alloc(memory, text.size + 1);
-    if (text.data != NULL)
-        memcpy(copy, text.data, text.size);
-    copy[text.size] = '\0';
-    return copy;
-}
-
 td_result document_read_text(td_arena *memory, document_node at, const char **out, td_err *err)
 {
     const td_bytes text = document_text(at);
-    *out = document_copy(memory, text);
+    *out = td_arena_text(memory, text);
     return text.data != NULL ? TD_OK : document_refuse(at, "a text is expected, not", text, err);
 }
 

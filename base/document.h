@@ -60,9 +60,6 @@ td_result document_refuse_word(document_node at, const char *what, td_bytes foun
 
 /* ---- values ---- */
 
-/* A copy of a text, with a NUL. */
-const char *document_copy(td_arena *memory, td_bytes text);
-
 /* A text, copied. TD_E_INVALID: it is not a text. */
 TD_MUST_USE td_result document_read_text(td_arena *memory, document_node at, const char **out,
                                          td_err *err);

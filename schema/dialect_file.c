@@ -46,15 +46,15 @@ static td_result read_parameter(document_node at, td_arena *memory, topic_parame
                              err);
     if (rc != TD_OK)
         return rc;
-    *out = (topic_parameter){.path = document_copy(memory, from.at[1]), .joint = '.'};
+    *out = (topic_parameter){.path = td_arena_text(memory, from.at[1]), .joint = '.'};
     const uint8_t last = from.at[0].data[from.at[0].size - 1];
     if (from.at[0].size > 1 && (last == '-' || last == '_')) {
         out->joint = (char)last;
         from.at[0].size--;
     }
-    out->topic = document_copy(memory, from.at[0]);
+    out->topic = td_arena_text(memory, from.at[0]);
     if (from.count == 3)
-        out->prefix = document_copy(memory, from.at[2]);
+        out->prefix = td_arena_text(memory, from.at[2]);
     return TD_OK;
 }
 
@@ -195,14 +195,14 @@ static td_result read_request(document_node at, td_arena *memory, request_rule *
     if (rc != TD_OK)
         return rc;
     td_bytes text = from.at[1];
-    *out = (request_rule){.key = document_copy(memory, from.at[0]),
+    *out = (request_rule){.key = td_arena_text(memory, from.at[0]),
                           .is = (request_kind)kind,
                           .is_second_form = from.count == 4};
     if (td_bytes_is(text, "*"))
         return TD_OK;
     out->is_prefix = text.data[text.size - 1] == '*';
     text.size -= out->is_prefix;
-    out->text = document_copy(memory, text);
+    out->text = td_arena_text(memory, text);
     return TD_OK;
 }
 
@@ -248,8 +248,8 @@ static td_result read_refusal(document_node at, td_arena *memory, refusal_text *
     if (text.data == NULL)
         return document_refuse(at, "a text is expected, not", text, err);
     *out = (refusal_text){
-        .code = has_code ? document_copy(memory, td_bytes_of(text.data, digits)) : NULL,
-        .text = document_copy(memory, td_bytes_of(text.data + skip, text.size - skip))};
+        .code = has_code ? td_arena_text(memory, td_bytes_of(text.data, digits)) : NULL,
+        .text = td_arena_text(memory, td_bytes_of(text.data + skip, text.size - skip))};
     return TD_OK;
 }
 
@@ -301,7 +301,7 @@ static td_result read_condition(document_node at, td_bytes word, td_arena *memor
         return TD_OK;
     }
     if (word.size > sizeof HAS - 1 && memcmp(word.data, HAS, sizeof HAS - 1) == 0) {
-        out->has = document_copy(
+        out->has = td_arena_text(
             memory, td_bytes_of(word.data + sizeof HAS - 1, word.size - sizeof HAS + 1));
         return TD_OK;
     }
@@ -560,7 +560,7 @@ static td_result read_dialect(reading *r, document_node name, document_node mapp
 {
     dialect *out = &all[count];
     td_result rc = read_like(mapping, all, count, out, err);
-    out->name = document_copy(r->memory, document_text(name));
+    out->name = td_arena_text(r->memory, document_text(name));
     out->exchange = r->exchange;
     if (rc == TD_OK)
         rc = document_read_members(mapping, "a dialect has no key", TABLE(DIALECT_KEYS), r->memory,

@@ -35,7 +35,7 @@ typedef struct reading {
 
 static td_bytes lasting(td_arena *memory, td_bytes text)
 {
-    return td_bytes_of(document_copy(memory, text), text.size);
+    return td_bytes_of(td_arena_text(memory, text), text.size);
 }
 
 /* ---- connections, kinds ---- */
@@ -195,7 +195,7 @@ static td_result read_list(reading *r, document_node list, td_err *err)
             return document_refuse(document_entry(list, i),
                                    "names have letters, digits and '_', and one ends with '*', not",
                                    name, err);
-        made.names[i] = document_copy(r->memory, name);
+        made.names[i] = td_arena_text(r->memory, name);
         made.rest = is_rest ? i : made.rest;
     }
     if (made.rest == LIST_NAMES_MAX)
@@ -219,9 +219,9 @@ static td_result read_frames(reading *r, document_node mapping, td_err *err)
     const td_bytes pong = document_text(document_find(mapping, "pong"));
     out->data_start = lasting(r->memory, begins);
     if (first_key(topic).size < topic.size)
-        out->topic_path = document_copy(r->memory, topic);
+        out->topic_path = td_arena_text(r->memory, topic);
     if (pong.size > 0)
-        out->pong = document_copy(r->memory, pong);
+        out->pong = td_arena_text(r->memory, pong);
     out->counter = lasting(r->memory, document_text(document_find(mapping, "counter")));
     if (out->counter.size > 0 && document_find(mapping, "list").at != NULL)
         return document_refuse(document_find(mapping, "counter"),
@@ -420,7 +420,7 @@ static td_result read_value(const reading *r, document_node name, document_node 
         at++;
     }
     if (at + 1 < from.count && td_bytes_is(from.at[at], "in")) {
-        out->family = document_copy(r->memory, from.at[at + 1]);
+        out->family = td_arena_text(r->memory, from.at[at + 1]);
         at += 2;
     }
     if (at != from.count)
@@ -463,11 +463,11 @@ static td_result read_sign(const reading *r, document_node at, category_sign *ou
                              document_text(at), err);
     if (rc != TD_OK)
         return rc;
-    out->member = td_bytes_is(from.at[0], "*") ? NULL : document_copy(r->memory, from.at[0]);
-    out->category = document_copy(r->memory, from.at[1]);
+    out->member = td_bytes_is(from.at[0], "*") ? NULL : td_arena_text(r->memory, from.at[0]);
+    out->category = td_arena_text(r->memory, from.at[1]);
     if (from.count == 4) {
-        out->text_member = document_copy(r->memory, from.at[2]);
-        out->text = document_copy(r->memory, from.at[3]);
+        out->text_member = td_arena_text(r->memory, from.at[2]);
+        out->text = td_arena_text(r->memory, from.at[3]);
     }
     return TD_OK;
 }
@@ -613,9 +613,9 @@ static td_result read_http_presets(void *user, document_node mapping, void *row,
                                  document_text(name), err);
         if (rc != TD_OK)
             return rc;
-        presets[i] = (http_preset){.name = document_copy(r->memory, from.at[0]), .families = ""};
+        presets[i] = (http_preset){.name = td_arena_text(r->memory, from.at[0]), .families = ""};
         if (from.count == 2)
-            presets[i].families = document_copy(r->memory, from.at[1]);
+            presets[i].families = td_arena_text(r->memory, from.at[1]);
         rc = document_read_texts(r->memory, document_value(mapping, i), LIMIT_FEED_HTTP,
                                  &presets[i].requests, err);
         for (const char *const *at = presets[i].requests; rc == TD_OK && *at != NULL; at++)

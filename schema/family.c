@@ -271,7 +271,7 @@ td_result family_add_kept(const char *name, const document_set *documents, td_er
                               documents->at[i].text.size, FAMILY_TEXT_BYTES_MAX);
     td_arena *memory = td_arena_open();
     for (size_t i = 0; i < documents->count; i++)
-        texts[i] = (family_text){document_copy(memory, documents->at[i].name),
+        texts[i] = (family_text){td_arena_text(memory, documents->at[i].name),
                                  documents->at[i].text.data, documents->at[i].text.size};
     const added_texts added = {.at = texts, .count = documents->count};
     td_result rc = documents->count > 0

@@ -117,7 +117,7 @@ static td_result read_field(reading *r, document_node at, field_row *out, td_err
                                 err);
     if (rc != TD_OK)
         return rc;
-    out->key = document_copy(r->memory, from.at[0]);
+    out->key = td_arena_text(r->memory, from.at[0]);
     out->type = (field_type)type;
     return read_field_words(at, &from, out, err);
 }
@@ -134,7 +134,7 @@ static td_result read_set(reading *r, document_node name, document_node list, td
     for (size_t i = 0; rc == TD_OK && i < count; i++)
         rc = read_field(r, document_entry(list, i), &rows[i], err);
     r->sets[r->set_count++] =
-        (field_set){document_copy(r->memory, document_text(name)), rows, count};
+        (field_set){td_arena_text(r->memory, document_text(name)), rows, count};
     return rc;
 }
 
@@ -204,7 +204,7 @@ static td_result read_item(reading *r, document_node at, items_row *out, td_err 
     if (rc != TD_OK)
         return rc;
     if (!td_bytes_is(from.at[0], "."))
-        out->path = document_copy(r->memory, from.at[0]);
+        out->path = td_arena_text(r->memory, from.at[0]);
     out->action = (msg_action)action;
     out->kind = (frame_kind)kind;
     return TD_OK;
@@ -523,7 +523,7 @@ static td_result read_address(reading *r, document_node at, family_endpoint *out
                                 &access, err);
     if (rc == TD_OK)
         *out = (family_endpoint){(family_net)net, (family_access)access,
-                                 document_copy(r->memory, from.at[2])};
+                                 td_arena_text(r->memory, from.at[2])};
     return rc;
 }
 
@@ -594,7 +594,7 @@ static td_result open_source(reading *r, const family_texts *texts, td_bytes nam
 {
     td_bytes text;
     document *made = &r->sources[r->source_count];
-    const char *copy = document_copy(r->memory, name);
+    const char *copy = td_arena_text(r->memory, name);
     if (!texts->find(texts->user, name, &text))
         return td_err_set(err, TD_E_INVALID, "there is no document '%s.yaml'", copy);
     td_result rc = document_open(made, copy, text, err);

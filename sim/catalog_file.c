@@ -391,7 +391,7 @@ static td_result add_candles(reading *r, document_node list, const stream_row *c
                        texts[i]); /* fits, if OK */
         row.interval = texts[i];
         row.minutes = (uint32_t)minutes;
-        row.topic = document_copy(r->memory, td_bytes_str(topic));
+        row.topic = td_arena_text(r->memory, td_bytes_str(topic));
         if (rc == TD_OK)
             rc = add_row(r, list, &row, err);
     }
@@ -522,7 +522,7 @@ static td_result read_section(reading *r, document_node section, catalog_row *ou
 static td_result open_source(reading *r, const family_texts *texts, td_bytes name, td_err *err)
 {
     td_bytes text;
-    const char *copy = document_copy(r->memory, name);
+    const char *copy = td_arena_text(r->memory, name);
     if (!texts->find(texts->user, name, &text))
         return td_err_set(err, TD_E_INVALID, "there is no document '%s.yaml'", copy);
     td_result rc = document_open(&r->sources[r->source_count], copy, text, err);

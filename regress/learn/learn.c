@@ -98,9 +98,7 @@ void learn_address(learn *self, td_bytes url)
     const size_t size = query == NULL ? url.size : (size_t)(query - url.data);
     if (self->address != NULL || url.size < 6 || memcmp(url.data, "ws", 2) != 0)
         return;
-    self->address = td_arena_alloc(self->memory, size + 1);
-    memcpy(self->address, url.data, size);
-    self->address[size] = '\0';
+    self->address = td_arena_text(self->memory, td_bytes_of(url.data, size));
     if (!learn_is_word(self->address))
         self->address = NULL; /* it cannot be in a document as it is */
 }
@@ -160,15 +158,6 @@ static td_bytes topic_of(const learn *self, json_value root, topic_parts_of_text
     return has_symbol || self->place.symbol == SYMBOL_NOWHERE ? text : td_bytes_of(NULL, 0);
 }
 
-static char *copy(td_arena *memory, td_bytes text)
-{
-    char *made = td_arena_alloc(memory, text.size + 1);
-    if (text.size > 0)
-        memcpy(made, text.data, text.size);
-    made[text.size] = '\0';
-    return made;
-}
-
 static learn_topic *find_topic(const learn *self, const topic_parts_of_text *parts)
 {
     for (size_t i = 0; i < self->topic_count; i++)
@@ -185,8 +174,8 @@ static learn_topic *get_topic(learn *self, const topic_parts_of_text *parts)
     if (known != NULL || self->topic_count == LEARN_TOPICS_MAX)
         return known;
     learn_topic *made = td_arena_alloc(self->memory, sizeof *made);
-    *made = (learn_topic){.name = copy(self->memory, parts->name),
-                          .rest = copy(self->memory, parts->rest),
+    *made = (learn_topic){.name = td_arena_text(self->memory, parts->name),
+                          .rest = td_arena_text(self->memory, parts->rest),
                           .paths = {.memory = self->memory}};
     self->topics[self->topic_count++] = made;
     return made;
@@ -224,13 +213,8 @@ static void compare_topic(learn *self, const kept_frame *frame, json_value root)
     const td_bytes text = topic_of(self, root, &parts);
     learn_topic *topic = text.data == NULL ? NULL : find_topic(self, &parts);
     if (topic != NULL && topic->symbol_path != NULL) {
-        char path[300];
-        size_t size = 0;
-        for (const char *at = topic->symbol_path; *at != '\0' && size < sizeof path - 1; at++)
-            if (*at != '[' && *at != ']')
-                path[size++] = *at;
-        path[size] = '\0';
-        if (json_find_first(root, path, &value))
+        char path[LEARN_PATH_BYTES];
+        if (json_find_first(root, path_plain(topic->symbol_path, path), &value))
             (void)json_text(value, &parts.symbol);
     }
     if (topic != NULL)
@@ -431,11 +415,11 @@ static void find_request(learn *self)
             memchr(text.data, '\'', text.size) != NULL ||
             memchr(text.data, '\n', text.size) != NULL)
             continue;
-        self->found.ask = copy(self->memory, text);
-        self->found.op_key = copy(self->memory, td_bytes_str(a.op_key));
-        self->found.op_text = copy(self->memory, td_bytes_str(a.op_text));
+        self->found.ask = td_arena_text(self->memory, text);
+        self->found.op_key = td_arena_text(self->memory, td_bytes_str(a.op_key));
+        self->found.op_text = td_arena_text(self->memory, td_bytes_str(a.op_text));
         if (a.lists[0] != '\0')
-            self->found.lists = copy(self->memory, td_bytes_str(a.lists));
+            self->found.lists = td_arena_text(self->memory, td_bytes_str(a.lists));
     }
 }
 

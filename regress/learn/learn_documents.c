@@ -29,17 +29,6 @@ static void put(page *p, const char *format, ...)
         p->rc = td_buf_append(p->out, text, (size_t)size, p->err);
 }
 
-/* A path as documents have it: without "[]". */
-static const char *plain(const char *path, char out[300])
-{
-    size_t size = 0;
-    for (; *path != '\0' && size < 299; path++)
-        if (*path != '[' && *path != ']')
-            out[size++] = *path;
-    out[size] = '\0';
-    return size == 0 ? "." : out;
-}
-
 /* ---- the exchange ---- */
 
 /* Put the words for a kind that all topics have. */
@@ -156,11 +145,11 @@ static void put_dialect(page *p, const learned *of)
     const char *symbol = symbol_path(of);
     const int has_objects = symbol != NULL && is_one_object(of->place.path, symbol);
     const int has_parts = symbol != NULL && !has_objects;
-    char text[300];
+    char text[LEARN_PATH_BYTES];
     if (has_objects)
         put(p, "topic_keys: [%s, %s]\n", path_key(of->place.path), path_key(symbol));
     if (has_parts)
-        put(p, "parts:\n  name: %s\n  symbols: [%s]\n", plain(of->place.path, text),
+        put(p, "parts:\n  name: %s\n  symbols: [%s]\n", path_plain(of->place.path, text),
             path_key(symbol));
     put(p, "answers: {ids: [id, req_id, reqid], reasons: [msg, message, error]}\n"
            "dialects:\n  public:\n    ping_s: 20 # not known from a capture\n");
@@ -278,9 +267,9 @@ static void collect(const learned *of, const learn_topic *topic, field_list *ent
 
 static void put_field(page *p, const learn_topic *topic, const field_list *list, size_t i)
 {
-    char text[300];
+    char text[LEARN_PATH_BYTES];
     const learn_field *field = &list->fields[i];
-    const char *key = plain(list->keys[i], text);
+    const char *key = path_plain(list->keys[i], text);
     const path_stat *stat = list->at[i];
     if (field->member != MEMBER_NONE) {
         put(p, "    - %s %s %s%s\n", key, msg_member_name(field->member), field->type,
@@ -322,7 +311,7 @@ static void put_pattern(page *p, const learned *of, const learn_topic *topic)
 
 static void put_lists(page *p, const learn_topic *topic)
 {
-    char path[300];
+    char path[LEARN_PATH_BYTES];
     const int is_book = topic->type == MSG_BOOK_CHANGE;
     const char *action = topic->type == MSG_TRADE ? "none" : "set";
     put(p, "    entries:\n");
@@ -331,7 +320,7 @@ static void put_lists(page *p, const learn_topic *topic)
         size_t size = strlen(list->path);
         size -= size > 2 && strcmp(list->path + size - 2, "[]") == 0 ? 2 : 0;
         /* Lists of snapshots are as rare as the one that shows them. */
-        char own[300];
+        char own[LEARN_PATH_BYTES + 2];
         (void)snprintf(own, sizeof own, "%.*s", (int)size, list->path);
         const path_stat *of = path_table_find(&topic->paths, own);
         const int is_snapshot =
@@ -339,7 +328,7 @@ static void put_lists(page *p, const learn_topic *topic)
         const char *kind = topic->snapshot_path == NULL ? "any"
                            : is_snapshot                ? "snapshot"
                                                         : "delta";
-        put(p, "      - %s %s %s%s%s%s%s%s\n", plain(list->path, path), action, kind,
+        put(p, "      - %s %s %s%s%s%s%s%s\n", path_plain(list->path, path), action, kind,
             list->is_positional ? " positional" : "", list->side != NULL ? " " : "",
             list->side != NULL ? list->side : "", is_book ? " zero_deletes empty" : "",
             list->is_optional && !is_snapshot ? " optional" : "");
@@ -398,7 +387,7 @@ static void put_rules_of(page *p, const learned *of, const learn_topic *topic,
 static void put_topic(page *p, const learned *of, const learn_topic *topic, size_t number,
                       const field_list *entry, const field_list *envelope)
 {
-    char text[300];
+    char text[LEARN_PATH_BYTES];
     const int has_sequence = has_member(envelope, MEMBER_SEQ) || has_member(envelope, MEMBER_U);
     const int has_time =
         has_member(envelope, MEMBER_EXCHANGE_TIME) || has_member(entry, MEMBER_EXCHANGE_TIME);
@@ -406,13 +395,13 @@ static void put_topic(page *p, const learned *of, const learn_topic *topic, size
     put(p, "    message: %s\n    title: \"%s, %u frames\"\n", msg_type_name(topic->type),
         topic->name, topic->frames);
     if (topic->symbol_path != NULL)
-        put(p, "    symbol: %s\n", plain(topic->symbol_path, text));
+        put(p, "    symbol: %s\n", path_plain(topic->symbol_path, text));
     if (strcmp(of->place.path, "topic") != 0)
         put(p, "    topic_key: %s\n", of->place.path);
     if (topic->kind_path != NULL && strcmp(topic->kind_path, "type") != 0)
-        put(p, "    kind_key: %s\n", plain(topic->kind_path, text));
+        put(p, "    kind_key: %s\n", path_plain(topic->kind_path, text));
     if (topic->snapshot_path != NULL)
-        put(p, "    snapshot_has: %s\n", plain(topic->snapshot_path, text));
+        put(p, "    snapshot_has: %s\n", path_plain(topic->snapshot_path, text));
     if (topic->type == MSG_BOOK_CHANGE && topic->kind_path == NULL)
         put(p, "    kind: delta%s\n",
             topic->snapshot_path == NULL

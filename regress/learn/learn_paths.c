@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "base/time_text.h"
 
-enum { PATH_BYTES = 256, DEPTH_MAX = 8 };
+enum { DEPTH_MAX = 8 };
 
 const char *path_key(const char *path)
 {
@@ -23,6 +23,16 @@ size_t path_list(const char *path)
     for (const char *at = strstr(path, "[]"); at != NULL; at = strstr(at + 2, "[]"))
         end = at + 2;
     return end == NULL ? 0 : (size_t)(end - path);
+}
+
+const char *path_plain(const char *path, char out[LEARN_PATH_BYTES])
+{
+    size_t size = 0;
+    for (; *path != '\0' && size < LEARN_PATH_BYTES - 1; path++)
+        if (*path != '[' && *path != ']')
+            out[size++] = *path;
+    out[size] = '\0';
+    return size == 0 ? "." : out;
 }
 
 /* ---- the table ---- */
@@ -42,15 +52,6 @@ const path_stat *path_table_find(const path_table *table, const char *path)
     return find(table, path);
 }
 
-static char *copy_text(td_arena *memory, td_bytes text)
-{
-    char *made = td_arena_alloc(memory, text.size + 1);
-    if (text.size > 0)
-        memcpy(made, text.data, text.size);
-    made[text.size] = '\0';
-    return made;
-}
-
 /* Find or add a path; NULL: there are too many. */
 static path_stat *get(path_table *table, const char *path)
 {
@@ -61,7 +62,7 @@ static path_stat *get(path_table *table, const char *path)
         return NULL;
     if (known == NULL) {
         known = td_arena_alloc(table->memory, sizeof *known);
-        *known = (path_stat){.path = copy_text(table->memory, td_bytes_str(path)),
+        *known = (path_stat){.path = td_arena_text(table->memory, td_bytes_str(path)),
                              .digits_min = UINT32_MAX};
         table->next = table->count;
         table->at[table->count++] = known;
@@ -91,7 +92,7 @@ static void note_word(path_table *table, path_stat *stat, td_bytes text)
     if (stat->word_count == LEARN_WORDS_MAX || text.size > LEARN_WORD_BYTES_MAX)
         stat->has_more_words = 1;
     else
-        stat->words[stat->word_count++] = copy_text(table->memory, text);
+        stat->words[stat->word_count++] = td_arena_text(table->memory, text);
 }
 
 static void note_scalar(path_table *table, path_stat *stat, json_value value)
@@ -118,9 +119,9 @@ static void add_value(path_table *table, char *path, size_t size, json_value val
 static void add_below(path_table *table, char *path, size_t size, const char *joint, td_bytes name,
                       json_value value, unsigned depth)
 {
-    const int more = snprintf(path + size, PATH_BYTES - size, "%s%.*s", joint, (int)name.size,
+    const int more = snprintf(path + size, LEARN_PATH_BYTES - size, "%s%.*s", joint, (int)name.size,
                               name.size == 0 ? "" : (const char *)name.data);
-    if (more > 0 && (size_t)more < PATH_BYTES - size && depth < DEPTH_MAX)
+    if (more > 0 && (size_t)more < LEARN_PATH_BYTES - size && depth < DEPTH_MAX)
         add_value(table, path, size + (size_t)more, value, depth + 1);
     path[size] = '\0';
 }
@@ -166,7 +167,7 @@ static void add_value(path_table *table, char *path, size_t size, json_value val
     }
     json_value key, element;
     td_bytes name;
-    if (type == JSON_ARRAY && has_entries(value) && size + 3 < PATH_BYTES)
+    if (type == JSON_ARRAY && has_entries(value) && size + 3 < LEARN_PATH_BYTES)
         add_list(table, path, size, value, depth);
     for (json_iter it = json_iter_of(value); type == JSON_OBJECT && json_next(&it, &key, &element);)
         if (json_text(key, &name))
@@ -175,7 +176,7 @@ static void add_value(path_table *table, char *path, size_t size, json_value val
 
 void path_table_add(path_table *table, json_value frame)
 {
-    char path[PATH_BYTES] = "";
+    char path[LEARN_PATH_BYTES] = "";
     table->frames++;
     table->next = 0;
     add_value(table, path, 0, frame, 0);

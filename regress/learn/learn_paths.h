@@ -15,6 +15,7 @@ enum {
     LEARN_WORDS_MAX = 256, /* different texts that are kept of a path */
     LEARN_WORD_BYTES_MAX = 96,
     LEARN_ELEMENTS_MAX = 64, /* of a list, that are looked at */
+    LEARN_PATH_BYTES = 256,  /* values at longer ones are not looked at */
 };
 
 /* What the values at a path are. */
@@ -51,5 +52,8 @@ const char *path_key(const char *path);
 
 /* Bytes of a path up to and with its last "[]"; 0: it is in no list. */
 size_t path_list(const char *path);
+
+/* A path as documents have it: without "[]", in out; or "." for the frame. */
+const char *path_plain(const char *path, char out[LEARN_PATH_BYTES]);
 
 #endif

@@ -47,7 +47,7 @@ static const char *data_key(const path_table *frames, td_arena *memory)
             most = inside;
         }
     }
-    return best == NULL ? "data" : td_arena_copy(memory, best, strlen(best) + 1);
+    return best == NULL ? "data" : td_arena_text(memory, td_bytes_str(best));
 }
 
 /* ---- the symbol ---- */
@@ -122,7 +122,7 @@ int topic_place_find(const path_table *frames, td_arena *memory, topic_place *ou
     }
     if (best == NULL)
         return 0;
-    *out = (topic_place){.path = td_arena_copy(memory, best->path, strlen(best->path) + 1),
+    *out = (topic_place){.path = td_arena_text(memory, td_bytes_str(best->path)),
                          .data = data_key(frames, memory)};
     find_symbol(best, out);
     return 1;

@@ -32,14 +32,6 @@ static const char *key_below(const char *path, const char *prefix)
     return strpbrk(key, ".[") == NULL ? key : NULL;
 }
 
-static char *copy(td_arena *memory, const char *text, size_t size)
-{
-    char *made = td_arena_alloc(memory, size + 1);
-    memcpy(made, text, size);
-    made[size] = '\0';
-    return made;
-}
-
 /* The object, or the elements of the list, that hold the value at the i-th path; "" is the frame.
  * NULL: an earlier path has the same, or the value is no scalar. So all i together give each once.
  */
@@ -57,7 +49,7 @@ static char *holder_of(const path_table *paths, size_t i, td_arena *memory)
             strncmp(paths->at[k]->path, stat->path, size) == 0)
             return NULL;
     }
-    return copy(memory, stat->path, size);
+    return td_arena_text(memory, td_bytes_of(stat->path, size));
 }
 
 /* ---- entries ---- */
@@ -75,7 +67,7 @@ static size_t count_fields(const path_table *paths, const char *holder)
 static const char *meaning_key(const path_table *paths, const char *holder, const char *path)
 {
     static const char *const AFTER_ACTION[] = {"action", "0", "1", "2", "3"};
-    char first[300];
+    char first[LEARN_PATH_BYTES + 2];
     const char *key = key_below(path, holder);
     if (key == NULL || key[0] < '0' || key[0] > '4' || key[1] != '\0')
         return key;
@@ -106,12 +98,12 @@ static const char *list_key(const char *holder, char out[64])
 
 static void add_list(learn_topic *topic, char *holder, const char *side)
 {
-    char list[300];
+    char list[LEARN_PATH_BYTES + 2];
     const size_t size = strlen(holder);
     const int is_list = size > 2 && strcmp(holder + size - 2, "[]") == 0;
     (void)snprintf(list, sizeof list, "%.*s", (int)(is_list ? size - 2 : size), holder);
     const path_stat *of = path_table_find(&topic->paths, list);
-    char first[300];
+    char first[LEARN_PATH_BYTES + 2];
     (void)snprintf(first, sizeof first, "%s.0", holder);
     if (topic->list_count == LEARN_LISTS_MAX)
         return;
@@ -159,7 +151,7 @@ static char *richest_holder(const learn_topic *topic, const topic_place *place, 
             most = score;
         }
     }
-    return best == NULL ? copy(memory, "", 0) : best;
+    return best == NULL ? td_arena_text(memory, td_bytes_of(NULL, 0)) : best;
 }
 
 static int name_has(const learn_topic *topic, const char *const *words)
@@ -231,7 +223,7 @@ static void find_kind(learn_topic *topic)
     for (size_t i = 0; i < topic->list_count && topic->kind_path == NULL; i++) {
         const learn_list *list = &topic->lists[i];
         const size_t size = strlen(list->path);
-        char path[300];
+        char path[LEARN_PATH_BYTES + 2];
         if (topic->list_count <= 2 || size < 3 || topic->snapshot_path != NULL)
             continue;
         (void)snprintf(path, sizeof path, "%.*s", (int)size - 2, list->path);

@@ -9,7 +9,7 @@ import { json, jsonLines, tapedeck, temporary } from "../support/harness.mjs";
 const PAGE = new URL("../../../docs/families.md", import.meta.url);
 
 /** The document of the page: its pieces of YAML, in their order. */
-const example = () => [...fs.readFileSync(PAGE, "utf8").matchAll(/```yaml\n([^]*?)```/g)].map(([, piece]) => piece).join("\n");
+const example = () => [...fs.readFileSync(PAGE, "utf8").split("\n## The head\n")[1].matchAll(/```yaml\n([^]*?)```/g)].map(([, piece]) => piece).join("\n");
 
 function write(t, documents) {
   const dir = temporary(t);

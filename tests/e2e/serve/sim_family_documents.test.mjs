@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { json, jsonLines, listening, tapedeck, temporary } from "../support/harness.mjs";
 
 const PAGE = new URL("../../../docs/families.md", import.meta.url);
-const example = () => [...fs.readFileSync(PAGE, "utf8").matchAll(/```yaml\n([^]*?)```/g)].map(([, piece]) => piece).join("\n");
+const example = () => [...fs.readFileSync(PAGE, "utf8").split("\n## The head\n")[1].matchAll(/```yaml\n([^]*?)```/g)].map(([, piece]) => piece).join("\n");
 
 function write(t, documents) {
   const dir = temporary(t);

@@ -74,7 +74,7 @@ export async function framesOf(t, archive, topic) {
 export async function isWhole(t, archive) {
   for (const symbol of SYMBOLS) {
     const deltas = await framesOf(t, archive, `orderbook.50.${symbol}`);
-    assert.equal(deltas.filter(({ type }) => type === "snapshot").length, 1, symbol);
+    assert.equal(deltas.filter(({ type }) => type === "snapshot").length, 1, `${symbol} ${JSON.stringify(deltas.map(({ type, data, ts }, i) => [i, type, data.u, ts]).filter(([, type]) => type === "snapshot"))}`);
     for (const [i, frame] of deltas.entries()) if (i > 0) assert.equal(frame.data.u, deltas[i - 1].data.u + 1, `${symbol} ${i}`);
     const ids = (await framesOf(t, archive, `publicTrade.${symbol}`)).flatMap(({ data }) => data.map(({ i }) => i));
     assert.equal(new Set(ids).size, ids.length, symbol);
