@@ -152,7 +152,7 @@ static td_bytes topic_of(const learn *self, json_value root, topic_parts_of_text
     *parts = (topic_parts_of_text){0};
     if (!json_find_path(root, self->place.path, &value) || !json_text(value, &text) ||
         text.size == 0 || !json_find(root, self->place.data, &data) ||
-        json_type_of(data) < JSON_ARRAY || is_answer(root))
+        (!self->place.is_flat && json_type_of(data) < JSON_ARRAY) || is_answer(root))
         return td_bytes_of(NULL, 0);
     const int has_symbol = topic_place_split(&self->place, text, parts);
     return has_symbol || self->place.symbol == SYMBOL_NOWHERE ? text : td_bytes_of(NULL, 0);

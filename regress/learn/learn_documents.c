@@ -92,7 +92,8 @@ static void put_rules(page *p, const learned *of)
     }
     for (size_t i = 0; i < of->others->count; i++) {
         const char *path = of->others->at[i]->path;
-        if (strcmp(path, "result") != 0 && strcmp(path, "success") != 0)
+        if ((strcmp(path, "result") != 0 && strcmp(path, "success") != 0) ||
+            strcmp(path, of->place.data) == 0)
             continue;
         put(p, "    - %s * ack\n", path);
         count++;
@@ -400,6 +401,8 @@ static void put_topic(page *p, const learned *of, const learn_topic *topic, size
         put(p, "    topic_key: %s\n", of->place.path);
     if (topic->kind_path != NULL && strcmp(topic->kind_path, "type") != 0)
         put(p, "    kind_key: %s\n", path_plain(topic->kind_path, text));
+    else if (topic->kind_path == NULL && path_table_find(&topic->paths, "type") != NULL)
+        put(p, "    kind_key: none # type tells no kind\n");
     if (topic->snapshot_path != NULL)
         put(p, "    snapshot_has: %s\n", path_plain(topic->snapshot_path, text));
     if (topic->type == MSG_BOOK_CHANGE && topic->kind_path == NULL)

@@ -5,6 +5,8 @@
 
 #include "regress/learn/learn_words.h"
 
+enum { LEARN_DATA_KEY_BYTES_MAX = 12 }; /* as a document may have */
+
 /* ---- the topic ---- */
 
 static size_t depth_of(const char *path)
@@ -27,27 +29,52 @@ static int topic_score(const path_stat *stat, uint32_t frames)
            2 * (int)depth_of(stat->path);
 }
 
-/* The top-level key that has the most other paths in it. */
-static const char *data_key(const path_table *frames, td_arena *memory)
+/* The top-level key that has the most other paths in it; NULL: there is none. */
+static const path_stat *richest_key(const path_table *frames)
 {
-    const char *best = NULL;
+    const path_stat *best = NULL;
     size_t most = 0;
     for (size_t i = 0; i < frames->count; i++) {
         const path_stat *stat = frames->at[i];
         const size_t size = strlen(stat->path);
         size_t inside = 0;
         if (stat->containers == 0 || strpbrk(stat->path, ".[") != NULL ||
-            stat->frames < frames->frames / 4)
+            size > LEARN_DATA_KEY_BYTES_MAX || stat->frames < frames->frames / 4)
             continue;
         for (size_t k = 0; k < frames->count; k++)
             inside += strncmp(frames->at[k]->path, stat->path, size) == 0 &&
                       (frames->at[k]->path[size] == '.' || frames->at[k]->path[size] == '[');
         if (best == NULL || inside > most) {
-            best = stat->path;
+            best = stat;
             most = inside;
         }
     }
-    return best == NULL ? "data" : td_arena_text(memory, td_bytes_str(best));
+    return best;
+}
+
+/* The top-level key besides the topic's that most frames have; NULL: there is none. */
+static const path_stat *usual_key(const path_table *frames, const char *topic)
+{
+    const path_stat *best = NULL;
+    for (size_t i = 0; i < frames->count; i++) {
+        const path_stat *stat = frames->at[i];
+        if (strpbrk(stat->path, ".[") == NULL && strcmp(stat->path, topic) != 0 &&
+            strlen(stat->path) <= LEARN_DATA_KEY_BYTES_MAX &&
+            (best == NULL || stat->frames > best->frames))
+            best = stat;
+    }
+    return best;
+}
+
+/* Find the key that tells data frames from others: of the data, or, if fewer frames have such, of
+ * any member of theirs. */
+static void find_data(const path_table *frames, td_arena *memory, topic_place *place)
+{
+    const path_stat *data = richest_key(frames), *usual = usual_key(frames, place->path);
+    place->is_flat = usual != NULL &&
+                     (data == NULL || data->frames * UINT64_C(10) < usual->frames * UINT64_C(8));
+    const path_stat *key = place->is_flat ? usual : data;
+    place->data = key == NULL ? "data" : td_arena_text(memory, td_bytes_str(key->path));
 }
 
 /* ---- the symbol ---- */
@@ -96,6 +123,8 @@ static void find_symbol(const path_stat *topics, topic_place *place)
         for (int where = SYMBOL_LAST; where <= SYMBOL_INSIDE; where++) {
             tried.joint = *joint;
             tried.symbol = (symbol_place)where;
+            if (where == SYMBOL_INSIDE && strchr("_-", *joint) != NULL)
+                continue; /* symbols have these, too: BTC_JPY */
             const size_t count = count_symbols(topics, &tried);
             if (count > most && count * 10 >= topics->word_count * 6) {
                 most = count;
@@ -122,8 +151,8 @@ int topic_place_find(const path_table *frames, td_arena *memory, topic_place *ou
     }
     if (best == NULL)
         return 0;
-    *out = (topic_place){.path = td_arena_text(memory, td_bytes_str(best->path)),
-                         .data = data_key(frames, memory)};
+    *out = (topic_place){.path = td_arena_text(memory, td_bytes_str(best->path))};
+    find_data(frames, memory, out);
     find_symbol(best, out);
     return 1;
 }

@@ -15,10 +15,11 @@ typedef enum symbol_place {
 
 typedef struct topic_place {
     const char *path; /* of the topic's text */
-    const char *data; /* the key with the content */
+    const char *data; /* the key with the content; is_flat: a key that all data frames have */
     symbol_place symbol;
     char joint;       /* between name and symbol */
     uint8_t is_lower; /* 1: symbols are in lower case */
+    uint8_t is_flat;  /* 1: the content has no key of its own */
 } topic_place;
 
 /* A topic's text, split by the place. Views of the text; the name of SYMBOL_INSIDE has two parts.

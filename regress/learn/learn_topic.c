@@ -67,13 +67,18 @@ static size_t count_fields(const path_table *paths, const char *holder)
 static const char *meaning_key(const path_table *paths, const char *holder, const char *path)
 {
     static const char *const AFTER_ACTION[] = {"action", "0", "1", "2", "3"};
+    static const char *const AFTER_SIDE[] = {"side", "0", "1", "2", "3"};
     char first[LEARN_PATH_BYTES + 2];
     const char *key = key_below(path, holder);
     if (key == NULL || key[0] < '0' || key[0] > '4' || key[1] != '\0')
         return key;
     (void)snprintf(first, sizeof first, "%s.0", holder);
     const path_stat *stat = path_table_find(paths, first);
-    return stat != NULL && learn_has_actions(stat) ? AFTER_ACTION[key[0] - '0'] : key;
+    if (stat == NULL)
+        return key;
+    return learn_has_actions(stat) ? AFTER_ACTION[key[0] - '0']
+           : learn_has_sides(stat) ? AFTER_SIDE[key[0] - '0']
+                                   : key;
 }
 
 /* 1 if entries there have a field of this meaning. */
@@ -208,12 +213,12 @@ static void find_symbol(learn_topic *topic, const topic_place *place)
     }
 }
 
-static void find_kind(learn_topic *topic)
+static void find_kind(learn_topic *topic, const topic_place *place)
 {
     for (size_t i = 0; i < topic->paths.count && topic->kind_path == NULL; i++) {
         const path_stat *stat = topic->paths.at[i];
         int are_kinds = stat->word_count > 0 && stat->word_count <= 3 && !stat->has_more_words &&
-                        stat->texts == stat->values;
+                        stat->texts == stat->values && strcmp(stat->path, place->path) != 0;
         for (size_t k = 0; are_kinds && k < stat->word_count; k++)
             are_kinds = learn_kind_of(stat->words[k]) != FRAME_UNTYPED;
         if (are_kinds && path_list(path_key(stat->path)) == 0)
@@ -266,7 +271,10 @@ int learn_topic_is_envelope(const learn_topic *topic, const topic_place *place,
         if (path[0] == '\0' || has_prefix(stat->path, path))
             return 0;
     }
-    return path_list(stat->path) == 0 || stat->values == stat->frames;
+    /* A list around the entries, which has one element, is as good as an object. */
+    const size_t list = path_list(stat->path);
+    return list == 0 || (stat->values == stat->frames && topic->list_count > 0 &&
+                         strncmp(topic->lists[0].path, stat->path, list) == 0);
 }
 
 /* ---- numbers ---- */
@@ -336,7 +344,7 @@ void learn_topic_decide(learn_topic *topic, const topic_place *place, td_arena *
     if (place->symbol == SYMBOL_NOWHERE)
         find_symbol(topic, place);
     find_entries(topic, place, memory);
-    find_kind(topic);
+    find_kind(topic, place);
     find_numbers(topic, place);
 }
 

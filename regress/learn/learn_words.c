@@ -54,8 +54,9 @@ static int has_part(td_bytes text, const char *word)
 
 int learn_is_symbol(td_bytes text)
 {
-    static const char *const COINS[] = {"BTC", "XBT", "ETH", "USD", "USDT", "USDC", "EUR",
-                                        "GBP", "JPY", "KRW", "SOL", "PERP", "BNB"};
+    static const char *const COINS[] = {"BTC", "XBT", "ETH", "USD", "USDT", "USDC",
+                                        "EUR", "GBP", "JPY", "KRW", "SOL",  "PERP",
+                                        "BNB", "XRP", "LTC", "BCH", "ADA",  "DOGE"};
     size_t letters = 0;
     if (text.size < 5 || text.size > 40)
         return 0;
@@ -103,7 +104,7 @@ int learn_is_word(const char *text)
     for (; text[size] != '\0'; size++)
         if (!isalnum((unsigned char)text[size]) && strchr("_-.:/@", text[size]) == NULL)
             return 0;
-    return size > 0 && isalnum((unsigned char)text[0]);
+    return size > 0 && (isalnum((unsigned char)text[0]) || text[0] == '/');
 }
 
 int learn_is_answer(td_bytes word)
@@ -192,6 +193,11 @@ static const char *side_type(const path_stat *stat)
         type = is_plain ? "side" : "lower_side";
     }
     return stat->has_more_words ? NULL : type;
+}
+
+int learn_has_sides(const path_stat *stat)
+{
+    return stat->word_count > 0 && stat->texts == stat->values && side_type(stat) != NULL;
 }
 
 static int are_texts(const path_stat *stat)

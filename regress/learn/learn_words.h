@@ -48,6 +48,9 @@ learn_field learn_meaning(const path_stat *stat, const char *key, msg_type of, l
 /* 1 if the texts tell what happened to a level: new, change, delete. */
 int learn_has_actions(const path_stat *stat);
 
+/* 1 if the texts are sides. */
+int learn_has_sides(const path_stat *stat);
+
 /* The type that the values have, without a meaning: "integer". */
 const char *learn_type(const path_stat *stat);
 

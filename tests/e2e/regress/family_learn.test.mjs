@@ -43,6 +43,27 @@ test("what the frames bear out is proposed: a number that counts, times, kinds; 
   for (const line of ["topic: topic", "data: data", "begins: '{\"topic\":\"'"]) assert.ok(exchange.includes(`  ${line}`), exchange);
 });
 
+const LEVELS = { bids: [["1.5", "2"]], asks: [["2", "1"]] };
+/** Shapes of frames, each as an exchange has it, and the topic that is proposed for it. */
+const SHAPES = [
+  ["type tells no kind", (symbol, i) => ({ type: "channel_data", channel: "v3_orderbook", id: symbol, contents: { offset: `${i}`, ...LEVELS } }), "v3_orderbook.{symbol}"],
+  ["the data's key is that of answers, too", (symbol) => ({ time: 1619093532, channel: "spot.order_book", event: "update", result: { s: symbol, b: LEVELS.bids, a: LEVELS.asks } }), "spot.order_book.{symbol}", { time: 1, channel: "spot.order_book", event: "subscribe", result: { status: "success" } }],
+  ["topics are paths", (symbol) => ({ topic: `/market/level2:${symbol}`, type: "message", data: { changes: LEVELS } }), "/market/level2.{symbol}"],
+  ["words for kinds are topics", (symbol, i) => ({ type: i < 2 ? "snapshot" : "incremental", symbol, book: LEVELS }), "snapshot.{symbol}"],
+  ["the frame is the entry", (symbol) => ({ feed: "book", product_id: symbol, side: "buy", price: 2002.85, qty: 4077, timestamp: 1626994928404 }), "book.{symbol}", { event: "subscribed", feed: "book", product_ids: ["BTC-USDT"] }],
+  ["levels begin with their side", (symbol) => ({ type: "l2_updates", symbol, changes: [["buy", "24083.96", "0.04"]] }), "l2_updates.{symbol}"],
+  ["a long key has most of the data", (symbol) => ({ channel: "marketdata", market_id: symbol, order_books_l0: [{ side: "buy", price: "1", quantity: "2", a: 1, b: 2 }], recent: [{ id: "7", price: "1", quantity: "2", side: "buy" }] }), "marketdata.{symbol}"],
+];
+for (const [what, frame, topic, answer] of SHAPES)
+  test(`a proposal for any shape can be read: ${what}`, async (t) => {
+    const dir = temporary(t), at = (name) => path.join(dir, name);
+    const lines = Array.from({ length: 20 }, (_, i) => frame(i % 2 ? "BTC-USDT" : "ETH-USDT", i));
+    fs.writeFileSync(at("lines"), [...(answer ? [answer] : []), ...lines].map((line) => JSON.stringify(line) + "\n").join(""));
+    const { topics } = await json(t, ["family", "learn", "--name", "mine", "--out", dir, "--format", "jsonl", "--json", at("lines")]);
+    assert.equal(topics[0].topic, topic);
+    assert.deepEqual([topics.reduce((sum, { decoded }) => sum + decoded, 0), topics.reduce((sum, { frames }) => sum + frames, 0)], [20, 20]);
+  });
+
 test("lines of an archive are learned from, also if their family is unknown here", async (t) => {
   const dir = temporary(t), at = (name) => path.join(dir, name);
   const line = (text, i) => JSON.stringify({ topic: "_unknown", symbol: null, dir: "in", family: "raw", shard: 0, session: "9ae87d1d", feed: "raw", conn: 1, ordinal: i + 1, recv_ns: 1671853000000000000 + i, data: text.trim() }) + "\n";
