@@ -419,6 +419,10 @@ static void put_topic(page *p, const learned *of, const learn_topic *topic, size
     if (known_count(entry) > 0)
         put(p, "    fields: entry_%zu\n", number);
     put_lists(p, topic);
+    if (topic->type == MSG_BOOK_CHANGE && has_member(envelope, MEMBER_CHECKSUM))
+        put(p,
+            "    # checksum: {levels: 25, order: alternating} # if it is such a CRC-32, with the "
+            "rule: checksum checksum error\n");
     put_rules_of(p, of, topic, entry, envelope);
 }
 

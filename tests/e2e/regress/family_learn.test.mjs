@@ -23,6 +23,7 @@ for (const [file, family, frames, topics] of RECORDED)
     const report = await json(t, ["family", "learn", "--name", "learned", "--out", dir, capture(file), "--json"]);
     assert.deepEqual(report.topics.map(({ topic }) => topic.replace(/\.\{symbol\}.*/, "")).sort(), topics);
     assert.deepEqual([report.of_topics, report.topics.reduce((sum, { decoded }) => sum + decoded, 0)], [frames, frames]);
+    assert.equal(fs.readFileSync(at("learned.yaml"), "utf8").includes("# checksum: {levels"), ["okx", "kraken-v1"].includes(family));
     await tapedeck(t, ["import", "-q", "-a", at("own"), "--family", family, capture(file)]);
     await tapedeck(t, ["import", "-q", "-a", at("tape"), "--families", at("learned.exchange.yaml"), "--families", at("learned.yaml"), "--family", "learned", capture(file)]);
     assert.deepEqual(await books(t, at("tape")), await books(t, at("own")));
