@@ -84,6 +84,7 @@ static void test_trades_have_markets(void **state)
         {"v5-inverse", "bybit", "orderbook.50"},
         {"spot-v1", "bybit-spot", "depth"},
         {"spot-v2", "bybit-spot", "depth"},
+        {"spot-v3", "bybit-spot", "orderbook.40"},
         {"v5-spot", "bybit-spot", "orderbook.50"},
         {"usdc-option", "bybit-options", "orderbook25"},
         {"v5-option", "bybit-options", "orderbook.25"},

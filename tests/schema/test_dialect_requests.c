@@ -130,6 +130,7 @@ static void test_heartbeats(void **state)
         {DIALECT_SPOT_V2, "{\"ping\":1700000000123}", "{\"pong\":1700000000123}"},
         {DIALECT_SPOT_PRIVATE, "{\"ping\":1700000000123}", "{\"pong\":1700000000123}"},
         {DIALECT_V5_TRADE, "{\"op\":\"ping\"}", NULL},
+        {DIALECT_SPOT_V3, "{\"op\":\"ping\"}", NULL},
     };
     _Static_assert(sizeof ROWS / sizeof *ROWS == DIALECT_COUNT, "each dialect has a row");
     td_buf out;

@@ -166,6 +166,7 @@ static const char *const BY_ROW[] = {
     "inverse orderBook25",
     "usdc-option recenttrades",
     "spot-v2 bookTicker",
+    "spot-v3 bookticker",
     "v5-option publicTrade",
     "okx books",
     "okx trades",

@@ -35,6 +35,8 @@ static void test_families(void **state)
          NULL},
         {"spot-v1", DIALECT_SPOT, "wss://stream.bybit.com/spot/quote/ws/v1", NULL, NULL},
         {"spot-v2", DIALECT_SPOT_V2, "wss://stream.bybit.com/spot/quote/ws/v2", NULL, NULL},
+        {"spot-v3", DIALECT_SPOT_V3, "wss://stream.bybit.com/spot/public/v3", NULL,
+         "wss://stream-testnet.bybit.com/spot/public/v3"},
         {"spot-private", DIALECT_SPOT_PRIVATE, NULL, "wss://stream.bybit.com/spot/ws", NULL},
         {"contract-v3", DIALECT_V3, "wss://stream.bybit.com/contract/usdt/public/v3",
          "wss://stream.bybit.com/contract/private/v3", NULL},

@@ -20,6 +20,7 @@ const dialect *dialect_find(dialect_id id)
         [DIALECT_SPOT_V2] = "spot-v2",
         [DIALECT_SPOT_PRIVATE] = "spot-private",
         [DIALECT_V5_TRADE] = "v5-trade",
+        [DIALECT_SPOT_V3] = "spot-v3",
     };
     if ((unsigned)id >= DIALECT_COUNT)
         return NULL;

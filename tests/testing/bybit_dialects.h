@@ -17,6 +17,7 @@ typedef enum dialect_id {
     DIALECT_SPOT_V2,
     DIALECT_SPOT_PRIVATE,
     DIALECT_V5_TRADE,
+    DIALECT_SPOT_V3,
     DIALECT_COUNT,
 } dialect_id;
 

@@ -64,6 +64,10 @@ export const SESSION = {
     path: "/spot/quote/ws/v2",
     topics: cross(["trade", "realtimes", "depth", "bookTicker", "kline.1m"], ["BTCUSDT", "ETHUSDT"]),
   },
+  "spot-v3": {
+    path: "/spot/public/v3",
+    topics: cross(["trade", "tickers", "orderbook.40", "bookticker", "kline.1m"], ["BTCUSDT", "ETHUSDT"]),
+  },
   "spot-private": {
     path: "/spot/ws", auth: "op",
     topics: ["executionReport", "stop_executionReport", "ticketInfo", "outboundAccountInfo"],

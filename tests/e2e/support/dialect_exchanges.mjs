@@ -25,6 +25,10 @@ const v3 = {
   topics: op.topics,
   answer: (r, refused) => json({ success: !refused, ret_msg: refused ?? "", conn_id: CONN, req_id: r.req_id ?? "", op: r.op }),
 };
+const spotV3 = {
+  topics: op.topics,
+  answer: (r, refused) => json({ op: r.op, success: !refused, ...(r.req_id && { req_id: r.req_id }), ret_msg: refused ?? r.op, conn_id: CONN }),
+};
 const v5Spot = {
   topics: op.topics,
   answer: (r, refused) => json({ success: !refused, ret_msg: refused ?? "subscribe", conn_id: CONN, ...(r.req_id && { req_id: r.req_id }), op: r.op }),
@@ -92,6 +96,10 @@ export const FAMILIES = {
     path: "/spot/quote/ws/v2", speaks: spotV2, args: ["--topic", "depth", "--topic", "kline.1m", "--symbol", "BTCUSDT", "--symbol", "ETHUSDT"],
     wanted: ["depth.BTCUSDT", "depth.ETHUSDT", "kline.1m.BTCUSDT", "kline.1m.ETHUSDT"], requests: 4, pings: true,
     frames: ['{"topic":"depth","params":{"symbol":"BTCUSDT","binary":"false","symbolName":"BTCUSDT"},"data":{"s":"BTCUSDT","t":1618666000001,"v":"112801745_18","b":[["60000.5","1"]],"a":[["60001","2"]]}}'],
+  },
+  "spot-v3": {
+    path: "/spot/public/v3", speaks: spotV3, args: ["--topic", "trade", "--symbol", "BTCUSDT"], wanted: ["trade.BTCUSDT"], requests: 1,
+    frames: ['{"data":{"v":"2100000000001992711","t":1663000001200,"p":"1703.55","q":"0.025","m":true},"type":"delta","topic":"trade.BTCUSDT","ts":1663000001207}'],
   },
   "spot-private": {
     path: "/spot/ws", speaks: spotPrivate, auth: "op", args: [], wanted: [], requests: 0, pings: true,
