@@ -275,10 +275,14 @@ static int add_nodes_before(paths *p, const char *path)
     return 1;
 }
 
-static int has_empty_part(const char *path)
+static const char *path_fault(const char *path)
 {
     const size_t size = strlen(path);
-    return size == 0 || path[0] == '.' || path[size - 1] == '.' || strstr(path, "..") != NULL;
+    if (size >= LIMIT_TOPIC_BYTES)
+        return "a path has less than 256 bytes, not";
+    return size == 0 || path[0] == '.' || path[size - 1] == '.' || strstr(path, "..") != NULL
+               ? "an empty part is in the path"
+               : NULL;
 }
 
 static td_bytes parent_of(td_bytes path)
@@ -322,15 +326,15 @@ static const char *nodes_fault(const topic_row *row, paths *p)
         return TOO_MANY;
     for (size_t i = 0; i < p->value_count; i++) {
         p->bad = td_bytes_str(p->values[i]);
-        if (has_empty_part(p->values[i]))
-            return "an empty part is in the path";
+        if (path_fault(p->values[i]) != NULL)
+            return path_fault(p->values[i]);
         if (!add_nodes_before(p, p->values[i]))
             return TOO_MANY;
     }
     for (size_t i = 0; i < items_count(row); i++) {
         p->bad = td_bytes_str(row->items[i].path);
-        if (p->bad.size > 0 && has_empty_part(row->items[i].path))
-            return "an empty part is in the path";
+        if (p->bad.size > 0 && path_fault(row->items[i].path) != NULL)
+            return path_fault(row->items[i].path);
         if (!add_nodes_before(p, row->items[i].path) ||
             !add_node(p, td_bytes_str(row->items[i].path)))
             return TOO_MANY;

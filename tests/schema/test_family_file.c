@@ -85,6 +85,8 @@ typedef struct mistake {
 } mistake;
 
 /* The last line, and a topic after it, which begins at line 27. */
+/* 64 bytes. */
+#define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define DEEP(envelope, rules)                                                                      \
     "    envelope: head\n  - topic: \"deep.{symbol}\"\n    message: book_change\n"                 \
     "    title: B\n    fields: plain\n    entries: [b set any positional buy]\n"                   \
@@ -199,6 +201,7 @@ static const mistake MISTAKES[] = {
     {18, "    kind_key: data", "made.yaml:15: a value and an object are at the same path: 'data'",
      ""},
     {18, "    kind_key: topic", "made.yaml:15: two values are at the same path: 'topic'", ""},
+    {18, "    kind_key: " A64 A64 A64 A64, "made.yaml:15: a path has less than 256 bytes, not", ""},
     {18, "    kind_key: data..k", "made.yaml:15: an empty part is in the path 'data..k'", ""},
     {18, "    kind_key: a.b.c.d.e.f.g.h", "made.yaml:15: too many objects are around", ""},
     {18, "    truncates: true", "made.yaml:15: truncates: is for books with depth, not", ""},
