@@ -27,7 +27,7 @@ function ofUnknownTopic(sound) {
   if (sound.includes('"arg":{')) return '{"arg":{"channel":"strange"},"data":[]}';
   if (sound.startsWith('{"channel":')) return '{"channel":"strange","events":[]}';
   if (sound.startsWith("[")) return '[1,{},"strange","XBT/USD"]';
-  if (sound.startsWith('{"data"')) return '{"data":{},"channel":"strange_btcusd","event":"data"}';
+  if (sound.startsWith('{"data"') && sound.includes('"event":')) return '{"data":{},"channel":"strange_btcusd","event":"data"}';
   return `{"${sound.startsWith('{"stream":') ? "stream" : "topic"}":"strange.BTCUSDT","data":[]}`;
 }
 
