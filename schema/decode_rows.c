@@ -982,9 +982,10 @@ static void publish(const rows *r, message *out)
     const msg_value *values = d->values == NULL ? NULL : d->values + r->envelope_count;
     for (size_t i = 0; i < r->item_count; i++) {
         d->items[i].values = values;
-        values += d->items[i].value_count;
+        if (values != NULL)
+            values += d->items[i].value_count;
     }
-    TD_ASSERT(r->item_count == 0 || values == d->values + r->value_count);
+    TD_ASSERT(r->item_count == 0 || values == NULL || values == d->values + r->value_count);
     out->record = (msg_record){
         .head = r->head,
         .values = d->values,
