@@ -40,7 +40,7 @@ static const option_row LEARN_ROWS[] = {
 /* Lines of the capture that are malformed; the first of them. */
 typedef struct bad_lines {
     uint64_t count, first;
-    char reason[128];
+    char reason[TD_ERR_TEXT_BYTES];
 } bad_lines;
 
 /* A topic of the proposal, and its frames. */

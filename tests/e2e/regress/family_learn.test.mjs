@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { capture, json, passed, tapedeck, temporary, withoutCapture, withoutRecorded } from "../support/harness.mjs";
+import { capture, json, passed, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
 import { Recorder, simulator } from "../support/recorders.mjs";
 
 const books = async (t, archive) => (await json(t, ["replay", "-a", archive, "--json"], { status: null })).books.map(({ symbol, levels_sha1 }) => [symbol.toUpperCase(), levels_sha1]).sort();
@@ -18,7 +18,7 @@ const RECORDED = [
   ["v5-2026-08-09.jsonl.gz", "v5-linear", 962, ["kline.1", "orderbook.200", "publicTrade", "tickers"]],
 ];
 for (const [file, family, frames, topics] of RECORDED)
-  test(`${file}: the proposal decodes the frames, and its books are those of ${family}`, { skip: file.startsWith("other") ? withoutRecorded(file) : withoutCapture(file) }, async (t) => {
+  test(`${file}: the proposal decodes the frames, and its books are those of ${family}`, { skip: withoutRecorded(file) }, async (t) => {
     const dir = temporary(t), at = (name) => path.join(dir, name);
     const report = await json(t, ["family", "learn", "--name", "learned", "--out", dir, capture(file), "--json"]);
     assert.deepEqual(report.topics.map(({ topic }) => topic.replace(/\.\{symbol\}.*/, "")).sort(), topics);
