@@ -14,7 +14,7 @@ test("top shows rates, feeds and the machine once a second, until the recorder e
   const server = await simulator(t, dir, ["--families", "inverse", "--symbols", "1", "--rate", "100"]);
   const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", ["trade.*"]), "--commit-interval", "100ms"]);
   await recorder.durableAfter(3);
-  const top = new Program(t, SCRIPT, ["-qec", `stty rows 30 cols 100; exec ${path.resolve(BIN, "tapedeck")} top ${archive}`, "/dev/null"]);
+  const top = new Program(t, SCRIPT, ["-qec", `export TERM=xterm; stty rows 30 cols 100; exec ${path.resolve(BIN, "tapedeck")} top ${archive}`, "/dev/null"]);
   await top.line((line) => /^memory/.test(line));
   await top.line((line) => /^memory/.test(line));
   const status = await json(t, ["ctl", archive, "status", "--json"]);
@@ -33,7 +33,7 @@ test("top shows rates, feeds and the machine once a second, until the recorder e
 test("top needs a terminal and a recorder", { skip: withoutTerminal }, async (t) => {
   const dir = temporary(t);
   assert.match((await tapedeck(t, ["top", dir], { status: 2 })).stderr, /top needs a terminal of at least 10 rows\n.*tapedeck ctl ARCHIVE status/);
-  const { status, stdout } = spawnSync("script", ["-qec", `stty rows 30 cols 100; exec ${path.resolve(BIN, "tapedeck")} top ${dir}`, "/dev/null"], { encoding: "utf8" });
+  const { status, stdout } = spawnSync("script", ["-qec", `export TERM=xterm; stty rows 30 cols 100; exec ${path.resolve(BIN, "tapedeck")} top ${dir}`, "/dev/null"], { encoding: "utf8" });
   assert.equal(status, 4);
   assert.match(stdout, /no recorder runs in /);
 });
