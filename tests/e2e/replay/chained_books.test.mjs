@@ -67,7 +67,7 @@ test("every frame follows the one before, and has the checksum of its book", asy
 });
 
 test("a lost frame breaks the chain, by an unknown number of frames; then the book is not checked", async (t) => {
-  const { archive, report } = await replayed(t, FRAMES.toSpliced(1, 1), 1);
+  const { archive, report } = await replayed(t, FRAMES.filter((_, i) => i !== 1), 1);
   assert.deepEqual([report.continuity.by_rule, report.books[0].broken], [{ prev_links: 1 }, true]);
   assert.deepEqual([report.continuity.first.rule, report.continuity.first.expected, report.continuity.first.found], ["prev_links", 100, 140]);
   const { stdout } = await tapedeck(t, ["replay", archive], { status: 1 });
