@@ -39,7 +39,7 @@ static size_t skip_value(td_bytes text, size_t at)
     return at;
 }
 
-/* Find the digits of the counter; size 0: the frame has none. */
+/* Find the digits of the counter; size 0: the frame is not numbered. */
 static td_bytes find_number(td_bytes key, td_bytes frame)
 {
     size_t at = skip_space(frame, 0);

@@ -337,7 +337,7 @@ int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask);
 int dialect_answer_grants(const dialect_answer *answer, const char *topic);
 
 /* 1 if the answer is about this topic of its request, to which it fits and which is of this kind:
- * it names the topic, granted or refused, or is whole; or it lists all, and thereby says that the
+ * it names the topic, granted or refused, or is whole; or it lists all, which means that the
  * topic is granted, or is no more. */
 int dialect_answer_names(const dialect_answer *answer, request_kind of, const char *topic);
 

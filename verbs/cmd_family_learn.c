@@ -267,7 +267,7 @@ exit_code cmd_family_learn(const verb_context *context, int argc, char **argv)
     const verb_spec spec = {
         .name = "family learn",
         .summary = "Propose the documents of an exchange and a family for a capture that no "
-                   "family\ndescribes: where topic, symbol, times and numbers probably stand. The "
+                   "family\ndescribes: where topic, symbol, times and numbers probably are. The "
                    "proposal\nis to be completed (docs/families.md).",
         .operands = "FILE...",
         .operand_min = 1,

@@ -67,7 +67,7 @@ static void begin_trial(observed_stream *own)
     td_buf_clear(&own->saved);
 }
 
-/* What the number of a connection's frames (conn_dense) says about a frame. */
+/* What the number of a connection's frames (conn_dense) shows about a frame. */
 typedef enum number_step { NUMBER_BEGINS, NUMBER_IS_NEXT, NUMBER_DIFFERS } number_step;
 
 static int has_counter(const topic_row *row)

@@ -144,7 +144,7 @@ static int is_answer(json_value root)
     return 0;
 }
 
-/* The topic of a frame; data NULL: it has none. */
+/* The topic of a frame; data NULL: it has no topic. */
 static td_bytes topic_of(const learn *self, json_value root, topic_parts_of_text *parts)
 {
     json_value value, data;
@@ -342,7 +342,7 @@ static int put_value_of(asking *a, const char *key, td_bytes text)
     return is_op || is_topic;
 }
 
-/* What a list of a request stands for. */
+/* The value of the dialect that replaces a list of a request. */
 static const char *list_value(asking *a, json_value list)
 {
     json_value element;

@@ -1,7 +1,7 @@
 /* Proposes the documents of an exchange and a family (docs/families.md) for a capture whose frames
  * no family describes (the verb `family learn` without its command line): where topic and symbol
- * stand, what entries and their fields are, which numbers count. What it cannot know from frames it
- * leaves out, or says so in a comment; a user completes the documents. One thread. */
+ * are, what entries and their fields are, which numbers count. What it cannot know from frames it
+ * leaves out, or names in a comment; a user completes the documents. One thread. */
 #ifndef TD_LEARN_LEARN_H
 #define TD_LEARN_LEARN_H
 

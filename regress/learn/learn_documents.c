@@ -216,7 +216,7 @@ typedef struct field_list {
     size_t count;
 } field_list;
 
-/* The place of the field with a member; the count: there is none. */
+/* The place of the field with a member; the count of fields if it is absent. */
 static size_t find_member(const field_list *list, msg_member member)
 {
     size_t at = 0;

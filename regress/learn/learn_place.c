@@ -29,7 +29,7 @@ static int topic_score(const path_stat *stat, uint32_t frames)
            2 * (int)depth_of(stat->path);
 }
 
-/* The top-level key that has the most other paths in it; NULL: there is none. */
+/* The top-level key that has the most other paths in it, or NULL. */
 static const path_stat *richest_key(const path_table *frames)
 {
     const path_stat *best = NULL;
@@ -52,7 +52,7 @@ static const path_stat *richest_key(const path_table *frames)
     return best;
 }
 
-/* The top-level key besides the topic's that most frames have; NULL: there is none. */
+/* The top-level key besides the topic's that most frames have, or NULL. */
 static const path_stat *usual_key(const path_table *frames, const char *topic)
 {
     const path_stat *best = NULL;

@@ -1,4 +1,4 @@
-/* Where topic and symbol probably stand in the frames of a capture. Only for regress/learn. */
+/* The probable places of topic and symbol in the frames of a capture. Only for regress/learn. */
 #ifndef TD_LEARN_PLACE_H
 #define TD_LEARN_PLACE_H
 

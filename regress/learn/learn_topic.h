@@ -44,8 +44,8 @@ typedef struct learn_topic {
 /* Decide from the paths of all the topic's frames. */
 void learn_topic_decide(learn_topic *topic, const topic_place *place, td_arena *memory);
 
-/* Compare the numbers of a frame with those of the frame of its symbol before. After the decision,
- * with all frames in order. */
+/* Compare the numbers of a frame with the numbers of the previous frame of its symbol. After the
+ * decision, with all frames in order. */
 void learn_topic_compare(learn_topic *topic, json_value frame, td_bytes symbol);
 void learn_topic_fini(learn_topic *topic);
 

@@ -176,7 +176,7 @@ static const char *time_type(const path_stat *stat)
     return NULL;
 }
 
-/* The type of a side by its words; NULL: it is none. */
+/* The type of a side by its words; NULL: the words are not sides. */
 static const char *side_type(const path_stat *stat)
 {
     const char *type = NULL;
@@ -236,7 +236,7 @@ static const struct meaning_row {
     unsigned in;
     const char *keys;
     msg_member member;
-    const char *type; /* "time", "side" and "symbol" stand for what the values show */
+    const char *type; /* "time", "side" and "symbol" are replaced by what the values show */
 } MEANINGS[] = {
     {IN_ANY | IN_BOTH, "s|symbol|instId|instrument_name|product_id|pair|market|sym|instrument",
      MEMBER_SYMBOL, "symbol"},

@@ -313,7 +313,7 @@ static const field_row *field_of(const topic_row *row, td_bytes key)
     return NULL;
 }
 
-/* Return the text of a recorded level's price or side, and its field; empty if it has none. */
+/* Return the text of a recorded level's price or side, and its field; empty if absent. */
 static td_bytes level_text(const topic_row *row, json_value level, msg_member member,
                            const field_row **field)
 {

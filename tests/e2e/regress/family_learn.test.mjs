@@ -18,7 +18,7 @@ const RECORDED = [
   ["v5-2026-08-09.jsonl.gz", "v5-linear", 962, ["kline.1", "orderbook.200", "publicTrade", "tickers"]],
 ];
 for (const [file, family, frames, topics] of RECORDED)
-  test(`${file}: the proposal decodes the frames, and its books are those of ${family}`, { skip: withoutRecorded(file) }, async (t) => {
+  test(`${file}: the proposal decodes the frames, and its books equal the books of ${family}`, { skip: withoutRecorded(file) }, async (t) => {
     const dir = temporary(t), at = (name) => path.join(dir, name);
     const report = await json(t, ["family", "learn", "--name", "learned", "--out", dir, capture(file), "--json"]);
     assert.deepEqual(report.topics.map(({ topic }) => topic.replace(/\.\{symbol\}.*/, "")).sort(), topics);

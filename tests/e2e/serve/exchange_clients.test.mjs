@@ -237,7 +237,7 @@ test("ccxt.pro with only its URLs changed loads its markets, and gets every book
     });
 });
 
-/** [class, family, capture, ccxt's symbol, symbol, URLs by those of the server, options]. */
+/** [class, family, capture, ccxt's symbol, symbol, URLs, made of the server's, options]. */
 const OTHERS = [
   ["coinbase", "coinbase-advanced", "other/coinbase.jsonl.zst", "BTC/USD", "BTC-USD", (https, wss) => [["https://{hostname}", https], ["https://api.coinbase.com", https], ["wss://advanced-trade-ws.coinbase.com", wss]], {}],
   ["okx", "okx", "other/okx.jsonl.zst", "BTC/USDT", "BTC-USDT", (https, wss) => [["https://{hostname}", https], ["wss://ws.okx.com:8443", wss]], {}],

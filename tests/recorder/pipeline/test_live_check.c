@@ -72,7 +72,7 @@ static void put(live_check *w, const frame_ref *frame, uint32_t conn, uint32_t s
 /* A variation of the live check's input. */
 typedef struct live_check_case {
     size_t lost;           /* index of the frame that is left out */
-    size_t after_loss;     /* the writer says that frames before this one were lost; 0: none */
+    size_t after_loss;     /* frames before this one that the writer reports as lost */
     size_t again;          /* from this frame on, frames belong to a new connection */
     size_t segment_frames; /* number of frames per segment; 0: one segment */
     size_t memory_bytes;   /* 0: as in a recorder */
