@@ -30,6 +30,8 @@ int channel_info_compare(const channel_info *a, const channel_info *b)
         order = compare_u32(a->dir, b->dir);
     if (order == 0)
         order = strcmp(a->topic, b->topic);
+    if (order == 0 && strcmp(a->topic, CHANNEL_TOPIC_UNKNOWN) == 0)
+        order = strcmp(a->exchange_topic, b->exchange_topic);
     if (order == 0)
         order = strcmp(a->symbol, b->symbol);
     if (order == 0)
@@ -54,6 +56,13 @@ frame_role channel_role(const channel_info *info)
     if (strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0)
         return ROLE_UNKNOWN;
     return strcmp(info->topic, CHANNEL_TOPIC_EVENTS) == 0 ? ROLE_EVENT : ROLE_DATA;
+}
+
+const char *channel_shown_topic(const channel_info *info)
+{
+    return channel_role(info) == ROLE_UNKNOWN && info->exchange_topic[0] != '\0'
+               ? info->exchange_topic
+               : info->topic;
 }
 
 int channel_has_events(const channel_info *info)

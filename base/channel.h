@@ -36,7 +36,8 @@ typedef struct channel_info {
     uint32_t shard;
     channel_dir dir;
     const char *topic;          /* without the symbol, or one of CHANNEL_TOPIC_* */
-    const char *exchange_topic; /* as in the frames; "" for CHANNEL_TOPIC_* */
+    const char *exchange_topic; /* as in the frames; "" for CHANNEL_TOPIC_*, except unknown frames
+                                   that name their topic */
     const char *symbol;         /* "" if absent, "*" if a frame may have several */
     channel_opcode opcode;
     uint32_t form;                /* FORM_* */
@@ -44,7 +45,7 @@ typedef struct channel_info {
 } channel_info;
 
 /* Compare by feed, line, shard, dir, topic, symbol, opcode, form: <0, 0, >0. This is the fixed
- * order of channels. */
+ * order of channels. Unknown frames with different exchange_topic are of different channels. */
 int channel_info_compare(const channel_info *a, const channel_info *b);
 
 /* Roles of a channel's frames. */
@@ -59,6 +60,9 @@ typedef enum frame_role {
 
 /* The role of a channel's frames, from its direction and topic. */
 frame_role channel_role(const channel_info *info);
+
+/* The topic as people read and write it: of unknown frames that name their topic, this name. */
+const char *channel_shown_topic(const channel_info *info);
 
 /* 1 for an event channel with the topic `_events`. Readers skip event channels with other topics,
  * such as `_arrivals` of earlier versions. */

@@ -334,10 +334,11 @@ static int is_pending(const chunk_builder *b, const channel_state *channel)
 /* Append the Channel record. */
 static void append_definition(chunk_builder *b, const channel_state *channel)
 {
-    char topic[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2];
+    char topic[LIMIT_NAME_BYTES + 2 * LIMIT_TOPIC_BYTES + 2];
     const channel_info *info = &channel->info;
+    const char *last = channel_role(info) == ROLE_UNKNOWN ? info->exchange_topic : info->symbol;
     (void)snprintf(topic, sizeof topic, "%s/%s%s%s", info->feed, info->topic,
-                   info->symbol[0] == '\0' ? "" : "/", info->symbol); /* fits: names are checked */
+                   last[0] == '\0' ? "" : "/", last); /* fits: names are checked */
     td_buf_clear(&b->pack);
     segment_channel_pack(info, &b->pack);
     mcap_channel record = {.id = channel->id,

@@ -16,6 +16,7 @@
 #include "recorder/pipeline/free_space.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"
+#include "schema/raw_family.h"
 
 /* Default interval between two requests of one URL. */
 #define EVERY_NS_DEFAULT (UINT64_C(3600) * TD_NS_PER_S)
@@ -89,7 +90,7 @@ static settings_keys feed_keys(void)
 {
     return (settings_keys){.rows = CONFIG_FEED_ROWS,
                            .row_count = CONFIG_FEED_ROW_COUNT,
-                           .renamed = {"feed", "name", "http", "http"},
+                           .renamed = {"feed", "name", "http", "http", "send", "send"},
                            .example = "family: v5-linear"};
 }
 
@@ -306,9 +307,48 @@ static td_result finish_listing(feed_config *feed, td_err *err)
 
 /* ---- defaults and checks ---- */
 
-/* Find the family by its name, or by a URL of the exchange. */
+/* Check the name: it becomes a part of file names and channel topics. */
+static td_result check_name(const char *name, td_err *err)
+{
+    if (feed_name_is_valid(name) && name[0] != '_' && name[0] != '-')
+        return TD_OK;
+    return td_err_set(
+        err, TD_E_INVALID,
+        "'%s' is not a valid name of a feed: 1 to %u letters, digits, '-', '_' and '.', "
+        "beginning with a letter or digit",
+        name, LIMIT_NAME_BYTES - 1);
+}
+
+/* Find or make the family of a feed with raw topics, which has the feed's name. */
+static td_result resolve_raw(feed_config *feed, td_err *err)
+{
+    const char *missing = feed->url == NULL ? "url" : feed->name == NULL ? "feed" : NULL;
+    const char *other = feed->family_name != NULL    ? "family"
+                        : feed->topics.count > 0     ? "topic"
+                        : feed->symbols.count > 0    ? "symbol"
+                        : feed->symbols_file != NULL ? "symbols-file"
+                                                     : NULL;
+    if (missing != NULL) {
+        td_err_set(err, TD_E_INVALID, "a feed with raw topics needs --%s", missing);
+        td_err_hint(err, "give an address (url) and a name for the archive (in a file name)");
+        return TD_E_INVALID;
+    }
+    if (other != NULL) {
+        td_err_set(err, TD_E_INVALID, "--%s does not go with raw topics", other);
+        td_err_hint(err, "requests for topics are given as they are sent: --send TEXT");
+        return TD_E_INVALID;
+    }
+    td_result rc = check_name(feed->name, err);
+    return rc == TD_OK ? raw_family(feed->name, feed->url, feed->raw_topics.items,
+                                    feed->raw_topics.count, &feed->family, err)
+                       : rc;
+}
+
+/* Find the family by its name, or by a URL of the exchange; a raw feed has its own. */
 static td_result resolve_family(feed_config *feed, td_err *err)
 {
+    if (feed->raw_topics.count > 0)
+        return resolve_raw(feed, err);
     if (feed->family_name != NULL) {
         feed->family = family_find(td_bytes_str(feed->family_name));
         return feed->family != NULL ? TD_OK : family_refuse(td_bytes_str(feed->family_name), err);
@@ -397,19 +437,12 @@ static td_result resolve_url(feed_config *feed, td_err *err)
     return rc == TD_OK ? check_same_family(feed, err) : rc;
 }
 
-/* Set the default name, and check the name: it becomes a part of file names and channel topics. */
+/* Set the default name. */
 static td_result finish_name(feed_config *feed, td_err *err)
 {
     if (feed->name == NULL)
         feed->name = feed->family->name;
-    const char *name = feed->name;
-    if (feed_name_is_valid(name) && name[0] != '_' && name[0] != '-')
-        return TD_OK;
-    return td_err_set(
-        err, TD_E_INVALID,
-        "'%s' is not a valid name of a feed: 1 to %u letters, digits, '-', '_' and '.', "
-        "beginning with a letter or digit",
-        name, LIMIT_NAME_BYTES - 1);
+    return check_name(feed->name, err);
 }
 
 static td_result check_binary(feed_config *feed, td_err *err)
@@ -456,21 +489,35 @@ static td_result check_symbols(feed_config *feed, td_err *err)
     return check_lengths(&feed->symbols, "symbol", LIMIT_SYMBOL_BYTES - 1, err);
 }
 
+/* What a feed sends as it is: only without topics, whose requests the recorder makes. */
+static td_result check_sent(feed_config *feed, td_err *err)
+{
+    if (feed->sent.count == 0 || dialect_has_all(feed->family->dialect))
+        return check_lengths(&feed->sent, "request", DIALECT_REQUEST_BYTES, err);
+    td_err_set(err, TD_E_INVALID, "family %s has topics: the recorder makes its requests",
+               feed->family->name);
+    td_err_hint(err, "give --topic; --send is for feeds with --raw-topic");
+    return TD_E_INVALID;
+}
+
 /* Fill in and check the settings of a feed. On failure, *key is the key that the user has to
  * change. */
 static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
 {
-    const char *chosen_by = feed->family_name != NULL ? "family" : "url";
+    const char *chosen_by = feed->raw_topics.count > 0  ? "raw-topic"
+                            : feed->family_name != NULL ? "family"
+                                                        : "url";
     const char *credential = feed->api_key_env != NULL && feed->api_secret_env == NULL
                                  ? "api-secret-env"
                                  : "api-key-env";
     const struct {
         const char *key;
         td_result (*finish)(feed_config *feed, td_err *err);
-    } steps[] = {
-        {chosen_by, resolve_family}, {credential, check_credentials}, {"url", resolve_url},
-        {"feed", finish_name},       {"topic", check_topics},         {"symbol", check_symbols},
-        {"binary", check_binary},    {"http", finish_http},           {"symbol", finish_listing}};
+    } steps[] = {{chosen_by, resolve_family}, {credential, check_credentials},
+                 {"url", resolve_url},        {"feed", finish_name},
+                 {"topic", check_topics},     {"symbol", check_symbols},
+                 {"send", check_sent},        {"binary", check_binary},
+                 {"http", finish_http},       {"symbol", finish_listing}};
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < sizeof steps / sizeof *steps; i++) {
         *key = steps[i].key;

@@ -53,6 +53,9 @@ typedef struct feed_config {
                              in the file; without any symbol, topics are subscribed as they are.
                              Also patterns (recorder/instruments.h) */
     const char *symbols_file; /* file with one symbol per line; NULL: none */
+    /* A feed that no document describes: JSON pointers to the parts of its frames' topics, and the
+     * texts that are sent when a connection opens. */
+    options_list raw_topics, sent;
     uint8_t is_audited;     /* also subscribe to topics that reveal lost frames (topic_row.audit) */
     uint8_t allows_unknown; /* allow topics that the family does not have: recorded, not decoded */
     uint8_t is_binary;      /* request compressed frames, if the dialect has them */

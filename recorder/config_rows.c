@@ -55,6 +55,15 @@ const option_row CONFIG_FEED_ROWS[] = {
      .max = DAY_NS,
      .help = "how often the exchange's list of instruments is read, if a symbol is a\n"
              "pattern (default: 5m)"},
+    {.long_name = "raw-topic",
+     OPTION_INTO(feed_config, raw_topics),
+     .metavar = "POINTER",
+     .help = "record a feed that no document describes, by the topics at this place of its\n"
+             "frames, such as /stream or /arg/channel; may be repeated for more parts"},
+    {.long_name = "send",
+     OPTION_INTO(feed_config, sent),
+     .metavar = "TEXT",
+     .help = "what to send when a connection opens, with --raw-topic (may be repeated)"},
     {.long_name = "allow-unknown-topic",
      OPTION_INTO(feed_config, allows_unknown),
      .help = "also record topics that 'tapedeck topics' does not list; they are not decoded"},

@@ -305,13 +305,23 @@ static void send_subscriptions(connection *self)
     }
 }
 
+static ping_kind kind_of_pings(const connection *self)
+{
+    return self->dialect->ping[0] == '\0' ? PING_WEBSOCKET : PING_DIALECT;
+}
+
 static void send_ping(connection *self)
 {
     td_err err;
     td_buf_clear(&self->out);
-    recorded_conn_pinged(&self->conn, PING_DIALECT);
+    recorded_conn_pinged(&self->conn, kind_of_pings(self));
     self->ping_mono_ns = now_mono_ns(self);
     self->next_ping_mono_ns = self->ping_mono_ns + self->dialect->ping_interval_ns;
+    if (self->dialect->ping[0] == '\0') {
+        wire_relay(self->wire, &(ws_message){.opcode = WS_PING});
+        note_heartbeat(self, PING_OUT, td_bytes_of(NULL, 0));
+        return;
+    }
     send_built(self, dialect_heartbeat(&self->out, self->dialect->ping, now_ms(self), &err), &err);
 }
 
@@ -335,8 +345,10 @@ static void on_subscribed(connection *self)
     size_t wanted = subscriber_wanted_count(self->subscriber);
     TD_ASSERT(granted <= wanted);
     if (dialect_subscribes_with_auth(self->dialect))
-        td_log_emit(self->options.env->log, TD_LOG_INFO,
-                    "%s: authenticated; its topics need no subscription", self->shown_name);
+        td_log_emit(self->options.env->log, TD_LOG_INFO, "%s: %s", self->shown_name,
+                    dialect_has_all(self->dialect)
+                        ? "all that is received is recorded"
+                        : "authenticated; its topics need no subscription");
     else
         td_log_emit(self->options.env->log, granted < wanted ? TD_LOG_WARNING : TD_LOG_INFO,
                     "%s: subscribed to %zu of %zu topics", self->shown_name, granted, wanted);
@@ -386,12 +398,19 @@ static void check_live(connection *self)
         on_subscribed(self);
 }
 
-/* Subscribe to every topic. If authentication subscribes to everything, the slot is live since
- * recv_ns. */
+/* Send the feed's own requests, and subscribe to every topic. If authentication, or the connection,
+ * subscribes to everything, the slot is live since recv_ns. */
 static void subscribe_all(connection *self, uint64_t recv_ns)
 {
     enter_state(self, STATE_SUBSCRIBING);
     subscriber_restart(self->subscriber);
+    const options_list *sent = &self->options.feed->sent;
+    for (size_t i = 0; i < sent->count; i++) {
+        td_err err;
+        td_buf_clear(&self->out);
+        td_buf_add(&self->out, sent->items[i], strlen(sent->items[i]));
+        send_built(self, TD_OK, &err);
+    }
     send_subscriptions(self);
     if (dialect_subscribes_with_auth(self->dialect))
         self->granted_ns = recv_ns;
@@ -493,11 +512,18 @@ static void on_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
     if (self->stop != STOP_NONE)
         return;
     note_data(self, recv_ns, recv_mono_ns);
-    if (recorded_conn_open_pings(&self->conn, PING_DIALECT) >= OPEN_PINGS_MAX ||
+    if (recorded_conn_open_pings(&self->conn, kind_of_pings(self)) >= OPEN_PINGS_MAX ||
         self->next_ping_mono_ns <= self->ping_mono_ns + PING_WITH_DATA_NS)
         return;
     self->next_ping_mono_ns = self->ping_mono_ns + PING_WITH_DATA_NS;
     set_tick(self);
+}
+
+/* A ping was answered. */
+static void on_pong(connection *self)
+{
+    recorded_conn_ponged(&self->conn, kind_of_pings(self));
+    self->options.env->proven(self->options.env->user, self);
 }
 
 static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64_t recv_mono_ns)
@@ -522,8 +548,7 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
         send_pong(self);
         break;
     case ANSWER_PONG:
-        recorded_conn_ponged(&self->conn, PING_DIALECT);
-        self->options.env->proven(self->options.env->user, self);
+        on_pong(self);
         /* A private connection may get no data for hours: its pongs prove that it is alive. */
         if (self->options.api_key != NULL && self->stop == STOP_NONE)
             note_data(self, recv_ns, recv_mono_ns);
@@ -738,9 +763,12 @@ static void on_sent(void *user, wire_conn *conn, const ws_message *sent)
 
 static void on_heartbeat(void *user, wire_conn *conn, const ws_message *heartbeat)
 {
-    enum { WS_OPCODE_PONG = 10 };
+    connection *self = user;
     (void)conn;
-    note_heartbeat(user, heartbeat->opcode == WS_OPCODE_PONG ? PONG_IN : PING_IN, heartbeat->bytes);
+    const int is_pong = heartbeat->opcode == WS_PONG;
+    note_heartbeat(self, is_pong ? PONG_IN : PING_IN, heartbeat->bytes);
+    if (is_pong && self->dialect->ping[0] == '\0')
+        on_pong(self);
 }
 
 static void on_pong_sent(void *user, wire_conn *conn, td_bytes bytes)

@@ -832,6 +832,55 @@ static frame_class classify_control(const members *m, classification *out)
     return control_find(m->keys, &words, &out->success);
 }
 
+/* ---- undescribed frames ---- */
+
+/* Find the value at a JSON pointer. */
+static int find_pointer(json_value at, const char *pointer, json_value *out)
+{
+    while (*pointer == '/') {
+        const td_bytes key = td_bytes_of(pointer + 1, strcspn(pointer + 1, "/"));
+        uint64_t place = 0;
+        json_value name;
+        json_value found;
+        pointer += 1 + key.size;
+        if (json_type_of(at) == JSON_OBJECT) {
+            if (!json_find_key(at, key, &found))
+                return 0;
+        } else if (json_type_of(at) == JSON_ARRAY && td_digits_parse(key, UINT32_MAX, &place)) {
+            json_iter it = json_iter_of(at);
+            do
+                if (!json_next(&it, &name, &found))
+                    return 0;
+            while (place-- > 0);
+        } else
+            return 0;
+        at = found;
+    }
+    *out = at;
+    return 1;
+}
+
+/* Compose the topic of an undescribed frame. Without its first part it has no topic. */
+static void classify_raw(const job *j, td_bytes frame)
+{
+    topic_text composed = {j->memory->composed, 0};
+    json_value root;
+    json_value part;
+    if (json_parse(j->parser, frame, JSON_PADDED, &root, NULL) != TD_OK)
+        return;
+    for (const char *const *at = j->keys->raw; *at != NULL; at++) {
+        td_bytes text;
+        if (find_pointer(root, *at, &part) && json_type_of(part) < JSON_ARRAY &&
+            !json_is_null(part))
+            (void)add_part(&composed, json_text(part, &text) ? text : json_raw(part));
+        if (composed.size == 0)
+            return;
+    }
+    j->out->frame_class = CLASS_DATA;
+    j->out->exchange_topic = td_bytes_of(composed.text, composed.size);
+    j->out->topic = (topic_match){.topic = j->out->exchange_topic};
+}
+
 /* ---- frames ---- */
 
 static void classify_indexed(const job *j)
@@ -871,6 +920,10 @@ void classify_inbound(classifier *c, json_parser *parser, const family *of, td_b
 {
     const job j = {c, parser, json_parser_tokens(parser), of, &exchange_of(of)->frames, at_ns, out};
     *out = (classification){.frame_class = CLASS_UNKNOWN, .success = -1};
+    if (TD_UNLIKELY(j.keys->raw != NULL)) {
+        classify_raw(&j, frame);
+        return;
+    }
     if (classify_plain(&j, frame))
         return;
     if (json_parser_index(parser, frame, JSON_PADDED) == TD_OK)

@@ -200,9 +200,9 @@ struct dialect {
     uint64_t ping_interval_ns; /* how often clients should ping */
 
     /* Client: the texts of requests (schema/frame_text.h). */
-    const char *ask_topics; /* NULL: there is no such request */
-    const char *ask_auth;   /* NULL: no credentials */
-    const char *ping;
+    const char *ask_topics;  /* NULL: there is no such request */
+    const char *ask_auth;    /* NULL: no credentials */
+    const char *ping;        /* "": pings are WebSocket's (RFC 6455, 5.5.2) */
     const char *pong;        /* answer to a server's ping; NULL: servers do not ping */
     const char *signed_text; /* what is signed, "GET/realtime{expires}"; NULL: no credentials */
     /* Limits for all subscriptions of a connection together; 0: no known limit (docs/wire.md 1.3).
@@ -249,6 +249,12 @@ struct dialect {
 static inline int dialect_subscribes_with_auth(const dialect *spoken)
 {
     return spoken->covering == COVER_ALL;
+}
+
+/* 1 if a connection has everything, without credentials and requests (a raw exchange). */
+static inline int dialect_has_all(const dialect *spoken)
+{
+    return spoken->covering == COVER_ALL && spoken->ask_auth == NULL;
 }
 
 /* 1 if a subscription may be "topic.A|B", "topic.*" or bare "topic". */

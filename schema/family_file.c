@@ -9,6 +9,7 @@
 #include "schema/dialect.h"
 #include "schema/topic.h"
 #include "schema/exchange_file.h"
+#include "schema/raw_family.h"
 #include "schema/topic_check.h"
 
 enum {
@@ -504,6 +505,27 @@ static td_result read_dialect(void *user, document_node at, void *row, td_err *e
     return rc;
 }
 
+/* The family tells only where the topic is. */
+static td_result read_raw(reading *r, document_node root, document_node list, td_err *err)
+{
+    static const char *const OTHERS[] = {"exchange", "dialect", "topics"};
+    const char *const *raw = NULL;
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < COUNT_OF(OTHERS); i++)
+        if (document_find(root, OTHERS[i]).at != NULL)
+            rc = document_refuse(document_find(root, OTHERS[i]), "a family with raw has no key",
+                                 td_bytes_str(OTHERS[i]), err);
+    if (rc == TD_OK)
+        rc = document_read_texts(r->memory, list, RAW_TOPIC_PARTS_MAX, &raw, err);
+    for (size_t i = 0; rc == TD_OK && raw[i] != NULL; i++)
+        if (raw[i][0] != '/' || strchr(raw[i], '~') != NULL)
+            rc = document_refuse(document_entry(list, i),
+                                 "a JSON pointer, such as /arg/channel, is expected, not",
+                                 td_bytes_str(raw[i]), err);
+    r->exchange = raw_exchange(r->memory, raw);
+    return rc;
+}
+
 /* "main|test public|private URL" */
 static td_result read_address(reading *r, document_node at, family_endpoint *out, td_err *err)
 {
@@ -573,6 +595,7 @@ static const document_member FAMILY_KEYS[] = {
     {"family", DOCUMENT_TEXT, .offset = offsetof(family, name)},
     {"exchange", .type = DOCUMENT_ELSEWHERE}, /* read_exchange */
     {"dialect", DOCUMENT_OWN, .read = read_dialect},
+    {"raw", .type = DOCUMENT_ELSEWHERE}, /* read_raw */
     {"use", .type = DOCUMENT_ELSEWHERE}, /* open_sources */
     {"ended", DOCUMENT_TRUE, .offset = offsetof(family, has_ended)},
     {"signed_prices", DOCUMENT_TRUE, .offset = offsetof(family, has_signed_prices)},
@@ -690,10 +713,14 @@ static td_result check_counter(document_node root, const family *made, td_err *e
 static td_result read_family(reading *r, const family_texts *texts, family *out, td_err *err)
 {
     const document_node root = document_root(&r->sources[0]);
-    td_result rc = read_exchange(r, texts, root, err);
+    const document_node raw = document_find(root, "raw");
+    td_result rc =
+        raw.at == NULL ? read_exchange(r, texts, root, err) : read_raw(r, root, raw, err);
     if (rc == TD_OK)
         rc = read_sets(r, err);
     *out = (family){.document = r->sources[0].name, .exchange = r->exchange};
+    if (raw.at != NULL)
+        out->dialect = r->exchange->dialects;
     if (rc == TD_OK)
         rc = document_read_members(root, "a family has no key", FAMILY_KEYS, COUNT_OF(FAMILY_KEYS),
                                    r->memory, r, out, err);

@@ -236,27 +236,24 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
     const cursor_options *options = &c->options;
     if (window.from_ns < c->begin_ns)
         window.from_ns = c->begin_ns < window.to_ns ? c->begin_ns : window.to_ns;
-    source_options reading = {
-        .wanted = &c->wanted,
-        .window = window,
-        .lead_from_ns = window.from_ns,
-        .log = options->log,
-        .with_events = options->with_events,
-        .with_tickers = options->with_tickers,
-        .with_lines = options->with_lines,
-        .is_following = options->is_following,
-        .hold = options->hold_ns > 0 ? &c->hold : NULL,
-        .wants_unknown = (uint8_t)selection_has_topic(
-            &c->wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN), td_bytes_str(""), td_bytes_str("")),
-        .reads_ahead = c->workers != NULL || options->decoding != NULL,
-        .due = c->reader,
-        .blocks = options->blocks,
-        .decoding = options->decoding,
-        .wants_channel = options->wants_channel,
-        .user = options->user,
-        .connections = c->connections,
-        .stats = &c->stats,
-        .damage = &c->damage};
+    source_options reading = {.wanted = &c->wanted,
+                              .window = window,
+                              .lead_from_ns = window.from_ns,
+                              .log = options->log,
+                              .with_events = options->with_events,
+                              .with_tickers = options->with_tickers,
+                              .with_lines = options->with_lines,
+                              .is_following = options->is_following,
+                              .hold = options->hold_ns > 0 ? &c->hold : NULL,
+                              .reads_ahead = c->workers != NULL || options->decoding != NULL,
+                              .due = c->reader,
+                              .blocks = options->blocks,
+                              .decoding = options->decoding,
+                              .wants_channel = options->wants_channel,
+                              .user = options->user,
+                              .connections = c->connections,
+                              .stats = &c->stats,
+                              .damage = &c->damage};
     td_result rc = TD_OK;
     c->since_ns = window.from_ns;
     if (options->with_lead_in && window.from_ns > 0 && window.from_ns < UINT64_MAX)

@@ -75,7 +75,7 @@ static td_result classify_again(chunk_load *load, content_reader *reader, frame_
     char topic[LIMIT_TOPIC_BYTES];
     char exchange_topic[LIMIT_TOPIC_BYTES];
     char symbol[LIMIT_SYMBOL_BYTES];
-    *is_wanted = options->wants_unknown;
+    *is_wanted = selection_match(options->wanted, &from->info) == SELECTION_YES;
     if (from->family == NULL || from->family->topic_count == 0)
         return TD_OK;
     const classification *what = content_classify(reader, from, frame->recv_ns, frame->bytes);

@@ -29,7 +29,7 @@ void message_line(json_writer *json, const frame_ref *frame)
 void frame_line(json_writer *json, const frame_ref *frame)
 {
     const channel_info *info = &frame->channel->info;
-    json_write_member_text(json, "topic", info->topic);
+    json_write_member_text(json, "topic", channel_shown_topic(info));
     json_write_member_text(json, "symbol", info->symbol[0] == '\0' ? NULL : info->symbol);
     json_write_key(json, "exchange_ns"); /* publish_ns is recv_ns if there is no exchange time */
     if (frame->publish_ns == frame->recv_ns)

@@ -70,7 +70,6 @@ typedef struct source_options {
     uint8_t with_lines;   /* as cursor_options */
     uint8_t is_following;
     const order_hold *hold; /* holds back frames from its until_ns on; NULL: no hold */
-    uint8_t wants_unknown;  /* 1: _unknown frames without a schema row are selected, too */
     uint8_t reads_ahead;    /* 1: frames and contents are made when their chunk is read; 0: when the
                                frame is returned */
     content_reader *due;    /* without reads_ahead: reads the content */

@@ -49,7 +49,7 @@ static void add_segment(name_list *names, const segment_index *index, option_nam
         const channel_info *info = &index->channels[i].info;
         if (!frame_role_is_of_topic(channel_role(info)))
             continue;
-        add(names, kind == OPTION_NAMES_TOPICS    ? info->topic
+        add(names, kind == OPTION_NAMES_TOPICS    ? channel_shown_topic(info)
                    : kind == OPTION_NAMES_SYMBOLS ? info->symbol
                                                   : index->feed);
     }

@@ -106,8 +106,9 @@ static void add_segment(info_result *info, const planned_segment *planned)
         }
         frames = verb_run_add_count(frames, channel->message_count);
         info->topics = td_array_grow(info->topics, info->topic_count, sizeof *info->topics);
-        info->topics[info->topic_count++] = (info_topic){
-            channel->info.feed, channel->info.topic, channel->info.symbol, channel->message_count};
+        info->topics[info->topic_count++] =
+            (info_topic){channel->info.feed, channel_shown_topic(&channel->info),
+                         channel->info.symbol, channel->message_count};
     }
     info->count_by_life[planned->life]++;
     add_to(&info->all, frames, segment->file_bytes, segment->first_ns, segment->last_ns);

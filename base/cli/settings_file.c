@@ -74,7 +74,7 @@ td_result settings_err_add(setting value, td_result code, td_err *err)
 
 static void key_of(const settings_keys *keys, const option_row *row, char out[KEY_BYTES])
 {
-    for (size_t i = 0; i < 4 && keys->renamed[i] != NULL; i += 2)
+    for (size_t i = 0; i < 6 && keys->renamed[i] != NULL; i += 2)
         if (strcmp(row->long_name, keys->renamed[i]) == 0) {
             (void)snprintf(out, KEY_BYTES, "%s", keys->renamed[i + 1]); /* rows are short */
             return;

@@ -23,7 +23,7 @@ typedef struct setting {
 typedef struct settings_keys {
     const option_row *rows;
     size_t row_count;
-    const char *renamed[4]; /* up to two pairs: a row's long_name, the key it has instead */
+    const char *renamed[6]; /* up to three pairs: a row's long_name, the key it has instead */
     const char *nested;  /* a key whose value is a list of mappings, read by the caller; or NULL */
     const char *example; /* "family: v5-linear", for errors */
 } settings_keys;

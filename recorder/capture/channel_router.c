@@ -140,7 +140,16 @@ static const char *copy_name(char **at, td_bytes *view)
  * other channels are few. */
 static uint32_t is_counted(const route_key *key, const topic_row *row)
 {
-    return row != NULL || key->dir == CHANNEL_HTTP || key->form != 0;
+    return row != NULL || key->exchange_topic.size > 0 || key->dir == CHANNEL_HTTP ||
+           key->form != 0;
+}
+
+/* How many counted channels there may be before this one. Topics that the family does not have
+ * leave half of them to those that it has. */
+static uint32_t limit_of(const route_key *key, const topic_row *row)
+{
+    return row == NULL && key->exchange_topic.size > 0 ? LIMIT_TOPIC_CHANNELS / 2
+                                                       : LIMIT_TOPIC_CHANNELS;
 }
 
 /* Make the key's channel, with its own copies of the strings. */
@@ -186,7 +195,7 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
     if (TD_UNLIKELY(frame->channel == r->channel_count)) {
         if (has_nul(key->topic) || has_nul(key->exchange_topic) || has_nul(key->symbol))
             return TD_E_INVALID;
-        if (is_counted(key, row) && r->topic_channel_count == LIMIT_TOPIC_CHANNELS)
+        if (is_counted(key, row) && r->topic_channel_count >= limit_of(key, row))
             return TD_E_LIMIT;
         make_channel(r, key, hash, row);
     }
@@ -290,6 +299,11 @@ void channel_router_route(channel_router *router, feed_frame *frame, channel_rou
         key.topic = what.topic.topic;
         key.exchange_topic = what.exchange_topic;
         key.symbol = what.topic.symbol;
+    } else if (what.frame_class == CLASS_DATA && what.topic.row == NULL &&
+               frame->dir == CHANNEL_IN && what.exchange_topic.size > 0 &&
+               what.exchange_topic.size < LIMIT_TOPIC_BYTES) {
+        key.topic = td_bytes_str(CHANNEL_TOPIC_UNKNOWN);
+        key.exchange_topic = what.exchange_topic;
     }
     if (TD_LIKELY(key.topic.size > 0))
         rc = get_channel(router, &key, what.topic.row, frame, out);

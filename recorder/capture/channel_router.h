@@ -5,7 +5,8 @@
  *   ack, pong, error, any outbound   feed/_control
  *   HTTP reply                       feed/http.NAME, dir http: raw, never classified
  *   reply with a topic's snapshot    feed/topic/symbol, with FORM_FETCHED
- *   everything else                  feed/_unknown (also topics unknown to the family)
+ *   data frame of another topic      feed/_unknown/topic: what the frame calls its topic
+ *   everything else                  feed/_unknown
  *
  * A channel is made at its first frame and then found by a hash of the exchange's topic string: a
  * frame of a known channel allocates nothing. Channels are numbered 1, 2 … in the order of their
@@ -15,7 +16,8 @@
  *
  * At most LIMIT_TOPIC_CHANNELS channels have a topic, an HTTP reply's name or a form (FORM_*:
  * compressed, fragmented, made by `cut`). Beyond that, topics go to _unknown and forms are dropped,
- * with is_overflow set. The feed's own channels (_control, _unknown) without a form are at most
+ * with is_overflow set; topics that the family does not have do so beyond half of this limit. The
+ * feed's own channels (_control, _unknown) without a form are at most
  * LIMIT_OWN_CHANNELS, so a segment always has an id for them.
  *
  * One thread per router. */

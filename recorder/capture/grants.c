@@ -407,7 +407,8 @@ static void on_answer(grants *self, grant_slot *slot, const feed_frame *frame)
 static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
                     const channel_route *route)
 {
-    td_bytes name = td_bytes_str(frame->info->exchange_topic);
+    td_bytes name = td_bytes_str(dialect_has_all(self->dialect) ? EVENT_GRANT_ALL
+                                                                : frame->info->exchange_topic);
     size_t at = find_topic(slot, name);
     int is_unsubscribing = at < slot->topic_count && slot->topics[at].state == TOPIC_UNSUBSCRIBING;
     int is_granted = at < slot->topic_count && slot->topics[at].state == TOPIC_GRANTED;
@@ -427,9 +428,16 @@ static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
     route->notes->grants_epoch = self->epoch;
 }
 
+/* 1 if the frame shows that its topic is granted. */
+static int is_data(const grants *self, const channel_route *route)
+{
+    return route->role == ROLE_DATA ||
+           (route->role == ROLE_UNKNOWN && dialect_has_all(self->dialect));
+}
+
 int grants_ignores(const grants *self, const channel_route *route)
 {
-    if (route->role == ROLE_DATA)
+    if (is_data(self, route))
         return route->notes->grants_epoch == self->epoch;
     return route->role != ROLE_CONTROL && route->role != ROLE_OUT;
 }
@@ -446,7 +454,7 @@ size_t grants_apply(grants *self, uint32_t slot, const feed_frame *frame,
     set_conn(self, of, frame->conn);
     of->line = frame->line;
     of->shard = frame->shard;
-    if (route->role == ROLE_DATA)
+    if (is_data(self, route))
         on_data(self, of, frame, route);
     else if (route->role == ROLE_OUT)
         on_request(self, of, frame);

@@ -260,7 +260,7 @@ static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes quer
     serve_client *client = serve_client_open(server, conn, path);
     /* NULL: signatures are not checked again, because on_accept has refused wrong ones */
     (void)dialect_check_query(client->dialect, query, NULL, 0, &has_key);
-    if (has_key)
+    if (has_key || dialect_has_all(client->dialect))
         on_authenticated(client);
     return client;
 }

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/arena.h"
+#include "schema/decode.h"
+#include "schema/dialect.h"
 #include "schema/family.h"
 #include "schema/family_file.h"
 #include "schema/exchange_file.h"
@@ -110,6 +113,8 @@ static const mistake MISTAKES[] = {
     {1, "family: [", "made.yaml:3: did not find", ""},
     {1, "# none", "a family needs family and dialect", ""},
     {27, "exchange: bibit", "there is no exchange", ""},
+    {27, "raw: [/t]", "made.yaml:2: a family with raw has no key 'dialect'", ""},
+    {2, "raw: [/t]", "made.yaml:27: a family with raw has no key 'exchange'", ""},
     {27, "# none", "made.yaml:1: a family needs exchange", ""},
     {2, "dialect: v6", "made.yaml:2: the exchange has no dialect 'v6'", "did you mean"},
     {2, "dialect:", "made.yaml:2: the exchange has no dialect ''", ""},
@@ -460,12 +465,99 @@ static void test_damage(void **state)
     }
 }
 
+/* user: a family_text. */
+static int find_one(void *user, td_bytes name, td_bytes *text)
+{
+    const family_text *alone = user;
+    *text = td_bytes_of(alone->data, alone->size);
+    return td_bytes_is(name, alone->name);
+}
+
+static td_result read_alone(const char *text, td_arena *memory, family *out, td_err *err)
+{
+    family_text alone = {"made", (const uint8_t *)text, strlen(text)};
+    const family_texts texts = {.find = find_one, .user = &alone};
+    return family_file_read(&texts, "made", memory, out, err);
+}
+
+/* What a family without a description knows of frames: the parts of a topic. */
+static void test_raw(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *frame, *topic; /* NULL: it is not data */
+    } ROWS[] = {
+        {"{\"a\":[0,\"t\"],\"b\":7.50,\"c\":{\"d\":\"e\"}}", "t.7.50.e"},
+        {" {\"c\":{\"d\":true},\"a\":[[],\"t\\u0041\"]}", "tA.true"},
+        {"{\"a\":[0,\"t\"],\"b\":null,\"c\":{\"d\":{}}}", "t"},
+        {"{\"a\":[0,\"t\"],\"b\":\"\",\"c\":[1]}", "t"},
+        {"{\"a\":{\"1\":\"t\"}}", "t"},
+        {"{\"a\":[0],\"b\":7}", NULL},
+        {"{\"a\":[0,[\"t\"]],\"b\":7}", NULL},
+        {"{\"a\":[0,null],\"b\":7}", NULL},
+        {"[{\"a\":[0,\"t\"]}]", NULL},
+        {"{\"a\":[0,\"t\"]", NULL},
+        {"t", NULL},
+        {"", NULL},
+    };
+    td_arena *memory = td_arena_open();
+    family made;
+    td_err err = {0};
+    if (read_alone("family: x\nraw: [/a/1, /b, /c/d]\naddresses: [main public wss://a/]\n", memory,
+                   &made, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_true(dialect_has_all(made.dialect));
+    decoder *reader = decoder_open();
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        uint8_t frame[256 + DECODE_PADDING_BYTES] = {0};
+        classification found;
+        const size_t size = strlen(ROWS[i].frame);
+        memcpy(frame, ROWS[i].frame, size);
+        print_message("  %s\n", ROWS[i].frame);
+        decoder_classify(reader, &made, td_bytes_of(frame, size), CHANNEL_IN, 1, &found);
+        assert_int_equal(found.frame_class, ROWS[i].topic == NULL ? CLASS_UNKNOWN : CLASS_DATA);
+        assert_null(found.topic.row);
+        if (ROWS[i].topic != NULL)
+            assert_true(td_bytes_is(found.exchange_topic, ROWS[i].topic));
+    }
+    decoder_close(reader);
+    td_arena_close(memory);
+}
+
+/* Mistakes of such documents. */
+static void test_raw_mistakes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *words;
+    } ROWS[] = {
+        {"family: x\nraw: []\n", "made.yaml:2: a list of texts is expected"},
+        {"family: x\nraw: [/a, b]\n",
+         "made.yaml:2: a JSON pointer, such as /arg/channel, is expected, not 'b'"},
+        {"family: x\nraw: [/a~1b]\n",
+         "made.yaml:2: a JSON pointer, such as /arg/channel, is expected, not '/a~1b'"},
+        {"family: x\nraw: [/a]\ntopics: []\n",
+         "made.yaml:3: a family with raw has no key 'topics'"},
+        {"raw: [/a]\n", "made.yaml:1: a family needs family and dialect"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        td_arena *memory = td_arena_open();
+        family made;
+        td_err err = {0};
+        assert_int_equal(read_alone(ROWS[i].text, memory, &made, &err), TD_E_INVALID);
+        if (strstr(err.text, ROWS[i].words) == NULL)
+            fail_msg("%s: the error is '%s'", ROWS[i].text, err.text);
+        td_arena_close(memory);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_document), cmocka_unit_test(test_chained_reply),
         cmocka_unit_test(test_checksum), cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_ends),     cmocka_unit_test(test_shipped),
+        cmocka_unit_test(test_raw),      cmocka_unit_test(test_raw_mistakes),
         cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

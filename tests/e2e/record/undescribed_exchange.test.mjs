@@ -73,3 +73,84 @@ test("an undescribed exchange is recorded, cut and served as it came", async (t)
   const lines = parseLines(fs.readFileSync(path.join(out, fs.readdirSync(out).find((name) => name.endsWith(".jsonl"))), "utf8"));
   assert.deepEqual(lines.filter((line) => line.type === "raw").map((line) => line.error.topic), peer.sent.map((text) => JSON.parse(text).stream));
 });
+
+const SHAPES = [
+  ["a key", ["/stream"], (topic, n) => ({ stream: topic, data: n }), "{topic}"],
+  ["parts of a list and numbers", ["/2", "/1/0/id"], (topic, n) => [n, [{ id: 7 }], topic, null], "{topic}.7"],
+  ["a part that is absent, and an escape", ["/arg/channel", "/arg/instId"], (topic, n) => ({ event: n, arg: { channel: topic } }), "{topic}"],
+];
+for (const [what, pointers, shape, name] of SHAPES)
+  test(`without a document: frames are recorded by the topic at ${what}, and cut, served and listed by it`, async (t) => {
+    const dir = temporary(t), at = (file) => path.join(dir, file), sent = [];
+    const put = (socket, text) => { sent.push(text); socket.send(text); };
+    const peer = await scriptedServer(t, dir, {
+      message: (socket, request) => {
+        if (request.ask === "first") return put(socket, "no JSON");
+        put(socket, JSON.stringify({ answer: request }));
+        for (const topic of ["trade\u0041", "book"]) for (let n = 0; n < 3; n++) put(socket, JSON.stringify(shape(topic, n)).replace("A", "\\u0041"));
+        put(socket, JSON.stringify([]));
+        socket.close(1000);
+      },
+    });
+    const args = (from) => [`${from.url}/at/path?key=1`, "--ca-file", from.ca, "--feed", "mine", ...pointers.flatMap((pointer) => ["--raw-topic", pointer]), "--send", '{"ask":"first"}', "--send", '{"ask":"second"}', "--until-close"];
+    const texts = async (...more) => parseLines((await tapedeck(t, ["cat", ...more])).stdout).map(({ topic, data }) => [topic, data]);
+    await run(t, "tapedeck-record", ["record", "-q", "-a", at("tape"), ...args(peer)]);
+    assert.deepEqual(peer.received.requests, [{ ask: "first" }, { ask: "second" }]);
+    const inbound = await texts("-a", at("tape"), "--dir", "in");
+    assert.deepEqual(inbound.map(([, data]) => data), sent);
+    const topics = ["tradeA", "book"].map((topic) => name.replace("{topic}", topic));
+    assert.deepEqual(inbound.map(([topic]) => topic), ["_unknown", "_unknown", ...topics.flatMap((topic) => [topic, topic, topic]), "_unknown"]);
+    assert.deepEqual(await texts("-a", at("tape"), "--topic", topics[1]), inbound.slice(5, 8));
+    assert.equal((await tapedeck(t, ["verify", at("tape")])).code, 0);
+    const { topics: listed } = await json(t, ["info", "-a", at("tape"), "--json"]);
+    assert.deepEqual(listed.filter(({ topic }) => topics.includes(topic)).map(({ topic, frames }) => [topic, frames]), [[topics[1], 3], [topics[0], 3]]);
+    const grants = parseLines((await tapedeck(t, ["cat", "-a", at("tape"), "--events"])).stdout).filter(({ dir }) => dir === "event").map(({ data }) => JSON.parse(data)).filter(({ event }) => event === "grant");
+    assert.deepEqual(grants.map(({ topic }) => topic), ["*"]);
+
+    await tapedeck(t, ["cut", "-q", "-a", at("tape"), "--topic", topics[0], "--out", at("part.mcap")]);
+    assert.deepEqual(await texts(at("part.mcap"), "--dir", "in"), inbound.slice(2, 5));
+
+    const served = await listening(t, ["serve", "-a", at("tape"), "--once", "--speed", "max"], dir);
+    await run(t, "tapedeck-record", ["record", "-q", "-a", at("again"), ...args(served)]);
+    assert.deepEqual(await texts("-a", at("again"), "--dir", "in"), inbound);
+
+    await tapedeck(t, ["export", "-q", "-a", at("tape"), "--format", "jsonl", "--out", at("lines")], { status: null });
+    const lines = parseLines(fs.readFileSync(at(`lines/${fs.readdirSync(at("lines")).find((file) => file.endsWith(".jsonl"))}`), "utf8"));
+    assert.deepEqual(lines.map(({ error }) => error?.topic), inbound.map(([topic]) => (topic === "_unknown" ? null : topic)));
+  });
+
+test("without a document: pings of WebSocket prove what is complete, and the end of a connection is a gap", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  let pings = 0;
+  const peer = await scriptedServer(t, dir, {
+    opened: (socket, n) => {
+      socket.send('{"stream":"a"}');
+      socket.on("ping", () => {
+        if (++pings % 2 === 0) socket.terminate();
+        else socket.send('{"stream":"a"}');
+      });
+      if (n === 3) socket.close(1000);
+    },
+  });
+  await run(t, "tapedeck-record", ["record", "-q", "-a", archive, `${peer.url}/`, "--ca-file", peer.ca, "--feed", "mine", "--raw-topic", "/stream", "--max-frames", "5"]);
+  const events = parseLines((await tapedeck(t, ["cat", "-a", archive, "--events"])).stdout).filter(({ dir }) => dir === "event").map(({ data }) => JSON.parse(data));
+  const heartbeats = events.filter(({ event }) => event === "heartbeat").map(({ what, dir }) => `${what} ${dir}`);
+  assert.deepEqual([...new Set(heartbeats)].sort(), ["ping out", "pong in"]);
+  const { gaps } = await json(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+  assert.ok(gaps.length >= 2 && gaps.every(({ topic }) => topic === null), JSON.stringify(gaps));
+});
+
+test("a raw feed that cannot be is refused, with what to change", async (t) => {
+  const dir = temporary(t);
+  const refused = async (args, words) => assert.match((await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), ...args], { status: 2 })).stderr, words);
+  const raw = ["wss://example.com/", "--feed", "mine", "--raw-topic", "/stream"];
+  await refused(["wss://example.com/", "--raw-topic", "/stream"], /needs --feed[^]*a name for the archive/);
+  await refused(["--feed", "mine", "--raw-topic", "/stream"], /needs --url/);
+  await refused([...raw, "--topic", "a"], /--topic does not go with raw topics[^]*--send TEXT/);
+  await refused([...raw, "--family", "okx"], /--family does not go with raw topics/);
+  await refused(["wss://example.com/", "--feed", "mine", "--raw-topic", "stream"], /a JSON pointer, such as \/arg\/channel, is expected, not 'stream'/);
+  await refused(["wss://example.com/", "--feed", "okx", "--raw-topic", "/stream"], /'okx' is another family/);
+  await refused(["--family", "okx", "--topic", "trades.BTC-USDT", "--send", "{}"], /family okx has topics[^]*--send is for feeds with --raw-topic/);
+  fs.writeFileSync(path.join(dir, "recorder.yaml"), "feeds:\n  - name: mine\n    url: wss://example.com/\n    raw_topics: [/stream, arg]\n    send: ['{}']\n");
+  await refused(["--config", path.join(dir, "recorder.yaml")], /recorder\.yaml:4[^]*not 'arg'/);
+});

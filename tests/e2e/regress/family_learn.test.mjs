@@ -78,14 +78,13 @@ test("lines of an archive are learned from, also if their family is unknown here
   assert.equal((await json(t, ["replay", "-a", at("tape"), "--json"])).books.length, 2);
 });
 
-test("an exchange without a described topic is recorded, and the proposal describes the same archive", async (t) => {
+test("an exchange without a document is recorded, and the proposal describes the same archive", async (t) => {
   const dir = temporary(t), at = (name) => path.join(dir, name);
-  const [exchange, family] = fs.readFileSync("docs/families.md", "utf8").split("## Record first")[1].matchAll(/```yaml\n(.*?)```/gs);
-  for (const folder of ["first", "learned"]) fs.mkdirSync(at(folder));
-  fs.writeFileSync(at("first/mine.exchange.yaml"), exchange[1]);
-  fs.writeFileSync(at("first/mine.yaml"), family[1]);
+  const [, command] = /\$ tapedeck record -a tape (--feed [^]*?) --duration/.exec(fs.readFileSync("docs/families.md", "utf8"));
+  const args = command.match(/'[^']*'|[^\s\\]+/g).map((word) => word.replaceAll("'", "").replace("btcusd", "BTCUSDT"));
+  fs.mkdirSync(at("learned"));
   const server = await simulator(t, dir, ["--families", "bitstamp", "--symbols", "1", "--rate", "200", "--seed", "7"]);
-  const recorder = new Recorder(t, at("tape"), [`${server.url}/`, "--ca-file", server.ca, "--families", at("first"), "--family", "mine", "--allow-unknown-topic", "--topic", "diff_order_book", "--topic", "live_trades", "--symbol", "BTCUSDT"]);
+  const recorder = new Recorder(t, at("tape"), [...args.map((word) => word.replace("wss://ws.bitstamp.net", server.url)), "--ca-file", server.ca]);
   await recorder.until(passed(1500));
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   assert.equal((await server.program.kill("SIGTERM")).code, 0);

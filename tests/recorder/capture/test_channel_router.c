@@ -53,7 +53,7 @@ static const route_row ROWS[] = {
     {"a request", CHANNEL_OUT, OPCODE_TEXT, "{\"op\":\"ping\"}", "_control", "", "", "json", 0,
      CLASS_REQUEST},
     {"a topic without a row", CHANNEL_IN, OPCODE_TEXT, "{\"topic\":\"nothing.BTCUSD\",\"data\":[]}",
-     "_unknown", "", "", "json", 0, CLASS_DATA},
+     "_unknown", "nothing.BTCUSD", "", "json", 0, CLASS_DATA},
     {"no JSON", CHANNEL_IN, OPCODE_TEXT, "hello", "_unknown", "", "", "raw", 0, CLASS_UNKNOWN},
     {"broken JSON", CHANNEL_IN, OPCODE_TEXT, " {\"topic\":", "_unknown", "", "", "json", 0,
      CLASS_UNKNOWN},
@@ -268,6 +268,29 @@ static void test_overflow(void **state)
     channel_router_close(r);
 }
 
+/* Topics that the family does not have get channels of their own, up to half of the limit. */
+static void test_unknown_topics(void **state)
+{
+    (void)state;
+    channel_router *r = open_router();
+    routed route;
+    char text[96];
+    for (uint32_t i = 0; i <= LIMIT_TOPIC_CHANNELS / 2; i++) {
+        (void)snprintf(text, sizeof text, "{\"topic\":\"no.S%u\",\"data\":[]}", i);
+        route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, text, &route);
+        assert_int_equal(route.frame.channel, i + 1);
+        assert_int_equal(route.found.role, ROLE_UNKNOWN);
+        assert_int_equal(route.found.is_overflow, i == LIMIT_TOPIC_CHANNELS / 2);
+        (void)snprintf(text, sizeof text, "no.S%u", i);
+        assert_string_equal(route.frame.info->exchange_topic, route.found.is_overflow ? "" : text);
+    }
+    route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, "{\"topic\":\"no.S7\",\"data\":[]}", &route);
+    assert_int_equal(route.frame.channel, 8);
+    route_text(r, 0, CHANNEL_IN, OPCODE_TEXT, "{\"topic\":\"trade.S7\",\"data\":[]}", &route);
+    assert_string_equal(route.frame.info->topic, "trade");
+    channel_router_close(r);
+}
+
 /* Each form has its own channel. Beyond the limit, frames on new channels lose their form, which is
  * counted. */
 static void test_forms(void **state)
@@ -347,9 +370,13 @@ static void test_own_channels_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),       cmocka_unit_test(test_dated_rows),
-        cmocka_unit_test(test_http_names), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_overflow),   cmocka_unit_test(test_own_channels_fit),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_dated_rows),
+        cmocka_unit_test(test_http_names),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_unknown_topics),
+        cmocka_unit_test(test_own_channels_fit),
         cmocka_unit_test(test_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
