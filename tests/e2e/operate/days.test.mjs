@@ -9,6 +9,7 @@ import { chunksOf, flipIn, json, manifestOf, segments, tapedeck, temporary } fro
 import { Recorder } from "../support/recorders.mjs";
 import { numberedExchange } from "../support/numbered_exchange.mjs";
 import { MovedClock, withoutMovedClock } from "../support/moved_clock.mjs";
+import { withoutPackages } from "../support/npm_packages.mjs";
 
 const NOON = Date.parse("2026-08-09T12:00:00Z");
 const MIDNIGHT = NOON + 12 * 3_600_000;
@@ -166,7 +167,7 @@ test("export --only-clean leaves out days that are not clean; --max-gap-loss ref
   await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "x"), "--max-gap-loss", "101"], { status: 2 });
 });
 
-test("after the clock stepped back, receive times count as late, also in a day that is being recorded", { skip: withoutMovedClock }, async (t) => {
+test("after the clock stepped back, receive times count as late, also in a day that is being recorded", { skip: withoutMovedClock || withoutPackages }, async (t) => {
   const dir = temporary(t);
   const exchange = await numberedExchange(t, { rate: 100 });
   const clock = new MovedClock(dir);

@@ -6,7 +6,7 @@ import { describe } from "node:test";
 import { jsonList, tapedeck, temporary } from "../support/harness.mjs";
 import { acknowledge, acknowledgement, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
-import { test } from "../support/npm_packages.mjs";
+import { test, withoutPackages } from "../support/npm_packages.mjs";
 
 /** What happens to the first connection after a trade; and at most how long it may take until trades are received again. */
 const FAILURES = {
@@ -76,7 +76,7 @@ describe("failures", { concurrency: 4 }, () => {
     });
 });
 
-test("the table", () => {
+test("the table", { skip: withoutPackages }, () => {
   const rows = [["failure", "reason", "cause", "origin", "lasted"], ...Object.keys(FAILURES).map((name) => [name, ...(found.get(name) ?? [])])];
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => (row[i] ?? "").length)));
   for (const row of rows) console.log(row.map((text, i) => text.padEnd(widths[i])).join("  "));

@@ -8,7 +8,7 @@ import path from "node:path";
 import { after } from "node:test";
 import { BIN, capture, json, jsonLines, listening, passed, Program, tapedeck, temporary, withoutCapture, withoutRecorded } from "../support/harness.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
-import { npm, readMcap, test } from "../support/npm_packages.mjs";
+import { npm, readMcap, test, withoutPackages } from "../support/npm_packages.mjs";
 
 const LINEAR = "linear-2021-04-17.jsonl.gz";
 const V5 = "v5-2026-08-09.jsonl.gz";
@@ -274,7 +274,7 @@ test("--shrink ends with frames that the exchange could have sent: a client with
   assert.deepEqual([any.frames, any.skipped, await wrong(any.file, false)], [1, 0, "a delta before the snapshot"]);
 });
 
-test("--shrink --serve finds the frame that crashes a client", { skip }, async (t) => {
+test("--shrink --serve finds the frame that crashes a client", { skip: skip || withoutPackages }, async (t) => {
   const { dir, archive } = await imported(t);
   const { WebSocket } = npm("ws");
   const files = new Set();

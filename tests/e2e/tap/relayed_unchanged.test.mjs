@@ -11,7 +11,7 @@ import { describe } from "node:test";
 import { gzipSync } from "node:zlib";
 import { compareTruth, eventsOf, filesBelow, json, jsonLines, jsonList, listening, parseLines, rawFrames, run, segments, tapedeck, temporary, wrapped } from "../support/harness.mjs";
 import { withoutMount, feedArgs, simulator, smallDisk } from "../support/recorders.mjs";
-import { npm, test } from "../support/npm_packages.mjs";
+import { npm, test, withoutPackages } from "../support/npm_packages.mjs";
 import { xxh64 } from "../support/xxh64.mjs";
 
 globalThis.crypto ??= webcrypto; // Node.js 18 has no such global; bybit-api signs with it
@@ -407,7 +407,7 @@ describe("tap", { concurrency: 2 }, () => {
     return (await eventsOf(t, tap.archive, "http")).map((event) => `${event.method ?? "GET"} ${event.what} ${event.code}`);
   }
 
-  test("bybit-api gets requests and streams at one URL, live and from a cut", async (t) => {
+  test("bybit-api gets requests and streams at one URL, live and from a cut", { skip: withoutPackages }, async (t) => {
     const requests = await checkOneUrl(t, path.resolve("build/npm"), "bybit-api");
     for (const one of ["GET time 200", "GET instruments-info 200", "GET wallet-balance 404", "POST create 405"]) assert.ok(requests.includes(one), `${one}: ${requests}`);
   });
@@ -592,7 +592,7 @@ describe("tap", { concurrency: 2 }, () => {
       assert.equal(fs.statSync(path.join(tap.archive, file)).mode & 0o77, 0, file);
   });
 
-  test("with TLS at both ends, and 16 clients, frames equal the exchange's own account", async (t) => {
+  test("with TLS at both ends, and 16 clients, frames equal the exchange's own account", { skip: withoutPackages }, async (t) => {
     const dir = temporary(t);
     const sim = await simulator(t, dir, ["--families", "inverse,v5-linear", "--symbols", "2", "--rate", "200", "--seed", "5"]);
     const tap = await startTap(t, dir, sim.url, ["--ca-file", sim.ca]);
