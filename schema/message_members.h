@@ -24,6 +24,7 @@
     X(ASK1_PRICE, "ask1_price", DECIMAL)                                                           \
     X(ASK1_SIZE, "ask1_size", DECIMAL)                                                             \
     X(AVAILABLE_BALANCE, "available_balance", DECIMAL)                                             \
+    X(AVAILABLE_BALANCE_WITHOUT_CONVERT, "available_balance_without_convert", DECIMAL)             \
     X(AVAILABLE_TO_BORROW, "available_to_borrow", DECIMAL)                                         \
     X(AVAILABLE_TO_WITHDRAW, "available_to_withdraw", DECIMAL)                                     \
     X(AVERAGE_PRICES, "average_prices", JSON)                                                      \
@@ -184,6 +185,8 @@
     X(LOW_PRICE_52W, "low_price_52w", DECIMAL)                                                     \
     X(LOW_PRICES, "low_prices", JSON)                                                              \
     X(MAINTAIN_TYPE, "maintain_type", TEXT)                                                        \
+    X(MARGIN_BALANCE, "margin_balance", DECIMAL)                                                   \
+    X(MARGIN_BALANCE_WITHOUT_CONVERT, "margin_balance_without_convert", DECIMAL)                   \
     X(MARK_IV, "mark_iv", DECIMAL)                                                                 \
     X(MARK_PRICE, "mark_price", DECIMAL)                                                           \
     X(MARKET_UNIT, "market_unit", TEXT)                                                            \

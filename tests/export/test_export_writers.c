@@ -80,6 +80,7 @@ static void test_trades_have_markets(void **state)
         {"linear", "bybit", "orderBookL2_25"},
         {"usdc-perp", "bybit", "orderBookL2_25"},
         {"contract-v3", "bybit", "orderbook.50"},
+        {"unified-v3", "bybit", "orderbook.50"},
         {"v5-linear", "bybit", "orderbook.50"},
         {"v5-inverse", "bybit", "orderbook.50"},
         {"spot-v1", "bybit-spot", "depth"},

@@ -68,6 +68,7 @@ export const SESSION = {
     path: "/spot/public/v3",
     topics: cross(["trade", "tickers", "orderbook.40", "bookticker", "kline.1m"], ["BTCUSDT", "ETHUSDT"]),
   },
+  "spot-v3-private": { family: "spot-v3", path: "/spot/private/v3", auth: "op", topics: ["order", "stopOrder", "ticketInfo", "outboundAccountInfo"] },
   "spot-private": {
     path: "/spot/ws", auth: "op",
     topics: ["executionReport", "stop_executionReport", "ticketInfo", "outboundAccountInfo"],
@@ -79,6 +80,14 @@ export const SESSION = {
   "contract-v3-private": {
     family: "contract-v3", path: "/contract/private/v3", auth: "op",
     topics: ["position", "execution", "order", "wallet"].map((what) => `user.${what}.contractAccount`),
+  },
+  "unified-v3": {
+    path: "/contract/usdc/public/v3",
+    topics: cross([...V5_BOOKS, "orderbook.500", "publicTrade", "tickers", "kline.1", "liquidation"], ["BTCPERP"]),
+  },
+  "unified-v3-private": {
+    family: "unified-v3", path: "/unified/private/v3", auth: "op",
+    topics: ["position", "execution", "order", "wallet", "greeks"].map((what) => `user.${what}.unifiedAccount`),
   },
   "v5-linear": {
     path: "/v5/public/linear",

@@ -464,10 +464,10 @@ static void try_cuts(const capture_tape *from, int has_copies)
 static void test_families(void **state)
 {
     (void)state;
-    static const char *const FAMILIES[] = {"inverse",     "linear",    "copytrade",  "usdc-perp",
-                                           "usdc-option", "spot-v1",   "spot-v2",    "spot-v3",
-                                           "contract-v3", "v5-linear", "v5-inverse", "v5-spot",
-                                           "v5-option",   "v5-spread"};
+    static const char *const FAMILIES[] = {"inverse",     "linear",     "copytrade", "usdc-perp",
+                                           "usdc-option", "spot-v1",    "spot-v2",   "spot-v3",
+                                           "contract-v3", "unified-v3", "v5-linear", "v5-inverse",
+                                           "v5-spot",     "v5-option",  "v5-spread"};
     for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0]; i++) {
         const sim_feed_options options = {
             .family = FAMILIES[i], .symbol_count = 2, .seed = 9, .step_ns = UINT64_C(40000000)};

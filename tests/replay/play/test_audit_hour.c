@@ -34,6 +34,7 @@ static const family_topics HOURS[] = {
     {"spot-v2", {"depth", "trade", "kline.1m"}},
     {"spot-v3", {"orderbook.40", "trade", "kline.1m"}},
     {"contract-v3", {"orderbook.1", "orderbook.50", "publicTrade", "tickers", "kline.1"}},
+    {"unified-v3", {"orderbook.1", "orderbook.50", "publicTrade", "tickers", "kline.1"}},
     {"v5-linear",
      {"orderbook.1", "orderbook.50", "orderbook.200", "publicTrade", "tickers", "kline.1"}},
     {"v5-inverse", {"orderbook.50", "orderbook.200", "publicTrade", "tickers", "kline.1"}},

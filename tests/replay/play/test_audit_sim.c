@@ -104,7 +104,7 @@ static void test_lost_updates(void **state)
 }
 
 /* Totals of all families. */
-enum { TRADE_FRAMES = 4981, SHORT_STEP = 6, SHORT_FRAMES = 831 };
+enum { TRADE_FRAMES = 5403, SHORT_STEP = 6, SHORT_FRAMES = 901 };
 
 typedef struct trade_loss {
     const char *family;
@@ -112,12 +112,12 @@ typedef struct trade_loss {
 } trade_loss;
 
 static const trade_loss TRADE_LOSSES[] = {
-    {"inverse", {"trade", "klineV2.1"}},       {"linear", {"trade", "candle.1"}},
-    {"copytrade", {"trade", "klineV2.1"}},     {"usdc-perp", {"trade", "candle.1"}},
-    {"spot-v1", {"trade", "kline.1m"}},        {"spot-v2", {"trade", "kline.1m"}},
-    {"spot-v3", {"trade", "kline.1m"}},        {"contract-v3", {"publicTrade", "kline.1"}},
-    {"v5-linear", {"publicTrade", "kline.1"}}, {"v5-inverse", {"publicTrade", "kline.1"}},
-    {"v5-spot", {"publicTrade", "kline.1"}},
+    {"inverse", {"trade", "klineV2.1"}},        {"linear", {"trade", "candle.1"}},
+    {"copytrade", {"trade", "klineV2.1"}},      {"usdc-perp", {"trade", "candle.1"}},
+    {"spot-v1", {"trade", "kline.1m"}},         {"spot-v2", {"trade", "kline.1m"}},
+    {"spot-v3", {"trade", "kline.1m"}},         {"contract-v3", {"publicTrade", "kline.1"}},
+    {"unified-v3", {"publicTrade", "kline.1"}}, {"v5-linear", {"publicTrade", "kline.1"}},
+    {"v5-inverse", {"publicTrade", "kline.1"}}, {"v5-spot", {"publicTrade", "kline.1"}},
 };
 
 /* Each frame of trades before the last candle reading but one, in the first candle that began after

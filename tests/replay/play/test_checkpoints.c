@@ -306,9 +306,10 @@ static void test_every_segment(void **state)
 {
     (void)state;
     static const char *const FAMILIES[] = {
-        "inverse", "linear",    "copytrade",    "usdc-perp",   "usdc-option", "usdc-private",
-        "spot-v1", "spot-v2",   "spot-v3",      "contract-v3", "v5-linear",   "v5-inverse",
-        "v5-spot", "v5-option", "spot-private", "v5-private",  "v5-spread",   "v5-misc",
+        "inverse",      "linear",     "copytrade",  "usdc-perp", "usdc-option",
+        "usdc-private", "spot-v1",    "spot-v2",    "spot-v3",   "contract-v3",
+        "unified-v3",   "v5-linear",  "v5-inverse", "v5-spot",   "v5-option",
+        "spot-private", "v5-private", "v5-spread",  "v5-misc",
     };
     for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0]; i++) {
         print_message("%s\n", FAMILIES[i]);
