@@ -519,9 +519,11 @@ typedef struct walk {
     uint8_t has_kind;
 } walk;
 
-/* 1 if the size bytes at a equal those at b. size is at least 8; padding follows both. */
+/* 1 if the size bytes at a equal those at b. */
 static inline int bytes_are(const uint8_t *a, const uint8_t *b, size_t size)
 {
+    if (size < 8)
+        return memcmp(a, b, size) == 0;
     uint64_t differs = key_load(a + size - 8) ^ key_load(b + size - 8);
     for (size_t i = 0; i + 8 < size; i += 8)
         differs |= key_load(a + i) ^ key_load(b + i);
@@ -535,7 +537,7 @@ static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
     td_bytes topic = w->h->topic->topic;
     const decode_plan *own = w->h->p;
     const key_word *symbol = w->h->symbol;
-    if (!own->has_whole_topic || topic.size < 8 || topic.size > 32 ||
+    if (!own->has_whole_topic || topic.size == 0 || topic.size > 32 ||
         own->topic_bytes > topic.size || symbol->bytes == 0 || symbol->bytes >= KEY_WORD_BYTES ||
         p + topic.size + symbol->bytes + 3 > w->h->end || *p != '"')
         return NULL;

@@ -55,14 +55,9 @@ void topic_trust_fini(topic_trust *trust)
 
 /* ---- the stretch of one connection ---- */
 
-static size_t find_conn(topic_trust *trust, const channel_info *info, uint32_t conn_index)
+static __attribute__((noinline)) size_t add_conn(topic_trust *trust, const channel_info *info,
+                                                 uint32_t conn_index)
 {
-    for (size_t i = 0; i < trust->conn_count; i++) {
-        const trust_conn *conn = &trust->conns[i];
-        if (conn->conn_index == conn_index && conn->line == info->line &&
-            (conn->info == info || strcmp(conn->feed, info->feed) == 0))
-            return i;
-    }
     trust->conns = td_array_grow(trust->conns, trust->conn_count, sizeof *trust->conns);
     trust->conns[trust->conn_count] = (trust_conn){.feed = info->feed,
                                                    .line = info->line,
@@ -71,6 +66,17 @@ static size_t find_conn(topic_trust *trust, const channel_info *info, uint32_t c
                                                    .info = info,
                                                    .lacks = {.cause = BREAK_NO_SNAPSHOT}};
     return trust->conn_count++;
+}
+
+static inline size_t find_conn(topic_trust *trust, const channel_info *info, uint32_t conn_index)
+{
+    for (size_t i = 0; i < trust->conn_count; i++) {
+        const trust_conn *conn = &trust->conns[i];
+        if (conn->conn_index == conn_index && conn->line == info->line &&
+            (conn->info == info || strcmp(conn->feed, info->feed) == 0))
+            return i;
+    }
+    return add_conn(trust, info, conn_index);
 }
 
 /* End the stretch. Only the first cause at a frame counts: a stretch that has ended cannot end

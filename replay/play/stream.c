@@ -183,9 +183,9 @@ static void digest_one(stream *s, const frame_ref *frame, track *t)
     digest_add_frame(&s->digest, frame, hash);
     if (frame_role_is_of_topic(s->role) && !frame->is_copy)
         digest_add_payload(&s->digest, frame, hash, t);
-    TD_ASSERT(s->counts.frames == s->digest.frame_count);
-    TD_ASSERT(s->counts.decoded + s->counts.undecoded ==
-              s->digest.payload_count + s->counts.copies);
+    TD_ASSERT_SLOW(s->counts.frames == s->digest.frame_count);
+    TD_ASSERT_SLOW(s->counts.decoded + s->counts.undecoded ==
+                   s->digest.payload_count + s->counts.copies);
 }
 
 static td_result show_to_observer(stream *s, const frame_ref *frame, const symbol_verdict *found,
@@ -199,7 +199,7 @@ static td_result show_to_observer(stream *s, const frame_ref *frame, const symbo
 td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
 {
     TD_ASSERT(s->role != ROLE_EVENT);
-    TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
+    TD_ASSERT_SLOW(frame->bytes.data != NULL || frame->bytes.size == 0);
     symbol_verdict judged;
     trust_answer answer;
     const trust_answer *trust = NULL;
