@@ -17,6 +17,8 @@ static const table_column COLUMNS[] = {
     {"noticed", TABLE_RIGHT, "{noticed}"},
     {"noticed by", TABLE_SPARE_LEFT, "{noticed_by|-}"},
     {"broken rules", TABLE_SPARE_LEFT, "{broken_by|-}"},
+    {"pause", TABLE_RIGHT, "{pause}"},
+    {"notes", TABLE_SPARE_LEFT, "{noted_by|-}[; {checksums_zero} of {checksums} checksums are 0]"},
 };
 
 static void describe_rules(result_writer *r, const char *name, const uint64_t by[RULE_COUNT])
@@ -49,6 +51,11 @@ static void describe_topic(result_writer *r, const claims_topic *t)
     result_count(r, "left_out", t->trials);
     result_count(r, "noticed", t->noticed);
     describe_rules(r, "noticed_by", t->noticed_by);
+    result_number(r, "pause_ns", t->pause_ns);
+    result_duration(r, "pause", t->pause_ns);
+    describe_rules(r, "noted_by", t->noted_by);
+    result_count(r, "checksums", t->checksums);
+    result_count(r, "checksums_zero", t->checksums_zero);
     result_object_end(r, NULL);
 }
 

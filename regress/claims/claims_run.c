@@ -29,6 +29,8 @@ typedef struct observed_stream {
     /* Of conn_dense: the last frame's number less its ordinal, on which connection; 0: none. */
     int64_t number_offset;
     uint32_t number_conn;
+    uint64_t last_ns; /* of the frame before, on which connection; 0: there was none */
+    uint32_t last_conn;
     track *without; /* the track without the left-out frame; NULL: no trial runs */
     uint32_t seen;  /* frames that `without` has judged */
 } observed_stream;
@@ -158,7 +160,11 @@ static void add_counts(claims_topic *to, const claims_topic *from)
     to->broken += from->broken;
     to->trials += from->trials;
     to->noticed += from->noticed;
+    to->checksums += from->checksums;
+    to->checksums_zero += from->checksums_zero;
+    to->pause_ns = from->pause_ns > to->pause_ns ? from->pause_ns : to->pause_ns;
     for (size_t i = 0; i < RULE_COUNT; i++) {
+        to->noted_by[i] += from->noted_by[i];
         to->broken_by[i] += from->broken_by[i];
         to->noticed_by[i] += from->noticed_by[i];
     }
@@ -216,6 +222,25 @@ static void count_frame(claims_topic *counts, const frame_ref *frame, const symb
     }
 }
 
+/* What a document says without a rule of strength error. */
+static void count_notes(observed_stream *own, const frame_ref *frame, const symbol_verdict *found)
+{
+    claims_topic *counts = &own->counts;
+    const message *m = frame->content.message;
+    const uint32_t conn = frame_conn_key(frame->conn);
+    if (own->last_conn == conn && frame->recv_ns - own->last_ns > counts->pause_ns)
+        counts->pause_ns = frame->recv_ns - own->last_ns;
+    own->last_conn = conn;
+    own->last_ns = frame->recv_ns;
+    if (m != NULL && m->head.has_checksum) {
+        counts->checksums++;
+        counts->checksums_zero += m->head.checksum == 0;
+    }
+    for (size_t i = 0; found != NULL && i < found->rules.count; i++)
+        if (found->rules.items[i].strength != STRENGTH_ERROR)
+            counts->noted_by[found->rules.items[i].rule]++;
+}
+
 static td_result see_frame(void *ctx, const struct stream *of, void **state,
                            const observed_frame *seen, td_err *err)
 {
@@ -230,6 +255,7 @@ static td_result see_frame(void *ctx, const struct stream *of, void **state,
         return TD_OK;
     const number_step number = step_number(own, frame);
     count_frame(&own->counts, frame, seen->found, number);
+    count_notes(own, frame, seen->found);
     if (seen->found != NULL)
         try_losses(own, frame, seen->found, number);
     return TD_OK;

@@ -38,6 +38,9 @@ typedef struct claims_topic {
     uint64_t trials;         /* frames that were left out */
     uint64_t noticed;        /* trials in which a later frame broke a rule */
     uint64_t broken_by[RULE_COUNT], noticed_by[RULE_COUNT]; /* each frame, or trial, once */
+    uint64_t noted_by[RULE_COUNT];      /* frames that broke a rule of another strength */
+    uint64_t checksums, checksums_zero; /* frames with a checksum, and with 0 as one */
+    uint64_t pause_ns; /* the longest between two frames of a symbol on one connection */
 } claims_topic;
 
 typedef struct claims_result {

@@ -46,7 +46,7 @@ test("a rule that links frames notices each loss with the next frame", async (t)
   const { topics, absent, frames } = await checked(t, family("seq_dense seq error"), whole, 0);
   const noticed = Math.floor((FRAMES - 1) / 2); // one frame is left out, and the next one judged
   assert.deepEqual(topics, [{ feed: "mine", topic: "book", pattern: "book.{symbol}", frames: FRAMES, undecoded: 0, unknown_fields: 0, broken: 0, broken_by: [],
-    left_out: noticed, noticed, noticed_by: [{ rule: "seq_dense", count: noticed }] }]);
+    left_out: noticed, noticed, noticed_by: [{ rule: "seq_dense", count: noticed }], pause_ns: topics[0].pause_ns, noted_by: [], checksums: 0, checksums_zero: 0 }]);
   assert.deepEqual([absent, frames], [[], FRAMES]);
 });
 
@@ -65,6 +65,21 @@ test("what does not fit is counted; topics without a frame are listed", async (t
   assert.equal(book.noticed, book.left_out); // trials that meet these frames do not count
   assert.deepEqual([strange.topic, strange.pattern, strange.frames, strange.undecoded, strange.left_out], ["_unknown", null, 1, 1, 0]);
   assert.deepEqual(absent, [{ family: "mine", pattern: "other.{symbol}" }]);
+});
+
+test("claims without a rule of strength error are counted: pauses, deletes of unknown levels, checksums of 0", async (t) => {
+  const document = family("seq_dense seq error, delete_exists statistic, checksum checksum error")
+    .replace("    - n seq integer required\n", "    - n seq integer required\n    - sum checksum integer\n")
+    .replace("entries: [rows set any]", "entries: [rows set any zero_deletes]\n    checksum: {levels: 1, order: alternating}");
+  const lines = whole.slice(0, 9).map((one, i) => ({ ...one, sum: i < 4 ? 0 : undefined, rows: [{ p: String(i + 1), q: i % 3 === 2 ? "0" : "1", side: "Buy" }] }));
+  const dir = temporary(t), at = (name) => path.join(dir, name);
+  fs.writeFileSync(at("mine.yaml"), document);
+  const recv = (i) => 1_795_000_000_000_000_000n + BigInt(i) * 1_000_000n + (i > 5 ? 2_000_000_000n : 0n);
+  fs.writeFileSync(at("frames.jsonl"), lines.map((one, i) => `{"recv_ns":${recv(i)},"dir":"in","data":${JSON.stringify(JSON.stringify(one))}}\n`).join(""));
+  await tapedeck(t, ["import", "-q", "-a", at("tape"), "--families", at("mine.yaml"), "--family", "mine", "--format", "jsonl", at("frames.jsonl")]);
+  const [book] = (await json(t, ["family", "check", at("tape"), "--json"])).topics;
+  assert.deepEqual([book.frames, book.pause_ns, book.checksums, book.checksums_zero, book.noted_by], [9, 2_001_000_000, 4, 4, [{ rule: "delete_exists", count: 3 }]]);
+  assert.match((await tapedeck(t, ["family", "check", at("tape")])).stdout, /delete_exists 3; 4 of 4 checksums are 0$/m);
 });
 
 test("captures: Binance's links notice each loss, with any number of threads", { skip: withoutCapture("other/binance-futures.jsonl.zst") }, async (t) => {
