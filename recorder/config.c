@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/suggest.h"
 #include "base/time_text.h"
 #include "base/url.h"
 #include "format/segment_name.h"
@@ -219,29 +220,42 @@ static td_result add_request(feed_config *feed, const char *text, td_err *err)
     return rc;
 }
 
-static td_result find_preset(const feed_config *feed, const char *const **out, td_err *err)
+/* The requests of the feed's client library; NULL: none. */
+static const char *const *preset_of(const feed_config *feed)
 {
-    const char *library = HTTP_PRESET_NAMES[feed->http_preset];
-    *out = exchange_http_preset(exchange_of(feed->family), library, feed->family->name);
-    if (*out != NULL)
+    return feed->http_preset == NULL ? NULL
+                                     : exchange_http_preset(feed->family->exchange,
+                                                            feed->http_preset, feed->family->name);
+}
+
+static td_result check_preset(feed_config *feed, td_err *err)
+{
+    suggest_search search = {.written = td_bytes_str(feed->http_preset)};
+    const http_preset *known = feed->family->exchange->http_presets;
+    char similar[128];
+    if (preset_of(feed) != NULL)
+        return feed->net == NET_MAIN
+                   ? TD_OK
+                   : td_err_set(err, TD_E_INVALID, "http-preset is for the main network");
+    if (feed->http_preset == NULL)
         return TD_OK;
+    for (; known != NULL && known->name != NULL; known++)
+        suggest_offer(&search, known->name);
+    suggest_format(&search, similar, sizeof similar);
     td_err_set(err, TD_E_INVALID, "http-preset: no requests of '%s' are known for family '%s'",
-               library, feed->family->name);
-    td_err_hint(err, "give each request: http, or --http NAME=URL");
+               feed->http_preset, feed->family->name);
+    td_err_hint(err, "%s%sgive each request: http, or --http NAME=URL", similar,
+                similar[0] == '\0' ? "" : " ");
     return TD_E_INVALID;
 }
 
 static td_result finish_http(feed_config *feed, td_err *err)
 {
     td_result rc = TD_OK;
-    const char *const *preset = NULL;
+    const char *const *preset = preset_of(feed);
     feed->http_count = 0;
     for (size_t i = 0; rc == TD_OK && i < feed->http_texts.count; i++)
         rc = add_request(feed, feed->http_texts.items[i], err);
-    if (rc == TD_OK && feed->http_preset != HTTP_PRESET_NONE)
-        rc = find_preset(feed, &preset, err);
-    if (rc == TD_OK && preset != NULL && feed->net != NET_MAIN)
-        rc = td_err_set(err, TD_E_INVALID, "http-preset is for the main network");
     for (; rc == TD_OK && preset != NULL && *preset != NULL; preset++)
         rc = add_request(feed, *preset, err);
     return rc == TD_OK ? check_http_budget(feed, err) : rc;
@@ -513,11 +527,11 @@ static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
     const struct {
         const char *key;
         td_result (*finish)(feed_config *feed, td_err *err);
-    } steps[] = {{chosen_by, resolve_family}, {credential, check_credentials},
-                 {"url", resolve_url},        {"feed", finish_name},
-                 {"topic", check_topics},     {"symbol", check_symbols},
-                 {"send", check_sent},        {"binary", check_binary},
-                 {"http", finish_http},       {"symbol", finish_listing}};
+    } steps[] = {
+        {chosen_by, resolve_family}, {credential, check_credentials}, {"url", resolve_url},
+        {"feed", finish_name},       {"topic", check_topics},         {"symbol", check_symbols},
+        {"send", check_sent},        {"binary", check_binary},        {"http-preset", check_preset},
+        {"http", finish_http},       {"symbol", finish_listing}};
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < sizeof steps / sizeof *steps; i++) {
         *key = steps[i].key;

@@ -31,15 +31,6 @@ typedef struct http_config {
     uint64_t every_ns;
 } http_config;
 
-/* Client libraries whose first HTTP requests can be recorded. */
-/* Client libraries whose HTTP requests a feed can send (exchange_http_preset). */
-typedef enum http_library {
-    HTTP_PRESET_NONE,
-    HTTP_PRESET_CCXT,
-    HTTP_PRESET_BYBIT_API
-} http_library;
-extern const char *const HTTP_PRESET_NAMES[]; /* by http_library; ends with NULL */
-
 /* What is done about a book that lost a frame. */
 typedef enum heal_how { HEAL_NOT, HEAL_RESUBSCRIBE } heal_how;
 
@@ -78,7 +69,7 @@ typedef struct feed_config {
     uint64_t instruments_every_ns; /* between two readings of the list of instruments, if a symbol
                                       is a pattern (recorder/instruments.h) */
     options_list http_texts;       /* "NAME[@EVERY]=URL" */
-    int http_preset;               /* http_library */
+    const char *http_preset;       /* a client library (exchange_http_preset); NULL: none */
     /* Resolved by config_finish: */
     http_config http[LIMIT_FEED_HTTP];
     size_t http_count;

@@ -7,7 +7,6 @@
 
 const char *const CONFIG_NET_NAMES[] = {"main", "test", NULL};
 static const char *const HEAL_NAMES[] = {"none", "resubscribe", NULL};
-const char *const HTTP_PRESET_NAMES[] = {"none", "ccxt", "bybit-api", NULL};
 static const char *const OVERLOAD_NAMES[] = {"pause", "drop", NULL};
 
 #define DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
@@ -156,9 +155,8 @@ const option_row CONFIG_FEED_ROWS[] = {
     {.long_name = "http-preset",
      OPTION_INTO(feed_config, http_preset),
      .metavar = "CLIENT",
-     .choices = HTTP_PRESET_NAMES,
      .help = "also record what this client library requests when it starts, so that serve\n"
-             "can answer it (default: none)"},
+             "can answer it, such as ccxt (default: none)"},
 };
 
 const option_row CONFIG_RECORDER_ROWS[] = {

@@ -266,18 +266,18 @@ static void http_presets_are_requests(void **state)
     config_fini(config);
     static const struct {
         const char *family, *url, *expected;
-        http_library preset;
+        const char *preset;
         size_t count;
     } CASES[] = {
-        {"v5-linear", NULL, "https://api.bybit.com/v5/market/time", HTTP_PRESET_BYBIT_API, 1},
-        {"inverse", NULL, "https://api.bybit.com/v2/public/time", HTTP_PRESET_BYBIT_API, 1},
-        {"linear", NULL, "https://api.bybit.com/v2/public/symbols", HTTP_PRESET_CCXT, 3},
+        {"v5-linear", NULL, "https://api.bybit.com/v5/market/time", "bybit-api", 1},
+        {"inverse", NULL, "https://api.bybit.com/v2/public/time", "bybit-api", 1},
+        {"linear", NULL, "https://api.bybit.com/v2/public/symbols", "ccxt", 3},
         {"v5-linear", "wss://stream.bytick.com/v5/public/linear",
-         "https://api.bybit.com/v5/market/time", HTTP_PRESET_CCXT, 12},
+         "https://api.bybit.com/v5/market/time", "ccxt", 12},
         /* another server, such as sim and serve: requests go to it */
         {"v5-linear", "wss://[::1]:9443/v5/public/linear", "https://[::1]:9443/v5/market/time",
-         HTTP_PRESET_CCXT, 12},
-        {"v5-linear", "ws://h/x", "http://h/v5/market/time", HTTP_PRESET_BYBIT_API, 1},
+         "ccxt", 12},
+        {"v5-linear", "ws://h/x", "http://h/v5/market/time", "bybit-api", 1},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         feed = one_feed(config, CASES[i].family);
@@ -292,7 +292,7 @@ static void http_presets_are_requests(void **state)
     /* another exchange's requests are never sent */
     feed = one_feed(config, "okx");
     feed->topics = (options_list){.items = {"trades"}, .count = 1};
-    feed->http_preset = HTTP_PRESET_CCXT;
+    feed->http_preset = "ccxt";
     assert_int_equal(config_finish(config, &err), TD_E_INVALID);
     assert_non_null(strstr(err.text, "no requests of 'ccxt' are known for family 'okx'"));
     td_free(config);
@@ -305,19 +305,18 @@ static void the_list_of_instruments_is_requested(void **state)
     (void)state;
     static const struct {
         const char *url, *expected;
-        http_library preset;
+        const char *preset;
         size_t count;
     } CASES[] = {
+        {NULL, "https://api.bybit.com/v5/market/instruments-info?category=linear&limit=1000", NULL,
+         1},
         {NULL, "https://api.bybit.com/v5/market/instruments-info?category=linear&limit=1000",
-         HTTP_PRESET_NONE, 1},
-        {NULL, "https://api.bybit.com/v5/market/instruments-info?category=linear&limit=1000",
-         HTTP_PRESET_CCXT, 12},
+         "ccxt", 12},
         {"wss://stream-testnet.bybit.com/v5/public/linear",
          "https://api-testnet.bybit.com/v5/market/instruments-info?category=linear&limit=1000",
-         HTTP_PRESET_NONE, 1},
+         NULL, 1},
         {"wss://[::1]:9443/v5/public/linear",
-         "https://[::1]:9443/v5/market/instruments-info?category=linear&limit=1000",
-         HTTP_PRESET_NONE, 1},
+         "https://[::1]:9443/v5/market/instruments-info?category=linear&limit=1000", NULL, 1},
     };
     td_err err;
     recorder_config *config = td_alloc(sizeof *config);

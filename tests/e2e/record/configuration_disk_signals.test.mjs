@@ -45,7 +45,7 @@ describe("configuration", { concurrency: 2 }, () => {
     ["a value out of bounds, after the feeds", FEED + "commit_interval: 1h\n", 6, ["commit_interval: '1h'", "10 ms to 1 m"]],
     ["a choice that is none", "overload: panic\n" + FEED, 1, ["overload: 'panic'", "pause, drop"]],
     ["another net", withLine("net: testnet"), 6, ["net: 'testnet'", "main, test", "did you mean 'test'?"]],
-    ["an unknown preset", withLine("http_preset: ccxtx"), 6, ["http_preset: 'ccxtx'", "none, ccxt, bybit-api"]],
+    ["an unknown preset", withLine("http_preset: ccxtx"), 6, ["no requests of 'ccxtx' are known", "did you mean 'ccxt'?"]],
     ["a truth value that is none", withLine("strict: perhaps"), 6, ["strict: 'perhaps'", "true nor false"]],
     ["yes", withLine("audit: yes"), 6, ["audit: 'yes'", "true nor false"]],
     ["an empty value", withLine("name:"), 6, ["name: the value is empty", "NAME"]],
