@@ -19,6 +19,9 @@ const [corpus, perKind = "24"] = process.argv.slice(2);
 const FRAMES_MAX = 1_500; // of a source; more would only take longer
 const CAPTURES = ["inverse-2021-04-17", "linear-2021-04-17", "v5-2026-08-09", "v5-linear-2025-06-13"];
 
+/** Recordings of other exchanges, and their families. */
+const OTHERS = { "binance-futures": "binance-usdm", coinbase: "coinbase-advanced", deribit: "deribit", kraken: "kraken-v1", okx: "okx" };
+
 const cleanups = [];
 const t = { after: (f) => cleanups.push(f) };
 
@@ -33,9 +36,11 @@ function seeded(seed) {
 
 // ---- the corpus: FEED.FAMILY.jsonl, a frame a line --------------------------------------------------------------
 
-async function keep(archive, feed, family, name) {
+const isOfTopic = (line) => !line.includes('"topic":"_');
+
+async function keep(archive, feed, family, name, isKept = isOfTopic) {
   const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in"]);
-  const lines = stdout.split("\n").filter((line) => line !== "" && !line.includes('"topic":"_')).slice(0, FRAMES_MAX);
+  const lines = stdout.split("\n").filter((line) => line !== "" && isKept(line)).slice(0, FRAMES_MAX);
   fs.writeFileSync(path.join(corpus, `${name}.${family}.jsonl`), lines.join("\n") + "\n");
 }
 
@@ -47,6 +52,10 @@ async function makeCorpus() {
     const archive = path.join(dir, name), family = name.split(/-20/)[0].replace(/^v5$/, "v5-linear");
     await tapedeck(t, ["import", "-a", archive, "--feed", name, capture(`${name}.jsonl.gz`)]);
     await keep(archive, name, family, name);
+  }
+  for (const [name, family] of Object.entries(isRecorded ? OTHERS : {})) {
+    await tapedeck(t, ["import", "-q", "-a", path.join(dir, name), "--family", family, capture(`other/${name}.jsonl.zst`)]);
+    await keep(path.join(dir, name), family, family, name, () => true); // all frames of a connection may be numbered
   }
   const archive = path.join(dir, "simulated");
   const server = await simulator(t, dir, ["--families", FAMILIES.join(","), "--symbols", "3", "--rate", "150", "--seed", "5",
@@ -72,6 +81,9 @@ function altered(line, random) {
   return line.slice(0, place) + ((Number(line[place]) + 1 + random(8)) % 10) + line.slice(place + 1);
 }
 
+/** Without its ordinal a frame that is left out was never received. */
+const unnumbered = (line) => line.replace(/"ordinal":\d+,/, "");
+
 const replaced = (lines, i, others) => [...lines.slice(0, i), ...others, ...lines.slice(i + 1)];
 
 /** The lines with one fault at frame i, whose stream continues at next; null if that fault is impossible there. */
@@ -85,10 +97,10 @@ const FAULTS = {
   },
 };
 
-/** Frames that are neither the first nor the last of their stream, from all streams alike. */
-function positions(lines, count, random) {
+/** Frames of a topic (undefined: of any) that are neither the first nor the last of their stream, from all streams alike. */
+function positions(lines, topic, count, random) {
   const streams = new Map();
-  lines.forEach((line, i) => { const s = streamOf(line); streams.set(s, [...(streams.get(s) ?? []), i]); });
+  lines.forEach((line, i) => { if (!isOfTopic(line) || (topic && JSON.parse(line).topic !== topic)) return; const s = streamOf(line); streams.set(s, [...(streams.get(s) ?? []), i]); });
   const long = [...streams.values()].filter((frames) => frames.length >= 4);
   return Array.from({ length: long.length === 0 ? 0 : count }, (_, k) => {
     const frames = long[k % long.length], place = 1 + random(frames.length - 2);
@@ -116,10 +128,11 @@ async function countFindings(dir, family, lines) {
   const file = path.join(folder, "capture.jsonl");
   fs.writeFileSync(file, lines.join("\n") + "\n");
   await output("tapedeck", ["import", "-a", path.join(folder, "tape"), "--format", "jsonl", "--family", family, file]);
-  const { continuity, undecoded } = JSON.parse(await output("tapedeck-replay",
+  const { continuity, undecoded, gaps } = JSON.parse(await output("tapedeck-replay",
     ["replay", "-a", path.join(folder, "tape"), "--speed", "max", "-j", "1", "--json"]));
   fs.rmSync(folder, { recursive: true, force: true });
-  return { errors: continuity.violations + undecoded, notes: sum(continuity.warnings) + sum(continuity.statistics) };
+  const lost = gaps.filter(({ reason }) => reason === "sequence").length;
+  return { errors: continuity.violations + undecoded + lost, notes: sum(continuity.warnings) + sum(continuity.statistics) };
 }
 
 async function tryAll(dir) {
@@ -127,14 +140,16 @@ async function tryAll(dir) {
   const jobs = [];
   for (const file of fs.readdirSync(corpus).filter((name) => name.endsWith(".jsonl")).sort()) {
     const [source, family] = file.split(".");
-    const lines = fs.readFileSync(path.join(corpus, file), "utf8").trimEnd().split("\n");
+    const lines = fs.readFileSync(path.join(corpus, file), "utf8").trimEnd().split("\n").map((line) => (Object.hasOwn(OTHERS, source) ? unnumbered(line) : line));
     if (lines.length < 4) continue;
     const whole = await countFindings(dir, family, lines);
-    for (const [fault, make] of Object.entries(FAULTS)) {
+    // of other exchanges each topic, which has rules of its own
+    const topics = Object.hasOwn(OTHERS, source) ? [...new Set(lines.filter(isOfTopic).map((line) => JSON.parse(line).topic))].sort() : [undefined];
+    for (const topic of topics) for (const [fault, make] of Object.entries(FAULTS)) {
       const cell = { error: 0, noted: 0, tried: 0 };
-      found.set(`${source} ${fault}`, cell);
+      found.set(`${[source, topic].filter((part) => part).join(":")} ${fault}`, cell);
       const random = seeded(source.length + fault.length);
-      for (const { i, next } of positions(lines, Number(perKind), random)) {
+      for (const { i, next } of positions(lines, topic, Number(perKind), random)) {
         const changed = make(lines, i, next, random);
         if (changed === null) continue;
         jobs.push(async () => {
@@ -153,7 +168,7 @@ async function tryAll(dir) {
 
 function print(found) {
   const faults = Object.keys(FAULTS), total = Object.fromEntries(faults.map((fault) => [fault, { error: 0, noted: 0, tried: 0 }]));
-  const row = (name, cells) => console.log(name.padEnd(24) + cells.map((cell) => cell.padStart(14)).join(""));
+  const row = (name, cells) => console.log(name.padEnd(32) + cells.map((cell) => cell.padStart(14)).join(""));
   const text = ({ error, noted, tried }) => (tried === 0 ? "-" : `${error}+${noted} of ${tried}`);
   row("errors+notes of tried", faults);
   for (const source of new Set([...found.keys()].map((key) => key.split(" ")[0]))) {
