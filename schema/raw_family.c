@@ -24,6 +24,7 @@ const exchange_row *raw_exchange(td_arena *memory, const char *const *raw)
                            .other_hosts = NO_TEXTS,
                            .connects = {300, UINT64_C(300) * 1000000000},
                            .frames = {.raw = raw,
+                                      .data_start = td_bytes_str(""),
                                       .topic = FRAME_KEY_NONE,
                                       .data = FRAME_KEY_NONE,
                                       .event = FRAME_KEY_NONE,
