@@ -266,7 +266,7 @@ static td_result find_outputs(day_run *run, day_route *route, day_maker *maker, 
         maker_output *to = &maker->outputs[maker->output_count++];
         to->output = output;
         if ((maker->type->flags & EXPORT_OF_REPLIES) != 0)
-            rc = export_writers_of_type(&run->writers, output, &to->writer, err);
+            rc = export_writers_of_type(&run->writers, output, channel, &to->writer, err);
         else if (!is_by_row)
             rc = export_writers_get(&run->writers, output, channel,
                                     td_bytes_str(channel->info.symbol), &to->writer,
@@ -766,13 +766,14 @@ static td_result play(day_run *run, td_err *err)
 static td_result put_day_rows(day_run *run, td_err *err)
 {
     const export_spec *spec = run->day->spec;
+    const frame_channel *first = run->route_count == 0 ? NULL : run->routes[0]->channel;
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < spec->output_count; i++) {
         const export_output *output = &spec->outputs[i];
         export_writer *writer = NULL;
         if (output->type->day == NULL)
             continue;
-        rc = export_writers_of_type(&run->writers, output, &writer, err);
+        rc = export_writers_of_type(&run->writers, output, first, &writer, err);
         const row_out out = {export_writer_put, writer};
         if (rc == TD_OK)
             rc = output->type->day(run->day->gaps, run->day->gap_count, &out, err);

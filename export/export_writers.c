@@ -141,13 +141,12 @@ static const export_output *first_output(const export_writers *table, const expo
     return first;
 }
 
-/* Finds or makes a writer, with the table locked. channel NULL: rows without a channel, all from
- * one exchange. */
+/* Finds or makes a writer, with the table locked. channel NULL: rows without a channel, or of
+ * several. */
 static td_result get_writer(export_writers *table, const export_output *output,
-                            const frame_channel *channel, const char *symbol, export_writer **out,
-                            td_err *err)
+                            const char *exchange, const frame_channel *channel, const char *symbol,
+                            export_writer **out, td_err *err)
 {
-    const char *exchange = channel == NULL ? exchange_of(NULL)->name : export_exchange_of(channel);
     export_writer *owner = NULL;
     td_result rc = TD_OK;
     if (output->format->grouping == EXPORT_PER_DAY)
@@ -159,7 +158,7 @@ static td_result get_writer(export_writers *table, const export_output *output,
         rc = check_count(table, err);
     if (rc == TD_OK && output->format->grouping == EXPORT_JOINED &&
         output != first_output(table, output))
-        rc = get_writer(table, first_output(table, output), channel, symbol, &owner, err);
+        rc = get_writer(table, first_output(table, output), exchange, channel, symbol, &owner, err);
     if (rc != TD_OK)
         return rc;
     *out = add_writer(table, output, exchange, symbol);
@@ -187,7 +186,7 @@ td_result export_writers_get(export_writers *table, const export_output *output,
     if (is_needed)
         memcpy(cell, symbol.data, symbol.size);
     (void)pthread_mutex_lock(&table->lock);
-    td_result rc = get_writer(table, output, channel, cell, out, err);
+    td_result rc = get_writer(table, output, export_exchange_of(channel), channel, cell, out, err);
     (void)pthread_mutex_unlock(&table->lock);
     return rc;
 }
@@ -207,10 +206,11 @@ td_result export_writers_of_day(export_writers *table, const export_output *outp
 }
 
 td_result export_writers_of_type(export_writers *table, const export_output *output,
-                                 export_writer **out, td_err *err)
+                                 const frame_channel *first, export_writer **out, td_err *err)
 {
+    const char *exchange = exchange_of(first == NULL ? NULL : first->family)->name;
     (void)pthread_mutex_lock(&table->lock);
-    td_result rc = get_writer(table, output, NULL, "", out, err);
+    td_result rc = get_writer(table, output, exchange, NULL, "", out, err);
     (void)pthread_mutex_unlock(&table->lock);
     return rc;
 }

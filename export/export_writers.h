@@ -82,9 +82,10 @@ TD_MUST_USE td_result export_writers_of_day(export_writers *table, const export_
                                             export_writer **out, td_err *err);
 
 /* The writer of rows without a channel, or of rows from several feeds (export_type.day, HTTP
- * replies). */
+ * replies): those of the exchange of the first channel (NULL: of the first exchange). */
 TD_MUST_USE td_result export_writers_of_type(export_writers *table, const export_output *output,
-                                             export_writer **out, td_err *err);
+                                             const frame_channel *first, export_writer **out,
+                                             td_err *err);
 
 /* Records that rows come from this channel. TD_E_INVALID: earlier rows came from another line, or
  * from another feed (allowed with EXPORT_PER_DAY). */

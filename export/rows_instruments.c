@@ -74,8 +74,7 @@ static msg_value find_value(const instrument_table *table, json_value entry, siz
                : row_absent();
 }
 
-/* Sets the values of an entry. Leaves out Spot's member for the minimum quantity, because it is
- * obsolete. */
+/* Sets the values of an entry. */
 static void set_values(const instrument_table *table, msg_value *values, json_value entry,
                        td_bytes category)
 {
@@ -84,7 +83,9 @@ static void set_values(const instrument_table *table, msg_value *values, json_va
     values[INSTRUMENT_CATEGORY] = row_text(category);
     values[INSTRUMENT_CONTRACT_SIZE] = row_decimal((td_decimal){1, 0});
     values[INSTRUMENT_RAW] = (msg_value){.type = VALUE_JSON, .as.text = json_raw(entry)};
-    if (td_bytes_is(category, "spot") && values[INSTRUMENT_MIN_NOTIONAL].type != VALUE_ABSENT)
+    const char *without = table->lists->without_min_qty;
+    if (without != NULL && td_bytes_is(category, without) &&
+        values[INSTRUMENT_MIN_NOTIONAL].type != VALUE_ABSENT)
         values[INSTRUMENT_MIN_QTY] = row_absent();
 }
 

@@ -98,6 +98,8 @@ static int can_match_coin(const char *pattern, const char *coin)
 
 static int is_coin_chosen(const instruments *self, const char *coin)
 {
+    if (self->lists->kind_query != NULL)
+        return 1;
     for (size_t i = 0; i < self->patterns.count; i++)
         if (self->patterns.items[i][0] != '!' && instruments_is_pattern(self->patterns.items[i]) &&
             can_match_coin(self->patterns.items[i], coin))
@@ -237,12 +239,15 @@ static td_result complete(instruments *self, td_err *err)
 /* What to append to the list's URL for the coin and the page. */
 static const char *make_query(instruments *self)
 {
+    const instrument_lists *lists = self->lists;
+    const char *of = lists->kind_query != NULL   ? lists->kind_query
+                     : lists->coin_query != NULL ? lists->coin_query
+                                                 : "";
     char page[3 * PAGE_BYTES];
     (void)td_url_encode(self->page, page, sizeof page); /* fits */
-    (void)snprintf(self->query, sizeof self->query, "%s%s%s%s",
-                   self->coins == NULL ? "" : self->lists->coin_query,
+    (void)snprintf(self->query, sizeof self->query, "%s%s%s%s", self->coins == NULL ? "" : of,
                    self->coins == NULL ? "" : self->coins[self->coin],
-                   page[0] == '\0' ? "" : self->lists->page_query, page); /* fits */
+                   page[0] == '\0' ? "" : lists->page_query, page); /* fits */
     return self->query;
 }
 

@@ -491,6 +491,18 @@ static td_result read_signs(void *user, document_node list, void *row, td_err *e
                                        document_text(list), err);
 }
 
+/* 1 if each [ of a member's paths begins a "[KEY=TEXT]" at the end of a part, without a point. */
+static int are_conditions_whole(const char *paths)
+{
+    for (const char *open = strchr(paths, '['); open != NULL; open = strchr(open + 1, '[')) {
+        const size_t size = strcspn(open, "].|");
+        if (open[size] != ']' || memchr(open, '=', size) == NULL ||
+            (open[size + 1] != '\0' && strchr(".|", open[size + 1]) == NULL))
+            return 0;
+    }
+    return 1;
+}
+
 static td_result read_instrument_members(void *user, document_node mapping, void *row, td_err *err)
 {
     const reading *r = user;
@@ -509,6 +521,10 @@ static td_result read_instrument_members(void *user, document_node mapping, void
                                 TABLE(VALUES), &value, err);
         if (rc == TD_OK)
             rc = document_read_text(r->memory, document_value(mapping, i), &members[value], err);
+        if (rc == TD_OK && !are_conditions_whole(members[value]))
+            rc = document_refuse(document_value(mapping, i),
+                                 "a member of a list is \"LIST[KEY=TEXT].MEMBER\", not",
+                                 td_bytes_str(members[value]), err);
     }
     out->members = members;
     return rc;
@@ -532,6 +548,9 @@ static td_result read_instruments(void *user, document_node mapping, void *row, 
         LISTS_TEXT("page", page),
         LISTS_TEXT("page_query", page_query),
         LISTS_TEXT("coin_query", coin_query),
+        LISTS_TEXT("kind_query", kind_query),
+        LISTS_TEXT("result", result),
+        LISTS_TEXT("without_min_qty", without_min_qty),
         {"signs", DOCUMENT_OWN, .read = read_signs},
         {"members", DOCUMENT_OWN, .read = read_instrument_members},
     };
@@ -541,8 +560,10 @@ static td_result read_instruments(void *user, document_node mapping, void *row, 
     *out = (instrument_lists){.lists = NO_TEXTS, .traded = NO_TEXTS, .ended = NO_TEXTS};
     td_result rc = document_read_members(mapping, "instruments has no key", TABLE(KEYS), r->memory,
                                          r, out, err);
-    if (rc == TD_OK && (out->signs == NULL || out->members == NULL))
-        rc = document_refuse(mapping, "instruments need signs and members, not",
+    if (rc == TD_OK && (out->signs == NULL || out->members == NULL ||
+                        (out->page == NULL) != (out->page_query == NULL)))
+        rc = document_refuse(mapping,
+                             "instruments need signs and members, and page_query if page, not",
                              document_text(mapping), err);
     exchange->instruments = out;
     return rc;

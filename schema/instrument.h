@@ -57,12 +57,19 @@ typedef struct category_sign {
 
 /* An exchange's instrument lists. */
 typedef struct instrument_lists {
+    const char *result;       /* the reply's member that is its result; "*": the reply itself */
     const char *const *lists; /* names of members that may hold the list in a reply's result; ends
-                                 with NULL. The result itself may also be the list */
+                                 with NULL. "*": all members of the result are entries. The result
+                                 itself may also be the list */
     const char *category;     /* the result's member that names the category of all entries */
     const char *page; /* the result's member that names the next page; absent or empty at the end */
     const char *page_query; /* precedes a page's name in a request: "&cursor=" */
     const char *coin_query; /* precedes a coin's name (family.listing_coins) in a request */
+    const char *kind_query; /* the same, if lists are of kinds, which symbols do not show; NULL: of
+                               coins */
+    /* In entries of this category min_qty is obsolete if they have a min_notional; NULL: in none.
+     */
+    const char *without_min_qty;
     const category_sign *signs;
     /* By instrument_value: the entry's members that may hold the value, "filter.tick|tick"; the
      * first present one counts. NULL: no member. */
@@ -77,7 +84,7 @@ typedef struct instrument_lists {
 typedef struct instrument_reply {
     const instrument_lists *lists;
     json_value result;
-    json_value list; /* an array of entries */
+    json_value list; /* an array of entries, or an object whose members they are */
     td_bytes page;   /* names the next page; empty: this is the last one */
 } instrument_reply;
 

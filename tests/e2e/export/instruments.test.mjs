@@ -127,3 +127,30 @@ test("a recording's instruments have rows for changes, and for instruments that 
     ["A", 0.1, times[0], times[1], null], ["A", 0.5, times[1], null, times[0]], ["B", 1, times[0], times[1], null],
   ]);
 });
+
+/** Lists of other exchanges, as they were recorded: where, [a pattern, how many of how many it chooses, a topic], and a row. */
+const OTHERS = [
+  ["okx", "okx", "2022-05-13", ["UNI-*", "5 of 783", "trades", "/ws/v5/public"], ["BTC-USD-SWAP", "inverse", "live", null, null, "0.1", "1", "1"]],
+  ["coinbase", "coinbase-advanced", "2026-08-09", ["BTC-*", "6 of 920", "ticker", "/"], ["BTC-USD", "spot", "online", "BTC", "USD", "0.01", "0.00000001", "0.00000001"]],
+  ["deribit", "deribit", "2021-07-22", null, ["BTC-PERPETUAL", "inverse", null, "BTC", "USD", "0.5", null, "10"]],
+  ["binance-futures", "binance-usdm", "2021-07-22", ["*", "121 of 122", "aggTrade", "/stream"], ["BTCUSDT", "linear", "TRADING", "BTC", "USDT", "0.01", "0.001", "0.001"]],
+  ["kraken", "kraken-v1", null, ["*/USD", "59 of 293", "trade", "/"], null],
+];
+for (const [name, family, date, record, row] of OTHERS)
+  test(`the instruments of ${family} are exported and chosen by patterns`, { skip: withoutRecorded(`other/${name}.jsonl.zst`) }, async (t) => {
+    const dir = temporary(t), archive = path.join(dir, "tape");
+    await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, capture(`other/${name}.jsonl.zst`)]);
+    if (row !== null) {
+      const out = await exported(t, archive, "--format", "parquet");
+      const values = ["symbol", "category", "status", "base", "quote", ...["tick", "qty_step", "min_qty"].map((column) => `${column}::VARCHAR`)];
+      const [found] = await query(`SELECT ${values.join(", ")} FROM '${out}/exchange=${family.split("-")[0]}/type=instruments/date=${date}/part-0.parquet' WHERE symbol = '${row[0]}'`);
+      assert.deepEqual(found.map((value, i) => (i < 5 || value === null ? value : Number(value))), row.map((value, i) => (i < 5 || value === null ? value : Number(value))));
+    }
+    if (record === null) return;
+    const [pattern, chosen, topic, where] = record;
+    const served = await listening(t, ["serve", "-a", archive, "--speed", "max"], dir);
+    const recorder = new Recorder(t, path.join(dir, "again"), [`${served.url}${where}`, "--family", family, "--ca-file", served.ca, "--topic", topic, "--symbol", pattern]);
+    await recorder.prints(/subscribed to/);
+    assert.match(recorder.stderr, new RegExp(`${chosen} listed instruments are chosen`));
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  });
