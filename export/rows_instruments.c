@@ -202,7 +202,9 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     if (json_parse(table->reply, frame->bytes, JSON_COPIED, &root, NULL) != TD_OK ||
         !instrument_reply_read(table->lists, root, &reply))
         return TD_OK;
-    if (json_find_u64(root, "time", &time_ms) && time_ms > UINT64_MAX / TD_NS_PER_MS)
+    const topic_row *times = exchange_of(frame->channel->family)->http_reply;
+    if (times != NULL && json_find_u64(root, times->envelope[0].key, &time_ms) &&
+        time_ms > UINT64_MAX / TD_NS_PER_MS)
         time_ms = 0;
     const instrument shown = {.from_ns = frame->recv_ns,
                               .seen_ns = frame->recv_ns,

@@ -191,6 +191,9 @@ typedef struct exchange_row {
                                        ends with NULL */
     /* "https://host" of its HTTP requests, by family_net; NULL: the host of the connection. */
     const char *http[2];
+    /* The members of HTTP replies with the server's time, as the envelope of a row; the first one
+     * is in ms. NULL: unknown. */
+    const topic_row *http_reply;
     const http_preset *http_presets; /* ends with name NULL; NULL: none */
     connect_limit connects;
     frame_keys frames;

@@ -615,6 +615,23 @@ static td_result read_http(void *user, document_node mapping, void *row, td_err 
     return exchange_http_read(mapping, r->memory, out->http, err);
 }
 
+static td_result read_http_times(void *user, document_node list, void *row, td_err *err)
+{
+    const reading *r = user;
+    exchange_row *out = row;
+    const char *const *keys = NULL;
+    td_result rc = document_read_texts(r->memory, list, TOPIC_ENVELOPE_MAX, &keys, err);
+    if (rc != TD_OK)
+        return rc;
+    field_row *fields = td_arena_alloc(r->memory, TOPIC_ENVELOPE_MAX * sizeof *fields);
+    topic_row made = {.name = "HTTP replies", .envelope = fields};
+    for (; keys[made.envelope_count] != NULL; made.envelope_count++)
+        fields[made.envelope_count] =
+            (field_row){.key = keys[made.envelope_count], .type = FIELD_TIME};
+    out->http_reply = td_arena_copy(r->memory, &made, sizeof made);
+    return TD_OK;
+}
+
 /* "LIBRARY [BEGINNING]: [NAME=/path, ...]" */
 static td_result read_http_presets(void *user, document_node mapping, void *row, td_err *err)
 {
@@ -655,6 +672,7 @@ static const document_member EXCHANGE_KEYS[] = {
     {"hosts", DOCUMENT_TEXTS, .offset = offsetof(exchange_row, other_hosts), .most = HOSTS_MAX},
     {"http", DOCUMENT_OWN, .read = read_http},
     {"http_presets", DOCUMENT_OWN, .read = read_http_presets},
+    {"http_times", DOCUMENT_OWN, .read = read_http_times},
     {"connects", DOCUMENT_OWN, .read = read_connects},
     {"kinds", DOCUMENT_OWN, .read = read_kinds},
     {"frames", .type = DOCUMENT_ELSEWHERE},  /* read_control */

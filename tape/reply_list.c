@@ -61,6 +61,7 @@ static void add_reply(reply_list *replies, const reply_head *next, const frame_r
                          .received_ns = next->received_ns == 0 ? frame->recv_ns : next->received_ns,
                          .feed = td_strdup(info->feed),
                          .topic = td_strdup(info->topic),
+                         .family = frame->channel->family,
                          .encoding = td_strdup(info->message_encoding),
                          .url = td_strdup(next->url),
                          .is_fetched = info->dir != CHANNEL_HTTP};

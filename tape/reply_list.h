@@ -16,7 +16,8 @@ typedef struct recorded_reply {
     uint64_t recv_ns;     /* of its frame */
     uint64_t received_ns; /* the same; in a cut that begins later, the original receive time */
     char *feed, *topic;
-    char *encoding; /* of its channel's messages */
+    const struct family *family; /* NULL: unknown here */
+    char *encoding;              /* of its channel's messages */
     char *url;
     uint8_t is_fetched; /* 1: the snapshot of a topic, among the topic's frames */
 } recorded_reply;

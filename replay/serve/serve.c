@@ -247,7 +247,7 @@ static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
         td_log_emit(options->log, TD_LOG_ERROR, "reading an HTTP reply: %s", err.text);
     int64_t age_ns = (int64_t)clock_wall_ns(options->clock) - (int64_t)reply->received_ns;
     if (rc == TD_OK)
-        rebase(server, &SERVE_REPLY_ROW, age_ns / (int64_t)TD_NS_PER_S, json);
+        rebase(server, exchange_of(reply->family)->http_reply, age_ns / (int64_t)TD_NS_PER_S, json);
     return rc == TD_OK;
 }
 

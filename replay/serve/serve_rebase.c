@@ -16,16 +16,6 @@ enum {
     KEYS_BYTES = 256,     /* size of a log line's list of keys */
 };
 
-static const field_row REPLY_TIMES[] = {
-    {.key = "time", .type = FIELD_TIME}, /* v5 */
-    {.key = "timeSecond", .type = FIELD_TIME}, {.key = "timeNano", .type = FIELD_TIME},
-    {.key = "time_now", .type = FIELD_TIME},   /* v2 */
-    {.key = "serverTime", .type = FIELD_TIME}, /* spot */
-};
-const topic_row SERVE_REPLY_ROW = {.name = "HTTP replies",
-                                   .envelope = REPLY_TIMES,
-                                   .envelope_count = sizeof REPLY_TIMES / sizeof *REPLY_TIMES};
-
 struct serve_rebase {
     const td_log *log;
     json_parser *parser;

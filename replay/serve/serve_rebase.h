@@ -23,7 +23,4 @@ void serve_rebase_close(serve_rebase *self);
 td_bytes serve_rebase_frame(serve_rebase *self, const topic_row *row, int64_t shift_s,
                             td_bytes frame);
 
-/* A row for HTTP replies: the members with the server's time. */
-extern const topic_row SERVE_REPLY_ROW;
-
 #endif
