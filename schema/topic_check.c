@@ -326,15 +326,17 @@ static const char *nodes_fault(const topic_row *row, paths *p)
         return TOO_MANY;
     for (size_t i = 0; i < p->value_count; i++) {
         p->bad = td_bytes_str(p->values[i]);
-        if (path_fault(p->values[i]) != NULL)
-            return path_fault(p->values[i]);
+        const char *fault = path_fault(p->values[i]);
+        if (fault != NULL)
+            return fault;
         if (!add_nodes_before(p, p->values[i]))
             return TOO_MANY;
     }
     for (size_t i = 0; i < items_count(row); i++) {
         p->bad = td_bytes_str(row->items[i].path);
-        if (p->bad.size > 0 && path_fault(row->items[i].path) != NULL)
-            return path_fault(row->items[i].path);
+        const char *fault = p->bad.size > 0 ? path_fault(row->items[i].path) : NULL;
+        if (fault != NULL)
+            return fault;
         if (!add_nodes_before(p, row->items[i].path) ||
             !add_node(p, td_bytes_str(row->items[i].path)))
             return TOO_MANY;

@@ -169,6 +169,15 @@ static void break_if_interrupted(const gap_list *gaps, trust_conn *conn, uint64_
     break_off(conn, out, why);
 }
 
+/* 0 if nothing ended the stretch before this frame, as is usual: break_if_interrupted() would only
+ * have noted the frame's time, as this does. */
+static inline int may_be_interrupted(trust_conn *conn, const frame_ref *frame, symbol_step step)
+{
+    conn->passed_ns = frame->recv_ns;
+    return step > SYMBOL_CONTINUES || frame->recv_ns > conn->gap_next_ns || conn->has_scattered ||
+           conn->has_ending || frame->damaged_until_ns != 0;
+}
+
 /* 1 if a stretch can begin with the frame: it does not need earlier frames, and is not inside
  * damage or a lossy gap. */
 static int can_begin(const trust_conn *conn, const frame_ref *frame, const trust_answer *out)
@@ -248,7 +257,7 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
     if (conn->row != frame->row)
         conn->has_state = topic_row_has_state(frame->row) != 0;
     conn->row = frame->row;
-    if (conn->has_state)
+    if (conn->has_state && TD_UNLIKELY(may_be_interrupted(conn, frame, found->step)))
         break_if_interrupted(gaps, conn, frame->recv_ns, found->step, frame->damaged_until_ns,
                              &out);
     apply_frame(conn, frame, found, &out);
