@@ -410,12 +410,15 @@ static td_result read_answer(dialect_text *text, const dialect *spoken, json_val
     const answer_paths *paths = &exchange->answers;
     frame_words words;
     td_bytes word = {0};
+    json_value recorded;
     read_words(&exchange->frames, root, &words);
     const control_rule *rule = control_rule_find(&exchange->frames, &words);
     const frame_class is = control_find(&exchange->frames, &words, &out->success);
     (void)dialect_text_first(root, paths->reasons, &out->reason); /* stays empty if absent */
     (void)dialect_text_first(root, paths->ids, &out->id);
     out->reason_topic = find_reason_topic(paths->reason_topics, out->reason);
+    if (spoken->recorded != NULL && json_find_path(root, spoken->recorded, &recorded))
+        out->recorded = json_raw(recorded);
     out->is_repeat = (uint8_t)has_words(out->reason, paths->repeat);
     switch (is) {
     case CLASS_PONG:

@@ -87,7 +87,8 @@ typedef struct dialect_answer {
     size_t granted_count;
     const td_bytes *failed; /* topics that the answer names as refused */
     size_t failed_count;
-    uint8_t is_whole; /* 1: topics of the request that it does not name are refused */
+    uint8_t is_whole;  /* 1: topics of the request that it does not name are refused */
+    td_bytes recorded; /* the member dialect.recorded, as JSON; empty: absent */
     /* 1: granted has all topics that the connection now has. So the answer grants topics of several
      * requests, and ends those that it lacks. */
     uint8_t lists_all;
@@ -135,7 +136,7 @@ typedef struct dialect_reply {
     uint64_t now_ms; /* Unix ms */
     refusal refused;
     td_bytes topic; /* the refused topic; empty: the refusal is not about a topic */
-    /* The text of the refusal, from a recording; NULL: the dialect's own text. */
+    /* From a recording: the text of the refusal, or the JSON of dialect.recorded. NULL: unknown. */
     const char *recorded_text;
     /* All topics that the connection then has, as JSON {NAME:[SYMBOL, ...], ...}; only for
      * exchanges whose answers list them (answer_paths.list_all). */
@@ -161,6 +162,7 @@ enum {
     ANSWER_IF_REFUSED = 1 << 1,
     ANSWER_IF_SECOND_FORM = 1 << 2,
     ANSWER_IF_NO_TOPIC = 1 << 3, /* the request is unknown, or names no topic */
+    ANSWER_IF_RECORDED = 1 << 4, /* the topic is granted, and dialect_reply has its recorded_text */
 };
 
 /* The text of a server's answer (schema/frame_text.h). The first row of its dialect that fits
@@ -238,6 +240,7 @@ struct dialect {
     const char *topic_lists[DIALECT_LISTS_MAX];
     const char *binary;   /* path of the flag; NULL: the dialect has no binary frames */
     const char *order_id; /* the id in answers to REQUEST_ORDER; NULL: it has no such requests */
+    const char *recorded; /* what servers repeat of recorded answers to subscriptions; NULL: none */
     request_rule rules[DIALECT_RULES_MAX];
     size_t rule_count;
     answer_text answers[DIALECT_ANSWERS_MAX];

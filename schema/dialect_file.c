@@ -283,10 +283,10 @@ static td_result read_refusals(void *user, document_node mapping, void *row, td_
 static td_result read_condition(document_node at, td_bytes word, td_arena *memory, answer_text *out,
                                 td_err *err)
 {
-    enum { ANY = REQUEST_ORDER + 1, TOPICS, GRANTED, REFUSED, SECOND, NO_TOPIC };
+    enum { ANY = REQUEST_ORDER + 1, TOPICS, GRANTED, REFUSED, SECOND, NO_TOPIC, RECORDED };
     static const document_word WORDS[] = {
-        {"any", ANY},         {"topics", TOPICS}, {"granted", GRANTED},
-        {"refused", REFUSED}, {"second", SECOND}, {"no_topic", NO_TOPIC},
+        {"any", ANY},       {"topics", TOPICS},     {"granted", GRANTED},   {"refused", REFUSED},
+        {"second", SECOND}, {"no_topic", NO_TOPIC}, {"recorded", RECORDED},
     };
     static const char HAS[] = "has:";
     const int kind = document_word_value(TABLE(REQUESTS), word);
@@ -316,6 +316,7 @@ static td_result read_condition(document_node at, td_bytes word, td_arena *memor
                                      : value == REFUSED  ? ANSWER_IF_REFUSED
                                      : value == SECOND   ? ANSWER_IF_SECOND_FORM
                                      : value == NO_TOPIC ? ANSWER_IF_NO_TOPIC
+                                     : value == RECORDED ? ANSWER_IF_RECORDED
                                                          : 0);
     return rc;
 }
@@ -482,6 +483,7 @@ static const document_member DIALECT_KEYS[] = {
      .most = DIALECT_LISTS_MAX - 1},
     {"binary", DOCUMENT_OWN, .read = read_binary},
     {"order_id", DOCUMENT_TEXT, .offset = offsetof(dialect, order_id)},
+    {"recorded", DOCUMENT_TEXT, .offset = offsetof(dialect, recorded)},
     {"replies", DOCUMENT_OWN, .read = read_replies},
     {"refusals", DOCUMENT_OWN, .read = read_refusals},
 };

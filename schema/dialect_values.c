@@ -30,6 +30,7 @@ const document_word DIALECT_ANSWER_VALUES[] = {
     {"now_us", REPLY_NOW_US},
     {"now_iso", REPLY_NOW_ISO},
     {"held", REPLY_HELD},
+    {"recorded", REPLY_RECORDED},
     {NULL, REPLY_VALUE_COUNT},
 };
 

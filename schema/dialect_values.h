@@ -47,8 +47,9 @@ typedef enum answer_value_id {
     REPLY_NOW,     /* Unix ms */
     REPLY_NOW_TEXT,
     REPLY_NOW_US,
-    REPLY_NOW_ISO, /* as RFC 3339, with nanoseconds */
-    REPLY_HELD,    /* all topics of the connection: {NAME:[SYMBOL, ...], ...} */
+    REPLY_NOW_ISO,  /* as RFC 3339, with nanoseconds */
+    REPLY_HELD,     /* all topics of the connection: {NAME:[SYMBOL, ...], ...} */
+    REPLY_RECORDED, /* dialect.recorded; absent if it was not recorded */
     REPLY_VALUE_COUNT,
 } answer_value_id;
 

@@ -514,6 +514,9 @@ static td_result answer_value(const void *user, td_bytes name, td_buf *out, int 
         return put_time(reply->now_ms, out, err);
     case REPLY_HELD:
         return put_raw(out, reply->held.size == 0 ? td_bytes_str("{}") : reply->held, err);
+    case REPLY_RECORDED:
+        *is_there = reply->recorded_text != NULL && reply->refused == REFUSAL_NONE;
+        return put_raw(out, td_bytes_str(*is_there ? reply->recorded_text : ""), err);
     case REPLY_VALUE_COUNT:
         break;
     }
@@ -534,6 +537,8 @@ static int answer_fits(const answer_text *row, const dialect_request *request,
         ((row->conditions & ANSWER_IF_REFUSED) != 0 && !is_refused) ||
         ((row->conditions & ANSWER_IF_SECOND_FORM) != 0 && !request->is_second_form) ||
         ((row->conditions & ANSWER_IF_NO_TOPIC) != 0 && names_topics) ||
+        ((row->conditions & ANSWER_IF_RECORDED) != 0 &&
+         (is_refused || reply->recorded_text == NULL)) ||
         (row->refused != REFUSAL_NONE && row->refused != reply->refused))
         return 0;
     return row->has == NULL ||

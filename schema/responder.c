@@ -48,17 +48,16 @@ static refusal check_topic(const responder_client *client, request_kind kind, td
 {
     const dialect *spoken = client->dialect;
     topic_standing standing = client->ops->standing(client->user, topic);
-    *recorded_text = standing.is_known ? NULL : standing.recorded_text;
+    *recorded_text = standing.recorded_text;
     if (!standing.is_known && !dialect_has_value(spoken, topic))
         return REFUSAL_UNKNOWN_PARAMETER;
     if (!standing.is_known)
         return standing.is_symbol_unknown && spoken->names_symbols ? REFUSAL_UNKNOWN_SYMBOL
                                                                    : REFUSAL_UNKNOWN_TOPIC;
-    if (standing.needs_auth)
-        return REFUSAL_NEEDS_AUTH;
-    if (kind == REQUEST_SUBSCRIBE && standing.is_held && spoken->refuses_repeats)
-        return REFUSAL_REPEATED;
-    return REFUSAL_NONE;
+    const int is_repeat = kind == REQUEST_SUBSCRIBE && standing.is_held && spoken->refuses_repeats;
+    if (standing.needs_auth || is_repeat)
+        *recorded_text = NULL;
+    return standing.needs_auth ? REFUSAL_NEEDS_AUTH : is_repeat ? REFUSAL_REPEATED : REFUSAL_NONE;
 }
 
 static td_result check_topics(responder *r, const responder_client *client,
@@ -252,6 +251,9 @@ static td_result answer_each(responder *r, const responder_client *client,
         its.topic = one.args[0];
         its.refused = reply->is_failed[i] ? REFUSAL_UNKNOWN_TOPIC : REFUSAL_NONE;
         its.is_failed = NULL;
+        const topic_standing standing = client->ops->standing(client->user, its.topic);
+        its.recorded_text =
+            standing.is_known != reply->is_failed[i] ? standing.recorded_text : NULL;
         rc = answer(r, client, &one, &its, err);
     }
     return rc;

@@ -13,8 +13,7 @@ typedef struct topic_standing {
     /* 1: the topic needs authentication, and the connection is not authenticated. */
     uint8_t needs_auth;
     uint8_t is_held;           /* the connection already has the topic */
-    const char *recorded_text; /* if the topic is not known: the text of the refusal; NULL: the
-                                  dialect's text */
+    const char *recorded_text; /* as in dialect_reply: of the refusal if the topic is not known */
 } topic_standing;
 
 /* A server's functions for one of its clients; the first argument is responder_client.user. */

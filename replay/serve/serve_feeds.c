@@ -80,27 +80,29 @@ static served_feed *feed_of(serve_feeds *feeds, const segment_index *segment, co
     return NULL;
 }
 
-static refused_topic *find_refused(const served_feed *feed, td_bytes topic)
+static answered_topic *find_answered(const served_feed *feed, td_bytes topic)
 {
-    for (size_t i = 0; i < feed->refused_count; i++) {
-        if (td_bytes_is(topic, feed->refused[i].topic))
-            return &feed->refused[i];
+    for (size_t i = 0; i < feed->answered_count; i++) {
+        if (td_bytes_is(topic, feed->answered[i].topic))
+            return &feed->answered[i];
     }
     return NULL;
 }
 
-static void add_refused(served_feed *feed, const grant_row *row)
+static void add_answered(served_feed *feed, const grant_row *row)
 {
-    refused_topic *known = find_refused(feed, td_bytes_str(row->topic));
+    answered_topic *known = find_answered(feed, td_bytes_str(row->topic));
     int is_refused = row->source[0] == '\0';
     if (is_refused && strcmp(row->reason, "refused") != 0)
         return;
     if (known == NULL) {
-        feed->refused = td_array_grow(feed->refused, feed->refused_count, sizeof *feed->refused);
-        known = &feed->refused[feed->refused_count++];
-        *known = (refused_topic){.topic = td_strdup(row->topic)};
+        feed->answered =
+            td_array_grow(feed->answered, feed->answered_count, sizeof *feed->answered);
+        known = &feed->answered[feed->answered_count++];
+        *known = (answered_topic){.topic = td_strdup(row->topic)};
     }
-    known->recv_ns = is_refused ? row->from_ns : 0;
+    known->recv_ns = row->from_ns;
+    known->is_refused = is_refused != 0;
 }
 
 /* Note a segment's refusals and grants; the last answer for a topic counts. Ignores segments whose
@@ -112,19 +114,33 @@ static void add_answers(served_feed *feed, archive_view *view, const segment_ind
         TD_OK)
         rows.grant_count = 0;
     for (size_t i = 0; i < rows.grant_count; i++)
-        add_refused(feed, &rows.grants[i]);
+        add_answered(feed, &rows.grants[i]);
     segment_rows_fini(&rows);
 }
 
-/* Find the exchange's reason for refusing a topic. It is the text of the first refusal, within a
- * second from recv_ns on, that names this topic or no topic. */
-static void read_words(archive *from, dialect_parser *parser, const served_feed *feed,
-                       refused_topic *refused)
+/* What a server repeats of an answer about the topic; empty: nothing. A refusal is about the topic
+ * if it names this topic or no topic. */
+static td_bytes text_of(const dialect_answer *answer, const answered_topic *about)
+{
+    size_t i = 0;
+    if (about->is_refused)
+        return answer->success == 0 && (answer->reason_topic.size == 0 ||
+                                        td_bytes_is(answer->reason_topic, about->topic))
+                   ? answer->reason
+                   : td_bytes_of(NULL, 0);
+    while (i < answer->granted_count && !td_bytes_is(answer->granted[i], about->topic))
+        i++;
+    return i < answer->granted_count ? answer->recorded : td_bytes_of(NULL, 0);
+}
+
+/* Find the exchange's answer about a topic: the first within a second from recv_ns on. */
+static void read_text(archive *from, dialect_parser *parser, const served_feed *feed,
+                      answered_topic *about)
 {
     const selection around = {
         .feeds = {(const char **)&feed->name, 1},
-        .from = {.kind = TD_TIME_ABSOLUTE, .ns = refused->recv_ns},
-        .to = {.kind = TD_TIME_ABSOLUTE, .ns = refused->recv_ns + TD_NS_PER_S},
+        .from = {.kind = TD_TIME_ABSOLUTE, .ns = about->recv_ns},
+        .to = {.kind = TD_TIME_ABSOLUTE, .ns = about->recv_ns + TD_NS_PER_S},
         .has_from = 1,
         .has_to = 1,
     };
@@ -132,13 +148,14 @@ static void read_words(archive *from, dialect_parser *parser, const served_feed 
     cursor *tape = NULL;
     if (cursor_open(from, &around, &(cursor_options){.threads = 1}, &tape, NULL) != TD_OK)
         return;
-    while (refused->words == NULL && cursor_next(tape, &frame, NULL) == TD_OK) {
+    while (about->text == NULL && cursor_next(tape, &frame, NULL) == TD_OK) {
         dialect_answer answer;
-        if (frame->channel->role == ROLE_CONTROL &&
-            answer_parse(parser, feed->family->dialect, frame->bytes, &answer, NULL) == TD_OK &&
-            answer.success == 0 && answer.reason.size > 0 &&
-            (answer.reason_topic.size == 0 || td_bytes_is(answer.reason_topic, refused->topic)))
-            refused->words = td_strndup((const char *)answer.reason.data, answer.reason.size);
+        if (frame->channel->role != ROLE_CONTROL ||
+            answer_parse(parser, feed->family->dialect, frame->bytes, &answer, NULL) != TD_OK)
+            continue;
+        const td_bytes text = text_of(&answer, about);
+        if (text.size > 0)
+            about->text = td_strndup((const char *)text.data, text.size);
     }
     cursor_close(tape);
 }
@@ -161,14 +178,14 @@ static void add_segment(serve_feeds *feeds, archive_view *view, const planned_se
     }
 }
 
-static void read_all_words(serve_feeds *feeds, archive *from)
+static void read_all_texts(serve_feeds *feeds, archive *from)
 {
     dialect_parser *parser = dialect_parser_open();
     for (size_t i = 0; i < feeds->count; i++) {
         served_feed *feed = &feeds->items[i];
-        for (size_t k = 0; k < feed->refused_count; k++) {
-            if (feed->refused[k].recv_ns > 0)
-                read_words(from, parser, feed, &feed->refused[k]);
+        for (size_t k = 0; k < feed->answered_count; k++) {
+            if (feed->answered[k].is_refused || feed->family->dialect->recorded != NULL)
+                read_text(from, parser, feed, &feed->answered[k]);
         }
     }
     dialect_parser_close(parser);
@@ -195,7 +212,7 @@ static td_result read_segments(serve_feeds *feeds, archive *from, const selectio
     archive_view_close(view);
     if (rc != TD_OK)
         return rc;
-    read_all_words(feeds, from);
+    read_all_texts(feeds, from);
     if (feeds->count == 0)
         rc = selection_check_names(from, wanted, err);
     if (rc == TD_OK && feeds->count == 0) {
@@ -231,11 +248,11 @@ void serve_feeds_close(serve_feeds *feeds)
             td_free(feed->topics[k].symbol);
         }
         td_free(feed->topics);
-        for (size_t k = 0; k < feed->refused_count; k++) {
-            td_free(feed->refused[k].topic);
-            td_free(feed->refused[k].words);
+        for (size_t k = 0; k < feed->answered_count; k++) {
+            td_free(feed->answered[k].topic);
+            td_free(feed->answered[k].text);
         }
-        td_free(feed->refused);
+        td_free(feed->answered);
         td_free(feed->name);
     }
     td_free(feeds->items);
@@ -350,13 +367,15 @@ static int row_is_covered(const family *of, const dialect *spoken, td_bytes subs
  * so every coin is known. */
 static topic_standing find_feed_topic(const served_feed *feed, td_bytes subscription)
 {
-    const topic_standing known = {.is_known = 1};
     const family *of = feed->family;
     topic_match match;
     TD_ASSERT(of != NULL); /* other feeds were left out */
-    const refused_topic *refused = find_refused(feed, subscription);
-    if (refused != NULL && refused->recv_ns > 0 && !has_topic(feed, subscription))
-        return (topic_standing){.recorded_text = refused->words};
+    const answered_topic *answered = find_answered(feed, subscription);
+    if (answered != NULL && answered->is_refused && !has_topic(feed, subscription))
+        return (topic_standing){.recorded_text = answered->text};
+    const topic_standing known = {
+        .is_known = 1,
+        .recorded_text = answered == NULL || answered->is_refused ? NULL : answered->text};
     const dialect *spoken = of->dialect;
     if (feed->has_unknown || row_is_covered(of, spoken, subscription) ||
         (dialect_has_lists(spoken) && row_fits_bare(of, subscription)))

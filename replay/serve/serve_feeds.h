@@ -22,20 +22,21 @@ typedef struct served_topic {
     const topic_row *row; /* NULL: unknown topic */
 } served_topic;
 
-/* A topic that the exchange refused, and possibly granted later. */
-typedef struct refused_topic {
+/* A topic, with the exchange's last answer about it. */
+typedef struct answered_topic {
     char *topic;
-    uint64_t recv_ns; /* time of the refusal; 0: granted later */
-    char *words;      /* the exchange's reason; NULL: unknown */
-} refused_topic;
+    uint64_t recv_ns;
+    uint8_t is_refused;
+    char *text; /* as topic_standing.recorded_text */
+} answered_topic;
 
 typedef struct served_feed {
     char *name;
     const family *family;
     served_topic *topics; /* topics on the tape */
     size_t topic_count;
-    refused_topic *refused;
-    size_t refused_count;
+    answered_topic *answered;
+    size_t answered_count;
     uint8_t has_unknown; /* 1: the tape has frames of unknown topics */
 } served_feed;
 

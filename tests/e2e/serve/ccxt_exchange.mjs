@@ -1,9 +1,12 @@
 // A client of ccxt.pro for any exchange, with only its base URLs changed; in a process of its own because Node.js reads the
-// certificate's variable at its start. ccxt_exchange.mjs MODULES MODULE CLASS SYMBOL URLS [OPTIONS]: URLS is a list of [beginning,
-// what takes its place], OPTIONS the exchange's. Prints the number of markets, then the last book before the server ends.
+// certificate's variable at its start. ccxt_exchange.mjs MODULES MODULE CLASS MARKET URLS [SETTINGS]: MARKET is the exchange's name
+// of it, URLS a list of [beginning, what takes its place], SETTINGS {options: the exchange's, markets: parameters of its requests
+// for them, depth, book: parameters of the subscription, withoutLogin}. Prints the number of markets, then the last book before
+// the server ends.
 import { createRequire } from "node:module";
 
-const [, , modules, module, name, symbol, urls, options = "{}"] = process.argv;
+const [, , modules, module, name, market, urls, text = "{}"] = process.argv;
+const settings = JSON.parse(text);
 const ccxt = createRequire(`${modules}/`)(module);
 const exchange = new ccxt.pro[name]();
 const changed = (value) => {
@@ -13,16 +16,18 @@ const changed = (value) => {
 };
 exchange.urls.api = changed(exchange.urls.api);
 exchange.has.fetchCurrencies = false;
-Object.assign(exchange.options, JSON.parse(options));
+Object.assign(exchange.options, settings.options);
+if (settings.withoutLogin) exchange.authenticate = () => {};
 const print = (row) => process.stdout.write(JSON.stringify(row) + "\n");
-print({ markets: Object.keys(await exchange.loadMarkets()).length });
+print({ markets: Object.keys(await exchange.loadMarkets(false, settings.markets)).length });
+const { symbol } = Object.values(exchange.markets).find(({ id, info }) => [id, info.wsname].includes(market));
 let count = 0, book = null;
 try {
   for (;;) {
-    book = await exchange.watchOrderBook(symbol);
+    book = await exchange.watchOrderBook(symbol, settings.depth, settings.book);
     count++;
   }
 } catch (error) {
-  print({ count, bids: book?.bids, asks: book?.asks, error: error.constructor.name });
+  print({ count, bids: book?.bids, asks: book?.asks, error: error.constructor.name, message: error.message });
 }
 process.stdout.write("", () => process.exit(0)); // its sockets are open
