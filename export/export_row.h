@@ -42,7 +42,8 @@ typedef struct export_row {
                          without flags skip the row, because it would look newly received. */
     unsigned flags;     /* ROW_* */
     td_bytes symbol;    /* set if the frame's entries name symbols; empty: the topic's symbol */
-    const msg_value *values; /* one per column; VALUE_ABSENT: an empty cell */
+    const msg_value *values;     /* one per column; VALUE_ABSENT: an empty cell */
+    const struct family *family; /* instruments: of the feed that has the list; NULL: unknown */
 } export_row;
 
 /* The receiver of a maker's rows. */

@@ -208,9 +208,11 @@ td_result export_writers_of_day(export_writers *table, const export_output *outp
 td_result export_writers_of_type(export_writers *table, const export_output *output,
                                  const frame_channel *first, export_writer **out, td_err *err)
 {
-    const char *exchange = exchange_of(first == NULL ? NULL : first->family)->name;
+    const exchange_row *exchange = exchange_of(first == NULL ? NULL : first->family);
     (void)pthread_mutex_lock(&table->lock);
-    td_result rc = get_writer(table, output, exchange, NULL, "", out, err);
+    td_result rc = get_writer(table, output, exchange->name, NULL, "", out, err);
+    if (rc == TD_OK)
+        (*out)->source.listed_by = exchange;
     (void)pthread_mutex_unlock(&table->lock);
     return rc;
 }

@@ -745,7 +745,7 @@ static int is_first_source(catalog_writer *self, const export_row *row, const ch
 }
 
 /* The bit of an instrument's class in Nautilus, or 0. */
-static unsigned class_bit(const export_row *row)
+static unsigned class_bit(const instrument_lists *lists, const export_row *row)
 {
     td_bytes category = row->values[INSTRUMENT_CATEGORY].as.text;
     td_bytes type = row->values[INSTRUMENT_CONTRACT_TYPE].as.text;
@@ -756,10 +756,9 @@ static unsigned class_bit(const export_row *row)
         return OPTION;
     if (!td_bytes_is(category, "linear") && !td_bytes_is(category, "inverse"))
         return 0;
-    return td_bytes_is(type, "LinearFutures") || td_bytes_is(type, "InverseFutures") ||
-                   (alias.size > 0 && !td_bytes_equal(alias, row->symbol))
-               ? FUTURE
-               : PERPETUAL;
+    const int is_dated = type.size > 0 && row->values[INSTRUMENT_DELIVERY].type != VALUE_ABSENT &&
+                         !instrument_text_in(lists->perpetual, type);
+    return is_dated || (alias.size > 0 && !td_bytes_equal(alias, row->symbol)) ? FUTURE : PERPETUAL;
 }
 
 /* Sets all values except class and id from the row. 0 if a value that the class needs is
@@ -872,17 +871,27 @@ static td_result write_listed(export_files *files, const char *name, const liste
     return rc;
 }
 
+/* The category in an instrument's name: as in the names of its family's data. The lists of some
+ * exchanges have instruments of several categories, which the rows name. */
+static td_bytes category_in_name(const export_row *row)
+{
+    static const char *const LISTED_WORDS[] = {"linear", "inverse", "spot", "option", NULL};
+    const char *own = row->family == NULL ? "linear" : row->family->market.category;
+    const td_bytes word = td_bytes_str(own == NULL ? "" : own);
+    return instrument_text_in(LISTED_WORDS, word) ? row->values[INSTRUMENT_CATEGORY].as.text : word;
+}
+
 /* Keeps an instrument's row until the day's precisions are known. 0 if the row is not exported. */
 static int keep_instrument(catalog_writer *self, const export_row *row)
 {
     listed made = {.data_class = LISTED_CLASSES};
-    unsigned bit = class_bit(row);
+    const exchange_row *exchange = self->target->source->listed_by;
+    unsigned bit = class_bit(exchange->instruments, row);
     if (bit == 0 || export_symbol_refusal(row->symbol) != NULL)
         return 0;
     while (made.data_class->bit != bit)
         made.data_class++;
-    format_id(row->symbol, row->values[INSTRUMENT_CATEGORY].as.text,
-              exchange_of(self->target->source->family), made.id);
+    format_id(row->symbol, category_in_name(row), exchange, made.id);
     if (!set_listed(row, &made) || !has_data(self->target, made.id) ||
         !is_first_source(self, row, made.id))
         return 0;

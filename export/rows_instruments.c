@@ -245,7 +245,8 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
         const export_row row = {.recv_ns = listed->from_ns,
                                 .exchange_ns = listed->exchange_ns,
                                 .symbol = listed->symbol,
-                                .values = values};
+                                .values = values,
+                                .family = table->channel->family};
         rc = out->put(out->ctx, &row, err);
     }
     return rc;

@@ -118,22 +118,15 @@ static int find_coin(instruments *self, size_t from)
 
 /* ---- a page ---- */
 
-static int has_text(const char *const *texts, td_bytes text)
-{
-    while (*texts != NULL && !td_bytes_is(text, *texts))
-        texts++;
-    return *texts != NULL;
-}
-
 /* An instrument without a status is traded: some lists have only such. */
 static listed_state state_of(const instruments *self, json_value entry)
 {
     json_value member;
     td_bytes status;
     if (!instrument_find(self->lists, entry, INSTRUMENT_STATUS, &member) ||
-        !json_text(member, &status) || has_text(self->lists->traded, status))
+        !json_text(member, &status) || instrument_text_in(self->lists->traded, status))
         return LISTED_TRADED;
-    return has_text(self->lists->ended, status) ? LISTED_ENDED : LISTED_WAITING;
+    return instrument_text_in(self->lists->ended, status) ? LISTED_ENDED : LISTED_WAITING;
 }
 
 static listed_symbol *find_or_add(instruments *self, const char *name)

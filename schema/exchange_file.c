@@ -544,6 +544,7 @@ static td_result read_instruments(void *user, document_node mapping, void *row, 
         LISTS_TEXTS("lists", lists),
         LISTS_TEXTS("traded", traded),
         LISTS_TEXTS("ended", ended),
+        LISTS_TEXTS("perpetual", perpetual),
         LISTS_TEXT("category", category),
         LISTS_TEXT("page", page),
         LISTS_TEXT("page_query", page_query),
@@ -557,7 +558,8 @@ static td_result read_instruments(void *user, document_node mapping, void *row, 
     reading *r = user;
     exchange_row *exchange = row;
     instrument_lists *out = td_arena_alloc(r->memory, sizeof *out);
-    *out = (instrument_lists){.lists = NO_TEXTS, .traded = NO_TEXTS, .ended = NO_TEXTS};
+    *out = (instrument_lists){
+        .lists = NO_TEXTS, .traded = NO_TEXTS, .ended = NO_TEXTS, .perpetual = NO_TEXTS};
     td_result rc = document_read_members(mapping, "instruments has no key", TABLE(KEYS), r->memory,
                                          r, out, err);
     if (rc == TD_OK && (out->signs == NULL || out->members == NULL ||

@@ -78,6 +78,9 @@ typedef struct instrument_lists {
      * status, an instrument sends nothing. */
     const char *const *traded;
     const char *const *ended; /* and of instruments that will never be traded again */
+    /* Types of contracts that never expire, although they may have a time of delivery: of their
+     * delisting, or in a far year. */
+    const char *const *perpetual;
 } instrument_lists;
 
 /* A reply's list. Views into the reply. */
@@ -93,6 +96,9 @@ int instrument_reply_read(const instrument_lists *lists, json_value reply, instr
 
 /* Category of an entry. */
 td_bytes instrument_category(const instrument_reply *of, json_value entry);
+
+/* 1 if the text is in one of the lists' lists of texts. */
+int instrument_text_in(const char *const *texts, td_bytes text);
 
 /* Find an entry's member that holds a value. Returns 0 if the entry has no such member. */
 int instrument_find(const instrument_lists *lists, json_value entry, instrument_value which,
