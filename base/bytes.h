@@ -43,6 +43,20 @@ static inline int td_text_is_same(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+/* Cut the next part off *rest: the bytes before the separator, or all. Returns 0 after the last
+ * part. A view of NULL has no part, an empty text has one, which is empty. */
+static inline int td_bytes_next(td_bytes *rest, uint8_t separator, td_bytes *part)
+{
+    if (rest->data == NULL)
+        return 0;
+    const void *end = rest->size == 0 ? NULL : memchr(rest->data, separator, rest->size);
+    const size_t size = end == NULL ? rest->size : (size_t)((const uint8_t *)end - rest->data);
+    *part = td_bytes_of(rest->data, size);
+    *rest = end == NULL ? td_bytes_of(NULL, 0)
+                        : td_bytes_of(rest->data + size + 1, rest->size - size - 1);
+    return 1;
+}
+
 /* The value of a hexadecimal digit, or -1. */
 static inline int td_hex_digit(uint8_t c)
 {

@@ -75,43 +75,61 @@ static void read_id(const dialect *spoken, json_value root, dialect_request *out
         out->id = out->id_raw;
 }
 
-/* Topics in another spelling become as they are everywhere else. */
-static td_result read_spellings(const topic_spelling *spelling, dialect_text *text, size_t count,
-                                td_err *err)
+/* ---- topics ---- */
+
+/* Append a topic, as it is everywhere but on the wire. */
+static td_result add_topic(dialect_text *text, const topic_spelling *spelling, td_bytes topic,
+                           td_err *err)
 {
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++)
-        bytes += text->args[i].size;
-    td_result rc = td_buf_reserve(&text->texts, bytes, err); /* once, so that views stay valid */
-    for (size_t i = 0; i < count && rc == TD_OK; i++) {
-        char *at = (char *)text->texts.data + text->texts.size;
-        const size_t size = topic_read_spelling(spelling, text->args[i], at);
-        text->args[i] = td_bytes_of(at, size);
-        text->texts.size += size;
-    }
+    td_result rc = td_buf_reserve(&text->texts, topic.size + 1, err);
+    if (rc == TD_OK && spelling != NULL)
+        text->texts.size +=
+            topic_read_spelling(spelling, topic, (char *)text->texts.data + text->texts.size);
+    else if (rc == TD_OK)
+        td_buf_add(&text->texts, topic.data, topic.size);
+    return rc == TD_OK ? dialect_text_end(text, err) : rc;
+}
+
+/* Append the topic of a value: of an object with these keys; without keys, a text. Any other value
+ * as it is written: no topic is so, but some clients send auth's expires as a number. */
+static td_result add_value(dialect_text *text, const dialect *spoken, const char *const *keys,
+                           json_value value, td_err *err)
+{
+    td_bytes item;
+    if (keys == NULL || !topic_has_object(keys, value))
+        return keys == NULL && json_text(value, &item)
+                   ? add_topic(text, spoken->spelling, item, err)
+                   : add_topic(text, NULL, json_raw(value), err);
+    td_result rc = topic_read_object(keys, value, &text->texts, err);
+    return rc == TD_OK ? dialect_text_end(text, err) : rc;
+}
+
+static td_result add_values(dialect_text *text, const dialect *spoken, const char *const *keys,
+                            json_value list, td_err *err)
+{
+    td_result rc = TD_OK;
+    json_value element;
+    for (json_iter it = json_iter_of(list); rc == TD_OK && json_next(&it, NULL, &element);)
+        rc = add_value(text, spoken, keys, element, err);
     return rc;
 }
 
-/* Append the topics of objects: of one, or of a list, in which other elements are as they are. The
- * memory for args must have been reserved. */
-static td_result read_objects(const char *const *keys, dialect_text *text, json_value value,
-                              size_t *count, td_err *err)
+/* Append the topics of {NAME:[SYMBOL, ...], ...}. */
+static td_result add_named_lists(dialect_text *text, json_value object, td_err *err)
 {
-    const int is_list = json_type_of(value) == JSON_ARRAY;
-    json_value object = value;
-    /* Once, so that views stay valid: each topic is shorter than its object. */
-    td_result rc = td_buf_reserve(&text->texts, json_raw(value).size, err);
-    for (json_iter it = json_iter_of(value);
-         rc == TD_OK && (!is_list || json_next(&it, NULL, &object));) {
-        const size_t begin = text->texts.size;
-        const int is_topic = topic_read_object(keys, object, &text->texts);
-        TD_ASSERT(*count < text->arg_capacity);
-        text->args[(*count)++] =
-            is_topic ? td_bytes_of(text->texts.data + begin, text->texts.size - begin)
-                     : json_raw(object);
-        if (!is_list)
-            break;
-    }
+    td_result rc = TD_OK;
+    json_value name, list, element;
+    td_bytes before, symbol;
+    for (json_iter it = json_iter_of(object); rc == TD_OK && json_next(&it, &name, &list);)
+        for (json_iter in = json_iter_of(list); rc == TD_OK && json_next(&in, NULL, &element);) {
+            if (!json_text(name, &before) || !json_text(element, &symbol))
+                continue;
+            rc = td_buf_append(&text->texts, before.data, before.size, err);
+            if (rc == TD_OK)
+                rc = td_buf_append(&text->texts, ".", 1, err);
+            if (rc == TD_OK)
+                rc = add_topic(text, NULL, symbol, err);
+        }
     return rc;
 }
 
@@ -126,20 +144,14 @@ static td_result read_list(const dialect *spoken, dialect_text *text, json_value
         path++;
     if (*path == NULL)
         return TD_OK;
-    const char *const *keys = spoken->exchange->topic_keys;
-    const int has_objects = keys != NULL && out->kind <= REQUEST_UNSUBSCRIBE;
-    const int is_one = spoken->asks_one && json_type_of(list) == JSON_STRING;
-    td_result rc = dialect_text_reserve(text, is_one ? 1 : json_count(list), err);
-    if (rc == TD_OK && is_one)
-        out->arg_count = (size_t)json_text(list, &text->args[0]);
-    else if (rc == TD_OK && has_objects && json_type_of(list) == JSON_ARRAY)
-        rc = read_objects(keys, text, list, &out->arg_count, err);
-    else if (rc == TD_OK)
-        rc = dialect_text_list(text, list, &out->arg_count, err);
-    if (rc == TD_OK && spoken->spelling != NULL)
-        rc = read_spellings(spoken->spelling, text, out->arg_count, err);
     out->args = text->args;
-    return rc;
+    if (spoken->asks_one && json_type_of(list) == JSON_STRING)
+        return add_value(text, spoken, NULL, list, err);
+    if (json_type_of(list) != JSON_ARRAY)
+        return td_err_set(err, TD_E_INVALID, "topics are not a list");
+    return add_values(text, spoken,
+                      out->kind <= REQUEST_UNSUBSCRIBE ? spoken->exchange->topic_keys : NULL, list,
+                      err);
 }
 
 static td_result read_parts(const dialect *spoken, dialect_text *text, json_value root,
@@ -149,10 +161,9 @@ static td_result read_parts(const dialect *spoken, dialect_text *text, json_valu
     out->symbols = parts.symbol;
     if (out->kind != REQUEST_SUBSCRIBE && out->kind != REQUEST_UNSUBSCRIBE)
         return TD_OK;
-    const symbol_form form = spoken->has_symbol_lists ? SYMBOL_LIST : SYMBOL_ONE;
-    td_result rc = topic_parts_compose(text, &parts, form, &out->arg_count, err);
     out->args = text->args;
-    return rc;
+    return topic_parts_compose(text, &parts, spoken->has_symbol_lists ? SYMBOL_LIST : SYMBOL_ONE,
+                               err);
 }
 
 static td_result read_request(dialect_text *text, dialect_request *out, td_err *err)
@@ -170,7 +181,7 @@ td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes 
                         dialect_request *out, td_err *err)
 {
     *out = (dialect_request){.kind = REQUEST_UNKNOWN, .frame = frame, .dialect = spoken};
-    td_buf_clear(&parser->text.texts);
+    dialect_text_begin(&parser->text);
     if (spoken->ping[0] != '{' && td_bytes_is(frame, spoken->ping)) {
         out->kind = REQUEST_PING; /* not JSON: it has no id to echo */
         return TD_OK;
@@ -182,11 +193,13 @@ td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes 
         return td_err_set(err, TD_E_INVALID, "request: no JSON object");
     out->has_root = 1;
     rc = read_request(&parser->text, out, err);
-    TD_ASSERT(out->arg_count <= parser->text.arg_capacity);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        dialect_text_seal(&parser->text);
+        out->args = out->args == NULL ? NULL : parser->text.args; /* they may have moved */
+        out->arg_count = parser->text.arg_count;
         return TD_OK;
+    }
     out->args = NULL; /* discard an incomplete list */
-    out->arg_count = 0;
     return out->kind == REQUEST_ORDER ? TD_OK : td_err_add(err, rc, "request");
 }
 
@@ -231,61 +244,9 @@ static request_kind kind_of_word(const exchange_row *exchange, td_bytes word)
 
 /* ---- topics that an answer names ---- */
 
-/* 1 if the value has the topics {NAME:[SYMBOL, ...], ...}. */
-static int has_named_lists(const dialect *spoken, json_value value)
-{
-    return json_type_of(value) == JSON_OBJECT && spoken->exchange->topic_keys == NULL;
-}
-
-/* The number of topics in {NAME:[SYMBOL, ...], ...}. */
-static size_t named_lists_size(json_value object)
-{
-    size_t count = 0;
-    json_value list;
-    for (json_iter it = json_iter_of(object); json_next(&it, NULL, &list);)
-        count += json_count(list);
-    return count;
-}
-
-static size_t lists_size(const dialect *spoken, json_value root, const char *const *paths)
-{
-    size_t count = 0;
-    json_value list;
-    for (; *paths != NULL; paths++)
-        if (json_find_first(root, *paths, &list))
-            count += json_type_of(list) == JSON_STRING ? 1
-                     : has_named_lists(spoken, list)   ? named_lists_size(list)
-                                                       : json_count(list);
-    return count; /* of an object, its members: at least one topic */
-}
-
-/* Append the topics of {NAME:[SYMBOL, ...], ...}. The memory for args must have been reserved. */
-static td_result read_named_lists(dialect_text *text, json_value object, size_t *count, td_err *err)
-{
-    json_value name, list, element;
-    td_bytes before, symbol;
-    size_t bytes = 0;
-    for (json_iter it = json_iter_of(object); json_next(&it, &name, &list);)
-        bytes += json_raw(list).size + json_count(list) * json_raw(name).size;
-    td_result rc = td_buf_reserve(&text->texts, bytes, err); /* once, so that views stay valid */
-    for (json_iter it = json_iter_of(object); rc == TD_OK && json_next(&it, &name, &list);)
-        for (json_iter in = json_iter_of(list); json_next(&in, NULL, &element);) {
-            if (!json_text(name, &before) || !json_text(element, &symbol))
-                continue;
-            const size_t begin = text->texts.size;
-            td_buf_add(&text->texts, before.data, before.size);
-            td_buf_add(&text->texts, ".", 1);
-            td_buf_add(&text->texts, symbol.data, symbol.size);
-            TD_ASSERT(*count < text->arg_capacity);
-            text->args[(*count)++] =
-                td_bytes_of(text->texts.data + begin, text->texts.size - begin);
-        }
-    return rc;
-}
-
 /* Append the topics of lists. A member that is missing or not a list has no topics. */
 static td_result read_lists(dialect_text *text, const dialect *spoken, json_value root,
-                            const char *const *paths, size_t *count, td_err *err)
+                            const char *const *paths, td_err *err)
 {
     const char *const *keys = spoken->exchange->topic_keys;
     td_result rc = TD_OK;
@@ -293,85 +254,55 @@ static td_result read_lists(dialect_text *text, const dialect *spoken, json_valu
     for (; *paths != NULL && rc == TD_OK; paths++) {
         const json_type type =
             json_find_first(root, *paths, &list) ? json_type_of(list) : JSON_NULL;
-        if (type == JSON_STRING && spoken->asks_one)
-            *count += (size_t)json_text(list, &text->args[*count]);
-        else if (keys != NULL && (type == JSON_ARRAY || type == JSON_OBJECT))
-            rc = read_objects(keys, text, list, count, err);
+        if ((type == JSON_STRING && spoken->asks_one) || (type == JSON_OBJECT && keys != NULL))
+            rc = add_value(text, spoken, keys, list, err);
         else if (type == JSON_ARRAY)
-            rc = dialect_text_list(text, list, count, err);
-        else if (type == JSON_OBJECT && has_named_lists(spoken, list))
-            rc = read_named_lists(text, list, count, err);
+            rc = add_values(text, spoken, keys, list, err);
+        else if (type == JSON_OBJECT)
+            rc = add_named_lists(text, list, err);
     }
-    return rc;
-}
-
-/* Set the topics as granted or refused, depending on the answer's success. */
-static void file_topics(dialect_answer *out, const dialect_text *text, size_t count)
-{
-    TD_ASSERT(count <= text->arg_capacity);
-    if (out->success == 0) {
-        out->failed = text->args;
-        out->failed_count = count;
-    } else {
-        out->granted = text->args;
-        out->granted_count = count;
-    }
-}
-
-/* Read lists of granted and of refused topics, which are then in one array. */
-static td_result read_both(dialect_text *text, const dialect *spoken, json_value root,
-                           dialect_answer *out, td_err *err)
-{
-    const answer_paths *paths = &spoken->exchange->answers;
-    size_t count = 0;
-    td_result rc = read_lists(text, spoken, root, paths->granted, &count, err);
-    out->granted = text->args;
-    out->granted_count = count;
-    if (rc == TD_OK)
-        rc = read_lists(text, spoken, root, paths->failed, &count, err);
-    out->failed = text->args + out->granted_count;
-    out->failed_count = count - out->granted_count;
     return rc;
 }
 
 /* Read the parts of the request that the answer repeats. */
 static td_result read_echo(dialect_text *text, const topic_parts *parts, json_value root,
-                           dialect_answer *out, td_err *err)
+                           td_err *err)
 {
     json_value symbol;
-    size_t count = 0;
     const split_topic of = topic_parts_read(parts, root);
     if (of.name.size == 0 || of.symbol.size == 0)
         return TD_OK;
     /* Only requests with the symbol in its first place have lists. */
-    const symbol_form form =
-        json_find_path(root, parts->symbols[0], &symbol) ? SYMBOL_LIST : SYMBOL_ONE;
-    td_result rc = topic_parts_compose(text, &of, form, &count, err);
-    if (rc == TD_OK)
-        file_topics(out, text, count);
-    return rc;
+    const int is_list = json_find_path(root, parts->symbols[0], &symbol);
+    return topic_parts_compose(text, &of, is_list ? SYMBOL_LIST : SYMBOL_ONE, err);
 }
 
+/* Read lists of granted and of refused topics, or topics that are granted or refused depending on
+ * the answer's success. */
 static td_result read_topics(dialect_text *text, const dialect *spoken, json_value root,
                              dialect_answer *out, td_err *err)
 {
     const exchange_row *exchange = spoken->exchange;
     const answer_paths *paths = &exchange->answers;
-    const size_t both =
-        lists_size(spoken, root, paths->granted) + lists_size(spoken, root, paths->failed);
-    const size_t most = both > 0 ? both : lists_size(spoken, root, paths->topics);
-    size_t count = 0;
-    td_result rc = dialect_text_reserve(text, most, err);
-    if (rc != TD_OK || both > 0)
-        return rc == TD_OK ? read_both(text, spoken, root, out, err) : rc;
-    if (most == 0 && exchange->parts != NULL)
-        return read_echo(text, exchange->parts, root, out, err);
-    rc = read_lists(text, spoken, root, paths->topics, &count, err);
-    if (rc == TD_OK && spoken->spelling != NULL)
-        rc = read_spellings(spoken->spelling, text, count, err);
+    td_result rc = read_lists(text, spoken, root, paths->granted, err);
+    size_t granted = text->arg_count;
     if (rc == TD_OK)
-        file_topics(out, text, count);
-    return rc;
+        rc = read_lists(text, spoken, root, paths->failed, err);
+    const int has_lists = text->arg_count > 0;
+    if (rc == TD_OK && !has_lists)
+        rc = read_lists(text, spoken, root, paths->topics, err);
+    if (rc == TD_OK && text->arg_count == 0 && exchange->parts != NULL)
+        rc = read_echo(text, exchange->parts, root, err);
+    if (rc != TD_OK)
+        return rc;
+    if (!has_lists)
+        granted = out->success == 0 ? 0 : text->arg_count;
+    dialect_text_seal(text);
+    out->granted = text->args;
+    out->granted_count = granted;
+    out->failed = text->args + granted;
+    out->failed_count = text->arg_count - granted;
+    return TD_OK;
 }
 
 /* ---- whole answers ---- */
@@ -455,7 +386,7 @@ td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes f
 {
     const dialect_answer nothing = {.kind = ANSWER_NONE, .of = REQUEST_UNKNOWN, .success = -1};
     *out = nothing;
-    td_buf_clear(&parser->text.texts);
+    dialect_text_begin(&parser->text);
     json_value root;
     const char *pong = spoken->exchange->frames.pong;
     if (pong != NULL && td_bytes_is(frame, pong)) {

@@ -1,12 +1,11 @@
 #include "schema/dialect_text.h"
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "base/limits.h"
 
 /* DIALECT_TEXT_BYTES_MAX: larger requests and answers are not parsed. Real requests have kilobytes;
- * an answer may echo a request. ARGS_AT_FIRST: initial capacity of the list of topics. */
-enum { DIALECT_TEXT_BYTES_MAX = 2 << 20, ARGS_AT_FIRST = 64 };
+ * an answer may echo a request. */
+enum { DIALECT_TEXT_BYTES_MAX = 2 << 20 };
 
 /* Bytes for composed topics: each consists of a topic's stem and a part of the request. */
 enum { TEXTS_BYTES_MAX = DIALECT_TEXT_BYTES_MAX + DIALECT_ARGS_MAX * (LIMIT_TOPIC_BYTES + 2) };
@@ -15,6 +14,7 @@ void dialect_text_open(dialect_text *text)
 {
     *text = (dialect_text){.json = json_parser_open(DIALECT_TEXT_BYTES_MAX)};
     td_buf_init(&text->texts, TEXTS_BYTES_MAX);
+    text->args = td_array_reach(NULL, &text->arg_capacity, 0, sizeof *text->args);
 }
 
 void dialect_text_close(dialect_text *text)
@@ -24,30 +24,28 @@ void dialect_text_close(dialect_text *text)
     td_free(text->args);
 }
 
-td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err)
+void dialect_text_begin(dialect_text *text)
 {
-    if (count > DIALECT_ARGS_MAX)
-        return td_err_set(err, TD_E_LIMIT, "%zu args: at most %d are read", count,
-                          DIALECT_ARGS_MAX);
-    size_t last = count < ARGS_AT_FIRST ? ARGS_AT_FIRST - 1 : count - 1;
-    text->args = td_array_reach(text->args, &text->arg_capacity, last, sizeof *text->args);
+    td_buf_clear(&text->texts);
+    text->arg_count = text->ended = 0;
+}
+
+td_result dialect_text_end(dialect_text *text, td_err *err)
+{
+    if (text->arg_count == DIALECT_ARGS_MAX)
+        return td_err_set(err, TD_E_LIMIT, "at most %d args are read", DIALECT_ARGS_MAX);
+    text->args =
+        td_array_reach(text->args, &text->arg_capacity, text->arg_count, sizeof *text->args);
+    text->args[text->arg_count++] = td_bytes_of(NULL, text->texts.size - text->ended);
+    text->ended = text->texts.size;
     return TD_OK;
 }
 
-td_result dialect_text_list(dialect_text *text, json_value list, size_t *count, td_err *err)
+void dialect_text_seal(dialect_text *text)
 {
-    if (json_type_of(list) != JSON_ARRAY)
-        return td_err_set(err, TD_E_INVALID, "topics are not a list");
-    json_value element;
-    for (json_iter it = json_iter_of(list); json_next(&it, NULL, &element);) {
-        td_bytes item;
-        if (!json_text(element, &item))
-            item = json_raw(element); /* a number or a boolean: some clients send auth's expires as
-                                         a number, others as a string */
-        TD_ASSERT(*count < text->arg_capacity);
-        text->args[(*count)++] = item;
-    }
-    return TD_OK;
+    const uint8_t *at = text->texts.data;
+    for (size_t i = 0; i < text->arg_count; at += text->args[i++].size)
+        text->args[i].data = at;
 }
 
 /* Reads any scalar as text, because exchanges write the same member as a string or as a number or

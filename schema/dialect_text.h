@@ -13,26 +13,28 @@ enum {
     DIALECT_ARGS_MAX = 16384,
 };
 
-/* One thread. Views in results point into the JSON text, into the parser's copy of it, or into
- * texts. args and texts grow at most once per frame, before any view is created. */
+/* The topics, or other args, of a frame are appended to texts one after the other, and become views
+ * when the last one is there, because texts may move until then. One thread. */
 typedef struct dialect_text {
     json_parser *json;
-    td_bytes *args;
-    size_t arg_capacity;
-    td_buf texts; /* composed topics; empty when a frame begins */
+    td_bytes *args; /* never NULL; their data is set by dialect_text_seal() */
+    size_t arg_count, arg_capacity;
+    td_buf texts;
+    size_t ended; /* bytes of texts that belong to args */
 } dialect_text;
 
 void dialect_text_open(dialect_text *text);
 void dialect_text_close(dialect_text *text);
 
-/* Reserve memory for count args, so that args is not NULL even for 0; TD_E_LIMIT above
- * DIALECT_ARGS_MAX. */
-TD_MUST_USE td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err);
+/* Remove all args: a frame begins. */
+void dialect_text_begin(dialect_text *text);
 
-/* Append the elements of a list to the args as text (numbers as written), and add their number to
- * *count. TD_E_INVALID if it is not a list. The memory must have been reserved. */
-TD_MUST_USE td_result dialect_text_list(dialect_text *text, json_value list, size_t *count,
-                                        td_err *err);
+/* Make an arg of what was appended to texts since the last one. TD_E_LIMIT above DIALECT_ARGS_MAX.
+ */
+TD_MUST_USE td_result dialect_text_end(dialect_text *text, td_err *err);
+
+/* Make the args views, which are valid until the next frame begins. */
+void dialect_text_seal(dialect_text *text);
 
 /* The scalar at a path ("params.binary") as text: a string, or a number or boolean as written.
  * Returns 0 if it is missing, null, or a container. */

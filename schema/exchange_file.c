@@ -17,8 +17,7 @@ enum {
     HOSTS_MAX = 32,
     PRESETS_MAX = 16,
     TEXTS_MAX = 128, /* texts of a member */
-    KINDS_MAX = 32,
-    RULES_MAX = 32, /* rules for control frames */
+    RULES_MAX = 32,  /* rules for control frames */
     WINDOW_S_MAX = 86400,
 };
 
@@ -66,7 +65,7 @@ static td_result read_kinds(void *user, document_node mapping, void *row, td_err
 {
     const reading *r = user;
     exchange_row *out = row;
-    kind_word *kinds = td_arena_alloc(r->memory, (KINDS_MAX + 1) * sizeof *kinds);
+    kind_word *kinds = td_arena_alloc(r->memory, (KIND_WORDS_MAX + 1) * sizeof *kinds);
     size_t count = 0;
     td_result rc = TD_OK;
     for (size_t i = 0; i < document_pair_count(mapping); i++) {
@@ -75,8 +74,12 @@ static td_result read_kinds(void *user, document_node mapping, void *row, td_err
         int kind = 0;
         rc = document_read_word(name, "there is no kind", document_text(name), TABLE(KINDS), &kind,
                                 err);
+        if (rc == TD_OK && document_size(list) > KIND_WORDS_MAX - count)
+            rc =
+                document_refuse(list, "all kinds together have at most 12 words, not also these of",
+                                document_text(name), err);
         if (rc == TD_OK)
-            rc = document_read_texts(r->memory, list, KINDS_MAX - count, &texts, err);
+            rc = document_read_texts(r->memory, list, KIND_WORDS_MAX - count, &texts, err);
         if (rc != TD_OK)
             return rc;
         for (; *texts != NULL; texts++)

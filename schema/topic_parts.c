@@ -65,74 +65,34 @@ static td_result append_topic(td_buf *texts, const split_topic *of, td_bytes sym
     return rc == TD_OK ? append(texts, symbol, err) : rc;
 }
 
-/* Append a topic for each element of a list of symbols; one that is no text is a topic without a
- * symbol, which no server has. The memory must have been reserved. */
-static td_result append_list(dialect_text *text, const split_topic *of, size_t *count, td_err *err)
+/* Append a topic of the symbol, which may be empty. */
+static td_result add_topic(dialect_text *text, const split_topic *of, td_bytes symbol, td_err *err)
 {
-    td_result rc = TD_OK;
-    json_value element;
-    for (json_iter it = json_iter_of(of->symbols); rc == TD_OK && json_next(&it, NULL, &element);) {
-        const size_t begin = text->texts.size;
-        td_bytes symbol = {0};
-        (void)json_text(element, &symbol); /* stays empty */
-        rc = append_topic(&text->texts, of, symbol, err);
-        text->args[*count] = td_bytes_of(text->texts.data + begin, text->texts.size - begin);
-        *count += rc == TD_OK;
-    }
-    return rc;
-}
-
-/* Get the next symbol of "A,B", which may be empty. Returns 0 at the end. */
-static int next_symbol(td_bytes *rest, symbol_form form, td_bytes *out)
-{
-    if (rest->data == NULL)
-        return 0;
-    const uint8_t *comma =
-        form == SYMBOL_ONE || rest->size == 0 ? NULL : memchr(rest->data, ',', rest->size);
-    if (comma == NULL) {
-        *out = *rest;
-        *rest = (td_bytes){0};
-        return 1;
-    }
-    size_t size = (size_t)(comma - rest->data);
-    *out = td_bytes_of(rest->data, size);
-    *rest = td_bytes_of(comma + 1, rest->size - size - 1);
-    return 1;
+    td_result rc = append_topic(&text->texts, of, symbol, err);
+    return rc == TD_OK ? dialect_text_end(text, err) : rc;
 }
 
 td_result topic_parts_compose(dialect_text *text, const split_topic *of, symbol_form form,
-                              size_t *count, td_err *err)
+                              td_err *err)
 {
-    const td_bytes list = of->symbol;
-    size_t wanted = 1;
-    for (size_t i = 0; i < list.size && form == SYMBOL_LIST; i++)
-        wanted += list.data[i] == ',';
-    const size_t list_bytes = of->has_list ? json_raw(of->symbols).size : list.size;
-    if (of->has_list)
-        wanted = json_count(of->symbols);
-    *count = 0;
     if (of->name.size + of->parameter.size > LIMIT_TOPIC_BYTES)
         return td_err_set(err, TD_E_LIMIT, "a topic of %zu bytes: at most %u are read",
                           of->name.size + of->parameter.size, LIMIT_TOPIC_BYTES);
-    TD_ASSERT(text->texts.size == 0); /* growing would invalidate earlier views */
-    /* Includes two dots. The symbols together are as long as their list, so the total is bounded by
-     * the parser's limit of a frame and by DIALECT_ARGS_MAX. */
-    size_t stem_bytes = of->name.size + of->parameter.size + 2;
-    td_result rc = dialect_text_reserve(text, wanted, err);
-    if (rc == TD_OK) /* reserved only once, so that views stay valid */
-        rc = td_buf_reserve(&text->texts, wanted * stem_bytes + list_bytes, err);
-    if (rc == TD_OK && of->has_list)
-        return append_list(text, of, count, err);
-    td_bytes rest = list.data == NULL ? td_bytes_str("") : list;
-    td_bytes symbol;
-    while (rc == TD_OK && next_symbol(&rest, form, &symbol)) {
-        size_t begin = text->texts.size;
-        rc = append_topic(&text->texts, of, symbol, err);
-        TD_ASSERT(*count < wanted);
-        text->args[*count] = td_bytes_of(text->texts.data + begin, text->texts.size - begin);
-        *count += rc == TD_OK;
+    td_result rc = TD_OK;
+    json_value element;
+    td_bytes symbol = of->symbol;
+    if (!of->has_list && form == SYMBOL_ONE)
+        return add_topic(text, of, symbol, err);
+    td_bytes rest = symbol.data == NULL ? td_bytes_str("") : symbol;
+    while (!of->has_list && rc == TD_OK && td_bytes_next(&rest, ',', &symbol))
+        rc = add_topic(text, of, symbol, err);
+    if (!of->has_list)
+        return rc;
+    for (json_iter it = json_iter_of(of->symbols); rc == TD_OK && json_next(&it, NULL, &element);) {
+        symbol = td_bytes_of(NULL, 0);
+        (void)json_text(element, &symbol); /* else a topic without a symbol, which no server has */
+        rc = add_topic(text, of, symbol, err);
     }
-    TD_ASSERT(rc != TD_OK || *count == wanted);
     return rc;
 }
 
@@ -223,17 +183,20 @@ int topic_parts_is_possible(const topic_parts *parts, td_bytes topic)
 
 /* ---- objects ---- */
 
-int topic_read_object(const char *const *keys, json_value object, td_buf *out)
+int topic_has_object(const char *const *keys, json_value value)
+{
+    td_bytes name;
+    return json_type_of(value) == JSON_OBJECT && json_find_text(value, keys[0], &name);
+}
+
+td_result topic_read_object(const char *const *keys, json_value object, td_buf *out, td_err *err)
 {
     td_bytes name, symbol;
-    if (!json_find_text(object, keys[0], &name))
-        return 0;
-    td_buf_add(out, name.data, name.size);
-    if (json_find_text(object, keys[1], &symbol)) {
-        td_buf_add(out, ".", 1);
-        td_buf_add(out, symbol.data, symbol.size);
-    }
-    return 1;
+    td_result rc = json_find_text(object, keys[0], &name) ? append(out, name, err) : TD_OK;
+    if (rc != TD_OK || !json_find_text(object, keys[1], &symbol))
+        return rc;
+    rc = td_buf_append(out, ".", 1, err);
+    return rc == TD_OK ? append(out, symbol, err) : rc;
 }
 
 /* ---- spellings ---- */

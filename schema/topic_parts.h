@@ -40,20 +40,23 @@ split_topic topic_parts_read(const topic_parts *parts, json_value root);
 TD_MUST_USE td_result topic_parts_split(const topic_parts *parts, const char *topic,
                                         split_topic *out, td_err *err);
 
-/* Compose the topics of these parts, whose symbol is one symbol, or a list. The topics are then in
- * text->args; *count is their number. TD_E_LIMIT. */
+/* Append the topics of these parts, whose symbol is one symbol, or a list, to the args of text.
+ * TD_E_LIMIT. */
 typedef enum symbol_form { SYMBOL_ONE, SYMBOL_LIST } symbol_form;
 TD_MUST_USE td_result topic_parts_compose(dialect_text *text, const split_topic *of,
-                                          symbol_form form, size_t *count, td_err *err);
+                                          symbol_form form, td_err *err);
 
 /* 1 if the parameter of a topic, if it has one, can exist. */
 int topic_parts_is_possible(const topic_parts *parts, td_bytes topic);
 
 /* ---- objects: {"channel":NAME,"instId":SYMBOL} ---- */
 
-/* Append the topic of an object that has these keys, of the name and of the symbol. An object
- * without a symbol is a topic without one. Returns 0 if it has no name. */
-int topic_read_object(const char *const *keys, json_value object, td_buf *out);
+/* 1 if a value is an object with the first of these keys, of the name and of the symbol. */
+int topic_has_object(const char *const *keys, json_value value);
+
+/* Append its topic. An object without a symbol is a topic without one. TD_E_LIMIT. */
+TD_MUST_USE td_result topic_read_object(const char *const *keys, json_value object, td_buf *out,
+                                        td_err *err);
 
 /* ---- spellings: "{name}@{symbol}", "{lower_symbol}@{name}" ---- */
 

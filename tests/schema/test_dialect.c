@@ -13,6 +13,8 @@
 
 #include "base/alloc.h"
 #include "schema/dialect.h"
+#include "base/buf.h"
+#include "schema/family.h"
 #include "schema/filters.h"
 #include "tests/testing/bybit_dialects.h"
 
@@ -353,9 +355,92 @@ static void test_words(void **state)
     assert_null(dialect_find((dialect_id)99));
 }
 
+/* Topics of granted and refused lists of any size are all there, whatever their forms are. */
+static void test_long_lists(void **state)
+{
+    enum { MORE = 3000 };
+    (void)state;
+    td_buf frame;
+    td_buf_init(&frame, 1 << 20);
+    dialect_parser *parser = dialect_parser_open();
+    dialect_answer answer;
+    assert_int_equal(
+        td_buf_printf(&frame, NULL,
+                      "{\"success\":true,\"type\":\"COMMAND_RESP\",\"data\":{"
+                      "\"successTopics\":{\"a\":[\"b\"]},\"failTopics\":{\"c\":[\"x\""),
+        TD_OK);
+    for (int i = 0; i < MORE; i++)
+        assert_int_equal(td_buf_printf(&frame, NULL, ",\"y%d\"", i), TD_OK);
+    assert_int_equal(td_buf_printf(&frame, NULL, "]}}}"), TD_OK);
+    const dialect *spoken = family_find(td_bytes_str("usdc-option"))->dialect;
+    assert_int_equal(answer_parse(parser, spoken, td_buf_view(&frame), &answer, NULL), TD_OK);
+    assert_int_equal(answer.granted_count, 1);
+    assert_true(td_bytes_is(answer.granted[0], "a.b"));
+    assert_int_equal(answer.failed_count, MORE + 1);
+    assert_true(td_bytes_is(answer.failed[0], "c.x"));
+    assert_true(td_bytes_is(answer.failed[MORE], "c.y2999"));
+    dialect_parser_close(parser);
+    td_buf_fini(&frame);
+}
+
+/* The document of an exchange whose topics are objects, with more keys of its dialect. */
+#define EXCHANGE_OF_OBJECTS(more)                                                                  \
+    "exchange: mine\nconnects: 300 per 300 s\ntopic_keys: [channel, instId]\n"                     \
+    "frames: {topic: stream, data: data, begins: '{\"stream\":\"'}\n"                              \
+    "control:\n  rules:\n    - id ping pong\n    - result * ack\n"                                 \
+    "answers: {ids: [id], reasons: [error.msg]}\n"                                                 \
+    "dialects:\n  mine:\n    ping_s: 60\n" more "    ask:\n"                                       \
+    "      topics: '{\"method\":$op,\"params\":$topics}'\n      ping: '{\"method\":\"L\"}'\n"      \
+    "    requests: [\"method SUBSCRIBE subscribe\"]\n    lists: [params]\n"                        \
+    "    replies: {any: '{}'}\n    refusals: {other: no}\n"
+
+/* Topics that are objects; others are as they are written. */
+static void test_long_objects(void **state)
+{
+    static const char EXCHANGE[] = EXCHANGE_OF_OBJECTS("");
+    static const char SPELLED[] = EXCHANGE_OF_OBJECTS("    spelling: \"{name}@{symbol}\"\n");
+    static const char FAMILY[] = "family: mine\nexchange: mine\ndialect: mine\n"
+                                 "addresses:\n  - main public wss://stream.example.com/s\n";
+    enum { MORE = 1500 };
+    (void)state;
+    const family_text texts[] = {{"mine.exchange", (const uint8_t *)EXCHANGE, sizeof EXCHANGE - 1},
+                                 {"mine", (const uint8_t *)FAMILY, sizeof FAMILY - 1}};
+    const family_text both[] = {{"mine.exchange", (const uint8_t *)SPELLED, sizeof SPELLED - 1},
+                                texts[1]};
+    td_err err;
+    assert_int_equal(family_add(both, 2, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "topics are spelled, or objects"));
+    if (family_add(texts, 2, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    td_buf frame;
+    td_buf_init(&frame, 1 << 20);
+    dialect_parser *parser = dialect_parser_open();
+    dialect_request request;
+    assert_int_equal(td_buf_printf(&frame, NULL,
+                                   "{\"method\":\"SUBSCRIBE\",\"params\":["
+                                   "\"trade.A\",7"),
+                     TD_OK);
+    for (int i = 0; i < MORE; i++)
+        assert_int_equal(
+            td_buf_printf(&frame, NULL, ",{\"channel\":\"%0100d\",\"instId\":\"B\"}", i), TD_OK);
+    assert_int_equal(td_buf_printf(&frame, NULL, "]}"), TD_OK);
+    const dialect *spoken = family_find(td_bytes_str("mine"))->dialect;
+    assert_int_equal(request_parse(parser, spoken, td_buf_view(&frame), &request, NULL), TD_OK);
+    assert_int_equal(request.arg_count, MORE + 2);
+    assert_true(td_bytes_is(request.args[0], "\"trade.A\""));
+    assert_true(td_bytes_is(request.args[1], "7"));
+    for (size_t i = 2; i < request.arg_count; i++) {
+        assert_int_equal(request.args[i].size, 102);
+        assert_memory_equal(request.args[i].data + 100, ".B", 2);
+    }
+    dialect_parser_close(parser);
+    td_buf_fini(&frame);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_long_lists),       cmocka_unit_test(test_long_objects),
         cmocka_unit_test(test_requests),         cmocka_unit_test(test_sign),
         cmocka_unit_test(test_answers),          cmocka_unit_test(test_requests_refused),
         cmocka_unit_test(test_filter_covers),    cmocka_unit_test(test_covers_by_text),

@@ -29,6 +29,8 @@ static const mistake MISTAKES[] = {
     {"connects: 500 per 300 s", "connects: 10 per 300 s", "too few connections", ""},
     {"  delta: [delta", "  change: [delta", "there is no kind 'change'", "snapshot, delta"},
     {"  delta: [delta, CHANGE, False, false]", "  delta: []", "a list of texts is expected", ""},
+    {"  delta: [delta, CHANGE, False, false]", "  delta: [a, b, c, d, e, f, g, h]",
+     "at most 12 words", ""},
     {"  event: e\n", "  event: e\n  counter: n\n  list: [a, b*]\n",
      "frames that are lists have no counter", ""},
     {"  event: e\n", "  events: e\n", "frames has no key 'events'", "'event'"},
