@@ -46,13 +46,9 @@ enum { PART_COIN, PART_DATE, PART_STRIKE, PART_RIGHT };
 
 void export_option_split(td_bytes symbol, td_bytes parts[EXPORT_OPTION_PARTS])
 {
-    for (size_t i = 0; i < EXPORT_OPTION_PARTS; i++) {
-        const uint8_t *end = symbol.size == 0 ? NULL : memchr(symbol.data, '-', symbol.size);
-        size_t size = end == NULL ? symbol.size : (size_t)(end - symbol.data);
-        parts[i] = td_bytes_of(symbol.data, size);
-        size_t used = end == NULL ? size : size + 1;
-        symbol = td_bytes_of(symbol.data + used, symbol.size - used);
-    }
+    for (size_t i = 0; i < EXPORT_OPTION_PARTS; i++)
+        if (!td_bytes_next(&symbol, '-', &parts[i]))
+            parts[i] = td_bytes_of(NULL, 0);
 }
 
 /* The expiration time: 08:00 UTC on a date such as 30JUN23 or 5JUL23; absent if it is not a

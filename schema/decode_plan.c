@@ -48,11 +48,26 @@ uint32_t key_set_find_text(key_set *set, uint32_t place, td_bytes text)
     return KEY_NONE;
 }
 
-/* Add a node without keys. */
-static plan_node *node_new(decode_plan *p)
+/* ---- the tree of objects around values and entries ---- */
+
+/* Note the first fault of the row. The plan is then not used. */
+static void note_fault(decode_plan *p, const char *fault, td_bytes at)
 {
-    TD_ASSERT(p->node_count < PLAN_NODES_MAX); /* tests build the plan of every row */
-    plan_node *node = &p->nodes[p->node_count++];
+    if (p->fault != NULL)
+        return;
+    p->fault = fault;
+    p->fault_at = at;
+}
+
+/* Add a node without keys. If there are too many, the last one is used again. */
+static plan_node *node_new(decode_plan *p, td_bytes path)
+{
+    if (p->node_count == PLAN_NODES_MAX)
+        note_fault(p, "too many objects are around values and entries, with", path);
+    else
+        p->node_count++;
+    plan_node *node = &p->nodes[p->node_count - 1];
+    node->path = path;
     node->keys.keys = node->words;
     node->keys.guess = node->guesses;
     for (int kind = 0; kind < FRAME_ANY; kind++)
@@ -61,58 +76,66 @@ static plan_node *node_new(decode_plan *p)
 }
 
 /* Add a key to a node. In the predicted order of keys it is the last. */
-static void node_add(plan_node *node, td_bytes key, plan_target target)
+static void node_add(decode_plan *p, plan_node *node, td_bytes key, plan_target target)
 {
-    TD_ASSERT(key.size > 0);
     uint32_t at = node->keys.count;
-    TD_ASSERT(at < PLAN_NODE_KEYS_MAX);
+    if (at == PLAN_NODE_KEYS_MAX) {
+        note_fault(p, "one object has too many keys, at", key);
+        return;
+    }
     key_word_init(&node->words[at], key);
     node->guesses[at] = (uint8_t)at;
     node->targets[at] = target;
     node->keys.count++;
 }
 
-/* Cut the first key off a path. */
-static td_bytes path_next(td_bytes *path)
-{
-    const uint8_t *dot = memchr(path->data, '.', path->size);
-    size_t size = dot == NULL ? path->size : (size_t)(dot - path->data);
-    td_bytes key = td_bytes_of(path->data, size);
-    *path = dot == NULL ? td_bytes_of(path->data + size, 0)
-                        : td_bytes_of(dot + 1, path->size - size - 1);
-    return key;
-}
-
 /* The child node for a key; created if absent. */
 static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
 {
     uint32_t found = key_set_find_text(&node->keys, node->keys.count, key);
-    if (found != KEY_NONE) {
-        TD_ASSERT(node->targets[found].kind == TARGET_NODE);
-        return &p->nodes[node->targets[found].index];
-    }
-    plan_node *child = node_new(p);
     /* The key is part of a row's path, after the parent's path and a dot, so the child's path is a
      * view of both. */
     const uint8_t *from = node == &p->nodes[0] ? key.data : key.data - node->path.size - 1;
-    child->path = td_bytes_of(from, (size_t)(key.data + key.size - from));
-    node_add(node, key, (plan_target){TARGET_NODE, (uint32_t)(child - p->nodes)});
+    const td_bytes path = td_bytes_of(from, (size_t)(key.data + key.size - from));
+    if (found != KEY_NONE && node->targets[found].kind == TARGET_NODE)
+        return &p->nodes[node->targets[found].index];
+    if (found != KEY_NONE)
+        note_fault(p, "a value and an object are at the same path:", path);
+    plan_node *child = node_new(p, path);
+    node_add(p, node, key, (plan_target){TARGET_NODE, (uint32_t)(child - p->nodes)});
     return child;
+}
+
+/* 1 if a path has no empty part and is not too long. */
+static int check_path(decode_plan *p, td_bytes path)
+{
+    td_bytes rest = path, key;
+    if (path.size >= LIMIT_TOPIC_BYTES)
+        note_fault(p, "a path has less than 256 bytes, not", path);
+    while (td_bytes_next(&rest, '.', &key))
+        if (key.size == 0)
+            note_fault(p, "an empty part is in the path", path);
+    return p->fault == NULL;
 }
 
 /* Add a target at the end of a path, and create the nodes on the path. */
 static void plan_route(decode_plan *p, const char *path, plan_target target)
 {
-    TD_ASSERT(p->node_count > 0);
-    TD_ASSERT(path[0] != '\0');
     td_bytes rest = td_bytes_str(path);
     plan_node *node = &p->nodes[0];
-    td_bytes key = path_next(&rest);
-    while (rest.size > 0) {
+    td_bytes key;
+    if (!check_path(p, rest))
+        return;
+    while (td_bytes_next(&rest, '.', &key) && rest.data != NULL)
         node = node_child(p, node, key);
-        key = path_next(&rest);
-    }
-    node_add(node, key, target);
+    const uint32_t found = key_set_find_text(&node->keys, node->keys.count, key);
+    if (found != KEY_NONE)
+        note_fault(p,
+                   node->targets[found].kind == TARGET_NODE
+                       ? "a value and an object are at the same path:"
+                       : "two values are at the same path:",
+                   td_bytes_str(path));
+    node_add(p, node, key, target);
 }
 
 /* Record in the node at the items' path that the entries are there. */
@@ -120,10 +143,12 @@ static void plan_items(decode_plan *p, uint32_t index)
 {
     TD_ASSERT(index < TOPIC_ITEMS_MAX);
     const items_row *items = &p->row->items[index];
-    td_bytes rest = td_bytes_str(items->path);
+    td_bytes rest = td_bytes_str(items->path), key;
     plan_node *node = &p->nodes[0];
-    while (rest.size > 0)
-        node = node_child(p, node, path_next(&rest));
+    if (rest.size > 0 && !check_path(p, rest))
+        return;
+    while (items->path[0] != '\0' && td_bytes_next(&rest, '.', &key))
+        node = node_child(p, node, key);
     p->items_node[index] = (uint8_t)(node - p->nodes);
     for (int kind = 0; kind < FRAME_ANY; kind++)
         if ((items->kind == FRAME_ANY || (int)items->kind == kind) &&
@@ -432,8 +457,37 @@ static void plan_kinds(decode_plan *p)
         key_word_init(&p->kind_keys[p->kinds.count++], td_bytes_str(word->text));
 }
 
-/* Prepare the keys for the parts of the topic and for the frame's kind. */
-static void plan_identity(decode_plan *p)
+/* Prepare the keys for the parts of the topic, the frame's kind, entries and the envelope. */
+static void plan_paths(decode_plan *p)
+{
+    const topic_row *row = p->row;
+    (void)node_new(p, td_bytes_of(NULL, 0)); /* the root */
+    if (topic_row_topic_key(row)[0] != '\0')
+        plan_route(p, topic_row_topic_key(row), (plan_target){TARGET_TOPIC, 0});
+    plan_route(p, topic_row_kind_key(row), (plan_target){TARGET_KIND, 0});
+    if (row->symbol_path != NULL)
+        plan_route(p, row->symbol_path, (plan_target){TARGET_SYMBOL, 0});
+    if (row->parameter_path != NULL)
+        plan_route(p, row->parameter_path, (plan_target){TARGET_PARAMETER, 0});
+    for (uint32_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        plan_items(p, i);
+    for (uint32_t i = 0; i < row->envelope_count; i++)
+        plan_route(p, row->envelope[i].key, (plan_target){TARGET_FIELD, i});
+}
+
+const char *decode_plan_fault(const topic_row *row, td_bytes *where)
+{
+    decode_plan *p = td_alloc_zero(1, sizeof *p);
+    p->row = row;
+    plan_paths(p);
+    const char *fault = p->fault;
+    *where = p->fault_at;
+    td_free(p);
+    return fault;
+}
+
+/* Prepare what depends on the topic's pattern. */
+static void plan_pattern(decode_plan *p)
 {
     const topic_row *row = p->row;
     size_t literal = strcspn(row->pattern, "{");
@@ -442,13 +496,6 @@ static void plan_identity(decode_plan *p)
     p->has_symbol = (uint8_t)topic_row_has_symbol(row);
     p->has_whole_topic = p->has_symbol && row->symbol_path == NULL && row->spelling == NULL;
     p->has_coin = (uint8_t)topic_row_has_coin(row);
-    if (topic_row_topic_key(row)[0] != '\0')
-        plan_route(p, topic_row_topic_key(row), (plan_target){TARGET_TOPIC, 0});
-    plan_route(p, topic_row_kind_key(row), (plan_target){TARGET_KIND, 0});
-    if (row->symbol_path != NULL)
-        plan_route(p, row->symbol_path, (plan_target){TARGET_SYMBOL, 0});
-    if (row->parameter_path != NULL)
-        plan_route(p, row->parameter_path, (plan_target){TARGET_PARAMETER, 0});
 }
 
 /* The head's member in which the fast path stores a field of the envelope. */
@@ -491,14 +538,11 @@ static void plan_requirements(decode_plan *p)
 static void plan_fill(decode_plan *p)
 {
     const topic_row *row = p->row;
-    (void)node_new(p); /* the root */
-    plan_identity(p);
-    for (uint32_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
+    plan_paths(p);
+    TD_ASSERT(p->fault == NULL); /* checked when the document was read */
+    plan_pattern(p);
+    for (uint32_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
         p->needs_kind |= row->items[i].kind != FRAME_ANY;
-        plan_items(p, i);
-    }
-    for (uint32_t i = 0; i < row->envelope_count; i++)
-        plan_route(p, row->envelope[i].key, (plan_target){TARGET_FIELD, i});
     plan_kinds(p);
     plan_entry(p);
     plan_follow(p);

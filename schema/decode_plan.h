@@ -209,7 +209,13 @@ typedef struct decode_plan {
     uint8_t is_fast;                  /* 1: the fast path can read the topic */
     /* A bit for each field of an entry that has no place in the plain struct. */
     uint64_t extra_fields;
+    const char *fault; /* what is wrong with the row's paths; NULL: nothing */
+    td_bytes fault_at;
 } decode_plan;
+
+/* What is wrong with the paths of a row's frames, or NULL; a constant. *where becomes the part of
+ * the row that is wrong. */
+const char *decode_plan_fault(const topic_row *row, td_bytes *where);
 
 /* ---- the plans of a decoder ---- */
 

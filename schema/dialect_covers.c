@@ -25,17 +25,11 @@ static size_t last_dot(td_bytes text)
 /* 1 if symbol is in "A|B|C", or the list is "*". */
 static int list_has(td_bytes list, td_bytes symbol)
 {
-    if (td_bytes_is(list, "*"))
-        return 1;
-    while (list.size > 0) {
-        const uint8_t *bar = memchr(list.data, '|', list.size);
-        size_t size = bar == NULL ? list.size : (size_t)(bar - list.data);
-        if (td_bytes_equal(td_bytes_of(list.data, size), symbol))
-            return 1;
-        size_t after = size + (bar != NULL);
-        list = td_bytes_of(list.data + after, list.size - after);
-    }
-    return 0;
+    td_bytes one;
+    int has = td_bytes_is(list, "*");
+    while (!has && td_bytes_next(&list, '|', &one))
+        has = one.size > 0 && td_bytes_equal(one, symbol);
+    return has;
 }
 
 /* 1 if a subscription covers a topic: "trade.BTCUSD|XRPUSD", "trade.*" and bare "trade" cover

@@ -65,24 +65,10 @@ static void pack(topic_filters *filters)
 
 /* ---- lists ---- */
 
-/* Get the next single subscription of a list; *rest becomes the remaining list. Returns 0 at the
- * end. */
-static int next_alternative(const topic_filters *filters, td_bytes *rest, td_bytes *alternative)
+/* What separates the subscriptions of a list. No text has a NUL (check_text). */
+static uint8_t separator_of(const topic_filters *filters)
 {
-    if (rest->data == NULL)
-        return 0;
-    const uint8_t *bar = rest->size == 0 || !dialect_has_lists(filters->dialect)
-                             ? NULL
-                             : memchr(rest->data, '|', rest->size);
-    if (bar == NULL) {
-        *alternative = *rest;
-        *rest = (td_bytes){0};
-        return 1;
-    }
-    size_t size = (size_t)(bar - rest->data);
-    *alternative = td_bytes_of(rest->data, size);
-    *rest = td_bytes_of(bar + 1, rest->size - size - 1);
-    return 1;
+    return dialect_has_lists(filters->dialect) ? '|' : '\0';
 }
 
 /* Size of "topic." before a list; 0 if there is no list. */
@@ -142,7 +128,7 @@ td_result topic_filters_add(topic_filters *filters, td_bytes subscription, td_er
     td_bytes rest = td_bytes_of(subscription.data + stem.size, subscription.size - stem.size);
     td_bytes tail;
     char text[LIMIT_URL_BYTES + 1];
-    while (rc == TD_OK && next_alternative(filters, &rest, &tail))
+    while (rc == TD_OK && td_bytes_next(&rest, separator_of(filters), &tail))
         rc = add_one(filters, join(text, stem, tail), err);
     return rc;
 }
@@ -155,7 +141,7 @@ void topic_filters_remove(topic_filters *filters, td_bytes subscription)
     td_bytes rest = td_bytes_of(subscription.data + stem.size, subscription.size - stem.size);
     td_bytes tail;
     char text[LIMIT_URL_BYTES + 1];
-    while (next_alternative(filters, &rest, &tail)) {
+    while (td_bytes_next(&rest, separator_of(filters), &tail)) {
         size_t at = find(filters, join(text, stem, tail));
         if (at == filters->text_count)
             continue;

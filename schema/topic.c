@@ -7,19 +7,6 @@
 #include "base/limits.h"
 #include "base/time_text.h"
 
-/* Cut the first dot-separated part off *rest. Returns 0 if no part is left (rest->data is NULL
- * after the last one). */
-static int next_part(td_bytes *rest, td_bytes *part)
-{
-    if (rest->data == NULL)
-        return 0;
-    const uint8_t *dot = rest->size == 0 ? NULL : memchr(rest->data, '.', rest->size);
-    size_t size = dot == NULL ? rest->size : (size_t)(dot - rest->data);
-    *part = td_bytes_of(rest->data, size);
-    *rest = dot == NULL ? td_bytes_of(NULL, 0) : td_bytes_of(dot + 1, rest->size - size - 1);
-    return 1;
-}
-
 /* 1 if a part of a pattern is a placeholder, or ends with one. */
 static int has_placeholder(td_bytes part)
 {
@@ -44,7 +31,7 @@ int topic_row_has_symbol(const topic_row *row)
 {
     td_bytes rest = td_bytes_str(row->pattern);
     td_bytes part;
-    while (next_part(&rest, &part))
+    while (td_bytes_next(&rest, '.', &part))
         if (is_symbol(part))
             return 1;
     return 0;
@@ -119,8 +106,8 @@ static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
     td_bytes pattern_part;
     td_bytes part;
     *out = (topic_match){.row = row, .topic = text};
-    while (next_part(&pattern_rest, &pattern_part)) {
-        if (!next_part(&text_rest, &part))
+    while (td_bytes_next(&pattern_rest, '.', &pattern_part)) {
+        if (!td_bytes_next(&text_rest, '.', &part))
             return 0;
         if (!has_placeholder(pattern_part)) {
             if (!td_bytes_equal(pattern_part, part))

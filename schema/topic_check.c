@@ -240,130 +240,6 @@ static const char *entries_fault(const topic_row *row, td_bytes *where)
     return has_sides(row) ? NULL : "each entry needs one side, of its own or by its place, in";
 }
 
-/* ---- paths ---- */
-
-enum {
-    PATHS_MAX = 4 + TOPIC_ENVELOPE_MAX, /* topic, kind, symbol, parameter */
-};
-
-/* The paths of a row's frames: of values, and of the objects around them and around entries. */
-typedef struct paths {
-    const char *values[PATHS_MAX];
-    size_t value_count;
-    td_bytes nodes[PLAN_NODES_MAX + 1]; /* the frame itself is the empty path */
-    size_t node_count;
-    td_bytes bad; /* the first path that is wrong */
-} paths;
-
-/* Add an object at a path. Returns 0 if there are too many. */
-static int add_node(paths *p, td_bytes path)
-{
-    for (size_t i = 0; i < p->node_count; i++)
-        if (td_bytes_equal(p->nodes[i], path))
-            return 1;
-    p->bad = path;
-    p->nodes[p->node_count++] = path;
-    return p->node_count <= PLAN_NODES_MAX;
-}
-
-/* Add all objects on a path that is followed by a dot. */
-static int add_nodes_before(paths *p, const char *path)
-{
-    for (const char *dot = strchr(path, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
-        if (!add_node(p, td_bytes_of(path, (size_t)(dot - path))))
-            return 0;
-    return 1;
-}
-
-static const char *path_fault(const char *path)
-{
-    const size_t size = strlen(path);
-    if (size >= LIMIT_TOPIC_BYTES)
-        return "a path has less than 256 bytes, not";
-    return size == 0 || path[0] == '.' || path[size - 1] == '.' || strstr(path, "..") != NULL
-               ? "an empty part is in the path"
-               : NULL;
-}
-
-static td_bytes parent_of(td_bytes path)
-{
-    size_t size = path.size;
-    while (size > 0 && path.data[size - 1] != '.')
-        size--;
-    return td_bytes_of(path.data, size == 0 ? 0 : size - 1);
-}
-
-/* 1 if no object has more keys than a plan's node can have. */
-static int keys_fit(const paths *p)
-{
-    for (size_t i = 0; i < p->node_count; i++) {
-        int keys = 0;
-        for (size_t k = 0; k < p->value_count; k++)
-            keys += td_bytes_equal(parent_of(td_bytes_str(p->values[k])), p->nodes[i]);
-        for (size_t k = 1; k < p->node_count; k++)
-            keys += td_bytes_equal(parent_of(p->nodes[k]), p->nodes[i]);
-        if (keys > PLAN_NODE_KEYS_MAX)
-            return 0;
-    }
-    return 1;
-}
-
-static void list_paths(const topic_row *row, paths *p)
-{
-    const char *const own[] = {topic_row_topic_key(row), topic_row_kind_key(row), row->symbol_path,
-                               row->parameter_path};
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
-        if (own[i] != NULL && (i != 0 || own[i][0] != '\0')) /* a reply has no topic: "" */
-            p->values[p->value_count++] = own[i];
-    for (size_t i = 0; i < row->envelope_count; i++)
-        p->values[p->value_count++] = row->envelope[i].key;
-}
-
-static const char *nodes_fault(const topic_row *row, paths *p)
-{
-    static const char TOO_MANY[] = "too many objects are around values and entries, with";
-    if (!add_node(p, td_bytes_of(NULL, 0)))
-        return TOO_MANY;
-    for (size_t i = 0; i < p->value_count; i++) {
-        p->bad = td_bytes_str(p->values[i]);
-        const char *fault = path_fault(p->values[i]);
-        if (fault != NULL)
-            return fault;
-        if (!add_nodes_before(p, p->values[i]))
-            return TOO_MANY;
-    }
-    for (size_t i = 0; i < items_count(row); i++) {
-        p->bad = td_bytes_str(row->items[i].path);
-        const char *fault = p->bad.size > 0 ? path_fault(row->items[i].path) : NULL;
-        if (fault != NULL)
-            return fault;
-        if (!add_nodes_before(p, row->items[i].path) ||
-            !add_node(p, td_bytes_str(row->items[i].path)))
-            return TOO_MANY;
-    }
-    return NULL;
-}
-
-static const char *paths_fault(const topic_row *row, td_bytes *where)
-{
-    paths p = {.node_count = 0};
-    list_paths(row, &p);
-    const char *fault = nodes_fault(row, &p);
-    *where = p.bad;
-    for (size_t i = 0; fault == NULL && i < p.value_count; i++) {
-        *where = td_bytes_str(p.values[i]);
-        for (size_t k = 0; k < p.node_count; k++)
-            if (td_bytes_equal(*where, p.nodes[k]))
-                return "a value and an object are at the same path:";
-        for (size_t k = 0; k < i; k++)
-            if (td_bytes_is(*where, p.values[k]))
-                return "two values are at the same path:";
-    }
-    if (fault == NULL && !keys_fit(&p))
-        return "one object has too many keys, at";
-    return fault;
-}
-
 /* ---- rules ---- */
 
 /* 1 if a rule compares a number from frame to frame. */
@@ -485,7 +361,7 @@ const char *topic_fault(const topic_row *row, td_bytes *where)
     if (fault == NULL)
         fault = entries_fault(row, where);
     if (fault == NULL)
-        fault = paths_fault(row, where);
+        fault = decode_plan_fault(row, where);
     return fault != NULL ? fault : rules_fault(row, where);
 }
 

@@ -150,7 +150,7 @@ static const mistake MISTAKES[] = {
     {20, "    time: ts", "made.yaml:20: there is no meaning 'ts'", ""},
     {21, "    fields: levels", "made.yaml:21: there is no set of fields 'levels'", "'level'"},
     {22, "    entries: [a.b.c.d.e.f set any positional buy, h set any positional sell]",
-     "made.yaml:15: too many objects are around values and entries, with 'h'", ""},
+     "made.yaml:15: too many objects are around values and entries, with 'data'", ""},
     {22, "    entries: []", "made.yaml:22: 1 to 6 lists of entries", ""},
     {22, "    entries: [data.b set]", "made.yaml:22: entries are \"PATH ACTION KIND\"", ""},
     {22, "    entries: [data.b put any]", "made.yaml:22: there is no action 'put'", "insert"},
