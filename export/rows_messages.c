@@ -23,19 +23,6 @@ static type_columns COLUMNS[MSG_TYPE_COUNT];
 
 /* ---- columns ---- */
 
-static value_type value_type_of(field_type type)
-{
-    static const value_type TYPES[] = {
-        [FIELD_TEXT] = VALUE_TEXT,       [FIELD_DECIMAL] = VALUE_DECIMAL,
-        [FIELD_INTEGER] = VALUE_INTEGER, [FIELD_BOOL] = VALUE_BOOL,
-        [FIELD_SIDE] = VALUE_SIDE,       [FIELD_ANY_SIDE] = VALUE_SIDE,
-        [FIELD_TIME] = VALUE_TIME_NS,    [FIELD_IS_BUY] = VALUE_SIDE,
-        [FIELD_LOWER_SIDE] = VALUE_SIDE, [FIELD_JSON] = VALUE_JSON,
-        [FIELD_IS_SELL] = VALUE_SIDE,    [FIELD_MAKER_SIDE] = VALUE_SIDE,
-    };
-    return TYPES[type];
-}
-
 static void add_column(type_columns *to, const char *name, value_type type)
 {
     TD_ASSERT(to->count < COLUMNS_MAX);
@@ -49,7 +36,7 @@ static void add_members(type_columns *to, const field_row *fields, size_t count,
 {
     for (size_t i = 0; i < count; i++) {
         msg_member member = fields[i].member;
-        value_type type = value_type_of(fields[i].type);
+        value_type type = field_value_type(fields[i].type);
         if (member == MEMBER_NONE || member == MEMBER_SYMBOL ||
             (is_envelope && member == MEMBER_EXCHANGE_TIME))
             continue;

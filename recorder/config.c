@@ -461,7 +461,7 @@ static td_result finish_name(feed_config *feed, td_err *err)
 
 static td_result check_binary(feed_config *feed, td_err *err)
 {
-    if (!feed->is_binary || feed->family->dialect->has_binary)
+    if (!feed->is_binary || feed->family->dialect->binary != NULL)
         return TD_OK;
     td_err_set(err, TD_E_INVALID, "family '%s' has no compressed frames", feed->family->name);
     td_err_hint(err, "leave it out, or false: only spot-v1 and spot-v2 have them");

@@ -51,7 +51,7 @@ typedef struct dialect_auth {
     uint64_t expires_ms; /* Unix ms, in the future */
 } dialect_auth;
 
-/* The form of frames that a client requests; binary only if the dialect has_binary. */
+/* The form of frames that a client requests; binary only if the dialect has it. */
 typedef enum dialect_frames { DIALECT_FRAMES_TEXT, DIALECT_FRAMES_BINARY } dialect_frames;
 
 /* A client's request for topics. */
@@ -226,7 +226,6 @@ struct dialect {
     uint8_t refuses_repeats;  /* servers refuse a topic that the connection already has */
     uint8_t names_symbols;    /* unknown symbols of known topics have their own refusal */
     uint8_t asks_one;         /* a request has one topic, a text; so do answers */
-    uint8_t has_binary;       /* clients may request compressed frames */
     uint8_t has_query;        /* credentials may be in the URL */
     uint8_t has_parts;        /* parts is set */
     uint8_t has_symbol_lists; /* a request has one topic for several symbols */

@@ -128,47 +128,29 @@ static td_result read_frame(document_node at, td_arena *memory, const document_w
     return rc;
 }
 
-/* What a client sends: each text has its part of the values. */
-static td_result read_asked(document_node at, td_arena *memory, ask_value_id first,
-                            ask_value_id end, const char **out, td_err *err)
-{
-    return read_frame(at, memory, DIALECT_ASK_VALUES + first, (size_t)(end - first), out, err);
-}
-
-static td_result read_ask_topics(void *user, document_node at, void *row, td_err *err)
-{
-    dialect *out = row;
-    return read_asked(at, memory_of(user), ASK_TOPICS, ASK_KEY, &out->ask_topics, err);
-}
-
-static td_result read_ask_auth(void *user, document_node at, void *row, td_err *err)
-{
-    dialect *out = row;
-    return read_asked(at, memory_of(user), ASK_KEY, ASK_NOW, &out->ask_auth, err);
-}
-
-static td_result read_ask_ping(void *user, document_node at, void *row, td_err *err)
-{
-    dialect *out = row;
-    return read_asked(at, memory_of(user), ASK_NOW, ASK_VALUE_COUNT, &out->ping, err);
-}
-
-static td_result read_ask_pong(void *user, document_node at, void *row, td_err *err)
-{
-    dialect *out = row;
-    return read_asked(at, memory_of(user), ASK_NOW, ASK_VALUE_COUNT, &out->pong, err);
-}
-
+/* What a client sends: each text has its part of the values, from first up to end. */
 static td_result read_asks(void *user, document_node mapping, void *row, td_err *err)
 {
-    static const document_member KEYS[] = {
-        {"topics", DOCUMENT_OWN, .read = read_ask_topics},
-        {"auth", DOCUMENT_OWN, .read = read_ask_auth},
-        {"ping", DOCUMENT_OWN, .read = read_ask_ping},
-        {"pong", DOCUMENT_OWN, .read = read_ask_pong},
-    };
-    return document_read_members(mapping, "ask has no key", TABLE(KEYS), memory_of(user), user, row,
-                                 err);
+    static const struct {
+        size_t offset;
+        ask_value_id first, end;
+    } ASKS[] = {{offsetof(dialect, ask_topics), ASK_TOPICS, ASK_KEY},
+                {offsetof(dialect, ask_auth), ASK_KEY, ASK_NOW},
+                {offsetof(dialect, ping), ASK_NOW, ASK_VALUE_COUNT},
+                {offsetof(dialect, pong), ASK_NOW, ASK_VALUE_COUNT}};
+    static const document_word KEYS[] = {{"topics", 0}, {"auth", 1}, {"ping", 2}, {"pong", 3}};
+    td_result rc = TD_OK;
+    int at = 0;
+    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
+        const document_node name = document_key(mapping, i);
+        rc = document_read_word(name, "ask has no key", document_text(name), TABLE(KEYS), &at, err);
+        if (rc == TD_OK)
+            rc = read_frame(document_value(mapping, i), memory_of(user),
+                            DIALECT_ASK_VALUES + ASKS[at].first,
+                            (size_t)(ASKS[at].end - ASKS[at].first),
+                            (const char **)((uint8_t *)row + ASKS[at].offset), err);
+    }
+    return rc;
 }
 
 /* ---- requests that a server reads ---- */
@@ -356,22 +338,13 @@ static td_result read_replies(void *user, document_node mapping, void *row, td_e
 
 /* ---- a dialect ---- */
 
-typedef struct property {
-    const char *word;
-    size_t offset; /* of the flag in a dialect */
-} property;
-
-static const property PROPERTIES[] = {
-    {"answers_topics", offsetof(dialect, answers_topics)},
-    {"answers_each", offsetof(dialect, answers_each)},
-    {"refuses_repeats", offsetof(dialect, refuses_repeats)},
-    {"names_symbols", offsetof(dialect, names_symbols)},
-    {"credentials_in_url", offsetof(dialect, has_query)},
-    {"parts", offsetof(dialect, has_parts)},
-    {"symbol_lists", offsetof(dialect, has_symbol_lists)},
-    {"parameters_in_names", offsetof(dialect, names_parameters)},
-    {"escapes_for_html", offsetof(dialect, escapes_for_html)},
-    {"echoes_topics", offsetof(dialect, echoes_topics)},
+#define FLAG(member) ((int)offsetof(dialect, member))
+static const document_word PROPERTIES[] = {
+    {"answers_topics", FLAG(answers_topics)},     {"answers_each", FLAG(answers_each)},
+    {"refuses_repeats", FLAG(refuses_repeats)},   {"names_symbols", FLAG(names_symbols)},
+    {"credentials_in_url", FLAG(has_query)},      {"parts", FLAG(has_parts)},
+    {"symbol_lists", FLAG(has_symbol_lists)},     {"parameters_in_names", FLAG(names_parameters)},
+    {"escapes_for_html", FLAG(escapes_for_html)}, {"echoes_topics", FLAG(echoes_topics)},
 };
 
 /* Set the dialect's flags: those that are not named are not set. */
@@ -380,19 +353,16 @@ static td_result read_properties(void *user, document_node at, void *row, td_err
     const reading *r = user;
     dialect *out = row;
     uint8_t *bytes = row;
-    document_word words[COUNT_OF(PROPERTIES)];
     document_words from = {.count = 0};
     td_result rc = document_text(at).size > 0 ? document_split(at, &from, err) : TD_OK;
-    int word = 0;
-    for (size_t i = 0; i < COUNT_OF(PROPERTIES); i++) {
-        words[i] = (document_word){PROPERTIES[i].word, (int)i};
-        bytes[PROPERTIES[i].offset] = 0;
-    }
+    int flag = 0;
+    for (size_t i = 0; i < COUNT_OF(PROPERTIES); i++)
+        bytes[PROPERTIES[i].value] = 0;
     for (size_t i = 0; rc == TD_OK && i < from.count; i++) {
-        rc = document_read_word(at, "a dialect has no property", from.at[i], TABLE(words), &word,
-                                err);
+        rc = document_read_word(at, "a dialect has no property", from.at[i], TABLE(PROPERTIES),
+                                &flag, err);
         if (rc == TD_OK)
-            bytes[PROPERTIES[word].offset] = 1;
+            bytes[flag] = 1;
     }
     out->parts = out->has_parts ? r->exchange->parts : NULL;
     return rc == TD_OK && out->has_parts && out->parts == NULL
@@ -448,13 +418,6 @@ static td_result read_ping(void *user, document_node at, void *row, td_err *err)
     return rc;
 }
 
-static td_result read_binary(void *user, document_node at, void *row, td_err *err)
-{
-    dialect *out = row;
-    out->has_binary = 1;
-    return document_read_text(memory_of(user), at, &out->binary, err);
-}
-
 static const document_word COVERS[] = {{"same", COVER_SAME},
                                        {"lists", COVER_LISTS},
                                        {"all", COVER_ALL},
@@ -481,7 +444,7 @@ static const document_member DIALECT_KEYS[] = {
     {"ids", DOCUMENT_ARRAY, .offset = offsetof(dialect, ids), .most = DIALECT_IDS_MAX - 1},
     {"lists", DOCUMENT_ARRAY, .offset = offsetof(dialect, topic_lists),
      .most = DIALECT_LISTS_MAX - 1},
-    {"binary", DOCUMENT_OWN, .read = read_binary},
+    {"binary", DOCUMENT_TEXT, .offset = offsetof(dialect, binary)},
     {"order_id", DOCUMENT_TEXT, .offset = offsetof(dialect, order_id)},
     {"recorded", DOCUMENT_TEXT, .offset = offsetof(dialect, recorded)},
     {"replies", DOCUMENT_OWN, .read = read_replies},

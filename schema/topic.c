@@ -229,24 +229,22 @@ const char *field_unit_name(field_unit unit)
 
 uint64_t field_unit_ns(field_unit unit)
 {
-    switch (unit) {
-    case UNIT_S:
-        return 1000000000;
-    case UNIT_MS:
-        return 1000000;
-    case UNIT_US:
-        return 1000;
-    case UNIT_NS:
-        return 1;
-    case UNIT_NONE:
-    case UNIT_PRICE:
-    case UNIT_QUANTITY:
-    case UNIT_MONEY:
-    case UNIT_RATE:
-    case UNIT_RFC3339:
-        break;
-    }
-    return 0;
+    static const uint64_t NS[UNIT_RFC3339 + 1] = {
+        [UNIT_S] = 1000000000, [UNIT_MS] = 1000000, [UNIT_US] = 1000, [UNIT_NS] = 1};
+    return NS[unit];
+}
+
+value_type field_value_type(field_type type)
+{
+    static const uint8_t TYPES[] = {
+        [FIELD_TEXT] = VALUE_TEXT,       [FIELD_DECIMAL] = VALUE_DECIMAL,
+        [FIELD_INTEGER] = VALUE_INTEGER, [FIELD_BOOL] = VALUE_BOOL,
+        [FIELD_SIDE] = VALUE_SIDE,       [FIELD_ANY_SIDE] = VALUE_SIDE,
+        [FIELD_TIME] = VALUE_TIME_NS,    [FIELD_IS_BUY] = VALUE_SIDE,
+        [FIELD_LOWER_SIDE] = VALUE_SIDE, [FIELD_JSON] = VALUE_JSON,
+        [FIELD_IS_SELL] = VALUE_SIDE,    [FIELD_MAKER_SIDE] = VALUE_SIDE,
+    };
+    return (value_type)TYPES[type];
 }
 
 const char *rule_name(rule_id rule)

@@ -400,6 +400,9 @@ const char *field_unit_name(field_unit unit);
 /* ns per unit of time; 0 for RFC 3339 and for units of other quantities. */
 uint64_t field_unit_ns(field_unit unit);
 
+/* The type of the values that a field of this type gives. */
+value_type field_value_type(field_type type);
+
 /* Stable names of a rule ("seq_strict") and of a strength ("error"), for reports. */
 const char *rule_name(rule_id rule);
 const char *rule_strength_name(rule_strength strength);

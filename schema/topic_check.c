@@ -97,23 +97,9 @@ static const char *pattern_fault(const topic_row *row, td_bytes *where)
 
 /* ---- fields ---- */
 
-/* The type of the values that a field's type gives. */
-static value_type type_of(field_type type)
-{
-    static const uint8_t TYPES[] = {
-        [FIELD_TEXT] = VALUE_TEXT,       [FIELD_DECIMAL] = VALUE_DECIMAL,
-        [FIELD_INTEGER] = VALUE_INTEGER, [FIELD_BOOL] = VALUE_BOOL,
-        [FIELD_SIDE] = VALUE_SIDE,       [FIELD_ANY_SIDE] = VALUE_SIDE,
-        [FIELD_TIME] = VALUE_TIME_NS,    [FIELD_IS_BUY] = VALUE_SIDE,
-        [FIELD_LOWER_SIDE] = VALUE_SIDE, [FIELD_JSON] = VALUE_JSON,
-        [FIELD_IS_SELL] = VALUE_SIDE,    [FIELD_MAKER_SIDE] = VALUE_SIDE,
-    };
-    return (value_type)TYPES[type];
-}
-
 static int is_type_of(const field_row *field)
 {
-    const value_type own = type_of(field->type);
+    const value_type own = field_value_type(field->type);
     const value_type wanted = msg_member_type(field->member);
     return own == wanted || (wanted == VALUE_ABSENT && (own == VALUE_TEXT || own == VALUE_INTEGER));
 }
