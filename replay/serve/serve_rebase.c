@@ -138,20 +138,30 @@ static void shift_value(serve_rebase *self, json_value value, int64_t shift_s)
         shift_number(text, size, shift_s);
 }
 
-/* Shift the times in a value. The recursion depth is at most LIMIT_JSON_DEPTH, the parser's limit.
- */
-static void shift_times(serve_rebase *self, const topic_row *row, int64_t shift_s, json_value value)
+/* Shift the times in a value, which is in a container of this type. A list in a list is a
+ * positional entry, whose fields have places as names. The recursion depth is at most
+ * LIMIT_JSON_DEPTH, the parser's limit. */
+static void shift_times(serve_rebase *self, const topic_row *row, int64_t shift_s, json_value value,
+                        json_type around)
 {
     json_value key, element;
-    int is_object = json_type_of(value) == JSON_OBJECT;
-    for (json_iter it = json_iter_of(value); json_next(&it, &key, &element);) {
+    const json_type own = json_type_of(value);
+    const int is_entry =
+        own == JSON_ARRAY && around == JSON_ARRAY && (row->items[0].flags & ITEMS_POSITIONAL) != 0;
+    size_t place = 0;
+    for (json_iter it = json_iter_of(value); json_next(&it, &key, &element); place++) {
         json_type type = json_type_of(element);
-        td_bytes name;
-        if (type == JSON_OBJECT || type == JSON_ARRAY)
-            shift_times(self, row, shift_s, element);
-        else if (is_object && json_text(key, &name) &&
-                 (has_time(row->envelope, row->envelope_count, name) ||
-                  has_time(row->fields, row->field_count, name)))
+        char digits[24];
+        td_bytes name = td_bytes_of(NULL, 0);
+        if (type == JSON_OBJECT || type == JSON_ARRAY) {
+            shift_times(self, row, shift_s, element, own);
+            continue;
+        }
+        if (is_entry)
+            name = td_bytes_of(digits, (size_t)snprintf(digits, sizeof digits, "%zu", place));
+        if ((is_entry || (own == JSON_OBJECT && json_text(key, &name))) &&
+            (has_time(row->envelope, row->envelope_count, name) ||
+             has_time(row->fields, row->field_count, name)))
             shift_value(self, element, shift_s);
     }
 }
@@ -167,6 +177,6 @@ td_bytes serve_rebase_frame(serve_rebase *self, const topic_row *row, int64_t sh
         return frame;
     log_row(self, row);
     td_buf_add(&self->out, frame.data, frame.size);
-    shift_times(self, row, shift_s, root);
+    shift_times(self, row, shift_s, root, JSON_NULL);
     return td_buf_view(&self->out);
 }
