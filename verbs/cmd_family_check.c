@@ -100,23 +100,26 @@ static void describe_absent(result_writer *r, const claims_result *found)
 static void print_report(verb_run *verb, const claims_result *found)
 {
     result_writer *r = &verb->result;
-    uint64_t wrong = 0;
+    uint64_t not_covered = 0, broken = 0;
     result_object_begin(r, NULL);
     result_table_begin(r, "topics", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < found->count; i++) {
         const claims_topic *t = found->topics[i];
-        wrong += t->undecoded + t->unknown_fields + t->broken;
+        not_covered += t->undecoded + t->unknown_fields;
+        broken += t->broken;
         describe_topic(r, t);
     }
     result_list_end(r);
     describe_absent(r, found);
     result_count(r, "frames", found->frames);
+    result_count(r, "not_covered", not_covered);
     result_count(r, "damaged_chunks", found->tape.damaged_chunks);
     result_count(r, "unreadable_segments", found->tape.segments_unreadable);
     result_object_end(r, "{topics}[\n{absent topic} of the documents without a frame:\n{absent}]"
+                         "[\nnot covered: {not_covered} ('tapedeck drift' has examples)\n]"
                          "[\n{damaged_chunks damaged chunk}\n]"
                          "[\n{unreadable_segments unreadable segment}\n]");
-    if (wrong > 0)
+    if (not_covered + broken > 0)
         verb->status = EXIT_CODE_DIFFERS;
     if (cursor_is_damaged(&found->tape))
         verb->status = EXIT_CODE_DAMAGE;

@@ -58,13 +58,14 @@ test("a rule that frames obey without their predecessor notices none", async (t)
 test("what does not fit is counted; topics without a frame are listed", async (t) => {
   const other = `  - topic: "other.{symbol}"\n    message: book_change\n    title: Others\n    fields: level\n    entries: [rows set any]\n`;
   const frames = [...whole.slice(0, 40), ...whole.slice(41, 60), { topic: "book.X", n: "sixty", rows: [] }, frame(62, { more: 1 }), { topic: "strange.X" }];
-  const { topics, absent } = await checked(t, family("seq_dense seq error", other), frames, 1);
+  const { topics, absent, not_covered } = await checked(t, family("seq_dense seq error", other), frames, 1);
   const [strange, book] = topics;
   assert.deepEqual([book.frames, book.undecoded, book.unknown_fields, book.broken], [61, 1, 1, 1]); // 41 is missing; the frame after an undecoded one has no predecessor
   assert.deepEqual(book.broken_by, [{ rule: "seq_dense", count: 1 }]);
   assert.equal(book.noticed, book.left_out); // trials that meet these frames do not count
   assert.deepEqual([strange.topic, strange.pattern, strange.frames, strange.undecoded, strange.left_out], ["_unknown", null, 1, 1, 0]);
   assert.deepEqual(absent, [{ family: "mine", pattern: "other.{symbol}" }]);
+  assert.equal(not_covered, 3);
 });
 
 test("claims without a rule of strength error are counted: pauses, deletes of unknown levels, checksums of 0", async (t) => {
