@@ -37,13 +37,13 @@ static message_builder *builder_of(tapedeck_answer *to)
 
 static void call_head(tapedeck_answer *to, tapedeck_text name, tapedeck_text value)
 {
-    const written_value written = {.kind = WRITTEN_TEXT, .text = bytes_of(value)};
+    const written_value written = {.type = JSON_STRING, .text = bytes_of(value)};
     message_build_head(builder_of(to), bytes_of(name), &written);
 }
 
 static void call_value(tapedeck_answer *to, tapedeck_text name, tapedeck_text value)
 {
-    const written_value written = {.kind = WRITTEN_TEXT, .text = bytes_of(value)};
+    const written_value written = {.type = JSON_STRING, .text = bytes_of(value)};
     message_build_member(builder_of(to), bytes_of(name), &written);
 }
 

@@ -28,16 +28,11 @@
 
 enum { CLASSIFIER_TOPICS_MAX = 256, TOPIC_ENTRY_BYTES = 64 };
 
-/* A topic's text and its match. */
+/* A topic's text and its match, whose views are in this text. */
 typedef struct topic_entry {
     const family *of; /* NULL: unused */
-    const topic_row *row;
-    uint8_t bytes;
-    uint8_t topic_bytes;
-    uint8_t symbol_bytes;   /* of a symbol that is the rest of the text */
-    uint8_t has_any_symbol; /* 1: the match's symbol is "*": the topic has no symbol, but its
-                               entries have */
-    uint8_t inner_bytes;    /* of a symbol that text follows; the topic is then the row's name */
+    topic_match match;
+    size_t bytes;
     uint8_t text[TOPIC_ENTRY_BYTES];
 } topic_entry;
 
@@ -565,30 +560,8 @@ static topic_entry *cache_entry(classifier *c, td_bytes text)
 static int entry_matches(const topic_entry *entry, const job *j, td_bytes text)
 {
     return entry->of == j->of && td_bytes_equal(td_bytes_of(entry->text, entry->bytes), text) &&
-           (!topic_row_is_dated(entry->row) || topic_row_is_valid(entry->row, j->at_ns));
-}
-
-/* Keep a text's match. */
-static void keep_match(topic_entry *entry, const family *of, td_bytes text,
-                       const topic_match *match)
-{
-    const int is_inner = topic_row_end(match->row)[0] != '\0';
-    TD_ASSERT(text.data != NULL);
-    memcpy(entry->text, text.data, text.size);
-    entry->of = of;
-    entry->row = match->row;
-    entry->bytes = (uint8_t)text.size;
-    entry->has_any_symbol = entry->symbol_bytes = entry->inner_bytes = 0;
-    if (is_inner) {
-        TD_ASSERT(match->symbol.data > text.data);
-        entry->topic_bytes = (uint8_t)(match->symbol.data - text.data - 1);
-        entry->inner_bytes = (uint8_t)match->symbol.size;
-        return;
-    }
-    TD_ASSERT(match->topic.size <= text.size);
-    entry->topic_bytes = (uint8_t)match->topic.size;
-    entry->has_any_symbol = match->symbol.size != 0 && match->topic.size == text.size;
-    entry->symbol_bytes = entry->has_any_symbol ? 0 : (uint8_t)match->symbol.size;
+           (!topic_row_is_dated(entry->match.row) ||
+            topic_row_is_valid(entry->match.row, j->at_ns));
 }
 
 /* As topic_match_text() over the family's rows, with a cache, because a connection has few topics
@@ -601,22 +574,15 @@ static int match_topic(const job *j, td_bytes text, topic_match *out)
         return topic_match_text(of->topics, of->topic_count, text, j->at_ns, out);
     topic_entry *entry = cache_entry(j->memory, text);
     if (!entry_matches(entry, j, text)) {
-        if (!topic_match_text(of->topics, of->topic_count, text, j->at_ns, out))
-            return 0;
-        keep_match(entry, of, text, out);
-        return 1;
+        memcpy(entry->text, text.data, text.size);
+        entry->bytes = text.size;
+        entry->of = topic_match_text(of->topics, of->topic_count,
+                                     td_bytes_of(entry->text, text.size), j->at_ns, &entry->match)
+                        ? of
+                        : NULL;
     }
-    TD_ASSERT(entry->topic_bytes + entry->symbol_bytes <= entry->bytes);
-    *out = (topic_match){.row = entry->row, .topic = td_bytes_of(text.data, entry->topic_bytes)};
-    if (entry->symbol_bytes != 0)
-        out->symbol = td_bytes_of(text.data + entry->topic_bytes + 1, entry->symbol_bytes);
-    else if (entry->has_any_symbol)
-        out->symbol = td_bytes_str("*");
-    else if (entry->inner_bytes != 0) {
-        out->topic = td_bytes_str(entry->row->name);
-        out->symbol = td_bytes_of(text.data + entry->topic_bytes + 1, entry->inner_bytes);
-    }
-    return 1;
+    *out = entry->match;
+    return entry->of != NULL;
 }
 
 /* A topic that is being composed. */

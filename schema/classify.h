@@ -15,8 +15,7 @@
 typedef struct classification {
     enum frame_class frame_class;
     topic_match topic; /* data frames: the topic's match. The texts are views into the frame, or
-                          into the decoder's memory if the topic was escaped, compressed or composed
-                        */
+                          into the decoder's memory */
     td_bytes exchange_topic; /* the topic as one string, as in the frame. Spot's topics are composed
                                 from their parts ("kline.1m.BTCUSDT") if the topic has a row */
     uint64_t exchange_ns;    /* the time that the frame names; 0: absent, or the key has escapes. If

@@ -241,30 +241,6 @@ static void note_symbol(rows *r, td_bytes symbol)
     r->symbol_is_set = 1;
 }
 
-/* The head's member that holds this number, and its flag in *has; NULL if the head has no such
- * member. */
-static int64_t *head_number(msg_head *head, msg_member member, uint8_t **has)
-{
-    if (member == MEMBER_CROSS_SEQ) {
-        *has = &head->has_cross_seq;
-        return &head->cross_seq;
-    }
-    if (member == MEMBER_U) {
-        *has = &head->has_u;
-        return &head->u;
-    }
-    if (member == MEMBER_PREV_SEQ) {
-        *has = &head->has_prev_seq;
-        return &head->prev_seq;
-    }
-    if (member == MEMBER_CHECKSUM) {
-        *has = &head->has_checksum;
-        return &head->checksum;
-    }
-    *has = &head->has_seq;
-    return member == MEMBER_SEQ ? &head->seq : NULL;
-}
-
 /* Add a value of the envelope. The values are sorted by the order of the row's fields. */
 static void add_envelope(rows *r, uint32_t index, const msg_value *value)
 {
@@ -295,44 +271,16 @@ static int read_envelope(rows *r, uint32_t index, json_value json)
     }
     r->envelope_seen |= 1u << index;
     list_member(r, SURVEY_FIELD, SURVEY_ENVELOPE, index, json.token);
-    if (!decode_field(&r->d->texts, field, json, &value, r->why))
+    if (!decode_field(r->d->texts, field, json, &value, r->why))
         return 0;
-    msg_head *head = &r->head;
-    uint8_t *has = NULL;
-    int64_t *number = head_number(head, value.member, &has);
-    switch (value.type) {
-    case VALUE_ABSENT:
+    if (value.type == VALUE_ABSENT || msg_head_store(&r->head, r->p->row->time_member, &value))
         return 1;
-    case VALUE_TIME_NS:
-        if (value.member == r->p->row->time_member)
-            head->exchange_ns = value.as.time_ns;
-        else if (value.member == MEMBER_MATCH_TIME)
-            head->match_ns = value.as.time_ns;
-        else
-            break;
+    if (value.type == VALUE_TEXT && value.member == MEMBER_SYMBOL) {
+        note_symbol(r, value.as.text);
         return 1;
-    case VALUE_INTEGER:
-        if (number == NULL)
-            break;
-        *number = value.as.integer;
-        *has = 1;
-        return 1;
-    case VALUE_TEXT:
-        if (value.member == MEMBER_VERSION)
-            /* Also added as a value below; books use only this one. */
-            head->version = value.as.text;
-        if (value.member == MEMBER_SYMBOL) {
-            note_symbol(r, value.as.text);
-            return 1;
-        }
-        break;
-    case VALUE_DECIMAL:
-    case VALUE_BOOL:
-    case VALUE_SIDE:
-    case VALUE_JSON:
-    case VALUE_BIG_DECIMAL:
-        break;
     }
+    if (value.type == VALUE_TEXT && value.member == MEMBER_VERSION)
+        r->head.version = value.as.text; /* also added as a value; books use only this one */
     add_envelope(r, index, &value);
     return 1;
 }
@@ -499,8 +447,8 @@ static int repeats_integer(rows *r, const found_fields *s, size_t plain, size_t 
     msg_value whole;
     decode_error ignored; /* if the twin is unreadable, the plain value counts */
     if (values[plain].type != VALUE_DECIMAL || values[plain].as.decimal.mantissa == 0 ||
-        !decode_field(&r->d->texts, &integer, (json_value){r->root.parser, s->token[scaled]},
-                      &whole, &ignored))
+        !decode_field(r->d->texts, &integer, (json_value){r->root.parser, s->token[scaled]}, &whole,
+                      &ignored))
         return 0;
     return whole.type == VALUE_DECIMAL &&
            td_decimal_compare(whole.as.decimal, values[plain].as.decimal) == 0;
@@ -590,7 +538,7 @@ static int read_fields(rows *r, const items_row *items, const found_fields *s)
             if (s->token[i] == 0 || (pass == 1 && is_shadowed(r, s, i, values)))
                 continue;
             json_value value = {r->root.parser, s->token[i]};
-            if (!decode_field(&r->d->texts, &row->fields[i], value, &values[i], r->why) &&
+            if (!decode_field(r->d->texts, &row->fields[i], value, &values[i], r->why) &&
                 !omit_bad_time(r, items, &row->fields[i], s->token[i], &values[i]))
                 return 0;
             int is_exact = row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE;
@@ -607,13 +555,11 @@ static int read_fields(rows *r, const items_row *items, const found_fields *s)
 /* Set a sequence number of the frame from an entry's, unless the frame has one. */
 static void note_sequence(rows *r, const msg_values *values, msg_member member)
 {
-    uint8_t *has = NULL;
-    int64_t *number = head_number(&r->head, member, &has);
+    uint8_t *has;
     const msg_value *value = msg_value_find(values->at, values->count, member);
-    if (value == NULL || value->type != VALUE_INTEGER || *has)
-        return;
-    *number = value->as.integer;
-    *has = 1;
+    (void)msg_head_place(&r->head, member, &has);
+    if (value != NULL && !*has)
+        (void)msg_head_store(&r->head, MEMBER_NONE, value); /* of another type: not stored */
 }
 
 /* Copy an entry's symbol into the head; for the first entry also its sequence and time. */
@@ -965,7 +911,7 @@ void row_decoder_fini(row_decoder *d)
     td_free(d->items);
     td_free(d->values);
     td_free(d->members);
-    value_texts_fini(&d->texts);
+    td_arena_close(d->texts);
 }
 
 decode_reason decode_json_reason(td_result rc, const json_error *error)
@@ -1000,7 +946,9 @@ int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic
                 td_bytes frame, message *out, decode_error *why)
 {
     TD_ASSERT(p->row == topic->row);
-    value_texts_begin(&d->texts, frame.size);
+    if (TD_UNLIKELY(d->texts == NULL))
+        d->texts = td_arena_open();
+    td_arena_reset(d->texts);
     d->member_count = 0;
     d->unexpected_count = 0;
     d->unexpected_left_out = 0;

@@ -15,7 +15,7 @@ typedef struct row_decoder {
     size_t item_capacity;
     msg_value *values;
     size_t value_capacity;
-    value_texts texts;
+    td_arena *texts; /* of FIELD_JSON values; NULL before the first frame */
     uint8_t surveys; /* 1: also fill the lists below, for a survey */
     survey_member *members;
     size_t member_capacity;

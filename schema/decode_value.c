@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/decimal.h"
 #include "base/limits.h"
 #include "base/time_text.h"
+#include "schema/exchange.h"
 
 static int refuse(decode_error *why, decode_reason reason, json_value value, const field_row *field)
 {
@@ -88,11 +88,36 @@ static int read_bool(td_bytes text, uint8_t *out)
     return is_true || is_false;
 }
 
-static int read_side(td_bytes text, uint8_t *out)
+/* Read a side, as the field's type writes it. */
+static int read_side(field_type type, td_bytes text, uint8_t *out)
 {
-    int is_buy = td_bytes_is(text, "Buy") || td_bytes_is(text, "BUY");
-    *out = is_buy ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
-    return *out == SIDE_BUY || td_bytes_is(text, "Sell") || td_bytes_is(text, "SELL");
+    static const struct {
+        td_bytes word;
+        uint8_t side, is_lower;
+    } WORDS[] = {
+        {FRAME_TEXT("Buy"), SIDE_BUY, 0},    {FRAME_TEXT("Sell"), SIDE_SELL, 0},
+        {FRAME_TEXT("BUY"), SIDE_BUY, 0},    {FRAME_TEXT("SELL"), SIDE_SELL, 0},
+        {FRAME_TEXT("buy"), SIDE_BUY, 1},    {FRAME_TEXT("sell"), SIDE_SELL, 1},
+        {FRAME_TEXT("b"), SIDE_BUY, 1},      {FRAME_TEXT("s"), SIDE_SELL, 1},
+        {FRAME_TEXT("bid"), SIDE_BUY, 1},    {FRAME_TEXT("ask"), SIDE_SELL, 1},
+        {FRAME_TEXT("offer"), SIDE_SELL, 1},
+    };
+    const int is_lower = type == FIELD_LOWER_SIDE;
+    size_t i = 0;
+    *out = SIDE_NONE;
+    if (type == FIELD_IS_BUY || type == FIELD_IS_SELL) {
+        if (!read_bool(text, out))
+            return 0;
+        *out = *out == (type == FIELD_IS_BUY) ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
+        return 1;
+    }
+    while (i < sizeof WORDS / sizeof *WORDS &&
+           (WORDS[i].is_lower != is_lower || !td_bytes_equal(text, WORDS[i].word)))
+        i++;
+    if (i == sizeof WORDS / sizeof *WORDS)
+        return type == FIELD_ANY_SIDE;
+    *out = WORDS[i].side ^ (type == FIELD_MAKER_SIDE); /* the taker's is the other one */
+    return 1;
 }
 
 /* Read a time in the field's unit, up to the year 2262 (63 bits of ns). Accepts RFC 3339 whatever
@@ -115,22 +140,6 @@ static int read_time(const field_row *field, td_bytes text, uint64_t *out)
         return 0;
     *out = (uint64_t)ns;
     return 1;
-}
-
-static int read_lower_side(td_bytes text, uint8_t *side)
-{
-    static const char *const BUY[] = {"buy", "b", "bid"}, *const SELL[] = {"sell", "s", "ask",
-                                                                           "offer"};
-    for (size_t i = 0; i < sizeof BUY / sizeof *BUY; i++)
-        if (td_bytes_is(text, BUY[i])) {
-            *side = (uint8_t)SIDE_BUY;
-            return 1;
-        }
-    *side = (uint8_t)SIDE_SELL;
-    for (size_t i = 0; i < sizeof SELL / sizeof *SELL; i++)
-        if (td_bytes_is(text, SELL[i]))
-            return 1;
-    return 0;
 }
 
 int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_reason *reason)
@@ -163,39 +172,19 @@ int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_re
     case FIELD_BOOL:
         out->type = VALUE_BOOL;
         return read_bool(text, &out->as.is_true);
-    case FIELD_SIDE:
-        out->type = VALUE_SIDE;
-        *reason = DECODE_BAD_SIDE;
-        return read_side(text, &out->as.side);
-    case FIELD_ANY_SIDE:
-        out->type = VALUE_SIDE;
-        if (!read_side(text, &out->as.side))
-            out->as.side = (uint8_t)SIDE_NONE;
-        return 1;
     case FIELD_TIME:
         out->type = VALUE_TIME_NS;
         *reason = DECODE_BAD_TIME;
         return read_time(field, text, &out->as.time_ns);
+    case FIELD_SIDE:
+    case FIELD_ANY_SIDE:
+    case FIELD_MAKER_SIDE:
+    case FIELD_LOWER_SIDE:
     case FIELD_IS_BUY:
     case FIELD_IS_SELL:
         out->type = VALUE_SIDE;
         *reason = DECODE_BAD_SIDE;
-        if (!read_bool(text, &out->as.side))
-            return 0;
-        out->as.side =
-            out->as.side == (field->type == FIELD_IS_BUY) ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
-        return 1;
-    case FIELD_MAKER_SIDE:
-        out->type = VALUE_SIDE;
-        *reason = DECODE_BAD_SIDE;
-        if (!read_side(text, &out->as.side))
-            return 0;
-        out->as.side = out->as.side == (uint8_t)SIDE_BUY ? (uint8_t)SIDE_SELL : (uint8_t)SIDE_BUY;
-        return 1;
-    case FIELD_LOWER_SIDE:
-        out->type = VALUE_SIDE;
-        *reason = DECODE_BAD_SIDE;
-        return read_lower_side(text, &out->as.side);
+        return read_side(field->type, text, &out->as.side);
     case FIELD_JSON:
         break; /* FIELD_JSON is not read from text */
     }
@@ -218,20 +207,11 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
         return 1;
     }
     *text = json_raw(value);
-    switch (type) {
-    case JSON_NUMBER:
-        return field->type != FIELD_SIDE && field->type != FIELD_ANY_SIDE &&
-               field->type != FIELD_MAKER_SIDE && field->type != FIELD_LOWER_SIDE;
-    case JSON_BOOL:
-        return field->type == FIELD_BOOL || field->type == FIELD_IS_BUY ||
-               field->type == FIELD_IS_SELL;
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-    case JSON_NULL:
-    case JSON_STRING:
-        break;
-    }
-    return 0;
+    const int is_flag = field->type == FIELD_IS_BUY || field->type == FIELD_IS_SELL;
+    const int is_word = field->type == FIELD_SIDE || field->type == FIELD_ANY_SIDE ||
+                        field->type == FIELD_MAKER_SIDE || field->type == FIELD_LOWER_SIDE;
+    return type == JSON_NUMBER ? !is_word
+                               : type == JSON_BOOL && (is_flag || field->type == FIELD_BOOL);
 }
 
 /* ---- FIELD_JSON: values as canonical JSON text, for objects with members that a row cannot name,
@@ -245,7 +225,6 @@ enum { JSON_SORTED_MEMBERS_MAX = 64 };
 typedef struct json_out {
     uint8_t *at;
     const uint8_t *end;
-    uint8_t is_full; /* 1: the space was too small */
 } json_out;
 
 /* A member of an object, to be sorted. */
@@ -256,11 +235,7 @@ typedef struct json_member {
 
 static void put(json_out *out, td_bytes bytes)
 {
-    TD_ASSERT(out->at <= out->end);
-    if ((size_t)(out->end - out->at) < bytes.size) {
-        out->is_full = 1;
-        return;
-    }
+    TD_ASSERT(bytes.size <= (size_t)(out->end - out->at)); /* never longer than the value's own */
     if (bytes.size > 0)
         memcpy(out->at, bytes.data, bytes.size);
     out->at += bytes.size;
@@ -351,48 +326,16 @@ static void put_value(json_out *out, json_value value)
     put(out, json_raw(value));
 }
 
-int value_json_text(json_value value, uint8_t *out, size_t out_bytes, td_bytes *text)
+td_bytes value_json_text(td_arena *memory, json_value value)
 {
-    json_out to = {.at = out, .end = out + out_bytes};
+    const size_t size = json_raw(value).size;
+    uint8_t *text = td_arena_alloc(memory, size);
+    json_out to = {.at = text, .end = text + size};
     put_value(&to, value);
-    *text = td_bytes_of(out, (size_t)(to.at - out));
-    return !to.is_full;
+    return td_bytes_of(text, (size_t)(to.at - text));
 }
 
-void value_texts_begin(value_texts *texts, size_t frame_bytes)
-{
-    texts->used = 0;
-    texts->frame_bytes = frame_bytes;
-}
-
-void value_texts_fini(value_texts *texts)
-{
-    td_free(texts->bytes);
-    *texts = (value_texts){.bytes = NULL};
-}
-
-static void read_json(value_texts *texts, json_value value, msg_value *out)
-{
-    td_bytes text;
-    if (json_is_null(value) || (json_text(value, &text) && value_is_empty(text)))
-        return;
-    /* No value of a frame is appended twice, so all texts together are never longer than the frame:
-     * memory is allocated once, and views stay valid. */
-    if (texts->used == 0 && texts->capacity < texts->frame_bytes) {
-        td_free(texts->bytes);
-        texts->bytes = td_alloc(texts->frame_bytes);
-        texts->capacity = texts->frame_bytes;
-    }
-    int is_written =
-        value_json_text(value, texts->bytes + texts->used, texts->capacity - texts->used, &text);
-    TD_ASSERT(is_written);
-    texts->used += text.size;
-    TD_ASSERT(texts->used <= texts->capacity);
-    out->type = VALUE_JSON;
-    out->as.text = text;
-}
-
-int decode_field(value_texts *texts, const field_row *field, json_value value, msg_value *out,
+int decode_field(td_arena *memory, const field_row *field, json_value value, msg_value *out,
                  decode_error *why)
 {
     TD_ASSERT(field->key != NULL);
@@ -403,7 +346,10 @@ int decode_field(value_texts *texts, const field_row *field, json_value value, m
     out->type = VALUE_ABSENT;
     out->is_scale_assumed = 0;
     if (field->type == FIELD_JSON) {
-        read_json(texts, value, out);
+        if (!json_is_null(value) && !(json_text(value, &text) && value_is_empty(text))) {
+            out->type = VALUE_JSON;
+            out->as.text = value_json_text(memory, value);
+        }
         return 1;
     }
     if (!value_text(field, value, &text, &is_absent))

@@ -1,8 +1,7 @@
 #include "schema/frame_text.h"
 
+#include <stdint.h>
 #include <string.h>
-
-#include "base/assert.h"
 
 static int is_of_name(char c)
 {
@@ -18,46 +17,30 @@ static td_bytes name_at(const char *text)
     return td_bytes_of(text, size);
 }
 
-/* Append the text up to `end`, which has no parts, with its values. */
-static td_result build(td_buf *out, const char *at, const char *end, frame_value value,
-                       const void *user, int *is_whole, td_err *err)
-{
-    td_result rc = TD_OK;
-    while (rc == TD_OK && at < end) {
-        const char *mark = memchr(at, '$', (size_t)(end - at));
-        const size_t plain = (size_t)((mark == NULL ? end : mark) - at);
-        rc = td_buf_append(out, at, plain, err);
-        if (mark == NULL || rc != TD_OK)
-            return rc;
-        const td_bytes name = name_at(mark + 1);
-        int is_there = 1;
-        rc = value(user, name, out, &is_there, err);
-        *is_whole &= is_there;
-        at = mark + 1 + name.size;
-    }
-    return rc;
-}
-
 td_result frame_text_build(td_buf *out, const char *text, frame_value value, const void *user,
                            td_err *err)
 {
     td_result rc = TD_OK;
+    size_t before = SIZE_MAX; /* size before the part that can be left out; SIZE_MAX: outside */
+    int is_whole = 1;
     while (rc == TD_OK && *text != '\0') {
-        const char *part = strstr(text, "~(");
-        const char *end = part == NULL ? text + strlen(text) : part;
-        int is_whole = 1;
-        rc = build(out, text, end, value, user, &is_whole, err);
-        text = end;
-        if (part == NULL || rc != TD_OK)
-            continue;
-        end = strchr(part, ')');
-        TD_ASSERT(end != NULL); /* checked */
-        const size_t before = out->size;
-        is_whole = 1;
-        rc = build(out, part + 2, end, value, user, &is_whole, err);
-        if (!is_whole)
-            out->size = before;
-        text = end + 1;
+        if (*text == '$') {
+            const td_bytes name = name_at(text + 1);
+            int is_there = 1;
+            rc = value(user, name, out, &is_there, err);
+            is_whole &= is_there;
+            text += 1 + name.size;
+        } else if (before == SIZE_MAX && strncmp(text, "~(", 2) == 0) {
+            before = out->size;
+            is_whole = 1;
+            text += 2;
+        } else if (before != SIZE_MAX && *text == ')') {
+            out->size = is_whole ? out->size : before;
+            before = SIZE_MAX;
+            text++;
+        } else {
+            rc = td_buf_append(out, text++, 1, err);
+        }
     }
     return rc;
 }

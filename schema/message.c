@@ -128,6 +128,41 @@ int msg_head_number(const msg_head *head, int64_t *out)
     return 1;
 }
 
+int64_t *msg_head_place(msg_head *head, msg_member member, uint8_t **has)
+{
+    *has = member == MEMBER_CROSS_SEQ  ? &head->has_cross_seq
+           : member == MEMBER_U        ? &head->has_u
+           : member == MEMBER_SEQ      ? &head->has_seq
+           : member == MEMBER_PREV_SEQ ? &head->has_prev_seq
+                                       : &head->has_checksum;
+    return member == MEMBER_CROSS_SEQ  ? &head->cross_seq
+           : member == MEMBER_U        ? &head->u
+           : member == MEMBER_SEQ      ? &head->seq
+           : member == MEMBER_PREV_SEQ ? &head->prev_seq
+           : member == MEMBER_CHECKSUM ? &head->checksum
+                                       : NULL;
+}
+
+int msg_head_store(msg_head *head, msg_member time, const msg_value *value)
+{
+    uint8_t *has;
+    int64_t *number;
+    if (value->type == VALUE_TIME_NS && value->member == time) {
+        head->exchange_ns = value->as.time_ns;
+        return 1;
+    }
+    if (value->type == VALUE_TIME_NS && value->member == MEMBER_MATCH_TIME) {
+        head->match_ns = value->as.time_ns;
+        return 1;
+    }
+    if (value->type != VALUE_INTEGER ||
+        (number = msg_head_place(head, value->member, &has)) == NULL)
+        return 0;
+    *number = value->as.integer;
+    *has = 1;
+    return 1;
+}
+
 size_t message_item_count(const message *m)
 {
     if (message_is_record(m))

@@ -208,6 +208,13 @@ static inline int message_is_record(const message *m)
  * without setting *out if the frame has no number. */
 int msg_head_number(const msg_head *head, int64_t *out);
 
+/* Where the head holds a number of the envelope, and in *has whether it is there; NULL: nowhere. */
+int64_t *msg_head_place(msg_head *head, msg_member member, uint8_t **has);
+
+/* Store a value of the envelope, if the head has a place for it; `time` is the member that is the
+ * exchange's time. Returns 0 if it has none. */
+int msg_head_store(msg_head *head, msg_member time, const msg_value *value);
+
 /* Number of entries (levels, trades, updates). */
 size_t message_item_count(const message *m);
 

@@ -141,7 +141,7 @@ static void fault_value(message_builder *b, int in_entry, td_bytes name, const w
                         const char *wanted)
 {
     char what[SHOWN_BYTES + 64];
-    td_bytes text = value->kind == WRITTEN_ABSENT ? td_bytes_str("null") : value->text;
+    td_bytes text = value->type == JSON_NULL ? td_bytes_str("null") : value->text;
     int is_cut = text.size > SHOWN_BYTES;
     int size = snprintf(what, sizeof what, "%.*s%s is not of type %s",
                         is_cut ? SHOWN_BYTES : (int)text.size, (const char *)text.data,
@@ -176,10 +176,7 @@ static int read_json(message_builder *b, const written_value *value, msg_value *
         if (json_parse(b->parser, value->text, JSON_COPIED, &root, NULL) != TD_OK)
             return 0;
     }
-    size_t size = json_raw(root).size;
-    uint8_t *text = td_arena_alloc(b->arena, size);
-    int is_written = value_json_text(root, text, size, &out->as.text);
-    TD_ASSERT(is_written); /* cannot fail: the canonical text is never longer than the value */
+    out->as.text = value_json_text(b->arena, root);
     out->type = VALUE_JSON;
     return 1;
 }
@@ -192,7 +189,7 @@ static int read_as(message_builder *b, field_type type, const written_value *val
     field_row field = {.key = "", .type = type, .member = out->member};
     if (type == FIELD_JSON)
         return read_json(b, value, out);
-    if (value->kind == WRITTEN_JSON)
+    if (value->type >= JSON_ARRAY)
         return 0;
     if (type == FIELD_TIME)
         field.unit = UNIT_NS;
@@ -204,8 +201,8 @@ static int read_as(message_builder *b, field_type type, const written_value *val
             return 1;
         field.type = FIELD_SIDE;
     }
-    if ((value->kind == WRITTEN_BOOL && field.type != FIELD_BOOL) ||
-        (value->kind == WRITTEN_NUMBER && field.type == FIELD_SIDE))
+    if ((value->type == JSON_BOOL && field.type != FIELD_BOOL) ||
+        (value->type == JSON_NUMBER && field.type == FIELD_SIDE))
         return 0;
     return decode_text(&field, value->text, out, &ignored);
 }
@@ -213,19 +210,12 @@ static int read_as(message_builder *b, field_type type, const written_value *val
 /* Choose a type for a value whose topic has no row. */
 static field_type guess_type(const written_value *value)
 {
-    switch (value->kind) {
-    case WRITTEN_NUMBER:
+    if (value->type == JSON_NUMBER)
         return memchr(value->text.data, '.', value->text.size) == NULL ? FIELD_INTEGER
                                                                        : FIELD_DECIMAL;
-    case WRITTEN_BOOL:
-        return FIELD_BOOL;
-    case WRITTEN_JSON:
-        return FIELD_JSON;
-    case WRITTEN_ABSENT:
-    case WRITTEN_TEXT:
-        break;
-    }
-    return FIELD_TEXT;
+    return value->type >= JSON_ARRAY  ? FIELD_JSON
+           : value->type == JSON_BOOL ? FIELD_BOOL
+                                      : FIELD_TEXT;
 }
 
 /* If a value is a text or a big decimal, copy its text, unless the text is in the caller's bytes.
@@ -290,7 +280,7 @@ static msg_member find_member(message_builder *b, td_bytes name, size_t place)
 
 static int is_absent(const written_value *value)
 {
-    return value->kind == WRITTEN_ABSENT || (value->kind == WRITTEN_TEXT && value->text.size == 0);
+    return value->type == JSON_NULL || (value->type == JSON_STRING && value->text.size == 0);
 }
 
 /* ---- the head ---- */
@@ -367,54 +357,22 @@ static int is_plain_field(const message_builder *b, msg_member member, field_typ
     return 0;
 }
 
-/* The head's member that holds this number, and its flag in *has; NULL if the head has no such
- * member. */
-static int64_t *number_of(msg_head *head, msg_member member, uint8_t **has)
-{
-    const struct {
-        msg_member member;
-        int64_t *number;
-        uint8_t *has;
-    } NUMBERS[] = {
-        {MEMBER_CROSS_SEQ, &head->cross_seq, &head->has_cross_seq},
-        {MEMBER_U, &head->u, &head->has_u},
-        {MEMBER_SEQ, &head->seq, &head->has_seq},
-        {MEMBER_PREV_SEQ, &head->prev_seq, &head->has_prev_seq},
-        {MEMBER_CHECKSUM, &head->checksum, &head->has_checksum},
-    };
-    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++)
-        if (NUMBERS[i].member == member) {
-            *has = NUMBERS[i].has;
-            return NUMBERS[i].number;
-        }
-    return NULL;
-}
-
 /* Read a member whose value is kept in the head. Returns 0 if it is another member; 1 also after a
  * fault. */
 static int head_number(message_builder *b, td_bytes name, msg_member member,
                        const written_value *value)
 {
-    msg_head *head = &b->head;
     int is_time = member == MEMBER_EXCHANGE_TIME || member == MEMBER_MATCH_TIME;
-    uint8_t *has = NULL;
-    int64_t *number = number_of(head, member, &has);
+    uint8_t *has;
+    int has_place = is_time || msg_head_place(&b->head, member, &has) != NULL;
     field_type type = is_time ? FIELD_TIME : FIELD_INTEGER;
     msg_value read = {.member = member};
-    if ((!is_time && number == NULL) || is_plain_field(b, member, type))
+    if (!has_place || is_plain_field(b, member, type))
         return 0;
-    if (!read_as(b, type, value, &read)) {
+    if (read_as(b, type, value, &read))
+        (void)msg_head_store(&b->head, MEMBER_EXCHANGE_TIME, &read); /* it has a place */
+    else
         fault_value(b, 0, name, value, field_type_name(type));
-        return 1;
-    }
-    if (member == MEMBER_EXCHANGE_TIME)
-        head->exchange_ns = read.as.time_ns;
-    else if (member == MEMBER_MATCH_TIME)
-        head->match_ns = read.as.time_ns;
-    if (number == NULL)
-        return 1;
-    *number = read.as.integer;
-    *has = 1;
     return 1;
 }
 
@@ -626,7 +584,7 @@ static int put_plain_level(message_builder *b, td_bytes action, td_bytes side, t
 
 static void put_text(message_builder *b, const char *name, td_bytes text)
 {
-    const written_value written = {.kind = WRITTEN_TEXT, .text = text};
+    const written_value written = {.type = JSON_STRING, .text = text};
     message_build_member(b, td_bytes_str(name), &written);
 }
 

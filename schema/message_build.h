@@ -22,18 +22,9 @@ typedef struct message_subject {
     td_bytes symbol;
 } message_subject;
 
-/* The form in which a value was written. */
-typedef enum written_kind {
-    WRITTEN_ABSENT, /* null; an empty string counts as absent, too */
-    WRITTEN_TEXT,
-    WRITTEN_NUMBER,
-    WRITTEN_BOOL,
-    WRITTEN_JSON, /* an object or array */
-} written_kind;
-
 /* A value before its type is known. */
 typedef struct written_value {
-    written_kind kind;
+    json_type type;   /* null and an empty string count as absent */
     td_bytes text;    /* of a string, with escapes resolved; of any other value, as written */
     json_value json;  /* if has_json: the value in parsed form */
     uint8_t has_json; /* 0: if the field is FIELD_JSON, text is parsed */

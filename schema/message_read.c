@@ -12,28 +12,11 @@ static td_bytes key_text(json_value key)
 
 static written_value written_of(json_value value)
 {
-    written_value made = {.json = value, .has_json = 1};
-    switch (json_type_of(value)) {
-    case JSON_NULL:
-        made.kind = WRITTEN_ABSENT;
-        break;
-    case JSON_BOOL:
-        made.kind = WRITTEN_BOOL;
-        break;
-    case JSON_NUMBER:
-        made.kind = WRITTEN_NUMBER;
-        break;
-    case JSON_STRING:
-        made.kind = WRITTEN_TEXT;
-        made.text = key_text(value);
-        return made;
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        made.kind = WRITTEN_JSON;
-        break;
-    }
-    made.text = json_raw(value);
-    return made;
+    const json_type type = json_type_of(value);
+    return (written_value){.type = type,
+                           .text = type == JSON_STRING ? key_text(value) : json_raw(value),
+                           .json = value,
+                           .has_json = 1};
 }
 
 static void read_entries(message_builder *b, json_value list)

@@ -6,9 +6,6 @@
 #include "base/assert.h"
 #include "sim/value.h"
 
-/* For products of a price and a size, which exceed 64 bits. */
-__extension__ typedef __int128 wide;
-
 /* A coin, with price and size steps of its contracts. */
 typedef struct coin_row {
     const char *name;

@@ -6,9 +6,6 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-/* Products of a price and a size exceed 64 bits. */
-__extension__ typedef __int128 wide;
-
 enum {
     WARM_UP_EVENTS = 4000, /* events after filling the book, so that sizes and gaps vary */
     RATE_PLACES = 6,

@@ -270,19 +270,8 @@ static void put_text(td_buf *out, const char *text)
 /* Write n / 10^places with all its places ("-29914.50"). */
 static void put_fixed(td_buf *out, int64_t n, unsigned places)
 {
-    char digits[24];
-    size_t at = sizeof digits;
-    size_t least = places > 0 ? places + 2 : 1; /* digits with at least one before the point */
-    uint64_t size = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
-    while (size > 0 || sizeof digits - at < least) {
-        if (places > 0 && sizeof digits - at == places)
-            digits[--at] = '.';
-        digits[--at] = (char)('0' + size % 10);
-        size /= 10;
-    }
-    if (n < 0)
-        digits[--at] = '-';
-    td_buf_add(out, digits + at, sizeof digits - at);
+    char text[TD_DECIMAL_TEXT_BYTES];
+    td_buf_add(out, text, td_decimal_format_whole((td_decimal){n, (uint8_t)places}, text));
 }
 
 static void put_iso(td_buf *out, uint64_t ns, unsigned digits)

@@ -168,7 +168,7 @@ td_result truth_flush(truth *t, td_err *err)
 }
 
 static void put_level_line(td_buf *text, const char *side, const instrument *traded,
-                           const window_level *level)
+                           const market_level *level)
 {
     char price[TD_DECIMAL_TEXT_BYTES];
     char size[TD_DECIMAL_TEXT_BYTES];
@@ -184,8 +184,8 @@ void truth_levels_sha1(const instrument *traded, const book_window *shown,
 {
     td_buf text;
     td_buf_init(&text, SIZE_MAX);
-    const window_level *bids = window_side(shown, MARKET_BUY);
-    const window_level *asks = window_side(shown, MARKET_SELL);
+    const market_level *bids = window_side(shown, MARKET_BUY);
+    const market_level *asks = window_side(shown, MARKET_SELL);
     for (size_t i = shown->counts[MARKET_BUY]; i-- > 0;)
         put_level_line(&text, "Buy", traded, &bids[i]);
     for (size_t i = 0; i < shown->counts[MARKET_SELL]; i++)

@@ -140,6 +140,9 @@ static inline sim_value sim_text(const char *text)
     return (sim_value){.text = text};
 }
 
+/* For products of a price and a size, which exceed 64 bits. */
+__extension__ typedef __int128 wide;
+
 /* 10 to the power of places (0 to 18). */
 static inline int64_t sim_power10(unsigned places)
 {

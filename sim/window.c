@@ -9,7 +9,7 @@ book_window *window_open(uint32_t depth)
 {
     TD_ASSERT(depth > 0);
     TD_ASSERT(depth <= WINDOW_DEPTH_MAX);
-    book_window *made = td_alloc_zero(1, sizeof *made + (size_t)depth * 2 * sizeof(window_level));
+    book_window *made = td_alloc_zero(1, sizeof *made + (size_t)depth * 2 * sizeof(market_level));
     made->depth = depth;
     return made;
 }
@@ -23,13 +23,13 @@ void window_copy(book_window *to, const book_window *from)
 static void fill_side(book_window *window, const instrument *traded, const market *m,
                       market_side side)
 {
-    window_level *levels = window->levels + (side == MARKET_BUY ? 0 : window->depth);
+    market_level *levels = window->levels + (side == MARKET_BUY ? 0 : window->depth);
     size_t available = market_level_count(m, side);
     uint32_t count = available < window->depth ? (uint32_t)available : window->depth;
     for (uint32_t i = 0; i < count; i++) {
         market_level level = market_level_at(m, side, i);
         levels[i] =
-            (window_level){.price = instrument_price(traded, level.price), .size = level.size};
+            (market_level){.price = instrument_price(traded, level.price), .size = level.size};
     }
     window->counts[side] = count;
 }
@@ -42,7 +42,7 @@ void window_fill(book_window *window, const instrument *traded, const market *m)
 
 /* ---- differences ---- */
 
-static void add_change(window_changes *list, change_kind kind, market_side side, window_level level)
+static void add_change(window_changes *list, change_kind kind, market_side side, market_level level)
 {
     TD_ASSERT(list->count < sizeof list->items / sizeof list->items[0]);
     if (kind == CHANGE_DELETE)
@@ -55,8 +55,8 @@ static void add_change(window_changes *list, change_kind kind, market_side side,
 static void compare_side(window_changes *list, const book_window *from, const book_window *to,
                          market_side side)
 {
-    const window_level *old = window_side(from, side);
-    const window_level *new = window_side(to, side);
+    const market_level *old = window_side(from, side);
+    const market_level *new = window_side(to, side);
     uint32_t i = 0;
     uint32_t j = 0;
     while (i < from->counts[side] && j < to->counts[side]) {

@@ -12,24 +12,19 @@
 
 enum { WINDOW_DEPTH_MAX = 1000 };
 
-/* A level as on the wire: the price is in units of the instrument's last decimal place. */
-typedef struct window_level {
-    int64_t price;
-    int64_t size; /* lots; in a change, 0 means that the level is deleted */
-} window_level;
-
-/* The best levels, best first. */
+/* The best levels, best first, as on the wire: a price is in units of the instrument's last decimal
+ * place. In a change, size 0 means that the level is deleted. */
 typedef struct book_window {
     uint32_t depth;
     uint32_t counts[2];    /* by market_side */
-    window_level levels[]; /* bids from index 0, asks from index depth */
+    market_level levels[]; /* bids from index 0, asks from index depth */
 } book_window;
 
 /* Allocate an empty window; free it with td_free. */
 book_window *window_open(uint32_t depth);
 
 /* The levels of a side. */
-static inline const window_level *window_side(const book_window *window, market_side side)
+static inline const market_level *window_side(const book_window *window, market_side side)
 {
     return window->levels + (side == MARKET_BUY ? 0 : window->depth);
 }
@@ -45,7 +40,7 @@ typedef enum change_kind { CHANGE_DELETE, CHANGE_UPDATE, CHANGE_INSERT } change_
 typedef struct window_change {
     change_kind kind;
     market_side side;
-    window_level level;
+    market_level level;
 } window_change;
 
 /* Space for the largest number of changes: all old levels of both sides deleted, and as many

@@ -19,19 +19,13 @@ typedef struct kept_frame {
 } kept_frame;
 
 struct learn {
-    const char *name;
     td_arena *memory;
-    char *address; /* NULL: not known */
     kept_frame *frames;
     size_t frame_count, bytes;
     learn_report report;
     json_parser *parser, *named_parser;
-    uint8_t is_list; /* 1: data frames are lists */
-    td_buf named;    /* such a frame as an object */
-    path_table all, others;
-    learn_topic *topics[LEARN_TOPICS_MAX], *left_out[LEARN_TOPICS_MAX];
-    size_t topic_count;
-    topic_place place;
+    td_buf named; /* a frame that is a list, as an object */
+    path_table all;
     char begins[64];
     td_buf ask;
     learned found;
@@ -42,13 +36,13 @@ static const list_names LIST = {{"id", "data", "name", "symbol"}, 4, 1};
 learn *learn_open(const char *name)
 {
     learn *self = td_alloc_zero(1, sizeof *self);
-    self->name = name;
+    self->found.name = name;
     self->memory = td_arena_open();
     self->parser = json_parser_open(0);
     self->named_parser = json_parser_open(0);
     td_buf_init(&self->named, LIMIT_FRAME_BYTES);
     td_buf_init(&self->ask, 1024);
-    self->all.memory = self->others.memory = self->memory;
+    self->all.memory = self->found.others.memory = self->memory;
     return self;
 }
 
@@ -56,8 +50,8 @@ void learn_close(learn *self)
 {
     if (self == NULL)
         return;
-    for (size_t i = 0; i < self->topic_count; i++)
-        learn_topic_fini(self->topics[i]);
+    for (size_t i = 0; i < self->found.topic_count; i++)
+        learn_topic_fini(self->found.topics[i]);
     json_parser_close(self->parser);
     json_parser_close(self->named_parser);
     td_buf_fini(&self->named);
@@ -96,11 +90,11 @@ void learn_address(learn *self, td_bytes url)
 {
     const uint8_t *query = url.size == 0 ? NULL : memchr(url.data, '?', url.size);
     const size_t size = query == NULL ? url.size : (size_t)(query - url.data);
-    if (self->address != NULL || url.size < 6 || memcmp(url.data, "ws", 2) != 0)
+    if (self->found.address != NULL || url.size < 6 || memcmp(url.data, "ws", 2) != 0)
         return;
-    self->address = td_arena_text(self->memory, td_bytes_of(url.data, size));
-    if (!learn_is_word(self->address))
-        self->address = NULL; /* it cannot be in a document as it is */
+    self->found.address = td_arena_text(self->memory, td_bytes_of(url.data, size));
+    if (!learn_is_word(self->found.address))
+        self->found.address = NULL; /* it cannot be in a document as it is */
 }
 
 /* ---- frames ---- */
@@ -108,7 +102,7 @@ void learn_address(learn *self, td_bytes url)
 /* Parse a frame; one that is a list becomes an object. Returns 0 if it is no JSON. */
 static int parse(learn *self, const kept_frame *frame, json_value *out)
 {
-    if (self->is_list && frame->bytes.data[0] == '[' &&
+    if (self->found.is_list && frame->bytes.data[0] == '[' &&
         list_frame_name(&LIST, self->named_parser, frame->bytes, &self->named))
         return json_parse(self->parser, td_buf_view(&self->named), JSON_COPIED, out, NULL) == TD_OK;
     return json_parse(self->parser, frame->bytes, JSON_PADDED, out, NULL) == TD_OK &&
@@ -150,20 +144,20 @@ static td_bytes topic_of(const learn *self, json_value root, topic_parts_of_text
     json_value value, data;
     td_bytes text = {0};
     *parts = (topic_parts_of_text){0};
-    if (!json_find_path(root, self->place.path, &value) || !json_text(value, &text) ||
-        text.size == 0 || !json_find(root, self->place.data, &data) ||
-        (!self->place.is_flat && json_type_of(data) < JSON_ARRAY) || is_answer(root))
+    if (!json_find_path(root, self->found.place.path, &value) || !json_text(value, &text) ||
+        text.size == 0 || !json_find(root, self->found.place.data, &data) ||
+        (!self->found.place.is_flat && json_type_of(data) < JSON_ARRAY) || is_answer(root))
         return td_bytes_of(NULL, 0);
-    const int has_symbol = topic_place_split(&self->place, text, parts);
-    return has_symbol || self->place.symbol == SYMBOL_NOWHERE ? text : td_bytes_of(NULL, 0);
+    const int has_symbol = topic_place_split(&self->found.place, text, parts);
+    return has_symbol || self->found.place.symbol == SYMBOL_NOWHERE ? text : td_bytes_of(NULL, 0);
 }
 
 static learn_topic *find_topic(const learn *self, const topic_parts_of_text *parts)
 {
-    for (size_t i = 0; i < self->topic_count; i++)
-        if (td_bytes_is(parts->name, self->topics[i]->name) &&
-            td_bytes_is(parts->rest, self->topics[i]->rest))
-            return self->topics[i];
+    for (size_t i = 0; i < self->found.topic_count; i++)
+        if (td_bytes_is(parts->name, self->found.topics[i]->name) &&
+            td_bytes_is(parts->rest, self->found.topics[i]->rest))
+            return self->found.topics[i];
     return NULL;
 }
 
@@ -171,13 +165,13 @@ static learn_topic *find_topic(const learn *self, const topic_parts_of_text *par
 static learn_topic *get_topic(learn *self, const topic_parts_of_text *parts)
 {
     learn_topic *known = find_topic(self, parts);
-    if (known != NULL || self->topic_count == LEARN_TOPICS_MAX)
+    if (known != NULL || self->found.topic_count == LEARN_TOPICS_MAX)
         return known;
     learn_topic *made = td_arena_alloc(self->memory, sizeof *made);
     *made = (learn_topic){.name = td_arena_text(self->memory, parts->name),
                           .rest = td_arena_text(self->memory, parts->rest),
                           .paths = {.memory = self->memory}};
-    self->topics[self->topic_count++] = made;
+    self->found.topics[self->found.topic_count++] = made;
     return made;
 }
 
@@ -187,7 +181,7 @@ static void count_topic(learn *self, const kept_frame *frame, json_value root)
     const td_bytes text = topic_of(self, root, &parts);
     learn_topic *topic = text.data == NULL ? NULL : get_topic(self, &parts);
     if (topic == NULL) {
-        path_table_add(&self->others, root);
+        path_table_add(&self->found.others, root);
         return;
     }
     if (self->report.of_topics++ == 0) { /* the bytes before the topic's text */
@@ -226,13 +220,13 @@ static int is_usable(const learn *self, const learn_topic *topic)
 {
     const char *key;
     int has_field = 0;
-    if ((self->place.symbol == SYMBOL_NOWHERE && topic->symbol_path == NULL) ||
+    if ((self->found.place.symbol == SYMBOL_NOWHERE && topic->symbol_path == NULL) ||
         !learn_is_word(topic->name) || (topic->rest[0] != '\0' && !learn_is_word(topic->rest)) ||
         strlen(topic->name) + strlen(topic->rest) + sizeof ".{symbol}." >= LIMIT_NAME_BYTES)
         return 0;
     for (size_t i = 0; i < topic->paths.count; i++) {
         const path_stat *stat = topic->paths.at[i];
-        has_field |= learn_topic_entry_key(topic, &self->place, stat, &key) &&
+        has_field |= learn_topic_entry_key(topic, &self->found.place, stat, &key) &&
                      learn_meaning(stat, key, topic->type, LEARN_ENTRY).member != MEMBER_NONE;
     }
     return has_field;
@@ -241,16 +235,16 @@ static int is_usable(const learn *self, const learn_topic *topic)
 static void drop_unusable(learn *self)
 {
     size_t count = 0;
-    for (size_t i = 0; i < self->topic_count; i++) {
-        if (is_usable(self, self->topics[i])) {
-            self->topics[count++] = self->topics[i];
+    for (size_t i = 0; i < self->found.topic_count; i++) {
+        if (is_usable(self, self->found.topics[i])) {
+            self->found.topics[count++] = self->found.topics[i];
             continue;
         }
-        self->report.of_topics -= self->topics[i]->frames;
+        self->report.of_topics -= self->found.topics[i]->frames;
         if (self->found.left_out_count < LEARN_TOPICS_MAX)
-            self->left_out[self->found.left_out_count++] = self->topics[i];
+            self->found.left_out[self->found.left_out_count++] = self->found.topics[i];
     }
-    self->topic_count = count;
+    self->found.topic_count = count;
 }
 
 /* ---- the number of a connection ---- */
@@ -299,7 +293,7 @@ typedef struct asking {
 /* 1 if a text is a topic of the capture, or a symbol. */
 static int is_known_text(const learn *self, td_bytes text)
 {
-    const path_stat *topics = path_table_find(&self->all, self->place.path);
+    const path_stat *topics = path_table_find(&self->all, self->found.place.path);
     for (size_t i = 0; topics != NULL && i < topics->word_count; i++)
         if (td_bytes_is(text, topics->words[i]))
             return 1;
@@ -331,7 +325,7 @@ static int put_value_of(asking *a, const char *key, td_bytes text)
         (void)snprintf(a->op_key, sizeof a->op_key, "%s", key);
         memcpy(a->op_text, word, sizeof word);
         put_text(a, "$op");
-    } else if (is_topic && a->self->place.symbol == SYMBOL_NOWHERE) {
+    } else if (is_topic && a->self->found.place.symbol == SYMBOL_NOWHERE) {
         put_text(a, "$name");
         a->has_topics = 1;
     } else if (is_topic) {
@@ -353,7 +347,7 @@ static const char *list_value(asking *a, json_value list)
             return "$topics";
         if (json_text(element, &text) && learn_is_symbol(text))
             return "$symbol_list";
-        if (json_find(element, path_key(a->self->place.path), &member) &&
+        if (json_find(element, path_key(a->self->found.place.path), &member) &&
             json_text(member, &inner) && is_known_text(a->self, inner))
             return "$topics";
     }
@@ -432,7 +426,7 @@ static void find_lists(learn *self)
     for (size_t i = 0; i < self->frame_count; i++)
         count += self->frames[i].dir == CHANNEL_IN && self->frames[i].bytes.data[0] == '[' &&
                  list_frame_name(&LIST, self->named_parser, self->frames[i].bytes, &self->named);
-    self->is_list = count * 2 > self->report.frames;
+    self->found.is_list = count * 2 > self->report.frames;
 }
 
 /* A beginning of data frames ends with a quote: of the topic's text, or before it. */
@@ -441,7 +435,7 @@ static const char *beginning(learn *self)
     char *end = strrchr(self->begins, '"');
     if (end != NULL)
         end[1] = '\0';
-    return self->is_list                                         ? "["
+    return self->found.is_list                                   ? "["
            : end == NULL || strpbrk(self->begins, "'\n") != NULL ? "{\""
                                                                  : self->begins;
 }
@@ -451,30 +445,22 @@ td_result learn_write(learn *self, td_buf *exchange, td_buf *family, learn_repor
 {
     find_lists(self);
     each_received(self, count_all);
-    if (!topic_place_find(&self->all, self->memory, &self->place))
+    if (!topic_place_find(&self->all, self->memory, &self->found.place))
         return td_err_set(err, TD_E_NOTFOUND,
                           self->all.frames == 0 ? "the capture has no frame that is JSON"
                                                 : "no member of the frames looks like a topic");
     each_received(self, count_topic);
-    for (size_t i = 0; i < self->topic_count; i++)
-        learn_topic_decide(self->topics[i], &self->place, self->memory);
+    for (size_t i = 0; i < self->found.topic_count; i++)
+        learn_topic_decide(self->found.topics[i], &self->found.place, self->memory);
     drop_unusable(self);
     each_received(self, compare_topic);
     self->found.counter = find_counter(self);
     find_request(self);
-    self->report.topics = self->topic_count;
+    self->report.topics = self->found.topic_count;
     *report = self->report;
-    if (self->topic_count == 0)
+    if (self->found.topic_count == 0)
         return td_err_set(err, TD_E_NOTFOUND, "no topic with a known field was found");
-    self->found.name = self->name;
-    self->found.address = self->address;
-    self->found.place = self->place;
-    self->found.is_list = self->is_list;
     self->found.begins = beginning(self);
-    self->found.others = &self->others;
-    self->found.topics = self->topics;
-    self->found.topic_count = self->topic_count;
-    self->found.left_out = self->left_out;
     td_result rc = learned_write_exchange(&self->found, exchange, err);
     return rc == TD_OK ? learned_write_family(&self->found, family, err) : rc;
 }

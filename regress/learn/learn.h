@@ -8,12 +8,10 @@
 #include "base/buf.h"
 #include "base/channel.h"
 #include "base/err.h"
+#include "regress/learn/learn_paths.h"
 
 typedef struct learn learn;
 
-enum {
-    LEARN_TOPICS_MAX = 64, /* as many as a document may have */
-};
 /* Frames that are kept; later ones are counted only. */
 #define LEARN_FRAMES_MAX 50000u
 #define LEARN_BYTES_MAX  ((size_t)256 << 20)

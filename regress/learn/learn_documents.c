@@ -65,8 +65,8 @@ static int is_top(const char *path)
 static int shares_key(const learned *of)
 {
     const size_t first = strcspn(of->place.path, ".");
-    for (size_t i = 0; i < of->others->count; i++) {
-        const path_stat *stat = of->others->at[i];
+    for (size_t i = 0; i < of->others.count; i++) {
+        const path_stat *stat = of->others.at[i];
         for (size_t k = 0; k < stat->word_count && strlen(stat->path) == first &&
                            strncmp(stat->path, of->place.path, first) == 0;
              k++)
@@ -81,8 +81,8 @@ static void put_rules(page *p, const learned *of)
 {
     enum { RULES_MAX = 20 };
     int count = 0;
-    for (size_t i = 0; i < of->others->count; i++) {
-        const path_stat *stat = of->others->at[i];
+    for (size_t i = 0; i < of->others.count; i++) {
+        const path_stat *stat = of->others.at[i];
         for (size_t k = 0; is_top(stat->path) && k < stat->word_count && count < RULES_MAX; k++)
             if (learn_class_of(stat->words[k]) != NULL && learn_is_word(stat->words[k])) {
                 put(p, "    - %s %s %s\n", stat->path, stat->words[k],
@@ -90,8 +90,8 @@ static void put_rules(page *p, const learned *of)
                 count++;
             }
     }
-    for (size_t i = 0; i < of->others->count; i++) {
-        const char *path = of->others->at[i]->path;
+    for (size_t i = 0; i < of->others.count; i++) {
+        const char *path = of->others.at[i]->path;
         if ((strcmp(path, "result") != 0 && strcmp(path, "success") != 0) ||
             strcmp(path, of->place.data) == 0)
             continue;
@@ -318,14 +318,9 @@ static void put_lists(page *p, const learn_topic *topic)
     put(p, "    entries:\n");
     for (size_t i = 0; i < topic->list_count; i++) {
         const learn_list *list = &topic->lists[i];
-        size_t size = strlen(list->path);
-        size -= size > 2 && strcmp(list->path + size - 2, "[]") == 0 ? 2 : 0;
         /* Lists of snapshots are as rare as the one that shows them. */
-        char own[LEARN_PATH_BYTES + 2];
-        (void)snprintf(own, sizeof own, "%.*s", (int)size, list->path);
-        const path_stat *of = path_table_find(&topic->paths, own);
-        const int is_snapshot =
-            topic->snapshot_path != NULL && of != NULL && of->frames * 4 < topic->paths.frames;
+        const int is_snapshot = topic->snapshot_path != NULL && list->stat != NULL &&
+                                list->stat->frames * 4 < topic->paths.frames;
         const char *kind = topic->snapshot_path == NULL ? "any"
                            : is_snapshot                ? "snapshot"
                                                         : "delta";

@@ -10,13 +10,13 @@ typedef struct learned {
     const char *name;
     const char *address; /* NULL: not known */
     topic_place place;
-    uint8_t is_list;          /* 1: data frames are lists */
-    const char *begins;       /* the beginning of data frames */
-    const char *counter;      /* key of a connection's number; NULL if absent */
-    const path_table *others; /* of frames without a topic */
-    learn_topic *const *topics;
+    uint8_t is_list;     /* 1: data frames are lists */
+    const char *begins;  /* the beginning of data frames */
+    const char *counter; /* key of a connection's number; NULL if absent */
+    path_table others;   /* of frames without a topic */
+    learn_topic *topics[LEARN_TOPICS_MAX];
     size_t topic_count;
-    learn_topic *const *left_out; /* topics without a symbol, or without a known field */
+    learn_topic *left_out[LEARN_TOPICS_MAX]; /* without a symbol, or without a known field */
     size_t left_out_count;
     /* A request for topics, as a text of a dialect; NULL if the capture has no request. And where
      * its topics are; NULL: in parts. */

@@ -11,6 +11,7 @@
 #include "base/json/json.h"
 
 enum {
+    LEARN_TOPICS_MAX = 64, /* as many as a document may have */
     LEARN_PATHS_MAX = 512, /* per table; further ones are not looked at */
     LEARN_WORDS_MAX = 256, /* different texts that are kept of a path */
     LEARN_WORD_BYTES_MAX = 96,

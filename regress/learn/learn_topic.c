@@ -114,6 +114,7 @@ static void add_list(learn_topic *topic, char *holder, const char *side)
         return;
     topic->lists[topic->list_count++] =
         (learn_list){.path = holder,
+                     .stat = of,
                      .side = side,
                      .is_positional = is_list && path_table_find(&topic->paths, first) != NULL,
                      .is_optional = of != NULL && of->frames < topic->paths.frames};
@@ -226,14 +227,9 @@ static void find_kind(learn_topic *topic, const topic_place *place)
     }
     /* A list of levels that few frames have, while the others have another, is in snapshots. */
     for (size_t i = 0; i < topic->list_count && topic->kind_path == NULL; i++) {
-        const learn_list *list = &topic->lists[i];
-        const size_t size = strlen(list->path);
-        char path[LEARN_PATH_BYTES + 2];
-        if (topic->list_count <= 2 || size < 3 || topic->snapshot_path != NULL)
-            continue;
-        (void)snprintf(path, sizeof path, "%.*s", (int)size - 2, list->path);
-        const path_stat *of = path_table_find(&topic->paths, path);
-        if (of != NULL && of->frames * 4 < topic->paths.frames)
+        const path_stat *of = topic->lists[i].stat;
+        if (topic->list_count > 2 && topic->snapshot_path == NULL && of != NULL &&
+            of->frames * 4 < topic->paths.frames)
             topic->snapshot_path = of->path;
     }
 }

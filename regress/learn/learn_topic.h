@@ -11,8 +11,9 @@ enum { LEARN_LISTS_MAX = 6, LEARN_NUMBERS_MAX = 4, LEARN_SYMBOLS_MAX = 1024 };
 
 /* Entries at a path. */
 typedef struct learn_list {
-    char *path;       /* of the statistics: "data.b[]", "data"; "" is the frame */
-    const char *side; /* "buy", "sell"; NULL: entries have sides of their own, or none */
+    char *path;            /* of the statistics: "data.b[]", "data"; "" is the frame */
+    const path_stat *stat; /* of the list or object itself; NULL: the frame */
+    const char *side;      /* "buy", "sell"; NULL: entries have sides of their own, or none */
     uint8_t is_positional, is_optional;
 } learn_list;
 

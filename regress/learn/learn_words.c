@@ -27,25 +27,13 @@ static int is_listed(const char *list, const char *word)
     return place_in(list, word) != 0;
 }
 
-static int begins_with(td_bytes text, const char *word)
+/* 1 if the word is at the beginning or end of the text, or after a separator. */
+static int has_word(td_bytes text, const char *word)
 {
     const size_t size = strlen(word);
-    return text.size >= size && strncasecmp((const char *)text.data, word, size) == 0;
-}
-
-static int ends_with(td_bytes text, const char *word)
-{
-    const size_t size = strlen(word);
-    return text.size >= size &&
-           strncasecmp((const char *)text.data + text.size - size, word, size) == 0;
-}
-
-/* 1 if the word is a part of the text, after a separator. */
-static int has_part(td_bytes text, const char *word)
-{
-    for (size_t i = 1; i < text.size; i++)
-        if (!isalnum(text.data[i - 1]) &&
-            begins_with(td_bytes_of(text.data + i, text.size - i), word))
+    for (size_t i = 0; i + size <= text.size; i++)
+        if ((i == 0 || i + size == text.size || !isalnum(text.data[i - 1])) &&
+            strncasecmp((const char *)text.data + i, word, size) == 0)
             return 1;
     return 0;
 }
@@ -67,7 +55,7 @@ int learn_is_symbol(td_bytes text)
         letters += (size_t)(isalpha(c) != 0);
     }
     for (size_t i = 0; letters > 2 && i < sizeof COINS / sizeof *COINS; i++)
-        if (begins_with(text, COINS[i]) || ends_with(text, COINS[i]) || has_part(text, COINS[i]))
+        if (has_word(text, COINS[i]))
             return 1;
     return 0;
 }

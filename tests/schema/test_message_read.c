@@ -198,7 +198,7 @@ static const written_value *text(const char *from)
     static written_value made[8];
     static size_t next;
     next = (next + 1) % 8;
-    made[next] = (written_value){.kind = WRITTEN_TEXT, .text = td_bytes_str(from)};
+    made[next] = (written_value){.type = JSON_STRING, .text = td_bytes_str(from)};
     return &made[next];
 }
 
