@@ -332,18 +332,23 @@ static td_result add_part(timeline *self, const planned_segment *planned, td_err
     return rc;
 }
 
+/* Find what the row's topic proves, as it was at the row's first frame. */
+static void describe_topic(timeline_row *row)
+{
+    topic_match match;
+    const family *known = family_find(td_bytes_str(row->family));
+    const topic_row *of = find_topic(known, row->exchange_topic, &match);
+    if (of != NULL && row->first_ns != 0)
+        of = topic_row_at(known->topics, known->topic_count, of, row->first_ns);
+    row->proof = topic_proof_of(of);
+    row->type = of == NULL ? MSG_RAW : of->type;
+}
+
 /* Count the rows' frames, and find what their topics prove. */
 static void describe_rows(timeline *self)
 {
-    for (size_t i = 0; i < self->row_count; i++) {
-        timeline_row *row = &self->rows[i];
-        topic_match match;
-        row->frames = row->first_ns = row->last_ns = 0;
-        const topic_row *of =
-            find_topic(family_find(td_bytes_str(row->family)), row->exchange_topic, &match);
-        row->proof = topic_proof_of(of);
-        row->type = of == NULL ? MSG_RAW : of->type;
-    }
+    for (size_t i = 0; i < self->row_count; i++)
+        self->rows[i].frames = self->rows[i].first_ns = self->rows[i].last_ns = 0;
     for (size_t i = 0; i < self->part_count; i++)
         for (size_t k = 0; k < self->parts[i].piece_count; k++) {
             const piece *of = &self->parts[i].pieces[k];
@@ -355,6 +360,8 @@ static void describe_rows(timeline *self)
                 row->first_ns = of->first_ns;
             row->last_ns = of->last_ns > row->last_ns ? of->last_ns : row->last_ns;
         }
+    for (size_t i = 0; i < self->row_count; i++)
+        describe_topic(&self->rows[i]);
 }
 
 /* Set what the candles of a symbol prove about its trades. */

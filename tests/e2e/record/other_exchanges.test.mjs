@@ -126,6 +126,22 @@ for (const [name, family, file, decoded, model] of ALL)
     }
   });
 
+/** What frames of 2021 and 2022 prove; OKX's books had no numbers then. */
+const PROOFS = {
+  okx: { books: "warned", tickers: "unverifiable", trades: "unverifiable" },
+  deribit: { "book.raw": "proven", "ticker.raw": "unverifiable", "trades.raw": "unverifiable" },
+  "binance-usdm": { aggTrade: "proven", bookTicker: "unverifiable", "depth@100ms": "proven", kline_1m: "unverifiable" },
+  "kraken-v1": { "book-1000": "warned", ticker: "unverifiable", trade: "unverifiable" },
+  "coinbase-advanced": { candles: "proven", level2: "proven", market_trades: "proven", ticker: "proven" },
+};
+for (const [name, family, file] of ALL)
+  test(`${name}: each topic proves as much as its frames do`, { skip: withoutRecorded(file) }, async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, capture(file)]);
+    const { days } = await json(t, ["days", "-a", archive, "--json"], { status: null });
+    assert.deepEqual(Object.fromEntries(days.flatMap((day) => day.topics.map(({ topic, proof }) => [topic, proof]))), PROOFS[family]);
+  });
+
 const FORMATS = ["tardis-csv", "jsonl", "hftbacktest", "parquet", "nautilus", "sqlite", "mcap"];
 
 /** Books at the end of Tardis' files of incremental books, by symbol. */
