@@ -112,12 +112,15 @@ static uint32_t get_channel_row(timeline *self, const channel_info *info)
     return get_row(self, info->feed, info->family, info->topic, info->symbol, info->exchange_topic);
 }
 
-static const topic_row *find_topic(const family *of, const char *exchange_topic, topic_match *match)
+/* The row of a topic as it was at at_ns, a frame's time; TOPIC_NOW if there is no frame yet. */
+static const topic_row *find_topic(const char *family_name, const char *exchange_topic,
+                                   uint64_t at_ns, topic_match *match)
 {
+    const family *of = family_find(td_bytes_str(family_name));
     int is_known =
         of != NULL && topic_match_text(of->topics, of->topic_count, td_bytes_str(exchange_topic),
                                        TOPIC_ANY_TIME, match);
-    return is_known ? match->row : NULL;
+    return is_known ? topic_row_at(of->topics, of->topic_count, match->row, at_ns) : NULL;
 }
 
 /* Set *row to the row of a granted topic. If no frame of the topic has come yet, the schema tells
@@ -133,8 +136,7 @@ static int find_granted(timeline *self, const char *feed, const char *of, const 
             return 1;
     }
     topic_match match;
-    const family *known = family_find(td_bytes_str(of));
-    if (strpbrk(topic, "*|,") != NULL || find_topic(known, topic, &match) == NULL)
+    if (strpbrk(topic, "*|,") != NULL || find_topic(of, topic, TOPIC_NOW, &match) == NULL)
         return 0;
     char *name = td_strndup((const char *)match.topic.data, match.topic.size);
     char *symbol = td_strndup((const char *)match.symbol.data, match.symbol.size);
@@ -222,12 +224,16 @@ static void add_grant(timeline *self, part *to, const segment_rows *rows, const 
     }
 }
 
+/* The sum of two numbers of frames; UINT64_MAX, unknown, if one is. */
+static uint64_t sum_frames(uint64_t some, uint64_t more)
+{
+    return some == UINT64_MAX || more == UINT64_MAX ? UINT64_MAX : some + more;
+}
+
 /* Join a row's pieces of two channels, of other lines or shards. */
 static void join_piece(piece *to, const piece *other)
 {
-    to->frames = to->frames == UINT64_MAX || other->frames == UINT64_MAX
-                     ? UINT64_MAX
-                     : to->frames + other->frames;
+    to->frames = sum_frames(to->frames, other->frames);
     to->first_ns = other->first_ns < to->first_ns ? other->first_ns : to->first_ns;
     to->last_ns = other->last_ns > to->last_ns ? other->last_ns : to->last_ns;
 }
@@ -332,19 +338,7 @@ static td_result add_part(timeline *self, const planned_segment *planned, td_err
     return rc;
 }
 
-/* Find what the row's topic proves, as it was at the row's first frame. */
-static void describe_topic(timeline_row *row)
-{
-    topic_match match;
-    const family *known = family_find(td_bytes_str(row->family));
-    const topic_row *of = find_topic(known, row->exchange_topic, &match);
-    if (of != NULL && row->first_ns != 0)
-        of = topic_row_at(known->topics, known->topic_count, of, row->first_ns);
-    row->proof = topic_proof_of(of);
-    row->type = of == NULL ? MSG_RAW : of->type;
-}
-
-/* Count the rows' frames, and find what their topics prove. */
+/* Count the rows' frames, and find what their topics proved at their first frame. */
 static void describe_rows(timeline *self)
 {
     for (size_t i = 0; i < self->row_count; i++)
@@ -353,15 +347,19 @@ static void describe_rows(timeline *self)
         for (size_t k = 0; k < self->parts[i].piece_count; k++) {
             const piece *of = &self->parts[i].pieces[k];
             timeline_row *row = &self->rows[of->row];
-            row->frames = row->frames == UINT64_MAX || of->frames == UINT64_MAX
-                              ? UINT64_MAX
-                              : row->frames + of->frames;
+            row->frames = sum_frames(row->frames, of->frames);
             if (row->first_ns == 0 || of->first_ns < row->first_ns)
                 row->first_ns = of->first_ns;
-            row->last_ns = of->last_ns > row->last_ns ? of->last_ns : row->last_ns;
+            if (of->last_ns > row->last_ns)
+                row->last_ns = of->last_ns;
         }
-    for (size_t i = 0; i < self->row_count; i++)
-        describe_topic(&self->rows[i]);
+    for (size_t i = 0; i < self->row_count; i++) {
+        timeline_row *row = &self->rows[i];
+        topic_match match;
+        const topic_row *of = find_topic(row->family, row->exchange_topic, row->first_ns, &match);
+        row->proof = topic_proof_of(of);
+        row->type = of == NULL ? MSG_RAW : of->type;
+    }
 }
 
 /* Set what the candles of a symbol prove about its trades. */
@@ -370,15 +368,15 @@ static void describe_trades(timeline *self)
     for (size_t i = 0; i < self->row_count; i++) {
         timeline_row *trades = &self->rows[i];
         topic_match match;
-        const family *of = family_find(td_bytes_str(trades->family));
         for (size_t k = 0; trades->type == MSG_TRADE && k < self->row_count; k++) {
             const timeline_row *other = &self->rows[k];
             if (strcmp(other->symbol, trades->symbol) != 0 ||
                 strcmp(other->feed, trades->feed) != 0)
                 continue;
-            topic_proof proof =
-                topic_proof_of_trades(find_topic(of, other->exchange_topic, &match));
-            trades->proof = proof < trades->proof ? proof : trades->proof;
+            topic_proof proof = topic_proof_of_trades(
+                find_topic(trades->family, other->exchange_topic, other->first_ns, &match));
+            if (proof < trades->proof)
+                trades->proof = proof;
         }
     }
 }
