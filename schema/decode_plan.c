@@ -303,10 +303,11 @@ static int fields_are_fast(const decode_plan *p, const role_fields *roles)
     return 1;
 }
 
-/* 1 if the fast path can read a side of this type. */
-static int is_fast_side(field_type type)
+/* 1 if the fast path can read a side of this type: a boolean only of trades. */
+static int is_fast_side(const topic_row *row, field_type type)
 {
-    return type == FIELD_SIDE || type == FIELD_ANY_SIDE || type == FIELD_IS_BUY;
+    return type == FIELD_SIDE || type == FIELD_ANY_SIDE ||
+           (type == FIELD_IS_BUY && row->type == MSG_TRADE);
 }
 
 static int is_required(const topic_row *row, uint8_t field, unsigned flag)
@@ -328,7 +329,7 @@ static int objects_are_fast(const decode_plan *p, const role_fields *roles)
         !is_required(row, roles->of[ROLE_SIDE], FIELD_REQUIRED) ||
         !is_required(row, roles->of[ROLE_SIZE], size_flag))
         return 0;
-    if (!is_fast_side(row->fields[roles->of[ROLE_SIDE]].type) ||
+    if (!is_fast_side(row, row->fields[roles->of[ROLE_SIDE]].type) ||
         (time != KEY_NONE && field_unit_ns(row->fields[time].unit) == 0))
         return 0;
     return fields_are_fast(p, roles);

@@ -1,0 +1,74 @@
+/* Topics as only documents of users have them: the fast path gives the message that the row gives,
+ * or leaves the frame to it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "schema/decode.h"
+#include "schema/family_file.h"
+#include "tests/testing/bybit_dialects.h"
+#include "tests/testing/decode_fixture.h"
+
+enum { DOCUMENT_BYTES = 2048 };
+
+/* A family with one topic; what follows is the rest of its set of fields, and of the topic. */
+#define BEGIN                                                                                      \
+    "family: made\nexchange: bybit\ndialect: v5\nsets:\n  entry:\n"                                \
+    "    - p price decimal price required\n"
+
+static int find_text(void *user, td_bytes name, td_bytes *text)
+{
+    *text = td_bytes_str(user);
+    return td_bytes_is(name, "made");
+}
+
+/* Read a document, and decode a frame of its only topic on both paths, which must agree. */
+static void decode(decode_fixture *f, td_arena *memory, const char *document, const char *channel,
+                   const char *frame, message *out)
+{
+    char text[DOCUMENT_BYTES];
+    family made;
+    td_err err;
+    topic_match topic;
+    decode_error why;
+    snprintf(text, sizeof text, BEGIN "%s", document);
+    const family_texts texts = {.find = find_text, .exchange = find_bybit, .user = text};
+    if (family_file_read(&texts, "made", memory, &made, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_true(topic_match_text(made.topics, made.topic_count, td_bytes_str(channel), TOPIC_NOW,
+                                 &topic));
+    assert_true(decode_fixture_frame(f, &topic, td_bytes_str(frame), out, &why));
+}
+
+static void test_side_of_a_level(void **state)
+{
+    td_arena *memory = td_arena_open();
+    message m;
+    decode(*state, memory,
+           "    - s size decimal quantity required_to_set\n    - m side is_buy required\n"
+           "topics:\n  - topic: \"book.{symbol}\"\n    message: book_change\n    title: Books\n"
+           "    fields: entry\n    entries: [data set any]\n",
+           "book.BTCUSDT",
+           "{\"topic\":\"book.BTCUSDT\",\"data\":[{\"p\":\"1\",\"s\":\"2\",\"m\":0},"
+           "{\"p\":\"3\",\"s\":\"2\",\"m\":\"false\"},{\"p\":\"4\",\"s\":\"2\",\"m\":1}]}",
+           &m);
+    assert_int_equal(message_level(&m, 0).side, SIDE_SELL);
+    assert_int_equal(message_level(&m, 1).side, SIDE_SELL);
+    assert_int_equal(message_level(&m, 2).side, SIDE_BUY);
+    td_arena_close(memory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_side_of_a_level, decode_fixture_open,
+                                        decode_fixture_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
