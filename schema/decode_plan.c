@@ -397,11 +397,22 @@ static int texts_are_plain(const topic_row *row)
     return are_plain;
 }
 
+/* 1 if the frame's number or time is that of the first level: the fast path takes them only from
+ * trades. */
+static int heads_are_of_levels(const topic_row *row)
+{
+    int are_there = row->sequence == SEQ_ITEM;
+    for (size_t i = 0; i < row->field_count; i++)
+        are_there |= row->time_member != MEMBER_NONE && row->fields[i].member == row->time_member;
+    return row->type == MSG_BOOK_CHANGE && are_there;
+}
+
 /* 1 if the fast path can read the row's frames in their usual form. */
 static int plan_is_fast(const decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
-    if ((row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE) || !texts_are_plain(row))
+    if ((row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE) || !texts_are_plain(row) ||
+        heads_are_of_levels(row))
         return 0;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX; i++)
         if (p->is_followed[i] ||

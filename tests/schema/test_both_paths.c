@@ -41,8 +41,8 @@ static void decode(decode_fixture *f, td_arena *memory, const char *document, co
     const family_texts texts = {.find = find_text, .exchange = find_bybit, .user = text};
     if (family_file_read(&texts, "made", memory, &made, &err) != TD_OK)
         fail_msg("%s", err.text);
-    assert_true(topic_match_text(made.topics, made.topic_count, td_bytes_str(channel), TOPIC_NOW,
-                                 &topic));
+    assert_true(
+        topic_match_text(made.topics, made.topic_count, td_bytes_str(channel), TOPIC_NOW, &topic));
     assert_true(decode_fixture_frame(f, &topic, td_bytes_str(frame), out, &why));
 }
 
@@ -64,9 +64,31 @@ static void test_side_of_a_level(void **state)
     td_arena_close(memory);
 }
 
+static void test_number_and_time_of_a_level(void **state)
+{
+    td_arena *memory = td_arena_open();
+    message m;
+    decode(*state, memory,
+           "    - s size decimal quantity required_to_set\n    - S side side required\n"
+           "    - t exchange_ns time ms\n    - q cross_seq integer\n"
+           "topics:\n  - topic: \"book.{symbol}\"\n    message: book_change\n    title: Books\n"
+           "    fields: entry\n    time: exchange_ns\n    sequence: entry\n"
+           "    entries: [data set any]\n",
+           "book.BTCUSDT",
+           "{\"topic\":\"book.BTCUSDT\",\"data\":[{\"p\":\"1\",\"s\":\"2\",\"S\":\"Buy\","
+           "\"t\":1700000000000,\"q\":5}]}",
+           &m);
+    assert_int_equal(m.head.exchange_ns, UINT64_C(1700000000000000000));
+    assert_true(m.head.has_cross_seq);
+    assert_int_equal(m.head.cross_seq, 5);
+    td_arena_close(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_number_and_time_of_a_level, decode_fixture_open,
+                                        decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_side_of_a_level, decode_fixture_open,
                                         decode_fixture_close),
     };
