@@ -407,12 +407,18 @@ static int heads_are_of_levels(const topic_row *row)
     return row->type == MSG_BOOK_CHANGE && are_there;
 }
 
+/* 1 if only the entries name the frame's symbol, which the fast path would compare with "*". */
+static int entries_name_symbol(const topic_row *row)
+{
+    return field_of(row, MEMBER_SYMBOL) != KEY_NONE && !topic_row_has_symbol(row);
+}
+
 /* 1 if the fast path can read the row's frames in their usual form. */
 static int plan_is_fast(const decode_plan *p, const role_fields *roles)
 {
     const topic_row *row = p->row;
     if ((row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE) || !texts_are_plain(row) ||
-        heads_are_of_levels(row))
+        heads_are_of_levels(row) || entries_name_symbol(row))
         return 0;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX; i++)
         if (p->is_followed[i] ||

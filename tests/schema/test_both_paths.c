@@ -84,9 +84,30 @@ static void test_number_and_time_of_a_level(void **state)
     td_arena_close(memory);
 }
 
+/* The topic has no symbol: that of the entries is the frame's. */
+static void test_symbol_of_a_trade(void **state)
+{
+    td_arena *memory = td_arena_open();
+    message m;
+    decode(*state, memory,
+           "    - v size decimal quantity required\n    - S side side required\n"
+           "    - s symbol text\n"
+           "topics:\n  - topic: \"trade\"\n    message: trade\n    title: Trades\n"
+           "    fields: entry\n    entries: [data none any]\n",
+           "trade",
+           "{\"topic\":\"trade\",\"data\":[{\"p\":\"1\",\"v\":\"2\",\"S\":\"Buy\","
+           "\"s\":\"BTCUSDT\"}]}",
+           &m);
+    assert_true(td_bytes_is(m.head.symbol, "BTCUSDT"));
+    assert_int_equal(m.head.foreign_symbols, 0);
+    td_arena_close(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_symbol_of_a_trade, decode_fixture_open,
+                                        decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_number_and_time_of_a_level, decode_fixture_open,
                                         decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_side_of_a_level, decode_fixture_open,
