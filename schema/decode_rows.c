@@ -594,9 +594,12 @@ static msg_action entry_action(const items_row *items, const msg_values *values)
     return (items->flags & ITEMS_ZERO_DELETES) && deletes ? ACTION_DELETE : items->action;
 }
 
-/* Check that the sum of a level's sizes fits into 64 bits. */
+/* Check that the sum of a level's sizes fits into 64 bits. Only books add them: elsewhere they may
+ * be big decimals. */
 static int check_sum(rows *r, const msg_values *values, size_t offset)
 {
+    if (r->p->row->type != MSG_BOOK_CHANGE)
+        return 1;
     const msg_value *size = msg_value_find(values->at, values->count, MEMBER_SIZE);
     const msg_value *rpi = msg_value_find(values->at, values->count, MEMBER_RPI_SIZE);
     td_decimal sum;

@@ -1,5 +1,5 @@
-/* Topics as only documents of users have them: the fast path gives the message that the row gives,
- * or leaves the frame to it. */
+/* Topics as only documents of users have them: their frames decode, and the fast path gives the
+ * message that the row gives, or leaves the frame to it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -103,9 +103,28 @@ static void test_symbol_of_a_trade(void **state)
     td_arena_close(memory);
 }
 
+/* Only a book adds the two sizes, so elsewhere they may be beyond 64 bits. */
+static void test_big_sizes(void **state)
+{
+    td_arena *memory = td_arena_open();
+    message m;
+    decode(*state, memory,
+           "    - v size decimal quantity\n    - r rpi_size decimal quantity\n"
+           "topics:\n  - topic: \"tick.{symbol}\"\n    message: ticker\n    title: Tickers\n"
+           "    fields: entry\n    entries: [data none any]\n",
+           "tick.BTCUSDT",
+           "{\"topic\":\"tick.BTCUSDT\",\"data\":{\"p\":\"1\",\"r\":\"1\","
+           "\"v\":\"123456789012345678901234567890\"}}",
+           &m);
+    assert_int_equal(m.record.items[0].value_count, 3);
+    assert_int_equal(m.record.items[0].values[1].type, VALUE_BIG_DECIMAL);
+    td_arena_close(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_big_sizes, decode_fixture_open, decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_symbol_of_a_trade, decode_fixture_open,
                                         decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_number_and_time_of_a_level, decode_fixture_open,
