@@ -219,6 +219,10 @@ static const char *entries_fault(const topic_row *row, td_bytes *where)
                                             : "only a book has entries with the best prices:";
     if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
         return NULL;
+    /* An object without entries counts as one, which has only such fields. */
+    for (size_t i = 0; i < row->field_count; i++)
+        if ((row->fields[i].flags & FIELD_INHERITED) != 0)
+            return "levels and trades have no inherited fields, in";
     if (!has_required(row, MEMBER_PRICE, 0) ||
         !has_required(row, MEMBER_SIZE, row->type == MSG_TRADE ? 0 : FIELD_REQUIRED_TO_SET))
         return "price and size are required in each entry of";

@@ -59,6 +59,11 @@ static const char USED[] = "sets:\n"
                            "    - p price decimal price required\n"
                            "    - v size decimal quantity required\n"
                            "    - S side any_side required\n"
+                           "  around:\n"
+                           "    - p price decimal price required\n"
+                           "    - v size decimal quantity required\n"
+                           "    - S side any_side required\n"
+                           "    - s symbol text inherited\n"
                            "  best:\n"
                            "    - px last_price decimal price\n"
                            "  plain:\n"
@@ -173,6 +178,10 @@ static const mistake MISTAKES[] = {
     {11, "    - p price decimal price required", "15: a field of positional entries has a number",
      ""},
     {11, "    - 1 price decimal price required", "made.yaml:15: a key is there twice: '1'", ""},
+    {26,
+     DEEP("head", "") "\n  - topic: \"t.{symbol}\"\n    message: trade\n    title: T\n"
+                      "    fields: around\n    entries: [data.t none any]",
+     "made.yaml:34: levels and trades have no inherited fields, in 't'", ""},
     {12, "    - 1 size decimal\n    - 2 exchange_ns time price",
      "made.yaml:16: a time has the unit s, ms, us, ns or rfc3339: '2'", ""},
     {12, "    - 1 size decimal required\n    - 2 u integer e4",
