@@ -264,6 +264,14 @@ static const char *head_rule_fault(const topic_row *row, const rule_row *rule)
                : "the envelope lacks what is compared by the rule";
 }
 
+/* 1 if a rule is about a book's content. */
+static int is_of_books(rule_id rule)
+{
+    return rule == RULE_DELETE_EXISTS || rule == RULE_UPDATE_EXISTS ||
+           rule == RULE_UPDATE_CHANGES || rule == RULE_INSERT_NEW || rule == RULE_NOT_CROSSED ||
+           rule == RULE_DEPTH || rule == RULE_DEPTH_MAX || rule == RULE_BOOK_FITS;
+}
+
 /* 1 if the books of a row have prices and sizes as the exchange writes them. */
 static int has_written_levels(const topic_row *row)
 {
@@ -301,6 +309,10 @@ static const char *rules_fault(const topic_row *row, td_bytes *where)
         const int is_default = rule->member == MEMBER_NONE;
         const msg_member member = is_default ? MEMBER_CROSS_SEQ : rule->member;
         *where = td_bytes_str(rule_name(rule->rule));
+        if (is_of_books(rule->rule) && row->type != MSG_BOOK_CHANGE)
+            return "only a book has what is compared by the rule";
+        if ((rule->rule == RULE_DEPTH || rule->rule == RULE_DEPTH_MAX) && row->book_depth == 0)
+            return "the topic needs depth: for the rule";
         if (is_of_frames(rule->rule) && member != MEMBER_CROSS_SEQ && member != MEMBER_U &&
             member != MEMBER_SEQ && member != MEMBER_VERSION)
             return "cross_seq, u, seq or version is compared by the rule";

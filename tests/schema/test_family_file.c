@@ -282,6 +282,11 @@ static const mistake MISTAKES[] = {
      "made.yaml:36: the frame needs cross_seq, seq or u, in its envelope, for the rule "
      "'prev_links'",
      ""},
+    {26, DEEP("head", "depth error"), "27: the topic needs depth: for the rule 'depth'", ""},
+    {26, DEEP("head", "depth_max error"), "27: the topic needs depth: for the rule 'depth_max'",
+     ""},
+    {26, "    envelope: head\n" ENDS("b.{symbol}") "\n    rules: [delete_exists error]",
+     "27: only a book has what is compared by the rule 'delete_exists'", ""},
     {24, "    kind: any", "made.yaml:15: frames of a topic have no such message or kind", ""},
     {26,
      "    envelope: head\n  - topic: \"best.{symbol}\"\n    message: ticker\n    title: B\n"
