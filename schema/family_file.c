@@ -431,6 +431,9 @@ static td_result read_topic(reading *r, document_node mapping, topic_row *out, t
     td_result rc = read_topic_keys(r, mapping, out, err);
     if (rc == TD_OK && out->name == NULL && out->pattern != NULL)
         out->name = name_of(r, out->pattern);
+    if (rc == TD_OK && out->topic_key != NULL && out->topic_key[0] == '\0')
+        rc = document_refuse(mapping, "only the snapshot has an empty topic_key:, not",
+                             td_bytes_str(out->pattern == NULL ? "" : out->pattern), err);
     if (rc == TD_OK)
         rc = read_reply(r, document_find(mapping, "snapshot"), out, err);
     if (rc == TD_OK)

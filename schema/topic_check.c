@@ -338,6 +338,42 @@ static const char *rules_fault(const topic_row *row, td_bytes *where)
     return NULL;
 }
 
+/* ---- snapshots over HTTP ---- */
+
+/* 1 if each placeholder of a request is the symbol or the category, and one is the symbol: the
+ * reply must be that of the topic's symbol. */
+static int has_known_places(const char *request)
+{
+    static const char SYMBOL[] = "{symbol}", CATEGORY[] = "{category}";
+    for (const char *at = strchr(request, '{'); at != NULL; at = strchr(at + 1, '{'))
+        if (strncmp(at, SYMBOL, sizeof SYMBOL - 1) != 0 &&
+            strncmp(at, CATEGORY, sizeof CATEGORY - 1) != 0)
+            return 0;
+    return strstr(request, SYMBOL) != NULL;
+}
+
+/* The book joins the reply with the deltas by their u. */
+static const char *request_fault(const topic_row *row, td_bytes *where)
+{
+    const topic_row *reply = row->snapshot_reply;
+    const int is_reply = topic_row_topic_key(row)[0] == '\0';
+    *where = td_bytes_str(row->pattern);
+    if (row->snapshot_request == NULL)
+        return reply == NULL ? NULL : "snapshot: needs request:, in the topic";
+    if (row->type != MSG_BOOK_CHANGE || row->is_event ||
+        field_of(row->envelope, row->envelope_count, MEMBER_U) == NULL)
+        return "request: is for books with u in their envelope, not for the topic";
+    if (!has_known_places(row->snapshot_request))
+        return "request: has {symbol}, and {category} if need be, unlike in the topic";
+    if (is_reply)
+        return NULL;
+    if (reply == NULL)
+        return "request: needs snapshot:, in the topic";
+    return strcmp(reply->pattern, row->pattern) == 0 && strcmp(reply->name, row->name) == 0
+               ? NULL
+               : "the snapshot is of the same topic, not of";
+}
+
 /* ---- rows ---- */
 
 const char *topic_fault(const topic_row *row, td_bytes *where)
@@ -365,7 +401,9 @@ const char *topic_fault(const topic_row *row, td_bytes *where)
         fault = entries_fault(row, where);
     if (fault == NULL)
         fault = decode_plan_fault(row, where);
-    return fault != NULL ? fault : rules_fault(row, where);
+    if (fault == NULL)
+        fault = rules_fault(row, where);
+    return fault != NULL ? fault : request_fault(row, where);
 }
 
 /* 1 if there is a time at which both rows are valid. */

@@ -100,7 +100,7 @@ typedef struct mistake {
     "    title: B\n    fields: plain\n    entries: [b set any positional buy]\n"                   \
     "    envelope: " envelope "\n    rules: [" rules "]"
 #define FETCHED(envelope)                                                                          \
-    "\n    request: /depth\n    snapshot:\n      envelope: " envelope "\n"                         \
+    "\n    request: /depth?s={symbol}\n    snapshot:\n      envelope: " envelope "\n"              \
     "      entries: [bids set any positional buy]"
 
 #define CHECKSUM(keys) "\n    checksum: {" keys "}"
@@ -287,6 +287,23 @@ static const mistake MISTAKES[] = {
      ""},
     {26, "    envelope: head\n" ENDS("b.{symbol}") "\n    rules: [delete_exists error]",
      "27: only a book has what is compared by the rule 'delete_exists'", ""},
+    {26, DEEP("last", "") "\n    request: /depth?s={symbol}",
+     "27: request: needs snapshot:, in the topic 'deep.{symbol}'", ""},
+    {26, DEEP("last", "") "\n    snapshot:\n      title: C",
+     "27: snapshot: needs request:, in the topic 'deep.{symbol}'", ""},
+    {26, DEEP("last", "") "\n    request: /depth?l={limit}",
+     "27: request: has {symbol}, and {category} if need be, unlike in the topic", ""},
+    {26, DEEP("last", "") "\n    request: /depth",
+     "27: request: has {symbol}, and {category} if need be, unlike in the topic", ""},
+    {26, DEEP("before", "") FETCHED("last"), "27: request: is for books with u", ""},
+    {26, DEEP("last", "") FETCHED("before"), "36: request: is for books with u", ""},
+    {26, DEEP("last", "") FETCHED("last") "\n      message: ticker",
+     "36: request: is for books with u", ""},
+    {26, DEEP("last", "") FETCHED("last") "\n      topic: \"deeper.{symbol}\"",
+     "27: the snapshot is of the same topic, not of 'deep.{symbol}'", ""},
+    {26, "    envelope: head\n" ENDS("b.{symbol}") "\n    request: /depth?s={symbol}",
+     "27: request: is for books with u in their envelope, not for the topic 'b.{symbol}'", ""},
+    {24, "    topic_key: \"\"", "15: only the snapshot has an empty topic_key:, not", ""},
     {24, "    kind: any", "made.yaml:15: frames of a topic have no such message or kind", ""},
     {26,
      "    envelope: head\n  - topic: \"best.{symbol}\"\n    message: ticker\n    title: B\n"
