@@ -106,15 +106,20 @@ static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
     return child;
 }
 
-/* 1 if a path has no empty part and is not too long. */
+/* 1 if a path has no empty part and is not too long. A key is compared with all of its bytes, also
+ * at the end of a frame, so the padding must have as many. */
 static int check_path(decode_plan *p, td_bytes path)
 {
     td_bytes rest = path, key;
     if (path.size >= LIMIT_TOPIC_BYTES)
         note_fault(p, "a path has less than 256 bytes, not", path);
-    while (td_bytes_next(&rest, '.', &key))
+    _Static_assert((int)LIMIT_NAME_BYTES <= (int)JSON_PADDING_BYTES, "a key may be in the padding");
+    while (td_bytes_next(&rest, '.', &key)) {
         if (key.size == 0)
             note_fault(p, "an empty part is in the path", path);
+        if (key.size >= LIMIT_NAME_BYTES)
+            note_fault(p, "a part of a path has 1 to 63 bytes, not", key);
+    }
     return p->fault == NULL;
 }
 

@@ -82,8 +82,12 @@ static td_result read_kinds(void *user, document_node mapping, void *row, td_err
             rc = document_read_texts(r->memory, list, KIND_WORDS_MAX - count, &texts, err);
         if (rc != TD_OK)
             return rc;
-        for (; *texts != NULL; texts++)
+        for (; *texts != NULL; texts++) {
+            if (strlen(*texts) >= LIMIT_NAME_BYTES)
+                return document_refuse(list, "a word of a kind has at most 63 bytes, not",
+                                       td_bytes_str(*texts), err);
             kinds[count++] = (kind_word){*texts, (frame_kind)kind};
+        }
     }
     kinds[count] = (kind_word){NULL, FRAME_UNTYPED};
     out->kinds = kinds;

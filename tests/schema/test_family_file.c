@@ -216,6 +216,7 @@ static const mistake MISTAKES[] = {
      ""},
     {18, "    kind_key: topic", "made.yaml:15: two values are at the same path: 'topic'", ""},
     {18, "    kind_key: " A64 A64 A64 A64, "made.yaml:15: a path has less than 256 bytes, not", ""},
+    {18, "    kind_key: a." A64, "made.yaml:15: a part of a path has 1 to 63 bytes, not 'aaaa", ""},
     {18, "    kind_key: data..k", "made.yaml:15: an empty part is in the path 'data..k'", ""},
     {18, "    kind_key: a.b.c.d.e.f.g.h", "made.yaml:15: too many objects are around", ""},
     {18, "    truncates: true", "made.yaml:15: truncates: is for books with depth, not", ""},
