@@ -24,7 +24,8 @@ decoder *decoder_open(void)
     decoder *d = td_alloc_zero(1, sizeof *d);
     d->parser = json_parser_open(0);
     d->classifier = classifier_open();
-    td_buf_init(&d->named, LIMIT_FRAME_BYTES + (size_t)LIST_NAMES_MAX * LIMIT_NAME_BYTES);
+    td_buf_init(&d->named, LIMIT_FRAME_BYTES + (size_t)LIST_NAMES_MAX * LIMIT_NAME_BYTES +
+                               DECODE_PADDING_BYTES);
     return d;
 }
 

@@ -33,6 +33,16 @@ static void add(td_buf *out, const char *text)
     td_buf_add(out, text, strlen(text));
 }
 
+/* 1 if there is space for the object, and for padding. */
+static int fits(const list_names *names, td_bytes frame, td_buf *out)
+{
+    enum { MARKS = 6 }; /* of a name: quotes, colon, comma and brackets */
+    size_t size = frame.size + JSON_PADDING_BYTES;
+    for (size_t i = 0; i < names->count; i++)
+        size += strlen(names->names[i]) + MARKS;
+    return td_buf_reserve(out, size, NULL) == TD_OK;
+}
+
 int list_frame_name(const list_names *names, json_parser *parser, td_bytes frame, td_buf *out)
 {
     if (frame.size < 2 || *frame.data != '[' ||
@@ -43,6 +53,8 @@ int list_frame_name(const list_names *names, json_parser *parser, td_bytes frame
     if (count < names->count)
         return 0;
     td_buf_clear(out);
+    if (!fits(names, frame, out))
+        return 0;
     uint32_t token = 0;
     for (size_t i = 0; i < names->count; i++) {
         const size_t taken = i == names->rest ? count - names->count + 1 : 1;

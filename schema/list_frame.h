@@ -19,7 +19,8 @@ typedef struct list_names {
 } list_names;
 
 /* Write a frame, after which JSON_PADDING_BYTES are readable, as an object in place of what is in
- * out. Returns 0 if it is not such a list; the grammar of its elements is not checked. */
+ * out, with space for JSON_PADDING_BYTES after it. Returns 0 if it is not such a list, or if the
+ * object does not fit; the grammar of its elements is not checked. */
 int list_frame_name(const list_names *names, json_parser *parser, td_bytes frame, td_buf *out);
 
 #endif

@@ -83,6 +83,24 @@ static void test_lists(void **state)
     json_parser_close(parser);
 }
 
+/* The names do not fit beside a list of the largest size. */
+static void test_large_list(void **state)
+{
+    (void)state;
+    static const list_names NAMES = {{"id", "data"}, 2, 1};
+    const td_bytes frame = padded("[7,12345678901234567890123456789012]");
+    json_parser *parser = json_parser_open(0);
+    td_buf out;
+    td_buf_init(&out, frame.size);
+    assert_false(list_frame_name(&NAMES, parser, frame, &out));
+    td_buf_fini(&out);
+    td_buf_init(&out, 2 * frame.size + JSON_PADDING_BYTES);
+    assert_true(list_frame_name(&NAMES, parser, frame, &out));
+    td_buf_fini(&out);
+    json_parser_close(parser);
+    td_free((void *)frame.data);
+}
+
 /* ---- a client ---- */
 
 static void assert_ask(const char *const *topics, size_t count, const char *expected)
@@ -249,9 +267,9 @@ static void test_frames(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lists),   cmocka_unit_test(test_asks),
-        cmocka_unit_test(test_answers), cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_lists),    cmocka_unit_test(test_large_list),
+        cmocka_unit_test(test_asks),     cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_requests), cmocka_unit_test(test_frames),
     };
     return cmocka_run_group_tests_name("schema/kraken", tests, NULL, NULL);
 }
