@@ -264,6 +264,51 @@ static const char *head_rule_fault(const topic_row *row, const rule_row *rule)
                : "the envelope lacks what is compared by the rule";
 }
 
+/* 1 if the number of a frame that a rule compares is where the track finds it (book/continuity.c):
+ * in the envelope, or with `sequence: entry` in the entries of anything but a book. */
+static int has_number(const topic_row *row, msg_member member)
+{
+    const int is_of_entries = row->sequence == SEQ_ITEM;
+    const int is_record = row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE;
+    const field_row *field = is_of_entries ? field_of(row->fields, row->field_count, member)
+                                           : field_of(row->envelope, row->envelope_count, member);
+    if (field == NULL)
+        return 0;
+    if (!is_of_entries)
+        return member != MEMBER_VERSION || field->type == FIELD_TEXT ||
+               (is_record && row->sequence == SEQ_ENVELOPE);
+    return field->type == FIELD_INTEGER &&
+           (is_record ||
+            (row->type == MSG_TRADE && (member == MEMBER_CROSS_SEQ || member == MEMBER_SEQ)));
+}
+
+/* 1 if the ids of entries that a rule compares are there: texts, which a book's levels have not. */
+static int has_ids(const topic_row *row, msg_member member)
+{
+    return row->type != MSG_BOOK_CHANGE && (row->type != MSG_TRADE || member == MEMBER_TRADE_ID) &&
+           member != MEMBER_NONE && field_of(row->fields, row->field_count, member) != NULL;
+}
+
+/* 1 if a row has what the sums of trades are compared with. */
+static int has_candles(const topic_row *row)
+{
+    return row->type == MSG_KLINE &&
+           field_of(row->fields, row->field_count, MEMBER_START) != NULL &&
+           field_of(row->fields, row->field_count, MEMBER_VOLUME) != NULL;
+}
+
+/* 1 if a row has what a rule compares, as far as the rule's meaning shows it: what no frame has
+ * would count as proven. */
+static int can_be_compared(const topic_row *row, const rule_row *rule, msg_member member)
+{
+    if (rule->rule == RULE_ID_UNIQUE || rule->rule == RULE_ID_ASCENDING ||
+        rule->rule == RULE_ID_DENSE)
+        return has_ids(row, rule->member);
+    if (rule->rule == RULE_TRADES_COMPLETE)
+        return has_candles(row);
+    return rule->rule == RULE_CONN_DENSE || !is_of_frames(rule->rule) || has_number(row, member);
+}
+
 /* 1 if a rule is about a book's content. */
 static int is_of_books(rule_id rule)
 {
@@ -322,6 +367,10 @@ static const char *rules_fault(const topic_row *row, td_bytes *where)
             return fault;
         if ((!is_default || is_of_frames(rule->rule)) && !is_of_head && !has_member(row, member))
             return "no field has what is compared by the rule";
+        if (!can_be_compared(row, rule, member))
+            return "the envelope, or the entries with sequence: entry, lack what is compared by "
+                   "the "
+                   "rule";
     }
     *where = td_bytes_str(rule_name(RULE_CHECKSUM));
     const char *fault = checksum_fault(row);

@@ -64,6 +64,13 @@ static const char USED[] = "sets:\n"
                            "    - v size decimal quantity required\n"
                            "    - S side any_side required\n"
                            "    - s symbol text inherited\n"
+                           "  numbered:\n"
+                           "    - p price decimal price required\n"
+                           "    - v size decimal quantity required\n"
+                           "    - S side side required\n"
+                           "    - u u integer required\n"
+                           "    - q seq integer required\n"
+                           "    - i trade_id text required\n"
                            "  best:\n"
                            "    - px last_price decimal price\n"
                            "  plain:\n"
@@ -102,6 +109,10 @@ typedef struct mistake {
 #define FETCHED(envelope)                                                                          \
     "\n    request: /depth?s={symbol}\n    snapshot:\n      envelope: " envelope "\n"              \
     "      entries: [bids set any positional buy]"
+
+#define NUMBERED(message, rules)                                                                   \
+    "    envelope: head\n  - topic: \"n.{symbol}\"\n    message: " message "\n    title: N\n"      \
+    "    fields: numbered\n    entries: [d set any]\n    rules: [" rules "]"
 
 #define CHECKSUM(keys) "\n    checksum: {" keys "}"
 #define ENDS(pattern)                                                                              \
@@ -283,6 +294,22 @@ static const mistake MISTAKES[] = {
      "made.yaml:36: the frame needs cross_seq, seq or u, in its envelope, for the rule "
      "'prev_links'",
      ""},
+    /* No track finds these numbers and ids, so that every frame would keep the rule. */
+    {26, NUMBERED("book_change", "seq_dense seq error"), "27: the envelope, or the entries with",
+     ""},
+    {26, NUMBERED("book_change", "seq_dense seq error") "\n    sequence: entry",
+     "27: the envelope, or the entries with", ""},
+    {26, NUMBERED("book_change", "id_dense trade_id error"), "lack what is compared", ""},
+    {26, NUMBERED("trade", "seq_dense seq error"), "27: the envelope, or the entries with", ""},
+    {26, NUMBERED("trade", "seq_dense u error") "\n    sequence: entry", "lack what is compared",
+     ""},
+    {26, NUMBERED("trade", "id_dense error"), "lack what is compared by the rule 'id_dense'", ""},
+    {26, NUMBERED("trade", "id_dense seq error"), "lack what is compared by the rule 'id_dense'",
+     ""},
+    {26, NUMBERED("liquidation", "seq_step u error") "\n    sequence: envelope",
+     "lack what is compared by the rule 'seq_step'", ""},
+    {26, NUMBERED("trade", "trades_complete error"), "lack what is compared", ""},
+    {26, NUMBERED("liquidation", "trades_complete error"), "lack what is compared", ""},
     {26, DEEP("head", "depth error"), "27: the topic needs depth: for the rule 'depth'", ""},
     {26, DEEP("head", "depth_max error"), "27: the topic needs depth: for the rule 'depth_max'",
      ""},
