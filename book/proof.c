@@ -11,6 +11,21 @@ const char *topic_proof_name(topic_proof proof)
     return NAMES[proof];
 }
 
+/* 1 if each frame, or each entry, has the number or id that a rule compares: a frame without it
+ * keeps the rule. Snapshots need no link to the frame before them. */
+static int is_in_each(const topic_row *row, const rule_row *rule)
+{
+    const int is_of_entries =
+        rule->rule == RULE_ID_DENSE || (row->sequence == SEQ_ITEM && rule->rule != RULE_CONN_DENSE);
+    const field_row *fields = is_of_entries ? row->fields : row->envelope;
+    const size_t count = is_of_entries ? row->field_count : row->envelope_count;
+    const msg_member member = rule->member == MEMBER_NONE ? MEMBER_CROSS_SEQ : rule->member;
+    int is_there = rule->rule == RULE_PREV_LINKS;
+    for (size_t i = 0; i < count; i++)
+        is_there |= fields[i].member == member && (fields[i].flags & FIELD_REQUIRED) != 0;
+    return is_there;
+}
+
 topic_proof topic_proof_of(const topic_row *row)
 {
     topic_proof proof = PROOF_UNVERIFIABLE;
@@ -19,7 +34,7 @@ topic_proof topic_proof_of(const topic_row *row)
         int shows_each = rule->rule == RULE_SEQ_DENSE || rule->rule == RULE_SEQ_STEP ||
                          rule->rule == RULE_PREV_LINKS || rule->rule == RULE_ID_DENSE ||
                          rule->rule == RULE_CONN_DENSE;
-        if (shows_each && rule->strength == STRENGTH_ERROR)
+        if (shows_each && rule->strength == STRENGTH_ERROR && is_in_each(row, rule))
             return PROOF_PROVEN;
         if (shows_each || rule->rule == RULE_CHECKSUM || rule->rule == RULE_DELETE_EXISTS ||
             rule->rule == RULE_UPDATE_EXISTS)

@@ -266,6 +266,15 @@ static void collect(const learned *of, const learn_topic *topic, field_list *ent
     }
 }
 
+/* 1 if each frame has the number: only then a rule about it proves that none is missing. */
+static int is_number_of_each(const learn_topic *topic, const path_stat *stat)
+{
+    for (size_t i = 0; i < topic->number_count; i++)
+        if (topic->numbers[i].stat == stat)
+            return stat->frames == topic->paths.frames;
+    return 0;
+}
+
 static void put_field(page *p, const learn_topic *topic, const field_list *list, size_t i)
 {
     char text[LEARN_PATH_BYTES];
@@ -274,7 +283,8 @@ static void put_field(page *p, const learn_topic *topic, const field_list *list,
     const path_stat *stat = list->at[i];
     if (field->member != MEMBER_NONE) {
         put(p, "    - %s %s %s%s\n", key, msg_member_name(field->member), field->type,
-            is_required(topic->type, field->member) ? " required" : "");
+            is_required(topic->type, field->member) || is_number_of_each(topic, stat) ? " required"
+                                                                                      : "");
         return;
     }
     char example[64] = "";

@@ -345,6 +345,25 @@ static void test_captures(void **state)
     (void)capture_path_or_skip(CAPTURES[0].file); /* skips, if there was no file */
 }
 
+/* A frame without its number, or an entry without its id, keeps the rule. */
+static void test_proof_of_optional_numbers(void **state)
+{
+    (void)state;
+    for (unsigned flags = 0; flags <= FIELD_REQUIRED; flags++) {
+        const field_row number = {MEMBER_U, "u", FIELD_INTEGER, .flags = (uint8_t)flags};
+        const field_row id = {MEMBER_TRADE_ID, "i", FIELD_TEXT, .flags = (uint8_t)flags};
+        const topic_row dense = {.envelope = &number,
+                                 .envelope_count = 1,
+                                 .rules = {{RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_U}}};
+        const topic_row ids = {.fields = &id,
+                               .field_count = 1,
+                               .rules = {{RULE_ID_DENSE, STRENGTH_ERROR, MEMBER_TRADE_ID}}};
+        const topic_proof proof = flags == FIELD_REQUIRED ? PROOF_PROVEN : PROOF_WARNED;
+        assert_int_equal(topic_proof_of(&dense), proof);
+        assert_int_equal(topic_proof_of(&ids), proof);
+    }
+}
+
 static void test_proof(void **state)
 {
     (void)state;
@@ -359,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_scenarios),
         cmocka_unit_test(test_captures),
         cmocka_unit_test(test_proof),
+        cmocka_unit_test(test_proof_of_optional_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
