@@ -233,6 +233,9 @@ static td_result read_frames(reading *r, document_node mapping, td_err *err)
     if (out->counter.size > 0 && document_find(mapping, "list").at != NULL)
         return document_refuse(document_find(mapping, "counter"),
                                "frames that are lists have no counter, not", out->counter, err);
+    if (out->counter.size > 0 && strpbrk((const char *)out->counter.data, ".\"\\") != NULL)
+        return document_refuse(document_find(mapping, "counter"),
+                               "the counter is a key of the frame itself, not", out->counter, err);
     if (out->topic == FRAME_KEY_NONE || out->data == FRAME_KEY_NONE || begins.size == 0)
         return document_refuse(mapping, "frames need topic, data and begins, not",
                                document_text(mapping), err);

@@ -36,6 +36,8 @@ static const mistake MISTAKES[] = {
      "a word of a kind has at most 63 bytes", ""},
     {"  event: e\n", "  event: e\n  counter: n\n  list: [a, b*]\n",
      "frames that are lists have no counter", ""},
+    {"  event: e\n", "  event: e\n  counter: data.n\n",
+     "the counter is a key of the frame itself, not 'data.n'", ""},
     {"  event: e\n", "  events: e\n", "frames has no key 'events'", "'event'"},
     {"  topic: topic\n", "  topic: topic_and_more\n", "a key has 1 to 12 bytes", ""},
     {"  success: [", "  succes: [", "control has no key 'succes'", "'success'"},
