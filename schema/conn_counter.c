@@ -39,7 +39,8 @@ static size_t skip_value(td_bytes text, size_t at)
     return at;
 }
 
-/* Find the digits of the counter; size 0: the frame is not numbered. */
+/* Find the digits of the counter, a number or a string, as an integer field may be; size 0: the
+ * frame is not numbered. */
 static td_bytes find_number(td_bytes key, td_bytes frame)
 {
     size_t at = skip_space(frame, 0);
@@ -51,11 +52,12 @@ static td_bytes find_number(td_bytes key, td_bytes frame)
         if (colon >= frame.size || frame.data[name] != '"' || frame.data[colon] != ':')
             return (td_bytes){0};
         const size_t value = skip_space(frame, colon + 1);
-        size_t end = value;
         if (td_bytes_equal(td_bytes_of(frame.data + name + 1, after - name - 2), key)) {
+            const size_t first = value + (value < frame.size && frame.data[value] == '"');
+            size_t end = first;
             while (end < frame.size && frame.data[end] >= '0' && frame.data[end] <= '9')
                 end++;
-            return td_bytes_of(frame.data + value, end - value);
+            return td_bytes_of(frame.data + first, end - first);
         }
         at = skip_value(frame, value);
     } while (at < frame.size && frame.data[at] == ',');

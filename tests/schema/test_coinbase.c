@@ -51,11 +51,11 @@ static void test_numbers(void **state)
         {2, "{ \"sequence_num\" : 6 }", 6, 6},
         {3, "{\"a\":{\"sequence_num\":1,\"b\":[{}]},\"c\":\"\\\"}\",\"sequence_num\":9}", 7, 9},
         {4, "{\"type\":\"error\",\"message\":\"x\"}", 0, 0},
-        {5, "{\"sequence_num\":\"10\"}", 0, 0},
+        {5, "{\"sequence_num\":\"10\"}", 10, 10},
         {6, "not JSON", 0, 0},
-        {7, "{\"sequence_num\":10}", 10, 10},
-        {10, "{\"sequence_num\":13}", 13, 13}, /* 2 frames were dropped here */
-        {11, "{\"sequence_num\":13}", 14, 13},
+        {7, "{\"sequence_num\":11}", 11, 11},
+        {10, "{\"sequence_num\":14}", 14, 14}, /* 2 frames were dropped here */
+        {11, "{\"sequence_num\":14}", 15, 14},
         {12, "{\"sequence_num\":99999999999999999999}", 0, 0},
         {13, "{\"sequence_num", 0, 0},
         {14, "{\"sequence_num\"", 0, 0},
@@ -64,7 +64,7 @@ static void test_numbers(void **state)
         {17, "{", 0, 0},
         {18, "", 0, 0},
         {19, "{\"a\":1 \"sequence_num\":14}", 0, 0},
-        {20, "{\"sequence_num\":14", 14, 14},
+        {20, "{\"sequence_num\":15", 15, 15},
     };
     conn_counter counter = {.ordinal = 0};
     for (size_t i = 0; i < COUNT_OF(ROWS); i++) {
@@ -85,6 +85,7 @@ static void test_written_numbers(void **state)
          "{\"channel\":\"x\",\"sequence_num\":998,\"events\":[]}"},
         {"{\"type\":\"error\"}", "{\"type\":\"error\"}"},
         {"{\"sequence_num\":123456}", "{\"sequence_num\":999}"},
+        {"{\"sequence_num\":\"5\"}", "{\"sequence_num\":\"1000\"}"},
     };
     uint64_t next = 998;
     td_bytes got;
@@ -96,7 +97,7 @@ static void test_written_numbers(void **state)
                          TD_OK);
         assert_text(got, ROWS[i][1]);
     }
-    assert_int_equal(next, 1000);
+    assert_int_equal(next, 1001);
     td_buf_fini(&memory);
 }
 
