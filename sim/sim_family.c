@@ -488,6 +488,8 @@ static int next_public(sim_family *v, uint64_t ts_ns, sim_frame *out)
         TD_ASSERT(v->present != NULL);
         unsigned place = (unsigned)__builtin_ctzll(v->to_show);
         stream *of = &v->streams[v->present->streams[place]];
+        if (v->next_trade == v->present->symbol.trade_count) /* of another stream */
+            v->next_trade = 0;
         /* Streams with one frame per trade stay marked until the last trade. */
         if (of->row->kind != STREAM_TRADE_EACH || ++v->next_trade == v->present->symbol.trade_count)
             v->to_show &= v->to_show - 1;

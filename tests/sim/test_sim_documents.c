@@ -1,0 +1,76 @@
+/* Streams as only documents of users have them: all of their frames are made. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "sim/catalog.h"
+#include "sim/catalog_file.h"
+#include "sim/sim_family.h"
+
+enum { SYMBOLS = 3, STEPS = 3000, STEP_NS = 200000000, TEXT_BYTES = 1 << 15 };
+
+#define START_NS UINT64_C(1795154400000000000)
+
+static int find_text(void *user, td_bytes name, td_bytes *text)
+{
+    *text = td_bytes_str(user);
+    return td_bytes_is(name, "made");
+}
+
+static td_result read_streams(const char *streams, td_arena *memory, catalog_row *out, td_err *err)
+{
+    static char text[TEXT_BYTES];
+    const family_texts texts = {.find = find_text, .user = text};
+    (void)snprintf(text, sizeof text,
+                   "family: made\nsimulator:\n  products: [linear]\n  streams:\n%s", streams);
+    return catalog_file_read(&texts, "made", memory, out, err);
+}
+
+/* Serve the streams for ten minutes, all of which are wanted. Returns how many frames each had. */
+static void serve(const char *streams, uint32_t *frames, size_t most)
+{
+    td_arena *memory = td_arena_open();
+    catalog_row made;
+    td_err err;
+    if (read_streams(streams, memory, &made, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    made.family = "made";
+    const sim_family_options options = {
+        .row = &made, .symbol_count = SYMBOLS, .seed = 1, .start_ns = START_NS};
+    sim_family *served = sim_family_open(&options);
+    sim_frame frame;
+    memset(frames, 0, most * sizeof *frames);
+    assert_true(sim_family_stream_count(served) <= most);
+    for (uint32_t i = 0; i < sim_family_stream_count(served); i++)
+        sim_family_subscribe(served, i);
+    for (uint64_t i = 1; i <= STEPS; i++)
+        if (sim_family_next(served, START_NS + i * STEP_NS, &frame))
+            frames[frame.stream]++;
+    sim_family_close(served);
+    td_arena_close(memory);
+}
+
+/* Two streams of a symbol with a frame for each trade. */
+static void test_each_trade_twice(void **state)
+{
+    (void)state;
+    uint32_t frames[2 * SYMBOLS];
+    serve("    - {topic: a, shows: trade_each, snapshot: '@trades($price)'}\n"
+          "    - {topic: b, shows: trade_each, snapshot: '@trades($price)'}\n",
+          frames, 2 * SYMBOLS);
+    assert_true(frames[0] > 0);
+    assert_true(frames[1] > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_trade_twice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
