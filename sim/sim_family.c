@@ -581,6 +581,8 @@ static void add_stream(sim_family *v, const compiled_row *text, uint32_t member)
     TD_ASSERT(n > 0);
     TD_ASSERT(n < STREAM_NAME_BYTES);
     uint32_t at = sim_family_find(v, td_bytes_of(name, (size_t)n));
+    if (at < v->stream_count && v->streams[at].row != row)
+        return; /* the name is that of another row's stream, which shows other events */
     TD_ASSERT(of->stream_count < SIM_SYMBOL_STREAMS_MAX);
     of->streams[of->stream_count++] = at;
     if (at < v->stream_count)

@@ -67,9 +67,22 @@ static void test_each_trade_twice(void **state)
     assert_true(frames[1] > 0);
 }
 
+/* A topic of the whole family that is also that of a symbol's book. */
+static void test_equal_names(void **state)
+{
+    (void)state;
+    uint32_t frames[SYMBOLS];
+    serve("    - {topic: book, shows: book, depth: 10, events: 1, snapshot: '@levels($price)'}\n"
+          "    - {topic: book.BTCUSDT, shows: notice per_family, every_ms: 10, snapshot: $ts}\n",
+          frames, SYMBOLS);
+    for (size_t i = 0; i < SYMBOLS; i++)
+        assert_true(frames[i] > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_equal_names),
         cmocka_unit_test(test_each_trade_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
