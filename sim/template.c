@@ -254,12 +254,17 @@ void template_describe(const template *t, template_content *out)
 
 /* ---- rendering ---- */
 
-/* Convert n / 10^from to units of 10^-to, truncated. */
+/* Convert n / 10^from to units of 10^-to, truncated; the largest number if it is beyond 64 bits. */
 static int64_t rescale(int64_t n, unsigned from, unsigned to)
 {
+    int64_t scaled;
     TD_ASSERT(from <= 18);
     TD_ASSERT(to <= 18);
-    return to >= from ? n * sim_power10(to - from) : n / sim_power10(from - to);
+    if (to < from)
+        return n / sim_power10(from - to);
+    if (__builtin_mul_overflow(n, sim_power10(to - from), &scaled))
+        return n < 0 ? INT64_MIN : INT64_MAX;
+    return scaled;
 }
 
 static void put_text(td_buf *out, const char *text)

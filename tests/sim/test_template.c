@@ -27,6 +27,7 @@ static void set_values(sim_value *values)
     values[SIM_LAST] = sim_number(6060050, 2);
     values[SIM_PCNT_24H] = sim_number(-5, 8);
     values[SIM_U] = sim_number(17, 0);
+    values[SIM_TRADE_NUMBER] = sim_number(2290000000000000000, 0);
     values[SIM_CONFIRM] = sim_number(1, 0);
     values[SIM_TS] = sim_time(1795174069042007008u);
 }
@@ -63,6 +64,7 @@ static void test_forms(void **state)
         {"$pcnt_24h|$pcnt_24h:s|$pcnt_24h:e8", "-0.00000005|-0.00000005|-5"},
         {"$u:$u", "17:17"},
         {"$last:d1|$last:d3|$ts:d0|$ts:d3", "60600.5|60600.500|1795174069|1795174069.042"},
+        {"$trade_number:e9|$trade_number:d1", "9223372036854775807|922337203685477580.7"},
         {"$confirm:b", "true"},
         {"$ts:e0,$ts:e3,$ts:e6,$ts:e9",
          "1795174069,1795174069042,1795174069042007,1795174069042007008"},
