@@ -187,7 +187,9 @@ static td_result check_content(document_node at, const text_rule *rule, const te
     if (content.last_value > rule->last_value)
         return document_refuse(at, "this text does not have the value",
                                td_bytes_str(template_value_name(content.last_value)), err);
-    return content.bytes + content.item_bytes * rule->items_max <= SIM_FRAME_BYTES_MAX
+    /* One list has the changes of both sides. */
+    const size_t sides = (content.lists & LIST(LEVELS)) != 0 ? 2 : 1;
+    return content.bytes + content.item_bytes * sides * rule->items_max <= SIM_FRAME_BYTES_MAX
                ? TD_OK
                : document_refuse(at, "frames can be longer than 1 MiB with", document_text(at),
                                  err);

@@ -79,9 +79,28 @@ static void test_equal_names(void **state)
         assert_true(frames[i] > 0);
 }
 
+/* A change of all levels has twice as many entries as the book. */
+static void test_largest_change(void **state)
+{
+    (void)state;
+    enum { ITEM_BYTES = 8000 };
+    static char streams[2 * ITEM_BYTES + 200];
+    td_arena *memory = td_arena_open();
+    catalog_row made;
+    td_err err = {0};
+    (void)snprintf(streams, sizeof streams,
+                   "    - {topic: b, shows: book, depth: 60, every_ms: 500000,\n"
+                   "       snapshot: '@levels($price)', delta: '@levels(%0*d$price)'}\n",
+                   ITEM_BYTES, 0);
+    assert_int_equal(read_streams(streams, memory, &made, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "frames can be longer than 1 MiB"));
+    td_arena_close(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_largest_change),
         cmocka_unit_test(test_equal_names),
         cmocka_unit_test(test_each_trade_twice),
     };
