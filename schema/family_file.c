@@ -732,6 +732,10 @@ static td_result read_family(reading *r, const family_texts *texts, family *out,
     if (out->name == NULL || out->dialect == NULL)
         return document_refuse(
             root, "a family needs family and dialect:", td_bytes_str(r->sources[0].name), err);
+    if (out->listing != NULL && out->exchange->instruments == NULL)
+        return document_refuse(document_find(root, "instruments"),
+                               "the exchange has no instruments:, which would read",
+                               td_bytes_str(out->listing), err);
     finish_topics(r, out);
     rc = check_dialect(root, out, err);
     return rc == TD_OK ? check_counter(root, out, err) : rc;

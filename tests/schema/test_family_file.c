@@ -600,6 +600,8 @@ static void test_raw_mistakes(void **state)
         {"family: x\nraw: [/a]\ntopics: []\n",
          "made.yaml:3: a family with raw has no key 'topics'"},
         {"raw: [/a]\n", "made.yaml:1: a family needs family and dialect"},
+        {"family: x\nraw: [/a]\ninstruments: /list\n",
+         "made.yaml:3: the exchange has no instruments:, which would read '/list'"},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         td_arena *memory = td_arena_open();
