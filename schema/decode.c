@@ -290,28 +290,9 @@ uint64_t decoder_slow_count(const decoder *d)
 
 const char *decode_reason_name(decode_reason reason)
 {
-    static const char *const NAMES[DECODE_REASON_COUNT] = {
-        [DECODE_OK] = "ok",
-        [DECODE_NOT_JSON] = "not_json",
-        [DECODE_NOT_UTF8] = "not_utf8",
-        [DECODE_NOT_INFLATED] = "not_inflated",
-        [DECODE_NO_TOPIC] = "no_topic",
-        [DECODE_UNKNOWN_TOPIC] = "unknown_topic",
-        [DECODE_MISSING_FIELD] = "missing_field",
-        [DECODE_WRONG_TYPE] = "wrong_type",
-        [DECODE_BAD_KIND] = "bad_kind",
-        [DECODE_BAD_NUMBER] = "bad_number",
-        [DECODE_BAD_TIME] = "bad_time",
-        [DECODE_BAD_SIDE] = "bad_side",
-        [DECODE_LIMIT] = "limit",
-        [DECODE_TOPIC_MISMATCH] = "topic_mismatch",
-        [DECODE_REFUSED] = "refused",
-        [DECODE_CRASHED] = "crashed",
-        [DECODE_HUNG] = "hung",
-        [DECODE_GARBAGE] = "garbage",
-        [DECODE_UNSTABLE] = "unstable",
-    };
+#define REASON_NAME(id, name) name,
+    static const char *const NAMES[DECODE_REASON_COUNT] = {DECODE_REASONS(REASON_NAME)};
+#undef REASON_NAME
     TD_ASSERT(reason < DECODE_REASON_COUNT);
-    TD_ASSERT(NAMES[reason] != NULL);
     return NAMES[reason];
 }

@@ -8,32 +8,38 @@
 #include "base/json/json.h"
 #include "schema/topic.h"
 
-/* Why a frame could not be decoded. decode_reason_name() has stable names. */
+/* Why a frame could not be decoded, with names that stay as they are. */
+#define DECODE_REASONS(X)                                                                          \
+    X(OK, "ok")                                                                                    \
+    X(NOT_JSON, "not_json") /* malformed JSON, or not an object or array at the top */             \
+    X(NOT_UTF8, "not_utf8") /* some bytes are not valid UTF-8 */                                   \
+    /* a binary frame that is not a valid gzip, zlib or deflate stream */                          \
+    X(NOT_INFLATED, "not_inflated")                                                                \
+    X(NO_TOPIC, "no_topic")           /* JSON, but neither data nor a control frame */             \
+    X(UNKNOWN_TOPIC, "unknown_topic") /* the family has no row for the topic */                    \
+    X(MISSING_FIELD, "missing_field") /* a required field is absent */                             \
+    X(WRONG_TYPE, "wrong_type")       /* a field has a JSON type that its row does not allow */    \
+    X(BAD_KIND, "bad_kind")           /* the topic has no frames of this kind */                   \
+    /* not a number, or one with too many digits: more than 64 bits and 18 places in books and     \
+     * trades, more than LIMIT_BIG_DECIMAL_DIGITS elsewhere */                                     \
+    X(BAD_NUMBER, "bad_number")                                                                    \
+    X(BAD_TIME, "bad_time") /* an unreadable time */                                               \
+    X(BAD_SIDE, "bad_side") /* neither Buy nor Sell, although the field requires one of them */    \
+    X(LIMIT, "limit")       /* more entries, nesting or bytes than base/limits.h allows */         \
+    X(TOPIC_MISMATCH, "topic_mismatch") /* the frame names a topic other than its channel's */     \
+    /* The reasons below occur only with a user's decoder, a program that decodes frames           \
+     * (tape/decoding.h). */                                                                       \
+    X(REFUSED, "refused")   /* the program answered that it cannot decode the frame */             \
+    X(CRASHED, "crashed")   /* the program ended while decoding the frame */                       \
+    X(HUNG, "hung")         /* the program did not answer in time */                               \
+    X(GARBAGE, "garbage")   /* the program's answer was unreadable */                              \
+    X(UNSTABLE, "unstable") /* the program gave two different answers to the same frame */
+
+#define DECODE_REASON_ENUMERATOR(id, name) DECODE_##id,
 typedef enum decode_reason {
-    DECODE_OK,
-    DECODE_NOT_JSON,      /* malformed JSON, or not an object or array at the top */
-    DECODE_NOT_UTF8,      /* some bytes are not valid UTF-8 */
-    DECODE_NOT_INFLATED,  /* a binary frame that is not a valid gzip, zlib or deflate stream */
-    DECODE_NO_TOPIC,      /* JSON, but neither data nor a control frame */
-    DECODE_UNKNOWN_TOPIC, /* the family has no row for the topic */
-    DECODE_MISSING_FIELD, /* a required field is absent */
-    DECODE_WRONG_TYPE,    /* a field has a JSON type that its row does not allow */
-    DECODE_BAD_KIND,      /* the topic has no frames of this kind */
-    DECODE_BAD_NUMBER, /* not a number, or one with too many digits: more than 64 bits and 18 places
-                          in books and trades, more than LIMIT_BIG_DECIMAL_DIGITS elsewhere */
-    DECODE_BAD_TIME,   /* an unreadable time */
-    DECODE_BAD_SIDE,   /* neither Buy nor Sell, although the field requires one of them */
-    DECODE_LIMIT,      /* more entries, nesting or bytes than base/limits.h allows */
-    DECODE_TOPIC_MISMATCH, /* the frame names a topic other than its channel's */
-    /* The reasons below occur only with a user's decoder, a program that decodes frames
-     * (tape/decoding.h). */
-    DECODE_REFUSED,  /* the program answered that it cannot decode the frame */
-    DECODE_CRASHED,  /* the program ended while decoding the frame */
-    DECODE_HUNG,     /* the program did not answer in time */
-    DECODE_GARBAGE,  /* the program's answer was unreadable */
-    DECODE_UNSTABLE, /* the program gave two different answers to the same frame */
-    DECODE_REASON_COUNT,
+    DECODE_REASONS(DECODE_REASON_ENUMERATOR) DECODE_REASON_COUNT
 } decode_reason;
+#undef DECODE_REASON_ENUMERATOR
 
 /* Why and where decoding failed. */
 typedef struct decode_error {

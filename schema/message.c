@@ -4,28 +4,10 @@
 
 const char *msg_type_name(msg_type type)
 {
-    static const char *const NAMES[MSG_TYPE_COUNT] = {
-        [MSG_RAW] = "raw",
-        [MSG_BOOK_CHANGE] = "book_change",
-        [MSG_TRADE] = "trade",
-        [MSG_TICKER] = "ticker",
-        [MSG_KLINE] = "kline",
-        [MSG_LIQUIDATION] = "liquidation",
-        [MSG_INSURANCE] = "insurance",
-        [MSG_ORDER] = "order",
-        [MSG_STOP_ORDER] = "stop_order",
-        [MSG_EXECUTION] = "execution",
-        [MSG_POSITION] = "position",
-        [MSG_WALLET] = "wallet",
-        [MSG_GREEKS] = "greeks",
-        [MSG_INDEX] = "index",
-        [MSG_NOTICE] = "notice",
-        [MSG_ORDER_ENTRY] = "order_entry",
-        [MSG_CONTROL] = "control",
-        [MSG_REQUEST] = "request",
-    };
+#define TYPE_NAME(id, name) name,
+    static const char *const NAMES[MSG_TYPE_COUNT] = {MSG_TYPES(TYPE_NAME)};
+#undef TYPE_NAME
     TD_ASSERT(type < MSG_TYPE_COUNT);
-    TD_ASSERT(NAMES[type] != NULL);
     return NAMES[type];
 }
 

@@ -16,27 +16,30 @@
 
 struct topic_row;
 
-typedef enum msg_type {
-    MSG_RAW, /* unknown or not decodable: bytes only */
-    MSG_BOOK_CHANGE,
-    MSG_TRADE,
-    MSG_TICKER,
-    MSG_KLINE,
-    MSG_LIQUIDATION,
-    MSG_INSURANCE,
-    MSG_ORDER,
-    MSG_STOP_ORDER,
-    MSG_EXECUTION,
-    MSG_POSITION,
-    MSG_WALLET,
-    MSG_GREEKS,
-    MSG_INDEX,
-    MSG_NOTICE,
-    MSG_ORDER_ENTRY, /* a client's request about orders, or its answer */
-    MSG_CONTROL,     /* acks, pongs, errors of the connection */
-    MSG_REQUEST,     /* a client's own frame */
-    MSG_TYPE_COUNT,
-} msg_type;
+/* Types of messages, and their names. */
+#define MSG_TYPES(X)                                                                               \
+    X(RAW, "raw") /* unknown or not decodable: bytes only */                                       \
+    X(BOOK_CHANGE, "book_change")                                                                  \
+    X(TRADE, "trade")                                                                              \
+    X(TICKER, "ticker")                                                                            \
+    X(KLINE, "kline")                                                                              \
+    X(LIQUIDATION, "liquidation")                                                                  \
+    X(INSURANCE, "insurance")                                                                      \
+    X(ORDER, "order")                                                                              \
+    X(STOP_ORDER, "stop_order")                                                                    \
+    X(EXECUTION, "execution")                                                                      \
+    X(POSITION, "position")                                                                        \
+    X(WALLET, "wallet")                                                                            \
+    X(GREEKS, "greeks")                                                                            \
+    X(INDEX, "index")                                                                              \
+    X(NOTICE, "notice")                                                                            \
+    X(ORDER_ENTRY, "order_entry") /* a client's request about orders, or its answer */             \
+    X(CONTROL, "control")         /* acks, pongs, errors of the connection */                      \
+    X(REQUEST, "request")         /* a client's own frame */
+
+#define MSG_TYPE_ENUMERATOR(id, name) MSG_##id,
+typedef enum msg_type { MSG_TYPES(MSG_TYPE_ENUMERATOR) MSG_TYPE_COUNT } msg_type;
+#undef MSG_TYPE_ENUMERATOR
 
 /* The kind of a frame, from its own "type". FRAME_UNTYPED: the frame has no kind. FRAME_ANY: only
  * in tables. */

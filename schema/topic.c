@@ -249,50 +249,10 @@ value_type field_value_type(field_type type)
 
 const char *rule_name(rule_id rule)
 {
-    static const char *const NAMES[RULE_COUNT] = {
-        [RULE_NONE] = "none",
-        [RULE_SEQ_STRICT] = "seq_strict",
-        [RULE_SEQ_WEAK] = "seq_weak",
-        [RULE_SEQ_DENSE] = "seq_dense",
-        [RULE_SEQ_FRAME_EQUAL] = "seq_frame_equal",
-        [RULE_TIME_STRICT] = "time_strict",
-        [RULE_TIME_WEAK] = "time_weak",
-        [RULE_ANCHORED] = "anchored",
-        [RULE_DELETE_EXISTS] = "delete_exists",
-        [RULE_UPDATE_EXISTS] = "update_exists",
-        [RULE_UPDATE_CHANGES] = "update_changes",
-        [RULE_INSERT_NEW] = "insert_new",
-        [RULE_NOT_CROSSED] = "not_crossed",
-        [RULE_DEPTH] = "depth",
-        [RULE_SYMBOL_MATCHES] = "symbol_matches",
-        [RULE_SIZE_POSITIVE] = "size_positive",
-        [RULE_BOOK_FITS] = "book_fits",
-        [RULE_SNAPSHOT_RESET] = "snapshot_reset",
-        [RULE_SEQ_STEP] = "seq_step",
-        [RULE_VERSION_DIFFERS] = "version_differs",
-        [RULE_VERSION_WEAK] = "version_weak",
-        [RULE_ENTRY_SEQ_STRICT] = "entry_seq_strict",
-        [RULE_ENTRY_SEQ_WEAK] = "entry_seq_weak",
-        [RULE_ENTRY_TIME_WEAK] = "entry_time_weak",
-        [RULE_ID_UNIQUE] = "id_unique",
-        [RULE_ID_ASCENDING] = "id_ascending",
-        [RULE_ID_DENSE] = "id_dense",
-        [RULE_FRAME_UNIQUE] = "frame_unique",
-        [RULE_DELTA_NOT_EMPTY] = "delta_not_empty",
-        [RULE_DEPTH_MAX] = "depth_max",
-        [RULE_SNAPSHOT_REPEAT] = "snapshot_repeat",
-        [RULE_KLINE_START] = "kline_start",
-        [RULE_KLINE_CONFIRM] = "kline_confirm",
-        [RULE_CHECKSUM] = "checksum",
-        [RULE_PREV_LINKS] = "prev_links",
-        [RULE_CONN_DENSE] = "conn_dense",
-        [RULE_BOOKS_AGREE] = "books_agree",
-        [RULE_LINES_AGREE] = "lines_agree",
-        [RULE_BEST_AGREES] = "best_agrees",
-        [RULE_TRADES_COMPLETE] = "trades_complete",
-    };
+#define RULE_NAME(id, name) name,
+    static const char *const NAMES[RULE_COUNT] = {"none", RULE_IDS(RULE_NAME)};
+#undef RULE_NAME
     TD_ASSERT(rule < RULE_COUNT);
-    TD_ASSERT(NAMES[rule] != NULL);
     return NAMES[rule];
 }
 

@@ -117,74 +117,86 @@ enum {
 
 /* Continuity rules. A row lists the rules of its topic with their strength. The rules' exact
  * meaning and the evidence for them are documented at the functions in book/continuity.c (rules of
- * one topic) and book/audit.h (rules across topics of a symbol). */
-typedef enum rule_id {
-    RULE_NONE,
-    /* Rules for the order of frames. The number that they compare is the rule's member:
-     * MEMBER_CROSS_SEQ, _U, _SEQ or _VERSION. */
-    RULE_SEQ_STRICT, /* sequence rises from frame to frame */
-    RULE_SEQ_WEAK,   /* sequence never falls */
-    RULE_SEQ_DENSE,  /* sequence rises by exactly one; a snapshot or the number 1 restarts it */
-    RULE_SEQ_STEP,   /* sequence stays or rises by one: topics that repeat an unchanged state */
-    RULE_SEQ_FRAME_EQUAL, /* all entries of one frame share their sequence */
-    RULE_TIME_STRICT,     /* exchange time rises from frame to frame */
-    RULE_TIME_WEAK,       /* exchange time never falls */
-    RULE_VERSION_DIFFERS, /* MEMBER_VERSION, a text, differs from the frame before */
-    RULE_VERSION_WEAK, /* the numbers in MEMBER_VERSION, compared part by part, never fall: a hint
-                        */
-    /* Rules for the order of entries in topics of a coin and private topics, separately for each
-     * symbol, category and position that the entries name. A rule compares its member of each
-     * entry; with MEMBER_NONE a time rule compares the exchange time. Entries without the number,
-     * or with a negative one, are skipped. */
-    RULE_ENTRY_SEQ_STRICT,
-    RULE_ENTRY_SEQ_WEAK,
-    RULE_ENTRY_TIME_WEAK,
-    /* Identity of entries. The rule's member is MEMBER_TRADE_ID or MEMBER_EXEC_ID. */
-    RULE_ID_UNIQUE,    /* differs from the last LIMIT_TRACK_IDS ids of the topic */
-    RULE_ID_ASCENDING, /* decimal ids of any length, rising from entry to entry */
-    RULE_ID_DENSE,     /* decimal ids that rise by one from entry to entry */
-    /* Identity of frames, for topics without a number or id by which a repeated frame would be
-     * noticed. */
-    RULE_FRAME_UNIQUE, /* differs from the last LIMIT_TRACK_FRAMES messages of the topic */
-    /* Books. */
-    RULE_ANCHORED,        /* no delta before the first snapshot */
-    RULE_DELTA_NOT_EMPTY, /* a delta has entries */
-    RULE_DELETE_EXISTS,   /* a delete hits an existing level */
-    RULE_UPDATE_EXISTS,   /* an update hits an existing level */
-    RULE_UPDATE_CHANGES,  /* an update, or a delta that sets a level, changes the level's size */
-    RULE_INSERT_NEW,      /* an insert adds a level that did not exist */
-    RULE_NOT_CROSSED,     /* best bid below best ask */
-    RULE_DEPTH,           /* each side has exactly the topic's number of levels */
-    RULE_DEPTH_MAX,       /* each side has at most the topic's number of levels */
-    RULE_SYMBOL_MATCHES,  /* every entry names the topic's symbol */
-    RULE_SIZE_POSITIVE,   /* a level that is set has a size above 0 */
-    RULE_BOOK_FITS, /* no level was dropped because the book reached its limits; checked for every
-                       book */
-    RULE_SNAPSHOT_RESET, /* statistic: a snapshot that is not the first one; counted for every topic
-                            with RULE_ANCHORED */
-    RULE_SNAPSHOT_REPEAT, /* statistic: a snapshot with the same number (member) as the frame
-                             before; the exchange repeats level 1 when nothing changes */
-    /* Candles. */
-    RULE_KLINE_START,   /* the start of a candle never falls */
-    RULE_KLINE_CONFIRM, /* a closed candle never changes */
-    /* Frames that name the frame before them. */
-    RULE_CHECKSUM, /* MEMBER_CHECKSUM is that of the book after the frame (topic_row.checksum) */
-    /* The number of each frame of the connection rises by one (schema/conn_counter.h). It is judged
-     * where frames are received, and a break is a gap of the whole connection. */
-    RULE_CONN_DENSE,
-    RULE_PREV_LINKS, /* MEMBER_PREV_SEQ is the number (topic_row_number) of the frame before */
-    /* Across the topics of one feed's symbol (book/audit.h). */
-    RULE_BOOKS_AGREE, /* a rule of each book of the symbol that takes part: where two books have the
-                         same number (member), their common levels are equal */
-    RULE_LINES_AGREE, /* as RULE_BOOKS_AGREE, for one topic that is recorded over two lines
-                         (redundant connections); checked for every topic with RULE_BOOKS_AGREE */
-    RULE_BEST_AGREES, /* a rule of tickers: bid1 and ask1 equal the best prices of the symbol's
-                         books with RULE_BOOKS_AGREE, where ticker and book have the same number */
-    RULE_TRADES_COMPLETE, /* a rule of candles: volume and turnover increase by the sum of the
-                             symbol's trades. member is MEMBER_TURNOVER to check both, MEMBER_VOLUME
-                             for the volume only */
-    RULE_COUNT,
-} rule_id;
+ * one topic) and book/audit.h (rules across topics of a symbol). The list has their names, too. */
+#define RULE_IDS(X)                                                                                \
+    /* Rules for the order of frames. The number that they compare is the rule's member:           \
+     * MEMBER_CROSS_SEQ, _U, _SEQ or _VERSION. */                                                  \
+    X(SEQ_STRICT, "seq_strict") /* sequence rises from frame to frame */                           \
+    X(SEQ_WEAK, "seq_weak")     /* sequence never falls */                                         \
+    /* sequence rises by exactly one; a snapshot or the number 1 restarts it */                    \
+    X(SEQ_DENSE, "seq_dense")                                                                      \
+    /* sequence stays or rises by one: topics that repeat an unchanged state */                    \
+    X(SEQ_STEP, "seq_step")                                                                        \
+    X(SEQ_FRAME_EQUAL, "seq_frame_equal") /* all entries of one frame share their sequence */      \
+    X(TIME_STRICT, "time_strict")         /* exchange time rises from frame to frame */            \
+    X(TIME_WEAK, "time_weak")             /* exchange time never falls */                          \
+    /* MEMBER_VERSION, a text, differs from the frame before */                                    \
+    X(VERSION_DIFFERS, "version_differs")                                                          \
+    /* the numbers in MEMBER_VERSION, compared part by part, never fall: a hint */                 \
+    X(VERSION_WEAK, "version_weak")                                                                \
+    /* Rules for the order of entries in topics of a coin and private topics, separately for each  \
+     * symbol, category and position that the entries name. A rule compares its member of each     \
+     * entry; with MEMBER_NONE a time rule compares the exchange time. Entries without the number, \
+     * or with a negative one, are skipped. */                                                     \
+    X(ENTRY_SEQ_STRICT, "entry_seq_strict")                                                        \
+    X(ENTRY_SEQ_WEAK, "entry_seq_weak")                                                            \
+    X(ENTRY_TIME_WEAK, "entry_time_weak")                                                          \
+    /* Identity of entries. The rule's member is MEMBER_TRADE_ID or MEMBER_EXEC_ID. */             \
+    X(ID_UNIQUE, "id_unique")       /* differs from the last LIMIT_TRACK_IDS ids of the topic */   \
+    X(ID_ASCENDING, "id_ascending") /* decimal ids of any length, rising from entry to entry */    \
+    X(ID_DENSE, "id_dense")         /* decimal ids that rise by one from entry to entry */         \
+    /* Identity of frames, for topics without a number or id by which a repeated frame would be    \
+     * noticed. */                                                                                 \
+    /* differs from the last LIMIT_TRACK_FRAMES messages of the topic */                           \
+    X(FRAME_UNIQUE, "frame_unique")                                                                \
+    /* Books. */                                                                                   \
+    X(ANCHORED, "anchored")               /* no delta before the first snapshot */                 \
+    X(DELTA_NOT_EMPTY, "delta_not_empty") /* a delta has entries */                                \
+    X(DELETE_EXISTS, "delete_exists")     /* a delete hits an existing level */                    \
+    X(UPDATE_EXISTS, "update_exists")     /* an update hits an existing level */                   \
+    /* an update, or a delta that sets a level, changes the level's size */                        \
+    X(UPDATE_CHANGES, "update_changes")                                                            \
+    X(INSERT_NEW, "insert_new")         /* an insert adds a level that did not exist */            \
+    X(NOT_CROSSED, "not_crossed")       /* best bid below best ask */                              \
+    X(DEPTH, "depth")                   /* each side has exactly the topic's number of levels */   \
+    X(DEPTH_MAX, "depth_max")           /* each side has at most the topic's number of levels */   \
+    X(SYMBOL_MATCHES, "symbol_matches") /* every entry names the topic's symbol */                 \
+    X(SIZE_POSITIVE, "size_positive")   /* a level that is set has a size above 0 */               \
+    /* no level was dropped because the book reached its limits; checked for every book */         \
+    X(BOOK_FITS, "book_fits")                                                                      \
+    /* statistic: a snapshot that is not the first; counted for every topic with RULE_ANCHORED */  \
+    X(SNAPSHOT_RESET, "snapshot_reset")                                                            \
+    /* statistic: a snapshot with the same number (member) as the frame before; the exchange       \
+     * repeats level 1 when nothing changes */                                                     \
+    X(SNAPSHOT_REPEAT, "snapshot_repeat")                                                          \
+    /* Candles. */                                                                                 \
+    X(KLINE_START, "kline_start")     /* the start of a candle never falls */                      \
+    X(KLINE_CONFIRM, "kline_confirm") /* a closed candle never changes */                          \
+    /* Frames that name the frame before them. */                                                  \
+    /* MEMBER_CHECKSUM is that of the book after the frame (topic_row.checksum) */                 \
+    X(CHECKSUM, "checksum")                                                                        \
+    /* The number of each frame of the connection rises by one (schema/conn_counter.h). It is      \
+     * judged where frames are received, and a break is a gap of the whole connection. */          \
+    X(CONN_DENSE, "conn_dense")                                                                    \
+    /* MEMBER_PREV_SEQ is the number (topic_row_number) of the frame before */                     \
+    X(PREV_LINKS, "prev_links")                                                                    \
+    /* Across the topics of one feed's symbol (book/audit.h). */                                   \
+    /* a rule of each book of the symbol that takes part: where two books have the same number     \
+     * (member), their common levels are equal */                                                  \
+    X(BOOKS_AGREE, "books_agree")                                                                  \
+    /* as RULE_BOOKS_AGREE, for one topic that is recorded over two lines (redundant connections); \
+     * checked for every topic with RULE_BOOKS_AGREE */                                            \
+    X(LINES_AGREE, "lines_agree")                                                                  \
+    /* a rule of tickers: bid1 and ask1 equal the best prices of the symbol's books with           \
+     * RULE_BOOKS_AGREE, where ticker and book have the same number */                             \
+    X(BEST_AGREES, "best_agrees")                                                                  \
+    /* a rule of candles: volume and turnover increase by the sum of the symbol's trades. member   \
+     * is MEMBER_TURNOVER to check both, MEMBER_VOLUME for the volume only */                      \
+    X(TRADES_COMPLETE, "trades_complete")
+
+#define RULE_ID_ENUMERATOR(id, name) RULE_##id,
+typedef enum rule_id { RULE_NONE, RULE_IDS(RULE_ID_ENUMERATOR) RULE_COUNT } rule_id;
+#undef RULE_ID_ENUMERATOR
 
 typedef enum rule_strength {
     STRENGTH_ERROR,     /* a violation: data is missing, repeated or reordered */
