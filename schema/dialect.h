@@ -113,22 +113,27 @@ typedef struct dialect_request {
     uint8_t has_root; /* 0: it is not a JSON object */
 } dialect_request;
 
-/* Why a server refuses a request; the wording depends on the dialect. */
-typedef enum refusal {
-    REFUSAL_NONE,
-    REFUSAL_INVALID_OP,   /* not JSON, or an unknown request */
-    REFUSAL_INVALID_ARGS, /* a known request without args, or with args of wrong types */
-    REFUSAL_TOO_MANY,     /* too many topics */
-    REFUSAL_UNKNOWN_TOPIC,
-    REFUSAL_UNKNOWN_SYMBOL,    /* the topic exists, but not for this symbol; only in dialects with
-                                  names_symbols */
-    REFUSAL_UNKNOWN_PARAMETER, /* the topic exists, but not with this parameter */
-    REFUSAL_REPEATED,          /* the connection already has the topic */
-    REFUSAL_NEEDS_AUTH,
-    REFUSAL_EXPIRED, /* credentials: expired */
-    REFUSAL_BAD_KEY, /* credentials: wrong key or signature */
-    REFUSAL_COUNT,
-} refusal;
+/* Why a server refuses a request, and the name of each reason in documents; the wording depends on
+ * the dialect. */
+#define DIALECT_REFUSALS(X)                                                                        \
+    X(NONE, "none")                                                                                \
+    X(INVALID_OP, "invalid_op") /* not JSON, or an unknown request */                              \
+    /* a known request without args, or with args of wrong types */                                \
+    X(INVALID_ARGS, "invalid_args")                                                                \
+    X(TOO_MANY, "too_many") /* too many topics */                                                  \
+    X(UNKNOWN_TOPIC, "unknown_topic")                                                              \
+    /* the topic exists, but not for this symbol; only in dialects with names_symbols */           \
+    X(UNKNOWN_SYMBOL, "unknown_symbol")                                                            \
+    /* the topic exists, but not with this parameter */                                            \
+    X(UNKNOWN_PARAMETER, "unknown_parameter")                                                      \
+    X(REPEATED, "repeated") /* the connection already has the topic */                             \
+    X(NEEDS_AUTH, "needs_auth")                                                                    \
+    X(EXPIRED, "expired") /* credentials: expired */                                               \
+    X(BAD_KEY, "bad_key") /* credentials: wrong key or signature */
+
+#define REFUSAL_ENUMERATOR(id, name) REFUSAL_##id,
+typedef enum refusal { DIALECT_REFUSALS(REFUSAL_ENUMERATOR) REFUSAL_COUNT } refusal;
+#undef REFUSAL_ENUMERATOR
 
 /* A server's answer to a request, before the dialect writes it. */
 typedef struct dialect_reply {

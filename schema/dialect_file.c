@@ -203,20 +203,8 @@ static td_result read_requests(void *user, document_node list, void *row, td_err
 
 /* ---- refusals ---- */
 
-static const document_word REFUSALS[] = {
-    {"none", REFUSAL_NONE},
-    {"invalid_op", REFUSAL_INVALID_OP},
-    {"invalid_args", REFUSAL_INVALID_ARGS},
-    {"too_many", REFUSAL_TOO_MANY},
-    {"unknown_topic", REFUSAL_UNKNOWN_TOPIC},
-    {"unknown_symbol", REFUSAL_UNKNOWN_SYMBOL},
-    {"unknown_parameter", REFUSAL_UNKNOWN_PARAMETER},
-    {"repeated", REFUSAL_REPEATED},
-    {"needs_auth", REFUSAL_NEEDS_AUTH},
-    {"expired", REFUSAL_EXPIRED},
-    {"bad_key", REFUSAL_BAD_KEY},
-    {"other", REFUSAL_COUNT},
-};
+#define REFUSAL_WORD(id, name) {name, REFUSAL_##id},
+static const document_word REFUSALS[] = {DIALECT_REFUSALS(REFUSAL_WORD){"other", REFUSAL_COUNT}};
 
 /* "[CODE] TEXT" */
 static td_result read_refusal(document_node at, td_arena *memory, refusal_text *out, td_err *err)
