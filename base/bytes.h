@@ -37,6 +37,14 @@ static inline int td_bytes_is(td_bytes a, const char *text)
     return td_bytes_equal(a, td_bytes_str(text));
 }
 
+/* 1 if the view equals a text of the list, which ends with NULL. */
+static inline int td_bytes_is_any(td_bytes a, const char *const *texts)
+{
+    while (*texts != NULL && !td_bytes_is(a, *texts))
+        texts++;
+    return *texts != NULL;
+}
+
 /* 1 if the texts are equal, or both NULL. */
 static inline int td_text_is_same(const char *a, const char *b)
 {

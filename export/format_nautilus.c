@@ -757,7 +757,7 @@ static unsigned class_bit(const instrument_lists *lists, const export_row *row)
     if (!td_bytes_is(category, "linear") && !td_bytes_is(category, "inverse"))
         return 0;
     const int is_dated = type.size > 0 && row->values[INSTRUMENT_DELIVERY].type != VALUE_ABSENT &&
-                         !instrument_text_in(lists->perpetual, type);
+                         !td_bytes_is_any(type, lists->perpetual);
     return is_dated || (alias.size > 0 && !td_bytes_equal(alias, row->symbol)) ? FUTURE : PERPETUAL;
 }
 
@@ -878,7 +878,7 @@ static td_bytes category_in_name(const export_row *row)
     static const char *const LISTED_WORDS[] = {"linear", "inverse", "spot", "option", NULL};
     const char *own = row->family == NULL ? "linear" : row->family->market.category;
     const td_bytes word = td_bytes_str(own == NULL ? "" : own);
-    return instrument_text_in(LISTED_WORDS, word) ? row->values[INSTRUMENT_CATEGORY].as.text : word;
+    return td_bytes_is_any(word, LISTED_WORDS) ? row->values[INSTRUMENT_CATEGORY].as.text : word;
 }
 
 /* Keeps an instrument's row until the day's precisions are known. 0 if the row is not exported. */

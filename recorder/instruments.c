@@ -124,9 +124,9 @@ static listed_state state_of(const instruments *self, json_value entry)
     json_value member;
     td_bytes status;
     if (!instrument_find(self->lists, entry, INSTRUMENT_STATUS, &member) ||
-        !json_text(member, &status) || instrument_text_in(self->lists->traded, status))
+        !json_text(member, &status) || td_bytes_is_any(status, self->lists->traded))
         return LISTED_TRADED;
-    return instrument_text_in(self->lists->ended, status) ? LISTED_ENDED : LISTED_WAITING;
+    return td_bytes_is_any(status, self->lists->ended) ? LISTED_ENDED : LISTED_WAITING;
 }
 
 static listed_symbol *find_or_add(instruments *self, const char *name)

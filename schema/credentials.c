@@ -62,25 +62,13 @@ refusal dialect_check_auth(const dialect_request *request, const char *secret, u
                              secret, now_ms);
 }
 
-/* The value of a member of a query, or an empty view. Values that are compared have no escapes;
- * only the API key may have them, and it is not compared. */
-static td_bytes query_value(td_bytes query, const char *name)
-{
-    td_bytes at;
-    td_bytes value;
-    while (td_url_next_param(&query, &at, &value))
-        if (td_bytes_is(at, name))
-            return value;
-    return td_bytes_of(NULL, 0);
-}
-
 refusal dialect_check_query(const dialect *spoken, td_bytes query, const char *secret,
                             uint64_t now_ms, int *is_there)
 {
-    const td_bytes key = query_value(query, "api_key");
+    const td_bytes key = td_url_param(query, "api_key");
     *is_there = spoken->has_query && key.size > 0;
     if (!*is_there)
         return REFUSAL_NONE;
-    return check_credentials(spoken, key, query_value(query, "expires"),
-                             query_value(query, "signature"), secret, now_ms);
+    return check_credentials(spoken, key, td_url_param(query, "expires"),
+                             td_url_param(query, "signature"), secret, now_ms);
 }

@@ -257,12 +257,6 @@ static void put_member(json_out *out, const json_member *member, size_t index)
     put_value(out, member->value);
 }
 
-static int is_before(td_bytes a, td_bytes b)
-{
-    int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
-    return order < 0 || (order == 0 && a.size < b.size);
-}
-
 /* Get the members of a small object, sorted by key. Members with equal keys keep their order. */
 static size_t sort_members(json_value object, json_member members[JSON_SORTED_MEMBERS_MAX])
 {
@@ -273,7 +267,7 @@ static size_t sort_members(json_value object, json_member members[JSON_SORTED_ME
         TD_ASSERT(count < JSON_SORTED_MEMBERS_MAX);
         td_bytes text = json_raw(key);
         size_t at = count;
-        for (; at > 0 && is_before(text, members[at - 1].key); at--)
+        for (; at > 0 && td_bytes_compare(text, members[at - 1].key) < 0; at--)
             members[at] = members[at - 1];
         members[at] = (json_member){text, element};
     }

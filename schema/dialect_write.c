@@ -73,19 +73,12 @@ static size_t fit_bytes(const char *const *topics, size_t count)
     return taken;
 }
 
-/* Size of the text before the last dot; 0 if there is no dot. */
-static size_t stem_size(const char *topic)
-{
-    const char *dot = strrchr(topic, '.');
-    return dot == NULL ? 0 : (size_t)(dot - topic);
-}
-
 /* How many of the topics differ in their symbol only. */
 static size_t fit_symbols(const char *const *topics, size_t count)
 {
-    const size_t stem = stem_size(topics[0]);
+    const size_t stem = topic_stem_size(topics[0]);
     size_t taken = 1;
-    while (taken < count && stem > 0 && stem_size(topics[taken]) == stem &&
+    while (taken < count && stem > 0 && topic_stem_size(topics[taken]) == stem &&
            memcmp(topics[taken], topics[0], stem) == 0)
         taken++;
     return taken;
@@ -134,7 +127,7 @@ typedef struct asking {
 /* {"KEY":NAME,"KEY":SYMBOL}; a topic without a symbol has one member. */
 static td_result put_object(const char *const *keys, const char *topic, td_buf *out, td_err *err)
 {
-    const size_t stem = stem_size(topic);
+    const size_t stem = topic_stem_size(topic);
     json_writer writer;
     json_write_begin(&writer, out);
     json_write_object_begin(&writer);
@@ -184,8 +177,8 @@ static td_result put_symbols(const asking *of, td_buf *out, td_err *err)
     td_buf_init(&joined, (size_t)2 * DIALECT_REQUEST_BYTES);
     td_result rc = TD_OK;
     for (size_t i = 0; i < of->ask->count && rc == TD_OK; i++) {
-        const char *symbol = of->ask->topics[i] + stem_size(of->ask->topics[i]) + 1;
-        TD_ASSERT(stem_size(of->ask->topics[i]) == stem_size(of->ask->topics[0]));
+        const char *symbol = of->ask->topics[i] + topic_stem_size(of->ask->topics[i]) + 1;
+        TD_ASSERT(topic_stem_size(of->ask->topics[i]) == topic_stem_size(of->ask->topics[0]));
         if (i > 0)
             rc = td_buf_append(&joined, ",", 1, err);
         if (rc == TD_OK)
@@ -201,7 +194,7 @@ static td_result put_symbol_list(const asking *of, td_buf *out, td_err *err)
 {
     td_result rc = td_buf_append(out, "[", 1, err);
     for (size_t i = 0; i < of->ask->count && rc == TD_OK; i++) {
-        const char *symbol = of->ask->topics[i] + stem_size(of->ask->topics[i]) + 1;
+        const char *symbol = of->ask->topics[i] + topic_stem_size(of->ask->topics[i]) + 1;
         if (i > 0)
             rc = td_buf_append(out, ",", 1, err);
         if (rc == TD_OK)

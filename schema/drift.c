@@ -308,11 +308,8 @@ static drift_note *note_value(examination *e, const survey_member *m, td_bytes t
 static void check_text(examination *e, const survey_member *m, const value_row *values,
                        td_bytes text)
 {
-    if (values == NULL)
+    if (values == NULL || td_bytes_is_any(text, values->values))
         return;
-    for (const char *const *known = values->values; *known != NULL; known++)
-        if (td_bytes_is(text, *known))
-            return;
     drift_note *note = note_value(e, m, text);
     if (note != NULL)
         note->is_learnt = values->is_open;
@@ -729,20 +726,17 @@ static void name_topic(examination *e, td_bytes text)
 {
     char *name = e->reader->topic;
     size_t size = 0;
-    for (size_t from = 0; from <= text.size;) {
-        size_t end = from;
-        while (end < text.size && text.data[end] != '.')
-            end++;
-        td_bytes part = td_bytes_of(text.data + from, end - from);
-        int is_symbol = from > 0 && is_like_symbol(part);
+    td_bytes rest = text, part;
+    while (td_bytes_next(&rest, '.', &part)) {
+        const int is_first = part.data == text.data;
+        int is_symbol = !is_first && is_like_symbol(part);
         if (is_symbol)
             e->out->symbol = part;
-        if (from > 0 && size + 1 < LIMIT_TOPIC_BYTES)
+        if (!is_first && size + 1 < LIMIT_TOPIC_BYTES)
             name[size++] = '.';
         copy_text(name + size, LIMIT_TOPIC_BYTES - size,
                   is_symbol ? td_bytes_str("{symbol}") : part);
         size += strlen(name + size);
-        from = end + 1;
     }
     e->out->topic = td_bytes_str(name);
 }
@@ -768,10 +762,7 @@ static void examine_control(examination *e, const classification *what)
         td_bytes text;
         int is_text = json_text(key, &text);
         TD_ASSERT(is_text);
-        const char *const *at = known;
-        while (*at != NULL && !td_bytes_is(text, *at))
-            at++;
-        if (*at == NULL)
+        if (!td_bytes_is_any(text, known))
             note_path(e, DRIFT_NEW_FIELD, text, td_bytes_of(NULL, 0), "");
     }
 }

@@ -4,10 +4,7 @@
 
 static int is_word(const frame_words *words, uint8_t key, const char *const *any_of)
 {
-    for (; *any_of != NULL; any_of++)
-        if (td_bytes_is(words->json[key], *any_of) || td_bytes_is(words->text[key], *any_of))
-            return 1;
-    return 0;
+    return td_bytes_is_any(words->json[key], any_of) || td_bytes_is_any(words->text[key], any_of);
 }
 
 /* The outcome of a request as its answer shows it: 1, 0, or -1 if not stated. Exchanges write the

@@ -312,21 +312,14 @@ const family *family_find(td_bytes name)
     return index < count_of_families() ? get(index) : NULL;
 }
 
-static int is_other_host(const exchange_row *exchange, td_bytes host)
-{
-    for (const char *const *other = exchange->other_hosts; *other != NULL; other++)
-        if (td_bytes_is(host, *other))
-            return 1;
-    return 0;
-}
-
 /* 1 if the URL is this endpoint, with its own host or with another host that serves the same paths.
  */
 static int endpoint_fits(const family *of, const char *endpoint, const td_url *url)
 {
     td_url own = td_url_split(td_bytes_str(endpoint));
     return td_bytes_equal(url->path, own.path) &&
-           (td_bytes_equal(url->host, own.host) || is_other_host(of->exchange, url->host));
+           (td_bytes_equal(url->host, own.host) ||
+            td_bytes_is_any(url->host, of->exchange->other_hosts));
 }
 
 const family *family_find_by_url(td_bytes url)

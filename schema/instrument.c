@@ -51,13 +51,6 @@ int instrument_find(const instrument_lists *lists, json_value entry, instrument_
     return 0;
 }
 
-int instrument_text_in(const char *const *texts, td_bytes text)
-{
-    while (*texts != NULL && !td_bytes_is(text, *texts))
-        texts++;
-    return *texts != NULL;
-}
-
 static int matches_sign(json_value entry, const category_sign *sign)
 {
     td_bytes text;

@@ -97,9 +97,6 @@ int instrument_reply_read(const instrument_lists *lists, json_value reply, instr
 /* Category of an entry. */
 td_bytes instrument_category(const instrument_reply *of, json_value entry);
 
-/* 1 if the text is in one of the lists' lists of texts. */
-int instrument_text_in(const char *const *texts, td_bytes text);
-
 /* Find an entry's member that holds a value. Returns 0 if the entry has no such member. */
 int instrument_find(const instrument_lists *lists, json_value entry, instrument_value which,
                     json_value *out);

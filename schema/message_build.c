@@ -193,8 +193,7 @@ static int read_as(message_builder *b, field_type type, const written_value *val
         return 0;
     if (type == FIELD_TIME)
         field.unit = UNIT_NS;
-    if (type == FIELD_SIDE || type == FIELD_IS_BUY || type == FIELD_ANY_SIDE ||
-        type == FIELD_LOWER_SIDE || type == FIELD_IS_SELL || type == FIELD_MAKER_SIDE) {
+    if (field_value_type(type) == VALUE_SIDE) {
         out->type = VALUE_SIDE;
         out->as.side = SIDE_NONE;
         if (type == FIELD_ANY_SIDE && td_bytes_is(value->text, msg_side_name(SIDE_NONE)))

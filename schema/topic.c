@@ -144,15 +144,17 @@ msg_member topic_row_number(const topic_row *row)
 
 /* ---- rows that are limited in time ---- */
 
-/* A row's date ("2025-04-01") as ns since 1970; returns otherwise if date is NULL or invalid. */
-static uint64_t date_ns(const char *date, uint64_t otherwise)
+uint64_t topic_date_ns(const char *date, uint64_t otherwise)
 {
     char text[sizeof "2025-04-01T00:00:00Z"];
     uint64_t ns = 0;
-    if (date == NULL || snprintf(text, sizeof text, "%sT00:00:00Z", date) != (int)sizeof text - 1 ||
-        td_time_parse_rfc3339(td_bytes_of(text, sizeof text - 1), &ns, NULL) != TD_OK)
+    if (date == NULL)
         return otherwise;
-    return ns;
+    if (strlen(date) != sizeof "2025-04-01" - 1)
+        return 0;
+    (void)snprintf(text, sizeof text, "%sT00:00:00Z", date); /* fits */
+    td_result rc = td_time_parse_rfc3339(td_bytes_str(text), &ns, NULL);
+    return rc == TD_OK ? ns : 0;
 }
 
 int topic_row_is_valid(const topic_row *row, uint64_t at_ns)
@@ -161,13 +163,14 @@ int topic_row_is_valid(const topic_row *row, uint64_t at_ns)
         return 1;
     if (at_ns == TOPIC_NOW)
         return row->valid_until == NULL;
-    return at_ns >= date_ns(row->valid_from, 0) && at_ns < date_ns(row->valid_until, UINT64_MAX);
+    return at_ns >= topic_date_ns(row->valid_from, 0) &&
+           at_ns < topic_date_ns(row->valid_until, UINT64_MAX);
 }
 
 /* 1 if row's validity begins after than's. */
 static int is_later(const topic_row *row, const topic_row *than)
 {
-    return date_ns(row->valid_from, 0) > date_ns(than->valid_from, 0);
+    return topic_date_ns(row->valid_from, 0) > topic_date_ns(than->valid_from, 0);
 }
 
 const topic_row *topic_row_at(const topic_row *rows, size_t row_count, const topic_row *row,

@@ -365,6 +365,9 @@ static inline const topic_row *topic_row_of_form(const topic_row *row, uint32_t 
                : row;
 }
 
+/* A date ("2025-04-01") in ns since 1970; `otherwise` if it is NULL, 0 if it is not a date. */
+uint64_t topic_date_ns(const char *date, uint64_t otherwise);
+
 /* 1 if the row is limited in time. */
 static inline int topic_row_is_dated(const topic_row *row)
 {

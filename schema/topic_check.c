@@ -4,34 +4,19 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "base/time_text.h"
 #include "schema/decode_plan.h"
 
 /* ---- dates and names ---- */
-
-/* A date ("2025-04-01") in ns since 1970; `otherwise` if it is NULL, 0 if it is not a date. */
-static uint64_t date_ns(const char *date, uint64_t otherwise)
-{
-    char text[sizeof "2025-04-01T00:00:00Z"];
-    uint64_t ns = 0;
-    if (date == NULL)
-        return otherwise;
-    if (strlen(date) != sizeof "2025-04-01" - 1)
-        return 0;
-    (void)snprintf(text, sizeof text, "%sT00:00:00Z", date); /* fits */
-    td_result rc = td_time_parse_rfc3339(td_bytes_str(text), &ns, NULL);
-    return rc == TD_OK ? ns : 0;
-}
 
 static const char *dates_fault(const topic_row *row, td_bytes *where)
 {
     const char *const dates[] = {row->valid_from, row->valid_until};
     for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++) {
         *where = td_bytes_str(dates[i] == NULL ? "" : dates[i]);
-        if (date_ns(dates[i], UINT64_MAX) == 0)
+        if (topic_date_ns(dates[i], UINT64_MAX) == 0)
             return "a date is YYYY-MM-DD, not";
     }
-    return date_ns(row->valid_from, 0) < date_ns(row->valid_until, UINT64_MAX)
+    return topic_date_ns(row->valid_from, 0) < topic_date_ns(row->valid_until, UINT64_MAX)
                ? NULL
                : "a topic has no day until";
 }
@@ -458,8 +443,8 @@ const char *topic_fault(const topic_row *row, td_bytes *where)
 /* 1 if there is a time at which both rows are valid. */
 static int rows_overlap(const topic_row *a, const topic_row *b)
 {
-    return date_ns(a->valid_from, 0) < date_ns(b->valid_until, UINT64_MAX) &&
-           date_ns(b->valid_from, 0) < date_ns(a->valid_until, UINT64_MAX);
+    return topic_date_ns(a->valid_from, 0) < topic_date_ns(b->valid_until, UINT64_MAX) &&
+           topic_date_ns(b->valid_from, 0) < topic_date_ns(a->valid_until, UINT64_MAX);
 }
 
 /* 1 if all of the shorter text is where the longer one begins (or ends). */

@@ -96,8 +96,7 @@ td_result topic_parts_compose(dialect_text *text, const split_topic *of, symbol_
     return rc;
 }
 
-/* Size of the text before the last dot; 0 if there is no dot. */
-static size_t stem_size(const char *topic)
+size_t topic_stem_size(const char *topic)
 {
     const char *dot = strrchr(topic, '.');
     return dot == NULL ? 0 : (size_t)(dot - topic);
@@ -128,7 +127,7 @@ static const topic_parameter *find_joined(const topic_parts *parts, td_bytes nam
 td_result topic_parts_split(const topic_parts *parts, const char *topic, split_topic *out,
                             td_err *err)
 {
-    const size_t stem = stem_size(topic), name = strcspn(topic, ".");
+    const size_t stem = topic_stem_size(topic), name = strcspn(topic, ".");
     if (strlen(topic) > LIMIT_TOPIC_BYTES)
         return td_err_set(err, TD_E_INVALID, "a topic of %zu characters: 1 to %u are allowed",
                           strlen(topic), LIMIT_TOPIC_BYTES);
@@ -163,22 +162,14 @@ td_result topic_parts_split(const topic_parts *parts, const char *topic, split_t
 
 int topic_parts_is_possible(const topic_parts *parts, td_bytes topic)
 {
-    const uint8_t *dot = topic.size == 0 ? NULL : memchr(topic.data, '.', topic.size);
-    if (dot == NULL)
+    td_bytes rest = topic, name, value;
+    if (!td_bytes_next(&rest, '.', &name) || rest.data == NULL)
         return 1;
-    const size_t name = (size_t)(dot - topic.data);
-    const topic_parameter *of = find_parameter(parts, td_bytes_of(topic.data, name));
+    const topic_parameter *of = find_parameter(parts, name);
     if (of == NULL || of->values == NULL)
         return 1;
-    const td_bytes rest = td_bytes_of(dot + 1, topic.size - name - 1);
-    const uint8_t *end = rest.size == 0 ? NULL : memchr(rest.data, '.', rest.size);
-    if (end == NULL)
-        return 0;
-    const char *const *value = of->values;
-    while (*value != NULL &&
-           !td_bytes_is(td_bytes_of(rest.data, (size_t)(end - rest.data)), *value))
-        value++;
-    return *value != NULL;
+    return td_bytes_next(&rest, '.', &value) && rest.data != NULL &&
+           td_bytes_is_any(value, of->values);
 }
 
 /* ---- objects ---- */
@@ -253,7 +244,7 @@ static td_result refuse_spelling(const topic_spelling *spelling, const char *top
 
 td_result topic_spell(const topic_spelling *spelling, const char *topic, td_buf *out, td_err *err)
 {
-    const size_t stem = stem_size(topic);
+    const size_t stem = topic_stem_size(topic);
     if (stem == 0 || topic[stem + 1] == '\0')
         return refuse_spelling(spelling, topic, err);
     td_result rc = spelling->symbol_first ? spell_symbol(spelling, topic + stem + 1, out, err)

@@ -46,6 +46,9 @@ typedef enum symbol_form { SYMBOL_ONE, SYMBOL_LIST } symbol_form;
 TD_MUST_USE td_result topic_parts_compose(dialect_text *text, const split_topic *of,
                                           symbol_form form, td_err *err);
 
+/* Size of a topic's text before its symbol, which follows the last dot; 0 if there is no dot. */
+size_t topic_stem_size(const char *topic);
+
 /* 1 if the parameter of a topic, if it has one, can exist. */
 int topic_parts_is_possible(const topic_parts *parts, td_bytes topic);
 
