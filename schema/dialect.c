@@ -4,31 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
 #include "schema/dialect_text.h"
 #include "schema/exchange.h"
 #include "schema/topic_parts.h"
-
-struct dialect_parser {
-    dialect_text text;
-};
-
-dialect_parser *dialect_parser_open(void)
-{
-    dialect_parser *parser = td_alloc_zero(1, sizeof *parser);
-    dialect_text_open(&parser->text);
-    return parser;
-}
-
-void dialect_parser_close(dialect_parser *parser)
-{
-    if (parser == NULL)
-        return;
-    dialect_text_close(&parser->text);
-    td_free(parser);
-}
 
 /* ---- requests ---- */
 
@@ -78,44 +58,44 @@ static void read_id(const dialect *spoken, json_value root, dialect_request *out
 /* ---- topics ---- */
 
 /* Append a topic, as it is everywhere but on the wire. */
-static td_result add_topic(dialect_text *text, const topic_spelling *spelling, td_bytes topic,
+static td_result add_topic(dialect_parser *parser, const topic_spelling *spelling, td_bytes topic,
                            td_err *err)
 {
-    td_result rc = td_buf_reserve(&text->texts, topic.size + 1, err);
+    td_result rc = td_buf_reserve(&parser->texts, topic.size + 1, err);
     if (rc == TD_OK && spelling != NULL)
-        text->texts.size +=
-            topic_read_spelling(spelling, topic, (char *)text->texts.data + text->texts.size);
+        parser->texts.size +=
+            topic_read_spelling(spelling, topic, (char *)parser->texts.data + parser->texts.size);
     else if (rc == TD_OK)
-        td_buf_add(&text->texts, topic.data, topic.size);
-    return rc == TD_OK ? dialect_text_end(text, err) : rc;
+        td_buf_add(&parser->texts, topic.data, topic.size);
+    return rc == TD_OK ? dialect_text_end(parser, err) : rc;
 }
 
 /* Append the topic of a value: of an object with these keys; without keys, a text. Any other value
  * as it is written: no topic is so, but some clients send auth's expires as a number. */
-static td_result add_value(dialect_text *text, const dialect *spoken, const char *const *keys,
+static td_result add_value(dialect_parser *parser, const dialect *spoken, const char *const *keys,
                            json_value value, td_err *err)
 {
     td_bytes item;
     if (keys == NULL || !topic_has_object(keys, value))
         return keys == NULL && json_text(value, &item)
-                   ? add_topic(text, spoken->spelling, item, err)
-                   : add_topic(text, NULL, json_raw(value), err);
-    td_result rc = topic_read_object(keys, value, &text->texts, err);
-    return rc == TD_OK ? dialect_text_end(text, err) : rc;
+                   ? add_topic(parser, spoken->spelling, item, err)
+                   : add_topic(parser, NULL, json_raw(value), err);
+    td_result rc = topic_read_object(keys, value, &parser->texts, err);
+    return rc == TD_OK ? dialect_text_end(parser, err) : rc;
 }
 
-static td_result add_values(dialect_text *text, const dialect *spoken, const char *const *keys,
+static td_result add_values(dialect_parser *parser, const dialect *spoken, const char *const *keys,
                             json_value list, td_err *err)
 {
     td_result rc = TD_OK;
     json_value element;
     for (json_iter it = json_iter_of(list); rc == TD_OK && json_next(&it, NULL, &element);)
-        rc = add_value(text, spoken, keys, element, err);
+        rc = add_value(parser, spoken, keys, element, err);
     return rc;
 }
 
 /* Append the topics of {NAME:[SYMBOL, ...], ...}. */
-static td_result add_named_lists(dialect_text *text, json_value object, td_err *err)
+static td_result add_named_lists(dialect_parser *parser, json_value object, td_err *err)
 {
     td_result rc = TD_OK;
     json_value name, list, element;
@@ -124,18 +104,18 @@ static td_result add_named_lists(dialect_text *text, json_value object, td_err *
         for (json_iter in = json_iter_of(list); rc == TD_OK && json_next(&in, NULL, &element);) {
             if (!json_text(name, &before) || !json_text(element, &symbol))
                 continue;
-            rc = td_buf_append(&text->texts, before.data, before.size, err);
+            rc = td_buf_append(&parser->texts, before.data, before.size, err);
             if (rc == TD_OK)
-                rc = td_buf_append(&text->texts, ".", 1, err);
+                rc = td_buf_append(&parser->texts, ".", 1, err);
             if (rc == TD_OK)
-                rc = add_topic(text, NULL, symbol, err);
+                rc = add_topic(parser, NULL, symbol, err);
         }
     return rc;
 }
 
 /* Read the request's list of topics. It may be missing or null: a ping lacks it, and the server
  * decides how to answer a subscription without topics. */
-static td_result read_list(const dialect *spoken, dialect_text *text, json_value root,
+static td_result read_list(const dialect *spoken, dialect_parser *parser, json_value root,
                            dialect_request *out, td_err *err)
 {
     json_value list;
@@ -144,59 +124,59 @@ static td_result read_list(const dialect *spoken, dialect_text *text, json_value
         path++;
     if (*path == NULL)
         return TD_OK;
-    out->args = text->args;
+    out->args = parser->args;
     if (spoken->asks_one && json_type_of(list) == JSON_STRING)
-        return add_value(text, spoken, NULL, list, err);
+        return add_value(parser, spoken, NULL, list, err);
     if (json_type_of(list) != JSON_ARRAY)
         return td_err_set(err, TD_E_INVALID, "topics are not a list");
-    return add_values(text, spoken,
+    return add_values(parser, spoken,
                       out->kind <= REQUEST_UNSUBSCRIBE ? spoken->exchange->topic_keys : NULL, list,
                       err);
 }
 
-static td_result read_parts(const dialect *spoken, dialect_text *text, json_value root,
+static td_result read_parts(const dialect *spoken, dialect_parser *parser, json_value root,
                             dialect_request *out, td_err *err)
 {
     const split_topic parts = topic_parts_read(spoken->parts, root);
     out->symbols = parts.symbol;
     if (out->kind != REQUEST_SUBSCRIBE && out->kind != REQUEST_UNSUBSCRIBE)
         return TD_OK;
-    out->args = text->args;
-    return topic_parts_compose(text, &parts, spoken->has_symbol_lists ? SYMBOL_LIST : SYMBOL_ONE,
+    out->args = parser->args;
+    return topic_parts_compose(parser, &parts, spoken->has_symbol_lists ? SYMBOL_LIST : SYMBOL_ONE,
                                err);
 }
 
-static td_result read_request(dialect_text *text, dialect_request *out, td_err *err)
+static td_result read_request(dialect_parser *parser, dialect_request *out, td_err *err)
 {
     const dialect *spoken = out->dialect;
     read_kind(spoken, out->root, out);
     read_id(spoken, out->root, out);
     if (out->kind == REQUEST_UNSUBSCRIBE_ALL)
         return TD_OK; /* its list, if it has one, is ignored */
-    return spoken->parts != NULL ? read_parts(spoken, text, out->root, out, err)
-                                 : read_list(spoken, text, out->root, out, err);
+    return spoken->parts != NULL ? read_parts(spoken, parser, out->root, out, err)
+                                 : read_list(spoken, parser, out->root, out, err);
 }
 
 td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                         dialect_request *out, td_err *err)
 {
     *out = (dialect_request){.kind = REQUEST_UNKNOWN, .frame = frame, .dialect = spoken};
-    dialect_text_begin(&parser->text);
+    dialect_text_begin(parser);
     if (spoken->ping[0] != '{' && td_bytes_is(frame, spoken->ping)) {
         out->kind = REQUEST_PING; /* not JSON: it has no id to echo */
         return TD_OK;
     }
-    td_result rc = json_parse(parser->text.json, frame, JSON_COPIED, &out->root, err);
+    td_result rc = json_parse(parser->json, frame, JSON_COPIED, &out->root, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "request");
     if (json_type_of(out->root) != JSON_OBJECT)
         return td_err_set(err, TD_E_INVALID, "request: no JSON object");
     out->has_root = 1;
-    rc = read_request(&parser->text, out, err);
+    rc = read_request(parser, out, err);
     if (rc == TD_OK) {
-        dialect_text_seal(&parser->text);
-        out->args = out->args == NULL ? NULL : parser->text.args; /* they may have moved */
-        out->arg_count = parser->text.arg_count;
+        dialect_text_seal(parser);
+        out->args = out->args == NULL ? NULL : parser->args; /* they may have moved */
+        out->arg_count = parser->arg_count;
         return TD_OK;
     }
     out->args = NULL; /* discard an incomplete list */
@@ -245,7 +225,7 @@ static request_kind kind_of_word(const exchange_row *exchange, td_bytes word)
 /* ---- topics that an answer names ---- */
 
 /* Append the topics of lists. A member that is missing or not a list has no topics. */
-static td_result read_lists(dialect_text *text, const dialect *spoken, json_value root,
+static td_result read_lists(dialect_parser *parser, const dialect *spoken, json_value root,
                             const char *const *paths, td_err *err)
 {
     const char *const *keys = spoken->exchange->topic_keys;
@@ -255,17 +235,17 @@ static td_result read_lists(dialect_text *text, const dialect *spoken, json_valu
         const json_type type =
             json_find_first(root, *paths, &list) ? json_type_of(list) : JSON_NULL;
         if ((type == JSON_STRING && spoken->asks_one) || (type == JSON_OBJECT && keys != NULL))
-            rc = add_value(text, spoken, keys, list, err);
+            rc = add_value(parser, spoken, keys, list, err);
         else if (type == JSON_ARRAY)
-            rc = add_values(text, spoken, keys, list, err);
+            rc = add_values(parser, spoken, keys, list, err);
         else if (type == JSON_OBJECT)
-            rc = add_named_lists(text, list, err);
+            rc = add_named_lists(parser, list, err);
     }
     return rc;
 }
 
 /* Read the parts of the request that the answer repeats. */
-static td_result read_echo(dialect_text *text, const topic_parts *parts, json_value root,
+static td_result read_echo(dialect_parser *parser, const topic_parts *parts, json_value root,
                            td_err *err)
 {
     json_value symbol;
@@ -274,45 +254,38 @@ static td_result read_echo(dialect_text *text, const topic_parts *parts, json_va
         return TD_OK;
     /* Only requests with the symbol in its first place have lists. */
     const int is_list = json_find_path(root, parts->symbols[0], &symbol);
-    return topic_parts_compose(text, &of, is_list ? SYMBOL_LIST : SYMBOL_ONE, err);
+    return topic_parts_compose(parser, &of, is_list ? SYMBOL_LIST : SYMBOL_ONE, err);
 }
 
 /* Read lists of granted and of refused topics, or topics that are granted or refused depending on
  * the answer's success. */
-static td_result read_topics(dialect_text *text, const dialect *spoken, json_value root,
+static td_result read_topics(dialect_parser *parser, const dialect *spoken, json_value root,
                              dialect_answer *out, td_err *err)
 {
     const exchange_row *exchange = spoken->exchange;
     const answer_paths *paths = &exchange->answers;
-    td_result rc = read_lists(text, spoken, root, paths->granted, err);
-    size_t granted = text->arg_count;
+    td_result rc = read_lists(parser, spoken, root, paths->granted, err);
+    size_t granted = parser->arg_count;
     if (rc == TD_OK)
-        rc = read_lists(text, spoken, root, paths->failed, err);
-    const int has_lists = text->arg_count > 0;
+        rc = read_lists(parser, spoken, root, paths->failed, err);
+    const int has_lists = parser->arg_count > 0;
     if (rc == TD_OK && !has_lists)
-        rc = read_lists(text, spoken, root, paths->topics, err);
-    if (rc == TD_OK && text->arg_count == 0 && exchange->parts != NULL)
-        rc = read_echo(text, exchange->parts, root, err);
+        rc = read_lists(parser, spoken, root, paths->topics, err);
+    if (rc == TD_OK && parser->arg_count == 0 && exchange->parts != NULL)
+        rc = read_echo(parser, exchange->parts, root, err);
     if (rc != TD_OK)
         return rc;
     if (!has_lists)
-        granted = out->success == 0 ? 0 : text->arg_count;
-    dialect_text_seal(text);
-    out->granted = text->args;
+        granted = out->success == 0 ? 0 : parser->arg_count;
+    dialect_text_seal(parser);
+    out->granted = parser->args;
     out->granted_count = granted;
-    out->failed = text->args + granted;
-    out->failed_count = text->arg_count - granted;
+    out->failed = parser->args + granted;
+    out->failed_count = parser->arg_count - granted;
     return TD_OK;
 }
 
 /* ---- whole answers ---- */
-
-static void read_op(json_value request, td_bytes key, td_bytes *out)
-{
-    json_value op;
-    if (json_find_key(request, key, &op) && !json_text(op, out))
-        *out = (td_bytes){0};
-}
 
 /* Read the members that control_find() needs. */
 static void read_words(const frame_keys *keys, json_value root, frame_words *out)
@@ -323,18 +296,18 @@ static void read_words(const frame_keys *keys, json_value root, frame_words *out
         if (!json_find_key(root, keys->names[i], &value))
             continue;
         out->json[i] = json_raw(value);
-        if (!json_text(value, &out->text[i]))
-            out->text[i] = (td_bytes){0};
+        (void)json_text(value, &out->text[i]); /* else it stays empty */
     }
     if (keys->op == FRAME_KEY_NONE)
         return;
     out->op = out->text[keys->op];
     if (out->op.size == 0 && keys->request != FRAME_KEY_NONE &&
-        json_find_key(root, keys->names[keys->request], &value))
-        read_op(value, keys->names[keys->op], &out->op);
+        json_find_key(root, keys->names[keys->request], &value) &&
+        json_find_key(value, keys->names[keys->op], &value))
+        (void)json_text(value, &out->op);
 }
 
-static td_result read_answer(dialect_text *text, const dialect *spoken, json_value root,
+static td_result read_answer(dialect_parser *parser, const dialect *spoken, json_value root,
                              dialect_answer *out, td_err *err)
 {
     const exchange_row *exchange = spoken->exchange;
@@ -372,7 +345,7 @@ static td_result read_answer(dialect_text *text, const dialect *spoken, json_val
         out->of = kind_of_word(exchange, word);
         out->is_whole = paths->are_whole;
         out->lists_all = is == CLASS_ACK && paths->list_all;
-        return read_topics(text, spoken, root, out, err);
+        return read_topics(parser, spoken, root, out, err);
     case CLASS_DATA:
     case CLASS_REQUEST:
     case CLASS_UNKNOWN:
@@ -386,7 +359,7 @@ td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes f
 {
     const dialect_answer nothing = {.kind = ANSWER_NONE, .of = REQUEST_UNKNOWN, .success = -1};
     *out = nothing;
-    dialect_text_begin(&parser->text);
+    dialect_text_begin(parser);
     json_value root;
     const char *pong = spoken->exchange->frames.pong;
     if (pong != NULL && td_bytes_is(frame, pong)) {
@@ -394,11 +367,11 @@ td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes f
         out->of = REQUEST_PING;
         return TD_OK;
     }
-    td_result rc = json_parse(parser->text.json, frame, JSON_COPIED, &root, err);
+    td_result rc = json_parse(parser->json, frame, JSON_COPIED, &root, err);
     if (rc == TD_E_INVALID || (rc == TD_OK && json_type_of(root) != JSON_OBJECT))
         return TD_OK;
     if (rc == TD_OK)
-        rc = read_answer(&parser->text, spoken, root, out, err);
+        rc = read_answer(parser, spoken, root, out, err);
     TD_ASSERT(rc != TD_OK || (out->success >= -1 && out->success <= 1));
     if (rc == TD_OK && out->kind != ANSWER_NONE)
         return TD_OK;

@@ -322,11 +322,6 @@ refusal dialect_check_auth(const dialect_request *request, const char *secret, u
 
 /* ---- reading requests and answers ---- */
 
-/* Owns the memory of parsed requests and answers; one thread. */
-typedef struct dialect_parser dialect_parser;
-TD_NEVER_NULL dialect_parser *dialect_parser_open(void);
-void dialect_parser_close(dialect_parser *parser);
-
 /* Read a client's request. *out is valid until the next call and while frame is. TD_OK (kind is
  * REQUEST_UNKNOWN for unknown requests); TD_E_INVALID if the frame is not a JSON object, its args
  * are not a list, or one of its topics cannot be read (kind and parts are then set as far as the

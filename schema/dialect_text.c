@@ -10,42 +10,47 @@ enum { DIALECT_TEXT_BYTES_MAX = 2 << 20 };
 /* Bytes for composed topics: each consists of a topic's stem and a part of the request. */
 enum { TEXTS_BYTES_MAX = DIALECT_TEXT_BYTES_MAX + DIALECT_ARGS_MAX * (LIMIT_TOPIC_BYTES + 2) };
 
-void dialect_text_open(dialect_text *text)
+dialect_parser *dialect_parser_open(void)
 {
-    *text = (dialect_text){.json = json_parser_open(DIALECT_TEXT_BYTES_MAX)};
-    td_buf_init(&text->texts, TEXTS_BYTES_MAX);
-    text->args = td_array_reach(NULL, &text->arg_capacity, 0, sizeof *text->args);
+    dialect_parser *made = td_alloc_zero(1, sizeof *made);
+    made->json = json_parser_open(DIALECT_TEXT_BYTES_MAX);
+    td_buf_init(&made->texts, TEXTS_BYTES_MAX);
+    made->args = td_array_reach(NULL, &made->arg_capacity, 0, sizeof *made->args);
+    return made;
 }
 
-void dialect_text_close(dialect_text *text)
+void dialect_parser_close(dialect_parser *parser)
 {
-    json_parser_close(text->json);
-    td_buf_fini(&text->texts);
-    td_free(text->args);
+    if (parser == NULL)
+        return;
+    json_parser_close(parser->json);
+    td_buf_fini(&parser->texts);
+    td_free(parser->args);
+    td_free(parser);
 }
 
-void dialect_text_begin(dialect_text *text)
+void dialect_text_begin(dialect_parser *parser)
 {
-    td_buf_clear(&text->texts);
-    text->arg_count = text->ended = 0;
+    td_buf_clear(&parser->texts);
+    parser->arg_count = parser->ended = 0;
 }
 
-td_result dialect_text_end(dialect_text *text, td_err *err)
+td_result dialect_text_end(dialect_parser *parser, td_err *err)
 {
-    if (text->arg_count == DIALECT_ARGS_MAX)
+    if (parser->arg_count == DIALECT_ARGS_MAX)
         return td_err_set(err, TD_E_LIMIT, "at most %d args are read", DIALECT_ARGS_MAX);
-    text->args =
-        td_array_reach(text->args, &text->arg_capacity, text->arg_count, sizeof *text->args);
-    text->args[text->arg_count++] = td_bytes_of(NULL, text->texts.size - text->ended);
-    text->ended = text->texts.size;
+    parser->args = td_array_reach(parser->args, &parser->arg_capacity, parser->arg_count,
+                                  sizeof *parser->args);
+    parser->args[parser->arg_count++] = td_bytes_of(NULL, parser->texts.size - parser->ended);
+    parser->ended = parser->texts.size;
     return TD_OK;
 }
 
-void dialect_text_seal(dialect_text *text)
+void dialect_text_seal(dialect_parser *parser)
 {
-    const uint8_t *at = text->texts.data;
-    for (size_t i = 0; i < text->arg_count; at += text->args[i++].size)
-        text->args[i].data = at;
+    const uint8_t *at = parser->texts.data;
+    for (size_t i = 0; i < parser->arg_count; at += parser->args[i++].size)
+        parser->args[i].data = at;
 }
 
 /* Reads any scalar as text, because exchanges write the same member as a string or as a number or

@@ -13,28 +13,29 @@ enum {
     DIALECT_ARGS_MAX = 16384,
 };
 
-/* The topics, or other args, of a frame are appended to texts one after the other, and become views
- * when the last one is there, because texts may move until then. One thread. */
-typedef struct dialect_text {
+/* Owns the memory of parsed requests and answers. The topics, or other args, of a frame are
+ * appended to texts one after the other, and become views when the last one is there, because texts
+ * may move until then. Only schema/ uses its members. One thread. */
+typedef struct dialect_parser {
     json_parser *json;
     td_bytes *args; /* never NULL; their data is set by dialect_text_seal() */
     size_t arg_count, arg_capacity;
     td_buf texts;
     size_t ended; /* bytes of texts that belong to args */
-} dialect_text;
+} dialect_parser;
 
-void dialect_text_open(dialect_text *text);
-void dialect_text_close(dialect_text *text);
+TD_NEVER_NULL dialect_parser *dialect_parser_open(void);
+void dialect_parser_close(dialect_parser *parser);
 
 /* Remove all args: a frame begins. */
-void dialect_text_begin(dialect_text *text);
+void dialect_text_begin(dialect_parser *parser);
 
 /* Make an arg of what was appended to texts since the last one. TD_E_LIMIT above DIALECT_ARGS_MAX.
  */
-TD_MUST_USE td_result dialect_text_end(dialect_text *text, td_err *err);
+TD_MUST_USE td_result dialect_text_end(dialect_parser *parser, td_err *err);
 
 /* Make the args views, which are valid until the next frame begins. */
-void dialect_text_seal(dialect_text *text);
+void dialect_text_seal(dialect_parser *parser);
 
 /* The scalar at a path ("params.binary") as text: a string, or a number or boolean as written.
  * Returns 0 if it is missing, null, or a container. */

@@ -192,15 +192,13 @@ static td_result put_symbols(const asking *of, td_buf *out, td_err *err)
 
 static td_result put_symbol_list(const asking *of, td_buf *out, td_err *err)
 {
-    td_result rc = td_buf_append(out, "[", 1, err);
-    for (size_t i = 0; i < of->ask->count && rc == TD_OK; i++) {
-        const char *symbol = of->ask->topics[i] + topic_stem_size(of->ask->topics[i]) + 1;
-        if (i > 0)
-            rc = td_buf_append(out, ",", 1, err);
-        if (rc == TD_OK)
-            rc = put_text(out, td_bytes_str(symbol), err);
-    }
-    return rc == TD_OK ? td_buf_append(out, "]", 1, err) : rc;
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_array_begin(&writer);
+    for (size_t i = 0; i < of->ask->count; i++)
+        json_write_text(&writer, of->ask->topics[i] + topic_stem_size(of->ask->topics[i]) + 1);
+    json_write_array_end(&writer);
+    return json_write_end(&writer, err);
 }
 
 /* 1 if the parameter is written in the topic's name: "kline_1m". */
@@ -366,18 +364,18 @@ typedef enum topic_fate { FATE_GRANTED, FATE_FAILED, FATE_ANY } topic_fate;
 static td_result put_args(const answering *of, topic_fate fate, td_buf *out, int *is_there,
                           td_err *err)
 {
-    td_result rc = td_buf_append(out, "[", 1, err);
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_array_begin(&writer);
     *is_there = 0;
-    for (size_t i = 0; i < of->request->arg_count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < of->request->arg_count; i++) {
         if (fate != FATE_ANY && is_failed(of->reply, i) != (fate == FATE_FAILED))
             continue;
-        if (*is_there)
-            rc = td_buf_append(out, ",", 1, err);
-        if (rc == TD_OK)
-            rc = put_text(out, of->request->args[i], err);
+        json_write_bytes(&writer, of->request->args[i]);
         *is_there = 1;
     }
-    return rc == TD_OK ? td_buf_append(out, "]", 1, err) : rc;
+    json_write_array_end(&writer);
+    return json_write_end(&writer, err);
 }
 
 /* The request's first topic, as requests have it. */

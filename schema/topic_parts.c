@@ -66,13 +66,14 @@ static td_result append_topic(td_buf *texts, const split_topic *of, td_bytes sym
 }
 
 /* Append a topic of the symbol, which may be empty. */
-static td_result add_topic(dialect_text *text, const split_topic *of, td_bytes symbol, td_err *err)
+static td_result add_topic(dialect_parser *parser, const split_topic *of, td_bytes symbol,
+                           td_err *err)
 {
-    td_result rc = append_topic(&text->texts, of, symbol, err);
-    return rc == TD_OK ? dialect_text_end(text, err) : rc;
+    td_result rc = append_topic(&parser->texts, of, symbol, err);
+    return rc == TD_OK ? dialect_text_end(parser, err) : rc;
 }
 
-td_result topic_parts_compose(dialect_text *text, const split_topic *of, symbol_form form,
+td_result topic_parts_compose(dialect_parser *parser, const split_topic *of, symbol_form form,
                               td_err *err)
 {
     if (of->name.size + of->parameter.size > LIMIT_TOPIC_BYTES)
@@ -82,16 +83,16 @@ td_result topic_parts_compose(dialect_text *text, const split_topic *of, symbol_
     json_value element;
     td_bytes symbol = of->symbol;
     if (!of->has_list && form == SYMBOL_ONE)
-        return add_topic(text, of, symbol, err);
+        return add_topic(parser, of, symbol, err);
     td_bytes rest = symbol.data == NULL ? td_bytes_str("") : symbol;
     while (!of->has_list && rc == TD_OK && td_bytes_next(&rest, ',', &symbol))
-        rc = add_topic(text, of, symbol, err);
+        rc = add_topic(parser, of, symbol, err);
     if (!of->has_list)
         return rc;
     for (json_iter it = json_iter_of(of->symbols); rc == TD_OK && json_next(&it, NULL, &element);) {
         symbol = td_bytes_of(NULL, 0);
         (void)json_text(element, &symbol); /* else a topic without a symbol, which no server has */
-        rc = add_topic(text, of, symbol, err);
+        rc = add_topic(parser, of, symbol, err);
     }
     return rc;
 }

@@ -43,7 +43,7 @@ TD_MUST_USE td_result topic_parts_split(const topic_parts *parts, const char *to
 /* Append the topics of these parts, whose symbol is one symbol, or a list, to the args of text.
  * TD_E_LIMIT. */
 typedef enum symbol_form { SYMBOL_ONE, SYMBOL_LIST } symbol_form;
-TD_MUST_USE td_result topic_parts_compose(dialect_text *text, const split_topic *of,
+TD_MUST_USE td_result topic_parts_compose(dialect_parser *parser, const split_topic *of,
                                           symbol_form form, td_err *err);
 
 /* Size of a topic's text before its symbol, which follows the last dot; 0 if there is no dot. */
