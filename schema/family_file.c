@@ -39,41 +39,38 @@ typedef struct reading {
     topic_row *topics; /* of the family */
 } reading;
 
+/* Refuse the name that was searched, with the most similar one, and where all are listed ("":
+ * nowhere). */
+static td_result refuse_name(document_node at, const char *what, const suggest_search *search,
+                             const char *listed, td_err *err)
+{
+    char similar[128];
+    suggest_format(search, similar, sizeof similar);
+    td_result rc = document_refuse(at, what, search->written, err);
+    if (similar[0] != '\0' || listed[0] != '\0')
+        td_err_hint(err, "%s%s%s", similar, similar[0] == '\0' || listed[0] == '\0' ? "" : " ",
+                    listed);
+    return rc;
+}
+
 static td_result read_member(document_node at, td_bytes word, msg_member *out, td_err *err)
 {
     *out = msg_member_find(word);
     if (*out != MEMBER_NONE)
         return TD_OK;
     suggest_search search = {.written = word};
-    char similar[128];
     for (int i = MEMBER_NONE + 1; i < MEMBER_COUNT; i++)
         suggest_offer(&search, msg_member_name((msg_member)i));
-    suggest_format(&search, similar, sizeof similar);
-    td_result rc = document_refuse(at, "there is no meaning", word, err);
-    td_err_hint(err, "%s%sdocs/topics.md lists them", similar, similar[0] == '\0' ? "" : " ");
-    return rc;
+    return refuse_name(at, "there is no meaning", &search, "docs/topics.md lists them", err);
 }
 
 /* ---- fields ---- */
 
-static const document_word TYPES[] = {
-    {"text", FIELD_TEXT}, {"decimal", FIELD_DECIMAL}, {"integer", FIELD_INTEGER},
-    {"bool", FIELD_BOOL}, {"side", FIELD_SIDE},       {"any_side", FIELD_ANY_SIDE},
-    {"time", FIELD_TIME}, {"is_buy", FIELD_IS_BUY},   {"lower_side", FIELD_LOWER_SIDE},
-    {"json", FIELD_JSON}, {"is_sell", FIELD_IS_SELL}, {"maker_side", FIELD_MAKER_SIDE},
-};
+#define TYPE_WORD(id, word, name, value) {word, FIELD_##id},
+static const document_word TYPES[] = {FIELD_TYPES(TYPE_WORD)};
 
-static const document_word UNITS[] = {
-    {"price", UNIT_PRICE},
-    {"quantity", UNIT_QUANTITY},
-    {"money", UNIT_MONEY},
-    {"rate", UNIT_RATE},
-    {"s", UNIT_S},
-    {"ms", UNIT_MS},
-    {"us", UNIT_US},
-    {"ns", UNIT_NS},
-    {"rfc3339", UNIT_RFC3339},
-};
+#define UNIT_WORD(id, name) {name, UNIT_##id},
+static const document_word UNITS[] = {FIELD_UNITS(UNIT_WORD)};
 
 static const document_word FIELD_FLAGS[] = {
     {"required", FIELD_REQUIRED},         {"preferred", FIELD_PREFERRED},
@@ -144,7 +141,6 @@ static td_result find_set(const reading *r, document_node at, size_t most, const
                           size_t *count, td_err *err)
 {
     suggest_search search = {.written = document_text(at)};
-    char similar[128];
     for (size_t i = 0; i < r->set_count; i++) {
         if (!td_bytes_is(document_text(at), r->sets[i].name))
             continue;
@@ -155,11 +151,7 @@ static td_result find_set(const reading *r, document_node at, size_t most, const
     }
     for (size_t i = 0; i < r->set_count; i++)
         suggest_offer(&search, r->sets[i].name);
-    suggest_format(&search, similar, sizeof similar);
-    td_result rc = document_refuse(at, "there is no set of fields", document_text(at), err);
-    if (similar[0] != '\0')
-        td_err_hint(err, "%s", similar);
-    return rc;
+    return refuse_name(at, "there is no set of fields", &search, "", err);
 }
 
 /* ---- entries and rules ---- */
@@ -229,7 +221,6 @@ static const document_word STRENGTHS[] = {
 static td_result find_rule(document_node at, td_bytes word, rule_id *out, td_err *err)
 {
     suggest_search search = {.written = word};
-    char similar[128];
     for (int i = RULE_NONE + 1; i < RULE_COUNT; i++)
         if (td_bytes_is(word, rule_name((rule_id)i))) {
             *out = (rule_id)i;
@@ -237,10 +228,7 @@ static td_result find_rule(document_node at, td_bytes word, rule_id *out, td_err
         }
     for (int i = RULE_NONE + 1; i < RULE_COUNT; i++)
         suggest_offer(&search, rule_name((rule_id)i));
-    suggest_format(&search, similar, sizeof similar);
-    td_result rc = document_refuse(at, "there is no rule", word, err);
-    td_err_hint(err, "%s%sdocs/replay.md lists them", similar, similar[0] == '\0' ? "" : " ");
-    return rc;
+    return refuse_name(at, "there is no rule", &search, "docs/replay.md lists them", err);
 }
 
 /* "RULE [NUMBER] STRENGTH" */
@@ -279,19 +267,8 @@ static td_result read_rules(void *user, document_node list, void *row, td_err *e
 
 /* ---- topics ---- */
 
-static td_result read_message(void *user, document_node at, void *out, td_err *err)
-{
-    document_word names[MSG_TYPE_COUNT];
-    topic_row *topic = out;
-    int type = 0;
-    (void)user;
-    for (int i = 0; i < MSG_TYPE_COUNT; i++)
-        names[i] = (document_word){msg_type_name((msg_type)i), i};
-    td_result rc = document_read_word(at, "there is no message type", document_text(at), names,
-                                      MSG_TYPE_COUNT, &type, err);
-    topic->type = (msg_type)type;
-    return rc;
-}
+#define MESSAGE_WORD(id, name) {name, MSG_##id},
+static const document_word MESSAGES[] = {MSG_TYPES(MESSAGE_WORD)};
 
 /* The name of a topic: its pattern without the symbol. */
 static const char *name_of(reading *r, const char *pattern)
@@ -367,7 +344,8 @@ static const document_word SEQUENCES[] = {{"envelope", SEQ_ENVELOPE}, {"entry", 
 static const document_member TOPIC_KEYS[] = {
     TOPIC_TEXT("topic", pattern),
     TOPIC_TEXT("name", name),
-    {"message", DOCUMENT_OWN, .read = read_message},
+    {"message", DOCUMENT_WORD, .offset = offsetof(topic_row, type),
+     .what = "there is no message type", .words = MESSAGES, .word_count = COUNT_OF(MESSAGES)},
     TOPIC_TEXT("title", title),
     TOPIC_TEXT("from", valid_from),
     TOPIC_TEXT("until", valid_until),
@@ -493,7 +471,6 @@ static td_result read_dialect(void *user, document_node at, void *row, td_err *e
     const reading *r = user;
     family *out = row;
     suggest_search search = {.written = document_text(at)};
-    char similar[128];
     for (size_t i = 0; i < r->exchange->dialect_count; i++)
         if (td_bytes_is(document_text(at), r->exchange->dialects[i].name)) {
             out->dialect = &r->exchange->dialects[i];
@@ -501,11 +478,7 @@ static td_result read_dialect(void *user, document_node at, void *row, td_err *e
         }
     for (size_t i = 0; i < r->exchange->dialect_count; i++)
         suggest_offer(&search, r->exchange->dialects[i].name);
-    suggest_format(&search, similar, sizeof similar);
-    td_result rc = document_refuse(at, "the exchange has no dialect", document_text(at), err);
-    if (similar[0] != '\0')
-        td_err_hint(err, "%s", similar);
-    return rc;
+    return refuse_name(at, "the exchange has no dialect", &search, "", err);
 }
 
 /* The family tells only where the topic is. */

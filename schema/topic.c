@@ -208,45 +208,34 @@ int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, uin
 
 const char *field_type_name(field_type type)
 {
-    static const char *const NAMES[] = {
-        [FIELD_TEXT] = "text", [FIELD_DECIMAL] = "decimal", [FIELD_INTEGER] = "integer",
-        [FIELD_BOOL] = "bool", [FIELD_SIDE] = "side",       [FIELD_ANY_SIDE] = "side",
-        [FIELD_TIME] = "time", [FIELD_IS_BUY] = "is_buy",   [FIELD_LOWER_SIDE] = "side",
-        [FIELD_JSON] = "json", [FIELD_IS_SELL] = "is_sell", [FIELD_MAKER_SIDE] = "maker_side",
-    };
-    TD_ASSERT(type <= FIELD_JSON);
+#define TYPE_NAME(id, word, name, value) name,
+    static const char *const NAMES[] = {FIELD_TYPES(TYPE_NAME)};
+#undef TYPE_NAME
+    TD_ASSERT(type <= FIELD_MAKER_SIDE);
     return NAMES[type];
 }
 
 const char *field_unit_name(field_unit unit)
 {
-    static const char *const NAMES[] = {
-        [UNIT_NONE] = "none",       [UNIT_PRICE] = "price", [UNIT_QUANTITY] = "quantity",
-        [UNIT_MONEY] = "money",     [UNIT_RATE] = "rate",   [UNIT_S] = "s",
-        [UNIT_MS] = "ms",           [UNIT_US] = "us",       [UNIT_NS] = "ns",
-        [UNIT_RFC3339] = "rfc3339",
-    };
-    TD_ASSERT(unit <= UNIT_RFC3339);
+#define UNIT_NAME(id, name) name,
+    static const char *const NAMES[UNIT_COUNT] = {"none", FIELD_UNITS(UNIT_NAME)};
+#undef UNIT_NAME
+    TD_ASSERT(unit < UNIT_COUNT);
     return NAMES[unit];
 }
 
 uint64_t field_unit_ns(field_unit unit)
 {
-    static const uint64_t NS[UNIT_RFC3339 + 1] = {
+    static const uint64_t NS[UNIT_COUNT] = {
         [UNIT_S] = 1000000000, [UNIT_MS] = 1000000, [UNIT_US] = 1000, [UNIT_NS] = 1};
     return NS[unit];
 }
 
 value_type field_value_type(field_type type)
 {
-    static const uint8_t TYPES[] = {
-        [FIELD_TEXT] = VALUE_TEXT,       [FIELD_DECIMAL] = VALUE_DECIMAL,
-        [FIELD_INTEGER] = VALUE_INTEGER, [FIELD_BOOL] = VALUE_BOOL,
-        [FIELD_SIDE] = VALUE_SIDE,       [FIELD_ANY_SIDE] = VALUE_SIDE,
-        [FIELD_TIME] = VALUE_TIME_NS,    [FIELD_IS_BUY] = VALUE_SIDE,
-        [FIELD_LOWER_SIDE] = VALUE_SIDE, [FIELD_JSON] = VALUE_JSON,
-        [FIELD_IS_SELL] = VALUE_SIDE,    [FIELD_MAKER_SIDE] = VALUE_SIDE,
-    };
+#define TYPE_VALUE(id, word, name, value) VALUE_##value,
+    static const uint8_t TYPES[] = {FIELD_TYPES(TYPE_VALUE)};
+#undef TYPE_VALUE
     return (value_type)TYPES[type];
 }
 

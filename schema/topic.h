@@ -16,39 +16,53 @@
 #include "base/channel.h"
 #include "schema/message.h"
 
-/* How a field's JSON value is read. Numbers may be JSON numbers or strings, because families
- * differ; "", "None" and null mean absent. */
-typedef enum field_type {
-    FIELD_TEXT,     /* string, unchanged */
-    FIELD_DECIMAL,  /* number or numeric string, exact. scale_e10 > 0: an integer that is the value
-                       times 10^scale_e10. If an entry has a scaled and a plain field for the same
-                       member, the plain one is used, unless it just repeats the integer */
-    FIELD_INTEGER,  /* whole number, signed 64 bits */
-    FIELD_BOOL,     /* true, false, "true", "False", 0, 1 */
-    FIELD_SIDE,     /* "Buy" or "Sell", also "BUY" and "SELL" */
-    FIELD_ANY_SIDE, /* as FIELD_SIDE, but any other text gives SIDE_NONE instead of an error */
-    FIELD_TIME,     /* a time; unit is its form */
-    FIELD_IS_BUY,   /* a side as a boolean, true is Buy and false Sell: spot's "m" */
-    FIELD_IS_SELL,  /* a side as a boolean, true is Sell: Binance's "m", "the buyer is the maker" */
-    FIELD_MAKER_SIDE, /* as FIELD_SIDE, but of the order that was in the book: "Buy" is a Sell */
-    FIELD_LOWER_SIDE, /* "buy" or "sell", also "b", "bid", and "s", "ask", "offer" */
-    FIELD_JSON, /* an object, array or scalar without a fixed structure: kept as JSON text without
-                   white space, members of objects sorted by key */
-} field_type;
+/* How a field's JSON value is read: the word in documents, the name in listings, and the type of
+ * the value. Numbers may be JSON numbers or strings, because families differ; "", "None" and null
+ * mean absent. */
+#define FIELD_TYPES(X)                                                                             \
+    X(TEXT, "text", "text", TEXT) /* string, unchanged */                                          \
+    /* number or numeric string, exact. scale_e10 > 0: an integer that is the value times          \
+     * 10^scale_e10. If an entry has a scaled and a plain field for the same member, the plain one \
+     * is used, unless it just repeats the integer */                                              \
+    X(DECIMAL, "decimal", "decimal", DECIMAL)                                                      \
+    X(INTEGER, "integer", "integer", INTEGER) /* whole number, signed 64 bits */                   \
+    X(BOOL, "bool", "bool", BOOL)             /* true, false, "true", "False", 0, 1 */             \
+    X(SIDE, "side", "side", SIDE)             /* "Buy" or "Sell", also "BUY" and "SELL" */         \
+    /* as FIELD_SIDE, but any other text gives SIDE_NONE instead of an error */                    \
+    X(ANY_SIDE, "any_side", "side", SIDE)                                                          \
+    X(TIME, "time", "time", TIME_NS) /* a time; unit is its form */                                \
+    /* a side as a boolean, true is Buy and false Sell: spot's "m" */                              \
+    X(IS_BUY, "is_buy", "is_buy", SIDE)                                                            \
+    /* "buy" or "sell", also "b", "bid", and "s", "ask", "offer" */                                \
+    X(LOWER_SIDE, "lower_side", "side", SIDE)                                                      \
+    /* an object, array or scalar without a fixed structure: kept as JSON text without white       \
+     * space, members of objects sorted by key */                                                  \
+    X(JSON, "json", "json", JSON)                                                                  \
+    /* a side as a boolean, true is Sell: Binance's "m", "the buyer is the maker" */               \
+    X(IS_SELL, "is_sell", "is_sell", SIDE)                                                         \
+    /* as FIELD_SIDE, but of the order that was in the book: "Buy" is a Sell */                    \
+    X(MAKER_SIDE, "maker_side", "maker_side", SIDE)
 
-/* Unit of a number, or form of a time. */
-typedef enum field_unit {
-    UNIT_NONE,
-    UNIT_PRICE,    /* quote currency for one base unit */
-    UNIT_QUANTITY, /* contracts (inverse) or base units (linear, spot) */
-    UNIT_MONEY,    /* an amount of the settlement coin */
-    UNIT_RATE,     /* a fraction: 0.0001 = 1 basis point */
-    UNIT_S,        /* times: seconds, milli-, micro-, nanoseconds since 1970, or RFC 3339 text */
-    UNIT_MS,
-    UNIT_US,
-    UNIT_NS,
-    UNIT_RFC3339,
-} field_unit;
+#define FIELD_TYPE_ENUMERATOR(id, word, name, value) FIELD_##id,
+typedef enum field_type { FIELD_TYPES(FIELD_TYPE_ENUMERATOR) } field_type;
+#undef FIELD_TYPE_ENUMERATOR
+
+/* Unit of a number, or form of a time, and its name. */
+#define FIELD_UNITS(X)                                                                             \
+    X(PRICE, "price")       /* quote currency for one base unit */                                 \
+    X(QUANTITY, "quantity") /* contracts (inverse) or base units (linear, spot) */                 \
+    X(MONEY, "money")       /* an amount of the settlement coin */                                 \
+    X(RATE, "rate")         /* a fraction: 0.0001 = 1 basis point */                               \
+    /* Times: seconds, milli-, micro-, nanoseconds since 1970, or RFC 3339 text. */                \
+    X(S, "s")                                                                                      \
+    X(MS, "ms")                                                                                    \
+    X(US, "us")                                                                                    \
+    X(NS, "ns")                                                                                    \
+    X(RFC3339, "rfc3339")
+
+#define FIELD_UNIT_ENUMERATOR(id, name) UNIT_##id,
+typedef enum field_unit { UNIT_NONE, FIELD_UNITS(FIELD_UNIT_ENUMERATOR) UNIT_COUNT } field_unit;
+#undef FIELD_UNIT_ENUMERATOR
 
 /* One field of a topic's entries (or of the envelope around them). */
 typedef struct field_row {
