@@ -87,6 +87,12 @@ static const uint8_t ACTIONS[] = {
     [ACTION_UPDATE] = 'u', [ACTION_INSERT] = 'i',
 };
 
+/* Of values whose letter depends on their type only. */
+static const uint8_t VALUES[] = {
+    [VALUE_TEXT] = 't',    [VALUE_DECIMAL] = 'd', [VALUE_BIG_DECIMAL] = 'D',
+    [VALUE_INTEGER] = 'i', [VALUE_TIME_NS] = 'z', [VALUE_JSON] = 'j',
+};
+
 static uint8_t side_letter(uint8_t side)
 {
     TD_ASSERT(side < sizeof SIDES);
@@ -97,6 +103,17 @@ static uint8_t action_letter(uint8_t action)
 {
     TD_ASSERT(action < sizeof ACTIONS);
     return ACTIONS[action];
+}
+
+static uint8_t value_letter(const msg_value *value)
+{
+    if (value->type == VALUE_BOOL)
+        return value->as.is_true ? 'T' : 'F';
+    if (value->type == VALUE_SIDE)
+        return side_letter(value->as.side);
+    TD_ASSERT(value->type < sizeof VALUES);
+    TD_ASSERT(VALUES[value->type] != 0); /* canon_values() skips absent values */
+    return VALUES[value->type];
 }
 
 /* Flags of the head: which optional members the message has. */
@@ -111,16 +128,8 @@ enum {
     HAS_CHECKSUM = 128,
 };
 
-/* Letters of values and of a trade's optional members. */
+/* Letters of a trade's optional members. */
 enum {
-    VALUE_LETTER_TEXT = 't',
-    VALUE_LETTER_DECIMAL = 'd',
-    VALUE_LETTER_BIG = 'D',
-    VALUE_LETTER_INTEGER = 'i',
-    VALUE_LETTER_TIME = 'z',
-    VALUE_LETTER_TRUE = 'T',
-    VALUE_LETTER_FALSE = 'F',
-    VALUE_LETTER_JSON = 'j',
     TRADE_LETTER_SEQ = 'q',
     TRADE_LETTER_RPI = 'R',
     TRADE_LETTER_NO_RPI = 'r',
@@ -165,32 +174,6 @@ static void canon_trade(canon *c, const msg_trade *trade)
         canon_byte(c, TRADE_LETTER_SYMBOL);
         canon_text(c, trade->symbol);
     }
-}
-
-static uint8_t value_letter(const msg_value *value)
-{
-    switch (value->type) {
-    case VALUE_TEXT:
-        return VALUE_LETTER_TEXT;
-    case VALUE_DECIMAL:
-        return VALUE_LETTER_DECIMAL;
-    case VALUE_INTEGER:
-        return VALUE_LETTER_INTEGER;
-    case VALUE_BOOL:
-        return value->as.is_true ? VALUE_LETTER_TRUE : VALUE_LETTER_FALSE;
-    case VALUE_SIDE:
-        return side_letter(value->as.side);
-    case VALUE_JSON:
-        return VALUE_LETTER_JSON;
-    case VALUE_BIG_DECIMAL:
-        return VALUE_LETTER_BIG;
-    case VALUE_TIME_NS:
-        return VALUE_LETTER_TIME;
-    case VALUE_ABSENT:
-        break;
-    }
-    TD_ASSERT(!"a value that is written"); /* cannot happen: canon_values() skips absent values */
-    return 0;
 }
 
 /* Write a member's name, the letter of its type, and its value. */

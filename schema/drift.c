@@ -243,23 +243,17 @@ static drift_note *note_field(examination *e, const survey_member *m, drift_kind
 
 static void check_unexpected(examination *e, const survey_unexpected *unexpected)
 {
+    static const drift_kind KINDS[] = {[UNEXPECTED_UNKNOWN] = DRIFT_NEW_FIELD,
+                                       [UNEXPECTED_REPEATED] = DRIFT_REPEATED_FIELD,
+                                       [UNEXPECTED_UNREADABLE] = DRIFT_NOT_DECODED};
     char place[16];
     td_bytes key = unexpected->key;
     if (key.data == NULL) {
         snprintf(place, sizeof place, "%u", unexpected->place);
         key = td_bytes_str(place);
     }
-    switch (unexpected->what) {
-    case UNEXPECTED_UNKNOWN:
-        note_path(e, DRIFT_NEW_FIELD, unexpected->at, key, "");
-        return;
-    case UNEXPECTED_REPEATED:
-        note_path(e, DRIFT_REPEATED_FIELD, unexpected->at, key, "");
-        return;
-    case UNEXPECTED_UNREADABLE:
-        note_path(e, DRIFT_NOT_DECODED, unexpected->at, key, decode_reason_name(DECODE_BAD_TIME));
-        return;
-    }
+    note_path(e, KINDS[unexpected->what], unexpected->at, key,
+              unexpected->what == UNEXPECTED_UNREADABLE ? decode_reason_name(DECODE_BAD_TIME) : "");
 }
 
 /* ---- members that the row names ---- */
@@ -647,10 +641,8 @@ static void check_members(examination *e)
 /* 1 for topics of options, whose prices may move from 5 to 50 and back in a day. */
 static int is_option(const topic_row *row)
 {
-    for (size_t i = 0; i < row->field_count; i++)
-        if (row->fields[i].member == MEMBER_MARK_IV || row->fields[i].member == MEMBER_DELTA)
-            return 1;
-    return 0;
+    return topic_field(row->fields, row->field_count, MEMBER_MARK_IV) != NULL ||
+           topic_field(row->fields, row->field_count, MEMBER_DELTA) != NULL;
 }
 
 /* 1 if all prices in the stream's frames are of one market, so that they are close to each other.

@@ -78,13 +78,12 @@ int topic_row_has_state(const topic_row *row)
     return 0;
 }
 
-/* 1 if the row's entries name a symbol, in a field of their own or in an inherited one. */
-static int topic_row_names_symbols(const topic_row *row)
+const field_row *topic_field(const field_row *fields, size_t count, msg_member member)
 {
-    for (size_t i = 0; i < row->field_count; i++)
-        if (row->fields[i].member == MEMBER_SYMBOL)
-            return 1;
-    return 0;
+    for (size_t i = 0; i < count; i++)
+        if (fields[i].member == member)
+            return &fields[i];
+    return NULL;
 }
 
 /* As row_fits() for the rest of a text, from its symbol on, if text follows the symbol. */
@@ -136,9 +135,8 @@ msg_member topic_row_number(const topic_row *row)
 {
     static const msg_member NUMBERS[] = {MEMBER_CROSS_SEQ, MEMBER_SEQ, MEMBER_U};
     for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++)
-        for (size_t k = 0; k < row->envelope_count; k++)
-            if (row->envelope[k].member == NUMBERS[i])
-                return NUMBERS[i];
+        if (topic_field(row->envelope, row->envelope_count, NUMBERS[i]) != NULL)
+            return NUMBERS[i];
     return MEMBER_NONE;
 }
 
@@ -201,7 +199,8 @@ int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, uin
         if (at_ns != TOPIC_ANY_TIME || !topic_row_is_dated(&rows[i]))
             break;
     }
-    if (out->row != NULL && out->symbol.size == 0 && topic_row_names_symbols(out->row))
+    if (out->row != NULL && out->symbol.size == 0 &&
+        topic_field(out->row->fields, out->row->field_count, MEMBER_SYMBOL) != NULL)
         out->symbol = td_bytes_str("*");
     return out->row != NULL;
 }

@@ -418,6 +418,9 @@ int topic_write(const topic_row *rows, size_t row_count, const char *name, td_by
 /* 1 if a frame depends on the earlier ones since the last snapshot. 0 if row is NULL. */
 int topic_row_has_state(const topic_row *row);
 
+/* The first of a row's fields with this member; NULL: none has it. */
+const field_row *topic_field(const field_row *fields, size_t count, msg_member member);
+
 /* The member of the envelope that numbers the row's frames: cross_seq, else seq, else u, as
  * msg_head_number(); MEMBER_NONE: they have no number. */
 msg_member topic_row_number(const topic_row *row);

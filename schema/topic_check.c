@@ -140,18 +140,10 @@ static const char *positions_fault(const topic_row *row, td_bytes *where)
     return NULL;
 }
 
-static const field_row *field_of(const field_row *fields, size_t count, msg_member member)
-{
-    for (size_t i = 0; i < count; i++)
-        if (fields[i].member == member)
-            return &fields[i];
-    return NULL;
-}
-
 static int has_member(const topic_row *row, msg_member member)
 {
-    return field_of(row->envelope, row->envelope_count, member) != NULL ||
-           field_of(row->fields, row->field_count, member) != NULL;
+    return topic_field(row->envelope, row->envelope_count, member) != NULL ||
+           topic_field(row->fields, row->field_count, member) != NULL;
 }
 
 /* 1 if entries have the member, which is in every one: a delete may lack it if `but_deletes` is
@@ -180,7 +172,7 @@ static size_t items_count(const topic_row *row)
 /* 1 if the entries of all places have a side, by their place or by a field. */
 static int has_sides(const topic_row *row)
 {
-    const field_row *side = field_of(row->fields, row->field_count, MEMBER_SIDE);
+    const field_row *side = topic_field(row->fields, row->field_count, MEMBER_SIDE);
     const int is_field =
         side != NULL && side->type != FIELD_ANY_SIDE && has_required(row, MEMBER_SIDE, 0);
     for (size_t i = 0; i < items_count(row); i++) {
@@ -244,7 +236,7 @@ static const char *head_rule_fault(const topic_row *row, const rule_row *rule)
     if (rule->rule == RULE_PREV_LINKS &&
         (topic_row_number(row) == MEMBER_NONE || row->sequence == SEQ_ITEM))
         return "the frame needs cross_seq, seq or u, in its envelope, for the rule";
-    return is_reply || field_of(row->envelope, row->envelope_count, rule->member) != NULL
+    return is_reply || topic_field(row->envelope, row->envelope_count, rule->member) != NULL
                ? NULL
                : "the envelope lacks what is compared by the rule";
 }
@@ -255,8 +247,9 @@ static int has_number(const topic_row *row, msg_member member)
 {
     const int is_of_entries = row->sequence == SEQ_ITEM;
     const int is_record = row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE;
-    const field_row *field = is_of_entries ? field_of(row->fields, row->field_count, member)
-                                           : field_of(row->envelope, row->envelope_count, member);
+    const field_row *field = is_of_entries
+                                 ? topic_field(row->fields, row->field_count, member)
+                                 : topic_field(row->envelope, row->envelope_count, member);
     if (field == NULL)
         return 0;
     if (!is_of_entries)
@@ -271,15 +264,15 @@ static int has_number(const topic_row *row, msg_member member)
 static int has_ids(const topic_row *row, msg_member member)
 {
     return row->type != MSG_BOOK_CHANGE && (row->type != MSG_TRADE || member == MEMBER_TRADE_ID) &&
-           member != MEMBER_NONE && field_of(row->fields, row->field_count, member) != NULL;
+           member != MEMBER_NONE && topic_field(row->fields, row->field_count, member) != NULL;
 }
 
 /* 1 if a row has what the sums of trades are compared with. */
 static int has_candles(const topic_row *row)
 {
     return row->type == MSG_KLINE &&
-           field_of(row->fields, row->field_count, MEMBER_START) != NULL &&
-           field_of(row->fields, row->field_count, MEMBER_VOLUME) != NULL;
+           topic_field(row->fields, row->field_count, MEMBER_START) != NULL &&
+           topic_field(row->fields, row->field_count, MEMBER_VOLUME) != NULL;
 }
 
 /* 1 if a row has what a rule compares, as far as the rule's meaning shows it: what no frame has
@@ -395,7 +388,7 @@ static const char *request_fault(const topic_row *row, td_bytes *where)
     if (row->snapshot_request == NULL)
         return reply == NULL ? NULL : "snapshot: needs request:, in the topic";
     if (row->type != MSG_BOOK_CHANGE || row->is_event ||
-        field_of(row->envelope, row->envelope_count, MEMBER_U) == NULL)
+        topic_field(row->envelope, row->envelope_count, MEMBER_U) == NULL)
         return "request: is for books with u in their envelope, not for the topic";
     if (!has_known_places(row->snapshot_request))
         return "request: has {symbol}, and {category} if need be, unlike in the topic";

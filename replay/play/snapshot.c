@@ -138,10 +138,7 @@ td_result snapshot_source_note(snapshot_source *source, const frame_ref *frame, 
 
 static int has_retail(const topic_row *row)
 {
-    for (size_t i = 0; i < row->field_count; i++)
-        if (row->fields[i].member == MEMBER_RPI_SIZE)
-            return 1;
-    return 0;
+    return topic_field(row->fields, row->field_count, MEMBER_RPI_SIZE) != NULL;
 }
 
 /* Read the recorded snapshot. A file that `cut` wrote may have a made snapshot instead. */

@@ -31,11 +31,7 @@ static served_feed *add_feed(serve_feeds *feeds, const char *name, const family 
 
 static int has_retail(const topic_row *row)
 {
-    for (size_t i = 0; row != NULL && i < row->field_count; i++) {
-        if (row->fields[i].member == MEMBER_RPI_SIZE)
-            return 1;
-    }
-    return 0;
+    return row != NULL && topic_field(row->fields, row->field_count, MEMBER_RPI_SIZE) != NULL;
 }
 
 static int has_topic(const served_feed *feed, td_bytes exchange_topic)
