@@ -195,33 +195,29 @@ static td_result check_content(document_node at, const text_rule *rule, const te
                                  err);
 }
 
-static td_result make_text(expansion *e, document_node at, const text_rule *rule, td_err *err)
+static td_result make_text(expansion *e, document_node at, const text_rule *rule,
+                           const template **out, td_err *err)
 {
-    template *made = NULL;
     td_result rc = expand(e, at, 0, err);
     if (rc != TD_OK)
         return rc;
     td_buf_add(&e->text, "", 1);
-    rc = template_compile((const char *)e->text.data, &made, err);
+    rc = template_compile(e->r->memory, (const char *)e->text.data, out, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s.yaml:%zu", at.of->name, document_line(at));
-    rc = check_content(at, rule, made, err);
-    template_close(made);
-    return rc;
+    return check_content(at, rule, *out, err);
 }
 
 /* Read a text of a stream or reply. *out stays as it is if the key is absent. */
 static td_result read_text(const reading *r, document_node of, const char *key,
-                           const text_rule *rule, const char **out, td_err *err)
+                           const text_rule *rule, const template **out, td_err *err)
 {
     const document_node at = document_find(of, key);
     expansion e = {.r = r, .parts = document_find(of, "parts")};
     if (at.at == NULL)
         return TD_OK;
     td_buf_init(&e.text, TEMPLATE_BYTES_MAX + 1);
-    td_result rc = make_text(&e, at, rule, err);
-    if (rc == TD_OK)
-        *out = td_arena_copy(r->memory, e.text.data, e.text.size);
+    td_result rc = make_text(&e, at, rule, out, err);
     td_buf_fini(&e.text);
     return rc;
 }

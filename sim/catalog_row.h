@@ -8,6 +8,7 @@
 
 #include "schema/topic.h"
 #include "sim/instrument.h"
+#include "sim/template.h"
 
 /* The content of a stream, which determines when it sends a frame. */
 typedef enum stream_kind {
@@ -66,8 +67,8 @@ typedef struct stream_row {
     uint32_t minutes;     /* candles: length of the interval */
     size_t events_max; /* a frame is sent after 1 to events_max events of its symbol, at random */
     size_t every_ms;   /* if events_max is 0: ms of exchange time from one frame to the next */
-    const char *snapshot; /* template of the full state, a subscriber's first frame */
-    const char *delta;    /* template of the changes; NULL: every frame has the full state */
+    const template *snapshot; /* the full state, a subscriber's first frame */
+    const template *delta;    /* the changes; NULL: every frame has the full state */
 } stream_row;
 
 /* The reply to HTTP requests with a path, or with a category of it (sim/http_replies.h). */
@@ -75,7 +76,7 @@ typedef struct reply_row {
     const char *path;         /* NULL ends a list of replies */
     const char *category;     /* NULL: any */
     const char *const *lists; /* families whose instruments it lists; ends with NULL */
-    const char *text;         /* template */
+    const template *text;
 } reply_row;
 
 /* A family as the simulated exchange serves it. */

@@ -149,8 +149,6 @@ int http_replies_get(const http_markets *markets, td_bytes path, td_bytes query,
         [SIM_TS] = sim_time(markets->now_ns), [SIM_PAGE] = sim_text(page)};
     const template_source source = {
         .values = values, .next_item = set_instrument, .user = &instruments};
-    template *reply = template_open(row->text);
-    (void)template_render(reply, &source, json); /* without optional parts it always succeeds */
-    template_close(reply);
+    (void)template_render(row->text, &source, json); /* without optional parts it always succeeds */
     return 1;
 }

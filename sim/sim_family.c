@@ -14,7 +14,6 @@
 #include "sim/candle.h"
 #include "sim/catalog.h"
 #include "sim/symbol.h"
-#include "sim/template.h"
 #include "schema/topic_parts.h"
 
 enum {
@@ -25,16 +24,9 @@ enum {
     LIQUIDATE_ONE_IN = 3, /* one in this many events with trades counts as a liquidation */
 };
 
-typedef struct compiled_row {
-    const stream_row *row;
-    template *snapshot;
-    template *delta; /* NULL: every frame has the full state */
-} compiled_row;
-
 /* A stream, and its state as last shown. */
 typedef struct stream {
     const stream_row *row;
-    const compiled_row *text;
     char name[STREAM_NAME_BYTES];
     char spelled[STREAM_NAME_BYTES]; /* in frames */
     uint32_t first;                  /* index of its symbol, or of its coin's first symbol */
@@ -75,9 +67,7 @@ struct sim_family {
     family_member *members;
     stream *streams;
     uint32_t stream_count;
-    row_table by_name; /* indexes of streams */
-    compiled_row *rows;
-    size_t row_count;
+    row_table by_name;      /* indexes of streams */
     family_member *present; /* the member whose event is shown */
     uint64_t to_show;       /* a bit for each position in present->streams */
     int64_t next_number;    /* the last trade number */
@@ -218,9 +208,9 @@ static int render(sim_family *v, const template *text, const sim_value *shown)
 /* Render the stream's next frame: a delta, if the row has one. */
 static int put_frame(sim_family *v, const stream *of, const sim_symbol *s)
 {
-    int is_delta = of->text->delta != NULL;
+    int is_delta = of->row->delta != NULL;
     set_frame(v, of, s, is_delta ? "delta" : "snapshot");
-    return render(v, is_delta ? of->text->delta : of->text->snapshot, is_delta ? of->shown : NULL);
+    return render(v, is_delta ? of->row->delta : of->row->snapshot, is_delta ? of->shown : NULL);
 }
 
 /* List all levels of a book, for a snapshot. */
@@ -257,7 +247,7 @@ static int show_book(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts
     window_copy(of->window, v->scratch);
     advance(of, s, ts_ns);
     of->u++;
-    if (of->text->delta == NULL)
+    if (of->row->delta == NULL)
         list_window(v, of);
     (void)put_frame(v, of, s);
     return 1;
@@ -344,7 +334,7 @@ static int show_account(sim_family *v, stream *of, uint64_t ts_ns)
     set_items(v, of, s);
     set_frame(v, of, s, "delta");
     account_set_event(event, s, v->values);
-    (void)render(v, of->text->delta != NULL ? of->text->delta : of->text->snapshot, NULL);
+    (void)render(v, of->row->delta != NULL ? of->row->delta : of->row->snapshot, NULL);
     return 1;
 }
 
@@ -400,7 +390,7 @@ static int make_snapshot(sim_family *v, uint32_t index, sim_frame *out)
     if (of->shown != NULL)
         memcpy(&v->values[SIM_TICKER_FIRST], &of->shown[SIM_TICKER_FIRST],
                (SIM_TICKER_LAST - SIM_TICKER_FIRST + 1) * sizeof v->values[0]);
-    if (!render(v, of->text->snapshot, NULL))
+    if (!render(v, of->row->snapshot, NULL))
         return 0;
     fill_frame(v, of, out);
     return 1;
@@ -572,10 +562,9 @@ static void spell_name(const catalog_row *of, const char *name, char out[STREAM_
 }
 
 /* Add the stream of a row for a symbol, unless it exists. */
-static void add_stream(sim_family *v, const compiled_row *text, uint32_t member)
+static void add_stream(sim_family *v, const stream_row *row, uint32_t member)
 {
     char name[STREAM_NAME_BYTES];
-    const stream_row *row = text->row;
     family_member *of = &v->members[member];
     int n = format_name(v->options.row, row, &of->symbol.traded, name);
     TD_ASSERT(n > 0);
@@ -589,7 +578,6 @@ static void add_stream(sim_family *v, const compiled_row *text, uint32_t member)
         return;
     stream *made = &v->streams[v->stream_count++];
     made->row = row;
-    made->text = text;
     made->first = member;
     made->countdown = 1 + (uint32_t)(row->events_max / 2);
     memcpy(made->name, name, (size_t)n + 1);
@@ -612,21 +600,10 @@ static void open_member(sim_family *v, uint32_t index)
     sim_symbol *s = &v->members[index].symbol;
     instrument traded = catalog_instrument(v->options.row, index);
     symbol_open(s, &traded, &v->random, v->options.start_ns);
-    for (size_t i = 0; i < v->row_count; i++)
-        if (has_row(v->rows[i].row, &traded))
-            add_stream(v, &v->rows[i], index);
-}
-
-static void compile_rows(sim_family *v, const catalog_row *of)
-{
-    v->rows = td_alloc_zero(of->stream_count, sizeof *v->rows);
-    for (; v->row_count < of->stream_count; v->row_count++) {
-        const stream_row *row = &of->streams[v->row_count];
-        v->rows[v->row_count] =
-            (compiled_row){.row = row,
-                           .snapshot = template_open(row->snapshot),
-                           .delta = row->delta == NULL ? NULL : template_open(row->delta)};
-    }
+    const catalog_row *of = v->options.row;
+    for (const stream_row *row = of->streams; row < of->streams + of->stream_count; row++)
+        if (has_row(row, &traded))
+            add_stream(v, row, index);
 }
 
 sim_family *sim_family_open(const sim_family_options *options)
@@ -643,7 +620,6 @@ sim_family *sim_family_open(const sim_family_options *options)
     v->streams = td_alloc_zero((size_t)symbols * SIM_SYMBOL_STREAMS_MAX, sizeof *v->streams);
     td_buf_init(&v->text, SIM_FRAME_BYTES_MAX);
     v->scratch = window_open(WINDOW_DEPTH_MAX);
-    compile_rows(v, row);
     if (row->stream_count > row->public_count) {
         uint32_t most = 2u * row->product_count;
         v->account_symbols = symbols < most ? symbols : most;
@@ -664,15 +640,10 @@ void sim_family_close(sim_family *v)
         td_free(v->streams[i].window);
         td_free(v->streams[i].shown);
     }
-    for (size_t i = 0; i < v->row_count; i++) {
-        template_close(v->rows[i].snapshot);
-        template_close(v->rows[i].delta);
-    }
     account_close(v->account);
     td_free(v->scratch);
     row_table_fini(&v->by_name);
     td_buf_fini(&v->text);
-    td_free(v->rows);
     td_free(v->streams);
     td_free(v->members);
     td_free(v);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/decimal.h"
@@ -195,33 +194,19 @@ static td_result compile_text(compiler *c, unsigned depth)
     return rc;
 }
 
-td_result template_compile(const char *text, template **out, td_err *err)
+td_result template_compile(td_arena *memory, const char *text, const template **out, td_err *err)
 {
     /* A code may be longer than the name that it replaces. */
-    template *t = td_alloc_zero(1, sizeof *t + CODE_BYTES * strlen(text));
+    const size_t bytes = sizeof(template) + CODE_BYTES * strlen(text);
+    template *t = td_arena_alloc(memory, bytes);
+    memset(t, 0, bytes);
     compiler c = {.at = text, .into = t, .err = err};
     td_result rc = compile_text(&c, 0);
     if (rc == TD_OK && *c.at != '\0')
         rc = td_err_set(err, TD_E_INVALID, "no '(' for '%.*s'", SHOWN_BYTES, c.at);
-    if (rc != TD_OK) {
-        template_close(t);
-        t = NULL;
-    }
-    *out = t;
+    if (rc == TD_OK)
+        *out = t;
     return rc;
-}
-
-template *template_open(const char *text)
-{
-    template *t = NULL;
-    td_result rc = template_compile(text, &t, NULL);
-    TD_ASSERT(rc == TD_OK);
-    return t;
-}
-
-void template_close(template *t)
-{
-    td_free(t);
 }
 
 const char *template_value_name(sim_value_id id)

@@ -12,25 +12,24 @@
  *   ~(...)         omitted unless a value in it differs from the value last shown
  *
  * sim/value.h lists the values. A colon between a value and a letter or digit begins a format.
- * Compiled once, rendered often. One thread per set of templates. */
+ * Compiled once, when a document is read, and constant from then on: any thread may render it. */
 #ifndef TD_SIM_TEMPLATE_H
 #define TD_SIM_TEMPLATE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/buf.h"
 #include "sim/value.h"
 
 typedef struct template template;
 
-/* Compile a template. *out is NULL unless TD_OK. TD_E_INVALID: err names the mistake. */
-td_result template_compile(const char *text, template **out, td_err *err);
-
-/* Compile a template that is known to compile (sim/catalog_file.h). */
-template *template_open(const char *text);
-void template_close(template *t);
+/* Compile a template, which lives as long as the arena. TD_E_INVALID: err names the mistake, and
+ * *out stays as it is. */
+TD_MUST_USE td_result template_compile(td_arena *memory, const char *text, const template **out,
+                                       td_err *err);
 
 /* What is in a template. */
 typedef struct template_content {

@@ -163,6 +163,28 @@ static td_result read_text(td_arena *memory, catalog_row *out, td_err *err)
     return catalog_file_read(&texts, "made", memory, out, err);
 }
 
+static int next_of_two(void *user, sim_list_id list, size_t index, sim_value *values)
+{
+    (void)user, (void)list, (void)values;
+    return index < 2;
+}
+
+/* A template's text, with a value for each name, and two items in each list. */
+static void expect_text(const template *text, const char *expected)
+{
+    sim_value values[SIM_COUNT] = {[SIM_TOPIC] = sim_text("TOPIC"), [SIM_PRICE] = sim_number(50, 2),
+                                   [SIM_SIZE] = sim_number(70, 2),  [SIM_U] = sim_number(9, 0),
+                                   [SIM_TS] = sim_time(8000000000), [SIM_TICK] = sim_number(25, 2),
+                                   [SIM_PAGE] = sim_text("PAGE")};
+    const template_source source = {.values = values, .next_item = next_of_two};
+    td_buf out;
+    td_buf_init(&out, 1 << 10);
+    assert_true(template_render(text, &source, &out));
+    td_buf_add(&out, "", 1);
+    assert_string_equal(out.data, expected);
+    td_buf_fini(&out);
+}
+
 static void test_document(void **state)
 {
     (void)state;
@@ -185,20 +207,20 @@ static void test_document(void **state)
     assert_int_equal(row[0].products, 1 << PRODUCT_LINEAR);
     assert_int_equal(row[0].depth, 1000);
     assert_int_equal(row[0].events_max, 5);
-    assert_string_equal(row[0].snapshot, "{\"topic\":\"$topic\",\"data\":[@bids([\"$price:s\","
-                                         "\"$size\"])],\"u\":$u}");
-    assert_string_equal(row[0].delta, "{\"topic\":\"$topic\",\"data\":[@updated([\"$size\"])]}");
+    expect_text(row[0].snapshot,
+                "{\"topic\":\"TOPIC\",\"data\":[[\"0.5\",\"0.70\"],[\"0.5\",\"0.70\"]],\"u\":9}");
+    expect_text(row[0].delta, "{\"topic\":\"TOPIC\",\"data\":[[\"0.70\"],[\"0.70\"]]}");
     assert_string_equal(row[1].topic, "kline.1");
     assert_int_equal(row[1].minutes, 1);
     assert_string_equal(row[2].topic, "kline.D");
     assert_string_equal(row[2].interval, "D");
     assert_int_equal(row[2].minutes, 1440);
-    assert_string_equal(row[2].snapshot, "$ts");
+    expect_text(row[2].snapshot, "8.000000000");
     assert_null(row[2].delta);
     /* A stream of a used document, with a part of this one. */
     assert_int_equal(row[3].scope, SCOPE_COIN);
     assert_int_equal(row[3].flags, STREAM_LAST_FIRST);
-    assert_string_equal(row[3].snapshot, "{\"topic\":\"$topic\",\"data\":[@trades(\"$size\")]}");
+    expect_text(row[3].snapshot, "{\"topic\":\"TOPIC\",\"data\":[\"0.70\",\"0.70\"]}");
     assert_int_equal(made.stream_count, 5);
     assert_int_equal(row[4].scope, SCOPE_ALL);
     assert_int_equal(row[4].flags, STREAM_NO_INITIAL);
@@ -207,7 +229,7 @@ static void test_document(void **state)
     assert_string_equal(made.replies[0].category, "b");
     assert_string_equal(made.replies[0].lists[0], "made");
     assert_null(made.replies[0].lists[1]);
-    assert_string_equal(made.replies[0].text, "@instruments($tick)$page");
+    expect_text(made.replies[0].text, "0.25,0.25PAGE");
     assert_null(made.replies[1].lists[0]);
     assert_null(made.replies[1].category);
     assert_null(made.replies[2].path);

@@ -34,15 +34,16 @@ static void set_values(sim_value *values)
 
 static void expect(const char *text, const sim_value *shown, const char *expected)
 {
-    template *made = NULL;
+    const template *made = NULL;
     sim_value values[SIM_COUNT];
     td_buf out;
+    td_arena *memory = td_arena_open();
     td_buf_init(&out, 1 << 16);
     set_values(values);
-    made = template_open(text);
+    assert_int_equal(template_compile(memory, text, &made, NULL), TD_OK);
     const template_source source = {.values = values, .shown = shown, .next_item = next_level};
     int is_put = template_render(made, &source, &out);
-    template_close(made);
+    td_arena_close(memory);
     assert_int_equal(is_put, expected != NULL);
     size_t size = expected == NULL ? 0 : strlen(expected);
     if (out.size != size || (size > 0 && memcmp(out.data, expected, size) != 0))
@@ -126,10 +127,12 @@ static void test_errors_are_named(void **state)
         {"~(~(~(~(~(1)))))", "more than 4 brackets, one in the other", ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        template *made = NULL;
+        const template *made = NULL;
+        td_arena *memory = td_arena_open();
         td_err err;
         td_err_clear(&err);
-        assert_int_equal(template_compile(rows[i].text, &made, &err), TD_E_INVALID);
+        assert_int_equal(template_compile(memory, rows[i].text, &made, &err), TD_E_INVALID);
+        td_arena_close(memory);
         assert_null(made);
         assert_string_equal(err.text, rows[i].error);
         assert_string_equal(err.hint, rows[i].hint);
