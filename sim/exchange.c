@@ -78,13 +78,13 @@ struct exchange {
     wire_loop *loop;
     wire_server *server;
     responder *responder;
-    order_entry *orders;
     served_family *families;
     uint32_t open_conns;
     uint8_t is_stopped;
     wire_timer *end_timer;
     uint64_t connections;
     td_buf numbered; /* a frame with a connection's number */
+    td_buf order_answer;
     td_result failure;
     td_err failure_err;
 };
@@ -619,18 +619,6 @@ static void on_authenticated(void *user)
     send_snapshots(conn);
 }
 
-static const responder_ops RESPONDER_OPS = {
-    .prepare = on_prepare,
-    .standing = on_standing,
-    .subscribe = on_subscribe,
-    .unsubscribe = on_unsubscribe,
-    .unsubscribe_all = on_unsubscribe_all,
-    .next_held = on_next_held,
-    .changed = on_changed,
-    .send = on_answer,
-    .authenticated = on_authenticated,
-};
-
 /* The current exchange time of a started family. */
 static uint64_t exchange_ns(const served_family *f)
 {
@@ -640,49 +628,62 @@ static uint64_t exchange_ns(const served_family *f)
     return f->start_ns + (now - f->start_mono_ns) * f->exchange->options.time_scale;
 }
 
-/* Answer a request about an order. Returns 0 if it is another request. */
-static int answer_order(sim_conn *conn, td_bytes bytes)
+static int on_order(void *user, const dialect_request *request)
 {
+    sim_conn *conn = user;
     exchange *x = conn->exchange;
     served_family *with = conn->of->orders_of;
-    td_bytes op;
-    td_bytes answer;
-    char topic[32];
-    start(with);
-    uint64_t now_ns = exchange_ns(with);
+    const td_bytes op = request->order_topic;
+    char topic[ORDER_ENTRY_OP_BYTES_MAX + 1];
+    if (with == NULL || op.size > ORDER_ENTRY_OP_BYTES_MAX)
+        return 0;
+    const uint64_t now_ns = exchange_ns(with);
     const order_entry_client client = {.conn_id = conn->id,
                                        .now_ms = now_ns / TD_NS_PER_MS,
                                        .is_authed = conn->is_authed,
                                        .checks_time = x->options.secret != NULL};
-    if (!order_entry_answer(x->orders, with->sim, &client, bytes, &op, &answer))
-        return 0;
-    (void)snprintf(topic, sizeof topic, "%.*s", (int)op.size, (const char *)op.data);
-    truth_subject about = {.path = conn->path, .topic = topic, .symbol = "", .frame = bytes};
+    td_buf_clear(&x->order_answer);
+    order_entry_answer(with->sim, &client, request, &x->order_answer);
+    (void)snprintf(topic, sizeof topic, "%.*s", (int)op.size, (const char *)op.data); /* fits */
+    truth_subject about = {
+        .path = conn->path, .topic = topic, .symbol = "", .frame = request->frame};
     truth_put_message(x->options.truth, "request", &about, conn->number, conn->received, now_ns);
-    about.frame = answer;
+    about.frame = td_buf_view(&x->order_answer);
     truth_put_message(x->options.truth, "frame", &about, conn->number, ++conn->sent, now_ns);
-    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = answer});
-    flush_truth(x);
+    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = about.frame});
     return 1;
 }
+
+static const responder_ops RESPONDER_OPS = {
+    .prepare = on_prepare,
+    .standing = on_standing,
+    .subscribe = on_subscribe,
+    .unsubscribe = on_unsubscribe,
+    .unsubscribe_all = on_unsubscribe_all,
+    .next_held = on_next_held,
+    .changed = on_changed,
+    .order = on_order,
+    .send = on_answer,
+    .authenticated = on_authenticated,
+};
 
 static void on_message(void *user, wire_conn *wire, const ws_message *got)
 {
     sim_conn *conn = user;
     exchange *x = conn->exchange;
-    td_bytes bytes = got->bytes; /* text and binary alike */
     td_err err;
     (void)wire; /* the same as conn->wire */
     if (conn->is_closing)
         return;
     conn->received++;
-    if (conn->of->orders_of != NULL && answer_order(conn, bytes))
-        return;
+    if (conn->of->orders_of != NULL)
+        start(conn->of->orders_of);
     const responder_client client = {.ops = &RESPONDER_OPS,
                                      .user = conn,
                                      .dialect = conn->of->family->dialect,
                                      .conn_id = conn->id};
-    td_result rc = responder_answer(x->responder, &client, bytes, wall_ms(x), &err);
+    /* Text and binary messages alike. */
+    td_result rc = responder_answer(x->responder, &client, got->bytes, wall_ms(x), &err);
     if (rc != TD_OK)
         conn_close(conn, rc == TD_E_LIMIT ? 1009 : 1011);
     send_snapshots(conn);
@@ -917,7 +918,7 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
         .user = x};
     x->responder = responder_open(options->secret);
     td_buf_init(&x->numbered, LIMIT_FRAME_BYTES);
-    x->orders = order_entry_open();
+    td_buf_init(&x->order_answer, ORDER_ENTRY_ANSWER_BYTES_MAX);
     td_result rc = open_families(x, err);
     if (rc == TD_OK)
         rc = wire_server_open(loop, &serving, &x->server, err);
@@ -943,7 +944,7 @@ void exchange_close(exchange *x)
     }
     responder_close(x->responder);
     td_buf_fini(&x->numbered);
-    order_entry_close(x->orders);
+    td_buf_fini(&x->order_answer);
     td_free(x->families);
     td_free(x);
 }

@@ -4,48 +4,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
-#include "base/buf.h"
 #include "base/decimal.h"
 #include "base/hash.h"
 #include "base/json/json_write.h"
-#include "schema/dialect.h"
 #include "schema/dialect_text.h"
 #include "sim/account.h"
 
 enum {
-    ANSWER_BYTES_MAX = 4096,
     ID_BYTES_MAX = 36, /* a request with a longer id is refused */
-    OP_BYTES_MAX = 32,
     /* Largest order, as a multiple of the usual size, so that its value fits 64 bits. */
     LOTS_MAX = 1000,
     TIMES_PRICE_MAX = 100, /* highest limit price, as a multiple of the first price */
     WINDOW_MS = 5000,      /* time window of a request that names no window */
     AHEAD_MS = 1000,       /* how far a client's clock may be ahead */
 };
-
-struct order_entry {
-    json_parser *json;
-    td_buf answer;
-};
-
-order_entry *order_entry_open(void)
-{
-    order_entry *e = td_alloc_zero(1, sizeof *e);
-    e->json = json_parser_open(0);
-    td_buf_init(&e->answer, ANSWER_BYTES_MAX);
-    return e;
-}
-
-void order_entry_close(order_entry *e)
-{
-    if (e == NULL)
-        return;
-    json_parser_close(e->json);
-    td_buf_fini(&e->answer);
-    td_free(e);
-}
 
 /* ---- refusals ---- */
 
@@ -80,20 +53,20 @@ static const struct {
 
 /* ---- reading a request ---- */
 
-/* A request while it is read, and its result. */
-typedef struct request {
+/* A request while it is executed, and its result. */
+typedef struct order_request {
     const order_entry_client *client;
+    const dialect_request *asked;
     sim_family *with;
-    json_value root;
     json_value order; /* the first element of args */
     const sim_symbol *symbol;
     uint32_t index; /* index of the symbol */
     uint8_t is_spot;
     const account_order *done; /* the order that was placed, changed or cancelled */
-} request;
+} order_request;
 
 /* A member of the order as text, from a string or number; empty if absent. */
-static td_bytes text_of(const request *r, const char *key)
+static td_bytes text_of(const order_request *r, const char *key)
 {
     td_bytes text = {0};
     (void)dialect_text_scalar(r->order, key, &text);
@@ -119,7 +92,7 @@ static int read_category(td_bytes category, product *out)
     return 0;
 }
 
-static account_refusal read_symbol(request *r)
+static account_refusal read_symbol(order_request *r)
 {
     product wanted;
     td_bytes name = text_of(r, "symbol");
@@ -142,7 +115,7 @@ static int read_units(td_bytes text, uint8_t places, int64_t *out)
     return value.scale <= places && td_decimal_rescale(value, places, out) == TD_OK && *out > 0;
 }
 
-static account_refusal read_size(const request *r, td_bytes text, int64_t *out)
+static account_refusal read_size(const order_request *r, td_bytes text, int64_t *out)
 {
     const instrument *traded = &r->symbol->traded;
     int is_fine =
@@ -151,7 +124,7 @@ static account_refusal read_size(const request *r, td_bytes text, int64_t *out)
 }
 
 /* Parse the limit price of an order; *out is the price in the engine's unit. */
-static account_refusal read_limit(const request *r, td_bytes text, int64_t *out)
+static account_refusal read_limit(const order_request *r, td_bytes text, int64_t *out)
 {
     const instrument *traded = &r->symbol->traded;
     int64_t units;
@@ -188,7 +161,7 @@ static account_refusal read_duration(td_bytes text, account_duration *out)
 
 /* ---- operations ---- */
 
-static account_refusal create(request *r)
+static account_refusal create(order_request *r)
 {
     account_terms terms = {.symbol = r->index};
     td_bytes side = text_of(r, "side");
@@ -214,14 +187,14 @@ static account_refusal create(request *r)
 }
 
 /* The order to amend or cancel, or NULL. */
-static account_order *find(const request *r)
+static account_order *find(const order_request *r)
 {
     return account_find(sim_family_account(r->with), r->symbol, r->index, text_of(r, "orderId"),
                         text_of(r, "orderLinkId"));
 }
 
 /* Change an order. Values that the request omits stay the same. */
-static account_refusal amend(request *r)
+static account_refusal amend(order_request *r)
 {
     account_order *order = find(r);
     td_bytes qty = text_of(r, "qty");
@@ -239,7 +212,7 @@ static account_refusal amend(request *r)
     return account_amend(sim_family_account(r->with), r->symbol, order, size, limit);
 }
 
-static account_refusal cancel(request *r)
+static account_refusal cancel(order_request *r)
 {
     account_order *order = find(r);
     if (order == NULL)
@@ -250,14 +223,14 @@ static account_refusal cancel(request *r)
 }
 
 /* 1 if the request is outside its time window. */
-static int is_late(const request *r)
+static int is_late(const order_request *r)
 {
     json_value header;
     td_bytes text;
     int64_t at_ms = 0;
     int64_t window_ms = WINDOW_MS;
     int64_t now_ms = (int64_t)r->client->now_ms;
-    if (!json_find(r->root, "header", &header) ||
+    if (!json_find(r->asked->root, "header", &header) ||
         !dialect_text_scalar(header, "X-BAPI-TIMESTAMP", &text) || !read_units(text, 0, &at_ms))
         return 1;
     if (dialect_text_scalar(header, "X-BAPI-RECV-WINDOW", &text) &&
@@ -266,15 +239,15 @@ static int is_late(const request *r)
     return at_ms < now_ms - window_ms || at_ms >= now_ms + AHEAD_MS;
 }
 
-static account_refusal execute(request *r, td_bytes op)
+static account_refusal execute(order_request *r)
 {
     static const struct {
         const char *op;
-        account_refusal (*execute)(request *r);
+        account_refusal (*execute)(order_request *r);
     } OPS[] = {{"order.create", create}, {"order.amend", amend}, {"order.cancel", cancel}};
     json_value args;
     size_t at = 0;
-    while (at < sizeof OPS / sizeof *OPS && !td_bytes_is(op, OPS[at].op))
+    while (at < sizeof OPS / sizeof *OPS && !td_bytes_is(r->asked->order_topic, OPS[at].op))
         at++;
     if (at == sizeof OPS / sizeof *OPS)
         return ACCOUNT_UNKNOWN_OP;
@@ -282,7 +255,7 @@ static account_refusal execute(request *r, td_bytes op)
         return ACCOUNT_NOT_AUTHED;
     if (r->client->checks_time && is_late(r))
         return ACCOUNT_LATE;
-    if (!json_find(r->root, "args", &args) || json_type_of(args) != JSON_ARRAY ||
+    if (!json_find(r->asked->root, "args", &args) || json_type_of(args) != JSON_ARRAY ||
         json_count(args) != 1)
         return ACCOUNT_BAD_PARAMS;
     json_iter it = json_iter_of(args);
@@ -294,8 +267,9 @@ static account_refusal execute(request *r, td_bytes op)
 
 /* ---- answers ---- */
 
-static void write_header(json_writer *w, const request *r, td_bytes frame)
+static void write_header(json_writer *w, const order_request *r)
 {
+    const td_bytes frame = r->asked->frame;
     char text[40];
     (void)snprintf(text, sizeof text, "%" PRIu64, r->client->now_ms);
     json_write_key(w, "header");
@@ -311,7 +285,7 @@ static void write_header(json_writer *w, const request *r, td_bytes frame)
     json_write_object_end(w);
 }
 
-static void write_data(json_writer *w, const request *r)
+static void write_data(json_writer *w, const order_request *r)
 {
     char id[SYMBOL_ID_BYTES];
     json_write_key(w, "data");
@@ -327,36 +301,27 @@ static void write_data(json_writer *w, const request *r)
     json_write_object_end(w);
 }
 
-int order_entry_answer(order_entry *e, sim_family *with, const order_entry_client *client,
-                       td_bytes frame, td_bytes *op, td_bytes *answer)
+void order_entry_answer(sim_family *with, const order_entry_client *client,
+                        const dialect_request *request, td_buf *answer)
 {
-    request r = {.client = client, .with = with};
-    td_bytes id = {0};
+    order_request r = {.client = client, .asked = request, .with = with};
+    const int is_id_short = request->id.size <= ID_BYTES_MAX;
     json_writer w;
-    td_err err;
-    if (json_parse(e->json, frame, JSON_COPIED, &r.root, NULL) != TD_OK ||
-        !json_find_text(r.root, "op", op) || op->size < 6 || memcmp(op->data, "order.", 6) != 0 ||
-        op->size > OP_BYTES_MAX)
-        return 0;
-    int has_id = json_find_text(r.root, "reqId", &id) && id.size <= ID_BYTES_MAX;
-    account_refusal why = id.size <= ID_BYTES_MAX ? execute(&r, *op) : ACCOUNT_BAD_PARAMS;
+    account_refusal why = is_id_short ? execute(&r) : ACCOUNT_BAD_PARAMS;
     if (why != ACCOUNT_GRANTED)
         r.done = NULL;
     int is_spot = r.is_spot && REFUSALS[why].spot_code != 0;
-    td_buf_clear(&e->answer);
-    json_write_begin(&w, &e->answer);
+    json_write_begin(&w, answer);
     json_write_object_begin(&w);
-    if (has_id)
-        json_write_member_bytes(&w, "reqId", id);
+    if (request->has_id && is_id_short)
+        json_write_member_bytes(&w, "reqId", request->id);
     json_write_member_u64(&w, "retCode", is_spot ? REFUSALS[why].spot_code : REFUSALS[why].code);
     json_write_member_text(&w, "retMsg", is_spot ? REFUSALS[why].spot_text : REFUSALS[why].text);
-    json_write_member_bytes(&w, "op", *op);
+    json_write_member_bytes(&w, "op", request->order_topic);
     write_data(&w, &r);
-    write_header(&w, &r, frame);
+    write_header(&w, &r);
     json_write_member_text(&w, "connId", client->conn_id);
     json_write_object_end(&w);
-    td_result rc = json_write_end(&w, &err);
-    TD_ASSERT(rc == TD_OK); /* messages are far smaller than the buffer */
-    *answer = td_buf_view(&e->answer);
-    return 1;
+    td_result rc = json_write_end(&w, NULL);
+    TD_ASSERT(rc == TD_OK); /* answers are far smaller than the buffer */
 }

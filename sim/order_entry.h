@@ -1,18 +1,18 @@
-/* Order entry: reads a client's request about an order, executes it with the account, and writes
- * the answer (docs/wire.md 3.8). One thread. */
+/* Order entry: executes a client's request about an order with the account, and writes the answer
+ * (docs/wire.md 3.8). Stateless. */
 #ifndef TD_SIM_ORDER_ENTRY_H
 #define TD_SIM_ORDER_ENTRY_H
 
 #include <stdint.h>
 
-#include "base/bytes.h"
+#include "base/buf.h"
+#include "schema/dialect.h"
 #include "sim/sim_family.h"
 
-typedef struct order_entry order_entry;
-
-/* Open order entry. Close accepts NULL. */
-order_entry *order_entry_open(void);
-void order_entry_close(order_entry *e);
+enum {
+    ORDER_ENTRY_OP_BYTES_MAX = 32,       /* longer words of requests are not about orders */
+    ORDER_ENTRY_ANSWER_BYTES_MAX = 4096, /* the longest answer */
+};
 
 /* The client and the time of its request. */
 typedef struct order_entry_client {
@@ -22,9 +22,9 @@ typedef struct order_entry_client {
     uint8_t checks_time; /* 1: refuse requests that are older than their time window */
 } order_entry_client;
 
-/* Answer a request about an order. Returns 1 with its op and the answer, both valid until the next
- * call; returns 0 if the frame is no such request. */
-int order_entry_answer(order_entry *e, sim_family *with, const order_entry_client *client,
-                       td_bytes frame, td_bytes *op, td_bytes *answer);
+/* Append the answer to a request about an order (REQUEST_ORDER), of which order_topic has at most
+ * ORDER_ENTRY_OP_BYTES_MAX bytes. */
+void order_entry_answer(sim_family *with, const order_entry_client *client,
+                        const dialect_request *request, td_buf *answer);
 
 #endif
