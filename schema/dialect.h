@@ -146,8 +146,8 @@ typedef struct dialect_reply {
     /* All topics that the connection then has, as JSON {NAME:[SYMBOL, ...], ...}; only for
      * exchanges whose answers list them (answer_paths.list_all). */
     td_bytes held;
-    const uint8_t *is_failed; /* a flag for each arg, if the dialect answers topic by topic; NULL:
-                                 all granted */
+    const uint8_t *is_failed; /* a flag for each arg: it is refused; NULL: none is, unless the whole
+                                 request is refused */
 } dialect_reply;
 
 /* ---- the table ---- */

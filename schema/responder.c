@@ -60,38 +60,35 @@ static refusal check_topic(const responder_client *client, request_kind kind, td
     return standing.needs_auth ? REFUSAL_NEEDS_AUTH : is_repeat ? REFUSAL_REPEATED : REFUSAL_NONE;
 }
 
+/* Check the topics of a request. If the dialect does not answer topic by topic, the first refused
+ * one refuses the whole request. */
 static td_result check_topics(responder *r, const responder_client *client,
                               const dialect_request *request, dialect_reply *reply, td_err *err)
 {
-    size_t most = client->dialect->request_topics_max;
+    const dialect *spoken = client->dialect;
     if (request->arg_count == 0) {
         reply->refused = REFUSAL_INVALID_ARGS;
         return TD_OK;
     }
     if (client->ops->prepare != NULL)
         client->ops->prepare(client->user, request);
-    if (most > 0 && request->arg_count > most) {
+    if (spoken->request_topics_max > 0 && request->arg_count > spoken->request_topics_max) {
         reply->refused = REFUSAL_TOO_MANY;
         return TD_OK;
     }
-
-    if (client->dialect->answers_topics) {
-        td_buf_clear(&r->failed);
-        td_result rc = td_buf_reserve(&r->failed, request->arg_count, err);
-        if (rc != TD_OK)
-            return rc;
-        for (size_t i = 0; i < request->arg_count; i++)
-            r->failed.data[i] = check_topic(client, request->kind, request->args[i],
-                                            &reply->recorded_text) != REFUSAL_NONE;
-        reply->is_failed = r->failed.data;
-        return TD_OK;
-    }
-
-    /* The first refused topic refuses the whole request. */
+    td_buf_clear(&r->failed);
+    td_result rc = td_buf_reserve(&r->failed, request->arg_count, err);
+    if (rc != TD_OK)
+        return rc;
+    reply->is_failed = r->failed.data;
     for (size_t i = 0; i < request->arg_count && reply->refused == REFUSAL_NONE; i++) {
-        reply->topic = request->args[i];
-        reply->refused =
+        const refusal why =
             check_topic(client, request->kind, request->args[i], &reply->recorded_text);
+        r->failed.data[i] = why != REFUSAL_NONE;
+        if (spoken->answers_topics)
+            continue;
+        reply->topic = request->args[i];
+        reply->refused = why;
     }
     return TD_OK;
 }
@@ -116,52 +113,30 @@ static td_result check_request(responder *r, const responder_client *client,
 
 /* ---- performing a request ---- */
 
-static void subscribe(responder *r, const responder_client *client, const dialect_request *request,
-                      dialect_reply *reply)
-{
-    TD_ASSERT(request->arg_count == 0 || request->args != NULL);
-    for (size_t i = 0; i < request->arg_count; i++) {
-        uint8_t *failed = reply->is_failed == NULL ? NULL : &r->failed.data[i];
-        if ((failed != NULL && *failed) || client->ops->subscribe(client->user, request->args[i]))
-            continue;
-        reply->topic = request->args[i];
-        if (failed != NULL)
-            *failed = 1;
-        else
-            reply->refused = REFUSAL_TOO_MANY;
-    }
-}
-
-static void unsubscribe(const responder_client *client, const dialect_request *request,
-                        const dialect_reply *reply)
-{
-    for (size_t i = 0; i < request->arg_count; i++)
-        if (reply->is_failed == NULL || !reply->is_failed[i])
-            client->ops->unsubscribe(client->user, request->args[i]);
-}
-
+/* Subscribe to the topics of a request, or unsubscribe, but for those that were refused. */
 static void perform(responder *r, const responder_client *client, const dialect_request *request,
                     dialect_reply *reply)
 {
-    switch (request->kind) {
-    case REQUEST_SUBSCRIBE:
-        subscribe(r, client, request, reply);
-        break;
-    case REQUEST_UNSUBSCRIBE:
-        unsubscribe(client, request, reply);
-        break;
-    case REQUEST_UNSUBSCRIBE_ALL:
-        client->ops->unsubscribe_all(client->user);
-        break;
-    case REQUEST_AUTH:
-    case REQUEST_PING:
-    case REQUEST_PONG:
-    case REQUEST_ORDER:
-    case REQUEST_UNKNOWN:
-        return;
+    const responder_ops *ops = client->ops;
+    if (request->kind > REQUEST_UNSUBSCRIBE_ALL)
+        return; /* not about topics */
+    if (request->kind == REQUEST_UNSUBSCRIBE_ALL)
+        ops->unsubscribe_all(client->user);
+    for (size_t i = 0; i < request->arg_count; i++) {
+        const td_bytes topic = request->args[i];
+        if (r->failed.data[i])
+            continue;
+        if (request->kind == REQUEST_UNSUBSCRIBE) {
+            ops->unsubscribe(client->user, topic);
+        } else if (!ops->subscribe(client->user, topic)) {
+            reply->topic = topic;
+            r->failed.data[i] = 1;
+            if (!client->dialect->answers_topics)
+                reply->refused = REFUSAL_TOO_MANY;
+        }
     }
     if (reply->refused == REFUSAL_NONE)
-        client->ops->changed(client->user, request->kind);
+        ops->changed(client->user, request->kind);
 }
 
 /* ---- the topics that a client has, for exchanges whose answers list them ---- */
@@ -176,11 +151,8 @@ static td_bytes name_of(const char *topic)
 static int compare_topics(const void *a, const void *b)
 {
     const char *const *one = a, *const *other = b;
-    const td_bytes x = name_of(*one), y = name_of(*other);
-    const int order = memcmp(x.data, y.data, x.size < y.size ? x.size : y.size);
-    if (order != 0 || x.size != y.size)
-        return order != 0 ? order : (x.size > y.size) - (x.size < y.size);
-    return strcmp(*one, *other);
+    const int order = td_bytes_compare(name_of(*one), name_of(*other));
+    return order != 0 ? order : strcmp(*one, *other);
 }
 
 /* Write sorted topics as {NAME:[SYMBOL, ...], ...}. */
@@ -227,6 +199,8 @@ static td_result list_held(responder *r, const responder_client *client, dialect
     return rc;
 }
 
+/* ---- answers ---- */
+
 static td_result answer(responder *r, const responder_client *client,
                         const dialect_request *request, const dialect_reply *reply, td_err *err)
 {
@@ -237,13 +211,17 @@ static td_result answer(responder *r, const responder_client *client,
     return rc;
 }
 
-/* Send an answer for each topic, as if it were the only one. */
-static td_result answer_each(responder *r, const responder_client *client,
-                             const dialect_request *request, const dialect_reply *reply,
-                             td_err *err)
+/* Send the answer, or, if the dialect answers each topic, an answer for each as if it were the only
+ * one. */
+static td_result answer_topics(responder *r, const responder_client *client,
+                               const dialect_request *request, const dialect_reply *reply,
+                               td_err *err)
 {
     td_result rc = TD_OK;
+    if (!client->dialect->answers_each || reply->is_failed == NULL)
+        return answer(r, client, request, reply, err);
     for (size_t i = 0; i < request->arg_count && rc == TD_OK; i++) {
+        const topic_standing standing = client->ops->standing(client->user, request->args[i]);
         dialect_request one = *request;
         dialect_reply its = *reply;
         one.args = &request->args[i];
@@ -251,7 +229,6 @@ static td_result answer_each(responder *r, const responder_client *client,
         its.topic = one.args[0];
         its.refused = reply->is_failed[i] ? REFUSAL_UNKNOWN_TOPIC : REFUSAL_NONE;
         its.is_failed = NULL;
-        const topic_standing standing = client->ops->standing(client->user, its.topic);
         its.recorded_text =
             standing.is_known != reply->is_failed[i] ? standing.recorded_text : NULL;
         rc = answer(r, client, &one, &its, err);
@@ -275,11 +252,8 @@ td_result responder_answer(responder *r, const responder_client *client, td_byte
     if (reply.refused == REFUSAL_NONE)
         perform(r, client, &request, &reply);
     rc = list_held(r, client, &reply, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "answer");
-    rc = client->dialect->answers_each && reply.is_failed != NULL
-             ? answer_each(r, client, &request, &reply, err)
-             : answer(r, client, &request, &reply, err);
+    if (rc == TD_OK)
+        rc = answer_topics(r, client, &request, &reply, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "answer");
     if (request.kind == REQUEST_AUTH && reply.refused == REFUSAL_NONE)
