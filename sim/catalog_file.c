@@ -430,7 +430,11 @@ static td_result read_streams(reading *r, document_node list, stream_access acce
 
 static const document_member REPLY_KEYS[] = {
     {"path", DOCUMENT_TEXT, .offset = offsetof(reply_row, path)},
-    {"category", DOCUMENT_TEXT, .offset = offsetof(reply_row, category)},
+    {"query", DOCUMENT_TEXT, .offset = offsetof(reply_row, query)},
+    {"coin", DOCUMENT_TEXT, .offset = offsetof(reply_row, coin)},
+    {"status", DOCUMENT_TEXT, .offset = offsetof(reply_row, status)},
+    {"page_size", DOCUMENT_TEXT, .offset = offsetof(reply_row, page_size)},
+    {"page", DOCUMENT_TEXT, .offset = offsetof(reply_row, page)},
     {"lists", DOCUMENT_TEXTS, .offset = offsetof(reply_row, lists), .most = LISTS_MAX},
     {"parts", .type = DOCUMENT_ELSEWHERE}, /* of the text */
     {"text", .type = DOCUMENT_ELSEWHERE},

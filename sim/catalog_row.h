@@ -71,11 +71,16 @@ typedef struct stream_row {
     const template *delta;    /* the changes; NULL: every frame has the full state */
 } stream_row;
 
-/* The reply to HTTP requests with a path, or with a category of it (sim/http_replies.h). */
+/* The reply to HTTP requests (sim/http_replies.h). */
 typedef struct reply_row {
     const char *path;         /* NULL ends a list of replies */
-    const char *category;     /* NULL: any */
+    const char *query;        /* a part that the request's query has, "NAME=VALUE"; NULL: none */
     const char *const *lists; /* families whose instruments it lists; ends with NULL */
+    /* Names of parameters that select instruments; NULL: there is no such parameter. */
+    const char *coin;   /* the base coin */
+    const char *status; /* the status */
+    const char *page_size;
+    const char *page; /* as the page before it names it */
     const template *text;
 } reply_row;
 

@@ -19,9 +19,10 @@ enum {
 typedef struct listing {
     const http_markets *markets;
     const reply_row *row;
-    td_bytes coin; /* baseCoin; empty: all */
-    uint32_t at;   /* index of the next instrument, over all families */
-    uint64_t left; /* instruments of this page */
+    td_bytes coin;          /* of the instruments that are requested; empty: any */
+    td_bytes wanted_status; /* the same */
+    uint32_t at;            /* index of the next instrument, over all families */
+    uint64_t left;          /* instruments of this page */
     const td_buf *json;
     instrument now;
     char status[STATUS_BYTES];
@@ -60,7 +61,8 @@ static int next_instrument(listing *l)
         if (*of == NULL)
             continue;
         l->now = catalog_instrument(catalog_find(name), index % m->symbol_count);
-        if ((l->coin.size == 0 || td_bytes_is(l->coin, l->now.base)) && is_listed(l))
+        if ((l->coin.size == 0 || td_bytes_is(l->coin, l->now.base)) && is_listed(l) &&
+            (l->wanted_status.size == 0 || td_bytes_is(l->wanted_status, l->status)))
             return 1;
     }
     return 0;
@@ -88,17 +90,22 @@ static int set_instrument(void *user, sim_list_id list, size_t nth, sim_value *v
     return 1;
 }
 
+/* The value of a parameter that the document names; empty if it names none. */
+static td_bytes param(td_bytes query, const char *name)
+{
+    return name == NULL ? td_bytes_of(NULL, 0) : td_url_param(query, name);
+}
+
 /* Begin the page that the query asks for, and name the page after it. A page's name is the number
  * of instruments before it, encoded like the exchange's names. */
 static void begin_page(listing *l, td_bytes query, char page[STATUS_BYTES])
 {
-    td_bytes cursor = td_url_param(query, "cursor");
+    td_bytes cursor = param(query, l->row->page);
     uint64_t limit = 0;
     uint64_t skip = 0;
     page[0] = '\0';
     l->left = UINT64_MAX;
-    if (td_bytes_is(td_url_param(query, "category"), "spot") ||
-        !td_digits_parse(td_url_param(query, "limit"), UINT32_MAX, &limit) || limit == 0)
+    if (!td_digits_parse(param(query, l->row->page_size), UINT32_MAX, &limit) || limit == 0)
         return;
     size_t digits = cursor.size;
     while (digits > 0 && cursor.data[digits - 1] >= '0' && cursor.data[digits - 1] <= '9')
@@ -116,8 +123,18 @@ static void begin_page(listing *l, td_bytes query, char page[STATUS_BYTES])
         (void)snprintf(page, STATUS_BYTES, "first%%3D%" PRIu64, skip + limit); /* fits */
 }
 
+/* 1 if the query has the part that the row requires. */
+static int has_part(const reply_row *row, td_bytes query)
+{
+    td_bytes part;
+    int has = row->query == NULL;
+    while (!has && td_bytes_next(&query, '&', &part))
+        has = td_bytes_is(part, row->query);
+    return has;
+}
+
 /* Find the reply in the documents of all families, served or not. */
-static const reply_row *find_row(td_bytes path, td_bytes category)
+static const reply_row *find_row(td_bytes path, td_bytes query)
 {
     size_t count = 0;
     const family *const *families = family_table(&count);
@@ -126,8 +143,7 @@ static const reply_row *find_row(td_bytes path, td_bytes category)
         if (catalog_get(families[i], &of, NULL) != TD_OK)
             continue; /* a user's, which is not served */
         for (const reply_row *row = of->replies; row->path != NULL; row++)
-            if (td_bytes_is(path, row->path) &&
-                (row->category == NULL || td_bytes_is(category, row->category)))
+            if (td_bytes_is(path, row->path) && has_part(row, query))
                 return row;
     }
     return NULL;
@@ -135,14 +151,14 @@ static const reply_row *find_row(td_bytes path, td_bytes category)
 
 int http_replies_get(const http_markets *markets, td_bytes path, td_bytes query, td_buf *json)
 {
-    const reply_row *row = find_row(path, td_url_param(query, "category"));
+    const reply_row *row = find_row(path, query);
     if (row == NULL)
         return 0;
-    listing instruments = {
-        .markets = markets, .row = row, .coin = td_url_param(query, "baseCoin"), .json = json};
-    if (td_bytes_is(td_url_param(query, "status"),
-                    "PreLaunch")) /* all instruments are launched already */
-        instruments.at = UINT32_MAX;
+    listing instruments = {.markets = markets,
+                           .row = row,
+                           .coin = param(query, row->coin),
+                           .wanted_status = param(query, row->status),
+                           .json = json};
     char page[STATUS_BYTES];
     begin_page(&instruments, query, page);
     sim_value values[SIM_COUNT] = {

@@ -20,10 +20,9 @@ typedef struct http_markets {
     uint64_t now_ns; /* exchange time */
 } http_markets;
 
-/* Append the reply to a request. Returns 0 for an unknown path. A list has every listed instrument
- * of its category, up to 15 MiB; status=PreLaunch and baseCoin filter it as on the exchange; limit
- * and cursor select a page, except for spot. Other parameters are ignored. json has space for
- * LIMIT_FRAME_BYTES. */
+/* Append the reply to a request. Returns 0 for an unknown request. A list has every listed
+ * instrument of its families, up to 15 MiB, or those that the parameters select which the document
+ * names. Other parameters are ignored. json has space for LIMIT_FRAME_BYTES. */
 int http_replies_get(const http_markets *markets, td_bytes path, td_bytes query, td_buf *json);
 
 #endif

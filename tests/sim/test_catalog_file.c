@@ -15,32 +15,33 @@
 
 /* A sound document, a line each. */
 static const char *const LINES[] = {
-    "family: made",                                                                   /* 1 */
-    "use: [used]",                                                                    /* 2 */
-    "simulator:",                                                                     /* 3 */
-    "  products: [linear, option]",                                                   /* 4 */
-    "  ack_first: true",                                                              /* 5 */
-    "  orders_of: other",                                                             /* 6 */
-    "  parts:",                                                                       /* 7 */
-    "    size: '\"$size\"'",                                                          /* 8 */
-    "  streams:",                                                                     /* 9 */
-    "    - topic: book",                                                              /* 10 */
-    "      shows: book whole_ms no_first linear",                                     /* 11 */
-    "      depth: 1000",                                                              /* 12 */
-    "      events: 5",                                                                /* 13 */
-    "      parts: {side: bids}",                                                      /* 14 */
-    "      snapshot: |",                                                              /* 15 */
-    "        %{head}[@%{side}([\"$price:s\",",                                        /* 16 */
-    "          %{size}])],",                                                          /* 17 */
-    "        \"u\":$u}",                                                              /* 18 */
-    "      delta: '%{head}[@updated([%{size}])]}'",                                   /* 19 */
-    "    - {topic: kline, shows: candle, intervals: [1, D], snapshot: $ts}",          /* 20 */
-    "    - use: trade",                                                               /* 21 */
-    "  account:",                                                                     /* 22 */
-    "    - {topic: order, shows: order, snapshot: $order_id}",                        /* 23 */
-    "  replies:",                                                                     /* 24 */
-    "    - {path: /a, category: b, lists: [made], text: '@instruments($tick)$page'}", /* 25 */
-    "    - {path: /time, text: $ts}",                                                 /* 26 */
+    "family: made",                                                          /* 1 */
+    "use: [used]",                                                           /* 2 */
+    "simulator:",                                                            /* 3 */
+    "  products: [linear, option]",                                          /* 4 */
+    "  ack_first: true",                                                     /* 5 */
+    "  orders_of: other",                                                    /* 6 */
+    "  parts:",                                                              /* 7 */
+    "    size: '\"$size\"'",                                                 /* 8 */
+    "  streams:",                                                            /* 9 */
+    "    - topic: book",                                                     /* 10 */
+    "      shows: book whole_ms no_first linear",                            /* 11 */
+    "      depth: 1000",                                                     /* 12 */
+    "      events: 5",                                                       /* 13 */
+    "      parts: {side: bids}",                                             /* 14 */
+    "      snapshot: |",                                                     /* 15 */
+    "        %{head}[@%{side}([\"$price:s\",",                               /* 16 */
+    "          %{size}])],",                                                 /* 17 */
+    "        \"u\":$u}",                                                     /* 18 */
+    "      delta: '%{head}[@updated([%{size}])]}'",                          /* 19 */
+    "    - {topic: kline, shows: candle, intervals: [1, D], snapshot: $ts}", /* 20 */
+    "    - use: trade",                                                      /* 21 */
+    "  account:",                                                            /* 22 */
+    "    - {topic: order, shows: order, snapshot: $order_id}",               /* 23 */
+    "  replies:",                                                            /* 24 */
+    "    - {path: /a, query: b=c, lists: [made], text: '@instruments($tick)$page', page: p}", /* 25
+                                                                                               */
+    "    - {path: /time, text: $ts}", /* 26 */
 };
 
 enum { LINE_COUNT = sizeof LINES / sizeof LINES[0] };
@@ -143,8 +144,7 @@ static const struct {
     {23, "    - {topic: t, shows: order per_coin, snapshot: $u}",
      "23: a stream of the account is for all symbols: 't'", ""},
     {23, "    - {topic: t, shows: notice, snapshot: $u}", "23: a book needs depth", ""},
-    {25, "    - {path: /a, categry: b, text: $ts}", "25: a reply has no key 'categry'",
-     "'category'"},
+    {25, "    - {path: /a, qery: b, text: $ts}", "25: a reply has no key 'qery'", "'query'"},
     {25, "    - {path: /a}", "25: a reply needs path and text", ""},
     {25, "    - {path: /a, lists: made, text: $ts}", "25: a list of texts is expected", ""},
     {25, "    - {path: /a, text: '@bids($price)'}", "25: this text does not have the list 'bids'",
@@ -226,12 +226,14 @@ static void test_document(void **state)
     assert_int_equal(row[4].flags, STREAM_NO_INITIAL);
     assert_int_equal(row[4].is_private, 1);
     assert_string_equal(made.replies[0].path, "/a");
-    assert_string_equal(made.replies[0].category, "b");
+    assert_string_equal(made.replies[0].query, "b=c");
+    assert_string_equal(made.replies[0].page, "p");
+    assert_null(made.replies[0].page_size);
     assert_string_equal(made.replies[0].lists[0], "made");
     assert_null(made.replies[0].lists[1]);
     expect_text(made.replies[0].text, "0.25,0.25PAGE");
     assert_null(made.replies[1].lists[0]);
-    assert_null(made.replies[1].category);
+    assert_null(made.replies[1].query);
     assert_null(made.replies[2].path);
     td_arena_close(memory);
 }

@@ -60,6 +60,11 @@ static void lists_have_the_instruments_of_their_category(void **state)
          "\"contractType\":\"LinearPerpetual\",\"status\":\"Trading\"", SYMBOLS},
         {INSTRUMENTS, "limit=1000&category=linear&status=PreLaunch", "\"symbol\"", 0},
         {INSTRUMENTS, "category=linear&status=PreLaunch", "\"list\":[],\"nextPageCursor\":\"\"", 1},
+        {INSTRUMENTS, "category=linear&status=Trading", "\"symbol\"", SYMBOLS},
+        {INSTRUMENTS, "category=linear&limit=3", "\"symbol\"", 3},
+        {INSTRUMENTS, "category=linear&limit=3", "\"nextPageCursor\":\"first%3D3\"", 1},
+        {INSTRUMENTS, "category=linear&limit=3&cursor=first%3D3", "\"symbol\"", 1},
+        {INSTRUMENTS, "category=spot&limit=3", "\"symbol\"", SYMBOLS},
         {INSTRUMENTS, "category=inverse", "\"symbol\"", 0}, /* v5-inverse is not served */
         {INSTRUMENTS, "category=spot", "\"quoteCoin\":\"USDT\",\"innovation\":\"0\"", SYMBOLS},
         {INSTRUMENTS, "category=spot", "\"basePrecision\":\"0.000001\"", 1},
