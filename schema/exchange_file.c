@@ -698,6 +698,15 @@ static const document_member EXCHANGE_KEYS[] = {
     {"dialects", .type = DOCUMENT_ELSEWHERE}, /* after all others */
 };
 
+int exchange_name_is_plain(const char *name)
+{
+    const size_t size = strlen(name);
+    size_t plain = 0;
+    while (isalnum((unsigned char)name[plain]) || name[plain] == '_' || name[plain] == '-')
+        plain++;
+    return size > 0 && size < LIMIT_NAME_BYTES && plain == size && isalnum((unsigned char)name[0]);
+}
+
 static td_result read_exchange(reading *r, document_node root, td_err *err)
 {
     static const char *const NEEDED[] = {"exchange", "connects", "frames", "control", "dialects"};
@@ -707,6 +716,9 @@ static td_result read_exchange(reading *r, document_node root, td_err *err)
     for (size_t i = 0; rc == TD_OK && i < COUNT_OF(NEEDED); i++)
         if (document_find(root, NEEDED[i]).at == NULL)
             rc = document_refuse(root, "an exchange needs", td_bytes_str(NEEDED[i]), err);
+    if (rc == TD_OK && !exchange_name_is_plain(r->out->name))
+        rc = document_refuse(document_find(root, "exchange"), EXCHANGE_NAME_FAULT,
+                             td_bytes_str(r->out->name), err);
     if (rc == TD_OK)
         rc = read_control(r, root, err);
     return rc == TD_OK ? dialects_from(document_find(root, "dialects"), r->memory, r->out, err)

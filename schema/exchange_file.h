@@ -18,4 +18,9 @@ TD_MUST_USE td_result exchange_file_read(const char *name, td_bytes text, td_are
 TD_MUST_USE td_result exchange_http_read(document_node mapping, td_arena *memory,
                                          const char *out[2], td_err *err);
 
+/* 1 if a name can begin names of files and be a cell of tables: 1 to 63 letters, digits, '-' and
+ * '_', the first one a letter or digit. */
+int exchange_name_is_plain(const char *name);
+#define EXCHANGE_NAME_FAULT "an exchange's name has letters, digits, '-' and '_', at most 63, not"
+
 #endif

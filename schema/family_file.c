@@ -556,8 +556,13 @@ static td_result read_datasets(void *user, document_node mapping, void *row, td_
     };
     const reading *r = user;
     family *out = row;
-    return document_read_members(mapping, "datasets has no key", KEYS, COUNT_OF(KEYS), r->memory,
-                                 NULL, &out->market, err);
+    td_result rc = document_read_members(mapping, "datasets has no key", KEYS, COUNT_OF(KEYS),
+                                         r->memory, NULL, &out->market, err);
+    const char *exchange = out->market.exchange; /* begins the names of exported files */
+    return rc != TD_OK || exchange == NULL || exchange_name_is_plain(exchange)
+               ? rc
+               : document_refuse(document_find(mapping, "exchange"), EXCHANGE_NAME_FAULT,
+                                 td_bytes_str(exchange), err);
 }
 
 static td_result read_http(void *user, document_node mapping, void *row, td_err *err)

@@ -24,6 +24,7 @@ typedef struct mistake {
 
 static const mistake MISTAKES[] = {
     {"exchange: bybit", "exchanges: bybit", "an exchange has no key 'exchanges'", "'exchange'"},
+    {"exchange: bybit", "exchange: ../bybit", "an exchange's name has letters, digits, '-'", ""},
     {"connects: 500 per 300 s", "connects: 500", "a limit is \"COUNT per SECONDS s\"", ""},
     {"connects: 500 per 300 s", "connects: 500 per 0 s", "a limit is \"COUNT per SECONDS s\"", ""},
     {"connects: 500 per 300 s", "connects: 10 per 300 s", "too few connections", ""},
