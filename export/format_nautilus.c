@@ -522,8 +522,11 @@ static void format_id(td_bytes symbol, td_bytes category, const exchange_row *ex
     size_t size = strlen(name);
     (void)snprintf(out, ID_BYTES, "%s%s%.*s.%s", name, category.size == 0 ? "" : "-",
                    (int)category.size, (const char *)category.data, exchange->name);
+    /* The id names a folder, and a category may be a text of a reply or of a user's document. */
     for (char *at = out + size; *at != '\0'; at++)
-        *at = (char)toupper((unsigned char)*at);
+        *at = isalnum((unsigned char)*at) || strchr("-_.", *at) != NULL
+                  ? (char)toupper((unsigned char)*at)
+                  : '_';
 }
 
 static void format_source_id(const export_source *source, char out[ID_BYTES])
