@@ -31,6 +31,8 @@ typedef struct rows {
                                              arrays */
     uint8_t symbol_is_set;
     json_value root;
+    size_t frame_bytes;
+    size_t found_count; /* number of fields found in all entries so far */
 } rows;
 
 /* Report what is wrong and where. Returns 0. */
@@ -692,6 +694,12 @@ static int add_entry(rows *r, const items_row *items, const found_fields *s, siz
     TD_ASSERT(first >= r->envelope_count);
     if (r->item_count + 2 > LIMIT_FRAME_ITEMS + 1)
         return refuse(r, DECODE_LIMIT, offset, NULL);
+    /* Only fields that very many entries inherit can be more than the frame's bytes: time and
+     * memory would be out of proportion to the frame. */
+    for (size_t i = 0; i < r->p->row->field_count; i++)
+        r->found_count += s->token[i] != 0;
+    if (r->found_count > r->frame_bytes)
+        return refuse(r, DECODE_LIMIT, offset, NULL);
     list_entry(r, items, s);
     if (!read_fields(r, items, s))
         return 0;
@@ -955,7 +963,7 @@ int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic
     d->member_count = 0;
     d->unexpected_count = 0;
     d->unexpected_left_out = 0;
-    rows r = {.d = d, .p = p, .topic = topic, .why = why};
+    rows r = {.d = d, .p = p, .topic = topic, .why = why, .frame_bytes = frame.size};
     msg_head_init(&r.head, topic);
     td_result rc = json_parse(parser, frame, JSON_PADDED, &r.root, NULL);
     if (rc != TD_OK) {

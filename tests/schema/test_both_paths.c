@@ -15,7 +15,7 @@
 #include "tests/testing/bybit_dialects.h"
 #include "tests/testing/decode_fixture.h"
 
-enum { DOCUMENT_BYTES = 2048 };
+enum { DOCUMENT_BYTES = 1 << 14 };
 
 /* A family with one topic; what follows is the rest of its set of fields, and of the topic. */
 #define BEGIN                                                                                      \
@@ -29,8 +29,8 @@ static int find_text(void *user, td_bytes name, td_bytes *text)
 }
 
 /* Read a document, and decode a frame of its only topic on both paths, which must agree. */
-static void decode(decode_fixture *f, td_arena *memory, const char *document, const char *channel,
-                   const char *frame, message *out)
+static decode_reason try_decode(decode_fixture *f, td_arena *memory, const char *document,
+                                const char *channel, const char *frame, message *out)
 {
     char text[DOCUMENT_BYTES];
     family made;
@@ -43,7 +43,14 @@ static void decode(decode_fixture *f, td_arena *memory, const char *document, co
         fail_msg("%s", err.text);
     assert_true(
         topic_match_text(made.topics, made.topic_count, td_bytes_str(channel), TOPIC_NOW, &topic));
-    assert_true(decode_fixture_frame(f, &topic, td_bytes_str(frame), out, &why));
+    (void)decode_fixture_frame(f, &topic, td_bytes_str(frame), out, &why);
+    return why.reason;
+}
+
+static void decode(decode_fixture *f, td_arena *memory, const char *document, const char *channel,
+                   const char *frame, message *out)
+{
+    assert_int_equal(try_decode(f, memory, document, channel, frame, out), DECODE_OK);
 }
 
 static void test_side_of_a_level(void **state)
@@ -121,9 +128,36 @@ static void test_big_sizes(void **state)
     td_arena_close(memory);
 }
 
+/* Small entries, which inherit a hundred values each. */
+static void test_many_inherited(void **state)
+{
+    enum { FIELDS = 100, ENTRIES = 5000 };
+    static char document[DOCUMENT_BYTES / 2], frame[FIELDS * 16 + ENTRIES * 8 + 100];
+    td_arena *memory = td_arena_open();
+    message m;
+    size_t used = 0, size = 0;
+    size += (size_t)snprintf(frame, sizeof frame, "{\"topic\":\"t.BTCUSDT\",\"data\":{");
+    for (int i = 0; i < FIELDS; i++) {
+        used += (size_t)snprintf(document + used, sizeof document - used,
+                                 "    - a%d last_price decimal price inherited\n", i);
+        size += (size_t)snprintf(frame + size, sizeof frame - size, "\"a%d\":1,", i);
+    }
+    (void)snprintf(document + used, sizeof document - used,
+                   "topics:\n  - topic: \"t.{symbol}\"\n    message: ticker\n    title: T\n"
+                   "    fields: entry\n    entries: [data.l none any]\n");
+    size += (size_t)snprintf(frame + size, sizeof frame - size, "\"l\":[{\"p\":1}");
+    for (int i = 1; i < ENTRIES; i++)
+        size += (size_t)snprintf(frame + size, sizeof frame - size, ",{\"p\":1}");
+    (void)snprintf(frame + size, sizeof frame - size, "]}}");
+    assert_int_equal(try_decode(*state, memory, document, "t.BTCUSDT", frame, &m), DECODE_LIMIT);
+    td_arena_close(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_many_inherited, decode_fixture_open,
+                                        decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_big_sizes, decode_fixture_open, decode_fixture_close),
         cmocka_unit_test_setup_teardown(test_symbol_of_a_trade, decode_fixture_open,
                                         decode_fixture_close),
