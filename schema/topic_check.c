@@ -133,7 +133,8 @@ static const char *positions_fault(const topic_row *row, td_bytes *where)
     for (size_t i = 0; i < row->field_count; i++) {
         uint64_t place;
         *where = td_bytes_str(row->fields[i].key);
-        if (!td_digits_parse(*where, TOPIC_FIELDS_MAX, &place) ||
+        const int is_long = where->size > 1 && where->data[0] == '0'; /* no place is "01" */
+        if (is_long || !td_digits_parse(*where, TOPIC_FIELDS_MAX, &place) ||
             (row->fields[i].flags & FIELD_INHERITED) != 0)
             return "a field of positional entries has a number as its key, not";
     }
@@ -191,6 +192,14 @@ static const char *entries_fault(const topic_row *row, td_bytes *where)
     for (size_t i = 0; i < items_count(row); i++)
         if (((first ^ row->items[i].flags) & (ITEMS_POSITIONAL | ITEMS_BEST)) != 0)
             return "entries are all positional, or all best, or all neither, in";
+    for (size_t i = 0; i < items_count(row); i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(row->items[i].path, row->items[k].path) == 0 &&
+                (row->items[i].kind == row->items[k].kind || row->items[i].kind == FRAME_ANY ||
+                 row->items[k].kind == FRAME_ANY)) {
+                *where = td_bytes_str(row->items[i].path);
+                return "entries of one kind are there twice at the path";
+            }
     if ((first & ITEMS_BEST) != 0)
         return row->type == MSG_BOOK_CHANGE ? NULL
                                             : "only a book has entries with the best prices:";

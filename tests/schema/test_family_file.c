@@ -192,6 +192,8 @@ static const mistake MISTAKES[] = {
     {11, "    - p price decimal price required", "15: a field of positional entries has a number",
      ""},
     {11, "    - 1 price decimal price required", "made.yaml:15: a key is there twice: '1'", ""},
+    {12, "    - 1 size decimal required\n    - 02 rpi_size decimal",
+     "made.yaml:16: a field of positional entries has a number as its key, not '02'", ""},
     {26,
      DEEP("head", "") "\n  - topic: \"t.{symbol}\"\n    message: trade\n    title: T\n"
                       "    fields: around\n    entries: [data.t none any]",
@@ -249,6 +251,8 @@ static const mistake MISTAKES[] = {
      "made.yaml:6: http has no key 'man'", "'main'"},
     {20, "    time: match_ns", "made.yaml:15: no time of the topic is 'match_ns'", ""},
     {20, "    time: u", "made.yaml:15: no time of the topic is 'u'", ""},
+    {22, "    entries: [data.b set any positional buy, data.b set delta positional sell optional]",
+     "made.yaml:15: entries of one kind are there twice at the path 'data.b'", ""},
     {22, "    entries: [data.b set any positional]", "15: each entry needs one side", ""},
     {22, "    entries: [data.b set any positional buy sell]", "15: each entry needs one side", ""},
     {22, "    entries: [data.b set any positional buy, data.a set any sell]",
