@@ -210,10 +210,13 @@ static const document_word REFUSALS[] = {DIALECT_REFUSALS(REFUSAL_WORD){"other",
 static td_result read_refusal(document_node at, td_arena *memory, refusal_text *out, td_err *err)
 {
     const td_bytes text = document_text(at);
-    size_t digits = text.size > 0 && text.data[0] == '-';
+    const size_t sign = text.size > 0 && text.data[0] == '-';
+    size_t digits = sign;
     while (digits < text.size && text.data[digits] >= '0' && text.data[digits] <= '9')
         digits++;
-    const int has_code = digits > 0 && digits < text.size && text.data[digits] == ' ';
+    /* Answers have it as a number of JSON, so a sign alone and "007" are words. */
+    const int is_number = digits > sign && (digits == sign + 1 || text.data[sign] != '0');
+    const int has_code = is_number && digits < text.size && text.data[digits] == ' ';
     const size_t skip = has_code ? digits + 1 : 0;
     if (text.data == NULL)
         return document_refuse(at, "a text is expected, not", text, err);

@@ -234,7 +234,9 @@ static void test_a_small_one(void **state)
     static const char TEXT[] =
         "exchange: x\nconnects: 500 per 1 s\nframes: {topic: t, data: d, begins: x}\n"
         "control: {rules: [a * ack]}\ndialects: {d: {ping_s: 1, ask: {topics: $topics, ping: p},\n"
-        "  requests: [a b ping], replies: {any: x}, refusals: {other: 7 no}}}\n";
+        "  requests: [a b ping], replies: {any: x},\n"
+        "  refusals: {other: 7 no, expired: \"- late\", too_many: 007 many, repeated: -5 "
+        "again}}}\n";
     td_arena *memory = td_arena_open();
     exchange_row made;
     td_err err = {0};
@@ -244,6 +246,11 @@ static void test_a_small_one(void **state)
     assert_int_equal(made.dialect_count, 1);
     assert_string_equal(made.dialects[0].refusals[REFUSAL_BAD_KEY].code, "7");
     assert_string_equal(made.dialects[0].refusals[REFUSAL_BAD_KEY].text, "no");
+    /* Only a number of JSON is a code. */
+    assert_null(made.dialects[0].refusals[REFUSAL_EXPIRED].code);
+    assert_string_equal(made.dialects[0].refusals[REFUSAL_EXPIRED].text, "- late");
+    assert_null(made.dialects[0].refusals[REFUSAL_TOO_MANY].code);
+    assert_string_equal(made.dialects[0].refusals[REFUSAL_REPEATED].code, "-5");
     assert_string_equal(made.dialects[0].refusals[REFUSAL_NONE].text, "");
     assert_true(made.dialects[0].covers == dialect_covers_same);
     assert_null(made.instruments);
