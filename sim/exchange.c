@@ -722,17 +722,6 @@ static uint64_t now_ns(const exchange *x)
     return x->options.epoch_ns > 0 ? x->options.epoch_ns : clock_wall_ns(x->options.clock);
 }
 
-static td_result read_listed(const char *path, char **out, td_err *err)
-{
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    td_result rc = td_io_read_file(io_posix(), path, LIMIT_SYMBOL_FILE_BYTES, &bytes, &size, err);
-    if (rc == TD_OK)
-        *out = td_strndup((const char *)bytes, size);
-    td_free(bytes);
-    return rc;
-}
-
 /* Append the snapshot of a family's stream, if that is what is requested. */
 static int reply_with_stream(const served_family *f, const topic_row *row, td_bytes path,
                              td_bytes query, td_buf *json)
@@ -769,12 +758,16 @@ static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
     const exchange *x = user;
     if (reply_with_snapshot(x, path, query, json))
         return 1;
-    char *listed = NULL;
+    const char *file = x->options.instruments_file;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    td_bytes listed = {0};
     td_err err;
-    if (x->options.instruments_file != NULL &&
-        read_listed(x->options.instruments_file, &listed, &err) != TD_OK) {
-        td_log_emit(x->options.log, TD_LOG_ERROR, "no instrument is listed: %s", err.text);
-        listed = td_strdup("");
+    if (file != NULL) {
+        if (td_io_read_file(io_posix(), file, LIMIT_SYMBOL_FILE_BYTES, &bytes, &size, &err) !=
+            TD_OK)
+            td_log_emit(x->options.log, TD_LOG_ERROR, "no instrument is listed: %s", err.text);
+        listed = td_bytes_of(bytes == NULL ? "" : (const char *)bytes, size);
     }
     const http_markets markets = {.families = x->options.families,
                                   .family_count = x->options.family_count,
@@ -782,7 +775,7 @@ static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
                                   .listed = listed,
                                   .now_ns = now_ns(x)};
     int is_known = http_replies_get(&markets, path, query, json);
-    td_free(listed);
+    td_free(bytes);
     return is_known;
 }
 
@@ -853,48 +846,47 @@ static const wire_server_ops SERVER_OPS = {
 };
 
 /* Order entry needs the family with its account: add it unless it is served already. */
-static td_result add_account(exchange_options *options, const catalog_row *row, td_err *err)
+static td_result add_account(exchange *x, served_family *orders, td_err *err)
 {
-    const family *with_account = family_find(td_bytes_str(row->orders_of));
+    exchange_options *options = &x->options;
+    const char *name = orders->row->orders_of;
+    const family *with_account = family_find(td_bytes_str(name));
     const catalog_row *account = NULL;
+    uint32_t i = 0;
     if (with_account == NULL)
-        return family_refuse(td_bytes_str(row->orders_of), err);
-    for (uint32_t i = 0; i < options->family_count; i++)
-        if (options->families[i] == with_account)
-            return TD_OK;
+        return family_refuse(td_bytes_str(name), err);
     td_result rc = catalog_get(with_account, &account, err);
-    if (rc == TD_OK && account->stream_count == account->public_count)
-        rc = td_err_set(err, TD_E_INVALID, "family '%s' has no account for the orders of '%s'",
-                        row->orders_of, row->family);
-    if (rc == TD_OK && options->family_count == EXCHANGE_FAMILIES_MAX)
-        rc = td_err_set(err, TD_E_LIMIT, "more than %d families", EXCHANGE_FAMILIES_MAX);
-    if (rc == TD_OK)
+    if (rc != TD_OK)
+        return rc;
+    if (account->stream_count == account->public_count)
+        return td_err_set(err, TD_E_INVALID, "family '%s' has no account for the orders of '%s'",
+                          name, orders->row->family);
+    while (i < options->family_count && options->families[i] != with_account)
+        i++;
+    if (i == EXCHANGE_FAMILIES_MAX)
+        return td_err_set(err, TD_E_LIMIT, "more than %d families", EXCHANGE_FAMILIES_MAX);
+    if (i == options->family_count)
         options->families[options->family_count++] = with_account;
-    return rc;
+    orders->orders_of = &x->families[i];
+    return TD_OK;
 }
 
 static td_result open_families(exchange *x, td_err *err)
 {
-    exchange_options *options = &x->options;
     x->families = td_alloc_zero(EXCHANGE_FAMILIES_MAX, sizeof *x->families);
-    for (uint32_t i = 0; i < options->family_count; i++) { /* add_account may add some */
+    for (uint32_t i = 0; i < x->options.family_count; i++) { /* add_account may add some */
         served_family *f = &x->families[i];
-        td_result rc = catalog_get(options->families[i], &f->row, err);
-        if (rc == TD_OK && options->families[i]->endpoints[0].url == NULL)
-            rc = td_err_set(err, TD_E_INVALID, "family '%s' has no address",
-                            options->families[i]->name);
+        f->exchange = x;
+        f->family = x->options.families[i];
+        td_result rc = catalog_get(f->family, &f->row, err);
+        if (rc == TD_OK && f->family->endpoints[0].url == NULL)
+            rc = td_err_set(err, TD_E_INVALID, "family '%s' has no address", f->family->name);
         if (rc == TD_OK && f->row->orders_of != NULL)
-            rc = add_account(options, f->row, err);
+            rc = add_account(x, f, err);
         if (rc != TD_OK)
             return rc;
-        f->exchange = x;
-        f->family = options->families[i];
         f->path = family_url_path(f->family->endpoints[0].url);
     }
-    for (served_family *f = x->families; f < x->families + options->family_count; f++)
-        for (uint32_t k = 0; f->row->orders_of != NULL && k < options->family_count; k++)
-            if (strcmp(options->families[k]->name, f->row->orders_of) == 0)
-                f->orders_of = &x->families[k];
     return TD_OK;
 }
 

@@ -31,21 +31,18 @@ typedef struct listing {
 /* Find the instrument's line in the text of listed ones, and copy its status. */
 static int is_listed(listing *l)
 {
-    const char *at = l->markets->listed;
-    size_t size = strlen(l->now.symbol);
+    td_bytes rest = l->markets->listed;
+    td_bytes line, symbol;
     (void)snprintf(l->status, sizeof l->status, "Trading");
-    while (at != NULL) {
-        if (strncmp(at, l->now.symbol, size) == 0 && strchr(" \n", at[size]) != NULL) {
-            const char *status = at + size + 1;
-            if (at[size] == ' ')
-                (void)snprintf(l->status, sizeof l->status, "%.*s", (int)strcspn(status, "\n"),
-                               status); /* a longer status is cut */
-            return 1;
-        }
-        at = strchr(at, '\n');
-        at = at == NULL ? NULL : at + 1;
+    while (td_bytes_next(&rest, '\n', &line)) {
+        if (!td_bytes_next(&line, ' ', &symbol) || !td_bytes_is(symbol, l->now.symbol))
+            continue;
+        if (line.data != NULL)
+            (void)snprintf(l->status, sizeof l->status, "%.*s", (int)line.size,
+                           (const char *)line.data); /* a longer status is cut */
+        return 1;
     }
-    return l->markets->listed == NULL;
+    return l->markets->listed.data == NULL;
 }
 
 /* Advance to the next instrument. Returns 0 at the end. */

@@ -14,9 +14,9 @@ typedef struct http_markets {
     const family *const *families; /* the families that the exchange serves */
     uint32_t family_count;
     uint32_t symbol_count; /* symbols of each family */
-    /* Text with a line "SYMBOL" or "SYMBOL STATUS" for each instrument that is listed now; NULL:
-     * all are. */
-    const char *listed;
+    /* Text with a line "SYMBOL" or "SYMBOL STATUS" for each instrument that is listed now; data
+     * NULL: all are. */
+    td_bytes listed;
     uint64_t now_ns; /* exchange time */
 } http_markets;
 

@@ -108,11 +108,12 @@ const MISTAKES = [
   ["no address", `${HEAD}${SERVED}`, /family 'mine' has no address/],
   ["orders of an unknown family", `${HEAD}${ADDRESS}simulator:\n  orders_of: v5-privat\n`, /there is no family 'v5-privat'\n.*hint: did you mean 'v5-private'\?/],
   ["orders of a family without an account", `${HEAD}${ADDRESS}simulator:\n  orders_of: v5-misc\n`, /family 'v5-misc' has no account for the orders of 'mine'/],
+  ["orders of a served family without an account", `${HEAD}${ADDRESS}simulator:\n  orders_of: v5-misc\n`, /family 'v5-misc' has no account for the orders of 'mine'/, ",v5-misc"],
 ];
 
-for (const [title, document, error] of MISTAKES)
+for (const [title, document, error, more = ""] of MISTAKES)
   test(`${title} is refused`, async (t) => {
     const dir = write(t, { "mine.yaml": document });
-    const { stderr } = await tapedeck(t, ["sim", "--plain", "--listen", "127.0.0.1:0", "--families", path.join(dir, "mine.yaml")], { status: 2 });
+    const { stderr } = await tapedeck(t, ["sim", "--plain", "--listen", "127.0.0.1:0", "--families", path.join(dir, "mine.yaml") + more], { status: 2 });
     assert.match(stderr, error);
   });
