@@ -60,15 +60,10 @@ static int64_t value_of(const instrument *traded, int64_t price, int64_t lots)
 
 /* ---- orders of clients ---- */
 
-static market_side other_side(market_side side)
-{
-    return side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
-}
-
 /* The best price of the other side, in engine ticks. */
 static int64_t best_price(const sim_symbol *s, market_side side)
 {
-    return market_level_at(s->market, other_side(side), 0).price;
+    return market_level_at(s->market, market_other_side(side), 0).price;
 }
 
 /* The lots that clients may take from the other side. The worst level of that side is excluded, so
@@ -76,8 +71,8 @@ static int64_t best_price(const sim_symbol *s, market_side side)
 static int64_t available_lots(const sim_symbol *s, market_side side)
 {
     int64_t sum = 0;
-    for (size_t i = 0; i + 1 < market_level_count(s->market, other_side(side)); i++)
-        sum += market_level_at(s->market, other_side(side), i).size;
+    for (size_t i = 0; i + 1 < market_level_count(s->market, market_other_side(side)); i++)
+        sum += market_level_at(s->market, market_other_side(side), i).size;
     return sum;
 }
 

@@ -63,8 +63,7 @@ static void deepen(flow *f, market *m, market_side side)
 /* Place a limit order: mostly near its side's best price, sometimes inside or across the spread. */
 static void place(flow *f, market *m, market_side side)
 {
-    market_side other = side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
-    int64_t far_best = market_level_at(m, other, 0).price;
+    int64_t far_best = market_level_at(m, market_other_side(side), 0).price;
     int64_t distance = draw_distance(f, td_random_below(&f->random, 8) == 0 ? 60 : 9, 300);
     int64_t price = side == MARKET_BUY ? far_best - distance : far_best + distance;
     if (price < f->price_min)

@@ -87,7 +87,7 @@ static void add_to_level(half_book *half, market_side side, int64_t price, int64
 /* Match an order against the other side, down to its limit. Returns the unmatched size. */
 static int64_t match(market *m, market_side side, int64_t limit, int64_t size)
 {
-    half_book *other = &m->sides[side == MARKET_BUY ? MARKET_SELL : MARKET_BUY];
+    half_book *other = &m->sides[market_other_side(side)];
     while (size > 0 && other->count > 0 && m->trade_count < MARKET_TRADES_MAX) {
         market_level best = other->levels[other->count - 1];
         if (is_better(side, best.price, limit))

@@ -47,6 +47,11 @@ void market_limit(market *m, market_side side, int64_t price, int64_t size);
  * With size 0 it is an event without executions. */
 void market_take(market *m, market_side side, int64_t limit, int64_t size);
 
+static inline market_side market_other_side(market_side side)
+{
+    return side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
+}
+
 /* The limit of a market order: it accepts any price. */
 static inline int64_t market_any_price(market_side side)
 {
