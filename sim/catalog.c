@@ -5,17 +5,10 @@
 #include "base/assert.h"
 #include "sim/catalog_file.h"
 
-/* A row that was read. */
-typedef struct read_row {
-    const family *of;
-    const catalog_row *row;
-    const struct read_row *next;
-} read_row;
-
 static struct {
     pthread_mutex_t lock;
     td_arena *memory;
-    const read_row *first;
+    const catalog_row *first;
 } catalog = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* user: a family. */
@@ -33,12 +26,9 @@ static td_result read_family(const family *of, const catalog_row **out, td_err *
     td_result rc = catalog_file_read(&texts, of->document, catalog.memory, made, err);
     if (rc != TD_OK)
         return rc;
-    made->family = of->name;
-    made->topics = of->topics;
-    made->topic_count = of->topic_count;
-    const read_row row = {of, made, catalog.first};
-    catalog.first = td_arena_copy(catalog.memory, &row, sizeof row);
-    *out = made;
+    made->of = of;
+    made->next = catalog.first;
+    *out = catalog.first = made;
     return TD_OK;
 }
 
@@ -46,11 +36,11 @@ td_result catalog_get(const family *of, const catalog_row **out, td_err *err)
 {
     td_result rc = TD_OK;
     (void)pthread_mutex_lock(&catalog.lock);
-    const read_row *at = catalog.first;
+    const catalog_row *at = catalog.first;
     while (at != NULL && at->of != of)
         at = at->next;
     if (at != NULL)
-        *out = at->row;
+        *out = at;
     else
         rc = read_family(of, out, err);
     (void)pthread_mutex_unlock(&catalog.lock);

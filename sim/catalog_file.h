@@ -12,7 +12,7 @@
 #include "schema/family_file.h"
 #include "sim/catalog_row.h"
 
-/* Read the section of the document `name`; out->family is NULL. Every template of an accepted
+/* Read the section of the document `name`; out->of is NULL. Every template of an accepted
  * section compiles, and its frames have at most SIM_FRAME_BYTES_MAX bytes. TD_E_INVALID:
  * the document has no such section, or there is a mistake in it or in what it names. */
 TD_MUST_USE td_result catalog_file_read(const family_texts *texts, const char *name,

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "schema/topic.h"
+#include "schema/family.h"
 #include "sim/instrument.h"
 #include "sim/template.h"
 
@@ -86,9 +86,7 @@ typedef struct reply_row {
 
 /* A family as the simulated exchange serves it. */
 typedef struct catalog_row {
-    const char *family;
-    const topic_row *topics; /* of the family, which tell how its topics are written */
-    size_t topic_count;
+    const family *of;
     product products[CATALOG_PRODUCTS_MAX]; /* the products of its first symbols, one each; further
                                                symbols begin with the first product again */
     uint8_t product_count;
@@ -98,6 +96,7 @@ typedef struct catalog_row {
     size_t public_count;
     size_t stream_count;
     const reply_row *replies;
+    const struct catalog_row *next; /* of the rows that were read (sim/catalog.h) */
 } catalog_row;
 
 #endif

@@ -232,8 +232,9 @@ static void end_subscription(sim_conn *conn, uint32_t stream)
     conn->streams[stream] = SUBSCRIPTION_NONE;
 }
 
-static void end_subscriptions(sim_conn *conn)
+static void end_subscriptions(void *user)
 {
+    sim_conn *conn = user;
     for (uint32_t i = 0; conn->streams != NULL && i < sim_family_stream_count(conn->of->sim); i++)
         end_subscription(conn, i);
 }
@@ -385,7 +386,7 @@ static void start(served_family *f)
     sim_family_options opening = {
         .row = f->row,
         .symbol_count = catalog_symbol_count(f->row, options->symbol_count),
-        .seed = options->seed ^ td_xxh64(f->row->family, strlen(f->row->family)),
+        .seed = options->seed ^ td_xxh64(f->family->name, strlen(f->family->name)),
         .start_ns = ns - ns % TS_STEP_MIN_NS};
     f->sim = sim_family_open(&opening);
     f->start_ns = opening.start_ns + options->settle_ns * options->time_scale;
@@ -575,11 +576,6 @@ static void on_unsubscribe(void *user, td_bytes topic)
     (void)each_stream(user, topic, end_subscription);
 }
 
-static void on_unsubscribe_all(void *user)
-{
-    end_subscriptions(user);
-}
-
 static const char *on_next_held(void *user, size_t *next)
 {
     const sim_conn *conn = user;
@@ -659,7 +655,7 @@ static const responder_ops RESPONDER_OPS = {
     .standing = on_standing,
     .subscribe = on_subscribe,
     .unsubscribe = on_unsubscribe,
-    .unsubscribe_all = on_unsubscribe_all,
+    .unsubscribe_all = end_subscriptions,
     .next_held = on_next_held,
     .changed = on_changed,
     .order = on_order,
@@ -860,7 +856,7 @@ static td_result add_account(exchange *x, served_family *orders, td_err *err)
         return rc;
     if (account->stream_count == account->public_count)
         return td_err_set(err, TD_E_INVALID, "family '%s' has no account for the orders of '%s'",
-                          name, orders->row->family);
+                          name, orders->family->name);
     while (i < options->family_count && options->families[i] != with_account)
         i++;
     if (i == EXCHANGE_FAMILIES_MAX)

@@ -524,7 +524,7 @@ int sim_family_next(sim_family *v, uint64_t ts_ns, sim_frame *out)
 /* ---- opening ---- */
 
 /* Write the name of a row's stream for a symbol. Returns its size. */
-static int format_name(const catalog_row *of, const stream_row *row, const instrument *traded,
+static int format_name(const family *of, const stream_row *row, const instrument *traded,
                        char out[STREAM_NAME_BYTES])
 {
     const char *topic = row->topic;
@@ -549,7 +549,7 @@ static int format_name(const catalog_row *of, const stream_row *row, const instr
 }
 
 /* Write a stream's name as frames spell it. */
-static void spell_name(const catalog_row *of, const char *name, char out[STREAM_NAME_BYTES])
+static void spell_name(const family *of, const char *name, char out[STREAM_NAME_BYTES])
 {
     const topic_spelling *spelling = of->topic_count == 0 ? NULL : of->topics[0].spelling;
     td_buf text;
@@ -566,7 +566,7 @@ static void add_stream(sim_family *v, const stream_row *row, uint32_t member)
 {
     char name[STREAM_NAME_BYTES];
     family_member *of = &v->members[member];
-    int n = format_name(v->options.row, row, &of->symbol.traded, name);
+    int n = format_name(v->options.row->of, row, &of->symbol.traded, name);
     TD_ASSERT(n > 0);
     TD_ASSERT(n < STREAM_NAME_BYTES);
     uint32_t at = sim_family_find(v, td_bytes_of(name, (size_t)n));
@@ -581,7 +581,7 @@ static void add_stream(sim_family *v, const stream_row *row, uint32_t member)
     made->first = member;
     made->countdown = 1 + (uint32_t)(row->events_max / 2);
     memcpy(made->name, name, (size_t)n + 1);
-    spell_name(v->options.row, name, made->spelled);
+    spell_name(v->options.row->of, name, made->spelled);
     row_table_put(&v->by_name, td_xxh64(name, (size_t)n), at);
 
     /* The symbol's current state counts as shown. */

@@ -305,7 +305,7 @@ static void test_shipped(void **state)
         td_err err;
         if (catalog_get(family_find(td_bytes_str(*name)), &row, &err) != TD_OK)
             fail_msg("%s", err.text);
-        assert_string_equal(row->family, *name);
+        assert_string_equal(row->of->name, *name);
         assert_ptr_equal(catalog_find(*name), row);
     }
 }

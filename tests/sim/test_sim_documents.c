@@ -39,7 +39,8 @@ static void serve(const char *streams, uint32_t *frames, size_t most)
     td_err err;
     if (read_streams(streams, memory, &made, &err) != TD_OK)
         fail_msg("%s", err.text);
-    made.family = "made";
+    const family of = {.name = "made"};
+    made.of = &of;
     const sim_family_options options = {
         .row = &made, .symbol_count = SYMBOLS, .seed = 1, .start_ns = START_NS};
     sim_family *served = sim_family_open(&options);

@@ -188,18 +188,18 @@ static void check_family(const catalog_row *row)
     static reader r;
     sim_family *v = open_family(row, 42);
     want_all(v);
-    reader_init(&r, row->family);
+    reader_init(&r, row->of->name);
     read_snapshots(&r, v);
     run_slots(&r, v, 1, SLOTS);
     for (size_t i = 0; i < row->public_count; i++)
         if (frames_of_row(&r, v, &row->streams[i]) == 0)
-            fail_msg("%s: nothing came of %s", row->family, row->streams[i].topic);
+            fail_msg("%s: nothing came of %s", row->of->name, row->streams[i].topic);
     for (uint32_t i = 0; i < sim_family_stream_count(v); i++) {
         sim_stream of = sim_family_stream_at(v, i);
         if (of.is_private && r.frames[i] == 0)
-            fail_msg("%s: %s", row->family, of.exchange_topic);
+            fail_msg("%s: %s", row->of->name, of.exchange_topic);
     }
-    print_message("  %s: %u streams, %llu book marks\n", row->family, sim_family_stream_count(v),
+    print_message("  %s: %u streams, %llu book marks\n", row->of->name, sim_family_stream_count(v),
                   (unsigned long long)r.marks);
     reader_fini(&r);
     sim_family_close(v);
