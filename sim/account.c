@@ -387,8 +387,16 @@ static const char *reject_reason(const account_order *order)
                                                        : "EC_NoImmediateQtyToFill";
 }
 
-static const char *const DURATIONS[] = {
+const char *const ACCOUNT_DURATIONS[DURATION_COUNT] = {
     [DURATION_GTC] = "GTC", [DURATION_IOC] = "IOC", [DURATION_POST_ONLY] = "PostOnly"};
+
+const char *account_category(const instrument *traded)
+{
+    return traded->product == PRODUCT_SPOT     ? "spot"
+           : traded->product == PRODUCT_OPTION ? "option"
+           : traded->is_inverse                ? "inverse"
+                                               : "linear";
+}
 
 static sim_value money_value(int64_t amount)
 {
@@ -406,10 +414,7 @@ void account_set_event(const account_event *event, const sim_symbol *s, sim_valu
     int is_buy = terms->side == MARKET_BUY;
     int64_t size = held->lots < 0 ? -held->lots : held->lots;
     const char *side = held->lots > 0 ? "Buy" : held->lots < 0 ? "Sell" : "";
-    v[SIM_CATEGORY] = sim_text(traded->product == PRODUCT_SPOT     ? "spot"
-                               : traded->product == PRODUCT_OPTION ? "option"
-                               : traded->is_inverse                ? "inverse"
-                                                                   : "linear");
+    v[SIM_CATEGORY] = sim_text(account_category(traded));
     v[SIM_SIDE] = sim_text(is_buy ? "Buy" : "Sell");
     v[SIM_SPOT_SIDE] = sim_text(is_buy ? "BUY" : "SELL");
     v[SIM_ORDER_ID] = sim_text(event->order_id);
@@ -421,7 +426,7 @@ void account_set_event(const account_event *event, const sim_symbol *s, sim_valu
     v[SIM_ORDER_PRICE] = is_market(terms)
                              ? sim_number(0, 0)
                              : sim_number(instrument_price(traded, terms->limit), price);
-    v[SIM_ORDER_DURATION] = sim_text(DURATIONS[terms->duration]);
+    v[SIM_ORDER_DURATION] = sim_text(ACCOUNT_DURATIONS[terms->duration]);
     v[SIM_TRIGGER] = order->is_planned ? v[SIM_LAST] : sim_text("");
     v[SIM_CANCEL_TYPE] = sim_text(
         order->status >= ACCOUNT_CANCELLED && order->is_by_user ? "CancelByUser" : "UNKNOWN");

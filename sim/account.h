@@ -41,7 +41,18 @@ typedef enum account_status {
 } account_status;
 
 /* How long an order may wait for its price. */
-typedef enum account_duration { DURATION_GTC, DURATION_IOC, DURATION_POST_ONLY } account_duration;
+typedef enum account_duration {
+    DURATION_GTC,
+    DURATION_IOC,
+    DURATION_POST_ONLY,
+    DURATION_COUNT,
+} account_duration;
+
+/* Their words, in requests and in frames. */
+extern const char *const ACCOUNT_DURATIONS[DURATION_COUNT];
+
+/* The category of a symbol, in requests and in frames. */
+const char *account_category(const instrument *traded);
 
 /* The terms of an order, which clients choose. */
 typedef struct account_terms {

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/url.h"
+#include "schema/instrument.h"
 #include "sim/catalog.h"
 #include "sim/template.h"
 
@@ -52,10 +53,7 @@ static int next_instrument(listing *l)
     while (l->at < m->family_count * m->symbol_count) {
         uint32_t index = l->at++;
         const char *name = m->families[index / m->symbol_count]->name;
-        const char *const *of = l->row->lists;
-        while (*of != NULL && strcmp(*of, name) != 0)
-            of++;
-        if (*of == NULL)
+        if (!td_bytes_is_any(td_bytes_str(name), l->row->lists))
             continue;
         l->now = catalog_instrument(catalog_find(name), index % m->symbol_count);
         if ((l->coin.size == 0 || td_bytes_is(l->coin, l->now.base)) && is_listed(l) &&

@@ -73,36 +73,22 @@ static td_bytes text_of(const order_request *r, const char *key)
     return text;
 }
 
-/* The product of a category. Returns 0 if it is unknown. */
-static int read_category(td_bytes category, product *out)
-{
-    static const struct {
-        const char *name;
-        product of;
-    } CATEGORIES[] = {{"linear", PRODUCT_LINEAR},
-                      {"inverse", PRODUCT_INVERSE},
-                      {"spot", PRODUCT_SPOT},
-                      {"option", PRODUCT_OPTION}};
-    for (size_t i = 0; i < sizeof CATEGORIES / sizeof *CATEGORIES; i++) {
-        if (!td_bytes_is(category, CATEGORIES[i].name))
-            continue;
-        *out = CATEGORIES[i].of;
-        return 1;
-    }
-    return 0;
-}
-
 static account_refusal read_symbol(order_request *r)
 {
-    product wanted;
-    td_bytes name = text_of(r, "symbol");
-    if (!read_category(text_of(r, "category"), &wanted))
-        return ACCOUNT_UNKNOWN_CATEGORY;
-    r->is_spot = wanted == PRODUCT_SPOT;
-    for (r->index = 0; (r->symbol = sim_family_traded(r->with, r->index)) != NULL; r->index++)
-        if (r->symbol->traded.product == wanted && td_bytes_is(name, r->symbol->traded.symbol))
+    const td_bytes category = text_of(r, "category");
+    const td_bytes name = text_of(r, "symbol");
+    account_refusal why = ACCOUNT_UNKNOWN_CATEGORY;
+    for (r->index = 0; (r->symbol = sim_family_traded(r->with, r->index)) != NULL; r->index++) {
+        const instrument *traded = &r->symbol->traded;
+        if (traded->product == PRODUCT_SPREAD || /* spreads have orders of another kind */
+            !td_bytes_is(category, account_category(traded)))
+            continue;
+        why = ACCOUNT_UNKNOWN_SYMBOL;
+        r->is_spot = traded->product == PRODUCT_SPOT;
+        if (td_bytes_is(name, traded->symbol))
             return ACCOUNT_GRANTED;
-    return ACCOUNT_UNKNOWN_SYMBOL;
+    }
+    return why;
 }
 
 /* Read a positive number as an integer in units of 10^-places. Returns 0 if it is not one. */
@@ -150,13 +136,14 @@ static int read_link(td_bytes text, char out[ACCOUNT_LINK_BYTES])
     return 1;
 }
 
+/* Read how long an order waits: DURATION_GTC if the request does not say. */
 static account_refusal read_duration(td_bytes text, account_duration *out)
 {
-    *out = td_bytes_is(text, "IOC")        ? DURATION_IOC
-           : td_bytes_is(text, "PostOnly") ? DURATION_POST_ONLY
-                                           : DURATION_GTC;
-    int is_known = text.size == 0 || td_bytes_is(text, "GTC") || *out != DURATION_GTC;
-    return is_known ? ACCOUNT_GRANTED : ACCOUNT_BAD_PARAMS;
+    int i = DURATION_GTC;
+    while (text.size > 0 && i < DURATION_COUNT && !td_bytes_is(text, ACCOUNT_DURATIONS[i]))
+        i++;
+    *out = (account_duration)i;
+    return i < DURATION_COUNT ? ACCOUNT_GRANTED : ACCOUNT_BAD_PARAMS;
 }
 
 /* ---- operations ---- */

@@ -85,6 +85,7 @@ test("impossible requests are refused with the exchange's codes", async (t) => {
     ["order.create", { ...LIMIT, price: "60000", qty: "240" }, 110007, "ab not enough for new order"],
     ["order.create", { ...spot, side: "Sell", symbol: "ETHUSDT", qty: "100" }, 170131, "Insufficient balance."],
     ["order.create", { ...LIMIT, symbol: "NOSUCH", price: "1" }, 10001, "params error: symbol invalid"],
+    ["order.create", { ...LIMIT, symbol: "BTCUSDT_BTC/USDT", price: "1" }, 10001, "params error: symbol invalid"],
     ["order.create", { ...spot, symbol: "NOSUCH" }, 170121, "Invalid symbol."],
     ["order.create", { ...LIMIT, category: "none" }, 10404, "category is not correct/supported"],
     ["order.create", { ...LIMIT, price: "50000", orderLinkId: "twice" }, 110072, "OrderLinkedID is duplicate"],
