@@ -24,7 +24,7 @@ typedef struct account account;
 
 enum {
     /* The account trades at most this many symbols, the first ones of its family. */
-    ACCOUNT_SYMBOLS_MAX = 2 * CATALOG_PRODUCTS_MAX,
+    ACCOUNT_SYMBOLS_MAX = CATALOG_ACCOUNT_SYMBOLS * CATALOG_PRODUCTS_MAX,
     ACCOUNT_MONEY_PLACES = 8, /* decimal places of all amounts of money in this file */
     ACCOUNT_ORDERS_MAX = 500, /* limit of the clients' open orders, as on the exchange */
     ACCOUNT_LINK_BYTES = 37,  /* size of a client's id of an order, with its NUL */

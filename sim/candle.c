@@ -15,15 +15,14 @@ void candle_open(candle_pair *pair, uint32_t minutes, uint64_t ns, int64_t price
                                   .close = price}};
 }
 
-int candle_roll(candle_pair *pair, uint32_t minutes, uint64_t ns)
+void candle_roll(candle_pair *pair, uint32_t minutes, uint64_t ns)
 {
     if (ns < pair->now.end_ns)
-        return 0;
+        return;
     candle closed = pair->now;
     candle_open(pair, minutes, ns, closed.close);
     pair->closed = closed;
     pair->closed.is_closed = 1;
-    return 1;
 }
 
 void candle_add(candle_pair *pair, int64_t price, int64_t volume, int64_t turnover)

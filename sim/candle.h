@@ -26,9 +26,9 @@ typedef struct candle_pair {
 /* Begin the candle that contains the time ns; price is the last price paid. */
 void candle_open(candle_pair *pair, uint32_t minutes, uint64_t ns, int64_t price);
 
-/* Advance to the time ns. If the current candle has ended, close it, begin the candle that contains
- * ns, and return 1. The new candle begins with the last price of the closed one. */
-int candle_roll(candle_pair *pair, uint32_t minutes, uint64_t ns);
+/* Advance to the time ns. If the current candle has ended, close it, and begin the candle that
+ * contains ns, with the last price of the closed one. */
+void candle_roll(candle_pair *pair, uint32_t minutes, uint64_t ns);
 
 /* Add a trade, whose time must be in the current candle. */
 void candle_add(candle_pair *pair, int64_t price, int64_t volume, int64_t turnover);

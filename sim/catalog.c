@@ -57,9 +57,8 @@ const catalog_row *catalog_find(const char *name)
 
 uint32_t catalog_symbol_count(const catalog_row *row, uint32_t wanted)
 {
-    enum { OF_EACH = 2 };
-    return row->public_count > 0 ? wanted
-                                 : row->product_count * (wanted < OF_EACH ? wanted : OF_EACH);
+    const uint32_t each = wanted < CATALOG_ACCOUNT_SYMBOLS ? wanted : CATALOG_ACCOUNT_SYMBOLS;
+    return row->public_count > 0 ? wanted : row->product_count * each;
 }
 
 instrument catalog_instrument(const catalog_row *row, uint32_t index)

@@ -53,6 +53,7 @@ enum {
     SIM_FRAME_BYTES_MAX = 1 << 20,
     STREAM_TOPIC_BYTES_MAX = 56, /* without the interval and the symbol */
     CATALOG_PRODUCTS_MAX = 5,
+    CATALOG_ACCOUNT_SYMBOLS = 2, /* of each product, that an account trades: the first ones */
 };
 
 typedef struct stream_row {

@@ -460,7 +460,7 @@ static void step(sim_family *v, uint64_t ts_ns)
     for (uint32_t i = 0; i < member->stream_count; i++) {
         stream *of = &v->streams[member->streams[i]];
         if (of->row->kind == STREAM_CANDLE) {
-            (void)candle_roll(&of->candles, of->row->minutes, s->event_ns);
+            candle_roll(&of->candles, of->row->minutes, s->event_ns);
             for (const sim_trade *t = s->trades; t < s->trades + s->trade_count; t++)
                 candle_add(&of->candles, t->price, t->done.size, t->money);
         }
@@ -621,7 +621,7 @@ sim_family *sim_family_open(const sim_family_options *options)
     td_buf_init(&v->text, SIM_FRAME_BYTES_MAX);
     v->scratch = window_open(WINDOW_DEPTH_MAX);
     if (row->stream_count > row->public_count) {
-        uint32_t most = 2u * row->product_count;
+        uint32_t most = CATALOG_ACCOUNT_SYMBOLS * row->product_count;
         v->account_symbols = symbols < most ? symbols : most;
         v->account = account_open(v->options.seed + 1);
     }
