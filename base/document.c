@@ -290,11 +290,29 @@ static td_result check_document(const document *of, td_err *err)
     return rc;
 }
 
+/* 1 if more lists and mappings in brackets are open at a place than a document needs: for each
+ * token libyaml goes over all of them. Brackets in texts count, too. */
+static int has_deep_brackets(td_bytes text)
+{
+    enum { OPEN_MAX = 1000 };
+    size_t open = 0;
+    for (size_t i = 0; i < text.size && open <= OPEN_MAX; i++) {
+        const uint8_t c = text.data[i];
+        open += c == '[' || c == '{';
+        open -= open > 0 && (c == ']' || c == '}');
+    }
+    return open > OPEN_MAX;
+}
+
 td_result document_open(document *out, const char *name, td_bytes text, td_err *err)
 {
     yaml_parser_t parser;
     yaml_document_t *made = td_alloc_zero(1, sizeof *made);
     *out = (document){name, made};
+    if (has_deep_brackets(text)) {
+        td_free(made);
+        return td_err_set(err, TD_E_INVALID, "%s.yaml:1: more than 1000 brackets are open", name);
+    }
     if (!yaml_parser_initialize(&parser)) {
         td_free(made);
         return td_err_set(err, TD_E_INVALID, "%s.yaml: no memory", name);

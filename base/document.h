@@ -22,8 +22,8 @@ typedef struct document_node {
     const void *at; /* libyaml's node; NULL: absent */
 } document_node;
 
-/* Parse a text. name is for errors. TD_E_INVALID: it is not YAML, or a mapping has a key twice, or
- * more than 256 keys; *out is then not open. */
+/* Parse a text. name is for errors. TD_E_INVALID: it is not YAML, a mapping has a key twice, or
+ * more than 256 keys, or more than 1000 brackets are open; *out is then not open. */
 TD_MUST_USE td_result document_open(document *out, const char *name, td_bytes text, td_err *err);
 void document_close(document *d);
 
