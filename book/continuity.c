@@ -1283,6 +1283,17 @@ static int is_only_loss(const verdict *v)
 
 /* ---- snapshots that come apart from the deltas ---- */
 
+/* 1 if no delta after this number is unknown: all since then wait, or none came. A delta that broke
+ * the book by its content, or that is too large to wait, is in no queue; the number of one that
+ * could not be decoded is not known. */
+static int has_deltas_after(const track *t, int64_t u)
+{
+    const seq_range *last = &t->seqs[SEQ_NUMBER_U];
+    if (t->waiting.count > 0)
+        return t->waiting.deltas[0].after_u <= u;
+    return !last->is_known || (!last->has_hole && last->last <= u);
+}
+
 /* The snapshot was made at some moment before or after the last delta. If the book needs it, and
  * the deltas since that moment are known, the book is now that of the last delta; if the snapshot
  * is the newer one, the deltas until its u are already in it. */
@@ -1296,8 +1307,8 @@ static void apply_spliced_snapshot(track *t, const message *m, verdict *out)
     out->unchecked = track_is_broken(t) != 0;
     if (!out->unchecked)
         return; /* deltas keep the book right: it needs no other snapshot */
-    if (!m->head.has_u || (t->waiting.count > 0 && t->waiting.deltas[0].after_u > u))
-        return; /* it is too old: deltas after it are unknown */
+    if (!m->head.has_u || !has_deltas_after(t, u))
+        return;
     book_replace(t->book, &m->book, &facts.outcome);
     delta_queue_apply(&t->waiting, u, t->book);
     delta_queue_clear(&t->waiting);
