@@ -688,16 +688,17 @@ static int check_seq_dense(const rule_view *v, verdict_item *item)
 /* prev_links: the frame names the number of the topic's frame before it: Deribit 36 of 36 deltas,
  * Binance USD-M futures 760 of 760. Finds every lost, repeated and reordered frame, but not how
  * many are missing, because numbers are ids. A snapshot begins the chain, whatever it names (OKX:
- * -1). A number may stay (OKX: a frame without changes) or fall (OKX: after maintenance), as long
- * as the next frame names it. */
+ * -1); any other frame that names none proves nothing, and breaks the rule, because no schema can
+ * require of deltas only that they have a link. A number may stay (OKX: a frame without changes) or
+ * fall (OKX: after maintenance), as long as the next frame names it. */
 static int check_prev_links(const rule_view *v, verdict_item *item)
 {
     const seq_range *before = &v->track->seqs[v->rule->number];
     const msg_head *head = &v->facts->message->head;
-    if (!head->has_prev_seq || head->kind == FRAME_SNAPSHOT || !before->is_known ||
-        before->has_hole || head->prev_seq == before->last)
+    if (head->kind == FRAME_SNAPSHOT || !before->is_known || before->has_hole ||
+        (head->has_prev_seq && head->prev_seq == before->last))
         return 0;
-    return rule_broken(item, before->last, head->prev_seq);
+    return rule_broken(item, before->last, head->has_prev_seq ? head->prev_seq : 0);
 }
 
 /* checksum: the frame's checksum is that of the book's best levels after the frame: OKX 290 of 290
