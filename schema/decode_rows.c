@@ -287,6 +287,30 @@ static int read_envelope(rows *r, uint32_t index, json_value json)
     return 1;
 }
 
+/* read_identity() has read the first symbol and kind of a frame. If their path leads through a list
+ * (Coinbase: events.product_id), the others must be the same: their entries are applied together.
+ */
+static int check_same_symbol(rows *r, json_value value)
+{
+    td_bytes text;
+    if (td_bytes_is(r->topic->symbol, "*"))
+        return 1;
+    if (!json_text(value, &text))
+        text = json_raw(value);
+    return td_bytes_equal(text, r->topic->symbol) ||
+           refuse_value(r, DECODE_TOPIC_MISMATCH, value, r->p->row->symbol_path);
+}
+
+static int check_same_kind(rows *r, json_value value)
+{
+    const topic_row *row = r->p->row;
+    const frame_kind first = r->head.kind;
+    if (row->is_event || row->snapshot_path != NULL)
+        return 1;
+    return (read_kind(r, value) && r->head.kind == first) ||
+           refuse_value(r, DECODE_BAD_KIND, value, topic_row_kind_key(row));
+}
+
 static int walk_node(rows *r, plan_node *node, json_value value);
 
 /* Process one member of an object on the path to entries. */
@@ -296,11 +320,12 @@ static int walk_member(rows *r, plan_node *node, uint32_t key, json_value elemen
     switch (target.kind) {
     case TARGET_TOPIC:
     case TARGET_PARAMETER:
-    case TARGET_SYMBOL:
         return 1; /* read_identity() has read it */
+    case TARGET_SYMBOL:
+        return check_same_symbol(r, element);
     case TARGET_KIND:
         list_member(r, SURVEY_KIND, SURVEY_ENVELOPE, 0, element.token);
-        return 1;
+        return check_same_kind(r, element);
     case TARGET_FIELD:
         return read_envelope(r, target.index, element);
     case TARGET_NODE:

@@ -298,6 +298,19 @@ static void test_frames(void **state)
         {"{\"channel\":\"level2\",\"sequence_num\":1,\"events\":[{\"type\":\"update\","
          "\"product_id\":\"A-B\",\"updates\":[" LEVEL "]}]}",
          CLASS_DATA, "level2", "", 0, -1, SIDE_NONE},
+        {"{\"channel\":\"l2_data\",\"sequence_num\":1,\"events\":[{\"type\":\"update\","
+         "\"product_id\":\"A-B\",\"updates\":[" LEVEL "]},{\"type\":\"update\","
+         "\"product_id\":\"A-B\",\"updates\":[" LEVEL "]}]}",
+         CLASS_DATA, "level2", "A-B", 0, FRAME_DELTA, SIDE_NONE},
+        /* Events of two books, and of two kinds: they cannot be applied as one. */
+        {"{\"channel\":\"l2_data\",\"sequence_num\":1,\"events\":[{\"type\":\"update\","
+         "\"product_id\":\"A-B\",\"updates\":[" LEVEL "]},{\"type\":\"update\","
+         "\"product_id\":\"C-D\",\"updates\":[" LEVEL "]}]}",
+         CLASS_DATA, "level2", "A-B", 0, -1, SIDE_NONE},
+        {"{\"channel\":\"l2_data\",\"sequence_num\":1,\"events\":[{\"type\":\"snapshot\","
+         "\"product_id\":\"A-B\",\"updates\":[" LEVEL "]},{\"type\":\"update\","
+         "\"product_id\":\"A-B\",\"updates\":[" LEVEL "]}]}",
+         CLASS_DATA, "level2", "A-B", 0, -1, SIDE_NONE},
         {"{\"channel\":\"l2_data\",\"sequence_num\":1,\"events\":[]}", CLASS_DATA, "l2_data", "", 0,
          -1, SIDE_NONE},
         {"{\"channel\":\"heartbeats\",\"sequence_num\":1,\"events\":[{}]}", CLASS_PONG, "", "", 0,
