@@ -31,6 +31,8 @@ topic_proof topic_proof_of(const topic_row *row)
     topic_proof proof = PROOF_UNVERIFIABLE;
     for (size_t i = 0; row != NULL && i < TOPIC_RULES_MAX; i++) {
         const rule_row *rule = &row->rules[i];
+        if (rule->strength == STRENGTH_STATISTIC)
+            continue; /* frames break it without a loss, too: Bitstamp deletes unknown levels */
         int shows_each = rule->rule == RULE_SEQ_DENSE || rule->rule == RULE_SEQ_STEP ||
                          rule->rule == RULE_PREV_LINKS || rule->rule == RULE_ID_DENSE ||
                          rule->rule == RULE_CONN_DENSE;

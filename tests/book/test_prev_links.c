@@ -372,6 +372,10 @@ static void test_proof(void **state)
     assert_int_equal(topic_proof_of(&ANCHORED), PROOF_PROVEN);
     assert_int_equal(topic_proof_of(&FETCHED), PROOF_PROVEN);
     assert_int_equal(topic_proof_of(&WARNED), PROOF_WARNED);
+    /* Deletes of unknown levels are routine: they show no loss. */
+    static const topic_row ROUTINE = {
+        CHAINED(U), .rules = {{RULE_DELETE_EXISTS, STRENGTH_STATISTIC, MEMBER_NONE}}};
+    assert_int_equal(topic_proof_of(&ROUTINE), PROOF_UNVERIFIABLE);
 }
 
 int main(void)
