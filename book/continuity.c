@@ -1193,6 +1193,11 @@ size_t track_waiting_count(const track *t)
     return t->waiting.count;
 }
 
+int track_is_linked(const track *t)
+{
+    return t->is_linked;
+}
+
 void track_last(const track *t, track_seqs *out)
 {
     const seq_range *cross_seq = &t->seqs[SEQ_NUMBER_CROSS];

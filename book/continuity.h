@@ -128,6 +128,9 @@ int track_has_snapshot(const track *track);
  * last delta. */
 size_t track_waiting_count(const track *track);
 
+/* 1 if a rule proves that no delta is missing between two that wait. */
+int track_is_linked(const track *track);
+
 /* Last sequence numbers; 0 before the first. */
 typedef struct track_seqs {
     int64_t cross_seq, u, seq;

@@ -286,10 +286,13 @@ void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict 
     out->track = p->track;
     out->is_unaudited = 0;
     out->audit = (audit_verdict){0};
+    out->since_ns = frame->recv_ns;
     int was_broken = p->ticker != NULL && track_is_broken(p->track);
     if (TD_LIKELY(frame->content.message != NULL)) {
         int has_waiting = track_waiting_count(p->track) > 0;
         track_apply(p->track, frame->content.message, &out->rules);
+        if (TD_UNLIKELY(out->rules.is_spliced) && has_waiting && !track_is_linked(p->track))
+            out->since_ns = p->waiting_ns;
         if (TD_UNLIKELY(out->rules.is_snapshot))
             t->choice.conns[frame->conn_index].snapshot_ns =
                 out->rules.is_spliced && has_waiting ? p->waiting_ns : frame->recv_ns;

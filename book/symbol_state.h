@@ -74,6 +74,8 @@ typedef struct symbol_verdict {
     verdict rules;       /* of its topic; empty if the frame was not decoded */
     struct track *track; /* the track that applied the frame */
     symbol_step step;
+    uint64_t since_ns;    /* of a snapshot: the state needs each frame from this receive time on, of
+                             which no rule shows whether one is missing */
     uint8_t is_unaudited; /* 1: the audit is full */
     audit_verdict audit;  /* of all topics; the user of a member is its symbol_topic */
 } symbol_verdict;

@@ -179,13 +179,14 @@ static inline int may_be_interrupted(trust_conn *conn, const frame_ref *frame, s
 }
 
 /* 1 if a stretch can begin with the frame: it does not need earlier frames, and is not inside
- * damage or a lossy gap. */
-static int can_begin(const trust_conn *conn, const frame_ref *frame, const trust_answer *out)
+ * damage or a lossy gap, nor is a frame that waited for it before that. */
+static int can_begin(const trust_conn *conn, const frame_ref *frame, const symbol_verdict *found,
+                     const trust_answer *out)
 {
     if (!conn->has_state)
         return 1;
-    return out->is_snapshot && frame->recv_ns > frame->damaged_until_ns &&
-           frame->recv_ns >= conn->lossy_until_ns;
+    return out->is_snapshot && found->since_ns > frame->damaged_until_ns &&
+           found->since_ns >= conn->lossy_until_ns;
 }
 
 /* Apply the frame to its connection's stretch. */
@@ -216,7 +217,7 @@ static void apply_frame(trust_conn *conn, const frame_ref *frame, const symbol_v
         if (is_broken)
             return;
     }
-    out->is_trusted = (uint8_t)(conn->is_alive || can_begin(conn, frame, out));
+    out->is_trusted = (uint8_t)(conn->is_alive || can_begin(conn, frame, found, out));
     TD_ASSERT(frame->recv_ns >= conn->trusted_ns || conn->trusted_ns == 0);
     conn->is_alive = out->is_trusted;
     if (out->is_trusted)
