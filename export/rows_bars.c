@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/time_text.h"
 #include "export/export_type.h"
+#include "export/trade_repeats.h"
 
 __extension__ typedef __int128 int128;
 
@@ -45,6 +46,7 @@ typedef struct bar_maker {
     uint64_t written_ns; /* end of the latest bar written, or 0 */
     size_t count;
     bar bars[OPEN_BARS + 1]; /* open bars, in order of time */
+    trade_repeats had;
 } bar_maker;
 
 /* ---- exact sums ---- */
@@ -220,13 +222,14 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     bar_maker *self = maker;
     const message *m = seen->message;
     td_result rc = TD_OK;
-    if (seen->frame->is_lead_in)
-        return TD_OK;
     size_t count = m == NULL ? 0 : message_item_count(m);
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         const msg_trade trade = message_trade(m, i);
         const uint64_t exchange_ns = coverage_trade_ns(seen->frame, &trade);
-        if (!is_in_selection(seen, exchange_ns))
+        if (trade_repeats_has(&self->had, m, &trade))
+            continue;
+        trade_repeats_add(&self->had, &trade);
+        if (seen->frame->is_lead_in || !is_in_selection(seen, exchange_ns))
             continue;
         bar *to = find_bar(self, exchange_ns);
         to->recv_ns = seen->frame->recv_ns;

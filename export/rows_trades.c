@@ -1,22 +1,36 @@
-/* Trades: one row for each recorded trade, because trades have no state. */
+/* Trades: one row for each recorded trade, because trades have no state. A snapshot's trades that
+ * the topic had already are no further ones. */
+#include "base/alloc.h"
 #include "export/export_type.h"
+#include "export/trade_repeats.h"
 
 const export_column EXPORT_TRADE_COLUMNS[TRADE_COLUMNS] = {[TRADE_ID] = {"trade_id", VALUE_TEXT},
                                                            [TRADE_SIDE] = {"side", VALUE_SIDE},
                                                            [TRADE_PRICE] = {"price", VALUE_DECIMAL},
                                                            [TRADE_SIZE] = {"size", VALUE_DECIMAL}};
 
+static int is_repeat(const trade_repeats *had, const message *m, size_t index)
+{
+    const msg_trade trade = message_trade(m, index);
+    return trade_repeats_has(had, m, &trade);
+}
+
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     const message *m = seen->message;
     td_result rc = TD_OK;
-    (void)maker;
     if (m == NULL)
         return TD_OK;
+    trade_repeats *had = maker;
     size_t count = message_item_count(m);
     int has_symbols = export_entries_have_symbols(m->head.row);
+    while (count > 0 && is_repeat(had, m, count - 1))
+        count--;
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         const msg_trade trade = message_trade(m, i);
+        if (trade_repeats_has(had, m, &trade))
+            continue;
+        trade_repeats_add(had, &trade);
         msg_value values[TRADE_COLUMNS] = {[TRADE_ID] = row_text(trade.trade_id),
                                            [TRADE_SIDE] = row_side(trade.side),
                                            [TRADE_PRICE] = row_decimal(trade.price),
@@ -36,10 +50,18 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     return rc;
 }
 
+static void *open_trades(const maker_begin *begin)
+{
+    (void)begin;
+    return td_alloc_zero(1, sizeof(trade_repeats));
+}
+
 const export_type EXPORT_TRADES = {
     .name = "trades",
     .columns = EXPORT_TRADE_COLUMNS,
     .column_count = TRADE_COLUMNS,
     .message = MSG_TRADE,
+    .open = open_trades,
     .frame = on_frame,
+    .close = td_free,
 };

@@ -21,6 +21,8 @@ typedef struct one_trade {
     uint64_t time_ns;
     const char *price, *size;
     msg_side side;
+    const char *id; /* NULL: none */
+    frame_kind kind;
 } one_trade;
 
 typedef struct script {
@@ -87,6 +89,20 @@ static const script SCRIPTS[] = {
      .holes = {{1025, 1051}},
      .rows = "1010: 1 1 1 1 1 1 1 1 0; 1020: 1 1 1 1 1 1 1 1 0 0.5 suspect; "
              "1050: 1 1 1 1 1 1 1 1 0 0.9 suspect; 1060: 1 1 1 1 1 1 1 1 0; "},
+    {.name = "a new subscription begins with trades of before, some of which were lost",
+     .trades = {{1010, "1", "1", SIDE_BUY, "7", FRAME_DELTA},
+                {1012, "1", "1", SIDE_BUY, "8", FRAME_DELTA},
+                {1010, "1", "1", SIDE_BUY, "7", FRAME_SNAPSHOT},
+                {1012, "1", "1", SIDE_BUY, "8", FRAME_SNAPSHOT},
+                {1014, "2", "1", SIDE_BUY, "9", FRAME_SNAPSHOT},
+                {1016, "1", "1", SIDE_BUY, "10", FRAME_DELTA}},
+     .rows = "1010: 1 2 1 1 4 1.25 4 4 0; "},
+    {.name = "trades without an id, and ids that are repeated later, all count",
+     .trades = {{1010, "1", "1", SIDE_BUY, NULL, FRAME_SNAPSHOT},
+                {1010, "1", "1", SIDE_BUY, NULL, FRAME_SNAPSHOT},
+                {1012, "1", "1", SIDE_BUY, "8", FRAME_DELTA},
+                {1012, "1", "1", SIDE_BUY, "8", FRAME_DELTA}},
+     .rows = "1010: 1 1 1 1 4 1 4 4 0; "},
     {.name = "the day cuts bars",
      .trades = {{999, "1", "1", SIDE_BUY}, {1990, "1", "1", SIDE_BUY}, {2001, "1", "1", SIDE_BUY}},
      .rows = "1990: 1 1 1 1 1 1 1 1 0; "},
@@ -147,8 +163,9 @@ static td_result play(const script *of, td_buf *rows, td_err *err)
         msg_trade trade = {.exchange_ns = from->time_ns,
                            .side = (uint8_t)from->side,
                            .price = decimal(from->price),
-                           .size = decimal(from->size)};
-        const message m = {.trades = {.head = {.type = MSG_TRADE}, &trade, 1}};
+                           .size = decimal(from->size),
+                           .trade_id = td_bytes_str(from->id == NULL ? "" : from->id)};
+        const message m = {.trades = {.head = {.type = MSG_TRADE, .kind = from->kind}, &trade, 1}};
         frame_ref whole = frame;
         whole.content.message = &m;
         const maker_frame seen = {

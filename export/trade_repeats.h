@@ -1,0 +1,26 @@
+/* Trades that a topic had already. The first frame of a connection, or of a subscription, may have
+ * the latest trades (Coinbase: 100; Bybit's spot v1: 60). After a reconnection most of them were
+ * received before, and those that the loss took come late. */
+#ifndef TD_EXPORT_TRADE_REPEATS_H
+#define TD_EXPORT_TRADE_REPEATS_H
+
+#include <stdint.h>
+
+#include "schema/message.h"
+
+enum { TRADE_REPEATS_MAX = 1024 }; /* remembered trades: the latest ones */
+
+/* All zero: no trades yet. */
+typedef struct trade_repeats {
+    uint64_t count;
+    uint64_t ids[TRADE_REPEATS_MAX]; /* hashes */
+} trade_repeats;
+
+/* 1 if the frame is a snapshot, and the trade was added before. In other frames a repeated id
+ * breaks a rule. Trades without an id are never repeats. */
+int trade_repeats_has(const trade_repeats *self, const message *frame, const msg_trade *trade);
+
+/* Remember a trade. */
+void trade_repeats_add(trade_repeats *self, const msg_trade *trade);
+
+#endif
