@@ -900,7 +900,8 @@ static int keep_instrument(catalog_writer *self, const export_row *row)
         return 0;
     for (size_t i = 0; i < LISTED; i++) {
         td_bytes *text = &made.values[i].as.text;
-        if (made.values[i].type != VALUE_TEXT)
+        const value_type type = made.values[i].type;
+        if (type != VALUE_TEXT && type != VALUE_JSON && type != VALUE_BIG_DECIMAL)
             continue;
         made.texts[i] = td_strndup((const char *)text->data, text->size);
         *text = td_bytes_of(made.texts[i], text->size);
