@@ -228,7 +228,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         const uint64_t exchange_ns = coverage_trade_ns(seen->frame, &trade);
         if (trade_repeats_has(&self->had, m, &trade))
             continue;
-        trade_repeats_add(&self->had, &trade);
+        trade_repeats_add(&self->had, m, &trade);
         if (seen->frame->is_lead_in || !is_in_selection(seen, exchange_ns))
             continue;
         bar *to = find_bar(self, exchange_ns);

@@ -30,7 +30,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         const msg_trade trade = message_trade(m, i);
         if (trade_repeats_has(had, m, &trade))
             continue;
-        trade_repeats_add(had, &trade);
+        trade_repeats_add(had, m, &trade);
         msg_value values[TRADE_COLUMNS] = {[TRADE_ID] = row_text(trade.trade_id),
                                            [TRADE_SIDE] = row_side(trade.side),
                                            [TRADE_PRICE] = row_decimal(trade.price),

@@ -11,7 +11,7 @@ static uint64_t id_of(const msg_trade *trade)
 
 int trade_repeats_has(const trade_repeats *self, const message *frame, const msg_trade *trade)
 {
-    if (frame->head.kind != FRAME_SNAPSHOT || trade->trade_id.size == 0)
+    if (frame->head.kind != FRAME_SNAPSHOT || !self->has_deltas || trade->trade_id.size == 0)
         return 0;
     const uint64_t id = id_of(trade);
     for (uint64_t i = 0; i < self->count && i < TRADE_REPEATS_MAX; i++)
@@ -20,8 +20,9 @@ int trade_repeats_has(const trade_repeats *self, const message *frame, const msg
     return 0;
 }
 
-void trade_repeats_add(trade_repeats *self, const msg_trade *trade)
+void trade_repeats_add(trade_repeats *self, const message *frame, const msg_trade *trade)
 {
+    self->has_deltas |= frame->head.kind == FRAME_DELTA;
     if (trade->trade_id.size > 0)
         self->ids[self->count++ % TRADE_REPEATS_MAX] = id_of(trade);
 }

@@ -1,6 +1,7 @@
-/* Trades that a topic had already. The first frame of a connection, or of a subscription, may have
- * the latest trades (Coinbase: 100; Bybit's spot v1: 60). After a reconnection most of them were
- * received before, and those that the loss took come late. */
+/* Trades that a topic had already. The first frame of a connection, or of a subscription, may be a
+ * snapshot of the latest trades (Coinbase: 100; Bybit's spot v1: 60), before deltas. After a
+ * reconnection most of them were received before, and those that the loss took come late. Bybit's
+ * v5 calls each frame of trades a snapshot, and sends no delta. */
 #ifndef TD_EXPORT_TRADE_REPEATS_H
 #define TD_EXPORT_TRADE_REPEATS_H
 
@@ -12,6 +13,7 @@ enum { TRADE_REPEATS_MAX = 1024 }; /* remembered trades: the latest ones */
 
 /* All zero: no trades yet. */
 typedef struct trade_repeats {
+    uint8_t has_deltas;
     uint64_t count;
     uint64_t ids[TRADE_REPEATS_MAX]; /* hashes */
 } trade_repeats;
@@ -20,7 +22,7 @@ typedef struct trade_repeats {
  * breaks a rule. Trades without an id are never repeats. */
 int trade_repeats_has(const trade_repeats *self, const message *frame, const msg_trade *trade);
 
-/* Remember a trade. */
-void trade_repeats_add(trade_repeats *self, const msg_trade *trade);
+/* Remember a trade of a frame. */
+void trade_repeats_add(trade_repeats *self, const message *frame, const msg_trade *trade);
 
 #endif
