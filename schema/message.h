@@ -215,7 +215,7 @@ int msg_head_number(const msg_head *head, int64_t *out);
 int64_t *msg_head_place(msg_head *head, msg_member member, uint8_t **has);
 
 /* Store a value of the envelope, if the head has a place for it; `time` is the member that is the
- * exchange's time. Returns 0 if it has none. */
+ * exchange's time. Returns 0 if it lacks one. */
 int msg_head_store(msg_head *head, msg_member time, const msg_value *value);
 
 /* Number of entries (levels, trades, updates). */

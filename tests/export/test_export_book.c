@@ -31,7 +31,7 @@ typedef struct step {
     uint8_t is_copy;
     uint8_t needs_copies;
     uint64_t damaged_until_ns; /* 0: as in the step before */
-    int64_t u;                 /* 0: the frame has none */
+    int64_t u;                 /* 0: the frame lacks it */
 } step;
 
 typedef struct script {
