@@ -466,7 +466,7 @@ describe("tap", { concurrency: 2 }, () => {
     first.upstream.send(trade(1));
     await first.client.events.has(1);
     first.upstream._socket.resetAndDestroy();
-    await settled(first.client);
+    await settled(first.client, first.upstream);
     const second = await pair(t, tap, server);
     second.upstream.send(trade(2));
     await second.client.events.has(1);
@@ -488,7 +488,7 @@ describe("tap", { concurrency: 2 }, () => {
       of.upstream.send(trade(1));
       await of.client.events.has(1);
       close(of);
-      if (`${close}`.includes("close")) await settled(of.client);
+      if (`${close}`.includes("close")) await settled(of.client, of.upstream); // tap frees the slot when both have ended
     }
     await tap.stop();
     const gaps = await jsonList(t, ["gaps", "-a", tap.archive, "--json"], { status: null });
