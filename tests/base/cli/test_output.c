@@ -62,6 +62,32 @@ static void test_json_lines(void **state)
     fclose(sink.file);
 }
 
+static ssize_t count_write(void *cookie, const char *bytes, size_t size)
+{
+    (void)bytes;
+    ++*(unsigned *)cookie;
+    return (ssize_t)size;
+}
+
+/* A terminal must not show half of a screen: it is one write, also if its last line has no end. */
+static void test_one_write_per_flush(void **state)
+{
+    (void)state;
+    unsigned writes = 0;
+    FILE *terminal = fopencookie(&writes, "w", (cookie_io_functions_t){.write = count_write});
+    assert_non_null(terminal);
+    assert_int_equal(setvbuf(terminal, NULL, _IOLBF, 0), 0);
+    output_stream output;
+    output_init(&output, terminal);
+    for (unsigned row = 0; row < 100; row++)
+        output_printf(&output, "row %u of a screen\n", row);
+    output_printf(&output, "keys");
+    output_flush(&output);
+    assert_int_equal(writes, 1);
+    assert_int_equal(output_finish(&output, NULL), TD_OK);
+    fclose(terminal);
+}
+
 /* A device that is always full: the failure is kept, and returned as TD_E_NOSPACE, status 4. */
 static void test_full_output(void **state)
 {
@@ -441,17 +467,12 @@ static void test_verbs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json_lines),
-        cmocka_unit_test(test_full_output),
-        cmocka_unit_test(test_detached_output),
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_text_from_outside),
-        cmocka_unit_test(test_units),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_log_lines),
-        cmocka_unit_test(test_lost_lines),
-        cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_exit_status),
+        cmocka_unit_test(test_json_lines),  cmocka_unit_test(test_one_write_per_flush),
+        cmocka_unit_test(test_full_output), cmocka_unit_test(test_detached_output),
+        cmocka_unit_test(test_table),       cmocka_unit_test(test_text_from_outside),
+        cmocka_unit_test(test_units),       cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_log_lines),   cmocka_unit_test(test_lost_lines),
+        cmocka_unit_test(test_progress),    cmocka_unit_test(test_exit_status),
         cmocka_unit_test(test_verbs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
