@@ -29,14 +29,18 @@ async function cutLines(t, cuts, [leastMs, mostMs]) {
   const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"]);
   assert.equal(gaps.length, cuts);
   assert.deepEqual([0, 1].map((line) => gaps.filter((gap) => gap.line === line).length), [cuts / 2, cuts / 2]);
-  // A connection is known to be complete until its last answered ping, one a second.
+  // A connection is known to be complete until its last answered ping, one a second; how long ago that is depends on the machine.
+  const grants = await eventsOf(t, archive, "grant");
+  const granted = (line, conn) => Math.max(...grants.filter((grant) => grant.line === line && grant.conn === conn).map((grant) => grant.from_ns));
   const early = [], late = [];
   for (const [n, gap] of gaps.sort((a, b) => a.from_ns - b.from_ns).entries()) {
     early.push((cutAt[n] - gap.from_ns) / 1e9);
     late.push((gap.to_ns - between.openedAt[2 + n]) / 1e9);
+    assert.ok(gap.from_ns >= granted(gap.line, gap.conn), `${n}`);
+    assert.equal(gap.to_ns, granted(gap.line, gap.conn + 1), `${n}`);
   }
   t.diagnostic(`rows begin ${Math.max(...early).toFixed(2)} s before the cut at most, ${early.filter((s) => s > 1).length} of them over 1 s, and end ${Math.max(...late).toFixed(2)} s after the next connection`);
-  assert.ok(early.every((s) => s > -0.1 && s < 2) && late.every((s) => s > -0.1 && s < 1), JSON.stringify([early, late]));
+  assert.ok([...early, ...late].every((s) => s > -0.1), JSON.stringify([early, late]));
   await isWhole(t, archive);
   await isServedWhole(t, archive);
   assert.deepEqual(gaps.filter((gap) => gap.covered_by === null), []);
