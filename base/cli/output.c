@@ -20,8 +20,8 @@ enum {
 void output_init(output_stream *output, FILE *out)
 {
     *output = (output_stream){.out = out};
-    /* A line-buffered terminal would get a screen in pieces, and show half of it in between. */
-    (void)setvbuf(out, NULL, _IOFBF, OUTPUT_FLUSH_BYTES);
+    /* stdio's buffer would pass a screen on in pieces, and a terminal show half of it. */
+    (void)setvbuf(out, NULL, _IONBF, 0);
     output->columns = isatty(fileno(out)) == 1 ? terminal_columns(fileno(out)) : 0;
     output->has_colour = terminal_has_colour(fileno(out));
     td_buf_init(&output->line, OUTPUT_VALUE_FACTOR * LIMIT_FRAME_BYTES);
