@@ -20,8 +20,10 @@ enum {
 void output_init(output_stream *output, FILE *out)
 {
     *output = (output_stream){.out = out};
-    /* stdio's buffer would pass a screen on in pieces, and a terminal show half of it. */
-    (void)setvbuf(out, NULL, _IONBF, 0);
+    /* stdio's buffer would pass a screen on in pieces, and a terminal show half of it. A stream in
+     * memory cannot do without. */
+    if (fileno(out) >= 0)
+        (void)setvbuf(out, NULL, _IONBF, 0);
     output->columns = isatty(fileno(out)) == 1 ? terminal_columns(fileno(out)) : 0;
     output->has_colour = terminal_has_colour(fileno(out));
     td_buf_init(&output->line, OUTPUT_VALUE_FACTOR * LIMIT_FRAME_BYTES);
