@@ -89,7 +89,10 @@ function* randoms(seed) {
   }
 }
 
-/** Compare tiles of a book, and its states with `when`. Returns the number of cells compared, and of columns by state. */
+const FINEST = 17;
+
+/** Compare tiles of a book, and its states with `when`: one with each gap's last ns, and random ones. Returns the number of cells
+ * compared, and of columns by state. */
 async function compare(t, archive, { feed, symbol, book, tiles }) {
   const random = randoms(SEED), next = (below) => Math.floor(random.next().value * below);
   const only = ["--feed", feed, "--topic", book, "--symbol", symbol];
@@ -104,9 +107,10 @@ async function compare(t, archive, { feed, symbol, book, tiles }) {
     return readTile(Buffer.from(await answer.arrayBuffer()));
   };
   const counts = { cells: 0, levels: 0, states: {} };
-  for (let n = 0; n < tiles; n++) {
-    const k = BigInt(17 + next(26)), bin = ["0.1", "0.5", "2", "25"][next(4)];
-    const at = states[next(states.length)].from, i = at / (256n << k);
+  const gapEnds = gaps.map((gap) => BigInt(gap.to_ns) - 1n);
+  for (let n = 0; n < gapEnds.length + tiles; n++) {
+    const k = BigInt(n < gapEnds.length ? FINEST : FINEST + next(26)), bin = ["0.1", "0.5", "2", "25"][next(4)];
+    const at = gapEnds[n] ?? states[next(states.length)].from, i = at / (256n << k);
     const expected = cellsOf(states, k, i, bin);
     // The second answer comes from the folder of tiles.
     for (const tile of n % 5 === 0 ? [await ask(k, i, bin), await ask(k, i, bin)] : [await ask(k, i, bin)]) {
@@ -163,6 +167,8 @@ describe("market tiles", () => {
     await recorder.kill("SIGTERM");
     const counts = await compare(t, archive, { feed: "v5-linear", symbol: "BTCUSDT", book: "orderbook.50", tiles: 24 });
     t.diagnostic(`${counts.cells} cells equal, ${counts.levels} levels equal to when's; columns by state: ${JSON.stringify(counts.states)}`);
-    assert.ok(counts.cells > 1000 && counts.states[UNKNOWN] > 0 && counts.states[KNOWN] > 0 && counts.states[KNOWN | UNTRUSTED] > 0);
+    assert.ok(counts.cells > 1000 && counts.states[UNKNOWN] > 0 && counts.states[KNOWN] > 0);
+    // Between the delta that shows the loss and the next snapshot: less than a column, where the simulator is fast.
+    assert.ok(Object.keys(counts.states).some((state) => state & UNTRUSTED));
   });
 });
