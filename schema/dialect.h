@@ -129,7 +129,18 @@ typedef struct dialect_request {
     X(REPEATED, "repeated") /* the connection already has the topic */                             \
     X(NEEDS_AUTH, "needs_auth")                                                                    \
     X(EXPIRED, "expired") /* credentials: expired */                                               \
-    X(BAD_KEY, "bad_key") /* credentials: wrong key or signature */
+    X(BAD_KEY, "bad_key") /* credentials: wrong key or signature */                                \
+    /* Only of requests about orders, as are all that follow: wrong parameters */                  \
+    X(BAD_ORDER, "bad_order")                                                                      \
+    X(BAD_SIZE, "bad_size")                                                                        \
+    X(BAD_PRICE, "bad_price")                                                                      \
+    X(LATE, "late") /* sent outside of its window of time */                                       \
+    X(UNKNOWN_CATEGORY, "unknown_category")                                                        \
+    X(NO_MONEY, "no_money")                                                                        \
+    X(NO_ORDER, "no_order")               /* no order has this id, or it is closed */              \
+    X(LINK_IN_USE, "link_in_use")         /* an open order has the same client id */               \
+    X(TOO_MANY_ORDERS, "too_many_orders") /* too many open orders */                               \
+    X(FILLED_ABOVE, "filled_above")       /* the new size is not above the filled size */
 
 #define REFUSAL_ENUMERATOR(id, name) REFUSAL_##id,
 typedef enum refusal { DIALECT_REFUSALS(REFUSAL_ENUMERATOR) REFUSAL_COUNT } refusal;
@@ -148,6 +159,11 @@ typedef struct dialect_reply {
     td_bytes held;
     const uint8_t *is_failed; /* a flag for each arg: it is refused; NULL: none is, unless the whole
                                  request is refused */
+    /* Of a request about orders: the order that was placed, changed or cancelled. Empty order_id:
+     * none was. */
+    td_bytes order_id;
+    td_bytes order_link_id;
+    uint8_t is_spot; /* the order is for spot, whose refusals may have words of their own */
 } dialect_reply;
 
 /* ---- the table ---- */
@@ -249,7 +265,9 @@ struct dialect {
     size_t rule_count;
     answer_text answers[DIALECT_ANSWERS_MAX];
     size_t answer_count;
-    refusal_text refusals[REFUSAL_COUNT]; /* REFUSAL_NONE: the words of a granted request */
+    refusal_text refusals[REFUSAL_COUNT];      /* REFUSAL_NONE: the words of a granted request */
+    refusal_text spot_refusals[REFUSAL_COUNT]; /* for dialect_reply.is_spot; text NULL: the same as
+                                                  in refusals */
 };
 
 /* 1 if authentication subscribes to everything. */

@@ -226,23 +226,38 @@ static td_result read_refusal(document_node at, td_arena *memory, refusal_text *
     return TD_OK;
 }
 
+/* "NAME" or "NAME spot" */
+static td_result read_refusal_name(document_node name, int *why, int *is_spot, td_err *err)
+{
+    document_words from;
+    td_result rc = document_split(name, &from, err);
+    *is_spot = rc == TD_OK && from.count == 2 && td_bytes_is(from.at[1], "spot");
+    if (rc == TD_OK && from.count > 1 && !*is_spot)
+        rc = document_refuse(name, "a refusal is \"NAME [spot]\", not", document_text(name), err);
+    return rc == TD_OK ? document_read_word(name, "there is no refusal", from.at[0],
+                                            TABLE(REFUSALS), why, err)
+                       : rc;
+}
+
 static td_result read_refusals(void *user, document_node mapping, void *row, td_err *err)
 {
     dialect *out = row;
-    refusal_text rows[REFUSAL_COUNT + 1] = {{NULL, NULL}};
+    refusal_text rows[2][REFUSAL_COUNT + 1] = {{{NULL, NULL}}};
     td_result rc = TD_OK;
-    int why = 0;
+    int why = 0, is_spot = 0;
     for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
-        const document_node name = document_key(mapping, i);
-        rc = document_read_word(name, "there is no refusal", document_text(name), TABLE(REFUSALS),
-                                &why, err);
+        rc = read_refusal_name(document_key(mapping, i), &why, &is_spot, err);
         if (rc == TD_OK)
-            rc = read_refusal(document_value(mapping, i), memory_of(user), &rows[why], err);
+            rc =
+                read_refusal(document_value(mapping, i), memory_of(user), &rows[is_spot][why], err);
     }
-    if (rc == TD_OK && rows[REFUSAL_NONE].text == NULL)
-        rows[REFUSAL_NONE].text = "";
+    if (rc == TD_OK && rows[0][REFUSAL_NONE].text == NULL)
+        rows[0][REFUSAL_NONE].text = "";
     for (int i = 0; rc == TD_OK && i < REFUSAL_COUNT; i++) {
-        out->refusals[i] = rows[i].text != NULL ? rows[i] : rows[REFUSAL_COUNT];
+        out->refusals[i] = rows[0][i].text != NULL ? rows[0][i] : rows[0][REFUSAL_COUNT];
+        out->spot_refusals[i] = rows[1][i];
+        if (out->refusals[i].text == NULL && i >= REFUSAL_BAD_ORDER)
+            out->refusals[i] = out->refusals[REFUSAL_INVALID_ARGS];
         if (out->refusals[i].text == NULL)
             rc = document_refuse(mapping, "refusals need other, or all of them; there is no",
                                  td_bytes_str(REFUSALS[i].word), err);

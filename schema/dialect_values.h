@@ -50,6 +50,9 @@ typedef enum ask_value_id { ASK_VALUES(ASK_VALUE_ENUMERATOR) ASK_VALUE_COUNT } a
     X(NOW_TEXT, "now_text")                                                                        \
     X(NOW_US, "now_us")                                                                            \
     X(NOW_ISO, "now_iso")   /* as RFC 3339, with nanoseconds */                                    \
+    X(ORDER_ID, "order_id") /* of a request about orders; absent if it is refused */               \
+    X(ORDER_LINK_ID, "order_link_id")                                                              \
+    X(TRACE, "trace")       /* a text of 32 digits, which differs from answer to answer */         \
     X(HELD, "held")         /* all topics of the connection: {NAME:[SYMBOL, ...], ...} */          \
     X(RECORDED, "recorded") /* dialect.recorded; absent if it was not recorded */
 

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/decimal.h"
+#include "base/hash.h"
 #include "base/json/json_write.h"
 #include "base/limits.h"
 #include "base/time_text.h"
@@ -323,6 +324,12 @@ typedef struct answering {
     const dialect_reply *reply;
 } answering;
 
+static const refusal_text *refusal_of(const dialect *spoken, const dialect_reply *reply)
+{
+    const refusal_text *own = &spoken->spot_refusals[reply->refused];
+    return reply->is_spot && own->text != NULL ? own : &spoken->refusals[reply->refused];
+}
+
 void dialect_refusal_text(const dialect *spoken, const dialect_reply *reply,
                           char out[DIALECT_REASON_BYTES])
 {
@@ -332,7 +339,7 @@ void dialect_refusal_text(const dialect *spoken, const dialect_reply *reply,
         memcpy(out, reply->recorded_text, strlen(reply->recorded_text) + 1);
         return;
     }
-    const char *text = spoken->refusals[reply->refused].text;
+    const char *text = refusal_of(spoken, reply)->text;
     const char *place = strstr(text, TOPIC);
     const char *after = place == NULL ? "" : place + sizeof TOPIC - 1;
     const size_t most = place == NULL ? 0 : TOPIC_SHOWN_MAX;
@@ -448,6 +455,13 @@ static td_result put_time(uint64_t now_ms, td_buf *out, td_err *err)
     return put_text(out, td_bytes_str(text), err);
 }
 
+static td_result put_trace(const answering *of, td_buf *out, td_err *err)
+{
+    const td_bytes frame = of->request->frame;
+    return td_buf_printf(out, err, "\"%016" PRIx64 "%016" PRIx64 "\"",
+                         td_xxh64(frame.data, frame.size), of->reply->now_ms);
+}
+
 static td_result answer_value(const void *user, td_bytes name, td_buf *out, int *is_there,
                               td_err *err)
 {
@@ -456,7 +470,7 @@ static td_result answer_value(const void *user, td_bytes name, td_buf *out, int 
     const answering *of = user;
     const dialect_request *request = of->request;
     const dialect_reply *reply = of->reply;
-    const char *code = request->dialect->refusals[reply->refused].code;
+    const char *code = refusal_of(request->dialect, reply)->code;
     if (name.size > prefix && memcmp(name.data, REQUEST, prefix) == 0)
         return put_member(of, td_bytes_of(name.data + prefix, name.size - prefix), out, is_there,
                           err);
@@ -503,6 +517,14 @@ static td_result answer_value(const void *user, td_bytes name, td_buf *out, int 
         return put_number(out, reply->now_ms * 1000, err);
     case REPLY_NOW_ISO:
         return put_time(reply->now_ms, out, err);
+    case REPLY_ORDER_ID:
+        *is_there = reply->order_id.size > 0;
+        return put_text(out, reply->order_id, err);
+    case REPLY_ORDER_LINK_ID:
+        *is_there = reply->order_id.size > 0;
+        return put_text(out, reply->order_link_id, err);
+    case REPLY_TRACE:
+        return put_trace(of, out, err);
     case REPLY_HELD:
         return put_raw(out, reply->held.size == 0 ? td_bytes_str("{}") : reply->held, err);
     case REPLY_RECORDED:

@@ -53,8 +53,10 @@ static td_result read_connects(void *user, document_node at, void *row, td_err *
          !td_digits_parse(from.at[2], WINDOW_S_MAX, &seconds) || seconds == 0))
         rc = document_refuse(at, "a limit is \"COUNT per SECONDS s\", not", document_text(at), err);
     /* With the maximum number of feeds, each has its own reserve (recorder/backoff.h). */
+    _Static_assert(LIMIT_FEEDS == 64, "the text below has the double");
     if (rc == TD_OK && count / 2 / LIMIT_FEEDS == 0)
-        rc = document_refuse(at, "too few connections for all feeds:", document_text(at), err);
+        rc = document_refuse(at, "at least 128 connections, 2 a feed, are expected, not",
+                             document_text(at), err);
     out->connects = (connect_limit){(uint32_t)count, seconds * UINT64_C(1000000000)};
     return rc;
 }

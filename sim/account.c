@@ -115,16 +115,16 @@ account_order *account_find(account *a, const sim_symbol *s, uint32_t index, td_
     return NULL;
 }
 
-account_refusal account_place(account *a, const sim_symbol *s, const account_terms *terms,
-                              const account_order **made)
+refusal account_place(account *a, const sim_symbol *s, const account_terms *terms,
+                      const account_order **made)
 {
     TD_ASSERT(terms->symbol < ACCOUNT_SYMBOLS_MAX);
     if (account_find(a, s, terms->symbol, td_bytes_str(""), td_bytes_str(terms->link)) != NULL)
-        return ACCOUNT_LINK_IN_USE;
+        return REFUSAL_LINK_IN_USE;
     if (a->order_count == ACCOUNT_ORDERS_MAX)
-        return ACCOUNT_TOO_MANY;
+        return REFUSAL_TOO_MANY_ORDERS;
     if (!can_afford(a, s, terms))
-        return ACCOUNT_NO_MONEY;
+        return REFUSAL_NO_MONEY;
     a->is_clients[terms->symbol] = 1;
     account_order *order = &a->orders[a->order_count++];
     uint64_t id = td_random_next(&a->client_random);
@@ -136,7 +136,7 @@ account_refusal account_place(account *a, const sim_symbol *s, const account_ter
         .is_due = 1,
     };
     *made = order;
-    return ACCOUNT_GRANTED;
+    return REFUSAL_NONE;
 }
 
 /* Apply the next change of an order, unless an earlier event is still due. */
@@ -154,8 +154,8 @@ static void begin_next(account_order *order)
     order->has_next = 0;
 }
 
-account_refusal account_amend(account *a, const sim_symbol *s, account_order *order, int64_t size,
-                              int64_t limit)
+refusal account_amend(account *a, const sim_symbol *s, account_order *order, int64_t size,
+                      int64_t limit)
 {
     account_terms changed = order->has_next ? order->next_terms : order->terms;
     if (size > 0)
@@ -163,13 +163,13 @@ account_refusal account_amend(account *a, const sim_symbol *s, account_order *or
     if (limit > 0)
         changed.limit = limit;
     if (changed.size <= order->filled)
-        return ACCOUNT_FILLED_ABOVE;
+        return REFUSAL_FILLED_ABOVE;
     if (!can_afford(a, s, &changed))
-        return ACCOUNT_NO_MONEY;
+        return REFUSAL_NO_MONEY;
     order->next_terms = changed;
     order->has_next = 1;
     begin_next(order);
-    return ACCOUNT_GRANTED;
+    return REFUSAL_NONE;
 }
 
 void account_cancel(account_order *order)

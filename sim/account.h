@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "schema/dialect.h"
 #include "sim/catalog_row.h"
 #include "sim/symbol.h"
 
@@ -82,25 +83,6 @@ typedef struct account_order {
     int64_t last_fee;
 } account_order;
 
-/* Why a client's request is refused. */
-typedef enum account_refusal {
-    ACCOUNT_GRANTED,
-    ACCOUNT_NO_MONEY,
-    ACCOUNT_NO_ORDER,     /* no order has this id, or it is closed */
-    ACCOUNT_LINK_IN_USE,  /* an open order has the same client id */
-    ACCOUNT_TOO_MANY,     /* too many open orders */
-    ACCOUNT_FILLED_ABOVE, /* amend: the new size is not above the filled size */
-    /* Only order entry (sim/order_entry.h), which reads the request, refuses for these reasons: */
-    ACCOUNT_BAD_PARAMS,
-    ACCOUNT_BAD_SIZE,
-    ACCOUNT_BAD_PRICE,
-    ACCOUNT_NOT_AUTHED,
-    ACCOUNT_LATE,
-    ACCOUNT_UNKNOWN_OP,
-    ACCOUNT_UNKNOWN_CATEGORY,
-    ACCOUNT_UNKNOWN_SYMBOL,
-} account_refusal;
-
 /* The position in a symbol. */
 typedef struct account_holding {
     int64_t lots;  /* negative for a short position; in spot, lots of the coin */
@@ -126,8 +108,8 @@ void account_close(account *a);
 /* ---- orders of clients ---- */
 
 /* Place an order. *made, the order, is valid until the account's next call. */
-account_refusal account_place(account *a, const sim_symbol *s, const account_terms *terms,
-                              const account_order **made);
+refusal account_place(account *a, const sim_symbol *s, const account_terms *terms,
+                      const account_order **made);
 
 /* The open order of a symbol with this id or, if id is empty, with this client id; NULL if
  * absent. */
@@ -136,8 +118,8 @@ account_order *account_find(account *a, const sim_symbol *s, uint32_t index, td_
 
 /* Change the size and limit of an open order, or cancel it; 0 keeps a value. Each change has an
  * event, so a second change is executed only after the event of the first. */
-account_refusal account_amend(account *a, const sim_symbol *s, account_order *order, int64_t size,
-                              int64_t limit);
+refusal account_amend(account *a, const sim_symbol *s, account_order *order, int64_t size,
+                      int64_t limit);
 void account_cancel(account_order *order);
 
 /* The exchange's id of an order. */

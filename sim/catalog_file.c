@@ -489,10 +489,28 @@ static td_result read_products(reading *r, document_node list, catalog_row *out,
     return TD_OK;
 }
 
+static td_result read_orders(void *user, document_node mapping, void *out, td_err *err)
+{
+    static const document_member ORDERS[] = {
+        {"of", DOCUMENT_TEXT, .offset = offsetof(orders_row, of)},
+        {"place", DOCUMENT_TEXT, .offset = offsetof(orders_row, place)},
+        {"change", DOCUMENT_TEXT, .offset = offsetof(orders_row, change)},
+        {"cancel", DOCUMENT_TEXT, .offset = offsetof(orders_row, cancel)},
+    };
+    const reading *r = user;
+    catalog_row *row = out;
+    td_result rc = document_read_members(mapping, "orders has no key", ORDERS, COUNT_OF(ORDERS),
+                                         r->memory, NULL, &row->orders, err);
+    return rc == TD_OK && row->orders.of == NULL
+               ? document_refuse(mapping, "orders need the family whose account has them (of):",
+                                 document_text(mapping), err)
+               : rc;
+}
+
 static const document_member SECTION_KEYS[] = {
     {"products", .type = DOCUMENT_ELSEWHERE}, /* they precede the streams */
     {"ack_first", DOCUMENT_TRUE, .offset = offsetof(catalog_row, is_ack_first)},
-    {"orders_of", DOCUMENT_TEXT, .offset = offsetof(catalog_row, orders_of)},
+    {"orders", DOCUMENT_OWN, .read = read_orders},
     {"parts", .type = DOCUMENT_ELSEWHERE}, /* find_named */
     {"streams", .type = DOCUMENT_ELSEWHERE},
     {"account", .type = DOCUMENT_ELSEWHERE},
@@ -503,7 +521,7 @@ static td_result read_section(reading *r, document_node section, catalog_row *ou
 {
     *out = (catalog_row){.products = {PRODUCT_NONE}};
     td_result rc = document_read_members(section, "simulator has no key", SECTION_KEYS,
-                                         COUNT_OF(SECTION_KEYS), r->memory, NULL, out, err);
+                                         COUNT_OF(SECTION_KEYS), r->memory, r, out, err);
     if (rc == TD_OK)
         rc = read_products(r, document_find(section, "products"), out, err);
     if (rc == TD_OK)
@@ -515,8 +533,8 @@ static td_result read_section(reading *r, document_node section, catalog_row *ou
     out->stream_count = r->row_count;
     if (rc == TD_OK)
         rc = read_replies(r, document_find(section, "replies"), &out->replies, err);
-    return rc == TD_OK && r->row_count == 0 && out->orders_of == NULL
-               ? document_refuse(section, "simulator needs streams, account or orders_of:",
+    return rc == TD_OK && r->row_count == 0 && out->orders.of == NULL
+               ? document_refuse(section, "simulator needs streams, account or orders:",
                                  document_text(section), err)
                : rc;
 }

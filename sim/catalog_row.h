@@ -85,14 +85,22 @@ typedef struct reply_row {
     const template *text;
 } reply_row;
 
+/* Order entry. The topics of requests are NULL if there is no such request. */
+typedef struct orders_row {
+    const char *of; /* the family whose account has the orders; NULL: no order entry */
+    const char *place;
+    const char *change;
+    const char *cancel;
+} orders_row;
+
 /* A family as the simulated exchange serves it. */
 typedef struct catalog_row {
     const family *of;
     product products[CATALOG_PRODUCTS_MAX]; /* the products of its first symbols, one each; further
                                                symbols begin with the first product again */
     uint8_t product_count;
-    uint8_t is_ack_first;      /* 1: the ack is sent before the first data */
-    const char *orders_of;     /* order entry: the family whose account has the orders; else NULL */
+    uint8_t is_ack_first; /* 1: the ack is sent before the first data */
+    orders_row orders;
     const stream_row *streams; /* public ones, and then the account's */
     size_t public_count;
     size_t stream_count;

@@ -84,6 +84,7 @@ struct exchange {
     wire_timer *end_timer;
     uint64_t connections;
     td_buf numbered; /* a frame with a connection's number */
+    order_entry *order_entry;
     td_buf order_answer;
     td_result failure;
     td_err failure_err;
@@ -630,20 +631,27 @@ static int on_order(void *user, const dialect_request *request)
     exchange *x = conn->exchange;
     served_family *with = conn->of->orders_of;
     const td_bytes op = request->order_topic;
-    char topic[ORDER_ENTRY_OP_BYTES_MAX + 1];
-    if (with == NULL || op.size > ORDER_ENTRY_OP_BYTES_MAX)
+    char topic[ORDER_ENTRY_TOPIC_BYTES_MAX + 1];
+    td_err err;
+    if (with == NULL || op.size > ORDER_ENTRY_TOPIC_BYTES_MAX)
         return 0;
     const uint64_t now_ns = exchange_ns(with);
-    const order_entry_client client = {.conn_id = conn->id,
+    const order_entry_client client = {.row = conn->of->row,
+                                       .conn_id = conn->id,
                                        .now_ms = now_ns / TD_NS_PER_MS,
                                        .is_authed = conn->is_authed,
                                        .checks_time = x->options.secret != NULL};
     td_buf_clear(&x->order_answer);
-    order_entry_answer(with->sim, &client, request, &x->order_answer);
+    const td_result rc =
+        order_entry_answer(x->order_entry, with->sim, &client, request, &x->order_answer, &err);
+    if (rc != TD_OK)
+        conn_close(conn, rc == TD_E_LIMIT ? 1009 : 1011);
     (void)snprintf(topic, sizeof topic, "%.*s", (int)op.size, (const char *)op.data); /* fits */
     truth_subject about = {
         .path = conn->path, .topic = topic, .symbol = "", .frame = request->frame};
     truth_put_message(x->options.truth, "request", &about, conn->number, conn->received, now_ns);
+    if (conn->is_closing || x->order_answer.size == 0)
+        return 1;
     about.frame = td_buf_view(&x->order_answer);
     truth_put_message(x->options.truth, "frame", &about, conn->number, ++conn->sent, now_ns);
     conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = about.frame});
@@ -845,7 +853,7 @@ static const wire_server_ops SERVER_OPS = {
 static td_result add_account(exchange *x, served_family *orders, td_err *err)
 {
     exchange_options *options = &x->options;
-    const char *name = orders->row->orders_of;
+    const char *name = orders->row->orders.of;
     const family *with_account = family_find(td_bytes_str(name));
     const catalog_row *account = NULL;
     uint32_t i = 0;
@@ -877,7 +885,7 @@ static td_result open_families(exchange *x, td_err *err)
         td_result rc = catalog_get(f->family, &f->row, err);
         if (rc == TD_OK && f->family->endpoints[0].url == NULL)
             rc = td_err_set(err, TD_E_INVALID, "family '%s' has no address", f->family->name);
-        if (rc == TD_OK && f->row->orders_of != NULL)
+        if (rc == TD_OK && f->row->orders.of != NULL)
             rc = add_account(x, f, err);
         if (rc != TD_OK)
             return rc;
@@ -906,7 +914,8 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
         .user = x};
     x->responder = responder_open(options->secret);
     td_buf_init(&x->numbered, LIMIT_FRAME_BYTES);
-    td_buf_init(&x->order_answer, ORDER_ENTRY_ANSWER_BYTES_MAX);
+    x->order_entry = order_entry_open();
+    td_buf_init(&x->order_answer, LIMIT_FRAME_BYTES);
     td_result rc = open_families(x, err);
     if (rc == TD_OK)
         rc = wire_server_open(loop, &serving, &x->server, err);
@@ -931,6 +940,7 @@ void exchange_close(exchange *x)
         sim_family_close(f->sim);
     }
     responder_close(x->responder);
+    order_entry_close(x->order_entry);
     td_buf_fini(&x->numbered);
     td_buf_fini(&x->order_answer);
     td_free(x->families);

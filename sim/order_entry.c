@@ -1,14 +1,13 @@
 #include "sim/order_entry.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-#include "base/assert.h"
+#include "base/alloc.h"
+#include "base/clock.h"
 #include "base/decimal.h"
-#include "base/hash.h"
-#include "base/json/json_write.h"
-#include "schema/dialect_text.h"
+#include "base/limits.h"
+#include "schema/decode.h"
 #include "sim/account.h"
 
 enum {
@@ -20,104 +19,108 @@ enum {
     AHEAD_MS = 1000,       /* how far a client's clock may be ahead */
 };
 
-/* ---- refusals ---- */
-
-/* The exchange's codes and texts. Spot has other codes for refusals about orders. */
-static const struct {
-    unsigned code;
-    const char *text;
-    unsigned spot_code; /* 0: the same as code */
-    const char *spot_text;
-} REFUSALS[] = {
-    [ACCOUNT_GRANTED] = {0, "OK", 0, NULL},
-    [ACCOUNT_BAD_PARAMS] = {10001, "params error", 0, NULL},
-    [ACCOUNT_BAD_SIZE] = {10001, "Qty invalid", 0, NULL},
-    [ACCOUNT_BAD_PRICE] = {10001, "price invalid", 0, NULL},
-    [ACCOUNT_NOT_AUTHED] = {10007, "User authentication failed.", 0, NULL},
-    [ACCOUNT_LATE] = {10002, "The request time exceeds the time window range.", 0, NULL},
-    [ACCOUNT_UNKNOWN_OP] = {10404, "op type is not found", 0, NULL},
-    [ACCOUNT_UNKNOWN_CATEGORY] = {10404, "category is not correct/supported", 0, NULL},
-    [ACCOUNT_UNKNOWN_SYMBOL] = {10001, "params error: symbol invalid", 170121, "Invalid symbol."},
-    [ACCOUNT_NO_MONEY] = {110007, "ab not enough for new order", 170131, "Insufficient balance."},
-    [ACCOUNT_NO_ORDER] = {110001, "order not exists or too late to cancel", 170213,
-                          "Order does not exist."},
-    [ACCOUNT_LINK_IN_USE] = {110072, "OrderLinkedID is duplicate", 170141,
-                             "Duplicate clientOrderId"},
-    [ACCOUNT_TOO_MANY] = {110020, "Cannot have more than 500 active orders.", 0, NULL},
-    [ACCOUNT_FILLED_ABOVE] =
-        {110063,
-         "The number of contracts modified cannot be less than or equal to the filled"
-         " quantity",
-         0, NULL},
+struct order_entry {
+    decoder *decoder;
+    td_buf frame; /* of a request, with the bytes that must follow it */
 };
+
+order_entry *order_entry_open(void)
+{
+    order_entry *e = td_alloc_zero(1, sizeof *e);
+    e->decoder = decoder_open();
+    td_buf_init(&e->frame, LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES);
+    return e;
+}
+
+void order_entry_close(order_entry *e)
+{
+    if (e == NULL)
+        return;
+    decoder_close(e->decoder);
+    td_buf_fini(&e->frame);
+    td_free(e);
+}
 
 /* ---- reading a request ---- */
 
 /* A request while it is executed, and its result. */
 typedef struct order_request {
     const order_entry_client *client;
-    const dialect_request *asked;
     sim_family *with;
-    json_value order; /* the first element of args */
+    message asked;
+    const msg_item *order; /* the only entry of asked */
     const sim_symbol *symbol;
     uint32_t index; /* index of the symbol */
     uint8_t is_spot;
     const account_order *done; /* the order that was placed, changed or cancelled */
 } order_request;
 
-/* A member of the order as text, from a string or number; empty if absent. */
-static td_bytes text_of(const order_request *r, const char *key)
+/* A member of the order; NULL if absent. */
+static const msg_value *value_of(const order_request *r, msg_member member)
 {
-    td_bytes text = {0};
-    (void)dialect_text_scalar(r->order, key, &text);
-    return text;
+    return msg_value_find(r->order->values, r->order->value_count, member);
 }
 
-static account_refusal read_symbol(order_request *r)
+/* A member that is text; empty if absent. */
+static td_bytes text_of(const order_request *r, msg_member member)
 {
-    const td_bytes category = text_of(r, "category");
-    const td_bytes name = text_of(r, "symbol");
-    account_refusal why = ACCOUNT_UNKNOWN_CATEGORY;
+    const msg_value *value = value_of(r, member);
+    return value != NULL && value->type == VALUE_TEXT ? value->as.text : td_bytes_of(NULL, 0);
+}
+
+static int has_categories(const topic_row *row)
+{
+    size_t i = 0;
+    while (i < row->field_count && row->fields[i].member != MEMBER_CATEGORY)
+        i++;
+    return i < row->field_count;
+}
+
+static refusal read_symbol(order_request *r)
+{
+    const td_bytes category = text_of(r, MEMBER_CATEGORY);
+    const td_bytes name = text_of(r, MEMBER_SYMBOL);
+    const int is_any = !has_categories(r->asked.head.row);
+    refusal why = REFUSAL_UNKNOWN_CATEGORY;
     for (r->index = 0; (r->symbol = sim_family_traded(r->with, r->index)) != NULL; r->index++) {
         const instrument *traded = &r->symbol->traded;
         if (traded->product == PRODUCT_SPREAD || /* spreads have orders of another kind */
-            !td_bytes_is(category, account_category(traded)))
+            (!is_any && !td_bytes_is(category, account_category(traded))))
             continue;
-        why = ACCOUNT_UNKNOWN_SYMBOL;
+        why = REFUSAL_UNKNOWN_SYMBOL;
         r->is_spot = traded->product == PRODUCT_SPOT;
         if (td_bytes_is(name, traded->symbol))
-            return ACCOUNT_GRANTED;
+            return REFUSAL_NONE;
     }
     return why;
 }
 
 /* Read a positive number as an integer in units of 10^-places. Returns 0 if it is not one. */
-static int read_units(td_bytes text, uint8_t places, int64_t *out)
+static int read_units(const msg_value *number, uint8_t places, int64_t *out)
 {
-    td_decimal value;
-    if (td_decimal_parse(text, &value, NULL) != TD_OK)
+    if (number == NULL || number->type != VALUE_DECIMAL)
         return 0;
-    value = td_decimal_shortest(value);
+    const td_decimal value = td_decimal_shortest(number->as.decimal);
     return value.scale <= places && td_decimal_rescale(value, places, out) == TD_OK && *out > 0;
 }
 
-static account_refusal read_size(const order_request *r, td_bytes text, int64_t *out)
+static refusal read_size(const order_request *r, const msg_value *number, int64_t *out)
 {
     const instrument *traded = &r->symbol->traded;
     int is_fine =
-        read_units(text, traded->size_places, out) && *out <= LOTS_MAX * traded->lots_typical;
-    return is_fine ? ACCOUNT_GRANTED : ACCOUNT_BAD_SIZE;
+        read_units(number, traded->size_places, out) && *out <= LOTS_MAX * traded->lots_typical;
+    return is_fine ? REFUSAL_NONE : REFUSAL_BAD_SIZE;
 }
 
 /* Parse the limit price of an order; *out is the price in the engine's unit. */
-static account_refusal read_limit(const order_request *r, td_bytes text, int64_t *out)
+static refusal read_limit(const order_request *r, const msg_value *number, int64_t *out)
 {
     const instrument *traded = &r->symbol->traded;
     int64_t units;
-    if (!read_units(text, traded->price_places, &units) || units % traded->tick != 0)
-        return ACCOUNT_BAD_PRICE;
+    if (!read_units(number, traded->price_places, &units) || units % traded->tick != 0)
+        return REFUSAL_BAD_PRICE;
     *out = units / traded->tick + traded->price_shift;
-    return *out <= TIMES_PRICE_MAX * traded->first_price ? ACCOUNT_GRANTED : ACCOUNT_BAD_PRICE;
+    return *out <= TIMES_PRICE_MAX * traded->first_price ? REFUSAL_NONE : REFUSAL_BAD_PRICE;
 }
 
 /* Read a client id. Frames contain it unchanged. Returns 0 if it is invalid. */
@@ -137,34 +140,39 @@ static int read_link(td_bytes text, char out[ACCOUNT_LINK_BYTES])
 }
 
 /* Read how long an order waits: DURATION_GTC if the request does not say. */
-static account_refusal read_duration(td_bytes text, account_duration *out)
+static refusal read_duration(td_bytes text, account_duration *out)
 {
     int i = DURATION_GTC;
     while (text.size > 0 && i < DURATION_COUNT && !td_bytes_is(text, ACCOUNT_DURATIONS[i]))
         i++;
     *out = (account_duration)i;
-    return i < DURATION_COUNT ? ACCOUNT_GRANTED : ACCOUNT_BAD_PARAMS;
+    return i < DURATION_COUNT ? REFUSAL_NONE : REFUSAL_BAD_ORDER;
+}
+
+/* 1 if the text is this word, whatever its case. */
+static int is_word(td_bytes text, const char *word)
+{
+    return text.size == strlen(word) && strncasecmp((const char *)text.data, word, text.size) == 0;
 }
 
 /* ---- operations ---- */
 
-static account_refusal create(order_request *r)
+static refusal create(order_request *r)
 {
     account_terms terms = {.symbol = r->index};
-    td_bytes side = text_of(r, "side");
-    td_bytes type = text_of(r, "orderType");
-    int is_market = td_bytes_is(type, "Market");
-    if ((!td_bytes_is(side, "Buy") && !td_bytes_is(side, "Sell")) ||
-        (!is_market && !td_bytes_is(type, "Limit")) ||
-        !read_link(text_of(r, "orderLinkId"), terms.link))
-        return ACCOUNT_BAD_PARAMS;
-    terms.side = td_bytes_is(side, "Buy") ? MARKET_BUY : MARKET_SELL;
-    account_refusal why = read_size(r, text_of(r, "qty"), &terms.size);
-    if (why == ACCOUNT_GRANTED && !is_market)
-        why = read_limit(r, text_of(r, "price"), &terms.limit);
-    if (why == ACCOUNT_GRANTED && !is_market)
-        why = read_duration(text_of(r, "timeInForce"), &terms.duration);
-    if (why != ACCOUNT_GRANTED)
+    const msg_value *side = value_of(r, MEMBER_SIDE);
+    const td_bytes type = text_of(r, MEMBER_ORDER_TYPE);
+    const int is_market = is_word(type, "Market");
+    if (side == NULL || side->as.side == SIDE_NONE || (!is_market && !is_word(type, "Limit")) ||
+        !read_link(text_of(r, MEMBER_ORDER_LINK_ID), terms.link))
+        return REFUSAL_BAD_ORDER;
+    terms.side = side->as.side == SIDE_BUY ? MARKET_BUY : MARKET_SELL;
+    refusal why = read_size(r, value_of(r, MEMBER_SIZE), &terms.size);
+    if (why == REFUSAL_NONE && !is_market)
+        why = read_limit(r, value_of(r, MEMBER_PRICE), &terms.limit);
+    if (why == REFUSAL_NONE && !is_market)
+        why = read_duration(text_of(r, MEMBER_TIME_IN_FORCE), &terms.duration);
+    if (why != REFUSAL_NONE)
         return why;
     if (is_market) {
         terms.limit = market_any_price(terms.side);
@@ -176,139 +184,112 @@ static account_refusal create(order_request *r)
 /* The order to amend or cancel, or NULL. */
 static account_order *find(const order_request *r)
 {
-    return account_find(sim_family_account(r->with), r->symbol, r->index, text_of(r, "orderId"),
-                        text_of(r, "orderLinkId"));
+    return account_find(sim_family_account(r->with), r->symbol, r->index,
+                        text_of(r, MEMBER_ORDER_ID), text_of(r, MEMBER_ORDER_LINK_ID));
 }
 
 /* Change an order. Values that the request omits stay the same. */
-static account_refusal amend(order_request *r)
+static refusal amend(order_request *r)
 {
     account_order *order = find(r);
-    td_bytes qty = text_of(r, "qty");
-    td_bytes price = text_of(r, "price");
+    const msg_value *qty = value_of(r, MEMBER_SIZE);
+    const msg_value *price = value_of(r, MEMBER_PRICE);
     if (order == NULL)
-        return ACCOUNT_NO_ORDER;
+        return REFUSAL_NO_ORDER;
     int64_t size = 0;
     int64_t limit = 0;
-    account_refusal why = qty.size == 0 ? ACCOUNT_GRANTED : read_size(r, qty, &size);
-    if (why == ACCOUNT_GRANTED && price.size > 0)
+    refusal why = qty == NULL ? REFUSAL_NONE : read_size(r, qty, &size);
+    if (why == REFUSAL_NONE && price != NULL)
         why = read_limit(r, price, &limit);
-    if (why != ACCOUNT_GRANTED)
+    if (why != REFUSAL_NONE)
         return why;
     r->done = order;
     return account_amend(sim_family_account(r->with), r->symbol, order, size, limit);
 }
 
-static account_refusal cancel(order_request *r)
+static refusal cancel(order_request *r)
 {
     account_order *order = find(r);
     if (order == NULL)
-        return ACCOUNT_NO_ORDER;
+        return REFUSAL_NO_ORDER;
     account_cancel(order);
     r->done = order;
-    return ACCOUNT_GRANTED;
+    return REFUSAL_NONE;
 }
 
-/* 1 if the request is outside its time window. */
+/* 1 if the request is outside its time window, or names no time. */
 static int is_late(const order_request *r)
 {
-    json_value header;
-    td_bytes text;
-    int64_t at_ms = 0;
-    int64_t window_ms = WINDOW_MS;
-    int64_t now_ms = (int64_t)r->client->now_ms;
-    if (!json_find(r->asked->root, "header", &header) ||
-        !dialect_text_scalar(header, "X-BAPI-TIMESTAMP", &text) || !read_units(text, 0, &at_ms))
+    const msg_record *m = &r->asked.record;
+    const msg_value *sent = msg_value_find(m->values, m->value_count, MEMBER_SEND_TIME);
+    const msg_value *window = msg_value_find(m->values, m->value_count, MEMBER_RECV_WINDOW);
+    const int64_t window_ms = window == NULL ? WINDOW_MS : window->as.integer;
+    const int64_t now_ms = (int64_t)r->client->now_ms;
+    if (sent == NULL || window_ms <= 0)
         return 1;
-    if (dialect_text_scalar(header, "X-BAPI-RECV-WINDOW", &text) &&
-        !read_units(text, 0, &window_ms))
-        return 1;
+    const int64_t at_ms = (int64_t)(sent->as.time_ns / TD_NS_PER_MS);
     return at_ms < now_ms - window_ms || at_ms >= now_ms + AHEAD_MS;
 }
 
-static account_refusal execute(order_request *r)
+/* Decode the request, as all other frames of its topic, and its only order. Returns 0 if it cannot
+ * be decoded, or has another number of orders. */
+static int read_order(order_entry *e, order_request *r, td_bytes frame)
 {
-    static const struct {
-        const char *op;
-        account_refusal (*execute)(order_request *r);
-    } OPS[] = {{"order.create", create}, {"order.amend", amend}, {"order.cancel", cancel}};
-    json_value args;
+    const family *of = r->client->row->of;
+    classification found;
+    decode_error why;
+    td_buf_clear(&e->frame);
+    if (td_buf_reserve(&e->frame, frame.size + DECODE_PADDING_BYTES, NULL) != TD_OK)
+        return 0;
+    td_buf_add(&e->frame, frame.data, frame.size);
+    const td_bytes padded = td_buf_view(&e->frame);
+    decoder_classify(e->decoder, of, padded, CHANNEL_OUT, TOPIC_NOW, &found);
+    if (found.topic.row == NULL ||
+        !decoder_decode(e->decoder, &found.topic, padded, DECODE_PATH_ROWS, &r->asked, &why) ||
+        !message_is_record(&r->asked) || r->asked.record.item_count != 1)
+        return 0;
+    r->order = &r->asked.record.items[0];
+    return 1;
+}
+
+static refusal execute(order_entry *e, order_request *r, const dialect_request *request)
+{
+    const orders_row *topics = &r->client->row->orders;
+    const struct {
+        const char *topic;
+        refusal (*execute)(order_request *r);
+    } ops[] = {{topics->place, create}, {topics->change, amend}, {topics->cancel, cancel}};
+    const size_t count = sizeof ops / sizeof *ops;
     size_t at = 0;
-    while (at < sizeof OPS / sizeof *OPS && !td_bytes_is(r->asked->order_topic, OPS[at].op))
+    while (at < count &&
+           (ops[at].topic == NULL || !td_bytes_is(request->order_topic, ops[at].topic)))
         at++;
-    if (at == sizeof OPS / sizeof *OPS)
-        return ACCOUNT_UNKNOWN_OP;
+    if (at == count)
+        return REFUSAL_INVALID_OP;
     if (!r->client->is_authed)
-        return ACCOUNT_NOT_AUTHED;
+        return REFUSAL_NEEDS_AUTH;
+    if (request->id.size > ID_BYTES_MAX || !read_order(e, r, request->frame))
+        return REFUSAL_BAD_ORDER;
     if (r->client->checks_time && is_late(r))
-        return ACCOUNT_LATE;
-    if (!json_find(r->asked->root, "args", &args) || json_type_of(args) != JSON_ARRAY ||
-        json_count(args) != 1)
-        return ACCOUNT_BAD_PARAMS;
-    json_iter it = json_iter_of(args);
-    if (!json_next(&it, NULL, &r->order) || json_type_of(r->order) != JSON_OBJECT)
-        return ACCOUNT_BAD_PARAMS;
-    account_refusal why = read_symbol(r);
-    return why == ACCOUNT_GRANTED ? OPS[at].execute(r) : why;
+        return REFUSAL_LATE;
+    const refusal why = read_symbol(r);
+    return why == REFUSAL_NONE ? ops[at].execute(r) : why;
 }
 
-/* ---- answers ---- */
-
-static void write_header(json_writer *w, const order_request *r)
+td_result order_entry_answer(order_entry *e, sim_family *with, const order_entry_client *client,
+                             const dialect_request *request, td_buf *answer, td_err *err)
 {
-    const td_bytes frame = r->asked->frame;
-    char text[40];
-    (void)snprintf(text, sizeof text, "%" PRIu64, r->client->now_ms);
-    json_write_key(w, "header");
-    json_write_object_begin(w);
-    json_write_member_text(w, "X-Bapi-Limit", "10");
-    json_write_member_text(w, "X-Bapi-Limit-Status", "9");
-    json_write_member_text(w, "X-Bapi-Limit-Reset-Timestamp", text);
-    char trace[40];
-    (void)snprintf(trace, sizeof trace, "%016" PRIx64 "%016" PRIx64,
-                   td_xxh64(frame.data, frame.size), r->client->now_ms);
-    json_write_member_text(w, "Traceid", trace);
-    json_write_member_text(w, "Timenow", text);
-    json_write_object_end(w);
-}
-
-static void write_data(json_writer *w, const order_request *r)
-{
+    order_request r = {.client = client, .with = with};
+    dialect_request answered = *request;
+    dialect_reply reply = {.conn_id = client->conn_id, .now_ms = client->now_ms};
     char id[SYMBOL_ID_BYTES];
-    json_write_key(w, "data");
-    json_write_object_begin(w);
-    if (r->done != NULL) {
-        account_format_id(r->symbol, r->done, id);
-        json_write_member_text(w, "orderId", id);
-        json_write_member_text(w, "orderLinkId", r->done->terms.link);
+    reply.refused = execute(e, &r, request);
+    reply.is_spot = r.is_spot;
+    if (reply.refused == REFUSAL_NONE) {
+        account_format_id(r.symbol, r.done, id);
+        reply.order_id = td_bytes_str(id);
+        reply.order_link_id = td_bytes_str(r.done->terms.link);
     }
-    json_write_object_end(w);
-    json_write_key(w, "retExtInfo");
-    json_write_object_begin(w);
-    json_write_object_end(w);
-}
-
-void order_entry_answer(sim_family *with, const order_entry_client *client,
-                        const dialect_request *request, td_buf *answer)
-{
-    order_request r = {.client = client, .asked = request, .with = with};
-    const int is_id_short = request->id.size <= ID_BYTES_MAX;
-    json_writer w;
-    account_refusal why = is_id_short ? execute(&r) : ACCOUNT_BAD_PARAMS;
-    if (why != ACCOUNT_GRANTED)
-        r.done = NULL;
-    int is_spot = r.is_spot && REFUSALS[why].spot_code != 0;
-    json_write_begin(&w, answer);
-    json_write_object_begin(&w);
-    if (request->has_id && is_id_short)
-        json_write_member_bytes(&w, "reqId", request->id);
-    json_write_member_u64(&w, "retCode", is_spot ? REFUSALS[why].spot_code : REFUSALS[why].code);
-    json_write_member_text(&w, "retMsg", is_spot ? REFUSALS[why].spot_text : REFUSALS[why].text);
-    json_write_member_bytes(&w, "op", request->order_topic);
-    write_data(&w, &r);
-    write_header(&w, &r);
-    json_write_member_text(&w, "connId", client->conn_id);
-    json_write_object_end(&w);
-    td_result rc = json_write_end(&w, NULL);
-    TD_ASSERT(rc == TD_OK); /* answers are far smaller than the buffer */
+    answered.has_id &= request->id.size <= ID_BYTES_MAX;
+    return dialect_build_answer(answer, &answered, &reply, err);
 }

@@ -27,7 +27,7 @@ static const mistake MISTAKES[] = {
     {"exchange: bybit", "exchange: ../bybit", "an exchange's name has letters, digits, '-'", ""},
     {"connects: 500 per 300 s", "connects: 500", "a limit is \"COUNT per SECONDS s\"", ""},
     {"connects: 500 per 300 s", "connects: 500 per 0 s", "a limit is \"COUNT per SECONDS s\"", ""},
-    {"connects: 500 per 300 s", "connects: 10 per 300 s", "too few connections", ""},
+    {"connects: 500 per 300 s", "connects: 10 per 300 s", "at least 128 connections", ""},
     {"  delta: [delta", "  change: [delta", "there is no kind 'change'", "snapshot, delta"},
     {"  delta: [delta, CHANGE, False, false]", "  delta: []", "a list of texts is expected", ""},
     {"  delta: [delta, CHANGE, False, false]", "  delta: [a, b, c, d, e, f, g, h]",
@@ -213,6 +213,10 @@ static void test_what_is_needed(void **state)
          "control: {rules: [a * ack]}\ndialects: {d: {ping_s: 1, ask: {topics: $topics, ping: p},\n"
          "  requests: [a b ping], replies: {any: x}, refusals: {none: x}}}\n",
          "refusals need other, or all of them"},
+        {"exchange: x\nconnects: 500 per 1 s\nframes: {topic: t, data: d, begins: x}\n"
+         "control: {rules: [a * ack]}\ndialects: {d: {ping_s: 1, ask: {topics: $topics, ping: p},\n"
+         "  requests: [a b ping], replies: {any: x}, refusals: {no_money linear: x}}}\n",
+         "a refusal is \"NAME [spot]\", not 'no_money linear'"},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         td_arena *memory = td_arena_open();
@@ -235,7 +239,8 @@ static void test_a_small_one(void **state)
         "exchange: x\nconnects: 500 per 1 s\nframes: {topic: t, data: d, begins: x}\n"
         "control: {rules: [a * ack]}\ndialects: {d: {ping_s: 1, ask: {topics: $topics, ping: p},\n"
         "  requests: [a b ping], replies: {any: x},\n"
-        "  refusals: {other: 7 no, expired: \"- late\", too_many: 007 many, repeated: -5 "
+        "  refusals: {other: 7 no, no_money spot: 8 poor, expired: \"- late\", too_many: 007 many, "
+        "repeated: -5 "
         "again}}}\n";
     td_arena *memory = td_arena_open();
     exchange_row made;
@@ -252,6 +257,9 @@ static void test_a_small_one(void **state)
     assert_null(made.dialects[0].refusals[REFUSAL_TOO_MANY].code);
     assert_string_equal(made.dialects[0].refusals[REFUSAL_REPEATED].code, "-5");
     assert_string_equal(made.dialects[0].refusals[REFUSAL_NONE].text, "");
+    assert_string_equal(made.dialects[0].refusals[REFUSAL_NO_MONEY].text, "no");
+    assert_string_equal(made.dialects[0].spot_refusals[REFUSAL_NO_MONEY].code, "8");
+    assert_null(made.dialects[0].spot_refusals[REFUSAL_NO_ORDER].text);
     assert_true(made.dialects[0].covers == dialect_covers_same);
     assert_null(made.instruments);
     assert_null(made.other_hosts[0]);

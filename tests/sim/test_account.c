@@ -203,14 +203,14 @@ static void test_client_orders_keep_limits(void **state)
         if (open == NULL) {
             snprintf(link, ACCOUNT_LINK_BYTES, "l-%u", (unsigned)i);
             memcpy(terms.link, link, sizeof terms.link);
-            assert_int_equal(account_place(f.a, &f.traded, &terms, &made), ACCOUNT_GRANTED);
-            assert_int_equal(account_place(f.a, &f.traded, &terms, &made), ACCOUNT_LINK_IN_USE);
+            assert_int_equal(account_place(f.a, &f.traded, &terms, &made), REFUSAL_NONE);
+            assert_int_equal(account_place(f.a, &f.traded, &terms, &made), REFUSAL_LINK_IN_USE);
         } else if (td_random_below(&f.random, 3) == 0) {
             account_cancel(open);
             assert_null(account_find(f.a, &f.traded, 0, td_bytes_str(""), td_bytes_str(link)));
         } else if (open->terms.limit != market_any_price(open->terms.side)) {
-            account_refusal why = account_amend(f.a, &f.traded, open, terms.size, 0);
-            assert_true(why == ACCOUNT_GRANTED || why == ACCOUNT_FILLED_ABOVE);
+            refusal why = account_amend(f.a, &f.traded, open, terms.size, 0);
+            assert_true(why == REFUSAL_NONE || why == REFUSAL_FILLED_ABOVE);
         }
         for (uint64_t k = td_random_below(&f.random, 12); k > 0; k--)
             step(&f);
@@ -231,8 +231,8 @@ static void test_client_limits(void **state)
     const account_order *made;
     account_terms terms = {.size = 1, .limit = 1};
     for (int i = 0; i < ACCOUNT_ORDERS_MAX; i++)
-        assert_int_equal(account_place(f.a, &f.traded, &terms, &made), ACCOUNT_GRANTED);
-    assert_int_equal(account_place(f.a, &f.traded, &terms, &made), ACCOUNT_TOO_MANY);
+        assert_int_equal(account_place(f.a, &f.traded, &terms, &made), REFUSAL_NONE);
+    assert_int_equal(account_place(f.a, &f.traded, &terms, &made), REFUSAL_TOO_MANY_ORDERS);
     char id[SYMBOL_ID_BYTES];
     account_format_id(&f.traded, made, id);
     account_order *last = account_find(f.a, &f.traded, 0, td_bytes_str(id), td_bytes_str(""));
@@ -245,7 +245,7 @@ static void test_client_limits(void **state)
     assert_int_equal(f.events[3], 1);
     terms.size = 1000 * f.traded.traded.lots_typical;
     terms.limit = f.traded.traded.first_price;
-    assert_int_equal(account_place(f.a, &f.traded, &terms, &made), ACCOUNT_NO_MONEY);
+    assert_int_equal(account_place(f.a, &f.traded, &terms, &made), REFUSAL_NO_MONEY);
     account_close(f.a);
     symbol_close(&f.traded);
 }

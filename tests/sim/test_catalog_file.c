@@ -20,7 +20,7 @@ static const char *const LINES[] = {
     "simulator:",                                                            /* 3 */
     "  products: [linear, option]",                                          /* 4 */
     "  ack_first: true",                                                     /* 5 */
-    "  orders_of: other",                                                    /* 6 */
+    "  orders: {of: other, cancel: order.cancel}",                           /* 6 */
     "  parts:",                                                              /* 7 */
     "    size: '\"$size\"'",                                                 /* 8 */
     "  streams:",                                                            /* 9 */
@@ -83,7 +83,9 @@ static const struct {
     {4, "  products: [spot]", "10: the family does not have the products of the stream 'book'", ""},
     {4, "  # none", "10: the family does not have the products of the stream", ""},
     {5, "  ack_first: yes", "5: only true is allowed, not 'yes'", ""},
-    {6, "  orders_of: [v5]", "6: a text is expected", ""},
+    {6, "  orders: {of: [v5]}", "6: a text is expected", ""},
+    {6, "  orders: {of: v5, plase: a}", "6: orders has no key 'plase'", "'place'"},
+    {6, "  orders: {place: a}", "6: orders need the family whose account has them (of):", ""},
     {8, "    size: [1]", "8: a text is expected, not ''", ""},
     {8, "    size: '%{again}'", "used.yaml:5: more than 256 parts, or more than 8 in each other",
      ""},
@@ -197,7 +199,9 @@ static void test_document(void **state)
     assert_int_equal(made.product_count, 2);
     assert_int_equal(made.products[1], PRODUCT_OPTION);
     assert_int_equal(made.is_ack_first, 1);
-    assert_string_equal(made.orders_of, "other");
+    assert_string_equal(made.orders.of, "other");
+    assert_string_equal(made.orders.cancel, "order.cancel");
+    assert_null(made.orders.place);
     assert_int_equal(made.public_count, 4);
     const stream_row *row = made.streams;
     assert_string_equal(row[0].topic, "book");
