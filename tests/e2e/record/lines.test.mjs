@@ -96,12 +96,14 @@ describe("two lines", { concurrency: true }, () => {
       assert.deepEqual((await json(t, ["days", archive, "--json"], { status: null })).days.map((day) => day.missing_ns), [0, 0]);
       const report = await json(t, ["replay", archive, "--json"]);
       assert.equal(report.verdict, "complete", JSON.stringify(report));
-      // The next session begins a gap for each line that was recording at the end, and none for the connections that were replaced.
+      // The next session begins a gap for each connection that was recording at the end, and none for those that were replaced: one
+      // for each line, and one more if another connection was about to take over.
       const next = new Recorder(t, archive, args);
       await printed(next, ": subscribed to", lines);
       assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
       const gaps = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
-      assert.deepEqual(gaps.map(({ reason }) => reason), Array(lines).fill("restart"));
+      assert.ok(gaps.length === lines || gaps.length === lines + 1, JSON.stringify(gaps));
+      assert.ok(gaps.every(({ reason }) => reason === "restart"), JSON.stringify(gaps));
       await tapedeck(t, ["verify", archive]);
       // So does a recorder that was killed, some time after a connection was replaced.
       const killed = new Recorder(t, archive, [...args, "--commit-interval", "100ms"]);

@@ -23,7 +23,9 @@ export async function shown(t, browser, archive, { hash = "", prepare, ...option
   await prepare?.(context);
   const page = await context.newPage();
   const faults = [];
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && faults.push(message.text()));
+  // A busy server refuses a request, and the page asks again (docs/view.md, "Who can see it").
+  const isFault = (message) => ["error", "warning"].includes(message.type()) && !/the server responded with a status of 503/.test(message.text());
+  page.on("console", (message) => isFault(message) && faults.push(message.text()));
   page.on("pageerror", (error) => faults.push(error.message));
   page.on("dialog", (dialog) => (faults.push(`a dialog: ${dialog.message()}`), dialog.dismiss()));
   page.on("request", (request) => new RegExp(`^(${url}|data:|blob:)`).test(request.url()) || faults.push(`a request to ${request.url()}`));
