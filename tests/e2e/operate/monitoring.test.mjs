@@ -7,7 +7,7 @@ import net from "node:net";
 import path from "node:path";
 import { describe } from "node:test";
 import { promisify } from "node:util";
-import { passed, tapedeck, temporary, tooLong } from "../support/harness.mjs";
+import { eventually, passed, tapedeck, temporary, tooLong } from "../support/harness.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
 
@@ -156,11 +156,11 @@ describe("systemd", () => {
     t.after(() => listener.kill("SIGKILL"));
     let heard = "";
     listener.stdout.on("data", (data) => (heard += data));
-    while (!heard.includes("bound")) await passed(10);
+    await eventually("the socket is bound", () => heard.includes("bound"));
     const { recorder } = await recorded(t, { env: { ...process.env, NOTIFY_SOCKET: at, WATCHDOG_USEC: "400000" } });
-    while (heard.split("WATCHDOG=1").length < 5) await passed(10);
+    await eventually("four signs of life", () => heard.split("WATCHDOG=1").length >= 5);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-    while (!heard.includes("STOPPING=1")) await passed(10);
+    await eventually("the recorder announced its stop", () => heard.includes("STOPPING=1"));
     const [, first, ...rest] = heard.trim().split("\n");
     assert.match(first, /^'READY=1\\nWATCHDOG=1\\nSTATUS=0\/1 feeds live, /);
     assert.ok(rest.some((text) => /^'WATCHDOG=1\\nSTATUS=1\/1 feeds live, [\d,]+ frames, 0 gaps, 0 dropped\\n'$/.test(text)), heard);

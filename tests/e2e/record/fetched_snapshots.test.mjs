@@ -7,7 +7,7 @@ import path from "node:path";
 import https from "node:https";
 import { describe } from "node:test";
 import zlib from "node:zlib";
-import { eventsOf, json, jsonLines, jsonList, listening, manifestOf, passed, tapedeck, temporary } from "../support/harness.mjs";
+import { eventsOf, eventually, json, jsonLines, jsonList, listening, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { printed } from "../support/lines.mjs";
@@ -17,9 +17,7 @@ const { WebSocket } = npm("ws");
 
 const TOPIC = "orderbook.full.BTCUSDT", EVERY_MS = 50;
 
-async function until(is) {
-  while (!is()) await passed(5);
-}
+const until = (is) => eventually(is, is, 5);
 
 /** What delta u changes: bids as [price, size]. */
 const changes = (u) => [[60000 - (u % 10), u], ...(u % 3 === 0 ? [[60000 - ((u + 5) % 10), 0]] : [])];

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
-import { capture, compareTruth, json, listening, parseLines, passed, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
+import { capture, compareTruth, json, listening, parseLines, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
 import { Recorder, simulator } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
@@ -321,7 +321,8 @@ test("Coinbase: a frame that the simulator loses is a gap, and the books are ask
   const recorder = new Recorder(t, archive, [`${server.url}/`, "--ca-file", server.ca, "--family", "coinbase-advanced", ...asked]);
   await recorder.prints(/subscribed to 8 of 8/);
   for (const symbol of ["BTCUSDT", "ETHUSDT"]) await recorder.prints(new RegExp(`level2\\.${symbol}: whole again`));
-  await recorder.until(passed(1000));
+  const whole = recorder.durable.get("coinbase-advanced|1|0|0")?.in ?? 0;
+  await recorder.durableLine((durable) => durable.in > whole + 100);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   assert.equal((await server.program.kill("SIGTERM")).code, 0);
   const truth = await compareTruth(t, archive, server.truth);
@@ -340,7 +341,7 @@ test(`${family}: what the simulator sends is recorded, decoded and followed`, as
   const asked = topics.flatMap((topic) => ["--topic", `${topic}.BTCUSDT`]);
   const recorder = new Recorder(t, archive, [server.url + url, "--ca-file", server.ca, "--family", family, ...asked]);
   await recorder.prints(new RegExp(`subscribed to ${topics.length} of ${topics.length}`));
-  await recorder.until(passed(4000)); // the snapshot is requested after 2 s
+  await recorder.durableLine((durable) => durable.in > 350); // the snapshot is requested after 2 s, or 200 frames
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   assert.equal((await server.program.kill("SIGTERM")).code, 0);
   const truth = await compareTruth(t, archive, server.truth);

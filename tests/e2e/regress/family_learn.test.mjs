@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { capture, json, passed, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
+import { capture, json, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
 import { Recorder, simulator } from "../support/recorders.mjs";
 
 const books = async (t, archive) => (await json(t, ["replay", "-a", archive, "--json"], { status: null })).books.map(({ symbol, levels_sha1 }) => [symbol.toUpperCase(), levels_sha1]).sort();
@@ -85,7 +85,7 @@ test("an exchange without a document is recorded, and the proposal describes the
   fs.mkdirSync(at("learned"));
   const server = await simulator(t, dir, ["--families", "bitstamp", "--symbols", "1", "--rate", "200", "--seed", "7"]);
   const recorder = new Recorder(t, at("tape"), [...args.map((word) => word.replace("wss://ws.bitstamp.net", server.url)), "--ca-file", server.ca]);
-  await recorder.until(passed(1500));
+  await recorder.durableLine((durable) => durable.in > 200);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   assert.equal((await server.program.kill("SIGTERM")).code, 0);
   const raw = await json(t, ["replay", "-a", at("tape"), "--json"], { status: 1 });

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, describe, test } from "node:test";
 import { pythonWith } from "../support/python_scripts.mjs";
-import { BIN, Program, capture, json, passed, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import { BIN, Program, capture, eventually, json, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
 
 const CAPTURES = ["inverse-2021-04-17.jsonl.gz", "linear-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz", "v5-linear-2025-06-13.jsonl.gz"];
 const V5 = CAPTURES[2];
@@ -390,7 +390,7 @@ async function gone(pid) {
       return ["ENOENT", "ESRCH"].includes(error.code);
     }
   };
-  for (const until = Date.now() + 30_000; !isGone(); await passed(10)) assert.ok(Date.now() < until, pid);
+  await eventually(`process ${pid} is gone`, isGone);
 }
 
 test("a signal ends a run while a decoder does not answer, and no process is left", { skip }, async (t) => {

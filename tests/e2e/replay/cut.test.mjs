@@ -6,7 +6,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { after } from "node:test";
-import { BIN, capture, json, jsonLines, listening, passed, Program, tapedeck, temporary, withoutCapture, withoutRecorded } from "../support/harness.mjs";
+import { BIN, capture, eventually, json, jsonLines, listening, Program, tapedeck, temporary, withoutCapture, withoutRecorded } from "../support/harness.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { npm, readMcap, test, withoutPackages } from "../support/npm_packages.mjs";
 
@@ -309,7 +309,7 @@ test("a signal ends --shrink with the smallest file so far", { skip }, async (t)
   const [first, second] = ["first", "second"].map((name) => path.join(dir, name));
   const shrink = `if [ -e ${first} ]; then >${second}; exec sleep 100; fi; >${first}; exit 1`;
   const program = new Program(t, "tapedeck", ["cut", archive, "-o", file, "--feed", "linear", "--json", "--shrink", shrink]);
-  while (!fs.existsSync(second)) await passed(5);
+  await eventually("the command ran again", () => fs.existsSync(second));
   const end = await program.kill("SIGTERM");
   assert.equal(end.code, 1, end.stderr);
   const report = JSON.parse(end.stdout);

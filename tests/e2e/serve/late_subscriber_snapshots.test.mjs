@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe } from "node:test";
-import { FRAMES_MS as MS, importFrames, listening, tapedeck, temporary } from "../support/harness.mjs";
+import { FRAMES_MS as MS, importFrames, inTime, listening, tapedeck, temporary } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -153,7 +153,7 @@ class Client {
   async until(condition) {
     if (condition()) return;
     const come = new Promise((resolve) => this.waiting.push(() => condition() && (resolve(), true)));
-    await Promise.race([come, this.failed]);
+    await inTime(Promise.race([come, this.failed]), () => `${condition} of ${JSON.stringify([...this.books].map(([symbol, { number, snapshots }]) => [symbol, number, snapshots]))}`);
   }
   hasReached(symbol, number) {
     return this.until(() => this.books.get(symbol)?.number >= number);

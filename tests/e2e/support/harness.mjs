@@ -272,6 +272,20 @@ export async function rawFrames(t, archive, dir = "in", options) {
 /** Wait this many ms: for random moments, and to see that something does not happen. */
 export const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const WAIT_MS = 120_000;
+
+/** Wait until test() is true. A condition that is still false after two minutes is an error with this text. */
+export async function eventually(what, test, everyMs = 10) {
+  for (const until = Date.now() + WAIT_MS; !(await test()); await passed(everyMs)) if (Date.now() > until) throw new Error(`not in time: ${what}`);
+}
+
+/** A promise's result. One that is still open after two minutes is an error with the text of describe(). */
+export async function inTime(promise, describe) {
+  let timer;
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`not in time: ${describe()}`)), WAIT_MS)));
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 /** The content of a ready file, once the program has written it. */
 export async function ready(program, file) {
   const until = Date.now() + 30_000;

@@ -9,7 +9,7 @@ import { createRequire } from "node:module";
 import { webcrypto } from "node:crypto";
 import { describe } from "node:test";
 import { gzipSync } from "node:zlib";
-import { compareTruth, eventsOf, filesBelow, json, jsonLines, jsonList, listening, parseLines, rawFrames, run, segments, tapedeck, temporary, wrapped } from "../support/harness.mjs";
+import { compareTruth, eventsOf, eventually, filesBelow, json, jsonLines, jsonList, listening, parseLines, rawFrames, run, segments, tapedeck, temporary, wrapped } from "../support/harness.mjs";
 import { withoutMount, feedArgs, simulator, smallDisk } from "../support/recorders.mjs";
 import { npm, test, withoutPackages } from "../support/npm_packages.mjs";
 import { xxh64 } from "../support/xxh64.mjs";
@@ -502,7 +502,7 @@ describe("tap", { concurrency: 2 }, () => {
     for (let i = 0; i < 100; i++) upstream.send(trade(i));
     await client.events.has(100);
     const durable = async () => (await rawFrames(t, tap.archive, "in", { status: null })).length;
-    while ((await durable()) < 100) await new Promise((resolve) => setTimeout(resolve, 100));
+    await eventually("100 frames are durable", async () => (await durable()) >= 100);
     await tap.program.kill("SIGKILL");
     await settled(client, upstream);
     assert.equal(client.events.at(-1), "close 1006 ");
