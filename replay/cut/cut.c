@@ -336,10 +336,12 @@ static td_result find_replies(cut *c, td_err *err)
     c->kept = reply_list_at_begin(&c->replies, &count);
     for (size_t i = 0; i < count; i++) {
         const recorded_reply *reply = c->kept[i];
-        const frame_ref frame = {.recv_ns = reply->recv_ns};
-        const channel_info info = reply_channel(c, reply);
+        static const frame_conn NO_CONN = {.session_id = ""};
+        frame_channel channel = {
+            .info = reply_channel(c, reply), .role = ROLE_HTTP, .stream = FRAME_NO_STREAM};
+        const frame_ref frame = {.recv_ns = reply->recv_ns, .channel = &channel, .conn = &NO_CONN};
         int is_selected = reply->recv_ns >= c->window.from_ns &&
-                          selection_match(options->wanted, &info) == SELECTION_YES;
+                          selection_match(options->wanted, &channel.info) == SELECTION_YES;
         if (!is_selected && !reply->is_fetched && wants_frame(c, &frame))
             c->kept[c->kept_count++] = reply;
     }

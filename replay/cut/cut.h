@@ -49,9 +49,9 @@ typedef struct cut_options {
     const td_log *log;             /* may be NULL */
     const stop_signal *signals;    /* a signal ends it with TD_E_IO; may be NULL */
     /* Narrow the selection: return 1 if a channel, or a frame of it, is wanted. NULL: all are.
-     * Frames are passed in the order of the tape, and frames of the state twice. In HTTP replies
-     * from before the selection, only recv_ns is set. With wants_frame, the archive's checkpoints
-     * are not used. */
+     * Frames are passed in the order of the tape, and frames of the state twice. HTTP replies from
+     * before the selection have recv_ns, a channel, and a connection whose number is 0 and whose
+     * session is "". With wants_frame, the archive's checkpoints are not used. */
     int (*wants_channel)(void *user, const channel_info *info);
     int (*wants_frame)(void *user, const frame_ref *frame);
     void *user;

@@ -408,6 +408,36 @@ static void test_cut_at_a_snapshot(void **state)
     cut_fixture_fini(&fx);
 }
 
+/* HTTP replies before the frame belong to no connection, and are left out. */
+static void test_after_an_http_reply(void **state)
+{
+    (void)state;
+    cut_fixture fx;
+    cut_fixture_init(&fx);
+    tape_segment *segment = begin_segment(&fx, SESSION, 1, 2, NULL);
+    begin_session(segment, SESSION, 2);
+    const event reply = {.kind = EVENT_HTTP,
+                         .what = "tickers",
+                         .url = "https://api.example.com/v2/public/tickers",
+                         .code = 200};
+    tape_segment_event(segment, &reply, 3 * SECOND_NS);
+    tape_segment_put(segment, &(tape_put){.dir = CHANNEL_HTTP,
+                                          .topic = "http.tickers",
+                                          .symbol = "",
+                                          .exchange_topic = "",
+                                          .recv_ns = 3 * SECOND_NS,
+                                          .text = "{\"result\":[]}"});
+    tape_segment_connect(segment, 1, 4 * SECOND_NS);
+    put_book(segment, 7, 5, "BTCUSD", "snapshot", 100);
+    put_book(segment, 8, 6, "BTCUSD", "delta", 101);
+    tape_segment_finish(segment);
+    cut_result result = cut(&fx, 8, 6);
+    assert_int_equal(result.frames + result.state_frames, 2);
+    assert_int_equal(result.reply_frames, 0);
+    check_sound(fx.path);
+    cut_fixture_fini(&fx);
+}
+
 static void test_without_book(void **state)
 {
     (void)state;
@@ -531,6 +561,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_book),
         cmocka_unit_test(test_cut_at_a_snapshot),
+        cmocka_unit_test(test_after_an_http_reply),
         cmocka_unit_test(test_without_book),
         cmocka_unit_test(test_control),
         cmocka_unit_test(test_no_snapshot),
