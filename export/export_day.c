@@ -590,7 +590,7 @@ static int has_topics(const day_run *run,
                       int (*prefers)(const family_market *, const topic_row *, const topic_row *))
 {
     for (size_t i = 0; i < run->choices.count; i++)
-        if (run->choices.items[i].prefers == prefers)
+        if (run->choices.items[i]->prefers == prefers)
             return 1;
     return 0;
 }
@@ -866,7 +866,7 @@ static void log_choices(const day_run *run, const char *date)
     const export_choice *first = NULL;
     size_t count = 0;
     for (size_t i = 0; run->day->spec->settings.depth == 0 && i < run->choices.count; i++) {
-        const export_choice *choice = &run->choices.items[i];
+        const export_choice *choice = run->choices.items[i];
         const char *usual = choice->family->market.book_topic;
         if (usual == NULL || choice->prefers != export_prefers_book ||
             strcmp(choice->row->name, usual) == 0)

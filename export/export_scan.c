@@ -16,8 +16,9 @@
 void export_choices_fini(export_choices *table)
 {
     for (size_t i = 0; i < table->count; i++) {
-        td_free(table->items[i].feed);
-        td_free(table->items[i].symbol);
+        td_free(table->items[i]->feed);
+        td_free(table->items[i]->symbol);
+        td_free(table->items[i]);
     }
     td_free(table->items);
     row_table_fini(&table->by_symbol);
@@ -41,7 +42,7 @@ export_choice *export_choice_find(const export_choices *table, const export_type
 {
     row_probe at = row_probe_of(choice_hash(channel));
     while (row_table_next(&table->by_symbol, &at)) {
-        export_choice *choice = &table->items[at.row];
+        export_choice *choice = table->items[at.row];
         if (choice->family == channel->family && choice->prefers == type->prefers &&
             strcmp(choice->symbol, channel->info.symbol) == 0 &&
             strcmp(choice->feed, channel->info.feed) == 0)
@@ -62,13 +63,15 @@ td_result export_choice_offer(export_choices *table, const export_type *type,
     }
     if (table->count == LIMIT_EXPORT_SERIES)
         return td_err_set(err, TD_E_LIMIT, "more than %u books in one export", LIMIT_EXPORT_SERIES);
-    table->items = td_array_grow(table->items, table->count, sizeof *table->items);
+    choice = td_alloc(sizeof *choice);
+    *choice = (export_choice){.feed = td_strdup(channel->info.feed),
+                              .symbol = td_strdup(channel->info.symbol),
+                              .family = channel->family,
+                              .prefers = type->prefers,
+                              .row = row};
+    table->items = td_array_grow(table->items, table->count, sizeof(export_choice *));
     row_table_put(&table->by_symbol, choice_hash(channel), table->count);
-    table->items[table->count++] = (export_choice){.feed = td_strdup(channel->info.feed),
-                                                   .symbol = td_strdup(channel->info.symbol),
-                                                   .family = channel->family,
-                                                   .prefers = type->prefers,
-                                                   .row = row};
+    table->items[table->count++] = choice;
     return TD_OK;
 }
 

@@ -29,7 +29,8 @@ typedef struct export_choice {
 
 /* What a scan finds. Zero-initialise. */
 typedef struct export_choices {
-    export_choice *items; /* in the order in which they were first offered */
+    export_choice **items; /* in the order in which they were first offered; a choice stays where it
+                              is until the table is freed */
     size_t count;
     row_table by_symbol;      /* indexes in items, by feed, family and symbol */
     uint8_t has_shared_files; /* 1: a file may have rows of two topics, one of several symbols */

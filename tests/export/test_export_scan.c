@@ -100,7 +100,7 @@ static void test_cut_chunks(void **state)
         assert_int_equal(scan(f, CASES[i].from_ns, CASES[i].to_ns), TD_OK);
         assert_int_equal(f->found.count, CASES[i].topic != NULL);
         if (CASES[i].topic != NULL)
-            assert_string_equal(f->found.items[0].row->name, CASES[i].topic);
+            assert_string_equal(f->found.items[0]->row->name, CASES[i].topic);
     }
 }
 
@@ -120,7 +120,7 @@ static void test_frames_are_not_read(void **state)
     tape_segment_finish(one);
     assert_int_equal(scan(f, 0, MIDNIGHT), TD_OK);
     assert_int_equal(f->found.count, 1);
-    assert_string_equal(f->found.items[0].row->name, "orderBookL2_25");
+    assert_string_equal(f->found.items[0]->row->name, "orderBookL2_25");
     assert_int_equal(scan(f, 0, 200), TD_OK);
     assert_int_equal(f->found.count, 0);
 }
