@@ -1,5 +1,6 @@
 #include "export/export_scan.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -125,12 +126,39 @@ static void note_taken(scan_run *run, const export_type *type, const frame_chann
     run->taken[run->taken_count++] = topic;
 }
 
+/* If a channel was recorded as unknown, but this version has a schema row for its topic, replaces
+ * it by the topic's channel, as the tape does for its frames; NULL if that is not selected. */
+static td_result describe_channel(scan_run *run, frame_channel **channel, td_err *err)
+{
+    channel_info info = (*channel)->info;
+    const family *of = (*channel)->family;
+    char topic[LIMIT_TOPIC_BYTES], symbol[LIMIT_SYMBOL_BYTES];
+    td_bytes text = td_bytes_str(info.exchange_topic);
+    topic_match found;
+    if ((*channel)->role != ROLE_UNKNOWN || of == NULL ||
+        !topic_match_text(of->topics, of->topic_count, text, TOPIC_ANY_TIME, &found) ||
+        found.topic.size >= sizeof topic || found.symbol.size >= sizeof symbol)
+        return TD_OK;
+    *channel = NULL;
+    if (!selection_has_topic(run->scan->wanted, found.topic, text, found.symbol))
+        return TD_OK;
+    (void)snprintf(topic, sizeof topic, "%.*s", (int)found.topic.size,
+                   (const char *)found.topic.data);
+    (void)snprintf(symbol, sizeof symbol, "%.*s", (int)found.symbol.size,
+                   (const char *)found.symbol.data);
+    info.topic = topic;
+    info.symbol = symbol;
+    return channel_table_get(run->channels, &info, channel, err);
+}
+
 /* Offers the topic of a channel that has frames in the selection. */
 static td_result offer_channel(scan_run *run, const channel_info *info, td_err *err)
 {
     frame_channel *channel = NULL;
     td_result rc = channel_table_get(run->channels, info, &channel, err);
-    if (rc != TD_OK || !frame_role_is_of_topic(channel->role))
+    if (rc == TD_OK)
+        rc = describe_channel(run, &channel, err);
+    if (rc != TD_OK || channel == NULL || !frame_role_is_of_topic(channel->role))
         return rc;
     for (size_t i = 0; rc == TD_OK && i < run->scan->type_count; i++) {
         const export_type *type = run->scan->types[i];

@@ -104,6 +104,48 @@ static void test_cut_chunks(void **state)
     }
 }
 
+/* Topics that were described after they were recorded are chosen as others are, by their names. */
+static void test_described_afterwards(void **state)
+{
+    fixture *f = *state;
+    static const char *const TOPICS[] = {"orderBook_200.100ms.A", "orderBookL2_25.A", "no.A"};
+    tape_segment *one = open_feed(f, "one", 100);
+    for (size_t i = 0; i < sizeof TOPICS / sizeof TOPICS[0]; i++)
+        tape_segment_put(one, &(tape_put){.topic = CHANNEL_TOPIC_UNKNOWN,
+                                          .symbol = "",
+                                          .exchange_topic = TOPICS[i],
+                                          .conn = 1,
+                                          .ordinal = i + 1,
+                                          .recv_ns = 200 + i,
+                                          .text = "{}"});
+    tape_segment_finish(one);
+    assert_int_equal(scan(f, 0, MIDNIGHT), TD_OK);
+    assert_int_equal(f->found.count, 1);
+    assert_string_equal(f->found.items[0]->row->name, "orderBookL2_25");
+    assert_string_equal(f->found.items[0]->symbol, "A");
+}
+
+/* Makers keep choices while further symbols are offered. */
+static void test_choices_stay(void **state)
+{
+    fixture *f = *state;
+    const export_choice *first = NULL;
+    char symbols[33][8];
+    frame_channel channel = {.family = family_find(td_bytes_str("inverse"))};
+    topic_match_text(channel.family->topics, channel.family->topic_count,
+                     td_bytes_str("orderBookL2_25.A"), TOPIC_NOW, &channel.topic);
+    for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
+        (void)snprintf(symbols[i], sizeof symbols[i], "S%zu", i);
+        channel.info = (channel_info){.feed = "one", .symbol = symbols[i]};
+        assert_int_equal(export_choice_offer(&f->found, &EXPORT_QUOTES, &channel, &f->err), TD_OK);
+        if (i == 0)
+            first = export_choice_find(&f->found, &EXPORT_QUOTES, &channel);
+    }
+    channel.info.symbol = symbols[0];
+    assert_ptr_equal(export_choice_find(&f->found, &EXPORT_QUOTES, &channel), first);
+    assert_string_equal(first->symbol, "S0");
+}
+
 /* ---- what is read ---- */
 
 /* Damage inside a chunk is not noticed, because the scan reads no frames. */
@@ -129,6 +171,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_cut_chunks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_described_afterwards, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_choices_stay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_frames_are_not_read, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
