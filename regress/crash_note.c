@@ -14,6 +14,13 @@
 
 #define CRASH_FILE "tapedeck-crash.frame"
 
+/* Around the one test case of a JUnit report of a run that did not reach its end. */
+#define JUNIT_HEAD                                                                                 \
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tapedeck regress\" "            \
+    "tests=\"1\" "                                                                                 \
+    "failures=\"0\" errors=\"1\" skipped=\"0\">\n"
+#define JUNIT_END "</error>\n  </testcase>\n</testsuite>\n"
+
 /* Headers of some versions of the C library lack this. */
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -34,6 +41,7 @@ typedef struct current_frame {
 
 static _Thread_local current_frame current;
 static struct itimerspec tick_times; /* interval of the timers; set before threads call decoders */
+static const char *junit_file;       /* NULL: no report; set before threads call decoders */
 
 static const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 enum { SIGNAL_COUNT = sizeof SIGNALS / sizeof *SIGNALS };
@@ -50,10 +58,19 @@ static void write_all(int fd, const char *bytes, size_t size)
     }
 }
 
-static void write_texts(const char *const *texts, size_t count)
+static void write_texts(int fd, const char *const *texts, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        write_all(STDERR_FILENO, texts[i], strlen(texts[i]));
+        write_all(fd, texts[i], strlen(texts[i]));
+}
+
+/* Writes a text from outside into XML: no markup, printable ASCII only. */
+static void write_escaped(int fd, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        const int is_plain = *text == '\n' || (*text >= ' ' && *text <= '~');
+        write_all(fd, is_plain && strchr("&<>\"'", *text) == NULL ? text : "?", 1);
+    }
 }
 
 /* Formats a number, because printf is not async-signal-safe. */
@@ -65,6 +82,37 @@ static const char *number_text(uint64_t number, char out[24])
         out[--at] = (char)('0' + number % 10);
     while ((number /= 10) > 0);
     return out + at;
+}
+
+/* Replaces the JUnit report. what: the crash; texts: all of its description. */
+static void write_junit(const char *what, const char *const *texts, size_t count)
+{
+    const channel_info *info = &current.frame->channel->info;
+    const char *const parts[] = {JUNIT_HEAD "  <testcase classname=\"",
+                                 info->feed,
+                                 "\" name=\"",
+                                 info->topic,
+                                 info->symbol[0] == '\0' ? "" : " ",
+                                 info->symbol,
+                                 "\">\n    <error type=\"crash\" message=\"",
+                                 current.decoder,
+                                 "",
+                                 what,
+                                 "\">"};
+    int fd = junit_file == NULL ? -1 : open(junit_file, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    if (fd < 0)
+        return; /* the report from before the run remains, which has an error, too */
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (i % 2 == 0)
+            write_texts(fd, &parts[i], 1);
+        else
+            write_escaped(fd, parts[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+        write_escaped(fd, texts[i]);
+    const char *const end = JUNIT_END;
+    write_texts(fd, &end, 1);
+    (void)close(fd); /* on failure the file is incomplete */
 }
 
 /* Reports the current frame. Async-signal-safe. */
@@ -92,7 +140,8 @@ static void write_current_frame(const char *what)
         number_text(frame->recv_ns, recv_ns),
         " ns\n",
     };
-    write_texts(texts, sizeof texts / sizeof *texts);
+    write_texts(STDERR_FILENO, texts, sizeof texts / sizeof *texts);
+    write_junit(what, texts, sizeof texts / sizeof *texts);
     int fd = open(CRASH_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd >= 0) {
         write_all(fd, (const char *)frame->bytes.data, frame->bytes.size);
@@ -100,8 +149,8 @@ static void write_current_frame(const char *what)
     }
     const char *const end = fd < 0 ? "  its bytes cannot be written to " CRASH_FILE "\n"
                                    : "  its bytes are in " CRASH_FILE
-                                     "; no baseline or report is written\n";
-    write_texts(&end, 1);
+                                     "; no baseline or result is written\n";
+    write_texts(STDERR_FILENO, &end, 1);
 }
 
 /* Restores the previous handler. The fault then occurs again, so that a core shows it. */
@@ -157,6 +206,22 @@ void crash_note_install(uint64_t timeout_ns)
     action.sa_handler = on_tick;
     action.sa_flags |= SA_RESTART;
     (void)sigaction(SIGUSR2, &action, NULL);
+}
+
+static td_result append_unfinished(void *user, td_file *file, td_err *err)
+{
+    static const char TEXT[] = JUNIT_HEAD
+        "  <testcase classname=\"tapedeck\" name=\"regress\">\n"
+        "    <error type=\"unfinished\" message=\"the run did not reach its end\">" JUNIT_END;
+    (void)user;
+    return td_io_append(file, TEXT, sizeof TEXT - 1, err);
+}
+
+td_result crash_note_open_junit(td_io io, const char *path, td_err *err)
+{
+    td_result rc = td_io_write_file(io, path, TD_OPEN_CREATE, append_unfinished, NULL, err);
+    junit_file = path;
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "JUnit report '%s'", path);
 }
 
 static void prepare_thread(void)

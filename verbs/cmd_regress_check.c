@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "verbs/verb_run.h"
 #include "regress/book_after.h"
+#include "regress/crash_note.h"
 #include "regress/cut.h"
 #include "regress/report.h"
 #include "regress/run.h"
@@ -308,7 +309,11 @@ static void close_all(check_command *command)
 static td_result run(verb_run *verb)
 {
     check_command *command = verb->state;
-    td_result rc = open_all(command, &verb->err);
+    td_result rc = TD_OK;
+    if (command->junit_file != NULL)
+        rc = crash_note_open_junit(io_posix(), command->junit_file, &verb->err);
+    if (rc == TD_OK)
+        rc = open_all(command, &verb->err);
     if (rc == TD_OK && command->is_diff)
         rc = save_first(command, &verb->err);
     if (rc == TD_OK)

@@ -265,6 +265,15 @@ describe("failures", { concurrency: 3 }, () => {
         assert.equal(end.stdout, "");
         fs.unlinkSync(path.join(dir, "tapedeck-crash.frame"));
       }
+      // A JUnit report of an earlier run does not remain: the crash is its error.
+      const junit = path.join(dir, "junit.xml");
+      fs.writeFileSync(junit, "an earlier report");
+      await new Program(t, path.resolve(BIN, "tapedeck"), ["regress", "diff", archive, ...PART, ...decoder, "-j", "2", "--timeout", "3s", "--junit", junit], { under: ["env", "-C", dir], env: { ...PLAIN_SIGNALS, ...env } }).ended;
+      const xml = fs.readFileSync(junit, "utf8");
+      assert.match(xml, /^<\?xml [^]*<testsuite name="tapedeck regress" tests="1" failures="0" errors="1" [^]*<\/error>\n {2}<\/testcase>\n<\/testsuite>\n$/);
+      assert.ok(xml.includes(`<testcase classname="v5-linear" name="publicTrade ${row.symbol}">\n    <error type="crash" message="${decoder[1]}${text}:">`), xml);
+      assert.ok(xml.includes(`, session ${row.session}, frame ${row.ordinal} of its connection, received at ${at} ns\n</error>`), xml);
+      for (const name of ["junit.xml", "tapedeck-crash.frame"]) fs.unlinkSync(path.join(dir, name));
       // Files that it left do not disturb the next run.
       assert.equal((await start("1", { WHAT: "" })).code, 0);
       assert.deepEqual(fs.readdirSync(dir), ["own.tdb"]);
