@@ -640,6 +640,8 @@ td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, cons
                 .row = from->row->snapshot_reply != NULL ? from->row->snapshot_reply : from->row,
                 .levels = levels};
     TD_ASSERT(from->row->type == MSG_BOOK_CHANGE);
+    if (td_bytes_equal(td_buf_view(&from->model), td_buf_view(&from->last)))
+        return td_buf_append(out, from->model.data, from->model.size, err);
     td_result rc =
         parse_both(maker, td_buf_view(&from->model), td_buf_view(&from->last), &model, &last, err);
     if (rc != TD_OK)

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "replay/serve/serve_control.h"
+#include "replay/serve/serve_replies.h"
 #include "replay/serve/serve_tape.h"
 
 enum {
@@ -186,69 +187,9 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
     return status;
 }
 
-/* 1 if the request is for the snapshot of this book. */
-static int is_snapshot_of(const serve *server, const serve_book *b, td_bytes path, td_bytes query)
-{
-    const serve_feeds *feeds = server->options.feeds;
-    td_bytes symbol;
-    size_t i = 0;
-    while (i < feeds->count && strcmp(feeds->items[i].name, b->feed) != 0)
-        i++;
-    return i < feeds->count &&
-           family_is_snapshot_request(feeds->items[i].family, b->topic->row, path, query,
-                                      &symbol) &&
-           td_bytes_is(symbol, b->symbol);
-}
-
-/* Move the times of a reply, if they are not sent as recorded. */
-static void rebase(const serve *server, const topic_row *row, int64_t shift_s, td_buf *json)
-{
-    if (server->rebase == NULL)
-        return;
-    const td_bytes now = serve_rebase_frame(server->rebase, row, shift_s, td_buf_view(json));
-    TD_ASSERT(now.size == json->size);
-    memcpy(json->data, now.data, now.size);
-}
-
-/* Answer with the present state of a book that a client follows. */
-static int put_snapshot(const serve *server, td_bytes path, td_bytes query, td_buf *json)
-{
-    td_err err;
-    for (const serve_tape *tape = server->tapes; tape != NULL; tape = tape->next) {
-        for (serve_book *b = tape->books.first; b != NULL; b = b->next) {
-            const track *of = symbol_topic_track(b->topic);
-            if (of == NULL || track_is_broken(of) || !is_snapshot_of(server, b, path, query))
-                continue;
-            if (serve_book_make(b, server->options.archive, server->maker, json, &err) == TD_OK) {
-                rebase(server, b->topic->row->snapshot_reply, tape->shift_s, json);
-                return 1;
-            }
-            td_log_emit(server->options.log, TD_LOG_WARNING, "no snapshot of %s: %s",
-                        b->exchange_topic, err.text);
-        }
-    }
-    return 0;
-}
-
-/* Answer a request with the present snapshot of a book, or with the recorded reply. */
 static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
 {
-    const serve *server = user;
-    const serve_options *options = &server->options;
-    td_err err;
-    if (put_snapshot(server, path, query, json))
-        return 1;
-    const recorded_reply *reply =
-        reply_list_find(&server->replies, path, query, serve_position(server));
-    if (reply == NULL)
-        return 0;
-    td_result rc = recorded_reply_read(reply, options->archive, json, &err);
-    if (rc != TD_OK)
-        td_log_emit(options->log, TD_LOG_ERROR, "reading an HTTP reply: %s", err.text);
-    int64_t age_ns = (int64_t)clock_wall_ns(options->clock) - (int64_t)reply->received_ns;
-    if (rc == TD_OK)
-        rebase(server, exchange_of(reply->family)->http_reply, age_ns / (int64_t)TD_NS_PER_S, json);
-    return rc == TD_OK;
+    return serve_reply(user, path, query, json);
 }
 
 static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes query)

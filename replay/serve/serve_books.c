@@ -21,13 +21,13 @@ void serve_books_fini(serve_books *books)
 
 /* ---- following ---- */
 
-int serve_books_have(const serve_books *books, const char *feed, const char *exchange_topic)
+serve_book *serve_books_find(const serve_books *books, const char *feed, const char *exchange_topic)
 {
-    const serve_book *b = books->first;
+    serve_book *b = books->first;
     while (b != NULL &&
            (strcmp(b->exchange_topic, exchange_topic) != 0 || strcmp(b->feed, feed) != 0))
         b = b->next;
-    return b != NULL;
+    return b;
 }
 
 int serve_books_follow(const topic_row *row)

@@ -52,8 +52,9 @@ void serve_books_fini(serve_books *books);
 /* 1 if topics of this row have books. */
 int serve_books_follow(const topic_row *row);
 
-/* 1 if the topic has a book here. */
-int serve_books_have(const serve_books *books, const char *feed, const char *exchange_topic);
+/* The topic's book, or NULL. */
+serve_book *serve_books_find(const serve_books *books, const char *feed,
+                             const char *exchange_topic);
 
 /* Take over the states that a tape begins with. feeds: the served topics. */
 void serve_books_begin(serve_books *books, const serve_feeds *feeds, cursor *tape);

@@ -131,12 +131,12 @@ static selection selection_of(const serve_tape *tape)
     return mine;
 }
 
-static cursor_options reading_of(const serve_tape *tape)
+cursor_options serve_tape_reading(const serve *server)
 {
-    const serve_options *options = &tape->owner->options;
+    const serve_options *options = &server->options;
     return (cursor_options){.threads = 1,
-                            .blocks = tape->owner->blocks,
-                            .channels = tape->owner->channels,
+                            .blocks = server->blocks,
+                            .channels = server->channels,
                             .log = options->log,
                             .with_lead_in = 1,
                             .with_states = !options->feeds->has_retail,
@@ -147,7 +147,7 @@ static td_result open_cursor(serve_tape *tape, td_err *err)
 {
     const serve_options *options = &tape->owner->options;
     const selection mine = selection_of(tape);
-    cursor_options reading = reading_of(tape);
+    cursor_options reading = serve_tape_reading(tape->owner);
     reading.with_events = 1;
     const pacer_options pacing = {
         .clock = options->clock, .speed = options->speed, .gap_ns_max = options->gap_ns_max};
@@ -183,6 +183,19 @@ static int is_disconnect(const serve_tape *tape, const frame_ref *frame)
     return ev != NULL && ev->kind == EVENT_DISCONNECT && !frame->is_copy &&
            !tape->owner->options.skips_disconnects &&
            (ev->cause == NULL || strcmp(ev->cause, "closed_by_us") != 0);
+}
+
+int64_t serve_tape_shift_s(const serve *server, serve_tape *tape, uint64_t at_ns)
+{
+    if (tape != NULL && tape->has_shift)
+        return tape->shift_s;
+    uint64_t now_ns = clock_wall_ns(server->options.clock);
+    int64_t shift_s = ((int64_t)now_ns - (int64_t)at_ns) / (int64_t)TD_NS_PER_S;
+    if (tape != NULL) {
+        tape->has_shift = 1;
+        tape->shift_s = shift_s;
+    }
+    return shift_s;
 }
 
 /* Apply a frame to its book; log once that there are too many books. */
@@ -228,11 +241,8 @@ static td_result next_frame(serve_tape *tape, td_err *err)
         add_end(tape, frame);
     if (is_data(frame))
         tape->frame = frame;
-    if (tape->frame != NULL && !tape->has_shift) {
-        uint64_t now_ns = clock_wall_ns(tape->owner->options.clock);
-        tape->has_shift = 1;
-        tape->shift_s = ((int64_t)now_ns - (int64_t)frame->recv_ns) / (int64_t)TD_NS_PER_S;
-    }
+    if (tape->frame != NULL)
+        (void)serve_tape_shift_s(tape->owner, tape, frame->recv_ns);
     return TD_OK;
 }
 
@@ -499,7 +509,7 @@ static int lacks_book(void *user, const char *feed, const char *exchange_topic)
 {
     const serve_tape *tape = user;
     return wants_book(user, feed, exchange_topic) &&
-           !serve_books_have(&tape->books, feed, exchange_topic);
+           serve_books_find(&tape->books, feed, exchange_topic) == NULL;
 }
 
 static int lacks_channel(void *user, const channel_info *info)
@@ -525,14 +535,21 @@ static int lacks_books(serve_tape *tape)
     return 0;
 }
 
+/* Receive time of the pending frame, or one that lies between the sent frames and the later ones.
+ */
+static uint64_t next_ns(const serve_tape *tape)
+{
+    if (tape->frame != NULL)
+        return tape->frame->recv_ns;
+    return tape->at_ns > 0 ? tape->at_ns + 1 : cursor_get_window(tape->cursor).from_ns;
+}
+
 /* Start reading the missing books up to the pending frame. */
 static td_result open_missing_reader(serve_tape *tape, td_err *err)
 {
     selection mine = selection_of(tape);
-    cursor_options reading = reading_of(tape);
-    uint64_t from_ns = tape->at_ns > 0 ? tape->at_ns + 1 : cursor_get_window(tape->cursor).from_ns;
-    if (tape->frame != NULL)
-        from_ns = tape->frame->recv_ns;
+    cursor_options reading = serve_tape_reading(tape->owner);
+    const uint64_t from_ns = next_ns(tape);
     selection_set_window(&mine, (selection_window){from_ns, from_ns + 1});
     reading.wants_channel = lacks_channel;
     reading.user = tape;
@@ -901,12 +918,35 @@ void serve_tape_leave(serve_client *client)
 
 /* ---- controls ---- */
 
-const serve_tape *serve_newest_tape(const serve *server)
+serve_tape *serve_newest_tape(const serve *server)
 {
-    const serve_tape *tape = server->tapes;
+    serve_tape *tape = server->tapes;
     while (tape != NULL && tape->cursor == NULL)
         tape = tape->next;
     return tape;
+}
+
+serve_tape *serve_tape_of_topic(const serve *server, const served_topic *topic)
+{
+    serve_tape *tape = server->tapes;
+    while (tape != NULL && !wants_book(tape, topic->feed, topic->exchange_topic))
+        tape = tape->next;
+    serve_tape *joined = tape == NULL || tape->cursor != NULL ? NULL : joined_tape(tape);
+    return joined != NULL ? joined : tape;
+}
+
+int serve_tape_has_state(const serve_tape *tape)
+{
+    return tape != NULL && (tape->frame != NULL || tape->is_at_end || tape->at_ns > 0);
+}
+
+selection serve_tape_rest(const serve *server, const serve_tape *tape)
+{
+    selection rest = *server->options.wanted;
+    if (tape != NULL && tape->cursor != NULL)
+        selection_set_window(
+            &rest, (selection_window){next_ns(tape), cursor_get_window(tape->cursor).to_ns});
+    return rest;
 }
 
 uint64_t serve_position(const serve *server)

@@ -12,10 +12,11 @@ typedef struct serve_tape {
     serve_client *clients;
     const char **feed_names; /* feeds that it selects */
     size_t feed_count;
-    uint64_t start_ns;    /* real time at which it begins to play */
-    uint64_t begin_ns;    /* receive time at which its selection begins; 0: unbounded */
-    uint8_t has_shift;    /* 1: its first frame was read, so shift_s is set */
-    int64_t shift_s;      /* seconds from the first frame's time to the present */
+    uint64_t start_ns; /* real time at which it begins to play */
+    uint64_t begin_ns; /* receive time at which its selection begins; 0: unbounded */
+    uint8_t
+        has_shift;   /* 1: shift_s is set: its first frame was read, or an HTTP reply was shifted */
+    int64_t shift_s; /* seconds from the first frame's time to the present */
     uint64_t stalled_ns;  /* real time at which a stall fault ends */
     uint8_t is_at_end;    /* 1: there are no more frames */
     uint64_t waiting_ns;  /* real time since which it waits for clients; 0: it does not wait */
@@ -53,7 +54,26 @@ void serve_tape_drained(serve_client *client);
 void serve_tape_leave(serve_client *client);
 
 /* The newest tape that plays, or NULL. */
-const serve_tape *serve_newest_tape(const serve *server);
+serve_tape *serve_newest_tape(const serve *server);
+
+/* The newest tape with a client that has the topic, or NULL; if it has not started and its clients
+ * will join another one, that one. */
+serve_tape *serve_tape_of_topic(const serve *server, const served_topic *topic);
+
+/* 1 if the tape's books have the state of its position; 0 for NULL, and while it begins or reads up
+ * to the target of a seek. */
+int serve_tape_has_state(const serve_tape *tape);
+
+/* What a tape has not sent yet: its frames from its position on. NULL, or one that has not started:
+ * the whole selection. */
+selection serve_tape_rest(const serve *server, const serve_tape *tape);
+
+/* How tapes are read. */
+cursor_options serve_tape_reading(const serve *server);
+
+/* The seconds by which a tape's times are shifted. For a tape without frames so far, the shift is
+ * set so that at_ns is now; tape NULL: that shift. */
+int64_t serve_tape_shift_s(const serve *server, serve_tape *tape, uint64_t at_ns);
 
 /* The newest tape's position: receive time of its last sent frame, or of its first frame; 0: no
  * tape plays. */

@@ -1,0 +1,19 @@
+/* What a replay server answers to HTTP requests. The snapshot of a book that comes over HTTP is the
+ * book's state of that moment, in the exchange's form, so that the next delta of the client's tape
+ * continues it. Other replies are the recorded ones. One thread. */
+#ifndef TD_SERVE_SERVE_REPLIES_H
+#define TD_SERVE_SERVE_REPLIES_H
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "replay/serve/serve_state.h"
+
+/* Append the reply to a GET request. The moment is the position of the newest tape whose clients
+ * have the topic (before it plays: where it will begin), else of the newest tape, else the
+ * beginning of the selection. The snapshot is made from the book's state. If the book has changed
+ * nothing since its recorded snapshot, or has no state, because no snapshot came yet or its frames
+ * do not continue each other, the reply is that snapshot, or the next recorded one. Returns 0 if
+ * nothing answers this request. */
+int serve_reply(serve *server, td_bytes path, td_bytes query, td_buf *json);
+
+#endif

@@ -1,0 +1,101 @@
+// Books whose snapshot comes over HTTP: a client of serve gets the state of the moment at which it asks, in the form of the
+// exchange, and the deltas that it is sent continue it. The client keeps its books by the exchanges' documents.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import path from "node:path";
+import { describe } from "node:test";
+import { json, listening, parseLines, run, tapedeck, temporary } from "../support/harness.mjs";
+import { npm, test } from "../support/npm_packages.mjs";
+
+const { WebSocket } = npm("ws");
+
+const binance = (stream) => ({
+  ask: { method: "SUBSCRIBE", params: [stream], id: 1 },
+  whole: (m) => ({ id: m.lastUpdateId, bids: m.bids, asks: m.asks }),
+  delta: ({ data }) => data && { id: data.u, before: data.pu ?? data.U - 1, bids: data.b, asks: data.a },
+});
+const FAMILIES = [
+  { family: "binance-usdm", topic: "depth@100ms", url: "/stream", get: "/fapi/v1/depth?symbol=BTCUSDT&limit=1000", ...binance("btcusdt@depth@100ms") },
+  { family: "binance-spot", topic: "depth@100ms", url: "/stream", get: "/api/v3/depth?symbol=BTCUSDT&limit=5000", ...binance("btcusdt@depth@100ms") },
+  { family: "v5-linear", topic: "orderbook.full", url: "/v5/public/linear", get: "/v5/market/full_orderbook?category=linear&symbol=BTCUSDT",
+    ask: { op: "subscribe", args: ["orderbook.full.BTCUSDT"] },
+    whole: ({ result }) => ({ id: result.u, bids: result.b, asks: result.a }),
+    delta: ({ data }) => data?.u && { id: data.u, before: data.u - 1, bids: data.b, asks: data.a } },
+  { family: "bitstamp", topic: "diff_order_book", url: "/", get: "/api/v2/order_book/BTCUSDT", // its only number is a time
+    ask: { event: "bts:subscribe", data: { channel: "diff_order_book_BTCUSDT" } },
+    whole: (m) => ({ id: +m.microtimestamp, bids: m.bids, asks: m.asks }),
+    delta: ({ event, data }) => event === "data" && { id: +data.microtimestamp, bids: data.bids, asks: data.asks } },
+];
+
+/** docs/replay.md: SIDE PRICE SIZE, each side by rising price. */
+const sha1 = (book) => createHash("sha1").update(["Buy", "Sell"].flatMap((side) =>
+  [...book[side]].sort(([a], [b]) => a - b).map(([price, size]) => `${side} ${price} ${size}`)).join("\n")).digest("hex");
+
+/** The client's book at the end of the tape, and the reply that it began with. `asks`: what it does when it is subscribed, before it
+ * asks for the snapshot; `then`: after that. */
+async function clientOf(t, tape, of, { args = ["--speed", "max"], subscribed = () => {}, then = () => {} }) {
+  const server = await listening(t, ["serve", tape, "--plain", "--once", ...args], temporary(t));
+  const base = server.url.replace("ws:", "http:"), post = (target) => fetch(`${base}/control/${target}`, { method: "POST" });
+  const ws = new WebSocket(server.url + of.url, { perMessageDeflate: false });
+  const deltas = [];
+  let answered;
+  const answer = new Promise((resolve) => (answered = resolve));
+  ws.on("message", (bytes) => {
+    const delta = of.delta(JSON.parse(bytes));
+    delta ? deltas.push(delta) : answered();
+  });
+  const closed = once(ws, "close");
+  await once(ws, "open");
+  ws.send(JSON.stringify(of.ask));
+  await answer;
+  await subscribed(post);
+  const before = deltas.length;
+  const response = await fetch(base + of.get);
+  const text = await response.text();
+  assert.equal(response.status, 200, text);
+  await then(post);
+  await closed;
+  const whole = of.whole(JSON.parse(text));
+  const book = { Buy: new Map(whole.bids.map((l) => l.map(Number))), Sell: new Map(whole.asks.map((l) => l.map(Number))) };
+  let { id } = whole;
+  const later = deltas.slice(before).filter((delta) => delta.id > id);
+  assert.ok(later.length > 20, `${later.length} deltas`);
+  for (const [n, delta] of later.entries()) {
+    if (delta.before !== undefined) assert.ok(n === 0 ? delta.before <= id : delta.before === id, `delta ${n}: ${JSON.stringify(delta).slice(0, 200)} after ${id}`);
+    id = delta.id;
+    for (const [side, levels] of [["Buy", delta.bids], ["Sell", delta.asks]])
+      for (const [price, size] of levels) Number(size) === 0 ? book[side].delete(Number(price)) : book[side].set(Number(price), Number(size));
+  }
+  return { text, sha1: sha1(book) };
+}
+
+describe("the state over HTTP", { concurrency: 2 }, () => {
+  for (const of of FAMILIES)
+    test(`${of.family}: a client that begins anywhere ends with replay's book`, async (t) => {
+      const dir = temporary(t), tape = path.join(dir, "tape"), made = path.join(dir, "made.mcap");
+      const sim = await listening(t, ["sim", "--families", of.family, "--symbols", "1", "--rate", "200", "--seed", "5"], dir);
+      await run(t, "tapedeck-record", ["record", "-q", "-a", tape, `${sim.url}${of.url}`, "--ca-file", sim.ca, "--family", of.family, "--topic", of.topic, "--symbol", "BTCUSDT", "--duration", "4s"]);
+      await sim.program.kill("SIGTERM");
+      const rows = parseLines((await tapedeck(t, ["cat", tape, "--topic", of.topic])).stdout);
+      const fetched = rows.findIndex((row) => row.fetched);
+      assert.ok(fetched >= 0 && rows.length - fetched > 60, `${fetched} of ${rows.length}`);
+      const middle = String(rows[Math.floor((fetched + rows.length) / 2)].recv_ns);
+      const { books: [{ levels_sha1: expected }] } = await json(t, ["replay", tape, "--json"], { status: null });
+
+      const whole = await clientOf(t, tape, of, {});
+      assert.deepEqual([whole.sha1, whole.text], [expected, rows[fetched].data], "from the beginning: the recorded reply");
+      const from = await clientOf(t, tape, of, { args: ["--speed", "max", "--from", middle] });
+      assert.deepEqual([from.sha1, from.text === rows[fetched].data], [expected, false], "--from");
+      const sought = await clientOf(t, tape, of, { args: [], subscribed: async (post) => {
+        await post("pause");
+        await post(`seek?to=${middle}`);
+      }, then: async (post) => {
+        await post("speed?to=max");
+        await post("resume");
+      } });
+      assert.equal(sought.sha1, expected, "after a seek");
+      await tapedeck(t, ["cut", "-q", tape, "--from", middle, "--snapshots", "made", "--out", made]);
+      assert.equal((await clientOf(t, made, of, {})).sha1, expected, "a cut with a made snapshot");
+    });
+});
