@@ -7,12 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <netdb.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/listen.h"
 #include "base/log_rate.h"
 #include "base/limits.h"
 #include "base/time_share.h"
@@ -22,7 +22,6 @@
 #include "wire/tls.h"
 
 enum {
-    LISTEN_BACKLOG = 256,
     ACCEPTS_PER_TURN = 64,
     ACCEPT_PAUSE_MS = 50,
     /* Maximum message of a client: requests have kilobytes. */
@@ -419,53 +418,17 @@ static void add_peer(wire_server *server, int fd, int is_excess)
 
 /* ---- listening ---- */
 
-static td_result listen_at(const char *host, uint16_t port, int *out, td_err *err)
-{
-    const int on = 1;
-    char service[8];
-    (void)snprintf(service, sizeof service, "%u", port); /* at most 5 digits */
-    struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *place = NULL;
-    int rc = getaddrinfo(host, service, &hints, &place);
-    if (rc != 0)
-        return td_err_set(err, TD_E_INVALID, "no such address: %s", gai_strerror(rc));
-    int fd = socket(place->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int is_listening = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                       bind(fd, place->ai_addr, place->ai_addrlen) == 0 &&
-                       listen(fd, LISTEN_BACKLOG) == 0;
-    int os_errno = errno;
-    freeaddrinfo(place);
-    *out = fd;
-    if (is_listening)
-        return TD_OK;
-    if (fd >= 0)
-        close(fd);
-    td_err_set_os(err, os_errno, "cannot listen");
-    if (os_errno == EADDRINUSE)
-        td_err_hint(err, "Another program has this port; port 0 lets the kernel choose one.");
-    return TD_E_NETWORK;
-}
-
 /* Build the URL from the host and the actual port, which the kernel may have chosen. */
 static void set_url(wire_server *server, const char *host, int fd)
 {
-    wire_address place;
-    socklen_t size = sizeof place;
-    char port[8];
-    int rc = getsockname(fd, &place.any, &size);
-    TD_ASSERT(rc == 0);
-    rc = getnameinfo(&place.any, size, NULL, 0, port, sizeof port, NI_NUMERICSERV);
-    TD_ASSERT(rc == 0);
     if (strcmp(host, "0.0.0.0") == 0)
         host = "127.0.0.1";
     else if (strcmp(host, "::") == 0)
         host = "::1";
     int is_ipv6 = td_address_version(host) == 6;
-    int length = snprintf(server->url, sizeof server->url, "%s://%s%s%s:%s",
+    int length = snprintf(server->url, sizeof server->url, "%s://%s%s%s:%u",
                           server->tls == NULL ? "ws" : "wss", is_ipv6 ? "[" : "", host,
-                          is_ipv6 ? "]" : "", port);
+                          is_ipv6 ? "]" : "", td_listen_port(fd));
     TD_ASSERT(length > 0);
     TD_ASSERT((size_t)length < sizeof server->url);
 }
@@ -551,7 +514,7 @@ static td_result open_listener(wire_server *server, const char *place, td_err *e
         td_err_hint(err, "0.0.0.0:PORT listens on all addresses, [::]:PORT with IPv6, too");
         return rc;
     }
-    rc = listen_at(host, port, &fd, err);
+    rc = td_listen(host, port, &fd, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s", place);
     set_url(server, host, fd);
