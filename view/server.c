@@ -4,12 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <sys/socket.h>
 
 #include <libwebsockets.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/listen.h"
 #include "base/random.h"
 #include "base/url.h"
 #include "view/page.h"
@@ -51,7 +55,13 @@ struct view_server {
     size_t name_count;
     char url[NAME_BYTES + VIEW_SECRET_BYTES + 16];
     unsigned port;
+    int listen_fd; /* until the library has it; then -1 */
     struct lws_context *context;
+    struct lws_vhost *vhost;
+    /* Connections, the one without a request for the longest time first; only of the server's
+     * thread. */
+    struct lws *connections[VIEW_CONNECTIONS_MAX];
+    size_t connection_count;
     pthread_t threads[1 + VIEW_WORKERS];
     size_t thread_count;
     size_t job_count; /* only of the server's thread */
@@ -231,6 +241,56 @@ static void take_done(view_server *self)
     }
 }
 
+/* ---- connections ---- */
+
+static void forget(view_server *self, const struct lws *wsi)
+{
+    size_t i = 0;
+    while (i < self->connection_count && self->connections[i] != wsi)
+        i++;
+    if (i == self->connection_count)
+        return; /* the listening socket */
+    self->connection_count--;
+    memmove(self->connections + i, self->connections + i + 1,
+            (self->connection_count - i) * sizeof *self->connections);
+}
+
+static int is_answered(struct lws *wsi)
+{
+    const client *of = lws_wsi_user(wsi);
+    return of != NULL && (of->waits != NULL || of->is_sending);
+}
+
+/* Close the connection that has sent no request for the longest time, if no other one is free. 0:
+ * all are being answered. */
+static int make_place(view_server *self)
+{
+    size_t i = 0;
+    if (self->connection_count < VIEW_CONNECTIONS_MAX)
+        return 1;
+    while (i < self->connection_count && is_answered(self->connections[i]))
+        i++;
+    if (i < self->connection_count) /* its end calls forget() */
+        lws_set_timeout(self->connections[i], PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE,
+                        LWS_TO_KILL_SYNC);
+    return self->connection_count < VIEW_CONNECTIONS_MAX;
+}
+
+/* Accept a connection. The library does not listen itself: it would bind other addresses. */
+static void on_listener(view_server *self, struct lws *listener)
+{
+    int fd = accept4(lws_get_socket_fd(listener), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return; /* the client has left */
+    if (!make_place(self)) {
+        (void)close(fd);
+        return;
+    }
+    struct lws *wsi = lws_adopt_socket_vhost(self->vhost, fd); /* closes it if it fails */
+    if (wsi != NULL)
+        self->connections[self->connection_count++] = wsi;
+}
+
 /* ---- requests ---- */
 
 /* Copy a head's value; "" if it is absent. 0: it is longer than the buffer. */
@@ -319,6 +379,8 @@ static int on_request(view_server *self, struct lws *wsi, client *from)
     char whole[PATH_BYTES];
     unsigned status;
     *from = (client){0};
+    forget(self, wsi); /* it becomes the last */
+    self->connections[self->connection_count++] = wsi;
     const char *fault = find_fault(self, wsi, &status);
     if (fault != NULL)
         return refuse(wsi, from, status, fault);
@@ -367,6 +429,12 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_CLOSED_HTTP:
         on_close(self, user);
         return 0;
+    case LWS_CALLBACK_RAW_RX_FILE:
+        on_listener(self, wsi);
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        forget(self, wsi);
+        return 0;
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
         take_done(self);
         return 0;
@@ -406,9 +474,12 @@ static td_result listen_at(view_server *self, td_err *err)
     if (td_host_port_parse(self->options.listen, host, &port, NULL) != TD_OK)
         return td_err_set(err, TD_E_INVALID, "%s %s: expected HOST:PORT, such as 127.0.0.1:8090",
                           self->options.option, self->options.listen);
+    td_result rc = td_listen(host, port, &self->listen_fd, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "%s %s", self->options.option, self->options.listen);
+    self->port = td_listen_port(self->listen_fd);
     lws_set_log_level(0, NULL);
-    struct lws_context_creation_info about = {.port = port,
-                                              .iface = host,
+    struct lws_context_creation_info about = {.port = CONTEXT_PORT_NO_LISTEN_SERVER,
                                               .protocols = PROTOCOLS,
                                               .mounts = &MOUNT,
                                               .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
@@ -419,15 +490,15 @@ static td_result listen_at(view_server *self, td_err *err)
                                               .gid = -1,
                                               .uid = -1,
                                               .user = self};
+    lws_sock_file_fd_type listener = {.filefd = self->listen_fd};
     self->context = lws_create_context(&about);
-    struct lws_vhost *vhost =
-        self->context == NULL ? NULL : lws_create_vhost(self->context, &about);
-    if (vhost == NULL)
-        return td_err_set(err, TD_E_NETWORK,
-                          "cannot listen on %s: the port is in use, or the address is not one of "
-                          "this machine",
-                          self->options.listen);
-    self->port = (unsigned)lws_get_vhost_listen_port(vhost);
+    self->vhost = self->context == NULL ? NULL : lws_create_vhost(self->context, &about);
+    if (self->vhost == NULL ||
+        lws_adopt_descriptor_vhost(self->vhost, LWS_ADOPT_RAW_FILE_DESC, listener,
+                                   PROTOCOLS[0].name, NULL) == NULL)
+        return td_err_set(err, TD_E_NETWORK, "%s %s: the HTTP server does not start",
+                          self->options.option, self->options.listen);
+    self->listen_fd = -1;
     const char *const names[] = {host, "127.0.0.1", "localhost", "[::1]"};
     for (size_t i = 0; i < NAMES_MAX; i++) {
         int is_bare_v6 = i == 0 && strchr(host, ':') != NULL;
@@ -457,6 +528,7 @@ td_result view_server_open(const view_server_options *options, view_server **out
     view_server *made = td_alloc_zero(1, sizeof *made);
     uint8_t secret[(VIEW_SECRET_BYTES - 1) / 2];
     made->options = *options;
+    made->listen_fd = -1;
     (void)pthread_mutex_init(&made->lock, NULL);
     (void)pthread_cond_init(&made->has_work, NULL);
     td_random_system(secret, sizeof secret);
@@ -508,6 +580,8 @@ void view_server_close(view_server *self)
         (void)pthread_join(self->threads[i - 1], NULL);
     if (self->context != NULL)
         lws_context_destroy(self->context);
+    if (self->listen_fd >= 0)
+        (void)close(self->listen_fd);
     free_list(self, self->queue);
     free_list(self, self->done);
     (void)pthread_cond_destroy(&self->has_work);

@@ -6,8 +6,8 @@
  * Refused, each with a status and a line of text: other methods than GET and HEAD (405), a Host
  * that is not exactly a name of this server (421), an Origin of another page (403), a path without
  * the secret (403, all three for a browser only), unknown paths (404), and requests while too many
- * answers wait (503). A client
- * that sends no request or does not read its answer is disconnected after some seconds. */
+ * answers wait (503). A client that sends no request or does not read its answer is disconnected
+ * after some seconds, or earlier if all connections are in use. */
 #ifndef TD_VIEW_SERVER_H
 #define TD_VIEW_SERVER_H
 
@@ -63,8 +63,8 @@ typedef struct view_server_options {
 
 typedef struct view_server view_server;
 
-/* Listen and serve. TD_E_INVALID (the address), TD_E_NETWORK (cannot listen there), TD_E_IO (a
- * thread). options is borrowed for the call. */
+/* Listen on exactly this address, and serve. TD_E_INVALID (the address), TD_E_NETWORK (cannot
+ * listen there), TD_E_IO (a thread). options is borrowed for the call. */
 TD_MUST_USE td_result view_server_open(const view_server_options *options, view_server **out,
                                        td_err *err);
 

@@ -7,7 +7,7 @@ import net from "node:net";
 import path from "node:path";
 import { describe } from "node:test";
 import { promisify } from "node:util";
-import { eventually, passed, tapedeck, temporary, tooLong } from "../support/harness.mjs";
+import { boundAddresses, eventually, passed, tapedeck, temporary, tooLong } from "../support/harness.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
 
@@ -48,6 +48,7 @@ describe("monitoring", { concurrency: true }, () => {
     await recorder.durableAfter(3);
     const { status, type, text } = await get(`${url}metrics`);
     assert.equal(status, 200);
+    assert.deepEqual(boundAddresses(recorder.child.pid), ["0100007F"]);
     assert.equal(type, "text/plain; version=0.0.4; charset=utf-8");
     const samples = samplesOf(text);
     const page = fs.readFileSync(path.join(DOCS, "monitoring.md"), "utf8");
@@ -136,7 +137,7 @@ describe("monitoring", { concurrency: true }, () => {
     t.after(() => taken.close());
     const args = ["record", "-a", path.join(dir, "tape"), "--family", "v5-linear", "--topic", "tickers.BTCUSDT", "--status-listen"];
     assert.match((await tapedeck(t, [...args, "somewhere"], { status: 2 })).stderr, /--status-listen somewhere: expected HOST:PORT/);
-    assert.match((await tapedeck(t, [...args, `127.0.0.1:${taken.address().port}`], { status: 4 })).stderr, /cannot listen on 127\.0\.0\.1:\d+: the port is in use/);
+    assert.match((await tapedeck(t, [...args, `127.0.0.1:${taken.address().port}`], { status: 4 })).stderr, /--status-listen 127\.0\.0\.1:\d+: cannot listen: Address already in use/);
   });
 });
 

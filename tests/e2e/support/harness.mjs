@@ -307,6 +307,13 @@ export async function listening(t, args, dir, options) {
   return { program, url: info.url, ca: info.ca_file };
 }
 
+/** The addresses at which a process listens, by the kernel's tables: hexadecimal, "0100007F" is 127.0.0.1. */
+export function boundAddresses(pid) {
+  const links = fs.readdirSync(`/proc/${pid}/fd`).map((fd) => fs.readlinkSync(`/proc/${pid}/fd/${fd}`));
+  const rows = ["tcp", "tcp6"].flatMap((table) => fs.readFileSync(`/proc/${pid}/net/${table}`, "utf8").trim().split("\n").slice(1));
+  return rows.map((row) => row.trim().split(/\s+/)).filter((row) => row[3] === "0A" && links.includes(`socket:[${row[9]}]`)).map((row) => row[1].split(":")[0]);
+}
+
 /** Lines of a gzipped or plain capture. */
 export function captureLines(name) {
   const bytes = fs.readFileSync(capture(name));

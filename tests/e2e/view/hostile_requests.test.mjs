@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import net from "node:net";
 import { test } from "node:test";
-import { FRAMES_MS, importFrames, listening, passed, temporary } from "../support/harness.mjs";
+import { boundAddresses, FRAMES_MS, importFrames, listening, passed, tapedeck, temporary } from "../support/harness.mjs";
 
 const MEMORY_MAX_KIB = 256 * 1024;
 const FRAMES = Array.from({ length: 3000 }, (_, i) =>
@@ -48,6 +48,32 @@ async function shown(t, { other = false } = {}) {
   const served = async () => assert.equal((await fetch(`${url}api/archive`)).status, 200);
   return { program, url, port: Number(port), host, base: pathname, ask, memory, served };
 }
+
+test("only the given address is bound, and one that is unknown or another machine's is refused", async (t) => {
+  const { program, url, served } = await shown(t);
+  assert.deepEqual(boundAddresses(program.child.pid), ["0100007F"]);
+  await served();
+  const archive = (await (await fetch(`${url}api/archive`)).json()).path;
+  for (const [place, status, text] of [
+    [`127.0.0.1:${new URL(url).port}`, 4, /cannot listen: Address already in use/],
+    ["192.0.2.1:0", 4, /--listen 192\.0\.2\.1:0: cannot listen: /], // RFC 5737: no machine has it
+    ["nohost.invalid:0", 2, /--listen nohost\.invalid:0: no such address: /],
+  ])
+    assert.match((await tapedeck(t, ["view", archive, "--listen", place], { status })).stderr, text);
+  assert.equal((await program.kill("SIGTERM")).code, 0);
+});
+
+test("clients that send no request keep no other client out", async (t) => {
+  const { program, port, served } = await shown(t);
+  const silent = Array.from({ length: 64 }, () => net.connect(port, "127.0.0.1"));
+  t.after(() => silent.forEach((socket) => socket.destroy()));
+  await Promise.all(silent.map((socket) => new Promise((resolve) => socket.on("connect", resolve))));
+  const ends = silent.map((socket) => new Promise((resolve) => socket.on("close", resolve)));
+  await served(); // the server ends a silent client, of at most 64, to answer this one
+  await Promise.race(ends);
+  assert.ok(silent.filter((socket) => socket.destroyed).length < 10, "they were ended by their time limit only");
+  assert.equal((await program.kill("SIGTERM")).code, 0);
+});
 
 test("requests with a wrong path, name, origin, method or argument are refused, and good ones are served", async (t) => {
   const { program, base, host, port, ask, served } = await shown(t);
