@@ -69,14 +69,21 @@ static int parse_number(td_bytes digits, uint32_t *out)
     return value > 0;
 }
 
-static int parse_session(td_bytes hex, char out[SESSION_ID_BYTES])
+int session_id_is_valid(td_bytes text)
 {
-    if (hex.size != NAME_SESSION_CHARS)
+    if (text.size != NAME_SESSION_CHARS)
         return 0;
-    for (size_t i = 0; i < hex.size; i++) {
-        if (!isdigit(hex.data[i]) && (hex.data[i] < 'a' || hex.data[i] > 'f'))
+    for (size_t i = 0; i < text.size; i++) {
+        if (!isdigit(text.data[i]) && (text.data[i] < 'a' || text.data[i] > 'f'))
             return 0;
     }
+    return 1;
+}
+
+static int parse_session(td_bytes hex, char out[SESSION_ID_BYTES])
+{
+    if (!session_id_is_valid(hex))
+        return 0;
     memcpy(out, hex.data, hex.size);
     out[hex.size] = '\0';
     return 1;

@@ -9,6 +9,9 @@
 
 enum { SESSION_ID_BYTES = 9 }; /* with the NUL */
 
+/* 1 if text is a session's id: 8 digits of hexadecimal, in lower case. */
+int session_id_is_valid(td_bytes text);
+
 /* Suffix of an unfinished segment's name. */
 #define SEGMENT_OPEN_SUFFIX ".open"
 

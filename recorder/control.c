@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/escape_format.h"
 
 enum { WAITING_CLIENTS = 8, REQUEST_MS = 2000, ANSWER_MS = 5000 };
 
@@ -34,8 +35,8 @@ struct control {
 
 /* ---- addresses ---- */
 
-/* The socket of a folder. */
-static td_result make_address(const char *folder, control_address *out, td_err *err)
+/* The socket of a folder, and the folder's owner. */
+static td_result make_address(const char *folder, control_address *out, uid_t *owner, td_err *err)
 {
     struct stat found;
     if (stat(folder, &found) != 0) {
@@ -45,6 +46,7 @@ static td_result make_address(const char *folder, control_address *out, td_err *
                    ? td_err_add(err, TD_E_NOTFOUND, "no archive")
                    : rc;
     }
+    *owner = found.st_uid;
     *out = (control_address){.name.sun_family = AF_UNIX};
     /* A zero byte before the name: it is not a file. */
     int size =
@@ -52,6 +54,14 @@ static td_result make_address(const char *folder, control_address *out, td_err *
                  (uintmax_t)found.st_dev, (uintmax_t)found.st_ino); /* fits */
     out->bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)size);
     return TD_OK;
+}
+
+/* The user at the other end; of a listening socket, the one who listens. -1: unknown. */
+static uid_t peer_of(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : (uid_t)-1;
 }
 
 /* ---- bytes, with time limits ---- */
@@ -85,14 +95,6 @@ static int send_all(int fd, td_bytes bytes, uint64_t until_ns)
 
 /* ---- the recorder's side ---- */
 
-static int is_permitted(int fd)
-{
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-           (peer.uid == geteuid() || peer.uid == 0);
-}
-
 /* Read a line. 0: it did not come in time, or is too long. */
 static int read_request(int fd, char out[CONTROL_REQUEST_BYTES])
 {
@@ -116,7 +118,8 @@ static void serve(const control *self, int fd)
 {
     char request[CONTROL_REQUEST_BYTES];
     td_buf answer;
-    if (!is_permitted(fd) || !read_request(fd, request))
+    const uid_t peer = peer_of(fd);
+    if ((peer != geteuid() && peer != 0) || !read_request(fd, request))
         return;
     td_buf_init(&answer, CONTROL_ANSWER_BYTES);
     self->options.answer(self->options.user, request, &answer);
@@ -153,7 +156,8 @@ static void close_files(control *self)
 
 static td_result open_socket(control *self, td_err *err)
 {
-    td_result rc = make_address(self->options.folder, &self->address, err);
+    uid_t owner;
+    td_result rc = make_address(self->options.folder, &self->address, &owner, err);
     if (rc != TD_OK)
         return rc;
     self->end_fd = eventfd(0, EFD_CLOEXEC);
@@ -212,14 +216,28 @@ void control_close(control *self)
 
 /* ---- the client's side ---- */
 
+/* Check who listens: any user can take the name of the socket while no recorder has it. Root may
+ * ask the recorder of the folder's owner, too. */
+static td_result check_peer(const char *folder, int fd, uid_t owner, td_err *err)
+{
+    const uid_t peer = peer_of(fd);
+    if (peer == geteuid() || peer == 0 || (geteuid() == 0 && peer == owner))
+        return TD_OK;
+    return td_err_set(err, TD_E_IO,
+                      "the control socket of '%s' is of a process of another user (uid %u): it is "
+                      "not asked, and its answers are not used",
+                      folder, (unsigned)peer);
+}
+
 static td_result connect_to(const char *folder, int fd, td_err *err)
 {
     control_address address = {0};
-    td_result rc = make_address(folder, &address, err);
+    uid_t owner;
+    td_result rc = make_address(folder, &address, &owner, err);
     if (rc != TD_OK)
         return rc;
     if (connect(fd, (const struct sockaddr *)&address.name, address.bytes) == 0)
-        return TD_OK;
+        return check_peer(folder, fd, owner, err);
     if (errno != ECONNREFUSED)
         return td_err_set_os(err, errno, "cannot reach the recorder of '%s'", folder);
     td_err_set(err, TD_E_NOTFOUND, "no recorder runs in '%s'", folder);
@@ -248,20 +266,42 @@ static td_result read_answer(int fd, uint64_t until_ns, td_buf *out, td_err *err
     }
 }
 
+/* Append lines, each escaped: nothing in an answer acts on a terminal. JSON has no bytes that are
+ * escaped, or the escape means the same. */
+static td_result append_escaped(td_bytes text, td_buf *out, td_err *err)
+{
+    td_result rc = TD_OK;
+    while (text.size > 0 && rc == TD_OK) {
+        const uint8_t *end = memchr(text.data, '\n', text.size);
+        size_t size = end == NULL ? text.size : (size_t)(end - text.data);
+        rc = td_escape_append(out, td_bytes_of(text.data, size), err);
+        if (rc == TD_OK && end != NULL)
+            rc = td_buf_append(out, "\n", 1, err);
+        size += end != NULL;
+        text = td_bytes_of(text.data + size, text.size - size);
+    }
+    return rc;
+}
+
 td_result control_ask(const char *folder, const char *request, uint64_t timeout_ns, td_buf *out,
                       td_err *err)
 {
     const uint64_t until_ns = clock_mono_ns(clock_real()) + timeout_ns;
+    td_buf answer;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return td_err_set_os(err, errno, "cannot open a socket");
+    td_buf_init(&answer, CONTROL_ANSWER_BYTES);
     td_result rc = connect_to(folder, fd, err);
     if (rc == TD_OK) {
         /* A recorder that refuses closes the connection, which the answer shows. */
         (void)(send_all(fd, td_bytes_str(request), until_ns) &&
                send_all(fd, td_bytes_str("\n"), until_ns));
-        rc = read_answer(fd, until_ns, out, err);
+        rc = read_answer(fd, until_ns, &answer, err);
     }
+    if (rc == TD_OK)
+        rc = append_escaped(td_buf_view(&answer), out, err);
+    td_buf_fini(&answer);
     close(fd);
     return rc;
 }

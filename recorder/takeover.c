@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "format/segment_name.h"
 #include "recorder/control.h"
 
 #define RETRY_NS (10 * TD_NS_PER_MS)
@@ -87,7 +88,8 @@ static int read_text(const char *at, takeover *out)
         return 0;
     at += 8;
     if (!read_word(&at, out->session, sizeof out->session) ||
-        !read_number(&at, '\n', &out->start_ns))
+        !read_number(&at, '\n', &out->start_ns) ||
+        !session_id_is_valid(td_bytes_str(out->session)) || out->start_ns > INT64_MAX)
         return 0;
     while (read_slot(&at, &slot))
         takeover_add(out, &slot);
