@@ -1,5 +1,6 @@
 #include "base/document.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -290,18 +291,32 @@ static td_result check_document(const document *of, td_err *err)
     return rc;
 }
 
-/* 1 if more lists and mappings in brackets are open at a place than a document needs: for each
- * token libyaml goes over all of them. Brackets in texts count, too. */
-static int has_deep_brackets(td_bytes text)
+/* 1 if the '&' at an offset can begin an anchor: no name, number or query comes before it. */
+static int may_be_anchor(td_bytes text, size_t at)
 {
-    enum { OPEN_MAX = 1000 };
+    return at == 0 || (!isalnum(text.data[at - 1]) && text.data[at - 1] != '=');
+}
+
+const char *document_find_excess(td_bytes text)
+{
+    static const char TAG[] = "%TAG";
+    enum { OPEN_MAX = 1000, ANCHORS_MAX = 256 };
     size_t open = 0;
-    for (size_t i = 0; i < text.size && open <= OPEN_MAX; i++) {
+    size_t anchors = 0;
+    for (size_t i = 0; i < text.size; i++) {
         const uint8_t c = text.data[i];
         open += c == '[' || c == '{';
         open -= open > 0 && (c == ']' || c == '}');
+        anchors += c == '&' && may_be_anchor(text, i);
+        if (open > OPEN_MAX)
+            return "more than 1000 brackets are open";
+        if (anchors > ANCHORS_MAX)
+            return "more than 256 anchors ('&')";
+        if (c == TAG[0] && text.size - i >= sizeof TAG - 1 &&
+            memcmp(text.data + i, TAG, sizeof TAG - 1) == 0)
+            return "a document with '%TAG'";
     }
-    return open > OPEN_MAX;
+    return NULL;
 }
 
 td_result document_open(document *out, const char *name, td_bytes text, td_err *err)
@@ -309,14 +324,16 @@ td_result document_open(document *out, const char *name, td_bytes text, td_err *
     yaml_parser_t parser;
     yaml_document_t *made = td_alloc_zero(1, sizeof *made);
     *out = (document){name, made};
-    if (has_deep_brackets(text)) {
+    const char *excess = document_find_excess(text);
+    if (excess != NULL) {
         td_free(made);
-        return td_err_set(err, TD_E_INVALID, "%s.yaml:1: more than 1000 brackets are open", name);
+        return td_err_set(err, TD_E_INVALID, "%s.yaml:1: %s", name, excess);
     }
     if (!yaml_parser_initialize(&parser)) {
         td_free(made);
         return td_err_set(err, TD_E_INVALID, "%s.yaml: no memory", name);
     }
+    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING); /* as document_find_excess reads it */
     yaml_parser_set_input_string(&parser, text.data, text.size);
     const int is_read = yaml_parser_load(&parser, made);
     td_result rc = is_read ? check_document(out, err)

@@ -22,8 +22,13 @@ typedef struct document_node {
     const void *at; /* libyaml's node; NULL: absent */
 } document_node;
 
-/* Parse a text. name is for errors. TD_E_INVALID: it is not YAML, a mapping has a key twice, or
- * more than 256 keys, or more than 1000 brackets are open; *out is then not open. */
+/* Why libyaml would need too much time or memory for a text of UTF-8, or NULL. It goes over all
+ * open brackets for each token, over all anchors and %TAG directives for each further one, and
+ * copies the prefix of a directive for each of its tags. Characters in texts count, too. */
+const char *document_find_excess(td_bytes text);
+
+/* Parse a text. name is for errors. TD_E_INVALID: it is not YAML in UTF-8, a mapping has a key
+ * twice, or more than 256 keys, or document_find_excess has a reason; *out is then not open. */
 TD_MUST_USE td_result document_open(document *out, const char *name, td_bytes text, td_err *err);
 void document_close(document *d);
 

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/document.h"
 #include "base/suggest.h"
 
 enum { KEY_BYTES = 64 };
@@ -291,8 +292,12 @@ static td_result check_end(const settings_file *file, yaml_parser_t *parser, td_
 static td_result parse(settings_file *file, td_bytes text, td_err *err)
 {
     yaml_parser_t parser;
+    const char *excess = document_find_excess(text);
+    if (excess != NULL)
+        return td_err_set(err, TD_E_INVALID, "%s: %s", file->path, excess);
     if (!yaml_parser_initialize(&parser))
         td_out_of_memory(0);
+    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING); /* as document_find_excess reads it */
     yaml_parser_set_input_string(&parser, text.data, text.size);
     td_result rc = TD_OK;
     if (!yaml_parser_load(&parser, &file->document)) {

@@ -138,6 +138,7 @@ static const struct {
     {"key twice", "overload: drop\noverload: pause\nfeeds: []\n", ":2: ", "overload",
      "given twice"},
     {"no YAML", "feeds: [\n", ":2: ", "", ""},
+    {"a tag with a prefix", "%TAG !a! x\n---\nfeeds: [!a!b c]\n", "", "%TAG", ""},
     {"nothing", "", "", "expected", "feeds"},
     {"no feeds", "overload: drop\n", ":1: ", "feeds", ""},
     {"foreign URL", "feeds:\n  - url: wss://example.com/x\n    topics: [a]\n",

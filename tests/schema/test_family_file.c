@@ -541,20 +541,40 @@ static int find_one(void *user, td_bytes name, td_bytes *text)
     return td_bytes_is(name, alone->name);
 }
 
-/* Many open brackets would take libyaml minutes. */
-static void test_deep_brackets(void **state)
+/* Fill a text with repetitions of a part. */
+static void fill(char *text, size_t size, const char *first, const char *part)
+{
+    size_t used = (size_t)snprintf(text, size, "%s", first);
+    while (used + strlen(part) < size)
+        used += (size_t)snprintf(text + used, size - used, "%s", part);
+}
+
+/* Each of these would take libyaml seconds to minutes, and the last one gigabytes. */
+static void test_excess(void **state)
 {
     (void)state;
+    static const struct {
+        const char *first, *part, *why;
+    } CASES[] = {
+        {"", "[", "more than 1000 brackets are open"},
+        {"a:\n", "- &b x\n", "more than 256 anchors ('&')"},
+        {"a: [", "&b x,", "more than 256 anchors ('&')"},
+        {"", "%TAG !a! x\n", "a document with '%TAG'"},
+        {"%TAG !a! long\n---\n", "- !a!x y\n", "a document with '%TAG'"},
+        {"\xfe\xff", "-y", ""}, /* UTF-16, in which each of these has other bytes */
+    };
     static char text[200000];
-    td_arena *memory = td_arena_open();
-    family_text deep = {"made", (const uint8_t *)text, sizeof text - 1};
-    const family_texts texts = {.user = &deep, .find = find_one, .exchange = find_bybit};
-    family made;
-    td_err err = {0};
-    memset(text, '[', sizeof text - 1);
-    assert_int_equal(family_file_read(&texts, "made", memory, &made, &err), TD_E_INVALID);
-    assert_non_null(strstr(err.text, "made.yaml:1: more than 1000 brackets are open"));
-    td_arena_close(memory);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        td_arena *memory = td_arena_open();
+        family_text only = {"made", (const uint8_t *)text, sizeof text - 1};
+        const family_texts texts = {.user = &only, .find = find_one, .exchange = find_bybit};
+        family made;
+        td_err err = {0};
+        fill(text, sizeof text, CASES[i].first, CASES[i].part);
+        assert_int_equal(family_file_read(&texts, "made", memory, &made, &err), TD_E_INVALID);
+        assert_non_null(strstr(err.text, CASES[i].why));
+        td_arena_close(memory);
+    }
 }
 
 static td_result read_alone(const char *text, td_arena *memory, family *out, td_err *err)
@@ -640,11 +660,11 @@ static void test_raw_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_document),      cmocka_unit_test(test_chained_reply),
-        cmocka_unit_test(test_checksum),      cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_deep_brackets), cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_shipped),       cmocka_unit_test(test_raw),
-        cmocka_unit_test(test_raw_mistakes),  cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_document),     cmocka_unit_test(test_chained_reply),
+        cmocka_unit_test(test_checksum),     cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_excess),       cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_shipped),      cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_raw_mistakes), cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
