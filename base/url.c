@@ -296,6 +296,25 @@ td_result td_host_port_parse(const char *text, char host[TD_HOST_BYTES], uint16_
 
 /* ---- secrets ---- */
 
+/* As td_url_next_param, but a ';' before a further NAME= separates parameters, too. */
+static int next_secret_param(td_bytes *query, td_bytes *name, td_bytes *value)
+{
+    if (!td_url_next_param(query, name, value))
+        return 0;
+    const uint8_t *end = value->data + value->size;
+    const uint8_t *semicolon = find_any(value->data, end, ";");
+    while (semicolon < end) {
+        const uint8_t *next = find_any(semicolon + 1, end, ";=");
+        if (next < end && *next == '=') {
+            *query = between(semicolon + 1, query->data + query->size);
+            *value = between(value->data, semicolon);
+            break;
+        }
+        semicolon = next;
+    }
+    return 1;
+}
+
 int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
 {
     TD_ASSERT(*at <= url.size);
@@ -315,7 +334,7 @@ int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
     query += query < end;
     td_bytes rest = between(query > url.data + *at ? query : url.data + *at, end);
     td_bytes name;
-    while (td_url_next_param(&rest, &name, out)) {
+    while (next_secret_param(&rest, &name, out)) {
         *at = (size_t)(rest.data - url.data);
         if (td_name_kind_of(name) != TD_NAME_PLAIN)
             return 1;

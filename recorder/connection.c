@@ -142,7 +142,7 @@ static uint64_t now_ms(const connection *self)
 static const char *hide_secrets(const connection *self, char *text)
 {
     if (self->options.redactor != NULL)
-        redactor_apply(self->options.redactor, (uint8_t *)text, strlen(text));
+        redactor_apply_text(self->options.redactor, (uint8_t *)text, strlen(text));
     return text;
 }
 
@@ -438,7 +438,7 @@ static void on_topics_answer(connection *self, const dialect_answer *answer, td_
     if (refused[0] != '\0') {
         char why[1024];
         (void)snprintf(why, sizeof why, "the exchange refused to subscribe %s: %s", refused,
-                       detail); /* cut if too long: only people read it */
+                       hide_secrets(self, detail)); /* cut if too long: only people read it */
         td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name, why);
         if (self->options.feed->is_strict)
             self->options.env->strict(self->options.env->user, why);
@@ -482,7 +482,7 @@ static void on_auth(connection *self, int is_success, td_bytes frame, uint64_t r
         char why[ANSWER_TEXT_BYTES + 64];
         copy_answer(frame, detail);
         (void)snprintf(why, sizeof why, "the exchange refused the credentials: %s",
-                       detail); /* fits */
+                       hide_secrets(self, detail)); /* fits */
         on_auth_failed(self, "refused", why);
         return;
     }

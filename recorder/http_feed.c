@@ -107,7 +107,7 @@ static void log_failed(http_feed *self, size_t index, unsigned status, const cha
     char url[LIMIT_URL_BYTES];
     event failed = http_event(self, index, url);
     if (self->options.redactor != NULL)
-        redactor_apply(self->options.redactor, (uint8_t *)text, strlen(text));
+        redactor_apply_text(self->options.redactor, (uint8_t *)text, strlen(text));
     failed.state = "failed";
     failed.code = status;
     failed.cause = cause;

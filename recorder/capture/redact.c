@@ -1,5 +1,6 @@
 #include "recorder/capture/redact.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -12,7 +13,10 @@
 #include "base/url.h"
 #include "schema/decode.h"
 
-enum { HEAD_BYTES = REDACT_SECRET_BYTES_MIN };
+enum {
+    HEAD_BYTES = REDACT_SECRET_BYTES_MIN,
+    ESCAPE_BYTES_MAX = 6, /* \u0061 */
+};
 
 struct redact_secret {
     uint32_t size;
@@ -28,12 +32,30 @@ static uint8_t lower(uint8_t c)
     return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
+/* Read a character whose escape's characters may be escapes: %2561, \\u0061. */
+static size_t read_twice(const uint8_t *at, size_t left, uint8_t *out)
+{
+    uint8_t once[ESCAPE_BYTES_MAX];
+    size_t ends[ESCAPE_BYTES_MAX];
+    size_t count = 0;
+    size_t used = 0;
+    while (count < ESCAPE_BYTES_MAX && used < left) {
+        used += td_read_escaped(td_bytes_of(at + used, left - used), &once[count]);
+        ends[count++] = used;
+        if (count == 1 && once[0] != '%' && once[0] != '\\')
+            break;
+    }
+    return ends[td_read_escaped(td_bytes_of(once, count), out) - 1];
+}
+
 static size_t read_char(const uint8_t *at, size_t left, redact_escapes how, uint8_t *out)
 {
     if (how == REDACT_ESCAPED)
         return td_read_escaped(td_bytes_of(at, left), out);
+    if (how == REDACT_ESCAPED_TWICE)
+        return read_twice(at, left, out);
     *out = *at;
-    return 1;
+    return how == REDACT_UTF16 && left > 1 && at[1] == 0 ? 2 : 1;
 }
 
 /* Hash a text's first bytes, ignoring case. */
@@ -116,15 +138,39 @@ static size_t size_at(const redact_secret *secret, const uint8_t *at, size_t lef
                       redact_escapes how)
 {
     size_t used = 0;
+    size_t last = 0;
     for (uint32_t i = 0; i < secret->size; i++) {
         uint8_t c;
         if (used == left)
             return 0;
+        last = used;
         used += read_char(at + used, left - used, how, &c);
         if (lower(c) != (uint8_t)secret->text[i])
             return 0;
     }
-    return used;
+    /* In UTF-16 with the high byte first, the zero byte belongs to the next character. */
+    return how == REDACT_UTF16 ? last + 1 : used;
+}
+
+/* Return the length of the text at `at` that begins like the secret; 0 if fewer than
+ * REDACT_CUT_BYTES_MIN characters do. An escape that the text's end cuts off belongs to it. */
+static size_t begin_size_at(const redact_secret *secret, const uint8_t *at, size_t left,
+                            redact_escapes how)
+{
+    size_t used = 0;
+    uint32_t count = 0;
+    for (; count < secret->size && used < left; count++) {
+        uint8_t c;
+        size_t size = read_char(at + used, left - used, how, &c);
+        if (lower(c) != (uint8_t)secret->text[count]) {
+            int is_cut_off = how != REDACT_EXACT && (c == '\\' || c == '%') &&
+                             left - used < 2 * ESCAPE_BYTES_MAX;
+            used = is_cut_off ? left : used;
+            break;
+        }
+        used += size;
+    }
+    return count < REDACT_CUT_BYTES_MIN ? 0 : used;
 }
 
 /* Return the index of this secret, or count if it is unknown. */
@@ -235,8 +281,11 @@ td_result redactor_add_sent(redactor *self, redact_life life, const sent_secrets
 
 /* ---- searching ---- */
 
-/* Return the length of the longest secret in the text at `at`; 0 without a match. */
-static size_t match(const redactor *self, const uint8_t *at, size_t left, redact_escapes how)
+/* Return the length of the longest secret in the text at `at`, as size_of finds it; 0 without a
+ * match. */
+static size_t match(const redactor *self, const uint8_t *at, size_t left, redact_escapes how,
+                    size_t (*size_of)(const redact_secret *secret, const uint8_t *at, size_t left,
+                                      redact_escapes how))
 {
     uint8_t head[HEAD_BYTES];
     size_t used = 0;
@@ -248,7 +297,7 @@ static size_t match(const redactor *self, const uint8_t *at, size_t left, redact
     size_t longest = 0;
     for (uint32_t next = self->heads[hash_of(head)]; next != 0;) {
         const redact_secret *secret = self->secrets[next - 1];
-        size_t size = size_at(secret, at, left, how);
+        size_t size = size_of(secret, at, left, how);
         longest = size > longest ? size : longest;
         next = secret->next;
     }
@@ -263,7 +312,7 @@ static void hide(const redactor *self, uint8_t *bytes, size_t size, redact_escap
     size_t begin = 0;
     size_t end = 0;
     for (size_t at = 0; at < size; at++) {
-        size_t found = match(self, bytes + at, size - at, how);
+        size_t found = match(self, bytes + at, size - at, how, size_at);
         if (found > 0 && at >= end)
             begin = at;
         if (found > 0 && at + found > end)
@@ -278,15 +327,68 @@ static void hide(const redactor *self, uint8_t *bytes, size_t size, redact_escap
     }
 }
 
+/* Overwrite the beginning of a secret that the text's end cuts off. Returns 1 if there was one. */
+static int hide_cut(const redactor *self, uint8_t *bytes, size_t size, redact_escapes how,
+                    redaction *done)
+{
+    size_t end = size; /* of the last letter or digit: brackets and quotes may follow */
+    while (end > 0 && !isalnum(bytes[end - 1]))
+        end--;
+    for (size_t at = 0; at < end; at++) {
+        size_t found = match(self, bytes + at, size - at, how, begin_size_at);
+        if (found == 0 || at + found < end)
+            continue;
+        memset(bytes + at, '*', found);
+        if (done->count == 0 || at < done->first_offset)
+            done->first_offset = at;
+        done->count++;
+        done->bytes += found;
+        return 1;
+    }
+    return 0;
+}
+
+/* The forms in which bytes may have a secret. */
+typedef struct text_forms {
+    redact_escapes at[4];
+    size_t count;
+} text_forms;
+
+static text_forms forms_of(const uint8_t *bytes, size_t size)
+{
+    text_forms forms = {0};
+    /* These characters begin escapes. The exchange's frames have them only in error texts. */
+    if (memchr(bytes, '\\', size) != NULL || memchr(bytes, '%', size) != NULL) {
+        forms.at[forms.count++] = REDACT_ESCAPED_TWICE;
+        forms.at[forms.count++] = REDACT_ESCAPED;
+    }
+    if (memchr(bytes, 0, size) != NULL)
+        forms.at[forms.count++] = REDACT_UTF16;
+    forms.at[forms.count++] = REDACT_EXACT;
+    return forms;
+}
+
 redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
 {
     redaction done = {0};
     pthread_mutex_lock(&self->mutex);
     if (self->count > 0 && size > 0) {
-        /* These characters begin escapes. The exchange's frames have them only in error texts. */
-        if (memchr(bytes, '\\', size) != NULL || memchr(bytes, '%', size) != NULL)
-            hide(self, bytes, size, REDACT_ESCAPED, &done);
-        hide(self, bytes, size, REDACT_EXACT, &done);
+        const text_forms forms = forms_of(bytes, size);
+        for (size_t i = 0; i < forms.count; i++)
+            hide(self, bytes, size, forms.at[i], &done);
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return done;
+}
+
+redaction redactor_apply_text(redactor *self, uint8_t *bytes, size_t size)
+{
+    redaction done = redactor_apply(self, bytes, size);
+    pthread_mutex_lock(&self->mutex);
+    if (self->count > 0 && size > 0) {
+        const text_forms forms = forms_of(bytes, size);
+        for (size_t i = 0; i < forms.count && !hide_cut(self, bytes, size, forms.at[i], &done);)
+            i++;
     }
     pthread_mutex_unlock(&self->mutex);
     return done;
@@ -320,7 +422,7 @@ static redaction sum_of(redaction a, redaction b)
 redaction redactor_apply_sent(redactor *self, sent_secrets *sent, uint8_t *bytes, size_t size)
 {
     redaction done = hide_sent(sent, bytes, size, 0);
-    return done.is_whole ? done : sum_of(done, redactor_apply(self, bytes, size));
+    return done.is_whole ? done : sum_of(done, redactor_apply_text(self, bytes, size));
 }
 
 /* ---- frames ---- */

@@ -1,14 +1,14 @@
 /* Overwrites secrets with '*', in the same length, before they reach a disk. Known secrets are
  * searched by value in every frame of both directions (auth acks echo them), in HTTP replies and in
- * URLs. The search ignores case, and finds values as JSON or a URL may escape them (\u006b, \/,
- * %6b). A compressed frame that contains a secret is overwritten as a whole. Secrets that clients
- * send are also found by their names (recorder/capture/sent_secrets.h), and are searched by value
- * from then on.
+ * URLs. The search ignores case, and finds values in UTF-16 and as JSON or a URL may escape them
+ * (\u006b, \/, %6b), once or twice. A compressed frame that contains a secret is overwritten as a
+ * whole. Secrets that clients send are also found by their names (recorder/capture/sent_secrets.h),
+ * and are searched by value from then on.
  *
  * A table is indexed by the first four characters of each secret. The four characters at each
  * offset of a text are looked up in the table. A text with a backslash or a percent sign is
- * searched a second time, with escapes resolved. A feed without credentials has no redactor and
- * costs nothing.
+ * searched two more times, with escapes resolved, and one with zero bytes as UTF-16. A feed without
+ * credentials has no redactor and costs nothing.
  *
  * redactor: any thread, calls take a mutex. frame_redactor: one thread. */
 #ifndef TD_CAPTURE_REDACT_H
@@ -30,6 +30,8 @@ enum {
        echo them late. */
     REDACT_SIGNATURES_MAX = 512,
     REDACT_SECRET_BYTES_MIN = 4,
+    /* A shorter beginning of a secret at the end of a text may be a word of the text. */
+    REDACT_CUT_BYTES_MIN = 12,
     REDACT_HEADS = 1 << 10,
 };
 
@@ -65,10 +67,12 @@ TD_MUST_USE td_result redactor_add(redactor *self, const char *secret, td_err *e
  * added one is forgotten; adding a value again renews it. */
 TD_MUST_USE td_result redactor_add_signature(redactor *self, const char *secret, td_err *err);
 
-/* Whether a value has escapes. */
+/* How a value's characters are written. */
 typedef enum redact_escapes {
     REDACT_EXACT,
-    REDACT_ESCAPED, /* JSON or URL escapes, which are resolved */
+    REDACT_ESCAPED,       /* with JSON or URL escapes, which are resolved */
+    REDACT_ESCAPED_TWICE, /* with escapes of escapes: %2561, \\u0061 */
+    REDACT_UTF16,         /* with a zero byte between two characters */
 } redact_escapes;
 
 /* How long a found value stays hidden. */
@@ -109,7 +113,13 @@ typedef struct redaction {
 /* Overwrite every occurrence of a secret in bytes. */
 redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size);
 
-/* The same for a text that a client sent; also overwrites secrets that are found by name. */
+/* The same for a text that may be cut off, such as a close reason or a line for the log, but not
+ * for data: a run of REDACT_CUT_BYTES_MIN or more characters that begins a secret, after which no
+ * letter or digit follows, is overwritten, too. */
+redaction redactor_apply_text(redactor *self, uint8_t *bytes, size_t size);
+
+/* As redactor_apply_text for a text that a client sent; also overwrites secrets that are found by
+ * name. */
 redaction redactor_apply_sent(redactor *self, sent_secrets *sent, uint8_t *bytes, size_t size);
 
 /* Searches frames. Compressed frames (gzip, zlib, raw deflate; docs/wire.md 5.1) are searched as

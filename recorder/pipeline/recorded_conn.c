@@ -24,7 +24,7 @@ static td_bytes hide(const recorded_conn *self, td_bytes bytes,
     if (bytes.size > 0)
         memcpy(copy, bytes.data, bytes.size);
     if (self->redactor != NULL)
-        redactor_apply(self->redactor, copy, bytes.size);
+        redactor_apply_text(self->redactor, copy, bytes.size);
     return td_bytes_of(copy, bytes.size);
 }
 

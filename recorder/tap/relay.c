@@ -75,7 +75,7 @@ static void learn_handshake(const relay *self, const wire_request *request)
 /* Overwrite known secrets in a text; returns it. */
 static char *hide_in(const relay *self, char *text)
 {
-    redactor_apply(self->options.redactor, (uint8_t *)text, strlen(text));
+    redactor_apply_text(self->options.redactor, (uint8_t *)text, strlen(text));
     return text;
 }
 

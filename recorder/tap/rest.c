@@ -175,7 +175,7 @@ static void on_done(void *user, const wire_http_end *end)
     record(self, end);
     if (end->cause != WIRE_CAUSE_NONE) {
         (void)snprintf(text, sizeof text, "%s", end->text); /* fits */
-        (void)redactor_apply(self->options.redactor, (uint8_t *)text, strlen(text));
+        (void)redactor_apply_text(self->options.redactor, (uint8_t *)text, strlen(text));
         td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->url, text);
     }
     if (self->client != NULL && end->cause == WIRE_CAUSE_NONE)

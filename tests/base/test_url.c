@@ -244,6 +244,8 @@ static void test_secrets_of_a_query(void **state)
         {"wss://onetoken@h/", "onetoken\n"},
         {"wss://h/p?listenKey=ll&access_token=aa", "ll\naa\n"},
         {"wss://h/user:pass@x", ""},
+        {"wss://h/p?a=1;api_key=kk;b=2&sign=ss;c=3", "kk\nss\n"},
+        {"wss://h/p?a=1;b;token=k;k;;x&y;sign=ss;#z", "k;k;;x\nss;\n"},
         {"", ""},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {

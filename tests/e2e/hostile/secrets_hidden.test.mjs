@@ -27,6 +27,8 @@ const TEXT_FORMS = {
   "escaped, JSON": (v) => [...v].map((c) => `\\u00${c.charCodeAt(0).toString(16)}`).join(""),
   "escaped, URL": (v) => [...v].map((c) => `%${c.charCodeAt(0).toString(16)}`).join(""),
 };
+TEXT_FORMS["escaped twice, JSON"] = (v) => TEXT_FORMS["escaped, JSON"](v).replaceAll("\\", "\\\\");
+TEXT_FORMS["escaped twice, URL"] = (v) => TEXT_FORMS["escaped, URL"](v).replaceAll("%", "%25");
 const PACKED = {
   gzip: (text) => zlib.gzipSync(text),
   "gzip, stored": (text) => zlib.gzipSync(text, { level: 0 }),
@@ -44,8 +46,9 @@ function readings(frame) {
       // another compression
     }
   }
-  const undo = (text) => text.replace(/\\u00([0-9a-f]{2})|%([0-9a-f]{2})/gi, (_, a, b) => String.fromCharCode(parseInt(a ?? b, 16)));
-  return texts.flatMap((text) => [text, undo(text)]);
+  texts.push(texts[0].replaceAll("\0", "")); // UTF-16
+  const undo = (text) => text.replace(/\\u00([0-9a-f]{2})|%([0-9a-f]{2})|\\\\/gi, (_, a, b) => (a ?? b ? String.fromCharCode(parseInt(a ?? b, 16)) : "\\"));
+  return texts.flatMap((text) => [text, undo(text), undo(undo(text))]);
 }
 
 /** No form of the value is in any of the frames. */
@@ -197,6 +200,7 @@ describe("secrets", { concurrency: 2 }, () => {
               sent++;
             }
           }
+        for (const value of [KEY, signature]) ws.send(Buffer.from(`{"note":"${value}"}`, "utf16le"), { binary: true }), sent++;
         ws.send(zlib.gzipSync(`{"note":"${KEY}"}`).subarray(0, -5), { binary: true }); // cut off
         ws.send(zlib.gzipSync('{"note":"nothing secret"}'), { binary: true });
         sent += 2;
@@ -275,12 +279,13 @@ describe("secrets", { concurrency: 2 }, () => {
       { "User-Agent": `bot/1.0 (${k(0)})` }, // a value of the first message
       { "User-Agent": `bot apikey=${k(3)}`, "X-Access-Token": s(3) },
     ];
-    const queries = ["", "", "", "", `?api_key=${k(4)}&signature=${s(4)}`, `?Access-Key=${k(5)}&q=1&%61uth_token=${s(5)}`, `?passphrase=${k(6)}&authorization=${s(6)}`];
+    const cut = (n) => s(n).slice(0, 40); // as an exchange quotes it that limits its texts
+    const queries = [`?a=1;token=${k(9)};sign=${s(9)}`, "", "", "", `?api_key=${k(4)}&signature=${s(4)}`, `?Access-Key=${k(5)}&q=1&%61uth_token=${s(5)}`, `?passphrase=${k(6)}&authorization=${s(6)}`];
     const server = await echoing(t, []);
     const archive = path.join(dir, "tape");
     const tap = await listening(t, ["tap", "-a", archive, "--upstream", server.url, "--plain"], dir);
     for (const [n, query] of queries.entries()) {
-      server.say = n === 2 ? [k(0), s(0)] : [k(n), s(n)];
+      server.say = n === 2 ? [k(0), s(0)] : n === 0 ? [`bad signature ${cut(9)}`, k(9), s(9), k(0), s(0)] : [k(n), s(n)];
       const client = new WebSocket(`${tap.url}/v5/private${query}`, { perMessageDeflate: false, headers: fields[n] });
       await once(client, "close");
     }
@@ -298,7 +303,9 @@ describe("secrets", { concurrency: 2 }, () => {
     const [, answer] = await once(refused.on("error", () => {}), "unexpected-response");
     assert.equal(`${Buffer.concat(await answer.toArray())}`, server.refuse);
     assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
-    const secrets = [...Array(9).keys()].flatMap((n) => [k(n), s(n)]);
+    const secrets = [...Array(10).keys()].flatMap((n) => [k(n), s(n)]);
+    const texts = [tap.program.stderr, JSON.stringify(await eventsOf(t, archive))];
+    for (const text of texts) assert.ok(!text.includes(cut(9).slice(0, 12)) && text.includes(`bad signature ${"*".repeat(40)}`), text);
     nothingLeakedInText(tap.program, ...secrets);
     assert.match(tap.program.stderr, /closed the connection \(code 4001: \*{22}\)/);
     const events = await eventsOf(t, archive);

@@ -36,6 +36,12 @@ static void occurrences_are_overwritten_in_place(void **state)
         {"another character", "\\u014bEY12345 %4cEY12345", "\\u014bEY12345 %4cEY12345", 0, 0, 0},
         {"an escape that is cut off", "\\ %4 secret\\u00", "\\ %4 secret\\u00", 0, 0, 0},
         {"in other case", "key12345 KeY12345 SECRET-SIG", "******** ******** **********", 3, 0, 26},
+        {"escaped twice, of a URL", "k=%254bEY%2531%32345", "k=******************", 1, 2, 18},
+        {"escaped twice, of JSON", "{\\\\u004bEY1\\u005cu0032345}", "{************************}", 1,
+         1, 24},
+        {"one escape in the other", "%5cu004bEY12345 \\u00254bEY12345",
+         "*************** ***************", 2, 0, 30},
+        {"cut off, in a frame", "secret-si", "secret-si", 0, 0, 0},
         {"a backslash elsewhere", "\\\\KEY12345\\n", "\\\\********\\n", 1, 2, 8},
     };
     (void)state;
@@ -51,6 +57,61 @@ static void occurrences_are_overwritten_in_place(void **state)
             done.first_offset != ROWS[i].first || done.bytes != ROWS[i].bytes)
             fail_msg("%s: '%s', %u at %zu", ROWS[i].name, text, done.count, done.first_offset);
     }
+    redactor_fini(&hide);
+}
+
+/* Both orders of bytes; the frame is as long as before. */
+static void utf16_is_searched(void **state)
+{
+    static const char TEXT[] = "{\"k\":\"KEY12345\"}";
+    (void)state;
+    redactor hide;
+    redactor_init(&hide);
+    assert_int_equal(redactor_add(&hide, "KEY12345", NULL), TD_OK);
+    for (size_t high = 0; high < 2; high++) {
+        uint8_t wide[2 * (sizeof TEXT - 1)] = {0};
+        for (size_t i = 0; i < sizeof TEXT - 1; i++)
+            wide[2 * i + high] = (uint8_t)TEXT[i];
+        redaction done = redactor_apply(&hide, wide, sizeof wide);
+        assert_int_equal(done.count, 1);
+        assert_int_equal(done.first_offset, 12 + high);
+        assert_int_equal(done.bytes, 15);
+        assert_int_equal(wide[28 + high], '"');
+    }
+    redactor_fini(&hide);
+}
+
+/* Where a text is cut off, a beginning of 12 characters or more is a secret. In frames it is data.
+ */
+static void the_beginning_of_a_secret_is_hidden_where_a_text_ends(void **state)
+{
+    static const struct {
+        const char *text, *expected;
+    } ROWS[] = {
+        {"bad signature 0123456789ab", "bad signature ************"},
+        {"bad signature 0123456789a", "bad signature 0123456789a"},
+        {"h closed (code 1008: bad 0123456789abcdef)",
+         "h closed (code 1008: bad ****************)"},
+        {"bad '0123456789ABCDEF...'", "bad '****************...'"},
+        {"0123456789abcdef is bad", "0123456789abcdef is bad"},
+        {"0123456789abcdex", "0123456789abcdex"},
+        {"%30123456789ab%6", "****************"},
+        {"\\u00300123456789 \\u0030123456789ab\\u00", "\\u00300123456789 *********************"},
+        {"0123456789abcdefg01 0123456789abcd", "******************* **************"},
+        {"", ""},
+    };
+    (void)state;
+    redactor hide;
+    redactor_init(&hide);
+    assert_int_equal(redactor_add_signature(&hide, "0123456789abcdefg01", NULL), TD_OK);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "%s", ROWS[i].text);
+        redactor_apply_text(&hide, (uint8_t *)text, strlen(text));
+        assert_string_equal(text, ROWS[i].expected);
+    }
+    char frame[] = "{\"data\":\"0123456789abcdef\"}";
+    assert_int_equal(redactor_apply(&hide, (uint8_t *)frame, sizeof frame - 1).count, 0);
     redactor_fini(&hide);
 }
 
@@ -485,6 +546,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(occurrences_are_overwritten_in_place),
+        cmocka_unit_test(utf16_is_searched),
+        cmocka_unit_test(the_beginning_of_a_secret_is_hidden_where_a_text_ends),
         cmocka_unit_test(a_secret_within_another_leaves_nothing_of_it),
         cmocka_unit_test(short_secrets_are_refused),
         cmocka_unit_test(long_secrets_are_hidden_whole_or_refused),
