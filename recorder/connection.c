@@ -567,7 +567,7 @@ static void classify_frame(connection *self, td_bytes frame, uint64_t recv_ns,
 {
     enum { CONTROL_BYTES_MAX = 32 << 10 };
     uint8_t padded[CONTROL_BYTES_MAX + DECODE_PADDING_BYTES];
-    if (frame.size > CONTROL_BYTES_MAX || decoder_inflates(frame)) {
+    if (frame.size > CONTROL_BYTES_MAX || decoder_inflates(self->options.feed->family, frame)) {
         on_data(self, recv_ns, recv_mono_ns);
         return;
     }

@@ -109,7 +109,8 @@ static int refuse_unknown(decoder *d, const topic_match *topic, td_bytes frame, 
            refuse(why, topic->topic.size > 0 ? DECODE_UNKNOWN_TOPIC : DECODE_NO_TOPIC);
 }
 
-int decoder_inflates(td_bytes frame)
+/* 1 if a frame looks compressed. */
+static int looks_compressed(td_bytes frame)
 {
     /* JSON begins with a bracket, a byte order mark, white space or the first byte of a scalar.
      * Compressed formats do not begin so (docs/wire.md 5.1), except raw deflate, which cannot be
@@ -124,7 +125,7 @@ int decoder_inflates(td_bytes frame)
 static td_result inflate_frame(decoder *d, td_bytes frame, td_bytes *out)
 {
     *out = frame;
-    if (TD_LIKELY(!decoder_inflates(frame)))
+    if (TD_LIKELY(!looks_compressed(frame)))
         return TD_OK;
     if (d->inflater == NULL)
         d->inflater = inflater_open(LIMIT_FRAME_BYTES, DECODE_PADDING_BYTES);
@@ -260,11 +261,22 @@ int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode
     return read_root(d, survey->text, &survey->root, why);
 }
 
+/* 1 if a frame is a pong that is not JSON. */
+static int is_text_pong(const family *of, td_bytes frame)
+{
+    const char *pong = exchange_of(of)->frames.pong;
+    return pong != NULL && td_bytes_is(frame, pong);
+}
+
+int decoder_inflates(const family *of, td_bytes frame)
+{
+    return !is_text_pong(of, frame) && looks_compressed(frame);
+}
+
 void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
                       classification *out)
 {
-    const char *pong = exchange_of(of)->frames.pong;
-    if (dir == CHANNEL_IN && pong != NULL && td_bytes_is(frame, pong)) {
+    if (dir == CHANNEL_IN && is_text_pong(of, frame)) {
         *out = (classification){.frame_class = CLASS_PONG, .success = -1};
         return;
     }

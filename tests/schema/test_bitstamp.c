@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "schema/classify.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"
 #include "schema/family.h"
@@ -55,6 +56,8 @@ static void test_answers(void **state)
          ANSWER_TOPICS, 1},
         {"{\"event\":\"bts:heartbeat\",\"channel\":\"\",\"data\":{\"status\":\"success\"}}",
          ANSWER_PONG, 0},
+        {"{\"data\":{\"status\":\"success\"},\"channel\":\"\",\"event\":\"bts:heartbeat\"}",
+         ANSWER_PONG, 0},
         {"{\"data\":{},\"channel\":\"diff_order_book_btcusd\",\"event\":\"data\"}", ANSWER_NONE, 0},
     };
     static const char *const TOPICS[] = {"diff_order_book.btcusd"};
@@ -66,6 +69,7 @@ static void test_answers(void **state)
             answer_parse(parser, bitstamp()->dialect, td_bytes_str(ROWS[i].frame), &answer, NULL),
             TD_OK);
         assert_int_equal(answer.kind, ROWS[i].kind);
+        assert_false(frame_begins_as_data(bitstamp(), td_bytes_str(ROWS[i].frame)));
         if (answer.kind == ANSWER_TOPICS)
             assert_int_equal(dialect_answer_fits(&answer, &ask), ROWS[i].fits);
     }

@@ -179,12 +179,53 @@ static void test_data_is_not_control(void **state)
     assert_true(data > 0);
 }
 
+/* What each family's exchange answers to a ping is a pong for the recorder and for readers: it is
+ * not inflated, and does not begin as data. */
+static void test_pong_is_not_data(void **state)
+{
+    (void)state;
+    decoder *d = decoder_open();
+    dialect_parser *parser = dialect_parser_open();
+    td_buf ping, pong;
+    size_t count = 0;
+    const family *const *families = family_table(&count);
+    td_buf_init(&ping, 1 << 10);
+    td_buf_init(&pong, 1 << 10);
+    for (size_t f = 0; f < count; f++) {
+        const dialect *spoken = families[f]->dialect;
+        const dialect_reply reply = {.conn_id = "c", .now_ms = 7};
+        uint8_t padded[(1 << 10) + DECODE_PADDING_BYTES] = {0};
+        dialect_request request;
+        dialect_answer answer;
+        classification found;
+        td_buf_clear(&ping);
+        td_buf_clear(&pong);
+        assert_int_equal(dialect_heartbeat(&ping, spoken->ping, 7, NULL), TD_OK);
+        assert_int_equal(request_parse(parser, spoken, td_buf_view(&ping), &request, NULL), TD_OK);
+        assert_int_equal(dialect_build_answer(&pong, &request, &reply, NULL), TD_OK);
+        assert_in_range(pong.size, 1, 1 << 10);
+        memcpy(padded, pong.data, pong.size);
+        const td_bytes frame = td_bytes_of(padded, pong.size);
+        decoder_classify(d, families[f], frame, CHANNEL_IN, TOPIC_NOW, &found);
+        assert_int_equal(answer_parse(parser, spoken, frame, &answer, NULL), TD_OK);
+        if (found.frame_class != CLASS_PONG || answer.kind != ANSWER_PONG ||
+            decoder_inflates(families[f], frame) || frame_begins_as_data(families[f], frame))
+            fail_msg("%s: %.*s is not a pong", families[f]->name, (int)frame.size,
+                     (const char *)frame.data);
+    }
+    td_buf_fini(&ping);
+    td_buf_fini(&pong);
+    dialect_parser_close(parser);
+    decoder_close(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_data_is_not_control),
+        cmocka_unit_test(test_pong_is_not_data),
     };
     return cmocka_run_group_tests_name("schema/exchange", tests, NULL, NULL);
 }

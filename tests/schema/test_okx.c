@@ -93,6 +93,14 @@ static void test_answers(void **state)
 
 /* ---- frames ---- */
 
+/* The pong is text, which a recorder classifies; it does not inflate frames. */
+static void test_pong_is_not_inflated(void **state)
+{
+    (void)state;
+    assert_false(decoder_inflates(okx(), td_bytes_str("pong")));
+    assert_true(decoder_inflates(okx(), td_bytes_str("ponG")));
+}
+
 static void test_classes(void **state)
 {
     (void)state;
@@ -214,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_asks),
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_pong_is_not_inflated),
         cmocka_unit_test(test_classes),
         cmocka_unit_test(test_server),
     };
