@@ -197,7 +197,8 @@ int export_takes_book(const export_settings *settings, const frame_channel *chan
 int export_prefers_book(const family_market *market, const topic_row *topic,
                         const topic_row *other);
 
-/* Splits an option's symbol such as "BTC-30JUN23-45000-P" into coin, date, strike and right. */
+/* Splits an option's symbol such as "BTC-30JUN23-45000-P" or "BTC-USD-230630-45000-P" into coin,
+ * date, strike and right. */
 enum { EXPORT_OPTION_PARTS = 4 };
 void export_option_split(td_bytes symbol, td_bytes parts[EXPORT_OPTION_PARTS]);
 

@@ -58,6 +58,8 @@ static msg_value value_of(json_value from, value_type type)
         return (msg_value){.type = VALUE_JSON, .as.text = text};
     if (type == VALUE_DECIMAL)
         return td_decimal_parse(text, &number, NULL) == TD_OK ? row_decimal(number) : row_absent();
+    if (type == VALUE_TIME_NS && td_time_parse_rfc3339(text, &integer, NULL) == TD_OK)
+        return row_time(integer);
     if (!td_digits_parse(text, INT64_MAX / TD_NS_PER_MS, &integer))
         return row_absent();
     if (type == VALUE_INTEGER)
@@ -74,6 +76,39 @@ static msg_value find_value(const instrument_table *table, json_value entry, siz
                : row_absent();
 }
 
+/* Sets base and quote, where the entry has no member of them, from a text BASE-QUOTE. */
+static void set_pair(const instrument_table *table, msg_value *values, json_value entry)
+{
+    json_value found;
+    td_bytes pair, coin;
+    if (!instrument_find_path(entry, table->lists->pair, &found) || !json_text(found, &pair))
+        return;
+    for (size_t i = INSTRUMENT_BASE; i <= INSTRUMENT_QUOTE && td_bytes_next(&pair, '-', &coin); i++)
+        if (values[i].type == VALUE_ABSENT && coin.size > 0)
+            values[i] = row_text(coin);
+}
+
+/* Sets the size of a contract: 1 where the exchange's sizes are not numbers of contracts. */
+static void set_contract_size(const instrument_table *table, msg_value *values, json_value entry)
+{
+    msg_value *size = &values[INSTRUMENT_CONTRACT_SIZE];
+    json_value found;
+    td_decimal multiplier;
+    int64_t mantissa;
+    if (size->type == VALUE_ABSENT)
+        *size = row_decimal((td_decimal){1, 0});
+    if (!instrument_find_path(entry, table->lists->multiplier, &found))
+        return;
+    const msg_value by = value_of(found, VALUE_DECIMAL);
+    multiplier = by.type == VALUE_DECIMAL ? td_decimal_shortest(by.as.decimal) : (td_decimal){1, 0};
+    const td_decimal of = td_decimal_shortest(size->as.decimal);
+    const unsigned scale = of.scale + multiplier.scale;
+    *size = scale <= TD_DECIMAL_SCALE_MAX &&
+                    !__builtin_mul_overflow(of.mantissa, multiplier.mantissa, &mantissa)
+                ? row_decimal((td_decimal){mantissa, (uint8_t)scale})
+                : row_absent();
+}
+
 /* Sets the values of an entry. */
 static void set_values(const instrument_table *table, msg_value *values, json_value entry,
                        td_bytes category)
@@ -81,7 +116,8 @@ static void set_values(const instrument_table *table, msg_value *values, json_va
     for (size_t i = 0; i < COLUMNS; i++)
         values[i] = find_value(table, entry, i);
     values[INSTRUMENT_CATEGORY] = row_text(category);
-    values[INSTRUMENT_CONTRACT_SIZE] = row_decimal((td_decimal){1, 0});
+    set_pair(table, values, entry);
+    set_contract_size(table, values, entry);
     values[INSTRUMENT_RAW] = (msg_value){.type = VALUE_JSON, .as.text = json_raw(entry)};
     const char *without = table->lists->without_min_qty;
     if (without != NULL && td_bytes_is(category, without) &&

@@ -46,9 +46,15 @@ enum { PART_COIN, PART_DATE, PART_STRIKE, PART_RIGHT };
 
 void export_option_split(td_bytes symbol, td_bytes parts[EXPORT_OPTION_PARTS])
 {
+    td_bytes next;
     for (size_t i = 0; i < EXPORT_OPTION_PARTS; i++)
         if (!td_bytes_next(&symbol, '-', &parts[i]))
             parts[i] = td_bytes_of(NULL, 0);
+    if (td_bytes_next(&symbol, '-', &next) && (td_bytes_is(next, "C") || td_bytes_is(next, "P"))) {
+        parts[PART_DATE] = parts[PART_STRIKE]; /* the second part is the quote's coin */
+        parts[PART_STRIKE] = parts[PART_RIGHT];
+        parts[PART_RIGHT] = next;
+    }
 }
 
 /* The expiration time: 08:00 UTC on a date such as 30JUN23 or 5JUL23; absent if it is not a

@@ -564,6 +564,8 @@ static td_result read_instruments(void *user, document_node mapping, void *row, 
         LISTS_TEXT("kind_query", kind_query),
         LISTS_TEXT("result", result),
         LISTS_TEXT("without_min_qty", without_min_qty),
+        LISTS_TEXT("pair", pair),
+        LISTS_TEXT("multiplier", multiplier),
         {"signs", DOCUMENT_OWN, .read = read_signs},
         {"members", DOCUMENT_OWN, .read = read_instrument_members},
     };

@@ -38,17 +38,29 @@ static int find_member(json_value entry, td_bytes path, json_value *out)
     return dot == NULL || find_member(*out, td_bytes_of(dot + 1, path.size - size - 1), out);
 }
 
-int instrument_find(const instrument_lists *lists, json_value entry, instrument_value which,
-                    json_value *out)
+static int is_empty_text(json_value value)
 {
-    const char *path = lists->members[which];
+    td_bytes text;
+    return json_type_of(value) == JSON_STRING && json_text(value, &text) && text.size == 0;
+}
+
+int instrument_find_path(json_value entry, const char *paths, json_value *out)
+{
+    const char *path = paths;
     while (path != NULL) {
         const char *end = strchrnul(path, '|');
-        if (find_member(entry, td_bytes_of(path, (size_t)(end - path)), out))
+        if (find_member(entry, td_bytes_of(path, (size_t)(end - path)), out) &&
+            !is_empty_text(*out))
             return 1;
         path = *end == '\0' ? NULL : end + 1;
     }
     return 0;
+}
+
+int instrument_find(const instrument_lists *lists, json_value entry, instrument_value which,
+                    json_value *out)
+{
+    return instrument_find_path(entry, lists->members[which], out);
 }
 
 static int matches_sign(json_value entry, const category_sign *sign)

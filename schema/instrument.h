@@ -72,8 +72,11 @@ typedef struct instrument_lists {
     const char *without_min_qty;
     const category_sign *signs;
     /* By instrument_value: the entry's members that may hold the value, "filter.tick|tick"; the
-     * first present one counts. NULL: no member. */
+     * first one that is present and not an empty text counts. NULL: no member. */
     const char *const *members;
+    /* Members, as in `members`, with a text BASE-QUOTE, for entries without the member of one of
+     * the two; and with a number that multiplies the contract size. NULL: no member. */
+    const char *pair, *multiplier;
     /* Texts of the status of instruments that can be traded; ends with NULL. Before it has such a
      * status, an instrument sends nothing. */
     const char *const *traded;
@@ -96,6 +99,10 @@ int instrument_reply_read(const instrument_lists *lists, json_value reply, instr
 
 /* Category of an entry. */
 td_bytes instrument_category(const instrument_reply *of, json_value entry);
+
+/* Find the first of an entry's members, "filter.tick|tick", that is present and not an empty text.
+ * Returns 0 if there is no such member, or paths is NULL. */
+int instrument_find_path(json_value entry, const char *paths, json_value *out);
 
 /* Find an entry's member that holds a value. Returns 0 if the entry has no such member. */
 int instrument_find(const instrument_lists *lists, json_value entry, instrument_value which,
