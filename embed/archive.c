@@ -96,7 +96,9 @@ struct tapedeck_tape {
     cursor_options reading;
     uint32_t with;
     uint32_t depth;
-    topic_times *times; /* used with TAPEDECK_WITH_COVERAGE; NULL once the tape has ended */
+    topic_times *times;      /* used with TAPEDECK_WITH_COVERAGE; NULL once the tape has ended */
+    selection_window window; /* with TAPEDECK_WITH_COVERAGE: the selection's; the cursor reads
+                                COVERAGE_DELAY_NS more on both sides */
     const frame_ref *pending_frame; /* a frame that was read and is in no batch yet */
     uint64_t
         position_ns;  /* time of the last frame, or the begin of the tape; 0: nothing was read */
@@ -453,6 +455,36 @@ static int apply_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame
     return 1;
 }
 
+/* ---- selection ---- */
+
+static selection_window window_of(const tapedeck_tape *t)
+{
+    return (t->with & TAPEDECK_WITH_COVERAGE) != 0 ? t->window : cursor_get_window(t->cursor);
+}
+
+/* 1 if a trade is selected: with TAPEDECK_WITH_COVERAGE by its exchange time, else with its frame.
+ */
+static int has_trade(const tapedeck_tape *t, const frame_ref *frame, const msg_trade *trade)
+{
+    return (t->with & TAPEDECK_WITH_COVERAGE) == 0 ||
+           coverage_has_trade(t->window, frame->recv_ns, coverage_trade_ns(frame, trade));
+}
+
+/* 1 if a frame has rows: it was received in the window, or has a selected trade. */
+static int has_rows(const tapedeck_tape *t, const frame_ref *frame)
+{
+    const message *m = frame->content.message;
+    const selection_window window = window_of(t);
+    if (!frame->is_lead_in && frame->recv_ns < window.to_ns)
+        return 1;
+    if ((t->with & TAPEDECK_WITH_COVERAGE) == 0 || m == NULL || m->head.type != MSG_TRADE)
+        return 0;
+    for (size_t i = 0; i < m->trades.trade_count; i++)
+        if (has_trade(t, frame, &m->trades.trades[i]))
+            return 1;
+    return 0;
+}
+
 /* ---- rows ---- */
 
 static tapedeck_row row_of(const tapedeck_frame_row *frame, size_t index, td_decimal price,
@@ -489,10 +521,13 @@ static void add_levels(tapedeck_tape *t, const tapedeck_frame_row *frame, const 
     }
 }
 
-static void add_trades(tapedeck_tape *t, const tapedeck_frame_row *frame, const msg_trades *m)
+static void add_trades(tapedeck_tape *t, const tapedeck_frame_row *frame, const frame_ref *from)
 {
+    const msg_trades *m = &from->content.message->trades;
     for (size_t i = 0; i < m->trade_count; i++) {
         const msg_trade *trade = &m->trades[i];
+        if (!has_trade(t, from, trade))
+            continue;
         size_t id_bytes = trade->trade_id.size < TAPEDECK_TRADE_ID_BYTES ? trade->trade_id.size
                                                                          : TAPEDECK_TRADE_ID_BYTES;
         td_array_ensure((void **)&t->trades, &t->trade_capacity, t->trade_count, sizeof *t->trades);
@@ -536,13 +571,16 @@ static void add_entries(tapedeck_tape *t, tapedeck_frame_row *row, const tape_st
     const book *after = (t->with & TAPEDECK_WITH_BOOKS) != 0 ? book_of(of, frame) : NULL;
     row->first_entry = (uint32_t)(m->head.type == MSG_TRADE ? t->trade_count : t->level_count);
     if (m->head.type == MSG_TRADE)
-        add_trades(t, row, &m->trades);
+        add_trades(t, row, frame);
     else if (m->head.type == MSG_BOOK_CHANGE && after != NULL)
         add_book(t, row, after, t->depth);
     else if (m->head.type == MSG_BOOK_CHANGE)
         add_levels(t, row, &m->book);
-    row->entry_count = row->content == TAPEDECK_BOOK ? (uint32_t)t->level_count - row->first_entry
-                                                     : (uint32_t)message_item_count(m);
+    row->entry_count = (uint32_t)message_item_count(m);
+    if (row->content == TAPEDECK_BOOK)
+        row->entry_count = (uint32_t)t->level_count - row->first_entry;
+    if (m->head.type == MSG_TRADE)
+        row->entry_count = (uint32_t)t->trade_count - row->first_entry;
 }
 
 static void add_message(tapedeck_tape *t, tapedeck_frame_row *row, const frame_ref *frame)
@@ -594,13 +632,12 @@ static td_result add_coverage(tapedeck_tape *t, tape_stream *of, const frame_ref
 {
     uint64_t since_ns = 0;
     td_result rc = TD_OK;
-    if (t->times == NULL || frame->is_copy || frame->is_lead_in || frame->row == NULL ||
-        frame->row->type != MSG_TRADE)
+    if (t->times == NULL || frame->is_copy || frame->row == NULL || frame->row->type != MSG_TRADE)
         return rc;
     if (!of->is_covered)
         rc = topic_times_since(t->times, frame, &since_ns, err);
     if (rc == TD_OK && !of->is_covered)
-        coverage_begin(&of->covered, &t->gaps, &of->info, cursor_get_window(t->cursor), since_ns);
+        coverage_begin(&of->covered, &t->gaps, &of->info, t->window, since_ns);
     of->is_covered = 1;
     of->last_ns = frame->recv_ns;
     const coverage_frame next = coverage_frame_of(frame, trust);
@@ -613,14 +650,11 @@ static td_result end_coverage(tapedeck_tape *t, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; t->times != NULL && i < t->stream_count && rc == TD_OK; i++) {
         tape_stream *of = t->streams[i];
-        const selection_window window = cursor_get_window(t->cursor);
         uint64_t until_ns = 0;
         if (!of->is_covered)
             continue;
         rc = topic_times_until(t->times, &of->info, of->last_ns, &until_ns, err);
-        until_ns = until_ns < window.to_ns ? until_ns
-                                           : window.to_ns; /* nothing is read after the window */
-        coverage_end(&of->covered, &t->gaps, &of->info, window,
+        coverage_end(&of->covered, &t->gaps, &of->info, t->window,
                      cursor_damaged_until_ns(t->cursor, of->info.feed), until_ns);
     }
     topic_times_close(t->times);
@@ -640,14 +674,14 @@ uint64_t tapedeck_tape_missing_ns(const tapedeck_tape *t, size_t stream, uint64_
 
 /* ---- frames ---- */
 
-/* Add a frame to the batch. Frames before the selection only update the states. */
+/* Add a frame to the batch. Frames that are not selected only update the states. */
 static td_result add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame, td_err *err)
 {
     trust_answer answer;
     const trust_answer *trust = apply_frame(t, of, frame, &answer) ? &answer : NULL;
     const message *m = frame->content.message;
     td_result rc = add_coverage(t, of, frame, trust, err);
-    if (rc != TD_OK || frame->is_lead_in)
+    if (rc != TD_OK || !has_rows(t, frame))
         return rc;
     td_array_ensure((void **)&t->frames, &t->frame_capacity, t->frame_count, sizeof *t->frames);
     tapedeck_frame_row *row = &t->frames[t->frame_count];
@@ -688,7 +722,7 @@ static int has_unreported_damage(const tapedeck_tape *t)
  * be NULL. Returns 1 if there is any. */
 static uint8_t add_old_damage(const tapedeck_tape *t, gap_list *to)
 {
-    const selection_window window = cursor_get_window(t->cursor);
+    const selection_window window = window_of(t);
     uint8_t is_some = 0;
     for (size_t i = 0; i < t->gaps.count; i++) {
         const gap_row *gap = &t->gaps.rows[i];
@@ -702,6 +736,27 @@ static uint8_t add_old_damage(const tapedeck_tape *t, gap_list *to)
 }
 
 /* ---- the tape ---- */
+
+/* Open the cursor of a tape with TAPEDECK_WITH_COVERAGE: trades that were made in the window may be
+ * received before and after it. */
+static td_result open_covered(tapedeck_tape *t, td_err *err)
+{
+    archive *of = t->of->of;
+    selection read = t->wanted;
+    td_result rc = cursor_find_window(of, &t->wanted, &t->of->log, &t->window, err);
+    if (rc != TD_OK)
+        return rc;
+    selection_window window = t->window;
+    if (window.to_ns < UINT64_MAX - COVERAGE_DELAY_NS)
+        window.to_ns += COVERAGE_DELAY_NS;
+    selection_set_window(&read, window);
+    t->reading.before_ns = COVERAGE_DELAY_NS;
+    rc = cursor_open(of, &read, &t->reading, &t->cursor, err);
+    if (rc != TD_OK)
+        return rc;
+    t->window.from_ns = cursor_get_window(t->cursor).from_ns; /* later in a cut */
+    return topic_times_open(of, t->window, &t->times, err);
+}
 
 static int is_following(const tapedeck_tape *t)
 {
@@ -735,9 +790,9 @@ static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_
     if (rc == TD_OK)
         rc = archive_gaps(of, &t->gaps, err);
     if (rc == TD_OK)
-        rc = cursor_open(of, &t->wanted, &t->reading, &t->cursor, err);
-    if (rc == TD_OK && (t->with & TAPEDECK_WITH_COVERAGE) != 0)
-        rc = topic_times_open(of, cursor_get_window(t->cursor), &t->times, err);
+        rc = (t->with & TAPEDECK_WITH_COVERAGE) != 0
+                 ? open_covered(t, err)
+                 : cursor_open(of, &t->wanted, &t->reading, &t->cursor, err);
     if (rc == TD_OK)
         t->has_old_damage = add_old_damage(t, NULL);
     return rc;
@@ -1219,7 +1274,7 @@ int tapedeck_tape_gap(const tapedeck_tape *t, size_t *at, tapedeck_gap *out)
     const gap_list *damage = &t->of->damage;
     if (t->cursor == NULL)
         return 0;
-    const selection_window window = cursor_get_window(t->cursor);
+    const selection_window window = window_of(t);
     while (*at < t->gaps.count + damage->count) {
         const size_t i = (*at)++;
         const gap_row *gap =

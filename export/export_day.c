@@ -161,7 +161,8 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
     const maker_frame *seen = maker->route->current;
     td_result rc = TD_OK;
     const channel_info *from = &maker->route->channel->info;
-    if ((seen != NULL && seen->frame->is_lead_in) ||
+    if ((seen != NULL && seen->frame->is_lead_in &&
+         (maker->type->flags & EXPORT_OF_INTERVALS) == 0) ||
         ((maker->type->flags & EXPORT_OF_REPLIES) != 0 &&
          !selection_has_topic(run->day->wanted, td_bytes_str(from->topic),
                               td_bytes_str(from->exchange_topic), row->symbol)))
@@ -463,7 +464,7 @@ static td_result route_frame(day_route *route, const observed_frame *observed, t
     if (observed->found == NULL && !is_http)
         return TD_OK;
     td_result rc = check_family(route, frame->channel, err);
-    if (route->has_intervals && !frame->is_lead_in)
+    if (route->has_intervals)
         cover(route, frame, observed->trust);
     route->current = &next;
     for (size_t i = 0; rc == TD_OK && i < route->maker_count; i++)
@@ -640,7 +641,9 @@ static td_result open_tape(day_run *run, td_err *err)
     td_result rc = TD_OK;
     if (export_has_intervals(spec))
         rc = topic_times_open(day->archive, day->window, &run->times, err);
-    selection_set_window(&wanted, export_read_window(spec, day->window));
+    const selection_window read = export_read_window(spec, day->window);
+    selection_set_window(&wanted, (selection_window){day->window.from_ns, read.to_ns});
+    reading.before_ns = day->window.from_ns - read.from_ns;
     if (spec->days != NULL) {
         reading.wants_channel = wants_channel;
         reading.user = run;

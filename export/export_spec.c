@@ -22,7 +22,10 @@ int export_has_intervals(const export_spec *spec)
 
 selection_window export_read_window(const export_spec *spec, selection_window window)
 {
-    if (export_has_intervals(spec) && window.to_ns < UINT64_MAX - COVERAGE_DELAY_NS)
+    if (!export_has_intervals(spec))
+        return window;
+    window.from_ns -= window.from_ns < COVERAGE_DELAY_NS ? window.from_ns : COVERAGE_DELAY_NS;
+    if (window.to_ns < UINT64_MAX - COVERAGE_DELAY_NS)
         window.to_ns += COVERAGE_DELAY_NS;
     return window;
 }

@@ -32,7 +32,7 @@ int export_has_format(const export_spec *spec, const export_format *format);
 int export_has_intervals(const export_spec *spec);
 
 /* The window to read for a part of a day. It is longer if rows are about intervals, which also need
- * frames received soon after the day. */
+ * frames received soon before and after it. */
 selection_window export_read_window(const export_spec *spec, selection_window window);
 
 /* 1 if this run exports the day. */

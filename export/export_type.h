@@ -50,7 +50,8 @@ typedef struct maker_frame {
     const gap_row *gap;        /* latest gap of the topic since the previous frame, or NULL */
     uint64_t from_ns;          /* start of the day's selected part */
     uint64_t to_ns; /* end of that part (exclusive). EXPORT_OF_INTERVALS: the maker also gets frames
-                       received up to COVERAGE_DELAY_NS later */
+                       received up to COVERAGE_DELAY_NS before and after the part, and its rows
+                       can have trades of these */
 } maker_frame;
 
 /* Makes a row with the members that all rows of a frame share: times, number, flags, is_suspect. */

@@ -206,17 +206,6 @@ static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
     return out->put(out->ctx, &row, err);
 }
 
-/* 1 if a trade belongs to a bar of the selection. A trade's exchange time determines its bar. If
- * that time is before the selection, the trade belongs to the previous selection, whose maker gets
- * frames up to COVERAGE_DELAY_NS after its end; a trade received even later belongs to this
- * selection. */
-static int is_in_selection(const maker_frame *seen, uint64_t exchange_ns)
-{
-    if (exchange_ns < seen->from_ns)
-        return seen->frame->recv_ns >= seen->from_ns + COVERAGE_DELAY_NS;
-    return exchange_ns < seen->to_ns;
-}
-
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     bar_maker *self = maker;
@@ -229,7 +218,8 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         if (trade_repeats_has(&self->had, m, &trade))
             continue;
         trade_repeats_add(&self->had, m, &trade);
-        if (seen->frame->is_lead_in || !is_in_selection(seen, exchange_ns))
+        if (!coverage_has_trade((selection_window){seen->from_ns, seen->to_ns},
+                                seen->frame->recv_ns, exchange_ns))
             continue;
         bar *to = find_bar(self, exchange_ns);
         to->recv_ns = seen->frame->recv_ns;

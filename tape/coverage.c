@@ -129,16 +129,21 @@ void coverage_begin(coverage *self, const gap_list *ledger, const channel_info *
             gap->from_ns < window.to_ns && more(to_ns, COVERAGE_CLOCK_NS) > window.from_ns)
             add_hole(self, less(gap->from_ns, COVERAGE_CLOCK_NS), more(to_ns, COVERAGE_CLOCK_NS));
     }
-    read_gaps_before(self, ledger, info, window.from_ns);
-    if (self->has_pending && more(self->pending.to_ns, COVERAGE_CLOCK_NS) < window.from_ns)
+    /* Frames that were received before read_ns are not added, so their trades are missing. */
+    self->read_ns = less(window.from_ns, COVERAGE_DELAY_NS);
+    read_gaps_before(self, ledger, info, self->read_ns);
+    if (self->has_pending && more(self->pending.to_ns, COVERAGE_CLOCK_NS) < self->read_ns)
         self->has_pending = 0; /* the gaps ended long before the window */
-    if (since_ns > window.from_ns)
-        add_pending(self, 0, since_ns, 0);
+    add_pending(self, 0, since_ns > self->read_ns ? since_ns : self->read_ns, 0);
 }
 
 void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *next)
 {
     const frame_ref *frame = next->frame;
+    if (frame->recv_ns < self->read_ns)
+        return;
+    if (next->last_ns > frame->recv_ns + self->ahead_ns)
+        self->ahead_ns = next->last_ns - frame->recv_ns;
     read_gaps_before(self, ledger, &frame->channel->info, frame->recv_ns);
     if (frame->damaged_until_ns != self->damaged_until_ns ||
         frame->recv_ns <= frame->damaged_until_ns)
@@ -162,8 +167,6 @@ void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *
         add_pending(self, frame->recv_ns, frame->recv_ns, 0);
     if (next->last_ns != 0 && frame->recv_ns > next->last_ns + self->delay_ns)
         self->delay_ns = frame->recv_ns - next->last_ns;
-    if (next->last_ns > frame->recv_ns + self->ahead_ns)
-        self->ahead_ns = next->last_ns - frame->recv_ns;
     self->exchange_ns = next->last_ns > self->exchange_ns ? next->last_ns : self->exchange_ns;
     self->recv_ns = frame->recv_ns;
     self->conn = frame->conn;
@@ -175,6 +178,16 @@ uint64_t coverage_trade_ns(const frame_ref *frame, const msg_trade *trade)
     if (trade->exchange_ns != 0)
         return trade->exchange_ns;
     return frame_ns != 0 ? frame_ns : frame->recv_ns;
+}
+
+int coverage_has_trade(selection_window window, uint64_t recv_ns, uint64_t exchange_ns)
+{
+    if (recv_ns < less(window.from_ns, COVERAGE_DELAY_NS) ||
+        recv_ns >= more(window.to_ns, COVERAGE_DELAY_NS))
+        return 0;
+    if (exchange_ns < window.from_ns)
+        return recv_ns >= window.from_ns + COVERAGE_DELAY_NS;
+    return exchange_ns < window.to_ns || recv_ns < less(window.to_ns, COVERAGE_DELAY_NS);
 }
 
 coverage_frame coverage_frame_of(const frame_ref *frame, const trust_answer *trust)
@@ -199,8 +212,11 @@ void coverage_end(coverage *self, const gap_list *ledger, const channel_info *in
     read_gaps_before(self, ledger, info, window.to_ns);
     if (damaged_until_ns > self->recv_ns)
         add_pending(self, self->recv_ns, damaged_until_ns, 0);
-    if (self->exchange_ns < window.to_ns && until_ns != COVERAGE_ALWAYS)
-        add_pending(self, until_ns, UINT64_MAX, 0);
+    /* Frames that are received later than COVERAGE_DELAY_NS after the window are not added. */
+    const uint64_t added_ns = more(window.to_ns, COVERAGE_DELAY_NS);
+    if (self->exchange_ns < window.to_ns &&
+        (until_ns != COVERAGE_ALWAYS || self->recv_ns > more(self->exchange_ns, COVERAGE_DELAY_NS)))
+        add_pending(self, until_ns < added_ns ? until_ns : added_ns, UINT64_MAX, 0);
     if (self->has_pending)
         end_pending(self, UINT64_MAX);
 }
@@ -266,7 +282,7 @@ static td_result find_feed(topic_times *self, const char *feed, feed_times **out
     uint64_t after_ns = more(self->window.to_ns, COVERAGE_DELAY_NS);
     td_result rc =
         open_conns_read(self->view, is_feed, made->feed,
-                        less(self->window.from_ns, COVERAGE_CLOCK_NS), &made->before, err);
+                        less(self->window.from_ns, COVERAGE_DELAY_NS), &made->before, err);
     if (rc == TD_OK)
         rc =
             open_conns_read(self->view, is_feed, made->feed,
@@ -288,7 +304,8 @@ td_result topic_times_since(topic_times *self, const frame_ref *first, uint64_t 
     feed_times *of = NULL;
     td_result rc = find_feed(self, first->channel->info.feed, &of, err);
     *since_ns = first->granted_ns != 0 ? first->granted_ns : first->recv_ns;
-    if (rc == TD_OK && (first->is_lead_in || has_topic(&of->before, &first->channel->info)))
+    if (rc == TD_OK && (first->recv_ns < less(self->window.from_ns, COVERAGE_DELAY_NS) ||
+                        has_topic(&of->before, &first->channel->info)))
         *since_ns = 0;
     return rc;
 }

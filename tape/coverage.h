@@ -26,7 +26,8 @@
 
 #define COVERAGE_CLOCK_NS UINT64_C(1000000000)
 
-/* How long after an exchange time its frames may still be received. */
+/* How long after an exchange time its frames may still be received, and, by a recorder's clock that
+ * is behind the exchange's, how long before it. */
 #define COVERAGE_DELAY_NS UINT64_C(10000000000)
 
 #define COVERAGE_ALWAYS UINT64_MAX
@@ -44,6 +45,7 @@ typedef struct coverage {
     uint8_t has_pending;
     uint8_t is_old_sound; /* 1: further frames of the old connection shorten the pending time */
     const frame_conn *conn;
+    uint64_t read_ns;     /* earlier frames are ignored */
     uint64_t recv_ns;     /* of the last frame, or 0 */
     uint64_t exchange_ns; /* latest exchange time in any frame */
     uint64_t delay_ns, ahead_ns;
@@ -61,17 +63,24 @@ typedef struct coverage_frame {
 void coverage_fini(coverage *self);
 
 /* Begin. Time outside the window is not covered. since_ns: the topic's reception began then; 0:
- * before the window. ledger: the whole ledger, sorted; the same in each call. */
+ * more than COVERAGE_DELAY_NS before the window. ledger: the whole ledger, sorted; the same in each
+ * call. */
 void coverage_begin(coverage *self, const gap_list *ledger, const channel_info *info,
                     selection_window window, uint64_t since_ns);
 
-/* Add the next frame, up to COVERAGE_DELAY_NS after the window. */
+/* Add the next frame, from COVERAGE_DELAY_NS before the window until as long after it; earlier
+ * frames are ignored. */
 void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *next);
 
 /* A frame of trades for coverage_add; trust may be NULL. The exchange time of a trade is its own,
  * or its frame's, or the receive time. */
 coverage_frame coverage_frame_of(const frame_ref *frame, const trust_answer *trust);
 uint64_t coverage_trade_ns(const frame_ref *frame, const msg_trade *trade);
+
+/* 1 if a trade belongs to the window: its exchange time is in it, and its frame is one for
+ * coverage_add. A trade that is received too late or too early for the window with its time belongs
+ * to the window in which it is received. */
+int coverage_has_trade(selection_window window, uint64_t recv_ns, uint64_t exchange_ns);
 
 /* End: there are no more frames. until_ns: the topic was received until then; COVERAGE_ALWAYS:
  * until COVERAGE_DELAY_NS after the window. */
@@ -91,10 +100,10 @@ TD_MUST_USE td_result topic_times_open(archive *from, selection_window window, t
                                        td_err *err);
 void topic_times_close(topic_times *self);
 
-/* From when and until when a topic was received. first: the topic's first frame in the window;
- * last_ns: time of the topic's last frame. *since_ns is 0 if the topic was received since before
- * the window. *until_ns is COVERAGE_ALWAYS if it was received until COVERAGE_DELAY_NS after the
- * window. TD_E_IO. */
+/* From when and until when a topic was received. first: the topic's first frame;
+ * last_ns: time of the topic's last frame. *since_ns is 0 if the topic was received since more than
+ * COVERAGE_DELAY_NS before the window. *until_ns is COVERAGE_ALWAYS if it was received until
+ * COVERAGE_DELAY_NS after the window. TD_E_IO. */
 TD_MUST_USE td_result topic_times_since(topic_times *self, const frame_ref *first,
                                         uint64_t *since_ns, td_err *err);
 TD_MUST_USE td_result topic_times_until(topic_times *self, const channel_info *info,

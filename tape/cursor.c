@@ -236,8 +236,13 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
     const cursor_options *options = &c->options;
     if (window.from_ns < c->begin_ns)
         window.from_ns = c->begin_ns < window.to_ns ? c->begin_ns : window.to_ns;
+    const uint64_t from_ns = window.from_ns;
+    if (options->with_lead_in && from_ns > c->begin_ns && from_ns < UINT64_MAX)
+        window.from_ns -=
+            from_ns - c->begin_ns < options->before_ns ? from_ns - c->begin_ns : options->before_ns;
     source_options reading = {.wanted = &c->wanted,
                               .window = window,
+                              .from_ns = from_ns,
                               .lead_from_ns = window.from_ns,
                               .log = options->log,
                               .with_events = options->with_events,
@@ -497,7 +502,7 @@ td_result cursor_poll(cursor *c, td_err *err)
 
 selection_window cursor_get_window(const cursor *c)
 {
-    return c->reading.window;
+    return (selection_window){c->reading.from_ns, c->reading.window.to_ns};
 }
 
 uint64_t cursor_get_lead_from_ns(const cursor *c)

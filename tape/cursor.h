@@ -44,6 +44,8 @@ typedef struct cursor_options {
                              the oldest connection that was open at the selection's start. In a file
                              that `cut` wrote, the selection begins no earlier than the selection of
                              the cut. */
+    uint64_t before_ns;   /* with_lead_in: all frames that were received up to this long before the
+                             selection's start are returned, too, with is_lead_in set */
     uint8_t with_states;  /* 1: if a checkpoint has the states of a feed, the lead-in begins there.
                              cursor_states returns these states, and the cursor returns the frames
                              of all the feed's topics since the checkpoint */

@@ -109,7 +109,7 @@ static td_result make_frame(chunk_load *load, content_reader *reader, const chun
                          .bytes = td_bytes_of(data, entry->size),
                          .publish_ns = td_le64(data - sizeof(uint64_t)),
                          .block = load->block,
-                         .is_lead_in = entry->recv_ns < load->options->window.from_ns};
+                         .is_lead_in = entry->recv_ns < load->options->from_ns};
     if (TD_UNLIKELY(from->use == SOURCE_UNKNOWN))
         rc = classify_again(load, reader, frame, is_wanted, &load->err);
     frame->row = content_row(reader, frame->channel, frame->recv_ns);

@@ -63,6 +63,7 @@ typedef struct source_chunk {
 typedef struct source_options {
     const selection *wanted;
     selection_window window;
+    uint64_t from_ns; /* >= window.from_ns; start of the selection: earlier frames are lead-in */
     uint64_t lead_from_ns; /* <= window.from_ns; start of frames with has_lead_in */
     const td_log *log;
     uint8_t with_events;

@@ -110,6 +110,28 @@ static const script SCRIPTS[] = {
      .gaps = {GAP(GAP_DISCONNECT, 120, 122), GAP(GAP_STALE, 150, 170)},
      .steps = {{1, 119, 119, 119, 0, 0}, {2, 130, 130, 130, 0, 0}, {3, 180, 180, 180, 0, 0}},
      .holes = "119-123 149-171 "},
+    {.name = "the recorder's clock is behind, and the frames before the window are added",
+     .steps = {{1, 90, 93, 93, 0, 0}, {1, 97, 100, 101, 0, 0}, {1, 110, 113, 113, 0, 0}},
+     .holes = ""},
+    {.name =
+         "the clock is so far behind that frames before the first one have trades of the window",
+     .steps = {{1, 90, 112, 112, 0, 0}, {1, 97, 119, 119, 0, 0}},
+     .holes = "0-112 "},
+    {.name = "the clock is behind, and the grant is just before the window",
+     .since_s = 95,
+     .steps = {{1, 96, 103, 103, 0, 0}},
+     .holes = "0-103 "},
+    {.name = "the clock is behind, and a gap is before the window",
+     .gaps = {GAP(GAP_DISCONNECT, 94, 97)},
+     .steps = {{1, 93, 98, 98, 0, 0}, {2, 98, 103, 103, 0, 0}},
+     .holes = "0-103 "},
+    {.name = "frames before the added ones are ignored",
+     .gaps = {GAP(GAP_DISCONNECT, 80, 89)},
+     .steps = {{1, 70, 110, 110, 0, 0}, {2, 91, 91, 91, 0, 0}},
+     .holes = ""},
+    {.name = "the clock is so far ahead that frames after the last one have trades of the window",
+     .steps = {{1, 150, 130, 130, 0, 0}, {1, 209, 189, 189, 0, 0}},
+     .holes = "189-inf "},
 };
 
 static void find(const script *of, coverage *out)
@@ -193,9 +215,30 @@ static void test_time_of_first_frame(void **state)
     coverage_fini(&found);
 }
 
+/* The window is 100 to 200, and the one after it begins at 200. */
+static void test_trades_of_windows(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t recv_s, exchange_s;
+        int has, next_has;
+    } ROWS[] = {{100, 100, 1, 0}, {90, 100, 1, 0},  {89, 100, 0, 0},  {209, 199, 1, 0},
+                {210, 199, 0, 1}, {190, 200, 0, 1}, {189, 200, 1, 0}, {110, 99, 1, 0},
+                {109, 99, 0, 0},  {209, 200, 0, 1}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        assert_int_equal(coverage_has_trade((selection_window){100 * S, 200 * S},
+                                            ROWS[i].recv_s * S, ROWS[i].exchange_s * S),
+                         ROWS[i].has);
+        assert_int_equal(coverage_has_trade((selection_window){200 * S, 300 * S},
+                                            ROWS[i].recv_s * S, ROWS[i].exchange_s * S),
+                         ROWS[i].next_has);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_holes), cmocka_unit_test(test_missing),
-                                       cmocka_unit_test(test_time_of_first_frame)};
+                                       cmocka_unit_test(test_time_of_first_frame),
+                                       cmocka_unit_test(test_trades_of_windows)};
     return cmocka_run_group_tests_name("tape/coverage", tests, NULL, NULL);
 }

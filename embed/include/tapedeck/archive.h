@@ -70,7 +70,9 @@ enum {
     TAPEDECK_WITH_MESSAGES = 2, /* each frame as JSON, as `tapedeck replay --messages` prints it */
     TAPEDECK_WITH_BOOKS = 4, /* levels are the whole book after the frame, up to book_depth per side
                                 (0: all): bids, then asks, best first */
-    TAPEDECK_WITH_COVERAGE = 8, /* tapedeck_tape_missing_ns can be called */
+    TAPEDECK_WITH_COVERAGE = 8, /* tapedeck_tape_missing_ns can be called. Trades are selected by
+                                   exchange time, if they are received up to 10 s before or after
+                                   the selected time */
     TAPEDECK_WITH_FOLLOW =
         16, /* tapedeck_tape_wait can be called; not together with TAPEDECK_WITH_COVERAGE or `to`.
                Names may be selected before the archive has them */

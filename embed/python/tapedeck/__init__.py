@@ -552,8 +552,10 @@ class Archive:
     def bars(self, symbol, size, feed=None, topic=None, start=None, end=None):
         """Bars of a symbol's trades by exchange time, as a list of Bar. Decimals are exact, except
         vwap, which has 28 digits. size: an interval that divides a day, such as "100ms", "1s", "5m".
-        A time without trades has no bar. covered is the part of the bar's time in which no trade can
-        be missing, suspect is covered < 1. Trades of several feeds, topics or symbols raise Error."""
+        A time without trades has no bar. start and end are exchange times; trades that were received
+        up to 10 s before or after them are read, too. covered is the part of the bar's time in which
+        no trade can be missing, suspect is covered < 1. Trades of several feeds, topics or symbols
+        raise Error."""
         width = _width(size)
         made, stream = {}, None
         with _Tape(self, feed, topic, symbol, start, end, _WITH_COVERAGE) as tape:
@@ -566,7 +568,7 @@ class Archive:
                     if row[6] != stream:
                         one, two = ("{0.feed} {0.topic} {0.symbol}".format(tape.streams[i]) for i in (stream, row[6]))
                         raise Error(f"bars need trades of one symbol, but these are of two: {one} and {two}; name the feed, topic and symbol")
-                    price, time_ns = decimal(row[4], row[8]), row[1] // width * width
+                    price, time_ns = decimal(row[4], row[8]), (row[1] or row[0]) // width * width
                     bar = made.get(time_ns)
                     if bar is None:
                         bar = made[time_ns] = _Bar(time_ns, price)

@@ -1,15 +1,16 @@
 // Exports of bars and book snapshots. tests/export/derived.py computes the expected rows from the captures; docs/export.md has
 // the rules for gaps.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
-import { capture, captureLines, manifestOf, passed, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import { capture, captureLines, manifestOf, passed, segments, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
 import { Recorder } from "../support/recorders.mjs";
 import { linkTo, numberedExchange } from "../support/numbered_exchange.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { query } from "../support/parquet_files.mjs";
-import { scripts } from "../support/python_scripts.mjs";
+import { installed, scripts, withoutLibrary } from "../support/python_scripts.mjs";
 
 const python = scripts("python3");
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
@@ -172,6 +173,73 @@ test("a bar has all trades of its time, also those received after midnight", asy
   await tapedeck(t, ["export", "-q", archive, "--format", "parquet", "--out", clean, "--type", "bars", "--bars", "5s", "--only-clean"]);
   assert.deepEqual(await query(`SELECT count(*), count_if(suspect) FROM read_parquet('${clean}/**/*.parquet')`), [[10n, 0n]]);
   assert.deepEqual(manifestOf(clean).days.map(({ files }) => files.map((file) => file.left_out_bars)), [[1], [1]]);
+});
+
+/** A capture of a trade each 25 ms for 20 s around midnight, by a recorder whose clock is behind by this many ms. */
+function skewed(dir, midnight, behind, first = 0, end = 800) {
+  const lines = [];
+  for (let i = first; i < end; i++) {
+    const made = midnight - 10_000 + 25 * i;
+    const trade = { T: made, s: "BTCUSDT", S: "Buy", v: "0.5", p: "7", L: "PlusTick", i: `t${i}`, BT: false, seq: i + 1 };
+    const frame = { topic: "publicTrade.BTCUSDT", type: "snapshot", ts: made, data: [trade] };
+    lines.push(JSON.stringify({ recv_ns: (BigInt(made - behind) * 1_000_000n).toString(), data: frame }).replace(/"recv_ns":"(\d+)"/, '"recv_ns":$1'));
+  }
+  const file = path.join(dir, `behind-${behind}-${first}.jsonl`);
+  fs.writeFileSync(file, lines.join("\n"));
+  return file;
+}
+
+for (const behind of [0, 2, 30, 1270, 9000, 12_000])
+  test(`bars have all trades of their time, or are not covered: the recorder's clock is ${behind} ms behind`, { skip: withoutLibrary }, async (t) => {
+    const dir = temporary(t);
+    const midnight = Date.UTC(2026, 10, 21);
+    const archive = path.join(dir, "tape");
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", skewed(dir, midnight, behind)]);
+    const barsOf = async (name, ...more) => {
+      const out = path.join(dir, name);
+      await tapedeck(t, ["export", "-q", archive, "--format", "parquet", "--out", out, "--type", "bars", "--bars", "1s", ...more]);
+      const rows = await query(`SELECT (epoch_ms(start) - ${midnight}) // 1000, count, covered::DOUBLE FROM read_parquet('${out}/**/*.parquet') ORDER BY start, frame`);
+      return rows.map(([second, count, covered]) => [Number(second), Number(count), covered]);
+    };
+    const all = await barsOf("all");
+    for (const [second, count, covered] of all) assert.ok(count === 40 || covered < 1, `second ${second}: ${count} trades, covered ${covered}`);
+    const whole = Array.from({ length: 18 }, (_, i) => [i - 9, 40, 1]); // not the first and last second of the recording
+    if (behind < 9000) assert.deepEqual(all.filter(([second]) => second > -10 && second < 9), whole);
+    const from = await barsOf("from", "--from", "2026-11-20T23:59:57Z", "--to", "2026-11-21T00:00:03Z");
+    if (behind < 9000) assert.deepEqual(from, whole.slice(6, 12));
+    const script = `
+import json, sys, tapedeck
+with tapedeck.open(sys.argv[1]) as archive:
+    times = [None, "2026-11-20T23:59:57Z", "2026-11-21T00:00:03Z"]
+    print(json.dumps([[[(b.time_ns // 10**6 - int(sys.argv[2])) // 1000, b.count, b.covered] for b in archive.bars("BTCUSDT", "1s", start=start, end=end)]
+                      for start, end in ((None, None), (times[1], None), (times[1], times[2]))]))`;
+    const env = { ...process.env, PYTHONPATH: installed(t) };
+    const bars = JSON.parse(execFileSync("python3", ["-B", "-c", script, archive, midnight], { encoding: "utf8", env }));
+    if (behind < 9000) {
+      assert.deepEqual(bars[0].filter(([second]) => second > -10 && second < 9), whole);
+      assert.deepEqual(bars[1].filter(([second]) => second < 9), whole.slice(6));
+      assert.deepEqual(bars[2], whole.slice(6, 12));
+    }
+    for (const [second, count, covered] of bars.flat()) assert.ok(count === 40 || covered < 1, `second ${second}: ${count} trades, covered ${covered}`);
+    for (const day of manifestOf(path.join(dir, "all")).days) assert.ok(day.segments.length > 0);
+  });
+
+test("the manifest names the segments read before the day; after they are pruned, the day stays as it is", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const out = path.join(dir, "out");
+  const midnight = Date.UTC(2026, 10, 21);
+  for (const [first, end] of [[0, 402], [402, 800]])
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", skewed(dir, midnight, 50, first, end)]);
+  const run = () => tapedeck(t, ["export", archive, "--format", "parquet", "--out", out, "--type", "bars", "--bars", "1s", "--from", "2026-11-21", "--to", "2026-11-21"]);
+  await run();
+  const before = manifestOf(out);
+  assert.equal(before.days[0].segments.length, 2);
+  const count = segments(archive).length;
+  await tapedeck(t, ["prune", archive, "--before", "2026-11-21"]);
+  assert.equal(segments(archive).length, count - 1);
+  assert.match((await run()).stderr, /stays as it is/);
+  assert.deepEqual(manifestOf(out), before);
 });
 
 for (const [name, more, error] of [
