@@ -23,6 +23,7 @@
 #include "book/symbol_table.h"
 #include "embed/frame_view.h"
 #include "base/json/json_write.h"
+#include "schema/entry_order.h"
 #include "tape/topic_trust.h"
 #include "tape/coverage.h"
 #include "tape/cursor.h"
@@ -97,6 +98,7 @@ struct tapedeck_tape {
     uint32_t with;
     uint32_t depth;
     topic_times *times;      /* used with TAPEDECK_WITH_COVERAGE; NULL once the tape has ended */
+    entry_order order;       /* of the trades of a frame */
     selection_window window; /* with TAPEDECK_WITH_COVERAGE: the selection's; the cursor reads
                                 COVERAGE_DELAY_NS more on both sides */
     const frame_ref *pending_frame; /* a frame that was read and is in no batch yet */
@@ -524,8 +526,9 @@ static void add_levels(tapedeck_tape *t, const tapedeck_frame_row *frame, const 
 static void add_trades(tapedeck_tape *t, const tapedeck_frame_row *frame, const frame_ref *from)
 {
     const msg_trades *m = &from->content.message->trades;
+    entry_order_set(&t->order, from->content.message);
     for (size_t i = 0; i < m->trade_count; i++) {
-        const msg_trade *trade = &m->trades[i];
+        const msg_trade *trade = &m->trades[entry_order_at(&t->order, i)];
         if (!has_trade(t, from, trade))
             continue;
         size_t id_bytes = trade->trade_id.size < TAPEDECK_TRADE_ID_BYTES ? trade->trade_id.size
@@ -839,6 +842,7 @@ void tapedeck_tape_close(tapedeck_tape *t)
     td_free(t->levels);
     row_table_fini(&t->by_name);
     gap_list_fini(&t->gaps);
+    entry_order_fini(&t->order);
     td_buf_fini(&t->text);
     td_free(t);
 }

@@ -16,6 +16,7 @@
 #include "export/export_scan.h"
 #include "export/export_writers.h"
 #include "replay/play/player.h"
+#include "schema/entry_order.h"
 #include "tape/cursor.h"
 
 /* How the export uses the frames of a channel. */
@@ -56,6 +57,7 @@ typedef struct day_route {
     size_t gap_next;              /* index of the first gap in the ledger not checked yet */
     const char *refusal;        /* the reason why the symbol is left out; NULL if it is exported */
     const maker_frame *current; /* NULL between frames */
+    entry_order order;          /* of the current frame's entries */
     day_maker *makers;
     size_t maker_count;
 } day_route;
@@ -450,6 +452,7 @@ static td_result route_frame(day_route *route, const observed_frame *observed, t
     int is_http = frame->channel->role == ROLE_HTTP;
     maker_frame next = {.frame = frame,
                         .message = m,
+                        .order = &route->order,
                         .trust = observed->trust,
                         .from_ns = route->run->day->window.from_ns,
                         .to_ns = route->run->day->window.to_ns};
@@ -466,6 +469,7 @@ static td_result route_frame(day_route *route, const observed_frame *observed, t
     td_result rc = check_family(route, frame->channel, err);
     if (route->has_intervals)
         cover(route, frame, observed->trust);
+    entry_order_set(&route->order, m);
     route->current = &next;
     for (size_t i = 0; rc == TD_OK && i < route->maker_count; i++)
         rc = run_maker(&route->makers[i], &next, err);
@@ -580,6 +584,7 @@ static void on_close(void *ctx, void *state)
         td_free(maker->outputs);
     }
     coverage_fini(&route->covered);
+    entry_order_fini(&route->order);
     td_free(route->makers);
     td_free(route);
 }
@@ -729,8 +734,10 @@ static td_result apply_later_frame(day_run *run, const frame_ref *frame, td_err 
             continue;
         const maker_frame next = {.frame = frame,
                                   .message = frame->content.message,
+                                  .order = &route->order,
                                   .from_ns = run->day->window.from_ns,
                                   .to_ns = run->day->window.to_ns};
+        entry_order_set(&route->order, next.message);
         cover(route, frame, NULL);
         route->current = &next;
         for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++)

@@ -44,8 +44,9 @@ typedef struct export_settings {
  * (frame->is_lead_in) only update the maker's state and give no rows. */
 typedef struct maker_frame {
     const frame_ref *frame;
-    const message *message; /* NULL if the frame is not decoded or is an HTTP answer */
-    const book *book;       /* the book after the frame if the topic has book changes; else NULL */
+    const message *message;          /* NULL if the frame is not decoded or is an HTTP answer */
+    const struct entry_order *order; /* of the message's entries in rows; NULL: as listed */
+    const book *book; /* the book after the frame if the topic has book changes; else NULL */
     const trust_answer *trust; /* NULL for HTTP answers */
     const gap_row *gap;        /* latest gap of the topic since the previous frame, or NULL */
     uint64_t from_ns;          /* start of the day's selected part */

@@ -7,6 +7,7 @@
 #include "base/time_text.h"
 #include "export/export_type.h"
 #include "export/trade_repeats.h"
+#include "schema/entry_order.h"
 
 __extension__ typedef __int128 int128;
 
@@ -213,7 +214,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     td_result rc = TD_OK;
     size_t count = m == NULL ? 0 : message_item_count(m);
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
-        const msg_trade trade = message_trade(m, i);
+        const msg_trade trade = message_trade(m, entry_order_at(seen->order, i));
         const uint64_t exchange_ns = coverage_trade_ns(seen->frame, &trade);
         if (trade_repeats_has(&self->had, m, &trade))
             continue;

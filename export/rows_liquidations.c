@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "export/export_type.h"
+#include "schema/entry_order.h"
 
 /* 1 for the market's topic that has every liquidation. */
 static int has_all(const family_market *market, const topic_row *row)
@@ -40,7 +41,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         return TD_OK;
     const msg_record *record = &seen->message->record;
     for (size_t i = 0; i < record->item_count && rc == TD_OK; i++) {
-        const msg_item *item = &record->items[i];
+        const msg_item *item = &record->items[entry_order_at(seen->order, i)];
         const msg_value *side = msg_value_find(item->values, item->value_count, MEMBER_SIDE);
         int was_long = side != NULL && side->as.side == SIDE_BUY;
         const msg_value values[TRADE_COLUMNS] = {[TRADE_ID] = row_absent(),

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "export/export_type.h"
+#include "schema/entry_order.h"
 #include "schema/family.h"
 
 enum {
@@ -234,7 +235,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         td_bytes symbol = m->head.symbol;
         memset(to.values, 0, to.type->count * sizeof to.values[0]);
         set_head(&to, m);
-        set_entry(&to, m, i, &symbol);
+        set_entry(&to, m, entry_order_at(seen->order, i), &symbol);
         row.flags |= i + 1 == count ? (unsigned)ROW_LAST_OF_FRAME : 0U;
         row.flags |= lacks_frames ? (unsigned)ROW_NOT_TRUSTED : 0U;
         row.is_suspect |= (uint8_t)lacks_frames;

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "export/export_type.h"
 #include "export/trade_repeats.h"
+#include "schema/entry_order.h"
 
 const export_column EXPORT_TRADE_COLUMNS[TRADE_COLUMNS] = {[TRADE_ID] = {"trade_id", VALUE_TEXT},
                                                            [TRADE_SIDE] = {"side", VALUE_SIDE},
@@ -24,10 +25,10 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     trade_repeats *had = maker;
     size_t count = message_item_count(m);
     int has_symbols = export_entries_have_symbols(m->head.row);
-    while (count > 0 && is_repeat(had, m, count - 1))
+    while (count > 0 && is_repeat(had, m, entry_order_at(seen->order, count - 1)))
         count--;
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
-        const msg_trade trade = message_trade(m, i);
+        const msg_trade trade = message_trade(m, entry_order_at(seen->order, i));
         if (trade_repeats_has(had, m, &trade))
             continue;
         trade_repeats_add(had, m, &trade);

@@ -323,6 +323,13 @@ static td_result read_time(void *user, document_node at, void *out, td_err *err)
     return read_member(at, document_text(at), &topic->time_member, err);
 }
 
+static td_result read_newest_first(void *user, document_node at, void *out, td_err *err)
+{
+    topic_row *topic = out;
+    (void)user;
+    return read_member(at, document_text(at), &topic->newest_first, err);
+}
+
 static td_result read_envelope(void *user, document_node at, void *out, td_err *err)
 {
     topic_row *topic = out;
@@ -359,6 +366,7 @@ static const document_member TOPIC_KEYS[] = {
     {"sequence", DOCUMENT_WORD, .offset = offsetof(topic_row, sequence),
      .what = "there is no sequence", .words = SEQUENCES, .word_count = COUNT_OF(SEQUENCES)},
     {"time", DOCUMENT_OWN, .read = read_time},
+    {"newest_first", DOCUMENT_OWN, .read = read_newest_first},
     {"events", DOCUMENT_TRUE, .offset = offsetof(topic_row, is_event)},
     TOPIC_TEXT("topic_key", topic_key),
     TOPIC_TEXT("kind_key", kind_key),

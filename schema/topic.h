@@ -305,8 +305,10 @@ typedef struct topic_row {
     uint8_t truncates;        /* 1: clients drop the levels beyond book_depth after each frame; the
                                  exchange        does not delete them */
     seq_source sequence;
-    msg_member time_member; /* the member, of the envelope or of the first entry, that is the
-                               exchange time; MEMBER_NONE: the topic has no time */
+    msg_member time_member;  /* the member, of the envelope or of the first entry, that is the
+                                exchange time; MEMBER_NONE: the topic has no time */
+    msg_member newest_first; /* lists of entries are newest first: the member that orders them
+                                (schema/entry_order.h); MEMBER_NONE: rows are as listed */
     items_row items[TOPIC_ITEMS_MAX]; /* ends with path NULL, or with the end of the array */
     uint8_t is_event; /* 1: a frame is a list of events, or a single event (spot's private topics);
                          each event names its topic */

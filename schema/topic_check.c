@@ -333,6 +333,23 @@ static const char *checksum_fault(const topic_row *row)
                                      "entry, are needed for the rule";
 }
 
+/* Rows are ordered by a number or time of the entries, and levels of books have no order. */
+static const char *order_fault(const topic_row *row, td_bytes *where)
+{
+    const field_row *field = topic_field(row->fields, row->field_count, row->newest_first);
+    *where = td_bytes_str(msg_member_name(row->newest_first));
+    if (row->newest_first == MEMBER_NONE)
+        return NULL;
+    if (row->type == MSG_BOOK_CHANGE)
+        return "newest_first: is not for books:";
+    if (field == NULL || (row->type == MSG_TRADE && !msg_struct_has(MSG_TRADE, field->member)))
+        return "newest_first: no field of the entries is";
+    const value_type type = field_value_type(field->type);
+    return type == VALUE_TEXT || type == VALUE_INTEGER || type == VALUE_TIME_NS
+               ? NULL
+               : "newest_first: needs a text, number or time, not";
+}
+
 /* A rule that compares what no field has would never find anything. */
 static const char *rules_fault(const topic_row *row, td_bytes *where)
 {
@@ -371,7 +388,7 @@ static const char *rules_fault(const topic_row *row, td_bytes *where)
     if (row->time_member != MEMBER_NONE && (msg_member_type(row->time_member) != VALUE_TIME_NS ||
                                             (!is_reply && !has_member(row, row->time_member))))
         return "no time of the topic is";
-    return NULL;
+    return order_fault(row, where);
 }
 
 /* ---- snapshots over HTTP ---- */

@@ -9,6 +9,7 @@
 #include "book/book.h"
 #include "replay/play/observe.h"
 #include "replay/play/stream.h"
+#include "schema/entry_order.h"
 #include "tape/topic_trust.h"
 
 enum { SIDES = 2, TRADES_MAX = 1 << 20, WAITING_MAX = 1 << 16, NO_LATENCY = MARKET_LATENCIES };
@@ -40,6 +41,7 @@ typedef struct waiting {
 typedef struct maker {
     const market_play_options *options;
     td_err *err;
+    entry_order order; /* of the trades of a frame */
     market_tile *tile;
     size_t index;            /* of the tile */
     uint64_t from_ns, to_ns; /* of the tile */
@@ -476,8 +478,9 @@ static td_result add_trades_frame(maker *self, const frame_ref *frame)
     int is_waiting = (self->state & MARKET_BOOK_KNOWN) != 0 && self->wait_count < WAITING_MAX;
     td_result rc = is_waiting ? TD_OK : advance(self, frame->recv_ns);
     wait_for_book(self, (waiting){.recv_ns = frame->recv_ns, .latency = latency_of(frame)});
+    entry_order_set(&self->order, m);
     for (size_t i = 0; m != NULL && i < m->trades.trade_count; i++) {
-        const msg_trade *trade = &m->trades.trades[i];
+        const msg_trade *trade = &m->trades.trades[entry_order_at(&self->order, i)];
         wait_for_book(self, (waiting){.recv_ns = frame->recv_ns,
                                       .price = trade->price,
                                       .size = trade->size,
@@ -566,6 +569,7 @@ td_result market_play(const market_play_options *options, td_err *err)
     td_free(tile);
     td_free(self.levels);
     td_free(self.waits);
+    entry_order_fini(&self.order);
     row_table_fini(&self.by_price);
     return rc;
 }
