@@ -9,7 +9,7 @@
 static const char *const REASON_NAMES[GAP_REASON_COUNT] = {
     [GAP_DISCONNECT] = "disconnect", [GAP_STALE] = "stale",         [GAP_OVERLOAD] = "overload",
     [GAP_RESTART] = "restart",       [GAP_CRASH] = "crash",         [GAP_CORRUPT] = "corrupt",
-    [GAP_SEQUENCE] = "sequence",     [GAP_AGGREGATE] = "aggregate",
+    [GAP_SEQUENCE] = "sequence",     [GAP_AGGREGATE] = "aggregate", [GAP_PRUNED] = "pruned",
 };
 
 const char *gap_reason_name(gap_reason reason)
@@ -32,7 +32,7 @@ int gap_reason_parse(td_bytes name, gap_reason *out)
 int gap_reason_ends_connection(gap_reason reason)
 {
     return reason == GAP_DISCONNECT || reason == GAP_STALE || reason == GAP_RESTART ||
-           reason == GAP_CRASH;
+           reason == GAP_CRASH || reason == GAP_PRUNED;
 }
 
 /* ---- members ---- */
@@ -187,6 +187,11 @@ int gap_row_affects_channel(const gap_row *row, const channel_info *channel)
            (row->shard == channel->shard || (row->line == 0 && row->shard == 0 && row->conn == 0));
 }
 
+int gap_row_is_loss(const gap_row *row)
+{
+    return row->covered_by[0] == '\0' && row->reason != GAP_PRUNED;
+}
+
 /* ---- origins ---- */
 
 /* By the code of its close frame (RFC 6455, 7.4.1, and the registry of close codes): normal, going
@@ -227,6 +232,7 @@ const char *gap_row_origin(const gap_row *row)
         {GAP_CORRUPT, NULL, NULL, "us"},
         {GAP_SEQUENCE, NULL, NULL, "exchange"},
         {GAP_AGGREGATE, NULL, NULL, "exchange"},
+        {GAP_PRUNED, NULL, NULL, "us"},
     };
     if (row->reason == GAP_DISCONNECT && strcmp(row->cause, "closed_by_peer") == 0)
         return origin_of_close(row);

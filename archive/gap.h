@@ -20,6 +20,8 @@ typedef enum gap_reason {
     GAP_CORRUPT,    /* stored frames can no longer be read */
     GAP_SEQUENCE,   /* the book was broken: the exchange's own numbering shows a loss */
     GAP_AGGREGATE,  /* one message of an aggregating topic is missing */
+    GAP_PRUNED,     /* removed on purpose, between frames that were kept: derived, never recorded as
+                       a loss (gap_row_is_loss) */
     GAP_REASON_COUNT,
 } gap_reason;
 
@@ -27,9 +29,10 @@ typedef enum gap_reason {
 const char *gap_reason_name(gap_reason reason);
 int gap_reason_parse(td_bytes name, gap_reason *out);
 
-/* 1 if gaps of this reason are between two connections, or between two grants of a topic. Then
- * everything that the first connection received is stored, however early the row begins, because a
- * connection keeps the order of frames. In other gaps a frame may be missing at any time. */
+/* 1 if gaps of this reason are between two connections, between two grants of a topic, or between
+ * two stored segments. Then everything that was received before is stored, however early the row
+ * begins, because a connection keeps the order of frames. In other gaps a frame may be missing at
+ * any time. */
 int gap_reason_ends_connection(gap_reason reason);
 
 /* Details of rows that show where a gap comes from (gap_row_origin). */
@@ -104,6 +107,10 @@ uint64_t gap_member_number(const gap_row *row, const gap_member *member);
 /* Set a text (borrowed) or a number. A 32-bit member takes the low bits of the number. */
 void gap_member_set_text(gap_row *row, const gap_member *member, const char *text);
 void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t number);
+
+/* 1 if the row is a loss that no other line covers. Pruned time is not a loss: nothing was expected
+ * to be in it, but neither is it complete. */
+int gap_row_is_loss(const gap_row *row);
 
 /* Where the gap comes from, as far as its reason, cause and detail show: "us" (the recorder, its
  * machine or its user), "network", "exchange_planned" (it closed the connection in order),

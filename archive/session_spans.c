@@ -157,7 +157,7 @@ static int compare_numbers(const void *a, const void *b)
         order = strcmp(left->session, right->session);
     if (order == 0 && left->number != right->number)
         order = left->number < right->number ? -1 : 1;
-    return order;
+    return order != 0 ? order : left->is_pruned - right->is_pruned;
 }
 
 static int compare_spans(const void *a, const void *b)
@@ -168,6 +168,23 @@ static int compare_spans(const void *a, const void *b)
     if (order == 0 && left->first_ns != right->first_ns)
         order = left->first_ns < right->first_ns ? -1 : 1;
     return order != 0 ? order : strcmp(left->session, right->session);
+}
+
+/* Add the segments of the history that were pruned and are not listed. */
+static void add_pruned(session_spans *spans, const archive_history *past)
+{
+    for (size_t i = 0; i < past->segment_count; i++) {
+        const past_segment *segment = &past->segments[i];
+        segment_name name;
+        if (segment->stage != PAST_PRUNED || segment->first_ns == 0 ||
+            !segment_name_parse(segment_file_name(segment->path), &name))
+            continue;
+        session_spans_add(spans, &name,
+                          &(segment_brief){.first_in_ns = segment->first_ns,
+                                           .last_in_ns = segment->last_ns,
+                                           .last_ns = segment->last_ns});
+        spans->rows[spans->count - 1].is_pruned = 1;
+    }
 }
 
 /* 1 if the session continues in the next segment without a whole hour between. Names show this,
@@ -188,20 +205,51 @@ static void join(session_span *span, const session_span *next)
         span->end_ns = next->end_ns;
 }
 
+/* Drop the pruned segments whose files still exist. Sorts the segments of each session by number.
+ */
+static void drop_leftovers(session_spans *spans)
+{
+    size_t count = 0;
+    if (spans->count > 0)
+        qsort(spans->rows, spans->count, sizeof spans->rows[0], compare_numbers);
+    for (size_t i = 0; i < spans->count; i++) {
+        const session_span *kept = count == 0 ? NULL : &spans->rows[count - 1];
+        if (kept == NULL || kept->session_number != spans->rows[i].session_number ||
+            kept->number != spans->rows[i].number || !spans->rows[i].is_pruned)
+            spans->rows[count++] = spans->rows[i];
+    }
+    spans->count = count;
+}
+
+/* A session that was open from one span to the next received nothing in between: a pruned span
+ * begins at the last frame that was kept, and ends at the next one. */
+static void meet(session_span *before, session_span *next)
+{
+    if (next->is_pruned)
+        next->first_ns = before->last_ns;
+    else
+        before->last_ns = before->end_ns = next->first_ns;
+}
+
 /* Join the segments of each session into spans. A session that received nothing has no span. */
 static void join_segments(session_spans *spans)
 {
     size_t count = 0;
     size_t next = 0;
-    if (spans->count > 0)
-        qsort(spans->rows, spans->count, sizeof spans->rows[0], compare_numbers);
+    drop_leftovers(spans);
     for (size_t at = 0; at < spans->count; at = next) {
         session_span span = spans->rows[at];
-        for (next = at + 1; next < spans->count && is_continuation(&span, &spans->rows[next]);
+        for (next = at + 1; next < spans->count && is_continuation(&span, &spans->rows[next]) &&
+                            spans->rows[next].is_pruned == span.is_pruned;
              next++)
             join(&span, &spans->rows[next]);
-        if (span.first_ns != 0)
-            spans->rows[count++] = span;
+        if (span.first_ns == 0)
+            continue;
+        if (count > 0 && spans->rows[count - 1].is_pruned != span.is_pruned &&
+            is_continuation(&spans->rows[count - 1], &span) &&
+            spans->rows[count - 1].last_ns < span.first_ns)
+            meet(&spans->rows[count - 1], &span);
+        spans->rows[count++] = span;
     }
     spans->count = count;
     if (count > 0)
@@ -234,7 +282,7 @@ static int compare_stretches(const void *a, const void *b)
     return left->to_ns < right->to_ns ? -1 : left->to_ns > right->to_ns;
 }
 
-/* Sessions, gaps and pruned segments of a feed, sorted by start. */
+/* Sessions, pruned stretches and gaps of a feed, sorted by start. */
 typedef struct stretch_list {
     stretch *rows;
     size_t count;
@@ -250,19 +298,13 @@ typedef struct gap_query {
 static void add_span(stretch_list *list, const session_span *span)
 {
     list->rows[list->count++] =
-        (stretch){STRETCH_RECORDED, span->first_ns, span->last_ns, span->end_ns, span->session};
+        (stretch){span->is_pruned ? STRETCH_PRUNED : STRETCH_RECORDED, span->first_ns,
+                  span->last_ns, span->end_ns, span->session};
 }
 
-/* Add pruned segments and gaps, and sort. */
-static void add_others(stretch_list *out, const archive_history *past, const gap_list *ledger,
-                       const gap_query *what)
+/* Add gaps, and sort. */
+static void add_others(stretch_list *out, const gap_list *ledger, const gap_query *what)
 {
-    for (size_t i = 0; i < past->segment_count; i++) {
-        const past_segment *segment = &past->segments[i];
-        if (segment->stage == PAST_PRUNED && strcmp(segment->feed, what->feed) == 0)
-            out->rows[out->count++] = (stretch){STRETCH_PRUNED, segment->first_ns, segment->last_ns,
-                                                segment->last_ns, ""};
-    }
     for (size_t i = 0; i < ledger->count; i++) {
         const gap_row *row = &ledger->rows[i];
         uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
@@ -286,18 +328,36 @@ static void add_gap(const gap_query *what, const stretch *before, const stretch 
     gap_list_add(found, &row);
 }
 
-/* Add the gaps between the stretches of one feed, or of a topic of a feed. first_ns and last_ns are
- * the starts of the first and the last session. */
+/* Add a row for the time from a pruned stretch on until the next stretch of another kind. */
+static void add_pruned_row(const gap_query *what, uint64_t from_ns, uint64_t to_ns, gap_list *found)
+{
+    gap_row row = gap_row_of(GAP_PRUNED, what->feed, from_ns, to_ns, "removed, not lost");
+    row.topic = what->topic;
+    row.symbol = what->symbol;
+    gap_list_add(found, &row);
+}
+
+/* Add the gaps between the stretches of one feed, or of a topic of a feed, and the pruned time
+ * between them. first_ns and last_ns are the starts of the first and the last session. */
 static void add_between(const gap_query *what, const stretch_list *list, uint64_t first_ns,
                         uint64_t last_ns, gap_list *found)
 {
     stretch at = {STRETCH_RECORDED, first_ns, first_ns, first_ns, ""}; /* furthest one so far */
+    stretch pruned = {.kind = STRETCH_PRUNED}; /* furthest one, from where such stretches begin */
     for (size_t i = 0; i < list->count; i++) {
         const stretch *next = &list->rows[i];
+        const int is_pruned = pruned.to_ns > at.to_ns;
         int is_own_end = next->kind == STRETCH_GAP && next->from_ns <= at.end_ns;
-        if (next->from_ns > at.to_ns && next->from_ns <= last_ns && at.kind != STRETCH_PRUNED &&
-            !is_own_end)
+        if (next->from_ns > at.to_ns && next->from_ns <= last_ns && !is_pruned && !is_own_end)
             add_gap(what, &at, next, found);
+        if (next->kind == STRETCH_PRUNED) {
+            pruned.from_ns = is_pruned ? pruned.from_ns : next->from_ns;
+            pruned.to_ns = next->to_ns > pruned.to_ns ? next->to_ns : pruned.to_ns;
+            continue;
+        }
+        if (is_pruned && next->from_ns > at.to_ns && next->from_ns <= last_ns)
+            add_pruned_row(what, pruned.from_ns > at.to_ns ? pruned.from_ns : at.to_ns,
+                           next->from_ns, found);
         if (next->to_ns > at.to_ns || (next->to_ns == at.to_ns && next->kind > at.kind))
             at = *next;
     }
@@ -306,7 +366,6 @@ static void add_between(const gap_query *what, const stretch_list *list, uint64_
 /* State of the computation. */
 typedef struct between {
     const session_spans *spans;
-    const archive_history *past;
     const gap_list *ledger;
     stretch_list list; /* scratch, large enough for any feed or topic */
     gap_list *found;
@@ -316,11 +375,20 @@ static void add_of_feed(between *b, size_t from, size_t to)
 {
     const session_span *spans = b->spans->rows;
     const gap_query what = {spans[from].feed, "", ""};
+    const session_span *first = NULL;
+    const session_span *last = NULL;
     b->list.count = 0;
-    for (size_t i = from; i < to; i++)
+    for (size_t i = from; i < to; i++) {
         add_span(&b->list, &spans[i]);
-    add_others(&b->list, b->past, b->ledger, &what);
-    add_between(&what, &b->list, spans[from].first_ns, spans[to - 1].first_ns, b->found);
+        if (spans[i].is_pruned)
+            continue;
+        first = first == NULL ? &spans[i] : first;
+        last = &spans[i];
+    }
+    if (first == last)
+        return;
+    add_others(&b->list, b->ledger, &what);
+    add_between(&what, &b->list, first->first_ns, last->first_ns, b->found);
 }
 
 /* ---- topics that a capture lacks ---- */
@@ -354,6 +422,10 @@ static void add_of_topic(between *b, size_t from, size_t to, size_t topic)
     for (size_t i = from; i < to; i++) {
         const session_span *span = &b->spans->rows[i];
         int has = has_topic(b->spans, topic, span);
+        if (span->is_pruned) {
+            add_span(&b->list, span);
+            continue;
+        }
         if (!has && (first == NULL || span->is_capture || span->first_ns <= reach_ns))
             continue;
         first = first == NULL ? span : first;
@@ -364,7 +436,7 @@ static void add_of_topic(between *b, size_t from, size_t to, size_t topic)
     }
     if (first == NULL || first == last)
         return;
-    add_others(&b->list, b->past, b->ledger, &what);
+    add_others(&b->list, b->ledger, &what);
     add_between(&what, &b->list, first->first_ns, last->first_ns, b->found);
 }
 
@@ -382,14 +454,12 @@ typedef void add_fn(between *b, size_t from, size_t to);
 
 /* Call `add` for each feed with more than one span. Gaps of whole feeds are added to the ledger
  * first, so that topics get no gaps for the same time. */
-static void add_all(const session_spans *spans, const archive_history *past, add_fn *add,
-                    gap_list *ledger)
+static void add_all(const session_spans *spans, add_fn *add, gap_list *ledger)
 {
     gap_list found = {0};
     size_t end = 0;
-    between b = {.spans = spans, .past = past, .ledger = ledger, .found = &found};
-    b.list.rows =
-        td_alloc_zero(spans->count + past->segment_count + ledger->count, sizeof(stretch));
+    between b = {.spans = spans, .ledger = ledger, .found = &found};
+    b.list.rows = td_alloc_zero(spans->count + ledger->count, sizeof(stretch));
     for (size_t at = 0; at < spans->count; at = end) {
         for (end = at + 1;
              end < spans->count && strcmp(spans->rows[end].feed, spans->rows[at].feed) == 0;)
@@ -404,9 +474,10 @@ static void add_all(const session_spans *spans, const archive_history *past, add
 
 void session_spans_add_gaps(session_spans *spans, const archive_history *past, gap_list *ledger)
 {
+    add_pruned(spans, past);
     join_segments(spans);
     if (spans->count < 2)
         return;
-    add_all(spans, past, add_of_feed, ledger);
-    add_all(spans, past, add_of_topics, ledger);
+    add_all(spans, add_of_feed, ledger);
+    add_all(spans, add_of_topics, ledger);
 }

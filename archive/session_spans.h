@@ -1,6 +1,7 @@
-/* The times in which each session of a feed received frames, and the gaps between them. Sessions
- * may overlap, touch or leave time uncovered, and enter the archive in any order (imports). So
- * these gaps are not stored in the ledger, but derived from the segments whenever it is read. */
+/* The times in which each session of a feed received frames, the gaps between them, and the pruned
+ * stretches between frames that were kept. Sessions may overlap, touch or leave time uncovered, and
+ * enter the archive in any order (imports). So these gaps are not stored in the ledger, but derived
+ * from the segments whenever it is read. */
 #ifndef TD_ARCHIVE_SESSION_SPANS_H
 #define TD_ARCHIVE_SESSION_SPANS_H
 
@@ -29,6 +30,7 @@ typedef struct session_span {
     uint64_t last_ns;
     uint64_t end_ns;    /* of its last message of any kind; >= last_ns */
     uint8_t is_capture; /* 1: imported: it proves nothing about topics that it lacks */
+    uint8_t is_pruned;  /* 1: its segments were removed */
 } session_span;
 
 /* Names that consist of three texts, each with its NUL, by number. */
@@ -74,10 +76,11 @@ void session_spans_fini(session_spans *spans);
 /* After all segments were added: add a gap for each time between spans of a feed that no gap of the
  * ledger covers. A gap of a whole connection covers its time. A gap that begins between a session's
  * last frame and the session's last message describes the end of that session, and covers from the
- * last frame on. Pruned time is not a gap, nor is the time after it. If some capture of the feed
- * lacks a topic, the topic gets gaps of its own, between the sessions that have it. A recorded
- * session that began after the end of these sessions counts as having the topic: the topic was not
- * configured any more. */
+ * last frame on. Time that was pruned, with the time after it until the next frame, gets a row of
+ * reason pruned if the feed has frames before and after it; before the feed's first frame it gets
+ * none. If some capture of the feed lacks a topic, the topic gets gaps of its own, between the
+ * sessions that have it. A recorded session that began after the end of these sessions counts as
+ * having the topic: the topic was not configured any more. */
 void session_spans_add_gaps(session_spans *spans, const archive_history *past, gap_list *ledger);
 
 /* Receive times of a feed's first and last received frame in readable segments, or 0. */

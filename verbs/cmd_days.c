@@ -112,6 +112,7 @@ static void describe_topics(result_writer *r, const symbol_day *of)
         result_number(r, "clean_ns", row->clean_ns);
         result_number(r, "degraded_ns", row->degraded_ns);
         result_number(r, "missing_ns", row->missing_ns);
+        result_number(r, "pruned_ns", row->pruned_ns);
         describe_reasons(r, "reasons", row->reasons);
         result_count(r, "frames", counts->frames);
         result_count(r, "bytes", counts->bytes);
@@ -163,6 +164,7 @@ static void describe_day(result_writer *r, const symbol_day *row, size_t symbols
     result_number(r, "asked_ns", row->expected_ns);
     result_number(r, "degraded_ns", row->sum.degraded_ns);
     result_number(r, "missing_ns", row->sum.missing_ns);
+    result_number(r, "pruned_ns", row->sum.pruned_ns);
     result_note(r, "proven", "%zu of %s", row->proven,
                 format_counted(row->topic_count, "topic").text);
     result_duration(r, "asked", row->expected_ns);

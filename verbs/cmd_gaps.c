@@ -14,7 +14,8 @@
 /* The selection's gaps, and counts from reading it. */
 typedef struct gaps_result {
     gap_list gaps;
-    uint64_t covered;  /* gaps that another line covers; the next two are without these */
+    uint64_t covered;  /* gaps that another line covers */
+    uint64_t pruned;   /* stretches that were removed; the next two are without both */
     uint64_t open;     /* gaps without an end */
     uint64_t lasts_ns; /* time inside the gaps with an end */
     selection_window window;
@@ -90,8 +91,8 @@ static void sum_up(gaps_result *result)
         by_time[i] = &result->gaps.rows[i];
     qsort(by_time, result->gaps.count, sizeof(const gap_row *), compare_from);
     for (size_t i = 0; i < result->gaps.count; i++) {
-        if (by_time[i]->covered_by[0] != '\0') {
-            result->covered++;
+        if (!gap_row_is_loss(by_time[i])) {
+            *(by_time[i]->covered_by[0] != '\0' ? &result->covered : &result->pruned) += 1;
             continue;
         }
         uint64_t from_ns = by_time[i]->from_ns > reach_ns ? by_time[i]->from_ns : reach_ns;
@@ -150,6 +151,7 @@ static td_result describe(verb_run *verb, const gaps_result *result)
         report_describe_gap(r, &result->gaps.rows[i], NULL);
     result_list_end(r);
     result_count(r, "covered", result->covered);
+    result_count(r, "pruned", result->pruned);
     result_count(r, "open", result->open);
     result_number(r, "lasts_ns", result->lasts_ns);
     result_duration(r, "lasts", result->lasts_ns);
@@ -161,6 +163,7 @@ static td_result describe(verb_run *verb, const gaps_result *result)
     result_object_end(
         r, "{gaps}"
            "[{gaps!}no gaps][{gaps?}{gaps gap}][, {covered} of them covered by another line]"
+           "[, {pruned} of them pruned, not lost]"
            "[, {lasts_ns?}{lasts} in all]"
            "[, {open} without an end]"
            "[{frames?} in {frames frame} from {first_ns} to {last_ns}]"
@@ -174,9 +177,9 @@ static td_result run_gaps(verb_run *verb)
     td_result rc = find(verb, &result);
     if (rc == TD_OK)
         rc = describe(verb, &result);
-    verb->status = cursor_is_damaged(&result.stats)     ? EXIT_CODE_DAMAGE
-                   : result.gaps.count > result.covered ? EXIT_CODE_DIFFERS
-                                                        : EXIT_CODE_DONE;
+    verb->status = cursor_is_damaged(&result.stats)                     ? EXIT_CODE_DAMAGE
+                   : result.gaps.count > result.covered + result.pruned ? EXIT_CODE_DIFFERS
+                                                                        : EXIT_CODE_DONE;
     gap_list_fini(&result.gaps);
     return rc;
 }
@@ -187,7 +190,7 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
         .name = "gaps",
         .summary = "List the gaps in the selected part of a recording, with their reasons. Frames "
                    "that cannot be read count as a gap.",
-        .statuses = {[EXIT_CODE_DONE] = "no gap in the selection, or only covered ones",
+        .statuses = {[EXIT_CODE_DONE] = "no gap in the selection, or only covered or pruned ones",
                      [EXIT_CODE_DIFFERS] = "gaps are listed",
                      [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
                                            "or the journal is damaged")},

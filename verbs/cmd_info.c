@@ -53,6 +53,7 @@ typedef struct info_result {
     session_row *sessions; /* owned by the view */
     size_t session_count;
     gap_list gaps;
+    size_t holes; /* of them, pruned stretches */
     archive_view *view;
     char catalog[CATALOG_WHAT_BYTES]; /* why the catalog is out of date; "": it is up to date */
     read_plan *plan;
@@ -189,7 +190,7 @@ static void draw_day(info_result *info)
     for (size_t i = 0; i < info->gaps.count; i++) {
         const gap_row *gap = &info->gaps.rows[i];
         uint64_t to_ns = gap->to_ns == GAP_OPEN ? info->all.last_ns : gap->to_ns;
-        if (to_ns >= gap->from_ns && gap->reason != GAP_RESTART)
+        if (to_ns >= gap->from_ns && gap->reason != GAP_RESTART && gap->reason != GAP_PRUNED)
             mark_day(info, gap->feed, gap->from_ns, to_ns, 'x');
         if (gap->reason == GAP_RESTART) {
             mark_day(info, gap->feed, gap->from_ns, gap->from_ns, 'x');
@@ -238,6 +239,8 @@ static td_result find(verb_run *verb, info_result *info)
     if (rc != TD_OK)
         return rc;
     archive_gaps_of(info->view, &info->gaps);
+    for (size_t i = 0; i < info->gaps.count; i++)
+        info->holes += info->gaps.rows[i].reason == GAP_PRUNED;
     archive_sessions(info->view, &info->sessions, &info->session_count);
     add_pruned(info);
     archive_check_catalog(info->view, NULL, NULL, info->catalog);
@@ -434,7 +437,8 @@ static td_result describe(verb_run *verb, const info_result *info, int by_symbol
     result_size(r, "bytes", info->all.bytes);
     result_time(r, "first_ns", info->all.first_ns);
     result_time(r, "last_ns", info->all.last_ns);
-    result_count(r, "gaps", info->gaps.count);
+    result_count(r, "gaps", info->gaps.count - info->holes);
+    result_count(r, "holes", info->holes);
     result_name(r, "catalog_behind", info->catalog);
     describe_sessions(r, info);
     describe_feeds(r, info);
@@ -452,7 +456,8 @@ static td_result describe(verb_run *verb, const info_result *info, int by_symbol
            "now: tapedeck recover {archive}\n]"
            "[the catalog is out of date: {catalog_behind}: run 'tapedeck reindex'\n]"
            "{unexpected}{pruned}"
-           "{frames frame}, {bytes} in {segments segment}, {sessions session}, {gaps gap}\n"
+           "{frames frame}, {bytes} in {segments segment}, {sessions session}, {gaps gap}"
+           "[, {holes hole} left by prune]\n"
            "[{segments?}from {first_ns} to {last_ns} UTC\n]"
            "[\n{feeds}]"
            "[\nHours of the newest day (UTC): # recorded, x with a gap, . not "

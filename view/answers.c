@@ -258,16 +258,16 @@ static tile_bands make_bands(const timeline *over_time, const char *feed, const 
 
 /* Write tiles: a line of JSON, {"tiles": their number, "bands": [{feed, topic, symbol, rows},
  * ...]}; then for all cells of all tiles, band by band, the frames as 32-bit floats in
- * little-endian order, the received share in bytes (255: all rows, the whole step), and the gap
- * reasons as bits in bytes. */
+ * little-endian order, the gap reasons as bits of 16-bit numbers, and the received share in bytes
+ * (255: all rows, the whole step). */
 static td_result write_tiles(timeline *over_time, const tile_bands *bands, timeline_grid grid,
                              td_buf *out, td_err *err)
 {
-    _Static_assert(GAP_REASON_COUNT <= 8, "reasons are bits of a byte");
+    _Static_assert(GAP_REASON_COUNT <= 16, "reasons are bits of 16-bit numbers");
     size_t count = bands->count * grid.count;
     timeline_cell *cells = td_alloc_zero(count + 1, sizeof *cells);
     size_t *row_counts = td_alloc_zero(bands->count + 1, sizeof *row_counts);
-    uint8_t *bytes = td_alloc_zero(count + 1, 6);
+    uint8_t *bytes = td_alloc_zero(count + 1, 7);
     json_writer json;
     timeline_fill(over_time, bands->band_of, bands->count, grid, cells);
     for (size_t i = 0; i < bands->row_count; i++)
@@ -299,15 +299,16 @@ static td_result write_tiles(timeline *over_time, const tile_bands *bands, timel
         for (size_t k = 0; k < 4; k++)
             bytes[4 * i + k] = (uint8_t)(bits >> (8 * k));
         /* A little of a step is not nothing, and less than the whole of it not all. */
-        bytes[4 * count + i] = (uint8_t)(share >= 1                  ? 255
+        bytes[6 * count + i] = (uint8_t)(share >= 1                  ? 255
                                          : cells[i].received_ns == 0 ? 0
                                                                      : 1 + (unsigned)(share * 253));
-        bytes[5 * count + i] = (uint8_t)cells[i].gaps;
+        bytes[4 * count + 2 * i] = (uint8_t)cells[i].gaps;
+        bytes[4 * count + 2 * i + 1] = (uint8_t)(cells[i].gaps >> 8);
     }
     if (rc == TD_OK)
         rc = td_buf_append(out, "\n", 1, err);
     if (rc == TD_OK)
-        rc = td_buf_append(out, bytes, 6 * count, err);
+        rc = td_buf_append(out, bytes, 7 * count, err);
     td_free(cells);
     td_free(row_counts);
     td_free(bytes);

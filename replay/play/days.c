@@ -20,11 +20,14 @@
 /* Maximum number of spans of a stream; further faults extend its last span. */
 enum { SPANS_MAX = 65536 };
 
+/* How bad time is, least bad first. */
+typedef enum span_kind { SPAN_DEGRADED, SPAN_MISSING, SPAN_PRUNED } span_kind;
+
 /* Time that is not clean. */
 typedef struct bad_span {
     uint64_t from_ns, to_ns; /* to_ns 0: it has not ended */
     unsigned reasons;
-    uint8_t is_missing;
+    span_kind kind;
 } bad_span;
 
 typedef struct span_list {
@@ -261,13 +264,16 @@ static void add_gaps(stream_days *s, const gap_list *gaps, uint64_t end_ns)
         const gap_row *gap = &gaps->rows[i];
         if (!gap_row_affects_channel(gap, &of))
             continue;
-        int is_missing = gap->reason != GAP_SEQUENCE && gap->reason != GAP_AGGREGATE;
+        const span_kind kind = gap->reason == GAP_PRUNED ? SPAN_PRUNED
+                               : gap->reason == GAP_SEQUENCE || gap->reason == GAP_AGGREGATE
+                                   ? SPAN_DEGRADED
+                                   : SPAN_MISSING;
         /* A gap begins at the last recorded frame. If that is the topic's last frame, and recording
          * continued without the topic, then the topic lacks nothing. */
-        if (is_missing && gap->to_ns != GAP_OPEN && gap->from_ns + 1 == end_ns)
+        if (kind != SPAN_DEGRADED && gap->to_ns != GAP_OPEN && gap->from_ns + 1 == end_ns)
             continue;
         add_span(&s->bad, (bad_span){gap->from_ns, gap->to_ns == GAP_OPEN ? 0 : gap->to_ns,
-                                     1U << gap->reason, (uint8_t)is_missing});
+                                     1U << gap->reason, kind});
     }
 }
 
@@ -278,18 +284,18 @@ static int compare_spans(const void *a, const void *b)
     return (left->from_ns > right->from_ns) - (left->from_ns < right->from_ns);
 }
 
-/* Return how much of a time range the spans cover, counting overlaps once. only_missing 1: ignore
- * the other spans. Adds the reasons of the counted spans to *reasons. */
-static uint64_t covered_ns(const span_list *list, uint64_t from_ns, uint64_t to_ns,
-                           int only_missing, unsigned *reasons)
+/* Return how much of a time range the spans of this kind and worse kinds cover, counting overlaps
+ * once. Adds the reasons of the counted spans to *reasons. */
+static uint64_t covered_ns(const span_list *list, uint64_t from_ns, uint64_t to_ns, span_kind least,
+                           unsigned *reasons)
 {
     uint64_t sum_ns = 0;
     uint64_t reach_ns = from_ns;
     for (size_t i = 0; i < list->count && list->rows[i].from_ns < to_ns; i++) {
         const bad_span *span = &list->rows[i];
         uint64_t end_ns = span->to_ns == 0 || span->to_ns > to_ns ? to_ns : span->to_ns;
-        int is_before = span->is_missing ? end_ns <= from_ns : end_ns < from_ns;
-        if (is_before || (only_missing && !span->is_missing))
+        int is_before = span->kind == SPAN_DEGRADED ? end_ns < from_ns : end_ns <= from_ns;
+        if (is_before || span->kind < least)
             continue;
         *reasons |= span->reasons;
         uint64_t begin_ns = span->from_ns > reach_ns ? span->from_ns : reach_ns;
@@ -307,12 +313,14 @@ static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint6
                      .topic = td_strdup(s->topic),
                      .symbol = td_strdup(s->symbol),
                      .day_ns = from_ns - from_ns % DAYS_DAY_NS,
-                     .expected_ns = to_ns - from_ns,
                      .proof = s->proof};
-    row.missing_ns = covered_ns(&s->bad, from_ns, to_ns, 1, &row.reasons);
-    uint64_t bad_ns = covered_ns(&s->bad, from_ns, to_ns, 0, &row.reasons);
-    row.degraded_ns = bad_ns - row.missing_ns;
-    row.clean_ns = row.expected_ns - bad_ns;
+    row.pruned_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_PRUNED, &row.reasons);
+    uint64_t lacking_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_MISSING, &row.reasons);
+    uint64_t bad_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_DEGRADED, &row.reasons);
+    row.expected_ns = to_ns - from_ns - row.pruned_ns;
+    row.missing_ns = lacking_ns - row.pruned_ns;
+    row.degraded_ns = bad_ns - lacking_ns;
+    row.clean_ns = to_ns - from_ns - bad_ns;
     for (size_t i = 0; i < s->day_count; i++)
         if (s->days[i].day_ns == row.day_ns)
             row.counts = s->days[i].counts;
@@ -327,7 +335,7 @@ static void add_days(days_run *run, stream_days *s, uint64_t end_ns)
      * span */
     for (size_t i = 0; run->window.from_ns > 0 && i < s->bad.count; i++) {
         const bad_span *span = &s->bad.rows[i];
-        if (span->is_missing && span->from_ns < from_ns && span->to_ns >= from_ns)
+        if (span->kind != SPAN_DEGRADED && span->from_ns < from_ns && span->to_ns >= from_ns)
             from_ns = span->from_ns;
     }
     if (from_ns < run->window.from_ns)
@@ -461,9 +469,9 @@ static void add_silent(silent_search *s, const segment_index *index, const grant
                                .symbol = symbol};
     stream_days *made = open_stream(&info, grant->from_ns);
     if (match.row->type == MSG_BOOK_CHANGE || match.row->type == MSG_TICKER)
-        add_span(
-            &made->bad,
-            (bad_span){.from_ns = grant->from_ns, .reasons = 1U << DAY_SILENT, .is_missing = 1});
+        add_span(&made->bad, (bad_span){.from_ns = grant->from_ns,
+                                        .reasons = 1U << DAY_SILENT,
+                                        .kind = SPAN_MISSING});
     name_index_put(&s->silent, td_bytes_str(made->exchange_topic), s->run->stream_count);
     s->run->streams = td_array_grow(s->run->streams, s->run->stream_count, sizeof(stream_days *));
     s->run->streams[s->run->stream_count++] = made;
@@ -621,6 +629,8 @@ size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
             sum->degraded_ns = row->degraded_ns;
         if (row->missing_ns > sum->missing_ns)
             sum->missing_ns = row->missing_ns;
+        if (row->pruned_ns > sum->pruned_ns)
+            sum->pruned_ns = row->pruned_ns;
         sum->reasons |= row->reasons;
         sum->is_recording |= row->is_recording;
         proof_ns[row->proof] += row->expected_ns;
@@ -631,7 +641,7 @@ size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
 uint64_t day_share(uint64_t part_ns, uint64_t all_ns)
 {
     if (part_ns == all_ns)
-        return DAY_SHARE_ALL;
+        return all_ns == 0 ? 0 : DAY_SHARE_ALL;
     /* from microseconds, so that no product overflows */
     uint64_t share = part_ns / 1000 * DAY_SHARE_ALL / (all_ns / 1000 + (all_ns < 1000));
     return share < DAY_SHARE_ALL ? share : DAY_SHARE_ALL - 1;

@@ -4,7 +4,8 @@
  *
  * Expected time begins with the topic's grant (its first frame if no grant is known). It ends with
  * the feed's last frame, or with the topic's own last frame if the topic is no longer granted then.
- * Missing time is inside a gap of the ledger or a chunk that cannot be read; a granted book or
+ * Pruned stretches (GAP_PRUNED) are not expected, but a topic that has one is not clean. Missing
+ * time is inside a gap of the ledger or a chunk that cannot be read; a granted book or
  * ticker that never sent a frame is missing entirely, because it should have begun with a snapshot.
  * Degraded time was recorded but cannot be trusted (tape/topic_trust.h): from the end of one
  * trusted stretch to the first frame of the next; from the frame before a late receive time to the
@@ -35,7 +36,7 @@ enum {
 
 /* Size of a text of reasons: "disconnect, rule"; names of gap reasons, "rule", "undecoded",
  * "connection", "no_snapshot", "late", "silent". "" if clean. */
-enum { DAY_REASONS_BYTES = 128 };
+enum { DAY_REASONS_BYTES = 160 };
 void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES]);
 
 typedef struct day_counts {
@@ -55,6 +56,7 @@ typedef struct day_topic {
     char *feed, *topic, *symbol;
     uint64_t day_ns; /* start of the day */
     uint64_t expected_ns, clean_ns, degraded_ns, missing_ns;
+    uint64_t pruned_ns; /* of the time that would have been expected */
     topic_proof proof;
     unsigned reasons;     /* 0: all of it is clean */
     uint8_t is_recording; /* 1: a recorder is adding to this day */
@@ -73,12 +75,13 @@ TD_MUST_USE td_result days_find(const observe_options *how, const selection *wan
 void day_list_fini(day_list *list);
 
 /* Sum up the rows from index `from` on that have the same feed, day and symbol; returns the index
- * after them. *sum: their feed, day and symbol, total expected and clean time, the longest degraded
- * and missing time of a topic, all reasons. proof_ns: expected time by topic_proof. */
+ * after them. *sum: their feed, day and symbol, total expected and clean time, the longest
+ * degraded, missing and pruned time of a topic, all reasons. proof_ns: expected time by
+ * topic_proof. */
 size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
                     uint64_t proof_ns[TOPIC_PROOFS]);
 
-/* A share in 1/100 %: DAY_SHARE_ALL only if the part is all of it. */
+/* A share in 1/100 %: DAY_SHARE_ALL only if the part is all of it; 0 of nothing. */
 enum { DAY_SHARE_ALL = 10000 };
 uint64_t day_share(uint64_t part_ns, uint64_t all_ns);
 

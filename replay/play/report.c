@@ -18,13 +18,17 @@ static void add_stream(replay_report *report, const stream *s)
     gap_list_join(&report->gaps, &s->gaps);
 }
 
-/* Count the gaps that nothing covers. Call when all gaps are joined, so that a gap that is in the
- * ledger and was also found by an audit is one row. */
+/* Count the gaps that nothing covers, and the pruned stretches. Call when all gaps are joined, so
+ * that a gap that is in the ledger and was also found by an audit is one row. */
 static void count_uncovered(replay_report *report)
 {
     report->uncovered_gaps = 0;
-    for (size_t i = 0; i < report->gaps.count; i++)
-        report->uncovered_gaps += report->gaps.rows[i].covered_by[0] == '\0';
+    report->pruned = 0;
+    for (size_t i = 0; i < report->gaps.count; i++) {
+        const gap_row *row = &report->gaps.rows[i];
+        report->uncovered_gaps += gap_row_is_loss(row) != 0;
+        report->pruned += row->reason == GAP_PRUNED && row->covered_by[0] == '\0';
+    }
 }
 
 void report_init_replay(replay_report *report, const player *from, const pacer *paced)
@@ -65,6 +69,6 @@ replay_verdict report_verdict(const replay_report *report)
         return REPLAY_DAMAGED;
     int is_complete = !report->is_stopped && report->totals.violations == 0 &&
                       report->totals.undecoded == 0 && report->uncovered_gaps == 0 &&
-                      report->absences.count == 0;
+                      report->pruned == 0 && report->absences.count == 0;
     return is_complete ? REPLAY_COMPLETE : REPLAY_INCOMPLETE;
 }

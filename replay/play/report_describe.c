@@ -354,7 +354,9 @@ static void describe_gaps(result_writer *r, const replay_report *report)
     for (size_t i = 0; i < gaps->count; i++)
         report_describe_gap(r, &gaps->rows[i], i < ROWS_SHOWN ? PATTERN : NULL);
     result_list_end(r);
-    result_note(r, "uncovered", "%s", format_count(report->uncovered_gaps).text);
+    result_note(r, "uncovered", "%s not covered by another connection%s%s",
+                format_count(report->uncovered_gaps).text, report->pruned == 0 ? "" : ", pruned: ",
+                report->pruned == 0 ? "" : format_count(report->pruned).text);
     note_more(r, "more_gaps", gaps->count);
 }
 
@@ -513,6 +515,7 @@ static void describe_verdict(result_writer *r, const replay_report *report)
     static const char END[] = "\n{complete}[, {damage?}stored frames are damaged]"
                               "[, {stopped?}stopped before the end][, {broke} broke a rule]"
                               "[, {undecoded frame} not decoded][, {open_gaps} not covered]"
+                              "[, {removed} removed by prune]"
                               "[, {absent part} of the selection not recorded].\n";
     static const char *const NAMES[] = {[REPLAY_COMPLETE] = "complete",
                                         [REPLAY_INCOMPLETE] = "incomplete",
@@ -533,6 +536,8 @@ static void describe_verdict(result_writer *r, const replay_report *report)
                                             "be read: 'tapedeck verify' lists them.\n");
     result_note(r, "broke", "%s", broke == 0 ? "" : format_counted(broke, "frame").text);
     result_note(r, "open_gaps", "%s", gaps == 0 ? "" : format_counted(gaps, "gap").text);
+    result_note(r, "removed", "%s",
+                report->pruned == 0 ? "" : format_counted(report->pruned, "part").text);
     result_filled(r, "first", is_complete ? (is_nothing ? "" : COMPLETE) : INCOMPLETE);
     result_filled(r, "last", is_nothing ? "" : END);
 }
@@ -586,18 +591,17 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
     describe_head(r, report);
     describe_verdict(r, report);
     result_object_end(
-        r,
-        "Replayed {frames frame} ({bytes}) in {took}"
-        "[{stopped?}, then stopped before the end of the tape].\n"
-        "{head}"
-        "[{segments_live?}Being recorded: the replay read what was durable by then.\n]"
-        "[{line_copies?}{line_copies frame} came over another line, too, and are read once:\n"
-        "{lines}]"
-        "{first}"
-        "[{absent?}\n  The selection asks for more than was recorded:\n{absent}]"
-        "[    … and {more_absent} more: --json lists them\n]"
-        "[\n  {gaps gap} in the recording, {uncovered} not covered by another connection:\n{gaps}]"
-        "[    … and {more_gaps} more: 'tapedeck gaps' lists them\n]"
-        "{continuity.evidence}"
-        "\n{topics}[\n{books}]{late_us}{digest}{last}");
+        r, "Replayed {frames frame} ({bytes}) in {took}"
+           "[{stopped?}, then stopped before the end of the tape].\n"
+           "{head}"
+           "[{segments_live?}Being recorded: the replay read what was durable by then.\n]"
+           "[{line_copies?}{line_copies frame} came over another line, too, and are read once:\n"
+           "{lines}]"
+           "{first}"
+           "[{absent?}\n  The selection asks for more than was recorded:\n{absent}]"
+           "[    … and {more_absent} more: --json lists them\n]"
+           "[\n  {gaps gap} in the recording, {uncovered}:\n{gaps}]"
+           "[    … and {more_gaps} more: 'tapedeck gaps' lists them\n]"
+           "{continuity.evidence}"
+           "\n{topics}[\n{books}]{late_us}{digest}{last}");
 }

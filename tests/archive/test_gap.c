@@ -27,12 +27,13 @@ static gap_row make_row(const char *feed, uint64_t from_ns, uint64_t to_ns, cons
                      .detail = ""};
 }
 
-/* P4: "disconnect, stale, overload, restart, crash, corrupt, sequence, aggregate". */
+/* P4: "disconnect, stale, overload, restart, crash, corrupt, sequence, aggregate"; and what
+ * was removed on purpose. */
 static void test_reasons_have_their_names(void **state)
 {
     (void)state;
-    static const char *const NAMES[] = {"disconnect", "stale",   "overload", "restart",
-                                        "crash",      "corrupt", "sequence", "aggregate"};
+    static const char *const NAMES[] = {"disconnect", "stale",    "overload",  "restart", "crash",
+                                        "corrupt",    "sequence", "aggregate", "pruned"};
     assert_int_equal(sizeof NAMES / sizeof NAMES[0], GAP_REASON_COUNT);
     for (unsigned i = 0; i < GAP_REASON_COUNT; i++) {
         gap_reason reason = GAP_REASON_COUNT;
@@ -63,6 +64,7 @@ static void test_origins(void **state)
         {GAP_STALE, "closed_by_us", GAP_DETAIL_PINGS_ANSWERED, "exchange"},
         {GAP_STALE, "closed_by_us", "", "network"},
         {GAP_CRASH, "anything", "anything", "us"},
+        {GAP_PRUNED, "", "", "us"},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         gap_row row = make_row("a", 10, 20, ROWS[i].cause);

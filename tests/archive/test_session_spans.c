@@ -32,6 +32,7 @@ typedef struct between_case {
     uint64_t end_ns;   /* time of the first session's last message, if later than its last frame */
     const char *topic; /* expected topic of the rows; NULL: the whole connection */
     int is_one;        /* 1: all spans belong to one session */
+    stretch_row removed[ROWS_MAX]; /* expected rows of reason pruned */
 } between_case;
 
 /* Feed "a" has pruned segments with the times [100, 120] and [140, 160]. */
@@ -81,10 +82,23 @@ static const between_case CASES[] = {
      .found = {{20, 24}},
      .end_ns = 23},
     {.what = "after what was pruned", .spans = {{170, 180}, {190, 200}}, .found = {{180, 190}}},
-    {.what = "around what was pruned", .spans = {{90, 95}, {170, 180}}, .found = {{95, 100}}},
+    {.what = "around what was pruned",
+     .spans = {{90, 95}, {170, 180}},
+     .found = {{95, 100}},
+     .removed = {{100, 170}}},
     {.what = "imported into what was pruned",
      .spans = {{90, 95}, {130, 135}, {170, 180}},
-     .found = {{95, 100}, {135, 140}}},
+     .found = {{95, 100}, {135, 140}},
+     .removed = {{100, 130}, {140, 170}}},
+    {.what = "over the end of what was pruned",
+     .spans = {{90, 95}, {110, 135}, {137, 180}},
+     .found = {{95, 100}, {135, 137}},
+     .removed = {{100, 110}}},
+    {.what = "a row after what was pruned",
+     .spans = {{90, 95}, {170, 180}},
+     .listed = {{95, 100}, {162, 170}},
+     .removed = {{100, 162}}},
+    {.what = "before what was pruned", .spans = {{80, 85}, {90, 95}}, .found = {{85, 90}}},
 };
 
 static td_result append_pruned(journal *j, const char *name, uint64_t first_ns, uint64_t last_ns,
@@ -200,8 +214,15 @@ static void check_case(archive *a, const between_case *c)
     size_t listed = ledger.count;
     add_gaps(a, &spans, &ledger);
     size_t found = 0;
+    size_t removed = 0;
     for (size_t i = 0; i < ledger.count; i++) {
         const gap_row *row = &ledger.rows[i];
+        if (row->reason == GAP_PRUNED &&
+            (removed == ROWS_MAX || row->from_ns != c->removed[removed].from_ns ||
+             row->to_ns != c->removed[removed].to_ns))
+            fail_msg("%s: pruned from %llu to %llu", c->what, (unsigned long long)row->from_ns,
+                     (unsigned long long)row->to_ns);
+        removed += row->reason == GAP_PRUNED;
         if (row->reason != GAP_RESTART)
             continue;
         if (found == ROWS_MAX || row->from_ns != c->found[found].from_ns ||
@@ -216,7 +237,10 @@ static void check_case(archive *a, const between_case *c)
     if (found < ROWS_MAX && c->found[found].to_ns != 0)
         fail_msg("%s: the row from %llu is not there", c->what,
                  (unsigned long long)c->found[found].from_ns);
-    assert_int_equal(ledger.count, listed + found);
+    if (removed < ROWS_MAX && c->removed[removed].to_ns != 0)
+        fail_msg("%s: pruned from %llu is not there", c->what,
+                 (unsigned long long)c->removed[removed].from_ns);
+    assert_int_equal(ledger.count, listed + found + removed);
     gap_list_fini(&ledger);
     session_spans_fini(&spans);
 }
@@ -230,8 +254,10 @@ static void test_stretches_between(void **state)
     archive_env_init_sim(&env);
     archive *a = archive_env_open(&env, ARCHIVE_APPEND, "record");
     assert_int_equal(journal_open(a, NULL, NULL, NULL, &j, &err), TD_OK);
-    assert_int_equal(append_pruned(j, "capture/one", 100, 120, &err), TD_OK);
-    assert_int_equal(append_pruned(j, "capture/two", 140, 160, &err), TD_OK);
+    assert_int_equal(
+        append_pruned(j, "capture/a-20260101T000000Z-0000000a-000001.mcap", 100, 120, &err), TD_OK);
+    assert_int_equal(
+        append_pruned(j, "capture/a-20260101T000000Z-0000000b-000001.mcap", 140, 160, &err), TD_OK);
     journal_close(j);
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
         check_case(a, &CASES[i]);

@@ -119,14 +119,14 @@ export async function getTiles({ k, i, group }, number, signal) {
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 0, end)));
   const count = head.bands.length * TILE_CELLS * head.tiles;
   const at = end + 1;
-  if (bytes.byteLength < at + 6 * count)
+  if (bytes.byteLength < at + 7 * count)
     throw new Error("The server's answer is too short.");
   const bands = new Map();
   head.bands.forEach((band, number) =>
     bands.set(bandKey(band.feed, band.topic, hasTopics ? null : band.symbol, side), number));
   const frames = new Float32Array(bytes.slice(at, at + 4 * count));
-  const received = new Uint8Array(bytes, at + 4 * count, count);
-  const gaps = new Uint8Array(bytes, at + 5 * count, count);
+  const gaps = new Uint16Array(bytes.slice(at + 4 * count, at + 6 * count));
+  const received = new Uint8Array(bytes, at + 6 * count, count);
   return Array.from({ length: head.tiles }, (_, tile) => {
     const cut = (all) => cutTile(all, head.bands.length, head.tiles, tile);
     return { bands, frames: cut(frames), received: cut(received), gaps: cut(gaps) };
@@ -195,7 +195,7 @@ export function bandKey(feed, topic, symbol, side = "") {
 
 // Reasons of gaps, in the order of a tile's bits.
 const REASONS = ["disconnect", "stale", "overload", "restart", "crash", "corrupt", "sequence",
-  "aggregate"];
+  "aggregate", "pruned"];
 
 export function gapReasons(bits) {
   return REASONS.filter((reason, bit) => bits & (1 << bit));

@@ -112,7 +112,7 @@ class TileRequests {
     try {
       const tiles = await getTiles(run[0].wanted, run.length, abort.signal);
       tiles.forEach((tile, index) =>
-        run[index].resolve(Object.assign(tile, { bytes: 6 * tile.gaps.length })));
+        run[index].resolve(Object.assign(tile, { bytes: 7 * tile.gaps.length })));
       fail(cancelled());
     } catch (error) {
       fail(error);

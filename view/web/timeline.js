@@ -248,7 +248,7 @@ export class Timeline {
     if (this.#image?.width !== width || this.#image.height !== rows) {
       this.#image = new ImageData(width, rows);
       this.#columns = { rates: new Float64Array(width), received: new Uint8Array(width),
-                        gaps: new Uint8Array(width), tops: new Uint16Array(width) };
+                        gaps: new Uint16Array(width), tops: new Uint16Array(width) };
     }
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = this.#colours.page;

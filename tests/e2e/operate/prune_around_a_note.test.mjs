@@ -1,0 +1,104 @@
+// A segment that a note keeps, with removed ones after it: every verb names the stretch between, and none calls it complete, clean
+// or covered. Expected: docs/archive.md ("Gaps", "Days").
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { after, test } from "node:test";
+import zlib from "node:zlib";
+import { isManifest, json, jsonList, segments, tapedeck, temporary } from "../support/harness.mjs";
+import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
+
+const BAR_NS = 100_000_000n;
+const PARTS = 4;
+
+const shared = temporary({ after });
+
+/** The starts of a file's bars. */
+function startsOf(file) {
+  const [head, ...rows] = zlib.gunzipSync(fs.readFileSync(file)).toString().trim().split("\n").map((line) => line.split(","));
+  return rows.map((row) => BigInt(row[head.indexOf("start")]));
+}
+
+/** A recording in PARTS segments: {archive, parts: the path and the times of each}. */
+const recorded = (async () => {
+  const archive = path.join(shared, "tape");
+  const server = await simulator(undefined, shared, ["--families", "v5-linear", "--symbols", "1", "--rate", "1000"]);
+  const recorder = new Recorder(undefined, archive, [...feedArgs(server, "v5-linear", ["publicTrade", "orderbook.50"]), "--symbol", "BTCUSDT", "--commit-interval", "100ms"]);
+  for (let i = 1; i < PARTS; i++) {
+    await recorder.durableAfter(recorder.durableLines + 6);
+    await tapedeck(undefined, ["ctl", archive, "rotate"]);
+  }
+  await recorder.durableAfter(recorder.durableLines + 6);
+  await recorder.kill("SIGTERM");
+  await server.program.kill("SIGKILL");
+  const { stdout } = await tapedeck(undefined, ["cat", archive, "--dir", "in"]);
+  const received = [...stdout.matchAll(/"recv_ns":(\d+)/g)].map(([, ns]) => BigInt(ns)); // exact, which numbers are not
+  const parts = (await jsonList(undefined, ["ls", archive, "--json"])).map((part) => {
+    const times = received.filter((ns) => Number(ns) >= part.first_ns && Number(ns) <= part.last_ns);
+    return { file: part.segment, first: times[0], last: times.at(-1), bytes: fs.statSync(path.join(archive, part.segment)).size };
+  });
+  assert.equal(parts.length, PARTS);
+  return { archive, parts };
+})();
+
+/** A copy of the recording in which the segments after the first one are removed, but the last one. */
+async function holed(t) {
+  const { archive, parts } = await recorded;
+  const copy = path.join(temporary(t), "holed");
+  fs.cpSync(archive, copy, { recursive: true });
+  await tapedeck(t, ["note", "add", copy, "keep", "--from", String(parts[0].first), "--to", String(parts[0].last), "--keep"]);
+  await tapedeck(t, ["prune", copy, "--keep-bytes", String(parts[0].bytes + parts.at(-1).bytes)]);
+  assert.deepEqual(segments(copy), [parts[0].file, parts.at(-1).file]);
+  return { archive: copy, from: parts[0].last, to: parts.at(-1).first };
+}
+
+test("a removed stretch between kept frames is named and is no gap", async (t) => {
+  const { archive, from, to } = await holed(t);
+  const hole = ({ reason, from_ns, to_ns, topic }) => assert.deepEqual([reason, from_ns, to_ns, topic], ["pruned", Number(from), Number(to), null]);
+
+  const gaps = await json(t, ["gaps", archive, "--json"]);
+  assert.deepEqual([gaps.gaps.length, gaps.pruned, gaps.lasts_ns], [1, 1, 0]);
+  hole(gaps.gaps[0]);
+  assert.deepEqual((({ gaps, holes }) => [gaps, holes])(await json(t, ["info", archive, "--json"])), [0, 1]);
+
+  const played = await json(t, ["replay", archive, "--json"], { status: 1 });
+  assert.equal(played.verdict, "incomplete");
+  played.gaps.forEach(hole);
+  assert.match((await tapedeck(t, ["replay", archive], { status: 1 })).stdout, /^Complete: no\b.*1 part removed by prune\.$/m);
+
+  const { days, not_clean } = await json(t, ["days", archive, "--json"], { status: 1 });
+  assert.equal(not_clean, 1);
+  for (const topic of days[0].topics) {
+    assert.deepEqual([topic.missing_ns, topic.reasons], [0, "pruned"]);
+    assert.ok(topic.pruned_ns > 0 && topic.pruned_ns <= Number(to - from), `${topic.pruned_ns}`);
+  }
+
+  const file = path.join(path.dirname(archive), "cut.mcap");
+  await tapedeck(t, ["cut", archive, "--out", file]);
+  (await json(t, ["gaps", file, "--json"])).gaps.forEach(hole);
+  assert.equal((await json(t, ["replay", file, "--json"], { status: 1 })).verdict, "incomplete");
+});
+
+test("exports do not call a removed stretch complete, and bars at its edges are suspect", async (t) => {
+  const { archive, from, to } = await holed(t);
+  const out = path.join(path.dirname(archive), "set");
+  const bars = ["export", archive, "--format", "tardis-csv", "--bars", `${BAR_NS / 1_000_000n}ms`, "--type", "bars"];
+  await tapedeck(t, [...bars, "--out", out], { status: 1 });
+  const manifest = JSON.parse(fs.readFileSync(path.join(out, fs.readdirSync(out).find(isManifest))));
+  assert.deepEqual([manifest.verdict, manifest.gaps.map(({ reason }) => reason)], ["incomplete", ["pruned"]]);
+  const starts = fs.readdirSync(out).filter((name) => name.includes("_bars_")).flatMap((name) => startsOf(path.join(out, name)));
+  assert.ok(starts.length > 2);
+  for (const start of starts) assert.ok(start + BAR_NS <= from || start > to, `the bar of ${start} lies in ${from} to ${to}`);
+  const clean = await tapedeck(t, [...bars, "--only-clean", "--out", `${out}-clean`], { status: 4 });
+  assert.match(clean.stderr, /no symbol has a clean day/);
+});
+
+test("the removed beginning of an archive leaves no row", async (t) => {
+  const { archive, parts } = await recorded;
+  const copy = path.join(temporary(t), "shorter");
+  fs.cpSync(archive, copy, { recursive: true });
+  await tapedeck(t, ["prune", copy, "--keep-bytes", String(parts.at(-1).bytes)]);
+  assert.deepEqual((await json(t, ["gaps", copy, "--json"])).gaps, []);
+  assert.equal((await json(t, ["replay", copy, "--json"])).verdict, "complete");
+  assert.equal((await json(t, ["days", copy, "--json"])).not_clean, 0);
+});
