@@ -389,6 +389,11 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
         counts->left_out_frames++;
         counts->left_out_entries += message_item_count(m);
     }
+    if (seen->trust->began_broken->cause != BREAK_NONE) {
+        trust_break since_begin = *seen->trust->began_broken;
+        since_begin.from_ns = seen->from_ns;
+        export_counts_break(counts, &since_begin);
+    }
     if (seen->trust->broke->cause != BREAK_NONE)
         export_counts_break(counts, seen->trust->broke);
     if (seen->trust->is_trusted && !seen->trust->was_alive)

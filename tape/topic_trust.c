@@ -246,7 +246,7 @@ static void follow_other(topic_trust *trust, const gap_list *gaps, size_t to,
 trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,
                                const symbol_verdict *found)
 {
-    trust_answer out = {.broke = &NO_BREAK, .lacks = &NO_BREAK};
+    trust_answer out = {.broke = &NO_BREAK, .lacks = &NO_BREAK, .began_broken = &NO_BREAK};
     size_t at = find_conn(trust, &frame->channel->info, frame->conn_index);
     trust_conn *conn = &trust->conns[at];
     int is_other = !frame->is_copy && trust->has_followed && trust->followed != at;
@@ -258,6 +258,7 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
     if (conn->row != frame->row)
         conn->has_state = topic_row_has_state(frame->row) != 0;
     conn->row = frame->row;
+    const int began_right = topic_trust_is_right(trust);
     if (conn->has_state && TD_UNLIKELY(may_be_interrupted(conn, frame, found->step)))
         break_if_interrupted(gaps, conn, frame->recv_ns, found->step, frame->damaged_until_ns,
                              &out);
@@ -266,6 +267,9 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
         out.lacks = &conn->lacks;
     if (frame->is_copy)
         return out;
+    if (TD_UNLIKELY(trust->is_earlier) && !frame->is_lead_in && conn->has_state && !began_right)
+        out.began_broken = &trust->conns[trust->followed].lacks;
+    trust->is_earlier = frame->is_lead_in;
     if (!trust->has_followed)
         trust->followed = at;
     trust->has_followed = 1;
@@ -299,6 +303,10 @@ static void resume_conn(trust_conn *conn, const choice_conn *saved, const track 
     conn->is_alive = of != NULL && track_has_snapshot(of) && !track_is_broken(of) &&
                      saved->snapshot_ns >= conn->lossy_until_ns &&
                      (!has_gap || gap.from_ns < saved->snapshot_ns);
+    if (has_gap && gap.from_ns >= saved->snapshot_ns)
+        conn->lacks = (trust_break){.cause = BREAK_GAP, .reason = gap.reason};
+    else if (of != NULL && track_is_broken(of))
+        conn->lacks = (trust_break){.cause = BREAK_RULE};
 }
 
 void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_info *info,
@@ -314,6 +322,7 @@ void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_
         trust->needs_copies = choice->conns[i].snapshot_ns < choice->since_ns;
     }
     trust->has_followed = choice->count > 0;
+    trust->is_earlier = trust->has_followed;
 }
 
 /* ---- a growing ledger ---- */

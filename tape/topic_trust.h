@@ -68,6 +68,9 @@ typedef struct trust_answer {
                                  with this frame */
     const trust_break *lacks; /* why the frame is not trusted, and since when; cause BREAK_NONE if
                                  the frame is trusted */
+    const trust_break *began_broken; /* the selection's first frame of a topic that began before the
+                                        selection: why the state was not right when the selection
+                                        began; else cause BREAK_NONE */
 } trust_answer;
 
 struct trust_conn;
@@ -80,6 +83,8 @@ typedef struct topic_trust {
                         has_followed */
     uint8_t has_followed;
     uint8_t needs_copies;
+    uint8_t is_earlier; /* 1: a frame before the selection, or a saved state, was applied, and no
+                           frame of the selection yet */
 } topic_trust;
 
 void topic_trust_fini(topic_trust *trust);

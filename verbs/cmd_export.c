@@ -175,7 +175,8 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
         {.long_name = "max-gap-loss",
          OPTION_INTO(export_flags, max_gap_loss),
          .metavar = "PERCENT",
-         .help = "export nothing if more than this part of a topic's day is missing: 0,\n0.5; "
+         .help = "export nothing if more than this part of a topic's day is missing or "
+                 "not\ntrusted: 0, 0.5; "
                  "replays the selection first"},
         {.long_name = "shard",
          OPTION_INTO(export_flags, shard),
@@ -492,11 +493,12 @@ static td_result refuse_loss(const day_topic *row, td_err *err)
     char missing[TD_TIME_TEXT_BYTES];
     char expected[TD_TIME_TEXT_BYTES];
     export_date_format(export_day_of(row->day_ns), date);
-    td_duration_format(row->missing_ns, missing);
+    td_duration_format(row->expected_ns - row->clean_ns, missing);
     td_duration_format(row->expected_ns, expected);
     td_err_set(err, TD_E_LIMIT,
-               "%s %s %s of %s: %s of %s is missing, more than --max-gap-loss allows", row->feed,
-               row->topic, row->symbol, date, missing, expected);
+               "%s %s %s of %s: %s of %s is missing or not trusted, more than "
+               "--max-gap-loss allows",
+               row->feed, row->topic, row->symbol, date, missing, expected);
     td_err_hint(err, "`tapedeck days` lists what is missing; --only-clean leaves these days out");
     return TD_E_LIMIT;
 }
@@ -521,7 +523,7 @@ static td_result check_days(verb_run *verb)
             continue;
         is_all_left_out = 0;
         if (flags->max_gap_loss != NULL &&
-            row->missing_ns > row->expected_ns / 1000000 * command->loss_max)
+            row->expected_ns - row->clean_ns > row->expected_ns / 1000000 * command->loss_max)
             rc = refuse_loss(row, &verb->err);
     }
     if (rc == TD_OK && is_all_left_out)

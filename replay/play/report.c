@@ -15,6 +15,7 @@ static void add_stream(replay_report *report, const stream *s)
     if (s->undecoded.is_set &&
         (undecoded == NULL || s->undecoded.at.position < undecoded->undecoded.at.position))
         report->undecoded = s;
+    report->began_broken += s->began_broken;
     gap_list_join(&report->gaps, &s->gaps);
 }
 
@@ -69,6 +70,7 @@ replay_verdict report_verdict(const replay_report *report)
         return REPLAY_DAMAGED;
     int is_complete = !report->is_stopped && report->totals.violations == 0 &&
                       report->totals.undecoded == 0 && report->uncovered_gaps == 0 &&
-                      report->pruned == 0 && report->absences.count == 0;
+                      report->pruned == 0 && report->began_broken == 0 &&
+                      report->absences.count == 0;
     return is_complete ? REPLAY_COMPLETE : REPLAY_INCOMPLETE;
 }

@@ -24,7 +24,8 @@ typedef struct replay_report {
     char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES]; /* "" if the player made no digests */
     gap_list gaps;                                    /* gaps that overlap the selection */
     uint64_t uncovered_gaps;                          /* of them, losses (gap_row_is_loss) */
-    uint64_t pruned;                                  /* of them, stretches that were removed */
+    uint64_t began_broken; /* streams whose state was not right when the selection began */
+    uint64_t pruned;       /* of them, stretches that were removed */
     absence_list absences; /* absences in the selection; freed by report_fini_replay */
     cursor_stats tape;
     const pacer *pace; /* has the speed, and how late frames were */

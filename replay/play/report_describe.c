@@ -516,6 +516,7 @@ static void describe_verdict(result_writer *r, const replay_report *report)
                               "[, {stopped?}stopped before the end][, {broke} broke a rule]"
                               "[, {undecoded frame} not decoded][, {open_gaps} not covered]"
                               "[, {removed} removed by prune]"
+                              "[, {began_broken topic} not trusted at the beginning]"
                               "[, {absent part} of the selection not recorded].\n";
     static const char *const NAMES[] = {[REPLAY_COMPLETE] = "complete",
                                         [REPLAY_INCOMPLETE] = "incomplete",
@@ -582,6 +583,7 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
     describe_digests(r, report, is_verbose);
     result_count(r, "damaged_chunks", report->tape.damaged_chunks);
     result_count(r, "segments_live", report->tape.segments_live);
+    result_count(r, "began_broken", report->began_broken);
     result_bool(r, "stopped", report->is_stopped);
     report_describe_lines(r, &report->tape.lines);
     describe_pace(r, report->pace);

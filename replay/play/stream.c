@@ -208,6 +208,7 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
     if (TD_UNLIKELY(s->observer.ledger != NULL) && found != NULL) {
         answer = topic_trust_apply(&s->trust, s->observer.ledger, frame, found);
         trust = &answer;
+        s->began_broken |= answer.began_broken->cause != BREAK_NONE;
     }
     s->counts.made += (frame->channel->info.form & FORM_MADE) != 0;
     if (frame->is_lead_in) {

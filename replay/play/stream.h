@@ -85,9 +85,10 @@ typedef struct stream {
     uint64_t rules[STRENGTH_STATISTIC + 1][RULE_COUNT];
     stream_violation violated;
     stream_undecoded undecoded;
-    gap_list gaps;      /* gaps in which an audit found frames of this stream missing, up to
-                           LIMIT_TOPIC_GAPS; for later ones only the broken rule is counted */
-    symbol_topic *last; /* topic of the last frame that has a row and is no copy, or NULL */
+    uint8_t began_broken; /* 1: its state was not right when the selection began */
+    gap_list gaps;        /* gaps in which an audit found frames of this stream missing, up to
+                             LIMIT_TOPIC_GAPS; for later ones only the broken rule is counted */
+    symbol_topic *last;   /* topic of the last frame that has a row and is no copy, or NULL */
 } stream;
 
 /* Apply the next frame. Any content succeeds; only the observer can fail. */

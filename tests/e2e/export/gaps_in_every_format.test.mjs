@@ -210,7 +210,7 @@ test("every format omits or marks rows at a broken book, undecodable frames, a d
   assert.deepEqual([topics.allLiquidation.frames, topics.allLiquidation.proof, topics.allLiquidation.clean_ns > 0], [0, "unverifiable", true]);
   for (const row of days[0].topics) assert.equal(row.clean_ns + row.degraded_ns + row.missing_ns, row.asked_ns, row.topic);
 
-  for (const [option, reason] of [[["--only-clean"], /no symbol has a clean day/], [["--max-gap-loss", "0"], /is missing, more than --max-gap-loss allows/]]) {
+  for (const [option, reason] of [[["--only-clean"], /no symbol has a clean day/], [["--max-gap-loss", "0"], /is missing or not trusted, more than --max-gap-loss allows/]]) {
     const refused = await tapedeck(t, ["export", archive, "--format", "tardis-csv", "--out", path.join(out, "no"), ...option], { status: 4 });
     assert.match(refused.stderr, reason);
     assert.ok(!fs.existsSync(path.join(out, "no")));

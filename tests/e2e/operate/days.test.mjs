@@ -160,11 +160,45 @@ test("export --only-clean leaves out days that are not clean; --max-gap-loss ref
 
   await exported("tardis-csv", ["--max-gap-loss", "0", "--symbol", "BTCUSDT", "--type", "incremental_book_L2"]);
   await add(t, archive, books("BTCUSDT", MIDNIGHT + 66_000, 11)); // a minute is missing
-  const { stderr } = await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "none"), "--max-gap-loss", "10"], { status: 4 });
-  assert.match(stderr, /orderbook\.50 BTCUSDT of 2026-08-10: 1 m 1 s of [^:]* is missing, more than --max-gap-loss allows/);
+  const { stderr } = await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "none"), "--symbol", "BTCUSDT", "--max-gap-loss", "10"], { status: 4 });
+  assert.match(stderr, /orderbook\.50 BTCUSDT of 2026-08-10: 1 m 1 s of [^:]* is missing or not trusted, more than --max-gap-loss allows/);
   assert.ok(!fs.existsSync(path.join(dir, "none")));
   await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "some"), "--max-gap-loss", "90"], { status: 1 });
   await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "x"), "--max-gap-loss", "101"], { status: 2 });
+});
+
+test("a book that broke before midnight is a break at the beginning of the next day, in each format and part of the day", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const day = "2026-08-10", begin = BigInt(MIDNIGHT) * 1_000_000n;
+  const trade = [MIDNIGHT + 5_500, JSON.stringify({ topic: "publicTrade.ETHUSDT", type: "snapshot", ts: MIDNIGHT + 5_500, data: [{ T: MIDNIGHT + 5_500, s: "ETHUSDT", S: "Buy", v: "1", p: "100", L: "PlusTick", i: "1", BT: false }] })];
+  await add(t, archive, [...books("BTCUSDT", MIDNIGHT - 5_000, 11), ...books("ETHUSDT", MIDNIGHT - 5_000, 11).filter((_, i) => i !== 2), trade].sort((a, b) => a[0] - b[0]));
+  assert.deepEqual((await found(t, archive)).filter((row) => row.day === day).map((row) => [row.symbol, row.reasons, row.clean_percent < 100]), [["BTCUSDT", null, false], ["ETHUSDT", "rule", true]]);
+
+  const exported = async (name, args, status = 1) => {
+    const out = path.join(dir, name);
+    await tapedeck(t, ["export", "-q", archive, "--out", out, ...args], { status });
+    return manifestOf(out);
+  };
+  const formats = ["tardis-csv", "parquet", "hftbacktest", "nautilus"].flatMap((format) => ["--format", format]);
+  const one = ["--symbol", "ETHUSDT", ...formats];
+  const breaksOf = (manifest, date) => manifest.files.filter((file) => file.breaks !== undefined && file.date === date).map((file) => [file.format, ...file.breaks.map(({ cause, from_ns, to_ns }) => `${cause} ${from_ns} ${to_ns}`)]);
+  for (const [name, args, from] of [["day", ["--from", day, "--to", day], begin], ["part", ["--from", `${day}T00:00:02`], begin + 2_000_000_000n]]) {
+    const manifest = await exported(name, [...one, ...args]);
+    const breaks = breaksOf(manifest, day);
+    assert.ok(new Set(breaks.map(([format]) => format)).size >= 3, JSON.stringify(breaks));
+    for (const [format, ...rest] of breaks) assert.deepEqual(rest, [`rule ${Number(from)} null`], format);
+    assert.equal(manifest.days[0].verdict, "incomplete");
+  }
+  for (const [name, args] of [["days", []], ["shard", ["--shard", "2/2"]]]) {
+    const { days } = await exported(name, [...one, ...args]);
+    assert.deepEqual(days.map((row) => row.verdict), days.map(() => "incomplete"), name);
+  }
+  assert.equal((await exported("sound", ["--symbol", "BTCUSDT", ...formats, "--from", day, "--to", day], 0)).days[0].verdict, "complete");
+  assert.equal((await exported("trades", ["--format", "tardis-csv", "--symbol", "ETHUSDT", "--topic", "publicTrade", "--from", day, "--to", day], 0)).days[0].verdict, "complete");
+  const refused = await tapedeck(t, ["export", archive, ...one, "--from", day, "--to", day, "--max-gap-loss", "0", "--out", path.join(dir, "no")], { status: 4 });
+  assert.match(refused.stderr, /orderbook\.50 ETHUSDT of 2026-08-10: \S+ s of \S+ s is missing or not trusted/);
+  assert.match((await tapedeck(t, ["replay", archive, "--from", day], { status: 1 })).stdout, /^Complete: no, 1 topic not trusted at the beginning\.$/m);
 });
 
 test("after the clock stepped back, receive times count as late, also in a day that is being recorded", { skip: withoutMovedClock || withoutPackages }, async (t) => {
