@@ -344,6 +344,10 @@ static td_result read_fields(void *user, document_node at, void *out, td_err *er
 
 static const document_word SEQUENCES[] = {{"envelope", SEQ_ENVELOPE}, {"entry", SEQ_ITEM}};
 
+static const document_word SPEECHES[] = {{"at once", SPEAKS_AT_ONCE},
+                                         {"steadily", SPEAKS_STEADILY},
+                                         {"when it happens", SPEAKS_WHEN_IT_HAPPENS}};
+
 #define TOPIC_TEXT(key, member)                                                                    \
     {                                                                                              \
         key, DOCUMENT_TEXT, .offset = offsetof(topic_row, member)                                  \
@@ -353,6 +357,8 @@ static const document_member TOPIC_KEYS[] = {
     TOPIC_TEXT("name", name),
     {"message", DOCUMENT_WORD, .offset = offsetof(topic_row, type),
      .what = "there is no message type", .words = MESSAGES, .word_count = COUNT_OF(MESSAGES)},
+    {"speaks", DOCUMENT_WORD, .offset = offsetof(topic_row, speaks), .what = "no topic speaks",
+     .words = SPEECHES, .word_count = COUNT_OF(SPEECHES)},
     TOPIC_TEXT("title", title),
     TOPIC_TEXT("from", valid_from),
     TOPIC_TEXT("until", valid_until),

@@ -264,6 +264,14 @@ const char *checksum_order_name(checksum_order order)
     return order == CHECKSUM_ALTERNATING ? "alternating" : "asks_then_bids";
 }
 
+const char *topic_speech_name(topic_speech speaks)
+{
+    static const char *const NAMES[] = {[SPEAKS_AT_ONCE] = "at once",
+                                        [SPEAKS_STEADILY] = "steadily",
+                                        [SPEAKS_WHEN_IT_HAPPENS] = "when it happens"};
+    return NAMES[speaks];
+}
+
 void msg_head_init(msg_head *head, const topic_match *topic)
 {
     *head = (msg_head){

@@ -14,6 +14,7 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 #include "base/channel.h"
+#include "base/clock.h"
 #include "schema/message.h"
 
 /* How a field's JSON value is read: the word in documents, the name in listings, and the type of
@@ -242,6 +243,18 @@ typedef struct checksum_recipe {
 /* Four times what an exchange is known to use: all are written for each frame. */
 enum { CHECKSUM_LEVELS_MAX = 100 };
 
+/* When a topic's frames come after its grant. Whether the silence of a granted topic is odd depends
+ * on it. */
+typedef enum topic_speech {
+    SPEAKS_UNSTATED,
+    SPEAKS_AT_ONCE,         /* the first frame follows the grant, whatever the market does */
+    SPEAKS_STEADILY,        /* of a market that trades, a frame comes within TOPIC_SILENCE_NS */
+    SPEAKS_WHEN_IT_HAPPENS, /* liquidations, private topics, notices: any silence is usual */
+} topic_speech;
+
+/* A granted topic that speaks at once or steadily, and sent no frame for so long, is overdue. */
+#define TOPIC_SILENCE_NS (60 * TD_NS_PER_S)
+
 /* A word for a frame's kind. "true" and "false" also match JSON booleans; null and "" count as no
  * kind. */
 typedef struct kind_word {
@@ -300,6 +313,7 @@ typedef struct topic_row {
      * and without the symbol ("klineV2.1" for trades, another depth for a book); NULL: no such
      * topic. Feeds with `audit: true` also subscribe to it. */
     const char *audit;
+    topic_speech speaks;
     checksum_recipe checksum; /* for RULE_CHECKSUM */
     uint32_t book_depth;      /* levels per side of a book topic; 0: unbounded, or not a book */
     uint8_t truncates;        /* 1: clients drop the levels beyond book_depth after each frame; the
@@ -443,5 +457,15 @@ const char *rule_strength_name(rule_strength strength);
 
 /* The name of an order in documents ("alternating"); order is not CHECKSUM_NONE. */
 const char *checksum_order_name(checksum_order order);
+
+/* The word in documents, "at once"; NULL: unstated. */
+const char *topic_speech_name(topic_speech speaks);
+
+/* 1 if a granted topic without a frame for TOPIC_SILENCE_NS lacks what it should have sent. row may
+ * be NULL: an unknown topic. */
+static inline int topic_row_must_speak(const topic_row *row)
+{
+    return row != NULL && (row->speaks == SPEAKS_AT_ONCE || row->speaks == SPEAKS_STEADILY);
+}
 
 #endif

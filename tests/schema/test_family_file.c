@@ -235,6 +235,8 @@ static const mistake MISTAKES[] = {
     {18, "    kind_key: a." A64, "made.yaml:15: a part of a path has 1 to 63 bytes, not 'aaaa", ""},
     {18, "    kind_key: data..k", "made.yaml:15: an empty part is in the path 'data..k'", ""},
     {18, "    kind_key: a.b.c.d.e.f.g.h", "made.yaml:15: too many objects are around", ""},
+    {18, "    speaks: often", "made.yaml:18: no topic speaks 'often'",
+     "allowed: at once, steadily, when it happens"},
     {18, "    truncates: true", "made.yaml:15: truncates: is for books with depth, not", ""},
     {18, "    depth: 0\n    truncates: true", "made.yaml:15: truncates: is for books with", ""},
     {12, "    - 1 size decimal quantity required below",

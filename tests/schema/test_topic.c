@@ -255,6 +255,7 @@ static void test_shipped_rows(void **state)
             const size_t begin = strlen(row->name) - strlen(end);
             assert_memory_equal(row->pattern, row->name, begin);
             assert_string_equal(row->name + begin, end);
+            assert_int_not_equal(row->speaks, SPEAKS_UNSTATED);
             for (size_t k = 0; k < TOPIC_RULES_MAX && row->rules[k].rule != RULE_NONE; k++)
                 assert_non_null(rule_name(row->rules[k].rule));
             row_count++;
