@@ -392,6 +392,7 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
     if (seen->trust->began_broken->cause != BREAK_NONE) {
         trust_break since_begin = *seen->trust->began_broken;
         since_begin.from_ns = seen->from_ns;
+        since_begin.rule = RULE_NONE; /* a saved state does not know it */
         export_counts_break(counts, &since_begin);
     }
     if (seen->trust->broke->cause != BREAK_NONE)
