@@ -272,9 +272,33 @@ static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_v
     s->audit_bytes = audit_bytes(s->audit);
 }
 
+/* Continue with the tracks of a saved state. No topic of the symbol has the frames before it. */
+static void take_saved(symbol_topic *t, const frame_ref *frame)
+{
+    symbol_topic *saved = frame->saved;
+    symbol_state *s = t->owner;
+    s->bytes -= topic_bytes(t);
+    for (size_t i = 0; i < t->conn_count; i++) {
+        track_close(t->conns[i].track);
+        ticker_frames_close(t->conns[i].ticker);
+    }
+    td_free(t->conns);
+    t->conns = saved->conns;
+    t->conn_count = saved->conn_count;
+    saved->conns = NULL;
+    saved->conn_count = 0;
+    conn_choice_copy(&t->choice, &saved->choice);
+    s->bytes += topic_bytes(t);
+    for (size_t i = 0; i < s->topic_count; i++)
+        if (s->topics[i]->member != NULL)
+            audit_skip(s->audit, s->topics[i]->member, frame->recv_ns);
+}
+
 void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict *out)
 {
     TD_ASSERT_SLOW(frame->row != NULL);
+    if (TD_UNLIKELY(frame->saved != NULL))
+        take_saved(t, frame);
     int is_same = conn_choice_note(&t->choice, frame);
     topic_conn *p = conn_at(t, frame->conn_index);
     if (TD_UNLIKELY(frame->row != t->row)) {

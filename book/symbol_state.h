@@ -36,6 +36,7 @@ typedef struct symbol_topic {
     conn_choice choice;   /* the topic's connections, and which of them the topic follows, after the
                              topic's last frame */
     uint64_t first_ns;    /* receive time of its first frame; 0 if the state was loaded */
+    uint64_t saved_ns;    /* of a loaded state: time of its checkpoint, set by the loader; else 0 */
     const topic_row *row; /* of the last frame */
     audit_part part;      /* the topic's part in audits, by its first row */
     uint8_t is_compared;  /* 1: audits are on, and the present row has the same part as the first */
@@ -81,7 +82,8 @@ typedef struct symbol_verdict {
 } symbol_verdict;
 
 /* Apply a frame with a row in the schema. If the frame has no message, because it could not be
- * decoded, a book is unchecked until its next snapshot. */
+ * decoded, a book is unchecked until its next snapshot. If the frame has a saved state, the topic
+ * takes it first, which leaves the saved topic without tracks. */
 void symbol_topic_apply(symbol_topic *topic, const frame_ref *frame, symbol_verdict *out);
 
 /* Note that frames of the topic are missing before recv_ns. */

@@ -451,6 +451,8 @@ static int apply_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame
         return 0;
     if (of->topic == NULL)
         of->topic = symbol_table_topic(&t->symbols, &of->info, SYMBOL_WITHOUT_AUDITS);
+    if (frame->saved != NULL)
+        topic_trust_restore(&of->trust, &t->gaps, &of->info, frame->saved);
     symbol_topic_apply(of->topic, frame, &found);
     *answer = topic_trust_apply(&of->trust, &t->gaps, frame, &found);
     of->is_suspect = frame->is_copy ? of->is_suspect : !answer->is_trusted;

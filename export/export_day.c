@@ -424,9 +424,10 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
         writer->choice = maker->choice;
         (void)pthread_mutex_unlock(&writer->owner->lock);
     }
-    /* A book that continues on another connection gets no gap row. */
+    /* A book that continues on another connection gets no gap row, unless frames were removed. */
     int has_broken = is_counted && (maker->type->flags & EXPORT_OF_BOOKS) != 0 && trust != NULL &&
-                     trust->broke->cause != BREAK_NONE && !trust->is_taken_over;
+                     trust->broke->cause != BREAK_NONE &&
+                     (!trust->is_taken_over || trust->broke->reason == GAP_PRUNED);
     td_result rc = has_broken ? put_gap(maker, trust->broke, err) : TD_OK;
     return rc == TD_OK ? maker->type->frame(maker->type_maker, seen, &out, err) : rc;
 }

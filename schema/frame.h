@@ -59,22 +59,25 @@ typedef struct frame_content {
 
 struct event;      /* archive/event.h */
 struct tape_block; /* tape/block.h */
+struct symbol_topic;
 
 typedef struct frame_ref {
     uint64_t recv_ns;
     uint64_t ordinal; /* number within the frame's connection and direction, from 1; 0 for events */
     uint64_t position; /* number among the frames of the tape, from 0 */
     frame_channel *channel;
-    const frame_conn *conn;    /* never NULL */
-    const topic_row *row;      /* data: the topic's row at this time; NULL: unknown topic */
-    frame_content content;     /* only if is_read */
-    td_bytes bytes;            /* followed by DECODE_PADDING_BYTES readable bytes */
-    uint64_t publish_ns;       /* exchange time; recv_ns if the frame has no time */
-    const struct event *event; /* set in an events channel; NULL: the event is unreadable */
-    struct tape_block *block;  /* the frame's memory stays valid while this block is referenced;
-                                  NULL: only the producer holds the memory */
-    uint64_t damaged_until_ns; /* latest receive time of an unreadable frame that precedes this one
-                                  in its feed and session; 0: every frame before was readable */
+    const frame_conn *conn;     /* never NULL */
+    const topic_row *row;       /* data: the topic's row at this time; NULL: unknown topic */
+    frame_content content;      /* only if is_read */
+    td_bytes bytes;             /* followed by DECODE_PADDING_BYTES readable bytes */
+    uint64_t publish_ns;        /* exchange time; recv_ns if the frame has no time */
+    struct symbol_topic *saved; /* the topic's state before this frame, from a checkpoint: frames
+                                   since the previous one were removed. NULL: the state continues */
+    const struct event *event;  /* set in an events channel; NULL: the event is unreadable */
+    struct tape_block *block;   /* the frame's memory stays valid while this block is referenced;
+                                   NULL: only the producer holds the memory */
+    uint64_t damaged_until_ns;  /* latest receive time of an unreadable frame that precedes this one
+                                   in its feed and session; 0: every frame before was readable */
     uint64_t granted_ns;    /* since this time the stream (for a copy: the frame's connection) has
                                every frame of its topic; 0: unknown */
     uint32_t conn_index;    /* index of its connection in the stream (book/conn_choice.h) */

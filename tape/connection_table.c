@@ -14,6 +14,8 @@ struct connection_table {
     channel_table *own;   /* NULL: the channels are shared with other tapes */
     conn_choice *choices; /* by stream; zero before the stream's first frame */
     size_t choice_capacity;
+    symbol_topic **saved; /* by stream: the state for its next frame, or NULL */
+    size_t saved_capacity, saved_count;
     td_arena *memory; /* of sessions, feeds, slots, connections */
     tape_session **sessions;
     size_t session_count;
@@ -33,6 +35,20 @@ static void forget_choices(connection_table *r)
 {
     for (size_t i = 0; i < r->choice_capacity; i++)
         conn_choice_fini(&r->choices[i]);
+    td_free(r->saved);
+    r->saved = NULL;
+    r->saved_capacity = r->saved_count = 0;
+}
+
+/* Give a stream's frame the state that was kept for it. */
+static void give_saved(connection_table *r, frame_ref *frame)
+{
+    const uint32_t stream = frame->channel->stream;
+    if (stream >= r->saved_capacity || r->saved[stream] == NULL)
+        return;
+    frame->saved = r->saved[stream];
+    r->saved[stream] = NULL;
+    r->saved_count--;
 }
 
 void connection_table_close(connection_table *r)
@@ -197,12 +213,24 @@ void connection_table_follow(const session_slot *slot, uint64_t from_ns, frame_r
         frame->granted_ns = from_ns;
     conn_choice_set(choice, frame, conn_has_ended, &of);
     (void)conn_choice_note(choice, frame);
+    if (TD_UNLIKELY(slot->feed->table->saved_count > 0))
+        give_saved(slot->feed->table, frame);
 }
 
-td_result connection_table_resume(connection_table *r, const char *feed, const char *symbol,
-                                  const symbol_state *state, td_err *err)
+static void keep_saved(connection_table *r, uint32_t stream, symbol_topic *topic)
 {
-    const symbol_topic *topic;
+    r->saved = td_array_reach(r->saved, &r->saved_capacity, stream, sizeof(symbol_topic *));
+    r->saved_count += r->saved[stream] == NULL;
+    r->saved[stream] = topic;
+}
+
+typedef void with_stream_fn(connection_table *r, uint32_t stream, symbol_topic *topic);
+
+/* Copy the choice of each topic of a state, and call `with`, unless it is NULL. */
+static td_result copy_choices(connection_table *r, const char *feed, const char *symbol,
+                              const symbol_state *state, with_stream_fn *with, td_err *err)
+{
+    symbol_topic *topic;
     for (size_t i = 0; (topic = symbol_state_topic_at(state, i)) != NULL; i++) {
         const channel_info info = {.feed = feed,
                                    .family = "",
@@ -216,10 +244,25 @@ td_result connection_table_resume(connection_table *r, const char *feed, const c
         td_result rc = connection_table_channel(r, &info, &channel, err);
         if (rc != TD_OK)
             return rc;
-        if (channel->stream != FRAME_NO_STREAM)
-            conn_choice_copy(choice_of(r, channel->stream), &topic->choice);
+        if (channel->stream == FRAME_NO_STREAM)
+            continue;
+        conn_choice_copy(choice_of(r, channel->stream), &topic->choice);
+        if (with != NULL)
+            with(r, channel->stream, topic);
     }
     return TD_OK;
+}
+
+td_result connection_table_resume(connection_table *r, const char *feed, const char *symbol,
+                                  const symbol_state *state, td_err *err)
+{
+    return copy_choices(r, feed, symbol, state, NULL, err);
+}
+
+td_result connection_table_restore(connection_table *r, const char *feed, const char *symbol,
+                                   const symbol_state *state, td_err *err)
+{
+    return copy_choices(r, feed, symbol, state, keep_saved, err);
 }
 
 int connection_table_is_open(const session_feed *feed, uint32_t shard)

@@ -99,6 +99,12 @@ TD_MUST_USE td_result connection_table_resume(connection_table *connections, con
                                               const char *symbol, const struct symbol_state *state,
                                               td_err *err);
 
+/* As connection_table_resume, after frames that were removed: the stream's next frame gets the
+ * topic's state (frame_ref.saved), which the caller keeps until the table is rewound. */
+TD_MUST_USE td_result connection_table_restore(connection_table *connections, const char *feed,
+                                               const char *symbol, const struct symbol_state *state,
+                                               td_err *err);
+
 /* The 64-bit ordinal with the low half `sequence` that is nearest to `last`, the last ordinal of
  * the same direction. */
 static inline uint64_t session_slot_ordinal(uint64_t last, uint32_t sequence)

@@ -10,6 +10,7 @@
 #include "archive/event.h"
 #include "archive/open_conns.h"
 #include "archive/read_plan.h"
+#include "format/segment_name.h"
 #include "schema/decode.h"
 #include "tape/connection_table.h"
 #include "tape/content.h"
@@ -23,6 +24,15 @@ _Static_assert((int)DECODE_PADDING_BYTES <= (int)SEGMENT_PADDING_BYTES,
 
 enum { SOURCES_MAX = 1 };
 _Static_assert((int)SOURCES_MAX <= (int)MERGE_SOURCES_MAX, "the merge takes them all");
+
+/* A segment whose predecessor was pruned: its checkpoint has the state that its frames continue. */
+typedef struct hole {
+    session_feed *feed;
+    uint64_t first_ns; /* of the segment */
+    open_conns_session at;
+    symbol_table states; /* empty until it is passed */
+    uint8_t is_passed;
+} hole;
 
 struct cursor {
     archive *archive;
@@ -42,7 +52,10 @@ struct cursor {
     uint64_t position;   /* number of the next frame */
     uint64_t since_ns;   /* streams without a state are read from this time on */
     symbol_table states;
-    order_hold hold; /* only if options.hold_ns > 0 */
+    hole *holes; /* those between frames of the window */
+    size_t hole_count;
+    uint64_t hole_ns; /* the earliest first_ns of a hole that is not passed; UINT64_MAX: none */
+    order_hold hold;  /* only if options.hold_ns > 0 */
     event_reader *events;
     event event; /* the last event */
     cursor_stats stats;
@@ -153,22 +166,29 @@ static td_result find_first_ns(const cursor *c, archive_view *view, uint64_t *fi
     return rc;
 }
 
-/* Load the session's checkpoint. 1 if the checkpoint has all wanted states: frames are then
- * returned from the checkpoint's time on. */
-static int load_states(cursor *c, const open_conns_session *from, const source_options *reading)
+/* Load the session's checkpoint. 1 if the checkpoint has all wanted states. */
+static int load_checkpoint(cursor *c, const open_conns_session *from, const source_options *reading,
+                           symbol_audits audits, symbol_table *to)
 {
     td_err why;
-    const segment_index *index = &from->rows.index;
-    const symbol_audits audits =
-        c->options.without_audits ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS;
     /* A user's decoder may produce other messages than the states were made from. */
     if (!c->options.with_states || from->checkpoint_path == NULL || c->options.decoding != NULL)
         return 0;
-    if (saved_states_load(&c->states, c->archive, from, reading, audits, &why) != TD_OK) {
-        td_log_emit(c->options.log, TD_LOG_DEBUG, "feed %s: a checkpoint is not used: %s",
-                    index->feed, why.text);
+    if (saved_states_load(to, c->archive, from, reading, audits, &why) == TD_OK)
+        return 1;
+    td_log_emit(c->options.log, TD_LOG_DEBUG, "feed %s: a checkpoint is not used: %s",
+                from->rows.index.feed, why.text);
+    return 0;
+}
+
+/* Load the states before the first frame. 1: frames are returned from the checkpoint's time on. */
+static int load_states(cursor *c, const open_conns_session *from, const source_options *reading)
+{
+    const segment_index *index = &from->rows.index;
+    const symbol_audits audits =
+        c->options.without_audits ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS;
+    if (!load_checkpoint(c, from, reading, audits, &c->states))
         return 0;
-    }
     session_feed *feed = connection_table_get_feed(c->connections, index->session,
                                                    index->session_start_ns, index->feed);
     feed->resumed_ns = from->checkpoint.at_ns;
@@ -230,6 +250,97 @@ static void find_pruned_starts(cursor *c, archive_view *view, const source_optio
     td_free(seen);
 }
 
+/* ---- segments after pruned ones ---- */
+
+static void drop_holes(cursor *c)
+{
+    for (size_t i = 0; i < c->hole_count; i++) {
+        open_conns_session_fini(&c->holes[i].at);
+        symbol_table_fini(&c->holes[i].states);
+    }
+    td_free(c->holes);
+    c->holes = NULL;
+    c->hole_count = 0;
+    c->hole_ns = UINT64_MAX;
+}
+
+static int is_before(const segment_name *a, const segment_name *b)
+{
+    return a->number + 1 == b->number && strcmp(a->session, b->session) == 0 &&
+           strcmp(a->feed, b->feed) == 0;
+}
+
+/* 1 if the segment of its session before a listed one was pruned. */
+static int is_after_pruned(const archive_view *view, size_t listed)
+{
+    const segment_name *name = &view->listing.segments[listed].name;
+    segment_name other;
+    for (size_t i = listed; i > 0; i--)
+        if (is_before(&view->listing.segments[i - 1].name, name))
+            return 0;
+    for (size_t i = 0; i < view->past.segment_count; i++)
+        if (view->past.segments[i].stage == PAST_PRUNED &&
+            segment_name_parse(segment_file_name(view->past.segments[i].path), &other) &&
+            is_before(&other, name))
+            return 1;
+    return 0;
+}
+
+/* Find the segments in the window that continue after pruned ones. */
+static void find_holes(cursor *c, archive_view *view, const source_options *reading)
+{
+    for (size_t i = 0; i < view->listing.segment_count; i++) {
+        const archive_segment *segment = &view->listing.segments[i];
+        const segment_name *name = &segment->name;
+        hole made = {.is_passed = 0};
+        if (!name->is_parsed || name->number == 1 ||
+            (name->first_s + 1) * TD_NS_PER_S <= reading->lead_from_ns ||
+            name->first_s * TD_NS_PER_S >= reading->window.to_ns ||
+            !selection_has_feed(&c->wanted, name->feed) || !is_after_pruned(view, i) ||
+            open_conns_read_start(view, segment, &made.at, NULL) != TD_OK) {
+            open_conns_session_fini(&made.at);
+            continue;
+        }
+        const segment_index *index = &made.at.rows.index;
+        made.first_ns = index->first_ns;
+        made.feed = connection_table_get_feed(c->connections, index->session,
+                                              index->session_start_ns, index->feed);
+        if (made.at.checkpoint_path == NULL || made.feed->resumed_ns >= made.at.checkpoint.at_ns) {
+            open_conns_session_fini(&made.at);
+            continue;
+        }
+        c->holes = td_array_grow(c->holes, c->hole_count, sizeof *c->holes);
+        c->holes[c->hole_count++] = made;
+        c->hole_ns = made.first_ns < c->hole_ns ? made.first_ns : c->hole_ns;
+    }
+}
+
+/* Load the states of a segment, for the next frame of each topic. */
+static void pass_hole(cursor *c, hole *of)
+{
+    td_result rc = TD_OK;
+    of->is_passed = 1;
+    if (!load_checkpoint(c, &of->at, &c->reading, SYMBOL_WITHOUT_AUDITS, &of->states))
+        return;
+    for (size_t i = 0; rc == TD_OK && i < of->states.count; i++) {
+        const symbol_entry *at = of->states.items[i];
+        rc = connection_table_restore(c->connections, at->feed, at->symbol, at->state, NULL);
+    }
+}
+
+/* Before a frame: pass the holes of its feed that lie before it. */
+static void pass_holes(cursor *c, const session_feed *feed, uint64_t recv_ns)
+{
+    c->hole_ns = UINT64_MAX;
+    for (size_t i = 0; i < c->hole_count; i++) {
+        hole *of = &c->holes[i];
+        if (!of->is_passed && of->feed == feed && of->first_ns <= recv_ns)
+            pass_hole(c, of);
+        if (!of->is_passed && of->first_ns < c->hole_ns)
+            c->hole_ns = of->first_ns;
+    }
+}
+
 /* Open the sources for a window. Everything is planned from one view. */
 static td_result open_window(cursor *c, archive_view *view, selection_window window, td_err *err)
 {
@@ -263,8 +374,11 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
     c->since_ns = window.from_ns;
     if (options->with_lead_in && window.from_ns > 0 && window.from_ns < UINT64_MAX)
         rc = find_lead_from(c, view, &reading, err);
-    if (rc == TD_OK && options->with_states && !options->is_following)
+    drop_holes(c);
+    if (rc == TD_OK && options->with_states && !options->is_following) {
         find_pruned_starts(c, view, &reading);
+        find_holes(c, view, &reading);
+    }
     return rc == TD_OK ? open_sources(c, view, &reading, err) : rc;
 }
 
@@ -367,6 +481,7 @@ void cursor_close(cursor *c)
                 (unsigned long long)c->stats.chunks_read, (unsigned long long)c->stats.bytes_read,
                 (unsigned long long)c->stats.segments);
     close_sources(c);
+    drop_holes(c);
     symbol_table_fini(&c->states);
     td_workers_close(c->workers);
     content_pool_close(c->readers);
@@ -412,6 +527,8 @@ static void set_conn(session_slot *slot, frame_ref *frame)
 static void finish(cursor *c, const session_slot *slot, frame_ref *frame)
 {
     frame->position = c->position++;
+    if (TD_UNLIKELY(frame->recv_ns >= c->hole_ns))
+        pass_holes(c, slot->feed, frame->recv_ns);
     connection_table_follow(slot, c->since_ns, frame);
     if (!c->reading.reads_ahead)
         content_read(c->reader, frame);

@@ -113,9 +113,13 @@ static td_result explain_time(archive_view *from, const read_plan *plan, const s
         td_err_hint(err, "'tapedeck info' lists feeds, topics and symbols");
         return TD_E_NOTFOUND;
     }
+    const selection_window window = selection_resolve(wanted, first_ns);
+    const int is_pruned = archive_history_is_pruned(&from->past, feed, window.from_ns) &&
+                          archive_history_is_pruned(&from->past, feed, window.to_ns - 1);
     td_time_format(first_ns, first);
     td_time_format(last_ns, last);
-    td_err_set(err, TD_E_NOTFOUND, "%s: nothing of it was recorded in that time", EMPTY);
+    td_err_set(err, TD_E_NOTFOUND, "%s: %s", EMPTY,
+               is_pruned ? "that time was pruned" : "nothing of it was recorded in that time");
     td_err_hint(err, "feed %s has frames from %s to %s%s", feed, first, last,
                 is_only ? "" : "; 'tapedeck info' lists the others");
     return TD_E_NOTFOUND;

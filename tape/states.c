@@ -144,6 +144,9 @@ static td_result load_state(void *user, td_bytes symbol, td_bytes bytes, td_err 
     td_result rc = symbol_state_load(bytes, of->audits, &entry->state, err);
     if (rc != TD_OK)
         return rc;
+    symbol_topic *topic;
+    for (size_t i = 0; (topic = symbol_state_topic_at(entry->state, i)) != NULL; i++)
+        topic->saved_ns = of->from->checkpoint.at_ns;
     if (of->reading->wanted->topics.count > 0 || of->reading->wants_channel != NULL)
         symbol_state_keep(entry->state, wants_topic, of);
     rc = of->reading->with_lines ? TD_OK : join_lines(of, entry->state, err);

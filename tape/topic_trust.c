@@ -23,6 +23,7 @@ typedef struct trust_conn {
     loss ending;    /* a gap that ends the connection, which may still have frames; if has_ending */
     loss scattered; /* a gap before the next frame in which any frame may be missing; if
                        has_scattered */
+    uint64_t saved_ns;        /* the state was loaded, and has what was removed before then */
     uint64_t lossy_until_ns;  /* end of overload or damage: no stretch begins before then */
     const channel_info *info; /* of the last frame */
     uint64_t trusted_ns;      /* recv_ns of the last frame that was trusted */
@@ -107,6 +108,8 @@ static int is_of_conn(const gap_row *gap, const trust_conn *conn)
 static void note_gap(trust_conn *conn, const gap_row *gap)
 {
     const loss of = {gap->reason, gap->from_ns, gap->to_ns};
+    if (gap->reason == GAP_PRUNED && gap->from_ns < conn->saved_ns)
+        return;
     if (gap_reason_ends_connection(gap->reason)) {
         conn->ending = of;
         conn->has_ending = 1;
@@ -243,6 +246,17 @@ static void follow_other(topic_trust *trust, const gap_list *gaps, size_t to,
     own->is_in_book |= own->is_taken_over;
 }
 
+/* The first frame after a saved state that replaced what the topic had. */
+static void note_restored(topic_trust *trust, trust_answer *own)
+{
+    trust->is_restored = 0;
+    if (trust->removed.cause != BREAK_NONE)
+        own->broke = &trust->removed;
+    own->was_alive = 0;
+    own->is_taken_over = own->is_trusted && !own->is_snapshot;
+    own->is_in_book |= own->is_taken_over;
+}
+
 trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,
                                const symbol_verdict *found)
 {
@@ -275,6 +289,8 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
     trust->has_followed = 1;
     if (is_other)
         follow_other(trust, gaps, at, frame, &out);
+    if (TD_UNLIKELY(trust->is_restored))
+        note_restored(trust, &out);
     trust->needs_copies = (trust->needs_copies || out.is_taken_over) && !out.is_snapshot;
     out.needs_copies = trust->needs_copies;
     TD_ASSERT(out.is_trusted || !out.is_taken_over);
@@ -285,11 +301,12 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
 
 /* Continue with a saved state. It is right if it is complete since a snapshot, without a later gap.
  */
-static void resume_conn(trust_conn *conn, const choice_conn *saved, const track *of,
-                        const gap_list *gaps)
+static void resume_conn(trust_conn *conn, const choice_conn *saved, uint64_t saved_ns,
+                        const track *of, const gap_list *gaps)
 {
     conn->shard = saved->shard;
     conn->trusted_ns = saved->last_ns;
+    conn->saved_ns = saved_ns;
     pass_gaps(gaps, conn, saved->last_ns);
     int has_gap = conn->has_scattered;
     loss gap = conn->scattered;
@@ -315,7 +332,8 @@ void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_
     const conn_choice *choice = &topic->choice;
     for (uint32_t i = 0; i < choice->count; i++) {
         size_t at = find_conn(trust, info, i);
-        resume_conn(&trust->conns[at], &choice->conns[i], symbol_topic_track_at(topic, i), gaps);
+        resume_conn(&trust->conns[at], &choice->conns[i], topic->saved_ns,
+                    symbol_topic_track_at(topic, i), gaps);
         if (i != choice->followed)
             continue;
         trust->followed = at;
@@ -323,6 +341,23 @@ void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_
     }
     trust->has_followed = choice->count > 0;
     trust->is_earlier = trust->has_followed;
+}
+
+void topic_trust_restore(topic_trust *trust, const gap_list *gaps, const channel_info *info,
+                         const symbol_topic *topic)
+{
+    const uint8_t was_earlier = trust->is_earlier;
+    trust->removed = NO_BREAK;
+    if (topic_trust_is_right(trust)) {
+        const uint64_t trusted_ns = trust->conns[trust->followed].trusted_ns;
+        trust->removed = (trust_break){.cause = BREAK_GAP,
+                                       .reason = GAP_PRUNED,
+                                       .from_ns = trusted_ns,
+                                       .doubt_ns = trusted_ns};
+    }
+    topic_trust_resume(trust, gaps, info, topic);
+    trust->is_earlier = was_earlier;
+    trust->is_restored = 1;
 }
 
 /* ---- a growing ledger ---- */

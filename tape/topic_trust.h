@@ -60,8 +60,9 @@ typedef struct trust_answer {
     uint8_t is_in_book;    /* 1: all of the state may be new, and is in the book, not in the frame:
                               is_taken_over, or the snapshot has deltas after it */
     uint8_t is_unused;     /* 1: the state has what the frame brings already, and maybe more */
-    uint8_t is_taken_over; /* 1: the state is right, but from another connection than before: a
-                              reader of the earlier frames needs the whole state */
+    uint8_t is_taken_over; /* 1: the state is right, but from another connection than before, or
+                              from a checkpoint: a reader of the earlier frames needs the whole
+                              state */
     uint8_t needs_copies;  /* 1: the state was taken over since the last snapshot, so readers of
                               frames that are not copies lack it */
     const trust_break *broke; /* cause BREAK_NONE if no stretch ended after the previous frame, or
@@ -83,16 +84,23 @@ typedef struct topic_trust {
                         has_followed */
     uint8_t has_followed;
     uint8_t needs_copies;
-    uint8_t is_earlier; /* 1: a frame before the selection, or a saved state, was applied, and no
-                           frame of the selection yet */
+    uint8_t is_restored; /* 1: topic_trust_restore was called, and no frame of the topic since */
+    trust_break removed; /* if is_restored: how the stretch before ended; cause BREAK_NONE if it had
+                            ended before */
+    uint8_t is_earlier;  /* 1: a frame before the selection, or a saved state, was applied, and no
+                            frame of the selection yet */
 } topic_trust;
 
 void topic_trust_fini(topic_trust *trust);
 
 /* Begin with a saved state: `topic` is the state of info's topic after the earlier frames, and no
- * earlier frame was damaged. */
+ * earlier frame was damaged. What was removed before it was saved is part of it. */
 void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_info *info,
                         const symbol_topic *topic);
+
+/* Continue with a saved state (frame_ref.saved), before its frame is applied to the topic. */
+void topic_trust_restore(topic_trust *trust, const gap_list *gaps, const channel_info *info,
+                         const symbol_topic *topic);
 
 /* Apply the next frame with a row in the schema, of any connection. found: its verdict, not NULL.
  * gaps: the whole ledger, sorted; the same in each call. For a copy, the answer is about the copy's

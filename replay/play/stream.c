@@ -203,6 +203,8 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
     symbol_verdict judged;
     trust_answer answer;
     const trust_answer *trust = NULL;
+    if (TD_UNLIKELY(frame->saved != NULL) && s->observer.ledger != NULL)
+        topic_trust_restore(&s->trust, s->observer.ledger, &frame->channel->info, frame->saved);
     const symbol_verdict *found =
         frame_role_is_of_topic(s->role) && apply_data(s, frame, &judged) ? &judged : NULL;
     if (TD_UNLIKELY(s->observer.ledger != NULL) && found != NULL) {

@@ -49,11 +49,11 @@ async function holed(t) {
   await tapedeck(t, ["note", "add", copy, "keep", "--from", String(parts[0].first), "--to", String(parts[0].last), "--keep"]);
   await tapedeck(t, ["prune", copy, "--keep-bytes", String(parts[0].bytes + parts.at(-1).bytes)]);
   assert.deepEqual(segments(copy), [parts[0].file, parts.at(-1).file]);
-  return { archive: copy, from: parts[0].last, to: parts.at(-1).first };
+  return { archive: copy, from: parts[0].last, to: parts.at(-1).first, removed: { first: parts[1].first, last: parts.at(-2).last } };
 }
 
 test("a removed stretch between kept frames is named and is no gap", async (t) => {
-  const { archive, from, to } = await holed(t);
+  const { archive, from, to, removed } = await holed(t);
   const hole = ({ reason, from_ns, to_ns, topic }) => assert.deepEqual([reason, from_ns, to_ns, topic], ["pruned", Number(from), Number(to), null]);
 
   const gaps = await json(t, ["gaps", archive, "--json"]);
@@ -66,10 +66,18 @@ test("a removed stretch between kept frames is named and is no gap", async (t) =
   played.gaps.forEach(hole);
   assert.match((await tapedeck(t, ["replay", archive], { status: 1 })).stdout, /^Complete: no\b.*1 part removed by prune\.$/m);
 
+  // The book continues from the checkpoint of the segment after the stretch.
+  const whole = await json(t, ["replay", (await recorded).archive, "--json"]);
+  assert.deepEqual([played.continuity.ok, played.continuity.unchecked, played.books], [true, 0, whole.books]);
+  const inside = await tapedeck(t, ["replay", archive, "--from", String(removed.first), "--to", String(removed.last)], { status: 4 });
+  assert.match(inside.stderr, /no frame in the archive matches the selection: that time was pruned/);
+  for (const at of [from + (to - from) / 2n, to + 1n])
+    assert.deepEqual((await json(t, ["replay", archive, "--from", String(at), "--json"], { status: at < to ? 1 : 0 })).books, whole.books);
+
   const { days, not_clean } = await json(t, ["days", archive, "--json"], { status: 1 });
   assert.equal(not_clean, 1);
   for (const topic of days[0].topics) {
-    assert.deepEqual([topic.missing_ns, topic.reasons], [0, "pruned"]);
+    assert.deepEqual([topic.missing_ns, topic.degraded_ns, topic.reasons], [0, 0, "pruned"]);
     assert.ok(topic.pruned_ns > 0 && topic.pruned_ns <= Number(to - from), `${topic.pruned_ns}`);
   }
 
@@ -82,6 +90,9 @@ test("a removed stretch between kept frames is named and is no gap", async (t) =
 test("exports do not call a removed stretch complete, and bars at its edges are suspect", async (t) => {
   const { archive, from, to } = await holed(t);
   const out = path.join(path.dirname(archive), "set");
+  await tapedeck(t, ["export", archive, "--format", "tardis-csv", "--format", "parquet", "--type", "quotes", "--type", "incremental_book_L2", "--type", "book_deltas", "--out", `${out}-books`], { status: 1 });
+  for (const { breaks, left_out_frames: left } of JSON.parse(fs.readFileSync(path.join(`${out}-books`, fs.readdirSync(`${out}-books`).find(isManifest)))).files)
+    assert.deepEqual([left, breaks.map((row) => [row.reason, row.from_ns <= Number(from), row.to_ns >= Number(to)])], [0, [["pruned", true, true]]]);
   const bars = ["export", archive, "--format", "tardis-csv", "--bars", `${BAR_NS / 1_000_000n}ms`, "--type", "bars"];
   await tapedeck(t, [...bars, "--out", out], { status: 1 });
   const manifest = JSON.parse(fs.readFileSync(path.join(out, fs.readdirSync(out).find(isManifest))));
