@@ -58,3 +58,15 @@ topic_proof topic_proof_of_trades(const topic_row *row)
     }
     return proof;
 }
+
+int candles_have_volume(const message *of)
+{
+    int have_any = 0;
+    for (size_t i = 0; of->head.type == MSG_KLINE && i < of->record.item_count; i++) {
+        const msg_item *item = &of->record.items[i];
+        const msg_value *volume = msg_value_find(item->values, item->value_count, MEMBER_VOLUME);
+        have_any |=
+            volume == NULL || volume->type != VALUE_DECIMAL || volume->as.decimal.mantissa != 0;
+    }
+    return have_any;
+}

@@ -21,4 +21,7 @@ topic_proof topic_proof_of(const topic_row *row);
 /* What this topic proves about the trades of its symbol: candles can, other topics cannot. */
 topic_proof topic_proof_of_trades(const topic_row *row);
 
+/* 1 if a message has a candle that does not show a volume of 0: there may have been trades. */
+int candles_have_volume(const message *of);
+
 #endif

@@ -82,6 +82,7 @@ typedef struct day_run {
     size_t left_out_count;
     uint64_t useful_frames;
     uint64_t foreign_frames;
+    silent_list silent; /* topics that were asked for on the day and sent nothing */
 } day_run;
 
 /* ---- symbols that are left out ---- */
@@ -899,12 +900,31 @@ static void log_choices(const day_run *run, const char *date)
                     first->family->market.book_topic, first->row->name);
 }
 
+/* Count the overdue topics that the requested types are made from. Others are only named. */
+static size_t count_overdue(const export_spec *spec, const silent_list *list,
+                            selection_window window)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const silent_topic *row = &list->rows[i];
+        int is_used = 0;
+        for (size_t k = 0; k < spec->type_count; k++)
+            is_used |= spec->types[k]->message == row->row->type ||
+                       ((spec->types[k]->flags & EXPORT_OF_BOOKS) != 0 &&
+                        row->row->type == MSG_BOOK_CHANGE);
+        count += (size_t)(is_used && silent_topic_is_overdue(row, window));
+    }
+    return count;
+}
+
 static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)
 {
     const export_day *day = run->day;
     replay_report report;
     gap_list found = {0};
     report_init_replay(&report, run->player, NULL);
+    report_add_silent(&report, &run->silent, day->window);
+    report.overdue = count_overdue(day->spec, &report.silent, day->window);
     cursor_get_stats(run->tape, &report.tape);
     gap_list_join(&found, cursor_get_damage(run->tape));
     report_add_gaps(&report, &found, day->wanted, day->window);
@@ -931,6 +951,9 @@ static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)
 static td_result run_all(day_run *run, td_err *err)
 {
     td_result rc = open_tape(run, err);
+    if (rc == TD_OK)
+        rc = silent_topics_find(run->day->archive, NULL, run->day->wanted, run->day->window,
+                                &run->silent, err);
     if (rc == TD_OK)
         rc = open_frame_writer(run, err);
     if (rc == TD_OK)
@@ -966,6 +989,7 @@ static void close_run(day_run *run)
     export_choices_fini(&run->choices);
     cursor_close(run->tape);
     topic_times_close(run->times);
+    silent_list_fini(&run->silent);
     (void)pthread_mutex_destroy(&run->lock);
     td_free(run);
 }

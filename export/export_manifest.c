@@ -226,7 +226,7 @@ static void add_not_clean(line_list *to, td_buf *text, const export_spec *spec, 
         char reasons[DAY_REASONS_BYTES];
         json_writer json;
         next = day_list_sum(spec->days, i, &sum, proof_ns);
-        if (sum.reasons == 0 || export_day_of(sum.day_ns) != day)
+        if (export_day_of(sum.day_ns) != day || export_is_clean(spec, day, sum.feed, sum.symbol))
             continue;
         day_reasons_text(sum.reasons, reasons);
         begin_line(text, &json);
@@ -479,6 +479,17 @@ static void write_digests(td_buf *out, const replay_report *report)
     end_value(&json);
 }
 
+/* Adds the selected topics that were asked for on the day and sent no frame. */
+static void add_silent(line_list *to, td_buf *text, const silent_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        json_writer json;
+        begin_line(text, &json);
+        silent_json_members(&json, &list->rows[i]);
+        end_line(to, text, &json);
+    }
+}
+
 void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export_facts *facts)
 {
     line_list lines = {0};
@@ -491,6 +502,8 @@ void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export
     write_sorted(out, "\"files\":[", &lines);
     add_left_out(&lines, &line, day->left_out, day->left_out_count);
     write_sorted(out, "\"left_out_symbols\":[", &lines);
+    add_silent(&lines, &line, &day->report->silent);
+    write_lines(out, "\"silent\":[", &lines);
     set_totals(day, facts);
     write_totals(out, facts);
     put(out, ",\"verdict\":\"");

@@ -39,7 +39,7 @@ int export_is_clean(const export_spec *spec, uint32_t day, const char *feed, con
 {
     for (size_t i = 0; spec->days != NULL && i < spec->days->count; i++) {
         const day_topic *row = &spec->days->rows[i];
-        if (row->reasons != 0 && export_day_of(row->day_ns) == day &&
+        if (!day_topic_is_silent(row) && row->reasons != 0 && export_day_of(row->day_ns) == day &&
             strcmp(row->symbol, symbol) == 0 && strcmp(row->feed, feed) == 0)
             return 0;
     }

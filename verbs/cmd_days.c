@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "replay/play/days.h"
+#include "replay/play/report.h"
 #include "verbs/bands.h"
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
@@ -25,6 +26,7 @@ typedef struct symbol_days {
     symbol_day *rows;
     size_t count;
     uint64_t clean;     /* clean rows */
+    uint64_t unproven;  /* rows of topics that sent nothing, of which nothing is expected */
     uint64_t recording; /* rows being recorded */
     uint8_t has_feeds;  /* 1: rows of several feeds */
 } symbol_days;
@@ -50,7 +52,11 @@ static symbol_days collect_rows(const day_list *list)
             if (list->rows[k].expected_ns > row.expected_ns)
                 row.expected_ns = list->rows[k].expected_ns;
         }
-        out.clean += row.sum.reasons == 0;
+        const int is_unproven = row.sum.expected_ns == 0 && row.sum.reasons == 0;
+        if (is_unproven)
+            row.clean = row.verified = 0;
+        out.unproven += (uint64_t)is_unproven;
+        out.clean += row.sum.reasons == 0 && !is_unproven;
         out.recording += row.sum.is_recording;
         out.has_feeds |= strcmp(row.sum.feed, list->rows[0].feed) != 0;
         out.rows = td_array_grow(out.rows, out.count, sizeof *out.rows);
@@ -113,6 +119,7 @@ static void describe_topics(result_writer *r, const symbol_day *of)
         result_number(r, "degraded_ns", row->degraded_ns);
         result_number(r, "missing_ns", row->missing_ns);
         result_number(r, "pruned_ns", row->pruned_ns);
+        result_number(r, "unproven_ns", row->unproven_ns);
         describe_reasons(r, "reasons", row->reasons);
         result_count(r, "frames", counts->frames);
         result_count(r, "bytes", counts->bytes);
@@ -165,6 +172,7 @@ static void describe_day(result_writer *r, const symbol_day *row, size_t symbols
     result_number(r, "degraded_ns", row->sum.degraded_ns);
     result_number(r, "missing_ns", row->sum.missing_ns);
     result_number(r, "pruned_ns", row->sum.pruned_ns);
+    result_number(r, "unproven_ns", row->sum.unproven_ns);
     result_note(r, "proven", "%zu of %s", row->proven,
                 format_counted(row->topic_count, "topic").text);
     result_duration(r, "asked", row->expected_ns);
@@ -238,7 +246,8 @@ static void describe_days(result_writer *r, const symbol_days *days, int by_symb
     result_list_end(r);
 }
 
-static td_result describe(verb_run *verb, symbol_days *days, const cursor_stats *stats)
+static td_result describe(verb_run *verb, symbol_days *days, const day_list *list,
+                          const cursor_stats *stats)
 {
     result_writer *r = &verb->result;
     int is_text = result_json(r) == NULL;
@@ -248,14 +257,18 @@ static td_result describe(verb_run *verb, symbol_days *days, const cursor_stats 
     describe_days(r, days, !is_text || verb->verbosity.is_verbose);
     result_note(r, "all", "%zu", days->count);
     result_count(r, "clean", days->clean);
-    result_count(r, "not_clean", days->count - days->clean);
+    result_count(r, "not_clean", days->count - days->clean - days->unproven);
+    result_count(r, "unproven_days", days->unproven);
     result_count(r, "recording", days->recording);
     result_count(r, "damaged_chunks", stats->damaged_chunks);
     result_count(r, "unreadable_segments", stats->segments_unreadable);
+    report_describe_silent(r, &list->silent, list->window);
     td_result rc = bands_describe(verb, &verb->wanted);
-    result_object_end(r, "{days}\n{clean} of {all} symbol-days are clean"
-                         "[; {recording} being recorded][; {damaged_chunks damaged chunk}]"
-                         "[; {unreadable_segments unreadable segment}]\n" BANDS_PATTERN);
+    result_object_end(
+        r, "{days}\n{clean} of {all} symbol-days are clean"
+           "[; {unproven_days} without a frame]"
+           "[; {recording} being recorded][; {damaged_chunks damaged chunk}]"
+           "[; {unreadable_segments unreadable segment}]\n" SILENT_PATTERN BANDS_PATTERN);
     return rc;
 }
 
@@ -268,10 +281,10 @@ static td_result run_days(verb_run *verb)
     progress_end(&verb->progress);
     if (rc == TD_OK) {
         symbol_days days = collect_rows(&list);
-        rc = describe(verb, &days, &stats);
-        verb->status = cursor_is_damaged(&stats)  ? EXIT_CODE_DAMAGE
-                       : days.clean == days.count ? EXIT_CODE_DONE
-                                                  : EXIT_CODE_DIFFERS;
+        rc = describe(verb, &days, &list, &stats);
+        verb->status = cursor_is_damaged(&stats)                  ? EXIT_CODE_DAMAGE
+                       : days.clean + days.unproven == days.count ? EXIT_CODE_DONE
+                                                                  : EXIT_CODE_DIFFERS;
         td_free(days.rows);
     }
     day_list_fini(&list);

@@ -521,7 +521,7 @@ static td_result check_days(verb_run *verb)
         uint32_t day = export_day_of(row->day_ns);
         if (!export_is_clean(&command->spec, day, row->feed, row->symbol))
             continue;
-        is_all_left_out = 0;
+        is_all_left_out &= day_topic_is_silent(row);
         if (flags->max_gap_loss != NULL &&
             row->expected_ns - row->clean_ns > row->expected_ns / 1000000 * command->loss_max)
             rc = refuse_loss(row, &verb->err);

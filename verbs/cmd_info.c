@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/play/report.h"
 #include "verbs/bands.h"
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
@@ -53,7 +54,8 @@ typedef struct info_result {
     session_row *sessions; /* owned by the view */
     size_t session_count;
     gap_list gaps;
-    size_t holes; /* of them, pruned stretches */
+    size_t holes;       /* of them, pruned stretches */
+    silent_list silent; /* topics that were asked for, without a frame */
     archive_view *view;
     char catalog[CATALOG_WHAT_BYTES]; /* why the catalog is out of date; "": it is up to date */
     read_plan *plan;
@@ -256,7 +258,8 @@ static td_result find(verb_run *verb, info_result *info)
                                                                               : INFO_GOOD;
     draw_day(info);
     add_gap_times(info);
-    return TD_OK;
+    return silent_topics_find(from, info->view, &(selection){0}, SELECTION_ALL_TIME, &info->silent,
+                              err);
 }
 
 static void free_info(info_result *info)
@@ -264,6 +267,7 @@ static void free_info(info_result *info)
     read_plan_close(info->plan);
     archive_view_close(info->view);
     gap_list_fini(&info->gaps);
+    silent_list_fini(&info->silent);
     td_free(info->pruned.rows);
     td_free(info->feeds.rows);
     td_free(info->topics);
@@ -446,6 +450,7 @@ static td_result describe(verb_run *verb, const info_result *info, int by_symbol
     describe_topics(r, info, by_symbol);
     describe_pruned(r, info);
     describe_unexpected(r, &info->view->listing);
+    report_describe_silent(r, &info->silent, SELECTION_ALL_TIME);
     td_result rc = bands_describe(verb, &(selection){0});
     result_object_end(
         r, "{archive}: {styled}[{segments?}, newest frame {age} ago]"
@@ -461,7 +466,8 @@ static td_result describe(verb_run *verb, const info_result *info, int by_symbol
            "[{segments?}from {first_ns} to {last_ns} UTC\n]"
            "[\n{feeds}]"
            "[\nHours of the newest day (UTC): # recorded, x with a gap, . not "
-           "recorded\n{day}]" BANDS_PATTERN "[\n{topics}]");
+           "recorded\n{day}]" BANDS_PATTERN "[\n{topics}]"
+           "[{unproven?}\nAsked for, and silent (no frame is in the archive):\n" SILENT_ROWS "]");
     return rc;
 }
 

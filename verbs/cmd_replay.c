@@ -359,9 +359,14 @@ static td_result find_absences(const replay_command *command, replay_report *rep
         return TD_OK;
     if (report->totals.first_recv_ns == 0)
         return selection_why_empty(command->verb->archive, &command->verb->wanted, NULL, err);
-    return absence_find(command->verb->archive, &command->verb->wanted,
-                        cursor_get_window(command->tape.cursor),
-                        player_streams(command->tape.player), &report->absences, err);
+    const selection_window window = cursor_get_window(command->tape.cursor);
+    silent_list silent;
+    td_result rc = silent_topics_find(command->verb->archive, NULL, &command->verb->wanted, window,
+                                      &silent, err);
+    report_add_silent(report, &silent, window);
+    return rc != TD_OK ? rc
+                       : absence_find(command->verb->archive, &command->verb->wanted, window,
+                                      player_streams(command->tape.player), &report->absences, err);
 }
 
 /* Collect results and print them; findings decide the status. */

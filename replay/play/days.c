@@ -8,8 +8,6 @@
 #include "base/assert.h"
 #include "archive/ledger.h"
 #include "archive/open_conns.h"
-#include "archive/name_index.h"
-#include "archive/read_plan.h"
 #include "archive/session_spans.h"
 #include "replay/play/lateness.h"
 #include "replay/play/stream.h"
@@ -39,6 +37,8 @@ typedef struct span_list {
 typedef struct stream_day {
     uint64_t day_ns;
     day_counts counts;
+    uint64_t sent;   /* frames that the exchange sent on its own, not replies over HTTP */
+    uint64_t traded; /* candles with a volume */
 } stream_day;
 
 /* The days of a stream: the observer's state of the stream; after the stream closed, kept in
@@ -48,9 +48,11 @@ typedef struct stream_days {
     char *feed, *topic, *symbol, *exchange_topic, *family;
     uint32_t line, shard;       /* line and shard of the last frame */
     uint64_t first_ns, last_ns; /* begin of the expected time; time of the last frame */
+    uint64_t end_ns;            /* end of the expected time; set before its days are made */
     uint64_t last_trusted_ns;   /* time of the last frame that was trusted and not late */
     span_list bad;
-    uint8_t is_bad; /* 1: the last span of `bad` has not ended */
+    uint8_t is_bad;       /* 1: the last span of `bad` has not ended */
+    const topic_row *row; /* of the last frame; NULL: unknown */
     topic_proof proof;
     stream_day *days;
     size_t day_count;
@@ -92,6 +94,7 @@ void day_list_fini(day_list *list)
         td_free(list->rows[i].symbol);
     }
     td_free(list->rows);
+    silent_list_fini(&list->silent);
     *list = (day_list){0};
 }
 
@@ -146,22 +149,25 @@ static void end_day(stream_days *s)
     counts->max_ns = s->late.ns_max;
 }
 
-static day_counts *counts_of(stream_days *s, uint64_t recv_ns)
+static stream_day *day_of(stream_days *s, uint64_t recv_ns)
 {
     uint64_t day_ns = recv_ns - recv_ns % DAYS_DAY_NS;
     if (s->day_count > 0 && s->days[s->day_count - 1].day_ns >= day_ns) /* the clock went back */
-        return &s->days[s->day_count - 1].counts;
+        return &s->days[s->day_count - 1];
     end_day(s);
     s->late = (lateness){0};
     s->days = td_array_grow(s->days, s->day_count, sizeof *s->days);
     s->days[s->day_count] = (stream_day){.day_ns = day_ns};
-    return &s->days[s->day_count++].counts;
+    return &s->days[s->day_count++];
 }
 
 static void count_frame(stream_days *s, const observed_frame *seen)
 {
     const frame_ref *frame = seen->frame;
-    day_counts *counts = counts_of(s, frame->recv_ns);
+    stream_day *day = day_of(s, frame->recv_ns);
+    day_counts *counts = &day->counts;
+    day->sent += (frame->channel->info.form & FORM_FETCHED) == 0;
+    day->traded += frame->content.message != NULL && candles_have_volume(frame->content.message);
     counts->frames++;
     counts->bytes += frame->bytes.size;
     counts->undecoded += frame->content.message == NULL;
@@ -243,6 +249,7 @@ static td_result on_frame(void *ctx, const stream *of, void **state, const obser
     if (frame->is_lead_in)
         return TD_OK;
     s->last_ns = frame->recv_ns;
+    s->row = frame->row;
     count_frame(s, seen);
     if (s->proof != PROOF_PROVEN)
         s->proof = proof_of(frame->row, of->of_symbol);
@@ -307,6 +314,31 @@ static uint64_t covered_ns(const span_list *list, uint64_t from_ns, uint64_t to_
     return sum_ns;
 }
 
+/* 1 if candles prove that a topic of trades had nothing to send in a part of a day: they were
+ * received all the time, and none has a volume. Sets what they prove. */
+static int has_candles_without_volume(const days_run *run, const stream_days *s, uint64_t from_ns,
+                                      uint64_t to_ns, topic_proof *proof)
+{
+    unsigned reasons = 0;
+    for (size_t i = 0; s->row != NULL && s->row->type == MSG_TRADE && i < run->stream_count; i++) {
+        const stream_days *other = run->streams[i];
+        const stream_day *day = other->days;
+        if (other->row == NULL || other->row->type != MSG_KLINE ||
+            strcmp(other->feed, s->feed) != 0 || strcmp(other->symbol, s->symbol) != 0)
+            continue;
+        while (day < other->days + other->day_count && day->day_ns + DAYS_DAY_NS <= from_ns)
+            day++;
+        if (day == other->days + other->day_count || day->sent == 0 || day->traded > 0 ||
+            other->first_ns > from_ns + TOPIC_SILENCE_NS ||
+            other->last_ns + TOPIC_SILENCE_NS < to_ns ||
+            covered_ns(&other->bad, from_ns, to_ns, 0, &reasons) > 0)
+            continue;
+        *proof = topic_proof_of_trades(other->row);
+        return 1;
+    }
+    return 0;
+}
+
 static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint64_t to_ns)
 {
     day_topic row = {.feed = td_strdup(s->feed),
@@ -321,14 +353,27 @@ static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint6
     row.missing_ns = lacking_ns - row.pruned_ns;
     row.degraded_ns = bad_ns - lacking_ns;
     row.clean_ns = to_ns - from_ns - bad_ns;
-    for (size_t i = 0; i < s->day_count; i++)
-        if (s->days[i].day_ns == row.day_ns)
-            row.counts = s->days[i].counts;
+    uint64_t sent = 0;
+    for (size_t i = 0; i < s->day_count; i++) {
+        if (s->days[i].day_ns != row.day_ns)
+            continue;
+        row.counts = s->days[i].counts;
+        sent = s->days[i].sent;
+    }
+    if (sent == 0 && row.clean_ns > 0 &&
+        !has_candles_without_volume(run, s, from_ns, to_ns, &row.proof)) {
+        row.unproven_ns = row.clean_ns;
+        row.clean_ns = 0;
+        row.proof = PROOF_UNVERIFIABLE;
+        row.reasons |= 1U << DAY_SILENT;
+        row.is_overdue = s->row != NULL && s->row->speaks == SPEAKS_STEADILY &&
+                         row.unproven_ns >= TOPIC_SILENCE_NS;
+    }
     run->out->rows = td_array_grow(run->out->rows, run->out->count, sizeof *run->out->rows);
     run->out->rows[run->out->count++] = row;
 }
 
-static void add_days(days_run *run, stream_days *s, uint64_t end_ns)
+static void add_days(days_run *run, const stream_days *s)
 {
     uint64_t from_ns = s->first_ns;
     /* if a missing span of the selection ends at the first frame, expected time begins with the
@@ -340,7 +385,7 @@ static void add_days(days_run *run, stream_days *s, uint64_t end_ns)
     }
     if (from_ns < run->window.from_ns)
         from_ns = run->window.from_ns;
-    uint64_t to_ns = end_ns < run->window.to_ns ? end_ns : run->window.to_ns;
+    uint64_t to_ns = s->end_ns < run->window.to_ns ? s->end_ns : run->window.to_ns;
     while (from_ns < to_ns) {
         uint64_t next_ns = from_ns - from_ns % DAYS_DAY_NS + DAYS_DAY_NS;
         add_day(run, s, from_ns, next_ns < to_ns ? next_ns : to_ns);
@@ -370,12 +415,13 @@ static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
         const family *of = family_find(td_bytes_str(s->family));
         int is_granted = open_conns_has_topic(&grants, td_bytes_str(s->exchange_topic),
                                               of == NULL ? NULL : of->dialect->covers);
-        uint64_t end_ns = (is_granted ? last_ns : s->last_ns) + 1;
-        add_gaps(s, &run->ledger, end_ns);
+        s->end_ns = (is_granted ? last_ns : s->last_ns) + 1;
+        add_gaps(s, &run->ledger, s->end_ns);
         if (s->bad.count > 0)
             qsort(s->bad.rows, s->bad.count, sizeof *s->bad.rows, compare_spans);
-        add_days(run, s, end_ns);
     }
+    for (size_t i = from; i < to && rc == TD_OK; i++)
+        add_days(run, run->streams[i]);
     open_conns_fini(&grants);
     const archive_view *view = run->view;
     int is_live = 0; /* 1: a recorder is adding to the feed */
@@ -407,143 +453,41 @@ static int compare_rows(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->topic, right->topic);
 }
 
-/* ---- topics that never sent a frame ---- */
+/* ---- topics that sent no frame ---- */
 
-/* A search in one feed for granted topics without frames. */
-typedef struct silent_search {
-    days_run *run;
-    const selection *wanted;
-    const read_plan *plan; /* covers all segments, at any time */
-    const char *feed;
-    name_index sending_topics; /* topics with frames, under the exchange's names */
-    name_index silent; /* granted topics without frames; their rows are indices into run->streams */
-} silent_search;
-
-static void note_sending_topics(silent_search *s, const segment_index *index)
+/* Add a granted topic without a frame. A topic that speaks at once sends a snapshot immediately, so
+ * if it never sent a frame, all of its time is missing. Others may have had nothing to send. */
+static void add_silent(days_run *run, const silent_topic *row)
 {
-    for (size_t i = 0; i < index->channel_count; i++) {
-        const channel_info *info = &index->channels[i].info;
-        if (channel_role(info) == ROLE_DATA)
-            name_index_put(
-                &s->sending_topics,
-                td_bytes_str(info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic),
-                0);
-    }
-}
-
-/* 1 if a subscribed topic has sent frames. The frames' topic may differ from the subscription's
- * topic ("order.linear"). */
-static int sent_frames(const silent_search *s, const family *of, td_bytes topic)
-{
-    if (name_index_find(&s->sending_topics, topic) != NAME_INDEX_NONE)
-        return 1;
-    for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < s->sending_topics.count;
-         i++)
-        if (of->dialect->covers(topic, s->sending_topics.names[i].name))
-            return 1;
-    return 0;
-}
-
-/* Add a granted topic that never sent a frame. A book or ticker sends a snapshot immediately, so
- * all of its time is missing. Other topics may have had nothing to send. */
-static void add_silent(silent_search *s, const segment_index *index, const grant_row *grant)
-{
-    char topic[LIMIT_TOPIC_BYTES];
-    char symbol[LIMIT_SYMBOL_BYTES];
-    topic_match match;
-    const family *of = family_find(td_bytes_str(index->family));
-    td_bytes text = td_bytes_str(grant->topic);
-    if (of == NULL ||
-        !topic_match_text(of->topics, of->topic_count, text, grant->from_ns, &match) ||
-        !selection_has_topic(s->wanted, match.topic, text, match.symbol) ||
-        sent_frames(s, of, text))
-        return;
-    (void)snprintf(topic, sizeof topic, "%.*s", (int)match.topic.size,
-                   (const char *)match.topic.data);
-    (void)snprintf(symbol, sizeof symbol, "%.*s", (int)match.symbol.size,
-                   (const char *)match.symbol.data);
-    const channel_info info = {.feed = s->feed,
-                               .family = index->family,
-                               .topic = topic,
-                               .exchange_topic = grant->topic,
-                               .symbol = symbol};
-    stream_days *made = open_stream(&info, grant->from_ns);
-    if (match.row->type == MSG_BOOK_CHANGE || match.row->type == MSG_TICKER)
-        add_span(&made->bad, (bad_span){.from_ns = grant->from_ns,
+    const channel_info info = {.feed = row->feed,
+                               .family = row->family,
+                               .topic = row->topic,
+                               .exchange_topic = row->exchange_topic,
+                               .symbol = row->symbol};
+    for (size_t i = 0; i < run->stream_count; i++) /* a wildcard may have frames of other names */
+        if (strcmp(run->streams[i]->exchange_topic, row->exchange_topic) == 0 &&
+            strcmp(run->streams[i]->feed, row->feed) == 0)
+            return;
+    stream_days *made = open_stream(&info, row->granted_ns);
+    made->row = row->row;
+    made->last_ns = row->to_ns;
+    made->line = row->line;
+    made->shard = row->shard;
+    if (row->is_never && row->row->speaks == SPEAKS_AT_ONCE)
+        add_span(&made->bad, (bad_span){.from_ns = row->granted_ns,
                                         .reasons = 1U << DAY_SILENT,
                                         .kind = SPAN_MISSING});
-    name_index_put(&s->silent, td_bytes_str(made->exchange_topic), s->run->stream_count);
-    s->run->streams = td_array_grow(s->run->streams, s->run->stream_count, sizeof(stream_days *));
-    s->run->streams[s->run->stream_count++] = made;
+    run->streams = td_array_grow(run->streams, run->stream_count, sizeof(stream_days *));
+    run->streams[run->stream_count++] = made;
 }
 
-static td_result add_grants(silent_search *s, const segment_index *index, td_err *err)
+static td_result find_all_silent(days_run *run, const selection *wanted, td_err *err)
 {
-    const selection_window window = s->run->window;
-    segment_rows rows = {0};
-    td_result rc =
-        archive_view_read(s->run->view, index->path, index->file_bytes, CATALOG_ROWS, &rows, err);
-    for (size_t i = 0; i < rows.grant_count; i++) {
-        const grant_row *grant = &rows.grants[i];
-        const conn_row *conn = &rows.conns[grant->conn];
-        uint64_t to_ns = grant->to_ns != 0 ? grant->to_ns : index->last_ns;
-        if (grant->source[0] == '\0' || grant->from_ns >= window.to_ns || to_ns < window.from_ns)
-            continue;
-        td_bytes topic = td_bytes_str(grant->topic);
-        if (name_index_find(&s->silent, topic) == NAME_INDEX_NONE)
-            add_silent(s, index, grant);
-        size_t at = name_index_find(&s->silent, topic);
-        if (at == NAME_INDEX_NONE)
-            continue;
-        stream_days *of = s->run->streams[at];
-        of->last_ns = to_ns > of->last_ns ? to_ns : of->last_ns;
-        of->line = conn->line;
-        of->shard = conn->shard;
-    }
-    segment_rows_fini(&rows);
-    return rc == TD_E_IO ? rc : TD_OK; /* the cursor reports other failures */
-}
-
-static td_result find_silent(silent_search *s, td_err *err)
-{
-    const selection_window window = s->run->window;
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < read_plan_count(s->plan); i++) {
-        const segment_index *index = read_plan_segment(s->plan, i)->index;
-        if (strcmp(index->feed, s->feed) == 0)
-            note_sending_topics(s, index);
-    }
-    for (size_t i = 0; i < read_plan_count(s->plan) && rc == TD_OK; i++) {
-        const segment_index *index = read_plan_segment(s->plan, i)->index;
-        if (strcmp(index->feed, s->feed) == 0 && index->first_ns < window.to_ns &&
-            index->last_ns >= window.from_ns)
-            rc = add_grants(s, index, err);
-    }
-    name_index_fini(&s->sending_topics);
-    name_index_fini(&s->silent);
-    return rc;
-}
-
-static int wants_feed(void *user, const char *feed)
-{
-    return selection_has_feed(user, feed);
-}
-
-static td_result find_all_silent(days_run *run, selection wanted, td_err *err)
-{
-    read_plan *plan = NULL;
-    const read_query all = {.to_ns = UINT64_MAX,
-                            .wants_feed = wants_feed,
-                            .is_quiet = 1,
-                            .user = &wanted,
-                            .view = run->view};
-    td_result rc = read_plan_open(run->archive, &all, &plan, err);
-    const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;
-    for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(plan, feed)) {
-        silent_search s = {.run = run, .wanted = &wanted, .plan = plan, .feed = feed};
-        rc = find_silent(&s, err);
-    }
-    read_plan_close(plan);
+    silent_list *list = &run->out->silent;
+    td_result rc = silent_topics_find(run->archive, run->view, wanted, run->window, list, err);
+    for (size_t i = 0; i < list->count; i++)
+        if (list->rows[i].granted_ns != 0)
+            add_silent(run, &list->rows[i]);
     return rc;
 }
 
@@ -565,6 +509,22 @@ static void on_close(void *ctx, void *state)
     run->streams[run->stream_count++] = s;
 }
 
+/* 1 if the silence of a topic is clean on all of its days. */
+static int is_clean(const day_list *list, const silent_topic *topic)
+{
+    int have_any = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const day_topic *row = &list->rows[i];
+        if (strcmp(row->feed, topic->feed) != 0 || strcmp(row->topic, topic->topic) != 0 ||
+            strcmp(row->symbol, topic->symbol) != 0)
+            continue;
+        if (day_topic_is_silent(row))
+            return 0;
+        have_any = 1;
+    }
+    return have_any;
+}
+
 static td_result add_feeds(days_run *run, td_err *err)
 {
     td_result rc = TD_OK;
@@ -576,6 +536,9 @@ static td_result add_feeds(days_run *run, td_err *err)
             next++;
         rc = add_feed(run, i, next, err);
     }
+    run->out->window = run->window;
+    for (size_t i = 0; i < run->out->silent.count; i++)
+        run->out->silent.rows[i].is_proven = (uint8_t)is_clean(run->out, &run->out->silent.rows[i]);
     if (run->out->count > 0)
         qsort(run->out->rows, run->out->count, sizeof *run->out->rows, compare_rows);
     return rc;
@@ -598,7 +561,7 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
     if (rc == TD_OK)
         rc = archive_view_open(how->archive, VIEW_ALL, NULL, &run.view, err);
     if (rc == TD_OK)
-        rc = find_all_silent(&run, *wanted, err);
+        rc = find_all_silent(&run, wanted, err);
     if (rc == TD_OK)
         rc = run.stream_count > 0 ? add_feeds(&run, err)
                                   : selection_why_empty(how->archive, wanted, stats, err);
@@ -623,7 +586,8 @@ size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
         if (strcmp(row->feed, first->feed) != 0 || row->day_ns != first->day_ns ||
             strcmp(row->symbol, first->symbol) != 0)
             break;
-        sum->expected_ns += row->expected_ns;
+        const uint64_t expected_ns = row->expected_ns - (row->is_overdue ? 0 : row->unproven_ns);
+        sum->expected_ns += expected_ns;
         sum->clean_ns += row->clean_ns;
         if (row->degraded_ns > sum->degraded_ns)
             sum->degraded_ns = row->degraded_ns;
@@ -631,9 +595,14 @@ size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
             sum->missing_ns = row->missing_ns;
         if (row->pruned_ns > sum->pruned_ns)
             sum->pruned_ns = row->pruned_ns;
-        sum->reasons |= row->reasons;
+        if (row->unproven_ns > sum->unproven_ns)
+            sum->unproven_ns = row->unproven_ns;
+        sum->is_overdue |= row->is_overdue;
+        sum->reasons |= row->unproven_ns == 0 || row->is_overdue
+                            ? row->reasons
+                            : row->reasons & ~(1U << DAY_SILENT);
         sum->is_recording |= row->is_recording;
-        proof_ns[row->proof] += row->expected_ns;
+        proof_ns[row->proof] += expected_ns;
     }
     return i;
 }

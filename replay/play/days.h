@@ -5,8 +5,10 @@
  * Expected time begins with the topic's grant (its first frame if no grant is known). It ends with
  * the feed's last frame, or with the topic's own last frame if the topic is no longer granted then.
  * Pruned stretches (GAP_PRUNED) are not expected, but a topic that has one is not clean. Missing
- * time is inside a gap of the ledger or a chunk that cannot be read; a granted book or
- * ticker that never sent a frame is missing entirely, because it should have begun with a snapshot.
+ * time is inside a gap of the ledger or a chunk that cannot be read; a granted topic that speaks at
+ * once and never sent a frame is missing entirely, because it should have begun with a snapshot.
+ * Unproven time is of a day on which the topic was granted and sent nothing: nothing shows whether
+ * there was something to send, unless candles without a volume do, for trades.
  * Degraded time was recorded but cannot be trusted (tape/topic_trust.h): from the end of one
  * trusted stretch to the first frame of the next; from the frame before a late receive time to the
  * next frame that is not late; and gaps of reason sequence or aggregate. The rest is clean. One
@@ -20,6 +22,7 @@
 #include "archive/gap.h"
 #include "book/proof.h"
 #include "replay/play/observe.h"
+#include "tape/silent_topics.h"
 
 #define DAYS_DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
 
@@ -51,21 +54,30 @@ typedef struct day_counts {
         max_ns; /* quantiles of the timed frames' delay, from exchange to receipt */
 } day_counts;
 
-/* One topic of a symbol on one day. expected = clean + degraded + missing. */
+/* One topic of a symbol on one day. expected = clean + degraded + missing + unproven. */
 typedef struct day_topic {
     char *feed, *topic, *symbol;
     uint64_t day_ns; /* start of the day */
-    uint64_t expected_ns, clean_ns, degraded_ns, missing_ns;
+    uint64_t expected_ns, clean_ns, degraded_ns, missing_ns, unproven_ns;
     uint64_t pruned_ns; /* of the time that would have been expected */
     topic_proof proof;
     unsigned reasons;     /* 0: all of it is clean */
+    uint8_t is_overdue;   /* 1: it is unproven, and should have sent a frame */
     uint8_t is_recording; /* 1: a recorder is adding to this day */
     day_counts counts;
 } day_topic;
 
+/* 1 if the topic sent nothing on the day, which says nothing about other topics. */
+static inline int day_topic_is_silent(const day_topic *row)
+{
+    return (row->reasons & 1U << DAY_SILENT) != 0;
+}
+
 typedef struct day_list {
     day_topic *rows; /* sorted by feed, day, symbol, topic */
     size_t count;
+    silent_list silent; /* topics that were asked for and sent no frame in the window */
+    selection_window window;
 } day_list;
 
 /* Find the days of a selection. The caller frees *out with day_list_fini, also after a failure.
@@ -76,8 +88,9 @@ void day_list_fini(day_list *list);
 
 /* Sum up the rows from index `from` on that have the same feed, day and symbol; returns the index
  * after them. *sum: their feed, day and symbol, total expected and clean time, the longest
- * degraded, missing and pruned time of a topic, all reasons. proof_ns: expected time by
- * topic_proof. */
+ * degraded, missing, pruned and unproven time of a topic, all reasons. proof_ns: expected time by
+ * topic_proof. Time of an unproven topic counts only if it is overdue: else its silence makes
+ * nothing unclean. */
 size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
                     uint64_t proof_ns[TOPIC_PROOFS]);
 

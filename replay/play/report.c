@@ -1,5 +1,7 @@
 #include "replay/play/report.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 
 static void add_stream(replay_report *report, const stream *s)
@@ -53,6 +55,7 @@ void report_fini_replay(replay_report *report)
 {
     gap_list_fini(&report->gaps);
     absence_list_fini(&report->absences);
+    silent_list_fini(&report->silent);
 }
 
 void report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,
@@ -64,6 +67,31 @@ void report_add_gaps(replay_report *report, const gap_list *all, const selection
     count_uncovered(report);
 }
 
+/* 1 if candles show that a topic of trades had nothing to send. */
+static int has_no_trades(const stream_table *streams, const silent_topic *row)
+{
+    for (size_t i = 0; row->row->type == MSG_TRADE && i < streams->count; i++) {
+        const stream *s = streams->items[i];
+        if (s->candles > 0 && s->candles == s->counts.decoded && s->counts.undecoded == 0 &&
+            s->last_ns + TOPIC_SILENCE_NS >= row->to_ns && strcmp(s->feed, row->feed) == 0 &&
+            strcmp(s->symbol, row->symbol) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+void report_add_silent(replay_report *report, silent_list *from, selection_window window)
+{
+    report->silent = *from;
+    report->window = window;
+    *from = (silent_list){0};
+    for (size_t i = 0; i < report->silent.count; i++) {
+        silent_topic *row = &report->silent.rows[i];
+        row->is_proven = (uint8_t)has_no_trades(report->streams, row);
+        report->overdue += (size_t)silent_topic_is_overdue(row, window);
+    }
+}
+
 replay_verdict report_verdict(const replay_report *report)
 {
     if (cursor_is_damaged(&report->tape))
@@ -71,6 +99,6 @@ replay_verdict report_verdict(const replay_report *report)
     int is_complete = !report->is_stopped && report->totals.violations == 0 &&
                       report->totals.undecoded == 0 && report->uncovered_gaps == 0 &&
                       report->pruned == 0 && report->began_broken == 0 &&
-                      report->absences.count == 0;
+                      report->absences.count == 0 && report->overdue == 0;
     return is_complete ? REPLAY_COMPLETE : REPLAY_INCOMPLETE;
 }

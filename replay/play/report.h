@@ -12,6 +12,7 @@
 #include "replay/play/pacer.h"
 #include "replay/play/player.h"
 #include "tape/selection.h"
+#include "tape/silent_topics.h"
 #include "tape/cursor.h"
 
 typedef struct replay_report {
@@ -24,9 +25,12 @@ typedef struct replay_report {
     char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES]; /* "" if the player made no digests */
     gap_list gaps;                                    /* gaps that overlap the selection */
     uint64_t uncovered_gaps;                          /* of them, losses (gap_row_is_loss) */
-    uint64_t began_broken; /* streams whose state was not right when the selection began */
-    uint64_t pruned;       /* of them, stretches that were removed */
-    absence_list absences; /* absences in the selection; freed by report_fini_replay */
+    uint64_t began_broken;   /* streams whose state was not right when the selection began */
+    uint64_t pruned;         /* of them, stretches that were removed */
+    absence_list absences;   /* absences in the selection; freed by report_fini_replay */
+    silent_list silent;      /* topics that were asked for and sent nothing; freed likewise */
+    size_t overdue;          /* of these, should have sent a frame */
+    selection_window window; /* with `silent` */
     cursor_stats tape;
     const pacer *pace; /* has the speed, and how late frames were */
     unsigned workers_busy_max;
@@ -36,7 +40,7 @@ typedef struct replay_report {
 
 typedef enum replay_verdict {
     REPLAY_COMPLETE,   /* played to the end; no rule broken, all decoded, no uncovered gap, nothing
-                          absent */
+                          absent, no topic overdue */
     REPLAY_INCOMPLETE, /* a condition of REPLAY_COMPLETE does not hold */
     REPLAY_DAMAGED,    /* stored frames could not be read */
 } replay_verdict;
@@ -51,6 +55,10 @@ void report_fini_replay(replay_report *report);
 void report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,
                      selection_window window);
 
+/* Take the topics that were asked for in the window and sent nothing (*from becomes empty), note
+ * which are proven by candles without a volume, and count the overdue ones. */
+void report_add_silent(replay_report *report, silent_list *from, selection_window window);
+
 /* The verdict of the replay, from all findings. */
 replay_verdict report_verdict(const replay_report *report);
 
@@ -58,6 +66,14 @@ replay_verdict report_verdict(const replay_report *report);
  * has reason, from, to, lasted, feed, line, shard, conn, topic, symbol, lost, covered_by, cause,
  * and detail, which falls back to the cause. */
 void report_describe_gap(result_writer *r, const gap_row *row, const char *pattern);
+
+/* Describe topics that were asked for and sent nothing in the window, as the list "silent", whose
+ * text is SILENT_PATTERN; its objects have feed, topic, symbol, state, speaks, from_ns, to_ns,
+ * proven and overdue. */
+void report_describe_silent(result_writer *r, const silent_list *list, selection_window window);
+#define SILENT_PATTERN                                                                             \
+    "[{unproven?}\n  Asked for, and unproven, because no frame came:\n" SILENT_ROWS "]"
+#define SILENT_ROWS "{silent}[    … and {more_silent} more: --json lists them\n]"
 
 /* Describe the best level of a side as two members. They are null if the side is empty, as before
  * the first snapshot. */

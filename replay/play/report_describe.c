@@ -387,6 +387,34 @@ static void describe_absences(result_writer *r, const absence_list *list)
     note_more(r, "more_absent", list->count);
 }
 
+void report_describe_silent(result_writer *r, const silent_list *list, selection_window window)
+{
+    static const char GRANTED[] = "    {feed} {topic}[ {symbol}]: granted, and silent"
+                                  "[{overdue?}, although it should send frames {speaks}]\n";
+    static const char REFUSED[] = "    {feed} {topic}[ {symbol}]: refused\n";
+    size_t shown = 0;
+    result_list_begin(r, "silent");
+    for (size_t i = 0; i < list->count; i++) {
+        const silent_topic *row = &list->rows[i];
+        const int is_shown = !row->is_proven && shown++ < ROWS_SHOWN;
+        result_object_begin(r, NULL);
+        result_text(r, "feed", row->feed);
+        result_text(r, "topic", row->topic);
+        result_name(r, "symbol", row->symbol);
+        result_text(r, "state", silent_topic_state(row));
+        result_name(r, "speaks",
+                    row->row->speaks == SPEAKS_UNSTATED ? "" : topic_speech_name(row->row->speaks));
+        result_instant(r, "from_ns", row->from_ns);
+        result_instant(r, "to_ns", row->to_ns);
+        result_bool(r, "proven", row->is_proven);
+        result_bool(r, "overdue", silent_topic_is_overdue(row, window));
+        result_object_end(r, !is_shown ? NULL : row->granted_ns != 0 ? GRANTED : REFUSED);
+    }
+    result_list_end(r);
+    result_note(r, "unproven", "%s", shown > 0 ? format_count(shown).text : "");
+    note_more(r, "more_silent", shown);
+}
+
 /* ---- books ---- */
 
 void report_describe_best(result_writer *r, const char *price_name, const char *size_name,
@@ -517,7 +545,9 @@ static void describe_verdict(result_writer *r, const replay_report *report)
                               "[, {undecoded frame} not decoded][, {open_gaps} not covered]"
                               "[, {removed} removed by prune]"
                               "[, {began_broken topic} not trusted at the beginning]"
-                              "[, {absent part} of the selection not recorded].\n";
+                              "[, {absent part} of the selection not recorded]"
+                              "[, {overdue} silent that should send frames]"
+                              "[; {quiet} unproven: no frame came].\n";
     static const char *const NAMES[] = {[REPLAY_COMPLETE] = "complete",
                                         [REPLAY_INCOMPLETE] = "incomplete",
                                         [REPLAY_DAMAGED] = "damaged"};
@@ -570,6 +600,18 @@ void report_describe_lines(result_writer *r, const line_stats *of)
     result_list_end(r);
 }
 
+/* Note the numbers of topics without a frame for the verdict. */
+static void describe_silence(result_writer *r, const replay_report *report)
+{
+    const size_t overdue = report->overdue;
+    size_t quiet = 0;
+    for (size_t i = 0; i < report->silent.count; i++)
+        quiet += !report->silent.rows[i].is_proven &&
+                 !silent_topic_is_overdue(&report->silent.rows[i], report->window);
+    result_note(r, "overdue", "%s", overdue == 0 ? "" : format_counted(overdue, "topic").text);
+    result_note(r, "quiet", "%s", quiet == 0 ? "" : format_counted(quiet, "topic").text);
+}
+
 void report_describe(const replay_report *report, int is_verbose, result_writer *r)
 {
     result_object_begin(r, NULL);
@@ -579,6 +621,8 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
     describe_undecoded(r, report);
     describe_gaps(r, report);
     describe_absences(r, &report->absences);
+    report_describe_silent(r, &report->silent, report->window);
+    describe_silence(r, report);
     describe_books(r, report);
     describe_digests(r, report, is_verbose);
     result_count(r, "damaged_chunks", report->tape.damaged_chunks);
@@ -601,7 +645,7 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
            "{lines}]"
            "{first}"
            "[{absent?}\n  The selection asks for more than was recorded:\n{absent}]"
-           "[    … and {more_absent} more: --json lists them\n]"
+           "[    … and {more_absent} more: --json lists them\n]" SILENT_PATTERN
            "[\n  {gaps gap} in the recording, {uncovered}:\n{gaps}]"
            "[    … and {more_gaps} more: 'tapedeck gaps' lists them\n]"
            "{continuity.evidence}"

@@ -85,6 +85,7 @@ static void count_message(stream *s, const message *m)
     s->counts.deltas += m->head.kind == FRAME_DELTA;
     s->counts.items += message_item_count(m);
     s->counts.unknown_fields += m->head.unknown_fields;
+    s->candles += m->head.type == MSG_KLINE && !candles_have_volume(m);
 }
 
 static void count_undecoded(stream *s, const frame_ref *frame)
@@ -216,6 +217,7 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
     if (frame->is_lead_in) {
         s->counts.lead_in++;
     } else {
+        s->last_ns = frame->recv_ns;
         s->counts.frames++;
         s->counts.bytes += frame->bytes.size;
         s->counts.copies += frame->is_copy;

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/row_table.h"
+#include "book/proof.h"
 #include "book/symbol_state.h"
 #include "replay/play/digest.h"
 #include "replay/play/observer.h"
@@ -80,6 +81,8 @@ typedef struct stream {
     topic_trust trust;       /* which frames to trust; kept if the observer has a ledger */
     digest digest;           /* opened by the player; zero: no digests */
     stream_counts counts;
+    uint64_t candles; /* decoded frames of candles without a volume */
+    uint64_t last_ns; /* receive time of the last frame of the selection */
     /* How often each rule was broken. A frame counts with its first error, and with each of its
      * warnings and statistics. */
     uint64_t rules[STRENGTH_STATISTIC + 1][RULE_COUNT];

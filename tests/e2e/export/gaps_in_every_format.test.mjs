@@ -207,8 +207,8 @@ test("every format omits or marks rows at a broken book, undecodable frames, a d
   assert.ok(topics["orderbook.50"].degraded_ns > 0 && topics["orderbook.50"].missing_ns > 0);
   // Topics that were granted and sent no frame: a ticker must begin with a snapshot, a liquidation need not happen.
   assert.deepEqual([topics.tickers.frames, topics.tickers.missing_ns, topics.tickers.reasons], [0, topics.tickers.asked_ns, "disconnect, silent"]);
-  assert.deepEqual([topics.allLiquidation.frames, topics.allLiquidation.proof, topics.allLiquidation.clean_ns > 0], [0, "unverifiable", true]);
-  for (const row of days[0].topics) assert.equal(row.clean_ns + row.degraded_ns + row.missing_ns, row.asked_ns, row.topic);
+  assert.deepEqual([topics.allLiquidation.frames, topics.allLiquidation.proof, topics.allLiquidation.clean_ns, topics.allLiquidation.unproven_ns > 0], [0, "unverifiable", 0, true]);
+  for (const row of days[0].topics) assert.equal(row.clean_ns + row.degraded_ns + row.missing_ns + row.unproven_ns, row.asked_ns, row.topic);
 
   for (const [option, reason] of [[["--only-clean"], /no symbol has a clean day/], [["--max-gap-loss", "0"], /is missing or not trusted, more than --max-gap-loss allows/]]) {
     const refused = await tapedeck(t, ["export", archive, "--format", "tardis-csv", "--out", path.join(out, "no"), ...option], { status: 4 });

@@ -28,6 +28,9 @@ const ELSEWHERE = [
   "MANIFEST.DATE.json not_clean[].feed",
   "MANIFEST.DATE.json not_clean[].symbol",
   "MANIFEST.DATE.json not_clean[].reasons",
+  ...["feed", "topic", "symbol", "state", "speaks", "from_ns", "to_ns", "proven", "overdue"].map((member) => `days silent[].${member}`), // operate/silent_topics.test.mjs
+  ...["feed", "topic", "symbol", "state", "speaks", "from_ns", "to_ns", "proven", "overdue"].map((member) => `info silent[].${member}`),
+  ...["feed", "topic", "symbol", "state", "speaks", "from_ns", "to_ns", "proven", "overdue"].map((member) => `replay silent[].${member}`),
 ];
 
 const TYPES = {
