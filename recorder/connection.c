@@ -1127,6 +1127,7 @@ connection_status connection_get_status(const connection *self)
     return (connection_status){.connects = self->slot.conn,
                                .frames = self->frames,
                                .last_data_ns = self->data_ns,
+                               .topics_refused = subscriber_refused_count(self->subscriber),
                                .is_down_long = (uint8_t)is_down,
                                .feed_index = self->options.feed_index,
                                .is_idle = self->state == STATE_IDLE,

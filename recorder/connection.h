@@ -146,6 +146,7 @@ typedef struct connection_status {
     uint32_t connects;     /* connections that were opened in this session */
     uint64_t frames;       /* received in this session */
     uint64_t last_data_ns; /* receive time of the last data of this session; 0: none yet */
+    uint64_t topics_refused;
     uint16_t feed_index;
     uint8_t is_down_long; /* not live for over CONNECTION_DOWN_NS, and not idle */
     uint8_t is_idle;      /* not started, or replaced */

@@ -469,6 +469,14 @@ size_t subscriber_granted_count(const subscriber *self)
     return self->counts[TOPIC_GRANTED];
 }
 
+size_t subscriber_refused_count(const subscriber *self)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->options.topic_count; i++)
+        count += self->rows[i].refusals > 0 && !self->rows[i].is_ended;
+    return count;
+}
+
 size_t subscriber_wanted_count(const subscriber *self)
 {
     return self->options.topic_count - self->ended_count;

@@ -106,8 +106,10 @@ int subscriber_is_answered(const subscriber *self);
  * have the same topics. */
 int subscriber_covers(const subscriber *self, const subscriber *other);
 
-/* Number of topics granted on this connection, and of those that have not ended. */
+/* Number of topics granted on this connection, of those that were refused or not answered, also on
+ * an earlier connection, and not granted since, and of those that have not ended. */
 size_t subscriber_granted_count(const subscriber *self);
+size_t subscriber_refused_count(const subscriber *self);
 size_t subscriber_wanted_count(const subscriber *self);
 
 #endif

@@ -1281,6 +1281,18 @@ static size_t count_topics(const subscription *of)
     return count;
 }
 
+/* 1 if this is the first slot in use of its shard: the other lines subscribe to the same topics. */
+static int is_first_line(const supervisor *self, size_t at)
+{
+    const connection *own = self->connections[at];
+    for (size_t i = 0; i < at; i++)
+        if (connection_feed(self->connections[i]) == connection_feed(own) &&
+            connection_shard(self->connections[i]) == connection_shard(own) &&
+            !connection_get_status(self->connections[i]).is_idle)
+            return 0;
+    return 1;
+}
+
 static void take_status(supervisor *self, void *work)
 {
     status_work *out = work;
@@ -1291,10 +1303,14 @@ static void take_status(supervisor *self, void *work)
         if (feed->is_removed)
             continue;
         row_of[i] = out->feed_count;
+        const grants_counts topics = recording_get_topics(self->recording, (uint16_t)i);
         out->feeds[out->feed_count++] =
             (supervisor_feed){.name = feed->name,
                               .family = feed->family->name,
-                              .topics = count_topics(&self->feeds[i].subscription)};
+                              .topics = count_topics(&self->feeds[i].subscription),
+                              .topics_granted = topics.granted,
+                              .topics_silent = topics.silent,
+                              .topics_overdue = topics.overdue};
     }
     for (size_t i = 0; i < self->connection_count; i++) {
         const connection_status at = connection_get_status(self->connections[i]);
@@ -1308,6 +1324,7 @@ static void take_status(supervisor *self, void *work)
         feed->connections += !at.is_idle;
         feed->live_connections += at.is_live;
         feed->down_connections += at.is_down_long;
+        feed->topics_refused += !at.is_idle && is_first_line(self, i) ? at.topics_refused : 0;
     }
 }
 

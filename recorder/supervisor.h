@@ -80,6 +80,8 @@ void supervisor_stop(supervisor *self);
 typedef struct supervisor_feed {
     const char *name, *family; /* live as long as the configuration */
     uint64_t topics, connections;
+    uint64_t topics_granted, topics_silent, topics_overdue; /* grants_counts */
+    uint64_t topics_refused;                                /* subscriber_refused_count */
     uint64_t live_connections; /* with all subscription requests answered */
     uint64_t down_connections; /* not live for over CONNECTION_DOWN_NS */
     uint64_t connects;         /* connections that were opened in this session */

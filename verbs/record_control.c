@@ -118,6 +118,9 @@ static void describe_feeds(result_writer *r, const supervisor_feed *feeds, size_
         {"topics", TABLE_RIGHT, "{topics}"},
         {"connections", TABLE_RIGHT, "{connections}"},
         {"live", TABLE_RIGHT, "{live_connections}"},
+        {"granted", TABLE_RIGHT, "{topics_granted}"},
+        {"silent", TABLE_RIGHT, "{topics_silent}"},
+        {"refused", TABLE_RIGHT, "{topics_refused}"},
     };
     result_table_begin(r, "feeds", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < count; i++) {
@@ -125,6 +128,10 @@ static void describe_feeds(result_writer *r, const supervisor_feed *feeds, size_
         result_text(r, "feed", feeds[i].name);
         result_text(r, "family", feeds[i].family);
         result_count(r, "topics", feeds[i].topics);
+        result_count(r, "topics_granted", feeds[i].topics_granted);
+        result_count(r, "topics_silent", feeds[i].topics_silent);
+        result_count(r, "topics_overdue", feeds[i].topics_overdue);
+        result_count(r, "topics_refused", feeds[i].topics_refused);
         result_count(r, "connections", feeds[i].connections);
         result_count(r, "live_connections", feeds[i].live_connections);
         result_object_end(r, NULL);

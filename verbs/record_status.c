@@ -73,6 +73,14 @@ static const metric METRICS[] = {
 #define OF_FEED(member) offsetof(supervisor_feed, member), 1
 static const metric FEED_METRICS[] = {
     {"tapedeck_feed_topics", "gauge", "Subscribed topics.", OF_FEED(topics)},
+    {"tapedeck_feed_topics_granted", "gauge", "Topics that the exchange has granted.",
+     OF_FEED(topics_granted)},
+    {"tapedeck_feed_topics_silent", "gauge", "Granted topics without a frame on their connections.",
+     OF_FEED(topics_silent)},
+    {"tapedeck_feed_topics_overdue", "gauge",
+     "Silent topics that should have sent a frame for over a minute.", OF_FEED(topics_overdue)},
+    {"tapedeck_feed_topics_refused", "gauge", "Topics that the exchange has refused.",
+     OF_FEED(topics_refused)},
     {"tapedeck_feed_connections", "gauge", "Connections that should be open.",
      OF_FEED(connections)},
     {"tapedeck_feed_connections_live", "gauge", "Connections with all subscriptions answered.",

@@ -32,6 +32,8 @@ static void describe_feed(const record_top *self, const supervisor_feed *feed, u
     result_object_begin(r, NULL);
     result_text(r, "feed", feed->name);
     result_count(r, "topics", feed->topics);
+    result_count(r, "topics_silent", feed->topics_silent);
+    result_count(r, "topics_refused", feed->topics_refused);
     result_styled(r, "live", is_down ? TERMINAL_BAD : TERMINAL_GOOD, is_down ? "NOT LIVE" : "live");
     result_count(r, "connections", feed->connections);
     result_count(r, "live_connections", feed->live_connections);
@@ -54,6 +56,8 @@ static void describe_feeds(const record_top *self, const supervisor_feed *feeds,
         {"frames/s", TABLE_RIGHT, "{rate}"},
         {"frames", TABLE_RIGHT, "{frames}"},
         {"last data", TABLE_RIGHT, "{age}"},
+        {"silent", TABLE_RIGHT, "{topics_silent}"},
+        {"refused", TABLE_RIGHT, "{topics_refused}"},
     };
     result_table_begin(r, "feeds", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < count; i++)

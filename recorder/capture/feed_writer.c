@@ -24,6 +24,7 @@ enum {
 /* Written by one thread, read by any. Relaxed order is enough: the numbers are independent. */
 typedef struct live_counts {
     atomic_ullong in, out, http, bytes, control, unknown, overflow, redacted, sequence_gaps;
+    atomic_ullong granted, silent, overdue; /* topics */
 } live_counts;
 
 /* The numbers of a slot's frames, if the exchange counts them. */
@@ -53,6 +54,9 @@ struct feed_writer {
     live_counts counts;
 };
 
+/* Bytes of the topics that a warning names; the rest is only counted. */
+enum { OVERDUE_BYTES = 2000 };
+
 /* Add to a counter. Only one thread writes it, so no locked instruction is needed. */
 static void count(atomic_ullong *counter, uint64_t more)
 {
@@ -76,7 +80,7 @@ feed_writer *feed_writer_open(const feed_writer_options *options)
                                             .segment_count = options->segment_count};
     self->router = channel_router_open(options->name, options->family);
     self->builder = chunk_builder_open(&building);
-    self->grants = grants_open(options->family->dialect);
+    self->grants = grants_open(options->family);
     return self;
 }
 
@@ -460,6 +464,23 @@ td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *
     return TD_OK;
 }
 
+void feed_writer_count_topics(feed_writer *self)
+{
+    if (TD_LIKELY(!grants_are_due(self->grants, self->last_ns)))
+        return;
+    td_buf overdue;
+    td_buf_init(&overdue, OVERDUE_BYTES);
+    const grants_counts found = grants_count(self->grants, self->last_ns, &overdue);
+    atomic_store_explicit(&self->counts.granted, found.granted, memory_order_relaxed);
+    atomic_store_explicit(&self->counts.silent, found.silent, memory_order_relaxed);
+    atomic_store_explicit(&self->counts.overdue, found.overdue, memory_order_relaxed);
+    if (overdue.size > 0)
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "%s: granted, but without a frame for a minute: %.*s", self->options.name,
+                    (int)overdue.size, (const char *)overdue.data);
+    td_buf_fini(&overdue);
+}
+
 static uint64_t read_count(const atomic_ullong *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
@@ -476,5 +497,8 @@ feed_counts feed_writer_get_counts(const feed_writer *self)
                          .unknown = read_count(&live->unknown),
                          .overflow = read_count(&live->overflow),
                          .redacted = read_count(&live->redacted),
-                         .sequence_gaps = read_count(&live->sequence_gaps)};
+                         .sequence_gaps = read_count(&live->sequence_gaps),
+                         .topics = {.granted = read_count(&live->granted),
+                                    .silent = read_count(&live->silent),
+                                    .overdue = read_count(&live->overdue)}};
 }

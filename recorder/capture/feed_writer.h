@@ -28,6 +28,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "recorder/capture/channel_router.h"
+#include "recorder/capture/grants.h"
 #include "recorder/capture/redact.h"
 #include "format/chunk_builder.h"
 #include "archive/event.h"
@@ -82,6 +83,7 @@ typedef struct feed_counts {
     uint64_t overflow;      /* frames with channel_route.is_overflow */
     uint64_t redacted;      /* occurrences of secrets that were overwritten */
     uint64_t sequence_gaps; /* gaps that the exchange's numbers of a connection showed */
+    grants_counts topics;   /* as of feed_writer_count_topics */
 } feed_counts;
 
 /* Open a writer for a feed. */
@@ -95,6 +97,10 @@ void feed_writer_close(feed_writer *self);
  * slot has a later connection; also failures of `full`. */
 TD_MUST_USE td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *written,
                                         td_err *err);
+
+/* Count the topics that are granted and silent, if they may have changed, as of the last
+ * message; log those that became overdue. */
+void feed_writer_count_topics(feed_writer *self);
 
 /* Append an event. TD_E_LIMIT: it is too large; also failures of `full`. */
 TD_MUST_USE td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what,

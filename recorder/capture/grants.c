@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/row_table.h"
+#include "schema/dialect.h"
 
 enum {
     REQUEST_ID_BYTES = 64,
@@ -26,6 +27,8 @@ typedef struct grant_topic {
     uint32_t request; /* number of the last request for this topic */
     topic_state state;
     uint8_t is_answered; /* 1: granted by an answer; 0: by a frame */
+    uint8_t has_spoken;  /* 1: a frame came since the grant */
+    uint8_t must_speak;  /* topic_row_must_speak */
     uint64_t from_ns;    /* time of the grant */
 } grant_topic;
 
@@ -56,6 +59,7 @@ typedef struct grant_change {
 } grant_change;
 
 struct grants {
+    const family *family;
     const dialect *dialect;
     grant_slot slots[LIMIT_FEED_SLOTS];
     uint32_t epoch; /* from 1; raised when a grant may have ended, so that each channel is checked
@@ -63,13 +67,18 @@ struct grants {
     grant_change *changes;
     size_t change_count;
     dialect_parser *parser;
+    /* grants_count */
+    uint64_t counted_ns; /* time of the last count */
+    uint64_t due_ns;     /* when a topic becomes overdue; 0: topics have changed since the count */
+    row_table warned;    /* hashes of the topics that were reported as overdue */
 };
 
-grants *grants_open(const dialect *spoken)
+grants *grants_open(const family *of)
 {
-    TD_ASSERT(spoken != NULL);
+    TD_ASSERT(of != NULL);
     grants *self = td_alloc_zero(1, sizeof *self);
-    self->dialect = spoken;
+    self->family = of;
+    self->dialect = of->dialect;
     self->epoch = 1;
     self->parser = dialect_parser_open();
     return self;
@@ -97,6 +106,7 @@ void grants_close(grants *self)
         td_free(self->slots[i].requests);
     }
     dialect_parser_close(self->parser);
+    row_table_fini(&self->warned);
     td_free(self->changes);
     td_free(self);
 }
@@ -111,6 +121,7 @@ static void set_conn(grants *self, grant_slot *slot, uint32_t conn)
     forget_topics(slot);
     slot->conn = conn;
     self->epoch++;
+    self->due_ns = 0;
 }
 
 void grants_closed(grants *self, uint32_t slot)
@@ -185,6 +196,13 @@ static size_t find_topic(const grant_slot *slot, td_bytes name)
     return slot->topic_count;
 }
 
+static uint8_t must_speak(const family *of, td_bytes name)
+{
+    topic_match match;
+    return topic_match_text(of->topics, of->topic_count, name, TOPIC_NOW, &match) &&
+           topic_row_must_speak(match.row);
+}
+
 /* Find or add a topic; NULL: there are too many. */
 static grant_topic *get_topic(grants *self, grant_slot *slot, td_bytes name)
 {
@@ -199,7 +217,8 @@ static grant_topic *get_topic(grants *self, grant_slot *slot, td_bytes name)
     }
     slot->topics = td_array_grow(slot->topics, at, sizeof *slot->topics);
     slot->topics[at] = (grant_topic){.name = td_strndup((const char *)name.data, name.size),
-                                     .state = TOPIC_REQUESTED};
+                                     .state = TOPIC_REQUESTED,
+                                     .must_speak = must_speak(self->family, name)};
     row_table_put(&slot->by_name, td_xxh64(name.data, name.size), at);
     slot->topic_count++;
     return &slot->topics[at];
@@ -211,6 +230,7 @@ static void grant(grants *self, grant_slot *slot, grant_topic *topic, int is_ans
     slot->from_ns = recv_ns;
     topic->state = TOPIC_GRANTED;
     topic->is_answered = is_answered != 0;
+    topic->has_spoken = !is_answered;
     topic->from_ns = recv_ns;
     add_change(self, EVENT_GRANT, slot, (size_t)(topic - slot->topics), NULL);
 }
@@ -404,22 +424,37 @@ static void on_answer(grants *self, grant_slot *slot, const feed_frame *frame)
 
 /* ---- frames ---- */
 
+/* A frame of a granted topic came. A reply that was fetched over HTTP is not the exchange's word.
+ */
+static void hear(grants *self, grant_topic *topic, const feed_frame *frame)
+{
+    if (topic->has_spoken || (frame->info->form & FORM_FETCHED) != 0)
+        return;
+    topic->has_spoken = 1;
+    self->due_ns = 0;
+}
+
 static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
                     const channel_route *route)
 {
     td_bytes name = td_bytes_str(dialect_has_all(self->dialect) ? EVENT_GRANT_ALL
                                                                 : frame->info->exchange_topic);
     size_t at = find_topic(slot, name);
-    int is_unsubscribing = at < slot->topic_count && slot->topics[at].state == TOPIC_UNSUBSCRIBING;
-    int is_granted = at < slot->topic_count && slot->topics[at].state == TOPIC_GRANTED;
-    if (is_unsubscribing)
+    grant_topic *own = at < slot->topic_count ? &slot->topics[at] : NULL;
+    if (own != NULL && own->state == TOPIC_UNSUBSCRIBING)
         return;
+    int is_granted = own != NULL && own->state == TOPIC_GRANTED;
+    if (is_granted)
+        hear(self, own, frame);
     /* The frame's topic is never a list, but a granted list of symbols, or "everything", may
      * include it. */
     size_t cover_count = self->dialect->covers == dialect_covers_same ? 0 : slot->topic_count;
-    for (size_t i = 0; !is_granted && i < cover_count; i++)
+    for (size_t i = 0; !is_granted && i < cover_count; i++) {
         is_granted = slot->topics[i].state == TOPIC_GRANTED &&
                      self->dialect->covers(td_bytes_str(slot->topics[i].name), name);
+        if (is_granted)
+            hear(self, &slot->topics[i], frame);
+    }
     if (!is_granted) {
         grant_topic *topic = get_topic(self, slot, name);
         if (topic != NULL)
@@ -460,5 +495,80 @@ size_t grants_apply(grants *self, uint32_t slot, const feed_frame *frame,
         on_request(self, of, frame);
     else
         on_answer(self, of, frame);
+    if (self->change_count > 0)
+        self->due_ns = 0;
     return self->change_count;
+}
+
+/* ---- counts ---- */
+
+int grants_are_due(const grants *self, uint64_t recv_ns)
+{
+    return recv_ns >= self->due_ns && recv_ns >= self->counted_ns + TD_NS_PER_S;
+}
+
+/* The topic as it is over all slots: granted if it is on any, with the oldest of these grants. 0:
+ * an earlier slot has it, so it is counted there. */
+static int join_slots(const grants *self, size_t first, const grant_topic *own, grant_topic *out)
+{
+    *out = *own;
+    for (size_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
+        const grant_slot *slot = &self->slots[i];
+        const size_t at = i == first || slot->topic_count == 0
+                              ? SIZE_MAX
+                              : find_topic(slot, td_bytes_str(own->name));
+        if (at >= slot->topic_count)
+            continue;
+        if (i < first)
+            return 0;
+        const grant_topic *other = &slot->topics[at];
+        const int is_older = out->state != TOPIC_GRANTED || other->from_ns < out->from_ns;
+        const uint8_t has_spoken = out->has_spoken | other->has_spoken;
+        if (other->state == TOPIC_GRANTED && is_older)
+            *out = *other;
+        out->has_spoken = has_spoken;
+    }
+    return 1;
+}
+
+/* Report an overdue topic, unless it was reported before. */
+static void warn_once(grants *self, const char *name, td_buf *overdue)
+{
+    const uint64_t hash = td_xxh64(name, strlen(name));
+    row_probe at = row_probe_of(hash);
+    if (row_table_next(&self->warned, &at))
+        return;
+    row_table_put(&self->warned, hash, 0);
+    if (overdue->size > 0)
+        td_buf_add(overdue, ", ", 2);
+    td_buf_add(overdue, name, strlen(name));
+}
+
+grants_counts grants_count(grants *self, uint64_t recv_ns, td_buf *overdue)
+{
+    grants_counts out = {0};
+    self->counted_ns = recv_ns;
+    self->due_ns = UINT64_MAX;
+    for (size_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
+        const grant_slot *slot = &self->slots[i];
+        for (size_t k = 0; k < slot->topic_count; k++) {
+            grant_topic topic;
+            if (!join_slots(self, i, &slot->topics[k], &topic))
+                continue;
+            out.granted += topic.state == TOPIC_GRANTED;
+            if (topic.state != TOPIC_GRANTED || topic.has_spoken)
+                continue;
+            out.silent++;
+            const uint64_t due_ns = topic.from_ns + TOPIC_SILENCE_NS;
+            if (!topic.must_speak)
+                continue;
+            if (recv_ns < due_ns) {
+                self->due_ns = due_ns < self->due_ns ? due_ns : self->due_ns;
+                continue;
+            }
+            out.overdue++;
+            warn_once(self, topic.name, overdue);
+        }
+    }
+    return out;
 }

@@ -20,16 +20,17 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/channel.h"
 #include "archive/event.h"
 #include "recorder/capture/channel_router.h"
-#include "schema/dialect.h"
+#include "schema/family.h"
 
 typedef struct grants grants;
 
 /* Open the grants of one feed. */
-TD_NEVER_NULL grants *grants_open(const dialect *spoken);
+TD_NEVER_NULL grants *grants_open(const family *of);
 void grants_close(grants *self); /* NULL is fine */
 
 /* The slot's connection is closed: its grants end, without events. slot, here and below: the
@@ -55,5 +56,21 @@ size_t grants_restate(grants *self);
 /* Event i of the last grants_apply or grants_restate. Its texts are valid until the next call of
  * either. */
 event grants_event(const grants *self, size_t i);
+
+/* Numbers of a feed's topics; a topic of several connections counts once. */
+typedef struct grants_counts {
+    uint64_t granted; /* on a connection that is open */
+    uint64_t silent;  /* of these, without a frame since the grant */
+    uint64_t overdue; /* of these, for TOPIC_SILENCE_NS or more, although the topic speaks at once
+                         or steadily */
+} grants_counts;
+
+/* 1 if the counts may have changed since grants_count, at recv_ns, the time of the latest frame. At
+ * most once a second. */
+int grants_are_due(const grants *self, uint64_t recv_ns);
+
+/* Count at recv_ns. *overdue gets the topics that became overdue, each once in the session, joined
+ * by ", ". */
+grants_counts grants_count(grants *self, uint64_t recv_ns, td_buf *overdue);
 
 #endif

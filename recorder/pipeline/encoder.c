@@ -269,6 +269,8 @@ static td_result write_frame(encoder *self, intake_record *record, td_err *err)
     feed_written written;
     td_result rc =
         feed_writer_frame(self->feeds[record->feed_index].writer, &record->frame, &written, err);
+    if (rc == TD_OK)
+        feed_writer_count_topics(self->feeds[record->feed_index].writer);
     if (rc != TD_OK || self->options.live_check == NULL)
         return rc;
     live_check_put(self->options.live_check, record->feed_index, &record->frame, &written);
@@ -473,6 +475,12 @@ td_result encoder_join(encoder *self, td_err *err)
     if (self->result != TD_OK && err != NULL)
         *err = self->err;
     return self->result;
+}
+
+feed_counts encoder_get_feed_counts(const encoder *self, uint16_t feed_index)
+{
+    return feed_index < feed_count(self) ? feed_writer_get_counts(self->feeds[feed_index].writer)
+                                         : (feed_counts){0};
 }
 
 void encoder_get_stats(const encoder *self, encoder_stats *out)

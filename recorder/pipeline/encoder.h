@@ -64,5 +64,6 @@ void encoder_close(encoder *self);
 
 /* Any thread. */
 void encoder_get_stats(const encoder *self, encoder_stats *out);
+feed_counts encoder_get_feed_counts(const encoder *self, uint16_t feed_index);
 
 #endif

@@ -251,6 +251,11 @@ uint64_t recording_ring_percent(const recording *self)
     return td_ring_used_bytes(self->ring) * 100 / td_ring_capacity_bytes(self->ring);
 }
 
+grants_counts recording_get_topics(const recording *self, uint16_t feed_index)
+{
+    return encoder_get_feed_counts(self->encoder, feed_index).topics;
+}
+
 void recording_get_stats(const recording *self, recording_stats *out)
 {
     memset(out, 0, sizeof *out);

@@ -105,6 +105,7 @@ uint64_t recording_ring_percent(const recording *self);
 
 /* Get the current totals; between start and close. */
 void recording_get_stats(const recording *self, recording_stats *out);
+grants_counts recording_get_topics(const recording *self, uint16_t feed_index);
 
 /* Free. A session that was not finished is left for recovery. NULL is fine. */
 void recording_close(recording *self);

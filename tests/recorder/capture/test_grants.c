@@ -11,7 +11,10 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
 #include "schema/decode.h"
+#include "schema/dialect.h"
 #include "schema/family.h"
 
 enum { STEPS_MAX = 8, EVENTS_MAX = 4 };
@@ -170,7 +173,7 @@ static void expect_events(const grants *g, const grant_step *step, size_t count,
 
 static void check_case(const grant_case *c)
 {
-    grants *g = grants_open(family_find(td_bytes_str(c->family))->dialect);
+    grants *g = grants_open(family_find(td_bytes_str(c->family)));
     channel_notes channels[UINT8_MAX + 1] = {0};
     uint32_t conn = 1;
     for (size_t i = 0; i < STEPS_MAX && c->steps[i].kind != '\0'; i++) {
@@ -210,7 +213,7 @@ static void what_connections_are_subscribed_to(void **state)
 static void topics_beyond_the_bound(void **state)
 {
     (void)state;
-    grants *g = grants_open(family_find(td_bytes_str("v5-linear"))->dialect);
+    grants *g = grants_open(family_find(td_bytes_str("v5-linear")));
     for (unsigned n = 0; n < DIALECT_ARGS_MAX + 2; n++) {
         char topic[32];
         (void)snprintf(topic, sizeof topic, "publicTrade.S%u", n);
@@ -229,11 +232,69 @@ static void topics_beyond_the_bound(void **state)
     grants_close(g);
 }
 
+/* A frame of a slot. topic NULL: from or to the client, in `bytes`. */
+static void put(grants *g, uint32_t slot, uint64_t at_s, frame_role role, const char *topic,
+                const char *bytes, uint32_t form)
+{
+    channel_notes notes = {0};
+    const channel_info info = {.exchange_topic = topic, .form = form};
+    const channel_route route = {.notes = &notes, .role = role};
+    const feed_frame frame = {.line = slot,
+                              .conn = 1,
+                              .recv_ns = at_s * TD_NS_PER_S,
+                              .info = &info,
+                              .bytes = td_bytes_str(bytes)};
+    (void)grants_apply(g, slot, &frame, &route);
+}
+
+static void check_counts(grants *g, uint64_t at_s, grants_counts expected, const char *overdue)
+{
+    td_buf names;
+    td_buf_init(&names, 1000);
+    const grants_counts found = grants_count(g, at_s * TD_NS_PER_S, &names);
+    td_buf_add(&names, "", 1);
+    assert_int_equal(found.granted, expected.granted);
+    assert_int_equal(found.silent, expected.silent);
+    assert_int_equal(found.overdue, expected.overdue);
+    assert_string_equal((const char *)names.data, overdue);
+    td_buf_fini(&names);
+}
+
+/* A book speaks at once, trades steadily, liquidations when they happen: the first two are overdue
+ * a minute after the grant, and reported once. A topic of two lines counts once. */
+static void silent_topics_are_counted(void **state)
+{
+    (void)state;
+    static const char BOOK[] = "orderbook.50.BTCUSDT", TRADES[] = "publicTrade.BTCUSDT";
+    static const char ASKED[] = V5("1", "\"orderbook.50.BTCUSDT\",\"publicTrade.BTCUSDT\","
+                                        "\"allLiquidation.BTCUSDT\"");
+    grants *g = grants_open(family_find(td_bytes_str("v5-linear")));
+    for (uint32_t slot = 0; slot < 2; slot++) {
+        put(g, slot, 1, ROLE_OUT, "", ASKED, 0);
+        put(g, slot, 2, ROLE_CONTROL, "", V5_ANSWER("1", "true"), 0);
+    }
+    assert_true(grants_are_due(g, 2 * TD_NS_PER_S));
+    check_counts(g, 3, (grants_counts){3, 3, 0}, "");
+    assert_false(grants_are_due(g, 61 * TD_NS_PER_S));
+    put(g, 1, 10, ROLE_DATA, BOOK, "{}", FORM_FETCHED); /* an HTTP reply shows nothing */
+    assert_true(grants_are_due(g, 62 * TD_NS_PER_S));
+    check_counts(g, 62, (grants_counts){3, 3, 2}, "orderbook.50.BTCUSDT, publicTrade.BTCUSDT");
+    assert_false(grants_are_due(g, 1000 * TD_NS_PER_S));
+    put(g, 1, 70, ROLE_DATA, TRADES, "{}", 0); /* one line is enough */
+    assert_true(grants_are_due(g, 70 * TD_NS_PER_S));
+    check_counts(g, 70, (grants_counts){3, 2, 1}, "");
+    grants_closed(g, 0);
+    grants_closed(g, 1);
+    check_counts(g, 80, (grants_counts){0, 0, 0}, "");
+    grants_close(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_connections_are_subscribed_to),
         cmocka_unit_test(topics_beyond_the_bound),
+        cmocka_unit_test(silent_topics_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
