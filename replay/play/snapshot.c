@@ -11,6 +11,7 @@
 #include "base/json/json.h"
 #include "base/json/json_write.h"
 #include "schema/decode_value.h"
+#include "schema/list_frame.h"
 #include "tape/cursor.h"
 
 enum {
@@ -24,6 +25,7 @@ struct snapshot_maker {
     json_parser *model_parser;
     json_parser *last_parser;
     td_buf merged;
+    td_buf named; /* a frame that is a list, as an object */
 };
 
 /* Numbers have the places of the model, or, if recorded places vary, their shortest form. */
@@ -49,8 +51,11 @@ typedef struct making {
     json_writer json;
     char path[PATH_BYTES]; /* keys from the top to the copied value */
     size_t path_size;
-    json_value level; /* a recorded level; made levels are written in its form */
+    frame_kind without; /* kind of frames whose lists are not looked at */
+    json_value level;   /* a recorded level; made levels are written in its form */
     uint8_t has_level;
+    json_value newest; /* a level of the last frame: made levels have its times */
+    uint8_t has_newest;
     list_form form;        /* of the list that is written */
     uint8_t is_impossible; /* 1: a level or member cannot be written in the recorded form */
 } making;
@@ -61,6 +66,7 @@ snapshot_maker *snapshot_maker_open(void)
     maker->model_parser = json_parser_open(0);
     maker->last_parser = json_parser_open(0);
     td_buf_init(&maker->merged, LIMIT_FRAME_BYTES);
+    td_buf_init(&maker->named, 2 * LIMIT_FRAME_BYTES);
     return maker;
 }
 
@@ -71,6 +77,7 @@ void snapshot_maker_close(snapshot_maker *maker)
     json_parser_close(maker->model_parser);
     json_parser_close(maker->last_parser);
     td_buf_fini(&maker->merged);
+    td_buf_fini(&maker->named);
     td_free(maker);
 }
 
@@ -206,36 +213,39 @@ static int is_at(const making *m, const char *path)
     return td_bytes_is(td_bytes_of(m->path, m->path_size), path);
 }
 
-/* Find the row's list of snapshot entries at this path, or NULL. */
+/* Find the row's list of entries at this path, without those of the left out kind of frames, or
+ * NULL. */
 static const items_row *items_here(const making *m)
 {
     const items_row *items = m->row->items;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++) {
-        if (items[i].kind != FRAME_DELTA && is_at(m, items[i].path))
+        if (items[i].kind != m->without && is_at(m, items[i].path))
             return &items[i];
     }
     return NULL;
 }
 
-/* Find the first level of a frame, on either side. */
-static void find_level(making *m, json_value value)
+/* Find the first level of a frame, on either side. Returns 1 if there is one. */
+static int find_level(making *m, json_value value, json_value *out)
 {
     json_value key, element;
+    int is_found = 0;
     int is_object = json_type_of(value) == JSON_OBJECT;
     int is_list = !is_object && items_here(m) != NULL;
-    for (json_iter it = json_iter_of(value); !m->has_level && json_next(&it, &key, &element);) {
+    for (json_iter it = json_iter_of(value); !is_found && json_next(&it, &key, &element);) {
         td_bytes name = {0};
         if (is_list) {
-            m->level = element;
-            m->has_level = 1;
+            *out = element;
+            is_found = 1;
         } else if (!is_object) {
-            find_level(m, element);
+            is_found = find_level(m, element, out);
         } else if (json_text(key, &name)) {
             size_t before = enter(m, name);
-            find_level(m, element);
+            is_found = find_level(m, element, out);
             m->path_size = before;
         }
     }
+    return is_found;
 }
 
 /* ---- numbers ---- */
@@ -389,7 +399,7 @@ static void write_sizes(making *m, json_value model, msg_member member, td_decim
 }
 
 /* Write one member of a level; the topic's row defines what the key means. */
-static void write_field(making *m, td_bytes key, json_value model, msg_side side,
+static void write_field(making *m, td_bytes key, json_value model, json_value newest, msg_side side,
                         const book_level *level, td_decimal retail)
 {
     const field_row *field = field_of(m->from->row, key);
@@ -412,7 +422,8 @@ static void write_field(making *m, td_bytes key, json_value model, msg_side side
             json_write_null(&m->json);
         }
     } else {
-        json_write_raw(&m->json, json_raw(model));
+        int is_time = field != NULL && field->type == FIELD_TIME;
+        json_write_raw(&m->json, json_raw(is_time ? newest : model));
     }
 }
 
@@ -423,21 +434,24 @@ static void write_level(making *m, msg_side side, size_t index)
     TD_ASSERT(is_there);
     if (m->from->retail != NULL && !book_level_at(m->from->retail, side, index, &retail))
         m->is_impossible = 1;
-    json_value key, element;
+    json_value key, element, newest;
     size_t position = 0;
     char text[POSITION_DIGITS];
     int is_object = json_type_of(m->level) == JSON_OBJECT;
+    int has_newest = m->has_newest && !is_object;
+    json_iter at_newest = json_iter_of(has_newest ? m->newest : m->level);
     if (is_object)
         json_write_object_begin(&m->json);
     else
         json_write_array_begin(&m->json);
     for (json_iter it = json_iter_of(m->level); json_next(&it, &key, &element); position++) {
         td_bytes name = td_bytes_of(text, (size_t)snprintf(text, sizeof text, "%zu", position));
+        has_newest = has_newest && json_next(&at_newest, NULL, &newest);
         if (is_object && !json_text(key, &name))
             continue;
         if (is_object)
             json_write_key_bytes(&m->json, name);
-        write_field(m, name, element, side, &level, retail.size);
+        write_field(m, name, element, has_newest ? newest : element, side, &level, retail.size);
     }
     if (is_object)
         json_write_object_end(&m->json);
@@ -594,13 +608,51 @@ static td_result write_snapshot(making *m, json_value model, const json_value *l
     return rc;
 }
 
-static td_result parse_both(snapshot_maker *maker, td_bytes model, td_bytes last,
-                            json_value *model_out, json_value *last_out, td_err *err)
+/* Parse a frame; one that is a list by the names of its elements. */
+static td_result parse_frame(snapshot_maker *maker, json_parser *parser, const topic_row *row,
+                             td_bytes frame, json_value *out, td_err *err)
 {
-    td_result rc = json_parse(maker->model_parser, model, JSON_COPIED, model_out, err);
+    td_buf *copy = &maker->merged;
+    td_buf_clear(copy);
+    td_result rc = td_buf_reserve(copy, frame.size + JSON_PADDING_BYTES, err);
+    if (rc != TD_OK)
+        return rc;
+    td_buf_add(copy, frame.data, frame.size);
+    if (row->list != NULL && list_frame_name(row->list, parser, td_buf_view(copy), &maker->named))
+        frame = td_buf_view(&maker->named);
+    return json_parse(parser, frame, JSON_COPIED, out, err);
+}
+
+static td_result parse_both(snapshot_maker *maker, const topic_row *row, td_bytes model,
+                            td_bytes last, json_value *model_out, json_value *last_out, td_err *err)
+{
+    td_result rc = parse_frame(maker, maker->model_parser, row, model, model_out, err);
     if (rc == TD_OK)
-        rc = json_parse(maker->last_parser, last, JSON_COPIED, last_out, err);
+        rc = parse_frame(maker, maker->last_parser, row, last, last_out, err);
     return rc == TD_E_INVALID ? td_err_set(err, TD_E_UNSUPPORTED, "a frame is not JSON") : rc;
+}
+
+/* Append an object as the list whose elements it names. */
+static td_result write_list(snapshot_maker *maker, const list_names *names, td_bytes object,
+                            td_buf *out, td_err *err)
+{
+    json_value root, key, value, element;
+    json_writer json;
+    size_t i = 0;
+    td_result rc = json_parse(maker->model_parser, object, JSON_COPIED, &root, err);
+    if (rc != TD_OK)
+        return rc;
+    json_write_begin(&json, out);
+    json_write_array_begin(&json);
+    for (json_iter it = json_iter_of(root); json_next(&it, &key, &value); i++) {
+        if (i != names->rest)
+            json_write_raw(&json, json_raw(value));
+        for (json_iter rest = json_iter_of(value);
+             i == names->rest && json_next(&rest, NULL, &element);)
+            json_write_raw(&json, json_raw(element));
+    }
+    json_write_array_end(&json);
+    return json_write_end(&json, err);
 }
 
 /* Apply a delta to a ticker's snapshot. */
@@ -609,8 +661,8 @@ static td_result merge(snapshot_maker *maker, const topic_row *row, td_buf *snap
 {
     json_value model, last;
     const snapshot_source source = {.row = row};
-    making m = {.from = &source, .row = row};
-    td_result rc = parse_both(maker, td_buf_view(snapshot), delta, &model, &last, err);
+    making m = {.from = &source, .row = row, .without = FRAME_DELTA};
+    td_result rc = parse_both(maker, row, td_buf_view(snapshot), delta, &model, &last, err);
     if (rc != TD_OK)
         return rc;
     td_buf_clear(&maker->merged);
@@ -638,22 +690,29 @@ td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, cons
     json_value model, last;
     making m = {.from = from,
                 .row = from->row->snapshot_reply != NULL ? from->row->snapshot_reply : from->row,
+                .without = FRAME_DELTA,
                 .levels = levels};
     TD_ASSERT(from->row->type == MSG_BOOK_CHANGE);
     if (td_bytes_equal(td_buf_view(&from->model), td_buf_view(&from->last)))
         return td_buf_append(out, from->model.data, from->model.size, err);
-    td_result rc =
-        parse_both(maker, td_buf_view(&from->model), td_buf_view(&from->last), &model, &last, err);
+    td_result rc = parse_both(maker, from->row, td_buf_view(&from->model), td_buf_view(&from->last),
+                              &model, &last, err);
     if (rc != TD_OK)
         return rc;
     m.last = last;
-    find_level(&m, model);
-    find_level(&m, last); /* take a level of the last frame, because the recorded snapshot may have
-                             been empty */
+    /* if the recorded snapshot was empty, the last frame has the form */
+    m.has_level = (uint8_t)(find_level(&m, model, &m.level) || find_level(&m, last, &m.level));
+    m.without = FRAME_SNAPSHOT;
+    m.has_newest = (uint8_t)find_level(&m, last, &m.newest);
+    m.without = FRAME_DELTA;
     TD_ASSERT(m.path_size == 0);
     int is_empty =
         book_level_count(levels, SIDE_BUY) == 0 && book_level_count(levels, SIDE_SELL) == 0;
     if (!m.has_level && !is_empty)
         return td_err_set(err, TD_E_UNSUPPORTED, "no recorded level shows the form");
-    return write_snapshot(&m, model, &last, out, err);
+    if (m.row->list == NULL)
+        return write_snapshot(&m, model, &last, out, err);
+    td_buf_clear(&maker->named);
+    rc = write_snapshot(&m, model, &last, &maker->named, err);
+    return rc == TD_OK ? write_list(maker, m.row->list, td_buf_view(&maker->named), out, err) : rc;
 }

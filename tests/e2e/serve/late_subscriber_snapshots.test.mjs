@@ -83,6 +83,17 @@ const opTicker = (type, symbol, u, levels) => {
 const v3TickerRead = (m) => ({ symbol: m.data.symbol, whole: m.type === "snapshot", number: m.cs, levels: v3Tickers.levels(m.data) });
 const opTickerRead = (m) => ({ symbol: m.topic.split(".")[2], whole: m.type === "snapshot", number: m.cross_seq, levels: opTickers.levels(m.data.update?.[0] ?? m.data) });
 
+/** Frames without a number: the times of their levels have it here. */
+const kraken = (type, symbol, u, levels) => {
+  const [bids, asks] = ["Buy", "Sell"].map((side) => levels.filter((l) => l.side === side).map((l) => [l.price.toFixed(5), l.size.toFixed(8), `${1_618_678_000 + u}.000000`]));
+  const data = type === "snapshot" ? { as: asks, bs: [...bids].reverse() } : Object.fromEntries(Object.entries({ a: asks, b: bids }).filter(([, list]) => list.length > 0));
+  return JSON.stringify([336, data, "book-1000", symbol]);
+};
+const krakenRead = ([, { as, bs, a = as, b = bs }, , symbol]) => ({
+  symbol, whole: as !== undefined, number: Math.max(...[...(a ?? []), ...(b ?? [])].map(([, , time]) => +time)) - 1_618_678_000,
+  levels: [["Buy", b ?? []], ["Sell", a ?? []]].flatMap(([side, list]) => list.map(([p, s]) => ({ side, price: +p, size: +s }))),
+});
+
 const opAsk = (topic) => (word, symbol) => ({ op: `${word}scribe`, args: [`${topic}.${symbol}`] });
 const SHAPES = [
   { family: "v5-linear", host: "/v5/public/linear", symbols: ["AUSDT", "BUSDT"], frame: v3, read: v3Read, ask: opAsk("orderbook.50") },
@@ -98,6 +109,7 @@ const SHAPES = [
     read: spotRead,
     ask: (word, symbol) => ({ topic: "diffDepth", event: word === "sub" ? "sub" : "cancel", symbol, params: { binary: false } }),
   },
+  { family: "kraken-v1", host: "/", symbols: ["A/USD", "B/USD"], frame: kraken, read: krakenRead, ask: (word, symbol) => ({ event: `${word}scribe`, pair: [symbol], subscription: { name: "book", depth: 1000 } }) },
   { ...v3Tickers, family: "v5-linear", title: "tickers of v5-linear", host: "/v5/public/linear", symbols: ["AUSDT", "BUSDT"], frame: v3Ticker, read: v3TickerRead, ask: opAsk("tickers") },
   { ...opTickers, family: "inverse", title: "tickers of inverse", host: "/realtime", symbols: ["AUSD", "BUSD"], frame: opTicker, read: opTickerRead, ask: opAsk("instrument_info.100ms") },
 ];
@@ -137,7 +149,7 @@ class Client {
     });
   }
   take(m) {
-    const isData = m.data !== undefined && m.topic !== undefined && m.event === undefined && m.success === undefined;
+    const isData = Array.isArray(m) || (m.data !== undefined && m.topic !== undefined && m.event === undefined && m.success === undefined);
     if (!isData) return;
     const { symbol, whole, number, levels } = this.shape.read(m);
     const before = this.books.get(symbol);

@@ -70,6 +70,18 @@ static const snapshot_case CASES[] = {
     {"a word of a side that was not recorded", "coinbase-advanced", "level2.A-B",
      L2("7", "snapshot", L2_LEVEL("bid", "10", "3")),
      L2("9", "update", L2_LEVEL("offer", "11", "4")), NULL},
+    {"a list, with the times of the last frame, which has two objects", "kraken-v1", "book-10.X/Y",
+     "[992,{\"as\":[[\"11.00000\",\"2.50000000\",\"1618678142.212817\"]],"
+     "\"bs\":[[\"10.50000\",\"1.00000000\",\"1618678100.000001\"]]},\"book-10\",\"X/Y\"]",
+     "[992,{\"a\":[[\"11.50000\",\"3.00000000\",\"1618678143.500000\",\"r\"]]},"
+     "{\"b\":[[\"10.50000\",\"0.00000000\",\"1618678143.600000\"]],\"c\":\"1\"},"
+     "\"book-10\",\"X/Y\"]",
+     "[992,{\"as\":[[\"11.00000\",\"2.50000000\",\"1618678143.500000\"],"
+     "[\"11.50000\",\"3.00000000\",\"1618678143.500000\"]],\"bs\":[]},\"book-10\",\"X/Y\"]"},
+    {"no frame since the recorded snapshot", "v5-linear", "orderbook.50.XUSDT",
+     V5("snapshot", "[\"10.00\",\"3\"],[\"10.5\",\"1\"]", "", "1"),
+     V5("snapshot", "[\"10.00\",\"3\"],[\"10.5\",\"1\"]", "", "1"),
+     V5("snapshot", "[\"10.00\",\"3\"],[\"10.5\",\"1\"]", "", "1")},
     {"ids that do not go with the price", "inverse", "orderBookL2_25.XUSD",
      "{\"topic\":\"orderBookL2_25.XUSD\",\"type\":\"snapshot\",\"data\":[" OP_LEVEL(
          "2.5", "77", "Buy", "9") "],\"cross_seq\":5,\"timestamp_e6\":50}",
