@@ -355,9 +355,9 @@ static void add_between(const gap_query *what, const stretch_list *list, uint64_
             pruned.to_ns = next->to_ns > pruned.to_ns ? next->to_ns : pruned.to_ns;
             continue;
         }
-        if (is_pruned && next->from_ns > at.to_ns && next->from_ns <= last_ns)
-            add_pruned_row(what, pruned.from_ns > at.to_ns ? pruned.from_ns : at.to_ns,
-                           next->from_ns, found);
+        const uint64_t from_ns = pruned.from_ns > at.to_ns ? pruned.from_ns : at.to_ns;
+        if (is_pruned && next->from_ns > from_ns && next->from_ns <= last_ns)
+            add_pruned_row(what, from_ns, next->from_ns, found);
         if (next->to_ns > at.to_ns || (next->to_ns == at.to_ns && next->kind > at.kind))
             at = *next;
     }

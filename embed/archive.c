@@ -455,7 +455,11 @@ static int apply_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame
         topic_trust_restore(&of->trust, &t->gaps, &of->info, frame->saved);
     symbol_topic_apply(of->topic, frame, &found);
     *answer = topic_trust_apply(&of->trust, &t->gaps, frame, &found);
-    of->is_suspect = frame->is_copy ? of->is_suspect : !answer->is_trusted;
+    if (frame->is_copy)
+        return 1;
+    /* Changes of a state that no frames have, only books. */
+    const int is_lacking = answer->needs_saved && (t->with & TAPEDECK_WITH_BOOKS) == 0;
+    of->is_suspect = !answer->is_trusted || is_lacking;
     return 1;
 }
 

@@ -250,11 +250,14 @@ static void follow_other(topic_trust *trust, const gap_list *gaps, size_t to,
 static void note_restored(topic_trust *trust, trust_answer *own)
 {
     trust->is_restored = 0;
+    if (!trust->conns[trust->followed].has_state)
+        return;
     if (trust->removed.cause != BREAK_NONE)
         own->broke = &trust->removed;
     own->was_alive = 0;
     own->is_taken_over = own->is_trusted && !own->is_snapshot;
     own->is_in_book |= own->is_taken_over;
+    trust->needs_saved = own->is_taken_over;
 }
 
 trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,
@@ -293,6 +296,8 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
         note_restored(trust, &out);
     trust->needs_copies = (trust->needs_copies || out.is_taken_over) && !out.is_snapshot;
     out.needs_copies = trust->needs_copies;
+    trust->needs_saved &= out.is_trusted && !out.is_snapshot;
+    out.needs_saved = trust->needs_saved;
     TD_ASSERT(out.is_trusted || !out.is_taken_over);
     return out;
 }

@@ -65,6 +65,7 @@ typedef struct trust_answer {
                               state */
     uint8_t needs_copies;  /* 1: the state was taken over since the last snapshot, so readers of
                               frames that are not copies lack it */
+    uint8_t needs_saved;   /* 1: likewise, from a checkpoint: no frames of the tape have it */
     const trust_break *broke; /* cause BREAK_NONE if no stretch ended after the previous frame, or
                                  with this frame */
     const trust_break *lacks; /* why the frame is not trusted, and since when; cause BREAK_NONE if
@@ -83,7 +84,7 @@ typedef struct topic_trust {
     size_t followed; /* index of the connection of the last frame that was not a copy, if
                         has_followed */
     uint8_t has_followed;
-    uint8_t needs_copies;
+    uint8_t needs_copies, needs_saved;
     uint8_t is_restored; /* 1: topic_trust_restore was called, and no frame of the topic since */
     trust_break removed; /* if is_restored: how the stretch before ended; cause BREAK_NONE if it had
                             ended before */

@@ -1,11 +1,13 @@
 // A segment that a note keeps, with removed ones after it: every verb names the stretch between, and none calls it complete, clean
 // or covered. Expected: docs/archive.md ("Gaps", "Days").
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
 import zlib from "node:zlib";
 import { isManifest, json, jsonList, segments, tapedeck, temporary } from "../support/harness.mjs";
+import { installed, withoutLibrary } from "../support/python_scripts.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 
 const BAR_NS = 100_000_000n;
@@ -102,6 +104,27 @@ test("exports do not call a removed stretch complete, and bars at its edges are 
   for (const start of starts) assert.ok(start + BAR_NS <= from || start > to, `the bar of ${start} lies in ${from} to ${to}`);
   const clean = await tapedeck(t, [...bars, "--only-clean", "--out", `${out}-clean`], { status: 4 });
   assert.match(clean.stderr, /no symbol has a clean day/);
+});
+
+const SCRIPT = `
+import json, sys, tapedeck
+archive = tapedeck.open(sys.argv[1])
+after = int(sys.argv[2])
+print(json.dumps({
+    "gaps": [gap.reason for gap in archive.gaps()],
+    "bars": [bar.time_ns for bar in archive.bars("BTCUSDT", sys.argv[3]) if not bar.suspect],
+    "books": sum(book.suspect for book in archive.books(5)),
+    "changes": sorted({frame.suspect for frame in archive.frames(topic="orderbook.50") if frame.recv_ns >= after}),
+    "before": sorted({frame.suspect for frame in archive.frames(topic="orderbook.50") if frame.recv_ns < after})}))
+`;
+
+test("the library names a removed stretch; only its books are right after it, not the changes alone", { skip: withoutLibrary }, async (t) => {
+  const { archive, from, to } = await holed(t);
+  const args = ["-c", SCRIPT, archive, String(to), `${BAR_NS / 1_000_000n}ms`];
+  const { bars, ...found } = JSON.parse(execFileSync("python3", args, { env: { ...process.env, PYTHONPATH: installed(t) } }));
+  assert.deepEqual(found, { gaps: ["pruned"], books: 0, changes: [true], before: [false] });
+  assert.ok(bars.length > 2);
+  for (const start of bars) assert.ok(start + Number(BAR_NS) <= Number(from) || start > Number(to), `${start}`);
 });
 
 test("the removed beginning of an archive leaves no row", async (t) => {
