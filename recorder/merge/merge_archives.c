@@ -35,6 +35,7 @@ typedef struct merge_feed {
     merge_slot *slots;
     size_t slot_count;
     merge_topics topics[MERGE_SOURCES];
+    size_t hole_next[MERGE_SOURCES]; /* in the source's ledger */
 } merge_feed;
 
 typedef struct merge_job {
@@ -44,6 +45,8 @@ typedef struct merge_job {
     sealed_chunk *chunk;
     merge_feed *feeds[LIMIT_FEEDS];
     size_t feed_count;
+    archive_view *views[MERGE_SOURCES];
+    gap_list ledgers[MERGE_SOURCES];
     cursor *cursors[MERGE_SOURCES];
     const frame_ref *heads[MERGE_SOURCES]; /* NULL: at its end */
     uint64_t recv_ns;                      /* of the present frame */
@@ -183,6 +186,26 @@ static int has_connection(const merge_slot *slot, const char *session, uint32_t 
 
 /* ---- events ---- */
 
+/* A source whose frames were pruned from some time on has no connection then: otherwise its line
+ * would count as open and silent, and the other source's frames as copies. */
+static td_result end_at_holes(merge_feed *feed, int source, uint64_t recv_ns, td_err *err)
+{
+    const gap_list *ledger = &feed->job->ledgers[source];
+    td_result rc = TD_OK;
+    for (size_t *at = &feed->hole_next[source]; rc == TD_OK && *at < ledger->count; (*at)++) {
+        const gap_row *row = &ledger->rows[*at];
+        const int order = strcmp(row->feed, feed->name);
+        if (order > 0 || (order == 0 && row->from_ns >= recv_ns))
+            break;
+        for (size_t i = 0; order == 0 && row->reason == GAP_PRUNED && row->topic[0] == '\0' &&
+                           rc == TD_OK && i < feed->slot_count;
+             i++)
+            if (feed->slots[i].is_open && feed->slots[i].line / MERGE_LINES == (uint32_t)source)
+                rc = end_connection(feed, &feed->slots[i], NULL, err);
+    }
+    return rc;
+}
+
 static int is_listed(const merge_slot *slot, int source, const event *restated)
 {
     for (size_t i = 0; i < restated->slot_count; i++) {
@@ -321,6 +344,8 @@ static td_result copy_frames(merge_job *job, td_err *err)
         const uint64_t least_ns = job->recv_ns + (is_event ? 0 : 1);
         job->recv_ns = frame->recv_ns > least_ns ? frame->recv_ns : least_ns;
         rc = get_feed(job, &frame->channel->info, &feed, err);
+        for (int i = 0; rc == TD_OK && i < MERGE_SOURCES; i++)
+            rc = end_at_holes(feed, i, frame->recv_ns, err);
         if (rc == TD_OK)
             rc = is_event ? take_event(feed, source, frame, err)
                           : take_frame(feed, source, frame, err);
@@ -387,9 +412,9 @@ static int is_covered(merge_feed *feed, int source, const gap_row *row, archive_
            has_all_at(feed, source, row, other, row->to_ns);
 }
 
-static td_result write_gaps(merge_job *job, int source, archive_view *const views[MERGE_SOURCES],
-                            const gap_list ledgers[MERGE_SOURCES], td_err *err)
+static td_result write_gaps(merge_job *job, int source, td_err *err)
 {
+    const gap_list *ledgers = job->ledgers;
     char covered_by[16];
     td_result rc = TD_OK;
     (void)snprintf(covered_by, sizeof covered_by, "line %d", (1 - source) * (int)MERGE_LINES);
@@ -399,7 +424,7 @@ static td_result write_gaps(merge_job *job, int source, archive_view *const view
         if (feed == NULL)
             continue; /* pruned */
         if (row.covered_by[0] == '\0' &&
-            is_covered(feed, source, &row, views[1 - source], &ledgers[1 - source])) {
+            is_covered(feed, source, &row, job->views[1 - source], &ledgers[1 - source])) {
             row.covered_by = covered_by;
             job->report->gaps_covered++;
         }
@@ -411,24 +436,24 @@ static td_result write_gaps(merge_job *job, int source, archive_view *const view
     return rc;
 }
 
-static td_result copy_ledgers(merge_job *job, td_err *err)
+static td_result read_ledgers(merge_job *job, td_err *err)
 {
-    gap_list ledgers[MERGE_SOURCES] = {{0}, {0}};
-    archive_view *views[MERGE_SOURCES] = {NULL, NULL};
     td_result rc = TD_OK;
     for (int i = 0; rc == TD_OK && i < MERGE_SOURCES; i++) {
-        rc = archive_view_open(job->options->from[i], VIEW_ALL, NULL, &views[i], err);
-        if (rc != TD_OK)
-            break;
-        archive_gaps_of(views[i], &ledgers[i]);
-        gap_list_join(&ledgers[i], cursor_get_damage(job->cursors[i]));
+        rc = archive_view_open(job->options->from[i], VIEW_ALL, NULL, &job->views[i], err);
+        if (rc == TD_OK)
+            archive_gaps_of(job->views[i], &job->ledgers[i]);
     }
+    return rc;
+}
+
+static td_result copy_ledgers(merge_job *job, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (int i = 0; i < MERGE_SOURCES; i++)
+        gap_list_join(&job->ledgers[i], cursor_get_damage(job->cursors[i]));
     for (int i = 0; rc == TD_OK && i < MERGE_SOURCES; i++)
-        rc = write_gaps(job, i, views, ledgers, err);
-    for (int i = 0; i < MERGE_SOURCES; i++) {
-        gap_list_fini(&ledgers[i]);
-        archive_view_close(views[i]);
-    }
+        rc = write_gaps(job, i, err);
     return rc;
 }
 
@@ -469,6 +494,8 @@ td_result merge_archives(const merge_options *options, merge_report *report, td_
     if (rc == TD_OK)
         rc = open_sources(&job, err);
     if (rc == TD_OK)
+        rc = read_ledgers(&job, err);
+    if (rc == TD_OK)
         rc = copy_frames(&job, err);
     if (rc == TD_OK)
         rc = copy_ledgers(&job, err);
@@ -482,6 +509,8 @@ td_result merge_archives(const merge_options *options, merge_report *report, td_
             cursor_get_stats(job.cursors[i], &stats);
         report->damaged_chunks[i] = stats.damaged_chunks;
         cursor_close(job.cursors[i]);
+        gap_list_fini(&job.ledgers[i]);
+        archive_view_close(job.views[i]);
     }
     for (size_t i = 0; i < job.feed_count; i++)
         free_feed(job.feeds[i]);

@@ -136,3 +136,43 @@ test("the removed beginning of an archive leaves no row", async (t) => {
   assert.equal((await json(t, ["replay", copy, "--json"])).verdict, "complete");
   assert.equal((await json(t, ["days", copy, "--json"])).not_clean, 0);
 });
+
+/** The ids of an archive's trades, in order. */
+async function tradesOf(t, archive) {
+  const { stdout } = await tapedeck(t, ["cat", archive, "--topic", "publicTrade", "--dir", "in", "--raw"]);
+  return stdout.trim().split("\n").flatMap((line) => JSON.parse(line).data.map(({ i }) => i));
+}
+
+test("of two merged archives, one covers a gap of the other only with what it has, and each frame is read", async (t) => {
+  const dir = temporary(t);
+  const [east, west, both] = ["east", "west", "both"].map((name) => path.join(dir, name));
+  const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "1", "--rate", "500"]);
+  const record = (archive) => new Recorder(t, archive, [...feedArgs(server, "v5-linear", ["publicTrade"]), "--symbol", "BTCUSDT", "--commit-interval", "100ms"]);
+  let one = record(east);
+  const other = record(west);
+  const goOn = (recorder) => recorder.durableAfter(recorder.durableLines + 6);
+  await goOn(one);
+  await goOn(other);
+  await tapedeck(t, ["ctl", west, "rotate"]);
+  await goOn(other);
+  await one.kill("SIGTERM"); // a gap in the segment of the other archive that is removed below
+  one = record(east);
+  await goOn(one);
+  await goOn(other);
+  await tapedeck(t, ["ctl", west, "rotate"]);
+  await goOn(other);
+  await goOn(one);
+  await one.kill("SIGTERM");
+  await other.kill("SIGTERM");
+
+  const parts = (await jsonList(t, ["ls", west, "--json"])).map(({ first_ns, last_ns, bytes }) => ({ first_ns, last_ns, bytes }));
+  assert.equal(parts.length, 3);
+  await tapedeck(t, ["note", "add", west, "keep", "--from", String(parts[0].first_ns), "--to", String(parts[0].first_ns + 1000), "--keep"]);
+  await tapedeck(t, ["prune", west, "--keep-bytes", String(parts[0].bytes + parts[2].bytes)]);
+  const all = [...new Set([...(await tradesOf(t, east)), ...(await tradesOf(t, west))])].sort();
+  await tapedeck(t, ["merge", east, west, "--out", both], { status: null });
+  assert.deepEqual((await tradesOf(t, both)).sort(), all);
+  const { gaps, pruned } = await json(t, ["gaps", both, "--json"], { status: 1 });
+  assert.deepEqual([gaps.map(({ reason, covered_by: by }) => [reason, by]).sort(), pruned], [[["pruned", null], ["restart", null]], 1]);
+  assert.equal((await json(t, ["replay", both, "--json"], { status: 1 })).verdict, "incomplete");
+});
