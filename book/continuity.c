@@ -12,6 +12,7 @@
 #include "base/row_table.h"
 #include "book/checksum.h"
 #include "book/delta_queue.h"
+#include "book/proof.h"
 #include "schema/canonical.h"
 
 /* Number of levels on one side of a windowed book, compared with the topic's depth. */
@@ -42,6 +43,10 @@ typedef enum seq_number {
     SEQ_NUMBER_TIME, /* the exchange's, in ns */
     SEQ_NUMBERS
 } seq_number;
+
+/* A book over a fetched snapshot may be crossed in so many frames in a row: its deltas are proven,
+ * its first levels are not. */
+enum { CROSSED_FRAMES_MAX = 4 };
 
 /* Longest version: two or three numbers of at most 19 digits. */
 enum { VERSION_BYTES = 64 };
@@ -130,6 +135,7 @@ struct track {
     uint8_t is_full;       /* untyped frames are whole books: the row has no changes */
     uint8_t restarts;      /* the row's u is dense: a u of 1 means that the exchange restarted */
     uint8_t has_dense_ids; /* the row has RULE_ID_DENSE */
+    uint8_t is_proven;     /* every lost frame breaks another rule (topic_proof_of) */
     uint8_t is_linked;   /* if is_spliced: a rule proves that no delta is missing before another */
     uint8_t is_spliced;  /* snapshots come apart from the deltas, as HTTP replies */
     uint8_t is_anchored; /* this connection had a snapshot, or the topic needs none */
@@ -137,7 +143,8 @@ struct track {
     uint8_t has_snapshot;        /* this connection had a snapshot */
     seq_range seqs[SEQ_NUMBERS]; /* of the previous frame; is_known 0: not to be compared */
     depth_state depth[2];
-    track_entries *entries; /* NULL if no rule needs them */
+    uint32_t crossed_frames; /* in a row until now; the book was crossed after each of them */
+    track_entries *entries;  /* NULL if no rule needs them */
     /* If is_spliced: */
     delta_queue waiting;    /* the deltas since the last loss, while the book needs a snapshot */
     int64_t snapshot_u;     /* the last snapshot's u: the book has all deltas up to it */
@@ -701,6 +708,21 @@ static int check_prev_links(const rule_view *v, verdict_item *item)
     return rule_broken(item, before->last, head->has_prev_seq ? head->prev_seq : 0);
 }
 
+typedef enum checksum_answer { CHECKSUM_ABSENT, CHECKSUM_RIGHT, CHECKSUM_WRONG } checksum_answer;
+
+/* Compare the frame's checksum with that of the book after the frame. CHECKSUM_ABSENT: it has none,
+ * or the book's cannot be computed. */
+static checksum_answer compare_checksum(const track *t, const frame_facts *f, uint32_t *found)
+{
+    const msg_head *head = &f->message->head;
+    const int is_fetched = t->is_spliced && f->is_snapshot; /* deltas came after it */
+    if (!head->has_checksum || head->checksum == 0 || is_fetched ||
+        !book_checksum(t->book, &t->row->checksum, found))
+        return CHECKSUM_ABSENT;
+    return head->checksum == (int64_t)*found || head->checksum == (int32_t)*found ? CHECKSUM_RIGHT
+                                                                                  : CHECKSUM_WRONG;
+}
+
 /* checksum: the frame's checksum is that of the book's best levels after the frame: OKX 290 of 290
  * frames, Kraken 4,269 of 4,269. Finds a lost frame that changed one of these levels, sizes only
  * included, unless the next frame changes the same ones; a change further from the best shows when
@@ -708,15 +730,11 @@ static int check_prev_links(const rule_view *v, verdict_item *item)
  * print the 32 bits as a signed number (OKX) or an unsigned one (Kraken). */
 static int check_checksum(const rule_view *v, verdict_item *item)
 {
-    const track *t = v->track;
-    const msg_head *head = &v->facts->message->head;
-    const int is_fetched = t->is_spliced && v->facts->is_snapshot; /* deltas came after it */
     uint32_t found;
-    if (!head->has_checksum || head->checksum == 0 || is_fetched ||
-        !book_checksum(t->book, &t->row->checksum, &found) || head->checksum == (int64_t)found ||
-        head->checksum == (int32_t)found)
+    const int64_t expected = v->facts->message->head.checksum;
+    if (compare_checksum(v->track, v->facts, &found) != CHECKSUM_WRONG)
         return 0;
-    return rule_broken(item, head->checksum, head->checksum < 0 ? (int32_t)found : (int64_t)found);
+    return rule_broken(item, expected, expected < 0 ? (int32_t)found : (int64_t)found);
 }
 
 /* version_differs: the version of spot books is not a number. No order is documented, but it
@@ -791,7 +809,8 @@ static int check_delta_not_empty(const rule_view *v, verdict_item *item)
  *
  * update_exists: every update hits a level of its side (6.3 point 3).
  *
- * update_changes: an update changes the level's size (6.3 point 3).
+ * update_changes: an update changes the level's size (6.3 point 3); a statistic if the topic's
+ * links or the checksum show that no frame is missing.
  *
  * insert_new: every insert creates a level that does not exist after the frame's deletes (6.3 point
  * 4); a snapshot has no price of a side twice.
@@ -811,8 +830,9 @@ static int check_outcome(const rule_view *v, verdict_item *item)
     return found == 0 ? 0 : rule_broken(item, 0, found);
 }
 
-/* not_crossed: after each frame the best bid is below the best ask (6.3 point 6). Expected and
- * found are not used: the prices have the book's scale, and the report reads them from the book. */
+/* not_crossed: after each frame the best bid is below the best ask (6.3 point 6); a statistic if
+ * the topic's links or the checksum show that no frame is missing. Expected and found are not used:
+ * the prices have the book's scale, and the report reads them from the book. */
 static int check_not_crossed(const rule_view *v, verdict_item *item)
 {
     return v->track->book != NULL && book_is_crossed(v->track->book) ? rule_broken(item, 0, 0) : 0;
@@ -1061,6 +1081,7 @@ static void set_row(track *t, const topic_row *row)
     t->restarts = 0;
     t->has_dense_ids = 0;
     t->is_linked = 0;
+    t->is_proven = topic_proof_of(row) == PROOF_PROVEN;
     t->is_full = (uint8_t)sends_full_books(row);
     t->is_spliced = row->snapshot_request != NULL;
     int needs_entries = 0;
@@ -1104,6 +1125,7 @@ void track_reset(track *t)
     t->is_anchored = !t->needs_anchor;
     t->is_broken = 0;
     t->has_snapshot = 0;
+    t->crossed_frames = 0;
     forget_predecessor(t);
     delta_queue_clear(&t->waiting);
     if (t->entries != NULL)
@@ -1225,6 +1247,27 @@ static int replaces_all(const track *t, const msg_head *head)
            (is_restart(t, head) && head->kind == FRAME_DELTA && !t->is_spliced);
 }
 
+/* 1 if the topic's links or the frame's checksum prove that the book has all changes until this
+ * frame. A fetched snapshot is outside the links, so they prove only the deltas after it: a book
+ * that stays crossed for several frames began wrong. */
+static int is_proven(const track *t, const frame_facts *f)
+{
+    uint32_t found;
+    if (t->row->checksum.levels > 0 &&
+        (compare_checksum(t, f, &found) == CHECKSUM_RIGHT || (f->is_snapshot && !t->is_spliced)))
+        return 1;
+    return t->is_proven && (!t->is_spliced || t->crossed_frames <= CROSSED_FRAMES_MAX);
+}
+
+/* How strong a broken rule is. A book may be crossed for a moment, and a change may repeat a size:
+ * both only hint at a lost frame, and count as statistics if none can be missing. The other rules
+ * about levels contradict the book before the frame, whatever the links prove. */
+static rule_strength strength_of(const track *t, const track_rule *rule, const frame_facts *f)
+{
+    const int is_hint = rule->rule == RULE_NOT_CROSSED || rule->rule == RULE_UPDATE_CHANGES;
+    return is_hint && is_proven(t, f) ? STRENGTH_STATISTIC : rule->strength;
+}
+
 static void check_rule(const track *t, const track_rule *rule, const frame_facts *f, verdict *out)
 {
     if (rule->scope == SCOPE_CONTENT && !f->checks_content)
@@ -1234,7 +1277,7 @@ static void check_rule(const track *t, const track_rule *rule, const frame_facts
     if (!rule->fn(&view, item))
         return;
     item->rule = rule->rule;
-    item->strength = rule->strength;
+    item->strength = strength_of(t, rule, f);
     out->count++;
 }
 
@@ -1244,9 +1287,11 @@ static int is_clean(const book_outcome *o)
             o->empty_sizes | o->overflows | o->out_of_range) == 0;
 }
 
-static void check_rules(const track *t, const frame_facts *f, verdict *out)
+static void check_rules(track *t, const frame_facts *f, verdict *out)
 {
     TD_ASSERT_SLOW(t->other_count <= t->rule_count);
+    if (TD_UNLIKELY(t->is_spliced))
+        t->crossed_frames = book_is_crossed(t->book) ? t->crossed_frames + 1 : 0;
     if (TD_LIKELY(is_clean(&f->outcome))) {
         for (uint32_t i = 0; i < t->other_count; i++)
             check_rule(t, &t->rules[t->others[i]], f, out);
@@ -1533,4 +1578,6 @@ void track_serialize(track *t, state_io *io)
     }
     state_i64(io, &t->snapshot_u);
     delta_queue_serialize(&t->waiting, io);
+    if (io->version >= TRACK_WINDOW_VERSION)
+        state_u32(io, &t->crossed_frames);
 }

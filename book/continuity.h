@@ -92,6 +92,8 @@ void track_join(track *track);
 
 /* The version of a state (book/symbol_state.h) in which tracks have what waits for a snapshot. */
 enum { TRACK_SPLICED_VERSION = 3 };
+/* The version in which they have how long the book is crossed, and what a snapshot shows. */
+enum { TRACK_WINDOW_VERSION = 5 };
 
 /* Save the track with its book, or load it into one that was just opened with the same row. */
 void track_serialize(track *track, state_io *io);

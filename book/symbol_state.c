@@ -9,7 +9,7 @@
 #include "book/state_io.h"
 
 /* Version 1 has no frames of tickers; version 2 nothing that waits for a snapshot. */
-enum { STATE_VERSION = DELTA_QUEUE_LINKS_VERSION, STATE_WITHOUT_TICKERS = 1 };
+enum { STATE_VERSION = TRACK_WINDOW_VERSION, STATE_WITHOUT_TICKERS = 1 };
 
 /* The state of one connection of a topic. */
 typedef struct topic_conn {

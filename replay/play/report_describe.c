@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/cli/units.h"
 #include "archive/gap.h"
+#include "book/proof.h"
 
 /* What a broken rule means, in words. */
 static const char *const RULE_WORDS[RULE_COUNT] = {
@@ -17,14 +18,11 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_TIME_WEAK] = "the exchange's time fell: frames were reordered",
     [RULE_ANCHORED] =
         "it is a delta without a snapshot on this connection: the snapshot is missing",
-    [RULE_DELETE_EXISTS] = "it deletes a price that the book does not have: an earlier frame is "
-                           "missing",
-    [RULE_UPDATE_EXISTS] = "it changes a price that the book does not have: an earlier frame is "
-                           "missing",
+    [RULE_DELETE_EXISTS] = "it deletes a price that the book does not have",
+    [RULE_UPDATE_EXISTS] = "it changes a price that the book does not have",
     [RULE_UPDATE_CHANGES] = "it sets a price to the size that it already has",
-    [RULE_INSERT_NEW] = "it adds a price that the book already has: an earlier frame is missing",
-    [RULE_NOT_CROSSED] = "afterwards the best bid is not below the best ask: an earlier frame is "
-                         "missing",
+    [RULE_INSERT_NEW] = "it adds a price that the book already has",
+    [RULE_NOT_CROSSED] = "afterwards the best bid is not below the best ask",
     [RULE_DEPTH] = "the book does not have the number of levels that its topic promises",
     [RULE_SYMBOL_MATCHES] = "an entry names another symbol than the topic",
     [RULE_SIZE_POSITIVE] = "it sets a price to a size of zero or less",
@@ -45,7 +43,7 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_FRAME_UNIQUE] =
         "it equals an earlier frame, times and ids included: a frame was repeated",
     [RULE_DELTA_NOT_EMPTY] = "it is a delta without entries",
-    [RULE_DEPTH_MAX] = "the book has more levels than its topic shows: an earlier frame is missing",
+    [RULE_DEPTH_MAX] = "the book has more levels than its topic shows",
     [RULE_SNAPSHOT_REPEAT] = "the exchange sent a snapshot again, because nothing had changed",
     [RULE_KLINE_START] = "its candle is older than the candle in the frame before",
     [RULE_KLINE_CONFIRM] = "it changes a candle that was closed",
@@ -60,6 +58,14 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_BEST_AGREES] = "its best prices differ from the book's at the same sequence number",
     [RULE_TRADES_COMPLETE] = "its candle has more than the recorded trades: a trade is missing",
 };
+
+/* Rules about the book whose violation shows a lost frame, unless the topic's own numbers, which
+ * show every lost frame, were right. */
+static const uint8_t SHOWS_LOSS[RULE_COUNT] = {[RULE_DELETE_EXISTS] = 1,
+                                               [RULE_UPDATE_EXISTS] = 1,
+                                               [RULE_INSERT_NEW] = 1,
+                                               [RULE_NOT_CROSSED] = 1,
+                                               [RULE_DEPTH_MAX] = 1};
 
 /* ---- streams and frames ---- */
 
@@ -207,7 +213,10 @@ static void describe_violation(result_writer *r, const replay_report *report)
     TD_ASSERT(RULE_WORDS[first->rule] != NULL);
     result_object_begin(r, "first");
     result_text(r, "rule", rule_name(first->rule));
-    result_note(r, "words", "%s", RULE_WORDS[first->rule]);
+    const topic_row *row = report->violated->last == NULL ? NULL : report->violated->last->row;
+    const int shows_loss = SHOWS_LOSS[first->rule] && topic_proof_of(row) != PROOF_PROVEN;
+    result_note(r, "words", "%s%s", RULE_WORDS[first->rule],
+                shows_loss ? ": an earlier frame is missing" : "");
     describe_frame(r, report->violated, &first->at);
     describe_number(r, "seq", first->has_seq, first->seq);
     result_signed(r, "expected", first->expected);

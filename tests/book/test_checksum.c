@@ -200,6 +200,36 @@ static const scenario SCENARIOS[] = {
      {{"S", "0", "", 0}, {"D B98x1", "98:1", "", 0}, {"D -B98", "98:1", "checksum", 1}}},
 };
 
+/* A book that is crossed is noted; only the checksum decides whether it is right. */
+static const topic_row CROSSING = {
+    .name = "books",
+    .pattern = "books.{symbol}",
+    .type = MSG_BOOK_CHANGE,
+    .checksum = {2, CHECKSUM_ALTERNATING},
+    .rules = {{RULE_CHECKSUM, STRENGTH_ERROR, MEMBER_CHECKSUM},
+              {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_UPDATE_CHANGES, STRENGTH_ERROR, MEMBER_NONE}},
+};
+static const scenario CROSSINGS[] = {
+    {"the checksum is right",
+     &CROSSING,
+     {{"S B99x1 A101x1", "99:1:101:1", "", 0},
+      {"D B102x3", "102:3:101:1:99:1", "not_crossed", 0},
+      {"D B102x3", "102:3:101:1:99:1", "not_crossed update_changes", 0},
+      {"D -B102", "99:1:101:1", "", 0},
+      {"D B98x1", "99:1:101:1:98:1", "", 0}}},
+    {"the checksum is wrong",
+     &CROSSING,
+     {{"S B99x1 A101x1", "99:1:101:1", "", 0}, {"D B102x3", "0:0", "checksum not_crossed", 1}}},
+    {"the checksum is switched off",
+     &CROSSING,
+     {{"S B99x1 A101x1", "0", "", 0}, {"D B102x3", "0", "not_crossed", 1}}},
+    {"a snapshot is right by itself",
+     &CROSSING,
+     {{"S B102x1 A101x1", NULL, "not_crossed", 0}, {"D -B102", "101:1", "", 0}}},
+};
+
 static void set_checksum(msg_head *head, const char *text, const topic_row *row)
 {
     const uint32_t crc = text == NULL ? 0 : td_crc32(0, text, strlen(text));
@@ -247,6 +277,10 @@ static void test_scenarios(void **state)
     for (size_t i = 0; i < sizeof SCENARIOS / sizeof *SCENARIOS; i++) {
         run_scenario(&SCENARIOS[i], 0);
         run_scenario(&SCENARIOS[i], 1);
+    }
+    for (size_t i = 0; i < sizeof CROSSINGS / sizeof *CROSSINGS; i++) {
+        run_scenario(&CROSSINGS[i], 0);
+        run_scenario(&CROSSINGS[i], 1);
     }
 }
 

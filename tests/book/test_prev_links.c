@@ -51,6 +51,24 @@ static const topic_row WARNED = {
     .rules = {{RULE_PREV_LINKS, STRENGTH_WARNING, MEMBER_PREV_SEQ}},
 };
 
+/* Rules about levels, over a snapshot in the stream and over a fetched one. */
+#define LEVEL_RULES                                                                                \
+    {RULE_PREV_LINKS, STRENGTH_ERROR, MEMBER_PREV_SEQ},                                            \
+        {RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},                                         \
+        {RULE_UPDATE_CHANGES, STRENGTH_ERROR, MEMBER_NONE},                                        \
+    {                                                                                              \
+        RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE                                              \
+    }
+static const topic_row LEVELS = {
+    CHAINED(SEQ),
+    .rules = {LEVEL_RULES, {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE}},
+};
+static const topic_row FETCHED_LEVELS = {
+    CHAINED(U),
+    .snapshot_request = "/depth?symbol={symbol}",
+    .rules = {LEVEL_RULES},
+};
+
 #define NONE INT64_MIN /* the frame names none */
 
 /* A frame and its expected verdict. Prefixes of the frame's text: "~" a new connection began, "!"
@@ -161,6 +179,27 @@ static const scenario SCENARIOS[] = {
       {"U B98x1 A101x1", 30, 20, "prev_links", 0},
       {"U B97x1 A101x1", 40, 30, "", 0},
       {"U B98x1 A101x1", 30, 20, "prev_links", 1}}},
+    {"no frame is missing: a crossed book and a repeated size are noted",
+     &LEVELS,
+     {{"S B99x1 A101x1", 10, -1, "", 0},
+      {"D B101x1", 20, 10, "not_crossed", 0},
+      {"D B101x1 B99x1", 30, 20, "update_changes not_crossed", 0},
+      {"D -B101", 40, 30, "", 0},
+      {"D B98x1", 50, 40, "", 0},
+      {"D -B97", 60, 50, "delete_exists", 1}}},
+    {"a frame is missing, and the book is crossed",
+     &LEVELS,
+     {{"S B99x1 A101x1", 10, -1, "", 0}, {"D B101x1", 30, 20, "prev_links not_crossed", 1}}},
+    {"a fetched snapshot is not proven by links: a book that stays crossed began wrong",
+     &FETCHED_LEVELS,
+     {{"S B99x1 A101x1", 10, NONE, "", 0},
+      {"D B102x1", 20, 10, "not_crossed", 0},
+      {"D -B102", 30, 20, "", 0},
+      {"D B102x1", 40, 30, "not_crossed", 0},
+      {"D B98x1", 50, 40, "not_crossed", 0},
+      {"D B98x2", 60, 50, "not_crossed", 0},
+      {"D B98x3", 70, 60, "not_crossed", 0},
+      {"D B98x4", 80, 70, "not_crossed", 1}}},
     {"a warning breaks no book",
      &WARNED,
      {{"D B99x1", 10, 5, "", 0}, {"D B98x1", 30, 20, "prev_links", 0}}},
@@ -176,10 +215,11 @@ static void step_message(const step *s, const topic_row *row, book_frame *frame,
     msg_head *head = &frame->message.head;
     if (is_untyped)
         head->kind = FRAME_UNTYPED;
-    head->u = row == &FETCHED ? s->number : 0;
-    head->has_u = row == &FETCHED;
-    head->seq = row == &FETCHED ? 0 : s->number;
-    head->has_seq = row != &FETCHED;
+    const int has_u = row->snapshot_request != NULL;
+    head->u = has_u ? s->number : 0;
+    head->has_u = (uint8_t)has_u;
+    head->seq = has_u ? 0 : s->number;
+    head->has_seq = !has_u;
     head->prev_seq = s->prev == NONE ? 0 : s->prev;
     head->has_prev_seq = s->prev != NONE;
     *out = (message){.book = frame->message};

@@ -22,13 +22,13 @@ void verdict_to_text(const verdict *v, td_buf *out)
 
 track *track_reload(track *t, const topic_row *row, td_buf *saved)
 {
-    state_io writing = {.out = saved, .version = DELTA_QUEUE_LINKS_VERSION};
+    state_io writing = {.out = saved, .version = TRACK_WINDOW_VERSION};
     td_buf_clear(saved);
     track_serialize(t, &writing);
     assert_false(writing.is_failed);
     track_close(t);
     track *made = track_open(row);
-    state_io reading = {.in = td_buf_view(saved), .version = DELTA_QUEUE_LINKS_VERSION};
+    state_io reading = {.in = td_buf_view(saved), .version = TRACK_WINDOW_VERSION};
     track_serialize(made, &reading);
     assert_false(reading.is_failed);
     assert_int_equal(reading.in.size, 0);
