@@ -387,6 +387,18 @@ static uint32_t find_in_list(const json_index *index, uint32_t token, td_bytes k
     return json_char(index, token) == ']' ? 0 : token;
 }
 
+/* Token of a key's value in the object at token; 0 if absent, or if it is not an object. */
+static uint32_t find_key(const members *m, uint32_t token, td_bytes key)
+{
+    json_value value;
+    if (json_char(m->index, token) != '{')
+        return 0;
+    if (!m->is_checked)
+        return find_in_object(m->index, token + 1, key);
+    /* with the escapes in keys resolved */
+    return json_find_key((json_value){m->parser, token}, key, &value) ? value.token : 0;
+}
+
 /* Token of the value at a path, through the first element of arrays; 0 if absent. Only for indexed
  * frames. */
 static uint32_t follow(const members *m, const char *path)
@@ -397,16 +409,9 @@ static uint32_t follow(const members *m, const char *path)
     uint32_t token = found == NULL ? 0 : found->token;
     while (token != 0 && path[size] == '.') {
         token += json_char(index, token) == '[';
-        if (json_char(index, token) != '{')
-            return 0;
         path += size + 1;
         size = strcspn(path, ".");
-        td_bytes key = td_bytes_of(path, size);
-        json_value value;
-        if (!m->is_checked)
-            token = find_in_object(index, token + 1, key);
-        else /* with the escapes in keys resolved */
-            token = json_find_key((json_value){m->parser, token}, key, &value) ? value.token : 0;
+        token = find_key(m, token, td_bytes_of(path, size));
     }
     return token;
 }
@@ -451,15 +456,17 @@ static int scan_field(const field_row *field, td_bytes json, uint64_t *ns)
 static seen read_field(const members *m, const field_row *field, uint32_t token, uint64_t *ns)
 {
     const json_index *index = m->index;
+    field_row as_time = *field; /* a number may be the time */
     msg_value value;
     decode_error why;
+    as_time.type = FIELD_TIME;
     if (token == 0 || token >= index->count || !is_scalar_at(index, token))
         return SEEN_ABSENT;
     td_bytes json = json_token(index, token);
     if (scan_field(field, json, ns))
         return SEEN_FOUND;
     if (json_has_escape(json) ||
-        !decode_field(NULL, field, (json_value){m->parser, token}, &value, &why) ||
+        !decode_field(NULL, &as_time, (json_value){m->parser, token}, &value, &why) ||
         value.type != VALUE_TIME_NS || value.as.time_ns == 0)
         return SEEN_ABSENT;
     *ns = value.as.time_ns;
@@ -469,7 +476,8 @@ static seen read_field(const members *m, const field_row *field, uint32_t token,
 /* 1 if the field's member is the one with the topic's time. */
 static int is_time(const topic_row *row, const field_row *field)
 {
-    return field->member == row->time_member && field->type == FIELD_TIME;
+    return field->member == row->time_member &&
+           (field->type == FIELD_TIME || topic_row_time_unit_ns(row) != 0);
 }
 
 /* Read the time from a field of the envelope. */
@@ -527,8 +535,69 @@ static seen entry_time(const members *m, const topic_row *row, const items_row *
     return SEEN_ABSENT;
 }
 
-/* Read a frame's time: from the envelope, else from the first entry; 0 if absent. SEEN_UNSURE only
- * if the frame is not indexed. */
+/* ---- the time of a book's levels ---- */
+
+/* The levels at a path, whose times are compared. */
+typedef struct level_times {
+    const members *m;
+    const items_row *items;
+    const field_row *field;
+    uint64_t latest_ns;
+} level_times;
+
+static void note_level(level_times *of, uint32_t token)
+{
+    const json_index *index = of->m->index;
+    const td_bytes key = td_bytes_str(of->field->key);
+    uint64_t ns = 0;
+    token = (of->items->flags & ITEMS_POSITIONAL) != 0 ? find_in_list(index, token, key)
+                                                       : find_key(of->m, token, key);
+    if (read_field(of->m, of->field, token, &ns) == SEEN_FOUND && ns > of->latest_ns)
+        of->latest_ns = ns;
+}
+
+/* Note the levels at the rest of a path from a value: of an array, in each of its elements. */
+static void note_levels(level_times *of, const char *path, uint32_t token)
+{
+    const json_index *index = of->m->index;
+    const size_t size = strcspn(path, ".");
+    const int is_list = json_char(index, token) == '[';
+    uint32_t at = token + (uint32_t)is_list;
+    uint32_t found;
+    do {
+        if (size == 0)
+            note_level(of, at);
+        else if ((found = find_key(of->m, at, td_bytes_of(path, size))) != 0)
+            note_levels(of, path + size + (path[size] == '.'), found);
+        at = is_list ? json_skip_value(index, at) : 0;
+        at = json_char(index, at) == ',' ? at + 1 : 0;
+    } while (at != 0);
+}
+
+/* The latest time of a book's levels. SEEN_UNSURE only if the frame is not indexed. */
+static seen book_time(const members *m, const topic_row *row, uint64_t *ns)
+{
+    const field_row *field = topic_field(row->fields, row->field_count, row->time_member);
+    level_times of = {.m = m, .field = field};
+    if (field == NULL)
+        return SEEN_ABSENT;
+    if (m->index == NULL)
+        return SEEN_UNSURE;
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
+        const char *path = row->items[i].path;
+        const size_t size = strcspn(path, ".");
+        const member *found = find_member(m, td_bytes_of(path, size));
+        of.items = &row->items[i];
+        if (found != NULL || size == 0)
+            note_levels(&of, path + size + (path[size] == '.'),
+                        found != NULL ? found->token : m->object);
+    }
+    *ns = of.latest_ns;
+    return of.latest_ns != 0 ? SEEN_FOUND : SEEN_ABSENT;
+}
+
+/* Read a frame's time: from the envelope, else from the first entry, of a book from its levels; 0
+ * if absent. SEEN_UNSURE only if the frame is not indexed. */
 static seen exchange_time(const members *m, const topic_row *row, uint64_t *ns)
 {
     seen found = row->time_member == MEMBER_NONE ? SEEN_FOUND : SEEN_ABSENT;
@@ -536,7 +605,10 @@ static seen exchange_time(const members *m, const topic_row *row, uint64_t *ns)
     for (size_t i = 0; found == SEEN_ABSENT && i < row->envelope_count; i++)
         if (is_time(row, &row->envelope[i]))
             found = envelope_field(m, &row->envelope[i], ns);
-    for (size_t i = 0; found == SEEN_ABSENT && i < TOPIC_ITEMS_MAX && row->items[i].path != NULL;
+    if (found == SEEN_ABSENT && row->type == MSG_BOOK_CHANGE)
+        found = book_time(m, row, ns);
+    for (size_t i = 0; found == SEEN_ABSENT && row->type != MSG_BOOK_CHANGE &&
+                       i < TOPIC_ITEMS_MAX && row->items[i].path != NULL;
          i++)
         found = entry_time(m, row, &row->items[i], ns);
     return found == SEEN_ABSENT && m->index == NULL ? SEEN_UNSURE : found;

@@ -163,6 +163,16 @@ static int refuse_compressed(td_bytes frame, td_result rc, decode_error *why)
     return refuse(why, rc == TD_E_LIMIT ? DECODE_LIMIT : DECODE_NOT_INFLATED);
 }
 
+/* Set the time of a frame whose number is its time. */
+static void note_time(const decode_plan *p, msg_head *head)
+{
+    uint8_t *has;
+    const int64_t *number = msg_head_place(head, p->row->time_member, &has);
+    if (number != NULL && *has && *number > 0 &&
+        (uint64_t)*number <= UINT64_MAX / p->number_unit_ns)
+        head->exchange_ns = (uint64_t)*number * p->number_unit_ns;
+}
+
 /* decoder_decode() for an uncompressed frame. */
 static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                         message *out, decode_error *why)
@@ -173,13 +183,18 @@ static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, de
     int is_hot = is_struct && path != DECODE_PATH_ROWS;
     d->fast.wants_whole = path == DECODE_PATH_WHOLE;
     /* If the fast path refuses a frame, decode_rows() decodes it or reports the error. */
-    if (is_hot && p->is_fast && decode_fast(&d->fast, p, topic, frame, out))
+    if (is_hot && p->is_fast && decode_fast(&d->fast, p, topic, frame, out)) {
+        if (TD_UNLIKELY(p->number_unit_ns != 0))
+            note_time(p, &out->head);
         return 1;
+    }
     d->slow_count += (uint64_t)is_hot;
     if (!decode_rows(&d->rows, d->parser, p, topic, frame, out, why)) {
         TD_ASSERT(why->reason != DECODE_OK);
         return 0;
     }
+    if (TD_UNLIKELY(p->number_unit_ns != 0))
+        note_time(p, &out->head);
     if (!is_struct)
         return 1;
     const msg_record record = out->record;

@@ -543,6 +543,7 @@ static void plan_requirements(decode_plan *p)
 {
     const topic_row *row = p->row;
     p->part_count = (uint8_t)((row->symbol_path != NULL) + (row->parameter_path != NULL));
+    p->number_unit_ns = topic_row_time_unit_ns(row);
     for (uint32_t i = 0; i < row->envelope_count; i++) {
         const field_row *field = &row->envelope[i];
         p->envelope_role[i] = (uint8_t)place_of(row, field);

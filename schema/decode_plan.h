@@ -202,6 +202,7 @@ typedef struct decode_plan {
     uint64_t size_bit;                /* the bit of the size field */
     uint64_t required_fields;         /* a bit for each field that the fast path must find */
     uint64_t time_unit_ns;            /* unit of the entries' preferred time */
+    uint64_t number_unit_ns;          /* topic_row_time_unit_ns */
     uint8_t has_rpi;                  /* levels have a separate size of retail orders */
     uint8_t has_symbol;               /* the topic's pattern has a symbol */
     uint8_t has_whole_topic;          /* the frame's topic is one text, "topic.symbol" */

@@ -30,6 +30,7 @@ typedef struct rows {
     uint32_t items_seen[TOPIC_ITEMS_MAX]; /* how often the path occurred; more than once only inside
                                              arrays */
     uint8_t symbol_is_set;
+    uint8_t is_timed; /* 1: the envelope has the frame's time */
     json_value root;
     size_t frame_bytes;
     size_t found_count; /* number of fields found in all entries so far */
@@ -589,17 +590,21 @@ static void note_sequence(rows *r, const msg_values *values, msg_member member)
         (void)msg_head_store(&r->head, MEMBER_NONE, value); /* of another type: not stored */
 }
 
-/* Copy an entry's symbol into the head; for the first entry also its sequence and time. */
+/* Copy an entry's symbol into the head; for the first entry also its sequence and time. The time
+ * of a book is the latest of its levels. */
 static void note_entry(rows *r, const msg_values *values)
 {
     const msg_value *symbol = msg_value_find(values->at, values->count, MEMBER_SYMBOL);
     if (symbol != NULL && symbol->type == VALUE_TEXT)
         note_symbol(r, symbol->as.text);
+    if (r->item_count > 0 && r->p->row->type != MSG_BOOK_CHANGE)
+        return;
+    const msg_value *time =
+        r->is_timed ? NULL : msg_value_find(values->at, values->count, r->p->row->time_member);
+    if (time != NULL && time->type == VALUE_TIME_NS && time->as.time_ns > r->head.exchange_ns)
+        r->head.exchange_ns = time->as.time_ns;
     if (r->item_count > 0)
         return;
-    const msg_value *time = msg_value_find(values->at, values->count, r->p->row->time_member);
-    if (time != NULL && time->type == VALUE_TIME_NS && r->head.exchange_ns == 0)
-        r->head.exchange_ns = time->as.time_ns;
     if (r->p->row->sequence == SEQ_ITEM) {
         note_sequence(r, values, MEMBER_CROSS_SEQ);
         note_sequence(r, values, MEMBER_SEQ);
@@ -998,6 +1003,7 @@ int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic
     if (!read_identity(&r) || !walk_node(&r, &p->nodes[0], r.root) || !check_envelope(&r))
         return 0;
     r.envelope_count = r.value_count;
+    r.is_timed = r.head.exchange_ns != 0;
     if (!read_items(&r))
         return 0;
     publish(&r, out);

@@ -435,10 +435,13 @@ static void check_decimal(examination *e, const survey_member *m, member_state *
 }
 
 /* 1 if a field is the topic's time; if several fields have that member, only the preferred one is.
- */
+ * Levels of a book may have changed long ago. */
 static int is_own_time(const topic_row *row, const field_row *field)
 {
-    if (field->member != row->time_member)
+    const int is_of_level = row->type == MSG_BOOK_CHANGE &&
+                            (row->items[0].flags & ITEMS_BEST) == 0 && field >= row->fields &&
+                            field < row->fields + row->field_count;
+    if (field->member != row->time_member || is_of_level)
         return 0;
     for (size_t i = 0; i < row->field_count; i++)
         if (&row->fields[i] != field && row->fields[i].member == field->member &&

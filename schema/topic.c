@@ -131,6 +131,12 @@ static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
     return text_rest.data == NULL;
 }
 
+uint64_t topic_row_time_unit_ns(const topic_row *row)
+{
+    const field_row *field = topic_field(row->envelope, row->envelope_count, row->time_member);
+    return field != NULL && field->type == FIELD_INTEGER ? field_unit_ns(field->unit) : 0;
+}
+
 msg_member topic_row_number(const topic_row *row)
 {
     static const msg_member NUMBERS[] = {MEMBER_CROSS_SEQ, MEMBER_SEQ, MEMBER_U};

@@ -319,8 +319,10 @@ typedef struct topic_row {
     uint8_t truncates;        /* 1: clients drop the levels beyond book_depth after each frame; the
                                  exchange        does not delete them */
     seq_source sequence;
-    msg_member time_member;  /* the member, of the envelope or of the first entry, that is the
-                                exchange time; MEMBER_NONE: the topic has no time */
+    msg_member time_member;  /* the member that is the exchange time: of the envelope, else of the
+                                first entry, or, of a book, the latest of its levels'; may be a
+                                number of the envelope (topic_row_time_unit_ns). MEMBER_NONE: the
+                                topic has no time */
     msg_member newest_first; /* lists of entries are newest first: the member that orders them
                                 (schema/entry_order.h); MEMBER_NONE: rows are as listed */
     items_row items[TOPIC_ITEMS_MAX]; /* ends with path NULL, or with the end of the array */
@@ -440,6 +442,10 @@ const field_row *topic_field(const field_row *fields, size_t count, msg_member m
 /* The member of the envelope that numbers the row's frames: cross_seq, else seq, else u, as
  * msg_head_number(); MEMBER_NONE: they have no number. */
 msg_member topic_row_number(const topic_row *row);
+
+/* If the topic's time is a number of the envelope, such as u, the ns per unit of that number; else
+ * 0. */
+uint64_t topic_row_time_unit_ns(const topic_row *row);
 
 /* Names of types and units in topic listings ("decimal", "us"). */
 const char *field_type_name(field_type type);

@@ -385,8 +385,10 @@ static const char *rules_fault(const topic_row *row, td_bytes *where)
         return "truncates: is for books with depth, not for the topic";
     *where = td_bytes_str(row->time_member == MEMBER_NONE ? "" : msg_member_name(row->time_member));
     const int is_reply = topic_row_topic_key(row)[0] == '\0'; /* which may lack a time */
-    if (row->time_member != MEMBER_NONE && (msg_member_type(row->time_member) != VALUE_TIME_NS ||
-                                            (!is_reply && !has_member(row, row->time_member))))
+    const int is_time =
+        msg_member_type(row->time_member) == VALUE_TIME_NS || topic_row_time_unit_ns(row) != 0;
+    if (row->time_member != MEMBER_NONE &&
+        (!is_time || (!is_reply && !has_member(row, row->time_member))))
         return "no time of the topic is";
     return order_fault(row, where);
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "schema/classify.h"
+#include "schema/decode.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"
 #include "schema/family.h"
@@ -123,13 +124,46 @@ static void test_snapshot_request(void **state)
     }
 }
 
+/* The number of a book's frame is its time. */
+static void test_time_of_books(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *number;
+        uint64_t exchange_ns;
+    } ROWS[] = {{"\"1641394559000001\"", UINT64_C(1641394559000001000)},
+                {"\"-1\"", 0},
+                {"\"9223372036854775807\"", 0}};
+    decoder *d = decoder_open();
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char text[512] = "";
+        classification what;
+        message m;
+        decode_error why;
+        const int size =
+            snprintf(text, sizeof text - DECODE_PADDING_BYTES,
+                     "{\"data\":{\"timestamp\":\"1641394558\",\"microtimestamp\":%s,\"bids\":[],"
+                     "\"asks\":[[\"2\",\"1\"]]},\"channel\":\"diff_order_book_btcusd\",\"event\":"
+                     "\"data\"}",
+                     ROWS[i].number);
+        const td_bytes frame = td_bytes_of(text, (size_t)size);
+        decoder_classify(d, bitstamp(), frame, CHANNEL_IN, TOPIC_NOW, &what);
+        assert_int_equal(what.exchange_ns, ROWS[i].exchange_ns);
+        for (decode_path path = DECODE_PATH_FAST; path <= DECODE_PATH_ROWS; path++) {
+            assert_int_equal(decoder_decode(d, &what.topic, frame, path, &m, &why), 1);
+            assert_int_equal(m.head.exchange_ns, ROWS[i].exchange_ns);
+            assert_int_equal(m.head.has_u, 1);
+        }
+    }
+    decoder_close(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_asks),
-        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_server),
-        cmocka_unit_test(test_snapshot_request),
+        cmocka_unit_test(test_asks),          cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_server),        cmocka_unit_test(test_snapshot_request),
+        cmocka_unit_test(test_time_of_books),
     };
     return cmocka_run_group_tests_name("schema/bitstamp", tests, NULL, NULL);
 }

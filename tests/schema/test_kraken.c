@@ -227,10 +227,13 @@ static void test_frames(void **state)
         int kind; /* -1: it is not decoded */
     } ROWS[] = {
         {"[336,{\"as\":[],\"bs\":[[\"1.0\",\"2.0\",\"5.5\"]]},\"book-10\",\"XBT/USD\"]", CLASS_DATA,
-         "book-10", "XBT/USD", 0, FRAME_SNAPSHOT},
-        {"[336,{\"a\":[[\"1.0\",\"2.0\",\"5.5\"]]},{\"b\":[[\"1.0\",\"2.0\",\"5.5\"]],\"c\":"
-         "\"0\"},\"book-10\",\"XBT/USD\"]",
-         CLASS_DATA, "book-10", "XBT/USD", 0, FRAME_DELTA},
+         "book-10", "XBT/USD", UINT64_C(5500000000), FRAME_SNAPSHOT},
+        {"[336,{\"as\":[],\"bs\":[]},\"book-10\",\"XBT/USD\"]", CLASS_DATA, "book-10", "XBT/USD", 0,
+         FRAME_SNAPSHOT},
+        /* the latest time of the levels, on both sides */
+        {"[336,{\"a\":[[\"1.0\",\"2.0\",\"5.5\"],[\"3.0\",\"0\",\"5.25\",\"r\"]]},{\"b\":[[\"1.0\","
+         "\"2.0\",\"5.125\"],[\"0.5\",\"2.0\",\"5.75\"]],\"c\":\"0\"},\"book-10\",\"XBT/USD\"]",
+         CLASS_DATA, "book-10", "XBT/USD", UINT64_C(5750000000), FRAME_DELTA},
         {"[337,[[\"1.0\",\"2.0\",\"5.25\",\"b\",\"l\",\"\"],[\"1.0\",\"2.0\",\"6\",\"s\",\"l\","
          "\"\"]],\"trade\",\"XBT/USD\"]",
          CLASS_DATA, "trade", "XBT/USD", UINT64_C(5250000000), FRAME_UNTYPED},
@@ -257,6 +260,8 @@ static void test_frames(void **state)
         const int is_decoded =
             what.topic.row != NULL && decoder_decode(d, &topic, frame, DECODE_PATH_WHOLE, &m, &why);
         assert_int_equal(is_decoded ? (int)m.head.kind : -1, ROWS[i].kind);
+        if (is_decoded)
+            assert_int_equal(m.head.exchange_ns, ROWS[i].exchange_ns);
         if (what.topic.row != NULL && !is_decoded)
             assert_int_equal(why.offset, 0); /* callers have no text to which it belongs */
         td_free((void *)frame.data);
