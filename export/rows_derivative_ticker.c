@@ -32,9 +32,18 @@ typedef struct ticker_state {
                              written */
 } ticker_state;
 
+/* 1 if frames before this one are missing by the gap. The row of a gap that ends a connection may
+ * begin before the connection's last frames, which are right. */
+static int is_after_gap(const maker_frame *seen)
+{
+    const gap_row *gap = seen->gap;
+    return gap != NULL && !(gap_reason_ends_connection(gap->reason) &&
+                            (gap->to_ns == GAP_OPEN || seen->frame->recv_ns < gap->to_ns));
+}
+
 static int may_lack_frames(const ticker_state *state, const maker_frame *seen)
 {
-    return seen->gap != NULL || (state->conn != NULL && seen->frame->conn != state->conn) ||
+    return is_after_gap(seen) || (state->conn != NULL && seen->frame->conn != state->conn) ||
            (seen->trust != NULL && seen->trust->broke->cause != BREAK_NONE);
 }
 

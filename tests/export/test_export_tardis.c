@@ -25,9 +25,10 @@ enum { STEPS_MAX = 9, NS_PER_US = 1000, FRAME_BYTES = 4096 };
 
 enum {
     STEP_LEAD_IN = 1,
-    STEP_GAP = 2,       /* the ledger has a gap before the frame */
-    STEP_RECONNECT = 4, /* a new connection, without an earlier state of the topic */
-    STEP_TAKEOVER = 8,  /* continues on another connection, which already had the topic */
+    STEP_GAP = 2,        /* the ledger has a gap before the frame */
+    STEP_RECONNECT = 4,  /* a new connection, without an earlier state of the topic */
+    STEP_TAKEOVER = 8,   /* continues on another connection, which already had the topic */
+    STEP_EARLY_GAP = 16, /* the row of the connection's end begins before this frame of it */
 };
 
 /* A topic with its maker. A simple trust is used: a snapshot starts it, and a step may end it. */
@@ -161,7 +162,11 @@ static const char *apply_frame(stream_feed *f, const char *text, uint64_t recv_n
                        .conn = &f->conns[f->conn],
                        .row = f->channel.topic.row,
                        .is_lead_in = (flags & STEP_LEAD_IN) != 0};
-    maker_frame seen = {.frame = &frame, .gap = (flags & STEP_GAP) != 0 ? &GAP : NULL};
+    const gap_row lost = {.reason = GAP_DISCONNECT, .to_ns = recv_ns + 1};
+    maker_frame seen = {.frame = &frame,
+                        .gap = (flags & STEP_GAP) != 0         ? &GAP
+                               : (flags & STEP_EARLY_GAP) != 0 ? &lost
+                                                               : NULL};
     if (text != NULL) {
         size_t size = strlen(text);
         assert_true(size < FRAME_BYTES);
@@ -305,6 +310,14 @@ static const script SCRIPTS[] = {
       {TICKER("snapshot", "13", ",\"lastPrice\":\"5\""), "13000: -,-,-,-,5,-,7; ", 0},
       {NULL, "", 0},
       {TICKER("delta", "14", ",\"markPrice\":\"7\""), "14000: -,-,-,-,-,-,7; ", 0}}},
+    {"derivative_ticker keeps its values up to the connection's last frame",
+     "v5-linear",
+     &EXPORT_DERIVATIVE_TICKER,
+     {{TICKER("snapshot", "10", ",\"lastPrice\":\"5\",\"markPrice\":\"6\""),
+       "10000: -,-,-,-,5,-,6; ", 0},
+      {TICKER("delta", "11", ",\"markPrice\":\"7\""), "11000: -,-,-,-,5,-,7; ", STEP_EARLY_GAP},
+      {TICKER("delta", "12", ",\"markPrice\":\"8\""), "12000: -,-,-,-,5,-,8; ", 0},
+      {TICKER("delta", "13", ",\"markPrice\":\"9\""), "13000: -,-,-,-,-,-,9; ", STEP_RECONNECT}}},
     {"derivative_ticker: times of legacy frames are compared in whole ms, then in updated_at",
      "linear",
      &EXPORT_DERIVATIVE_TICKER,
