@@ -31,6 +31,7 @@
 #include "tape/frame_json.h"
 #include "tape/kept_families.h"
 #include "tape/message_line.h"
+#include "tape/trade_repeats.h"
 
 /* A batch ends after the frame that reaches one of these limits. Its rows then fit into a level 2
  * cache, from which the caller copies them. */
@@ -84,7 +85,8 @@ typedef struct tape_stream {
     uint8_t is_suspect; /* 1: the topic's state was not trusted after its last frame */
     uint8_t is_covered; /* 1: `covered` is in use, for trades with TAPEDECK_WITH_COVERAGE */
     coverage covered;
-    uint64_t last_ns; /* receive time of the stream's last frame */
+    trade_repeats *had; /* with is_covered */
+    uint64_t last_ns;   /* receive time of the stream's last frame */
 } tape_stream;
 
 struct tapedeck_tape {
@@ -529,13 +531,34 @@ static void add_levels(tapedeck_tape *t, const tapedeck_frame_row *frame, const 
     }
 }
 
-static void add_trades(tapedeck_tape *t, const tapedeck_frame_row *frame, const frame_ref *from)
+/* 1 if a trade of a tape with TAPEDECK_WITH_COVERAGE was in an earlier frame, too. */
+static int is_repeat(const tape_stream *of, const frame_ref *frame, const msg_trade *trade)
+{
+    const message *m = frame->content.message;
+    if (of->had == NULL || frame->is_copy)
+        return 0;
+    if (trade_repeats_has(of->had, m, trade))
+        return 1;
+    trade_repeats_add(of->had, m, trade);
+    return 0;
+}
+
+/* Remember the trades of a frame without rows. */
+static void note_trades(const tape_stream *of, const frame_ref *frame)
+{
+    const message *m = frame->content.message;
+    for (size_t i = 0; m != NULL && m->head.type == MSG_TRADE && i < m->trades.trade_count; i++)
+        (void)is_repeat(of, frame, &m->trades.trades[i]);
+}
+
+static void add_trades(tapedeck_tape *t, const tapedeck_frame_row *frame, const tape_stream *of,
+                       const frame_ref *from)
 {
     const msg_trades *m = &from->content.message->trades;
     entry_order_set(&t->order, from->content.message);
     for (size_t i = 0; i < m->trade_count; i++) {
         const msg_trade *trade = &m->trades[entry_order_at(&t->order, i)];
-        if (!has_trade(t, from, trade))
+        if (is_repeat(of, from, trade) || !has_trade(t, from, trade))
             continue;
         size_t id_bytes = trade->trade_id.size < TAPEDECK_TRADE_ID_BYTES ? trade->trade_id.size
                                                                          : TAPEDECK_TRADE_ID_BYTES;
@@ -580,7 +603,7 @@ static void add_entries(tapedeck_tape *t, tapedeck_frame_row *row, const tape_st
     const book *after = (t->with & TAPEDECK_WITH_BOOKS) != 0 ? book_of(of, frame) : NULL;
     row->first_entry = (uint32_t)(m->head.type == MSG_TRADE ? t->trade_count : t->level_count);
     if (m->head.type == MSG_TRADE)
-        add_trades(t, row, frame);
+        add_trades(t, row, of, frame);
     else if (m->head.type == MSG_BOOK_CHANGE && after != NULL)
         add_book(t, row, after, t->depth);
     else if (m->head.type == MSG_BOOK_CHANGE)
@@ -647,6 +670,8 @@ static td_result add_coverage(tapedeck_tape *t, tape_stream *of, const frame_ref
         rc = topic_times_since(t->times, frame, &since_ns, err);
     if (rc == TD_OK && !of->is_covered)
         coverage_begin(&of->covered, &t->gaps, &of->info, t->window, since_ns);
+    if (!of->is_covered)
+        of->had = td_alloc_zero(1, sizeof *of->had);
     of->is_covered = 1;
     of->last_ns = frame->recv_ns;
     const coverage_frame next = coverage_frame_of(frame, trust);
@@ -690,8 +715,12 @@ static td_result add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *f
     const trust_answer *trust = apply_frame(t, of, frame, &answer) ? &answer : NULL;
     const message *m = frame->content.message;
     td_result rc = add_coverage(t, of, frame, trust, err);
-    if (rc != TD_OK || !has_rows(t, frame))
+    if (rc != TD_OK)
         return rc;
+    if (!has_rows(t, frame)) {
+        note_trades(of, frame);
+        return TD_OK;
+    }
     td_array_ensure((void **)&t->frames, &t->frame_capacity, t->frame_count, sizeof *t->frames);
     tapedeck_frame_row *row = &t->frames[t->frame_count];
     t->position_ns = frame->recv_ns;
@@ -837,6 +866,7 @@ void tapedeck_tape_close(tapedeck_tape *t)
     for (size_t i = 0; i < t->stream_count; i++) {
         topic_trust_fini(&t->streams[i]->trust);
         coverage_fini(&t->streams[i]->covered);
+        td_free(t->streams[i]->had);
         for (size_t k = 0; k < STREAM_TEXTS; k++)
             td_free(t->streams[i]->own[k]);
         td_free(t->streams[i]);

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/time_text.h"
 #include "export/export_type.h"
-#include "export/trade_repeats.h"
+#include "tape/trade_repeats.h"
 #include "schema/entry_order.h"
 
 __extension__ typedef __int128 int128;

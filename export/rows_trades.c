@@ -2,7 +2,7 @@
  * the topic had already are no further ones. */
 #include "base/alloc.h"
 #include "export/export_type.h"
-#include "export/trade_repeats.h"
+#include "tape/trade_repeats.h"
 #include "schema/entry_order.h"
 
 const export_column EXPORT_TRADE_COLUMNS[TRADE_COLUMNS] = {[TRADE_ID] = {"trade_id", VALUE_TEXT},

@@ -72,7 +72,8 @@ enum {
                                 (0: all): bids, then asks, best first */
     TAPEDECK_WITH_COVERAGE = 8, /* tapedeck_tape_missing_ns can be called. Trades are selected by
                                    exchange time, if they are received up to 10 s before or after
-                                   the selected time */
+                                   the selected time, and trades that a snapshot repeats are left
+                                   out */
     TAPEDECK_WITH_FOLLOW =
         16, /* tapedeck_tape_wait can be called; not together with TAPEDECK_WITH_COVERAGE or `to`.
                Names may be selected before the archive has them */

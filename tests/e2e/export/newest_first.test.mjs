@@ -76,12 +76,12 @@ test("the library's trades and bars are in the order of ids; messages are as rec
 import json, sys, tapedeck
 with tapedeck.open(sys.argv[1]) as archive:
     ids = [int(trade.trade_id) for trades, _, _ in archive.batches() for trade in trades]
-    bars = [[str(v) for v in (b.open, b.high, b.low, b.close)] for b in archive.bars("BTC-USD", "1s")]
+    bars = [[str(v) for v in (b.open, b.high, b.low, b.close, b.count)] for b in archive.bars("BTC-USD", "1s")]
     texts = [m.text.decode() for m in archive.messages()]
 print(json.dumps([ids, bars, texts]))`;
   const env = { ...process.env, PYTHONPATH: installed(t) };
   const [ids, bars, texts] = JSON.parse(execFileSync("python3", ["-B", "-c", script, archive], { encoding: "utf8", env }));
   assert.deepEqual(ids, [99, 100, 101, 102, 103, 104, 104, 105, 106, 107]);
-  assert.deepEqual(bars, [["10", "12", "10", "12"], ["13", "18", "13", "18"]]);
+  assert.deepEqual(bars, [["10", "12", "10", "12", "3"], ["13", "18", "13", "18", "6"]]); // the repeated trade counts once
   assert.ok(texts[0].indexOf('"101"') < texts[0].indexOf('"99"'));
 });

@@ -2,8 +2,8 @@
  * snapshot of the latest trades (Coinbase: 100; Bybit's spot v1: 60), before deltas. After a
  * reconnection most of them were received before, and those that the loss took come late. Bybit's
  * v5 calls each frame of trades a snapshot, and sends no delta. */
-#ifndef TD_EXPORT_TRADE_REPEATS_H
-#define TD_EXPORT_TRADE_REPEATS_H
+#ifndef TD_TAPE_TRADE_REPEATS_H
+#define TD_TAPE_TRADE_REPEATS_H
 
 #include <stdint.h>
 

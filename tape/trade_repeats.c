@@ -1,4 +1,4 @@
-#include "export/trade_repeats.h"
+#include "tape/trade_repeats.h"
 
 #include "base/hash.h"
 
