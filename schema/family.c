@@ -482,6 +482,13 @@ void family_snapshot_path(const family *of, const topic_row *row, td_bytes symbo
     }
 }
 
+/* Drop a slash at the end of a path: requests with and without it are the same (Bitstamp). */
+static td_bytes without_end_slash(td_bytes path)
+{
+    path.size -= path.size > 1 && path.data[path.size - 1] == '/';
+    return path;
+}
+
 /* 1 if a path is that of a request, in which "{symbol}" may be the symbol, which it then sets. */
 static int path_fits(td_bytes request, td_bytes path, td_bytes *symbol)
 {
@@ -506,6 +513,7 @@ int family_is_snapshot_request(const family *of, const topic_row *row, td_bytes 
     const td_url request = td_url_split(td_bytes_str(row->snapshot_request));
     const int has_category = td_url_param(request.query, "category").size > 0;
     *symbol = td_url_param(query, "symbol");
-    return path_fits(request.path, path, symbol) && symbol->size > 0 &&
+    return path_fits(without_end_slash(request.path), without_end_slash(path), symbol) &&
+           symbol->size > 0 &&
            (!has_category || td_bytes_is(td_url_param(query, "category"), category_of(of)));
 }

@@ -98,7 +98,8 @@ const topic_row *family_topic_named(const family *of, const char *name);
 void family_snapshot_path(const family *of, const topic_row *row, td_bytes symbol, char *out,
                           size_t out_bytes);
 
-/* 1 if the request is for the snapshot of this row's topic; *symbol gets the symbol. */
+/* 1 if the request is for the snapshot of this row's topic; *symbol gets the symbol. A slash at the
+ * end of the path does not count. */
 int family_is_snapshot_request(const family *of, const topic_row *row, td_bytes path,
                                td_bytes query, td_bytes *symbol);
 

@@ -106,6 +106,7 @@ static void test_snapshot_request(void **state)
     static const struct {
         const char *path, *symbol; /* NULL: it is another request */
     } ROWS[] = {{"/api/v2/order_book/btcusd", "btcusd"},
+                {"/api/v2/order_book/btcusd/", "btcusd"},
                 {"/api/v2/order_book/", NULL},
                 {"/api/v2/order_book", NULL},
                 {"/api/v2/ticker/btcusd", NULL},
