@@ -1,7 +1,7 @@
 // A client of ccxt.pro for any exchange, with only its base URLs changed; in a process of its own because Node.js reads the
 // certificate's variable at its start. ccxt_exchange.mjs MODULES MODULE CLASS MARKET URLS [SETTINGS]: MARKET is the exchange's name
 // of it, URLS a list of [beginning, what takes its place], SETTINGS {options: the exchange's, markets: parameters of its requests
-// for them, depth, book: parameters of the subscription, withoutLogin}. Prints the number of markets, then the last book before
+// for them, depth, book: parameters of the subscription, withoutLogin, only: a market in place of the exchange's}. Prints the number of markets, then the last book before
 // the server ends.
 import { createRequire } from "node:module";
 
@@ -19,8 +19,9 @@ exchange.has.fetchCurrencies = false;
 Object.assign(exchange.options, settings.options);
 if (settings.withoutLogin) exchange.authenticate = () => {};
 const print = (row) => process.stdout.write(JSON.stringify(row) + "\n");
-print({ markets: Object.keys(await exchange.loadMarkets(false, settings.markets)).length });
-const { symbol } = Object.values(exchange.markets).find(({ id, info }) => [id, info.wsname].includes(market));
+if (settings.only) exchange.setMarkets([exchange.safeMarketStructure(settings.only)]);
+print({ markets: Object.keys(settings.only ? exchange.markets : await exchange.loadMarkets(false, settings.markets)).length });
+const { symbol } = Object.values(exchange.markets).find(({ id, info }) => [id, info?.wsname].includes(market));
 let count = 0, book = null;
 try {
   for (;;) {

@@ -253,8 +253,8 @@ const OTHERS = [
     ({ name: "deribit", family: "deribit", file: "other/deribit.jsonl.zst", more: CURRENCIES, updates: 1, market, urls: (https, wss) => [["https://www.deribit.com", https], ["wss://www.deribit.com", wss]],
       settings: { options: { fetchMarkets: { fetchAllMarkets: false } }, markets: { expired: "false" }, book: { interval: "raw" }, withoutLogin: true } })),
 ];
-for (const { name, module = "ccxt-4", family, file, market, urls, settings = {}, more, updates = 20, levelsMax } of OTHERS)
-  test(`ccxt.pro's ${name} with only its URLs changed loads its markets, and ends with the recording's book of ${market}`, { skip: WITH_LARGE ? withoutRecorded(file) : "make soak runs it" }, async (t) => {
+for (const [{ name, module = "ccxt-4", family, file, market, urls, settings = {}, more, updates = 20, levelsMax }, from] of OTHERS.flatMap((row) => [[row, []], [{ ...row, updates: 1 }, ["--from", "+15s"]]]))
+  test(`ccxt.pro's ${name} with only its URLs changed loads its markets, and ends with the recording's book of ${market}${from.length > 0 ? " from the middle, too" : ""}`, { skip: WITH_LARGE ? withoutRecorded(file) : "make soak runs it" }, async (t) => {
     const dir = temporary(t), archive = path.join(dir, "tape");
     const lines = path.join(dir, "lines.jsonl");
     if (more) {
@@ -263,7 +263,7 @@ for (const { name, module = "ccxt-4", family, file, market, urls, settings = {},
     }
     await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, more ? lines : capture(file)]);
     const { books } = await json(t, ["replay", "-a", archive, "--json"]);
-    const server = await listening(t, ["serve", "-a", archive, "--once", "--speed", "2"], dir);
+    const server = await listening(t, ["serve", "-a", archive, "--once", "--speed", "2", ...from], dir);
     const https = server.url.replace("wss:", "https:");
     const client = await run(t, process.execPath, ["tests/e2e/serve/ccxt_exchange.mjs", LARGE_MODULES, module, name, market, JSON.stringify(urls(https, server.url)), JSON.stringify(settings)], { env: { NODE_EXTRA_CA_CERTS: server.ca } });
     const [{ markets }, { count, bids, asks, message }] = parseLines(client.stdout);
@@ -271,6 +271,31 @@ for (const { name, module = "ccxt-4", family, file, market, urls, settings = {},
     const want = books.find((book) => book.symbol === market && !book.broken);
     if (!(want.bids >= levelsMax)) assert.deepEqual([bids.length, asks.length], [want.bids, want.asks]);
     assert.deepEqual([bids[0].slice(0, 2), asks[0].slice(0, 2)], [[Number(want.best_bid), Number(want.best_bid_size)], [Number(want.best_ask), Number(want.best_ask_size)]]);
+  });
+
+/** Exchanges without a recording that has a market's list: the simulated one's frames. */
+const SPOT = { id: "BTCUSDT", lowercaseId: "btcusdt", symbol: "BTC/USDT", base: "BTC", quote: "USDT", type: "spot", spot: true, precision: { amount: 1e-6, price: 0.01 } };
+const SIMULATED = [
+  { name: "binance", family: "binance-spot", topic: "depth@100ms", url: "/stream", urls: (https, wss) => [["https://api.binance.com", https], ["wss://stream.binance.com:9443/ws", `${wss}/stream?n=`]],
+    settings: { only: SPOT, options: { watchOrderBookSnapshotDelay: 2 } } },
+  { name: "bitstamp", family: "bitstamp", topic: "diff_order_book", url: "/", urls: (https, wss) => [["https://www.bitstamp.net", https], ["wss://ws.bitstamp.net", wss]], settings: { only: SPOT } },
+  { name: "bybit", family: "v5-linear", topic: "orderbook.50", url: "/v5/public/linear", urls: (https, wss) => [["https://api.{hostname}", https], ["wss://stream.{hostname}", wss]],
+    settings: { depth: 50, only: { ...SPOT, symbol: "BTC/USDT:USDT", settle: "USDT", type: "swap", spot: false, swap: true, contract: true, linear: true } } },
+];
+for (const { name, family, topic, url, urls, settings } of SIMULATED)
+  test(`ccxt.pro's ${name} ends with the simulated exchange's book, from the beginning and from the middle`, { skip: WITH_LARGE ? false : "make soak runs it" }, async (t) => {
+    const dir = temporary(t), archive = path.join(dir, "tape");
+    const sim = await listening(t, ["sim", "--families", family, "--symbols", "1", "--rate", "50", "--seed", "5"], dir);
+    await run(t, "tapedeck-record", ["record", "-q", "-a", archive, `${sim.url}${url}`, "--ca-file", sim.ca, "--family", family, "--topic", topic, "--symbol", "BTCUSDT", "--duration", "10s"]);
+    const { books: [want] } = await json(t, ["replay", archive, "--json"], { status: null });
+    for (const from of [[], ["--from", "+6s"]]) {
+      const server = await listening(t, ["serve", archive, "--once", ...from], dir);
+      const client = await run(t, process.execPath, ["tests/e2e/serve/ccxt_exchange.mjs", LARGE_MODULES, "ccxt-4", name, "BTCUSDT", JSON.stringify(urls(server.url.replace("wss:", "https:"), server.url)), JSON.stringify(settings)], { env: { NODE_EXTRA_CA_CERTS: server.ca } });
+      const [, { count, bids, asks, message }] = parseLines(client.stdout);
+      assert.ok(count > 10, `${count} books, ${message}`);
+      const sides = { Buy: new Map(bids.map((level) => level.slice(0, 2))), Sell: new Map(asks.map((level) => level.slice(0, 2))) };
+      assert.deepEqual([bids.length, asks.length, sha1(sides)], [want.bids, want.asks, want.levels_sha1], from.join(" "));
+    }
   });
 
 test("docs/clients.md names the versions that are tested", () => {
