@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import path from "node:path";
 import { describe } from "node:test";
-import { json, listening, parseLines, run, tapedeck, temporary } from "../support/harness.mjs";
+import { json, listening, parseLines, passed, run, tapedeck, temporary } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -32,34 +32,38 @@ const FAMILIES = [
 const sha1 = (book) => createHash("sha1").update(["Buy", "Sell"].flatMap((side) =>
   [...book[side]].sort(([a], [b]) => a - b).map(([price, size]) => `${side} ${price} ${size}`)).join("\n")).digest("hex");
 
-/** The client's book at the end of the tape, and the reply that it began with. `asks`: what it does when it is subscribed, before it
- * asks for the snapshot; `then`: after that. */
-async function clientOf(t, tape, of, { args = ["--speed", "max"], subscribed = () => {}, then = () => {} }) {
-  const server = await listening(t, ["serve", tape, "--plain", "--once", ...args], temporary(t));
+/** The client's book at the end of the tape, and the reply that it began with, which it requests after so many frames of the tape. */
+async function clientOf(t, tape, of, { from, seek, steps = 0 } = {}) {
+  const server = await listening(t, ["serve", tape, "--plain", "--once", ...(from ? ["--from", from] : [])], temporary(t));
   const base = server.url.replace("ws:", "http:"), post = (target) => fetch(`${base}/control/${target}`, { method: "POST" });
-  const ws = new WebSocket(server.url + of.url, { perMessageDeflate: false });
   const deltas = [];
-  let answered;
-  const answer = new Promise((resolve) => (answered = resolve));
-  ws.on("message", (bytes) => {
+  let reached = () => {};
+  const ws = new WebSocket(server.url + of.url, { perMessageDeflate: false });
+  const answered = new Promise((resolve) => ws.on("message", (bytes) => {
     const delta = of.delta(JSON.parse(bytes));
-    delta ? deltas.push(delta) : answered();
-  });
+    delta ? deltas.push(delta) : resolve();
+    if (deltas.length === steps) reached();
+  }));
   const closed = once(ws, "close");
   await once(ws, "open");
+  await post("pause");
   ws.send(JSON.stringify(of.ask));
-  await answer;
-  await subscribed(post);
-  const before = deltas.length;
+  await answered;
+  if (steps > 0 || seek) while ((await (await fetch(`${base}/control/status`)).json()).tapes.length === 0) await passed(20);
+  if (seek) await post(`seek?to=${seek}`);
+  const stepped = new Promise((resolve) => (reached = resolve));
+  for (let n = 0; n < steps; n++) await post("step");
+  if (steps > 0) await stepped;
   const response = await fetch(base + of.get);
   const text = await response.text();
   assert.equal(response.status, 200, text);
-  await then(post);
+  await post("speed?to=max");
+  await post("resume");
   await closed;
   const whole = of.whole(JSON.parse(text));
   const book = { Buy: new Map(whole.bids.map((l) => l.map(Number))), Sell: new Map(whole.asks.map((l) => l.map(Number))) };
   let { id } = whole;
-  const later = deltas.slice(before).filter((delta) => delta.id > id);
+  const later = deltas.filter((delta) => delta.id > id);
   assert.ok(later.length > 20, `${later.length} deltas`);
   for (const [n, delta] of later.entries()) {
     if (delta.before !== undefined) assert.ok(n === 0 ? delta.before <= id : delta.before === id, `delta ${n}: ${JSON.stringify(delta).slice(0, 200)} after ${id}`);
@@ -67,13 +71,13 @@ async function clientOf(t, tape, of, { args = ["--speed", "max"], subscribed = (
     for (const [side, levels] of [["Buy", delta.bids], ["Sell", delta.asks]])
       for (const [price, size] of levels) Number(size) === 0 ? book[side].delete(Number(price)) : book[side].set(Number(price), Number(size));
   }
-  return { text, sha1: sha1(book) };
+  return { text, sha1: sha1(book), later: later.length, all: deltas.length };
 }
 
 describe("the state over HTTP", { concurrency: 2 }, () => {
   for (const of of FAMILIES)
     test(`${of.family}: a client that begins anywhere ends with replay's book`, async (t) => {
-      const dir = temporary(t), tape = path.join(dir, "tape"), made = path.join(dir, "made.mcap");
+      const dir = temporary(t), tape = path.join(dir, "tape");
       const sim = await listening(t, ["sim", "--families", of.family, "--symbols", "1", "--rate", "200", "--seed", "5"], dir);
       await run(t, "tapedeck-record", ["record", "-q", "-a", tape, `${sim.url}${of.url}`, "--ca-file", sim.ca, "--family", of.family, "--topic", of.topic, "--symbol", "BTCUSDT", "--duration", "4s"]);
       await sim.program.kill("SIGTERM");
@@ -83,19 +87,16 @@ describe("the state over HTTP", { concurrency: 2 }, () => {
       const middle = String(rows[Math.floor((fetched + rows.length) / 2)].recv_ns);
       const { books: [{ levels_sha1: expected }] } = await json(t, ["replay", tape, "--json"], { status: null });
 
-      const whole = await clientOf(t, tape, of, {});
+      const whole = await clientOf(t, tape, of);
       assert.deepEqual([whole.sha1, whole.text], [expected, rows[fetched].data], "from the beginning: the recorded reply");
-      const from = await clientOf(t, tape, of, { args: ["--speed", "max", "--from", middle] });
-      assert.deepEqual([from.sha1, from.text === rows[fetched].data], [expected, false], "--from");
-      const sought = await clientOf(t, tape, of, { args: [], subscribed: async (post) => {
-        await post("pause");
-        await post(`seek?to=${middle}`);
-      }, then: async (post) => {
-        await post("speed?to=max");
-        await post("resume");
-      } });
-      assert.equal(sought.sha1, expected, "after a seek");
-      await tapedeck(t, ["cut", "-q", tape, "--from", middle, "--snapshots", "made", "--out", made]);
-      assert.equal((await clientOf(t, made, of, {})).sha1, expected, "a cut with a made snapshot");
+      for (const where of [{ from: middle }, { seek: middle }, { from: middle, steps: 5 }]) {
+        const { sha1: found, text, later, all } = await clientOf(t, tape, of, where);
+        assert.deepEqual([found, text === rows[fetched].data, all - later], [expected, false, where.steps ?? 0], JSON.stringify(where));
+      }
+      for (const snapshots of ["made", "recorded"]) {
+        const cut = path.join(dir, `${snapshots}.mcap`);
+        await tapedeck(t, ["cut", "-q", tape, "--from", middle, "--snapshots", snapshots, "--out", cut]);
+        assert.equal((await clientOf(t, cut, of)).sha1, expected, `a cut with a ${snapshots} snapshot`);
+      }
     });
 });
