@@ -281,9 +281,10 @@ typedef struct topic_row {
     const char *name;    /* the topic without its symbol: "orderBook_200.100ms" */
     const char *pattern; /* as the exchange writes it: "orderBook_200.100ms.{symbol}". Other
                             placeholders ("{interval}") become part of the topic's name. A symbol is
-                            the rest of a topic, including dots (XRP-5JUL23-0.5-C), or ends before
-                            a text (topic_row_end). {coin}: a coin instead of a symbol; the entries
-                            name their symbols */
+                            the rest of a topic, including dots (XRP-5JUL23-0.5-C), or has no dot
+                            and ends before a text (topic_row_end). {coin}: a coin instead of a
+                            symbol; the entries name their symbols. With a text after it, a
+                            placeholder before it belongs to it ("trades.{kind}.{coin}.raw") */
     msg_type type;
     const char *title; /* one line for people */
     /* The exchange sometimes changes a topic without renaming it: this row applies to frames
@@ -423,8 +424,8 @@ int topic_row_has_symbol(const topic_row *row);
 /* 1 if the row's pattern has a coin; the entries then name their symbols. */
 int topic_row_has_coin(const topic_row *row);
 
-/* The text after the symbol in the row's pattern, ".raw" of "book.{symbol}.raw", in which no other
- * placeholder is; "" if the symbol is the rest of the topic, or if there is no symbol. */
+/* The text after the symbol or coin in the row's pattern, ".raw" of "book.{symbol}.raw", in which no
+ * other placeholder is; "" if the symbol is the rest of the topic, or if there is no symbol. */
 const char *topic_row_end(const topic_row *row);
 
 /* Write the topic of a name and a symbol as the exchange writes it: "NAME.SYMBOL", or, if it is the

@@ -43,13 +43,12 @@ static int has_whole_parts(const char *pattern)
  * placeholder could not be part of it. */
 static const char *end_fault(const topic_row *row)
 {
-    const char *coin = strstr(row->pattern, "{coin}");
     const char *end = topic_row_end(row);
-    if (coin != NULL && coin[sizeof "{coin}" - 1] != '\0')
-        return "the coin is not the last part of the topic";
+    const char *first = strchr(row->pattern, '{');
     if (end[0] == '\0')
         return NULL;
-    if (strchr(end, '{') != NULL || strncmp(strchr(row->pattern, '{'), "{symbol}", 8) != 0)
+    if (strchr(end, '{') != NULL || strchr(row->name, '{') != NULL ||
+        (!topic_row_has_coin(row) && strncmp(first, "{symbol}", 8) != 0))
         return "text is after the symbol, so there is no other placeholder, in the topic";
     return row->symbol_path == NULL ? NULL : "text is after a symbol that has a path, in the topic";
 }
@@ -481,6 +480,23 @@ static int end_alike(const char *a, const char *b)
                   b_bytes > a_bytes ? b + b_bytes - a_bytes : b) == 0;
 }
 
+/* 1 if a text can fit two patterns that both have text after their symbol, which then is one part.
+ */
+static int parts_alike(const char *a, const char *b)
+{
+    td_bytes rest[] = {td_bytes_str(a), td_bytes_str(b)};
+    td_bytes part[2];
+    for (;;) {
+        const int has_a = td_bytes_next(&rest[0], '.', &part[0]);
+        const int has_b = td_bytes_next(&rest[1], '.', &part[1]);
+        if (!has_a || !has_b)
+            return has_a == has_b;
+        if (memchr(part[0].data, '{', part[0].size) == NULL &&
+            memchr(part[1].data, '{', part[1].size) == NULL && !td_bytes_equal(part[0], part[1]))
+            return 0;
+    }
+}
+
 /* What is wrong with two different patterns, of which one has text after its symbol: a text that
  * fits both would be the topic of the first, and a name of both would be written as the topic of
  * one. */
@@ -491,6 +507,10 @@ static const char *ends_fault(const topic_row *a, const topic_row *b)
         return NULL;
     if (strcmp(a->name, b->name) == 0)
         return "another topic has the name of the topic";
+    if (ends[0][0] != '\0' && ends[1][0] != '\0')
+        return parts_alike(a->pattern, b->pattern)
+                   ? "a text can be both another topic and the topic"
+                   : NULL;
     const int are_alike =
         begin_alike(a->pattern, strcspn(a->pattern, "{"), b->pattern, strcspn(b->pattern, "{")) &&
         end_alike(ends[0], ends[1]);

@@ -22,6 +22,8 @@ const REASONS = [
   ["bitstamp", ".*", ["book", "continuity", "simulated", "served"], "has the path of kraken-v1, so that one server has one of the two"],
   ["coinbase-advanced", ".*", ["book", "continuity", "simulated", "served"], "has the path of kraken-v1, so that one server has one of the two"],
   ["binance-spot", ".*", ["book", "continuity", "simulated", "served"], "has the path of binance-usdm, so that one server has one of the two"],
+  ["deribit", "trades\\.\\{kind.*", ["simulated", "served", "continuity"], "the simulator sends the topics of one instrument"],
+  ["deribit", "book.*\\.none\\..*", ["book", "simulated", "served", "continuity"], "the simulator sends the topics of one instrument"],
   ["v5-trade", ".*", ["simulated", "served"], "a recorder sends no orders"],
   ["inverse|copytrade", "position|copyTradePosition", ["continuity"], "has a rule for its number, which is 0 in all frames known"],
 ];
