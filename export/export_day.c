@@ -156,6 +156,14 @@ static int is_for_output(const day_maker *maker, size_t output, const export_row
            (maker->outputs[output].output->format->marks_suspect && spec->days == NULL);
 }
 
+/* 1 if an entry of a topic of one symbol names another one. */
+static int names_other_symbol(const day_maker *maker, const export_row *row)
+{
+    return row->symbol.size > 0 &&
+           (maker->type->flags & (EXPORT_ALL_SYMBOLS | EXPORT_OF_REPLIES)) == 0 &&
+           !td_bytes_is(row->symbol, maker->route->channel->info.symbol);
+}
+
 /* Puts a maker's row into each format that has the type. */
 static td_result put(void *ctx, const export_row *row, td_err *err)
 {
@@ -174,7 +182,7 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
         run->useful_frames++; /* no lock: the player has ended */
     for (size_t i = 0; i < maker->output_count && rc == TD_OK; i++) {
         export_writer *writer = maker->outputs[i].writer;
-        int is_by_row = writer == NULL;
+        int is_by_row = writer == NULL || names_other_symbol(maker, row);
         const char *refusal = NULL;
         if (is_by_row)
             rc = export_writers_get(&run->writers, maker->outputs[i].output, maker->route->channel,

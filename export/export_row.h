@@ -41,7 +41,7 @@ typedef struct export_row {
     uint8_t is_initial; /* 1: the row is a state that was known before the selection began. Formats
                          without flags skip the row, because it would look newly received. */
     unsigned flags;     /* ROW_* */
-    td_bytes symbol;    /* set if the frame's entries name symbols; empty: the topic's symbol */
+    td_bytes symbol;    /* set if the entry names its symbol; empty: the topic's symbol */
     const msg_value *values;     /* one per column; VALUE_ABSENT: an empty cell */
     const struct family *family; /* instruments: of the feed that has the list; NULL: unknown */
 } export_row;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "base/time_text.h"
 #include "export/export_type.h"
 #include "tape/trade_repeats.h"
@@ -48,6 +49,11 @@ typedef struct bar_maker {
     size_t count;
     bar bars[OPEN_BARS + 1]; /* open bars, in order of time */
     trade_repeats had;
+    /* Bars of the symbols that entries name; the first maker's are those of the topic's symbol. */
+    struct bar_maker *next;
+    uint8_t is_foreign; /* 1: entries of another symbol's topic */
+    size_t symbol_bytes;
+    char symbol[LIMIT_SYMBOL_BYTES];
 } bar_maker;
 
 /* ---- exact sums ---- */
@@ -196,15 +202,36 @@ static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
             return refuse(&at, err);
         values[BAR_VWAP] = value_of(vwap, texts[3]);
     }
-    int is_late = at.start_ns < self->written_ns;
+    int is_late = at.start_ns < self->written_ns || self->is_foreign;
     if (!is_late)
         self->written_ns = at.start_ns + self->settings->bar_ns;
     const export_row row = {.recv_ns = at.recv_ns,
                             .exchange_ns = at.exchange_ns,
                             .is_suspect = share.mantissa != 1 || share.scale != 0 || is_late,
                             .flags = ROW_SYNTHESIZED | (is_late ? (unsigned)ROW_LATE : 0U),
+                            .symbol = td_bytes_of(self->symbol, self->symbol_bytes),
                             .values = values};
     return out->put(out->ctx, &row, err);
+}
+
+/* The maker of a symbol's bars; empty: the topic's symbol. NULL: the symbol is too long. */
+static bar_maker *maker_of(bar_maker *first, td_bytes symbol, uint8_t is_foreign)
+{
+    bar_maker *at = first;
+    if (symbol.size >= sizeof at->symbol)
+        return NULL;
+    while (at != NULL && !td_bytes_equal(td_bytes_of(at->symbol, at->symbol_bytes), symbol))
+        at = at->next;
+    if (at != NULL)
+        return at;
+    at = td_alloc_zero(1, sizeof *at);
+    at->settings = first->settings;
+    at->covered = first->covered;
+    at->is_foreign = is_foreign;
+    at->symbol_bytes = symbol.size;
+    memcpy(at->symbol, symbol.data, symbol.size);
+    at->next = first->next;
+    return first->next = at;
 }
 
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
@@ -222,12 +249,16 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         if (!coverage_has_trade((selection_window){seen->from_ns, seen->to_ns},
                                 seen->frame->recv_ns, exchange_ns))
             continue;
-        bar *to = find_bar(self, exchange_ns);
+        const int is_foreign = trade.symbol.size > 0 && !export_entries_have_symbols(m->head.row);
+        bar_maker *of = maker_of(self, trade.symbol, (uint8_t)is_foreign);
+        if (of == NULL)
+            continue;
+        bar *to = find_bar(of, exchange_ns);
         to->recv_ns = seen->frame->recv_ns;
         to->exchange_ns = exchange_ns;
         rc = add_trade(to, &trade, err);
-        if (rc == TD_OK && self->count > OPEN_BARS)
-            rc = put_bar(self, out, err);
+        if (rc == TD_OK && of->count > OPEN_BARS)
+            rc = put_bar(of, out, err);
     }
     return rc;
 }
@@ -235,19 +266,20 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const row_out *out,
                         td_err *err)
 {
-    bar_maker *self = maker;
     td_result rc = TD_OK;
     (void)end_ns;
     (void)gap;
-    while (rc == TD_OK && self->count > 0)
-        rc = put_bar(self, out, err);
+    for (bar_maker *self = maker; self != NULL; self = self->next)
+        while (rc == TD_OK && self->count > 0)
+            rc = put_bar(self, out, err);
     return rc;
 }
 
-/* 1 if bars are requested and the topic gives bars. Topics whose entries name symbols do not. */
+/* 1 if bars are requested. */
 static int takes(const export_settings *settings, const frame_channel *channel)
 {
-    return settings->bar_ns != 0 && !export_entries_have_symbols(channel->topic.row);
+    (void)channel;
+    return settings->bar_ns != 0;
 }
 
 static void *open_bars(const maker_begin *begin)
@@ -256,6 +288,15 @@ static void *open_bars(const maker_begin *begin)
     made->settings = begin->settings;
     made->covered = begin->covered;
     return made;
+}
+
+static void close_bars(void *maker)
+{
+    bar_maker *next;
+    for (bar_maker *self = maker; self != NULL; self = next) {
+        next = self->next;
+        td_free(self);
+    }
 }
 
 const export_type EXPORT_BARS = {
@@ -268,5 +309,5 @@ const export_type EXPORT_BARS = {
     .open = open_bars,
     .frame = on_frame,
     .end = on_end,
-    .close = td_free,
+    .close = close_bars,
 };

@@ -239,7 +239,8 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         row.flags |= i + 1 == count ? (unsigned)ROW_LAST_OF_FRAME : 0U;
         row.flags |= lacks_frames ? (unsigned)ROW_NOT_TRUSTED : 0U;
         row.is_suspect |= (uint8_t)lacks_frames;
-        row.symbol = has_symbols && !td_bytes_is(symbol, "*") ? symbol : td_bytes_of(NULL, 0);
+        const int is_own = !has_symbols && td_bytes_equal(symbol, m->head.symbol);
+        row.symbol = is_own || td_bytes_is(symbol, "*") ? td_bytes_of(NULL, 0) : symbol;
         row.values = to.values;
         rc = out->put(out->ctx, &row, err);
     }

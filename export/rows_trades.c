@@ -43,7 +43,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
             row.number = trade.has_cross_seq ? trade.cross_seq : trade.seq;
         row.has_number |= trade.has_cross_seq || trade.has_seq;
         row.flags |= i + 1 == count ? ROW_LAST_OF_FRAME : 0U;
-        if (has_symbols)
+        if (has_symbols || trade.symbol.size > 0)
             row.symbol = trade.symbol.size > 0 ? trade.symbol : m->head.symbol;
         row.values = values;
         rc = out->put(out->ctx, &row, err);

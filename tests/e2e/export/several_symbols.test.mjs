@@ -1,0 +1,80 @@
+// Frames with entries of several instruments: each entry is exported under its own, in all formats and bars. The frames are made
+// up here, in the form of the exchanges' documentation.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import zlib from "node:zlib";
+import { json, tapedeck, temporary } from "../support/harness.mjs";
+import { test } from "../support/npm_packages.mjs";
+import { query } from "../support/parquet_files.mjs";
+
+const AT_MS = 1_790_000_000_000;
+
+/** An archive of these frames, one a second, and where its exports are to be. */
+async function imported(t, family, frames) {
+  const dir = temporary(t), file = path.join(dir, "frames.jsonl"), archive = path.join(dir, "tape");
+  fs.writeFileSync(file, frames.map((frame, i) => JSON.stringify({ ts: AT_MS + 1000 * i, data: JSON.stringify(frame) }) + "\n").join(""));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
+  return { archive, out: path.join(dir, "set") };
+}
+
+/** The rows of each symbol's CSV file of a type, without the exchange. */
+function rowsOf(out, type) {
+  const dir = path.join(out, "tardis-csv"), found = {};
+  for (const name of fs.readdirSync(dir).filter((n) => n.includes(`_${type}_`)).sort()) {
+    const [head, ...rows] = zlib.gunzipSync(fs.readFileSync(path.join(dir, name))).toString().trim().split("\n").map((line) => line.split(","));
+    const symbol = name.replace(/^.*_\d{4}-\d\d-\d\d_|\.csv\.gz$/g, "");
+    found[symbol] = rows.map((row) => Object.fromEntries(head.map((key, i) => [key, row[i]])));
+    assert.ok(found[symbol].every((row) => row.symbol === symbol), name);
+  }
+  return found;
+}
+
+/** Ids of trades and counts of bars by symbol, in each format. */
+async function check(t, { archive, out }, expected, status) {
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--format", "parquet", "--format", "sqlite", "--bars", "1m", "--keep-suspect", "--out", out], { status });
+  assert.deepEqual(Object.fromEntries(Object.entries(rowsOf(out, "trades")).map(([symbol, rows]) => [symbol, rows.map(({ id }) => id)])), expected);
+  assert.deepEqual(Object.fromEntries(Object.entries(rowsOf(out, "bars")).map(([symbol, rows]) => [symbol, rows.reduce((sum, { count }) => sum + Number(count), 0)])),
+    Object.fromEntries(Object.entries(expected).map(([symbol, ids]) => [symbol, ids.length])));
+  const parquet = await query(`SELECT symbol, trade_id FROM read_parquet('${out}/parquet/*/type=trades/*/*.parquet') ORDER BY ALL`);
+  assert.deepEqual(parquet, Object.entries(expected).sort().flatMap(([symbol, ids]) => ids.map((id) => [symbol, id])));
+}
+
+const frame = (channel, data) => ({ jsonrpc: "2.0", method: "subscription", params: { channel, data } });
+const trade = (instrument_name, trade_seq, trade_id) => ({
+  trade_seq, trade_id, timestamp: AT_MS, tick_direction: 0, price: 100.5, mark_price: 100, instrument_name, index_price: 100, direction: "buy", amount: 10,
+});
+
+test("Deribit: topics of a kind have the trades of their instruments", async (t) => {
+  const tape = await imported(t, "deribit", [
+    frame("trades.future.BTC.100ms", [trade("BTC-PERPETUAL", 1, "1"), trade("BTC-25DEC26", 7, "2")]),
+    frame("trades.option.any.raw", [trade("BTC-25DEC26-50000-C", 3, "3")]),
+    frame("trades.any.any.100ms", [trade("ETH-PERPETUAL", 8, "4")]),
+    frame("trades.BTC-PERPETUAL.raw", [trade("BTC-PERPETUAL", 2, "5")]),
+  ]);
+  await check(t, tape, { "BTC-25DEC26": ["2"], "BTC-25DEC26-50000-C": ["3"], "BTC-PERPETUAL": ["1", "5"], "ETH-PERPETUAL": ["4"] }, 0);
+});
+
+test("Deribit: books of the best levels are topics of their own, and grouped prices are not described", async (t) => {
+  const level = { timestamp: AT_MS, instrument_name: "BTC-PERPETUAL", change_id: 5, bids: [[100, 1]], asks: [[101, 2]] };
+  const { archive, out } = await imported(t, "deribit", [frame("book.BTC-PERPETUAL.none.20.100ms", level), frame("book.BTC-PERPETUAL.5.20.100ms", level)]);
+  const { topics } = await json(t, ["info", "-a", archive, "--json"]);
+  assert.deepEqual(topics.map(({ topic }) => topic).sort(), ["book.BTC-PERPETUAL.5.20.100ms", "book.none.20.100ms"]);
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--format", "parquet", "--type", "book_snapshot_5", "--out", out], { status: null });
+  const rows = rowsOf(out, "book_snapshot_5");
+  assert.deepEqual(Object.keys(rows), ["BTC-PERPETUAL"]);
+  assert.deepEqual([rows["BTC-PERPETUAL"].length, rows["BTC-PERPETUAL"][0]["bids[0].price"], rows["BTC-PERPETUAL"][0]["asks[0].amount"]], [1, "100", "2"]);
+});
+
+test("Coinbase: a frame with trades of two products", async (t) => {
+  const at = new Date(AT_MS).toISOString();
+  const sold = (product_id, trade_id) => ({ trade_id, product_id, price: "10.5", size: "1", side: "BUY", time: at });
+  const sent = (sequence_num, ...events) => ({ channel: "market_trades", client_id: "", timestamp: at, sequence_num, events: events.map((trades) => ({ type: "update", trades })) });
+  const tape = await imported(t, "coinbase-advanced", [
+    sent(0, [sold("BTC-USD", "11"), sold("ETH-USD", "21")]), sent(1, [sold("BTC-USD", "12")], [sold("ETH-USD", "22")]), sent(2, [sold("ETH-USD", "23")]),
+  ]);
+  await check(t, tape, { "BTC-USD": ["11", "12"], "ETH-USD": ["21", "22", "23"] }, null);
+  // A selection by symbol lacks what another product's frames have of it, which the report shows.
+  const { continuity } = await json(t, ["replay", "-a", tape.archive, "--json"], { status: null });
+  assert.equal(continuity.by_rule.symbol_matches, 2);
+});
