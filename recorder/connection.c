@@ -942,7 +942,6 @@ connection *connection_open(const connection_options *options)
     TD_ASSERT(options->budget != NULL);
     TD_ASSERT(options->gaps != NULL);
     const dialect *spoken = options->feed->family->dialect;
-    TD_ASSERT(options->topic_count > 0 || dialect_subscribes_with_auth(spoken));
     connection *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
     self->dialect = spoken;

@@ -58,7 +58,8 @@ typedef struct connection_options {
     uint16_t line;
     uint32_t shard;
     const char *const *topics; /* canonical topic texts; more may follow after topic_count */
-    size_t topic_count;        /* 0 only if authentication subscribes to everything */
+    size_t topic_count;        /* 0 only if authentication subscribes to everything, or
+                                  before the start */
     const char *api_key;       /* NULL: no authentication */
     const char *api_secret;
     redactor *redactor;     /* NULL: nothing to hide */

@@ -190,6 +190,16 @@ static td_result assume_past(const feed_config *from, archive *past, instruments
     return rc;
 }
 
+void feed_setup_log_odd(const feed_config *from, const instruments *listed, const td_log *log)
+{
+    size_t count;
+    const char *name = instruments_odd(listed, &count);
+    if (name != NULL)
+        td_log_emit(log, TD_LOG_WARNING,
+                    "%s: listed names that cannot be symbols are not recorded: '%s', %zu in all",
+                    from->name, name, count);
+}
+
 static td_result read_listing(const feed_config *from, const feed_setup_env *env, feed_setup *feed,
                               td_err *err)
 {
@@ -200,16 +210,24 @@ static td_result read_listing(const feed_config *from, const feed_setup_env *env
     feed->listed = instruments_open(from->family, &from->symbols);
     td_result rc = first_listing_read(env->loop, from, env->is_stopped, feed->listed, err);
     if (rc == TD_OK) {
+        feed_setup_log_odd(from, feed->listed, env->log);
         td_log_emit(env->log, TD_LOG_INFO, "%s: %zu of %zu listed instruments are chosen",
                     from->name, instruments_traded_count(feed->listed),
                     instruments_listed_count(feed->listed));
         return TD_OK;
     }
     /* A list that was read, but has no symbol that is chosen, is the patterns' fault. */
-    if (rc == TD_E_BUSY || env->past == NULL || instruments_listed_count(feed->listed) > 0 ||
-        assume_past(from, env->past, feed->listed, &ignored) != TD_OK ||
-        instruments_traded_count(feed->listed) == 0)
+    if (rc == TD_E_BUSY || instruments_listed_count(feed->listed) > 0)
         return rc;
+    if (env->past == NULL || assume_past(from, env->past, feed->listed, &ignored) != TD_OK ||
+        instruments_traded_count(feed->listed) == 0) {
+        feed->waits = env->may_wait;
+        if (feed->waits)
+            td_log_emit(env->log, TD_LOG_ERROR,
+                        "%s; the feed's listed symbols are recorded once it can be read",
+                        err->text);
+        return feed->waits ? TD_OK : rc;
+    }
     td_log_emit(env->log, TD_LOG_WARNING,
                 "%s; until it can be read, the %zu symbols are recorded that this archive has",
                 err->text, instruments_traded_count(feed->listed));
@@ -323,8 +341,14 @@ td_result feed_setup_open_all(const recorder_config *config, const feed_setup_en
     *out = NULL;
     feed_setup *feeds = feed_setup_make_all();
     td_result rc = TD_OK;
-    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++)
-        rc = feed_setup_open(config, i, env, &feeds[i], err);
+    feed_setup_env shared = *env;
+    size_t waiting = 0;
+    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
+        /* Of feeds that all wait, the last one's error is returned. */
+        shared.may_wait = env->may_wait && waiting + 1 < config->feed_count;
+        rc = feed_setup_open(config, i, &shared, &feeds[i], err);
+        waiting += feeds[i].waits;
+    }
     if (rc != TD_OK) {
         feed_setup_close_all(feeds);
         return rc;

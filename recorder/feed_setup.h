@@ -25,6 +25,8 @@ typedef struct feed_setup {
     open_gaps *gaps[LIMIT_FEED_LINE_NUMBERS]; /* gaps and http are set by the supervisor, and closed
                                                  here */
     http_feed *http;
+    uint8_t waits; /* 1: its list of instruments could not be read, and it has no symbols of
+                      patterns yet */
 } feed_setup;
 
 /* What setting up a feed uses. All borrowed for the call. */
@@ -35,14 +37,19 @@ typedef struct feed_setup_env {
     archive *past;     /* if a list cannot be read, the feed's symbols in this archive are used
                           instead; NULL: it must be read */
     const atomic_int *is_stopped; /* as in first_listing_read */
+    uint8_t may_wait;             /* 1: a feed whose list cannot be read gets its symbols later */
 } feed_setup_env;
 
 /* Open one setup for each feed of a finished configuration, in the same order, followed by empty
- * ones: LIMIT_FEEDS in all. If a feed has secrets, core dumps are disabled. Logs topics that the
- * family does not have. *out is the caller's, for feed_setup_close_all(). TD_E_INVALID, TD_E_IO,
- * TD_E_NETWORK: *out is NULL. */
+ * ones: LIMIT_FEEDS in all. A feed whose list of instruments cannot be read waits for it, unless
+ * all feeds do. If a feed has secrets, core dumps are disabled. Logs topics that the family does
+ * not have. *out is the caller's, for feed_setup_close_all(). TD_E_INVALID, TD_E_IO, TD_E_NETWORK:
+ * *out is NULL. */
 TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, const feed_setup_env *env,
                                           feed_setup **out, td_err *err);
+
+/* Warn of listed names that cannot be symbols, if they are new. */
+void feed_setup_log_odd(const feed_config *from, const instruments *listed, const td_log *log);
 
 /* Open a single one, which must be empty. */
 TD_MUST_USE td_result feed_setup_open(const recorder_config *config, size_t index,

@@ -16,6 +16,7 @@ enum {
     LISTED_MAX = 65536, /* instruments of a list: ten times as many as the largest has */
     MISSED_MAX = 2,     /* readings without a symbol, after which it has ended */
     PAGE_BYTES = 512,
+    ODD_BYTES = 64,
 };
 
 /* How the list describes an instrument. */
@@ -41,12 +42,14 @@ struct instruments {
     name_index by_name;
     uint64_t reading;    /* number of the reading, from 1 */
     size_t listed_count; /* instruments in the reading so far */
-    size_t complete_count, traded_count;
+    size_t odd_count;    /* entries in the reading so far whose name is no symbol */
+    size_t complete_count, complete_odd_count, traded_count;
+    char odd[ODD_BYTES];   /* the first such name of a reading */
     char page[PAGE_BYTES]; /* that the latest reply named; "": none */
     char query[INSTRUMENTS_QUERY_BYTES];
     const char **begun, **ended;
     size_t begun_count, ended_count;
-    uint8_t is_unsure;
+    uint8_t is_unsure, has_new_odd;
 };
 
 /* ---- symbols and patterns ---- */
@@ -149,11 +152,15 @@ static td_result take_entry(instruments *self, json_value entry, td_err *err)
     if (!instrument_find(self->lists, entry, INSTRUMENT_SYMBOL, &member) ||
         !json_text(member, &text) || text.size == 0)
         return TD_OK; /* not an instrument */
+    if (!symbol_is_valid(text)) {
+        if (self->odd_count++ == 0)
+            (void)snprintf(self->odd, sizeof self->odd, "%.*s",
+                           (int)(text.size < ODD_BYTES ? text.size : ODD_BYTES),
+                           (const char *)text.data); /* cut if too long */
+        return TD_OK;
+    }
     if (++self->listed_count > LISTED_MAX)
         return td_err_set(err, TD_E_LIMIT, "the list has more than %d instruments", LISTED_MAX);
-    if (!symbol_is_valid(text))
-        return td_err_set(err, TD_E_INVALID, "the list has the symbol '%.*s', which is not one",
-                          (int)(text.size < 60 ? text.size : 60), (const char *)text.data);
     memcpy(name, text.data, text.size);
     name[text.size] = '\0';
     if (!is_chosen(self, name))
@@ -220,10 +227,14 @@ static void compare(instruments *self, listed_symbol *symbol)
 static td_result complete(instruments *self, td_err *err)
 {
     if (self->listed_count == 0)
-        return td_err_set(err, TD_E_INVALID, "the list has no instrument");
+        return td_err_set(err, TD_E_INVALID, "the list has no instrument%s%s",
+                          self->odd_count > 0 ? " that can be recorded, but " : "",
+                          self->odd_count > 0 ? self->odd : "");
     self->begun_count = self->ended_count = self->traded_count = 0;
     self->is_unsure = 0;
+    self->has_new_odd = self->odd_count != self->complete_odd_count;
     self->complete_count = self->listed_count;
+    self->complete_odd_count = self->odd_count;
     for (size_t i = 0; i < self->count; i++)
         compare(self, &self->symbols[i]);
     return TD_OK;
@@ -247,7 +258,7 @@ static const char *make_query(instruments *self)
 const char *instruments_begin(instruments *self)
 {
     self->reading++;
-    self->listed_count = 0;
+    self->listed_count = self->odd_count = 0;
     self->page[0] = '\0';
     if (self->coins != NULL && !find_coin(self, 0))
         self->coin = 0; /* the patterns match nothing: the first list shows what there is */
@@ -312,6 +323,12 @@ const char *const *instruments_ended(const instruments *self, size_t *count)
 int instruments_is_unsure(const instruments *self)
 {
     return self->is_unsure;
+}
+
+const char *instruments_odd(const instruments *self, size_t *count)
+{
+    *count = self->complete_odd_count;
+    return self->has_new_odd && *count > 0 ? self->odd : NULL;
 }
 
 size_t instruments_listed_count(const instruments *self)

@@ -51,8 +51,9 @@ const char *instruments_begin(instruments *self);
 
 /* Take the next page of the reading. *query gets what to append for the page after it, as
  * instruments_begin, or NULL: then the reading is complete, and the functions below describe it.
- * TD_E_INVALID: no list, or a list without instruments, or a page that names itself as the next
- * one; TD_E_LIMIT: too many instruments. The reading is then void, and nothing has changed. */
+ * TD_E_INVALID: no list, or a list without instruments that can be recorded, or a page that names
+ * itself as the next one; TD_E_LIMIT: too many instruments. The reading is then void, and nothing
+ * has changed. */
 TD_MUST_USE td_result instruments_take(instruments *self, td_bytes reply, const char **query,
                                        td_err *err);
 
@@ -63,6 +64,11 @@ const char *const *instruments_ended(const instruments *self, size_t *count);
 
 /* 1 if the last complete reading lacks a symbol for the first time: read the list again soon. */
 int instruments_is_unsure(const instruments *self);
+
+/* The first name of the last complete reading that cannot be a symbol, if there are more or fewer
+ * such names than in the reading before; otherwise NULL. *count: how many there are. These
+ * instruments are not recorded, and not counted below. */
+const char *instruments_odd(const instruments *self, size_t *count);
 
 /* Instruments in the last complete reading, and the chosen ones that are traded. */
 size_t instruments_listed_count(const instruments *self);

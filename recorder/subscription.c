@@ -152,7 +152,8 @@ static td_result take_wanted(collection *all, const symbol_list *symbols, td_err
             for (size_t s = 0; rc == TD_OK && s < symbols->count; s++)
                 rc = is_of_coin ? take_of_coin(all, topic, symbols->items[s], err)
                                 : take_joined(all, topic, symbols->items[s], err);
-        } else if (all->kind == COLLECT_ADDED) {
+        } else if (all->kind == COLLECT_ADDED &&
+                   (is_whole(all->feed, topic) || all->feed->listing == LIMIT_FEED_HTTP)) {
             rc = refuse_bare(all, topic, err);
             if (rc == TD_OK)
                 rc = add_topic(all, topic, err);

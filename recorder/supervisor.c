@@ -294,7 +294,8 @@ static td_result open_feeds(supervisor *self, td_err *err)
 {
     const recorder_config *config = self->options.config;
     self->redactors = td_alloc_zero(LIMIT_FEEDS, sizeof(redactor *));
-    const feed_setup_env env = setup_env(self, self->loop, self->options.archive);
+    feed_setup_env env = setup_env(self, self->loop, self->options.archive);
+    env.may_wait = self->options.replaces == NULL;
     td_result rc = feed_setup_open_all(config, &env, &self->feeds, err);
     for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
         self->redactors[i] = self->feeds[i].redactor.count == 0 ? NULL : &self->feeds[i].redactor;
@@ -304,6 +305,13 @@ static td_result open_feeds(supervisor *self, td_err *err)
 static size_t line_count(const supervisor *self, size_t feed_index)
 {
     return config_line_numbers(&self->options.config->feeds[feed_index]);
+}
+
+/* 1 if nothing is connected for a feed yet, because its list of instruments was not read. */
+static int waits_for_list(const supervisor *self, size_t feed_index)
+{
+    const feed_setup *feed = &self->feeds[feed_index];
+    return feed->listed != NULL && feed->subscription.topic_count == 0;
 }
 
 static void write_gap(void *user, uint16_t feed_index, const gap_row *row)
@@ -543,6 +551,8 @@ static void open_shard(supervisor *self, size_t feed_index, uint32_t shard)
 static void start_shard(const supervisor *self, size_t feed_index, uint32_t shard)
 {
     size_t missing = self->options.config->feeds[feed_index].lines;
+    if (waits_for_list(self, feed_index))
+        return;
     for (size_t line = 0; line < line_count(self, feed_index); line++)
         missing -=
             missing > 0 && !connection_get_status(find_slot(self, feed_index, line, shard)).is_idle;
@@ -604,8 +614,9 @@ static void begin_topics(supervisor *self, size_t feed_index, uint32_t shard_cou
                 connection_add_topic(find_slot(self, feed_index, line, shard), begun->items[i]);
         }
     }
-    for (uint32_t shard = shard_count_before; shard < feed->subscription.shard_count; shard++) {
-        open_shard(self, feed_index, shard);
+    for (uint32_t shard = 0; shard < feed->subscription.shard_count; shard++) {
+        if (shard >= shard_count_before)
+            open_shard(self, feed_index, shard);
         start_shard(self, feed_index, shard);
     }
 }
@@ -663,6 +674,7 @@ static void follow_list(supervisor *self, size_t feed_index)
     symbol_list ended = {0};
     begun.items = (const char **)instruments_begun(feed->listed, &begun.count);
     ended.items = (const char **)instruments_ended(feed->listed, &ended.count);
+    feed_setup_log_odd(&self->options.config->feeds[feed_index], feed->listed, self->options.log);
     log_symbols(self, feed_index, "is listed: recording begins", &begun);
     log_symbols(self, feed_index, "has ended: it is no longer recorded", &ended);
     if (ended.count > 0)
@@ -788,7 +800,7 @@ static void fill_status(const supervisor *self, supervisor_status *out)
         int is_removed = self->options.config->feeds[i].is_removed;
         out->http_failures += http_feed_failures(self->feeds[i].http);
         out->feeds += !is_removed;
-        out->live += !is_removed && !is_waiting[i];
+        out->live += !is_removed && !is_waiting[i] && !waits_for_list(self, i);
     }
     out->http_failures += snapshot_fetch_failures(self->snapshots);
     out->elapsed_ns = elapsed_ns(self);
@@ -1302,11 +1314,14 @@ static void take_status(supervisor *self, void *work)
         const feed_config *feed = &self->options.config->feeds[i];
         if (feed->is_removed)
             continue;
+        const uint64_t waiting = waits_for_list(self, i) ? feed->lines : 0;
         row_of[i] = out->feed_count;
         const grants_counts topics = recording_get_topics(self->recording, (uint16_t)i);
         out->feeds[out->feed_count++] =
             (supervisor_feed){.name = feed->name,
                               .family = feed->family->name,
+                               .connections = waiting,
+                               .down_connections = waiting,
                               .topics = count_topics(&self->feeds[i].subscription),
                               .topics_granted = topics.granted,
                               .topics_silent = topics.silent,

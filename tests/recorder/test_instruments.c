@@ -260,8 +260,10 @@ static void bad_lists_change_nothing(void **state)
         {"{\"retCode\":10006,\"retMsg\":\"Too many visits!\",\"result\":{}}", "Too many visits!"},
         {"<html>blocked</html>", ""},
         {"", ""},
-        {"{\"result\":{\"list\":[{\"symbol\":\"A B\"}]}}", "'A B', which is not one"},
-        {"{\"result\":{\"list\":[{\"symbol\":\"A\\\",\\\"B\"}]}}", "which is not one"},
+        {"{\"result\":{\"list\":[{\"symbol\":\"A B\"}]}}",
+         "no instrument that can be recorded, but A B"},
+        {"{\"result\":{\"list\":[{\"symbol\":\"A\\\",\\\"B\"}]}}",
+         "no instrument that can be recorded, but A\",\"B"},
         {"{\"result\":{\"list\":[{\"price\":\"1\"}]}}", "the list has no instrument"},
     };
     options_list symbols;
@@ -278,6 +280,23 @@ static void bad_lists_change_nothing(void **state)
         assert_null(page);
     }
     assert_string_equal(read_list(self, "A B"), "");
+    /* Names that are no symbols are left out, and reported when their number changes. */
+    size_t count;
+    for (size_t i = 0; i < 3; i++) {
+        static const char ODD[] = "{\"result\":{\"list\":[{\"symbol\":\"A B\"},{\"symbol\":\"A\"},"
+                                  "{\"symbol\":\"C\"},{\"symbol\":\"*\"}]}}";
+        instruments_begin(self);
+        assert_int_equal(instruments_take(self, td_bytes_str(ODD), &page, NULL), TD_OK);
+        assert_int_equal(instruments_listed_count(self), 2);
+        const char *odd = instruments_odd(self, &count);
+        assert_int_equal(count, 2);
+        if (i == 0)
+            assert_string_equal(odd, "A B");
+        else
+            assert_null(odd);
+        (void)instruments_begun(self, &count);
+        assert_int_equal(count, i == 0); /* C */
+    }
     /* A page that leads to itself would be read for ever. */
     td_err err;
     instruments_begin(self);

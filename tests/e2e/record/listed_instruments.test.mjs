@@ -128,6 +128,29 @@ describe("listed instruments", { concurrency: true }, () => {
     assert.ok(!fs.existsSync(path.join(dir, "tape", "journal")));
   });
 
+  test("a feed whose list cannot be read keeps no other feed from recording, and begins when it can", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const { server, list } = await listedExchange(t, dir, 3, 300, [], "v5-linear,v5-inverse");
+    const url = (family) => `${server.url}/v5/public/${family}`;
+    const file = path.join(dir, "feeds.yaml");
+    const feed = (family, symbols) => `  - family: v5-${family}\n    url: ${url(family)}\n    ca_file: ${server.ca}\n    topics: [publicTrade]\n    symbols: [${symbols}]\n`;
+    fs.writeFileSync(file, `commit_interval: 100ms\nfeeds:\n${feed("linear", '"*"')}    instruments_every: 1s\n${feed("inverse", "BTCUSD")}`);
+    const recorder = new Recorder(t, archive, ["--config", file]);
+    await recorder.prints(/feed 'v5-linear': cannot read the list of instruments .*the feed's listed symbols are recorded once it can be read/);
+    await recorder.prints(/v5-inverse: subscribed to 1 of 1/);
+    await recorder.durableLine((line) => line.feed === "v5-inverse" && line.in > 3);
+    const { feeds } = await json(t, ["ctl", archive, "status", "--json"]);
+    assert.deepEqual(feeds.map(({ topics, live_connections, connections }) => [topics, live_connections, connections]), [[0, 0, 1], [1, 1, 1]]);
+    list(["BTCUSDT", "ETHUSDT"]);
+    await logs(recorder, "ETHUSDT", "is listed");
+    await recorder.durableLine((line) => line.feed === "v5-linear" && line.in > 3);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    assert.deepEqual([...new Set(await requested(t, archive))].sort(), ["BTCUSD", "BTCUSDT", "ETHUSDT"]);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
+
   test("options have a list for each coin, and one topic of trades", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
