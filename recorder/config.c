@@ -568,15 +568,11 @@ td_result config_finish_feed(recorder_config *config, size_t index, td_err *err)
     return TD_OK;
 }
 
-td_result config_finish(recorder_config *config, td_err *err)
+td_result config_check_recorder(const recorder_config *config, td_err *err)
 {
-    TD_ASSERT(config->feed_count <= LIMIT_FEEDS);
-    if (config->feed_count == 0) {
-        td_err_set(err, TD_E_INVALID, "no feed is given: 1 to %d are allowed", LIMIT_FEEDS);
-        td_err_hint(err, "a feed has a line such as '- family: v5-linear' below 'feeds:'");
-        return config_err_add(config, CONFIG_NO_FEED, FEEDS, TD_E_INVALID, err);
-    }
     const uint64_t min_free_bytes = config->pipeline.min_free_bytes;
+    char host[TD_HOST_BYTES];
+    uint16_t port;
     if (config->retain_free_bytes != 0 && min_free_bytes != FREE_SPACE_DEFAULT &&
         config->retain_free_bytes <= min_free_bytes) {
         td_err_set(err, TD_E_INVALID,
@@ -585,11 +581,27 @@ td_result config_finish(recorder_config *config, td_err *err)
                    config->retain_free_bytes, min_free_bytes);
         return config_err_add(config, CONFIG_NO_FEED, "retain_free", TD_E_INVALID, err);
     }
-    for (size_t i = 0; i < config->feed_count; i++) {
-        td_result rc = config_finish_feed(config, i, err);
-        if (rc != TD_OK)
-            return rc;
+    if (config->status_listen != NULL &&
+        td_host_port_parse(config->status_listen, host, &port, err) != TD_OK) {
+        td_err_set(err, TD_E_INVALID, "%s%s: expected HOST:PORT, such as 127.0.0.1:9464",
+                   config->file == NULL ? "--status-listen " : "", config->status_listen);
+        return config_err_add(config, CONFIG_NO_FEED, "status_listen", TD_E_INVALID, err);
     }
-    config->pipeline.feed_count = config->feed_count;
     return TD_OK;
+}
+
+td_result config_finish(recorder_config *config, td_err *err)
+{
+    TD_ASSERT(config->feed_count <= LIMIT_FEEDS);
+    if (config->feed_count == 0) {
+        td_err_set(err, TD_E_INVALID, "no feed is given: 1 to %d are allowed", LIMIT_FEEDS);
+        td_err_hint(err, "a feed has a line such as '- family: v5-linear' below 'feeds:'");
+        return config_err_add(config, CONFIG_NO_FEED, FEEDS, TD_E_INVALID, err);
+    }
+    td_result rc = config_check_recorder(config, err);
+    for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
+        rc = config_finish_feed(config, i, err);
+    if (rc == TD_OK)
+        config->pipeline.feed_count = config->feed_count;
+    return rc;
 }

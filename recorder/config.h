@@ -128,6 +128,10 @@ TD_MUST_USE td_result config_load(recorder_config *config, td_io io, const char 
  * credentials, invalid or too many HTTP requests. */
 TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
 
+/* The part of config_finish for settings that no feed has: retain_free must exceed min_free, and
+ * status_listen be HOST:PORT. TD_E_INVALID. */
+TD_MUST_USE td_result config_check_recorder(const recorder_config *config, td_err *err);
+
 /* The part of config_finish for one feed, whose name must differ from the names of the feeds before
  * it. For a caller that reports the errors of every feed. */
 TD_MUST_USE td_result config_finish_feed(recorder_config *config, size_t index, td_err *err);

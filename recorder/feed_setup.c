@@ -357,6 +357,20 @@ td_result feed_setup_open_all(const recorder_config *config, const feed_setup_en
     return TD_OK;
 }
 
+td_result feed_setup_check_all(const recorder_config *config, td_io io, td_err *err)
+{
+    const feed_setup_env env = {.io = io};
+    feed_setup *feeds = feed_setup_make_all();
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
+        rc = feed_setup_read_credentials(config, i, &feeds[i], err);
+        if (rc == TD_OK && config->feeds[i].listing == LIMIT_FEED_HTTP)
+            rc = feed_setup_open_subscription(config, i, &env, &feeds[i], err);
+    }
+    feed_setup_close_all(feeds);
+    return rc;
+}
+
 void feed_setup_close_all(feed_setup *feeds)
 {
     if (feeds == NULL)

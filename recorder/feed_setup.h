@@ -48,6 +48,11 @@ typedef struct feed_setup_env {
 TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, const feed_setup_env *env,
                                           feed_setup **out, td_err *err);
 
+/* Check a finished configuration without the network and an archive: credentials, files, topics.
+ * Symbols that a list of instruments decides are not checked. Logs nothing. TD_E_INVALID, TD_E_IO.
+ */
+TD_MUST_USE td_result feed_setup_check_all(const recorder_config *config, td_io io, td_err *err);
+
 /* Warn of listed names that cannot be symbols, if they are new. */
 void feed_setup_log_odd(const feed_config *from, const instruments *listed, const td_log *log);
 

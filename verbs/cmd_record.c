@@ -15,6 +15,7 @@
 #include "base/cli/stop_signal.h"
 #include "base/cli/units.h"
 #include "recorder/config.h"
+#include "recorder/feed_setup.h"
 #include "recorder/supervisor.h"
 #include "verbs/record_check.h"
 #include "verbs/family_files.h"
@@ -503,6 +504,8 @@ static exit_code run_line(const verb_context *context, record_line *line)
     td_result rc = read_config(line, &err);
     if (rc == TD_OK)
         rc = config_finish(&line->config, &err);
+    if (rc == TD_OK) /* a refused configuration makes no folder */
+        rc = feed_setup_check_all(&line->config, io_posix(), &err);
     if (rc == TD_OK)
         rc = report_detach(context->report, &err);
     if (rc == TD_OK)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "archive/archive.h"
 #include "archive/journal.h"
@@ -10,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
+#include "base/listen.h"
 #include "base/url.h"
 #include "base/cli/result.h"
 #include "base/cli/units.h"
@@ -121,6 +123,33 @@ static void on_log(void *ctx, td_log_level level, const char *line)
     if (level <= TD_LOG_WARNING)
         add_row(self, CONFIGURATION, self->log_feed, CHECK_DOUBTFUL, line,
                 "'tapedeck topics' shows what the exchange sends and tapedeck decodes");
+}
+
+/* Check the settings that no feed has. */
+static void check_recorder(check *self)
+{
+    const char *listen = self->config->status_listen;
+    char host[TD_HOST_BYTES];
+    uint16_t port;
+    int fd = -1;
+    td_err err;
+    td_err_clear(&err);
+    if (config_check_recorder(self->config, &err) != TD_OK) {
+        add_failure(self, CONFIGURATION, "recorder", &err,
+                    "'tapedeck record --help' describes every key, with '-' for '_'");
+        self->is_invalid = 1;
+        return;
+    }
+    if (listen == NULL)
+        return;
+    td_result rc = td_host_port_parse(listen, host, &port, &err);
+    if (rc == TD_OK)
+        rc = td_listen(host, port, &fd, &err);
+    if (rc == TD_OK)
+        (void)close(fd);
+    else
+        add_failure(self, "status", listen, &err,
+                    "give an address of this machine, such as 127.0.0.1:9464");
 }
 
 static void check_credentials(check *self, size_t index)
@@ -613,6 +642,7 @@ static td_result check_all(check *self, td_err *err)
     td_result rc = wire_loop_open(clock_real(), NULL, &self->loop, err);
     if (rc != TD_OK)
         return rc;
+    check_recorder(self);
     for (size_t i = 0; i < config->feed_count; i++)
         check_feed(self, i);
     for (size_t i = 0; i < config->feed_count; i++)

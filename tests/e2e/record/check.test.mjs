@@ -72,6 +72,29 @@ describe("record --check", { concurrency: 3 }, () => {
     assert.match(text, /4 topics of unknown size: .*record/);
   });
 
+  test("settings of the recorder: what record refuses, the check refuses, and neither makes a folder", async (t) => {
+    for (const [status, keys, area, text] of [
+      [2, { status_listen: "9464" }, "configuration", /status_listen.*expected HOST:PORT/],
+      [2, { status_listen: "127.0.0.1:99999" }, "configuration", /status_listen.*expected HOST:PORT/],
+      [1, { status_listen: "nohost.invalid:9464" }, "status", /no such address/],
+      [1, { status_listen: "192.0.2.1:9464" }, "status", /cannot listen/], // RFC 5737: no machine has it
+      [2, { min_free: "10GiB", retain_free: "1GiB" }, "configuration", /retain_free.*more than min_free/],
+    ]) {
+      const at = configured(t, feed("v5-linear"));
+      fs.appendFileSync(at.config, Object.entries(keys).map(([key, value]) => `${key}: ${value}\n`).join(""));
+      const fault = onlyFault(await json(t, checked(at), { status }));
+      assert.equal(fault.area, area);
+      assert.match(fault.text, text);
+      if (status === 2) await run(t, "tapedeck", ["record", "-a", at.archive, "-c", at.config], { status: 2 });
+      assert.deepEqual(fs.readdirSync(at.dir), ["feeds.yaml"]);
+    }
+    for (const more of [{ topics: "[none.such]" }, { ca_file: "/nonexistent" }, { symbols_file: "/nonexistent" }, { api_key_env: "NO_KEY", api_secret_env: "NO_SECRET" }]) {
+      const at = configured(t, feed("v5-linear"), feed("v5-spot", more));
+      await run(t, "tapedeck", ["record", "-a", at.archive, "-c", at.config], { status: 2 });
+      assert.deepEqual(fs.readdirSync(at.dir), ["feeds.yaml"]);
+    }
+  });
+
   test("a feed of the command line; more connections than one", async (t) => {
     const { dir, archive } = configured(t);
     const args = ["--family", "v5-linear", "--url", `${exchange.url}/v5/public/linear`, "--ca-file", exchange.ca, "--topic", "publicTrade", "--topic", "orderbook.50",
