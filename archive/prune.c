@@ -417,7 +417,7 @@ static td_result do_work(prune_work *w, td_err *err)
         rc = keep_gaps(w, err);
     if (rc == TD_OK)
         rc = remove_all(w, err);
-    if (w->journal != NULL && w->report->segments > 0)
+    if (w->journal != NULL) /* also after a prune that was killed before this */
         archive_update_catalog(w->archive, NULL);
     return rc;
 }

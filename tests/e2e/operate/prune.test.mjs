@@ -57,6 +57,19 @@ async function checkAll(t, archive, days) {
   assert.equal(catalogRows(archive), before);
 }
 
+test("the next prune updates the catalog after one that was killed", async (t) => {
+  const archive = await archiveOf(t), catalog = path.join(archive, "catalog.sqlite");
+  const args = ["prune", "-a", archive, "--before", DAYS[2], "--json"];
+  fs.copyFileSync(catalog, `${archive}.before`);
+  assert.equal((await json(t, args)).segments_pruned, 2);
+  const after = catalogRows(archive);
+  fs.copyFileSync(`${archive}.before`, catalog); // as if it had been killed after the removal
+  assert.notEqual(catalogRows(archive), after);
+  assert.equal((await json(t, args)).segments_pruned, 0);
+  assert.equal(catalogRows(archive), after);
+  await checkAll(t, archive, 2);
+});
+
 test("prune by age removes old segments, with --dry-run none, and every verb still works", async (t) => {
   const archive = await archiveOf(t);
   const all = segments(archive);
