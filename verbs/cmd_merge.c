@@ -99,8 +99,10 @@ static void describe_source(verb_run *verb, const merge_report *report, int sour
     result_number(r, "line", (uint64_t)source * MERGE_LINES);
     result_count(r, "frames", report->frames[source]);
     result_count(r, "damaged_chunks", report->damaged_chunks[source]);
+    result_count(r, "unreadable_segments", report->segments_unreadable[source]);
     result_object_end(r, "{archive}: {frames frame}, on lines from {line} on"
-                         "[; {damaged_chunks chunk} could not be read]\n");
+                         "[; {damaged_chunks chunk} could not be read]"
+                         "[; segments that are missing or unreadable: {unreadable_segments}]\n");
 }
 
 static void describe(verb_run *verb, const merge_report *report, const line_stats *lines)
@@ -145,8 +147,9 @@ static td_result merge_into(verb_run *verb, archive *const from[MERGE_SOURCES], 
     if (rc != TD_OK)
         return rc;
     describe(verb, &report, &lines);
-    if (report.damaged_chunks[0] + report.damaged_chunks[1] > 0)
-        verb->status = EXIT_CODE_DAMAGE;
+    for (int i = 0; i < MERGE_SOURCES; i++)
+        if (report.damaged_chunks[i] + report.segments_unreadable[i] > 0)
+            verb->status = EXIT_CODE_DAMAGE;
     return TD_OK;
 }
 
@@ -185,7 +188,8 @@ exit_code cmd_merge(const verb_context *context, int argc, char **argv)
                    "one has it.",
         .statuses = {[EXIT_CODE_USAGE] = "the command line is wrong, or these archives cannot be "
                                          "merged",
-                     [EXIT_CODE_DAMAGE] = "done, but stored frames are damaged and left out",
+                     [EXIT_CODE_DAMAGE] =
+                         "done, but stored frames are damaged or missing, and left out",
                      [EXIT_CODE_FAILED] = "an archive cannot be read, or is being written; stopped "
                                           "by a signal: remove the new archive"},
         .examples = "tapedeck merge east west --out both",

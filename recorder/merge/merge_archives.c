@@ -508,6 +508,7 @@ td_result merge_archives(const merge_options *options, merge_report *report, td_
         if (job.cursors[i] != NULL)
             cursor_get_stats(job.cursors[i], &stats);
         report->damaged_chunks[i] = stats.damaged_chunks;
+        report->segments_unreadable[i] = stats.segments_unreadable;
         cursor_close(job.cursors[i]);
         gap_list_fini(&job.ledgers[i]);
         archive_view_close(job.views[i]);

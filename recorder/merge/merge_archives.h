@@ -31,7 +31,8 @@ typedef struct merge_options {
 
 typedef struct merge_report {
     uint64_t frames[MERGE_SOURCES];
-    uint64_t damaged_chunks[MERGE_SOURCES]; /* that could not be read */
+    uint64_t damaged_chunks[MERGE_SOURCES];      /* that could not be read */
+    uint64_t segments_unreadable[MERGE_SOURCES]; /* the missing ones included */
     uint64_t feeds;
     uint64_t gaps, gaps_covered; /* rows that were written; covered by the other archive */
 } merge_report;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { json, jsonList, tapedeck, temporary } from "../support/harness.mjs";
+import { json, jsonList, segments, tapedeck, temporary } from "../support/harness.mjs";
 import { isServedWhole, isWhole, printed, SYMBOLS, TOPICS } from "../support/lines.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
@@ -112,6 +112,21 @@ describe("merge", { concurrency: true }, () => {
       const digest = async (of) => (await json(t, ["replay", of, "--feed", feed, "--json"], { status: null })).digest.payload;
       assert.equal(await digest(other), await digest(archive), feed);
     }
+  });
+
+  test("a missing segment is reported, and is not called whole", async (t) => {
+    const { archives, start, running, both } = await recorders(t);
+    for (const recorder of running) await settled(recorder);
+    await Promise.all(running.map(stop));
+    const again = start(0);
+    await printed(again, ": subscribed to", 1);
+    await settled(again);
+    await stop(again);
+    const [lost] = segments(archives[0]);
+    fs.unlinkSync(path.join(archives[0], lost));
+    const merged = await json(t, ["merge", ...archives, "-o", both, "--json"], { status: 3 });
+    assert.deepEqual(merged.sources.map(({ unreadable_segments }) => unreadable_segments), [1, 0]);
+    assert.notEqual((await json(t, ["replay", both, "--json"], { status: 1 })).verdict, "complete");
   });
 
   test("what cannot be merged is refused, and nothing is written", async (t) => {
