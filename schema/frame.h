@@ -85,10 +85,12 @@ typedef struct frame_ref {
                                duplicate */
     uint8_t is_interleaved; /* 1: the previous frame is from another session of the recorder that
                                also has later frames; the two sessions' clocks differ */
-    uint8_t is_late;    /* 1: recv_ns is later than the true receive time, because of overload or a
-                           clock that was set back */
-    uint8_t is_lead_in; /* 1: the frame precedes the selected range */
-    uint8_t is_read;    /* 1: content is set. Events and HTTP answers have no content. */
+    uint8_t is_late;     /* 1: recv_ns is later than the true receive time, because of overload or a
+                            clock that was set back */
+    uint8_t is_doubtful; /* 1: it may be a copy of an earlier frame that came over another line:
+                            their bytes are equal, and nothing else tells (tape/lines.h) */
+    uint8_t is_lead_in;  /* 1: the frame precedes the selected range */
+    uint8_t is_read;     /* 1: content is set. Events and HTTP answers have no content. */
 } frame_ref;
 
 #endif

@@ -563,6 +563,10 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
         if (TD_UNLIKELY(c->has_lines) && next_of_lines(c, out))
             return TD_OK;
         td_result rc = merge_next(c->merge, &item, err);
+        if (rc == TD_EOF && c->has_lines && !c->reading.is_following) {
+            lines_end(c->lines);
+            return next_of_lines(c, out) ? TD_OK : TD_EOF;
+        }
         if (rc != TD_OK)
             return rc;
         frame_ref *frame = item.frame;

@@ -13,45 +13,66 @@
  * another connection's frames are then returned at once. */
 #define SILENCE_NS (5 * TD_NS_PER_S)
 #define SWEEP_NS   TD_NS_PER_S
-/* Two connections bring a frame within this time. */
-#define LAG_NS TD_NS_PER_S
+/* How far the clocks of two machines differ, whose archives were merged. */
+#define CLOCKS_NS TD_NS_PER_S
+/* The time at the end of the tape, or of a session. */
+#define AT_END UINT64_MAX
+/* Without a time or number of their own, frames count as distinct if so many in a row differ. */
+enum { DISTINCT_COUNT = 32 };
 
 /* A remembered frame of a stream. */
 typedef struct line_item {
     td_hash128 content;
     uint64_t recv_ns;
-    uint32_t by;     /* the line that brought it */
-    frame_ref *kept; /* the frame, with a reference to its block; NULL unless it is kept */
+    uint64_t publish_ns; /* its own time, or 0 */
+    uint32_t by;         /* the line that brought it */
+    frame_ref *kept;     /* the frame, with a reference to its block; NULL unless it is kept */
 } line_item;
 
 /* The oldest item is at `first`. */
 typedef struct item_queue {
     line_item *items;
     size_t first, end, capacity;
+    uint64_t number; /* of the item at `first`: how many items were removed before it */
 } item_queue;
 
-/* A line of a stream. */
+/* A line of a stream: one connection of it. */
 typedef struct stream_line {
-    session_conn *conn; /* its present connection; NULL: none yet */
-    uint64_t last_ns;   /* recv_ns of its last frame */
-    uint8_t has_begun;  /* its connection began an epoch */
+    session_conn *conn;  /* its present connection; NULL: none yet */
+    uint64_t first_ns;   /* recv_ns of its first frame of the stream */
+    uint64_t granted_ns; /* of its connection */
+    uint8_t has_begun;   /* its connection began an epoch */
     uint8_t is_joined;
     uint64_t short_ns;  /* not joined: time of the latest frame that is no longer kept, or 0 */
     item_queue owed;    /* joined: returned frames that it has not brought yet */
     item_queue pending; /* not joined: its latest frames */
+    /* Not joined: each place that its frames may have in the stream, as the number that its frame 0
+     * would have among the returned ones. All of its frames since `start` agree with each place.
+     * Without a place, none was returned yet. */
+    int64_t *places;
+    size_t place_count, place_capacity;
+    uint64_t start, start_ns; /* the frame, or the one after it, is the first that may have been
+                                 returned; the time of the latter */
 } stream_line;
 
 typedef struct line_stream {
     const session_feed *feed; /* NULL before the first frame */
     frame_channel *channel;   /* of line 0 */
     stream_line lines[LINES_MAX];
+    stream_line *ended; /* connections that ended before they joined, with their last frames */
+    size_t ended_count;
     item_queue returned; /* the latest returned frames */
     uint64_t last_ns;    /* recv_ns of the last returned frame */
-    uint64_t until_ns;   /* nothing of the stream is missing until then: a connection that had
-                            joined, and has ended, was complete until then */
+    uint64_t publish_ns; /* its own time, or 0 */
+    uint64_t until_ns;   /* nothing of the stream is missing that was sent until then: a connection
+                            that had joined, and has ended, is proven to be complete until then */
     session_slot *slot;  /* for connection_table_follow */
     session_conn *epoch; /* the connection of returned frames */
+    uint64_t began_ns;   /* when the epoch began */
+    uint64_t first;      /* number of the returned frame since which all are in step */
     uint64_t granted_ns; /* of the connection that began the epoch */
+    uint8_t is_distinct; /* its frames have a time or number of their own */
+    uint8_t has_state;   /* a connection begins with a snapshot, which is no copy of any frame */
 } line_stream;
 
 /* The slot of a shard's returned frames. */
@@ -63,9 +84,12 @@ typedef struct line_slot {
 
 /* A frame that lines_next returns. */
 typedef struct ready_frame {
-    line_stream *of;
+    frame_channel *channel;
     frame_ref *kept; /* NULL: the given frame */
     session_conn *epoch;
+    session_slot *slot;
+    uint64_t granted_ns;
+    uint8_t is_doubtful;
 } ready_frame;
 
 struct line_streams {
@@ -79,6 +103,8 @@ struct line_streams {
     size_t kept_count;
     uint64_t swept_ns;
     frame_ref *given;
+    stream_line *giver; /* its line, while the given frame may be the last pending one */
+    uint64_t now_ns;    /* time of the last given frame */
     ready_frame *ready;
     size_t ready_at, ready_count, ready_capacity;
     frame_ref *in_use; /* the frame that lines_next returned last */
@@ -133,6 +159,7 @@ static uint64_t queue_pop(line_streams *self, item_queue *queue, size_t count)
     uint64_t last_ns = 0;
     for (; count > 0; count--) {
         line_item *item = &queue->items[queue->first++];
+        queue->number++;
         last_ns = item->recv_ns;
         if (item->kept != NULL)
             drop(self, item->kept);
@@ -152,6 +179,12 @@ static void queue_fini(line_streams *self, item_queue *queue)
     queue_clear(self, queue);
     td_free(queue->items);
     *queue = (item_queue){0};
+}
+
+/* The number after that of the last item. */
+static uint64_t queue_end(const item_queue *queue)
+{
+    return queue->number + queue_count(queue);
 }
 
 /* Append an item. Without space the oldest one goes, and its time is returned; else 0. */
@@ -191,15 +224,31 @@ static uint64_t queue_expire(line_streams *self, item_queue *queue, uint64_t bef
 
 /* ---- streams ---- */
 
+/* The lines of a stream, then its ended connections; NULL after the last one. */
+static stream_line *line_at(line_stream *of, size_t index)
+{
+    if (index < LINES_MAX)
+        return &of->lines[index];
+    return index - LINES_MAX < of->ended_count ? &of->ended[index - LINES_MAX] : NULL;
+}
+
+static void line_fini(line_streams *self, stream_line *line)
+{
+    queue_fini(self, &line->owed);
+    queue_fini(self, &line->pending);
+    td_free(line->places);
+    *line = (stream_line){0};
+}
+
 static void leave(line_streams *self, line_stream *of, stream_line *line)
 {
-    if (line->is_joined) {
-        uint64_t complete_ns = line->conn->complete_ns;
-        complete_ns = line->last_ns > complete_ns ? line->last_ns : complete_ns;
-        of->until_ns = complete_ns > of->until_ns ? complete_ns : of->until_ns;
-    }
+    /* A row that begins with the grant proves nothing. */
+    if (line->is_joined && line->conn->complete_ns > line->granted_ns &&
+        line->conn->complete_ns > of->until_ns)
+        of->until_ns = line->conn->complete_ns;
     line->is_joined = 0;
     line->short_ns = 0;
+    line->place_count = 0;
     queue_clear(self, &line->owed);
     queue_clear(self, &line->pending);
 }
@@ -207,40 +256,23 @@ static void leave(line_streams *self, line_stream *of, stream_line *line)
 static void expire(line_streams *self, line_stream *of, uint64_t now_ns)
 {
     const uint64_t before_ns = now_ns > LINES_WINDOW_NS ? now_ns - LINES_WINDOW_NS : 0;
+    stream_line *line;
     (void)queue_expire(self, &of->returned, before_ns);
-    for (size_t i = 0; i < LINES_MAX; i++) {
-        uint64_t lost_ns = queue_expire(self, &of->lines[i].pending, before_ns);
+    for (size_t i = 0; (line = line_at(of, i)) != NULL; i++) {
+        uint64_t lost_ns = queue_expire(self, &line->pending, before_ns);
         if (lost_ns != 0)
-            of->lines[i].short_ns = lost_ns;
+            line->short_ns = lost_ns;
     }
-}
-
-static void sweep(line_streams *self, uint64_t now_ns)
-{
-    if (now_ns < self->swept_ns + SWEEP_NS && now_ns >= self->swept_ns)
-        return;
-    self->swept_ns = now_ns;
-    for (size_t i = 0; i < self->stream_capacity; i++)
-        expire(self, &self->streams[i], now_ns);
+    for (size_t i = of->ended_count; i > 0; i--)
+        if (queue_count(&of->ended[i - 1].pending) == 0) {
+            line_fini(self, &of->ended[i - 1]);
+            of->ended[i - 1] = of->ended[--of->ended_count];
+        }
 }
 
 static int is_live(const stream_line *line)
 {
     return line->conn != NULL && line->conn->slot->now == line->conn && line->conn->slot->is_open;
-}
-
-/* 1 if another line delivers the stream, or has delivered it until after this frame: a tail reader
- * gets the first frames of a process that takes over when the other one has ended. */
-static int is_delivered(const line_stream *of, const stream_line *by, uint64_t now_ns)
-{
-    if (now_ns < of->last_ns)
-        return 1;
-    if (now_ns > of->last_ns + SILENCE_NS)
-        return 0;
-    for (size_t i = 0; i < LINES_MAX; i++)
-        if (&of->lines[i] != by && of->lines[i].is_joined && is_live(&of->lines[i]))
-            return 1;
-    return 0;
 }
 
 static int has_joined(const line_stream *of)
@@ -251,43 +283,183 @@ static int has_joined(const line_stream *of)
     return 0;
 }
 
-static void queue_ready(line_streams *self, line_stream *of, frame_ref *kept)
+/* 1 if a line delivers the stream, or has delivered it until after this time: a tail reader gets
+ * the first frames of a process that takes over when the other one has ended. */
+static int is_delivered(const line_stream *of, uint64_t now_ns)
+{
+    return now_ns < of->last_ns || (now_ns <= of->last_ns + SILENCE_NS && has_joined(of));
+}
+
+/* ---- places ---- */
+
+static int is_common(const line_item *a, const line_item *b)
+{
+    const uint64_t apart_ns =
+        a->recv_ns > b->recv_ns ? a->recv_ns - b->recv_ns : b->recv_ns - a->recv_ns;
+    return td_hash128_equal(a->content, b->content) && apart_ns <= LINES_LAG_NS;
+}
+
+static const line_item *item_at(const item_queue *queue, uint64_t number)
+{
+    return &queue->items[queue->first + (number - queue->number)];
+}
+
+static int has_item(const item_queue *queue, int64_t number)
+{
+    return number >= (int64_t)queue->number && number < (int64_t)queue_end(queue);
+}
+
+/* 1 if equal frames of two connections are one frame. */
+static int is_distinct(const line_stream *of)
+{
+    const item_queue *returned = &of->returned;
+    if (of->is_distinct || queue_count(returned) < DISTINCT_COUNT)
+        return of->is_distinct;
+    for (size_t i = returned->end - DISTINCT_COUNT; i < returned->end; i++)
+        for (size_t k = i + 1; k < returned->end; k++)
+            if (td_hash128_equal(returned->items[i].content, returned->items[k].content))
+                return 0;
+    return 1;
+}
+
+/* Add the place at which a pending frame is a returned one, if they are equal. */
+static void add_place(const line_stream *of, stream_line *line, uint64_t number, uint64_t at)
+{
+    const int64_t place = (int64_t)at - (int64_t)number;
+    if (!is_common(item_at(&of->returned, at), item_at(&line->pending, number)) ||
+        item_at(&of->returned, at)->recv_ns + CLOCKS_NS < line->conn->conn.since_ns)
+        return;
+    for (size_t i = 0; i < line->place_count; i++)
+        if (line->places[i] == place)
+            return;
+    line->places =
+        td_array_reach(line->places, &line->place_capacity, line->place_count, sizeof(int64_t));
+    line->places[line->place_count++] = place;
+}
+
+/* Keep the places with which a pending frame agrees. */
+static void keep_places(const line_stream *of, stream_line *line, uint64_t number)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < line->place_count; i++) {
+        const int64_t at = line->places[i] + (int64_t)number;
+        if (!has_item(&of->returned, at) ||
+            is_common(item_at(&of->returned, (uint64_t)at), item_at(&line->pending, number)))
+            line->places[count++] = line->places[i];
+    }
+    line->place_count = count;
+}
+
+/* 1 if a returned frame is the first one of the stream; before it may be the connection's own. */
+static int is_first(const line_stream *of, uint64_t number)
+{
+    return number == of->first || number == of->first + 1;
+}
+
+/* A frame is the last pending one of a line. It or the one before it is the first one that may have
+ * been returned, or it is equal to the first one of the stream, which began later than the line.
+ * Without any place, frames of the line differ from those of the others: begin with this one. */
+static void place_pending(const line_stream *of, stream_line *line)
+{
+    const item_queue *returned = &of->returned;
+    const uint64_t number = queue_end(&line->pending) - 1;
+    const uint64_t recv_ns = item_at(&line->pending, number)->recv_ns;
+    keep_places(of, line, number);
+    int is_start = number <= line->start + 1;
+    if (!is_start && line->place_count == 0 &&
+        (is_distinct(of) || recv_ns > line->start_ns + LINES_LAG_NS)) {
+        line->start = number;
+        is_start = 1;
+    }
+    if (is_start)
+        line->start_ns = recv_ns;
+    for (uint64_t at = returned->number; at < queue_end(returned); at++)
+        if (is_start || is_first(of, at))
+            add_place(of, line, number, at);
+}
+
+/* A frame is the last returned one. If the line was ahead, it may be one of those with which the
+ * line began. */
+static void place_returned(const line_stream *of, stream_line *line)
+{
+    const uint64_t number = queue_end(&of->returned) - 1;
+    const item_queue *pending = &line->pending;
+    size_t count = 0;
+    for (size_t i = 0; i < line->place_count; i++) {
+        const int64_t at = (int64_t)number - line->places[i];
+        if (!has_item(pending, at) ||
+            is_common(item_at(&of->returned, number), item_at(pending, (uint64_t)at)))
+            line->places[count++] = line->places[i];
+    }
+    line->place_count = count;
+    const int is_any = is_first(of, number) || (count == 0 && is_distinct(of));
+    for (uint64_t at = pending->number; at < queue_end(pending); at++)
+        if (is_any || at == line->start || at == line->start + 1)
+            add_place(of, line, at, number);
+}
+
+/* 1 if it is certain which of the line's frames were returned. Frames that repeat may be later ones
+ * that are still to come over the line that delivers. */
+static int is_placed(const line_stream *of, const stream_line *line, uint64_t now_ns)
+{
+    return line->place_count == 1 && (is_distinct(of) || (is_delivered(of, now_ns) &&
+                                                          now_ns > line->start_ns + LINES_LAG_NS));
+}
+
+/* ---- delivery ---- */
+
+static void queue_ready(line_streams *self, line_stream *of, frame_ref *kept, uint8_t is_doubtful)
 {
     self->ready =
         td_array_reach(self->ready, &self->ready_capacity, self->ready_count, sizeof *self->ready);
-    self->ready[self->ready_count++] = (ready_frame){of, kept, of->epoch};
+    self->ready[self->ready_count++] =
+        (ready_frame){of->channel, kept, of->epoch, of->slot, of->granted_ns, is_doubtful};
+    self->stats.doubtful += is_doubtful;
 }
 
 /* A frame of a line is the stream's next one: the other lines that have joined owe it. A line that
- * owes too many frames must join again. */
-static void deliver(line_streams *self, line_stream *of, const stream_line *by, line_item item)
+ * owes too many frames must join again. What may be a copy is no frame that another line can owe:
+ * it would put a copy into the order of the others. */
+static void deliver(line_streams *self, line_stream *of, const stream_line *by, line_item item,
+                    uint8_t is_doubtful)
 {
     frame_ref *kept = item.kept;
+    stream_line *line;
     item.kept = NULL;
-    queue_ready(self, of, kept);
-    self->stats.first[by - of->lines]++;
-    (void)queue_push(self, &of->returned, item);
+    queue_ready(self, of, kept, is_doubtful);
+    self->stats.first[item.by]++;
     of->last_ns = item.recv_ns;
-    for (size_t i = 0; i < LINES_MAX; i++) {
-        stream_line *line = &of->lines[i];
-        if (line != by && line->is_joined &&
-            (!is_live(line) || queue_push(self, &line->owed, item) != 0))
+    if (is_doubtful)
+        return;
+    (void)queue_push(self, &of->returned, item);
+    of->publish_ns = item.publish_ns;
+    for (size_t i = 0; (line = line_at(of, i)) != NULL; i++) {
+        if (line == by)
+            continue;
+        if (line->is_joined && (!is_live(line) || queue_push(self, &line->owed, item) != 0))
             leave(self, of, line);
+        else if (!line->is_joined && queue_count(&line->pending) > 0)
+            place_returned(of, line);
     }
 }
 
-/* Deliver what is kept of a line from a place on. 0: some of it is not kept. */
-static int deliver_pending(line_streams *self, line_stream *of, stream_line *line, size_t from)
+/* Deliver all that is kept of a line; those with a number below doubtful_end may be copies. 0: some
+ * of it is not kept. */
+static int deliver_pending(line_streams *self, line_stream *of, stream_line *line,
+                           uint64_t doubtful_end)
 {
     int is_whole = 1;
-    for (size_t i = line->pending.first + from; i < line->pending.end; i++) {
+    for (size_t i = line->pending.first; i < line->pending.end; i++) {
         line_item item = line->pending.items[i];
-        is_whole &= item.kept != NULL;
+        const int is_given = line == self->giver && i + 1 == line->pending.end;
+        const uint64_t number = line->pending.number + (i - line->pending.first);
+        is_whole &= item.kept != NULL || is_given;
         line->pending.items[i].kept = NULL;
-        self->stats.late++;
-        if (item.kept != NULL)
-            deliver(self, of, line, item);
+        self->stats.late += !is_given;
+        if (item.kept != NULL || is_given)
+            deliver(self, of, line, item, number < doubtful_end);
     }
+    line->place_count = 0;
     queue_clear(self, &line->pending);
     return is_whole;
 }
@@ -337,8 +509,206 @@ static void begin_epoch(line_streams *self, line_stream *of, stream_line *line)
     line->has_begun = 1;
     slot->slot.now = of->epoch;
     of->slot = &slot->slot;
-    of->granted_ns = conn->slot->granted_ns;
+    of->granted_ns = line->granted_ns;
+    of->began_ns = self->now_ns;
     self->stats.epochs++;
+}
+
+/* ---- joining ---- */
+
+static void join(line_streams *self, line_stream *of, stream_line *line)
+{
+    const item_queue *returned = &of->returned;
+    const uint64_t end = queue_end(&line->pending);
+    const int64_t place = line->places[0];
+    const int64_t copies = (int64_t)queue_end(returned) - place - (int64_t)line->pending.number;
+    const size_t count = queue_count(&line->pending);
+    const size_t popped = copies < 0 ? 0 : (size_t)copies < count ? (size_t)copies : count;
+    self->stats.copies += popped;
+    (void)queue_pop(self, &line->pending, popped);
+    line->is_joined = 1;
+    for (int64_t at = place + (int64_t)end; at < (int64_t)queue_end(returned); at++)
+        if (has_item(returned, at))
+            (void)queue_push(self, &line->owed, *item_at(returned, (uint64_t)at));
+    if (!deliver_pending(self, of, line, 0))
+        begin_epoch(self, of, line);
+}
+
+/* 1 if copies of returned frames may still come over a line, when no other one delivers. It was
+ * opened before the last returned frame, and it may be slower than the line that brought that. The
+ * first frame of a book or ticker is the connection's own, so it shows nothing. Any other distinct
+ * frame that was not returned is later than all that were, or earlier than the stream. */
+static int may_bring_copies(const line_stream *of, const stream_line *line, uint64_t now_ns)
+{
+    if (of->epoch == NULL || now_ns > of->last_ns + LINES_LAG_NS ||
+        line->conn->conn.since_ns >= of->last_ns)
+        return 0;
+    return line->place_count > 0 || !is_distinct(of) || line->conn->conn.since_ns < of->began_ns ||
+           (of->has_state && queue_end(&line->pending) == 1);
+}
+
+/* 1 if another line may still bring copies, and then the frames that follow them: it is slower than
+ * this one, which begins later. */
+static int may_be_filled(const line_stream *of, const stream_line *line, uint64_t now_ns)
+{
+    const session_slot *own = line->conn->slot;
+    if (of->epoch == NULL || now_ns > of->last_ns + LINES_LAG_NS)
+        return 0;
+    for (const session_slot *at = of->feed->slots; at != NULL; at = at->next) {
+        if (at == own || !at->is_open || at->none.conn.shard != own->none.conn.shard ||
+            at->none.conn.line >= LINES_MAX || at->now->conn.since_ns >= of->last_ns)
+            continue;
+        const stream_line *other = &of->lines[at->none.conn.line];
+        if (other->conn != at->now || queue_end(&other->pending) == 0 ||
+            may_bring_copies(of, other, now_ns))
+            return 1;
+    }
+    return 0;
+}
+
+/* The frames of a line that are no copies of returned ones, if its place is not certain. */
+typedef struct remainder {
+    uint64_t from, doubtful_end; /* numbers of pending frames */
+    uint8_t overlaps; /* 1: the line has a frame that was returned, or was sent before one */
+} remainder;
+
+/* The least number that each place, or that it has none, leaves. What the line received so long
+ * before the other one's end, that one had brought, too; those that it did not bring are the
+ * connection's own, such as the first snapshot of a book. */
+static remainder find_remainder(const line_stream *of, const stream_line *line)
+{
+    const item_queue *pending = &line->pending;
+    const int64_t returned_end = (int64_t)queue_end(&of->returned);
+    const int64_t end = (int64_t)queue_end(pending);
+    int64_t least = end;
+    int64_t most = (int64_t)pending->number;
+    for (size_t i = 0; i < line->place_count; i++) {
+        int64_t copies = returned_end - line->places[i];
+        copies = copies > end ? end : copies;
+        least = copies < least ? copies : least;
+        most = copies > most ? copies : most;
+    }
+    const uint64_t until_ns = of->until_ns > of->last_ns ? of->until_ns : of->last_ns;
+    remainder out = {.from = pending->number, .doubtful_end = (uint64_t)most};
+    while (has_item(pending, (int64_t)out.from) &&
+           item_at(pending, out.from)->recv_ns + LINES_LAG_NS < until_ns)
+        out.from++;
+    out.overlaps =
+        line->place_count > 0 && (is_distinct(of) || line->first_ns + LINES_LAG_NS < until_ns);
+    if (out.overlaps && least > (int64_t)out.from)
+        out.from = (uint64_t)least;
+    return out;
+}
+
+/* 1 if a line was granted before everything that was sent until then had come over one that had
+ * joined: so nothing is missing between them. */
+static int is_granted(const line_stream *of, const stream_line *line)
+{
+    return line->granted_ns != 0 && line->granted_ns <= of->until_ns &&
+           line->short_ns + LINES_LAG_NS <= of->until_ns;
+}
+
+/* The number after that of the last pending frame that is older than the stream by its own time:
+ * the line was opened before the stream began, and is slower than the one with which it began. */
+static uint64_t find_early_end(const line_stream *of, const stream_line *line)
+{
+    const item_queue *pending = &line->pending;
+    uint64_t end = pending->number;
+    for (uint64_t at = end; line->conn->conn.since_ns < of->began_ns && at < queue_end(pending);
+         at++)
+        if (item_at(pending, at)->publish_ns != 0 &&
+            item_at(pending, at)->publish_ns < of->publish_ns)
+            end = at + 1;
+    return end;
+}
+
+/* Use the frames of a line that has not joined, when no other one delivers. 0: they have to wait.
+ */
+static int use_pending(line_streams *self, line_stream *of, stream_line *line, uint64_t now_ns)
+{
+    const int has_given = line == self->giver;
+    if (is_placed(of, line, now_ns)) {
+        join(self, of, line);
+        return 1;
+    }
+    const int is_kept = line->pending.items[line->pending.end - 1].kept != NULL;
+    if ((is_kept || !has_given) &&
+        (may_bring_copies(of, line, now_ns) || may_be_filled(of, line, now_ns)))
+        return 0;
+    const remainder rest = find_remainder(of, line);
+    const uint64_t end = queue_end(&line->pending);
+    const uint64_t early_end = find_early_end(of, line);
+    const int continues =
+        of->epoch != NULL && (has_joined(of) || rest.overlaps || is_granted(of, line));
+    /* An ended connection was perhaps too slow: then its frames are older than the stream. */
+    const int may_be_early =
+        !is_live(line) && !is_distinct(of) && line->conn->conn.since_ns < of->began_ns;
+    const int is_only_own = (now_ns == AT_END || !is_live(line)) && of->has_state && end == 1;
+    uint64_t from = rest.from;
+    if (!continues && of->has_state)
+        from = line->pending.number; /* the snapshot is needed */
+    if (early_end == end || (!of->has_state && early_end > from))
+        from = early_end;
+    (void)queue_pop(self, &line->pending, is_only_own ? 1 : (size_t)(from - line->pending.number));
+    line->is_joined = rest.overlaps || queue_count(&line->pending) > 0;
+    if (queue_count(&line->pending) == 0)
+        return 1;
+    if (!continues)
+        begin_epoch(self, of, line);
+    of->first = queue_end(&of->returned);
+    if (!deliver_pending(self, of, line, may_be_early ? end : rest.doubtful_end))
+        begin_epoch(self, of, line);
+    return 1;
+}
+
+/* The line with the oldest pending frame, or NULL. */
+static stream_line *find_waiting(line_stream *of)
+{
+    stream_line *found = NULL;
+    stream_line *line;
+    uint64_t least_ns = UINT64_MAX;
+    for (size_t i = 0; (line = line_at(of, i)) != NULL; i++)
+        if (!line->is_joined && queue_count(&line->pending) > 0 &&
+            line->pending.items[line->pending.first].recv_ns < least_ns) {
+            found = line;
+            least_ns = line->pending.items[line->pending.first].recv_ns;
+        }
+    return found;
+}
+
+/* 1 if what waits is not needed now: a line delivers. At the end, a slower one has not brought all
+ * yet. A line that is silent may have nothing to deliver, so only a frame of another one shows it.
+ */
+static int may_wait(const line_streams *self, const line_stream *of, uint64_t now_ns)
+{
+    if (now_ns == AT_END)
+        return has_joined(of) && !is_distinct(of);
+    return is_delivered(of, now_ns) || (self->giver == NULL && has_joined(of));
+}
+
+/* Use what waits. */
+static void settle(line_streams *self, line_stream *of, uint64_t now_ns)
+{
+    stream_line *line;
+    for (;;) {
+        for (size_t i = 0; (line = line_at(of, i)) != NULL; i++)
+            if (line->is_joined && !is_live(line))
+                leave(self, of, line);
+        line = may_wait(self, of, now_ns) ? NULL : find_waiting(of);
+        if (line == NULL || !use_pending(self, of, line, now_ns))
+            return;
+    }
+}
+
+static void sweep(line_streams *self, uint64_t now_ns)
+{
+    if (now_ns < self->swept_ns + SWEEP_NS && now_ns >= self->swept_ns)
+        return;
+    self->swept_ns = now_ns;
+    for (size_t i = 0; i < self->stream_capacity; i++) {
+        expire(self, &self->streams[i], now_ns);
+        settle(self, &self->streams[i], now_ns);
+    }
 }
 
 /* ---- one frame ---- */
@@ -347,6 +717,7 @@ static void begin_epoch(line_streams *self, line_stream *of, stream_line *line)
 static void take_joined(line_streams *self, line_stream *of, stream_line *line, line_item item)
 {
     size_t owed = queue_find(&line->owed, item.content);
+    stream_line *other;
     if (owed != SIZE_MAX) {
         const line_item *first = &line->owed.items[line->owed.first + owed];
         if (item.recv_ns > first->recv_ns) {
@@ -357,64 +728,63 @@ static void take_joined(line_streams *self, line_stream *of, stream_line *line, 
         self->stats.copies++;
         return;
     }
-    deliver(self, of, line, item);
-    for (size_t i = 0; i < LINES_MAX; i++) {
-        stream_line *other = &of->lines[i];
-        size_t place = other->is_joined ? SIZE_MAX : queue_find(&other->pending, item.content);
-        if (place == SIZE_MAX)
-            continue;
-        self->stats.copies += place + 1;
-        other->is_joined = 1;
-        if (!deliver_pending(self, of, other, place + 1))
-            begin_epoch(self, of, other);
-    }
+    deliver(self, of, line, item, 0);
+    for (size_t i = 0; (other = line_at(of, i)) != NULL; i++)
+        if (!other->is_joined && is_placed(of, other, item.recv_ns))
+            join(self, of, other);
 }
 
-/* The frame of a line that has not joined, while another one delivers. */
+/* The frame of a line that has not joined. */
 static void take_other(line_streams *self, line_stream *of, stream_line *line, line_item item,
                        frame_ref *frame)
 {
-    size_t place = queue_find(&of->returned, item.content);
-    if (place == SIZE_MAX) {
-        item.kept = keep(self, frame);
-        uint64_t lost_ns = queue_push(self, &line->pending, item);
-        if (lost_ns != 0)
-            line->short_ns = lost_ns;
-        return;
+    item.kept = keep(self, frame);
+    uint64_t lost_ns = queue_push(self, &line->pending, item);
+    if (lost_ns != 0)
+        line->short_ns = lost_ns;
+    place_pending(of, line);
+    self->giver = line;
+    if (is_placed(of, line, item.recv_ns))
+        join(self, of, line);
+    else
+        settle(self, of, item.recv_ns);
+    self->giver = NULL;
+}
+
+static void forget(line_streams *self, line_stream *of)
+{
+    for (size_t i = 0; line_at(of, i) != NULL; i++)
+        line_fini(self, line_at(of, i));
+    td_free(of->ended);
+    queue_fini(self, &of->returned);
+    *of = (line_stream){0};
+}
+
+/* 1 if the frames of a topic bear something that rises or differs from frame to frame. */
+static int is_numbered(const topic_row *row)
+{
+    static const uint64_t RULES = UINT64_C(1) << RULE_SEQ_STRICT | UINT64_C(1) << RULE_SEQ_DENSE |
+                                  UINT64_C(1) << RULE_TIME_STRICT | UINT64_C(1) << RULE_ID_UNIQUE |
+                                  UINT64_C(1) << RULE_ID_ASCENDING | UINT64_C(1) << RULE_ID_DENSE |
+                                  UINT64_C(1) << RULE_PREV_LINKS;
+    for (size_t i = 0; row != NULL && i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++)
+        if (row->rules[i].strength == STRENGTH_ERROR && (RULES >> row->rules[i].rule & 1) != 0)
+            return 1;
+    return 0;
+}
+
+/* A line has another connection. What the last one has not brought in step may still be needed. */
+static void change_conn(line_streams *self, line_stream *of, stream_line *line, session_conn *conn)
+{
+    if (!line->is_joined && queue_count(&line->pending) > 0) {
+        of->ended = td_array_grow(of->ended, of->ended_count, sizeof *of->ended);
+        of->ended[of->ended_count++] = *line;
+        *line = (stream_line){0};
+    } else {
+        leave(self, of, line);
+        line_fini(self, line);
     }
-    self->stats.copies += queue_count(&line->pending) + 1;
-    queue_clear(self, &line->pending);
-    line->is_joined = 1;
-    for (size_t i = of->returned.first + place + 1; i < of->returned.end; i++)
-        (void)queue_push(self, &line->owed, of->returned.items[i]);
-}
-
-/* 1 if a line continues the stream, although no other one is left: it was subscribed before the
- * last frame of one that had joined, so everything since then came over it, and is kept. Its frames
- * from LAG_NS before then are not needed: the other line would have brought them, too. Those that
- * it did not bring are the connection's own, such as the first snapshot of a book. */
-static int continues(line_streams *self, line_stream *of, stream_line *line)
-{
-    const uint64_t granted_ns = line->conn->slot->granted_ns;
-    for (size_t i = 0; i < LINES_MAX; i++)
-        if (of->lines[i].is_joined && !is_live(&of->lines[i]))
-            leave(self, of, &of->lines[i]);
-    if (of->epoch == NULL || granted_ns == 0 || granted_ns > of->until_ns ||
-        line->short_ns + LAG_NS > of->until_ns)
-        return 0;
-    (void)queue_expire(self, &line->pending, of->until_ns - LAG_NS);
-    return 1;
-}
-
-/* The frame of a line that has not joined, and no other one delivers. */
-static void take_first(line_streams *self, line_stream *of, stream_line *line, line_item item)
-{
-    if (!has_joined(of) && !continues(self, of, line))
-        begin_epoch(self, of, line);
-    if (!deliver_pending(self, of, line, 0))
-        begin_epoch(self, of, line);
-    line->is_joined = 1;
-    take_joined(self, of, line, item);
+    line->conn = conn;
 }
 
 static line_stream *get_stream(line_streams *self, const session_slot *slot, frame_channel *channel)
@@ -422,14 +792,9 @@ static line_stream *get_stream(line_streams *self, const session_slot *slot, fra
     td_array_ensure((void **)&self->streams, &self->stream_capacity, channel->stream,
                     sizeof *self->streams);
     line_stream *of = &self->streams[channel->stream];
-    for (size_t i = 0; i < LINES_MAX && of->feed != slot->feed; i++) {
-        leave(self, of, &of->lines[i]);
-        of->lines[i].conn = NULL;
-    }
-    if (of->feed != slot->feed) {
-        queue_clear(self, &of->returned);
-        of->until_ns = of->last_ns = 0;
-        of->epoch = NULL;
+    if (of->feed != slot->feed && of->feed != NULL) {
+        settle(self, of, AT_END);
+        forget(self, of);
     }
     of->feed = slot->feed;
     of->channel = channel;
@@ -464,28 +829,38 @@ td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *fr
     td_result rc = get_channel(self, frame->channel, &channel, err);
     if (rc != TD_OK)
         return rc;
+    self->given = frame;
+    self->now_ns = frame->recv_ns;
+    self->ready_at = self->ready_count = 0;
     line_stream *of = get_stream(self, slot, channel);
     stream_line *line = &of->lines[frame->channel->info.line];
     const line_item item = {.content = td_hash128_of(frame->bytes.data, frame->bytes.size),
                             .recv_ns = frame->recv_ns,
+                            .publish_ns =
+                                frame->publish_ns == frame->recv_ns ? 0 : frame->publish_ns,
                             .by = frame->channel->info.line};
-    self->given = frame;
-    self->ready_at = self->ready_count = 0;
+    of->is_distinct |= frame->publish_ns != frame->recv_ns || is_numbered(frame->row);
+    of->has_state = topic_row_has_state(frame->row) != 0;
     sweep(self, frame->recv_ns);
     expire(self, of, frame->recv_ns);
-    if (line->conn != slot->now) {
-        leave(self, of, line);
-        line->has_begun = 0;
-    }
-    line->conn = slot->now;
-    line->last_ns = frame->recv_ns;
+    if (line->conn != slot->now)
+        change_conn(self, of, line, slot->now);
+    if (self->kept_count > 0)
+        settle(self, of, frame->recv_ns);
+    line->first_ns = line->first_ns == 0 ? frame->recv_ns : line->first_ns;
+    line->granted_ns = slot->granted_ns;
     if (line->is_joined)
         take_joined(self, of, line, item);
-    else if (is_delivered(of, line, frame->recv_ns))
-        take_other(self, of, line, item, frame);
     else
-        take_first(self, of, line, item);
+        take_other(self, of, line, item, frame);
     return TD_OK;
+}
+
+void lines_end(line_streams *self)
+{
+    self->ready_at = self->ready_count = 0;
+    for (size_t i = 0; i < self->stream_capacity; i++)
+        settle(self, &self->streams[i], AT_END);
 }
 
 frame_ref *lines_next(line_streams *self, const session_slot **as)
@@ -497,14 +872,15 @@ frame_ref *lines_next(line_streams *self, const session_slot **as)
     ready_frame next = self->ready[self->ready_at++];
     frame_ref *frame = next.kept == NULL ? self->given : next.kept;
     self->in_use = next.kept;
-    if (next.kept != NULL && frame->recv_ns < self->given->recv_ns) {
-        frame->recv_ns = self->given->recv_ns;
+    if (next.kept != NULL && frame->recv_ns < self->now_ns) {
+        frame->recv_ns = self->now_ns;
         frame->is_late = 1;
     }
-    frame->channel = next.of->channel;
+    frame->channel = next.channel;
     frame->conn = &next.epoch->conn;
-    next.of->slot->granted_ns = next.of->granted_ns;
-    *as = next.of->slot;
+    frame->is_doubtful = next.is_doubtful;
+    next.slot->granted_ns = next.granted_ns;
+    *as = next.slot;
     return frame;
 }
 
@@ -529,15 +905,8 @@ void lines_rewind(line_streams *self)
     self->in_use = NULL;
     for (; self->ready_at < self->ready_count; self->ready_at++)
         drop(self, self->ready[self->ready_at].kept);
-    for (size_t i = 0; i < self->stream_capacity; i++) {
-        line_stream *of = &self->streams[i];
-        queue_fini(self, &of->returned);
-        for (size_t k = 0; k < LINES_MAX; k++) {
-            queue_fini(self, &of->lines[k].owed);
-            queue_fini(self, &of->lines[k].pending);
-        }
-        *of = (line_stream){0};
-    }
+    for (size_t i = 0; i < self->stream_capacity; i++)
+        forget(self, &self->streams[i]);
     for (line_slot *at = self->slots; at != NULL; at = at->next) {
         at->slot.now = &at->slot.none;
         at->epoch_count = 0;

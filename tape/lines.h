@@ -3,14 +3,22 @@
  * frame that arrives first is returned, and its copies on the other lines are dropped: so the loss
  * of one connection loses no frame, and needs no new snapshot.
  *
- * A connection joins a stream when one of its frames equals a frame that another line returned, or
- * the reverse; from then on the module knows which frames of the stream the connection has not
- * brought yet. Frames are compared by a hash of all bytes, in order, and counted: equal frames that
- * the exchange sent twice are returned twice. A connection that has not joined brings copies as
- * long as another one delivers: they are kept for a while (LINES_WINDOW_NS), because the connection
- * may be ahead of the others. When it joins, those that no line has returned yet are returned, with
- * the time of that moment and is_late. When no joined connection is left, the next connection
- * continues the stream as a new connection (an epoch), with the frames that are kept of it.
+ * Frames are compared by a hash of all bytes, in order, and counted: equal frames that the exchange
+ * sent twice are returned twice. A connection joins a stream when it is certain which of its frames
+ * were returned; from then on the module knows which frames of the stream it has not brought yet.
+ * Frames with a time or number of their own are distinct: one common frame is enough. Frames that
+ * repeat have several places where they agree with the stream, until all but one are excluded by
+ * later frames, and by LINES_LAG_NS.
+ *
+ * A connection that has not joined brings copies as long as another one delivers: they are kept for
+ * a while (LINES_WINDOW_NS), because the connection may be ahead of the others, or may be slower
+ * than one that ends. When no joined connection is left, the kept frames of the others are used,
+ * the oldest first: those that are no copies are returned, with the time of that moment and
+ * is_late. They wait for at most LINES_LAG_NS after the last returned frame, as long as copies may
+ * still come over a connection that was opened before it. What may be a copy, although nothing
+ * tells, is returned with is_doubtful. The stream continues as a new connection (an epoch), unless
+ * the connection overlaps with the stream, or was granted before the end of what the last one is
+ * proven to have received.
  *
  * Returned frames have a channel of line 0, and the connection with which the epoch began, whatever
  * line they came over, so that a stream continues if its feed gets a second line. A frame keeps the
@@ -28,6 +36,9 @@
  * second, or else one of them is closed as stale. */
 #define LINES_WINDOW_NS (UINT64_C(10) * UINT64_C(1000000000))
 
+/* Two connections bring a frame within this time. */
+#define LINES_LAG_NS (UINT64_C(4) * UINT64_C(1000000000))
+
 enum {
     LINES_MAX = LIMIT_FEED_LINE_NUMBERS, /* lines of a feed */
     LINES_STREAM_MAX = 4096,             /* frames that are remembered of a stream, for each line */
@@ -42,6 +53,7 @@ typedef struct line_stats {
     uint64_t led[LINES_MAX];     /* by line: frames that it brought before another one */
     uint64_t lead_ns[LINES_MAX]; /* and by how much, in all */
     uint64_t late;               /* frames that were returned when their connection joined */
+    uint64_t doubtful;           /* frames that were returned and may be copies */
     uint64_t epochs;             /* how often a stream began, or could not be continued */
 } line_stats;
 
@@ -58,6 +70,9 @@ void lines_rewind(line_streams *self);
  * many channels. */
 TD_MUST_USE td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *frame,
                                  td_err *err);
+
+/* The tape has no more frames: then call lines_next until it returns NULL. */
+void lines_end(line_streams *self);
 
 /* Get the next frame of a stream, valid until the next call; NULL: give another one. *as gets the
  * slot to use for connection_table_follow. Content that a reader of the cursor's thread has read
