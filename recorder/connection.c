@@ -1010,6 +1010,11 @@ uint32_t connection_live_since(const connection *self, uint64_t from_ns)
     return is_live ? self->slot.conn : 0;
 }
 
+uint64_t connection_granted_ns(const connection *self)
+{
+    return self->granted_ns;
+}
+
 uint64_t connection_complete_ns(const connection *self, uint32_t conn)
 {
     return self->wire != NULL && self->slot.conn == conn ? self->slot.complete_ns : 0;

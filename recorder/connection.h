@@ -133,6 +133,9 @@ uint32_t connection_shard(const connection *self);
  * 0. */
 uint32_t connection_live_since(const connection *self, uint64_t from_ns);
 
+/* Time from which all topics of the open connection are granted or refused; 0 if not yet. */
+uint64_t connection_granted_ns(const connection *self);
+
 /* Time until which this connection of the slot is known to be complete; 0 if it has ended. */
 uint64_t connection_complete_ns(const connection *self, uint32_t conn);
 

@@ -1,8 +1,9 @@
-/* Finds which gaps of one line of a feed another line covers: its connection was live before the
- * gap began, and is known to be complete beyond the gap's end (intake_slot.complete_ns). The latter
- * is known only after the gap has ended, when the connection answers a ping, which is sent for
- * that. The row is then written again with covered_by. Until then, and if the connection ends
- * before, the gap counts as not covered. Network thread only. */
+/* Finds which part of a gap of one line of a feed other lines have: a connection has everything
+ * that was sent from its grants until the last proof that it is complete (intake_slot.complete_ns).
+ * A proof beyond the gap's end is known only after that, when the connection answers a ping, which
+ * is sent for it. The row is then written again with covered_by. A part that no line has is a row
+ * of its own, of the same connection, written before that. If no line has anything of the gap, or
+ * as long as a proof is missing, all of it counts as not covered. Network thread only. */
 #ifndef TD_RECORDER_COVERED_GAPS_H
 #define TD_RECORDER_COVERED_GAPS_H
 
@@ -13,18 +14,20 @@
 
 typedef struct covered_gaps covered_gaps;
 
-/* How many rows wait for an answer; further ones are not covered. */
-enum { COVERED_GAPS_MAX = 4096 };
+enum {
+    COVERED_GAPS_MAX = 4096,  /* rows that wait for an answer; further ones are not covered */
+    COVERED_TIMES_MAX = 1024, /* connections whose time is known, the latest ones */
+};
 
-/* emit gets the rows that are covered. Closing NULL is allowed. */
+/* emit gets the rows that are covered, and the uncovered parts. Closing NULL is allowed. */
 covered_gaps *covered_gaps_open(void (*emit)(void *user, uint16_t feed_index, const gap_row *row),
                                 void *user);
 void covered_gaps_close(covered_gaps *self);
 
-/* A row of a line has ended. other: the slot of another line with the same topics; outlives self.
- */
+/* A row of a line has ended. others: the slots of the other lines with the same topics; they
+ * outlive self. */
 void covered_gaps_add(covered_gaps *self, uint16_t feed_index, const gap_row *row,
-                      connection *other);
+                      connection *const *others, size_t other_count);
 
 /* The connection has answered a ping. */
 void covered_gaps_proven(covered_gaps *self, const connection *by);

@@ -325,12 +325,18 @@ static void write_gap(void *user, uint16_t feed_index, const gap_row *row)
 static void on_gap(void *user, uint16_t feed_index, const gap_row *row)
 {
     supervisor *self = user;
+    connection *others[LIMIT_FEED_LINE_NUMBERS];
+    size_t count = 0;
     write_gap(self, feed_index, row);
-    for (size_t line = 0; row->to_ns != GAP_OPEN && line < line_count(self, feed_index); line++) {
+    if (row->to_ns == GAP_OPEN)
+        return;
+    for (size_t line = 0; line < line_count(self, feed_index); line++) {
         connection *other = find_slot(self, feed_index, line, row->shard);
         if (line != row->line && other != NULL)
-            covered_gaps_add(self->covered, feed_index, row, other);
+            others[count++] = other;
     }
+    if (count > 0)
+        covered_gaps_add(self->covered, feed_index, row, others, count);
 }
 
 static connection *find_idle(void *user, const connection *by)
