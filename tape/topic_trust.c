@@ -11,6 +11,7 @@ static const trust_break NO_BREAK = {.cause = BREAK_NONE};
 typedef struct loss {
     gap_reason reason;
     uint64_t from_ns, to_ns;
+    uint8_t is_of_conn; /* the gap is after a connection, not between grants of a topic */
 } loss;
 
 /* The stretch of one connection. */
@@ -107,7 +108,8 @@ static int is_of_conn(const gap_row *gap, const trust_conn *conn)
 
 static void note_gap(trust_conn *conn, const gap_row *gap)
 {
-    const loss of = {gap->reason, gap->from_ns, gap->to_ns};
+    const loss of = {gap->reason, gap->from_ns, gap->to_ns,
+                     gap->conn != 0 && gap->topic[0] == '\0'};
     if (gap->reason == GAP_PRUNED && gap->from_ns < conn->saved_ns)
         return;
     if (gap_reason_ends_connection(gap->reason)) {
@@ -154,7 +156,8 @@ static const loss *find_gap(const gap_list *gaps, trust_conn *conn, uint64_t rec
         (step == SYMBOL_CONTINUES && (ending->to_ns == GAP_OPEN || recv_ns < ending->to_ns)))
         return found;
     conn->has_ending = 0;
-    return ending;
+    /* A line that has joined continues the stream, whatever another one lacks (tape/lines.h). */
+    return step == SYMBOL_CONTINUES && ending->is_of_conn ? found : ending;
 }
 
 /* Break off the stretch if something ended it between the previous frame and recv_ns. */
