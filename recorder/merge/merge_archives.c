@@ -26,6 +26,13 @@ typedef struct merge_slot {
     uint8_t is_open;
 } merge_slot;
 
+/* A connection of a source, and its number in the new archive. */
+typedef struct merge_conn {
+    uint32_t line, shard; /* in the new archive */
+    uint32_t number, conn;
+    uint64_t since_ns;
+} merge_conn;
+
 typedef struct merge_feed {
     struct merge_job *job;
     const family *family;
@@ -34,6 +41,8 @@ typedef struct merge_feed {
     feed_writer *writer;
     merge_slot *slots;
     size_t slot_count;
+    merge_conn *conns; /* by time */
+    size_t conn_count;
     merge_topics topics[MERGE_SOURCES];
     size_t hole_next[MERGE_SOURCES]; /* in the source's ledger */
 } merge_feed;
@@ -165,6 +174,12 @@ static td_result begin_connection(merge_feed *feed, merge_slot *slot, const char
     slot->number = at->conn;
     slot->conn++;
     slot->is_open = 1;
+    feed->conns = td_array_grow(feed->conns, feed->conn_count, sizeof *feed->conns);
+    feed->conns[feed->conn_count++] = (merge_conn){.line = slot->line,
+                                                   .shard = slot->shard,
+                                                   .number = at->conn,
+                                                   .conn = slot->conn,
+                                                   .since_ns = feed->job->recv_ns};
     connect.line = slot->line;
     connect.shard = slot->shard;
     connect.conn = slot->conn;
@@ -367,15 +382,31 @@ static merge_feed *find_feed(const merge_job *job, const char *name)
     return NULL;
 }
 
-static int has_row_at(const gap_list *ledger, const gap_row *at)
+/* The end of the row of a ledger that contains a time, or that time; UINT64_MAX: it is open. */
+static uint64_t end_of_row_at(const gap_list *ledger, const char *feed, uint64_t at_ns)
 {
+    uint64_t end_ns = at_ns;
     for (size_t i = 0; i < ledger->count; i++) {
         const gap_row *row = &ledger->rows[i];
-        if (strcmp(row->feed, at->feed) == 0 && row->covered_by[0] == '\0' &&
-            (row->to_ns == GAP_OPEN || row->to_ns >= at->from_ns) && row->from_ns <= at->to_ns)
-            return 1;
+        const uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
+        if (strcmp(row->feed, feed) == 0 && row->covered_by[0] == '\0' && row->from_ns <= at_ns &&
+            to_ns > end_ns)
+            end_ns = to_ns;
     }
-    return 0;
+    return end_ns;
+}
+
+/* The begin of the next row after a time, at most to_ns. */
+static uint64_t next_row(const gap_list *ledger, const char *feed, uint64_t at_ns, uint64_t to_ns)
+{
+    uint64_t next_ns = to_ns;
+    for (size_t i = 0; i < ledger->count; i++) {
+        const gap_row *row = &ledger->rows[i];
+        if (strcmp(row->feed, feed) == 0 && row->covered_by[0] == '\0' && row->from_ns > at_ns &&
+            row->from_ns < next_ns)
+            next_ns = row->from_ns;
+    }
+    return next_ns;
 }
 
 static int is_feed(void *user, const char *feed)
@@ -401,15 +432,50 @@ static int has_all_at(merge_feed *feed, int source, const gap_row *row, archive_
     return has_all;
 }
 
-/* 1 if the other archive has everything at the time of a row: it was receiving all topics before
- * and after, and has no row of its own in between. */
-static int is_covered(merge_feed *feed, int source, const gap_row *row, archive_view *other,
-                      const gap_list *of_other)
+/* The number in the new archive of a row's connection; 0: unknown. The merge may have put its begin
+ * a little later. */
+static uint32_t conn_of_row(const merge_feed *feed, const gap_row *row, uint32_t line)
 {
-    return row->to_ns != GAP_OPEN && !has_row_at(of_other, row) &&
-           merge_topics_has_row(&feed->topics[source], row) &&
-           has_all_at(feed, source, row, other, row->from_ns) &&
-           has_all_at(feed, source, row, other, row->to_ns);
+    uint32_t found = 0;
+    for (size_t i = 0; row->conn != 0 && i < feed->conn_count; i++) {
+        const merge_conn *at = &feed->conns[i];
+        if (at->line == line && at->shard == row->shard && at->number == row->conn &&
+            at->since_ns <= row->from_ns + TD_NS_PER_MS)
+            found = at->conn;
+    }
+    return found;
+}
+
+/* Write the parts of a row that the other archive does not have. It has the time between its own
+ * rows if it was receiving all topics at both ends. *is_covered: 1 if it has a part. */
+static td_result write_parts(merge_feed *feed, int source, const gap_row *row,
+                             const gap_row *written, archive_view *other, const gap_list *of_other,
+                             int *is_covered, td_err *err)
+{
+    const uint64_t end_ns = row->to_ns;
+    uint64_t from_ns = row->from_ns; /* begin of the uncovered part */
+    uint64_t at_ns = from_ns;
+    td_result rc = TD_OK;
+    *is_covered = 0;
+    while (rc == TD_OK && from_ns < end_ns) {
+        at_ns = end_of_row_at(of_other, row->feed, at_ns);
+        at_ns = at_ns < end_ns ? at_ns : end_ns;
+        const uint64_t next_ns = next_row(of_other, row->feed, at_ns, end_ns);
+        const int has_all = at_ns < next_ns && has_all_at(feed, source, row, other, at_ns + 1) &&
+                            has_all_at(feed, source, row, other, next_ns);
+        *is_covered |= has_all;
+        if ((has_all || next_ns == end_ns) && *is_covered && from_ns < (has_all ? at_ns : end_ns)) {
+            gap_row part = *written;
+            /* The row itself has the key of a part that begins with it. */
+            part.from_ns = from_ns + (from_ns == row->from_ns);
+            part.to_ns = has_all ? at_ns : end_ns;
+            feed->job->report->gaps++;
+            rc = archive_writer_put_gaps(feed->job->writer, &part, 1, err);
+        }
+        from_ns = has_all || next_ns == end_ns ? next_ns : from_ns;
+        at_ns = next_ns;
+    }
+    return rc;
 }
 
 static td_result write_gaps(merge_job *job, int source, td_err *err)
@@ -419,19 +485,24 @@ static td_result write_gaps(merge_job *job, int source, td_err *err)
     td_result rc = TD_OK;
     (void)snprintf(covered_by, sizeof covered_by, "line %d", (1 - source) * (int)MERGE_LINES);
     for (size_t i = 0; rc == TD_OK && i < ledgers[source].count; i++) {
-        gap_row row = ledgers[source].rows[i];
-        merge_feed *feed = find_feed(job, row.feed);
+        const gap_row *row = &ledgers[source].rows[i];
+        int is_covered = 0;
+        merge_feed *feed = find_feed(job, row->feed);
         if (feed == NULL)
             continue; /* pruned */
-        if (row.covered_by[0] == '\0' &&
-            is_covered(feed, source, &row, job->views[1 - source], &ledgers[1 - source])) {
-            row.covered_by = covered_by;
-            job->report->gaps_covered++;
-        }
-        row.line += (uint32_t)source * MERGE_LINES;
-        row.conn = 0; /* the number in the new archive is not known any more */
+        gap_row written = *row;
+        written.line += (uint32_t)source * MERGE_LINES;
+        written.conn = conn_of_row(feed, row, written.line);
+        if (row->covered_by[0] == '\0' && row->to_ns != GAP_OPEN &&
+            merge_topics_has_row(&feed->topics[source], row))
+            rc = write_parts(feed, source, row, &written, job->views[1 - source],
+                             &ledgers[1 - source], &is_covered, err);
+        if (is_covered)
+            written.covered_by = covered_by;
+        job->report->gaps_covered += (uint64_t)is_covered;
         job->report->gaps++;
-        rc = archive_writer_put_gaps(job->writer, &row, 1, err);
+        if (rc == TD_OK)
+            rc = archive_writer_put_gaps(job->writer, &written, 1, err);
     }
     return rc;
 }
@@ -465,6 +536,7 @@ static void free_feed(merge_feed *feed)
         merge_topics_fini(&feed->topics[i]);
     feed_writer_close(feed->writer);
     td_free(feed->slots);
+    td_free(feed->conns);
     td_free(feed);
 }
 
