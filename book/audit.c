@@ -1273,11 +1273,16 @@ static void count_add(audit_count *sum, const audit_count *more)
     sum->skipped += more->skipped;
 }
 
+void audit_stats_add(audit_stats *sum, const audit_stats *more)
+{
+    count_add(&sum->books, &more->books);
+    count_add(&sum->best, &more->best);
+    count_add(&sum->trades, &more->trades);
+}
+
 void audit_add_stats(const audit *a, audit_stats *sum)
 {
-    count_add(&sum->books, &a->stats.books);
-    count_add(&sum->best, &a->stats.best);
-    count_add(&sum->trades, &a->stats.trades);
+    audit_stats_add(sum, &a->stats);
 }
 
 /* ======== save, load ======== */

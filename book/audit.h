@@ -171,7 +171,8 @@ typedef struct audit_stats {
     audit_count trades;
 } audit_stats;
 
-/* Add the audit's statistics to *sum. */
+/* Add statistics, or an audit's, to *sum. */
+void audit_stats_add(audit_stats *sum, const audit_stats *more);
 void audit_add_stats(const audit *a, audit_stats *sum);
 
 #endif

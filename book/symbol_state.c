@@ -25,7 +25,8 @@ struct symbol_state {
     size_t topic_count;
     symbol_audits audits;
     uint8_t is_joined;
-    audit *audit; /* NULL while no two topics can be compared */
+    audit *audit;        /* NULL while no two topics can be compared */
+    audit_stats audited; /* of audits that have ended at a saved state */
     uint32_t parts[AUDIT_PARTS];
     uint32_t useful;    /* audit_useful_parts(parts) */
     size_t bytes;       /* memory of everything except the audit */
@@ -272,10 +273,9 @@ static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_v
     s->audit_bytes = audit_bytes(s->audit);
 }
 
-/* Continue with the tracks of a saved state. No topic of the symbol has the frames before it. */
-static void take_saved(symbol_topic *t, const frame_ref *frame)
+/* Continue with the tracks of a saved state. */
+static void take_saved(symbol_topic *t, symbol_topic *saved)
 {
-    symbol_topic *saved = frame->saved;
     symbol_state *s = t->owner;
     s->bytes -= topic_bytes(t);
     for (size_t i = 0; i < t->conn_count; i++) {
@@ -289,16 +289,17 @@ static void take_saved(symbol_topic *t, const frame_ref *frame)
     saved->conn_count = 0;
     conn_choice_copy(&t->choice, &saved->choice);
     s->bytes += topic_bytes(t);
-    for (size_t i = 0; i < s->topic_count; i++)
-        if (s->topics[i]->member != NULL)
-            audit_skip(s->audit, s->topics[i]->member, frame->recv_ns);
+    if (t->member == NULL)
+        return;
+    audit_add_stats(s->audit, &s->audited);
+    forget_audit(s); /* no topic of the symbol has the frames before this one */
 }
 
 void symbol_topic_apply(symbol_topic *t, const frame_ref *frame, symbol_verdict *out)
 {
     TD_ASSERT_SLOW(frame->row != NULL);
     if (TD_UNLIKELY(frame->saved != NULL))
-        take_saved(t, frame);
+        take_saved(t, frame->saved);
     int is_same = conn_choice_note(&t->choice, frame);
     topic_conn *p = conn_at(t, frame->conn_index);
     if (TD_UNLIKELY(frame->row != t->row)) {
@@ -390,6 +391,7 @@ void symbol_state_finish(symbol_state *s, uint64_t end_ns, audit_verdict *out)
 
 void symbol_state_add_stats(const symbol_state *s, audit_stats *sum)
 {
+    audit_stats_add(sum, &s->audited);
     if (s->audit != NULL)
         audit_add_stats(s->audit, sum);
 }
