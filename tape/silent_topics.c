@@ -174,23 +174,27 @@ static td_result find_in_feed(search *s, td_err *err)
 }
 
 /* Look at the whole archive for frames of the topics that speak at once: of these, the first frame
- * shows more than later ones. */
+ * shows more than later ones. The list has the topics of a feed one after another. */
 static td_result find_earlier(archive *from, const read_query *all, silent_list *list, td_err *err)
 {
     read_plan *plan = NULL;
+    name_index sending = {0};
+    const char *feed = "";
     td_result rc = read_plan_open(from, all, &plan, err);
     for (size_t i = 0; rc == TD_OK && i < list->count; i++) {
         silent_topic *row = &list->rows[i];
         const family *of = family_find(td_bytes_str(row->family));
-        name_index sending = {0};
-        for (size_t k = 0; row->row->speaks == SPEAKS_AT_ONCE && k < read_plan_count(plan); k++) {
+        if (strcmp(row->feed, feed) != 0)
+            name_index_fini(&sending);
+        for (size_t k = 0; strcmp(row->feed, feed) != 0 && k < read_plan_count(plan); k++) {
             const segment_index *index = read_plan_segment(plan, k)->index;
             if (strcmp(index->feed, row->feed) == 0)
                 note_sending(&sending, index, SELECTION_ALL_TIME);
         }
+        feed = row->feed;
         row->is_never = of == NULL || !has_sent(&sending, of, td_bytes_str(row->exchange_topic));
-        name_index_fini(&sending);
     }
+    name_index_fini(&sending);
     read_plan_close(plan);
     return rc;
 }

@@ -33,6 +33,12 @@ typedef struct symbol_days {
 
 /* ---- figures ---- */
 
+/* 1 if all of the row's topics sent nothing, as they may. */
+static int is_unproven(const symbol_day *row)
+{
+    return row->sum.expected_ns == 0 && row->sum.reasons == 0;
+}
+
 static symbol_days collect_rows(const day_list *list)
 {
     symbol_days out = {0};
@@ -52,11 +58,8 @@ static symbol_days collect_rows(const day_list *list)
             if (list->rows[k].expected_ns > row.expected_ns)
                 row.expected_ns = list->rows[k].expected_ns;
         }
-        const int is_unproven = row.sum.expected_ns == 0 && row.sum.reasons == 0;
-        if (is_unproven)
-            row.clean = row.verified = 0;
-        out.unproven += (uint64_t)is_unproven;
-        out.clean += row.sum.reasons == 0 && !is_unproven;
+        out.unproven += (uint64_t)is_unproven(&row);
+        out.clean += row.sum.reasons == 0 && !is_unproven(&row);
         out.recording += row.sum.is_recording;
         out.has_feeds |= strcmp(row.sum.feed, list->rows[0].feed) != 0;
         out.rows = td_array_grow(out.rows, out.count, sizeof *out.rows);
@@ -162,6 +165,7 @@ static void describe_day(result_writer *r, const symbol_day *row, size_t symbols
     else
         result_note(r, "which", "%s", row->sum.symbol[0] == '\0' ? "-" : row->sum.symbol);
     result_fraction(r, "clean_percent", row->clean, 2);
+    result_note(r, "is_quiet", "%s", is_unproven(row) ? "1" : "");
     result_fraction(r, "day_percent", row->of_day, 2);
     result_fraction(r, "verified_percent", row->verified, 2);
     result_count(r, "proven_topics", row->proven);
@@ -222,7 +226,7 @@ static void describe_days(result_writer *r, const symbol_days *days, int by_symb
         {"feed", TABLE_LEFT, "{feed}"},
         {"day", TABLE_LEFT, "{day}[ to {until}]"},
         {"symbol", TABLE_LEFT, "{which}"},
-        {"clean %", TABLE_RIGHT, "{clean_percent}"},
+        {"clean %", TABLE_RIGHT, "[{is_quiet!}{clean_percent}][{is_quiet?}-]"},
         {"of the day", TABLE_RIGHT, "{day_percent} %"},
         {"proven", TABLE_LEFT, "{proven}"},
         {"degraded", TABLE_SPARE_RIGHT, "[{degraded_ns?}{degraded}][{degraded_ns!}-]"},

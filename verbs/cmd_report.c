@@ -199,6 +199,29 @@ static void put_day(html_page *to, const day_topic *topics, size_t count, const 
     html_put(to, "</tr>\n");
 }
 
+/* Put the topics that were asked for and sent nothing. */
+static void put_silent(html_page *to, const silent_list *list)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const silent_topic *row = &list->rows[i];
+        if (row->is_proven || ++count > DAYS_MAX)
+            continue;
+        if (count == 1)
+            html_put(to, "<p>Asked for, and unproven, because no frame came:</p><table><tr>"
+                         "<th>Feed<th>Topic<th>Symbol<th>Answer</tr>\n");
+        html_put(to, "<tr>");
+        html_put_cell(to, row->feed);
+        html_put_cell(to, row->topic);
+        html_put_cell(to, row->symbol);
+        html_put_cell(to, silent_topic_state(row));
+        html_put(to, "</tr>\n");
+    }
+    if (count > 0)
+        html_put(to, "</table>\n");
+    put_more(to, count, DAYS_MAX, "topic");
+}
+
 static void put_days(html_page *to, const day_list *days)
 {
     size_t count = 0;
@@ -218,6 +241,7 @@ static void put_days(html_page *to, const day_list *days)
     }
     html_put(to, "</table>\n");
     put_more(to, count, DAYS_MAX, "symbol-day");
+    put_silent(to, &days->silent);
 }
 
 /* ---- the heat map ---- */

@@ -509,11 +509,11 @@ static void on_close(void *ctx, void *state)
     run->streams[run->stream_count++] = s;
 }
 
-/* 1 if the silence of a topic is clean on all of its days. */
-static int is_clean(const day_list *list, const silent_topic *topic)
+/* 1 if candles prove the silence of a topic of trades on all of its days. */
+static int is_proven(const day_list *list, const silent_topic *topic)
 {
     int have_any = 0;
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; topic->row->type == MSG_TRADE && i < list->count; i++) {
         const day_topic *row = &list->rows[i];
         if (strcmp(row->feed, topic->feed) != 0 || strcmp(row->topic, topic->topic) != 0 ||
             strcmp(row->symbol, topic->symbol) != 0)
@@ -538,7 +538,8 @@ static td_result add_feeds(days_run *run, td_err *err)
     }
     run->out->window = run->window;
     for (size_t i = 0; i < run->out->silent.count; i++)
-        run->out->silent.rows[i].is_proven = (uint8_t)is_clean(run->out, &run->out->silent.rows[i]);
+        run->out->silent.rows[i].is_proven =
+            (uint8_t)is_proven(run->out, &run->out->silent.rows[i]);
     if (run->out->count > 0)
         qsort(run->out->rows, run->out->count, sizeof *run->out->rows, compare_rows);
     return rc;
@@ -609,6 +610,8 @@ size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
 
 uint64_t day_share(uint64_t part_ns, uint64_t all_ns)
 {
+    if (all_ns == 0)
+        return 0;
     if (part_ns == all_ns)
         return all_ns == 0 ? 0 : DAY_SHARE_ALL;
     /* from microseconds, so that no product overflows */
