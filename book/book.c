@@ -15,6 +15,7 @@ enum {
     SIDES = 2,
 };
 #define BOOK_MAGIC UINT32_C(0x626f6f6b)
+#define EDGE_NONE  INT64_MIN /* no key is that low */
 
 /* Decimal places of a level as it was written; PLACES_UNKNOWN: it is older than its book keeps
  * them. */
@@ -31,6 +32,8 @@ typedef struct book_side {
     written_places *written; /* written[i], too; NULL: not kept */
     uint32_t count;
     uint32_t capacity;
+    int64_t edge;   /* levels with a lower key are not known; EDGE_NONE: all are */
+    uint32_t shown; /* levels of the snapshot, if there is an edge */
 } book_side;
 
 struct book {
@@ -220,6 +223,7 @@ static int book_widen(book *b, level_part part, uint8_t scale)
     uint8_t *old_scale = part_scale(b, part);
     TD_ASSERT(scale > *old_scale);
     int64_t factor;
+    int64_t edges[SIDES] = {b->sides[SIDE_BUY].edge, b->sides[SIDE_SELL].edge};
     if (td_decimal_rescale((td_decimal){1, 0}, (uint8_t)(scale - *old_scale), &factor) != TD_OK)
         return 0;
     for (size_t at = 0; at < SIDES; at++) {
@@ -228,10 +232,14 @@ static int book_widen(book *b, level_part part, uint8_t scale)
             if (__builtin_mul_overflow(part_values(&b->sides[at], part)[i], factor, &product))
                 return 0;
         }
+        if (part == PART_PRICE && b->sides[at].edge != EDGE_NONE &&
+            __builtin_mul_overflow(b->sides[at].edge, factor, &edges[at]))
+            return 0;
     }
     for (size_t at = 0; at < SIDES; at++) {
         for (uint32_t i = 0; i < b->sides[at].count; i++)
             part_values(&b->sides[at], part)[i] *= factor;
+        b->sides[at].edge = edges[at];
     }
     *old_scale = scale;
     return 1;
@@ -387,8 +395,10 @@ book *book_open(uint32_t depth)
     uint32_t capacity = depth * 2 < CAPACITY_MIN ? CAPACITY_MIN : depth * 2;
     if (capacity > LIMIT_BOOK_LEVELS)
         capacity = LIMIT_BOOK_LEVELS;
-    for (size_t i = 0; i < SIDES; i++)
+    for (size_t i = 0; i < SIDES; i++) {
         side_grow(&made->sides[i], capacity);
+        made->sides[i].edge = EDGE_NONE;
+    }
     return made;
 }
 
@@ -441,12 +451,71 @@ void book_forget_written(book *b)
 void book_clear(book *b)
 {
     TD_ASSERT(b->magic == BOOK_MAGIC);
-    for (size_t i = 0; i < SIDES; i++)
+    for (size_t i = 0; i < SIDES; i++) {
         b->sides[i].count = 0;
+        b->sides[i].edge = EDGE_NONE;
+    }
     b->price_scale = 0;
     b->size_scale = 0;
     b->sums[0] = b->sums[1] = 0;
     b->window_sums[0] = b->window_sums[1] = 0;
+}
+
+/* The usual limits of requests, in descending order: a captured client may have asked for fewer
+ * levels than a recorder does. */
+static const uint32_t REQUEST_LIMITS[] = {5000, 1000, 500, 100, 50, 20, 10, 5};
+enum { REQUEST_LIMIT_COUNT = sizeof REQUEST_LIMITS / sizeof REQUEST_LIMITS[0] };
+
+/* The highest usual limit that is not above a number of levels; 0: there is none. */
+static uint32_t request_limit_below(size_t levels)
+{
+    for (size_t i = 0; i < REQUEST_LIMIT_COUNT; i++)
+        if (REQUEST_LIMITS[i] <= levels)
+            return REQUEST_LIMITS[i];
+    return 0;
+}
+
+void book_limit(book *b, uint32_t levels)
+{
+    for (size_t at = 0; at < SIDES && levels > 0; at++) {
+        book_side *side = &b->sides[at];
+        if (side->count == 0 ||
+            (side->count < levels && side->count != request_limit_below(side->count)))
+            continue;
+        side->edge = side->keys[0];
+        side->shown = side->count;
+    }
+}
+
+int book_knows(const book *b, msg_side at, td_decimal price)
+{
+    const int64_t edge = b->sides[at].edge;
+    const td_decimal bound = {at == SIDE_BUY ? edge : -edge, b->price_scale};
+    if (edge == EDGE_NONE)
+        return 1;
+    return at == SIDE_BUY ? td_decimal_compare(price, bound) >= 0
+                          : td_decimal_compare(price, bound) <= 0;
+}
+
+int book_is_whole(const book *b, msg_side at)
+{
+    return b->sides[at].edge == EDGE_NONE;
+}
+
+int book_is_narrow(const book *b)
+{
+    for (msg_side at = SIDE_BUY; at <= SIDE_SELL; at++)
+        if (b->sides[at].edge != EDGE_NONE &&
+            book_level_count(b, at) < (b->sides[at].shown + 1) / 2)
+            return 1;
+    return 0;
+}
+
+size_t book_reply_levels(const book *b, msg_side at)
+{
+    const size_t count = book_level_count(b, at);
+    const uint32_t limit = request_limit_below(count);
+    return b->sides[at].edge == EDGE_NONE || limit == 0 ? count : limit;
 }
 
 void book_truncate(book *b, uint32_t depth)
@@ -469,6 +538,8 @@ void book_copy(book *b, const book *from)
         if (source->count > b->sides[i].capacity)
             side_grow(&b->sides[i], source->capacity);
         b->sides[i].count = source->count;
+        b->sides[i].edge = source->edge;
+        b->sides[i].shown = source->shown;
         if (source->count == 0)
             continue;
         memcpy(b->sides[i].keys, source->keys, source->count * sizeof *source->keys);
@@ -506,14 +577,22 @@ void book_serialize(book *b, state_io *io)
     state_u8(io, &b->size_scale);
     state_check(io, b->price_scale <= TD_DECIMAL_SCALE_MAX);
     state_check(io, b->size_scale <= TD_DECIMAL_SCALE_MAX);
-    for (size_t at = 0; at < SIDES; at++)
-        side_serialize(&b->sides[at], io);
+    for (size_t at = 0; at < SIDES; at++) {
+        book_side *side = &b->sides[at];
+        side_serialize(side, io);
+        if (io->version < BOOK_EDGE_VERSION)
+            continue;
+        state_i64(io, &side->edge);
+        state_u32(io, &side->shown);
+        state_check(io, side->edge == EDGE_NONE || side->shown <= LIMIT_BOOK_LEVELS);
+    }
 }
 
 size_t book_level_count(const book *b, msg_side at)
 {
     TD_ASSERT(at == SIDE_BUY || at == SIDE_SELL);
-    return b->sides[at].count;
+    const book_side *side = &b->sides[at];
+    return side->count - (side->edge == EDGE_NONE ? 0 : side_rank(side, side->edge));
 }
 
 int book_level_at(const book *b, msg_side at, size_t index, book_level *out)
@@ -523,6 +602,8 @@ int book_level_at(const book *b, msg_side at, size_t index, book_level *out)
     if (index >= side->count)
         return 0;
     size_t i = side->count - 1 - index;
+    if (side->keys[i] < side->edge)
+        return 0;
     int64_t price = at == SIDE_BUY ? side->keys[i] : -side->keys[i];
     *out = (book_level){{price, b->price_scale}, {side->sizes[i], b->size_scale}};
     return 1;
@@ -561,7 +642,8 @@ td_decimal book_size_at(const book *b, msg_side at, td_decimal price)
         return (td_decimal){0, 0};
     key = at == SIDE_BUY ? key : -key;
     uint32_t rank = side_rank(side, key);
-    return (td_decimal){side_has(side, rank, key) ? side->sizes[rank] : 0, b->size_scale};
+    return (td_decimal){key >= side->edge && side_has(side, rank, key) ? side->sizes[rank] : 0,
+                        b->size_scale};
 }
 
 /* Compare the next levels of both states: below 0 if only `before` has the better one, above 0 if
@@ -696,7 +778,7 @@ void book_levels_sha1(const book *b, char out[TD_SHA1_HEX_BYTES])
     td_buf text;
     td_buf_init(&text, (size_t)SIDES * LIMIT_BOOK_LEVELS * LEVEL_TEXT_BYTES);
     for (size_t at = 0; at < SIDES; at++) {
-        size_t count = b->sides[at].count;
+        size_t count = book_level_count(b, (msg_side)at);
         for (size_t i = 0; i < count; i++) {
             /* ascending by price: bids from the worst, asks from the best */
             size_t index = at == SIDE_BUY ? count - 1 - i : i;

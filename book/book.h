@@ -68,23 +68,46 @@ void book_replace(book *book, const msg_book *message, book_outcome *outcome);
 /* Remove all levels but the best `depth` ones of each side. */
 void book_truncate(book *book, uint32_t depth);
 
+/* After a snapshot that an HTTP reply brought: a side with `levels` levels or more, or with a usual
+ * limit of a request, may have further ones that the reply left out. It is known only from its
+ * worst level on: the book keeps levels beyond it, but no query shows them. 0: the reply has all
+ * levels. book_clear and book_replace forget it. */
+void book_limit(book *book, uint32_t levels);
+
+/* 1 if the side is known at this price. */
+int book_knows(const book *book, msg_side side, td_decimal price);
+
+/* 1 if all levels of the side are known: then a side without levels is empty. */
+int book_is_whole(const book *book, msg_side side);
+
+/* 1 if the market came near to what the snapshot did not show: of the levels that a limited side
+ * had, less than half are left. */
+int book_is_narrow(const book *book);
+
+/* How many of a side's best levels a reply with the book may show, so that its reader finds the
+ * same side limited: all of a whole side, else the most that is a usual limit. */
+size_t book_reply_levels(const book *book, msg_side side);
+
 /* Copy another book's levels, but not how they were written. */
 void book_copy(book *to, const book *from);
+
+/* The version of a state (book/symbol_state.h) in which books have what book_limit set. */
+enum { BOOK_EDGE_VERSION = 5 };
 
 /* Save the levels, or load them into an empty book, which keeps how they were written if the saved
  * one did. */
 void book_serialize(book *book, state_io *io);
 
-/* Number of levels of one side. */
+/* Number of levels of one side, of those that are known (book_limit). */
 size_t book_level_count(const book *book, msg_side side);
 
-/* The index-th best level of a side, 0 = best. Returns 0 if it does not exist. */
+/* The index-th best level of a side, 0 = best. Returns 0 if it does not exist or is not known. */
 int book_level_at(const book *book, msg_side side, size_t index, book_level *out);
 
 /* As book_level_at, with the places that were written. Returns 0 also if they are not known. */
 int book_level_written(const book *book, msg_side side, size_t index, book_level *out);
 
-/* The size of the level at a price, in any scale; 0 if the side has no such level. */
+/* The size of the level at a price, in any scale; 0 if the side has no such level that is known. */
 td_decimal book_size_at(const book *book, msg_side side, td_decimal price);
 
 /* A level that two states of a book do not have alike. */

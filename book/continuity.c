@@ -14,6 +14,7 @@
 #include "book/delta_queue.h"
 #include "book/proof.h"
 #include "schema/canonical.h"
+#include "schema/family.h"
 
 /* Number of levels on one side of a windowed book, compared with the topic's depth. */
 typedef enum depth_state {
@@ -47,6 +48,9 @@ typedef enum seq_number {
 /* A book over a fetched snapshot may be crossed in so many frames in a row: its deltas are proven,
  * its first levels are not. */
 enum { CROSSED_FRAMES_MAX = 4 };
+
+/* So many deltas may follow a snapshot that has them already: 6 s of one every 100 ms. */
+enum { AHEAD_FRAMES_MAX = 64 };
 
 /* Longest version: two or three numbers of at most 19 digits. */
 enum { VERSION_BYTES = 64 };
@@ -148,6 +152,7 @@ struct track {
     /* If is_spliced: */
     delta_queue waiting;    /* the deltas since the last loss, while the book needs a snapshot */
     int64_t snapshot_u;     /* the last snapshot's u: the book has all deltas up to it */
+    uint32_t ahead_frames;  /* deltas in a row since it that it has already */
     uint32_t version_bytes; /* of the previous frame; 0: not to be compared */
     char version[VERSION_BYTES];
 };
@@ -1126,6 +1131,7 @@ void track_reset(track *t)
     t->is_broken = 0;
     t->has_snapshot = 0;
     t->crossed_frames = 0;
+    t->ahead_frames = 0;
     forget_predecessor(t);
     delta_queue_clear(&t->waiting);
     if (t->entries != NULL)
@@ -1200,9 +1206,20 @@ uint64_t track_hash_best(track *t, uint32_t depth)
     return book_hash_best(t->book, depth);
 }
 
+/* 1 if the snapshot is too far ahead of the stream. */
+static int is_ahead(const track *t)
+{
+    return t->ahead_frames > AHEAD_FRAMES_MAX;
+}
+
 int track_is_broken(const track *t)
 {
-    return t->is_broken || !t->is_anchored;
+    return t->is_broken || !t->is_anchored || is_ahead(t);
+}
+
+int track_needs_levels(const track *t)
+{
+    return t->is_spliced && !track_is_broken(t) && book_is_narrow(t->book);
 }
 
 int track_has_snapshot(const track *t)
@@ -1356,15 +1373,17 @@ static void apply_spliced_snapshot(track *t, const message *m, verdict *out)
     out->is_snapshot = out->is_spliced = 0;
     out->is_unused = 1;
     out->unchecked = track_is_broken(t) != 0;
-    if (!out->unchecked)
+    if (!out->unchecked && !track_needs_levels(t))
         return; /* deltas keep the book right: it needs no other snapshot */
     if (!m->head.has_u || !has_deltas_after(t, u))
         return;
     book_replace(t->book, &m->book, &facts.outcome);
+    book_limit(t->book, family_snapshot_levels(t->row));
     delta_queue_apply(&t->waiting, u, t->book);
     delta_queue_clear(&t->waiting);
     t->snapshot_u = u;
     t->is_broken = 0;
+    t->ahead_frames = 0;
     t->is_anchored = t->has_snapshot = 1;
     facts.checks_content = 1;
     out->is_snapshot = out->is_spliced = 1;
@@ -1399,9 +1418,14 @@ static int take_spliced_delta(track *t, const message *m)
     } else if (!last->is_known && t->is_anchored && after_u > t->snapshot_u) {
         t->is_anchored = 0; /* deltas between the snapshot and the first one are unknown */
     }
-    if (!is_next)
+    if (!t->is_anchored || u > t->snapshot_u)
+        t->ahead_frames = 0; /* the stream has reached the snapshot */
+    else if (!is_ahead(t))
+        t->ahead_frames++;
+    const int waits = track_is_broken(t) || track_needs_levels(t);
+    if (!is_next || !waits)
         delta_queue_clear(&t->waiting);
-    if (!t->is_anchored || t->is_broken || (last->is_known && !is_next))
+    if (waits || (last->is_known && !is_next))
         delta_queue_push(&t->waiting, &m->book, after_u);
     return !t->is_anchored || t->is_broken || u > t->snapshot_u;
 }
@@ -1414,6 +1438,7 @@ void track_apply(track *t, const message *m, verdict *out)
         apply_spliced_snapshot(t, m, out);
         return;
     }
+    const int was_ahead = is_ahead(t);
     int changes_book = !TD_UNLIKELY(t->is_spliced) || take_spliced_delta(t, m);
     frame_facts facts = {.message = m,
                          .is_snapshot = (uint8_t)replaces_all(t, &m->head),
@@ -1433,7 +1458,7 @@ void track_apply(track *t, const message *m, verdict *out)
          * only. */
         t->is_broken = 0;
     }
-    facts.checks_content = t->is_anchored && !t->is_broken;
+    facts.checks_content = !track_is_broken(t);
     if (t->book != NULL) {
         if (facts.is_snapshot)
             book_replace(t->book, &m->book, &facts.outcome);
@@ -1447,6 +1472,8 @@ void track_apply(track *t, const message *m, verdict *out)
     out->count = 0;
     out->is_snapshot = facts.is_snapshot;
     out->is_spliced = 0;
+    if (TD_UNLIKELY(was_ahead) && facts.checks_content)
+        out->is_snapshot = out->is_spliced = 1; /* the snapshot is used from here on */
     out->is_unused = !changes_book;
     out->unchecked = t->book != NULL && !facts.checks_content;
     check_rules(t, &facts, out);
@@ -1578,6 +1605,11 @@ void track_serialize(track *t, state_io *io)
     }
     state_i64(io, &t->snapshot_u);
     delta_queue_serialize(&t->waiting, io);
-    if (io->version >= TRACK_WINDOW_VERSION)
-        state_u32(io, &t->crossed_frames);
+    if (io->version < TRACK_WINDOW_VERSION) {
+        if (family_snapshot_levels(t->row) > 0)
+            track_reset(t); /* which levels are known is not */
+        return;
+    }
+    state_u32(io, &t->crossed_frames);
+    state_u32(io, &t->ahead_frames);
 }

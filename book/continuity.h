@@ -20,7 +20,11 @@
  *
  * The snapshots of some books are HTTP replies (topic_row.snapshot_request). While such a book
  * needs one, its deltas wait; a delta before the snapshot breaks no rule, but the book is
- * unchecked. A snapshot is used only if the book needs one, and all deltas after it are known.
+ * unchecked. A snapshot is used only if the book needs one, and all deltas after it are known. The
+ * book shows only levels that such a snapshot could show (book_limit), and needs another one before
+ * the market leaves these (track_needs_levels). A snapshot may be newer than the deltas that follow
+ * it. If many follow that it has already, it is too far ahead of the stream: the book is unchecked
+ * until the stream reaches it.
  *
  * One thread per track; no I/O. */
 #ifndef TD_BOOK_CONTINUITY_H
@@ -93,7 +97,7 @@ void track_join(track *track);
 /* The version of a state (book/symbol_state.h) in which tracks have what waits for a snapshot. */
 enum { TRACK_SPLICED_VERSION = 3 };
 /* The version in which they have how long the book is crossed, and what a snapshot shows. */
-enum { TRACK_WINDOW_VERSION = 5 };
+enum { TRACK_WINDOW_VERSION = BOOK_EDGE_VERSION };
 
 /* Save the track with its book, or load it into one that was just opened with the same row. */
 void track_serialize(track *track, state_io *io);
@@ -120,6 +124,10 @@ uint64_t track_hash_best(track *track, uint32_t depth);
 
 /* 1 while the topic is marked broken or has had no snapshot on this connection yet. */
 int track_is_broken(const track *track);
+
+/* 1 if the book is right, but needs another fetched snapshot soon: the market comes near to levels
+ * that the last one did not show. */
+int track_needs_levels(const track *track);
 
 /* 1 if this connection had a snapshot, or a frame that replaces everything: the book then does not
  * depend on frames of earlier connections. */

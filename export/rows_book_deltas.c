@@ -66,14 +66,16 @@ static void add_level(frame_rows *rows, int is_snapshot, msg_side side, const bo
 static const msg_side SIDES[] = {SIDE_SELL, SIDE_BUY};
 enum { SIDE_COUNT = sizeof SIDES / sizeof SIDES[0] };
 
-/* Adds the levels of a book change, each side in the frame's order. */
-static void add_change(frame_rows *rows, const message *m, int is_snapshot)
+/* Adds the levels of a book change, each side in the frame's order. Levels that the book does not
+ * know (book_knows) are left out: others around them are missing. */
+static void add_change(frame_rows *rows, const message *m, const book *now, int is_snapshot)
 {
     size_t count = message_item_count(m);
     for (size_t k = 0; k < SIDE_COUNT; k++) {
         for (size_t i = 0; i < count; i++) {
             const msg_level level = message_level(m, i);
-            if (level.side != SIDES[k])
+            if (level.side != SIDES[k] ||
+                !book_knows(now, SIDES[k], (td_decimal){level.price, level.price_scale}))
                 continue;
             int64_t size = level.action == ACTION_DELETE ? 0 : level.size;
             const book_level as = {{level.price, level.price_scale}, {size, level.size_scale}};
@@ -172,7 +174,7 @@ static void add_snapshot(delta_reader *reader, const maker_frame *seen, frame_ro
     if (trust->is_in_book)
         add_book(rows, seen->book);
     else
-        add_change(rows, seen->message, 1);
+        add_change(rows, seen->message, seen->book, 1);
     if (rows->count > before)
         reader->last = LAST_SNAPSHOT;
 }
@@ -186,7 +188,7 @@ static void add_delta(delta_reader *reader, const maker_frame *seen, frame_rows 
     if (is_first)
         add_book(rows, seen->book);
     else
-        add_change(rows, seen->message, 0);
+        add_change(rows, seen->message, seen->book, 0);
     if (rows->count > before)
         reader->last = is_first ? LAST_SNAPSHOT : LAST_CHANGE;
 }

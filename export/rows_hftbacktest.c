@@ -19,6 +19,7 @@ typedef struct hft_depth {
 
 typedef struct hft_rows {
     export_row common;
+    const book *book; /* after the frame */
     const row_out *out;
     td_result rc;
     td_err *err;
@@ -43,13 +44,14 @@ static void add(hft_rows *rows, uint64_t kind, const book_level *level)
     rows->rc = rows->out->put(rows->out->ctx, &rows->common, rows->err);
 }
 
-/* Adds the levels of one side, in the frame's order. */
+/* Adds the levels of one side that the book knows (book_knows), in the frame's order. */
 static void add_levels(hft_rows *rows, const message *m, uint64_t kind, msg_side side)
 {
     size_t count = message_item_count(m);
     for (size_t i = 0; i < count; i++) {
         const msg_level level = message_level(m, i);
-        if (level.side != side)
+        if (level.side != side ||
+            !book_knows(rows->book, side, (td_decimal){level.price, level.price_scale}))
             continue;
         int64_t size = level.action == ACTION_DELETE ? 0 : level.size;
         const book_level as = {{level.price, level.price_scale}, {size, level.size_scale}};
@@ -92,7 +94,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     if (!trust->is_trusted || seen->frame->is_lead_in ||
         (trust->is_unused && !trust->is_taken_over))
         return TD_OK;
-    hft_rows rows = {.common = export_row_of(seen), .out = out, .err = err};
+    hft_rows rows = {.common = export_row_of(seen), .book = seen->book, .out = out, .err = err};
     int is_whole =
         trust->is_in_book || (self->settings->has_sod && !self->has_begun && trust->was_alive);
     self->has_begun = 1;

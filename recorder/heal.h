@@ -1,4 +1,5 @@
-/* Books that the live check found broken, and when each is asked for again: at once, then at
+/* Books that the live check found broken, or near the end of what their fetched snapshot shows, and
+ * when each is asked for again: at once, then at
  * growing intervals while it stays broken. Pure state: callers pass monotonic time. Network thread
  * only. */
 #ifndef TD_RECORDER_HEAL_H

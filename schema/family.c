@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/assert.h"
+#include "base/decimal.h"
 #include "base/document.h"
 #include "base/limits.h"
 #include "base/suggest.h"
@@ -460,6 +461,17 @@ static void append(char *out, size_t out_bytes, const char *text, size_t size)
 {
     size_t used = strlen(out);
     (void)snprintf(out + used, out_bytes - used, "%.*s", (int)size, text); /* cut if too long */
+}
+
+uint32_t family_snapshot_levels(const topic_row *row)
+{
+    uint64_t limit;
+    if (row->snapshot_request == NULL)
+        return 0;
+    const td_url request = td_url_split(td_bytes_str(row->snapshot_request));
+    return td_digits_parse(td_url_param(request.query, "limit"), LIMIT_BOOK_LEVELS, &limit)
+               ? (uint32_t)limit
+               : (uint32_t)row->snapshot_levels;
 }
 
 void family_snapshot_path(const family *of, const topic_row *row, td_bytes symbol, char *out,

@@ -93,6 +93,9 @@ const topic_row *family_topic_row(const family *of, const char *topic, td_bytes 
 /* The row of a topic name without a symbol; NULL: unknown topic. */
 const topic_row *family_topic_named(const family *of, const char *name);
 
+/* The most levels of a side that the reply with a topic's snapshot has; 0: it has all. */
+uint32_t family_snapshot_levels(const topic_row *row);
+
 /* Append the path and query of the request for a topic's snapshot (topic_row.snapshot_request) to a
  * text in out, which has a NUL. A text that does not fit is cut. */
 void family_snapshot_path(const family *of, const topic_row *row, td_bytes symbol, char *out,

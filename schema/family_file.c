@@ -380,6 +380,8 @@ static const document_member TOPIC_KEYS[] = {
     {"kind", DOCUMENT_WORD, .offset = offsetof(topic_row, default_kind), .what = "there is no kind",
      .words = KINDS, .word_count = COUNT_OF(KINDS)},
     TOPIC_TEXT("request", snapshot_request),
+    {"request_levels", DOCUMENT_NUMBER, .offset = offsetof(topic_row, snapshot_levels),
+     .most = LIMIT_BOOK_LEVELS},
     {"envelope", DOCUMENT_OWN, .read = read_envelope},
     {"fields", DOCUMENT_OWN, .read = read_fields},
     {"entries", DOCUMENT_OWN, .read = read_items},

@@ -307,6 +307,8 @@ typedef struct topic_row {
      * path and query, in which "{symbol}" is replaced by the symbol and "{category}" by the
      * family's category (family_market). NULL: frames bring the snapshot. */
     const char *snapshot_request;
+    /* The most levels of a side that the reply has, if the request has no "limit"; 0: it has all. */
+    size_t snapshot_levels;
     /* The reply's members. A row with the same pattern, type and rules, without a topic (topic_key
      * is ""): a reply does not name its topic. NULL: no snapshot_request, or this is such a row. */
     const struct topic_row *snapshot_reply;

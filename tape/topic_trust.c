@@ -418,6 +418,12 @@ trust_break topic_trust_end(const topic_trust *trust, const gap_list *gaps,
     return *out.broke;
 }
 
+const trust_break *topic_trust_lacks(const topic_trust *trust)
+{
+    const trust_conn *conn = trust->has_followed ? &trust->conns[trust->followed] : NULL;
+    return conn == NULL || !conn->has_state || conn->is_alive ? &NO_BREAK : &conn->lacks;
+}
+
 int topic_trust_is_right(const topic_trust *trust)
 {
     return trust->has_followed && trust->conns[trust->followed].is_alive;

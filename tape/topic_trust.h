@@ -119,6 +119,10 @@ void topic_trust_renew(topic_trust *trust, const gap_list *before, const gap_lis
 trust_break topic_trust_end(const topic_trust *trust, const gap_list *gaps,
                             uint64_t damaged_until_ns, uint64_t at_ns);
 
+/* Why the state after the last frame is not right; its cause is BREAK_NONE if it is, or if the
+ * topic has no state. */
+const trust_break *topic_trust_lacks(const topic_trust *trust);
+
 /* 1 if the state after the last frame is right. */
 int topic_trust_is_right(const topic_trust *trust);
 

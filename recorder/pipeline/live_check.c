@@ -53,6 +53,7 @@ typedef struct live_channel {
     uint64_t last_ns;
     uint64_t broken_from_ns; /* 0: not broken */
     uint64_t lacks_from_ns;  /* not broken, but without its snapshot since then; 0: not */
+    uint64_t narrow_from_ns; /* it needs a snapshot with other levels since then; 0: not */
     uint32_t broken_conn; /* connection on which it broke; the snapshot may arrive on a later one */
     uint8_t needs_snapshot; /* 1: only a snapshot ends that; the track does not know of the loss */
     verdict_item first_violation;
@@ -529,6 +530,22 @@ static int lacks_snapshot(live_channel *channel, const live_check_record *record
     return lacks && record->frame.recv_ns - channel->lacks_from_ns > LACKS_NS;
 }
 
+/* Report that the book needs a snapshot with other levels, although it is right, or no longer. */
+static void report_narrow(live_check *self, live_channel *channel, uint64_t recv_ns, int is_narrow)
+{
+    if (is_narrow == (channel->narrow_from_ns != 0) || self->findings == NULL)
+        return;
+    const uint64_t from_ns = is_narrow ? recv_ns : channel->narrow_from_ns;
+    event what = {.kind = EVENT_GAP,
+                  .gap = gap_row_of(GAP_SEQUENCE, channel->info.feed, from_ns,
+                                    is_narrow ? GAP_OPEN : recv_ns, LIVE_CHECK_NARROW)};
+    what.gap.line = channel->info.line;
+    what.gap.topic = channel->info.topic;
+    what.gap.symbol = channel->info.symbol;
+    channel->narrow_from_ns = is_narrow ? recv_ns : 0;
+    put_finding(self, channel->feed_index, &what);
+}
+
 /* Apply a frame's verdict: report when a book breaks and when it is whole again, maybe both for one
  * frame. Violations in between are only counted. */
 static void apply_verdict(live_check *self, live_channel *channel, const live_check_record *record,
@@ -536,6 +553,9 @@ static void apply_verdict(live_check *self, live_channel *channel, const live_ch
 {
     const verdict *found = &judged->rules;
     const verdict_item *violation = verdict_violation(found);
+    const int is_narrow = track_needs_levels(judged->track);
+    if (!is_narrow) /* before a break, which asks for a snapshot, too */
+        report_narrow(self, channel, record->frame.recv_ns, 0);
     if (violation != NULL)
         count(&self->violations, 1);
     if (channel->broken_from_ns == 0)
@@ -564,6 +584,8 @@ static void apply_verdict(live_check *self, live_channel *channel, const live_ch
         channel->needs_snapshot = 0;
         atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
     }
+    if (is_narrow && channel->broken_from_ns == 0)
+        report_narrow(self, channel, record->frame.recv_ns, 1);
 }
 
 /* Frames of a connection were lost, of any topic: each of its books needs a snapshot. */

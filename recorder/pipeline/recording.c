@@ -202,7 +202,7 @@ static void record_findings(recording *self)
     uint16_t feed_index;
     event gap;
     while (live_check_next_finding(self->live_check, &feed_index, &gap)) {
-        if (gap.gap.reason != GAP_STALE)
+        if (gap.gap.reason != GAP_STALE && strcmp(gap.gap.cause, LIVE_CHECK_NARROW) != 0)
             (void)intake_event(self->intake, feed_index, &gap); /* its receive time is not needed */
         if (self->options.found != NULL)
             self->options.found(self->options.user, feed_index, &gap.gap);

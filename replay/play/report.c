@@ -19,6 +19,9 @@ static void add_stream(replay_report *report, const stream *s)
         report->undecoded = s;
     report->began_broken += s->began_broken;
     gap_list_join(&report->gaps, &s->gaps);
+    const trust_break *lacks = topic_trust_lacks(&s->trust);
+    report->lacking += lacks->cause == BREAK_NO_SNAPSHOT ||
+                       (lacks->cause == BREAK_RULE && lacks->rule == RULE_NONE);
 }
 
 /* Count the gaps that nothing covers, and the pruned stretches. Call when all gaps are joined, so
@@ -98,7 +101,7 @@ replay_verdict report_verdict(const replay_report *report)
         return REPLAY_DAMAGED;
     int is_complete = !report->is_stopped && report->totals.violations == 0 &&
                       report->totals.undecoded == 0 && report->uncovered_gaps == 0 &&
-                      report->pruned == 0 && report->began_broken == 0 &&
+                      report->pruned == 0 && report->began_broken == 0 && report->lacking == 0 &&
                       report->absences.count == 0 && report->overdue == 0;
     return is_complete ? REPLAY_COMPLETE : REPLAY_INCOMPLETE;
 }

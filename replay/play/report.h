@@ -25,8 +25,9 @@ typedef struct replay_report {
     char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES]; /* "" if the player made no digests */
     gap_list gaps;                                    /* gaps that overlap the selection */
     uint64_t uncovered_gaps;                          /* of them, losses (gap_row_is_loss) */
-    uint64_t began_broken;   /* streams whose state was not right when the selection began */
-    uint64_t pruned;         /* of them, stretches that were removed */
+    uint64_t began_broken; /* streams whose state was not right when the selection began */
+    uint64_t lacking; /* books without a right state at the end: no snapshot of them was used */
+    uint64_t pruned;  /* of them, stretches that were removed */
     absence_list absences;   /* absences in the selection; freed by report_fini_replay */
     silent_list silent;      /* topics that were asked for and sent nothing; freed likewise */
     size_t overdue;          /* of these, should have sent a frame */
@@ -40,7 +41,7 @@ typedef struct replay_report {
 
 typedef enum replay_verdict {
     REPLAY_COMPLETE,   /* played to the end; no rule broken, all decoded, no uncovered gap, nothing
-                          absent, no topic overdue */
+                          absent, no topic overdue, each book had a snapshot */
     REPLAY_INCOMPLETE, /* a condition of REPLAY_COMPLETE does not hold */
     REPLAY_DAMAGED,    /* stored frames could not be read */
 } replay_verdict;

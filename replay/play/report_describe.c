@@ -454,6 +454,8 @@ static void describe_book(result_writer *r, const stream *of, const track *t)
     result_number(r, "asks", book_level_count(b, SIDE_SELL));
     report_describe_best(r, "best_bid", "best_bid_size", b, SIDE_BUY);
     report_describe_best(r, "best_ask", "best_ask_size", b, SIDE_SELL);
+    result_note(r, "no_bid", "%s", book_is_whole(b, SIDE_BUY) ? "-" : "unknown");
+    result_note(r, "no_ask", "%s", book_is_whole(b, SIDE_SELL) ? "-" : "unknown");
     describe_number(r, "cross_seq", last.has_cross_seq, last.cross_seq);
     describe_number(r, "u", last.has_u, last.u);
     describe_number(r, "seq", last.has_seq, last.seq);
@@ -469,8 +471,8 @@ static void describe_books(result_writer *r, const replay_report *report)
         {"book", TABLE_LEFT, "{topic}"},
         {"symbol", TABLE_LEFT, "{symbol}"},
         {"at the end", TABLE_LEFT, "[{broken?}broken][{broken!}sound]"},
-        {"best bid", TABLE_SPARE_RIGHT, "[{best_bid} x {best_bid_size}][{best_bid!}-]"},
-        {"best ask", TABLE_SPARE_RIGHT, "[{best_ask} x {best_ask_size}][{best_ask!}-]"},
+        {"best bid", TABLE_SPARE_RIGHT, "[{best_bid} x {best_bid_size}][{best_bid!}{no_bid}]"},
+        {"best ask", TABLE_SPARE_RIGHT, "[{best_ask} x {best_ask_size}][{best_ask!}{no_ask}]"},
         {"levels", TABLE_SPARE_RIGHT, "{bids} x {asks}"}};
     result_table_begin(r, "books", COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
     for (size_t i = 0; i < report->streams->count; i++) {
@@ -555,6 +557,7 @@ static void describe_verdict(result_writer *r, const replay_report *report)
                               "[, {removed} removed by prune]"
                               "[, {began_broken topic} not trusted at the beginning]"
                               "[, {absent part} of the selection not recorded]"
+                              "[, {books_without_snapshot book} without a usable snapshot]"
                               "[, {overdue} silent that should send frames]"
                               "[; {quiet} unproven: no frame came].\n";
     static const char *const NAMES[] = {[REPLAY_COMPLETE] = "complete",
@@ -635,6 +638,7 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
     describe_books(r, report);
     describe_digests(r, report, is_verbose);
     result_count(r, "damaged_chunks", report->tape.damaged_chunks);
+    result_count(r, "books_without_snapshot", report->lacking);
     result_count(r, "segments_live", report->tape.segments_live);
     result_count(r, "began_broken", report->began_broken);
     result_bool(r, "stopped", report->is_stopped);
@@ -653,6 +657,9 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
            "[{line_copies?}{line_copies frame} came over another line, too, and are read once:\n"
            "{lines}]"
            "{first}"
+           "[\n  {books_without_snapshot book} had no snapshot that fits "
+           "{books_without_snapshot its/their} deltas: {books_without_snapshot its/their} levels "
+           "are not known.\n]"
            "[{absent?}\n  The selection asks for more than was recorded:\n{absent}]"
            "[    … and {more_absent} more: --json lists them\n]" SILENT_PATTERN
            "[\n  {gaps gap} in the recording, {uncovered}:\n{gaps}]"

@@ -464,8 +464,8 @@ static void write_level(making *m, msg_side side, size_t index)
  * the recorded one has not. */
 static void write_levels(making *m, json_value recorded, const items_row *items)
 {
-    size_t buys = book_level_count(m->levels, SIDE_BUY);
-    size_t sells = book_level_count(m->levels, SIDE_SELL);
+    size_t buys = book_reply_levels(m->levels, SIDE_BUY);
+    size_t sells = book_reply_levels(m->levels, SIDE_SELL);
     const int is_one_side = (items->flags & (ITEMS_BUY | ITEMS_SELL)) != 0;
     m->form = form_of(m->from->row, recorded);
     const int begins_with_best = is_one_side || m->form.buys_fall;

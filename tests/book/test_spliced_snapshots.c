@@ -123,6 +123,42 @@ static const scenario SCENARIOS[] = {
      {{"D B99x1", 5, "?", NULL}, {"S B99x1 A98x1", 5, "s not_crossed", NULL}}},
 };
 
+/* The same, with at most four levels a side. */
+static const topic_row LIMITED = {
+    .name = "depth",
+    .pattern = "depth.{symbol}",
+    .type = MSG_BOOK_CHANGE,
+    .sequence = SEQ_ENVELOPE,
+    .snapshot_request = "/book?symbol={symbol}&limit=4",
+    .rules = {{RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_U}},
+};
+
+static const scenario WINDOWS[] = {
+    {"beyond the snapshot's last level nothing is known, even if a delta names it",
+     {{"S B99x1 B98x1 B97x1 B96x1 A101x1", 5, "s", "B99x1,B98x1,B97x1,B96x1|A101x1"},
+      {"D B90x7 A109x2", 6, "", "B99x1,B98x1,B97x1,B96x1|A101x1,A109x2"},
+      {"D B96.5x3 -B99 -B98", 7, "", "B97x1,B96.5x3,B96x1|A101x1,A109x2"},
+      {"D -B97 -B96.5 -B96 B90.25x1", 8, "", "|A101x1,A109x2"},
+      {"D B96x5", 9, "", "B96x5|A101x1,A109x2"}}},
+    {"asks are known downward",
+     {{"S B99x1 A101x1 A102x1 A103x1 A104x1", 5, "s", "B99x1|A101x1,A102x1,A103x1,A104x1"},
+      {"D A105x1 A100x1 B1x1", 6, "", "B99x1,B1x1|A100x1,A101x1,A102x1,A103x1,A104x1"}}},
+    {"another snapshot is used once the market is near the end of what is known",
+     {{"S B99x1 B98x1 B97x1 B96x1 A101x1", 5, "s", "B99x1,B98x1,B97x1,B96x1|A101x1"},
+      {"D -B99 -B98", 6, "", "B97x1,B96x1|A101x1"},
+      {"S B97x1 B96x1 B90x7 B89x1 A101x1", 6, "u", "B97x1,B96x1|A101x1"},
+      {"D -B97", 7, "", "B96x1|A101x1"},
+      {"D -B96 B90x8", 8, "", "|A101x1"},
+      {"S B97x1 B96x1 B90x7 B89x1 A101x1", 6, "u", "|A101x1"},
+      {"S B96x1 B90x7 B89x1 B88x1 A101x1", 7, "s snapshot_reset", "B90x8,B89x1,B88x1|A101x1"},
+      {"D B91x1", 9, "", "B91x1,B90x8,B89x1,B88x1|A101x1"},
+      {"S B77x1 A101x1", 9, "u", "B91x1,B90x8,B89x1,B88x1|A101x1"}}},
+    {"a snapshot that a client asked for with a lower limit",
+     {{"S B99x1 A101x1 A102x1 A103x1 A104x1 A105x1", 5, "s",
+       "B99x1|A101x1,A102x1,A103x1,A104x1,A105x1"},
+      {"D A106x1 B98x1", 6, "", "B99x1,B98x1|A101x1,A102x1,A103x1,A104x1,A105x1"}}},
+};
+
 static void use_to_text(const verdict *v, td_buf *out)
 {
     td_buf_clear(out);
@@ -150,12 +186,12 @@ static track *apply_step(track *t, const step *s, verdict *out)
     return t;
 }
 
-static void run_scenario(const scenario *c, int is_saved)
+static void run_scenario(const scenario *c, const topic_row *row, int is_saved)
 {
     td_buf text, saved;
     td_buf_init(&text, 4096);
     td_buf_init(&saved, LIMIT_STATE_BYTES);
-    track *t = track_open(&ROW);
+    track *t = track_open(row);
     for (size_t i = 0; i < STEPS_MAX && c->steps[i].frame != NULL; i++) {
         const step *s = &c->steps[i];
         verdict v;
@@ -172,7 +208,7 @@ static void run_scenario(const scenario *c, int is_saved)
             fail_msg("%s: frame %zu: the book is '%s', expected '%s'", c->name, i,
                      (const char *)text.data, s->book);
         if (is_saved)
-            t = track_reload(t, &ROW, &saved);
+            t = track_reload(t, row, &saved);
     }
     track_close(t);
     td_buf_fini(&text);
@@ -183,8 +219,12 @@ static void test_scenarios(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof SCENARIOS / sizeof *SCENARIOS; i++) {
-        run_scenario(&SCENARIOS[i], 0);
-        run_scenario(&SCENARIOS[i], 1);
+        run_scenario(&SCENARIOS[i], &ROW, 0);
+        run_scenario(&SCENARIOS[i], &ROW, 1);
+    }
+    for (size_t i = 0; i < sizeof WINDOWS / sizeof *WINDOWS; i++) {
+        run_scenario(&WINDOWS[i], &LIMITED, 0);
+        run_scenario(&WINDOWS[i], &LIMITED, 1);
     }
 }
 
@@ -231,6 +271,38 @@ static void test_times(void **state)
     }
     track_close(t);
     td_buf_fini(&text);
+}
+
+/* Deltas that a snapshot has already: a few are usual, then the book is ahead of the stream. It is
+ * right again when the stream reaches the snapshot, or another snapshot comes. */
+static void test_ahead(void **state)
+{
+    (void)state;
+    verdict v;
+    int64_t u = 2;
+    track *t = apply_step(track_open(&ROW), &(step){"S B99x1 A101x1", 1000, NULL, NULL}, &v);
+    for (; u < 60; u++) {
+        t = apply_step(t, &(step){"D B98x1", u, NULL, NULL}, &v);
+        assert_true(v.is_unused && !track_is_broken(t));
+    }
+    for (; u < 1000; u++)
+        t = apply_step(t, &(step){"D B97x1", u, NULL, NULL}, &v);
+    assert_true(v.unchecked && track_is_broken(t));
+    t = apply_step(t, &(step){"D B96x1", 1000, NULL, NULL}, &v);
+    assert_true(v.unchecked && track_is_broken(t));
+    t = apply_step(t, &(step){"D B95x1", 1001, NULL, NULL}, &v);
+    assert_true(v.is_snapshot && v.is_spliced && !v.is_unused && !v.unchecked);
+    assert_false(track_is_broken(t));
+    assert_int_equal(book_level_count(track_book(t), SIDE_BUY), 2); /* 99, 95 */
+
+    t = apply_step(t, &(step){"~S B99x1 A101x1", 9000, NULL, NULL}, &v);
+    for (u = 2; u < 200; u++)
+        t = apply_step(t, &(step){"D B98x1", u, NULL, NULL}, &v);
+    assert_true(track_is_broken(t));
+    t = apply_step(t, &(step){"S B90x1 A101x1", 198, NULL, NULL}, &v);
+    assert_true(v.is_spliced && !track_is_broken(t));
+    assert_int_equal(book_level_count(track_book(t), SIDE_BUY), 2); /* 98, 90 */
+    track_close(t);
 }
 
 /* Only so many deltas wait; a snapshot that needs forgotten ones is too old. */
@@ -320,14 +392,43 @@ static void test_version_3_is_read(void **state)
     td_buf_fini(&saved);
 }
 
+/* A state of version 4 does not have which levels are known: such a book needs a snapshot, one
+ * whose snapshots have all levels does not. */
+static void test_version_4_is_read(void **state)
+{
+    (void)state;
+    static const topic_row *const ROWS[] = {&ROW, &LIMITED};
+    verdict v;
+    td_buf saved;
+    td_buf_init(&saved, LIMIT_STATE_BYTES);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        track *t = apply_step(track_open(ROWS[i]), &(step){"S B99x1 A101x1", 5, NULL, NULL}, &v);
+        state_io writing = {.out = &saved, .version = TRACK_WINDOW_VERSION - 1};
+        td_buf_clear(&saved);
+        track_serialize(t, &writing);
+        track_close(t);
+        state_io reading = {.in = td_buf_view(&saved), .version = TRACK_WINDOW_VERSION - 1};
+        t = track_open(ROWS[i]);
+        track_serialize(t, &reading);
+        assert_false(reading.is_failed);
+        assert_int_equal(reading.in.size, 0);
+        assert_int_equal(track_is_broken(t), ROWS[i] == &LIMITED);
+        assert_int_equal(track_has_snapshot(t), ROWS[i] == &ROW);
+        track_close(t);
+    }
+    td_buf_fini(&saved);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scenarios),
         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_ahead),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_version_2_is_read),
         cmocka_unit_test(test_version_3_is_read),
+        cmocka_unit_test(test_version_4_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
