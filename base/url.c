@@ -153,6 +153,24 @@ int td_url_encode(const char *value, char *out, size_t out_bytes)
     return 1;
 }
 
+int td_url_decode(td_bytes part, char *out, size_t out_bytes)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < part.size; i++) {
+        const int is_code =
+            part.data[i] == '%' && i + 2 < part.size && td_hex_digit(part.data[i + 1]) >= 0 &&
+            td_hex_digit(part.data[i + 2]) >= 0 && memcmp(part.data + i, "%00", 3) != 0;
+        if (size + 1 >= out_bytes)
+            return 0;
+        out[size++] =
+            (char)(is_code ? td_hex_digit(part.data[i + 1]) << 4 | td_hex_digit(part.data[i + 2])
+                           : part.data[i]);
+        i += is_code ? 2 : 0;
+    }
+    out[size] = '\0';
+    return 1;
+}
+
 /* ---- servers ---- */
 
 static int is_name_char(uint8_t c)

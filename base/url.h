@@ -39,6 +39,10 @@ td_bytes td_url_param(td_bytes query, const char *name);
  * is kept, because servers give values that are encoded already. Returns 0 if it does not fit. */
 int td_url_encode(const char *value, char *out, size_t out_bytes);
 
+/* Write a part of a path or query, with its %XX decoded, and a NUL to out, of out_bytes. An
+ * incomplete %XX, and %00, stay as they are. Returns 0 if it does not fit. */
+int td_url_decode(td_bytes part, char *out, size_t out_bytes);
+
 /* ---- servers ---- */
 
 enum { TD_HOST_BYTES = 128 };

@@ -16,6 +16,7 @@
 #include "schema/exchange_file.h"
 #include "schema/family_file.h"
 #include "schema/family_texts.h"
+#include "schema/topic_parts.h"
 
 /* The programs' own families, and their exchanges. */
 enum { FAMILIES_OWN_MAX = 64, EXCHANGES_MAX = 16, EXCHANGE_FILE_BYTES = 80 };
@@ -484,7 +485,11 @@ void family_snapshot_path(const family *of, const topic_row *row, td_bytes symbo
         append(out, out_bytes, at, plain);
         at += plain;
         if (strncmp(at, SYMBOL, sizeof SYMBOL - 1) == 0) {
-            append(out, out_bytes, (const char *)symbol.data, symbol.size);
+            char plain_symbol[LIMIT_TOPIC_BYTES], encoded[3 * LIMIT_TOPIC_BYTES];
+            (void)snprintf(plain_symbol, sizeof plain_symbol, "%.*s", (int)symbol.size,
+                           (const char *)symbol.data); /* fits: it is of a topic */
+            if (td_url_encode(plain_symbol, encoded, sizeof encoded))
+                append(out, out_bytes, encoded, strlen(encoded));
             at += sizeof SYMBOL - 1;
         } else if (*at != '\0') {
             TD_ASSERT(strncmp(at, CATEGORY, sizeof CATEGORY - 1) == 0);
@@ -518,14 +523,19 @@ static int path_fits(td_bytes request, td_bytes path, td_bytes *symbol)
 }
 
 int family_is_snapshot_request(const family *of, const topic_row *row, td_bytes path,
-                               td_bytes query, td_bytes *symbol)
+                               td_bytes query, char out[LIMIT_TOPIC_BYTES])
 {
     if (row == NULL || row->snapshot_request == NULL)
         return 0;
     const td_url request = td_url_split(td_bytes_str(row->snapshot_request));
     const int has_category = td_url_param(request.query, "category").size > 0;
-    *symbol = td_url_param(query, "symbol");
-    return path_fits(without_end_slash(request.path), without_end_slash(path), symbol) &&
-           symbol->size > 0 &&
-           (!has_category || td_bytes_is(td_url_param(query, "category"), category_of(of)));
+    td_bytes symbol = td_url_param(query, "symbol");
+    if (!path_fits(without_end_slash(request.path), without_end_slash(path), &symbol) ||
+        symbol.size == 0 || !td_url_decode(symbol, out, LIMIT_TOPIC_BYTES) ||
+        (has_category && !td_bytes_is(td_url_param(query, "category"), category_of(of))))
+        return 0;
+    /* Where frames spell symbols in lower case, requests may, too. */
+    for (char *c = out; of->spelling != NULL && of->spelling->lowers && *c != '\0'; c++)
+        *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+    return 1;
 }

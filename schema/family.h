@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/document_set.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "schema/family_row.h"
 #include "schema/topic.h"
 
@@ -96,15 +97,17 @@ const topic_row *family_topic_named(const family *of, const char *name);
 /* The most levels of a side that the reply with a topic's snapshot has; 0: it has all. */
 uint32_t family_snapshot_levels(const topic_row *row);
 
-/* Append the path and query of the request for a topic's snapshot (topic_row.snapshot_request) to a
- * text in out, which has a NUL. A text that does not fit is cut. */
+/* Append the path and query of the request for a topic's snapshot (topic_row.snapshot_request),
+ * with the symbol percent-encoded, to a text in out, which has a NUL. A text that does not fit is
+ * cut. */
 void family_snapshot_path(const family *of, const topic_row *row, td_bytes symbol, char *out,
                           size_t out_bytes);
 
-/* 1 if the request is for the snapshot of this row's topic; *symbol gets the symbol. A slash at the
- * end of the path does not count. */
+/* 1 if the request is for the snapshot of this row's topic; out gets the symbol as topics have it:
+ * decoded, and in upper case if frames spell it in lower case. A slash at the end of the path does
+ * not count. */
 int family_is_snapshot_request(const family *of, const topic_row *row, td_bytes path,
-                               td_bytes query, td_bytes *symbol);
+                               td_bytes query, char out[LIMIT_TOPIC_BYTES]);
 
 /* The documented texts of a field in the family's frames (exchange_values). */
 const struct value_row *family_values(const family *of, const field_row *field);

@@ -732,11 +732,12 @@ static int reply_with_stream(const served_family *f, const topic_row *row, td_by
 {
     sim_frame frame;
     char topic[LIMIT_TOPIC_BYTES];
-    td_bytes symbol;
-    if (f->sim == NULL || !family_is_snapshot_request(f->family, row, path, query, &symbol))
+    char symbol[LIMIT_TOPIC_BYTES];
+    if (f->sim == NULL || !family_is_snapshot_request(f->family, row, path, query, symbol))
         return 0;
-    int size = topic_write(f->family->topics, f->family->topic_count, row->name, symbol, topic,
-                           sizeof topic); /* a topic that is cut is unknown */
+    int size =
+        topic_write(f->family->topics, f->family->topic_count, row->name, td_bytes_str(symbol),
+                    topic, sizeof topic); /* a topic that is cut is unknown */
     if (size <= 0 || (size_t)size >= sizeof topic)
         return 0;
     uint32_t stream = sim_family_find(f->sim, td_bytes_of(topic, (size_t)size));

@@ -643,13 +643,14 @@ static void note_request(session_feed *f, td_bytes frame, uint32_t shard)
 static int is_snapshot_of(const session_feed *f, const char *topic, const import_record *reply)
 {
     const td_url url = td_url_split(reply->url);
-    td_bytes symbol, asked;
+    char asked[LIMIT_TOPIC_BYTES];
+    td_bytes symbol;
     const family *of = f->report->family;
     const topic_row *row = family_topic_row(of, topic, &symbol);
     message decoded;
     decode_error ignored;
-    if (!family_is_snapshot_request(of, row, url.path, url.query, &asked) ||
-        !td_bytes_equal(asked, symbol))
+    if (!family_is_snapshot_request(of, row, url.path, url.query, asked) ||
+        !td_bytes_is(symbol, asked))
         return 0;
     const topic_match match = {row->snapshot_reply, td_bytes_str(row->name), symbol};
     return decoder_decode(f->job->decoder, &match, reply->data, DECODE_PATH_WHOLE, &decoded,

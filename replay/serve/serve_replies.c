@@ -128,9 +128,9 @@ static const served_topic *find_topic(serve *server, td_bytes path, td_bytes que
         const served_feed *feed = &feeds->items[i];
         for (size_t k = 0; k < feed->topic_count && *tape == NULL; k++) {
             const served_topic *topic = &feed->topics[k];
-            td_bytes symbol;
-            if (!family_is_snapshot_request(feed->family, topic->row, path, query, &symbol) ||
-                !td_bytes_is(symbol, topic->symbol))
+            char symbol[LIMIT_TOPIC_BYTES];
+            if (!family_is_snapshot_request(feed->family, topic->row, path, query, symbol) ||
+                strcmp(symbol, topic->symbol) != 0)
                 continue;
             found = topic;
             *tape = serve_tape_of_topic(server, topic);

@@ -312,10 +312,36 @@ static void test_errors_hide_secrets(void **state)
     }
 }
 
+/* Parts of URLs with %XX. */
+static void test_codes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *part, *text, *encoded;
+    } ROWS[] = {
+        {"%42%54CUSDT", "BTCUSDT", "BTCUSDT"},
+        {"%E5%b8%81USDT", "\xe5\xb8\x81USDT", "%E5%B8%81USDT"},
+        {"A%2", "A%2", "A%2"},
+        {"A%zzB%00", "A%zzB%00", "A%zzB%00"},
+        {"A%2FB", "A/B", "A%2FB"},
+    };
+    char out[16];
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        assert_true(td_url_decode(td_bytes_str(ROWS[i].part), out, sizeof out));
+        assert_string_equal(out, ROWS[i].text);
+        char encoded[64];
+        assert_true(td_url_encode(out, encoded, sizeof encoded));
+        assert_string_equal(encoded, ROWS[i].encoded);
+    }
+    assert_true(td_url_decode(td_bytes_str("0123456789abcde"), out, sizeof out));
+    assert_false(td_url_decode(td_bytes_str("0123456789abcdef"), out, sizeof out));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split),
+        cmocka_unit_test(test_codes),
         cmocka_unit_test(test_params),
         cmocka_unit_test(urls_of_http),
         cmocka_unit_test(test_url_parts),

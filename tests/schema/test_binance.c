@@ -203,12 +203,43 @@ static void test_own_topic(void **state)
     decoder_close(d);
 }
 
+/* ---- the request for a snapshot ---- */
+
+/* Symbols are percent-encoded in requests. Requests of others name them in any case, as the
+ * exchange's streams do. */
+static void test_snapshot_request(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *symbol;
+    } ROWS[] = {{"symbol=%E5%B8%81USDT&limit=5", "\xe5\xb8\x81USDT"},
+                {"limit=5&symbol=%42tcUSDT", "BTCUSDT"},
+                {"symbol=btcusdt", "BTCUSDT"},
+                {"symbol=", NULL}};
+    const topic_row *row = family_topic_named(binance(), "depth@100ms");
+    char path[96] = "";
+    family_snapshot_path(binance(), row, td_bytes_str(ROWS[0].symbol), path, sizeof path);
+    assert_string_equal(path, "/fapi/v1/depth?symbol=%E5%B8%81USDT&limit=1000");
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char symbol[LIMIT_TOPIC_BYTES];
+        assert_int_equal(family_is_snapshot_request(binance(), row, td_bytes_str("/fapi/v1/depth"),
+                                                    td_bytes_str(ROWS[i].query), symbol),
+                         ROWS[i].symbol != NULL);
+        if (ROWS[i].symbol != NULL)
+            assert_string_equal(symbol, ROWS[i].symbol);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spellings), cmocka_unit_test(test_spellings_refused),
-        cmocka_unit_test(test_asks),      cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_topics),    cmocka_unit_test(test_own_topic),
+        cmocka_unit_test(test_spellings),
+        cmocka_unit_test(test_spellings_refused),
+        cmocka_unit_test(test_asks),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_topics),
+        cmocka_unit_test(test_own_topic),
+        cmocka_unit_test(test_snapshot_request),
     };
     return cmocka_run_group_tests_name("schema/binance", tests, NULL, NULL);
 }
