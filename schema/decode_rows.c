@@ -233,7 +233,7 @@ static void add_value(rows *r, const msg_value *value)
 static void note_symbol(rows *r, td_bytes symbol)
 {
     td_bytes own = r->topic->symbol;
-    if (own.size != 0 && !td_bytes_is(own, "*")) {
+    if (own.size != 0 && (r->p->has_coin || !td_bytes_is(own, "*"))) {
         r->head.foreign_symbols += !r->p->has_coin && !td_bytes_equal(symbol, own);
         return;
     }

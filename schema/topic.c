@@ -90,17 +90,20 @@ const field_row *topic_field(const field_row *fields, size_t count, msg_member m
     return NULL;
 }
 
-/* As row_fits() for the rest of a text, from its symbol on, if text follows the symbol. A
- * placeholder before a coin, from `first` on, belongs to the symbol: future.BTC. */
-static int symbol_fits(const topic_row *row, const char *end, td_bytes rest, const uint8_t *first,
-                       topic_match *out)
+/* As row_fits() for the rest of a text, from its symbol on, if text follows the symbol. A topic of
+ * a coin keeps its text. */
+static int symbol_fits(const topic_row *row, const char *end, td_bytes rest, topic_match *out)
 {
     const size_t end_bytes = strlen(end);
     if (rest.size <= end_bytes || memcmp(rest.data + rest.size - end_bytes, end, end_bytes) != 0 ||
         memchr(rest.data, '.', rest.size - end_bytes) != NULL)
         return 0;
+    if (topic_row_has_coin(row)) {
+        out->symbol = td_bytes_str("*");
+        return 1;
+    }
     out->topic = td_bytes_str(row->name);
-    out->symbol = td_bytes_of(first, (size_t)(rest.data + rest.size - end_bytes - first));
+    out->symbol = td_bytes_of(rest.data, rest.size - end_bytes);
     return 1;
 }
 
@@ -111,7 +114,6 @@ static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
     td_bytes text_rest = text;
     td_bytes pattern_part;
     td_bytes part;
-    const uint8_t *first = NULL; /* the first placeholder's part */
     *out = (topic_match){.row = row, .topic = text};
     while (td_bytes_next(&pattern_rest, '.', &pattern_part)) {
         if (!td_bytes_next(&text_rest, '.', &part))
@@ -123,12 +125,11 @@ static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
         }
         if (!prefix_fits(pattern_part, part))
             return 0;
-        first = first == NULL ? part.data : first;
         if (is_symbol(pattern_part)) {
             size_t before = (size_t)(part.data - text.data);
             if (pattern_rest.data != NULL)
                 return symbol_fits(row, (const char *)pattern_rest.data - 1,
-                                   td_bytes_of(part.data, text.size - before), first, out);
+                                   td_bytes_of(part.data, text.size - before), out);
             if (td_bytes_is(pattern_part, "{symbol}")) {
                 part.size = text.size - before;
                 text_rest = td_bytes_of(NULL, 0);

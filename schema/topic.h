@@ -283,8 +283,9 @@ typedef struct topic_row {
                             placeholders ("{interval}") become part of the topic's name. A symbol is
                             the rest of a topic, including dots (XRP-5JUL23-0.5-C), or has no dot
                             and ends before a text (topic_row_end). {coin}: a coin instead of a
-                            symbol; the entries name their symbols. With a text after it, a
-                            placeholder before it belongs to it ("trades.{kind}.{coin}.raw") */
+                            symbol; the entries name their symbols. With a text after it
+                            ("trades.{kind}.{coin}.raw") the match's topic is the whole text, and
+                            its symbol "*" */
     msg_type type;
     const char *title; /* one line for people */
     /* The exchange sometimes changes a topic without renaming it: this row applies to frames

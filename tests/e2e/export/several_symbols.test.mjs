@@ -53,6 +53,9 @@ test("Deribit: topics of a kind have the trades of their instruments", async (t)
     frame("trades.BTC-PERPETUAL.raw", [trade("BTC-PERPETUAL", 2, "5")]),
   ]);
   await check(t, tape, { "BTC-25DEC26": ["2"], "BTC-25DEC26-50000-C": ["3"], "BTC-PERPETUAL": ["1", "5"], "ETH-PERPETUAL": ["4"] }, 0);
+  const one = path.join(temporary(t), "one");
+  await tapedeck(t, ["export", "-q", "-a", tape.archive, "--symbol", "BTC-PERPETUAL", "--format", "tardis-csv", "--format", "parquet", "--out", one]);
+  assert.deepEqual(Object.entries(rowsOf(one, "trades")).map(([symbol, rows]) => [symbol, rows.map(({ id }) => id)]), [["BTC-PERPETUAL", ["1", "5"]]]);
 });
 
 test("Deribit: books of the best levels are topics of their own, and grouped prices are not described", async (t) => {

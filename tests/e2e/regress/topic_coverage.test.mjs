@@ -32,6 +32,7 @@ const until = (row) => row.valid_until ?? null;
 const matches = (pattern, text) => new RegExp(`^${pattern.split(/\{[a-z+]+\}/).map((s) => s.replace(/[.*+?^$()[\]\\|]/g, "\\$&")).join("[^.]+")}$`).test(text);
 /** Is this topic of a frame or report the row's? Its name has no symbol, which stands last in most patterns. */
 function fits(row, { topic, symbol }) {
+  if (/\{coin\}\./.test(row.pattern)) return matches(row.pattern, topic); // the topic keeps its text
   const [, before, after] = /^(.*)\.\{(?:symbol\+?|coin)\}(\..+)$/.exec(row.pattern) ?? [];
   if (after !== undefined) return symbol !== null && matches(`${before}${after}`, topic);
   return matches(row.pattern, /\{(symbol\+?|coin)\}/.test(row.pattern) ? `${topic}.${symbol}` : topic);
