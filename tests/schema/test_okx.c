@@ -68,6 +68,11 @@ static void test_answers(void **state)
         {"{\"id\":\"8\",\"event\":\"error\",\"code\":\"60012\",\"msg\":\"Invalid request\"}",
          ANSWER_TOPICS, REQUEST_UNKNOWN, 0, "8", "Invalid request", ""},
         {"pong", ANSWER_PONG, REQUEST_PING, -1, "", "", ""},
+        {"{\"event\":\"notice\",\"code\":\"64008\",\"msg\":\"The connection will soon be "
+         "closed.\"}",
+         ANSWER_PING, REQUEST_UNKNOWN, -1, "", "The connection will soon be closed.", ""},
+        {"{\"event\":\"channel-conn-count\",\"channel\":\"orders\",\"connCount\":\"2\"}",
+         ANSWER_PING, REQUEST_UNKNOWN, -1, "", "", ""},
         {"ping", ANSWER_NONE, REQUEST_UNKNOWN, -1, "", "", ""},
         {"{\"arg\":{\"channel\":\"books\",\"instId\":\"A\"},\"data\":[]}", ANSWER_NONE,
          REQUEST_UNKNOWN, -1, "", "", ""},
