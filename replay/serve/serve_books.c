@@ -183,6 +183,7 @@ static td_result apply(serve_book *b, content_reader *reader, const frame_ref *f
     frame_ref read = *frame; /* the tape does not decode, because most of its frames have no book */
     content_read(reader, &read);
     const message *m = read.content.message;
+    b->has_ended = 0;
     symbol_topic_apply(b->topic, &read, &found);
     *is_snapshot = m != NULL && found.rules.is_snapshot;
     if (m != NULL && found.rules.is_unused)

@@ -24,6 +24,7 @@ typedef struct serve_book {
     const char *feed, *symbol, *exchange_topic;
     uint32_t shard;       /* shard of the connection whose frames make the book */
     uint8_t has_snapshot; /* 1: that connection has sent a snapshot; 0 if snapshots are replies */
+    uint8_t has_ended;    /* 1: that connection has ended, and no frame came since */
     struct symbol_topic *topic;
     snapshot_source source; /* frames that a book's snapshot is made from; unused for tickers */
 } serve_book;

@@ -43,31 +43,37 @@ static int is_wanted_channel(void *user, const channel_info *info)
            strcmp(of->feed, info->feed) == 0;
 }
 
-/* Read a topic up to a moment, or, if its book has no state then, up to its next recorded snapshot.
- * *at_ns: receive time of that snapshot, else unchanged. TD_EOF: there is neither. */
+/* Read a topic up to a moment and append the state of its book. If the book has no state then, or
+ * the next frame does not continue it, append its next recorded snapshot, and set *at_ns to the
+ * receive time of that. TD_EOF: there is neither. */
 static td_result read_state(serve *server, cursor *from, serve_books *books, td_buf *json,
                             uint64_t *at_ns, td_err *err)
 {
     const frame_ref *frame;
-    serve_book *b = NULL;
+    serve_book *b;
     uint8_t is_snapshot;
+    int is_lost = 0; /* 1: the next frame did not continue the state */
     td_result rc;
     while ((rc = cursor_next(from, &frame, err)) == TD_OK) {
         const int is_fetched = (frame->channel->info.form & FORM_FETCHED) != 0;
         if (frame->is_copy || (!is_fetched && frame->channel->info.line != 0))
             continue;
-        if (!frame->is_lead_in && has_state(books->first))
-            break;
         if (!frame->is_lead_in && is_fetched) {
             *at_ns = frame->recv_ns;
             return td_buf_append(json, frame->bytes.data, frame->bytes.size, err);
         }
-        if (frame->is_lead_in)
+        const int is_next = !frame->is_lead_in && !is_lost && has_state(books->first);
+        if (is_next)
+            rc = serve_book_make(books->first, server->options.archive, server->maker, json, err);
+        if (rc == TD_OK && (frame->is_lead_in || is_next))
             rc = serve_books_apply(books, server->reader, frame, &b, &is_snapshot, err);
-        if (rc != TD_OK)
+        if (rc != TD_OK || (is_next && has_state(books->first)))
             return rc;
+        if (is_next)
+            td_buf_clear(json);
+        is_lost |= is_next;
     }
-    if ((rc != TD_OK && rc != TD_EOF) || !has_state(books->first))
+    if (rc != TD_EOF || is_lost || !has_state(books->first))
         return rc;
     return serve_book_make(books->first, server->options.archive, server->maker, json, err);
 }
@@ -105,7 +111,7 @@ static int put_snapshot(serve *server, serve_tape *tape, const served_topic *of,
     serve_book *b = serve_tape_has_state(tape)
                         ? serve_books_find(&tape->books, of->feed, of->exchange_topic)
                         : NULL;
-    if (has_state(b))
+    if (has_state(b) && !b->has_ended)
         rc = serve_book_make(b, server->options.archive, server->maker, json, &err);
     if (rc == TD_OK)
         rebase(server, of->row->snapshot_reply, tape->shift_s, json);

@@ -8,12 +8,12 @@
 #include "base/bytes.h"
 #include "replay/serve/serve_state.h"
 
-/* Append the reply to a GET request. The moment is the position of the newest tape whose clients
+/* Write the reply to a GET request. The moment is the position of the newest tape whose clients
  * have the topic (before it plays: where it will begin), else of the newest tape, else the
  * beginning of the selection. The snapshot is made from the book's state. If the book has changed
- * nothing since its recorded snapshot, or has no state, because no snapshot came yet or its frames
- * do not continue each other, the reply is that snapshot, or the next recorded one. Returns 0 if
- * nothing answers this request. */
+ * nothing since its recorded snapshot, that is the reply; if it has no state, because no snapshot
+ * came yet, frames are missing or its connection ended, the next recorded one. json must be empty.
+ * Returns 0 if nothing answers this request. */
 int serve_reply(serve *server, td_bytes path, td_bytes query, td_buf *json);
 
 #endif

@@ -264,8 +264,10 @@ static void end_books(serve_tape *tape, const recorded_end *end)
     for (serve_book *b = tape->books.first; b != NULL; b = b->next) {
         const conn_choice *choice = &b->topic->choice;
         if (b->shard == end->shard && strcmp(b->feed, end->feed) == 0 &&
-            choice->conns[choice->followed].last_ns <= end->recv_ns)
+            choice->conns[choice->followed].last_ns <= end->recv_ns) {
             b->has_snapshot = 0;
+            b->has_ended = 1;
+        }
     }
 }
 

@@ -99,4 +99,29 @@ describe("the state over HTTP", { concurrency: 2 }, () => {
         assert.equal((await clientOf(t, cut, of)).sha1, expected, `a cut with a ${snapshots} snapshot`);
       }
     });
+
+  test("after a recorded disconnect it is the next recorded snapshot, because the state before it is not continued", async (t) => {
+    const of = FAMILIES[0], dir = temporary(t), tape = path.join(dir, "tape");
+    const sim = await listening(t, ["sim", "--families", of.family, "--symbols", "1", "--rate", "100", "--seed", "5", "--fault", "disconnect@300"], dir);
+    await run(t, "tapedeck-record", ["record", "-q", "-a", tape, `${sim.url}${of.url}`, "--ca-file", sim.ca, "--family", of.family, "--topic", of.topic, "--symbol", "BTCUSDT", "--duration", "8s"]);
+    const rows = parseLines((await tapedeck(t, ["cat", tape, "--topic", of.topic])).stdout);
+    const fetched = rows.filter((row) => row.fetched), second = rows.findIndex((row) => row.conn === 2);
+    assert.ok(second > 0 && fetched.length >= 2, `${second}, ${fetched.length} snapshots`);
+    const after = fetched.find((row) => row.conn === 2);
+    const server = await listening(t, ["serve", tape, "--plain", "--hold", "--speed", "max"], dir);
+    const get = async () => (await fetch(server.url.replace("ws:", "http:") + of.get)).text();
+    const connect = async () => {
+      const ws = new WebSocket(server.url + of.url, { perMessageDeflate: false });
+      t.after(() => ws.terminate());
+      const closed = once(ws, "close"), answer = once(ws, "message");
+      await once(ws, "open");
+      ws.send(JSON.stringify(of.ask));
+      await answer;
+      return { closed };
+    };
+    await (await connect()).closed; // the tape waits for a client that connects again
+    await fetch(`${server.url.replace("ws:", "http:")}/control/pause`, { method: "POST" });
+    await connect();
+    assert.equal(await get(), after.data);
+  });
 });
