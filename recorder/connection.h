@@ -34,7 +34,8 @@ typedef struct connection_env {
     const td_log *log;
     /* A frame was received. */
     void (*frame)(void *user);
-    /* A slot of the feed is live: all its subscription requests are answered. */
+    /* A slot of the feed is live: all its subscription requests are answered. Not called for a slot
+     * that another one started for its snapshots. */
     void (*live)(void *user, uint16_t feed_index);
     /* A topic (its number in the feed's subscription) was granted, on a connection that stays. */
     void (*granted)(void *user, const connection *self, size_t topic);

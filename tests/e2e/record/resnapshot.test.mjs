@@ -2,6 +2,7 @@
 // sends its first connection one delta without the change of a level.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import http from "node:http";
 import path from "node:path";
 import { describe } from "node:test";
 import { eventsOf, json, jsonList, tapedeck, temporary } from "../support/harness.mjs";
@@ -16,10 +17,11 @@ const TOPIC = "orderbook.50.BTCUSDT", EVERY_MS = 20, HIDDEN_AFTER = 50;
 /** A server of one book with three levels; update u sets the size of one of them. hides: the first connection gets, so many
  *  updates after its snapshot, one delta with another level instead. */
 async function exchange(t, { hides }) {
-  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" }), clients = new Map();
+  const web = http.createServer((_, response) => response.end("{}")).listen(0, "127.0.0.1");
+  const server = new WebSocketServer({ server: web }), clients = new Map();
   const sizes = ["1", "1", "1"];
   let u = 1, hiddenU = Infinity, connections = 0;
-  await once(server, "listening");
+  await once(web, "listening");
   const frame = (type, b) => JSON.stringify({ topic: TOPIC, type, ts: Date.now(), data: { s: "BTCUSDT", b, a: type === "snapshot" ? [["200", "1"]] : [], u, seq: 1000 + u }, cts: Date.now() - 1 });
   const timer = setInterval(() => {
     u++;
@@ -41,14 +43,14 @@ async function exchange(t, { hides }) {
       if (hiddenU === Infinity) hiddenU = u + HIDDEN_AFTER;
     });
   });
-  t.after(() => (clearInterval(timer), clients.forEach((_, client) => client.terminate()), server.close()));
-  return `ws://127.0.0.1:${server.address().port}/v5/public/linear`;
+  t.after(() => (clearInterval(timer), clients.forEach((_, client) => client.terminate()), web.close()));
+  return `ws://127.0.0.1:${web.address().port}/v5/public/linear`;
 }
 
 /** Record until so many extra connections have left. */
 async function recorded(t, { hides, more = [], extras }) {
   const archive = path.join(temporary(t), "tape");
-  const recorder = new Recorder(t, archive, ["--url", await exchange(t, { hides }), "--family", "v5-linear", "--topic", TOPIC, "--commit-interval", "100ms", "--resnapshot", "4s", ...more], { deadlineMs: 120_000 });
+  const recorder = new Recorder(t, archive, ["--url", await exchange(t, { hides }), "--family", "v5-linear", "--topic", TOPIC, "--http", "time@1h=/v5/market/time", "--commit-interval", "100ms", "--resnapshot", "4s", ...more], { deadlineMs: 120_000 });
   await printed(recorder, "its snapshots were compared with the books of connection 1 of line 0", extras);
   await recorder.durableAfter(recorder.durableLines + 5);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
@@ -59,6 +61,7 @@ async function recorded(t, { hides, more = [], extras }) {
 describe("resnapshot", { concurrency: true }, () => {
   test("an extra connection comes and goes: nothing is missing, and each frame is read once", async (t) => {
     const { archive, recorder } = await recorded(t, { hides: false, extras: 2 });
+    assert.equal((await eventsOf(t, archive, "http")).length, 1, "the feed's requests are those of one client");
     const ends = await eventsOf(t, archive, "disconnect");
     assert.deepEqual(ends.map(({ line, cause }) => [line, cause]), [[1, "replaced"], [1, "replaced"], [0, "closed_by_us"]]);
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
