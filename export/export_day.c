@@ -879,7 +879,8 @@ static void log_left_out(const day_run *run, const char *date)
 
 static void log_clock(const day_run *run, const char *date)
 {
-    if (run->clock_offset_ns > 0)
+    /* 1 ns: the times are equal, as in frames without a receive time of their own. */
+    if (run->clock_offset_ns > 1)
         td_log_emit(run->day->log, TD_LOG_WARNING,
                     "%s: frames were received before the exchange sent them, so the recorder's "
                     "clock was behind; %" PRId64 " ns are added to all receive times",

@@ -239,3 +239,15 @@ npm.test("the recipe for order latencies gives the truth file's latencies for a 
   });
   assert.deepEqual(rows, expected);
 });
+
+test("frames without a receive time of their own do not show a clock that was behind", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  const trade = (i, ms) => ({ topic: "publicTrade.BTCUSDT", type: "snapshot", ts: ms, data: [{ T: ms, s: "BTCUSDT", S: "Buy", v: "1", p: "2.5", i: `t${i}`, BT: false, seq: i }] });
+  for (const [behindMs, warning] of [[0, null], [2, /the recorder's clock was behind; 2000001 ns are added/]]) {
+    const lines = [0, 1, 2].map((i) => trade(i, 1_786_320_000_000 + 10 * i)).map((data) => (behindMs === 0 ? JSON.stringify(data) : `{"recv_ns":${data.ts - behindMs}000000,"data":${JSON.stringify(data)}}`));
+    fs.writeFileSync(path.join(dir, "in.jsonl"), lines.map((line) => `${line}\n`).join(""));
+    await tapedeck(t, ["import", "-q", "-a", archive + behindMs, "--format", "jsonl", "--family", "v5-linear", path.join(dir, "in.jsonl")]);
+    const { stderr } = await tapedeck(t, exporting(archive + behindMs, path.join(dir, `out${behindMs}`)).filter((arg) => arg !== "-q"));
+    assert.match(stderr, warning ?? /^tapedeck export: 1 file, 3 rows in .*\n$/);
+  }
+});
