@@ -21,6 +21,8 @@ enum {
     GZIP_WINDOW_BITS = 15 + 16, /* zlib.h: the largest window, and gzip framing only */
 };
 
+static const uint32_t ZIP_MAGIC = 0x04034b50;
+
 typedef enum coding { CODING_UNKNOWN, CODING_PLAIN, CODING_GZIP, CODING_ZSTD } coding;
 
 struct import_source {
@@ -270,6 +272,11 @@ static td_result next_text(import_source *s, size_t space, size_t *made, td_err 
         while (rc == TD_OK && s->raw_size < sizeof(uint32_t) && !s->is_raw_ended)
             rc = fill_raw(s, err);
         s->coding = coding_of(s->raw, s->raw_size);
+        if (rc == TD_OK && s->raw_size >= sizeof(uint32_t) && td_le32(s->raw) == ZIP_MAGIC) {
+            td_err_set(err, TD_E_INVALID, "a zip file is no capture");
+            td_err_hint(err, "unpack it first: plain, gzip and zstd files can be read");
+            return TD_E_INVALID;
+        }
         open_inflater(s);
     } else if (s->raw_at == s->raw_size && !s->is_raw_ended) {
         rc = fill_raw(s, err);

@@ -120,6 +120,20 @@ static void test_plain_lines(void **state)
     }
 }
 
+/* A local file header, as in APPNOTE.TXT 4.3.7. */
+static void test_zip(void **state)
+{
+    static const char ZIP[] = "PK\x03\x04\x14\0\0\0\b\0";
+    const fixture *f = *state;
+    import_text_line line;
+    td_err err;
+    write_file(f, ZIP, sizeof ZIP - 1);
+    import_source *source = open_file(f);
+    assert_int_equal(import_source_next(source, &line, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "a zip file is no capture"));
+    import_source_close(source);
+}
+
 /* Lines of lengths around the buffers' sizes, plain and gzip, are read unchanged. */
 static void test_long_lines(void **state)
 {
@@ -271,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_plain_lines, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_zip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_long_lines, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_line_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_gzip_members, set_up, tear_down),
