@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 {
     static const verb_table TABLE = {
         .program = "tapedeck",
-        .summary = "Recorder, replayer and archive for Bybit WebSocket feeds.",
+        .summary = "Recorder, replayer and archive for exchanges' WebSocket feeds.",
         .rows = VERBS,
         .row_count = sizeof VERBS / sizeof VERBS[0],
     };
