@@ -461,30 +461,12 @@ void book_clear(book *b)
     b->window_sums[0] = b->window_sums[1] = 0;
 }
 
-/* The usual limits of requests, in descending order: a captured client may have asked for fewer
- * levels than a recorder does. */
-static const uint32_t REQUEST_LIMITS[] = {5000, 1000, 500, 100, 50, 20, 10, 5};
-enum { REQUEST_LIMIT_COUNT = sizeof REQUEST_LIMITS / sizeof REQUEST_LIMITS[0] };
-
-/* The highest usual limit that is not above a number of levels; 0: there is none. */
-static uint32_t request_limit_below(size_t levels)
+void book_limit(book *b, msg_side at)
 {
-    for (size_t i = 0; i < REQUEST_LIMIT_COUNT; i++)
-        if (REQUEST_LIMITS[i] <= levels)
-            return REQUEST_LIMITS[i];
-    return 0;
-}
-
-void book_limit(book *b, uint32_t levels)
-{
-    for (size_t at = 0; at < SIDES && levels > 0; at++) {
-        book_side *side = &b->sides[at];
-        if (side->count == 0 ||
-            (side->count < levels && side->count != request_limit_below(side->count)))
-            continue;
-        side->edge = side->keys[0];
-        side->shown = side->count;
-    }
+    book_side *side = &b->sides[at];
+    TD_ASSERT(side->count > 0);
+    side->edge = side->keys[0];
+    side->shown = side->count;
 }
 
 int book_knows(const book *b, msg_side at, td_decimal price)
@@ -509,13 +491,6 @@ int book_is_narrow(const book *b)
             book_level_count(b, at) < (b->sides[at].shown + 1) / 2)
             return 1;
     return 0;
-}
-
-size_t book_reply_levels(const book *b, msg_side at)
-{
-    const size_t count = book_level_count(b, at);
-    const uint32_t limit = request_limit_below(count);
-    return b->sides[at].edge == EDGE_NONE || limit == 0 ? count : limit;
 }
 
 void book_truncate(book *b, uint32_t depth)

@@ -68,11 +68,10 @@ void book_replace(book *book, const msg_book *message, book_outcome *outcome);
 /* Remove all levels but the best `depth` ones of each side. */
 void book_truncate(book *book, uint32_t depth);
 
-/* After a snapshot that an HTTP reply brought: a side with `levels` levels or more, or with a usual
- * limit of a request, may have further ones that the reply left out. It is known only from its
- * worst level on: the book keeps levels beyond it, but no query shows them. 0: the reply has all
- * levels. book_clear and book_replace forget it. */
-void book_limit(book *book, uint32_t levels);
+/* After a snapshot that may have left out further levels of a side, which has some: the side is
+ * known only from its worst level on. The book keeps levels beyond it, but no query shows them.
+ * book_clear and book_replace forget it. */
+void book_limit(book *book, msg_side side);
 
 /* 1 if the side is known at this price. */
 int book_knows(const book *book, msg_side side, td_decimal price);
@@ -83,10 +82,6 @@ int book_is_whole(const book *book, msg_side side);
 /* 1 if the market came near to what the snapshot did not show: of the levels that a limited side
  * had, less than half are left. */
 int book_is_narrow(const book *book);
-
-/* How many of a side's best levels a reply with the book may show, so that its reader finds the
- * same side limited: all of a whole side, else the most that is a usual limit. */
-size_t book_reply_levels(const book *book, msg_side side);
 
 /* Copy another book's levels, but not how they were written. */
 void book_copy(book *to, const book *from);

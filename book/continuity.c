@@ -1378,7 +1378,9 @@ static void apply_spliced_snapshot(track *t, const message *m, verdict *out)
     if (!m->head.has_u || !has_deltas_after(t, u))
         return;
     book_replace(t->book, &m->book, &facts.outcome);
-    book_limit(t->book, family_snapshot_levels(t->row));
+    for (msg_side at = SIDE_BUY; at <= SIDE_SELL; at++)
+        if (family_snapshot_is_cut(t->row, book_level_count(t->book, at)))
+            book_limit(t->book, at);
     delta_queue_apply(&t->waiting, u, t->book);
     delta_queue_clear(&t->waiting);
     t->snapshot_u = u;
@@ -1606,7 +1608,7 @@ void track_serialize(track *t, state_io *io)
     state_i64(io, &t->snapshot_u);
     delta_queue_serialize(&t->waiting, io);
     if (io->version < TRACK_WINDOW_VERSION) {
-        if (family_snapshot_levels(t->row) > 0)
+        if (family_snapshot_has_limit(t->row))
             track_reset(t); /* which levels are known is not */
         return;
     }

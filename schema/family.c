@@ -464,15 +464,39 @@ static void append(char *out, size_t out_bytes, const char *text, size_t size)
     (void)snprintf(out + used, out_bytes - used, "%.*s", (int)size, text); /* cut if too long */
 }
 
-uint32_t family_snapshot_levels(const topic_row *row)
+/* The limit in the request for a topic's snapshot; 0: it has none. */
+static uint64_t request_limit(const topic_row *row)
 {
-    uint64_t limit;
-    if (row->snapshot_request == NULL)
-        return 0;
-    const td_url request = td_url_split(td_bytes_str(row->snapshot_request));
-    return td_digits_parse(td_url_param(request.query, "limit"), LIMIT_BOOK_LEVELS, &limit)
-               ? (uint32_t)limit
-               : (uint32_t)row->snapshot_levels;
+    uint64_t limit = 0;
+    const td_bytes request =
+        td_bytes_str(row->snapshot_request == NULL ? "" : row->snapshot_request);
+    const td_bytes query = td_url_split(request).query;
+    return td_digits_parse(td_url_param(query, "limit"), LIMIT_BOOK_LEVELS, &limit) ? limit : 0;
+}
+
+int family_snapshot_has_limit(const topic_row *row)
+{
+    return row->snapshot_levels > 0 || request_limit(row) > 0;
+}
+
+size_t family_snapshot_cut(const topic_row *row, size_t levels)
+{
+    static const size_t USUAL[] = {1000, 500, 100, 50, 20, 10, 5};
+    const uint64_t limit = request_limit(row);
+    if (limit == 0 || levels >= limit)
+        return limit == 0 || levels < limit ? levels : (size_t)limit;
+    for (size_t i = 0; i < sizeof USUAL / sizeof USUAL[0]; i++)
+        if (USUAL[i] <= levels)
+            return USUAL[i];
+    return levels;
+}
+
+int family_snapshot_is_cut(const topic_row *row, size_t levels)
+{
+    const uint64_t limit = request_limit(row);
+    if (limit == 0)
+        return row->snapshot_levels > 0 && levels >= row->snapshot_levels;
+    return levels >= limit || (levels >= 5 && family_snapshot_cut(row, levels) == levels);
 }
 
 void family_snapshot_path(const family *of, const topic_row *row, td_bytes symbol, char *out,

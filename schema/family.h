@@ -94,8 +94,16 @@ const topic_row *family_topic_row(const family *of, const char *topic, td_bytes 
 /* The row of a topic name without a symbol; NULL: unknown topic. */
 const topic_row *family_topic_named(const family *of, const char *name);
 
-/* The most levels of a side that the reply with a topic's snapshot has; 0: it has all. */
-uint32_t family_snapshot_levels(const topic_row *row);
+/* 1 if the reply with a topic's snapshot may leave out levels of a side. */
+int family_snapshot_has_limit(const topic_row *row);
+
+/* 1 if it may have left out further levels of a side of which it has so many: that is the limit, or
+ * a usual one of captured clients, which may ask for fewer levels than a recorder does. */
+int family_snapshot_is_cut(const topic_row *row, size_t levels);
+
+/* The most levels, up to so many, for which family_snapshot_is_cut holds; `levels` if there are
+ * none. */
+size_t family_snapshot_cut(const topic_row *row, size_t levels);
 
 /* Append the path and query of the request for a topic's snapshot (topic_row.snapshot_request),
  * with the symbol percent-encoded, to a text in out, which has a NUL. A text that does not fit is

@@ -11,6 +11,7 @@
 #include "base/json/json.h"
 #include "base/json/json_write.h"
 #include "schema/decode_value.h"
+#include "schema/family.h"
 #include "schema/list_frame.h"
 #include "tape/cursor.h"
 
@@ -459,13 +460,21 @@ static void write_level(making *m, msg_side side, size_t index)
         json_write_array_end(&m->json);
 }
 
+/* How many of a side's best levels are written: all, or, of a limited side, as many as make a
+ * reader find it limited, too. */
+static size_t reply_levels(const making *m, msg_side side)
+{
+    const size_t count = book_level_count(m->levels, side);
+    return book_is_whole(m->levels, side) ? count : family_snapshot_cut(m->from->row, count);
+}
+
 /* Write the book's levels in place of a recorded list. A list of one side begins with its best
  * level; a list of both sides has the buys first, with ascending prices (docs/wire.md 6.3) unless
  * the recorded one has not. */
 static void write_levels(making *m, json_value recorded, const items_row *items)
 {
-    size_t buys = book_reply_levels(m->levels, SIDE_BUY);
-    size_t sells = book_reply_levels(m->levels, SIDE_SELL);
+    size_t buys = reply_levels(m, SIDE_BUY);
+    size_t sells = reply_levels(m, SIDE_SELL);
     const int is_one_side = (items->flags & (ITEMS_BUY | ITEMS_SELL)) != 0;
     m->form = form_of(m->from->row, recorded);
     const int begins_with_best = is_one_side || m->form.buys_fall;
