@@ -205,10 +205,11 @@ void conditions_add_gaps(conditions *self, const gap_list *ledger, const selecti
 static int is_broken_by(const observed_frame *seen, const char *glob)
 {
     const symbol_verdict *found = seen->found;
+    const int is_name = strpbrk(glob, "*?[") == NULL; /* of one rule, so a note is meant, too */
     if (found == NULL)
         return 0;
     for (uint32_t i = 0; i < found->rules.count; i++)
-        if (found->rules.items[i].strength == STRENGTH_ERROR &&
+        if ((found->rules.items[i].strength == STRENGTH_ERROR || is_name) &&
             rule_fits(glob, found->rules.items[i].rule))
             return 1;
     for (uint32_t i = 0; i < found->audit.count; i++)

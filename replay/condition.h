@@ -2,7 +2,8 @@
  * finds such frames. A condition is one or more terms, separated by spaces, that must all hold.
  *
  *   topic=GLOB symbol=GLOB              the frame's topic, symbol
- *   rule=GLOB                           the frame broke a matching rule of strength error
+ *   rule=GLOB                           the frame broke a matching rule of strength error,
+ *                                       or the rule of this name (without a wildcard)
  *                                       ("crossed" means not_crossed)
  *   undecoded                           the frame could not be decoded
  *   price>=N size<N                     one entry (trade, level, order) meets both terms

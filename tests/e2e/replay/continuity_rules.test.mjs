@@ -136,8 +136,8 @@ test("orderbook.1: a lost change is a violation, and the snapshot that reveals i
 
 test("orderbook.full: a restart of the service (u 1) is no fault, a lost frame is", async (t) => {
   const full = (u, at) => ({ topic: "orderbook.full.BTCUSDT", type: "delta", ts: NOON + at * 1000, data: { s: "BTCUSDT", b: [["60000", String(u)]], a: [], u, seq: 100 + u }, cts: NOON + at * 1000 });
-  const restarted = await replayed(t, "v5-linear", [full(56, 0), full(57, 1), full(1, 2), full(2, 3)], 0);
-  assert.deepEqual([restarted.continuity.violations, restarted.continuity.warnings], [0, {}]);
+  const restarted = await replayed(t, "v5-linear", [full(56, 0), full(57, 1), full(1, 2), full(2, 3)], 1);
+  assert.deepEqual([restarted.continuity.violations, restarted.continuity.warnings, restarted.books_without_snapshot], [0, {}, 1]);
   const lost = await replayed(t, "v5-linear", [full(1, 0), full(2, 1), full(4, 2)], 1);
   assert.deepEqual(lost.continuity.by_rule, { seq_dense: 1 });
 });

@@ -27,7 +27,7 @@ describe("the screen", { concurrency: 2 }, () => {
     terminal.keys(",");
     assert.match(terminal.shows(/frame 5 {2}paused/).join("\n"), /^ +100 x 2 +102 x 5\n +99 x 2$/m); // the book went back
     terminal.keys("Right", "Right", "Right", "Right");
-    rows = terminal.shows(/verdict: broke not_crossed$/m);
+    rows = terminal.shows(/verdict: broke seq_dense: expected 7, found 8: 1 lost$/m);
     assert.match(rows.join("\n"), /^ {2}bids +asks \(broken\)\n\* +102\.5 x 1 +102 x 5$/m);
     terminal.keys("Up", "Up", "Down", "m", "Right");
     terminal.shows(/frame 10 {2}paused {2}speed max\n[^]*verdict: not decoded: missing_field/);

@@ -59,7 +59,7 @@ describe("frames", () => {
       4: ["ok", ["bid", "100", "3", "2", "smaller"]],
       5: ["ok", ["ask", "101", "1", "-", "level gone"]],
       8: ["ok", ["bid", "98.5", "-", "7", "new level"]],
-      9: ["broke the rule not_crossed; the book after it is broken", ["bid", "102.5", "-", "1", "new level"]],
+      9: ["broke the rule seq_dense; the book after it is broken", ["bid", "102.5", "-", "1", "new level"]],
       11: ["ok", ["bid", "100", "-", "1", "new level"]],
     };
     for (const [number, [text, change]] of Object.entries(expected)) {
@@ -125,9 +125,9 @@ describe("frames", () => {
 
     await kind.selectOption("violation");
     await step("n", 9);
-    await until(page, "Broke the rule not_crossed: v5-linear / orderbook.50 / BTCUSDT.");
+    await until(page, "Broke the rule seq_dense: v5-linear / orderbook.50 / BTCUSDT.");
     await page.locator("#tab-frames[aria-selected=true]").waitFor();
-    await until(page, "broke the rule not_crossed", ".verdict");
+    await until(page, "broke the rule seq_dense", ".verdict");
     await page.locator("#canvas").focus();
     await page.keyboard.press("n");
     await until(page, "No later violation.");

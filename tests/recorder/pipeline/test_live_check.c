@@ -491,6 +491,73 @@ static void test_findings_are_bounded(void **state)
     live_check_close(w);
 }
 
+/* Puts a delta, or the fetched snapshot, of a book of Binance USD-M. bids: their JSON. */
+static void put_depth(live_check *w, uint64_t n, uint32_t form, const char *bids)
+{
+    channel_notes notes = {0};
+    static const channel_info INFO = {
+        .topic = "depth@100ms", .symbol = "BTCUSDT", .exchange_topic = "depth@100ms.BTCUSDT"};
+    const unsigned long long ms = 1790000000000 + n;
+    char text[512];
+    int size = form == FORM_FETCHED
+                   ? snprintf(text, sizeof text,
+                              "{\"lastUpdateId\":%llu,\"E\":%llu,\"T\":%llu,\"bids\":[%s],"
+                              "\"asks\":[[\"101\",\"1\"]]}",
+                              (unsigned long long)n - 1, ms, ms, bids)
+                   : snprintf(text, sizeof text,
+                              "{\"stream\":\"btcusdt@depth@100ms\",\"data\":{\"e\":\"depthUpdate\","
+                              "\"E\":%llu,\"T\":%llu,\"s\":\"BTCUSDT\",\"U\":%llu,\"u\":%llu,"
+                              "\"pu\":%llu,\"b\":[%s],\"a\":[]}}",
+                              ms, ms, (unsigned long long)n, (unsigned long long)n,
+                              (unsigned long long)n - 1, bids);
+    assert_in_range(size, 1, sizeof text - DECODE_PADDING_BYTES);
+    const feed_frame frame = {.conn = 1,
+                              .form = form,
+                              .recv_ns = ms * TD_NS_PER_MS,
+                              .bytes = td_bytes_of(text, (size_t)size),
+                              .info = &INFO};
+    const feed_written written = {.segment = 1,
+                                  .route = {.notes = &notes, .frame_class = CLASS_DATA}};
+    live_check_put(w, 0, &frame, &written);
+}
+
+/* A book whose snapshot shows five bids asks for another one when three are gone, and no longer
+ * once it has come. */
+static void test_another_snapshot_is_due(void **state)
+{
+    (void)state;
+    static pipeline_config config;
+    const live_check_options options = {.config = &config, .ring_bytes = 1 << 20};
+    live_check *w = NULL;
+    findings_seen seen = {0};
+    event what;
+    uint16_t feed_index;
+    config = (pipeline_config){.feed_count = 1};
+    config.feeds[0].family = family_find(td_bytes_str("binance-usdm"));
+    assert_int_equal(live_check_open(&options, &w, NULL), TD_OK);
+    put_depth(w, 1, 0, "[\"99\",\"1\"]");
+    put_depth(w, 2, FORM_FETCHED,
+              "[\"99\",\"1\"],[\"98\",\"1\"],[\"97\",\"1\"],[\"96\",\"1\"],[\"95\",\"1\"]");
+    put_depth(w, 2, 0, "[\"99\",\"0\"],[\"98\",\"0\"]");
+    put_depth(w, 3, 0, "[\"97\",\"0\"]");
+    put_depth(w, 4, 0, "[\"94\",\"7\"]");
+    put_depth(w, 5, FORM_FETCHED,
+              "[\"96\",\"1\"],[\"95\",\"1\"],[\"94\",\"7\"],[\"93\",\"1\"],[\"92\",\"1\"]");
+    while (!live_check_is_idle(w))
+        (void)poll(NULL, 0, 1);
+    while (live_check_next_finding(w, &feed_index, &what))
+        keep_found(&seen, &what);
+    assert_int_equal(seen.count, 2);
+    for (size_t i = 0; i < seen.count; i++) {
+        assert_string_equal(seen.items[i].row.cause, LIVE_CHECK_NARROW);
+        assert_string_equal(seen.items[i].row.symbol, "BTCUSDT");
+        assert_int_equal(seen.items[i].row.from_ns, 1790000000003 * TD_NS_PER_MS);
+    }
+    assert_int_equal(seen.items[0].row.to_ns, GAP_OPEN);
+    assert_int_equal(seen.items[1].row.to_ns, 1790000000005 * TD_NS_PER_MS);
+    live_check_close(w);
+}
+
 /* Puts a frame of one of two topics of a connection. */
 static void put_topic(live_check *w, int topic, uint32_t conn, uint64_t ms)
 {
@@ -577,6 +644,7 @@ int main(void)
         cmocka_unit_test(test_books_continue_over_segments),
         cmocka_unit_test(test_memory_budget),
         cmocka_unit_test(test_findings_are_bounded),
+        cmocka_unit_test(test_another_snapshot_is_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
