@@ -69,7 +69,8 @@ enum {
     TAPEDECK_WITH_BYTES = 1,    /* the bytes of each frame, as received */
     TAPEDECK_WITH_MESSAGES = 2, /* each frame as JSON, as `tapedeck replay --messages` prints it */
     TAPEDECK_WITH_BOOKS = 4, /* levels are the whole book after the frame, up to book_depth per side
-                                (0: all): bids, then asks, best first */
+                                (0: all): bids, then asks, best first; without levels that an HTTP
+                                snapshot may have left out (docs/completeness.md) */
     TAPEDECK_WITH_COVERAGE = 8, /* tapedeck_tape_missing_ns can be called. Trades are selected by
                                    exchange time, if they are received up to 10 s before or after
                                    the selected time, and trades that a snapshot repeats are left

@@ -380,7 +380,8 @@ class Message(Frame):
 
 
 class Book:
-    """An order book: bids and asks as lists of Level, best first."""
+    """An order book: bids and asks as lists of Level, best first. Levels that an HTTP snapshot may have
+    left out are unknown, and not in it."""
 
     __slots__ = ("feed", "topic", "symbol", "recv_ns", "exchange_ns", "suspect", "bids", "asks")
 
