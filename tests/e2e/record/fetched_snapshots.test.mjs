@@ -198,6 +198,35 @@ describe("snapshots over HTTP", { concurrency: true }, () => {
     assert.ok(gaps[0].to_ns - gaps[0].from_ns < 6e9, JSON.stringify(gaps));
   });
 
+  test("another snapshot is fetched before the market leaves the levels that the first one shows", async (t) => {
+    // Deltas of Binance USD-M, which replies with ten bids here: a number that clients ask for, so there may be more.
+    const dir = temporary(t), archive = path.join(dir, "tape"), clients = new Set();
+    let u = 100, best = 60000, requests = 0;
+    const push = (bids) => {
+      u++;
+      const data = { e: "depthUpdate", E: Date.now(), T: Date.now(), s: "BTCUSDT", U: u, u, pu: u - 1, b: bids.map(([price, size]) => [`${price}`, `${size}`]), a: [] };
+      for (const ws of clients) ws.send(JSON.stringify({ stream: "btcusdt@depth@100ms", data }));
+    };
+    const server = await scriptedServer(t, dir, {
+      message: (ws, request) => (ws.send(JSON.stringify({ result: null, id: request.id })), clients.add(ws)),
+      page: (request, response) => {
+        assert.equal(request.url, "/fapi/v1/depth?symbol=BTCUSDT&limit=1000");
+        requests++;
+        response.end(JSON.stringify({ lastUpdateId: u, E: Date.now(), T: Date.now(), bids: Array.from({ length: 10 }, (_, i) => [`${best - i}`, "1"]), asks: [["61000", "1"]] }));
+        if (requests === 1) for (let n = 0; n < 6; n++) push([[best--, 0]]); // four of ten are left
+      },
+    });
+    const timer = setInterval(() => push([[best, 1]]), EVERY_MS);
+    t.after(() => clearInterval(timer));
+    const recorder = new Recorder(t, archive, [`${server.url}/stream`, "--family", "binance-usdm", "--ca-file", server.ca, "--topic", "depth@100ms.BTCUSDT", "--commit-interval", "100ms"], { deadlineMs: 120_000 });
+    await until(() => requests === 2);
+    await recorder.durableAfter(recorder.durableLines + 5);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const { verdict, books: [book], continuity } = await json(t, ["replay", archive, "--json"]);
+    assert.deepEqual([verdict, book.broken, book.best_bid, book.bids], ["complete", false, `${best}`, 10]);
+    assert.deepEqual([continuity.violations, requests], [0, 2]);
+  });
+
   test("an exchange that refuses the host is not asked at once for the other books", async (t) => {
     const dir = temporary(t), times = [];
     const server = await scriptedServer(t, dir, {
