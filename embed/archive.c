@@ -727,7 +727,9 @@ static td_result add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *f
     *row = (tapedeck_frame_row){.recv_ns = frame->recv_ns,
                                 .ordinal = frame->ordinal,
                                 .stream = of->index,
-                                .connection = frame->conn->number,
+                                .connection = frame_own_conn(frame)->number,
+                                .line = (uint16_t)frame_own_conn(frame)->line,
+                                .shard = (uint16_t)frame_own_conn(frame)->shard,
                                 .content = content_of(frame),
                                 .flags = flags_of(of, frame, trust)};
     if (m != NULL) {

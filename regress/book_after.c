@@ -48,12 +48,12 @@ static td_result look(void *ctx, const stream *of, void **state, const observed_
     book_search *search = ctx;
     const frame_ref *frame = seen->frame;
     const regress_difference *first = &search->of->first;
+    const frame_conn *conn = frame_own_conn(frame);
     (void)state;
     (void)err;
-    if (of->dir != CHANNEL_IN || frame->ordinal != first->ordinal ||
-        frame->conn->number != first->conn || frame->conn->line != first->line ||
-        frame->conn->shard != first->shard ||
-        strcmp(frame->conn->session_id, first->session_id) != 0)
+    if (of->dir != CHANNEL_IN || frame->ordinal != first->ordinal || conn->number != first->conn ||
+        conn->line != first->line || conn->shard != first->shard ||
+        strcmp(conn->session_id, first->session_id) != 0)
         return TD_OK;
     const book *after = regress_book(seen);
     if (after != NULL)

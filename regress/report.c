@@ -153,6 +153,10 @@ static void describe_place(result_writer *r, const regress_difference *first)
     result_number(r, "line", first->line);
     result_number(r, "shard", first->shard);
     result_number(r, "connection", first->conn);
+    result_filled(r, "slot",
+                  first->line == 0 && first->shard == 0
+                      ? "connection {connection}"
+                      : "line {line}, shard {shard}, connection {connection}");
 }
 
 /* Describes the first difference. */
@@ -187,7 +191,7 @@ static void describe_first(result_writer *r, const regress_report *report)
 static const char FIRST_PATTERN[] =
     "\nfirst difference: {feed} {topic_text}[ {symbol}]: {kind_text}\n"
     "[{recv_ns?}  {before}frame {index_is} of its stream, {recv_ns}, session {session}, "
-    "connection {connection}, frame {ordinal} of it\n]"
+    "{slot}, frame {ordinal} of it\n]"
     "[{from_ns?}  received between {from_ns} and {to_ns}\n]"
     "[  bytes: {frame}\n]"
     "[{diff}][  {diff_more}\n]"

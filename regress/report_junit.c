@@ -41,8 +41,10 @@ static void write_case(char out[CASE_BYTES], const regress_stream *of)
     td_time_format(first->recv_ns, when);
     if (first->has_frame)
         (void)snprintf(frame, sizeof frame,
-                       "received %s, session %s, connection %u, frame %" PRIu64 " of it\n", when,
-                       first->session_id, first->conn, first->ordinal); /* fits */
+                       "received %s, session %s, line %u, shard %u, connection %u, frame %" PRIu64
+                       " of it\n",
+                       when, first->session_id, first->line, first->shard, first->conn,
+                       first->ordinal); /* fits */
     (void)snprintf(out + size, (size_t)(CASE_BYTES - size),
                    "    <failure type=\"%s\" message=\"%" PRIu64 " of %" PRIu64
                    " frames differ, %" PRIu64 " missing, %" PRIu64

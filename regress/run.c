@@ -277,10 +277,11 @@ static void keep_frame(run_stream *s, regress_difference *out)
     out->position = frame->position;
     out->recv_ns = frame->recv_ns;
     out->ordinal = frame->ordinal;
-    out->line = frame->conn->line;
-    out->shard = frame->conn->shard;
+    const frame_conn *conn = frame_own_conn(frame);
+    out->line = conn->line;
+    out->shard = conn->shard;
     out->has_book = frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE;
-    out->conn = frame->conn->number;
+    out->conn = conn->number;
     size_t length = strlen(frame->conn->session_id);
     if (length < sizeof out->session_id)
         memcpy(out->session_id, frame->conn->session_id, length + 1);

@@ -201,12 +201,19 @@ void last_frame_describe(const last_frame *self, result_writer *r, const char *n
     result_text(r, "feed", channel->feed);
     result_text(r, "topic", channel->topic);
     result_name(r, "symbol", channel->symbol);
-    result_number(r, "conn", self->frame.conn->number);
+    const frame_conn *conn = frame_own_conn(&self->frame);
+    result_number(r, "line", conn->line);
+    result_number(r, "shard", conn->shard);
+    result_number(r, "conn", conn->number);
     result_number(r, "ordinal", self->frame.ordinal);
     result_text(r, "undecoded", self->undecoded);
     result_text(r, "rule", broken == NULL ? NULL : rule_name(broken->rule));
     result_text(r, "condition", self->condition);
     describe_book(self, r, parts);
-    result_object_end(r, "{recv_ns}  {feed} {topic}[ {symbol}], frame {ordinal} of connection "
-                         "{conn}[, not decoded: {undecoded}][, broke {rule}]\n{book}");
+    result_filled(r, "slot",
+                  conn->line == 0 && conn->shard == 0
+                      ? "connection {conn}"
+                      : "line {line}, shard {shard}, connection {conn}");
+    result_object_end(r, "{recv_ns}  {feed} {topic}[ {symbol}], frame {ordinal} of {slot}[, not "
+                         "decoded: {undecoded}][, broke {rule}]\n{book}");
 }

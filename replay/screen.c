@@ -227,7 +227,7 @@ void screen_draw(output_stream *output, const screen_view *view)
         const channel_info *channel = &last->frame.channel->info;
         row(output, "%s %s %s  frame %llu of connection %u, %zu bytes", channel->feed,
             channel->topic, channel->symbol, (unsigned long long)last->frame.ordinal,
-            (unsigned)last->frame.conn->number, last->bytes.size);
+            (unsigned)frame_own_conn(&last->frame)->number, last->bytes.size);
         draw_verdict(output, last);
         draw_bytes(output, last->frame.bytes);
         draw_book(output, last);

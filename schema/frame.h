@@ -66,7 +66,9 @@ typedef struct frame_ref {
     uint64_t ordinal; /* number within the frame's connection and direction, from 1; 0 for events */
     uint64_t position; /* number among the frames of the tape, from 0 */
     frame_channel *channel;
-    const frame_conn *conn;     /* never NULL */
+    const frame_conn *conn;     /* of the stream; never NULL */
+    const frame_conn *own_conn; /* that brought it, if it differs from conn (tape/lines.h); else
+                                   NULL */
     const topic_row *row;       /* data: the topic's row at this time; NULL: unknown topic */
     frame_content content;      /* only if is_read */
     td_bytes bytes;             /* followed by DECODE_PADDING_BYTES readable bytes */
@@ -92,5 +94,11 @@ typedef struct frame_ref {
     uint8_t is_lead_in;  /* 1: the frame precedes the selected range */
     uint8_t is_read;     /* 1: content is set. Events and HTTP answers have no content. */
 } frame_ref;
+
+/* The connection that brought a frame: its ordinal is of that one. */
+static inline const frame_conn *frame_own_conn(const frame_ref *frame)
+{
+    return frame->own_conn != NULL ? frame->own_conn : frame->conn;
+}
 
 #endif

@@ -193,7 +193,7 @@ int coverage_has_trade(selection_window window, uint64_t recv_ns, uint64_t excha
 coverage_frame coverage_frame_of(const frame_ref *frame, const trust_answer *trust)
 {
     const message *m = frame->content.message;
-    coverage_frame made = {.frame = frame, .is_doubtful = m == NULL};
+    coverage_frame made = {.frame = frame, .is_doubtful = m == NULL || frame->is_doubtful};
     if (trust != NULL)
         made.is_doubtful |= !trust->is_trusted || trust->broke->cause == BREAK_RULE;
     size_t count = m == NULL || m->head.type != MSG_TRADE ? 0 : message_item_count(m);

@@ -877,6 +877,7 @@ frame_ref *lines_next(line_streams *self, const session_slot **as)
         frame->is_late = 1;
     }
     frame->channel = next.channel;
+    frame->own_conn = frame->conn;
     frame->conn = &next.epoch->conn;
     frame->is_doubtful = next.is_doubtful;
     next.slot->granted_ns = next.granted_ns;

@@ -38,8 +38,6 @@ void frame_line(json_writer *json, const frame_ref *frame)
         json_write_u64(json, frame->publish_ns);
     json_write_member_text(json, "dir", channel_dir_name(info->dir));
     json_write_member_text(json, "family", info->family);
-    json_write_member_u64(json, "line", info->line);
-    json_write_member_u64(json, "shard", info->shard);
     json_write_member_text(json, "session", frame->conn->session_id);
     frame_json_position(json, frame);
     if (info->opcode == OPCODE_BINARY)

@@ -200,6 +200,13 @@ static void apply_frame(trust_conn *conn, const frame_ref *frame, const symbol_v
                         trust_answer *out)
 {
     out->was_alive = conn->is_alive;
+    if (frame->is_doubtful) {
+        const trust_break why = {.cause = BREAK_CONNECTION};
+        break_off(conn, out, why);
+        if (conn->lacks.cause == BREAK_NO_SNAPSHOT)
+            conn->lacks = why;
+        return;
+    }
     if (frame->content.message == NULL) {
         const trust_break why = {.cause = BREAK_UNDECODED};
         break_off(conn, out, why);

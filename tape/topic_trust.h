@@ -12,7 +12,7 @@
  *     ends with the first frame after the gap's start. Inside an overload or damage no stretch
  *     can begin,
  *   - stored frames could not be read (frame_ref.damaged_until_ns),
- *   - a frame cannot be decoded, or
+ *   - a frame cannot be decoded, or may be a copy (frame_ref.is_doubtful), or
  *   - a frame breaks a rule of its topic (book/symbol_state.h).
  * A frame in a stretch is trusted, even if receive times are late.
  *

@@ -265,8 +265,9 @@ static td_result on_break(void *user)
     const channel_info *channel = &last->frame.channel->info;
     td_log_emit(&command->verb->log, TD_LOG_INFO,
                 "'%s' at frame %llu of connection %u of %s, %s %s", last->condition,
-                (unsigned long long)last->frame.ordinal, (unsigned)last->frame.conn->number,
-                channel->feed, channel->topic, channel->symbol);
+                (unsigned long long)last->frame.ordinal,
+                (unsigned)frame_own_conn(&last->frame)->number, channel->feed, channel->topic,
+                channel->symbol);
     return TD_EOF;
 }
 

@@ -44,7 +44,7 @@ static const option_row WHY_ROWS[] = {
 /* A change of the level, or a trade at its price. */
 typedef struct why_row {
     uint64_t recv_ns, ordinal;
-    uint32_t conn;
+    uint32_t line, shard, conn;
     const char *what;
     const char *taker; /* of a trade; otherwise NULL */
     td_decimal size;
@@ -153,8 +153,12 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
     (void)err;
     if (frame->is_copy || seen->found == NULL)
         return TD_OK;
-    why_row row = {
-        .recv_ns = frame->recv_ns, .ordinal = frame->ordinal, .conn = frame->conn->number};
+    const frame_conn *conn = frame_own_conn(frame);
+    why_row row = {.recv_ns = frame->recv_ns,
+                   .ordinal = frame->ordinal,
+                   .line = conn->line,
+                   .shard = conn->shard,
+                   .conn = conn->number};
     if (m != NULL)
         row.has_seq = (uint8_t)msg_head_number(&m->head, &row.seq);
     if (track_book(seen->found->track) != NULL) {
@@ -194,23 +198,30 @@ static void describe_row(result_writer *r, const char *name, const why_row *row)
     result_text(r, "what", row->what);
     result_text(r, "taker", row->taker);
     describe_size(r, row);
+    result_number(r, "line", row->line);
+    result_number(r, "shard", row->shard);
     result_number(r, "conn", row->conn);
+    result_filled(r, "slot",
+                  row->line == 0 && row->shard == 0
+                      ? "connection {conn}"
+                      : "line {line}, shard {shard}, connection {conn}");
     result_number(r, "ordinal", row->ordinal);
     if (row->has_seq)
         result_signed(r, "seq", row->seq);
     else
         result_null(r, "seq");
     result_object_end(r, name == NULL ? NULL
-                                      : "{what} by frame {ordinal} of connection {conn}, received "
+                                      : "{what} by frame {ordinal} of {slot}, received "
                                         "{recv_ns}");
 }
 
 static void describe_book(result_writer *r, const why_command *command, const why_book *b)
 {
     static const table_column COLUMNS[] = {
-        {"received", TABLE_LEFT, "{recv_ns}"}, {"what", TABLE_LEFT, "{what}[, {taker}]"},
-        {"size", TABLE_RIGHT, "{size|-}"},     {"conn", TABLE_RIGHT, "{conn}"},
-        {"frame", TABLE_RIGHT, "{ordinal}"},   {"number", TABLE_SPARE_RIGHT, "{seq|-}"}};
+        {"received", TABLE_LEFT, "{recv_ns}"},   {"what", TABLE_LEFT, "{what}[, {taker}]"},
+        {"size", TABLE_RIGHT, "{size|-}"},       {"line", TABLE_SPARE_RIGHT, "{line}"},
+        {"conn", TABLE_RIGHT, "{conn}"},         {"frame", TABLE_RIGHT, "{ordinal}"},
+        {"number", TABLE_SPARE_RIGHT, "{seq|-}"}};
     const why_row *by = last_change(b);
 
     size_t first = result_json(r) != NULL || b->count <= ROWS_PRINTED ? 1 : b->count - ROWS_PRINTED;

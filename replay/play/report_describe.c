@@ -597,6 +597,7 @@ static unit_text lead_text(const line_stats *of, unsigned line)
 void report_describe_lines(result_writer *r, const line_stats *of)
 {
     result_count(r, "line_copies", of->copies);
+    result_count(r, "line_possible_copies", of->doubtful);
     result_list_begin(r, "lines");
     for (unsigned line = 0; line < LIMIT_FEED_LINE_NUMBERS && of->copies > 0; line++) {
         if (of->first[line] == 0)
@@ -656,6 +657,8 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
            "[{segments_live?}Being recorded: the replay read what was durable by then.\n]"
            "[{line_copies?}{line_copies frame} came over another line, too, and are read once:\n"
            "{lines}]"
+           "[{line_possible_copies?}{line_possible_copies frame} may be copies of others, and are "
+           "read.\n]"
            "{first}"
            "[\n  {books_without_snapshot book} had no snapshot that fits "
            "{books_without_snapshot its/their} deltas: {books_without_snapshot its/their} levels "

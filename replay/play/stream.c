@@ -41,12 +41,13 @@ const track *stream_last_track(const stream *s)
 
 static frame_position position_of(const frame_ref *frame)
 {
+    const frame_conn *conn = frame_own_conn(frame);
     return (frame_position){.position = frame->position,
                             .recv_ns = frame->recv_ns,
                             .ordinal = frame->ordinal,
-                            .line = frame->conn->line,
-                            .shard = frame->conn->shard,
-                            .conn = frame->conn->number};
+                            .line = conn->line,
+                            .shard = conn->shard,
+                            .conn = conn->number};
 }
 
 static void note_violation(stream *s, const frame_position *at, const msg_head *head,

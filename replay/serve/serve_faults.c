@@ -198,7 +198,10 @@ td_result serve_faults_log(const serve_faults *faults, const fault_rule *rule,
     json_write_member_text(&json, "fault", KINDS[rule->kind]);
     json_write_member_u64(&json, "recv_ns", frame->recv_ns);
     json_write_member_text(&json, "feed", info->feed);
-    json_write_member_u64(&json, "conn", frame->conn->number);
+    const frame_conn *conn = frame_own_conn(frame);
+    json_write_member_u64(&json, "line", conn->line);
+    json_write_member_u64(&json, "shard", conn->shard);
+    json_write_member_u64(&json, "conn", conn->number);
     json_write_member_u64(&json, "ordinal", frame->ordinal);
     json_write_member_text(&json, "topic", info->topic);
     json_write_member_text(&json, "symbol", info->symbol);

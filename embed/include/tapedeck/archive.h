@@ -121,11 +121,13 @@ typedef struct tapedeck_frame_row {
     uint32_t stream;      /* index for tapedeck_tape_stream */
     uint32_t first_entry; /* index in the batch's trades or levels, depending on content */
     uint32_t entry_count;
-    uint32_t connection;
-    uint8_t content; /* TAPEDECK_BOOK ... */
+    uint32_t connection; /* that brought it, on this line and shard */
+    uint8_t content;     /* TAPEDECK_BOOK ... */
     uint8_t kind;
     uint8_t flags;
-    uint8_t reserved[5];
+    uint8_t reserved;
+    uint16_t line;
+    uint16_t shard;
 } tapedeck_frame_row;
 
 /* A level, or the common part of a trade. */

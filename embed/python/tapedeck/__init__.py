@@ -59,9 +59,10 @@ _TRADE = _LEVEL + (("trade_id", "40s"),)
 _FRAME = (("recv_ns", "Q"), ("exchange_ns", "Q"), ("ordinal", "Q"), ("number", "q"),
           ("bytes_at", "Q"), ("message_at", "Q"), ("byte_count", "I"), ("message_count", "I"),
           ("stream", "I"), ("first_entry", "I"), ("entry_count", "I"), ("connection", "I"),
-          ("content", "B"), ("kind", "B"), ("flags", "B"), (None, "5x"))
-_NUMPY = {"Q": "<u8", "q": "<i8", "d": "<f8", "I": "<u4", "B": "u1", "3x": "V3", "5x": "V5",
-          "40s": "S40"}
+          ("content", "B"), ("kind", "B"), ("flags", "B"), (None, "x"), ("line", "H"),
+          ("shard", "H"))
+_NUMPY = {"Q": "<u8", "q": "<i8", "d": "<f8", "I": "<u4", "B": "u1", "H": "<u2", "3x": "V3",
+          "x": "V1", "40s": "S40"}
 
 
 def _frame(rows):
@@ -345,6 +346,8 @@ class Frame(tuple):
     number = property(lambda self: self._row[3] if self._row[14] & _NUMBERED else None,
                       doc="cross_seq, else seq, else u")
     connection = property(lambda self: self._row[11], doc="number of the connection")
+    line = property(lambda self: self._row[15], doc="line of the connection")
+    shard = property(lambda self: self._row[16], doc="shard of the connection")
     content = property(lambda self: _CONTENTS[self._row[12]], doc="book, trades, record ...")
     kind = property(lambda self: _KINDS[self._row[13]], doc="snapshot, delta or None")
     suspect = property(lambda self: bool(self._row[14] & SUSPECT),

@@ -101,7 +101,10 @@ describe("merge", { concurrency: true }, () => {
     await Promise.all(again.map(stop));
     await tapedeck(t, ["merge", ...archives, "-o", both]);
     const gaps = await jsonList(t, ["gaps", both, "--json"], { status: 1 });
-    assert.deepEqual(gaps.map(({ reason, line, covered_by }) => [reason, line, covered_by]).sort(), [["restart", 0, null], ["restart", 3, null]]);
+    // Neither was stopped and started at the very moment of the other: a part of a row is covered, and what neither has is equal.
+    const lost = gaps.filter(({ covered_by }) => covered_by === null).sort((a, b) => a.line - b.line);
+    assert.deepEqual(lost.map(({ reason, line }) => [reason, line]), [["restart", 0], ["restart", 3]]);
+    assert.ok(Math.abs(lost[0].from_ns - lost[1].from_ns) <= 1024 && Math.abs(lost[0].to_ns - lost[1].to_ns) <= 1024, JSON.stringify(gaps));
     assert.equal((await json(t, ["replay", both, "--json"], { status: 1 })).verdict, "incomplete");
     await tapedeck(t, ["verify", both]);
     // Archives of different feeds: each feed is as it was.
