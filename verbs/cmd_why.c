@@ -201,6 +201,8 @@ static void describe_row(result_writer *r, const char *name, const why_row *row)
     result_number(r, "line", row->line);
     result_number(r, "shard", row->shard);
     result_number(r, "conn", row->conn);
+    result_filled(r, "numbers",
+                  row->line == 0 && row->shard == 0 ? "{conn}" : "{line}/{shard}/{conn}");
     result_filled(r, "slot",
                   row->line == 0 && row->shard == 0
                       ? "connection {conn}"
@@ -218,10 +220,9 @@ static void describe_row(result_writer *r, const char *name, const why_row *row)
 static void describe_book(result_writer *r, const why_command *command, const why_book *b)
 {
     static const table_column COLUMNS[] = {
-        {"received", TABLE_LEFT, "{recv_ns}"},   {"what", TABLE_LEFT, "{what}[, {taker}]"},
-        {"size", TABLE_RIGHT, "{size|-}"},       {"line", TABLE_SPARE_RIGHT, "{line}"},
-        {"conn", TABLE_RIGHT, "{conn}"},         {"frame", TABLE_RIGHT, "{ordinal}"},
-        {"number", TABLE_SPARE_RIGHT, "{seq|-}"}};
+        {"received", TABLE_LEFT, "{recv_ns}"}, {"what", TABLE_LEFT, "{what}[, {taker}]"},
+        {"size", TABLE_RIGHT, "{size|-}"},     {"conn", TABLE_RIGHT, "{numbers}"},
+        {"frame", TABLE_RIGHT, "{ordinal}"},   {"number", TABLE_SPARE_RIGHT, "{seq|-}"}};
     const why_row *by = last_change(b);
 
     size_t first = result_json(r) != NULL || b->count <= ROWS_PRINTED ? 1 : b->count - ROWS_PRINTED;

@@ -110,7 +110,7 @@ test("answers are recognized, also if letters are written as escapes", async (t)
 });
 
 // A message's members that tell its place on the tape.
-const PLACE = ["feed", "conn", "ordinal", "recv_ns", "frame", "flags"];
+const PLACE = ["feed", "line", "shard", "conn", "ordinal", "recv_ns", "frame", "flags"];
 const withoutPlace = (object) => Object.fromEntries(Object.entries(object).filter(([key]) => !PLACE.includes(key)));
 
 const FRAMES = {

@@ -13,20 +13,23 @@ const { WebSocket } = npm("ws");
 
 export const TOPICS = ["publicTrade", "orderbook.50", "tickers"], SYMBOLS = ["BTCUSDT", "ETHUSDT"];
 
-/** A port that passes bytes on to a server and back, and can cut its connections. */
-export async function passage(t, url) {
+/** A port that passes bytes on to a server and back, and can cut its connections. delayMs: how long what the server sends to the n-th
+ * connection is under way. */
+export async function passage(t, url, delayMs = () => 0) {
   const { hostname, port } = new URL(url);
-  const open = new Set(), openedAt = [];
+  const open = new Set(), openedAt = [], answered = [];
   let refuses = false;
   const server = net.createServer((client) => {
     if (refuses) return client.destroy();
     const target = net.connect(Number(port), hostname);
     const pair = { client, target };
     open.add(pair);
-    openedAt.push(Date.now() * 1e6);
+    const n = openedAt.push(Date.now() * 1e6) - 1, delay = delayMs(n);
+    target.on("data", () => (answered[n] = (answered[n] ?? 0) + 1));
     const end = () => (open.delete(pair), client.destroy(), target.destroy());
     for (const [from, to] of [[client, target], [target, client]]) {
-      from.pipe(to);
+      if (from === client || delay === 0) from.pipe(to);
+      else from.on("data", (bytes) => setTimeout(() => to.destroyed || to.write(bytes), delay));
       from.on("error", end);
       from.on("close", end);
     }
@@ -38,6 +41,8 @@ export async function passage(t, url) {
     url: `wss://127.0.0.1:${server.address().port}`,
     /** When each connection began, in ns. */
     openedAt,
+    /** How often the server has sent bytes to each connection; with a delay, they may be under way. */
+    answered,
     /** From now on no connection is accepted, or all are again. */
     refuse: (now) => (refuses = now),
     /** Cut the n-th of the open connections, in the order of their beginning. */
@@ -50,11 +55,11 @@ export async function passage(t, url) {
 }
 
 /** An exchange, and a recorder with one line or two. */
-export async function recorded(t, { rate = 300, lines = 2, more = [] } = {}) {
+export async function recorded(t, { rate = 300, lines = 2, more = [], delayMs } = {}) {
   const options = { deadlineMs: 3_000_000 };
   const dir = temporary(t), archive = path.join(dir, "tape");
   const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2", "--rate", String(rate)], options);
-  const between = await passage(t, server.url);
+  const between = await passage(t, server.url, delayMs);
   const args = [...feedArgs({ ...server, url: between.url }, "v5-linear", TOPICS), ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--lines", String(lines), ...more];
   const recorder = new Recorder(t, archive, [...args, "--commit-interval", "100ms"], options);
   await printed(recorder, ": subscribed to", lines);
