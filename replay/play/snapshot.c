@@ -719,6 +719,9 @@ td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, cons
         book_level_count(levels, SIDE_BUY) == 0 && book_level_count(levels, SIDE_SELL) == 0;
     if (!m.has_level && !is_empty)
         return td_err_set(err, TD_E_UNSUPPORTED, "no recorded level shows the form");
+    for (msg_side at = SIDE_BUY; at <= SIDE_SELL; at++)
+        if (!book_is_whole(levels, at) && !family_snapshot_is_cut(from->row, reply_levels(&m, at)))
+            return td_err_set(err, TD_E_UNSUPPORTED, "levels of the book are not known");
     if (m.row->list == NULL)
         return write_snapshot(&m, model, &last, out, err);
     td_buf_clear(&maker->named);

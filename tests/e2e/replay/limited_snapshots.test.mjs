@@ -61,6 +61,17 @@ test("another snapshot makes the best price known again; its rows begin with all
   assert.deepEqual((await exported(t, archive, "quotes")).map((row) => row.slice(6)), [["99", "1"], ["", ""], ["88", "1"], ["88", "2"]]);
 });
 
+test("a made snapshot shows no more, and its readers know no more", async (t) => {
+  const falls = [...LEAVES.slice(0, 3), delta(4, [["99.00", "0"]], []), delta(5, [], [["88.50", "3"]]), delta(6, [["85.00", "1"], ...levels(98, 9, -1).map(([price]) => [price, "0"])], [])];
+  for (const [frames, made] of [[falls, true], [[...LEAVES, delta(5, [], [["88.50", "4"]])], false]]) {
+    const archive = await imported(t, frames), cut = path.join(temporary(t), "cut.mcap");
+    const { stdout } = await tapedeck(t, ["cut", archive, "--out", cut, "--from", String((NOON + 4.5) * 1e6), "--snapshots", "made"]);
+    assert.equal(/1 snapshot made/.test(stdout), made, stdout);
+    const { books: [book] } = await json(t, ["replay", cut, "--json"]);
+    assert.deepEqual([book.broken, book.best_bid, book.best_ask], [false, null, "88.5"]);
+  }
+});
+
 test("a book that no snapshot fits is not complete, as days say", async (t) => {
   const archive = await imported(t, LEAVES.filter(([, line]) => line.dir === undefined));
   const { verdict, books_without_snapshot } = await json(t, ["replay", archive, "--json"], { status: 1 });
