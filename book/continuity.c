@@ -1608,7 +1608,7 @@ void track_serialize(track *t, state_io *io)
     state_i64(io, &t->snapshot_u);
     delta_queue_serialize(&t->waiting, io);
     if (io->version < TRACK_WINDOW_VERSION) {
-        if (family_snapshot_has_limit(t->row))
+        if (state_is_loading(io) && family_snapshot_has_limit(t->row))
             track_reset(t); /* which levels are known is not */
         return;
     }

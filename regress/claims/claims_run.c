@@ -46,7 +46,7 @@ static void end_trial(observed_stream *own)
 /* Save the track, so that a trial may leave out the next frame. */
 static void save_track(observed_stream *own, track *of)
 {
-    state_io io = {.out = &own->saved, .version = DELTA_QUEUE_LINKS_VERSION};
+    state_io io = {.out = &own->saved, .version = TRACK_WINDOW_VERSION};
     td_buf_clear(&own->saved);
     own->of = of;
     own->of_row = track_row(of);
@@ -60,7 +60,7 @@ static void save_track(observed_stream *own, track *of)
 /* Begin a trial without this frame: the track is as before it. */
 static void begin_trial(observed_stream *own)
 {
-    state_io io = {.in = td_buf_view(&own->saved), .version = DELTA_QUEUE_LINKS_VERSION};
+    state_io io = {.in = td_buf_view(&own->saved), .version = TRACK_WINDOW_VERSION};
     own->without = track_open(own->of_row);
     own->seen = 0;
     track_serialize(own->without, &io);
