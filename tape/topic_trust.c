@@ -11,7 +11,7 @@ static const trust_break NO_BREAK = {.cause = BREAK_NONE};
 typedef struct loss {
     gap_reason reason;
     uint64_t from_ns, to_ns;
-    uint8_t is_of_conn; /* the gap is after a connection, not between grants of a topic */
+    uint32_t line, conn; /* the connection that it ended; conn 0: unknown, or a gap of a topic */
 } loss;
 
 /* The stretch of one connection. */
@@ -27,6 +27,7 @@ typedef struct trust_conn {
     uint64_t saved_ns;        /* the state was loaded, and has what was removed before then */
     uint64_t lossy_until_ns;  /* end of overload or damage: no stretch begins before then */
     const channel_info *info; /* of the last frame */
+    const frame_conn *own;    /* that brought the present frame; NULL before the first one */
     uint64_t trusted_ns;      /* recv_ns of the last frame that was trusted */
     trust_break lacks;        /* why the state is not right, unless is_alive */
     const topic_row *row;     /* of the last frame */
@@ -108,8 +109,8 @@ static int is_of_conn(const gap_row *gap, const trust_conn *conn)
 
 static void note_gap(trust_conn *conn, const gap_row *gap)
 {
-    const loss of = {gap->reason, gap->from_ns, gap->to_ns,
-                     gap->conn != 0 && gap->topic[0] == '\0'};
+    const loss of = {gap->reason, gap->from_ns, gap->to_ns, gap->line,
+                     gap->topic[0] == '\0' ? gap->conn : 0};
     if (gap->reason == GAP_PRUNED && gap->from_ns < conn->saved_ns)
         return;
     if (gap_reason_ends_connection(gap->reason)) {
@@ -157,7 +158,9 @@ static const loss *find_gap(const gap_list *gaps, trust_conn *conn, uint64_t rec
         return found;
     conn->has_ending = 0;
     /* A line that has joined continues the stream, whatever another one lacks (tape/lines.h). */
-    return step == SYMBOL_CONTINUES && ending->is_of_conn ? found : ending;
+    const int is_of_other = step == SYMBOL_CONTINUES && ending->conn != 0 &&
+                            (conn->own->line != ending->line || conn->own->number != ending->conn);
+    return is_of_other ? found : ending;
 }
 
 /* Break off the stretch if something ended it between the previous frame and recv_ns. */
@@ -281,6 +284,7 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
         conn->is_alive =
             0; /* its frames, mixed with frames of the other connection, were not in order */
     conn->info = &frame->channel->info;
+    conn->own = frame_own_conn(frame);
     conn->shard = conn->info->shard;
     if (conn->row != frame->row)
         conn->has_state = topic_row_has_state(frame->row) != 0;

@@ -558,7 +558,8 @@ static void test_messages(void **state)
             fail_msg("line %zu is %s", i, line);
         char place[128];
         (void)snprintf(place, sizeof place,
-                       "\"feed\":\"inverse\",\"conn\":%u,\"ordinal\":%d,\"recv_ns\":%llu}",
+                       "\"feed\":\"inverse\",\"line\":0,\"shard\":0,\"conn\":%u,\"ordinal\":%d,"
+                       "\"recv_ns\":%llu}",
                        FRAMES[i].conn, (int)FRAMES[i].ordinal,
                        (unsigned long long)(T0 + FRAMES[i].recv_ns)); /* fits */
         assert_non_null(strstr(line, place));
