@@ -8,6 +8,7 @@
 /* A row that other lines may cover. */
 typedef struct candidate {
     gap_row row;
+    uint64_t end_ns; /* of the row, which may have no length */
     uint16_t feed_index;
 } candidate;
 
@@ -104,7 +105,7 @@ static const covered_time *find_time(covered_gaps *self, const candidate *row, u
 /* The first moment after at_ns from which another line has something; the row's end if none. */
 static uint64_t next_time(covered_gaps *self, const candidate *row, uint64_t at_ns)
 {
-    uint64_t next_ns = row->row.to_ns;
+    uint64_t next_ns = row->end_ns;
     for (size_t i = 0; i < self->time_count; i++) {
         const covered_time *at = time_at(self, i);
         if (is_of_other_line(row, at->of) && at->from_ns > at_ns && at->from_ns < next_ns &&
@@ -119,8 +120,8 @@ static int may_prove_more(covered_gaps *self, const candidate *row)
 {
     for (size_t i = 0; i < self->time_count; i++) {
         const covered_time *at = time_at(self, i);
-        if (is_of_other_line(row, at->of) && at->from_ns < row->row.to_ns &&
-            at->to_ns < row->row.to_ns && connection_live_since(at->of, UINT64_MAX) == at->conn)
+        if (is_of_other_line(row, at->of) && at->from_ns < row->end_ns && at->to_ns < row->end_ns &&
+            connection_live_since(at->of, UINT64_MAX) == at->conn)
             return 1;
     }
     return 0;
@@ -134,7 +135,7 @@ static void write_parts(covered_gaps *self, const candidate *of)
 {
     char line[LIMIT_NAME_BYTES] = "";
     uint64_t at_ns = of->row.from_ns;
-    while (at_ns < of->row.to_ns) {
+    while (at_ns < of->end_ns) {
         const covered_time *by = find_time(self, of, at_ns);
         if (by != NULL) {
             (void)snprintf(line, sizeof line, "line %u", (unsigned)connection_line(by->of));
@@ -145,7 +146,7 @@ static void write_parts(covered_gaps *self, const candidate *of)
         /* The row itself has the key of a part that begins with it. */
         part.from_ns = at_ns == of->row.from_ns ? at_ns + 1 : at_ns;
         part.to_ns = at_ns = next_time(self, of, at_ns);
-        if (part.from_ns < part.to_ns && (part.to_ns < of->row.to_ns || line[0] != '\0'))
+        if (part.from_ns < part.to_ns && (part.to_ns < of->end_ns || line[0] != '\0'))
             self->emit(self->user, of->feed_index, &part);
     }
     gap_row covered = of->row;
@@ -170,7 +171,10 @@ void covered_gaps_add(covered_gaps *self, uint16_t feed_index, const gap_row *ro
     if (self->count == COVERED_GAPS_MAX)
         return;
     self->items = td_array_grow(self->items, self->count, sizeof *self->items);
-    self->items[self->count++] = (candidate){gap_row_copy(row), feed_index};
+    self->items[self->count++] =
+        (candidate){.row = gap_row_copy(row),
+                    .end_ns = row->to_ns > row->from_ns ? row->to_ns : row->from_ns + 1,
+                    .feed_index = feed_index};
     for (size_t i = 0; i < other_count; i++) {
         note_time(self, others[i]);
         connection_prove(others[i]);
