@@ -54,13 +54,14 @@ describe("replace", { concurrency: true }, () => {
       await tail.kill("SIGTERM");
       assert.equal(seen.filter(({ type }) => type === "snapshot").length, 1);
       for (const [i, { data }] of seen.entries()) if (i > 0) assert.equal(data.u, seen[i - 1].data.u + 1, `${i}`);
-      // The next session has one gap a line.
+      // The next session has a gap of each line.
       const next = new Recorder(t, archive, first.args);
       await printed(next, ": subscribed to", lines);
       assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
-      // The line that is back first covers the rest of the other's.
+      // The line that is back first covers a part of the other's.
       const lost = (await gapsOf(t, archive)).filter(({ covered_by }) => covered_by === null);
-      assert.deepEqual(lost.map(({ reason }) => reason), Array(lines).fill("restart"));
+      assert.ok(lost.every(({ reason }) => reason === "restart"), JSON.stringify(lost));
+      assert.equal(new Set(lost.map(({ line }) => line)).size, lines, JSON.stringify(lost));
     });
 
   test("without a recorder --replace records as usual", async (t) => {
