@@ -396,7 +396,7 @@ fuzz:
 	$(SUBMAKE) -j$(JOBS) VARIANT=fuzz CC=clang CXX=clang++ fuzz-build
 	@tests/fuzz/run build/fuzz/tests/fuzz $(FUZZ_SECONDS) $(FUZZ_ONLY)
 
-## soak: SOAK_KILLS times kill -9 (default 200), one archive throughout, and other faults; a table of what was tried and
+## soak: what all verbs answer after each kind of event, as a table; then SOAK_KILLS times kill -9 (default 200), one archive throughout, and other faults; a table of what was tried and
 ##       what was lost; then SOAK_MINUTES (default 10) of reloads, rotations, prunes, replacements and kills;
 ##       then all families at once for SOAK_SECONDS (default 600); then ccxt and a browser on serve; then an export in Slurm;
 ##       then faults planted in a copy of the product, each of which a test must find
@@ -404,6 +404,7 @@ soak:
 	@.ci/deps build test soak
 	$(SUBMAKE) -j$(JOBS) VARIANT=release all build/release/tests/wrapped/recorder_moved_clock \
 	    build/release/tests/wrapped/recorder_slow_disk build/release/tests/coverage/compare
+	@TAPEDECK_BIN=build/bin node tests/e2e/operate/answers_matrix.mjs
 	@tests/e2e/soak build/release/bin $(SOAK_KILLS)
 	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin record/all_families
 	@TAPEDECK_ALL_CLIENTS=1 tests/e2e/run build/bin serve/exchange_clients

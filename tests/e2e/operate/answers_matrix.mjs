@@ -1,0 +1,439 @@
+// What each verb answers after each kind of event, for one family of each dialect: no answer may be good over data that is missing,
+// doubtful or twice, none may be bad over data that is whole, and all must agree.
+//
+//   node tests/e2e/operate/answers_matrix.mjs [FAMILY,...|all] [EVENT,...|all]
+//
+// prints the matrix and ends with 1 if a cell is wrong. The truth is a second archive, of everything that the simulated exchange sent;
+// bars are computed here from its trades. An event edits a recording (a frame is lost, times are shifted), or happens to a recorder
+// behind a proxy (a connection is cut). Losses that docs/completeness.md lists as unseen are cells of their own.
+import assert from "node:assert/strict";
+import { execFile, execFileSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import zlib from "node:zlib";
+import { chunksOf, eventually, filesBelow, flipIn, json, listening, manifestsOf, passed, tapedeck } from "../support/harness.mjs";
+import { exchangeBetween } from "../support/exchange_between.mjs";
+import { installed, pythonWith, withoutLibrary } from "../support/python_scripts.mjs";
+import { Recorder } from "../support/recorders.mjs";
+
+/** One family of each dialect, all exchanges. isTrade: frames of trades. http: the book's snapshot is fetched. untimed: it has no
+ * time of the exchange. countsUpdates: it has a number of the last update. */
+export const FAMILIES = {
+  inverse: { path: "/realtime", book: "orderBookL2_25", trade: "trade", isTrade: /"topic":"trade\./, symbol: "BTCUSD" },
+  "spot-v1": { path: "/spot/quote/ws/v1", book: "depth", trade: "trade", isTrade: /"topic":"trade".*"data":/, symbol: "BTCUSDT" },
+  "spot-v2": { path: "/spot/quote/ws/v2", book: "depth", trade: "trade", isTrade: /"topic":"trade".*"data":/, symbol: "BTCUSDT" },
+  "contract-v3": { path: "/contract/usdt/public/v3", book: "orderbook.50", trade: "publicTrade", isTrade: /"topic":"publicTrade/, symbol: "BTCUSDT" },
+  "v5-linear": { path: "/v5/public/linear", book: "orderbook.50", trade: "publicTrade", isTrade: /"topic":"publicTrade/, symbol: "BTCUSDT" },
+  "v5-spot": { path: "/v5/public/spot", book: "orderbook.50", trade: "publicTrade", isTrade: /"topic":"publicTrade/, symbol: "BTCUSDT" },
+  "binance-spot": { path: "/stream", book: "depth@100ms", trade: "aggTrade", isTrade: /@aggTrade/, symbol: "BTCUSDT", http: true, countsUpdates: true, untimed: true },
+  "binance-usdm": { path: "/stream", book: "depth@100ms", trade: "aggTrade", isTrade: /@aggTrade/, symbol: "BTCUSDT", http: true, countsUpdates: true },
+  bitstamp: { path: "/", book: "diff_order_book", trade: "live_trades", isTrade: /"event":"trade"/, symbol: "BTCUSDT", http: true },
+  "coinbase-advanced": { path: "/", book: "level2", trade: "market_trades", isTrade: /"channel":"market_trades"/, symbol: "BTCUSDT" },
+  deribit: { path: "/ws/api/v2", book: "book.raw", trade: "trades.raw", isTrade: /"channel":"trades\./, symbol: "BTCUSD" },
+  "kraken-v1": { path: "/", book: "book-10", trade: "trade", isTrade: /"trade","[^"]*"\]$/, symbol: "BTCUSDT" },
+  okx: { path: "/ws/v5/public", book: "books", trade: "trades", isTrade: /"channel":"trades".*"data":/, symbol: "BTCUSDT" },
+};
+
+const EPOCH = "2026-11-20T23:59:56.700Z"; // a day and an hour end in each recording
+
+const isData = (row) => row.dir === "in" && row.topic !== "_control";
+/** Where the middle frame of a topic is in the rows. */
+const middle = (rows, topic, from = 0.5) => {
+  const found = rows.flatMap((row, i) => (isData(row) && row.topic === topic && !row.fetched ? [i] : []));
+  return found[Math.floor(found.length * from)];
+};
+const without = (rows, i) => rows.filter((_, at) => at !== i);
+const swapped = (rows, topic) => {
+  const a = middle(rows, topic), b = rows.findIndex((row, i) => i > a && row.topic === topic);
+  return rows.map((row, i) => (i === a ? { ...rows[a], data: rows[b].data } : i === b ? { ...rows[b], data: rows[a].data } : row));
+};
+const twice = (rows, i) => [...rows.slice(0, i + 1), { ...rows[i], recv_ns: rows[i].recv_ns }, ...rows.slice(i + 1)];
+const shifted = (rows, ms) => rows.map((row) => ({ ...row, recv_ns: row.recv_ns + BigInt(ms) * 1_000_000n }));
+/** The rows without the last number of the connection each: the edited rows are other frames. */
+const renumbered = (rows) => rows.map(({ ordinal, ...row }) => row);
+
+/** Events that edit a recording: rows -> rows. `harmless`: everything is there. `lost`: what may be wrong ("trade", "book"). */
+export const EDITS = {
+  nothing: { harmless: true, edit: (rows) => rows },
+  "delta lost": { lost: "book", edit: (rows, { book }) => without(rows, middle(rows, book)) },
+  "delta twice": { lost: "book", edit: (rows, { book }) => twice(rows, middle(rows, book)) },
+  "deltas swapped": { lost: "book", edit: (rows, { book }) => swapped(rows, book) },
+  "snapshot lost": { lost: "book", edit: (rows, { book, http }) => without(rows, rows.findIndex((row) => isData(row) && row.topic === book && (!http || row.fetched))) },
+  "trade lost": { lost: "trade", edit: (rows, { trade }) => without(rows, middle(rows, trade)) },
+  "trade twice": { lost: "trade", edit: (rows, { trade }) => twice(rows, middle(rows, trade)) },
+  "trades swapped": { lost: "trade", edit: (rows, { trade }) => swapped(rows, trade) },
+  "clock behind": { harmless: true, edit: (rows) => shifted(rows, -1270) },
+  "clock ahead": { harmless: true, edit: (rows) => shifted(rows, 1270) },
+};
+
+/** What docs/completeness.md lists as unseen, or as a warning: event -> families whose frames cannot prove it. */
+const UNSEEN = {
+  "delta lost": ["inverse", "spot-v1", "spot-v2", "bitstamp", "kraken-v1"],
+  "delta twice": ["inverse", "spot-v1", "spot-v2", "bitstamp", "kraken-v1"],
+  "deltas swapped": ["bitstamp", "kraken-v1", "spot-v1", "spot-v2"],
+  "snapshot lost": ["spot-v1", "spot-v2"],
+  "trade lost": ["inverse", "spot-v1", "spot-v2", "contract-v3", "v5-linear", "v5-spot", "binance-spot", "bitstamp", "deribit", "kraken-v1", "okx"],
+  "trade twice": ["spot-v1", "spot-v2", "binance-spot", "kraken-v1"],
+  "trades swapped": ["spot-v1", "spot-v2", "binance-spot", "kraken-v1", "okx"],
+};
+
+// ---- recordings ------------------------------------------------------------------------------------
+
+const feedOf = (family, server, more = []) => {
+  const { path: at, book, trade, symbol } = FAMILIES[family];
+  return ["--family", family, "--url", server + at, "--topic", book, "--topic", trade, "--symbol", symbol, "--commit-interval", "100ms", ...more];
+};
+
+const simulated = (t, dir, family, more) => listening(t, ["sim", "--plain", "--families", family, "--symbols", "1", "--rate", "200", "--seed", "3", ...more], dir);
+
+/** The rows of an archive; times are texts, which are exact. */
+async function rowsOf(t, archive) {
+  const { stdout } = await tapedeck(t, ["cat", "-a", archive]);
+  return stdout.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line.replace(/"(recv_ns|exchange_ns)":(\d+)/g, '"$1":"$2"')));
+}
+
+/** The rows of a family's recording, received when the exchange made them. */
+export async function baseRows(t, dir, family) {
+  const archive = path.join(dir, `${family}-base`);
+  const sim = await simulated(t, dir, family, ["--max-frames", "1000", "--epoch", EPOCH]);
+  await tapedeck(t, ["record", "-q", "-a", archive, ...feedOf(family, sim.url), "--until-close"]);
+  const rows = await rowsOf(t, archive);
+  const first = rows.find((row) => isData(row) && row.exchange_ns !== null && !row.fetched);
+  const early = BigInt(first.recv_ns) - BigInt(first.exchange_ns) - 1_000_000n;
+  return rows.map((row) => ({ ...row, recv_ns: BigInt(row.recv_ns) - early }));
+}
+
+/** An archive of edited rows. */
+export async function importRows(t, dir, name, family, rows) {
+  const file = path.join(dir, `${name}.jsonl`), archive = path.join(dir, name);
+  fs.writeFileSync(file, renumbered(rows).map((row) => JSON.stringify({ ...row, recv_ns: String(row.recv_ns) }) + "\n").join(""));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
+  return archive;
+}
+
+// ---- answers ---------------------------------------------------------------------------------------
+
+const csvRows = (out, type) =>
+  fs.readdirSync(out).filter((name) => name.includes(`_${type}_`)).sort().flatMap((name) => {
+    const [head, ...lines] = zlib.gunzipSync(fs.readFileSync(path.join(out, name))).toString().trimEnd().split("\n");
+    const names = head.split(",");
+    return lines.map((line) => Object.fromEntries(line.split(",").map((value, i) => [names[i], value])));
+  });
+
+const BAR_US = 500_000;
+/** Trades without their receive time. */
+const tradeKey = (row) => [row.timestamp, row.id, row.side, row.price, row.amount].join(",");
+const quoteKey = (row) => [row.bid_price, row.bid_amount, row.ask_price, row.ask_amount].join(",");
+const barKey = (row) => [row.start, row.open, row.high, row.low, row.close, row.count].join(",");
+
+/** Bars of trades, by their start. */
+function barsOf(trades) {
+  const bars = new Map();
+  for (const { timestamp, price } of trades) {
+    const start = Math.floor(Number(timestamp) / BAR_US) * BAR_US, bar = bars.get(start);
+    if (bar === undefined) bars.set(start, { start, open: price, high: price, low: price, close: price, count: 1 });
+    else {
+      if (Number(price) > Number(bar.high)) bar.high = price;
+      if (Number(price) < Number(bar.low)) bar.low = price;
+      bar.close = price;
+      bar.count++;
+    }
+  }
+  return bars;
+}
+
+/** All formats that have trades. */
+const FORMATS = ["tardis-csv", "parquet", "sqlite", "nautilus"];
+
+/** A recording's rows as CSV, and how many trades each format has by the manifests. */
+async function exported(t, archive, out, formats = ["tardis-csv"]) {
+  const options = [...formats.flatMap((format) => ["--format", format]), "--bars", `${BAR_US / 1000}ms`];
+  const { code } = await tapedeck(t, ["export", "-q", "-a", archive, ...options, "--out", out], { status: null });
+  const days = code === 4 ? [] : manifestsOf(out), csv = formats.length > 1 ? path.join(out, "tardis-csv") : out;
+  const counts = Object.fromEntries(formats.map((format) => [format, 0]));
+  for (const { files } of days)
+    for (const { format, type, rows, name } of files)
+      if (type === "trades") counts[format] += rows;
+      else if (format === "sqlite") counts.sqlite += Number(execFileSync("sqlite3", [path.join(out, name), "SELECT count(*) FROM trades"], { encoding: "utf8" }));
+  const rows = (type) => (fs.existsSync(csv) ? csvRows(csv, type) : []);
+  return { code, counts, trades: rows("trades"), quotes: rows("quotes"), bars: rows("bars"), verdicts: days.map(({ verdict }) => verdict), silent: days.reduce((sum, { silent }) => sum + silent.length, 0) };
+}
+
+const BARS = `
+import json, sys, tapedeck
+try:
+    with tapedeck.open(sys.argv[1], strict=False) as archive:
+        trades = archive.trades(symbol=sys.argv[2])
+        text = lambda price: format(price.normalize(), "f")
+        bars = [[bar.time_ns // 1000, text(bar.open), text(bar.high), text(bar.low), text(bar.close), bar.count] for bar in archive.bars(sys.argv[2], sys.argv[3]) if not bar.suspect]
+    print(json.dumps({"trades": len(trades), "bars": bars}))
+except tapedeck.Error as error:
+    print(json.dumps({"trades": 0, "bars": [], "error": str(error)}))
+`;
+
+/** The bars and the number of trades that Python reads; null where the library is not built. */
+async function pythonAnswers(archive, symbol, packages) {
+  if (withoutLibrary) return null;
+  const env = { ...process.env, PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: "1" };
+  const { stdout } = await promisify(execFile)(pythonWith("ctypes"), ["-c", BARS, archive, symbol, `${BAR_US / 1000}ms`], { env });
+  return JSON.parse(stdout);
+}
+
+/** Rows of `some` that `all` lacks, each as often as it is there too often. */
+function surplus(some, all) {
+  const left = new Map();
+  for (const key of all) left.set(key, (left.get(key) ?? 0) + 1);
+  return some.filter((key) => {
+    const count = left.get(key) ?? 0;
+    left.set(key, count - 1);
+    return count <= 0;
+  });
+}
+
+/** Rows that are not the truth's best prices of their time: those of the last change before, or of one at the same time. */
+function wrongQuotes(quotes, all) {
+  const atTime = new Map();
+  let last;
+  for (const row of all) {
+    if (!atTime.has(row.timestamp)) atTime.set(row.timestamp, new Set(last === undefined ? [] : [last]));
+    atTime.get(row.timestamp).add((last = quoteKey(row)));
+  }
+  const times = [...atTime.keys()].map(Number);
+  return quotes.filter((row) => {
+    const key = quoteKey(row);
+    if (atTime.get(row.timestamp)?.has(key)) return false;
+    const before = times.filter((time) => time < Number(row.timestamp)).at(-1);
+    return before === undefined || [...atTime.get(String(before))].at(-1) !== key;
+  });
+}
+
+/** 1 if nothing of a symbol's day is missing. Books whose snapshot is fetched are unknown until it comes, and right then. */
+const isCleanDay = ({ topics }) =>
+  topics.every(({ reasons, clean_ns, unproven_ns }) => unproven_ns === 0 && (reasons === null || (reasons === "no_snapshot" && clean_ns > 0)));
+
+/** What the verbs answer about an archive, beside the truth. */
+export async function answersOf(t, archive, truth, dir, { symbol, untimed, packages, isLive }) {
+  const read = (verb, ...more) => json(t, [verb, "-a", archive, "--json", ...more], { status: null });
+  const [replay, days, gaps, info, verify, python, rows, all] = await Promise.all([
+    read("replay"), read("days"), read("gaps"), read("info"), read("verify"), pythonAnswers(archive, symbol, packages),
+    exported(t, archive, path.join(dir, "rows"), FORMATS), truth,
+  ]);
+  // A recorder that has stopped does not miss what came later.
+  const end = isLive ? rows.trades.at(-1)?.timestamp ?? Infinity : Infinity;
+  const trades = rows.trades.filter(({ timestamp }) => Number(timestamp) < Number(end)).map(tradeKey), whole = all.trades.filter(({ timestamp }) => Number(timestamp) < Number(end)).map(tradeKey);
+  const bars = barsOf(all.trades);
+  const rightBars = [...bars.values()].map(barKey);
+  return {
+    missing: surplus(whole, trades).length, twice: surplus(trades, whole).length,
+    wrongQuotes: wrongQuotes(rows.quotes.filter((row) => !untimed || row.timestamp !== row.local_timestamp), all.quotes).length,
+    quotes: rows.quotes.length, allQuotes: all.quotes.length,
+    wrongBars: surplus(rows.bars.map(barKey), rightBars).length, bars: rows.bars.length,
+    good: {
+      replay: replay.verdict === "complete" && replay.silent.length === 0,
+      gaps: gaps.gaps.every((gap) => gap.covered_by !== null || gap.reason === "pruned"),
+      days: days.days.length > 0 && days.days.every(isCleanDay) && days.silent.length === 0,
+      info: info.gaps === gaps.covered,
+      verify: verify.verdict === undefined ? true : verify.verdict === "sound",
+      export: rows.code === 0 && rows.verdicts.length > 0 && rows.verdicts.every((one) => one === "complete") && rows.silent === 0,
+    },
+    counts: { ...rows.counts, ...(python && { Python: python.trades }) },
+    wrongPythonBars: python ? surplus(python.bars.map((bar) => bar.join(",")), rightBars).length : 0,
+    brokenBooks: replay.books.filter((book) => book.broken).length, books: replay.books.length,
+    lasts_ns: gaps.lasts_ns,
+  };
+}
+
+// ---- events that happen to a recorder ---------------------------------------------------------------
+
+/** A recorder behind a proxy, and everything that the exchange sent as a second archive. run(recording) lets the event happen. */
+async function recordedLive(t, dir, name, family, { hooks, args = [], run }) {
+  const archive = path.join(dir, name), programs = [];
+  const sim = await simulated(t, dir, family, []);
+  const between = await exchangeBetween(t, sim.url, hooks?.(FAMILIES[family]));
+  const start = (to = archive) => {
+    const recorder = new Recorder(t, to, feedOf(family, between.url, args));
+    programs.push(recorder);
+    return recorder;
+  };
+  try {
+    // A chunk of each line every 100 ms; a snapshot over HTTP comes after 2 s.
+    const lines = (FAMILIES[family].http ? 30 : 12) * (args.includes("--lines") ? 2 : 1);
+    await run({ between, start, archive, t, lines });
+    const seen = between.seen.length; // the observer may be later than the recorder
+    await eventually("the observer has later frames", () => between.seen.length > seen + 400);
+    const file = path.join(dir, `${name}-truth.jsonl`), truth = path.join(dir, `${name}-truth`);
+    fs.writeFileSync(file, between.seen.map((row) => JSON.stringify(row) + "\n").join(""));
+    await tapedeck(t, ["import", "-q", "-a", truth, "--format", "jsonl", "--family", family, file], { status: null });
+    const all = await exported(t, truth, path.join(dir, `${name}-truth-rows`));
+    return { archive, all };
+  } finally {
+    programs.forEach((program) => program.child.kill("SIGKILL"));
+    between.stop();
+    await sim.program.kill("SIGTERM");
+  }
+}
+
+const stopped = async (recorder) => void (await recorder.kill("SIGTERM"));
+
+/** One recorder; the event after some durable lines, then as many again. */
+const one = (happens) => async (live) => {
+  const recorder = live.start();
+  await recorder.durableAfter(live.lines);
+  const next = (await happens?.(live, recorder)) ?? recorder;
+  await next.durableAfter((next === recorder ? live.lines : 0) + live.lines);
+  await stopped(next);
+};
+
+const LIVE = {
+  recorded: { harmless: true, run: one() },
+  "connection cut": { lost: "both", run: one(async ({ between }, recorder) => { between.cut(1); await recorder.prints(/connection 2\)/); }) },
+  "connection silent": { lost: "both", args: ["--stale-after", "1s"], run: one(async ({ between }, recorder) => { between.silence(1); await recorder.prints(/connection 2\)/); }) },
+  "stopped and started": { lost: "both", run: one(async ({ start }, recorder) => { await stopped(recorder); return start(); }) },
+  "killed and started": { lost: "both", run: one(async ({ start }, recorder) => { await recorder.kill("SIGKILL"); return start(); }) },
+  "topic silent": { lost: "trade", hooks: ({ isTrade }) => ({ frame: (text) => (isTrade.test(text) ? null : text) }), run: one() },
+  "topic refused": { lost: "topic", args: ["--symbol", "NOSUCH"], run: one() },
+  "snapshot late": { harmless: true, only: "http", hooks: () => ({ reply: async (_path, body) => (await passed(1500), { status: 200, body }) }), run: one() },
+  "snapshot ahead": {
+    lost: "book", only: "countsUpdates",
+    hooks: () => ({ reply: (_path, body) => ({ status: 200, body: body.replace(/(?<="lastUpdateId":)\d+/, (id) => `${BigInt(id) + 10n ** 9n}`) }) }),
+    run: one(),
+  },
+  "connection replaced": { harmless: true, args: ["--max-age", "1s"], run: one(async (_live, recorder) => void (await recorder.prints(/connection 2\)/))) },
+  "first line cut": { harmless: true, args: ["--lines", "2"], run: one(async ({ between }, recorder) => { between.cut(1); await recorder.prints(/connection 2\)/); }) },
+  "second line cut": { harmless: true, args: ["--lines", "2"], run: one(async ({ between }, recorder) => { between.cut(2); await recorder.prints(/connection 2\)/); }) },
+  "first line late and cut": { harmless: true, args: ["--lines", "2"], hooks: () => ({ delayMs: (conn) => (conn === 1 ? 300 : 0) }), run: one(async ({ between }, recorder) => { between.cut(1); await recorder.prints(/connection 2\)/); }) },
+  merged: {
+    harmless: true,
+    run: async ({ start, between, archive, t, lines }) => {
+      const whole = start(`${archive}-a`);
+      await whole.durableAfter(2);
+      const cut = start(`${archive}-b`);
+      await cut.durableAfter(lines);
+      between.cut(2);
+      await cut.prints(/connection 2\)/);
+      await cut.durableAfter(2 * lines);
+      await Promise.all([stopped(whole), stopped(cut)]);
+      await tapedeck(t, ["merge", "-q", `${archive}-a`, `${archive}-b`, "--out", archive]);
+    },
+  },
+  "pruned around a pin": {
+    lost: "both",
+    run: async ({ start, archive, t, lines }) => {
+      const recorder = start();
+      for (let part = 1; part <= 4; part++) {
+        await recorder.durableAfter(Math.ceil(lines * 0.7) * part);
+        if (part === 1) await tapedeck(t, ["note", "add", archive, "kept", "--from", "+0s", "--to", "+200ms", "--keep"]);
+        await tapedeck(t, ["ctl", archive, "rotate"]);
+      }
+      await recorder.durableAfter(lines * 3);
+      await stopped(recorder);
+      const bytes = filesBelow(archive).filter((file) => file.endsWith(".mcap")).reduce((sum, file) => sum + fs.statSync(path.join(archive, file)).size, 0);
+      const { segments_pruned } = await json(t, ["prune", archive, "--keep-bytes", String(bytes - 1), "--json"]);
+      assert.equal(segments_pruned, 1); // the second one
+    },
+  },
+};
+
+/** Events that change the files of a whole recording. */
+const DAMAGE = {
+  "chunk damaged": {
+    lost: "both",
+    change: (archive) => {
+      const [file] = filesBelow(archive).filter((one) => one.endsWith(".mcap")).map((one) => path.join(archive, one));
+      const chunks = chunksOf(file);
+      flipIn(file, chunks[Math.floor(chunks.length / 2)]);
+    },
+  },
+};
+
+// ---- the matrix ------------------------------------------------------------------------------------
+
+/** What is wrong with the answers about an archive: texts, each with its verb. */
+function faults(family, name, event, answers) {
+  const isUnseen = UNSEEN[name]?.includes(family), found = [];
+  const { good } = answers, verdicts = ["replay", "days", "export"];
+  const isWrong = answers.missing > 0 || answers.twice > 0;
+  const bad = (verb, what) => found.push(`${verb}: ${what}`);
+  if (event.harmless) {
+    for (const [verb, isGood] of Object.entries(good)) if (!isGood) bad(verb, "not good, and all is there");
+    if (isWrong) bad("rows", `${answers.missing} missing, ${answers.twice} twice`);
+    if (answers.brokenBooks > 0) bad("books", "broken, and all is there");
+  } else if (!isUnseen) {
+    for (const verb of verdicts) if (good[verb] && (isWrong || event.lost)) bad(verb, "good over a loss");
+  }
+  if (verdicts.some((verb) => good[verb] !== good.replay)) bad("all", `disagree: ${verdicts.map((verb) => `${verb} ${good[verb] ? "good" : "not"}`).join(", ")}`);
+  if (good.gaps !== good.info && !event.change) bad("info", "another count of gaps than gaps");
+  const { "tardis-csv": csv, ...others } = answers.counts;
+  for (const [format, count] of Object.entries(others)) if (count !== csv) bad(format, `${count} trades, CSV has ${csv}`);
+  if (answers.wrongBars > 0 && !isUnseen) bad("bars", `${answers.wrongBars} of ${answers.bars} are not those of the trades, and not suspect`);
+  if (answers.wrongPythonBars > 0 && !isUnseen) bad("Python", `${answers.wrongPythonBars} bars are not those of the trades, and not suspect`);
+  if (answers.wrongQuotes > (isUnseen ? answers.quotes : 0)) bad("quotes", `${answers.wrongQuotes} of ${answers.quotes} are wrong`);
+  return { isUnseen, found };
+}
+
+const ALL = { ...EDITS, ...DAMAGE, ...LIVE };
+
+/** One cell's row: the answers after an event, and what is wrong with them. */
+async function cell(t, dir, family, name, base, packages) {
+  const event = ALL[name], key = `${family}-${name.replaceAll(" ", "-")}`, out = path.join(dir, `${key}-out`);
+  fs.mkdirSync(out);
+  let archive, all;
+  if (event.run) ({ archive, all } = await recordedLive(t, dir, key, family, event));
+  else {
+    const { rows, truth } = await base();
+    archive = await importRows(t, dir, key, family, event.edit ? event.edit(rows, FAMILIES[family]) : rows);
+    event.change?.(archive);
+    all = await truth;
+  }
+  const answers = await answersOf(t, archive, all, out, { ...FAMILIES[family], packages, isLive: event.run !== undefined });
+  return { family, name, answers, ...faults(family, name, event, answers) };
+}
+
+/** All cells of these families and events, `atOnce` at a time. */
+export async function matrix(t, dir, families, events, atOnce = 6) {
+  const bases = new Map(), packages = withoutLibrary ? undefined : installed(t ?? { after: () => {} });
+  const base = (family) => async () => {
+    if (!bases.has(family))
+      bases.set(family, (async () => {
+        const rows = await baseRows(t, dir, family);
+        const truth = exported(t, await importRows(t, dir, `${family}-truth`, family, rows), path.join(dir, `${family}-truth-rows`));
+        return { rows, truth };
+      })());
+    return bases.get(family);
+  };
+  const wanted = families.flatMap((family) => events.filter((name) => !ALL[name].only || FAMILIES[family][ALL[name].only]).map((name) => [family, name])), rows = [];
+  const work = async () => {
+    for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) rows.push(await cell(t, dir, ...next, base(next[0]), packages));
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return rows;
+}
+
+const MARKS = { right: ".", unseen: "u", wrong: "X" };
+
+/** The matrix as text: a row for each family, a column for each event. */
+export function matrixText(rows, families, events) {
+  const mark = (row) => (row === undefined ? " " : row.found.length > 0 ? MARKS.wrong : row.isUnseen ? MARKS.unseen : MARKS.right);
+  const head = events.map((name, i) => `  ${String.fromCharCode(97 + i)}  ${name}\n`).join("");
+  const lines = families.map((family) => family.padEnd(18) + events.map((name) => mark(rows.find((row) => row.family === family && row.name === name))).join(" "));
+  const wrong = rows.filter(({ found }) => found.length > 0);
+  return `${head}\n${"".padEnd(18)}${events.map((_, i) => String.fromCharCode(97 + i)).join(" ")}\n${lines.join("\n")}\n` +
+    `. right   u unseen by docs/completeness.md   X wrong\n` + wrong.map(({ family, name, found }) => `${family}, ${name}: ${found.join("; ")}\n`).join("");
+}
+
+export const EVENTS = Object.keys(ALL);
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const pick = (text, all) => (text === undefined || text === "all" ? all : text.split(","));
+  const families = pick(process.argv[2], Object.keys(FAMILIES)), events = pick(process.argv[3], EVENTS);
+  for (const name of [...families, ...events]) assert.ok(name in FAMILIES || name in ALL, `no family or event '${name}'`);
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-answers-"));
+  const rows = await matrix(undefined, dir, families, events);
+  process.stdout.write(matrixText(rows, families, events));
+  if (process.env.TAPEDECK_KEEP === undefined) fs.rmSync(dir, { recursive: true, force: true });
+  else console.log(dir);
+  process.exitCode = rows.some(({ found }) => found.length > 0) ? 1 : 0;
+}
