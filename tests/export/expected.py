@@ -471,7 +471,7 @@ def json_line(number, ordinal, at, m, family):
     else:
         names = m.get("names", [{}] * len(m["levels"]))
         made["levels"] = [{"action": a, "side": s, "price": p, "size": z, **more} for (a, s, p, z), more in zip(m["levels"], names)]
-    made.update({"feed": family, "conn": 1, "ordinal": ordinal, "recv_ns": at, "frame": number,
+    made.update({"feed": family, "line": 0, "shard": 0, "conn": 1, "ordinal": ordinal, "recv_ns": at, "frame": number,
                  "flags": 1 + (2 if m["kind"] == "snapshot" else 0)})
     return json.dumps(made, separators=(",", ":"), ensure_ascii=False) + "\n"
 

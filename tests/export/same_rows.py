@@ -9,7 +9,7 @@ import sqlite3
 import sys
 
 PLURALS = {"index": "indexes", "order_entry": "order_entries", "greeks": "greeks"}
-PLACE = {"type", "kind", "symbol", "exchange_ns", "feed", "conn", "ordinal", "recv_ns", "frame", "flags", "unknown_fields",
+PLACE = {"type", "kind", "symbol", "exchange_ns", "feed", "line", "shard", "conn", "ordinal", "recv_ns", "frame", "flags", "unknown_fields",
          "levels", "trades", "items"}
 
 
