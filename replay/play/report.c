@@ -20,8 +20,9 @@ static void add_stream(replay_report *report, const stream *s)
     report->began_broken += s->began_broken;
     gap_list_join(&report->gaps, &s->gaps);
     const trust_break *lacks = topic_trust_lacks(&s->trust);
-    report->lacking += lacks->cause == BREAK_NO_SNAPSHOT ||
-                       (lacks->cause == BREAK_RULE && lacks->rule == RULE_NONE);
+    report->lacking +=
+        !s->began_broken && (lacks->cause == BREAK_NO_SNAPSHOT ||
+                             (lacks->cause == BREAK_RULE && lacks->rule == RULE_NONE));
 }
 
 /* Count the gaps that nothing covers, and the pruned stretches. Call when all gaps are joined, so

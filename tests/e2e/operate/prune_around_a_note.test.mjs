@@ -173,6 +173,6 @@ test("of two merged archives, one covers a gap of the other only with what it ha
   await tapedeck(t, ["merge", east, west, "--out", both], { status: null });
   assert.deepEqual((await tradesOf(t, both)).sort(), all);
   const { gaps, pruned } = await json(t, ["gaps", both, "--json"], { status: 1 });
-  assert.deepEqual([gaps.map(({ reason, covered_by: by }) => [reason, by]).sort(), pruned], [[["pruned", null], ["restart", null]], 1]);
+  assert.deepEqual([gaps.map(({ reason, covered_by: by }) => [reason, by]).sort(), pruned], [[["pruned", null], ["pruned", "line 0"], ["restart", null]], 1]);
   assert.equal((await json(t, ["replay", both, "--json"], { status: 1 })).verdict, "incomplete");
 });

@@ -42,9 +42,10 @@ function deribitBooks(received) {
   return books;
 }
 
-/** Books of Binance: the reply to an HTTP request is the snapshot; events of which it has the last id are ignored. */
+/** Books of Binance: the reply to an HTTP request is the snapshot; events of which it has the last id are ignored. Levels beyond the
+ * edge of a side that has as many as were asked for are unknown. */
 function binanceBooks(received) {
-  const books = {}, updates = {}, last = {};
+  const books = {}, updates = {}, last = {}, edges = {};
   const apply = (book, levels) => {
     for (const [side, changes] of [["Buy", levels.b], ["Sell", levels.a]])
       for (const [price, size] of changes) Number(size) === 0 ? book[side].delete(Number(price)) : book[side].set(Number(price), Number(size));
@@ -59,10 +60,16 @@ function binanceBooks(received) {
       last[symbol] = json.data.u;
       continue;
     }
+    const edge = (levels, none) => ([5, 10, 20, 50, 100, 500, 1000].includes(levels.length) ? Number(levels.at(-1)[0]) : none);
+    edges[symbol] = { Buy: edge(json.bids, 0), Sell: edge(json.asks, Infinity) };
     books[symbol] = { Buy: new Map(), Sell: new Map() };
     apply(books[symbol], { b: json.bids, a: json.asks });
     last[symbol] = json.lastUpdateId;
     for (const update of updates[symbol].filter(({ u }) => u > json.lastUpdateId)) apply(books[symbol], update), (last[symbol] = update.u);
+  }
+  for (const [symbol, { Buy, Sell }] of Object.entries(books)) {
+    for (const price of [...Buy.keys()]) if (price < edges[symbol].Buy) Buy.delete(price);
+    for (const price of [...Sell.keys()]) if (price > edges[symbol].Sell) Sell.delete(price);
   }
   return books;
 }

@@ -61,7 +61,7 @@ const tape = (name, family) => once(family, (dir) => {
 
 // ---- expected messages and books -------------------------------------------------------------------------
 
-const PLACE = ["feed", "conn", "ordinal", "recv_ns"];
+const PLACE = ["feed", "line", "shard", "conn", "ordinal", "recv_ns"];
 
 /** A line of --messages in the form of tests/library/frames.c. */
 function expectedMessage(line) {
