@@ -377,7 +377,7 @@ export function readMessage(line) {
   const valuesOf = (node, without) => Object.fromEntries(node.members.filter((m) => m.value.is !== "null" && !without.includes(m.name)).map((m) => [m.name, plain(m.value)]));
   const node = parse(line);
   return {
-    head: valuesOf(node, ["items", "feed", "conn", "ordinal", "recv_ns"]),
+    head: valuesOf(node, ["items", "feed", "line", "shard", "conn", "ordinal", "recv_ns"]),
     items: mapOf(node).get("items").items.map((item) => valuesOf(item, [])),
   };
 }
