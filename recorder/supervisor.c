@@ -1326,8 +1326,8 @@ static void take_status(supervisor *self, void *work)
         out->feeds[out->feed_count++] =
             (supervisor_feed){.name = feed->name,
                               .family = feed->family->name,
-                               .connections = waiting,
-                               .down_connections = waiting,
+                              .connections = waiting,
+                              .down_connections = waiting,
                               .topics = count_topics(&self->feeds[i].subscription),
                               .topics_granted = topics.granted,
                               .topics_silent = topics.silent,

@@ -62,8 +62,8 @@ int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode
 void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
                       classification *out);
 
-/* 1 if decoder_classify() tries to inflate this inbound frame; that may take a thousand times as long
- * as the frame's size suggests. A pong that is text (frame_keys.pong) is not inflated. */
+/* 1 if decoder_classify() tries to inflate this inbound frame; that may take a thousand times as
+ * long as the frame's size suggests. A pong that is text (frame_keys.pong) is not inflated. */
 int decoder_inflates(const family *of, td_bytes frame);
 
 /* Number of book and trade frames that the row-driven decoder read, because they were not in

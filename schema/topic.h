@@ -308,7 +308,8 @@ typedef struct topic_row {
      * path and query, in which "{symbol}" is replaced by the symbol and "{category}" by the
      * family's category (family_market). NULL: frames bring the snapshot. */
     const char *snapshot_request;
-    /* The most levels of a side that the reply has, if the request has no "limit"; 0: it has all. */
+    /* The most levels of a side that the reply has, if the request has no "limit"; 0: it has all.
+     */
     size_t snapshot_levels;
     /* The reply's members. A row with the same pattern, type and rules, without a topic (topic_key
      * is ""): a reply does not name its topic. NULL: no snapshot_request, or this is such a row. */
@@ -427,8 +428,8 @@ int topic_row_has_symbol(const topic_row *row);
 /* 1 if the row's pattern has a coin; the entries then name their symbols. */
 int topic_row_has_coin(const topic_row *row);
 
-/* The text after the symbol or coin in the row's pattern, ".raw" of "book.{symbol}.raw", in which no
- * other placeholder is; "" if the symbol is the rest of the topic, or if there is no symbol. */
+/* The text after the symbol or coin in the row's pattern, ".raw" of "book.{symbol}.raw", in which
+ * no other placeholder is; "" if the symbol is the rest of the topic, or if there is no symbol. */
 const char *topic_row_end(const topic_row *row);
 
 /* Write the topic of a name and a symbol as the exchange writes it: "NAME.SYMBOL", or, if it is the
