@@ -2,8 +2,13 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <signal.h>
 #include <unistd.h>
 
+#include <sys/wait.h>
+
+#include "base/alloc.h"
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "base/open_files.h"
@@ -15,8 +20,9 @@
 #include "replay/play/keyboard.h"
 #include "verbs/verb_run.h"
 
-#define GOOD_BYE_NS   (2 * TD_NS_PER_S)
-#define KEYS_EVERY_NS (TD_NS_PER_S / 50)
+#define GOOD_BYE_NS    (2 * TD_NS_PER_S)
+#define KEYS_EVERY_NS  (TD_NS_PER_S / 50)
+#define CHILD_EVERY_NS (TD_NS_PER_S / 50)
 
 /* Options of the server and of this verb. */
 typedef struct serve_flags {
@@ -26,6 +32,7 @@ typedef struct serve_flags {
     options_list fault_texts;
     serve_faults faults;
     const char *fault_log;
+    const char *run;
 } serve_flags;
 
 static const char *const DISCONNECTS[] = {"replay", "skip", NULL};
@@ -53,6 +60,11 @@ static const option_row SERVE_ROWS[] = {
     {.long_name = "once",
      OPTION_INTO(serve_flags, is_once),
      .help = "exit when the first client has received the whole tape"},
+    {.long_name = "run",
+     OPTION_INTO(serve_flags, run),
+     .metavar = "COMMAND",
+     .help = "run this in the shell once clients can connect; $1 is the server's URL. Exit when\n"
+             "it has ended, with status 1 if it failed"},
     {.long_name = "max-clients",
      OPTION_INTO(serve_flags, serving.client_count_max),
      .metavar = "N",
@@ -121,6 +133,9 @@ typedef struct serve_command {
     keyboard *keyboard; /* NULL: no terminal */
     wire_timer *key_timer;
     int has_quit; /* a key ended the server */
+    pid_t child;  /* of --run; 0: none, or it has ended */
+    wire_timer *child_timer;
+    uint8_t has_ended, has_failed; /* the child */
 } serve_command;
 
 static void on_stop(void *user)
@@ -148,6 +163,51 @@ static void read_keys(void *user)
     if (keyboard_has_terminal(command->keyboard))
         serve_control_show(command->server, &command->verb->progress);
     wire_timer_set(command->loop, &command->key_timer, next_ns, read_keys, command);
+}
+
+/* ---- the command of --run ---- */
+
+static void watch_child(void *user)
+{
+    serve_command *command = user;
+    uint64_t next_ns = clock_mono_ns(command->verb->clock) + CHILD_EVERY_NS;
+    int status = 0;
+    if (waitpid(command->child, &status, WNOHANG) == 0) {
+        wire_timer_set(command->loop, &command->child_timer, next_ns, watch_child, command);
+        return;
+    }
+    command->child = 0;
+    command->has_ended = 1;
+    command->has_failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+static td_result start_child(serve_command *command, td_err *err)
+{
+    char shell[] = "sh";
+    char option[] = "-c";
+    if (command->flags.run == NULL)
+        return TD_OK;
+    char *text = td_strdup(command->flags.run);
+    char *url = td_strdup(wire_server_url(serve_server(command->server)));
+    char *const words[] = {shell, option, text, shell, url, NULL};
+    const td_child_ends ends = {-1, STDERR_FILENO, STDERR_FILENO};
+    td_result rc = td_child_start("/bin/sh", words, ends, &command->child, err);
+    td_free(text);
+    td_free(url);
+    if (rc == TD_OK)
+        watch_child(command);
+    return rc;
+}
+
+/* End the command with all that it started, if it still runs. */
+static void end_child(serve_command *command)
+{
+    wire_timer_cancel(&command->child_timer);
+    if (command->child == 0)
+        return;
+    (void)kill(-command->child, SIGTERM); /* fails if it has ended */
+    (void)waitpid(command->child, NULL, 0);
+    command->child = 0;
 }
 
 /* ---- opening ---- */
@@ -231,7 +291,7 @@ static void reserve_files(const serve_command *command)
 static int is_done(const serve_command *command)
 {
     const serve_counts *counts = serve_get_counts(command->server);
-    return command->has_quit || stop_signal_arrived(command->verb->signals) ||
+    return command->has_quit || command->has_ended || stop_signal_arrived(command->verb->signals) ||
            (command->flags.is_once && counts->complete + counts->failed > 0);
 }
 
@@ -343,10 +403,14 @@ static td_result run(serve_command *command, td_err *err)
         report_line(verb->report, TD_LOG_INFO, "keys: %s", control_list_keys(",").text);
         read_keys(command);
     }
+    rc = start_child(command, err);
     while (rc == TD_OK && !is_done(command))
         rc = wire_loop_run(command->loop, UINT64_MAX, err);
     wire_timer_cancel(&command->key_timer);
     progress_end(&command->verb->progress);
+    end_child(command);
+    if (command->has_failed)
+        command->verb->status = EXIT_CODE_DIFFERS;
     if (rc == TD_OK)
         rc = send_goodbye(command, err);
     if (rc == TD_OK)
@@ -386,8 +450,12 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
             "of the exchange connect to it unchanged. Each client gets the tape from its\n"
             "beginning. On a terminal, keys pause, step, seek and change the speed.",
         .examples = "tapedeck serve DIR --feed v5-linear --ready-file ready.json\n"
-                    "tapedeck serve DIR --listen 127.0.0.1:8080 --speed 10 --max-gap 5s --once",
-        .statuses = {[EXIT_CODE_DONE] = "ended by a signal, or after the tape of --once",
+                    "tapedeck serve DIR --listen 127.0.0.1:8080 --speed 10 --max-gap 5s --once\n"
+                    "tapedeck serve DIR --plain --speed max --run 'python3 client.py \"$1\"'",
+        .statuses = {[EXIT_CODE_DONE] =
+                         "ended by a signal, after the tape of --once, or with the command of "
+                         "--run",
+                     [EXIT_CODE_DIFFERS] = "the command of --run failed",
                      [EXIT_CODE_FAILED] =
                          ("nothing matches the selection, the address is in use, or "
                           "the archive cannot be read")},
