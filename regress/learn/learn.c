@@ -440,15 +440,30 @@ static const char *beginning(learn *self)
                                                                  : self->begins;
 }
 
+/* Why no member of the frames is their topic. */
+static td_result explain_no_topic(const learn *self, td_err *err)
+{
+    size_t lists = 0;
+    for (size_t i = 0; i < self->frame_count; i++)
+        lists += self->frames[i].dir == CHANNEL_IN && self->frames[i].bytes.data[0] == '[';
+    if (self->all.frames > 0)
+        return td_err_set(err, TD_E_NOTFOUND, "no member of the frames looks like a topic");
+    if (lists == 0)
+        return td_err_set(err, TD_E_NOTFOUND, "the capture has no frame that is JSON");
+    td_err_set(err, TD_E_NOTFOUND,
+               "the frames are lists of another form than [NUMBER, DATA, TOPIC, SYMBOL], which no "
+               "document can describe");
+    td_err_hint(err, "record them undescribed: docs/families.md, \"Record first\"");
+    return TD_E_NOTFOUND;
+}
+
 td_result learn_write(learn *self, td_buf *exchange, td_buf *family, learn_report *report,
                       td_err *err)
 {
     find_lists(self);
     each_received(self, count_all);
     if (!topic_place_find(&self->all, self->memory, &self->found.place))
-        return td_err_set(err, TD_E_NOTFOUND,
-                          self->all.frames == 0 ? "the capture has no frame that is JSON"
-                                                : "no member of the frames looks like a topic");
+        return explain_no_topic(self, err);
     each_received(self, count_topic);
     for (size_t i = 0; i < self->found.topic_count; i++)
         learn_topic_decide(self->found.topics[i], &self->found.place, self->memory);

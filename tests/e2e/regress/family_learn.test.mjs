@@ -113,5 +113,7 @@ test("it writes over nothing, and refuses what it cannot use", async (t) => {
   await refused(["--name", "Mine", at("lines")], 2, /'Mine' is not a-z/);
   await refused(["--name", "okx", at("lines")], 2, /there is a family okx/);
   await refused(["--name", "other", at("bare")], 4, /no member of the frames looks like a topic/);
+  fs.writeFileSync(at("lists"), `[{"channel":"trades"},"te",[1,2,3]]\n`.repeat(9));
+  await refused(["--name", "other", at("lists")], 4, /lists of another form/);
   await refused(["--name", "other", at("absent")], 4, /absent/);
 });
