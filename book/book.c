@@ -472,9 +472,9 @@ void book_limit(book *b, msg_side at)
 int book_knows(const book *b, msg_side at, td_decimal price)
 {
     const int64_t edge = b->sides[at].edge;
-    const td_decimal bound = {at == SIDE_BUY ? edge : -edge, b->price_scale};
-    if (edge == EDGE_NONE)
+    if (edge == EDGE_NONE) /* which cannot be negated */
         return 1;
+    const td_decimal bound = {at == SIDE_BUY ? edge : -edge, b->price_scale};
     return at == SIDE_BUY ? td_decimal_compare(price, bound) >= 0
                           : td_decimal_compare(price, bound) <= 0;
 }
