@@ -66,13 +66,19 @@ static td_bytes find_number(td_bytes key, td_bytes frame)
 
 /* ---- numbers ---- */
 
+td_bytes conn_counter_digits(const exchange_row *exchange, td_bytes frame)
+{
+    const td_bytes key = exchange->frames.counter;
+    return key.size == 0 ? (td_bytes){0} : find_number(key, frame);
+}
+
 counted_frame conn_counter_apply(conn_counter *self, const exchange_row *exchange, uint64_t ordinal,
                                  td_bytes frame)
 {
     uint64_t number = 0;
     TD_ASSERT(ordinal > self->ordinal);
     const uint64_t dropped = ordinal - self->ordinal - 1;
-    const td_bytes digits = find_number(exchange->frames.counter, frame);
+    const td_bytes digits = conn_counter_digits(exchange, frame);
     const int is_counted = digits.size > 0 && td_digits_parse(digits, UINT64_MAX - 1, &number);
     self->ordinal = ordinal;
     self->next += dropped;
@@ -87,11 +93,8 @@ counted_frame conn_counter_apply(conn_counter *self, const exchange_row *exchang
 td_result conn_counter_write(const exchange_row *exchange, td_bytes frame, uint64_t *next,
                              td_buf *memory, td_bytes *out, td_err *err)
 {
-    const td_bytes key = exchange->frames.counter;
-    td_bytes digits = {0};
+    const td_bytes digits = conn_counter_digits(exchange, frame);
     *out = frame;
-    if (key.size > 0)
-        digits = find_number(key, frame);
     if (digits.size == 0)
         return TD_OK;
     const size_t before = (size_t)(digits.data - frame.data), after = before + digits.size;

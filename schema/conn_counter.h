@@ -29,6 +29,10 @@ typedef struct counted_frame {
 counted_frame conn_counter_apply(conn_counter *self, const exchange_row *exchange, uint64_t ordinal,
                                  td_bytes frame);
 
+/* The digits of a frame's number; size 0: it has none. Two connections of one subscription bring
+ * frames that differ in them. */
+td_bytes conn_counter_digits(const exchange_row *exchange, td_bytes frame);
+
 /* A frame that a server sends, with the number *next, which is incremented; unchanged if it has no
  * number, or if the exchange does not count frames. The result is in *memory, or the frame itself.
  * TD_E_LIMIT. */

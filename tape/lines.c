@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "schema/conn_counter.h"
 #include "tape/block.h"
 
 /* A connection that has joined counts as silent after this time without a frame of the stream;
@@ -760,6 +761,19 @@ static void forget(line_streams *self, line_stream *of)
     *of = (line_stream){0};
 }
 
+/* The hash by which a frame is compared with those of other connections. */
+static td_hash128 hash_content(const frame_ref *frame)
+{
+    const td_bytes bytes = frame->bytes;
+    const td_bytes digits = conn_counter_digits(exchange_of(frame->channel->family), bytes);
+    if (digits.size == 0)
+        return td_hash128_of(bytes.data, bytes.size);
+    const size_t before = (size_t)(digits.data - bytes.data), after = before + digits.size;
+    const td_hash128 parts[2] = {td_hash128_of(bytes.data, before),
+                                 td_hash128_of(bytes.data + after, bytes.size - after)};
+    return td_hash128_of(parts, sizeof parts);
+}
+
 /* 1 if the frames of a topic bear something that rises or differs from frame to frame. */
 static int is_numbered(const topic_row *row)
 {
@@ -834,7 +848,7 @@ td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *fr
     self->ready_at = self->ready_count = 0;
     line_stream *of = get_stream(self, slot, channel);
     stream_line *line = &of->lines[frame->channel->info.line];
-    const line_item item = {.content = td_hash128_of(frame->bytes.data, frame->bytes.size),
+    const line_item item = {.content = hash_content(frame),
                             .recv_ns = frame->recv_ns,
                             .publish_ns =
                                 frame->publish_ns == frame->recv_ns ? 0 : frame->publish_ns,

@@ -105,19 +105,15 @@ static void event_of(fixture *f, const arrival *at)
         f->slots[at->line]->granted_ns = at->recv_ns;
 }
 
-static void give(fixture *f, const arrival *at)
+/* Give the frame with this text. */
+static void give_text(fixture *f, uint32_t line, uint64_t recv_ns, int number, const char *text)
 {
-    char text[TEXT_BYTES];
     const session_slot *as;
     frame_ref *next;
-    if (at->number == -1)
-        (void)snprintf(text, sizeof text, "snapshot %u/%u", at->line, at->conn);
-    else
-        (void)snprintf(text, sizeof text, "frame %d", at->number);
-    session_slot *slot = f->slots[at->line];
-    frame_ref frame = {.recv_ns = at->recv_ns,
-                       .ordinal = (uint64_t)(at->number + 2),
-                       .channel = f->channels[at->line],
+    session_slot *slot = f->slots[line];
+    frame_ref frame = {.recv_ns = recv_ns,
+                       .ordinal = (uint64_t)(number + 2),
+                       .channel = f->channels[line],
                        .conn = &slot->now->conn,
                        .bytes = td_bytes_of(text, strlen(text)),
                        .block = &f->block};
@@ -125,10 +121,20 @@ static void give(fixture *f, const arrival *at)
     assert_int_equal(lines_give(f->lines, slot, &frame, NULL), TD_OK);
     while ((next = lines_next(f->lines, &as)) != NULL) {
         assert_ptr_equal(next->channel, f->channels[0]);
-        assert_int_equal(next->recv_ns, at->recv_ns);
+        assert_int_equal(next->recv_ns, recv_ns);
         f->found = td_array_grow(f->found, f->found_count, sizeof *f->found);
         f->found[f->found_count++] = (int)next->ordinal - 2;
     }
+}
+
+static void give(fixture *f, const arrival *at)
+{
+    char text[TEXT_BYTES];
+    if (at->number == -1)
+        (void)snprintf(text, sizeof text, "snapshot %u/%u", at->line, at->conn);
+    else
+        (void)snprintf(text, sizeof text, "frame %d", at->number);
+    give_text(f, at->line, at->recv_ns, at->number, text);
 }
 
 static void run(fixture *f)
@@ -308,6 +314,57 @@ static void other_bytes_are_not_mixed_in(void **state)
     close_fixture(&f);
 }
 
+/* Connections number their frames, as Coinbase's do, control frames, too: copies differ in the
+ * numbers, and in how many digits these have. */
+static void numbers_of_connections_are_left_out(void **state)
+{
+    (void)state;
+    enum { COUNT = 300, CUT_AT = 150, FIRST_OF_SECOND = 95 };
+    for (int layout = 0; layout < 2; layout++) {
+        fixture f;
+        open_fixture(&f, 1);
+        for (uint32_t line = 0; line < LINES; line++) {
+            channel_info info = f.channels[line]->info;
+            info.feed = info.family = "coinbase-advanced";
+            info.topic = "market_trades";
+            info.exchange_topic = "market_trades.BTC-USD";
+            info.symbol = "BTC-USD";
+            assert_int_equal(
+                connection_table_channel(f.connections, &info, &f.channels[line], NULL), TD_OK);
+            event_of(&f, &(arrival){1, line, 1, -2});
+        }
+        for (int n = 0; n < COUNT; n++)
+            for (uint32_t line = 0; line < LINES; line++) {
+                char text[2 * TEXT_BYTES];
+                const uint64_t recv_ns = TD_NS_PER_S + (uint64_t)n * 10 * TD_NS_PER_MS + line;
+                if ((line == 0 && n > CUT_AT) || (line == 1 && n < FIRST_OF_SECOND))
+                    continue;
+                const int number = line == 0 ? n : n - FIRST_OF_SECOND + 3;
+                if (layout == 0)
+                    (void)snprintf(
+                        text, sizeof text,
+                        "{\"channel\":\"l2_data\",\"sequence_num\":%d,\"events\":[{\"id\":%d}]}",
+                        number, n);
+                else
+                    (void)snprintf(
+                        text, sizeof text,
+                        "{\"events\":[{\"sequence_num\":7}], \"sequence_num\" : \"%d\" ,\"id\":%d}",
+                        number, n);
+                give_text(&f, line, recv_ns, n, text);
+                if (line == 0 && n == CUT_AT)
+                    event_of(&f, &(arrival){recv_ns + 1, line, 1, -3});
+            }
+        lines_end(f.lines);
+        assert_int_equal(f.found_count, COUNT);
+        for (int n = 0; n < COUNT; n++)
+            assert_int_equal(f.found[n], n);
+        assert_int_equal(lines_get_stats(f.lines)->copies, CUT_AT + 1 - FIRST_OF_SECOND);
+        assert_int_equal(lines_get_stats(f.lines)->epochs, 1);
+        assert_int_equal(lines_get_stats(f.lines)->doubtful, 0);
+        close_fixture(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +373,7 @@ int main(void)
         cmocka_unit_test(a_silent_topic_is_taken_over),
         cmocka_unit_test(equal_frames_survive),
         cmocka_unit_test(other_bytes_are_not_mixed_in),
+        cmocka_unit_test(numbers_of_connections_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
