@@ -193,20 +193,14 @@ function surplus(some, all) {
   });
 }
 
-/** Rows that are not the truth's best prices of their time: those of the last change before, or of one at the same time. */
+/** Rows that are not the truth's best prices of their time: those of the last change before, or of one at the same time. A snapshot
+ * for a new subscriber has what others get with their next frame. */
 function wrongQuotes(quotes, all) {
-  const atTime = new Map();
-  let last;
-  for (const row of all) {
-    if (!atTime.has(row.timestamp)) atTime.set(row.timestamp, new Set(last === undefined ? [] : [last]));
-    atTime.get(row.timestamp).add((last = quoteKey(row)));
-  }
-  const times = [...atTime.keys()].map(Number);
+  const times = all.map(({ timestamp }) => Number(timestamp)), keys = all.map(quoteKey);
   return quotes.filter((row) => {
-    const key = quoteKey(row);
-    if (atTime.get(row.timestamp)?.has(key)) return false;
-    const before = times.filter((time) => time < Number(row.timestamp)).at(-1);
-    return before === undefined || [...atTime.get(String(before))].at(-1) !== key;
+    const next = times.findIndex((time) => time > Number(row.timestamp)), end = next < 0 ? times.length : next;
+    const since = times[end - 1] === Number(row.timestamp) ? times.indexOf(Number(row.timestamp)) - 1 : end - 1;
+    return !keys.slice(Math.max(since, 0), end + 1).includes(quoteKey(row));
   });
 }
 
