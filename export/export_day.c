@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/cli/units.h"
+#include "archive/read_plan.h"
 #include "tape/topic_trust.h"
 #include "tape/content.h"
 #include "export/export_manifest.h"
@@ -279,7 +280,7 @@ static td_result find_outputs(day_run *run, day_route *route, day_maker *maker, 
         maker_output *to = &maker->outputs[maker->output_count++];
         to->output = output;
         if ((maker->type->flags & EXPORT_OF_REPLIES) != 0)
-            rc = export_writers_of_type(&run->writers, output, channel, &to->writer, err);
+            rc = export_writers_of_type(&run->writers, output, channel->family, &to->writer, err);
         else if (!is_by_row)
             rc = export_writers_get(&run->writers, output, channel,
                                     td_bytes_str(channel->info.symbol), &to->writer,
@@ -447,10 +448,11 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
 static td_result check_family(const day_route *route, const frame_channel *channel, td_err *err)
 {
     if (channel == route->channel || channel->family == route->channel->family ||
-        strcmp(export_exchange_of(channel), export_exchange_of(route->channel)) == 0)
+        strcmp(export_exchange_of(channel->family), export_exchange_of(route->channel->family)) ==
+            0)
         return TD_OK;
     td_err_set(err, TD_E_INVALID, "its frames of one day come from two exchanges, %s and %s",
-               export_exchange_of(route->channel), export_exchange_of(channel));
+               export_exchange_of(route->channel->family), export_exchange_of(channel->family));
     td_err_hint(err, "export them into separate folders: choose by --from and --to");
     return TD_E_INVALID;
 }
@@ -790,21 +792,56 @@ static td_result play(day_run *run, td_err *err)
 
 /* ---- rows that are not of a frame ---- */
 
+/* The family of a feed: that of its newest segment in the plan. feed NULL: of any feed. */
+static const family *family_of_feed(const read_plan *plan, const char *feed)
+{
+    for (size_t i = read_plan_count(plan); i > 0; i--) {
+        const segment_index *index = read_plan_segment(plan, i - 1)->index;
+        if (feed == NULL || strcmp(index->feed, feed) == 0)
+            return family_find(td_bytes_str(index->family));
+    }
+    return NULL;
+}
+
+/* Puts the rows of a type that is about the whole day. Each gap belongs to the exchange of its
+ * feed. A day without gaps has one writer, so that the manifest lists the type. */
+static td_result put_gaps(day_run *run, const export_output *output, const read_plan *plan,
+                          td_err *err)
+{
+    const export_day *day = run->day;
+    export_writer *writer = NULL;
+    td_result rc = TD_OK;
+    if (day->gap_count == 0)
+        return export_writers_of_type(&run->writers, output, family_of_feed(plan, NULL), &writer,
+                                      err);
+    for (size_t i = 0; rc == TD_OK && i < day->gap_count; i++) {
+        const family *of = family_of_feed(plan, day->gaps[i]->feed);
+        rc = export_writers_of_type(&run->writers, output, of, &writer, err);
+        const row_out out = {export_writer_put, writer};
+        if (rc == TD_OK)
+            rc = output->type->day(&day->gaps[i], 1, &out, err);
+    }
+    return rc;
+}
+
 static td_result put_day_rows(day_run *run, td_err *err)
 {
     const export_spec *spec = run->day->spec;
-    const frame_channel *first = run->route_count == 0 ? NULL : run->routes[0]->channel;
+    selection all = {0};
+    read_query query = selection_query(&all, SELECTION_ALL_TIME);
+    read_plan *plan = NULL;
     td_result rc = TD_OK;
+    query.is_for_channels = 1; /* one segment of each feed suffices */
+    query.is_quiet = 1;
     for (size_t i = 0; rc == TD_OK && i < spec->output_count; i++) {
-        const export_output *output = &spec->outputs[i];
-        export_writer *writer = NULL;
-        if (output->type->day == NULL)
+        if (spec->outputs[i].type->day == NULL)
             continue;
-        rc = export_writers_of_type(&run->writers, output, first, &writer, err);
-        const row_out out = {export_writer_put, writer};
+        if (plan == NULL)
+            rc = read_plan_open(run->day->archive, &query, &plan, err);
         if (rc == TD_OK)
-            rc = output->type->day(run->day->gaps, run->day->gap_count, &out, err);
+            rc = put_gaps(run, &spec->outputs[i], plan, err);
     }
+    read_plan_close(plan);
     return rc;
 }
 

@@ -126,9 +126,8 @@ static export_writer *add_writer(export_writers *table, const export_output *out
     return made;
 }
 
-const char *export_exchange_of(const frame_channel *channel)
+const char *export_exchange_of(const family *of)
 {
-    const family *of = channel->family;
     return of != NULL && of->market.exchange != NULL ? of->market.exchange : exchange_of(of)->name;
 }
 
@@ -186,7 +185,8 @@ td_result export_writers_get(export_writers *table, const export_output *output,
     if (is_needed)
         memcpy(cell, symbol.data, symbol.size);
     (void)pthread_mutex_lock(&table->lock);
-    td_result rc = get_writer(table, output, export_exchange_of(channel), channel, cell, out, err);
+    td_result rc =
+        get_writer(table, output, export_exchange_of(channel->family), channel, cell, out, err);
     (void)pthread_mutex_unlock(&table->lock);
     return rc;
 }
@@ -206,11 +206,13 @@ td_result export_writers_of_day(export_writers *table, const export_output *outp
 }
 
 td_result export_writers_of_type(export_writers *table, const export_output *output,
-                                 const frame_channel *first, export_writer **out, td_err *err)
+                                 const family *of, export_writer **out, td_err *err)
 {
-    const exchange_row *exchange = exchange_of(first == NULL ? NULL : first->family);
+    const exchange_row *exchange = exchange_of(of);
+    const char *name =
+        (output->type->flags & EXPORT_OF_REPLIES) != 0 ? exchange->name : export_exchange_of(of);
     (void)pthread_mutex_lock(&table->lock);
-    td_result rc = get_writer(table, output, exchange->name, NULL, "", out, err);
+    td_result rc = get_writer(table, output, name, NULL, "", out, err);
     if (rc == TD_OK)
         (*out)->source.listed_by = exchange;
     (void)pthread_mutex_unlock(&table->lock);

@@ -82,10 +82,10 @@ TD_MUST_USE td_result export_writers_of_day(export_writers *table, const export_
                                             export_writer **out, td_err *err);
 
 /* The writer of rows without a channel, or of rows from several feeds (export_type.day, HTTP
- * replies): those of the exchange of the first channel (NULL: of the first exchange). */
+ * replies): of HTTP replies the family's exchange, of gaps the exchange that the rows of the
+ * family's frames have. of NULL: the first exchange. */
 TD_MUST_USE td_result export_writers_of_type(export_writers *table, const export_output *output,
-                                             const frame_channel *first, export_writer **out,
-                                             td_err *err);
+                                             const family *of, export_writer **out, td_err *err);
 
 /* Records that rows come from this channel. TD_E_INVALID: earlier rows came from another line, or
  * from another feed (allowed with EXPORT_PER_DAY). */
@@ -95,7 +95,7 @@ TD_MUST_USE td_result export_writer_claim(export_writer *writer, const frame_cha
 /* Gives the format a row. Has the type of row_out.put; writer: an export_writer. */
 TD_MUST_USE td_result export_writer_put(void *writer, const export_row *row, td_err *err);
 
-/* The name of the exchange in a channel's rows. */
-const char *export_exchange_of(const frame_channel *channel);
+/* The name of the exchange in the rows of a family's frames. of NULL: the first exchange. */
+const char *export_exchange_of(const family *of);
 
 #endif

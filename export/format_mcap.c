@@ -240,8 +240,9 @@ static td_result channel_of(mcap_writer *self, const export_source *source, td_b
                             uint16_t *id, td_err *err)
 {
     char key[KEY_BYTES], name[KEY_BYTES];
-    (void)snprintf(key, sizeof key, "%s %.*s %s", source->feed == NULL ? "" : source->feed,
-                   (int)topic.size, (const char *)topic.data, source->symbol);
+    (void)snprintf(key, sizeof key, "%s %.*s %s",
+                   source->feed == NULL ? source->exchange : source->feed, (int)topic.size,
+                   (const char *)topic.data, source->symbol);
     *id = find_channel(self, key);
     if (*id != 0)
         return TD_OK;

@@ -1,0 +1,32 @@
+// Gaps and the rows of frames have what joins them: the exchange, the feed, the topic and the symbol. The frames are made up here,
+// in the form of the exchanges' documentation.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { tapedeck, temporary } from "../support/harness.mjs";
+import { test } from "../support/npm_packages.mjs";
+import { query } from "../support/parquet_files.mjs";
+
+const AT_MS = 1_790_000_000_000;
+
+const okxTrade = (id) => ({
+  arg: { channel: "trades", instId: "BTC-USDT" },
+  data: [{ instId: "BTC-USDT", tradeId: String(id), px: "100", sz: "1", side: "buy", ts: String(AT_MS), count: "1" }],
+});
+
+/** Adds frames to an archive, one a second. */
+async function add(t, archive, family, from_s, frames) {
+  const file = `${archive}.jsonl`;
+  fs.writeFileSync(file, frames.map((frame, i) => JSON.stringify({ ts: AT_MS + 1000 * (from_s + i), data: JSON.stringify(frame) }) + "\n").join(""));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
+}
+
+test("a gap is filed under the exchange of its feed", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), out = path.join(dir, "set");
+  await add(t, archive, "okx", 0, [okxTrade(1), okxTrade(2)]);
+  await add(t, archive, "okx", 200, [okxTrade(3)]);
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "parquet", "--type", "trades", "--type", "gaps", "--out", out], { status: 1 });
+  const rows = (type) => query(`SELECT DISTINCT exchange FROM read_parquet('${out}/*/type=${type}/*/*.parquet', hive_partitioning = true)`);
+  assert.deepEqual(await rows("gaps"), [["okx"]]);
+  assert.deepEqual(await rows("trades"), [["okx"]]);
+});
