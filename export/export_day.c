@@ -140,6 +140,7 @@ static td_result put_row(const day_maker *maker, export_writer *writer, int is_b
         counts->frames++;
     }
     with_number.frame = counts->frames;
+    with_number.channel = &maker->route->channel->info;
     if (rc == TD_OK)
         rc = export_writer_put(writer, &with_number, err);
     (void)pthread_mutex_unlock(&writer->owner->lock);

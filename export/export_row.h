@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/channel.h"
 #include "base/err.h"
 #include "schema/message.h"
 
@@ -43,6 +44,7 @@ typedef struct export_row {
     unsigned flags;     /* ROW_* */
     td_bytes symbol;    /* set if the entry names its symbol; empty: the topic's symbol */
     const msg_value *values;     /* one per column; VALUE_ABSENT: an empty cell */
+    const channel_info *channel; /* feed and topic of the row; set by export_day; NULL: of none */
     const struct family *family; /* instruments: of the feed that has the list; NULL: unknown */
 } export_row;
 

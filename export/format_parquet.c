@@ -13,6 +13,7 @@
 #include "export/parquet_file.h"
 
 enum { TS_RECV, TS_EXCH, SEQ, FRAME, FLAGS, SUSPECT, OWN_COLUMNS };
+enum { ORIGIN_COLUMNS = 3 }; /* at most: the symbol, the feed, and the topic */
 
 /* Decimal places of prices and amounts in a 128-bit decimal. A product of two such numbers has
  * twice as many places, which leaves 14 of its 38 digits for the integer part. Averages and limits
@@ -24,6 +25,8 @@ typedef struct table_writer {
     parquet_schema schema;
     parquet_column *columns;
     char (*names)[COLUMN_NAME_BYTES]; /* names of the type's own columns */
+    size_t symbol;                    /* index of the column "symbol"; 0: rows have no symbol */
+    size_t feed, topic;               /* likewise */
     size_t first_value;               /* index of the type's first column */
     parquet_file *file;               /* NULL before the first row */
 } table_writer;
@@ -81,8 +84,9 @@ static parquet_column column_of(const export_settings *settings, const export_ty
  * "_" to a name that the layout itself uses. */
 static void format_column(const export_type *type, const char *name, char out[COLUMN_NAME_BYTES])
 {
-    static const char *const RESERVED[] = {"exchange", "type",  "date",  "ts_recv", "ts_exch",
-                                           "seq",      "frame", "flags", "suspect", "symbol"};
+    static const char *const RESERVED[] = {"exchange", "type",   "date",  "ts_recv",
+                                           "ts_exch",  "seq",    "frame", "flags",
+                                           "suspect",  "symbol", "feed"};
     int has_symbol = (type->flags & EXPORT_ALL_SYMBOLS) == 0;
     size_t size = 0;
     for (; *name != '\0'; name++) {
@@ -93,7 +97,7 @@ static void format_column(const export_type *type, const char *name, char out[CO
             out[size++] = (char)(is_word ? *name : '_');
     }
     out[size] = '\0';
-    for (size_t i = 0; i < sizeof RESERVED / sizeof RESERVED[0] - !has_symbol; i++)
+    for (size_t i = 0; i < sizeof RESERVED / sizeof RESERVED[0] - (has_symbol ? 0 : 2); i++)
         if (strcmp(out, RESERVED[i]) == 0) {
             out[size++] = '_';
             out[size] = '\0';
@@ -101,8 +105,25 @@ static void format_column(const export_type *type, const char *name, char out[CO
         }
 }
 
-/* Makes the columns: the columns of all rows; the symbol, if rows have one; the type's columns. The
- * type's columns are optional, so that all days have one schema. */
+static int has_column(const export_type *type, const char *name)
+{
+    for (size_t i = 0; i < type->column_count; i++)
+        if (strcmp(type->columns[i].name, name) == 0)
+            return 1;
+    return 0;
+}
+
+/* Adds a column of texts. Returns its index. */
+static size_t add_text_column(table_writer *self, const char *name)
+{
+    self->columns[self->first_value] =
+        (parquet_column){.name = name, .kind = PARQUET_TEXT, .is_optional = 1};
+    return self->first_value++;
+}
+
+/* Makes the columns: the columns of all rows; if rows have a symbol, it, the feed and the topic,
+ * which join them to gaps; the type's columns. The type's columns are optional, so that all days
+ * have one schema. */
 static void make_schema(table_writer *self, const export_source *source)
 {
     const export_settings *settings = self->target->settings;
@@ -114,13 +135,17 @@ static void make_schema(table_writer *self, const export_source *source)
                                              [FRAME] = {"frame", PARQUET_I64, 0, 0},
                                              [FLAGS] = {"flags", PARQUET_I64, 0, 0},
                                              [SUSPECT] = {"suspect", PARQUET_BOOL, 0, 0}};
-    self->first_value = OWN_COLUMNS + (size_t)has_symbol;
-    self->columns = td_alloc_zero(self->first_value + type->column_count, sizeof *self->columns);
+    self->first_value = OWN_COLUMNS;
+    self->columns =
+        td_alloc_zero(OWN_COLUMNS + ORIGIN_COLUMNS + type->column_count, sizeof *self->columns);
     self->names = td_alloc_zero(type->column_count, sizeof *self->names);
     memcpy(self->columns, own, sizeof own);
-    if (has_symbol)
-        self->columns[OWN_COLUMNS] =
-            (parquet_column){.name = "symbol", .kind = PARQUET_TEXT, .is_optional = 1};
+    if (has_symbol) {
+        self->symbol = add_text_column(self, "symbol");
+        self->feed = add_text_column(self, "feed");
+    }
+    if (has_symbol && !has_column(type, "topic"))
+        self->topic = add_text_column(self, "topic");
     for (size_t i = 0; i < type->column_count; i++) {
         parquet_column *column = &self->columns[self->first_value + i];
         format_column(type, type->columns[i].name, self->names[i]);
@@ -202,6 +227,17 @@ static td_result put_value(const table_writer *self, parquet_writer *to, size_t 
     return TD_OK;
 }
 
+static void put_origin(const table_writer *self, parquet_writer *to, size_t column,
+                       const char *text)
+{
+    if (column == 0)
+        return;
+    if (text[0] == '\0')
+        parquet_put_null(to, column);
+    else
+        put_text(self, to, column, td_bytes_str(text));
+}
+
 static td_result add_row(void *writer, const export_source *source, const export_row *row,
                          td_err *err)
 {
@@ -226,10 +262,9 @@ static td_result add_row(void *writer, const export_source *source, const export
     parquet_put_integer(to, FRAME, (int64_t)row->frame);
     parquet_put_integer(to, FLAGS, row->flags);
     parquet_put_integer(to, SUSPECT, row->is_suspect);
-    if (self->first_value > OWN_COLUMNS && source->symbol[0] == '\0')
-        parquet_put_null(to, OWN_COLUMNS);
-    else if (self->first_value > OWN_COLUMNS)
-        put_text(self, to, OWN_COLUMNS, td_bytes_str(source->symbol));
+    put_origin(self, to, self->symbol, source->symbol);
+    put_origin(self, to, self->feed, row->channel == NULL ? "" : row->channel->feed);
+    put_origin(self, to, self->topic, row->channel == NULL ? "" : row->channel->topic);
     for (size_t i = 0; rc == TD_OK && i < source->type->column_count; i++)
         rc = put_value(self, to, self->first_value + i, &row->values[i], err);
     if (rc == TD_E_LIMIT && scale_of(self->target->settings, source->type) != 0)

@@ -14,6 +14,15 @@ const okxTrade = (id) => ({
   data: [{ instId: "BTC-USDT", tradeId: String(id), px: "100", sz: "1", side: "buy", ts: String(AT_MS), count: "1" }],
 });
 
+const book = (type, u, s = "BTCUSDT") => ({
+  topic: `orderbook.50.${s}`, type, ts: AT_MS, cts: AT_MS,
+  data: { s, b: [["10", String(u)]], a: type === "snapshot" ? [["12", "1"]] : [], u, seq: 1000 + u },
+});
+const trade = (n) => ({
+  topic: "publicTrade.BTCUSDT", type: "snapshot", ts: AT_MS,
+  data: [{ i: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`, T: AT_MS, p: "11", v: "1", S: "Buy", s: "BTCUSDT", L: "PlusTick", BT: false, seq: 5000 + n }],
+});
+
 /** Adds frames to an archive, one a second. */
 async function add(t, archive, family, from_s, frames) {
   const file = `${archive}.jsonl`;
@@ -29,4 +38,13 @@ test("a gap is filed under the exchange of its feed", async (t) => {
   const rows = (type) => query(`SELECT DISTINCT exchange FROM read_parquet('${out}/*/type=${type}/*/*.parquet', hive_partitioning = true)`);
   assert.deepEqual(await rows("gaps"), [["okx"]]);
   assert.deepEqual(await rows("trades"), [["okx"]]);
+});
+
+test("each row has the feed and the topic that gaps name", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), out = path.join(dir, "set");
+  await add(t, archive, "v5-linear", 0, [book("snapshot", 1), trade(1), book("delta", 2), trade(2)]);
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "parquet", "--bars", "1m", "--keep-suspect", "--out", out]);
+  const topics = await query(`SELECT DISTINCT type, feed, topic FROM read_parquet('${out}/**/*.parquet', hive_partitioning = true, union_by_name = true)
+    WHERE type IN ('bars', 'trades', 'quotes', 'book_deltas') ORDER BY ALL`);
+  assert.deepEqual(topics, [["bars", "v5-linear", "publicTrade"], ["book_deltas", "v5-linear", "orderbook.50"], ["quotes", "v5-linear", "orderbook.50"], ["trades", "v5-linear", "publicTrade"]]);
 });
