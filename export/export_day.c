@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -61,6 +62,8 @@ typedef struct day_route {
     entry_order order;          /* of the current frame's entries */
     day_maker *makers;
     size_t maker_count;
+    trust_break *breaks; /* of the day, if books are made from the topic */
+    size_t break_count;
 } day_route;
 
 typedef struct day_run {
@@ -413,6 +416,46 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
         export_counts_restart(counts, seen->frame->recv_ns);
 }
 
+/* 1 if a book whose stretch ended lacks frames until it begins again. A book that continues on
+ * another connection does not, unless frames were removed. */
+static int has_hole(const trust_answer *trust)
+{
+    return trust->broke->cause != BREAK_NONE &&
+           (!trust->is_taken_over || trust->broke->reason == GAP_PRUNED);
+}
+
+/* Each maker of the topic finds the break after its last frame: it counts once. */
+static void add_break(day_route *route, const trust_break *broke, uint64_t from_ns)
+{
+    const trust_break *last =
+        route->break_count == 0 ? NULL : &route->breaks[route->break_count - 1];
+    if (last != NULL && last->to_ns == 0 && last->from_ns == broke->from_ns)
+        return;
+    route->breaks = td_array_grow(route->breaks, route->break_count, sizeof *route->breaks);
+    route->breaks[route->break_count] = *broke;
+    route->breaks[route->break_count++].from_ns =
+        broke->from_ns > from_ns ? broke->from_ns : from_ns;
+}
+
+/* Keeps the stretches without a right book, for the rows of gaps. */
+static void note_breaks(day_route *route, const maker_frame *seen)
+{
+    const trust_answer *trust = seen->trust;
+    int is_of_books = 0;
+    for (size_t i = 0; i < route->maker_count; i++)
+        is_of_books |= (route->makers[i].type->flags & EXPORT_OF_BOOKS) != 0;
+    if (!is_of_books || trust == NULL || seen->frame->is_lead_in)
+        return;
+    if (trust->began_broken->cause != BREAK_NONE) {
+        add_break(route, trust->began_broken, seen->from_ns);
+        route->breaks[route->break_count - 1].rule = RULE_NONE; /* a saved state has none */
+    }
+    if (has_hole(trust))
+        add_break(route, trust->broke, seen->from_ns);
+    if (trust->is_trusted && !trust->was_alive && route->break_count > 0)
+        route->breaks[route->break_count - 1].to_ns = seen->frame->recv_ns;
+}
+
 /* Writes a gap row at the time at which the book broke, because the book's rows stop there. */
 static td_result put_gap(day_maker *maker, const trust_break *broke, td_err *err)
 {
@@ -436,10 +479,8 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
         writer->choice = maker->choice;
         (void)pthread_mutex_unlock(&writer->owner->lock);
     }
-    /* A book that continues on another connection gets no gap row, unless frames were removed. */
     int has_broken = is_counted && (maker->type->flags & EXPORT_OF_BOOKS) != 0 && trust != NULL &&
-                     trust->broke->cause != BREAK_NONE &&
-                     (!trust->is_taken_over || trust->broke->reason == GAP_PRUNED);
+                     has_hole(trust);
     td_result rc = has_broken ? put_gap(maker, trust->broke, err) : TD_OK;
     return rc == TD_OK ? maker->type->frame(maker->type_maker, seen, &out, err) : rc;
 }
@@ -489,6 +530,7 @@ static td_result route_frame(day_route *route, const observed_frame *observed, t
     td_result rc = check_family(route, frame->channel, err);
     if (route->has_intervals)
         cover(route, frame, observed->trust);
+    note_breaks(route, &next);
     entry_order_set(&route->order, m);
     route->current = &next;
     for (size_t i = 0; rc == TD_OK && i < route->maker_count; i++)
@@ -606,6 +648,7 @@ static void on_close(void *ctx, void *state)
     coverage_fini(&route->covered);
     entry_order_fini(&route->order);
     td_free(route->makers);
+    td_free(route->breaks);
     td_free(route);
 }
 
@@ -804,28 +847,80 @@ static const family *family_of_feed(const read_plan *plan, const char *feed)
     return NULL;
 }
 
-/* Puts the rows of a type that is about the whole day. Each gap belongs to the exchange of its
- * feed. A day without gaps has one writer, so that the manifest lists the type. */
+/* The gaps of the ledger, as rows. */
+static export_gap *ledger_gaps(const export_day *day, size_t *count)
+{
+    export_gap *gaps = NULL;
+    for (*count = 0; *count < day->gap_count; (*count)++) {
+        gaps = td_array_grow(gaps, *count, sizeof *gaps);
+        gaps[*count] = (export_gap){.row = *day->gaps[*count]};
+    }
+    return gaps;
+}
+
+/* Adds the breaks of a route's book that are no gaps. */
+static export_gap *add_breaks(const day_route *route, export_gap *gaps, size_t *count)
+{
+    const channel_info *of = &route->channel->info;
+    for (size_t i = 0; i < route->break_count; i++) {
+        const trust_break *broke = &route->breaks[i];
+        const char *cause = trust_break_cause_name(broke->cause);
+        if (broke->cause == BREAK_GAP)
+            continue;
+        gaps = td_array_grow(gaps, *count, sizeof *gaps);
+        export_gap *made = &gaps[(*count)++];
+        *made = (export_gap){
+            .row = gap_row_of(GAP_SEQUENCE, of->feed, broke->from_ns, broke->to_ns, cause),
+            .reason = broke->cause == BREAK_RULE && broke->rule != RULE_NONE
+                          ? rule_name(broke->rule)
+                          : cause};
+        made->row.line = of->line;
+        made->row.shard = of->shard;
+        made->row.topic = of->topic;
+        made->row.symbol = of->symbol;
+    }
+    return gaps;
+}
+
+static int compare_gaps(const void *a, const void *b)
+{
+    const gap_row *x = &((const export_gap *)a)->row;
+    const gap_row *y = &((const export_gap *)b)->row;
+    if (x->from_ns != y->from_ns)
+        return x->from_ns < y->from_ns ? -1 : 1;
+    return gap_row_compare(x, y);
+}
+
+/* Puts the rows of gaps. Each belongs to the exchange of its feed. A day without gaps has one
+ * writer, so that the manifest lists the type. A format that leaves out frames of broken books also
+ * gets the breaks, which nothing else in it marks. */
 static td_result put_gaps(day_run *run, const export_output *output, const read_plan *plan,
                           td_err *err)
 {
-    const export_day *day = run->day;
+    size_t count = 0;
+    export_gap *gaps = ledger_gaps(run->day, &count);
     export_writer *writer = NULL;
     td_result rc = TD_OK;
-    if (day->gap_count == 0)
-        return export_writers_of_type(&run->writers, output, family_of_feed(plan, NULL), &writer,
-                                      err);
-    for (size_t i = 0; rc == TD_OK && i < day->gap_count; i++) {
-        const family *of = family_of_feed(plan, day->gaps[i]->feed);
+    for (size_t i = 0; output->format->grouping == EXPORT_PER_SYMBOL && i < run->route_count; i++)
+        gaps = add_breaks(run->routes[i], gaps, &count);
+    if (count == 0)
+        rc =
+            export_writers_of_type(&run->writers, output, family_of_feed(plan, NULL), &writer, err);
+    else
+        qsort(gaps, count, sizeof *gaps, compare_gaps);
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        const family *of = family_of_feed(plan, gaps[i].row.feed);
         rc = export_writers_of_type(&run->writers, output, of, &writer, err);
         const row_out out = {export_writer_put, writer};
         if (rc == TD_OK)
-            rc = output->type->day(&day->gaps[i], 1, &out, err);
+            rc = output->type->day(&gaps[i], 1, &out, err);
     }
+    td_free(gaps);
     return rc;
 }
 
-static td_result put_day_rows(day_run *run, td_err *err)
+/* Puts the rows of types that are about the whole day, into the formats of this grouping. */
+static td_result put_day_rows(day_run *run, export_grouping grouping, td_err *err)
 {
     const export_spec *spec = run->day->spec;
     selection all = {0};
@@ -835,12 +930,13 @@ static td_result put_day_rows(day_run *run, td_err *err)
     query.is_for_channels = 1; /* one segment of each feed suffices */
     query.is_quiet = 1;
     for (size_t i = 0; rc == TD_OK && i < spec->output_count; i++) {
-        if (spec->outputs[i].type->day == NULL)
+        const export_output *output = &spec->outputs[i];
+        if (output->type->day == NULL || output->format->grouping != grouping)
             continue;
         if (plan == NULL)
             rc = read_plan_open(run->day->archive, &query, &plan, err);
         if (rc == TD_OK)
-            rc = put_gaps(run, &spec->outputs[i], plan, err);
+            rc = put_gaps(run, output, plan, err);
     }
     read_plan_close(plan);
     return rc;
@@ -857,6 +953,7 @@ static td_result end_book(day_maker *maker, td_err *err)
     if ((maker->type->flags & EXPORT_OF_BOOKS) == 0 || broke.cause == BREAK_NONE ||
         broke.from_ns < run->day->window.from_ns)
         return TD_OK;
+    add_break(maker->route, &broke, run->day->window.from_ns);
     for (size_t i = 0; i < maker->output_count; i++)
         if (maker->outputs[i].writer != NULL)
             export_counts_break(&maker->outputs[i].writer->owner->counts, &broke);
@@ -1005,13 +1102,15 @@ static td_result run_all(day_run *run, td_err *err)
     if (rc == TD_OK)
         rc = open_frame_writer(run, err);
     if (rc == TD_OK)
-        rc = put_day_rows(run, err);
+        rc = put_day_rows(run, EXPORT_PER_DAY, err);
     if (rc != TD_OK)
         return rc;
     open_player(run);
     rc = play(run, err);
     if (rc == TD_OK)
         rc = end_makers(run, err);
+    if (rc == TD_OK)
+        rc = put_day_rows(run, EXPORT_PER_SYMBOL, err); /* the breaks of books are known now */
     if (rc != TD_OK)
         return rc;
     /* All files of an instrument have one precision, across types and days. All files of the day

@@ -80,6 +80,12 @@ typedef struct maker_begin {
                                 it is known from the frames up to now; outlives the maker */
 } maker_begin;
 
+/* A gap in the ledger, or a stretch of time without a right book. */
+typedef struct export_gap {
+    gap_row row;
+    const char *reason; /* of such a stretch: its rule, or cause. NULL: the row's */
+} export_gap;
+
 typedef struct export_type {
     const char *name;
     const export_column *columns; /* NULL: the type has no rows, because its format has
@@ -100,9 +106,9 @@ typedef struct export_type {
     td_result (*end)(void *maker, uint64_t end_ns, const gap_row *gap, const row_out *out,
                      td_err *err);
     void (*close)(void *maker); /* may be NULL */
-    /* Puts rows about the whole day, before all other rows. gaps: the ledger's gaps that touch the
-     * day, by time. The function may be NULL. */
-    td_result (*day)(const gap_row *const *gaps, size_t gap_count, const row_out *out, td_err *err);
+    /* Puts rows about the whole day. gaps: those that touch the day, by time. The function may be
+     * NULL. */
+    td_result (*day)(const export_gap *gaps, size_t gap_count, const row_out *out, td_err *err);
 } export_type;
 
 /* ---- types, and indexes of columns that formats access directly ---- */

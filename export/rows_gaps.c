@@ -1,4 +1,5 @@
-/* One row for each gap in the ledger that touches the day. */
+/* One row for each gap in the ledger that touches the day, and for each stretch without a right
+ * book whose reason is no gap. */
 #include "export/export_type.h"
 
 /* Columns in the order and with the names of GAP_MEMBERS, then the origin. */
@@ -11,10 +12,13 @@ static const export_column GAP_COLUMNS[COLUMN_COUNT] = {
     {"detail", VALUE_TEXT},         {"origin", VALUE_TEXT},
 };
 
-static msg_value value_of(const gap_row *gap, size_t i)
+static msg_value value_of(const export_gap *of, size_t i)
 {
+    const gap_row *gap = &of->row;
+    if (i == 0 && of->reason != NULL)
+        return row_text(td_bytes_str(of->reason));
     if (i == GAP_MEMBER_COUNT)
-        return row_text(td_bytes_str(gap_row_origin(gap)));
+        return row_text(td_bytes_str(of->reason != NULL ? "unknown" : gap_row_origin(gap)));
     const gap_member *member = &GAP_MEMBERS[i];
     if (gap_member_is_absent(gap, member))
         return row_absent();
@@ -24,14 +28,14 @@ static msg_value value_of(const gap_row *gap, size_t i)
     return GAP_COLUMNS[i].type == VALUE_TIME_NS ? row_time(number) : row_integer((int64_t)number);
 }
 
-static td_result put_gaps(const gap_row *const *gaps, size_t count, const row_out *out, td_err *err)
+static td_result put_gaps(const export_gap *gaps, size_t count, const row_out *out, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < count; i++) {
         msg_value values[COLUMN_COUNT];
         for (size_t k = 0; k < COLUMN_COUNT; k++)
-            values[k] = value_of(gaps[i], k);
-        const export_row row = {.recv_ns = gaps[i]->from_ns, .values = values};
+            values[k] = value_of(&gaps[i], k);
+        const export_row row = {.recv_ns = gaps[i].row.from_ns, .values = values};
         rc = out->put(out->ctx, &row, err);
     }
     return rc;

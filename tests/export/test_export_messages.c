@@ -153,8 +153,9 @@ static void test_column_names_differ(void **state)
 /* A gap has the members of the ledger, under the same names. */
 static void test_gaps(void **state)
 {
-    gap_row gap = gap_row_of(GAP_STALE, "f", 7, GAP_OPEN, "quiet");
-    const gap_row *gaps[] = {&gap};
+    const export_gap gaps[] = {
+        {.row = gap_row_of(GAP_STALE, "f", 7, GAP_OPEN, "quiet")},
+        {.row = gap_row_of(GAP_SEQUENCE, "f", 8, 9, "rule"), .reason = "a_rule"}};
     td_err err;
     row_texts rows = {.type = &EXPORT_GAPS};
     const row_out out = {put_row, &rows};
@@ -162,11 +163,12 @@ static void test_gaps(void **state)
     for (size_t i = 0; i < GAP_MEMBER_COUNT; i++)
         assert_string_equal(EXPORT_GAPS.columns[i].name, GAP_MEMBERS[i].key);
     td_buf_init(&rows.text, 1 << 20);
-    assert_int_equal(EXPORT_GAPS.day(gaps, 1, &out, &err), TD_OK);
+    assert_int_equal(EXPORT_GAPS.day(gaps, 2, &out, &err), TD_OK);
     td_buf_add(&rows.text, "", 1);
     assert_string_equal(
         (const char *)rows.text.data,
-        "reason=stale feed=f line=0 shard=0 from_ns=7 cause=quiet origin=network 0; ");
+        "reason=stale feed=f line=0 shard=0 from_ns=7 cause=quiet origin=network 0; "
+        "reason=a_rule feed=f line=0 shard=0 from_ns=8 to_ns=9 cause=rule origin=unknown 0; ");
     td_buf_fini(&rows.text);
 }
 

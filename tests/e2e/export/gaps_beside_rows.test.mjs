@@ -48,3 +48,15 @@ test("each row has the feed and the topic that gaps name", async (t) => {
     WHERE type IN ('bars', 'trades', 'quotes', 'book_deltas') ORDER BY ALL`);
   assert.deepEqual(topics, [["bars", "v5-linear", "publicTrade"], ["book_deltas", "v5-linear", "orderbook.50"], ["quotes", "v5-linear", "orderbook.50"], ["trades", "v5-linear", "publicTrade"]]);
 });
+
+const DOCUMENTED = /^```\n(SELECT t\.\*, q\.bid_price.*?)\n```$/ms.exec(fs.readFileSync("docs/datasets.md", "utf8"))[1];
+
+test("a trade after a break of the book has no quotes from before it", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), out = path.join(dir, "set");
+  await add(t, archive, "v5-linear", 0, [book("snapshot", 1), trade(1), book("delta", 2), trade(2), book("delta", 4), trade(3), book("snapshot", 5), trade(4)]);
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "parquet", "--out", out], { status: 1 });
+  const gaps = await query(`SELECT reason, cause, feed, topic, symbol, epoch_ms(from_ns), epoch_ms(to_ns) FROM read_parquet('${out}/*/type=gaps/*/*.parquet')`);
+  assert.deepEqual(gaps, [["seq_dense", "rule", "v5-linear", "orderbook.50", "BTCUSDT", BigInt(AT_MS + 2000), BigInt(AT_MS + 6000)]]);
+  const joined = await query(`SELECT right(trade_id, 1), bid_size FROM (${DOCUMENTED.replaceAll("'dataset/", `'${out}/`)}) ORDER BY 1`);
+  assert.deepEqual(joined.map(([id, size]) => [id, Number(size)]), [["1", 1], ["4", 5]]); // the lost frame may have come before trade 2
+});
