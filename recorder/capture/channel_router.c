@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/json/json.h"
 #include "base/limits.h"
 #include "base/row_table.h"
 #include "base/url.h"
@@ -37,6 +38,7 @@ struct channel_router {
     char feed[LIMIT_NAME_BYTES];
     const family *family;
     decoder *decoder;
+    json_parser *parser;
     channel_info events;
     routed_channel *channels[LIMIT_SEGMENT_CHANNELS]; /* allocated one by one: callers keep pointers
                                                          to their members */
@@ -56,6 +58,7 @@ channel_router *channel_router_open(const char *feed, const family *of)
     memcpy(r->feed, feed, feed_size + 1);
     r->family = of;
     r->decoder = decoder_open();
+    r->parser = json_parser_open(0);
     r->events = (channel_info){.feed = r->feed,
                                .family = of->name,
                                .dir = CHANNEL_EVENT,
@@ -83,6 +86,7 @@ void channel_router_close(channel_router *router)
         return;
     channel_router_forget(router);
     decoder_close(router->decoder);
+    json_parser_close(router->parser);
     row_table_fini(&router->by_key);
     td_free(router);
 }
@@ -276,6 +280,66 @@ static void classify_fetched(const channel_router *r, const feed_frame *frame, c
     out->exchange_topic = topic;
 }
 
+/* ---- frames of several symbols ---- */
+
+/* 1 if the text may have a member with this key and another value than the symbol. It need not be
+ * parsed then, as is usual. */
+static int may_have_others(td_bytes text, const char *key, td_bytes symbol)
+{
+    const uint8_t *end = text.data + text.size, *at = text.data;
+    const size_t size = strlen(key);
+    if (memchr(text.data, '\\', text.size) != NULL)
+        return 1; /* keys and values may be escaped */
+    while ((at = memmem(at, (size_t)(end - at), key, size)) != NULL) {
+        at += size;
+        at += at < end && *at == '"';
+        while (at < end && strchr(" \t\r\n:", *at) != NULL && *at != '\0')
+            at++;
+        at += at < end && *at == '"';
+        if ((size_t)(end - at) < symbol.size || memcmp(at, symbol.data, symbol.size) != 0)
+            return 1;
+        at += symbol.size;
+        if (at < end && *at != '"' && *at != ',' && *at != '}')
+            return 1;
+    }
+    return 0;
+}
+
+/* 1 if a value at the path, in any element of the lists on it, is not the symbol. */
+static int names_another(json_value at, const char *path, td_bytes symbol)
+{
+    const json_type type = json_type_of(at);
+    json_value value;
+    td_bytes text;
+    if (type == JSON_ARRAY) {
+        for (json_iter it = json_iter_of(at); json_next(&it, NULL, &value);)
+            if (names_another(value, path, symbol))
+                return 1;
+        return 0;
+    }
+    if (*path == '\0') {
+        if (!json_text(at, &text))
+            text = json_raw(at);
+        return !td_bytes_equal(text, symbol);
+    }
+    const size_t size = strcspn(path, ".");
+    return json_find_key(at, td_bytes_of(path, size), &value) &&
+           names_another(value, path + size + (path[size] == '.'), symbol);
+}
+
+/* 1 if entries of the frame are of other symbols than that of its topic. */
+static int has_others(const channel_router *r, const topic_match *topic, td_bytes text)
+{
+    const char *path = topic->row == NULL ? NULL : topic->row->symbol_path;
+    json_value root;
+    if (TD_LIKELY(path == NULL))
+        return 0;
+    const char *dot = strrchr(path, '.');
+    return may_have_others(text, dot == NULL ? path : dot + 1, topic->symbol) &&
+           json_parse(r->parser, text, JSON_PADDED, &root, NULL) == TD_OK &&
+           names_another(root, path, topic->symbol);
+}
+
 void channel_router_route(channel_router *router, feed_frame *frame, channel_route *out)
 {
     char http_topic[HTTP_TOPIC_BYTES];
@@ -299,6 +363,9 @@ void channel_router_route(channel_router *router, feed_frame *frame, channel_rou
         key.topic = what.topic.topic;
         key.exchange_topic = what.exchange_topic;
         key.symbol = what.topic.symbol;
+        if (frame->dir == CHANNEL_IN && (frame->form & FORM_FETCHED) == 0 &&
+            has_others(router, &what.topic, frame->bytes))
+            out->several = what.topic.row;
     } else if (what.frame_class == CLASS_DATA && what.topic.row == NULL &&
                frame->dir == CHANNEL_IN && what.exchange_topic.size > 0 &&
                what.exchange_topic.size < LIMIT_TOPIC_BYTES) {

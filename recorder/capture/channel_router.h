@@ -51,6 +51,9 @@ typedef struct channel_route {
     /* 1: the segment had no channel left, so the frame was routed to _unknown, or to a channel that
      * does not note the frame's form (FORM_*) */
     uint8_t is_overflow;
+    /* The frame's row, if entries are of other symbols than the channel's, which is that of the
+     * first entry: readers of these symbols do not see the frame. Else NULL. */
+    const topic_row *several;
 } channel_route;
 
 /* Open a router for a feed of a family. The name is copied; it must be valid

@@ -387,6 +387,32 @@ static td_result check_number(feed_writer *self, uint32_t slot, const feed_frame
     return feed_writer_event(self, frame->recv_ns, &gap, err);
 }
 
+/* Entries of the frame are of symbols whose readers do not see it: write a gap of the topic, of all
+ * its symbols, because a book cannot take a part of a frame. */
+static td_result write_several(feed_writer *self, uint32_t slot, const feed_frame *frame,
+                               const topic_row *row, td_err *err)
+{
+    slot_counter *of = &self->counters[slot];
+    char topic[LIMIT_TOPIC_BYTES];
+    event gap = {.kind = EVENT_GAP,
+                 .gap = gap_row_of(GAP_SEQUENCE, self->options.name, self->slots[slot].last_ns,
+                                   frame->recv_ns, rule_name(RULE_SYMBOL_MATCHES))};
+    if (self->options.is_copy)
+        return TD_OK;
+    (void)snprintf(topic, sizeof topic, "%s", frame->info->topic); /* fits */
+    gap.gap.line = frame->line;
+    gap.gap.shard = frame->shard;
+    gap.gap.conn = frame->conn;
+    gap.gap.topic = topic;
+    gap.gap.detail = "a frame has entries of several symbols";
+    if (topic_row_has_state(row) && of->lost_from_ns == 0)
+        of->lost_from_ns = gap.gap.from_ns;
+    td_log_emit(self->options.log, TD_LOG_WARNING,
+                "%s: a frame of %s has entries of several symbols", self->options.name, topic);
+    count(&self->counts.sequence_gaps, 1);
+    return feed_writer_event(self, frame->recv_ns, &gap, err);
+}
+
 /* Find the frame's channel in the segment that it will be written to. */
 static td_result route_frame(feed_writer *self, uint32_t slot, feed_frame *frame,
                              channel_route *out, td_err *err)
@@ -395,10 +421,16 @@ static td_result route_frame(feed_writer *self, uint32_t slot, feed_frame *frame
     if (rc != TD_OK)
         return rc;
     channel_router_route(self->router, frame, out);
-    if (TD_LIKELY(grants_ignores(self->grants, out)))
+    if (TD_LIKELY(grants_ignores(self->grants, out) && out->several == NULL))
         return TD_OK;
     uint32_t segment_number = self->segment_number;
-    rc = write_grant_changes(self, slot, frame, out, err);
+    if (!grants_ignores(self->grants, out))
+        rc = write_grant_changes(self, slot, frame, out, err);
+    if (rc == TD_OK && self->segment_number != segment_number)
+        channel_router_route(self->router, frame, out);
+    segment_number = self->segment_number;
+    if (rc == TD_OK && out->several != NULL)
+        rc = write_several(self, slot, frame, out->several, err);
     /* The events may have filled the segment; the frame then needs a channel in the new one. */
     if (rc == TD_OK)
         rc = prepare_message(self, frame->recv_ns, err);

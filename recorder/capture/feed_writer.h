@@ -7,7 +7,7 @@
  * restate their topics. The writer itself writes these events, and during the segment the events of
  * recorder/capture/grants.h (`grant`, `grant_end`, `limit`), `redacted` before a frame in which a
  * secret was overwritten, and `gap` before one whose number shows that frames of its connection did
- * not arrive. Callers write all other events.
+ * not arrive, or that has entries of several symbols. Callers write all other events.
  *
  * A checkpoint is due at the first data frame of each segment except the first. Another one is due
  * whenever so much was written since the last that checkpoints stay a small fraction of the
@@ -60,7 +60,8 @@ typedef struct feed_written {
     channel_route route;
     uint64_t granted_ns; /* grants_from_ns of the frame's connection */
     /* Frames of its connection are missing since then, as the exchange's numbers show
-     * (schema/conn_counter.h), and no data frame has told it yet; 0: none. A gap was written. */
+     * (schema/conn_counter.h), and no data frame has told it yet, or the frame is one of a topic
+     * with state and has entries of several symbols; 0: neither. A gap was written. */
     uint64_t lost_from_ns;
     /* 1: a checkpoint of the states before this frame is due (feed_writer_put_checkpoint). */
     uint8_t wants_checkpoint;
@@ -82,7 +83,7 @@ typedef struct feed_counts {
     uint64_t unknown;       /* inbound frames on _unknown */
     uint64_t overflow;      /* frames with channel_route.is_overflow */
     uint64_t redacted;      /* occurrences of secrets that were overwritten */
-    uint64_t sequence_gaps; /* gaps that the exchange's numbers of a connection showed */
+    uint64_t sequence_gaps; /* gaps that this writer found */
     grants_counts topics;   /* as of feed_writer_count_topics */
 } feed_counts;
 

@@ -1,12 +1,14 @@
 // Frames with entries of several instruments: each entry is exported under its own, in all formats and bars. The frames are made
 // up here, in the form of the exchanges' documentation.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
 import { json, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { query } from "../support/parquet_files.mjs";
+import { installed, withoutLibrary } from "../support/python_scripts.mjs";
 
 const AT_MS = 1_790_000_000_000;
 
@@ -80,4 +82,32 @@ test("Coinbase: a frame with trades of two products", async (t) => {
   // A selection by symbol lacks what another product's frames have of it, which the report shows.
   const { continuity } = await json(t, ["replay", "-a", tape.archive, "--json"], { status: null });
   assert.equal(continuity.by_rule.symbol_matches, 2);
+});
+
+test("Coinbase: no book is trusted after a frame with levels of two products, until its next snapshot", async (t) => {
+  const at = new Date(AT_MS).toISOString();
+  const levels = (type, product_id, price_level, new_quantity) =>
+    ({ type, product_id, updates: [{ side: "bid", event_time: at, price_level, new_quantity }, { side: "offer", event_time: at, price_level: "200", new_quantity }] });
+  const sent = (sequence_num, ...events) => ({ channel: "l2_data", client_id: "", timestamp: at, sequence_num, events });
+  const { archive, out } = await imported(t, "coinbase-advanced", [
+    sent(0, levels("snapshot", "BTC-USD", "100", "1")), sent(1, levels("snapshot", "ETH-USD", "10", "1")), sent(2, levels("update", "ETH-USD", "11", "1")),
+    sent(3, levels("update", "BTC-USD", "101", "1"), levels("update", "ETH-USD", "11", "0")),
+    sent(4, levels("update", "ETH-USD", "9", "1")), sent(5, levels("update", "BTC-USD", "99", "1")),
+  ]);
+  const { gaps } = await json(t, ["gaps", "-a", archive, "--json"], { status: null });
+  assert.deepEqual(gaps.map(({ reason, topic, symbol, cause }) => [reason, topic, symbol, cause]), [["sequence", "level2", null, "symbol_matches"]]);
+  for (const symbol of ["BTC-USD", "ETH-USD"]) {
+    const replayed = await json(t, ["replay", "-a", archive, "--symbol", symbol, "--json"], { status: null });
+    assert.equal(replayed.verdict, "incomplete", symbol);
+    assert.deepEqual(replayed.books.map(({ broken }) => broken), [true], symbol);
+  }
+  const { days } = await json(t, ["days", "-a", archive, "--json"], { status: null });
+  assert.ok(days.length === 2 && days.every((day) => day.clean_percent < 50), JSON.stringify(days));
+  await tapedeck(t, ["export", "-q", "-a", archive, "--symbol", "ETH-USD", "--format", "tardis-csv", "--type", "incremental_book_L2", "--out", path.join(path.dirname(out), "tardis-csv")], { status: 1 });
+  assert.deepEqual(rowsOf(path.dirname(out), "incremental_book_L2")["ETH-USD"].map(({ price }) => price), ["200", "10", "200", "11"]);
+  if (withoutLibrary) return;
+  const script = `import json, sys, tapedeck
+with tapedeck.open(sys.argv[1]) as tape: print(json.dumps([book.suspect for book in tape.books(5, symbol="ETH-USD")]))`;
+  const env = { ...process.env, PYTHONPATH: installed(t) };
+  assert.deepEqual(JSON.parse(execFileSync("python3", ["-B", "-c", script, archive], { env })), [false, false, true]);
 });

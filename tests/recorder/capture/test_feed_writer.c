@@ -333,6 +333,40 @@ static void lost_frames_of_a_counted_connection(void **state)
     EXPECT_ARCHIVE(f, ROWS);
 }
 
+#define LEVELS(number, events)                                                                     \
+    "{\"channel\":\"l2_data\",\"sequence_num\":" number ",\"events\":[" events "]}"
+#define OF(symbol) "{\"product_id\":\"" symbol "\"}"
+
+/* A frame with entries of several symbols is in the channel of the first. Readers of the others do
+ * not see it, so it is a gap of the topic, of all its symbols. */
+static void a_frame_of_several_symbols(void **state)
+{
+    static const expected_row ROWS[] = {
+        EVENT("\"event\":\"segment\""),
+        EVENT("\"event\":\"connect\""),
+        EVENT("\"event\":\"grant\""),
+        {CHANNEL_IN, 0, 1, 1, LEVELS("0", OF("A") "," OF("A"))},
+        EVENT("\"detail\":\"a frame has entries of several symbols\""),
+        {CHANNEL_IN, 0, 1, 2, LEVELS("1", OF("A") "," OF("AB"))},
+        EVENT("\"topic\":\"level2\""),
+        {CHANNEL_IN, 0, 1, 3, LEVELS("2", OF("A") ",{\"product\\u005fid\" : \"B\"}")},
+        {CHANNEL_IN, 0, 1, 4, LEVELS("3", OF("A") ",{\"product_id\" : \"\\u0041\"}")},
+        {CHANNEL_IN, 0, 1, 5, LEVELS("4", "{\"product_id\":\"A\",\"x\":" OF("B") "}")},
+    };
+    fixture *f = *state;
+    connect_slot(f, 0, 1);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        const uint64_t before_ns = f->now_ns;
+        if (ROWS[i].dir != CHANNEL_IN)
+            continue;
+        put(f, 0, CHANNEL_IN, 0, ROWS[i].text);
+        const int has_several = ROWS[i - 1].dir == CHANNEL_EVENT && ROWS[i].ordinal > 1;
+        assert_int_equal(f->written.lost_from_ns, has_several ? before_ns : 0);
+    }
+    assert_int_equal(feed_writer_get_counts(f->writer).sequence_gaps, 2);
+    EXPECT_ARCHIVE(f, ROWS);
+}
+
 /* An ordinal that is not higher than the last one is refused: it would be another frame's. */
 static void an_ordinal_that_falls_is_refused(void **state)
 {
@@ -526,6 +560,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(ordinals_are_numbered_or_given, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lost_frames_of_a_counted_connection, set_up_counted,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_frame_of_several_symbols, set_up_counted, tear_down),
         cmocka_unit_test_setup_teardown(an_ordinal_that_falls_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_segment_restates_open_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(secrets_are_hidden_and_an_event_comes_first, set_up,
