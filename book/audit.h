@@ -16,7 +16,9 @@
  * of consecutive trades, like a running checksum. A reading may be older or newer than the trades
  * received so far; a newer reading waits for its trades. The comparison begins at the start of a
  * candle that began after trades were subscribed, or at a reading that was made after that. It
- * never begins at the first reading of a connection, because that reading is old.
+ * never begins at the first reading of a connection, because that reading is old. A difference
+ * between readings with a grant in between is skipped, because the trades may have been
+ * unsubscribed before it; the comparison then begins again.
  *
  * The topics' schema rows (schema/topic.h) have the rules: they decide which topics take part, and
  * how strong each rule is. docs/wire.md 6.7 has the exchange's documentation about these rules, and
@@ -71,6 +73,7 @@ typedef struct audit_member {
     uint64_t connection; /* of the last frame, if has_connection */
     uint32_t shard;
     uint32_t conn;
+    uint64_t granted_ns; /* as in audit_frame, of the last frame; not saved */
     uint8_t has_connection;
     union { /* history, by part */
         void *past;

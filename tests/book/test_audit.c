@@ -39,7 +39,7 @@ static const topic_row TICKER = {
 /* An event. Times are in seconds; a candle lasts 60 s. */
 typedef struct tick {
     char kind;   /* T trade, B block trade, K reading, k reading without a time, ~ new connection of
-                    the trades, ! undecodable trades, 0 end */
+                    the trades, ! undecodable trades, G a grant on the connection, 0 end */
     uint32_t at; /* exchange time; received 1 s later */
     uint32_t start;   /* of the candle */
     int64_t size;     /* of the trade, or the candle's volume; the price is 10 */
@@ -152,6 +152,44 @@ static const candle_case CANDLE_CASES[] = {
      0,
      0,
      3},
+    {"a grant between two readings: a difference is no loss, and comparisons begin again",
+     50,
+     {{'T', 61, 0, 5, 0},
+      {'K', 63, 60, 5, 0},
+      {'G', 70, 0, 0, 0},
+      {'K', 72, 60, 50, 0},
+      {'T', 74, 0, 2, 0},
+      {'K', 78, 60, 52, 0},
+      {'T', 80, 0, 3, 0},
+      {'K', 82, 60, 55, 0},
+      {'K', 84, 60, 59, 0},
+      {'T', 90, 0, 1, 1}},
+     0,
+     3,
+     2},
+    {"a grant between two readings that agree, as of another topic",
+     50,
+     {{'T', 61, 0, 5, 0},
+      {'K', 63, 60, 5, 0},
+      {'G', 70, 0, 0, 0},
+      {'T', 72, 0, 3, 0},
+      {'K', 73, 60, 8, 0},
+      {'K', 75, 60, 9, 0},
+      {'T', 80, 0, 1, 1}},
+     0,
+     3,
+     0},
+    {"a grant before the candle began",
+     50,
+     {{'T', 61, 0, 5, 0},
+      {'K', 63, 60, 5, 0},
+      {'G', 70, 0, 0, 0},
+      {'T', 121, 0, 7, 0},
+      {'K', 125, 120, 9, 0},
+      {'T', 130, 0, 1, 1}},
+     0,
+     2,
+     0},
     /* Granted at 80: trades from 60 to 80 are missing. */
     {"candles without a time, and a clock that is behind: a trade shows what the time is",
      50,
@@ -182,7 +220,8 @@ typedef struct candle_fixture {
     audit *a;
     audit_member *trades, *candles;
     uint64_t connection;
-    uint32_t behind_s; /* of the recorder's clock */
+    uint64_t granted_ns; /* by a tick; 0: as the case has it */
+    uint32_t behind_s;   /* of the recorder's clock */
 } candle_fixture;
 
 static message trade_message(const tick *t, msg_trade *space)
@@ -230,10 +269,15 @@ static uint32_t apply_tick(candle_fixture *f, const candle_case *c, const tick *
         f->connection++;
         return 0;
     }
+    if (t->kind == 'G') {
+        f->granted_ns = recv_ns;
+        return 0;
+    }
+    const uint64_t granted_ns = f->granted_ns != 0 ? f->granted_ns : c->granted_s * S;
     const audit_frame frame = {.recv_ns = recv_ns,
                                .connection = f->connection,
                                .conn = (uint32_t)f->connection,
-                               .granted_ns = f->connection > 1 ? 0 : c->granted_s * S};
+                               .granted_ns = f->connection > 1 ? 0 : granted_ns};
     message m = is_candle ? candle_message(t, values, &item) : trade_message(t, &trade);
     audit_apply(f->a, is_candle ? f->candles : f->trades, &frame, &m, NULL, &found);
     for (uint32_t i = 0; i < found.count; i++) {

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { describe } from "node:test";
-import { BIN, eventsOf, json, jsonLines, jsonList, Program, run, segments, tapedeck, temporary, tooLong } from "../support/harness.mjs";
+import { BIN, eventsOf, eventually, json, jsonLines, jsonList, Program, run, segments, tapedeck, temporary, tooLong } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { compareWithTruth, PATHS, Recorder, simulator } from "../support/recorders.mjs";
 
@@ -73,6 +73,27 @@ describe("another configuration", { concurrency: true }, () => {
     assert.deepEqual(days.map(({ feed, symbol, clean_percent: percent }) => `${feed} ${symbol} ${percent}`), [
       "v5-inverse BTCUSD 100", "v5-linear BTCUSDT 100", "v5-linear EOSUSDT 100", "v5-linear ETHUSDT 100", "v5-spot BTCUSDT 100"]);
     await tapedeck(t, ["verify", "-a", archive]);
+    await tapedeck(t, ["replay", "-a", archive]);
+  });
+
+  test("a symbol that was taken out and came back lacks no trades", async (t) => {
+    const of = (symbols) => ({ "v5-linear": { topics: "publicTrade, kline.1", symbols } });
+    const { archive, server, write, recorder, ctl } = await recorded(t, of("BTCUSDT, ETHUSDT"));
+    const candles = async (symbol, more) => {
+      const count = () => fs.readFileSync(server.truth, "utf8").split(`"topic":"kline.1","symbol":"${symbol}"`).length;
+      const enough = count() + more;
+      await eventually(`${more} candles of ${symbol}`, () => count() >= enough);
+    };
+    await durableOf(recorder, "v5-linear", 2);
+    await candles("ETHUSDT", 4);
+    write(of("BTCUSDT"));
+    await ctl("reload");
+    await candles("BTCUSDT", 3);
+    write(of("BTCUSDT, ETHUSDT"));
+    await ctl("reload");
+    await candles("ETHUSDT", 3);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     await tapedeck(t, ["replay", "-a", archive]);
   });
 
