@@ -112,7 +112,7 @@ describe("a controlled replay", { concurrency: 2 }, () => {
   for (const [seed, long, what, make, ...selection] of runs) {
     test(`random keys end with the same report (seed ${seed}, ${what}) ${selection.join(" ")}`, { skip: skip || withoutTmux || long }, async (t) => {
       const archive = await make();
-      const plain = (await tapedeck(t, ["replay", archive, "-v", ...selection])).stdout;
+      const plain = (await tapedeck(t, ["replay", archive, "-v", ...selection], { status: null })).stdout; // trades of a symbol may be silent
       const times = await receiveTimes(t, archive, selection);
       const random = randomNumbers(seed);
       const player = new Player(t, archive, selection);
