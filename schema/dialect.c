@@ -331,6 +331,7 @@ static td_result read_answer(dialect_parser *parser, const dialect *spoken, json
         break;
     case CLASS_PING:
         out->kind = ANSWER_PING;
+        out->is_notice = rule->is_notice;
         break;
     case CLASS_AUTH:
         out->kind = ANSWER_AUTH;

@@ -92,6 +92,7 @@ typedef struct dialect_answer {
     /* 1: granted has all topics that the connection now has. So the answer grants topics of several
      * requests, and ends those that it lacks. */
     uint8_t lists_all;
+    uint8_t is_notice; /* 1: ANSWER_PING that informs the clients (control_rule.is_notice) */
 } dialect_answer;
 
 /* ---- a server's side ---- */

@@ -61,6 +61,7 @@ typedef struct control_rule {
     uint8_t success_key;   /* number of the member that shows success */
     success_form success;
     uint8_t is_about_orders; /* 1: the answer concerns no topic */
+    uint8_t is_notice;       /* 1: the server sends it of its own accord, to inform its clients */
 } control_rule;
 
 /* The members by which a frame is classified. A key's number is its index in names. */

@@ -267,22 +267,22 @@ static td_result read_class(document_node at, td_bytes word, frame_class *out, t
 static td_result read_rule_words(const reading *r, document_node at, const document_words *from,
                                  control_rule *out, td_err *err)
 {
-    enum { RULE_OR, RULE_OF, RULE_BY, RULE_BY_CODE, RULE_ORDERS };
-    static const document_word WORDS[] = {{"or", RULE_OR},
-                                          {"of", RULE_OF},
-                                          {"by", RULE_BY},
-                                          {"by_code", RULE_BY_CODE},
-                                          {"orders", RULE_ORDERS}};
+    enum { RULE_OR, RULE_OF, RULE_BY, RULE_BY_CODE, RULE_ORDERS, RULE_NOTICE };
+    static const document_word WORDS[] = {{"or", RULE_OR},         {"of", RULE_OF},
+                                          {"by", RULE_BY},         {"by_code", RULE_BY_CODE},
+                                          {"orders", RULE_ORDERS}, {"notice", RULE_NOTICE}};
     for (size_t i = 3; i < from->count; i++) {
         int word = 0;
         td_result rc =
             document_read_word(at, "a rule has no property", from->at[i], TABLE(WORDS), &word, err);
-        if (rc == TD_OK && word != RULE_ORDERS && ++i == from->count)
+        if (rc == TD_OK && word < RULE_ORDERS && ++i == from->count)
             rc = document_refuse(at, "a word is missing at the end of", document_text(at), err);
         if (rc != TD_OK)
             return rc;
         if (word == RULE_ORDERS)
             out->is_about_orders = 1;
+        else if (word == RULE_NOTICE)
+            out->is_notice = 1;
         else if (word == RULE_OF)
             out->op = lasting(r->memory, from->at[i]);
         else if (word == RULE_OR)

@@ -243,6 +243,7 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
         server->rebase = serve_rebase_open(options->log);
     server->responder = responder_open(options->secret);
     server->json = json_parser_open(0);
+    server->answers = dialect_parser_open();
     server->reader = content_reader_open(TAPE_READS_MESSAGES);
     server->blocks = block_pool_open();
     server->channels = channel_table_open();
@@ -278,6 +279,7 @@ void serve_close(serve *server)
     content_reader_close(server->reader);
     responder_close(server->responder);
     json_parser_close(server->json);
+    dialect_parser_close(server->answers);
     reply_list_fini(&server->replies);
     serve_rebase_close(server->rebase);
     td_buf_fini(&server->made);

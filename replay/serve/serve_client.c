@@ -53,13 +53,18 @@ static int wants_channel(serve_client *client, const frame_channel *channel)
     return (int)(*known & 1);
 }
 
-/* 1 if the client wants the frame. A frame of an unknown topic is matched by the topic in its text;
- * without such a topic it goes to every client, as on the exchange. */
+/* 1 if the client wants the frame. A notice goes to the clients of its recorded connection. A frame
+ * of an unknown topic is matched by the topic in its text; without such a topic it goes to every
+ * client, as on the exchange. */
 int serve_client_wants(serve_client *client, const served_frame *served)
 {
     const frame_channel *channel = served->frame->channel;
     td_bytes bytes = served->frame->bytes;
-    if (client->state != CLIENT_PLAYING || !wants_channel(client, channel))
+    if (client->state != CLIENT_PLAYING)
+        return 0;
+    if (channel->role == ROLE_CONTROL)
+        return serve_client_has_slot(client, channel->info.feed, channel->info.shard);
+    if (!wants_channel(client, channel))
         return 0;
     if (channel->role == ROLE_UNKNOWN)
         return served->topic.size == 0 ||
@@ -256,7 +261,8 @@ void serve_client_send(serve_client *client, served_frame *served)
     if (!is_wanted)
         return;
     const channel_info *info = &served->frame->channel->info;
-    add_slot(client, info);
+    if (served->frame->channel->role != ROLE_CONTROL)
+        add_slot(client, info);
     if (client->dialect->order_id != NULL && served->frame->channel->role == ROLE_DATA)
         join_order(client, 1, td_bytes_str(info->exchange_topic), served->message.bytes);
     else

@@ -27,8 +27,9 @@ typedef struct serve {
     uint8_t is_stopping;
     uint8_t is_paused;
     responder *responder;
-    json_parser *json;      /* parses recorded answers */
-    content_reader *reader; /* reads frames of unknown topics and of books */
+    json_parser *json;       /* parses recorded answers */
+    dialect_parser *answers; /* parses recorded control frames */
+    content_reader *reader;  /* reads frames of unknown topics and of books */
     snapshot_maker *maker;
     td_buf made;          /* a made snapshot */
     serve_rebase *rebase; /* NULL: send times as recorded */

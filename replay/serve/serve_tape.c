@@ -175,6 +175,19 @@ static int is_data(const frame_ref *frame)
            (channel->info.form & FORM_FETCHED) == 0;
 }
 
+/* 1 if the exchange sent the frame of its own accord, with content: no request of a client brings
+ * it. */
+static int is_notice(const serve_tape *tape, const frame_ref *frame)
+{
+    const frame_channel *channel = frame->channel;
+    dialect_answer answer;
+    return channel->role == ROLE_CONTROL && channel->info.dir == CHANNEL_IN &&
+           channel->info.line == 0 && !frame->is_lead_in && channel->family != NULL &&
+           answer_parse(tape->owner->answers, channel->family->dialect, frame->bytes, &answer,
+                        NULL) == TD_OK &&
+           answer.is_notice;
+}
+
 /* 1 if the frame is the end of a recorded connection at which clients are disconnected. They are
  * not disconnected if the recorder closed the connection itself, or if another line was open. */
 static int is_disconnect(const serve_tape *tape, const frame_ref *frame)
@@ -225,8 +238,8 @@ static void add_end(serve_tape *tape, const frame_ref *frame)
                                                    .code = (unsigned)frame->event->code};
 }
 
-/* Read one frame; a data frame becomes tape->frame, wanted or not, because all frames set the pace.
- * Other frames are handled at once, and tape->frame stays NULL. */
+/* Read one frame; a data frame or notice becomes tape->frame, wanted or not, because all frames set
+ * the pace. Other frames are handled at once, and tape->frame stays NULL. */
 static td_result next_frame(serve_tape *tape, td_err *err)
 {
     const frame_ref *frame;
@@ -239,7 +252,7 @@ static td_result next_frame(serve_tape *tape, td_err *err)
         return follow_books(tape, &before, err);
     if (is_disconnect(tape, frame))
         add_end(tape, frame);
-    if (is_data(frame))
+    if (is_data(frame) || is_notice(tape, frame))
         tape->frame = frame;
     if (tape->frame != NULL)
         (void)serve_tape_shift_s(tape->owner, tape, frame->recv_ns);
