@@ -92,6 +92,7 @@ static void test_answers(void **state)
         assert_string_equal(granted, ROWS[i].granted);
         assert_text(answer.id, ROWS[i].id);
         assert_text(answer.reason, ROWS[i].reason);
+        assert_int_equal(answer.is_notice, strstr(ROWS[i].frame, "\"notice\"") != NULL);
     }
     dialect_parser_close(parser);
 }
