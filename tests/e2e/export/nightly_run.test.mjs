@@ -50,7 +50,10 @@ test("three nightly runs, one of them killed, equal one run; pruned days stay", 
   tell("the second, killed");
   // The third night exports both days.
   await record(t, archive, dir, 2);
-  await run(t, "tapedeck", command(nights), { status: 1 }); // the time between the captures is a gap
+  const third = await run(t, "tapedeck", command(nights), { status: 1 }); // the time between the captures is a gap
+  assert.match(third.stderr, /the selection is not complete: MANIFEST\.2021-04-1\d\.json shows where/);
+  const again = await run(t, "tapedeck", command(nights), { status: 1 });
+  assert.equal(again.stdout + again.stderr, "");
   assert.deepEqual(manifests(), ["MANIFEST.2021-04-17.json", "MANIFEST.2021-04-18.json", "MANIFEST.2021-04-19.json"]);
   tell("the third");
   await run(t, "tapedeck", command(one), { status: 1 });
