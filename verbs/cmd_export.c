@@ -267,9 +267,12 @@ static td_result refuse_type(const char *name, const export_format *format, td_e
     for (size_t i = 0; i < export_format_type_count(format); i++)
         suggest_offer(&search, export_format_type(format, i).name);
     suggest_format(&search, similar, sizeof similar);
+    if (strcmp(name, "candles") == 0 || strcmp(name, "ohlc") == 0)
+        (void)snprintf(similar, sizeof similar,
+                       "the exchange's are `klines` (parquet, sqlite, mcap); --bars makes others;");
     td_err_set(err, TD_E_INVALID, "--type: %s has no type '%s'", format->name, name);
     td_err_hint(err, "%s%s`tapedeck export --help` lists the types of each format", similar,
-                search.name == NULL ? "" : " ");
+                similar[0] == '\0' ? "" : " ");
     return TD_E_INVALID;
 }
 

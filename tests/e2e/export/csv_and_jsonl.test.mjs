@@ -743,7 +743,7 @@ test("export refuses invalid command lines and names the allowed values", { skip
   await refuse(["--format", "csv", "--out", out], /--format: 'csv' is not one of tardis-csv, jsonl/);
   await refuse(["--to", "tardis-csv", "--out", out], /--to: 'tardis-csv' is not a time/);
   await refuse(["--format", "tardis-csv"], /no folder is given.*--out/);
-  await refuse(["--format", "tardis-csv", "--out", out, "--type", "candles"], /has no type 'candles'\n.*--help/);
+  await refuse(["--format", "tardis-csv", "--out", out, "--type", "candles"], /has no type 'candles'\n.*`klines`.*--bars.*--help/);
   await refuse(["--format", "jsonl", "--out", out, "--depth", "50"], /the export has no books/);
   await refuse(["--format", "jsonl", "--out", out, "--symbol", "DOGE*"], /no frame in the archive matches/, 4);
   await refuse(["--format", "jsonl", "--to", "2021-04-16", "--out", out], /no frame in the archive matches/, 4);
