@@ -670,9 +670,9 @@ static td_bytes entry_symbol(const message *m, size_t index)
 static void note_symbols(message *m, const message_subject *subject)
 {
     td_bytes own = subject->symbol;
-    int is_open = own.size == 0 || td_bytes_is(own, "*");
     int is_set = 0;
     int has_coin = subject->row != NULL && topic_row_has_coin(subject->row);
+    int is_open = own.size == 0 || (!has_coin && td_bytes_is(own, "*"));
     for (size_t i = 0; i < message_item_count(m); i++) {
         td_bytes symbol = entry_symbol(m, i);
         if (symbol.size == 0)

@@ -62,9 +62,9 @@ static const char *const FAIL[] = {"fail", NULL};
     }
 
 static const control_rule SOUND_RULES[RULES] = {
-    {1, FRAME_TEXT("pong"), NO_TEXT, CLASS_PONG, CLASS_PONG, 0, SUCCESS_NOT_STATED, 0},
-    {3, FRAME_TEXT("answer"), NO_TEXT, CLASS_ACK, CLASS_ERROR, 0, SUCCESS_CODE, 0},
-    {0, NO_TEXT, FRAME_TEXT("login"), CLASS_AUTH, CLASS_AUTH, 0, SUCCESS_WORD, 0},
+    {1, FRAME_TEXT("pong"), NO_TEXT, CLASS_PONG, CLASS_PONG, 0, SUCCESS_NOT_STATED, 0, 0},
+    {3, FRAME_TEXT("answer"), NO_TEXT, CLASS_ACK, CLASS_ERROR, 0, SUCCESS_CODE, 0, 0},
+    {0, NO_TEXT, FRAME_TEXT("login"), CLASS_AUTH, CLASS_AUTH, 0, SUCCESS_WORD, 0, 0},
 };
 
 static exchange_row sound_row(const control_rule *rules)
