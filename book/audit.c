@@ -828,18 +828,26 @@ static int is_same_connection(const audit_member *candles, const audit_member *t
            candles->connection == trades->connection;
 }
 
-/* The time of a grant between the base and now, or 0. The trades may have been unsubscribed before
- * it, so that a difference proves nothing. */
-static uint64_t grant_since_base(const audit *a, const audit_member *member,
-                                 const audit_member *trades)
+static uint64_t later_of(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* If a topic of the trades' connection was unsubscribed or granted since the base: it may have been
+ * the trades, so a difference proves nothing. Then return 1, and set *since_ns as in trade_store.
+ */
+static int grants_changed(const audit *a, const audit_member *member, const audit_member *trades,
+                          uint64_t *since_ns)
 {
     const candle_chain *chain = member->candles;
-    uint64_t granted_ns = trades->granted_ns;
-    if (is_same_connection(member, trades) && member->granted_ns > granted_ns)
-        granted_ns = member->granted_ns;
-    int is_later = chain->kind == BASE_START &&
-                   chain->base.start_ns >= exchange_time(a, granted_ns); /* the whole candle */
-    return granted_ns > chain->base.recv_ns && !is_later ? granted_ns : 0;
+    const audit_member *also = is_same_connection(member, trades) ? member : trades;
+    uint64_t granted_ns = later_of(trades->granted_ns, also->granted_ns);
+    uint64_t ended_ns = later_of(trades->ended_ns, also->ended_ns);
+    /* A candle that began after a grant has all its trades. */
+    int is_whole = granted_ns > ended_ns && chain->kind == BASE_START &&
+                   chain->base.start_ns >= exchange_time(a, granted_ns);
+    *since_ns = granted_ns > ended_ns ? later_of(granted_ns, trades->trades->since_ns) : 0;
+    return later_of(granted_ns, ended_ns) > chain->base.recv_ns && !is_whole;
 }
 
 /* Emit that a candle's growth does not match the stored trades. */
@@ -896,11 +904,10 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     answer is = compare(chain, store, r);
     if (is == ANSWER_NOT_YET && rule == WAIT_FOR_TRADES)
         return 0;
-    uint64_t granted_ns = grant_since_base(a, member, trades);
-    if (is != ANSWER_EQUAL && granted_ns != 0) {
+    uint64_t since_ns;
+    if (is != ANSWER_EQUAL && grants_changed(a, member, trades, &since_ns)) {
         a->stats.trades.skipped++;
-        if (trades->trades->since_ns < granted_ns)
-            trades->trades->since_ns = granted_ns;
+        trades->trades->since_ns = since_ns;
         move_base(chain, r, BASE_NONE);
         return 1;
     }
@@ -1074,7 +1081,8 @@ static void audit_trades_apply(audit *a, audit_member *member, const audit_frame
 {
     TD_ASSERT(member->part == AUDIT_TRADES);
     if (member->trades->since_ns == 0)
-        member->trades->since_ns = frame->granted_ns != 0 ? frame->granted_ns : frame->recv_ns;
+        member->trades->since_ns =
+            frame->granted_ns > frame->ended_ns ? frame->granted_ns : frame->recv_ns;
     size_t count = message_item_count(m);
     for (size_t i = 0; i < count; i++) {
         msg_trade trade = message_trade(m, i);
@@ -1257,6 +1265,7 @@ void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const
     member->shard = frame->shard;
     member->conn = frame->conn;
     member->granted_ns = frame->granted_ns;
+    member->ended_ns = frame->ended_ns;
     if (member->part == AUDIT_BOOK)
         audit_books_apply(a, member, frame, m, t, out);
     else if (member->part == AUDIT_BEST)

@@ -82,6 +82,7 @@ typedef struct frame_ref {
                                    in its feed and session; 0: every frame before was readable */
     uint64_t granted_ns;    /* since this time the stream (for a copy: the frame's connection) has
                                every frame of its topic; 0: unknown */
+    uint64_t ended_ns;      /* when a topic of its connection was last unsubscribed; 0: never */
     uint32_t conn_index;    /* index of its connection in the stream (book/conn_choice.h) */
     uint8_t is_copy;        /* 1: the stream is read from another connection, and this frame is a
                                duplicate */

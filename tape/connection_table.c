@@ -78,6 +78,7 @@ void connection_table_rewind(connection_table *r)
             slot->in = 0;
             slot->out = 0;
             slot->granted_ns = 0;
+            slot->ended_ns = 0;
         }
     }
 }
@@ -154,6 +155,7 @@ static void set_conn(session_slot *slot, uint32_t number, uint64_t since_ns)
     made->conn.since_ns = since_ns;
     slot->now = made;
     slot->granted_ns = 0;
+    slot->ended_ns = 0;
 }
 
 /* ---- streams ---- */
@@ -208,6 +210,7 @@ void connection_table_follow(const session_slot *slot, uint64_t from_ns, frame_r
     conn_choice *choice = choice_of(slot->feed->table, channel->stream);
     stream_of of = {.table = slot->feed->table, .info = &channel->info};
     frame->granted_ns = slot->granted_ns;
+    frame->ended_ns = slot->ended_ns;
     const int is_first = choice->count == 0 && slot->feed->resumed_ns == 0;
     if (is_first && frame->granted_ns != 0 && frame->granted_ns < from_ns)
         frame->granted_ns = from_ns;
@@ -308,12 +311,19 @@ void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_n
 
     if (ev->kind == EVENT_GAP)
         note_gap(feed, &ev->gap);
-    if (ev->kind != EVENT_CONNECT && ev->kind != EVENT_DISCONNECT && ev->kind != EVENT_GRANT)
+    if (ev->kind != EVENT_CONNECT && ev->kind != EVENT_DISCONNECT && ev->kind != EVENT_GRANT &&
+        ev->kind != EVENT_GRANT_END)
         return;
     session_slot *slot = connection_table_get_slot(feed, ev->line, ev->shard);
     if (ev->kind == EVENT_GRANT) {
         if (ev->conn == slot->now->conn.number && ev->from_ns > slot->granted_ns)
             slot->granted_ns = ev->from_ns;
+        return;
+    }
+    if (ev->kind == EVENT_GRANT_END) {
+        if (ev->conn == slot->now->conn.number && ev->reason != NULL &&
+            strcmp(ev->reason, "unsubscribed") == 0)
+            slot->ended_ns = recv_ns;
         return;
     }
     slot->is_open = ev->kind == EVENT_CONNECT;

@@ -36,6 +36,7 @@ typedef struct session_slot {
     uint8_t is_open;
     uint64_t in, out;    /* ordinals of the last frames, 64 bit */
     uint64_t granted_ns; /* start of its connection's last grant, or 0 */
+    uint64_t ended_ns;   /* when a topic of its connection was last unsubscribed, or 0 */
     const struct session_feed *feed;
     struct session_slot *next; /* next slot of the same feed and session */
 } session_slot;

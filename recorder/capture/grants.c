@@ -43,6 +43,7 @@ typedef struct grant_slot {
     uint32_t line, shard, conn; /* conn 0: no connection is open */
     uint8_t has_more;           /* 1: the connection has more topics than are tracked */
     uint64_t from_ns;           /* time of the last grant */
+    uint64_t ended_ns;          /* time of the last grant's end by unsubscribing */
     grant_topic *topics;
     size_t topic_count;
     row_table by_name;
@@ -92,6 +93,7 @@ static void forget_topics(grant_slot *slot)
     slot->request_count = 0;
     slot->has_more = 0;
     slot->from_ns = 0;
+    slot->ended_ns = 0;
     row_table_clear(&slot->by_name);
 }
 
@@ -132,6 +134,11 @@ void grants_closed(grants *self, uint32_t slot)
 uint64_t grants_from_ns(const grants *self, uint32_t slot)
 {
     return self->slots[slot].from_ns;
+}
+
+uint64_t grants_ended_ns(const grants *self, uint32_t slot)
+{
+    return self->slots[slot].ended_ns;
 }
 
 /* ---- events ---- */
@@ -252,11 +259,13 @@ static void note_request(grant_slot *slot, const dialect_request *request)
                        (const char *)request->id.data);
 }
 
-static void on_unsubscribe(grants *self, grant_slot *slot, size_t at)
+static void on_unsubscribe(grants *self, grant_slot *slot, size_t at, uint64_t recv_ns)
 {
     grant_topic *topic = &slot->topics[at];
-    if (topic->state == TOPIC_GRANTED)
+    if (topic->state == TOPIC_GRANTED) {
         add_change(self, EVENT_GRANT_END, slot, at, "unsubscribed");
+        slot->ended_ns = recv_ns;
+    }
     topic->state = TOPIC_UNSUBSCRIBING;
     topic->request = slot->request_number;
 }
@@ -275,14 +284,14 @@ static void on_request(grants *self, grant_slot *slot, const feed_frame *frame)
         self->epoch++;
     if (request.kind == REQUEST_UNSUBSCRIBE_ALL) {
         for (size_t i = 0; i < slot->topic_count; i++)
-            on_unsubscribe(self, slot, i);
+            on_unsubscribe(self, slot, i, frame->recv_ns);
         return;
     }
     for (size_t i = 0; i < request.arg_count; i++) {
         if (request.kind == REQUEST_UNSUBSCRIBE) {
             size_t at = find_topic(slot, request.args[i]);
             if (at < slot->topic_count)
-                on_unsubscribe(self, slot, at);
+                on_unsubscribe(self, slot, at, frame->recv_ns);
             continue;
         }
         grant_topic *topic = get_topic(self, slot, request.args[i]);
@@ -378,12 +387,13 @@ static int answer_all(grants *self, grant_slot *slot, const dialect_answer *answ
 /* Apply an answer that belongs to no known request: the exchange may end grants on its own. If it
  * still sends frames of such a topic, they grant the topic again. A refusal that names neither
  * request nor topic may be about anything that a client sent, so it changes nothing. */
-static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answer)
+static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answer, uint64_t recv_ns)
 {
     const int is_unnamed = answer->of == REQUEST_UNKNOWN && answer->reason_topic.size == 0 &&
                            answer->granted_count + answer->failed_count == 0;
-    const int is_refusal = answer->of == REQUEST_SUBSCRIBE || answer->of == REQUEST_UNKNOWN;
-    const char *reason = is_refusal && !answer->lists_all ? "refused" : "unsubscribed";
+    const int is_refused =
+        (answer->of == REQUEST_SUBSCRIBE || answer->of == REQUEST_UNKNOWN) && !answer->lists_all;
+    const char *reason = is_refused ? "refused" : "unsubscribed";
     if (is_unnamed && !answer->lists_all)
         return;
     for (size_t i = 0; i < slot->topic_count; i++) {
@@ -391,6 +401,8 @@ static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answe
             !dialect_answer_withdraws(answer, slot->topics[i].name))
             continue;
         slot->topics[i].state = TOPIC_ENDED;
+        if (!is_refused)
+            slot->ended_ns = recv_ns;
         add_change(self, EVENT_GRANT_END, slot, i, reason);
         self->epoch++;
     }
@@ -412,14 +424,14 @@ static void on_answer(grants *self, grant_slot *slot, const feed_frame *frame)
         return;
     if (answer.lists_all) {
         if (!answer_all(self, slot, &answer, frame->recv_ns))
-            withdraw(self, slot, &answer);
+            withdraw(self, slot, &answer, frame->recv_ns);
         return;
     }
     size_t at = find_request(slot, &answer);
     if (at < slot->request_count)
         answer_request(self, slot, at, &answer, frame->recv_ns);
     else
-        withdraw(self, slot, &answer);
+        withdraw(self, slot, &answer, frame->recv_ns);
 }
 
 /* ---- frames ---- */

@@ -45,6 +45,9 @@ int grants_ignores(const grants *self, const channel_route *route);
  * its topics. 0: no topic was granted on it yet. */
 uint64_t grants_from_ns(const grants *self, uint32_t slot);
 
+/* Time at which a topic of the slot's connection was last unsubscribed; 0: never. */
+uint64_t grants_ended_ns(const grants *self, uint32_t slot);
+
 /* Apply a frame of the slot, routed to its channel. Requests, answers and data may change grants;
  * other frames change nothing. Returns the number of events to write, for grants_event. */
 size_t grants_apply(grants *self, uint32_t slot, const feed_frame *frame,

@@ -39,7 +39,7 @@ static const topic_row TICKER = {
 /* An event. Times are in seconds; a candle lasts 60 s. */
 typedef struct tick {
     char kind;   /* T trade, B block trade, K reading, k reading without a time, ~ new connection of
-                    the trades, ! undecodable trades, G a grant on the connection, 0 end */
+                    the trades, ! undecodable trades, G a grant on the connection, E its end, 0 end */
     uint32_t at; /* exchange time; received 1 s later */
     uint32_t start;   /* of the candle */
     int64_t size;     /* of the trade, or the candle's volume; the price is 10 */
@@ -167,6 +167,25 @@ static const candle_case CANDLE_CASES[] = {
      0,
      3,
      2},
+    {"trades are unsubscribed, in this candle and the next one",
+     50,
+     {{'T', 61, 0, 5, 0},
+      {'K', 63, 60, 5, 0},
+      {'E', 70, 0, 0, 0},
+      {'K', 72, 60, 50, 0},
+      {'K', 78, 60, 60, 0},
+      {'K', 84, 60, 70, 0},
+      {'K', 122, 120, 5, 0},
+      {'K', 128, 120, 8, 0},
+      {'G', 130, 0, 0, 0},
+      {'K', 132, 120, 9, 0},
+      {'T', 133, 0, 1, 0},
+      {'K', 134, 120, 10, 0},
+      {'T', 135, 0, 1, 0},
+      {'K', 136, 120, 11, 0}},
+     0,
+     2,
+     7},
     {"a grant between two readings that agree, as of another topic",
      50,
      {{'T', 61, 0, 5, 0},
@@ -221,7 +240,8 @@ typedef struct candle_fixture {
     audit_member *trades, *candles;
     uint64_t connection;
     uint64_t granted_ns; /* by a tick; 0: as the case has it */
-    uint32_t behind_s;   /* of the recorder's clock */
+    uint64_t ended_ns;
+    uint32_t behind_s; /* of the recorder's clock */
 } candle_fixture;
 
 static message trade_message(const tick *t, msg_trade *space)
@@ -269,6 +289,10 @@ static uint32_t apply_tick(candle_fixture *f, const candle_case *c, const tick *
         f->connection++;
         return 0;
     }
+    if (t->kind == 'E') {
+        f->ended_ns = recv_ns;
+        return 0;
+    }
     if (t->kind == 'G') {
         f->granted_ns = recv_ns;
         return 0;
@@ -277,7 +301,8 @@ static uint32_t apply_tick(candle_fixture *f, const candle_case *c, const tick *
     const audit_frame frame = {.recv_ns = recv_ns,
                                .connection = f->connection,
                                .conn = (uint32_t)f->connection,
-                               .granted_ns = f->connection > 1 ? 0 : granted_ns};
+                               .granted_ns = f->connection > 1 ? 0 : granted_ns,
+                               .ended_ns = f->ended_ns};
     message m = is_candle ? candle_message(t, values, &item) : trade_message(t, &trade);
     audit_apply(f->a, is_candle ? f->candles : f->trades, &frame, &m, NULL, &found);
     for (uint32_t i = 0; i < found.count; i++) {

@@ -76,8 +76,8 @@ describe("another configuration", { concurrency: true }, () => {
     await tapedeck(t, ["replay", "-a", archive]);
   });
 
-  test("a symbol that was taken out and came back lacks no trades", async (t) => {
-    const of = (symbols) => ({ "v5-linear": { topics: "publicTrade, kline.1", symbols } });
+  test("topics that are taken out and come back lack no trades", async (t) => {
+    const of = (symbols, topics = "publicTrade, kline.1") => ({ "v5-linear": { topics, symbols } });
     const { archive, server, write, recorder, ctl } = await recorded(t, of("BTCUSDT, ETHUSDT"));
     const candles = async (symbol, more) => {
       const count = () => fs.readFileSync(server.truth, "utf8").split(`"topic":"kline.1","symbol":"${symbol}"`).length;
@@ -92,6 +92,12 @@ describe("another configuration", { concurrency: true }, () => {
     write(of("BTCUSDT, ETHUSDT"));
     await ctl("reload");
     await candles("ETHUSDT", 3);
+    write(of("BTCUSDT, ETHUSDT", "kline.1"));
+    await ctl("reload");
+    await candles("BTCUSDT", 7); // a reading waits 5 s for its trades
+    write(of("BTCUSDT, ETHUSDT"));
+    await ctl("reload");
+    await candles("BTCUSDT", 2);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     await tapedeck(t, ["replay", "-a", archive]);
