@@ -481,7 +481,8 @@ static void report_result(verb_run *verb, const export_result *result)
         result_object_end(r, NULL);
     }
     /* Also with --quiet, so that a nightly run tells it; but not again each night. */
-    int is_news = verb->status != EXIT_CODE_DONE && result->days_kept < result->days;
+    int is_news = verb->verbosity.is_quiet && verb->status != EXIT_CODE_DONE &&
+                  result->days_kept < result->days;
     report_line(verb->report, is_news ? TD_LOG_ERROR : TD_LOG_INFO, "%s, %s in '%s'%s%s%s%s",
                 format_counted(result->files, "file").text,
                 format_counted(result->rows, "row").text, command->flags.out,
