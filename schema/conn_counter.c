@@ -69,7 +69,7 @@ static td_bytes find_number(td_bytes key, td_bytes frame)
 td_bytes conn_counter_digits(const exchange_row *exchange, td_bytes frame)
 {
     const td_bytes key = exchange->frames.counter;
-    return key.size == 0 ? (td_bytes){0} : find_number(key, frame);
+    return key.size == 0 ? td_bytes_of(NULL, 0) : find_number(key, frame);
 }
 
 counted_frame conn_counter_apply(conn_counter *self, const exchange_row *exchange, uint64_t ordinal,

@@ -258,8 +258,8 @@ static td_result find(verb_run *verb, info_result *info)
                                                                               : INFO_GOOD;
     draw_day(info);
     add_gap_times(info);
-    return silent_topics_find(from, info->view, &(selection){0}, SELECTION_ALL_TIME, &info->silent,
-                              err);
+    const selection all = {0};
+    return silent_topics_find(from, info->view, &all, SELECTION_ALL_TIME, &info->silent, err);
 }
 
 static void free_info(info_result *info)

@@ -45,6 +45,8 @@ static size_t read_twice(const uint8_t *at, size_t left, uint8_t *out)
         if (count == 1 && once[0] != '%' && once[0] != '\\')
             break;
     }
+    TD_ASSERT(count > 0);
+    /* cppcheck-suppress uninitvar ; at least one character was read, since left > 0 */
     return ends[td_read_escaped(td_bytes_of(once, count), out) - 1];
 }
 

@@ -139,7 +139,8 @@ static void make(model *m, unsigned rate)
             from_ns = cut_ns + 1 + next_random(m, 3000) * MS;
         }
     }
-    qsort(m->arrivals, m->count, sizeof *m->arrivals, compare_arrivals);
+    if (m->count > 0)
+        qsort(m->arrivals, m->count, sizeof *m->arrivals, compare_arrivals);
 }
 
 /* ---- the lines ---- */
