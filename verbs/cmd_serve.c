@@ -453,8 +453,8 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
                     "tapedeck serve DIR --listen 127.0.0.1:8080 --speed 10 --max-gap 5s --once\n"
                     "tapedeck serve DIR --plain --speed max --run 'python3 client.py \"$1\"'",
         .statuses = {[EXIT_CODE_DONE] =
-                         "ended by a signal, after the tape of --once, or with the command of "
-                         "--run",
+                         ("ended by a signal, after the tape of --once, or with the command of "
+                          "--run"),
                      [EXIT_CODE_DIFFERS] = "the command of --run failed",
                      [EXIT_CODE_FAILED] =
                          ("nothing matches the selection, the address is in use, or "

@@ -251,8 +251,8 @@ static void forget(view_server *self, const struct lws *wsi)
     if (i == self->connection_count)
         return; /* the listening socket */
     self->connection_count--;
-    memmove(self->connections + i, self->connections + i + 1,
-            (self->connection_count - i) * sizeof *self->connections);
+    for (; i < self->connection_count; i++)
+        self->connections[i] = self->connections[i + 1];
 }
 
 static int is_answered(struct lws *wsi)
