@@ -192,6 +192,11 @@ int gap_row_is_loss(const gap_row *row)
     return row->covered_by[0] == '\0' && row->reason != GAP_PRUNED;
 }
 
+int gap_row_is_disproved(const gap_row *row)
+{
+    return strcmp(row->covered_by, GAP_COVERED_BY_PONGS) == 0;
+}
+
 /* ---- origins ---- */
 
 /* By the code of its close frame (RFC 6455, 7.4.1, and the registry of close codes): normal, going

@@ -41,6 +41,9 @@ int gap_reason_ends_connection(gap_reason reason);
 #define GAP_DETAIL_PINGS_ANSWERED   "pings were answered, and no data came"
 #define GAP_DETAIL_INSTRUMENT_ENDED "instrument ended"
 
+/* covered_by of a row that answered pings of its own connection disprove (disproved_gaps.h). */
+#define GAP_COVERED_BY_PONGS "its pongs"
+
 #define GAP_OPEN           UINT64_C(0) /* to_ns of a gap that has no end yet */
 #define GAP_FRAMES_UNKNOWN UINT64_MAX  /* frames_lost is unknown */
 
@@ -111,6 +114,9 @@ void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t numb
 /* 1 if the row is a loss that no other line covers. Pruned time is not a loss: nothing was expected
  * to be in it, but neither is it complete. */
 int gap_row_is_loss(const gap_row *row);
+
+/* 1 if nothing is missing although the row was written (GAP_COVERED_BY_PONGS). It is no loss. */
+int gap_row_is_disproved(const gap_row *row);
 
 /* Where the gap comes from, as far as its reason, cause and detail show: "us" (the recorder, its
  * machine or its user), "network", "exchange_planned" (it closed the connection in order),

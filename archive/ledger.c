@@ -8,6 +8,7 @@
 #include "archive/archive_segment.h"
 #include "archive/archive_view.h"
 #include "archive/crash_gaps.h"
+#include "archive/disproved_gaps.h"
 #include "archive/feed_history.h"
 #include "archive/segment_rows.h"
 #include "archive/session_spans.h"
@@ -195,6 +196,7 @@ void archive_gaps_of(archive_view *view, gap_list *rows)
     archive_history_damage_gaps(&view->past, &view->listing, &view->journal_gaps);
     join_journal(view, rows);
     add_derived(view, rows);
+    disproved_gaps_split(view, rows);
     if (to.spans.is_full)
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
                     "too many topics: gaps between sessions are missing for some of them");

@@ -15,6 +15,7 @@
  *   - gaps in the journal, and in the segments' own events or the catalog's copy of these events
  *   - the time of segments that are in the journal but not on disk
  *   - crash gaps that recover has not written yet (crash_gaps.h)
+ *   - of a gap that its connection's pongs disprove in part, both parts (disproved_gaps.h)
  *   - gaps between sessions of a feed (session_spans.h)
  *   - the time that lost entries of a damaged journal may have described
  * Gaps in pruned time are left out. The caller releases *out with gap_list_fini. */

@@ -14,10 +14,11 @@
 /* The selection's gaps, and counts from reading it. */
 typedef struct gaps_result {
     gap_list gaps;
-    uint64_t covered;  /* gaps that another line covers */
-    uint64_t pruned;   /* stretches that were removed; the next two are without both */
-    uint64_t open;     /* gaps without an end */
-    uint64_t lasts_ns; /* time inside the gaps with an end */
+    uint64_t covered;   /* gaps that another line covers */
+    uint64_t disproved; /* gaps that their connections' pongs disprove */
+    uint64_t pruned;    /* stretches that were removed; the next two are without all three */
+    uint64_t open;      /* gaps without an end */
+    uint64_t lasts_ns;  /* time inside the gaps with an end */
     selection_window window;
     uint64_t frames;
     uint64_t first_ns, last_ns; /* of the first and last frame */
@@ -92,7 +93,9 @@ static void sum_up(gaps_result *result)
     qsort(by_time, result->gaps.count, sizeof(const gap_row *), compare_from);
     for (size_t i = 0; i < result->gaps.count; i++) {
         if (!gap_row_is_loss(by_time[i])) {
-            *(by_time[i]->covered_by[0] != '\0' ? &result->covered : &result->pruned) += 1;
+            *(gap_row_is_disproved(by_time[i])    ? &result->disproved
+              : by_time[i]->covered_by[0] != '\0' ? &result->covered
+                                                  : &result->pruned) += 1;
             continue;
         }
         uint64_t from_ns = by_time[i]->from_ns > reach_ns ? by_time[i]->from_ns : reach_ns;
@@ -151,6 +154,7 @@ static td_result describe(verb_run *verb, const gaps_result *result)
         report_describe_gap(r, &result->gaps.rows[i], NULL);
     result_list_end(r);
     result_count(r, "covered", result->covered);
+    result_count(r, "disproved", result->disproved);
     result_count(r, "pruned", result->pruned);
     result_count(r, "open", result->open);
     result_number(r, "lasts_ns", result->lasts_ns);
@@ -163,6 +167,7 @@ static td_result describe(verb_run *verb, const gaps_result *result)
     result_object_end(
         r, "{gaps}"
            "[{gaps!}no gaps][{gaps?}{gaps gap}][, {covered} of them covered by another line]"
+           "[, {disproved} of them disproved by recorded pongs]"
            "[, {pruned} of them pruned, not lost]"
            "[, {lasts_ns?}{lasts} in all]"
            "[, {open} without an end]"
@@ -177,9 +182,10 @@ static td_result run_gaps(verb_run *verb)
     td_result rc = find(verb, &result);
     if (rc == TD_OK)
         rc = describe(verb, &result);
-    verb->status = cursor_is_damaged(&result.stats)                     ? EXIT_CODE_DAMAGE
-                   : result.gaps.count > result.covered + result.pruned ? EXIT_CODE_DIFFERS
-                                                                        : EXIT_CODE_DONE;
+    verb->status = cursor_is_damaged(&result.stats) ? EXIT_CODE_DAMAGE
+                   : result.gaps.count > result.covered + result.disproved + result.pruned
+                       ? EXIT_CODE_DIFFERS
+                       : EXIT_CODE_DONE;
     gap_list_fini(&result.gaps);
     return rc;
 }

@@ -192,6 +192,8 @@ static void draw_day(info_result *info)
     for (size_t i = 0; i < info->gaps.count; i++) {
         const gap_row *gap = &info->gaps.rows[i];
         uint64_t to_ns = gap->to_ns == GAP_OPEN ? info->all.last_ns : gap->to_ns;
+        if (gap_row_is_disproved(gap))
+            continue;
         if (to_ns >= gap->from_ns && gap->reason != GAP_RESTART && gap->reason != GAP_PRUNED)
             mark_day(info, gap->feed, gap->from_ns, to_ns, 'x');
         if (gap->reason == GAP_RESTART) {

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/cli/units.h"
+#include "base/time_text.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
 #include "archive/verify.h"
@@ -85,6 +86,26 @@ static void on_finding(void *user, const verify_finding *finding)
     *kept = *finding;
     kept->segment = td_strdup(finding->segment);
     kept->what = td_strdup(finding->what);
+}
+
+/* Name the gaps that recorded pongs disprove. Nothing is damaged, so they are notes. */
+static void note_disproved(verify_result *result)
+{
+    for (size_t i = 0; i < result->gaps.count; i++) {
+        const gap_row *gap = &result->gaps.rows[i];
+        char from[TD_TIME_TEXT_BYTES];
+        char to[TD_TIME_TEXT_BYTES];
+        char what[LIMIT_NAME_BYTES + 2 * TD_TIME_TEXT_BYTES + 128];
+        if (!gap_row_is_disproved(gap))
+            continue;
+        td_time_format(gap->from_ns, from);
+        td_time_format(gap->to_ns, to);
+        (void)snprintf(what, sizeof what,
+                       "the gap of %s from %s (%s) is too long: recorded pongs disprove it until "
+                       "%s",
+                       gap->feed, from, gap_reason_name(gap->reason), to);
+        on_finding(result, &(verify_finding){VERIFY_SOUND, "", 0, what});
+    }
 }
 
 /* Show progress in bytes, because segments differ widely in size. */
@@ -293,6 +314,7 @@ static td_result run_verify(verb_run *verb)
      * among the findings */
     if (rc == TD_OK && archive_gaps(verb->archive, &result.gaps, &gaps_err) != TD_OK)
         report_line(verb->report, TD_LOG_WARNING, "gaps cannot be listed: %s", gaps_err.text);
+    note_disproved(&result);
     if (rc == TD_OK && result.report.verdict == VERIFY_DAMAGED)
         rc = find_lost(&result);
     if (rc == TD_OK && line->is_since_last && result.report.verdict != VERIFY_DAMAGED)
