@@ -47,7 +47,7 @@ static const disproved_case CASES[] = {
     {"as chain records round it", "1c 3d 4> 5< 6d 7x", GAP_CRASH, 999, 9000, 4000, 0, NULL, 0},
     {"before it opened", "1c 3d 4> 5< 6d 7x", GAP_RESTART, 998, 9000, 0, 0, NULL, 0},
     {"it is open for longer than the row", "1c 3d 4> 5< 6d 9x", GAP_RESTART, 1000, 8000, 0, 0,
-     NULL},
+     NULL, 0},
     {"without an end", "1c 3d 4> 5< 6d 7x", GAP_STALE, 1000, GAP_OPEN, 4000, 1, NULL, 0},
     {"a connection of the same slot", "1c 3d 4> 5< 6d 7x 8c 9g 10d 11> 12< 13d 14x", GAP_DISCONNECT,
      1000, 9000, 4000, 1, NULL, 0},
