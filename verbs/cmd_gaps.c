@@ -196,7 +196,8 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
         .name = "gaps",
         .summary = "List the gaps in the selected part of a recording, with their reasons. Frames "
                    "that cannot be read count as a gap.",
-        .statuses = {[EXIT_CODE_DONE] = "no gap in the selection, or only covered or pruned ones",
+        .statuses = {[EXIT_CODE_DONE] =
+                         "no gap in the selection, or only covered, disproved or pruned ones",
                      [EXIT_CODE_DIFFERS] = "gaps are listed",
                      [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
                                            "or the journal is damaged")},

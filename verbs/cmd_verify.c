@@ -101,8 +101,8 @@ static void note_disproved(verify_result *result)
         td_time_format(gap->from_ns, from);
         td_time_format(gap->to_ns, to);
         (void)snprintf(what, sizeof what,
-                       "the gap of %s from %s (%s) is too long: recorded pongs disprove it until "
-                       "%s",
+                       "the gap of %s from %s (%s) begins too early: recorded pongs disprove it "
+                       "until %s",
                        gap->feed, from, gap_reason_name(gap->reason), to);
         on_finding(result, &(verify_finding){VERIFY_SOUND, "", 0, what});
     }

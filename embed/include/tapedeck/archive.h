@@ -257,7 +257,8 @@ typedef struct tapedeck_gap {
     const char *symbol; /* "": all symbols of the topic */
     const char *reason; /* "disconnect" ...: docs/archive.md */
     const char *cause;
-    const char *covered_by; /* the line that has everything of the gap; "": not known */
+    const char *covered_by; /* the line that has everything of the gap; "its pongs": they
+                               disprove it (docs/archive.md); "": not known */
     uint64_t from_ns;
     uint64_t to_ns;       /* 0: the gap has no end yet */
     uint64_t frames_lost; /* UINT64_MAX: unknown */
