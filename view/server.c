@@ -243,16 +243,18 @@ static void take_done(view_server *self)
 
 /* ---- connections ---- */
 
-static void forget(view_server *self, const struct lws *wsi)
+/* 0: it is not one of the connections, but the listening socket or a stream of HTTP/2. */
+static int forget(view_server *self, const struct lws *wsi)
 {
     size_t i = 0;
     while (i < self->connection_count && self->connections[i] != wsi)
         i++;
     if (i == self->connection_count)
-        return; /* the listening socket */
+        return 0;
     self->connection_count--;
     for (; i < self->connection_count; i++)
         self->connections[i] = self->connections[i + 1];
+    return 1;
 }
 
 static int is_answered(struct lws *wsi)
@@ -379,8 +381,8 @@ static int on_request(view_server *self, struct lws *wsi, client *from)
     char whole[PATH_BYTES];
     unsigned status;
     *from = (client){0};
-    forget(self, wsi); /* it becomes the last */
-    self->connections[self->connection_count++] = wsi;
+    if (forget(self, wsi)) /* it becomes the last */
+        self->connections[self->connection_count++] = wsi;
     const char *fault = find_fault(self, wsi, &status);
     if (fault != NULL)
         return refuse(wsi, from, status, fault);
@@ -433,7 +435,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         on_listener(self, wsi);
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
-        forget(self, wsi);
+        (void)forget(self, wsi); /* it may be none of them */
         return 0;
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
         take_done(self);

@@ -75,6 +75,25 @@ test("clients that send no request keep no other client out", async (t) => {
   assert.equal((await program.kill("SIGTERM")).code, 0);
 });
 
+test("a client that upgrades to HTTP/2 is served when all connections are in use", async (t) => {
+  const { program, port, host, served } = await shown(t);
+  const connected = () => new Promise((resolve) => { const socket = net.connect(port, "127.0.0.1", () => resolve(socket)); });
+  const silent = await Promise.all(Array.from({ length: 63 }, connected));
+  const client = await connected();
+  t.after(() => [client, ...silent].forEach((socket) => socket.destroy()));
+  const answer = (text) => new Promise((resolve) => {
+    let all = "";
+    client.on("data", (bytes) => (all += bytes.toString("latin1")).includes(text) && resolve());
+    client.on("close", () => resolve(assert.ok(all.includes(text), `closed after '${all}'`)));
+  });
+  client.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n`);
+  await answer("101 Switching Protocols");
+  client.write(Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "latin1")); // RFC 7540, 3.4: the preface and an empty SETTINGS
+  await answer("lacks its secret part"); // of stream 1, the request that was upgraded
+  await served(); // which closes a silent connection
+  assert.equal((await program.kill("SIGTERM")).code, 0);
+});
+
 test("requests with a wrong path, name, origin, method or argument are refused, and good ones are served", async (t) => {
   const { program, base, host, port, ask, served } = await shown(t);
   const other = base.replace(/[0-9a-f]/, (digit) => (digit === "0" ? "1" : "0"));
