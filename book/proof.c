@@ -59,14 +59,23 @@ topic_proof topic_proof_of_trades(const topic_row *row)
     return proof;
 }
 
-int candles_have_volume(const message *of)
+void quiet_time_add(quiet_time *self, uint64_t recv_ns, const message *of)
 {
-    int have_any = 0;
-    for (size_t i = 0; of->head.type == MSG_KLINE && i < of->record.item_count; i++) {
+    /* Bybit sends candles at least every 60 s. */
+    self->has_volume |=
+        of == NULL || (self->to_ns != 0 && recv_ns > self->to_ns + 2 * TOPIC_SILENCE_NS);
+    for (size_t i = 0; of != NULL && i < of->record.item_count; i++) {
         const msg_item *item = &of->record.items[i];
         const msg_value *volume = msg_value_find(item->values, item->value_count, MEMBER_VOLUME);
-        have_any |=
+        self->has_volume |=
             volume == NULL || volume->type != VALUE_DECIMAL || volume->as.decimal.mantissa != 0;
     }
-    return have_any;
+    self->from_ns = self->from_ns == 0 ? recv_ns : self->from_ns;
+    self->to_ns = recv_ns;
+}
+
+int quiet_time_has(const quiet_time *self, uint64_t from_ns, uint64_t to_ns)
+{
+    return self->from_ns != 0 && !self->has_volume && self->from_ns <= from_ns + TOPIC_SILENCE_NS &&
+           self->to_ns + TOPIC_SILENCE_NS >= to_ns;
 }

@@ -21,7 +21,18 @@ topic_proof topic_proof_of(const topic_row *row);
 /* What this topic proves about the trades of its symbol: candles can, other topics cannot. */
 topic_proof topic_proof_of_trades(const topic_row *row);
 
-/* 1 if a message has a candle that does not show a volume of 0: there may have been trades. */
-int candles_have_volume(const message *of);
+/* The time over which a topic of candles shows that its symbol had no trades. Zero-initialise. */
+typedef struct quiet_time {
+    uint64_t from_ns, to_ns; /* receive times of the first and the last frame; 0: no frame */
+    uint8_t has_volume;      /* 1: a candle had a volume, or could not be read, or frames paused for
+                                longer than a candle lasts: there may have been trades */
+} quiet_time;
+
+/* Add the next frame of candles; of NULL: it could not be decoded. */
+void quiet_time_add(quiet_time *self, uint64_t recv_ns, const message *of);
+
+/* 1 if there were no trades between two times. The first and the last candle may come up to
+ * TOPIC_SILENCE_NS after the begin and before the end. */
+int quiet_time_has(const quiet_time *self, uint64_t from_ns, uint64_t to_ns);
 
 #endif

@@ -37,8 +37,8 @@ typedef struct span_list {
 typedef struct stream_day {
     uint64_t day_ns;
     day_counts counts;
-    uint64_t sent;   /* frames that the exchange sent on its own, not replies over HTTP */
-    uint64_t traded; /* candles with a volume */
+    uint64_t sent;    /* frames that the exchange sent on its own, not replies over HTTP */
+    quiet_time quiet; /* of candles */
 } stream_day;
 
 /* The days of a stream: the observer's state of the stream; after the stream closed, kept in
@@ -167,7 +167,8 @@ static void count_frame(stream_days *s, const observed_frame *seen)
     stream_day *day = day_of(s, frame->recv_ns);
     day_counts *counts = &day->counts;
     day->sent += (frame->channel->info.form & FORM_FETCHED) == 0;
-    day->traded += frame->content.message != NULL && candles_have_volume(frame->content.message);
+    if (frame->row != NULL && frame->row->type == MSG_KLINE)
+        quiet_time_add(&day->quiet, frame->recv_ns, frame->content.message);
     counts->frames++;
     counts->bytes += frame->bytes.size;
     counts->undecoded += frame->content.message == NULL;
@@ -328,10 +329,8 @@ static int has_candles_without_volume(const days_run *run, const stream_days *s,
             continue;
         while (day < other->days + other->day_count && day->day_ns + DAYS_DAY_NS <= from_ns)
             day++;
-        if (day == other->days + other->day_count || day->sent == 0 || day->traded > 0 ||
-            other->first_ns > from_ns + TOPIC_SILENCE_NS ||
-            other->last_ns + TOPIC_SILENCE_NS < to_ns ||
-            covered_ns(&other->bad, from_ns, to_ns, 0, &reasons) > 0)
+        if (day == other->days + other->day_count || !quiet_time_has(&day->quiet, from_ns, to_ns) ||
+            covered_ns(&other->bad, from_ns, to_ns, SPAN_DEGRADED, &reasons) > 0)
             continue;
         *proof = topic_proof_of_trades(other->row);
         return 1;
@@ -613,7 +612,7 @@ uint64_t day_share(uint64_t part_ns, uint64_t all_ns)
     if (all_ns == 0)
         return 0;
     if (part_ns == all_ns)
-        return all_ns == 0 ? 0 : DAY_SHARE_ALL;
+        return DAY_SHARE_ALL;
     /* from microseconds, so that no product overflows */
     uint64_t share = part_ns / 1000 * DAY_SHARE_ALL / (all_ns / 1000 + (all_ns < 1000));
     return share < DAY_SHARE_ALL ? share : DAY_SHARE_ALL - 1;

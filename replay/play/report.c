@@ -76,9 +76,8 @@ static int has_no_trades(const stream_table *streams, const silent_topic *row)
 {
     for (size_t i = 0; row->row->type == MSG_TRADE && i < streams->count; i++) {
         const stream *s = streams->items[i];
-        if (s->candles > 0 && s->candles == s->counts.decoded && s->counts.undecoded == 0 &&
-            s->last_ns + TOPIC_SILENCE_NS >= row->to_ns && strcmp(s->feed, row->feed) == 0 &&
-            strcmp(s->symbol, row->symbol) == 0)
+        if (quiet_time_has(&s->quiet, row->from_ns, row->to_ns) &&
+            strcmp(s->feed, row->feed) == 0 && strcmp(s->symbol, row->symbol) == 0)
             return 1;
     }
     return 0;

@@ -86,7 +86,6 @@ static void count_message(stream *s, const message *m)
     s->counts.deltas += m->head.kind == FRAME_DELTA;
     s->counts.items += message_item_count(m);
     s->counts.unknown_fields += m->head.unknown_fields;
-    s->candles += m->head.type == MSG_KLINE && !candles_have_volume(m);
 }
 
 static void count_undecoded(stream *s, const frame_ref *frame)
@@ -166,6 +165,8 @@ static int apply_data(stream *s, const frame_ref *frame, symbol_verdict *out)
         count_undecoded(s, frame);
     else if (!frame->is_lead_in)
         count_message(s, m);
+    if (TD_UNLIKELY(frame->row != NULL && frame->row->type == MSG_KLINE) && !frame->is_lead_in)
+        quiet_time_add(&s->quiet, frame->recv_ns, m);
     if (frame->row ==
         NULL) /* without a row, a message is from a decoder that replaces the built-in one */
         return 0;
@@ -218,7 +219,6 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
     if (frame->is_lead_in) {
         s->counts.lead_in++;
     } else {
-        s->last_ns = frame->recv_ns;
         s->counts.frames++;
         s->counts.bytes += frame->bytes.size;
         s->counts.copies += frame->is_copy;

@@ -81,8 +81,7 @@ typedef struct stream {
     topic_trust trust;       /* which frames to trust; kept if the observer has a ledger */
     digest digest;           /* opened by the player; zero: no digests */
     stream_counts counts;
-    uint64_t candles; /* decoded frames of candles without a volume */
-    uint64_t last_ns; /* receive time of the last frame of the selection */
+    quiet_time quiet; /* of candles */
     /* How often each rule was broken. A frame counts with its first error, and with each of its
      * warnings and statistics. */
     uint64_t rules[STRENGTH_STATISTIC + 1][RULE_COUNT];

@@ -95,10 +95,11 @@ test("candles without a volume prove that there were no trades", async (t) => {
   const some = await recorded(t, topics, { more: (i) => [candle(i, i < 60 ? "0" : "3")] });
   assert.deepEqual(states(await json(t, ["days", some, "--json"], { status: 1 })), { publicTrade: "granted overdue" });
   await tapedeck(t, ["replay", some], { status: 1 });
-  // Candles that end early prove nothing about the rest.
-  const early = await recorded(t, topics, { seconds: 200, more: (i) => (i < 100 ? [candle(i, "0")] : []) });
-  assert.deepEqual(states(await json(t, ["days", early, "--json"], { status: 1 })), { publicTrade: "granted overdue" });
-  assert.deepEqual(states(await json(t, ["replay", early, "--json"], { status: 1 })), { publicTrade: "granted overdue" });
+  // Candles that end early, begin late or pause prove nothing about the rest.
+  for (const has of [(i) => i < 100, (i) => i >= 100, (i) => i < 10 || i > 150]) {
+    const part = await recorded(t, topics, { seconds: 200, more: (i) => (has(i) ? [candle(i, "0")] : []) });
+    for (const verb of ["days", "replay"]) assert.deepEqual(states(await json(t, [verb, part, "--json"], { status: 1 })), { publicTrade: "granted overdue" }, verb);
+  }
 });
 
 test("refused topics are named", async (t) => {
