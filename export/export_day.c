@@ -452,8 +452,9 @@ static void note_breaks(day_route *route, const maker_frame *seen)
     }
     if (has_hole(trust))
         add_break(route, trust->broke, seen->from_ns);
-    if (trust->is_trusted && !trust->was_alive && route->break_count > 0)
-        route->breaks[route->break_count - 1].to_ns = seen->frame->recv_ns;
+    trust_break *last = route->break_count == 0 ? NULL : &route->breaks[route->break_count - 1];
+    if (trust->is_trusted && last != NULL && last->to_ns == 0)
+        last->to_ns = seen->frame->recv_ns;
 }
 
 /* Writes a gap row at the time at which the book broke, because the book's rows stop there. */

@@ -60,3 +60,14 @@ test("a trade after a break of the book has no quotes from before it", async (t)
   const joined = await query(`SELECT right(trade_id, 1), bid_size FROM (${DOCUMENTED.replaceAll("'dataset/", `'${out}/`)}) ORDER BY 1`);
   assert.deepEqual(joined.map(([id, size]) => [id, Number(size)]), [["1", 1], ["4", 5]]); // the lost frame may have come before trade 2
 });
+
+test("a break that has ended stays as it is when another connection continues the book", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), out = path.join(dir, "set");
+  const frames = [["a", "snapshot", 1], ["a", "delta", 2], ["a", "delta", 4], ["a", "snapshot", 5], ["b", "snapshot", 5], ["a", "delta", 6], ["b", "delta", 6], ["b", "delta", 7], ["b", "delta", 8]];
+  const lines = frames.map(([conn, type, u], i) => JSON.stringify({ ts: AT_MS + 1000 * (i < 7 ? i : i + 60), conn, data: JSON.stringify(book(type, u)) }) + "\n");
+  fs.writeFileSync(`${archive}.jsonl`, lines.join(""));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", `${archive}.jsonl`]);
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "parquet", "--out", out], { status: 1 });
+  const gaps = await query(`SELECT reason, epoch_ms(from_ns), epoch_ms(to_ns) FROM read_parquet('${out}/*/type=gaps/*/*.parquet')`);
+  assert.deepEqual(gaps, [["seq_dense", BigInt(AT_MS + 1000), BigInt(AT_MS + 3000)]]);
+});
