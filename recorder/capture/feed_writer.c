@@ -497,13 +497,13 @@ td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *
     return TD_OK;
 }
 
-void feed_writer_count_topics(feed_writer *self)
+void feed_writer_count_topics(feed_writer *self, uint64_t now_ns)
 {
-    if (TD_LIKELY(!grants_are_due(self->grants, self->last_ns)))
+    if (TD_LIKELY(!grants_are_due(self->grants, now_ns)))
         return;
     td_buf overdue;
     td_buf_init(&overdue, OVERDUE_BYTES);
-    const grants_counts found = grants_count(self->grants, self->last_ns, &overdue);
+    const grants_counts found = grants_count(self->grants, now_ns, &overdue);
     atomic_store_explicit(&self->counts.granted, found.granted, memory_order_relaxed);
     atomic_store_explicit(&self->counts.silent, found.silent, memory_order_relaxed);
     atomic_store_explicit(&self->counts.overdue, found.overdue, memory_order_relaxed);

@@ -100,9 +100,9 @@ void feed_writer_close(feed_writer *self);
 TD_MUST_USE td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *written,
                                         td_err *err);
 
-/* Count the topics that are granted and silent, if they may have changed, as of the last
- * message; log those that became overdue. */
-void feed_writer_count_topics(feed_writer *self);
+/* Count the topics that are granted and silent, if they may have changed; log those that became
+ * overdue. */
+void feed_writer_count_topics(feed_writer *self, uint64_t now_ns);
 
 /* Append an event. TD_E_LIMIT: it is too large; also failures of `full`. */
 TD_MUST_USE td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what,

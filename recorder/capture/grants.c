@@ -514,9 +514,9 @@ size_t grants_apply(grants *self, uint32_t slot, const feed_frame *frame,
 
 /* ---- counts ---- */
 
-int grants_are_due(const grants *self, uint64_t recv_ns)
+int grants_are_due(const grants *self, uint64_t now_ns)
 {
-    return recv_ns >= self->due_ns && recv_ns >= self->counted_ns + TD_NS_PER_S;
+    return now_ns >= self->due_ns && now_ns >= self->counted_ns + TD_NS_PER_S;
 }
 
 /* The topic as it is over all slots: granted if it is on any, with the oldest of these grants. 0:
@@ -556,10 +556,10 @@ static void warn_once(grants *self, const char *name, td_buf *overdue)
     td_buf_add(overdue, name, strlen(name));
 }
 
-grants_counts grants_count(grants *self, uint64_t recv_ns, td_buf *overdue)
+grants_counts grants_count(grants *self, uint64_t now_ns, td_buf *overdue)
 {
     grants_counts out = {0};
-    self->counted_ns = recv_ns;
+    self->counted_ns = now_ns;
     self->due_ns = UINT64_MAX;
     for (size_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
         const grant_slot *slot = &self->slots[i];
@@ -574,7 +574,7 @@ grants_counts grants_count(grants *self, uint64_t recv_ns, td_buf *overdue)
             const uint64_t due_ns = topic.from_ns + TOPIC_SILENCE_NS;
             if (!topic.must_speak)
                 continue;
-            if (recv_ns < due_ns) {
+            if (now_ns < due_ns) {
                 self->due_ns = due_ns < self->due_ns ? due_ns : self->due_ns;
                 continue;
             }

@@ -68,12 +68,11 @@ typedef struct grants_counts {
                          or steadily */
 } grants_counts;
 
-/* 1 if the counts may have changed since grants_count, at recv_ns, the time of the latest frame. At
- * most once a second. */
-int grants_are_due(const grants *self, uint64_t recv_ns);
+/* 1 if the counts may have changed since grants_count; at most once a second. */
+int grants_are_due(const grants *self, uint64_t now_ns);
 
-/* Count at recv_ns. *overdue gets the topics that became overdue, each once in the session, joined
+/* Count at a time. *overdue gets the topics that became overdue, each once in the session, joined
  * by ", ". */
-grants_counts grants_count(grants *self, uint64_t recv_ns, td_buf *overdue);
+grants_counts grants_count(grants *self, uint64_t now_ns, td_buf *overdue);
 
 #endif

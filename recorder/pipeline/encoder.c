@@ -53,7 +53,8 @@ struct encoder {
     atomic_size_t feed_count; /* feeds that are open; release/acquire */
     event_reader *events;
     uint64_t close_after_ns;
-    uint64_t record_mono_ns; /* time of receipt of the current record */
+    uint64_t record_mono_ns;                 /* time of receipt of the current record */
+    uint64_t newest_recv_ns, newest_mono_ns; /* of the record with the latest receive time */
     uint8_t is_fast;
     uint8_t has_failed; /* 1: records are taken and discarded */
     td_result result;
@@ -269,8 +270,6 @@ static td_result write_frame(encoder *self, intake_record *record, td_err *err)
     feed_written written;
     td_result rc =
         feed_writer_frame(self->feeds[record->feed_index].writer, &record->frame, &written, err);
-    if (rc == TD_OK)
-        feed_writer_count_topics(self->feeds[record->feed_index].writer);
     if (rc != TD_OK || self->options.live_check == NULL)
         return rc;
     live_check_put(self->options.live_check, record->feed_index, &record->frame, &written);
@@ -362,6 +361,10 @@ static void on_record(encoder *self, intake_record *record)
     while (TD_UNLIKELY(feed_count(self) <= record->feed_index))
         open_feed(self);
     self->record_mono_ns = record->mono_ns;
+    if (record->frame.recv_ns > self->newest_recv_ns) {
+        self->newest_recv_ns = record->frame.recv_ns;
+        self->newest_mono_ns = record->mono_ns;
+    }
     feed_state *feed = &self->feeds[record->feed_index];
     td_result rc = apply(self, record, &self->err);
     if (rc != TD_OK && !self->has_failed)
@@ -390,6 +393,16 @@ static uint64_t seal_due(encoder *self)
             wait_ns = due_ns - mono_ns;
     }
     return wait_ns;
+}
+
+/* Count the topics of each feed that are silent, which no frame of theirs shows. The time is that
+ * of receive times, which do not follow each step of the wall clock. */
+static void count_topics(encoder *self)
+{
+    const uint64_t now_ns =
+        self->newest_recv_ns + (clock_mono_ns(self->options.clock) - self->newest_mono_ns);
+    for (size_t i = 0; i < feed_count(self); i++)
+        feed_writer_count_topics(self->feeds[i].writer, now_ns);
 }
 
 /* Maximum number of records between two readings of the clock. */
@@ -426,6 +439,7 @@ static void *run(void *arg)
     int is_stopped = 0;
     while (!is_stopped) {
         uint64_t wait_ns = seal_due(self);
+        count_topics(self);
         if (read_batch(self, &is_stopped) == 0)
             td_ring_wait_bytes(self->options.ring, BATCH_BYTES,
                                wait_ns < BATCH_NS ? wait_ns : BATCH_NS);

@@ -2,7 +2,7 @@
 // so nothing waits for the minute of docs/completeness.md ("Granted and silent").
 import assert from "node:assert/strict";
 import path from "node:path";
-import { json, tapedeck, temporary } from "../support/harness.mjs";
+import { eventually, json, tapedeck, temporary } from "../support/harness.mjs";
 import { MovedClock, withoutMovedClock } from "../support/moved_clock.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
@@ -50,4 +50,18 @@ test("silent and refused topics have a warning, metrics and a state", { skip: wi
   const { silent } = await json(t, ["replay", archive, "--json"], { status: 1 });
   assert.deepEqual(silent.map((row) => [row.topic, row.symbol, row.state, row.overdue]),
     [["instrument_info.100ms", "BTCUSD", "granted", true], ["liquidation", "BTCUSD", "granted", false], ["trade", "GONEUSD", "refused", false]]);
+});
+
+test("topics of a feed that sends no frame at all are counted, too", async (t) => {
+  const dir = temporary(t);
+  // Binance answers a subscription; pings are not messages.
+  const server = await scriptedServer(t, dir, { message: (ws, request) => ws.send(JSON.stringify({ result: null, id: request.id })) });
+  const args = [`${server.url}/stream`, "--family", "binance-spot", "--ca-file", server.ca, "--topic", "trade", "--topic", "kline_1m", "--symbol", "BTCUSDT"];
+  const recorder = new Recorder(t, path.join(dir, "tape"), [...args, "--status-listen", "127.0.0.1:0", "--stale-after", "1h"]);
+  const [, url] = await recorder.prints(/metrics and state are at (http:\S+)/);
+  await eventually("2 topics are granted and silent", async () => {
+    const { feeds: [feed] } = JSON.parse(await (await fetch(`${url}status`)).text());
+    return feed.topics_granted === 2 && feed.topics_silent === 2;
+  });
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 });
