@@ -199,13 +199,13 @@ static td_result start_child(serve_command *command, td_err *err)
     return rc;
 }
 
-/* End the command with all that it started, if it still runs. */
-static void end_child(serve_command *command)
+/* Kill the command with all that it started, if it still runs. */
+static void kill_child(serve_command *command)
 {
     wire_timer_cancel(&command->child_timer);
     if (command->child == 0)
         return;
-    (void)kill(-command->child, SIGTERM); /* fails if it has ended */
+    (void)kill(-command->child, SIGKILL); /* fails if it has ended */
     (void)waitpid(command->child, NULL, 0);
     command->child = 0;
 }
@@ -295,13 +295,16 @@ static int is_done(const serve_command *command)
            (command->flags.is_once && counts->complete + counts->failed > 0);
 }
 
-/* Close the remaining clients, and give them time to receive the close frame. */
+/* Close the remaining clients, and give them time to receive the close frame, and the command of
+ * --run time to end. */
 static td_result send_goodbye(serve_command *command, td_err *err)
 {
+    if (command->child != 0) /* it may be a client that waits for the server's goodbye */
+        (void)kill(-command->child, SIGTERM);
     serve_stop(command->server);
     uint64_t end_ns = clock_mono_ns(command->verb->clock) + GOOD_BYE_NS;
     td_result rc = TD_OK;
-    while (rc == TD_OK && serve_client_count(command->server) > 0) {
+    while (rc == TD_OK && (serve_client_count(command->server) > 0 || command->child != 0)) {
         uint64_t now_ns = clock_mono_ns(command->verb->clock);
         if (now_ns >= end_ns)
             break;
@@ -408,11 +411,11 @@ static td_result run(serve_command *command, td_err *err)
         rc = wire_loop_run(command->loop, UINT64_MAX, err);
     wire_timer_cancel(&command->key_timer);
     progress_end(&command->verb->progress);
-    end_child(command);
     if (command->has_failed)
         command->verb->status = EXIT_CODE_DIFFERS;
     if (rc == TD_OK)
         rc = send_goodbye(command, err);
+    kill_child(command);
     if (rc == TD_OK)
         rc = wire_remove_ready(io_posix(), command->listening.ready_file, err);
     log_counts(command);

@@ -23,8 +23,10 @@ test("a refusal starts no command, and a stop ends it", async (t) => {
   const dir = temporary(t), archive = await tape(t, dir), mark = path.join(dir, "mark");
   await tapedeck(t, ["serve", archive, "--symbol", "NONE", "--plain", "--run", `touch ${mark}`], { status: 4 });
   assert.ok(!fs.existsSync(mark));
-  const server = new Program(t, "tapedeck", ["serve", archive, "--plain", "--run", "echo child $$ >&2; sleep 1000; true"]);
-  const [, pid] = await server.prints(/child (\d+)/);
-  assert.equal((await server.kill("SIGTERM")).code, 0, server.stderr);
-  assert.ok(!fs.existsSync(`/proc/${pid}`));
+  for (const first of ["true", "trap '' TERM"]) {
+    const server = new Program(t, "tapedeck", ["serve", archive, "--plain", "--run", `${first}; echo child $$ >&2; sleep 1000; true`]);
+    const [, pid] = await server.prints(/child (\d+)/);
+    assert.equal((await server.kill("SIGTERM")).code, 0, server.stderr);
+    assert.ok(!fs.existsSync(`/proc/${pid}`));
+  }
 });
