@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/limits.h"
+#include "base/row_table.h"
 #include "base/time_text.h"
 #include "export/export_type.h"
 #include "tape/trade_repeats.h"
@@ -42,18 +44,23 @@ typedef struct bar {
     uint64_t recv_ns, exchange_ns; /* times of the bar's last trade */
 } bar;
 
-typedef struct bar_maker {
-    const export_settings *settings;
-    const coverage *covered;
+/* The bars of one symbol. */
+typedef struct bar_series {
     uint64_t written_ns; /* end of the latest bar written, or 0 */
     size_t count;
     bar bars[OPEN_BARS + 1]; /* open bars, in order of time */
-    trade_repeats had;
-    /* Bars of the symbols that entries name; the first maker's are those of the topic's symbol. */
-    struct bar_maker *next;
-    uint8_t is_foreign; /* 1: entries of another symbol's topic */
-    size_t symbol_bytes;
+    uint8_t is_foreign;      /* 1: entries of another symbol's topic */
+    size_t symbol_bytes;     /* 0: the topic's symbol */
     char symbol[LIMIT_SYMBOL_BYTES];
+} bar_series;
+
+typedef struct bar_maker {
+    const export_settings *settings;
+    const coverage *covered;
+    trade_repeats had;
+    bar_series **series;
+    size_t series_count;
+    row_table by_symbol;
 } bar_maker;
 
 /* ---- exact sums ---- */
@@ -142,9 +149,9 @@ static td_result add_trade(bar *to, const msg_trade *trade, td_err *err)
 }
 
 /* Finds or adds the bar for a time. */
-static bar *find_bar(bar_maker *self, uint64_t exchange_ns)
+static bar *find_bar(bar_series *self, uint64_t bar_ns, uint64_t exchange_ns)
 {
-    const uint64_t start_ns = exchange_ns - exchange_ns % self->settings->bar_ns;
+    const uint64_t start_ns = exchange_ns - exchange_ns % bar_ns;
     size_t i = self->count;
     while (i > 0 && self->bars[i - 1].start_ns > start_ns)
         i--;
@@ -172,15 +179,15 @@ static td_decimal covered_share(const bar_maker *self, const bar *at)
     return share;
 }
 
-static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
+static td_result put_bar(const bar_maker *self, bar_series *of, const row_out *out, td_err *err)
 {
-    const bar at = self->bars[0];
+    const bar at = of->bars[0];
     const uint8_t places = self->settings->decimal_scale;
     exact_sum volume = {0};
     exact_sum vwap;
     const td_decimal share = covered_share(self, &at);
     char texts[SIDES + 1][NUMBER_BYTES];
-    memmove(&self->bars[0], &self->bars[1], --self->count * sizeof(bar));
+    memmove(&of->bars[0], &of->bars[1], --of->count * sizeof(bar));
     for (size_t i = 0; i < SIDES; i++)
         if (!add_exact(&volume, at.volumes[i].value, at.volumes[i].scale))
             return refuse(&at, err);
@@ -202,36 +209,45 @@ static td_result put_bar(bar_maker *self, const row_out *out, td_err *err)
             return refuse(&at, err);
         values[BAR_VWAP] = value_of(vwap, texts[3]);
     }
-    int is_late = at.start_ns < self->written_ns || self->is_foreign;
+    int is_late = at.start_ns < of->written_ns || of->is_foreign;
     if (!is_late)
-        self->written_ns = at.start_ns + self->settings->bar_ns;
+        of->written_ns = at.start_ns + self->settings->bar_ns;
     const export_row row = {.recv_ns = at.recv_ns,
                             .exchange_ns = at.exchange_ns,
                             .is_suspect = share.mantissa != 1 || share.scale != 0 || is_late,
                             .flags = ROW_SYNTHESIZED | (is_late ? (unsigned)ROW_LATE : 0U),
-                            .symbol = td_bytes_of(self->symbol, self->symbol_bytes),
+                            .symbol = td_bytes_of(of->symbol, of->symbol_bytes),
                             .values = values};
     return out->put(out->ctx, &row, err);
 }
 
-/* The maker of a symbol's bars; empty: the topic's symbol. NULL: the symbol is too long. */
-static bar_maker *maker_of(bar_maker *first, td_bytes symbol, uint8_t is_foreign)
+/* Get the series of a symbol; empty: the topic's symbol. NULL: the symbol is too long. */
+static td_result get_series(bar_maker *self, td_bytes symbol, uint8_t is_foreign, bar_series **out,
+                            td_err *err)
 {
-    bar_maker *at = first;
-    if (symbol.size >= sizeof at->symbol)
-        return NULL;
-    while (at != NULL && !td_bytes_equal(td_bytes_of(at->symbol, at->symbol_bytes), symbol))
-        at = at->next;
-    if (at != NULL)
-        return at;
-    at = td_alloc_zero(1, sizeof *at);
-    at->settings = first->settings;
-    at->covered = first->covered;
-    at->is_foreign = is_foreign;
-    at->symbol_bytes = symbol.size;
-    memcpy(at->symbol, symbol.data, symbol.size);
-    at->next = first->next;
-    return first->next = at;
+    const uint64_t hash = td_xxh64(symbol.data, symbol.size);
+    row_probe at = row_probe_of(hash);
+    *out = NULL;
+    if (symbol.size >= sizeof(*out)->symbol)
+        return TD_OK;
+    while (row_table_next(&self->by_symbol, &at)) {
+        bar_series *series = self->series[at.row];
+        if (td_bytes_equal(td_bytes_of(series->symbol, series->symbol_bytes), symbol))
+            *out = series;
+    }
+    if (*out != NULL)
+        return TD_OK;
+    if (self->series_count == LIMIT_EXPORT_SERIES)
+        return td_err_set(err, TD_E_LIMIT, "bars of more than %u symbols", LIMIT_EXPORT_SERIES);
+    bar_series *made = td_alloc_zero(1, sizeof *made);
+    made->is_foreign = is_foreign;
+    made->symbol_bytes = symbol.size;
+    if (symbol.size > 0) /* data may be NULL */
+        memcpy(made->symbol, symbol.data, symbol.size);
+    self->series = td_array_grow(self->series, self->series_count, sizeof(bar_series *));
+    row_table_put(&self->by_symbol, hash, self->series_count);
+    self->series[self->series_count++] = *out = made;
+    return TD_OK;
 }
 
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
@@ -250,15 +266,16 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
                                 seen->frame->recv_ns, exchange_ns))
             continue;
         const int is_foreign = trade.symbol.size > 0 && !export_entries_have_symbols(m->head.row);
-        bar_maker *of = maker_of(self, trade.symbol, (uint8_t)is_foreign);
+        bar_series *of;
+        rc = get_series(self, trade.symbol, (uint8_t)is_foreign, &of, err);
         if (of == NULL)
             continue;
-        bar *to = find_bar(of, exchange_ns);
+        bar *to = find_bar(of, self->settings->bar_ns, exchange_ns);
         to->recv_ns = seen->frame->recv_ns;
         to->exchange_ns = exchange_ns;
         rc = add_trade(to, &trade, err);
         if (rc == TD_OK && of->count > OPEN_BARS)
-            rc = put_bar(of, out, err);
+            rc = put_bar(self, of, out, err);
     }
     return rc;
 }
@@ -266,12 +283,13 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
 static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const row_out *out,
                         td_err *err)
 {
+    const bar_maker *self = maker;
     td_result rc = TD_OK;
     (void)end_ns;
     (void)gap;
-    for (bar_maker *self = maker; self != NULL; self = self->next)
-        while (rc == TD_OK && self->count > 0)
-            rc = put_bar(self, out, err);
+    for (size_t i = 0; i < self->series_count; i++)
+        while (rc == TD_OK && self->series[i]->count > 0)
+            rc = put_bar(self, self->series[i], out, err);
     return rc;
 }
 
@@ -292,11 +310,12 @@ static void *open_bars(const maker_begin *begin)
 
 static void close_bars(void *maker)
 {
-    bar_maker *next;
-    for (bar_maker *self = maker; self != NULL; self = next) {
-        next = self->next;
-        td_free(self);
-    }
+    bar_maker *self = maker;
+    for (size_t i = 0; i < self->series_count; i++)
+        td_free(self->series[i]);
+    td_free(self->series);
+    row_table_fini(&self->by_symbol);
+    td_free(self);
 }
 
 const export_type EXPORT_BARS = {
