@@ -49,7 +49,7 @@ uint16_t td_listen_port(int fd)
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
         struct sockaddr_storage largest;
-    } place;
+    } place = {0};
     socklen_t size = sizeof place;
     int rc = getsockname(fd, &place.any, &size);
     TD_ASSERT(rc == 0);

@@ -232,7 +232,7 @@ static td_result check_peer(const char *folder, int fd, uid_t owner, td_err *err
 static td_result connect_to(const char *folder, int fd, td_err *err)
 {
     control_address address = {0};
-    uid_t owner;
+    uid_t owner = 0;
     td_result rc = make_address(folder, &address, &owner, err);
     if (rc != TD_OK)
         return rc;

@@ -166,7 +166,7 @@ static size_t begin_size_at(const redact_secret *secret, const uint8_t *at, size
         size_t size = read_char(at + used, left - used, how, &c);
         if (lower(c) != (uint8_t)secret->text[count]) {
             int is_cut_off = how != REDACT_EXACT && (c == '\\' || c == '%') &&
-                             left - used < 2 * ESCAPE_BYTES_MAX;
+                             left - used < (size_t)2 * ESCAPE_BYTES_MAX;
             used = is_cut_off ? left : used;
             break;
         }
