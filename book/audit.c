@@ -833,16 +833,15 @@ static uint64_t later_of(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* If a topic of the trades' connection was unsubscribed or granted since the base: it may have been
- * the trades, so a difference proves nothing. Then return 1, and set *since_ns as in trade_store.
- */
+/* If the trades were unsubscribed or granted since the base, a difference proves nothing. Then
+ * return 1, and set *since_ns as in trade_store. */
 static int grants_changed(const audit *a, const audit_member *member, const audit_member *trades,
                           uint64_t *since_ns)
 {
     const candle_chain *chain = member->candles;
     const audit_member *also = is_same_connection(member, trades) ? member : trades;
-    uint64_t granted_ns = later_of(trades->granted_ns, also->granted_ns);
-    uint64_t ended_ns = later_of(trades->ended_ns, also->ended_ns);
+    uint64_t granted_ns = later_of(trades->grant.granted_ns, also->grant.granted_ns);
+    uint64_t ended_ns = later_of(trades->grant.ended_ns, also->grant.ended_ns);
     /* A candle that began after a grant has all its trades. */
     int is_whole = granted_ns > ended_ns && chain->kind == BASE_START &&
                    chain->base.start_ns >= exchange_time(a, granted_ns);
@@ -1080,9 +1079,11 @@ static void audit_trades_apply(audit *a, audit_member *member, const audit_frame
                                const message *m, audit_verdict *out)
 {
     TD_ASSERT(member->part == AUDIT_TRADES);
-    if (member->trades->since_ns == 0)
-        member->trades->since_ns =
-            frame->granted_ns > frame->ended_ns ? frame->granted_ns : frame->recv_ns;
+    const trade_grant *grant = &frame->trades;
+    const uint64_t since_ns = grant->ended_ns != 0 ? grant->granted_ns : frame->granted_ns;
+    /* After an end, frames that were on their way may follow. */
+    if (member->trades->since_ns == 0 && grant->ended_ns <= grant->granted_ns)
+        member->trades->since_ns = since_ns != 0 ? since_ns : frame->recv_ns;
     size_t count = message_item_count(m);
     for (size_t i = 0; i < count; i++) {
         msg_trade trade = message_trade(m, i);
@@ -1264,8 +1265,7 @@ void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const
     member->connection = frame->connection;
     member->shard = frame->shard;
     member->conn = frame->conn;
-    member->granted_ns = frame->granted_ns;
-    member->ended_ns = frame->ended_ns;
+    member->grant = frame->trades;
     if (member->part == AUDIT_BOOK)
         audit_books_apply(a, member, frame, m, t, out);
     else if (member->part == AUDIT_BEST)

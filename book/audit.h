@@ -17,8 +17,8 @@
  * received so far; a newer reading waits for its trades. The comparison begins at the start of a
  * candle that began after trades were subscribed, or at a reading that was made after that. It
  * never begins at the first reading of a connection, because that reading is old. A difference
- * between readings between which a topic of the connection was granted or unsubscribed is skipped,
- * because it may have been the trades; the comparison then begins again.
+ * between readings between which the symbol's trades were unsubscribed or granted is skipped; the
+ * comparison then begins again.
  *
  * The topics' schema rows (schema/topic.h) have the rules: they decide which topics take part, and
  * how strong each rule is. docs/wire.md 6.7 has the exchange's documentation about these rules, and
@@ -38,6 +38,7 @@
 #include "book/state_io.h"
 #include "schema/message.h"
 #include "schema/topic.h"
+#include "schema/trade_grants.h"
 
 /* A topic's part in an audit. */
 typedef enum audit_part {
@@ -73,7 +74,7 @@ typedef struct audit_member {
     uint64_t connection; /* of the last frame, if has_connection */
     uint32_t shard;
     uint32_t conn;
-    uint64_t granted_ns, ended_ns; /* as in audit_frame, of the last frame; not saved */
+    trade_grant grant; /* audit_frame.trades of the last frame; not saved */
     uint8_t has_connection;
     union { /* history, by part */
         void *past;
@@ -113,7 +114,7 @@ typedef struct audit_frame {
     uint32_t shard;
     uint32_t conn;
     uint64_t granted_ns; /* the topic is complete since then; 0: unknown */
-    uint64_t ended_ns;   /* a topic of the connection was last unsubscribed then; 0: never */
+    trade_grant trades;  /* of the symbol, on this connection */
     uint8_t is_lead_in;  /* 1: statistics begin after this frame */
 } audit_frame;
 

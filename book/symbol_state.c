@@ -267,7 +267,7 @@ static void compare(symbol_topic *t, track *of, const frame_ref *frame, symbol_v
                               .shard = conn->shard,
                               .conn = frame->conn->number,
                               .granted_ns = frame->granted_ns,
-                              .ended_ns = frame->ended_ns,
+                              .trades = frame->trades,
                               .is_lead_in = frame->is_lead_in};
     audit_member_set_row(t->member, frame->row);
     audit_apply(s->audit, t->member, &from, frame->content.message, of, &out->audit);

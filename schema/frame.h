@@ -13,6 +13,7 @@
 #include "schema/family.h"
 #include "schema/message.h"
 #include "schema/topic.h"
+#include "schema/trade_grants.h"
 
 #define FRAME_NO_STREAM UINT32_MAX
 
@@ -82,7 +83,7 @@ typedef struct frame_ref {
                                    in its feed and session; 0: every frame before was readable */
     uint64_t granted_ns;    /* since this time the stream (for a copy: the frame's connection) has
                                every frame of its topic; 0: unknown */
-    uint64_t ended_ns;      /* when a topic of its connection was last unsubscribed; 0: never */
+    trade_grant trades;     /* of its symbol, on its connection */
     uint32_t conn_index;    /* index of its connection in the stream (book/conn_choice.h) */
     uint8_t is_copy;        /* 1: the stream is read from another connection, and this frame is a
                                duplicate */

@@ -56,6 +56,9 @@ void connection_table_close(connection_table *r)
     if (r == NULL)
         return;
     forget_choices(r);
+    for (session_feed *feed = r->feeds; feed != NULL; feed = feed->next)
+        for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next)
+            trade_grants_fini(&slot->trades);
     channel_table_close(r->own);
     td_arena_close(r->memory);
     td_free(r->sessions);
@@ -78,7 +81,7 @@ void connection_table_rewind(connection_table *r)
             slot->in = 0;
             slot->out = 0;
             slot->granted_ns = 0;
-            slot->ended_ns = 0;
+            trade_grants_fini(&slot->trades);
         }
     }
 }
@@ -155,7 +158,7 @@ static void set_conn(session_slot *slot, uint32_t number, uint64_t since_ns)
     made->conn.since_ns = since_ns;
     slot->now = made;
     slot->granted_ns = 0;
-    slot->ended_ns = 0;
+    trade_grants_fini(&slot->trades);
 }
 
 /* ---- streams ---- */
@@ -210,7 +213,11 @@ void connection_table_follow(const session_slot *slot, uint64_t from_ns, frame_r
     conn_choice *choice = choice_of(slot->feed->table, channel->stream);
     stream_of of = {.table = slot->feed->table, .info = &channel->info};
     frame->granted_ns = slot->granted_ns;
-    frame->ended_ns = slot->ended_ns;
+    const topic_row *row = channel->topic.row;
+    const int is_compared = row != NULL && (row->type == MSG_TRADE || row->type == MSG_KLINE);
+    frame->trades = is_compared
+                        ? trade_grants_find(&slot->trades, td_bytes_str(channel->info.symbol))
+                        : (trade_grant){0};
     const int is_first = choice->count == 0 && slot->feed->resumed_ns == 0;
     if (is_first && frame->granted_ns != 0 && frame->granted_ns < from_ns)
         frame->granted_ns = from_ns;
@@ -286,7 +293,7 @@ static void note_gap(session_feed *feed, const gap_row *gap)
         conn->complete_ns = gap->from_ns;
 }
 
-void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_ns)
+void connection_table_apply(session_feed *feed, const family *of, const event *ev, uint64_t recv_ns)
 {
     TD_ASSERT(ev->kind < EVENT_KIND_COUNT);
     const int is_of_durability = ev->what != NULL && ev->what[0] != '\0';
@@ -318,12 +325,13 @@ void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_n
     if (ev->kind == EVENT_GRANT) {
         if (ev->conn == slot->now->conn.number && ev->from_ns > slot->granted_ns)
             slot->granted_ns = ev->from_ns;
-        return;
     }
-    if (ev->kind == EVENT_GRANT_END) {
-        if (ev->conn == slot->now->conn.number && ev->reason != NULL &&
-            strcmp(ev->reason, "unsubscribed") == 0)
-            slot->ended_ns = recv_ns;
+    if (ev->kind == EVENT_GRANT || ev->kind == EVENT_GRANT_END) {
+        const int is_grant = ev->kind == EVENT_GRANT;
+        if (ev->conn == slot->now->conn.number && ev->topic != NULL)
+            trade_grants_note(&slot->trades, of, td_bytes_str(ev->topic),
+                              (trade_grant){.granted_ns = is_grant ? ev->from_ns : 0,
+                                            .ended_ns = is_grant ? 0 : recv_ns});
         return;
     }
     slot->is_open = ev->kind == EVENT_CONNECT;

@@ -36,7 +36,7 @@ typedef struct session_slot {
     uint8_t is_open;
     uint64_t in, out;    /* ordinals of the last frames, 64 bit */
     uint64_t granted_ns; /* start of its connection's last grant, or 0 */
-    uint64_t ended_ns;   /* when a topic of its connection was last unsubscribed, or 0 */
+    trade_grants trades; /* of its connection */
     const struct session_feed *feed;
     struct session_slot *next; /* next slot of the same feed and session */
 } session_slot;
@@ -84,8 +84,9 @@ session_feed *connection_table_get_feed(connection_table *connections, const cha
 /* The slot of a feed, created if new. */
 session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t shard);
 
-/* Update the feed's slots from one of its events. */
-void connection_table_apply(session_feed *feed, const event *ev, uint64_t recv_ns);
+/* Update the feed's slots from one of its events. of: the feed's family; NULL: unknown. */
+void connection_table_apply(session_feed *feed, const family *of, const event *ev,
+                            uint64_t recv_ns);
 
 /* 1 if a connection of a line is open for the shard. */
 int connection_table_is_open(const session_feed *feed, uint32_t shard);

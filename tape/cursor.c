@@ -501,7 +501,7 @@ static void apply_event(cursor *c, const source_channel *from, frame_ref *frame)
     td_err why;
     if (event_decode(c->events, frame->bytes, &c->event, &why) == TD_OK) {
         frame->event = &c->event;
-        connection_table_apply(from->feed, frame->event, frame->recv_ns);
+        connection_table_apply(from->feed, frame->channel->family, frame->event, frame->recv_ns);
         frame->is_copy = c->lines != NULL && c->event.kind == EVENT_DISCONNECT &&
                          connection_table_is_open(from->feed, c->event.shard);
         return;

@@ -490,7 +490,8 @@ td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *
     written->segment = self->segment_number;
     written->wants_checkpoint = wants_checkpoint(self, &written->route);
     written->granted_ns = slot == NULL ? 0 : grants_from_ns(self->grants, slot_index);
-    written->ended_ns = slot == NULL ? 0 : grants_ended_ns(self->grants, slot_index);
+    written->trades =
+        slot == NULL ? (trade_grant){0} : grants_of_trades(self->grants, slot_index, frame->info);
     written->lost_from_ns = slot == NULL ? 0 : self->counters[slot_index].lost_from_ns;
     if (written->route.frame_class == CLASS_DATA)
         self->counters[slot_index].lost_from_ns = 0;

@@ -59,7 +59,7 @@ typedef struct feed_written {
     uint32_t segment; /* as feed_writer_segment */
     channel_route route;
     uint64_t granted_ns; /* grants_from_ns of the frame's connection */
-    uint64_t ended_ns;   /* grants_ended_ns of it */
+    trade_grant trades;  /* grants_of_trades of its channel */
     /* Frames of its connection are missing since then, as the exchange's numbers show
      * (schema/conn_counter.h), and no data frame has told it yet, or the frame is one of a topic
      * with state and has entries of several symbols; 0: neither. A gap was written. */

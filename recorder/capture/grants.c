@@ -43,7 +43,7 @@ typedef struct grant_slot {
     uint32_t line, shard, conn; /* conn 0: no connection is open */
     uint8_t has_more;           /* 1: the connection has more topics than are tracked */
     uint64_t from_ns;           /* time of the last grant */
-    uint64_t ended_ns;          /* time of the last grant's end by unsubscribing */
+    trade_grants trades;        /* ends, and grants after the first end */
     grant_topic *topics;
     size_t topic_count;
     row_table by_name;
@@ -93,7 +93,7 @@ static void forget_topics(grant_slot *slot)
     slot->request_count = 0;
     slot->has_more = 0;
     slot->from_ns = 0;
-    slot->ended_ns = 0;
+    trade_grants_fini(&slot->trades);
     row_table_clear(&slot->by_name);
 }
 
@@ -136,9 +136,9 @@ uint64_t grants_from_ns(const grants *self, uint32_t slot)
     return self->slots[slot].from_ns;
 }
 
-uint64_t grants_ended_ns(const grants *self, uint32_t slot)
+trade_grant grants_of_trades(const grants *self, uint32_t slot, const channel_info *info)
 {
-    return self->slots[slot].ended_ns;
+    return trade_grants_find(&self->slots[slot].trades, td_bytes_str(info->symbol));
 }
 
 /* ---- events ---- */
@@ -239,7 +239,18 @@ static void grant(grants *self, grant_slot *slot, grant_topic *topic, int is_ans
     topic->is_answered = is_answered != 0;
     topic->has_spoken = !is_answered;
     topic->from_ns = recv_ns;
+    if (slot->trades.by_symbol.count > 0 || slot->trades.all.ended_ns != 0)
+        trade_grants_note(&slot->trades, self->family, td_bytes_str(topic->name),
+                          (trade_grant){.granted_ns = recv_ns});
     add_change(self, EVENT_GRANT, slot, (size_t)(topic - slot->topics), NULL);
+}
+
+static void end_grant(grants *self, grant_slot *slot, size_t at, const char *reason,
+                      uint64_t recv_ns)
+{
+    trade_grants_note(&slot->trades, self->family, td_bytes_str(slot->topics[at].name),
+                      (trade_grant){.ended_ns = recv_ns});
+    add_change(self, EVENT_GRANT_END, slot, at, reason);
 }
 
 /* ---- requests ---- */
@@ -262,10 +273,8 @@ static void note_request(grant_slot *slot, const dialect_request *request)
 static void on_unsubscribe(grants *self, grant_slot *slot, size_t at, uint64_t recv_ns)
 {
     grant_topic *topic = &slot->topics[at];
-    if (topic->state == TOPIC_GRANTED) {
-        add_change(self, EVENT_GRANT_END, slot, at, "unsubscribed");
-        slot->ended_ns = recv_ns;
-    }
+    if (topic->state == TOPIC_GRANTED)
+        end_grant(self, slot, at, "unsubscribed", recv_ns);
     topic->state = TOPIC_UNSUBSCRIBING;
     topic->request = slot->request_number;
 }
@@ -359,7 +368,7 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
             grant(self, slot, topic, 1, recv_ns);
         } else {
             topic->state = TOPIC_ENDED;
-            add_change(self, EVENT_GRANT_END, slot, i, "refused");
+            end_grant(self, slot, i, "refused", recv_ns);
         }
     }
     if (left > 0)
@@ -391,9 +400,8 @@ static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answe
 {
     const int is_unnamed = answer->of == REQUEST_UNKNOWN && answer->reason_topic.size == 0 &&
                            answer->granted_count + answer->failed_count == 0;
-    const int is_refused =
-        (answer->of == REQUEST_SUBSCRIBE || answer->of == REQUEST_UNKNOWN) && !answer->lists_all;
-    const char *reason = is_refused ? "refused" : "unsubscribed";
+    const int is_refusal = answer->of == REQUEST_SUBSCRIBE || answer->of == REQUEST_UNKNOWN;
+    const char *reason = is_refusal && !answer->lists_all ? "refused" : "unsubscribed";
     if (is_unnamed && !answer->lists_all)
         return;
     for (size_t i = 0; i < slot->topic_count; i++) {
@@ -401,9 +409,7 @@ static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answe
             !dialect_answer_withdraws(answer, slot->topics[i].name))
             continue;
         slot->topics[i].state = TOPIC_ENDED;
-        if (!is_refused)
-            slot->ended_ns = recv_ns;
-        add_change(self, EVENT_GRANT_END, slot, i, reason);
+        end_grant(self, slot, i, reason, recv_ns);
         self->epoch++;
     }
 }

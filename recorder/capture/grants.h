@@ -26,6 +26,7 @@
 #include "archive/event.h"
 #include "recorder/capture/channel_router.h"
 #include "schema/family.h"
+#include "schema/trade_grants.h"
 
 typedef struct grants grants;
 
@@ -45,8 +46,9 @@ int grants_ignores(const grants *self, const channel_route *route);
  * its topics. 0: no topic was granted on it yet. */
 uint64_t grants_from_ns(const grants *self, uint32_t slot);
 
-/* Time at which a topic of the slot's connection was last unsubscribed; 0: never. */
-uint64_t grants_ended_ns(const grants *self, uint32_t slot);
+/* When the trades of the channel's symbol ended on the slot's connection, and were granted again.
+ */
+trade_grant grants_of_trades(const grants *self, uint32_t slot, const channel_info *info);
 
 /* Apply a frame of the slot, routed to its channel. Requests, answers and data may change grants;
  * other frames change nothing. Returns the number of events to write, for grants_event. */

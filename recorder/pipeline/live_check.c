@@ -75,7 +75,8 @@ struct live_symbol {
 /* A record in the live check's ring, before the frame's bytes and their padding. */
 typedef struct live_check_record {
     feed_frame frame;
-    uint64_t granted_ns, ended_ns;
+    uint64_t granted_ns;
+    trade_grant trades;
     uint64_t lost_from_ns; /* as in feed_written */
     live_channel *channel; /* NULL: the thread must end */
     uint32_t segment;
@@ -746,7 +747,7 @@ static void check_frame(live_check *self, const live_check_record *record)
                        .content = {.message = is_decoded ? &decoded : NULL},
                        .bytes = bytes,
                        .granted_ns = record->granted_ns,
-                       .ended_ns = record->ended_ns};
+                       .trades = record->trades};
     symbol_verdict found;
     conn_choice_set(&channel->state->choice, &frame, conn_has_ended, NULL);
     symbol_topic_apply(channel->state, &frame, &found);
@@ -813,7 +814,7 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
     }
     const live_check_record record = {.frame = *frame,
                                       .granted_ns = written->granted_ns,
-                                      .ended_ns = written->ended_ns,
+                                      .trades = written->trades,
                                       .lost_from_ns = written->lost_from_ns,
                                       .channel = channel,
                                       .segment = written->segment,

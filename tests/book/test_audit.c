@@ -39,7 +39,8 @@ static const topic_row TICKER = {
 /* An event. Times are in seconds; a candle lasts 60 s. */
 typedef struct tick {
     char kind;   /* T trade, B block trade, K reading, k reading without a time, ~ new connection of
-                    the trades, ! undecodable trades, G a grant on the connection, E its end, 0 end */
+                    the trades, ! undecodable trades, G a grant of the trades, E its end, g a grant
+                    of another topic, 0 end */
     uint32_t at; /* exchange time; received 1 s later */
     uint32_t start;   /* of the candle */
     int64_t size;     /* of the trade, or the candle's volume; the price is 10 */
@@ -186,6 +187,31 @@ static const candle_case CANDLE_CASES[] = {
      0,
      2,
      7},
+    {"a trade is missing between two readings, with a grant of another topic",
+     50,
+     {{'T', 61, 0, 5, 0},
+      {'K', 63, 60, 5, 0},
+      {'g', 64, 0, 0, 0},
+      {'K', 65, 60, 8, 0},
+      {'T', 66, 0, 1, 0},
+      {'T', 68, 0, 1, 1}},
+     0,
+     2,
+     0},
+    {"trades are unsubscribed, and another topic is granted",
+     50,
+     {{'T', 61, 0, 5, 0},
+      {'K', 63, 60, 5, 0},
+      {'E', 70, 0, 0, 0},
+      {'g', 71, 0, 0, 0},
+      {'K', 72, 60, 50, 0},
+      {'K', 78, 60, 60, 0},
+      {'K', 122, 120, 5, 0},
+      {'K', 128, 120, 8, 0},
+      {'K', 134, 120, 9, 0}},
+     0,
+     1,
+     5},
     {"a grant between two readings that agree, as of another topic",
      50,
      {{'T', 61, 0, 5, 0},
@@ -239,9 +265,9 @@ typedef struct candle_fixture {
     audit *a;
     audit_member *trades, *candles;
     uint64_t connection;
-    uint64_t granted_ns; /* by a tick; 0: as the case has it */
-    uint64_t ended_ns;
-    uint32_t behind_s; /* of the recorder's clock */
+    uint64_t granted_ns; /* of any topic, by a tick; 0: as the case has it */
+    trade_grant own;     /* of the trades */
+    uint32_t behind_s;   /* of the recorder's clock */
 } candle_fixture;
 
 static message trade_message(const tick *t, msg_trade *space)
@@ -290,11 +316,12 @@ static uint32_t apply_tick(candle_fixture *f, const candle_case *c, const tick *
         return 0;
     }
     if (t->kind == 'E') {
-        f->ended_ns = recv_ns;
+        f->own.ended_ns = recv_ns;
         return 0;
     }
-    if (t->kind == 'G') {
+    if (t->kind == 'G' || t->kind == 'g') {
         f->granted_ns = recv_ns;
+        f->own.granted_ns = t->kind == 'G' ? recv_ns : f->own.granted_ns;
         return 0;
     }
     const uint64_t granted_ns = f->granted_ns != 0 ? f->granted_ns : c->granted_s * S;
@@ -302,7 +329,7 @@ static uint32_t apply_tick(candle_fixture *f, const candle_case *c, const tick *
                                .connection = f->connection,
                                .conn = (uint32_t)f->connection,
                                .granted_ns = f->connection > 1 ? 0 : granted_ns,
-                               .ended_ns = f->ended_ns};
+                               .trades = f->own};
     message m = is_candle ? candle_message(t, values, &item) : trade_message(t, &trade);
     audit_apply(f->a, is_candle ? f->candles : f->trades, &frame, &m, NULL, &found);
     for (uint32_t i = 0; i < found.count; i++) {

@@ -71,7 +71,7 @@ static void test_steps(void **state)
         frame_channel *channel = NULL;
         td_err err;
         if (STEPS[i].what != FRAME) {
-            connection_table_apply(feed, &EVENTS[STEPS[i].what], i);
+            connection_table_apply(feed, NULL, &EVENTS[STEPS[i].what], i);
             continue;
         }
         const channel_info info = {.feed = STEPS[i].feed,

@@ -100,7 +100,7 @@ static void event_of(fixture *f, const arrival *at)
                       .line = at->line,
                       .conn = at->conn,
                       .cause = at->number == -4 ? EVENT_CAUSE_REPLACED : ""};
-    connection_table_apply(f->feed, &ev, at->recv_ns);
+    connection_table_apply(f->feed, NULL, &ev, at->recv_ns);
     if (at->number == -2)
         f->slots[at->line]->granted_ns = at->recv_ns;
 }

@@ -237,9 +237,10 @@ static void run(model *m)
             give(m, at);
             continue;
         }
-        connection_table_apply(m->feed, &ev, at->recv_ns);
+        connection_table_apply(m->feed, NULL, &ev, at->recv_ns);
         if (at->number == CUT)
-            connection_table_apply(m->feed, &(event){.kind = EVENT_GAP, .gap = gap}, at->recv_ns);
+            connection_table_apply(m->feed, NULL, &(event){.kind = EVENT_GAP, .gap = gap},
+                                   at->recv_ns);
     }
     lines_end(m->lines);
     take_all(m);

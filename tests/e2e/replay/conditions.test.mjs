@@ -151,6 +151,31 @@ describe("conditions", { concurrency: 2 }, () => {
     assert.deepEqual(await jsonLines(t, ["when", archive, "rule=trades_complete", "-n", "9", "--json"]), [{ found: { ...found[0].found, condition: "rule=trades_complete" } }]);
   });
 
+  test("a missing trade is found although another topic is subscribed, unless it is the trades that are unsubscribed", async (t) => {
+    const begin = 1_795_154_400_000;
+    const frame = (at, topic, data) => [at, "in", { topic: `${topic}.BTCUSDT`, type: "snapshot", ts: begin + at, data: [data] }];
+    const trade = (at) => frame(at, "publicTrade", { T: begin + at, s: "BTCUSDT", S: "Buy", v: "1", p: "100", L: "PlusTick", i: `id-${at}`, BT: false });
+    const candle = (at, volume) => {
+      const start = begin + at - (at % 60_000);
+      return frame(at, "kline.1", { start, end: start + 59_999, interval: "1", open: "100", close: "100", high: "100", low: "100", volume, turnover: String(100 * volume), confirm: false, timestamp: begin + at });
+    };
+    const ask = (at, op, ...args) => [[at, "out", { op, req_id: `${at}`, args }], [at + 1, "in", { success: true, ret_msg: "", conn_id: "c", req_id: `${at}`, op }]];
+    for (const [op, topic, expected] of [
+      ["subscribe", "tickers.BTCUSDT", 1], ["subscribe", "publicTrade.ETHUSDT", 1], ["unsubscribe", "kline.5.BTCUSDT", 1],
+      ["unsubscribe", "publicTrade.BTCUSDT", 0], ["unsubscribe", "publicTrade.ETHUSDT", 1],
+    ]) {
+      const dir = temporary(t), file = path.join(dir, "trades.jsonl"), archive = path.join(dir, "tape");
+      const frames = [
+        ...ask(0, "subscribe", "publicTrade.BTCUSDT", "kline.1.BTCUSDT", "publicTrade.ETHUSDT", "kline.5.BTCUSDT"), candle(1000, "5"), trade(2000),
+        trade(60_100), candle(60_200, "1"), ...ask(60_300, op, topic), candle(62_000, "4"), trade(68_000), candle(69_000, "5"),
+      ];
+      fs.writeFileSync(file, frames.map(([at, dir, data]) => JSON.stringify({ recv_ns: `${begin + at}000000`, conn: 0, dir, data }) + "\n").join(""));
+      await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
+      const { continuity } = await json(t, ["replay", archive, "--json"], { status: 1 }); // two topics are silent
+      assert.deepEqual(continuity.by_rule, expected ? { trades_complete: 1 } : {}, `${op} ${topic}`);
+    }
+  });
+
   test("when looks only at the selection", async (t) => {
     const archive = await bookTape(t);
     const from = await json(t, ["when", "-a", archive, "topic=publicTrade", "--from", "2026-11-20T06:00:00.045Z", "--json"]);

@@ -289,12 +289,36 @@ static void silent_topics_are_counted(void **state)
     grants_close(g);
 }
 
+/* The trades' own end and the grant after it, not the other topics'. */
+static void ends_of_trades(void **state)
+{
+    (void)state;
+    grants *g = grants_open(family_find(td_bytes_str("v5-linear")));
+    const channel_info info = {.symbol = "BTCUSDT"};
+    put(g, 0, 1, ROLE_DATA, "publicTrade.BTCUSDT", "{}", 0);
+    put(g, 0, 2, ROLE_DATA, "publicTrade.ETHUSDT", "{}", 0);
+    put(g, 0, 3, ROLE_OUT, "", LEAVE(V5_ETH), 0);
+    put(g, 0, 4, ROLE_DATA, "tickers.BTCUSDT", "{}", 0);
+    assert_int_equal(grants_of_trades(g, 0, &info).ended_ns, 0);
+    put(g, 0, 5, ROLE_OUT, "", LEAVE(V5_BTC), 0);
+    put(g, 0, 6, ROLE_OUT, "", V5("1", V5_BTC), 0);
+    put(g, 0, 7, ROLE_CONTROL, "", V5_ANSWER("1", "true"), 0);
+    put(g, 0, 8, ROLE_DATA, "tickers.ETHUSDT", "{}", 0);
+    const trade_grant got = grants_of_trades(g, 0, &info);
+    assert_int_equal(got.ended_ns, 5 * TD_NS_PER_S);
+    assert_int_equal(got.granted_ns, 7 * TD_NS_PER_S);
+    grants_closed(g, 0);
+    assert_int_equal(grants_of_trades(g, 0, &info).ended_ns, 0);
+    grants_close(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_connections_are_subscribed_to),
         cmocka_unit_test(topics_beyond_the_bound),
         cmocka_unit_test(silent_topics_are_counted),
+        cmocka_unit_test(ends_of_trades),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
