@@ -58,24 +58,23 @@ static uint64_t text_hash(const char *text)
     return td_xxh64(text, strlen(text));
 }
 
-static uint64_t writer_hash(const export_output *output, const char *exchange, const char *symbol)
+/* origin: the rows' feed with EXPORT_JOINED, else their exchange. */
+static uint64_t writer_hash(const export_output *output, const char *origin, const char *symbol)
 {
-    if (output->format->grouping == EXPORT_JOINED)
-        exchange = "";
     return (text_hash(output->format->name) * 31 + text_hash(output->name)) * 31 +
-           text_hash(exchange) * 31 + text_hash(symbol);
+           text_hash(origin) * 31 + text_hash(symbol);
 }
 
 static export_writer *find_writer(const export_writers *table, const export_output *output,
-                                  const char *exchange, const char *symbol)
+                                  const char *origin, const char *symbol)
 {
-    row_probe at = row_probe_of(writer_hash(output, exchange, symbol));
+    row_probe at = row_probe_of(writer_hash(output, origin, symbol));
     while (row_table_next(&table->by_name, &at)) {
         export_writer *writer = table->items[at.row];
-        int is_same =
-            output->format->grouping == EXPORT_JOINED || /* its file names have no exchange */
-            strcmp(writer->source.exchange, exchange) == 0;
-        if (writer->output == output && is_same && strcmp(writer->symbol, symbol) == 0)
+        int is_joined = output->format->grouping == EXPORT_JOINED;
+        if (writer->output == output &&
+            strcmp(is_joined ? writer->source.feed : writer->source.exchange, origin) == 0 &&
+            strcmp(writer->symbol, symbol) == 0)
             return writer;
     }
     return NULL;
@@ -120,7 +119,6 @@ static export_writer *add_writer(export_writers *table, const export_output *out
     made->target.counts = &made->counts;
     (void)pthread_mutex_init(&made->lock, NULL);
     table->items = td_array_grow(table->items, table->count, sizeof(export_writer *));
-    row_table_put(&table->by_name, writer_hash(output, exchange, symbol), table->count);
     table->items[table->count++] = made;
     table->file_count += output->format->grouping != EXPORT_PER_DAY || exchange[0] == '\0';
     return made;
@@ -150,7 +148,8 @@ static td_result get_writer(export_writers *table, const export_output *output,
     td_result rc = TD_OK;
     if (output->format->grouping == EXPORT_PER_DAY)
         rc = export_writers_of_day(table, output, &owner, err);
-    *out = find_writer(table, output, exchange, symbol);
+    const char *origin = output->format->grouping == EXPORT_JOINED ? channel->info.feed : exchange;
+    *out = find_writer(table, output, origin, symbol);
     if (*out != NULL)
         return TD_OK;
     if (rc == TD_OK)
@@ -161,6 +160,7 @@ static td_result get_writer(export_writers *table, const export_output *output,
     if (rc != TD_OK)
         return rc;
     *out = add_writer(table, output, exchange, symbol);
+    row_table_put(&table->by_name, writer_hash(output, origin, symbol), table->count - 1);
     (*out)->owner = owner != NULL ? owner : *out;
     if (channel == NULL)
         return TD_OK;
@@ -255,4 +255,16 @@ td_result export_writer_put(void *ctx, const export_row *row, td_err *err)
     counts->rows += !row->is_gap;
     counts->rows_synthesized += !row->is_gap && (row->flags & ROW_SYNTHESIZED) != 0;
     return format->row(owner->format_writer, &writer->source, row, err);
+}
+
+int export_writer_shares_symbol(const export_target *target, const export_format *format)
+{
+    for (size_t i = 0; i < target->writers->count; i++) {
+        const export_writer *writer = target->writers->items[i];
+        if (writer->output->format == format &&
+            strcmp(writer->symbol, target->source->symbol) == 0 &&
+            strcmp(writer->source.feed, target->source->feed) != 0)
+            return 1;
+    }
+    return 0;
 }

@@ -95,6 +95,10 @@ TD_MUST_USE td_result export_writer_claim(export_writer *writer, const frame_cha
 /* Gives the format a row. Has the type of row_out.put; writer: an export_writer. */
 TD_MUST_USE td_result export_writer_put(void *writer, const export_row *row, td_err *err);
 
+/* 1 if an EXPORT_JOINED format has writers of the target's symbol for another feed, too. Call after
+ * the day's last row. */
+int export_writer_shares_symbol(const export_target *target, const export_format *format);
+
 /* The name of the exchange in the rows of a family's frames. of NULL: the first exchange. */
 const char *export_exchange_of(const family *of);
 

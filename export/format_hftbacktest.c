@@ -21,7 +21,7 @@ static const char EVENT_FIELDS[] =
     "[('ev', '<u8'), ('exch_ts', '<i8'), ('local_ts', '<i8'), ('px', '<f8'), ('qty', '<f8'), "
     "('order_id', '<u8'), ('ival', '<i8'), ('fval', '<f8')]";
 
-enum { RECORD_BYTES = 64, BATCH_RECORDS = 256 };
+enum { RECORD_BYTES = 64, BATCH_RECORDS = 256, NAME_BYTES = EXPORT_NAME_BYTES + LIMIT_NAME_BYTES };
 
 typedef struct hft_writer {
     const export_target *target;
@@ -52,22 +52,28 @@ static void close_writer(void *writer)
 
 /* ---- rows ---- */
 
-/* "BTCUSDT_20210417.npz" */
-static void name_file(const export_target *target, const char *suffix, char out[EXPORT_NAME_BYTES])
+/* "BTCUSDT_20210417.npz", in a folder of the feed if several feeds have the symbol. */
+static void name_file(const export_target *target, const char *suffix, char out[NAME_BYTES])
 {
     char symbol[EXPORT_SYMBOL_NAME_BYTES];
     const char *date = target->date;
+    int is_shared = export_writer_shares_symbol(target, &EXPORT_HFTBACKTEST);
     export_symbol_encode(td_bytes_str(target->source->symbol), symbol);
-    (void)snprintf(out, EXPORT_NAME_BYTES, "%s_%.4s%.2s%.2s%s.npz", symbol, date, date + 5,
-                   date + 8, suffix);
+    (void)snprintf(out, NAME_BYTES, "%s%s%s_%.4s%.2s%.2s%s.npz",
+                   is_shared ? target->source->feed : "", is_shared ? "/" : "", symbol, date,
+                   date + 5, date + 8, suffix);
 }
 
-/* Creates the file, and the sorter with its temporary file for rows that do not fit in memory. */
+/* Creates the file, and the sorter with its temporary file for rows that do not fit in memory. The
+ * file is renamed when it is known whether another feed has the symbol. */
 static td_result begin(hft_writer *self, td_err *err)
 {
-    char name[EXPORT_NAME_BYTES];
+    const export_source *source = self->target->source;
+    char symbol[EXPORT_SYMBOL_NAME_BYTES];
+    char name[NAME_BYTES];
     char pieces[LIMIT_PATH_BYTES];
-    name_file(self->target, "", name);
+    export_symbol_encode(td_bytes_str(source->symbol), symbol);
+    (void)snprintf(name, sizeof name, "%s_%s.%s.npz", symbol, self->target->date, source->feed);
     td_result rc = export_file_open(self->target->files, name, EXPORT_PLAIN, &self->file, err);
     if (rc != TD_OK)
         return rc;
@@ -240,6 +246,7 @@ static td_result write_events(const hft_writer *self, npz_writer *npz, td_err *e
 static td_result finish_events(hft_writer *self, td_err *err)
 {
     export_file *file = self->file;
+    char name[NAME_BYTES];
     uint64_t count = 0;
     td_result rc = count_events(self->order, &count, err);
     if (rc != TD_OK)
@@ -253,13 +260,14 @@ static td_result finish_events(hft_writer *self, td_err *err)
         return rc;
     self->target->counts->rows = count;
     self->file = NULL;
-    return export_file_finish(file, NULL, err);
+    name_file(self->target, "", name);
+    return export_file_finish(file, name, err);
 }
 
 /* Writes the book at the end of the day, for the next day's initial_snapshot. */
 static td_result finish_end_of_day(hft_writer *self, td_err *err)
 {
-    char name[EXPORT_NAME_BYTES];
+    char name[NAME_BYTES];
     export_file *file = NULL;
     if (self->end_of_day_count == 0)
         return TD_OK;

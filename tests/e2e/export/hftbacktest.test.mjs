@@ -122,7 +122,7 @@ const START_MS = 1_700_000_000_000;
 
 /** A frame of BTCUSDT's book; u rises by one. */
 const book = (ms, type, u, b, a, topic = "orderbook.50") => ({ topic: `${topic}.BTCUSDT`, type, ts: START_MS + ms, data: { s: "BTCUSDT", b, a, u, seq: 1000 + u }, cts: START_MS + ms - 3 });
-const trade = (ms, S, p, v) => ({ topic: "publicTrade.BTCUSDT", type: "snapshot", ts: START_MS + ms, data: [{ T: START_MS + ms, s: "BTCUSDT", S, v, p, L: "PlusTick", i: `00000000-0000-5000-8000-${String(ms).padStart(12, "0")}`, BT: false }] });
+const trade = (ms, S, p, v, s = "BTCUSDT") => ({ topic: `publicTrade.${s}`, type: "snapshot", ts: START_MS + ms, data: [{ T: START_MS + ms, s, S, v, p, L: "PlusTick", i: `00000000-0000-5000-8000-${String(ms).padStart(12, "0")}`, BT: false }] });
 
 async function recorded(t, frames, family = "v5-linear") {
   const dir = temporary(t);
@@ -164,18 +164,25 @@ test("trades come before depth, a lost frame clears the book, a snapshot clears 
   assert.deepEqual([file.break_count, file.left_out_frames, file.breaks[0].cause], [1, 1, "rule"]);
 });
 
-test("a file has one exchange, feed and symbol; the format's options are refused with other formats", async (t) => {
-  const dir = temporary(t), archive = path.join(dir, "tape");
-  for (const family of ["v5-linear", "v5-spot"]) {
+test("a symbol of two feeds has a folder for each; the format's options are refused with other formats", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), out = path.join(dir, "out");
+  const frames = { "v5-linear": [trade(0, "Buy", "1", "1"), trade(0, "Buy", "3", "1", "ETHUSDT")], "v5-spot": [trade(0, "Buy", "2", "1")] };
+  for (const [family, list] of Object.entries(frames)) {
     const file = path.join(dir, `${family}.jsonl`);
-    fs.writeFileSync(file, JSON.stringify({ ts: START_MS + 10, data: JSON.stringify(trade(0, "Buy", "1", "1")) }) + "\n");
+    fs.writeFileSync(file, list.map((frame) => JSON.stringify({ ts: START_MS + 10, data: JSON.stringify(frame) }) + "\n").join(""));
     await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
   }
-  const { stderr } = await tapedeck(t, exporting(archive, path.join(dir, "out")), { status: 2 });
-  assert.match(stderr, /feeds 'v5-linear' and 'v5-spot' would share the depth file of BTCUSDT, 2023-11-14/);
-  assert.equal(fs.existsSync(path.join(dir, "out", "MANIFEST.2023-11-14.json")), false);
+  await tapedeck(t, exporting(archive, out, "--format", "tardis-csv"));
+  const names = ["ETHUSDT_20231114.npz", "v5-linear/BTCUSDT_20231114.npz", "v5-spot/BTCUSDT_20231114.npz"];
+  const made = fs.readdirSync(path.join(out, "hftbacktest"), { recursive: true }).filter((name) => name.includes("."));
+  assert.deepEqual(made.sort(), names);
+  const { files } = manifestOf(out);
+  assert.deepEqual(files.filter((of) => of.format === "hftbacktest").map(({ name, feed }) => [name, feed]), [
+    ["hftbacktest/ETHUSDT_20231114.npz", "v5-linear"], ["hftbacktest/v5-linear/BTCUSDT_20231114.npz", "v5-linear"], ["hftbacktest/v5-spot/BTCUSDT_20231114.npz", "v5-spot"]]);
+  const prices = await Promise.all(names.map((name) => records(out, "hftbacktest", name)));
+  assert.deepEqual(prices.map(([row]) => Number(row.px)), [3, 1, 2]);
   await tapedeck(t, exporting(archive, path.join(dir, "one"), "--feed", "v5-spot"));
-  assert.deepEqual(short(await records(dir, "one", "BTCUSDT_20231114.npz")), [`${TRADE} ELB 0 10 1.0 1.0`]);
+  assert.deepEqual(short(await records(dir, "one", "BTCUSDT_20231114.npz")), [`${TRADE} ELB 0 10 2.0 1.0`]);
   const other = await tapedeck(t, ["export", archive, "--format", "jsonl", "--sod", "--out", path.join(dir, "other")], { status: 2 });
   assert.match(other.stderr, /--sod and --bbo need --format hftbacktest/);
 });
