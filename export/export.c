@@ -602,6 +602,8 @@ static export_result result_of(const export_run_state *run)
         const planned_day *day = &run->days[i];
         out.files += day->facts.files;
         out.days_kept += day->state == DAY_KEPT;
+        if (out.left_out_formats[0] == '\0')
+            memcpy(out.left_out_formats, day->facts.left_out_formats, sizeof out.left_out_formats);
         if (day->facts.verdict <= out.verdict)
             continue;
         out.verdict = day->facts.verdict;

@@ -39,6 +39,7 @@ typedef struct export_result {
     uint64_t days;
     uint64_t days_kept;     /* number of days kept from an earlier run of the same request */
     replay_verdict verdict; /* the worst verdict of a day (report_verdict) */
+    char left_out_formats[EXPORT_FORMAT_LIST_BYTES]; /* of the first day that lacks some, or "" */
     char worst[EXPORT_MANIFEST_NAME_BYTES]; /* the manifest of the first day with that verdict */
 } export_result;
 

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +87,8 @@ typedef struct day_run {
     size_t left_out_count;
     uint64_t useful_frames;
     uint64_t foreign_frames;
-    silent_list silent; /* topics that were asked for on the day and sent nothing */
+    atomic_uint left_out_formats; /* bits by index in the spec's formats */
+    silent_list silent;           /* topics that were asked for on the day and sent nothing */
 } day_run;
 
 /* ---- symbols that are left out ---- */
@@ -124,6 +126,41 @@ static void leave_out(day_run *run, const frame_ref *frame, td_bytes symbol, con
     (void)pthread_mutex_unlock(&run->lock);
 }
 
+/* ---- formats that are left out ---- */
+
+static unsigned format_bit(const day_run *run, const export_format *format)
+{
+    size_t i = 0;
+    while (run->day->spec->formats[i] != format)
+        i++;
+    return 1U << i;
+}
+
+static int is_left_out(const day_run *run, const export_format *format)
+{
+    return (atomic_load(&run->left_out_formats) & format_bit(run, format)) != 0;
+}
+
+/* Leaves a format out of the day because of an error (rc) that only this format has. The last
+ * format's error ends the day. */
+static td_result leave_format_out(day_run *run, const export_format *format, td_result rc,
+                                  td_err *err)
+{
+    const unsigned bit = format_bit(run, format);
+    (void)pthread_mutex_lock(&run->lock);
+    const unsigned others = atomic_load(&run->left_out_formats) & ~bit;
+    if ((others | bit) != (1U << run->day->spec->format_count) - 1) {
+        if (!is_left_out(run, format))
+            td_log_emit(run->day->log, TD_LOG_ERROR, "%s: %s is not written: %s",
+                        run->writers.template.date, format->name, err->text);
+        atomic_store(&run->left_out_formats, others | bit);
+        td_err_clear(err);
+        rc = TD_OK;
+    }
+    (void)pthread_mutex_unlock(&run->lock);
+    return rc;
+}
+
 /* ---- rows ---- */
 
 /* Gives a row of the current frame to a writer. A frame with several symbols counts once for each
@@ -138,16 +175,19 @@ static td_result put_row(const day_maker *maker, export_writer *writer, int is_b
     td_result rc = TD_OK;
     if (frame != NULL && !row->is_gap)
         rc = export_writer_claim(writer, frame->channel, err);
+    int is_refusal = rc == TD_E_INVALID; /* two sources for one file */
     if (frame != NULL && is_by_row && writer->position != frame->position + 1) {
         writer->position = frame->position + 1;
         counts->frames++;
     }
     with_number.frame = counts->frames;
     with_number.channel = &maker->route->channel->info;
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
         rc = export_writer_put(writer, &with_number, err);
+        is_refusal = rc == TD_E_LIMIT; /* a value that the file cannot hold */
+    }
     (void)pthread_mutex_unlock(&writer->owner->lock);
-    return rc;
+    return is_refusal ? leave_format_out(maker->route->run, writer->output->format, rc, err) : rc;
 }
 
 /* 1 if the format gets the row. Only a row of an incomplete interval can be left out: unless the
@@ -188,6 +228,8 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
         run->useful_frames++; /* no lock: the player has ended */
     for (size_t i = 0; i < maker->output_count && rc == TD_OK; i++) {
         export_writer *writer = maker->outputs[i].writer;
+        if (is_left_out(run, maker->outputs[i].output->format))
+            continue;
         int is_by_row = writer == NULL || names_other_symbol(maker, row);
         const char *refusal = NULL;
         if (is_by_row)
@@ -593,10 +635,11 @@ static td_result on_frame(void *ctx, const struct stream *of, void **state,
     (void)of;
     /* jsonl is EXPORT_PER_DAY, so the player has no workers and frames arrive in the order of the
      * tape. */
-    if (writer != NULL && !frame->is_lead_in) {
-        if (frame_role_is_of_topic(frame->channel->role))
-            rc = export_writer_claim(writer, frame->channel, err);
-        if (rc == TD_OK)
+    if (writer != NULL && !frame->is_lead_in && !is_left_out(run, writer->output->format)) {
+        int is_of_topic = frame_role_is_of_topic(frame->channel->role);
+        if (is_of_topic && (rc = export_writer_claim(writer, frame->channel, err)) != TD_OK)
+            rc = leave_format_out(run, writer->output->format, rc, err);
+        else
             rc = writer->output->format->frame(writer->format_writer, frame, seen->trust, err);
     }
     if (rc == TD_OK && *state != NULL && run->day->spec->type_count > 0)
@@ -992,10 +1035,13 @@ static td_result end_makers(day_run *run, td_err *err)
  * waiting for the disk. */
 static td_result finish_writer(void *user, size_t i, td_err *err)
 {
-    const export_writer *writer = ((const day_run *)user)->writers.items[i];
-    return writer->format_writer == NULL
-               ? TD_OK
-               : writer->output->format->finish(writer->format_writer, err);
+    day_run *run = user;
+    const export_writer *writer = run->writers.items[i];
+    const export_format *format = writer->output->format;
+    if (writer->format_writer == NULL || is_left_out(run, format))
+        return TD_OK;
+    td_result rc = format->finish(writer->format_writer, err);
+    return rc == TD_E_LIMIT ? leave_format_out(run, format, rc, err) : rc;
 }
 
 /* Logs the first symbols that are left out; the manifest lists all. */
@@ -1082,9 +1128,15 @@ static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)
                                   [TOTAL_USEFUL_FRAMES] = run->useful_frames,
                                   [TOTAL_BOOKS] = (uint64_t)has_topics(run, export_prefers_book)},
                        .verdict = report_verdict(&report)};
-    if (out->verdict == REPLAY_COMPLETE && run->left_out_count > 0)
+    for (size_t i = 0; i < day->spec->format_count; i++)
+        if (is_left_out(run, day->spec->formats[i]))
+            export_writers_drop(&run->writers, day->spec->formats[i]);
+    if (out->verdict == REPLAY_COMPLETE &&
+        (run->left_out_count > 0 || atomic_load(&run->left_out_formats) != 0))
         out->verdict = REPLAY_INCOMPLETE;
     const export_manifest_day content = {.writers = &run->writers,
+                                         .spec = day->spec,
+                                         .left_out_formats = atomic_load(&run->left_out_formats),
                                          .left_out = run->left_out,
                                          .left_out_count = run->left_out_count,
                                          .found = &found,

@@ -490,6 +490,23 @@ static void add_silent(line_list *to, td_buf *text, const silent_list *list)
     }
 }
 
+/* Writes the formats that were left out, if any. */
+static void write_left_out_formats(td_buf *out, const export_manifest_day *day)
+{
+    json_writer json;
+    if (day->left_out_formats == 0)
+        return;
+    put(out, "\"left_out_formats\":");
+    json_write_begin(&json, out);
+    json_write_array_begin(&json);
+    for (size_t i = 0; i < day->spec->format_count; i++)
+        if ((day->left_out_formats & 1U << i) != 0)
+            json_write_text(&json, day->spec->formats[i]->name);
+    json_write_array_end(&json);
+    end_value(&json);
+    put(out, ",");
+}
+
 void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export_facts *facts)
 {
     line_list lines = {0};
@@ -502,6 +519,7 @@ void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export
     write_sorted(out, "\"files\":[", &lines);
     add_left_out(&lines, &line, day->left_out, day->left_out_count);
     write_sorted(out, "\"left_out_symbols\":[", &lines);
+    write_left_out_formats(out, day);
     add_silent(&lines, &line, &day->report->silent);
     write_lines(out, "\"silent\":[", &lines);
     set_totals(day, facts);
@@ -531,6 +549,15 @@ static td_result read_facts(json_value root, export_facts *out, td_err *err)
     for (size_t i = 0; i < sizeof VERDICTS / sizeof VERDICTS[0]; i++)
         if (td_bytes_is(word, VERDICTS[i]))
             out->verdict = (replay_verdict)i;
+    json_value names, name;
+    size_t used = 0;
+    json_iter it =
+        json_find(root, "left_out_formats", &names) ? json_iter_of(names) : (json_iter){0};
+    while (used < sizeof out->left_out_formats && json_next(&it, NULL, &name) &&
+           json_text(name, &word))
+        used += (size_t)snprintf(out->left_out_formats + used, sizeof out->left_out_formats - used,
+                                 "%s%.*s", used == 0 ? "" : ", ", (int)word.size,
+                                 (const char *)word.data);
     return TD_OK;
 }
 

@@ -52,9 +52,12 @@ typedef enum export_total {
     EXPORT_TOTALS
 } export_total;
 
+enum { EXPORT_FORMAT_LIST_BYTES = 128 };
+
 typedef struct export_facts {
     uint64_t totals[EXPORT_TOTALS];
-    uint64_t files; /* number of published files */
+    uint64_t files;                                  /* number of published files */
+    char left_out_formats[EXPORT_FORMAT_LIST_BYTES]; /* "parquet, mcap": were not written; or "" */
     replay_verdict verdict;
 } export_facts;
 
@@ -86,6 +89,8 @@ const char *export_verdict_name(replay_verdict found);
 /* The results of a day. */
 typedef struct export_manifest_day {
     const export_writers *writers;
+    const export_spec *spec;
+    unsigned left_out_formats; /* bits by index in the spec's formats */
     const export_left_out *left_out;
     size_t left_out_count;
     const gap_list *found; /* gaps that the ledger lacks */

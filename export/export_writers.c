@@ -53,6 +53,21 @@ void export_writers_fini(export_writers *table)
     (void)pthread_mutex_destroy(&table->lock);
 }
 
+void export_writers_drop(export_writers *table, const export_format *format)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        export_writer *writer = table->items[i];
+        if (writer->output->format != format)
+            continue;
+        format->close(writer->format_writer);
+        export_files_discard(&writer->files);
+        export_files_fini(&writer->files);
+        td_free(writer->counts.breaks);
+        writer->format_writer = NULL;
+        writer->counts = (export_counts){0};
+    }
+}
+
 static uint64_t text_hash(const char *text)
 {
     return td_xxh64(text, strlen(text));

@@ -70,6 +70,9 @@ void export_writers_init(export_writers *table);
 /* Closes all writers. Unfinished files are removed, finished ones stay. */
 void export_writers_fini(export_writers *table);
 
+/* Removes the files of a format's writers, and what they have counted. */
+void export_writers_drop(export_writers *table, const export_format *format);
+
 /* Finds or makes the writer of an output's rows of a symbol; the call that makes it sets feed,
  * family and topic. symbol: as in a topic or an entry, or "". If no cell or file name can hold the
  * symbol, the writer is NULL, and *refusal is a string literal. TD_E_LIMIT: too many files. */

@@ -478,19 +478,22 @@ static void report_result(verb_run *verb, const export_result *result)
         result_count(r, "days_kept", result->days_kept);
         result_text(r, "verdict", export_verdict_name(result->verdict));
         result_name(r, "incomplete", result->worst);
+        result_name(r, "left_out_formats", result->left_out_formats);
         result_object_end(r, NULL);
     }
     /* Also with --quiet, so that a nightly run tells it; but not again each night. */
     int is_news = verb->verbosity.is_quiet && verb->status != EXIT_CODE_DONE &&
                   result->days_kept < result->days;
-    report_line(verb->report, is_news ? TD_LOG_ERROR : TD_LOG_INFO, "%s, %s in '%s'%s%s%s%s",
-                format_counted(result->files, "file").text,
-                format_counted(result->rows, "row").text, command->flags.out,
-                result->days_kept == 0              ? ""
-                : result->days_kept == result->days ? "; all days existed already"
-                                                    : "; existing days are kept",
-                verb->status == EXIT_CODE_DONE ? "" : "; the selection is not complete: ",
-                result->worst, verb->status == EXIT_CODE_DONE ? "" : " shows where");
+    report_line(
+        verb->report, is_news ? TD_LOG_ERROR : TD_LOG_INFO, "%s, %s in '%s'%s%s%s%s%s%s",
+        format_counted(result->files, "file").text, format_counted(result->rows, "row").text,
+        command->flags.out,
+        result->days_kept == 0              ? ""
+        : result->days_kept == result->days ? "; all days existed already"
+                                            : "; existing days are kept",
+        verb->status == EXIT_CODE_DONE ? "" : "; the selection is not complete: ", result->worst,
+        verb->status == EXIT_CODE_DONE ? "" : " shows where",
+        result->left_out_formats[0] == '\0' ? "" : "; not written: ", result->left_out_formats);
 }
 
 static td_result refuse_loss(const day_topic *row, td_err *err)
@@ -588,8 +591,9 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
                    "and lists the holes. Days that already exist are not exported again.",
         .statuses =
             {[EXIT_CODE_DONE] = "done",
-             [EXIT_CODE_DIFFERS] = ("done, but a rule was broken, a frame was not decoded, "
-                                    "a symbol was left out, or a gap lies in the selection"),
+             [EXIT_CODE_DIFFERS] =
+                 ("done, but a rule was broken, a frame was not decoded, "
+                  "a symbol or a format was left out, or a gap lies in the selection"),
              [EXIT_CODE_USAGE] =
                  ("the command line is wrong, or a file or a day of another export exists "
                   "already"),

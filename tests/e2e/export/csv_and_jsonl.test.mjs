@@ -458,6 +458,20 @@ test("two feeds in one file are an error, before anything is written", { skip: w
   assert.match(end.stderr, /feeds 'one' and 'two' would share the \w+ file of (BTC|EOS)USD, 2021-04-17/);
   assert.match(end.stderr, /hint: .*--feed/);
   assert.ok(!fs.existsSync(out));
+  // Another format of the same export is written all the same.
+  for (const more of [["-j", "1"], ["-j", "4"]]) {
+    const other = path.join(temporary(t), "other");
+    const args = exporting(archive, "tardis-csv", other, "--format", "hftbacktest", "--json", ...more);
+    const both = await tapedeck(t, args, { status: 1 });
+    assert.match(both.stderr, /tardis-csv is not written: feeds 'one' and 'two' would share/);
+    assert.equal(JSON.parse(both.stdout).left_out_formats, "tardis-csv");
+    const { files, left_out_formats, verdict } = JSON.parse(fs.readFileSync(path.join(other, MANIFEST), "utf8"));
+    assert.deepEqual([left_out_formats, verdict], [["tardis-csv"], "incomplete"]);
+    assert.ok(files.length > 0 && files.every((of) => of.format === "hftbacktest" && fs.existsSync(path.join(other, of.name))));
+    assert.deepEqual(Object.keys(filesBelow(other)).filter((name) => /csv|partial/.test(name)), []);
+    const again = await tapedeck(t, args, { status: 1 });
+    assert.equal(JSON.parse(again.stdout).left_out_formats, "tardis-csv");
+  }
   await tapedeck(t, exporting(archive, "tardis-csv", out, "--feed", "one"));
   // In JSON lines every object has its feed.
   const lines = path.join(temporary(t), "lines");
