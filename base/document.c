@@ -312,7 +312,7 @@ const char *document_find_excess(td_bytes text)
             return "more than 1000 brackets are open";
         if (anchors > ANCHORS_MAX)
             return "more than 256 anchors ('&')";
-        if (c == TAG[0] && text.size - i >= sizeof TAG - 1 &&
+        if (c == '%' && text.size - i >= sizeof TAG - 1 &&
             memcmp(text.data + i, TAG, sizeof TAG - 1) == 0)
             return "a document with '%TAG'";
     }

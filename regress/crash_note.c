@@ -88,7 +88,7 @@ static const char *number_text(uint64_t number, char out[24])
 static void write_junit(const char *what, const char *const *texts, size_t count)
 {
     const channel_info *info = &current.frame->channel->info;
-    const char *const parts[] = {JUNIT_HEAD "  <testcase classname=\"",
+    const char *const parts[] = {(JUNIT_HEAD "  <testcase classname=\""),
                                  info->feed,
                                  "\" name=\"",
                                  info->topic,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "archive/name_index.h"
 #include "archive/read_plan.h"
 #include "archive/segment_rows.h"
@@ -184,6 +185,7 @@ static td_result find_earlier(archive *from, const read_query *all, silent_list 
     for (size_t i = 0; rc == TD_OK && i < list->count; i++) {
         silent_topic *row = &list->rows[i];
         const family *of = family_find(td_bytes_str(row->family));
+        TD_ASSERT(row->feed != NULL);
         if (strcmp(row->feed, feed) != 0)
             name_index_fini(&sending);
         for (size_t k = 0; strcmp(row->feed, feed) != 0 && k < read_plan_count(plan); k++) {

@@ -12,8 +12,8 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_SEQ_STRICT] = "its sequence number did not rise: a frame was repeated or reordered",
     [RULE_SEQ_WEAK] = "its sequence number fell: frames were reordered",
     [RULE_SEQ_DENSE] = "its sequence number did not go up by one: a frame was lost or repeated",
-    [RULE_SEQ_FRAME_EQUAL] = "its entries have different sequence numbers, which never happens in "
-                             "one frame",
+    [RULE_SEQ_FRAME_EQUAL] = ("its entries have different sequence numbers, which never happens in "
+                              "one frame"),
     [RULE_TIME_STRICT] = "the exchange's time did not rise: a frame was repeated or reordered",
     [RULE_TIME_WEAK] = "the exchange's time fell: frames were reordered",
     [RULE_ANCHORED] =
@@ -28,17 +28,17 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_SIZE_POSITIVE] = "it sets a price to a size of zero or less",
     [RULE_BOOK_FITS] = "it has more levels than tapedeck can keep",
     [RULE_SNAPSHOT_RESET] = "a snapshot followed a snapshot",
-    [RULE_SEQ_STEP] = "its sequence number neither stayed nor rose by one: a frame was lost or "
-                      "reordered",
+    [RULE_SEQ_STEP] = ("its sequence number neither stayed nor rose by one: a frame was lost or "
+                       "reordered"),
     [RULE_VERSION_DIFFERS] = "it has the same version as the frame before: a frame was repeated",
     [RULE_VERSION_WEAK] = "its version is lower than in the frame before",
-    [RULE_ENTRY_SEQ_STRICT] = "a symbol's sequence number did not rise: a frame was repeated or "
-                              "reordered",
+    [RULE_ENTRY_SEQ_STRICT] = ("a symbol's sequence number did not rise: a frame was repeated or "
+                               "reordered"),
     [RULE_ENTRY_SEQ_WEAK] = "a symbol's sequence number fell: frames were reordered",
     [RULE_ENTRY_TIME_WEAK] = "the exchange's time of a symbol fell: frames were reordered",
     [RULE_ID_UNIQUE] = "an entry has an id that occurred before: a frame was repeated",
-    [RULE_ID_ASCENDING] = "an entry's id is not above the id before it: a frame was repeated or "
-                          "reordered",
+    [RULE_ID_ASCENDING] = ("an entry's id is not above the id before it: a frame was repeated or "
+                           "reordered"),
     [RULE_ID_DENSE] = "an entry's id is not the next one: a frame was lost, repeated or reordered",
     [RULE_FRAME_UNIQUE] =
         "it equals an earlier frame, times and ids included: a frame was repeated",
@@ -47,14 +47,15 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_SNAPSHOT_REPEAT] = "the exchange sent a snapshot again, because nothing had changed",
     [RULE_KLINE_START] = "its candle is older than the candle in the frame before",
     [RULE_KLINE_CONFIRM] = "it changes a candle that was closed",
-    [RULE_CHECKSUM] = "the best levels of the book do not have its checksum: an earlier frame is "
-                      "missing, or a level is wrong",
-    [RULE_PREV_LINKS] = "it names another frame before it than the last one: a frame was lost, "
-                        "repeated or reordered",
-    [RULE_BOOKS_AGREE] = "another book of the symbol had other levels at the same sequence number: "
-                         "one of the two missed a frame",
-    [RULE_LINES_AGREE] = "another line of the topic had other levels at the same sequence number: "
-                         "one of the two missed a frame",
+    [RULE_CHECKSUM] = ("the best levels of the book do not have its checksum: an earlier frame is "
+                       "missing, or a level is wrong"),
+    [RULE_PREV_LINKS] = ("it names another frame before it than the last one: a frame was lost, "
+                         "repeated or reordered"),
+    [RULE_BOOKS_AGREE] =
+        ("another book of the symbol had other levels at the same sequence number: "
+         "one of the two missed a frame"),
+    [RULE_LINES_AGREE] = ("another line of the topic had other levels at the same sequence number: "
+                          "one of the two missed a frame"),
     [RULE_BEST_AGREES] = "its best prices differ from the book's at the same sequence number",
     [RULE_TRADES_COMPLETE] = "its candle has more than the recorded trades: a trade is missing",
 };
