@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/decimal.h"
 #include "base/hash.h"
 #include "base/limits.h"
@@ -49,8 +50,10 @@ typedef enum seq_number {
  * its first levels are not. */
 enum { CROSSED_FRAMES_MAX = 4 };
 
-/* So many deltas may follow a snapshot that has them already: 6 s of one every 100 ms. */
-enum { AHEAD_FRAMES_MAX = 64 };
+/* A snapshot may have the deltas that the exchange made until so long after it, and so long after
+ * the first one that follows it. */
+#define AHEAD_NS_MAX     (2 * TD_NS_PER_S)
+#define AHEAD_LAG_NS_MAX (6 * TD_NS_PER_S)
 
 /* Longest version: two or three numbers of at most 19 digits. */
 enum { VERSION_BYTES = 64 };
@@ -150,9 +153,10 @@ struct track {
     uint32_t crossed_frames; /* in a row until now; the book was crossed after each of them */
     track_entries *entries;  /* NULL if no rule needs them */
     /* If is_spliced: */
-    delta_queue waiting;    /* the deltas since the last loss, while the book needs a snapshot */
-    int64_t snapshot_u;     /* the last snapshot's u: the book has all deltas up to it */
-    uint32_t ahead_frames;  /* deltas in a row since it that it has already */
+    delta_queue waiting; /* the deltas since the last loss, while the book needs a snapshot */
+    int64_t snapshot_u;  /* the last snapshot's u: the book has all deltas up to it */
+    uint64_t ahead_ns;   /* latest time of a delta that it may have */
+    uint8_t is_ahead;    /* a later one has come that it has: it is too far ahead of the stream */
     uint32_t version_bytes; /* of the previous frame; 0: not to be compared */
     char version[VERSION_BYTES];
 };
@@ -1131,7 +1135,7 @@ void track_reset(track *t)
     t->is_broken = 0;
     t->has_snapshot = 0;
     t->crossed_frames = 0;
-    t->ahead_frames = 0;
+    t->is_ahead = 0;
     forget_predecessor(t);
     delta_queue_clear(&t->waiting);
     if (t->entries != NULL)
@@ -1206,15 +1210,9 @@ uint64_t track_hash_best(track *t, uint32_t depth)
     return book_hash_best(t->book, depth);
 }
 
-/* 1 if the snapshot is too far ahead of the stream. */
-static int is_ahead(const track *t)
-{
-    return t->ahead_frames > AHEAD_FRAMES_MAX;
-}
-
 int track_is_broken(const track *t)
 {
-    return t->is_broken || !t->is_anchored || is_ahead(t);
+    return t->is_broken || !t->is_anchored || t->is_ahead;
 }
 
 int track_needs_levels(const track *t)
@@ -1386,8 +1384,8 @@ static void apply_spliced_snapshot(track *t, const message *m, verdict *out)
     delta_queue_apply(&t->waiting, u, t->book);
     delta_queue_clear(&t->waiting);
     t->snapshot_u = u;
-    t->is_broken = 0;
-    t->ahead_frames = 0;
+    t->ahead_ns = m->head.exchange_ns == 0 ? UINT64_MAX : m->head.exchange_ns + AHEAD_NS_MAX;
+    t->is_broken = t->is_ahead = 0;
     t->is_anchored = t->has_snapshot = 1;
     facts.checks_content = 1;
     out->is_snapshot = out->is_spliced = 1;
@@ -1422,10 +1420,13 @@ static int take_spliced_delta(track *t, const message *m)
     } else if (!last->is_known && t->is_anchored && after_u > t->snapshot_u) {
         t->is_anchored = 0; /* deltas between the snapshot and the first one are unknown */
     }
-    if (!t->is_anchored || u > t->snapshot_u)
-        t->ahead_frames = 0; /* the stream has reached the snapshot */
-    else if (!is_ahead(t))
-        t->ahead_frames++;
+    if (!t->is_anchored || u > t->snapshot_u) {
+        t->is_ahead = 0; /* the stream has reached the snapshot */
+    } else {
+        if (t->ahead_ns > m->head.exchange_ns + AHEAD_LAG_NS_MAX)
+            t->ahead_ns = m->head.exchange_ns + AHEAD_LAG_NS_MAX;
+        t->is_ahead |= m->head.exchange_ns > t->ahead_ns;
+    }
     const int waits = track_is_broken(t) || track_needs_levels(t);
     if (!is_next || !waits)
         delta_queue_clear(&t->waiting);
@@ -1442,7 +1443,7 @@ void track_apply(track *t, const message *m, verdict *out)
         apply_spliced_snapshot(t, m, out);
         return;
     }
-    const int was_ahead = is_ahead(t);
+    const int was_ahead = t->is_ahead;
     int changes_book = !TD_UNLIKELY(t->is_spliced) || take_spliced_delta(t, m);
     frame_facts facts = {.message = m,
                          .is_snapshot = (uint8_t)replaces_all(t, &m->head),
@@ -1615,5 +1616,6 @@ void track_serialize(track *t, state_io *io)
         return;
     }
     state_u32(io, &t->crossed_frames);
-    state_u32(io, &t->ahead_frames);
+    state_u64(io, &t->ahead_ns);
+    state_flag(io, &t->is_ahead);
 }

@@ -23,8 +23,8 @@
  * unchecked. A snapshot is used only if the book needs one, and all deltas after it are known. The
  * book shows only levels that such a snapshot could show (book_limit), and needs another one before
  * the market leaves these (track_needs_levels). A snapshot may be newer than the deltas that follow
- * it. If many follow that it has already, it is too far ahead of the stream: the book is unchecked
- * until the stream reaches it.
+ * it. If it has a delta that was made later than it, it is too far ahead of the stream: the book is
+ * unchecked until the stream reaches it.
  *
  * One thread per track; no I/O. */
 #ifndef TD_BOOK_CONTINUITY_H

@@ -236,7 +236,7 @@ static void apply_frame(trust_conn *conn, const frame_ref *frame, const symbol_v
     out->is_trusted = (uint8_t)(conn->is_alive || can_begin(conn, frame, found, out));
     TD_ASSERT(frame->recv_ns >= conn->trusted_ns || conn->trusted_ns == 0);
     conn->is_alive = out->is_trusted;
-    if (out->is_trusted)
+    if (out->is_trusted && !out->is_unused) /* else it may yet show that the snapshot is wrong */
         conn->trusted_ns = frame->recv_ns;
 }
 

@@ -226,7 +226,8 @@ static void update_bad_time(stream_days *s, const observed_frame *seen)
     if (s->is_bad)
         s->bad.rows[s->bad.count - 1].to_ns = frame->recv_ns;
     s->is_bad = 0;
-    s->last_trusted_ns = frame->recv_ns;
+    if (!trust->is_unused)
+        s->last_trusted_ns = frame->recv_ns;
 }
 
 static td_result on_frame(void *ctx, const stream *of, void **state, const observed_frame *seen,

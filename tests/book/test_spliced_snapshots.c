@@ -273,33 +273,63 @@ static void test_times(void **state)
     td_buf_fini(&text);
 }
 
-/* Deltas that a snapshot has already: a few are usual, then the book is ahead of the stream. It is
+/* Apply a step at an exchange's time in ms (0: unknown). */
+static track *apply_at(track *t, const step *s, uint64_t exchange_ms, verdict *out)
+{
+    book_frame frame;
+    book_frame_parse(s->frame, &frame);
+    frame.message.head.u = s->u;
+    frame.message.head.has_u = 1;
+    frame.message.head.exchange_ns = exchange_ms * 1000000;
+    const message m = {.book = frame.message};
+    track_apply(t, &m, out);
+    return t;
+}
+
+/* Deltas that a snapshot has already. They are usual if they were made before it, or soon after it.
+ * If the snapshot's time is unknown, or in the future, the first delta's time counts. The book is
  * right again when the stream reaches the snapshot, or another snapshot comes. */
 static void test_ahead(void **state)
 {
     (void)state;
-    verdict v;
-    int64_t u = 2;
-    track *t = apply_step(track_open(&ROW), &(step){"S B99x1 A101x1", 1000, NULL, NULL}, &v);
-    for (; u < 60; u++) {
-        t = apply_step(t, &(step){"D B98x1", u, NULL, NULL}, &v);
-        assert_true(v.is_unused && !track_is_broken(t));
+    static const struct {
+        uint64_t snapshot_ms, first_ms, last_right_ms;
+    } CASES[] = {{20000, 19000, 22000}, {20000, 19999, 22000}, {20000, 60000, 0},
+                 {0, 19000, 25000},     {99000, 19000, 25000}, {20000, 1000, 7000}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        verdict v;
+        int64_t u = 2;
+        const uint64_t last_ms = CASES[i].last_right_ms;
+        track *t = apply_at(track_open(&ROW), &(step){"S B99x1 A101x1", 1000, NULL, NULL},
+                            CASES[i].snapshot_ms, &v);
+        for (uint64_t ms = CASES[i].first_ms; ms <= last_ms + 1000; ms += 500, u++) {
+            t = apply_at(t, &(step){"D B98x1", u, NULL, NULL}, ms, &v);
+            assert_int_equal(track_is_broken(t), ms > last_ms);
+            assert_int_equal(v.is_unused, 1);
+        }
+        for (; u < 1000; u++)
+            t = apply_at(t, &(step){"D B97x1", u, NULL, NULL}, 90000, &v);
+        assert_true(track_is_broken(t));
+        t = apply_at(t, &(step){"D B96x1", 1000, NULL, NULL}, 90100, &v);
+        assert_true(v.unchecked && track_is_broken(t));
+        t = apply_at(t, &(step){"D B95x1", 1001, NULL, NULL}, 90200, &v);
+        assert_true(v.is_snapshot && v.is_spliced && !v.is_unused && !v.unchecked);
+        assert_false(track_is_broken(t));
+        assert_int_equal(book_level_count(track_book(t), SIDE_BUY), 2); /* 99, 95 */
+        track_close(t);
     }
-    for (; u < 1000; u++)
-        t = apply_step(t, &(step){"D B97x1", u, NULL, NULL}, &v);
-    assert_true(v.unchecked && track_is_broken(t));
-    t = apply_step(t, &(step){"D B96x1", 1000, NULL, NULL}, &v);
-    assert_true(v.unchecked && track_is_broken(t));
-    t = apply_step(t, &(step){"D B95x1", 1001, NULL, NULL}, &v);
-    assert_true(v.is_snapshot && v.is_spliced && !v.is_unused && !v.unchecked);
-    assert_false(track_is_broken(t));
-    assert_int_equal(book_level_count(track_book(t), SIDE_BUY), 2); /* 99, 95 */
+}
 
-    t = apply_step(t, &(step){"~S B99x1 A101x1", 9000, NULL, NULL}, &v);
-    for (u = 2; u < 200; u++)
-        t = apply_step(t, &(step){"D B98x1", u, NULL, NULL}, &v);
+/* A snapshot that is too far ahead is replaced by another one. */
+static void test_ahead_replaced(void **state)
+{
+    (void)state;
+    verdict v;
+    track *t = apply_at(track_open(&ROW), &(step){"S B99x1 A101x1", 9000, NULL, NULL}, 20000, &v);
+    for (int64_t u = 2; u < 200; u++)
+        t = apply_at(t, &(step){"D B98x1", u, NULL, NULL}, 20000 + 100 * (uint64_t)u, &v);
     assert_true(track_is_broken(t));
-    t = apply_step(t, &(step){"S B90x1 A101x1", 198, NULL, NULL}, &v);
+    t = apply_at(t, &(step){"S B90x1 A101x1", 198, NULL, NULL}, 40000, &v);
     assert_true(v.is_spliced && !track_is_broken(t));
     assert_int_equal(book_level_count(track_book(t), SIDE_BUY), 2); /* 98, 90 */
     track_close(t);
@@ -425,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_scenarios),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_ahead),
+        cmocka_unit_test(test_ahead_replaced),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_version_2_is_read),
         cmocka_unit_test(test_version_3_is_read),
