@@ -472,10 +472,15 @@ static selection_window window_of(const tapedeck_tape *t)
     return (t->with & TAPEDECK_WITH_COVERAGE) != 0 ? t->window : cursor_get_window(t->cursor);
 }
 
-/* 1 if a trade is selected: with TAPEDECK_WITH_COVERAGE by its exchange time, else with its frame.
- */
+/* 1 if a trade is selected: by the symbol that it names itself, and with TAPEDECK_WITH_COVERAGE by
+ * its exchange time; else with its frame. */
 static int has_trade(const tapedeck_tape *t, const frame_ref *frame, const msg_trade *trade)
 {
+    const channel_info *info = &frame->channel->info;
+    if (trade->symbol.size > 0 &&
+        !selection_has_topic(&t->wanted, td_bytes_str(info->topic),
+                             td_bytes_str(info->exchange_topic), trade->symbol))
+        return 0;
     return (t->with & TAPEDECK_WITH_COVERAGE) == 0 ||
            coverage_has_trade(t->window, frame->recv_ns, coverage_trade_ns(frame, trade));
 }

@@ -220,7 +220,7 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
     if ((seen != NULL && seen->frame->is_lead_in &&
          (maker->type->flags & EXPORT_OF_INTERVALS) == 0) ||
         (((maker->type->flags & EXPORT_OF_REPLIES) != 0 ||
-          (row->symbol.size > 0 && strcmp(from->symbol, "*") == 0)) &&
+          (row->symbol.size > 0 && !td_bytes_is(row->symbol, from->symbol))) &&
          !selection_has_topic(run->day->wanted, td_bytes_str(from->topic),
                               td_bytes_str(from->exchange_topic), row->symbol)))
         return TD_OK;

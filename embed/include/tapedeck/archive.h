@@ -81,8 +81,9 @@ enum {
 };
 
 /* Globs and times as on the command line; NULL selects everything. Globs must live as long as the
- * tape. If the library is newer than the program, members that the program lacks are 0. If the
- * library is older, it refuses members and bits of `with` that it does not know and that are not 0
+ * tape. Of a frame with trades of several symbols, only trades of the selected ones are rows. If
+ * the library is newer than the program, members that the program lacks are 0. If the library is
+ * older, it refuses members and bits of `with` that it does not know and that are not 0
  * (TAPEDECK_ERROR_INVALID). */
 typedef struct tapedeck_selection {
     size_t size;              /* sizeof (tapedeck_selection) */

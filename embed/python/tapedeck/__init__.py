@@ -19,7 +19,6 @@ import time
 import weakref
 from collections import namedtuple
 from decimal import Context, Decimal
-from fnmatch import fnmatchcase
 from operator import itemgetter
 from pathlib import Path
 
@@ -567,9 +566,6 @@ class Archive:
             for batch in tape.batches():
                 for row in _trades.unpack(batch.trades, batch.trade_count):
                     if row[12] & COPY:
-                        continue
-                    # A topic of several instruments has trades of other symbols.
-                    if row[6] != stream and symbol and not fnmatchcase(tape.streams[row[6]].symbol, symbol):
                         continue
                     if stream is None:
                         stream = row[6]

@@ -42,6 +42,20 @@ async function check(t, { archive, out }, expected, status) {
   assert.deepEqual(parquet, Object.entries(expected).sort().flatMap(([symbol, ids]) => ids.map((id) => [symbol, id])));
 }
 
+/** A selection by symbol has the trades of this symbol alone in Python, whatever else is in their frames; bars are of one topic. */
+function checkLibrary(t, archive, symbol, expected, topic, ofTopic) {
+  if (withoutLibrary) return;
+  const script = `import json, sys, tapedeck
+with tapedeck.open(sys.argv[1]) as tape:
+    trades = tape.trades(symbol=sys.argv[2])
+    print(json.dumps([[row["symbol"], row["trade_id"].decode()] for row in trades] if hasattr(trades, "dtype") else [[row.symbol, row.trade_id.decode()] for row in trades]))
+    print(json.dumps(sum(bar.count for bar in tape.bars(sys.argv[2], "1m", topic=sys.argv[3]))))`;
+  const env = { ...process.env, PYTHONPATH: installed(t) };
+  const [rows, count] = execFileSync("python3", ["-B", "-c", script, archive, symbol, topic], { env }).toString().trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(rows, expected.map((id) => [symbol, id]));
+  assert.equal(count, ofTopic);
+}
+
 const frame = (channel, data) => ({ jsonrpc: "2.0", method: "subscription", params: { channel, data } });
 const trade = (instrument_name, trade_seq, trade_id) => ({
   trade_seq, trade_id, timestamp: AT_MS, tick_direction: 0, price: 100.5, mark_price: 100, instrument_name, index_price: 100, direction: "buy", amount: 10,
@@ -58,6 +72,7 @@ test("Deribit: topics of a kind have the trades of their instruments", async (t)
   const one = path.join(temporary(t), "one");
   await tapedeck(t, ["export", "-q", "-a", tape.archive, "--symbol", "BTC-PERPETUAL", "--format", "tardis-csv", "--format", "parquet", "--out", one]);
   assert.deepEqual(Object.entries(rowsOf(one, "trades")).map(([symbol, rows]) => [symbol, rows.map(({ id }) => id)]), [["BTC-PERPETUAL", ["1", "5"]]]);
+  checkLibrary(t, tape.archive, "BTC-PERPETUAL", ["1", "5"], "trades.future.*", 1);
 });
 
 test("Deribit: books of the best levels are topics of their own, and grouped prices are not described", async (t) => {
@@ -79,6 +94,10 @@ test("Coinbase: a frame with trades of two products", async (t) => {
     sent(0, [sold("BTC-USD", "11"), sold("ETH-USD", "21")]), sent(1, [sold("BTC-USD", "12")], [sold("ETH-USD", "22")]), sent(2, [sold("ETH-USD", "23")]),
   ]);
   await check(t, tape, { "BTC-USD": ["11", "12"], "ETH-USD": ["21", "22", "23"] }, null);
+  checkLibrary(t, tape.archive, "BTC-USD", ["11", "12"], "market_trades", 2);
+  const one = path.join(temporary(t), "one");
+  await tapedeck(t, ["export", "-q", "-a", tape.archive, "--symbol", "BTC-USD", "--type", "trades", "--format", "tardis-csv", "--format", "parquet", "--out", one], { status: null });
+  assert.deepEqual(Object.entries(rowsOf(one, "trades")).map(([symbol, rows]) => [symbol, rows.map(({ id }) => id)]), [["BTC-USD", ["11", "12"]]]);
   // A selection by symbol lacks what another product's frames have of it, which the report shows.
   const { continuity } = await json(t, ["replay", "-a", tape.archive, "--json"], { status: null });
   assert.equal(continuity.by_rule.symbol_matches, 2);
