@@ -89,6 +89,7 @@ typedef struct day_run {
     uint64_t foreign_frames;
     atomic_uint left_out_formats; /* bits by index in the spec's formats */
     silent_list silent;           /* topics that were asked for on the day and sent nothing */
+    gap_list began;               /* their states that were not right before */
 } day_run;
 
 /* ---- symbols that are left out ---- */
@@ -947,6 +948,10 @@ static td_result put_gaps(day_run *run, const export_output *output, const read_
     td_result rc = TD_OK;
     for (size_t i = 0; output->format->grouping == EXPORT_PER_SYMBOL && i < run->route_count; i++)
         gaps = add_breaks(run->routes[i], gaps, &count);
+    for (size_t i = 0; output->format->grouping == EXPORT_PER_SYMBOL && i < run->began.count; i++) {
+        gaps = td_array_grow(gaps, count, sizeof *gaps);
+        gaps[count++] = (export_gap){.row = run->began.rows[i], .reason = run->began.rows[i].cause};
+    }
     if (count == 0)
         rc =
             export_writers_of_type(&run->writers, output, family_of_feed(plan, NULL), &writer, err);
@@ -961,6 +966,32 @@ static td_result put_gaps(day_run *run, const export_output *output, const read_
     }
     td_free(gaps);
     return rc;
+}
+
+/* 1 if a requested type is made from the topic. */
+static int is_used(const export_spec *spec, const topic_row *row)
+{
+    int found = 0;
+    for (size_t k = 0; k < spec->type_count; k++)
+        found |= spec->types[k]->message == row->type ||
+                 ((spec->types[k]->flags & EXPORT_OF_BOOKS) != 0 && row->type == MSG_BOOK_CHANGE);
+    return found;
+}
+
+/* A topic without a frame on the day, whose state was not right before, is broken all day. */
+static void find_began(day_run *run)
+{
+    for (size_t i = 0; i < run->silent.count; i++) {
+        const silent_topic *row = &run->silent.rows[i];
+        const trust_break_cause cause =
+            player_began_broken(run->player, row->feed, row->topic, row->symbol);
+        gap_row made = gap_row_of(GAP_SEQUENCE, row->feed, run->day->window.from_ns, GAP_OPEN,
+                                  trust_break_cause_name(cause));
+        made.topic = row->topic;
+        made.symbol = row->symbol;
+        if (cause != BREAK_NONE && is_used(run->day->spec, row->row))
+            gap_list_add(&run->began, &made);
+    }
 }
 
 /* Puts the rows of types that are about the whole day, into the formats of this grouping. */
@@ -1092,35 +1123,24 @@ static void log_choices(const day_run *run, const char *date)
                     first->family->market.book_topic, first->row->name);
 }
 
-/* Count the overdue topics that the requested types are made from. Others are only named. */
-static size_t count_overdue(const export_spec *spec, const silent_list *list,
-                            selection_window window)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < list->count; i++) {
-        const silent_topic *row = &list->rows[i];
-        int is_used = 0;
-        for (size_t k = 0; k < spec->type_count; k++)
-            is_used |= spec->types[k]->message == row->row->type ||
-                       ((spec->types[k]->flags & EXPORT_OF_BOOKS) != 0 &&
-                        row->row->type == MSG_BOOK_CHANGE);
-        count += (size_t)(is_used && silent_topic_is_overdue(row, window));
-    }
-    return count;
-}
-
 static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)
 {
     const export_day *day = run->day;
     replay_report report;
     gap_list found = {0};
     report_init_replay(&report, run->player, NULL);
+    const uint64_t began_broken = report.began_broken + run->began.count;
     report_add_silent(&report, &run->silent, day->window);
-    report.overdue = count_overdue(day->spec, &report.silent, day->window);
+    report.began_broken = began_broken;
+    report.overdue = 0;
+    for (size_t i = 0; i < report.silent.count; i++)
+        report.overdue += is_used(day->spec, report.silent.rows[i].row) &&
+                          silent_topic_is_overdue(&report.silent.rows[i], day->window);
     cursor_get_stats(run->tape, &report.tape);
     gap_list_join(&found, cursor_get_damage(run->tape));
     report_add_gaps(&report, &found, day->wanted, day->window);
     gap_list_fini(&found);
+    gap_list_join(&found, &run->began);
     gap_list_join(&found, &report.gaps); /* without the ledger's gaps, which the head has */
     report_add_gaps(&report, day->ledger, day->wanted, day->window);
     *out =
@@ -1163,6 +1183,8 @@ static td_result run_all(day_run *run, td_err *err)
     if (rc == TD_OK)
         rc = end_makers(run, err);
     if (rc == TD_OK)
+        find_began(run);
+    if (rc == TD_OK)
         rc = put_day_rows(run, EXPORT_PER_SYMBOL, err); /* the breaks of books are known now */
     if (rc != TD_OK)
         return rc;
@@ -1190,6 +1212,7 @@ static void close_run(day_run *run)
     cursor_close(run->tape);
     topic_times_close(run->times);
     silent_list_fini(&run->silent);
+    gap_list_fini(&run->began);
     (void)pthread_mutex_destroy(&run->lock);
     td_free(run);
 }

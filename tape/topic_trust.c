@@ -353,6 +353,7 @@ void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_
         size_t at = find_conn(trust, info, i);
         resume_conn(&trust->conns[at], &choice->conns[i], topic->saved_ns,
                     symbol_topic_track_at(topic, i), gaps);
+        trust->conns[at].has_state = topic->row != NULL && topic_row_has_state(topic->row);
         if (i != choice->followed)
             continue;
         trust->followed = at;

@@ -92,6 +92,10 @@ TD_MUST_USE td_result player_finish(player *player, td_err *err);
 /* Results: streams in the order of stream_table_sort, sums, and digests (without digests, *out is
  * unchanged). Valid until close. */
 const stream_table *player_streams(const player *player);
+/* Why a topic without frames in the selection has no right state: how frames before the selection
+ * left it. BREAK_NONE if its state is right, unknown, or the topic has none. */
+trust_break_cause player_began_broken(const player *player, const char *feed, const char *topic,
+                                      const char *symbol);
 void player_get_audits(const player *player, audit_stats *out);
 void player_get_totals(const player *player, player_totals *out);
 void player_digests(const player *player, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);

@@ -10,6 +10,7 @@ import { Recorder } from "../support/recorders.mjs";
 import { numberedExchange } from "../support/numbered_exchange.mjs";
 import { MovedClock, withoutMovedClock } from "../support/moved_clock.mjs";
 import { withoutPackages } from "../support/npm_packages.mjs";
+import { query } from "../support/parquet_files.mjs";
 
 const NOON = Date.parse("2026-08-09T12:00:00Z");
 const MIDNIGHT = NOON + 12 * 3_600_000;
@@ -199,6 +200,25 @@ test("a book that broke before midnight is a break at the beginning of the next 
   const refused = await tapedeck(t, ["export", archive, ...one, "--from", day, "--to", day, "--max-gap-loss", "0", "--out", path.join(dir, "no")], { status: 4 });
   assert.match(refused.stderr, /orderbook\.50 ETHUSDT of 2026-08-10: \S+ s of \S+ s is missing or not trusted/);
   assert.match((await tapedeck(t, ["replay", archive, "--from", day], { status: 1 })).stdout, /^Complete: no, 1 topic not trusted at the beginning\.$/m);
+});
+
+test("a book that broke before midnight and sends nothing after it is a break of the next day", { skip: withoutPackages }, async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape"), out = path.join(dir, "set");
+  const day = "2026-08-10", begin = MIDNIGHT * 1e6;
+  const trades = ["ETHUSDT", "BTCUSDT"].map((s) => [MIDNIGHT + 5_500, JSON.stringify({ topic: `publicTrade.${s}`, type: "snapshot", ts: MIDNIGHT + 5_500, data: [{ T: MIDNIGHT + 5_500, s, S: "Buy", v: "1", p: "100", L: "PlusTick", i: "1", BT: false }] })]);
+  const before = ["ETHUSDT", "BTCUSDT"].flatMap((symbol) => books(symbol, MIDNIGHT - 5_000, 4).filter((_, i) => symbol === "BTCUSDT" || i !== 2));
+  await add(t, archive, [...before, ...trades].sort((a, b) => a[0] - b[0]));
+  const select = ["--from", day, "--to", day, "--out", out, "--format", "tardis-csv", "--format", "parquet"];
+  const { stderr } = await tapedeck(t, ["export", "-q", archive, ...select], { status: 1 });
+  assert.match(stderr, /not complete/);
+  const { days } = manifestOf(out);
+  assert.deepEqual([days[0].verdict, days[0].found_gaps.map(({ topic, symbol, reason, cause, from_ns, to_ns }) => [topic, symbol, reason, cause, from_ns, to_ns])],
+    ["incomplete", [["orderbook.50", "ETHUSDT", "sequence", "rule", begin, null]]]);
+  assert.deepEqual(await query(`SELECT topic, symbol, reason, CAST(epoch_ms(from_ns) AS VARCHAR) FROM read_parquet('${out}/parquet/*/type=gaps/*/*.parquet')`), [["orderbook.50", "ETHUSDT", "rule", String(MIDNIGHT)]]);
+  assert.match((await tapedeck(t, ["replay", archive, "--from", day], { status: 1 })).stdout, /^Complete: no, 1 topic not trusted at the beginning;/m);
+  await tapedeck(t, ["export", "-q", archive, ...select, "--force", "--symbol", "BTCUSDT"]);
+  await tapedeck(t, ["export", "-q", archive, ...select, "--force", "--type", "trades"]);
 });
 
 test("after the clock stepped back, receive times count as late, also in a day that is being recorded", { skip: withoutMovedClock || withoutPackages }, async (t) => {
