@@ -324,6 +324,7 @@ static td_result read_answer(dialect_parser *parser, const dialect *spoken, json
     if (spoken->recorded != NULL && json_find_path(root, spoken->recorded, &recorded))
         out->recorded = json_raw(recorded);
     out->is_repeat = (uint8_t)has_words(out->reason, paths->repeat);
+    out->is_of_one = spoken->answers_each;
     switch (is) {
     case CLASS_PONG:
         out->kind = ANSWER_PONG;
@@ -411,8 +412,8 @@ int dialect_answer_grants(const dialect_answer *answer, const char *topic)
 
 int dialect_answer_withdraws(const dialect_answer *answer, const char *topic)
 {
-    int is_for_all =
-        answer->granted_count + answer->failed_count == 0 && answer->reason_topic.size == 0;
+    int is_for_all = !answer->is_of_one && answer->granted_count + answer->failed_count == 0 &&
+                     answer->reason_topic.size == 0;
     if (answer->lists_all)
         return !list_names(answer->granted, answer->granted_count, td_bytes_str(topic));
     int is_named = is_for_all || dialect_answer_names(answer, answer->of, topic);

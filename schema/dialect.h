@@ -83,6 +83,7 @@ typedef struct dialect_answer {
     td_bytes reason;         /* the exchange's text ("Success", too) or code; empty: absent */
     td_bytes reason_topic;   /* the topic that is named in the reason; empty: no topic */
     uint8_t is_repeat;       /* 1: refused because the connection already has the topic */
+    uint8_t is_of_one;       /* 1: about one topic of the request, even if it names none */
     const td_bytes *granted; /* topics that the answer names as granted */
     size_t granted_count;
     const td_bytes *failed; /* topics that the answer names as refused */

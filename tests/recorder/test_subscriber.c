@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "recorder/subscriber.h"
+#include "schema/family.h"
 #include "tests/testing/bybit_dialects.h"
 
 enum { REQUESTS_MAX = 512, TEXT_BYTES = 1 << 16 };
@@ -40,11 +41,11 @@ static void on_granted(void *user, size_t topic)
                    f->topics[topic]);
 }
 
-static fixture *open_fixture(dialect_id spoken, const char *const *topics, size_t count)
+static fixture *open_fixture_of(const dialect *spoken, const char *const *topics, size_t count)
 {
     static fixture f;
     memset(&f, 0, sizeof f);
-    f.dialect = dialect_find(spoken);
+    f.dialect = spoken;
     f.topics = topics;
     subscriber_options options = {.dialect = f.dialect,
                                   .topics = topics,
@@ -57,6 +58,11 @@ static fixture *open_fixture(dialect_id spoken, const char *const *topics, size_
     f.now_ns = TD_NS_PER_S;
     subscriber_restart(f.asks);
     return &f;
+}
+
+static fixture *open_fixture(dialect_id spoken, const char *const *topics, size_t count)
+{
+    return open_fixture_of(dialect_find(spoken), topics, count);
 }
 
 static void close_fixture(fixture *f)
@@ -184,6 +190,30 @@ static const char *const *many_topics(size_t count)
         topics[i] = names[i];
     }
     return topics;
+}
+
+/* OKX answers each topic. A refusal that names none is of a topic that was not granted, even after
+ * the other topics of its request were requested again. */
+static void refusals_without_a_name(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"books.A", "books.N", "trades.A", "trades.N"};
+    static const char GRANTED[] = "{\"id\":\"sub-1\",\"event\":\"subscribe\",\"arg\":{\"channel\":"
+                                  "\"%s\",\"instId\":\"A\"},\"connId\":\"c\"}";
+    static const char REFUSED[] = "{\"id\":\"sub-1\",\"event\":\"error\",\"code\":\"60018\","
+                                  "\"msg\":\"no such channel\",\"connId\":\"c\"}";
+    char text[256];
+    fixture *f = open_fixture_of(family_find(td_bytes_str("okx"))->dialect, TOPICS, 4);
+    assert_int_equal(send_requests(f), 1);
+    (void)snprintf(text, sizeof text, GRANTED, "books");
+    assert_int_equal(answer(f, text), 1);
+    assert_int_equal(answer(f, REFUSED), 1); /* of books.N: the other topics are requested again */
+    (void)snprintf(text, sizeof text, GRANTED, "trades");
+    (void)answer(f, text);
+    (void)answer(f, REFUSED);                               /* of trades.N */
+    assert_int_equal(subscriber_granted_count(f->asks), 1); /* books.A */
+    assert_int_equal(subscriber_refused_count(f->asks), 0);
+    close_fixture(f);
 }
 
 /* An answer without an open request withdraws grants: of the topics that it names, or all. */
@@ -645,6 +675,7 @@ static void topics_change_often(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refusals_without_a_name),
         cmocka_unit_test(what_was_granted_may_be_withdrawn),
         cmocka_unit_test(requests_are_cut_and_held_back),
         cmocka_unit_test(answers_are_matched_by_id),
