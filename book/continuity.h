@@ -57,6 +57,8 @@ typedef struct verdict {
     uint8_t is_spliced;  /* 1: and the book has deltas since the snapshot, too: its levels are not
                             the frame's */
     uint8_t is_unused;   /* 1: the book did not use the frame: it has what the frame brings */
+    uint64_t later_ns;   /* of a snapshot: exchange time of the last delta since it that the book
+                            has; 0: none, or without a time */
     verdict_item
         items[VERDICT_ITEMS_MAX]; /* in the row's order; the first error is "the" verdict */
 } verdict;

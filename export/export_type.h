@@ -58,6 +58,9 @@ typedef struct maker_frame {
 /* Makes a row with the members that all rows of a frame share: times, number, flags, is_suspect. */
 export_row export_row_of(const maker_frame *seen);
 
+/* Likewise for rows of the book after the frame, which may have later changes. */
+export_row export_book_row_of(const maker_frame *seen);
+
 enum {
     EXPORT_ALL_SYMBOLS = 1, /* one file for all symbols, with a column for the symbol */
     EXPORT_OF_BOOKS = 2, /* made from order books: --depth applies, and the manifest lists breaks */

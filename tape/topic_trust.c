@@ -220,6 +220,7 @@ static void apply_frame(trust_conn *conn, const frame_ref *frame, const symbol_v
     out->is_snapshot = conn->has_state && found->rules.is_snapshot;
     out->is_in_book = found->rules.is_spliced;
     out->is_unused = found->rules.is_unused;
+    out->later_ns = found->rules.later_ns;
     const verdict_item *violation = verdict_violation(&found->rules);
     int is_broken = track_is_broken(found->track);
     if (violation != NULL || is_broken) {
@@ -409,6 +410,11 @@ static void renew_conn(trust_conn *conn, const gap_list *before, const gap_list 
     }
     conn->gap_next = next;
     conn->gap_next_ns = 0;
+}
+
+uint64_t trust_answer_exchange_ns(const trust_answer *answer, const message *m)
+{
+    return answer->later_ns > m->head.exchange_ns ? answer->later_ns : m->head.exchange_ns;
 }
 
 void topic_trust_renew(topic_trust *trust, const gap_list *before, const gap_list *now)

@@ -171,6 +171,7 @@ static void use_to_text(const verdict *v, td_buf *out)
     assert_int_equal(td_buf_append(out, "", 1, NULL), TD_OK);
 }
 
+/* The frame's exchange time is its number. */
 static track *apply_step(track *t, const step *s, verdict *out)
 {
     book_frame frame;
@@ -181,6 +182,7 @@ static track *apply_step(track *t, const step *s, verdict *out)
         track_skip(t);
     frame.message.head.u = s->u;
     frame.message.head.has_u = 1;
+    frame.message.head.exchange_ns = (uint64_t)s->u;
     const message m = {.book = frame.message};
     track_apply(t, &m, out);
     return t;
@@ -271,6 +273,28 @@ static void test_times(void **state)
     }
     track_close(t);
     td_buf_fini(&text);
+}
+
+/* A snapshot that came late has deltas after it: the book is that of the last of them. */
+static void test_later_time(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t u;
+        uint64_t later_ns;
+    } SNAPSHOTS[] = {{5, 7}, {6, 7}, {7, 0}, {9, 0}};
+    for (size_t i = 0; i < sizeof SNAPSHOTS / sizeof *SNAPSHOTS; i++) {
+        verdict v;
+        track *t = apply_step(track_open(&ROW), &(step){"D B99x1", 6, NULL, NULL}, &v);
+        assert_int_equal(v.later_ns, 0);
+        t = apply_step(t, &(step){"D B98x1", 7, NULL, NULL}, &v);
+        t = apply_step(t, &(step){"S B97x1 A101x1", SNAPSHOTS[i].u, NULL, NULL}, &v);
+        assert_true(v.is_spliced);
+        assert_int_equal(v.later_ns, SNAPSHOTS[i].later_ns);
+        t = apply_step(t, &(step){"D B96x1", 8, NULL, NULL}, &v);
+        assert_int_equal(v.later_ns, 0);
+        track_close(t);
+    }
 }
 
 /* Apply a step at an exchange's time in ms (0: unknown). */
@@ -454,6 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scenarios),
         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_later_time),
         cmocka_unit_test(test_ahead),
         cmocka_unit_test(test_ahead_replaced),
         cmocka_unit_test(test_limits),

@@ -70,7 +70,8 @@ enum {
     TAPEDECK_WITH_MESSAGES = 2, /* each frame as JSON, as `tapedeck replay --messages` prints it */
     TAPEDECK_WITH_BOOKS = 4, /* levels are the whole book after the frame, up to book_depth per side
                                 (0: all): bids, then asks, best first; without levels that an HTTP
-                                snapshot may have left out (docs/completeness.md) */
+                                snapshot may have left out (docs/completeness.md). exchange_ns is
+                                the latest time of what the book contains */
     TAPEDECK_WITH_COVERAGE = 8, /* tapedeck_tape_missing_ns can be called. Trades are selected by
                                    exchange time, if they are received up to 10 s before or after
                                    the selected time, and trades that a snapshot repeats are left
