@@ -17,6 +17,7 @@ import zlib from "node:zlib";
 import { chunksOf, eventually, filesBelow, flipIn, json, listening, manifestsOf, passed, tapedeck } from "../support/harness.mjs";
 import { exchangeBetween } from "../support/exchange_between.mjs";
 import { installed, pythonWith, withoutLibrary } from "../support/python_scripts.mjs";
+import { answersInC, answersProgram, hftTrades, mcapTrades, pageColumns, TILE } from "../support/readers.mjs";
 import { Recorder } from "../support/recorders.mjs";
 
 /** One family of each dialect, all exchanges. isTrade: frames of trades. http: the book's snapshot is fetched. untimed: it has no
@@ -38,6 +39,17 @@ export const FAMILIES = {
 };
 
 const EPOCH = "2026-11-20T23:59:56.700Z"; // a day and an hour end in each recording
+const MIDNIGHT_NS = BigInt(Date.parse("2026-11-21")) * 1_000_000n, MS = 1_000_000n;
+
+/** A level of a bid that crosses the book and its removal, as the text that begins with the list's bracket; by family. */
+const bids = (list) => [`"${list}":[["65000","1"]`, `"${list}":[["65000","0"]`];
+const CROSSING = {
+  "contract-v3": bids("b"), "v5-linear": bids("b"), "v5-spot": bids("b"), "binance-spot": bids("b"), "binance-usdm": bids("b"),
+  bitstamp: bids("bids"),
+  okx: ['"bids":[["65000","1","0","1"]', '"bids":[["65000","0","0","0"]'],
+  deribit: ['"bids":[["new",65000.0,10.0]', '"bids":[["delete",65000.0,0.0]'],
+};
+for (const [family, levels] of Object.entries(CROSSING)) FAMILIES[family].crossing = levels;
 
 const isData = (row) => row.dir === "in" && row.topic !== "_control";
 /** Where the middle frame of a topic is in the rows. */
@@ -50,6 +62,20 @@ const swapped = (rows, topic) => {
   const a = middle(rows, topic), b = rows.findIndex((row, i) => i > a && row.topic === topic);
   return rows.map((row, i) => (i === a ? { ...rows[a], data: rows[b].data } : i === b ? { ...rows[b], data: rows[a].data } : row));
 };
+/** A row with another text. */
+const changed = (rows, i, change) => rows.map((row, at) => (at === i ? { ...row, data: change(row.data) } : row));
+/** The first price is another one. */
+const altered = (rows, i) => changed(rows, i, (text) => text.replace(/(?<=["[,:])6(?=\d{4}(\.\d+)?\b)/, "5"));
+/** The first of two deltas crosses the book, the second one ends that. */
+const crossed = (rows, { book, crossing }) =>
+  crossing.reduce((all, level, n) => {
+    const list = level.slice(0, level.indexOf("[") + 1), i = all.findIndex((row, at) => at >= middle(rows, book) + n && row.topic === book && isData(row) && row.data.includes(list));
+    return changed(all, i, (text) => text.replace(list + "]", `${level}]`).replace(list + "[", `${level},[`));
+  }, rows);
+/** Frames around midnight are missing, and the later ones are of another connection. */
+const holeOverMidnight = (rows) =>
+  rows.filter(({ recv_ns }) => recv_ns < MIDNIGHT_NS - 200n * MS || recv_ns > MIDNIGHT_NS + 200n * MS)
+    .map((row) => (row.recv_ns > MIDNIGHT_NS ? { ...row, conn: row.conn + 1 } : row));
 const twice = (rows, i) => [...rows.slice(0, i + 1), { ...rows[i], recv_ns: rows[i].recv_ns }, ...rows.slice(i + 1)];
 const shifted = (rows, ms) => rows.map((row) => ({ ...row, recv_ns: row.recv_ns + BigInt(ms) * 1_000_000n }));
 /** The rows without the last number of the connection each: the edited rows are other frames. */
@@ -65,6 +91,11 @@ export const EDITS = {
   "trade lost": { lost: "trade", edit: (rows, { trade }) => without(rows, middle(rows, trade)) },
   "trade twice": { lost: "trade", edit: (rows, { trade }) => twice(rows, middle(rows, trade)) },
   "trades swapped": { lost: "trade", edit: (rows, { trade }) => swapped(rows, trade) },
+  "delta altered": { lost: "book", edit: (rows, { book }) => altered(rows, middle(rows, book)) },
+  "trade altered": { lost: "trade", edit: (rows, { trade }) => altered(rows, middle(rows, trade)) },
+  crossed: { harmless: true, only: "crossing", isTruth: true, edit: crossed },
+  "hole over midnight": { lost: "both", days: 2, edit: holeOverMidnight },
+  "frame on midnight": { harmless: true, barUs: 3_600_000_000, edit: (rows, { book }) => rows.map((row) => ({ ...row, recv_ns: row.recv_ns + MIDNIGHT_NS - rows[middle(rows, book)].recv_ns })) },
   "clock behind": { harmless: true, edit: (rows) => shifted(rows, -1270) },
   "clock ahead": { harmless: true, edit: (rows) => shifted(rows, 1270) },
 };
@@ -75,6 +106,8 @@ const UNSEEN = {
   "delta twice": ["inverse", "spot-v1", "spot-v2", "bitstamp", "kraken-v1"],
   "deltas swapped": ["bitstamp", "kraken-v1", "spot-v1", "spot-v2"],
   "snapshot lost": ["spot-v1", "spot-v2"],
+  "delta altered": Object.keys(FAMILIES).filter((family) => family !== "kraken-v1"),
+  "trade altered": Object.keys(FAMILIES),
   "trade lost": ["inverse", "spot-v1", "spot-v2", "contract-v3", "v5-linear", "v5-spot", "binance-spot", "bitstamp", "deribit", "kraken-v1", "okx"],
   "trade twice": ["spot-v1", "spot-v2", "binance-spot", "kraken-v1"],
   "trades swapped": ["spot-v1", "spot-v2", "binance-spot", "kraken-v1", "okx"],
@@ -130,10 +163,10 @@ const quoteKey = (row) => [row.bid_price, row.bid_amount, row.ask_price, row.ask
 const barKey = (row) => [row.start, row.open, row.high, row.low, row.close, row.count].join(",");
 
 /** Bars of trades, by their start. */
-function barsOf(trades) {
+function barsOf(trades, barUs) {
   const bars = new Map();
   for (const { timestamp, price } of trades) {
-    const start = Math.floor(Number(timestamp) / BAR_US) * BAR_US, bar = bars.get(start);
+    const start = Math.floor(Number(timestamp) / barUs) * barUs, bar = bars.get(start);
     if (bar === undefined) bars.set(start, { start, open: price, high: price, low: price, close: price, count: 1 });
     else {
       if (Number(price) > Number(bar.high)) bar.high = price;
@@ -146,11 +179,11 @@ function barsOf(trades) {
 }
 
 /** All formats that have trades. */
-const FORMATS = ["tardis-csv", "parquet", "sqlite", "nautilus"];
+const FORMATS = ["tardis-csv", "parquet", "sqlite", "nautilus", "hftbacktest", "mcap"];
 
 /** A recording's rows as CSV, and how many trades each format has by the manifests. */
-async function exported(t, archive, out, formats = ["tardis-csv"]) {
-  const options = [...formats.flatMap((format) => ["--format", format]), "--bars", `${BAR_US / 1000}ms`];
+async function exported(t, archive, out, formats = ["tardis-csv"], barUs = BAR_US) {
+  const options = [...formats.flatMap((format) => ["--format", format]), "--bars", `${barUs / 1000}ms`];
   const { code } = await tapedeck(t, ["export", "-q", "-a", archive, ...options, "--out", out], { status: null });
   const days = code === 4 ? [] : manifestsOf(out), csv = formats.length > 1 ? path.join(out, "tardis-csv") : out;
   const counts = Object.fromEntries(formats.map((format) => [format, 0]));
@@ -158,6 +191,8 @@ async function exported(t, archive, out, formats = ["tardis-csv"]) {
     for (const { format, type, rows, name } of files)
       if (type === "trades") counts[format] += rows;
       else if (format === "sqlite") counts.sqlite += Number(execFileSync("sqlite3", [path.join(out, name), "SELECT count(*) FROM trades"], { encoding: "utf8" }));
+  if (formats.includes("hftbacktest")) counts.hftbacktest = hftTrades(path.join(out, "hftbacktest"));
+  if (formats.includes("mcap")) counts.mcap = await mcapTrades(path.join(out, "mcap"));
   const rows = (type) => (fs.existsSync(csv) ? csvRows(csv, type) : []);
   return { code, counts, trades: rows("trades"), quotes: rows("quotes"), bars: rows("bars"), verdicts: days.map(({ verdict }) => verdict), silent: days.reduce((sum, { silent }) => sum + silent.length, 0) };
 }
@@ -175,10 +210,10 @@ except tapedeck.Error as error:
 `;
 
 /** The bars and the number of trades that Python reads; null where the library is not built. */
-async function pythonAnswers(archive, symbol, packages) {
+async function pythonAnswers(archive, symbol, packages, barUs) {
   if (withoutLibrary) return null;
   const env = { ...process.env, PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: "1" };
-  const { stdout } = await promisify(execFile)(pythonWith("ctypes"), ["-c", BARS, archive, symbol, `${BAR_US / 1000}ms`], { env });
+  const { stdout } = await promisify(execFile)(pythonWith("ctypes"), ["-c", BARS, archive, symbol, `${barUs / 1000}ms`], { env });
   return JSON.parse(stdout);
 }
 
@@ -204,25 +239,67 @@ function wrongQuotes(quotes, all) {
   });
 }
 
+/** The exchange's own snapshots of a recorded book, which a new subscriber gets: another one has no frame with that state. Each is
+ * local time and time, in us, unless a later delta came before it: the book is that of the delta then. */
+async function ownSnapshots(t, archive) {
+  const { stdout } = await tapedeck(t, ["replay", "-a", archive, "--messages", "--type", "book"], { status: null });
+  const found = new Set();
+  let last = 0n;
+  for (const line of stdout.split("\n").filter((one) => one.includes('"recv_ns"'))) {
+    const number = (name) => BigInt(new RegExp(`"${name}":(\\d+)`).exec(line)?.[1] ?? 0);
+    const recv = number("recv_ns"), at = number("exchange_ns");
+    if (/"kind":"snapshot"/.test(line)) at >= last && found.add(`${recv / 1000n} ${(at || recv) / 1000n}`);
+    else if (at > last) last = at;
+  }
+  return found;
+}
+
+/** The rows of a C program that CSV has not, or the other way. */
+function otherInC(quotes, rows) {
+  const number = (text) => (text === "" ? null : Number(text));
+  const inCsv = rows.map((row) => [row.local_timestamp, row.timestamp, number(row.bid_price), number(row.bid_amount), number(row.ask_price), number(row.ask_amount)]);
+  const inC = quotes.map(([recv, exchange, ...best]) => [`${recv / 1000n}`, `${(exchange || recv) / 1000n}`, ...best]);
+  const isChange = (row, i, all) => i === 0 || row.slice(2).join() !== all[i - 1].slice(2).join(); // each file begins with the state
+  const [a, b] = [inCsv, inC].map((all) => all.filter(isChange).map((row) => row.join()));
+  return [...surplus(a, b), ...surplus(b, a)];
+}
+
+/** Columns of the page's tiles that show other best prices as right than a C program has. */
+function wrongColumns(columns, quotes) {
+  let i = -1;
+  return columns.filter(({ to, bid, ask, state }) => {
+    while (i + 1 < quotes.length && quotes[i + 1][0] < to) i++;
+    if ((state & ~TILE.MISSING) !== TILE.KNOWN) return false;
+    return i < 0 || bid !== (quotes[i][2] ?? NaN) || ask !== (quotes[i][4] ?? NaN);
+  });
+}
+
 /** 1 if nothing of a symbol's day is missing. Books whose snapshot is fetched are unknown until it comes, and right then. */
 const isCleanDay = ({ topics }) =>
   topics.every(({ reasons, clean_ns, unproven_ns }) => unproven_ns === 0 && (reasons === null || (reasons === "no_snapshot" && clean_ns > 0)));
 
 /** What the verbs answer about an archive, beside the truth. */
-export async function answersOf(t, archive, truth, dir, { symbol, untimed, packages, isLive }) {
+export async function answersOf(t, archive, truth, dir, { symbol, untimed, packages, program, isLive, metrics, whole: wholeArchive, barUs = BAR_US }) {
   const read = (verb, ...more) => json(t, [verb, "-a", archive, "--json", ...more], { status: null });
   const [replay, days, gaps, info, verify, python, rows, all] = await Promise.all([
-    read("replay"), read("days"), read("gaps"), read("info"), read("verify"), pythonAnswers(archive, symbol, packages),
-    exported(t, archive, path.join(dir, "rows"), FORMATS), truth,
+    read("replay"), read("days"), read("gaps"), read("info"), read("verify"), pythonAnswers(archive, symbol, packages, barUs),
+    exported(t, archive, path.join(dir, "rows"), FORMATS, barUs), truth,
   ]);
-  // A recorder that has stopped does not miss what came later.
-  const end = isLive ? rows.trades.at(-1)?.timestamp ?? Infinity : Infinity;
-  const trades = rows.trades.filter(({ timestamp }) => Number(timestamp) < Number(end)).map(tradeKey), whole = all.trades.filter(({ timestamp }) => Number(timestamp) < Number(end)).map(tradeKey);
-  const bars = barsOf(all.trades);
+  const [book] = replay.books, at = (end) => BigInt(replay[end]);
+  const where = { ...book, book: book?.topic, firstNs: at("first_recv_ns"), lastNs: at("last_recv_ns") };
+  const [inC, inWhole, columns, own] = await Promise.all([
+    program ? answersInC(t, program, archive, symbol) : null, program && wholeArchive ? answersInC(t, program, wholeArchive, symbol) : null, book ? pageColumns(t, archive, dir, where) : null, isLive ? ownSnapshots(t, archive) : new Set(),
+  ]);
+  const quotes = rows.quotes.filter((row) => (!untimed || row.timestamp !== row.local_timestamp) && !own.has(`${row.local_timestamp} ${row.timestamp}`));
+  const wrong = wrongQuotes(quotes, all.quotes);
+  // A recorder does not miss what came before its first frames, and after it has stopped.
+  const times = isLive ? rows.trades.map(({ timestamp }) => Number(timestamp)) : [-Infinity, Infinity], [from, to] = [times[0], times.at(-1)];
+  const [trades, whole] = [rows, all].map((one) => one.trades.filter(({ timestamp }) => Number(timestamp) >= from && Number(timestamp) < to).map(tradeKey));
+  const bars = barsOf(all.trades, barUs);
   const rightBars = [...bars.values()].map(barKey);
   return {
     missing: surplus(whole, trades).length, twice: surplus(trades, whole).length,
-    wrongQuotes: wrongQuotes(rows.quotes.filter((row) => !untimed || row.timestamp !== row.local_timestamp), all.quotes).length,
+    wrongQuotes: wrong.length, firstWrong: wrong[0],
     quotes: rows.quotes.length, allQuotes: all.quotes.length,
     wrongBars: surplus(rows.bars.map(barKey), rightBars).length, bars: rows.bars.length,
     good: {
@@ -230,13 +307,15 @@ export async function answersOf(t, archive, truth, dir, { symbol, untimed, packa
       gaps: gaps.gaps.every((gap) => gap.covered_by !== null || gap.reason === "pruned"),
       days: days.days.length > 0 && days.days.every(isCleanDay) && days.silent.length === 0,
       info: info.gaps === gaps.covered,
-      verify: verify.verdict === undefined ? true : verify.verdict === "sound",
+      verify: verify.verdict === "sound",
       export: rows.code === 0 && rows.verdicts.length > 0 && rows.verdicts.every((one) => one === "complete") && rows.silent === 0,
     },
-    counts: { ...rows.counts, ...(python && { Python: python.trades }) },
+    counts: { ...rows.counts, ...(python && { Python: python.trades }), ...(inC && { C: inC.trades }), ...(columns && { page: columns.reduce((sum, { trades }) => sum + trades, 0) }) },
+    otherInC: inC ? otherInC(inC.quotes, rows.quotes) : [], wrongColumns: inC && columns ? wrongColumns(columns, (inWhole ?? inC).quotes).length : 0, columns: columns?.length,
+    silent: replay.silent.length, refused: replay.silent.filter(({ state }) => state === "refused").length, metrics,
     wrongPythonBars: python ? surplus(python.bars.map((bar) => bar.join(",")), rightBars).length : 0,
     brokenBooks: replay.books.filter((book) => book.broken).length, books: replay.books.length,
-    lasts_ns: gaps.lasts_ns,
+    lasts_ns: gaps.lasts_ns, goodDays: rows.verdicts.filter((one) => one === "complete").length,
   };
 }
 
@@ -244,25 +323,30 @@ export async function answersOf(t, archive, truth, dir, { symbol, untimed, packa
 
 /** A recorder behind a proxy, and everything that the exchange sent as a second archive. run(recording) lets the event happen. */
 async function recordedLive(t, dir, name, family, { hooks, args = [], run }) {
+  let metrics;
   const archive = path.join(dir, name), programs = [];
   const sim = await simulated(t, dir, family, []);
   const between = await exchangeBetween(t, sim.url, hooks?.(FAMILIES[family]));
   const start = (to = archive) => {
-    const recorder = new Recorder(t, to, feedOf(family, between.url, args));
+    const recorder = new Recorder(t, to, feedOf(family, between.url, ["--status-listen", "127.0.0.1:0", ...args]));
     programs.push(recorder);
     return recorder;
   };
   try {
     // A chunk of each line every 100 ms; a snapshot over HTTP comes after 2 s.
     const lines = (FAMILIES[family].http ? 30 : 12) * (args.includes("--lines") ? 2 : 1);
-    await run({ between, start, archive, t, lines });
+    const stopped = async (recorder) => {
+      metrics = await metricsOf(recorder);
+      await recorder.kill("SIGTERM");
+    };
+    await run({ between, start, stopped, archive, t, lines });
     const seen = between.seen.length; // the observer may be later than the recorder
     await eventually("the observer has later frames", () => between.seen.length > seen + 400);
     const file = path.join(dir, `${name}-truth.jsonl`), truth = path.join(dir, `${name}-truth`);
     fs.writeFileSync(file, between.seen.map((row) => JSON.stringify(row) + "\n").join(""));
     await tapedeck(t, ["import", "-q", "-a", truth, "--format", "jsonl", "--family", family, file], { status: null });
     const all = await exported(t, truth, path.join(dir, `${name}-truth-rows`));
-    return { archive, all };
+    return { archive, all, metrics };
   } finally {
     programs.forEach((program) => program.child.kill("SIGKILL"));
     between.stop();
@@ -270,7 +354,12 @@ async function recordedLive(t, dir, name, family, { hooks, args = [], run }) {
   }
 }
 
-const stopped = async (recorder) => void (await recorder.kill("SIGTERM"));
+/** What a recorder's monitoring shows: topics without a frame, refused topics. */
+async function metricsOf(recorder) {
+  const [, url] = await recorder.prints(/metrics and state are at (http:\S+)/), text = await (await fetch(`${url}metrics`)).text();
+  const sum = (name) => [...text.matchAll(new RegExp(`^${name}\\{.*\\} (\\d+)$`, "gm"))].reduce((all, [, value]) => all + Number(value), 0);
+  return { silent: sum("tapedeck_feed_topics_silent"), refused: sum("tapedeck_feed_topics_refused") };
+}
 
 /** One recorder; the event after some durable lines, then as many again. */
 const one = (happens) => async (live) => {
@@ -278,14 +367,38 @@ const one = (happens) => async (live) => {
   await recorder.durableAfter(live.lines);
   const next = (await happens?.(live, recorder)) ?? recorder;
   await next.durableAfter((next === recorder ? live.lines : 0) + live.lines);
-  await stopped(next);
+  await live.stopped(next);
 };
+
+/** Two lines: one of them is late, one is cut. */
+const twoLines = (late, cut) => ({
+  harmless: true,
+  args: ["--lines", "2"],
+  hooks: () => ({ delayMs: (conn) => (conn === late ? 300 : 0) }),
+  run: one(async ({ between }, recorder) => { between.cut(cut); await recorder.prints(/connection 2\)/); }),
+});
+
+/** Two recorders' archives, one of them with a lost connection. */
+const merged = (order) => ({
+  harmless: true,
+  run: async ({ start, stopped, between, archive, t, lines }) => {
+    const whole = start(`${archive}-a`);
+    await whole.durableAfter(2);
+    const cut = start(`${archive}-b`);
+    await cut.durableAfter(lines);
+    between.cut(2);
+    await cut.prints(/connection 2\)/);
+    await cut.durableAfter(2 * lines);
+    await Promise.all([stopped(whole), stopped(cut)]);
+    await tapedeck(t, ["merge", "-q", ...order(`${archive}-a`, `${archive}-b`), "--out", archive]);
+  },
+});
 
 const LIVE = {
   recorded: { harmless: true, run: one() },
   "connection cut": { lost: "both", run: one(async ({ between }, recorder) => { between.cut(1); await recorder.prints(/connection 2\)/); }) },
   "connection silent": { lost: "both", args: ["--stale-after", "1s"], run: one(async ({ between }, recorder) => { between.silence(1); await recorder.prints(/connection 2\)/); }) },
-  "stopped and started": { lost: "both", run: one(async ({ start }, recorder) => { await stopped(recorder); return start(); }) },
+  "stopped and started": { lost: "both", run: one(async ({ start, stopped }, recorder) => { await stopped(recorder); return start(); }) },
   "killed and started": { lost: "both", run: one(async ({ start }, recorder) => { await recorder.kill("SIGKILL"); return start(); }) },
   "topic silent": { lost: "trade", hooks: ({ isTrade }) => ({ frame: (text) => (isTrade.test(text) ? null : text) }), run: one() },
   "topic refused": { lost: "topic", args: ["--symbol", "NOSUCH"], run: one() },
@@ -298,24 +411,16 @@ const LIVE = {
   "connection replaced": { harmless: true, args: ["--max-age", "1s"], run: one(async (_live, recorder) => void (await recorder.prints(/connection 2\)/))) },
   "first line cut": { harmless: true, args: ["--lines", "2"], run: one(async ({ between }, recorder) => { between.cut(1); await recorder.prints(/connection 2\)/); }) },
   "second line cut": { harmless: true, args: ["--lines", "2"], run: one(async ({ between }, recorder) => { between.cut(2); await recorder.prints(/connection 2\)/); }) },
-  "first line late and cut": { harmless: true, args: ["--lines", "2"], hooks: () => ({ delayMs: (conn) => (conn === 1 ? 300 : 0) }), run: one(async ({ between }, recorder) => { between.cut(1); await recorder.prints(/connection 2\)/); }) },
-  merged: {
-    harmless: true,
-    run: async ({ start, between, archive, t, lines }) => {
-      const whole = start(`${archive}-a`);
-      await whole.durableAfter(2);
-      const cut = start(`${archive}-b`);
-      await cut.durableAfter(lines);
-      between.cut(2);
-      await cut.prints(/connection 2\)/);
-      await cut.durableAfter(2 * lines);
-      await Promise.all([stopped(whole), stopped(cut)]);
-      await tapedeck(t, ["merge", "-q", `${archive}-a`, `${archive}-b`, "--out", archive]);
-    },
-  },
+  "first line late and cut": twoLines(1, 1),
+  "second line late and cut": twoLines(2, 2),
+  "first line late, second cut": twoLines(1, 2),
+  "second line late, first cut": twoLines(2, 1),
+  "two lines killed": { lost: "both", args: ["--lines", "2"], run: one(async ({ start }, recorder) => { await passed(Math.random() * 1000); await recorder.kill("SIGKILL"); return start(); }) },
+  merged: merged((a, b) => [a, b]),
+  "merged the other way": merged((a, b) => [b, a]),
   "pruned around a pin": {
     lost: "both",
-    run: async ({ start, archive, t, lines }) => {
+    run: async ({ start, stopped, archive, t, lines }) => {
       const recorder = start();
       for (let part = 1; part <= 4; part++) {
         await recorder.durableAfter(Math.ceil(lines * 0.7) * part);
@@ -358,37 +463,45 @@ function faults(family, name, event, answers) {
   } else if (!isUnseen) {
     for (const verb of verdicts) if (good[verb] && (isWrong || event.lost)) bad(verb, "good over a loss");
   }
+  if (event.days > 1 && answers.goodDays > 0) bad("export", "a day is good over its part of a hole");
   if (verdicts.some((verb) => good[verb] !== good.replay)) bad("all", `disagree: ${verdicts.map((verb) => `${verb} ${good[verb] ? "good" : "not"}`).join(", ")}`);
   if (good.gaps !== good.info && !event.change) bad("info", "another count of gaps than gaps");
+  if (good.verify !== !event.change) bad("verify", good.verify ? "sound, and chunks are damaged" : "not sound, and all chunks are");
+  if (answers.otherInC.length > 0) bad("C", `${answers.otherInC.length} other quotes than CSV's: ${answers.otherInC[0]}`);
+  if (answers.wrongColumns > 0) bad("page", `${answers.wrongColumns} of ${answers.columns} columns have other best prices than C`);
+  const { metrics } = answers;
+  if (metrics && (metrics.refused !== answers.refused || metrics.silent !== answers.silent - answers.refused))
+    bad("metrics", `${metrics.silent} silent, ${metrics.refused} refused; replay has ${answers.silent - answers.refused}, ${answers.refused}`);
   const { "tardis-csv": csv, ...others } = answers.counts;
   for (const [format, count] of Object.entries(others)) if (count !== csv) bad(format, `${count} trades, CSV has ${csv}`);
   if (answers.wrongBars > 0 && !isUnseen) bad("bars", `${answers.wrongBars} of ${answers.bars} are not those of the trades, and not suspect`);
   if (answers.wrongPythonBars > 0 && !isUnseen) bad("Python", `${answers.wrongPythonBars} bars are not those of the trades, and not suspect`);
-  if (answers.wrongQuotes > (isUnseen ? answers.quotes : 0)) bad("quotes", `${answers.wrongQuotes} of ${answers.quotes} are wrong`);
+  if (answers.wrongQuotes > (isUnseen ? answers.quotes : 0)) bad("quotes", `${answers.wrongQuotes} of ${answers.quotes} are wrong, ${Object.values(answers.firstWrong)}`);
   return { isUnseen, found };
 }
 
 const ALL = { ...EDITS, ...DAMAGE, ...LIVE };
 
 /** One cell's row: the answers after an event, and what is wrong with them. */
-async function cell(t, dir, family, name, base, packages) {
+async function cell(t, dir, family, name, base, packages, program) {
   const event = ALL[name], key = `${family}-${name.replaceAll(" ", "-")}`, out = path.join(dir, `${key}-out`);
   fs.mkdirSync(out);
-  let archive, all;
-  if (event.run) ({ archive, all } = await recordedLive(t, dir, key, family, event));
+  let archive, all, metrics, whole;
+  if (event.run) ({ archive, all, metrics } = await recordedLive(t, dir, key, family, event));
   else {
     const { rows, truth } = await base();
     archive = await importRows(t, dir, key, family, event.edit ? event.edit(rows, FAMILIES[family]) : rows);
     event.change?.(archive);
-    all = await truth;
+    whole = event.change && path.join(dir, `${family}-truth`); // the page begins each tile at a checkpoint, which may be after the damage
+    all = event.isTruth ? await exported(t, archive, path.join(dir, `${key}-truth-rows`)) : await truth;
   }
-  const answers = await answersOf(t, archive, all, out, { ...FAMILIES[family], packages, isLive: event.run !== undefined });
+  const answers = await answersOf(t, archive, all, out, { ...FAMILIES[family], packages, program, metrics, isLive: event.run !== undefined, whole, barUs: event.barUs });
   return { family, name, answers, ...faults(family, name, event, answers) };
 }
 
-/** All cells of these families and events, `atOnce` at a time. */
-export async function matrix(t, dir, families, events, atOnce = 6) {
-  const bases = new Map(), packages = withoutLibrary ? undefined : installed(t ?? { after: () => {} });
+/** All cells of these families and events, `atOnce` at a time: most wait for a recording. seen(row) gets each wrong one at once. */
+export async function matrix(t, dir, families, events, { atOnce = 8, seen } = {}) {
+  const bases = new Map(), packages = withoutLibrary ? undefined : installed(t ?? { after: () => {} }), program = withoutLibrary ? undefined : answersProgram(dir);
   const base = (family) => async () => {
     if (!bases.has(family))
       bases.set(family, (async () => {
@@ -400,7 +513,11 @@ export async function matrix(t, dir, families, events, atOnce = 6) {
   };
   const wanted = families.flatMap((family) => events.filter((name) => !ALL[name].only || FAMILIES[family][ALL[name].only]).map((name) => [family, name])), rows = [];
   const work = async () => {
-    for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) rows.push(await cell(t, dir, ...next, base(next[0]), packages));
+    for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) {
+      const row = await cell(t, dir, ...next, base(next[0]), packages, program);
+      rows.push(row);
+      if (row.found.length > 0) seen?.(row);
+    }
   };
   await Promise.all(Array.from({ length: atOnce }, work));
   return rows;
@@ -408,13 +525,15 @@ export async function matrix(t, dir, families, events, atOnce = 6) {
 
 const MARKS = { right: ".", unseen: "u", wrong: "X" };
 
+const letter = (i) => "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[i];
+
 /** The matrix as text: a row for each family, a column for each event. */
 export function matrixText(rows, families, events) {
   const mark = (row) => (row === undefined ? " " : row.found.length > 0 ? MARKS.wrong : row.isUnseen ? MARKS.unseen : MARKS.right);
-  const head = events.map((name, i) => `  ${String.fromCharCode(97 + i)}  ${name}\n`).join("");
+  const head = events.map((name, i) => `  ${letter(i)}  ${name}\n`).join("");
   const lines = families.map((family) => family.padEnd(18) + events.map((name) => mark(rows.find((row) => row.family === family && row.name === name))).join(" "));
   const wrong = rows.filter(({ found }) => found.length > 0);
-  return `${head}\n${"".padEnd(18)}${events.map((_, i) => String.fromCharCode(97 + i)).join(" ")}\n${lines.join("\n")}\n` +
+  return `${head}\n${"".padEnd(18)}${events.map((_, i) => letter(i)).join(" ")}\n${lines.join("\n")}\n` +
     `. right   u unseen by docs/completeness.md   X wrong\n` + wrong.map(({ family, name, found }) => `${family}, ${name}: ${found.join("; ")}\n`).join("");
 }
 
@@ -425,7 +544,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const families = pick(process.argv[2], Object.keys(FAMILIES)), events = pick(process.argv[3], EVENTS);
   for (const name of [...families, ...events]) assert.ok(name in FAMILIES || name in ALL, `no family or event '${name}'`);
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-answers-"));
-  const rows = await matrix(undefined, dir, families, events);
+  const rows = await matrix(undefined, dir, families, events, { seen: ({ family, name, found }) => console.error(`${family}, ${name}: ${found.join("; ")}`) });
   process.stdout.write(matrixText(rows, families, events));
   if (process.env.TAPEDECK_KEEP === undefined) fs.rmSync(dir, { recursive: true, force: true });
   else console.log(dir);

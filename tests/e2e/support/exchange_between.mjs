@@ -1,5 +1,5 @@
 // A proxy between a recorder and a simulated exchange, which drops, alters, delays and cuts what the exchange sends, and keeps all of it:
-// an observer that subscribes as the recorder's first connection does is never cut.
+// an observer that subscribes as the recorder's first connection does, and just before it, is never cut.
 import http from "node:http";
 import { once } from "node:events";
 import { npm } from "./npm_packages.mjs";
@@ -16,7 +16,8 @@ export async function exchangeBetween(t, url, hooks = {}) {
   const seen = [], conns = [], observed = [];
   const now = () => `${BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n}`;
   let replies = 0, observer;
-  const observe = (path, text) => {
+  // Subscribe the observer; it has been, once the exchange has answered a ping that was sent after it.
+  const observe = async (path, text) => {
     if (observer === undefined) {
       observer = new WebSocket(url + path, OPTIONS);
       observer.on("message", (data) => seen.push({ recv_ns: now(), dir: "in", conn: 1, data: String(data) }));
@@ -25,7 +26,10 @@ export async function exchangeBetween(t, url, hooks = {}) {
     }
     if (observed.includes(text)) return;
     observed.push(text);
-    observer.opened.then(() => observer.send(text), () => {});
+    await observer.opened;
+    observer.send(text);
+    observer.ping();
+    await once(observer, "pong");
   };
   const server = http.createServer(async (request, response) => {
     try {
@@ -44,12 +48,15 @@ export async function exchangeBetween(t, url, hooks = {}) {
     const pair = { client, target, isSilent: false };
     conns.push(pair);
     client.on("ping", (data) => pair.isSilent || client.pong(data));
+    let sent = Promise.resolve(); // in order
     client.on("message", (data) => {
       const text = String(data);
-      if (conn === 1) observe(request.url, text);
-      if (pair.isSilent) return;
-      if (target.readyState === WebSocket.OPEN) target.send(text);
-      else waiting.push(text);
+      if (conn === 1) sent = sent.then(() => observe(request.url, text)).catch(() => {});
+      sent = sent.then(() => {
+        if (pair.isSilent) return;
+        if (target.readyState === WebSocket.OPEN) target.send(text);
+        else waiting.push(text);
+      });
     });
     target.on("open", () => waiting.forEach((text) => target.send(text)));
     let n = 0;
