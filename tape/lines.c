@@ -228,6 +228,7 @@ static uint64_t queue_expire(line_streams *self, item_queue *queue, uint64_t bef
 /* The lines of a stream, then its ended connections; NULL after the last one. */
 static stream_line *line_at(line_stream *of, size_t index)
 {
+    TD_ASSERT(of != NULL);
     if (index < LINES_MAX)
         return &of->lines[index];
     return index - LINES_MAX < of->ended_count ? &of->ended[index - LINES_MAX] : NULL;
