@@ -39,9 +39,8 @@ static size_t skip_value(td_bytes text, size_t at)
     return at;
 }
 
-/* Find the digits of the counter, a number or a string, as an integer field may be; size 0: the
- * frame is not numbered. */
-static td_bytes find_number(td_bytes key, td_bytes frame)
+/* Find the value of a member, and all that follows it; size 0: the frame has no such member. */
+static td_bytes find_value(td_bytes key, td_bytes frame)
 {
     size_t at = skip_space(frame, 0);
     if (at == frame.size || frame.data[at] != '{')
@@ -52,13 +51,8 @@ static td_bytes find_number(td_bytes key, td_bytes frame)
         if (colon >= frame.size || frame.data[name] != '"' || frame.data[colon] != ':')
             return (td_bytes){0};
         const size_t value = skip_space(frame, colon + 1);
-        if (td_bytes_equal(td_bytes_of(frame.data + name + 1, after - name - 2), key)) {
-            const size_t first = value + (value < frame.size && frame.data[value] == '"');
-            size_t end = first;
-            while (end < frame.size && frame.data[end] >= '0' && frame.data[end] <= '9')
-                end++;
-            return td_bytes_of(frame.data + first, end - first);
-        }
+        if (td_bytes_equal(td_bytes_of(frame.data + name + 1, after - name - 2), key))
+            return td_bytes_of(frame.data + value, frame.size - value);
         at = skip_value(frame, value);
     } while (at < frame.size && frame.data[at] == ',');
     return (td_bytes){0};
@@ -69,7 +63,32 @@ static td_bytes find_number(td_bytes key, td_bytes frame)
 td_bytes conn_counter_digits(const exchange_row *exchange, td_bytes frame)
 {
     const td_bytes key = exchange->frames.counter;
-    return key.size == 0 ? td_bytes_of(NULL, 0) : find_number(key, frame);
+    if (key.size == 0)
+        return td_bytes_of(NULL, 0);
+    /* A number or a string, as an integer field may be. */
+    const td_bytes value = find_value(key, frame);
+    const size_t first = value.size > 0 && value.data[0] == '"';
+    size_t end = first;
+    while (end < value.size && value.data[end] >= '0' && value.data[end] <= '9')
+        end++;
+    return value.size == 0 ? value : td_bytes_of(value.data + first, end - first);
+}
+
+const field_row *conn_time_field(const topic_row *row)
+{
+    for (size_t i = 0; row != NULL && i < row->envelope_count; i++)
+        if ((row->envelope[i].flags & FIELD_PER_CONNECTION) != 0)
+            return &row->envelope[i];
+    return NULL;
+}
+
+td_bytes conn_time_text(const topic_row *row, td_bytes frame)
+{
+    const field_row *field = conn_time_field(row);
+    if (field == NULL)
+        return td_bytes_of(NULL, 0);
+    const td_bytes value = find_value(td_bytes_str(field->key), frame);
+    return td_bytes_of(value.data, skip_value(value, 0));
 }
 
 counted_frame conn_counter_apply(conn_counter *self, const exchange_row *exchange, uint64_t ordinal,

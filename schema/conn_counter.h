@@ -1,7 +1,8 @@
 /* The number that some exchanges write in each frame of a connection (frame_keys.counter): control
  * frames are counted, too, so it shows every frame that the exchange sent and that did not arrive,
  * of whatever topic. Only the receiver of a whole connection can judge it: a reader of single
- * topics does not see the other frames. Servers write numbers of their own. Pure functions. */
+ * topics does not see the other frames. Servers write numbers of their own. Some exchanges also
+ * write the time at which the connection sends a frame (FIELD_PER_CONNECTION). Pure functions. */
 #ifndef TD_SCHEMA_CONN_COUNTER_H
 #define TD_SCHEMA_CONN_COUNTER_H
 
@@ -10,6 +11,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "schema/exchange.h"
+#include "schema/topic.h"
 
 /* State of a connection. Zero-initialise for each. */
 typedef struct conn_counter {
@@ -32,6 +34,14 @@ counted_frame conn_counter_apply(conn_counter *self, const exchange_row *exchang
 /* The digits of a frame's number; size 0: it has none. Two connections of one subscription bring
  * frames that differ in them. */
 td_bytes conn_counter_digits(const exchange_row *exchange, td_bytes frame);
+
+/* The field of the envelope with the time at which the frame was sent over its connection; NULL:
+ * the topic has none. row may be NULL. */
+const field_row *conn_time_field(const topic_row *row);
+
+/* The value of that field in a frame, with its quotes; size 0: it has none. Two connections of one
+ * subscription bring frames that differ in it. */
+td_bytes conn_time_text(const topic_row *row, td_bytes frame);
 
 /* A frame that a server sends, with the number *next, which is incremented; unchanged if it has no
  * number, or if the exchange does not count frames. The result is in *memory, or the frame itself.

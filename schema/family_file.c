@@ -73,9 +73,13 @@ static const document_word TYPES[] = {FIELD_TYPES(TYPE_WORD)};
 static const document_word UNITS[] = {FIELD_UNITS(UNIT_WORD)};
 
 static const document_word FIELD_FLAGS[] = {
-    {"required", FIELD_REQUIRED},         {"preferred", FIELD_PREFERRED},
-    {"inherited", FIELD_INHERITED},       {"required_to_set", FIELD_REQUIRED_TO_SET},
-    {"scale_varies", FIELD_SCALE_VARIES}, {"below", FIELD_BELOW},
+    {"required", FIELD_REQUIRED},
+    {"preferred", FIELD_PREFERRED},
+    {"inherited", FIELD_INHERITED},
+    {"required_to_set", FIELD_REQUIRED_TO_SET},
+    {"scale_varies", FIELD_SCALE_VARIES},
+    {"below", FIELD_BELOW},
+    {"per_connection", FIELD_PER_CONNECTION},
 };
 
 /* Read the words after a field's type: its unit, its scale ("e4") and its flags. */
@@ -707,6 +711,28 @@ static td_result check_counter(document_node root, const family *made, td_err *e
     return TD_OK;
 }
 
+/* The time of a connection is looked for as a member of the frame itself, before it is decoded. */
+static td_result check_times(document_node root, const family *made, td_err *err)
+{
+    for (size_t i = 0; i < made->topic_count; i++) {
+        const topic_row *row = &made->topics[i];
+        int is_there = row->is_event || row->list != NULL;
+        for (size_t at = 0; at < row->envelope_count + row->field_count; at++) {
+            const int is_head = at < row->envelope_count;
+            const field_row *field =
+                is_head ? &row->envelope[at] : &row->fields[at - row->envelope_count];
+            if ((field->flags & FIELD_PER_CONNECTION) != 0 &&
+                (is_there || !is_head || field->type != FIELD_TIME || strchr(field->key, '.')))
+                return document_refuse(document_entry(document_find(root, "topics"), i),
+                                       "per_connection is for a time at the top of frames, once, "
+                                       "unlike in the topic",
+                                       td_bytes_str(row->pattern), err);
+            is_there |= (field->flags & FIELD_PER_CONNECTION) != 0;
+        }
+    }
+    return TD_OK;
+}
+
 static td_result read_family(reading *r, const family_texts *texts, family *out, td_err *err)
 {
     const document_node root = document_root(&r->sources[0]);
@@ -732,7 +758,9 @@ static td_result read_family(reading *r, const family_texts *texts, family *out,
                                td_bytes_str(out->listing), err);
     finish_topics(r, out);
     rc = check_dialect(root, out, err);
-    return rc == TD_OK ? check_counter(root, out, err) : rc;
+    if (rc == TD_OK)
+        rc = check_counter(root, out, err);
+    return rc == TD_OK ? check_times(root, out, err) : rc;
 }
 
 td_result family_file_read(const family_texts *texts, const char *name, td_arena *memory,

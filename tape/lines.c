@@ -765,14 +765,31 @@ static void forget(line_streams *self, line_stream *of)
 /* The hash by which a frame is compared with those of other connections. */
 static td_hash128 hash_content(const frame_ref *frame)
 {
+    enum { OWN = 2 };
     const td_bytes bytes = frame->bytes;
     const td_bytes digits = conn_counter_digits(exchange_of(frame->channel->family), bytes);
-    if (digits.size == 0)
-        return td_hash128_of(bytes.data, bytes.size);
-    const size_t before = (size_t)(digits.data - bytes.data), after = before + digits.size;
-    const td_hash128 parts[2] = {td_hash128_of(bytes.data, before),
-                                 td_hash128_of(bytes.data + after, bytes.size - after)};
-    return td_hash128_of(parts, sizeof parts);
+    const td_bytes time = conn_time_text(frame->row, bytes);
+    const td_bytes own[OWN] = {digits.data < time.data ? digits : time,
+                               digits.data < time.data ? time : digits};
+    td_hash128 parts[OWN + 1];
+    size_t count = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < OWN; i++)
+        if (own[i].size > 0) {
+            const size_t end = (size_t)(own[i].data - bytes.data);
+            parts[count++] = td_hash128_of(bytes.data + at, end - at);
+            at = end + own[i].size;
+        }
+    parts[count++] = td_hash128_of(bytes.data + at, bytes.size - at);
+    return count == 1 ? parts[0] : td_hash128_of(parts, count * sizeof *parts);
+}
+
+/* The time that a frame has on all connections; 0: it has none. */
+static uint64_t find_publish_ns(const frame_ref *frame)
+{
+    const field_row *of_conn = conn_time_field(frame->row);
+    const int is_own = of_conn != NULL && of_conn->member == frame->row->time_member;
+    return is_own || frame->publish_ns == frame->recv_ns ? 0 : frame->publish_ns;
 }
 
 /* 1 if the frames of a topic bear something that rises or differs from frame to frame. */
@@ -785,7 +802,8 @@ static int is_numbered(const topic_row *row)
     for (size_t i = 0; row != NULL && i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++)
         if (row->rules[i].strength == STRENGTH_ERROR && (RULES >> row->rules[i].rule & 1) != 0)
             return 1;
-    return 0;
+    return row != NULL && row->type == MSG_BOOK_CHANGE &&
+           topic_field(row->fields, row->field_count, MEMBER_UPDATED_AT) != NULL;
 }
 
 /* A line has another connection. What the last one has not brought in step may still be needed. */
@@ -851,10 +869,9 @@ td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *fr
     stream_line *line = &of->lines[frame->channel->info.line];
     const line_item item = {.content = hash_content(frame),
                             .recv_ns = frame->recv_ns,
-                            .publish_ns =
-                                frame->publish_ns == frame->recv_ns ? 0 : frame->publish_ns,
+                            .publish_ns = find_publish_ns(frame),
                             .by = frame->channel->info.line};
-    of->is_distinct |= frame->publish_ns != frame->recv_ns || is_numbered(frame->row);
+    of->is_distinct |= item.publish_ns != 0 || is_numbered(frame->row);
     of->has_state = topic_row_has_state(frame->row) != 0;
     sweep(self, frame->recv_ns);
     expire(self, of, frame->recv_ns);

@@ -4,12 +4,13 @@
  * of one connection loses no frame, and needs no new snapshot.
  *
  * Frames are compared by a hash of all bytes, in order, and counted: equal frames that the exchange
- * sent twice are returned twice. A number that counts the frames of the connection
- * (schema/conn_counter.h) is left out, because copies have other ones. A connection joins a stream
- * when it is certain which of its frames were returned; from then on the module knows which frames
- * of the stream it has not brought yet. Frames with a time or number of their own are distinct: one
- * common frame is enough. Frames that repeat have several places where they agree with the stream,
- * until all but one are excluded by later frames, and by LINES_LAG_NS.
+ * sent twice are returned twice. A number that counts the frames of the connection, and the time at
+ * which the connection sends a frame (schema/conn_counter.h), are left out, because copies have
+ * other ones. A connection joins a stream when it is certain which of its frames were returned;
+ * from then on the module knows which frames of the stream it has not brought yet. Frames with a
+ * time or number of their own are distinct: one common frame is enough. Frames that repeat have
+ * several places where they agree with the stream, until all but one are excluded by later frames,
+ * and by LINES_LAG_NS.
  *
  * A connection that has not joined brings copies as long as another one delivers: they are kept for
  * a while (LINES_WINDOW_NS), because the connection may be ahead of the others, or may be slower

@@ -122,6 +122,8 @@ typedef struct mistake {
 static const mistake MISTAKES[] = {
     {23, "    rules: [conn_dense u error]",
      "made.yaml:15: conn_dense compares seq, which is at the key that", ""},
+    {11, "    - 0 price decimal price required per_connection",
+     "made.yaml:15: per_connection is for a time at the top of frames", ""},
     {23, "    rules: [conn_dense error]", "made.yaml:15: no field has what is compared", ""},
     {24, "    frame_topic: b", "made.yaml:15: frame_topic: is for topics whose symbol has a path",
      ""},

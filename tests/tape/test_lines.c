@@ -37,6 +37,8 @@ typedef struct fixture {
     int *found; /* numbers in the order of their return; -1: a snapshot */
     size_t found_count;
     unsigned seed;
+    const topic_row *row; /* of the next frame, and its own time, or 0 */
+    uint64_t publish_ns;
 } fixture;
 
 static void open_fixture(fixture *f, unsigned seed)
@@ -112,6 +114,8 @@ static void give_text(fixture *f, uint32_t line, uint64_t recv_ns, int number, c
     frame_ref *next;
     session_slot *slot = f->slots[line];
     frame_ref frame = {.recv_ns = recv_ns,
+                       .publish_ns = f->publish_ns == 0 ? recv_ns : f->publish_ns,
+                       .row = f->row,
                        .ordinal = (uint64_t)(number + 2),
                        .channel = f->channels[line],
                        .conn = &slot->now->conn,
@@ -314,6 +318,27 @@ static void other_bytes_are_not_mixed_in(void **state)
     close_fixture(&f);
 }
 
+/* The lines bring frames of a topic of Coinbase's. */
+static void use_coinbase(fixture *f, const char *topic)
+{
+    topic_match match;
+    const family *of = family_find(td_bytes_str("coinbase-advanced"));
+    assert_int_equal(
+        topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), TOPIC_ANY_TIME, &match),
+        1);
+    f->row = match.row;
+    for (uint32_t line = 0; line < LINES; line++) {
+        channel_info info = f->channels[line]->info;
+        info.feed = info.family = "coinbase-advanced";
+        info.topic = match.row->name;
+        info.exchange_topic = topic;
+        info.symbol = "BTC-USD";
+        assert_int_equal(connection_table_channel(f->connections, &info, &f->channels[line], NULL),
+                         TD_OK);
+        event_of(f, &(arrival){1, line, 1, -2});
+    }
+}
+
 /* Connections number their frames, as Coinbase's do, control frames, too: copies differ in the
  * numbers, and in how many digits these have. */
 static void numbers_of_connections_are_left_out(void **state)
@@ -323,16 +348,8 @@ static void numbers_of_connections_are_left_out(void **state)
     for (int layout = 0; layout < 2; layout++) {
         fixture f;
         open_fixture(&f, 1);
-        for (uint32_t line = 0; line < LINES; line++) {
-            channel_info info = f.channels[line]->info;
-            info.feed = info.family = "coinbase-advanced";
-            info.topic = "market_trades";
-            info.exchange_topic = "market_trades.BTC-USD";
-            info.symbol = "BTC-USD";
-            assert_int_equal(
-                connection_table_channel(f.connections, &info, &f.channels[line], NULL), TD_OK);
-            event_of(&f, &(arrival){1, line, 1, -2});
-        }
+        use_coinbase(&f, "market_trades.BTC-USD");
+        f.row = NULL;
         for (int n = 0; n < COUNT; n++)
             for (uint32_t line = 0; line < LINES; line++) {
                 char text[2 * TEXT_BYTES];
@@ -365,6 +382,52 @@ static void numbers_of_connections_are_left_out(void **state)
     }
 }
 
+/* Each connection writes the time at which it sends a frame: copies differ in it by some ms, in
+ * either direction, and a frame of one line may have an earlier time than the frame before it,
+ * which came over the other one. */
+static void times_of_connections_are_left_out(void **state)
+{
+    (void)state;
+    enum { COUNT = 300, CUT_AT = 150, FIRST_OF_SECOND = 95 };
+    static const char *const TOPICS[] = {"market_trades.BTC-USD", "level2.BTC-USD",
+                                         "ticker.BTC-USD"};
+    for (size_t i = 0; i < sizeof TOPICS / sizeof *TOPICS; i++) {
+        fixture f;
+        open_fixture(&f, 1);
+        use_coinbase(&f, TOPICS[i]);
+        for (int n = 0; n < COUNT; n++)
+            for (uint32_t line = 0; line < LINES; line++) {
+                char text[4 * TEXT_BYTES];
+                const uint64_t recv_ns = TD_NS_PER_S + (uint64_t)n * 50 * TD_NS_PER_MS + line;
+                const int ms = 500 + 50 * n + (line == 0 ? 80 : 3);
+                if ((line == 0 && n > CUT_AT) || (line == 1 && n < FIRST_OF_SECOND))
+                    continue;
+                if (i == 0)
+                    (void)snprintf(
+                        text, sizeof text,
+                        "{\"timestamp\":\"%d.%03d\",\"sequence_num\":%d,\"events\":[{\"id\":%d}]}",
+                        ms / 1000, ms % 1000, n + 2 * (int)line, n);
+                else
+                    (void)snprintf(text, sizeof text,
+                                   "{\"sequence_num\":%d, \"id\":%d, \"timestamp\" : \"%d.%03d\" }",
+                                   n + 2 * (int)line, n, ms / 1000, ms % 1000);
+                f.publish_ns =
+                    i == 0 ? recv_ns - line - TD_NS_PER_S / 2 : (uint64_t)ms * TD_NS_PER_MS;
+                give_text(&f, line, recv_ns, n, text);
+                if (line == 0 && n == CUT_AT)
+                    event_of(&f, &(arrival){recv_ns + 2, line, 1, -3});
+            }
+        lines_end(f.lines);
+        assert_int_equal(f.found_count, COUNT);
+        for (int n = 0; n < COUNT; n++)
+            assert_int_equal(f.found[n], n);
+        assert_int_equal(lines_get_stats(f.lines)->copies, CUT_AT + 1 - FIRST_OF_SECOND);
+        assert_int_equal(lines_get_stats(f.lines)->epochs, 1);
+        assert_int_equal(lines_get_stats(f.lines)->doubtful, 0);
+        close_fixture(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +437,7 @@ int main(void)
         cmocka_unit_test(equal_frames_survive),
         cmocka_unit_test(other_bytes_are_not_mixed_in),
         cmocka_unit_test(numbers_of_connections_are_left_out),
+        cmocka_unit_test(times_of_connections_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
