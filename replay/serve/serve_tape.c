@@ -559,13 +559,16 @@ static uint64_t next_ns(const serve_tape *tape)
     return tape->at_ns > 0 ? tape->at_ns + 1 : cursor_get_window(tape->cursor).from_ns;
 }
 
-/* Start reading the missing books up to the pending frame. */
+/* Start reading the missing books up to the pending frame; at the end of the tape, up to the last
+ * sent frame: the lead-in has connections that are open, and an import's end with their last frame.
+ */
 static td_result open_missing_reader(serve_tape *tape, td_err *err)
 {
     selection mine = selection_of(tape);
     cursor_options reading = serve_tape_reading(tape->owner);
-    const uint64_t from_ns = next_ns(tape);
-    selection_set_window(&mine, (selection_window){from_ns, from_ns + 1});
+    const uint64_t to_ns = next_ns(tape) + 1;
+    const uint64_t from_ns = tape->is_at_end && tape->at_ns > 0 ? tape->at_ns - 1 : to_ns - 1;
+    selection_set_window(&mine, (selection_window){from_ns, to_ns});
     reading.wants_channel = lacks_channel;
     reading.user = tape;
     tape->missing_books = (serve_books){.wants = lacks_book, .user = tape};
@@ -587,7 +590,7 @@ static td_result read_missing_book(serve_tape *tape, td_err *err)
         return open_missing_reader(tape, err);
     td_result rc =
         tape->missing_reader == NULL ? TD_EOF : cursor_next(tape->missing_reader, &frame, err);
-    if (rc == TD_OK && frame->is_lead_in)
+    if (rc == TD_OK && (frame->is_lead_in || frame->recv_ns <= tape->at_ns))
         return is_data(frame) ? serve_books_apply(&tape->missing_books, tape->owner->reader, frame,
                                                   &b, &is_snapshot, err)
                               : TD_OK;

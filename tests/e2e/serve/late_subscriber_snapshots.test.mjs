@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe } from "node:test";
-import { FRAMES_MS as MS, importFrames, inTime, listening, tapedeck, temporary } from "../support/harness.mjs";
+import { eventually, FRAMES_MS as MS, importFrames, inTime, listening, tapedeck, temporary } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -178,6 +178,22 @@ const serveHeld = async (t, shape, ...options) => {
   return { archive, ...(await listening(t, ["serve", "-a", archive, "--plain", "--hold", ...options], dir)) };
 };
 
+/** A client of the first symbol on a tape that is stopped when this frame of it was sent: {first: the client, post: a control}. */
+async function stoppedAt(t, url, shape, number) {
+  const post = (action) => fetch(`${url.replace(/^ws/, "http")}/control/${action}`, { method: "POST" });
+  await post("pause");
+  const first = new Client(t, `${url}${shape.host}`, shape);
+  await once(first.ws, "open");
+  first.ask("sub", shape.symbols[0]);
+  const reached = () => first.books.get(shape.symbols[0])?.number ?? 0;
+  await eventually("the tape has begun", async () => {
+    await post("step");
+    return reached() > 0;
+  });
+  for (let at; (at = reached()) < number; await first.hasReached(shape.symbols[0], at + 1)) await post("step");
+  return { first, post };
+}
+
 describe("a book that is subscribed late", { concurrency: 5 }, () => {
   for (const shape of SHAPES)
     test(`${shape.title ?? shape.family}: a late subscriber gets a snapshot of that moment, and another one when it subscribes again`, async (t) => {
@@ -219,13 +235,25 @@ describe("a book that is subscribed late", { concurrency: 5 }, () => {
     }
   });
 
+  test("a book that is subscribed first after the tape's end is sent whole", async (t) => {
+    const shape = SHAPES[0], [first, second] = shape.symbols;
+    const { url } = await serveHeld(t, shape, "--speed", "max");
+    const client = new Client(t, `${url}${shape.host}`, shape);
+    await once(client.ws, "open");
+    client.ask("sub", first);
+    await client.hasReached(first, COUNT + 1);
+    client.ask("sub", second);
+    await client.hasReached(second, COUNT + 1);
+    assert.equal(client.books.get(second).snapshots, 1);
+    assert.deepEqual(new Map([...client.books.get(second).levels].sort()), new Map([...bookAfter(COUNT)].sort()));
+  });
+
   test("--shared-clock: a second client joins at the position of the first, and a tape without clients plays on", async (t) => {
     const shape = SHAPES[0];
-    const { program, url } = await serveHeld(t, shape, "--shared-clock", "--speed", "0.5"); // 1.6 s
-    const [first, second] = [new Client(t, `${url}${shape.host}`, shape), new Client(t, `${url}${shape.host}`, shape)];
-    await once(first.ws, "open");
-    first.ask("sub", shape.symbols[0]);
-    await first.hasReached(shape.symbols[0], 6);
+    const { program, url } = await serveHeld(t, shape, "--shared-clock");
+    const { first, post } = await stoppedAt(t, url, shape, 6);
+    const second = new Client(t, `${url}${shape.host}`, shape);
+    await once(second.ws, "open");
     for (const symbol of shape.symbols) second.ask("sub", symbol);
     await second.until(() => shape.symbols.every((symbol) => second.books.has(symbol)));
     for (const symbol of shape.symbols) {
@@ -233,6 +261,7 @@ describe("a book that is subscribed late", { concurrency: 5 }, () => {
       assert.equal(second.books.get(symbol).snapshots, 1);
     }
     first.ws.terminate();
+    await post("resume");
     for (const symbol of shape.symbols) await second.hasReached(symbol, COUNT + 1);
     for (const symbol of shape.symbols) assert.deepEqual(new Map([...second.books.get(symbol).levels].sort()), new Map([...bookAfter(COUNT)].sort()), symbol);
     const end = await program.kill("SIGTERM");
@@ -241,12 +270,8 @@ describe("a book that is subscribed late", { concurrency: 5 }, () => {
 
   test("--shared-clock: many late clients are one line of log, and a count at the end", async (t) => {
     const shape = SHAPES[0];
-    const { program, url } = await serveHeld(t, shape, "--shared-clock", "--speed", "0.5", "--json");
-    const first = new Client(t, `${url}${shape.host}`, shape);
-    await once(first.ws, "open");
-    first.ask("sub", shape.symbols[0]);
-    await first.hasReached(shape.symbols[0], 6);
-    await fetch(`${url.replace(/^ws/, "http")}/control/pause`, { method: "POST" });
+    const { program, url } = await serveHeld(t, shape, "--shared-clock", "--json");
+    await stoppedAt(t, url, shape, 6);
     const later = Array.from({ length: 12 }, () => new Client(t, `${url}${shape.host}`, shape));
     for (const client of later) {
       await once(client.ws, "open");
