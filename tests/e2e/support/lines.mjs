@@ -17,7 +17,7 @@ export const TOPICS = ["publicTrade", "orderbook.50", "tickers"], SYMBOLS = ["BT
  * connection is under way. */
 export async function passage(t, url, delayMs = () => 0) {
   const { hostname, port } = new URL(url);
-  const open = new Set(), openedAt = [], answered = [];
+  const open = new Set(), openedAt = [];
   let refuses = false;
   const server = net.createServer((client) => {
     if (refuses) return client.destroy();
@@ -25,7 +25,6 @@ export async function passage(t, url, delayMs = () => 0) {
     const pair = { client, target };
     open.add(pair);
     const n = openedAt.push(Date.now() * 1e6) - 1, delay = delayMs(n);
-    target.on("data", () => (answered[n] = (answered[n] ?? 0) + 1));
     const end = () => (open.delete(pair), client.destroy(), target.destroy());
     for (const [from, to] of [[client, target], [target, client]]) {
       if (from === client || delay === 0) from.pipe(to);
@@ -41,8 +40,6 @@ export async function passage(t, url, delayMs = () => 0) {
     url: `wss://127.0.0.1:${server.address().port}`,
     /** When each connection began, in ns. */
     openedAt,
-    /** How often the server has sent bytes to each connection; with a delay, they may be under way. */
-    answered,
     /** From now on no connection is accepted, or all are again. */
     refuse: (now) => (refuses = now),
     /** Cut the n-th of the open connections, in the order of their beginning. */
@@ -63,7 +60,7 @@ export async function recorded(t, { rate = 300, lines = 2, more = [], delayMs } 
   const args = [...feedArgs({ ...server, url: between.url }, "v5-linear", TOPICS), ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--lines", String(lines), ...more];
   const recorder = new Recorder(t, archive, [...args, "--commit-interval", "100ms"], options);
   await printed(recorder, ": subscribed to", lines);
-  return { archive, between, recorder, args };
+  return { archive, between, recorder, args, truth: server.truth };
 }
 
 /** Wait until a recorder has printed a text so many times. */
