@@ -113,8 +113,10 @@ describe("replace", { concurrency: true }, () => {
     await recorder.durableAfter(10);
     const next = replacing(t, first);
     await printed(next, ": subscribed to", 1);
+    next.child.kill("SIGSTOP"); // however slow the other one is, it is killed first
     await recorder.durableAfter(recorder.durableLines + 15); // the new connection is older than the last answer to a ping
     await recorder.kill("SIGKILL");
+    next.child.kill("SIGCONT");
     await next.durableAfter(10);
     assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
     const gaps = await gapsOf(t, archive);
