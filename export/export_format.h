@@ -5,7 +5,8 @@
  *
  * - EXPORT_PER_SYMBOL: one for each type and symbol of a day, called by the thread that works on
  *   the symbol's streams.
- * - EXPORT_JOINED: one for each feed and symbol of a day. It gets the rows of all types, in no fixed order.
+ * - EXPORT_JOINED: one for each feed and symbol of a day. It gets the rows of all types, in no
+ * fixed order.
  * - EXPORT_PER_DAY: one for each day. It gets the rows of all types and symbols, or all frames, in
  *   the order of the tape.
  *

@@ -476,14 +476,10 @@ static void test_version_4_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scenarios),
-        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_later_time),
-        cmocka_unit_test(test_ahead),
-        cmocka_unit_test(test_ahead_replaced),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_version_2_is_read),
-        cmocka_unit_test(test_version_3_is_read),
+        cmocka_unit_test(test_scenarios),         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_later_time),        cmocka_unit_test(test_ahead),
+        cmocka_unit_test(test_ahead_replaced),    cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_version_2_is_read), cmocka_unit_test(test_version_3_is_read),
         cmocka_unit_test(test_version_4_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
