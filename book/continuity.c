@@ -719,8 +719,8 @@ static int check_prev_links(const rule_view *v, verdict_item *item)
 
 typedef enum checksum_answer { CHECKSUM_ABSENT, CHECKSUM_RIGHT, CHECKSUM_WRONG } checksum_answer;
 
-/* Compare the frame's checksum with that of the book after the frame. CHECKSUM_ABSENT: it has none,
- * or the book's cannot be computed. */
+/* Compare the frame's checksum with that of the book after the frame. CHECKSUM_ABSENT: the frame
+ * or the book lacks one. */
 static checksum_answer compare_checksum(const track *t, const frame_facts *f, uint32_t *found)
 {
     const msg_head *head = &f->message->head;

@@ -491,7 +491,7 @@ static void note_breaks(day_route *route, const maker_frame *seen)
         return;
     if (trust->began_broken->cause != BREAK_NONE) {
         add_break(route, trust->began_broken, seen->from_ns);
-        route->breaks[route->break_count - 1].rule = RULE_NONE; /* a saved state has none */
+        route->breaks[route->break_count - 1].rule = RULE_NONE; /* not saved */
     }
     if (has_hole(trust))
         add_break(route, trust->broke, seen->from_ns);

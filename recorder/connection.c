@@ -352,7 +352,7 @@ static void on_subscribed(connection *self)
     else
         td_log_emit(self->options.env->log, granted < wanted ? TD_LOG_WARNING : TD_LOG_INFO,
                     "%s: subscribed to %zu of %zu topics", self->shown_name, granted, wanted);
-    if (!self->is_extra) /* a client that compares snapshots does not start again */
+    if (!self->is_extra) /* the feed's HTTP requests are not repeated */
         self->options.env->live(self->options.env->user, self->options.feed_index);
 }
 

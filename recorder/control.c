@@ -224,8 +224,8 @@ static td_result check_peer(const char *folder, int fd, uid_t owner, td_err *err
     if (peer == geteuid() || peer == 0 || (geteuid() == 0 && peer == owner))
         return TD_OK;
     return td_err_set(err, TD_E_IO,
-                      "the control socket of '%s' is of a process of another user (uid %u): it is "
-                      "not asked, and its answers are not used",
+                      "the control socket of '%s' belongs to another user (uid %u), so nothing is "
+                      "sent to it",
                       folder, (unsigned)peer);
 }
 

@@ -1,7 +1,6 @@
 /* Books that the live check found broken, or near the end of what their fetched snapshot shows, and
- * when each is asked for again: at once, then at
- * growing intervals while it stays broken. Pure state: callers pass monotonic time. Network thread
- * only. */
+ * when each is requested again: at once, then at growing intervals while it stays so. Pure state:
+ * callers pass monotonic time. Network thread only. */
 #ifndef TD_RECORDER_HEAL_H
 #define TD_RECORDER_HEAL_H
 

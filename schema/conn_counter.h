@@ -31,8 +31,8 @@ typedef struct counted_frame {
 counted_frame conn_counter_apply(conn_counter *self, const exchange_row *exchange, uint64_t ordinal,
                                  td_bytes frame);
 
-/* The digits of a frame's number; size 0: it has none. Two connections of one subscription bring
- * frames that differ in them. */
+/* The digits of a frame's number; size 0: absent. Copies of a frame on two connections differ in
+ * them. */
 td_bytes conn_counter_digits(const exchange_row *exchange, td_bytes frame);
 
 /* The field of the envelope with the time at which the frame was sent over its connection; NULL:

@@ -464,7 +464,7 @@ static void append(char *out, size_t out_bytes, const char *text, size_t size)
     (void)snprintf(out + used, out_bytes - used, "%.*s", (int)size, text); /* cut if too long */
 }
 
-/* The limit in the request for a topic's snapshot; 0: it has none. */
+/* The limit in the request for a topic's snapshot; 0: absent. */
 static uint64_t request_limit(const topic_row *row)
 {
     uint64_t limit = 0;

@@ -246,8 +246,8 @@ typedef struct checksum_recipe {
 /* Four times what an exchange is known to use: all are written for each frame. */
 enum { CHECKSUM_LEVELS_MAX = 100 };
 
-/* When a topic's frames come after its grant. Whether the silence of a granted topic is odd depends
- * on it. */
+/* When frames follow a topic's grant. It decides whether the silence of a granted topic is overdue.
+ */
 typedef enum topic_speech {
     SPEAKS_UNSTATED,
     SPEAKS_AT_ONCE,         /* the first frame follows the grant, whatever the market does */

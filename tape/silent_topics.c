@@ -52,7 +52,7 @@ typedef struct search {
     const read_plan *plan; /* covers the segments of the window */
     const char *feed;
     name_index sending; /* topics with frames in the window, under the exchange's names */
-    name_index found;   /* asked topics without them; their rows are those of `out` */
+    name_index found;   /* requested topics without frames; rows are indexes in `out` */
     silent_list *out;
 } search;
 

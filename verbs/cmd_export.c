@@ -175,9 +175,8 @@ static void make_rows(export_names *names, option_row rows[ROW_COUNT])
         {.long_name = "max-gap-loss",
          OPTION_INTO(export_flags, max_gap_loss),
          .metavar = "PERCENT",
-         .help = "export nothing if more than this part of a topic's day is missing or "
-                 "not\ntrusted: 0, 0.5; "
-                 "replays the selection first"},
+         .help = "export nothing if more than this part of a topic's day is missing or not\n"
+                 "trusted: 0, 0.5; replays the selection first"},
         {.long_name = "shard",
          OPTION_INTO(export_flags, shard),
          .metavar = "I/N",

@@ -92,12 +92,13 @@ static void sum_up(gaps_result *result)
         by_time[i] = &result->gaps.rows[i];
     qsort(by_time, result->gaps.count, sizeof(const gap_row *), compare_from);
     for (size_t i = 0; i < result->gaps.count; i++) {
-        if (!gap_row_is_loss(by_time[i])) {
-            *(gap_row_is_disproved(by_time[i])    ? &result->disproved
-              : by_time[i]->covered_by[0] != '\0' ? &result->covered
-                                                  : &result->pruned) += 1;
+        const int is_loss = gap_row_is_loss(by_time[i]);
+        const int is_disproved = gap_row_is_disproved(by_time[i]);
+        result->disproved += is_disproved;
+        result->covered += !is_disproved && by_time[i]->covered_by[0] != '\0';
+        result->pruned += !is_loss && by_time[i]->covered_by[0] == '\0';
+        if (!is_loss)
             continue;
-        }
         uint64_t from_ns = by_time[i]->from_ns > reach_ns ? by_time[i]->from_ns : reach_ns;
         if (by_time[i]->to_ns == GAP_OPEN) {
             result->open++;

@@ -442,9 +442,9 @@ static void on_answer(grants *self, grant_slot *slot, const feed_frame *frame)
 
 /* ---- frames ---- */
 
-/* A frame of a granted topic came. A reply that was fetched over HTTP is not the exchange's word.
- */
-static void hear(grants *self, grant_topic *topic, const feed_frame *frame)
+/* Note a frame of a granted topic. A reply that was fetched over HTTP does not show that the
+ * exchange sends the topic. */
+static void note_frame(grants *self, grant_topic *topic, const feed_frame *frame)
 {
     if (topic->has_spoken || (frame->info->form & FORM_FETCHED) != 0)
         return;
@@ -463,7 +463,7 @@ static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
         return;
     int is_granted = own != NULL && own->state == TOPIC_GRANTED;
     if (is_granted)
-        hear(self, own, frame);
+        note_frame(self, own, frame);
     /* The frame's topic is never a list, but a granted list of symbols, or "everything", may
      * include it. */
     size_t cover_count = self->dialect->covers == dialect_covers_same ? 0 : slot->topic_count;
@@ -471,7 +471,7 @@ static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
         is_granted = slot->topics[i].state == TOPIC_GRANTED &&
                      self->dialect->covers(td_bytes_str(slot->topics[i].name), name);
         if (is_granted)
-            hear(self, &slot->topics[i], frame);
+            note_frame(self, &slot->topics[i], frame);
     }
     if (!is_granted) {
         grant_topic *topic = get_topic(self, slot, name);

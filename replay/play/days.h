@@ -67,7 +67,7 @@ typedef struct day_topic {
     day_counts counts;
 } day_topic;
 
-/* 1 if the topic sent nothing on the day, which says nothing about other topics. */
+/* 1 if the topic sent nothing on the day, which makes no other topic unclean. */
 static inline int day_topic_is_silent(const day_topic *row)
 {
     return (row->reasons & 1U << DAY_SILENT) != 0;

@@ -26,9 +26,9 @@ typedef struct replay_report {
     char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES]; /* "" if the player made no digests */
     gap_list gaps;                                    /* gaps that overlap the selection */
     uint64_t uncovered_gaps;                          /* of them, losses (gap_row_is_loss) */
+    uint64_t pruned;                                  /* of them, stretches that were removed */
     uint64_t began_broken; /* streams whose state was not right when the selection began */
     uint64_t lacking; /* books without a right state at the end: no snapshot of them was used */
-    uint64_t pruned;  /* of them, stretches that were removed */
     absence_list absences;   /* absences in the selection; freed by report_fini_replay */
     silent_list silent;      /* topics that were asked for and sent nothing; freed likewise */
     size_t overdue;          /* of these, should have sent a frame */

@@ -52,7 +52,7 @@ typedef struct making {
     json_writer json;
     char path[PATH_BYTES]; /* keys from the top to the copied value */
     size_t path_size;
-    frame_kind without; /* kind of frames whose lists are not looked at */
+    frame_kind without; /* lists of frames of this kind are skipped */
     json_value level;   /* a recorded level; made levels are written in its form */
     uint8_t has_level;
     json_value newest; /* a level of the last frame: made levels have its times */
@@ -214,8 +214,7 @@ static int is_at(const making *m, const char *path)
     return td_bytes_is(td_bytes_of(m->path, m->path_size), path);
 }
 
-/* Find the row's list of entries at this path, without those of the left out kind of frames, or
- * NULL. */
+/* Find the row's list of entries at this path, except in frames of the kind `without`, or NULL. */
 static const items_row *items_here(const making *m)
 {
     const items_row *items = m->row->items;

@@ -56,9 +56,9 @@ TD_MUST_USE td_result snapshot_source_read(snapshot_source *source, archive *fro
 TD_MUST_USE td_result snapshot_make_ticker(snapshot_maker *maker, const ticker_frames *from,
                                            td_buf *out, td_err *err);
 
-/* Append a snapshot of the book to out: of a book without a frame since the recorded one, that.
- * TD_E_UNSUPPORTED, with out unchanged: a frame is not JSON
- * (a compressed one), or no recorded level shows the form. TD_E_LIMIT. */
+/* Append a snapshot of the book to out; the recorded one if no frame came since.
+ * TD_E_UNSUPPORTED, with out unchanged: a frame is not JSON (a compressed one), no recorded level
+ * shows the form, or too few levels are known (book_limit). TD_E_LIMIT. */
 TD_MUST_USE td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from,
                                     const book *levels, td_buf *out, td_err *err);
 

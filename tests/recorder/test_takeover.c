@@ -181,7 +181,7 @@ static void another_users_process_is_not_asked(void **state)
     assert_int_equal(close(ends[1]), 0);
     assert_int_equal(read(ends[0], &byte, 1), 1);
     assert_int_equal(takeover_ask(folder, &to, &err), TD_E_IO);
-    assert_non_null(strstr(err.text, "of a process of another user (uid 65534)"));
+    assert_non_null(strstr(err.text, "belongs to another user (uid 65534)"));
     takeover_fini(&to);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
