@@ -302,7 +302,8 @@ exit_code cmd_days(const verb_context *context, int argc, char **argv)
         .summary = "Report how whole the recording of each symbol is on each UTC day. Symbols "
                    "with the same figures are one row; with -v each has its own. The selection "
                    "is replayed once.",
-        .statuses = {[EXIT_CODE_DONE] = "all days are clean",
+        .statuses = {[EXIT_CODE_DONE] =
+                         "all days are clean, or only have topics that may be silent",
                      [EXIT_CODE_DIFFERS] = "a day is not clean",
                      [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
                                            "or the journal is damaged")},

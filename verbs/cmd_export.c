@@ -591,8 +591,8 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
         .statuses =
             {[EXIT_CODE_DONE] = "done",
              [EXIT_CODE_DIFFERS] =
-                 ("done, but a rule was broken, a frame was not decoded, "
-                  "a symbol or a format was left out, or a gap lies in the selection"),
+                 ("done, but a symbol or a format was left out, or the verdict in a day's "
+                  "manifest is not 'complete'"),
              [EXIT_CODE_USAGE] =
                  ("the command line is wrong, or a file or a day of another export exists "
                   "already"),
