@@ -210,10 +210,7 @@ void last_frame_describe(const last_frame *self, result_writer *r, const char *n
     result_text(r, "rule", broken == NULL ? NULL : rule_name(broken->rule));
     result_text(r, "condition", self->condition);
     describe_book(self, r, parts);
-    result_filled(r, "slot",
-                  conn->line == 0 && conn->shard == 0
-                      ? "connection {conn}"
-                      : "line {line}, shard {shard}, connection {conn}");
-    result_object_end(r, "{recv_ns}  {feed} {topic}[ {symbol}], frame {ordinal} of {slot}[, not "
-                         "decoded: {undecoded}][, broke {rule}]\n{book}");
+    result_object_end(r, "{recv_ns}  {feed} {topic}[ {symbol}], frame {ordinal} of "
+                         "[{line?}line {line}, ][{shard?}shard {shard}, ]connection {conn}"
+                         "[, not decoded: {undecoded}][, broke {rule}]\n{book}");
 }

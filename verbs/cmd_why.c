@@ -203,17 +203,14 @@ static void describe_row(result_writer *r, const char *name, const why_row *row)
     result_number(r, "conn", row->conn);
     result_filled(r, "numbers",
                   row->line == 0 && row->shard == 0 ? "{conn}" : "{line}/{shard}/{conn}");
-    result_filled(r, "slot",
-                  row->line == 0 && row->shard == 0
-                      ? "connection {conn}"
-                      : "line {line}, shard {shard}, connection {conn}");
     result_number(r, "ordinal", row->ordinal);
     if (row->has_seq)
         result_signed(r, "seq", row->seq);
     else
         result_null(r, "seq");
     result_object_end(r, name == NULL ? NULL
-                                      : "{what} by frame {ordinal} of {slot}, received "
+                                      : "{what} by frame {ordinal} of [{line?}line {line}, ]"
+                                        "[{shard?}shard {shard}, ]connection {conn}, received "
                                         "{recv_ns}");
 }
 
