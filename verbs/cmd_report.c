@@ -186,7 +186,10 @@ static void put_day(html_page *to, const day_topic *topics, size_t count, const 
     html_put_cell(to, day);
     html_put_cell(to, sum->feed);
     html_put_cell(to, sum->symbol);
-    html_putf(to, "<td>%u.%02u<td>", (unsigned)(share / 100), (unsigned)(share % 100));
+    if (sum->expected_ns == 0) /* nothing is expected of its topics */
+        html_put(to, "<td>-<td>");
+    else
+        html_putf(to, "<td>%u.%02u<td>", (unsigned)(share / 100), (unsigned)(share % 100));
     html_put_duration(to, sum->degraded_ns);
     html_put(to, "<td>");
     html_put_duration(to, sum->missing_ns);

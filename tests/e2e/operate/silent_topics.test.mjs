@@ -82,6 +82,9 @@ test("only topics without a frame are a day that is neither clean nor a fault", 
   const archive = await recorded(t, ["adlAlert.USDT"]);
   const days = await json(t, ["days", archive, "--symbol", "USDT", "--json"], { status: 0 });
   assert.deepEqual([days.clean, days.unproven_days, days.not_clean, days.days[0].clean_percent], [0, 1, 0, 0]);
+  const page = path.join(temporary(t), "page.html");
+  await tapedeck(t, ["report", archive, "--html", page]);
+  assert.match(fs.readFileSync(page, "utf8"), /<td>2026-08-09(<\/td>)?<td>v5-linear(<\/td>)?<td>USDT(<\/td>)?<td>-<td>/);
   assert.match((await tapedeck(t, ["export", archive, "--format", "jsonl", "--symbol", "USDT", "--only-clean", "--out", path.join(archive, "x")], { status: 4 })).stderr, /no symbol has a clean day/);
 });
 
