@@ -332,13 +332,31 @@ static void add_earlier(open_gaps *self, const gap_row *row)
     gap_list_add(&self->begun, &ended);
 }
 
+/* An open row may be the rest of a written one (disproved_gaps.h). The first part is then written,
+ * too: otherwise the written row would be open again when its connection's segments are pruned. */
+static void add_first_part(open_gaps *self, const gap_row *rest)
+{
+    const gap_list *ledger = self->options.ledger;
+    for (size_t i = 0; i < ledger->count; i++) {
+        gap_row key = *rest;
+        key.from_ns = ledger->rows[i].from_ns;
+        if (gap_row_is_disproved(&ledger->rows[i]) && ledger->rows[i].to_ns == rest->from_ns &&
+            gap_row_compare(&ledger->rows[i], &key) == 0)
+            gap_list_add(&self->begun, &ledger->rows[i]);
+    }
+}
+
 static void add_ledger(open_gaps *self)
 {
     const gap_list *ledger = self->options.ledger;
-    for (size_t i = 0; i < ledger->count; i++)
-        if (ledger->rows[i].to_ns == GAP_OPEN && is_of_feed(self, &ledger->rows[i]) &&
-            continues_line(self, ledger->rows[i].line, ledger->rows[i].shard))
-            add_earlier(self, &ledger->rows[i]);
+    for (size_t i = 0; i < ledger->count; i++) {
+        const gap_row *row = &ledger->rows[i];
+        if (row->to_ns != GAP_OPEN || !is_of_feed(self, row) ||
+            !continues_line(self, row->line, row->shard))
+            continue;
+        add_earlier(self, row);
+        add_first_part(self, row);
+    }
 }
 
 /* ---- rows that this session opens ---- */

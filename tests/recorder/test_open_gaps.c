@@ -344,6 +344,26 @@ static void rows_of_topics_from_earlier_sessions(void **state)
 
 /* An earlier session recorded with a clock that was ahead: its row ends where it begins, and what
  * is missing now gets its own row. */
+/* The part that pongs disprove is written, so that the row that was written before is not open any
+ * more. Another one, whose rest has ended, is not written again. */
+static void a_row_that_is_disproved(void **state)
+{
+    static const char *const TOPICS[] = {"trade.BTCUSD", NULL, NULL};
+    fixture *f = *state;
+    init(f, TOPICS);
+    put_slot(f, 0, 600, 600, "b");
+    gap_row part = gap_row_of(GAP_CRASH, "x", 100, 200, "");
+    part.covered_by = GAP_COVERED_BY_PONGS;
+    gap_list_add(&f->ledger, &part);
+    put_row(f, GAP_CRASH, 0, "", "", 200, 300);
+    part.from_ns = 400;
+    part.to_ns = 500;
+    gap_list_add(&f->ledger, &part);
+    put_row(f, GAP_CRASH, 0, "", "", 500, GAP_OPEN);
+    begin(f);
+    assert_rows(f, "crash 0  400-500;crash 0  500-;");
+}
+
 static void a_row_from_the_future(void **state)
 {
     fixture *f = *state;
@@ -435,6 +455,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_quiet_slot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_row_of_a_damaged_journal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rows_of_topics_from_earlier_sessions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_row_that_is_disproved, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_row_from_the_future, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_topic_that_is_silent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_topic_that_was_silent, set_up, tear_down),
