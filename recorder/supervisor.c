@@ -182,7 +182,8 @@ static feed_setup_env setup_env(const supervisor *self, wire_loop *loop, archive
                             .loop = loop,
                             .log = self->options.log,
                             .past = past,
-                            .is_stopped = &self->is_stop_requested};
+                            .is_stopped = &self->is_stop_requested,
+                            .may_wait = 1};
 }
 
 /* ---- broken books ---- */
@@ -294,8 +295,7 @@ static td_result open_feeds(supervisor *self, td_err *err)
 {
     const recorder_config *config = self->options.config;
     self->redactors = td_alloc_zero(LIMIT_FEEDS, sizeof(redactor *));
-    feed_setup_env env = setup_env(self, self->loop, self->options.archive);
-    env.may_wait = self->options.replaces == NULL;
+    const feed_setup_env env = setup_env(self, self->loop, self->options.archive);
     td_result rc = feed_setup_open_all(config, &env, &self->feeds, err);
     for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
         self->redactors[i] = self->feeds[i].redactor.count == 0 ? NULL : &self->feeds[i].redactor;
@@ -1039,6 +1039,8 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
 /* Start the slot of a line that the running recorder does not use. */
 static void start_beside(const supervisor *self, size_t feed_index, uint32_t shard)
 {
+    if (waits_for_list(self, feed_index))
+        return;
     uint32_t line =
         takeover_free_line(self->options.replaces, self->options.config->feeds[feed_index].name,
                            shard, (uint32_t)line_count(self, feed_index));
@@ -1065,7 +1067,7 @@ static td_result wait_until_settled(supervisor *self, td_err *err)
     const uint64_t until_ns = self->started_mono_ns + TAKEOVER_NS / 2;
     size_t shard_count = 0;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
-        shard_count += self->feeds[i].subscription.shard_count;
+        shard_count += waits_for_list(self, i) ? 0 : self->feeds[i].subscription.shard_count;
     while (settled_count(self) < shard_count) {
         td_result rc = turn(self, err);
         if (rc != TD_OK)

@@ -151,6 +151,38 @@ describe("listed instruments", { concurrency: true }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
+  test("a list that cannot be read keeps no other feed from a reload or from another recorder", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape"), file = path.join(dir, "feeds.yaml");
+    const { server, list } = await listedExchange(t, dir, 3, 300, [], "v5-linear,v5-inverse");
+    const write = (inverse, linear) => fs.writeFileSync(file, "commit_interval: 100ms\nfeeds:\n" +
+      Object.entries({ inverse, linear }).filter(([, symbols]) => symbols !== undefined).map(([family, symbols]) =>
+        `  - family: v5-${family}\n    url: ${server.url}/v5/public/${family}\n    ca_file: ${server.ca}\n    topics: [publicTrade]\n    symbols: [${symbols}]\n    instruments_every: 1s\n`).join(""));
+    const reload = async () => (await json(t, ["ctl", archive, "reload", "--json"])).reload;
+    const waits = /cannot read the list of instruments .*the feed's listed symbols are recorded once it can be read/;
+    write("BTCUSD");
+    const first = new Recorder(t, archive, ["--config", file]);
+    await first.durableLine((line) => line.feed === "v5-inverse" && line.in > 3);
+    write("BTCUSD, ETHUSD", '"BTC*"');
+    assert.deepEqual(await reload(), { feeds_added: 1, feeds_removed: 0, topics_added: 1, topics_removed: 0 });
+    await first.prints(waits);
+    write("BTCUSD, ETHUSD", '"*"'); // a change of the patterns of a feed that waits
+    assert.equal((await reload()).feeds_added, 0);
+    const next = new Recorder(t, archive, ["--config", file, "--replace"]);
+    await next.prints(waits);
+    assert.equal((await first.ended).code, 0, first.stderr + next.stderr);
+    await next.durableLine((line) => line.feed === "v5-inverse" && line.in > 3);
+    list(["BTCUSDT", "ETHUSDT"]);
+    await next.durableLine((line) => line.feed === "v5-linear" && line.in > 3);
+    list([]);
+    write("BTCUSD", '"ETH*"'); // of a list that was read, the last reading counts
+    assert.deepEqual(await reload(), { feeds_added: 0, feeds_removed: 0, topics_added: 0, topics_removed: 2 });
+    assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
+    assert.deepEqual([...new Set(await requested(t, archive))].sort(), ["BTCUSD", "BTCUSDT", "ETHUSD", "ETHUSDT"]);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
+
   test("options have a list for each coin, and one topic of trades", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
