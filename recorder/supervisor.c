@@ -296,7 +296,9 @@ static td_result open_feeds(supervisor *self, td_err *err)
     const recorder_config *config = self->options.config;
     self->redactors = td_alloc_zero(LIMIT_FEEDS, sizeof(redactor *));
     const feed_setup_env env = setup_env(self, self->loop, self->options.archive);
-    td_result rc = feed_setup_open_all(config, &env, &self->feeds, err);
+    td_result rc = TD_OK;
+    if (self->feeds == NULL)
+        rc = feed_setup_open_all(config, &env, &self->feeds, err);
     for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
         self->redactors[i] = self->feeds[i].redactor.count == 0 ? NULL : &self->feeds[i].redactor;
     return rc;
@@ -749,6 +751,7 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     TD_ASSERT(options->archive != NULL);
     supervisor *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
+    self->feeds = options->feeds;
     pthread_mutex_init(&self->reload_mutex, NULL);
     pthread_mutex_init(&self->call_mutex, NULL);
     pthread_cond_init(&self->call_changed, NULL);

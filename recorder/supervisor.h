@@ -31,6 +31,8 @@ typedef struct supervisor_options {
     archive *archive;         /* open for appending, or for reading with `replaces`; borrowed, like
                                  the other pointers */
     const takeover *replaces; /* what the running recorder answered; NULL: none is replaced */
+    struct feed_setup *feeds; /* set up before the archive was made (recorder/feed_setup.h); taken.
+                                 NULL: they are set up here */
     recorder_config *config;  /* changed by supervisor_reload */
     td_clock clock;
     const td_log *log;

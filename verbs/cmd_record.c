@@ -380,15 +380,34 @@ static td_result take_over(supervisor *recorder, archive **into, td_err *err)
     return rc;
 }
 
+/* Do what can fail before the folder of a new archive is made. *out: its feeds; NULL: the archive
+ * exists. */
+static td_result prepare_new(const char *path, const record_line *line, const td_log *log,
+                             feed_setup **out, td_err *err)
+{
+    wire_loop *loop = NULL;
+    if (td_io_check_absent(io_posix(), path, NULL) != TD_OK)
+        return TD_OK;
+    td_result rc = record_check_listen(line->config.status_listen, err);
+    if (rc == TD_OK)
+        rc = wire_loop_open(clock_real(), log, &loop, err);
+    const feed_setup_env env = {.io = io_posix(), .loop = loop, .log = log, .may_wait = 1};
+    if (rc == TD_OK)
+        rc = feed_setup_open_all(&line->config, &env, out, err);
+    wire_loop_close(loop);
+    return rc;
+}
+
 /* of: what the running recorder answered, to replace it, and then *into is open for reading first;
- * NULL: none is replaced. */
-static td_result run(record_ui *ui, archive **into, const takeover *of, record_line *line,
-                     const td_log *log, supervisor_status *final, td_err *err)
+ * NULL: none is replaced. feeds: as supervisor_options.feeds. */
+static td_result run(record_ui *ui, archive **into, const takeover *of, feed_setup *feeds,
+                     record_line *line, const td_log *log, supervisor_status *final, td_err *err)
 {
     supervisor *recorder = NULL;
     archive *past = of == NULL ? NULL : *into;
     supervisor_options options = {.archive = *into,
                                   .replaces = of,
+                                  .feeds = feeds,
                                   .config = &line->config,
                                   .clock = ui->clock,
                                   .log = log,
@@ -428,17 +447,22 @@ static td_result record_session(const verb_context *context, record_ui *ui, cons
                                 record_line *line, supervisor_status *final, td_err *err)
 {
     archive *into = NULL;
+    feed_setup *feeds = NULL;
     takeover of = {0};
     int replaces = 0;
     td_log log = report_log(context->report);
     archive_options options = {.io = io_posix(), .clock = ui->clock, .log = &log, .verb = "record"};
     td_result rc = line->choice.replaces ? ask_running(path, &log, &of, &replaces, err) : TD_OK;
     line->choice.replaces = 0; /* later sessions are this process's own */
+    if (rc == TD_OK && !replaces)
+        rc = prepare_new(path, line, &log, &feeds, err);
     if (rc == TD_OK)
         rc = archive_open(&options, path, replaces ? ARCHIVE_READ : ARCHIVE_APPEND, &into, err);
     if (rc == TD_OK) {
         ui->session = replaces ? of.session : archive_session(into);
-        rc = run(ui, &into, replaces ? &of : NULL, line, &log, final, err);
+        rc = run(ui, &into, replaces ? &of : NULL, feeds, line, &log, final, err);
+    } else {
+        feed_setup_close_all(feeds);
     }
     takeover_fini(&of);
     progress_end(&ui->progress);

@@ -125,13 +125,26 @@ static void on_log(void *ctx, td_log_level level, const char *line)
                 "'tapedeck topics' shows what the exchange sends and tapedeck decodes");
 }
 
+td_result record_check_listen(const char *listen, td_err *err)
+{
+    char host[TD_HOST_BYTES];
+    uint16_t port;
+    int fd = -1;
+    if (listen == NULL)
+        return TD_OK;
+    td_result rc = td_host_port_parse(listen, host, &port, err);
+    if (rc == TD_OK)
+        rc = td_listen(host, port, &fd, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "--status-listen %s", listen);
+    (void)close(fd);
+    return TD_OK;
+}
+
 /* Check the settings that no feed has. */
 static void check_recorder(check *self)
 {
     const char *listen = self->config->status_listen;
-    char host[TD_HOST_BYTES];
-    uint16_t port;
-    int fd = -1;
     td_err err;
     td_err_clear(&err);
     if (config_check_recorder(self->config, &err) != TD_OK) {
@@ -140,14 +153,7 @@ static void check_recorder(check *self)
         self->is_invalid = 1;
         return;
     }
-    if (listen == NULL)
-        return;
-    td_result rc = td_host_port_parse(listen, host, &port, &err);
-    if (rc == TD_OK)
-        rc = td_listen(host, port, &fd, &err);
-    if (rc == TD_OK)
-        (void)close(fd);
-    else
+    if (record_check_listen(listen, &err) != TD_OK)
         add_failure(self, "status", listen, &err,
                     "give an address of this machine, such as 127.0.0.1:9464");
 }

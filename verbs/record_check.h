@@ -14,4 +14,8 @@
 exit_code record_check(const verb_context *context, const char *path, recorder_config *config,
                        const json_options *form);
 
+/* Check that the status can be shown at listen, "HOST:PORT"; NULL is fine. TD_E_INVALID,
+ * TD_E_NETWORK. */
+TD_MUST_USE td_result record_check_listen(const char *listen, td_err *err);
+
 #endif

@@ -1,7 +1,9 @@
 // record --check: what a recording needs is tested with real servers, disks and locks, and nothing is written.
 // Expected values: docs/recording.md ("Before recording"), docs/design.md ("Exit status"), and the archives that are recorded here.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import fs from "node:fs";
+import net from "node:net";
 import path from "node:path";
 import { after, before, describe } from "node:test";
 import { filesBelow, json, jsonLines, run, tapedeck, temporary } from "../support/harness.mjs";
@@ -92,6 +94,22 @@ describe("record --check", { concurrency: 3 }, () => {
       const at = configured(t, feed("v5-linear"), feed("v5-spot", more));
       await run(t, "tapedeck", ["record", "-a", at.archive, "-c", at.config], { status: 2 });
       assert.deepEqual(fs.readdirSync(at.dir), ["feeds.yaml"]);
+    }
+  });
+
+  test("a port in use, or no list of instruments, leaves no folder of a new archive", async (t) => {
+    const other = net.createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    t.after(() => other.close());
+    const { port } = other.address();
+    for (const [more, text] of [
+      [["--symbol", "BTCUSDT", "--status-listen", `127.0.0.1:${port}`], /--status-listen 127\.0\.0\.1:\d+: cannot listen/],
+      [["--symbol", "*"], /cannot read the list of instruments/],
+    ]) {
+      const { dir, archive } = configured(t);
+      const args = ["record", "-a", archive, "--family", "v5-linear", "--url", "ws://127.0.0.1:1/v5/public/linear", "--topic", "publicTrade", ...more];
+      assert.match((await run(t, "tapedeck", args, { status: 4 })).stderr, text);
+      assert.deepEqual(fs.readdirSync(dir).filter((name) => name !== "feeds.yaml"), []);
     }
   });
 
