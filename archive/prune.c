@@ -394,6 +394,15 @@ static td_result remove_all(prune_work *w, td_err *err)
 
 /* ---- prune ---- */
 
+static void update_catalog(prune_work *w)
+{
+    reindex_report done = {0};
+    archive_update_catalog(w->archive, &done);
+    const uint64_t changed = done.segments_gone + done.segments_read;
+    if (changed > w->report->segments)
+        w->report->catalog_updated = changed - w->report->segments;
+}
+
 static td_result do_work(prune_work *w, td_err *err)
 {
     td_result rc = w->options->is_dry_run
@@ -418,7 +427,7 @@ static td_result do_work(prune_work *w, td_err *err)
     if (rc == TD_OK)
         rc = remove_all(w, err);
     if (w->journal != NULL) /* also after a prune that was killed before this */
-        archive_update_catalog(w->archive, NULL);
+        update_catalog(w);
     return rc;
 }
 

@@ -64,6 +64,8 @@ typedef struct prune_report {
     uint64_t segments_noted;      /* not removed, because a note keeps them */
     uint64_t gaps_kept;           /* copied to the journal */
     uint64_t folders;             /* empty folders that were removed */
+    uint64_t catalog_updated;     /* segments, besides the removed ones, for which the catalog was
+                                     behind, as after a prune that was killed */
     uint64_t counted_from_ns;     /* where ages count from; 0 without a limit by age */
 } prune_report;
 

@@ -106,6 +106,7 @@ static void describe(result_writer *r, const pruning *p)
     result_count(r, "segments_noted", report->segments_noted);
     result_count(r, "gaps_kept", report->gaps_kept);
     result_count(r, "folders_removed", report->folders);
+    result_count(r, "catalog_updated", report->catalog_updated);
     if (report->counted_from_ns != 0)
         result_time(r, "counted_from_ns", report->counted_from_ns);
     result_note(r, "removed", "%s", report->segments == 0 ? "nothing to prune" : removed);
@@ -126,6 +127,7 @@ static void describe(result_writer *r, const pruning *p)
     result_object_end(r, "{segments}"
                          "{removed}[ {segments_pruned segment}, {bytes_pruned}]; "
                          "kept: {segments_kept segment}, {bytes_kept}\n"
+                         "[the catalog was brought up to date for {catalog_updated segment}\n]"
                          "[not removed, because notes keep them: {segments_noted}\n]"
                          "[unreadable or missing, so not removed: {segments_unreadable}\n]");
 }

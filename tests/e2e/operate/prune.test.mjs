@@ -61,12 +61,17 @@ test("the next prune updates the catalog after one that was killed", async (t) =
   const archive = await archiveOf(t), catalog = path.join(archive, "catalog.sqlite");
   const args = ["prune", "-a", archive, "--before", DAYS[2], "--json"];
   fs.copyFileSync(catalog, `${archive}.before`);
-  assert.equal((await json(t, args)).segments_pruned, 2);
+  const counts = ({ segments_pruned: pruned, catalog_updated: updated }) => [pruned, updated];
+  assert.deepEqual(counts(await json(t, args)), [2, 0]);
   const after = catalogRows(archive);
-  fs.copyFileSync(`${archive}.before`, catalog); // as if it had been killed after the removal
+  const killed = () => fs.copyFileSync(`${archive}.before`, catalog); // as if it had been killed after the removal
+  killed();
   assert.notEqual(catalogRows(archive), after);
-  assert.equal((await json(t, args)).segments_pruned, 0);
+  assert.deepEqual(counts(await json(t, args)), [0, 2]);
   assert.equal(catalogRows(archive), after);
+  killed();
+  assert.match((await tapedeck(t, args.slice(0, -1))).stdout, /^nothing to prune; .*\nthe catalog was brought up to date for 2 segments\n$/);
+  assert.equal((await tapedeck(t, args.slice(0, -1))).stdout.split("\n").length, 2);
   await checkAll(t, archive, 2);
 });
 
