@@ -491,6 +491,15 @@ size_t family_snapshot_cut(const topic_row *row, size_t levels)
     return levels;
 }
 
+size_t family_snapshot_limit(const topic_row *row, td_bytes query)
+{
+    const uint64_t most = request_limit(row);
+    uint64_t asked;
+    if (!td_digits_parse(td_url_param(query, "limit"), LIMIT_BOOK_LEVELS, &asked) || asked == 0)
+        asked = most;
+    return family_snapshot_cut(row, (size_t)(asked < most ? asked : most));
+}
+
 int family_snapshot_is_cut(const topic_row *row, size_t levels)
 {
     const uint64_t limit = request_limit(row);

@@ -105,6 +105,11 @@ int family_snapshot_is_cut(const topic_row *row, size_t levels);
  * none. */
 size_t family_snapshot_cut(const topic_row *row, size_t levels);
 
+/* How many levels of a side the reply to a request for the snapshot has at most: the query's
+ * `limit`, but no more than the topic's own request has; 0: there is no such limit. A limit at
+ * which a reader does not find the side cut is made smaller, to one at which it does. */
+size_t family_snapshot_limit(const topic_row *row, td_bytes query);
+
 /* Append the path and query of the request for a topic's snapshot (topic_row.snapshot_request),
  * with the symbol percent-encoded, to a text in out, which has a NUL. A text that does not fit is
  * cut. */

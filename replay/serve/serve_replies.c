@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
+#include "base/json/json.h"
 #include "replay/serve/serve_tape.h"
 
 /* Move the times of a reply, if they are not sent as recorded. */
@@ -103,6 +105,36 @@ static td_result put_state(serve *server, serve_tape *tape, const served_topic *
 
 /* ---- requests ---- */
 
+/* Remove what a list has after its first entries. */
+static void limit_list(json_value list, size_t limit, td_buf *json)
+{
+    json_value entry;
+    const size_t end = json_offset(list) + json_raw(list).size - 1;
+    size_t kept = end;
+    size_t i = 0;
+    for (json_iter it = json_iter_of(list); json_next(&it, NULL, &entry); i++)
+        if (i + 1 == limit)
+            kept = json_offset(entry) + json_raw(entry).size;
+    memmove(json->data + kept, json->data + end, json->size - end);
+    json->size -= end - kept;
+}
+
+/* Remove what a reply has beyond the limit of levels that the request gives. A list begins with the
+ * best level. */
+static void limit_levels(const topic_row *row, td_bytes query, td_buf *json)
+{
+    const items_row *items = row->snapshot_reply->items;
+    const size_t limit = family_snapshot_limit(row, query);
+    json_value root, list;
+    json_parser *parser = json_parser_open(LIMIT_HTTP_REPLY_BYTES);
+    for (size_t i = 0; limit > 0 && i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++)
+        if ((items[i].flags & (ITEMS_BUY | ITEMS_SELL)) != 0 &&
+            json_parse(parser, td_buf_view(json), JSON_COPIED, &root, NULL) == TD_OK &&
+            json_find_path(root, items[i].path, &list) && json_type_of(list) == JSON_ARRAY)
+            limit_list(list, limit, json);
+    json_parser_close(parser);
+}
+
 /* Append the snapshot of a topic. */
 static int put_snapshot(serve *server, serve_tape *tape, const served_topic *of, td_buf *json)
 {
@@ -153,8 +185,10 @@ int serve_reply(serve *server, td_bytes path, td_bytes query, td_buf *json)
     td_err err;
     serve_tape *tape;
     const served_topic *of = find_topic(server, path, query, &tape);
-    if (of != NULL && put_snapshot(server, tape, of, json))
+    if (of != NULL && put_snapshot(server, tape, of, json)) {
+        limit_levels(of->row, query, json);
         return 1;
+    }
     const recorded_reply *reply =
         reply_list_find(&server->replies, path, query, serve_position(server));
     if (reply == NULL)

@@ -100,6 +100,26 @@ describe("the state over HTTP", { concurrency: 2 }, () => {
       }
     });
 
+  for (const of of FAMILIES.slice(0, 2))
+    test(`${of.family}: a reply has at most the levels that its request asks for`, async (t) => {
+      const dir = temporary(t), tape = path.join(dir, "tape");
+      const sim = await listening(t, ["sim", "--families", of.family, "--symbols", "1", "--rate", "200", "--seed", "5"], dir);
+      await run(t, "tapedeck-record", ["record", "-q", "-a", tape, `${sim.url}${of.url}`, "--ca-file", sim.ca, "--family", of.family, "--topic", of.topic, "--symbol", "BTCUSDT", "--duration", "3s"]);
+      await sim.program.kill("SIGTERM");
+      const rows = parseLines((await tapedeck(t, ["cat", tape, "--topic", of.topic])).stdout);
+      for (const from of [[], ["--from", String(rows.at(-20).recv_ns)]]) { // the recorded reply, and a made one
+        const server = await listening(t, ["serve", tape, "--plain", "--hold", ...from], temporary(t));
+        const get = async (limit) => (await fetch(server.url.replace("ws:", "http:") + of.get.replace(/&limit=.*/, limit))).json();
+        const all = await get(of.get.match(/&limit=.*/)[0]);
+        assert.ok(all.bids.length > 20 && all.asks.length > 20, `${all.bids.length}, ${all.asks.length}`);
+        // One that a reader would take for all levels of the side becomes a smaller one.
+        for (const [asked, sent] of [["5", 5], ["20", 20], ["7", 5], ["3", 3]])
+          assert.deepEqual(await get(`&limit=${asked}`), { ...all, bids: all.bids.slice(0, sent), asks: all.asks.slice(0, sent) }, `limit ${asked}`);
+        for (const other of ["", "&limit=0", "&limit=x", "&limit=100000"]) assert.deepEqual(await get(other), all, other);
+        await server.program.kill("SIGTERM");
+      }
+    });
+
   test("after a recorded disconnect it is the next recorded snapshot, because the state before it is not continued", async (t) => {
     const of = FAMILIES[0], dir = temporary(t), tape = path.join(dir, "tape");
     const sim = await listening(t, ["sim", "--families", of.family, "--symbols", "1", "--rate", "100", "--seed", "5", "--fault", "disconnect@300"], dir);
