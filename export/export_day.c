@@ -881,7 +881,9 @@ static td_result play(day_run *run, td_err *err)
 
 /* ---- rows that are not of a frame ---- */
 
-/* The family of a feed: that of its newest segment in the plan. feed NULL: of any feed. */
+/* The family of a feed: that of its newest segment in the plan; of a feed without segments, whose
+ * gaps are in the journal, the one with its name, which feeds have by default. feed NULL: of any
+ * feed. */
 static const family *family_of_feed(const read_plan *plan, const char *feed)
 {
     for (size_t i = read_plan_count(plan); i > 0; i--) {
@@ -889,7 +891,7 @@ static const family *family_of_feed(const read_plan *plan, const char *feed)
         if (feed == NULL || strcmp(index->feed, feed) == 0)
             return family_find(td_bytes_str(index->family));
     }
-    return NULL;
+    return feed == NULL ? NULL : family_find(td_bytes_str(feed));
 }
 
 /* The gaps of the ledger, as rows. */

@@ -6,6 +6,7 @@ import path from "node:path";
 import { tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { query } from "../support/parquet_files.mjs";
+import { Recorder, simulator } from "../support/recorders.mjs";
 
 const AT_MS = 1_790_000_000_000;
 
@@ -38,6 +39,27 @@ test("a gap is filed under the exchange of its feed", async (t) => {
   const rows = (type) => query(`SELECT DISTINCT exchange FROM read_parquet('${out}/*/type=${type}/*/*.parquet', hive_partitioning = true)`);
   assert.deepEqual(await rows("gaps"), [["okx"]]);
   assert.deepEqual(await rows("trades"), [["okx"]]);
+});
+
+test("a gap of a feed whose segments were all removed is filed under the feed's exchange", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), out = path.join(dir, "set"), config = path.join(dir, "feeds.yaml");
+  const serversOf = { okx: ["/ws/v5/public", "tickers", "BTCUSDT"], "v5-linear": ["/v5/public/linear", "publicTrade", "BTCUSDT"] };
+  const servers = {};
+  let text = "commit_interval: 100ms\nfeeds:\n";
+  for (const [family, [where, topic, symbol]] of Object.entries(serversOf)) {
+    servers[family] = await simulator(t, temporary(t), ["--families", family, "--symbols", "1", "--rate", "100"]);
+    text += `  - family: ${family}\n    url: ${servers[family].url}${where}\n    ca_file: ${servers[family].ca}\n    topics: [${topic}]\n    symbols: [${symbol}]\n`;
+  }
+  fs.writeFileSync(config, text);
+  const recorder = new Recorder(t, archive, ["-c", config]);
+  for (const feed of Object.keys(servers)) await recorder.durableLine((line) => line.feed === feed && line.in > 3);
+  await servers.okx.program.kill("SIGKILL"); // its gap is open at the end, and so beyond the removed segment
+  await recorder.prints(/okx: cannot connect/);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  await tapedeck(t, ["prune", archive, "--feed", "okx"]);
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "parquet", "--type", "trades", "--type", "gaps", "--out", out], { status: null });
+  const rows = await query(`SELECT DISTINCT exchange, feed FROM read_parquet('${out}/*/type=gaps/*/*.parquet', hive_partitioning = true)`);
+  assert.deepEqual(rows, [["okx", "okx"]]);
 });
 
 test("each row has the feed and the topic that gaps name", async (t) => {
