@@ -244,8 +244,8 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Entries of one folder, which are sorted in memory. A day of 64 feeds has some 1,600 segments. */
 #define LIMIT_FOLDER_ENTRIES (1u << 20)
 
-/* Files that an export writes at a time: a day's symbols times types. Each takes some 400 KiB,
- * mostly for the compressor. */
+/* Files that an export writes in one pass over a day: symbols times types. Each takes some 400 KiB.
+ * A day with more files is played several times. */
 #define LIMIT_EXPORT_FILES 2048u
 
 /* Combinations of exchange, type and symbol in one export, over all days: their names are in

@@ -26,6 +26,7 @@
 typedef enum channel_use {
     USE_UNKNOWN,
     USE_NOT_CLEAN,
+    USE_OTHER_PASS,
     USE_NOTHING,
     USE_FOREIGN,
     USE_ROWS
@@ -35,6 +36,7 @@ typedef enum channel_use {
 typedef struct maker_output {
     const export_output *output;
     export_writer *writer; /* NULL: each row goes to the writer of the row's own symbol */
+    uint8_t is_deferred;   /* 1: the topic's symbol is written in another pass */
 } maker_output;
 
 struct day_route;
@@ -87,9 +89,12 @@ typedef struct day_run {
     size_t left_out_count;
     uint64_t useful_frames;
     uint64_t foreign_frames;
-    atomic_uint left_out_formats; /* bits by index in the spec's formats */
-    silent_list silent;           /* topics that were asked for on the day and sent nothing */
-    gap_list began;               /* their states that were not right before */
+    atomic_uint left_out_formats;   /* bits by index in the spec's formats */
+    atomic_uchar has_other_symbols; /* 1: an entry of a symbol's topic names another one */
+    silent_list silent;             /* topics that were asked for on the day and sent nothing */
+    gap_list began;                 /* their states that were not right before */
+    replay_report report;           /* of the first pass, which plays all frames */
+    gap_list found;                 /* gaps that the ledger lacks */
 } day_run;
 
 /* ---- symbols that are left out ---- */
@@ -119,6 +124,8 @@ static export_left_out *find_left_out(day_run *run, const char *feed, const char
 static void leave_out(day_run *run, const frame_ref *frame, td_bytes symbol, const char *reason)
 {
     char name[LIMIT_SYMBOL_BYTES] = "";
+    if (run->writers.pass > 0)
+        return; /* counted */
     (void)snprintf(name, sizeof name, "%.*s", (int)symbol.size, (const char *)symbol.data);
     (void)pthread_mutex_lock(&run->lock);
     export_left_out *row = find_left_out(run, frame->channel->info.feed, name, reason);
@@ -210,6 +217,26 @@ static int names_other_symbol(const day_maker *maker, const export_row *row)
            !td_bytes_is(row->symbol, maker->route->channel->info.symbol);
 }
 
+/* 1 if this pass writes an output's rows, of the symbols that it has. Tables of replies are written
+ * in the last pass, when all symbols are known. */
+static int is_of_pass(const day_run *run, const export_output *output)
+{
+    if (output->format->grouping == EXPORT_PER_DAY)
+        return run->writers.pass == 0;
+    return (output->type->flags & EXPORT_OF_REPLIES) == 0 || !run->writers.has_more;
+}
+
+/* Notes how far the recorder's clock was behind in a row that a later pass writes, because files
+ * with an offset need that of the whole day. */
+static void note_clock(day_run *run, const export_row *row)
+{
+    (void)pthread_mutex_lock(&run->lock);
+    int64_t behind_ns = (int64_t)(row->exchange_ns - row->recv_ns) + 1;
+    if (row->exchange_ns != 0 && !row->is_gap && behind_ns > run->clock_offset_ns)
+        run->clock_offset_ns = behind_ns;
+    (void)pthread_mutex_unlock(&run->lock);
+}
+
 /* Puts a maker's row into each format that has the type. */
 static td_result put(void *ctx, const export_row *row, td_err *err)
 {
@@ -226,18 +253,26 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
                               td_bytes_str(from->exchange_topic), row->symbol)))
         return TD_OK;
     if ((maker->type->flags & EXPORT_OF_REPLIES) != 0)
-        run->useful_frames++; /* no lock: the player has ended */
+        run->useful_frames += run->writers.pass == 0; /* no lock: the player has ended */
     for (size_t i = 0; i < maker->output_count && rc == TD_OK; i++) {
         export_writer *writer = maker->outputs[i].writer;
-        if (is_left_out(run, maker->outputs[i].output->format))
+        if (is_left_out(run, maker->outputs[i].output->format) ||
+            !is_of_pass(run, maker->outputs[i].output))
             continue;
-        int is_by_row = writer == NULL || names_other_symbol(maker, row);
+        int is_other = names_other_symbol(maker, row);
+        int is_of_symbol = writer != NULL || maker->outputs[i].is_deferred;
+        int is_by_row = !is_of_symbol || is_other;
         const char *refusal = NULL;
+        if (is_other && is_of_symbol)
+            atomic_store(&run->has_other_symbols, 1);
         if (is_by_row)
             rc = export_writers_get(&run->writers, maker->outputs[i].output, maker->route->channel,
                                     row->symbol, &writer, &refusal, err);
         if (rc == TD_OK && refusal != NULL && seen != NULL)
             leave_out(run, seen->frame, row->symbol, refusal);
+        if (writer == NULL && refusal == NULL &&
+            maker->outputs[i].output->format->grouping == EXPORT_JOINED)
+            note_clock(run, row);
         if (rc != TD_OK || writer == NULL ||
             (row->is_initial && !writer->output->format->marks_suspect))
             continue;
@@ -277,13 +312,24 @@ static int is_wanted(const export_day *day, const channel_info *info)
     return export_is_clean(day->spec, day->day, info->feed, info->symbol);
 }
 
+/* 0 if the rows of a channel are those of a symbol that another pass writes. The first pass plays
+ * all channels. */
+static int has_channel(day_run *run, const frame_channel *channel)
+{
+    const topic_row *row = channel->topic.row;
+    return run->writers.pass == 0 || row == NULL || export_entries_have_symbols(row) ||
+           atomic_load(&run->has_other_symbols) ||
+           export_writers_may_have(&run->writers, td_bytes_str(channel->info.symbol));
+}
+
 static channel_use use_of(day_run *run, const frame_channel *channel)
 {
     run->uses = td_array_reach(run->uses, &run->use_count, channel->index, sizeof *run->uses);
     uint8_t *use = &run->uses[channel->index];
     if (*use == USE_UNKNOWN)
-        *use = is_wanted(run->day, &channel->info) ? (uint8_t)find_use(run->day->spec, channel)
-                                                   : USE_NOT_CLEAN;
+        *use = !is_wanted(run->day, &channel->info) ? (uint8_t)USE_NOT_CLEAN
+               : !has_channel(run, channel)         ? (uint8_t)USE_OTHER_PASS
+                                                    : (uint8_t)find_use(run->day->spec, channel);
     return (channel_use)*use;
 }
 
@@ -332,6 +378,7 @@ static td_result find_outputs(day_run *run, day_route *route, day_maker *maker, 
             rc = export_writers_get(&run->writers, output, channel,
                                     td_bytes_str(channel->info.symbol), &to->writer,
                                     &route->refusal, err);
+        to->is_deferred = to->writer == NULL && !is_by_row;
         if (route->refusal != NULL)
             maker->output_count = 0;
         if (route->refusal != NULL)
@@ -513,7 +560,9 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
 {
     const row_out out = {put, maker};
     const trust_answer *trust = seen->trust;
-    int is_counted = !seen->frame->is_lead_in && seen->frame->recv_ns < seen->to_ns;
+    int is_counted =
+        !seen->frame->is_lead_in && seen->frame->recv_ns < seen->to_ns &&
+        ((maker->type->flags & EXPORT_OF_REPLIES) == 0 || maker->route->run->writers.pass == 0);
     for (size_t i = 0; is_counted && i < maker->output_count; i++) {
         export_writer *writer = maker->outputs[i].writer;
         if (writer == NULL)
@@ -716,32 +765,39 @@ static int wants_channel(void *user, const channel_info *info)
     return channel_role(info) == ROLE_UNKNOWN || is_wanted(day, info);
 }
 
-/* Checks that there are not too many files, one per type and symbol, before the tape is played. */
-static td_result check_files(const export_spec *spec, const uint64_t *symbols, td_err *err)
+/* The number of symbols that are written in one pass, by the number of files that a symbol has. */
+static size_t count_pass_symbols(const export_spec *spec, const uint64_t *symbols)
 {
     uint64_t files = 0;
-    char list[256] = "";
-    size_t used = 0;
+    uint64_t most = 1;
     for (size_t i = 0; i < spec->output_count; i++) {
         const export_output *output = &spec->outputs[i];
         size_t type = 0;
         while (type < spec->type_count && spec->types[type] != output->type)
             type++;
-        if (output->format->grouping != EXPORT_PER_SYMBOL || type == spec->type_count ||
+        if (output->format->grouping == EXPORT_PER_DAY || type == spec->type_count ||
             (output->type->flags & EXPORT_ALL_SYMBOLS) != 0)
             continue;
         files += symbols[type];
-        if (used < sizeof list)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s %" PRIu64,
-                                     used == 0 ? "" : ", ", output->name, symbols[type]);
+        most = symbols[type] > most ? symbols[type] : most;
     }
-    if (files <= LIMIT_EXPORT_FILES)
-        return TD_OK;
-    td_err_set(err, TD_E_LIMIT, "%" PRIu64 " files of one day, and at most %u can be made", files,
-               LIMIT_EXPORT_FILES);
-    td_err_hint(err, "choose by --type and --symbol, in several runs: %s%s", list,
-                used < sizeof list ? "" : " ...");
-    return TD_E_LIMIT;
+    uint64_t of_symbol = (files + most - 1) / most;
+    return of_symbol == 0                   ? LIMIT_EXPORT_FILES
+           : of_symbol > LIMIT_EXPORT_FILES ? 1
+                                            : LIMIT_EXPORT_FILES / of_symbol;
+}
+
+/* Chooses the topics that supply rows, and how many symbols a pass has. */
+static td_result scan(day_run *run, const selection *wanted, td_err *err)
+{
+    const export_day *day = run->day;
+    const export_spec *spec = day->spec;
+    uint64_t symbols[EXPORT_OUTPUTS_MAX] = {0};
+    const export_scan by = {&spec->settings, spec->types, spec->type_count, symbols,
+                            day->archive,    wanted,      day->window};
+    td_result rc = export_scan_run(&by, &run->choices, err);
+    run->writers.symbols_max = count_pass_symbols(spec, symbols);
+    return rc;
 }
 
 static td_result open_tape(day_run *run, td_err *err)
@@ -764,13 +820,10 @@ static td_result open_tape(day_run *run, td_err *err)
     for (size_t i = 0; i < spec->format_count; i++)
         if (spec->formats[i]->reads == TAPE_READS_ALL)
             reading.reads = TAPE_READS_ALL;
-    uint64_t symbols[EXPORT_OUTPUTS_MAX] = {0};
-    const export_scan scan = {&spec->settings, spec->types, spec->type_count, symbols,
-                              day->archive,    &wanted,     day->window};
-    if (rc == TD_OK)
-        rc = export_scan_run(&scan, &run->choices, err);
-    if (rc == TD_OK)
-        rc = check_files(spec, symbols, err);
+    if (run->writers.pass > 0)
+        reading.log = NULL; /* has what the first pass found */
+    else if (rc == TD_OK)
+        rc = scan(run, &wanted, err);
     reading.with_states = 1;
     reading.with_tickers = (uint8_t)has_topics(run, EXPORT_DERIVATIVE_TICKER.prefers);
     return rc == TD_OK ? cursor_open(day->archive, &wanted, &reading, &run->tape, err) : rc;
@@ -867,8 +920,8 @@ static td_result play(day_run *run, td_err *err)
         channel_use use = rc == TD_OK ? use_of(run, frame->channel) : USE_NOT_CLEAN;
         if (rc == TD_OK && frame->recv_ns >= run->day->window.to_ns) {
             rc = apply_later_frame(run, frame, err);
-        } else if (use != USE_NOT_CLEAN) {
-            int is_counted = !frame->is_lead_in && !frame->is_copy &&
+        } else if (use != USE_NOT_CLEAN && use != USE_OTHER_PASS) {
+            int is_counted = run->writers.pass == 0 && !frame->is_lead_in && !frame->is_copy &&
                              frame_role_is_of_topic(frame->channel->role);
             run->useful_frames += is_counted && use == USE_ROWS;
             run->foreign_frames += is_counted && use == USE_FOREIGN;
@@ -1069,11 +1122,13 @@ static td_result end_makers(day_run *run, td_err *err)
 static td_result finish_writer(void *user, size_t i, td_err *err)
 {
     day_run *run = user;
-    const export_writer *writer = run->writers.items[i];
+    export_writer *writer = run->writers.items[i];
     const export_format *format = writer->output->format;
     if (writer->format_writer == NULL || is_left_out(run, format))
         return TD_OK;
     td_result rc = format->finish(writer->format_writer, err);
+    format->close(writer->format_writer);
+    writer->format_writer = NULL;
     return rc == TD_E_LIMIT ? leave_format_out(run, format, rc, err) : rc;
 }
 
@@ -1125,31 +1180,36 @@ static void log_choices(const day_run *run, const char *date)
                     first->family->market.book_topic, first->row->name);
 }
 
+/* Keeps what the first pass found. */
+static void read_report(day_run *run)
+{
+    const export_day *day = run->day;
+    replay_report *report = &run->report;
+    report_init_replay(report, run->player, NULL);
+    const uint64_t began_broken = report->began_broken + run->began.count;
+    report_add_silent(report, &run->silent, day->window);
+    report->began_broken = began_broken;
+    report->overdue = 0;
+    for (size_t i = 0; i < report->silent.count; i++)
+        report->overdue += is_used(day->spec, report->silent.rows[i].row) &&
+                           silent_topic_is_overdue(&report->silent.rows[i], day->window);
+    cursor_get_stats(run->tape, &report->tape);
+    gap_list_join(&run->found, cursor_get_damage(run->tape));
+    report_add_gaps(report, &run->found, day->wanted, day->window);
+    gap_list_fini(&run->found);
+    gap_list_join(&run->found, &run->began);
+    gap_list_join(&run->found, &report->gaps); /* without the ledger's gaps, which the head has */
+    report_add_gaps(report, day->ledger, day->wanted, day->window);
+}
+
 static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)
 {
     const export_day *day = run->day;
-    replay_report report;
-    gap_list found = {0};
-    report_init_replay(&report, run->player, NULL);
-    const uint64_t began_broken = report.began_broken + run->began.count;
-    report_add_silent(&report, &run->silent, day->window);
-    report.began_broken = began_broken;
-    report.overdue = 0;
-    for (size_t i = 0; i < report.silent.count; i++)
-        report.overdue += is_used(day->spec, report.silent.rows[i].row) &&
-                          silent_topic_is_overdue(&report.silent.rows[i], day->window);
-    cursor_get_stats(run->tape, &report.tape);
-    gap_list_join(&found, cursor_get_damage(run->tape));
-    report_add_gaps(&report, &found, day->wanted, day->window);
-    gap_list_fini(&found);
-    gap_list_join(&found, &run->began);
-    gap_list_join(&found, &report.gaps); /* without the ledger's gaps, which the head has */
-    report_add_gaps(&report, day->ledger, day->wanted, day->window);
     *out =
         (export_facts){.totals = {[TOTAL_FOREIGN_FRAMES] = run->foreign_frames,
                                   [TOTAL_USEFUL_FRAMES] = run->useful_frames,
                                   [TOTAL_BOOKS] = (uint64_t)has_topics(run, export_prefers_book)},
-                       .verdict = report_verdict(&report)};
+                       .verdict = report_verdict(&run->report)};
     for (size_t i = 0; i < day->spec->format_count; i++)
         if (is_left_out(run, day->spec->formats[i]))
             export_writers_drop(&run->writers, day->spec->formats[i]);
@@ -1161,38 +1221,47 @@ static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)
                                          .left_out_formats = atomic_load(&run->left_out_formats),
                                          .left_out = run->left_out,
                                          .left_out_count = run->left_out_count,
-                                         .found = &found,
-                                         .report = &report};
+                                         .found = &run->found,
+                                         .report = &run->report};
     export_manifest_add_day(manifest, &content, out);
-    gap_list_fini(&found);
-    report_fini_replay(&report);
 }
 
-static td_result run_all(day_run *run, td_err *err)
+/* Plays the first pass, which also writes the rows that are about the whole day. */
+static td_result play_first(day_run *run, td_err *err)
 {
-    td_result rc = open_tape(run, err);
-    if (rc == TD_OK)
-        rc = silent_topics_find(run->day->archive, NULL, run->day->wanted, run->day->window,
-                                &run->silent, err);
+    td_result rc = silent_topics_find(run->day->archive, NULL, run->day->wanted, run->day->window,
+                                      &run->silent, err);
     if (rc == TD_OK)
         rc = open_frame_writer(run, err);
     if (rc == TD_OK)
         rc = put_day_rows(run, EXPORT_PER_DAY, err);
+    if (rc == TD_OK)
+        rc = play(run, err);
+    if (rc == TD_OK)
+        rc = end_makers(run, err);
+    if (rc != TD_OK)
+        return rc;
+    find_began(run);
+    read_report(run);
+    run->frame_writer = NULL;
+    export_precisions_join(&run->precisions, run->day->precisions);
+    return put_day_rows(run, EXPORT_PER_SYMBOL, err); /* the breaks of books are known now */
+}
+
+static td_result run_pass(day_run *run, td_err *err)
+{
+    td_result rc = open_tape(run, err);
     if (rc != TD_OK)
         return rc;
     open_player(run);
-    rc = play(run, err);
-    if (rc == TD_OK)
+    if (run->writers.pass == 0)
+        rc = play_first(run, err);
+    else if ((rc = play(run, err)) == TD_OK)
         rc = end_makers(run, err);
-    if (rc == TD_OK)
-        find_began(run);
-    if (rc == TD_OK)
-        rc = put_day_rows(run, EXPORT_PER_SYMBOL, err); /* the breaks of books are known now */
     if (rc != TD_OK)
         return rc;
     /* All files of an instrument have one precision, across types and days. All files of the day
      * have one offset, which is added to receive times. */
-    export_precisions_join(&run->precisions, run->day->precisions);
     for (size_t i = 0; i < run->writers.count; i++) {
         const export_writer *writer = run->writers.items[i];
         if (writer->format_writer != NULL && writer->output->format->add_precision != NULL)
@@ -1203,18 +1272,31 @@ static td_result run_all(day_run *run, td_err *err)
     return td_workers_each(cursor_workers(run->tape), run->writers.count, finish_writer, run, err);
 }
 
-static void close_run(day_run *run)
+static void close_pass(day_run *run)
 {
     player_close(run->player); /* also closes the routes */
     td_free(run->routes);
     td_free(run->uses);
+    cursor_close(run->tape);
+    topic_times_close(run->times);
+    run->player = NULL;
+    run->routes = NULL;
+    run->route_count = 0;
+    run->uses = NULL;
+    run->use_count = 0;
+    run->tape = NULL;
+    run->times = NULL;
+}
+
+static void close_run(day_run *run)
+{
     export_writers_fini(&run->writers);
     export_precisions_fini(&run->precisions);
     export_choices_fini(&run->choices);
-    cursor_close(run->tape);
-    topic_times_close(run->times);
     silent_list_fini(&run->silent);
     gap_list_fini(&run->began);
+    report_fini_replay(&run->report);
+    gap_list_fini(&run->found);
     (void)pthread_mutex_destroy(&run->lock);
     td_free(run);
 }
@@ -1227,7 +1309,11 @@ td_result export_day_run(const export_day *day, td_buf *manifest, export_facts *
     (void)pthread_mutex_init(&run->lock, NULL);
     init_writers(run);
     const char *date = run->writers.template.date;
-    td_result rc = run_all(run, err);
+    td_result rc;
+    do {
+        rc = run_pass(run, err);
+        close_pass(run);
+    } while (rc == TD_OK && export_writers_next_pass(&run->writers));
     if (rc == TD_OK) {
         log_choices(run, date);
         log_left_out(run, date);

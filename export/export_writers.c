@@ -50,6 +50,8 @@ void export_writers_fini(export_writers *table)
     }
     td_free(table->items);
     row_table_fini(&table->by_name);
+    td_free(table->passes);
+    row_table_fini(&table->by_symbol);
     (void)pthread_mutex_destroy(&table->lock);
 }
 
@@ -95,6 +97,53 @@ static export_writer *find_writer(const export_writers *table, const export_outp
     return NULL;
 }
 
+/* ---- passes ---- */
+
+/* The pass of a symbol, or NULL if it has none yet. */
+static const unsigned *find_pass(const export_writers *table, uint64_t hash)
+{
+    row_probe at = row_probe_of(hash);
+    return row_table_next(&table->by_symbol, &at) ? &table->passes[at.row] : NULL;
+}
+
+int export_writers_may_have(export_writers *table, td_bytes symbol)
+{
+    (void)pthread_mutex_lock(&table->lock);
+    const unsigned *pass = find_pass(table, td_xxh64(symbol.data, symbol.size));
+    int may_have = pass == NULL || *pass == table->pass;
+    (void)pthread_mutex_unlock(&table->lock);
+    return may_have;
+}
+
+/* 1 if a symbol's files are written in this pass. Gives the symbol a pass if it has none. */
+static int is_in_pass(export_writers *table, const export_output *output, const char *symbol)
+{
+    if (output->format->grouping == EXPORT_PER_DAY || symbol[0] == '\0')
+        return table->pass == 0;
+    const uint64_t hash = text_hash(symbol);
+    const unsigned *pass = find_pass(table, hash);
+    if (pass != NULL)
+        return *pass == table->pass;
+    if (table->symbols_max != 0 && table->pass_symbols == table->symbols_max) {
+        table->has_more = 1;
+        return 0;
+    }
+    table->pass_symbols++;
+    table->passes = td_array_grow(table->passes, table->symbol_count, sizeof *table->passes);
+    row_table_put(&table->by_symbol, hash, table->symbol_count);
+    table->passes[table->symbol_count++] = table->pass;
+    return 1;
+}
+
+int export_writers_next_pass(export_writers *table)
+{
+    int has_more = table->has_more;
+    table->pass += (unsigned)has_more;
+    table->pass_symbols = 0;
+    table->has_more = 0;
+    return has_more;
+}
+
 /* Sets the error for two names that would share a file. Names them in byte order, so that the error
  * does not depend on which row came first. */
 static td_result explain_clash(const export_writer *writer, const char *what, const char *one,
@@ -110,9 +159,9 @@ static td_result explain_clash(const export_writer *writer, const char *what, co
 
 static td_result check_count(const export_writers *table, td_err *err)
 {
-    if (table->file_count < LIMIT_EXPORT_FILES && table->count < LIMIT_EXPORT_SERIES)
+    if (table->count < LIMIT_EXPORT_SERIES)
         return TD_OK;
-    td_err_set(err, TD_E_LIMIT, "more than %u files of one day", LIMIT_EXPORT_FILES);
+    td_err_set(err, TD_E_LIMIT, "more than %u files of one day", LIMIT_EXPORT_SERIES);
     td_err_hint(err, "narrow the selection by --symbol, or export one --type at a time");
     return TD_E_LIMIT;
 }
@@ -135,7 +184,6 @@ static export_writer *add_writer(export_writers *table, const export_output *out
     (void)pthread_mutex_init(&made->lock, NULL);
     table->items = td_array_grow(table->items, table->count, sizeof(export_writer *));
     table->items[table->count++] = made;
-    table->file_count += output->format->grouping != EXPORT_PER_DAY || exchange[0] == '\0';
     return made;
 }
 
@@ -163,7 +211,8 @@ static td_result get_writer(export_writers *table, const export_output *output,
     td_result rc = TD_OK;
     if (output->format->grouping == EXPORT_PER_DAY)
         rc = export_writers_of_day(table, output, &owner, err);
-    const char *origin = output->format->grouping == EXPORT_JOINED ? channel->info.feed : exchange;
+    int is_joined = output->format->grouping == EXPORT_JOINED && channel != NULL;
+    const char *origin = is_joined ? channel->info.feed : exchange;
     *out = find_writer(table, output, origin, symbol);
     if (*out != NULL)
         return TD_OK;
@@ -180,6 +229,10 @@ static td_result get_writer(export_writers *table, const export_output *output,
     if (channel == NULL)
         return TD_OK;
     (*out)->source.feed = channel->info.feed;
+    if (is_joined) { /* also asked for after the pass */
+        (*out)->source.feed = (*out)->feed = td_strdup(channel->info.feed);
+        (*out)->line = channel->info.line;
+    }
     (*out)->source.family = channel->family;
     (*out)->source.row = channel->topic.row;
     return TD_OK;
@@ -200,8 +253,10 @@ td_result export_writers_get(export_writers *table, const export_output *output,
     if (is_needed)
         memcpy(cell, symbol.data, symbol.size);
     (void)pthread_mutex_lock(&table->lock);
-    td_result rc =
-        get_writer(table, output, export_exchange_of(channel->family), channel, cell, out, err);
+    td_result rc = TD_OK;
+    if (is_in_pass(table, output, cell))
+        rc =
+            get_writer(table, output, export_exchange_of(channel->family), channel, cell, out, err);
     (void)pthread_mutex_unlock(&table->lock);
     return rc;
 }

@@ -1,6 +1,9 @@
 /* The writers of one day: one for each format, type and symbol, found by name. Each records the
  * feed and the line (channel_info) of its rows, so that two sources never share a file.
  *
+ * A day of many symbols is written in several passes over the tape, so that memory is bounded. Each
+ * symbol has one pass, in which all its files are written; rows without a symbol belong to the
+ * first.
  *
  * Any thread may find and claim writers; the rest is for one thread. */
 #ifndef TD_EXPORT_EXPORT_WRITERS_H
@@ -60,8 +63,13 @@ typedef struct export_writers {
     pthread_mutex_t lock;
     export_writer **items;
     size_t count;
-    size_t file_count; /* number of items that have files of their own */
-    row_table by_name; /* indexes in items, by output, exchange and symbol */
+    row_table by_name;  /* indexes in items, by output, origin and symbol */
+    size_t symbols_max; /* of one pass; 0: no limit */
+    unsigned pass;      /* from 0 */
+    unsigned *passes;   /* by symbol */
+    size_t symbol_count, pass_symbols;
+    row_table by_symbol; /* indexes in passes; equal hashes count as one symbol */
+    uint8_t has_more;    /* 1: a symbol was deferred to the next pass */
 } export_writers;
 
 /* Initialises a zeroed table. */
@@ -70,12 +78,19 @@ void export_writers_init(export_writers *table);
 /* Closes all writers. Unfinished files are removed, finished ones stay. */
 void export_writers_fini(export_writers *table);
 
+/* 1 if a symbol's files are not written in an earlier or later pass, as far as is known. */
+int export_writers_may_have(export_writers *table, td_bytes symbol);
+
+/* Begins the next pass. 0 if all symbols have had theirs. */
+int export_writers_next_pass(export_writers *table);
+
 /* Removes the files of a format's writers, and what they have counted. */
 void export_writers_drop(export_writers *table, const export_format *format);
 
 /* Finds or makes the writer of an output's rows of a symbol; the call that makes it sets feed,
  * family and topic. symbol: as in a topic or an entry, or "". If no cell or file name can hold the
- * symbol, the writer is NULL, and *refusal is a string literal. TD_E_LIMIT: too many files. */
+ * symbol, the writer is NULL, and *refusal is a string literal. A writer of another pass is NULL
+ * without a refusal. TD_E_LIMIT: too many files. */
 TD_MUST_USE td_result export_writers_get(export_writers *table, const export_output *output,
                                          const frame_channel *channel, td_bytes symbol,
                                          export_writer **out, const char **refusal, td_err *err);

@@ -94,7 +94,7 @@ static void sum_up(gaps_result *result)
     for (size_t i = 0; i < result->gaps.count; i++) {
         const int is_loss = gap_row_is_loss(by_time[i]);
         const int is_disproved = gap_row_is_disproved(by_time[i]);
-        result->disproved += is_disproved;
+        result->disproved += (uint64_t)is_disproved;
         result->covered += !is_disproved && by_time[i]->covered_by[0] != '\0';
         result->pruned += !is_loss && by_time[i]->covered_by[0] == '\0';
         if (!is_loss)

@@ -295,24 +295,31 @@ static void test_clashes(void **state)
     export_writers_fini(&table);
 }
 
-static void test_bound(void **state)
+/* A pass has at most symbols_max symbols, with all their files; each symbol has one pass. */
+static void test_passes(void **state)
 {
     (void)state;
-    export_writers table = {0};
+    export_writers table = {.symbols_max = 2};
     td_err err;
-    char symbol[16];
     const frame_channel channel = channel_of("one", 0);
+    static const char *const SYMBOLS[] = {"A", "B", "C", "D", "E"};
     export_writers_init(&table);
-    for (unsigned i = 0; i < LIMIT_EXPORT_FILES; i++) {
-        (void)snprintf(symbol, sizeof symbol, "S%u", i);
-        (void)get(&table, &TRADES_CSV, symbol);
+    for (unsigned pass = 0; pass < 3; pass++) {
+        for (unsigned i = 0; i < 2 * sizeof SYMBOLS / sizeof SYMBOLS[0]; i++) {
+            export_writer *writer = NULL;
+            const char *refusal = NULL;
+            assert_int_equal(
+                export_writers_get(&table, i % 2 == 0 ? &TRADES_CSV : &DELTAS_CSV, &channel,
+                                   td_bytes_str(SYMBOLS[i / 2]), &writer, &refusal, &err),
+                TD_OK);
+            assert_null(refusal);
+            assert_int_equal(writer != NULL, i / 4 == pass);
+        }
+        assert_int_equal(export_writers_may_have(&table, td_bytes_str("A")), pass == 0);
+        assert_int_equal(export_writers_may_have(&table, td_bytes_str("E")), 1);
+        assert_int_equal(export_writers_next_pass(&table), pass < 2);
     }
-    export_writer *writer;
-    const char *refusal = NULL;
-    assert_int_equal(export_writers_get(&table, &TRADES_CSV, &channel, td_bytes_str("X"), &writer,
-                                        &refusal, &err),
-                     TD_E_LIMIT);
-    assert_non_null(strstr(err.hint, "--symbol"));
+    assert_int_equal(table.count, 10);
     export_writers_fini(&table);
 }
 
@@ -371,7 +378,7 @@ int main(void)
         cmocka_unit_test(test_trades_have_markets),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_clashes),
-        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_passes),
         cmocka_unit_test(test_choice_ignores_order),
         cmocka_unit_test(test_refused_rows),
     };
