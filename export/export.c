@@ -525,6 +525,36 @@ static uint64_t total_of(const export_run_state *run, export_total total)
     return sum;
 }
 
+/* Lists the types of the formats for which the selection has topics, as "trades, quotes". */
+static void list_filled(const export_run_state *run, char *out, size_t out_bytes)
+{
+    const export_spec *spec = run->options->spec;
+    const export_type *types[EXPORT_OUTPUTS_MAX];
+    const char *names[EXPORT_OUTPUTS_MAX];
+    uint64_t symbols[EXPORT_OUTPUTS_MAX] = {0};
+    export_choices ignored = {0};
+    size_t count = 0;
+    size_t used = 0;
+    for (size_t i = 0; i < spec->format_count; i++)
+        for (size_t k = 0; k < export_format_type_count(spec->formats[i]); k++) {
+            const export_named_type type = export_format_type(spec->formats[i], k);
+            int is_made = type.type == &EXPORT_BOOK_SNAPSHOTS; /* of books, by --every */
+            if (type.type->frame == NULL || is_made || count == EXPORT_OUTPUTS_MAX)
+                continue;
+            names[count] = type.name;
+            types[count++] = type.type;
+        }
+    const export_scan scan = {
+        &spec->settings,      types,      count, symbols, run->options->archive,
+        run->options->wanted, run->window};
+    td_result rc = export_scan_run(&scan, &ignored, NULL);
+    for (size_t i = 0; rc == TD_OK && i < count && used < out_bytes; i++)
+        if (symbols[i] > 0)
+            used += (size_t)snprintf(out + used, out_bytes - used, "%s%s", used == 0 ? "" : ", ",
+                                     names[i]);
+    export_choices_fini(&ignored);
+}
+
 /* Sets the error for a selection with nothing to export. */
 static td_result refuse_empty(const export_run_state *run, td_err *err)
 {
@@ -546,10 +576,15 @@ static td_result refuse_empty(const export_run_state *run, td_err *err)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i == 0 ? "" : " or ",
                                  spec->formats[i]->name);
     td_err_set(err, TD_E_NOTFOUND, "the selection has nothing to export as %s", names);
-    td_err_hint(err, total_of(run, TOTAL_FOREIGN_FRAMES) > 0
-                         ? "their family has no name there: its document gives it, `exchange` of "
-                           "`datasets` (docs/families.md)"
-                         : "`tapedeck info` lists what was recorded");
+    char filled[192] = "";
+    list_filled(run, filled, sizeof filled);
+    if (total_of(run, TOTAL_FOREIGN_FRAMES) > 0)
+        td_err_hint(err, "their family has no name there: its document gives it, `exchange` of "
+                         "`datasets` (docs/families.md)");
+    else if (filled[0] != '\0')
+        td_err_hint(err, "the selection has topics for --type %s", filled);
+    else
+        td_err_hint(err, "`tapedeck info` lists what was recorded");
     return TD_E_NOTFOUND;
 }
 

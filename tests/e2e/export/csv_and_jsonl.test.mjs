@@ -770,6 +770,7 @@ test("export refuses invalid command lines and names the allowed values", { skip
   await refuse(["--format", "tardis-csv"], /no folder is given.*--out/);
   await refuse(["--format", "tardis-csv", "--out", out, "--type", "candles"], /has no type 'candles'\n.*`klines`.*--bars.*--help/);
   await refuse(["--format", "jsonl", "--out", out, "--depth", "50"], /the export has no books/);
+  await refuse(["--format", "parquet", "--out", out, "--type", "klines"], /nothing to export as parquet\n.*the selection has topics for --type trades, book_deltas,/, 4);
   await refuse(["--format", "jsonl", "--out", out, "--symbol", "DOGE*"], /no frame in the archive matches/, 4);
   await refuse(["--format", "jsonl", "--to", "2021-04-16", "--out", out], /no frame in the archive matches/, 4);
   const file = path.join(temporary(t), "file");
