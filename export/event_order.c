@@ -136,7 +136,7 @@ static td_result write_piece(event_order *order, td_err *err)
     }
     td_io_close(to);
     order->row_count = 0;
-    return rc;
+    return rc == TD_OK ? rc : td_err_add(err, rc, "'%s'", order->path);
 }
 
 td_result event_order_add(event_order *order, const hft_event *row, td_err *err)

@@ -679,6 +679,11 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     for (size_t i = 0; rc != TD_OK && i < run.day_count; i++)
         if (run.days[i].state == DAY_EMPTY && end_empty_day(&run.days[i], 0, NULL) != TD_OK)
             break; /* a leftover file is recognizable by its name */
+    if (rc == TD_E_NOSPACE)
+        td_err_hint(err,
+                    "make space on the disk of '%s' and run the command again: complete days "
+                    "are kept",
+                    options->folder);
     if (rc != TD_OK)
         export_folder_tidy(options->io, options->folder, did_exist);
     *out = result_of(&run);

@@ -194,7 +194,7 @@ td_result export_file_flush(export_file *file, td_err *err)
     td_result rc = pack(file, err);
     if (rc == TD_OK && file->packed.size >= WRITE_BYTES)
         rc = write_out(file, FILE_CONTINUES, err);
-    return rc == TD_OK ? rc : td_err_add(err, rc, "file %s", file->name);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "'%s'", file->path);
 }
 
 static td_result hash_path(td_io io, const char *path, td_hasher *hasher, uint64_t *size,
@@ -264,7 +264,7 @@ td_result export_file_finish(export_file *file, const char *name, td_err *err)
     if (rc == TD_OK && name != NULL)
         rc = rename_partial(file, name, err);
     if (rc != TD_OK) {
-        rc = td_err_add(err, rc, "file %s", file->name);
+        rc = td_err_add(err, rc, "'%s'", file->path);
         export_file_abandon(file);
         return rc;
     }

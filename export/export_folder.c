@@ -99,7 +99,11 @@ td_result export_folder_write(export_folder *folder, td_bytes text, td_err *err)
     td_result rc = td_io_truncate(folder->lock, 0, err);
     if (rc == TD_OK)
         rc = td_io_append(folder->lock, text.data, text.size, err);
-    return rc == TD_OK ? td_io_sync(folder->lock, err) : rc;
+    if (rc == TD_OK)
+        rc = td_io_sync(folder->lock, err);
+    return rc == TD_OK
+               ? rc
+               : td_err_add(err, rc, "'%s/%s" EXPORT_PARTIAL "'", folder->path, folder->manifest);
 }
 
 /* Renames the manifest. If making the new name durable fails, the day is complete all the same:

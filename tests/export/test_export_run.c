@@ -218,6 +218,9 @@ static void sweep(tape_fixture *tape, io_fault_kind kind, io_fault_mode mode)
             assert_non_null(strstr(names, DATA_NAMES));
         if (rc != TD_OK && err.text[0] == '\0')
             fail_msg("call %u: an error without a text", fail_at);
+        if (rc == TD_E_NOSPACE &&
+            (strstr(err.text, "'" FOLDER) == NULL || strstr(err.hint, FOLDER) == NULL))
+            fail_msg("call %u: '%s' does not tell which file, or how to fix it", fail_at, err.text);
         if (run_export(tape, io, EXPORT_KEEP, &result, &err) != TD_OK)
             fail_msg("call %u: not completed: %s", fail_at, err.text);
         assert_whole(io, io_fault_io(fresh));
