@@ -87,14 +87,6 @@ static td_result reload(record_control *self, supervisor_changes *changes, td_er
     return rc;
 }
 
-void record_control_reload(record_control *self)
-{
-    supervisor_changes changes;
-    td_err err;
-    td_err_clear(&err);
-    (void)!reload(self, &changes, &err); /* it was logged */
-}
-
 static void describe_reload(result_writer *r, const supervisor_changes *changes)
 {
     result_object_begin(r, NULL);

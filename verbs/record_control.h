@@ -37,7 +37,4 @@ void record_control_fini(record_control *self);
 /* The socket's answer; user: a record_control. Control thread. */
 void record_control_answer(void *user, const char *request, td_buf *out);
 
-/* Read the configuration file again, and log the result. Any thread but the network thread. */
-void record_control_reload(record_control *self);
-
 #endif
