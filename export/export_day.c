@@ -599,17 +599,34 @@ static void cover(day_route *route, const frame_ref *frame, const trust_answer *
     coverage_add(&route->covered, route->run->day->ledger, &next);
 }
 
+static maker_frame maker_frame_of(const day_route *route, const frame_ref *frame)
+{
+    return (maker_frame){.frame = frame,
+                         .message = frame->content.message,
+                         .order = &route->order,
+                         .from_ns = route->run->day->window.from_ns,
+                         .to_ns = route->run->day->window.to_ns};
+}
+
+/* Gives a frame to the makers whose types have all of these flags. */
+static td_result run_makers(day_route *route, const maker_frame *next, unsigned flags, td_err *err)
+{
+    td_result rc = TD_OK;
+    entry_order_set(&route->order, next->message);
+    route->current = next;
+    for (size_t i = 0; rc == TD_OK && i < route->maker_count; i++)
+        if ((route->makers[i].type->flags & flags) == flags)
+            rc = run_maker(&route->makers[i], next, err);
+    route->current = NULL;
+    return rc;
+}
+
 static td_result route_frame(day_route *route, const observed_frame *observed, td_err *err)
 {
     const frame_ref *frame = observed->frame;
-    const message *m = frame->content.message;
     int is_http = frame->channel->role == ROLE_HTTP;
-    maker_frame next = {.frame = frame,
-                        .message = m,
-                        .order = &route->order,
-                        .trust = observed->trust,
-                        .from_ns = route->run->day->window.from_ns,
-                        .to_ns = route->run->day->window.to_ns};
+    maker_frame next = maker_frame_of(route, frame);
+    next.trust = observed->trust;
     if (frame->is_copy)
         return TD_OK;
     route->latest = &frame->channel->info;
@@ -624,12 +641,7 @@ static td_result route_frame(day_route *route, const observed_frame *observed, t
     if (route->has_intervals)
         cover(route, frame, observed->trust);
     note_breaks(route, &next);
-    entry_order_set(&route->order, m);
-    route->current = &next;
-    for (size_t i = 0; rc == TD_OK && i < route->maker_count; i++)
-        rc = run_maker(&route->makers[i], &next, err);
-    route->current = NULL;
-    return rc;
+    return rc == TD_OK ? run_makers(route, &next, 0, err) : rc;
 }
 
 /* Gives the makers the frames that hold a ticker's values at the checkpoint. These frames are
@@ -651,18 +663,11 @@ static td_result apply_ticker(day_route *route, const symbol_topic *before, cons
                            .is_lead_in = 1};
         frame.row = content_row(reader, frame.channel, frame.recv_ns);
         content_read(reader, &frame);
-        const maker_frame next = {.frame = &frame,
-                                  .message = frame.content.message,
-                                  .gap = gap_before(route, &frame.channel->info, frame.recv_ns),
-                                  .from_ns = route->run->day->window.from_ns,
-                                  .to_ns = route->run->day->window.to_ns};
-        if (frame.recv_ns < ticker->since_ns || frame.recv_ns < choice->since_ns)
-            continue;
-        route->current = &next;
-        for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++)
-            rc = run_maker(&route->makers[k], &next, err);
+        maker_frame next = maker_frame_of(route, &frame);
+        next.gap = gap_before(route, &frame.channel->info, frame.recv_ns);
+        if (frame.recv_ns >= ticker->since_ns && frame.recv_ns >= choice->since_ns)
+            rc = run_makers(route, &next, 0, err);
     }
-    route->current = NULL;
     content_reader_close(reader);
     return rc;
 }
@@ -893,18 +898,9 @@ static td_result apply_later_frame(day_run *run, const frame_ref *frame, td_err 
         day_route *route = run->routes[i];
         if (!route->has_intervals || route->channel->stream != frame->channel->stream)
             continue;
-        const maker_frame next = {.frame = frame,
-                                  .message = frame->content.message,
-                                  .order = &route->order,
-                                  .from_ns = run->day->window.from_ns,
-                                  .to_ns = run->day->window.to_ns};
-        entry_order_set(&route->order, next.message);
+        const maker_frame next = maker_frame_of(route, frame);
         cover(route, frame, NULL);
-        route->current = &next;
-        for (size_t k = 0; rc == TD_OK && k < route->maker_count; k++)
-            if ((route->makers[k].type->flags & EXPORT_OF_INTERVALS) != 0)
-                rc = run_maker(&route->makers[k], &next, err);
-        route->current = NULL;
+        rc = run_makers(route, &next, EXPORT_OF_INTERVALS, err);
     }
     return rc;
 }
@@ -947,13 +943,16 @@ static const family *family_of_feed(const read_plan *plan, const char *feed)
     return feed == NULL ? NULL : family_find(td_bytes_str(feed));
 }
 
-/* The gaps of the ledger, as rows. */
-static export_gap *ledger_gaps(const export_day *day, size_t *count)
+/* The gaps of the ledger, and of topics whose state was not right before, as rows. */
+static export_gap *known_gaps(const day_run *run, size_t *count)
 {
+    const size_t in_ledger = run->day->gap_count;
     export_gap *gaps = NULL;
-    for (*count = 0; *count < day->gap_count; (*count)++) {
+    for (*count = 0; *count < in_ledger + run->began.count; (*count)++) {
         gaps = td_array_grow(gaps, *count, sizeof *gaps);
-        gaps[*count] = (export_gap){.row = *day->gaps[*count]};
+        gaps[*count] =
+            (export_gap){.row = *count < in_ledger ? *run->day->gaps[*count]
+                                                   : run->began.rows[*count - in_ledger]};
     }
     return gaps;
 }
@@ -998,15 +997,11 @@ static td_result put_gaps(day_run *run, const export_output *output, const read_
                           td_err *err)
 {
     size_t count = 0;
-    export_gap *gaps = ledger_gaps(run->day, &count);
+    export_gap *gaps = known_gaps(run, &count);
     export_writer *writer = NULL;
     td_result rc = TD_OK;
     for (size_t i = 0; output->format->grouping == EXPORT_PER_SYMBOL && i < run->route_count; i++)
         gaps = add_breaks(run->routes[i], gaps, &count);
-    for (size_t i = 0; output->format->grouping == EXPORT_PER_SYMBOL && i < run->began.count; i++) {
-        gaps = td_array_grow(gaps, count, sizeof *gaps);
-        gaps[count++] = (export_gap){.row = run->began.rows[i], .reason = run->began.rows[i].cause};
-    }
     if (count == 0)
         rc =
             export_writers_of_type(&run->writers, output, family_of_feed(plan, NULL), &writer, err);
@@ -1038,8 +1033,7 @@ static void find_began(day_run *run)
 {
     for (size_t i = 0; i < run->silent.count; i++) {
         const silent_topic *row = &run->silent.rows[i];
-        const trust_break_cause cause =
-            player_began_broken(run->player, row->feed, row->topic, row->symbol);
+        const trust_break_cause cause = player_began_broken(run->player, row);
         gap_row made = gap_row_of(GAP_SEQUENCE, row->feed, run->day->window.from_ns, GAP_OPEN,
                                   trust_break_cause_name(cause));
         made.topic = row->topic;
@@ -1186,9 +1180,8 @@ static void read_report(day_run *run)
     const export_day *day = run->day;
     replay_report *report = &run->report;
     report_init_replay(report, run->player, NULL);
-    const uint64_t began_broken = report->began_broken + run->began.count;
+    report->began_broken += run->began.count;
     report_add_silent(report, &run->silent, day->window);
-    report->began_broken = began_broken;
     report->overdue = 0;
     for (size_t i = 0; i < report->silent.count; i++)
         report->overdue += is_used(day->spec, report->silent.rows[i].row) &&

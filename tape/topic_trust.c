@@ -203,15 +203,8 @@ static void apply_frame(trust_conn *conn, const frame_ref *frame, const symbol_v
                         trust_answer *out)
 {
     out->was_alive = conn->is_alive;
-    if (frame->is_doubtful) {
-        const trust_break why = {.cause = BREAK_CONNECTION};
-        break_off(conn, out, why);
-        if (conn->lacks.cause == BREAK_NO_SNAPSHOT)
-            conn->lacks = why;
-        return;
-    }
-    if (frame->content.message == NULL) {
-        const trust_break why = {.cause = BREAK_UNDECODED};
+    if (frame->is_doubtful || frame->content.message == NULL) {
+        const trust_break why = {.cause = frame->is_doubtful ? BREAK_CONNECTION : BREAK_UNDECODED};
         break_off(conn, out, why);
         if (conn->lacks.cause == BREAK_NO_SNAPSHOT)
             conn->lacks = why;
@@ -243,6 +236,14 @@ static void apply_frame(trust_conn *conn, const frame_ref *frame, const symbol_v
 
 /* ---- the connection whose frames are used for the topic ---- */
 
+/* The state after a frame is another one than its reader has. */
+static void take_over(trust_answer *own)
+{
+    own->was_alive = 0;
+    own->is_taken_over = own->is_trusted && !own->is_snapshot;
+    own->is_in_book |= own->is_taken_over;
+}
+
 /* Use the frames of connection `to` for the topic from now on. The connection's earlier frames were
  * copies, and made its present state. */
 static void follow_other(topic_trust *trust, const gap_list *gaps, size_t to,
@@ -255,9 +256,7 @@ static void follow_other(topic_trust *trust, const gap_list *gaps, size_t to,
         return;
     break_if_interrupted(gaps, before, frame->recv_ns, SYMBOL_RECONNECTS, 0, &left);
     own->broke = left.broke;
-    own->was_alive = 0;
-    own->is_taken_over = own->is_trusted && !own->is_snapshot;
-    own->is_in_book |= own->is_taken_over;
+    take_over(own);
 }
 
 /* The first frame after a saved state that replaced what the topic had. */
@@ -268,9 +267,7 @@ static void note_restored(topic_trust *trust, trust_answer *own)
         return;
     if (trust->removed.cause != BREAK_NONE)
         own->broke = &trust->removed;
-    own->was_alive = 0;
-    own->is_taken_over = own->is_trusted && !own->is_snapshot;
-    own->is_in_book |= own->is_taken_over;
+    take_over(own);
     trust->needs_saved = own->is_taken_over;
 }
 

@@ -196,28 +196,19 @@ const stream_table *player_streams(const player *p)
     return &p->streams;
 }
 
-trust_break_cause player_began_broken(const player *p, const char *feed, const char *topic,
-                                      const char *symbol)
+trust_break_cause player_began_broken(const player *p, const silent_topic *topic)
 {
-    const gap_list *gaps = p->options.observer.ledger;
+    channel_info info = {.feed = topic->feed, .topic = topic->topic, .symbol = topic->symbol};
     topic_trust trust = {0};
-    TD_ASSERT(p->is_finished);
-    for (size_t i = 0; i < p->streams.count; i++) {
-        const stream *s = p->streams.items[i];
-        if (s->role == ROLE_DATA && strcmp(s->feed, feed) == 0 && strcmp(s->topic, topic) == 0 &&
-            strcmp(s->symbol, symbol) == 0)
-            return topic_trust_lacks(&s->trust)->cause;
-    }
-    for (size_t i = 0; gaps != NULL && i < p->symbols.count; i++) {
+    for (size_t i = 0; p->options.observer.ledger != NULL && i < p->symbols.count; i++) {
         const symbol_entry *of = p->symbols.items[i];
-        const symbol_topic *saved = NULL;
-        if (strcmp(of->feed, feed) != 0 || strcmp(of->symbol, symbol) != 0)
+        const symbol_topic *left;
+        if (strcmp(of->feed, topic->feed) != 0 || strcmp(of->symbol, topic->symbol) != 0)
             continue;
-        for (size_t k = 0; (saved = symbol_state_topic_at(of->state, k)) != NULL; k++) {
-            const channel_info info = {
-                .feed = feed, .topic = topic, .symbol = symbol, .line = saved->line};
-            if (strcmp(saved->name, topic) == 0)
-                topic_trust_resume(&trust, gaps, &info, saved);
+        for (size_t k = 0; (left = symbol_state_topic_at(of->state, k)) != NULL; k++) {
+            info.line = left->line;
+            if (strcmp(left->name, topic->topic) == 0)
+                topic_trust_resume(&trust, p->options.observer.ledger, &info, left);
         }
     }
     const trust_break_cause cause = topic_trust_lacks(&trust)->cause;

@@ -16,6 +16,7 @@
 #include "replay/play/pacer.h"
 #include "replay/play/stream.h"
 #include "tape/cursor.h"
+#include "tape/silent_topics.h"
 
 typedef struct player_options {
     td_workers *workers; /* they run streams together with the caller's thread, which helps while it
@@ -94,8 +95,7 @@ TD_MUST_USE td_result player_finish(player *player, td_err *err);
 const stream_table *player_streams(const player *player);
 /* Why a topic without frames in the selection has no right state: how frames before the selection
  * left it. BREAK_NONE if its state is right, unknown, or the topic has none. */
-trust_break_cause player_began_broken(const player *player, const char *feed, const char *topic,
-                                      const char *symbol);
+trust_break_cause player_began_broken(const player *player, const silent_topic *topic);
 void player_get_audits(const player *player, audit_stats *out);
 void player_get_totals(const player *player, player_totals *out);
 void player_digests(const player *player, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);

@@ -41,8 +41,7 @@ static void count_uncovered(replay_report *report)
 void report_init_replay(replay_report *report, const player *from, const pacer *paced)
 {
     const stream_table *streams = player_streams(from);
-    *report = (replay_report){.player = from,
-                              .streams = streams,
+    *report = (replay_report){.streams = streams,
                               .pace = paced,
                               .is_stopped = player_is_stopped(from) != 0,
                               .workers_busy_max = player_busy_max(from)};
@@ -93,8 +92,6 @@ void report_add_silent(replay_report *report, silent_list *from, selection_windo
         silent_topic *row = &report->silent.rows[i];
         row->is_proven = (uint8_t)has_no_trades(report->streams, row);
         report->overdue += (size_t)silent_topic_is_overdue(row, window);
-        report->began_broken +=
-            player_began_broken(report->player, row->feed, row->topic, row->symbol) != BREAK_NONE;
     }
 }
 

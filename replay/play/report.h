@@ -17,7 +17,6 @@
 
 typedef struct replay_report {
     player_totals totals;
-    const player *player;
     const stream_table *streams;                        /* the player's */
     uint64_t rules[STRENGTH_STATISTIC + 1][RULE_COUNT]; /* how often each was broken */
     const stream *violated;  /* the stream in which a rule was broken first, or NULL */
@@ -58,8 +57,7 @@ void report_add_gaps(replay_report *report, const gap_list *all, const selection
                      selection_window window);
 
 /* Take the topics that were asked for in the window and sent nothing (*from becomes empty), note
- * which are proven by candles without a volume, and count those that are overdue, or whose state
- * was not right before. */
+ * which are proven by candles without a volume, and count the overdue ones. */
 void report_add_silent(replay_report *report, silent_list *from, selection_window window);
 
 /* The verdict of the replay, from all findings. */
