@@ -1426,8 +1426,8 @@ static int take_spliced_delta(track *t, const message *m)
     if (!t->is_anchored || u > t->snapshot_u) {
         t->is_ahead = 0; /* the stream has reached the snapshot */
     } else {
-        if (t->ahead_ns > m->head.exchange_ns + AHEAD_LAG_NS_MAX)
-            t->ahead_ns = m->head.exchange_ns + AHEAD_LAG_NS_MAX;
+        const uint64_t lagging_ns = m->head.exchange_ns + AHEAD_LAG_NS_MAX;
+        t->ahead_ns = t->ahead_ns < lagging_ns ? t->ahead_ns : lagging_ns;
         t->is_ahead |= m->head.exchange_ns > t->ahead_ns;
     }
     const int waits = track_is_broken(t) || track_needs_levels(t);

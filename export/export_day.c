@@ -624,7 +624,6 @@ static td_result run_makers(day_route *route, const maker_frame *next, unsigned 
 static td_result route_frame(day_route *route, const observed_frame *observed, td_err *err)
 {
     const frame_ref *frame = observed->frame;
-    int is_http = frame->channel->role == ROLE_HTTP;
     maker_frame next = maker_frame_of(route, frame);
     next.trust = observed->trust;
     if (frame->is_copy)
@@ -635,7 +634,7 @@ static td_result route_frame(day_route *route, const observed_frame *observed, t
         next.book = track_book(observed->found->track);
     if (!frame->is_lead_in && route->refusal != NULL)
         leave_out(route->run, frame, td_bytes_str(frame->channel->info.symbol), route->refusal);
-    if (observed->found == NULL && !is_http)
+    if (observed->found == NULL && frame->channel->role != ROLE_HTTP)
         return TD_OK;
     td_result rc = check_family(route, frame->channel, err);
     if (route->has_intervals)

@@ -186,9 +186,10 @@ static td_result find_earlier(archive *from, const read_query *all, silent_list 
         silent_topic *row = &list->rows[i];
         const family *of = family_find(td_bytes_str(row->family));
         TD_ASSERT(row->feed != NULL);
-        if (strcmp(row->feed, feed) != 0)
+        const int is_next = strcmp(row->feed, feed) != 0;
+        if (is_next)
             name_index_fini(&sending);
-        for (size_t k = 0; strcmp(row->feed, feed) != 0 && k < read_plan_count(plan); k++) {
+        for (size_t k = 0; is_next && k < read_plan_count(plan); k++) {
             const segment_index *index = read_plan_segment(plan, k)->index;
             if (strcmp(index->feed, row->feed) == 0)
                 note_sending(&sending, index, SELECTION_ALL_TIME);

@@ -22,6 +22,7 @@ typedef struct gaps_result {
     selection_window window;
     uint64_t frames;
     uint64_t first_ns, last_ns; /* of the first and last frame */
+    silent_list silent;
     cursor_stats stats;
 } gaps_result;
 
@@ -29,12 +30,9 @@ typedef struct gaps_result {
 
 static td_result read_frames(cursor *from, gaps_result *out, td_err *err)
 {
-    td_result rc = TD_OK;
-    while (rc == TD_OK) {
-        const frame_ref *frame;
-        rc = cursor_next(from, &frame, err);
-        if (rc != TD_OK)
-            break;
+    const frame_ref *frame;
+    td_result rc = cursor_next(from, &frame, err);
+    for (; rc == TD_OK; rc = cursor_next(from, &frame, err)) {
         out->first_ns = out->frames == 0 ? frame->recv_ns : out->first_ns;
         out->last_ns = frame->recv_ns;
         out->frames++;
@@ -130,7 +128,9 @@ static td_result find(verb_run *verb, gaps_result *result)
         !cursor_is_damaged(&result->stats))
         rc = check_recorded(verb, &wanted, result->window);
     sum_up(result);
-    return rc;
+    return rc != TD_OK ? rc
+                       : silent_topics_find(verb->archive, NULL, &wanted, result->window,
+                                            &result->silent, &verb->err);
 }
 
 /* ---- the result ---- */
@@ -150,7 +150,7 @@ static td_result describe(verb_run *verb, const gaps_result *result)
         {"detail", TABLE_SPARE_LEFT, "{detail|-}"},
     };
     result_object_begin(r, NULL);
-    result_table_begin(r, "gaps", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
+    result_table_begin(r, "gaps", COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
     for (size_t i = 0; i < result->gaps.count; i++)
         report_describe_gap(r, &result->gaps.rows[i], NULL);
     result_list_end(r);
@@ -164,6 +164,7 @@ static td_result describe(verb_run *verb, const gaps_result *result)
     result_time_or_null(r, "first_ns", result->first_ns);
     result_time_or_null(r, "last_ns", result->last_ns);
     result_count(r, "segments_live", result->stats.segments_live);
+    result_count(r, "topics_silent", result->silent.count);
     td_result rc = bands_describe(verb, &verb->wanted);
     result_object_end(
         r, "{gaps}"
@@ -173,7 +174,9 @@ static td_result describe(verb_run *verb, const gaps_result *result)
            "[, {lasts_ns?}{lasts} in all]"
            "[, {open} without an end]"
            "[{frames?} in {frames frame} from {first_ns} to {last_ns}]"
-           "[{frames!}, and no frames][{segments_live?}; being recorded]\n" BANDS_PATTERN);
+           "[{frames!}, and no frames][{segments_live?}; being recorded]\n"
+           "[{topics_silent?}{topics_silent topic} without a frame: see 'tapedeck "
+           "replay'\n]" BANDS_PATTERN);
     return rc;
 }
 
@@ -188,6 +191,7 @@ static td_result run_gaps(verb_run *verb)
                        ? EXIT_CODE_DIFFERS
                        : EXIT_CODE_DONE;
     gap_list_fini(&result.gaps);
+    silent_list_fini(&result.silent);
     return rc;
 }
 

@@ -198,9 +198,10 @@ const stream_table *player_streams(const player *p)
 
 trust_break_cause player_began_broken(const player *p, const silent_topic *topic)
 {
+    const gap_list *ledger = p->options.observer.ledger;
     channel_info info = {.feed = topic->feed, .topic = topic->topic, .symbol = topic->symbol};
     topic_trust trust = {0};
-    for (size_t i = 0; p->options.observer.ledger != NULL && i < p->symbols.count; i++) {
+    for (size_t i = 0; ledger != NULL && i < p->symbols.count; i++) {
         const symbol_entry *of = p->symbols.items[i];
         const symbol_topic *left;
         if (strcmp(of->feed, topic->feed) != 0 || strcmp(of->symbol, topic->symbol) != 0)
@@ -208,10 +209,10 @@ trust_break_cause player_began_broken(const player *p, const silent_topic *topic
         for (size_t k = 0; (left = symbol_state_topic_at(of->state, k)) != NULL; k++) {
             info.line = left->line;
             if (strcmp(left->name, topic->topic) == 0)
-                topic_trust_resume(&trust, p->options.observer.ledger, &info, left);
+                topic_trust_resume(&trust, ledger, &info, left);
         }
     }
-    const trust_break_cause cause = topic_trust_lacks(&trust)->cause;
+    trust_break_cause cause = topic_trust_lacks(&trust)->cause;
     topic_trust_fini(&trust);
     return cause;
 }
