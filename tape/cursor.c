@@ -195,23 +195,58 @@ static int load_states(cursor *c, const open_conns_session *from, const source_o
     return 1;
 }
 
+/* 1 if topics of a session came over several connections at once, after before_ns. */
+static int has_copies(const open_conns *open, uint64_t before_ns)
+{
+    for (size_t i = 0; i < open->count; i++) {
+        const segment_rows *rows = &open->sessions[i].rows;
+        for (size_t k = 1; k < rows->conn_count; k++)
+            for (size_t j = 0; j < k; j++) {
+                const conn_row *a = &rows->conns[j];
+                const conn_row *b = &rows->conns[k];
+                const uint64_t a_to_ns = a->to_ns == 0 ? UINT64_MAX : a->to_ns;
+                const uint64_t b_to_ns = b->to_ns == 0 ? UINT64_MAX : b->to_ns;
+                if (a->shard == b->shard && a_to_ns > before_ns && b_to_ns > before_ns &&
+                    a->since_ns < b_to_ns && b->since_ns < a_to_ns)
+                    return 1;
+            }
+    }
+    return 0;
+}
+
+static td_result read_open(cursor *c, archive_view *view, uint64_t at_ns, open_conns *open,
+                           td_err *err)
+{
+    return c->options.is_following
+               ? open_conns_read_live(view, wants_feed, &c->wanted, at_ns, open, err)
+               : open_conns_read(view, wants_feed, &c->wanted, at_ns, open, err);
+}
+
 /* Set the time from which frames are needed to know the books at the start of the window: a feed's
  * checkpoint, or the start of the oldest connection that was open then. An exchange sends a
- * snapshot at the start of each connection. */
+ * snapshot at the start of each connection. Where several connections bring each frame, all frames
+ * of the time before are needed, too: those that one of them brought then are not the window's. */
 static td_result find_lead_from(cursor *c, archive_view *view, source_options *reading, td_err *err)
 {
     open_conns open;
-    const uint64_t at_ns = reading->window.from_ns + 1;
-    td_result rc = c->options.is_following
-                       ? open_conns_read_live(view, wants_feed, &c->wanted, at_ns, &open, err)
-                       : open_conns_read(view, wants_feed, &c->wanted, at_ns, &open, err);
+    selection_window *window = &reading->window;
+    const uint64_t from_ns = window->from_ns;
+    const uint64_t before_ns =
+        from_ns > c->begin_ns + LINES_LAG_NS ? from_ns - LINES_LAG_NS : c->begin_ns;
+    td_result rc = read_open(c, view, from_ns + 1, &open, err);
+    if (rc == TD_OK && !c->options.with_lines && before_ns < from_ns &&
+        has_copies(&open, before_ns)) {
+        open_conns_fini(&open);
+        window->from_ns = reading->lead_from_ns = before_ns;
+        rc = read_open(c, view, before_ns + 1, &open, err);
+    }
     for (size_t i = 0; rc == TD_OK && i < open.count; i++) {
         const open_conns_session *session = &open.sessions[i];
-        uint64_t from_ns = load_states(c, session, reading)
-                               ? session->checkpoint.at_ns
-                               : open_conns_session_oldest_ns(&open, session);
-        if (from_ns < reading->lead_from_ns)
-            reading->lead_from_ns = from_ns;
+        uint64_t since_ns = load_states(c, session, reading)
+                                ? session->checkpoint.at_ns
+                                : open_conns_session_oldest_ns(&open, session);
+        if (since_ns < reading->lead_from_ns)
+            reading->lead_from_ns = since_ns;
     }
     open_conns_fini(&open);
     return rc;
@@ -371,9 +406,9 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
                               .stats = &c->stats,
                               .damage = &c->damage};
     td_result rc = TD_OK;
-    c->since_ns = window.from_ns;
     if (options->with_lead_in && window.from_ns > 0 && window.from_ns < UINT64_MAX)
         rc = find_lead_from(c, view, &reading, err);
+    c->since_ns = reading.window.from_ns;
     drop_holes(c);
     if (rc == TD_OK && options->with_states && !options->is_following) {
         find_pruned_starts(c, view, &reading);

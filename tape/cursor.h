@@ -41,9 +41,11 @@ typedef struct cursor_options {
     uint8_t with_events;            /* 1: frames of _events channels are returned too */
     uint8_t with_lead_in; /* 1: also return the frames before the selection's start that books need,
                              with is_lead_in set: frames of topics with snapshots, from the start of
-                             the oldest connection that was open at the selection's start. In a file
-                             that `cut` wrote, the selection begins no earlier than the selection of
-                             the cut. */
+                             the oldest connection that was open at the selection's start. Where
+                             several connections brought each frame, also all frames of LINES_LAG_NS
+                             (tape/lines.h) before it, so that copies of them are recognised. In a
+                             file that `cut` wrote, the selection begins no earlier than the
+                             selection of the cut. */
     uint64_t before_ns;   /* with_lead_in: all frames that were received up to this long before the
                              selection's start are returned, too, with is_lead_in set */
     uint8_t with_states;  /* 1: if a checkpoint has the states of a feed, the lead-in begins there.
