@@ -11,6 +11,7 @@
 #include "replay/play/stream.h"
 #include "schema/entry_order.h"
 #include "tape/topic_trust.h"
+#include "tape/trade_repeats.h"
 
 enum { SIDES = 2, TRADES_MAX = 1 << 20, WAITING_MAX = 1 << 16, NO_LATENCY = MARKET_LATENCIES };
 
@@ -42,6 +43,7 @@ typedef struct maker {
     const market_play_options *options;
     td_err *err;
     entry_order order; /* of the trades of a frame */
+    trade_repeats had;
     market_tile *tile;
     size_t index;            /* of the tile */
     uint64_t from_ns, to_ns; /* of the tile */
@@ -475,12 +477,19 @@ static void wait_for_book(maker *self, waiting added)
 static td_result add_trades_frame(maker *self, const frame_ref *frame)
 {
     const message *m = frame->content.message;
-    int is_waiting = (self->state & MARKET_BOOK_KNOWN) != 0 && self->wait_count < WAITING_MAX;
+    int is_waiting = frame->is_lead_in ||
+                     ((self->state & MARKET_BOOK_KNOWN) != 0 && self->wait_count < WAITING_MAX);
     td_result rc = is_waiting ? TD_OK : advance(self, frame->recv_ns);
-    wait_for_book(self, (waiting){.recv_ns = frame->recv_ns, .latency = latency_of(frame)});
+    if (!frame->is_lead_in)
+        wait_for_book(self, (waiting){.recv_ns = frame->recv_ns, .latency = latency_of(frame)});
     entry_order_set(&self->order, m);
     for (size_t i = 0; m != NULL && i < m->trades.trade_count; i++) {
         const msg_trade *trade = &m->trades.trades[entry_order_at(&self->order, i)];
+        if (trade_repeats_has(&self->had, m, trade))
+            continue;
+        trade_repeats_add(&self->had, m, trade);
+        if (frame->is_lead_in)
+            continue;
         wait_for_book(self, (waiting){.recv_ns = frame->recv_ns,
                                       .price = trade->price,
                                       .size = trade->size,
@@ -510,7 +519,7 @@ static td_result observe(void *ctx, const stream *of, void **state, const observ
             return TD_EOF;
         if (rc == TD_OK && !frame->is_lead_in)
             note_frame(self, frame->recv_ns, latency_of(frame));
-    } else if (!frame->is_lead_in && frame->recv_ns < end_of(self->options)) {
+    } else if (frame->recv_ns < end_of(self->options)) {
         rc = add_trades_frame(self, frame);
     }
     return rc;
