@@ -41,11 +41,11 @@ export const FAMILIES = {
 const EPOCH = "2026-11-20T23:59:56.700Z"; // a day and an hour end in each recording
 const MIDNIGHT_NS = BigInt(Date.parse("2026-11-21")) * 1_000_000n, MS = 1_000_000n;
 
-/** A level of a bid that crosses the book and its removal, as the text that begins with the list's bracket; by family. */
+/** A level of a bid that crosses the book and its removal, as the text that begins with the list's bracket; of families whose books
+ * have no fixed number of levels, and no checksum. */
 const bids = (list) => [`"${list}":[["65000","1"]`, `"${list}":[["65000","0"]`];
 const CROSSING = {
-  "contract-v3": bids("b"), "v5-linear": bids("b"), "v5-spot": bids("b"), "binance-spot": bids("b"), "binance-usdm": bids("b"),
-  bitstamp: bids("bids"),
+  "binance-spot": bids("b"), "binance-usdm": bids("b"), bitstamp: bids("bids"),
   okx: ['"bids":[["65000","1","0","1"]', '"bids":[["65000","0","0","0"]'],
   deribit: ['"bids":[["new",65000.0,10.0]', '"bids":[["delete",65000.0,0.0]'],
 };
@@ -241,8 +241,8 @@ function wrongQuotes(quotes, all) {
 
 /** The exchange's own snapshots of a recorded book, which a new subscriber gets: another one has no frame with that state. Each is
  * local time and time, in us, unless a later delta came before it: the book is that of the delta then. */
-async function ownSnapshots(t, archive) {
-  const { stdout } = await tapedeck(t, ["replay", "-a", archive, "--messages", "--type", "book"], { status: null });
+async function ownSnapshots(t, archive, book) {
+  const { stdout } = await tapedeck(t, ["replay", "-a", archive, "--messages", "--topic", book], { status: null });
   const found = new Set();
   let last = 0n;
   for (const line of stdout.split("\n").filter((one) => one.includes('"recv_ns"'))) {
@@ -288,10 +288,11 @@ export async function answersOf(t, archive, truth, dir, { symbol, untimed, packa
   const [book] = replay.books, at = (end) => BigInt(replay[end]);
   const where = { ...book, book: book?.topic, firstNs: at("first_recv_ns"), lastNs: at("last_recv_ns") };
   const [inC, inWhole, columns, own] = await Promise.all([
-    program ? answersInC(t, program, archive, symbol) : null, program && wholeArchive ? answersInC(t, program, wholeArchive, symbol) : null, book ? pageColumns(t, archive, dir, where) : null, isLive ? ownSnapshots(t, archive) : new Set(),
+    program ? answersInC(t, program, archive, symbol) : null, program && wholeArchive ? answersInC(t, program, wholeArchive, symbol) : null, book ? pageColumns(t, archive, dir, where) : null, isLive && book ? ownSnapshots(t, archive, book.topic) : new Set(),
   ]);
-  const quotes = rows.quotes.filter((row) => (!untimed || row.timestamp !== row.local_timestamp) && !own.has(`${row.local_timestamp} ${row.timestamp}`));
-  const wrong = wrongQuotes(quotes, all.quotes);
+  const isTimed = (row) => !untimed || row.timestamp !== row.local_timestamp;
+  const quotes = rows.quotes.filter((row) => isTimed(row) && !own.has(`${row.local_timestamp} ${row.timestamp}`));
+  const wrong = wrongQuotes(quotes, all.quotes.filter(isTimed).sort((a, b) => Number(a.timestamp) - Number(b.timestamp)));
   // A recorder does not miss what came before its first frames, and after it has stopped.
   const times = isLive ? rows.trades.map(({ timestamp }) => Number(timestamp)) : [-Infinity, Infinity], [from, to] = [times[0], times.at(-1)];
   const [trades, whole] = [rows, all].map((one) => one.trades.filter(({ timestamp }) => Number(timestamp) >= from && Number(timestamp) < to).map(tradeKey));
@@ -413,8 +414,8 @@ const LIVE = {
   "second line cut": { harmless: true, args: ["--lines", "2"], run: one(async ({ between }, recorder) => { between.cut(2); await recorder.prints(/connection 2\)/); }) },
   "first line late and cut": twoLines(1, 1),
   "second line late and cut": twoLines(2, 2),
-  "first line late, second cut": twoLines(1, 2),
-  "second line late, first cut": twoLines(2, 1),
+  "first line late and other cut": twoLines(1, 2),
+  "second line late and other cut": twoLines(2, 1),
   "two lines killed": { lost: "both", args: ["--lines", "2"], run: one(async ({ start }, recorder) => { await passed(Math.random() * 1000); await recorder.kill("SIGKILL"); return start(); }) },
   merged: merged((a, b) => [a, b]),
   "merged the other way": merged((a, b) => [b, a]),

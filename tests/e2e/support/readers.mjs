@@ -87,7 +87,7 @@ export async function mcapTrades(folder) {
     for (let record; (record = reader.nextRecord()) !== undefined; ) {
       if (record.type === "Schema") schemas.set(record.id, record.name);
       if (record.type === "Channel") channels.set(record.id, schemas.get(record.schemaId));
-      count += record.type === "Message" && /trade/.test(channels.get(record.channelId));
+      count += record.type === "Message" && /Trade$/.test(channels.get(record.channelId));
     }
   }
   return count;
