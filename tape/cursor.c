@@ -576,6 +576,8 @@ static int next_of_lines(cursor *c, const frame_ref **out)
     frame_ref *frame = lines_next(c->lines, &slot);
     if (frame == NULL)
         return 0;
+    if (frame->recv_ns >= c->reading.from_ns)
+        frame->is_lead_in = 0; /* it was kept, and its time is later */
     finish(c, slot, frame);
     *out = frame;
     return 1;
