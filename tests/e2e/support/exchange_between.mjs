@@ -24,7 +24,7 @@ export async function exchangeBetween(t, url, hooks = {}) {
       observer.on("error", () => {});
       observer.opened = once(observer, "open");
     }
-    if (observed.includes(text)) return;
+    if (observed.includes(text) || /unsubscribe/.test(text)) return;
     observed.push(text);
     await observer.opened;
     observer.send(text);
