@@ -200,14 +200,12 @@ static int has_copies(const open_conns *open, uint64_t before_ns)
 {
     for (size_t i = 0; i < open->count; i++) {
         const segment_rows *rows = &open->sessions[i].rows;
-        for (size_t k = 1; k < rows->conn_count; k++)
-            for (size_t j = 0; j < k; j++) {
-                const conn_row *a = &rows->conns[j];
-                const conn_row *b = &rows->conns[k];
-                const uint64_t a_to_ns = a->to_ns == 0 ? UINT64_MAX : a->to_ns;
-                const uint64_t b_to_ns = b->to_ns == 0 ? UINT64_MAX : b->to_ns;
-                if (a->shard == b->shard && a_to_ns > before_ns && b_to_ns > before_ns &&
-                    a->since_ns < b_to_ns && b->since_ns < a_to_ns)
+        for (size_t k = 0; k < rows->conn_count; k++)
+            for (const conn_row *a = rows->conns, *b = &rows->conns[k]; a < b; a++) {
+                const uint64_t a_ns = a->to_ns - 1, b_ns = b->to_ns - 1; /* an open one is last */
+                const uint64_t last_ns = a_ns < b_ns ? a_ns : b_ns;
+                if (a->shard == b->shard && last_ns >= before_ns && a->since_ns <= last_ns &&
+                    b->since_ns <= last_ns)
                     return 1;
             }
     }
@@ -229,15 +227,13 @@ static td_result read_open(cursor *c, archive_view *view, uint64_t at_ns, open_c
 static td_result find_lead_from(cursor *c, archive_view *view, source_options *reading, td_err *err)
 {
     open_conns open;
-    selection_window *window = &reading->window;
-    const uint64_t from_ns = window->from_ns;
+    const uint64_t from_ns = reading->window.from_ns;
     const uint64_t before_ns =
         from_ns > c->begin_ns + LINES_LAG_NS ? from_ns - LINES_LAG_NS : c->begin_ns;
     td_result rc = read_open(c, view, from_ns + 1, &open, err);
-    if (rc == TD_OK && !c->options.with_lines && before_ns < from_ns &&
-        has_copies(&open, before_ns)) {
+    if (rc == TD_OK && !c->options.with_lines && has_copies(&open, before_ns)) {
         open_conns_fini(&open);
-        window->from_ns = reading->lead_from_ns = before_ns;
+        reading->window.from_ns = reading->lead_from_ns = before_ns;
         rc = read_open(c, view, before_ns + 1, &open, err);
     }
     for (size_t i = 0; rc == TD_OK && i < open.count; i++) {
