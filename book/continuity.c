@@ -1370,7 +1370,7 @@ static void apply_spliced_snapshot(track *t, const message *m, verdict *out)
     frame_facts facts = {.message = m, .is_snapshot = 1, .was_anchored = t->is_anchored};
     const int64_t u = m->head.u;
     out->count = 0;
-    out->later_ns = 0;
+    out->exchange_ns = m->head.exchange_ns;
     out->is_snapshot = out->is_spliced = 0;
     out->is_unused = 1;
     out->unchecked = track_is_broken(t) != 0;
@@ -1389,8 +1389,10 @@ static void apply_spliced_snapshot(track *t, const message *m, verdict *out)
     t->is_broken = t->is_ahead = 0;
     t->is_anchored = t->has_snapshot = 1;
     facts.checks_content = 1;
-    if (t->seqs[SEQ_NUMBER_U].is_known && t->seqs[SEQ_NUMBER_U].last > u)
-        out->later_ns = (uint64_t)t->seqs[SEQ_NUMBER_TIME].last;
+    const uint64_t last_ns = (uint64_t)t->seqs[SEQ_NUMBER_TIME].last;
+    if (t->seqs[SEQ_NUMBER_U].is_known && t->seqs[SEQ_NUMBER_U].last > u &&
+        last_ns > out->exchange_ns)
+        out->exchange_ns = last_ns;
     out->is_snapshot = out->is_spliced = 1;
     out->is_unused = out->unchecked = 0;
     check_rules(t, &facts, out);
@@ -1480,7 +1482,7 @@ void track_apply(track *t, const message *m, verdict *out)
     out->count = 0;
     out->is_snapshot = facts.is_snapshot;
     out->is_spliced = 0;
-    out->later_ns = 0;
+    out->exchange_ns = m->head.exchange_ns;
     if (TD_UNLIKELY(was_ahead) && facts.checks_content)
         out->is_snapshot = out->is_spliced = 1; /* the snapshot is used from here on */
     out->is_unused = !changes_book;

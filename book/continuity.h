@@ -50,15 +50,14 @@ typedef struct verdict_item {
 enum { VERDICT_ITEMS_MAX = TOPIC_RULES_MAX + 2 };
 
 typedef struct verdict {
-    uint32_t count;      /* 0: ok; items of strength error are violations */
-    uint8_t unchecked;   /* 1: the book's content was not checked, because it was broken before, or
-                            there are more than LIMIT_TRACK_SYMBOLS symbols */
-    uint8_t is_snapshot; /* 1: the frame replaced all earlier content, whatever its type */
-    uint8_t is_spliced;  /* 1: and the book has deltas since the snapshot, too: its levels are not
-                            the frame's */
-    uint8_t is_unused;   /* 1: the book did not use the frame: it has what the frame brings */
-    uint64_t later_ns;   /* of a snapshot: exchange time of the last delta since it that the book
-                            has; 0: none, or without a time */
+    uint32_t count;       /* 0: ok; items of strength error are violations */
+    uint8_t unchecked;    /* 1: the book's content was not checked, because it was broken before, or
+                             there are more than LIMIT_TRACK_SYMBOLS symbols */
+    uint8_t is_snapshot;  /* 1: the frame replaced all earlier content, whatever its type */
+    uint8_t is_spliced;   /* 1: and the book has deltas since the snapshot, too: its levels are not
+                             the frame's */
+    uint8_t is_unused;    /* 1: the book did not use the frame: it has what the frame brings */
+    uint64_t exchange_ns; /* the frame's, or that of a later delta which the book has; 0: absent */
     verdict_item
         items[VERDICT_ITEMS_MAX]; /* in the row's order; the first error is "the" verdict */
 } verdict;

@@ -738,9 +738,8 @@ static td_result add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *f
                                 .content = content_of(frame),
                                 .flags = flags_of(of, frame, trust)};
     if (m != NULL) {
-        row->exchange_ns = trust != NULL && (t->with & TAPEDECK_WITH_BOOKS) != 0
-                               ? trust_answer_exchange_ns(trust, m)
-                               : m->head.exchange_ns;
+        const int is_of_book = trust != NULL && (t->with & TAPEDECK_WITH_BOOKS) != 0;
+        row->exchange_ns = is_of_book ? trust->exchange_ns : m->head.exchange_ns;
         row->kind = (uint8_t)m->head.kind;
         if (msg_head_number(&m->head, &row->number))
             row->flags |= TAPEDECK_ROW_NUMBERED;

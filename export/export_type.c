@@ -55,13 +55,6 @@ export_row export_row_of(const maker_frame *seen)
     return row;
 }
 
-export_row export_book_row_of(const maker_frame *seen)
-{
-    export_row row = export_row_of(seen);
-    row.exchange_ns = trust_answer_exchange_ns(seen->trust, seen->message);
-    return row;
-}
-
 td_bytes row_value_text(const msg_value *value, char memory[ROW_TEXT_BYTES])
 {
     td_decimal number = {0, 0};

@@ -55,11 +55,9 @@ typedef struct maker_frame {
                        can have trades of these */
 } maker_frame;
 
-/* Makes a row with the members that all rows of a frame share: times, number, flags, is_suspect. */
+/* Makes a row with the members that all rows of a frame share: times, number, flags, is_suspect.
+ * Rows of the book after the frame have trust->exchange_ns. */
 export_row export_row_of(const maker_frame *seen);
-
-/* Likewise for rows of the book after the frame, which may have later changes. */
-export_row export_book_row_of(const maker_frame *seen);
 
 enum {
     EXPORT_ALL_SYMBOLS = 1, /* one file for all symbols, with a column for the symbol */

@@ -202,7 +202,8 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         return TD_OK;
     TD_ASSERT(trust->was_alive || trust->is_snapshot || trust->is_taken_over);
     if (!seen->frame->is_lead_in) {
-        frame_rows rows = {.common = export_book_row_of(seen), .out = out, .err = err};
+        frame_rows rows = {.common = export_row_of(seen), .out = out, .err = err};
+        rows.common.exchange_ns = trust->exchange_ns;
         if (reader->last == LAST_NONE)
             begin_file(reader, seen, &rows);
         if (trust->is_snapshot || trust->is_taken_over)

@@ -74,7 +74,8 @@ static td_result put_levels(best_levels *best, const maker_frame *seen, const ro
         return TD_OK;
     best->has_last = 1;
     best->changes = 0;
-    export_row row = export_book_row_of(seen);
+    export_row row = export_row_of(seen);
+    row.exchange_ns = seen->trust->exchange_ns;
     row.flags |= ROW_LAST_OF_FRAME;
     row.values = best->values;
     return out->put(out->ctx, &row, err);

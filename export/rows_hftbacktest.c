@@ -94,8 +94,8 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     if (!trust->is_trusted || seen->frame->is_lead_in ||
         (trust->is_unused && !trust->is_taken_over))
         return TD_OK;
-    hft_rows rows = {
-        .common = export_book_row_of(seen), .book = seen->book, .out = out, .err = err};
+    hft_rows rows = {.common = export_row_of(seen), .book = seen->book, .out = out, .err = err};
+    rows.common.exchange_ns = trust->exchange_ns;
     int is_whole =
         trust->is_in_book || (self->settings->has_sod && !self->has_begun && trust->was_alive);
     self->has_begun = 1;

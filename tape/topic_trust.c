@@ -213,7 +213,6 @@ static void apply_frame(trust_conn *conn, const frame_ref *frame, const symbol_v
     out->is_snapshot = conn->has_state && found->rules.is_snapshot;
     out->is_in_book = found->rules.is_spliced;
     out->is_unused = found->rules.is_unused;
-    out->later_ns = found->rules.later_ns;
     const verdict_item *violation = verdict_violation(&found->rules);
     int is_broken = track_is_broken(found->track);
     if (violation != NULL || is_broken) {
@@ -281,6 +280,7 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
     if (is_other && frame->is_interleaved)
         conn->is_alive =
             0; /* its frames, mixed with frames of the other connection, were not in order */
+    out.exchange_ns = found->rules.exchange_ns;
     conn->info = &frame->channel->info;
     conn->own = frame_own_conn(frame);
     conn->shard = conn->info->shard;
@@ -407,11 +407,6 @@ static void renew_conn(trust_conn *conn, const gap_list *before, const gap_list 
     }
     conn->gap_next = next;
     conn->gap_next_ns = 0;
-}
-
-uint64_t trust_answer_exchange_ns(const trust_answer *answer, const message *m)
-{
-    return answer->later_ns > m->head.exchange_ns ? answer->later_ns : m->head.exchange_ns;
 }
 
 void topic_trust_renew(topic_trust *trust, const gap_list *before, const gap_list *now)

@@ -66,8 +66,7 @@ typedef struct trust_answer {
     uint8_t needs_copies;  /* 1: the state was taken over since the last snapshot, so readers of
                               frames that are not copies lack it */
     uint8_t needs_saved;   /* 1: likewise, from a checkpoint: no frames of the tape have it */
-    uint64_t later_ns;     /* of a snapshot with deltas after it: exchange time of the last of them,
-                              or 0 */
+    uint64_t exchange_ns;  /* of the state after the frame (verdict.exchange_ns) */
     const trust_break *broke; /* cause BREAK_NONE if no stretch ended after the previous frame, or
                                  with this frame */
     const trust_break *lacks; /* why the frame is not trusted, and since when; cause BREAK_NONE if
@@ -110,10 +109,6 @@ void topic_trust_restore(topic_trust *trust, const gap_list *gaps, const channel
  * connection. */
 trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const frame_ref *frame,
                                const symbol_verdict *found);
-
-/* The exchange time of the state after a frame with this message: the latest of what it contains.
- * 0: absent. */
-uint64_t trust_answer_exchange_ns(const trust_answer *answer, const message *m);
 
 /* The ledger has grown from `before` to `now`. A new gap takes effect at the next frame, even if it
  * began earlier. */

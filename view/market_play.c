@@ -485,10 +485,9 @@ static td_result add_trades_frame(maker *self, const frame_ref *frame)
     entry_order_set(&self->order, m);
     for (size_t i = 0; m != NULL && i < m->trades.trade_count; i++) {
         const msg_trade *trade = &m->trades.trades[entry_order_at(&self->order, i)];
-        if (trade_repeats_has(&self->had, m, trade))
-            continue;
+        const int is_repeat = trade_repeats_has(&self->had, m, trade);
         trade_repeats_add(&self->had, m, trade);
-        if (frame->is_lead_in)
+        if (is_repeat || frame->is_lead_in)
             continue;
         wait_for_book(self, (waiting){.recv_ns = frame->recv_ns,
                                       .price = trade->price,

@@ -276,23 +276,23 @@ static void test_times(void **state)
 }
 
 /* A snapshot that came late has deltas after it: the book is that of the last of them. */
-static void test_later_time(void **state)
+static void test_late_snapshot_time(void **state)
 {
     (void)state;
     static const struct {
         int64_t u;
-        uint64_t later_ns;
-    } SNAPSHOTS[] = {{5, 7}, {6, 7}, {7, 0}, {9, 0}};
+        uint64_t exchange_ns;
+    } SNAPSHOTS[] = {{5, 7}, {6, 7}, {7, 7}, {9, 9}};
     for (size_t i = 0; i < sizeof SNAPSHOTS / sizeof *SNAPSHOTS; i++) {
         verdict v;
         track *t = apply_step(track_open(&ROW), &(step){"D B99x1", 6, NULL, NULL}, &v);
-        assert_int_equal(v.later_ns, 0);
+        assert_int_equal(v.exchange_ns, 6);
         t = apply_step(t, &(step){"D B98x1", 7, NULL, NULL}, &v);
         t = apply_step(t, &(step){"S B97x1 A101x1", SNAPSHOTS[i].u, NULL, NULL}, &v);
         assert_true(v.is_spliced);
-        assert_int_equal(v.later_ns, SNAPSHOTS[i].later_ns);
-        t = apply_step(t, &(step){"D B96x1", 8, NULL, NULL}, &v);
-        assert_int_equal(v.later_ns, 0);
+        assert_int_equal(v.exchange_ns, SNAPSHOTS[i].exchange_ns);
+        t = apply_step(t, &(step){"D B96x1", 10, NULL, NULL}, &v);
+        assert_int_equal(v.exchange_ns, 10);
         track_close(t);
     }
 }
@@ -476,10 +476,10 @@ static void test_version_4_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scenarios),         cmocka_unit_test(test_times),
-        cmocka_unit_test(test_later_time),        cmocka_unit_test(test_ahead),
-        cmocka_unit_test(test_ahead_replaced),    cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_version_2_is_read), cmocka_unit_test(test_version_3_is_read),
+        cmocka_unit_test(test_scenarios),          cmocka_unit_test(test_times),
+        cmocka_unit_test(test_late_snapshot_time), cmocka_unit_test(test_ahead),
+        cmocka_unit_test(test_ahead_replaced),     cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_version_2_is_read),  cmocka_unit_test(test_version_3_is_read),
         cmocka_unit_test(test_version_4_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

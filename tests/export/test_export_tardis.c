@@ -133,6 +133,7 @@ static trust_answer next_trust(stream_feed *f, const message *m, unsigned flags)
     static const trust_break NONE = {.cause = BREAK_NONE};
     static const trust_break CONNECTION = {.cause = BREAK_CONNECTION};
     trust_answer out = {.is_snapshot = m != NULL && m->head.kind != FRAME_DELTA, .broke = &NONE};
+    out.exchange_ns = m == NULL ? 0 : m->head.exchange_ns;
     if ((flags & (STEP_GAP | STEP_RECONNECT | STEP_TAKEOVER)) != 0 || m == NULL) {
         if (f->is_alive)
             out.broke = &CONNECTION;
