@@ -62,7 +62,9 @@ typedef struct line_stream {
     stream_line lines[LINES_MAX];
     stream_line *ended; /* connections that ended before they joined, with their last frames */
     size_t ended_count;
-    item_queue returned; /* the latest returned frames */
+    item_queue returned; /* the latest returned frames that are no copies */
+    item_queue doubted;  /* the latest returned frames that may be copies */
+    uint64_t sure_ns;    /* recv_ns of the first of `returned` after the last of `doubted` */
     uint64_t last_ns;    /* recv_ns of the last returned frame */
     uint64_t publish_ns; /* its own time, or 0 */
     uint64_t until_ns;   /* nothing of the stream is missing that was sent until then: a connection
@@ -260,6 +262,7 @@ static void expire(line_streams *self, line_stream *of, uint64_t now_ns)
     const uint64_t before_ns = now_ns > LINES_WINDOW_NS ? now_ns - LINES_WINDOW_NS : 0;
     stream_line *line;
     (void)queue_expire(self, &of->returned, before_ns);
+    (void)queue_expire(self, &of->doubted, before_ns);
     for (size_t i = 0; (line = line_at(of, i)) != NULL; i++) {
         uint64_t lost_ns = queue_expire(self, &line->pending, before_ns);
         if (lost_ns != 0)
@@ -401,11 +404,15 @@ static void place_returned(const line_stream *of, stream_line *line)
 }
 
 /* 1 if it is certain which of the line's frames were returned. Frames that repeat may be later ones
- * that are still to come over the line that delivers. */
+ * that are still to come over the line that delivers. How many frames of the stream the doubtful
+ * ones are is unknown, so a place that fits before them may be wrong after them: another one is
+ * found when the line brings the first frame after them. */
 static int is_placed(const line_stream *of, const stream_line *line, uint64_t now_ns)
 {
-    return line->place_count == 1 && (is_distinct(of) || (is_delivered(of, now_ns) &&
-                                                          now_ns > line->start_ns + LINES_LAG_NS));
+    const uint64_t from_ns = line->start_ns > of->sure_ns ? line->start_ns : of->sure_ns;
+    return line->place_count == 1 &&
+           (is_distinct(of) ||
+            (is_delivered(of, now_ns) && from_ns != AT_END && now_ns > from_ns + LINES_LAG_NS));
 }
 
 /* ---- delivery ---- */
@@ -431,9 +438,11 @@ static void deliver(line_streams *self, line_stream *of, const stream_line *by, 
     queue_ready(self, of, kept, is_doubtful);
     self->stats.first[item.by]++;
     of->last_ns = item.recv_ns;
+    (void)queue_push(self, is_doubtful ? &of->doubted : &of->returned, item);
+    if (is_doubtful || of->sure_ns == AT_END)
+        of->sure_ns = is_doubtful ? AT_END : item.recv_ns;
     if (is_doubtful)
         return;
-    (void)queue_push(self, &of->returned, item);
     of->publish_ns = item.publish_ns;
     for (size_t i = 0; (line = line_at(of, i)) != NULL; i++) {
         if (line == by)
@@ -574,6 +583,20 @@ typedef struct remainder {
     uint8_t overlaps; /* 1: the line has a frame that was returned, or was sent before one */
 } remainder;
 
+/* The number after that of the last pending frame, since `from`, that is equal to one of which it
+ * is unknown whether it was new: so this one may be its copy. */
+static uint64_t find_doubted_end(const line_stream *of, const stream_line *line, uint64_t from)
+{
+    const item_queue *doubted = &of->doubted;
+    uint64_t end = line->pending.number;
+    for (uint64_t at = from; at < queue_end(&line->pending); at++)
+        for (uint64_t k = doubted->number; k < queue_end(doubted); k++)
+            if (item_at(doubted, k)->recv_ns + CLOCKS_NS >= line->conn->conn.since_ns &&
+                is_common(item_at(doubted, k), item_at(&line->pending, at)))
+                end = at + 1;
+    return end;
+}
+
 /* The least number that each place, or that it has none, leaves. What the line received so long
  * before the other one's end, that one had brought, too; those that it did not bring are the
  * connection's own, such as the first snapshot of a book. */
@@ -599,6 +622,8 @@ static remainder find_remainder(const line_stream *of, const stream_line *line)
         line->place_count > 0 && (is_distinct(of) || line->first_ns + LINES_LAG_NS < until_ns);
     if (out.overlaps && least > (int64_t)out.from)
         out.from = (uint64_t)least;
+    if (line->place_count == 0)
+        out.doubtful_end = find_doubted_end(of, line, out.from);
     return out;
 }
 
@@ -708,8 +733,8 @@ static void sweep(line_streams *self, uint64_t now_ns)
         return;
     self->swept_ns = now_ns;
     for (size_t i = 0; i < self->stream_capacity; i++) {
-        expire(self, &self->streams[i], now_ns);
         settle(self, &self->streams[i], now_ns);
+        expire(self, &self->streams[i], now_ns);
     }
 }
 
@@ -759,6 +784,7 @@ static void forget(line_streams *self, line_stream *of)
         line_fini(self, line_at(of, i));
     td_free(of->ended);
     queue_fini(self, &of->returned);
+    queue_fini(self, &of->doubted);
     *of = (line_stream){0};
 }
 
@@ -874,6 +900,9 @@ td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *fr
     of->is_distinct |= item.publish_ns != 0 || is_numbered(frame->row);
     of->has_state = topic_row_has_state(frame->row) != 0;
     sweep(self, frame->recv_ns);
+    /* What has waited is used before it is too old: perhaps no frame came for long. */
+    if (self->kept_count > 0)
+        settle(self, of, frame->recv_ns);
     expire(self, of, frame->recv_ns);
     if (line->conn != slot->now)
         change_conn(self, of, line, slot->now);
