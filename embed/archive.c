@@ -658,6 +658,7 @@ static uint8_t flags_of(const tape_stream *of, const frame_ref *frame, const tru
         flags |= TAPEDECK_ROW_SNAPSHOT;
     flags |= frame->is_late ? TAPEDECK_ROW_LATE : 0U;
     flags |= frame->is_copy ? TAPEDECK_ROW_COPY : 0U;
+    flags |= frame->is_doubtful ? TAPEDECK_ROW_POSSIBLE_COPY : 0U;
     return (uint8_t)flags;
 }
 

@@ -482,6 +482,7 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
     const message *m = seen->message;
     int is_of_books = (maker->type->flags & EXPORT_OF_BOOKS) != 0 && seen->trust != NULL;
     counts->undecoded_frames += m == NULL && seen->frame->channel->role != ROLE_HTTP;
+    counts->possible_copies += seen->frame->is_doubtful;
     if (m == NULL)
         counts->frames += seen->frame->channel->role == ROLE_HTTP;
     else if (!is_of_books)
@@ -1206,7 +1207,8 @@ static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)
         if (is_left_out(run, day->spec->formats[i]))
             export_writers_drop(&run->writers, day->spec->formats[i]);
     if (out->verdict == REPLAY_COMPLETE &&
-        (run->left_out_count > 0 || atomic_load(&run->left_out_formats) != 0))
+        (run->left_out_count > 0 || atomic_load(&run->left_out_formats) != 0 ||
+         run->report.tape.lines.doubtful > 0))
         out->verdict = REPLAY_INCOMPLETE;
     const export_manifest_day content = {.writers = &run->writers,
                                          .spec = day->spec,

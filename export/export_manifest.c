@@ -307,6 +307,8 @@ static void write_counts(json_writer *json, const export_writer *writer)
     json_write_member_u64(json, "rows", counts->rows);
     json_write_member_u64(json, "frames", counts->frames);
     json_write_member_u64(json, "undecoded_frames", counts->undecoded_frames);
+    if (counts->possible_copies > 0)
+        json_write_member_u64(json, "possible_copies", counts->possible_copies);
     if (counts->ids_cut > 0)
         json_write_member_u64(json, "ids_cut", counts->ids_cut);
     if ((writer->source.type->flags & EXPORT_OF_INTERVALS) != 0 &&

@@ -27,6 +27,7 @@ typedef struct export_counts {
     uint64_t left_out_frames;  /* frames of books that were not trusted */
     uint64_t left_out_entries; /* number of levels in these frames */
     uint64_t undecoded_frames;
+    uint64_t possible_copies; /* frames (frame_ref.is_doubtful) */
     uint64_t left_out_bars;  /* incomplete bars, in a format that cannot mark them */
     uint64_t ids_cut;        /* texts left empty because a file without quotes cannot hold them */
     int64_t clock_behind_ns; /* greatest lag of the recorder's clock behind the exchange's */

@@ -107,6 +107,7 @@ static td_result on_frame(void *writer, const frame_ref *frame, const trust_answ
         return rc;
     self->target->counts->frames++;
     self->target->counts->undecoded_frames += m == NULL;
+    self->target->counts->possible_copies += frame->is_doubtful;
     message_line(&json, frame);
     frame_json_position(&json, frame);
     json_write_member_u64(&json, "frame", self->number);

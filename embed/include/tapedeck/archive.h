@@ -106,6 +106,8 @@ enum {
     TAPEDECK_ROW_LATE = 4,    /* the receive time is late: an overload, or a clock was set back */
     TAPEDECK_ROW_SUSPECT = 8, /* the topic's state after the frame may be incomplete: a gap, damage
                                  or a broken rule, and no snapshot since */
+    TAPEDECK_ROW_POSSIBLE_COPY = 16, /* it may be a copy of an earlier frame that came over another
+                                        line: nothing tells (docs/recording.md) */
     TAPEDECK_ROW_COPY = 64,   /* several connections bring the topic, and another one is used: the
                                  frame is probably a duplicate (docs/design.md) */
     TAPEDECK_ROW_NUMBERED = 128,

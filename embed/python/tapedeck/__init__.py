@@ -28,10 +28,11 @@ except ImportError:
     numpy = None
 
 __all__ = ["open", "Error", "Damage", "Archive", "Frame", "Message", "Book", "Trade", "Level", "Bar", "Gap",
-           "decimal", "BUY", "SELL", "SUSPECT", "SNAPSHOT", "LATE", "COPY"]
+           "decimal", "BUY", "SELL", "SUSPECT", "SNAPSHOT", "LATE", "COPY",
+           "POSSIBLE_COPY"]
 
 BUY, SELL, NO_SIDE = 0, 1, 2
-SNAPSHOT, LATE, SUSPECT, COPY, _NUMBERED = 2, 4, 8, 64, 128
+SNAPSHOT, LATE, SUSPECT, POSSIBLE_COPY, COPY, _NUMBERED = 2, 4, 8, 16, 64, 128
 _CONTENTS = ("book", "trades", "record", "undecoded", "control", "sent", "http")
 _KINDS = (None, "snapshot", "delta")
 _BOOK = 0
@@ -351,6 +352,8 @@ class Frame(tuple):
     kind = property(lambda self: _KINDS[self._row[13]], doc="snapshot, delta or None")
     suspect = property(lambda self: bool(self._row[14] & SUSPECT),
                        doc="True: the state of its topic may be incomplete")
+    possible_copy = property(lambda self: bool(self._row[14] & POSSIBLE_COPY),
+                             doc="True: it may be a copy that came over another line")
     feed = property(lambda self: self._stream.feed)
     family = property(lambda self: self._stream.family)
     topic = property(lambda self: self._stream.topic)

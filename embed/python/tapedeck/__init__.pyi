@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Optional, Union
 
 __all__ = ["open", "Error", "Damage", "Archive", "Frame", "Message", "Book", "Trade", "Level", "Bar", "Gap",
-           "decimal", "BUY", "SELL", "SUSPECT", "SNAPSHOT", "LATE", "COPY"]
+           "decimal", "BUY", "SELL", "SUSPECT", "SNAPSHOT", "LATE", "COPY",
+           "POSSIBLE_COPY"]
 
 __version__: str
 
@@ -16,6 +17,7 @@ NO_SIDE: Final = 2
 SNAPSHOT: Final = 2
 LATE: Final = 4
 SUSPECT: Final = 8
+POSSIBLE_COPY: Final = 16
 COPY: Final = 64
 
 _Globs = Optional[Union[str, Sequence[str]]]
@@ -113,6 +115,8 @@ class Frame:
     def kind(self) -> Optional[Literal["snapshot", "delta"]]: ...
     @property
     def suspect(self) -> bool: ...
+    @property
+    def possible_copy(self) -> bool: ...
     @property
     def feed(self) -> str: ...
     @property
