@@ -7,7 +7,7 @@ import net from "node:net";
 import path from "node:path";
 import { describe } from "node:test";
 import { promisify } from "node:util";
-import { boundAddresses, eventually, passed, tapedeck, temporary, tooLong } from "../support/harness.mjs";
+import { boundAddresses, eventually, tapedeck, temporary, tooLong } from "../support/harness.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
 
@@ -103,13 +103,10 @@ describe("monitoring", { concurrency: true }, () => {
     fs.writeFileSync(file, `global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: tapedeck\n    static_configs:\n      - targets: ["${new URL(url).host}"]\n`);
     const prometheus = spawn("prometheus", [`--config.file=${file}`, `--storage.tsdb.path=${dir}/data`, `--web.listen-address=127.0.0.1:${port}`], { stdio: "ignore" });
     t.after(() => prometheus.kill("SIGKILL"));
-    let value;
-    for (let i = 0; i < 300 && !(value > 100); i++) {
-      await passed(100);
+    await eventually("Prometheus has a hundred frames", async () => {
       const found = await fetch(`http://127.0.0.1:${port}/api/v1/query?query=tapedeck_frames_received_total`).then((response) => response.json()).catch(() => null);
-      value = Number(found?.data?.result[0]?.value[1]);
-    }
-    assert.ok(value > 100, `${value}`);
+      return Number(found?.data?.result[0]?.value[1]) > 100;
+    });
     await recorder.kill("SIGTERM");
   });
 
@@ -118,8 +115,10 @@ describe("monitoring", { concurrency: true }, () => {
     await server.program.kill("SIGKILL");
     await recorder.prints(/cannot connect/);
     assert.equal((await get(`${url}healthz`)).status, 200); // a moment ago
-    await passed(31_000);
-    const { status, text } = await get(`${url}healthz`);
+    const { status, text } = await eventually("it is unhealthy", async () => {
+      const answer = await get(`${url}healthz`);
+      return answer.status !== 200 && answer;
+    });
     assert.deepEqual([status, text], [503, "feed v5-linear: 1 of 1 connections are not live for over 30 s\n"]);
     assert.equal(samplesOf((await get(`${url}metrics`)).text).get("tapedeck_feed_connections_down")[0][1], 1);
     await recorder.kill("SIGTERM");

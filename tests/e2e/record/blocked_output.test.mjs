@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
 import { scriptedServer, acknowledge, trade } from "../support/scripted_server.mjs";
-import { BIN, filesBelow, json, jsonLines, jsonList, listening, parseLines, Program, tapedeck, temporary, tooLong } from "../support/harness.mjs";
+import { BIN, eventually, filesBelow, json, jsonLines, jsonList, listening, parseLines, Program, tapedeck, temporary, tooLong } from "../support/harness.mjs";
 import { feedArgs, stuffedPipe } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
 
@@ -31,16 +31,9 @@ const trades = async (t, archive) => (await jsonLines(t, ["cat", "-a", archive, 
 
 /** Wait until this many trades are durable, while the program runs. */
 async function recorded(t, recorder, archive, frames) {
-  let over = false;
-  recorder.ended.then(() => (over = true));
-  const until = Date.now() + 60_000;
-  for (;;) {
-    const count = fs.existsSync(archive) ? await trades(t, archive) : 0;
-    if (count >= frames) return assert.equal(count, frames);
-    assert.ok(!over, `the recorder ended with ${count} of ${frames} frames: ${recorder.stderr}`);
-    assert.ok(Date.now() < until, `${count} of ${frames} frames are durable after 60 s: ${recorder.stderr}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  const count = async () => (fs.existsSync(archive) ? trades(t, archive) : 0);
+  await eventually(`${frames} frames are durable`, async () => (await count()) >= frames, recorder);
+  assert.equal(await count(), frames);
 }
 
 describe("pipes", { concurrency: 2 }, () => {

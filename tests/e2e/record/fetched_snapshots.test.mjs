@@ -17,7 +17,7 @@ const { WebSocket } = npm("ws");
 
 const TOPIC = "orderbook.full.BTCUSDT", EVERY_MS = 50;
 
-const until = (is) => eventually(is, is, 5);
+const until = (is) => eventually(is, is);
 
 /** What delta u changes: bids as [price, size]. */
 const changes = (u) => [[60000 - (u % 10), u], ...(u % 3 === 0 ? [[60000 - ((u + 5) % 10), 0]] : [])];

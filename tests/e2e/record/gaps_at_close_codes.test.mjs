@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { jsonLines, passed, temporary } from "../support/harness.mjs";
+import { jsonLines, temporary } from "../support/harness.mjs";
 import { certificate } from "../support/scripted_server.mjs";
 import { Recorder } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
-import { compare, EXCESS_MS_MAX, numberedExchange } from "../support/numbered_exchange.mjs";
+import { beyondTail, compare, EXCESS_MS_MAX, numberedExchange } from "../support/numbered_exchange.mjs";
 import { closeFrame } from "../support/raw_websocket.mjs";
 
 const SENT = [1000, 1001, 1002, 1009, 1012, 3000, 4999];
@@ -36,7 +36,7 @@ async function closeEach(t, files) {
   // The exchange does not know that its peer has closed: it makes frames as before.
   for (const ws of exchange.sockets.clients) ws._socket.write(closeFrame(Number(/code=(\d+)/.exec(ws.path)[1])));
   while (!codes.every((code) => countOf(recorder, code, 2) > 20)) await recorder.durableLine();
-  await recorder.until(passed(600)); // compare() stops shortly before the last frame
+  await beyondTail(t, exchange, archive, recorder, codes.map((code) => `c${code}`));
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   return { exchange, archive };
 }

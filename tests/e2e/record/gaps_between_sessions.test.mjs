@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { catalogRows, json, jsonLines, jsonList, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
+import { catalogRows, eventually, json, jsonLines, jsonList, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
 import { deleteCatalog, Recorder } from "../support/recorders.mjs";
 import { compare, numberedExchange, recordedNumbers } from "../support/numbered_exchange.mjs";
 import { test } from "../support/npm_packages.mjs";
@@ -196,7 +196,8 @@ const lastMade = (exchange, symbol) => exchange.topics.get(`trade.${symbol}`).ma
 
 async function moreFrames(exchange, symbol, count) {
   const { made } = exchange.topics.get(`trade.${symbol}`);
-  for (const end = made.length + count; made.length < end; ) await new Promise((resolve) => setTimeout(resolve, 10));
+  const end = made.length + count;
+  await eventually(`${count} more frames of ${symbol}`, () => made.length >= end);
 }
 
 async function noneUncovered(t, exchange, archive) {
@@ -279,7 +280,7 @@ describe("imports between recordings", { concurrency: 5 }, () => {
       await importing(t, archive, otherCapture(dir, Math.round(last / 1e6) - 300));
       // The capture continues for 0.6 s after the recorder's last frame: the next recording begins later.
       const { made } = exchange.topics.get("trade.BTCUSD");
-      while (made.length === 0 || made.at(-1) < last + 1.2e9) await new Promise((resolve) => setTimeout(resolve, 20));
+      await eventually("a frame is made after the capture's end", () => made.at(-1) >= last + 1.2e9);
       await record("SIGTERM");
       const found = await compare(t, exchange, archive);
       assert.ok(found.missing > 80, JSON.stringify(found));

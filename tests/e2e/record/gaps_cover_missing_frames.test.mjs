@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import path from "node:path";
 import { describe } from "node:test";
-import { eventsOf, json, jsonList, passed, tapedeck, temporary, tooLong } from "../support/harness.mjs";
+import { eventsOf, eventually, json, jsonList, tapedeck, temporary, tooLong } from "../support/harness.mjs";
 import { Recorder } from "../support/recorders.mjs";
 import { compare, delayProxy, EXCESS_MS_MAX, numberedExchange } from "../support/numbered_exchange.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
@@ -30,15 +30,13 @@ async function stop(recorder, signal = "SIGTERM", status = 0) {
 
 const gapsOf = (t, archive) => jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
 
-const LOOK_MS = 300; // reading the ledger starts a process
-
 /** Rows of the ledger while a recorder runs, once test(rows) is true. */
 async function gapsOnce(t, recorder, archive, test) {
-  for (;;) {
+  const look = async () => {
     const rows = await gapsOf(t, archive);
-    if (test(rows)) return rows;
-    await recorder.until(passed(LOOK_MS)); // a silent exchange brings no durable lines to wait for
-  }
+    return test(rows) && rows;
+  };
+  return eventually(`rows of the ledger: ${test}`, look, recorder);
 }
 
 const RATE = 100;

@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { capture, captureLines, catalogRows, filesBelow, inboundFrames, json, jsonList, Program, tapedeck, temporary, withoutCapture, withoutRecorded } from "../support/harness.mjs";
+import { capture, captureLines, catalogRows, eventually, filesBelow, inboundFrames, json, jsonList, Program, tapedeck, temporary, withoutCapture, withoutRecorded } from "../support/harness.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const LINEAR = "linear-2021-04-17.jsonl.gz";
@@ -176,7 +176,7 @@ test("an interrupted import is reported as incomplete", async (t) => {
   const importing = ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse"];
   const program = new Program(t, "tapedeck", [...importing, capture("long", whole)]);
   const written = () => fs.existsSync(archive) && filesBelow(archive).find((file) => file.endsWith(".mcap.open") && file.startsWith("capture") && fs.statSync(path.join(archive, file)).size > 20_000);
-  while (!written() && program.child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 2));
+  await eventually("a part is written", written, program);
   const end = await program.kill("SIGTERM");
   assert.equal(end.signal, "SIGTERM", "it was over too soon");
   assert.equal(end.stdout, "");

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { BIN, eventsOf, jsonLines, jsonList, listening, passed, Program, run, tapedeck, temporary, tooLong, wrapped } from "../support/harness.mjs";
+import { BIN, eventsOf, eventually, jsonLines, jsonList, listening, Program, run, tapedeck, temporary, tooLong, wrapped } from "../support/harness.mjs";
 import { acknowledge, scriptedServer, trade } from "../support/scripted_server.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
@@ -29,13 +29,11 @@ describe("feeds of one host", { concurrency: 2 }, () => {
     const dir = temporary(t);
     const steady = [];
     let flaps = 0;
-    let waiting = [];
     const server = await scriptedServer(t, dir, {
       opened: (ws, _n, request) => {
         ws.flaps = request.url === "/flap";
         if (ws.flaps) flaps++;
         else steady.push(ws);
-        waiting = waiting.filter((check) => !check());
       },
       message: (ws, request) => {
         acknowledge(ws, request);
@@ -43,22 +41,14 @@ describe("feeds of one host", { concurrency: 2 }, () => {
         else ws.send(trade(steady.length));
       },
     });
-    const connections = (count) =>
-      new Promise((resolve) => {
-        const check = () => steady.length >= count && (resolve(Date.now()), true);
-        if (!check()) waiting.push(check);
-      });
     const recorder = new Recorder(t, path.join(dir, "tape"), ["-c", feedsFile(dir, server, [["flap", "/flap"], ["steady", "/steady"]])]);
-    await recorder.until(connections(1));
-    await passed(8000); // one feed flaps for this long, which is what is tested
-    const flapped = flaps;
-    const droppedAt = Date.now();
+    await eventually("the steady feed has connected, and the other one several times", () => steady.length > 0 && flaps > 3, recorder);
+    const before = flaps;
     steady[0].terminate();
-    const again = await recorder.until(Promise.race([connections(2), passed(60_000)]));
-    const outMs = (again ?? Infinity) - droppedAt;
-    console.log(`the flapping feed connected ${flapped} times in 8 s; the other one was out for ${outMs} ms`);
-    assert.ok(outMs < 20_000, `the steady feed was out for ${outMs} ms; the other connected ${flapped} times`);
-    assert.ok(flapped >= 2 && flapped <= 20, `the flapping feed connected ${flapped} times in 8 s`);
+    await eventually("the steady feed has connected again", () => steady.length > 1, recorder);
+    // The flapping feed waits longer each time; the other one waits as after one loss. So the first has few turns meanwhile.
+    console.log(`the flapping feed connected ${before} times, and ${flaps - before} times while the other one was out`);
+    assert.ok(flaps - before <= 3, `the flapping feed connected ${flaps - before} times while the steady one was out`);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   });
 });
@@ -86,7 +76,7 @@ describe("names without an answer", { concurrency: 1 }, () => {
     await recorder.until(recorder.durableLine((durable) => durable.feed === "good" && durable.in >= 2));
     // Every host that hangs has been given up and tried again, some of them often.
     const attempts = () => recorder.stderr.match(/cannot connect to wss:..host\d+.hangs/g)?.length ?? 0;
-    while (attempts() < 60 || !/takes more than 5 s/.test(recorder.stderr)) await recorder.until(passed(50));
+    await eventually("60 attempts, and a warning", () => attempts() >= 60 && /takes more than 5 s/.test(recorder.stderr), recorder);
     const most = threads();
     console.log(`${most} threads; ${attempts()} attempts`);
     assert.ok(most <= 16 + 8, `${most} threads`);

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { eventually } from "../support/harness.mjs";
 
 const CALLS = ["openat", "write", "pwrite64", "writev", "fsync", "fdatasync", "rename", "renameat2", "unlink", "unlinkat", "ftruncate", "mkdir", "mkdirat"];
 const [, , programs] = process.argv;
@@ -91,7 +92,7 @@ try {
   for (const [i, range] of [[0, 50], [60, 100], [110, 150]].entries()) execFileSync(path.join(programs, "tapedeck"), [...importing, capture(`part${i}`, ...range)], { stdio: "ignore" });
   fs.renameSync(archive, before);
   results.push(sweep("prune", before, "prune", "-q", "-a", archive, "--before", "2026-11-20T23:59:59Z"));
-  while (!fs.existsSync(ready)) await new Promise((resolve) => setTimeout(resolve, 20));
+  await eventually("the simulated exchange is ready", () => fs.existsSync(ready));
   const { url } = JSON.parse(fs.readFileSync(ready, "utf8"));
   results.push(sweep("record", undefined, "record", "-q", "-a", archive, `${url}/realtime`, "--family", "inverse", "--topic", "trade.*", "--max-frames", "60", "--commit-interval", "50ms"));
   process.exitCode = results.every(Boolean) ? 0 : 1;

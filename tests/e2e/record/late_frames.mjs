@@ -7,7 +7,7 @@ import path from "node:path";
 import { certificate } from "../support/scripted_server.mjs";
 import { passed, wrapped } from "../support/harness.mjs";
 import { Recorder } from "../support/recorders.mjs";
-import { compare, ENDS, linkTo, numberedExchange } from "../support/numbered_exchange.mjs";
+import { beyondTail, compare, ENDS, linkTo, numberedExchange } from "../support/numbered_exchange.mjs";
 
 const SLOW_DISK = wrapped("recorder_slow_disk");
 const DAY = { deadlineMs: 24 * 3600_000 };
@@ -88,7 +88,7 @@ export async function late(t, dir, { kind, how, ms, isTls = false }) {
   }
   const next = new Recorder(t, archive, args, DAY);
   await next.durableLine((line) => line.in > 10);
-  await passed(600); // compare() stops shortly before the last frame
+  await beyondTail(t, exchange, archive, next);
   const end = await next.kill("SIGTERM");
   assert.equal(end.code, 0, end.stderr);
   return compare(t, exchange, archive);

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { certificate } from "../support/scripted_server.mjs";
-import { checkCoverage, filesBelow, json, jsonLines, jsonList, passed, tapedeck } from "../support/harness.mjs";
+import { checkCoverage, eventually, filesBelow, json, jsonLines, jsonList, passed, tapedeck } from "../support/harness.mjs";
 import { Recorder } from "../support/recorders.mjs";
 import { compare, delayProxy, EXCESS_MS_MAX, numberedExchange } from "../support/numbered_exchange.mjs";
 import { MovedClock, withoutMovedClock } from "../support/moved_clock.mjs";
@@ -14,11 +14,6 @@ const TOPICS = ["trade.BTCUSD", "trade.EOSUSD"];
 const DAY = { deadlineMs: 24 * 3600_000 };
 const STALE_S = 2;
 const MONTH_MS = 30 * 24 * 3600_000;
-/** Wait for a condition outside of the programs. */
-async function until(what, test) {
-  for (const end = Date.now() + 60_000; Date.now() < end; await passed(10)) if (await test()) return;
-  throw new Error(`not within a minute: ${what}`);
-}
 
 /** One feed with a single connection, one with a connection for each topic; `more` are further feeds. */
 function configOf(dir, url, { files }, more = "") {
@@ -139,7 +134,7 @@ export const KINDS = {
     const recorder = await trial.recording();
     const stood = trial.exchange.connections;
     trial.exchange.drop();
-    await until("all connections again", () => trial.exchange.connections >= stood + 3);
+    await eventually("all connections again", () => trial.exchange.connections >= stood + 3);
     await recorder.durableAfter(recorder.durableLines + 6);
     await trial.ended(recorder, "SIGTERM");
   },
@@ -185,11 +180,11 @@ export const KINDS = {
     const timer = setInterval(() => flapping.drop(), 20);
     const more = `  - {name: flapping, family: inverse, url: ${flapping.url}/realtime, topics: [trade.XRPUSD]}\n`;
     const recorder = await trial.recording(trial.exchange.url, { more });
-    await until("a few of its connections", () => flapping.connections > 3);
+    await eventually("a few of its connections", () => flapping.connections > 3);
     const stood = trial.exchange.connections;
     trial.exchange.drop();
     const dropped = Date.now();
-    await until("its neighbours' connections again", () => trial.exchange.connections >= stood + 3);
+    await eventually("its neighbours' connections again", () => trial.exchange.connections >= stood + 3);
     assert.ok(Date.now() - dropped < 20_000, `its neighbours waited ${Date.now() - dropped} ms`);
     await recorder.durableAfter(recorder.durableLines + 6);
     await trial.ended(recorder, "SIGTERM");

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, describe, test } from "node:test";
-import { capture, compareTruth, json, jsonList, listening, Program, tapedeck, temporary, tooLong, withoutCapture } from "../support/harness.mjs";
+import { capture, compareTruth, eventually, json, jsonList, listening, Program, tapedeck, temporary, tooLong, withoutCapture } from "../support/harness.mjs";
 import { compareWithTruth, configFile, feedArgs, PATHS, Recorder, sentFrames, simulator } from "../support/recorders.mjs";
 import { xxh64 } from "../support/xxh64.mjs";
 
@@ -18,7 +18,7 @@ async function untilStoppable(program) {
     const mask = /^SigBlk:\s*([0-9a-f]+)/m.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"));
     return (BigInt(`0x${mask[1]}`) >> 14n) & 1n; // SIGTERM is 15
   };
-  while (!isBlocked()) await new Promise((resolve) => setTimeout(resolve, 5));
+  await eventually("the program handles signals", isBlocked, program);
 }
 
 async function orderOf(t, archive, topic, symbol) {

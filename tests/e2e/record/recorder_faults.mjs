@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { filesBelow, json, jsonLines, jsonList, passed, run, tapedeck } from "../support/harness.mjs";
+import { eventually, filesBelow, json, jsonLines, jsonList, passed, run, tapedeck } from "../support/harness.mjs";
 import { checkAnnounced, checkCrashGaps, compareWithTruth, deleteCatalog, feedArgs, Recorder, simulator, smallDisk, stuffedPipe } from "../support/recorders.mjs";
 import { MovedClock } from "../support/moved_clock.mjs";
 import { SESSION } from "../support/all_families.mjs";
@@ -171,7 +171,7 @@ export async function unread(t, dir, { rounds, random, seed }) {
     const [out, talk] = ["out", "talk"].map((name) => stuffedPipe(t, dir, `${name}-${round}`));
     const recorder = new Recorder(t, archive, ["-v", ...args], { ...DAY, out: out.end, err: talk.end });
     recorders.push(recorder);
-    while (!fs.existsSync(archive) || (await ofSession()) < before + 500) await recorder.until(passed(100));
+    await eventually("500 more frames", async () => fs.existsSync(archive) && (await ofSession()) >= before + 500, recorder);
     await recorder.until(passed(random() * 2000));
     out.drain();
     recorder.child.kill("SIGTERM");

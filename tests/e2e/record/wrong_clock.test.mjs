@@ -51,12 +51,13 @@ async function checkOrder(t, archive) {
 }
 
 describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock }, () => {
-  test("a clock 30 days ahead for 3 s, then right, then a restart: every frame has its true time", async (t) => {
+  test("a clock 30 days ahead for a while, then right, then a restart: every frame has its true time", async (t) => {
     const { exchange, clock, archive, record } = await recorderWithMovedClock(t);
     const first = record();
     await more(first);
     clock.set(30 * DAY_MS);
-    await passed(3000); // as long as the clock is wrong
+    await first.prints(/wall clock stepped forward/);
+    await more(first, 20);
     clock.set(0);
     await first.prints(/no receive time was changed/);
     await more(first);
@@ -160,7 +161,8 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
     await more(recorder);
     await stop(recorder);
     assert.equal(clock.ms, 0);
-    const late = (await eventsOf(t, archive, "clock")).filter((event) => event.state === "paused" && event.to_ns - event.from_ns > 2 * S);
+    // On a loaded machine there may be others.
+    const late = (await eventsOf(t, archive, "clock")).filter((event) => event.state === "paused" && event.from_ns < to_ns && event.to_ns > from_ns + S / 2);
     assert.equal(late.length, 1, JSON.stringify(late));
     assert.ok(late[0].from_ns < from_ns + S / 2 && late[0].to_ns > to_ns - S / 2, JSON.stringify([from_ns, to_ns, late]));
   });

@@ -7,7 +7,7 @@ import path from "node:path";
 import { after, test } from "node:test";
 import { pythonWith } from "../support/python_scripts.mjs";
 import { readBaseline, readIndex } from "./baseline_reader.mjs";
-import { captureLines, capture, filesBelow, json, Program, run, segments, tapedeck, temporary, withoutCapture, withoutRecorded, wrapped } from "../support/harness.mjs";
+import { capture, captureLines, eventually, filesBelow, json, Program, run, segments, tapedeck, temporary, withoutCapture, withoutRecorded, wrapped } from "../support/harness.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { xxh64 } from "../support/xxh64.mjs";
 
@@ -273,9 +273,7 @@ open(${JSON.stringify(started)}, "w").close()
 sys.stdin.read()
 `);
   const program = new Program(t, "tapedeck", ["regress", "save", archive, "-o", path.join(dir, "x.tdb"), "--decoder-cmd", `exec ${pythonWith("json")} -I -S ${silent}`, "--timeout", "10m"]);
-  await program.until((async () => {
-    while (!fs.existsSync(started)) await new Promise((resolve) => setTimeout(resolve, 5));
-  })());
+  await eventually("the decoder has a frame", () => fs.existsSync(started), program);
   const end = await program.kill("SIGTERM");
   assert.equal(end.code, 4, end.stderr);
   assert.match(end.stderr, /stopped before the end/);

@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { filesBelow, jsonLines, Program, tapedeck, temporary } from "../support/harness.mjs";
+import { eventually, filesBelow, jsonLines, Program, tapedeck, temporary } from "../support/harness.mjs";
 import { configFile, feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { installed, LIBRARY, withoutLibrary } from "../support/python_scripts.mjs";
 import { MovedClock, withoutMovedClock } from "../support/moved_clock.mjs";
@@ -87,9 +87,7 @@ function followers(t, dir) {
 }
 
 /** Wait for a condition that no program prints. */
-async function until(program, isSo) {
-  while (!isSo()) await program.until(new Promise((resolve) => setTimeout(resolve, 20)));
-}
+const until = (program, isSo) => eventually(isSo, isSo, program);
 
 const frames = (program) => program.lines.filter((line) => !line.startsWith("wait")).map((line) => line.split(" ")).map(([feed, ...numbers]) => [feed, ...numbers.map(Number)]);
 const waits = (program) => program.lines.filter((line) => line.startsWith("wait"));

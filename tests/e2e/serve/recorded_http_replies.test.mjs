@@ -58,7 +58,7 @@ test("serve sends the recorded HTTP reply of the tape's time, for parameters in 
   const ws = new WebSocket(`${url}${PATH}`, { perMessageDeflate: false });
   t.after(() => ws.terminate());
   ws.on("open", () => ws.send(JSON.stringify({ op: "subscribe", args: [TOPIC] })));
-  await eventually("the tape is at its end", async () => (await get("/control/status")).tapes[0]?.at_end, 20);
+  await eventually("the tape is at its end", async () => (await get("/control/status")).tapes[0]?.at_end);
   assert.equal((await get("/v5/market/instruments-info?category=linear&limit=1000")).n, latest);
   // Back at the first reply, which is the only one at that time.
   await post("/control/pause");

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import path from "node:path";
 import { describe } from "node:test";
-import { json, listening, parseLines, passed, run, tapedeck, temporary } from "../support/harness.mjs";
+import { eventually, json, listening, parseLines, run, tapedeck, temporary } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -49,7 +49,7 @@ async function clientOf(t, tape, of, { from, seek, steps = 0 } = {}) {
   await post("pause");
   ws.send(JSON.stringify(of.ask));
   await answered;
-  if (steps > 0 || seek) while ((await (await fetch(`${base}/control/status`)).json()).tapes.length === 0) await passed(20);
+  if (steps > 0 || seek) await eventually("the tape plays", async () => (await (await fetch(`${base}/control/status`)).json()).tapes.length > 0);
   if (seek) await post(`seek?to=${seek}`);
   const stepped = new Promise((resolve) => (reached = resolve));
   for (let n = 0; n < steps; n++) await post("step");

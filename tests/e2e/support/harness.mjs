@@ -269,14 +269,25 @@ export async function rawFrames(t, archive, dir = "in", options) {
   return stdout.split("\n").filter((line) => line !== "");
 }
 
-/** Wait this many ms: for random moments, and to see that something does not happen. */
+/** Wait this many ms: the length of a fault, the pace of a peer, a random moment. No verdict depends on it: a test waits for an event
+ * with eventually() or inTime(). tests/check/structure has the files that may use it. */
 export const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const WAIT_MS = 120_000;
+export const WAIT_MS = 120_000;
 
-/** Wait until test() is true. A condition that is still false after two minutes is an error with this text. */
-export async function eventually(what, test, everyMs = 10) {
-  for (const until = Date.now() + WAIT_MS; !(await test()); await passed(everyMs)) if (Date.now() > until) throw new Error(`not in time: ${what}`);
+const LOOK_MS = 10;
+
+/** Wait until test() returns something true, and return it. A condition that is still false after two minutes is an error with this
+ * text; with a program, which the condition needs, its end is one, too. */
+export async function eventually(what, test, program) {
+  let end;
+  program?.ended.then((its) => (end = its));
+  for (const until = Date.now() + WAIT_MS; ; await passed(LOOK_MS)) {
+    const isOver = end !== undefined, found = await test();
+    if (found) return found;
+    if (isOver) throw new Error(`${program.name} ended (${end.code ?? end.signal}) before: ${what}\n${end.stderr}`);
+    if (Date.now() > until) throw new Error(`not in time: ${what}\n${program?.stderr ?? ""}`);
+  }
 }
 
 /** A promise's result. One that is still open after two minutes is an error with the text of describe(). */
@@ -288,14 +299,7 @@ export async function inTime(promise, describe) {
 
 /** The content of a ready file, once the program has written it. */
 export async function ready(program, file) {
-  const until = Date.now() + 30_000;
-  let over = false;
-  program.ended.then(() => (over = true));
-  while (!fs.existsSync(file)) {
-    if (over) throw new Error(`${program.name} ended before it was ready\n${program.stderr}`);
-    if (Date.now() > until) throw new Error(`${program.name} was not ready in 30 s\n${program.stderr}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await eventually(`${program.name} is ready`, () => fs.existsSync(file), program);
   return JSON.parse(fs.readFileSync(file, "utf8"));
 }
 

@@ -8,7 +8,7 @@ import http from "node:http";
 import https from "node:https";
 import net from "node:net";
 import { performance } from "node:perf_hooks";
-import { jsonList, tapedeck } from "./harness.mjs";
+import { eventually, jsonList, tapedeck } from "./harness.mjs";
 import { npm } from "./npm_packages.mjs";
 
 const { WebSocketServer } = npm("ws");
@@ -358,6 +358,17 @@ export async function recordedNumbers(t, archive, { feed = "inverse" } = {}) {
 const CLOCKS_NS = 2 * MS;
 // Tolerance for frames that were under way when the last frame of the feed arrived.
 const TAIL_NS = 500 * MS;
+
+/** Wait until a recorder has frames that were made later than now by more than what compare() leaves out at the end. */
+export async function beyondTail(t, exchange, archive, recorder, feeds = ["inverse"]) {
+  const [topic, { made }] = [...exchange.topics][0], until_ns = now() + 1.2 * TAIL_NS;
+  await eventually("the exchange makes later frames", () => made.at(-1) > until_ns, recorder);
+  const last = made.length - 1;
+  for (const feed of feeds) {
+    const isThere = async () => Math.max(...((await recordedNumbers(t, archive, { feed })).get(topic)?.keys() ?? [-1])) >= last;
+    await eventually(`${feed} has frame ${last} of ${topic}`, isThere, recorder);
+  }
+}
 
 /** The holes of one topic: runs of numbers that were made and not recorded, each {topic, from, to (numbers), after_ns and
  * before_ns (receive times of the frames around it; Infinity after the last one), made}. Frames before the topic's first

@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
-import { BIN, temporary } from "./harness.mjs";
+import { BIN, temporary, WAIT_MS } from "./harness.mjs";
 
 /** Reason to skip a test that needs tmux, or false. */
 export const withoutTmux = spawnSync("tmux", ["-V"]).status === 0 ? false : "needs tmux";
-const DEADLINE_MS = 30_000;
 const LOOK_MS = 20; // reading the screen starts a process
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
@@ -38,7 +37,7 @@ export class Tmux {
   }
 
   wait(pattern, isWhole) {
-    const until = Date.now() + DEADLINE_MS;
+    const until = Date.now() + WAIT_MS;
     for (let screen, before; ; before = screen) {
       screen = this.run("capture-pane", "-p");
       if (pattern.test(screen) && isWhole(screen, before)) return screen.split("\n");

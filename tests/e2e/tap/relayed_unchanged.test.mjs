@@ -82,6 +82,12 @@ async function pair(t, tap, server, { target = PATH, protocols = [], ...options 
   return { client, upstream };
 }
 
+/** Wait until tap reads no more of what a socket sends: nothing is taken while 50 pings of another client pass through. */
+async function restsOf(socket, { client, upstream }) {
+  for (let before = -1, pings = 0; before !== (before = socket.bufferedAmount); )
+    for (const end = pings + 50; pings < end; await upstream.events.has(++pings)) client.ping();
+}
+
 const settled = async (...sockets) => {
   for (const ws of sockets) if (ws.readyState !== WebSocket.CLOSED) await once(ws, "close");
 };
@@ -424,11 +430,7 @@ describe("tap", { concurrency: 2 }, () => {
     client._socket.pause();
     const FRAMES = 80, PAD = "x".repeat(500_000);
     for (let i = 0; i < FRAMES; i++) upstream.send(`{"n":${i},"pad":"${PAD}"}`);
-    let before = -1;
-    while (upstream.bufferedAmount !== before) { // until tap reads no more
-      before = upstream.bufferedAmount;
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
+    await restsOf(upstream, await pair(t, tap, server));
     assert.ok(upstream.bufferedAmount > 20e6, `${upstream.bufferedAmount} bytes still wait at the exchange`);
     client._socket.resume();
     await client.events.has(FRAMES);
@@ -445,11 +447,7 @@ describe("tap", { concurrency: 2 }, () => {
     upstream._socket.pause();
     const FRAMES = 60, PAD = "x".repeat(500_000);
     for (let i = 0; i < FRAMES; i++) client.send(`{"n":${i},"pad":"${PAD}"}`);
-    let before = -1;
-    while (client.bufferedAmount !== before) {
-      before = client.bufferedAmount;
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
+    await restsOf(client, await pair(t, tap, server));
     assert.ok(client.bufferedAmount > 10e6, `${client.bufferedAmount} bytes still wait at the client`);
     upstream._socket.resume();
     await upstream.events.has(FRAMES);

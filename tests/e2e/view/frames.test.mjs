@@ -6,7 +6,7 @@ import path from "node:path";
 import { after, before, describe } from "node:test";
 import { launch, shown as shownIn, skip, status, until } from "../support/browser.mjs";
 import { bookTape } from "../support/book_tape.mjs";
-import { passed, tapedeck, temporary } from "../support/harness.mjs";
+import { eventually, tapedeck, temporary } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const START_NS = 1_795_154_400_000_000_000n;
@@ -26,7 +26,7 @@ async function shown(t, archive, { topic = "orderbook.50", tab = "frames", ...op
 
 /** Wait until the address has this cursor: it follows the page a moment later. */
 async function cursorAt(page, ns) {
-  while (!page.url().includes(`cursor=${ns}&`)) await passed(20);
+  await eventually(`the cursor is at ${ns}`, () => page.url().includes(`cursor=${ns}&`));
 }
 
 const list = (page) => page.locator(".frame-list");
@@ -195,8 +195,9 @@ describe("frames", () => {
     await page.locator("#fit").click();
     const picture = () => page.locator("#canvas").evaluate((canvas) => canvas.toDataURL());
     const settled = async (wanted) => {
-      for (let last = ""; last !== (last = await picture()) || !wanted(last); ) await passed(100);
-      return picture();
+      let last = "";
+      await eventually("the picture is drawn", async () => last === (last = await picture()) && wanted(last));
+      return last;
     };
     const plain = await settled(() => true);
     await page.getByLabel("Condition").fill("topic=publicTrade");
@@ -217,7 +218,7 @@ describe("frames", () => {
     await page.getByRole("button", { name: "Clear the list" }).click();
     assert.equal(await page.locator(".found tbody tr").count(), 0);
     assert.equal(await page.getByLabel("Condition").evaluate((input) => input === document.activeElement), true);
-    while (/marks/.test(await status(page))) await passed(20);
+    await eventually("the marks are gone", async () => !/marks/.test(await status(page)));
     await page.locator("#label-list button.band-name").filter({ hasText: "orderbook.50" }).click();
     await page.locator("#canvas").focus();
     await page.keyboard.press("Home");

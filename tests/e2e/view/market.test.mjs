@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, describe } from "node:test";
 import { checkAccess, launch, shown, skip, until } from "../support/browser.mjs";
-import { json, listening, passed, tapedeck, temporary, wholeFile } from "../support/harness.mjs";
+import { eventually, json, listening, tapedeck, temporary, wholeFile } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 
@@ -51,11 +51,11 @@ describe("market", { skip }, () => {
     assert.equal(number(text, "size"), Math.max(levels(earlier).get(Number(book.best_bid)) ?? 0, Number(book.best_bid_size)));
     await page.locator("#panel-market canvas").focus();
     await page.keyboard.press("ArrowUp");
-    while (number(await value(), "price") <= Number(book.best_bid)) await passed(20);
+    await eventually("a higher price is chosen", async () => number(await value(), "price") > Number(book.best_bid));
     await page.keyboard.press("ArrowLeft");
-    while (Number(/cursor=(\d+)/.exec(page.url())[1]) >= Number(times[at])) await passed(20);
+    await eventually("the cursor is earlier", () => Number(/cursor=(\d+)/.exec(page.url())[1]) < Number(times[at]));
     await page.keyboard.press("t");
-    while (!/&market=v5-linear\/orderbook\.50\/BTCUSDT&price=[\d.]+&hide=trades/.test(page.url())) await passed(20);
+    await eventually("the address hides trades", () => /&market=v5-linear\/orderbook\.50\/BTCUSDT&price=[\d.]+&hide=trades/.test(page.url()));
     await page.locator("#tab-market").focus();
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("Tab");

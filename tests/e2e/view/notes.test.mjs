@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, before, describe } from "node:test";
 import { checkAccess, launch, shown, skip, until } from "../support/browser.mjs";
-import { FRAMES_MS, passed, tapedeck, temporary } from "../support/harness.mjs";
+import { eventually, FRAMES_MS, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 
 const EVIL = "<script>alert(1)</script>";
@@ -57,8 +57,7 @@ describe("notes", () => {
       const [topic, btc, eth, tickers] = await marks(page);
       return near(topic, 0.2, 0.6) && near(btc, 0.6, 0.6) && near(eth, 0.2, 0.6) && near(tickers, 0.6, 0.6);
     };
-    for (let tries = 0; tries < 300 && !(await areDrawn()); tries++) await passed(20);
-    assert.ok(await areDrawn(), JSON.stringify(await marks(page)));
+    await eventually("the notes are drawn", areDrawn);
 
     // By keys alone: the list, then the note's time with its text at the cursor.
     const rows = page.locator("#panel-gaps tbody tr");

@@ -6,7 +6,7 @@ import path from "node:path";
 import { after, before, describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { checkAccess, launch, shown, skip, status, until } from "../support/browser.mjs";
-import { capture, FRAMES_MS, importFrames, json, listening, passed, tapedeck, temporary, wholeFile, withoutCapture } from "../support/harness.mjs";
+import { capture, eventually, FRAMES_MS, importFrames, json, listening, tapedeck, temporary, wholeFile, withoutCapture } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 
@@ -37,7 +37,7 @@ describe("page", () => {
       assert.ok(i < 20);
       const before = await status(page);
       await page.keyboard.press("ArrowDown");
-      while ((await status(page)) === before) await passed(10);
+      await eventually("another row is chosen", async () => (await status(page)) !== before);
     }
     const rows = await labels.count();
     await page.keyboard.press("Enter");
@@ -114,13 +114,13 @@ describe("page", () => {
     await until(page, /newest frame [0-2](\.\d)? s ago|newest frame \d+ ms ago/, "#recording");
     const before = await page.locator("#range").innerText();
     await page.locator("#follow").click();
-    while ((await page.locator("#range").innerText()) === before) await passed(50);
+    await eventually("the range follows", async () => (await page.locator("#range").innerText()) !== before);
     await page.locator("#follow").click();
     await page.locator("#tab-gaps").click();
-    while (!/disconnect/.test(await page.locator("#panel-gaps").innerText())) {
+    await eventually("the gap is listed", async () => {
       await page.locator("#fit").click(); // the time that is shown does not grow by itself
-      await passed(100);
-    }
+      return /disconnect/.test(await page.locator("#panel-gaps").innerText());
+    });
     assert.equal((await recorder.kill("SIGTERM")).code, 0);
     assert.deepEqual(faults, []);
   });

@@ -6,7 +6,7 @@ import path from "node:path";
 import { after, before, describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { launch, shown, skip, until } from "../support/browser.mjs";
-import { FRAMES_MS, json, passed, tapedeck, temporary } from "../support/harness.mjs";
+import { eventually, FRAMES_MS, json, tapedeck, temporary } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { pythonWith } from "../support/python_scripts.mjs";
 
@@ -66,8 +66,7 @@ const markedPixels = (page) => page.evaluate(([colour, rowPx, axisPx]) => {
 /** Wait until these rows have marks, and no other. The picture is drawn a little later. */
 async function marksAre(page, expected) {
   const marked = async () => (await markedPixels(page)).map((count) => count > 0);
-  for (let tries = 0; tries < 200 && !isDeepStrictEqual(await marked(), expected); tries++) await passed(10);
-  assert.deepEqual(await marked(), expected);
+  await eventually(`marks of the rows: ${expected}`, async () => isDeepStrictEqual(await marked(), expected));
 }
 
 const cells = (page, index) => page.locator("#panel-differences table").nth(index).locator("tbody tr").evaluateAll((rows) => rows.map((row) => [...row.cells].map(({ textContent }) => textContent)));
@@ -153,7 +152,7 @@ describe("two archives", () => {
     await page.keyboard.press("Enter");
     await until(page, /A east: v5-linear \/ publicTrade \/ BTCUSDT/);
     const at = BigInt(FRAMES_MS) * 1_000_000n + 2_000_000_000n; // frame 200
-    while (!page.url().includes(`cursor=${at}&`)) await passed(20);
+    await eventually(`the cursor is at ${at}`, () => page.url().includes(`cursor=${at}&`));
     assert.match(await page.locator("#range").innerText(), /06:00:01\.\d+ – .*06:00:03\.\d+ UTC/);
     await page.locator("#canvas").focus();
     await chooseBy(page, "ArrowDown", "B west: v5-linear / publicTrade / BTCUSDT");
@@ -207,7 +206,7 @@ describe("two archives", () => {
     assert.deepEqual(lines.map((line) => /^([−+]) .*"size": "(\d)"/.exec(line).slice(1)), [["−", "1"], ["+", "7"]]);
     await page.locator("#panel-differences button").filter({ hasText: "Move the cursor" }).focus();
     await page.keyboard.press("Enter");
-    while (!page.url().includes(`cursor=${BigInt(FRAMES_MS + 1000) * 1_000_000n}&`)) await passed(20);
+    await eventually("the cursor has moved", () => page.url().includes(`cursor=${BigInt(FRAMES_MS + 1000) * 1_000_000n}&`));
     assert.deepEqual(faults, []);
   });
 
