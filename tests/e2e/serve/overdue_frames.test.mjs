@@ -8,7 +8,7 @@ const { WebSocket } = npm("ws");
 const HOST = "/v5/public/linear";
 const COUNT = 200;
 const BYTES = 150_000;
-const BUSY_MS = 2; // for each frame: serve sends faster than the client reads, and the tape, with a frame each 50 ms, plays more slowly
+const BUSY_MS = 2; // for each frame: serve sends faster than the client reads, and the tape, with a frame each 40 ms, plays more slowly
 
 const frame = (topic, k, text = "") => JSON.stringify({ topic: `${topic}.AUSDT`, type: "snapshot", ts: MS + k, data: { symbol: "AUSDT", text } });
 const FRAMES = [frame("tickers", 0), ...Array.from({ length: COUNT }, (_, k) => frame("liquidation", k, "x".repeat(BYTES)))];
@@ -33,7 +33,7 @@ const subscribed = async (t, url, onMessage) => {
 test("frames that became due while serve was stopped wait for a client that reads, not for a client that does not", async (t) => {
   const dir = temporary(t);
   const archive = await importFrames(t, dir, { family: "v5-linear", host: HOST, frames: FRAMES });
-  const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--shared-clock", "--settle", "1s", "--speed", "0.2", "--fault", "stall:p=1,topic=tickers*,by=6s"], dir);
+  const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--shared-clock", "--settle", "1s", "--speed", "0.25", "--fault", "stall:p=1,topic=tickers*,by=5s"], dir);
   const got = [];
   const reader = await subscribed(t, url, (bytes) => {
     got.push(bytes.length);
