@@ -6,7 +6,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { bookTape } from "../support/book_tape.mjs";
-import { Program, json, jsonLines, listening, manifestsOf, parseLines, segments, tapedeck, temporary } from "../support/harness.mjs";
+import { json, jsonLines, listening, manifestsOf, parseLines, Program, segments, tapedeck, temporary } from "../support/harness.mjs";
+import { Recorder } from "../support/recorders.mjs";
 import { answer, imported as orderTape, request, update } from "../support/order_entry.mjs";
 
 /** Members that only other tests produce. */
@@ -116,8 +117,11 @@ async function record(t, page, dir) {
   const archive = path.join(dir, "tape");
   const exchange = await listening(t, [...SIM, "--fault", "drop@150", "--fault", "cut@300", "--max-frames", "900"], dir);
   page.check("record --check", await json(t, ["record", "--check", "-a", archive, ...feed(exchange), ...TOPICS, "--json"]));
-  const lines = await jsonLines(t, ["record", "-a", archive, ...feed(exchange), ...TOPICS, "--duration", "2s", "--json"]);
-  for (const line of lines) page.check("record", line);
+  const recorder = new Recorder(t, archive, [...feed(exchange), ...TOPICS, "--commit-interval", "100ms"]);
+  await recorder.prints(/connection 2\)/);
+  await recorder.durableAfter(recorder.durableLines + 10);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  for (const line of recorder.lines) page.check("record", JSON.parse(line));
   exchange.program.kill("SIGTERM");
   return archive;
 }

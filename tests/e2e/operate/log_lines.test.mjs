@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { commands, listening, Program, run, tapedeck, temporary } from "../support/harness.mjs";
-import { feedArgs } from "../support/recorders.mjs";
+import { commands, listening, Program, tapedeck, temporary } from "../support/harness.mjs";
+import { feedArgs, recordUntil } from "../support/recorders.mjs";
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const LEVELS = ["error", "warning", "info", "debug"];
@@ -15,7 +15,7 @@ const lines = (text) => text.trimEnd().split("\n").filter((line) => line !== "")
 async function recorded(t, dir, name, more) {
   const server = await listening(t, ["sim", "--families", "inverse", "--symbols", "1", "--rate", "200", ...more], dir);
   const archive = path.join(dir, name);
-  const recorder = await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--duration", "500ms", ...more]);
+  const recorder = await recordUntil(t, archive, [...feedArgs(server, "inverse", ["trade.BTCUSD"]), ...more], (rows) => rows.length > 20);
   const { stderr } = await server.program.kill("SIGTERM");
   return { archive, record: recorder.stderr, sim: stderr };
 }

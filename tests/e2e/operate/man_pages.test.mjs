@@ -165,13 +165,11 @@ async function runScript(t, script) {
   const isShort = !script.includes("--fault");
   const text = script.replaceAll("9443", String(await freePort())).replaceAll("--duration 3s", isShort ? "--duration 1s" : "$&");
   const env = { ...process.env, PATH: `${path.resolve(BIN)}:${process.env.PATH}`, TAPEDECK_ARCHIVE: "" };
-  const child = spawn("bash", ["-euo", "pipefail", "-c", `trap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n${text}`], { cwd: dir, env, stdio: ["ignore", "pipe", "pipe"] });
-  const timer = setTimeout(() => child.kill("SIGKILL"), EXAMPLE_MS);
+  const child = spawn("bash", ["-euo", "pipefail", "-c", `trap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n${text}`], { cwd: dir, env, stdio: ["ignore", "pipe", "pipe"], timeout: EXAMPLE_MS, killSignal: "SIGKILL" });
   let output = "";
   child.stdout.on("data", (d) => (output += d));
   child.stderr.on("data", (d) => (output += d));
   const [code] = await once(child, "close");
-  clearTimeout(timer);
   return { code, output };
 }
 

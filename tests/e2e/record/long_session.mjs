@@ -5,8 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
-import { json, jsonList, listening, Program, tapedeck } from "../support/harness.mjs";
+import { json, jsonList, listening, passed, Program, tapedeck } from "../support/harness.mjs";
 import { PATHS, randomNumbers, Recorder } from "../support/recorders.mjs";
 
 const minutes = Number(process.argv[2]), seed = Number(process.argv[3] ?? 1);
@@ -75,7 +74,7 @@ const WEIGHTS = ["reload", "reload", "reload", "rotate", "rotate", "prune", "rep
 
 const until = Date.now() + minutes * 60_000;
 for (let n = 0; Date.now() < until; n++) {
-  await wait(Math.min(30_000 + random() * 30_000, Math.max(0, until - Date.now())));
+  await passed(Math.min(30_000 + random() * 30_000, Math.max(0, until - Date.now())));
   samples.recorder.push(memory(recorder));
   samples.tail.push(memory(tail));
   const name = WEIGHTS[Math.floor(random() * WEIGHTS.length)];
@@ -86,11 +85,11 @@ for (let n = 0; Date.now() < until; n++) {
   } catch (error) {
     say(`${name} FAILED: ${error.message.split("\n").slice(0, 3).join(" | ")}`);
     process.exitCode = 1;
-    if (name === "replace") await wait(10_000); // a connection was being replaced, or compared: the recorder is the same
+    if (name === "replace") await passed(10_000); // a connection was being replaced, or compared: the recorder is the same
   }
 }
 assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-await wait(2000);
+await passed(2000);
 await tail.kill("SIGTERM");
 await server.program.kill("SIGTERM");
 

@@ -8,7 +8,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { capture, json, listening, parseLines, Program, run, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
-import { feedArgs } from "../support/recorders.mjs";
+import { feedArgs, recordUntil } from "../support/recorders.mjs";
 import { npm, python, test, withoutPackages } from "../support/npm_packages.mjs";
 
 globalThis.crypto ??= webcrypto; // Node.js 18 has no such global; bybit-api signs with it
@@ -49,7 +49,7 @@ test("serve sends a whole book to a late subscriber, and every book ends equal t
   const dir = temporary(t), archive = path.join(dir, "tape");
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "300", "--seed", "11"], dir);
   const topics = SYMBOLS.flatMap((symbol) => [`orderbook.50.${symbol}`, `publicTrade.${symbol}`]);
-  await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, "v5-linear", topics), "--duration", "2s"]);
+  await recordUntil(t, archive, feedArgs(sim, "v5-linear", topics), (rows) => rows.length > 600);
   const { books: recorded } = await json(t, ["replay", archive, "--json"], { status: null });
   const served = await listening(t, ["serve", archive, "--plain", "--once"], dir);
   const client = connect(t, `${served.url}/v5/public/linear`);

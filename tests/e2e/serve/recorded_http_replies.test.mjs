@@ -5,6 +5,7 @@ import { once } from "node:events";
 import http from "node:http";
 import path from "node:path";
 import { eventsOf, eventually, json, jsonLines, listening, Program, tapedeck, temporary } from "../support/harness.mjs";
+import { recordUntil } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -95,7 +96,8 @@ test("serve sends the recorded HTTP reply of the tape's time, for parameters in 
 test("record --http-preset sends its requests to the recorded server, not to the exchange; bybit-api gets the replies from serve", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "tape");
   const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "50"], dir);
-  await tapedeck(t, ["record", "-a", archive, `${sim.url}${PATH}`, "--family", "v5-linear", "--ca-file", sim.ca, "--topic", TOPIC, "--http-preset", "bybit-api", "--duration", "1s"]);
+  const args = [`${sim.url}${PATH}`, "--family", "v5-linear", "--ca-file", sim.ca, "--topic", TOPIC, "--http-preset", "bybit-api"];
+  await recordUntil(t, archive, args, (rows) => rows.length > 0, ["--dir", "http"]);
   const [row] = await jsonLines(t, ["cat", "-a", archive, "--dir", "http"]);
   const { url } = await listening(t, ["serve", "-a", archive, "--plain"], dir);
   const client = new RestClientV5({ baseUrl: url.replace("ws:", "http:") });

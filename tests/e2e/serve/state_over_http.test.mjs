@@ -5,7 +5,8 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import path from "node:path";
 import { describe } from "node:test";
-import { eventually, json, listening, parseLines, run, tapedeck, temporary } from "../support/harness.mjs";
+import { eventually, json, listening, parseLines, tapedeck, temporary } from "../support/harness.mjs";
+import { recordUntil } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -79,7 +80,8 @@ describe("the state over HTTP", { concurrency: 2 }, () => {
     test(`${of.family}: a client that begins anywhere ends with replay's book`, async (t) => {
       const dir = temporary(t), tape = path.join(dir, "tape");
       const sim = await listening(t, ["sim", "--families", of.family, "--symbols", "1", "--rate", "200", "--seed", "5"], dir);
-      await run(t, "tapedeck-record", ["record", "-q", "-a", tape, `${sim.url}${of.url}`, "--ca-file", sim.ca, "--family", of.family, "--topic", of.topic, "--symbol", "BTCUSDT", "--duration", "4s"]);
+      const isEnough = (found) => found.some((row) => row.fetched) && found.length - found.findIndex((row) => row.fetched) > 500;
+      await recordUntil(t, tape, [`${sim.url}${of.url}`, "--ca-file", sim.ca, "--family", of.family, "--topic", of.topic, "--symbol", "BTCUSDT"], isEnough, ["--topic", of.topic]);
       await sim.program.kill("SIGTERM");
       const rows = parseLines((await tapedeck(t, ["cat", tape, "--topic", of.topic])).stdout);
       const fetched = rows.findIndex((row) => row.fetched);
@@ -123,7 +125,8 @@ describe("the state over HTTP", { concurrency: 2 }, () => {
   test("after a recorded disconnect it is the next recorded snapshot, because the state before it is not continued", async (t) => {
     const of = FAMILIES[0], dir = temporary(t), tape = path.join(dir, "tape");
     const sim = await listening(t, ["sim", "--families", of.family, "--symbols", "1", "--rate", "100", "--seed", "5", "--fault", "disconnect@300"], dir);
-    await run(t, "tapedeck-record", ["record", "-q", "-a", tape, `${sim.url}${of.url}`, "--ca-file", sim.ca, "--family", of.family, "--topic", of.topic, "--symbol", "BTCUSDT", "--duration", "8s"]);
+    const isEnough = (found) => found.some((row) => row.conn === 2 && row.fetched) && found.filter((row) => row.conn === 2).length > 200;
+    await recordUntil(t, tape, [`${sim.url}${of.url}`, "--ca-file", sim.ca, "--family", of.family, "--topic", of.topic, "--symbol", "BTCUSDT"], isEnough, ["--topic", of.topic]);
     const rows = parseLines((await tapedeck(t, ["cat", tape, "--topic", of.topic])).stdout);
     const fetched = rows.filter((row) => row.fetched), second = rows.findIndex((row) => row.conn === 2);
     assert.ok(second > 0 && fetched.length >= 2, `${second}, ${fetched.length} snapshots`);

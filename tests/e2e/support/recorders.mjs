@@ -5,7 +5,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { jsonLines, jsonList, listening, passed, Program } from "./harness.mjs";
+import { eventually, jsonLines, jsonList, listening, passed, Program } from "./harness.mjs";
 import { SESSION } from "./all_families.mjs";
 import { xxh64 } from "./xxh64.mjs";
 
@@ -67,6 +67,15 @@ export async function simulator(t, dir, args, options) {
 /** Arguments of a recorder of one family from a server. */
 export function feedArgs(server, family, topics = TOPICS) {
   return [server.url + PATHS[family], "--family", family, "--ca-file", server.ca, ...topics.flatMap((topic) => ["--topic", topic])];
+}
+
+/** Record until the archive's rows, which cat prints with these options, are enough. Returns the recorder, which was stopped. */
+export async function recordUntil(t, archive, args, isEnough, selection = []) {
+  const recorder = new Recorder(t, archive, [...args, "--commit-interval", "100ms"]);
+  const rows = async () => (fs.existsSync(archive) ? jsonLines(t, ["cat", "-a", archive, ...selection], { status: null }) : []);
+  await eventually(`recorded: ${isEnough}`, async () => isEnough(await rows()), recorder);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  return recorder;
 }
 
 /** A configuration file with a feed for each family. */
