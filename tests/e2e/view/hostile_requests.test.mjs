@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import net from "node:net";
 import { test } from "node:test";
-import { boundAddresses, eventually, FRAMES_MS, importFrames, listening, tapedeck, temporary } from "../support/harness.mjs";
+import { boundAddresses, eventually, FRAMES_MS, importFrames, listening, tapedeck, temporary, WAIT_MS } from "../support/harness.mjs";
 
 // Of the peak.
 const MEMORY_MAX_KIB = 256 * 1024;
@@ -17,7 +17,7 @@ function raw(port, pieces, { enough = () => false } = {}) {
     let text = "";
     const socket = net.connect(port, "127.0.0.1");
     const end = () => (socket.destroy(), resolve(text));
-    socket.setTimeout(20_000, end);
+    socket.setTimeout(WAIT_MS, end);
     socket.on("data", (bytes) => {
       text += bytes.toString("latin1");
       if (enough(text)) end();
