@@ -71,7 +71,7 @@ class FaultTrial {
   /** Wait until this topic has an open row while the recorder runs. */
   openRow(feed, topic) {
     const is = (row) => row.to_ns === null && (row.topic === null || `${row.topic}.${row.symbol}` === topic);
-    return until(`an open row of ${feed} ${topic}`, async () => (await this.rows(feed)).some(is));
+    return eventually(`an open row of ${feed} ${topic}`, async () => (await this.rows(feed)).some(is));
   }
 }
 

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { segments, tapedeck, temporary } from "../support/harness.mjs";
+import { eventually, segments, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { CREDENTIALS } from "../support/all_families.mjs";
 import { feedArgs, PATHS, Recorder, simulator } from "../support/recorders.mjs";
@@ -20,17 +20,10 @@ async function recording(t, command, { more = [], options = {} } = {}) {
 
 /** Wait until a file has as many lines; the recorder does not wait for its commands. */
 async function linesOf(file, count) {
-  const watched = fs.watch(path.dirname(file));
-  try {
-    for (;;) {
-      const changed = once(watched, "change");
-      const lines = fs.existsSync(file) ? fs.readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
-      if (lines.length >= count) return lines;
-      await changed;
-    }
-  } finally {
-    watched.close();
-  }
+  return eventually(`${count} lines of ${path.basename(file)}`, () => {
+    const lines = fs.existsSync(file) ? fs.readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
+    return lines.length >= count && lines;
+  });
 }
 
 const rotated = async (t, { archive, recorder }) => {
@@ -62,6 +55,7 @@ describe("on_segment", { concurrency: true }, () => {
     const ended = once(run.recorder.child, "exit"); // its stderr is still the command's
     run.recorder.child.kill("SIGTERM");
     assert.equal((await ended)[0], 0, run.recorder.stderr); // although a command runs
+    assert.deepEqual(await linesOf(path.join(run.dir, "counts"), 2), ["1", "3"]);
     fs.writeFileSync(path.join(run.dir, "go"), "");
     assert.deepEqual(await linesOf(path.join(run.dir, "counts"), 4), ["1", "3", "done", "done"]);
   });

@@ -14,7 +14,15 @@ import { npm } from "./npm_packages.mjs";
 const { WebSocketServer } = npm("ws");
 
 const MS = 1e6;
-const now = () => (performance.timeOrigin + performance.now()) * MS;
+/** Where performance.now() begins. performance.timeOrigin is read in two steps, which a busy machine may separate by milliseconds;
+ * of some readings when the clock turns to the next millisecond, the greatest is the one that was read at once. */
+const ORIGIN_MS = Math.max(...Array.from({ length: 10 }, () => {
+  const before = Date.now();
+  let at_ms;
+  while ((at_ms = Date.now()) === before);
+  return at_ms - performance.now();
+}));
+const now = () => (ORIGIN_MS + performance.now()) * MS;
 
 /** Frame n of a topic `trade.SYMBOL`, in the form of docs/wire.md. Its number is the end of its trade_id. */
 const frame = (symbol, n, padding, time_ms) =>
