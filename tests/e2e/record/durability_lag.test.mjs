@@ -65,8 +65,7 @@ describe("durability lag", { concurrency: 3 }, () => {
     // The warning is logged while the sync hangs: it would hang for an hour.
     const [, after] = await recorder.prints(/warning tapedeck record: frames are not durable after (\d+\.\d+) s; commit_interval is 1\.000 s/);
     assert.ok(Number(after) >= 1, after); // to the millisecond
-    disk.set(0);
-    await recorder.durableLine((durable) => durable.lag_ns > COMMIT_NS);
+    disk.set(0); // on a loaded machine the warning may be of an earlier stretch: the largest lag is looked at below
     await recorder.prints(/frames are durable in time again; they became so up to \d+\.\d+ s after receipt/);
     const end = await recorder.kill("SIGTERM");
     assert.equal(end.code, 0, end.stderr);

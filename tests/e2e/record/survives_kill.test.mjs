@@ -69,10 +69,11 @@ describe("crashes", { concurrency: 2 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
     await checkAnnounced(t, archive, "inverse", sim.truth, [recorder]);
     // P7: @mcap/core reads the recovered segment, by its index and without, like tapedeck.
-    const segment = path.join(archive, filesBelow(archive).find((f) => f.startsWith("capture")));
+    const segments = filesBelow(archive).filter((f) => f.startsWith("capture") && f.endsWith(".mcap")); // two if an hour began
     const ours = (await jsonLines(t, ["cat", "-a", archive])).map((row) => `${row.ordinal} ${row.recv_ns} ${Buffer.from(row.data).toString("hex")}`);
     for (const how of ["stream", "indexed"]) {
-      const theirs = (await readMcap(t, how, segment)).map((line) => line.split(" ")).filter((row) => row.length === 5 && !row[0].endsWith("/_events"));
+      const read = await Promise.all(segments.map((file) => readMcap(t, how, path.join(archive, file))));
+      const theirs = read.flat().map((line) => line.split(" ")).filter((row) => row.length === 5 && !row[0].endsWith("/_events"));
       assert.deepEqual(theirs.map(([, sequence, logTime, , hex]) => `${sequence} ${Number(logTime)} ${hex}`).sort(), ours.sort(), how);
     }
     // No session follows: the gap stays open.
