@@ -3,6 +3,7 @@
 import http from "node:http";
 import { once } from "node:events";
 import { npm } from "./npm_packages.mjs";
+import { ORIGIN_MS } from "./numbered_exchange.mjs";
 
 const { WebSocket, WebSocketServer } = npm("ws");
 const OPTIONS = { perMessageDeflate: false, autoPong: true };
@@ -14,7 +15,7 @@ const OPTIONS = { perMessageDeflate: false, autoPong: true };
  * The hooks may call cut(conn), silence(conn). */
 export async function exchangeBetween(t, url, hooks = {}) {
   const seen = [], conns = [], observed = [];
-  const now = () => `${BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n}`;
+  const now = () => `${BigInt(Math.round((ORIGIN_MS + performance.now()) * 1000)) * 1000n}`;
   let replies = 0, observer;
   // Subscribe the observer; it has been, once the exchange has answered a ping that was sent after it.
   const observe = async (path, text) => {

@@ -16,7 +16,7 @@ const { WebSocketServer } = npm("ws");
 const MS = 1e6;
 /** Where performance.now() begins. performance.timeOrigin is read in two steps, which a busy machine may separate by milliseconds;
  * of some readings when the clock turns to the next millisecond, the greatest is the one that was read at once. */
-const ORIGIN_MS = Math.max(...Array.from({ length: 10 }, () => {
+export const ORIGIN_MS = Math.max(...Array.from({ length: 10 }, () => {
   const before = Date.now();
   let at_ms;
   while ((at_ms = Date.now()) === before);
