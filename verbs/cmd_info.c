@@ -16,6 +16,9 @@
 /* The newest day of a feed, one cell per half hour. */
 enum { DAY_CELLS = 48 };
 static const uint64_t CELL_NS = 1800 * TD_NS_PER_S;
+
+/* A feed that was received for less time has no size of a day. */
+static const uint64_t MEASURED_NS_MIN = TD_NS_PER_S;
 #define DAY_HOURS "0     3     6     9     12    15    18    21"
 
 /* Frames of one (feed, topic, symbol), over all slots and directions. */
@@ -294,6 +297,16 @@ static void describe_sessions(result_writer *r, const info_result *info)
     result_list_end(r);
 }
 
+/* The bytes of 24 hours at the mean rate of the time that a feed was received. */
+static void describe_day_bytes(result_writer *r, uint64_t bytes, uint64_t received_ns)
+{
+    const double day_ns = (double)(DAY_CELLS * CELL_NS);
+    if (received_ns < MEASURED_NS_MIN)
+        result_null(r, "day_bytes");
+    else
+        result_size(r, "day_bytes", (uint64_t)((double)bytes * day_ns / (double)received_ns));
+}
+
 static void describe_feeds(result_writer *r, const info_result *info)
 {
     static const table_column COLUMNS[] = {
@@ -301,6 +314,7 @@ static void describe_feeds(result_writer *r, const info_result *info)
         {"family", TABLE_LEFT, "{family|-}"},
         {"frames", TABLE_RIGHT, "{frames}"},
         {"size", TABLE_RIGHT, "{bytes}"},
+        {"a day", TABLE_RIGHT, "{day_bytes|-}"},
         {"covers", TABLE_SPARE_RIGHT, "{covers}"},
         {"first frame", TABLE_SPARE_LEFT, "{first_ns}"},
         {"segments", TABLE_SPARE_RIGHT, "{segments}"},
@@ -316,6 +330,7 @@ static void describe_feeds(result_writer *r, const info_result *info)
         result_size(r, "bytes", feed->bytes);
         result_time(r, "first_ns", feed->first_ns);
         result_time(r, "last_ns", feed->last_ns);
+        describe_day_bytes(r, feed->bytes, feed->last_ns - feed->first_ns - feed->gap_ns);
         result_number(r, "covered_ns", feed->last_ns - feed->first_ns - feed->gap_ns);
         result_duration(r, "covers", feed->last_ns - feed->first_ns - feed->gap_ns);
         result_object_end(r, NULL);

@@ -17,7 +17,6 @@
 #include "base/cli/units.h"
 #include "recorder/feed_setup.h"
 #include "recorder/pipeline/free_space.h"
-#include "verbs/day_estimate.h"
 #include "wire/probe.h"
 
 typedef enum check_state { CHECK_GOOD, CHECK_DOUBTFUL, CHECK_FAILED } check_state;
@@ -47,7 +46,6 @@ typedef struct check_topic {
     uint64_t symbols; /* UINT64_MAX: all that the exchange has */
     uint64_t topics, connections;
     uint32_t last_shard; /* that was counted in connections */
-    day_size size;       /* measured_ns: the shortest of the symbols; 0: unknown */
 } check_topic;
 
 typedef struct check_topics {
@@ -374,17 +372,15 @@ static void check_space(check *self, const char *folder)
     add_row(self, AREA, folder, CHECK_GOOD, text, NULL);
 }
 
-/* Check the folder and the lock. *out is the archive, opened for reading; NULL: it does not exist
- * yet.
- */
-static void check_archive(check *self, archive **out)
+/* Check the folder and the lock. */
+static void check_archive(check *self)
 {
     static const char AREA[] = "archive";
     const archive_options options = {.io = self->io, .clock = clock_real(), .verb = "record"};
     char folder[LIMIT_PATH_BYTES];
+    archive *found = NULL;
     td_err err;
     td_err_clear(&err);
-    *out = NULL;
     find_folder(self, folder);
     check_space(self, folder);
     td_result rc = check_writable(self, folder, &err);
@@ -394,17 +390,18 @@ static void check_archive(check *self, archive **out)
         add_failure(self, AREA, self->path, &err,
                     "let the recorder's user write there, or give another archive with -a");
     }
-    int is_new = archive_open(&options, self->path, ARCHIVE_READ, out, NULL) != TD_OK;
+    int is_new = archive_open(&options, self->path, ARCHIVE_READ, &found, NULL) != TD_OK;
     if (rc == TD_OK && is_new)
         add_row(self, AREA, self->path, CHECK_GOOD, "has no archive yet; record makes it", NULL);
     if (is_new)
         return;
-    td_result locked = archive_check_free(*out, &err);
+    td_result locked = archive_check_free(found, &err);
     if (locked != TD_OK)
         add_failure(self, AREA, self->path, &err, "give another archive with -a");
     else if (rc == TD_OK)
         add_row(self, AREA, self->path, CHECK_GOOD, "exists, and no other process records there",
                 NULL);
+    archive_close(found);
 }
 
 /* ---- what would be recorded ---- */
@@ -435,27 +432,6 @@ static uint64_t count_symbols(td_bytes symbol)
     return count;
 }
 
-/* Add the size of each symbol of a list "A|B". Returns 0 if a size is unknown. */
-static int add_sizes(check_topic *to, const day_estimate *past, td_bytes symbols)
-{
-    const uint8_t *end = symbols.data + symbols.size;
-    do {
-        const uint8_t *bar =
-            symbols.size == 0 ? NULL : memchr(symbols.data, '|', (size_t)(end - symbols.data));
-        const uint8_t *stop = bar == NULL ? end : bar;
-        const td_bytes one = td_bytes_of(symbols.data, (size_t)(stop - symbols.data));
-        const day_size size = day_estimate_find(past, to->feed, to->name, one);
-        if (size.measured_ns == 0)
-            return 0;
-        to->size.bytes += size.bytes;
-        if (size.measured_ns < to->size.measured_ns)
-            to->size.measured_ns = size.measured_ns;
-        if (bar == NULL)
-            return 1;
-        symbols = td_bytes_of(bar + 1, (size_t)(end - bar - 1));
-    } while (1);
-}
-
 static check_topic *get_topic(check_topics *topics, const char *feed, td_bytes name)
 {
     for (size_t i = 0; i < topics->count; i++)
@@ -463,13 +439,12 @@ static check_topic *get_topic(check_topics *topics, const char *feed, td_bytes n
             return &topics->rows[i];
     topics->rows = td_array_grow(topics->rows, topics->count, sizeof *topics->rows);
     check_topic *made = &topics->rows[topics->count++];
-    *made = (check_topic){
-        .feed = feed, .name = name, .last_shard = UINT32_MAX, .size = {.measured_ns = UINT64_MAX}};
+    *made = (check_topic){.feed = feed, .name = name, .last_shard = UINT32_MAX};
     return made;
 }
 
-/* Add the topics of a feed. past NULL: no history. */
-static void add_topics(check *self, size_t index, const day_estimate *past)
+/* Add the topics of a feed. */
+static void add_topics(check *self, size_t index)
 {
     const feed_config *feed = &self->config->feeds[index];
     const subscription *wanted = &self->feeds[index].subscription;
@@ -489,22 +464,8 @@ static void add_topics(check *self, size_t index, const day_estimate *past)
                               : to->symbols + symbols;
             to->connections += to->last_shard != shard ? feed->lines : 0;
             to->last_shard = shard;
-            if (to->size.measured_ns > 0 && (past == NULL || !add_sizes(to, past, symbol)))
-                to->size = (day_size){0};
         }
     }
-}
-
-static void measure_topics(check *self, archive *from, td_err *err)
-{
-    day_estimate *past = NULL;
-    if (from != NULL && day_estimate_open(from, &past, err) != TD_OK)
-        add_row(self, "archive", self->path, CHECK_DOUBTFUL, err->text,
-                "'tapedeck verify' checks the archive");
-    for (size_t i = 0; i < self->config->feed_count; i++)
-        if (self->feeds[i].subscription.shard_count > 0)
-            add_topics(self, i, past);
-    day_estimate_close(past);
 }
 
 /* ---- the result ---- */
@@ -542,15 +503,11 @@ static void describe_topics(result_writer *r, const check *self)
         {"symbols", TABLE_RIGHT, "{which}"},
         {"topics", TABLE_SPARE_RIGHT, "{topics}"},
         {"connections", TABLE_SPARE_RIGHT, "{connections}"},
-        {"a day", TABLE_RIGHT, "{size}"},
-        {"estimate", TABLE_LEFT, "{source}"},
     };
     result_table_begin(r, "topics", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < self->topics.count; i++) {
         const check_topic *topic = &self->topics.rows[i];
-        int is_known = topic->size.measured_ns > 0;
         char text[LIMIT_TOPIC_BYTES];
-        char time[TD_TIME_TEXT_BYTES] = "";
         (void)snprintf(text, sizeof text, "%.*s", (int)topic->name.size,
                        (const char *)topic->name.data); /* fits */
         result_object_begin(r, NULL);
@@ -561,40 +518,9 @@ static void describe_topics(result_writer *r, const check *self)
                     topic->symbols == UINT64_MAX ? "all" : format_count(topic->symbols).text);
         result_count(r, "topics", topic->topics);
         result_count(r, "connections", topic->connections);
-        if (is_known) {
-            td_duration_format(topic->size.measured_ns, time);
-            result_size(r, "day_bytes", topic->size.bytes);
-            result_number(r, "measured_ns", topic->size.measured_ns);
-        } else {
-            result_null(r, "day_bytes");
-            result_null(r, "measured_ns");
-        }
-        result_note(r, "size", "%s", is_known ? format_size(topic->size.bytes).text : "unknown");
-        result_note(r, "source", "%s%s", is_known ? "measured here, " : "", is_known ? time : "-");
         result_object_end(r, NULL);
     }
     result_list_end(r);
-}
-
-static void describe_totals(result_writer *r, const check *self)
-{
-    uint64_t bytes = 0;
-    uint64_t unknown = 0;
-    for (size_t i = 0; i < self->topics.count; i++) {
-        bytes += self->topics.rows[i].size.bytes;
-        unknown += self->topics.rows[i].size.measured_ns == 0;
-    }
-    result_count(r, "connections", self->connections);
-    if (unknown < self->topics.count)
-        result_size(r, "day_bytes", bytes);
-    else
-        result_null(r, "day_bytes");
-    result_note(r, "which", "%s", unknown == 0 ? "" : " for the measured topics");
-    result_count(r, "unknown", unknown);
-    if (self->free_bytes == UINT64_MAX)
-        result_null(r, "free_bytes");
-    else
-        result_size(r, "free_bytes", self->free_bytes);
 }
 
 static void describe(result_writer *r, const check *self)
@@ -612,13 +538,14 @@ static void describe(result_writer *r, const check *self)
     result_note(r, "conclusion", "%s", VERDICTS[worst(self)].text);
     describe_rows(r, self);
     describe_topics(r, self);
-    describe_totals(r, self);
-    result_object_end(
-        r, "{checks}"
-           "[\n{topics}\n{connections connection}[, about {day_bytes} a day{which}]\n]"
-           "[{unknown topic} of unknown size: to measure it, record into this archive for some "
-           "minutes, and check again\n]"
-           "\n{archive}: {conclusion}\n");
+    result_count(r, "connections", self->connections);
+    if (self->free_bytes == UINT64_MAX)
+        result_null(r, "free_bytes");
+    else
+        result_size(r, "free_bytes", self->free_bytes);
+    result_object_end(r, "{checks}"
+                         "[\n{topics}\n{connections connection}\n]"
+                         "\n{archive}: {conclusion}\n");
 }
 
 /* ---- */
@@ -643,7 +570,6 @@ static void free_check(check *self)
 
 static td_result check_all(check *self, td_err *err)
 {
-    archive *from = NULL;
     const recorder_config *config = self->config;
     td_result rc = wire_loop_open(clock_real(), NULL, &self->loop, err);
     if (rc != TD_OK)
@@ -655,11 +581,11 @@ static td_result check_all(check *self, td_err *err)
         if (self->is_finished[i])
             add_servers(self, &config->feeds[i]);
     rc = check_servers(self, err);
-    if (rc == TD_OK) {
-        check_archive(self, &from);
-        measure_topics(self, from, err);
-    }
-    archive_close(from);
+    if (rc == TD_OK)
+        check_archive(self);
+    for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
+        if (self->feeds[i].subscription.shard_count > 0)
+            add_topics(self, i);
     return rc;
 }
 
