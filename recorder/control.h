@@ -17,7 +17,7 @@ enum {
     CONTROL_ANSWER_BYTES = 1 << 20,
 };
 
-/* The request of `tapedeck top`. */
+/* The request of `tapedeck ctl top`. */
 #define CONTROL_TOP "top"
 
 typedef struct control control;

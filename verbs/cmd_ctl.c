@@ -2,10 +2,12 @@
  * segments or to stop. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cli/option_groups.h"
 #include "base/cli/output.h"
+#include "base/cli/terminal.h"
 #include "recorder/control.h"
 #include "verbs/cmds.h"
 #include "verbs/record_control.h"
@@ -13,13 +15,15 @@
 /* A reload may read a list of instruments in several pages. */
 #define ANSWER_NS (120 * TD_NS_PER_S)
 
+enum { SCREEN_ROWS = 10 };
+
 static td_result check_command(const char *command, td_err *err)
 {
     for (const char *const *known = CONTROL_COMMANDS; *known != NULL; known++)
         if (strcmp(*known, command) == 0)
             return TD_OK;
     td_err_set(err, TD_E_INVALID, "'%s' is no command", command);
-    td_err_hint(err, "commands are status, reload, rotate and stop");
+    td_err_hint(err, "commands are status, top, reload, rotate and stop");
     return TD_E_INVALID;
 }
 
@@ -62,6 +66,28 @@ static td_result ask(const char *folder, const char *command, const json_options
     return rc;
 }
 
+/* Show the recorder once a second, until it ends or the output is closed. */
+static td_result show(const char *folder, const json_options *form, output_stream *output,
+                      td_err *err)
+{
+    static const char CLEAR[] = "\033[H\033[J";
+    if (form->is_json || !terminal_has_screen(STDOUT_FILENO, SCREEN_ROWS)) {
+        td_err_set(err, TD_E_INVALID, "top needs a terminal of at least %d rows%s",
+                   (int)SCREEN_ROWS, form->is_json ? ", and prints no JSON" : "");
+        td_err_hint(err, "'tapedeck ctl ARCHIVE status' prints once");
+        return TD_E_INVALID;
+    }
+    td_result rc = TD_OK;
+    while (rc == TD_OK && !output_is_broken(output)) {
+        output_bytes(output, td_bytes_str(CLEAR));
+        rc = ask(folder, CONTROL_TOP, form, output, err);
+        output_flush(output);
+        if (rc == TD_OK)
+            clock_sleep_until(clock_real(), clock_mono_ns(clock_real()) + TD_NS_PER_S);
+    }
+    return rc;
+}
+
 exit_code cmd_ctl(const verb_context *context, int argc, char **argv)
 {
     archive_choice choice = {0};
@@ -75,8 +101,9 @@ exit_code cmd_ctl(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .verb = "ctl",
         .summary = "Ask a running recorder for its status, or tell it to read its configuration "
-                   "again, to begin new segments, or to stop.",
-        .operands = "[ARCHIVE] status|reload|rotate|stop",
+                   "again, to begin new segments, or to stop. 'top' shows the status on the "
+                   "terminal once a second, until Ctrl-C.",
+        .operands = "[ARCHIVE] status|top|reload|rotate|stop",
         .operand_min = 1,
         .operand_max = 2,
         .groups = groups,
@@ -86,6 +113,7 @@ exit_code cmd_ctl(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_FAILED] = ("no recorder runs there, or it did not do it; the "
                                            "message names the reason")},
         .examples = "tapedeck ctl tape status\n"
+                    "tapedeck ctl tape top\n"
                     "tapedeck ctl tape reload\n"
                     "tapedeck ctl -a tape status --json",
         .now_ns = clock_wall_ns(clock_real()),
@@ -101,7 +129,9 @@ exit_code cmd_ctl(const verb_context *context, int argc, char **argv)
     else if (rc == TD_OK)
         rc = archive_choice_require(&choice, &path, &err);
     output_init(&output, stdout);
-    if (rc == TD_OK)
+    if (rc == TD_OK && strcmp(command, CONTROL_TOP) == 0)
+        rc = show(path, &form, &output, &err);
+    else if (rc == TD_OK)
         rc = ask(path, command, &form, &output, &err);
     return report_end(context->report, &output, rc, &err, EXIT_CODE_DONE);
 }

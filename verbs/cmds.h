@@ -10,15 +10,12 @@
 
 #define CMD_RECORD_SUMMARY "capture live feeds into an archive"
 #define CMD_TAP_SUMMARY    "relay a client's connections, and record them"
-#define CMD_TOP_SUMMARY    "show a running recorder on the terminal"
-#define CMD_CTL_SUMMARY    "ask or tell a running recorder: status, reload, rotate, stop"
+#define CMD_CTL_SUMMARY    "ask or tell a running recorder: status, top, reload, rotate, stop"
 
 /* Record until a signal or a limit, print what was recorded. */
 exit_code cmd_record(const verb_context *context, int argc, char **argv);
 /* Relay until a signal, report what was recorded. */
 exit_code cmd_tap(const verb_context *context, int argc, char **argv);
-/* Show a running recorder until it ends. */
-exit_code cmd_top(const verb_context *context, int argc, char **argv);
 /* Print a running recorder's answer. */
 exit_code cmd_ctl(const verb_context *context, int argc, char **argv);
 

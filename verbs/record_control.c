@@ -12,7 +12,7 @@
 
 enum { STATUS_FAILED = 4 };
 
-const char *const CONTROL_COMMANDS[] = {"status", "reload", "rotate", "stop", NULL};
+const char *const CONTROL_COMMANDS[] = {"status", CONTROL_TOP, "reload", "rotate", "stop", NULL};
 
 void record_control_init(record_control *self)
 {
@@ -102,70 +102,26 @@ static void describe_reload(result_writer *r, const supervisor_changes *changes)
 
 /* ---- status ---- */
 
-static void describe_feeds(result_writer *r, const supervisor_feed *feeds, size_t count)
+/* Describe the recorder, with the rates since an earlier moment, which becomes this one. */
+static td_result describe_status(result_writer *r, record_control *self, record_counts *since,
+                                 td_err *err)
 {
-    static const table_column COLUMNS[] = {
-        {"feed", TABLE_LEFT, "{feed}"},
-        {"family", TABLE_LEFT, "{family}"},
-        {"topics", TABLE_RIGHT, "{topics}"},
-        {"connections", TABLE_RIGHT, "{connections}"},
-        {"live", TABLE_RIGHT, "{live_connections}"},
-        {"granted", TABLE_RIGHT, "{topics_granted}"},
-        {"silent", TABLE_RIGHT, "{topics_silent}"},
-        {"refused", TABLE_RIGHT, "{topics_refused}"},
-    };
-    result_table_begin(r, "feeds", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
-    for (size_t i = 0; i < count; i++) {
-        result_object_begin(r, NULL);
-        result_text(r, "feed", feeds[i].name);
-        result_text(r, "family", feeds[i].family);
-        result_count(r, "topics", feeds[i].topics);
-        result_count(r, "topics_granted", feeds[i].topics_granted);
-        result_count(r, "topics_silent", feeds[i].topics_silent);
-        result_count(r, "topics_overdue", feeds[i].topics_overdue);
-        result_count(r, "topics_refused", feeds[i].topics_refused);
-        result_count(r, "connections", feeds[i].connections);
-        result_count(r, "live_connections", feeds[i].live_connections);
-        result_object_end(r, NULL);
+    record_moment *now = td_alloc_zero(1, sizeof *now);
+    now->session = self->session;
+    now->archive = self->archive;
+    td_result rc =
+        supervisor_get_status(self->recorder, &now->status, now->feeds, &now->feed_count, err);
+    if (rc == TD_OK) {
+        pthread_mutex_lock(&self->mutex);
+        now->reloads = self->reloads;
+        now->reload_ns = self->reload_ns;
+        now->reload_error = self->reload_error;
+        record_describe(now, since, r);
+        pthread_mutex_unlock(&self->mutex);
+        record_counts_take(since, now);
     }
-    result_list_end(r);
-}
-
-static void describe_status(result_writer *r, record_control *self, const supervisor_status *now,
-                            const supervisor_feed *feeds, size_t feed_count)
-{
-    const recording_stats *of = &now->recording;
-    char elapsed[TD_TIME_TEXT_BYTES];
-    char durable[TD_TIME_TEXT_BYTES];
-    td_duration_format(now->elapsed_ns, elapsed);
-    td_duration_format(of->lag.last_ns, durable);
-    result_object_begin(r, NULL);
-    describe_feeds(r, feeds, feed_count);
-    result_text(r, "session", self->session);
-    result_fraction(r, "elapsed_s", now->elapsed_ns / TD_NS_PER_MS, 3);
-    result_note(r, "elapsed", "%s", elapsed);
-    result_count(r, "frames", of->intake.frames_in);
-    result_size(r, "bytes", of->intake.bytes_in);
-    result_count(r, "dropped", of->intake.frames_dropped);
-    result_count(r, "gaps", of->intake.gaps);
-    result_count(r, "broken", of->live_check.broken);
-    result_count(r, "http_failures", now->http_failures);
-    result_number(r, "lag_ns", of->lag.last_ns);
-    result_number(r, "lag_ns_max", of->lag.max_ns);
-    result_note(r, "lag", "%s", durable);
-    result_number(r, "ring_percent", of->ring_percent);
-    pthread_mutex_lock(&self->mutex);
-    result_count(r, "reloads", self->reloads);
-    if (self->reload_ns == 0)
-        result_null(r, "reload_ns");
-    else
-        result_time(r, "reload_ns", self->reload_ns);
-    result_text(r, "reload_error", self->reload_error);
-    pthread_mutex_unlock(&self->mutex);
-    result_object_end(
-        r, "{feeds}\nsession {session}, for {elapsed}\n{frames frame} received ({bytes}), "
-           "{dropped} dropped; {gaps gap}; {broken book} broken\ndurable after {lag}; "
-           "ring {ring_percent} %\n[the last reload failed: {reload_error}\n]");
+    td_free(now);
+    return rc;
 }
 
 /* ---- answers ---- */
@@ -182,18 +138,12 @@ static td_result run_command(record_control *self, const char *command, result_w
                              td_err *err)
 {
     supervisor_changes changes;
-    supervisor_status status;
-    supervisor_feed feeds[LIMIT_FEEDS];
-    size_t feed_count;
+    record_counts beginning = {0};
     td_result rc;
     if (strcmp(command, "status") == 0) {
-        rc = supervisor_get_status(self->recorder, &status, feeds, &feed_count, err);
-        if (rc == TD_OK)
-            describe_status(r, self, &status, feeds, feed_count);
+        rc = describe_status(r, self, &beginning, err);
     } else if (strcmp(command, CONTROL_TOP) == 0) {
-        rc = supervisor_get_status(self->recorder, &status, feeds, &feed_count, err);
-        if (rc == TD_OK)
-            record_top_describe(&self->top, self->archive, &status, feeds, feed_count, r);
+        rc = describe_status(r, self, &self->top, err);
     } else if (strcmp(command, "reload") == 0) {
         rc = reload(self, &changes, err);
         if (rc == TD_OK)

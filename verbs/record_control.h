@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "recorder/control.h"
 #include "recorder/supervisor.h"
-#include "verbs/record_top.h"
+#include "verbs/record_describe.h"
 
 /* The commands, for the client's check and help; NULL at the end. */
 extern const char *const CONTROL_COMMANDS[];
@@ -27,7 +27,7 @@ typedef struct record_control {
     uint64_t reloads;      /* that succeeded */
     uint64_t reload_ns;    /* wall clock of the last reload, successful or not; 0: none */
     char *reload_error;    /* of the last reload; NULL: it succeeded */
-    record_top top;        /* control thread */
+    record_counts top;     /* of the latest screen of `ctl top`; control thread */
 } record_control;
 
 /* Zero-initialise, set the first members, then init. */

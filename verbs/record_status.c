@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
+#include "base/process_memory.h"
 #include "base/version.h"
 #include "view/server.h"
 
@@ -137,34 +138,21 @@ static double count_open_files(void)
     return count;
 }
 
-void record_status_memory(double *virtual_bytes, double *resident_bytes)
-{
-    char text[128] = "";
-    char *end = text;
-    size_t size = 0;
-    td_file *file = NULL;
-    if (td_io_open(io_posix(), "/proc/self/statm", TD_OPEN_READ, &file, NULL) == TD_OK)
-        (void)!td_io_read_at(file, 0, text, sizeof text - 1, &size, NULL);
-    td_io_close(file);
-    *virtual_bytes = (double)strtoull(text, &end, 10) * (double)sysconf(_SC_PAGESIZE);
-    *resident_bytes = (double)strtoull(end, NULL, 10) * (double)sysconf(_SC_PAGESIZE);
-}
-
 /* The metrics that every process has by Prometheus' conventions. */
 static void put_process(const record_status *self, td_buf *out)
 {
     struct rusage used = {0};
     struct rlimit files = {0};
-    double virtual_bytes;
-    double resident_bytes;
+    const process_memory_sizes memory = process_memory();
     (void)getrusage(RUSAGE_SELF, &used);
     (void)getrlimit(RLIMIT_NOFILE, &files);
-    record_status_memory(&virtual_bytes, &resident_bytes);
     put(out, "process_cpu_seconds_total", "counter", "Processor time, of user and system.",
         (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
             (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
-    put(out, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes);
-    put(out, "process_virtual_memory_bytes", "gauge", "Virtual memory.", virtual_bytes);
+    put(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
+        (double)memory.resident_bytes);
+    put(out, "process_virtual_memory_bytes", "gauge", "Virtual memory.",
+        (double)memory.virtual_bytes);
     put(out, "process_open_fds", "gauge", "Open file descriptors.", count_open_files());
     put(out, "process_max_fds", "gauge", "Limit of open file descriptors.", (double)files.rlim_cur);
     put(out, "process_start_time_seconds", "gauge", "When the session began.",

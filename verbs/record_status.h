@@ -22,7 +22,4 @@ const char *record_status_url(const record_status *self);
 /* NULL is fine. */
 void record_status_close(record_status *self);
 
-/* Memory of this process: all, and resident; 0 if unknown. */
-void record_status_memory(double *virtual_bytes, double *resident_bytes);
-
 #endif

@@ -6,7 +6,6 @@ static const verb_row VERBS[] = {
     {.name = "record", .summary = CMD_RECORD_SUMMARY, .run = cmd_record},
     {.name = "tap", .summary = CMD_TAP_SUMMARY, .run = cmd_tap},
     {.name = "ctl", .summary = CMD_CTL_SUMMARY, .run = cmd_ctl},
-    {.name = "top", .summary = CMD_TOP_SUMMARY, .run = cmd_top},
 };
 
 int main(int argc, char **argv)

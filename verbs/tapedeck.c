@@ -7,7 +7,6 @@ static const verb_row VERBS[] = {
     {"record", CMD_RECORD_SUMMARY, NULL, "tapedeck-record"},
     {"tap", CMD_TAP_SUMMARY, NULL, "tapedeck-record"},
     {"ctl", CMD_CTL_SUMMARY, NULL, "tapedeck-record"},
-    {"top", CMD_TOP_SUMMARY, NULL, "tapedeck-record"},
     {"import", "import captures of other tools into an archive", cmd_import, NULL},
     {"merge", "merge the archives of two machines", cmd_merge, NULL},
     {"replay", CMD_REPLAY_SUMMARY, NULL, "tapedeck-replay"},

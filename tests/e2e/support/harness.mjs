@@ -215,7 +215,7 @@ export const verbsBelow = async (t, verb) => listedVerbs(await helpOf(verb));
 
 /** The commands that need only an archive and end by themselves: [words, arguments that each needs besides]. */
 export async function archiveVerbs(t) {
-  const others = ["record", "tap", "import", "serve", "view", "top"]; // they need a source or a terminal, or run until they are stopped
+  const others = ["record", "tap", "import", "serve", "view"]; // they need a source or a terminal, or run until they are stopped
   const needs = {
     prune: ["--dry-run", "--older-than", "1d"],
     replay: ["--messages"], // its report has the speed
