@@ -37,7 +37,7 @@ const PATHS = {
   v5: (n) => replay(replayArgs(tapes["v5-linear"][n].archive, 1)),
   record: (n) => received(certificate, lines, n, (url) => instructions(bin("tapedeck-record"), recordArgs(certificate, url, fresh(`record-${n}`)))),
   messages: (n) => replay(messagesArgs(tapes.inverse[n].archive, 1)),
-  regress: (n) => replay(["regress", "check", baselines[n], tapes.inverse[n].archive, "-j", "1", "--json"]),
+  regress: (n) => replay(["regress", "check", tapes.inverse[n].archive, "--baseline", baselines[n], "-j", "1", "--json"]),
   export: (n) => replay(exportArgs(tapes.inverse[n].archive, "jsonl", `export-${n}`)),
 };
 

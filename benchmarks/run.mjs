@@ -99,7 +99,7 @@ function checkArgs(c, threads) {
     c.baseline = `${c.archive}.tdb`;
     run(bin("tapedeck-replay"), ["regress", "save", c.archive, "--out", c.baseline]);
   }
-  return ["regress", "check", c.baseline, c.archive, "-j", String(threads), "--json"];
+  return ["regress", "check", c.archive, "--baseline", c.baseline, "-j", String(threads), "--json"];
 }
 const oursCheck = (c, threads) => processed(c, checkArgs(c, threads));
 /** Users' decoders: the examples; also the one in Python without tapedeck, which reads the same bytes from a file. */

@@ -184,7 +184,7 @@ static void describe_first(result_writer *r, const regress_report *report)
     result_note(r, "unknown", "%s",
                 first->decode_was == NULL && first->decode_is != NULL
                     ? "(a baseline has hashes only; to see the decode before, run 'tapedeck "
-                      "regress diff' with the decoder that it was saved with)"
+                      "regress check' with the decoder that it was saved with, and without it)"
                     : "");
 }
 

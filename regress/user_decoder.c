@@ -58,7 +58,7 @@ td_result decoder_options_check(const decoder_options *options, size_t count_max
     td_err_set(err, TD_E_INVALID, "%zu decoders are given, but only %zu can be used",
                decoder_options_count(options), count_max);
     if (count_max == 1)
-        td_err_hint(err, "'tapedeck regress diff' compares two");
+        td_err_hint(err, "'tapedeck regress check' without --baseline compares two");
     return TD_E_INVALID;
 }
 

@@ -2,8 +2,8 @@
 
 static const verb_row VERBS[] = {
     {"save", "save the decode of every frame as a baseline", cmd_regress_save, NULL},
-    {"check", "compare the decoded frames of an archive with a baseline", cmd_regress_check, NULL},
-    {"diff", "compare two decoders over an archive", cmd_regress_diff, NULL},
+    {"check", "compare an archive's decode with a baseline, or two decoders", cmd_regress_check,
+     NULL},
 };
 
 static const verb_table TABLE = {

@@ -18,7 +18,8 @@
 #include "regress/report.h"
 #include "regress/run.h"
 
-/* State of one run of either verb. */
+/* State of one run. With a baseline, frames are compared with it; without one, two decoders are
+ * compared. */
 typedef struct check_command {
     verb_run *verb;
     const char *cut_file;
@@ -26,7 +27,6 @@ typedef struct check_command {
     decoder_options decoders;
     member_mask mask;
     selection wanted; /* the played selection, with absolute times */
-    uint8_t is_diff;  /* 1: the verb is diff; 0: check */
     uint8_t is_part;  /* 1: --part, or the selection covers less time than the baseline */
     baseline *was;
     regress_report report;
@@ -53,6 +53,10 @@ static const option_row REPORT_ROWS[] = {
 };
 
 static const option_row CHECK_ROWS[] = {
+    {.long_name = "baseline",
+     OPTION_INTO(check_command, report.baseline),
+     .metavar = "FILE",
+     .help = "compare with this file of 'regress save'; without it, two decoders are compared"},
     {.long_name = "part",
      OPTION_INTO(check_command, is_part),
      .help = "the archive has only a part of the baseline's time: do not report earlier and\nlater "
@@ -72,15 +76,15 @@ static td_result check_flags_of(verb_run *verb)
     check_command *command = verb->state;
     td_err *err = &verb->err;
     command->verb = verb;
-    if (!command->is_diff)
-        command->report.baseline = verb->operands.items[0];
-    if (verb->operands.count > 1)
-        verb->choice.path = verb->operands.items[1];
-    td_result rc = decoder_options_check(&command->decoders, command->is_diff ? 2 : 1, err);
-    if (rc == TD_OK && command->is_diff && decoder_options_count(&command->decoders) == 0) {
-        rc = td_err_set(err, TD_E_INVALID, "no decoder is given");
-        td_err_hint(err, "give --decoder FILE.so or --decoder-cmd COMMAND, once or twice");
+    const int has_baseline = command->report.baseline != NULL;
+    td_result rc = decoder_options_check(&command->decoders, has_baseline ? 1 : 2, err);
+    if (rc == TD_OK && !has_baseline && decoder_options_count(&command->decoders) == 0) {
+        rc = td_err_set(err, TD_E_INVALID, "no baseline and no decoder is given");
+        td_err_hint(err, "give --baseline FILE, or decoders: --decoder FILE.so or --decoder-cmd "
+                         "COMMAND, once or twice");
     }
+    if (rc == TD_OK && !has_baseline && command->is_part)
+        rc = td_err_set(err, TD_E_INVALID, "--part needs --baseline");
     if (rc == TD_OK && member_mask_is_given(&command->mask) &&
         decoder_options_count(&command->decoders) == 0)
         rc = td_err_set(err, TD_E_INVALID,
@@ -101,7 +105,7 @@ static td_result check_maskable(const check_command *command, td_err *err)
                "the baseline was saved with '%s': --only and --ignore need a baseline of the "
                "built-in decoder",
                was->decoder);
-    td_err_hint(err, "'tapedeck regress diff' compares two decoders of your own");
+    td_err_hint(err, "without --baseline, two decoders of your own are compared");
     return TD_E_INVALID;
 }
 
@@ -109,24 +113,25 @@ static td_result check_maskable(const check_command *command, td_err *err)
 static size_t was_number(const check_command *command)
 {
     size_t count = decoder_options_count(&command->decoders);
-    return command->is_diff && count == 2 ? 0 : count;
+    return command->report.baseline == NULL && count == 2 ? 0 : count;
 }
 
 static size_t is_number(const check_command *command)
 {
-    return command->is_diff && decoder_options_count(&command->decoders) == 2 ? 1 : 0;
+    return command->report.baseline == NULL && decoder_options_count(&command->decoders) == 2;
 }
 
-/* Open the decoders. diff compares the two decoders that are given. If only one is given, diff
- * compares the built-in decoder with it. */
+/* Open the decoders. Without a baseline the two that are given are compared, or the built-in one
+ * with the only one. */
 static td_result open_decoders(check_command *command, td_err *err)
 {
     const verb_run *verb = command->verb;
     const int is_masked = member_mask_is_given(&command->mask);
+    const int has_baseline = command->report.baseline != NULL;
     td_result rc = TD_OK;
-    if (!command->is_diff && is_masked)
+    if (has_baseline && is_masked)
         rc = check_maskable(command, err);
-    if (rc == TD_OK && (command->is_diff || is_masked))
+    if (rc == TD_OK && (!has_baseline || is_masked))
         rc = user_decoder_open(&command->decoders, was_number(command), &verb->log, verb->signals,
                                &command->report.was_decoder, err);
     if (rc == TD_OK)
@@ -167,9 +172,12 @@ static td_result open_all(check_command *command, td_err *err)
 {
     selection_window window;
     command->wanted = command->verb->wanted;
-    td_result rc = command->is_diff ? verb_run_window(command->verb, &command->wanted, &window)
-                                    : baseline_open(command->report.baseline, &command->was, err);
-    if (rc == TD_OK && !command->is_diff)
+    td_result rc;
+    if (command->report.baseline == NULL)
+        rc = verb_run_window(command->verb, &command->wanted, &window);
+    else
+        rc = baseline_open(command->report.baseline, &command->was, err);
+    if (rc == TD_OK && command->report.baseline != NULL)
         rc = narrow(command, err);
     return rc == TD_OK ? open_decoders(command, err) : rc;
 }
@@ -189,7 +197,7 @@ static td_result save_first(check_command *command, td_err *err)
     const regress_options options = {&how, &command->wanted, command->report.was_decoder};
     const char *folder = getenv("TMPDIR");
     char path[LIMIT_PATH_BYTES];
-    int size = snprintf(path, sizeof path, "%s/tapedeck-diff-%ld.tdb",
+    int size = snprintf(path, sizeof path, "%s/tapedeck-check-%ld.tdb",
                         folder == NULL || folder[0] == '\0' ? "/tmp" : folder, (long)getpid());
     if (size >= (int)sizeof path)
         return td_err_set(err, TD_E_INVALID, "TMPDIR is too long");
@@ -197,7 +205,7 @@ static td_result save_first(check_command *command, td_err *err)
     td_result rc = regress_save(&options, path, &command->was, &command->report.totals, err);
     progress_end(&command->verb->progress);
     if (rc != TD_OK && command->was == NULL)
-        td_err_hint(err, "the first decoder's results are kept in TMPDIR while 'diff' runs");
+        td_err_hint(err, "the first decoder's results are kept in TMPDIR");
     /* unlinked while open, so that it is removed however this process ends */
     return rc == TD_OK ? td_io_unlink(io_posix(), path, err) : rc;
 }
@@ -240,7 +248,7 @@ static td_result find_book(check_command *command, size_t number, char **out, td
 /* The books after the first difference of two decoders. */
 static td_result find_books(check_command *command, td_err *err)
 {
-    if (!command->is_diff || command->report.found.first == NULL)
+    if (command->report.baseline != NULL || command->report.found.first == NULL)
         return TD_OK;
     begin_phase(command, "books");
     td_result rc = find_book(command, was_number(command), &command->report.book_was, err);
@@ -305,7 +313,6 @@ static void close_all(check_command *command)
     baseline_close(command->was);
 }
 
-/* The work of both verbs. */
 static td_result run(verb_run *verb)
 {
     check_command *command = verb->state;
@@ -314,7 +321,7 @@ static td_result run(verb_run *verb)
         rc = crash_note_open_junit(io_posix(), command->junit_file, &verb->err);
     if (rc == TD_OK)
         rc = open_all(command, &verb->err);
-    if (rc == TD_OK && command->is_diff)
+    if (rc == TD_OK && command->report.baseline == NULL)
         rc = save_first(command, &verb->err);
     if (rc == TD_OK)
         rc = compare(command, &verb->err);
@@ -326,17 +333,16 @@ static td_result run(verb_run *verb)
     return rc;
 }
 
-/* ---- the verbs ---- */
+/* ---- the verb ---- */
 
 exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
 {
-    check_command command = {.is_diff = 0};
+    check_command command = {0};
     const verb_spec spec = {
         .name = "regress check",
-        .summary = "Decode an archive and compare the result with a baseline, frame by frame.",
-        .operands = "FILE [DIR]",
-        .operand_min = 1,
-        .operand_max = 2,
+        .summary =
+            "Decode an archive and compare the result, frame by frame, with a baseline or with\n"
+            "another decoder: two are given, or one is compared with the built-in one.",
         .statuses = {[EXIT_CODE_DONE] = "the same",
                      [EXIT_CODE_DIFFERS] =
                          "frames differ, are missing or are new, or your decoder failed at one",
@@ -345,40 +351,18 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_FAILED] =
                          ("stopped, nothing matches the selection, a file cannot be read or "
                           "written, or your decoder cannot be loaded or started")},
-        .examples = "tapedeck regress check before.tdb DIR\n"
-                    "tapedeck regress check before.tdb DIR --topic publicTrade --junit report.xml\n"
-                    "tapedeck regress check before.tdb DIR --cut bug.mcap --json",
+        .examples =
+            "tapedeck regress check DIR --baseline before.tdb\n"
+            "tapedeck regress check DIR --baseline before.tdb --topic publicTrade --junit r.xml\n"
+            "tapedeck regress check DIR --baseline before.tdb --cut bug.mcap --json\n"
+            "tapedeck regress check DIR --decoder ./mine.so\n"
+            "tapedeck regress check DIR --decoder old.so --decoder-cmd 'python3 mine.py'",
         .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
                  VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Check", CHECK_ROWS, sizeof CHECK_ROWS / sizeof *CHECK_ROWS, &command},
 
                 report_group(&command),
                 option_group_decoder(&command.decoders)},
-        .mode = ARCHIVE_READ,
-        .check = check_flags_of,
-        .work = run};
-    return verb_run_all(&spec, &command, context, argc, argv);
-}
-
-exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv)
-{
-    check_command command = {.is_diff = 1};
-    const verb_spec spec = {
-        .name = "regress diff",
-        .summary =
-            "Decode an archive with two decoders and compare the results, frame by frame. A\n"
-            "single decoder is compared with the built-in one.",
-        .statuses = {[EXIT_CODE_DONE] = "the same",
-                     [EXIT_CODE_DIFFERS] = "frames differ, or a decoder failed at one",
-                     [EXIT_CODE_DAMAGE] = "stored frames are damaged; the rest was compared",
-                     [EXIT_CODE_FAILED] = ("stopped, nothing matches the selection, a file cannot "
-                                           "be written, or a decoder cannot be loaded or started")},
-        .examples = "tapedeck regress diff DIR --decoder ./mine.so\n"
-                    "tapedeck regress diff DIR --decoder old.so --decoder new.so\n"
-                    "tapedeck regress diff DIR --decoder-cmd 'python3 mine.py'",
-        .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
-                 VERB_TAKES_JSON | VERB_STOPS,
-        .own = {report_group(&command), option_group_decoder(&command.decoders)},
         .mode = ARCHIVE_READ,
         .check = check_flags_of,
         .work = run};

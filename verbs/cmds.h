@@ -47,11 +47,10 @@ exit_code cmd_drift(const verb_context *context, int argc, char **argv);
 exit_code cmd_family(const verb_context *context, int argc, char **argv);
 exit_code cmd_family_check(const verb_context *context, int argc, char **argv);
 exit_code cmd_family_learn(const verb_context *context, int argc, char **argv);
-/* Runs one of the three verbs below. */
+/* Runs one of the verbs below. */
 exit_code cmd_regress(const verb_context *context, int argc, char **argv);
 exit_code cmd_regress_save(const verb_context *context, int argc, char **argv);
 exit_code cmd_regress_check(const verb_context *context, int argc, char **argv);
-exit_code cmd_regress_diff(const verb_context *context, int argc, char **argv);
 
 /* ---- tapedeck-sim ---- */
 

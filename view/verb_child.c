@@ -60,7 +60,7 @@ static const verb_permit PERMITS[] = {
     {"latency", "--json", NULL, {SELECTION}, NEEDS_ARCHIVE},
     {"why", "--json", "of", {"at", "side", "price"}, NEEDS_ARCHIVE},
     {"diff", "--json", NULL, {SELECTION}, NEEDS_PAIR},
-    {"regress/diff", "--json", NULL, {SELECTION}, NEEDS_DECODERS},
+    {"regress/check", "--json", NULL, {SELECTION}, NEEDS_DECODERS},
 };
 
 static const verb_permit *find_permit(const char *path)

@@ -26,7 +26,7 @@ typedef struct verb_child_given {
     const options_list *families;
 } verb_child_given;
 
-/* Run the verb that the request's path names, "verb/gaps" or "verb/regress/diff", with the
+/* Run the verb that the request's path names, "verb/gaps" or "verb/regress/check", with the
  * request's arguments as its options. The answer is an object with the members command (text for a
  * shell), status (exit status), errors (what was printed on stderr) and results (the verb's JSON
  * documents). A request for another verb, or with another option, is refused (400): only verbs that

@@ -1,7 +1,7 @@
 /* A user's decoder for tapedeck, as a shared object:
  *
  *     cc -shared -fPIC -O2 -o decoder.so decoder.c `pkg-config --cflags tapedeck`
- *     tapedeck regress diff ARCHIVE --decoder ./decoder.so
+ *     tapedeck regress check ARCHIVE --decoder ./decoder.so
  *
  * Order books and trades of the inverse, linear and public v5 families, v5's candles, and tickers
  * of v5-linear and v5-inverse; everything else is refused as unknown_topic, like a topic that

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A user's decoder for tapedeck, with the standard library only:
 
-    tapedeck regress diff ARCHIVE --decoder-cmd 'python3 decoder.py'
+    tapedeck regress check ARCHIVE --decoder-cmd 'python3 decoder.py'
 
 Order books and trades of the inverse, linear and public v5 families, v5's candles, and tickers of
 v5-linear and v5-inverse; everything else is refused as unknown_topic, like a topic that tapedeck

@@ -114,7 +114,7 @@ export class DecodersPart {
     const band = this.#band();
     const selection = onlyBand && band !== undefined ? bandOptions(band) : [];
     this.#result.replaceChildren();
-    const answer = await this.#run.verb("regress/diff", [...selection, ["from", from], ["to", to]]);
+    const answer = await this.#run.verb("regress/check", [...selection, ["from", from], ["to", to]]);
     const found = answer?.results[0];
     if (found === undefined)
       return;

@@ -59,13 +59,13 @@ test("the same archive, a second import, other segments and any number of thread
     assert.equal(report.first_difference, null);
     assert.deepEqual([report.totals.compared, report.totals.same, report.totals.missing, report.totals.new], [FRAMES, FRAMES, 0, 0]);
   };
-  same(await check(t, [baseline, archive]));
-  same(await check(t, [baseline, archive, "-j", "1"]));
+  same(await check(t, [archive, "--baseline", baseline]));
+  same(await check(t, [archive, "--baseline", baseline, "-j", "1"]));
   // Moves the times by 1,000 s, so that an hour, and thus a segment, ends within the capture.
   // Baselines contain no receive times of rows.
   const other = await archiveOf(t, dir, "later", later());
   assert.deepEqual([segments(archive).length, segments(other).length], [1, 2]);
-  same(await check(t, [baseline, other]));
+  same(await check(t, [other, "--baseline", baseline]));
 
   const one = path.join(dir, "one.tdb");
   await tapedeck(t, ["regress", "save", archive, "-o", one, "-j", "1"]);
@@ -84,7 +84,7 @@ test("frames that are missing, repeated, altered or in another order are counted
   lines.splice(twice, 0, lines[twice]);
   lines.splice(cut, 1);
   const archive = await archiveOf(t, dir, "edited", lines);
-  const report = await check(t, [baseline, archive], { status: 1 });
+  const report = await check(t, [archive, "--baseline", baseline], { status: 1 });
   const trades = streamOf(report, "trade", "BTCUSD");
   assert.equal(report.verdict, "different");
   // If two frames change places, one counts as moved; an altered frame counts as one missing and one new.
@@ -94,7 +94,7 @@ test("frames that are missing, repeated, altered or in another order are counted
   assert.deepEqual([report.first_difference.kind, report.first_difference.index_was], ["missing", 5]);
   assert.deepEqual([report.totals.compared, report.totals.same], [FRAMES - 3, FRAMES - 3]);
 
-  const shown = await tapedeck(t, ["regress", "check", baseline, archive], { status: 1 });
+  const shown = await tapedeck(t, ["regress", "check", archive, "--baseline", baseline], { status: 1 });
   const all = count + tradeFrames("EOSUSD");
   assert.match(shown.stdout, new RegExp(`^inverse +trade +${all} +${all} +0 +0 +3 +3$`, "m"));
   assert.match(shown.stdout, /^first difference: inverse trade BTCUSD: missing in the archive\n {2}before frame 5 of its stream, 2021-/m);
@@ -106,7 +106,7 @@ test("a book without one of its frames differs until it is whole again", { skip 
   const { lines, at } = editable();
   lines.splice(at("orderBookL2_25.BTCUSD", 20), 1);
   const archive = await archiveOf(t, dir, "edited", lines);
-  const report = await check(t, [baseline, archive], { status: 1 });
+  const report = await check(t, [archive, "--baseline", baseline], { status: 1 });
   const book = streamOf(report, "orderBookL2_25", "BTCUSD");
   assert.equal(book.missing, 1);
   assert.ok(book.book >= 1 && book.book < 5, `${book.book}`);
@@ -119,21 +119,21 @@ test("with --part frames that the archive lacks at either end are not missing", 
   const { dir, archive, baseline } = await saved(t);
   const lines = [...captured()];
   const half = await archiveOf(t, dir, "half", lines.slice(0, 600));
-  const whole = await check(t, [baseline, half], { status: 1 });
+  const whole = await check(t, [half, "--baseline", baseline], { status: 1 });
   assert.equal(whole.totals.missing, FRAMES - whole.totals.compared);
   assert.ok(whole.totals.missing > 400);
-  const part = await check(t, [baseline, half, "--part"]);
+  const part = await check(t, [half, "--baseline", baseline, "--part"]);
   assert.deepEqual([part.totals.missing, part.totals.outside], [0, whole.totals.missing]);
   // These frames have times of another clock: the frames themselves decide which are outside the
   // compared part.
   const moved = await archiveOf(t, dir, "moved", later().slice(0, 600));
-  assert.deepEqual((await check(t, [baseline, moved, "--part"])).totals, part.totals);
+  assert.deepEqual((await check(t, [moved, "--baseline", baseline, "--part"])).totals, part.totals);
   const end = await archiveOf(t, dir, "end", lines.slice(600), "--feed", "inverse", "--family", "inverse");
-  const trades = async (archive) => (await check(t, [baseline, archive, "--part", "--topic", "trade"])).totals; // books begin with a snapshot
+  const trades = async (archive) => (await check(t, [archive, "--baseline", baseline, "--part", "--topic", "trade"])).totals; // books begin with a snapshot
   const [first, rest] = [await trades(half), await trades(end)];
   assert.deepEqual([rest.missing, rest.new, first.compared + rest.compared, first.compared], [0, 0, first.outside + first.compared, rest.outside]);
 
-  const timed = await check(t, [baseline, archive, "--from", "2021-04-17T16:43:15Z", "--to", "2021-04-17T16:43:20Z", "--topic", "orderBook*"]);
+  const timed = await check(t, [archive, "--baseline", baseline, "--from", "2021-04-17T16:43:15Z", "--to", "2021-04-17T16:43:20Z", "--topic", "orderBook*"]);
   assert.equal(timed.verdict, "same");
   assert.ok(timed.totals.compared > 10 && timed.totals.compared < 500);
   assert.deepEqual(timed.topics.map((row) => row.topic), ["orderBookL2_25"]);
@@ -141,12 +141,12 @@ test("with --part frames that the archive lacks at either end are not missing", 
 
 test("a baseline of a selection is compared with that selection", { skip }, async (t) => {
   const { archive, baseline } = await saved(t, "--topic", "trade", "--symbol", "BTC*");
-  const report = await check(t, [baseline, archive]);
+  const report = await check(t, [archive, "--baseline", baseline]);
   assert.deepEqual(report.streams.map((s) => [s.topic, s.symbol, s.same]), [["trade", "BTCUSD", tradeFrames("BTCUSD")]]);
-  const none = await tapedeck(t, ["regress", "check", baseline, archive, "--topic", "nosuch"], { status: 4 });
+  const none = await tapedeck(t, ["regress", "check", archive, "--baseline", baseline, "--topic", "nosuch"], { status: 4 });
   assert.match(none.stderr, /nosuch/);
-  await tapedeck(t, ["regress", "check", baseline, archive, "--from", "2022-01-01"], { status: 4 });
-  const other = await tapedeck(t, ["regress", "check", baseline, archive, "--topic", "orderBook*", "--symbol", "*"], { status: 1 });
+  await tapedeck(t, ["regress", "check", archive, "--baseline", baseline, "--from", "2022-01-01"], { status: 4 });
+  const other = await tapedeck(t, ["regress", "check", archive, "--baseline", baseline, "--topic", "orderBook*", "--symbol", "*"], { status: 1 });
   assert.match(other.stdout, /new/);
 });
 
@@ -163,7 +163,7 @@ for (const fault of ["side", "scale", "action"])
     const { dir, archive, baseline } = await saved(t);
     const [junit, cut] = [path.join(dir, "report.xml"), path.join(dir, "bug.mcap")];
     const broken = wrapped(`replay_broken_${fault}`);
-    const { stdout } = await run(t, broken, ["regress", "check", baseline, archive, "--json", "--junit", junit, "--cut", cut], { status: 1 });
+    const { stdout } = await run(t, broken, ["regress", "check", archive, "--baseline", baseline, "--json", "--junit", junit, "--cut", cut], { status: 1 });
     const report = JSON.parse(stdout);
     const first = report.first_difference;
     assert.deepEqual([first.feed, first.kind, first.decode_was], ["inverse", "decode", null]);
@@ -181,10 +181,10 @@ for (const fault of ["side", "scale", "action"])
     assert.match(cases.get(`${first.topic} ${first.symbol}`).children[0].text, /^first difference: decoded differently, frame \d+/);
 
     // The cut alone suffices: it has the frame, of a book from its last snapshot on, and the same difference.
-    const again = JSON.parse((await run(t, broken, ["regress", "check", baseline, cut, "--part", "--json"], { status: 1 })).stdout);
+    const again = JSON.parse((await run(t, broken, ["regress", "check", cut, "--baseline", baseline, "--part", "--json"], { status: 1 })).stdout);
     assert.deepEqual([again.totals.missing, again.totals.new, again.totals.different], [0, 0, 1]);
     for (const name of ["feed", "topic", "symbol", "ordinal", "kind", "frame", "decode_is"]) assert.deepEqual(again.first_difference[name], first[name], name);
-    assert.equal((await check(t, [baseline, cut, "--part"])).verdict, "same");
+    assert.equal((await check(t, [cut, "--baseline", baseline, "--part"])).verdict, "same");
     await tapedeck(t, ["verify", cut]);
   });
 
@@ -193,12 +193,12 @@ test("a cut replaces no file, and is written only if there is a difference", { s
   const broken = wrapped("replay_broken_side");
   const bug = path.join(dir, "bug.mcap");
   fs.writeFileSync(bug, "mine");
-  const refused = await run(t, broken, ["regress", "check", baseline, archive, "--cut", bug], { status: 2 });
+  const refused = await run(t, broken, ["regress", "check", archive, "--baseline", baseline, "--cut", bug], { status: 2 });
   assert.match(refused.stderr, /bug\.mcap' exists already[^]*another name/);
   assert.equal(fs.readFileSync(bug, "utf8"), "mine");
-  const named = await run(t, broken, ["regress", "check", baseline, archive, "--cut", path.join(dir, "bug.tape")], { status: 2 });
+  const named = await run(t, broken, ["regress", "check", archive, "--baseline", baseline, "--cut", path.join(dir, "bug.tape")], { status: 2 });
   assert.match(named.stderr, /the name of a tape ends in \.mcap/);
-  await tapedeck(t, ["regress", "check", baseline, archive, "--cut", path.join(dir, "none.mcap")]);
+  await tapedeck(t, ["regress", "check", archive, "--baseline", baseline, "--cut", path.join(dir, "none.mcap")]);
   assert.ok(!fs.existsSync(path.join(dir, "none.mcap")));
 });
 
@@ -214,7 +214,7 @@ test("an existing, outdated or damaged baseline, or another file in its place, i
   assert.match((await save(4, path.join(dir, "none", "x.tdb"))).stderr, /none\/x\.tdb/);
 
   const refused = async (file, status, pattern) =>
-    assert.match((await tapedeck(t, ["regress", "check", file, archive], { status })).stderr, pattern);
+    assert.match((await tapedeck(t, ["regress", "check", archive, "--baseline", file], { status })).stderr, pattern);
   await refused(path.join(dir, "none.tdb"), 4, /none\.tdb/);
   await refused(text, 4, /text\.tdb/);
   /** The baseline with a changed index and a matching checksum. */
@@ -253,7 +253,7 @@ test("damaged chunks end save and check with 3, and the rest is saved and compar
   const bytes = fs.readFileSync(segment);
   bytes[bytes.indexOf(Buffer.from([0x28, 0xb5, 0x2f, 0xfd])) + 2000] ^= 0x10; // in the first zstd frame
   fs.writeFileSync(segment, bytes);
-  const report = await check(t, [baseline, archive], { status: 3 });
+  const report = await check(t, [archive, "--baseline", baseline], { status: 3 });
   assert.equal(report.damaged, true);
   assert.ok(report.totals.same > 0 && report.totals.missing > 0);
   assert.equal(report.totals.compared + report.totals.missing, FRAMES);
@@ -289,7 +289,7 @@ test("in an archive that is being recorded earlier frames are the same, and late
   const saved = await json(t, ["regress", "save", archive, "-o", path.join(dir, "a.tdb"), "--json"]);
   const inbound = () => [...recorder.durable.values()].reduce((n, count) => n + count.in, 0);
   while (inbound() <= saved.frames) await recorder.durableLine();
-  const { totals } = await check(t, [path.join(dir, "a.tdb"), archive], { status: 1 });
+  const { totals } = await check(t, [archive, "--baseline", path.join(dir, "a.tdb")], { status: 1 });
   assert.deepEqual([totals.compared, totals.same, totals.different, totals.missing], [saved.frames, saved.frames, 0, 0]);
   assert.ok(totals.new > 0);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
@@ -309,7 +309,7 @@ test("diff prints both decoders' results of a frame that differs, one member a l
   const dir = temporary(t);
   const archive = await wholeArchive();
   const diff = (status, decoders, ...more) =>
-    tapedeck(t, ["regress", "diff", archive, ...decoders.flatMap((d) => (d.includes(" ") ? ["--decoder-cmd", d] : ["--decoder", d])), ...more], { status });
+    tapedeck(t, ["regress", "check", archive, ...decoders.flatMap((d) => (d.includes(" ") ? ["--decoder-cmd", d] : ["--decoder", d])), ...more], { status });
   const same = JSON.parse((await diff(0, ["builtin"], "--json")).stdout);
   assert.deepEqual([same.verdict, same.baseline, same.totals.same, same.decoder_is], ["same", null, FRAMES, null]);
 
@@ -336,7 +336,7 @@ test("a decoder that answers differently each time is unstable, not different", 
   const { dir, archive, baseline } = await saved(t);
   const moody = exampleDecoder(dir, "moody", (line) => line.replace('entry["price"]', 'entry["price"] if entry.get("size") != 1870179 else str(time.time_ns() % 10**9)').replace(/^/, ""));
   fs.writeFileSync(path.join(dir, "moody.py"), fs.readFileSync(path.join(dir, "moody.py"), "utf8").replace("import sys", "import sys\nimport time"));
-  const report = await check(t, [baseline, archive, "--decoder-cmd", moody], { status: 1 });
+  const report = await check(t, [archive, "--baseline", baseline, "--decoder-cmd", moody], { status: 1 });
   assert.deepEqual([report.totals.unstable, report.totals.decode, report.decoder_is.unstable], [1, 0, 1]);
 });
 
@@ -346,5 +346,5 @@ test("baselines of v5 captures are the same with any number of threads", { skip:
   await tapedeck(t, ["import", "-q", "-a", archive, capture("v5-2026-08-09.jsonl.gz")]);
   const file = path.join(dir, "x.tdb");
   await tapedeck(t, ["regress", "save", archive, "-o", file, "-j", "3"]);
-  assert.equal((await check(t, [file, archive, "-j", "2"])).verdict, "same");
+  assert.equal((await check(t, [archive, "--baseline", file, "-j", "2"])).verdict, "same");
 });

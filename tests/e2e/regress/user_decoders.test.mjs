@@ -46,7 +46,7 @@ function built(name, text) {
   return compile(cc, [source, exampleObject()], `${name}.so`, [std, "-shared", "-Wno-unused-parameter", "-Wno-infinite-recursion"]);
 }
 
-const diff = (t, archive, args, options) => json(t, ["regress", "diff", archive, ...args, "--json"], options);
+const diff = (t, archive, args, options) => json(t, ["regress", "check", archive, ...args, "--json"], options);
 
 function assertSame(report, frames) {
   assert.equal(report.verdict, "same");
@@ -70,8 +70,8 @@ test("the examples in C and Python decode all captures as the built-in decoder d
   // A baseline of one of them is compared with the other, and with the built-in decoder.
   const baseline = path.join(temporary(t), "own.tdb");
   await tapedeck(t, ["regress", "save", archive, "-o", baseline, "--decoder", so]);
-  assertSame(await json(t, ["regress", "check", baseline, archive, "--json"]), frames);
-  assertSame(await json(t, ["regress", "check", baseline, archive, "--json", "--decoder-cmd", PYTHON, ...PART]), totals.compared);
+  assertSame(await json(t, ["regress", "check", archive, "--baseline", baseline, "--json"]), frames);
+  assertSame(await json(t, ["regress", "check", archive, "--baseline", baseline, "--json", "--decoder-cmd", PYTHON, ...PART]), totals.compared);
 });
 
 test("a decoder in C++ with a state begins and ends once in each thread", { skip }, async (t) => {
@@ -103,7 +103,7 @@ test("a decoder in C++ with a state begins and ends once in each thread", { skip
     const struct tapedeck_plugin tapedeck_plugin = {
         TAPEDECK_PLUGIN_ABI, 0, sizeof tapedeck_plugin, "counts", on_begin, on_end, decode};`);
   const archive = await v5Archive();
-  const { stdout, stderr } = await tapedeck(t, ["regress", "diff", archive, "--decoder", so, "-j", "2", "--json"]);
+  const { stdout, stderr } = await tapedeck(t, ["regress", "check", archive, "--decoder", so, "-j", "2", "--json"]);
   const frames = (await v5()).total;
   assertSame(JSON.parse(stdout), frames);
   const ends = [...stderr.matchAll(/^ended after (\d+) frames$/gm)].map(([, count]) => Number(count));
@@ -268,7 +268,7 @@ describe("failures", { concurrency: 3 }, () => {
       // A JUnit report of an earlier run does not remain: the crash is its error.
       const junit = path.join(dir, "junit.xml");
       fs.writeFileSync(junit, "an earlier report");
-      await new Program(t, path.resolve(BIN, "tapedeck"), ["regress", "diff", archive, ...PART, ...decoder, "-j", "2", "--timeout", "3s", "--junit", junit], { under: ["env", "-C", dir], env: { ...PLAIN_SIGNALS, ...env } }).ended;
+      await new Program(t, path.resolve(BIN, "tapedeck"), ["regress", "check", archive, ...PART, ...decoder, "-j", "2", "--timeout", "3s", "--junit", junit], { under: ["env", "-C", dir], env: { ...PLAIN_SIGNALS, ...env } }).ended;
       const xml = fs.readFileSync(junit, "utf8");
       assert.match(xml, /^<\?xml [^]*<testsuite name="tapedeck regress" tests="1" failures="0" errors="1" [^]*<\/error>\n {2}<\/testcase>\n<\/testsuite>\n$/);
       assert.ok(xml.includes(`<testcase classname="v5-linear" name="publicTrade ${row.symbol}">\n    <error type="crash" message="${decoder[1]}${text}:">`), xml);
@@ -298,7 +298,8 @@ test("--only and --ignore compare some members; a frame that differs in others i
   // Every id differs, and one price.
   const { decoder } = inScript(t, "", `for trade in answer.get("trades") or []:\n            trade["trade_id"] = "x"\n            if "${mark}" in request["frame"]:\n                trade["price"] = "1"`);
   await tapedeck(t, ["regress", "save", "-q", archive, ...trades, "-o", file]);
-  for (const verb of [["diff", archive], ["check", file, archive]]) {
+  for (const baseline of [[], ["--baseline", file]]) {
+    const verb = ["check", archive, ...baseline];
     const compared = async (status, ...more) => {
       const { totals, first_difference } = await json(t, ["regress", ...verb, ...trades, ...decoder, ...more, "--json"], { status });
       return [totals.compared - totals.same, totals.masked, first_difference?.recv_ns];
@@ -311,11 +312,11 @@ test("--only and --ignore compare some members; a frame that differs in others i
     assert.deepEqual(await compared(1, "--only", "price"), [1, all - 1, row.recv_ns]);
     const refused = async (...more) => (await tapedeck(t, ["regress", ...verb, ...trades, ...more], { status: 2 })).stderr;
     assert.match(await refused(...decoder, "--only", "pirce"), /no frame has a member 'pirce'/);
-    if (verb[0] === "check") assert.match(await refused("--ignore", "price"), /give --decoder or --decoder-cmd/);
+    if (baseline.length > 0) assert.match(await refused("--ignore", "price"), /give --decoder or --decoder-cmd/);
   }
   const own = path.join(dir, "own.tdb");
   await tapedeck(t, ["regress", "save", "-q", archive, ...trades, ...decoder, "-o", own]);
-  const { stderr } = await tapedeck(t, ["regress", "check", own, archive, ...decoder, "--ignore", "price"], { status: 2 });
+  const { stderr } = await tapedeck(t, ["regress", "check", archive, "--baseline", own, ...decoder, "--ignore", "price"], { status: 2 });
   assert.match(stderr, /need a baseline of the built-in decoder/);
 });
 
@@ -325,14 +326,14 @@ test("a program that fails at every frame ends the run after 10 failures, or aft
   const { decoder } = inScript(t, "", `open("${count}", "a").write("x"); os._exit(7)`);
   for (const [more, failures] of [[[], 10], [["--max-failures", "3"], 3]]) {
     fs.writeFileSync(count, "");
-    const { stderr } = await tapedeck(t, ["regress", "diff", archive, ...PART, "-j", "1", ...decoder, ...more], { status: 4 });
+    const { stderr } = await tapedeck(t, ["regress", "check", archive, ...PART, "-j", "1", ...decoder, ...more], { status: 4 });
     assert.match(stderr, new RegExp(`decoder '.*' failed at ${failures} frames in a row; the last: crashed: exit status 7\n.*hint: --max-failures`));
     assert.equal(fs.statSync(count).size, failures);
   }
   // A decoded frame resets the count.
   const other = inScript(t, "", `n = request["n"]\n        if open("${count}", "a").tell() % 3 < 2:\n            open("${count}", "a").write("x")\n            os._exit(7)\n        open("${count}", "a").write("x")`);
   fs.writeFileSync(count, "");
-  await tapedeck(t, ["regress", "diff", archive, ...PART, "--to", "+2s", "-j", "1", ...other.decoder, "--max-failures", "3"], { status: 1 });
+  await tapedeck(t, ["regress", "check", archive, ...PART, "--to", "+2s", "-j", "1", ...other.decoder, "--max-failures", "3"], { status: 1 });
   assert.ok(fs.statSync(count).size > 9);
 });
 
@@ -385,7 +386,7 @@ test("a decoder that cannot be used ends the run with status 4 and its reason", 
     [["--decoder-cmd", PYTHON, "--timeout", "0"], /--timeout/, 2],
   ];
   for (const [args, pattern, status = 4, what = ""] of cases) {
-    const { stderr } = await tapedeck(t, ["regress", "diff", archive, ...args], { status, env: { WHAT: what } });
+    const { stderr } = await tapedeck(t, ["regress", "check", archive, ...args], { status, env: { WHAT: what } });
     assert.match(stderr, pattern, args.join(" "));
   }
 });

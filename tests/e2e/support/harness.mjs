@@ -222,7 +222,7 @@ export async function archiveVerbs(t) {
     export: ["--format", "jsonl", "--out", path.join(temporary(t), "set"), "--force"],
     cut: ["--out", path.join(temporary(t), "cut.mcap")],
     "regress save": ["--out", path.join(temporary(t), "x.tdb")],
-    "regress diff": ["--decoder", "builtin"],
+    "regress check": ["--decoder", "builtin"],
     report: ["--html", path.join(temporary(t), "report.html")],
   };
   const found = [];

@@ -177,7 +177,7 @@ test("requests with a wrong path, name, origin, method or argument are refused, 
     [404, `${base}api/b/archive`],
     [404, `${base}api/b/verb/gaps`],
     [400, `${base}api/verb/diff`],
-    [400, `${base}api/verb/regress/diff`],
+    [400, `${base}api/verb/regress/check`],
   ];
   for (const [status, target, how = {}, allowed = [status]] of ROWS) {
     const answer = await ask(target, how);
@@ -219,8 +219,8 @@ test("questions about a second archive have the limits of the first one's", asyn
     [400, "verb/diff?of=b"],
     [400, "verb/diff?json=x"],
     [400, "verb/diff/"],
-    [400, "verb/regress/diff"],
-    [400, "verb/regress/diff?decoder-cmd=touch%20/tmp/never"],
+    [400, "verb/regress/check"],
+    [400, "verb/regress/check?decoder-cmd=touch%20/tmp/never"],
     [400, "verb/regress/save?out=/tmp/x"],
   ];
   for (const [status, question] of ROWS) {

@@ -1,5 +1,5 @@
 // Two archives on one page: their rows, their differences, which of them the panels ask, and two decoders. Expected: docs/view.md,
-// and what `tapedeck diff` and `tapedeck regress diff` print.
+// and what `tapedeck diff` and `tapedeck regress check` print.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -200,7 +200,7 @@ describe("two archives", () => {
     await page.keyboard.press("Enter");
     await page.locator("#panel-differences table").waitFor();
     await until(page, /publicTrade \/ BTCUSDT, received at \S+ 06:00:01\.000000000 UTC, connection \d+, frame \d+: decoded differently/, "#panel-differences");
-    const { totals } = await json(t, ["regress", "diff", east, ...decoder, "--topic", "publicTrade", "--json"], { status: 1 });
+    const { totals } = await json(t, ["regress", "check", east, ...decoder, "--topic", "publicTrade", "--json"], { status: 1 });
     await until(page, new RegExp(`${totals.compared} frames compared, ${totals.same} the same, ${totals.different} different`), "#panel-differences");
     const lines = await page.locator("#panel-differences td.changed").allInnerTexts();
     assert.deepEqual(lines.map((line) => /^([−+]) .*"size": "(\d)"/.exec(line).slice(1)), [["−", "1"], ["+", "7"]]);
@@ -222,16 +222,16 @@ describe("two archives", () => {
     const decoder = ["--decoder-cmd", `exec '${python}' -I -S '${script}'`, "--timeout", "20s"];
     const level = (price, size) => ({ price, size });
     const expected = (size) => ({ bids: [level("99", "1"), level("98", size), level("97", "4")], asks: [level("101", "3"), level("102", "6")] });
-    const { first_difference: first, totals } = await json(t, ["regress", "diff", archive, ...decoder, "--json"], { status: 1 });
+    const { first_difference: first, totals } = await json(t, ["regress", "check", archive, ...decoder, "--json"], { status: 1 });
     assert.deepEqual([first.kind, first.book_was, first.book_is, totals.different], ["decode", expected("5"), expected("7"), 2]); // the last frame by consequence
     // Also if the messages count as equal, as text, and with the decoders the other way round.
-    const { stdout } = await tapedeck(t, ["regress", "diff", archive, ...decoder, "--ignore", "size"], { status: 1 });
+    const { stdout } = await tapedeck(t, ["regress", "check", archive, ...decoder, "--ignore", "size"], { status: 1 });
     assert.match(stdout, /the book after it differs[^]*\n *- *"size":"5"[^]*\n *\+ *"size":"7"/);
-    const turned = await json(t, ["regress", "diff", archive, ...decoder, "--decoder", "builtin", "--json"], { status: 1 });
+    const turned = await json(t, ["regress", "check", archive, ...decoder, "--decoder", "builtin", "--json"], { status: 1 });
     const builtinFirst = turned.was.decoder === "built-in";
     assert.deepEqual([turned.first_difference.book_was, turned.first_difference.book_is], builtinFirst ? [expected("5"), expected("7")] : [expected("7"), expected("5")]);
     // Nothing differs before that frame.
-    assert.deepEqual((await json(t, ["regress", "diff", archive, ...decoder, "--to", "+15ms", "--json"])).first_difference, null);
+    assert.deepEqual((await json(t, ["regress", "check", archive, ...decoder, "--to", "+15ms", "--json"])).first_difference, null);
     const { page, faults } = await shown(t, browser, [archive, ...decoder], { hash: "#tab=differences" });
     await page.locator("#panel-differences button").filter({ hasText: "Compare the decoders" }).click();
     const books = page.locator("#panel-differences table").nth(1);
