@@ -211,8 +211,9 @@ static td_result get_writer(export_writers *table, const export_output *output,
     td_result rc = TD_OK;
     if (output->format->grouping == EXPORT_PER_DAY)
         rc = export_writers_of_day(table, output, &owner, err);
-    int is_joined = output->format->grouping == EXPORT_JOINED && channel != NULL;
-    const char *origin = is_joined ? channel->info.feed : exchange;
+    const char *origin = exchange;
+    if (channel != NULL && output->format->grouping == EXPORT_JOINED)
+        origin = channel->info.feed;
     *out = find_writer(table, output, origin, symbol);
     if (*out != NULL)
         return TD_OK;
@@ -229,7 +230,7 @@ static td_result get_writer(export_writers *table, const export_output *output,
     if (channel == NULL)
         return TD_OK;
     (*out)->source.feed = channel->info.feed;
-    if (is_joined) { /* also asked for after the pass */
+    if (output->format->grouping == EXPORT_JOINED) { /* also asked for after the pass */
         (*out)->source.feed = (*out)->feed = td_strdup(channel->info.feed);
         (*out)->line = channel->info.line;
     }

@@ -28,9 +28,9 @@ typedef struct export_counts {
     uint64_t left_out_entries; /* number of levels in these frames */
     uint64_t undecoded_frames;
     uint64_t possible_copies; /* frames (frame_ref.is_doubtful) */
-    uint64_t left_out_bars;  /* incomplete bars, in a format that cannot mark them */
-    uint64_t ids_cut;        /* texts left empty because a file without quotes cannot hold them */
-    int64_t clock_behind_ns; /* greatest lag of the recorder's clock behind the exchange's */
+    uint64_t left_out_bars;   /* incomplete bars, in a format that cannot mark them */
+    uint64_t ids_cut;         /* texts left empty because a file without quotes cannot hold them */
+    int64_t clock_behind_ns;  /* greatest lag of the recorder's clock behind the exchange's */
     uint64_t break_count;
     trust_break *breaks; /* the first LIMIT_EXPORT_BREAKS breaks; NULL if there were none */
 } export_counts;

@@ -465,6 +465,7 @@ static void count_frame(feed_writer *self, const feed_frame *frame, const channe
 td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *written,
                             td_err *err)
 {
+    const trade_grant no_trades = {0};
     TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
     TD_ASSERT((frame->conn == 0) == (frame->dir == CHANNEL_HTTP));
     feed_slot *slot = frame->conn == 0 ? NULL : get_slot(self, frame->line, frame->shard);
@@ -491,7 +492,7 @@ td_result feed_writer_frame(feed_writer *self, feed_frame *frame, feed_written *
     written->wants_checkpoint = wants_checkpoint(self, &written->route);
     written->granted_ns = slot == NULL ? 0 : grants_from_ns(self->grants, slot_index);
     written->trades =
-        slot == NULL ? (trade_grant){0} : grants_of_trades(self->grants, slot_index, frame->info);
+        slot == NULL ? no_trades : grants_of_trades(self->grants, slot_index, frame->info);
     written->lost_from_ns = slot == NULL ? 0 : self->counters[slot_index].lost_from_ns;
     if (written->route.frame_class == CLASS_DATA)
         self->counters[slot_index].lost_from_ns = 0;

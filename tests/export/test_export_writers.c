@@ -308,10 +308,10 @@ static void test_passes(void **state)
         for (unsigned i = 0; i < 2 * sizeof SYMBOLS / sizeof SYMBOLS[0]; i++) {
             export_writer *writer = NULL;
             const char *refusal = NULL;
-            assert_int_equal(
-                export_writers_get(&table, i % 2 == 0 ? &TRADES_CSV : &DELTAS_CSV, &channel,
-                                   td_bytes_str(SYMBOLS[i / 2]), &writer, &refusal, &err),
-                TD_OK);
+            assert_int_equal(export_writers_get(&table, i % 2 == 0 ? &TRADES_CSV : &DELTAS_CSV,
+                                                &channel, td_bytes_str(SYMBOLS[i / 2]), &writer,
+                                                &refusal, &err),
+                             TD_OK);
             assert_null(refusal);
             assert_int_equal(writer != NULL, i / 4 == pass);
         }

@@ -108,8 +108,8 @@ enum {
                                  or a broken rule, and no snapshot since */
     TAPEDECK_ROW_POSSIBLE_COPY = 16, /* it may be a copy of an earlier frame that came over another
                                         line: nothing tells (docs/recording.md) */
-    TAPEDECK_ROW_COPY = 64,   /* several connections bring the topic, and another one is used: the
-                                 frame is probably a duplicate (docs/design.md) */
+    TAPEDECK_ROW_COPY = 64, /* several connections bring the topic, and another one is used: the
+                               frame is probably a duplicate (docs/design.md) */
     TAPEDECK_ROW_NUMBERED = 128,
 };
 
