@@ -353,7 +353,7 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
                           "written, or your decoder cannot be loaded or started")},
         .examples =
             "tapedeck regress check DIR --baseline before.tdb\n"
-            "tapedeck regress check DIR --baseline before.tdb --topic publicTrade --junit r.xml\n"
+            "tapedeck regress check DIR --baseline before.tdb --topic trade --junit r.xml\n"
             "tapedeck regress check DIR --baseline before.tdb --cut bug.mcap --json\n"
             "tapedeck regress check DIR --decoder ./mine.so\n"
             "tapedeck regress check DIR --decoder old.so --decoder-cmd 'python3 mine.py'",

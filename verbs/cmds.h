@@ -10,7 +10,7 @@
 
 #define CMD_RECORD_SUMMARY "capture live feeds into an archive"
 #define CMD_TAP_SUMMARY    "relay a client's connections, and record them"
-#define CMD_CTL_SUMMARY    "ask or tell a running recorder: status, top, reload, rotate, stop"
+#define CMD_CTL_SUMMARY    "ask or tell a recorder: status, top, reload, rotate, stop"
 
 /* Record until a signal or a limit, print what was recorded. */
 exit_code cmd_record(const verb_context *context, int argc, char **argv);

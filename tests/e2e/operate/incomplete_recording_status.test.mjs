@@ -18,7 +18,7 @@ const copyOf = (t, archive) => {
 };
 
 // Exit statuses: 0 good; 1 something is missing or incomplete; 3 damaged or lost; 4 nothing to work
-// on. "save", "check" and so on are verbs of regress.
+// on. "save" and "check" are verbs of regress; "diff" is its check of two decoders.
 const READERS = ["info", "ls", "gaps", "cat", "replay", "export", "save", "diff", "drift", "verify"];
 const OTHERS = ["check", "serve", "recover", "reindex", "prune"];
 const COLUMNS = [...READERS, ...OTHERS];
@@ -46,7 +46,7 @@ async function readAll(t, archive) {
   };
   const ends = {};
   const one = async (verb) => {
-    const words = more[verb] !== undefined && verb !== "export" ? ["regress", verb] : [verb];
+    const words = { save: ["regress", "save"], diff: ["regress", "check"] }[verb] ?? [verb];
     ends[verb] = await tapedeck(t, [...words, archive, ...(more[verb] ?? [])], { status: null });
   };
   await Promise.all(READERS.map(one));
@@ -63,7 +63,7 @@ async function callAll(t, archive) {
   };
   await Promise.all([
     serve(),
-    on("regress", "check", path.join(dir, "x.tdb"), archive).then((end) => (ends.check = end)),
+    on("regress", "check", archive, "--baseline", path.join(dir, "x.tdb")).then((end) => (ends.check = end)),
     on("recover", copyOf(t, archive)).then((end) => (ends.recover = end)),
     on("reindex", copyOf(t, archive)).then((end) => (ends.reindex = end)),
     on("prune", copyOf(t, archive), "--before", "2001-01-01").then((end) => (ends.prune = end)),

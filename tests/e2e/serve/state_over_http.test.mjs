@@ -106,7 +106,7 @@ describe("the state over HTTP", { concurrency: 2 }, () => {
     test(`${of.family}: a reply has at most the levels that its request asks for`, async (t) => {
       const dir = temporary(t), tape = path.join(dir, "tape");
       const sim = await listening(t, ["sim", "--families", of.family, "--symbols", "1", "--rate", "200", "--seed", "5"], dir);
-      await run(t, "tapedeck-record", ["record", "-q", "-a", tape, `${sim.url}${of.url}`, "--ca-file", sim.ca, "--family", of.family, "--topic", of.topic, "--symbol", "BTCUSDT", "--duration", "3s"]);
+      await recordUntil(t, tape, [`${sim.url}${of.url}`, "--ca-file", sim.ca, "--family", of.family, "--topic", of.topic, "--symbol", "BTCUSDT"], (found) => found.findIndex((row) => row.fetched) >= 0 && found.length - found.findIndex((row) => row.fetched) > 100, ["--topic", of.topic]);
       await sim.program.kill("SIGTERM");
       const rows = parseLines((await tapedeck(t, ["cat", tape, "--topic", of.topic])).stdout);
       for (const from of [[], ["--from", String(rows.at(-20).recv_ns)]]) { // the recorded reply, and a made one

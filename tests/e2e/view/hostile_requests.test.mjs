@@ -305,7 +305,7 @@ test("a stop, and a client that leaves, end the verb that runs for it", async (t
       return false; // it has ended
     }
   });
-  const ask = (signal) => fetch(`${url}api/verb/regress/diff`, { signal }).catch(() => null);
+  const ask = (signal) => fetch(`${url}api/verb/regress/check`, { signal }).catch(() => null);
   const leaver = new AbortController();
   const left = ask(leaver.signal);
   await eventually("a verb runs", () => children().length > 0);
