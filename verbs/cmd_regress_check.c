@@ -351,12 +351,11 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
                      [EXIT_CODE_FAILED] =
                          ("stopped, nothing matches the selection, a file cannot be read or "
                           "written, or your decoder cannot be loaded or started")},
-        .examples =
-            "tapedeck regress check DIR --baseline before.tdb\n"
-            "tapedeck regress check DIR --baseline before.tdb --topic trade --junit r.xml\n"
-            "tapedeck regress check DIR --baseline before.tdb --cut bug.mcap --json\n"
-            "tapedeck regress check DIR --decoder ./mine.so\n"
-            "tapedeck regress check DIR --decoder old.so --decoder-cmd 'python3 mine.py'",
+        .examples = "tapedeck regress check DIR --baseline before.tdb\n"
+                    "tapedeck regress check DIR --baseline before.tdb --topic trade --junit r.xml\n"
+                    "tapedeck regress check DIR --baseline before.tdb --cut bug.mcap --json\n"
+                    "tapedeck regress check DIR --decoder ./mine.so\n"
+                    "tapedeck regress check DIR --decoder old.so --decoder-cmd 'python3 mine.py'",
         .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
                  VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Check", CHECK_ROWS, sizeof CHECK_ROWS / sizeof *CHECK_ROWS, &command},
