@@ -169,9 +169,11 @@ describe("two lines", { concurrency: true }, () => {
     const lost = rows.filter(({ covered_by }) => covered_by === null);
     assert.ok(rows.length > lost.length, JSON.stringify(rows));
     assert.ok(lost.every(({ from_ns, to_ns }) => to_ns - from_ns < 3e9), JSON.stringify(rows));
-    // No book is broken. The snapshot of a quiet topic may be returned late, when it is certain that its frame is no copy.
+    // Books are doubted only where a row is, until the next frame. The snapshot of a quiet topic may be returned late, when it is
+    // certain that its frame is no copy.
+    const doubted_ns = lost.length === 0 ? 0 : Math.max(...lost.map(({ from_ns, to_ns }) => to_ns - from_ns)) + 1e9;
     for (const { degraded_ns, reasons } of (await json(t, ["days", archive, "--json"], { status: null })).days)
-      assert.ok(degraded_ns === 0 || /late/.test(reasons), `${degraded_ns} ${reasons}: ${JSON.stringify(lost)}`);
+      assert.ok(degraded_ns === 0 || /late/.test(reasons) || (/disconnect/.test(reasons) && degraded_ns <= doubted_ns), `${degraded_ns} ${reasons}: ${JSON.stringify(lost)}`);
     // A frame's line, shard, connection and number name it.
     const names = (await jsonLines(t, ["cat", "-a", archive])).filter(({ dir }) => dir === "in").map(({ line, shard, conn, ordinal }) => `${line}/${shard}/${conn} ${ordinal}`);
     assert.equal(new Set(names).size, names.length);
