@@ -312,7 +312,7 @@ static int is_wanted(const export_day *day, const channel_info *info)
     return export_is_clean(day->spec, day->day, info->feed, info->symbol);
 }
 
-/* 0 if the rows of a channel are those of a symbol that another pass writes. The first pass plays
+/* 0 if the rows of a channel are for a symbol that another pass writes. The first pass plays
  * all channels. */
 static int has_channel(day_run *run, const frame_channel *channel)
 {

@@ -99,7 +99,7 @@ static export_writer *find_writer(const export_writers *table, const export_outp
 
 /* ---- passes ---- */
 
-/* The pass of a symbol, or NULL if it has none yet. */
+/* The pass of a symbol; NULL: not chosen yet. */
 static const unsigned *find_pass(const export_writers *table, uint64_t hash)
 {
     row_probe at = row_probe_of(hash);
@@ -115,7 +115,7 @@ int export_writers_may_have(export_writers *table, td_bytes symbol)
     return may_have;
 }
 
-/* 1 if a symbol's files are written in this pass. Gives the symbol a pass if it has none. */
+/* 1 if a symbol's files are written in this pass. Gives the symbol a pass at the first call. */
 static int is_in_pass(export_writers *table, const export_output *output, const char *symbol)
 {
     if (output->format->grouping == EXPORT_PER_DAY || symbol[0] == '\0')

@@ -36,10 +36,10 @@ counted_frame conn_counter_apply(conn_counter *self, const exchange_row *exchang
 td_bytes conn_counter_digits(const exchange_row *exchange, td_bytes frame);
 
 /* The field of the envelope with the time at which the frame was sent over its connection; NULL:
- * the topic has none. row may be NULL. */
+ * absent in the topic. row may be NULL. */
 const field_row *conn_time_field(const topic_row *row);
 
-/* The value of that field in a frame, with its quotes; size 0: it has none. Two connections of one
+/* The value of that field in a frame, with its quotes; size 0: absent. Two connections of one
  * subscription bring frames that differ in it. */
 td_bytes conn_time_text(const topic_row *row, td_bytes frame);
 

@@ -810,7 +810,7 @@ static td_hash128 hash_content(const frame_ref *frame)
     return count == 1 ? parts[0] : td_hash128_of(parts, count * sizeof *parts);
 }
 
-/* The time that a frame has on all connections; 0: it has none. */
+/* The time that a frame has on all connections; 0: absent. */
 static uint64_t find_publish_ns(const frame_ref *frame)
 {
     const field_row *of_conn = conn_time_field(frame->row);

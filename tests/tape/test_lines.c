@@ -339,6 +339,18 @@ static void use_coinbase(fixture *f, const char *topic)
     }
 }
 
+/* Each frame is found once, in order, and so many came over the other line, too. */
+static void assert_each_once(fixture *f, int count, uint64_t copies)
+{
+    lines_end(f->lines);
+    assert_int_equal(f->found_count, count);
+    for (int n = 0; n < count; n++)
+        assert_int_equal(f->found[n], n);
+    assert_int_equal(lines_get_stats(f->lines)->copies, copies);
+    assert_int_equal(lines_get_stats(f->lines)->epochs, 1);
+    assert_int_equal(lines_get_stats(f->lines)->doubtful, 0);
+}
+
 /* Connections number their frames, as Coinbase's do, control frames, too: copies differ in the
  * numbers, and in how many digits these have. */
 static void numbers_of_connections_are_left_out(void **state)
@@ -371,13 +383,7 @@ static void numbers_of_connections_are_left_out(void **state)
                 if (line == 0 && n == CUT_AT)
                     event_of(&f, &(arrival){recv_ns + 1, line, 1, -3});
             }
-        lines_end(f.lines);
-        assert_int_equal(f.found_count, COUNT);
-        for (int n = 0; n < COUNT; n++)
-            assert_int_equal(f.found[n], n);
-        assert_int_equal(lines_get_stats(f.lines)->copies, CUT_AT + 1 - FIRST_OF_SECOND);
-        assert_int_equal(lines_get_stats(f.lines)->epochs, 1);
-        assert_int_equal(lines_get_stats(f.lines)->doubtful, 0);
+        assert_each_once(&f, COUNT, CUT_AT + 1 - FIRST_OF_SECOND);
         close_fixture(&f);
     }
 }
@@ -417,13 +423,7 @@ static void times_of_connections_are_left_out(void **state)
                 if (line == 0 && n == CUT_AT)
                     event_of(&f, &(arrival){recv_ns + 2, line, 1, -3});
             }
-        lines_end(f.lines);
-        assert_int_equal(f.found_count, COUNT);
-        for (int n = 0; n < COUNT; n++)
-            assert_int_equal(f.found[n], n);
-        assert_int_equal(lines_get_stats(f.lines)->copies, CUT_AT + 1 - FIRST_OF_SECOND);
-        assert_int_equal(lines_get_stats(f.lines)->epochs, 1);
-        assert_int_equal(lines_get_stats(f.lines)->doubtful, 0);
+        assert_each_once(&f, COUNT, CUT_AT + 1 - FIRST_OF_SECOND);
         close_fixture(&f);
     }
 }
