@@ -1181,11 +1181,11 @@ static void read_report(day_run *run)
     replay_report *report = &run->report;
     report_init_replay(report, run->player, NULL);
     report->began_broken += run->began.count;
-    report_add_silent(report, &run->silent, day->window);
+    report_add_silent(report, &run->silent);
     report->overdue = 0;
     for (size_t i = 0; i < report->silent.count; i++)
         report->overdue += is_used(day->spec, report->silent.rows[i].row) &&
-                           silent_topic_is_overdue(&report->silent.rows[i], day->window);
+                           silent_topic_is_overdue(&report->silent.rows[i]);
     cursor_get_stats(run->tape, &report->tape);
     gap_list_join(&run->found, cursor_get_damage(run->tape));
     report_add_gaps(report, &run->found, day->wanted, day->window);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/assert.h"
 #include "archive/name_index.h"
 #include "archive/read_plan.h"
 #include "archive/segment_rows.h"
@@ -20,10 +19,9 @@ void silent_list_fini(silent_list *list)
     *list = (silent_list){0};
 }
 
-int silent_topic_is_overdue(const silent_topic *row, selection_window window)
+int silent_topic_is_overdue(const silent_topic *row)
 {
-    const int is_due =
-        row->row->speaks != SPEAKS_AT_ONCE || row->is_never || row->granted_ns >= window.from_ns;
+    const int is_due = row->row->speaks != SPEAKS_AT_ONCE || row->unanswered_ns != 0;
     return row->granted_ns != 0 && !row->is_proven && topic_row_must_speak(row->row) && is_due &&
            row->to_ns - row->from_ns >= TOPIC_SILENCE_NS;
 }
@@ -44,6 +42,23 @@ void silent_json_members(json_writer *json, const silent_topic *row)
     json_write_member_u64(json, "to_ns", row->to_ns);
 }
 
+/* Topics with frames, under the exchange's names. */
+typedef struct sending_topics {
+    name_index names;
+    uint64_t *last_ns; /* time of the last frame, for each name */
+} sending_topics;
+
+/* A grant of a topic that speaks at once. */
+typedef struct opening {
+    size_t row; /* index in the list of silent topics */
+    uint64_t granted_ns;
+} opening;
+
+typedef struct opening_list {
+    opening *items;
+    size_t count;
+} opening_list;
+
 /* A search in one feed. */
 typedef struct search {
     archive_view *view;
@@ -51,10 +66,18 @@ typedef struct search {
     selection_window window;
     const read_plan *plan; /* covers the segments of the window */
     const char *feed;
-    name_index sending; /* topics with frames in the window, under the exchange's names */
-    name_index found;   /* requested topics without frames; rows are indexes in `out` */
+    sending_topics sending; /* in the window */
+    name_index found;       /* requested topics without frames; rows are indexes in `out` */
     silent_list *out;
+    opening_list *openings;
 } search;
+
+static void sending_fini(sending_topics *sending)
+{
+    name_index_fini(&sending->names);
+    td_free(sending->last_ns);
+    *sending = (sending_topics){0};
+}
 
 /* Replies that were fetched over HTTP show nothing about what the exchange sends. */
 static int is_sent(const channel_info *info)
@@ -62,7 +85,8 @@ static int is_sent(const channel_info *info)
     return channel_role(info) == ROLE_DATA && (info->form & FORM_FETCHED) == 0;
 }
 
-static void note_sending(name_index *sending, const segment_index *index, selection_window window)
+static void note_sending(sending_topics *sending, const segment_index *index,
+                         selection_window window)
 {
     for (size_t i = 0; i < index->channel_count; i++) {
         const segment_channel *channel = &index->channels[i];
@@ -71,21 +95,31 @@ static void note_sending(name_index *sending, const segment_index *index, select
         const uint64_t last_ns = channel->last_ns != 0 ? channel->last_ns : index->last_ns;
         const td_bytes name =
             td_bytes_str(info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic);
-        if (is_sent(info) && first_ns < window.to_ns && last_ns >= window.from_ns)
-            name_index_put(sending, name, 0);
+        if (!is_sent(info) || first_ns >= window.to_ns || last_ns < window.from_ns)
+            continue;
+        size_t at = name_index_find(&sending->names, name);
+        if (at == NAME_INDEX_NONE) {
+            at = sending->names.count;
+            sending->last_ns = td_array_grow(sending->last_ns, at, sizeof *sending->last_ns);
+            sending->last_ns[at] = 0;
+            name_index_put(&sending->names, name, at);
+        }
+        if (last_ns > sending->last_ns[at])
+            sending->last_ns[at] = last_ns;
     }
 }
 
-/* 1 if a topic that was asked for has sent frames. The frames' topic may differ from it
- * ("order.linear"). */
-static int has_sent(const name_index *sending, const family *of, td_bytes topic)
+/* Time of the last frame of a topic that was asked for; 0: none. The frames' topic may differ from
+ * it ("order.linear"). */
+static uint64_t last_sent_ns(const sending_topics *sending, const family *of, td_bytes topic)
 {
-    if (name_index_find(sending, topic) != NAME_INDEX_NONE)
-        return 1;
-    for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < sending->count; i++)
-        if (of->dialect->covers(topic, sending->names[i].name))
-            return 1;
-    return 0;
+    const size_t at = name_index_find(&sending->names, topic);
+    uint64_t last_ns = at == NAME_INDEX_NONE ? 0 : sending->last_ns[at];
+    for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < sending->names.count; i++)
+        if (sending->last_ns[i] > last_ns &&
+            of->dialect->covers(topic, sending->names.names[i].name))
+            last_ns = sending->last_ns[i];
+    return last_ns;
 }
 
 static void copy_text(char *out, size_t size, td_bytes text)
@@ -93,32 +127,47 @@ static void copy_text(char *out, size_t size, td_bytes text)
     (void)snprintf(out, size, "%.*s", (int)text.size, (const char *)text.data);
 }
 
-/* The row of an asked topic without a frame in the window; SIZE_MAX: it has frames, or is not
- * selected or unknown. */
+/* The row of an asked topic without a frame in the window, or if it speaks at once, without one
+ * since the grant; SIZE_MAX: it has frames, or is not selected or unknown. */
 static size_t get_silent(search *s, const segment_index *index, const grant_row *grant)
 {
     topic_match match;
     const family *of = family_find(td_bytes_str(index->family));
     const td_bytes text = td_bytes_str(grant->topic);
     const size_t known = name_index_find(&s->found, text);
-    if (known != NAME_INDEX_NONE)
-        return known;
     if (of == NULL ||
-        !topic_match_text(of->topics, of->topic_count, text, grant->from_ns, &match) ||
-        !selection_has_topic(s->wanted, match.topic, text, match.symbol) ||
-        has_sent(&s->sending, of, text))
+        (known == NAME_INDEX_NONE &&
+         (!topic_match_text(of->topics, of->topic_count, text, grant->from_ns, &match) ||
+          !selection_has_topic(s->wanted, match.topic, text, match.symbol))))
         return SIZE_MAX;
     silent_list *out = s->out;
+    const topic_row *row = known == NAME_INDEX_NONE ? match.row : out->rows[known].row;
+    const uint64_t last_ns = last_sent_ns(&s->sending, of, text);
+    const int is_answered =
+        row->speaks != SPEAKS_AT_ONCE || grant->source[0] == '\0' || last_ns >= grant->from_ns;
+    if (last_ns != 0 && is_answered)
+        return SIZE_MAX;
+    if (known != NAME_INDEX_NONE)
+        return known;
     out->rows = td_array_grow(out->rows, out->count, sizeof *out->rows);
     silent_topic *made = &out->rows[out->count];
-    *made =
-        (silent_topic){.exchange_topic = td_strdup(grant->topic), .row = match.row, .is_never = 1};
+    *made = (silent_topic){
+        .exchange_topic = td_strdup(grant->topic), .row = match.row, .has_frames = last_ns != 0};
     copy_text(made->feed, sizeof made->feed, td_bytes_str(s->feed));
     copy_text(made->family, sizeof made->family, td_bytes_str(index->family));
     copy_text(made->topic, sizeof made->topic, match.topic);
     copy_text(made->symbol, sizeof made->symbol, match.symbol);
     name_index_put(&s->found, td_bytes_str(made->exchange_topic), out->count);
     return out->count++;
+}
+
+static void add_opening(opening_list *list, size_t row, uint64_t granted_ns)
+{
+    if (list->count > 0 && list->items[list->count - 1].row == row &&
+        list->items[list->count - 1].granted_ns == granted_ns)
+        return; /* the next segment repeats it */
+    list->items = td_array_grow(list->items, list->count, sizeof *list->items);
+    list->items[list->count++] = (opening){row, granted_ns};
 }
 
 static td_result add_grants(search *s, const segment_index *index, td_err *err)
@@ -139,6 +188,8 @@ static td_result add_grants(search *s, const segment_index *index, td_err *err)
         if (at == SIZE_MAX)
             continue;
         silent_topic *row = &s->out->rows[at];
+        if (!is_refused && row->row->speaks == SPEAKS_AT_ONCE)
+            add_opening(s->openings, at, grant->from_ns);
         const uint64_t from_ns =
             grant->from_ns > s->window.from_ns ? grant->from_ns : s->window.from_ns;
         to_ns = to_ns < s->window.to_ns ? to_ns : s->window.to_ns;
@@ -169,35 +220,42 @@ static td_result find_in_feed(search *s, td_err *err)
         if (strcmp(index->feed, s->feed) == 0)
             rc = add_grants(s, index, err);
     }
-    name_index_fini(&s->sending);
+    sending_fini(&s->sending);
     name_index_fini(&s->found);
     return rc;
 }
 
-/* Look at the whole archive for frames of the topics that speak at once: of these, the first frame
- * shows more than later ones. The list has the topics of a feed one after another. */
-static td_result find_earlier(archive *from, const read_query *all, silent_list *list, td_err *err)
+/* Find the first grants that no frame followed. A grant in force may be older than the window, so
+ * query becomes the time from the oldest grant on. The list has the topics of a feed one after
+ * another. */
+static td_result find_unanswered(archive *from, read_query *query, silent_list *list,
+                                 const opening_list *openings, td_err *err)
 {
     read_plan *plan = NULL;
-    name_index sending = {0};
+    sending_topics sending = {0};
     const char *feed = "";
-    td_result rc = read_plan_open(from, all, &plan, err);
-    for (size_t i = 0; rc == TD_OK && i < list->count; i++) {
-        silent_topic *row = &list->rows[i];
+    for (size_t i = 0; i < openings->count; i++)
+        if (openings->items[i].granted_ns < query->from_ns)
+            query->from_ns = openings->items[i].granted_ns;
+    td_result rc = read_plan_open(from, query, &plan, err);
+    for (size_t i = 0; rc == TD_OK && i < openings->count; i++) {
+        const opening *at = &openings->items[i];
+        silent_topic *row = &list->rows[at->row];
         const family *of = family_find(td_bytes_str(row->family));
-        TD_ASSERT(row->feed != NULL);
         const int is_next = strcmp(row->feed, feed) != 0;
         if (is_next)
-            name_index_fini(&sending);
+            sending_fini(&sending);
         for (size_t k = 0; is_next && k < read_plan_count(plan); k++) {
             const segment_index *index = read_plan_segment(plan, k)->index;
             if (strcmp(index->feed, row->feed) == 0)
-                note_sending(&sending, index, SELECTION_ALL_TIME);
+                note_sending(&sending, index, (selection_window){0, query->to_ns});
         }
         feed = row->feed;
-        row->is_never = of == NULL || !has_sent(&sending, of, td_bytes_str(row->exchange_topic));
+        if (of != NULL && (row->unanswered_ns == 0 || at->granted_ns < row->unanswered_ns) &&
+            last_sent_ns(&sending, of, td_bytes_str(row->exchange_topic)) < at->granted_ns)
+            row->unanswered_ns = at->granted_ns;
     }
-    name_index_fini(&sending);
+    sending_fini(&sending);
     read_plan_close(plan);
     return rc;
 }
@@ -223,6 +281,7 @@ td_result silent_topics_find(archive *from, archive_view *view, const selection 
     selection named = *wanted;
     read_plan *plan = NULL;
     archive_view *opened = NULL;
+    opening_list openings = {0};
     td_result rc = TD_OK;
     *out = (silent_list){0};
     if (view == NULL) {
@@ -244,17 +303,13 @@ td_result silent_topics_find(archive *from, archive_view *view, const selection 
                     .window = window,
                     .plan = plan,
                     .feed = feed,
-                    .out = out};
+                    .out = out,
+                    .openings = &openings};
         rc = find_in_feed(&s, err);
     }
-    int is_any_at_once = 0;
-    for (size_t i = 0; i < out->count; i++)
-        is_any_at_once |= out->rows[i].row->speaks == SPEAKS_AT_ONCE;
-    query.from_ns = 0;
-    query.to_ns = UINT64_MAX;
-    query.is_for_channels = 1;
-    if (rc == TD_OK && is_any_at_once)
-        rc = find_earlier(from, &query, out, err);
+    if (rc == TD_OK && openings.count > 0)
+        rc = find_unanswered(from, &query, out, &openings, err);
+    td_free(openings.items);
     if (out->count > 0)
         qsort(out->rows, out->count, sizeof *out->rows, compare_rows);
     read_plan_close(plan);

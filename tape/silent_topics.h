@@ -1,6 +1,8 @@
 /* Topics that were asked for in a time and sent no frame in it: granted, so that nothing shows
- * whether the exchange had something to send, or refused. Known from grants and channels, without
- * reading a frame; a segment that the time only overlaps counts as sending what it has at any time.
+ * whether the exchange had something to send, or refused. A topic that speaks at once is one of
+ * them, too, if it was granted again after its last frame in the time: nothing of it came since.
+ * Known from grants and channels, without reading a frame; a segment that the time only overlaps
+ * counts as sending what it has at any time.
  *
  * A granted topic that sent nothing is unproven: neither clean nor degraded. What its document
  * states (topic_row.speaks) decides whether its silence is overdue. One thread. */
@@ -27,8 +29,10 @@ typedef struct silent_topic {
     const topic_row *row;
     uint32_t line, shard;    /* of its last grant */
     uint64_t granted_ns;     /* its first grant; 0: it was refused, and not granted in the window */
-    uint64_t from_ns, to_ns; /* from the first grant in the window to the end of the last one */
-    uint8_t is_never;        /* 1: the archive has no frame of it at any time */
+    uint64_t from_ns, to_ns; /* silent in the window, from the first grant to the end of the last */
+    uint64_t unanswered_ns;  /* of a topic that speaks at once: its first grant after its last frame
+                                before the window's end; 0: frames came since it was granted */
+    uint8_t has_frames;      /* 1: in the window, before unanswered_ns */
     uint8_t is_proven;       /* 1: the caller knows that there was nothing to send */
 } silent_topic;
 
@@ -44,9 +48,9 @@ TD_MUST_USE td_result silent_topics_find(archive *archive, archive_view *view,
                                          silent_list *out, td_err *err);
 void silent_list_fini(silent_list *list);
 
-/* 1 if the topic should have sent a frame: it was granted for TOPIC_SILENCE_NS, speaks at once or
- * steadily, and nothing proves its silence. */
-int silent_topic_is_overdue(const silent_topic *row, selection_window window);
+/* 1 if the topic should have sent a frame: it was granted for TOPIC_SILENCE_NS, and either speaks
+ * steadily, and nothing proves its silence, or speaks at once and has sent nothing since. */
+int silent_topic_is_overdue(const silent_topic *row);
 
 /* Write its members: feed, topic, symbol (null if absent), state ("granted", "refused"), speaks
  * (null: unstated), from_ns and to_ns. */

@@ -266,7 +266,7 @@ static td_result describe(verb_run *verb, symbol_days *days, const day_list *lis
     result_count(r, "recording", days->recording);
     result_count(r, "damaged_chunks", stats->damaged_chunks);
     result_count(r, "unreadable_segments", stats->segments_unreadable);
-    report_describe_silent(r, &list->silent, list->window);
+    report_describe_silent(r, &list->silent);
     td_result rc = bands_describe(verb, &verb->wanted);
     result_object_end(
         r, "{days}\n{clean} of {all} symbol-days are clean"

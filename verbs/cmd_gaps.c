@@ -175,7 +175,7 @@ static td_result describe(verb_run *verb, const gaps_result *result)
            "[, {open} without an end]"
            "[{frames?} in {frames frame} from {first_ns} to {last_ns}]"
            "[{frames!}, and no frames][{segments_live?}; being recorded]\n"
-           "[{topics_silent?}{topics_silent topic} without a frame: see 'tapedeck "
+           "[{topics_silent?}{topics_silent topic} silent: see 'tapedeck "
            "replay'\n]" BANDS_PATTERN);
     return rc;
 }

@@ -467,7 +467,7 @@ static td_result describe(verb_run *verb, const info_result *info, int by_symbol
     describe_topics(r, info, by_symbol);
     describe_pruned(r, info);
     describe_unexpected(r, &info->view->listing);
-    report_describe_silent(r, &info->silent, SELECTION_ALL_TIME);
+    report_describe_silent(r, &info->silent);
     td_result rc = bands_describe(verb, &(selection){0});
     result_object_end(
         r, "{archive}: {styled}[{segments?}, newest frame {age} ago]"
@@ -484,7 +484,7 @@ static td_result describe(verb_run *verb, const info_result *info, int by_symbol
            "[\n{feeds}]"
            "[\nHours of the newest day (UTC): # recorded, x with a gap, . not "
            "recorded\n{day}]" BANDS_PATTERN "[\n{topics}]"
-           "[{unproven?}\nAsked for, and silent (no frame is in the archive):\n" SILENT_ROWS "]");
+           "[{unproven?}\nAsked for, and silent:\n" SILENT_ROWS "]");
     return rc;
 }
 

@@ -364,7 +364,7 @@ static td_result find_absences(const replay_command *command, replay_report *rep
     silent_list silent;
     td_result rc = silent_topics_find(command->verb->archive, NULL, &command->verb->wanted, window,
                                       &silent, err);
-    report_add_silent(report, &silent, window);
+    report_add_silent(report, &silent);
     for (size_t i = 0; i < report->silent.count; i++)
         report->began_broken +=
             player_began_broken(command->tape.player, &report->silent.rows[i]) != BREAK_NONE;

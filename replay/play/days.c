@@ -360,6 +360,7 @@ static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint6
         row.counts = s->days[i].counts;
         sent = s->days[i].sent;
     }
+    row.has_sent = sent > 0;
     if (sent == 0 && row.clean_ns > 0 &&
         !has_candles_without_volume(run, s, from_ns, to_ns, &row.proof)) {
         row.unproven_ns = row.clean_ns;
@@ -455,8 +456,20 @@ static int compare_rows(const void *a, const void *b)
 
 /* ---- topics that sent no frame ---- */
 
-/* Add a granted topic without a frame. A topic that speaks at once sends a snapshot immediately, so
- * if it never sent a frame, all of its time is missing. Others may have had nothing to send. */
+/* A topic that speaks at once sends a snapshot immediately, so what follows a grant without an
+ * answer is missing. */
+static void add_unanswered(stream_days *s, const silent_topic *row)
+{
+    if (row->unanswered_ns == 0)
+        return;
+    add_span(&s->bad, (bad_span){.from_ns = row->unanswered_ns,
+                                 .reasons = 1U << DAY_SILENT,
+                                 .kind = SPAN_MISSING});
+    if (row->to_ns > s->last_ns)
+        s->last_ns = row->to_ns;
+}
+
+/* Add a granted topic without a frame. It may have had nothing to send. */
 static void add_silent(days_run *run, const silent_topic *row)
 {
     const channel_info info = {.feed = row->feed,
@@ -466,17 +479,16 @@ static void add_silent(days_run *run, const silent_topic *row)
                                .symbol = row->symbol};
     for (size_t i = 0; i < run->stream_count; i++) /* a wildcard may have frames of other names */
         if (strcmp(run->streams[i]->exchange_topic, row->exchange_topic) == 0 &&
-            strcmp(run->streams[i]->feed, row->feed) == 0)
+            strcmp(run->streams[i]->feed, row->feed) == 0) {
+            add_unanswered(run->streams[i], row);
             return;
+        }
     stream_days *made = open_stream(&info, row->granted_ns);
     made->row = row->row;
     made->last_ns = row->to_ns;
     made->line = row->line;
     made->shard = row->shard;
-    if (row->is_never && row->row->speaks == SPEAKS_AT_ONCE)
-        add_span(&made->bad, (bad_span){.from_ns = row->granted_ns,
-                                        .reasons = 1U << DAY_SILENT,
-                                        .kind = SPAN_MISSING});
+    add_unanswered(made, row);
     run->streams = td_array_grow(run->streams, run->stream_count, sizeof(stream_days *));
     run->streams[run->stream_count++] = made;
 }
@@ -536,7 +548,6 @@ static td_result add_feeds(days_run *run, td_err *err)
             next++;
         rc = add_feed(run, i, next, err);
     }
-    run->out->window = run->window;
     for (size_t i = 0; i < run->out->silent.count; i++)
         run->out->silent.rows[i].is_proven =
             (uint8_t)is_proven(run->out, &run->out->silent.rows[i]);

@@ -62,6 +62,7 @@ typedef struct day_topic {
     uint64_t pruned_ns; /* of the time that would have been expected */
     topic_proof proof;
     unsigned reasons;     /* 0: all of it is clean */
+    uint8_t has_sent;     /* 1: the exchange sent frames on this day */
     uint8_t is_overdue;   /* 1: it is unproven, and should have sent a frame */
     uint8_t is_recording; /* 1: a recorder is adding to this day */
     day_counts counts;
@@ -70,14 +71,13 @@ typedef struct day_topic {
 /* 1 if the topic sent nothing on the day, which makes no other topic unclean. */
 static inline int day_topic_is_silent(const day_topic *row)
 {
-    return (row->reasons & 1U << DAY_SILENT) != 0;
+    return !row->has_sent && (row->reasons & 1U << DAY_SILENT) != 0;
 }
 
 typedef struct day_list {
     day_topic *rows; /* sorted by feed, day, symbol, topic */
     size_t count;
-    silent_list silent; /* topics that were asked for and sent no frame in the window */
-    selection_window window;
+    silent_list silent; /* tape/silent_topics.h, in the window */
 } day_list;
 
 /* Find the days of a selection. The caller frees *out with day_list_fini, also after a failure.

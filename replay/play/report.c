@@ -83,16 +83,26 @@ static int has_no_trades(const stream_table *streams, const silent_topic *row)
     return 0;
 }
 
-void report_add_silent(replay_report *report, silent_list *from, selection_window window)
+void report_add_silent(replay_report *report, silent_list *from)
 {
     report->silent = *from;
-    report->window = window;
     *from = (silent_list){0};
     for (size_t i = 0; i < report->silent.count; i++) {
         silent_topic *row = &report->silent.rows[i];
         row->is_proven = (uint8_t)has_no_trades(report->streams, row);
-        report->overdue += (size_t)silent_topic_is_overdue(row, window);
+        report->overdue += (size_t)silent_topic_is_overdue(row);
     }
+}
+
+int report_is_unanswered(const replay_report *report, const stream *of)
+{
+    for (size_t i = 0; i < report->silent.count; i++) {
+        const silent_topic *row = &report->silent.rows[i];
+        if (row->unanswered_ns != 0 && strcmp(row->feed, of->feed) == 0 &&
+            strcmp(row->topic, of->topic) == 0 && strcmp(row->symbol, of->symbol) == 0)
+            return 1;
+    }
+    return 0;
 }
 
 replay_verdict report_verdict(const replay_report *report)

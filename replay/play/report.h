@@ -28,10 +28,9 @@ typedef struct replay_report {
     uint64_t pruned;                                  /* of them, stretches that were removed */
     uint64_t began_broken; /* streams whose state was not right when the selection began */
     uint64_t lacking; /* books without a right state at the end: no snapshot of them was used */
-    absence_list absences;   /* absences in the selection; freed by report_fini_replay */
-    silent_list silent;      /* topics that were asked for and sent nothing; freed likewise */
-    size_t overdue;          /* of these, should have sent a frame */
-    selection_window window; /* with `silent` */
+    absence_list absences; /* absences in the selection; freed by report_fini_replay */
+    silent_list silent;    /* topics that were asked for and sent nothing; freed likewise */
+    size_t overdue;        /* of these, should have sent a frame */
     cursor_stats tape;
     const pacer *pace; /* has the speed, and how late frames were */
     unsigned workers_busy_max;
@@ -58,7 +57,11 @@ void report_add_gaps(replay_report *report, const gap_list *all, const selection
 
 /* Take the topics that were asked for in the window and sent nothing (*from becomes empty), note
  * which are proven by candles without a volume, and count the overdue ones. */
-void report_add_silent(replay_report *report, silent_list *from, selection_window window);
+void report_add_silent(replay_report *report, silent_list *from);
+
+/* 1 if the stream's topic, which speaks at once, was granted after its last frame: its state is not
+ * known. */
+int report_is_unanswered(const replay_report *report, const stream *of);
 
 /* The verdict of the replay, from all findings. */
 replay_verdict report_verdict(const replay_report *report);
@@ -71,7 +74,7 @@ void report_describe_gap(result_writer *r, const gap_row *row, const char *patte
 /* Describe topics that were asked for and sent nothing in the window, as the list "silent", whose
  * text is SILENT_PATTERN; its objects have feed, topic, symbol, state, speaks, from_ns, to_ns,
  * proven and overdue. */
-void report_describe_silent(result_writer *r, const silent_list *list, selection_window window);
+void report_describe_silent(result_writer *r, const silent_list *list);
 #define SILENT_PATTERN                                                                             \
     "[{unproven?}\n  Asked for, and unproven, because no frame came:\n" SILENT_ROWS "]"
 #define SILENT_ROWS "{silent}[    … and {more_silent} more: --json lists them\n]"

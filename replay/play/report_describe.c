@@ -397,9 +397,9 @@ static void describe_absences(result_writer *r, const absence_list *list)
     note_more(r, "more_absent", list->count);
 }
 
-void report_describe_silent(result_writer *r, const silent_list *list, selection_window window)
+void report_describe_silent(result_writer *r, const silent_list *list)
 {
-    static const char GRANTED[] = "    {feed} {topic}[ {symbol}]: granted, and silent"
+    static const char GRANTED[] = "    {feed} {topic}[ {symbol}]: granted[ {again}], and silent"
                                   "[{overdue?}, although it should send frames {speaks}]\n";
     static const char REFUSED[] = "    {feed} {topic}[ {symbol}]: refused\n";
     size_t shown = 0;
@@ -417,7 +417,8 @@ void report_describe_silent(result_writer *r, const silent_list *list, selection
         result_instant(r, "from_ns", row->from_ns);
         result_instant(r, "to_ns", row->to_ns);
         result_bool(r, "proven", row->is_proven);
-        result_bool(r, "overdue", silent_topic_is_overdue(row, window));
+        result_bool(r, "overdue", silent_topic_is_overdue(row));
+        result_note(r, "again", "%s", row->has_frames ? "again" : "");
         result_object_end(r, !is_shown ? NULL : row->granted_ns != 0 ? GRANTED : REFUSED);
     }
     result_list_end(r);
@@ -442,7 +443,8 @@ void report_describe_best(result_writer *r, const char *price_name, const char *
 
 /* Describe a stream's book. The digest of the levels is in JSON only; text has the digests of the
  * whole replay. */
-static void describe_book(result_writer *r, const stream *of, const track *t)
+static void describe_book(result_writer *r, const replay_report *report, const stream *of,
+                          const track *t)
 {
     const book *b = track_book(t);
     char levels_sha1[TD_SHA1_HEX_BYTES];
@@ -460,7 +462,7 @@ static void describe_book(result_writer *r, const stream *of, const track *t)
     describe_number(r, "cross_seq", last.has_cross_seq, last.cross_seq);
     describe_number(r, "u", last.has_u, last.u);
     describe_number(r, "seq", last.has_seq, last.seq);
-    result_bool(r, "broken", !topic_trust_is_right(&of->trust));
+    result_bool(r, "broken", !topic_trust_is_right(&of->trust) || report_is_unanswered(report, of));
     result_text(r, "levels_sha1", levels_sha1);
     result_object_end(r, NULL);
 }
@@ -480,7 +482,7 @@ static void describe_books(result_writer *r, const replay_report *report)
         const stream *s = report->streams->items[i];
         const track *t = stream_last_track(s);
         if (s->counts.frames > 0 && t != NULL && track_book(t) != NULL)
-            describe_book(r, s, t);
+            describe_book(r, report, s, t);
     }
     result_list_end(r);
 }
@@ -620,8 +622,8 @@ static void describe_silence(result_writer *r, const replay_report *report)
     const size_t overdue = report->overdue;
     size_t quiet = 0;
     for (size_t i = 0; i < report->silent.count; i++)
-        quiet += !report->silent.rows[i].is_proven &&
-                 !silent_topic_is_overdue(&report->silent.rows[i], report->window);
+        quiet +=
+            !report->silent.rows[i].is_proven && !silent_topic_is_overdue(&report->silent.rows[i]);
     result_note(r, "overdue", "%s", overdue == 0 ? "" : format_counted(overdue, "topic").text);
     result_note(r, "quiet", "%s", quiet == 0 ? "" : format_counted(quiet, "topic").text);
 }
@@ -635,7 +637,7 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
     describe_undecoded(r, report);
     describe_gaps(r, report);
     describe_absences(r, &report->absences);
-    report_describe_silent(r, &report->silent, report->window);
+    report_describe_silent(r, &report->silent);
     describe_silence(r, report);
     describe_books(r, report);
     describe_digests(r, report, is_verbose);

@@ -123,6 +123,23 @@ static void add_gap(stream *s, const audit_item *item)
     gap_list_add(&s->gaps, &row);
 }
 
+/* A topic that speaks at once lacks the time from its connection's grant to the first frame. */
+static void note_late_first(stream *s, const frame_ref *frame)
+{
+    if (frame->row->speaks != SPEAKS_AT_ONCE || frame->is_copy || frame->is_lead_in ||
+        frame->granted_ns == 0 || frame->recv_ns < frame->granted_ns + TOPIC_SILENCE_NS ||
+        s->gaps.count == LIMIT_TOPIC_GAPS)
+        return;
+    gap_row row =
+        gap_row_of(GAP_STALE, s->feed, frame->granted_ns, frame->recv_ns, "granted, and silent");
+    row.line = frame->channel->info.line;
+    row.shard = frame->channel->info.shard;
+    row.conn = frame->conn->number;
+    row.topic = s->topic;
+    row.symbol = s->symbol;
+    gap_list_add(&s->gaps, &row);
+}
+
 void stream_note_audit(stream *own, const audit_verdict *found, const frame_position *at)
 {
     static const msg_head NO_NUMBERS;
@@ -174,6 +191,8 @@ static int apply_data(stream *s, const frame_ref *frame, symbol_verdict *out)
     if (TD_UNLIKELY(topic == NULL))
         frame->channel->topic_state = topic = find_topic(s, &frame->channel->info);
     symbol_topic_apply(topic, frame, out);
+    if (TD_UNLIKELY(out->step == SYMBOL_BEGINS || out->step == SYMBOL_RECONNECTS))
+        note_late_first(s, frame);
     if (!frame->is_copy)
         s->last = topic;
     count_found(s, frame, out);

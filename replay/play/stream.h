@@ -88,8 +88,9 @@ typedef struct stream {
     stream_violation violated;
     stream_undecoded undecoded;
     uint8_t began_broken; /* 1: its state was not right when the selection began */
-    gap_list gaps;        /* gaps in which an audit found frames of this stream missing, up to
-                             LIMIT_TOPIC_GAPS; for later ones only the broken rule is counted */
+    gap_list gaps;        /* in which an audit found frames of this stream missing, or nothing came
+                             after a grant: up to LIMIT_TOPIC_GAPS; for later ones of audits only the
+                             broken rule is counted */
     symbol_topic *last;   /* topic of the last frame that has a row and is no copy, or NULL */
 } stream;
 

@@ -217,7 +217,7 @@ test("a book that broke before midnight and sends nothing after it is a break of
     ["incomplete", [["orderbook.50", "ETHUSDT", "sequence", "rule", begin, null]]]);
   assert.deepEqual(await query(`SELECT topic, symbol, reason, CAST(epoch_ms(from_ns) AS VARCHAR) FROM read_parquet('${out}/parquet/*/type=gaps/*/*.parquet')`), [["orderbook.50", "ETHUSDT", "sequence", String(MIDNIGHT)]]);
   assert.match((await tapedeck(t, ["replay", archive, "--from", day], { status: 1 })).stdout, /^Complete: no, 1 topic not trusted at the beginning;/m);
-  assert.match((await tapedeck(t, ["gaps", archive, "--from", day])).stdout, /^2 topics without a frame: see 'tapedeck replay'$/m);
+  assert.match((await tapedeck(t, ["gaps", archive, "--from", day])).stdout, /^2 topics silent: see 'tapedeck replay'$/m);
   assert.equal((await json(t, ["gaps", archive, "--json"])).topics_silent, 0);
   await tapedeck(t, ["export", "-q", archive, ...select, "--force", "--symbol", "BTCUSDT"]);
   await tapedeck(t, ["export", "-q", archive, ...select, "--force", "--type", "trades"]);

@@ -121,3 +121,61 @@ test("a topic that is silent on a selected day only is unproven there", async (t
   const days = await json(t, ["days", archive, "--from", `${DATE}T12:00:30Z`, "--json"], { status: 1 });
   assert.equal(topicOf(days, "publicTrade").clean_ns, 0);
 });
+
+const trade = (i) => ["in", { topic: "publicTrade.BTCUSDT", type: "snapshot", ts: NOON, data: [{ i: `00000000-0000-4000-8000-${String(i).padStart(12, "0")}`,
+  T: NOON + i * 1000, p: "11", v: "1", S: "Buy", s: "BTCUSDT", L: "PlusTick", BT: false, seq: i + 1 }] }];
+const TOPICS = ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"];
+
+/** An archive in which both topics are granted on connection 0, and after a minute on `next`; the book sends frames until then, and from
+ * second `again` on with a new snapshot. */
+async function grantedAgain(t, { next, again = Infinity }) {
+  const archive = path.join(temporary(t), "tape"), file = path.join(temporary(t), "capture.jsonl");
+  const frames = [[NOON, 0, ask("1", TOPICS)], [NOON + 1, 0, answer("1", true)]];
+  for (let i = 0; i < 300; i++) {
+    const conn = i < 60 ? 0 : next;
+    if (i === 60 && next === 0) frames.push([NOON + 60_000, 0, ["out", { op: "unsubscribe", req_id: "9", args: TOPICS.slice(0, 1) }]],
+      [NOON + 60_001, 0, ["in", { success: true, ret_msg: "", conn_id: "c", req_id: "9", op: "unsubscribe" }]]);
+    if (i === 60) frames.push([NOON + 60_010, next, ask("2", next === 0 ? TOPICS.slice(0, 1) : TOPICS)], [NOON + 60_011, next, answer("2", true)]);
+    if (i < 60) frames.push([NOON + 100 + i * 1000, conn, book(i)]);
+    else if (i >= again) frames.push([NOON + 100 + i * 1000, conn, i === again ? ["in", { ...book(0)[1], data: { ...book(0)[1].data, u: 100 + i, seq: 1000 + i } }] : book(i)]);
+    frames.push([NOON + 101 + i * 1000, conn, trade(i)]);
+  }
+  fs.writeFileSync(file, frames.map(([ms, conn, [dir, data]]) => JSON.stringify({ recv_ns: `${ms}000000`, conn, dir, data }) + "\n").join(""));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
+  return archive;
+}
+
+for (const next of [1, 0]) test(`a book that is granted again on ${next ? "another" : "its"} connection and sends nothing is overdue from then on`, async (t) => {
+  const archive = await grantedAgain(t, { next });
+  const named = { "orderbook.50": "granted overdue" };
+  const replay = await json(t, ["replay", archive, "--json"], { status: 1 });
+  assert.deepEqual([replay.verdict, states(replay), replay.books[0].broken], ["incomplete", named, true]);
+  assert.match((await tapedeck(t, ["replay", archive], { status: 1 })).stdout, /orderbook\.50 BTCUSDT: granted again, and silent, although it should send frames at once\n/);
+  const days = await json(t, ["days", archive, "--json"], { status: 1 });
+  const own = topicOf(days, "orderbook.50");
+  assert.deepEqual([own.reasons, own.missing_ns, own.clean_ns + own.missing_ns], ["silent", own.asked_ns - 60_010_000_000, own.asked_ns]);
+  assert.deepEqual([topicOf(days, "publicTrade").clean_ns, days.clean], [topicOf(days, "publicTrade").asked_ns, 0]);
+  // Later, long after the grant, the same holds.
+  const later = ["--from", `${DATE}T12:03:00Z`];
+  assert.deepEqual(states(await json(t, ["replay", archive, "--json", ...later], { status: 1 })), named);
+  assert.deepEqual(states(await json(t, ["days", archive, "--json", ...later], { status: 1 })), named);
+  const out = path.join(archive, "..", "out");
+  await tapedeck(t, ["export", "-q", archive, "--format", "tardis-csv", "--type", "incremental_book_L2", "--out", out], { status: 1 });
+  assert.equal(manifestOf(out).days[0].verdict, "incomplete");
+  await tapedeck(t, ["export", "-q", archive, "--format", "tardis-csv", "--type", "incremental_book_L2", "--only-clean", "--out", `${out}2`], { status: 4 });
+});
+
+test("a first frame that comes minutes after the grant ends a gap", async (t) => {
+  const archive = await grantedAgain(t, { next: 1, again: 200 });
+  const replay = await json(t, ["replay", archive, "--json"], { status: 1 });
+  const from = String(BigInt(NOON + 60_011) * 1_000_000n), to = String(BigInt(NOON + 200_100) * 1_000_000n);
+  assert.deepEqual(replay.gaps.map((row) => [row.reason, row.topic, String(row.from_ns), String(row.to_ns)]), [["stale", "orderbook.50", from, to]]);
+  assert.deepEqual([replay.verdict, states(replay), replay.books[0].broken], ["incomplete", {}, false]);
+  assert.equal(topicOf(await json(t, ["days", archive, "--json"], { status: 1 }), "orderbook.50").missing_ns, 140_089_000_000);
+  const out = path.join(archive, "..", "out");
+  await tapedeck(t, ["export", "-q", archive, "--format", "tardis-csv", "--type", "incremental_book_L2", "--out", out], { status: 1 });
+  assert.deepEqual(manifestOf(out).days[0].found_gaps.map((row) => row.reason), ["stale"]);
+  // A snapshot within the minute is none.
+  const soon = await grantedAgain(t, { next: 1, again: 61 });
+  assert.equal((await json(t, ["replay", soon, "--json"])).verdict, "complete");
+});
