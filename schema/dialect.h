@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
-#include "schema/family.h"
+#include "schema/family_row.h"
 #include "base/json/json.h"
 #include "schema/topic_parts.h"
 

@@ -9,7 +9,6 @@
 #include "schema/dialect.h"
 #include "schema/topic.h"
 #include "schema/exchange_file.h"
-#include "schema/raw_family.h"
 #include "schema/topic_check.h"
 
 enum {
@@ -501,6 +500,38 @@ static td_result read_dialect(void *user, document_node at, void *row, td_err *e
     return refuse_name(at, "the exchange has no dialect", &search, "", err);
 }
 
+enum { RAW_PLACES_MAX = 4 };
+
+/* The exchange of a family with the key `raw`, whose texts (frame_keys.raw) are borrowed. It has
+ * one dialect: a connection has all frames without asking, and its pings are WebSocket's. */
+static const exchange_row *raw_exchange(td_arena *memory, const char *const *raw)
+{
+    static const char *const NO_TEXTS[] = {NULL};
+    dialect *spoken = td_arena_alloc(memory, sizeof *spoken);
+    exchange_row *made = td_arena_alloc(memory, sizeof *made);
+    *spoken = (dialect){.name = "raw",
+                        .exchange = made,
+                        .ping_interval_ns = UINT64_C(20) * 1000000000,
+                        .ping = "",
+                        .covering = COVER_ALL,
+                        .covers = dialect_covers_of(COVER_ALL)};
+    *made = (exchange_row){.name = "raw",
+                           .dialects = spoken,
+                           .dialect_count = 1,
+                           .other_hosts = NO_TEXTS,
+                           .connects = {300, UINT64_C(300) * 1000000000},
+                           .frames = {.raw = raw,
+                                      .data_start = td_bytes_str(""),
+                                      .topic = FRAME_KEY_NONE,
+                                      .data = FRAME_KEY_NONE,
+                                      .event = FRAME_KEY_NONE,
+                                      .event_time = FRAME_KEY_NONE,
+                                      .op = FRAME_KEY_NONE,
+                                      .request = FRAME_KEY_NONE,
+                                      .shared = FRAME_KEY_NONE}};
+    return made;
+}
+
 /* The family tells only where the topic is. */
 static td_result read_raw(reading *r, document_node root, document_node list, td_err *err)
 {
@@ -512,7 +543,7 @@ static td_result read_raw(reading *r, document_node root, document_node list, td
             rc = document_refuse(document_find(root, OTHERS[i]), "a family with raw has no key",
                                  td_bytes_str(OTHERS[i]), err);
     if (rc == TD_OK)
-        rc = document_read_texts(r->memory, list, RAW_TOPIC_PARTS_MAX, &raw, err);
+        rc = document_read_texts(r->memory, list, RAW_PLACES_MAX, &raw, err);
     for (size_t i = 0; rc == TD_OK && raw[i] != NULL; i++)
         if (raw[i][0] != '/' || strchr(raw[i], '~') != NULL)
             rc = document_refuse(document_entry(list, i),

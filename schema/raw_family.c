@@ -5,35 +5,7 @@
 #include "base/json/json_write.h"
 #include "base/limits.h"
 #include "base/url.h"
-#include "schema/dialect.h"
-
-const exchange_row *raw_exchange(td_arena *memory, const char *const *raw)
-{
-    static const char *const NO_TEXTS[] = {NULL};
-    dialect *spoken = td_arena_alloc(memory, sizeof *spoken);
-    exchange_row *made = td_arena_alloc(memory, sizeof *made);
-    *spoken = (dialect){.name = "raw",
-                        .exchange = made,
-                        .ping_interval_ns = UINT64_C(20) * 1000000000,
-                        .ping = "",
-                        .covering = COVER_ALL,
-                        .covers = dialect_covers_of(COVER_ALL)};
-    *made = (exchange_row){.name = "raw",
-                           .dialects = spoken,
-                           .dialect_count = 1,
-                           .other_hosts = NO_TEXTS,
-                           .connects = {300, UINT64_C(300) * 1000000000},
-                           .frames = {.raw = raw,
-                                      .data_start = td_bytes_str(""),
-                                      .topic = FRAME_KEY_NONE,
-                                      .data = FRAME_KEY_NONE,
-                                      .event = FRAME_KEY_NONE,
-                                      .event_time = FRAME_KEY_NONE,
-                                      .op = FRAME_KEY_NONE,
-                                      .request = FRAME_KEY_NONE,
-                                      .shared = FRAME_KEY_NONE}};
-    return made;
-}
+#include "schema/family.h"
 
 /* Write the family's document: YAML, of which JSON is a part. */
 static td_result write_document(const char *name, const char *url, const char *const *raw,

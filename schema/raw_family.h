@@ -3,16 +3,8 @@
 #ifndef TD_SCHEMA_RAW_FAMILY_H
 #define TD_SCHEMA_RAW_FAMILY_H
 
-#include "base/arena.h"
 #include "base/err.h"
-#include "schema/exchange.h"
-#include "schema/family.h"
-
-enum { RAW_TOPIC_PARTS_MAX = 4 };
-
-/* The exchange of a family with the key `raw`, whose texts (frame_keys.raw) are borrowed. It has
- * one dialect: a connection has all frames without asking, and its pings are WebSocket's. */
-const exchange_row *raw_exchange(td_arena *memory, const char *const *raw);
+#include "schema/family_row.h"
 
 /* Find or add the family `name` with this address, without its query, and these places of topics;
  * its document is made here. TD_E_INVALID: a place is not a JSON pointer, or there is another

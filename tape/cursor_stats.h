@@ -5,7 +5,18 @@
 
 #include <stdint.h>
 
-#include "tape/lines.h"
+#include "base/limits.h"
+
+/* Of feeds with several lines (tape/lines.h). */
+typedef struct line_stats {
+    uint64_t copies;                         /* frames that another line had brought */
+    uint64_t first[LIMIT_FEED_LINE_NUMBERS]; /* by line: frames that it brought first, or alone */
+    uint64_t led[LIMIT_FEED_LINE_NUMBERS]; /* by line: frames that it brought before another one */
+    uint64_t lead_ns[LIMIT_FEED_LINE_NUMBERS]; /* and by how much, in all */
+    uint64_t late;     /* frames that were returned when their connection joined */
+    uint64_t doubtful; /* frames that were returned and may be copies */
+    uint64_t epochs;   /* how often a stream began, or could not be continued */
+} line_stats;
 
 typedef struct cursor_stats {
     uint64_t segments;            /* opened */

@@ -33,6 +33,7 @@
 #include "base/limits.h"
 #include "schema/frame.h"
 #include "tape/connection_table.h"
+#include "tape/cursor_stats.h"
 
 /* How long frames are remembered: connections of one subscription bring a frame within about a
  * second, or else one of them is closed as stale. */
@@ -48,16 +49,6 @@ enum {
 };
 
 typedef struct line_streams line_streams;
-
-typedef struct line_stats {
-    uint64_t copies;             /* frames that another line had brought */
-    uint64_t first[LINES_MAX];   /* by line: frames that it brought first, or alone */
-    uint64_t led[LINES_MAX];     /* by line: frames that it brought before another one */
-    uint64_t lead_ns[LINES_MAX]; /* and by how much, in all */
-    uint64_t late;               /* frames that were returned when their connection joined */
-    uint64_t doubtful;           /* frames that were returned and may be copies */
-    uint64_t epochs;             /* how often a stream began, or could not be continued */
-} line_stats;
 
 /* Open without a frame. connections is borrowed, and gets the channels of line 0. */
 TD_NEVER_NULL line_streams *lines_open(connection_table *connections);
