@@ -1207,8 +1207,7 @@ static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)
         if (is_left_out(run, day->spec->formats[i]))
             export_writers_drop(&run->writers, day->spec->formats[i]);
     if (out->verdict == REPLAY_COMPLETE &&
-        (run->left_out_count > 0 || atomic_load(&run->left_out_formats) != 0 ||
-         run->report.tape.lines.doubtful > 0))
+        (run->left_out_count > 0 || atomic_load(&run->left_out_formats) != 0))
         out->verdict = REPLAY_INCOMPLETE;
     const export_manifest_day content = {.writers = &run->writers,
                                          .spec = day->spec,

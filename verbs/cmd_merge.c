@@ -120,9 +120,11 @@ static void describe(verb_run *verb, const merge_report *report, const line_stat
     result_count(r, "gaps", report->gaps);
     result_count(r, "gaps_covered", report->gaps_covered);
     report_describe_lines(r, lines);
+    result_count(r, "line_possible_copies", lines->doubtful);
     result_object_end(r, "{sources}"
                          "{archive}: {frames frame} of {feeds feed}\n"
                          "[  {line_copies frame} came from both, and are read once:\n{lines}]"
+                         "[  {line_possible_copies frame} may be copies of others, and are read\n]"
                          "[  {gaps gap}, of which the other archive covers {gaps_covered}\n]");
 }
 

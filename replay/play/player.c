@@ -234,6 +234,7 @@ static void totals_add(player_totals *sum, const stream *s)
     sum->undecoded += c->undecoded;
     sum->control += c->frames - c->decoded - c->undecoded;
     sum->copies += c->copies;
+    sum->possible_copies += c->possible_copies;
     sum->unchecked += c->unchecked;
     sum->unaudited += c->unaudited;
     sum->unknown_fields += c->unknown_fields;

@@ -52,6 +52,7 @@ typedef struct player_totals {
     uint64_t violations;
     uint64_t copies; /* part of decoded + undecoded: frames of connections that are not used for the
                         topic (book/conn_choice.h) */
+    uint64_t possible_copies; /* part of decoded + undecoded: frame_ref.is_doubtful */
     uint64_t unchecked;
     uint64_t unaudited;
     uint64_t unknown_fields;

@@ -39,8 +39,8 @@ typedef struct replay_report {
 } replay_report;
 
 typedef enum replay_verdict {
-    REPLAY_COMPLETE,   /* played to the end; no rule broken, all decoded, no uncovered gap, nothing
-                          absent, no topic overdue, each book had a snapshot */
+    REPLAY_COMPLETE,   /* played to the end; no rule broken, all decoded, no possible copy, no
+                          uncovered gap, nothing absent, no topic overdue, each book had a snapshot */
     REPLAY_INCOMPLETE, /* a condition of REPLAY_COMPLETE does not hold */
     REPLAY_DAMAGED,    /* stored frames could not be read */
 } replay_verdict;

@@ -556,7 +556,9 @@ static void describe_verdict(result_writer *r, const replay_report *report)
                                      "{damage}{continuity}{first_undecoded}";
     static const char END[] = "\n{complete}[, {damage?}stored frames are damaged]"
                               "[, {stopped?}stopped before the end][, {broke} broke a rule]"
-                              "[, {undecoded frame} not decoded][, {open_gaps} not covered]"
+                              "[, {undecoded frame} not decoded]"
+                              "[, {line_possible_copies frame} possibly there twice]"
+                              "[, {open_gaps} not covered]"
                               "[, {removed} removed by prune]"
                               "[, {began_broken topic} not trusted at the beginning]"
                               "[, {absent part} of the selection not recorded]"
@@ -600,7 +602,6 @@ static unit_text lead_text(const line_stats *of, unsigned line)
 void report_describe_lines(result_writer *r, const line_stats *of)
 {
     result_count(r, "line_copies", of->copies);
-    result_count(r, "line_possible_copies", of->doubtful);
     result_list_begin(r, "lines");
     for (unsigned line = 0; line < LIMIT_FEED_LINE_NUMBERS && of->copies > 0; line++) {
         if (of->first[line] == 0)
@@ -647,6 +648,7 @@ void report_describe(const replay_report *report, int is_verbose, result_writer 
     result_count(r, "began_broken", report->began_broken);
     result_bool(r, "stopped", report->is_stopped);
     report_describe_lines(r, &report->tape.lines);
+    result_count(r, "line_possible_copies", report->totals.possible_copies);
     describe_pace(r, report->pace);
     result_count(r, "contents_read", report->tape.contents_read);
     result_number(r, "workers_busy_max", report->workers_busy_max);

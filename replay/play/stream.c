@@ -241,6 +241,7 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
         s->counts.frames++;
         s->counts.bytes += frame->bytes.size;
         s->counts.copies += frame->is_copy;
+        s->counts.possible_copies += frame->is_doubtful;
         if (TD_LIKELY(s->digest.hashers[0] != NULL))
             digest_one(s, frame, found == NULL ? NULL : found->track);
     }

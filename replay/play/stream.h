@@ -35,13 +35,14 @@ typedef struct stream_counts {
     uint64_t undecoded_by[DECODE_REASON_COUNT]; /* undecoded frames by reason */
     uint64_t snapshots;                         /* frames that are snapshots */
     uint64_t deltas;
-    uint64_t items;          /* levels, trades, updates */
-    uint64_t unknown_fields; /* members that the topic's row does not list */
-    uint64_t made;           /* frames that `cut` made (FORM_MADE), lead-in included */
-    uint64_t copies;         /* frames of connections that are not used for the topic */
-    uint64_t unchecked;      /* frames applied to a book that was broken before */
-    uint64_t unaudited;      /* frames that the audit ignored because it was full */
-    uint64_t lead_in;        /* frames before the selection, counted only here and in made */
+    uint64_t items;           /* levels, trades, updates */
+    uint64_t unknown_fields;  /* members that the topic's row does not list */
+    uint64_t made;            /* frames that `cut` made (FORM_MADE), lead-in included */
+    uint64_t copies;          /* frames of connections that are not used for the topic */
+    uint64_t possible_copies; /* frames that may be copies (frame_ref.is_doubtful) */
+    uint64_t unchecked;       /* frames applied to a book that was broken before */
+    uint64_t unaudited;       /* frames that the audit ignored because it was full */
+    uint64_t lead_in;         /* frames before the selection, counted only here and in made */
 } stream_counts;
 
 /* The first broken rule. */

@@ -108,6 +108,53 @@ static void a_batch_has_frames_and_rows(void **state)
     tapedeck_archive_close(from);
 }
 
+/* Two lines bring equal frames, and the first one ends: the other one's first frames may be copies
+ * of frames that it brought. */
+static void possible_copies_have_a_flag(void **state)
+{
+    enum { FIRST_END = 12, BEGIN = 5, END = 60 };
+    static const char TEXT[] =
+        "{\"channel\":\"ticker\",\"timestamp\":\"2026-11-20T06:00:00Z\",\"sequence_num\":%d,"
+        "\"events\":[{\"type\":\"update\",\"tickers\":[{\"type\":\"ticker\",\"product_id\":"
+        "\"BTC-USD\",\"price\":\"1919.41\"}]}]}";
+    const tape_segment_spec spec = {.feed = "coinbase", .session = "0000abcd", .number = 1};
+    tape_segment *segment = tape_segment_open_family(*state, &spec, "coinbase-advanced");
+    tapedeck_error error;
+    tapedeck_batch batch;
+    uint64_t marked[2] = {0, 0};
+    for (int n = 0; n < END; n++)
+        for (uint32_t line = 0; line < 2; line++) {
+            const uint64_t recv_ns = SECOND + (uint64_t)n * SECOND / 2 + line;
+            const int first = line == 0 ? 0 : BEGIN;
+            const event ev = {
+                .kind = n == first ? EVENT_CONNECT : EVENT_DISCONNECT, .line = line, .conn = 1};
+            char text[512];
+            if (n == first || (line == 0 && n == FIRST_END))
+                tape_segment_event(segment, &ev, recv_ns);
+            if (n < first || (line == 0 && n >= FIRST_END))
+                continue;
+            (void)snprintf(text, sizeof text, TEXT, n - first);
+            tape_segment_put(segment, &(tape_put){.line = line,
+                                                  .topic = "ticker",
+                                                  .symbol = "BTC-USD",
+                                                  .conn = 1,
+                                                  .ordinal = (uint64_t)(n - first) + 1,
+                                                  .recv_ns = recv_ns + 1,
+                                                  .text = text});
+        }
+    tape_segment_finish(segment);
+    tapedeck_archive *from = tapedeck_archive_open(((tape_fixture *)*state)->folder, &error);
+    tapedeck_tape *tape = open_tape(from, NULL, 0, 1);
+    while (tapedeck_tape_next(tape, &batch, &error) == TAPEDECK_TAPE_BATCH)
+        for (size_t i = 0; i < batch.frame_count; i++)
+            marked[batch.frames[i].line] +=
+                (batch.frames[i].flags & TAPEDECK_ROW_POSSIBLE_COPY) != 0;
+    assert_int_equal(marked[0], 0);
+    assert_in_range(marked[1], FIRST_END - BEGIN, END - BEGIN - 1);
+    tapedeck_tape_close(tape);
+    tapedeck_archive_close(from);
+}
+
 static int64_t bid_size(const tapedeck_batch *batch)
 {
     assert_int_equal(batch->frame_count, 1);
@@ -532,6 +579,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         tape_fixture_test(a_batch_has_frames_and_rows),
+        tape_fixture_test(possible_copies_have_a_flag),
         tape_fixture_test(books_are_those_of_the_moment),
         tape_fixture_test(what_cannot_be_opened_has_a_text),
         tape_fixture_test(a_selection_of_another_version),

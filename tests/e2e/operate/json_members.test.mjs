@@ -18,7 +18,7 @@ const ELSEWHERE = [
   "cat fragmented",
   "cat made", // replay/cut.test.mjs
   "cat opcode", // record/cat_import_round_trip.test.mjs
-  "cat possible_copy", // of two lines whose frames repeat: tests/tape/test_lines_overlap.c has the frames
+  "cat possible_copy", // of two lines whose frames repeat: operate/possible_copies.test.mjs
   "messages possible_copy",
   "replay lines[].line", // record/lines.test.mjs
   "replay lines[].first",
