@@ -340,16 +340,47 @@ static void write_finished(json_writer *json, const export_finished_file *file)
     json_write_member_text(json, "xxh3_128", file->hash);
 }
 
+/* 1 if a file of the writer may have rows of several types. */
+static int has_types(const export_writer *writer, const export_spec *spec)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < spec->output_count; i++)
+        count += spec->outputs[i].format == writer->output->format;
+    return count > 1 && writer->output->format->grouping != EXPORT_PER_SYMBOL;
+}
+
+/* Writes the types whose rows are in the writer's files. */
+static void write_types(json_writer *json, const export_writer *writer,
+                        const export_manifest_day *day)
+{
+    json_write_member_text(json, "type", NULL);
+    json_write_member_array_begin(json, "types");
+    for (size_t i = 0; i < day->spec->output_count; i++) {
+        const export_output *output = &day->spec->outputs[i];
+        int is_in_file = 0;
+        for (size_t k = 0; k < day->writers->count; k++) {
+            const export_writer *of = day->writers->items[k];
+            is_in_file |= of->owner == writer && of->output == output && of->has_rows;
+        }
+        if (is_in_file)
+            json_write_text(json, output->name);
+    }
+    json_write_array_end(json);
+}
+
 /* Adds a file to the list. file NULL: the writer made no file. Only the writer's first file gets
  * the writer's counts. */
-static void add_file(line_list *to, td_buf *text, const export_writer *writer,
-                     const export_finished_file *file, int is_first)
+static void add_file(line_list *to, td_buf *text, const export_manifest_day *day,
+                     const export_writer *writer, const export_finished_file *file, int is_first)
 {
     json_writer json;
     begin_line(text, &json);
     json_write_member_text(&json, "name", file == NULL ? NULL : file->name);
     json_write_member_text(&json, "format", writer->output->format->name);
-    json_write_member_text(&json, "type", writer->source.name);
+    if (has_types(writer, day->spec))
+        write_types(&json, writer, day);
+    else
+        json_write_member_text(&json, "type", writer->source.name);
     if (writer->source.exchange[0] != '\0') {
         json_write_member_text(&json, "exchange", writer->source.exchange);
         json_write_member_text(&json, "symbol", writer->symbol[0] == '\0' ? NULL : writer->symbol);
@@ -376,16 +407,17 @@ static int is_listed(const export_writer *writer)
                                            0);
 }
 
-static void add_files(line_list *to, td_buf *text, const export_writers *writers)
+static void add_files(line_list *to, td_buf *text, const export_manifest_day *day)
 {
+    const export_writers *writers = day->writers;
     for (size_t i = 0; i < writers->count; i++) {
         const export_writer *writer = writers->items[i];
         if (!is_listed(writer))
             continue;
         if (writer->files.count == 0)
-            add_file(to, text, writer, NULL, 1);
+            add_file(to, text, day, writer, NULL, 1);
         for (size_t k = 0; k < writer->files.count; k++)
-            add_file(to, text, writer, &writer->files.items[k], k == 0);
+            add_file(to, text, day, writer, &writer->files.items[k], k == 0);
     }
 }
 
@@ -517,7 +549,7 @@ void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export
     for (size_t i = 0; i < day->found->count; i++)
         add_gap(&lines, &line, &day->found->rows[i]);
     write_sorted(out, "\"found_gaps\":[", &lines);
-    add_files(&lines, &line, day->writers);
+    add_files(&lines, &line, day);
     write_sorted(out, "\"files\":[", &lines);
     add_left_out(&lines, &line, day->left_out, day->left_out_count);
     write_sorted(out, "\"left_out_symbols\":[", &lines);

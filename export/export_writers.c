@@ -322,6 +322,7 @@ td_result export_writer_put(void *ctx, const export_row *row, td_err *err)
         owner->format_writer = format->open(&owner->target);
     if (format->wants != NULL && !format->wants(owner->format_writer, row))
         return TD_OK;
+    writer->has_rows = 1;
     export_counts *counts = &owner->counts;
     counts->rows += !row->is_gap;
     counts->rows_synthesized += !row->is_gap && (row->flags & ROW_SYNTHESIZED) != 0;

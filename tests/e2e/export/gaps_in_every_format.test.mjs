@@ -198,6 +198,9 @@ test("every format omits or marks rows at a broken book, undecodable frames, a d
     assert.deepEqual([format, count, breaks?.map(({ cause, reason }) => [cause, reason].join(" ").trim()), undecoded, left], [format, BREAKS.length, BREAKS, format === "hftbacktest" ? 2 : 1, DOUBTED.length]);
   }
   assert.equal(file("tardis-csv", "trades").undecoded_frames, 1);
+  // A file with rows of several types lists them.
+  const types = (format) => [...new Set(day.files.filter((row) => row.format === format).map((row) => [row.type, row.types].join(" ")))];
+  assert.deepEqual(["hftbacktest", "sqlite", "mcap", "jsonl"].map(types), [[" depth,trades"], [" book_changes,trades,gaps"], [" book_changes,trades,gaps"], ["messages "]]);
   assert.equal(day.verdict, "incomplete");
 
   const { days } = await json(t, ["days", archive, "--json"], { status: 1 });
