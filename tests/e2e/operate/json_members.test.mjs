@@ -1,4 +1,4 @@
-// docs/json.md is complete and true: it has every member that a program prints, with its type, and programs print every member in
+// docs/json.md is complete and true: it has every member that a program prints, with its type and its words, and programs print every member in
 // it. A section describes one command, or several with the same members. The output comes from small archives with a gap, a
 // loss, damage, a crash, and so on.
 import assert from "node:assert/strict";
@@ -56,13 +56,14 @@ function expand(text) {
   return found === null ? [text] : found[1].split(",").flatMap((each) => expand(text.replace(found[0], each)));
 }
 
-/** The page: name of a section -> path of a member -> its type, with "?" if it may be null. */
+/** The page: name of a section -> path of a member -> its type, with "?" if it may be null, and its words, if the page lists them. */
 function documented() {
   const sections = new Map();
   for (const part of fs.readFileSync("docs/json.md", "utf8").split(/^## /m).slice(1)) {
     const name = part.slice(0, part.indexOf("\n")).replaceAll("`", "");
-    const rows = [...part.matchAll(/^\| `(.*?)` \| (\w+\??) \|/gm)];
-    sections.set(name, new Map(rows.flatMap(([, paths, type]) => expand(paths).map((member) => [member, type]))));
+    const rows = [...part.matchAll(/^\| `(.*?)` \| (\w+\??) \|(?: (?:.*: )?(`\w+`(?:, `\w+`)+) \|$)?/gm)];
+    const words = (list) => list?.replaceAll("`", "").split(", ");
+    sections.set(name, new Map(rows.flatMap(([, paths, type, list]) => expand(paths).map((member, _, all) => [member, { type, words: all.length === 1 ? words(list) : undefined }]))));
   }
   return sections;
 }
@@ -86,7 +87,7 @@ class Page {
   check(section, value, member = "") {
     assert.ok(this.sections.has(section), `docs/json.md has no section ${section}`);
     const row = this.row(section, member);
-    const type = row && this.sections.get(section).get(row);
+    const { type, words } = this.sections.get(section).get(row) ?? {};
     const where = `docs/json.md, ${section}: ${member}`;
     if (row === undefined && this.holdsMore(section, member)) {
       for (const empty of [`${member}[]`, `${member}.*`]) if (this.row(section, empty) === empty) this.seen.get(section).add(empty);
@@ -101,6 +102,7 @@ class Page {
     if (value === null) assert.match(type, /\?$/, `${where} may be null`);
     else if (type.replace("?", "") in SECTIONS) this.check(SECTIONS[type.replace("?", "")], value);
     else assert.ok(TYPES[type.replace("?", "")](value), `${where} is not of type ${type}: ${JSON.stringify(value)}`);
+    if (type?.startsWith("text") && value !== null && words !== undefined) assert.ok(words.includes(value), `${where} is not one of ${words}: ${JSON.stringify(value)}`);
   }
 
   /** Members of the page that no command printed. */
@@ -283,6 +285,7 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   page.check("recover", await json(t, ["recover", left, "--json"]));
   page.check("reindex", await json(t, ["reindex", left, "--json"]));
   fs.writeFileSync(path.join(left, "capture/notes.txt"), "not a segment");
+  page.check("verify", await json(t, ["verify", left, "--json"]));
   await tapedeck(t, ["import", "-q", "-a", left, "--format", "jsonl", path.join(dir, "frames.jsonl")], { status: 1 });
   page.check("note", await json(t, ["note", "add", left, "the recorder was killed", "--from", "+0s", "--json"]));
   page.check("note", await json(t, ["note", "add", left, "a gap", "--from", "+0s", "--to", "+1s", "--feed", (await json(t, ["info", left, "--json"])).feeds[0].feed, "--json"]));
