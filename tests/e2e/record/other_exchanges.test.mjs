@@ -6,7 +6,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
-import { capture, compareTruth, json, listening, parseLines, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
+import { capture, compareTruth, eventually, json, listening, parseLines, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
 import { Recorder, simulator } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
@@ -218,21 +218,34 @@ test("Binance: a served recording has the snapshots that a client asks for, and 
   await tapedeck(t, ["import", "-q", "-a", archive, "--family", "binance-usdm", capture(BINANCE)]);
   const { books } = await json(t, ["replay", "-a", archive, "--json"]);
   const server = await listening(t, ["serve", "-a", archive, "--plain", "--once", "--speed", "5"], dir);
-  const client = new WebSocket(`${server.url}/stream`);
-  const received = [];
+  const client = new WebSocket(`${server.url}/stream`), base = server.url.replace("ws:", "http:");
+  const received = [], of = (symbol) => received.filter((row) => row.symbol === symbol);
+  let isAnswered = false;
   client.on("message", (data) => {
     const json = JSON.parse(String(data));
-    if (json.stream === undefined) return assert.deepEqual(json, { result: null, id: 1 });
-    received.push({ topic: "depth@100ms", symbol: json.data.s, json });
-    // A client asks when it has the first updates.
-    if (received.filter((row) => row.symbol === json.data.s).length === 5)
-      fetch(`${server.url.replace("ws", "http")}/fapi/v1/depth?symbol=${json.data.s}&limit=1000`).then((reply) => reply.json())
-        .then((reply) => received.push({ topic: "depth@100ms", symbol: json.data.s, json: reply }));
-    return undefined;
+    if (json.stream !== undefined) return received.push({ topic: "depth@100ms", symbol: json.data.s, json });
+    assert.deepEqual(json, { result: null, id: 1 });
+    return (isAnswered = true);
   });
+  const post = (command) => fetch(`${base}/control/${command}`, { method: "POST" });
+  const closed = once(client, "close");
   await once(client, "open");
+  await post("pause");
   client.send(JSON.stringify({ method: "SUBSCRIBE", params: ["sushiusdt@depth@100ms", "ctkusdt@depth@100ms"], id: 1 }));
-  await once(client, "close");
+  await eventually("the tape plays", async () => isAnswered && (await (await fetch(`${base}/control/status`)).json()).tapes.length > 0, server.program);
+  // A client asks when it has the first updates, which is before the recorder had its snapshots.
+  for (let asked = 0; asked < 2; ) {
+    const before = received.length;
+    await post("step");
+    await eventually("the next update", () => received.length > before, server.program);
+    const { symbol } = received.at(-1);
+    if (of(symbol).length !== 5) continue;
+    const reply = await (await fetch(`${base}/fapi/v1/depth?symbol=${symbol}&limit=1000`)).json();
+    received.push({ topic: "depth@100ms", symbol, json: reply });
+    asked++;
+  }
+  await post("resume");
+  await closed;
   const made = binanceBooks(received);
   for (const symbol of ["SUSHIUSDT", "CTKUSDT"]) assert.equal(sha1(made[symbol]), books.find((book) => book.symbol === symbol).levels_sha1, symbol);
 });
