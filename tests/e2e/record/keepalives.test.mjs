@@ -6,7 +6,8 @@ import { once } from "node:events";
 import http from "node:http";
 import path from "node:path";
 import { describe } from "node:test";
-import { eventsOf, inTime, jsonLines, jsonList, listening, temporary, tooLong } from "../support/harness.mjs";
+import { isDeepStrictEqual } from "node:util";
+import { eventsOf, eventually, inTime, jsonLines, jsonList, listening, temporary, tooLong } from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { PATHS, Recorder } from "../support/recorders.mjs";
 
@@ -40,7 +41,7 @@ const OTHER_PATHS = { "binance-spot": "/stream", bitstamp: "/", "coinbase-advanc
 const PRIVATE = { "v5-private": ["--topic", "order"], "spot-private": [] };
 
 /** A proxy of a simulated exchange that counts what it passes on, and withholds data while it is `silent`. */
-async function proxyOf(t, server, [, pong]) {
+async function proxyOf(t, server, [ping, pong]) {
   const conns = [];
   const changes = new Set();
   const proxy = { conns, silent: false };
@@ -50,11 +51,13 @@ async function proxyOf(t, server, [, pong]) {
   const listener = http.createServer((request, response) =>
     http.get(server.url.replace("ws:", "http:") + request.url, (from) => from.pipe(response.writeHead(from.statusCode))));
   new WebSocketServer({ server: listener }).on("connection", (client, request) => {
-    const conn = { client, number: 0, pongs: 0, frames: 0 };
+    const conn = { client, number: 0, pings: 0, pongs: 0, frames: 0 };
     const exchange = new WebSocket(server.url + request.url);
     const waiting = [];
     conns.push(conn);
     client.on("message", (data) => {
+      conn.pings += ping.test(data.toString());
+      changed();
       exchange.readyState === WebSocket.OPEN ? exchange.send(data, { binary: false }) : waiting.push(data);
     });
     exchange.on("open", () => waiting.forEach((data) => exchange.send(data, { binary: false })));
@@ -87,6 +90,23 @@ async function proxyOf(t, server, [, pong]) {
     const { frames } = conns[n];
     await proxy.until(() => conns[n].frames > frames);
   };
+  /** Until connection n has sent another ping, and has its answer. */
+  proxy.proven = async (n) => {
+    const conn = conns[n], { pings } = conn;
+    await proxy.until(() => conn.pings > pings);
+    const answered = Math.max(conn.pings, conn.pongs + 1);
+    await proxy.until(() => conn.pongs >= answered);
+  };
+  /** As alive(), for the latest connection; returns its n. A machine that does not run for stale_after makes one more connection. */
+  proxy.latestAlive = async (pongs) => {
+    let n, frames;
+    await proxy.until(() => {
+      if (!(conns.at(-1)?.pongs >= pongs)) return false;
+      if (n !== conns.length - 1) frames = conns[(n = conns.length - 1)].frames;
+      return conns[n].frames > frames;
+    });
+    return n;
+  };
   /** Send more answers than there were pings, as an exchange may that sends them by itself. */
   proxy.pongs = (n) => {
     const timer = setInterval(() => pass(conns[n], conns[n].pong, false), 100);
@@ -100,6 +120,14 @@ async function pingsOf(t, archive, [ping, pong], conn) {
   const rows = (await jsonLines(t, ["cat", "-a", archive])).filter((row) => row.conn === conn.conn && row.line === conn.line);
   const sent = rows.filter((row) => row.dir === "out" && ping.test(row.data)).map((row) => row.recv_ns);
   return { sent, answered: rows.filter((row) => row.dir === "in" && pong.test(row.data)).length };
+}
+
+/** Check that a gap of --stale-after 2s follows 2 s without data. */
+async function checkStale(t, archive, [, pong], gap) {
+  assert.equal(gap.reason, "stale", JSON.stringify(gap));
+  const { at_ns } = (await eventsOf(t, archive, "disconnect")).find(({ conn }) => conn === gap.conn);
+  const rows = (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).filter((row) => row.conn === gap.conn && !pong.test(row.data));
+  assert.ok(rows.length === 0 || at_ns - rows.at(-1).recv_ns >= 2e9, JSON.stringify([gap, at_ns, rows.at(-1)]));
 }
 
 const gapsOf = (t, archive) => jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
@@ -123,30 +151,36 @@ describe("every family", { concurrency: 4 }, () => {
     const isPrivate = name in PRIVATE; // its pongs count as data, because it may get none for hours
     test(`${name}: pongs prove what came before them, and are no data`, { skip }, async (t) => {
       const { archive, proxy, recorder } = await start(t, name, ["--stale-after", "2s"]);
-      await recorder.until(proxy.alive(0, 3));
-      proxy.conns[0].client.terminate();
-      await recorder.until(proxy.alive(1, 2));
+      const cut = await recorder.until(proxy.latestAlive(3));
+      proxy.conns[cut].client.terminate();
+      await recorder.until(proxy.until(() => proxy.conns.length > cut + 1));
+      const silent = await recorder.until(proxy.latestAlive(2));
       if (!isPrivate) {
         proxy.silent = true;
-        proxy.pongs(1);
-        await recorder.until(proxy.until(() => proxy.conns.length === 3));
+        proxy.pongs(silent);
+        await recorder.until(proxy.until(() => proxy.conns.length > silent + 1));
         proxy.silent = false;
-        await recorder.until(proxy.alive(2, 1));
+        await recorder.until(proxy.latestAlive(1));
       }
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-      const gaps = await gapsOf(t, archive);
-      assert.deepEqual(gaps.map(({ reason, conn }) => [reason, conn]), [["disconnect", 1], ...(isPrivate ? [] : [["stale", 2]])], recorder.stderr);
-      const { sent, answered } = await pingsOf(t, archive, KEEPALIVES[name], gaps[0]);
+      const gaps = await gapsOf(t, archive), wanted = [["disconnect", cut + 1], ...(isPrivate ? [] : [["stale", silent + 1]])];
+      const others = gaps.filter(({ reason, conn }) => !wanted.some((one) => isDeepStrictEqual(one, [reason, conn])));
+      assert.deepEqual(gaps.filter((gap) => !others.includes(gap)).map(({ reason, conn }) => [reason, conn]), wanted, recorder.stderr);
+      for (const gap of others) await checkStale(t, archive, KEEPALIVES[name], gap);
+      const gap = gaps.find(({ reason }) => reason === "disconnect");
+      const { sent, answered } = await pingsOf(t, archive, KEEPALIVES[name], gap);
       // A ping is as old as the request to send it, which is recorded when it is sent: a moment later.
-      assert.ok(answered >= 3 && gaps[0].from_ns > sent[Math.min(answered, sent.length) - 2], `${gaps[0].from_ns} is before the last answered of ${sent}`);
+      assert.ok(answered >= 3 && gap.from_ns > sent[Math.min(answered, sent.length) - 2], `${gap.from_ns} is before the last answered of ${sent}`);
     });
     test(`${name}: a gap of one of two lines is covered`, { skip }, async (t) => {
       const { archive, proxy, recorder } = await start(t, name, ["--lines", "2"]);
       await recorder.until(Promise.all([proxy.alive(0, 2), proxy.alive(1, 2)]));
+      await recorder.until(proxy.proven(0)); // the row begins after the other line's grants
       proxy.conns[0].client.terminate();
       await recorder.until(proxy.until(() => proxy.conns.length === 3));
       await recorder.until(proxy.alive(2, 2)); // the row has ended; the other line proves what it has after that
-      await recorder.until(proxy.alive(1, proxy.conns[1].pongs + 2));
+      // The other line proves what it has when it answers a ping that is sent after that.
+      await eventually("the row is covered", async () => (await gapsOf(t, archive)).some((gap) => gap.covered_by !== null), recorder);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
       const gaps = await gapsOf(t, archive);
       assert.equal(gaps.length, 1, JSON.stringify(gaps));
