@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { catalogRows, jsonLines, jsonList, tapedeck, temporary } from "../support/harness.mjs";
 import { Recorder } from "../support/recorders.mjs";
 import { numberedExchange } from "../support/numbered_exchange.mjs";
@@ -42,7 +43,8 @@ test("a recorder's events have what was granted, and not what was refused, on ea
   await recorder.durableLine((durable) => durable.conn === 2 && durable.in > 20);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   const events = await eventsOf(t, archive, "grant", "grant_end");
-  const granted = events.filter((event) => event.event === "grant").map(short);
+  const isRepeat = (event, i) => events.slice(0, i).some(({ conn, topic, from_ns }) => isDeepStrictEqual([conn, topic, from_ns], [event.conn, event.topic, event.from_ns])); // in the segment of the next hour
+  const granted = events.filter((event, i) => event.event === "grant" && !isRepeat(event, i)).map(short);
   assert.deepEqual(granted, [1, 2].map((conn) => ["grant", conn, "trade.BTCUSD", "answered"]));
   // The request for both was refused, then each was requested alone. The refused topic is not requested again.
   const refused = events.filter((event) => event.event === "grant_end").map(short);

@@ -257,10 +257,13 @@ export async function jsonLines(t, args, options) {
   return parseLines((await tapedeck(t, args, options)).stdout);
 }
 
-/** The recorder's own events in an archive, each with at_ns, its receive time; only events of `kind` if given. */
+/** The recorder's own events in an archive, each with at_ns, its receive time; only events of `kind` if given. A grant is there once,
+ * though the segment of the next hour repeats it. */
 export async function eventsOf(t, archive, kind, options) {
-  const rows = await jsonLines(t, ["cat", "-a", archive, "--events", "--topic", "_events"], options);
-  return rows.map((row) => ({ at_ns: row.recv_ns, ...JSON.parse(row.data) })).filter((event) => kind === undefined || event.event === kind);
+  const rows = await jsonLines(t, ["cat", "-a", archive, "--events", "--topic", "_events"], options), seen = new Set();
+  const isFirst = ({ session, feed, data }) => seen.size !== seen.add([session, feed, data].join(" ")).size;
+  const events = rows.map((row) => ({ row, event: JSON.parse(row.data) })).filter(({ row, event }) => event.event !== "grant" || isFirst(row));
+  return events.map(({ row, event }) => ({ at_ns: row.recv_ns, ...event })).filter((event) => kind === undefined || event.event === kind);
 }
 
 /** The texts of the frames of one direction. */
