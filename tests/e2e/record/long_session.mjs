@@ -1,11 +1,11 @@
 // node long_session.mjs MINUTES [SEED]: a recorder with two feeds for a long time, while configurations are read again, segments are
-// rotated and pruned, the recorder is replaced and killed, and a reader follows. At the end: memory, `verify`, the ledger, and `days`
-// against what was done. TAPEDECK_BIN as for the other tests.
+// rotated and pruned, the recorder is replaced and killed, and a reader follows. Exit 1 if an action or `verify` fails, the ledger has
+// other rows than the stops and kills, or the reader missed a frame. Memory and `days` are printed. TAPEDECK_BIN as for the other tests.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { json, jsonList, listening, passed, Program, tapedeck } from "../support/harness.mjs";
+import { eventually, json, jsonLines, jsonList, listening, passed, Program, tapedeck } from "../support/harness.mjs";
 import { PATHS, randomNumbers, Recorder } from "../support/recorders.mjs";
 
 const minutes = Number(process.argv[2]), seed = Number(process.argv[3] ?? 1);
@@ -34,10 +34,11 @@ writeConfig(0);
 let recorder = start();
 await recorder.durableAfter(10);
 const tail = new Program(t, "tapedeck", ["cat", "--follow", "-a", archive, "--feed", "v5-linear", "--topic", "orderbook.50.BTCUSDT"], LONG);
-const followed = { frames: 0, jumps: 0, late: 0, u: null };
+const followed = { frames: 0, jumps: 0, late: 0, u: null, last: null };
 tail.waiting.push((line) => {
   const { data } = JSON.parse(line), frame = JSON.parse(data);
   followed.frames++;
+  followed.last = data;
   if (frame.type === "delta" && frame.data.u <= followed.u) followed.late++;
   if (frame.type === "delta" && frame.data.u > followed.u + 1) followed.jumps++;
   followed.u = frame.data.u;
@@ -89,7 +90,8 @@ for (let n = 0; Date.now() < until; n++) {
   }
 }
 assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-await passed(2000);
+const [last] = (await jsonLines(t, ["cat", "-a", archive, "--feed", "v5-linear", "--topic", "orderbook.50.BTCUSDT"], LONG)).slice(-1);
+await eventually(`the reader has the last frame, ${last.data.slice(0, 200)}`, () => followed.last === last.data, tail);
 await tail.kill("SIGTERM");
 await server.program.kill("SIGTERM");
 
@@ -102,6 +104,16 @@ for (const { feed, reason, topic, to_ns } of gaps) {
 const verify = await tapedeck(t, ["verify", archive], { status: null });
 const { days } = await json(t, ["days", archive, "--json"], { status: null });
 const report = await json(t, ["replay", archive, "--json"], { status: null });
+// A stop and a kill are rows of each feed, and nothing else is missing.
+const wanted = {};
+for (const feed of Object.keys(SYMBOLS)) for (const [reason, rows] of [["restart", count.stop], ["crash", count.kill]]) if (rows > 0) wanted[`${feed} ${reason} all ended`] = rows;
+const found = { verify: verify.code, violations: report.continuity.violations, jumps: followed.jumps, late: followed.late, gaps: Object.fromEntries(Object.entries(counts).filter(([key]) => !key.includes(" pruned "))) };
+try {
+  assert.deepEqual(found, { verify: 0, violations: 0, jumps: 0, late: 0, gaps: wanted });
+} catch (error) {
+  console.log(error.message);
+  process.exitCode = 1;
+}
 console.log(JSON.stringify({ minutes, seed, count, followed, memory_kib: { recorder: [samples.recorder[0], Math.max(...samples.recorder), samples.recorder.at(-1)], tail: [samples.tail[0], Math.max(...samples.tail), samples.tail.at(-1)] }, gaps: counts, verify: verify.code, violations: report.continuity.violations, missing_s: days.map(({ feed, topic, symbol, missing_ns }) => [feed, topic, symbol, missing_ns / 1e9]) }, null, 1));
 console.log(`the archive is ${archive}`);
 for (const end of ends) await end();
