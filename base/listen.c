@@ -6,6 +6,7 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/assert.h"
@@ -26,6 +27,7 @@ td_result td_listen(const char *host, uint16_t port, int *out, td_err *err)
         return td_err_set(err, TD_E_INVALID, "no such address: %s", gai_strerror(rc));
     int fd = socket(place->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int is_listening = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
                        bind(fd, place->ai_addr, place->ai_addrlen) == 0 &&
                        listen(fd, LISTEN_BACKLOG) == 0;
     int os_errno = errno;
