@@ -14,8 +14,8 @@ typedef struct td_log_rate {
     uint64_t count;     /* events since that line */
 } td_log_rate;
 
-/* Count an event at mono_ns > 0. Returns 0 if no line is due, else the number of events since the
- * last line, including this event. */
+/* Count an event at mono_ns > 0, by any clock that does not go back, such as receive times. Returns
+ * 0 if no line is due, else the number of events since the last line, including this event. */
 static inline uint64_t td_log_rate_count(td_log_rate *self, uint64_t mono_ns)
 {
     uint64_t count = ++self->count;

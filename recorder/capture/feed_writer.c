@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/log_rate.h"
 #include "recorder/capture/grants.h"
 #include "schema/conn_counter.h"
 
@@ -52,6 +53,7 @@ struct feed_writer {
     uint32_t checkpoint_segment; /* segment in which the last checkpoint was due */
     uint64_t checkpoint_due_bytes; /* bytes of chunks until the next checkpoint is due */
     live_counts counts;
+    td_log_rate missing_log, several_log; /* by receive times */
 };
 
 /* Bytes of the topics that a warning names; the rest is only counted. */
@@ -380,8 +382,12 @@ static td_result check_number(feed_writer *self, uint32_t slot, const feed_frame
         gap.gap.frames_lost = number.found - number.expected;
     (void)snprintf(detail, sizeof detail, "%s: expected %" PRIu64 ", found %" PRIu64, /* fits */
                    rule_name(RULE_CONN_DENSE), number.expected, number.found);
-    td_log_emit(self->options.log, TD_LOG_WARNING, "%s: frames of connection %u are missing (%s)",
-                self->options.name, frame->conn, detail);
+    const uint64_t gap_count = td_log_rate_count(&self->missing_log, frame->recv_ns);
+    if (gap_count > 0)
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "%s: frames of connection %u are missing (%s; %" PRIu64
+                    " times since the last warning)",
+                    self->options.name, frame->conn, detail, gap_count);
     of->lost_from_ns = of->lost_from_ns == 0 ? from_ns : of->lost_from_ns;
     count(&self->counts.sequence_gaps, 1);
     return feed_writer_event(self, frame->recv_ns, &gap, err);
@@ -407,8 +413,12 @@ static td_result write_several(feed_writer *self, uint32_t slot, const feed_fram
     gap.gap.detail = "a frame has entries of several symbols";
     if (topic_row_has_state(row) && of->lost_from_ns == 0)
         of->lost_from_ns = gap.gap.from_ns;
-    td_log_emit(self->options.log, TD_LOG_WARNING,
-                "%s: a frame of %s has entries of several symbols", self->options.name, topic);
+    const uint64_t frame_count = td_log_rate_count(&self->several_log, frame->recv_ns);
+    if (frame_count > 0)
+        td_log_emit(self->options.log, TD_LOG_WARNING,
+                    "%s: a frame of %s has entries of several symbols (%" PRIu64
+                    " such frames since the last warning)",
+                    self->options.name, topic, frame_count);
     count(&self->counts.sequence_gaps, 1);
     return feed_writer_event(self, frame->recv_ns, &gap, err);
 }

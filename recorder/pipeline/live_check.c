@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/log_rate.h"
 #include "base/ring.h"
 #include "base/row_table.h"
 #include "base/time_text.h"
@@ -58,6 +59,7 @@ typedef struct live_channel {
     uint8_t needs_snapshot; /* 1: only a snapshot ends that; the track does not know of the loss */
     verdict_item first_violation;
     int64_t frames_lost; /* frames lost since it broke, by the topic's sequence numbers */
+    td_log_rate gap_log;
     char texts[];
 } live_channel;
 
@@ -116,6 +118,7 @@ struct live_check {
     td_buf state;
     td_buf finding_text;
     uint8_t is_left_out_logged;
+    td_log_rate unrecorded_log;
     uint8_t has_holes; /* 1: frames were skipped or a state was dropped, so a new topic's snapshot
                           may have been missed */
     event_reader *events; /* used by the network thread */
@@ -439,19 +442,32 @@ static void format_detail(const gap_row *gap, const verdict_item *why, char *out
                        compared);
 }
 
-static void log_gap(const live_check *self, const live_channel *channel, const gap_row *gap)
+/* Gaps of topics without state may begin and end with every frame, so their warnings are limited;
+ * an end is logged if its begin was. */
+static void log_gap(const live_check *self, live_channel *channel, const gap_row *gap)
 {
-    int is_end = gap->reason != GAP_AGGREGATE && gap->to_ns != GAP_OPEN;
-    td_log_emit(self->options.log, is_end ? TD_LOG_INFO : TD_LOG_WARNING, "%s %s: %s (%s)",
+    const int is_aggregate = gap->reason == GAP_AGGREGATE;
+    const int is_end = !is_aggregate && gap->to_ns != GAP_OPEN;
+    uint64_t count = 1;
+    char since[64] = "";
+    if (is_end && !topic_row_has_state(channel->topic.row))
+        count = channel->gap_log.count == 0;
+    else if (is_aggregate || !topic_row_has_state(channel->topic.row))
+        count = td_log_rate_count(&channel->gap_log, self->last_ns[channel->feed_index]);
+    if (count == 0)
+        return;
+    if (count > 1)
+        (void)snprintf(since, sizeof since, ", %" PRIu64 " gaps since the last warning", count);
+    td_log_emit(self->options.log, is_end ? TD_LOG_INFO : TD_LOG_WARNING, "%s %s: %s (%s)%s",
                 channel->info.feed, channel->info.exchange_topic,
-                gap->reason == GAP_AGGREGATE ? "trades are missing"
-                : is_end                     ? "whole again"
-                                             : "broken",
-                gap->detail);
+                is_aggregate ? "trades are missing"
+                : is_end     ? "whole again"
+                             : "broken",
+                gap->detail, since);
 }
 
 /* Pass a finding to the network thread. If the ring is full, the finding is not recorded, and a
- * warning is logged; the finding still counts in the statistics. */
+ * warning is logged each minute; the finding still counts in the statistics. */
 static void put_finding(live_check *self, uint16_t feed_index, const event *what)
 {
     td_buf *text = &self->finding_text;
@@ -460,9 +476,13 @@ static void put_finding(live_check *self, uint16_t feed_index, const event *what
                       ? td_ring_reserve(self->findings, sizeof feed_index + text->size)
                       : NULL;
     if (to == NULL) {
-        td_log_emit(self->options.log, TD_LOG_WARNING,
-                    "a finding of the live check is not recorded: the recorder is too slow; replay "
-                    "finds it again");
+        uint64_t count = td_log_rate_count(&self->unrecorded_log, self->last_ns[feed_index]);
+        if (count > 0)
+            td_log_emit(self->options.log, TD_LOG_WARNING,
+                        "findings of the live check are not recorded (%" PRIu64
+                        " since the last warning): the recorder is too slow; replay finds them "
+                        "again",
+                        count);
         return;
     }
     memcpy(to, &feed_index, sizeof feed_index);
@@ -485,7 +505,7 @@ int live_check_next_finding(live_check *self, uint16_t *feed_index, event *out)
 }
 
 /* Report a channel's gap that begins or ends. */
-static void report_gap(live_check *self, const live_channel *channel, const gap_row *about,
+static void report_gap(live_check *self, live_channel *channel, const gap_row *about,
                        const verdict_item *why)
 {
     TD_ASSERT(about->from_ns != 0);
@@ -502,7 +522,7 @@ static void report_gap(live_check *self, const live_channel *channel, const gap_
         put_finding(self, channel->feed_index, &what);
 }
 
-static void report_book(live_check *self, const live_channel *channel, uint64_t to_ns)
+static void report_book(live_check *self, live_channel *channel, uint64_t to_ns)
 {
     const verdict_item *why = &channel->first_violation;
     gap_row gap = gap_row_of(GAP_SEQUENCE, channel->info.feed, channel->broken_from_ns, to_ns,
@@ -616,7 +636,7 @@ static void report_topic(live_check *self, const audit_item *item, const audit_p
     int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
     TD_ASSERT(about->member != NULL);
     const symbol_topic *topic = about->member->user;
-    const live_channel *channel = topic->user;
+    live_channel *channel = topic->user;
     gap_row gap =
         gap_row_of(is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE, channel->info.feed, item->from_ns,
                    is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,

@@ -33,6 +33,7 @@ typedef struct fixture {
     sealed_chunk *chunk;
     char *padded; /* the current frame */
     unsigned seals, warnings;
+    char warning[256];     /* the last one */
     td_result full_result; /* the result that `full` returns */
     uint64_t now_ns;
     /* Results of the last frame. */
@@ -63,6 +64,7 @@ static void count_warning(void *user, td_log_level level, const char *line)
     fixture *f = user;
     (void)level; /* warnings only */
     print_message("  %s\n", line);
+    (void)snprintf(f->warning, sizeof f->warning, "%s", line);
     f->warnings++;
 }
 
@@ -329,7 +331,7 @@ static void lost_frames_of_a_counted_connection(void **state)
     connect_slot(f, 0, 2);
     put(f, 0, CHANNEL_IN, 0, COUNTED("0", "l2_data"));
     assert_int_equal(feed_writer_get_counts(f->writer).sequence_gaps, 2);
-    assert_int_equal(f->warnings, 2);
+    assert_int_equal(f->warnings, 1); /* one a minute */
     EXPECT_ARCHIVE(f, ROWS);
 }
 
@@ -365,6 +367,23 @@ static void a_frame_of_several_symbols(void **state)
     }
     assert_int_equal(feed_writer_get_counts(f->writer).sequence_gaps, 2);
     EXPECT_ARCHIVE(f, ROWS);
+}
+
+/* Frames of several symbols are warned of once a minute, with their number. */
+static void warnings_of_frames_are_limited(void **state)
+{
+    enum { FRAMES = 50 };
+    fixture *f = *state;
+    char text[256];
+    connect_slot(f, 0, 1);
+    for (unsigned i = 0; i <= FRAMES; i++) {
+        (void)snprintf(text, sizeof text, LEVELS("%u", OF("A") "," OF("B")), i);
+        f->now_ns += i < FRAMES ? 0 : 60 * TD_NS_PER_S;
+        put(f, 0, CHANNEL_IN, 0, text);
+        assert_int_equal(f->warnings, i < FRAMES ? 1 : 2);
+    }
+    assert_non_null(strstr(f->warning, "(50 such frames since the last warning)"));
+    assert_int_equal(feed_writer_get_counts(f->writer).sequence_gaps, FRAMES + 1);
 }
 
 /* An ordinal that is not higher than the last one is refused: it would be another frame's. */
@@ -561,6 +580,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(lost_frames_of_a_counted_connection, set_up_counted,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_frame_of_several_symbols, set_up_counted, tear_down),
+        cmocka_unit_test_setup_teardown(warnings_of_frames_are_limited, set_up_counted, tear_down),
         cmocka_unit_test_setup_teardown(an_ordinal_that_falls_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_segment_restates_open_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(secrets_are_hidden_and_an_event_comes_first, set_up,

@@ -8,6 +8,7 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -424,10 +425,21 @@ static void test_memory_budget(void **state)
     capture_tape_fini(&recorded);
 }
 
+/* Findings that warnings report as not recorded. */
+typedef struct unrecorded {
+    size_t warnings, findings;
+} unrecorded;
+
 static void count_warning(void *ctx, td_log_level level, const char *line)
 {
     (void)level;
-    *(size_t *)ctx += strstr(line, "is not recorded") != NULL;
+    static const char TEXT[] = "are not recorded (";
+    const char *at = strstr(line, TEXT);
+    unrecorded *seen = ctx;
+    if (at == NULL)
+        return;
+    seen->warnings++;
+    seen->findings += strtoul(at + sizeof TEXT - 1, NULL, 10);
 }
 
 /* Puts a frame of a book; a delta that does not follow breaks it, a snapshot repairs it. */
@@ -450,16 +462,18 @@ static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
     live_check_put(w, 0, &frame, &written);
 }
 
-/* Findings are returned in order, over many rounds; those that do not fit are logged. */
+/* Findings are returned in order, over many rounds; those that do not fit are logged,
+ * once a minute. */
 static void test_findings_are_bounded(void **state)
 {
     (void)state;
     enum { ROUNDS = 4000 };
     static pipeline_config config;
-    size_t warnings = 0;
-    const td_log log = {count_warning, &warnings, TD_LOG_WARNING};
+    unrecorded seen = {0};
+    const td_log log = {count_warning, &seen, TD_LOG_WARNING};
     const live_check_options options = {.config = &config, .log = &log, .ring_bytes = 64 << 20};
     const uint64_t day_ms = UINT64_C(1790000000000);
+    size_t unrecorded_count = 0;
     live_check *w = NULL;
     event what;
     uint16_t feed_index = 1;
@@ -469,9 +483,8 @@ static void test_findings_are_bounded(void **state)
     put_book(w, day_ms, "snapshot", 10);
     for (unsigned pass = 0; pass < 2; pass++) {
         size_t taken = 0;
-        warnings = 0;
         for (uint64_t n = 1; n <= ROUNDS; n++) {
-            const uint64_t ms = day_ms + 2 * (pass * ROUNDS + n);
+            const uint64_t ms = day_ms + 60000 * pass + 2 * n;
             put_book(w, ms, "delta", 20);
             put_book(w, ms + 1, "snapshot", 10);
         }
@@ -485,10 +498,71 @@ static void test_findings_are_bounded(void **state)
             taken++;
         }
         assert_true(taken > 1000);
-        assert_int_equal(taken + warnings, 2 * ROUNDS);
-        assert_true(warnings > 0);
+        assert_true(taken < 2 * ROUNDS);
+        unrecorded_count += 2 * ROUNDS - taken;
     }
+    /* Each warning counts the findings until it; those after the last one wait for the next. */
+    assert_true(seen.warnings > 0 && seen.warnings <= 3);
+    assert_true(seen.findings > 0 && seen.findings <= unrecorded_count);
     live_check_close(w);
+}
+
+static void keep_broken(void *ctx, td_log_level level, const char *line)
+{
+    char *last = ctx;
+    (void)level;
+    last[0]++;
+    (void)snprintf(last + 1, 255, "%s", line);
+}
+
+/* Trades whose numbers skip one in every other frame: each gap is found, and a warning is logged
+ * once a minute. */
+static void test_warnings_of_gaps_are_limited(void **state)
+{
+    (void)state;
+    static const channel_info INFO = {
+        .topic = "aggTrade", .symbol = "BTCUSDT", .exchange_topic = "aggTrade.BTCUSDT"};
+    enum { FRAMES = 100 };
+    static pipeline_config config;
+    char last[256] = ""; /* the number of lines, and the last one */
+    const td_log log = {keep_broken, last, TD_LOG_INFO};
+    const live_check_options options = {.config = &config, .log = &log, .ring_bytes = 64 << 20};
+    live_check *w = NULL;
+    event what;
+    uint16_t feed_index = 0;
+    size_t found = 0;
+    config = (pipeline_config){.feed_count = 1};
+    config.feeds[0].family = family_find(td_bytes_str("binance-usdm"));
+    assert_int_equal(live_check_open(&options, &w, NULL), TD_OK);
+    channel_notes notes = {0};
+    for (uint64_t i = 0; i <= FRAMES; i++) {
+        const uint64_t ms = UINT64_C(1790000000000) + i + (i < FRAMES ? 0 : 60000);
+        char text[512];
+        int size = snprintf(text, sizeof text,
+                            "{\"stream\":\"btcusdt@aggTrade\",\"data\":{\"e\":\"aggTrade\","
+                            "\"E\":%llu,\"s\":\"BTCUSDT\",\"a\":%llu,\"p\":\"100.0\","
+                            "\"q\":\"1\",\"f\":%llu,\"l\":%llu,\"T\":%llu,\"m\":false}}",
+                            (unsigned long long)ms, (unsigned long long)(1000 + i + i / 2),
+                            (unsigned long long)(9000 + i), (unsigned long long)(9000 + i),
+                            (unsigned long long)ms);
+        const feed_frame frame = {.conn = 1,
+                                  .recv_ns = ms * TD_NS_PER_MS,
+                                  .bytes = td_bytes_of(text, (size_t)size),
+                                  .info = &INFO};
+        const feed_written written = {.segment = 1,
+                                      .route = {.notes = &notes, .frame_class = CLASS_DATA}};
+        live_check_put(w, 0, &frame, &written);
+    }
+    while (!live_check_is_idle(w))
+        (void)poll(NULL, 0, 1);
+    while (live_check_next_finding(w, &feed_index, &what))
+        found++;
+    assert_int_equal(found, FRAMES - 1); /* begins and ends */
+    live_check_close(w);
+    print_message("  %s\n", last + 1);
+    assert_int_equal(last[0], 3); /* the first gap's begin and end, and the last gap's begin */
+    assert_non_null(strstr(last + 1, ": broken (id_dense"));
+    assert_non_null(strstr(last + 1, "49 gaps since the last warning"));
 }
 
 /* Puts a delta, or the fetched snapshot, of a book of Binance USD-M. bids: their JSON. */
@@ -644,6 +718,7 @@ int main(void)
         cmocka_unit_test(test_books_continue_over_segments),
         cmocka_unit_test(test_memory_budget),
         cmocka_unit_test(test_findings_are_bounded),
+        cmocka_unit_test(test_warnings_of_gaps_are_limited),
         cmocka_unit_test(test_another_snapshot_is_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
