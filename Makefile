@@ -118,7 +118,7 @@ TRUTH_BIN := $(B)/tests/truth/compare
 COVERAGE_BIN := $(B)/tests/coverage/compare
 
 .PHONY: all deb check-deb force sources unit captures tests-build threads-build fuzz-build bench-build help deps demo test suite docs golden-update \
-        check check-quick check-fresh check-format check-structure check-wrap check-budget check-cppcheck check-tidy check-instructions \
+        check check-quick check-fresh check-format check-structure check-wrap check-laws check-cppcheck check-tidy check-instructions \
         check-release check-asan check-tsan instructions-update format \
         bench fuzz soak sweep mutations install uninstall clean distclean
 .DEFAULT_GOAL := all
@@ -295,10 +295,10 @@ check-quick:
 	@.ci/deps build test check
 	@tests/check/quick $(BASE)
 
-## check: the strict gate, 40 minutes: format, structure, budgets, analysers, instructions a frame, suite under ASan+UBSan and TSan
+## check: the strict gate, 40 minutes: format, structure, laws, analysers, instructions a frame, suite under ASan+UBSan and TSan
 check:
 	@.ci/deps build test check fuzz bench
-	$(SUBMAKE) check-format check-structure check-wrap check-budget check-cppcheck check-tidy
+	$(SUBMAKE) check-format check-structure check-wrap check-laws check-cppcheck check-tidy
 	$(SUBMAKE) check-instructions
 	$(SUBMAKE) check-release
 	$(SUBMAKE) check-asan
@@ -321,8 +321,8 @@ check-structure:
 	@tests/check/structure-test
 	@tests/check/structure && tests/check/faults --check && echo "check: structure ok"
 
-check-budget:
-	@tests/check/budget && echo "check: budget ok"
+check-laws:
+	@tests/check/laws && echo "check: laws ok"
 
 check-wrap:
 	@tests/check/wrap && echo "check: wrap ok"
