@@ -466,9 +466,10 @@ static td_result write_parts(merge_feed *feed, int source, const gap_row *row,
         *is_covered |= has_all;
         if ((has_all || next_ns == end_ns) && *is_covered && from_ns < (has_all ? at_ns : end_ns)) {
             gap_row part = *written;
-            /* The row itself has the key of a part that begins with it. */
+            /* The row itself has the key of a part that begins with it. A part of 1 ns is moved. */
             part.from_ns = from_ns + (from_ns == row->from_ns);
             part.to_ns = has_all ? at_ns : end_ns;
+            part.to_ns += part.to_ns == part.from_ns;
             feed->job->report->gaps++;
             rc = archive_writer_put_gaps(feed->job->writer, &part, 1, err);
         }

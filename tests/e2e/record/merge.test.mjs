@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { json, jsonList, segments, tapedeck, temporary } from "../support/harness.mjs";
+import { FRAMES_MS, json, jsonList, segments, tapedeck, temporary } from "../support/harness.mjs";
 import { isServedWhole, isWhole, printed, SYMBOLS, TOPICS } from "../support/lines.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
@@ -114,6 +114,29 @@ describe("merge", { concurrency: true }, () => {
     for (const [archive, feed] of [[archives[0], "v5-linear"], [archives[0] + "-spot", "v5-spot"]]) {
       const digest = async (of) => (await json(t, ["replay", of, "--feed", feed, "--json"], { status: null })).digest.payload;
       assert.equal(await digest(other), await digest(archive), feed);
+    }
+  });
+
+  test("no row is empty, also if the archives' rows share a single nanosecond", async (t) => {
+    const dir = temporary(t), S = 1_000_000_000n, at = (s, ns = 0) => BigInt(FRAMES_MS) * 1_000_000n + BigInt(s) * S + BigInt(ns);
+    const frame = (i) => ({ topic: "publicTrade.BTCUSDT", type: "snapshot", ts: FRAMES_MS + i * 1000, data: [{ T: FRAMES_MS + i * 1000, s: "BTCUSDT", S: "Buy", v: "1", p: "2.5", L: "PlusTick", i: `t${i}`, BT: false, seq: i }] });
+    const seconds = (from, to) => Array.from({ length: to - from }, (_, i) => from + i);
+    /** Received frames; null: the client reconnects. */
+    const imported = async (name, frames) => {
+      const file = path.join(dir, `${name}.jsonl`), url = "wss://stream.bybit.com/v5/public/linear";
+      const lines = [[at(0), null], ...frames].map(([recv_ns, i]) => JSON.stringify({ recv_ns: `${recv_ns}`, conn: 1, ...(i === null ? { url } : { data: frame(i) }) }) + "\n");
+      fs.writeFileSync(file, lines.join(""));
+      await tapedeck(t, ["import", "-q", "-a", path.join(dir, name), "--format", "jsonl", "--family", "v5-linear", file]);
+      return path.join(dir, name);
+    };
+    for (const shared of [1, 2, 3]) {
+      const east = await imported(`east${shared}`, [...seconds(1, 11).map((i) => [at(i), i]), [at(20), null], ...seconds(21, 31).map((i) => [at(i), i])]);
+      const west = await imported(`west${shared}`, [...seconds(1, 9).map((i) => [at(i, 5), i]), [at(9), null], [at(10, shared), 10], ...seconds(11, 31).map((i) => [at(i, 5), i])]);
+      const both = path.join(dir, `both${shared}`);
+      await tapedeck(t, ["merge", east, west, "-o", both]);
+      const rows = (await tapedeck(t, ["gaps", both, "--json"], { status: 1 })).stdout.match(/"from_ns":\d+,"to_ns":\d+/g).map((row) => row.match(/\d+/g).map(BigInt));
+      assert.equal(rows.length, 4);
+      assert.deepEqual(rows.filter(([from, to]) => to <= from), [], `${shared} ns`);
     }
   });
 
