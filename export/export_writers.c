@@ -202,25 +202,24 @@ static const export_output *first_output(const export_writers *table, const expo
 }
 
 /* Finds or makes a writer, with the table locked. channel NULL: rows without a channel, or of
- * several. */
+ * several, which an EXPORT_JOINED format does not have. */
 static td_result get_writer(export_writers *table, const export_output *output,
                             const char *exchange, const frame_channel *channel, const char *symbol,
                             export_writer **out, td_err *err)
 {
     export_writer *owner = NULL;
     td_result rc = TD_OK;
+    const int is_joined = output->format->grouping == EXPORT_JOINED;
+    TD_ASSERT(!is_joined || channel != NULL); /* find_writer compares the channel's feed */
     if (output->format->grouping == EXPORT_PER_DAY)
         rc = export_writers_of_day(table, output, &owner, err);
-    const char *origin = exchange;
-    if (channel != NULL && output->format->grouping == EXPORT_JOINED)
-        origin = channel->info.feed;
+    const char *origin = is_joined ? channel->info.feed : exchange;
     *out = find_writer(table, output, origin, symbol);
     if (*out != NULL)
         return TD_OK;
     if (rc == TD_OK)
         rc = check_count(table, err);
-    if (rc == TD_OK && output->format->grouping == EXPORT_JOINED &&
-        output != first_output(table, output))
+    if (rc == TD_OK && is_joined && output != first_output(table, output))
         rc = get_writer(table, first_output(table, output), exchange, channel, symbol, &owner, err);
     if (rc != TD_OK)
         return rc;
@@ -230,7 +229,7 @@ static td_result get_writer(export_writers *table, const export_output *output,
     if (channel == NULL)
         return TD_OK;
     (*out)->source.feed = channel->info.feed;
-    if (output->format->grouping == EXPORT_JOINED) { /* also asked for after the pass */
+    if (is_joined) { /* also asked for after the pass */
         (*out)->source.feed = (*out)->feed = td_strdup(channel->info.feed);
         (*out)->line = channel->info.line;
     }

@@ -39,6 +39,12 @@ static void test_formats(void **state)
         assert_true(formats[i]->summary[0] != '\0');
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(formats[i]->name, formats[k]->name);
+        /* Joined writers are found by the feed of a channel. */
+        for (size_t k = 0; k < export_format_type_count(formats[i]); k++) {
+            const export_type *type = export_format_type(formats[i], k).type;
+            assert_true(formats[i]->grouping != EXPORT_JOINED ||
+                        (type->day == NULL && (type->flags & EXPORT_OF_REPLIES) == 0));
+        }
     }
     format = format_of("tardis-csv");
     for (size_t i = 0; i < export_format_type_count(format); i++)
