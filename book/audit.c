@@ -833,8 +833,9 @@ static uint64_t later_of(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* If the trades were unsubscribed or granted since the base, a difference proves nothing. Then
- * return 1, and set *since_ns as in trade_store. */
+/* If the trades are unsubscribed, or were granted since the base, a difference proves nothing. Then
+ * return 1, and set *since_ns as in trade_store. The base may be later than the unsubscribe
+ * request, because the exchange sends until it reads it. */
 static int grants_changed(const audit *a, const audit_member *member, const audit_member *trades,
                           uint64_t *since_ns)
 {
@@ -842,11 +843,14 @@ static int grants_changed(const audit *a, const audit_member *member, const audi
     const audit_member *also = is_same_connection(member, trades) ? member : trades;
     uint64_t granted_ns = later_of(trades->grant.granted_ns, also->grant.granted_ns);
     uint64_t ended_ns = later_of(trades->grant.ended_ns, also->grant.ended_ns);
+    *since_ns = 0;
+    if (ended_ns > granted_ns)
+        return 1;
+    *since_ns = later_of(granted_ns, trades->trades->since_ns);
     /* A candle that began after a grant has all its trades. */
-    int is_whole = granted_ns > ended_ns && chain->kind == BASE_START &&
-                   chain->base.start_ns >= exchange_time(a, granted_ns);
-    *since_ns = granted_ns > ended_ns ? later_of(granted_ns, trades->trades->since_ns) : 0;
-    return later_of(granted_ns, ended_ns) > chain->base.recv_ns && !is_whole;
+    int is_whole =
+        chain->kind == BASE_START && chain->base.start_ns >= exchange_time(a, granted_ns);
+    return granted_ns > chain->base.recv_ns && !is_whole;
 }
 
 /* Emit that a candle's growth does not match the stored trades. */

@@ -16,9 +16,9 @@
  * of consecutive trades, like a running checksum. A reading may be older or newer than the trades
  * received so far; a newer reading waits for its trades. The comparison begins at the start of a
  * candle that began after trades were subscribed, or at a reading that was made after that. It
- * never begins at the first reading of a connection, because that reading is old. A difference
- * between readings between which the symbol's trades were unsubscribed or granted is skipped; the
- * comparison then begins again.
+ * never begins at the first reading of a connection, because that reading is old. A difference is
+ * skipped while the symbol's trades are unsubscribed, and if they were granted between the two
+ * readings; the comparison then begins again.
  *
  * The topics' schema rows (schema/topic.h) have the rules: they decide which topics take part, and
  * how strong each rule is. docs/wire.md 6.7 has the exchange's documentation about these rules, and
