@@ -131,7 +131,7 @@ describe("durability lag", { concurrency: 3 }, () => {
     });
     const feed = (name) => `  - {name: ${name}, family: inverse, url: "${server.url}/${name}", ca_file: ${server.ca}, topics: [trade.BTCUSD]}\n`;
     const file = path.join(dir, "feeds.yaml");
-    fs.writeFileSync(file, `ring: 33MiB\noverload_max: 60s\nfeeds:\n${feed("first")}${feed("late")}`);
+    fs.writeFileSync(file, `ring: 33MiB\noverload_max: 10m\nfeeds:\n${feed("first")}${feed("late")}`);
     const recorder = new Recorder(t, archive, ["-c", file], disk.options);
     await recorder.prints(/overload: the disk cannot keep up/);
     isFull = true;

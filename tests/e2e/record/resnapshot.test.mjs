@@ -63,7 +63,11 @@ describe("resnapshot", { concurrency: true }, () => {
     const { archive, recorder } = await recorded(t, { hides: false, extras: 2 });
     assert.equal((await eventsOf(t, archive, "http")).length, 1, "the feed's requests are those of one client");
     const ends = await eventsOf(t, archive, "disconnect");
-    assert.deepEqual(ends.map(({ line, cause }) => [line, cause]), [[1, "replaced"], [1, "replaced"], [0, "closed_by_us"]]);
+    const causes = (of) => ends.filter(({ line }) => line === of).map(({ cause }) => cause);
+    assert.deepEqual(causes(0), ["closed_by_us"]);
+    const [first, second, ...later] = causes(1); // until the stop there may be time for another, which the stop may close
+    assert.deepEqual([first, second], ["replaced", "replaced"]);
+    assert.ok(later.every((cause, i) => cause === "replaced" || (cause === "closed_by_us" && i === later.length - 1)), `${later}`);
     assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
     const report = await json(t, ["replay", archive, "--json"]);
     assert.equal(report.verdict, "complete", JSON.stringify(report));
