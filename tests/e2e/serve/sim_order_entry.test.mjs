@@ -112,11 +112,11 @@ test("impossible requests are refused with the exchange's codes", async (t) => {
 
 test("with --secret signatures and times of requests are checked", async (t) => {
   const sim = await simulator(t, temporary(t), "--secret", "the right secret");
-  const right = new WebsocketClient({ wsUrl: `${sim.url}/v5/trade`, key: "aKeyOfTheTests", secret: "the right secret", recvWindow: 5000 }, SILENT);
+  const right = new WebsocketClient({ wsUrl: `${sim.url}/v5/trade`, key: "aKeyOfTheTests", secret: "the right secret", pongTimeout: 60_000, recvWindow: 60_000 }, SILENT);
   t.after(() => right.closeAll(true));
   const { retCode } = await right.sendWSAPIRequest(WS_KEY_MAP.v5PrivateTrade, "order.create", { ...LIMIT, price: "50000" });
   assert.equal(retCode, 0);
-  right.setTimeOffsetMs(-60_000);
+  right.setTimeOffsetMs(-3_600_000);
   await assert.rejects(right.sendWSAPIRequest(WS_KEY_MAP.v5PrivateTrade, "order.create", { ...LIMIT, price: "50000" }), { retCode: 10002 });
   const wrong = await connected(t, `${sim.url}/v5/trade`); // with any signature
   assert.equal((await message(wrong, (m) => m.op === "auth")).retCode, 10004);
@@ -126,7 +126,7 @@ test("with --secret signatures and times of requests are checked", async (t) => 
 test("bybit-api places, amends and cancels orders", async (t) => {
   const sim = await simulator(t, temporary(t));
   const own = await subscribed(t, sim);
-  const client = new WebsocketClient({ wsUrl: `${sim.url}/v5/trade`, key: "aKeyOfTheTests", secret: "any", pingInterval: 200 }, SILENT);
+  const client = new WebsocketClient({ wsUrl: `${sim.url}/v5/trade`, key: "aKeyOfTheTests", secret: "any", pingInterval: 200, pongTimeout: 60_000 }, SILENT);
   t.after(() => client.closeAll(true));
   const asked = (op, order) => client.sendWSAPIRequest(WS_KEY_MAP.v5PrivateTrade, op, order);
   const { data } = await asked("order.create", { ...LIMIT, price: "50000", orderLinkId: "of-a-client" });

@@ -34,7 +34,7 @@ async function bybitApi() {
   print({ time: (await rest.getServerTime()).result });
   print({ markets: (await rest.getInstrumentsInfo({ category: "linear" })).result.list.map(({ symbol }) => symbol) });
   const log = Object.fromEntries(["trace", "info", "error"].map((level) => [level, () => {}]));
-  const streams = new library.WebsocketClient({ wsUrl: `${url}/v5/public/linear` }, log);
+  const streams = new library.WebsocketClient({ wsUrl: `${url}/v5/public/linear`, pongTimeout: 60_000 }, log);
   let left = Number(frames);
   const over = new Promise((resolve) => streams.on("update", ({ data }) => {
     if (left-- > 0) print({ trades: data.map(({ i }) => i) });
