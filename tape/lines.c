@@ -403,6 +403,13 @@ static void place_returned(const line_stream *of, stream_line *line)
             add_place(of, line, at, number);
 }
 
+/* 1 if all frames of an ended connection may be older than the stream: it was opened before that
+ * began, and was perhaps too slow. No place in the stream shows this. */
+static int may_be_early(const line_stream *of, const stream_line *line)
+{
+    return !is_live(line) && !is_distinct(of) && line->conn->conn.since_ns < of->began_ns;
+}
+
 /* 1 if it is certain which of the line's frames were returned. Frames that repeat may be later ones
  * that are still to come over the line that delivers. How many frames of the stream the doubtful
  * ones are is unknown, so a place that fits before them may be wrong after them: another one is
@@ -410,7 +417,7 @@ static void place_returned(const line_stream *of, stream_line *line)
 static int is_placed(const line_stream *of, const stream_line *line, uint64_t now_ns)
 {
     const uint64_t from_ns = line->start_ns > of->sure_ns ? line->start_ns : of->sure_ns;
-    return line->place_count == 1 &&
+    return line->place_count == 1 && !may_be_early(of, line) &&
            (is_distinct(of) ||
             (is_delivered(of, now_ns) && from_ns != AT_END && now_ns > from_ns + LINES_LAG_NS));
 }
@@ -584,7 +591,7 @@ typedef struct remainder {
 } remainder;
 
 /* The number after that of the last pending frame, since `from`, that is equal to one of which it
- * is unknown whether it was new: so this one may be its copy. */
+ * is unknown whether it was new: so this one may be its copy, whatever place fits. */
 static uint64_t find_doubted_end(const line_stream *of, const stream_line *line, uint64_t from)
 {
     const item_queue *doubted = &of->doubted;
@@ -622,8 +629,9 @@ static remainder find_remainder(const line_stream *of, const stream_line *line)
         line->place_count > 0 && (is_distinct(of) || line->first_ns + LINES_LAG_NS < until_ns);
     if (out.overlaps && least > (int64_t)out.from)
         out.from = (uint64_t)least;
-    if (line->place_count == 0)
-        out.doubtful_end = find_doubted_end(of, line, out.from);
+    const uint64_t doubted_end = find_doubted_end(of, line, out.from);
+    if (doubted_end > out.doubtful_end)
+        out.doubtful_end = doubted_end;
     return out;
 }
 
@@ -667,9 +675,6 @@ static int use_pending(line_streams *self, line_stream *of, stream_line *line, u
     const uint64_t early_end = find_early_end(of, line);
     const int continues =
         of->epoch != NULL && (has_joined(of) || rest.overlaps || is_granted(of, line));
-    /* An ended connection was perhaps too slow: then its frames are older than the stream. */
-    const int may_be_early =
-        !is_live(line) && !is_distinct(of) && line->conn->conn.since_ns < of->began_ns;
     const int is_only_own = (now_ns == AT_END || !is_live(line)) && of->has_state && end == 1;
     uint64_t from = rest.from;
     if (!continues && of->has_state)
@@ -683,7 +688,7 @@ static int use_pending(line_streams *self, line_stream *of, stream_line *line, u
     if (!continues)
         begin_epoch(self, of, line);
     of->first = queue_end(&of->returned);
-    if (!deliver_pending(self, of, line, may_be_early ? end : rest.doubtful_end))
+    if (!deliver_pending(self, of, line, may_be_early(of, line) ? end : rest.doubtful_end))
         begin_epoch(self, of, line);
     return 1;
 }

@@ -329,9 +329,14 @@ static void check(model *m, totals *sum)
 
 static totals run_kind(unsigned distinct, int has_time, int has_state, const char *name)
 {
+    /* An ended connection, older than the stream, agrees with a later part of it by chance; a frame
+     * fits a place in the stream, and one that may be a copy. */
+    static const unsigned FURTHER[] = {1528, 11366};
+    enum { FURTHER_COUNT = sizeof FURTHER / sizeof *FURTHER };
     totals sum = {0};
     const unsigned runs = long_tests_are_on() ? LONG_RUNS : RUNS;
-    for (unsigned seed = 1; seed <= runs; seed++) {
+    for (unsigned i = 0; i < runs + FURTHER_COUNT; i++) {
+        const unsigned seed = i < runs ? i + 1 : FURTHER[i - runs];
         model *m = td_alloc_zero(1, sizeof *m);
         m->seed = seed;
         m->distinct = distinct;
