@@ -220,22 +220,45 @@ static td_result read_open(cursor *c, archive_view *view, uint64_t at_ns, open_c
                : open_conns_read(view, wants_feed, &c->wanted, at_ns, open, err);
 }
 
+/* Get the time since which frames may be in the window after a border although they were received
+ * before it, because other connections bring copies of them: the border itself if none does. */
+static td_result find_border(cursor *c, archive_view *view, uint64_t border_ns, uint64_t *since_ns,
+                             td_err *err)
+{
+    open_conns open;
+    const uint64_t before_ns =
+        border_ns > c->begin_ns + LINES_LEAD_NS ? border_ns - LINES_LEAD_NS : c->begin_ns;
+    td_result rc = read_open(c, view, border_ns + 1, &open, err);
+    if (rc == TD_OK)
+        *since_ns = has_copies(&open, before_ns) ? before_ns : border_ns;
+    open_conns_fini(&open);
+    return rc;
+}
+
+/* Where several connections bring each frame, all frames of the time before the window are needed:
+ * those that one of them brought then are not the window's. */
+static td_result find_lines_window(cursor *c, archive_view *view, source_options *reading,
+                                   td_err *err)
+{
+    lines_window window = {reading->from_ns, reading->from_ns, UINT64_MAX};
+    td_result rc = TD_OK;
+    if (reading->from_ns > 0 && reading->from_ns < UINT64_MAX)
+        rc = find_border(c, view, reading->from_ns, &window.since_ns, err);
+    if (rc == TD_OK && reading->window.to_ns < UINT64_MAX && !c->options.is_following)
+        rc = find_border(c, view, reading->window.to_ns, &window.until_ns, err);
+    if (window.since_ns < reading->window.from_ns)
+        reading->window.from_ns = reading->lead_from_ns = window.since_ns;
+    lines_set_window(c->lines, &window);
+    return rc;
+}
+
 /* Set the time from which frames are needed to know the books at the start of the window: a feed's
  * checkpoint, or the start of the oldest connection that was open then. An exchange sends a
- * snapshot at the start of each connection. Where several connections bring each frame, all frames
- * of the time before are needed, too: those that one of them brought then are not the window's. */
+ * snapshot at the start of each connection. */
 static td_result find_lead_from(cursor *c, archive_view *view, source_options *reading, td_err *err)
 {
     open_conns open;
-    const uint64_t from_ns = reading->window.from_ns;
-    const uint64_t before_ns =
-        from_ns > c->begin_ns + LINES_LAG_NS ? from_ns - LINES_LAG_NS : c->begin_ns;
-    td_result rc = read_open(c, view, from_ns + 1, &open, err);
-    if (rc == TD_OK && !c->options.with_lines && has_copies(&open, before_ns)) {
-        open_conns_fini(&open);
-        reading->window.from_ns = reading->lead_from_ns = before_ns;
-        rc = read_open(c, view, before_ns + 1, &open, err);
-    }
+    td_result rc = read_open(c, view, reading->window.from_ns + 1, &open, err);
     for (size_t i = 0; rc == TD_OK && i < open.count; i++) {
         const open_conns_session *session = &open.sessions[i];
         uint64_t since_ns = load_states(c, session, reading)
@@ -401,8 +424,8 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
                               .connections = c->connections,
                               .stats = &c->stats,
                               .damage = &c->damage};
-    td_result rc = TD_OK;
-    if (options->with_lead_in && window.from_ns > 0 && window.from_ns < UINT64_MAX)
+    td_result rc = c->lines == NULL ? TD_OK : find_lines_window(c, view, &reading, err);
+    if (rc == TD_OK && options->with_lead_in && window.from_ns > 0 && window.from_ns < UINT64_MAX)
         rc = find_lead_from(c, view, &reading, err);
     c->since_ns = reading.window.from_ns;
     drop_holes(c);
@@ -565,15 +588,21 @@ static void finish(cursor *c, const session_slot *slot, frame_ref *frame)
         content_read(c->reader, frame);
 }
 
+/* 1 if the frame was read only because lines need those before the window. */
+static int is_unwanted(const cursor *c, const frame_ref *frame)
+{
+    return frame->is_lead_in && !c->options.with_lead_in;
+}
+
 /* Get the next frame of the lines' streams. 0: it needs another one. */
 static int next_of_lines(cursor *c, const frame_ref **out)
 {
     const session_slot *slot;
     frame_ref *frame = lines_next(c->lines, &slot);
+    while (frame != NULL && is_unwanted(c, frame))
+        frame = lines_next(c->lines, &slot);
     if (frame == NULL)
         return 0;
-    if (frame->recv_ns >= c->reading.from_ns)
-        frame->is_lead_in = 0; /* it was kept, and its time is later */
     finish(c, slot, frame);
     *out = frame;
     return 1;
@@ -584,7 +613,7 @@ static int next_of_lines(cursor *c, const frame_ref **out)
  * that are open at the begin of the window are read from their begin. */
 static int lacks_begin(const cursor *c, const session_slot *slot, const frame_ref *frame)
 {
-    return frame->is_lead_in && slot->feed->resumed_ns == 0 &&
+    return frame->is_lead_in && c->options.with_lead_in && slot->feed->resumed_ns == 0 &&
            slot->now->conn.since_ns < c->reading.lead_from_ns;
 }
 
@@ -624,6 +653,8 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
                 return rc;
             continue;
         }
+        if (TD_UNLIKELY(is_unwanted(c, frame)))
+            continue;
         finish(c, item.from->slot, frame);
         *out = frame;
         return TD_OK;

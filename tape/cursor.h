@@ -42,8 +42,9 @@ typedef struct cursor_options {
     uint8_t with_lead_in; /* 1: also return the frames before the selection's start that books need,
                              with is_lead_in set: frames of topics with snapshots, from the start of
                              the oldest connection that was open at the selection's start. Where
-                             several connections brought each frame, also all frames of LINES_LAG_NS
-                             (tape/lines.h) before it, so that copies of them are recognised. In a
+                             several connections brought each frame, also all frames of
+                             LINES_LEAD_NS (tape/lines.h) before it, so that copies of them are
+                             recognised (they are read, and not returned, without this option). In a
                              file that `cut` wrote, the selection begins no earlier than the
                              selection of the cut. */
     uint64_t before_ns;   /* with_lead_in: all frames that were received up to this long before the

@@ -108,6 +108,8 @@ struct line_streams {
     frame_ref *given;
     stream_line *giver; /* its line, while the given frame may be the last pending one */
     uint64_t now_ns;    /* time of the last given frame */
+    lines_window window;
+    uint64_t until_ns; /* at the end that of the window, before it UINT64_MAX */
     ready_frame *ready;
     size_t ready_at, ready_count, ready_capacity;
     frame_ref *in_use; /* the frame that lines_next returned last */
@@ -925,23 +927,43 @@ td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *fr
 void lines_end(line_streams *self)
 {
     self->ready_at = self->ready_count = 0;
+    self->until_ns = self->window.until_ns;
+    if (self->now_ns < self->window.from_ns)
+        self->now_ns = self->window.from_ns;
     for (size_t i = 0; i < self->stream_capacity; i++)
         settle(self, &self->streams[i], AT_END);
+}
+
+/* Drop the ready frames of the next window. Returns the next one of this window, or NULL. */
+static const ready_frame *next_ready(line_streams *self)
+{
+    for (; self->ready_at < self->ready_count; self->ready_at++) {
+        const ready_frame *next = &self->ready[self->ready_at];
+        if (next->kept == NULL || next->kept->recv_ns < self->until_ns)
+            return next;
+        drop(self, next->kept);
+    }
+    return NULL;
 }
 
 frame_ref *lines_next(line_streams *self, const session_slot **as)
 {
     drop(self, self->in_use);
     self->in_use = NULL;
-    if (self->ready_at == self->ready_count)
+    const ready_frame *found = next_ready(self);
+    if (found == NULL)
         return NULL;
-    ready_frame next = self->ready[self->ready_at++];
+    const ready_frame next = *found;
+    self->ready_at++;
     frame_ref *frame = next.kept == NULL ? self->given : next.kept;
+    const int is_own = frame->recv_ns >= self->window.since_ns;
     self->in_use = next.kept;
     if (next.kept != NULL && frame->recv_ns < self->now_ns) {
         frame->recv_ns = self->now_ns;
         frame->is_late = 1;
     }
+    if (is_own && frame->recv_ns >= self->window.from_ns)
+        frame->is_lead_in = 0; /* it was kept, and its time is later */
     frame->channel = next.channel;
     frame->own_conn = frame->conn;
     frame->conn = &next.epoch->conn;
@@ -963,7 +985,14 @@ line_streams *lines_open(connection_table *connections)
     line_streams *made = td_alloc_zero(1, sizeof *made);
     made->connections = connections;
     made->memory = td_arena_open();
+    made->window.until_ns = made->until_ns = UINT64_MAX;
     return made;
+}
+
+void lines_set_window(line_streams *self, const lines_window *window)
+{
+    self->window = *window;
+    self->until_ns = UINT64_MAX;
 }
 
 void lines_rewind(line_streams *self)
@@ -979,6 +1008,7 @@ void lines_rewind(line_streams *self)
         at->epoch_count = 0;
     }
     self->swept_ns = 0;
+    self->now_ns = 0;
 }
 
 void lines_close(line_streams *self)

@@ -42,6 +42,10 @@
 /* Two connections bring a frame within this time. */
 #define LINES_LAG_NS (UINT64_C(4) * UINT64_C(1000000000))
 
+/* So long before a window its frames are read: then the lines have joined as in the window before,
+ * and it is known which frames that has. */
+#define LINES_LEAD_NS (2 * LINES_LAG_NS)
+
 enum {
     LINES_MAX = LIMIT_FEED_LINE_NUMBERS, /* lines of a feed */
     LINES_STREAM_MAX = 4096,             /* frames that are remembered of a stream, for each line */
@@ -57,6 +61,18 @@ void lines_close(line_streams *self);
 /* Forget all frames, to read from another time. */
 void lines_rewind(line_streams *self);
 
+/* Where a window begins and ends. A frame is in the window of its time in the stream, and one that
+ * waits at the end of a window is in the next one, which reads LINES_LEAD_NS before its start. */
+typedef struct lines_window {
+    uint64_t since_ns; /* frames that were received earlier are of the window before */
+    uint64_t from_ns;  /* frames that are returned earlier are its lead-in */
+    uint64_t until_ns; /* frames that were received since then, and wait at the end, are of the next
+                          window; UINT64_MAX: no window continues this one */
+} lines_window;
+
+/* Set the window, before the first frame. Without it all frames are in the window. */
+void lines_set_window(line_streams *self, const lines_window *window);
+
 /* Give the next frame of a feed that has several lines, or may get them (session_feed.has_lines),
  * in the order of time, except for frames of a connection that another process has brought late.
  * Then call lines_next until it returns NULL. The frame stays in use until then. TD_E_LIMIT: too
@@ -64,7 +80,7 @@ void lines_rewind(line_streams *self);
 TD_MUST_USE td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *frame,
                                  td_err *err);
 
-/* The tape has no more frames: then call lines_next until it returns NULL. */
+/* The tape, or the window, has no more frames: then call lines_next until it returns NULL. */
 void lines_end(line_streams *self);
 
 /* Get the next frame of a stream, valid until the next call; NULL: give another one. *as gets the

@@ -711,6 +711,82 @@ static void test_closed_early(void **state)
     }
 }
 
+/* ---- windows of two lines ---- */
+
+enum { WINDOW_FRAMES = 200, SLOW_MS = 2000, JOIN_FRAME = 100, FRAME_MS = 100 };
+
+/* A line that is 2 s behind the exchange, and later one that is not. A frame's text is its number.
+ */
+static void make_two_lines(tape_fixture *f)
+{
+    tape_segment *s =
+        tape_segment_open(f, &(tape_segment_spec){"alpha", "aaaaaaaa", 0, TD_NS_PER_MS, 1});
+    uint64_t ordinals[2] = {0};
+    const uint64_t end_ms = WINDOW_FRAMES * FRAME_MS + SLOW_MS;
+    tape_segment_connect(s, 1, TD_NS_PER_MS);
+    for (uint64_t ms = FRAME_MS; ms < end_ms; ms += FRAME_MS)
+        for (uint32_t line = 0; line < 2; line++) {
+            const uint64_t number = (ms - (line == 0 ? SLOW_MS : 0)) / FRAME_MS;
+            char text[32];
+            if (line == 1 && number == JOIN_FRAME)
+                tape_segment_event(s,
+                                   &(event){.kind = EVENT_CONNECT,
+                                            .line = 1,
+                                            .conn = 1,
+                                            .url = "wss://example/realtime"},
+                                   ms * TD_NS_PER_MS + 2);
+            if (ms < SLOW_MS * (line == 0) || number >= WINDOW_FRAMES ||
+                (line == 1 && number < JOIN_FRAME))
+                continue;
+            snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+            tape_segment_put(s, &(tape_put){.line = line,
+                                            .topic = "trade",
+                                            .conn = 1,
+                                            .ordinal = ++ordinals[line],
+                                            .recv_ns = ms * TD_NS_PER_MS + 1 + 2 * line,
+                                            .text = text});
+            if (ordinals[line] % 20 == 0)
+                tape_segment_seal(s);
+        }
+    tape_segment_finish(s);
+}
+
+/* Count how often a window has each frame. */
+static void count_frames(tape_fixture *f, uint64_t from_ns, uint64_t to_ns, uint8_t with_lead_in,
+                         unsigned *counts)
+{
+    const selection wanted = {.from = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + from_ns},
+                              .to = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + to_ns},
+                              .has_from = from_ns > 0,
+                              .has_to = 1};
+    cursor *t = tape_fixture_tape(f, &wanted, &(cursor_options){.with_lead_in = with_lead_in});
+    const frame_ref *frame;
+    while (cursor_next(t, &frame, NULL) == TD_OK) {
+        assert_true(with_lead_in || !frame->is_lead_in);
+        counts[tape_frame_number(frame)] += !frame->is_lead_in;
+    }
+    cursor_close(t);
+}
+
+/* Each frame is in one of two adjacent windows, whichever line has brought it before the border. */
+static void a_frame_of_lines_is_in_one_window(void **state)
+{
+    tape_fixture *f = *state;
+    const uint64_t end_ms = (uint64_t)WINDOW_FRAMES * FRAME_MS + 2 * SLOW_MS;
+    make_two_lines(f);
+    for (uint8_t with_lead_in = 0; with_lead_in < 2; with_lead_in++)
+        for (uint64_t border_ms = 1050; border_ms < end_ms; border_ms += 500) {
+            unsigned counts[WINDOW_FRAMES] = {0};
+            const uint64_t border_ns = border_ms * TD_NS_PER_MS;
+            count_frames(f, 0, border_ns, with_lead_in, counts);
+            count_frames(f, border_ns, end_ms * TD_NS_PER_MS, with_lead_in, counts);
+            for (unsigned n = 0; n < WINDOW_FRAMES; n++)
+                if (counts[n] != 1)
+                    fail_msg("lead-in %u, border at %llu ms: frame %u is there %u times",
+                             with_lead_in, (unsigned long long)border_ms, n, counts[n]);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -720,6 +796,7 @@ int main(void)
         tape_fixture_test(test_events_are_returned_on_demand),
         tape_fixture_test(test_unknown_events_are_skipped),
         cmocka_unit_test(test_lead_in),
+        tape_fixture_test(a_frame_of_lines_is_in_one_window),
         cmocka_unit_test(test_lead_in_between_segments),
         tape_fixture_test(test_grants),
         tape_fixture_test(test_long_connections),
