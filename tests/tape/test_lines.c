@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "tape/block.h"
 #include "tape/lines.h"
+#include "tests/testing/line_slots.h"
 
 enum { LINES = 2, TEXT_BYTES = 48, FRAMES = 20000 };
 
@@ -47,21 +48,8 @@ static void open_fixture(fixture *f, unsigned seed)
     f->seed = seed;
     f->connections = connection_table_open(NULL);
     f->lines = lines_open(f->connections);
-    f->feed = connection_table_get_feed(f->connections, "abcdef01", 1, "v5-linear");
+    f->feed = line_slots_get(f->connections, "publicTrade", LINES, f->slots, f->channels);
     atomic_init(&f->block.references, 1);
-    for (uint32_t line = 0; line < LINES; line++) {
-        const channel_info info = {.feed = "v5-linear",
-                                   .family = "v5-linear",
-                                   .line = line,
-                                   .dir = CHANNEL_IN,
-                                   .topic = "publicTrade",
-                                   .exchange_topic = "publicTrade.BTCUSDT",
-                                   .symbol = "BTCUSDT",
-                                   .message_encoding = "json"};
-        assert_int_equal(connection_table_channel(f->connections, &info, &f->channels[line], NULL),
-                         TD_OK);
-        f->slots[line] = connection_table_get_slot(f->feed, line, 0);
-    }
 }
 
 static void close_fixture(fixture *f)

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "tape/block.h"
 #include "tape/lines.h"
+#include "tests/testing/line_slots.h"
 #include "tests/testing/long_test.h"
 
 enum { LINES = 2, FRAMES = 400, TEXT_BYTES = 48, RUNS = 300, LONG_RUNS = 1500, RATES = 3 };
@@ -148,24 +149,10 @@ static void make(model *m, unsigned rate)
 static void open_model(model *m)
 {
     static const char *const TOPICS[] = {"publicTrade", "orderbook.50"};
-    const char *topic = TOPICS[m->has_state];
     m->connections = connection_table_open(NULL);
     m->lines = lines_open(m->connections);
-    m->feed = connection_table_get_feed(m->connections, "abcdef01", 1, "v5-linear");
+    m->feed = line_slots_get(m->connections, TOPICS[m->has_state], LINES, m->slots, m->channels);
     atomic_init(&m->block.references, 1);
-    for (uint32_t line = 0; line < LINES; line++) {
-        const channel_info info = {.feed = "v5-linear",
-                                   .family = "v5-linear",
-                                   .line = line,
-                                   .dir = CHANNEL_IN,
-                                   .topic = topic,
-                                   .exchange_topic = topic,
-                                   .symbol = "BTCUSDT",
-                                   .message_encoding = "json"};
-        assert_int_equal(connection_table_channel(m->connections, &info, &m->channels[line], NULL),
-                         TD_OK);
-        m->slots[line] = connection_table_get_slot(m->feed, line, 0);
-    }
 }
 
 static void close_model(model *m)
