@@ -467,7 +467,7 @@ static void put_book(live_check *w, uint64_t n, const char *type, uint64_t u)
 static void test_findings_are_bounded(void **state)
 {
     (void)state;
-    enum { ROUNDS = 4000 };
+    const size_t ROUNDS = 4000;
     static pipeline_config config;
     unrecorded seen = {0};
     const td_log log = {count_warning, &seen, TD_LOG_WARNING};
@@ -481,7 +481,7 @@ static void test_findings_are_bounded(void **state)
     config.feeds[0].family = family_find(td_bytes_str("v5-linear"));
     assert_int_equal(live_check_open(&options, &w, NULL), TD_OK);
     put_book(w, day_ms, "snapshot", 10);
-    for (unsigned pass = 0; pass < 2; pass++) {
+    for (uint64_t pass = 0; pass < 2; pass++) {
         size_t taken = 0;
         for (uint64_t n = 1; n <= ROUNDS; n++) {
             const uint64_t ms = day_ms + 60000 * pass + 2 * n;
@@ -537,14 +537,15 @@ static void test_warnings_of_gaps_are_limited(void **state)
     channel_notes notes = {0};
     for (uint64_t i = 0; i <= FRAMES; i++) {
         const uint64_t ms = UINT64_C(1790000000000) + i + (i < FRAMES ? 0 : 60000);
+        const uint64_t id = 1000 + i + i / 2;
         char text[512];
-        int size = snprintf(text, sizeof text,
-                            "{\"stream\":\"btcusdt@aggTrade\",\"data\":{\"e\":\"aggTrade\","
-                            "\"E\":%llu,\"s\":\"BTCUSDT\",\"a\":%llu,\"p\":\"100.0\","
-                            "\"q\":\"1\",\"f\":%llu,\"l\":%llu,\"T\":%llu,\"m\":false}}",
-                            (unsigned long long)ms, (unsigned long long)(1000 + i + i / 2),
-                            (unsigned long long)(9000 + i), (unsigned long long)(9000 + i),
-                            (unsigned long long)ms);
+        int size =
+            snprintf(text, sizeof text,
+                     "{\"stream\":\"btcusdt@aggTrade\",\"data\":{\"e\":\"aggTrade\","
+                     "\"E\":%llu,\"s\":\"BTCUSDT\",\"a\":%llu,\"p\":\"100.0\","
+                     "\"q\":\"1\",\"f\":%llu,\"l\":%llu,\"T\":%llu,\"m\":false}}",
+                     (unsigned long long)ms, (unsigned long long)id, (unsigned long long)(9000 + i),
+                     (unsigned long long)(9000 + i), (unsigned long long)ms);
         const feed_frame frame = {.conn = 1,
                                   .recv_ns = ms * TD_NS_PER_MS,
                                   .bytes = td_bytes_of(text, (size_t)size),
