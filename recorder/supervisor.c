@@ -755,29 +755,34 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     pthread_mutex_init(&self->reload_mutex, NULL);
     pthread_mutex_init(&self->call_mutex, NULL);
     pthread_cond_init(&self->call_changed, NULL);
-    td_result rc = wire_loop_open(options->clock, options->log, &self->loop, err);
     self->covered = covered_gaps_open(write_gap, self);
     self->broken = heal_open();
     self->commands = on_segment_open(options->config, options->log);
     self->decoder = decoder_open();
     self->answers = dialect_parser_open();
-    if (rc == TD_OK)
-        rc = open_feeds(self, err);
-    if (rc == TD_OK)
-        rc = open_recording(self, err);
-    if (rc == TD_OK)
-        rc = options->replaces == NULL ? open_session(self, err) : open_beside(self, err);
-    for (size_t i = 0; rc == TD_OK && i < options->config->feed_count; i++)
-        open_http(self, i);
-    if (rc == TD_OK)
-        open_snapshots(self);
-    if (rc == TD_OK)
-        open_slots(self);
+    td_result rc = wire_loop_open(options->clock, options->log, &self->loop, err);
     if (rc != TD_OK) {
         supervisor_close(self);
         return rc;
     }
     *out = self;
+    return TD_OK;
+}
+
+/* Read lists of instruments, recover, open the session, start the threads. */
+static td_result prepare(supervisor *self, td_err *err)
+{
+    td_result rc = open_feeds(self, err);
+    if (rc == TD_OK)
+        rc = open_recording(self, err);
+    if (rc == TD_OK)
+        rc = self->options.replaces == NULL ? open_session(self, err) : open_beside(self, err);
+    for (size_t i = 0; rc == TD_OK && i < self->options.config->feed_count; i++)
+        open_http(self, i);
+    if (rc != TD_OK)
+        return rc;
+    open_snapshots(self);
+    open_slots(self);
     return TD_OK;
 }
 
@@ -1020,6 +1025,9 @@ static void start(supervisor *self, void (*start_one)(const supervisor *, size_t
 td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err)
 {
     td_err failure;
+    td_result rc = self->started_mono_ns == 0 ? prepare(self, err) : TD_OK;
+    if (rc != TD_OK)
+        return rc;
     start(self, start_shard);
     self->removal = retention_open(self->options.config, self->options.archive, self->options.log);
     set_serving(self, 1);
@@ -1208,8 +1216,11 @@ td_result supervisor_take_over(supervisor *self, archive **into, td_err *err)
     TD_ASSERT(self->options.replaces != NULL);
     replace_work *work = td_alloc_zero(1, sizeof *work); /* too large for a stack */
     work->self = self;
-    start(self, start_beside);
-    td_result rc = wait_until_settled(self, err);
+    td_result rc = prepare(self, err);
+    if (rc == TD_OK) {
+        start(self, start_beside);
+        rc = wait_until_settled(self, err);
+    }
     if (rc == TD_OK)
         rc = run_take_archive(self, work, err);
     *into = work->into;
@@ -1547,9 +1558,18 @@ static void apply(supervisor *self, void *user)
         config_take_file(self->options.config, work->wanted);
 }
 
+static void do_nothing(supervisor *self, void *user)
+{
+    (void)self;
+    (void)user;
+}
+
 td_result supervisor_reload(supervisor *self, recorder_config *wanted, supervisor_changes *out,
                             td_err *err)
 {
+    td_result rc = call(self, do_nothing, NULL, err);
+    if (rc != TD_OK) /* it is starting: its feeds are being set up */
+        return rc;
     reload_work *work = td_alloc_zero(1, sizeof *work);
     work->wanted = wanted;
     work->changes = out;
@@ -1558,12 +1578,12 @@ td_result supervisor_reload(supervisor *self, recorder_config *wanted, superviso
     work->setups = feed_setup_make_all();
     pthread_mutex_lock(&self->reload_mutex);
     /* Only reloads change the configuration, so that this thread may read it. */
-    td_result rc = self->options.config->later_file_count < RELOADS_MAX
-                       ? reload_compare(self->options.config, wanted, &work->plan, err)
-                       : td_err_set(err, TD_E_LIMIT,
-                                    "%d new configurations were used in this session: start the "
-                                    "recorder again",
-                                    RELOADS_MAX);
+    rc = self->options.config->later_file_count < RELOADS_MAX
+             ? reload_compare(self->options.config, wanted, &work->plan, err)
+             : td_err_set(err, TD_E_LIMIT,
+                          "%d new configurations were used in this session: start the "
+                          "recorder again",
+                          RELOADS_MAX);
     if (rc == TD_OK && work->plan.added_count > 0)
         rc = prepare_feeds(self, work, err);
     if (rc == TD_OK &&

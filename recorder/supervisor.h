@@ -45,19 +45,21 @@ typedef struct supervisor_options {
     void *user;
 } supervisor_options;
 
-/* Recover, open the session, start the threads; nothing is connected yet. TD_E_NOSPACE: less than
- * min_free is free, and nothing was written. */
+/* Open a supervisor that supervisor_stop can reach; nothing is read or connected yet. */
 TD_MUST_USE td_result supervisor_open(const supervisor_options *options, supervisor **out,
                                       td_err *err);
 
-/* With `replaces`: connect, and take over from the running recorder once all connections have their
- * topics. *into gets the archive, open for appending; the caller closes it after the supervisor.
- * Any failure before the running recorder was told to end leaves it as it is. TD_E_BUSY: it did not
- * end in time, or there is too little time or space in the ring; TD_E_INVALID: its feeds differ
- * from the configuration's; TD_E_CANCELLED: supervisor_stop was called. */
+/* With `replaces`: read lists of instruments, connect, and take over from the running recorder once
+ * all connections have their topics. *into gets the archive, open for appending; the caller closes
+ * it after the supervisor. Any failure before the running recorder was told to end leaves it as it
+ * is. TD_E_BUSY: it did not end in time, or there is too little time or space in the ring;
+ * TD_E_INVALID: its feeds differ from the configuration's. TD_E_BUSY also if supervisor_stop was
+ * called. */
 TD_MUST_USE td_result supervisor_take_over(supervisor *self, archive **into, td_err *err);
 
-/* Record until one of these happens:
+/* Unless supervisor_take_over did: read lists of instruments, recover, open the session, start the
+ * threads. TD_E_NOSPACE: less than min_free is free, and nothing was written; TD_E_BUSY:
+ * supervisor_stop was called while lists were read. Then record until one of these happens:
  *
  *   TD_OK                  a stop (supervisor_stop, duration, max_frames, until_close), or the wall
  *                          clock was set back so far that the session's times are wrong

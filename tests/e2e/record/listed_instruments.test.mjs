@@ -1,7 +1,9 @@
 // Patterns of symbols: the recorder follows the exchange's list of instruments. Expected: the lists that the test writes, the
 // exchange's own account of sent frames, and docs/recording.md ("All symbols").
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import fs from "node:fs";
+import net from "node:net";
 import path from "node:path";
 import { describe } from "node:test";
 import { eventsOf, json, jsonLines, jsonList, run, tapedeck, temporary, tooLong } from "../support/harness.mjs";
@@ -108,6 +110,32 @@ describe("listed instruments", { concurrency: true }, () => {
     // Patterns that match nothing are a fault of theirs.
     const none = await run(t, "tapedeck-record", ["record", "-a", archive, ...args(server, ["publicTrade"], "BTC*", "!*USDT")], { status: 2 });
     assert.match(none.stderr, /the symbols' patterns match none of 2 instruments/);
+  });
+
+  test("a stop while the list is read ends the recorder", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const { server } = await listedExchange(t, dir, 1, 100, ["BTCUSDT"]);
+    const first = new Recorder(t, archive, args(server, ["publicTrade"], "*"));
+    await first.durableAfter(1);
+    assert.equal((await first.kill("SIGTERM")).code, 0, first.stderr);
+    const sockets = [];
+    const silent = net.createServer((socket) => sockets.push(socket.on("error", () => {}))).listen(0, "127.0.0.1");
+    t.after(() => {
+      silent.close();
+      for (const socket of sockets) socket.destroy();
+    });
+    await once(silent, "listening");
+    const url = `ws://127.0.0.1:${silent.address().port}/v5/public/linear`;
+    const stops = { SIGTERM: (recorder) => recorder.kill("SIGTERM"), "ctl stop": () => tapedeck(t, ["ctl", archive, "stop"]) };
+    for (const [name, stop] of Object.entries(stops)) {
+      const connected = once(silent, "connection");
+      const recorder = new Recorder(t, archive, [url, "--family", "v5-linear", "--topic", "publicTrade", "--symbol", "*"]);
+      await connected;
+      await stop(recorder);
+      assert.match((await recorder.ended).stderr, /cannot read the list of instruments at .*: the recorder stops/, name);
+    }
+    await tapedeck(t, ["verify", "-a", archive]);
   });
 
   test("without a list, or with none that matches, the recorder ends and names the reason", async (t) => {
