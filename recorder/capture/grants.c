@@ -59,6 +59,15 @@ typedef struct grant_change {
     const char *reason;
 } grant_change;
 
+/* A topic over all connections of the session: one that never speaks may be the reason why its
+ * connections are stale and end before it is overdue on any. */
+typedef struct topic_silence {
+    uint64_t hash;       /* of the topic's name */
+    uint64_t granted_ns; /* first grant by an answer since its last frame; 0: it has spoken, or its
+                            grant has ended on an open connection */
+    uint8_t is_reported; /* as overdue */
+} topic_silence;
+
 struct grants {
     const family *family;
     const dialect *dialect;
@@ -71,7 +80,9 @@ struct grants {
     /* grants_count */
     uint64_t counted_ns; /* time of the last count */
     uint64_t due_ns;     /* when a topic becomes overdue; 0: topics have changed since the count */
-    row_table warned;    /* hashes of the topics that were reported as overdue */
+    topic_silence *silences; /* at most LIMIT_FEED_TOPICS; further topics are counted from the grant
+                                of their connection, without a report */
+    row_table by_hash;
 };
 
 grants *grants_open(const family *of)
@@ -108,7 +119,8 @@ void grants_close(grants *self)
         td_free(self->slots[i].requests);
     }
     dialect_parser_close(self->parser);
-    row_table_fini(&self->warned);
+    row_table_fini(&self->by_hash);
+    td_free(self->silences);
     td_free(self->changes);
     td_free(self);
 }
@@ -231,6 +243,38 @@ static grant_topic *get_topic(grants *self, grant_slot *slot, td_bytes name)
     return &slot->topics[at];
 }
 
+/* NULL: the topic was never granted by an answer. */
+static topic_silence *find_silence(const grants *self, const char *name)
+{
+    const uint64_t hash = td_xxh64(name, strlen(name));
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&self->by_hash, &at))
+        if (self->silences[at.row].hash == hash)
+            return &self->silences[at.row];
+    return NULL;
+}
+
+static void begin_silence(grants *self, const char *name, uint64_t recv_ns)
+{
+    topic_silence *known = find_silence(self, name);
+    const size_t count = self->by_hash.count;
+    if (known != NULL && known->granted_ns == 0)
+        known->granted_ns = recv_ns;
+    if (known != NULL || count == LIMIT_FEED_TOPICS)
+        return;
+    const uint64_t hash = td_xxh64(name, strlen(name));
+    self->silences = td_array_grow(self->silences, count, sizeof *self->silences);
+    self->silences[count] = (topic_silence){.hash = hash, .granted_ns = recv_ns};
+    row_table_put(&self->by_hash, hash, count);
+}
+
+static void end_silence(grants *self, const char *name)
+{
+    topic_silence *known = find_silence(self, name);
+    if (known != NULL)
+        known->granted_ns = 0;
+}
+
 static void grant(grants *self, grant_slot *slot, grant_topic *topic, int is_answered,
                   uint64_t recv_ns)
 {
@@ -239,6 +283,10 @@ static void grant(grants *self, grant_slot *slot, grant_topic *topic, int is_ans
     topic->is_answered = is_answered != 0;
     topic->has_spoken = !is_answered;
     topic->from_ns = recv_ns;
+    if (is_answered)
+        begin_silence(self, topic->name, recv_ns);
+    else
+        end_silence(self, topic->name);
     if (slot->trades.by_symbol.count > 0 || slot->trades.all.ended_ns != 0)
         trade_grants_note(&slot->trades, self->family, td_bytes_str(topic->name),
                           (trade_grant){.granted_ns = recv_ns});
@@ -250,6 +298,7 @@ static void end_grant(grants *self, grant_slot *slot, size_t at, const char *rea
 {
     trade_grants_note(&slot->trades, self->family, td_bytes_str(slot->topics[at].name),
                       (trade_grant){.ended_ns = recv_ns});
+    end_silence(self, slot->topics[at].name);
     add_change(self, EVENT_GRANT_END, slot, at, reason);
 }
 
@@ -449,6 +498,7 @@ static void note_frame(grants *self, grant_topic *topic, const feed_frame *frame
     if (topic->has_spoken || (frame->info->form & FORM_FETCHED) != 0)
         return;
     topic->has_spoken = 1;
+    end_silence(self, topic->name);
     self->due_ns = 0;
 }
 
@@ -550,13 +600,11 @@ static int join_slots(const grants *self, size_t first, const grant_topic *own, 
 }
 
 /* Report an overdue topic, unless it was reported before. */
-static void warn_once(grants *self, const char *name, td_buf *overdue)
+static void warn_once(topic_silence *of, const char *name, td_buf *overdue)
 {
-    const uint64_t hash = td_xxh64(name, strlen(name));
-    row_probe at = row_probe_of(hash);
-    if (row_table_next(&self->warned, &at))
+    if (of == NULL || of->is_reported)
         return;
-    row_table_put(&self->warned, hash, 0);
+    of->is_reported = 1;
     if (overdue->size > 0)
         td_buf_add(overdue, ", ", 2);
     td_buf_add(overdue, name, strlen(name));
@@ -577,15 +625,19 @@ grants_counts grants_count(grants *self, uint64_t now_ns, td_buf *overdue)
             if (topic.state != TOPIC_GRANTED || topic.has_spoken)
                 continue;
             out.silent++;
-            const uint64_t due_ns = topic.from_ns + TOPIC_SILENCE_NS;
             if (!topic.must_speak)
                 continue;
+            topic_silence *silence = find_silence(self, topic.name);
+            const int is_older =
+                silence != NULL && silence->granted_ns != 0 && silence->granted_ns < topic.from_ns;
+            const uint64_t due_ns =
+                (is_older ? silence->granted_ns : topic.from_ns) + TOPIC_SILENCE_NS;
             if (now_ns < due_ns) {
                 self->due_ns = due_ns < self->due_ns ? due_ns : self->due_ns;
                 continue;
             }
             out.overdue++;
-            warn_once(self, topic.name, overdue);
+            warn_once(silence, topic.name, overdue);
         }
     }
     return out;

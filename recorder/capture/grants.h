@@ -66,8 +66,8 @@ event grants_event(const grants *self, size_t i);
 typedef struct grants_counts {
     uint64_t granted; /* on a connection that is open */
     uint64_t silent;  /* of these, without a frame since the grant */
-    uint64_t overdue; /* of these, for TOPIC_SILENCE_NS or more, although the topic speaks at once
-                         or steadily */
+    uint64_t overdue; /* of these, without a frame for TOPIC_SILENCE_NS or more since the first
+                         grant on any connection, although the topic speaks at once or steadily */
 } grants_counts;
 
 /* 1 if the counts may have changed since grants_count; at most once a second. */

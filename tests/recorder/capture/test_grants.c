@@ -239,12 +239,12 @@ static void put(grants *g, uint32_t slot, uint64_t at_s, frame_role role, const 
     channel_notes notes = {0};
     const channel_info info = {.exchange_topic = topic, .form = form};
     const channel_route route = {.notes = &notes, .role = role};
-    const feed_frame frame = {.line = slot,
-                              .conn = 1,
+    const feed_frame frame = {.line = slot % 2,
+                              .conn = 1 + slot / 2,
                               .recv_ns = at_s * TD_NS_PER_S,
                               .info = &info,
                               .bytes = td_bytes_str(bytes)};
-    (void)grants_apply(g, slot, &frame, &route);
+    (void)grants_apply(g, slot % 2, &frame, &route);
 }
 
 static void check_counts(grants *g, uint64_t at_s, grants_counts expected, const char *overdue)
@@ -289,6 +289,37 @@ static void silent_topics_are_counted(void **state)
     grants_close(g);
 }
 
+/* Connections that end before their topics are overdue: the silence counts from the first grant,
+ * until a frame comes or the topic is unsubscribed. put: 0, 2 and 4 are connections of one slot. */
+static void silence_over_several_connections(void **state)
+{
+    (void)state;
+    static const char TRADES[] = "publicTrade.BTCUSDT";
+    static const char ASKED[] = V5("1", V5_BTC);
+    grants *g = grants_open(family_find(td_bytes_str("v5-linear")));
+    for (uint32_t conn = 0; conn < 3; conn++) { /* granted at 1, 32 and 63 s */
+        const uint64_t at_s = UINT64_C(31) * conn;
+        put(g, 2 * conn, at_s, ROLE_OUT, "", ASKED, 0);
+        put(g, 2 * conn, at_s + 1, ROLE_CONTROL, "", V5_ANSWER("1", "true"), 0);
+        check_counts(g, at_s + 1, (grants_counts){1, 1, conn == 2}, conn < 2 ? "" : TRADES);
+        if (conn < 2)
+            grants_closed(g, 0);
+    }
+    put(g, 4, 70, ROLE_DATA, TRADES, "{}", 0);
+    check_counts(g, 71, (grants_counts){1, 0, 0}, "");
+    grants_closed(g, 0);
+    put(g, 6, 200, ROLE_OUT, "", ASKED, 0); /* it has spoken: a new silence, reported once */
+    put(g, 6, 201, ROLE_CONTROL, "", V5_ANSWER("1", "true"), 0);
+    check_counts(g, 202, (grants_counts){1, 1, 0}, "");
+    put(g, 6, 210, ROLE_OUT, "", LEAVE(V5_BTC), 0);
+    grants_closed(g, 0);
+    put(g, 8, 250, ROLE_OUT, "", ASKED, 0); /* unsubscribed meanwhile */
+    put(g, 8, 251, ROLE_CONTROL, "", V5_ANSWER("1", "true"), 0);
+    check_counts(g, 270, (grants_counts){1, 1, 0}, "");
+    check_counts(g, 311, (grants_counts){1, 1, 1}, "");
+    grants_close(g);
+}
+
 /* The trades' own end and the grant after it, not the other topics'. */
 static void ends_of_trades(void **state)
 {
@@ -318,6 +349,7 @@ int main(void)
         cmocka_unit_test(what_connections_are_subscribed_to),
         cmocka_unit_test(topics_beyond_the_bound),
         cmocka_unit_test(silent_topics_are_counted),
+        cmocka_unit_test(silence_over_several_connections),
         cmocka_unit_test(ends_of_trades),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
