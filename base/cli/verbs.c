@@ -45,6 +45,12 @@ static exit_code refuse_verb(const verb_table *table, const verb_context *contex
 {
     td_err err;
     td_err_clear(&err);
+    for (size_t i = 0; name != NULL && i < table->gone_count; i++)
+        if (strcmp(table->gone[i].name, name) == 0) {
+            td_err_set(&err, TD_E_INVALID, "'%s %s' was removed", table->program, name);
+            td_err_hint(&err, "%s", table->gone[i].instead);
+            return report_error(context->report, &err);
+        }
     suggest_search search = {.written = td_bytes_str(name)};
     for (size_t i = 0; name != NULL && i < table->row_count; i++)
         suggest_offer(&search, table->rows[i].name);

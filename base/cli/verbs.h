@@ -23,11 +23,19 @@ typedef struct verb_row {
     const char *program; /* if run is NULL: the program that has the verb, in the same folder */
 } verb_row;
 
+/* A verb of earlier versions. */
+typedef struct verb_gone {
+    const char *name;
+    const char *instead; /* the hint when it is given */
+} verb_gone;
+
 typedef struct verb_table {
     const char *program;
     const char *summary; /* one or two lines on what the program is for */
     const verb_row *rows;
     size_t row_count;
+    const verb_gone *gone; /* may be NULL */
+    size_t gone_count;
 } verb_table;
 
 /* Run the verb that argv[1] names. Handles --help, --version, --complete WORD...
