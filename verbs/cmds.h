@@ -31,7 +31,7 @@ exit_code cmd_ctl(const verb_context *context, int argc, char **argv);
 #define CMD_REGRESS_SUMMARY "test decoders against recorded traffic"
 #define CMD_VIEW_SUMMARY    "show an archive as a page in a browser"
 #define CMD_DRIFT_SUMMARY   "report content of the traffic that the schema does not know"
-#define CMD_FAMILY_SUMMARY  "propose and check documents of families"
+#define CMD_FAMILY_SUMMARY  "propose documents of families"
 
 exit_code cmd_replay(const verb_context *context, int argc, char **argv);
 exit_code cmd_when(const verb_context *context, int argc, char **argv);
@@ -45,7 +45,6 @@ exit_code cmd_view(const verb_context *context, int argc, char **argv);
 exit_code cmd_drift(const verb_context *context, int argc, char **argv);
 /* Runs the verb below. */
 exit_code cmd_family(const verb_context *context, int argc, char **argv);
-exit_code cmd_family_check(const verb_context *context, int argc, char **argv);
 exit_code cmd_family_learn(const verb_context *context, int argc, char **argv);
 /* Runs one of the verbs below. */
 exit_code cmd_regress(const verb_context *context, int argc, char **argv);

@@ -107,17 +107,22 @@ static const observer_ops OBSERVER = {.name = "drift", .frame = read_drift, .clo
 
 /* ---- the run ---- */
 
-td_result drift_run(const observe_options *how, const selection *wanted, drift_run_result *out,
-                    td_err *err)
+/* Play the selection for an observer. */
+static td_result observe_all(const observe_options *how, const selection *wanted, observer of,
+                             drift_run_result *out, td_err *err)
+{
+    return observe_tape(how, wanted, (cursor_options){.without_audits = 1}, of, &out->tape, NULL,
+                        err);
+}
+
+static td_result find_drift(const observe_options *how, const selection *wanted,
+                            drift_run_result *out, td_err *err)
 {
     shared s = {.table = drift_table_open()};
     (void)pthread_mutex_init(&s.mutex, NULL); /* cannot fail with default attributes */
-    *out = (drift_run_result){.table = s.table};
-    td_result rc = observe_tape(how, wanted, (cursor_options){.without_audits = 1},
-                                (observer){&OBSERVER, &s, NULL}, &out->tape, NULL, err);
+    out->table = s.table;
+    td_result rc = observe_all(how, wanted, (observer){&OBSERVER, &s, NULL}, out, err);
     out->frames = s.frames;
-    if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))
-        rc = selection_why_empty(how->archive, wanted, &out->tape, err);
     while (s.readers != NULL) {
         free_reader *next = s.readers->next;
         drift_reader_close(s.readers->reader);
@@ -128,8 +133,32 @@ td_result drift_run(const observe_options *how, const selection *wanted, drift_r
     return rc;
 }
 
+static td_result measure_rules(const observe_options *how, const selection *wanted,
+                               drift_run_result *out, td_err *err)
+{
+    out->rules = claims_open();
+    td_result rc = observe_all(how, wanted, claims_observer(out->rules), out, err);
+    size_t count = 0;
+    const claims_topic *const *topics = claims_topics(out->rules, &count);
+    for (size_t i = 0; i < count; i++)
+        out->frames += topics[i]->frames;
+    return rc;
+}
+
+td_result drift_run(const observe_options *how, const selection *wanted, drift_run_with with,
+                    drift_run_result *out, td_err *err)
+{
+    *out = (drift_run_result){.table = NULL};
+    td_result rc = with == DRIFT_WITH_RULES ? measure_rules(how, wanted, out, err)
+                                            : find_drift(how, wanted, out, err);
+    if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))
+        rc = selection_why_empty(how->archive, wanted, &out->tape, err);
+    return rc;
+}
+
 void drift_run_result_fini(drift_run_result *result)
 {
     drift_table_close(result->table);
+    claims_close(result->rules);
     *result = (drift_run_result){.table = NULL};
 }

@@ -35,6 +35,8 @@ test("usage errors exit with 2 and name the mistake", async (t) => {
     [["regress"], "a verb is missing"],
     [["regress", "svae"], "unknown verb 'svae'"],
     [["regress", "save"], "no baseline is given"],
+    [["family", "check", "x"], "'tapedeck drift --rules' replaces it"],
+    [["drift", "x", "--rules", "--since", "now-1d"], "--rules and --since exclude each other"],
     [["cat", "--no-such-option"], "unknown option --no-such-option"],
     [["cat", "-a"], "--archive needs a value"],
     [["cat", "-a", "x", "--from", "tomorrow"], "--from"],

@@ -37,7 +37,6 @@ test("-v logs more in every verb that has it", async (t) => {
     prune: () => ["prune", archive, "--dry-run", "--older-than", "1d"],
     "regress save": (n) => ["regress", "save", archive, "-o", path.join(dir, `${n}.tdb`)],
     "regress check": () => ["regress", "check", archive, "--decoder", "builtin"],
-    "family check": () => ["family", "check", archive],
     cut: (n) => ["cut", archive, "-o", path.join(dir, `cut${n}.mcap`)],
     report: (n) => ["report", archive, "--html", path.join(dir, `report${n}.html`)],
     when: () => ["when", "-a", archive, "gap"],

@@ -1,6 +1,6 @@
-/* Measures on a selection what the documents of families claim about its topics (the verb `family
- * check` without its command line): how many frames are decoded, how many break a rule, and how
- * many losses of a frame the rules of the topic notice.
+/* Measures what the documents of families claim about the topics of a selection: how many frames
+ * are decoded, how many break a rule, and how many losses of a frame the rules of the topic notice.
+ * An observer of drift_run.
  *
  * Losses are tried: for one frame after another, a second track (book/continuity.h) judges the next
  * CLAIMS_TRIAL_FRAMES frames as if the frame had not come. The loss is noticed if one of them then
@@ -9,17 +9,13 @@
  *
  * The rule conn_dense is no track's: the number of a frame rises by as much as its ordinal, so
  * without one of the frames in between, the next frame would show it. */
-#ifndef TD_CLAIMS_CLAIMS_RUN_H
-#define TD_CLAIMS_CLAIMS_RUN_H
+#ifndef TD_DRIFT_CLAIMS_H
+#define TD_DRIFT_CLAIMS_H
 
 #include <stdint.h>
 
-#include "base/err.h"
 #include "replay/play/observe.h"
 #include "schema/topic.h"
-#include "tape/cursor.h"
-
-struct family;
 
 enum {
     CLAIMS_TRIAL_FRAMES = 16, /* frames that follow the left-out one and can show its loss */
@@ -43,21 +39,20 @@ typedef struct claims_topic {
     uint64_t pause_ns; /* the longest between two frames of a symbol on one connection */
 } claims_topic;
 
-typedef struct claims_result {
-    claims_topic **topics; /* sorted by feed and topic; owned */
-    size_t count;
-    uint64_t frames; /* of all topics */
-    cursor_stats tape;
-} claims_result;
+typedef struct claims claims;
 
-/* Measure every frame of a selection that has a topic. The result does not depend on the number of
- * threads. TD_E_IO: a signal stopped it, or I/O failed; TD_E_NOTFOUND: nothing is selected. */
-TD_MUST_USE td_result claims_run(const observe_options *how, const selection *wanted,
-                                 claims_result *out, td_err *err);
-void claims_result_fini(claims_result *result);
+claims *claims_open(void);
+void claims_close(claims *self); /* NULL is fine */
 
-/* 1 if the selection has a frame of a topic with this pattern, in the feeds of the family with this
- * name. */
-int claims_has_pattern(const claims_result *result, const char *name, const char *pattern);
+/* Counts every frame that has a topic, on any thread. The counts do not depend on the number of
+ * threads. */
+observer claims_observer(claims *self);
+
+/* After the frames. The topics, sorted by feed and topic; borrowed. */
+const claims_topic *const *claims_topics(const claims *self, size_t *count);
+
+/* 1 if a feed of the family has a frame of a topic with this pattern; of any topic,
+ * if pattern is NULL. */
+int claims_has(const claims *self, const char *name, const char *pattern);
 
 #endif

@@ -1,4 +1,4 @@
-// `tapedeck family check` on archives whose frames follow a known rule: how many losses of a frame it notices, and what does not fit.
+// `tapedeck drift --rules` on archives whose frames follow a known rule: how many losses of a frame it notices, and what does not fit.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
@@ -37,7 +37,7 @@ async function checked(t, document, frames, status) {
   fs.writeFileSync(at("mine.yaml"), document);
   fs.writeFileSync(at("frames.jsonl"), frames.map((one) => `${JSON.stringify(one)}\n`).join(""));
   await tapedeck(t, ["import", "-q", "-a", at("tape"), "--families", at("mine.yaml"), "--family", "mine", "--format", "jsonl", at("frames.jsonl")]);
-  return json(t, ["family", "check", at("tape"), "--json"], { status });
+  return json(t, ["drift", "--rules", at("tape"), "--json"], { status });
 }
 
 const whole = Array.from({ length: FRAMES }, (_, i) => frame(i + 1));
@@ -78,16 +78,16 @@ test("claims without a rule of strength error are counted: pauses, deletes of un
   const recv = (i) => 1_795_000_000_000_000_000n + BigInt(i) * 1_000_000n + (i > 5 ? 2_000_000_000n : 0n);
   fs.writeFileSync(at("frames.jsonl"), lines.map((one, i) => `{"recv_ns":${recv(i)},"dir":"in","data":${JSON.stringify(JSON.stringify(one))}}\n`).join(""));
   await tapedeck(t, ["import", "-q", "-a", at("tape"), "--families", at("mine.yaml"), "--family", "mine", "--format", "jsonl", at("frames.jsonl")]);
-  const [book] = (await json(t, ["family", "check", at("tape"), "--json"])).topics;
+  const [book] = (await json(t, ["drift", "--rules", at("tape"), "--json"])).topics;
   assert.deepEqual([book.frames, book.pause_ns, book.checksums, book.checksums_zero, book.noted_by], [9, 2_001_000_000, 4, 4, [{ rule: "delete_exists", count: 3 }]]);
-  assert.match((await tapedeck(t, ["family", "check", at("tape")])).stdout, /delete_exists 3; 4 of 4 checksums are 0$/m);
+  assert.match((await tapedeck(t, ["drift", "--rules", at("tape")])).stdout, /delete_exists 3; 4 of 4 checksums are 0$/m);
 });
 
 test("captures: Binance's links notice each loss, with any number of threads", { skip: withoutCapture("other/binance-futures.jsonl.zst") }, async (t) => {
   const archive = path.join(temporary(t), "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, "--family", "binance-usdm", capture("other/binance-futures.jsonl.zst")]);
-  const one = await json(t, ["family", "check", archive, "--json", "-j", "1"]);
-  assert.deepEqual(await json(t, ["family", "check", archive, "--json", "-j", "4"]), one);
+  const one = await json(t, ["drift", "--rules", archive, "--json", "-j", "1"]);
+  assert.deepEqual(await json(t, ["drift", "--rules", archive, "--json", "-j", "4"]), one);
   const of = (name) => one.topics.find(({ topic }) => topic === name);
   for (const name of ["depth@100ms", "aggTrade"]) {
     assert.ok(of(name).left_out > 40, name);

@@ -1,7 +1,6 @@
-#include "regress/claims/claims_run.h"
+#include "regress/drift/claims.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -10,14 +9,13 @@
 #include "book/delta_queue.h"
 #include "book/state_io.h"
 #include "replay/play/stream.h"
-#include "tape/empty_selection.h"
 
 /* Shared by the player's threads. The mutex protects the topics. */
-typedef struct shared {
+struct claims {
     pthread_mutex_t mutex;
-    claims_topic **topics;
+    claims_topic **topics; /* sorted */
     size_t count;
-} shared;
+};
 
 /* The observer's state of a stream: its counts, and the trial that runs. */
 typedef struct observed_stream {
@@ -135,18 +133,27 @@ static void try_losses(observed_stream *own, const frame_ref *frame, const symbo
 
 /* ---- topics ---- */
 
-static claims_topic *find_topic(shared *s, const struct stream *of)
+/* Find or add a topic, in the order of the report. */
+static claims_topic *find_topic(claims *s, const struct stream *of)
 {
-    for (size_t i = 0; i < s->count; i++)
-        if (strcmp(s->topics[i]->feed, of->feed) == 0 &&
-            strcmp(s->topics[i]->topic, of->topic) == 0)
-            return s->topics[i];
+    size_t at = 0;
+    int order = 1;
+    for (; at < s->count; at++) {
+        order = strcmp(s->topics[at]->feed, of->feed);
+        order = order != 0 ? order : strcmp(s->topics[at]->topic, of->topic);
+        if (order >= 0)
+            break;
+    }
+    if (at < s->count && order == 0)
+        return s->topics[at];
     claims_topic *made = td_alloc_zero(1, sizeof *made);
     *made = (claims_topic){.feed = td_strdup(of->feed),
                            .topic = td_strdup(of->topic),
                            .family = td_strdup(of->family)};
     s->topics = td_array_grow(s->topics, s->count, sizeof(claims_topic *));
-    s->topics[s->count++] = made;
+    memmove(s->topics + at + 1, s->topics + at, (s->count - at) * sizeof *s->topics);
+    s->topics[at] = made;
+    s->count++;
     return made;
 }
 
@@ -170,17 +177,9 @@ static void add_counts(claims_topic *to, const claims_topic *from)
     }
 }
 
-static int compare_topics(const void *a, const void *b)
-{
-    const claims_topic *x = *(claims_topic *const *)a;
-    const claims_topic *y = *(claims_topic *const *)b;
-    int order = strcmp(x->feed, y->feed);
-    return order != 0 ? order : strcmp(x->topic, y->topic);
-}
-
 /* ---- the observer ---- */
 
-static observed_stream *open_stream(shared *s, const struct stream *of)
+static observed_stream *open_stream(claims *s, const struct stream *of)
 {
     observed_stream *made = td_alloc_zero(1, sizeof *made);
     td_buf_init(&made->saved, LIMIT_STATE_BYTES);
@@ -192,7 +191,7 @@ static observed_stream *open_stream(shared *s, const struct stream *of)
 
 static void close_stream(void *ctx, void *state)
 {
-    shared *s = ctx;
+    claims *s = ctx;
     observed_stream *own = state;
     pthread_mutex_lock(&s->mutex);
     add_counts(own->topic, &own->counts);
@@ -261,48 +260,49 @@ static td_result see_frame(void *ctx, const struct stream *of, void **state,
     return TD_OK;
 }
 
-static const observer_ops OBSERVER = {
-    .name = "family check", .frame = see_frame, .close = close_stream};
+static const observer_ops OBSERVER = {.name = "rules", .frame = see_frame, .close = close_stream};
 
-/* ---- the run ---- */
+/* ---- the result ---- */
 
-td_result claims_run(const observe_options *how, const selection *wanted, claims_result *out,
-                     td_err *err)
+claims *claims_open(void)
 {
-    shared s = {.topics = NULL};
-    (void)pthread_mutex_init(&s.mutex, NULL); /* cannot fail with default attributes */
-    *out = (claims_result){.topics = NULL};
-    td_result rc = observe_tape(how, wanted, (cursor_options){.without_audits = 1},
-                                (observer){&OBSERVER, &s, NULL}, &out->tape, NULL, err);
-    (void)pthread_mutex_destroy(&s.mutex); /* cannot fail: it is not locked */
-    out->topics = s.topics;
-    out->count = s.count;
-    if (s.count > 0)
-        qsort(s.topics, s.count, sizeof(claims_topic *), compare_topics);
-    for (size_t i = 0; i < s.count; i++)
-        out->frames += s.topics[i]->frames;
-    if (rc == TD_OK && out->frames == 0 && !cursor_is_damaged(&out->tape))
-        rc = selection_why_empty(how->archive, wanted, &out->tape, err);
-    return rc;
+    claims *self = td_alloc_zero(1, sizeof *self);
+    (void)pthread_mutex_init(&self->mutex, NULL); /* cannot fail with default attributes */
+    return self;
 }
 
-void claims_result_fini(claims_result *result)
+void claims_close(claims *self)
 {
-    for (size_t i = 0; i < result->count; i++) {
-        td_free(result->topics[i]->feed);
-        td_free(result->topics[i]->topic);
-        td_free(result->topics[i]->family);
-        td_free(result->topics[i]);
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < self->count; i++) {
+        td_free(self->topics[i]->feed);
+        td_free(self->topics[i]->topic);
+        td_free(self->topics[i]->family);
+        td_free(self->topics[i]);
     }
-    td_free(result->topics);
-    *result = (claims_result){.topics = NULL};
+    td_free(self->topics);
+    (void)pthread_mutex_destroy(&self->mutex); /* cannot fail: it is not locked */
+    td_free(self);
 }
 
-int claims_has_pattern(const claims_result *result, const char *name, const char *pattern)
+observer claims_observer(claims *self)
 {
-    for (size_t i = 0; i < result->count; i++) {
-        const claims_topic *t = result->topics[i];
-        if (t->pattern != NULL && strcmp(t->family, name) == 0 && strcmp(t->pattern, pattern) == 0)
+    return (observer){&OBSERVER, self, NULL};
+}
+
+const claims_topic *const *claims_topics(const claims *self, size_t *count)
+{
+    *count = self->count;
+    return (const claims_topic *const *)self->topics;
+}
+
+int claims_has(const claims *self, const char *name, const char *pattern)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        const claims_topic *t = self->topics[i];
+        if (strcmp(t->family, name) == 0 &&
+            (pattern == NULL || (t->pattern != NULL && strcmp(t->pattern, pattern) == 0)))
             return 1;
     }
     return 0;
