@@ -1,11 +1,26 @@
-// `tapedeck family learn`: the documents that it proposes for recordings of exchanges decode their frames, and make the books that
-// the programs' own documents make of them.
+// docs/examples/learn_family.py: the documents that it proposes for recordings of exchanges decode their frames, and make the books
+// that the programs' own documents make of them.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { capture, json, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
+import { BIN, capture, json, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
 import { Recorder, simulator } from "../support/recorders.mjs";
+
+/** Run the script; returns its end. */
+function learn(args, status = 0) {
+  const end = spawnSync("python3", ["docs/examples/learn_family.py", "--tapedeck", path.resolve(BIN, "tapedeck"), ...args], { encoding: "utf8", maxBuffer: 1 << 28 });
+  assert.equal(end.status, status, end.stderr);
+  return end;
+}
+
+/** The report of `drift --rules` for the proposal, without frames that have no topic: {topics, frames, decoded}. */
+function report(args) {
+  const topics = JSON.parse(learn([...args, "--json"]).stdout).topics.filter(({ pattern }) => pattern !== null);
+  const sum = (member) => topics.reduce((all, row) => all + row[member], 0);
+  return { topics, frames: sum("frames"), decoded: sum("frames") - sum("undecoded") };
+}
 
 const books = async (t, archive) => (await json(t, ["replay", "-a", archive, "--json"], { status: null })).books.map(({ symbol, levels_sha1 }) => [symbol.toUpperCase(), levels_sha1]).sort();
 
@@ -20,9 +35,9 @@ const RECORDED = [
 for (const [file, family, frames, topics] of RECORDED)
   test(`${file}: the proposal decodes the frames, and its books equal the books of ${family}`, { skip: withoutRecorded(file) }, async (t) => {
     const dir = temporary(t), at = (name) => path.join(dir, name);
-    const report = await json(t, ["family", "learn", "--name", "learned", "--out", dir, capture(file), "--json"]);
-    assert.deepEqual(report.topics.map(({ topic }) => topic.replace(/\.\{symbol\}.*/, "")).sort(), topics);
-    assert.deepEqual([report.of_topics, report.topics.reduce((sum, { decoded }) => sum + decoded, 0)], [frames, frames]);
+    const found = report(["--name", "learned", "--out", dir, capture(file)]);
+    assert.deepEqual(found.topics.map(({ pattern }) => pattern.replace(/\.\{symbol\}.*/, "")).sort(), topics);
+    assert.deepEqual([found.frames, found.decoded], [frames, frames]);
     assert.equal(fs.readFileSync(at("learned.yaml"), "utf8").includes("# checksum: {levels"), ["okx", "kraken-v1"].includes(family));
     await tapedeck(t, ["import", "-q", "-a", at("own"), "--family", family, capture(file)]);
     await tapedeck(t, ["import", "-q", "-a", at("tape"), "--families", at("learned.exchange.yaml"), "--families", at("learned.yaml"), "--family", "learned", capture(file)]);
@@ -35,8 +50,8 @@ const LINES = Array.from({ length: 20 }, (_, i) =>
 test("what the frames bear out is proposed: a number that counts, times, kinds; what is not known is a comment", async (t) => {
   const dir = temporary(t), at = (name) => path.join(dir, name);
   fs.writeFileSync(at("lines"), LINES.map((line) => line.replace('"u":', '"puzzle":"why","u":')).join(""));
-  const { stdout } = await tapedeck(t, ["family", "learn", "--name", "mine", "--out", dir, "--format", "jsonl", at("lines")]);
-  assert.match(stdout, /^book\.\{symbol\} +book_change +20 +20 +40$/m);
+  const { stdout } = learn(["--name", "mine", "--out", dir, "--format", "jsonl", at("lines")]);
+  assert.match(stdout, /^mine +book +20 +0 +40 +0 /m);
   const text = fs.readFileSync(at("mine.yaml"), "utf8");
   for (const line of ['- topic: "book.{symbol}"', "- data.b set any positional buy zero_deletes empty", "- ts exchange_ns time ms", "- seq_dense u error # 18 of 18 frames", "- anchored error", "# - data.puzzle MEANING text # not known, such as why"])
     assert.ok(text.includes(`  ${line}\n`), `${line} in\n${text}`);
@@ -60,19 +75,18 @@ for (const [what, frame, topic, answer] of SHAPES)
     const dir = temporary(t), at = (name) => path.join(dir, name);
     const lines = Array.from({ length: 20 }, (_, i) => frame(i % 2 ? "BTC-USDT" : "ETH-USDT", i));
     fs.writeFileSync(at("lines"), [...(answer ? [answer] : []), ...lines].map((line) => JSON.stringify(line) + "\n").join(""));
-    const { topics } = await json(t, ["family", "learn", "--name", "mine", "--out", dir, "--format", "jsonl", "--json", at("lines")]);
-    assert.equal(topics[0].topic, topic);
-    assert.deepEqual([topics.reduce((sum, { decoded }) => sum + decoded, 0), topics.reduce((sum, { frames }) => sum + frames, 0)], [20, 20]);
+    const { frames, decoded } = report(["--name", "mine", "--out", dir, "--format", "jsonl", at("lines")]);
+    assert.equal(/- topic: "(.*)"/.exec(fs.readFileSync(at("mine.yaml"), "utf8"))[1], topic);
+    assert.deepEqual([decoded, frames], [20, 20]);
   });
 
 test("lines of an archive are learned from, also if their family is unknown here", async (t) => {
   const dir = temporary(t), at = (name) => path.join(dir, name);
   const line = (text, i) => JSON.stringify({ topic: "_unknown", symbol: null, dir: "in", family: "raw", shard: 0, session: "9ae87d1d", feed: "raw", conn: 1, ordinal: i + 1, recv_ns: 1671853000000000000 + i, data: text.trim() }) + "\n";
   fs.writeFileSync(at("lines"), LINES.map(line).join("") + "{\n");
-  const learned = await tapedeck(t, ["family", "learn", "--name", "mine", "--out", dir, "--format", "jsonl", "--json", at("lines")]);
-  const { of_topics, malformed } = JSON.parse(learned.stdout);
-  assert.deepEqual([of_topics, malformed], [20, 1]);
-  assert.match(learned.stderr, /line 21 is malformed/);
+  const learned = learn(["--name", "mine", "--out", dir, "--format", "jsonl", "--json", at("lines")]);
+  assert.equal(JSON.parse(learned.stdout).frames, 20);
+  assert.match(learned.stderr, /lines:21: JSON/);
   const imported = await json(t, ["import", "-a", at("tape"), "--format", "jsonl", "--families", at("mine.exchange.yaml"), "--families", at("mine.yaml"), "--family", "mine", at("lines"), "--json"], { status: 1 });
   assert.equal(imported.files[0].feeds[0].frames, 20);
   assert.equal((await json(t, ["replay", "-a", at("tape"), "--json"])).books.length, 2);
@@ -90,30 +104,29 @@ test("an exchange without a document is recorded, and the proposal describes the
   assert.equal((await server.program.kill("SIGTERM")).code, 0);
   const raw = await json(t, ["replay", "-a", at("tape"), "--json"], { status: 1 });
   assert.deepEqual([raw.decoded, raw.undecoded > 100], [0, true]);
-  fs.writeFileSync(at("frames"), (await tapedeck(t, ["cat", "-a", at("tape")])).stdout);
-  const { of_topics, topics } = await json(t, ["family", "learn", "--name", "mine", "--out", at("learned"), "--format", "jsonl", "--json", at("frames")]);
-  assert.deepEqual(topics.map(({ topic }) => topic).sort(), ["diff_order_book.{symbol}", "live_trades.{symbol}"]);
+  const found = report(["--name", "mine", "--out", at("learned"), at("tape")]);
+  assert.deepEqual(found.topics.map(({ pattern }) => pattern).sort(), ["diff_order_book.{symbol}", "live_trades.{symbol}"]);
   const text = fs.readFileSync(at("learned/mine.yaml"), "utf8");
   for (const line of ["- microtimestamp exchange_ns time us", "# - timestamp MEANING", "- amount_str size", "# - amount MEANING"]) assert.ok(text.includes(`    ${line}`), `${line} in\n${text}`);
   const after = await json(t, ["replay", "-a", at("tape"), "--families", at("learned"), "--json"], { status: null });
-  assert.equal(after.decoded, of_topics);
+  assert.equal(after.decoded, found.frames);
   assert.deepEqual(after.topics.map(({ topic, symbol }) => `${topic} ${symbol}`).filter((name) => !name.startsWith("_")), ["diff_order_book BTCUSDT", "live_trades BTCUSDT"]);
 });
 
-test("it writes over nothing, and refuses what it cannot use", async (t) => {
+test("it writes over nothing, and refuses what it cannot use", (t) => {
   const dir = temporary(t), at = (name) => path.join(dir, name);
   fs.writeFileSync(at("lines"), LINES.join(""));
   fs.writeFileSync(at("bare"), '{"a":1}\n'.repeat(9));
   fs.writeFileSync(at("mine.yaml"), "mine\n");
-  const refused = async (args, status, words) => assert.match((await tapedeck(t, ["family", "learn", "--format", "jsonl", "--out", dir, ...args], { status })).stderr, words);
-  await refused(["--name", "mine", at("lines")], 2, /mine\.yaml.*exists/);
+  const refused = (args, status, words) => assert.match(learn(["--format", "jsonl", "--out", dir, ...args], status).stderr, words);
+  refused(["--name", "mine", at("lines")], 2, /mine\.yaml.*exists/);
   assert.equal(fs.readFileSync(at("mine.yaml"), "utf8"), "mine\n");
   assert.ok(!fs.existsSync(at("mine.exchange.yaml")));
-  await refused([at("lines")], 2, /the name is missing/);
-  await refused(["--name", "Mine", at("lines")], 2, /'Mine' is not a-z/);
-  await refused(["--name", "okx", at("lines")], 2, /there is a family okx/);
-  await refused(["--name", "other", at("bare")], 4, /no member of the frames looks like a topic/);
+  refused([at("lines")], 2, /required: --name/);
+  refused(["--name", "Mine", at("lines")], 2, /'Mine' is not a-z/);
+  refused(["--name", "okx", at("lines")], 2, /there is a family okx/);
+  refused(["--name", "other", at("bare")], 4, /no member of the frames looks like a topic/);
   fs.writeFileSync(at("lists"), `[{"channel":"trades"},"te",[1,2,3]]\n`.repeat(9));
-  await refused(["--name", "other", at("lists")], 4, /lists of another form/);
-  await refused(["--name", "other", at("absent")], 4, /absent/);
+  refused(["--name", "other", at("lists")], 4, /list must be of the form \[NUMBER, DATA/);
+  refused(["--name", "other", at("absent")], 4, /absent/);
 });
