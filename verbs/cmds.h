@@ -31,7 +31,6 @@ exit_code cmd_ctl(const verb_context *context, int argc, char **argv);
 #define CMD_REGRESS_SUMMARY "test decoders against recorded traffic"
 #define CMD_VIEW_SUMMARY    "show an archive as a page in a browser"
 #define CMD_DRIFT_SUMMARY   "report content of the traffic that the schema does not know"
-#define CMD_FAMILY_SUMMARY  "propose documents of families"
 
 exit_code cmd_replay(const verb_context *context, int argc, char **argv);
 exit_code cmd_when(const verb_context *context, int argc, char **argv);
@@ -43,9 +42,6 @@ exit_code cmd_diff(const verb_context *context, int argc, char **argv);
 /* Serve the page until a signal. */
 exit_code cmd_view(const verb_context *context, int argc, char **argv);
 exit_code cmd_drift(const verb_context *context, int argc, char **argv);
-/* Runs the verb below. */
-exit_code cmd_family(const verb_context *context, int argc, char **argv);
-exit_code cmd_family_learn(const verb_context *context, int argc, char **argv);
 /* Runs one of the verbs below. */
 exit_code cmd_regress(const verb_context *context, int argc, char **argv);
 exit_code cmd_regress_save(const verb_context *context, int argc, char **argv);

@@ -16,7 +16,6 @@ static const verb_row VERBS[] = {
     {"diff", CMD_DIFF_SUMMARY, cmd_diff, NULL},
     {"regress", CMD_REGRESS_SUMMARY, cmd_regress, NULL},
     {"drift", CMD_DRIFT_SUMMARY, cmd_drift, NULL},
-    {"family", CMD_FAMILY_SUMMARY, cmd_family, NULL},
 };
 
 static const verb_table TABLE = {

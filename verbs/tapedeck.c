@@ -19,7 +19,6 @@ static const verb_row VERBS[] = {
     {"diff", CMD_DIFF_SUMMARY, NULL, "tapedeck-replay"},
     {"regress", CMD_REGRESS_SUMMARY, NULL, "tapedeck-replay"},
     {"drift", CMD_DRIFT_SUMMARY, NULL, "tapedeck-replay"},
-    {"family", CMD_FAMILY_SUMMARY, NULL, "tapedeck-replay"},
     {"info", "summarize an archive", cmd_info, NULL},
     {"ls", "list the segments of an archive", cmd_ls, NULL},
     {"cat", "print the frames of an archive", cmd_cat, NULL},
@@ -37,6 +36,11 @@ static const verb_row VERBS[] = {
     {"sim", CMD_SIM_SUMMARY, NULL, "tapedeck-sim"},
 };
 
+static const verb_gone GONE[] = {
+    {"family", "'tapedeck drift --rules' replaces 'family check', and the script "
+               "docs/examples/learn_family.py replaces 'family learn'"},
+};
+
 int main(int argc, char **argv)
 {
     static const verb_table TABLE = {
@@ -44,6 +48,8 @@ int main(int argc, char **argv)
         .summary = "Recorder, replayer and archive for exchanges' WebSocket feeds.",
         .rows = VERBS,
         .row_count = sizeof VERBS / sizeof VERBS[0],
+        .gone = GONE,
+        .gone_count = sizeof GONE / sizeof GONE[0],
     };
     return verbs_main(&TABLE, argc, argv);
 }

@@ -35,7 +35,6 @@ test("usage errors exit with 2 and name the mistake", async (t) => {
     [["regress"], "a verb is missing"],
     [["regress", "svae"], "unknown verb 'svae'"],
     [["regress", "save"], "no baseline is given"],
-    [["family", "check", "x"], "'tapedeck drift --rules' replaces it"],
     [["drift", "x", "--rules", "--since", "now-1d"], "--rules and --since exclude each other"],
     [["cat", "--no-such-option"], "unknown option --no-such-option"],
     [["cat", "-a"], "--archive needs a value"],
@@ -51,6 +50,13 @@ test("usage errors exit with 2 and name the mistake", async (t) => {
     assert.ok(end.stderr.startsWith(`${name}: `), end.stderr);
     assert.ok(end.stderr.includes(text), `${args.join(" ")}: ${end.stderr}`);
     assert.equal(end.stdout, "");
+  }
+});
+
+test("the words of removed verbs are refused with what replaces them", async (t) => {
+  for (const [words, instead] of [[["family", "check", "x"], "'tapedeck drift --rules' replaces 'family check'"], [["family", "learn", "--name", "mine", "x"], "docs/examples/learn_family.py replaces 'family learn'"]]) {
+    const { stderr } = await tapedeck(t, words, { status: 2 });
+    assert.ok(stderr.startsWith("tapedeck: 'tapedeck family' was removed\n") && stderr.includes(instead), stderr);
   }
 });
 

@@ -263,8 +263,6 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   await stopped("tap", "-a", path.join(dir, "tapped"), "--upstream", "ws://127.0.0.1:9");
   page.check("drift", await json(t, ["drift", other, "--since", "2021-04-17", "--json"], { status: 1 }));
   page.check("drift --rules", await json(t, ["drift", "--rules", other, "--json"], { status: 1 }));
-  fs.writeFileSync(path.join(dir, "learned.jsonl"), '{"topic":"book.BTCUSDT","data":{"b":[["1","2"]],"a":[["3","4"]]}}\n'.repeat(3));
-  page.check("family learn", await json(t, ["family", "learn", "--name", "learned", "--out", dir, "--format", "jsonl", path.join(dir, "learned.jsonl"), "--json"]));
   page.check("drift --rules", await json(t, ["drift", "--rules", archive, "--json"], { status: null }));
   page.check("cut", await json(t, ["cut", archive, "-o", path.join(dir, "cut.mcap"), "--json"]));
   await tapedeck(t, ["cut", archive, "-o", path.join(dir, "part.mcap"), "--topic", "publicTrade"]);
