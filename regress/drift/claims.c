@@ -151,7 +151,7 @@ static claims_topic *find_topic(claims *s, const struct stream *of)
                            .topic = td_strdup(of->topic),
                            .family = td_strdup(of->family)};
     s->topics = td_array_grow(s->topics, s->count, sizeof(claims_topic *));
-    memmove(s->topics + at + 1, s->topics + at, (s->count - at) * sizeof *s->topics);
+    memmove(s->topics + at + 1, s->topics + at, (s->count - at) * sizeof(claims_topic *));
     s->topics[at] = made;
     s->count++;
     return made;
