@@ -4,11 +4,9 @@
     python3 learn_family.py --name mine ARCHIVE
     python3 learn_family.py --name mine --format jsonl frames.jsonl
 
-The first form reads an archive, the second one a capture in a format of tapedeck import; several
-files are parts of one capture. The script writes NAME.exchange.yaml and NAME.yaml: where topic and
-symbol are, entries and their fields, which numbers count. Then it imports the frames with both
-documents, and tapedeck drift --rules reports how they fit. What the frames do not show is left out,
-or named in a comment. docs/families.md explains the documents. Standard library only.
+The second form reads a capture in a format of tapedeck import. The script writes NAME.exchange.yaml
+and NAME.yaml, imports the frames with both, and prints what tapedeck drift --rules finds. What the
+frames do not show is left out, or named in a comment (docs/families.md). Standard library only.
 """
 import argparse, json, os, re, subprocess, sys, tempfile
 from collections import Counter
@@ -16,17 +14,15 @@ from types import SimpleNamespace
 
 FRAMES_MAX, BYTES_MAX = 50_000, 256 << 20  # frames that are read; later ones are not
 TOPICS_MAX, PATHS_MAX, WORDS_MAX, WORD_MAX, ELEMENTS_MAX, DEPTH_MAX = 64, 512, 256, 96, 64, 8
-KEY_MAX = 12  # of a top-level key in a document
+KEY_MAX = 12  # bytes of a top-level key in a document
 
 # ---- words: guesses, which a user corrects ----
-
 COINS = "BTC XBT ETH USD USDT USDC EUR GBP JPY KRW SOL PERP BNB XRP LTC BCH ADA DOGE".split()
 COIN = re.compile("|".join(f"(?<![A-Za-z0-9]){coin}|{coin}$" for coin in COINS), re.I)
 TOPIC_KEYS = {key: rank for rank, keys in (
     (9, "topic stream channel channelName"), (7, "ch table feed arg"), (5, "name subject e"),
     (3, "event type method op action")) for key in keys.split()}
 ANSWERS = re.compile("subscribe|succe|pong|heartbeat|error", re.I)
-SUBSCRIBE = re.compile("(?<!un)subscribe", re.I)
 CLASSES = {"pong": "pong", "ping": "ping", "heartbeat": "ping", "error": "error", "subscri": "ack"}
 KINDS = dict.fromkeys("snapshot partial full whole SNAPSHOT".split(), "snapshot") | dict.fromkeys(
     "delta update change incremental DELTA UPDATE".split(), "delta")
@@ -48,23 +44,17 @@ DICTIONARY = """
 decimal:quantity v q size qty sz amount_str amount quantity new_quantity volume vol 1 s
 @book_change entry: updated_ns time 2 event_time time ts; id text id; level_action text action
 level_action
-@trade entry: trade_id text a i id trade_id tradeId t tid execId; tick_direction text L
-tickDirection tick_direction; is_block_trade bool BT isBlockTrade is_block_trade; is_rpi_trade bool
-RPI isRPITrade; first_trade_id text f; last_trade_id text l; seq integer trade_seq seq; exchange_ns
-time microtimestamp T time ts timestamp trade_time_ms 2; sent_ns time E timestamp
+@trade entry: trade_id text a i id trade_id tradeId t tid execId; seq integer trade_seq seq;
+exchange_ns time microtimestamp T time ts timestamp trade_time_ms 2; sent_ns time E timestamp
 @trade both: buyer_order_id text buy_order_id; seller_order_id text sell_order_id
 @ticker entry: last_price decimal:price last lastPrice last_price price lastPx; last_size
 decimal:quantity lastSz lastSize last_size; bid1_price decimal:price b bid bidPx bidPrice bid1Price
 best_bid best_bid_price; bid1_size decimal:quantity B bidSz bidQty bid1Size best_bid_quantity
 best_bid_amount; ask1_price decimal:price a ask askPx askPrice ask1Price best_ask best_ask_price;
-ask1_size decimal:quantity A askSz askQty ask1Size best_ask_quantity best_ask_amount; volume_24h
-decimal:quantity vol24h volume24h volume_24_h volume_24h; turnover_24h decimal:money volCcy24h
-turnover24h turnover_24h; high_price_24h decimal:price high24h highPrice24h high_24_h high_24h;
-low_price_24h decimal:price low24h lowPrice24h low_24_h low_24h; prev_price_24h decimal:price
-prevPrice24h open24h; price_24h_pcnt decimal:rate price24hPcnt; mark_price decimal:price markPrice
-mark_price p; index_price decimal:price indexPrice index_price i; funding_rate decimal:rate
-fundingRate funding_rate r; next_funding_ns time nextFundingTime next_funding_time; open_interest
-decimal:quantity openInterest open_interest; open_value decimal:money openInterestValue
+ask1_size decimal:quantity A askSz askQty ask1Size best_ask_quantity best_ask_amount; mark_price
+decimal:price markPrice mark_price p; index_price decimal:price indexPrice index_price i;
+funding_rate decimal:rate fundingRate funding_rate r; next_funding_ns time nextFundingTime
+next_funding_time; open_interest decimal:quantity openInterest open_interest
 @kline entry: start_ns time start t open_time; end_ns time end T close_time; open decimal:price o
 open; close decimal:price c close; high decimal:price h high; low decimal:price l low; volume
 decimal:quantity v volume vol; turnover decimal:money q turnover; interval text i interval;
@@ -86,29 +76,15 @@ MEANINGS = [(*head.split(), *row.split(maxsplit=2)) for head, rows in (
 def is_symbol(text):
     return bool(re.fullmatch("[A-Za-z0-9_/:-]{5,40}", text) and COIN.search(text)
                 and len(re.findall("[A-Za-z]", text)) > 2)
-
-def is_word(text):
-    """True if a document can have the text without quotes."""
+def is_word(text):  # that a document can have without quotes
     return re.fullmatch("[A-Za-z0-9/][A-Za-z0-9_.:/@-]*", text) is not None
 
-def class_of(word):
-    """The class of a control frame with this word, or None."""
-    return next((name for part, name in CLASSES.items() if part in word.lower()), None)
-
 # ---- values and paths: "data.b[].0" is the first element of each list in the list data.b ----
-
 class Number(str):
     """A number as it is written."""
-
-def parse(text):
-    return json.loads(text, parse_int=Number, parse_float=Number)
-
-def is_text(value):
-    return isinstance(value, str) and not isinstance(value, Number)
-
-def is_container(value):
-    return isinstance(value, (dict, list))
-
+def kind_of(value):
+    return ("number" if isinstance(value, Number) else "text" if isinstance(value, str) else
+            "bool" if isinstance(value, bool) else "container" if value is not None else "null")
 def at_path(value, path):
     """The value at a path; a list on it counts as its first element."""
     for key in path.split("."):
@@ -116,26 +92,16 @@ def at_path(value, path):
             value = value[0] if value else None
         value = value.get(key) if isinstance(value, dict) else None
     return value
-
-def last_key(path):
-    return path.rpartition(".")[2]
-
-def list_of(path):
-    """The path up to its last list; "" if it is in no list."""
-    return path[:path.rfind("[]") + 2] if "[]" in path else ""
-
-def is_top(path):
-    return "." not in path and "[" not in path
-
-def plain(path):
-    """A path as documents have it."""
-    return path.replace("[]", "") or "."
-
+def number_at(value, path):
+    text = at_path(value, path)
+    return int(text) if isinstance(text, str) and re.fullmatch(r"-?\d{1,19}", text) else None
+def last_key(path): return path.rpartition(".")[2]
+def list_of(path): return path[:path.rfind("[]") + 2] if "[]" in path else ""
+def is_top(path): return "." not in path and "[" not in path
+def plain(path): return path.replace("[]", "") or "."  # as documents have it
 def is_below(path, prefix):
     return path.startswith(prefix) and (prefix == "" or path[len(prefix):][:1] in (".", "["))
-
-def key_below(path, prefix):
-    """The key of a path right below a prefix, or None."""
+def key_below(path, prefix):  # None: the path is elsewhere, or deeper
     key = path[len(prefix) + (prefix != ""):] if is_below(path, prefix) else ""
     return key if key and is_top(key) else None
 
@@ -144,10 +110,8 @@ class Stat:
     def __init__(self, path):
         self.path, self.words, self.digits, self.last_frame = path, {}, set(), 0
         self.count, self.frames = Counter(), 0
-
     def note(self, value, frame):
-        kind = ("number" if isinstance(value, Number) else "text" if isinstance(value, str) else
-                "bool" if isinstance(value, bool) else "container" if value is not None else "null")
+        kind = kind_of(value)
         self.count.update(("all", kind))
         self.frames += self.last_frame != frame
         self.last_frame = frame
@@ -160,30 +124,21 @@ class Stat:
             self.count["zero"] += not re.search("[1-9]", number[1] + (number[2] or ""))
             self.digits.add(len(number[1]))
         self.count["time"] += kind == "text" and TIME.fullmatch(value) is not None
-
-    def all_are(self, kind):
-        return self.count[kind] == self.count["all"]
-
+    def all_are(self, kind): return self.count[kind] == self.count["all"]
+    def are_integers(self): return self.all_are("number") and not self.count["decimal"]
     def are_numbers(self):
         return (self.count["whole"] + self.count["decimal"]) * 10 >= self.count["all"] * 9
-
-    def are_integers(self):
-        return self.all_are("number") and not self.count["decimal"]
-
     def has_symbols(self):
         return bool(self.words) and sum(map(is_symbol, self.words)) * 10 >= len(self.words) * 8
-
     def has_texts(self, words):
         return (bool(self.words) and not self.count["more words"] and self.all_are("text")
                 and all(word in words for word in self.words))
-
     def type_for(self, kind):
         """The type in a row of DICTIONARY for these values; None: they are of another type."""
         if kind == "time" and self.count["time"]:
             return "time rfc3339" if self.count["time"] * 10 >= self.count["all"] * 9 else None
         if kind == "time":
-            is_time = self.are_numbers() and len(self.digits) == 1
-            return TIMES.get(min(self.digits)) if is_time else None
+            return TIMES.get(*self.digits) if self.are_numbers() and len(self.digits) == 1 else None
         if kind == "side" and self.all_are("bool"):
             return "is_sell" if last_key(self.path) == "m" else "is_buy"
         if kind == "side" and self.are_integers() and self.digits == {1} and self.count["zero"]:
@@ -194,53 +149,42 @@ class Stat:
                 else self.all_are("text") or self.are_integers() if kind == "text"
                 else self.are_numbers() and not (kind == "integer" and self.count["decimal"]))
         return kind.replace("symbol", "text").replace(":", " ") if fits else None
-
     def plain_type(self):
         number = "decimal" if self.count["decimal"] or self.count["text"] else "integer"
-        return ("json" if self.count["container"] else "bool" if self.count["bool"]
-                else number if self.are_numbers() else "text")
-
+        return ("json" if self.count["container"] else "bool" if self.count["bool"] else number
+                if self.are_numbers() else "text")
 def field_of(stat, key, message, place):
     """The meaning of a path's values. Of two keys with one meaning, the lower rank has it."""
     for of, where, member, kind, keys in MEANINGS:
-        if of != "any" and message not in of.split("/") or where not in (place, "both"):
-            continue
-        if key in keys.split() and stat.type_for(kind):
+        fits = of == "any" or message in of.split("/")
+        if fits and where in (place, "both") and key in keys.split() and stat.type_for(kind):
             return SimpleNamespace(stat=stat, member=member, type=stat.type_for(kind),
                                    rank=keys.split().index(key))
     return SimpleNamespace(stat=stat, member=None, type=stat.plain_type(), rank=0)
 
 class Paths:
     """Statistics of the values in frames, by path."""
-
     def __init__(self):
         self.at, self.frames = {}, 0
-
     def add(self, frame):
         self.frames += 1
         self.add_value("", frame, 0)
-
     def add_value(self, path, value, depth):
         if path and (path in self.at or len(self.at) < PATHS_MAX):
             self.at.setdefault(path, Stat(path)).note(value, self.frames)
         inner = []
         if isinstance(value, dict):
             inner = [(f"{path}.{key}" if path else key, element) for key, element in value.items()]
-        elif isinstance(value, list) and value and is_container(value[0]):
+        elif isinstance(value, list) and value and kind_of(value[0]) == "container":
             for element in value[:ELEMENTS_MAX]:
                 inner += [(f"{path}[].{i}", part) for i, part in enumerate(element)] if isinstance(
                     element, list) else [(f"{path}[]", element)]
         for key, element in inner if depth < DEPTH_MAX else ():
             self.add_value(key, element, depth + 1)
 
-    def scalars(self):
-        return [stat for stat in self.at.values() if not stat.all_are("container")]
-
 # ---- topics and symbols in the frames ----
-
 class Place:
     """Where topic and symbol are: symbol is None (not in the topic), last, first or inside."""
-
     def __init__(self, frames):
         scores = {stat.path: self.score(stat, frames.frames) for stat in frames.at.values()}
         self.path = max(scores, default=None, key=scores.get)
@@ -249,7 +193,6 @@ class Place:
                              "must be of the form [NUMBER, DATA..., TOPIC, SYMBOL])")
         self.find_data(frames)
         self.find_symbol(list(frames.at[self.path].words))
-
     @staticmethod
     def score(stat, frames):
         """How likely the texts of a path are topics; 0: they are not."""
@@ -260,19 +203,15 @@ class Place:
             return 0
         return (stat.frames * 10 // frames + 3 * rank + 4 * (len(stat.words) > 1)
                 - 2 * stat.path.count("."))
-
     def find_data(self, frames):
         """Find the key that tells data frames from others: the key with the most paths in it, or,
         if fewer frames have it, the most frequent one."""
-        top = [stat for stat in frames.at.values() if is_top(stat.path) and len(stat.path) <= KEY_MAX]
-        data = max((stat for stat in top if stat.count["container"] and stat.frames
-                    >= frames.frames // 4), default=None, key=lambda stat: sum(
-                        is_below(path, stat.path) and path != stat.path for path in frames.at))
+        top = [s for s in frames.at.values() if is_top(s.path) and len(s.path) <= KEY_MAX]
+        data = max((s for s in top if s.count["container"] and s.frames >= frames.frames // 4),
+                   default=None, key=lambda s: sum(is_below(path, s.path) for path in frames.at))
         usual = max((s for s in top if s.path != self.path), default=None, key=lambda s: s.frames)
         self.is_flat = usual is not None and (not data or data.frames * 10 < usual.frames * 8)
-        key = usual if self.is_flat else data
-        self.data = key.path if key else "data"
-
+        self.data = usual.path if self.is_flat else data.path if data else "data"
     def find_symbol(self, topics):
         most, best = 0, (None, "")
         for self.joint in ".@:/_-":
@@ -285,7 +224,6 @@ class Place:
         self.symbol, self.joint = best
         parts = filter(None, map(self.split, topics if self.symbol else ()))
         self.is_lower = any(re.search("[a-z]", symbol) for _, _, symbol in parts)
-
     def split(self, topic):
         """Name, rest and symbol of a topic; None: it has no symbol at the place."""
         first, last = topic.find(self.joint), topic.rfind(self.joint)
@@ -293,47 +231,31 @@ class Place:
                  "first": (topic[first + 1:], "", topic[:first]),
                  "inside": (topic[:first], topic[last + 1:], topic[first + 1:last])}[self.symbol]
         return parts if first >= 0 and is_symbol(parts[2]) else None
-
     def topic_of(self, frame):
         """Name, rest and symbol of a data frame; None: it is another frame."""
         text = at_path(frame, self.path)
-        if (not is_text(text) or not text or self.data not in frame
-                or not (self.is_flat or is_container(frame[self.data]))
-                or any(is_text(value) and len(value) <= WORD_MAX and ANSWERS.search(value)
+        if (kind_of(text) != "text" or not text or self.data not in frame
+                or not (self.is_flat or kind_of(frame[self.data]) == "container")
+                or any(kind_of(value) == "text" and len(value) <= WORD_MAX and ANSWERS.search(value)
                        for value in frame.values())):
             return None
         return self.split(text) if self.symbol else (text, "", "")
 
 # ---- one topic ----
-
-def number_of(frame, path):
-    text = at_path(frame, path)
-    return int(text) if isinstance(text, str) and re.fullmatch(r"-?\d{1,19}", text) else None
-
-def steps_of(rows, i):
-    """Of lists of numbers, one a symbol or connection: each earlier list with its next number i."""
-    return [(before, now[i]) for of in rows.values() for before, now in zip(of, of[1:])
-            if before[i] is not None and now[i] is not None]
-
-def next_of(steps, i):
-    return sum(now == before[i] + 1 for before, now in steps)
-
 class Topic:
     """What the frames of a topic probably are: message, entries, fields, and rules."""
-
     def __init__(self, name, rest, place):
         self.name, self.rest, self.place, self.paths = name, rest, place, Paths()
         self.symbol_path = self.kind_path = self.snapshot_path = None
         self.entry, self.frame, self.numbers, self.rows = [], [], [], {}
-
     def decide(self):
         """Decide from the paths of all the topic's frames."""
         if self.place.symbol is None:
-            self.symbol_path = self.find(lambda s: s.frames == self.paths.frames and s.all_are("text")
-                                         and s.has_symbols())
+            self.symbol_path = self.find(lambda s: s.frames == self.paths.frames
+                                         and s.all_are("text") and s.has_symbols())
         self.find_entries()
-        self.kind_path = self.find(lambda s: len(s.words) <= 3 and not s.count["more words"] and
-                                   s.has_texts(KINDS) and "[]" not in last_key(s.path))
+        self.kind_path = self.find(lambda s: len(s.words) <= 3 and s.has_texts(KINDS)
+                                   and "[]" not in last_key(s.path))
         # A list of levels that few frames have, while the others have another, is in snapshots.
         if self.kind_path is None and len(self.lists) > 2:
             self.snapshot_path = next((of.stat.path for of in self.lists if of.is_rare), None)
@@ -343,11 +265,9 @@ class Topic:
         self.pattern = ".".join(filter(None, (self.name, "{symbol}" * has_symbol, self.rest)))
         self.is_usable = (has_symbol and is_word(self.name + self.rest) and len(self.pattern) < 60
                           and has_member(self.entry))
-
     def find(self, fits):
         return next((stat.path for stat in self.paths.at.values()
                      if stat.path != self.place.path and fits(stat)), None)
-
     def key_of(self, holder, path):
         """The key by which the dictionary knows an entry's field; None: it is no field there. Lists
         that begin with an action or a side have the usual positions after it."""
@@ -357,21 +277,17 @@ class Topic:
                     "side" if first.has_texts(SIDE_TYPES) else None)
             return key if word is None else word if key == "0" else str(int(key) - 1)
         return key
-
     def members(self, holder, message):
-        keys = [(stat, self.key_of(holder, stat.path)) for stat in self.paths.at.values()]
-        return {field_of(stat, key, message, "entry").member for stat, key in keys if key}
-
+        return {field_of(stat, key, message, "entry").member for stat in self.paths.at.values()
+                if (key := self.key_of(holder, stat.path))}
     def list_at(self, path, side):
-        """Entries at a path: "data.b[]", "data"; "" is the frame."""
         of = self.paths.at.get(path.removesuffix("[]"))
+        frames = self.paths.frames if of is None else of.frames
         return SimpleNamespace(
-            path=path, side=side, stat=of, is_optional=of is not None and of.frames < self.paths.frames,
-            is_rare=of is not None and of.frames * 4 < self.paths.frames,
-            is_positional=path.endswith("[]") and f"{path}.0" in self.paths.at)
-
+            path=path, side=side, stat=of, is_rare=frames * 4 < self.paths.frames,
+            is_optional=frames < self.paths.frames, is_positional=f"{path}.0" in self.paths.at)
     def find_entries(self):
-        scalars = self.paths.scalars()
+        scalars = [stat for stat in self.paths.at.values() if not stat.all_are("container")]
         holders = list(dict.fromkeys(stat.path.rpartition(".")[0] for stat in scalars))
         named = [(path, SIDES.get(last_key(path).removesuffix("[]"))) for path in holders]
         self.lists = [self.list_at(path, side) for path, side in named if side and path.endswith(
@@ -383,7 +299,6 @@ class Topic:
                 is_below(path, self.place.data), path.endswith("[]"),
                 sum(key_below(stat.path, path) is not None for stat in scalars)))
             self.message, self.lists = self.message_of(holder), [self.list_at(holder, None)]
-
     def message_of(self, holder):
         for names, message, members in (
                 ("book|depth|level2|l2|mbp", "book_change", "price size side"),
@@ -393,7 +308,6 @@ class Topic:
                     and set(members.split()) <= self.members(holder, message)):
                 return message
         return "notice"
-
     def add_field(self, stat):
         """Add a path to the fields of entries, or of the frame; not topic, kind and symbol."""
         path, around = stat.path, list_of(stat.path)
@@ -412,7 +326,6 @@ class Topic:
             if field.member in ("seq", "u", "prev_seq") and not around and len(self.numbers) < 4:
                 self.numbers.append(field)
             self.add(self.frame, field, path)
-
     def add(self, fields, field, key):
         field.key = plain(key)
         if not is_word(field.key) or any(known.key == field.key for known in fields):
@@ -422,44 +335,17 @@ class Topic:
                 worse = field if other.rank <= field.rank else other
                 worse.member, worse.type = None, worse.stat.plain_type()
         fields.append(field)
-
 def has_member(fields, *members):
     """True if a field has one of the members; without any: if the meaning of one is known."""
     return any(field.member in members if members else field.member for field in fields)
 
 # ---- the capture ----
-
-def request_of(frame, topics, place):
-    """A request for topics, with the values of a dialect in place of its parts, or None."""
-    found = {"key": "", "word": "", "lists": "args"}
-    def part(path, value):
-        key, is_list = last_key(path), isinstance(value, list)
-        if isinstance(value, dict):
-            return {k: part(f"{path}.{k}" if path else k, inner) for k, inner in value.items()}
-        texts = [inner.get(last_key(place.path)) if isinstance(inner, dict) else inner
-                 for inner in (value if is_list else [value])]
-        if isinstance(value, str) and "id" not in key.lower() and SUBSCRIBE.search(value):
-            found.update(key=key, word=value)
-            return "$op"
-        if any(isinstance(text, str) and text in topics for text in texts):
-            name = "$topics" if is_list else "$topic" if place.symbol else "$name"
-            found.update({"lists": path} if name != "$name" else {}, has_topics=True)
-            return name
-        if is_list and any(isinstance(text, str) and is_symbol(text) for text in texts):
-            return "$symbol_list"
-        return "$id_number" if type(value) is int and "id" in key.lower() else value
-    text = json.dumps(part("", frame), separators=(",", ":"), ensure_ascii=False)
-    is_usable = "has_topics" in found and is_word(found["key"]) and is_word(found["word"])
-    return SimpleNamespace(text=re.sub(r'"(\$[a-z_]+)"', r"\1", text), **found) if (
-        is_usable and "'" not in text) else None
-
 class Capture:
     """All frames, and what was learned of them."""
-
     def __init__(self, frames):
         self.all, self.others, self.topics = Paths(), Paths(), {}
         received = [frame for frame in frames if frame.dir == "in"]
-        self.is_list = 2 * sum(bool(self.named(f.text)) for f in received) > len(received)
+        self.is_list = 2 * sum(frame.text.startswith("[") for frame in received) > len(received)
         for _, value in self.each(received):
             self.all.add(value)
         self.place, heads = Place(self.all), []
@@ -471,104 +357,73 @@ class Capture:
         self.topics = {key: topic for key, topic in self.topics.items() if topic.is_usable}
         if not self.topics:
             raise ValueError("no topic with a known field was found")
-        self.compare(received)
+        for _, value in self.each(received):
+            self.compare(value)
         head = re.match('[^\'\n]*"', heads[0])
         self.begins = "[" if self.is_list else head[0] if head else '{"'
-        sent = self.each(frame for frame in frames if frame.dir == "out")
-        requests = (request_of(json.loads(frame.text), self.all.at[self.place.path].words,
-                               self.place) for frame, _ in sent)
-        self.request = next(filter(None, requests), None)
-
-    @staticmethod
-    def named(text):
-        """A frame of the form [NUMBER, DATA..., TOPIC, SYMBOL] as an object, or None."""
-        try:
-            value = parse(text) if text.startswith("[") else []
-        except (ValueError, RecursionError):
-            return None
-        data = value[1:-2]
-        data = data[0] if len(data) == 1 and isinstance(data[0], list) else data
-        return {"id": value[0], "data": data, "name": value[-2], "symbol": value[-1]} if data else None
-
+        self.requests = [f.text for f in frames if f.dir == "out" and "subscribe" in f.text][:1]
     def each(self, frames):
-        """The frames that are JSON objects, each with its value."""
+        """Frames that are objects, or lists [NUMBER, DATA..., TOPIC, SYMBOL], as objects."""
         for frame in frames:
             try:
-                value = self.is_list and self.named(frame.text) or parse(frame.text)
+                value = json.loads(frame.text, parse_int=Number, parse_float=Number)
             except (ValueError, RecursionError):
                 continue
+            if isinstance(value, list) and len(value) > 3:
+                data = value[1] if len(value) == 4 and isinstance(value[1], list) else value[1:-2]
+                value = {"id": value[0], "data": data, "name": value[-2], "symbol": value[-1]}
             if isinstance(value, dict):
                 yield frame, value
-
     def add_to_topic(self, frame, value, heads):
         parts = self.place.topic_of(value)
-        if parts and (parts[:2] in self.topics or len(self.topics) < TOPICS_MAX):
-            self.topics.setdefault(parts[:2], Topic(*parts[:2], self.place)).paths.add(value)
-            if not heads:
-                heads.append(frame.text[:frame.text.find(at_path(value, self.place.path))][:63])
-            heads[0] = os.path.commonprefix([heads[0], frame.text])
-        else:
+        if parts is None or parts[:2] not in self.topics and len(self.topics) == TOPICS_MAX:
             self.others.add(value)
-
-    def compare(self, received):
-        """Collect the numbers of the topics' symbols; find the first top-level number that rises by
-        one in all frames of each connection."""
-        tried = [stat.path for stat in self.all.at.values() if is_top(stat.path)
-                 and stat.are_integers() and stat.frames * 10 >= self.all.frames * 9]
-        conns = {}
-        for frame, value in self.each(received):
-            conns.setdefault(frame.conn, []).append([number_of(value, path) for path in tried])
-            parts = self.place.topic_of(value)
-            topic = self.topics.get(parts[:2]) if parts else None
-            if topic is not None:
-                symbol = at_path(value, plain(topic.symbol_path)) if topic.symbol_path else parts[2]
-                rows = topic.rows.setdefault(str(symbol), [])
-                now = [number_of(value, number.stat.path) for number in topic.numbers]
-                rows.append([rows[-1][i] if n is None and rows else n for i, n in enumerate(now)])
-        counts = [(path, steps_of(conns, i), i) for i, path in enumerate(tried)]
-        self.counter = next((path for path, steps, i in counts if len(steps) > 8
-                             and next_of(steps, i) * 100 >= len(steps) * 98), None)
+            return
+        self.topics.setdefault(parts[:2], Topic(*parts[:2], self.place)).paths.add(value)
+        heads += [] if heads else [frame.text.partition(at_path(value, self.place.path))[0][:63]]
+        heads[0] = os.path.commonprefix([heads[0], frame.text])
+    def compare(self, value):
+        """Keep the numbers of a frame with the numbers of its symbol's earlier frames."""
+        parts = self.place.topic_of(value)
+        topic = self.topics.get(parts[:2]) if parts else None
+        if topic is not None:
+            symbol = at_path(value, plain(topic.symbol_path)) if topic.symbol_path else parts[2]
+            rows = topic.rows.setdefault(str(symbol), [])
+            now = [number_at(value, number.stat.path) for number in topic.numbers]
+            rows.append([rows[-1][i] if n is None and rows else n for i, n in enumerate(now)])
 
 # ---- the documents: lines, each with its condition ----
-
 HEAD = "# Proposed by learn_family.py from a capture: read it before you use it."
-
 def kind_words(capture, kind):
-    words = (word for topic in capture.topics.values() if topic.kind_path
-             for word in topic.paths.at[topic.kind_path].words)
-    known = list(dict.fromkeys(word for word in words if KINDS[word] == kind))
-    return f"  {kind}: [{', '.join(known or [kind])}]"
-
-def control_rules(capture):
-    rules = [f"    - {stat.path} {word} {class_of(word)}" for stat in capture.others.at.values()
-             if is_top(stat.path) and len(stat.path) <= KEY_MAX and is_word(stat.path)
-             for word in stat.words if class_of(word) and is_word(word)][:20]
-    rules += [f"    - {path} * ack" for path in ("result", "success")
-              if path in capture.others.at and path != capture.place.data]
-    return rules or ["    - op pong pong # the capture has no control frame"]
-
+    words = [word for topic in capture.topics.values() if topic.kind_path
+             for word in topic.paths.at[topic.kind_path].words if KINDS[word] == kind]
+    return f"  {kind}: [{', '.join(dict.fromkeys(words or [kind]))}]"
+def control_rules(stat):
+    if not is_top(stat.path) or len(stat.path) > KEY_MAX or not is_word(stat.path):
+        return []
+    classes = ((word, next((name for part, name in CLASSES.items() if part in word.lower()), None))
+               for word in stat.words if is_word(word))
+    return [f"    - {stat.path} {word} {name}" for word, name in classes if name]
 def exchange_lines(capture, name):
-    place, request = capture.place, capture.request
-    first, object_path = place.path.partition(".")[0], place.path.rpartition(".")[0]
-    shared = capture.others.at.get(first)
-    is_shared = shared is not None and any(class_of(w) and is_word(w) for w in shared.words)
+    place, others = capture.place, capture.others.at
+    first, before = place.path.partition(".")[0], place.path.rpartition(".")[0]
+    is_shared = first in others and bool(control_rules(others[first]))
     symbol = next((t.symbol_path for t in capture.topics.values() if t.symbol_path), "")
-    is_object = bool(symbol and object_path and symbol.rpartition(".")[0] == object_path)
+    is_object = bool(symbol and before and symbol.rpartition(".")[0] == before)
     has_parts = bool(symbol and not is_object)
+    rules = [rule for stat in others.values() for rule in control_rules(stat)][:20]
+    rules += [f"    - {path} * ack" for path in ("result", "success")
+              if path in others and path != place.data]
     spelled = "{lower_symbol}" if place.is_lower else "{symbol}"
-    asked = request.text if request else ('{"op":$op,"channel":$name,"symbols":$symbol_list}'
-                                          if has_parts else '{"op":$op,"args":$topics}')
-    key, word = (request.key, request.word) if request else ("op", "subscribe")
-    no = re.sub("sub", lambda at: ("UN" if at[0][0].isupper() else "un") + at[0], word, 1, re.I)
+    args = '"channel":$name,"symbols":$symbol_list' if has_parts else '"args":$topics'
     return [
         HEAD, f"exchange: {name}\nfamilies:\n  - {name}",
         "connects: 300 per 300 s # not known from a capture\nkinds:",
         kind_words(capture, "snapshot"), kind_words(capture, "delta"), "frames:",
         capture.is_list and "  list: [id, data*, name, symbol]",
         f"  topic: {place.path}\n  data: {place.data}", is_shared and f"  shared: {first}",
-        capture.counter and
-        f"  counter: {capture.counter} # rises by one in all frames of a connection",
-        f"  begins: '{capture.begins}'\ncontrol:\n  rules:", *control_rules(capture),
+        f"  begins: '{capture.begins}'\ncontrol:\n  rules:",
+        *(rules or ["    - op pong pong # the capture has no control frame"]),
         is_object and f"topic_keys: [{last_key(place.path)}, {last_key(symbol)}]",
         has_parts and f"parts:\n  name: {plain(place.path)}\n  symbols: [{last_key(symbol)}]",
         "answers: {ids: [id, req_id, reqid], reasons: [msg, message, error]}\ndialects:\n  public:",
@@ -578,17 +433,17 @@ def exchange_lines(capture, name):
         place.symbol == "last" and place.joint + spelled != ".{symbol}" and
         f'    spelling: "{{name}}{place.joint}{spelled}"',
         place.symbol == "first" and f'    spelling: "{spelled}{place.joint}{{name}}"',
-        "$topic" in asked and "$topics" not in asked and "    ask_topics_max: 1",
-        request is None and "    # The capture has no request: this one is a guess.",
-        f"    ask:\n      topics: '{asked}'\n      ping: '{{\"op\":\"ping\"}}' # not known",
-        f"    requests:\n      - op ping ping\n      - {key} {word} subscribe",
-        f"      - {key} {no} unsubscribe\n    ids: [id, req_id, reqid]",
-        not has_parts and f"    lists: [{request.lists if request else 'args'}]",
+        *(f"    # A request of the capture: {' '.join(text.split())}" for text in capture.requests),
+        "    # This request is a guess.",
+        f"    ask:\n      topics: '{{\"op\":$op,{args}}}'",
+        "      ping: '{\"op\":\"ping\"}' # not known",
+        "    requests:\n      - op ping ping\n      - op subscribe subscribe",
+        "      - op unsubscribe unsubscribe\n    ids: [id, req_id, reqid]",
+        not has_parts and "    lists: [args]",
         "    # What serve answers; not needed for record.\n    replies:",
         "      ping: '{\"op\":\"pong\"}'\n      any granted: '{\"success\":true}'",
         "      any: '{\"success\":false,\"msg\":$reason}'",
         "    refusals:\n      other: Invalid request"]
-
 def field_line(topic, field):
     key, stat = field.key, field.stat
     if field.member is None:
@@ -600,27 +455,21 @@ def field_line(topic, field):
         "price", "size", "side", "level_action")) or (stat.frames == topic.paths.frames and any(
             number.stat is stat for number in topic.numbers))
     return f"    - {key} {field.member} {field.type}" + " required" * is_required
-
-def number_rule(capture, topic):
+def number_rule(topic):
     """The rule about a number that the frames bear out, or None."""
-    best = None
+    best = (0, 0, None)
     for i, number in enumerate(topic.numbers):
-        steps = steps_of(topic.rows, i)
+        steps = [(before, now[i]) for rows in topic.rows.values() for before, now in zip(
+            rows, rows[1:]) if before[i] is not None and now[i] is not None]
         links = sum(now in before[:i] + before[i + 1:] for before, now in steps)
         if number.member == "prev_seq" and links * 100 >= len(steps) * 95 and len(steps) > 4:
             return f"      - prev_links prev_seq error # {links} of {len(steps)} frames"
-        if number.member != "prev_seq" and (best is None or next_of(steps, i) > best[0]):
-            best = next_of(steps, i), steps, number, any(now < old[i] for old, now in steps)
-    count, steps, number, has_falls = best or (0, [], None, False)
-    if len(steps) < 5:
-        return None
-    if number.stat.path == capture.counter and number.member == "seq":
-        return "      - conn_dense seq error"
-    if count * 100 >= len(steps) * 95:
-        return f"      - seq_dense {number.member} error # {count} of {len(steps)} frames"
-    return None if has_falls else (f"      - seq_weak {number.member} warning # it rises by one in "
-                                   f"{count} of {len(steps)} frames")
-
+        count = sum(now == before[i] + 1 for before, now in steps)
+        if number.member != "prev_seq" and count > best[0]:
+            best = count, len(steps), number.member
+    count, steps, member = best
+    is_dense = steps > 4 and count * 100 >= steps * 95
+    return f"      - seq_dense {member} error # {count} of {steps} frames" if is_dense else None
 def entry_line(topic, of):
     is_snapshot = topic.snapshot_path is not None and of.is_rare
     return "      - " + " ".join(filter(None, (
@@ -629,7 +478,6 @@ def entry_line(topic, of):
         of.is_positional and "positional", of.side,
         topic.message == "book_change" and "zero_deletes empty",
         of.is_optional and not is_snapshot and "optional")))
-
 def topic_lines(capture, topic, number):
     is_book, is_trade = topic.message == "book_change", topic.message == "trade"
     kind, snapshot, fields = topic.kind_path, topic.snapshot_path, topic.entry + topic.frame
@@ -652,47 +500,40 @@ def topic_lines(capture, topic, number):
         is_book and has_member(topic.frame, "checksum") and
         "    # checksum: {levels: 25, order: alternating} # if it is such a CRC-32, with the rule: "
         "checksum checksum error",
-        "    rules:", number_rule(capture, topic),
+        "    rules:", number_rule(topic),
         is_book and (kind or snapshot) and "      - anchored error",
         is_book and "      - not_crossed error\n      - delete_exists statistic",
         has_member(topic.entry, "symbol") and "      - symbol_matches error",
         is_trade and has_member(topic.entry, "trade_id") and "      - id_unique trade_id error",
-        not is_book and ("      - frame_unique statistic" if not has_time else "      - "
-                         + "entry_" * is_trade + "time_weak" + " exchange_ns" * is_trade
-                         + " warning")]
-
+        not is_book and "      - " + ("frame_unique statistic" if not has_time else
+                                      "entry_time_weak exchange_ns warning" if is_trade else
+                                      "time_weak warning")]
 def family_lines(capture, name, address):
-    topics, lines = list(enumerate(capture.topics.values(), 1)), [
-        HEAD, "# Lines of fields that begin with # need a meaning (docs/topics.md has all of them).",
+    lines, topics = [
+        HEAD,
+        "# Lines of fields that begin with # need a meaning (docs/topics.md has all of them).",
         f"family: {name}\nexchange: {name}\ndialect: public\naddresses:",
-        f"  - main public {address or 'wss://HOST/PATH'}\nsets:"]
-    for i, topic in topics:
+        f"  - main public {address or 'wss://HOST/PATH'}\nsets:"], capture.topics.values()
+    for i, topic in enumerate(topics, 1):
         for what, fields in (("frame", topic.frame), ("entry", topic.entry)):
-            lines += [f"  {what}_{i}:", *(field_line(topic, field) for field in fields)] * has_member(
-                fields)
+            if has_member(fields):
+                lines += [f"  {what}_{i}:", *(field_line(topic, field) for field in fields)]
     lines += ["# Left out, because it has no symbol or no field is known: "
               f"{topic.name}, {topic.paths.frames} frames" for topic in capture.left_out]
-    return lines + ["topics:", *(line for i, topic in topics
-                                 for line in topic_lines(capture, topic, i))]
+    return lines + ["topics:"] + [line for i, topic in enumerate(topics, 1)
+                                  for line in topic_lines(capture, topic, i)]
 
 # ---- the programs ----
-
-def run(options, *words, statuses=(0,)):
+def run(options, *words):
     """What tapedeck prints; its messages are for the user."""
     done = subprocess.run([options.tapedeck, *words], stdout=subprocess.PIPE, check=False)
-    if done.returncode not in statuses:
+    if done.returncode > 1:
         sys.exit(4)
     return done.stdout.decode("utf-8", "replace")
-
-def import_raw(options, folder):
-    """Import a capture as frames of an undescribed family. Returns the archive."""
-    archive, document = os.path.join(folder, "raw"), os.path.join(folder, f"{options.name}.yaml")
-    with open(document, "w", encoding="utf-8") as file:
-        file.write(f"family: {options.name}\nraw: [/topic]\naddresses: [main public wss://HOST/]\n")
-    run(options, "import", "-a", archive, "--families", document, "--family", options.name,
-        "--format", options.format, "--json", *options.paths, statuses=(0, 1))
-    return archive
-
+def import_frames(options, archive, documents, form, files):
+    families = [word for document in documents for word in ("--families", document)]
+    run(options, "import", "-a", archive, *families, "--family", options.name, "--format", form,
+        "--json", *files)
 def read_frames(options, archive, kept):
     """The frames of an archive, whose lines are written to the file kept, and their address."""
     frames, address, size = [], None, 0
@@ -706,14 +547,36 @@ def read_frames(options, archive, kept):
                 address = url if url.startswith("ws") and is_word(url) else None
             elif (line["dir"] in ("in", "out") and line.get("data") and size < BYTES_MAX
                   and len(frames) < FRAMES_MAX):
-                frames.append(SimpleNamespace(text=line["data"], dir=line["dir"], conn=tuple(
-                    line[key] for key in ("session", "feed", "line", "shard", "conn"))))
+                frames.append(SimpleNamespace(text=line["data"], dir=line["dir"]))
                 kept.write(text)
     if cat.returncode not in (0, 3):
         sys.exit(4)
     return frames, address
-
-def read_options():
+def learn(parser, options, folder):
+    archive, lines, raw, tried = (os.path.join(folder, name) for name in (
+        "raw", "lines", f"{options.name}.yaml", "tried"))
+    paths = [os.path.join(options.out, options.name + end) for end in (".exchange.yaml", ".yaml")]
+    for path in filter(os.path.exists, paths):
+        parser.error(f"{path} exists")
+    with open(raw, "w", encoding="utf-8") as file:
+        file.write(f"family: {options.name}\nraw: [/topic]\naddresses: [main public wss://HOST/]\n")
+    run(options, "topics", "--families", raw)  # refuses the name of a known family
+    if os.path.isdir(options.paths[0]) or options.paths[0].endswith(".mcap"):
+        archive = options.paths[0]
+    else:
+        import_frames(options, archive, [raw], options.format, options.paths)
+    with open(lines, "wb") as kept:
+        frames, address = read_frames(options, archive, kept)
+    capture = Capture(frames)
+    for path, text in zip(paths, (exchange_lines(capture, options.name),
+                                  family_lines(capture, options.name, address))):
+        with open(path, "x", encoding="utf-8") as file:
+            file.write("".join(f"{line}\n" for line in text if line))
+    import_frames(options, tried, paths, "jsonl", [lines])
+    print(run(options, "drift", tried, "--rules", *["--json"] * options.json), end="")
+    if not options.json:
+        print(f"Read and complete {paths[0]} and {paths[1]}.")
+def main():
     parser = argparse.ArgumentParser(description="Propose documents for undescribed traffic.")
     parser.add_argument("--name", required=True, help="name of exchange and family: a-z, 0-9, -")
     parser.add_argument("--out", default=".", help="folder of the documents (default: .)")
@@ -725,39 +588,12 @@ def read_options():
     options = parser.parse_args()
     if not re.fullmatch("[a-z][a-z0-9-]*", options.name):
         parser.error(f"--name: '{options.name}' is not a-z, 0-9 and -, beginning with a letter")
-    families = json.loads(run(options, "topics", "--json"))["families"]
-    if any(family["family"] == options.name for family in families):
-        parser.error(f"--name: there is a family {options.name}")
-    return parser, options
-
-def main():
-    parser, options = read_options()
-    paths = [os.path.join(options.out, options.name + end) for end in (".exchange.yaml", ".yaml")]
-    for path in filter(os.path.exists, paths):
-        parser.error(f"{path} exists")
-    with tempfile.TemporaryDirectory() as folder:
-        archive, lines = options.paths[0], os.path.join(folder, "lines")
-        if not (os.path.isdir(archive) or archive.endswith(".mcap")):
-            archive = import_raw(options, folder)
-        with open(lines, "wb") as kept:
-            frames, address = read_frames(options, archive, kept)
-        try:
-            capture = Capture(frames)
-        except ValueError as error:
-            print(f"learn_family.py: {error}", file=sys.stderr)
-            sys.exit(4)
-        for path, text in zip(paths, (exchange_lines(capture, options.name),
-                                      family_lines(capture, options.name, address))):
-            with open(path, "x", encoding="utf-8") as file:
-                file.write("".join(f"{line}\n" for line in text if line))
-        tried, families = os.path.join(folder, "tried"), [
-            word for path in paths for word in ("--families", path)]
-        run(options, "import", "-q", "-a", tried, "--format", "jsonl", *families, "--family",
-            options.name, "--json", lines, statuses=(0, 1))
-        print(run(options, "drift", tried, "--rules", *["--json"] * options.json,
-                  statuses=(0, 1)), end="")
-    if not options.json:
-        print(f"Read and complete {paths[0]} and {paths[1]}.")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            learn(parser, options, folder)
+    except ValueError as error:
+        print(f"learn_family.py: {error}", file=sys.stderr)
+        sys.exit(4)
 
 if __name__ == "__main__":
     main()

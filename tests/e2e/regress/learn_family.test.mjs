@@ -124,7 +124,7 @@ test("it writes over nothing, and refuses what it cannot use", (t) => {
   assert.ok(!fs.existsSync(at("mine.exchange.yaml")));
   refused([at("lines")], 2, /required: --name/);
   refused(["--name", "Mine", at("lines")], 2, /'Mine' is not a-z/);
-  refused(["--name", "okx", at("lines")], 2, /there is a family okx/);
+  refused(["--name", "okx", at("lines")], 4, /there is a family 'okx' already/);
   refused(["--name", "other", at("bare")], 4, /no member of the frames looks like a topic/);
   fs.writeFileSync(at("lists"), `[{"channel":"trades"},"te",[1,2,3]]\n`.repeat(9));
   refused(["--name", "other", at("lists")], 4, /list must be of the form \[NUMBER, DATA/);
