@@ -136,7 +136,7 @@ test("an archive without its older segments is read from the checkpoint of its f
 test("a checkpoint after other connections have taken over, on another line and on the first one again", async (t) => {
   const dir = temporary(t), archive = path.join(dir, "archive"), copy = path.join(dir, "copy");
   const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2", "--rate", "6000"]);
-  const recorder = new Recorder(t, archive, [...feedArgs(server, "v5-linear", ["publicTrade", "orderbook.50", "tickers"]), "--symbol", "BTCUSDT", "--symbol", "ETHUSDT", "--max-age", "6s"]);
+  const recorder = new Recorder(t, archive, [...feedArgs(server, "v5-linear", ["publicTrade", "orderbook.50", "tickers"]), "--symbol", "BTCUSDT", "--symbol", "ETHUSDT", "--max-age", "14s"]);
   await recorder.prints({ test: (all) => all.split("has taken over").length > 2, exec: () => null });
   await recorder.durableAfter(recorder.durableLines + 2);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
@@ -144,7 +144,7 @@ test("a checkpoint after other connections have taken over, on another line and 
   for (const each of segments(copy)) damage(path.join(copy, each));
   const events = await eventsOf(t, archive);
   const at = (kind, n) => events.filter(({ event }) => event === kind)[n].at_ns;
-  // While two lines are open, an earlier checkpoint is used, of a time with one line, or none.
+  // While two lines are open, and for 8 s after that, an earlier checkpoint is used, of a time with one line, or none.
   const isBeforeDisconnect = (ns, n) => ns > at("disconnect", n) - SETTLED_NS && ns < at("disconnect", n);
   const lineOf = (ns) => (ns > at("disconnect", 0) && ns < at("connect", 2) ? 1 : isBeforeDisconnect(ns, 0) || isBeforeDisconnect(ns, 1) ? "two" : "other");
   const seen = new Set(), used = new Set();
