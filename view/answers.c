@@ -28,6 +28,8 @@ struct view_answers {
     view_answers *second;        /* of the second archive; NULL: only one is shown */
     const char *const *decoders; /* options, and a NULL */
     const options_list *families;
+    const selection *wanted; /* NULL: everything */
+    selection_window window;
     market_cache *cache;
     pthread_mutex_t lock; /* of all below, and of the archive */
     timeline *over_time;  /* NULL: not read yet */
@@ -37,13 +39,14 @@ struct view_answers {
 static const char *const NO_DECODERS[] = {NULL};
 static const options_list NO_FAMILIES;
 
-td_result view_answers_open(archive *from, const char *catalog, view_answers **out, td_err *err)
+td_result view_answers_open(archive *from, const char *catalog_path, view_answers **out,
+                            td_err *err)
 {
     view_answers *made = td_alloc_zero(1, sizeof *made);
     char path[PATH_MAX];
     td_result rc = TD_OK;
     made->from = from;
-    made->catalog = catalog;
+    made->catalog = catalog_path;
     made->cache = market_cache_open_default();
     made->decoders = NO_DECODERS;
     made->families = &NO_FAMILIES;
@@ -83,6 +86,62 @@ void view_answers_set_families(view_answers *self, const options_list *paths)
     self->families = paths;
 }
 
+void view_answers_select(view_answers *self, const selection *wanted, selection_window window)
+{
+    self->wanted = wanted;
+    self->window = window;
+}
+
+const timeline *view_answers_timeline(const view_answers *self)
+{
+    return self->over_time;
+}
+
+int view_answers_has_row(const view_answers *self, const timeline_row *row)
+{
+    return self->wanted == NULL ||
+           (selection_has_feed(self->wanted, row->feed) &&
+            selection_has_topic(self->wanted, td_bytes_str(row->topic),
+                                td_bytes_str(row->exchange_topic), td_bytes_str(row->symbol)));
+}
+
+void view_answers_range(const view_answers *self, uint64_t *first_ns, uint64_t *last_ns)
+{
+    size_t count;
+    const timeline_row *rows = timeline_rows(self->over_time, &count);
+    if (self->wanted == NULL) {
+        timeline_range(self->over_time, first_ns, last_ns);
+        return;
+    }
+    *first_ns = UINT64_MAX;
+    *last_ns = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].first_ns == 0 || !view_answers_has_row(self, &rows[i]))
+            continue;
+        *first_ns = rows[i].first_ns < *first_ns ? rows[i].first_ns : *first_ns;
+        *last_ns = rows[i].last_ns > *last_ns ? rows[i].last_ns : *last_ns;
+    }
+    *first_ns = self->window.from_ns > *first_ns ? self->window.from_ns : *first_ns;
+    *last_ns = self->window.to_ns <= *last_ns ? self->window.to_ns - 1 : *last_ns;
+    if (*first_ns > *last_ns)
+        *first_ns = *last_ns = 0;
+}
+
+/* 1 if a gap is selected. */
+static int has_gap(const view_answers *self, const gap_row *gap)
+{
+    return self->wanted == NULL || selection_wants_gap(self->wanted, self->window, gap);
+}
+
+static size_t count_gaps(const view_answers *self)
+{
+    const gap_list *all = timeline_gaps(self->over_time);
+    size_t count = 0;
+    for (size_t i = 0; i < all->count; i++)
+        count += (size_t)has_gap(self, &all->rows[i]);
+    return count;
+}
+
 /* Read the archive for the first request; later only for "archive", which the page polls, so that
  * no tile waits for an update. */
 static td_result update(view_answers *self, const view_request *request, td_err *err)
@@ -109,7 +168,7 @@ static td_result write_archive(const view_answers *self, td_buf *out, td_err *er
     uint64_t first_ns;
     uint64_t last_ns;
     const timeline_row *rows = timeline_rows(self->over_time, &count);
-    timeline_range(self->over_time, &first_ns, &last_ns);
+    view_answers_range(self, &first_ns, &last_ns);
     json_write_begin(&json, out);
     json_write_object_begin(&json);
     json_write_member_text(&json, "archive", archive_path(self->from));
@@ -120,10 +179,12 @@ static td_result write_archive(const view_answers *self, td_buf *out, td_err *er
     json_write_member_bool(&json, "has_decoders", self->decoders[0] != NULL);
     json_write_member_u64(&json, "first_ns", first_ns);
     json_write_member_u64(&json, "last_ns", last_ns);
-    json_write_member_u64(&json, "gaps", timeline_gaps(self->over_time)->count);
+    json_write_member_u64(&json, "gaps", count_gaps(self));
     json_write_member_array_begin(&json, "rows");
     for (size_t i = 0; i < count; i++) {
         const timeline_row *row = &rows[i];
+        if (!view_answers_has_row(self, row))
+            continue;
         json_write_object_begin(&json);
         json_write_member_text(&json, "feed", row->feed);
         json_write_member_text(&json, "family", row->family);
@@ -179,7 +240,7 @@ static td_result write_gaps(const view_answers *self, uint64_t from_ns, uint64_t
     size_t count = 0;
     json_writer json;
     for (size_t i = 0; i < all->count; i++)
-        if (overlaps(&all->rows[i], from_ns, to_ns))
+        if (has_gap(self, &all->rows[i]) && overlaps(&all->rows[i], from_ns, to_ns))
             found[count++] = &all->rows[i];
     qsort(found, count, sizeof(const gap_row *), compare_gaps);
     json_write_begin(&json, out);
@@ -227,16 +288,17 @@ static int is_same_topic(const timeline_row *left, const timeline_row *right)
 
 /* Make bands: one for each topic. If feed and topic are given: one for each symbol of that topic.
  */
-static tile_bands make_bands(const timeline *over_time, const char *feed, const char *topic)
+static tile_bands make_bands(const view_answers *self, const char *feed, const char *topic)
 {
     tile_bands out = {0};
-    out.rows = timeline_rows(over_time, &out.row_count);
+    out.rows = timeline_rows(self->over_time, &out.row_count);
     out.order = td_alloc_zero(out.row_count + 1, sizeof *out.order);
     out.band_of = td_alloc_zero(out.row_count + 1, sizeof *out.band_of);
     out.firsts = td_alloc_zero(out.row_count + 1, sizeof *out.firsts);
     for (uint32_t i = 0; i < out.row_count; i++) {
-        int is_wanted = feed == NULL || (strcmp(out.rows[i].feed, feed) == 0 &&
-                                         strcmp(out.rows[i].topic, topic) == 0);
+        int is_wanted = view_answers_has_row(self, &out.rows[i]) &&
+                        (feed == NULL || (strcmp(out.rows[i].feed, feed) == 0 &&
+                                          strcmp(out.rows[i].topic, topic) == 0));
         out.band_of[i] = TIMELINE_NO_BAND;
         if (is_wanted)
             out.order[out.wanted++] = i;
@@ -333,7 +395,7 @@ static td_result answer_tiles(view_answers *self, const view_request *request, v
     if (!is_good)
         return td_err_set(err, TD_E_INVALID, "tiles need k, i and by, and n from 1 to %d",
                           TILES_MAX);
-    tile_bands bands = make_bands(self->over_time, by_symbol ? feed : NULL, topic);
+    tile_bands bands = make_bands(self, by_symbol ? feed : NULL, topic);
     while (count > 1 && bands.count * count > TILE_BANDS_MAX)
         count--;
     td_result rc =

@@ -27,6 +27,8 @@
 #include "base/err.h"
 #include "base/cli/options.h"
 #include "archive/archive.h"
+#include "tape/selection.h"
+#include "tape/timeline.h"
 #include "view/server.h"
 
 enum { TILE_CELLS = 256, TILES_MAX = 8, TILE_BANDS_MAX = 4096, GAPS_ANSWER_MAX = 2000 };
@@ -35,7 +37,7 @@ typedef struct view_answers view_answers;
 
 /* Answer from an archive, which is borrowed and used only here until close, as its catalog's path
  * (NULL: the archive's own catalog). TD_E_IO, TD_E_LIMIT (the archive's path). */
-TD_MUST_USE td_result view_answers_open(archive *from, const char *catalog, view_answers **out,
+TD_MUST_USE td_result view_answers_open(archive *from, const char *catalog_path, view_answers **out,
                                         td_err *err);
 void view_answers_close(view_answers *self);
 
@@ -51,6 +53,16 @@ void view_answers_set_decoders(view_answers *self, const char *const *options);
 /* Before the first question: documents of families for the verbs, as in verb_child_given; borrowed
  * until close. */
 void view_answers_set_families(view_answers *self, const options_list *paths);
+
+/* Before the first question: answer only about selected topics and gaps, and give only the selected
+ * time as the archive's. wanted is borrowed until close. */
+void view_answers_select(view_answers *self, const selection *wanted, selection_window window);
+
+/* After an answer: the timeline that it was made from, valid until close; 1 if one of its rows is
+ * selected; the selected rows' time, both 0 if no frame is in it. */
+const timeline *view_answers_timeline(const view_answers *self);
+int view_answers_has_row(const view_answers *self, const timeline_row *row);
+void view_answers_range(const view_answers *self, uint64_t *first_ns, uint64_t *last_ns);
 
 /* view_server_options.answer, with the view_answers as its user. */
 void view_answers_answer(void *user, view_request *request, view_reply *reply);

@@ -1,4 +1,7 @@
-// The server's answers. Times stay exact: integers above 2^53 become BigInt.
+// The answers of the server, or of a saved page (saved.js). Times stay exact: integers above 2^53
+// become BigInt.
+
+import { answerTo, hasAnswer, isSavedPage, savedNs, unsaved } from "./saved.js";
 
 const HAS_SOURCE = (() => {
   let seen = false;
@@ -39,12 +42,12 @@ export function stringifyJson(value) {
     typeof member === "bigint" ? JSON.rawJSON?.(String(member)) ?? String(member) : member);
 }
 
-async function request(path, signal) {
+async function request(question, signal) {
   let answer;
   try {
-    answer = await fetch(path, { signal, cache: "no-store" });
+    answer = await answerTo(question, signal);
   } catch (error) {
-    if (error.name === "AbortError")
+    if (error.name === "AbortError" || isSavedPage)
       throw error;
     throw new Error("The server does not answer. Is `tapedeck view` still running?");
   }
@@ -56,8 +59,8 @@ async function request(path, signal) {
   throw error;
 }
 
-async function requestJson(path, signal) {
-  return parseJson(await (await request(path, signal)).text());
+async function requestJson(question, signal) {
+  return parseJson(await (await request(question, signal)).text());
 }
 
 // With two archives, "b" is the second one; "" is the first. Answers of verbs and lists of gaps are
@@ -69,7 +72,7 @@ export function askArchiveOf(choose) {
 }
 
 function questionTo(side, question) {
-  return side === "" ? `api/${question}` : `api/${side}/${question}`;
+  return side === "" ? question : `${side}/${question}`;
 }
 
 export async function getArchive(side) {
@@ -80,17 +83,27 @@ export async function getArchive(side) {
     row.first_ns = BigInt(row.first_ns);
     row.last_ns = BigInt(row.last_ns);
   }
-  return archive;
+  return isSavedPage ? { ...archive, now_ns: savedNs, is_recording: false } : archive;
+}
+
+function isInTime(gap, from, to) {
+  return gap.from_ns < to && (gap.to_ns === null || gap.to_ns > from || gap.from_ns >= from);
 }
 
 export async function getGaps(from, to, signal) {
-  const question = questionTo(chosenSide(), `gaps?from=${from}&to=${to}`);
+  // A saved page has one answer, for all time.
+  const question = questionTo(chosenSide(), isSavedPage ? "gaps" : `gaps?from=${from}&to=${to}`);
   const answer = await requestJson(question, signal);
   for (const gap of answer.gaps) {
     gap.from_ns = BigInt(gap.from_ns);
     gap.to_ns = gap.to_ns === null ? null : BigInt(gap.to_ns);
   }
-  return answer;
+  if (!isSavedPage)
+    return answer;
+  if (answer.count > answer.gaps.length && from < answer.gaps[0].from_ns)
+    throw unsaved("Gaps of this time were");
+  const gaps = answer.gaps.filter((gap) => isInTime(gap, from, to));
+  return { count: gaps.length, gaps };
 }
 
 // A verb's results: {command, status, errors, results}. options: [name, value] pairs.
@@ -104,16 +117,25 @@ export const TILE_CELLS = 256;
 
 export const TILES_MAX = 8; // of one request
 
+function tileQuestion({ k, i, group }, number) {
+  const by = (group?.feed ?? null) === null
+    ? "by=topic"
+    : `by=symbol&feed=${encodeURIComponent(group.feed)}&topic=${encodeURIComponent(group.topic)}`;
+  return questionTo(group?.side ?? "", `tile?k=${k}&i=${i}&n=${number}&${by}`);
+}
+
+// False if a saved page lacks the tile.
+export function hasTile(wanted) {
+  return !isSavedPage || hasAnswer(tileQuestion(wanted, 1));
+}
+
 // At most `number` tiles from the i-th on: {bands: Map of a band's key to its number, frames,
 // received, gaps}, with TILE_CELLS values for each band. group: {side, feed, topic} for the symbols
 // of a topic, with feed null for the topics of an archive; null for the topics of the first archive.
 export async function getTiles({ k, i, group }, number, signal) {
   const side = group?.side ?? "";
   const hasTopics = (group?.feed ?? null) === null;
-  const by = hasTopics
-    ? "by=topic"
-    : `by=symbol&feed=${encodeURIComponent(group.feed)}&topic=${encodeURIComponent(group.topic)}`;
-  const question = questionTo(side, `tile?k=${k}&i=${i}&n=${number}&${by}`);
+  const question = tileQuestion({ k, i, group }, isSavedPage ? 1 : number); // saved one by one
   const bytes = await (await request(question, signal)).arrayBuffer();
   const end = new Uint8Array(bytes).indexOf(10);
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 0, end)));
@@ -143,14 +165,23 @@ function cutTile(all, bands, tiles, tile) {
   return out;
 }
 
+function marketQuestion(market, k, i, bin) {
+  const options = [["feed", market.feed], ["symbol", market.symbol], ["book", market.topic],
+    ["k", k], ["i", i], ["bin", bin]];
+  return questionTo(market.side,
+    `market?${options.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&")}`);
+}
+
+// False if a saved page lacks the tile.
+export function hasMarketTile(market, k, i, bin) {
+  return !isSavedPage || hasAnswer(marketQuestion(market, k, i, bin));
+}
+
 // A tile of a market's book and trades: {tick, base, isFinal, bytes, and a typed array for each
 // name below}, with TILE_CELLS columns. market: {side, feed, symbol, topic}; bin: a row's height,
 // as text.
 export async function getMarketTile(market, k, i, bin, signal) {
-  const options = [["feed", market.feed], ["symbol", market.symbol], ["book", market.topic],
-    ["k", k], ["i", i], ["bin", bin]];
-  const query = options.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
-  const question = questionTo(market.side, `market?${query}`);
+  const question = marketQuestion(market, k, i, bin);
   const bytes = await (await request(question, signal)).arrayBuffer();
   const end = new Uint8Array(bytes).indexOf(10);
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 0, end)));

@@ -17,6 +17,7 @@ import { MarketTiles } from "./market-tiles.js";
 import { MarketChoice } from "./markets.js";
 import { Notes } from "./notes.js";
 import { getArchives, topicsOf } from "./pair.js";
+import { isDamaged, isSavedPage, savedNs } from "./saved.js";
 import { TABS, ViewState } from "./state.js";
 import { StepBar } from "./steps.js";
 import { TileCache } from "./tiles.js";
@@ -106,7 +107,8 @@ async function poll() {
   } catch (error) {
     setProblem(error.message);
   }
-  setTimeout(poll, archive?.is_recording ? POLL_RECORDING_MS : POLL_MS);
+  if (!isSavedPage)
+    setTimeout(poll, archive?.is_recording ? POLL_RECORDING_MS : POLL_MS);
 }
 
 function frameTotal(of) {
@@ -204,6 +206,11 @@ async function loadNotes() {
 function showAge() {
   if (archive === null || archive.first_ns === 0n)
     return;
+  if (isSavedPage) {
+    byId("recording").textContent = `saved ${formatTime(savedNs, 0)} UTC` +
+      (isDamaged ? "; a part of the recording cannot be read" : "") + (problem && `; ${problem}`);
+    return;
+  }
   byId("recording").textContent = problem || archive.sides.map((side) => {
     const age = nowNs() - side.last_ns;
     return (side.label && side.label + ": ") + (side.is_recording ? "recording; " : "") +
@@ -510,7 +517,7 @@ setInterval(() => {
 }, FOLLOW_MS);
 setInterval(showAge, 1000);
 setInterval(() => {
-  if (archive !== null && archive.first_ns !== 0n && !document.hidden)
+  if (archive !== null && archive.first_ns !== 0n && !document.hidden && !isSavedPage)
     loadNotes();
 }, POLL_MS);
 
@@ -568,5 +575,6 @@ addEventListener("hashchange", ({ newURL }) => {
 });
 addEventListener("pagehide", () => state.write());
 
+byId("unsaved-legend").hidden = !isSavedPage;
 state.read(location.hash);
 poll();

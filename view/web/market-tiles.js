@@ -1,8 +1,8 @@
 // The tiles of markets: books and trades over time.
 
-import { getMarketTile, TILE_CELLS } from "./api.js";
+import { getMarketTile, hasMarketTile, TILE_CELLS } from "./api.js";
 import { TileStore } from "./tile-store.js";
-import { bestTiles, levelFor, middleFirst, stepNs, tileEnd, tilesIn } from "./tiles.js";
+import { bestTiles, finestSaved, levelFor, middleFirst, stepNs, tileEnd, tilesIn } from "./tiles.js";
 
 const LIMITS = { tiles: 300, bytes: 128 << 20, requests: 2 }; // an answer may take seconds
 const SUBSTITUTE_BINS = 4;
@@ -10,6 +10,8 @@ const K_MIN = 17;
 const REFRESH_COST = 4; // a tile that grows is as old as this many times what its answer took
 const REFRESH_MS_MAX = 60_000;
 const BUSY = 503;
+const BIN_MIN = -54; // the numbers of heights that a page may have saved
+const BIN_MAX = 27;
 
 const CELLS = BigInt(TILE_CELLS);
 
@@ -44,6 +46,15 @@ export function marketLevel(state, devicePixels) {
 
 function withKey(market, k, i, bin) {
   return { market, k, i, bin, key: `${market.key} ${bin} ${k} ${i}` };
+}
+
+// A wanted tile, or in its place one of a saved page: with the nearest height of rows.
+function savedOrWanted(market, k, i, wantedBin) {
+  const bins = Array.from({ length: BIN_MAX - BIN_MIN + 1 }, (_, at) => BIN_MIN + at)
+    .sort((a, b) => Math.abs(a - wantedBin) - Math.abs(b - wantedBin));
+  const savedBin = (at) => bins.find((bin) => hasMarketTile(market, at.k, at.i, binText(bin)));
+  const at = finestSaved({ k, i }, (place) => savedBin(place) !== undefined);
+  return withKey(market, at.k, at.i, savedBin(at) ?? wantedBin);
 }
 
 export class MarketTiles {
@@ -112,7 +123,7 @@ export class MarketTiles {
     const bins = [COLUMNS_ONLY, ...this.#bins.get(market.key) ?? []];
     const loaded = (i) => bins.find((one) => this.#store.has(withKey(market, k, i, one).key));
     this.#store.want(middleFirst(tilesIn(k, state.from, state.to))
-      .map((i) => withKey(market, k, i, bin ?? loaded(i) ?? COLUMNS_ONLY)));
+      .map((i) => savedOrWanted(market, k, i, bin ?? loaded(i) ?? COLUMNS_ONLY)));
   }
 
   wantNothing() {

@@ -1,11 +1,12 @@
 // The timeline's tiles.
 
-import { getTiles, TILE_CELLS, TILES_MAX } from "./api.js";
+import { getTiles, hasTile, TILE_CELLS, TILES_MAX } from "./api.js";
 import { TileStore } from "./tile-store.js";
 
 const LIMITS = { tiles: 400, bytes: 96 << 20, requests: TILES_MAX };
 const PARENT_LEVELS = 8; // how much coarser a substitute may be
 const K_MAX = 48;
+const NOT_FOUND = 404;
 
 const CELLS = BigInt(TILE_CELLS);
 
@@ -54,6 +55,17 @@ export function bestTiles(k, i, kMin, find) {
     }
   }
   return [];
+}
+
+// The wanted tile, or in its place the finest one that a saved page has of its time. {k, i} and
+// other members; has(wanted): false if a saved page lacks it.
+export function finestSaved(wanted, has) {
+  for (let up = 0; up <= PARENT_LEVELS && wanted.k + up <= K_MAX; up++) {
+    const coarser = { ...wanted, k: wanted.k + up, i: wanted.i >> BigInt(up) };
+    if (has(coarser))
+      return coarser;
+  }
+  return wanted;
 }
 
 // The end of a tile.
@@ -127,7 +139,8 @@ export class TileCache {
   // onChange(error): a tile arrived (error is null), or a request failed.
   constructor(onChange) {
     this.#store = new TileStore({ limits: LIMITS, onChange,
-      request: (wanted, signal) => this.#requests.request(wanted, signal) });
+      request: (wanted, signal) => this.#requests.request(wanted, signal),
+      isFinal: ({ status }) => status === NOT_FOUND });
   }
 
   // The tile or its substitutes: see bestTiles.
@@ -136,9 +149,13 @@ export class TileCache {
     return bestTiles(k, i, 0, (level, index) => this.#store.find(`${level}/${index}/${name}`));
   }
 
+  get isLoading() {
+    return this.#store.isLoading;
+  }
+
   // Set the wanted tiles, the most important first: [{k, i, group}].
   want(list) {
-    this.#store.want(list.map(withKey));
+    this.#store.want(list.map((wanted) => withKey(finestSaved(wanted, hasTile))));
   }
 
   // A tile as a promise, for searches.

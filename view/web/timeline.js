@@ -4,6 +4,7 @@ import { bandKey, gapReasons, TILE_CELLS } from "./api.js";
 import { bandName, withTwin } from "./bands.js";
 import { onTimeWheel, placeTip, readColours, timeKeys } from "./plot.js";
 import { axisTicks, digitsFor, formatRate, formatSpan, formatTime } from "./time.js";
+import { isSavedPage } from "./saved.js";
 import { levelFor, middleFirst, stepNs, tilesIn } from "./tiles.js";
 
 const BAND_HEIGHT = 28; // CSS px, as in style.css
@@ -502,7 +503,7 @@ export class Timeline {
     const parts = [`${formatTime(ns, digitsFor(this.stepNs))} UTC`, bandName(band)];
     const found = this.sample(band, ns);
     if (found === null)
-      return [...parts, "loading"];
+      return [...parts, isSavedPage && !this.#tiles.isLoading ? "not saved" : "loading"];
     if (band.proof < 0)
       return [...parts, "not recorded in this archive"];
     const words = ["not received", "received in part", "received"];
