@@ -5,6 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { json, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
+import { jsonOf, readSavedPage } from "../support/saved_page.mjs";
 
 const NOON = Date.parse("2026-08-09T12:00:00Z");
 const DATE = "2026-08-09";
@@ -84,7 +85,9 @@ test("only topics without a frame are a day that is neither clean nor a fault", 
   assert.deepEqual([days.clean, days.unproven_days, days.not_clean, days.days[0].clean_percent], [0, 1, 0, 0]);
   const page = path.join(temporary(t), "page.html");
   await tapedeck(t, ["report", archive, "--html", page]);
-  assert.match(fs.readFileSync(page, "utf8"), /<td>2026-08-09(<\/td>)?<td>v5-linear(<\/td>)?<td>USDT(<\/td>)?<td>-<td>/);
+  const saved = jsonOf(readSavedPage(page), "verb/days").results[0];
+  assert.deepEqual(saved.days.filter(({ symbol }) => symbol === "USDT").map(({ day, feed, clean_percent, reasons }) => [day, feed, clean_percent, reasons]), [["2026-08-09", "v5-linear", 0, null]]);
+  assert.deepEqual(states(saved), { adlAlert: "granted" });
   assert.match((await tapedeck(t, ["export", archive, "--format", "jsonl", "--symbol", "USDT", "--only-clean", "--out", path.join(archive, "x")], { status: 4 })).stderr, /no symbol has a clean day/);
 });
 
