@@ -65,9 +65,12 @@ static td_result put_base64(td_buf *to, td_bytes from, td_err *err)
         const uint32_t bits = (uint32_t)from.data[i] << 16 |
                               (left > 1 ? (uint32_t)from.data[i + 1] << 8 : 0) |
                               (left > 2 ? (uint32_t)from.data[i + 2] : 0);
-        const char group[] = {DIGITS[bits >> 18], DIGITS[bits >> 12 & 63],
-                              left > 1 ? DIGITS[bits >> 6 & 63] : '=',
-                              left > 2 ? DIGITS[bits & 63] : '='};
+        char group[] = {DIGITS[bits >> 18], DIGITS[bits >> 12 & 63], DIGITS[bits >> 6 & 63],
+                        DIGITS[bits & 63]};
+        if (left < 3)
+            group[3] = '=';
+        if (left < 2)
+            group[2] = '=';
         td_buf_add(to, group, sizeof group);
     }
     return rc;
