@@ -24,7 +24,8 @@ function delay(day, name) {
 function cells(day) {
   const isQuiet = day.reasons === null && day.clean_percent === 0; // nothing is expected
   return [day.feed, day.day + (day.recording ? " (recording)" : ""), day.symbol ?? "(no symbol)",
-    isQuiet ? "-" : percent(day.clean_percent), percent(day.verified_percent), percent(day.day_percent),
+    isQuiet ? "-" : percent(day.clean_percent), percent(day.verified_percent),
+    percent(day.day_percent),
     day.frames.toLocaleString("en"), formatSpan(BigInt(day.degraded_ns)),
     formatSpan(BigInt(day.missing_ns)), delay(day, "p50_ns"), delay(day, "p99_ns"),
     day.reasons ?? (isQuiet ? "unproven" : "clean")];

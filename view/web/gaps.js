@@ -3,8 +3,10 @@
 import { getGaps } from "./api.js";
 import { commandLine, VerbRun } from "./command.js";
 import { delayed, el, makeChoosable, table } from "./dom.js";
+import { isSavedPage } from "./saved.js";
 import { formatSpan, formatTime } from "./time.js";
 
+const SHOWN = isSavedPage ? "in the saved part of the shown time" : "in the shown time";
 const PAGE_ROWS = 100;
 const ANSWER_MAX = 2000; // gaps in an answer of the server, the newest of the time
 
@@ -75,10 +77,10 @@ export class GapsPanel {
     const count = answer.count.toLocaleString("en");
     this.#gaps = answer.gaps;
     this.#page = 0;
-    this.#summary.textContent = answer.count === 0 ? "No gap in the shown time."
+    this.#summary.textContent = answer.count === 0 ? `No gap ${SHOWN}.`
       : answer.count > answer.gaps.length
-        ? `${count} gaps in the shown time; the newest ${answer.gaps.length.toLocaleString("en")}:`
-        : `${count} ${answer.count === 1 ? "gap" : "gaps"} in the shown time.`;
+        ? `${count} gaps ${SHOWN}; the newest ${answer.gaps.length.toLocaleString("en")}:`
+        : `${count} ${answer.count === 1 ? "gap" : "gaps"} ${SHOWN}.`;
     this.#run.command.set(
       commandLine(["gaps", this.#archive().path, "--from", `${from}`, "--to", `${to}`]));
     this.#draw();

@@ -74,6 +74,7 @@ describe("saved page", { skip }, () => {
     const { page, faults } = await open(t, `#from=${at}&to=${at + 1_000_000_000n}&cursor=${at + 1n}`);
     await until(page, /not saved/);
     await until(page, /not saved in this file/, "#recording");
+    await until(page, /No gap in the saved part of the shown time/, "#panel-gaps");
     assert.equal(await page.locator("#unsaved-legend").isVisible(), true);
     await page.locator("#tab-frames").click();
     await until(page, /not saved in this file/, "#panel-frames .error");
