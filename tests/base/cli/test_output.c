@@ -448,7 +448,7 @@ static void test_verbs(void **state)
         {"differs", "differs always", run_differs, NULL},
         {"absent", "not installed", NULL, "no-such-program-anywhere"},
     };
-    verb_table table = {"prog", "For tests.", ROWS, 2, NULL};
+    verb_table table = {"prog", "For tests.", ROWS, 2, NULL, 0};
     char prog[] = "prog";
     char differs[] = "differs";
     char x[] = "x";

@@ -74,8 +74,9 @@ test("the library's trades and bars are in the order of ids; messages are as rec
   const archive = await archived(t);
   const script = `
 import json, sys, tapedeck
+id_of = lambda trade: trade["trade_id"] if hasattr(trade, "dtype") else trade.trade_id # with numpy, or without
 with tapedeck.open(sys.argv[1]) as archive:
-    ids = [int(trade.trade_id) for trades, _, _ in archive.batches() for trade in trades]
+    ids = [int(id_of(trade)) for trades, _, _ in archive.batches() for trade in trades]
     bars = [[str(v) for v in (b.open, b.high, b.low, b.close, b.count)] for b in archive.bars("BTC-USD", "1s")]
     texts = [m.text.decode() for m in archive.messages()]
 print(json.dumps([ids, bars, texts]))`;
