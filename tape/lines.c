@@ -710,13 +710,25 @@ static stream_line *find_waiting(line_stream *of)
     return found;
 }
 
+/* 1 if a frame waits that is later than all that was returned. */
+static int has_later(line_stream *of)
+{
+    const uint64_t until_ns = of->until_ns > of->last_ns ? of->until_ns : of->last_ns;
+    stream_line *line;
+    for (size_t i = 0; (line = line_at(of, i)) != NULL; i++)
+        if (!line->is_joined && queue_count(&line->pending) > 0 &&
+            line->pending.items[line->pending.end - 1].recv_ns > until_ns)
+            return 1;
+    return 0;
+}
+
 /* 1 if what waits is not needed now: a line delivers. At the end, a slower one has not brought all
- * yet. A line that is silent may have nothing to deliver, so only a frame of another one shows it.
- */
-static int may_wait(const line_streams *self, const line_stream *of, uint64_t now_ns)
+ * yet, but if a frame came over it later than all others, the line that delivered may lack it. A
+ * line that is silent may have nothing to deliver, so only a frame of another one shows it. */
+static int may_wait(const line_streams *self, line_stream *of, uint64_t now_ns)
 {
     if (now_ns == AT_END)
-        return has_joined(of) && !is_distinct(of);
+        return has_joined(of) && !is_distinct(of) && !has_later(of);
     return is_delivered(of, now_ns) || (self->giver == NULL && has_joined(of));
 }
 

@@ -19,8 +19,8 @@ function frameAt(number, i) {
 }
 
 /** An archive of two lines. */
-async function merged(t, dir) {
-  for (const [name, [from, to]] of [["first", FIRST], ["second", SECOND]]) {
+async function merged(t, dir, second = SECOND) {
+  for (const [name, [from, to]] of [["first", FIRST], ["second", second]]) {
     const file = path.join(dir, `${name}.jsonl`), frames = Array.from({ length: to - from }, (_, i) => frameAt(i, from + i));
     fs.writeFileSync(file, frames.map((line) => JSON.stringify(line) + "\n").join(""));
     await tapedeck(t, ["import", "-q", "-a", path.join(dir, name), "--format", "jsonl", "--family", FAMILY, file]);
@@ -67,4 +67,14 @@ test("Python shows the possible copies that `cat` does", { skip: withoutLibrary 
   const env = { ...process.env, PYTHONPATH: installed(t), PYTHONDONTWRITEBYTECODE: "1" };
   assert.ok(expected.length > 0);
   assert.deepEqual(JSON.parse(execFileSync(pythonWith("ctypes"), ["-c", script, both], { env, encoding: "utf8" })), expected);
+});
+
+test("what a line has after the other one's last frame is read, even if the tape ends soon", async (t) => {
+  for (const to of [14, 17, 20, 24]) { // the first line ends with frame 11, and no event tells so
+    const { both, report } = await merged(t, temporary(t), [5, to]);
+    const frames = await jsonLines(t, ["cat", both]);
+    assert.equal(frames.length, report.line_possible_copies === 0 ? to : FIRST[1] + to - 5, `until ${to}`);
+    const replay = await json(t, ["replay", both, "--json"], { status: 1 });
+    assert.deepEqual([replay.verdict, replay.frames], ["incomplete", frames.length], `until ${to}`);
+  }
 });
