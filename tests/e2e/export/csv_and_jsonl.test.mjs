@@ -410,11 +410,11 @@ test("families without a market are omitted, and counted", async (t) => {
 
 // ---- damage -------------------------------------------------------------------------------------------------
 
-/** The v5 capture with all frames of SOLUSDT two minutes later, so that they share no chunk with another symbol. */
+/** The v5 capture with all frames of SOLUSDT 40 s later, so that they share no chunk with another symbol. */
 function withLaterSymbol(t) {
   const isLater = (line) => /^\{"t":"recv".*\\"topic\\":\\"[\w.]+\.SOLUSDT\\"/.test(line);
   const lines = captureLines(CAPTURES[2][0]);
-  const later = lines.filter(isLater).map((line) => line.replace(/"ts":(\d+)/, (_, s) => `"ts":${Number(s) + 120}`));
+  const later = lines.filter(isLater).map((line) => line.replace(/"ts":(\d+)/, (_, s) => `"ts":${Number(s) + 40}`));
   assert.ok(later.length > 100);
   const file = path.join(temporary(t), "later.jsonl");
   fs.writeFileSync(file, [...lines.filter((line) => line !== "" && !isLater(line)), ...later, ""].join("\n"));
