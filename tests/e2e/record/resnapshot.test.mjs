@@ -17,11 +17,11 @@ const TOPIC = "orderbook.50.BTCUSDT", EVERY_MS = 20, HIDDEN_AFTER = 50;
 /** A server of one book with three levels; update u sets the size of one of them. hides: the first connection gets, so many
  *  updates after its snapshot, one delta with another level instead. */
 async function exchange(t, { hides }) {
-  const web = http.createServer((_, response) => response.end("{}")).listen(0, "127.0.0.1");
+  const web = http.createServer((_, response) => response.end("{}"));
   const server = new WebSocketServer({ server: web }), clients = new Map();
   const sizes = ["1", "1", "1"];
   let u = 1, hiddenU = Infinity, connections = 0;
-  await once(web, "listening");
+  await once(web.listen(0, "127.0.0.1"), "listening"); // after the server: a missing package leaves nothing open
   const frame = (type, b) => JSON.stringify({ topic: TOPIC, type, ts: Date.now(), data: { s: "BTCUSDT", b, a: type === "snapshot" ? [["200", "1"]] : [], u, seq: 1000 + u }, cts: Date.now() - 1 });
   const timer = setInterval(() => {
     u++;
