@@ -284,6 +284,9 @@ static inline int dialect_has_all(const dialect *spoken)
     return spoken->covering == COVER_ALL && spoken->ask_auth == NULL;
 }
 
+/* 1 if servers answer a request of this kind that succeeds. */
+int dialect_answers(const dialect *spoken, request_kind kind);
+
 /* 1 if a subscription may be "topic.A|B", "topic.*" or bare "topic". */
 static inline int dialect_has_lists(const dialect *spoken)
 {

@@ -539,6 +539,17 @@ static td_result answer_value(const void *user, td_bytes name, td_buf *out, int 
 
 /* ---- answers ---- */
 
+int dialect_answers(const dialect *spoken, request_kind kind)
+{
+    for (size_t i = 0; i < spoken->answer_count; i++) {
+        const answer_text *row = &spoken->answers[i];
+        if ((row->kinds & 1U << kind) != 0 && (row->conditions & ANSWER_IF_REFUSED) == 0 &&
+            row->refused == REFUSAL_NONE && row->text[0] != '\0')
+            return 1;
+    }
+    return 0;
+}
+
 static int answer_fits(const answer_text *row, const dialect_request *request,
                        const dialect_reply *reply)
 {

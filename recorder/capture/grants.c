@@ -24,7 +24,8 @@ typedef enum topic_state {
 
 typedef struct grant_topic {
     char *name;
-    uint32_t request; /* number of the last request for this topic */
+    uint32_t request;     /* number of the last subscribe request for this topic */
+    uint32_t unsubscribe; /* number of an unanswered unsubscribe request; 0: all are answered */
     topic_state state;
     uint8_t is_answered; /* 1: granted by an answer; 0: by a frame */
     uint8_t has_spoken;  /* 1: a frame came since the grant */
@@ -325,7 +326,7 @@ static void on_unsubscribe(grants *self, grant_slot *slot, size_t at, uint64_t r
     if (topic->state == TOPIC_GRANTED)
         end_grant(self, slot, at, "unsubscribed", recv_ns);
     topic->state = TOPIC_UNSUBSCRIBING;
-    topic->request = slot->request_number;
+    topic->unsubscribe = slot->request_number;
 }
 
 static void on_request(grants *self, grant_slot *slot, const feed_frame *frame)
@@ -358,6 +359,8 @@ static void on_request(grants *self, grant_slot *slot, const feed_frame *frame)
         topic->request = slot->request_number;
         if (topic->state != TOPIC_GRANTED) /* else it stays granted */
             topic->state = TOPIC_REQUESTED;
+        if (!dialect_answers(self->dialect, REQUEST_UNSUBSCRIBE))
+            topic->unsubscribe = 0;
     }
 }
 
@@ -368,6 +371,12 @@ static int is_answer_to(const dialect_answer *answer, const open_request *reques
     if (answer->of == REQUEST_UNKNOWN)
         return 1;
     return request->is_unsubscribe == (answer->of != REQUEST_SUBSCRIBE);
+}
+
+/* The number of the topic's request of this request's kind. */
+static uint32_t request_of(const grant_topic *topic, const open_request *request)
+{
+    return request->is_unsubscribe ? topic->unsubscribe : topic->request;
 }
 
 /* Find the request to which an answer belongs: the one with the answer's id, else one with a topic
@@ -386,7 +395,7 @@ static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
         if (!is_answer_to(answer, request))
             continue;
         if (answer->id.size > 0 ? td_bytes_is(answer->id, request->id)
-                                : topic == NULL || topic->request == request->number)
+                                : topic == NULL || request_of(topic, request) == request->number)
             return i;
     }
     return slot->request_count;
@@ -402,17 +411,19 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
     TD_ASSERT(slot->requests != NULL);
     const open_request *request = &slot->requests[at];
     const request_kind kind = request->is_unsubscribe ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
-    topic_state waiting = request->is_unsubscribe ? TOPIC_UNSUBSCRIBING : TOPIC_REQUESTED;
     int names_any = answer->granted_count + answer->failed_count > 0;
     size_t left = 0;
     for (size_t i = 0; i < slot->topic_count; i++) {
         grant_topic *topic = &slot->topics[i];
-        if (topic->request != request->number || topic->state != waiting)
+        if (request_of(topic, request) != request->number ||
+            (!request->is_unsubscribe && topic->state != TOPIC_REQUESTED))
             continue;
         if ((names_any || answer->lists_all) && !dialect_answer_names(answer, kind, topic->name)) {
             left++;
         } else if (request->is_unsubscribe) {
-            topic->state = TOPIC_ENDED;
+            topic->unsubscribe = 0;
+            if (topic->state == TOPIC_UNSUBSCRIBING) /* else it was requested again */
+                topic->state = TOPIC_ENDED;
         } else if (dialect_answer_grants(answer, topic->name)) {
             grant(self, slot, topic, 1, recv_ns);
         } else {
@@ -502,6 +513,14 @@ static void note_frame(grants *self, grant_topic *topic, const feed_frame *frame
     self->due_ns = 0;
 }
 
+/* 1 if frames may still be of a subscription that an unsubscribe request ends, so they do not show
+ * that a later request is granted. */
+static int is_leaving(const grant_topic *topic)
+{
+    return topic->state == TOPIC_UNSUBSCRIBING ||
+           (topic->state == TOPIC_REQUESTED && topic->unsubscribe != 0);
+}
+
 static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
                     const channel_route *route)
 {
@@ -509,7 +528,7 @@ static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
                                                                 : frame->info->exchange_topic);
     size_t at = find_topic(slot, name);
     grant_topic *own = at < slot->topic_count ? &slot->topics[at] : NULL;
-    if (own != NULL && own->state == TOPIC_UNSUBSCRIBING)
+    if (own != NULL && is_leaving(own))
         return;
     int is_granted = own != NULL && own->state == TOPIC_GRANTED;
     if (is_granted)

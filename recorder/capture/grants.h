@@ -5,7 +5,8 @@
  *
  * A topic is granted when the exchange's answer grants it, or when a frame of it arrives. The grant
  * ends when the client unsubscribes, or with the connection. Frames that arrive between an
- * unsubscribe request and its answer change nothing. If authentication subscribes to everything,
+ * unsubscribe request and its answer change nothing, even if the topic is requested again meanwhile
+ * (unless the exchange does not answer such requests). If authentication subscribes to everything,
  * the grant is of topic EVENT_GRANT_ALL; if connections have everything anyway, so does the first
  * frame. Unreadable requests and answers change nothing.
  *

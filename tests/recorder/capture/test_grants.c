@@ -45,6 +45,11 @@ typedef struct grant_case {
 #define V5_ANSWER(id, success)                                                                     \
     "{\"success\":" success ",\"ret_msg\":\"\",\"conn_id\":\"c\",\"req_id\":\"" id                 \
     "\",\"op\":\"subscribe\"}"
+#define V5_LEFT  "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"c\",\"op\":\"unsubscribe\"}"
+#define USDC_BTC "\"recenttrades.BTC\""
+#define USDC_ANSWER(args)                                                                          \
+    "{\"success\":true,\"conn_id\":\"c\",\"data\":{\"successTopics\":[" args                       \
+    "],\"failTopics\":[]},\"type\":\"COMMAND_RESP\"}"
 #define V5_BTC "\"publicTrade.BTCUSDT\""
 #define V5_ETH "\"publicTrade.ETHUSDT\""
 
@@ -98,6 +103,30 @@ static const grant_case CASES[] = {
       {'<', ECHO_OF("true", LEAVE(BTC)), {0}},
       {'s', "", {0}},
       {'.', "trade.BTCUSD", {"grant trade.BTCUSD seen 7"}}}},
+    {"unsubscribed and requested again; a frame on its way does not grant, the answer does",
+     "v5-linear",
+     {{'.', "publicTrade.BTCUSDT", {"grant publicTrade.BTCUSDT seen 1"}},
+      {'>', LEAVE(V5_BTC), {"grant_end publicTrade.BTCUSDT unsubscribed 0"}},
+      {'>', V5("2", V5_BTC), {0}},
+      {'.', "publicTrade.BTCUSDT", {0}},
+      {'<', V5_ANSWER("2", "true"), {"grant publicTrade.BTCUSDT answered 5"}},
+      {'<', V5_LEFT, {0}},
+      {'s', "", {"grant publicTrade.BTCUSDT answered 5"}}}},
+    {"once the unsubscription is answered, a frame grants",
+     "v5-linear",
+     {{'.', "publicTrade.BTCUSDT", {"grant publicTrade.BTCUSDT seen 1"}},
+      {'>', LEAVE(V5_BTC), {"grant_end publicTrade.BTCUSDT unsubscribed 0"}},
+      {'>', V5("2", V5_BTC), {0}},
+      {'.', "publicTrade.BTCUSDT", {0}},
+      {'<', V5_LEFT, {0}},
+      {'.', "publicTrade.BTCUSDT", {"grant publicTrade.BTCUSDT seen 6"}}}},
+    {"answers that name topics alone belong to the older request",
+     "usdc-option",
+     {{'.', "recenttrades.BTC", {"grant recenttrades.BTC seen 1"}},
+      {'>', LEAVE(USDC_BTC), {"grant_end recenttrades.BTC unsubscribed 0"}},
+      {'>', ASK(USDC_BTC), {0}},
+      {'<', USDC_ANSWER(USDC_BTC), {0}},
+      {'<', USDC_ANSWER(USDC_BTC), {"grant recenttrades.BTC answered 5"}}}},
     {"a frame before the answer",
      "inverse",
      {{'>', ASK(BTC), {0}},
@@ -208,6 +237,41 @@ static void what_connections_are_subscribed_to(void **state)
         check_case(&CASES[i]);
 }
 
+/* A frame of a slot. topic NULL: from or to the client, in `bytes`. */
+static void put(grants *g, uint32_t slot, uint64_t at_s, frame_role role, const char *topic,
+                const char *bytes, uint32_t form)
+{
+    channel_notes notes = {0};
+    const channel_info info = {.exchange_topic = topic, .form = form};
+    const channel_route route = {.notes = &notes, .role = role};
+    const feed_frame frame = {.line = slot % 2,
+                              .conn = 1 + slot / 2,
+                              .recv_ns = at_s * TD_NS_PER_S,
+                              .info = &info,
+                              .bytes = td_bytes_str(bytes)};
+    (void)grants_apply(g, slot % 2, &frame, &route);
+}
+
+/* No answer shows when the new subscription begins, so a frame does. */
+static void frames_grant_again_if_servers_do_not_answer(void **state)
+{
+    (void)state;
+    const family *of = family_find(td_bytes_str("v5-linear"));
+    dialect silent = *of->dialect;
+    family changed = *of;
+    silent.answer_count = 0;
+    changed.dialect = &silent;
+    grants *g = grants_open(&changed);
+    put(g, 0, 1, ROLE_DATA, "publicTrade.BTCUSDT", "{}", 0);
+    put(g, 0, 2, ROLE_OUT, "", LEAVE(V5_BTC), 0);
+    put(g, 0, 3, ROLE_OUT, "", ASK(V5_BTC), 0);
+    assert_int_equal(grants_restate(g), 0);
+    put(g, 0, 4, ROLE_DATA, "publicTrade.BTCUSDT", "{}", 0);
+    assert_int_equal(grants_restate(g), 1);
+    assert_int_equal(grants_event(g, 0).from_ns, 4 * TD_NS_PER_S);
+    grants_close(g);
+}
+
 /* The number of topics followed per connection is limited; an event tells that there are more. In
  * this dialect no topic covers another, so each is looked up once. */
 static void topics_beyond_the_bound(void **state)
@@ -230,21 +294,6 @@ static void topics_beyond_the_bound(void **state)
     assert_int_equal(grants_restate(g), DIALECT_ARGS_MAX + 1);
     assert_string_equal(grants_event(g, DIALECT_ARGS_MAX).what, EVENT_LIMIT_GRANTS);
     grants_close(g);
-}
-
-/* A frame of a slot. topic NULL: from or to the client, in `bytes`. */
-static void put(grants *g, uint32_t slot, uint64_t at_s, frame_role role, const char *topic,
-                const char *bytes, uint32_t form)
-{
-    channel_notes notes = {0};
-    const channel_info info = {.exchange_topic = topic, .form = form};
-    const channel_route route = {.notes = &notes, .role = role};
-    const feed_frame frame = {.line = slot % 2,
-                              .conn = 1 + slot / 2,
-                              .recv_ns = at_s * TD_NS_PER_S,
-                              .info = &info,
-                              .bytes = td_bytes_str(bytes)};
-    (void)grants_apply(g, slot % 2, &frame, &route);
 }
 
 static void check_counts(grants *g, uint64_t at_s, grants_counts expected, const char *overdue)
@@ -347,6 +396,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_connections_are_subscribed_to),
+        cmocka_unit_test(frames_grant_again_if_servers_do_not_answer),
         cmocka_unit_test(topics_beyond_the_bound),
         cmocka_unit_test(silent_topics_are_counted),
         cmocka_unit_test(silence_over_several_connections),
