@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
 import { acknowledge, scriptedServer, trade } from "../support/scripted_server.mjs";
-import { eventsOf, jsonLines, jsonList, tapedeck, temporary, tooLong, wrapped } from "../support/harness.mjs";
+import { eventsOf, eventually, json, jsonLines, jsonList, tapedeck, temporary, tooLong, wrapped } from "../support/harness.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
 
@@ -61,11 +61,17 @@ describe("durability lag", { concurrency: 3 }, () => {
     const server = await steady(t, dir);
     const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
     await recorder.durableLine((durable) => durable.in > 50);
+    // On a loaded machine earlier chunks may be late, too; one with events only has no durable line. The hang outlasts them.
+    const status = () => json(t, ["ctl", archive, "status", "--json"]);
+    const earlier = (await status()).lag_ns_max;
     disk.set(HANGS_NS);
     // The warning is logged while the sync hangs: it would hang for an hour.
     const [, after] = await recorder.prints(/warning tapedeck record: frames are not durable after (\d+\.\d+) s; commit_interval is 1\.000 s/);
     assert.ok(Number(after) >= 1, after); // to the millisecond
-    disk.set(0); // on a loaded machine the warning may be of an earlier stretch: the largest lag is looked at below
+    await eventually("the largest lag is of the hang", async () => (await status()).lag_ns > 2 * earlier + 2 * COMMIT_NS, recorder);
+    const isDurable = recorder.durableLine((durable) => durable.lag_ns > 2 * earlier + 2 * COMMIT_NS);
+    disk.set(0);
+    await isDurable;
     await recorder.prints(/frames are durable in time again; they became so up to \d+\.\d+ s after receipt/);
     const end = await recorder.kill("SIGTERM");
     assert.equal(end.code, 0, end.stderr);
@@ -76,16 +82,17 @@ describe("durability lag", { concurrency: 3 }, () => {
     assert.equal(Math.max(...lags), summary.lag_ns_max);
     assert.ok(summary.lag_ns_max > COMMIT_NS);
     assert.ok(summary.lag_ns_mean > 0 && summary.lag_ns_mean < summary.lag_ns_max);
-    assert.equal(summary.late_chunks, lags.filter((ns) => ns > COMMIT_NS).length);
+    const lateLines = lags.filter((ns) => ns > COMMIT_NS).length, withoutLine = summary.chunks - lags.length;
+    assert.ok(summary.late_chunks >= lateLines && summary.late_chunks <= lateLines + withoutLine, `${summary.late_chunks} ${lateLines} ${withoutLine}`);
     assert.equal(summary.dropped, 0);
 
-    // One period, unless the disk itself was slow, too, after its end.
+    // One period, unless the disk itself was slow, too, before or after it.
     const found = await stretches(t, archive);
     assert.ok(found.length > 0);
-    const { begins, ends } = found[0];
+    const { begins, ends } = found.reduce((worst, next) => (next.ends.lag_ns > worst.ends.lag_ns ? next : worst));
     assert.ok(begins.lag_ns > COMMIT_NS);
     assert.equal(ends.from_ns, begins.from_ns);
-    assert.ok(ends.lag_ns >= begins.lag_ns && ends.lag_ns <= summary.lag_ns_max);
+    assert.ok(ends.lag_ns >= begins.lag_ns && ends.lag_ns === summary.lag_ns_max);
     // Frames received from from_ns to to_ns were late; all of them are there, with their own times.
     const late = (await jsonLines(t, ["cat", "-a", archive])).filter((row) => row.dir !== "event" && row.recv_ns >= begins.from_ns && row.recv_ns <= ends.to_ns);
     assert.ok(ends.frames > 0 && late.length >= ends.frames, `${late.length} ${ends.frames}`);
