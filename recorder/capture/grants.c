@@ -542,6 +542,10 @@ static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
         if (is_granted)
             note_frame(self, &slot->topics[i], frame);
     }
+    for (size_t i = 0; !is_granted && i < cover_count; i++)
+        if (is_leaving(&slot->topics[i]) && dialect_answers(self->dialect, REQUEST_UNSUBSCRIBE) &&
+            self->dialect->covers(td_bytes_str(slot->topics[i].name), name))
+            return; /* the frame may be of the list that is unsubscribed */
     if (!is_granted) {
         grant_topic *topic = get_topic(self, slot, name);
         if (topic != NULL)
