@@ -273,7 +273,7 @@ test("a segment that a killed recorder left is read, and recovered with its docu
   const dir = temporary(t), archive = path.join(dir, "tape"), exchange = await server(t);
   const documents = write(path.join(dir, "documents"), { "made-up.yaml": DOCUMENT, "shared.yaml": SHARED });
   const recorder = new Recorder(t, archive, [`${exchange.url}/made/up`, "--family", "made-up", "--families", documents, "--topic", "book.A", "--heal", "none", "--commit-interval", "100ms"]);
-  while (exchange.sent() < 2 * LOST) await recorder.durableLine();
+  await recorder.durableLine((durable) => durable.in > 2 * LOST);
   await recorder.kill("SIGKILL");
   const left = await findsGap(t, archive);
   await tapedeck(t, ["recover", archive]);
