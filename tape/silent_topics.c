@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "archive/name_index.h"
 #include "archive/read_plan.h"
 #include "archive/segment_rows.h"
@@ -104,6 +105,7 @@ static void note_sending(sending_topics *sending, const segment_index *index,
             sending->last_ns[at] = 0;
             name_index_put(&sending->names, name, at);
         }
+        TD_ASSERT(sending->last_ns != NULL);
         if (last_ns > sending->last_ns[at])
             sending->last_ns[at] = last_ns;
     }
@@ -114,6 +116,7 @@ static void note_sending(sending_topics *sending, const segment_index *index,
 static uint64_t last_sent_ns(const sending_topics *sending, const family *of, td_bytes topic)
 {
     const size_t at = name_index_find(&sending->names, topic);
+    TD_ASSERT(sending->names.count == 0 || sending->last_ns != NULL);
     uint64_t last_ns = at == NAME_INDEX_NONE ? 0 : sending->last_ns[at];
     for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < sending->names.count; i++)
         if (sending->last_ns[i] > last_ns &&
@@ -242,6 +245,7 @@ static td_result find_unanswered(archive *from, read_query *query, silent_list *
         const opening *at = &openings->items[i];
         silent_topic *row = &list->rows[at->row];
         const family *of = family_find(td_bytes_str(row->family));
+        TD_ASSERT(row->feed != NULL);
         const int is_next = strcmp(row->feed, feed) != 0;
         if (is_next)
             sending_fini(&sending);

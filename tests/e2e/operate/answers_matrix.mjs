@@ -294,11 +294,15 @@ export async function answersOf(t, archive, truth, dir, { symbol, untimed, packa
     program ? answersInC(t, program, archive, symbol) : null, program && wholeArchive ? answersInC(t, program, wholeArchive, symbol) : null, book ? pageColumns(t, archive, dir, where) : null, isLive && book ? ownSnapshots(t, archive, book.topic) : new Set(),
   ]);
   const isTimed = (row) => !untimed || row.timestamp !== row.local_timestamp;
-  const quotes = rows.quotes.filter((row) => isTimed(row) && !own.has(`${row.local_timestamp} ${row.timestamp}`));
-  const wrong = wrongQuotes(quotes, all.quotes.filter(isTimed).sort((a, b) => Number(a.timestamp) - Number(b.timestamp)));
-  // A recorder does not miss what came before its first frames, and after it has stopped.
-  const times = isLive ? rows.trades.map(({ timestamp }) => Number(timestamp)) : [-Infinity, Infinity], [from, to] = [times[0], times.at(-1)];
-  const [trades, whole] = [rows, all].map((one) => one.trades.filter(({ timestamp }) => Number(timestamp) >= from && Number(timestamp) < to).map(tradeKey));
+  const trueQuotes = all.quotes.filter(isTimed).sort((a, b) => Number(a.timestamp) - Number(b.timestamp));
+  const isKnown = (row) => !isLive || Number(row.timestamp) >= Number(trueQuotes[0]?.timestamp ?? 0); // another connection may have begun earlier
+  const quotes = rows.quotes.filter((row) => isTimed(row) && isKnown(row) && !own.has(`${row.local_timestamp} ${row.timestamp}`));
+  const wrong = wrongQuotes(quotes, trueQuotes);
+  // A recorder does not miss what came before its first frames, and after it has stopped. It may have older trades than the truth if
+  // another connection's first snapshot lists more; trades of the first time are left out, because a snapshot may begin among them.
+  const times = (of) => (isLive ? of.trades.map(({ timestamp }) => Number(timestamp)) : [-Infinity, Infinity]);
+  const from = Math.max(times(rows)[0], times(all)[0]), to = times(rows).at(-1);
+  const [trades, whole] = [rows, all].map((one) => one.trades.filter(({ timestamp }) => Number(timestamp) > from && Number(timestamp) < to).map(tradeKey));
   const bars = barsOf(all.trades, barUs);
   const rightBars = [...bars.values()].map(barKey);
   return {
