@@ -116,7 +116,7 @@ static void note_sending(sending_topics *sending, const segment_index *index,
 static uint64_t last_sent_ns(const sending_topics *sending, const family *of, td_bytes topic)
 {
     const size_t at = name_index_find(&sending->names, topic);
-    TD_ASSERT(sending->names.count == 0 || sending->last_ns != NULL);
+    TD_ASSERT((at == NAME_INDEX_NONE && sending->names.count == 0) || sending->last_ns != NULL);
     uint64_t last_ns = at == NAME_INDEX_NONE ? 0 : sending->last_ns[at];
     for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < sending->names.count; i++)
         if (sending->last_ns[i] > last_ns &&
