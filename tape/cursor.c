@@ -48,6 +48,8 @@ struct cursor {
     content_reader *reader;
     line_streams *lines; /* NULL: frames of all lines are returned */
     uint8_t has_lines;   /* 1: lines was given a frame */
+    merge_item next;     /* has a frame before which those that wait are returned; else zero */
+    uint64_t last_ns;    /* time of the last returned frame */
     uint64_t begin_ns;   /* with_lead_in: the start of a cut's selection, or 0 */
     uint64_t position;   /* number of the next frame */
     uint64_t since_ns;   /* streams without a state are read from this time on */
@@ -513,6 +515,8 @@ td_result cursor_seek(cursor *c, uint64_t from_ns, td_err *err)
         connection_table_rewind(c->connections);
         if (c->lines != NULL)
             lines_rewind(c->lines);
+        c->next = (merge_item){0};
+        c->last_ns = 0;
         symbol_table_fini(&c->states);
         rc = open_window(c, view, (selection_window){from_ns, c->reading.window.to_ns}, err);
     }
@@ -581,6 +585,7 @@ static void set_conn(session_slot *slot, frame_ref *frame)
 static void finish(cursor *c, const session_slot *slot, frame_ref *frame)
 {
     frame->position = c->position++;
+    c->last_ns = frame->recv_ns;
     if (TD_UNLIKELY(frame->recv_ns >= c->hole_ns))
         pass_holes(c, slot->feed, frame->recv_ns);
     connection_table_follow(slot, c->since_ns, frame);
@@ -617,6 +622,16 @@ static int lacks_begin(const cursor *c, const session_slot *slot, const frame_re
            slot->now->conn.since_ns < c->reading.lead_from_ns;
 }
 
+/* The next frame in the order of time, or the one that has waited. */
+static td_result next_item(cursor *c, merge_item *out, td_err *err)
+{
+    if (TD_LIKELY(c->next.frame == NULL))
+        return merge_next(c->merge, out, err);
+    *out = c->next;
+    c->next = (merge_item){0};
+    return TD_OK;
+}
+
 td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
 {
     TD_ASSERT_SLOW(c != NULL);
@@ -624,7 +639,7 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
         merge_item item;
         if (TD_UNLIKELY(c->has_lines) && next_of_lines(c, out))
             return TD_OK;
-        td_result rc = merge_next(c->merge, &item, err);
+        td_result rc = next_item(c, &item, err);
         if (rc == TD_EOF && c->has_lines && !c->reading.is_following) {
             lines_end(c->lines);
             return next_of_lines(c, out) ? TD_OK : TD_EOF;
@@ -634,6 +649,10 @@ td_result cursor_next(cursor *c, const frame_ref **out, td_err *err)
         frame_ref *frame = item.frame;
         if (TD_UNLIKELY(frame == NULL))
             continue;
+        if (TD_UNLIKELY(c->has_lines) && lines_pass(c->lines, frame->recv_ns, c->last_ns)) {
+            c->next = item;
+            continue;
+        }
         set_conn(item.from->slot, frame);
         if (TD_UNLIKELY(item.from->use == SOURCE_EVENT)) {
             apply_event(c, item.from, frame);

@@ -710,26 +710,33 @@ static stream_line *find_waiting(line_stream *of)
     return found;
 }
 
-/* 1 if a frame waits that is later than all that was returned. */
-static int has_later(line_stream *of)
+/* 1 if a frame waits that came later than all that was returned, and long enough ago that another
+ * line would have brought it. */
+static int has_later(line_stream *of, uint64_t now_ns)
 {
     const uint64_t until_ns = of->until_ns > of->last_ns ? of->until_ns : of->last_ns;
     stream_line *line;
-    for (size_t i = 0; (line = line_at(of, i)) != NULL; i++)
-        if (!line->is_joined && queue_count(&line->pending) > 0 &&
-            line->pending.items[line->pending.end - 1].recv_ns > until_ns)
+    for (size_t i = 0; (line = line_at(of, i)) != NULL; i++) {
+        const item_queue *pending = &line->pending;
+        size_t at = pending->end;
+        while (!line->is_joined && at > pending->first && pending->items[at - 1].recv_ns > until_ns)
+            at--;
+        if (at < pending->end && !line->is_joined &&
+            pending->items[at].recv_ns < now_ns - LINES_LAG_NS)
             return 1;
+    }
     return 0;
 }
 
 /* 1 if what waits is not needed now: a line delivers. At the end, a slower one has not brought all
- * yet, but if a frame came over it later than all others, the line that delivered may lack it. A
- * line that is silent may have nothing to deliver, so only a frame of another one shows it. */
+ * yet. A line that is silent may have nothing to deliver, so only a frame of another one shows that
+ * it lacks something. */
 static int may_wait(const line_streams *self, line_stream *of, uint64_t now_ns)
 {
     if (now_ns == AT_END)
-        return has_joined(of) && !is_distinct(of) && !has_later(of);
-    return is_delivered(of, now_ns) || (self->giver == NULL && has_joined(of));
+        return has_joined(of) && !is_distinct(of) && !has_later(of, now_ns);
+    return is_delivered(of, now_ns) ||
+           (self->giver == NULL && has_joined(of) && !has_later(of, now_ns));
 }
 
 /* Use what waits. */
@@ -934,6 +941,18 @@ td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *fr
     else
         take_other(self, of, line, item, frame);
     return TD_OK;
+}
+
+int lines_pass(line_streams *self, uint64_t recv_ns, uint64_t returned_ns)
+{
+    TD_ASSERT(self->ready_at == self->ready_count);
+    if (TD_LIKELY(self->kept_count == 0 || recv_ns < self->now_ns + LINES_WINDOW_NS))
+        return 0;
+    self->ready_at = self->ready_count = 0;
+    if (self->now_ns < returned_ns)
+        self->now_ns = returned_ns;
+    sweep(self, recv_ns);
+    return self->ready_count > 0;
 }
 
 void lines_end(line_streams *self)

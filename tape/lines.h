@@ -80,6 +80,11 @@ void lines_set_window(line_streams *self, const lines_window *window);
 TD_MUST_USE td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *frame,
                                  td_err *err);
 
+/* The next frame of the tape, of any feed, was received at recv_ns, and the last one that was
+ * returned has returned_ns. If no frame was given for LINES_WINDOW_NS, what waits is not continued:
+ * it is made ready with times from returned_ns on. Returns 1 if frames are ready. */
+int lines_pass(line_streams *self, uint64_t recv_ns, uint64_t returned_ns);
+
 /* The tape, or the window, has no more frames: then call lines_next until it returns NULL. */
 void lines_end(line_streams *self);
 

@@ -78,3 +78,15 @@ test("what a line has after the other one's last frame is read, even if the tape
     assert.deepEqual([replay.verdict, replay.frames], ["incomplete", frames.length], `until ${to}`);
   }
 });
+
+test("what waited for another line is read before a later session", async (t) => {
+  const dir = temporary(t), { both } = await merged(t, dir, [5, 20]);
+  const before = (await jsonLines(t, ["cat", both])).length, file = path.join(dir, "later.jsonl");
+  const later = Array.from({ length: 10 }, (_, i) => JSON.stringify(frameAt(i, 7200 + i)) + "\n");
+  fs.writeFileSync(file, later.join(""));
+  await tapedeck(t, ["import", "-q", "-a", both, "--format", "jsonl", "--family", FAMILY, file]);
+  const times = (await jsonLines(t, ["cat", both])).map(({ recv_ns }) => BigInt(recv_ns));
+  assert.equal(times.length, before + later.length);
+  assert.ok(times.every((time, i) => i === 0 || time >= times[i - 1]));
+  assert.equal(times.filter((time) => time < BigInt(FRAMES_MS + 20 * STEP_MS) * 1_000_000n).length, before);
+});
