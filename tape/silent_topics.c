@@ -255,13 +255,30 @@ static td_result find_unanswered(archive *from, read_query *query, silent_list *
                 note_sending(&sending, index, (selection_window){0, query->to_ns});
         }
         feed = row->feed;
-        if (of != NULL && (row->unanswered_ns == 0 || at->granted_ns < row->unanswered_ns) &&
-            last_sent_ns(&sending, of, td_bytes_str(row->exchange_topic)) < at->granted_ns)
+        const uint64_t last_ns =
+            of == NULL ? UINT64_MAX : last_sent_ns(&sending, of, td_bytes_str(row->exchange_topic));
+        const int is_due =
+            (last_ns == 0 && !row->has_frames) || row->to_ns >= at->granted_ns + TOPIC_SILENCE_NS;
+        if (last_ns < at->granted_ns && is_due &&
+            (row->unanswered_ns == 0 || at->granted_ns < row->unanswered_ns))
             row->unanswered_ns = at->granted_ns;
     }
     sending_fini(&sending);
     read_plan_close(plan);
     return rc;
+}
+
+/* Drop topics that sent frames, and are silent for less than TOPIC_SILENCE_NS. */
+static void drop_answered(silent_list *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->rows[i].has_frames && list->rows[i].unanswered_ns == 0)
+            td_free(list->rows[i].exchange_topic);
+        else
+            list->rows[kept++] = list->rows[i];
+    }
+    list->count = kept;
 }
 
 static int wants_feed(void *user, const char *feed)
@@ -314,6 +331,7 @@ td_result silent_topics_find(archive *from, archive_view *view, const selection 
     if (rc == TD_OK && openings.count > 0)
         rc = find_unanswered(from, &query, out, &openings, err);
     td_free(openings.items);
+    drop_answered(out);
     if (out->count > 0)
         qsort(out->rows, out->count, sizeof *out->rows, compare_rows);
     read_plan_close(plan);

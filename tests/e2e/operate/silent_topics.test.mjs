@@ -131,10 +131,10 @@ const TOPICS = ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"];
 
 /** An archive in which both topics are granted on connection 0, and after a minute on `next`; the book sends frames until then, and from
  * second `again` on with a new snapshot. */
-async function grantedAgain(t, { next, again = Infinity }) {
+async function grantedAgain(t, { next, again = Infinity, seconds = 300 }) {
   const archive = path.join(temporary(t), "tape"), file = path.join(temporary(t), "capture.jsonl");
   const frames = [[NOON, 0, ask("1", TOPICS)], [NOON + 1, 0, answer("1", true)]];
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < seconds; i++) {
     const conn = i < 60 ? 0 : next;
     if (i === 60 && next === 0) frames.push([NOON + 60_000, 0, ["out", { op: "unsubscribe", req_id: "9", args: TOPICS.slice(0, 1) }]],
       [NOON + 60_001, 0, ["in", { success: true, ret_msg: "", conn_id: "c", req_id: "9", op: "unsubscribe" }]]);
@@ -178,7 +178,10 @@ test("a first frame that comes minutes after the grant ends a gap", async (t) =>
   const out = path.join(archive, "..", "out");
   await tapedeck(t, ["export", "-q", archive, "--format", "tardis-csv", "--type", "incremental_book_L2", "--out", out], { status: 1 });
   assert.deepEqual(manifestOf(out).days[0].found_gaps.map((row) => row.reason), ["stale"]);
-  // A snapshot within the minute is none.
+  // Silence of less than a minute after the grant is none, nor is a snapshot within the minute.
+  const short = await grantedAgain(t, { next: 1, seconds: 100 });
+  assert.deepEqual(states(await json(t, ["replay", short, "--json"])), {});
+  assert.deepEqual(states(await json(t, ["days", short, "--json"])), {});
   const soon = await grantedAgain(t, { next: 1, again: 61 });
   assert.equal((await json(t, ["replay", soon, "--json"])).verdict, "complete");
 });
