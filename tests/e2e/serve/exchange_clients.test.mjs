@@ -7,7 +7,7 @@ import { createHash, webcrypto } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { capture, json, listening, parseLines, Program, run, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
+import { capture, eventually, json, listening, parseLines, Program, run, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
 import { feedArgs, recordUntil } from "../support/recorders.mjs";
 import { npm, python, test, withoutPackages } from "../support/npm_packages.mjs";
 
@@ -57,11 +57,23 @@ test("serve sends a whole book to a late subscriber, and every book ends equal t
   const trades = [];
   client.on("update", ({ topic, data }) => topic.startsWith("publicTrade") && trades.push(...data));
   const ended = once(client, "reconnect"); // the server closes at the end of the tape
-  const early = new Promise((resolve) => client.on("update", () => books.BTCUSDT?.frames > 20 && resolve()));
+  // The tape does not pass the late subscription, however slow the client is.
+  const control = async (command) => (await fetch(`${served.url.replace("ws:", "http:")}/control/${command}`, { method: "POST" })).json();
+  const answered = (count) => eventually(`${count} answered subscriptions`, () => client.received.responses.filter(({ op }) => op === "subscribe").length === count, served.program);
+  const counted = () => trades.length + (books.BTCUSDT?.frames ?? 0);
+  await control("pause");
   client.subscribeV5([`orderbook.50.BTCUSDT`, `publicTrade.BTCUSDT`], "linear");
-  await early;
+  await answered(1);
+  await eventually("the tape plays", async () => (await control("pause")).tapes.length > 0, served.program);
+  while (!(books.BTCUSDT?.frames > 20)) {
+    const before = counted();
+    await control("step");
+    await eventually("the next frame", () => counted() > before, served.program);
+  }
   assert.equal(books.ETHUSDT, undefined);
   client.subscribeV5("orderbook.50.ETHUSDT", "linear");
+  await answered(2);
+  await control("resume");
   await ended;
   assert.equal((await served.program.ended).code, 0, served.program.stderr);
   assert.deepEqual(Object.keys(books).sort(), SYMBOLS);
