@@ -57,7 +57,8 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
     await more(first);
     clock.set(30 * DAY_MS);
     await first.prints(/wall clock stepped forward/);
-    await more(first, 20);
+    const { in: before } = first.durable.get("inverse|1|0|0");
+    await first.durableLine((durable) => durable.in >= before + 200); // 2 s of frames: after 10 s the step is adopted
     clock.set(0);
     await first.prints(/no receive time was changed/);
     await more(first);
@@ -71,7 +72,8 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: withoutMovedClock
     const ledger = await compare(t, exchange, archive);
     assert.deepEqual([ledger.uncovered, ledger.excess_ms <= EXCESS_MS_MAX], [0, true], JSON.stringify(ledger, null, 1));
     assert.deepEqual(ledger.rows.map((row) => row.reason), ["restart"]);
-    const [seen, back, ...others] = await eventsOf(t, archive, "clock");
+    // On a loaded machine the recorder may also note that it did not run.
+    const [seen, back, ...others] = (await eventsOf(t, archive, "clock")).filter((event) => event.state !== "paused");
     assert.deepEqual([seen.state, back.state, others], ["seen", "withdrawn", []]);
     assert.ok(Math.abs(seen.step_ns - 30 * DAY_NS) < LATE_NS && Math.abs(seen.wall_ns - seen.at_ns - 30 * DAY_NS) < LATE_NS, JSON.stringify(seen));
     assert.match(first.stderr, /wall clock stepped forward by (2592000|2591999)\.\d+ s/); // 2591999: on a busy machine up to 1 s passes before the clock is read
