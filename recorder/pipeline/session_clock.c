@@ -24,39 +24,37 @@ const char *session_clock_step_name(session_clock_step step)
     return NAMES[step];
 }
 
-/* Return the wall clock's time minus the monotonic clock's. If the thread waited for a CPU between
+/* Return another clock's time minus the monotonic clock's. If the thread waited for a CPU between
  * reading the two, the offset, and all receive times of the session, would be wrong by that wait.
  * So the fastest of several readings counts. */
-static int64_t wall_offset_ns(td_clock clock)
+static int64_t offset_of(td_clock clock, uint64_t (*read_other)(td_clock clock))
 {
     uint64_t least_ns = UINT64_MAX;
     int64_t offset_ns = 0;
     for (int i = 0; i < READINGS && least_ns > READING_NS; i++) {
         uint64_t begin_ns = clock_mono_ns(clock);
-        uint64_t wall_ns = clock_wall_ns(clock);
+        uint64_t other_ns = read_other(clock);
         uint64_t took_ns = clock_mono_ns(clock) - begin_ns;
         if (took_ns >= least_ns)
             continue;
         least_ns = took_ns;
-        offset_ns = (int64_t)wall_ns - (int64_t)(begin_ns + took_ns / 2);
+        offset_ns = (int64_t)other_ns - (int64_t)(begin_ns + took_ns / 2);
     }
     return offset_ns;
 }
 
-/* Return the boot-time clock's time minus the monotonic clock's, which is the time suspended. The
- * monotonic clock is read first, so that the difference is never too small. */
+/* Return the time suspended: it is the boot-time clock's time minus the monotonic clock's. */
 static uint64_t read_suspended_ns(td_clock clock)
 {
-    uint64_t mono_ns = clock_mono_ns(clock);
-    uint64_t boot_ns = clock_boot_ns(clock);
-    return boot_ns > mono_ns ? boot_ns - mono_ns : 0;
+    int64_t suspended_ns = offset_of(clock, clock_boot_ns);
+    return suspended_ns > 0 ? (uint64_t)suspended_ns : 0;
 }
 
 void session_clock_init(session_clock *self, td_clock clock)
 {
     *self = (session_clock){
         .clock = clock,
-        .offset_ns = wall_offset_ns(clock),
+        .offset_ns = offset_of(clock, clock_wall_ns),
         .suspended_ns = read_suspended_ns(clock),
         .next_check_mono_ns = clock_mono_ns(clock) + SESSION_CLOCK_CHECK_NS,
     };
@@ -130,7 +128,7 @@ session_clock_step session_clock_check(session_clock *self, int64_t *step_ns)
     if (mono_ns < self->next_check_mono_ns)
         return CLOCK_STEP_NONE;
     self->next_check_mono_ns = mono_ns + SESSION_CLOCK_CHECK_NS;
-    int64_t ahead_ns = wall_offset_ns(self->clock) - self->offset_ns;
+    int64_t ahead_ns = offset_of(self->clock, clock_wall_ns) - self->offset_ns;
     *step_ns = ahead_ns;
     if (ahead_ns <= TRUST_NS && ahead_ns >= -TRUST_NS)
         return check_small(self, ahead_ns, step_ns);

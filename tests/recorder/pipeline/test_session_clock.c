@@ -69,7 +69,7 @@ static void times_follow_the_monotonic_clock(void **state)
 
 typedef struct waiting_clock {
     fixture *of;
-    unsigned waits; /* remaining waits, one after each reading of the wall clock */
+    unsigned waits; /* remaining waits, one at each reading of another than the monotonic clock */
 } waiting_clock;
 
 static uint64_t waiting_wall_ns(void *ctx)
@@ -81,6 +81,16 @@ static uint64_t waiting_wall_ns(void *ctx)
         advance(self->of, 10 * TD_NS_PER_MS);
     }
     return read_ns;
+}
+
+static uint64_t waiting_boot_ns(void *ctx)
+{
+    waiting_clock *self = ctx;
+    if (self->waits > 0) {
+        self->waits--;
+        advance(self->of, 10 * TD_NS_PER_MS);
+    }
+    return clock_boot_ns(self->of->clock);
 }
 
 static uint64_t waiting_mono_ns(void *ctx)
@@ -107,6 +117,28 @@ static void a_wait_between_the_clocks_changes_no_time(void **state)
         .wall_ns = waiting_wall_ns, .mono_ns = waiting_mono_ns, .boot_ns = waiting_mono_ns};
     session_clock_init(&clock, (td_clock){&ops, &waiting});
     assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f) - 5 * TD_NS_PER_MS);
+    finish(&f);
+}
+
+static void a_wait_between_the_clocks_is_no_suspension(void **state)
+{
+    (void)state;
+    fixture f;
+    session_clock clock;
+    start(&f, &clock);
+    waiting_clock waiting = {&f, 0};
+    const td_clock_ops ops = {
+        .wall_ns = waiting_wall_ns, .mono_ns = waiting_mono_ns, .boot_ns = waiting_boot_ns};
+    session_clock_init(&clock, (td_clock){&ops, &waiting});
+    for (unsigned waits = 0; waits < 8; waits++) {
+        waiting.waits = waits;
+        assert_int_equal(session_clock_add_suspension(&clock), 0);
+        assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f));
+        advance(&f, 1);
+    }
+    waiting.waits = 1;
+    clock_sim_suspend(f.sim, TD_NS_PER_S);
+    assert_int_equal(session_clock_add_suspension(&clock), TD_NS_PER_S);
     finish(&f);
 }
 
@@ -287,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_follow_the_monotonic_clock),
         cmocka_unit_test(a_wait_between_the_clocks_changes_no_time),
+        cmocka_unit_test(a_wait_between_the_clocks_is_no_suspension),
         cmocka_unit_test(a_small_step_forward_is_adopted_at_once),
         cmocka_unit_test(a_clock_that_is_wrong_for_a_while_changes_no_time),
         cmocka_unit_test(a_large_step_forward_that_lasts_is_adopted),
