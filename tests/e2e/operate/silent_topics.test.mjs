@@ -178,7 +178,7 @@ test("a first frame that comes minutes after the grant ends a gap", async (t) =>
   const out = path.join(archive, "..", "out");
   await tapedeck(t, ["export", "-q", archive, "--format", "tardis-csv", "--type", "incremental_book_L2", "--out", out], { status: 1 });
   assert.deepEqual(manifestOf(out).days[0].found_gaps.map((row) => row.reason), ["stale"]);
-  // Silence of less than a minute after the grant is none, nor is a snapshot within the minute.
+  // Neither silence of less than a minute after the grant, nor a snapshot within the minute, is a gap.
   const short = await grantedAgain(t, { next: 1, seconds: 100 });
   assert.deepEqual(states(await json(t, ["replay", short, "--json"])), {});
   assert.deepEqual(states(await json(t, ["days", short, "--json"])), {});
