@@ -784,6 +784,17 @@ static answer compare(candle_chain *chain, const trade_store *store, const readi
     return rest.volume > growth.volume ? ANSWER_MISSING : ANSWER_NOT_YET;
 }
 
+static uint64_t later_of(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* 1 if a reading was certainly made after a grant. The first reading after a grant may be old. */
+static int is_made_since(const audit *a, const reading *r, uint64_t granted_ns)
+{
+    return r->made_ns != 0 && r->made_ns - MADE_SLACK_NS >= exchange_time(a, granted_ns);
+}
+
 /* Use a reading as the new base. */
 static void set_base(candle_chain *chain, const reading *r)
 {
@@ -813,8 +824,8 @@ static int begin_candle(audit *a, audit_member *member, const trade_store *store
         chain->base.recv_ns = checked_ns > since ? checked_ns : since;
         return 1;
     }
-    int is_new_reading = since != 0 && chain->had_reading_on_conn && r->made_ns != 0 &&
-                         r->made_ns - MADE_SLACK_NS >= since_made;
+    int is_new_reading = since != 0 && chain->had_reading_on_conn &&
+                         is_made_since(a, r, later_of(since, member->granted_ns));
     chain->kind = is_new_reading ? BASE_READING : BASE_NONE;
     set_base(chain, r);
     a->stats.trades.skipped++;
@@ -826,11 +837,6 @@ static int is_same_connection(const audit_member *candles, const audit_member *t
 {
     return candles->line == trades->line && candles->has_connection && trades->has_connection &&
            candles->connection == trades->connection;
-}
-
-static uint64_t later_of(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* If the trades are unsubscribed, or were granted since the base, a difference proves nothing. Then
@@ -871,10 +877,22 @@ static void emit_missing(audit *a, audit_member *member, const audit_member *tra
     a->stats.trades.differed++;
 }
 
-/* The next comparison begins at this reading. */
-static void move_base(candle_chain *chain, const reading *r, base_kind kind)
+/* Receive time up to which no trade is missing, if the trades agree with this reading. A reading
+ * that may be older than a grant since the base proves nothing about the time since the base. */
+static uint64_t agreed_ns(const audit *a, const audit_member *member, const audit_member *trades,
+                          const reading *r)
 {
-    set_base(chain, r);
+    uint64_t base_ns = member->candles->base.recv_ns;
+    uint64_t granted_ns = later_of(member->granted_ns, trades->grant.granted_ns);
+    return granted_ns > base_ns && !is_made_since(a, r, granted_ns) ? base_ns : r->recv_ns;
+}
+
+/* The next comparison begins at this reading. */
+static void move_base(candle_chain *chain, const reading *r, uint64_t recv_ns, base_kind kind)
+{
+    reading moved = *r;
+    moved.recv_ns = recv_ns;
+    set_base(chain, &moved);
     chain->kind = kind;
 }
 
@@ -900,8 +918,7 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     if (growth.volume == 0) {
         a->stats.trades.compared++;
         reading same = chain->base;
-        same.recv_ns = r->recv_ns;
-        set_base(chain, &same);
+        move_base(chain, &same, agreed_ns(a, member, trades, r), chain->kind);
         return 1;
     }
     answer is = compare(chain, store, r);
@@ -911,16 +928,16 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     if (is != ANSWER_EQUAL && grants_changed(a, member, trades, &since_ns)) {
         a->stats.trades.skipped++;
         trades->trades->since_ns = since_ns;
-        move_base(chain, r, BASE_NONE);
+        move_base(chain, r, agreed_ns(a, member, trades, r), BASE_NONE);
         return 1;
     }
     a->stats.trades.compared++;
     if (is == ANSWER_EQUAL) {
-        move_base(chain, r, BASE_KNOWN);
+        move_base(chain, r, agreed_ns(a, member, trades, r), BASE_KNOWN);
         return 1;
     }
     emit_missing(a, member, trades, r, out);
-    move_base(chain, r, r->made_ns != 0 ? BASE_READING : BASE_NONE);
+    move_base(chain, r, agreed_ns(a, member, trades, r), r->made_ns != 0 ? BASE_READING : BASE_NONE);
     return 1;
 }
 
@@ -1270,6 +1287,7 @@ void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const
     member->shard = frame->shard;
     member->conn = frame->conn;
     member->grant = frame->trades;
+    member->granted_ns = frame->granted_ns;
     if (member->part == AUDIT_BOOK)
         audit_books_apply(a, member, frame, m, t, out);
     else if (member->part == AUDIT_BEST)
