@@ -16,7 +16,6 @@
 #include "export/export_day.h"
 #include "export/export_manifest.h"
 #include "export/export_name.h"
-#include "export/export_settle.h"
 #include "format/segment_index.h"
 #include "tape/cursor.h"
 #include "tape/empty_selection.h"
@@ -28,6 +27,7 @@ typedef enum day_state {
     DAY_KEPT,  /* published by an earlier run */
     DAY_EMPTY, /* not published, because it has no rows; published at the end if another day has
                   rows */
+    DAY_MADE,  /* not published before all days have the same precisions */
     DAY_DONE,
 } day_state;
 
@@ -50,7 +50,10 @@ typedef struct export_run {
     size_t day_count;
     const gap_row **gaps; /* in the selection, by time */
     size_t gap_count;
-    export_precisions precisions; /* of the days already in the folder */
+    export_precisions precisions; /* that the days have at least (settle) */
+    /* The manifests of the dataset's first and last day, of this run and of earlier ones. */
+    char first[EXPORT_MANIFEST_NAME_BYTES], last[EXPORT_MANIFEST_NAME_BYTES];
+    const td_log *log; /* NULL: the days are made again */
     unsigned day_threads;
     atomic_int is_stopped;
     pthread_mutex_t lock; /* guards the progress of all days */
@@ -244,6 +247,115 @@ static td_result check_published(planned_day *day, td_err *err)
     return rc;
 }
 
+/* ---- one precision for each instrument ---- */
+
+static int has_precisions(const export_spec *spec)
+{
+    int found = 0;
+    for (size_t i = 0; i < spec->format_count; i++)
+        found |= spec->formats[i]->add_precision != NULL;
+    return found;
+}
+
+/* Sets the error for a dataset that would have two precisions of an instrument. */
+static td_result refuse_precision(const export_run_state *run, const export_precision *needed,
+                                  const export_precision *has, td_err *err)
+{
+    td_err_set(err, TD_E_INVALID,
+               "%s needs %u decimal places in prices and %u in sizes, but other files in '%s' have "
+               "%u and %u",
+               needed->instrument, needed->price, needed->size, run->options->folder, has->price,
+               has->size);
+    td_err_hint(err,
+                "this command with --from %.10s --to %.10s --force%s makes the dataset again; or "
+                "export into another folder",
+                strchr(run->first, '.') + 1, strchr(run->last, '.') + 1,
+                run->options->spec->shard_count > 0 ? ", without --shard," : "");
+    return TD_E_INVALID;
+}
+
+/* Finds an instrument whose precision in the document differs from the one in the table. Returns
+ * the one in the table; NULL: no precision differs. */
+static const export_precision *find_other(const export_precisions *table,
+                                          const export_document *document, export_precision *out)
+{
+    char name[LIMIT_PATH_BYTES];
+    json_value file;
+    for (json_iter it = export_document_files(document); export_next_file(&it, name, &file);) {
+        const export_precision *has = NULL;
+        if (export_file_precision(file, out))
+            has = export_precisions_find(table, out->instrument);
+        if (has != NULL && (has->price != out->price || has->size != out->size))
+            return has;
+    }
+    return NULL;
+}
+
+static void add_precisions(const export_document *document, export_precisions *to)
+{
+    char name[LIMIT_PATH_BYTES];
+    export_precision precision;
+    json_value file;
+    for (json_iter it = export_document_files(document); export_next_file(&it, name, &file);)
+        if (export_file_precision(file, &precision))
+            export_precisions_raise(to, &precision);
+}
+
+static void note_manifest(export_run_state *run, const char *name)
+{
+    if (run->first[0] == '\0' || strcmp(name, run->first) < 0)
+        memcpy(run->first, name, sizeof run->first);
+    if (strcmp(name, run->last) > 0)
+        memcpy(run->last, name, sizeof run->last);
+}
+
+/* Adds the precisions of a published day, unless this run replaces the day. */
+static td_result add_published(void *user, const char *name, td_entry_kind kind, td_err *err)
+{
+    export_run_state *run = user;
+    char manifest[EXPORT_MANIFEST_NAME_BYTES];
+    export_precision precision;
+    if (kind != TD_ENTRY_FILE || !export_manifest_is_name(name))
+        return TD_OK;
+    (void)snprintf(manifest, sizeof manifest, "%s", name);
+    note_manifest(run, manifest);
+    for (size_t i = 0; i < run->day_count; i++)
+        if (strcmp(run->days[i].manifest, manifest) == 0 && run->days[i].state != DAY_KEPT &&
+            run->days[i].state != DAY_DONE)
+            return TD_OK;
+    export_document document = {0};
+    export_folder *folder = export_folder_open(run->options->io, run->options->folder, manifest);
+    td_result rc = read_manifest(folder, "", &document, err);
+    const export_precision *other = find_other(&run->precisions, &document, &precision);
+    if (other != NULL)
+        rc = refuse_precision(run, &precision, other, err);
+    add_precisions(&document, &run->precisions);
+    export_document_close(&document);
+    export_folder_close(folder);
+    if (rc == TD_E_NOTFOUND) {
+        td_err_clear(err); /* another export has just replaced it */
+        rc = TD_OK;
+    }
+    return rc;
+}
+
+/* Reads the precisions of the folder's published days. TD_E_INVALID: files of an instrument have
+ * different ones. */
+static td_result read_published(export_run_state *run, td_err *err)
+{
+    if (!has_precisions(run->options->spec))
+        return TD_OK;
+    export_precisions_fini(&run->precisions);
+    for (size_t i = 0; i < run->day_count; i++)
+        note_manifest(run, run->days[i].manifest);
+    td_result rc = td_io_list(run->options->io, run->options->folder, add_published, run, err);
+    if (rc == TD_E_NOTFOUND) {
+        td_err_clear(err);
+        rc = TD_OK;
+    }
+    return rc;
+}
+
 /* ---- running days ---- */
 
 static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
@@ -334,6 +446,7 @@ static void discard_made(const day_work *work)
 static void read_earlier_run(day_work *work)
 {
     const export_options *options = work->day->run->options;
+    export_precision precision;
     td_err ignored;
     if (read_manifest(work->folder, "", &work->published, &ignored) != TD_OK)
         work->published = (export_document){0}; /* absent or unreadable */
@@ -344,6 +457,7 @@ static void read_earlier_run(day_work *work)
         export_folder_allow_replacing(work->folder);
     if (options->overwrite == EXPORT_KEEP &&
         export_document_begins(&work->partial, td_buf_view(&work->head.text)) &&
+        find_other(&work->day->run->precisions, &work->partial, &precision) == NULL &&
         export_document_has_files(&work->partial, work->folder)) {
         work->made = work->partial;
         work->partial = (export_document){0};
@@ -371,7 +485,7 @@ static td_result make_day(day_work *work, td_err *err)
                              .gap_count = gap_count,
                              .folder = work->folder,
                              .precisions = &run->precisions,
-                             .log = options->log,
+                             .log = run->log,
                              .threads = run->day_threads,
                              .day = day->day,
                              .window = day->window,
@@ -444,7 +558,8 @@ static td_result publish(const day_work *work, td_err *err)
     return TD_OK;
 }
 
-/* A day without anything to export is published only if another day has something. */
+/* A day without anything to export is published only if another day has something; a day with
+ * precisions, when they are known of all days. */
 static td_result end_day(day_work *work, td_err *err)
 {
     planned_day *day = work->day;
@@ -452,9 +567,12 @@ static td_result end_day(day_work *work, td_err *err)
     day->facts = work->made.facts;
     int has_frames = day->facts.totals[TOTAL_USEFUL_FRAMES] > 0 &&
                      (spec->settings.depth == 0 || day->facts.totals[TOTAL_BOOKS] > 0);
-    if (has_frames || work->published.text != NULL || spec->shard_count > 0)
+    if (!has_frames && work->published.text == NULL && spec->shard_count == 0)
+        day->state = DAY_EMPTY;
+    else if (has_precisions(spec))
+        day->state = DAY_MADE;
+    else
         return publish(work, err);
-    day->state = DAY_EMPTY;
     return TD_OK;
 }
 
@@ -481,7 +599,7 @@ static td_result run_one(void *user, size_t i, td_err *err)
     export_run_state *run = user;
     planned_day *day = &run->days[i];
     const export_options *options = run->options;
-    if (day->state == DAY_KEPT)
+    if (day->state != DAY_TO_DO)
         return TD_OK;
     if (atomic_load(&run->is_stopped))
         return TD_EOF;
@@ -504,7 +622,7 @@ static td_result run_days(export_run_state *run, td_err *err)
     unsigned threads = run->options->threads;
     unsigned at_once = 0;
     for (size_t i = 0; i < run->day_count; i++)
-        at_once += run->days[i].state != DAY_KEPT && at_once < threads;
+        at_once += run->days[i].state == DAY_TO_DO && at_once < threads;
     if (at_once == 0)
         return TD_OK;
     run->day_threads = threads / at_once;
@@ -588,17 +706,21 @@ static td_result refuse_empty(const export_run_state *run, td_err *err)
     return TD_E_NOTFOUND;
 }
 
-/* Ends a day without rows. is_published: 1 if other days have rows; then the day is published, too,
- * because its manifest shows whether data is missing. Otherwise the day's files are removed. */
-static td_result end_empty_day(planned_day *day, int is_published, td_err *err)
+/* Ends a day that is made and not published. A day without rows is published if other days have
+ * rows, because its manifest shows whether data is missing. is_published 0: removes the day's
+ * files. */
+static td_result end_made_day(planned_day *day, int is_published, td_err *err)
 {
     const export_options *options = day->run->options;
     day_work work = {.day = day};
+    td_err ignored;
     td_buf_init(&work.head.text, SIZE_MAX);
     work.folder = export_folder_open(options->io, options->folder, day->manifest);
     td_result rc = export_folder_lock(work.folder, err);
     if (rc == TD_OK)
         rc = read_manifest(work.folder, EXPORT_PARTIAL, &work.made, err);
+    if (read_manifest(work.folder, "", &work.published, &ignored) != TD_OK)
+        work.published = (export_document){0};
     if (rc == TD_OK && is_published)
         rc = publish(&work, err);
     else
@@ -616,18 +738,93 @@ static td_result end_empty_days(export_run_state *run, td_err *err)
         has_some |= run->days[i].state == DAY_KEPT || run->days[i].state == DAY_DONE;
     for (size_t i = 0; rc == TD_OK && has_some && i < run->day_count; i++)
         if (run->days[i].state == DAY_EMPTY)
-            rc = end_empty_day(&run->days[i], 1, err);
+            rc = end_made_day(&run->days[i], 1, err);
     return rc == TD_OK && !has_some ? refuse_empty(run, err) : rc;
 }
 
-/* Gives each instrument one precision in all days. The first call completes the replacements of a
- * killed run and gets precisions for the new days. The last call raises older days to the new days'
- * precisions; only this call logs. */
-static td_result settle(export_run_state *run, const td_log *log, td_err *err)
+/* Removes the files of the days in this state. */
+static void discard_days(export_run_state *run, day_state state)
 {
-    const export_options *options = run->options;
-    const export_dataset dataset = {options->io, options->folder, options->spec, log};
-    return export_settle(&dataset, &run->precisions, err);
+    for (size_t i = 0; i < run->day_count; i++)
+        if (run->days[i].state == state && end_made_day(&run->days[i], 0, NULL) != TD_OK)
+            break; /* a leftover file is recognizable by its name */
+}
+
+/* Reads the manifest of a day that is made. */
+static td_result read_made(const planned_day *day, export_document *out, td_err *err)
+{
+    const export_options *options = day->run->options;
+    export_folder *folder = export_folder_open(options->io, options->folder, day->manifest);
+    td_result rc = read_manifest(folder, EXPORT_PARTIAL, out, err);
+    export_folder_close(folder);
+    return rc;
+}
+
+/* Raises run->precisions from those of the published days to those that the made days need.
+ * TD_E_INVALID: a made day needs more than a published one. */
+static td_result join_made(export_run_state *run, td_err *err)
+{
+    export_precisions needed = {0};
+    td_result rc = read_published(run, err);
+    for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
+        export_document made = {0};
+        if (run->days[i].state != DAY_MADE)
+            continue;
+        rc = read_made(&run->days[i], &made, err);
+        add_precisions(&made, &needed);
+        export_document_close(&made);
+    }
+    for (size_t i = 0; rc == TD_OK && i < needed.count; i++) {
+        const export_precision *of = &needed.items[i];
+        const export_precision *has = export_precisions_find(&run->precisions, of->instrument);
+        if (has != NULL && (of->price > has->price || of->size > has->size))
+            rc = refuse_precision(run, of, has, err);
+    }
+    export_precisions_join(&run->precisions, &needed);
+    export_precisions_fini(&needed);
+    return rc;
+}
+
+/* Makes the days again whose precision is lower than that of the others. A day that is being
+ * recorded may then need more than before. */
+static td_result settle(export_run_state *run, td_err *err)
+{
+    size_t lower = 1;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && lower > 0) {
+        lower = 0;
+        rc = join_made(run, err);
+        for (size_t i = 0; rc == TD_OK && i < run->day_count; i++) {
+            export_document made = {0};
+            export_precision precision;
+            if (run->days[i].state != DAY_MADE)
+                continue;
+            rc = read_made(&run->days[i], &made, err);
+            if (find_other(&run->precisions, &made, &precision) != NULL) {
+                run->days[i].state = DAY_TO_DO;
+                lower++;
+            }
+            export_document_close(&made);
+        }
+        run->log = NULL;
+        if (rc == TD_OK && lower > 0)
+            rc = run_days(run, err);
+    }
+    return rc;
+}
+
+/* Publishes the days whose files have precisions. If the dataset would have two precisions of an
+ * instrument, publishes and keeps nothing. */
+static td_result publish_made(export_run_state *run, td_err *err)
+{
+    td_result rc = settle(run, err);
+    if (rc == TD_E_INVALID)
+        discard_days(run, DAY_MADE);
+    for (size_t i = 0; rc == TD_OK && i < run->day_count; i++)
+        if (run->days[i].state == DAY_MADE)
+            rc = end_made_day(&run->days[i], 1, err);
+    /* Another export may have published days since. */
+    return rc == TD_OK ? read_published(run, err) : rc;
 }
 
 static export_result result_of(const export_run_state *run)
@@ -660,25 +857,24 @@ td_result export_run(const export_options *options, export_result *out, td_err *
 {
     TD_ASSERT(options->threads >= 1);
     export_message_types_init();
-    export_run_state run = {.options = options};
+    export_run_state run = {.options = options, .log = options->log};
     (void)pthread_mutex_init(&run.lock, NULL);
     int did_exist = export_folder_exists(options->io, options->folder);
     td_result rc = find_days(&run, err);
-    if (rc == TD_OK)
-        rc = settle(&run, NULL, err);
     for (size_t i = 0; rc == TD_OK && options->overwrite == EXPORT_KEEP && i < run.day_count; i++)
         rc = check_published(&run.days[i], err);
     if (rc == TD_OK)
+        rc = read_published(&run, err);
+    if (rc == TD_OK)
         rc = run_days(&run, err);
+    if (rc == TD_OK)
+        rc = publish_made(&run, err);
     if (rc == TD_OK)
         rc = end_empty_days(&run, err);
     if (rc == TD_OK)
-        rc = settle(&run, options->log, err);
-    if (rc == TD_OK)
         log_foreign(&run);
-    for (size_t i = 0; rc != TD_OK && i < run.day_count; i++)
-        if (run.days[i].state == DAY_EMPTY && end_empty_day(&run.days[i], 0, NULL) != TD_OK)
-            break; /* a leftover file is recognizable by its name */
+    if (rc != TD_OK)
+        discard_days(&run, DAY_EMPTY);
     if (rc == TD_E_NOSPACE)
         td_err_hint(err,
                     "make space on the disk of '%s' and run the command again: complete days "

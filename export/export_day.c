@@ -237,6 +237,16 @@ static void note_clock(day_run *run, const export_row *row)
     (void)pthread_mutex_unlock(&run->lock);
 }
 
+/* Notes the precision of a listed instrument, for the formats that record one. No lock: rows of
+ * replies are put when the player has ended. */
+static void note_listed(day_run *run, const export_row *row)
+{
+    const export_spec *spec = run->day->spec;
+    for (size_t i = 0; i < spec->format_count; i++)
+        if (spec->formats[i]->add_listed != NULL)
+            spec->formats[i]->add_listed(row, &run->precisions);
+}
+
 /* Puts a maker's row into each format that has the type. */
 static td_result put(void *ctx, const export_row *row, td_err *err)
 {
@@ -252,8 +262,10 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
          !selection_has_topic(run->day->wanted, td_bytes_str(from->topic),
                               td_bytes_str(from->exchange_topic), row->symbol)))
         return TD_OK;
-    if ((maker->type->flags & EXPORT_OF_REPLIES) != 0)
-        run->useful_frames += run->writers.pass == 0; /* no lock: the player has ended */
+    if ((maker->type->flags & EXPORT_OF_REPLIES) != 0) {
+        note_listed(run, row);
+        run->useful_frames += run->writers.pass == 0 && maker->output_count > 0;
+    }
     for (size_t i = 0; i < maker->output_count && rc == TD_OK; i++) {
         export_writer *writer = maker->outputs[i].writer;
         if (is_left_out(run, maker->outputs[i].output->format) ||
@@ -1023,7 +1035,8 @@ static int is_used(const export_spec *spec, const topic_row *row)
 {
     int found = 0;
     for (size_t k = 0; k < spec->type_count; k++)
-        found |= spec->types[k]->message == row->type ||
+        found |= ((spec->types[k]->flags & EXPORT_OF_REPLIES) == 0 &&
+                  spec->types[k]->message == row->type) ||
                  ((spec->types[k]->flags & EXPORT_OF_BOOKS) != 0 && row->type == MSG_BOOK_CHANGE);
     return found;
 }
@@ -1253,8 +1266,8 @@ static td_result run_pass(day_run *run, td_err *err)
         rc = end_makers(run, err);
     if (rc != TD_OK)
         return rc;
-    /* All files of an instrument have one precision, across types and days. All files of the day
-     * have one offset, which is added to receive times. */
+    /* All files of an instrument have one precision, across types. All files of the day have one
+     * offset, which is added to receive times. */
     for (size_t i = 0; i < run->writers.count; i++) {
         const export_writer *writer = run->writers.items[i];
         if (writer->format_writer != NULL && writer->output->format->add_precision != NULL)

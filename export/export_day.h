@@ -2,7 +2,6 @@
  * turn frames into rows, and formats write them. At the end the day's files are complete, have
  * temporary names, and are listed in the manifest.
  *
- *
  * Days are independent, so each may run on another thread. A day has its own workers. */
 #ifndef TD_EXPORT_EXPORT_DAY_H
 #define TD_EXPORT_EXPORT_DAY_H

@@ -216,20 +216,6 @@ static td_result hash_path(td_io io, const char *path, td_hasher *hasher, uint64
     return rc;
 }
 
-td_result export_file_hash(const export_folder *folder, const char *name,
-                           char out[TD_HASH128_HEX_BYTES], td_err *err)
-{
-    char path[LIMIT_PATH_BYTES];
-    uint64_t size = 0;
-    td_hasher *hasher = td_hasher_open();
-    td_result rc = export_folder_join(folder, name, "", path, err);
-    if (rc == TD_OK)
-        rc = hash_path(export_folder_io(folder), path, hasher, &size, err);
-    td_hash128_hex(td_hasher_digest(hasher), out);
-    td_hasher_close(hasher);
-    return rc;
-}
-
 static td_result rename_partial(export_file *file, const char *name, td_err *err)
 {
     const export_folder *folder = file->files->folder;

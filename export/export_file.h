@@ -59,10 +59,6 @@ const char *export_file_path(const export_file *file);
  * after a failure. */
 TD_MUST_USE td_result export_file_finish(export_file *file, const char *name, td_err *err);
 
-/* The hash of a published file, as export_file_finish computes it. TD_E_NOTFOUND, TD_E_IO. */
-TD_MUST_USE td_result export_file_hash(const export_folder *folder, const char *name,
-                                       char out[TD_HASH128_HEX_BYTES], td_err *err);
-
 /* Frees the file and removes its partial file. NULL is fine. */
 void export_file_abandon(export_file *file);
 

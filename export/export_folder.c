@@ -12,7 +12,6 @@ struct export_folder {
     char *path;
     char *manifest;
     td_file *lock; /* the manifest's partial file */
-    uint8_t is_locked;
     uint8_t may_replace;
 };
 
@@ -53,7 +52,6 @@ static td_result lock_day(export_folder *folder, td_err *err)
     if (rc != TD_OK)
         return rc;
     rc = td_io_lock_file(folder->lock, err);
-    folder->is_locked = rc == TD_OK;
     td_name_state name = TD_NAME_SAME;
     if (rc == TD_OK)
         rc = td_io_check_name(folder->io, path, folder->lock, &name, err);
@@ -70,11 +68,6 @@ td_result export_folder_lock(export_folder *folder, td_err *err)
 {
     td_result rc = lock_day(folder, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "cannot export to '%s'", folder->path);
-}
-
-int export_folder_is_locked(const export_folder *folder)
-{
-    return folder->is_locked;
 }
 
 void export_folder_allow_replacing(export_folder *folder)

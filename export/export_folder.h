@@ -32,9 +32,6 @@ void export_folder_close(export_folder *folder);
  * TD_E_*. */
 TD_MUST_USE td_result export_folder_lock(export_folder *folder, td_err *err);
 
-/* 1 if the day is locked. 0 after a successful export_folder_lock: the file system has no locks. */
-int export_folder_is_locked(const export_folder *folder);
-
 /* Lets existing files be replaced (--force, or a day that the same request exports again). Call
  * before the first file. */
 void export_folder_allow_replacing(export_folder *folder);

@@ -108,11 +108,9 @@ typedef struct export_format {
      * all writers of a day before the first one finishes. NULL: the format's files have no
      * precision. */
     void (*add_precision)(const void *writer, export_precisions *to);
-    /* Copies a finished file to NAME.partial, with a higher precision. The copy equals a file whose
-     * rows were written with that precision. Set if `add_precision` is set. TD_E_INVALID: the file
-     * does not have this format; TD_E_*. */
-    td_result (*raise)(export_files *files, const char *name, const export_precision *to,
-                       td_err *err);
+    /* Adds to the table the precision that a row of EXPORT_INSTRUMENTS states. Set if
+     * `add_precision` is set. */
+    void (*add_listed)(const export_row *row, export_precisions *to);
     /* Completes all files. */
     td_result (*finish)(void *writer, td_err *err);
     /* Frees the writer and removes unfinished files. NULL is fine. */

@@ -116,13 +116,13 @@ void export_manifest_name(uint32_t day, char out[EXPORT_MANIFEST_NAME_BYTES])
     (void)snprintf(out, EXPORT_MANIFEST_NAME_BYTES, "MANIFEST.%s.json", date);
 }
 
-int export_manifest_is_name(const char *name, const char *suffix)
+int export_manifest_is_name(const char *name)
 {
     static const char DIGITS[] = "MANIFEST.dddd-dd-dd.json";
     for (size_t i = 0; i < sizeof DIGITS - 1; i++)
         if (DIGITS[i] == 'd' ? name[i] < '0' || name[i] > '9' : name[i] != DIGITS[i])
             return 0;
-    return strcmp(name + sizeof DIGITS - 1, suffix) == 0;
+    return name[sizeof DIGITS - 1] == '\0';
 }
 
 /* ---- lines ---- */
@@ -327,7 +327,6 @@ static void write_counts(json_writer *json, const export_writer *writer)
     json_write_array_end(json);
 }
 
-/* Writes a file's precision, and the members that change when the precision is raised. */
 static void write_finished(json_writer *json, const export_finished_file *file)
 {
     if (file->precision.instrument[0] != '\0') {
@@ -713,39 +712,6 @@ int export_file_precision(json_value file, export_precision *out)
     *out = (export_precision){.price = (unsigned)price, .size = (unsigned)size};
     memcpy(out->instrument, text.data, text.size);
     return 1;
-}
-
-void export_document_replace(const export_document *document, const export_files *files,
-                             td_buf *out)
-{
-    static const char KEY[] = ",\"instrument\":";
-    json_value file, instrument;
-    char name[LIMIT_PATH_BYTES];
-    size_t copied = 0;
-    size_t next = 0;
-    td_buf text;
-    td_buf_init(&text, SIZE_MAX);
-    for (json_iter it = export_document_files(document); export_next_file(&it, name, &file);) {
-        json_writer json;
-        if (next == files->count || strcmp(name, files->items[next].name) != 0)
-            continue;
-        int has_precision = json_find(file, "instrument", &instrument);
-        TD_ASSERT(has_precision);
-        size_t end = json_offset(instrument) - strlen(KEY);
-        td_buf_add(out, document->text + copied, end - copied);
-        td_buf_clear(&text);
-        json_write_begin(&json, &text);
-        json_write_object_begin(&json);
-        write_finished(&json, &files->items[next++]);
-        json_write_object_end(&json);
-        end_value(&json);
-        put(out, ",");
-        td_buf_add(out, text.data + 1, text.size - 1);
-        copied = json_offset(file) + json_raw(file).size;
-    }
-    TD_ASSERT(next == files->count);
-    td_buf_add(out, document->text + copied, document->size - copied);
-    td_buf_fini(&text);
 }
 
 int export_document_has_files(const export_document *document, const export_folder *folder)

@@ -2,7 +2,6 @@
  * docs/export.md explains each member. The same selection of the same archive gives the same bytes,
  * so it contains neither the time of the export nor paths.
  *
- *
  * The head has the request and the input. A day whose head would be unchanged is not exported
  * again. */
 #ifndef TD_EXPORT_EXPORT_MANIFEST_H
@@ -67,8 +66,8 @@ typedef struct export_facts {
 enum { EXPORT_MANIFEST_NAME_BYTES = 32 };
 void export_manifest_name(uint32_t day, char out[EXPORT_MANIFEST_NAME_BYTES]);
 
-/* 1 if `name` is a manifest's file name followed by suffix. */
-int export_manifest_is_name(const char *name, const char *suffix);
+/* 1 if `name` is a manifest's file name. */
+int export_manifest_is_name(const char *name);
 
 /* The head of a day's manifest. */
 typedef struct export_manifest_head {
@@ -133,11 +132,6 @@ int export_next_file(json_iter *files, char name[LIMIT_PATH_BYTES], json_value *
 /* Sets *out to the precision of a file in a document and returns 1, or returns 0 if the file has no
  * precision. */
 int export_file_precision(json_value file, export_precision *out);
-
-/* Appends the document, with new precisions, sizes and hashes of some of its files. files: the
- * changed files, in the document's order; the document has a precision for each. */
-void export_document_replace(const export_document *document, const export_files *files,
-                             td_buf *out);
 
 /* 1 if the document's files exist, partial or published, with the listed sizes. */
 int export_document_has_files(const export_document *document, const export_folder *folder);

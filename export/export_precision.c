@@ -27,7 +27,7 @@ const export_precision *export_precisions_find(const export_precisions *table,
     return find(table, instrument);
 }
 
-int export_precisions_raise(export_precisions *table, const export_precision *to)
+void export_precisions_raise(export_precisions *table, const export_precision *to)
 {
     export_precision *known = find(table, to->instrument);
     if (known == NULL) {
@@ -35,22 +35,14 @@ int export_precisions_raise(export_precisions *table, const export_precision *to
                       table->count);
         table->items = td_array_grow(table->items, table->count, sizeof *table->items);
         table->items[table->count++] = *to;
-        return 0;
+        return;
     }
-    int is_other = known->price != to->price || known->size != to->size;
     known->price = to->price > known->price ? to->price : known->price;
     known->size = to->size > known->size ? to->size : known->size;
-    return is_other;
 }
 
 void export_precisions_join(export_precisions *table, const export_precisions *other)
 {
     for (size_t i = 0; i < other->count; i++)
-        (void)export_precisions_raise(table, &other->items[i]);
-}
-
-int export_precisions_exceed(const export_precisions *table, const export_precision *precision)
-{
-    const export_precision *most = find(table, precision->instrument);
-    return most != NULL && (most->price > precision->price || most->size > precision->size);
+        export_precisions_raise(table, &other->items[i]);
 }

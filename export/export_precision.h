@@ -1,5 +1,5 @@
-/* The precision of each instrument: the largest number of decimal places of its prices, and of its
- * sizes. In formats that record a precision, all files of an instrument in a dataset have the same
+/* The precision of each instrument: the number of decimal places of its prices, and of its sizes.
+ * In formats that record a precision, all files of an instrument in a dataset have the same
  * precision. The precisions are in a table, which any number of threads may read while no thread
  * changes it. */
 #ifndef TD_EXPORT_EXPORT_PRECISION_H
@@ -32,15 +32,11 @@ void export_precisions_fini(export_precisions *table);
 const export_precision *export_precisions_find(const export_precisions *table,
                                                const char *instrument);
 
-/* Raises an instrument's precision to at least `to`. 1 if the instrument was in the table with
- * another precision. */
-int export_precisions_raise(export_precisions *table, const export_precision *to);
+/* Raises an instrument's precision to at least `to`. Adds a missing instrument. */
+void export_precisions_raise(export_precisions *table, const export_precision *to);
 
 /* Raises each precision in the table to at least the precision in `other`, and adds missing
  * instruments. */
 void export_precisions_join(export_precisions *table, const export_precisions *other);
-
-/* 1 if the table has a higher precision for the instrument than `precision`. */
-int export_precisions_exceed(const export_precisions *table, const export_precision *precision);
 
 #endif

@@ -14,7 +14,6 @@
 #include "export/export_name.h"
 #include "export/export_writers.h"
 #include "export/parquet_file.h"
-#include "export/parquet/parquet_reader.h"
 #include "schema/instrument.h"
 
 enum {
@@ -24,8 +23,6 @@ enum {
     TEXT_BYTES = 4,
     PAIRS = 5,
     ID_BYTES = EXPORT_INSTRUMENT_BYTES,
-    COPY_BYTES = 1 << 20,
-    FOOTER_BYTES_MAX = 64 << 20,
     BAR_TYPE_BYTES = ID_BYTES + 64,
     CLASS_COLUMNS_MAX = 9,
     PAIRS_OF_INSTRUMENT = 2, /* number of metadata entries without the precisions */
@@ -80,8 +77,8 @@ typedef struct pending_level {
 
 /* An instrument that has been listed. */
 typedef struct known_instrument {
-    uint64_t source;        /* hash of the HTTP request that listed it first */
-    export_precision needs; /* the decimal places of its tick and step */
+    uint64_t source; /* hash of the HTTP request that listed it first */
+    char id[ID_BYTES];
 } known_instrument;
 
 struct listed;
@@ -732,19 +729,14 @@ static int is_first_source(catalog_writer *self, const export_row *row, const ch
     td_bytes request = row->values[INSTRUMENT_REQUEST].as.text;
     uint64_t source = td_xxh64(feed.data, feed.size) * 31 + td_xxh64(request.data, request.size);
     size_t i = 0;
-    while (i < self->known_count && strcmp(self->known[i].needs.instrument, id) != 0)
+    while (i < self->known_count && strcmp(self->known[i].id, id) != 0)
         i++;
     if (i == self->known_count) {
         self->known = td_array_grow(self->known, self->known_count, sizeof *self->known);
         self->known[self->known_count++] = (known_instrument){.source = source};
-        memcpy(self->known[i].needs.instrument, id, ID_BYTES);
+        memcpy(self->known[i].id, id, ID_BYTES);
     }
-    known_instrument *known = &self->known[i];
-    if (known->source != source)
-        return 0;
-    raise_to(&known->needs.price, row->values[INSTRUMENT_TICK].as.decimal.scale);
-    raise_to(&known->needs.size, row->values[INSTRUMENT_QTY_STEP].as.decimal.scale);
-    return 1;
+    return self->known[i].source == source;
 }
 
 /* The bit of an instrument's class in Nautilus, or 0. */
@@ -884,17 +876,34 @@ static td_bytes category_in_name(const export_row *row)
     return td_bytes_is_any(word, LISTED_WORDS) ? row->values[INSTRUMENT_CATEGORY].as.text : word;
 }
 
+/* Sets the id of an instrument in a list. Returns the bit of its class; 0: it is not exported. */
+static unsigned find_listed(const export_row *row, char id[ID_BYTES])
+{
+    const exchange_row *exchange = exchange_of(row->family);
+    unsigned bit = class_bit(exchange->instruments, row);
+    if (bit == 0 || export_symbol_refusal(row->symbol) != NULL)
+        return 0;
+    format_id(row->symbol, category_in_name(row), exchange, id);
+    return bit;
+}
+
+static void add_listed(const export_row *row, export_precisions *to)
+{
+    export_precision is = {.price = row->values[INSTRUMENT_TICK].as.decimal.scale,
+                           .size = row->values[INSTRUMENT_QTY_STEP].as.decimal.scale};
+    if (find_listed(row, is.instrument) != 0)
+        export_precisions_raise(to, &is);
+}
+
 /* Keeps an instrument's row until the day's precisions are known. 0 if the row is not exported. */
 static int keep_instrument(catalog_writer *self, const export_row *row)
 {
     listed made = {.data_class = LISTED_CLASSES};
-    const exchange_row *exchange = self->target->source->listed_by;
-    unsigned bit = class_bit(exchange->instruments, row);
-    if (bit == 0 || export_symbol_refusal(row->symbol) != NULL)
+    unsigned bit = find_listed(row, made.id);
+    if (bit == 0)
         return 0;
     while (made.data_class->bit != bit)
         made.data_class++;
-    format_id(row->symbol, category_in_name(row), exchange, made.id);
     if (!set_listed(row, &made) || !has_data(self->target, made.id) ||
         !is_first_source(self, row, made.id))
         return 0;
@@ -940,9 +949,7 @@ static void add_precision(const void *writer, export_precisions *to)
     export_precision needs = {.price = self->price_places, .size = self->size_places};
     memcpy(needs.instrument, self->instrument, sizeof needs.instrument);
     if (self->file != NULL)
-        (void)export_precisions_raise(to, &needs);
-    for (size_t i = 0; i < self->known_count; i++)
-        (void)export_precisions_raise(to, &self->known[i].needs);
+        export_precisions_raise(to, &needs);
 }
 
 static td_result finish(void *writer, td_err *err)
@@ -951,157 +958,6 @@ static td_result finish(void *writer, td_err *err)
     if (self->data_class->type == &EXPORT_INSTRUMENTS)
         return finish_instruments(self, err);
     return self->file == NULL ? TD_OK : finish_data(self, err);
-}
-
-/* Copies a file up to its footer. */
-static td_result copy_groups(td_file *from, uint64_t size, export_file *to, td_err *err)
-{
-    uint8_t *bytes = td_alloc(COPY_BYTES);
-    td_result rc = TD_OK;
-    for (uint64_t at = 0; rc == TD_OK && at < size; at += COPY_BYTES) {
-        size_t part = size - at < COPY_BYTES ? (size_t)(size - at) : (size_t)COPY_BYTES;
-        rc = td_io_read_exact(from, at, bytes, part, err);
-        if (rc == TD_OK)
-            rc = td_buf_append(export_file_buf(to), bytes, part, err);
-        if (rc == TD_OK)
-            rc = export_file_flush(to, err);
-    }
-    td_free(bytes);
-    return rc;
-}
-
-/* Reads a data file's footer and changes the precision in it. *before: number of bytes before the
- * footer. */
-static td_result read_footer(td_file *from, const export_precision *to, td_buf *footer,
-                             uint64_t *before, td_err *err)
-{
-    uint8_t tail[PARQUET_TAIL_BYTES];
-    char price[TEXT_BYTES];
-    char size[TEXT_BYTES];
-    uint64_t file_bytes = 0;
-    uint64_t footer_bytes = 0;
-    td_result rc = td_io_size(from, &file_bytes, err);
-    if (rc == TD_OK && file_bytes < sizeof tail)
-        rc = td_err_set(err, TD_E_INVALID, "it is too short");
-    if (rc == TD_OK)
-        rc = td_io_read_exact(from, file_bytes - sizeof tail, tail, sizeof tail, err);
-    if (rc == TD_OK)
-        rc = parquet_footer_size(tail, file_bytes, &footer_bytes, err);
-    if (rc == TD_OK)
-        rc = td_buf_reserve(footer, (size_t)footer_bytes, err);
-    if (rc != TD_OK)
-        return rc;
-    *before = file_bytes - footer_bytes;
-    footer->size = (size_t)footer_bytes;
-    format_precision(to->price, price);
-    format_precision(to->size, size);
-    rc = td_io_read_exact(from, *before, footer->data, footer->size, err);
-    if (rc == TD_OK)
-        rc = parquet_footer_set(footer, (parquet_key_value){"price_precision", price}, err);
-    return rc == TD_OK
-               ? parquet_footer_set(footer, (parquet_key_value){"size_precision", size}, err)
-               : rc;
-}
-
-/* Copies a data file with another precision. Numbers have 16 places whatever the precision is, so
- * only the metadata changes. */
-static td_result raise_data(export_files *files, const char *path, const char *name,
-                            const export_precision *to, td_err *err)
-{
-    td_file *from = NULL;
-    export_file *file = NULL;
-    uint64_t before = 0;
-    td_buf footer;
-    td_buf_init(&footer, FOOTER_BYTES_MAX);
-    td_result rc = td_io_open(export_folder_io(files->folder), path, TD_OPEN_READ, &from, err);
-    if (rc == TD_OK)
-        rc = read_footer(from, to, &footer, &before, err);
-    if (rc == TD_OK)
-        rc = export_file_open(files, name, EXPORT_PLAIN, &file, err);
-    if (rc == TD_OK)
-        rc = copy_groups(from, before, file, err);
-    if (rc == TD_OK)
-        rc = td_buf_append(export_file_buf(file), footer.data, footer.size, err);
-    td_io_close(from);
-    td_buf_fini(&footer);
-    if (rc == TD_OK)
-        return export_file_finish(file, NULL, err);
-    export_file_abandon(file);
-    return rc;
-}
-
-/* Sets value i of the row as put_listed expects it; the row takes over the text of `value`. 0 if a
- * number is malformed. */
-static int read_listed(listed *row, size_t i, const parquet_value *value)
-{
-    parquet_kind kind = LISTED_COLUMNS[i].column.kind;
-    td_decimal number = {0, 0};
-    td_bytes text = td_bytes_of(value->text, value->text_bytes);
-    int is_number = kind == PARQUET_TEXT && !value->is_null &&
-                    (i == PRICE_INCREMENT || i == SIZE_INCREMENT || i == LOT_SIZE);
-    row->texts[i] = value->text;
-    row->values[i] = value->is_null         ? row_absent()
-                     : kind == PARQUET_TEXT ? row_text(text)
-                     : kind == PARQUET_BOOL ? row_bool(value->integer != 0)
-                                            : row_time((uint64_t)value->integer);
-    if (!is_number)
-        return 1;
-    if (td_decimal_parse(text, &number, NULL) != TD_OK)
-        return 0;
-    row->values[i] = row_decimal(number);
-    return 1;
-}
-
-/* Rewrites an instrument's row with another precision. The increments get as many decimal places as
- * the precision has. */
-static td_result raise_listed(export_files *files, const char *path, const char *name,
-                              const struct listed_class *data_class, const export_precision *to,
-                              td_err *err)
-{
-    parquet_column columns[LISTED];
-    parquet_value values[LISTED];
-    size_t count = columns_of(data_class, columns);
-    size_t next = 0;
-    int is_valid = 1;
-    listed row = {.data_class = data_class};
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    td_result rc = td_io_read_file(export_folder_io(files->folder), path, FOOTER_BYTES_MAX, &bytes,
-                                   &size, err);
-    if (rc == TD_OK)
-        rc = parquet_read_row(td_bytes_of(bytes, size), columns, count, values, err);
-    td_free(bytes);
-    if (rc != TD_OK)
-        return rc;
-    memcpy(row.id, to->instrument, sizeof row.id);
-    for (size_t i = 0; i < LISTED; i++)
-        if ((LISTED_COLUMNS[i].classes & data_class->bit) != 0)
-            is_valid &= read_listed(&row, i, &values[next++]);
-    rc = is_valid ? write_listed(files, name, &row, to, err)
-                  : td_err_set(err, TD_E_INVALID, "an increment is not a number");
-    free_listed(&row);
-    return rc;
-}
-
-static td_result raise_file(export_files *files, const char *name, const export_precision *to,
-                            td_err *err)
-{
-    char path[LIMIT_PATH_BYTES];
-    const struct listed_class *data_class = LISTED_CLASSES;
-    const char *folder = strstr(name, "data/");
-    td_result rc = export_folder_join(files->folder, name, "", path, err);
-    if (rc != TD_OK)
-        return rc;
-    folder = folder == NULL ? "" : folder + strlen("data/");
-    while (data_class->bit != 0 &&
-           (strncmp(folder, data_class->folder, strlen(data_class->folder)) != 0 ||
-            folder[strlen(data_class->folder)] != '/'))
-        data_class++;
-    rc = data_class->bit != 0 ? raise_listed(files, path, name, data_class, to, err)
-                              : raise_data(files, path, name, to, err);
-    if (rc == TD_OK)
-        note_precision(files, to);
-    return rc == TD_OK ? rc : td_err_add(err, rc, "'%s'", path);
 }
 
 static const export_named_type TYPES[] = {{"trades", &EXPORT_TRADES},
@@ -1127,7 +983,7 @@ const export_format EXPORT_NAUTILUS = {
     .wants = wants_row,
     .row = add_row,
     .add_precision = add_precision,
-    .raise = raise_file,
+    .add_listed = add_listed,
     .finish = finish,
     .close = close_catalog,
 };

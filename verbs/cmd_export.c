@@ -245,18 +245,26 @@ static int is_requested(const export_flags *flags, const export_named_type *type
            is_named(&flags->types, type->type->name);
 }
 
-/* Add an output of a format. If the rows of the output's type are made from frames, add the type
- * too, once. */
+/* Add a type once, if its rows are made from frames. */
+static void add_made_type(export_spec *spec, const export_type *type)
+{
+    int is_known = type->frame == NULL;
+    for (size_t i = 0; i < spec->type_count; i++)
+        is_known |= spec->types[i] == type;
+    if (!is_known)
+        spec->types[spec->type_count++] = type;
+}
+
+/* Add an output of a format, and its type. A format with precisions reads the lists of instruments,
+ * too. */
 static void add_output(export_spec *spec, const export_format *format,
                        const export_named_type *type)
 {
     TD_ASSERT(spec->output_count < EXPORT_OUTPUTS_MAX);
     spec->outputs[spec->output_count++] = (export_output){format, type->type, type->name};
-    int is_known = type->type->frame == NULL;
-    for (size_t i = 0; i < spec->type_count; i++)
-        is_known |= spec->types[i] == type->type;
-    if (!is_known)
-        spec->types[spec->type_count++] = type->type;
+    add_made_type(spec, type->type);
+    if (format->add_listed != NULL)
+        add_made_type(spec, &EXPORT_INSTRUMENTS);
 }
 
 static td_result refuse_type(const char *name, const export_format *format, td_err *err)

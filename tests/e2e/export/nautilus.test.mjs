@@ -232,80 +232,129 @@ function assertSame(one, other, message) {
 }
 const trade = (day, n, p, v) => ({ topic: "publicTrade.BTCUSDT", type: "snapshot", ts: START_MS + day * DAY_MS + n, data: [{ T: START_MS + day * DAY_MS + n, s: "BTCUSDT", S: "Buy", v, p, L: "PlusTick", i: `${day}-${n}`, BT: false }] });
 
-/** An archive of three days, whose second has the finest prices and whose third has the finest sizes. */
-async function recordedDays(t) {
+/** An archive of days, whose frames are an array for each day. */
+async function recordedDays(t, ...days) {
   const dir = temporary(t), archive = path.join(dir, "tape"), file = path.join(dir, "frames.jsonl");
-  const days = [
-    [reply("linear", listed("BTCUSDT", "0.10", { contractType: "LinearPerpetual", settleCoin: "USDT" })), frame(1, "snapshot", [["10.5", "1"]], [["11", "0.25"]]), trade(0, 1, "10.5", "1"), trade(0, 2, "10.7", "2")],
-    [frame(DAY_MS, "snapshot", [["10.5", "1"]], [["11.1234", "2"]]), trade(1, 1, "10.5", "1")],
-    [trade(2, 1, "10", "0.00012345678")],
-  ];
   const line = (f, day, i) => ({ ts: START_MS + day * DAY_MS + 1000 * (i + 1), data: JSON.stringify(f), ...(f.result && { dir: "http", url: "https://api.bybit.com/v5/market/instruments-info" }) });
   fs.writeFileSync(file, days.flatMap((frames, day) => frames.map((f, i) => JSON.stringify(line(f, day, i)) + "\n")).join(""));
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
   return archive;
 }
 
+const list = (tick) => reply("linear", listed("BTCUSDT", tick, { contractType: "LinearPerpetual", settleCoin: "USDT" }));
+const BOOK = frame(1, "snapshot", [["10.5", "1"]], [["11", "0.25"]]);
+const FINER = frame(DAY_MS, "snapshot", [["10.5", "1"]], [["11.1234", "2"]]);
 const TYPES = ["trades", "quotes", "order_book_deltas", "bars", "instruments"].flatMap((type) => ["--type", type]);
-const exportDays = (t, archive, out, ...more) => tapedeck(t, ["export", "-q", "-a", archive, "--format", "nautilus", "--out", out, ...TYPES, "--bars", "1m", "--keep-suspect", ...more], { status: null });
-const night = (t, archive, out, i) => exportDays(t, archive, out, "--from", DAYS[i], "--to", DAYS[i]);
+const command = (archive, out, ...more) => ["export", "-q", "-a", archive, "--format", "nautilus", "--out", out, ...TYPES, "--bars", "1m", "--keep-suspect", ...more];
+const exportDays = (t, archive, out, ...more) => tapedeck(t, command(archive, out, ...more), { status: null });
+const night = (t, archive, out, i, ...more) => exportDays(t, archive, out, "--from", DAYS[i], "--to", DAYS[i], ...more);
+const foldersFor = (t, ...names) => names.map((name) => path.join(temporary(t), name));
 
+/** "BTCUSDT-LINEAR.BYBIT 2 3" of each file, once. */
 async function precisionsIn(out) {
-  const found = new Map();
+  const found = new Set();
   for (const file of filesOf(out)) {
     const { instrument_id: id, price_precision: price, size_precision: size } = await metadataOf(path.join(out, file));
-    found.set(`${id} ${price} ${size}`, [...(found.get(`${id} ${price} ${size}`) ?? []), file.split("/")[1]]);
+    found.add(`${id} ${price} ${size}`);
   }
-  return found;
+  return [...found];
 }
 
-test("an instrument has one precision on all days and in all types", async (t) => {
-  const archive = await recordedDays(t);
-  const [nights, one] = ["nights", "one"].map((name) => path.join(temporary(t), name));
-  await night(t, archive, nights, 0);
-  assert.deepEqual([...(await precisionsIn(nights)).keys()], ["BTCUSDT-LINEAR.BYBIT 2 3"]);
-  const first = filesBelow(nights);
-  for (const [i, want] of [[1, "4 3"], [2, "4 11"]]) {
+/** Exports a night that the dataset has no precision for: status 2, and all files stay as they are. */
+async function refusedNight(t, archive, out, i, ...more) {
+  const before = filesBelow(out);
+  const { code, stderr } = await night(t, archive, out, i, ...more);
+  assert.equal(code, 2, stderr);
+  assertSame(out, before, "after a refused night");
+  return stderr;
+}
+
+test("the recorded list gives an instrument its precision, on all days and in all types", async (t) => {
+  // The list has more places than the data of the first day and those of the second; the third has no list.
+  const archive = await recordedDays(t, [list("0.0010"), BOOK, trade(0, 1, "10.5", "1"), trade(0, 2, "10.7", "2")], [FINER, list("0.0010"), trade(1, 1, "10.5", "1")], [trade(2, 1, "10", "0.001")]);
+  const [nights, one, shards, trades] = foldersFor(t, "nights", "one", "shards", "trades");
+  let before = {};
+  for (const i of [0, 1, 2]) {
     await night(t, archive, nights, i);
-    const found = await precisionsIn(nights);
-    assert.deepEqual([...found.keys()], [`BTCUSDT-LINEAR.BYBIT ${want}`]);
-    assert.deepEqual([...new Set([...found.values()].flat())].sort(), ["bars", "crypto_perpetual", "order_book_deltas", "quotes", "trades"]);
+    const after = filesBelow(nights);
+    for (const name of Object.keys(before)) assert.ok(after[name] === before[name], `${name} after night ${i}`);
+    before = after;
+    assert.deepEqual(await precisionsIn(nights), ["BTCUSDT-LINEAR.BYBIT 4 3"]);
   }
-  // The instrument has the precision in its row, and its increments have as many places.
+  assert.deepEqual([...new Set(filesOf(nights).map((file) => file.split("/")[1]))].sort(), ["bars", "crypto_perpetual", "order_book_deltas", "quotes", "trades"]);
   const [instrument] = filesOf(nights).filter((file) => file.includes("crypto_perpetual"));
   const columns = "price_precision, size_precision, price_increment, size_increment, lot_size, min_quantity, max_price, raw_symbol, settlement_currency, is_inverse, tick_scheme, epoch_ns(ts_init) = epoch_ns(ts_event)";
-  assert.deepEqual((await query(`SELECT ${columns} FROM '${path.join(nights, instrument)}'`)).map((row) => row.join(" ")), ["4 11 0.1000 0.00100000000 0.00100000000 0.002 9.50 BTCUSDT USDT false  false"]);
-  // One run, and two runs, give the same bytes.
+  assert.deepEqual((await query(`SELECT ${columns} FROM '${path.join(nights, instrument)}'`)).map((row) => row.join(" ")), ["4 3 0.0010 0.001 0.001 0.002 9.50 BTCUSDT USDT false  false"]);
+  // One run, and shards in any order, give the same bytes.
   await exportDays(t, archive, one);
   assertSame(nights, one);
-  for (const file of filesOf(nights)) await copiedByArrow(path.join(nights, file)); // another reader accepts the changed files
-  const [after, together] = ["after", "together"].map((name) => path.join(temporary(t), name));
-  for (const shard of ["1/3", "2/3", "3/3"]) await exportDays(t, archive, after, "--shard", shard);
-  assertSame(after, one);
-  await Promise.all(["1/3", "2/3", "3/3"].map((shard) => exportDays(t, archive, together, "--shard", shard)));
-  assertSame(together, one);
-  // A run that was killed while it replaced files left some of them, and the day's old manifest. The archive no longer
-  // has the day.
-  await tapedeck(t, ["prune", archive, "--before", DAYS[1]]);
-  await exportDays(t, archive, one);
-  const whole = filesBelow(one);
-  const replaced = Object.keys(first).filter((name) => name.endsWith(".parquet"));
-  assert.ok(replaced.every((name) => first[name] !== whole[name]));
-  const leave = (name, text) => fs.writeFileSync(path.join(one, name), text, "latin1");
-  for (let count = 0; count <= replaced.length; count++) {
-    replaced.forEach((name, i) => leave(name, i < count ? whole[name] : first[name]));
-    leave(manifestOfDay(0), first[manifestOfDay(0)]);
-    leave(`${manifestOfDay(0)}.partial`, count > 0 ? whole[manifestOfDay(0)] : "");
-    leave(`${replaced[0]}.partial`, "half a file");
-    await exportDays(t, archive, one);
-    assertSame(one, whole, `${count} replaced`);
+  for (const shard of ["3/3", "1/3", "2/3"]) await exportDays(t, archive, shards, "--shard", shard);
+  assertSame(shards, one);
+  // The list is read even if its rows are not exported.
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "nautilus", "--out", trades, "--type", "trades", "--from", DAYS[0], "--to", DAYS[0], "--symbol", "BTCUSDT"], { status: null });
+  assert.deepEqual([filesOf(trades).length, await precisionsIn(trades)], [1, ["BTCUSDT-LINEAR.BYBIT 4 3"]]);
+});
+
+test("without a list, the days of a run have the precision that one of them needs", async (t) => {
+  const archive = await recordedDays(t, [BOOK, trade(0, 1, "10.5", "1")], [FINER, trade(1, 1, "10.5", "1")], [trade(2, 1, "10", "0.00012345678")]);
+  const [one, serial, resumed] = foldersFor(t, "one", "serial", "resumed");
+  await exportDays(t, archive, one, "-j", "2");
+  assert.deepEqual(await precisionsIn(one), ["BTCUSDT-LINEAR.BYBIT 4 11"]);
+  await exportDays(t, archive, serial, "-j", "1");
+  assertSame(serial, one);
+  assert.ok(!Object.keys(filesBelow(one)).some((name) => name.endsWith(".partial")));
+  // A run that was killed before it published the days: the files of the first one have the precision of that day alone.
+  const [alone] = foldersFor(t, "alone");
+  await night(t, archive, alone, 0);
+  for (const [name, text] of Object.entries(filesBelow(alone))) {
+    fs.mkdirSync(path.dirname(path.join(resumed, name)), { recursive: true });
+    fs.writeFileSync(path.join(resumed, `${name}.partial`), text, "latin1");
   }
-  // A damaged file is not rewritten, because a new hash would hide the damage.
-  for (const name of Object.keys(first)) leave(name, first[name]);
-  leave(replaced[0], first[replaced[0]].replace("PAR1", "PAR2"));
-  const damaged = await tapedeck(t, ["export", "-a", archive, "--format", "nautilus", "--out", one, ...TYPES, "--bars", "1m", "--keep-suspect", "--force"], { status: null });
-  assert.match(damaged.stderr, new RegExp(`${replaced[0].replaceAll(".", "\\.")}' is not what its manifest lists: it keeps a lower precision`));
-  assert.deepEqual([...(await precisionsIn(one)).values()].map((types) => types.length).sort(), [1, filesOf(one).length - 1].sort());
+  await exportDays(t, archive, resumed);
+  assertSame(resumed, one);
+  // The same command keeps all days, and a night that needs no more has the dataset's precision.
+  await exportDays(t, archive, one);
+  assertSame(serial, one);
+  for (const name of [...filesOf(serial).filter((file) => file.includes("2023-11-14T")), manifestOfDay(0)]) fs.rmSync(path.join(serial, name));
+  await night(t, archive, serial, 0);
+  assertSame(serial, one);
+  for (const file of filesOf(one)) await copiedByArrow(path.join(one, file)); // another reader accepts them
+});
+
+test("a day that needs more than the dataset has is refused, with the command that makes the dataset again", async (t) => {
+  const archive = await recordedDays(t, [BOOK, trade(0, 1, "10.5", "1")], [FINER, trade(1, 1, "10.5", "1")], [list("0.0000100"), trade(2, 1, "10", "1")]);
+  const [out, one] = foldersFor(t, "out", "one");
+  await night(t, archive, out, 0);
+  for (const [i, more, places, without] of [[1, [], 4, ""], [1, ["--format", "parquet"], 4, ""], [2, [], 7, ""], [1, ["--shard", "1/1"], 4, ", without --shard,"]]) {
+    const stderr = await refusedNight(t, archive, out, i, ...more);
+    assert.match(stderr, new RegExp(`BTCUSDT-LINEAR\\.BYBIT needs ${places} decimal places in prices and \\d in sizes, but other files in '${out}' have 1 and 2\\n`));
+    assert.match(stderr, new RegExp(`hint: this command with --from ${DAYS[0]} --to ${DAYS[i]} --force${without} makes the dataset again`));
+  }
+  // The command that the message gives; options that are given twice take the last value.
+  const made = await night(t, archive, out, 2, "--from", DAYS[0], "--to", DAYS[2], "--force");
+  assert.ok(made.code <= 1, made.stderr);
+  await exportDays(t, archive, one);
+  assertSame(out, one);
+  assert.deepEqual(await precisionsIn(out), ["BTCUSDT-LINEAR.BYBIT 7 3"]);
+  // Shards: the one that needs less can end last, the other one is refused.
+  const [shards] = foldersFor(t, "shards");
+  await exportDays(t, archive, shards, "--shard", "2/3");
+  const before = filesBelow(shards);
+  const codes = [];
+  for (const shard of ["1/3", "3/3"]) codes.push((await exportDays(t, archive, shards, "--shard", shard)).code);
+  for (const name of Object.keys(before)) assert.ok(filesBelow(shards)[name] === before[name], name);
+  assert.equal((await precisionsIn(shards)).length, 1);
+  assert.ok(codes.includes(2), `${codes}`);
+});
+
+test("a dataset whose files already have two precisions is refused", async (t) => {
+  const archive = await recordedDays(t, [BOOK, trade(0, 1, "10.5", "1")], [FINER, trade(1, 1, "10.5", "1")], [trade(2, 1, "10", "1")]);
+  const [out, other] = foldersFor(t, "out", "other");
+  await night(t, archive, out, 0);
+  await night(t, archive, other, 1);
+  fs.cpSync(other, out, { recursive: true });
+  const stderr = await refusedNight(t, archive, out, 2);
+  assert.match(stderr, /BTCUSDT-LINEAR\.BYBIT needs \d decimal places in prices and \d in sizes, but other files in '.*' have \d and \d\n/);
 });
 
 test("an instrument that needs more than 16 places is refused by name", async (t) => {

@@ -1,6 +1,7 @@
-/* A Nautilus dataset gets a new day whose prices and sizes have more decimal places. Whichever call
- * of that run fails, and whenever it is killed or the power is cut, the next run leaves all files
- * with one precision, byte for byte as a single run would write them. Expected: docs/export.md. */
+/* A Nautilus dataset of two days, of which the second has prices with more decimal places. One run
+ * gives all files the precision of the second day; whichever call fails, and whenever the run is
+ * killed or the power is cut, the next run completes the same files. A run of the second day alone
+ * is refused after the first day is published, and changes no file. Expected: docs/export.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,16 +12,16 @@
 
 #include "base/alloc.h"
 #include "export/export.h"
-#include "export/export_settle.h"
 #include "tests/testing/io_fault.h"
 #include "tests/testing/tape_fixture.h"
 
 #define FOLDER "daily"
 #define DAY    (UINT64_C(86400) * 1000000000)
-#define OLD_FILE                                                                                   \
+#define FIRST_FILE                                                                                 \
     FOLDER "/data/trades/BTCUSD-INVERSE.BYBIT/"                                                    \
            "2026-11-20T06-00-00-000000101Z_2026-11-20T06-00-00-000000110Z.parquet"
-#define OLD_MANIFEST FOLDER "/MANIFEST.2026-11-20.json"
+#define FIRST_MANIFEST  FOLDER "/MANIFEST.2026-11-20.json"
+#define SECOND_MANIFEST FOLDER "/MANIFEST.2026-11-21.json"
 
 enum { SWEEP_CALLS_MAX = 1000, CUT_SEEDS = 6, FILE_BYTES_MAX = 1 << 20 };
 
@@ -64,8 +65,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Exports the first `days` days, one run for each, as docs/recipes.md does it every night. */
-static td_result run_nights(tape_fixture *tape, td_io io, unsigned days, td_err *err)
+/* Exports `count` days from day `first`, 0 or 1, as one run. */
+static td_result run_days(tape_fixture *tape, td_io io, unsigned first, unsigned count, td_err *err)
 {
     static const export_spec SPEC = {
         .formats = {&EXPORT_NAUTILUS},
@@ -75,10 +76,11 @@ static td_result run_nights(tape_fixture *tape, td_io io, unsigned days, td_err 
         .types = {&EXPORT_TRADES},
         .type_count = 1,
     };
+    const uint64_t from = TAPE_FIXTURE_NS / DAY + first;
     selection wanted = {0};
     const gap_list ledger = {0};
     export_result result;
-    selection_set_window(&wanted, (selection_window){0, (TAPE_FIXTURE_NS / DAY + days) * DAY});
+    selection_set_window(&wanted, (selection_window){from * DAY, (from + count) * DAY});
     const export_options options = {.spec = &SPEC,
                                     .archive = tape_fixture_archive(tape),
                                     .wanted = &wanted,
@@ -102,21 +104,12 @@ static int has_text(td_io io, const char *path, const char *text)
     return found;
 }
 
-/* A disk with both days, exported by one run. */
-static io_fault *export_both(tape_fixture *tape)
+/* A disk with `count` days, exported by one run. */
+static io_fault *export_days(tape_fixture *tape, unsigned count)
 {
     io_fault *disk = io_fault_open();
     td_err err;
-    assert_int_equal(run_nights(tape, io_fault_io(disk), 2, &err), TD_OK);
-    return disk;
-}
-
-/* A disk with the first day. */
-static io_fault *export_first(tape_fixture *tape)
-{
-    io_fault *disk = io_fault_open();
-    td_err err;
-    assert_int_equal(run_nights(tape, io_fault_io(disk), 1, &err), TD_OK);
+    assert_int_equal(run_days(tape, io_fault_io(disk), 0, count, &err), TD_OK);
     return disk;
 }
 
@@ -127,42 +120,78 @@ static void assert_same_disk(io_fault *disk, io_fault *other, const char *when, 
     assert_int_equal(io_fault_open_count(disk), 0);
 }
 
-static void test_growth(void **state)
+static void test_one_run(void **state)
 {
-    io_fault *whole = export_both(*state);
-    io_fault *disk = export_first(*state);
+    io_fault *disk = export_days(*state, 2);
     td_io io = io_fault_io(disk);
-    td_err err;
-    assert_true(has_text(io, OLD_MANIFEST, "\"price_precision\":1,\"size_precision\":0,"));
-    assert_true(has_text(io, OLD_FILE, "price_precision\x18\x01\x31"));
-    assert_int_equal(run_nights(*state, io, 2, &err), TD_OK);
-    assert_true(has_text(io, OLD_MANIFEST, "\"price_precision\":3,\"size_precision\":0,"));
-    assert_true(has_text(io, OLD_FILE, "price_precision\x18\x01\x33"));
-    assert_same_disk(disk, whole, "grown", 0);
-    /* A later run has nothing to do, and a power cut loses nothing. */
-    assert_int_equal(run_nights(*state, io, 2, &err), TD_OK);
+    assert_true(has_text(io, FIRST_MANIFEST, "\"price_precision\":3,\"size_precision\":0,"));
+    assert_true(has_text(io, SECOND_MANIFEST, "\"price_precision\":3,\"size_precision\":0,"));
+    assert_true(has_text(io, FIRST_FILE, "price_precision\x18\x01\x33"));
+    /* A power cut afterwards loses nothing. */
     io_fault *after = io_fault_power_cut(disk, IO_FAULT_CUT_WORST);
-    assert_same_disk(after, whole, "cut", 0);
+    assert_same_disk(after, disk, "cut", 0);
     io_fault_close(after);
     io_fault_close(disk);
-    io_fault_close(whole);
+}
+
+static void test_later_day_is_refused(void **state)
+{
+    io_fault *before = export_days(*state, 1);
+    io_fault *disk = export_days(*state, 1);
+    td_io io = io_fault_io(disk);
+    td_err err;
+    assert_true(has_text(io, FIRST_MANIFEST, "\"price_precision\":1,\"size_precision\":0,"));
+    for (unsigned first = 0; first < 2; first++) {
+        assert_int_equal(run_days(*state, io, first, 2 - first, &err), TD_E_INVALID);
+        assert_string_equal(err.text,
+                            "BTCUSD-INVERSE.BYBIT needs 3 decimal places in prices and 0 in sizes, "
+                            "but other files in 'daily' have 1 and 0");
+        assert_string_equal(err.hint, "this command with --from 2026-11-20 --to 2026-11-21 --force "
+                                      "makes the dataset again; or export into another folder");
+        assert_same_disk(disk, before, "refused", first);
+    }
+    io_fault_close(disk);
+    io_fault_close(before);
+}
+
+/* Runs that are refused leave the first day as it was, whichever call fails. */
+static void test_failing_calls_of_a_refused_run(void **state)
+{
+    int fired = 1;
+    for (unsigned fail_at = 1; fired && fail_at <= SWEEP_CALLS_MAX; fail_at++) {
+        io_fault *disk = export_days(*state, 1);
+        td_io io = io_fault_io(disk);
+        uint64_t size = 0;
+        td_err err;
+        io_fault_set_plan(
+            disk,
+            (io_fault_plan){.kind = IO_FAULT_EIO, .mode = IO_FAULT_FOR_EVER, .fail_at = fail_at});
+        assert_int_not_equal(run_days(*state, io, 1, 1, &err), TD_OK);
+        fired = io_fault_did_fire(disk);
+        io_fault_set_plan(disk, (io_fault_plan){0});
+        assert_int_equal(td_io_size_at(io, SECOND_MANIFEST, &size, &err), TD_E_NOTFOUND);
+        assert_true(has_text(io, FIRST_MANIFEST, "\"price_precision\":1,\"size_precision\":0,"));
+        assert_true(has_text(io, FIRST_FILE, "price_precision\x18\x01\x31"));
+        io_fault_close(disk);
+    }
+    assert_false(fired);
 }
 
 static void sweep(tape_fixture *tape, io_fault_kind kind, io_fault_mode mode)
 {
-    io_fault *whole = export_both(tape);
+    io_fault *whole = export_days(tape, 2);
     int fired = 1;
     for (unsigned fail_at = 1; fired && fail_at <= SWEEP_CALLS_MAX; fail_at++) {
-        io_fault *disk = export_first(tape);
+        io_fault *disk = io_fault_open();
         td_err err;
         td_err_clear(&err);
         io_fault_set_plan(disk, (io_fault_plan){.kind = kind, .mode = mode, .fail_at = fail_at});
-        td_result rc = run_nights(tape, io_fault_io(disk), 2, &err);
+        td_result rc = run_days(tape, io_fault_io(disk), 0, 2, &err);
         fired = io_fault_did_fire(disk);
         io_fault_set_plan(disk, (io_fault_plan){0});
         if (rc != TD_OK && err.text[0] == '\0')
             fail_msg("call %u: an error without a text", fail_at);
-        if (run_nights(tape, io_fault_io(disk), 2, &err) != TD_OK)
+        if (run_days(tape, io_fault_io(disk), 0, 2, &err) != TD_OK)
             fail_msg("call %u: not completed: %s", fail_at, err.text);
         assert_same_disk(disk, whole, "call", fail_at);
         io_fault_close(disk);
@@ -183,20 +212,20 @@ static void complete(tape_fixture *tape, io_fault *disk, io_fault *whole, const 
                      uint64_t number)
 {
     td_err err;
-    if (run_nights(tape, io_fault_io(disk), 2, &err) != TD_OK)
+    if (run_days(tape, io_fault_io(disk), 0, 2, &err) != TD_OK)
         fail_msg("%s %u: not completed: %s", when, (unsigned)number, err.text);
     assert_same_disk(disk, whole, when, number);
     io_fault_close(disk);
 }
 
-/* Ends the second night's run after each of its changes, by a kill or a power cut. */
+/* Ends a run of both days after each of its changes, by a kill or a power cut. */
 static void test_kills_and_power_cuts(void **state)
 {
-    io_fault *whole = export_both(*state);
-    io_fault *disk = export_first(*state);
+    io_fault *whole = export_days(*state, 2);
+    io_fault *disk = io_fault_open();
     td_err err;
     io_fault_log_start(disk);
-    assert_int_equal(run_nights(*state, io_fault_io(disk), 2, &err), TD_OK);
+    assert_int_equal(run_days(*state, io_fault_io(disk), 0, 2, &err), TD_OK);
     uint64_t count = io_fault_log_count(disk);
     assert_true(count > 20);
     for (uint64_t i = 0; i <= count; i++) {
@@ -211,19 +240,6 @@ static void test_kills_and_power_cuts(void **state)
     io_fault_close(whole);
 }
 
-/* A damaged file is not copied, because the copy would get a hash that hides the damage. */
-static void test_damage_is_not_copied(void **state)
-{
-    io_fault *disk = export_first(*state);
-    td_io io = io_fault_io(disk);
-    td_err err;
-    assert_int_equal(io_fault_damage(disk, OLD_FILE, 6, 1, &err), TD_OK);
-    assert_int_equal(run_nights(*state, io, 2, &err), TD_OK);
-    assert_true(has_text(io, OLD_MANIFEST, "\"price_precision\":1,\"size_precision\":0,"));
-    assert_true(has_text(io, OLD_FILE, "price_precision\x18\x01\x31"));
-    io_fault_close(disk);
-}
-
 static void test_table(void **state)
 {
     (void)state;
@@ -231,19 +247,14 @@ static void test_table(void **state)
     export_precisions other = {0};
     export_precision is = {.instrument = "A", .price = 2, .size = 3};
     assert_null(export_precisions_find(&table, "A"));
-    assert_int_equal(export_precisions_raise(&table, &is), 0);
-    assert_int_equal(export_precisions_raise(&table, &is), 0);
+    export_precisions_raise(&table, &is);
     is.price = 1;
-    assert_int_equal(export_precisions_exceed(&table, &is), 1);
-    assert_int_equal(export_precisions_raise(&table, &is), 1);
     is.size = 4;
-    assert_int_equal(export_precisions_raise(&table, &is), 1);
+    export_precisions_raise(&table, &is);
     export_precisions_join(&other, &table);
     assert_int_equal(export_precisions_find(&other, "A")->price, 2);
     assert_int_equal(export_precisions_find(&other, "A")->size, 4);
-    assert_int_equal(export_precisions_exceed(&other, export_precisions_find(&table, "A")), 0);
-    is.instrument[0] = 'B';
-    assert_int_equal(export_precisions_exceed(&other, &is), 0);
+    assert_null(export_precisions_find(&other, "B"));
     export_precisions_fini(&table);
     export_precisions_fini(&other);
 }
@@ -252,10 +263,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
-        cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_one_run),
+        cmocka_unit_test(test_later_day_is_refused),
+        cmocka_unit_test(test_failing_calls_of_a_refused_run),
         cmocka_unit_test(test_failing_calls),
         cmocka_unit_test(test_kills_and_power_cuts),
-        cmocka_unit_test(test_damage_is_not_copied),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
