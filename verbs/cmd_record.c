@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/io_posix.h"
-#include "base/url.h"
 #include "base/cli/option_groups.h"
 #include "base/cli/progress.h"
 #include "base/cli/rate.h"
@@ -124,14 +123,6 @@ static int has_feed_option(const record_line *line)
     return memcmp(&untouched, &line->feed, sizeof untouched) != 0;
 }
 
-static td_result two_urls(const char *operand, const char *option, td_err *err)
-{
-    char shown[2][LIMIT_URL_BYTES];
-    return td_err_set(err, TD_E_INVALID, "two URLs are given: '%s' and --url '%s'",
-                      td_url_redacted(operand, shown[0], sizeof shown[0]),
-                      td_url_redacted(option, shown[1], sizeof shown[1]));
-}
-
 /* Read the configuration of the file or of the command line. */
 static td_result read_settings(record_line *line, td_err *err)
 {
@@ -145,11 +136,8 @@ static td_result read_settings(record_line *line, td_err *err)
         }
         return config_load(&line->config, io_posix(), line->choice.config_file, err);
     }
-    if (line->operands.count == 1) {
-        if (line->feed.url != NULL)
-            return two_urls(line->operands.items[0], line->feed.url, err);
+    if (line->operands.count == 1)
         line->feed.url = line->operands.items[0];
-    }
     line->config.feeds[0] = line->feed;
     line->config.feed_count = 1;
     return TD_OK;

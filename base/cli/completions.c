@@ -84,7 +84,8 @@ static void offer_options(const options_spec *spec, const char *word)
     print_kind("options", word, word, "option");
     for (size_t g = 0; g < spec->group_count; g++)
         for (size_t i = 0; i < spec->groups[g].row_count; i++)
-            offer_option(&spec->groups[g].rows[i]);
+            if (spec->groups[g].rows[i].instead == NULL)
+                offer_option(&spec->groups[g].rows[i]);
     offer_option(&OPTIONS_HELP_ROW);
 }
 

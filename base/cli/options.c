@@ -33,7 +33,7 @@ const option_row *options_find(const options_spec *spec, const char *name, size_
     for (size_t g = 0; g < spec->group_count; g++) {
         for (size_t r = 0; r < spec->groups[g].row_count; r++) {
             const option_row *row = &spec->groups[g].rows[r];
-            if (is_named(row, name, length)) {
+            if (is_named(row, name, length) && row->instead == NULL) {
                 *group = &spec->groups[g];
                 return row;
             }
@@ -45,12 +45,20 @@ const option_row *options_find(const options_spec *spec, const char *name, size_
 static td_result refuse_unknown(const walk *w, const char *name, size_t length)
 {
     suggest_search search = {.written = td_bytes_of(name, length)};
+    const char *instead = NULL;
     for (size_t g = 0; g < w->spec->group_count; g++) {
-        for (size_t r = 0; r < w->spec->groups[g].row_count; r++)
-            suggest_offer(&search, w->spec->groups[g].rows[r].long_name);
+        for (size_t r = 0; r < w->spec->groups[g].row_count; r++) {
+            const option_row *row = &w->spec->groups[g].rows[r];
+            if (row->instead == NULL)
+                suggest_offer(&search, row->long_name);
+            else if (length > 0 && is_named(row, name, length))
+                instead = row->instead;
+        }
     }
     td_err_set(w->err, TD_E_INVALID, "unknown option --%.*s", (int)length, name);
-    if (search.name != NULL)
+    if (instead != NULL)
+        td_err_hint(w->err, "%s", instead);
+    else if (search.name != NULL)
         td_err_hint(w->err, "did you mean --%s?", search.name);
     else
         hint_help(w);
@@ -63,7 +71,8 @@ static td_result refuse_unknown_letter(const walk *w, char letter)
     const char *name = NULL;
     for (size_t g = 0; g < w->spec->group_count; g++)
         for (size_t r = 0; r < w->spec->groups[g].row_count; r++)
-            if (name == NULL && w->spec->groups[g].rows[r].long_name[0] == letter)
+            if (name == NULL && w->spec->groups[g].rows[r].instead == NULL &&
+                w->spec->groups[g].rows[r].long_name[0] == letter)
                 name = w->spec->groups[g].rows[r].long_name;
     td_err_set(w->err, TD_E_INVALID, "unknown option -%c", letter);
     if (name != NULL)

@@ -61,6 +61,8 @@ typedef struct option_row {
     const char *metavar;   /* NULL for flags; DIR, FILE, PEM and ARCHIVE complete as paths */
     const char *help;      /* --help wraps it; a line that begins with spaces is a row of a table */
     uint64_t min, max;     /* see OPTION_UINT */
+    const char *instead;   /* of a setting that only files have: what replaces its option, for the
+                              error; the row is no option and has no help. NULL: an option */
     const char *const *choices; /* OPTION_ENUM: names, then NULL. OPTION_TEXT, OPTION_LIST: names
                                    that completions offer; the verb checks the value */
     option_type type;

@@ -123,7 +123,8 @@ void options_print_help(const options_spec *spec, FILE *out)
     for (size_t g = 0; g < spec->group_count; g++) {
         fprintf(out, "\n%s\n", spec->groups[g].title);
         for (size_t r = 0; r < spec->groups[g].row_count; r++)
-            print_row(out, &spec->groups[g].rows[r]);
+            if (spec->groups[g].rows[r].instead == NULL)
+                print_row(out, &spec->groups[g].rows[r]);
     }
     print_row(out, &OPTIONS_HELP_ROW);
     print_statuses(spec, out);

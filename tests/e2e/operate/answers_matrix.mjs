@@ -120,7 +120,7 @@ const AS_RECEIVED = ["sqlite", "mcap", "Python"], REPEATING = ["spot-v1", "spot-
 
 const feedOf = (family, server, more = []) => {
   const { path: at, book, trade, symbol } = FAMILIES[family];
-  return ["--family", family, "--url", server + at, "--topic", book, "--topic", trade, "--symbol", symbol, "--commit-interval", "100ms", ...more];
+  return [server + at, "--family", family, "--topic", book, "--topic", trade, "--symbol", symbol, "--commit-interval", "100ms", ...more];
 };
 
 const simulated = (t, dir, family, more) => listening(t, ["sim", "--plain", "--families", family, "--symbols", "1", "--rate", "200", "--seed", "3", ...more], dir);

@@ -105,7 +105,7 @@ describe("record --check", { concurrency: 3 }, () => {
       [["--symbol", "*"], /cannot read the list of instruments/],
     ]) {
       const { dir, archive } = configured(t);
-      const args = ["record", "-a", archive, "--family", "v5-linear", "--url", "ws://127.0.0.1:1/v5/public/linear", "--topic", "publicTrade", ...more];
+      const args = ["record", "-a", archive, "ws://127.0.0.1:1/v5/public/linear", "--family", "v5-linear", "--topic", "publicTrade", ...more];
       assert.match((await run(t, "tapedeck", args, { status: 4 })).stderr, text);
       assert.deepEqual(fs.readdirSync(dir).filter((name) => name !== "feeds.yaml"), []);
     }
@@ -113,7 +113,7 @@ describe("record --check", { concurrency: 3 }, () => {
 
   test("a feed of the command line; more connections than one", async (t) => {
     const { dir, archive } = configured(t);
-    const args = ["--family", "v5-linear", "--url", `${exchange.url}/v5/public/linear`, "--ca-file", exchange.ca, "--topic", "publicTrade", "--topic", "orderbook.50",
+    const args = [`${exchange.url}/v5/public/linear`, "--family", "v5-linear", "--ca-file", exchange.ca, "--topic", "publicTrade", "--topic", "orderbook.50",
       ...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--max-topics-per-connection", "1"];
     const result = await json(t, ["record", "--check", "-a", archive, ...args, "--json"]);
     assert.equal(result.connections, 4);

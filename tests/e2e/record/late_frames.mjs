@@ -76,9 +76,11 @@ export async function late(t, dir, { kind, how, ms, isTls = false }) {
   const sync = path.join(dir, "sync");
   setSync(sync, 0);
   const args = [`${link.url}/realtime`, "--family", "inverse", ...exchange.trust, "--topic", "trade.BTCUSD", "--commit-interval", "50ms"];
-  const more = isDisk ? ["--ring", "34MiB", "--overload-max", `${ms}ms`] : [];
+  const config = path.join(dir, "feeds.yaml");
+  const trust = exchange.trust.length === 0 ? [] : [`    ca_file: ${exchange.trust[1]}`];
+  fs.writeFileSync(config, [`overload_max: ${ms}ms`, "feeds:", `  - url: ${link.url}/realtime`, "    family: inverse", "    topics: [trade.BTCUSD]", ...trust, ""].join("\n"));
   const options = isDisk ? { program: SLOW_DISK, env: { TAPEDECK_TEST_SYNC: sync }, ...DAY } : DAY;
-  const recorder = new Recorder(t, archive, [...args, ...more], options);
+  const recorder = new Recorder(t, archive, isDisk ? ["-c", config, "--commit-interval", "50ms", "--ring", "34MiB"] : args, options);
   await recorder.durableLine((line) => line.in > 10);
   await KINDS[kind]({ exchange, link, ms, how, recorder, sync });
   if (!STOPS.includes(how)) {

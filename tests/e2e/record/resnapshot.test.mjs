@@ -50,7 +50,7 @@ async function exchange(t, { hides }) {
 /** Record until so many extra connections have left. */
 async function recorded(t, { hides, more = [], extras }) {
   const archive = path.join(temporary(t), "tape");
-  const recorder = new Recorder(t, archive, ["--url", await exchange(t, { hides }), "--family", "v5-linear", "--topic", TOPIC, "--http", "time@1h=/v5/market/time", "--commit-interval", "100ms", "--resnapshot", "4s", ...more], { deadlineMs: 120_000 });
+  const recorder = new Recorder(t, archive, [await exchange(t, { hides }), "--family", "v5-linear", "--topic", TOPIC, "--http", "time@1h=/v5/market/time", "--commit-interval", "100ms", "--resnapshot", "4s", ...more], { deadlineMs: 120_000 });
   await printed(recorder, "its snapshots were compared with the books of connection 1 of line 0", extras);
   await recorder.durableAfter(recorder.durableLines + 5);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
