@@ -92,6 +92,22 @@ test("pages list the verbs, options and words of --help", async (t) => {
   }
 });
 
+/** The settings of the keys in the table of docs/recording.md, as options. */
+const keysAsOptions = (text) => [...text.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, keys]) => [...keys.matchAll(/`(\w+)`/g)]).map(([, key]) => `--${key.replaceAll("_", "-")}`);
+
+test("each option is named on a page that is not generated", async (t) => {
+  const docs = path.join(PAGES, "..");
+  const names = fs.readdirSync(docs).filter((name) => name.endsWith(".md") && name !== "topics.md");
+  const pages = [path.join(docs, "..", "README.md"), ...names.map((name) => path.join(docs, name))].map((name) => fs.readFileSync(name, "utf8")).join("\n");
+  const named = new Set([...pages.matchAll(/--[a-z][a-z-]*/g)].map(([option]) => option));
+  const ofRecord = new Set(keysAsOptions(fs.readFileSync(path.join(docs, "recording.md"), "utf8")));
+  const missing = [];
+  for (const [verb] of await commands(t))
+    for (const [, option] of (await helpOf(...verb.split(" "))).matchAll(/^ {2}(?:-\w, | {4})(--[a-z][a-z-]*)/gm))
+      if (!named.has(option) && !(verb === "record" && ofRecord.has(option))) missing.push(`${verb} ${option}`);
+  assert.deepEqual(missing, []);
+});
+
 test("pages render without a warning", { skip: spawnSync("groff", ["--version"]).error ? "needs groff" : false }, () => {
   const { status, stderr } = spawnSync("groff", ["-man", "-Tutf8", "-ww", "-z", ...pageNames().map((name) => path.join(PAGES, name))], { encoding: "utf8" });
   assert.equal(stderr, "");
