@@ -937,7 +937,8 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
         return 1;
     }
     emit_missing(a, member, trades, r, out);
-    move_base(chain, r, agreed_ns(a, member, trades, r), r->made_ns != 0 ? BASE_READING : BASE_NONE);
+    move_base(chain, r, agreed_ns(a, member, trades, r),
+              r->made_ns != 0 ? BASE_READING : BASE_NONE);
     return 1;
 }
 
