@@ -103,6 +103,28 @@ describe("another configuration", { concurrency: true }, () => {
     await tapedeck(t, ["replay", "-a", archive]);
   });
 
+  test("trades that are taken out and back within one reading of a candle are not missing", async (t) => {
+    const of = (symbols) => ({ "v5-linear": { topics: "publicTrade, kline.1", symbols } });
+    const { archive, server, write, recorder, ctl } = await recorded(t, of("BTCUSDT, ETHUSDT"));
+    const more = async (topic, symbol, wanted) => {
+      const count = () => fs.readFileSync(server.truth, "utf8").split(`"topic":"${topic}","symbol":"${symbol}"`).length;
+      const enough = count() + wanted;
+      await eventually(`${wanted} frames of ${topic} of ${symbol}`, () => count() >= enough);
+    };
+    await durableOf(recorder, "v5-linear", 2);
+    for (let round = 0; round < 2; round++) {
+      await more("kline.1", "ETHUSDT", 4);
+      write(of("BTCUSDT"));
+      await ctl("reload");
+      await more("publicTrade", "BTCUSDT", 20);
+      write(of("BTCUSDT, ETHUSDT"));
+      await ctl("reload"); // the first reading is the one of before
+    }
+    await more("kline.1", "ETHUSDT", 4);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+  });
+
   test("a feed that was removed has a gap only if a later session records it again", async (t) => {
     const both = { "v5-linear": { topics: "publicTrade", symbols: "BTCUSDT, ETHUSDT" }, "v5-inverse": { topics: "publicTrade", symbols: "BTCUSD" } };
     const { archive, file, write, recorder, ctl, refused } = await recorded(t, both);
