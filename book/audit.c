@@ -824,8 +824,7 @@ static int begin_candle(audit *a, audit_member *member, const trade_store *store
         chain->base.recv_ns = checked_ns > since ? checked_ns : since;
         return 1;
     }
-    int is_new_reading = since != 0 && chain->had_reading_on_conn &&
-                         is_made_since(a, r, later_of(since, member->granted_ns));
+    int is_new_reading = since != 0 && chain->had_reading_on_conn && is_made_since(a, r, since);
     chain->kind = is_new_reading ? BASE_READING : BASE_NONE;
     set_base(chain, r);
     a->stats.trades.skipped++;
@@ -839,6 +838,14 @@ static int is_same_connection(const audit_member *candles, const audit_member *t
            candles->connection == trades->connection;
 }
 
+/* The last grant and the last end of the trades, as either topic's last frame has them. */
+static trade_grant last_grant(const audit_member *candles, const audit_member *trades)
+{
+    const audit_member *also = is_same_connection(candles, trades) ? candles : trades;
+    return (trade_grant){.granted_ns = later_of(trades->grant.granted_ns, also->grant.granted_ns),
+                         .ended_ns = later_of(trades->grant.ended_ns, also->grant.ended_ns)};
+}
+
 /* If the trades are unsubscribed, or were granted since the base, a difference proves nothing. Then
  * return 1, and set *since_ns as in trade_store. The base may be later than the unsubscribe
  * request, because the exchange sends until it reads it. */
@@ -846,17 +853,15 @@ static int grants_changed(const audit *a, const audit_member *member, const audi
                           uint64_t *since_ns)
 {
     const candle_chain *chain = member->candles;
-    const audit_member *also = is_same_connection(member, trades) ? member : trades;
-    uint64_t granted_ns = later_of(trades->grant.granted_ns, also->grant.granted_ns);
-    uint64_t ended_ns = later_of(trades->grant.ended_ns, also->grant.ended_ns);
+    const trade_grant last = last_grant(member, trades);
     *since_ns = 0;
-    if (ended_ns > granted_ns)
+    if (last.ended_ns > last.granted_ns)
         return 1;
-    *since_ns = later_of(granted_ns, trades->trades->since_ns);
+    *since_ns = later_of(last.granted_ns, trades->trades->since_ns);
     /* A candle that began after a grant has all its trades. */
     int is_whole =
-        chain->kind == BASE_START && chain->base.start_ns >= exchange_time(a, granted_ns);
-    return granted_ns > chain->base.recv_ns && !is_whole;
+        chain->kind == BASE_START && chain->base.start_ns >= exchange_time(a, last.granted_ns);
+    return last.granted_ns > chain->base.recv_ns && !is_whole;
 }
 
 /* Emit that a candle's growth does not match the stored trades. */
@@ -878,12 +883,13 @@ static void emit_missing(audit *a, audit_member *member, const audit_member *tra
 }
 
 /* Receive time up to which no trade is missing, if the trades agree with this reading. A reading
- * that may be older than a grant since the base proves nothing about the time since the base. */
+ * that may be older than a grant of the trades since the base proves nothing about the time since
+ * the base. */
 static uint64_t agreed_ns(const audit *a, const audit_member *member, const audit_member *trades,
                           const reading *r)
 {
     uint64_t base_ns = member->candles->base.recv_ns;
-    uint64_t granted_ns = later_of(member->granted_ns, trades->grant.granted_ns);
+    uint64_t granted_ns = last_grant(member, trades).granted_ns;
     return granted_ns > base_ns && !is_made_since(a, r, granted_ns) ? base_ns : r->recv_ns;
 }
 
@@ -1288,7 +1294,6 @@ void audit_apply(audit *a, audit_member *member, const audit_frame *frame, const
     member->shard = frame->shard;
     member->conn = frame->conn;
     member->grant = frame->trades;
-    member->granted_ns = frame->granted_ns;
     if (member->part == AUDIT_BOOK)
         audit_books_apply(a, member, frame, m, t, out);
     else if (member->part == AUDIT_BEST)

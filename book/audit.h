@@ -74,8 +74,7 @@ typedef struct audit_member {
     uint64_t connection; /* of the last frame, if has_connection */
     uint32_t shard;
     uint32_t conn;
-    trade_grant grant;   /* audit_frame.trades of the last frame; not saved */
-    uint64_t granted_ns; /* audit_frame.granted_ns of the last frame; not saved */
+    trade_grant grant; /* audit_frame.trades of the last frame; not saved */
     uint8_t has_connection;
     union { /* history, by part */
         void *past;

@@ -51,6 +51,7 @@ typedef struct writer {
     uint64_t since_ns[2];
 } writer;
 
+/* Each segment repeats the grants of its open connections, with the time of the grant. */
 static void put_grants(writer *w, uint32_t shard, uint64_t at_ns)
 {
     for (size_t i = 0; i < w->from->channel_count; i++) {
@@ -60,7 +61,7 @@ static void put_grants(writer *w, uint32_t shard, uint64_t at_ns)
                              .conn = w->conns[shard],
                              .topic = info->exchange_topic,
                              .source = EVENT_GRANT_ANSWERED,
-                             .from_ns = TAPE_FIXTURE_NS + at_ns};
+                             .from_ns = w->since_ns[shard]};
         if (info->dir == CHANNEL_IN && info->exchange_topic[0] != '\0')
             tape_segment_event(w->segment, &grant, at_ns);
     }
