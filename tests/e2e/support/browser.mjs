@@ -29,9 +29,12 @@ export async function shown(t, browser, archive, { hash = "", prepare, ...option
   page.on("pageerror", (error) => faults.push(error.message));
   page.on("dialog", (dialog) => (faults.push(`a dialog: ${dialog.message()}`), dialog.dismiss()));
   page.on("request", (request) => new RegExp(`^(${url}|data:|blob:)`).test(request.url()) || faults.push(`a request to ${request.url()}`));
+  const running = new Set();
+  page.on("request", (request) => running.add(request));
+  for (const ends of ["requestfinished", "requestfailed"]) page.on(ends, (request) => running.delete(request));
   await page.goto(url + hash);
   await page.locator("main:not([hidden]), #message:not([hidden])").first().waitFor();
-  return { page, program, url, faults };
+  return { page, program, url, faults, isLoading: () => running.size > 0 };
 }
 
 export const status = (page) => page.locator("#status").innerText();

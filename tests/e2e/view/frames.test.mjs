@@ -191,12 +191,15 @@ describe("frames", () => {
   });
 
   test("found frames are listed and marked; a row leads to its frame, and a button clears both", { skip }, async (t) => {
-    const { page, faults } = await shown(t, await bookTape(t), { tab: "ask" });
+    const { page, faults, isLoading } = await shown(t, await bookTape(t), { tab: "ask" });
     await page.locator("#fit").click();
     const picture = () => page.locator("#canvas").evaluate((canvas) => canvas.toDataURL());
     const settled = async (wanted) => {
-      let last = "";
-      await eventually("the picture is drawn", async () => last === (last = await picture()) && wanted(last));
+      let last = "", equal = 0;
+      await eventually("the picture is drawn", async () => {
+        equal = last === (last = await picture()) && !isLoading() ? equal + 1 : 0;
+        return equal > 3 && wanted(last);
+      });
       return last;
     };
     const plain = await settled(() => true);
