@@ -9,17 +9,17 @@
 #include "base/hash.h"
 #include "archive/archive_segment.h"
 #include "archive/archive_view.h"
-#include "archive/crash_gaps.h"
 #include "archive/feed_history.h"
 #include "archive/feed_unlisted.h"
 #include "archive/journal.h"
 #include "archive/ledger.h"
 #include "format/recover.h"
 #include "archive/reindex.h"
+#include "archive/time_account.h"
 #include "format/chain.h"
 
 /* Steps, each durable before the next, so that the next recovery continues a killed one:
- *   1. journal the `crash` gaps that readers derive until then (crash_gaps.h)
+ *   1. journal the `crash` gaps that readers derive until then (time_account.h)
  *   2. for each segment: recover_segment keeps the tail, cuts, finishes, renames (recover.h); then
  *      journal `recovered` or `discarded`
  *   3. journal `session_crashed`
@@ -73,12 +73,6 @@ static td_result write_gap(const work *w, const gap_row *row, td_err *err)
     return TD_OK;
 }
 
-static void mark_lost(void *user, past_segment *segment)
-{
-    (void)user;
-    segment->is_lost = 1;
-}
-
 /* 1 if a session crashed, or left a segment open. Otherwise the ledger, which grows with the
  * archive, need not be read. */
 static int is_crash(const work *w)
@@ -115,8 +109,7 @@ static td_result open_gaps(work *w, td_err *err)
     if (rc == TD_OK) {
         archive_written_gaps(view, &known);
         gap_list_join(&rows, &known);
-        archive_each_missing(w->archive, &view->past, &view->listing, mark_lost, NULL);
-        rc = crash_gaps_find(view, &rows, err);
+        rc = time_account_add_crashes(view, &rows, err);
     }
     archive_view_close(view);
     for (size_t i = 0; i < rows.count && rc == TD_OK; i++) {
@@ -151,14 +144,7 @@ static td_result close_discarded(work *w, const char *path, const segment_name *
     past_segment *row = archive_history_segment(&w->past, path);
     td_result rc = TD_OK;
     if (row != NULL && w->result->damaged_blocks > 0) {
-        /* One gap for all slots, because the segment's slots are unknown. It begins at the time in
-         * the segment's name, the second of the first frame. */
-        uint64_t from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
-        int is_import = archive_history_is_import(&w->past, name->session);
-        gap_row gap = gap_row_of(GAP_CORRUPT, name->feed, from_ns,
-                                 crash_gaps_end(w->archive, &w->past, row, from_ns),
-                                 is_import ? CRASH_CAUSE_IMPORT : "segment cannot be read");
-        gap.detail = row->path;
+        const gap_row gap = time_account_discarded(w->archive, &w->past, row, name);
         rc = write_gap(w, &gap, err);
     }
     return rc == TD_OK ? journal_act(w, JOURNAL_DISCARDED, path, name, NULL, err) : rc;
@@ -569,7 +555,7 @@ td_result archive_accept_loss(archive *a, td_err *err)
     if (rc == TD_OK)
         rc = archive_list(a, &listing, err);
     if (rc == TD_OK)
-        archive_history_damage_gaps(&past, &listing, &rows);
+        time_account_add_damage(&past, &listing, &rows);
     for (size_t i = 0; i < rows.count && rc == TD_OK; i++)
         rc = journal_append_gap(past.writer, &rows.rows[i], err);
     if (rc == TD_OK)

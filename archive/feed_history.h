@@ -84,15 +84,6 @@ void archive_history_check(archive_history *past, const archive *archive,
 /* 1 if the journal has damage that no user has accepted. */
 int archive_history_is_damaged(const archive_history *past);
 
-/* For each damage that is not accepted and each feed, add a gap of reason corrupt and this cause:
- * the time that the lost entries may have described. The gap begins with the feed's last segment
- * before the damage. It ends with the feed's first segment after the damage whose session has only
- * readable gaps: the session began after the damage, or it was the feed's last session before the
- * damage. Without such a segment the gap is open. */
-#define PAST_CAUSE_JOURNAL "entries of the journal are lost"
-void archive_history_damage_gaps(const archive_history *past, const archive_listing *listing,
-                                 gap_list *into);
-
 /* 1 if the feed's frames of that time were pruned. */
 int archive_history_is_pruned(const archive_history *past, const char *feed, uint64_t ns);
 

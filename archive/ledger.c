@@ -7,11 +7,10 @@
 #include "base/alloc.h"
 #include "archive/archive_segment.h"
 #include "archive/archive_view.h"
-#include "archive/crash_gaps.h"
 #include "archive/disproved_gaps.h"
 #include "archive/feed_history.h"
 #include "archive/segment_rows.h"
-#include "archive/session_spans.h"
+#include "archive/time_account.h"
 
 /* ---- sessions ---- */
 
@@ -77,49 +76,11 @@ static void join_journal(const archive_view *view, gap_list *list)
     gap_list_fini(&kept);
 }
 
-/* ---- missing segments ---- */
-
-static void mark_missing(void *user, past_segment *segment)
-{
-    td_log_emit(archive_log(user), TD_LOG_WARNING,
-                "missing: %s: the journal lists it, but it is not on disk", segment->path);
-    segment->is_lost = 1;
-}
-
-/* Add a gap for a missing segment, unless its writer or recover journaled one. If it was the last
- * one of a crashed session, the gap reaches to the next session. */
-static void add_missing(const archive_view *view, const past_segment *segment, gap_list *list)
-{
-    segment_name name;
-    uint64_t from_ns;
-    uint64_t to_ns;
-    if (!segment_name_parse(segment_file_name(segment->path), &name) || segment->is_corrupt)
-        return;
-    archive_segment_time(&view->listing, &name, &from_ns, &to_ns);
-    if (archive_history_is_crashed(&view->past, segment->session) &&
-        crash_gaps_is_last(&view->past, segment))
-        to_ns = crash_gaps_end(view->archive, &view->past, segment, from_ns);
-    gap_row row = gap_row_of(GAP_CORRUPT, name.feed, from_ns, to_ns, "segment is missing");
-    row.detail = segment->path;
-    gap_list_add(list, &row);
-}
-
-static void add_derived(archive_view *view, gap_list *list)
-{
-    archive *a = view->archive;
-    archive_each_missing(a, &view->past, &view->listing, mark_missing, a);
-    for (size_t i = 0; i < view->past.segment_count; i++)
-        if (view->past.segments[i].is_lost)
-            add_missing(view, &view->past.segments[i], list);
-    /* Unreadable segments are reported as gaps elsewhere. */
-    (void)crash_gaps_find(view, list, NULL);
-}
-
 /* The ledger while the segments are read. */
 typedef struct ledger {
     archive_view *view;
     gap_list *rows;
-    session_spans spans;
+    time_account *of;
     uint8_t *has_brief;  /* of each listed segment, 1: its brief came from the catalog */
     uint8_t *has_topics; /* likewise, 1: its topics were added */
 } ledger;
@@ -130,7 +91,7 @@ static void add_brief(void *user, const archive_segment *segment, const segment_
     for (size_t i = 0; i < brief->gap_count; i++)
         gap_list_append(to->rows, &brief->gaps[i]);
     if (segment->name.is_parsed)
-        session_spans_add(&to->spans, &segment->name, brief);
+        time_account_add(to->of, &segment->name, brief);
 }
 
 static void add_briefs(ledger *to)
@@ -146,7 +107,7 @@ static void add_briefs(ledger *to)
         const segment_brief brief = segment_rows_brief(&found);
         add_brief(to, segment, &brief);
         if (segment->name.is_parsed)
-            session_spans_add_topics(&to->spans, &segment->name, &found.index);
+            time_account_add_topics(to->of, &segment->name, &found.index);
         to->has_topics[i] = 1;
         segment_rows_fini(&found);
     }
@@ -159,10 +120,10 @@ static void add_topics(ledger *to)
     for (size_t i = 0; i < listing->segment_count; i++) {
         const archive_segment *segment = &listing->segments[i];
         segment_rows found;
-        if (to->has_topics[i] || !session_spans_has_captures(&to->spans, segment->name.feed))
+        if (to->has_topics[i] || !time_account_has_captures(to->of, segment->name.feed))
             continue;
         read_rows(to->view, segment, &found);
-        session_spans_add_topics(&to->spans, &segment->name, &found.index);
+        time_account_add_topics(to->of, &segment->name, &found.index);
         segment_rows_fini(&found);
     }
 }
@@ -172,6 +133,7 @@ static ledger begin_ledger(archive_view *view, gap_list *rows)
     const size_t count = view->listing.segment_count + 1;
     ledger to = {.view = view,
                  .rows = rows,
+                 .of = time_account_open(),
                  .has_brief = td_alloc_zero(count, 1),
                  .has_topics = td_alloc_zero(count, 1)};
     archive_view_begin_loads(view);
@@ -183,7 +145,7 @@ static ledger begin_ledger(archive_view *view, gap_list *rows)
 static void end_ledger(ledger *of)
 {
     archive_view_end_loads(of->view);
-    session_spans_fini(&of->spans);
+    time_account_close(of->of);
     td_free(of->has_brief);
     td_free(of->has_topics);
 }
@@ -193,14 +155,12 @@ void archive_gaps_of(archive_view *view, gap_list *rows)
     *rows = (gap_list){0};
     ledger to = begin_ledger(view, rows);
     add_topics(&to);
-    archive_history_damage_gaps(&view->past, &view->listing, &view->journal_gaps);
+    time_account_add_damage(&view->past, &view->listing, &view->journal_gaps);
     join_journal(view, rows);
-    add_derived(view, rows);
+    (void)time_account_add_crashes(view, rows, NULL); /* other checks report unreadable segments */
+    time_account_add_missing(view, rows);
     disproved_gaps_split(view, rows);
-    if (to.spans.is_full)
-        td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
-                    "too many topics: gaps between sessions are missing for some of them");
-    session_spans_add_gaps(&to.spans, &view->past, rows);
+    time_account_add_between(to.of, view, rows);
     end_ledger(&to);
 }
 

@@ -14,9 +14,9 @@
 /* Get every gap of the archive, merged and sorted:
  *   - gaps in the journal, and in the segments' own events or the catalog's copy of these events
  *   - the time of segments that are in the journal but not on disk
- *   - crash gaps that recover has not written yet (crash_gaps.h)
+ *   - crash gaps that recover has not written yet (time_account.h)
  *   - of a gap that its connection's pongs disprove in part, both parts (disproved_gaps.h)
- *   - gaps between sessions of a feed (session_spans.h)
+ *   - gaps between sessions of a feed (time_account.h)
  *   - the time that lost entries of a damaged journal may have described
  * Gaps in pruned time are left out. The caller releases *out with gap_list_fini. */
 TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err);

@@ -19,7 +19,7 @@
 #include "archive/archive.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
-#include "archive/session_spans.h"
+#include "archive/time_account.h"
 #include "book/symbol_table.h"
 #include "embed/frame_view.h"
 #include "base/json/json_write.h"

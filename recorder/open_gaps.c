@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "archive/feed_history.h"
+#include "archive/time_account.h"
 #include "schema/topic.h"
 
 static const char CLOCK_BEHIND[] = "the next session's clock was earlier than this moment";
@@ -316,7 +317,7 @@ static int is_subscribed(const open_gaps *self, const gap_row *row)
  * row for lost entries of the journal ends here. */
 static void add_earlier(open_gaps *self, const gap_row *row)
 {
-    int is_lost = row->reason == GAP_CORRUPT && strcmp(row->cause, PAST_CAUSE_JOURNAL) == 0;
+    int is_lost = row->reason == GAP_CORRUPT && strcmp(row->cause, TIME_ACCOUNT_CAUSE_JOURNAL) == 0;
     if (!is_lost && (is_whole(row) || is_subscribed(self, row))) {
         for (size_t i = 0; i < self->topic_count; i++)
             self->topics[i].is_recorded |= !is_whole(row) && row_has_topic(row, &self->topics[i]);

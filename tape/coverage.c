@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "archive/open_conns.h"
-#include "archive/session_spans.h"
+#include "archive/time_account.h"
 #include "schema/dialect.h"
 #include "schema/family.h"
 

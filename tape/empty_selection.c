@@ -6,7 +6,7 @@
 #include "base/suggest.h"
 #include "base/time_text.h"
 #include "archive/read_plan.h"
-#include "archive/session_spans.h"
+#include "archive/time_account.h"
 
 enum { HINT_NAMES_BYTES = 180 };
 

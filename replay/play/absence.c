@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "archive/open_conns.h"
 #include "archive/read_plan.h"
-#include "archive/session_spans.h"
+#include "archive/time_account.h"
 #include "schema/dialect.h"
 #include "schema/family.h"
 

@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "archive/ledger.h"
 #include "archive/open_conns.h"
-#include "archive/session_spans.h"
+#include "archive/time_account.h"
 #include "replay/play/lateness.h"
 #include "replay/play/stream.h"
 #include "schema/dialect.h"

@@ -17,6 +17,7 @@
 #include "archive/journal.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
+#include "archive/time_account.h"
 #include "archive/verify.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/files.h"
@@ -76,7 +77,7 @@ static size_t unreadable_of(archive_env *env)
 
 static int is_of_journal(const gap_row *row)
 {
-    return row->reason == GAP_CORRUPT && strcmp(row->cause, PAST_CAUSE_JOURNAL) == 0;
+    return row->reason == GAP_CORRUPT && strcmp(row->cause, TIME_ACCOUNT_CAUSE_JOURNAL) == 0;
 }
 
 static int covers(const gap_row *row, const gap_row *other)

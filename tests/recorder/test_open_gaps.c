@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "recorder/open_gaps.h"
 #include "archive/feed_history.h"
+#include "archive/time_account.h"
 
 enum { NOW = 1000, ROWS_MAX = 16 };
 
@@ -312,7 +313,7 @@ static void a_row_of_a_damaged_journal(void **state)
     init(f, TOPICS("trade.A"));
     put_slot(f, 0, 900, 905, "2");
     put_travel(f, "trade.A", 6, 0);
-    gap_row row = gap_row_of(GAP_CORRUPT, "x", 300, GAP_OPEN, PAST_CAUSE_JOURNAL);
+    gap_row row = gap_row_of(GAP_CORRUPT, "x", 300, GAP_OPEN, TIME_ACCOUNT_CAUSE_JOURNAL);
     gap_list_add(&f->ledger, &row);
     begin(f);
     assert_rows(f, "corrupt 0  300-1000;restart 0  900-;");

@@ -1,5 +1,5 @@
 /* Gaps between sessions. Expected: FORMAT.md ("The ledger of gaps") and the contract in
- * archive/session_spans.h. */
+ * archive/time_account.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include "archive/archive_view.h"
 #include "archive/journal.h"
 #include "archive/ledger.h"
-#include "archive/session_spans.h"
+#include "archive/time_account.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -129,7 +129,7 @@ typedef struct made_segment {
     td_bytes topics;
 } made_segment;
 
-static void add_segment(session_spans *spans, const made_segment *from)
+static void add_segment(time_account *spans, const made_segment *from)
 {
     segment_rows rows = {.index = {.last_ns = from->end_ns}};
     segment_index *index = &rows.index;
@@ -151,8 +151,8 @@ static void add_segment(session_spans *spans, const made_segment *from)
         segment_index_add_channel(index, &channel);
     }
     const segment_brief brief = segment_rows_brief(&rows);
-    session_spans_add(spans, &name, &brief);
-    session_spans_add_topics(spans, &name, index);
+    time_account_add(spans, &name, &brief);
+    time_account_add_topics(spans, &name, index);
     segment_rows_fini(&rows);
 }
 
@@ -162,13 +162,13 @@ static void add_segment(session_spans *spans, const made_segment *from)
     }
 static const td_bytes TRADE = TOPICS("trade\0BTCUSD");
 
-static void add_gaps(archive *a, session_spans *spans, gap_list *ledger)
+static void add_gaps(archive *a, time_account *spans, gap_list *ledger)
 {
-    archive_history past;
+    archive_view *view;
     td_err err;
-    assert_int_equal(archive_history_read(a, &past, &err), TD_OK);
-    session_spans_add_gaps(spans, &past, ledger);
-    archive_history_fini(&past);
+    assert_int_equal(archive_view_open(a, VIEW_FILES, NULL, &view, &err), TD_OK);
+    time_account_add_between(spans, view, ledger);
+    archive_view_close(view);
 }
 
 static gap_row listed_row(uint64_t from_ns, uint64_t to_ns, const char *topic)
@@ -189,7 +189,7 @@ static gap_row listed_row(uint64_t from_ns, uint64_t to_ns, const char *topic)
 /* Checks a case. Another feed in the archive must neither change the result nor get rows. */
 static void check_case(archive *a, const between_case *c)
 {
-    session_spans spans = {0};
+    time_account *spans = time_account_open();
     gap_list ledger = {0};
     for (size_t i = 0; i < SPANS_MAX && c->spans[i].to_ns != 0; i++) {
         const made_segment made = {.feed = "a",
@@ -200,7 +200,7 @@ static void check_case(archive *a, const between_case *c)
                                    .end_ns =
                                        i == 0 && c->end_ns != 0 ? c->end_ns : c->spans[i].to_ns,
                                    .topics = TRADE};
-        add_segment(&spans, &made);
+        add_segment(spans, &made);
     }
     const made_segment other = {.feed = "b",
                                 .session = 'b',
@@ -209,13 +209,13 @@ static void check_case(archive *a, const between_case *c)
                                 .last_ns = 2,
                                 .end_ns = 2,
                                 .topics = TRADE};
-    add_segment(&spans, &other);
+    add_segment(spans, &other);
     for (size_t i = 0; i < ROWS_MAX && c->listed[i].from_ns != 0; i++) {
         const gap_row row = listed_row(c->listed[i].from_ns, c->listed[i].to_ns, c->topic);
         gap_list_add(&ledger, &row);
     }
     size_t listed = ledger.count;
-    add_gaps(a, &spans, &ledger);
+    add_gaps(a, spans, &ledger);
     size_t found = 0;
     size_t removed = 0;
     for (size_t i = 0; i < ledger.count; i++) {
@@ -245,7 +245,7 @@ static void check_case(archive *a, const between_case *c)
                  (unsigned long long)c->removed[removed].from_ns);
     assert_int_equal(ledger.count, listed + found + removed);
     gap_list_fini(&ledger);
-    session_spans_fini(&spans);
+    time_account_close(spans);
 }
 
 static void test_stretches_between(void **state)
@@ -321,7 +321,7 @@ static const topics_case TOPIC_CASES[] = {
 
 static void check_topics(archive *a, const topics_case *c)
 {
-    session_spans spans = {0};
+    time_account *spans = time_account_open();
     gap_list ledger = {0};
     for (size_t i = 0; i < SPANS_MAX && c->spans[i].times.to_ns != 0; i++) {
         const topics_span *from = &c->spans[i];
@@ -333,14 +333,14 @@ static void check_topics(archive *a, const topics_case *c)
                                    .end_ns = from->times.to_ns,
                                    .is_capture = from->is_capture,
                                    .topics = from->topics};
-        add_segment(&spans, &made);
+        add_segment(spans, &made);
     }
     if (c->listed.to_ns != 0) {
         gap_row row = listed_row(c->listed.from_ns, c->listed.to_ns, NULL);
         row.feed = "t";
         gap_list_add(&ledger, &row);
     }
-    add_gaps(a, &spans, &ledger);
+    add_gaps(a, spans, &ledger);
     size_t found = 0;
     for (size_t i = 0; i < ledger.count; i++) {
         const gap_row *row = &ledger.rows[i];
@@ -356,7 +356,7 @@ static void check_topics(archive *a, const topics_case *c)
     if (found < ROWS_MAX && c->found[found].to_ns != 0)
         fail_msg("%s: the row from %llu is missing", c->what,
                  (unsigned long long)c->found[found].from_ns);
-    session_spans_fini(&spans);
+    time_account_close(spans);
     gap_list_fini(&ledger);
 }
 
@@ -389,7 +389,7 @@ static void test_spans_of_several_segments(void **state)
     (void)state;
     archive_env env;
     archive_view *view;
-    session_spans spans = {0};
+    time_account *spans = time_account_open();
     gap_list found = {0};
     uint64_t first_ns;
     uint64_t last_ns;
@@ -414,16 +414,16 @@ static void test_spans_of_several_segments(void **state)
         segment_rows rows;
         assert_int_equal(segment_rows_read(a, segment->path, &rows, &err), TD_OK);
         const segment_brief brief = segment_rows_brief(&rows);
-        session_spans_add(&spans, &segment->name, &brief);
+        time_account_add(spans, &segment->name, &brief);
         segment_rows_fini(&rows);
     }
-    session_spans_add_gaps(&spans, &view->past, &found);
+    time_account_add_between(spans, view, &found);
     assert_int_equal(found.count, 1);
     assert_string_equal(found.rows[0].feed, FIXTURE_FEED);
     assert_int_equal(found.rows[0].from_ns, received_ns(159, -1));
     assert_int_equal(found.rows[0].to_ns, received_ns(1000, 1));
     gap_list_fini(&found);
-    session_spans_fini(&spans);
+    time_account_close(spans);
     archive_view_close(view);
     archive_close(a);
     archive_env_fini(&env);

@@ -1,0 +1,844 @@
+#include "archive/time_account.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "archive/archive_segment.h"
+#include "archive/feed_slots.h"
+#include "archive/name_index.h"
+
+enum { HOUR_S = 3600 };
+
+/* Why a time is missing that no writer described. */
+typedef enum gap_cause {
+    BETWEEN_SESSIONS,
+    SILENT_HOUR,
+    PRUNED,
+    CRASHED,
+    CRASHED_IMPORT,
+    MISSING,
+    DISCARDED,
+    DISCARDED_IMPORT,
+    JOURNAL_LOST,
+} gap_cause;
+
+static const struct {
+    gap_reason reason;
+    const char *text;
+} CAUSES[] = {
+    [BETWEEN_SESSIONS] = {GAP_RESTART, "between two sessions"},
+    [SILENT_HOUR] = {GAP_RESTART, "nothing for an hour"},
+    [PRUNED] = {GAP_PRUNED, "removed, not lost"},
+    [CRASHED] = {GAP_CRASH, "recorder ended without a stop"},
+    [CRASHED_IMPORT] = {GAP_CRASH, TIME_ACCOUNT_CAUSE_IMPORT},
+    [MISSING] = {GAP_CORRUPT, "segment is missing"},
+    [DISCARDED] = {GAP_CORRUPT, "segment cannot be read"},
+    [DISCARDED_IMPORT] = {GAP_CORRUPT, TIME_ACCOUNT_CAUSE_IMPORT},
+    [JOURNAL_LOST] = {GAP_CORRUPT, TIME_ACCOUNT_CAUSE_JOURNAL},
+};
+
+static gap_row row_of(gap_cause cause, const char *feed, uint64_t from_ns, uint64_t to_ns)
+{
+    return gap_row_of(CAUSES[cause].reason, feed, from_ns, to_ns, CAUSES[cause].text);
+}
+
+/* ---- what is known ---- */
+
+typedef enum stretch_kind {
+    STRETCH_GAP,      /* a gap of the ledger */
+    STRETCH_PRUNED,   /* removed by prune */
+    STRETCH_RECORDED, /* received by a session */
+} stretch_kind;
+
+/* A time of a feed. Of a session: from its first to its last received frame (of one segment, before
+ * segments are joined). */
+typedef struct stretch {
+    stretch_kind kind;
+    uint8_t is_capture; /* 1: imported: it proves nothing about topics that it lacks */
+    uint32_t number;    /* of its first segment */
+    size_t session;     /* number in time_account.sessions */
+    const char *feed, *session_id;
+    uint64_t first_s; /* from the names of its first and last segment */
+    uint64_t last_s;
+    uint64_t from_ns; /* 0: nothing was received */
+    uint64_t to_ns;
+    uint64_t end_ns; /* of the session's last message of any kind; >= to_ns. A gap that begins at
+                        this time or before describes the session's end */
+} stretch;
+
+typedef struct stretch_list {
+    stretch *rows;
+    size_t count;
+} stretch_list;
+
+/* Names that consist of three texts, each with its NUL, by number. */
+typedef struct name_list {
+    name_index by_name;
+    char **texts;
+    size_t count;
+} name_list;
+
+/* The sessions that had a topic: a bit for each. */
+typedef struct topic_sessions {
+    uint8_t *bits;
+    size_t bytes;
+} topic_sessions;
+
+struct time_account {
+    stretch_list received; /* of sessions, or pruned: by feed and time, once all are added */
+    name_list sessions;    /* names: feed, session, "" */
+    name_list topics;      /* names: feed, topic, symbol */
+    topic_sessions *had;   /* for each name in topics, the sessions that had it */
+    size_t had_capacity;
+    name_list captures; /* feeds that have captures: feed, "", "" */
+    uint8_t is_full;    /* 1: TIME_ACCOUNT_TOPICS_MAX was reached */
+};
+
+time_account *time_account_open(void)
+{
+    return td_alloc_zero(1, sizeof(time_account));
+}
+
+/* Get the number of a name that consists of three texts; a new name is copied. */
+static size_t number_of(name_list *names, const char *a, const char *b, const char *c)
+{
+    char text[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
+    size_t size = 0;
+    const char *const parts[] = {a, b, c};
+    for (size_t i = 0; i < 3; i++) {
+        size_t part_bytes = strlen(parts[i]) + 1;
+        TD_ASSERT(part_bytes <= sizeof text - size);
+        memcpy(text + size, parts[i], part_bytes);
+        size += part_bytes;
+    }
+    size_t number = name_index_find(&names->by_name, td_bytes_of(text, size));
+    if (number != NAME_INDEX_NONE)
+        return number;
+    names->texts = td_array_grow(names->texts, names->count, sizeof(char *));
+    names->texts[names->count] = td_alloc(size);
+    memcpy(names->texts[names->count], text, size);
+    name_index_put(&names->by_name, td_bytes_of(names->texts[names->count], size), names->count);
+    return names->count++;
+}
+
+static void names_fini(name_list *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        td_free(names->texts[i]);
+    td_free(names->texts);
+    name_index_fini(&names->by_name);
+}
+
+static void add_topic(time_account *self, const char *feed, size_t session,
+                      const channel_info *info)
+{
+    const char *symbol = strcmp(info->symbol, "*") == 0 ? "" : info->symbol;
+    if (channel_role(info) != ROLE_DATA || strlen(info->topic) >= LIMIT_TOPIC_BYTES ||
+        strlen(symbol) >= LIMIT_SYMBOL_BYTES)
+        return;
+    if (self->topics.count == TIME_ACCOUNT_TOPICS_MAX) {
+        self->is_full = 1;
+        return;
+    }
+    size_t topic = number_of(&self->topics, feed, info->topic, symbol);
+    self->had = td_array_reach(self->had, &self->had_capacity, topic, sizeof self->had[0]);
+    topic_sessions *had = &self->had[topic];
+    had->bits = td_array_reach(had->bits, &had->bytes, session / 8, 1);
+    had->bits[session / 8] |= (uint8_t)(1U << (session % 8));
+}
+
+void time_account_add_topics(time_account *self, const segment_name *name,
+                             const segment_index *index)
+{
+    const size_t session = number_of(&self->sessions, name->feed, name->session, "");
+    for (size_t i = 0; i < index->channel_count; i++)
+        add_topic(self, name->feed, session, &index->channels[i].info);
+}
+
+static void add_stretch(stretch_list *list, const stretch *made)
+{
+    list->rows = td_array_grow(list->rows, list->count, sizeof list->rows[0]);
+    list->rows[list->count++] = *made;
+}
+
+static void add_session(time_account *self, const segment_name *name, stretch made)
+{
+    made.session = number_of(&self->sessions, name->feed, name->session, "");
+    made.feed = self->sessions.texts[made.session];
+    made.session_id = made.feed + strlen(made.feed) + 1;
+    made.number = name->number;
+    made.first_s = made.last_s = name->first_s;
+    add_stretch(&self->received, &made);
+}
+
+void time_account_add(time_account *self, const segment_name *name, const segment_brief *brief)
+{
+    if (brief->is_capture)
+        (void)number_of(&self->captures, name->feed, "", "");
+    add_session(self, name,
+                (stretch){.kind = STRETCH_RECORDED,
+                          .is_capture = brief->is_capture != 0,
+                          .from_ns = brief->first_in_ns,
+                          .to_ns = brief->last_in_ns,
+                          .end_ns = brief->last_ns});
+}
+
+/* Add the segments of the history that were pruned and are not listed. */
+static void add_pruned(time_account *self, const archive_history *past)
+{
+    for (size_t i = 0; i < past->segment_count; i++) {
+        const past_segment *segment = &past->segments[i];
+        segment_name name;
+        if (segment->stage == PAST_PRUNED && segment->first_ns != 0 &&
+            segment_name_parse(segment_file_name(segment->path), &name))
+            add_session(self, &name,
+                        (stretch){.kind = STRETCH_PRUNED,
+                                  .from_ns = segment->first_ns,
+                                  .to_ns = segment->last_ns,
+                                  .end_ns = segment->last_ns});
+    }
+}
+
+int time_account_has_captures(const time_account *self, const char *feed)
+{
+    for (size_t i = 0; i < self->captures.count; i++)
+        if (strcmp(self->captures.texts[i], feed) == 0)
+            return 1;
+    return 0;
+}
+
+void time_account_close(time_account *self)
+{
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < self->had_capacity; i++)
+        td_free(self->had[i].bits);
+    td_free(self->had);
+    td_free(self->received.rows);
+    names_fini(&self->topics);
+    names_fini(&self->sessions);
+    names_fini(&self->captures);
+    td_free(self);
+}
+
+/* ---- the range of a feed ---- */
+
+/* 1 if a segment may have frames outside the range found so far. Its frames are between the second
+ * in its name and the end of that UTC hour. */
+static int may_extend(const segment_name *name, uint64_t first_ns, uint64_t last_ns)
+{
+    const uint64_t end_s = (name->first_s / HOUR_S + 1) * HOUR_S;
+    return !name->is_parsed || first_ns == 0 || name->first_s * TD_NS_PER_S < first_ns ||
+           end_s * TD_NS_PER_S > last_ns;
+}
+
+/* Widen a range by a segment's received frames. */
+static void add_times(segment_brief brief, uint64_t *first_ns, uint64_t *last_ns)
+{
+    if (brief.first_in_ns != 0 && (*first_ns == 0 || brief.first_in_ns < *first_ns))
+        *first_ns = brief.first_in_ns;
+    if (brief.last_in_ns > *last_ns)
+        *last_ns = brief.last_in_ns;
+}
+
+/* Read the last segment, the first, the last but one, and so on, until both times are known: most
+ * segments in between are not read. */
+void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns, uint64_t *last_ns)
+{
+    const size_t count = view->listing.segment_count;
+    *first_ns = 0;
+    *last_ns = 0;
+    archive_view_begin_loads(view);
+    for (size_t k = 0; k < count; k++) {
+        const size_t i = k % 2 == 0 ? count - 1 - k / 2 : k / 2;
+        const archive_segment *segment = &view->listing.segments[i];
+        segment_rows rows;
+        if ((segment->name.is_parsed && strcmp(segment->name.feed, feed) != 0) ||
+            !may_extend(&segment->name, *first_ns, *last_ns))
+            continue;
+        if (archive_view_read(view, segment->path, archive_view_size(view, segment), CATALOG_ROWS,
+                              &rows, NULL) == TD_OK)
+            add_times(segment_rows_brief(&rows), first_ns, last_ns);
+        segment_rows_fini(&rows);
+    }
+    archive_view_end_loads(view);
+}
+
+/* ---- from segments to sessions ---- */
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const stretch *left = a;
+    const stretch *right = b;
+    int order = strcmp(left->feed, right->feed);
+    if (order == 0)
+        order = strcmp(left->session_id, right->session_id);
+    if (order == 0 && left->number != right->number)
+        order = left->number < right->number ? -1 : 1;
+    return order != 0 ? order : (right->kind > left->kind) - (right->kind < left->kind);
+}
+
+static int compare_sessions(const void *a, const void *b)
+{
+    const stretch *left = a;
+    const stretch *right = b;
+    int order = strcmp(left->feed, right->feed);
+    if (order == 0 && left->from_ns != right->from_ns)
+        order = left->from_ns < right->from_ns ? -1 : 1;
+    return order != 0 ? order : strcmp(left->session_id, right->session_id);
+}
+
+/* 1 if the session continues in the next segment without a whole hour between. Names show this,
+ * because no segment has messages of two hours. */
+static int is_continuation(const stretch *a, const stretch *b)
+{
+    return a->session == b->session && b->first_s / HOUR_S <= a->last_s / HOUR_S + 1;
+}
+
+static void join(stretch *to, const stretch *next)
+{
+    to->last_s = next->first_s;
+    if (to->from_ns == 0)
+        to->from_ns = next->from_ns;
+    if (next->to_ns > to->to_ns)
+        to->to_ns = next->to_ns;
+    if (next->end_ns > to->end_ns)
+        to->end_ns = next->end_ns;
+}
+
+/* Sort the segments of each session by number, and drop the pruned ones whose files still exist. */
+static void drop_leftovers(stretch_list *list)
+{
+    size_t count = 0;
+    if (list->count > 0)
+        qsort(list->rows, list->count, sizeof list->rows[0], compare_numbers);
+    for (size_t i = 0; i < list->count; i++) {
+        const stretch *kept = count == 0 ? NULL : &list->rows[count - 1];
+        if (kept == NULL || kept->session != list->rows[i].session ||
+            kept->number != list->rows[i].number || list->rows[i].kind != STRETCH_PRUNED)
+            list->rows[count++] = list->rows[i];
+    }
+    list->count = count;
+}
+
+/* A session that was open from one stretch to the next received nothing in between: a pruned one
+ * begins at the last frame that was kept, and ends at the next one. */
+static void meet(stretch *before, stretch *next)
+{
+    if (next->kind == STRETCH_PRUNED)
+        next->from_ns = before->to_ns;
+    else
+        before->to_ns = before->end_ns = next->from_ns;
+}
+
+/* Join the segments of each session. A session that received nothing is dropped. */
+static void join_segments(stretch_list *list)
+{
+    size_t count = 0;
+    size_t next = 0;
+    drop_leftovers(list);
+    for (size_t at = 0; at < list->count; at = next) {
+        stretch joined = list->rows[at];
+        stretch *before = count == 0 ? NULL : &list->rows[count - 1];
+        for (next = at + 1; next < list->count && is_continuation(&joined, &list->rows[next]) &&
+                            list->rows[next].kind == joined.kind;
+             next++)
+            join(&joined, &list->rows[next]);
+        if (joined.from_ns == 0)
+            continue;
+        if (before != NULL && before->kind != joined.kind && is_continuation(before, &joined) &&
+            before->to_ns < joined.from_ns)
+            meet(before, &joined);
+        list->rows[count++] = joined;
+    }
+    list->count = count;
+    if (count > 0)
+        qsort(list->rows, count, sizeof list->rows[0], compare_sessions);
+}
+
+/* ---- time between sessions ---- */
+
+static int compare_stretches(const void *a, const void *b)
+{
+    const stretch *left = a;
+    const stretch *right = b;
+    if (left->from_ns != right->from_ns)
+        return left->from_ns < right->from_ns ? -1 : 1;
+    return left->to_ns < right->to_ns ? -1 : left->to_ns > right->to_ns;
+}
+
+/* The search in the sessions from..to-1 of a feed, or for one topic and symbol of it ("" and "":
+ * all topics). */
+typedef struct between {
+    const time_account *of;
+    const gap_list *ledger;
+    gap_list *found;
+    size_t from, to;
+    const char *feed, *topic, *symbol;
+    stretch_list list;          /* scratch */
+    uint64_t first_ns, last_ns; /* starts of the first and the last session in the list */
+} between;
+
+static void add_row(const between *b, gap_cause cause, uint64_t from_ns, uint64_t to_ns)
+{
+    gap_row row = row_of(cause, b->feed, from_ns, to_ns);
+    TD_ASSERT(from_ns < to_ns);
+    row.topic = b->topic;
+    row.symbol = b->symbol;
+    gap_list_add(b->found, &row);
+}
+
+/* Add the feed's gaps to the list, and sort it. */
+static void add_gaps(between *b)
+{
+    for (size_t i = 0; i < b->ledger->count; i++) {
+        const gap_row *row = &b->ledger->rows[i];
+        const uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
+        if (strcmp(row->feed, b->feed) == 0 && to_ns > row->from_ns &&
+            gap_row_affects_topic(row, b->topic, b->symbol))
+            add_stretch(&b->list, &(stretch){.kind = STRETCH_GAP,
+                                             .from_ns = row->from_ns,
+                                             .to_ns = to_ns,
+                                             .end_ns = to_ns});
+    }
+    qsort(b->list.rows, b->list.count, sizeof b->list.rows[0], compare_stretches);
+}
+
+/* Add the gaps between the stretches of the list and the ledger's gaps, and the pruned time between
+ * them. */
+static void find_between(between *b)
+{
+    stretch at = {.kind = STRETCH_RECORDED, /* the furthest one so far */
+                  .session = SIZE_MAX,
+                  .from_ns = b->first_ns,
+                  .to_ns = b->first_ns,
+                  .end_ns = b->first_ns};
+    stretch pruned = {.kind = STRETCH_PRUNED}; /* furthest one, from where such stretches begin */
+    add_gaps(b);
+    for (size_t i = 0; i < b->list.count; i++) {
+        const stretch *next = &b->list.rows[i];
+        const int is_pruned = pruned.to_ns > at.to_ns;
+        const int is_own_end = next->kind == STRETCH_GAP && next->from_ns <= at.end_ns;
+        const int is_same_session = at.kind == STRETCH_RECORDED && next->kind == STRETCH_RECORDED &&
+                                    at.session == next->session;
+        if (next->from_ns > at.to_ns && next->from_ns <= b->last_ns && !is_pruned && !is_own_end)
+            add_row(b, is_same_session ? SILENT_HOUR : BETWEEN_SESSIONS, at.to_ns, next->from_ns);
+        if (next->kind == STRETCH_PRUNED) {
+            pruned.from_ns = is_pruned ? pruned.from_ns : next->from_ns;
+            pruned.to_ns = next->to_ns > pruned.to_ns ? next->to_ns : pruned.to_ns;
+            continue;
+        }
+        const uint64_t from_ns = pruned.from_ns > at.to_ns ? pruned.from_ns : at.to_ns;
+        if (is_pruned && next->from_ns > from_ns && next->from_ns <= b->last_ns)
+            add_row(b, PRUNED, from_ns, next->from_ns);
+        if (next->to_ns > at.to_ns || (next->to_ns == at.to_ns && next->kind > at.kind))
+            at = *next;
+    }
+}
+
+static int has_topic(const time_account *self, size_t topic, const stretch *session)
+{
+    const topic_sessions *had = &self->had[topic];
+    const size_t byte = session->session / 8;
+    return byte < had->bytes && (had->bits[byte] >> (session->session % 8) & 1) != 0;
+}
+
+/* Search between the sessions that prove something about a topic: the ones that have it, and
+ * recorded ones that began after the end of all earlier ones that have it. topic: SIZE_MAX for the
+ * whole feed, which each session has. */
+static void search_topic(between *b, size_t topic)
+{
+    uint64_t reach_ns = 0;
+    size_t count = 0;
+    b->list.count = 0;
+    for (size_t i = b->from; i < b->to; i++) {
+        const stretch *row = &b->of->received.rows[i];
+        const int has = topic == SIZE_MAX || has_topic(b->of, topic, row);
+        if (row->kind != STRETCH_PRUNED) {
+            if (!has && (count == 0 || row->is_capture || row->from_ns <= reach_ns))
+                continue;
+            b->first_ns = count == 0 ? row->from_ns : b->first_ns;
+            b->last_ns = row->from_ns;
+            reach_ns = has && row->to_ns > reach_ns ? row->to_ns : reach_ns;
+            count++;
+        }
+        add_stretch(&b->list, row);
+    }
+    if (count > 1)
+        find_between(b);
+}
+
+static void search_feed(between *b)
+{
+    search_topic(b, SIZE_MAX);
+}
+
+/* 1 if a capture of the feed lacks the topic. */
+static int is_lacked(const between *b, size_t topic)
+{
+    for (size_t i = b->from; i < b->to; i++) {
+        const stretch *row = &b->of->received.rows[i];
+        if (row->is_capture && !has_topic(b->of, topic, row))
+            return 1;
+    }
+    return 0;
+}
+
+static void search_topics(between *b)
+{
+    for (size_t topic = 0; topic < b->of->topics.count; topic++) {
+        const char *feed = b->of->topics.texts[topic];
+        if (strcmp(feed, b->feed) != 0 || !is_lacked(b, topic))
+            continue;
+        b->topic = feed + strlen(feed) + 1;
+        b->symbol = b->topic + strlen(b->topic) + 1;
+        search_topic(b, topic);
+    }
+}
+
+/* Search in each feed. Gaps of whole feeds are added to the ledger first, so that topics get no
+ * gaps for the same time. */
+static void search_all(const time_account *self, void (*search)(between *b), gap_list *ledger)
+{
+    const stretch_list *all = &self->received;
+    gap_list found = {0};
+    stretch_list scratch = {0};
+    size_t end = 0;
+    for (size_t at = 0; at < all->count; at = end) {
+        for (end = at + 1;
+             end < all->count && strcmp(all->rows[end].feed, all->rows[at].feed) == 0;)
+            end++;
+        between b = {.of = self,
+                     .ledger = ledger,
+                     .found = &found,
+                     .from = at,
+                     .to = end,
+                     .feed = all->rows[at].feed,
+                     .topic = "",
+                     .symbol = "",
+                     .list = scratch};
+        search(&b);
+        scratch = b.list;
+    }
+    gap_list_join(ledger, &found);
+    gap_list_fini(&found);
+    td_free(scratch.rows);
+}
+
+void time_account_add_between(time_account *self, const archive_view *view, gap_list *ledger)
+{
+    if (self->is_full)
+        td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
+                    "too many topics: gaps between sessions are missing for some of them");
+    add_pruned(self, &view->past);
+    join_segments(&self->received);
+    search_all(self, search_feed, ledger);
+    search_all(self, search_topics, ledger);
+}
+
+/* ---- sessions without an end ---- */
+
+/* 1 if the segment is its session's last one of the feed, apart from discarded and lost ones. */
+static int is_last(const archive_history *past, const past_segment *row)
+{
+    const past_segment *end = past->segments + past->segment_count;
+    for (const past_segment *later = row + 1; later < end; later++)
+        if (later->stage != PAST_DISCARDED && !later->is_lost &&
+            strcmp(later->session, row->session) == 0 && strcmp(later->feed, row->feed) == 0)
+            return 0;
+    return 1;
+}
+
+/* The end of a gap after a segment of a crashed session: the first message in the feed's next
+ * segment that belongs to another session and begins after from_ns, or GAP_OPEN. */
+static uint64_t end_of_gap(archive *a, const archive_history *past, const past_segment *row,
+                           uint64_t from_ns)
+{
+    const past_segment *end = past->segments + past->segment_count;
+    for (const past_segment *later = row + 1; later < end; later++) {
+        segment_index index;
+        char path[LIMIT_PATH_BYTES]; /* archive_read_index also tries the final name */
+        segment_open_path(later->path, path);
+        if (later->stage == PAST_DISCARDED || strcmp(later->session, row->session) == 0 ||
+            strcmp(later->feed, row->feed) != 0 ||
+            archive_read_index(a, path, INDEX_SUMMARY, &index, NULL) != TD_OK)
+            continue;
+        uint64_t first_ns = index.first_ns;
+        segment_index_fini(&index);
+        if (first_ns > from_ns)
+            return first_ns;
+    }
+    return GAP_OPEN;
+}
+
+gap_row time_account_discarded(archive *a, const archive_history *past, const past_segment *segment,
+                               const segment_name *name)
+{
+    const uint64_t from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
+    gap_row row =
+        row_of(archive_history_is_import(past, name->session) ? DISCARDED_IMPORT : DISCARDED,
+               name->feed, from_ns, end_of_gap(a, past, segment, from_ns));
+    row.detail = segment->path;
+    return row;
+}
+
+/* 1 if another gap of `known` covers `row`. An open gap covers `row` even if the open gap begins
+ * later: with it the recorder wrote that the slot was down when the session ended, and the recorder
+ * knew the start better than the segments show it. An open gap that begins after last_ns, the
+ * session's last message, does not count: the clock was ahead. */
+static int is_covered(const gap_list *known, const gap_row *row, uint64_t last_ns)
+{
+    for (size_t i = 0; i < known->count; i++) {
+        const gap_row *other = &known->rows[i];
+        int reaches = other->to_ns == GAP_OPEN
+                          ? other->from_ns <= last_ns
+                          : other->from_ns <= row->from_ns && row->to_ns != GAP_OPEN &&
+                                other->to_ns >= row->to_ns;
+        if (reaches && other->reason != GAP_CORRUPT && other->topic[0] == '\0' &&
+            other->symbol[0] == '\0' && other->line == row->line && other->shard == row->shard &&
+            strcmp(other->feed, row->feed) == 0 && gap_row_compare(other, row) != 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Add a gap for a slot, unless another gap covers it. An import's gap is always added: the next
+ * import ends it. */
+static void add_crash(gap_list *out, gap_row row, uint32_t line, uint32_t shard, uint32_t conn,
+                      uint64_t last_ns)
+{
+    row.line = line;
+    row.shard = shard;
+    row.conn = conn;
+    if (strcmp(row.cause, TIME_ACCOUNT_CAUSE_IMPORT) == 0 || !is_covered(out, &row, last_ns))
+        gap_list_add(out, &row);
+}
+
+/* Add the gaps after the segment at path, the last one of its feed in its session: one for each
+ * slot, from the slot's last frame, or from the segment's last message if the slot was connected
+ * and received nothing. *last_ns gets the time of that message, or 0. Fails if the segment cannot
+ * be read, which other checks report. */
+static td_result add_after(archive_view *view, const char *path, gap_list *out, uint64_t *last_ns,
+                           td_err *err)
+{
+    char final_path[LIMIT_PATH_BYTES];
+    segment_name name;
+    segment_rows rows;
+    feed_slots slots = {0};
+    const archive_segment *listed = archive_listing_find(&view->listing, path);
+    *last_ns = 0;
+    if (!segment_name_parse(segment_file_name(path), &name))
+        return TD_OK;
+    td_result rc = archive_view_read(
+        view, path, listed == NULL ? 0 : archive_view_size(view, listed), CATALOG_ROWS, &rows, err);
+    *last_ns = rc == TD_OK ? rows.index.last_ns : 0;
+    if (*last_ns == 0 || !archive_history_is_crashed(&view->past, name.session)) {
+        segment_rows_fini(&rows);
+        return rc;
+    }
+    segment_final_path(path, final_path);
+    const past_segment *of = archive_history_segment(&view->past, final_path);
+    const uint64_t to_ns =
+        of == NULL ? GAP_OPEN : end_of_gap(view->archive, &view->past, of, *last_ns);
+    const feed_slots_query query = {
+        .feed = name.feed, .session = name.session, .before_ns = UINT64_MAX};
+    gap_row row =
+        row_of(archive_history_is_import(&view->past, name.session) ? CRASHED_IMPORT : CRASHED,
+               name.feed, *last_ns, to_ns);
+    row.detail = "the recording crashed: run 'tapedeck recover'";
+    rc = feed_slots_read(view, &query, &slots, err);
+    for (size_t i = 0; i < rows.conn_count && rc == TD_OK; i++) {
+        const conn_row *conn = &rows.conns[i];
+        if (conn->to_ns == 0 && feed_slots_find(&slots, conn->line, conn->shard) == NULL)
+            add_crash(out, row, conn->line, conn->shard, conn->conn, *last_ns);
+    }
+    for (size_t i = 0; i < slots.slot_count && rc == TD_OK; i++) {
+        const past_slot *slot = &slots.slots[i];
+        if (past_slot_is_replaced(&slots, slot))
+            continue;
+        row.from_ns = past_slot_end_ns(slot);
+        add_crash(out, row, slot->line, slot->shard, slot->conn, *last_ns);
+    }
+    feed_slots_fini(&slots);
+    segment_rows_fini(&rows);
+    return rc;
+}
+
+/* 1 if the segment has its final name and is the last one of a session without an end in the
+ * journal: the recorder was killed before it opened another segment. The segment's stage may still
+ * be PAST_OPENED, because the rename precedes the journal entry that the segment is finished. */
+static int is_last_with_final_name(const archive_view *view, const past_segment *row)
+{
+    const session_row *session = archive_history_session(&view->past, row->session);
+    return (row->stage == PAST_FINISHED || row->stage == PAST_OPENED) && !row->is_recovered &&
+           session != NULL && session->state == SESSION_OPEN &&
+           archive_listing_find(&view->listing, row->path) != NULL && is_last(&view->past, row);
+}
+
+static void mark_lost(void *user, past_segment *segment)
+{
+    (void)user;
+    segment->is_lost = 1;
+}
+
+td_result time_account_add_crashes(archive_view *view, gap_list *ledger, td_err *err)
+{
+    uint64_t last_ns;
+    td_result rc = TD_OK;
+    archive_each_missing(view->archive, &view->past, &view->listing, mark_lost, NULL);
+    for (size_t i = 0; i < view->listing.segment_count && rc != TD_E_IO; i++) {
+        const archive_segment *segment = &view->listing.segments[i];
+        if (!segment->name.is_open ||
+            archive_session_is_live(&view->listing, view->live, segment->name.session))
+            continue;
+        rc = add_after(view, segment->path, ledger, &last_ns, err);
+        if (rc != TD_OK || last_ns != 0)
+            continue;
+        /* A segment without messages is not its session's last: the one before it is. */
+        char path[LIMIT_PATH_BYTES];
+        segment_final_path(segment->path, path);
+        past_segment *row = archive_history_segment(&view->past, path);
+        if (row != NULL)
+            row->stage = PAST_DISCARDED;
+    }
+    for (size_t i = 0; i < view->past.segment_count && rc != TD_E_IO; i++) {
+        const past_segment *row = &view->past.segments[i];
+        if (is_last_with_final_name(view, row) &&
+            !archive_session_is_live(&view->listing, view->live, row->session))
+            rc = add_after(view, row->path, ledger, &last_ns, err);
+    }
+    return rc == TD_E_IO ? rc : TD_OK; /* other checks report damage */
+}
+
+/* ---- segments and entries that are lost ---- */
+
+void time_account_add_missing(const archive_view *view, gap_list *ledger)
+{
+    for (size_t i = 0; i < view->past.segment_count; i++) {
+        const past_segment *segment = &view->past.segments[i];
+        segment_name name;
+        uint64_t from_ns;
+        uint64_t to_ns;
+        if (!segment->is_lost)
+            continue;
+        td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
+                    "missing: %s: the journal lists it, but it is not on disk", segment->path);
+        if (segment->is_corrupt || !segment_name_parse(segment_file_name(segment->path), &name))
+            continue;
+        archive_segment_time(&view->listing, &name, &from_ns, &to_ns);
+        if (archive_history_is_crashed(&view->past, segment->session) &&
+            is_last(&view->past, segment))
+            to_ns = end_of_gap(view->archive, &view->past, segment, from_ns);
+        gap_row row = row_of(MISSING, name.feed, from_ns, to_ns);
+        row.detail = segment->path;
+        gap_list_add(ledger, &row);
+    }
+}
+
+/* For one feed, the time that lost entries of the journal may have described, in seconds, as in the
+ * names of segments. */
+typedef struct lost_time {
+    const char *feed;
+    uint64_t first_s; /* start of the feed's first segment */
+    uint64_t from_s;  /* start of its last segment before the damage, or UINT64_MAX */
+    uint64_t to_s; /* start of the first segment after the damage for which has_own_gaps holds, or
+                      UINT64_MAX */
+    uint8_t has_more; /* 1: the feed has a segment before to_s, or one that the journal lacks */
+} lost_time;
+
+typedef struct lost_times {
+    lost_time *rows; /* one for each feed */
+    size_t count;
+} lost_times;
+
+/* Get the feed's row, added if new. */
+static lost_time *find_time(lost_times *times, const char *feed)
+{
+    for (size_t i = 0; i < times->count; i++)
+        if (strcmp(times->rows[i].feed, feed) == 0)
+            return &times->rows[i];
+    times->rows = td_array_grow(times->rows, times->count, sizeof times->rows[0]);
+    times->rows[times->count] =
+        (lost_time){.feed = feed, .first_s = UINT64_MAX, .from_s = UINT64_MAX, .to_s = UINT64_MAX};
+    return &times->rows[times->count++];
+}
+
+/* 1 if all gaps of a segment after the damage can be read: its session is a recorder's session
+ * that began after the damage, or the session of the feed's last segment before the damage. */
+static int has_own_gaps(const archive_history *past, const past_damage *damage,
+                        const past_segment *segment)
+{
+    for (size_t i = damage->session_count; i < past->session_count; i++)
+        if (strcmp(past->sessions[i].session, segment->session) == 0)
+            return past->sessions[i].pid != 0 && !archive_history_is_import(past, segment->session);
+    for (size_t i = damage->segment_count; i > 0; i--) {
+        const past_segment *before = &past->segments[i - 1];
+        if (strcmp(before->feed, segment->feed) == 0)
+            return strcmp(before->session, segment->session) == 0;
+    }
+    return 0;
+}
+
+static void find_times(const archive_history *past, const past_damage *damage,
+                       const archive_listing *listing, lost_times *out)
+{
+    segment_name name;
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const segment_name *listed = &listing->segments[i].name;
+        if (!listed->is_parsed)
+            continue;
+        lost_time *time = find_time(out, listed->feed);
+        if (listed->first_s < time->first_s)
+            time->first_s = listed->first_s;
+        td_bytes path = segment_final_name(listing->segments[i].path);
+        time->has_more |= name_index_find(&past->by_path, path) == NAME_INDEX_NONE;
+    }
+    for (size_t i = 0; i < past->segment_count; i++) {
+        const past_segment *segment = &past->segments[i];
+        if (!segment_name_parse(segment_file_name(segment->path), &name))
+            continue;
+        lost_time *time = find_time(out, segment->feed);
+        if (i < damage->segment_count)
+            time->from_s = name.first_s;
+        else if (time->to_s == UINT64_MAX && has_own_gaps(past, damage, segment))
+            time->to_s = name.first_s;
+        time->has_more |= time->to_s == UINT64_MAX;
+        if (name.first_s < time->first_s)
+            time->first_s = name.first_s;
+    }
+}
+
+/* Add the gap for a lost time. It ends after the second to_s, because names have whole seconds. */
+static void add_time(const lost_time *time, size_t number, gap_list *ledger)
+{
+    uint64_t from_s = time->from_s == UINT64_MAX ? time->first_s : time->from_s;
+    uint64_t to_s = time->to_s;
+    if (!time->has_more) /* the feed began after the damage */
+        return;
+    if (to_s < from_s) { /* the clock was wrong, or the segment was imported */
+        to_s = from_s;
+        from_s = time->to_s;
+    }
+    /* Each damage gets a different from_ns, because rows with equal keys are merged into one. */
+    uint64_t from_ns = from_s * TD_NS_PER_S + 1 + number;
+    uint64_t to_ns = to_s == UINT64_MAX ? GAP_OPEN : (to_s + 1) * TD_NS_PER_S;
+    gap_row row = row_of(JOURNAL_LOST, time->feed, from_ns, to_ns);
+    gap_list_add(ledger, &row);
+}
+
+void time_account_add_damage(const archive_history *past, const archive_listing *listing,
+                             gap_list *ledger)
+{
+    for (size_t i = 0; i < past->damage_count; i++) {
+        lost_times times = {0};
+        if (past->damages[i].is_accepted)
+            continue;
+        find_times(past, &past->damages[i], listing, &times);
+        for (size_t k = 0; k < times.count; k++)
+            add_time(&times.rows[k], i, ledger);
+        td_free(times.rows);
+    }
+}
