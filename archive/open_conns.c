@@ -58,7 +58,7 @@ uint64_t open_conns_oldest_ns(const open_conns *self)
     return oldest_ns;
 }
 
-int open_conns_has_topic(const open_conns *self, td_bytes topic, int (*covers)(td_bytes, td_bytes))
+int open_conns_has_topic(const open_conns *self, td_bytes topic, grant_covers_fn *covers)
 {
     for (size_t i = 0; i < self->count; i++) {
         const segment_rows *rows = &self->sessions[i].rows;
@@ -68,8 +68,7 @@ int open_conns_has_topic(const open_conns *self, td_bytes topic, int (*covers)(t
             const grant_row *row = &rows->grants[k];
             if (is_open(self, row->from_ns, row->to_ns) &&
                 is_conn_open(self, &rows->conns[row->conn]) &&
-                (td_bytes_is(topic, row->topic) ||
-                 (covers != NULL && covers(td_bytes_str(row->topic), topic))))
+                grant_covers(td_bytes_str(row->topic), topic, covers))
                 return 1;
         }
     }
@@ -263,4 +262,15 @@ td_result open_conns_read_live(archive_view *view, int (*wants_feed)(void *, con
 {
     *out = (open_conns){.at_ns = at_ns, .with_live = 1};
     return read_sessions(view, wants_feed, user, out, err);
+}
+
+static int is_feed(void *user, const char *feed)
+{
+    return strcmp(*(const char *const *)user, feed) == 0;
+}
+
+td_result open_conns_read_feed(archive_view *view, const char *feed, uint64_t at_ns,
+                               open_conns *out, td_err *err)
+{
+    return open_conns_read(view, is_feed, (void *)&feed, at_ns, out, err);
 }

@@ -33,6 +33,9 @@ typedef struct open_conns {
  * open_conns_fini, also after a failure. TD_E_IO. */
 TD_MUST_USE td_result open_conns_read(archive_view *view, int (*wants_feed)(void *, const char *),
                                       void *user, uint64_t at_ns, open_conns *out, td_err *err);
+/* As open_conns_read, of one feed. */
+TD_MUST_USE td_result open_conns_read_feed(archive_view *view, const char *feed, uint64_t at_ns,
+                                           open_conns *out, td_err *err);
 /* As open_conns_read, for a tape that follows a recording: a live session also continues after its
  * last frame. */
 TD_MUST_USE td_result open_conns_read_live(archive_view *view,
@@ -52,8 +55,8 @@ void open_conns_session_fini(open_conns_session *self);
 uint64_t open_conns_session_oldest_ns(const open_conns *self, const open_conns_session *session);
 uint64_t open_conns_oldest_ns(const open_conns *self);
 
-/* 1 if a connection was granted the topic or a topic that covers it, or if that is unknown. covers
- * is as in schema/dialect.h; NULL: a topic covers only itself. */
-int open_conns_has_topic(const open_conns *self, td_bytes topic, int (*covers)(td_bytes, td_bytes));
+/* 1 if a connection was granted the topic, as the exchange writes it, or a topic that covers it
+ * (grant_covers), or if that is unknown. */
+int open_conns_has_topic(const open_conns *self, td_bytes topic, grant_covers_fn *covers);
 
 #endif

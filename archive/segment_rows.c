@@ -61,6 +61,12 @@ segment_brief segment_rows_brief(const segment_rows *rows)
     return brief;
 }
 
+int grant_covers(td_bytes granted, td_bytes topic, grant_covers_fn *covers)
+{
+    return td_bytes_equal(granted, topic) || td_bytes_is(granted, EVENT_GRANT_ALL) ||
+           covers(granted, topic);
+}
+
 int segment_rows_add_conn(segment_rows *rows, const conn_row *row)
 {
     if (rows->conn_count == SEGMENT_ROWS_MAX)

@@ -34,6 +34,11 @@ typedef struct grant_row {
     const char *reason; /* of the grant_end event; "" without one */
 } grant_row;
 
+/* 1 if a granted topic is this topic of frames, both as the exchange writes them, or everything, or
+ * if it covers the topic by the exchange's rule (schema/family.h, family_covers). */
+typedef int grant_covers_fn(td_bytes granted, td_bytes topic);
+int grant_covers(td_bytes granted, td_bytes topic, grant_covers_fn *covers);
+
 /* Limit of one list: a slot that connects every second has 3,600 connections in an hour. */
 enum { SEGMENT_ROWS_MAX = 1 << 16 };
 

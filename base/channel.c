@@ -65,6 +65,11 @@ const char *channel_shown_topic(const channel_info *info)
                : info->topic;
 }
 
+const char *channel_exchange_topic(const channel_info *info)
+{
+    return info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
+}
+
 int channel_has_events(const channel_info *info)
 {
     return channel_role(info) == ROLE_EVENT && strcmp(info->topic, CHANNEL_TOPIC_EVENTS) == 0;

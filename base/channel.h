@@ -64,6 +64,9 @@ frame_role channel_role(const channel_info *info);
 /* The topic as people read and write it: of unknown frames that name their topic, this name. */
 const char *channel_shown_topic(const channel_info *info);
 
+/* The topic as the exchange writes it, as far as it is known. */
+const char *channel_exchange_topic(const channel_info *info);
+
 /* 1 for an event channel with the topic `_events`. Readers skip event channels with other topics,
  * such as `_arrivals` of earlier versions. */
 int channel_has_events(const channel_info *info);

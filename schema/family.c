@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/suggest.h"
 #include "base/url.h"
+#include "schema/dialect.h"
 #include "schema/exchange.h"
 #include "schema/exchange_file.h"
 #include "schema/family_file.h"
@@ -312,6 +313,12 @@ const family *family_find(td_bytes name)
 {
     const size_t index = index_of(name);
     return index < count_of_families() ? get(index) : NULL;
+}
+
+int (*family_covers(const char *name))(td_bytes subscription, td_bytes exchange_topic)
+{
+    const family *of = family_find(td_bytes_str(name));
+    return of == NULL ? dialect_covers_same : of->dialect->covers;
 }
 
 /* 1 if the URL is this endpoint, with its own host or with another host that serves the same paths.

@@ -54,6 +54,10 @@ const exchange_row *exchange_of(const family *of);
 /* The family of that name, or NULL. */
 const family *family_find(td_bytes name);
 
+/* The rule by which a subscription of the family of that name covers a topic (dialect.covers). Of
+ * an unknown family each covers only itself. */
+int (*family_covers(const char *name))(td_bytes subscription, td_bytes exchange_topic);
+
 /* The first family that has an endpoint with this URL's host (or another known host of the
  * exchange) and path; the query is ignored. NULL if absent. Several families may share a private
  * address. */

@@ -106,11 +106,10 @@ static td_result add_channel(channel_table *r, const channel_info *info, uint64_
     made->role = channel_role(kept);
 
     topic_match found;
-    const char *text = kept->exchange_topic[0] == '\0' ? kept->topic : kept->exchange_topic;
     made->topic = (topic_match){NULL, td_bytes_str(kept->topic), td_bytes_str(kept->symbol)};
     if (made->family != NULL && made->role == ROLE_DATA &&
-        topic_match_text(made->family->topics, made->family->topic_count, td_bytes_str(text),
-                         TOPIC_ANY_TIME, &found))
+        topic_match_text(made->family->topics, made->family->topic_count,
+                         td_bytes_str(channel_exchange_topic(kept)), TOPIC_ANY_TIME, &found))
         made->topic.row = found.row;
 
     /* Only frames of topics have streams, not answers, events or unknown frames. */

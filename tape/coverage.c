@@ -6,7 +6,6 @@
 #include "base/assert.h"
 #include "archive/open_conns.h"
 #include "archive/time_account.h"
-#include "schema/dialect.h"
 #include "schema/family.h"
 
 void coverage_fini(coverage *self)
@@ -262,11 +261,6 @@ void topic_times_close(topic_times *self)
     td_free(self);
 }
 
-static int is_feed(void *user, const char *feed)
-{
-    return strcmp(user, feed) == 0;
-}
-
 static td_result find_feed(topic_times *self, const char *feed, feed_times **out, td_err *err)
 {
     uint64_t first_ns = 0;
@@ -280,22 +274,19 @@ static td_result find_feed(topic_times *self, const char *feed, feed_times **out
     *made = (feed_times){.feed = td_strdup(feed)};
     archive_feed_range(self->view, feed, &first_ns, &made->last_ns);
     uint64_t after_ns = more(self->window.to_ns, COVERAGE_DELAY_NS);
-    td_result rc =
-        open_conns_read(self->view, is_feed, made->feed,
-                        less(self->window.from_ns, COVERAGE_DELAY_NS), &made->before, err);
+    td_result rc = open_conns_read_feed(
+        self->view, made->feed, less(self->window.from_ns, COVERAGE_DELAY_NS), &made->before, err);
     if (rc == TD_OK)
-        rc =
-            open_conns_read(self->view, is_feed, made->feed,
-                            after_ns < made->last_ns ? after_ns : made->last_ns, &made->after, err);
+        rc = open_conns_read_feed(self->view, made->feed,
+                                  after_ns < made->last_ns ? after_ns : made->last_ns, &made->after,
+                                  err);
     return rc;
 }
 
 static int has_topic(const open_conns *at, const channel_info *info)
 {
-    const family *of = family_find(td_bytes_str(info->family));
-    const char *topic = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
-    return at->count > 0 &&
-           open_conns_has_topic(at, td_bytes_str(topic), of == NULL ? NULL : of->dialect->covers);
+    return at->count > 0 && open_conns_has_topic(at, td_bytes_str(channel_exchange_topic(info)),
+                                                 family_covers(info->family));
 }
 
 td_result topic_times_since(topic_times *self, const frame_ref *first, uint64_t *since_ns,

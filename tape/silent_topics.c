@@ -94,8 +94,7 @@ static void note_sending(sending_topics *sending, const segment_index *index,
         const channel_info *info = &channel->info;
         const uint64_t first_ns = channel->first_ns != 0 ? channel->first_ns : index->first_ns;
         const uint64_t last_ns = channel->last_ns != 0 ? channel->last_ns : index->last_ns;
-        const td_bytes name =
-            td_bytes_str(info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic);
+        const td_bytes name = td_bytes_str(channel_exchange_topic(info));
         if (!is_sent(info) || first_ns >= window.to_ns || last_ns < window.from_ns)
             continue;
         size_t at = name_index_find(&sending->names, name);
@@ -120,7 +119,7 @@ static uint64_t last_sent_ns(const sending_topics *sending, const family *of, td
     uint64_t last_ns = at == NAME_INDEX_NONE ? 0 : sending->last_ns[at];
     for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < sending->names.count; i++)
         if (sending->last_ns[i] > last_ns &&
-            of->dialect->covers(topic, sending->names.names[i].name))
+            grant_covers(topic, sending->names.names[i].name, of->dialect->covers))
             last_ns = sending->last_ns[i];
     return last_ns;
 }

@@ -12,7 +12,6 @@
 #include "archive/journal.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
-#include "schema/dialect.h"
 #include "schema/family.h"
 #include "schema/topic.h"
 
@@ -201,7 +200,6 @@ static void add_grant(timeline *self, part *to, const segment_rows *rows, const 
 {
     const segment_index *index = &rows->index;
     const conn_row *conn = &rows->conns[grant->conn];
-    const family *of = family_find(td_bytes_str(index->family));
     uint64_t from_ns = grant->from_ns > conn->since_ns ? grant->from_ns : conn->since_ns;
     from_ns = from_ns > to->since_ns ? from_ns : to->since_ns;
     uint64_t to_ns = grant->to_ns != 0 ? grant->to_ns : index->last_ns + 1;
@@ -213,13 +211,11 @@ static void add_grant(timeline *self, part *to, const segment_rows *rows, const 
         add_span(to, parts_of, (span){row, from_ns, to_ns});
         return;
     }
-    int is_all = strcmp(grant->topic, EVENT_GRANT_ALL) == 0;
+    grant_covers_fn *covers = family_covers(index->family);
     for (size_t i = 0; i < index->channel_count; i++) {
         const channel_info *info = &index->channels[i].info;
-        int is_covered = is_all || (of != NULL && of->dialect->covers != NULL &&
-                                    of->dialect->covers(td_bytes_str(grant->topic),
-                                                        td_bytes_str(info->exchange_topic)) != 0);
-        if (is_shown(info) && info->line == conn->line && info->shard == conn->shard && is_covered)
+        if (is_shown(info) && info->line == conn->line && info->shard == conn->shard &&
+            grant_covers(td_bytes_str(grant->topic), td_bytes_str(info->exchange_topic), covers))
             add_span(to, parts_of, (span){get_channel_row(self, info), from_ns, to_ns});
     }
 }

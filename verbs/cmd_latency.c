@@ -94,8 +94,8 @@ static int wants_channel(void *user, const channel_info *info)
     (void)user;
     const family *of = family_find(td_bytes_str(info->family));
     td_bytes symbol;
-    const char *topic = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
-    const topic_row *row = of == NULL ? NULL : family_topic_row(of, topic, &symbol);
+    const topic_row *row =
+        of == NULL ? NULL : family_topic_row(of, channel_exchange_topic(info), &symbol);
     return row != NULL && (row->type == MSG_ORDER_ENTRY || row->type == MSG_ORDER);
 }
 

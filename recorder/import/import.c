@@ -734,11 +734,10 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
         rc = end_outage(f, shard, recv_ns, err);
     if (rc == TD_OK)
         rc = feed_writer_frame(f->writer, &frame, &written, err);
-    const channel_info *info = frame.info;
     if (rc == TD_OK && record->dir == CHANNEL_OUT)
         note_request(f, record->data, shard);
     else if (rc == TD_OK && written.route.notes->live == NULL) /* the segment's first of a topic */
-        note_book(f, info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic, shard);
+        note_book(f, channel_exchange_topic(frame.info), shard);
     if (rc == TD_OK)
         live_check_put(f->job->live_check, (uint16_t)(f - f->job->feeds), &frame, &written);
     return rc;

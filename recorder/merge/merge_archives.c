@@ -409,18 +409,13 @@ static uint64_t next_row(const gap_list *ledger, const char *feed, uint64_t at_n
     return next_ns;
 }
 
-static int is_feed(void *user, const char *feed)
-{
-    return strcmp(user, feed) == 0;
-}
-
 /* 1 if the other archive was receiving at a time all topics that a row may be missing. */
 static int has_all_at(merge_feed *feed, int source, const gap_row *row, archive_view *other,
                       uint64_t at_ns)
 {
     const merge_topics *mine = &feed->topics[source];
     open_conns open;
-    int has_all = open_conns_read(other, is_feed, feed->name, at_ns, &open, NULL) == TD_OK &&
+    int has_all = open_conns_read_feed(other, feed->name, at_ns, &open, NULL) == TD_OK &&
                   open.count > 0 && !open.is_unknown;
     for (size_t i = 0; has_all && i < open.count; i++)
         has_all = open.sessions[i].rows.unknown_ns == 0;

@@ -53,8 +53,8 @@ void merge_topics_frame(merge_topics *self, const char *session, const channel_i
     if (channel_role(info) != ROLE_DATA)
         return;
     note_session(self, session, recv_ns);
-    const char *name = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
-    merge_topic *topic = get(self, name, info->topic, info->symbol, recv_ns);
+    merge_topic *topic =
+        get(self, channel_exchange_topic(info), info->topic, info->symbol, recv_ns);
     /* After unsubscribing, frames still come for a while. */
     if (topic->session != self->session)
         note_wanted(self, topic);

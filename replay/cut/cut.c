@@ -589,11 +589,6 @@ static void make_checkpoint(cut *c)
     checkpoint_builder_fini(&record);
 }
 
-static int is_feed(void *user, const char *feed)
-{
-    return strcmp(user, feed) == 0;
-}
-
 /* Begin the file with the connections that were open before this frame or event. */
 static td_result open_file(cut *c, const frame_ref *first, td_err *err)
 {
@@ -605,7 +600,7 @@ static td_result open_file(cut *c, const frame_ref *first, td_err *err)
     (void)snprintf(c->session, sizeof c->session, "%s", first->conn->session_id);
     td_result rc = archive_view_open(c->options->archive, VIEW_ALL, c->options->log, &view, err);
     if (rc == TD_OK)
-        rc = open_conns_read(view, is_feed, c->feed, first->recv_ns + 1, &all, err);
+        rc = open_conns_read_feed(view, c->feed, first->recv_ns + 1, &all, err);
     for (size_t i = 0; i < all.count; i++) {
         if (strcmp(all.sessions[i].rows.index.session, c->session) == 0)
             open = &all.sessions[i].rows;

@@ -9,7 +9,6 @@
 #include "archive/open_conns.h"
 #include "archive/read_plan.h"
 #include "archive/time_account.h"
-#include "schema/dialect.h"
 #include "schema/family.h"
 
 void absence_list_fini(absence_list *list)
@@ -110,31 +109,17 @@ static void add_row(const search *s, absence_reason reason, const char *feed, co
     (void)snprintf(made->feed, sizeof made->feed, "%s", feed); /* a feed's name fits */
 }
 
-/* 1 if the topic, by the exchange's name, is granted, or if the grants are unknown. */
-static int is_granted(const open_conns *grants, const channel_info *info)
-{
-    const family *of = family_find(td_bytes_str(info->family));
-    const char *text = info->exchange_topic[0] != '\0' ? info->exchange_topic : info->topic;
-    return open_conns_has_topic(grants, td_bytes_str(text),
-                                of == NULL ? NULL : of->dialect->covers);
-}
-
-static int is_feed(void *user, const char *feed)
-{
-    return strcmp(user, feed) == 0;
-}
-
 /* Add archived topics that have no frame in the window and were not granted at end_ns. */
 static td_result find_silent(const search *s, const char *feed, selection_window window,
                              uint64_t end_ns, const topic_list *topics, td_err *err)
 {
     open_conns grants;
-    char name[LIMIT_NAME_BYTES];
-    (void)snprintf(name, sizeof name, "%s", feed);
-    td_result rc = open_conns_read(s->view, is_feed, name, end_ns, &grants, err);
+    td_result rc = open_conns_read_feed(s->view, feed, end_ns, &grants, err);
     for (size_t i = 0; i < topics->count && rc == TD_OK; i++) {
         const known_topic *row = &topics->rows[i];
-        if (row->info != NULL && !is_granted(&grants, row->info))
+        if (row->info != NULL &&
+            !open_conns_has_topic(&grants, td_bytes_str(channel_exchange_topic(row->info)),
+                                  family_covers(row->info->family)))
             add_row(s, ABSENCE_TOPIC, feed, row->topic, row->symbol, window.from_ns, window.to_ns);
     }
     open_conns_fini(&grants);

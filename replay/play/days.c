@@ -11,7 +11,6 @@
 #include "archive/time_account.h"
 #include "replay/play/lateness.h"
 #include "replay/play/stream.h"
-#include "schema/dialect.h"
 #include "schema/family.h"
 #include "tape/empty_selection.h"
 
@@ -117,8 +116,7 @@ static stream_days *open_stream(const channel_info *of, uint64_t first_ns)
     made->feed = td_strdup(of->feed);
     made->topic = td_strdup(of->topic);
     made->symbol = td_strdup(of->symbol);
-    made->exchange_topic =
-        td_strdup(of->exchange_topic[0] != '\0' ? of->exchange_topic : of->topic);
+    made->exchange_topic = td_strdup(channel_exchange_topic(of));
     made->family = td_strdup(of->family);
     made->proof = PROOF_UNVERIFIABLE;
     made->first_ns = first_ns;
@@ -396,26 +394,20 @@ static void add_days(days_run *run, const stream_days *s)
 
 /* ---- a feed ---- */
 
-static int is_feed(void *user, const char *feed)
-{
-    return strcmp(user, feed) == 0;
-}
-
 /* Add the streams of one feed, which are contiguous. */
 static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
 {
     open_conns grants;
     uint64_t first_ns = 0;
     uint64_t last_ns = 0;
-    char *feed = run->streams[from]->feed;
+    const char *feed = run->streams[from]->feed;
     archive_feed_range(run->view, feed, &first_ns, &last_ns);
-    td_result rc = open_conns_read(run->view, is_feed, feed, last_ns, &grants, err);
+    td_result rc = open_conns_read_feed(run->view, feed, last_ns, &grants, err);
     size_t begin = run->out->count;
     for (size_t i = from; i < to && rc == TD_OK; i++) {
         stream_days *s = run->streams[i];
-        const family *of = family_find(td_bytes_str(s->family));
         int is_granted = open_conns_has_topic(&grants, td_bytes_str(s->exchange_topic),
-                                              of == NULL ? NULL : of->dialect->covers);
+                                              family_covers(s->family));
         s->end_ns = (is_granted ? last_ns : s->last_ns) + 1;
         add_gaps(s, &run->ledger, s->end_ns);
         if (s->bad.count > 0)

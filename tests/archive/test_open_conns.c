@@ -23,6 +23,17 @@ enum { EVENTS_MAX = 6, FIRST_NS = 100 };
 #define STOP        "{\"event\":\"session\",\"session\":\"3f2a9c01\",\"state\":\"stop\"}"
 #define LIMIT(what) "{\"event\":\"limit\",\"what\":\"" what "\",\"number\":1,\"frames\":0}"
 
+static int covers_same(td_bytes subscription, td_bytes topic)
+{
+    return td_bytes_equal(subscription, topic);
+}
+
+static int covers_any(td_bytes subscription, td_bytes topic)
+{
+    (void)subscription;
+    return topic.size > 0;
+}
+
 typedef struct open_conns_case {
     const char *what;
     const char *events[EVENTS_MAX];
@@ -84,17 +95,11 @@ static void what_is_granted(void **state)
             .at_ns = FIRST_NS + EVENTS_MAX, .sessions = &session, .count = 1};
         const open_conns at_first = {
             .at_ns = FIRST_NS, .sessions = &session, .count = session.rows.unknown_ns != 1};
-        if (open_conns_has_topic(&at_end, td_bytes_str(BTC), NULL) != CASES[i].has_btc ||
-            open_conns_has_topic(&at_first, td_bytes_str(BTC), NULL))
+        if (open_conns_has_topic(&at_end, td_bytes_str(BTC), covers_same) != CASES[i].has_btc ||
+            open_conns_has_topic(&at_first, td_bytes_str(BTC), covers_same))
             fail_msg("%s: granted is not %d", CASES[i].what, CASES[i].has_btc);
         segment_rows_fini(&session.rows);
     }
-}
-
-static int covers_all(td_bytes subscription, td_bytes topic)
-{
-    (void)topic;
-    return td_bytes_is(subscription, EVENT_GRANT_ALL);
 }
 
 /* Sessions may overlap: the end of one does not end another's connections. */
@@ -102,15 +107,19 @@ static void sessions_and_covers(void **state)
 {
     (void)state;
     static const char *const ALL[EVENTS_MAX] = {GRANT(EVENT_GRANT_ALL)};
+    static const char *const LIST[EVENTS_MAX] = {GRANT("trade.*")};
     static const char *const STOPPED[EVENTS_MAX] = {GRANT(EVENT_GRANT_ALL), STOP};
     open_conns_session sessions[] = {{.rows = rows_of(STOPPED)}, {.rows = rows_of(ALL)}};
     open_conns conns = {.at_ns = FIRST_NS + 5, .sessions = sessions, .count = 2};
-    assert_true(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_all));
-    assert_false(open_conns_has_topic(&conns, td_bytes_str(BTC), NULL));
+    assert_true(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_same));
     conns.count = 1;
-    assert_false(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_all));
+    assert_false(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_same));
     conns.at_ns = FIRST_NS + 1; /* the other session stopped then */
-    assert_true(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_all));
+    assert_true(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_same));
+    segment_rows_fini(&sessions[0].rows);
+    sessions[0].rows = rows_of(LIST);
+    assert_false(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_same));
+    assert_true(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_any));
     segment_rows_fini(&sessions[0].rows);
     segment_rows_fini(&sessions[1].rows);
 }
