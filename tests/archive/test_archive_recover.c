@@ -185,14 +185,15 @@ static void record_two_and_kill(archive_env *env)
     kill_recording(&r, env);
 }
 
-static void remove_segments(archive_env *env, int with_finished)
+/* Removes segments first..end-1 of the two. */
+static void remove_segments(archive_env *env, size_t first, size_t end)
 {
     archive_listing listing;
     char path[LIMIT_PATH_BYTES];
     archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
     assert_int_equal(listing.segment_count, 2);
-    for (size_t i = with_finished ? 0 : 1; i < 2; i++) {
+    for (size_t i = first; i < end; i++) {
         assert_int_equal(archive_join(a, listing.segments[i].path, path, NULL), TD_OK);
         assert_int_equal(td_io_unlink(archive_io(a), path, NULL), TD_OK);
     }
@@ -213,7 +214,7 @@ static void test_open_segment_is_missing(void **state)
         gap_list gaps;
         archive_env_init_sim(&env);
         record_two_and_kill(&env);
-        remove_segments(&env, with_finished);
+        remove_segments(&env, with_finished ? 0 : 1, 2);
         recover(&env, &report);
         assert_true(report.is_lossy);
         assert_int_equal(report.gaps_opened, with_finished ? 0 : 1); /* segments show the other */
@@ -253,6 +254,27 @@ static void test_segment_without_head(void **state)
     assert_false(report.is_lossy);
     check_crash_gap(env, 19, "recorder ended without a stop");
     assert_int_equal(verdict_of(env), VERIFY_SOUND);
+}
+
+/* Such a segment is not its session's last one, before recovery or after it: if the segment before
+ * it is missing, the loss reaches to the next session. */
+static void test_missing_before_a_segment_without_head(void **state)
+{
+    archive_env *env = *state;
+    record_and_fail(env, IO_FAULT_OP_APPEND, 5);
+    remove_segments(env, 0, 1);
+    for (int is_recovered = 0; is_recovered < 2; is_recovered++) {
+        gap_list gaps;
+        recover_report report;
+        archive_fixture_gaps(env, &gaps);
+        assert_int_equal(gaps.count, 1);
+        assert_int_equal(gaps.rows[0].reason, GAP_CORRUPT);
+        assert_string_equal(gaps.rows[0].cause, "segment is missing");
+        assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
+        gap_list_fini(&gaps);
+        recover(env, &report);
+        assert_true(report.is_lossy);
+    }
 }
 
 /* A kill between moving such a segment to torn/ and the journal's entry for it: the next recovery
@@ -446,6 +468,7 @@ int main(void)
         archive_env_test(test_crash_after_a_finished_segment),
         cmocka_unit_test(test_open_segment_is_missing),
         archive_env_test(test_segment_without_head),
+        archive_env_test(test_missing_before_a_segment_without_head),
         archive_env_test(test_killed_during_quarantine),
         archive_env_test(test_killed_import_is_a_gap),
         archive_env_test(test_torn_tail_is_no_loss),
