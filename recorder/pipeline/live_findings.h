@@ -1,0 +1,44 @@
+/* What the live check finds: gaps of topics that begin or end. They are logged on its thread, and
+ * pass through a ring to the network thread, which records them. If the ring is full, a finding is
+ * not recorded, and a warning is logged each minute. */
+#ifndef TD_PIPELINE_LIVE_FINDINGS_H
+#define TD_PIPELINE_LIVE_FINDINGS_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/log_rate.h"
+#include "archive/event.h"
+#include "book/continuity.h"
+#include "format/chunk_builder.h"
+#include "schema/topic.h"
+
+typedef struct live_findings live_findings;
+
+/* The topic of a connection that a finding is about. */
+typedef struct found_topic {
+    uint16_t feed_index;
+    channel_info info;
+    topic_match match;
+    td_log_rate log;
+} found_topic;
+
+/* ring_bytes: 0: there is no thread; findings are only logged. TD_E_IO. */
+TD_MUST_USE td_result live_findings_open(size_t ring_bytes, const td_log *log, live_findings **out,
+                                         td_err *err);
+/* NULL is fine. */
+void live_findings_close(live_findings *self);
+
+/* Live check's thread. report: log a gap that begins or ends, with the rule or comparison that
+ * showed it, and pass it on. pass: only pass it on. The gap gets the topic's names and line.
+ * now_ns: receive time of the feed's last frame. */
+void live_findings_report(live_findings *self, found_topic *topic, const gap_row *gap,
+                          const verdict_item *why, uint64_t now_ns);
+void live_findings_pass(live_findings *self, const found_topic *topic, const gap_row *gap,
+                        uint64_t now_ns);
+
+/* Network thread: as live_check_next_finding. */
+int live_findings_next(live_findings *self, uint16_t *feed_index, event *out);
+
+#endif
