@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "replay/play/bands.h"
 #include "replay/play/days.h"
 #include "replay/play/report.h"
-#include "verbs/bands.h"
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 
@@ -267,7 +267,7 @@ static td_result describe(verb_run *verb, symbol_days *days, const day_list *lis
     result_count(r, "damaged_chunks", stats->damaged_chunks);
     result_count(r, "unreadable_segments", stats->segments_unreadable);
     report_describe_silent(r, &list->silent);
-    td_result rc = bands_describe(verb, &verb->wanted);
+    td_result rc = bands_describe(r, verb->archive, &verb->wanted, &verb->err);
     result_object_end(
         r, "{days}\n{clean} of {all} symbol-days are clean"
            "[; {unproven_days} without a frame]"

@@ -1,12 +1,12 @@
 /* tapedeck gaps: the ledger's gaps, and parts of the selection that cannot be read. */
 #include <stdlib.h>
 
-#include "verbs/bands.h"
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/alloc.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
+#include "replay/play/bands.h"
 #include "replay/play/report.h"
 #include "tape/empty_selection.h"
 #include "tape/cursor.h"
@@ -165,7 +165,7 @@ static td_result describe(verb_run *verb, const gaps_result *result)
     result_time_or_null(r, "last_ns", result->last_ns);
     result_count(r, "segments_live", result->stats.segments_live);
     result_count(r, "topics_silent", result->silent.count);
-    td_result rc = bands_describe(verb, &verb->wanted);
+    td_result rc = bands_describe(r, verb->archive, &verb->wanted, &verb->err);
     result_object_end(
         r, "{gaps}"
            "[{gaps!}no gaps][{gaps?}{gaps gap}][, {covered} of them covered by another line]"

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/play/bands.h"
 #include "replay/play/report.h"
-#include "verbs/bands.h"
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
 #include "base/alloc.h"
@@ -468,7 +468,7 @@ static td_result describe(verb_run *verb, const info_result *info, int by_symbol
     describe_pruned(r, info);
     describe_unexpected(r, &info->view->listing);
     report_describe_silent(r, &info->silent);
-    td_result rc = bands_describe(verb, &(selection){0});
+    td_result rc = bands_describe(r, verb->archive, &(selection){0}, &verb->err);
     result_object_end(
         r, "{archive}: {styled}[{segments?}, newest frame {age} ago]"
            "[{segments_recording?}, being recorded]\n"

@@ -1,4 +1,4 @@
-#include "verbs/bands.h"
+#include "replay/play/bands.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,16 +6,35 @@
 
 #include "base/alloc.h"
 #include "base/cli/band.h"
+#include "tape/cursor.h"
+#include "tape/timeline.h"
 
 /* On a terminal more topics than this share a band for each feed. */
 enum { TOPICS_MAX = 12 };
+
+/* Columns that a terminal needs to get bands. */
+enum { COLUMNS_MIN = 60 };
 
 /* Size of a band's name: feed, space, topic. */
 enum { NAME_BYTES = LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES };
 
 typedef enum band_scope { BAND_OF_TOPIC, BAND_OF_FEED } band_scope;
 
-void bands_fini(bands *self)
+/* Rows of a timeline in bands. */
+typedef struct bands {
+    timeline *from;
+    const timeline_row *rows;
+    size_t row_count;
+    uint32_t *band_of; /* for each row */
+    char **names;      /* for each band, sorted */
+    uint32_t count;
+    size_t name_bytes;       /* of the longest name */
+    selection_window window; /* of the selection */
+    timeline_grid grid;      /* after fill_bands */
+    timeline_cell *cells;    /* grid.count for each band */
+} bands;
+
+static void free_bands(bands *self)
 {
     for (uint32_t i = 0; i < self->count; i++)
         td_free(self->names[i]);
@@ -23,7 +42,6 @@ void bands_fini(bands *self)
     td_free(self->band_of);
     td_free(self->cells);
     timeline_close(self->from);
-    *self = (bands){0};
 }
 
 static int is_wanted(const selection *wanted, const timeline_row *row)
@@ -76,24 +94,27 @@ static void name_bands(bands *self, const selection *wanted, band_scope scope)
     }
 }
 
-td_result bands_find(verb_run *verb, const selection *wanted, size_t topics_max, bands *out)
+/* Find the bands of the selected topics. */
+static td_result find_bands(archive *from, const selection *wanted, bands *out, td_err *err)
 {
-    selection named = *wanted;
-    *out = (bands){0};
-    td_result rc = verb_run_window(verb, &named, &out->window);
+    td_result rc = selection_check(wanted, err);
     if (rc == TD_OK)
-        rc = timeline_open(verb->archive, &out->from, &verb->err);
+        rc = cursor_find_window(from, wanted, NULL, &out->window, err);
+    if (rc == TD_OK)
+        rc = timeline_open(from, &out->from, err);
     if (rc != TD_OK)
         return rc;
     out->rows = timeline_rows(out->from, &out->row_count);
     out->band_of = td_alloc_zero(out->row_count + 1, sizeof *out->band_of);
     name_bands(out, wanted, BAND_OF_TOPIC);
-    if (out->count > topics_max)
+    if (out->count > TOPICS_MAX)
         name_bands(out, wanted, BAND_OF_FEED);
     return TD_OK;
 }
 
-int bands_fill(bands *self, size_t step_count)
+/* Fill step_count cells for each band, from the first to the last frame in the window. 0: there are
+ * no frames. */
+static int fill_bands(bands *self, size_t step_count)
 {
     uint64_t first_ns = UINT64_MAX;
     uint64_t last_ns = 0;
@@ -152,25 +173,24 @@ static void describe_bands(result_writer *r, const bands *self)
     td_free(marks);
 }
 
-td_result bands_describe(verb_run *verb, const selection *wanted)
+td_result bands_describe(result_writer *r, archive *from, const selection *wanted, td_err *err)
 {
-    result_writer *r = &verb->result;
     bands found = {0};
-    size_t columns = verb->output.columns;
+    size_t columns = r->output->columns;
     td_result rc = TD_OK;
     if (result_json(r) != NULL)
         return TD_OK;
-    if (columns >= BANDS_COLUMNS_MIN)
-        rc = bands_find(verb, wanted, TOPICS_MAX, &found);
+    if (columns >= COLUMNS_MIN)
+        rc = find_bands(from, wanted, &found, err);
     /* Half of the columns are the least for a shape. */
     int is_shown = rc == TD_OK && found.count > 0 && found.name_bytes + 2 < columns / 2 &&
-                   bands_fill(&found, columns - found.name_bytes - 2);
+                   fill_bands(&found, columns - found.name_bytes - 2);
     result_time(r, "bands_from", found.grid.from_ns);
     result_duration(r, "bands_step", found.grid.step_ns);
     result_list_begin(r, "bands");
     if (is_shown)
         describe_bands(r, &found);
     result_list_end(r);
-    bands_fini(&found);
+    free_bands(&found);
     return rc;
 }
