@@ -15,8 +15,8 @@
 #include "base/cli/units.h"
 #include "recorder/config.h"
 #include "recorder/feed_setup.h"
+#include "recorder/record_check.h"
 #include "recorder/supervisor.h"
-#include "verbs/record_check.h"
 #include "verbs/family_files.h"
 #include "verbs/record_control.h"
 #include "verbs/record_status.h"
@@ -533,8 +533,22 @@ static exit_code check_line(const verb_context *context, record_line *line)
     td_result rc = read_config(line, &err);
     if (rc == TD_OK)
         rc = archive_choice_require(&line->archive, &path, &err);
-    return rc == TD_OK ? record_check(context, path, &line->config, &line->json)
-                       : report_error(context->report, &err);
+    if (rc != TD_OK)
+        return report_error(context->report, &err);
+    record_check *checked = NULL;
+    output_stream output;
+    exit_code done = EXIT_CODE_DONE;
+    output_init(&output, stdout);
+    rc = record_check_run(path, &line->config, &checked, &err);
+    if (rc == TD_OK) {
+        result_writer r;
+        result_begin(&r, &output, &line->json);
+        record_check_describe(checked, &r);
+        result_end(&r);
+        done = record_check_status(checked);
+    }
+    record_check_close(checked);
+    return report_end(context->report, &output, rc, &err, done);
 }
 
 exit_code cmd_record(const verb_context *context, int argc, char **argv)

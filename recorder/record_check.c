@@ -1,4 +1,4 @@
-#include "verbs/record_check.h"
+#include "recorder/record_check.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,6 @@
 #include "base/io_posix.h"
 #include "base/listen.h"
 #include "base/url.h"
-#include "base/cli/result.h"
 #include "base/cli/units.h"
 #include "recorder/feed_setup.h"
 #include "recorder/pipeline/free_space.h"
@@ -70,13 +69,12 @@ struct record_check {
     const char *log_feed; /* feed that lines of the log are about */
     uint8_t is_invalid;   /* 1: the configuration is wrong */
 };
-typedef struct record_check check;
 
 static const char CONFIGURATION[] = "configuration";
 
 /* ---- rows ---- */
 
-static void add_row(check *self, const char *area, const char *subject, check_state state,
+static void add_row(record_check *self, const char *area, const char *subject, check_state state,
                     const char *text, const char *hint)
 {
     self->rows = td_array_grow(self->rows, self->row_count, sizeof *self->rows);
@@ -88,13 +86,13 @@ static void add_row(check *self, const char *area, const char *subject, check_st
 }
 
 /* Add a failure. hint: used if the error lacks a hint. */
-static void add_failure(check *self, const char *area, const char *subject, const td_err *err,
-                        const char *hint)
+static void add_failure(record_check *self, const char *area, const char *subject,
+                        const td_err *err, const char *hint)
 {
     add_row(self, area, subject, CHECK_FAILED, err->text, err->hint[0] == '\0' ? hint : err->hint);
 }
 
-static check_state worst(const check *self)
+static check_state worst(const record_check *self)
 {
     check_state state = CHECK_GOOD;
     for (size_t i = 0; i < self->row_count; i++)
@@ -104,7 +102,7 @@ static check_state worst(const check *self)
 
 /* ---- configuration and credentials ---- */
 
-static void add_invalid(check *self, size_t index, const td_err *err)
+static void add_invalid(record_check *self, size_t index, const td_err *err)
 {
     const char *name = self->config->feeds[index].name;
     char number[32];
@@ -117,7 +115,7 @@ static void add_invalid(check *self, size_t index, const td_err *err)
 /* The recorder's warnings about a feed. */
 static void on_log(void *ctx, td_log_level level, const char *line)
 {
-    check *self = ctx;
+    record_check *self = ctx;
     if (level <= TD_LOG_WARNING)
         add_row(self, CONFIGURATION, self->log_feed, CHECK_DOUBTFUL, line,
                 "'tapedeck topics' shows what the exchange sends and tapedeck decodes");
@@ -140,7 +138,7 @@ td_result record_check_listen(const char *listen, td_err *err)
 }
 
 /* Check the settings that no feed has. */
-static void check_recorder(check *self)
+static void check_recorder(record_check *self)
 {
     const char *listen = self->config->status_listen;
     td_err err;
@@ -156,7 +154,7 @@ static void check_recorder(check *self)
                     "give an address of this machine, such as 127.0.0.1:9464");
 }
 
-static void check_credentials(check *self, size_t index)
+static void check_credentials(record_check *self, size_t index)
 {
     static const char AREA[] = "credentials";
     const feed_config *feed = &self->config->feeds[index];
@@ -173,7 +171,7 @@ static void check_credentials(check *self, size_t index)
     add_row(self, AREA, feed->name, CHECK_GOOD, text, NULL);
 }
 
-static void check_feed(check *self, size_t index)
+static void check_feed(record_check *self, size_t index)
 {
     const td_log log = {.fn = on_log, .ctx = self, .level_max = TD_LOG_WARNING};
     feed_setup *feed = &self->feeds[index];
@@ -210,7 +208,7 @@ static void check_feed(check *self, size_t index)
 /* ---- servers ---- */
 
 /* Add the server of a URL, unless it is known. */
-static void add_server(check *self, const td_server_url *url, const feed_config *feed,
+static void add_server(record_check *self, const td_server_url *url, const feed_config *feed,
                        uint64_t timeout_ns)
 {
     for (size_t i = 0; i < self->server_count; i++) {
@@ -230,7 +228,7 @@ static void add_server(check *self, const td_server_url *url, const feed_config 
 }
 
 /* Add the servers of a finished feed. Its URLs were parsed before. */
-static void add_servers(check *self, const feed_config *feed)
+static void add_servers(record_check *self, const feed_config *feed)
 {
     td_server_url url;
     char http[LIMIT_URL_BYTES];
@@ -270,7 +268,7 @@ static void on_answer(void *user, wire_cause cause, const char *text)
                 server->url.is_tls ? "connects; its certificate is trusted" : "connects", NULL);
 }
 
-static int is_waiting(const check *self)
+static int is_waiting(const record_check *self)
 {
     for (size_t i = 0; i < self->server_count; i++)
         if (self->servers[i]->is_waiting)
@@ -279,7 +277,7 @@ static int is_waiting(const check *self)
 }
 
 /* Connect to all servers at a time. Each attempt has a time limit. */
-static td_result check_servers(check *self, td_err *err)
+static td_result check_servers(record_check *self, td_err *err)
 {
     td_result rc = TD_OK;
     td_err cause;
@@ -312,7 +310,7 @@ static td_result skip_entry(void *user, const char *name, td_entry_kind kind, td
 }
 
 /* The archive's folder, or the innermost folder around it that exists. May find a file. */
-static void find_folder(check *self, char out[LIMIT_PATH_BYTES])
+static void find_folder(record_check *self, char out[LIMIT_PATH_BYTES])
 {
     (void)snprintf(out, LIMIT_PATH_BYTES, "%s", self->path); /* a longer path is refused before */
     while (td_io_check_writable(self->io, out, NULL) == TD_E_NOTFOUND) {
@@ -327,7 +325,7 @@ static void find_folder(check *self, char out[LIMIT_PATH_BYTES])
 }
 
 /* Check that the recorder can write the folder, and what it appends to in the folder. */
-static td_result check_writable(check *self, const char *folder, td_err *err)
+static td_result check_writable(record_check *self, const char *folder, td_err *err)
 {
     static const char *const PARTS[] = {"lock", "capture", JOURNAL_FILE};
     char path[LIMIT_PATH_BYTES];
@@ -343,7 +341,7 @@ static td_result check_writable(check *self, const char *folder, td_err *err)
     return rc;
 }
 
-static void check_space(check *self, const char *folder)
+static void check_space(record_check *self, const char *folder)
 {
     static const char AREA[] = "disk";
     static const char HINT[] = "free some space, or give another archive with -a";
@@ -373,7 +371,7 @@ static void check_space(check *self, const char *folder)
 }
 
 /* Check the folder and the lock. */
-static void check_archive(check *self)
+static void check_archive(record_check *self)
 {
     static const char AREA[] = "archive";
     const archive_options options = {.io = self->io, .clock = clock_real(), .verb = "record"};
@@ -444,7 +442,7 @@ static check_topic *get_topic(check_topics *topics, const char *feed, td_bytes n
 }
 
 /* Add the topics of a feed. */
-static void add_topics(check *self, size_t index)
+static void add_topics(record_check *self, size_t index)
 {
     const feed_config *feed = &self->config->feeds[index];
     const subscription *wanted = &self->feeds[index].subscription;
@@ -470,7 +468,7 @@ static void add_topics(check *self, size_t index)
 
 /* ---- the result ---- */
 
-static void describe_rows(result_writer *r, const check *self)
+static void describe_rows(result_writer *r, const record_check *self)
 {
     static const struct {
         terminal_style style;
@@ -495,7 +493,7 @@ static void describe_rows(result_writer *r, const check *self)
     result_list_end(r);
 }
 
-static void describe_topics(result_writer *r, const check *self)
+static void describe_topics(result_writer *r, const record_check *self)
 {
     static const table_column COLUMNS[] = {
         {"feed", TABLE_LEFT, "{feed}"},
@@ -523,7 +521,7 @@ static void describe_topics(result_writer *r, const check *self)
     result_list_end(r);
 }
 
-static void describe(result_writer *r, const check *self)
+void record_check_describe(const record_check *self, result_writer *r)
 {
     static const struct {
         const char *name, *text;
@@ -548,10 +546,19 @@ static void describe(result_writer *r, const check *self)
                          "\n{archive}: {conclusion}\n");
 }
 
+exit_code record_check_status(const record_check *self)
+{
+    if (self->is_invalid)
+        return EXIT_CODE_USAGE;
+    return worst(self) != CHECK_GOOD ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE;
+}
+
 /* ---- */
 
-static void free_check(check *self)
+void record_check_close(record_check *self)
 {
+    if (self == NULL)
+        return;
     for (size_t i = 0; i < self->row_count; i++) {
         td_free(self->rows[i].subject);
         td_free(self->rows[i].text);
@@ -568,7 +575,7 @@ static void free_check(check *self)
     td_free(self);
 }
 
-static td_result check_all(check *self, td_err *err)
+static td_result check_all(record_check *self, td_err *err)
 {
     const recorder_config *config = self->config;
     td_result rc = wire_loop_open(clock_real(), NULL, &self->loop, err);
@@ -589,34 +596,19 @@ static td_result check_all(check *self, td_err *err)
     return rc;
 }
 
-exit_code record_check(const verb_context *context, const char *path, recorder_config *config,
-                       const json_options *form)
+td_result record_check_run(const char *path, recorder_config *config, record_check **out,
+                           td_err *err)
 {
-    td_err err;
-    output_stream output;
-    result_writer r;
-    exit_code done = EXIT_CODE_DONE;
     if (config->feed_count == 0) {
-        td_result rc = config_finish(config, &err);
+        td_result rc = config_finish(config, err);
         TD_ASSERT(rc != TD_OK);
-        return report_error(context->report, &err);
+        return rc;
     }
-    check *self = td_alloc_zero(1, sizeof *self);
+    record_check *self = td_alloc_zero(1, sizeof *self);
     self->path = path;
     self->config = config;
     self->io = io_posix();
     self->feeds = feed_setup_make_all();
-    output_init(&output, stdout);
-    td_result rc = check_all(self, &err);
-    if (rc == TD_OK) {
-        result_begin(&r, &output, form);
-        describe(&r, self);
-        result_end(&r);
-        if (self->is_invalid)
-            done = EXIT_CODE_USAGE;
-        else if (worst(self) != CHECK_GOOD)
-            done = EXIT_CODE_DIFFERS;
-    }
-    free_check(self);
-    return report_end(context->report, &output, rc, &err, done);
+    *out = self;
+    return check_all(self, err);
 }
