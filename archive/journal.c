@@ -99,7 +99,7 @@ typedef enum tail_state {
 } tail_state;
 
 /* Reads a file forward; keeps the end of its proved part and the chain value there. */
-typedef struct cursor {
+typedef struct journal_scan {
     td_file *file;
     uint64_t file_bytes;
     uint64_t valid_bytes; /* end of the last proved entry; 0 before the first */
@@ -110,24 +110,25 @@ typedef struct cursor {
     td_hasher *hasher;
     td_buf window; /* bytes of the file from window_from on */
     uint64_t window_from;
-} cursor;
+} journal_scan;
 
-static td_result cursor_init(cursor *c, td_file *file, td_err *err)
+static td_result scan_init(journal_scan *c, td_file *file, td_err *err)
 {
-    *c = (cursor){.file = file, .hasher = td_hasher_open()};
+    *c = (journal_scan){.file = file, .hasher = td_hasher_open()};
     td_buf_init(&c->window, WINDOW_BYTES);
     td_buf_grow(&c->window, WINDOW_BYTES);
     return td_io_size(file, &c->file_bytes, err);
 }
 
-static void cursor_fini(cursor *c)
+static void scan_fini(journal_scan *c)
 {
     td_hasher_close(c->hasher);
     td_buf_fini(&c->window);
 }
 
 /* Get size bytes at offset at; TD_EOF if the file ends before. */
-static td_result read_window(cursor *c, uint64_t at, size_t size, const uint8_t **out, td_err *err)
+static td_result read_window(journal_scan *c, uint64_t at, size_t size, const uint8_t **out,
+                             td_err *err)
 {
     TD_ASSERT(size <= WINDOW_BYTES);
     if (at > c->file_bytes || size > c->file_bytes - at)
@@ -152,7 +153,8 @@ static td_result read_window(cursor *c, uint64_t at, size_t size, const uint8_t 
 }
 
 /* Size of a record, prefix included. TD_E_CORRUPT if it has another opcode or is too large. */
-static td_result find_record(cursor *c, uint64_t at, uint8_t opcode, size_t *size, td_err *err)
+static td_result find_record(journal_scan *c, uint64_t at, uint8_t opcode, size_t *size,
+                             td_err *err)
 {
     const uint8_t *prefix = NULL;
     td_result rc = read_window(c, at, MCAP_PREFIX_BYTES, &prefix, err);
@@ -182,19 +184,19 @@ static td_result unpack(const uint8_t *record, size_t size, uint64_t offset, jou
 }
 
 /* The layout of an entry: magic and header if it is the first, metadata, chain record. */
-typedef struct entry_place {
+typedef struct journal_place {
     uint64_t from;
     size_t preface, metadata;
     size_t size; /* of preface, metadata and chain record; 0 unless the entry is complete */
-} entry_place;
+} journal_place;
 
 /* Find the parts of an entry by their lengths. TD_EOF if the file ends within it; TD_E_CORRUPT if
  * it is not an entry; TD_E_IO. */
-static td_result find_entry(cursor *c, uint64_t from, entry_place *out, td_err *err)
+static td_result find_entry(journal_scan *c, uint64_t from, journal_place *out, td_err *err)
 {
     size_t size = 0;
     const uint8_t *bytes = NULL;
-    *out = (entry_place){.from = from, .preface = from == 0 ? PREFACE_BYTES : 0};
+    *out = (journal_place){.from = from, .preface = from == 0 ? PREFACE_BYTES : 0};
     td_result rc = TD_OK;
     if (from == 0 && (rc = read_window(c, 0, MCAP_MAGIC_BYTES, &bytes, err)) == TD_OK &&
         memcmp(bytes, MCAP_MAGIC, MCAP_MAGIC_BYTES) != 0)
@@ -217,7 +219,7 @@ static td_result find_entry(cursor *c, uint64_t from, entry_place *out, td_err *
 
 /* Compute an entry's chain value from the previous one. If the bytes before the entry in the file
  * are the previous value, the value and the entry are hashed in place, which is cheaper. */
-static td_result compute_value(cursor *c, const entry_place *place, td_hash128 previous,
+static td_result compute_value(journal_scan *c, const journal_place *place, td_hash128 previous,
                                td_hash128 *out, td_err *err)
 {
     const uint8_t *bytes = NULL;
@@ -238,8 +240,8 @@ static td_result compute_value(cursor *c, const entry_place *place, td_hash128 p
 
 /* Check that the entry's chain record has the chain value that follows from the previous one and
  * the entry's bytes; else TD_E_CORRUPT. *value gets the computed value in both cases. */
-static td_result prove(cursor *c, const entry_place *place, td_hash128 previous, td_hash128 *value,
-                       td_err *err)
+static td_result prove(journal_scan *c, const journal_place *place, td_hash128 previous,
+                       td_hash128 *value, td_err *err)
 {
     chain_record record;
     const uint8_t *bytes = NULL;
@@ -258,7 +260,7 @@ static td_result prove(cursor *c, const entry_place *place, td_hash128 previous,
 }
 
 /* The chain value before an entry; zeros before the first one. */
-static td_result value_before(cursor *c, uint64_t from, td_hash128 *out, td_err *err)
+static td_result value_before(journal_scan *c, uint64_t from, td_hash128 *out, td_err *err)
 {
     const uint8_t *bytes = NULL;
     *out = (td_hash128){0};
@@ -271,7 +273,7 @@ static td_result value_before(cursor *c, uint64_t from, td_hash128 *out, td_err 
 }
 
 /* Find the magic of a chain record at or after from, or TD_EOF. */
-static td_result find_magic(cursor *c, uint64_t from, uint64_t *out, td_err *err)
+static td_result find_magic(journal_scan *c, uint64_t from, uint64_t *out, td_err *err)
 {
     while (from <= c->file_bytes && c->file_bytes - from >= CHAIN_MAGIC_BYTES) {
         uint64_t left = c->file_bytes - from;
@@ -294,14 +296,14 @@ static td_result find_magic(cursor *c, uint64_t from, uint64_t *out, td_err *err
  * entry's start, and the chain value in the file before the entry proves the entry. If the entry
  * begins at whole_end, perhaps only that value was changed: then try `computed` as well, the value
  * computed for the entry that ends at whole_end. TD_EOF if no entry is found. */
-static td_result find_sound(cursor *c, uint64_t whole_end, td_hash128 computed, td_err *err)
+static td_result find_sound(journal_scan *c, uint64_t whole_end, td_hash128 computed, td_err *err)
 {
     const uint64_t lost_from = c->valid_bytes;
     uint64_t magic = 0;
     td_result rc = TD_OK;
     for (uint64_t at = lost_from; (rc = find_magic(c, at, &magic, err)) == TD_OK; at = magic + 1) {
         const uint8_t *bytes = NULL;
-        entry_place place;
+        journal_place place;
         td_hash128 before;
         td_hash128 value;
         rc = read_window(c, magic, CHAIN_MAGIC_BYTES + 8, &bytes, err);
@@ -341,10 +343,10 @@ static journal_entry damaged_entry(uint64_t from, uint64_t to, journal_field *fi
 /* Get the next entry, proved by its chain record, or one of act JOURNAL_DAMAGED for unreadable
  * bytes before it (number is memory for that). TD_EOF at the end; TD_E_TRUNCATED if the rest cannot
  * be proved; TD_E_IO. The entry is valid until the next call. */
-static td_result cursor_next(cursor *c, journal_field *fields, char number[24],
-                             journal_entry *entry, td_err *err)
+static td_result scan_next(journal_scan *c, journal_field *fields, char number[24],
+                           journal_entry *entry, td_err *err)
 {
-    entry_place place;
+    journal_place place;
     td_hash128 value = {0};
     const uint8_t *bytes = NULL;
     if (c->valid_bytes == c->file_bytes)
@@ -375,7 +377,7 @@ static td_result cursor_next(cursor *c, journal_field *fields, char number[24],
 /* ---- the end of the file ---- */
 
 /* 1 if the tail has a sector of zeros: the file has grown, but that sector was not written. */
-static td_result has_unwritten_sector(cursor *c, int *out, td_err *err)
+static td_result has_unwritten_sector(journal_scan *c, int *out, td_err *err)
 {
     uint64_t at = c->valid_bytes;
     *out = 0;
@@ -398,7 +400,7 @@ typedef struct tail_chains {
     uint8_t has_more;
 } tail_chains;
 
-static td_result find_chains(cursor *c, tail_chains *out, td_err *err)
+static td_result find_chains(journal_scan *c, tail_chains *out, td_err *err)
 {
     const uint8_t *bytes = NULL;
     uint64_t magic = 0;
@@ -420,9 +422,9 @@ static td_result find_chains(cursor *c, tail_chains *out, td_err *err)
 /* Distinguish an entry that a crash cut short, which was never durable, from durable entries that
  * were changed later. A crash leaves the beginning of one entry, or some of its sectors with zeros
  * for the others. */
-static td_result find_tail_state(cursor *c, td_err *err)
+static td_result find_tail_state(journal_scan *c, td_err *err)
 {
-    entry_place place;
+    journal_place place;
     tail_chains chains = {0};
     int is_unwritten = 0;
     td_result rc = find_entry(c, c->valid_bytes, &place, err);
@@ -440,14 +442,14 @@ static td_result find_tail_state(cursor *c, td_err *err)
 }
 
 /* Read to the end; fn may be NULL. */
-static td_result read_entries(cursor *c, journal_fn *fn, void *user, td_err *err)
+static td_result read_entries(journal_scan *c, journal_fn *fn, void *user, td_err *err)
 {
     journal_field fields[JOURNAL_FIELDS_MAX];
     journal_entry entry;
     char number[24];
     td_result rc;
     c->tail = TAIL_NONE;
-    while ((rc = cursor_next(c, fields, number, &entry, err)) == TD_OK) {
+    while ((rc = scan_next(c, fields, number, &entry, err)) == TD_OK) {
         if (fn != NULL)
             rc = fn(user, &entry, err);
         if (rc != TD_OK)
@@ -462,7 +464,7 @@ static td_result read_entries(cursor *c, journal_fn *fn, void *user, td_err *err
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-static journal_state cursor_state(const cursor *c)
+static journal_state scan_state(const journal_scan *c)
 {
     return (journal_state){.is_present = 1,
                            .file_bytes = c->file_bytes,
@@ -473,12 +475,12 @@ static journal_state cursor_state(const cursor *c)
 static td_result read_file(td_file *file, journal_fn *fn, void *user, journal_state *state,
                            td_err *err)
 {
-    cursor c;
-    td_result rc = cursor_init(&c, file, err);
+    journal_scan c;
+    td_result rc = scan_init(&c, file, err);
     if (rc == TD_OK)
         rc = read_entries(&c, fn, user, err);
-    *state = cursor_state(&c);
-    cursor_fini(&c);
+    *state = scan_state(&c);
+    scan_fini(&c);
     return rc;
 }
 
@@ -508,7 +510,7 @@ struct journal {
     archive *archive;
     char path[LIMIT_PATH_BYTES];
     td_file *file;
-    cursor cursor; /* at the end, as far as this writer knows */
+    journal_scan scan; /* at the end, as far as this writer knows */
     td_buf out;
     uint64_t durable_bytes; /* end of the part that is known to be durable */
     uint8_t is_dead;        /* 1: a sync failed, so the writer cannot guarantee anything any more */
@@ -531,7 +533,7 @@ static td_result check_name(const journal *j, td_err *err)
 td_result journal_size(const journal *j, uint64_t *size, td_err *err)
 {
     td_result rc = td_io_size(j->file, size, err);
-    if (rc != TD_OK || *size >= j->cursor.valid_bytes)
+    if (rc != TD_OK || *size >= j->scan.valid_bytes)
         return rc;
     rc = td_err_set(err, TD_E_NOTFOUND, "journal '%s' got shorter while it was in use", j->path);
     td_err_hint(err, "another program cut it: restore it from a backup, or run 'tapedeck verify'");
@@ -570,7 +572,7 @@ static td_result lock_journal(const journal *j, td_err *err)
 /* Read to the end of the file: another writer may have appended. */
 static td_result catch_up(journal *j, td_err *err)
 {
-    cursor *c = &j->cursor;
+    journal_scan *c = &j->scan;
     td_result rc = journal_size(j, &c->file_bytes, err);
     if (rc != TD_OK)
         return rc;
@@ -581,7 +583,7 @@ static td_result catch_up(journal *j, td_err *err)
 /* Continue after damaged bytes, which stay. The next entry shows that they are not a torn tail. */
 static td_result pass_damage(journal *j, td_err *err)
 {
-    cursor *c = &j->cursor;
+    journal_scan *c = &j->scan;
     td_log_emit(archive_log(j->archive), TD_LOG_WARNING,
                 "journal: %llu bytes at its end are damaged; they stay, and 'tapedeck gaps' lists "
                 "the time that they may cover",
@@ -598,7 +600,7 @@ static td_result pass_damage(journal *j, td_err *err)
 /* Cut off an entry that a crash cut short, after copying it to torn/. */
 static td_result cut_tail(journal *j, td_err *err)
 {
-    cursor *c = &j->cursor;
+    journal_scan *c = &j->scan;
     if (c->tail == TAIL_DAMAGED)
         return pass_damage(j, err);
     if (c->valid_bytes == c->file_bytes)
@@ -654,7 +656,7 @@ static void encode_metadata(journal *j, const char *act, const journal_field *fi
 static td_result encode_entry(journal *j, const char *act, const journal_field *fields,
                               size_t field_count, td_hash128 *value, td_err *err)
 {
-    cursor *c = &j->cursor;
+    journal_scan *c = &j->scan;
     td_buf_clear(&j->out);
     if (c->valid_bytes == 0) {
         mcap_header header = {.profile = td_bytes_str(JOURNAL_PROFILE),
@@ -679,7 +681,7 @@ static td_result encode_entry(journal *j, const char *act, const journal_field *
  * entries are durable: each was synced before the next was written. */
 static td_result renew_last(journal *j, td_err *err)
 {
-    cursor *c = &j->cursor;
+    journal_scan *c = &j->scan;
     if (j->durable_bytes == c->valid_bytes)
         return TD_OK;
     td_result rc = td_io_rewrite(j->file, c->last_start, c->valid_bytes - c->last_start, err);
@@ -693,7 +695,7 @@ static td_result renew_last(journal *j, td_err *err)
 static td_result append_locked(journal *j, const char *act, const journal_field *fields,
                                size_t field_count, td_err *err)
 {
-    cursor *c = &j->cursor;
+    journal_scan *c = &j->scan;
     td_hash128 value;
     td_result rc = catch_up(j, err);
     if (rc == TD_OK)
@@ -752,18 +754,18 @@ static td_result open_locked(journal *j, journal_fn *fn, void *user, journal_sta
         rc = lock_journal(j, err);
     if (rc != TD_OK)
         return rc;
-    rc = cursor_init(&j->cursor, j->file, err);
+    rc = scan_init(&j->scan, j->file, err);
     if (rc == TD_OK)
-        rc = read_entries(&j->cursor, fn, user, err);
+        rc = read_entries(&j->scan, fn, user, err);
     if (state != NULL)
-        *state = cursor_state(&j->cursor);
+        *state = scan_state(&j->scan);
     /* The file's name must be durable before the first entry, but the file's creator may have been
      * killed before it synced the folder. */
-    if (rc == TD_OK && j->cursor.valid_bytes == 0)
+    if (rc == TD_OK && j->scan.valid_bytes == 0)
         rc = td_io_sync_dir(archive_io(j->archive), archive_path(j->archive), err);
     if (rc == TD_OK)
         rc = cut_tail(j, err);
-    if (rc == TD_OK && j->cursor.valid_bytes == 0)
+    if (rc == TD_OK && j->scan.valid_bytes == 0)
         rc = enter_loss(j, err);
     td_io_unlock_file(j->file);
     return rc;
@@ -792,7 +794,7 @@ void journal_close(journal *j)
 {
     if (j == NULL)
         return;
-    cursor_fini(&j->cursor);
+    scan_fini(&j->scan);
     td_buf_fini(&j->out);
     td_io_close(j->file);
     td_free(j);

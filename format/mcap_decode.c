@@ -6,20 +6,20 @@
 
 /* Reads fields in sequence. The first field that does not fit sets bad_field, and later reads
  * return zero, so a decoder checks once, at its end. */
-typedef struct cursor {
+typedef struct mcap_input {
     const uint8_t *p;
     size_t left;
     const char *bad_field; /* NULL = no error */
     uint64_t wanted;
-} cursor;
+} mcap_input;
 
-static cursor cursor_of(td_bytes content)
+static mcap_input input_of(td_bytes content)
 {
-    return (cursor){.p = content.data, .left = content.size};
+    return (mcap_input){.p = content.data, .left = content.size};
 }
 
 /* The next bytes of the content; NULL after a field did not fit. */
-static const uint8_t *read_bytes(cursor *c, uint64_t bytes, const char *field)
+static const uint8_t *read_bytes(mcap_input *c, uint64_t bytes, const char *field)
 {
     TD_ASSERT(field != NULL);
     if (c->bad_field != NULL || bytes > c->left) {
@@ -35,40 +35,40 @@ static const uint8_t *read_bytes(cursor *c, uint64_t bytes, const char *field)
     return p;
 }
 
-static uint16_t get_u16(cursor *c, const char *field)
+static uint16_t get_u16(mcap_input *c, const char *field)
 {
     const uint8_t *p = read_bytes(c, 2, field);
     return p == NULL ? 0 : td_le16(p);
 }
 
-static uint32_t get_u32(cursor *c, const char *field)
+static uint32_t get_u32(mcap_input *c, const char *field)
 {
     const uint8_t *p = read_bytes(c, 4, field);
     return p == NULL ? 0 : td_le32(p);
 }
 
-static uint64_t get_u64(cursor *c, const char *field)
+static uint64_t get_u64(mcap_input *c, const char *field)
 {
     const uint8_t *p = read_bytes(c, 8, field);
     return p == NULL ? 0 : td_le64(p);
 }
 
 /* A view of the next bytes; empty after a field did not fit. */
-static td_bytes get_bytes(cursor *c, uint64_t size, const char *field)
+static td_bytes get_bytes(mcap_input *c, uint64_t size, const char *field)
 {
     const uint8_t *p = read_bytes(c, size, field);
     return td_bytes_of(p, p == NULL ? 0 : (size_t)size);
 }
 
 /* A string, map or array after its 4-byte length. */
-static td_bytes get_counted(cursor *c, const char *field)
+static td_bytes get_counted(mcap_input *c, const char *field)
 {
     uint32_t size = get_u32(c, field);
     return get_bytes(c, size, field);
 }
 
 /* A map or array with entries of a fixed size. */
-static mcap_packed get_packed(cursor *c, size_t entry_bytes, const char *field)
+static mcap_packed get_packed(mcap_input *c, size_t entry_bytes, const char *field)
 {
     TD_ASSERT(entry_bytes > 0);
     td_bytes bytes = get_counted(c, field);
@@ -80,11 +80,11 @@ static mcap_packed get_packed(cursor *c, size_t entry_bytes, const char *field)
 }
 
 /* A map of strings, checked here so that mcap_next_pair needs no checks. */
-static mcap_packed get_pairs(cursor *c)
+static mcap_packed get_pairs(mcap_input *c)
 {
     static const char field[] = "metadata";
     mcap_packed packed = {get_counted(c, field)};
-    cursor inner = cursor_of(packed.bytes);
+    mcap_input inner = input_of(packed.bytes);
     while (inner.left > 0 && inner.bad_field == NULL) {
         (void)get_counted(&inner, field); /* only checked here */
         (void)get_counted(&inner, field);
@@ -97,7 +97,7 @@ static mcap_packed get_pairs(cursor *c)
 }
 
 /* Return TD_OK, or TD_E_CORRUPT if a field did not fit. */
-static td_result finish(const cursor *c, uint8_t opcode, td_err *err)
+static td_result finish(const mcap_input *c, uint8_t opcode, td_err *err)
 {
     TD_ASSERT(opcode != 0);
     if (TD_LIKELY(c->bad_field == NULL))
@@ -121,7 +121,7 @@ td_result mcap_check_magic(const uint8_t magic[MCAP_MAGIC_BYTES], td_err *err)
 
 td_result mcap_decode_header(td_bytes content, mcap_header *out, td_err *err)
 {
-    cursor c = cursor_of(content);
+    mcap_input c = input_of(content);
     out->profile = get_counted(&c, "profile");
     out->library = get_counted(&c, "library");
     return finish(&c, MCAP_HEADER, err);
@@ -129,7 +129,7 @@ td_result mcap_decode_header(td_bytes content, mcap_header *out, td_err *err)
 
 td_result mcap_decode_footer(td_bytes content, mcap_footer *out, td_err *err)
 {
-    cursor c = cursor_of(content);
+    mcap_input c = input_of(content);
     out->summary_start = get_u64(&c, "summary_start");
     out->summary_offset_start = get_u64(&c, "summary_offset_start");
     out->summary_crc = get_u32(&c, "summary_crc");
@@ -138,7 +138,7 @@ td_result mcap_decode_footer(td_bytes content, mcap_footer *out, td_err *err)
 
 td_result mcap_decode_channel(td_bytes content, mcap_channel *out, td_err *err)
 {
-    cursor c = cursor_of(content);
+    mcap_input c = input_of(content);
     out->id = get_u16(&c, "id");
     out->schema_id = get_u16(&c, "schema_id");
     out->topic = get_counted(&c, "topic");
@@ -149,7 +149,7 @@ td_result mcap_decode_channel(td_bytes content, mcap_channel *out, td_err *err)
 
 td_result mcap_decode_message(td_bytes content, mcap_message *out, td_err *err)
 {
-    cursor c = cursor_of(content);
+    mcap_input c = input_of(content);
     out->channel_id = get_u16(&c, "channel_id");
     out->sequence = get_u32(&c, "sequence");
     out->log_ns = get_u64(&c, "log_time");
@@ -160,7 +160,7 @@ td_result mcap_decode_message(td_bytes content, mcap_message *out, td_err *err)
 
 td_result mcap_decode_chunk(td_bytes content, mcap_chunk *out, td_err *err)
 {
-    cursor c = cursor_of(content);
+    mcap_input c = input_of(content);
     out->start_ns = get_u64(&c, "message_start_time");
     out->end_ns = get_u64(&c, "message_end_time");
     out->uncompressed_bytes = get_u64(&c, "uncompressed_size");
@@ -173,7 +173,7 @@ td_result mcap_decode_chunk(td_bytes content, mcap_chunk *out, td_err *err)
 
 td_result mcap_decode_message_index(td_bytes content, mcap_message_index *out, td_err *err)
 {
-    cursor c = cursor_of(content);
+    mcap_input c = input_of(content);
     out->channel_id = get_u16(&c, "channel_id");
     out->entries = get_packed(&c, MCAP_INDEX_ENTRY_BYTES, "records");
     return finish(&c, MCAP_MESSAGE_INDEX, err);
@@ -181,7 +181,7 @@ td_result mcap_decode_message_index(td_bytes content, mcap_message_index *out, t
 
 td_result mcap_decode_chunk_index(td_bytes content, mcap_chunk_index *out, td_err *err)
 {
-    cursor c = cursor_of(content);
+    mcap_input c = input_of(content);
     out->start_ns = get_u64(&c, "message_start_time");
     out->end_ns = get_u64(&c, "message_end_time");
     out->chunk_offset = get_u64(&c, "chunk_start_offset");
@@ -196,7 +196,7 @@ td_result mcap_decode_chunk_index(td_bytes content, mcap_chunk_index *out, td_er
 
 td_result mcap_decode_statistics(td_bytes content, mcap_statistics *out, td_err *err)
 {
-    cursor c = cursor_of(content);
+    mcap_input c = input_of(content);
     out->message_count = get_u64(&c, "message_count");
     out->schema_count = get_u16(&c, "schema_count");
     out->channel_count = get_u32(&c, "channel_count");
@@ -211,7 +211,7 @@ td_result mcap_decode_statistics(td_bytes content, mcap_statistics *out, td_err 
 
 td_result mcap_decode_metadata(td_bytes content, mcap_metadata *out, td_err *err)
 {
-    cursor c = cursor_of(content);
+    mcap_input c = input_of(content);
     out->name = get_counted(&c, "name");
     out->pairs = get_pairs(&c);
     return finish(&c, MCAP_METADATA, err);
@@ -242,7 +242,7 @@ td_result mcap_next_record(td_bytes records, size_t *at, mcap_record *out, td_er
 
 int mcap_next_pair(mcap_packed *rest, mcap_pair *out)
 {
-    cursor c = cursor_of(rest->bytes);
+    mcap_input c = input_of(rest->bytes);
     if (c.left == 0)
         return 0;
     out->key = get_counted(&c, "key");
