@@ -15,29 +15,29 @@ enum {
     REQUESTS_MAX = 1024,
 };
 
-typedef enum topic_state {
-    TOPIC_REQUESTED,
-    TOPIC_GRANTED,
-    TOPIC_UNSUBSCRIBING, /* an unsubscribe request is not answered yet: frames may still arrive */
-    TOPIC_ENDED,         /* refused, or unsubscribed */
-} topic_state;
+typedef enum grant_state {
+    GRANT_REQUESTED,
+    GRANT_GRANTED,
+    GRANT_UNSUBSCRIBING, /* an unsubscribe request is not answered yet: frames may still arrive */
+    GRANT_ENDED,         /* refused, or unsubscribed */
+} grant_state;
 
 typedef struct grant_topic {
     char *name;
     uint32_t request;     /* number of the last subscribe request for this topic */
     uint32_t unsubscribe; /* number of an unanswered unsubscribe request; 0: all are answered */
-    topic_state state;
+    grant_state state;
     uint8_t is_answered; /* 1: granted by an answer; 0: by a frame */
     uint8_t has_spoken;  /* 1: a frame came since the grant */
     uint8_t must_speak;  /* topic_row_must_speak */
     uint64_t from_ns;    /* time of the grant */
 } grant_topic;
 
-typedef struct open_request {
+typedef struct seen_request {
     uint32_t number;
     uint8_t is_unsubscribe;    /* 1: an unsubscribe request; 0: a subscribe request */
     char id[REQUEST_ID_BYTES]; /* "" if absent */
-} open_request;
+} seen_request;
 
 /* A slot, and the topics of its current connection. */
 typedef struct grant_slot {
@@ -48,7 +48,7 @@ typedef struct grant_slot {
     grant_topic *topics;
     size_t topic_count;
     row_table by_name;
-    open_request *requests; /* oldest first */
+    seen_request *requests; /* oldest first */
     size_t request_count;
     uint32_t request_number;
 } grant_slot;
@@ -194,7 +194,7 @@ size_t grants_restate(grants *self)
     for (size_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
         const grant_slot *slot = &self->slots[i];
         for (size_t k = 0; k < slot->topic_count; k++) {
-            if (slot->topics[k].state == TOPIC_GRANTED)
+            if (slot->topics[k].state == GRANT_GRANTED)
                 add_change(self, EVENT_GRANT, slot, k, NULL);
         }
         if (slot->has_more)
@@ -237,7 +237,7 @@ static grant_topic *get_topic(grants *self, grant_slot *slot, td_bytes name)
     }
     slot->topics = td_array_grow(slot->topics, at, sizeof *slot->topics);
     slot->topics[at] = (grant_topic){.name = td_strndup((const char *)name.data, name.size),
-                                     .state = TOPIC_REQUESTED,
+                                     .state = GRANT_REQUESTED,
                                      .must_speak = must_speak(self->family, name)};
     row_table_put(&slot->by_name, td_xxh64(name.data, name.size), at);
     slot->topic_count++;
@@ -280,7 +280,7 @@ static void grant(grants *self, grant_slot *slot, grant_topic *topic, int is_ans
                   uint64_t recv_ns)
 {
     slot->from_ns = recv_ns;
-    topic->state = TOPIC_GRANTED;
+    topic->state = GRANT_GRANTED;
     topic->is_answered = is_answered != 0;
     topic->has_spoken = !is_answered;
     topic->from_ns = recv_ns;
@@ -312,8 +312,8 @@ static void note_request(grant_slot *slot, const dialect_request *request)
         return;
     if (slot->requests == NULL)
         slot->requests = td_alloc_zero(REQUESTS_MAX, sizeof *slot->requests);
-    open_request *made = &slot->requests[slot->request_count++];
-    *made = (open_request){.number = slot->request_number,
+    seen_request *made = &slot->requests[slot->request_count++];
+    *made = (seen_request){.number = slot->request_number,
                            .is_unsubscribe = request->kind != REQUEST_SUBSCRIBE};
     if (request->id.size < sizeof made->id)
         (void)snprintf(made->id, sizeof made->id, "%.*s", (int)request->id.size,
@@ -323,9 +323,9 @@ static void note_request(grant_slot *slot, const dialect_request *request)
 static void on_unsubscribe(grants *self, grant_slot *slot, size_t at, uint64_t recv_ns)
 {
     grant_topic *topic = &slot->topics[at];
-    if (topic->state == TOPIC_GRANTED)
+    if (topic->state == GRANT_GRANTED)
         end_grant(self, slot, at, "unsubscribed", recv_ns);
-    topic->state = TOPIC_UNSUBSCRIBING;
+    topic->state = GRANT_UNSUBSCRIBING;
     topic->unsubscribe = slot->request_number;
 }
 
@@ -357,8 +357,8 @@ static void on_request(grants *self, grant_slot *slot, const feed_frame *frame)
         if (topic == NULL)
             continue;
         topic->request = slot->request_number;
-        if (topic->state != TOPIC_GRANTED) /* else it stays granted */
-            topic->state = TOPIC_REQUESTED;
+        if (topic->state != GRANT_GRANTED) /* else it stays granted */
+            topic->state = GRANT_REQUESTED;
         if (!dialect_answers(self->dialect, REQUEST_UNSUBSCRIBE))
             topic->unsubscribe = 0;
     }
@@ -366,7 +366,7 @@ static void on_request(grants *self, grant_slot *slot, const feed_frame *frame)
 
 /* ---- answers ---- */
 
-static int is_answer_to(const dialect_answer *answer, const open_request *request)
+static int is_answer_to(const dialect_answer *answer, const seen_request *request)
 {
     if (answer->of == REQUEST_UNKNOWN)
         return 1;
@@ -374,7 +374,7 @@ static int is_answer_to(const dialect_answer *answer, const open_request *reques
 }
 
 /* The number of the topic's request of this request's kind. */
-static uint32_t request_of(const grant_topic *topic, const open_request *request)
+static uint32_t request_of(const grant_topic *topic, const seen_request *request)
 {
     return request->is_unsubscribe ? topic->unsubscribe : topic->request;
 }
@@ -391,7 +391,7 @@ static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
         topic = at < slot->topic_count ? &slot->topics[at] : NULL;
     }
     for (size_t i = 0; i < slot->request_count; i++) {
-        const open_request *request = &slot->requests[i];
+        const seen_request *request = &slot->requests[i];
         if (!is_answer_to(answer, request))
             continue;
         if (answer->id.size > 0 ? td_bytes_is(answer->id, request->id)
@@ -409,25 +409,25 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
 {
     TD_ASSERT(at < slot->request_count);
     TD_ASSERT(slot->requests != NULL);
-    const open_request *request = &slot->requests[at];
+    const seen_request *request = &slot->requests[at];
     const request_kind kind = request->is_unsubscribe ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
     int names_any = answer->granted_count + answer->failed_count > 0;
     size_t left = 0;
     for (size_t i = 0; i < slot->topic_count; i++) {
         grant_topic *topic = &slot->topics[i];
         if (request_of(topic, request) != request->number ||
-            (!request->is_unsubscribe && topic->state != TOPIC_REQUESTED))
+            (!request->is_unsubscribe && topic->state != GRANT_REQUESTED))
             continue;
         if ((names_any || answer->lists_all) && !dialect_answer_names(answer, kind, topic->name)) {
             left++;
         } else if (request->is_unsubscribe) {
             topic->unsubscribe = 0;
-            if (topic->state == TOPIC_UNSUBSCRIBING) /* else it was requested again */
-                topic->state = TOPIC_ENDED;
+            if (topic->state == GRANT_UNSUBSCRIBING) /* else it was requested again */
+                topic->state = GRANT_ENDED;
         } else if (dialect_answer_grants(answer, topic->name)) {
             grant(self, slot, topic, 1, recv_ns);
         } else {
-            topic->state = TOPIC_ENDED;
+            topic->state = GRANT_ENDED;
             end_grant(self, slot, i, "refused", recv_ns);
         }
     }
@@ -465,10 +465,10 @@ static void withdraw(grants *self, grant_slot *slot, const dialect_answer *answe
     if (is_unnamed && !answer->lists_all)
         return;
     for (size_t i = 0; i < slot->topic_count; i++) {
-        if (slot->topics[i].state != TOPIC_GRANTED ||
+        if (slot->topics[i].state != GRANT_GRANTED ||
             !dialect_answer_withdraws(answer, slot->topics[i].name))
             continue;
-        slot->topics[i].state = TOPIC_ENDED;
+        slot->topics[i].state = GRANT_ENDED;
         end_grant(self, slot, i, reason, recv_ns);
         self->epoch++;
     }
@@ -483,7 +483,7 @@ static void on_answer(grants *self, grant_slot *slot, const feed_frame *frame)
     if (answer.kind == ANSWER_AUTH && answer.success == 1 &&
         dialect_subscribes_with_auth(self->dialect)) {
         grant_topic *all = get_topic(self, slot, td_bytes_str(EVENT_GRANT_ALL));
-        if (all != NULL && all->state != TOPIC_GRANTED)
+        if (all != NULL && all->state != GRANT_GRANTED)
             grant(self, slot, all, 1, frame->recv_ns);
     }
     if (answer.kind != ANSWER_TOPICS)
@@ -517,8 +517,8 @@ static void note_frame(grants *self, grant_topic *topic, const feed_frame *frame
  * that a later request is granted. */
 static int is_leaving(const grant_topic *topic)
 {
-    return topic->state == TOPIC_UNSUBSCRIBING ||
-           (topic->state == TOPIC_REQUESTED && topic->unsubscribe != 0);
+    return topic->state == GRANT_UNSUBSCRIBING ||
+           (topic->state == GRANT_REQUESTED && topic->unsubscribe != 0);
 }
 
 static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
@@ -530,14 +530,14 @@ static void on_data(grants *self, grant_slot *slot, const feed_frame *frame,
     grant_topic *own = at < slot->topic_count ? &slot->topics[at] : NULL;
     if (own != NULL && is_leaving(own))
         return;
-    int is_granted = own != NULL && own->state == TOPIC_GRANTED;
+    int is_granted = own != NULL && own->state == GRANT_GRANTED;
     if (is_granted)
         note_frame(self, own, frame);
     /* The frame's topic is never a list, but a granted list of symbols, or "everything", may
      * include it. */
     size_t cover_count = self->dialect->covers == dialect_covers_same ? 0 : slot->topic_count;
     for (size_t i = 0; !is_granted && i < cover_count; i++) {
-        is_granted = slot->topics[i].state == TOPIC_GRANTED &&
+        is_granted = slot->topics[i].state == GRANT_GRANTED &&
                      self->dialect->covers(td_bytes_str(slot->topics[i].name), name);
         if (is_granted)
             note_frame(self, &slot->topics[i], frame);
@@ -613,9 +613,9 @@ static int join_slots(const grants *self, size_t first, const grant_topic *own, 
         if (i < first)
             return 0;
         const grant_topic *other = &slot->topics[at];
-        const int is_older = out->state != TOPIC_GRANTED || other->from_ns < out->from_ns;
+        const int is_older = out->state != GRANT_GRANTED || other->from_ns < out->from_ns;
         const uint8_t has_spoken = out->has_spoken | other->has_spoken;
-        if (other->state == TOPIC_GRANTED && is_older)
+        if (other->state == GRANT_GRANTED && is_older)
             *out = *other;
         out->has_spoken = has_spoken;
     }
@@ -644,8 +644,8 @@ grants_counts grants_count(grants *self, uint64_t now_ns, td_buf *overdue)
             grant_topic topic;
             if (!join_slots(self, i, &slot->topics[k], &topic))
                 continue;
-            out.granted += topic.state == TOPIC_GRANTED;
-            if (topic.state != TOPIC_GRANTED || topic.has_spoken)
+            out.granted += topic.state == GRANT_GRANTED;
+            if (topic.state != GRANT_GRANTED || topic.has_spoken)
                 continue;
             out.silent++;
             if (!topic.must_speak)
