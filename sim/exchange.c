@@ -28,11 +28,11 @@ enum {
 };
 
 /* A connection's subscription to a stream. */
-typedef enum subscription {
+typedef enum stream_subscription {
     SUBSCRIPTION_NONE,
     SUBSCRIPTION_WAITS, /* its snapshot is not sent yet */
     SUBSCRIPTION_LIVE,
-} subscription;
+} stream_subscription;
 
 typedef struct served_family served_family;
 
@@ -183,7 +183,7 @@ static void note_content(served_family *f, const sim_frame *frame, td_bytes byte
 }
 
 /* Record a fault; frame is the dropped frame, or NULL. */
-static void note_fault(served_family *f, fault_kind kind, const sim_frame *frame)
+static void note_fault(served_family *f, sim_fault_kind kind, const sim_frame *frame)
 {
     truth_subject about = {.path = f->path};
     if (frame != NULL)
@@ -286,7 +286,7 @@ static void drop_frame(served_family *f, const sim_frame *frame)
 }
 
 /* 1 if a fault of this kind must be injected at the last frame. */
-static int is_due(const served_family *f, fault_kind kind)
+static int is_due(const served_family *f, sim_fault_kind kind)
 {
     const exchange_options *options = &f->exchange->options;
     for (size_t i = 0; i < options->fault_count; i++)
@@ -314,7 +314,7 @@ static size_t make_step(served_family *f)
         drop_frame(f, &frame);
     else
         send_frame(f, &frame);
-    for (fault_kind kind = FAULT_DISCONNECT; kind <= FAULT_CUT; kind++) {
+    for (sim_fault_kind kind = FAULT_DISCONNECT; kind <= FAULT_CUT; kind++) {
         if (!is_due(f, kind))
             continue;
         note_fault(f, kind, NULL);

@@ -33,17 +33,17 @@ typedef struct exchange exchange;
 enum { EXCHANGE_FAMILIES_MAX = 64 };
 
 /* Faults that can be injected. The truth and the command line use their names. */
-typedef enum fault_kind {
+typedef enum sim_fault_kind {
     FAULT_DISCONNECT, /* after the frame, all connections are closed with 1001 */
     FAULT_CUT,  /* after the frame, all connections are cut without a close frame, as in a crash */
     FAULT_DROP, /* the frame is dropped */
     FAULT_KINDS,
-} fault_kind;
+} sim_fault_kind;
 
 extern const char *const FAULT_NAMES[FAULT_KINDS];
 
 typedef struct fault {
-    fault_kind kind;
+    sim_fault_kind kind;
     uint64_t at; /* number of a data frame of the family, from 1 */
 } fault;
 

@@ -25,7 +25,7 @@ enum {
 };
 
 /* A stream, and its state as last shown. */
-typedef struct stream {
+typedef struct family_stream {
     const stream_row *row;
     char name[STREAM_NAME_BYTES];
     char spelled[STREAM_NAME_BYTES]; /* in frames */
@@ -42,7 +42,7 @@ typedef struct stream {
     candle_pair candles; /* for candles: the current state */
     candle candle;       /* for candles: the state as last shown */
     uint8_t is_wanted;   /* a client has subscribed */
-} stream;
+} family_stream;
 
 typedef struct family_member {
     sim_symbol symbol;
@@ -52,7 +52,7 @@ typedef struct family_member {
 
 /* The source of a frame's list items. */
 typedef struct list_source {
-    const stream *of;
+    const family_stream *of;
     const sim_symbol *symbol;
     size_t at; /* index of the next item in sim_family.changes */
     const candle *candle;
@@ -65,7 +65,7 @@ struct sim_family {
     sim_family_options options;
     td_random random; /* for symbols, times and ids */
     family_member *members;
-    stream *streams;
+    family_stream *streams;
     uint32_t stream_count;
     row_table by_name;      /* indexes of streams */
     family_member *present; /* the member whose event is shown */
@@ -173,7 +173,7 @@ static int next_item(void *user, sim_list_id which, size_t index, sim_value *val
 /* ---- frames ---- */
 
 /* Set the values for the whole frame. */
-static void set_frame(sim_family *v, const stream *of, const sim_symbol *s, const char *type)
+static void set_frame(sim_family *v, const family_stream *of, const sim_symbol *s, const char *type)
 {
     sim_value *values = v->values;
     symbol_set_names(s, values);
@@ -192,7 +192,7 @@ static void set_frame(sim_family *v, const stream *of, const sim_symbol *s, cons
     values[SIM_UUID] = sim_text(v->frame_id);
 }
 
-static void set_items(sim_family *v, const stream *of, const sim_symbol *s)
+static void set_items(sim_family *v, const family_stream *of, const sim_symbol *s)
 {
     v->items = (list_source){.of = of, .symbol = s};
 }
@@ -206,7 +206,7 @@ static int render(sim_family *v, const template *text, const sim_value *shown)
 }
 
 /* Render the stream's next frame: a delta, if the row has one. */
-static int put_frame(sim_family *v, const stream *of, const sim_symbol *s)
+static int put_frame(sim_family *v, const family_stream *of, const sim_symbol *s)
 {
     int is_delta = of->row->delta != NULL;
     set_frame(v, of, s, is_delta ? "delta" : "snapshot");
@@ -214,28 +214,28 @@ static int put_frame(sim_family *v, const stream *of, const sim_symbol *s)
 }
 
 /* List all levels of a book, for a snapshot. */
-static void list_window(sim_family *v, const stream *of)
+static void list_window(sim_family *v, const family_stream *of)
 {
     v->scratch->depth = of->window->depth;
     v->scratch->counts[MARKET_BUY] = v->scratch->counts[MARKET_SELL] = 0;
     window_compare(v->scratch, of->window, &v->changes);
 }
 
-static void fill_window(const stream *of, const sim_symbol *s, book_window *window)
+static void fill_window(const family_stream *of, const sim_symbol *s, book_window *window)
 {
     window->depth = (uint32_t)of->row->depth;
     window_fill(window, &s->traded, s->market);
 }
 
 /* Set the event and the times of the stream's next frame. */
-static void advance(stream *of, const sim_symbol *s, uint64_t ts_ns)
+static void advance(family_stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     of->seq = market_seq(s->market);
     of->ts_ns = ts_ns;
     of->cts_ns = s->event_ns;
 }
 
-static int show_book(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int show_book(sim_family *v, family_stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     if ((of->row->flags & STREAM_MS) != 0 && ts_ns / TD_NS_PER_MS == of->ts_ns / TD_NS_PER_MS)
         return 0; /* wait for the next due event */
@@ -253,7 +253,7 @@ static int show_book(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts
     return 1;
 }
 
-static int show_trades(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int show_trades(sim_family *v, family_stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     int is_each = of->row->kind == STREAM_TRADE_EACH;
     size_t first = is_each ? v->next_trade - 1 : 0;
@@ -268,7 +268,7 @@ static int show_trades(sim_family *v, stream *of, const sim_symbol *s, uint64_t 
 }
 
 /* Show a ticker if a value changed; a delta has only the changed ones. */
-static int show_ticker(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int show_ticker(sim_family *v, family_stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     int i = SIM_TICKER_FIRST;
     while (i <= SIM_TICKER_LAST && of->shown[i].n == s->values[i].n)
@@ -285,7 +285,7 @@ static int show_ticker(sim_family *v, stream *of, const sim_symbol *s, uint64_t 
 
 /* Show a candle. If the candle that was shown last has closed since, the frame shows the final
  * state of that candle; otherwise it shows the current candle. */
-static int show_candle(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int show_candle(sim_family *v, family_stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     const candle_pair *pair = &of->candles;
     int is_over = of->candle.start_ns == pair->closed.start_ns && !of->candle.is_closed;
@@ -301,7 +301,7 @@ static int show_candle(sim_family *v, stream *of, const sim_symbol *s, uint64_t 
 }
 
 /* Make the frame of a due stream for the current event. Returns 0 if the stream has nothing new. */
-static int show(sim_family *v, stream *of, uint64_t ts_ns)
+static int show(sim_family *v, family_stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->present->symbol;
     stream_kind kind = of->row->kind;
@@ -323,7 +323,7 @@ static int show(sim_family *v, stream *of, uint64_t ts_ns)
 }
 
 /* Make a frame of the account for v->event. Returns 0 if the stream does not show it. */
-static int show_account(sim_family *v, stream *of, uint64_t ts_ns)
+static int show_account(sim_family *v, family_stream *of, uint64_t ts_ns)
 {
     const account_event *event = v->event;
     const sim_symbol *s = &v->members[event->symbol].symbol;
@@ -342,7 +342,7 @@ static int show_account(sim_family *v, stream *of, uint64_t ts_ns)
 
 /* Take the current state as the state last shown, so that the first frame has only later changes.
  */
-static void set_shown(sim_family *v, stream *of, uint64_t ts_ns)
+static void set_shown(sim_family *v, family_stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->members[of->first].symbol;
     advance(of, s, ts_ns);
@@ -358,14 +358,14 @@ static void set_shown(sim_family *v, stream *of, uint64_t ts_ns)
 void sim_family_subscribe(sim_family *v, uint32_t index)
 {
     TD_ASSERT(index < v->stream_count);
-    stream *of = &v->streams[index];
+    family_stream *of = &v->streams[index];
     if (of->is_wanted)
         return;
     of->is_wanted = 1;
     set_shown(v, of, v->members[of->first].symbol.event_ns);
 }
 
-static void fill_frame(const sim_family *v, const stream *of, sim_frame *out)
+static void fill_frame(const sim_family *v, const family_stream *of, sim_frame *out)
 {
     *out = (sim_frame){.stream = (uint32_t)(of - v->streams),
                        .seq = of->seq,
@@ -376,7 +376,7 @@ static void fill_frame(const sim_family *v, const stream *of, sim_frame *out)
 
 static int make_snapshot(sim_family *v, uint32_t index, sim_frame *out)
 {
-    const stream *of = &v->streams[index];
+    const family_stream *of = &v->streams[index];
     const sim_symbol *s = &v->members[of->first].symbol;
     set_items(v, of, s);
     if (of->window != NULL)
@@ -411,7 +411,7 @@ int sim_family_reply(sim_family *v, uint32_t index, sim_frame *out)
 /* ---- events ---- */
 
 /* 1 if a stream is due after this event. */
-static int is_due(sim_family *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
+static int is_due(sim_family *v, family_stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
     /* Long candles are sent rarely, but a finished one at once. */
     enum { MINUTE_EVERY_MS = 1000, LONGER_EVERY_MS = 30000 };
@@ -458,7 +458,7 @@ static void step(sim_family *v, uint64_t ts_ns)
     v->next_trade = 0;
     v->to_show = 0;
     for (uint32_t i = 0; i < member->stream_count; i++) {
-        stream *of = &v->streams[member->streams[i]];
+        family_stream *of = &v->streams[member->streams[i]];
         if (of->row->kind == STREAM_CANDLE) {
             candle_roll(&of->candles, of->row->minutes, s->event_ns);
             for (const sim_trade *t = s->trades; t < s->trades + s->trade_count; t++)
@@ -477,7 +477,7 @@ static int next_public(sim_family *v, uint64_t ts_ns, sim_frame *out)
     while (v->to_show != 0) {
         TD_ASSERT(v->present != NULL);
         unsigned place = (unsigned)__builtin_ctzll(v->to_show);
-        stream *of = &v->streams[v->present->streams[place]];
+        family_stream *of = &v->streams[v->present->streams[place]];
         if (v->next_trade == v->present->symbol.trade_count) /* of another stream */
             v->next_trade = 0;
         /* Streams with one frame per trade stay marked until the last trade. */
@@ -498,7 +498,7 @@ static int next_private(sim_family *v, uint64_t ts_ns, sim_frame *out)
         return 0;
     while (v->event != NULL || (v->event = account_next_event(v->account)) != NULL) {
         while (v->next_stream < v->stream_count) {
-            stream *of = &v->streams[v->next_stream++];
+            family_stream *of = &v->streams[v->next_stream++];
             if (!show_account(v, of, ts_ns))
                 continue;
             fill_frame(v, of, out);
@@ -576,7 +576,7 @@ static void add_stream(sim_family *v, const stream_row *row, uint32_t member)
     of->streams[of->stream_count++] = at;
     if (at < v->stream_count)
         return;
-    stream *made = &v->streams[v->stream_count++];
+    family_stream *made = &v->streams[v->stream_count++];
     made->row = row;
     made->first = member;
     made->countdown = 1 + (uint32_t)(row->events_max / 2);
@@ -659,7 +659,7 @@ uint32_t sim_family_stream_count(const sim_family *v)
 sim_stream sim_family_stream_at(const sim_family *v, uint32_t index)
 {
     TD_ASSERT(index < v->stream_count);
-    const stream *of = &v->streams[index];
+    const family_stream *of = &v->streams[index];
     size_t size = strlen(of->row->topic);
     int is_whole = of->row->scope == SCOPE_COIN_EXPIRY || of->row->scope == SCOPE_SYMBOL_MINUTE;
     const instrument *traded = &v->members[of->first].symbol.traded;

@@ -247,7 +247,7 @@ static td_result read_fault(const char *text, fault *out, td_err *err)
     for (int kind = 0; at != NULL && kind < FAULT_KINDS; kind++) {
         if (!td_bytes_is(td_bytes_of(text, (size_t)(at - text)), FAULT_NAMES[kind]))
             continue;
-        out->kind = (fault_kind)kind;
+        out->kind = (sim_fault_kind)kind;
         if (td_digits_parse(td_bytes_str(at + 1), UINT64_MAX, &out->at) && out->at > 0)
             return TD_OK;
     }

@@ -54,10 +54,10 @@ static td_result read_member(fault_rule *rule, char *member, td_err *err)
                       member);
 }
 
-static td_result read_kind(const char *name, fault_kind *kind, td_err *err)
+static td_result read_kind(const char *name, serve_fault_kind *kind, td_err *err)
 {
     for (int i = 0; i < FAULT_KINDS; i++) {
-        *kind = (fault_kind)i;
+        *kind = (serve_fault_kind)i;
         if (strcmp(name, KINDS[i]) == 0)
             return TD_OK;
     }

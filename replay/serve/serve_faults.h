@@ -13,7 +13,7 @@
 #include "schema/frame.h"
 #include "replay/serve/serve_feeds.h"
 
-typedef enum fault_kind {
+typedef enum serve_fault_kind {
     FAULT_DROP,
     FAULT_DELAY,     /* sent when later frames are due */
     FAULT_DUPLICATE, /* sent twice */
@@ -23,12 +23,12 @@ typedef enum fault_kind {
     FAULT_DISCONNECT, /* after the frame, the connection ends without a close frame */
     FAULT_STALL,      /* after the frame, nothing is sent for a while */
     FAULT_KINDS,
-} fault_kind;
+} serve_fault_kind;
 
 enum { SERVE_FAULTS_MAX = 16, SERVE_FAULT_TEXT_BYTES = 256 };
 
 typedef struct fault_rule {
-    fault_kind kind;
+    serve_fault_kind kind;
     uint64_t share; /* share of frames, times 10^18 */
     uint64_t by_ns; /* length of a delay in tape time, or of a stall in real time */
     char topic[SERVE_FAULT_TEXT_BYTES]; /* a glob, matched with the topic with and without its
