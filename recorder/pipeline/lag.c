@@ -21,10 +21,10 @@ struct lag {
     size_t chunk_count, first, waiting_count;
     uint64_t last_ns, max_ns, sum_ns;
     uint64_t chunks, late_chunks;
-    lag_stretch stretch;
+    lag_period period;
     uint64_t late_mono_ns; /* when a chunk was last found late */
-    uint8_t is_late;       /* 1: a stretch of late chunks has begun */
-    uint8_t is_reported;   /* 1: LAG_BEGINS was returned for the stretch */
+    uint8_t is_late;       /* 1: a period of late chunks has begun */
+    uint8_t is_reported;   /* 1: LAG_BEGINS was returned for the period */
 };
 
 lag *lag_open(td_clock clock, uint64_t limit_ns, size_t chunk_count)
@@ -77,11 +77,11 @@ static void note_late(lag *self, uint64_t lag_ns, uint64_t mono_ns)
 {
     TD_ASSERT(lag_ns > self->limit_ns);
     if (!self->is_late)
-        self->stretch = (lag_stretch){.from_ns = self->waiting[self->first].first_ns};
+        self->period = (lag_period){.from_ns = self->waiting[self->first].first_ns};
     self->is_late = 1;
     self->late_mono_ns = mono_ns;
-    if (lag_ns > self->stretch.worst_ns)
-        self->stretch.worst_ns = lag_ns;
+    if (lag_ns > self->period.worst_ns)
+        self->period.worst_ns = lag_ns;
 }
 
 uint64_t lag_durable(lag *self)
@@ -99,8 +99,8 @@ uint64_t lag_durable(lag *self)
     if (lag_ns > self->limit_ns) {
         note_late(self, lag_ns, mono_ns);
         self->late_chunks++;
-        self->stretch.to_ns = chunk->last_ns;
-        self->stretch.frames += chunk->frames;
+        self->period.to_ns = chunk->last_ns;
+        self->period.frames += chunk->frames;
     }
     self->first = (self->first + 1) % self->chunk_count;
     self->waiting_count--;
@@ -120,7 +120,7 @@ void lag_get_stats(lag *self, lag_stats *out)
     pthread_mutex_unlock(&self->mutex);
 }
 
-lag_change lag_check(lag *self, int is_over, lag_stretch *out)
+lag_change lag_check(lag *self, int is_over, lag_period *out)
 {
     uint64_t mono_ns = clock_mono_ns(self->clock);
     lag_change change = LAG_UNCHANGED;
@@ -136,7 +136,7 @@ lag_change lag_check(lag *self, int is_over, lag_stretch *out)
         self->is_late = self->is_reported = 0;
         change = LAG_ENDS;
     }
-    *out = self->stretch;
+    *out = self->period;
     pthread_mutex_unlock(&self->mutex);
     return change;
 }

@@ -2,10 +2,10 @@
  * socket until the chunk's fdatasync has returned, by the monotonic clock. A chunk closes after
  * three quarters of commit_interval; the rest of the lag is due to the disk or the machine.
  *
- * A stretch is a period in which chunks are late. It begins when the lag of a chunk exceeds
+ * A late period is a time in which chunks are late. It begins when the lag of a chunk exceeds
  * commit_interval, even if the chunk is not yet durable. It ends once no chunk was late for
  * LAG_CALM_NS (or two commit_intervals, if that is longer), so that a disk at its limit gives one
- * stretch instead of many. The encoder reports sealed chunks, the disk thread durable chunks, in
+ * period instead of many. The encoder reports sealed chunks, the disk thread durable chunks, in
  * the same order; the network thread polls for changes. */
 #ifndef TD_PIPELINE_LAG_H
 #define TD_PIPELINE_LAG_H
@@ -45,16 +45,16 @@ void lag_get_stats(lag *self, lag_stats *out);
 
 typedef enum lag_change { LAG_UNCHANGED, LAG_BEGINS, LAG_ENDS } lag_change;
 
-/* A stretch, so far. */
-typedef struct lag_stretch {
+/* A late period, so far. */
+typedef struct lag_period {
     uint64_t from_ns;  /* receive time of the first message in its first late chunk */
     uint64_t to_ns;    /* receive time of the last message in its last late durable chunk, or 0 */
     uint64_t worst_ns; /* largest lag */
     uint64_t frames;   /* frames in its late durable chunks */
-} lag_stretch;
+} lag_period;
 
-/* Network thread, at each tick: report whether a stretch began or ended. *out is the stretch.
- * is_over: recording stops, which ends a stretch and begins none. */
-lag_change lag_check(lag *self, int is_over, lag_stretch *out);
+/* Network thread, at each tick: report whether a period began or ended. *out is the period.
+ * is_over: recording stops, which ends a period and begins none. */
+lag_change lag_check(lag *self, int is_over, lag_period *out);
 
 #endif

@@ -210,32 +210,32 @@ static void record_findings(recording *self)
 }
 
 /* Record and log that chunks began or ceased to be late. */
-static void report_lag(recording *self, lag_change change, const lag_stretch *stretch)
+static void report_lag(recording *self, lag_change change, const lag_period *period)
 {
     if (change == LAG_UNCHANGED)
         return;
     const event overload = {.kind = EVENT_OVERLOAD,
                             .what = EVENT_OVERLOAD_DURABILITY,
                             .state = change == LAG_BEGINS ? "begins" : "ends",
-                            .from_ns = stretch->from_ns,
-                            .to_ns = change == LAG_BEGINS ? 0 : stretch->to_ns,
-                            .frames = change == LAG_BEGINS ? 0 : stretch->frames,
-                            .lag_ns = stretch->worst_ns};
+                            .from_ns = period->from_ns,
+                            .to_ns = change == LAG_BEGINS ? 0 : period->to_ns,
+                            .frames = change == LAG_BEGINS ? 0 : period->frames,
+                            .lag_ns = period->worst_ns};
     intake_event_all(self->intake, &overload);
     if (change == LAG_BEGINS)
         td_log_emit(self->options.log, TD_LOG_WARNING,
                     "frames are not durable after %.3f s; commit_interval is %.3f s",
-                    (double)stretch->worst_ns / 1e9,
+                    (double)period->worst_ns / 1e9,
                     (double)self->options.config->commit_interval_ns / 1e9);
     else
         td_log_emit(self->options.log, TD_LOG_INFO,
                     "frames are durable in time again; they became so up to %.3f s after receipt",
-                    (double)stretch->worst_ns / 1e9);
+                    (double)period->worst_ns / 1e9);
 }
 
 void recording_tick(recording *self)
 {
-    lag_stretch slow;
+    lag_period slow;
     intake_tick(self->intake);
     record_findings(self);
     report_lag(self, lag_check(self->lag, 0, &slow), &slow);
@@ -298,7 +298,7 @@ td_result recording_finish(recording *self, td_err *err)
     td_err failure;
     td_err end_reason;
     td_result first = TD_OK;
-    lag_stretch slow;
+    lag_period slow;
     drain(self);
     report_lag(self, lag_check(self->lag, 1, &slow), &slow);
     const event stops = session_event(self, "stops");

@@ -52,8 +52,8 @@ static uint64_t write_chunk(fixture *f, uint64_t age_ns, uint64_t sync_ns)
     return lag_durable(f->lag);
 }
 
-static void assert_stretch(const lag_stretch *s, uint64_t from_ns, uint64_t to_ns,
-                           uint64_t worst_ns, uint64_t frames)
+static void assert_period(const lag_period *s, uint64_t from_ns, uint64_t to_ns, uint64_t worst_ns,
+                          uint64_t frames)
 {
     assert_int_equal(s->from_ns, from_ns);
     assert_int_equal(s->to_ns, to_ns);
@@ -61,11 +61,11 @@ static void assert_stretch(const lag_stretch *s, uint64_t from_ns, uint64_t to_n
     assert_int_equal(s->frames, frames);
 }
 
-static void in_time_is_counted_and_no_stretch(void **state)
+static void in_time_is_counted_and_no_period(void **state)
 {
     (void)state;
     fixture f;
-    lag_stretch s;
+    lag_period s;
     lag_stats stats;
     open_fixture(&f, LIMIT_NS);
     lag_get_stats(f.lag, &stats);
@@ -83,18 +83,18 @@ static void in_time_is_counted_and_no_stretch(void **state)
     close_fixture(&f);
 }
 
-static void a_stretch_is_reported_once_and_ends_when_it_is_calm(void **state)
+static void a_period_is_reported_once_and_ends_when_it_is_calm(void **state)
 {
     (void)state;
     fixture f;
-    lag_stretch s;
+    lag_period s;
     open_fixture(&f, LIMIT_NS);
     write_chunk(&f, MS(750), MS(10));
     write_chunk(&f, MS(750), MS(500)); /* 2 frames, late */
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
-    assert_stretch(&s, 2000, 2009, MS(1250), 2);
+    assert_period(&s, 2000, 2009, MS(1250), 2);
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
-    write_chunk(&f, MS(750), MS(10)); /* in time, but the stretch is not over */
+    write_chunk(&f, MS(750), MS(10)); /* in time, but the period is not over */
     clock_sim_advance(f.sim, LAG_CALM_NS - MS(1000));
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     write_chunk(&f, MS(750), MS(1000)); /* 4 frames, late; the calm time restarts */
@@ -103,11 +103,11 @@ static void a_stretch_is_reported_once_and_ends_when_it_is_calm(void **state)
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     clock_sim_advance(f.sim, 1);
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_ENDS);
-    assert_stretch(&s, 2000, 4009, MS(1750), 6);
-    /* Another stretch starts from zero. */
+    assert_period(&s, 2000, 4009, MS(1750), 6);
+    /* Another period starts from zero. */
     write_chunk(&f, MS(750), MS(300));
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
-    assert_stretch(&s, 5000, 5009, MS(1050), 5);
+    assert_period(&s, 5000, 5009, MS(1050), 5);
     lag_stats stats;
     lag_get_stats(f.lag, &stats);
     assert_int_equal(stats.late_chunks, 3);
@@ -119,27 +119,27 @@ static void a_stretch_is_reported_once_and_ends_when_it_is_calm(void **state)
 }
 
 /* A hanging sync is reported before it returns. */
-static void a_sync_that_hangs_begins_a_stretch(void **state)
+static void a_sync_that_hangs_begins_a_period(void **state)
 {
     (void)state;
     fixture f;
-    lag_stretch s;
+    lag_period s;
     lag_stats stats;
     open_fixture(&f, LIMIT_NS);
     seal(&f, MS(800));
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED);
     clock_sim_advance(f.sim, MS(300));
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
-    assert_stretch(&s, 1000, 0, MS(1100), 0);
+    assert_period(&s, 1000, 0, MS(1100), 0);
     clock_sim_advance(f.sim, 3 * LAG_CALM_NS);
-    assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED); /* the stretch continues */
+    assert_int_equal(lag_check(f.lag, 0, &s), LAG_UNCHANGED); /* the period continues */
     lag_get_stats(f.lag, &stats);
     assert_int_equal(stats.last_ns, MS(1100) + 3 * LAG_CALM_NS);
     assert_int_equal(stats.max_ns, MS(1100) + 3 * LAG_CALM_NS);
     assert_int_equal(stats.late_chunks, 0);
     lag_durable(f.lag);
     assert_int_equal(lag_check(f.lag, 1, &s), LAG_ENDS);
-    assert_stretch(&s, 1000, 1009, MS(1100) + 3 * LAG_CALM_NS, 1);
+    assert_period(&s, 1000, 1009, MS(1100) + 3 * LAG_CALM_NS, 1);
     close_fixture(&f);
 }
 
@@ -148,7 +148,7 @@ static void a_chunk_that_waits_for_the_disk_is_late_too(void **state)
 {
     (void)state;
     fixture f;
-    lag_stretch s;
+    lag_period s;
     open_fixture(&f, LIMIT_NS);
     for (int round = 0; round < 3; round++) { /* the ring wraps around */
         seal(&f, MS(750));
@@ -164,20 +164,20 @@ static void a_chunk_that_waits_for_the_disk_is_late_too(void **state)
     assert_int_equal(lag_durable(f.lag), MS(750));
     clock_sim_advance(f.sim, MS(500));
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
-    assert_stretch(&s, 11000, 0, MS(1100), 0);
+    assert_period(&s, 11000, 0, MS(1100), 0);
     assert_int_equal(lag_durable(f.lag), MS(1100));
     assert_int_equal(lag_check(f.lag, 1, &s), LAG_ENDS);
-    assert_stretch(&s, 11000, 11009, MS(1100), 11);
+    assert_period(&s, 11000, 11009, MS(1100), 11);
     close_fixture(&f);
 }
 
-/* If the commit interval is longer than the calm time, each late chunk would otherwise be a stretch
+/* If the commit interval is longer than the calm time, each late chunk would otherwise be a period
  * of its own. */
 static void the_calm_is_two_limits_at_least(void **state)
 {
     (void)state;
     fixture f;
-    lag_stretch s;
+    lag_period s;
     open_fixture(&f, 60 * TD_NS_PER_S);
     write_chunk(&f, 45 * TD_NS_PER_S, 20 * TD_NS_PER_S);
     assert_int_equal(lag_check(f.lag, 0, &s), LAG_BEGINS);
@@ -191,9 +191,9 @@ static void the_calm_is_two_limits_at_least(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_time_is_counted_and_no_stretch),
-        cmocka_unit_test(a_stretch_is_reported_once_and_ends_when_it_is_calm),
-        cmocka_unit_test(a_sync_that_hangs_begins_a_stretch),
+        cmocka_unit_test(in_time_is_counted_and_no_period),
+        cmocka_unit_test(a_period_is_reported_once_and_ends_when_it_is_calm),
+        cmocka_unit_test(a_sync_that_hangs_begins_a_period),
         cmocka_unit_test(a_chunk_that_waits_for_the_disk_is_late_too),
         cmocka_unit_test(the_calm_is_two_limits_at_least),
     };
