@@ -116,19 +116,19 @@ td_result catalog_remove(const char *path, td_err *err)
 
 /* ---- rows as bytes ---- */
 
-typedef enum field_type {
+typedef enum row_field_type {
     FIELD_U16,
     FIELD_U32,
     FIELD_U64,
     FIELD_TEXT,  /* char * */
     FIELD_CHARS, /* an array of char */
     FIELD_BYTES, /* td_bytes */
-} field_type;
+} row_field_type;
 
 /* A member of a row. In the stored form, a number has 8 bytes, little-endian; a text ends with NUL;
  * before bytes there is a number, their size. */
 typedef struct field {
-    field_type type;
+    row_field_type type;
     size_t offset;
     size_t size; /* of the member */
 } field;

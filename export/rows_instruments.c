@@ -21,13 +21,13 @@ enum { COLUMNS = INSTRUMENT_VALUE_COUNT };
 static const export_column INSTRUMENT_COLUMNS[COLUMNS] = {INSTRUMENT_VALUES(COLUMN_OF)};
 
 /* One version of an instrument: valid until any value except its maxima changes. */
-typedef struct instrument {
+typedef struct instrument_version {
     td_bytes raw, category, symbol; /* in the table's arena */
     uint64_t from_ns, to_ns; /* the time in which it is valid; to_ns is 0 while it still is */
     uint64_t before_ns;      /* time of the last reply that lacks it, or 0 */
     uint64_t seen_ns;        /* time of the last reply that has it */
     uint64_t exchange_ns;
-} instrument;
+} instrument_version;
 
 /* The replies to one request. */
 typedef struct instrument_table {
@@ -35,7 +35,7 @@ typedef struct instrument_table {
     const instrument_lists *lists;
     json_parser *reply, *entry;
     td_arena *memory;
-    instrument *rows; /* in order of from_ns */
+    instrument_version *rows; /* in order of from_ns */
     size_t count, capacity;
     row_table by_symbol;
     uint64_t complete_ns; /* time of the last complete reply, or 0 */
@@ -150,12 +150,12 @@ static int is_same(const msg_value *a, const msg_value *b)
 
 /* ---- replies ---- */
 
-static instrument *find_valid(instrument_table *table, td_bytes category, td_bytes symbol,
-                              uint64_t hash)
+static instrument_version *find_valid(instrument_table *table, td_bytes category, td_bytes symbol,
+                                      uint64_t hash)
 {
     row_probe at = row_probe_of(hash);
     while (row_table_next(&table->by_symbol, &at)) {
-        instrument *row = &table->rows[at.row];
+        instrument_version *row = &table->rows[at.row];
         if (row->to_ns == 0 && td_bytes_equal(row->symbol, symbol) &&
             td_bytes_equal(row->category, category))
             return row;
@@ -163,7 +163,8 @@ static instrument *find_valid(instrument_table *table, td_bytes category, td_byt
     return NULL;
 }
 
-static int is_unchanged(instrument_table *table, const instrument *known, const msg_value *values)
+static int is_unchanged(instrument_table *table, const instrument_version *known,
+                        const msg_value *values)
 {
     msg_value before[COLUMNS];
     json_value entry;
@@ -181,21 +182,21 @@ static td_bytes copy(instrument_table *table, td_bytes text)
 }
 
 static td_result add_entry(instrument_table *table, json_value entry, td_bytes category,
-                           const instrument *shown, td_err *err)
+                           const instrument_version *shown, td_err *err)
 {
     msg_value values[COLUMNS];
     set_values(table, values, entry, category);
     td_bytes symbol = values[INSTRUMENT_SYMBOL].as.text;
     if (values[INSTRUMENT_SYMBOL].type == VALUE_ABSENT ||
         values[INSTRUMENT_TICK].type == VALUE_ABSENT)
-        return TD_OK; /* not an instrument */
+        return TD_OK; /* not an instrument_version */
     uint64_t hash = td_xxh64(symbol.data, symbol.size);
-    instrument *known = find_valid(table, category, symbol, hash);
+    instrument_version *known = find_valid(table, category, symbol, hash);
     if (known != NULL && is_unchanged(table, known, values)) {
         known->seen_ns = shown->from_ns;
         return TD_OK;
     }
-    instrument made = *shown;
+    instrument_version made = *shown;
     made.before_ns = known != NULL ? known->seen_ns : table->complete_ns;
     if (known != NULL)
         known->to_ns = shown->from_ns;
@@ -242,9 +243,9 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     if (times != NULL && json_find_u64(root, times->envelope[0].key, &time_ms) &&
         time_ms > UINT64_MAX / TD_NS_PER_MS)
         time_ms = 0;
-    const instrument shown = {.from_ns = frame->recv_ns,
-                              .seen_ns = frame->recv_ns,
-                              .exchange_ns = time_ms * TD_NS_PER_MS};
+    const instrument_version shown = {.from_ns = frame->recv_ns,
+                                      .seen_ns = frame->recv_ns,
+                                      .exchange_ns = time_ms * TD_NS_PER_MS};
     for (json_iter it = json_iter_of(reply.list); rc == TD_OK && json_next(&it, NULL, &entry);)
         rc = add_entry(table, entry, instrument_category(&reply, entry), &shown, err);
     if (rc == TD_OK)
@@ -267,7 +268,7 @@ static td_result on_end(void *maker, uint64_t end_ns, const gap_row *gap, const 
     (void)end_ns;
     (void)gap;
     for (size_t i = 0; rc == TD_OK && i < table->count; i++) {
-        const instrument *listed = &table->rows[i];
+        const instrument_version *listed = &table->rows[i];
         msg_value values[COLUMNS];
         json_value entry;
         rc = json_parse(table->entry, listed->raw, JSON_COPIED, &entry, err);

@@ -31,15 +31,15 @@ typedef struct channel_state {
     uint8_t is_reserved; /* 1: uses reserved ids: a CHANNEL_TOPIC_*, and form is 0 */
 } channel_state;
 
-typedef struct conn_state {
+typedef struct builder_conn {
     chain_conn conn;
     uint64_t complete_ns; /* see feed_frame */
     uint8_t is_current;   /* 1: its slot's newest connection, not closed */
     uint8_t is_touched;   /* 1: changed since the last seal */
-} conn_state;
+} builder_conn;
 
 typedef struct conn_table {
-    conn_state *conns; /* CHAIN_CONNS_MAX entries */
+    builder_conn *conns; /* CHAIN_CONNS_MAX entries */
     uint32_t count;
 } conn_table;
 
@@ -75,7 +75,7 @@ struct chunk_builder {
 
 /* ---- connections ---- */
 
-static int is_slot(const conn_state *state, uint32_t line, uint32_t shard)
+static int is_slot(const builder_conn *state, uint32_t line, uint32_t shard)
 {
     return state->conn.line == line && state->conn.shard == shard;
 }
@@ -86,7 +86,7 @@ static void conn_table_close_slot(conn_table *table, uint32_t line, uint32_t sha
     TD_ASSERT(table->count <= CHAIN_CONNS_MAX);
     uint32_t i = 0;
     while (i < table->count) {
-        conn_state *state = &table->conns[i];
+        builder_conn *state = &table->conns[i];
         if (!is_slot(state, line, shard)) {
             i++;
             continue;
@@ -119,7 +119,7 @@ static td_result add_conn(conn_table *table, uint32_t line, uint32_t shard, uint
      * ones. */
     conn_table_close_slot(table, line, shard);
     uint32_t index = table->count++;
-    table->conns[index] = (conn_state){
+    table->conns[index] = (builder_conn){
         .conn = {.line = line, .shard = shard, .conn = conn}, .is_current = 1, .is_touched = 1};
     *out = index;
     return TD_OK;
@@ -413,7 +413,7 @@ static void note_pending(chunk_builder *b, channel_state *channel, const feed_fr
 }
 
 /* Update the chain record's totals; missing ordinals are dropped frames. */
-static void count_frame(chunk_builder *b, const channel_state *channel, conn_state *conn,
+static void count_frame(chunk_builder *b, const channel_state *channel, builder_conn *conn,
                         const feed_frame *frame)
 {
     TD_ASSERT((conn != NULL) == channel->is_frame);
@@ -444,7 +444,7 @@ static void count_frame(chunk_builder *b, const channel_state *channel, conn_sta
 
 /* Find the frame's connection and check the ordinal. */
 static td_result find_conn(chunk_builder *b, channel_state *channel, const feed_frame *frame,
-                           conn_state **out, td_err *err)
+                           builder_conn **out, td_err *err)
 {
     *out = NULL;
     if (!channel->is_frame)
@@ -454,7 +454,7 @@ static td_result find_conn(chunk_builder *b, channel_state *channel, const feed_
                                   &channel->conn, err);
     if (rc != TD_OK)
         return rc;
-    conn_state *conn = &b->conns.conns[channel->conn];
+    builder_conn *conn = &b->conns.conns[channel->conn];
     uint64_t known = info->dir == CHANNEL_IN ? conn->conn.in_ordinal : conn->conn.out_ordinal;
     if (frame->ordinal <= known)
         return td_err_set(err, TD_E_INVALID,
@@ -479,7 +479,7 @@ td_result chunk_builder_append(chunk_builder *builder, const feed_frame *frame, 
     if (TD_UNLIKELY(b->raw.size >= b->options.target_bytes) && frame->info->dir != CHANNEL_EVENT)
         return td_err_set(err, TD_E_LIMIT, "the chunk has %zu bytes: seal it first", b->raw.size);
     channel_state *channel = NULL;
-    conn_state *conn = NULL;
+    builder_conn *conn = NULL;
     rc = find_channel(b, frame, &channel, err);
     if (TD_LIKELY(rc == TD_OK))
         rc = check_ids(b, channel, err);
@@ -509,7 +509,7 @@ td_result chunk_builder_note_ordinals(chunk_builder *builder, uint32_t line, uin
     td_result rc = conn_table_get(&builder->conns, line, shard, conn, NONE, &index, err);
     if (rc != TD_OK)
         return rc;
-    conn_state *state = &builder->conns.conns[index];
+    builder_conn *state = &builder->conns.conns[index];
     if (in < state->conn.in_ordinal || out < state->conn.out_ordinal)
         return td_err_set(err, TD_E_INVALID, "ordinals of connection %u fell", conn);
     uint64_t dropped = in - state->conn.in_ordinal + out - state->conn.out_ordinal;
@@ -525,7 +525,7 @@ void chunk_builder_note_closed(chunk_builder *builder, uint32_t line, uint32_t s
                                uint64_t complete_ns)
 {
     for (uint32_t i = 0; i < builder->conns.count; i++) {
-        conn_state *state = &builder->conns.conns[i];
+        builder_conn *state = &builder->conns.conns[i];
         if (is_slot(state, line, shard) && state->is_current && state->complete_ns < complete_ns) {
             state->complete_ns = complete_ns;
             state->is_touched = 1;
@@ -557,7 +557,7 @@ static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
 
 /* Compute chain_conn.late_ms of a connection. It is rounded up, because it must not be too small.
  */
-static uint32_t late_ms(const chunk_builder *b, const conn_state *conn)
+static uint32_t late_ms(const chunk_builder *b, const builder_conn *conn)
 {
     if (conn->complete_ns == 0)
         return 0;

@@ -37,10 +37,10 @@ typedef struct run_stream {
 } run_stream;
 
 /* The observer's state of a player's stream. */
-typedef struct observed_stream {
+typedef struct observed_topics {
     run_stream **items; /* the stream of known topics, and a stream for each unknown topic */
     name_index by_name; /* indexes items by exchange topic; "": the stream of known topics */
-} observed_stream;
+} observed_topics;
 
 typedef struct run {
     const regress_options *options;
@@ -118,8 +118,8 @@ static td_result find_stream(run *r, void **state, const stream *of, const frame
     if (!find_names(of, frame, &names, unknown))
         return TD_OK;
     if (*state == NULL)
-        *state = td_alloc_zero(1, sizeof(observed_stream));
-    observed_stream *own = *state;
+        *state = td_alloc_zero(1, sizeof(observed_topics));
+    observed_topics *own = *state;
     name_index *index = &own->by_name;
     int is_unknown = names.topic[0] == '\0';
     size_t row = name_index_find(index, td_bytes_str(is_unknown ? names.exchange_topic : ""));
@@ -139,7 +139,7 @@ static td_result find_stream(run *r, void **state, const stream *of, const frame
 
 static void close_observed(void *ctx, void *state)
 {
-    observed_stream *own = state;
+    observed_topics *own = state;
     (void)ctx;
     name_index_fini(&own->by_name);
     td_free(own->items);

@@ -22,17 +22,17 @@ typedef struct recovered_segment {
     char *path, *what;
 } recovered_segment;
 
-typedef struct recover_result {
+typedef struct recover_answer {
     verb_run *verb;
     recover_report report;
     recovered_segment *segments;
     size_t count;
     gap_list gaps; /* gaps that were written */
-} recover_result;
+} recover_answer;
 
 static void on_event(void *user, const recover_event *done)
 {
-    recover_result *result = user;
+    recover_answer *result = user;
     if (done->gap != NULL) {
         gap_list_add(&result->gaps, done->gap);
         return;
@@ -58,7 +58,7 @@ static int is_lossy(const recover_report *report)
     return report->is_lossy || report->lacks_journal || report->segments_failed > 0;
 }
 
-static void describe(result_writer *r, const archive *of, const recover_result *result)
+static void describe(result_writer *r, const archive *of, const recover_answer *result)
 {
     const recover_report *report = &result->report;
     result_object_begin(r, NULL);
@@ -120,7 +120,7 @@ static void describe(result_writer *r, const archive *of, const recover_result *
 static td_result run_recover(verb_run *verb)
 {
     const recover_options *options = verb->state;
-    recover_result result = {.verb = verb};
+    recover_answer result = {.verb = verb};
     recover_report *report = &result.report;
     td_result rc = archive_recover(verb->archive, on_event, &result, report, &verb->err);
     if (rc == TD_OK && options->accepts_loss && report->lacks_journal) {

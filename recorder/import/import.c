@@ -46,7 +46,7 @@ typedef struct fetched_book {
 } fetched_book;
 
 /* A feed of the session. */
-typedef struct session_feed {
+typedef struct import_feed {
     struct import_job *job;
     import_feed_report *report;
     uint32_t slot_count;
@@ -57,7 +57,7 @@ typedef struct session_feed {
     fetched_book *books; /* those that were requested, or have a frame */
     size_t book_count;
     slot_outage outages[LIMIT_FEED_SLOTS];
-} session_feed;
+} import_feed;
 
 /* Feed and shard of a slot's frames. */
 typedef struct slot_target {
@@ -89,7 +89,7 @@ typedef struct import_job {
     sealed_chunk *chunk;
     uint64_t start_ns; /* start of the session, wall clock */
     gap_list earlier;  /* the ledger before this session; empty if no gap needs to be closed */
-    session_feed feeds[LIMIT_FEEDS];
+    import_feed feeds[LIMIT_FEEDS];
     pipeline_config checking; /* the feeds, for the live check */
     live_check *live_check;   /* makes checkpoints */
     uint64_t last_ns;         /* receive time of the last frame */
@@ -419,7 +419,7 @@ static td_result recover_archive(import_job *job, td_err *err)
 /* Seal a feed's pending messages and write the chunk. */
 static td_result write_chunk(void *user, td_err *err)
 {
-    const session_feed *feed = user;
+    const import_feed *feed = user;
     import_job *job = feed->job;
     live_check_write_checkpoint(job->live_check, (uint16_t)(feed - job->feeds), feed->writer);
     if (!feed_writer_seal(feed->writer, CHUNK_LEVEL_DEFAULT, job->chunk))
@@ -432,7 +432,7 @@ static td_result write_chunk(void *user, td_err *err)
 
 static td_result add_feed(import_job *job, uint32_t number, td_err *err)
 {
-    session_feed *feed = &job->feeds[number];
+    import_feed *feed = &job->feeds[number];
     feed->job = job;
     feed->report = &job->report->feeds[number];
     const feed_writer_options writing = {.name = feed->report->name,
@@ -480,7 +480,7 @@ static td_result open_archive(import_job *job, td_err *err)
 
 /* Write a `session` event of the feed: the session begins with the feed's first message, and ends
  * with its last. */
-static td_result put_session(session_feed *f, const char *state, uint64_t recv_ns, td_err *err)
+static td_result put_session(import_feed *f, const char *state, uint64_t recv_ns, td_err *err)
 {
     const import_job *job = f->job;
     const event session = {.kind = EVENT_SESSION,
@@ -497,7 +497,7 @@ static td_result put_session(session_feed *f, const char *state, uint64_t recv_n
 static const char CONTINUES[] = "the capture continues with another connection";
 
 /* End the slot's connection, because its next one begins at recv_ns. */
-static td_result end_connection(session_feed *f, const feed_slot *slot, uint64_t recv_ns,
+static td_result end_connection(import_feed *f, const feed_slot *slot, uint64_t recv_ns,
                                 td_err *err)
 {
     const uint32_t shard = slot->at.shard;
@@ -518,7 +518,7 @@ static td_result end_connection(session_feed *f, const feed_slot *slot, uint64_t
 
 /* End the gap between two connections. A connection has no topics before its first inbound frame,
  * so the gap ends with that frame. */
-static td_result end_outage(session_feed *f, uint32_t shard, uint64_t recv_ns, td_err *err)
+static td_result end_outage(import_feed *f, uint32_t shard, uint64_t recv_ns, td_err *err)
 {
     const slot_outage outage = f->outages[shard];
     if (outage.from_ns == 0)
@@ -535,7 +535,7 @@ static td_result end_outage(session_feed *f, uint32_t shard, uint64_t recv_ns, t
 
 /* Begin a slot's next connection (number 1, 2 …). If the slot had a connection before, this opens a
  * gap. */
-static td_result begin_connection(session_feed *f, uint32_t shard, const import_place *place,
+static td_result begin_connection(import_feed *f, uint32_t shard, const import_place *place,
                                   uint64_t recv_ns, const char *url, td_err *err)
 {
     const feed_slot *slot = feed_writer_slot(f->writer, 0, shard);
@@ -560,7 +560,7 @@ static td_result begin_connection(session_feed *f, uint32_t shard, const import_
 /* Close the gaps that a killed import left: they end with the feed's next frame. Other open gaps
  * stay open: they end when a recorder's topics are granted again, and a capture cannot prove such a
  * grant. Rows of a feed are sorted by their beginning. */
-static td_result close_earlier(session_feed *f, uint64_t recv_ns, td_err *err)
+static td_result close_earlier(import_feed *f, uint64_t recv_ns, td_err *err)
 {
     const gap_list *earlier = &f->job->earlier;
     td_result rc = TD_OK;
@@ -607,7 +607,7 @@ static uint64_t next_recv_ns(import_job *job, const import_record *record,
  * frame of the book's topic, on the connection of the topic's latest frame, as a recorder writes
  * it. */
 
-static void note_book(session_feed *f, const char *topic, uint32_t shard)
+static void note_book(import_feed *f, const char *topic, uint32_t shard)
 {
     td_bytes symbol;
     const topic_row *row = family_topic_row(f->report->family, topic, &symbol);
@@ -624,7 +624,7 @@ static void note_book(session_feed *f, const char *topic, uint32_t shard)
 
 /* Note the books that a client requests: it may ask for a snapshot before it has their first
  * deltas. */
-static void note_request(session_feed *f, td_bytes frame, uint32_t shard)
+static void note_request(import_feed *f, td_bytes frame, uint32_t shard)
 {
     dialect_request request;
     char topic[LIMIT_TOPIC_BYTES];
@@ -641,7 +641,7 @@ static void note_request(session_feed *f, td_bytes frame, uint32_t shard)
 }
 
 /* 1 if the reply to this URL is the snapshot of a topic. */
-static int is_snapshot_of(const session_feed *f, const char *topic, const import_record *reply)
+static int is_snapshot_of(const import_feed *f, const char *topic, const import_record *reply)
 {
     const td_url url = td_url_split(reply->url);
     char asked[LIMIT_TOPIC_BYTES];
@@ -660,7 +660,7 @@ static int is_snapshot_of(const session_feed *f, const char *topic, const import
 
 /* If an HTTP reply is the snapshot of a book, make it a frame of the book's connection. Returns the
  * book's topic, or NULL. */
-static const char *place_snapshot(const session_feed *f, import_record *record, import_place *place,
+static const char *place_snapshot(const import_feed *f, import_record *record, import_place *place,
                                   uint32_t *shard)
 {
     for (size_t i = 0; i < f->book_count; i++) {
@@ -680,7 +680,7 @@ static const char *place_snapshot(const session_feed *f, import_record *record, 
 
 /* Write which request an HTTP reply is of, so that `serve` can answer it. topic: of a snapshot;
  * NULL: another reply. */
-static td_result put_request(session_feed *f, const import_record *reply, const char *topic,
+static td_result put_request(import_feed *f, const import_record *reply, const char *topic,
                              uint64_t recv_ns, td_err *err)
 {
     char name[LIMIT_NAME_BYTES];
@@ -700,7 +700,7 @@ static td_result put_request(session_feed *f, const import_record *reply, const 
     return feed_writer_event(f->writer, recv_ns, &kept, err);
 }
 
-static td_result put_frame(session_feed *f, uint32_t shard, const import_place *place,
+static td_result put_frame(import_feed *f, uint32_t shard, const import_place *place,
                            const import_record *record, uint64_t recv_ns, td_err *err)
 {
     int is_http = record->dir == CHANNEL_HTTP;
@@ -745,7 +745,7 @@ static td_result put_frame(session_feed *f, uint32_t shard, const import_place *
 
 /* The file is from another archive and has a gap of that archive: write it, unless it is a gap
  * between two connections. end_outage writes those gaps. */
-static td_result put_gap(session_feed *f, uint32_t shard, const import_place *place,
+static td_result put_gap(import_feed *f, uint32_t shard, const import_place *place,
                          const import_record *record, uint64_t recv_ns, td_err *err)
 {
     static const uint8_t IS_BETWEEN[GAP_REASON_COUNT] = {
@@ -780,7 +780,7 @@ static td_result put_record(import_job *job, const import_record *record, const 
 {
     const import_slot *slot = import_order_slot(job->survey, place->slot);
     const slot_target *target = &job->targets[place->slot];
-    session_feed *f = &job->feeds[target->feed];
+    import_feed *f = &job->feeds[target->feed];
     td_result rc = TD_OK;
     uint64_t recv_ns = place->effective_ns > job->last_ns ? place->effective_ns : job->last_ns;
     if (record->kind == IMPORT_FRAME)
@@ -807,7 +807,7 @@ static td_result put_record(import_job *job, const import_record *record, const 
 /* ---- the end ---- */
 
 /* Write the end of a feed and its pending messages. A feed without a message has no segment. */
-static td_result finish_feed(session_feed *f, td_err *err)
+static td_result finish_feed(import_feed *f, td_err *err)
 {
     uint64_t end_ns = feed_writer_last_ns(f->writer);
     td_result rc = TD_OK;

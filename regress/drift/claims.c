@@ -18,7 +18,7 @@ struct claims {
 };
 
 /* The observer's state of a stream: its counts, and the trial that runs. */
-typedef struct observed_stream {
+typedef struct claims_stream {
     claims_topic counts; /* feed, topic and family: borrowed from the stream's topic */
     claims_topic *topic;
     td_buf saved;    /* `of` after the previous frame, empty: not saved */
@@ -31,18 +31,18 @@ typedef struct observed_stream {
     uint32_t last_conn;
     track *without; /* the track without the left-out frame; NULL: no trial runs */
     uint32_t seen;  /* frames that `without` has judged */
-} observed_stream;
+} claims_stream;
 
 /* ---- trials ---- */
 
-static void end_trial(observed_stream *own)
+static void end_trial(claims_stream *own)
 {
     track_close(own->without);
     own->without = NULL;
 }
 
 /* Save the track, so that a trial may leave out the next frame. */
-static void save_track(observed_stream *own, track *of)
+static void save_track(claims_stream *own, track *of)
 {
     state_io io = {.out = &own->saved, .version = TRACK_WINDOW_VERSION};
     td_buf_clear(&own->saved);
@@ -56,7 +56,7 @@ static void save_track(observed_stream *own, track *of)
 }
 
 /* Begin a trial without this frame: the track is as before it. */
-static void begin_trial(observed_stream *own)
+static void begin_trial(claims_stream *own)
 {
     state_io io = {.in = td_buf_view(&own->saved), .version = TRACK_WINDOW_VERSION};
     own->without = track_open(own->of_row);
@@ -78,7 +78,7 @@ static int has_counter(const topic_row *row)
     return 0;
 }
 
-static number_step step_number(observed_stream *own, const frame_ref *frame)
+static number_step step_number(claims_stream *own, const frame_ref *frame)
 {
     const message *m = frame->content.message;
     if (m == NULL || !m->head.has_seq || !has_counter(frame->row))
@@ -91,7 +91,7 @@ static number_step step_number(observed_stream *own, const frame_ref *frame)
 }
 
 /* Judge a frame after the left-out one. */
-static void continue_trial(observed_stream *own, const message *m, const verdict *recorded,
+static void continue_trial(claims_stream *own, const message *m, const verdict *recorded,
                            number_step number)
 {
     verdict found;
@@ -115,7 +115,7 @@ static void continue_trial(observed_stream *own, const message *m, const verdict
     end_trial(own);
 }
 
-static void try_losses(observed_stream *own, const frame_ref *frame, const symbol_verdict *found,
+static void try_losses(claims_stream *own, const frame_ref *frame, const symbol_verdict *found,
                        number_step number)
 {
     const message *m = frame->content.message;
@@ -179,9 +179,9 @@ static void add_counts(claims_topic *to, const claims_topic *from)
 
 /* ---- the observer ---- */
 
-static observed_stream *open_stream(claims *s, const struct stream *of)
+static claims_stream *open_stream(claims *s, const struct stream *of)
 {
-    observed_stream *made = td_alloc_zero(1, sizeof *made);
+    claims_stream *made = td_alloc_zero(1, sizeof *made);
     td_buf_init(&made->saved, LIMIT_STATE_BYTES);
     pthread_mutex_lock(&s->mutex);
     made->topic = find_topic(s, of);
@@ -192,7 +192,7 @@ static observed_stream *open_stream(claims *s, const struct stream *of)
 static void close_stream(void *ctx, void *state)
 {
     claims *s = ctx;
-    observed_stream *own = state;
+    claims_stream *own = state;
     pthread_mutex_lock(&s->mutex);
     add_counts(own->topic, &own->counts);
     pthread_mutex_unlock(&s->mutex);
@@ -222,7 +222,7 @@ static void count_frame(claims_topic *counts, const frame_ref *frame, const symb
 }
 
 /* What a document says without a rule of strength error. */
-static void count_notes(observed_stream *own, const frame_ref *frame, const symbol_verdict *found)
+static void count_notes(claims_stream *own, const frame_ref *frame, const symbol_verdict *found)
 {
     claims_topic *counts = &own->counts;
     const message *m = frame->content.message;
@@ -249,7 +249,7 @@ static td_result see_frame(void *ctx, const struct stream *of, void **state,
         return TD_OK;
     if (*state == NULL)
         *state = open_stream(ctx, of);
-    observed_stream *own = *state;
+    claims_stream *own = *state;
     if (frame->is_lead_in)
         return TD_OK;
     const number_step number = step_number(own, frame);

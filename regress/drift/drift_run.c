@@ -23,10 +23,10 @@ typedef struct shared {
 } shared;
 
 /* The observer's state of a stream. */
-typedef struct observed_stream {
+typedef struct drift_run_stream {
     drift_stream *drift;
     const family *of; /* NULL: unknown to this version */
-} observed_stream;
+} drift_run_stream;
 
 /* ---- readers ---- */
 
@@ -61,15 +61,15 @@ static void release_reader(shared *s, free_reader *reader, const struct stream *
 
 static void close_stream(void *ctx, void *state)
 {
-    observed_stream *own = state;
+    drift_run_stream *own = state;
     (void)ctx;
     drift_stream_close(own->drift);
     td_free(own);
 }
 
-static observed_stream *open_stream(const struct stream *of)
+static drift_run_stream *open_stream(const struct stream *of)
 {
-    observed_stream *made = td_alloc_zero(1, sizeof *made);
+    drift_run_stream *made = td_alloc_zero(1, sizeof *made);
     made->drift = drift_stream_open();
     made->of = family_find(td_bytes_str(of->family));
     return made;
@@ -87,7 +87,7 @@ static td_result read_drift(void *ctx, const struct stream *of, void **state,
         return TD_OK;
     if (*state == NULL)
         *state = open_stream(of);
-    observed_stream *own = *state;
+    drift_run_stream *own = *state;
     const drift_frame frame = {
         .of = own->of,
         .topic = {.row = topic_row_of_form(from->row, from->channel->info.form),
