@@ -124,7 +124,7 @@ static int is_number_of(const char *name, size_t digits)
     return 1;
 }
 
-static td_result list_names(walk *w, const char *relative, folder *out, td_err *err)
+static td_result list_folder(walk *w, const char *relative, folder *out, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
     td_result rc = archive_join(w->archive, relative, path, err);
@@ -155,7 +155,7 @@ static void walk_level(walk *w, const char *relative,
     folder names = {0};
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = list_names(w, relative, &names, &cause);
+    td_result rc = list_folder(w, relative, &names, &cause);
     if (rc != TD_OK) {
         folder_fini(&names);
         if (level > 0 || rc != TD_E_NOTFOUND)

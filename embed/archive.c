@@ -256,7 +256,7 @@ static void add_topics(tapedeck_archive *a, const segment_index *segment)
 }
 
 /* Sort the rows, and merge the rows of each topic. */
-static void merge_topics(tapedeck_archive *a)
+static void combine_topics(tapedeck_archive *a)
 {
     size_t kept = 0;
     if (a->topic_count > 0)
@@ -288,7 +288,7 @@ int tapedeck_archive_topics(tapedeck_archive *a, const tapedeck_topic **topics, 
     td_result rc = read_plan_open(a->of, &everything, &a->plan, &err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(a->plan); i++)
         add_topics(a, read_plan_segment(a->plan, i)->index);
-    merge_topics(a);
+    combine_topics(a);
     *topics = a->topics;
     *count = a->topic_count;
     if (rc != TD_OK)

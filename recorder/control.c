@@ -114,7 +114,7 @@ static int read_request(int fd, char out[CONTROL_REQUEST_BYTES])
     return 0;
 }
 
-static void serve(const control *self, int fd)
+static void answer_client(const control *self, int fd)
 {
     char request[CONTROL_REQUEST_BYTES];
     td_buf answer;
@@ -139,7 +139,7 @@ static void *run(void *arg)
         int fd = accept4(self->listen_fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0)
             continue;
-        serve(self, fd);
+        answer_client(self, fd);
         close(fd);
     }
     return NULL;

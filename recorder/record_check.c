@@ -405,7 +405,7 @@ static void check_archive(record_check *self)
 /* ---- what would be recorded ---- */
 
 /* Split a subscribed topic into its name and its symbol: "" without one, "*" for all. */
-static void split_topic(const family *of, const char *text, td_bytes *name, td_bytes *symbol)
+static void split_subscribed(const family *of, const char *text, td_bytes *name, td_bytes *symbol)
 {
     size_t size = strlen(text);
     const topic_row *row = family_topic_row(of, text, symbol);
@@ -453,7 +453,7 @@ static void add_topics(record_check *self, size_t index)
         for (size_t i = 0; i < count; i++) {
             td_bytes name;
             td_bytes symbol;
-            split_topic(feed->family, topics[i], &name, &symbol);
+            split_subscribed(feed->family, topics[i], &name, &symbol);
             check_topic *to = get_topic(&self->topics, feed->name, name);
             uint64_t symbols = count_symbols(symbol);
             to->topics++;

@@ -381,7 +381,7 @@ td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes f
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "answer");
 }
 
-static int list_names(const td_bytes *list, size_t count, td_bytes topic)
+static int is_listed(const td_bytes *list, size_t count, td_bytes topic)
 {
     for (size_t i = 0; i < count; i++) {
         if (td_bytes_equal(list[i], topic))
@@ -394,18 +394,17 @@ int dialect_answer_names(const dialect_answer *answer, request_kind of, const ch
 {
     td_bytes text = td_bytes_str(topic);
     if (answer->lists_all)
-        return list_names(answer->granted, answer->granted_count, text) ==
-               (of == REQUEST_SUBSCRIBE);
-    return answer->is_whole || list_names(answer->granted, answer->granted_count, text) ||
-           list_names(answer->failed, answer->failed_count, text);
+        return is_listed(answer->granted, answer->granted_count, text) == (of == REQUEST_SUBSCRIBE);
+    return answer->is_whole || is_listed(answer->granted, answer->granted_count, text) ||
+           is_listed(answer->failed, answer->failed_count, text);
 }
 
 int dialect_answer_grants(const dialect_answer *answer, const char *topic)
 {
     td_bytes text = td_bytes_str(topic);
-    if (list_names(answer->failed, answer->failed_count, text))
+    if (is_listed(answer->failed, answer->failed_count, text))
         return 0;
-    if (list_names(answer->granted, answer->granted_count, text))
+    if (is_listed(answer->granted, answer->granted_count, text))
         return 1;
     return answer->success == 1 && !answer->is_whole;
 }
@@ -415,7 +414,7 @@ int dialect_answer_withdraws(const dialect_answer *answer, const char *topic)
     int is_for_all = !answer->is_of_one && answer->granted_count + answer->failed_count == 0 &&
                      answer->reason_topic.size == 0;
     if (answer->lists_all)
-        return !list_names(answer->granted, answer->granted_count, td_bytes_str(topic));
+        return !is_listed(answer->granted, answer->granted_count, td_bytes_str(topic));
     int is_named = is_for_all || dialect_answer_names(answer, answer->of, topic);
     if (answer->of == REQUEST_UNSUBSCRIBE || answer->of == REQUEST_UNSUBSCRIBE_ALL)
         return is_named && dialect_answer_grants(answer, topic);

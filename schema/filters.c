@@ -95,7 +95,7 @@ static td_result check_text(td_bytes subscription, td_err *err)
 }
 
 /* Join stem and tail to the text of one subscription. */
-static td_bytes join(char out[LIMIT_URL_BYTES + 1], td_bytes stem, td_bytes tail)
+static td_bytes join_url(char out[LIMIT_URL_BYTES + 1], td_bytes stem, td_bytes tail)
 {
     TD_ASSERT(stem.size + tail.size <= LIMIT_URL_BYTES);
     memcpy(out, stem.data, stem.size);
@@ -129,7 +129,7 @@ td_result topic_filters_add(topic_filters *filters, td_bytes subscription, td_er
     td_bytes tail;
     char text[LIMIT_URL_BYTES + 1];
     while (rc == TD_OK && td_bytes_next(&rest, separator_of(filters), &tail))
-        rc = add_one(filters, join(text, stem, tail), err);
+        rc = add_one(filters, join_url(text, stem, tail), err);
     return rc;
 }
 
@@ -142,7 +142,7 @@ void topic_filters_remove(topic_filters *filters, td_bytes subscription)
     td_bytes tail;
     char text[LIMIT_URL_BYTES + 1];
     while (td_bytes_next(&rest, separator_of(filters), &tail)) {
-        size_t at = find(filters, join(text, stem, tail));
+        size_t at = find(filters, join_url(text, stem, tail));
         if (at == filters->text_count)
             continue;
         filters->bytes -= strlen(filters->texts[at]);

@@ -33,7 +33,7 @@ static trade_grant *get_times(trade_grants *self, td_bytes name)
     return &row->times;
 }
 
-static void join(trade_grant *times, const trade_grant *other)
+static void add_times(trade_grant *times, const trade_grant *other)
 {
     if (other->ended_ns > times->ended_ns)
         times->ended_ns = other->ended_ns;
@@ -54,7 +54,7 @@ void trade_grants_note(trade_grants *self, const family *of, td_bytes topic, tra
     const td_bytes symbol = match.symbol;
     const int is_of_several = symbol.size == 0 || td_bytes_is(symbol, "*") ||
                               (has_lists && memchr(symbol.data, '|', symbol.size) != NULL);
-    join(is_of_several ? &self->all : get_times(self, symbol), &now);
+    add_times(is_of_several ? &self->all : get_times(self, symbol), &now);
 }
 
 trade_grant trade_grants_find(const trade_grants *self, td_bytes symbol)
@@ -64,7 +64,7 @@ trade_grant trade_grants_find(const trade_grants *self, td_bytes symbol)
         return out;
     const trade_grant_row *row = find_row(self, td_xxh64(symbol.data, symbol.size));
     if (row != NULL)
-        join(&out, &row->times);
+        add_times(&out, &row->times);
     return out;
 }
 

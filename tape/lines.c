@@ -536,7 +536,7 @@ static void begin_epoch(line_streams *self, line_stream *of, stream_line *line)
 
 /* ---- joining ---- */
 
-static void join(line_streams *self, line_stream *of, stream_line *line)
+static void join_stream(line_streams *self, line_stream *of, stream_line *line)
 {
     const item_queue *returned = &of->returned;
     const uint64_t end = queue_end(&line->pending);
@@ -665,7 +665,7 @@ static int use_pending(line_streams *self, line_stream *of, stream_line *line, u
 {
     const int has_given = line == self->giver;
     if (is_placed(of, line, now_ns)) {
-        join(self, of, line);
+        join_stream(self, of, line);
         return 1;
     }
     const int is_kept = line->pending.items[line->pending.end - 1].kept != NULL;
@@ -784,7 +784,7 @@ static void take_joined(line_streams *self, line_stream *of, stream_line *line, 
     deliver(self, of, line, item, 0);
     for (size_t i = 0; (other = line_at(of, i)) != NULL; i++)
         if (!other->is_joined && is_placed(of, other, item.recv_ns))
-            join(self, of, other);
+            join_stream(self, of, other);
 }
 
 /* The frame of a line that has not joined. */
@@ -798,7 +798,7 @@ static void take_other(line_streams *self, line_stream *of, stream_line *line, l
     place_pending(of, line);
     self->giver = line;
     if (is_placed(of, line, item.recv_ns))
-        join(self, of, line);
+        join_stream(self, of, line);
     else
         settle(self, of, item.recv_ns);
     self->giver = NULL;

@@ -153,7 +153,7 @@ static int compare_topics(const void *a, const void *b)
 }
 
 /* Merge rows of one (feed, topic, symbol). Called often, so that the list stays short. */
-static void merge_topics(info_result *info)
+static void combine_topics(info_result *info)
 {
     if (info->topic_count == 0)
         return;
@@ -253,7 +253,7 @@ static td_result find(verb_run *verb, info_result *info)
     archive_check_catalog(info->view, NULL, NULL, info->catalog);
     for (size_t i = 0; i < read_plan_count(info->plan); i++) {
         add_segment(info, read_plan_segment(info->plan, i));
-        merge_topics(info);
+        combine_topics(info);
     }
     info->unreadable = read_plan_unreadable_count(info->plan);
     info->age_ns = now_ns > info->all.last_ns ? now_ns - info->all.last_ns : 0;

@@ -83,7 +83,7 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(&p->feeds, feed);
 }
 
-static void on_segment(void *user, const segment_index *going, prune_reason reason)
+static void on_removal(void *user, const segment_index *going, prune_reason reason)
 {
     pruning *p = user;
     p->segments = td_array_grow(p->segments, p->count, sizeof *p->segments);
@@ -189,7 +189,7 @@ static td_result prune(pruning *p)
                              .free_bytes = p->line->free_bytes,
                              .also_kept = p->line->also_kept,
                              .wants_feed = wants_feed,
-                             .removing = on_segment,
+                             .removing = on_removal,
                              .user = p};
     td_result rc = check_line(p->line, &verb->err);
     if (rc == TD_OK && archive_is_single_file(verb->archive))

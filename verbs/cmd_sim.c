@@ -308,7 +308,7 @@ static td_result run_loop(sim_command *command, td_err *err)
     return exchange_failure(command->exchange, err);
 }
 
-static td_result serve(sim_command *command, td_err *err)
+static td_result serve_families(sim_command *command, td_err *err)
 {
     td_result rc = exchange_open(&command->flags.exchange, command->loop, &command->exchange, err);
     if (rc != TD_OK)
@@ -341,7 +341,7 @@ static td_result run(sim_command *command, td_err *err)
     if (rc == TD_OK)
         rc = wire_loop_open(command->flags.exchange.clock, &command->log, &command->loop, err);
     if (rc == TD_OK)
-        rc = serve(command, err);
+        rc = serve_families(command, err);
     return rc;
 }
 

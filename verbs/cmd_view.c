@@ -116,7 +116,7 @@ static void tell(const verb_run *verb, const view_server *server)
 
 /* ---- the verb ---- */
 
-static td_result serve(verb_run *verb, view_answers *answers)
+static td_result serve_page(verb_run *verb, view_answers *answers)
 {
     const view_command *command = verb->state;
     const view_server_options options = {.listen = command->flags.listen,
@@ -185,7 +185,7 @@ static td_result work(verb_run *verb)
         rc = open_second(verb, answers, &second);
     }
     if (rc == TD_OK)
-        rc = serve(verb, answers);
+        rc = serve_page(verb, answers);
     view_answers_close(answers);
     view_answers_close(second);
     archive_close(command->second);

@@ -45,7 +45,7 @@ struct market_cache {
 
 /* ---- the folder ---- */
 
-static int join(const market_cache *self, const char *name, char out[LIMIT_PATH_BYTES])
+static int join_path(const market_cache *self, const char *name, char out[LIMIT_PATH_BYTES])
 {
     return snprintf(out, LIMIT_PATH_BYTES, "%s/%s", self->folder, name) < (int)LIMIT_PATH_BYTES;
 }
@@ -56,7 +56,8 @@ static td_result list_file(void *user, const char *name, td_entry_kind kind, td_
     char path[LIMIT_PATH_BYTES];
     cache_file added = {.bytes = 0};
     (void)err;
-    if (kind != TD_ENTRY_FILE || strlen(name) >= sizeof added.name || !join(self, name, path) ||
+    if (kind != TD_ENTRY_FILE || strlen(name) >= sizeof added.name ||
+        !join_path(self, name, path) ||
         td_io_size_at(io_posix(), path, &added.bytes, NULL) != TD_OK)
         return TD_OK;
     (void)snprintf(added.name, sizeof added.name, "%s", name);
@@ -103,7 +104,7 @@ static void make_space(market_cache *self)
     while (removed < self->count && self->bytes > self->bytes_max / 10 * 9) {
         char path[LIMIT_PATH_BYTES];
         const cache_file *at = &self->files[removed++];
-        if (join(self, at->name, path))
+        if (join_path(self, at->name, path))
             (void)!td_io_unlink(io_posix(), path, NULL); /* it may be gone */
         self->bytes -= at->bytes;
     }
@@ -202,7 +203,7 @@ int market_cache_get(market_cache *self, td_hash128 key, market_tile *out)
     char name[TD_HASH128_HEX_BYTES];
     char path[LIMIT_PATH_BYTES];
     td_hash128_hex(key, name);
-    return market_cache_has(self, key) && join(self, name, path) && read_tile(path, out);
+    return market_cache_has(self, key) && join_path(self, name, path) && read_tile(path, out);
 }
 
 static td_result write_bytes(void *user, td_file *file, td_err *err)
@@ -218,7 +219,7 @@ void market_cache_put(market_cache *self, td_hash128 key, const market_tile *til
     td_buf whole;
     td_buf file;
     td_hash128_hex(key, added.name);
-    if (!market_cache_keeps(self) || !join(self, added.name, path))
+    if (!market_cache_keeps(self) || !join_path(self, added.name, path))
         return;
     td_buf_init(&whole, TILE_BYTES_MAX);
     td_buf_init(&file, SIZE_MAX);

@@ -466,7 +466,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     }
 }
 
-static void *serve(void *user)
+static void *serve_sockets(void *user)
 {
     view_server *self = user;
     while (!atomic_load(&self->is_stopped) && lws_service(self->context, 0) >= 0)
@@ -535,7 +535,7 @@ static td_result listen_at(view_server *self, td_err *err)
 static td_result start_threads(view_server *self, td_err *err)
 {
     for (size_t i = 0; i < 1 + VIEW_WORKERS; i++) {
-        int failure = pthread_create(&self->threads[i], NULL, i == 0 ? serve : work, self);
+        int failure = pthread_create(&self->threads[i], NULL, i == 0 ? serve_sockets : work, self);
         if (failure != 0)
             return td_err_set_os(err, failure, "cannot start a thread");
         self->thread_count++;

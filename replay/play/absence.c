@@ -43,7 +43,7 @@ static int compare_topics(const void *a, const void *b)
 }
 
 /* Sort topics by name. Rows with frames in the selection (info NULL) come first, so that
- * merge_topics keeps them. */
+ * combine_topics keeps them. */
 static int compare_rows(const void *a, const void *b)
 {
     int order = compare_topics(a, b);
@@ -54,7 +54,7 @@ static int compare_rows(const void *a, const void *b)
 
 /* Merge the channels (slots, opcodes, segments) of a topic. Called for each segment, so that the
  * list stays short. */
-static void merge_topics(topic_list *list)
+static void combine_topics(topic_list *list)
 {
     size_t kept = 0;
     if (list->count == 0)
@@ -80,7 +80,7 @@ static void add_segment(topic_list *list, const planned_segment *segment)
         if (segment->is_wanted[i] && channel_role(info) == ROLE_DATA)
             add_topic(list, info->topic, info->symbol, info);
     }
-    merge_topics(list);
+    combine_topics(list);
 }
 
 /* ---- rows ---- */

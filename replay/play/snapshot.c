@@ -664,8 +664,8 @@ static td_result write_list(snapshot_maker *maker, const list_names *names, td_b
 }
 
 /* Apply a delta to a ticker's snapshot. */
-static td_result merge(snapshot_maker *maker, const topic_row *row, td_buf *snapshot,
-                       td_bytes delta, td_err *err)
+static td_result merge_delta(snapshot_maker *maker, const topic_row *row, td_buf *snapshot,
+                             td_bytes delta, td_err *err)
 {
     json_value model, last;
     const snapshot_source source = {.row = row};
@@ -686,7 +686,7 @@ td_result snapshot_make_ticker(snapshot_maker *maker, const ticker_frames *from,
         return td_err_set(err, TD_E_UNSUPPORTED, "the ticker's frames are missing");
     td_result rc = keep(out, ticker_frames_bytes_at(from, 0), err);
     for (size_t i = 1; rc == TD_OK && i < from->count; i++)
-        rc = merge(maker, from->row, out, ticker_frames_bytes_at(from, i), err);
+        rc = merge_delta(maker, from->row, out, ticker_frames_bytes_at(from, i), err);
     if (rc != TD_OK)
         td_buf_clear(out);
     return rc;
