@@ -96,7 +96,7 @@ static size_t unreadable_count(const archive_listing *listing)
 
 /* Journal the gaps of crashed sessions. Fails if a folder can no longer be listed: its segments
  * would be finished without gaps. */
-static td_result open_gaps(work *w, td_err *err)
+static td_result write_crash_gaps(work *w, td_err *err)
 {
     archive_view *view = NULL;
     gap_list known = {0};
@@ -499,7 +499,7 @@ static td_result do_work(work *w, td_err *err)
     if (rc == TD_OK)
         rc = archive_history_open(w->archive, &w->past, err);
     if (rc == TD_OK)
-        rc = open_gaps(w, err);
+        rc = write_crash_gaps(w, err);
     if (rc == TD_OK)
         rc = recover_open_segments(w, err);
     if (rc == TD_OK)
