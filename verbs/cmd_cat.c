@@ -198,5 +198,5 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv)
         .own = {{"Frames", CAT_ROWS, sizeof CAT_ROWS / sizeof CAT_ROWS[0], &run.options}},
         .mode = ARCHIVE_READ,
         .work = run_cat};
-    return verb_run_all(&spec, &run, context, argc, argv);
+    return verb_run_main(&spec, &run, context, argc, argv);
 }

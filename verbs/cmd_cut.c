@@ -176,5 +176,5 @@ exit_code cmd_cut(const verb_context *context, int argc, char **argv)
         .mode = ARCHIVE_READ,
         .check = check_flags,
         .work = run};
-    return verb_run_all(&spec, &command, context, argc, argv);
+    return verb_run_main(&spec, &command, context, argc, argv);
 }

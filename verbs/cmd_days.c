@@ -313,5 +313,5 @@ exit_code cmd_days(const verb_context *context, int argc, char **argv)
                  VERB_TAKES_JSON | VERB_STOPS,
         .mode = ARCHIVE_READ,
         .work = run_days};
-    return verb_run_all(&spec, NULL, context, argc, argv);
+    return verb_run_main(&spec, NULL, context, argc, argv);
 }

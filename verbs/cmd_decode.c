@@ -160,5 +160,5 @@ exit_code cmd_decode(const verb_context *context, int argc, char **argv)
         .own = {{"Decoding", DECODE_ROWS, sizeof DECODE_ROWS / sizeof DECODE_ROWS[0],
                  &run.options}},
         .work = work};
-    return verb_run_all(&spec, &run, context, argc, argv);
+    return verb_run_main(&spec, &run, context, argc, argv);
 }

@@ -152,5 +152,5 @@ exit_code cmd_diff(const verb_context *context, int argc, char **argv)
         .takes = VERB_TAKES_FAMILIES | VERB_HAS_NO_ARCHIVE | VERB_TAKES_SELECTION | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,
         .work = run};
-    return verb_run_all(&spec, NULL, context, argc, argv);
+    return verb_run_main(&spec, NULL, context, argc, argv);
 }

@@ -303,5 +303,5 @@ exit_code cmd_drift(const verb_context *context, int argc, char **argv)
         .mode = ARCHIVE_READ,
         .check = check,
         .work = run};
-    return verb_run_all(&spec, &flags, context, argc, argv);
+    return verb_run_main(&spec, &flags, context, argc, argv);
 }

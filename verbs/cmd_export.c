@@ -620,7 +620,7 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
         .mode = ARCHIVE_READ,
         .check = read_flags,
         .work = run};
-    exit_code status = verb_run_all(&spec, &command, context, argc, argv);
+    exit_code status = verb_run_main(&spec, &command, context, argc, argv);
     gap_list_fini(&command.gaps);
     day_list_fini(&command.days);
     return status;

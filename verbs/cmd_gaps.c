@@ -211,5 +211,5 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
                  VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,
         .work = run_gaps};
-    return verb_run_all(&spec, NULL, context, argc, argv);
+    return verb_run_main(&spec, NULL, context, argc, argv);
 }

@@ -511,5 +511,5 @@ exit_code cmd_info(const verb_context *context, int argc, char **argv)
         .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,
         .work = run_info};
-    return verb_run_all(&spec, NULL, context, argc, argv);
+    return verb_run_main(&spec, NULL, context, argc, argv);
 }

@@ -205,5 +205,5 @@ exit_code cmd_latency(const verb_context *context, int argc, char **argv)
         .takes = VERB_TAKES_FAMILIES | VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,
         .work = run_latency};
-    return verb_run_all(&spec, NULL, context, argc, argv);
+    return verb_run_main(&spec, NULL, context, argc, argv);
 }

@@ -129,5 +129,5 @@ exit_code cmd_ls(const verb_context *context, int argc, char **argv)
                             .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON,
                             .mode = ARCHIVE_READ,
                             .work = run_ls};
-    return verb_run_all(&spec, NULL, context, argc, argv);
+    return verb_run_main(&spec, NULL, context, argc, argv);
 }

@@ -202,5 +202,5 @@ exit_code cmd_merge(const verb_context *context, int argc, char **argv)
         .own = {{"Merge", MERGE_ROWS, sizeof MERGE_ROWS / sizeof *MERGE_ROWS, &command}},
         .check = check,
         .work = run};
-    return verb_run_all(&spec, &command, context, argc, argv);
+    return verb_run_main(&spec, &command, context, argc, argv);
 }

@@ -164,7 +164,7 @@ exit_code cmd_note_add(const verb_context *context, int argc, char **argv)
         .mode = ARCHIVE_MAINTAIN,
         .check = check_add,
         .work = add};
-    return verb_run_all(&spec, &line, context, argc, argv);
+    return verb_run_main(&spec, &line, context, argc, argv);
 }
 
 /* ---- note ls ---- */
@@ -203,7 +203,7 @@ exit_code cmd_note_ls(const verb_context *context, int argc, char **argv)
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,
         .work = list};
-    return verb_run_all(&spec, NULL, context, argc, argv);
+    return verb_run_main(&spec, NULL, context, argc, argv);
 }
 
 /* ---- the table ---- */

@@ -235,5 +235,5 @@ exit_code cmd_prune(const verb_context *context, int argc, char **argv)
         .mode = ARCHIVE_MAINTAIN,
         .opens_read_only = &line.is_dry_run,
         .work = run_prune};
-    return verb_run_all(&spec, &line, context, argc, argv);
+    return verb_run_main(&spec, &line, context, argc, argv);
 }

@@ -155,5 +155,5 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
         .own = {{"Recovery", RECOVER_ROWS, sizeof RECOVER_ROWS / sizeof RECOVER_ROWS[0], &options}},
         .mode = ARCHIVE_MAINTAIN,
         .work = run_recover};
-    return verb_run_all(&spec, &options, context, argc, argv);
+    return verb_run_main(&spec, &options, context, argc, argv);
 }

@@ -365,5 +365,5 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
         .mode = ARCHIVE_READ,
         .check = check_flags_of,
         .work = run};
-    return verb_run_all(&spec, &command, context, argc, argv);
+    return verb_run_main(&spec, &command, context, argc, argv);
 }

@@ -62,5 +62,5 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
         .takes = VERB_TAKES_JSON | VERB_MAKES_CATALOG,
         .mode = ARCHIVE_MAINTAIN,
         .work = run_reindex};
-    return verb_run_all(&spec, NULL, context, argc, argv);
+    return verb_run_main(&spec, NULL, context, argc, argv);
 }

@@ -521,7 +521,7 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
         .calls = {.release = release_terminal, .user = &command},
         .check = check_flags,
         .work = run};
-    exit_code status = verb_run_all(&spec, &command, context, argc, argv);
+    exit_code status = verb_run_main(&spec, &command, context, argc, argv);
     keyboard_close(command.keyboard);
     conditions_fini(&command.breaks);
     gap_list_fini(&command.ledger);

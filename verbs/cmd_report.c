@@ -216,7 +216,7 @@ exit_code cmd_report(const verb_context *context, int argc, char **argv)
         .mode = ARCHIVE_READ,
         .check = check,
         .work = work};
-    exit_code code = verb_run_all(&spec, &command, context, argc, argv);
+    exit_code code = verb_run_main(&spec, &command, context, argc, argv);
     saved_page_fini(&command.page);
     return code;
 }

@@ -475,7 +475,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
     /* open the loop before a signal can wake it */
     if (wire_loop_open(clock_real(), &command.log, &command.loop, &err) != TD_OK)
         return report_error(context->report, &err);
-    exit_code status = verb_run_all(&spec, &command, context, argc, argv);
+    exit_code status = verb_run_main(&spec, &command, context, argc, argv);
     keyboard_close(command.keyboard);
     wire_loop_close(command.loop);
     return status;

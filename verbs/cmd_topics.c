@@ -124,5 +124,5 @@ exit_code cmd_topics(const verb_context *context, int argc, char **argv)
         .takes = VERB_HAS_NO_ARCHIVE | VERB_TAKES_JSON | VERB_TAKES_FAMILIES,
         .own = {{"Topics", TOPICS_ROWS, sizeof TOPICS_ROWS / sizeof TOPICS_ROWS[0], &options}},
         .work = run_topics};
-    return verb_run_all(&spec, &options, context, argc, argv);
+    return verb_run_main(&spec, &options, context, argc, argv);
 }

@@ -348,5 +348,5 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
         .takes = VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ,
         .work = run_verify};
-    return verb_run_all(&spec, &line, context, argc, argv);
+    return verb_run_main(&spec, &line, context, argc, argv);
 }

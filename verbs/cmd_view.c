@@ -218,7 +218,7 @@ exit_code cmd_view(const verb_context *context, int argc, char **argv)
         .calls = {.stop = on_stop, .user = &command},
         .check = check,
         .work = work};
-    exit_code code = verb_run_all(&spec, &command, context, argc, argv);
+    exit_code code = verb_run_main(&spec, &command, context, argc, argv);
     (void)close(command.stop_fd);
     return code;
 }

@@ -124,7 +124,7 @@ exit_code cmd_when(const verb_context *context, int argc, char **argv)
         .mode = ARCHIVE_READ,
         .check = check,
         .work = run};
-    exit_code status = verb_run_all(&spec, &command, context, argc, argv);
+    exit_code status = verb_run_main(&spec, &command, context, argc, argv);
     conditions_fini(&command.wanted);
     return status;
 }

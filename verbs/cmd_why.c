@@ -354,7 +354,7 @@ exit_code cmd_why(const verb_context *context, int argc, char **argv)
         .mode = ARCHIVE_READ,
         .check = check,
         .work = run};
-    exit_code status = verb_run_all(&spec, &command, context, argc, argv);
+    exit_code status = verb_run_main(&spec, &command, context, argc, argv);
     for (size_t i = 0; i < command.count; i++) {
         td_free(command.books[i].feed);
         td_free(command.books[i].topic);

@@ -121,8 +121,8 @@ static td_result open_signals(verb_run *verb, const verb_spec *spec)
     return stop_signal_open(&spec->calls, &verb->signals, &verb->err);
 }
 
-exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *context, int argc,
-                       char **argv)
+exit_code verb_run_main(const verb_spec *spec, void *state, const verb_context *context, int argc,
+                        char **argv)
 {
     verb_run verb = {.state = state, .report = context->report, .clock = clock_real()};
     if (!parse(&verb, spec, context, argc, argv))

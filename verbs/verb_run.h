@@ -30,7 +30,7 @@ typedef struct verb_segment {
 } verb_segment;
 
 typedef struct verb_run {
-    void *state; /* the verb's own, as given to verb_run_all */
+    void *state; /* the verb's own, as given to verb_run_main */
     archive_choice choice;
     const char *catalog; /* NULL: the catalog in the archive */
     selection_options selecting;
@@ -96,8 +96,8 @@ typedef struct verb_spec {
 
 /* Parse the command line, open the archive, do the work, print the result. Returns the exit status
  * of the work, or the exit status for the error that ended it. */
-exit_code verb_run_all(const verb_spec *spec, void *state, const verb_context *context, int argc,
-                       char **argv);
+exit_code verb_run_main(const verb_spec *spec, void *state, const verb_context *context, int argc,
+                        char **argv);
 
 /* Make the times of a selection absolute, which may read the archive. *out is the selection's
  * window. TD_E_INVALID: a glob or a time is malformed. */
