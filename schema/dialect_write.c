@@ -117,13 +117,13 @@ size_t dialect_fit(const dialect *spoken, const char *const *topics, size_t coun
 
 /* ---- requests: their values ---- */
 
-typedef struct asking {
+typedef struct request_job {
     const dialect *spoken;
     const dialect_ask *ask;
     const dialect_auth *auth;
     uint64_t now_ms;
     split_topic topic; /* parts of the first topic, in dialects with parts */
-} asking;
+} request_job;
 
 /* {"KEY":NAME,"KEY":SYMBOL}; a topic without a symbol has one member. */
 static td_result put_object(const char *const *keys, const char *topic, td_buf *out, td_err *err)
@@ -159,7 +159,7 @@ static td_result put_topic(const dialect *spoken, const char *topic, td_buf *out
                                     : put_text(out, td_bytes_str(topic), err);
 }
 
-static td_result put_topics(const asking *of, td_buf *out, td_err *err)
+static td_result put_topics(const request_job *of, td_buf *out, td_err *err)
 {
     td_result rc = td_buf_append(out, "[", 1, err);
     for (size_t i = 0; i < of->ask->count && rc == TD_OK; i++) {
@@ -172,7 +172,7 @@ static td_result put_topics(const asking *of, td_buf *out, td_err *err)
 }
 
 /* The symbols of all topics, "A,B". The topics' other parts are equal (fit_symbols). */
-static td_result put_symbols(const asking *of, td_buf *out, td_err *err)
+static td_result put_symbols(const request_job *of, td_buf *out, td_err *err)
 {
     td_buf joined;
     td_buf_init(&joined, (size_t)2 * DIALECT_REQUEST_BYTES);
@@ -191,7 +191,7 @@ static td_result put_symbols(const asking *of, td_buf *out, td_err *err)
     return rc;
 }
 
-static td_result put_symbol_list(const asking *of, td_buf *out, td_err *err)
+static td_result put_symbol_list(const request_job *of, td_buf *out, td_err *err)
 {
     json_writer writer;
     json_write_begin(&writer, out);
@@ -203,12 +203,12 @@ static td_result put_symbol_list(const asking *of, td_buf *out, td_err *err)
 }
 
 /* 1 if the parameter is written in the topic's name: "kline_1m". */
-static int is_in_name(const asking *of)
+static int is_in_name(const request_job *of)
 {
     return of->spoken->names_parameters && of->topic.of != NULL && of->topic.of->prefix != NULL;
 }
 
-static td_result put_name(const asking *of, td_buf *out, td_err *err)
+static td_result put_name(const request_job *of, td_buf *out, td_err *err)
 {
     char text[LIMIT_TOPIC_BYTES + 1];
     if (!is_in_name(of))
@@ -225,7 +225,7 @@ static td_result put_name(const asking *of, td_buf *out, td_err *err)
 
 /* "KEY":VALUE of the topic's parameter. As in the exchange's samples, a number without leading zero
  * is a number ("dumpScale":1), others are text ("klineType":"1m"). */
-static td_result put_parameter(const asking *of, td_buf *out, int *is_there, td_err *err)
+static td_result put_parameter(const request_job *of, td_buf *out, int *is_there, td_err *err)
 {
     const topic_parameter *row = of->topic.of;
     const td_bytes value = of->topic.parameter;
@@ -242,7 +242,7 @@ static td_result put_parameter(const asking *of, td_buf *out, int *is_there, td_
     return is_number ? put_raw(out, value, err) : put_text(out, value, err);
 }
 
-static td_result put_signature(const asking *of, td_buf *out, td_err *err)
+static td_result put_signature(const request_job *of, td_buf *out, td_err *err)
 {
     char signature[DIALECT_SIGNATURE_BYTES];
     dialect_sign(of->spoken, of->auth, signature);
@@ -251,7 +251,7 @@ static td_result put_signature(const asking *of, td_buf *out, td_err *err)
 
 static td_result ask_value(const void *user, td_bytes name, td_buf *out, int *is_there, td_err *err)
 {
-    const asking *of = user;
+    const request_job *of = user;
     switch ((ask_value_id)dialect_value_find(DIALECT_ASK_VALUES, name)) {
     case ASK_TOPICS:
         return put_topics(of, out, err);
@@ -297,7 +297,7 @@ td_result dialect_ask_topics(const dialect *spoken, td_buf *out, const dialect_a
 {
     TD_ASSERT(ask->count > 0);
     TD_ASSERT(ask->kind == REQUEST_SUBSCRIBE || ask->kind == REQUEST_UNSUBSCRIBE);
-    asking of = {.spoken = spoken, .ask = ask};
+    request_job of = {.spoken = spoken, .ask = ask};
     td_result rc = spoken->parts == NULL
                        ? TD_OK
                        : topic_parts_split(spoken->parts, ask->topics[0], &of.topic, err);
@@ -307,22 +307,22 @@ td_result dialect_ask_topics(const dialect *spoken, td_buf *out, const dialect_a
 td_result dialect_ask_auth(const dialect *spoken, td_buf *out, const dialect_auth *auth,
                            td_err *err)
 {
-    const asking of = {.spoken = spoken, .auth = auth};
+    const request_job of = {.spoken = spoken, .auth = auth};
     return frame_text_build(out, spoken->ask_auth, ask_value, &of, err);
 }
 
 td_result dialect_heartbeat(td_buf *out, const char *text, uint64_t now_ms, td_err *err)
 {
-    const asking of = {.now_ms = now_ms};
+    const request_job of = {.now_ms = now_ms};
     return frame_text_build(out, text, ask_value, &of, err);
 }
 
 /* ---- answers: their values ---- */
 
-typedef struct answering {
+typedef struct answer_job {
     const dialect_request *request;
     const dialect_reply *reply;
-} answering;
+} answer_job;
 
 static const refusal_text *refusal_of(const dialect *spoken, const dialect_reply *reply)
 {
@@ -357,7 +357,7 @@ static int is_failed(const dialect_reply *reply, size_t arg)
 
 /* 1 if any topic failed: "success" is then false. This is an assumption; clients should read the
  * lists. */
-static int has_failed(const answering *of)
+static int has_failed(const answer_job *of)
 {
     int failed = of->reply->refused != REFUSAL_NONE;
     for (size_t i = 0; i < of->request->arg_count && !failed; i++)
@@ -368,7 +368,7 @@ static int has_failed(const answering *of)
 typedef enum topic_fate { FATE_GRANTED, FATE_FAILED, FATE_ANY } topic_fate;
 
 /* The request's topics of one fate. They are absent if no topic has it. */
-static td_result put_args(const answering *of, topic_fate fate, td_buf *out, int *is_there,
+static td_result put_args(const answer_job *of, topic_fate fate, td_buf *out, int *is_there,
                           td_err *err)
 {
     json_writer writer;
@@ -411,7 +411,7 @@ static td_result put_half(const dialect_request *request, topic_half which, td_b
     return put_text(out, td_bytes_of(dot + 1, topic.size - name - 1), err);
 }
 
-static td_result put_reason(const answering *of, td_buf *out, td_err *err)
+static td_result put_reason(const answer_job *of, td_buf *out, td_err *err)
 {
     char reason[DIALECT_REASON_BYTES];
     dialect_refusal_text(of->request->dialect, of->reply, reason);
@@ -420,7 +420,7 @@ static td_result put_reason(const answering *of, td_buf *out, td_err *err)
 
 /* A member of the request, "request.params.klineType": as text, or, if it is a list or an object,
  * as it is. "" if it is absent. */
-static td_result put_member(const answering *of, td_bytes path, td_buf *out, int *is_there,
+static td_result put_member(const answer_job *of, td_bytes path, td_buf *out, int *is_there,
                             td_err *err)
 {
     char text[64];
@@ -438,7 +438,7 @@ static td_result put_member(const answering *of, td_bytes path, td_buf *out, int
 }
 
 /* Whether the client asked for binary frames, as text. */
-static td_result put_binary(const answering *of, td_buf *out, td_err *err)
+static td_result put_binary(const answer_job *of, td_buf *out, td_err *err)
 {
     const char *path = of->request->dialect->binary;
     td_bytes text = {0};
@@ -455,7 +455,7 @@ static td_result put_time(uint64_t now_ms, td_buf *out, td_err *err)
     return put_text(out, td_bytes_str(text), err);
 }
 
-static td_result put_trace(const answering *of, td_buf *out, td_err *err)
+static td_result put_trace(const answer_job *of, td_buf *out, td_err *err)
 {
     const td_bytes frame = of->request->frame;
     return td_buf_printf(out, err, "\"%016" PRIx64 "%016" PRIx64 "\"",
@@ -467,7 +467,7 @@ static td_result answer_value(const void *user, td_bytes name, td_buf *out, int 
 {
     static const char REQUEST[] = "request.";
     const size_t prefix = sizeof REQUEST - 1;
-    const answering *of = user;
+    const answer_job *of = user;
     const dialect_request *request = of->request;
     const dialect_reply *reply = of->reply;
     const char *code = refusal_of(request->dialect, reply)->code;
@@ -588,7 +588,7 @@ td_result dialect_build_answer(td_buf *out, const dialect_request *request,
                                const dialect_reply *reply, td_err *err)
 {
     const dialect *spoken = request->dialect;
-    const answering of = {request, reply};
+    const answer_job of = {request, reply};
     size_t i = 0;
     TD_ASSERT(reply->conn_id != NULL);
     TD_ASSERT(request->args != NULL || request->arg_count == 0);

@@ -43,7 +43,7 @@ typedef struct list_form {
 } list_form;
 
 /* State while one snapshot is made. */
-typedef struct making {
+typedef struct snapshot_job {
     const snapshot_source *from;
     const topic_row *row; /* of the recorded snapshot */
     json_value last;      /* the last frame */
@@ -59,7 +59,7 @@ typedef struct making {
     uint8_t has_newest;
     list_form form;        /* of the list that is written */
     uint8_t is_impossible; /* 1: a level or member cannot be written in the recorded form */
-} making;
+} snapshot_job;
 
 snapshot_maker *snapshot_maker_open(void)
 {
@@ -196,7 +196,7 @@ td_result snapshot_source_read(snapshot_source *source, archive *from, const cha
 
 /* Append a key to the path; returns the size to restore. A path that is too long is not extended,
  * and matches no row. */
-static size_t enter(making *m, td_bytes key)
+static size_t enter(snapshot_job *m, td_bytes key)
 {
     size_t before = m->path_size;
     size_t dot = before > 0;
@@ -209,13 +209,13 @@ static size_t enter(making *m, td_bytes key)
     return before;
 }
 
-static int is_at(const making *m, const char *path)
+static int is_at(const snapshot_job *m, const char *path)
 {
     return td_bytes_is(td_bytes_of(m->path, m->path_size), path);
 }
 
 /* Find the row's list of entries at this path, except in frames of the kind `without`, or NULL. */
-static const items_row *items_here(const making *m)
+static const items_row *items_here(const snapshot_job *m)
 {
     const items_row *items = m->row->items;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++) {
@@ -226,7 +226,7 @@ static const items_row *items_here(const making *m)
 }
 
 /* Find the first level of a frame, on either side. Returns 1 if there is one. */
-static int find_level(making *m, json_value value, json_value *out)
+static int find_level(snapshot_job *m, json_value value, json_value *out)
 {
     json_value key, element;
     int is_found = 0;
@@ -266,7 +266,7 @@ static size_t places_of(td_bytes text)
 
 /* Write a number in the form of the model: as text or number, with at least as many decimal places,
  * because clients compare prices as text; or in its shortest form. */
-static void write_like(making *m, json_value model, td_decimal value, number_form form)
+static void write_like(snapshot_job *m, json_value model, td_decimal value, number_form form)
 {
     char text[NUMBER_BYTES];
     _Static_assert(TD_DECIMAL_TEXT_BYTES + SCALE_MAX + 1 < NUMBER_BYTES, "a padded decimal fits");
@@ -342,7 +342,7 @@ static td_bytes level_text(const topic_row *row, json_value level, msg_member me
 }
 
 /* Return the text of the recorded level's price. */
-static td_bytes model_price(const making *m)
+static td_bytes model_price(const snapshot_job *m)
 {
     const field_row *field;
     return level_text(m->from->row, m->level, MEMBER_PRICE, &field);
@@ -387,7 +387,7 @@ static list_form form_of(const topic_row *row, json_value list)
     return out;
 }
 
-static void write_sizes(making *m, json_value model, msg_member member, td_decimal size,
+static void write_sizes(snapshot_job *m, json_value model, msg_member member, td_decimal size,
                         td_decimal retail)
 {
     td_decimal own = size;
@@ -399,8 +399,8 @@ static void write_sizes(making *m, json_value model, msg_member member, td_decim
 }
 
 /* Write one member of a level; the topic's row defines what the key means. */
-static void write_field(making *m, td_bytes key, json_value model, json_value newest, msg_side side,
-                        const book_level *level, td_decimal retail)
+static void write_field(snapshot_job *m, td_bytes key, json_value model, json_value newest,
+                        msg_side side, const book_level *level, td_decimal retail)
 {
     const field_row *field = field_of(m->from->row, key);
     msg_member member = field == NULL ? MEMBER_NONE : field->member;
@@ -427,7 +427,7 @@ static void write_field(making *m, td_bytes key, json_value model, json_value ne
     }
 }
 
-static void write_level(making *m, msg_side side, size_t index)
+static void write_level(snapshot_job *m, msg_side side, size_t index)
 {
     book_level level, retail = {0};
     int is_there = book_level_at(m->levels, side, index, &level);
@@ -461,7 +461,7 @@ static void write_level(making *m, msg_side side, size_t index)
 
 /* How many of a side's best levels are written: all, or, of a limited side, as many as make a
  * reader find it limited, too. */
-static size_t reply_levels(const making *m, msg_side side)
+static size_t reply_levels(const snapshot_job *m, msg_side side)
 {
     const size_t count = book_level_count(m->levels, side);
     return book_is_whole(m->levels, side) ? count : family_snapshot_cut(m->from->row, count);
@@ -470,7 +470,7 @@ static size_t reply_levels(const making *m, msg_side side)
 /* Write the book's levels in place of a recorded list. A list of one side begins with its best
  * level; a list of both sides has the buys first, with ascending prices (docs/wire.md 6.3) unless
  * the recorded one has not. */
-static void write_levels(making *m, json_value recorded, const items_row *items)
+static void write_levels(snapshot_job *m, json_value recorded, const items_row *items)
 {
     size_t buys = reply_levels(m, SIDE_BUY);
     size_t sells = reply_levels(m, SIDE_SELL);
@@ -489,7 +489,7 @@ static void write_levels(making *m, json_value recorded, const items_row *items)
 
 /* Find the member of the last frame with the meaning of the present one of the model, which is a
  * reply, and has other paths. */
-static int find_counterpart(const making *m, json_value *out)
+static int find_counterpart(const snapshot_job *m, json_value *out)
 {
     const topic_row *row = m->from->row;
     msg_member member = MEMBER_NONE;
@@ -504,7 +504,7 @@ static int find_counterpart(const making *m, json_value *out)
 
 /* Write a value of the model, or its counterpart in the last frame: all numbers and times come from
  * the last frame, only the frame's kind does not. */
-static void copy_scalar(making *m, json_value model, const json_value *last)
+static void copy_scalar(snapshot_job *m, json_value model, const json_value *last)
 {
     json_value other;
     int is_kind = is_at(m, topic_row_kind_key(m->row));
@@ -515,7 +515,7 @@ static void copy_scalar(making *m, json_value model, const json_value *last)
     json_write_raw(&m->json, json_raw(is_newer ? *last : model));
 }
 
-static void copy(making *m, json_value model, const json_value *last);
+static void copy(snapshot_job *m, json_value model, const json_value *last);
 
 /* 1 if `last` has a member that the model lacks. */
 static int has_others(json_value model, json_value last)
@@ -551,7 +551,7 @@ static int find_entry(const topic_row *row, json_value delta, json_value *out)
     return 0;
 }
 
-static void copy_object(making *m, json_value model, const json_value *last)
+static void copy_object(snapshot_job *m, json_value model, const json_value *last)
 {
     json_value key, element, newer;
     if (m->levels == NULL && items_here(m) != NULL)
@@ -571,7 +571,7 @@ static void copy_object(making *m, json_value model, const json_value *last)
     json_write_object_end(&m->json);
 }
 
-static void copy_array(making *m, json_value model, const json_value *last)
+static void copy_array(snapshot_job *m, json_value model, const json_value *last)
 {
     json_value element, newer;
     const items_row *items = items_here(m);
@@ -591,7 +591,7 @@ static void copy_array(making *m, json_value model, const json_value *last)
 
 /* Copy a recorded value with everything in it. The recursion depth is at most LIMIT_JSON_DEPTH, the
  * parser's limit. */
-static void copy(making *m, json_value model, const json_value *last)
+static void copy(snapshot_job *m, json_value model, const json_value *last)
 {
     json_type type = json_type_of(model);
     if (type == JSON_OBJECT)
@@ -602,8 +602,8 @@ static void copy(making *m, json_value model, const json_value *last)
         copy_scalar(m, model, last);
 }
 
-static td_result write_snapshot(making *m, json_value model, const json_value *last, td_buf *out,
-                                td_err *err)
+static td_result write_snapshot(snapshot_job *m, json_value model, const json_value *last,
+                                td_buf *out, td_err *err)
 {
     size_t before = out->size;
     json_write_begin(&m->json, out);
@@ -669,7 +669,7 @@ static td_result merge_delta(snapshot_maker *maker, const topic_row *row, td_buf
 {
     json_value model, last;
     const snapshot_source source = {.row = row};
-    making m = {.from = &source, .row = row, .without = FRAME_DELTA};
+    snapshot_job m = {.from = &source, .row = row, .without = FRAME_DELTA};
     td_result rc = parse_both(maker, row, td_buf_view(snapshot), delta, &model, &last, err);
     if (rc != TD_OK)
         return rc;
@@ -696,10 +696,11 @@ td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, cons
                         td_buf *out, td_err *err)
 {
     json_value model, last;
-    making m = {.from = from,
-                .row = from->row->snapshot_reply != NULL ? from->row->snapshot_reply : from->row,
-                .without = FRAME_DELTA,
-                .levels = levels};
+    snapshot_job m = {.from = from,
+                      .row =
+                          from->row->snapshot_reply != NULL ? from->row->snapshot_reply : from->row,
+                      .without = FRAME_DELTA,
+                      .levels = levels};
     TD_ASSERT(from->row->type == MSG_BOOK_CHANGE);
     if (td_bytes_equal(td_buf_view(&from->model), td_buf_view(&from->last)))
         return td_buf_append(out, from->model.data, from->model.size, err);
