@@ -143,16 +143,17 @@ struct track {
     uint8_t restarts;      /* the row's u is dense: a u of 1 means that the exchange restarted */
     uint8_t has_dense_ids; /* the row has RULE_ID_DENSE */
     uint8_t is_proven;     /* every lost frame breaks another rule (topic_proof_of) */
-    uint8_t is_linked;   /* if is_spliced: a rule proves that no delta is missing before another */
-    uint8_t is_spliced;  /* snapshots come apart from the deltas, as HTTP replies */
-    uint8_t is_anchored; /* this connection had a snapshot, or the topic needs none */
+    uint8_t is_linked;     /* if has_fetched_snapshot: a rule proves that no delta is missing before
+                              another */
+    uint8_t has_fetched_snapshot; /* it comes apart from the deltas, as HTTP replies */
+    uint8_t is_anchored;          /* this connection had a snapshot, or the topic needs none */
     uint8_t is_broken;
     uint8_t has_snapshot;        /* this connection had a snapshot */
     seq_range seqs[SEQ_NUMBERS]; /* of the previous frame; is_known 0: not to be compared */
     depth_state depth[2];
     uint32_t crossed_frames; /* in a row until now; the book was crossed after each of them */
     track_entries *entries;  /* NULL if no rule needs them */
-    /* If is_spliced: */
+    /* If has_fetched_snapshot: */
     delta_queue waiting; /* the deltas since the last loss, while the book needs a snapshot */
     int64_t snapshot_u;  /* the last snapshot's u: the book has all deltas up to it */
     uint64_t ahead_ns;   /* latest time of a delta that it may have */
@@ -724,7 +725,7 @@ typedef enum checksum_answer { CHECKSUM_ABSENT, CHECKSUM_RIGHT, CHECKSUM_WRONG }
 static checksum_answer compare_checksum(const track *t, const frame_facts *f, uint32_t *found)
 {
     const msg_head *head = &f->message->head;
-    const int is_fetched = t->is_spliced && f->is_snapshot; /* deltas came after it */
+    const int is_fetched = t->has_fetched_snapshot && f->is_snapshot; /* deltas came after it */
     if (!head->has_checksum || head->checksum == 0 || is_fetched ||
         !book_checksum(t->book, &t->row->checksum, found))
         return CHECKSUM_ABSENT;
@@ -1092,7 +1093,7 @@ static void set_row(track *t, const topic_row *row)
     t->is_linked = 0;
     t->is_proven = topic_proof_of(row) == PROOF_PROVEN;
     t->is_full = (uint8_t)sends_full_books(row);
-    t->is_spliced = row->snapshot_request != NULL;
+    t->has_fetched_snapshot = row->snapshot_request != NULL;
     int needs_entries = 0;
     for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
         const rule_row *rule = &row->rules[i];
@@ -1106,7 +1107,7 @@ static void set_row(track *t, const topic_row *row)
         needs_entries |= rule_check_find(rule->rule)->scope == SCOPE_ENTRIES;
         add_rule(t, rule);
     }
-    t->needs_anchor |= t->is_spliced;
+    t->needs_anchor |= t->has_fetched_snapshot;
     if (t->book != NULL && row->checksum.levels > 0)
         book_keep_written(t->book);
     else if (t->book != NULL)
@@ -1217,7 +1218,7 @@ int track_is_broken(const track *t)
 
 int track_needs_levels(const track *t)
 {
-    return t->is_spliced && !track_is_broken(t) && book_is_narrow(t->book);
+    return t->has_fetched_snapshot && !track_is_broken(t) && book_is_narrow(t->book);
 }
 
 int track_has_snapshot(const track *t)
@@ -1259,7 +1260,7 @@ static int replaces_all(const track *t, const msg_head *head)
     if (head->kind == FRAME_SNAPSHOT)
         return 1;
     return (t->is_full && head->kind == FRAME_UNTYPED) ||
-           (is_restart(t, head) && head->kind == FRAME_DELTA && !t->is_spliced);
+           (is_restart(t, head) && head->kind == FRAME_DELTA && !t->has_fetched_snapshot);
 }
 
 /* 1 if the topic's links or the frame's checksum prove that the book has all changes until this
@@ -1268,10 +1269,10 @@ static int replaces_all(const track *t, const msg_head *head)
 static int is_proven(const track *t, const frame_facts *f)
 {
     uint32_t found;
-    if (t->row->checksum.levels > 0 &&
-        (compare_checksum(t, f, &found) == CHECKSUM_RIGHT || (f->is_snapshot && !t->is_spliced)))
+    if (t->row->checksum.levels > 0 && (compare_checksum(t, f, &found) == CHECKSUM_RIGHT ||
+                                        (f->is_snapshot && !t->has_fetched_snapshot)))
         return 1;
-    return t->is_proven && (!t->is_spliced || t->crossed_frames <= CROSSED_FRAMES_MAX);
+    return t->is_proven && (!t->has_fetched_snapshot || t->crossed_frames <= CROSSED_FRAMES_MAX);
 }
 
 /* How strong a broken rule is. A book may be crossed for a moment, and a change may repeat a size:
@@ -1307,7 +1308,7 @@ static int is_clean(const book_outcome *o)
 static void check_rules(track *t, const frame_facts *f, verdict *out)
 {
     TD_ASSERT_SLOW(t->other_count <= t->rule_count);
-    if (TD_UNLIKELY(t->is_spliced))
+    if (TD_UNLIKELY(t->has_fetched_snapshot))
         t->crossed_frames = book_is_crossed(t->book) ? t->crossed_frames + 1 : 0;
     if (TD_LIKELY(is_clean(&f->outcome))) {
         for (uint32_t i = 0; i < t->other_count; i++)
@@ -1444,12 +1445,12 @@ void track_apply(track *t, const message *m, verdict *out)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
     TD_ASSERT(t->book == NULL || !message_is_record(m));
-    if (TD_UNLIKELY(t->is_spliced) && m->head.kind == FRAME_SNAPSHOT) {
+    if (TD_UNLIKELY(t->has_fetched_snapshot) && m->head.kind == FRAME_SNAPSHOT) {
         apply_spliced_snapshot(t, m, out);
         return;
     }
     const int was_ahead = t->is_ahead;
-    int changes_book = !TD_UNLIKELY(t->is_spliced) || take_spliced_delta(t, m);
+    int changes_book = !TD_UNLIKELY(t->has_fetched_snapshot) || take_spliced_delta(t, m);
     frame_facts facts = {.message = m,
                          .is_snapshot = (uint8_t)replaces_all(t, &m->head),
                          .was_anchored = t->is_anchored};
@@ -1608,7 +1609,7 @@ void track_serialize(track *t, state_io *io)
         track_entries_serialize(t->entries, io);
     if (t->book != NULL)
         book_serialize(t->book, io);
-    if (!t->is_spliced)
+    if (!t->has_fetched_snapshot)
         return;
     if (io->version < TRACK_SPLICED_VERSION) { /* the book began with its first delta */
         track_reset(t);
