@@ -163,8 +163,8 @@ typedef struct fast_frame {
 
 /* Read a field's value, whose text is from p to after. Returns NULL if the frame must be left to
  * decode_rows(). */
-static const uint8_t *read_beside(const field_row *field, const uint8_t *p, const uint8_t *after,
-                                  msg_value *out)
+static const uint8_t *read_extra(const field_row *field, const uint8_t *p, const uint8_t *after,
+                                 msg_value *out)
 {
     decode_reason ignored;
     size_t quotes = *p == '"';
@@ -197,13 +197,13 @@ static const uint8_t *add_extra(fast_frame *h, uint32_t field, const uint8_t *p,
     h->entry_seen |= UINT64_C(1) << field;
     td_array_ensure((void **)&d->values, &d->value_capacity, h->value_count, sizeof *d->values);
     d->items[h->count].value_count++;
-    return read_beside(&h->p->row->fields[field], p, after, &d->values[h->value_count++]);
+    return read_extra(&h->p->row->fields[field], p, after, &d->values[h->value_count++]);
 }
 
 /* Called after each field that the plain struct has no place for; the field's value is from p to
  * after. Adds the value if the frame is decoded whole. */
-static inline const uint8_t *pass_beside(fast_frame *h, uint32_t field, const uint8_t *p,
-                                         const uint8_t *after)
+static inline const uint8_t *keep_extra(fast_frame *h, uint32_t field, const uint8_t *p,
+                                        const uint8_t *after)
 {
     return TD_LIKELY((h->extra_fields >> field & 1) == 0) ? after : add_extra(h, field, p, after);
 }
@@ -326,7 +326,7 @@ static inline const uint8_t *read_level_value(fast_frame *h, uint32_t field, fas
     case ROLE_SIDE:
         return scan_side(p, &level->side);
     case ROLE_SYMBOL:
-        return pass_beside(h, field, p, fast_symbol(h, p, &foreign));
+        return keep_extra(h, field, p, fast_symbol(h, p, &foreign));
     case ROLE_UNREAD:
     case ROLE_TIME:
     case ROLE_CROSS_SEQ:
@@ -340,7 +340,7 @@ static inline const uint8_t *read_level_value(fast_frame *h, uint32_t field, fas
         break;
     }
     /* A field that is not read, but must have a value. */
-    return pass_beside(h, field, p, scan_unread(p, h->end));
+    return keep_extra(h, field, p, scan_unread(p, h->end));
 }
 
 static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const items_row *items)
@@ -464,7 +464,7 @@ static inline const uint8_t *read_trade_value(fast_frame *h, uint32_t field, fas
         break;
     }
     /* This field is skipped, for example the time in its other form. */
-    return pass_beside(h, field, p, scan_unread(p, h->end));
+    return keep_extra(h, field, p, scan_unread(p, h->end));
 }
 
 /* Use sequence and time of the first trade as the frame's, if only entries have them. */
@@ -676,7 +676,7 @@ static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const u
     if (TD_LIKELY(!h->d->wants_whole))
         return after;
     h->envelope_seen |= 1u << index;
-    return read_beside(field, p, after, &h->d->envelope[index]);
+    return read_extra(field, p, after, &h->d->envelope[index]);
 }
 
 /* Read a field of the envelope, into the head if the head has a member for it. */
