@@ -46,7 +46,7 @@ void order_entry_close(order_entry *e)
 /* A request while it is executed, and its result. */
 typedef struct order_request {
     const order_entry_client *client;
-    sim_family *with;
+    sim_family *markets;
     message asked;
     const msg_item *order; /* the only entry of asked */
     const sim_symbol *symbol;
@@ -82,7 +82,7 @@ static refusal read_symbol(order_request *r)
     const td_bytes name = text_of(r, MEMBER_SYMBOL);
     const int is_any = !has_categories(r->asked.head.row);
     refusal why = REFUSAL_UNKNOWN_CATEGORY;
-    for (r->index = 0; (r->symbol = sim_family_traded(r->with, r->index)) != NULL; r->index++) {
+    for (r->index = 0; (r->symbol = sim_family_traded(r->markets, r->index)) != NULL; r->index++) {
         const instrument *traded = &r->symbol->traded;
         if (traded->product == PRODUCT_SPREAD || /* spreads have orders of another kind */
             (!is_any && !td_bytes_is(category, account_category(traded))))
@@ -178,13 +178,13 @@ static refusal create(order_request *r)
         terms.limit = market_any_price(terms.side);
         terms.duration = DURATION_IOC;
     }
-    return account_place(sim_family_account(r->with), r->symbol, &terms, &r->done);
+    return account_place(sim_family_account(r->markets), r->symbol, &terms, &r->done);
 }
 
 /* The order to amend or cancel, or NULL. */
 static account_order *find(const order_request *r)
 {
-    return account_find(sim_family_account(r->with), r->symbol, r->index,
+    return account_find(sim_family_account(r->markets), r->symbol, r->index,
                         text_of(r, MEMBER_ORDER_ID), text_of(r, MEMBER_ORDER_LINK_ID));
 }
 
@@ -204,7 +204,7 @@ static refusal amend(order_request *r)
     if (why != REFUSAL_NONE)
         return why;
     r->done = order;
-    return account_amend(sim_family_account(r->with), r->symbol, order, size, limit);
+    return account_amend(sim_family_account(r->markets), r->symbol, order, size, limit);
 }
 
 static refusal cancel(order_request *r)
@@ -276,10 +276,10 @@ static refusal execute(order_entry *e, order_request *r, const dialect_request *
     return why == REFUSAL_NONE ? ops[at].execute(r) : why;
 }
 
-td_result order_entry_answer(order_entry *e, sim_family *with, const order_entry_client *client,
+td_result order_entry_answer(order_entry *e, sim_family *markets, const order_entry_client *client,
                              const dialect_request *request, td_buf *answer, td_err *err)
 {
-    order_request r = {.client = client, .with = with};
+    order_request r = {.client = client, .markets = markets};
     dialect_request answered = *request;
     dialect_reply reply = {.conn_id = client->conn_id, .now_ms = client->now_ms};
     char id[SYMBOL_ID_BYTES];

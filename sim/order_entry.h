@@ -32,8 +32,8 @@ typedef struct order_entry_client {
 } order_entry_client;
 
 /* Execute a request about an order (REQUEST_ORDER), and append the answer; nothing if the exchange
- * does not answer it. with is the family that has the account. TD_E_LIMIT. */
-TD_MUST_USE td_result order_entry_answer(order_entry *e, sim_family *with,
+ * does not answer it. markets: the family that has the account. TD_E_LIMIT. */
+TD_MUST_USE td_result order_entry_answer(order_entry *e, sim_family *markets,
                                          const order_entry_client *client,
                                          const dialect_request *request, td_buf *answer,
                                          td_err *err);
