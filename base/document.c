@@ -30,8 +30,7 @@ td_result document_refuse(document_node at, const char *what, td_bytes found, td
                       found.data == NULL ? "" : (const char *)found.data);
 }
 
-td_result document_refuse_word(document_node at, const char *what, td_bytes found,
-                               const document_word *allowed, size_t count, td_err *err)
+void document_hint_words(td_bytes found, const document_word *allowed, size_t count, td_err *err)
 {
     enum { LIST_BYTES = 400 };
     suggest_search search = {.written = found};
@@ -44,8 +43,14 @@ td_result document_refuse_word(document_node at, const char *what, td_bytes foun
                        allowed[i].word); /* cut if too long */
     }
     suggest_format(&search, similar, sizeof similar);
-    td_result rc = document_refuse(at, what, found, err);
     td_err_hint(err, "%s%sallowed: %s", similar, similar[0] == '\0' ? "" : " ", list);
+}
+
+td_result document_refuse_word(document_node at, const char *what, td_bytes found,
+                               const document_word *allowed, size_t count, td_err *err)
+{
+    td_result rc = document_refuse(at, what, found, err);
+    document_hint_words(found, allowed, count, err);
     return rc;
 }
 

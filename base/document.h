@@ -59,7 +59,10 @@ typedef struct document_word {
     int value;
 } document_word;
 
-/* As document_refuse, with the words that are allowed, and the one that was probably meant. */
+/* Set an error's hint: the words that are allowed, and the one that was probably meant. */
+void document_hint_words(td_bytes found, const document_word *allowed, size_t count, td_err *err);
+
+/* As document_refuse, with this hint. */
 td_result document_refuse_word(document_node at, const char *what, td_bytes found,
                                const document_word *allowed, size_t count, td_err *err);
 

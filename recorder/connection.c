@@ -307,7 +307,7 @@ static void send_subscriptions(connection *self)
 
 static ping_kind kind_of_pings(const connection *self)
 {
-    return self->dialect->ping[0] == '\0' ? PING_WEBSOCKET : PING_DIALECT;
+    return self->dialect->ping == NULL ? PING_WEBSOCKET : PING_DIALECT;
 }
 
 static void send_ping(connection *self)
@@ -317,7 +317,7 @@ static void send_ping(connection *self)
     recorded_conn_pinged(&self->conn, kind_of_pings(self));
     self->ping_mono_ns = now_mono_ns(self);
     self->next_ping_mono_ns = self->ping_mono_ns + self->dialect->ping_interval_ns;
-    if (self->dialect->ping[0] == '\0') {
+    if (self->dialect->ping == NULL) {
         wire_relay(self->wire, &(ws_message){.opcode = WS_PING});
         note_heartbeat(self, PING_OUT, td_bytes_of(NULL, 0));
         return;
@@ -768,7 +768,7 @@ static void on_heartbeat(void *user, wire_conn *conn, const ws_message *heartbea
     (void)conn;
     const int is_pong = heartbeat->opcode == WS_PONG;
     note_heartbeat(self, is_pong ? PONG_IN : PING_IN, heartbeat->bytes);
-    if (is_pong && self->dialect->ping[0] == '\0')
+    if (is_pong && self->dialect->ping == NULL)
         on_pong(self);
 }
 

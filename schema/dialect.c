@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "schema/dialect_text.h"
 #include "schema/exchange.h"
+#include "schema/template.h"
 #include "schema/topic_parts.h"
 
 /* ---- requests ---- */
@@ -162,7 +163,7 @@ td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes 
 {
     *out = (dialect_request){.kind = REQUEST_UNKNOWN, .frame = frame, .dialect = spoken};
     dialect_text_begin(parser);
-    if (spoken->ping[0] != '{' && td_bytes_is(frame, spoken->ping)) {
+    if (spoken->ping != NULL && template_is(spoken->ping, frame) && frame.data[0] != '{') {
         out->kind = REQUEST_PING; /* not JSON: it has no id to echo */
         return TD_OK;
     }

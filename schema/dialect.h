@@ -188,14 +188,13 @@ enum {
     ANSWER_IF_RECORDED = 1 << 4, /* the topic is granted, and dialect_reply has its recorded_text */
 };
 
-/* The text of a server's answer (schema/frame_text.h). The first row of its dialect that fits
- * decides. */
+/* The text of a server's answer. The first row of its dialect that fits decides. */
 typedef struct answer_text {
-    uint32_t kinds;     /* bits 1 << request_kind */
-    uint8_t conditions; /* bits; all must be so */
-    refusal refused;    /* only for this refusal; REFUSAL_NONE: for any */
-    const char *has;    /* the request has this member; NULL: not required */
-    const char *text;   /* empty: the exchange does not answer */
+    uint32_t kinds;              /* bits 1 << request_kind */
+    uint8_t conditions;          /* bits; all must be so */
+    refusal refused;             /* only for this refusal; REFUSAL_NONE: for any */
+    const char *has;             /* the request has this member; NULL: not required */
+    const struct template *text; /* NULL: the exchange does not answer */
 } answer_text;
 
 /* The words of a refusal. */
@@ -224,11 +223,11 @@ struct dialect {
     const struct exchange_row *exchange;
     uint64_t ping_interval_ns; /* how often clients should ping */
 
-    /* Client: the texts of requests (schema/frame_text.h). */
-    const char *ask_topics;  /* NULL: there is no such request */
-    const char *ask_auth;    /* NULL: no credentials */
-    const char *ping;        /* "": pings are WebSocket's (RFC 6455, 5.5.2) */
-    const char *pong;        /* answer to a server's ping; NULL: servers do not ping */
+    /* Client: the texts of requests. */
+    const struct template *ask_topics; /* NULL: there is no such request */
+    const struct template *ask_auth;   /* NULL: no credentials */
+    const struct template *ping;       /* NULL: pings are WebSocket's (RFC 6455, 5.5.2) */
+    const struct template *pong;       /* answer to a server's ping; NULL: servers do not ping */
     const char *signed_text; /* what is signed, "GET/realtime{expires}"; NULL: no credentials */
     /* Limits for all subscriptions of a connection together; 0: no known limit (docs/wire.md 1.3).
      */
@@ -380,7 +379,7 @@ int dialect_answer_withdraws(const dialect_answer *answer, const char *topic);
 /* ---- heartbeats, credentials, names ---- */
 
 /* Append a heartbeat: dialect.ping or dialect.pong at this time. TD_E_LIMIT. */
-TD_MUST_USE td_result dialect_heartbeat(td_buf *out, const char *text, uint64_t now_ms,
+TD_MUST_USE td_result dialect_heartbeat(td_buf *out, const struct template *text, uint64_t now_ms,
                                         td_err *err);
 
 /* Server: as dialect_check_auth, for credentials in a URL's query (without "?"). *is_there is 1 if

@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "schema/dialect_values.h"
 #include "schema/exchange.h"
-#include "schema/frame_text.h"
+#include "schema/template.h"
 #include "schema/topic_parts.h"
 
 enum {
@@ -15,7 +15,6 @@ enum {
     TEXTS_MAX = 64,
     PING_S_MAX = 3600,
     LIMIT_MAX = 1 << 20, /* of topics, or of bytes */
-    MEMBER_BYTES = 64,   /* of a path after "$request.", with its NUL */
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
@@ -100,32 +99,23 @@ td_result topic_parts_from(document_node mapping, td_arena *memory, const topic_
 
 /* ---- texts of frames ---- */
 
-/* "$request.PATH" is a member of the request. */
-static int is_member(td_bytes name)
-{
-    static const char REQUEST[] = "request.";
-    const size_t size = sizeof REQUEST - 1;
-    return name.size > size && name.size - size < MEMBER_BYTES &&
-           memcmp(name.data, REQUEST, size) == 0;
-}
+#define ASK_WORD(id, name) {name, ASK_##id},
+static const document_word ASKED[] = {ASK_VALUES(ASK_WORD)};
 
-/* Read a text whose names are in the list. An empty one becomes NULL. */
-static td_result read_frame(document_node at, td_arena *memory, const document_word *names,
-                            size_t count, const char **out, td_err *err)
+#define REPLY_WORD(id, name) {name, REPLY_##id},
+static const document_word REPLIED[] = {REPLY_VALUES(REPLY_WORD)};
+
+/* Read a text with names. An empty one becomes NULL. */
+static td_result read_frame(document_node at, td_arena *memory, const template_names *names,
+                            const template **out, td_err *err)
 {
-    td_bytes name;
-    int value = 0;
-    td_result rc = document_read_text(memory, at, out, err);
-    const char *rest = rc == TD_OK ? *out : "";
-    const char *fault = frame_text_fault(rest);
-    if (fault != NULL)
-        return document_refuse(at, fault, document_text(at), err);
-    while (rc == TD_OK && frame_text_next_name(&rest, &name))
-        if (names != DIALECT_ANSWER_VALUES || !is_member(name))
-            rc = document_read_word(at, "there is no value", name, names, count, &value, err);
-    if (rc == TD_OK && **out == '\0')
-        *out = NULL;
-    return rc;
+    const char *text;
+    td_result rc = document_read_text(memory, at, &text, err);
+    *out = NULL;
+    if (rc != TD_OK || *text == '\0')
+        return rc;
+    rc = template_compile(memory, text, names, out, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "%s.yaml:%zu", at.of->name, document_line(at));
 }
 
 /* What a client sends: each text has its part of the values, from first up to end. */
@@ -133,11 +123,15 @@ static td_result read_asks(void *user, document_node mapping, void *row, td_err 
 {
     static const struct {
         size_t offset;
-        ask_value_id first, end;
-    } ASKS[] = {{offsetof(dialect, ask_topics), ASK_TOPICS, ASK_KEY},
-                {offsetof(dialect, ask_auth), ASK_KEY, ASK_NOW},
-                {offsetof(dialect, ping), ASK_NOW, ASK_VALUE_COUNT},
-                {offsetof(dialect, pong), ASK_NOW, ASK_VALUE_COUNT}};
+        template_names names;
+    } ASKS[] = {{offsetof(dialect, ask_topics),
+                 {.values = ASKED + ASK_TOPICS, .value_count = ASK_KEY - ASK_TOPICS}},
+                {offsetof(dialect, ask_auth),
+                 {.values = ASKED + ASK_KEY, .value_count = ASK_NOW - ASK_KEY}},
+                {offsetof(dialect, ping),
+                 {.values = ASKED + ASK_NOW, .value_count = ASK_VALUE_COUNT - ASK_NOW}},
+                {offsetof(dialect, pong),
+                 {.values = ASKED + ASK_NOW, .value_count = ASK_VALUE_COUNT - ASK_NOW}}};
     static const document_word KEYS[] = {{"topics", 0}, {"auth", 1}, {"ping", 2}, {"pong", 3}};
     td_result rc = TD_OK;
     int at = 0;
@@ -145,10 +139,8 @@ static td_result read_asks(void *user, document_node mapping, void *row, td_err 
         const document_node name = document_key(mapping, i);
         rc = document_read_word(name, "ask has no key", document_text(name), TABLE(KEYS), &at, err);
         if (rc == TD_OK)
-            rc = read_frame(document_value(mapping, i), memory_of(user),
-                            DIALECT_ASK_VALUES + ASKS[at].first,
-                            (size_t)(ASKS[at].end - ASKS[at].first),
-                            (const char **)((uint8_t *)row + ASKS[at].offset), err);
+            rc = read_frame(document_value(mapping, i), memory_of(user), &ASKS[at].names,
+                            (const template **)((uint8_t *)row + ASKS[at].offset), err);
     }
     return rc;
 }
@@ -312,6 +304,7 @@ static td_result read_condition(document_node at, td_bytes word, td_arena *memor
 static td_result read_reply(document_node name, document_node text, td_arena *memory,
                             answer_text *out, td_err *err)
 {
+    static const template_names NAMES = {TABLE(REPLIED), .object = REPLY_MEMBER};
     document_words from;
     *out = (answer_text){.kinds = 0};
     td_result rc = document_split(name, &from, err);
@@ -321,9 +314,7 @@ static td_result read_reply(document_node name, document_node text, td_arena *me
         rc = document_refuse(name, "an answer is to any, or to requests, not", document_text(name),
                              err);
     if (rc == TD_OK)
-        rc = read_frame(text, memory, DIALECT_ANSWER_VALUES, REPLY_VALUE_COUNT, &out->text, err);
-    if (out->text == NULL)
-        out->text = "";
+        rc = read_frame(text, memory, &NAMES, &out->text, err);
     return rc;
 }
 
@@ -473,20 +464,9 @@ static td_result read_like(document_node mapping, const dialect *before, size_t 
                : document_refuse(like, "no dialect before this one is", document_text(like), err);
 }
 
-static int asks_for(const dialect *made, const char *value)
+static int asks_for(const dialect *made, ask_value_id value)
 {
-    return made->ask_topics != NULL && strstr(made->ask_topics, value) != NULL;
-}
-
-/* 1 if the request for topics has a single one, $topic. */
-static int asks_one(const dialect *made)
-{
-    const char *rest = made->ask_topics == NULL ? "" : made->ask_topics;
-    td_bytes name;
-    while (frame_text_next_name(&rest, &name))
-        if (td_bytes_is(name, "topic"))
-            return 1;
-    return 0;
+    return made->ask_topics != NULL && template_has(made->ask_topics, value);
 }
 
 static int has_request(const dialect *made, request_kind kind)
@@ -500,8 +480,8 @@ static int has_request(const dialect *made, request_kind kind)
 /* What is missing in a dialect; NULL: nothing. */
 static const char *fault_of(const dialect *made)
 {
-    const int is_in_parts = asks_for(made, "$name") || asks_for(made, "$symbol_list") ||
-                            asks_for(made, "$symbols") || asks_for(made, "$parameter");
+    const int is_in_parts = asks_for(made, ASK_NAME) || asks_for(made, ASK_SYMBOL_LIST) ||
+                            asks_for(made, ASK_SYMBOLS) || asks_for(made, ASK_PARAMETER);
     if (made->ping_interval_ns == 0 || made->ping == NULL)
         return "a dialect needs ping_s, and a ping in ask:";
     if (made->rule_count == 0 || made->answer_count == 0 ||
@@ -539,7 +519,7 @@ static td_result read_dialect(reading *r, document_node name, document_node mapp
         rc = document_read_members(mapping, "a dialect has no key", TABLE(DIALECT_KEYS), r->memory,
                                    r, out, err);
     out->covers = dialect_covers_of(out->covering);
-    out->asks_one = (uint8_t)asks_one(out);
+    out->asks_one = (uint8_t)asks_for(out, ASK_TOPIC);
     const char *fault = rc == TD_OK ? fault_of(out) : NULL;
     return fault == NULL ? rc : document_refuse(name, fault, document_text(name), err);
 }

@@ -1,10 +1,7 @@
-/* Names of the values in the texts of requests and answers (docs/exchanges.md). Constants, for the
- * reader of documents and for the writer of frames. */
+/* Names of the values in the texts of requests and answers (docs/exchanges.md), for the reader of
+ * documents and for the writer of frames. */
 #ifndef TD_SCHEMA_DIALECT_VALUES_H
 #define TD_SCHEMA_DIALECT_VALUES_H
-
-#include "base/bytes.h"
-#include "base/document.h"
 
 /* In requests: */
 #define ASK_VALUES(X)                                                                              \
@@ -28,8 +25,7 @@
 typedef enum ask_value_id { ASK_VALUES(ASK_VALUE_ENUMERATOR) ASK_VALUE_COUNT } ask_value_id;
 #undef ASK_VALUE_ENUMERATOR
 
-/* In answers; also "request.PATH", a member of the request: as text, or, if it is a list or an
- * object, as it is: */
+/* In answers: */
 #define REPLY_VALUES(X)                                                                            \
     X(SUCCESS, "success") /* true, or false if the request or one of its topics is refused */      \
     X(REASON, "reason")   /* the words of the refusal */                                           \
@@ -54,18 +50,14 @@ typedef enum ask_value_id { ASK_VALUES(ASK_VALUE_ENUMERATOR) ASK_VALUE_COUNT } a
     X(ORDER_LINK_ID, "order_link_id")                                                              \
     X(TRACE, "trace")       /* a text of 32 digits, which differs from answer to answer */         \
     X(HELD, "held")         /* all topics of the connection: {NAME:[SYMBOL, ...], ...} */          \
-    X(RECORDED, "recorded") /* dialect.recorded; absent if it was not recorded */
+    X(RECORDED, "recorded") /* dialect.recorded; absent if it was not recorded */                  \
+    X(MEMBER, "request")    /* request.PATH, a member of the request: as text, or, if it is a list \
+                               or an object, as it is */
 
 #define REPLY_VALUE_ENUMERATOR(id, name) REPLY_##id,
 typedef enum answer_value_id {
     REPLY_VALUES(REPLY_VALUE_ENUMERATOR) REPLY_VALUE_COUNT
 } answer_value_id;
 #undef REPLY_VALUE_ENUMERATOR
-
-/* The names and their values; each list ends with word NULL. */
-extern const document_word DIALECT_ASK_VALUES[], DIALECT_ANSWER_VALUES[];
-
-/* The value of a name; the list's length if it is not there. */
-int dialect_value_find(const document_word *names, td_bytes name);
 
 #endif

@@ -13,7 +13,7 @@
 #include "schema/dialect_text.h"
 #include "schema/dialect_values.h"
 #include "schema/exchange.h"
-#include "schema/frame_text.h"
+#include "schema/template.h"
 #include "schema/topic_parts.h"
 
 /* ---- single values ---- */
@@ -249,10 +249,12 @@ static td_result put_signature(const request_job *of, td_buf *out, td_err *err)
     return put_text(out, td_bytes_str(signature), err);
 }
 
-static td_result ask_value(const void *user, td_bytes name, td_buf *out, int *is_there, td_err *err)
+static td_result ask_value(void *user, unsigned id, const char *suffix, td_buf *out, int *is_there,
+                           td_err *err)
 {
     const request_job *of = user;
-    switch ((ask_value_id)dialect_value_find(DIALECT_ASK_VALUES, name)) {
+    (void)suffix; /* no value has one */
+    switch ((ask_value_id)id) {
     case ASK_TOPICS:
         return put_topics(of, out, err);
     case ASK_TOPIC:
@@ -292,6 +294,13 @@ static td_result ask_value(const void *user, td_bytes name, td_buf *out, int *is
     return TD_OK;
 }
 
+/* Append a request. */
+static td_result build(td_buf *out, const template *text, request_job *of, td_err *err)
+{
+    const template_source source = {.user = of, .put = ask_value};
+    return template_render(text, &source, out, NULL, err);
+}
+
 td_result dialect_ask_topics(const dialect *spoken, td_buf *out, const dialect_ask *ask,
                              td_err *err)
 {
@@ -301,20 +310,20 @@ td_result dialect_ask_topics(const dialect *spoken, td_buf *out, const dialect_a
     td_result rc = spoken->parts == NULL
                        ? TD_OK
                        : topic_parts_split(spoken->parts, ask->topics[0], &of.topic, err);
-    return rc == TD_OK ? frame_text_build(out, spoken->ask_topics, ask_value, &of, err) : rc;
+    return rc == TD_OK ? build(out, spoken->ask_topics, &of, err) : rc;
 }
 
 td_result dialect_ask_auth(const dialect *spoken, td_buf *out, const dialect_auth *auth,
                            td_err *err)
 {
-    const request_job of = {.spoken = spoken, .auth = auth};
-    return frame_text_build(out, spoken->ask_auth, ask_value, &of, err);
+    request_job of = {.spoken = spoken, .auth = auth};
+    return build(out, spoken->ask_auth, &of, err);
 }
 
-td_result dialect_heartbeat(td_buf *out, const char *text, uint64_t now_ms, td_err *err)
+td_result dialect_heartbeat(td_buf *out, const template *text, uint64_t now_ms, td_err *err)
 {
-    const request_job of = {.now_ms = now_ms};
-    return frame_text_build(out, text, ask_value, &of, err);
+    request_job of = {.now_ms = now_ms};
+    return build(out, text, &of, err);
 }
 
 /* ---- answers: their values ---- */
@@ -420,19 +429,15 @@ static td_result put_reason(const answer_job *of, td_buf *out, td_err *err)
 
 /* A member of the request, "request.params.klineType": as text, or, if it is a list or an object,
  * as it is. "" if it is absent. */
-static td_result put_member(const answer_job *of, td_bytes path, td_buf *out, int *is_there,
+static td_result put_member(const answer_job *of, const char *path, td_buf *out, int *is_there,
                             td_err *err)
 {
-    char text[64];
     td_bytes found = {0};
-    TD_ASSERT(path.size < sizeof text); /* checked when the document is read */
-    memcpy(text, path.data, path.size);
-    text[path.size] = '\0';
     json_value whole;
-    if (of->request->has_root && json_find_path(of->request->root, text, &whole) &&
+    if (of->request->has_root && json_find_path(of->request->root, path, &whole) &&
         json_type_of(whole) >= JSON_ARRAY)
         return put_raw(out, json_raw(whole), err);
-    *is_there = of->request->has_root && dialect_text_scalar(of->request->root, text, &found) &&
+    *is_there = of->request->has_root && dialect_text_scalar(of->request->root, path, &found) &&
                 found.size > 0;
     return put_text(out, *is_there ? found : td_bytes_str(""), err);
 }
@@ -462,19 +467,14 @@ static td_result put_trace(const answer_job *of, td_buf *out, td_err *err)
                          td_xxh64(frame.data, frame.size), of->reply->now_ms);
 }
 
-static td_result answer_value(const void *user, td_bytes name, td_buf *out, int *is_there,
-                              td_err *err)
+static td_result answer_value(void *user, unsigned id, const char *suffix, td_buf *out,
+                              int *is_there, td_err *err)
 {
-    static const char REQUEST[] = "request.";
-    const size_t prefix = sizeof REQUEST - 1;
     const answer_job *of = user;
     const dialect_request *request = of->request;
     const dialect_reply *reply = of->reply;
     const char *code = refusal_of(request->dialect, reply)->code;
-    if (name.size > prefix && memcmp(name.data, REQUEST, prefix) == 0)
-        return put_member(of, td_bytes_of(name.data + prefix, name.size - prefix), out, is_there,
-                          err);
-    switch ((answer_value_id)dialect_value_find(DIALECT_ANSWER_VALUES, name)) {
+    switch ((answer_value_id)id) {
     case REPLY_SUCCESS:
         return put_bool(out, !has_failed(of), err);
     case REPLY_REASON:
@@ -530,6 +530,8 @@ static td_result answer_value(const void *user, td_bytes name, td_buf *out, int 
     case REPLY_RECORDED:
         *is_there = reply->recorded_text != NULL && reply->refused == REFUSAL_NONE;
         return put_raw(out, td_bytes_str(*is_there ? reply->recorded_text : ""), err);
+    case REPLY_MEMBER:
+        return put_member(of, suffix, out, is_there, err);
     case REPLY_VALUE_COUNT:
         break;
     }
@@ -544,7 +546,7 @@ int dialect_answers(const dialect *spoken, request_kind kind)
     for (size_t i = 0; i < spoken->answer_count; i++) {
         const answer_text *row = &spoken->answers[i];
         if ((row->kinds & 1U << kind) != 0 && (row->conditions & ANSWER_IF_REFUSED) == 0 &&
-            row->refused == REFUSAL_NONE && row->text[0] != '\0')
+            row->refused == REFUSAL_NONE && row->text != NULL)
             return 1;
     }
     return 0;
@@ -588,19 +590,21 @@ td_result dialect_build_answer(td_buf *out, const dialect_request *request,
                                const dialect_reply *reply, td_err *err)
 {
     const dialect *spoken = request->dialect;
-    const answer_job of = {request, reply};
+    answer_job of = {request, reply};
+    const template_source source = {.user = &of, .put = answer_value};
     size_t i = 0;
     TD_ASSERT(reply->conn_id != NULL);
     TD_ASSERT(request->args != NULL || request->arg_count == 0);
     while (i < spoken->answer_count && !answer_fits(&spoken->answers[i], request, reply))
         i++;
-    if (i == spoken->answer_count)
+    if (i == spoken->answer_count || spoken->answers[i].text == NULL)
         return TD_OK;
+    const template *const answer = spoken->answers[i].text;
     if (!spoken->escapes_for_html)
-        return frame_text_build(out, spoken->answers[i].text, answer_value, &of, err);
+        return template_render(answer, &source, out, NULL, err);
     td_buf text;
     td_buf_init(&text, out->size_max);
-    td_result rc = frame_text_build(&text, spoken->answers[i].text, answer_value, &of, err);
+    td_result rc = template_render(answer, &source, &text, NULL, err);
     if (rc == TD_OK)
         rc = append_for_html(out, td_buf_view(&text), err);
     td_buf_fini(&text);

@@ -512,7 +512,6 @@ static const exchange_row *raw_exchange(td_arena *memory, const char *const *raw
     *spoken = (dialect){.name = "raw",
                         .exchange = made,
                         .ping_interval_ns = UINT64_C(20) * 1000000000,
-                        .ping = "",
                         .covering = COVER_ALL,
                         .covers = dialect_covers_of(COVER_ALL)};
     *made = (exchange_row){.name = "raw",

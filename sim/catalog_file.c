@@ -5,8 +5,9 @@
 
 #include "base/buf.h"
 #include "base/document.h"
+#include "schema/template.h"
 #include "sim/market.h"
-#include "sim/template.h"
+#include "sim/value.h"
 #include "sim/window.h"
 
 enum {
@@ -182,11 +183,10 @@ static td_result check_content(document_node at, const text_rule *rule, const te
     const unsigned lists = content.lists & ~rule->lists;
     if (lists != 0)
         return document_refuse(at, "this text does not have the list",
-                               td_bytes_str(template_list_name((sim_list_id)__builtin_ctz(lists))),
-                               err);
+                               td_bytes_str(SIM_NAMES.lists[__builtin_ctz(lists)].word), err);
     if (content.last_value > rule->last_value)
         return document_refuse(at, "this text does not have the value",
-                               td_bytes_str(template_value_name(content.last_value)), err);
+                               td_bytes_str(SIM_NAMES.values[content.last_value].word), err);
     /* One list has the changes of both sides. */
     const size_t sides = (content.lists & LIST(LEVELS)) != 0 ? 2 : 1;
     return content.bytes + content.item_bytes * sides * rule->items_max <= SIM_FRAME_BYTES_MAX
@@ -202,7 +202,7 @@ static td_result make_text(expansion *e, document_node at, const text_rule *rule
     if (rc != TD_OK)
         return rc;
     td_buf_add(&e->text, "", 1);
-    rc = template_compile(e->r->memory, (const char *)e->text.data, out, err);
+    rc = template_compile(e->r->memory, (const char *)e->text.data, &SIM_NAMES, out, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s.yaml:%zu", at.of->name, document_line(at));
     return check_content(at, rule, *out, err);

@@ -1,5 +1,5 @@
 /* The simulated exchange's content: a family is a row with tables of streams; a stream is a row
- * with its topic, its schedule, and the templates of its frames (sim/template.h). Plain data. */
+ * with its topic, its schedule, and the templates of its frames (schema/template.h). Plain data. */
 #ifndef TD_SIM_CATALOG_ROW_H
 #define TD_SIM_CATALOG_ROW_H
 
@@ -8,7 +8,6 @@
 
 #include "schema/family.h"
 #include "sim/instrument.h"
-#include "sim/template.h"
 
 /* The content of a stream, which determines when it sends a frame. */
 typedef enum stream_kind {
@@ -68,8 +67,8 @@ typedef struct stream_row {
     uint32_t minutes;     /* candles: length of the interval */
     size_t events_max; /* a frame is sent after 1 to events_max events of its symbol, at random */
     size_t every_ms;   /* if events_max is 0: ms of exchange time from one frame to the next */
-    const template *snapshot; /* the full state, a subscriber's first frame */
-    const template *delta;    /* the changes; NULL: every frame has the full state */
+    const struct template *snapshot; /* the full state, a subscriber's first frame */
+    const struct template *delta;    /* the changes; NULL: every frame has the full state */
 } stream_row;
 
 /* The reply to HTTP requests (sim/http_replies.h). */
@@ -82,7 +81,7 @@ typedef struct reply_row {
     const char *status; /* the status */
     const char *page_size;
     const char *page; /* as the page before it names it */
-    const template *text;
+    const struct template *text;
 } reply_row;
 
 /* Order entry. The topics of requests are NULL if there is no such request. */

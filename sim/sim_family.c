@@ -199,10 +199,10 @@ static void set_items(sim_family *v, const family_stream *of, const sim_symbol *
 
 static int render(sim_family *v, const template *text, const sim_value *shown)
 {
-    const template_source source = {
+    const sim_source source = {
         .values = v->values, .shown = shown, .next_item = next_item, .user = v};
     td_buf_clear(&v->text);
-    return template_render(text, &source, &v->text);
+    return sim_render(text, &source, &v->text);
 }
 
 /* Render the stream's next frame: a delta, if the row has one. */

@@ -1,9 +1,20 @@
 /* Named values in the frames of the simulated exchange. The engine's code sets them, and templates
- * (sim/template.h) contain their names; the list below has all names. Constant data. */
+ * (schema/template.h) contain their names; the list below has all names. In a template, a value is
+ * written in a format:
+ *
+ *   $name          with all its decimal places; a text unchanged
+ *   $name:s        in its shortest form            $name:b    true or false
+ *   $name:e4       times 10^4, as a whole number; for a time :e3 means ms
+ *   $name:d3       with 3 decimal places, cut: a time in seconds
+ *   $name:i3       a time as RFC 3339 text, with 3 digits of the fraction of a second
+ *
+ * One thread for each source. */
 #ifndef TD_SIM_VALUE_H
 #define TD_SIM_VALUE_H
 
 #include <stdint.h>
+
+#include "schema/template.h"
 
 /* A value: the number n / 10^places, a time in ns (places is 9), or a text. */
 typedef struct sim_value {
@@ -157,5 +168,22 @@ static inline sim_value sim_time(uint64_t ns)
 {
     return (sim_value){.n = (int64_t)ns, .places = 9};
 }
+
+/* The names of all values and lists, in order of their ids. */
+extern const template_names SIM_NAMES;
+
+/* The values for a frame. */
+typedef struct sim_source {
+    sim_value *values;      /* SIM_COUNT values; next_item may change them */
+    const sim_value *shown; /* the values last shown; NULL: include all optional parts */
+    /* Set the values of the index-th item of a list; called with rising indexes from 0. Returns 0
+     * at the end. */
+    int (*next_item)(void *user, sim_list_id list, size_t index, sim_value *values);
+    void *user;
+} sim_source;
+
+/* Append the frame to out, which must have space. Returns 0, with out unchanged, if the template
+ * has optional parts and all were omitted. */
+int sim_render(const template *t, const sim_source *source, td_buf *out);
 
 #endif

@@ -7,7 +7,10 @@
 
 #include <cmocka.h>
 
+#include "base/document.h"
+#include "schema/dialect_values.h"
 #include "schema/responder.h"
+#include "schema/template.h"
 #include "tests/testing/bybit_dialects.h"
 
 /* A client, and the responder's calls for it, as letters in order. */
@@ -168,12 +171,20 @@ static const refusal_case CASES[] = {
 };
 
 /* The dialect's answers become [REFUSAL, "TOPIC", [ARG, ...], [REFUSED ARG, ...]]. */
-static dialect with_plain_answers(const dialect *of)
+static dialect with_plain_answers(const dialect *of, td_arena *memory)
 {
+    static const document_word VALUES[] = {{"code", REPLY_CODE},
+                                           {"reason", REPLY_REASON},
+                                           {"args", REPLY_ARGS},
+                                           {"failed", REPLY_FAILED}};
+    static const template_names NAMES = {.values = VALUES, .value_count = 4};
     static const char *const CODES[REFUSAL_COUNT] = {"0", "1", "2", "3", "4", "5",
                                                      "6", "7", "8", "9", "10"};
     dialect spoken = *of;
-    spoken.answers[0] = (answer_text){.kinds = ~0U, .text = "[$code,$reason,$args,$failed]"};
+    spoken.answers[0] = (answer_text){.kinds = ~0U};
+    assert_int_equal(template_compile(memory, "[$code,$reason,$args,$failed]", &NAMES,
+                                      &spoken.answers[0].text, NULL),
+                     TD_OK);
     spoken.answer_count = 1;
     for (int i = 0; i < REFUSAL_COUNT; i++)
         spoken.refusals[i] = (refusal_text){CODES[i], "{topic}"};
@@ -216,11 +227,13 @@ static void read_answer(const dialect *spoken, fake_client *client)
 
 static td_result respond(responder *r, dialect_id id, const char *request, fake_client *client)
 {
-    const dialect spoken = with_plain_answers(dialect_find(id));
+    td_arena *memory = td_arena_open();
+    const dialect spoken = with_plain_answers(dialect_find(id), memory);
     const responder_client from = {&OPS, client, &spoken, "c"};
     td_result rc = responder_answer(r, &from, td_bytes_str(request), 1000, NULL);
     if (client->answer_bytes > 0)
         read_answer(&spoken, client);
+    td_arena_close(memory);
     return rc;
 }
 

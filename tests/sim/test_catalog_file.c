@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "sim/catalog.h"
+#include "sim/value.h"
 #include "tests/testing/changed_document.h"
 
 /* A sound document, a line each. */
@@ -116,13 +117,13 @@ static const struct {
     {13, "      events: 5\n      every_ms: 5", "10: a book needs depth", ""},
     {13, "      events: five", "13: a number is expected, not 'five'", ""},
     {14, "      parts: {side: trades}", "15: this text does not have the list 'trades'", ""},
-    {14, "      parts: {side: bid}", "15: unknown list '@bid'", "'@bids'"},
+    {14, "      parts: {side: bid}", "15: there is no list 'bid'", "'bids'"},
     {14, "      parts: {sides: bids}", "15: no such name is in the documents: 'side'",
      "did you mean 'sides'? allowed: sides, size, head"},
     {19, "      delta: '%{head'", "19: '}' is missing after '%{head'", ""},
     {19, "      delta: '@bids($price'", "19: ')' expected before ''", ""},
     {16, "        @bids(@asks($price)", "15: a list is in a list, before '@asks($price)", ""},
-    {18, "        $pirce", "15: unknown value '$pirce'", "'$price'"},
+    {18, "        $pirce", "15: there is no value 'pirce'", "'price'"},
     {18, "        $order_id", "15: this text does not have the value 'order_id'", ""},
     {19, "      delta: $tick", "19: this text does not have the value 'tick'", ""},
     {19, "      delta: [a]", "19: a text is expected", ""},
@@ -138,7 +139,7 @@ static const struct {
      "20: this text does not have the list 'trades'", ""},
     {21, "    - use: trades", "21: no such name is in the documents: 'trades'",
      "did you mean 'trade'?"},
-    {21, "    - use: wrong", "used.yaml:14: unknown value '$prise'", "'$price'"},
+    {21, "    - use: wrong", "used.yaml:14: there is no value 'prise'", "'price'"},
     {21, "    - {use: trade, topic: t}", "21: no other key is allowed beside use", ""},
     {23, "    {topic: order}", "23: a list is expected, not ''", ""},
     {23, "    - {topic: t, shows: trade, snapshot: $u}", "23: only a public stream shows this: 't'",
@@ -178,10 +179,10 @@ static void expect_text(const template *text, const char *expected)
                                    [SIM_SIZE] = sim_number(70, 2),  [SIM_U] = sim_number(9, 0),
                                    [SIM_TS] = sim_time(8000000000), [SIM_TICK] = sim_number(25, 2),
                                    [SIM_PAGE] = sim_text("PAGE")};
-    const template_source source = {.values = values, .next_item = next_of_two};
+    const sim_source source = {.values = values, .next_item = next_of_two};
     td_buf out;
     td_buf_init(&out, 1 << 10);
-    assert_true(template_render(text, &source, &out));
+    assert_true(sim_render(text, &source, &out));
     td_buf_add(&out, "", 1);
     assert_string_equal(out.data, expected);
     td_buf_fini(&out);

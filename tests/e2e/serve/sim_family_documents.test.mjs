@@ -104,7 +104,7 @@ const ADDRESS = "addresses: [main public wss://a.example/b]\n";
 const SERVED = "simulator:\n  streams: [{topic: a, shows: notice per_family, every_ms: 9, snapshot: $u}]\n";
 const MISTAKES = [
   ["a document without frames", HEAD, /mine\.yaml does not have the key 'simulator'\n.*hint: docs\/families\.md/],
-  ["a misspelt value", `${HEAD}${SERVED.replace("$u", "$prise")}`, /mine\.yaml:5: unknown value '\$prise'\n.*hint: did you mean '\$price'\?/],
+  ["a misspelt value", `${HEAD}${SERVED.replace("$u", "$prise")}`, /mine\.yaml:5: there is no value 'prise'\n.*hint: did you mean 'price'\?/],
   ["no address", `${HEAD}${SERVED}`, /family 'mine' has no address/],
   ["orders of an unknown family", `${HEAD}${ADDRESS}simulator:\n  orders: {of: v5-privat}\n`, /there is no family 'v5-privat'\n.*hint: did you mean 'v5-private'\?/],
   ["orders of a family without an account", `${HEAD}${ADDRESS}simulator:\n  orders: {of: v5-misc}\n`, /family 'v5-misc' has no account for the orders of 'mine'/],
