@@ -51,7 +51,7 @@ int snapshot_fetch_has(const feed_config *feed, const char *topic)
 static void write_url(const feed_config *feed, const topic_row *row, td_bytes symbol,
                       char url[LIMIT_URL_BYTES])
 {
-    char path[LIMIT_URL_BYTES] = "";
+    char path[LIMIT_URL_BYTES];
     family_snapshot_path(feed->family, row, symbol, path, sizeof path);
     const http_config request = {.url = path};
     config_http_url(feed, &request, url);

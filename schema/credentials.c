@@ -8,21 +8,18 @@
 #include "base/hash.h"
 #include "base/url.h"
 #include "schema/dialect.h"
+#include "schema/template.h"
 
 /* hex(HMAC-SHA256(secret, signed_text)) */
 void dialect_sign(const dialect *spoken, const dialect_auth *auth,
                   char out[DIALECT_SIGNATURE_BYTES])
 {
-    static const char EXPIRES[] = "{expires}";
-    char text[DIALECT_SIGNED_BYTES + 20];
-    const char *form = spoken->signed_text;
-    const char *place = strstr(form, EXPIRES); /* checked: it is there, and the text is short */
-    const int length = snprintf(text, sizeof text, "%.*s%" PRIu64 "%s", (int)(place - form), form,
-                                auth->expires_ms, place + sizeof EXPIRES - 1);
-    TD_ASSERT(length > 0);
-    TD_ASSERT((size_t)length < sizeof text);
+    char expires[24], text[3 * DIALECT_SIGNED_BYTES];
+    (void)snprintf(expires, sizeof expires, "%" PRIu64, auth->expires_ms); /* fits */
+    const template_word word = {"{expires}", td_bytes_str(expires)};
+    template_fill(spoken->signed_text, &word, 1, text, sizeof text); /* fits: checked when read */
     _Static_assert((int)DIALECT_SIGNATURE_BYTES == (int)TD_SHA256_HEX_BYTES, "it is one");
-    td_hmac_sha256_hex(auth->secret, strlen(auth->secret), text, (size_t)length, out);
+    td_hmac_sha256_hex(auth->secret, strlen(auth->secret), text, strlen(text), out);
 }
 
 /* ---- checking credentials ---- */

@@ -342,20 +342,15 @@ static const refusal_text *refusal_of(const dialect *spoken, const dialect_reply
 void dialect_refusal_text(const dialect *spoken, const dialect_reply *reply,
                           char out[DIALECT_REASON_BYTES])
 {
-    static const char TOPIC[] = "{topic}";
     enum { TOPIC_SHOWN_MAX = DIALECT_REASON_BYTES / 2 };
+    template_word topic = {"{topic}", reply->topic};
     if (reply->recorded_text != NULL && strlen(reply->recorded_text) < DIALECT_REASON_BYTES) {
         memcpy(out, reply->recorded_text, strlen(reply->recorded_text) + 1);
         return;
     }
-    const char *text = refusal_of(spoken, reply)->text;
-    const char *place = strstr(text, TOPIC);
-    const char *after = place == NULL ? "" : place + sizeof TOPIC - 1;
-    const size_t most = place == NULL ? 0 : TOPIC_SHOWN_MAX;
-    const size_t size = reply->topic.size < most ? reply->topic.size : most;
-    const size_t before = place == NULL ? strlen(text) : (size_t)(place - text);
-    (void)snprintf(out, DIALECT_REASON_BYTES, "%.*s%.*s%s", (int)before, text, (int)size,
-                   size == 0 ? "" : (const char *)reply->topic.data, after); /* cut if too long */
+    if (topic.text.size > TOPIC_SHOWN_MAX)
+        topic.text.size = TOPIC_SHOWN_MAX;
+    template_fill(refusal_of(spoken, reply)->text, &topic, 1, out, DIALECT_REASON_BYTES);
 }
 
 /* 1 if an arg of the request was refused, individually or with the whole request. */

@@ -17,6 +17,7 @@
 #include "schema/exchange_file.h"
 #include "schema/family_file.h"
 #include "schema/family_texts.h"
+#include "schema/template.h"
 #include "schema/topic_parts.h"
 
 /* The programs' own families, and their exchanges. */
@@ -465,12 +466,6 @@ static const char *category_of(const family *of)
     return of->market.category == NULL ? "linear" : of->market.category;
 }
 
-static void append(char *out, size_t out_bytes, const char *text, size_t size)
-{
-    size_t used = strlen(out);
-    (void)snprintf(out + used, out_bytes - used, "%.*s", (int)size, text); /* cut if too long */
-}
-
 /* The limit in the request for a topic's snapshot; 0: absent. */
 static uint64_t request_limit(const topic_row *row)
 {
@@ -518,25 +513,13 @@ int family_snapshot_is_cut(const topic_row *row, size_t levels)
 void family_snapshot_path(const family *of, const topic_row *row, td_bytes symbol, char *out,
                           size_t out_bytes)
 {
-    static const char SYMBOL[] = "{symbol}", CATEGORY[] = "{category}";
-    const char *at = row->snapshot_request;
-    while (*at != '\0') {
-        size_t plain = strcspn(at, "{");
-        append(out, out_bytes, at, plain);
-        at += plain;
-        if (strncmp(at, SYMBOL, sizeof SYMBOL - 1) == 0) {
-            char plain_symbol[LIMIT_TOPIC_BYTES], encoded[3 * LIMIT_TOPIC_BYTES];
-            (void)snprintf(plain_symbol, sizeof plain_symbol, "%.*s", (int)symbol.size,
-                           (const char *)symbol.data); /* fits: it is of a topic */
-            if (td_url_encode(plain_symbol, encoded, sizeof encoded))
-                append(out, out_bytes, encoded, strlen(encoded));
-            at += sizeof SYMBOL - 1;
-        } else if (*at != '\0') {
-            TD_ASSERT(strncmp(at, CATEGORY, sizeof CATEGORY - 1) == 0);
-            append(out, out_bytes, category_of(of), strlen(category_of(of)));
-            at += sizeof CATEGORY - 1;
-        }
-    }
+    char plain[LIMIT_TOPIC_BYTES], encoded[3 * LIMIT_TOPIC_BYTES];
+    (void)snprintf(plain, sizeof plain, "%.*s", (int)symbol.size,
+                   (const char *)symbol.data); /* fits: it is of a topic */
+    const int is_encoded = td_url_encode(plain, encoded, sizeof encoded);
+    const template_word words[] = {{"{symbol}", td_bytes_str(is_encoded ? encoded : "")},
+                                   {"{category}", td_bytes_str(category_of(of))}};
+    template_fill(row->snapshot_request, words, 2, out, out_bytes);
 }
 
 /* Drop a slash at the end of a path: requests with and without it are the same (Bitstamp). */

@@ -114,9 +114,8 @@ size_t family_snapshot_cut(const topic_row *row, size_t levels);
  * which a reader does not find the side cut is made smaller, to one at which it does. */
 size_t family_snapshot_limit(const topic_row *row, td_bytes query);
 
-/* Append the path and query of the request for a topic's snapshot (topic_row.snapshot_request),
- * with the symbol percent-encoded, to a text in out, which has a NUL. A text that does not fit is
- * cut. */
+/* Write the path and query of the request for a topic's snapshot (topic_row.snapshot_request), with
+ * the symbol percent-encoded, and a NUL. A text that does not fit is cut. */
 void family_snapshot_path(const family *of, const topic_row *row, td_bytes symbol, char *out,
                           size_t out_bytes);
 

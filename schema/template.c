@@ -1,6 +1,7 @@
 #include "schema/template.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/document.h"
@@ -325,4 +326,23 @@ td_result template_render(const template *t, const template_source *source, td_b
     if (parts != NULL)
         *parts = !t->has_optional || r.parts > 0;
     return rc;
+}
+
+/* ---- plain texts ---- */
+
+void template_fill(const char *text, const template_word *words, size_t count, char *out,
+                   size_t out_bytes)
+{
+    size_t size = 0;
+    out[0] = '\0';
+    while (*text != '\0' && size < out_bytes) {
+        size_t i = 0;
+        while (i < count && strncmp(text, words[i].place, strlen(words[i].place)) != 0)
+            i++;
+        const td_bytes put = i < count ? words[i].text : td_bytes_of(text, 1);
+        (void)snprintf(out + size, out_bytes - size, "%.*s", (int)put.size,
+                       put.size == 0 ? "" : (const char *)put.data); /* cut if too long */
+        size += put.size;
+        text += i < count ? strlen(words[i].place) : 1;
+    }
 }

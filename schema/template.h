@@ -77,4 +77,14 @@ typedef struct template_source {
 TD_MUST_USE td_result template_render(const template *t, const template_source *source, td_buf *out,
                                       int *parts, td_err *err);
 
+/* A place in a plain text (words of a refusal, an address), in which "$" is text: "{topic}". */
+typedef struct template_word {
+    const char *place;
+    td_bytes text;
+} template_word;
+
+/* Write a plain text with these texts in its places, and a NUL; cut if it is too long. */
+void template_fill(const char *text, const template_word *words, size_t count, char *out,
+                   size_t out_bytes);
+
 #endif

@@ -99,12 +99,26 @@ static void test_questions(void **state)
     td_arena_close(memory);
 }
 
+static void test_plain_texts(void **state)
+{
+    const template_word words[] = {{"{topic}", td_bytes_str("a.B")}, {"{none}", {0}}};
+    char out[12];
+    (void)state;
+    template_fill("$5 {topic}{none}{x}", words, 2, out, sizeof out);
+    assert_string_equal(out, "$5 a.B{x}");
+    template_fill("{topic}{topic}{topic}{topic}", words, 2, out, sizeof out);
+    assert_string_equal(out, "a.Ba.Ba.Ba.");
+    template_fill("", words, 2, out, sizeof out);
+    assert_string_equal(out, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_questions),
+        cmocka_unit_test(test_plain_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
