@@ -244,14 +244,14 @@ static void judge_books(audit *a, audit_member *member, const book_state *now, a
 enum { AUDIT_TICKERS_MAX = 8 }; /* limit of tickers that wait for the book's next state */
 
 /* Best prices of a ticker that waits until the book reaches its sequence number. */
-typedef struct best_waiting {
+typedef struct waiting_best {
     int64_t seq;
     uint64_t recv_ns;
     td_decimal price[2]; /* by msg_side; 0: no price */
-} best_waiting;
+} waiting_best;
 
 typedef struct best_history {
-    best_waiting waiting[AUDIT_TICKERS_MAX]; /* oldest first */
+    waiting_best waiting[AUDIT_TICKERS_MAX]; /* oldest first */
     uint32_t count;
     td_decimal price[2]; /* the current ones: a delta only has changes */
 } best_history;
@@ -280,7 +280,7 @@ static int is_best(const book_state *state, int side, td_decimal price)
  * the prices must be equal. Between two states they nearly always equal one of the two (275 of 275
  * recorded tickers; docs/wire.md 6.7), but the price may have been different in between: such a
  * difference is counted, but proves nothing. */
-static void judge_best(audit *a, audit_member *member, const best_waiting *waiting,
+static void judge_best(audit *a, audit_member *member, const waiting_best *waiting,
                        book_history *past, audit_verdict *out)
 {
     const book_state *before = NULL; /* the last at or before the ticker's sequence number */
@@ -370,7 +370,7 @@ static void audit_best_apply(audit *a, audit_member *member, const audit_frame *
         a->stats.best.skipped++; /* the book is far behind: the newest ticker is the most useful */
         best->count--;
     }
-    best->waiting[best->count++] = (best_waiting){
+    best->waiting[best->count++] = (waiting_best){
         .seq = seq, .recv_ns = frame->recv_ns, .price = {best->price[0], best->price[1]}};
     check_waiting_states(a, member, book_member->books, out);
 }
@@ -605,14 +605,14 @@ static uint64_t trade_store_match(const trade_store *s, uint64_t from, uint64_t 
 enum { READINGS_MAX = 8 }; /* limit of readings that wait for trades; about one comes a second */
 
 /* A reading of a candle: its totals so far, as one frame shows them. */
-typedef struct reading {
+typedef struct candle_reading {
     int64_t start_ns; /* of the candle */
     int64_t end_ns;   /* last time in it; INT64_MAX: unknown */
     int64_t made_ns;  /* exchange time of the reading; 0: unknown */
     uint64_t recv_ns;
     trade_sum sum;
     uint8_t has_turnover;
-} reading;
+} candle_reading;
 
 /* Where the next comparison begins: at the end of the last one. */
 typedef enum base_kind {
@@ -624,7 +624,7 @@ typedef enum base_kind {
 
 typedef struct candle_chain {
     base_kind kind;
-    reading base; /* valid if has_base; start_ns and recv_ns are used even while kind is
+    candle_reading base; /* valid if has_base; start_ns and recv_ns are used even while kind is
                      BASE_NONE */
     /* Receive time of the base from an earlier frame, or 0. One frame may end a candle and begin
      * the next one; the first trades of the new candle are then earlier than that frame. */
@@ -632,7 +632,7 @@ typedef struct candle_chain {
     uint64_t low; /* BASE_KNOWN: first and last possible position in the trades; nearly always
                      equal */
     uint64_t high;
-    reading waiting[READINGS_MAX]; /* oldest first */
+    candle_reading waiting[READINGS_MAX]; /* oldest first */
     uint32_t count;
     uint8_t has_base;
     uint8_t had_reading_on_conn; /* 1: this connection had a reading */
@@ -729,7 +729,7 @@ static void base_range(const candle_chain *chain, const trade_store *store, uint
 
 /* Position up to which trades may belong to a reading: limited by the end of the reading's candle
  * and by the reading's own time. */
-static uint64_t reach_of(const reading *r, const trade_store *store)
+static uint64_t reach_of(const candle_reading *r, const trade_store *store)
 {
     int64_t last = r->end_ns;
     if (r->made_ns != 0 && r->made_ns + MADE_SLACK_NS < last)
@@ -738,7 +738,7 @@ static uint64_t reach_of(const reading *r, const trade_store *store)
 }
 
 /* Growth of the candle since the base. */
-static trade_sum growth_of(const candle_chain *chain, const reading *r)
+static trade_sum growth_of(const candle_chain *chain, const candle_reading *r)
 {
     if (chain->kind == BASE_START)
         return r->sum;
@@ -754,7 +754,7 @@ typedef enum answer {
 
 /* Look for consecutive trades that sum up to the candle's growth, from the end of the last
  * comparison. */
-static answer compare(candle_chain *chain, const trade_store *store, const reading *r)
+static answer compare(candle_chain *chain, const trade_store *store, const candle_reading *r)
 {
     trade_sum growth = growth_of(chain, r);
     uint64_t low;
@@ -790,13 +790,13 @@ static uint64_t later_of(uint64_t a, uint64_t b)
 }
 
 /* 1 if a reading was certainly made after a grant. The first reading after a grant may be old. */
-static int is_made_since(const audit *a, const reading *r, uint64_t granted_ns)
+static int is_made_since(const audit *a, const candle_reading *r, uint64_t granted_ns)
 {
     return r->made_ns != 0 && r->made_ns - MADE_SLACK_NS >= exchange_time(a, granted_ns);
 }
 
 /* Use a reading as the new base. */
-static void set_base(candle_chain *chain, const reading *r)
+static void set_base(candle_chain *chain, const candle_reading *r)
 {
     if (chain->has_base && chain->base.recv_ns < r->recv_ns)
         chain->frame_before_ns = chain->base.recv_ns;
@@ -806,7 +806,8 @@ static void set_base(candle_chain *chain, const reading *r)
 
 /* Begin the comparisons of a candle: at its start if all its trades are stored, else at this
  * reading if it was made after trades were subscribed. 1 if the reading must be compared. */
-static int begin_candle(audit *a, audit_member *member, const trade_store *store, const reading *r)
+static int begin_candle(audit *a, audit_member *member, const trade_store *store,
+                        const candle_reading *r)
 {
     candle_chain *chain = member->candles;
     uint64_t since = store->since_ns;
@@ -866,7 +867,7 @@ static int grants_changed(const audit *a, const audit_member *member, const audi
 
 /* Emit that a candle's growth does not match the stored trades. */
 static void emit_missing(audit *a, audit_member *member, const audit_member *trades,
-                         const reading *r, audit_verdict *out)
+                         const candle_reading *r, audit_verdict *out)
 {
     candle_chain *chain = member->candles;
     uint64_t low;
@@ -886,7 +887,7 @@ static void emit_missing(audit *a, audit_member *member, const audit_member *tra
  * that may be older than a grant of the trades since the base proves nothing about the time since
  * the base. */
 static uint64_t agreed_ns(const audit *a, const audit_member *member, const audit_member *trades,
-                          const reading *r)
+                          const candle_reading *r)
 {
     uint64_t base_ns = member->candles->base.recv_ns;
     uint64_t granted_ns = last_grant(member, trades).granted_ns;
@@ -894,9 +895,10 @@ static uint64_t agreed_ns(const audit *a, const audit_member *member, const audi
 }
 
 /* The next comparison begins at this reading. */
-static void move_base(candle_chain *chain, const reading *r, uint64_t recv_ns, base_kind kind)
+static void move_base(candle_chain *chain, const candle_reading *r, uint64_t recv_ns,
+                      base_kind kind)
 {
-    reading moved = *r;
+    candle_reading moved = *r;
     moved.recv_ns = recv_ns;
     set_base(chain, &moved);
     chain->kind = kind;
@@ -909,7 +911,7 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
                          audit_verdict *out)
 {
     candle_chain *chain = member->candles;
-    const reading *r = &chain->waiting[0];
+    const candle_reading *r = &chain->waiting[0];
     const trade_store *store = trades->trades;
     if (chain->has_base && r->start_ns < chain->base.start_ns)
         return 1; /* a candle that has ended */
@@ -923,7 +925,7 @@ static int judge_reading(audit *a, audit_member *member, const audit_member *tra
     }
     if (growth.volume == 0) {
         a->stats.trades.compared++;
-        reading same = chain->base;
+        candle_reading same = chain->base;
         move_base(chain, &same, agreed_ns(a, member, trades, r), chain->kind);
         return 1;
     }
@@ -969,8 +971,8 @@ static wait_rule wait_rule_of(const audit_member *member, const audit_member *tr
      * connection may be down, which is known only after it was replaced. */
     if (!is_same_connection(member, trades))
         return WAIT_FOR_TRADES;
-    const reading *oldest = &chain->waiting[0];
-    const reading *newest = &chain->waiting[chain->count - 1];
+    const candle_reading *oldest = &chain->waiting[0];
+    const candle_reading *newest = &chain->waiting[chain->count - 1];
     if (end_ns != 0)
         return oldest->recv_ns + END_WAIT_NS < end_ns ? WAIT_NO_MORE : WAIT_FOR_TRADES;
     int64_t waited = oldest->made_ns != 0 && newest->made_ns != 0
@@ -1004,7 +1006,7 @@ static const msg_value *value_of(const msg_item *item, msg_member member, value_
 
 /* Read an entry of a candle frame. 0 if it lacks start or volume. */
 static int read_candle(const audit_member *member, const msg_item *item, const msg_head *head,
-                       uint64_t recv_ns, reading *out)
+                       uint64_t recv_ns, candle_reading *out)
 {
     const msg_value *start = value_of(item, MEMBER_START, VALUE_TIME_NS);
     const msg_value *end = value_of(item, MEMBER_END, VALUE_TIME_NS);
@@ -1012,11 +1014,11 @@ static int read_candle(const audit_member *member, const msg_item *item, const m
     const msg_value *turnover = value_of(item, MEMBER_TURNOVER, VALUE_DECIMAL);
     if (start == NULL || volume == NULL || start->as.time_ns > INT64_MAX)
         return 0;
-    *out = (reading){.start_ns = (int64_t)start->as.time_ns,
-                     .end_ns = INT64_MAX,
-                     .made_ns = (int64_t)(head->exchange_ns & INT64_MAX),
-                     .recv_ns = recv_ns,
-                     .sum.volume = trade_sum_of(volume->as.decimal)};
+    *out = (candle_reading){.start_ns = (int64_t)start->as.time_ns,
+                            .end_ns = INT64_MAX,
+                            .made_ns = (int64_t)(head->exchange_ns & INT64_MAX),
+                            .recv_ns = recv_ns,
+                            .sum.volume = trade_sum_of(volume->as.decimal)};
     if (end != NULL && end->as.time_ns < INT64_MAX)
         out->end_ns = (int64_t)end->as.time_ns;
     /* A spot frame has only the candle's start, which is not the time when the frame was made. */
@@ -1046,7 +1048,7 @@ static void audit_candles_apply(audit *a, audit_member *member, const audit_fram
         trades->connection = member->connection;
     }
     for (size_t i = 0; i < m->record.item_count; i++) {
-        reading r;
+        candle_reading r;
         if (!read_candle(member, &m->record.items[i], &m->head, frame->recv_ns, &r))
             continue;
         /* Readings are running totals, so one of them may be dropped. */
@@ -1406,7 +1408,7 @@ static void best_history_serialize(best_history *past, state_io *io)
     enum { WAITING_BYTES = 34 };
     past->count = state_count(io, past->count, AUDIT_TICKERS_MAX, WAITING_BYTES);
     for (uint32_t i = 0; i < past->count; i++) {
-        best_waiting *waiting = &past->waiting[i];
+        waiting_best *waiting = &past->waiting[i];
         state_i64(io, &waiting->seq);
         state_u64(io, &waiting->recv_ns);
         for (int at = SIDE_BUY; at <= SIDE_SELL; at++)
@@ -1453,7 +1455,7 @@ static void trade_store_serialize(trade_store *s, state_io *io)
     }
 }
 
-static void reading_serialize(reading *r, state_io *io)
+static void reading_serialize(candle_reading *r, state_io *io)
 {
     state_i64(io, &r->start_ns);
     state_i64(io, &r->end_ns);

@@ -108,15 +108,15 @@ static int next_entry(td_bytes *table, checkpoint_entry *out)
 }
 
 /* State of one checkpoint_read. */
-typedef struct reading {
+typedef struct checkpoint_reader {
     td_file *file;
     const checkpoint_visitor *visitor;
     codec *coder;
     td_buf table; /* the record's content up to the states */
     td_buf stored, state;
-} reading;
+} checkpoint_reader;
 
-static td_result read_at(reading *r, uint64_t at, uint64_t size, td_buf *out, td_err *err)
+static td_result read_at(checkpoint_reader *r, uint64_t at, uint64_t size, td_buf *out, td_err *err)
 {
     td_buf_clear(out);
     td_result rc = td_buf_reserve(out, (size_t)size, err);
@@ -128,7 +128,7 @@ static td_result read_at(reading *r, uint64_t at, uint64_t size, td_buf *out, td
 }
 
 /* Read the content up to the states, and check its CRC. */
-static td_result read_table(reading *r, const segment_checkpoint *at, td_bytes *table,
+static td_result read_table(checkpoint_reader *r, const segment_checkpoint *at, td_bytes *table,
                             uint32_t *count, td_err *err)
 {
     enum { KNOWN_BYTES = MCAP_PREFIX_BYTES + HEAD_BYTES };
@@ -154,7 +154,8 @@ static td_result read_table(reading *r, const segment_checkpoint *at, td_bytes *
     return TD_OK;
 }
 
-static td_result read_state(reading *r, uint64_t at, const checkpoint_entry *entry, td_err *err)
+static td_result read_state(checkpoint_reader *r, uint64_t at, const checkpoint_entry *entry,
+                            td_err *err)
 {
     const checkpoint_visitor *visitor = r->visitor;
     td_result rc = read_at(r, at, entry->stored_bytes, &r->stored, err);
@@ -169,7 +170,7 @@ static td_result read_state(reading *r, uint64_t at, const checkpoint_entry *ent
     return rc;
 }
 
-static td_result read_states(reading *r, const segment_checkpoint *at, td_bytes table,
+static td_result read_states(checkpoint_reader *r, const segment_checkpoint *at, td_bytes table,
                              uint32_t count, td_err *err)
 {
     const checkpoint_visitor *visitor = r->visitor;
@@ -194,7 +195,7 @@ static td_result read_states(reading *r, const segment_checkpoint *at, td_bytes 
 td_result checkpoint_read(td_file *file, const segment_checkpoint *at,
                           const checkpoint_visitor *visitor, td_err *err)
 {
-    reading r = {.file = file, .visitor = visitor, .coder = codec_open()};
+    checkpoint_reader r = {.file = file, .visitor = visitor, .coder = codec_open()};
     td_bytes table = {0};
     uint32_t count = 0;
     td_buf_init(&r.table, LIMIT_RECORD_BYTES);

@@ -297,22 +297,22 @@ static void estimate_loads(const subscription *self, const feed_config *feed, co
     td_free(row_of);
 }
 
-/* A distribution. */
-typedef struct dealing {
+/* How topics are distributed over shards. */
+typedef struct distribution {
     size_t topics_max, bytes_max; /* of a shard; 0: no limit */
     uint32_t shards_max;
     uint32_t count;
     shard_load shards[LIMIT_FEED_SLOTS];
-} dealing;
+} distribution;
 
-static int has_space(const dealing *of, uint32_t shard, size_t bytes)
+static int has_space(const distribution *of, uint32_t shard, size_t bytes)
 {
     const shard_load *at = &of->shards[shard];
     return (of->topics_max == 0 || at->count < of->topics_max) &&
            (of->bytes_max == 0 || at->count == 0 || at->bytes + bytes <= of->bytes_max);
 }
 
-static void put(dealing *to, uint32_t shard, size_t bytes, load *topic)
+static void put(distribution *to, uint32_t shard, size_t bytes, load *topic)
 {
     to->shards[shard].count++;
     to->shards[shard].bytes += bytes;
@@ -322,7 +322,7 @@ static void put(dealing *to, uint32_t shard, size_t bytes, load *topic)
 }
 
 /* The shard with the fewest frames, of those with space, or a new one. */
-static uint32_t find_shard(const dealing *of, size_t bytes)
+static uint32_t find_shard(const distribution *of, size_t bytes)
 {
     uint32_t best = of->count;
     for (uint32_t k = 0; k < of->count; k++)
@@ -334,7 +334,7 @@ static uint32_t find_shard(const dealing *of, size_t bytes)
 
 /* Give each topic to a shard; with past, to the one that it had. Returns the frames of the fullest
  * shard, or UINT64_MAX if that is not possible. */
-static uint64_t deal(const subscription *self, const past_load *past, dealing *to, load *loads)
+static uint64_t deal(const subscription *self, const past_load *past, distribution *to, load *loads)
 {
     uint64_t most = 0;
     for (size_t i = 0; i < self->topic_count; i++) {
@@ -383,12 +383,12 @@ void subscription_balance(subscription *self, const feed_config *feed, const pas
     const dialect *of = feed->family->dialect;
     load *kept = td_alloc_zero(self->topic_count + 1, sizeof *kept);
     load *fresh = td_alloc_zero(self->topic_count + 1, sizeof *fresh);
-    dealing as_before = {
+    distribution as_before = {
         .topics_max = smaller_limit(feed->max_topics_per_connection, of->connection_topics_max),
         .bytes_max = of->connection_bytes_max,
         .shards_max = shards_max(feed),
         .count = self->shard_count};
-    dealing newly = as_before;
+    distribution newly = as_before;
     if (self->shard_count > 1) {
         estimate_loads(self, feed, past, fresh);
         qsort(fresh, self->topic_count, sizeof *fresh, compare_loads);

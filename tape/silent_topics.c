@@ -50,13 +50,13 @@ typedef struct sending_topics {
 } sending_topics;
 
 /* A grant of a topic that speaks at once. */
-typedef struct opening {
+typedef struct prompt_grant {
     size_t row; /* index in the list of silent topics */
     uint64_t granted_ns;
-} opening;
+} prompt_grant;
 
 typedef struct opening_list {
-    opening *items;
+    prompt_grant *items;
     size_t count;
 } opening_list;
 
@@ -169,7 +169,7 @@ static void add_opening(opening_list *list, size_t row, uint64_t granted_ns)
         list->items[list->count - 1].granted_ns == granted_ns)
         return; /* the next segment repeats it */
     list->items = td_array_grow(list->items, list->count, sizeof *list->items);
-    list->items[list->count++] = (opening){row, granted_ns};
+    list->items[list->count++] = (prompt_grant){row, granted_ns};
 }
 
 static td_result add_grants(search *s, const segment_index *index, td_err *err)
@@ -241,7 +241,7 @@ static td_result find_unanswered(archive *from, read_query *query, silent_list *
             query->from_ns = openings->items[i].granted_ns;
     td_result rc = read_plan_open(from, query, &plan, err);
     for (size_t i = 0; rc == TD_OK && i < openings->count; i++) {
-        const opening *at = &openings->items[i];
+        const prompt_grant *at = &openings->items[i];
         silent_topic *row = &list->rows[at->row];
         const family *of = family_find(td_bytes_str(row->family));
         TD_ASSERT(row->feed != NULL);

@@ -9,18 +9,18 @@
 
 /* ---- selection ---- */
 
-typedef struct loading {
+typedef struct states_loader {
     symbol_table loaded;
     const open_conns_session *from;
     const segment_index *index; /* of the segment that the session was writing */
     const source_options *reading;
     symbol_audits audits;
     const char *symbol; /* the symbol whose topics are checked */
-} loading;
+} states_loader;
 
 static int wants_symbol(void *user, td_bytes symbol)
 {
-    const loading *of = user;
+    const states_loader *of = user;
     selection any_topic = *of->reading->wanted;
     any_topic.topics = (selection_globs){0};
     return selection_has_topic(&any_topic, td_bytes_of(NULL, 0), td_bytes_of(NULL, 0), symbol);
@@ -29,7 +29,7 @@ static int wants_symbol(void *user, td_bytes symbol)
 /* 1 if the topic is selected: by its channel, or by its name if it has no frames in the segment. */
 static int wants_topic(void *user, const symbol_topic *topic)
 {
-    const loading *of = user;
+    const states_loader *of = user;
     int is_known = 0;
     for (size_t i = 0; i < of->index->channel_count; i++) {
         const channel_info *info = &of->index->channels[i].info;
@@ -62,7 +62,7 @@ static const choice_conn *followed_conn(const symbol_topic *topic)
 }
 
 /* 1 if the connection that the topic follows was open at the checkpoint. */
-static int was_open(const loading *of, const symbol_topic *topic)
+static int was_open(const states_loader *of, const symbol_topic *topic)
 {
     const choice_conn *followed = followed_conn(topic);
     const uint64_t at_ns = of->from->checkpoint.at_ns;
@@ -85,8 +85,8 @@ static uint64_t last_of(const symbol_topic *topic)
 
 /* Decide whether a topic's state on its line is the one that the stream of all lines continues
  * from: its connection was open, or else had the latest frame. */
-static td_result choose_line(const loading *of, const symbol_state *state, symbol_topic *topic,
-                             td_err *err)
+static td_result choose_line(const states_loader *of, const symbol_state *state,
+                             symbol_topic *topic, td_err *err)
 {
     symbol_topic *other;
     const int is_open = was_open(of, topic);
@@ -113,7 +113,7 @@ static int is_chosen(void *user, const symbol_topic *topic)
 }
 
 /* Keep one line of each topic, as readers of the one stream see it. */
-static td_result join_lines(const loading *of, symbol_state *state, td_err *err)
+static td_result join_lines(const states_loader *of, symbol_state *state, td_err *err)
 {
     symbol_topic *topic;
     td_result rc = TD_OK;
@@ -132,7 +132,7 @@ static td_result join_lines(const loading *of, symbol_state *state, td_err *err)
 
 static td_result load_state(void *user, td_bytes symbol, td_bytes bytes, td_err *err)
 {
-    loading *of = user;
+    states_loader *of = user;
     char *name = td_strndup((const char *)symbol.data, symbol.size);
     symbol_entry *entry = symbol_table_get(&of->loaded, of->index->feed, name);
     td_free(name);
@@ -160,7 +160,8 @@ static td_result load_state(void *user, td_bytes symbol, td_bytes bytes, td_err 
 td_result saved_states_load(symbol_table *to, archive *of, const open_conns_session *from,
                             const source_options *reading, symbol_audits audits, td_err *err)
 {
-    loading l = {.from = from, .index = &from->rows.index, .reading = reading, .audits = audits};
+    states_loader l = {
+        .from = from, .index = &from->rows.index, .reading = reading, .audits = audits};
     const checkpoint_visitor visitor = {.wants = wants_symbol, .state = load_state, .user = &l};
     td_file *file = NULL;
     td_result rc = td_io_open(archive_io(of), from->checkpoint_path, TD_OPEN_READ, &file, err);

@@ -68,29 +68,29 @@ typedef struct pruned_segment {
     prune_reason reason;
 } pruned_segment;
 
-typedef struct pruning {
+typedef struct prune_run {
     verb_run *verb;
     const prune_line *line;
     selection feeds;
     prune_report report;
     pruned_segment *segments;
     size_t count;
-} pruning;
+} prune_run;
 
 static int wants_feed(void *user, const char *feed)
 {
-    const pruning *p = user;
+    const prune_run *p = user;
     return selection_has_feed(&p->feeds, feed);
 }
 
 static void on_removal(void *user, const segment_index *going, prune_reason reason)
 {
-    pruning *p = user;
+    prune_run *p = user;
     p->segments = td_array_grow(p->segments, p->count, sizeof *p->segments);
     p->segments[p->count++] = (pruned_segment){*going, td_strdup(going->path), reason};
 }
 
-static void describe(result_writer *r, const pruning *p)
+static void describe(result_writer *r, const prune_run *p)
 {
     const prune_report *report = &p->report;
     const char *removed = p->line->is_dry_run ? "would remove" : "removed";
@@ -134,7 +134,7 @@ static void describe(result_writer *r, const pruning *p)
 
 /* Ages count from the archive's newest frame, so an old archive keeps its last days. Warn about
  * this: --before would remove these days. */
-static void print_counted_from(pruning *p, const prune_report *report)
+static void print_counted_from(prune_run *p, const prune_report *report)
 {
     uint64_t now_ns = clock_wall_ns(clock_real());
     char newest[TD_TIME_TEXT_BYTES];
@@ -163,7 +163,7 @@ static td_result check_line(const prune_line *line, td_err *err)
 }
 
 /* Check that the feeds exist or were pruned before. Called if nothing was removed. */
-static td_result check_feeds(pruning *p)
+static td_result check_feeds(prune_run *p)
 {
     verb_run *verb = p->verb;
     archive_history past = {0};
@@ -177,7 +177,7 @@ static td_result check_feeds(pruning *p)
                                    : selection_check_names(verb->archive, &p->feeds, &verb->err);
 }
 
-static td_result prune(pruning *p)
+static td_result prune(prune_run *p)
 {
     verb_run *verb = p->verb;
     prune_report *report = &p->report;
@@ -208,7 +208,7 @@ static td_result prune(pruning *p)
 static td_result run_prune(verb_run *verb)
 {
     const prune_line *line = verb->state;
-    pruning p = {
+    prune_run p = {
         .verb = verb, .line = line, .feeds = {.feeds = {line->feeds.items, line->feeds.count}}};
     td_result rc = prune(&p);
     if (rc == TD_OK)

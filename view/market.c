@@ -122,14 +122,14 @@ static td_result take_tile(void *user, size_t index, market_tile *made, td_err *
 }
 
 /* Tiles to be kept as they are made. */
-typedef struct keeping {
+typedef struct tile_keeper {
     const getter *self;
     market_place first;
-} keeping;
+} tile_keeper;
 
 static td_result keep_tile(void *user, size_t index, market_tile *made, td_err *err)
 {
-    const keeping *to = user;
+    const tile_keeper *to = user;
     market_place at = to->first;
     (void)err;
     at.index += index;
@@ -157,7 +157,7 @@ static td_result prepare(getter *self, market_place whole, td_err *err)
         market_place last = at;
         while (last.index < end && is_wanted(self, last))
             last.index++;
-        keeping to = {self, at};
+        tile_keeper to = {self, at};
         if (last.index > at.index + 1)
             rc = play(self, at, last.index - at.index, keep_tile, &to, err);
         at.index = last.index > at.index ? last.index : at.index + 1;

@@ -31,13 +31,13 @@ typedef struct price_level {
 
 /* A frame of trades, or one of its trades. It waits until it is known whether the book was known at
  * its time: only the book's next frame tells how long its connection lasted. */
-typedef struct waiting {
+typedef struct waiting_trade {
     uint64_t recv_ns;
     td_decimal price, size;
     uint8_t side;     /* msg_side */
     uint8_t is_trade; /* 0: the frame itself */
     uint8_t latency;  /* bucket, or NO_LATENCY */
-} waiting;
+} waiting_trade;
 
 typedef struct maker {
     const market_play_options *options;
@@ -59,7 +59,7 @@ typedef struct maker {
     const stream *of;  /* of the book; NULL: no frame yet, or no more frames */
     channel_info info; /* of the book's last frame */
     uint64_t damaged_until_ns;
-    waiting *waits;
+    waiting_trade *waits;
     size_t wait_first, wait_count;
     uint64_t known_until_ns; /* once there are no more frames */
 } maker;
@@ -293,7 +293,7 @@ static void note_frame(maker *self, uint64_t recv_ns, uint8_t latency)
         self->tile->latencies[column][latency]++;
 }
 
-static td_result add_trade(maker *self, const waiting *trade)
+static td_result add_trade(maker *self, const waiting_trade *trade)
 {
     const double price = td_decimal_double(trade->price);
     const double size = td_decimal_double(trade->size);
@@ -330,7 +330,7 @@ static td_result advance(maker *self, uint64_t now_ns)
     td_result rc = TD_OK;
     while (rc == TD_OK && self->wait_first < self->wait_count &&
            self->waits[self->wait_first].recv_ns < now_ns) {
-        const waiting *at = &self->waits[self->wait_first++];
+        const waiting_trade *at = &self->waits[self->wait_first++];
         rc = finish_tiles(self, at->recv_ns);
         if (rc == TD_OK && at->is_trade)
             rc = add_trade(self, at);
@@ -467,7 +467,7 @@ static uint8_t latency_of(const frame_ref *frame)
         frame->recv_ns > m->head.exchange_ns ? frame->recv_ns - m->head.exchange_ns : 0);
 }
 
-static void wait_for_book(maker *self, waiting added)
+static void wait_for_book(maker *self, waiting_trade added)
 {
     self->waits = td_array_grow(self->waits, self->wait_count, sizeof *self->waits);
     self->waits[self->wait_count++] = added;
@@ -481,7 +481,8 @@ static td_result add_trades_frame(maker *self, const frame_ref *frame)
                      ((self->state & MARKET_BOOK_KNOWN) != 0 && self->wait_count < WAITING_MAX);
     td_result rc = is_waiting ? TD_OK : advance(self, frame->recv_ns);
     if (!frame->is_lead_in)
-        wait_for_book(self, (waiting){.recv_ns = frame->recv_ns, .latency = latency_of(frame)});
+        wait_for_book(self,
+                      (waiting_trade){.recv_ns = frame->recv_ns, .latency = latency_of(frame)});
     entry_order_set(&self->order, m);
     for (size_t i = 0; m != NULL && i < m->trades.trade_count; i++) {
         const msg_trade *trade = &m->trades.trades[entry_order_at(&self->order, i)];
@@ -489,11 +490,11 @@ static td_result add_trades_frame(maker *self, const frame_ref *frame)
         trade_repeats_add(&self->had, m, trade);
         if (is_repeat || frame->is_lead_in)
             continue;
-        wait_for_book(self, (waiting){.recv_ns = frame->recv_ns,
-                                      .price = trade->price,
-                                      .size = trade->size,
-                                      .side = trade->side,
-                                      .is_trade = 1});
+        wait_for_book(self, (waiting_trade){.recv_ns = frame->recv_ns,
+                                            .price = trade->price,
+                                            .size = trade->size,
+                                            .side = trade->side,
+                                            .is_trade = 1});
     }
     return rc;
 }
