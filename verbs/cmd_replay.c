@@ -83,7 +83,7 @@ typedef struct replay_command {
     pacer_speed speed;
     replay_tape tape;
     replay_tape earlier;    /* the tape that was opened last to go back */
-    replay_tape *playing;   /* `tape` or `earlier` */
+    replay_tape *current;   /* `tape` or `earlier` */
     sink_jsonl_lines lines; /* for --messages */
     uint8_t has_quit;       /* a key ended the replay */
     pacer pacer;
@@ -330,7 +330,7 @@ static td_result open_all(replay_command *command, td_err *err)
         rc = archive_gaps(command->verb->archive, &command->ledger, err);
     if (rc == TD_OK)
         rc = open_tape(command, &command->verb->wanted, &command->tape, err);
-    command->playing = &command->tape;
+    command->current = &command->tape;
     command->has_screen = command->keyboard != NULL &&
                           terminal_has_screen(STDOUT_FILENO, SCREEN_ROWS) &&
                           !command->flags.with_messages && !command->verb->json.is_json;
@@ -405,7 +405,7 @@ static pacer_answer next_run(replay_command *command)
         return PACER_STOP;
     if (p->wants_rewind)
         return PACER_REWIND;
-    if (command->playing == &command->earlier)
+    if (command->current == &command->earlier)
         return PACER_GO;
     if (player_is_stopped(command->tape.player))
         return PACER_STOP;
@@ -423,19 +423,19 @@ static td_result open_earlier(replay_command *command, td_err *err)
     const pacer_mark *mark = pacer_find_mark(p);
     selection wanted = command->verb->wanted;
     TD_ASSERT(mark != NULL); /* a frame was played */
-    if (command->playing == &command->tape)
+    if (command->current == &command->tape)
         p->frames_max = p->frames;
     last_frame_clear(&command->last);
     close_tape(&command->earlier);
-    command->playing = &command->earlier;
+    command->current = &command->earlier;
     selection_set_window(&wanted, (selection_window){mark->recv_ns, to_ns});
     td_result rc = open_tape(command, mark->frames > 0 ? &wanted : &command->verb->wanted,
-                             command->playing, err);
+                             command->current, err);
     if (rc == TD_OK && mark->frames > 0 &&
         !player_take_states(command->earlier.player, command->earlier.cursor)) {
         close_tape(&command->earlier);
         mark = command->marks.items;
-        rc = open_tape(command, &command->verb->wanted, command->playing, err);
+        rc = open_tape(command, &command->verb->wanted, command->current, err);
     }
     pacer_rewind(p, mark);
     conditions_rewind(&command->breaks, mark->frames);
@@ -447,7 +447,7 @@ static td_result play_tape(replay_command *command, td_err *err)
 {
     pacer *p = &command->pacer;
     for (;;) {
-        td_result rc = player_play(command->playing->player, command->playing->cursor, err);
+        td_result rc = player_play(command->current->player, command->current->cursor, err);
         if (rc != TD_OK)
             return rc;
         pacer_answer next = next_run(command);
@@ -461,7 +461,7 @@ static td_result play_tape(replay_command *command, td_err *err)
         }
         /* `earlier` has reached the position of `tape`. It stays open because its last frame is
          * still shown. */
-        command->playing = &command->tape;
+        command->current = &command->tape;
         p->frames = p->frames_max;
         p->frames_max = 0;
         p->is_returning = 0;

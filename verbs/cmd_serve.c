@@ -26,7 +26,7 @@
 
 /* Options of the server and of this verb. */
 typedef struct serve_flags {
-    serve_options serving;
+    serve_options options;
     const char *speed;
     uint8_t is_once;
     options_list fault_texts;
@@ -47,13 +47,13 @@ static const option_row SERVE_ROWS[] = {
              "(default: 1)"},
     {.long_name = "max-gap",
      .type = OPTION_DURATION,
-     .offset = offsetof(serve_flags, serving.gap_ns_max),
+     .offset = offsetof(serve_flags, options.gap_ns_max),
      .metavar = "DURATION",
      .help = "shorten longer stretches without a frame to this length",
      .min = 1},
     {.long_name = "settle",
      .type = OPTION_DURATION,
-     .offset = offsetof(serve_flags, serving.settle_ns),
+     .offset = offsetof(serve_flags, options.settle_ns),
      .metavar = "DURATION",
      .help = "start a client's tape this long after its last subscription request\n"
              "(default: 200ms)"},
@@ -66,22 +66,22 @@ static const option_row SERVE_ROWS[] = {
      .help = "run this in the shell once clients can connect; $1 is the server's URL. Exit when\n"
              "it has ended, with status 1 if it failed"},
     {.long_name = "max-clients",
-     OPTION_INTO(serve_flags, serving.client_count_max),
+     OPTION_INTO(serve_flags, options.client_count_max),
      .metavar = "N",
      .help = "clients at a time; further ones get HTTP 503 (default: 64)",
      .min = 1,
      .max = 4096},
     {.long_name = "loop",
-     OPTION_INTO(serve_flags, serving.loops),
+     OPTION_INTO(serve_flags, options.loops),
      .help = "begin again after the end of the tape; connections stay open"},
     {.long_name = "disconnects",
-     OPTION_INTO(serve_flags, serving.skips_disconnects),
+     OPTION_INTO(serve_flags, options.skips_disconnects),
      .metavar = "HOW",
      .help = "replay: end clients' connections where the recorded ones ended, with the same\ncode; "
              "skip: do not (default: replay)",
      .choices = DISCONNECTS},
     {.long_name = "rebase-time",
-     OPTION_INTO(serve_flags, serving.rebases_time),
+     OPTION_INTO(serve_flags, options.rebases_time),
      .metavar = "TO",
      .help = "recorded: keep the exchange's times in frames; now: shift them so that the "
              "tape\nbegins now (default: recorded)",
@@ -100,21 +100,21 @@ static const option_row SERVE_ROWS[] = {
      .metavar = "FILE",
      .help = "write each fault as a line of JSON to this new file"},
     {.long_name = "shared-clock",
-     OPTION_INTO(serve_flags, serving.has_shared_clock),
+     OPTION_INTO(serve_flags, options.has_shared_clock),
      .help = "one tape for all clients: later ones join at its position\n"
              "(default: each gets the tape from its beginning)"},
     {.long_name = "slow-client",
-     OPTION_INTO(serve_flags, serving.waits_for_slow),
+     OPTION_INTO(serve_flags, options.waits_for_slow),
      .metavar = "WHAT",
      .help = "close: close a client for which 8 MiB are queued; wait: let its tape wait for "
              "it,\nas always at full speed (default: close)",
      .choices = SLOW_CLIENTS},
     {.long_name = "hold",
-     OPTION_INTO(serve_flags, serving.is_held),
+     OPTION_INTO(serve_flags, options.is_held),
      .help = "keep connections open after the end of the tape and answer requests\n"
              "(default: close with code 1000)"},
     {.long_name = "secret",
-     OPTION_INTO(serve_flags, serving.secret),
+     OPTION_INTO(serve_flags, options.secret),
      .metavar = "TEXT",
      .help = "verify clients' signatures with this secret, and refuse private topics to\n"
              "unauthenticated clients (default: accept any key, or none)"},
@@ -123,7 +123,7 @@ static const option_row SERVE_ROWS[] = {
 /* State of one run of the verb. */
 typedef struct serve_command {
     verb_run *verb;
-    listen_options listening;
+    listen_options listen;
     serve_flags flags;
 
     td_log log;
@@ -218,7 +218,7 @@ static td_result open_faults(serve_command *command, td_err *err)
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < flags->fault_texts.count; i++)
         rc = serve_faults_add(&flags->faults, flags->fault_texts.items[i], err);
-    flags->serving.faults = flags->faults.count > 0 ? &flags->faults : NULL;
+    flags->options.faults = flags->faults.count > 0 ? &flags->faults : NULL;
     if (rc == TD_OK)
         rc = serve_faults_check(&flags->faults, command->feeds, command->verb->archive,
                                 &command->verb->wanted, err);
@@ -229,25 +229,25 @@ static td_result open_faults(serve_command *command, td_err *err)
 
 static td_result open_server(serve_command *command, td_err *err)
 {
-    const listen_options *listening = &command->listening;
-    serve_options *options = &command->flags.serving;
+    const listen_options *listen = &command->listen;
+    serve_options *options = &command->flags.options;
     options->loop = command->loop;
     options->archive = command->verb->archive;
     options->wanted = &command->verb->wanted;
     options->feeds = command->feeds;
     options->server =
-        (wire_server_options){.listen = listening->address,
-                              .tls_cert = listening->tls_cert,
-                              .tls_key = listening->tls_key,
-                              .origins = {listening->origins.items, listening->origins.count},
-                              .is_plain = listening->is_plain};
+        (wire_server_options){.listen = listen->address,
+                              .tls_cert = listen->tls_cert,
+                              .tls_key = listen->tls_key,
+                              .origins = {listen->origins.items, listen->origins.count},
+                              .is_plain = listen->is_plain};
     options->clock = command->verb->clock;
     options->log = &command->log;
     td_random_system(&options->seed, sizeof options->seed);
     td_result rc = serve_open(options, &command->server, err);
     if (rc == TD_OK)
-        rc = wire_server_write_ready(serve_server(command->server), io_posix(),
-                                     listening->ready_file, err);
+        rc = wire_server_write_ready(serve_server(command->server), io_posix(), listen->ready_file,
+                                     err);
     return rc;
 }
 
@@ -262,7 +262,7 @@ static void log_served(const serve_command *command)
                     served_feed_path(feed));
     }
     report_line(command->verb->report, TD_LOG_INFO, "serving at %s", base);
-    listen_options_log_trust(&command->listening, &command->log);
+    listen_options_log_trust(&command->listen, &command->log);
 }
 
 /* Raise the limit of open files if more are needed, and log the result now. Clients beyond the
@@ -270,7 +270,7 @@ static void log_served(const serve_command *command)
 static void reserve_files(const serve_command *command)
 {
     reporter *report = command->verb->report;
-    unit_text clients = format_counted(command->flags.serving.client_count_max, "client");
+    unit_text clients = format_counted(command->flags.options.client_count_max, "client");
     const td_open_files files = td_open_files_reserve(serve_open_files_max(command->server));
     if (files.limit < files.needed)
         report_line(report, TD_LOG_WARNING,
@@ -376,16 +376,16 @@ static td_result check(verb_run *verb)
     command->verb = verb;
     report_begin_log(verb->report, &verb->verbosity);
     command->log = report_log(verb->report); /* uses the level that -v and -q select */
-    td_result rc = pacer_speed_parse(flags->speed, &flags->serving.speed, &verb->err);
+    td_result rc = pacer_speed_parse(flags->speed, &flags->options.speed, &verb->err);
     if (rc != TD_OK)
         return td_err_add(&verb->err, rc, "--speed");
-    if (flags->serving.is_held + flags->is_once + flags->serving.loops > 1)
+    if (flags->options.is_held + flags->is_once + flags->options.loops > 1)
         return td_err_set(&verb->err, TD_E_INVALID, "--hold, --loop and --once exclude each other");
     rc = report_detach(verb->report, &verb->err);
     if (rc == TD_OK && verb->progress.is_shown && isatty(STDIN_FILENO))
         rc = keyboard_open(STDIN_FILENO, &command->keyboard, &verb->err);
     if (rc == TD_OK)
-        rc = wire_remove_ready(io_posix(), command->listening.ready_file, &verb->err);
+        rc = wire_remove_ready(io_posix(), command->listen.ready_file, &verb->err);
     return rc;
 }
 
@@ -417,7 +417,7 @@ static td_result run(serve_command *command, td_err *err)
         rc = send_goodbye(command, err);
     kill_child(command);
     if (rc == TD_OK)
-        rc = wire_remove_ready(io_posix(), command->listening.ready_file, err);
+        rc = wire_remove_ready(io_posix(), command->listen.ready_file, err);
     log_counts(command);
     describe_counts(command);
     /* a tape that cannot be read is an error only with --once: without --once, other clients are
@@ -441,10 +441,10 @@ static td_result work(verb_run *verb)
 exit_code cmd_serve(const verb_context *context, int argc, char **argv)
 {
     serve_command command = {
-        .listening = {.address = "127.0.0.1:0"},
+        .listen = {.address = "127.0.0.1:0"},
         .flags = {.speed = "1",
                   .faults = {.seed = 1},
-                  .serving = {.client_count_max = SERVE_CLIENTS, .settle_ns = 200 * TD_NS_PER_MS}},
+                  .options = {.client_count_max = SERVE_CLIENTS, .settle_ns = 200 * TD_NS_PER_MS}},
         .log = report_log(context->report)};
     const verb_spec spec = {
         .name = "serve",
@@ -464,8 +464,8 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
                           "the archive cannot be read")},
         .takes = VERB_TAKES_FAMILIES | VERB_TAKES_SELECTION | VERB_TAKES_JSON | VERB_STOPS,
         .own = {{"Serve", SERVE_ROWS, sizeof SERVE_ROWS / sizeof *SERVE_ROWS, &command.flags},
-                option_group_listen(&command.listening),
-                option_group_origins(&command.listening)},
+                option_group_listen(&command.listen),
+                option_group_origins(&command.listen)},
         .mode = ARCHIVE_READ,
         .calls = {on_stop, release_terminal, &command},
         .check = check,

@@ -40,7 +40,7 @@ typedef struct tap_command {
     reporter *report;
     archive_choice choice;
     tap_flags flags;
-    listen_options listening;
+    listen_options listen;
     family_files families;
     json_options json;
     verbosity_options verbosity;
@@ -55,14 +55,14 @@ static void on_stop(void *user)
 
 static td_result open_tap(tap_command *command, tap **out, td_err *err)
 {
-    const listen_options *listening = &command->listening;
+    const listen_options *listen = &command->listen;
     tap_options options = {.upstream = command->flags.upstream,
                            .upstream_http = command->flags.upstream_http,
                            .ca_file = command->flags.ca_file,
-                           .server = {.listen = listening->address,
-                                      .tls_cert = listening->tls_cert,
-                                      .tls_key = listening->tls_key,
-                                      .is_plain = listening->is_plain},
+                           .server = {.listen = listen->address,
+                                      .tls_cert = listen->tls_cert,
+                                      .tls_key = listen->tls_key,
+                                      .is_plain = listen->is_plain},
                            .clock = clock_real(),
                            .log = &command->log};
     td_result rc = archive_choice_require(&command->choice, &options.archive, err);
@@ -73,7 +73,7 @@ static td_result open_tap(tap_command *command, tap **out, td_err *err)
     if (rc == TD_OK)
         rc = family_files_add(&command->families, err);
     if (rc == TD_OK)
-        rc = wire_remove_ready(io_posix(), listening->ready_file, err);
+        rc = wire_remove_ready(io_posix(), listen->ready_file, err);
     return rc == TD_OK ? tap_open(&options, out, err) : rc;
 }
 
@@ -116,7 +116,7 @@ static td_result run(tap_command *command, td_err *err)
 {
     tap *relaying = NULL;
     stop_signal *signals = NULL;
-    const char *ready_file = command->listening.ready_file;
+    const char *ready_file = command->listen.ready_file;
     stop_signal_block(0);
     td_result rc = report_detach(command->report, err);
     if (rc == TD_OK)
@@ -126,7 +126,7 @@ static td_result run(tap_command *command, td_err *err)
     rc = stop_signal_open(&(stop_signal_calls){.stop = on_stop, .user = relaying}, &signals, err);
     report_line(command->report, TD_LOG_INFO, "relaying %s to %s",
                 wire_server_url(tap_server(relaying)), command->flags.upstream);
-    listen_options_log_trust(&command->listening, &command->log);
+    listen_options_log_trust(&command->listen, &command->log);
     if (rc == TD_OK)
         rc = wire_server_write_ready(tap_server(relaying), io_posix(), ready_file, err);
     if (rc != TD_OK)
@@ -145,11 +145,11 @@ static td_result run(tap_command *command, td_err *err)
 
 exit_code cmd_tap(const verb_context *context, int argc, char **argv)
 {
-    tap_command command = {.report = context->report, .listening = {.address = "127.0.0.1:0"}};
+    tap_command command = {.report = context->report, .listen = {.address = "127.0.0.1:0"}};
     const option_group groups[] = {
         option_group_archive(&command.choice),
         {"The exchange", TAP_ROWS, sizeof TAP_ROWS / sizeof *TAP_ROWS, &command.flags},
-        option_group_listen(&command.listening),
+        option_group_listen(&command.listen),
         family_files_options(&command.families),
         option_group_json(&command.json),
         option_group_verbosity(&command.verbosity),

@@ -49,7 +49,7 @@ static size_t list_groups(verb_run *verb, const verb_spec *spec,
     for (size_t i = 0; i < VERB_OWN_GROUPS && spec->own[i].rows != NULL; i++)
         groups[count++] = spec->own[i];
     if ((spec->takes & VERB_TAKES_SELECTION) != 0)
-        groups[count++] = option_group_selection(&verb->selecting);
+        groups[count++] = option_group_selection(&verb->given);
     if ((spec->takes & VERB_TAKES_ENTRIES) != 0)
         groups[count++] = option_group_entries(&verb->entries);
     if ((spec->takes & VERB_TAKES_THREADS) != 0)
@@ -129,7 +129,7 @@ exit_code verb_run_main(const verb_spec *spec, void *state, const verb_context *
         return verb.status;
     report_apply(verb.report, &verb.verbosity);
     verb.log = report_log(verb.report);
-    verb.wanted = selection_of(&verb.selecting);
+    verb.wanted = selection_of(&verb.given);
     progress_init(&verb.progress, verb.report);
     output_init(&verb.output, stdout);
     result_begin(&verb.result, &verb.output, &verb.json);

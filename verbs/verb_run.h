@@ -33,7 +33,7 @@ typedef struct verb_run {
     void *state; /* the verb's own, as given to verb_run_main */
     archive_choice choice;
     const char *catalog; /* NULL: the catalog in the archive */
-    selection_options selecting;
+    selection_options given;
     entry_options entries;
     threads_options threads;
     json_options json;
@@ -44,7 +44,7 @@ typedef struct verb_run {
     td_clock clock;
     td_log log;
     archive *archive;     /* NULL with VERB_HAS_NO_ARCHIVE, and before it is opened */
-    selection wanted;     /* from the command line; borrows the texts of selecting */
+    selection wanted;     /* from the command line; borrows the texts of given */
     stop_signal *signals; /* NULL without VERB_STOPS */
     output_stream output; /* on stdout */
     result_writer result; /* written to output, in the form that --json selects */

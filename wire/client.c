@@ -252,7 +252,7 @@ td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire
     }
     self->dial.loop = loop;
     self->dial.link.loop = loop;
-    self->dial.doing = "upgrade to WebSocket";
+    self->dial.step = "upgrade to WebSocket";
     self->dial.address_first = options->address_first;
     td_result rc = td_url_parse(options->url, &self->dial.url, err);
     if (rc == TD_OK)

@@ -210,7 +210,7 @@ static void on_deadline(void *user)
              self->proxy.host, self->proxy.port, self->url.authority);
     else
         fail(self, WIRE_CAUSE_TIMEOUT, "%s did not answer in time (%s)", self->url.authority,
-             self->stage == DIAL_READY ? self->doing : DOING[self->stage]);
+             self->stage == DIAL_READY ? self->step : DOING[self->stage]);
 }
 
 static void end_with_loop(void *user)

@@ -43,8 +43,8 @@ typedef struct dial {
     wire_proxy proxy;
     char *ca_file;
     dial_stage stage;
-    const char *doing; /* set by the user: the user's current step, for the text of a timeout, such
-                          as "upgrade to WebSocket" */
+    const char *step; /* set by the user: the user's current step, for the text of a timeout, such
+                         as "upgrade to WebSocket" */
     wire_link link;
     wire_timer *deadline;
     uint64_t deadline_ns;

@@ -87,7 +87,7 @@ static size_t read_head(wire_http *self, uint8_t *bytes, size_t size)
         fail(self, "did not reply in HTTP/1.1");
         return size;
     }
-    self->dial.doing = "rest of its reply";
+    self->dial.step = "rest of its reply";
     if (reply.status < 200) /* 100 Continue and others: another head follows */
         return used;
     int is_bodiless = reply.status == 204 || reply.status == 304;
@@ -134,7 +134,7 @@ static void put_request(wire_http *self, const wire_http_options *options)
 static void on_ready(void *user)
 {
     wire_http *self = user;
-    self->dial.doing = "reply to the request";
+    self->dial.step = "reply to the request";
     td_buf_add(link_output(&self->dial.link), self->request.data, self->request.size);
     link_flush_later(&self->dial.link);
 }

@@ -58,7 +58,7 @@ td_result wire_probe_begin(wire_loop *loop, const wire_probe_options *options, t
     self->dial.loop = loop;
     self->dial.link.loop = loop;
     self->dial.url = *options->server;
-    self->dial.doing = "connection";
+    self->dial.step = "connection";
     td_result rc =
         dial_begin(&self->dial, loop, options->ca_file, options->timeout_ns, &DIAL_OPS, self, err);
     if (rc != TD_OK)

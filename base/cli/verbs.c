@@ -109,7 +109,7 @@ static exit_code complete(const verb_table *table, const verb_context *context, 
     if (row != NULL) {
         completion_line line = {argv + 2, (size_t)(argc - 2)};
         verb_context inner = *context;
-        inner.completing = &line;
+        inner.completion = &line;
         return run_verb(table, &inner, row, argc, argv);
     }
     printf("%s\t\tverb\n", argc == 2 ? "names" : "none");
@@ -132,7 +132,7 @@ exit_code verbs_below(const verb_table *table, const verb_context *context, int 
 {
     const char *word = argc > 1 ? argv[1] : NULL;
     const verb_row *row = word == NULL ? NULL : find_verb(table, word);
-    if (context->completing != NULL) /* argv[0] is --complete, argv[1] the verb itself */
+    if (context->completion != NULL) /* argv[0] is --complete, argv[1] the verb itself */
         return complete(table, context, argc - 1, argv + 1);
     if (row != NULL)
         return run_verb(table, context, row, argc - 1, argv + 1);
@@ -222,8 +222,8 @@ int verb_begin(const verb_context *context, const options_spec *spec, int argc, 
     td_err err;
     td_err_clear(&err);
     *status = EXIT_CODE_DONE;
-    if (context->completing != NULL) {
-        completions_offer(context->completing, spec);
+    if (context->completion != NULL) {
+        completions_offer(context->completion, spec);
         return 0;
     }
     td_result rc = options_parse(spec, argc, argv, operands, &err);

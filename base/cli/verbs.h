@@ -12,7 +12,7 @@
 /* Context of a verb. */
 typedef struct verb_context {
     reporter *report;                  /* the program's; prints the verb's messages */
-    const completion_line *completing; /* NULL, or verb_begin only completes this line */
+    const completion_line *completion; /* NULL, or verb_begin only completes this line */
 } verb_context;
 
 typedef struct verb_row {

@@ -90,9 +90,9 @@ typedef struct import_job {
     uint64_t start_ns; /* start of the session, wall clock */
     gap_list earlier;  /* the ledger before this session; empty if no gap needs to be closed */
     import_feed feeds[LIMIT_FEEDS];
-    pipeline_config checking; /* the feeds, for the live check */
-    live_check *live_check;   /* makes checkpoints */
-    uint64_t last_ns;         /* receive time of the last frame */
+    pipeline_config check_config; /* the feeds, for the live check */
+    live_check *live_check;       /* makes checkpoints */
+    uint64_t last_ns;             /* receive time of the last frame */
 } import_job;
 
 /* ---- secrets ----
@@ -447,7 +447,7 @@ static td_result add_feed(import_job *job, uint32_t number, td_err *err)
                                            family_documents(writing.family), &feed->index, err);
     if (rc == TD_OK)
         feed->writer = feed_writer_open(&writing);
-    job->checking.feeds[job->checking.feed_count++] =
+    job->check_config.feeds[job->check_config.feed_count++] =
         (pipeline_feed){.name = writing.name, .family = writing.family};
     return rc;
 }
@@ -473,7 +473,7 @@ static td_result open_archive(import_job *job, td_err *err)
     rc = archive_writer_open(job->archive, &writing, &job->writer, err);
     for (uint32_t i = 0; rc == TD_OK && i < job->report->feed_count; i++)
         rc = add_feed(job, i, err);
-    const live_check_options checking = {.config = &job->checking,
+    const live_check_options checking = {.config = &job->check_config,
                                          .session = archive_session(job->archive)};
     return rc == TD_OK ? live_check_open(&checking, &job->live_check, err) : rc;
 }
