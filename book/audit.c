@@ -68,8 +68,8 @@ typedef struct book_history {
     uint32_t newest;                   /* index of the last one, if count > 0 */
     uint32_t depths[AUDIT_DEPTHS_MAX]; /* 0 = all levels */
     uint32_t depth_count;
-    book_pair with[LIMIT_AUDIT_MEMBERS]; /* by the index of the other book, which joined later */
-    uint64_t since_ns;                   /* time of the first state of this history */
+    book_pair pairs[LIMIT_AUDIT_MEMBERS]; /* by the index of the other book, which joined later */
+    uint64_t since_ns;                    /* time of the first state of this history */
 } book_history;
 
 /* ---- depths ---- */
@@ -166,7 +166,7 @@ static const book_state *find_state(book_history *past, int64_t seq, int *too_ol
 static void emit_pair(audit_member *first, audit_member *second, const audit_member *from,
                       audit_event event, const book_state *now, audit_verdict *out)
 {
-    book_pair *pair = &first->books->with[second->index];
+    book_pair *pair = &first->books->pairs[second->index];
     if (event == AUDIT_DIFFERS) {
         uint64_t since_ns = first->books->since_ns > second->books->since_ns
                                 ? first->books->since_ns
@@ -207,7 +207,7 @@ static void judge_pair(audit *a, audit_member *member, audit_member *other, cons
     /* The state of the pair is kept by the member that joined first. */
     audit_member *first = member->index < other->index ? member : other;
     audit_member *second = member->index < other->index ? other : member;
-    book_pair *pair = &first->books->with[second->index];
+    book_pair *pair = &first->books->pairs[second->index];
     int differs = now->hashes[mine] != then->hashes[theirs];
     a->stats.books.compared++;
     a->stats.books.differed += (uint64_t)differs;
@@ -1398,7 +1398,7 @@ static void book_history_serialize(book_history *past, size_t count, uint32_t ow
         state_u32(io, &past->depths[i]);
     states_serialize(past, io);
     for (size_t i = own_index + 1; i < count; i++)
-        pair_serialize(&past->with[i], io);
+        pair_serialize(&past->pairs[i], io);
     state_u64(io, &past->since_ns);
     state_check(io, past->since_ns != 0 || past->count == 0);
 }

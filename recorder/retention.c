@@ -16,7 +16,7 @@ typedef struct kept_feed {
 
 struct retention {
     const recorder_config *config;
-    archive *into;
+    archive *archive;
     const td_log *log;
     uint64_t due_ns, space_due_ns; /* of the next run */
     pthread_t thread;
@@ -42,7 +42,7 @@ retention *retention_open(const recorder_config *config, archive *into, const td
         return NULL;
     retention *made = td_alloc_zero(1, sizeof *made);
     made->config = config;
-    made->into = into;
+    made->archive = into;
     made->log = log;
     return made;
 }
@@ -72,12 +72,13 @@ static void *run(void *arg)
     retention *self = arg;
     archive *from = NULL;
     td_err err;
-    const archive_options opening = {.io = archive_io(self->into),
-                                     .clock = archive_clock(self->into),
+    const archive_options opening = {.io = archive_io(self->archive),
+                                     .clock = archive_clock(self->archive),
                                      .log = self->log,
                                      .verb = "record"};
     /* Another maintainer may be running: next time. */
-    if (archive_open(&opening, archive_path(self->into), ARCHIVE_MAINTAIN, &from, &err) == TD_OK) {
+    if (archive_open(&opening, archive_path(self->archive), ARCHIVE_MAINTAIN, &from, &err) ==
+        TD_OK) {
         for (size_t i = 0; i < self->feed_count; i++)
             if (self->feeds[i].age_ns != 0)
                 prune_once(self, from,
@@ -103,7 +104,8 @@ static int lacks_space(const retention *self)
 {
     td_space space;
     return self->config->retain_free_bytes != 0 &&
-           td_io_space(archive_io(self->into), archive_path(self->into), &space, NULL) == TD_OK &&
+           td_io_space(archive_io(self->archive), archive_path(self->archive), &space, NULL) ==
+               TD_OK &&
            space.total_bytes != 0 && space.free_bytes < self->config->retain_free_bytes;
 }
 

@@ -26,7 +26,7 @@ typedef struct line_item {
     td_hash128 content;
     uint64_t recv_ns;
     uint64_t publish_ns; /* its own time, or 0 */
-    uint32_t by;         /* the line that brought it */
+    uint32_t line;       /* the line that brought it */
     frame_ref *kept;     /* the frame, with a reference to its block; NULL unless it is kept */
 } line_item;
 
@@ -445,7 +445,7 @@ static void deliver(line_streams *self, line_stream *of, const stream_line *by, 
     stream_line *line;
     item.kept = NULL;
     queue_ready(self, of, kept, is_doubtful);
-    self->stats.first[item.by]++;
+    self->stats.first[item.line]++;
     of->last_ns = item.recv_ns;
     (void)queue_push(self, is_doubtful ? &of->doubted : &of->returned, item);
     if (is_doubtful || of->sure_ns == AT_END)
@@ -774,8 +774,8 @@ static void take_joined(line_streams *self, line_stream *of, stream_line *line, 
     if (owed != SIZE_MAX) {
         const line_item *first = &line->owed.items[line->owed.first + owed];
         if (item.recv_ns > first->recv_ns) {
-            self->stats.led[first->by]++;
-            self->stats.lead_ns[first->by] += item.recv_ns - first->recv_ns;
+            self->stats.led[first->line]++;
+            self->stats.lead_ns[first->line] += item.recv_ns - first->recv_ns;
         }
         (void)queue_pop(self, &line->owed, owed + 1);
         self->stats.copies++;
@@ -922,7 +922,7 @@ td_result lines_give(line_streams *self, const session_slot *slot, frame_ref *fr
     const line_item item = {.content = hash_content(frame),
                             .recv_ns = frame->recv_ns,
                             .publish_ns = find_publish_ns(frame),
-                            .by = frame->channel->info.line};
+                            .line = frame->channel->info.line};
     of->is_distinct |= item.publish_ns != 0 || is_numbered(frame->row);
     of->has_state = topic_row_has_state(frame->row) != 0;
     sweep(self, frame->recv_ns);

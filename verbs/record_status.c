@@ -15,8 +15,8 @@
 #include "view/server.h"
 
 struct record_status {
-    record_control *of;
-    const archive *into;
+    record_control *control;
+    const archive *archive;
     uint64_t started_ns; /* wall clock */
     view_server *server;
 };
@@ -172,7 +172,7 @@ static void put_reload(record_control *of, td_buf *out)
 static void put_disk(const record_status *self, td_buf *out)
 {
     td_space space;
-    if (td_io_space(archive_io(self->into), archive_path(self->into), &space, NULL) != TD_OK)
+    if (td_io_space(archive_io(self->archive), archive_path(self->archive), &space, NULL) != TD_OK)
         return;
     put(out, "tapedeck_disk_free_bytes", "gauge", "Free space of the archive's file system.",
         (double)space.free_bytes);
@@ -192,7 +192,7 @@ static void answer_metrics(const record_status *self, const moment *now, view_re
     for (size_t i = 0; i < sizeof FEED_METRICS / sizeof FEED_METRICS[0]; i++)
         put_feeds(out, now, &FEED_METRICS[i]);
     put_disk(self, out);
-    put_reload(self->of, out);
+    put_reload(self->control, out);
     put_process(self, out);
 }
 
@@ -250,7 +250,7 @@ static void answer(void *user, view_request *request, view_reply *reply)
     td_err err;
     reply->status = 200;
     if (strcmp(request->path, "status") == 0) {
-        answer_status(self->of, reply);
+        answer_status(self->control, reply);
         return;
     }
     if (!is_metrics && strcmp(request->path, "healthz") != 0) {
@@ -258,7 +258,7 @@ static void answer(void *user, view_request *request, view_reply *reply)
         return;
     }
     moment *now = td_alloc_zero(1, sizeof *now);
-    if (supervisor_get_status(self->of->recorder, &now->status, now->feeds, &now->feed_count,
+    if (supervisor_get_status(self->control->recorder, &now->status, now->feeds, &now->feed_count,
                               &err) != TD_OK)
         view_reply_fail(reply, 503, err.text);
     else if (is_metrics)
@@ -274,7 +274,8 @@ td_result record_status_open(const char *listen, record_control *of, const archi
                              record_status **out, td_err *err)
 {
     record_status *made = td_alloc_zero(1, sizeof *made);
-    *made = (record_status){.of = of, .into = into, .started_ns = clock_wall_ns(clock_real())};
+    *made =
+        (record_status){.control = of, .archive = into, .started_ns = clock_wall_ns(clock_real())};
     const view_server_options options = {.listen = listen,
                                          .option = "--status-listen",
                                          .audience = VIEW_FOR_MACHINES,

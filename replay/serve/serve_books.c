@@ -60,9 +60,9 @@ static serve_book *add_book(serve_books *books, symbol_topic *topic, const char 
 
 /* A symbol whose state comes from a checkpoint or from another tape. */
 typedef struct saved_books {
-    serve_books *into;
+    serve_books *books;
     const serve_feeds *feeds;
-    symbol_entry *of;
+    symbol_entry *entry;
 } saved_books;
 
 static int is_wanted_book(void *user, const symbol_topic *topic)
@@ -71,9 +71,9 @@ static int is_wanted_book(void *user, const symbol_topic *topic)
     if (topic->line != 0 || !serve_books_follow(topic->row) || symbol_topic_track(topic) == NULL)
         return 0;
     const served_topic *served =
-        serve_feeds_topic(saved->feeds, saved->of->feed, topic->name, saved->of->symbol);
+        serve_feeds_topic(saved->feeds, saved->entry->feed, topic->name, saved->entry->symbol);
     return served != NULL &&
-           saved->into->wants(saved->into->user, served->feed, served->exchange_topic);
+           saved->books->wants(saved->books->user, served->feed, served->exchange_topic);
 }
 
 /* 1 if the state has what a made snapshot needs. A checkpoint may lack the frames of a ticker; the
@@ -90,7 +90,7 @@ static uint8_t has_snapshot(const symbol_topic *topic)
 /* Add books for the symbol's wanted topics. If no topic is wanted, drop the symbol's state. */
 static void add_saved(serve_books *books, const serve_feeds *feeds, symbol_entry *of)
 {
-    saved_books saved = {.into = books, .feeds = feeds, .of = of};
+    saved_books saved = {.books = books, .feeds = feeds, .entry = of};
     symbol_topic *topic;
     size_t i = 0;
     symbol_state_keep(of->state, is_wanted_book, &saved);
