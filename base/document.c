@@ -30,6 +30,11 @@ td_result document_refuse(document_node at, const char *what, td_bytes found, td
                       found.data == NULL ? "" : (const char *)found.data);
 }
 
+td_result document_refuse_text(document_node at, const char *what, td_err *err)
+{
+    return document_refuse(at, what, document_text(at), err);
+}
+
 void document_hint_words(td_bytes found, const document_word *allowed, size_t count, td_err *err)
 {
     enum { LIST_BYTES = 400 };
@@ -129,7 +134,7 @@ td_result document_read_texts(td_arena *memory, document_node list, size_t most,
     td_result rc = TD_OK;
     const char **texts = td_arena_alloc(memory, (count + 1) * sizeof *texts);
     if (count == 0 || count > most) {
-        rc = document_refuse(list, "a list of texts is expected, not", document_text(list), err);
+        rc = document_refuse_text(list, "a list of texts is expected, not", err);
         td_err_hint(err, "1 to %zu texts", most);
     }
     for (size_t i = 0; rc == TD_OK && i < count; i++)
@@ -143,14 +148,14 @@ td_result document_read_number(document_node at, uint64_t most, uint64_t *out, t
 {
     return td_digits_parse(document_text(at), most, out)
                ? TD_OK
-               : document_refuse(at, "a number is expected, not", document_text(at), err);
+               : document_refuse_text(at, "a number is expected, not", err);
 }
 
 /* 1; TD_E_INVALID if the text is not "true". */
 static td_result read_true(document_node at, uint8_t *out, td_err *err)
 {
     *out = (uint8_t)td_bytes_is(document_text(at), "true");
-    return *out ? TD_OK : document_refuse(at, "only true is allowed, not", document_text(at), err);
+    return *out ? TD_OK : document_refuse_text(at, "only true is allowed, not", err);
 }
 
 td_result document_split(document_node at, document_words *out, td_err *err)
@@ -275,14 +280,12 @@ static td_result check_keys(document_node mapping, td_err *err)
 {
     const size_t count = document_pair_count(mapping);
     if (count > KEYS_MAX)
-        return document_refuse(mapping, "at most 256 keys are expected, not",
-                               document_text(mapping), err);
+        return document_refuse_text(mapping, "at most 256 keys are expected, not", err);
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < i; k++)
             if (td_bytes_equal(document_text(document_key(mapping, i)),
                                document_text(document_key(mapping, k))))
-                return document_refuse(document_key(mapping, i), "a key is there twice:",
-                                       document_text(document_key(mapping, i)), err);
+                return document_refuse_text(document_key(mapping, i), "a key is there twice:", err);
     return TD_OK;
 }
 

@@ -53,6 +53,9 @@ size_t document_line(document_node at);
 /* Set an error about a node, "NAME.yaml:LINE: WHAT 'FOUND'", and return TD_E_INVALID. */
 td_result document_refuse(document_node at, const char *what, td_bytes found, td_err *err);
 
+/* As document_refuse, of the node's own text. */
+td_result document_refuse_text(document_node at, const char *what, td_err *err);
+
 /* A word and its meaning, which is not negative. */
 typedef struct document_word {
     const char *word;

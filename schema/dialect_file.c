@@ -41,8 +41,7 @@ static td_result read_parameter(document_node at, td_arena *memory, topic_parame
     document_words from;
     td_result rc = document_split(at, &from, err);
     if (rc == TD_OK && (from.count < 2 || from.count > 3))
-        rc = document_refuse(at, "a parameter is \"TOPIC PATH [PREFIX]\", not", document_text(at),
-                             err);
+        rc = document_refuse_text(at, "a parameter is \"TOPIC PATH [PREFIX]\", not", err);
     if (rc != TD_OK)
         return rc;
     *out = (topic_parameter){.path = td_arena_text(memory, from.at[1]), .joint = '.'};
@@ -63,8 +62,7 @@ static td_result read_parameters(document_node list, document_node values, td_ar
     const size_t count = document_size(list);
     td_result rc = TD_OK;
     if (count > PARAMETERS_MAX)
-        return document_refuse(list, "at most 16 parameters are expected, not", document_text(list),
-                               err);
+        return document_refuse_text(list, "at most 16 parameters are expected, not", err);
     topic_parameter *rows = td_arena_alloc(memory, (count + 1) * sizeof *rows);
     for (size_t i = 0; rc == TD_OK && i < count; i++) {
         rc = read_parameter(document_entry(list, i), memory, &rows[i], err);
@@ -85,7 +83,7 @@ td_result topic_parts_from(document_node mapping, td_arena *memory, const topic_
     *parts = (topic_parts){.name = NULL};
     const document_node name = document_find(mapping, "name");
     if (name.at == NULL)
-        return document_refuse(mapping, "parts need a name, not", document_text(mapping), err);
+        return document_refuse_text(mapping, "parts need a name, not", err);
     td_result rc = document_read_text(memory, name, &parts->name, err);
     if (rc == TD_OK)
         rc = document_read_texts(memory, document_find(mapping, "symbols"), TEXTS_MAX,
@@ -162,8 +160,7 @@ static td_result read_request(document_node at, td_arena *memory, request_rule *
     td_result rc = document_split(at, &from, err);
     if (rc == TD_OK && (from.count < 3 || from.count > 4 ||
                         (from.count == 4 && !td_bytes_is(from.at[3], "second"))))
-        rc = document_refuse(at, "a request is \"KEY TEXT REQUEST [second]\", not",
-                             document_text(at), err);
+        rc = document_refuse_text(at, "a request is \"KEY TEXT REQUEST [second]\", not", err);
     if (rc == TD_OK)
         rc = document_read_word(at, "there is no request", from.at[2], TABLE(REQUESTS), &kind, err);
     if (rc != TD_OK)
@@ -185,8 +182,7 @@ static td_result read_requests(void *user, document_node list, void *row, td_err
     dialect *out = row;
     td_result rc = TD_OK;
     if (document_size(list) > DIALECT_RULES_MAX)
-        return document_refuse(list, "at most 12 requests are expected, not", document_text(list),
-                               err);
+        return document_refuse_text(list, "at most 12 requests are expected, not", err);
     for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
         rc = read_request(document_entry(list, i), memory_of(user), &out->rules[i], err);
     out->rule_count = document_size(list);
@@ -225,7 +221,7 @@ static td_result read_refusal_name(document_node name, int *why, int *is_spot, t
     td_result rc = document_split(name, &from, err);
     *is_spot = rc == TD_OK && from.count == 2 && td_bytes_is(from.at[1], "spot");
     if (rc == TD_OK && from.count > 1 && !*is_spot)
-        rc = document_refuse(name, "a refusal is \"NAME [spot]\", not", document_text(name), err);
+        rc = document_refuse_text(name, "a refusal is \"NAME [spot]\", not", err);
     return rc == TD_OK ? document_read_word(name, "there is no refusal", from.at[0],
                                             TABLE(REFUSALS), why, err)
                        : rc;
@@ -311,8 +307,7 @@ static td_result read_reply(document_node name, document_node text, td_arena *me
     for (size_t i = 0; rc == TD_OK && i < from.count; i++)
         rc = read_condition(name, from.at[i], memory, out, err);
     if (rc == TD_OK && out->kinds == 0)
-        rc = document_refuse(name, "an answer is to any, or to requests, not", document_text(name),
-                             err);
+        rc = document_refuse_text(name, "an answer is to any, or to requests, not", err);
     if (rc == TD_OK)
         rc = read_frame(text, memory, &NAMES, &out->text, err);
     return rc;
@@ -324,8 +319,7 @@ static td_result read_replies(void *user, document_node mapping, void *row, td_e
     const size_t count = document_pair_count(mapping);
     td_result rc = TD_OK;
     if (count == 0 || count > DIALECT_ANSWERS_MAX)
-        return document_refuse(mapping, "1 to 12 replies are expected, not", document_text(mapping),
-                               err);
+        return document_refuse_text(mapping, "1 to 12 replies are expected, not", err);
     for (size_t i = 0; rc == TD_OK && i < count; i++)
         rc = read_reply(document_key(mapping, i), document_value(mapping, i), memory_of(user),
                         &out->answers[i], err);
@@ -385,8 +379,8 @@ static td_result read_signed(void *user, document_node at, void *row, td_err *er
     return strstr(out->signed_text, "{expires}") != NULL &&
                    strlen(out->signed_text) < DIALECT_SIGNED_BYTES
                ? TD_OK
-               : document_refuse(at, "what is signed has {expires}, and less than 64 bytes, not",
-                                 document_text(at), err);
+               : document_refuse_text(
+                     at, "what is signed has {expires}, and less than 64 bytes, not", err);
 }
 
 static td_result read_spelling(void *user, document_node at, void *row, td_err *err)
@@ -397,7 +391,7 @@ static td_result read_spelling(void *user, document_node at, void *row, td_err *
     td_result rc = document_read_text(memory_of(user), at, &text, err);
     const char *fault = rc == TD_OK ? topic_spelling_parse(text, &made) : NULL;
     if (fault != NULL)
-        rc = document_refuse(at, fault, document_text(at), err);
+        rc = document_refuse_text(at, fault, err);
     if (rc == TD_OK)
         out->spelling = td_arena_copy(memory_of(user), &made, sizeof made);
     return rc;
@@ -410,7 +404,7 @@ static td_result read_ping(void *user, document_node at, void *row, td_err *err)
     (void)user;
     td_result rc = document_read_number(at, PING_S_MAX, &seconds, err);
     if (rc == TD_OK && seconds == 0)
-        rc = document_refuse(at, "1 to 3600 seconds are expected, not", document_text(at), err);
+        rc = document_refuse_text(at, "1 to 3600 seconds are expected, not", err);
     out->ping_interval_ns = seconds * UINT64_C(1000000000);
     return rc;
 }
@@ -459,9 +453,8 @@ static td_result read_like(document_node mapping, const dialect *before, size_t 
             return TD_OK;
         }
     *out = (dialect){.covering = COVER_SAME};
-    return like.at == NULL
-               ? TD_OK
-               : document_refuse(like, "no dialect before this one is", document_text(like), err);
+    return like.at == NULL ? TD_OK
+                           : document_refuse_text(like, "no dialect before this one is", err);
 }
 
 static int asks_for(const dialect *made, ask_value_id value)
@@ -521,7 +514,7 @@ static td_result read_dialect(reading *r, document_node name, document_node mapp
     out->covers = dialect_covers_of(out->covering);
     out->asks_one = (uint8_t)asks_for(out, ASK_TOPIC);
     const char *fault = rc == TD_OK ? fault_of(out) : NULL;
-    return fault == NULL ? rc : document_refuse(name, fault, document_text(name), err);
+    return fault == NULL ? rc : document_refuse_text(name, fault, err);
 }
 
 td_result dialects_from(document_node mapping, td_arena *memory, exchange_row *exchange,
@@ -531,8 +524,7 @@ td_result dialects_from(document_node mapping, td_arena *memory, exchange_row *e
     reading r = {memory, exchange};
     td_result rc = TD_OK;
     if (count == 0 || count > DIALECTS_MAX)
-        return document_refuse(mapping, "1 to 32 dialects are expected, not",
-                               document_text(mapping), err);
+        return document_refuse_text(mapping, "1 to 32 dialects are expected, not", err);
     dialect *all = td_arena_alloc(memory, count * sizeof *all);
     for (size_t i = 0; rc == TD_OK && i < count; i++)
         rc = read_dialect(&r, document_key(mapping, i), document_value(mapping, i), all, i, err);

@@ -51,12 +51,11 @@ static td_result read_connects(void *user, document_node at, void *row, td_err *
         (from.count != 4 || !td_bytes_is(from.at[1], "per") || !td_bytes_is(from.at[3], "s") ||
          !td_digits_parse(from.at[0], LIMIT_HOST_CONNECTS, &count) ||
          !td_digits_parse(from.at[2], WINDOW_S_MAX, &seconds) || seconds == 0))
-        rc = document_refuse(at, "a limit is \"COUNT per SECONDS s\", not", document_text(at), err);
+        rc = document_refuse_text(at, "a limit is \"COUNT per SECONDS s\", not", err);
     /* With the maximum number of feeds, each has its own reserve (recorder/backoff.h). */
     _Static_assert(LIMIT_FEEDS == 64, "the text below has the double");
     if (rc == TD_OK && count / 2 / LIMIT_FEEDS == 0)
-        rc = document_refuse(at, "at least 128 connections, 2 a feed, are expected, not",
-                             document_text(at), err);
+        rc = document_refuse_text(at, "at least 128 connections, 2 a feed, are expected, not", err);
     out->connects = (connect_limit){(uint32_t)count, seconds * UINT64_C(1000000000)};
     return rc;
 }
@@ -132,7 +131,7 @@ static td_result add_rule_keys(reading *r, document_node at, td_err *err)
     document_words from;
     td_result rc = document_split(at, &from, err);
     if (rc == TD_OK && from.count < 3)
-        rc = document_refuse(at, "a rule is \"KEY TEXT CLASS ...\", not", document_text(at), err);
+        rc = document_refuse_text(at, "a rule is \"KEY TEXT CLASS ...\", not", err);
     if (rc == TD_OK)
         rc = add_key(r, at, from.at[0], err);
     for (size_t i = 3; rc == TD_OK && i + 1 < from.count; i++)
@@ -195,7 +194,7 @@ static td_result read_list(reading *r, document_node list, td_err *err)
     if (list.at == NULL)
         return TD_OK;
     if (made.count < 2 || made.count > LIST_NAMES_MAX)
-        return document_refuse(list, "2 to 8 names are expected, not", document_text(list), err);
+        return document_refuse_text(list, "2 to 8 names are expected, not", err);
     for (size_t i = 0; i < made.count; i++) {
         td_bytes name = document_text(document_entry(list, i));
         const int is_rest = name.size > 0 && name.data[name.size - 1] == '*';
@@ -208,7 +207,7 @@ static td_result read_list(reading *r, document_node list, td_err *err)
         made.rest = is_rest ? i : made.rest;
     }
     if (made.rest == LIST_NAMES_MAX)
-        return document_refuse(list, "one of the names ends with '*':", document_text(list), err);
+        return document_refuse_text(list, "one of the names ends with '*':", err);
     r->out->frames.list = td_arena_copy(r->memory, &made, sizeof made);
     return TD_OK;
 }
@@ -239,11 +238,9 @@ static td_result read_frames(reading *r, document_node mapping, td_err *err)
         return document_refuse(document_find(mapping, "counter"),
                                "the counter is a key of the frame itself, not", out->counter, err);
     if (out->topic == FRAME_KEY_NONE || out->data == FRAME_KEY_NONE || begins.size == 0)
-        return document_refuse(mapping, "frames need topic, data and begins, not",
-                               document_text(mapping), err);
+        return document_refuse_text(mapping, "frames need topic, data and begins, not", err);
     if ((out->event == FRAME_KEY_NONE) != (out->event_time == FRAME_KEY_NONE))
-        return document_refuse(mapping, "events need both event and event_time, not",
-                               document_text(mapping), err);
+        return document_refuse_text(mapping, "events need both event and event_time, not", err);
     return read_list(r, document_find(mapping, "list"), err);
 }
 
@@ -276,7 +273,7 @@ static td_result read_rule_words(const reading *r, document_node at, const docum
         td_result rc =
             document_read_word(at, "a rule has no property", from->at[i], TABLE(WORDS), &word, err);
         if (rc == TD_OK && word < RULE_ORDERS && ++i == from->count)
-            rc = document_refuse(at, "a word is missing at the end of", document_text(at), err);
+            rc = document_refuse_text(at, "a word is missing at the end of", err);
         if (rc != TD_OK)
             return rc;
         if (word == RULE_ORDERS)
@@ -322,9 +319,9 @@ static td_result read_shared(reading *r, document_node list, td_err *err)
             continue;
         if (out->rules[i].text.size == 0 ||
             (out->shared_count > 0 && out->shared_first + out->shared_count != i))
-            return document_refuse(document_entry(list, i),
-                                   "rules for the shared key have a text, and are adjacent, not",
-                                   document_text(document_entry(list, i)), err);
+            return document_refuse_text(
+                document_entry(list, i),
+                "rules for the shared key have a text, and are adjacent, not", err);
         if (out->shared_count++ == 0)
             out->shared_first = (uint8_t)i;
     }
@@ -340,8 +337,8 @@ static td_result read_rules(reading *r, document_node list, td_err *err)
     for (size_t i = 0; rc == TD_OK && i < count; i++) {
         rc = read_rule(r, document_entry(list, i), &rules[i], err);
         if (rc == TD_OK && rules[i].success == SUCCESS_WORD && out->success_words == NULL)
-            rc = document_refuse(document_entry(list, i), "control needs success and failure for",
-                                 document_text(document_entry(list, i)), err);
+            rc = document_refuse_text(document_entry(list, i),
+                                      "control needs success and failure for", err);
     }
     out->rules = rules;
     out->rule_count = count;
@@ -373,8 +370,7 @@ static td_result read_control(reading *r, document_node root, td_err *err)
         rc = document_read_members(mapping, "control has no key", TABLE(CONTROL_KEYS), r->memory,
                                    NULL, r->out, err);
     if (rc == TD_OK && (out->success_words == NULL) != (out->failure_words == NULL))
-        rc = document_refuse(mapping, "control needs both success and failure, not",
-                             document_text(mapping), err);
+        rc = document_refuse_text(mapping, "control needs both success and failure, not", err);
     return rc == TD_OK ? read_rules(r, rules, err) : rc;
 }
 
@@ -436,8 +432,7 @@ static td_result read_value(const reading *r, document_node name, document_node 
         at += 2;
     }
     if (at != from.count)
-        return document_refuse(name, "texts are of \"MEANING [open] [in FAMILY]\", not",
-                               document_text(name), err);
+        return document_refuse_text(name, "texts are of \"MEANING [open] [in FAMILY]\", not", err);
     return document_read_texts(r->memory, list, TEXTS_MAX, &out->values, err);
 }
 
@@ -454,8 +449,8 @@ static td_result read_values(void *user, document_node mapping, void *row, td_er
         rc = read_value(r, name, document_value(mapping, i), &rows[i], err);
         for (size_t k = 0; rc == TD_OK && k < i && rows[i].family != NULL; k++)
             if (rows[k].member == rows[i].member && rows[k].family == NULL)
-                rc = document_refuse(name, "texts of a family precede the common ones, not",
-                                     document_text(name), err);
+                rc = document_refuse_text(name, "texts of a family precede the common ones, not",
+                                          err);
     }
     rows[count] = (value_row){.member = MEMBER_NONE};
     out->values = rows;
@@ -471,8 +466,7 @@ static td_result read_sign(const reading *r, document_node at, category_sign *ou
     *out = (category_sign){.member = NULL};
     td_result rc = document_split(at, &from, err);
     if (rc == TD_OK && from.count != 2 && from.count != 4)
-        rc = document_refuse(at, "a sign is \"MEMBER CATEGORY [MEMBER TEXT]\", not",
-                             document_text(at), err);
+        rc = document_refuse_text(at, "a sign is \"MEMBER CATEGORY [MEMBER TEXT]\", not", err);
     if (rc != TD_OK)
         return rc;
     out->member = td_bytes_is(from.at[0], "*") ? NULL : td_arena_text(r->memory, from.at[0]);
@@ -494,13 +488,10 @@ static td_result read_signs(void *user, document_node list, void *row, td_err *e
     for (size_t i = 0; rc == TD_OK && i < count; i++) {
         rc = read_sign(r, document_entry(list, i), &signs[i], err);
         if (rc == TD_OK && (signs[i].member == NULL) != (i + 1 == count))
-            rc = document_refuse(document_entry(list, i), "only the last sign is *, not",
-                                 document_text(document_entry(list, i)), err);
+            rc = document_refuse_text(document_entry(list, i), "only the last sign is *, not", err);
     }
     out->signs = signs;
-    return count > 0 ? rc
-                     : document_refuse(list, "a list of signs is expected, not",
-                                       document_text(list), err);
+    return count > 0 ? rc : document_refuse_text(list, "a list of signs is expected, not", err);
 }
 
 /* 1 if each [ of a member's paths begins a "[KEY=TEXT]" at the end of a part, without a point. */
@@ -578,9 +569,8 @@ static td_result read_instruments(void *user, document_node mapping, void *row, 
                                          r, out, err);
     if (rc == TD_OK && (out->signs == NULL || out->members == NULL ||
                         (out->page == NULL) != (out->page_query == NULL)))
-        rc = document_refuse(mapping,
-                             "instruments need signs and members, and page_query if page, not",
-                             document_text(mapping), err);
+        rc = document_refuse_text(
+            mapping, "instruments need signs and members, and page_query if page, not", err);
     exchange->instruments = out;
     return rc;
 }
@@ -600,8 +590,8 @@ static td_result read_topic_keys(void *user, document_node list, void *row, td_e
     exchange_row *out = row;
     return document_size(list) == 2
                ? document_read_texts(r->memory, list, 2, &out->topic_keys, err)
-               : document_refuse(list, "the keys of a topic's name and symbol are expected, not",
-                                 document_text(list), err);
+               : document_refuse_text(
+                     list, "the keys of a topic's name and symbol are expected, not", err);
 }
 
 td_result exchange_http_read(document_node mapping, td_arena *memory, const char *out[2],
@@ -663,8 +653,7 @@ static td_result read_http_presets(void *user, document_node mapping, void *row,
         document_words from;
         rc = document_split(name, &from, err);
         if (rc == TD_OK && from.count > 2)
-            rc = document_refuse(name, "a preset is \"LIBRARY [BEGINNING]\", not",
-                                 document_text(name), err);
+            rc = document_refuse_text(name, "a preset is \"LIBRARY [BEGINNING]\", not", err);
         if (rc != TD_OK)
             return rc;
         presets[i] = (http_preset){.name = td_arena_text(r->memory, from.at[0]), .families = ""};

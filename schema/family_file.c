@@ -110,7 +110,7 @@ static td_result read_field(reading *r, document_node at, field_row *out, td_err
     *out = (field_row){.unit = UNIT_NONE};
     td_result rc = document_split(at, &from, err);
     if (rc == TD_OK && from.count < 3)
-        rc = document_refuse(at, "a field is \"KEY MEANING TYPE\", not", document_text(at), err);
+        rc = document_refuse_text(at, "a field is \"KEY MEANING TYPE\", not", err);
     if (rc == TD_OK)
         rc = read_member(at, from.at[1], &out->member, err);
     if (rc == TD_OK)
@@ -128,9 +128,9 @@ static td_result read_set(reading *r, document_node name, document_node list, td
     const size_t count = document_size(list);
     td_result rc = TD_OK;
     if (count == 0 || count > TOPIC_FIELDS_MAX)
-        return document_refuse(name, "1 to 128 fields are expected in", document_text(name), err);
+        return document_refuse_text(name, "1 to 128 fields are expected in", err);
     if (r->set_count == SETS_MAX)
-        return document_refuse(name, "too many sets:", document_text(name), err);
+        return document_refuse_text(name, "too many sets:", err);
     field_row *rows = td_arena_alloc(r->memory, count * sizeof *rows);
     for (size_t i = 0; rc == TD_OK && i < count; i++)
         rc = read_field(r, document_entry(list, i), &rows[i], err);
@@ -149,8 +149,7 @@ static td_result find_set(const reading *r, document_node at, size_t most, const
             continue;
         *rows = r->sets[i].rows;
         *count = r->sets[i].count;
-        return *count <= most ? TD_OK
-                              : document_refuse(at, "too many fields in", document_text(at), err);
+        return *count <= most ? TD_OK : document_refuse_text(at, "too many fields in", err);
     }
     for (size_t i = 0; i < r->set_count; i++)
         suggest_offer(&search, r->sets[i].name);
@@ -185,7 +184,7 @@ static td_result read_item(reading *r, document_node at, items_row *out, td_err 
     *out = (items_row){.path = ""};
     td_result rc = document_split(at, &from, err);
     if (rc == TD_OK && from.count < 3)
-        rc = document_refuse(at, "entries are \"PATH ACTION KIND\", not", document_text(at), err);
+        rc = document_refuse_text(at, "entries are \"PATH ACTION KIND\", not", err);
     if (rc == TD_OK)
         rc = document_read_word(at, "there is no action", from.at[1], ACTIONS, COUNT_OF(ACTIONS),
                                 &action, err);
@@ -211,8 +210,7 @@ static td_result read_items(void *user, document_node list, void *row, td_err *e
     topic_row *out = row;
     td_result rc = TD_OK;
     if (document_size(list) == 0 || document_size(list) > TOPIC_ITEMS_MAX)
-        return document_refuse(list, "1 to 6 lists of entries are expected, not",
-                               document_text(list), err);
+        return document_refuse_text(list, "1 to 6 lists of entries are expected, not", err);
     for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
         rc = read_item(user, document_entry(list, i), &out->items[i], err);
     return rc;
@@ -242,8 +240,7 @@ static td_result read_rule(document_node at, rule_row *out, td_err *err)
     *out = (rule_row){.member = MEMBER_NONE};
     td_result rc = document_split(at, &from, err);
     if (rc == TD_OK && (from.count < 2 || from.count > 3))
-        rc = document_refuse(at, "a rule is \"RULE [MEANING] STRENGTH\", not", document_text(at),
-                             err);
+        rc = document_refuse_text(at, "a rule is \"RULE [MEANING] STRENGTH\", not", err);
     if (rc == TD_OK)
         rc = find_rule(at, from.at[0], &out->rule, err);
     if (rc == TD_OK && from.count == 3)
@@ -261,8 +258,7 @@ static td_result read_rules(void *user, document_node list, void *row, td_err *e
     td_result rc = TD_OK;
     (void)user;
     if (document_size(list) > TOPIC_RULES_MAX)
-        return document_refuse(list, "at most 20 rules are expected, not", document_text(list),
-                               err);
+        return document_refuse_text(list, "at most 20 rules are expected, not", err);
     for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
         rc = read_rule(document_entry(list, i), &out->rules[i], err);
     return rc;
@@ -314,7 +310,7 @@ static td_result read_checksum(void *user, document_node mapping, void *out, td_
     reading *r = user;
     topic_row *topic = out;
     if (document_pair_count(mapping) == 0)
-        return document_refuse(mapping, "checksum is a mapping, not", document_text(mapping), err);
+        return document_refuse_text(mapping, "checksum is a mapping, not", err);
     return document_read_members(mapping, "checksum has no key", KEYS, COUNT_OF(KEYS), r->memory,
                                  NULL, &topic->checksum, err);
 }
@@ -424,7 +420,7 @@ static td_result read_topic(reading *r, document_node mapping, topic_row *out, t
 {
     *out = (topic_row){.kind_words = r->exchange->kinds};
     if (document_pair_count(mapping) == 0)
-        return document_refuse(mapping, "a topic is a mapping, not", document_text(mapping), err);
+        return document_refuse_text(mapping, "a topic is a mapping, not", err);
     td_result rc = read_topic_keys(r, mapping, out, err);
     if (rc == TD_OK && out->name == NULL && out->pattern != NULL)
         out->name = name_of(r, out->pattern);
@@ -453,7 +449,7 @@ static td_result find_topic(const reading *r, document_node at, document_node *o
                 return TD_OK;
             }
     }
-    return document_refuse(at, "no used document has a topic", document_text(at), err);
+    return document_refuse_text(at, "no used document has a topic", err);
 }
 
 static td_result read_topics(void *user, document_node list, void *row, td_err *err)
@@ -464,8 +460,7 @@ static td_result read_topics(void *user, document_node list, void *row, td_err *
     size_t at = 0;
     td_result rc = TD_OK;
     if (count > TOPICS_MAX)
-        return document_refuse(list, "at most 64 topics are expected, not", document_text(list),
-                               err);
+        return document_refuse_text(list, "at most 64 topics are expected, not", err);
     topic_row *rows = td_arena_alloc(r->memory, (count + 1) * sizeof *rows);
     for (size_t i = 0; rc == TD_OK && i < count; i++) {
         document_node topic = document_entry(list, i);
@@ -562,8 +557,7 @@ static td_result read_address(reading *r, document_node at, family_endpoint *out
     int net = 0, access = 0;
     td_result rc = document_split(at, &from, err);
     if (rc == TD_OK && from.count != 3)
-        rc = document_refuse(at, "an address is \"main|test public|private URL\", not",
-                             document_text(at), err);
+        rc = document_refuse_text(at, "an address is \"main|test public|private URL\", not", err);
     if (rc == TD_OK)
         rc = document_read_word(at, "there is no net", from.at[0], NETS, COUNT_OF(NETS), &net, err);
     if (rc == TD_OK)
@@ -580,8 +574,7 @@ static td_result read_addresses(void *user, document_node list, void *row, td_er
     family *out = row;
     td_result rc = TD_OK;
     if (document_size(list) > FAMILY_ENDPOINTS_MAX)
-        return document_refuse(list, "at most 6 addresses are expected, not", document_text(list),
-                               err);
+        return document_refuse_text(list, "at most 6 addresses are expected, not", err);
     for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
         rc = read_address(user, document_entry(list, i), &out->endpoints[i], err);
     return rc;
@@ -663,8 +656,7 @@ static td_result open_sources(reading *r, const family_texts *texts, const char 
     const document_node use = rc == TD_OK ? document_find(document_root(&r->sources[0]), "use")
                                           : (document_node){&r->sources[0], NULL};
     if (rc == TD_OK && document_size(use) > USES_MAX)
-        return document_refuse(use, "at most 4 documents can be used, not", document_text(use),
-                               err);
+        return document_refuse_text(use, "at most 4 documents can be used, not", err);
     for (size_t i = 0; rc == TD_OK && i < document_size(use); i++)
         rc = open_source(r, texts, document_text(document_entry(use, i)), err);
     return rc;

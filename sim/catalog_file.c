@@ -38,7 +38,7 @@ static td_result check_list(document_node list, td_err *err)
 {
     return list.at == NULL || document_size(list) > 0
                ? TD_OK
-               : document_refuse(list, "a list is expected, not", document_text(list), err);
+               : document_refuse_text(list, "a list is expected, not", err);
 }
 
 /* Find what a text names: in the given mapping, or in the mapping `key` of the sections. */
@@ -191,8 +191,7 @@ static td_result check_content(document_node at, const text_rule *rule, const te
     const size_t sides = (content.lists & LIST(LEVELS)) != 0 ? 2 : 1;
     return content.bytes + content.item_bytes * sides * rule->items_max <= SIM_FRAME_BYTES_MAX
                ? TD_OK
-               : document_refuse(at, "frames can be longer than 1 MiB with", document_text(at),
-                                 err);
+               : document_refuse_text(at, "frames can be longer than 1 MiB with", err);
 }
 
 static td_result make_text(expansion *e, document_node at, const text_rule *rule,
@@ -336,8 +335,7 @@ static td_result read_stream(const reading *r, document_node at, stream_access a
                                          COUNT_OF(STREAM_KEYS), r->memory, NULL, out, err);
     if (rc == TD_OK &&
         (out->topic == NULL || shows.at == NULL || document_find(at, "snapshot").at == NULL))
-        rc = document_refuse(at, "a stream needs topic, shows and snapshot, not", document_text(at),
-                             err);
+        rc = document_refuse_text(at, "a stream needs topic, shows and snapshot, not", err);
     if (rc != TD_OK)
         return rc;
     const char *fault = stream_fault(r, at, out);
@@ -450,7 +448,7 @@ static td_result read_reply(const reading *r, document_node at, reply_row *out, 
     if (rc == TD_OK)
         rc = read_text(r, at, "text", &RULE, &out->text, err);
     return rc == TD_OK && (out->path == NULL || out->text == NULL)
-               ? document_refuse(at, "a reply needs path and text, not", document_text(at), err)
+               ? document_refuse_text(at, "a reply needs path and text, not", err)
                : rc;
 }
 
@@ -480,8 +478,7 @@ static td_result read_products(reading *r, document_node list, catalog_row *out,
                                PRODUCT_WORDS, &value, err) != TD_OK)
             return TD_E_INVALID;
         if ((r->products & 1U << value) != 0 || i == CATALOG_PRODUCTS_MAX)
-            return document_refuse(
-                at, "a product is there twice, or it is the sixth:", document_text(at), err);
+            return document_refuse_text(at, "a product is there twice, or it is the sixth:", err);
         out->products[i] = (product)value;
         r->products |= 1U << value;
     }
@@ -502,8 +499,8 @@ static td_result read_orders(void *user, document_node mapping, void *out, td_er
     td_result rc = document_read_members(mapping, "orders has no key", ORDERS, COUNT_OF(ORDERS),
                                          r->memory, NULL, &row->orders, err);
     return rc == TD_OK && row->orders.of == NULL
-               ? document_refuse(mapping, "orders need the family whose account has them (of):",
-                                 document_text(mapping), err)
+               ? document_refuse_text(mapping,
+                                      "orders need the family whose account has them (of):", err)
                : rc;
 }
 
@@ -534,8 +531,7 @@ static td_result read_section(reading *r, document_node section, catalog_row *ou
     if (rc == TD_OK)
         rc = read_replies(r, document_find(section, "replies"), &out->replies, err);
     return rc == TD_OK && r->row_count == 0 && out->orders.of == NULL
-               ? document_refuse(section, "simulator needs streams, account or orders:",
-                                 document_text(section), err)
+               ? document_refuse_text(section, "simulator needs streams, account or orders:", err)
                : rc;
 }
 
