@@ -510,25 +510,19 @@ static td_result read_instrument_members(void *user, document_node mapping, void
 {
     const reading *r = user;
     instrument_lists *out = row;
-#define VALUE_WORD(id, name, type) {name, INSTRUMENT_##id},
-    static const document_word VALUES[] = {INSTRUMENT_VALUES(VALUE_WORD)};
-#undef VALUE_WORD
-    const char **members = td_arena_alloc(r->memory, INSTRUMENT_VALUE_COUNT * sizeof *members);
-    td_result rc = TD_OK;
-    int value = 0;
-    for (size_t i = 0; i < INSTRUMENT_VALUE_COUNT; i++)
-        members[i] = NULL;
-    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
-        const document_node name = document_key(mapping, i);
-        rc = document_read_word(name, "an instrument has no value", document_text(name),
-                                TABLE(VALUES), &value, err);
-        if (rc == TD_OK)
-            rc = document_read_text(r->memory, document_value(mapping, i), &members[value], err);
-        if (rc == TD_OK && !are_conditions_whole(members[value]))
-            rc = document_refuse(document_value(mapping, i),
+#define MEMBER_PATHS(id, name, type)                                                               \
+    {name, DOCUMENT_TEXT, .offset = INSTRUMENT_##id * sizeof(const char *)},
+    static const document_member KEYS[] = {INSTRUMENT_VALUES(MEMBER_PATHS)};
+#undef MEMBER_PATHS
+    const size_t bytes = INSTRUMENT_VALUE_COUNT * sizeof(const char *);
+    const char **members = memset(td_arena_alloc(r->memory, bytes), 0, bytes);
+    td_result rc = document_read_members(mapping, "an instrument has no value", TABLE(KEYS),
+                                         r->memory, NULL, members, err);
+    for (size_t i = 0; rc == TD_OK && i < COUNT_OF(KEYS); i++)
+        if (members[i] != NULL && !are_conditions_whole(members[i]))
+            rc = document_refuse(document_find(mapping, KEYS[i].key),
                                  "a member of a list is \"LIST[KEY=TEXT].MEMBER\", not",
-                                 td_bytes_str(members[value]), err);
-    }
+                                 td_bytes_str(members[i]), err);
     out->members = members;
     return rc;
 }
