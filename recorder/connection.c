@@ -983,12 +983,6 @@ void connection_restate(const connection *self)
         open_gaps_restate(self->options.gaps, self->slot.shard, self->slot.conn, self->granted_ns);
 }
 
-int connection_is_slot(const connection *self, uint16_t feed_index, uint32_t line, uint32_t shard)
-{
-    return self->options.feed_index == feed_index && self->options.line == line &&
-           self->options.shard == shard;
-}
-
 uint16_t connection_feed(const connection *self)
 {
     return self->options.feed_index;

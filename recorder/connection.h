@@ -71,9 +71,6 @@ typedef struct connection_options {
     uint64_t seed;          /* seed of the backoff's jitter */
 } connection_options;
 
-/* 1 if this is the slot of a feed's line and shard. */
-int connection_is_slot(const connection *self, uint16_t feed_index, uint32_t line, uint32_t shard);
-
 /* Make a slot; it does not connect yet. */
 connection *connection_open(const connection_options *options);
 

@@ -376,9 +376,6 @@ void feed_setup_close_all(feed_setup *feeds)
     if (feeds == NULL)
         return;
     for (size_t i = 0; i < LIMIT_FEEDS; i++) {
-        for (size_t line = 0; line < LIMIT_FEED_LINE_NUMBERS; line++)
-            open_gaps_close(feeds[i].gaps[line]);
-        http_feed_close(feeds[i].http);
         subscription_fini(&feeds[i].subscription);
         instruments_close(feeds[i].listed);
         redactor_fini(&feeds[i].redactor);

@@ -9,11 +9,10 @@
 #include "recorder/capture/redact.h"
 #include "recorder/backoff.h"
 #include "recorder/config.h"
-#include "recorder/http_feed.h"
 #include "recorder/instruments.h"
-#include "recorder/open_gaps.h"
 #include "recorder/subscription.h"
 #include "base/url.h"
+#include "wire/loop.h"
 
 typedef struct feed_setup {
     instruments *listed; /* NULL: no symbol is a pattern */
@@ -21,10 +20,7 @@ typedef struct feed_setup {
     const char *api_key,
         *api_secret; /* from the environment; NULL: the feed does not authenticate */
     redactor redactor;
-    connect_budget *budget;                   /* of the host */
-    open_gaps *gaps[LIMIT_FEED_LINE_NUMBERS]; /* gaps and http are set by the supervisor, and closed
-                                                 here */
-    http_feed *http;
+    connect_budget *budget; /* of the host */
     uint8_t waits; /* 1: its list of instruments could not be read, and it has no symbols of
                       patterns yet */
 } feed_setup;

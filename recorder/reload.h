@@ -27,6 +27,12 @@ typedef struct reload_plan {
     size_t removed_count;
 } reload_plan;
 
+/* Counts of what a new configuration changed. */
+typedef struct reload_changes {
+    size_t feeds_added, feeds_removed;
+    size_t topics_added, topics_removed; /* of feeds that remain */
+} reload_changes;
+
 /* Compare. TD_E_INVALID: a setting has changed that cannot change while recording, or a feed is
  * back that was removed; the error names file, line, key and what to do. TD_E_LIMIT: more than
  * LIMIT_FEEDS feeds in one session, with those that were removed. */

@@ -1,6 +1,5 @@
 #include "recorder/supervisor.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -8,19 +7,12 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/random.h"
 #include "archive/ledger.h"
-#include "recorder/connection.h"
-#include "recorder/covered_gaps.h"
-#include "recorder/feed_setup.h"
-#include "recorder/heal.h"
-#include "recorder/http_feed.h"
-#include "recorder/snapshot_fetch.h"
+#include "recorder/feed.h"
 #include "recorder/on_segment.h"
-#include "recorder/reload.h"
+#include "recorder/reload_apply.h"
 #include "recorder/retention.h"
-
-enum { RELOADS_MAX = 1000 }; /* with other settings: each keeps the texts of its file */
+#include "recorder/takeover_run.h"
 
 #define TICK_NS      (10 * TD_NS_PER_MS)
 #define STATUS_NS    (100 * TD_NS_PER_MS)
@@ -46,14 +38,8 @@ struct supervisor {
     recording *recording;
     decoder *decoder;
     dialect_parser *answers;
-    connection_env env;
-    feed_setup *feeds;
-    redactor **redactors;
-    connection **connections;
-    size_t connection_count;
-    covered_gaps *covered;
-    heal *broken;
-    snapshot_fetch *snapshots;
+    feed_setup *setups; /* NULL: not open yet */
+    feed_list feeds;
     on_segment *commands;
     retention *removal;
     uint64_t started_mono_ns;
@@ -83,14 +69,6 @@ static void on_finished(void *user, const char *path)
     on_segment_add(self->commands, path);
 }
 
-static connection *find_slot(const supervisor *self, size_t feed_index, size_t line, uint32_t shard)
-{
-    for (size_t i = 0; i < self->connection_count; i++)
-        if (connection_is_slot(self->connections[i], (uint16_t)feed_index, (uint32_t)line, shard))
-            return self->connections[i];
-    return NULL;
-}
-
 /* ---- reports of connections ---- */
 
 /* Keep the first reason: later failures are its consequences. */
@@ -114,8 +92,7 @@ static void on_frame(void *user)
     intake_get_stats(recording_intake(self->recording), &stats);
     if (stats.frames_in < self->options.config->max_frames)
         return;
-    for (size_t i = 0; i < self->connection_count; i++)
-        connection_stop(self->connections[i], CONNECTION_STOP_AT_ONCE);
+    feed_list_stop(&self->feeds, CONNECTION_STOP_AT_ONCE);
     supervisor_stop(self);
 }
 
@@ -124,8 +101,7 @@ static void on_closed_by_peer(void *user)
     supervisor *self = user;
     if (!self->options.config->until_close)
         return;
-    for (size_t i = 0; i < self->connection_count; i++)
-        connection_stop(self->connections[i], CONNECTION_STOP_ORDERLY);
+    feed_list_stop(&self->feeds, CONNECTION_STOP_ORDERLY);
     supervisor_stop(self);
 }
 
@@ -133,8 +109,9 @@ static void on_closed_by_peer(void *user)
 static void on_refused(void *user, const char *why)
 {
     supervisor *self = user;
-    for (size_t i = 0; i < self->connection_count; i++) {
-        const connection_status at = connection_get_status(self->connections[i]);
+    const connection *slot = NULL;
+    while ((slot = feed_list_next_slot(&self->feeds, slot)) != NULL) {
+        const connection_status at = connection_get_status(slot);
         if (!at.is_refused && !at.is_down && !at.is_idle)
             return;
     }
@@ -146,32 +123,53 @@ static void on_strict(void *user, const char *why)
     give_up(user, TD_E_NETWORK, why);
 }
 
-/* A slot of the feed is live: the feed's HTTP requests are due. With several lines, each proves
- * that it is complete until now, so that a later gap of the other line begins after this time, and
- * can be covered. */
 static void on_live(void *user, uint16_t feed_index)
 {
-    supervisor *self = user;
-    TD_ASSERT(feed_index < self->options.config->feed_count);
-    for (size_t i = 0; i < self->connection_count; i++)
-        if (self->options.config->feeds[feed_index].lines > 1 &&
-            connection_get_status(self->connections[i]).feed_index == feed_index)
-            connection_prove(self->connections[i]);
-    http_feed_live(self->feeds[feed_index].http);
+    const supervisor *self = user;
+    feed_on_live(&self->feeds.items[feed_index]);
+}
+
+static void on_granted(void *user, const connection *by, size_t topic)
+{
+    const supervisor *self = user;
+    feed_on_granted(&self->feeds.items[connection_feed(by)], by, topic);
+}
+
+static connection *find_idle(void *user, const connection *by)
+{
+    const supervisor *self = user;
+    return clock_mono_ns(self->options.clock) < self->prepared_mono_ns
+               ? NULL /* the free lines are the other process's */
+               : feed_idle_connection(&self->feeds.items[connection_feed(by)],
+                                      connection_shard(by));
+}
+
+static void on_proven(void *user, const connection *by)
+{
+    const supervisor *self = user;
+    covered_gaps_proven(self->feeds.covered, by);
+}
+
+static void on_found(void *user, uint16_t feed_index, const gap_row *gap)
+{
+    const supervisor *self = user;
+    feed_on_found(&self->feeds.items[feed_index], gap);
 }
 
 static void pause_all(void *user)
 {
-    supervisor *self = user;
-    for (size_t i = 0; i < self->connection_count; i++)
-        connection_pause(self->connections[i]);
+    const supervisor *self = user;
+    connection *slot = NULL;
+    while ((slot = feed_list_next_slot(&self->feeds, slot)) != NULL)
+        connection_pause(slot);
 }
 
 static void resume_all(void *user)
 {
-    supervisor *self = user;
-    for (size_t i = 0; i < self->connection_count; i++)
-        connection_resume(self->connections[i]);
+    const supervisor *self = user;
+    connection *slot = NULL;
+    while ((slot = feed_list_next_slot(&self->feeds, slot)) != NULL)
+        connection_resume(slot);
 }
 
 /* ---- opening ---- */
@@ -186,225 +184,30 @@ static feed_setup_env setup_env(const supervisor *self, wire_loop *loop, archive
                             .may_wait = 1};
 }
 
-/* ---- broken books ---- */
-
-/* The topic of the feed's subscription that a gap is of, if subscribing it again may help: a book
- * that one snapshot makes whole, or a silent topic; SIZE_MAX: it is not. */
-static size_t topic_of_gap(const supervisor *self, uint16_t feed_index, const gap_row *gap)
-{
-    const feed_config *feed = &self->options.config->feeds[feed_index];
-    const subscription *of = &self->feeds[feed_index].subscription;
-    char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
-    td_bytes symbol;
-    (void)topic_write(feed->family->topics, feed->family->topic_count, gap->topic,
-                      td_bytes_str(gap->symbol), name, sizeof name); /* fits: both are bounded */
-    size_t topic = name_index_find(&of->by_name, td_bytes_str(name));
-    const topic_row *row = family_topic_row(feed->family, name, &symbol);
-    int is_recorded = topic != NAME_INDEX_NONE && !of->is_ended[topic];
-    int can_heal = row != NULL && topic_row_has_state(row) && gap->reason == GAP_SEQUENCE;
-    return is_recorded && (can_heal || gap->reason == GAP_STALE) ? topic : SIZE_MAX;
-}
-
-/* A fetched snapshot that was too old is replaced soon: the next one is newer. */
-#define FETCH_AGAIN_NS (10 * TD_NS_PER_S)
-
-/* 1 if the book's snapshot is fetched over HTTP. */
-static int is_fetched(const supervisor *self, const heal_book *book)
-{
-    return snapshot_fetch_has(&self->options.config->feeds[book->feed_index],
-                              self->feeds[book->feed_index].subscription.topics[book->topic]);
-}
-
-static const char *wanted_snapshot(void *user, const heal_book *of)
-{
-    const supervisor *self = user;
-    const subscription *all = &self->feeds[of->feed_index].subscription;
-    const connection *slot =
-        find_slot(self, of->feed_index, of->line, subscription_shard_of(all, of->topic));
-    return slot == NULL || all->is_ended[of->topic] ? NULL : connection_open_topic(slot, of->topic);
-}
-
-static void put_snapshot(void *user, const heal_book *of, td_bytes reply, uint64_t recv_mono_ns)
-{
-    const supervisor *self = user;
-    const subscription *all = &self->feeds[of->feed_index].subscription;
-    connection_put_snapshot(
-        find_slot(self, of->feed_index, of->line, subscription_shard_of(all, of->topic)), of->topic,
-        reply, recv_mono_ns);
-}
-
-static void on_granted(void *user, const connection *by, size_t topic)
-{
-    const supervisor *self = user;
-    const heal_book book = {connection_feed(by), connection_line(by), topic};
-    if (is_fetched(self, &book))
-        snapshot_fetch_add(self->snapshots, &book);
-}
-
-/* A topic is silent for longer than usual, or was. Returns 1 if it is a gap. */
-static int take_silence(const supervisor *self, const heal_book *topic, const gap_row *gap)
-{
-    const feed_setup *feed = &self->feeds[topic->feed_index];
-    const connection *slot = find_slot(self, topic->feed_index, topic->line,
-                                       subscription_shard_of(&feed->subscription, topic->topic));
-    if (slot == NULL)
-        return 0;
-    const connection_status at = connection_get_status(slot);
-    open_gaps *gaps = feed->gaps[topic->line];
-    if (gap->to_ns != GAP_OPEN)
-        open_gaps_heard(gaps, topic->topic, gap->to_ns);
-    else if (!at.is_live || at.connects != gap->conn ||
-             !open_gaps_silent(gaps, topic->topic, gap->conn, gap->from_ns, gap->detail))
-        return 0;
-    td_log_emit(self->options.log, gap->to_ns == GAP_OPEN ? TD_LOG_WARNING : TD_LOG_INFO,
-                "%s %s.%s: %s (%s)", self->options.config->feeds[topic->feed_index].name,
-                gap->topic, gap->symbol, gap->to_ns == GAP_OPEN ? "silent" : "heard again",
-                gap->detail);
-    return 1;
-}
-
-/* The live check found the begin or end of a gap. */
-static void on_found(void *user, uint16_t feed_index, const gap_row *gap)
-{
-    supervisor *self = user;
-    const heal_book book = {feed_index, gap->line, topic_of_gap(self, feed_index, gap)};
-    if (book.topic == SIZE_MAX || (gap->reason == GAP_STALE && !take_silence(self, &book, gap)) ||
-        self->options.config->feeds[feed_index].heal != HEAL_RESUBSCRIBE)
-        return;
-    if (gap->to_ns == GAP_OPEN)
-        heal_broken(self->broken, &book, clock_mono_ns(self->options.clock),
-                    is_fetched(self, &book) ? FETCH_AGAIN_NS : HEAL_WAIT_NS);
-    else
-        heal_whole(self->broken, &book);
-}
-
-static void heal_books(const supervisor *self, uint64_t mono_ns)
-{
-    heal_book book;
-    while (heal_next(self->broken, mono_ns, &book)) {
-        const feed_setup *feed = &self->feeds[book.feed_index];
-        uint32_t shard = subscription_shard_of(&feed->subscription, book.topic);
-        if (is_fetched(self, &book))
-            snapshot_fetch_add(self->snapshots, &book);
-        else if (!self->options.config->feeds[book.feed_index].is_removed)
-            connection_renew_topic(find_slot(self, book.feed_index, book.line, shard), book.topic);
-    }
-}
-
 static td_result open_feeds(supervisor *self, td_err *err)
 {
-    const recorder_config *config = self->options.config;
-    self->redactors = td_alloc_zero(LIMIT_FEEDS, sizeof(redactor *));
     const feed_setup_env env = setup_env(self, self->loop, self->options.archive);
     td_result rc = TD_OK;
-    if (self->feeds == NULL)
-        rc = feed_setup_open_all(config, &env, &self->feeds, err);
-    for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
-        self->redactors[i] = self->feeds[i].redactor.count == 0 ? NULL : &self->feeds[i].redactor;
+    if (self->setups == NULL)
+        rc = feed_setup_open_all(self->options.config, &env, &self->setups, err);
+    self->feeds.setups = self->setups;
+    while (rc == TD_OK && self->feeds.count < self->options.config->feed_count)
+        (void)feed_list_add(&self->feeds);
     return rc;
-}
-
-static size_t line_count(const supervisor *self, size_t feed_index)
-{
-    return config_line_numbers(&self->options.config->feeds[feed_index]);
-}
-
-/* 1 if nothing is connected for a feed yet, because its list of instruments was not read. */
-static int waits_for_list(const supervisor *self, size_t feed_index)
-{
-    const feed_setup *feed = &self->feeds[feed_index];
-    return feed->listed != NULL && feed->subscription.topic_count == 0;
-}
-
-static void write_gap(void *user, uint16_t feed_index, const gap_row *row)
-{
-    supervisor *self = user;
-    const event gap_event = {.kind = EVENT_GAP, .gap = *row};
-    intake_event(recording_intake(self->recording), feed_index, &gap_event);
-}
-
-/* A gap of a feed opens or ends, on the network thread. */
-static void on_gap(void *user, uint16_t feed_index, const gap_row *row)
-{
-    supervisor *self = user;
-    connection *others[LIMIT_FEED_LINE_NUMBERS];
-    size_t count = 0;
-    write_gap(self, feed_index, row);
-    if (row->to_ns == GAP_OPEN)
-        return;
-    for (size_t line = 0; line < line_count(self, feed_index); line++) {
-        connection *other = find_slot(self, feed_index, line, row->shard);
-        if (line != row->line && other != NULL)
-            others[count++] = other;
-    }
-    if (count > 0)
-        covered_gaps_add(self->covered, feed_index, row, others, count);
-}
-
-static connection *find_idle(void *user, const connection *by)
-{
-    const supervisor *self = user;
-    const uint16_t feed = connection_feed(by);
-    if (clock_mono_ns(self->options.clock) < self->prepared_mono_ns)
-        return NULL; /* the free lines are the other process's */
-    for (size_t line = 0; line < line_count(self, feed); line++) {
-        connection *other = find_slot(self, feed, line, connection_shard(by));
-        if (other != NULL && connection_get_status(other).is_idle)
-            return other;
-    }
-    return NULL;
-}
-
-static void on_proven(void *user, const connection *by)
-{
-    const supervisor *self = user;
-    covered_gaps_proven(self->covered, by);
-}
-
-/* What earlier sessions have of a feed's slots. */
-static td_result read_past(archive_view *view, const feed_config *feed, const feed_setup *setup,
-                           uint64_t before_ns, feed_slots *out, td_err *err)
-{
-    const feed_slots_query query = {.feed = feed->name,
-                                    .before_ns = before_ns,
-                                    .shard_count = setup->subscription.shard_count,
-                                    .is_control_data = feed->api_key_env != NULL};
-    td_result rc = feed_slots_read(view, &query, out, err);
-    return rc == TD_OK ? rc : td_err_add(err, rc, "gaps of feed '%s'", feed->name);
-}
-
-/* Open the gaps of the feed's slots. */
-static void open_gaps_of_feed(supervisor *self, size_t index, const feed_slots *past,
-                              const gap_list *ledger, uint64_t start_ns)
-{
-    open_gaps_options options = {.feed = &self->options.config->feeds[index],
-                                 .wanted = &self->feeds[index].subscription,
-                                 .past = past,
-                                 .ledger = ledger,
-                                 .start_ns = start_ns,
-                                 .feed_index = (uint16_t)index,
-                                 .emit = on_gap,
-                                 .user = self};
-    for (; options.line < line_count(self, index); options.line++)
-        self->feeds[index].gaps[options.line] = open_gaps_open(&options);
 }
 
 /* Open the gaps of the session's start. They are made durable before anything connects, so a
  * session that never connects leaves them open. */
-static td_result open_feed_gaps(supervisor *self, archive_view *view, size_t index,
-                                const gap_list *ledger, uint64_t start_ns, td_err *err)
+static td_result open_feed_gaps(feed *opened, archive_view *view, const gap_list *ledger,
+                                uint64_t start_ns, td_err *err)
 {
     feed_slots past = {0};
-    td_result rc = read_past(view, &self->options.config->feeds[index], &self->feeds[index],
-                             start_ns, &past, err);
+    td_result rc = feed_read_past(view, opened->config, opened->setup, start_ns, &past, err);
     if (rc == TD_OK)
-        open_gaps_of_feed(self, index, &past, ledger, start_ns);
+        feed_open_gaps(opened, &past, ledger, start_ns);
     feed_slots_fini(&past);
-    for (size_t line = 0; rc == TD_OK && line < line_count(self, index); line++) {
-        size_t count = 0;
-        const gap_row *begun = open_gaps_begun(self->feeds[index].gaps[line], &count);
-        rc = archive_writer_put_gaps(recording_writer(self->recording), begun, count, err);
-    }
+    for (uint32_t line = 0; rc == TD_OK && line < feed_line_count(opened); line++)
+        rc = feed_put_gaps(opened, line, err);
     return rc;
 }
 
@@ -433,7 +236,7 @@ static td_result open_recording(supervisor *self, td_err *err)
         .session = of != NULL ? of->session : archive_session(self->options.archive),
         .verb = "record",
         .config = &self->options.config->pipeline,
-        .redactors = self->redactors,
+        .redactors = self->feeds.redactors,
         .clock = self->options.clock,
         .log = self->options.log,
         .durable = on_durable,
@@ -442,13 +245,14 @@ static td_result open_recording(supervisor *self, td_err *err)
         .pause = pause_all,
         .resume = resume_all,
         .user = self};
-    return recording_open(&options, &self->recording, err);
+    td_result rc = recording_open(&options, &self->recording, err);
+    self->feeds.recording = self->recording;
+    return rc;
 }
 
 /* Begin the session, and open each feed's gaps. */
 static td_result open_session(supervisor *self, td_err *err)
 {
-    const recorder_config *config = self->options.config;
     gap_list ledger = {0};
     archive_view *view = NULL;
     td_result rc = recording_begin(self->recording, self->options.archive, 0, err);
@@ -456,292 +260,17 @@ static td_result open_session(supervisor *self, td_err *err)
         rc = archive_view_open(self->options.archive, VIEW_ALL, NULL, &view, err);
     if (rc == TD_OK)
         archive_gaps_of(view, &ledger);
-    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
-        self->options.config->pipeline.feeds[i].segment_count = 0; /* of a session that continued */
-        self->options.config->pipeline.feeds[i].alone_ns = 0;
-        rc = open_feed_gaps(self, view, i, &ledger, recording_start_ns(self->recording), err);
+    for (size_t i = 0; i < self->feeds.count && rc == TD_OK; i++) {
+        feed *opened = &self->feeds.items[i];
+        opened->pipeline->segment_count = 0; /* of a session that continued */
+        opened->pipeline->alone_ns = 0;
+        rc = open_feed_gaps(opened, view, &ledger, recording_start_ns(self->recording), err);
     }
     if (rc == TD_OK)
         warn_of_clock(self, view);
     archive_view_close(view);
     gap_list_fini(&ledger);
     return rc == TD_OK ? recording_start(self->recording, err) : rc;
-}
-
-static int is_wanted(const recorder_config *config, const char *feed)
-{
-    for (size_t i = 0; i < config->feed_count; i++)
-        if (strcmp(config->feeds[i].name, feed) == 0)
-            return 1;
-    return 0;
-}
-
-/* Prepare to record beside the recorder that is replaced: the past is read when it has ended. */
-static td_result open_beside(supervisor *self, td_err *err)
-{
-    const feed_slots no_past = {0};
-    const gap_list no_ledger = {0};
-    const recorder_config *config = self->options.config;
-    const takeover *of = self->options.replaces;
-    for (size_t i = 0; i < of->slot_count; i++)
-        if (!is_wanted(config, of->slots[i].feed)) {
-            td_err_set(err, TD_E_INVALID, "feed '%s' of the running recorder is not configured",
-                       of->slots[i].feed);
-            td_err_hint(err, "end it with 'tapedeck ctl %s reload' first",
-                        archive_path(self->options.archive));
-            return TD_E_INVALID;
-        }
-    for (size_t i = 0; i < config->feed_count; i++) {
-        const char *feed = config->feeds[i].name;
-        uint32_t count = takeover_shard_count(of, feed);
-        uint32_t lines = (uint32_t)line_count(self, i);
-        for (uint32_t shard = 0; shard < count; shard++)
-            if (takeover_free_line(of, feed, shard, lines) == lines)
-                return td_err_set(
-                    err, TD_E_INVALID,
-                    "feed '%s' has no line that is free to take over on: max_age is 0", feed);
-        if (count == self->feeds[i].subscription.shard_count) {
-            open_gaps_of_feed(self, i, &no_past, &no_ledger, of->start_ns);
-            continue;
-        }
-        td_err_set(err, TD_E_INVALID,
-                   "feed '%s' needs %" PRIu32 " connections, and has %" PRIu32
-                   " in the running recorder",
-                   feed, self->feeds[i].subscription.shard_count, count);
-        td_err_hint(err, "only a recorder of the same topics is replaced: change them with "
-                         "'tapedeck ctl reload', or stop that recorder");
-        return TD_E_INVALID;
-    }
-    return TD_OK;
-}
-
-static void open_slot(supervisor *self, size_t feed_index, uint16_t line, uint32_t shard)
-{
-    TD_ASSERT(shard < self->feeds[feed_index].subscription.shard_count);
-    TD_ASSERT(self->feeds[feed_index].budget != NULL);
-    feed_setup *feed = &self->feeds[feed_index];
-    connection_options options = {
-        .env = &self->env,
-        .feed = &self->options.config->feeds[feed_index],
-        .feed_index = (uint16_t)feed_index,
-        .line = line,
-        .shard = shard,
-        .api_key = feed->api_key,
-        .api_secret = feed->api_secret,
-        .redactor = self->redactors[feed_index],
-        .budget = feed->budget,
-        .gaps = feed->gaps[line],
-        .topic_first = feed->subscription.shards[shard],
-        .shard_count = feed->subscription.shard_count,
-    };
-    options.topics = subscription_shard(&feed->subscription, shard, &options.topic_count);
-    td_random_system(&options.seed, sizeof options.seed);
-    self->connections =
-        td_array_grow(self->connections, self->connection_count, sizeof(connection *));
-    connection *made = connection_open(&options);
-    self->connections[self->connection_count++] = made;
-    const takeover_slot *before =
-        self->options.replaces == NULL
-            ? NULL
-            : takeover_find(self->options.replaces, options.feed->name, line, shard);
-    if (before != NULL)
-        connection_set_last_number(made, before->conn);
-}
-
-/* Open the slots of a shard, one for each number of a line. */
-static void open_shard(supervisor *self, size_t feed_index, uint32_t shard)
-{
-    for (size_t line = 0; line < line_count(self, feed_index); line++)
-        open_slot(self, feed_index, (uint16_t)line, shard);
-}
-
-/* Let a slot run for each line of a shard; the others are idle until they take over. */
-static void start_shard(const supervisor *self, size_t feed_index, uint32_t shard)
-{
-    size_t missing = self->options.config->feeds[feed_index].lines;
-    if (waits_for_list(self, feed_index))
-        return;
-    for (size_t line = 0; line < line_count(self, feed_index); line++)
-        missing -=
-            missing > 0 && !connection_get_status(find_slot(self, feed_index, line, shard)).is_idle;
-    for (size_t line = 0; line < line_count(self, feed_index) && missing > 0; line++) {
-        connection *slot = find_slot(self, feed_index, line, shard);
-        if (!connection_get_status(slot).is_idle)
-            continue;
-        connection_start(slot);
-        missing--;
-    }
-}
-
-static void open_slots(supervisor *self)
-{
-    self->env = (connection_env){.loop = self->loop,
-                                 .intake = recording_intake(self->recording),
-                                 .decoder = self->decoder,
-                                 .answers = self->answers,
-                                 .clock = self->options.clock,
-                                 .log = self->options.log,
-                                 .frame = on_frame,
-                                 .live = on_live,
-                                 .granted = on_granted,
-                                 .find_idle = find_idle,
-                                 .proven = on_proven,
-                                 .closed_by_peer = on_closed_by_peer,
-                                 .refused = on_refused,
-                                 .strict = on_strict,
-                                 .user = self};
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
-        for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++)
-            open_shard(self, i, shard);
-}
-
-/* ---- instruments that are listed or ended ---- */
-
-#define LIST_AGAIN_NS (5 * TD_NS_PER_S)
-
-static const char ENDED[] = GAP_DETAIL_INSTRUMENT_ENDED;
-
-/* Send the requests for changed topics. */
-static void send_changes(const supervisor *self, size_t feed_index)
-{
-    for (size_t line = 0; line < line_count(self, feed_index); line++)
-        for (uint32_t shard = 0; shard < self->feeds[feed_index].subscription.shard_count; shard++)
-            connection_send_changes(find_slot(self, feed_index, line, shard));
-}
-
-/* Topics were added to a feed's subscription, or continue. */
-static void begin_topics(supervisor *self, size_t feed_index, uint32_t shard_count_before,
-                         const topic_numbers *begun)
-{
-    feed_setup *feed = &self->feeds[feed_index];
-    for (size_t line = 0; line < line_count(self, feed_index); line++) {
-        open_gaps_added(feed->gaps[line]);
-        for (size_t i = 0; i < begun->count; i++) {
-            uint32_t shard = subscription_shard_of(&feed->subscription, begun->items[i]);
-            if (shard < shard_count_before)
-                connection_add_topic(find_slot(self, feed_index, line, shard), begun->items[i]);
-        }
-    }
-    for (uint32_t shard = 0; shard < feed->subscription.shard_count; shard++) {
-        if (shard >= shard_count_before)
-            open_shard(self, feed_index, shard);
-        start_shard(self, feed_index, shard);
-    }
-}
-
-/* Topics of a feed's subscription have ended. */
-static void end_topics(supervisor *self, size_t feed_index, const topic_numbers *ended,
-                       const char *why)
-{
-    const feed_setup *feed = &self->feeds[feed_index];
-    uint64_t now_ns = intake_now_ns(recording_intake(self->recording));
-    for (size_t line = 0; line < line_count(self, feed_index); line++)
-        for (size_t i = 0; i < ended->count; i++) {
-            uint32_t shard = subscription_shard_of(&feed->subscription, ended->items[i]);
-            connection_end_topic(find_slot(self, feed_index, line, shard), ended->items[i], why);
-            open_gaps_ended(feed->gaps[line], ended->items[i], now_ns, why);
-        }
-}
-
-static void begin_symbols(supervisor *self, size_t feed_index, const symbol_list *symbols)
-{
-    td_err err;
-    topic_numbers changed;
-    feed_setup *feed = &self->feeds[feed_index];
-    const feed_config *config = &self->options.config->feeds[feed_index];
-    const uint32_t shard_count = feed->subscription.shard_count;
-    if (subscription_add(&feed->subscription, config, symbols, &changed, &err) != TD_OK)
-        td_log_emit(self->options.log, TD_LOG_ERROR,
-                    "new instruments are not recorded completely: %s", err.text);
-    begin_topics(self, feed_index, shard_count, &changed);
-    td_free(changed.items);
-}
-
-static void end_symbols(supervisor *self, size_t feed_index, const symbol_list *symbols)
-{
-    topic_numbers changed;
-    subscription_end(&self->feeds[feed_index].subscription,
-                     &self->options.config->feeds[feed_index], symbols, &changed);
-    end_topics(self, feed_index, &changed, ENDED);
-    td_free(changed.items);
-}
-
-static void log_symbols(const supervisor *self, size_t feed_index, const char *what,
-                        const symbol_list *symbols)
-{
-    for (size_t i = 0; i < symbols->count; i++)
-        td_log_emit(self->options.log, TD_LOG_INFO, "%s: %s %s",
-                    self->options.config->feeds[feed_index].name, symbols->items[i], what);
-}
-
-/* The list of instruments was read: record what it begins, and no longer what it ends. */
-static void follow_list(supervisor *self, size_t feed_index)
-{
-    feed_setup *feed = &self->feeds[feed_index];
-    symbol_list begun = {0};
-    symbol_list ended = {0};
-    begun.items = (const char **)instruments_begun(feed->listed, &begun.count);
-    ended.items = (const char **)instruments_ended(feed->listed, &ended.count);
-    feed_setup_log_odd(&self->options.config->feeds[feed_index], feed->listed, self->options.log);
-    log_symbols(self, feed_index, "is listed: recording begins", &begun);
-    log_symbols(self, feed_index, "has ended: it is no longer recorded", &ended);
-    if (ended.count > 0)
-        end_symbols(self, feed_index, &ended);
-    if (begun.count > 0)
-        begin_symbols(self, feed_index, &begun);
-    if (begun.count + ended.count > 0)
-        send_changes(self, feed_index);
-    if (instruments_is_unsure(feed->listed))
-        http_feed_list_again(feed->http, LIST_AGAIN_NS);
-}
-
-static const char *begin_list(void *user, uint16_t feed_index)
-{
-    const supervisor *self = user;
-    return instruments_begin(self->feeds[feed_index].listed);
-}
-
-static const char *on_listed(void *user, uint16_t feed_index, td_bytes reply)
-{
-    supervisor *self = user;
-    const char *query = NULL;
-    td_err err;
-    feed_setup *feed = &self->feeds[feed_index];
-    if (instruments_take(feed->listed, reply, &query, &err) != TD_OK)
-        td_log_emit(self->options.log, TD_LOG_WARNING,
-                    "%s: the list of instruments is not used: %s",
-                    self->options.config->feeds[feed_index].name, err.text);
-    else if (query == NULL)
-        follow_list(self, feed_index);
-    return query;
-}
-
-static void open_http(supervisor *self, size_t feed_index)
-{
-    http_feed_options options = {.loop = self->loop,
-                                 .intake = recording_intake(self->recording),
-                                 .clock = self->options.clock,
-                                 .log = self->options.log,
-                                 .feed = &self->options.config->feeds[feed_index],
-                                 .feed_index = (uint16_t)feed_index,
-                                 .redactor = self->redactors[feed_index],
-                                 .list_begin = begin_list,
-                                 .listed = on_listed,
-                                 .user = self};
-    self->feeds[feed_index].http = http_feed_open(&options);
-}
-
-static void open_snapshots(supervisor *self)
-{
-    const snapshot_fetch_options options = {.loop = self->loop,
-                                            .intake = recording_intake(self->recording),
-                                            .clock = self->options.clock,
-                                            .log = self->options.log,
-                                            .config = self->options.config,
-                                            .wanted = wanted_snapshot,
-                                            .put = put_snapshot,
-                                            .user = self};
-    self->snapshots = snapshot_fetch_open(&options);
 }
 
 td_result supervisor_open(const supervisor_options *options, supervisor **out, td_err *err)
@@ -751,12 +280,15 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     TD_ASSERT(options->archive != NULL);
     supervisor *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
-    self->feeds = options->feeds;
+    self->setups = options->feeds;
+    self->feeds.config = options->config;
+    self->feeds.clock = options->clock;
+    self->feeds.log = options->log;
+    self->feeds.replaces = options->replaces;
     pthread_mutex_init(&self->reload_mutex, NULL);
     pthread_mutex_init(&self->call_mutex, NULL);
     pthread_cond_init(&self->call_changed, NULL);
-    self->covered = covered_gaps_open(write_gap, self);
-    self->broken = heal_open();
+    feed_list_init(&self->feeds);
     self->commands = on_segment_open(options->config, options->log);
     self->decoder = decoder_open();
     self->answers = dialect_parser_open();
@@ -765,6 +297,7 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
         supervisor_close(self);
         return rc;
     }
+    self->feeds.loop = self->loop;
     *out = self;
     return TD_OK;
 }
@@ -776,13 +309,31 @@ static td_result prepare(supervisor *self, td_err *err)
     if (rc == TD_OK)
         rc = open_recording(self, err);
     if (rc == TD_OK)
-        rc = self->options.replaces == NULL ? open_session(self, err) : open_beside(self, err);
-    for (size_t i = 0; rc == TD_OK && i < self->options.config->feed_count; i++)
-        open_http(self, i);
+        rc = self->options.replaces == NULL
+                 ? open_session(self, err)
+                 : takeover_open_beside(&self->feeds, archive_path(self->options.archive), err);
     if (rc != TD_OK)
         return rc;
-    open_snapshots(self);
-    open_slots(self);
+    self->feeds.env = (connection_env){.loop = self->loop,
+                                       .intake = recording_intake(self->recording),
+                                       .decoder = self->decoder,
+                                       .answers = self->answers,
+                                       .clock = self->options.clock,
+                                       .log = self->options.log,
+                                       .frame = on_frame,
+                                       .live = on_live,
+                                       .granted = on_granted,
+                                       .find_idle = find_idle,
+                                       .proven = on_proven,
+                                       .closed_by_peer = on_closed_by_peer,
+                                       .refused = on_refused,
+                                       .strict = on_strict,
+                                       .user = self};
+    feed_list_open_snapshots(&self->feeds);
+    for (size_t i = 0; i < self->feeds.count; i++) {
+        feed_open_http(&self->feeds.items[i]);
+        feed_open_slots(&self->feeds.items[i]);
+    }
     return TD_OK;
 }
 
@@ -804,19 +355,19 @@ static void fill_status(const supervisor *self, supervisor_status *out)
 {
     memset(out, 0, sizeof *out);
     recording_get_stats(self->recording, &out->recording);
-    uint8_t is_waiting[LIMIT_FEEDS] = {0};
-    for (size_t i = 0; i < self->connection_count; i++) {
-        const connection_status at = connection_get_status(self->connections[i]);
-        out->established += at.was_open;
-        is_waiting[at.feed_index] |= !at.is_live && !at.is_idle;
+    for (size_t i = 0; i < self->feeds.count; i++) {
+        const feed *counted = &self->feeds.items[i];
+        int is_live = !feed_waits_for_list(counted);
+        for (size_t k = 0; k < counted->slot_count; k++) {
+            const connection_status at = connection_get_status(counted->slots[k]);
+            out->established += at.was_open;
+            is_live = is_live && (at.is_live || at.is_idle);
+        }
+        out->http_failures += http_feed_failures(counted->http);
+        out->feeds += !counted->config->is_removed;
+        out->live += !counted->config->is_removed && is_live;
     }
-    for (size_t i = 0; i < self->options.config->feed_count; i++) {
-        int is_removed = self->options.config->feeds[i].is_removed;
-        out->http_failures += http_feed_failures(self->feeds[i].http);
-        out->feeds += !is_removed;
-        out->live += !is_removed && !is_waiting[i] && !waits_for_list(self, i);
-    }
-    out->http_failures += snapshot_fetch_failures(self->snapshots);
+    out->http_failures += snapshot_fetch_failures(self->feeds.snapshots);
     out->elapsed_ns = elapsed_ns(self);
 }
 
@@ -855,25 +406,11 @@ static void end_without_peer(supervisor *self)
     }
     if (elapsed_ns(self) < timeout_ns)
         return;
-    for (size_t i = 0; i < self->connection_count; i++) {
-        if (connection_get_status(self->connections[i]).was_open)
+    const connection *slot = NULL;
+    while ((slot = feed_list_next_slot(&self->feeds, slot)) != NULL)
+        if (connection_get_status(slot).was_open)
             return;
-    }
     supervisor_stop(self);
-}
-
-/* A line may be down for hours while another one has all: its gap is split from time to time, and
- * at the end, so that the part until then can be covered. */
-static void split_gaps(const supervisor *self)
-{
-    const uint64_t now_ns = intake_now_ns(recording_intake(self->recording));
-    for (size_t i = 0; i < self->options.config->feed_count; i++) {
-        const feed_setup *feed = &self->feeds[i];
-        for (size_t line = 0;
-             self->options.config->feeds[i].lines > 1 && line < line_count(self, i); line++)
-            for (uint32_t shard = 0; shard < feed->subscription.shard_count; shard++)
-                open_gaps_split(feed->gaps[line], shard, now_ns);
-    }
 }
 
 static void tick(supervisor *self, uint64_t *status_at_ns)
@@ -881,12 +418,12 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     if (mono_ns >= self->split_mono_ns) {
         self->split_mono_ns = mono_ns + SPLIT_NS;
-        split_gaps(self);
+        feed_list_split_gaps(&self->feeds);
     }
     recording_tick(self->recording);
     on_segment_tick(self->commands);
     retention_tick(self->removal, mono_ns);
-    heal_books(self, mono_ns);
+    feed_list_heal(&self->feeds, mono_ns);
     end_for_clock(self);
     end_without_peer(self);
     if (mono_ns >= *status_at_ns) {
@@ -972,20 +509,11 @@ static td_result serve_loop(supervisor *self, td_err *err)
 
 static int are_all_down(const supervisor *self)
 {
-    for (size_t i = 0; i < self->connection_count; i++) {
-        if (!connection_get_status(self->connections[i]).is_down)
+    const connection *slot = NULL;
+    while ((slot = feed_list_next_slot(&self->feeds, slot)) != NULL)
+        if (!connection_get_status(slot).is_down)
             return 0;
-    }
     return 1;
-}
-
-static void stop_http(supervisor *self)
-{
-    for (size_t i = 0; self->feeds != NULL && i < self->options.config->feed_count; i++)
-        if (self->feeds[i].http != NULL)
-            http_feed_stop(self->feeds[i].http);
-    if (self->snapshots != NULL)
-        snapshot_fetch_stop(self->snapshots);
 }
 
 /* Close connections with a close frame. A connection whose peer does not answer in time ends when
@@ -994,11 +522,10 @@ static void close_connections(supervisor *self)
 {
     td_err err;
     uint64_t until_ns = clock_mono_ns(self->options.clock) + CLOSE_MAX_NS;
-    stop_http(self);
-    split_gaps(self);
-    for (size_t i = 0; i < self->connection_count; i++)
-        connection_stop(self->connections[i],
-                        self->is_replaced ? CONNECTION_STOP_REPLACED : CONNECTION_STOP_ORDERLY);
+    feed_list_stop_http(&self->feeds);
+    feed_list_split_gaps(&self->feeds);
+    feed_list_stop(&self->feeds,
+                   self->is_replaced ? CONNECTION_STOP_REPLACED : CONNECTION_STOP_ORDERLY);
     while (!are_all_down(self) && clock_mono_ns(self->options.clock) < until_ns) {
         if (wire_loop_run(self->loop, TICK_NS, &err) != TD_OK)
             break;
@@ -1007,19 +534,18 @@ static void close_connections(supervisor *self)
 }
 
 /* Start what the supervisor runs, once. */
-static void start(supervisor *self, void (*start_one)(const supervisor *, size_t, uint32_t))
+static void start(supervisor *self, void (*start_slots)(const feed *))
 {
     if (self->started_mono_ns != 0)
         return;
     self->started_mono_ns = clock_mono_ns(self->options.clock);
     self->split_mono_ns = self->started_mono_ns + SPLIT_NS;
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
+    for (size_t i = 0; i < self->feeds.count; i++)
         recording_begin_feed(self->recording, (uint16_t)i);
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
-        for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++)
-            start_one(self, i, shard);
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
-        http_feed_start(self->feeds[i].http);
+    for (size_t i = 0; i < self->feeds.count; i++)
+        start_slots(&self->feeds.items[i]);
+    for (size_t i = 0; i < self->feeds.count; i++)
+        http_feed_start(self->feeds.items[i].http);
 }
 
 td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err)
@@ -1028,7 +554,7 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     td_result rc = self->started_mono_ns == 0 ? prepare(self, err) : TD_OK;
     if (rc != TD_OK)
         return rc;
-    start(self, start_shard);
+    start(self, feed_start_slots);
     self->removal = retention_open(self->options.config, self->options.archive, self->options.log);
     set_serving(self, 1);
     keep_first(self, serve_loop(self, &failure), &failure);
@@ -1045,228 +571,39 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     return self->result;
 }
 
-/* ---- replacing another process ---- */
-
-/* Start the slot of a line that the running recorder does not use. */
-static void start_beside(const supervisor *self, size_t feed_index, uint32_t shard)
-{
-    if (waits_for_list(self, feed_index))
-        return;
-    uint32_t line =
-        takeover_free_line(self->options.replaces, self->options.config->feeds[feed_index].name,
-                           shard, (uint32_t)line_count(self, feed_index));
-    connection_start(find_slot(self, feed_index, line, shard));
-}
-
-static size_t settled_count(const supervisor *self)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < self->connection_count; i++)
-        count += (size_t)connection_is_settled(self->connections[i]);
-    return count;
-}
-
-static td_result turn(supervisor *self, td_err *err)
-{
-    td_result rc = wire_loop_run(self->loop, TICK_NS, err);
-    intake_tick(recording_intake(self->recording));
-    return rc;
-}
-
-static td_result wait_until_settled(supervisor *self, td_err *err)
-{
-    const uint64_t until_ns = self->started_mono_ns + TAKEOVER_NS / 2;
-    size_t shard_count = 0;
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
-        shard_count += waits_for_list(self, i) ? 0 : self->feeds[i].subscription.shard_count;
-    while (settled_count(self) < shard_count) {
-        td_result rc = turn(self, err);
-        if (rc != TD_OK)
-            return rc;
-        if (self->result != TD_OK) {
-            *err = self->err;
-            return self->result;
-        }
-        if (atomic_load_explicit(&self->is_stop_requested, memory_order_acquire))
-            return td_err_set(err, TD_E_BUSY, "stopped before the running recorder was replaced");
-        if (clock_mono_ns(self->options.clock) >= until_ns)
-            return td_err_set(err, TD_E_BUSY,
-                              "only %zu of %zu connections had their topics in time; the running "
-                              "recorder records on",
-                              settled_count(self), shard_count);
-        if (recording_ring_percent(self->recording) < 50)
-            continue;
-        td_err_set(err, TD_E_BUSY,
-                   "half the ring was full before all connections had their topics; the running "
-                   "recorder records on");
-        td_err_hint(err, "give a larger --ring");
-        return TD_E_BUSY;
-    }
-    return TD_OK;
-}
-
-/* What a thread does while the network thread receives. */
-typedef struct replace_work {
-    supervisor *self;
-    archive *into;
-    feed_slots past[LIMIT_FEEDS];
-    gap_list ledger;
-    td_result result;
-    td_err err;
-    atomic_int is_done; /* release/acquire */
-} replace_work;
-
-static void *take_archive(void *arg)
-{
-    replace_work *work = arg;
-    supervisor *self = work->self;
-    const recorder_config *config = self->options.config;
-    archive_view *view = NULL;
-    const archive_options opening = {.io = archive_io(self->options.archive),
-                                     .clock = self->options.clock,
-                                     .log = self->options.log,
-                                     .verb = "record",
-                                     .session = self->options.replaces->session};
-    td_result rc =
-        takeover_open(&opening, archive_path(self->options.archive), &work->into, &work->err);
-    if (rc == TD_OK)
-        rc = recording_begin(self->recording, work->into, self->options.replaces->start_ns,
-                             &work->err);
-    if (rc == TD_OK)
-        rc = archive_view_open(work->into, VIEW_ALL, NULL, &view, &work->err);
-    if (rc == TD_OK)
-        archive_gaps_of(view, &work->ledger);
-    for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
-        rc = read_past(view, &config->feeds[i], &self->feeds[i], clock_wall_ns(self->options.clock),
-                       &work->past[i], &work->err);
-    archive_view_close(view);
-    work->result = rc;
-    atomic_store_explicit(&work->is_done, 1, memory_order_release);
-    wire_loop_wake(self->loop);
-    return NULL;
-}
-
-/* Tell the running recorder to end, and take its archive, on another thread. */
-static td_result run_take_archive(supervisor *self, replace_work *work, td_err *err)
-{
-    pthread_t thread;
-    td_result turned = TD_OK;
-    int failure = pthread_create(&thread, NULL, take_archive, work);
-    if (failure != 0)
-        return td_err_set_os(err, failure, "cannot start a thread");
-    while (turned == TD_OK && !atomic_load_explicit(&work->is_done, memory_order_acquire))
-        turned = turn(self, err);
-    pthread_join(thread, NULL);
-    if (turned != TD_OK || work->result == TD_OK)
-        return turned;
-    return td_err_pass(err, work->result, &work->err);
-}
-
-/* Continue the gaps and numbers of a feed where the other process ended. */
-static td_result continue_feed(supervisor *self, const replace_work *work, size_t index,
-                               td_err *err)
-{
-    const uint64_t now_ns = intake_now_ns(recording_intake(self->recording));
-    archive_writer *writer = recording_writer(self->recording);
-    pipeline_feed *feed = &self->options.config->pipeline.feeds[index];
-    const feed_slots *past = &work->past[index];
-    td_result rc = TD_OK;
-    feed->segment_count = archive_writer_last_number(writer, feed->name);
-    feed->alone_ns = now_ns;
-    for (size_t line = 0; rc == TD_OK && line < line_count(self, index); line++) {
-        uint8_t is_mine[LIMIT_FEED_SLOTS] = {0};
-        size_t count = 0;
-        open_gaps *gaps = self->feeds[index].gaps[line];
-        for (uint32_t shard = 0; shard < self->feeds[index].subscription.shard_count; shard++)
-            is_mine[shard] = !connection_get_status(find_slot(self, index, line, shard)).is_idle;
-        open_gaps_continue(gaps, past, &work->ledger, is_mine, now_ns);
-        const gap_row *begun = open_gaps_begun(gaps, &count);
-        rc = archive_writer_put_gaps(writer, begun, count, err);
-    }
-    for (size_t i = 0; i < past->slot_count; i++) {
-        connection *slot = find_slot(self, index, past->slots[i].line, past->slots[i].shard);
-        if (slot != NULL && connection_get_status(slot).is_idle)
-            connection_set_last_number(slot, past->slots[i].conn);
-    }
-    return rc;
-}
-
-static td_result continue_session(supervisor *self, const replace_work *work, td_err *err)
-{
-    const recorder_config *config = self->options.config;
-    td_result rc = TD_OK;
-    self->options.archive = work->into;
-    for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
-        rc = continue_feed(self, work, i, err);
-    if (rc == TD_OK)
-        rc = recording_start(self->recording, err);
-    if (rc != TD_OK)
-        return rc;
-    for (size_t i = 0; i < self->connection_count; i++)
-        connection_restate(self->connections[i]);
-    for (size_t i = 0; i < config->feed_count; i++)
-        for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++)
-            start_shard(self, i, shard);
-    self->options.replaces = NULL;
-    return TD_OK;
-}
+/* ---- one process replaces another ---- */
 
 td_result supervisor_take_over(supervisor *self, archive **into, td_err *err)
 {
     TD_ASSERT(self->options.replaces != NULL);
-    replace_work *work = td_alloc_zero(1, sizeof *work); /* too large for a stack */
-    work->self = self;
+    *into = NULL;
     td_result rc = prepare(self, err);
-    if (rc == TD_OK) {
-        start(self, start_beside);
-        rc = wait_until_settled(self, err);
+    if (rc != TD_OK)
+        return rc;
+    start(self, takeover_start_beside);
+    rc = takeover_wait(&self->feeds, self->started_mono_ns + TAKEOVER_NS / 2,
+                       &self->is_stop_requested, err);
+    if (rc != TD_OK && self->result != TD_OK) { /* that is why it was stopped */
+        *err = self->err;
+        return self->result;
     }
     if (rc == TD_OK)
-        rc = run_take_archive(self, work, err);
-    *into = work->into;
-    if (rc == TD_OK)
-        rc = continue_session(self, work, err);
-    for (size_t i = 0; i < LIMIT_FEEDS; i++)
-        feed_slots_fini(&work->past[i]);
-    gap_list_fini(&work->ledger);
-    td_free(work);
+        rc = takeover_run(&self->feeds, self->options.archive, into, err);
+    if (rc == TD_OK) {
+        self->options.archive = *into;
+        self->options.replaces = NULL;
+    }
     return rc;
-}
-
-/* ---- being replaced by another process ---- */
-
-/* 1 if each shard has one connection per line: none is being replaced. */
-static int has_free_lines(const supervisor *self)
-{
-    for (size_t i = 0; i < self->options.config->feed_count; i++)
-        for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++) {
-            size_t idle = 0;
-            for (size_t line = 0; line < line_count(self, i); line++)
-                idle += connection_get_status(find_slot(self, i, line, shard)).is_idle;
-            if (idle == 0 && !self->options.config->feeds[i].is_removed)
-                return 0;
-        }
-    return 1;
 }
 
 static void prepare_replace(supervisor *self, void *work)
 {
     takeover *out = work;
-    if (!has_free_lines(self))
+    if (!takeover_has_free_lines(&self->feeds))
         return;
     (void)snprintf(out->session, sizeof out->session, "%s", archive_session(self->options.archive));
     out->start_ns = recording_start_ns(self->recording);
-    for (size_t i = 0; i < self->connection_count; i++) {
-        const connection_status at = connection_get_status(self->connections[i]);
-        takeover_slot slot = {.line = connection_line(self->connections[i]),
-                              .shard = connection_shard(self->connections[i]),
-                              .conn = at.connects,
-                              .is_idle = at.is_idle};
-        (void)snprintf(slot.feed, sizeof slot.feed, "%s",
-                       self->options.config->feeds[at.feed_index].name);
-        if (!self->options.config->feeds[at.feed_index].is_removed)
-            takeover_add(out, &slot);
-    }
+    takeover_list_slots(&self->feeds, out);
     self->prepared_mono_ns = clock_mono_ns(self->options.clock) + TAKEOVER_NS;
 }
 
@@ -1315,53 +652,44 @@ static size_t count_topics(const subscription *of)
     return count;
 }
 
-/* 1 if this is the first slot in use of its shard: the other lines subscribe to the same topics. */
-static int is_first_line(const supervisor *self, size_t at)
+static void add_slot(const feed *of, size_t at, supervisor_feed *out)
 {
-    const connection *own = self->connections[at];
-    for (size_t i = 0; i < at; i++)
-        if (connection_feed(self->connections[i]) == connection_feed(own) &&
-            connection_shard(self->connections[i]) == connection_shard(own) &&
-            !connection_get_status(self->connections[i]).is_idle)
-            return 0;
-    return 1;
+    const connection_status status = connection_get_status(of->slots[at]);
+    const size_t lines = feed_line_count(of);
+    int is_first = !status.is_idle; /* slot in use of its shard: the others have the same topics */
+    for (size_t before = at - at % lines; before < at; before++)
+        is_first = is_first && connection_get_status(of->slots[before]).is_idle;
+    out->connects += status.connects;
+    out->frames += status.frames;
+    if (status.last_data_ns > out->last_data_ns)
+        out->last_data_ns = status.last_data_ns;
+    out->connections += !status.is_idle;
+    out->live_connections += status.is_live;
+    out->down_connections += status.is_down_long;
+    out->topics_refused += is_first ? status.topics_refused : 0;
 }
 
 static void take_status(supervisor *self, void *work)
 {
     status_work *out = work;
-    size_t row_of[LIMIT_FEEDS] = {0};
     fill_status(self, out->status);
-    for (size_t i = 0; i < self->options.config->feed_count; i++) {
-        const feed_config *feed = &self->options.config->feeds[i];
-        if (feed->is_removed)
+    for (size_t i = 0; i < self->feeds.count; i++) {
+        const feed *of = &self->feeds.items[i];
+        if (of->config->is_removed)
             continue;
-        const uint64_t waiting = waits_for_list(self, i) ? feed->lines : 0;
-        row_of[i] = out->feed_count;
-        const grants_counts topics = recording_get_topics(self->recording, (uint16_t)i);
-        out->feeds[out->feed_count++] =
-            (supervisor_feed){.name = feed->name,
-                              .family = feed->family->name,
-                              .connections = waiting,
-                              .down_connections = waiting,
-                              .topics = count_topics(&self->feeds[i].subscription),
-                              .topics_granted = topics.granted,
-                              .topics_silent = topics.silent,
-                              .topics_overdue = topics.overdue};
-    }
-    for (size_t i = 0; i < self->connection_count; i++) {
-        const connection_status at = connection_get_status(self->connections[i]);
-        if (self->options.config->feeds[at.feed_index].is_removed)
-            continue;
-        supervisor_feed *feed = &out->feeds[row_of[at.feed_index]];
-        feed->connects += at.connects;
-        feed->frames += at.frames;
-        feed->last_data_ns =
-            at.last_data_ns > feed->last_data_ns ? at.last_data_ns : feed->last_data_ns;
-        feed->connections += !at.is_idle;
-        feed->live_connections += at.is_live;
-        feed->down_connections += at.is_down_long;
-        feed->topics_refused += !at.is_idle && is_first_line(self, i) ? at.topics_refused : 0;
+        const uint64_t waiting = feed_waits_for_list(of) ? of->config->lines : 0;
+        const grants_counts topics = recording_get_topics(self->recording, of->index);
+        supervisor_feed *status = &out->feeds[out->feed_count++];
+        *status = (supervisor_feed){.name = of->config->name,
+                                    .family = of->config->family->name,
+                                    .connections = waiting,
+                                    .down_connections = waiting,
+                                    .topics = count_topics(&of->setup->subscription),
+                                    .topics_granted = topics.granted,
+                                    .topics_silent = topics.silent,
+                                    .topics_overdue = topics.overdue};
+        for (size_t at = 0; at < of->slot_count; at++)
+            add_slot(of, at, status);
     }
 }
 
@@ -1387,175 +715,16 @@ td_result supervisor_rotate(supervisor *self, td_err *err)
 
 /* ---- another configuration ---- */
 
-static const char REMOVED[] = "removed from the configuration";
-
 typedef struct reload_work {
-    recorder_config *wanted;
-    reload_plan plan;
-    feed_setup *setups; /* of the feeds to add, in the order of plan.added */
-    feed_slots past[LIMIT_FEEDS];
-    gap_list ledger;
-    subscription fresh[LIMIT_FEEDS]; /* of the changed feeds */
-    supervisor_changes *changes;
-    uint8_t uses_texts; /* the running configuration has texts of the wanted one's file */
+    reload_apply *prepared;
     td_result result;
     td_err *err;
 } reload_work;
 
-/* Set up the feeds to add, on the caller's thread: files, environment, list of instruments, and
- * what earlier sessions have of them. */
-static td_result prepare_feeds(const supervisor *self, reload_work *work, td_err *err)
-{
-    const archive_options reading = {.io = archive_io(self->options.archive),
-                                     .clock = self->options.clock,
-                                     .log = self->options.log};
-    archive *from = NULL;
-    archive_view *view = NULL;
-    wire_loop *loop = NULL;
-    td_result rc = wire_loop_open(self->options.clock, self->options.log, &loop, err);
-    if (rc == TD_OK)
-        rc = archive_open(&reading, archive_path(self->options.archive), ARCHIVE_READ, &from, err);
-    const feed_setup_env env = setup_env(self, loop, from);
-    for (size_t i = 0; rc == TD_OK && i < work->plan.added_count; i++)
-        rc = feed_setup_open(work->wanted, work->plan.added[i], &env, &work->setups[i], err);
-    if (rc == TD_OK)
-        rc = archive_view_open(from, VIEW_ALL, NULL, &view, err);
-    if (rc == TD_OK)
-        archive_gaps_of(view, &work->ledger);
-    for (size_t i = 0; rc == TD_OK && i < work->plan.added_count; i++)
-        rc = read_past(view, &work->wanted->feeds[work->plan.added[i]], &work->setups[i],
-                       clock_wall_ns(self->options.clock), &work->past[i], err);
-    archive_view_close(view);
-    archive_close(from);
-    if (loop != NULL)
-        wire_loop_close(loop);
-    return rc;
-}
-
-/* Make the changed feeds' new subscriptions. */
-static td_result choose_topics(supervisor *self, reload_work *work, td_err *err)
-{
-    const feed_setup_env env = setup_env(self, NULL, NULL);
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < work->plan.changed_count; i++) {
-        const reload_pair pair = work->plan.changed[i];
-        const feed_config *wanted = &work->wanted->feeds[pair.wanted];
-        instruments *listed = self->feeds[pair.running].listed;
-        if (listed != NULL)
-            instruments_choose(listed, &wanted->symbols);
-        rc =
-            feed_setup_choose_topics(work->wanted, pair.wanted, &env, listed, &work->fresh[i], err);
-    }
-    for (size_t i = 0; rc != TD_OK && i < work->plan.changed_count; i++) {
-        const size_t running = work->plan.changed[i].running;
-        if (self->feeds[running].listed != NULL)
-            instruments_choose(self->feeds[running].listed,
-                               &self->options.config->feeds[running].symbols);
-    }
-    return rc;
-}
-
-static void change_feed(supervisor *self, reload_work *work, size_t number)
-{
-    const reload_pair pair = work->plan.changed[number];
-    feed_setup *feed = &self->feeds[pair.running];
-    feed_config *config = &self->options.config->feeds[pair.running];
-    const feed_config *wanted = &work->wanted->feeds[pair.wanted];
-    const uint32_t shard_count = feed->subscription.shard_count;
-    topic_numbers begun;
-    topic_numbers ended;
-    td_err err;
-    if (pair.has_other_settings) {
-        config->topics = wanted->topics;
-        config->symbols = wanted->symbols;
-        config->symbols_file = wanted->symbols_file;
-        work->uses_texts = 1;
-    }
-    if (subscription_change(&feed->subscription, config, &work->fresh[number], &begun, &ended,
-                            &err) != TD_OK)
-        td_log_emit(self->options.log, TD_LOG_ERROR,
-                    "the new configuration is not recorded completely: %s", err.text);
-    end_topics(self, pair.running, &ended, REMOVED);
-    begin_topics(self, pair.running, shard_count, &begun);
-    send_changes(self, pair.running);
-    if (feed->listed != NULL)
-        http_feed_list_again(feed->http, 0);
-    work->changes->topics_added += begun.count;
-    work->changes->topics_removed += ended.count;
-    td_free(begun.items);
-    td_free(ended.items);
-}
-
-static void add_feed(supervisor *self, reload_work *work, size_t number)
-{
-    recorder_config *config = self->options.config;
-    const size_t index = config->feed_count;
-    size_t count = 0;
-    config->feeds[index] = work->wanted->feeds[work->plan.added[number]];
-    config->pipeline.feeds[index] =
-        (pipeline_feed){.name = config->feeds[index].name,
-                        .family = config->feeds[index].family,
-                        .silence_factor = config->feeds[index].silence_factor};
-    redactor_fini(&self->feeds[index].redactor);
-    self->feeds[index] = work->setups[number];
-    work->setups[number] = (feed_setup){0};
-    redactor_init(&work->setups[number].redactor);
-    self->redactors[index] =
-        self->feeds[index].redactor.count == 0 ? NULL : &self->feeds[index].redactor;
-    config->feed_count++;
-    config->pipeline.feed_count++;
-    recording_begin_feed(self->recording, (uint16_t)index);
-    open_gaps_of_feed(self, index, &work->past[number], &work->ledger,
-                      intake_now_ns(recording_intake(self->recording)));
-    for (size_t line = 0; line < line_count(self, index); line++) {
-        const gap_row *begun = open_gaps_begun(self->feeds[index].gaps[line], &count);
-        for (size_t i = 0; i < count; i++)
-            on_gap(self, (uint16_t)index, &begun[i]);
-    }
-    open_http(self, index);
-    for (uint32_t shard = 0; shard < self->feeds[index].subscription.shard_count; shard++) {
-        open_shard(self, index, shard);
-        start_shard(self, index, shard);
-    }
-    http_feed_start(self->feeds[index].http);
-}
-
-/* End a feed as planned: its topics have ended when its connections close. */
-static void remove_feed(supervisor *self, size_t index)
-{
-    topic_numbers ended;
-    topic_numbers begun;
-    const subscription none = {0};
-    feed_setup *feed = &self->feeds[index];
-    td_result rc = subscription_change(&feed->subscription, &self->options.config->feeds[index],
-                                       &none, &begun, &ended, NULL);
-    TD_ASSERT(rc == TD_OK);
-    end_topics(self, index, &ended, REMOVED);
-    self->options.config->feeds[index].is_removed = 1;
-    http_feed_stop(feed->http);
-    for (uint32_t shard = 0; shard < feed->subscription.shard_count; shard++)
-        for (size_t line = 0; line < line_count(self, index); line++)
-            connection_stop(find_slot(self, index, line, shard), CONNECTION_STOP_ORDERLY);
-    td_free(ended.items);
-    td_free(begun.items);
-}
-
 static void apply(supervisor *self, void *user)
 {
     reload_work *work = user;
-    work->result = choose_topics(self, work, work->err);
-    if (work->result != TD_OK)
-        return;
-    for (size_t i = 0; i < work->plan.changed_count; i++)
-        change_feed(self, work, i);
-    for (size_t i = 0; i < work->plan.removed_count; i++)
-        remove_feed(self, work->plan.removed[i]);
-    for (size_t i = 0; i < work->plan.added_count; i++)
-        add_feed(self, work, i);
-    work->changes->feeds_added = work->plan.added_count;
-    work->changes->feeds_removed = work->plan.removed_count;
-    if (work->uses_texts || work->plan.added_count > 0)
-        config_take_file(self->options.config, work->wanted);
+    work->result = reload_apply_run(work->prepared, &self->feeds, work->err);
 }
 
 static void do_nothing(supervisor *self, void *user)
@@ -1564,41 +733,28 @@ static void do_nothing(supervisor *self, void *user)
     (void)user;
 }
 
-td_result supervisor_reload(supervisor *self, recorder_config *wanted, supervisor_changes *out,
+td_result supervisor_reload(supervisor *self, recorder_config *wanted, reload_changes *out,
                             td_err *err)
 {
     td_result rc = call(self, do_nothing, NULL, err);
     if (rc != TD_OK) /* it is starting: its feeds are being set up */
         return rc;
-    reload_work *work = td_alloc_zero(1, sizeof *work);
-    work->wanted = wanted;
-    work->changes = out;
-    work->err = err;
-    *out = (supervisor_changes){0};
-    work->setups = feed_setup_make_all();
     pthread_mutex_lock(&self->reload_mutex);
     /* Only reloads change the configuration, so that this thread may read it. */
-    rc = self->options.config->later_file_count < RELOADS_MAX
-             ? reload_compare(self->options.config, wanted, &work->plan, err)
-             : td_err_set(err, TD_E_LIMIT,
-                          "%d new configurations were used in this session: start the "
-                          "recorder again",
-                          RELOADS_MAX);
-    if (rc == TD_OK && work->plan.added_count > 0)
-        rc = prepare_feeds(self, work, err);
-    if (rc == TD_OK &&
-        work->plan.changed_count + work->plan.added_count + work->plan.removed_count > 0) {
-        rc = call(self, apply, work, err);
-        rc = rc == TD_OK ? work->result : rc;
+    const reload_apply_options options = {.running = self->options.config,
+                                          .wanted = wanted,
+                                          .archive = self->options.archive,
+                                          .env = setup_env(self, NULL, NULL),
+                                          .clock = self->options.clock,
+                                          .changes = out};
+    reload_work work = {.err = err};
+    rc = reload_apply_open(&options, &work.prepared, err);
+    if (rc == TD_OK && reload_apply_has_changes(work.prepared)) {
+        rc = call(self, apply, &work, err);
+        rc = rc == TD_OK ? work.result : rc;
     }
     pthread_mutex_unlock(&self->reload_mutex);
-    for (size_t i = 0; i < LIMIT_FEEDS; i++) {
-        feed_slots_fini(&work->past[i]);
-        subscription_fini(&work->fresh[i]);
-    }
-    gap_list_fini(&work->ledger);
-    feed_setup_close_all(work->setups);
-    td_free(work);
+    reload_apply_close(work.prepared);
     return rc;
 }
 
@@ -1608,20 +764,14 @@ void supervisor_close(supervisor *self)
 {
     if (self == NULL)
         return;
-    stop_http(self);
+    feed_list_stop_http(&self->feeds);
     wire_loop_close(self->loop);
-    for (size_t i = 0; i < self->connection_count; i++)
-        connection_close(self->connections[i]);
-    td_free(self->connections);
-    covered_gaps_close(self->covered);
-    heal_close(self->broken);
-    snapshot_fetch_close(self->snapshots);
+    feed_list_fini(&self->feeds);
     recording_close(self->recording);
     on_segment_close(self->commands);
     decoder_close(self->decoder);
     dialect_parser_close(self->answers);
-    feed_setup_close_all(self->feeds);
-    td_free(self->redactors);
+    feed_setup_close_all(self->setups);
     pthread_cond_destroy(&self->call_changed);
     pthread_mutex_destroy(&self->call_mutex);
     pthread_mutex_destroy(&self->reload_mutex);

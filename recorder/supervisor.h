@@ -13,6 +13,7 @@
 #include "format/chain.h"
 #include "recorder/config.h"
 #include "recorder/pipeline/recording.h"
+#include "recorder/reload.h"
 #include "recorder/takeover.h"
 
 typedef struct supervisor supervisor;
@@ -106,18 +107,12 @@ TD_MUST_USE td_result supervisor_stop_replaced(supervisor *self, td_err *err);
 /* Let each feed's next message begin a segment. */
 TD_MUST_USE td_result supervisor_rotate(supervisor *self, td_err *err);
 
-/* Counts of what a new configuration changed. */
-typedef struct supervisor_changes {
-    size_t feeds_added, feeds_removed;
-    size_t topics_added, topics_removed; /* of feeds that remain */
-} supervisor_changes;
-
 /* Record what a finished configuration wants, without touching anything else: feeds that it adds
  * start, feeds that it lacks end as planned, and topics of feeds in both begin and end. Feeds and
  * texts are moved out of it. TD_E_INVALID, TD_E_LIMIT, TD_E_IO, TD_E_NETWORK (a list of instruments
  * cannot be read): nothing has changed. */
 TD_MUST_USE td_result supervisor_reload(supervisor *self, recorder_config *wanted,
-                                        supervisor_changes *out, td_err *err);
+                                        reload_changes *out, td_err *err);
 
 /* Free. NULL is fine. */
 void supervisor_close(supervisor *self);

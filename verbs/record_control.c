@@ -42,7 +42,7 @@ static td_result check_families(const record_control *self, const recorder_confi
     return TD_E_INVALID;
 }
 
-static td_result read_again(const record_control *self, supervisor_changes *changes, td_err *err)
+static td_result read_again(const record_control *self, reload_changes *changes, td_err *err)
 {
     recorder_config *wanted = td_alloc(sizeof *wanted); /* too large for a stack */
     *wanted = *self->given;
@@ -64,7 +64,7 @@ static td_result read_again(const record_control *self, supervisor_changes *chan
     return rc;
 }
 
-static td_result reload(record_control *self, supervisor_changes *changes, td_err *err)
+static td_result reload(record_control *self, reload_changes *changes, td_err *err)
 {
     td_result rc = read_again(self, changes, err);
     pthread_mutex_lock(&self->mutex);
@@ -87,7 +87,7 @@ static td_result reload(record_control *self, supervisor_changes *changes, td_er
     return rc;
 }
 
-static void describe_reload(result_writer *r, const supervisor_changes *changes)
+static void describe_reload(result_writer *r, const reload_changes *changes)
 {
     result_object_begin(r, NULL);
     result_object_begin(r, "reload");
@@ -137,7 +137,7 @@ static void describe_word(result_writer *r, const char *name, const char *text)
 static td_result run_command(record_control *self, const char *command, result_writer *r,
                              td_err *err)
 {
-    supervisor_changes changes;
+    reload_changes changes;
     record_counts beginning = {0};
     td_result rc;
     if (strcmp(command, "status") == 0) {
