@@ -158,7 +158,7 @@ int http_replies_get(const http_markets *markets, td_bytes path, td_bytes query,
     begin_page(&instruments, query, page);
     sim_value values[SIM_COUNT] = {
         [SIM_TS] = sim_time(markets->now_ns), [SIM_PAGE] = sim_text(page)};
-    const sim_source source = {.values = values, .next_item = set_instrument, .user = &instruments};
+    sim_source source = {.values = values, .next_item = set_instrument, .user = &instruments};
     (void)sim_render(row->text, &source, json); /* without optional parts it always succeeds */
     return 1;
 }

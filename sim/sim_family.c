@@ -199,8 +199,7 @@ static void set_items(sim_family *v, const family_stream *of, const sim_symbol *
 
 static int render(sim_family *v, const template *text, const sim_value *shown)
 {
-    const sim_source source = {
-        .values = v->values, .shown = shown, .next_item = next_item, .user = v};
+    sim_source source = {.values = v->values, .shown = shown, .next_item = next_item, .user = v};
     td_buf_clear(&v->text);
     return sim_render(text, &source, &v->text);
 }

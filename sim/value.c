@@ -73,8 +73,8 @@ static td_result put(void *user, unsigned id, const char *suffix, td_buf *out, i
                      td_err *err)
 {
     const sim_source *source = user;
-    (void)is_there; /* a value of the exchange is never absent */
     (void)err;
+    *is_there = 1;
     put_value(out, &source->values[id], suffix[0],
               suffix[0] == '\0' ? 0 : (unsigned)(suffix[1] - '0'));
     return TD_OK;
@@ -93,9 +93,9 @@ static int next_item(void *user, unsigned list, size_t index)
     return source->next_item(source->user, (sim_list_id)list, index, source->values);
 }
 
-int sim_render(const template *t, const sim_source *source, td_buf *out)
+int sim_render(const template *t, sim_source *source, td_buf *out)
 {
-    const template_source from = {.user = (void *)source, /* unchanged */
+    const template_source from = {.user = source,
                                   .put = put,
                                   .has_changed = source->shown == NULL ? NULL : has_changed,
                                   .next_item = next_item};

@@ -184,6 +184,6 @@ typedef struct sim_source {
 
 /* Append the frame to out, which must have space. Returns 0, with out unchanged, if the template
  * has optional parts and all were omitted. */
-int sim_render(const template *t, const sim_source *source, td_buf *out);
+int sim_render(const template *t, sim_source *source, td_buf *out);
 
 #endif

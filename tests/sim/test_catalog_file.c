@@ -179,7 +179,7 @@ static void expect_text(const template *text, const char *expected)
                                    [SIM_SIZE] = sim_number(70, 2),  [SIM_U] = sim_number(9, 0),
                                    [SIM_TS] = sim_time(8000000000), [SIM_TICK] = sim_number(25, 2),
                                    [SIM_PAGE] = sim_text("PAGE")};
-    const sim_source source = {.values = values, .next_item = next_of_two};
+    sim_source source = {.values = values, .next_item = next_of_two};
     td_buf out;
     td_buf_init(&out, 1 << 10);
     assert_true(sim_render(text, &source, &out));

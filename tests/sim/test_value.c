@@ -42,7 +42,7 @@ static void expect(const char *text, const sim_value *shown, const char *expecte
     td_buf_init(&out, 1 << 16);
     set_values(values);
     assert_int_equal(template_compile(memory, text, &SIM_NAMES, &made, NULL), TD_OK);
-    const sim_source source = {.values = values, .shown = shown, .next_item = next_level};
+    sim_source source = {.values = values, .shown = shown, .next_item = next_level};
     int is_put = sim_render(made, &source, &out);
     td_arena_close(memory);
     assert_int_equal(is_put, expected != NULL);
