@@ -280,6 +280,9 @@ suite: captures
 # What the strict gate reads: our own sources, not what builds or tests generate.
 LINT_C = $(filter %.c,$(SRC_core) $(SRC_services) $(SRC_programs))
 LINT_FORMAT = $(shell git ls-files '*.c' '*.h' '*.cc')
+# JavaScript, in the page, tests, benchmarks and examples; tests/check/faults has no extension.
+FORMAT_JS = $(shell git ls-files '*.js' '*.mjs') tests/check/faults
+PRETTIER = build/npm/node_modules/.bin/prettier --log-level warn
 
 ## docs: write docs/topics.md from the rows that decode, and the man pages' options from --help
 docs: all
@@ -311,7 +314,9 @@ check-fresh:
 	@tests/check/fresh $(FRESH)
 
 check-format:
-	@clang-format --dry-run --Werror $(LINT_FORMAT) && echo "check: format ok" || { echo "check: run 'make format'"; exit 1; }
+	@tests/npm/install
+	@clang-format --dry-run --Werror $(LINT_FORMAT) && $(PRETTIER) --check $(FORMAT_JS) && \
+	    echo "check: format ok" || { echo "check: run 'make format'"; exit 1; }
 
 # Every source that is built, for tests/check/structure.
 sources:
@@ -377,10 +382,12 @@ check-tsan:
 	$(SUBMAKE) -j$(JOBS) VARIANT=tsan all threads-build
 	$(SUBMAKE) VARIANT=tsan suite TEST_TIMEOUT_S=1200 UNIT='$$(UNIT_threads)' E2E='$(E2E_threads:%=tests/e2e/%.test.mjs)'
 
-## format: rewrite the sources with clang-format
+## format: rewrite the sources, C with clang-format, JavaScript with prettier
 format:
-	@.ci/deps check
+	@.ci/deps test check
+	@tests/npm/install
 	@clang-format -i $(LINT_FORMAT)
+	@$(PRETTIER) --write $(FORMAT_JS)
 
 ##@ Longer runs
 
