@@ -4,13 +4,30 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import zlib from "node:zlib";
 
-export const CONTINUATION = 0, TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10;
+export const CONTINUATION = 0,
+  TEXT = 1,
+  BINARY = 2,
+  CLOSE = 8,
+  PING = 9,
+  PONG = 10;
 const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Bytes of a frame {opcode, payload, fin, rsv}. Made wrong by: masksWrongly; lengthBytes (0, 2 or 8), a form that is not
  *  minimal; length, which the payload does not have; keep, only so many bytes of the payload. */
-export function frameBytes({ opcode, payload, fin = true, rsv = 0, length = payload.length, lengthBytes, keep, masksWrongly = false }, masks) {
+export function frameBytes(
+  {
+    opcode,
+    payload,
+    fin = true,
+    rsv = 0,
+    length = payload.length,
+    lengthBytes,
+    keep,
+    masksWrongly = false,
+  },
+  masks
+) {
   const form = lengthBytes ?? (length > 0xffff ? 8 : length > 125 ? 2 : 0);
   const head = Buffer.alloc(2 + form);
   const hasMask = masks !== masksWrongly;
@@ -21,19 +38,30 @@ export function frameBytes({ opcode, payload, fin = true, rsv = 0, length = payl
   const kept = payload.subarray(0, keep);
   if (!hasMask) return Buffer.concat([head, kept]);
   const mask = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
-  const masked = Buffer.alloc(kept.length), words = masked.length >> 2;
+  const masked = Buffer.alloc(kept.length),
+    words = masked.length >> 2;
   masked.set(kept);
-  const whole = new Int32Array(masked.buffer, masked.byteOffset, words), word = new Int32Array(Uint8Array.from(mask).buffer)[0];
+  const whole = new Int32Array(masked.buffer, masked.byteOffset, words),
+    word = new Int32Array(Uint8Array.from(mask).buffer)[0];
   for (let i = 0; i < words; i++) whole[i] ^= word;
   for (let i = words << 2; i < masked.length; i++) masked[i] ^= mask[i & 3];
   return Buffer.concat([head, mask, masked]);
 }
 
-export const accept = (key) => createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+export const accept = (key) =>
+  createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
 
 /** The header fields of a head, by name in small letters. */
 export function fieldsOf(head) {
-  return Object.fromEntries(head.split("\r\n").slice(1).map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()]));
+  return Object.fromEntries(
+    head
+      .split("\r\n")
+      .slice(1)
+      .map((line) => [
+        line.slice(0, line.indexOf(":")).toLowerCase(),
+        line.slice(line.indexOf(":") + 1).trim(),
+      ])
+  );
 }
 
 /** A socket on which "client" or "server" is played here. */
@@ -96,7 +124,10 @@ export class Peer {
   async head() {
     for (let size = 4; await this.wait(size); size = this.size + 1) {
       const at = this.bytes[0].indexOf("\r\n\r\n");
-      if (at >= 0) return this.take(at + 4).subarray(0, at).toString("latin1");
+      if (at >= 0)
+        return this.take(at + 4)
+          .subarray(0, at)
+          .toString("latin1");
     }
     return undefined;
   }
@@ -113,7 +144,12 @@ export class Peer {
     assert.equal((second & 0x80) !== 0, !this.masks, "a client masks, a server does not");
     assert.ok(await this.wait(2 + form + maskBytes), "the end came within a frame's head");
     const head = this.take(2 + form + maskBytes);
-    const length = form === 8 ? Number(head.readBigUInt64BE(2)) : form === 2 ? head.readUInt16BE(2) : second & 0x7f;
+    const length =
+      form === 8
+        ? Number(head.readBigUInt64BE(2))
+        : form === 2
+          ? head.readUInt16BE(2)
+          : second & 0x7f;
     assert.ok(form === 0 || length > (form === 2 ? 125 : 0xffff), "the length is minimal");
     assert.ok(await this.wait(length), "the end came within a frame");
     const payload = Buffer.from(this.take(length));
@@ -146,7 +182,10 @@ export class Peer {
   }
 
   control({ opcode, fin, rsv, payload }) {
-    assert.ok(opcode <= PONG && fin && rsv === 0 && payload.length <= 125, "a control frame as the RFC has it");
+    assert.ok(
+      opcode <= PONG && fin && rsv === 0 && payload.length <= 125,
+      "a control frame as the RFC has it"
+    );
     if (opcode !== CLOSE) return { opcode, payload };
     assert.notEqual(payload.length, 1, "a close frame with half a code");
     const code = payload.length === 0 ? undefined : payload.readUInt16BE(0);
@@ -173,7 +212,12 @@ export class Peer {
   compress(message, options = {}) {
     const { bits = 15, isAlone } = this.mine;
     const dictionary = isAlone || this.sentWindow.length === 0 ? undefined : this.sentWindow;
-    const raw = zlib.deflateRawSync(message, { windowBits: Math.max(bits, 9), finishFlush: zlib.constants.Z_SYNC_FLUSH, dictionary, ...options });
+    const raw = zlib.deflateRawSync(message, {
+      windowBits: Math.max(bits, 9),
+      finishFlush: zlib.constants.Z_SYNC_FLUSH,
+      dictionary,
+      ...options,
+    });
     this.sentWindow = lastOf(Buffer.concat([this.sentWindow, message]), bits);
     return raw.subarray(0, raw.length - TAIL.length);
   }
@@ -181,8 +225,13 @@ export class Peer {
   /** What a peer compressed, with the window that it may use: more is an error of zlib's. */
   inflate(payload) {
     const { bits = 15, isAlone } = this.theirs;
-    const dictionary = isAlone || this.receivedWindow.length === 0 ? undefined : this.receivedWindow;
-    const message = zlib.inflateRawSync(Buffer.concat([payload, TAIL]), { windowBits: Math.max(bits, 9), finishFlush: zlib.constants.Z_SYNC_FLUSH, dictionary });
+    const dictionary =
+      isAlone || this.receivedWindow.length === 0 ? undefined : this.receivedWindow;
+    const message = zlib.inflateRawSync(Buffer.concat([payload, TAIL]), {
+      windowBits: Math.max(bits, 9),
+      finishFlush: zlib.constants.Z_SYNC_FLUSH,
+      dictionary,
+    });
     this.receivedWindow = lastOf(Buffer.concat([this.receivedWindow, message]), bits);
     return message;
   }
@@ -194,14 +243,24 @@ const lastOf = (bytes, bits) => bytes.subarray(Math.max(0, bytes.length - (1 << 
 export function parameters(text) {
   const [name, ...rest] = text.split(";").map((part) => part.trim());
   if (name !== "permessage-deflate") return undefined;
-  return Object.fromEntries(rest.map((part) => part.split("=").map((word) => word.trim())).map(([key, value]) => [key, value ?? true]));
+  return Object.fromEntries(
+    rest
+      .map((part) => part.split("=").map((word) => word.trim()))
+      .map(([key, value]) => [key, value ?? true])
+  );
 }
 
 /** What client and server agreed on for permessage-deflate: the parameters of the server's answer. */
 export function agreement(answer) {
   const bits = (value) => (value === undefined ? 15 : Number(value));
   return {
-    server: { bits: bits(answer.server_max_window_bits), isAlone: answer.server_no_context_takeover === true },
-    client: { bits: bits(answer.client_max_window_bits), isAlone: answer.client_no_context_takeover === true },
+    server: {
+      bits: bits(answer.server_max_window_bits),
+      isAlone: answer.server_no_context_takeover === true,
+    },
+    client: {
+      bits: bits(answer.client_max_window_bits),
+      isAlone: answer.client_no_context_takeover === true,
+    },
   };
 }

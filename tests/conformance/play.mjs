@@ -8,20 +8,34 @@ import tls from "node:tls";
 import { once } from "node:events";
 import { wrapped } from "../e2e/support/harness.mjs";
 import { outcomeAt } from "./cases.mjs";
-import { accept, agreement, CLOSE, fieldsOf, frameBytes, parameters, Peer, PING, PONG } from "./peer.mjs";
+import {
+  accept,
+  agreement,
+  CLOSE,
+  fieldsOf,
+  frameBytes,
+  parameters,
+  Peer,
+  PING,
+  PONG,
+} from "./peer.mjs";
 
 /** A program of this folder. */
 export const program = (name) => wrapped(path.join("../conformance", name));
 export const HOWS = ["plain", "tls"];
 
 /** What is compared of a message; echo_client.c computes the same. */
-export const summaryOf = (opcode, payload) => `${opcode} ${payload.length} ${createHmac("sha256", "conformance").update(payload).digest("hex")}`;
+export const summaryOf = (opcode, payload) =>
+  `${opcode} ${payload.length} ${createHmac("sha256", "conformance").update(payload).digest("hex")}`;
 export const expect = ([opcode, payload]) => summaryOf(opcode, payload);
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 const CASE_MS = 60_000; // a busy machine plays 150 at once, with a TLS handshake each
 
-const closeFrame = (code) => ({ opcode: CLOSE, payload: code === undefined ? Buffer.alloc(0) : Buffer.from([code >> 8, code & 0xff]) });
+const closeFrame = (code) => ({
+  opcode: CLOSE,
+  payload: code === undefined ? Buffer.alloc(0) : Buffer.from([code >> 8, code & 0xff]),
+});
 
 async function write(peer, row) {
   const frames = row.send.flatMap((step) => (typeof step === "function" ? step(peer) : [step]));
@@ -47,7 +61,8 @@ function checkPongs(pongs, pings, isLastDue) {
     at = pings.findIndex((ping, i) => i >= at && ping.equals(pong)) + 1;
     assert.ok(at > 0, `a pong that answers no ping: ${pong.toString("latin1")}`);
   }
-  if (isLastDue && pings.length > 0) assert.ok(pongs.at(-1)?.equals(pings.at(-1)), "no pong for the last ping");
+  if (isLastDue && pings.length > 0)
+    assert.ok(pongs.at(-1)?.equals(pings.at(-1)), "no pong for the last ping");
 }
 
 /** What came back is what the case allows. */
@@ -67,7 +82,9 @@ export async function play(peer, wanted, end) {
   let isDone = () => {};
   const done = new Promise((resolve) => (isDone = resolve));
   const check = () =>
-    (!end.expect || seen.messages.length >= row.messages.length) && (row.pings.length === 0 || seen.pongs.some((pong) => pong.equals(row.pings.at(-1)))) && isDone();
+    (!end.expect || seen.messages.length >= row.messages.length) &&
+    (row.pings.length === 0 || seen.pongs.some((pong) => pong.equals(row.pings.at(-1)))) &&
+    isDone();
   const timer = setTimeout(() => peer.socket.destroy(), CASE_MS);
   const reading = read(peer, seen, check).finally(isDone);
   reading.catch(() => {});
@@ -88,9 +105,11 @@ export async function play(peer, wanted, end) {
 
 /** Run fn for each of the items, so many at once; the names and messages of those that failed. */
 export async function each(items, concurrency, fn) {
-  const failures = [], queue = [...items];
+  const failures = [],
+    queue = [...items];
   const worker = async () => {
-    for (let item; (item = queue.shift()) !== undefined; ) await fn(item).catch((error) => failures.push(`${item.name}: ${error.message}`));
+    for (let item; (item = queue.shift()) !== undefined;)
+      await fn(item).catch((error) => failures.push(`${item.name}: ${error.message}`));
   };
   await Promise.all(Array.from({ length: concurrency }, worker));
   return failures;
@@ -101,7 +120,10 @@ export async function each(items, concurrency, fn) {
 /** Open a raw connection to a URL; ca: the file to trust. */
 export async function connect(url, ca) {
   const { protocol, hostname, port } = new URL(url);
-  const socket = protocol === "wss:" ? tls.connect({ host: hostname, port, ca: fs.readFileSync(ca) }) : net.connect(Number(port), hostname);
+  const socket =
+    protocol === "wss:"
+      ? tls.connect({ host: hostname, port, ca: fs.readFileSync(ca) })
+      : net.connect(Number(port), hostname);
   await once(socket, protocol === "wss:" ? "secureConnect" : "connect");
   return new Peer(socket, "client");
 }
@@ -110,7 +132,14 @@ export async function connect(url, ca) {
 export async function join(url, ca, deflate) {
   const { host, pathname, search } = new URL(url);
   const peer = await connect(url, ca);
-  const lines = [`GET ${pathname}${search} HTTP/1.1`, `Host: ${host}`, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", `Sec-WebSocket-Key: ${KEY}`];
+  const lines = [
+    `GET ${pathname}${search} HTTP/1.1`,
+    `Host: ${host}`,
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    `Sec-WebSocket-Key: ${KEY}`,
+  ];
   if (deflate !== undefined) lines.push(`Sec-WebSocket-Extensions: ${deflate}`);
   await peer.write(Buffer.from(lines.join("\r\n") + "\r\n\r\n"));
   const head = await peer.head();
@@ -124,10 +153,15 @@ export async function join(url, ca, deflate) {
 
 /** RFC 7692, 7.1: the answer grants what the offer asks for, and asks for nothing that it does not allow. */
 function agree(peer, offered, answered) {
-  const offer = parameters(offered), answer = parameters(answered ?? "");
+  const offer = parameters(offered),
+    answer = parameters(answered ?? "");
   assert.ok(answer, `answered with ${answered}`);
   if (offer.server_no_context_takeover) assert.equal(answer.server_no_context_takeover, true);
-  if (offer.server_max_window_bits) assert.ok(Number(answer.server_max_window_bits ?? 15) <= Number(offer.server_max_window_bits), answered);
+  if (offer.server_max_window_bits)
+    assert.ok(
+      Number(answer.server_max_window_bits ?? 15) <= Number(offer.server_max_window_bits),
+      answered
+    );
   if (!offer.client_max_window_bits) assert.equal(answer.client_max_window_bits, undefined);
   peer.agree(agreement(answer));
 }
@@ -145,7 +179,12 @@ export async function listen(t, serve, files) {
     if (head !== undefined) await serve(peer, { path: head.split(" ")[1], fields: fieldsOf(head) });
   };
   const options = { allowHalfOpen: true };
-  const server = files ? tls.createServer({ ...options, cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) }, onSocket) : net.createServer(options, onSocket);
+  const server = files
+    ? tls.createServer(
+        { ...options, cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) },
+        onSocket
+      )
+    : net.createServer(options, onSocket);
   server.on("tlsClientError", () => {});
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -158,7 +197,12 @@ export async function listen(t, serve, files) {
 
 /** Accept an upgrade, with these parameters of permessage-deflate or without. */
 export async function upgrade(peer, { fields }, deflate) {
-  const lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", `Sec-WebSocket-Accept: ${accept(fields["sec-websocket-key"])}`];
+  const lines = [
+    "HTTP/1.1 101 Switching Protocols",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    `Sec-WebSocket-Accept: ${accept(fields["sec-websocket-key"])}`,
+  ];
   if (deflate !== undefined) {
     const answer = deflate.replace(/client_max_window_bits(?!=)/, "$&=15"); // only an offer may leave the number out
     lines.push(`Sec-WebSocket-Extensions: ${answer}`);

@@ -3,7 +3,9 @@ import path from "node:path";
 import process from "node:process";
 
 const folder = process.env.TAPEDECK_NPM ?? path.resolve("build/npm");
-const { DuckDBInstance } = (await import(path.join(folder, "node_modules/@duckdb/node-api/lib/index.js"))).default;
+const { DuckDBInstance } = (
+  await import(path.join(folder, "node_modules/@duckdb/node-api/lib/index.js"))
+).default;
 const connection = await (await DuckDBInstance.create(":memory:")).connect();
 const result = await connection.runAndReadAll(process.argv[process.argv.indexOf("-c") + 1]);
 const csv = (row) => row.map((cell) => `${cell ?? ""}`).join(",");

@@ -20,14 +20,16 @@ const channels = new Map();
 function add(message) {
   const topic = channels.get(message.channelId).topic;
   const data = Buffer.from(message.data.buffer, message.data.byteOffset, message.data.byteLength);
-  lines.push(`${topic} ${message.sequence} ${message.logTime} ${message.publishTime} ${data.toString("hex")}`);
+  lines.push(
+    `${topic} ${message.sequence} ${message.logTime} ${message.publishTime} ${data.toString("hex")}`
+  );
 }
 
 async function readStream(file) {
   const reader = new McapStreamReader({ decompressHandlers, validateCrcs: true });
   const names = [];
   reader.append(await fs.readFile(file));
-  for (let record; (record = reader.nextRecord()) !== undefined; ) {
+  for (let record; (record = reader.nextRecord()) !== undefined;) {
     if (record.type === "Channel") channels.set(record.id, record);
     if (record.type === "Message") add(record);
     if (record.type === "Attachment") names.push(`attachment ${record.name}`);
@@ -45,17 +47,22 @@ async function readIndexed(file) {
   });
   for (const [id, channel] of reader.channelsById) channels.set(id, channel);
   for await (const message of reader.readMessages({ validateCrcs: true })) add(message);
-  for await (const attachment of reader.readAttachments()) lines.push(`attachment ${attachment.name}`);
+  for await (const attachment of reader.readAttachments())
+    lines.push(`attachment ${attachment.name}`);
   for await (const metadata of reader.readMetadata()) lines.push(`metadata ${metadata.name}`);
   await handle.close();
 }
 
-const readers = [...(how !== "indexed" ? [readStream] : []), ...(how !== "stream" ? [readIndexed] : [])];
+const readers = [
+  ...(how !== "indexed" ? [readStream] : []),
+  ...(how !== "stream" ? [readIndexed] : []),
+];
 for (const file of files)
   for (const read of readers) {
     channels.clear();
     await read(file);
-    for (const { topic, metadata } of channels.values()) if (metadata.get("made") === "1") lines.push(`made ${topic}`);
+    for (const { topic, metadata } of channels.values())
+      if (metadata.get("made") === "1") lines.push(`made ${topic}`);
     lines.push(`channels ${channels.size}`);
   }
 process.stdout.write(lines.join("\n") + "\n");

@@ -18,7 +18,8 @@ function parseWithSource(text) {
   return JSON.parse(text, (key, value, context) =>
     typeof value === "number" && !Number.isSafeInteger(value) && INTEGER.test(context.source)
       ? BigInt(context.source)
-      : value);
+      : value
+  );
 }
 
 // For engines without context.source: write large integers as marked strings first. The mark is
@@ -29,9 +30,11 @@ export function parseWithMarks(text) {
   const marked = text.replace(token, (found) =>
     found[0] !== '"' && INTEGER.test(found) && !Number.isSafeInteger(Number(found))
       ? `"${mark}${found}"`
-      : found);
+      : found
+  );
   return JSON.parse(marked, (key, value) =>
-    typeof value === "string" && value.startsWith(mark) ? BigInt(value.slice(mark.length)) : value);
+    typeof value === "string" && value.startsWith(mark) ? BigInt(value.slice(mark.length)) : value
+  );
 }
 
 export const parseJson = HAS_SOURCE ? parseWithSource : parseWithMarks;
@@ -39,7 +42,8 @@ export const parseJson = HAS_SOURCE ? parseWithSource : parseWithMarks;
 // The inverse of parseJson.
 export function stringifyJson(value) {
   return JSON.stringify(value, (key, member) =>
-    typeof member === "bigint" ? JSON.rawJSON?.(String(member)) ?? String(member) : member);
+    typeof member === "bigint" ? (JSON.rawJSON?.(String(member)) ?? String(member)) : member
+  );
 }
 
 async function request(question, signal) {
@@ -47,12 +51,10 @@ async function request(question, signal) {
   try {
     answer = await answerTo(question, signal);
   } catch (error) {
-    if (error.name === "AbortError" || isSavedPage)
-      throw error;
+    if (error.name === "AbortError" || isSavedPage) throw error;
     throw new Error("The server does not answer. Is `tapedeck view` still running?");
   }
-  if (answer.ok)
-    return answer;
+  if (answer.ok) return answer;
   const text = (await answer.text()).trim();
   const error = new Error(text || `The server answers with status ${answer.status}.`);
   error.status = answer.status;
@@ -77,8 +79,7 @@ function questionTo(side, question) {
 
 export async function getArchive(side) {
   const archive = await requestJson(questionTo(side, "archive"));
-  for (const name of ["now_ns", "first_ns", "last_ns"])
-    archive[name] = BigInt(archive[name]);
+  for (const name of ["now_ns", "first_ns", "last_ns"]) archive[name] = BigInt(archive[name]);
   for (const row of archive.rows) {
     row.first_ns = BigInt(row.first_ns);
     row.last_ns = BigInt(row.last_ns);
@@ -98,8 +99,7 @@ export async function getGaps(from, to, signal) {
     gap.from_ns = BigInt(gap.from_ns);
     gap.to_ns = gap.to_ns === null ? null : BigInt(gap.to_ns);
   }
-  if (!isSavedPage)
-    return answer;
+  if (!isSavedPage) return answer;
   if (answer.count > answer.gaps.length && from < answer.gaps[0].from_ns)
     throw unsaved("Gaps of this time were");
   const gaps = answer.gaps.filter((gap) => isInTime(gap, from, to));
@@ -118,9 +118,10 @@ export const TILE_CELLS = 256;
 export const TILES_MAX = 8; // of one request
 
 function tileQuestion({ k, i, group }, number) {
-  const by = (group?.feed ?? null) === null
-    ? "by=topic"
-    : `by=symbol&feed=${encodeURIComponent(group.feed)}&topic=${encodeURIComponent(group.topic)}`;
+  const by =
+    (group?.feed ?? null) === null
+      ? "by=topic"
+      : `by=symbol&feed=${encodeURIComponent(group.feed)}&topic=${encodeURIComponent(group.topic)}`;
   return questionTo(group?.side ?? "", `tile?k=${k}&i=${i}&n=${number}&${by}`);
 }
 
@@ -141,11 +142,11 @@ export async function getTiles({ k, i, group }, number, signal) {
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 0, end)));
   const count = head.bands.length * TILE_CELLS * head.tiles;
   const at = end + 1;
-  if (bytes.byteLength < at + 7 * count)
-    throw new Error("The server's answer is too short.");
+  if (bytes.byteLength < at + 7 * count) throw new Error("The server's answer is too short.");
   const bands = new Map();
   head.bands.forEach((band, number) =>
-    bands.set(bandKey(band.feed, band.topic, hasTopics ? null : band.symbol, side), number));
+    bands.set(bandKey(band.feed, band.topic, hasTopics ? null : band.symbol, side), number)
+  );
   const frames = new Float32Array(bytes.slice(at, at + 4 * count));
   const gaps = new Uint16Array(bytes.slice(at + 4 * count, at + 6 * count));
   const received = new Uint8Array(bytes, at + 6 * count, count);
@@ -166,10 +167,18 @@ function cutTile(all, bands, tiles, tile) {
 }
 
 function marketQuestion(market, k, i, bin) {
-  const options = [["feed", market.feed], ["symbol", market.symbol], ["book", market.topic],
-    ["k", k], ["i", i], ["bin", bin]];
-  return questionTo(market.side,
-    `market?${options.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&")}`);
+  const options = [
+    ["feed", market.feed],
+    ["symbol", market.symbol],
+    ["book", market.topic],
+    ["k", k],
+    ["i", i],
+    ["bin", bin],
+  ];
+  return questionTo(
+    market.side,
+    `market?${options.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&")}`
+  );
 }
 
 // False if a saved page lacks the tile.
@@ -189,8 +198,11 @@ export async function getMarketTile(market, k, i, bin, signal) {
   const { runs, trade_cells: trades, latency_cells: latencies } = head;
   // Without padding each array is aligned, because the wider ones are before the narrower ones.
   const arrays = [
-    [Float64Array, columns, ["bid", "ask", "spread", "imbalance", "open", "high", "low", "close",
-                             "buy", "sell"]],
+    [
+      Float64Array,
+      columns,
+      ["bid", "ask", "spread", "imbalance", "open", "high", "low", "close", "buy", "sell"],
+    ],
     [Float64Array, runs, ["runSize"]],
     [Float64Array, trades, ["tradeBuy", "tradeSell"]],
     [Uint32Array, columns, ["frames", "trades"]],
@@ -203,11 +215,12 @@ export async function getMarketTile(market, k, i, bin, signal) {
     [Uint8Array, trades, ["tradeColumn"]],
     [Uint8Array, latencies, ["latencyColumn", "latencyBucket"]],
   ];
-  const length = arrays.reduce((sum, [Kind, count, names]) =>
-    sum + Kind.BYTES_PER_ELEMENT * count * names.length, 0);
+  const length = arrays.reduce(
+    (sum, [Kind, count, names]) => sum + Kind.BYTES_PER_ELEMENT * count * names.length,
+    0
+  );
   const body = bytes.slice(end + 1);
-  if (body.byteLength < length)
-    throw new Error("The server's answer is too short.");
+  if (body.byteLength < length) throw new Error("The server's answer is too short.");
   const tile = { tick: head.tick, base: head.base, isFinal: head.is_final, bytes: length };
   let at = 0;
   for (const [Kind, count, names] of arrays)
@@ -225,8 +238,17 @@ export function bandKey(feed, topic, symbol, side = "") {
 }
 
 // Reasons of gaps, in the order of a tile's bits.
-const REASONS = ["disconnect", "stale", "overload", "restart", "crash", "corrupt", "sequence",
-  "aggregate", "pruned"];
+const REASONS = [
+  "disconnect",
+  "stale",
+  "overload",
+  "restart",
+  "crash",
+  "corrupt",
+  "sequence",
+  "aggregate",
+  "pruned",
+];
 
 export function gapReasons(bits) {
   return REASONS.filter((reason, bit) => bits & (1 << bit));

@@ -22,19 +22,42 @@ export function makeTopics(rows, side = "", label = "") {
     const key = bandKey(row.feed, row.topic, null, side);
     let topic = topics.get(key);
     if (topic === undefined) {
-      topic = { key, side, label, feed: row.feed, topic: row.topic, symbol: null, group: null,
-                source, proof: -1, twin: null, openKey: key, symbols: new Map() };
+      topic = {
+        key,
+        side,
+        label,
+        feed: row.feed,
+        topic: row.topic,
+        symbol: null,
+        group: null,
+        source,
+        proof: -1,
+        twin: null,
+        openKey: key,
+        symbols: new Map(),
+      };
       topics.set(key, topic);
     }
     const proof = row.isMissing ? -1 : PROOFS.indexOf(row.proof);
     topic.proof = Math.max(topic.proof, proof); // the weakest of its symbols; -1: not recorded
     const symbolKey = bandKey(row.feed, row.topic, row.symbol, side);
-    topic.symbols.set(symbolKey, { ...topic, key: symbolKey, symbol: row.symbol, group: topic,
-      source: topic, proof, symbols: new Map() });
+    topic.symbols.set(symbolKey, {
+      ...topic,
+      key: symbolKey,
+      symbol: row.symbol,
+      group: topic,
+      source: topic,
+      proof,
+      symbols: new Map(),
+    });
   }
   const { compare } = new Intl.Collator("en", { numeric: true }); // orderbook.50, orderbook.200
-  const sorted = [...topics.values()].sort((a, b) => compare(a.feed, b.feed) ||
-    a.topic.startsWith("_") - b.topic.startsWith("_") || compare(a.topic, b.topic));
+  const sorted = [...topics.values()].sort(
+    (a, b) =>
+      compare(a.feed, b.feed) ||
+      a.topic.startsWith("_") - b.topic.startsWith("_") ||
+      compare(a.topic, b.topic)
+  );
   for (const topic of sorted)
     topic.symbols = new Map([...topic.symbols].sort((a, b) => compare(a[1].symbol, b[1].symbol)));
   return sorted;
@@ -51,14 +74,14 @@ export function withTwin(band) {
 export function visibleBands(topics, open) {
   return topics
     .flatMap((topic) =>
-      (open.has(topic.key) && isExpandable(topic) ? [topic, ...topic.symbols.values()] : [topic]))
+      open.has(topic.key) && isExpandable(topic) ? [topic, ...topic.symbols.values()] : [topic]
+    )
     .flatMap(withTwin);
 }
 
 export function bandName(band) {
   const name = [band.feed, band.topic];
-  if (band.symbol !== null)
-    name.push(band.symbol || "(no symbol)");
+  if (band.symbol !== null) name.push(band.symbol || "(no symbol)");
   return (band.label && band.label + ": ") + name.join(" / ");
 }
 
@@ -86,15 +109,11 @@ export class BandLabels {
       row.band = band;
       rows.set(band.key, row);
     }
-    for (const [key, row] of this.#rows)
-      if (!rows.has(key))
-        row.element.remove();
+    for (const [key, row] of this.#rows) if (!rows.has(key)) row.element.remove();
     let before = this.#list.firstChild;
     for (const row of rows.values()) {
-      if (row.element === before)
-        before = before.nextSibling;
-      else
-        this.#list.insertBefore(row.element, before);
+      if (row.element === before) before = before.nextSibling;
+      else this.#list.insertBefore(row.element, before);
     }
     this.#rows = rows;
   }
@@ -108,18 +127,32 @@ export class BandLabels {
     const row = { band };
     const isTopic = band.symbol === null;
     row.proof = el("span");
-    row.name = el("button", { type: "button", class: "band-name", title: bandName(band),
-      onclick: () => this.#handlers.choose(row.band) },
+    row.name = el(
+      "button",
+      {
+        type: "button",
+        class: "band-name",
+        title: bandName(band),
+        onclick: () => this.#handlers.choose(row.band),
+      },
       band.label && el("span", { class: `side ${band.side}`, text: band.label }),
       isTopic ? el("span", { class: "feed", text: band.feed + " / " }) : "",
       el("span", { class: "topic", text: isTopic ? band.topic : band.symbol || "(no symbol)" }),
-      row.proof);
+      row.proof
+    );
     if (isTopic && band.side === "" && isExpandable(band))
-      row.toggle = el("button", { type: "button", class: "toggle",
+      row.toggle = el("button", {
+        type: "button",
+        class: "toggle",
         "aria-label": `Symbols of ${bandName({ ...band, label: "" })}`,
-        onclick: () => this.#handlers.toggle(row.band) });
-    row.element = el("li", { class: isTopic ? "band" : "band symbol" },
-      row.toggle ?? el("span", { class: "toggle" }), row.name);
+        onclick: () => this.#handlers.toggle(row.band),
+      });
+    row.element = el(
+      "li",
+      { class: isTopic ? "band" : "band symbol" },
+      row.toggle ?? el("span", { class: "toggle" }),
+      row.name
+    );
     return row;
   }
 }

@@ -26,29 +26,25 @@ export class BookPanel {
     this.#explain = explain;
     panel.append(this.#summary, this.#sides, this.#run.element);
     state.listen((changed) => {
-      if (this.#isShown && ["cursor", "band"].some((name) => changed.has(name)))
-        this.#loadSoon();
+      if (this.#isShown && ["cursor", "band"].some((name) => changed.has(name))) this.#loadSoon();
     });
   }
 
   show(isShown) {
     this.#isShown = isShown;
-    if (isShown)
-      this.#load();
+    if (isShown) this.#load();
   }
 
   async #load() {
     const band = this.#band();
-    if (band === undefined || this.#state.cursor === null)
-      return;
+    if (band === undefined || this.#state.cursor === null) return;
     const options = [["condition", "topic=*"], ...bandOptions(band), ["from", this.#state.cursor]];
     const wanted = JSON.stringify([this.#state.side, options], (_, value) =>
-      (typeof value === "bigint" ? String(value) : value));
-    if (wanted === this.#loaded)
-      return;
+      typeof value === "bigint" ? String(value) : value
+    );
+    if (wanted === this.#loaded) return;
     const answer = await this.#run.verb("when", options);
-    if (answer === null)
-      return;
+    if (answer === null) return;
     this.#loaded = wanted;
     this.#draw(answer.results[0]?.found ?? null);
   }
@@ -64,15 +60,18 @@ export class BookPanel {
       this.#summary.textContent = `${name} has no book. Choose a topic with one.`;
       return;
     }
-    this.#summary.textContent = `${name} after the frame of ` +
+    this.#summary.textContent =
+      `${name} after the frame of ` +
       `${formatTime(BigInt(found.recv_ns))} UTC` +
       (found.book.broken ? ". The book is broken: do not trust it." : "");
     const { bids, asks } = found.book;
     const shown = [...bids.slice(0, LEVELS), ...asks.slice(0, LEVELS)];
     const largest = Math.max(...shown.map(({ size }) => Number(size)));
     const of = { symbol: found.symbol, at: BigInt(found.recv_ns) };
-    this.#sides.append(this.#side("Bids", bids, largest, { ...of, side: "bid" }),
-      this.#side("Asks", asks, largest, { ...of, side: "ask" }));
+    this.#sides.append(
+      this.#side("Bids", bids, largest, { ...of, side: "bid" }),
+      this.#side("Asks", asks, largest, { ...of, side: "ask" })
+    );
   }
 
   // A side as a table, best level first. The bars only compare sizes: the numbers are the text.
@@ -80,16 +79,32 @@ export class BookPanel {
     const rows = levels.slice(0, LEVELS).map(({ price, size }) => {
       const bar = el("span", { class: `bar ${title.toLowerCase()}`, "aria-hidden": "true" });
       bar.style.width = `${(Number(size) / largest) * 100}%`;
-      return el("tr", {}, el("td", { class: "number", text: price }),
+      return el(
+        "tr",
+        {},
+        el("td", { class: "number", text: price }),
         el("td", { class: "number", text: size }),
         el("td", {}, whyButton(this.#explain, { ...of, price })),
-        el("td", { class: "bar-cell" }, bar));
+        el("td", { class: "bar-cell" }, bar)
+      );
     });
     const left = levels.length - rows.length;
-    return el("table", {},
+    return el(
+      "table",
+      {},
       el("caption", { text: left > 0 ? `${title}, ${rows.length} of ${levels.length}` : title }),
-      el("thead", {}, el("tr", {}, ...["Price", "Size"].map((text) =>
-        el("th", { scope: "col", class: "number", text })), el("td"), el("td"))),
-      el("tbody", {}, ...rows));
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ...["Price", "Size"].map((text) => el("th", { scope: "col", class: "number", text })),
+          el("td"),
+          el("td")
+        )
+      ),
+      el("tbody", {}, ...rows)
+    );
   }
 }

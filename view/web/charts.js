@@ -2,8 +2,16 @@
 
 import { el } from "./dom.js";
 import { TilesMessage } from "./market.js";
-import { barsOf, cellAt, COLUMNS_ONLY, KNOWN, marketLevel, UNKNOWN, UNSURE, UNTRUSTED }
-  from "./market-tiles.js";
+import {
+  barsOf,
+  cellAt,
+  COLUMNS_ONLY,
+  KNOWN,
+  marketLevel,
+  UNKNOWN,
+  UNSURE,
+  UNTRUSTED,
+} from "./market-tiles.js";
 import { OrderLoader, OrderStrip } from "./orders.js";
 import { formatNumber, formatSize, oncePerFrame, valueTicks } from "./plot.js";
 import { logTicks, Strip } from "./strip.js";
@@ -17,7 +25,8 @@ const LINE = 1.25;
 const LONG_SPAN = 7200n * SECOND; // beyond it, a bar is at least a minute
 const MINUTE_NS = 60e9;
 
-const KEYS = "Left and Right move the cursor, with Shift also the view. Plus and minus zoom. " +
+const KEYS =
+  "Left and Right move the cursor, with Shift also the view. Plus and minus zoom. " +
   "Home and End go to the first and the last frame, G and Shift+G to the next and the previous " +
   "gap, F shows the whole archive. The wheel zooms, dragging moves the view, dragging with Shift " +
   "zooms to the selection. A click sets the cursor, a double click zooms in.";
@@ -32,11 +41,11 @@ const latencies = new WeakMap(); // of a tile
 // For each percentile, an array of ns by cell. NaN: no frame.
 function latenciesOf(tile) {
   const known = latencies.get(tile);
-  if (known !== undefined)
-    return known;
+  if (known !== undefined) return known;
   const cells = Array.from(tile.state, () => []);
   tile.latencyColumn.forEach((cell, index) =>
-    cells[cell].push([tile.latencyBucket[index], tile.latencyCount[index]]));
+    cells[cell].push([tile.latencyBucket[index], tile.latencyCount[index]])
+  );
   const made = PERCENTILES.map(() => new Float64Array(cells.length).fill(NaN));
   cells.forEach((buckets, cell) => {
     buckets.sort((a, b) => a[0] - b[0]);
@@ -45,8 +54,9 @@ function latenciesOf(tile) {
     let next = 0;
     for (const [bucket, count] of buckets) {
       for (; next < PERCENTILES.length && PERCENTILES[next] * total <= below + count; next++)
-        made[next][cell] = 2 ** (BUCKETS_FIRST +
-          (bucket + (PERCENTILES[next] * total - below) / count) / BUCKETS_OCTAVE);
+        made[next][cell] =
+          2 **
+          (BUCKETS_FIRST + (bucket + (PERCENTILES[next] * total - below) / count) / BUCKETS_OCTAVE);
       below += count;
     }
   });
@@ -59,21 +69,45 @@ function latenciesOf(tile) {
 const line = (name, colour, valueOf) => ({ name, colour, valueOf });
 
 const STRIPS = [
-  { title: "Frames a second", format: (value) => formatRate(value), low: 0,
-    lines: [line("", "curve", (tile, cell) =>
-      (tile.frames[cell] === 0 && !(tile.state[cell] & KNOWN) ? NaN
-        : tile.frames[cell] * 1e9 / 2 ** tile.k))] },
-  { title: "Latency, exchange to reception", isLogarithmic: true,
+  {
+    title: "Frames a second",
+    format: (value) => formatRate(value),
+    low: 0,
+    lines: [
+      line("", "curve", (tile, cell) =>
+        tile.frames[cell] === 0 && !(tile.state[cell] & KNOWN)
+          ? NaN
+          : (tile.frames[cell] * 1e9) / 2 ** tile.k
+      ),
+    ],
+  },
+  {
+    title: "Latency, exchange to reception",
+    isLogarithmic: true,
     format: (value) => formatSpan(BigInt(Math.round(value))),
     lines: PERCENTILES.map((part, index) =>
-      line(`p${part * 100}`, ["text", "curve", "sell"][index],
-        (tile, cell) => latenciesOf(tile)[index][cell])) },
-  { title: "Spread, mean", isOfBook: true,
-    format: (value) => formatSize(Number(value.toPrecision(6))), low: 0,
-    lines: [line("", "curve", (tile, cell) => tile.spread[cell])] },
-  { title: "Imbalance, mean: +1 only bids, −1 only asks", isOfBook: true, low: -1, high: 1,
+      line(
+        `p${part * 100}`,
+        ["text", "curve", "sell"][index],
+        (tile, cell) => latenciesOf(tile)[index][cell]
+      )
+    ),
+  },
+  {
+    title: "Spread, mean",
+    isOfBook: true,
+    format: (value) => formatSize(Number(value.toPrecision(6))),
+    low: 0,
+    lines: [line("", "curve", (tile, cell) => tile.spread[cell])],
+  },
+  {
+    title: "Imbalance, mean: +1 only bids, −1 only asks",
+    isOfBook: true,
+    low: -1,
+    high: 1,
     format: (value) => formatNumber(value, 3),
-    lines: [line("", "curve", (tile, cell) => tile.imbalance[cell])] },
+    lines: [line("", "curve", (tile, cell) => tile.imbalance[cell])],
+  },
   { title: "Volume", format: formatSize, low: 0, isBars: true, gap: UNSURE },
 ];
 
@@ -82,9 +116,16 @@ class MarketStrip extends Strip {
   #bars = [];
 
   constructor(strip, panel, page) {
-    super(strip.title, strip.lines ?? [{ name: "bought", colour: "buy" },
-                                       { name: "sold", colour: "sell" }], panel, page,
-      ["curve", "buy", "sell", "untrusted"]);
+    super(
+      strip.title,
+      strip.lines ?? [
+        { name: "bought", colour: "buy" },
+        { name: "sold", colour: "sell" },
+      ],
+      panel,
+      page,
+      ["curve", "buy", "sell", "untrusted"]
+    );
     this.#strip = strip;
   }
 
@@ -103,24 +144,30 @@ class MarketStrip extends Strip {
   drawValues(context, bottom) {
     const strip = this.#strip;
     const { parts } = this.panel;
-    this.#bars = strip.isBars ? barsOf(parts, BAR_PIXELS,
-      this.state.span > LONG_SPAN ? MINUTE_NS : 0) : [];
+    this.#bars = strip.isBars
+      ? barsOf(parts, BAR_PIXELS, this.state.span > LONG_SPAN ? MINUTE_NS : 0)
+      : [];
     const range = this.#range(parts);
-    if (range === null)
-      return;
+    if (range === null) return;
     const scale = strip.isLogarithmic ? Math.log : (value) => value;
     const low = scale(range.low);
     const factor = (bottom - 8) / (scale(range.high) - low);
     const position = (value) => bottom - 4 - (scale(value) - low) * factor;
-    const ticks = strip.isLogarithmic ? logTicks(range.low, range.high)
+    const ticks = strip.isLogarithmic
+      ? logTicks(range.low, range.high)
       : valueTicks(range.low, range.high, bottom, 26);
     this.drawValueTicks(context, ticks, position, bottom);
     this.clipToTime(context, bottom);
-    if (strip.isBars)
-      this.drawVolumeBars(context, this.#bars, bottom - 4, factor);
+    if (strip.isBars) this.drawVolumeBars(context, this.#bars, bottom - 4, factor);
     else
-      this.drawSteps(context, parts, strip.lines, position,
-        (tile, cell) => !(tile.state[cell] & UNKNOWN), LINE);
+      this.drawSteps(
+        context,
+        parts,
+        strip.lines,
+        position,
+        (tile, cell) => !(tile.state[cell] & UNKNOWN),
+        LINE
+      );
     context.restore();
   }
 
@@ -130,39 +177,40 @@ class MarketStrip extends Strip {
     let low = strip.low ?? Infinity;
     let high = strip.high ?? -Infinity;
     const include = (value) => {
-      if (value < low)
-        low = value;
-      if (value > high)
-        high = value;
+      if (value < low) low = value;
+      if (value > high) high = value;
     };
-    for (const { buy, sell } of this.#bars)
-      include(buy + sell);
+    for (const { buy, sell } of this.#bars) include(buy + sell);
     for (const { valueOf } of strip.lines ?? [])
       for (const { tile, from, to } of parts)
-        for (let cell = from; cell < to; cell++)
-          include(valueOf(tile, cell));
-    if (high === -Infinity)
-      return null;
-    if (strip.isLogarithmic)
-      return { low: low / 1.3, high: high * 1.3 };
+        for (let cell = from; cell < to; cell++) include(valueOf(tile, cell));
+    if (high === -Infinity) return null;
+    if (strip.isLogarithmic) return { low: low / 1.3, high: high * 1.3 };
     return { low, high: high > low ? high : low + 1 };
   }
 
   describe(ns) {
     const strip = this.#strip;
     const at = cellAt(this.panel.parts, ns);
-    if (at === null)
-      return [this.panel.missingReason(ns)];
+    if (at === null) return [this.panel.missingReason(ns)];
     const { tile, cell } = at;
     const time = `${formatTime(ns, digitsFor(stepNs(tile.k)))} UTC`;
     if (strip.isBars) {
-      const bar = this.#bars.find((one) =>
-        one.tile === tile && cell >= one.first && cell < one.first + one.count);
-      return bar === undefined ? [time] : [`bought ${formatSize(bar.buy)}`,
-        `sold ${formatSize(bar.sell)}`, `within ${formatSpan(stepNs(tile.k) * BigInt(bar.count))}`,
-        ...(bar.isUnsure ? ["trades may be missing"] : []), time];
+      const bar = this.#bars.find(
+        (one) => one.tile === tile && cell >= one.first && cell < one.first + one.count
+      );
+      return bar === undefined
+        ? [time]
+        : [
+            `bought ${formatSize(bar.buy)}`,
+            `sold ${formatSize(bar.sell)}`,
+            `within ${formatSpan(stepNs(tile.k) * BigInt(bar.count))}`,
+            ...(bar.isUnsure ? ["trades may be missing"] : []),
+            time,
+          ];
     }
-    const values = strip.lines.map(({ name, valueOf }) => [name, valueOf(tile, cell)])
+    const values = strip.lines
+      .map(({ name, valueOf }) => [name, valueOf(tile, cell)])
       .filter(([, value]) => !Number.isNaN(value))
       .map(([name, value]) => `${name} ${strip.format(value)}`.trim());
     if (values.length === 0)
@@ -202,29 +250,38 @@ export class ChartsPanel {
     this.#marketStrips = STRIPS.map((strip) => new MarketStrip(strip, this, page));
     this.#orders = new OrderStrip(this, page);
     panel.append(
-      el("div", { class: "row" }, choice.makeSelect(), loader.button,
+      el(
+        "div",
+        { class: "row" },
+        choice.makeSelect(),
+        loader.button,
         el("span", { text: "Dragging moves the time; with Shift it zooms to the selection." }),
-        el("details", {}, el("summary", { text: "Keys and pointer" }),
-          el("p", { id: "charts-keys", text: KEYS }))),
-      this.#message.element, loader.element, this.#list);
+        el(
+          "details",
+          {},
+          el("summary", { text: "Keys and pointer" }),
+          el("p", { id: "charts-keys", text: KEYS })
+        )
+      ),
+      this.#message.element,
+      loader.element,
+      this.#list
+    );
     for (const target of [this.#list, plot])
       new ResizeObserver(() => this.#resize()).observe(target);
     state.listen((changed) => {
-      if (this.#isShown && !(changed.size === 1 && changed.has("tab")))
-        this.update();
+      if (this.#isShown && !(changed.size === 1 && changed.has("tab"))) this.update();
     });
   }
 
   show(isShown) {
     this.#isShown = isShown;
-    if (isShown)
-      this.update();
+    if (isShown) this.update();
   }
 
   // Tiles, the list of markets or the view changed.
   update() {
-    if (this.#isShown)
-      this.#draw();
+    if (this.#isShown) this.#draw();
   }
 
   missingReason(ns) {
@@ -239,8 +296,7 @@ export class ChartsPanel {
   zoomToSelection() {
     const { brush } = this;
     this.brush = null;
-    if (brush !== null)
-      this.#state.jump(brush);
+    if (brush !== null) this.#state.jump(brush);
   }
 
   #showOrders(orders) {
@@ -250,29 +306,34 @@ export class ChartsPanel {
 
   // The strips of a market if there is one, and that of orders once they are loaded.
   #chooseStrips() {
-    const strips = [...(this.#choice.market === undefined ? [] : this.#marketStrips),
-      ...(this.#orders.isLoaded ? [this.#orders] : [])];
-    if (strips.length === this.#strips.length && this.#list.hasChildNodes())
-      return;
+    const strips = [
+      ...(this.#choice.market === undefined ? [] : this.#marketStrips),
+      ...(this.#orders.isLoaded ? [this.#orders] : []),
+    ];
+    if (strips.length === this.#strips.length && this.#list.hasChildNodes()) return;
     this.#strips = strips;
-    this.#list.replaceChildren(...(strips.length === 0 ? [this.#empty]
-      : strips.map(({ element }) => element)));
+    this.#list.replaceChildren(
+      ...(strips.length === 0 ? [this.#empty] : strips.map(({ element }) => element))
+    );
     this.#resize();
   }
 
   #resize() {
     const height = Math.floor((this.#list.clientHeight - LABEL_HEIGHT_MAX) / this.#strips.length);
-    if (!this.#isShown || !(height > 0))
-      return;
-    this.#strips.forEach((strip, index) => strip.place(Math.max(50, this.#plot.clientWidth),
-      Math.max(STRIP_HEIGHT_MIN, height), index === this.#strips.length - 1));
+    if (!this.#isShown || !(height > 0)) return;
+    this.#strips.forEach((strip, index) =>
+      strip.place(
+        Math.max(50, this.#plot.clientWidth),
+        Math.max(STRIP_HEIGHT_MIN, height),
+        index === this.#strips.length - 1
+      )
+    );
     this.#draw();
   }
 
   #drawNow() {
     const { market } = this.#choice;
-    if (!this.#isShown)
-      return;
+    if (!this.#isShown) return;
     this.#chooseStrips();
     const { width = 0, ratio } = this.#strips[0] ?? {};
     if (market !== undefined && width > 0) {
@@ -281,8 +342,7 @@ export class ChartsPanel {
       this.#tiles.want(market, k, null, this.#state);
     }
     this.#message.update();
-    for (const strip of this.#strips)
-      strip.drawNow();
+    for (const strip of this.#strips) strip.drawNow();
     clearTimeout(this.#valueTimer);
     this.#valueTimer = setTimeout(() => this.#strips.forEach((strip) => strip.showValue()), 120);
   }

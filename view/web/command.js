@@ -22,7 +22,10 @@ export function escapeGlob(name) {
 // Options that select a band's frames: [name, value] pairs. A symbol of "" is a topic without
 // symbols; "*" is a topic whose frames have several.
 export function bandOptions(band) {
-  const options = [["feed", escapeGlob(band.feed)], ["topic", escapeGlob(band.topic)]];
+  const options = [
+    ["feed", escapeGlob(band.feed)],
+    ["topic", escapeGlob(band.topic)],
+  ];
   if (band.symbol !== null && band.symbol !== "" && band.symbol !== "*")
     options.push(["symbol", escapeGlob(band.symbol)]);
   return options;
@@ -40,8 +43,11 @@ export function warmUpBegin(ns) {
 // A command with a button that copies it.
 export class CommandText {
   #code = el("code");
-  #button = el("button", { type: "button", text: "Copy",
-    onclick: () => copyText(this.#code.textContent, this.#button) });
+  #button = el("button", {
+    type: "button",
+    text: "Copy",
+    onclick: () => copyText(this.#code.textContent, this.#button),
+  });
   element = el("div", { class: "command", hidden: true }, this.#code, this.#button);
 
   set(text) {
@@ -54,8 +60,13 @@ export class VerbRun {
   #abort = null;
   #timer = 0;
   #busyText = el("span", { role: "status" });
-  #busy = el("div", { class: "busy", hidden: true }, el("span", { class: "spinner" }),
-    this.#busyText, el("button", { type: "button", text: "Cancel", onclick: () => this.cancel() }));
+  #busy = el(
+    "div",
+    { class: "busy", hidden: true },
+    el("span", { class: "spinner" }),
+    this.#busyText,
+    el("button", { type: "button", text: "Cancel", onclick: () => this.cancel() })
+  );
   #error = el("div", { class: "error", role: "alert", hidden: true });
   command = new CommandText();
   element = el("div", { class: "run" }, this.#busy, this.#error, this.command.element);
@@ -104,14 +115,15 @@ export class VerbRun {
   // Run a verb and show its command and messages. side: as in runVerb. null: no answer.
   async verb(name, options, side) {
     const answer = await this.work((signal) => runVerb(name, options, signal, side));
-    if (answer !== null)
-      this.show(answer);
+    if (answer !== null) this.show(answer);
     return answer;
   }
 
   show(answer) {
     this.command.set(answer.command);
-    this.fail(answer.errors.trim() ||
-              (answer.status >= 2 ? `The command ends with status ${answer.status}.` : ""));
+    this.fail(
+      answer.errors.trim() ||
+        (answer.status >= 2 ? `The command ends with status ${answer.status}.` : "")
+    );
   }
 }

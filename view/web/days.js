@@ -5,11 +5,27 @@ import { el, table } from "./dom.js";
 import { isDamaged, isSavedPage } from "./saved.js";
 import { formatSpan } from "./time.js";
 
-const COLUMNS = [["Feed", ""], ["Day (UTC)", "time"], ["Symbol", ""], ["Clean", "number"],
-  ["Verified", "number"], ["Of 24 h", "number"], ["Frames", "number"], ["Degraded", "number"],
-  ["Missing", "number"], ["Delay p50", "number"], ["Delay p99", "number"], ["Reasons", ""]];
+const COLUMNS = [
+  ["Feed", ""],
+  ["Day (UTC)", "time"],
+  ["Symbol", ""],
+  ["Clean", "number"],
+  ["Verified", "number"],
+  ["Of 24 h", "number"],
+  ["Frames", "number"],
+  ["Degraded", "number"],
+  ["Missing", "number"],
+  ["Delay p50", "number"],
+  ["Delay p99", "number"],
+  ["Reasons", ""],
+];
 
-const SILENT_COLUMNS = [["Feed", ""], ["Topic", ""], ["Symbol", ""], ["Answer", ""]];
+const SILENT_COLUMNS = [
+  ["Feed", ""],
+  ["Topic", ""],
+  ["Symbol", ""],
+  ["Answer", ""],
+];
 
 function percent(value) {
   return `${value} %`;
@@ -23,12 +39,20 @@ function delay(day, name) {
 
 function cells(day) {
   const isQuiet = day.reasons === null && day.clean_percent === 0; // nothing is expected
-  return [day.feed, day.day + (day.recording ? " (recording)" : ""), day.symbol ?? "(no symbol)",
-    isQuiet ? "-" : percent(day.clean_percent), percent(day.verified_percent),
+  return [
+    day.feed,
+    day.day + (day.recording ? " (recording)" : ""),
+    day.symbol ?? "(no symbol)",
+    isQuiet ? "-" : percent(day.clean_percent),
+    percent(day.verified_percent),
     percent(day.day_percent),
-    day.frames.toLocaleString("en"), formatSpan(BigInt(day.degraded_ns)),
-    formatSpan(BigInt(day.missing_ns)), delay(day, "p50_ns"), delay(day, "p99_ns"),
-    day.reasons ?? (isQuiet ? "unproven" : "clean")];
+    day.frames.toLocaleString("en"),
+    formatSpan(BigInt(day.degraded_ns)),
+    formatSpan(BigInt(day.missing_ns)),
+    delay(day, "p50_ns"),
+    delay(day, "p99_ns"),
+    day.reasons ?? (isQuiet ? "unproven" : "clean"),
+  ];
 }
 
 export class DaysPanel {
@@ -37,30 +61,60 @@ export class DaysPanel {
 
   constructor(panel, state) {
     panel.append(
-      el("div", { class: "row" },
-        el("button", { type: "button", text: "Check these days", hidden: isSavedPage,
-          onclick: () => this.#check(state) }),
-        el("span", { text: isSavedPage ? "All of the time that was selected for this file."
-          : "Replays the shown time. This takes a while for long times." })),
-      this.#run.element, this.#table);
+      el(
+        "div",
+        { class: "row" },
+        el("button", {
+          type: "button",
+          text: "Check these days",
+          hidden: isSavedPage,
+          onclick: () => this.#check(state),
+        }),
+        el("span", {
+          text: isSavedPage
+            ? "All of the time that was selected for this file."
+            : "Replays the shown time. This takes a while for long times.",
+        })
+      ),
+      this.#run.element,
+      this.#table
+    );
     if (isDamaged)
-      panel.prepend(el("p", { class: "error",
-        text: "A part of the recording cannot be read." }));
-    if (isSavedPage)
-      this.#check(state);
+      panel.prepend(el("p", { class: "error", text: "A part of the recording cannot be read." }));
+    if (isSavedPage) this.#check(state);
   }
 
   async #check(state) {
-    const answer = await this.#run.verb("days",
-      isSavedPage ? [] : [["from", state.from], ["to", state.to]]);
+    const answer = await this.#run.verb(
+      "days",
+      isSavedPage
+        ? []
+        : [
+            ["from", state.from],
+            ["to", state.to],
+          ]
+    );
     const days = answer?.results[0]?.days;
-    this.#table.replaceChildren(...(days === undefined ? []
-      : days.length === 0 ? [el("p", { text: "No frame in the shown time." })]
-      : [table("Days", COLUMNS, days.map(cells))]));
+    this.#table.replaceChildren(
+      ...(days === undefined
+        ? []
+        : days.length === 0
+          ? [el("p", { text: "No frame in the shown time." })]
+          : [table("Days", COLUMNS, days.map(cells))])
+    );
     const silent = answer?.results[0]?.silent ?? [];
     if (silent.length > 0)
-      this.#table.append(table("Asked for, and unproven, because no frame came", SILENT_COLUMNS,
-        silent.map(({ feed, topic, symbol, state: answered }) =>
-          [feed, topic, symbol ?? "(no symbol)", answered])));
+      this.#table.append(
+        table(
+          "Asked for, and unproven, because no frame came",
+          SILENT_COLUMNS,
+          silent.map(({ feed, topic, symbol, state: answered }) => [
+            feed,
+            topic,
+            symbol ?? "(no symbol)",
+            answered,
+          ])
+        )
+      );
   }
 }

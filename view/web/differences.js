@@ -35,14 +35,28 @@ export class DifferencesPanel {
   #summary = el("p", { role: "status" });
   #result = el("div");
   #marks = new Map();
-  #pair = el("div", {},
+  #pair = el(
+    "div",
+    {},
     el("h2", { text: "Archives" }),
-    el("div", { class: "row" },
-      el("button", { type: "button", text: "Compare the archives",
-        onclick: () => this.#compare() }),
-      el("span", { text: "Reads all frames of the shown time in both archives. At its edges " +
-        "frames may differ, because two machines receive a frame at different times." })),
-    this.#summary, this.#run.element, this.#result);
+    el(
+      "div",
+      { class: "row" },
+      el("button", {
+        type: "button",
+        text: "Compare the archives",
+        onclick: () => this.#compare(),
+      }),
+      el("span", {
+        text:
+          "Reads all frames of the shown time in both archives. At its edges " +
+          "frames may differ, because two machines receive a frame at different times.",
+      })
+    ),
+    this.#summary,
+    this.#run.element,
+    this.#result
+  );
   #decoders;
 
   constructor(panel, state, page) {
@@ -50,9 +64,14 @@ export class DifferencesPanel {
     this.#page = page;
     this.#decoders = new DecodersPart(state, page.chosenBand, (...at) => this.#goTo(...at));
     this.#only.addEventListener("change", () => state.set({ onlyBand: this.#only.checked }));
-    panel.append(el("div", { class: "row" }, el("label", {}, this.#only, "only this topic")),
-      this.#decoders.element, this.#pair);
-    state.listen(() => { this.#only.checked = state.onlyBand; });
+    panel.append(
+      el("div", { class: "row" }, el("label", {}, this.#only, "only this topic")),
+      this.#decoders.element,
+      this.#pair
+    );
+    state.listen(() => {
+      this.#only.checked = state.onlyBand;
+    });
   }
 
   show(isShown) {
@@ -74,59 +93,92 @@ export class DifferencesPanel {
     const band = this.#page.chosenBand();
     const selection = onlyBand && band !== undefined ? bandOptions(band) : [];
     const answer = await this.#run.verb("diff", [...selection, ["from", from], ["to", to]], "");
-    if (answer === null)
-      return;
+    if (answer === null) return;
     this.#summary.textContent = "";
     this.#result.replaceChildren();
     this.#marks = new Map();
     const [found] = answer.results;
-    if (found !== undefined)
-      this.#draw(found, `${formatTime(from, 3)} – ${formatTime(to, 3)} UTC`);
-    this.#page.timeline.setSpans("lacking",
-      this.#state.tab === "differences" ? this.#marks : new Map());
+    if (found !== undefined) this.#draw(found, `${formatTime(from, 3)} – ${formatTime(to, 3)} UTC`);
+    this.#page.timeline.setSpans(
+      "lacking",
+      this.#state.tab === "differences" ? this.#marks : new Map()
+    );
   }
 
   #draw(found, range) {
-    const parts = [`${frames(found.same)} in both`,
+    const parts = [
+      `${frames(found.same)} in both`,
       `${number(found.only_a)} only in ${this.#label("a")}`,
       `${number(found.only_b)} only in ${this.#label("b")}`,
-      `${number(found.moved)} in another order`];
-    this.#summary.textContent = `${range}: ${found.verdict}; ${parts.join(", ")}.` +
+      `${number(found.moved)} in another order`,
+    ];
+    this.#summary.textContent =
+      `${range}: ${found.verdict}; ${parts.join(", ")}.` +
       (found.damaged ? " Stored frames are damaged and were left out." : "");
     const { stretches } = found;
     if (stretches.length > 0) {
       const left = found.stretches_left_out;
-      const made = table("Stretches that only one archive has",
-        [["Only in", ""], ["Feed / topic / symbol", ""], ["From (UTC)", "time"],
-          ["Lasts", "number"], ["Frames", "number"]],
-        stretches.map((stretch) => [this.#label(stretch.side), nameOf(stretch),
+      const made = table(
+        "Stretches that only one archive has",
+        [
+          ["Only in", ""],
+          ["Feed / topic / symbol", ""],
+          ["From (UTC)", "time"],
+          ["Lasts", "number"],
+          ["Frames", "number"],
+        ],
+        stretches.map((stretch) => [
+          this.#label(stretch.side),
+          nameOf(stretch),
           formatTime(BigInt(stretch.from_ns)),
-          formatSpan(BigInt(stretch.to_ns) - BigInt(stretch.from_ns)), number(stretch.frames)]));
+          formatSpan(BigInt(stretch.to_ns) - BigInt(stretch.from_ns)),
+          number(stretch.frames),
+        ])
+      );
       makeChoosable(made, "Show this stretch", (index) => {
         const stretch = stretches[index];
-        this.#goTo(stretch, stretch.side === "a" ? "" : "b", BigInt(stretch.from_ns),
-          BigInt(stretch.to_ns));
+        this.#goTo(
+          stretch,
+          stretch.side === "a" ? "" : "b",
+          BigInt(stretch.from_ns),
+          BigInt(stretch.to_ns)
+        );
       });
-      this.#result.append(el("h3", { text: "Stretches that only one archive has" }),
-        left > 0 ? el("p", { text: `${number(left)} further ones are not listed.` }) : "", made);
+      this.#result.append(
+        el("h3", { text: "Stretches that only one archive has" }),
+        left > 0 ? el("p", { text: `${number(left)} further ones are not listed.` }) : "",
+        made
+      );
     }
-    for (const stretch of stretches)
-      this.#mark(stretch);
+    for (const stretch of stretches) this.#mark(stretch);
     this.#drawStreams(found.streams);
   }
 
   #drawStreams(streams) {
     const sorted = [...streams].sort((a, b) => isDifferent(b) - isDifferent(a));
     const left = sorted.length - STREAMS_MAX;
-    const counts = ["In both", `Only in ${this.#label("a")}`, `Only in ${this.#label("b")}`,
-      "In another order"];
-    this.#result.append(el("h3", { text: "Topics and symbols" }),
-      table("Topics and symbols",
+    const counts = [
+      "In both",
+      `Only in ${this.#label("a")}`,
+      `Only in ${this.#label("b")}`,
+      "In another order",
+    ];
+    this.#result.append(
+      el("h3", { text: "Topics and symbols" }),
+      table(
+        "Topics and symbols",
         [["Feed", ""], ["Topic", ""], ["Symbol", ""], ...counts.map((name) => [name, "number"])],
-        sorted.slice(0, STREAMS_MAX).map((stream) => [stream.feed, stream.topic,
-          stream.symbol ?? "(no symbol)",
-          ...[stream.same, stream.only_a, stream.only_b, stream.moved].map(number)])),
-      left > 0 ? el("p", { text: `${number(left)} further ones are not listed.` }) : "");
+        sorted
+          .slice(0, STREAMS_MAX)
+          .map((stream) => [
+            stream.feed,
+            stream.topic,
+            stream.symbol ?? "(no symbol)",
+            ...[stream.same, stream.only_a, stream.only_b, stream.moved].map(number),
+          ])
+      ),
+      left > 0 ? el("p", { text: `${number(left)} further ones are not listed.` }) : ""
+    );
   }
 
   // The bands of an archive's {feed, topic, symbol}: the topic, and the symbol.
@@ -139,8 +191,11 @@ export class DifferencesPanel {
   #mark(stretch) {
     for (const { key } of this.#bands(stretch, stretch.side === "a" ? "b" : "")) {
       const marks = this.#marks.get(key) ?? [];
-      marks.push({ from: BigInt(stretch.from_ns), to: BigInt(stretch.to_ns),
-        text: `lacks ${frames(stretch.frames)} that ${this.#label(stretch.side)} has` });
+      marks.push({
+        from: BigInt(stretch.from_ns),
+        to: BigInt(stretch.to_ns),
+        text: `lacks ${frames(stretch.frames)} that ${this.#label(stretch.side)} has`,
+      });
       this.#marks.set(key, marks);
     }
   }
@@ -150,7 +205,7 @@ export class DifferencesPanel {
     const margin = to - from > MARGIN_MIN ? to - from : MARGIN_MIN;
     const [topic, symbol] = this.#bands(place, side);
     const isOpen = topic !== undefined && this.#state.open.has(topic.openKey);
-    const band = (isOpen ? symbol ?? topic : topic)?.key ?? this.#state.band;
+    const band = (isOpen ? (symbol ?? topic) : topic)?.key ?? this.#state.band;
     this.#state.jump({ cursor: from, from: from - margin, to: to + margin, band });
     this.#page.timeline.scrollToBand(band);
   }

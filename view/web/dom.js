@@ -4,12 +4,9 @@
 export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name === "text")
-      made.textContent = value;
-    else if (name.startsWith("on"))
-      made.addEventListener(name.slice(2), value);
-    else if (value === true)
-      made.setAttribute(name, "");
+    if (name === "text") made.textContent = value;
+    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
     else if (value !== null && value !== undefined && value !== false)
       made.setAttribute(name, value);
   }
@@ -38,7 +35,9 @@ export async function copyText(text, button) {
   }
   button.dataset.label ??= button.textContent;
   button.textContent = isCopied ? "Copied" : "Cannot copy";
-  setTimeout(() => { button.textContent = button.dataset.label; }, 1500);
+  setTimeout(() => {
+    button.textContent = button.dataset.label;
+  }, 1500);
 }
 
 export function download(blob, name) {
@@ -63,14 +62,10 @@ export function makeChoosable(made, title, choose) {
     row.title = title;
     row.addEventListener("click", () => choose(index));
     row.addEventListener("keydown", (event) => {
-      if (event.key === "Enter")
-        choose(index);
-      else if (event.key === "ArrowDown")
-        row.nextElementSibling?.focus();
-      else if (event.key === "ArrowUp")
-        row.previousElementSibling?.focus();
-      else
-        return;
+      if (event.key === "Enter") choose(index);
+      else if (event.key === "ArrowDown") row.nextElementSibling?.focus();
+      else if (event.key === "ArrowUp") row.previousElementSibling?.focus();
+      else return;
       event.preventDefault();
     });
   });
@@ -78,10 +73,25 @@ export function makeChoosable(made, title, choose) {
 
 // A table. columns: [title, class]; rows: lists of texts or elements.
 export function table(caption, columns, rows) {
-  return el("table", {},
+  return el(
+    "table",
+    {},
     el("caption", { class: "offscreen", text: caption }),
-    el("thead", {}, el("tr", {}, ...columns.map(([title, kind]) =>
-      el("th", { scope: "col", class: kind, text: title })))),
-    el("tbody", {}, ...rows.map((cells) => el("tr", {}, ...cells.map((cell, i) =>
-      el("td", { class: columns[i][1] }, cell ?? ""))))));
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        ...columns.map(([title, kind]) => el("th", { scope: "col", class: kind, text: title }))
+      )
+    ),
+    el(
+      "tbody",
+      {},
+      ...rows.map((cells) =>
+        el("tr", {}, ...cells.map((cell, i) => el("td", { class: columns[i][1] }, cell ?? "")))
+      )
+    )
+  );
 }

@@ -10,8 +10,15 @@ const SHOWN = isSavedPage ? "in the saved part of the shown time" : "in the show
 const PAGE_ROWS = 100;
 const ANSWER_MAX = 2000; // gaps in an answer of the server, the newest of the time
 
-const COLUMNS = [["Reason", "reason-cell"], ["From (UTC)", "time"], ["Lasted", "number"],
-  ["Feed / topic / symbol", ""], ["Frames lost", "number"], ["Cause", ""], ["Detail", ""]];
+const COLUMNS = [
+  ["Reason", "reason-cell"],
+  ["From (UTC)", "time"],
+  ["Lasted", "number"],
+  ["Feed / topic / symbol", ""],
+  ["Frames lost", "number"],
+  ["Cause", ""],
+  ["Detail", ""],
+];
 
 export function gapPlace(gap) {
   const symbol = gap.symbol === null ? [] : [gap.symbol];
@@ -28,8 +35,7 @@ export async function findGap(from, direction, end) {
     return (await getGaps(0n, from)).gaps.findLast((gap) => gap.from_ns < from) ?? null;
   for (let length = end - from; length > 0n; length /= 8n) {
     const { count, gaps } = await getGaps(from + 1n, from + 1n + length);
-    if (count <= ANSWER_MAX)
-      return gaps.find((gap) => gap.from_ns > from) ?? null;
+    if (count <= ANSWER_MAX) return gaps.find((gap) => gap.from_ns > from) ?? null;
   }
   return null;
 }
@@ -49,8 +55,11 @@ export class GapsPanel {
   constructor(panel, state, archive) {
     this.#state = state;
     this.#archive = archive;
-    panel.append(el("div", { class: "row" }, this.#summary, this.#pages), this.#run.element,
-      this.#table);
+    panel.append(
+      el("div", { class: "row" }, this.#summary, this.#pages),
+      this.#run.element,
+      this.#table
+    );
     state.listen((changed) => {
       if (this.#isShown && ["from", "to", "side"].some((name) => changed.has(name)))
         this.#loadSoon();
@@ -59,30 +68,30 @@ export class GapsPanel {
 
   show(isShown) {
     this.#isShown = isShown;
-    if (isShown)
-      this.#load();
+    if (isShown) this.#load();
   }
 
   // The archive's gaps changed.
   refresh() {
-    if (this.#isShown)
-      this.#load();
+    if (this.#isShown) this.#load();
   }
 
   async #load() {
     const { from, to } = this.#state;
     const answer = await this.#run.work((signal) => getGaps(from, to, signal));
-    if (answer === null)
-      return;
+    if (answer === null) return;
     const count = answer.count.toLocaleString("en");
     this.#gaps = answer.gaps;
     this.#page = 0;
-    this.#summary.textContent = answer.count === 0 ? `No gap ${SHOWN}.`
-      : answer.count > answer.gaps.length
-        ? `${count} gaps ${SHOWN}; the newest ${answer.gaps.length.toLocaleString("en")}:`
-        : `${count} ${answer.count === 1 ? "gap" : "gaps"} ${SHOWN}.`;
+    this.#summary.textContent =
+      answer.count === 0
+        ? `No gap ${SHOWN}.`
+        : answer.count > answer.gaps.length
+          ? `${count} gaps ${SHOWN}; the newest ${answer.gaps.length.toLocaleString("en")}:`
+          : `${count} ${answer.count === 1 ? "gap" : "gaps"} ${SHOWN}.`;
     this.#run.command.set(
-      commandLine(["gaps", this.#archive().path, "--from", `${from}`, "--to", `${to}`]));
+      commandLine(["gaps", this.#archive().path, "--from", `${from}`, "--to", `${to}`])
+    );
     this.#draw();
   }
 
@@ -92,21 +101,43 @@ export class GapsPanel {
       this.#page += by;
       this.#draw();
     };
-    this.#pages.replaceChildren(...(pages < 2 ? [] : [
-      el("button", { type: "button", text: "Previous", disabled: this.#page === 0,
-        onclick: turn(-1) }),
-      el("span", { text: `page ${this.#page + 1} of ${pages}` }),
-      el("button", { type: "button", text: "Next", disabled: this.#page === pages - 1,
-        onclick: turn(1) })]));
+    this.#pages.replaceChildren(
+      ...(pages < 2
+        ? []
+        : [
+            el("button", {
+              type: "button",
+              text: "Previous",
+              disabled: this.#page === 0,
+              onclick: turn(-1),
+            }),
+            el("span", { text: `page ${this.#page + 1} of ${pages}` }),
+            el("button", {
+              type: "button",
+              text: "Next",
+              disabled: this.#page === pages - 1,
+              onclick: turn(1),
+            }),
+          ])
+    );
     const shown = this.#gaps.slice(this.#page * PAGE_ROWS, (this.#page + 1) * PAGE_ROWS);
     if (shown.length === 0) {
       this.#table.replaceChildren();
       return;
     }
-    const made = table("Gaps in the shown time", COLUMNS, shown.map((gap) => [
-      el("span", { class: "reason", text: gap.reason }), formatTime(gap.from_ns, 3), gapLength(gap),
-      gapPlace(gap), gap.frames_lost === null ? "unknown" : gap.frames_lost.toLocaleString("en"),
-      gap.cause, gap.covered_by === null ? gap.detail : `covered by ${gap.covered_by}`]));
+    const made = table(
+      "Gaps in the shown time",
+      COLUMNS,
+      shown.map((gap) => [
+        el("span", { class: "reason", text: gap.reason }),
+        formatTime(gap.from_ns, 3),
+        gapLength(gap),
+        gapPlace(gap),
+        gap.frames_lost === null ? "unknown" : gap.frames_lost.toLocaleString("en"),
+        gap.cause,
+        gap.covered_by === null ? gap.detail : `covered by ${gap.covered_by}`,
+      ])
+    );
     makeChoosable(made, "Show this gap", (index) => this.#go(shown[index]));
     this.#table.replaceChildren(made);
   }

@@ -3,10 +3,28 @@
 
 import { TILE_CELLS } from "./api.js";
 import { delayed } from "./dom.js";
-import { barsOf, binFor, binText, cellAt, COLUMNS_ONLY, KNOWN, marketLevel, UNKNOWN, UNSURE,
-  UNTRUSTED } from "./market-tiles.js";
-import { AXIS_WIDTH, decimalsOf, FONT, formatNumber, formatSize, TimePlot, valueTicks, wheelZoom }
-  from "./plot.js";
+import {
+  barsOf,
+  binFor,
+  binText,
+  cellAt,
+  COLUMNS_ONLY,
+  KNOWN,
+  marketLevel,
+  UNKNOWN,
+  UNSURE,
+  UNTRUSTED,
+} from "./market-tiles.js";
+import {
+  AXIS_WIDTH,
+  decimalsOf,
+  FONT,
+  formatNumber,
+  formatSize,
+  TimePlot,
+  valueTicks,
+  wheelZoom,
+} from "./plot.js";
 import { stepNs } from "./tiles.js";
 import { digitsFor, formatSpan, formatTime } from "./time.js";
 
@@ -17,14 +35,14 @@ const ROW_PIXELS_LOADING = 3; // the range of bid and ask may grow
 const ROW_PIXELS_MIN = 1.5; // until a row gets lower or higher, its bin stays
 const ROW_PIXELS_MAX = 6;
 const CANDLE_PIXELS = 5;
-const BUBBLE_CELL = 10;     // trades of a side closer than this are one bubble
+const BUBBLE_CELL = 10; // trades of a side closer than this are one bubble
 const BUBBLE_RADIUS = 10;
 const BUBBLE_RADIUS_MIN = 1.5;
 const DRAG_PRICE_PIXELS = 12; // a drag along the time keeps "fit price"
 const FIT_TICKS = 20;
 const BLOCK_ROWS = 256;
-const BLOCKS_MAX = 8;       // of a tile in the view: a substitute with more is left out
-const IMAGES_MAX = 160;     // of 256 KiB
+const BLOCKS_MAX = 8; // of a tile in the view: a substitute with more is left out
+const IMAGES_MAX = 160; // of 256 KiB
 const SAMPLES = 20_000;
 const AUTO_MS = 200;
 
@@ -35,8 +53,17 @@ const QUOTES = [
 ];
 const OUTLINES = QUOTES.map((line) => ({ ...line, colour: "page" }));
 const DEPTHS = ["depth-0", "depth-1", "depth-2", "depth-3", "depth-4"];
-const COLOURS = ["page", "unloaded", "text", "muted", "line", "buy", "sell", "untrusted",
-  ...DEPTHS];
+const COLOURS = [
+  "page",
+  "unloaded",
+  "text",
+  "muted",
+  "line",
+  "buy",
+  "sell",
+  "untrusted",
+  ...DEPTHS,
+];
 
 export class HeatMap extends TimePlot {
   range = null; // {low, high}: prices that are shown
@@ -52,7 +79,7 @@ export class HeatMap extends TimePlot {
   #palette = new Uint32Array(256);
   #paletteOf = null; // the colours that the palette and the images were made of
   #groups = new WeakMap(); // of a tile: bubbles by the size of their cells
-  #logs = new WeakMap();   // of a tile: logarithms of its runs' sizes
+  #logs = new WeakMap(); // of a tile: logarithms of its runs' sizes
   #rescaleSoon = delayed(AUTO_MS, () => this.#rescale());
 
   // onScale(): the automatic scale changed.
@@ -66,10 +93,13 @@ export class HeatMap extends TimePlot {
   #makePalette() {
     const stops = DEPTHS.map((name) => this.pixels[name]);
     this.#palette = this.#palette.map((_, index) => {
-      const at = index / 255 * (stops.length - 1);
+      const at = (index / 255) * (stops.length - 1);
       const stop = Math.min(stops.length - 2, Math.floor(at));
-      const mix = (shift) => Math.round((stops[stop] >>> shift & 255) * (1 - at + stop) +
-        (stops[stop + 1] >>> shift & 255) * (at - stop)) << shift;
+      const mix = (shift) =>
+        Math.round(
+          ((stops[stop] >>> shift) & 255) * (1 - at + stop) +
+            ((stops[stop + 1] >>> shift) & 255) * (at - stop)
+        ) << shift;
       return (0xff000000 | mix(16) | mix(8) | mix(0)) >>> 0;
     });
     this.#paletteOf = this.pixels;
@@ -83,11 +113,11 @@ export class HeatMap extends TimePlot {
   }
 
   #positionOfPrice(price) {
-    return (this.range.high - price) / (this.range.high - this.range.low) * this.#bottom;
+    return ((this.range.high - price) / (this.range.high - this.range.low)) * this.#bottom;
   }
 
   #priceAt(y) {
-    return this.range.high - y / this.#bottom * (this.range.high - this.range.low);
+    return this.range.high - (y / this.#bottom) * (this.range.high - this.range.low);
   }
 
   get #tick() {
@@ -116,15 +146,18 @@ export class HeatMap extends TimePlot {
     const { low, high } = this.range;
     const span = (high - low) * factor;
     if (span >= Math.max(4 * this.#tick, Math.abs(high) * 1e-9) && span < 1e14)
-      this.state.set({ prices: { low: at - (at - low) * factor,
-                                 high: at + (high - at) * factor } });
+      this.state.set({
+        prices: { low: at - (at - low) * factor, high: at + (high - at) * factor },
+      });
   }
 
   zoomPriceAtCursor(factor) {
     const { low, high } = this.range;
     const { price } = this.state;
-    this.zoomPrice(factor, price !== null && price > low && price < high ? price
-      : (low + high) / 2);
+    this.zoomPrice(
+      factor,
+      price !== null && price > low && price < high ? price : (low + high) / 2
+    );
   }
 
   panPrice(part, from = this.range) {
@@ -136,12 +169,12 @@ export class HeatMap extends TimePlot {
     const height = Number(binText(this.#bin));
     const at = this.cellAtCursor();
     const start = this.state.price ?? (at === null ? NaN : at.tile.bid[at.cell]);
-    const row = this.#rowAt(Number.isNaN(start) ? (this.range.low + this.range.high) / 2 : start,
-      height) + (this.state.price === null ? 0 : rows);
+    const row =
+      this.#rowAt(Number.isNaN(start) ? (this.range.low + this.range.high) / 2 : start, height) +
+      (this.state.price === null ? 0 : rows);
     const price = this.#rowPrice(row, height);
     const { low, high } = this.range;
-    if (price < low || price > high)
-      this.panPrice((price - (low + high) / 2) / (high - low));
+    if (price < low || price > high) this.panPrice((price - (low + high) / 2) / (high - low));
     this.state.set({ price });
   }
 
@@ -149,10 +182,8 @@ export class HeatMap extends TimePlot {
 
   draw(context) {
     const market = this.#market();
-    if (market === undefined)
-      return;
-    if (this.#drawn?.symbol !== market.symbol)
-      Object.assign(this, { range: null, scale: null });
+    if (market === undefined) return;
+    if (this.#drawn?.symbol !== market.symbol) Object.assign(this, { range: null, scale: null });
     this.#drawn = market;
     const { state, width } = this;
     const k = marketLevel(state, width * this.ratio);
@@ -167,16 +198,19 @@ export class HeatMap extends TimePlot {
     context.fillRect(AXIS_WIDTH, 0, width, bottom);
     this.clipToTime(context, bottom);
     context.fillStyle = this.colours.page;
-    this.fillColumns(context, this.range === null ? this.#columns : this.#rows, 0, bottom,
-      () => true);
-    if (this.range !== null)
-      this.#drawDepth(context);
+    this.fillColumns(
+      context,
+      this.range === null ? this.#columns : this.#rows,
+      0,
+      bottom,
+      () => true
+    );
+    if (this.range !== null) this.#drawDepth(context);
     this.#drawStates(context, bottom);
     context.restore();
     this.drawTimeTicks(context, this.height - LABEL_HEIGHT, this.height - 5);
     const bars = barsOf(this.#columns, CANDLE_PIXELS);
-    if (this.range !== null)
-      this.#drawPrices(context, bars, bottom);
+    if (this.range !== null) this.#drawPrices(context, bars, bottom);
     this.#drawVolume(context, bars, bottom);
     this.drawCursor(context, this.height - LABEL_HEIGHT);
     context.fillStyle = this.colours.line;
@@ -191,26 +225,25 @@ export class HeatMap extends TimePlot {
     const include = (names, bits) => {
       for (const { tile, from, to } of this.#columns)
         for (let cell = from; cell < to; cell++) {
-          if (tile.state[cell] & bits)
-            continue;
+          if (tile.state[cell] & bits) continue;
           for (const name of names) {
             const price = tile[name][cell];
             // Comparisons with NaN are false.
-            if (price < low)
-              low = price;
-            if (price > high)
-              high = price;
+            if (price < low) low = price;
+            if (price > high) high = price;
           }
         }
     };
     include(["bid", "ask"], UNTRUSTED);
     include(["low", "high"], 0);
-    if (low > high)
-      include(["bid", "ask"], 0);
-    if (low > high)
-      return null;
-    const margin = Math.max((high - low) * 0.3, FIT_TICKS * this.#tick, Math.abs(high) * 1e-7,
-      Number.MIN_VALUE);
+    if (low > high) include(["bid", "ask"], 0);
+    if (low > high) return null;
+    const margin = Math.max(
+      (high - low) * 0.3,
+      FIT_TICKS * this.#tick,
+      Math.abs(high) * 1e-7,
+      Number.MIN_VALUE
+    );
     return { low: low - margin, high: high + margin };
   }
 
@@ -227,16 +260,11 @@ export class HeatMap extends TimePlot {
   }
 
   #drawDepth(context) {
-    if (this.state.sizes !== null)
-      this.scale = this.state.sizes;
-    else if (this.scale === null)
-      this.#findScale();
-    else
-      this.#rescaleSoon();
-    if (this.scale === null)
-      return;
-    if (this.#paletteOf !== this.pixels)
-      this.#makePalette();
+    if (this.state.sizes !== null) this.scale = this.state.sizes;
+    else if (this.scale === null) this.#findScale();
+    else this.#rescaleSoon();
+    if (this.scale === null) return;
+    if (this.#paletteOf !== this.pixels) this.#makePalette();
     const { ratio } = this;
     context.save();
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -250,14 +278,22 @@ export class HeatMap extends TimePlot {
       const blockAt = (price) => Math.floor(this.#rowAt(price, tile.height) / BLOCK_ROWS);
       const lowest = blockAt(this.range.low);
       const highest = blockAt(this.range.high);
-      if (highest - lowest >= BLOCKS_MAX)
-        continue;
+      if (highest - lowest >= BLOCKS_MAX) continue;
       for (let block = lowest; block <= highest; block++) {
         const edge = (row) =>
           Math.round(this.#positionOfPrice(this.#rowEdge(row, tile.height)) * ratio);
         const top = edge((block + 1) * BLOCK_ROWS);
-        context.drawImage(this.#image(tile, block), begin, 0, end - begin, BLOCK_ROWS, left, top,
-          right - left, edge(block * BLOCK_ROWS) - top);
+        context.drawImage(
+          this.#image(tile, block),
+          begin,
+          0,
+          end - begin,
+          BLOCK_ROWS,
+          left,
+          top,
+          right - left,
+          edge(block * BLOCK_ROWS) - top
+        );
       }
     }
     context.restore();
@@ -271,8 +307,7 @@ export class HeatMap extends TimePlot {
     this.#images.delete(key);
     image ??= this.#paint(tile, block);
     this.#images.set(key, image);
-    if (this.#images.size > IMAGES_MAX)
-      this.#images.delete(this.#images.keys().next().value);
+    if (this.#images.size > IMAGES_MAX) this.#images.delete(this.#images.keys().next().value);
     return image;
   }
 
@@ -286,12 +321,10 @@ export class HeatMap extends TimePlot {
     const { runRow, runFirst, runLast } = tile;
     for (let run = 0; run < runRow.length; run++) {
       const y = top - runRow[run];
-      if (y < 0 || y >= BLOCK_ROWS)
-        continue;
+      if (y < 0 || y >= BLOCK_ROWS) continue;
       const level = Math.max(0, Math.min(255, Math.round((logs[run] - low) * factor)));
       const colour = this.#palette[level];
-      for (let x = runFirst[run]; x <= runLast[run]; x++)
-        pixels[y * TILE_CELLS + x] = colour;
+      for (let x = runFirst[run]; x <= runLast[run]; x++) pixels[y * TILE_CELLS + x] = colour;
     }
     const canvas = new OffscreenCanvas(TILE_CELLS, BLOCK_ROWS);
     canvas.getContext("2d").putImageData(image, 0, 0);
@@ -308,8 +341,7 @@ export class HeatMap extends TimePlot {
   }
 
   #rescale() {
-    if (this.state.sizes === null && this.range !== null && this.#findScale())
-      this.redraw();
+    if (this.state.sizes === null && this.range !== null && this.#findScale()) this.redraw();
   }
 
   // From percentiles of the shown sizes. Returns whether the scale changed.
@@ -321,12 +353,16 @@ export class HeatMap extends TimePlot {
       const low = this.#rowAt(this.range.low, tile.height) - tile.base;
       const high = this.#rowAt(this.range.high, tile.height) - tile.base;
       for (let run = 0; run < tile.runRow.length; run += stride)
-        if (tile.runRow[run] >= low && tile.runRow[run] <= high && tile.runSize[run] > 0 &&
-            tile.runFirst[run] < to && tile.runLast[run] >= from)
+        if (
+          tile.runRow[run] >= low &&
+          tile.runRow[run] <= high &&
+          tile.runSize[run] > 0 &&
+          tile.runFirst[run] < to &&
+          tile.runLast[run] >= from
+        )
           sizes.push(tile.runSize[run]);
     }
-    if (sizes.length === 0)
-      return false;
+    if (sizes.length === 0) return false;
     sizes.sort((a, b) => a - b);
     const round = (value) => Number(value.toPrecision(2));
     const low = round(sizes[Math.floor(sizes.length * 0.05)]);
@@ -352,16 +388,13 @@ export class HeatMap extends TimePlot {
     const position = (price) => this.#positionOfPrice(price);
     this.drawValueTicks(context, valueTicks(low, high, bottom, 40), position, bottom);
     this.clipToTime(context, bottom);
-    if (!this.state.hidden.has("candles"))
-      this.#drawCandles(context, bars);
+    if (!this.state.hidden.has("candles")) this.#drawCandles(context, bars);
     this.drawSteps(context, this.#columns, OUTLINES, position, () => false, 4);
     this.drawSteps(context, this.#columns, QUOTES, position, () => false, 2);
-    if (!this.state.hidden.has("trades"))
-      this.#drawTrades(context);
+    if (!this.state.hidden.has("trades")) this.#drawTrades(context);
     context.restore();
     const { price } = this.state;
-    if (price === null || price < low || price > high)
-      return;
+    if (price === null || price < low || price > high) return;
     const y = this.#positionOfPrice(price);
     this.drawDashed(context, this.colours.text, AXIS_WIDTH, y, AXIS_WIDTH + this.width, y);
     context.fillStyle = this.colours.text;
@@ -374,8 +407,7 @@ export class HeatMap extends TimePlot {
 
   #drawCandles(context, bars) {
     for (const bar of bars) {
-      if (Number.isNaN(bar.open))
-        continue;
+      if (Number.isNaN(bar.open)) continue;
       const isUp = bar.close >= bar.open;
       const left = Math.round(AXIS_WIDTH + bar.x) + 1;
       const width = Math.max(1, Math.round(bar.width) - 2);
@@ -405,17 +437,17 @@ export class HeatMap extends TimePlot {
   #groupsOf(tile, columns, rows) {
     const sizes = `${columns} ${rows}`;
     let known = this.#groups.get(tile);
-    if (known === undefined)
-      this.#groups.set(tile, known = new Map());
-    if (known.has(sizes))
-      return known.get(sizes);
+    if (known === undefined) this.#groups.set(tile, (known = new Map()));
+    if (known.has(sizes)) return known.get(sizes);
     const cells = new Map();
-    for (const [side, sizeOf] of [["buy", tile.tradeBuy], ["sell", tile.tradeSell]])
+    for (const [side, sizeOf] of [
+      ["buy", tile.tradeBuy],
+      ["sell", tile.tradeSell],
+    ])
       tile.tradeRow.forEach((row, index) => {
         const column = tile.tradeColumn[index];
         const size = sizeOf[index];
-        if (size === 0)
-          return;
+        if (size === 0) return;
         const key = `${side} ${Math.floor(row / rows)} ${Math.floor(column / columns)}`;
         const cell = cells.get(key) ?? { side, size: 0, column: 0, row: 0 };
         cell.size += size;
@@ -423,10 +455,13 @@ export class HeatMap extends TimePlot {
         cell.row += size * (row + 0.5);
         cells.set(key, cell);
       });
-    const groups = [...cells.values()].map(({ side, size, column, row }) => ({ side, size,
-      column: column / size, price: this.#rowEdge(tile.base + row / size, tile.height) }));
-    if (known.size > 8)
-      known.clear();
+    const groups = [...cells.values()].map(({ side, size, column, row }) => ({
+      side,
+      size,
+      column: column / size,
+      price: this.#rowEdge(tile.base + row / size, tile.height),
+    }));
+    if (known.size > 8) known.clear();
     known.set(sizes, groups);
     return groups;
   }
@@ -436,10 +471,17 @@ export class HeatMap extends TimePlot {
     const powerOf2 = (pixels) => 2 ** Math.max(0, Math.ceil(Math.log2(BUBBLE_CELL / pixels)));
     const perPixel = (this.range.high - this.range.low) / this.#bottom;
     const bubbles = this.#rows.flatMap(({ tile, x, step }) =>
-      this.#groupsOf(tile, Math.min(TILE_CELLS, powerOf2(step)),
-        powerOf2(tile.height / perPixel))
-        .map(({ side, size, column, price }) => ({ side, size, x: AXIS_WIDTH + x + column * step,
-          y: this.#positionOfPrice(price) })));
+      this.#groupsOf(
+        tile,
+        Math.min(TILE_CELLS, powerOf2(step)),
+        powerOf2(tile.height / perPixel)
+      ).map(({ side, size, column, price }) => ({
+        side,
+        size,
+        x: AXIS_WIDTH + x + column * step,
+        y: this.#positionOfPrice(price),
+      }))
+    );
     const largest = bubbles.reduce((most, { size }) => Math.max(most, size), 0);
     const right = AXIS_WIDTH + this.width + BUBBLE_RADIUS;
     const shown = bubbles.filter(({ x }) => x > AXIS_WIDTH - BUBBLE_RADIUS && x < right);
@@ -472,10 +514,13 @@ export class HeatMap extends TimePlot {
     context.textAlign = "right";
     context.textBaseline = "top";
     context.fillText("volume", AXIS_WIDTH - 6, top + 18);
-    if (most === 0)
-      return;
-    context.fillText(formatSize(Number(most.toPrecision(3))), AXIS_WIDTH - 6, top + 4,
-      AXIS_WIDTH - 8);
+    if (most === 0) return;
+    context.fillText(
+      formatSize(Number(most.toPrecision(3))),
+      AXIS_WIDTH - 6,
+      top + 4,
+      AXIS_WIDTH - 8
+    );
     this.clipToTime(context, bottom);
     this.drawVolumeBars(context, bars, bottom, (VOLUME_HEIGHT - 4) / most);
     context.restore();
@@ -492,8 +537,7 @@ export class HeatMap extends TimePlot {
   levelsAtCursor() {
     const at = this.cellAtCursor();
     const found = at === null ? null : cellAt(this.#rows, this.state.cursor);
-    if (found === null)
-      return null;
+    if (found === null) return null;
     const { tile, cell } = found;
     const levels = [];
     for (let run = 0; run < tile.runRow.length; run++)
@@ -504,9 +548,12 @@ export class HeatMap extends TimePlot {
     const ask = at.tile.ask[at.cell];
     const middle = Number.isNaN(bid) ? ask : Number.isNaN(ask) ? bid : (bid + ask) / 2;
     // Without a best price at the column's end, sides are unknown: comparisons with NaN are false.
-    return { tile, cell,
-             asks: levels.filter(([row]) => this.#rowPrice(row, tile.height) > middle),
-             bids: levels.filter(([row]) => this.#rowPrice(row, tile.height) <= middle).reverse() };
+    return {
+      tile,
+      cell,
+      asks: levels.filter(([row]) => this.#rowPrice(row, tile.height) > middle),
+      bids: levels.filter(([row]) => this.#rowPrice(row, tile.height) <= middle).reverse(),
+    };
   }
 
   // The first price of a row.
@@ -526,9 +573,7 @@ export class HeatMap extends TimePlot {
   // A time and a price (or null) as a list of phrases.
   describeAt(ns, price) {
     const at = cellAt(this.#columns, ns);
-    if (at === null)
-      return [`${formatTime(ns)} UTC`,
-        this.#tiles.missingReason(this.state, ns)];
+    if (at === null) return [`${formatTime(ns)} UTC`, this.#tiles.missingReason(this.state, ns)];
     const { tile, cell } = at;
     const step = stepNs(tile.k);
     const parts = [`${formatTime(ns, digitsFor(step))} UTC`];
@@ -543,32 +588,43 @@ export class HeatMap extends TimePlot {
       parts.push(`bid ${show(bid)}`, `ask ${show(ask)}`, `spread ${show(ask - bid)}`);
     }
     const count = tile.trades[cell];
-    parts.push(count === 0 ? "no trades" : `${count} ${count === 1 ? "trade" : "trades"}, ` +
-      `bought ${formatSize(tile.buy[cell])}, sold ${formatSize(tile.sell[cell])}`);
+    parts.push(
+      count === 0
+        ? "no trades"
+        : `${count} ${count === 1 ? "trade" : "trades"}, ` +
+            `bought ${formatSize(tile.buy[cell])}, sold ${formatSize(tile.sell[cell])}`
+    );
     if (state & UNKNOWN)
       parts.push(state & KNOWN ? "no book is known in a part of it" : "no book is known");
-    if (state & UNTRUSTED)
-      parts.push("the book is not to be trusted");
-    if (state & UNSURE)
-      parts.push("trades may be missing");
+    if (state & UNTRUSTED) parts.push("the book is not to be trusted");
+    if (state & UNSURE) parts.push("trades may be missing");
     return [...parts, `within ${formatSpan(step)}`];
   }
 
   #describeRow(tile, cell, row) {
     const first = this.rowLabel(row, tile);
-    const last = this.formatPrice(this.#rowEdge(row + 1, tile.height) - this.#tick / 2,
-      tile.height);
+    const last = this.formatPrice(
+      this.#rowEdge(row + 1, tile.height) - this.#tick / 2,
+      tile.height
+    );
     let size = 0;
     for (let run = 0; run < tile.runRow.length; run++)
-      if (tile.runRow[run] === row - tile.base && tile.runFirst[run] <= cell &&
-          tile.runLast[run] >= cell)
+      if (
+        tile.runRow[run] === row - tile.base &&
+        tile.runFirst[run] <= cell &&
+        tile.runLast[run] >= cell
+      )
         size = tile.runSize[run];
-    const trade = tile.tradeRow.findIndex((other, index) =>
-      other === row - tile.base && tile.tradeColumn[index] === cell);
-    return [`price ${first === last || this.#tick === 0 ? first : `${first} to ${last}`}`,
+    const trade = tile.tradeRow.findIndex(
+      (other, index) => other === row - tile.base && tile.tradeColumn[index] === cell
+    );
+    return [
+      `price ${first === last || this.#tick === 0 ? first : `${first} to ${last}`}`,
       size === 0 ? "no size" : `size ${formatSize(size)}`,
-      ...(trade < 0 ? [] : [`traded there ${
-        formatSize(tile.tradeBuy[trade] + tile.tradeSell[trade])}`])];
+      ...(trade < 0
+        ? []
+        : [`traded there ${formatSize(tile.tradeBuy[trade] + tile.tradeSell[trade])}`]),
+    ];
   }
 
   // The picture with a caption, as a canvas.
@@ -595,8 +651,10 @@ export class HeatMap extends TimePlot {
       return;
     }
     event.preventDefault();
-    this.zoomPrice(wheelZoom(event, this.height),
-      this.#priceAt(Math.min(event.offsetY, this.#bottom)));
+    this.zoomPrice(
+      wheelZoom(event, this.height),
+      this.#priceAt(Math.min(event.offsetY, this.#bottom))
+    );
   }
 
   startDrag() {
@@ -605,11 +663,9 @@ export class HeatMap extends TimePlot {
 
   onDrag(dx, dy) {
     const { drag } = this;
-    if (drag.x >= AXIS_WIDTH)
-      super.onDrag(dx);
+    if (drag.x >= AXIS_WIDTH) super.onDrag(dx);
     drag.isPrice ||= this.state.prices !== null || Math.abs(dy) > DRAG_PRICE_PIXELS;
-    if (drag.isPrice && drag.range !== null)
-      this.panPrice(dy / this.#bottom, drag.range);
+    if (drag.isPrice && drag.range !== null) this.panPrice(dy / this.#bottom, drag.range);
   }
 
   onClick(x, y) {
@@ -637,8 +693,7 @@ export class HeatMap extends TimePlot {
 
   toggle(name) {
     const hidden = new Set(this.state.hidden);
-    if (!hidden.delete(name))
-      hidden.add(name);
+    if (!hidden.delete(name)) hidden.add(name);
     this.state.set({ hidden });
   }
 }

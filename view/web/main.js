@@ -47,10 +47,22 @@ const tiles = new TileCache((error) => {
   showStatusSoon();
 });
 const timeline = new Timeline({
-  canvas: byId("canvas"), scroller: byId("timeline"), cursorLine: byId("cursor-line"),
-  tip: byId("tip"), state, tiles,
-  actions: { moveCursor, moveBand, goToEnd, goToGap, fit, zoomAtCursor, step,
-             toggleBand: () => toggle(chosenBand()) },
+  canvas: byId("canvas"),
+  scroller: byId("timeline"),
+  cursorLine: byId("cursor-line"),
+  tip: byId("tip"),
+  state,
+  tiles,
+  actions: {
+    moveCursor,
+    moveBand,
+    goToEnd,
+    goToGap,
+    fit,
+    zoomAtCursor,
+    step,
+    toggleBand: () => toggle(chosenBand()),
+  },
 });
 const labels = new BandLabels(byId("label-list"), {
   choose: (band) => state.set({ band: band.key }),
@@ -58,21 +70,32 @@ const labels = new BandLabels(byId("label-list"), {
 });
 const choice = new MarketChoice(state, chosenBand);
 const marketTiles = new MarketTiles((error) => {
-  if (error?.status === undefined)
-    setProblem(error?.message ?? "");
+  if (error?.status === undefined) setProblem(error?.message ?? "");
   panels.market.update();
   panels.charts.update();
 });
 const marketParts = {
-  state, choice, tiles: marketTiles, plot: byId("plot"),
-  actions: { goToEnd, goToGap, fit, zoomAtCursor, showBook, step,
-             moveCursor: (direction, isLarge) => moveCursor(direction, isLarge, choice.market),
-             caption: () => `${archive.archive}   ${byId("range").textContent}` },
+  state,
+  choice,
+  tiles: marketTiles,
+  plot: byId("plot"),
+  actions: {
+    goToEnd,
+    goToGap,
+    fit,
+    zoomAtCursor,
+    showBook,
+    step,
+    moveCursor: (direction, isLarge) => moveCursor(direction, isLarge, choice.market),
+    caption: () => `${archive.archive}   ${byId("range").textContent}`,
+  },
 };
 const panels = {
   gaps: new GapsPanel(byId("panel-gaps"), state, chosenArchive),
-  frames: new FramesPanel(byId("panel-frames"), state, chosenArchive, chosenBand,
-    { explain, step }),
+  frames: new FramesPanel(byId("panel-frames"), state, chosenArchive, chosenBand, {
+    explain,
+    step,
+  }),
   book: new BookPanel(byId("panel-book"), state, chosenBand, explain),
   market: new MarketPanel(byId("panel-market"), marketParts),
   charts: new ChartsPanel(byId("panel-charts"), marketParts),
@@ -80,12 +103,24 @@ const panels = {
   ask: new AskPanel(byId("panel-ask"), state, chosenBand, { goToFound, showMarks }),
   commands: new CommandsPanel(byId("panel-commands"), state, chosenArchive, chosenBand),
   differences: new DifferencesPanel(byId("panel-differences"), state, {
-    archive: () => archive, chosenBand, findBand, timeline }),
+    archive: () => archive,
+    chosenBand,
+    findBand,
+    timeline,
+  }),
 };
-const steps = new StepBar(byId("steps"), { state, archive: () => archive, band: chosenBand,
-  question: () => panels.ask.question(), step });
-const notes = new Notes(state, { sides: () => archive.sides, topics: () => topics,
-  showSpans: showNotes });
+const steps = new StepBar(byId("steps"), {
+  state,
+  archive: () => archive,
+  band: chosenBand,
+  question: () => panels.ask.question(),
+  step,
+});
+const notes = new Notes(state, {
+  sides: () => archive.sides,
+  topics: () => topics,
+  showSpans: showNotes,
+});
 const showStatusSoon = delayed(120, showStatus);
 byId("panel-gaps").append(notes.element);
 askArchiveOf(() => chosenArchive()?.side ?? "");
@@ -107,8 +142,7 @@ async function poll() {
   } catch (error) {
     setProblem(error.message);
   }
-  if (!isSavedPage)
-    setTimeout(poll, archive?.is_recording ? POLL_RECORDING_MS : POLL_MS);
+  if (!isSavedPage) setTimeout(poll, archive?.is_recording ? POLL_RECORDING_MS : POLL_MS);
 }
 
 function frameTotal(of) {
@@ -131,19 +165,28 @@ function takeArchive(before) {
   byId("message").hidden = !isEmpty;
   document.querySelector("main").hidden = isEmpty;
   document.querySelector(".buttons").hidden = isEmpty;
-  if (!archive.is_recording)
-    state.set({ follow: false });
+  if (!archive.is_recording) state.set({ follow: false });
   showAge();
   if (isEmpty) {
     byId("message").textContent = archive.is_recording
       ? "No frame has been recorded yet. The page shows the first ones once they are stored."
       : "This archive has no frames. Record or import some; the page then shows them:\n" +
-        commandLine(["record", "-a", archive.path, "--family", "v5-linear", "--topic",
-          "publicTrade.BTCUSDT"]) + "\n" + commandLine(["import", "-a", archive.path, "FILE"]);
+        commandLine([
+          "record",
+          "-a",
+          archive.path,
+          "--family",
+          "v5-linear",
+          "--topic",
+          "publicTrade.BTCUSDT",
+        ]) +
+        "\n" +
+        commandLine(["import", "-a", archive.path, "FILE"]);
     return;
   }
-  const names = JSON.stringify(archive.sides.map(({ rows }) =>
-    rows.map((row) => [row.feed, row.topic, row.symbol, row.proof])));
+  const names = JSON.stringify(
+    archive.sides.map(({ rows }) => rows.map((row) => [row.feed, row.topic, row.symbol, row.proof]))
+  );
   if (names !== rowNames) {
     rowNames = names;
     topics = topicsOf(archive);
@@ -157,35 +200,34 @@ function takeArchive(before) {
     return;
   }
   archive.sides.forEach((now, index) => expireTiles(before.sides[index], now));
-  if (archive.sides.some((now, index) => isOldChanged(before.sides[index], now)) ||
-      before.is_recording !== archive.is_recording)
+  if (
+    archive.sides.some((now, index) => isOldChanged(before.sides[index], now)) ||
+    before.is_recording !== archive.is_recording
+  )
     marketTiles.expireAll();
-  else if (archive.is_recording)
-    marketTiles.expireGrowing(before.last_ns - SETTLED);
+  else if (archive.is_recording) marketTiles.expireGrowing(before.last_ns - SETTLED);
 }
 
 // More than the newest time has changed.
 function isOldChanged(before, now) {
-  return before.gaps !== now.gaps || before.first_ns !== now.first_ns ||
+  return (
+    before.gaps !== now.gaps ||
+    before.first_ns !== now.first_ns ||
     before.rows.length !== now.rows.length ||
-    (before.last_ns === now.last_ns && frameTotal(before) !== frameTotal(now));
+    (before.last_ns === now.last_ns && frameTotal(before) !== frameTotal(now))
+  );
 }
 
 function expireTiles(before, now) {
-  if (isOldChanged(before, now))
-    tiles.expire(-1n);
-  else if (before.last_ns !== now.last_ns)
-    tiles.expire(before.last_ns);
-  if (before.gaps !== now.gaps)
-    panels.gaps.refresh();
+  if (isOldChanged(before, now)) tiles.expire(-1n);
+  else if (before.last_ns !== now.last_ns) tiles.expire(before.last_ns);
+  if (before.gaps !== now.gaps) panels.gaps.refresh();
 }
 
 // Show the URL's view, or the whole archive, once there are frames.
 function start() {
-  if (state.to === 0n)
-    fit();
-  if (state.cursor === null)
-    state.set({ cursor: archive.first_ns });
+  if (state.to === 0n) fit();
+  if (state.cursor === null) state.set({ cursor: archive.first_ns });
   repairBand();
   timeline.resize();
   timeline.scrollToBand(state.band);
@@ -204,40 +246,44 @@ async function loadNotes() {
 }
 
 function showAge() {
-  if (archive === null || archive.first_ns === 0n)
-    return;
+  if (archive === null || archive.first_ns === 0n) return;
   if (isSavedPage) {
-    byId("recording").textContent = `saved ${formatTime(savedNs, 0)} UTC` +
-      (isDamaged ? "; a part of the recording cannot be read" : "") + (problem && `; ${problem}`);
+    byId("recording").textContent =
+      `saved ${formatTime(savedNs, 0)} UTC` +
+      (isDamaged ? "; a part of the recording cannot be read" : "") +
+      (problem && `; ${problem}`);
     return;
   }
-  byId("recording").textContent = problem || archive.sides.map((side) => {
-    const age = nowNs() - side.last_ns;
-    return (side.label && side.label + ": ") + (side.is_recording ? "recording; " : "") +
-      (side.first_ns === 0n ? "no frame"
-        : `newest frame ${formatSpan(age < 0n ? 0n : age)} ago`);
-  }).join("; ");
+  byId("recording").textContent =
+    problem ||
+    archive.sides
+      .map((side) => {
+        const age = nowNs() - side.last_ns;
+        return (
+          (side.label && side.label + ": ") +
+          (side.is_recording ? "recording; " : "") +
+          (side.first_ns === 0n
+            ? "no frame"
+            : `newest frame ${formatSpan(age < 0n ? 0n : age)} ago`)
+        );
+      })
+      .join("; ");
 }
 
 function setProblem(text) {
   problem = text;
   byId("recording").classList.toggle("error", text !== "");
-  if (archive !== null)
-    showAge();
-  else if (text !== "")
-    byId("message").textContent = text;
-  if (archive === null)
-    byId("message").hidden = text === "";
+  if (archive !== null) showAge();
+  else if (text !== "") byId("message").textContent = text;
+  if (archive === null) byId("message").hidden = text === "";
 }
 
 // ---- bands ----
 
 function findBand(key) {
   for (const topic of topics.flatMap(withTwin)) {
-    if (topic.key === key)
-      return topic;
-    if (topic.symbols.has(key))
-      return topic.symbols.get(key);
+    if (topic.key === key) return topic;
+    if (topic.symbols.has(key)) return topic.symbols.get(key);
   }
   return undefined;
 }
@@ -256,10 +302,11 @@ function showBook(market) {
 // Choose a band that exists, and open its topic.
 function repairBand() {
   const band = chosenBand() ?? topics[0];
-  if (band === undefined)
-    return;
-  const open = band.group === null || state.open.has(band.openKey)
-    ? state.open : new Set([...state.open, band.openKey]);
+  if (band === undefined) return;
+  const open =
+    band.group === null || state.open.has(band.openKey)
+      ? state.open
+      : new Set([...state.open, band.openKey]);
   state.set({ band: band.key, open });
 }
 
@@ -273,11 +320,9 @@ function showBands() {
 // Open or close a topic, or the topic of a symbol.
 function toggle(band) {
   const topic = band?.group ?? band;
-  if (topic === undefined || !isExpandable(topic))
-    return;
+  if (topic === undefined || !isExpandable(topic)) return;
   const open = new Set(state.open);
-  if (!open.delete(topic.openKey))
-    open.add(topic.openKey);
+  if (!open.delete(topic.openKey)) open.add(topic.openKey);
   const chosenTopic = chosenBand()?.group;
   const isHidden = chosenTopic?.openKey === topic.openKey && !open.has(topic.openKey);
   state.set({ open, band: isHidden ? chosenTopic.key : state.band });
@@ -319,8 +364,7 @@ async function moveCursor(direction, isLarge, band = chosenBand()) {
   const wanted = state.cursor + BigInt(direction) * step;
   const target = wanted < 0n ? 0n : wanted;
   const limit = direction > 0 ? archive.last_ns : archive.first_ns;
-  const search = (way, level, end) =>
-    tiles.search(band.source, band.key, target, way, level, end);
+  const search = (way, level, end) => tiles.search(band.source, band.key, target, way, level, end);
   let found = target;
   let before = target;
   try {
@@ -328,36 +372,35 @@ async function moveCursor(direction, isLarge, band = chosenBand()) {
     if (found !== null && found !== target) {
       // A step of the view may be far longer than the data: look closer.
       const level = Math.min(timeline.level, LEVEL_AFTER_SKIP);
-      found = await search(direction, level, limit) ?? found;
-      before = await search(-direction, level, state.cursor) ?? state.cursor;
+      found = (await search(direction, level, limit)) ?? found;
+      before = (await search(-direction, level, state.cursor)) ?? state.cursor;
     }
   } catch {
     // Without tiles the cursor moves without a search.
   }
-  if (move !== moves)
-    return;
+  if (move !== moves) return;
   if (found === null) {
     note = direction > 0 ? "No later data of this topic." : "No earlier data of this topic.";
     showStatusSoon();
     return;
   }
   const skipped = found > before ? found - before : before - found;
-  if (isLarge)
-    state.pan(direction / 10);
+  if (isLarge) state.pan(direction / 10);
   goTo(found, skipped > timeline.stepNs ? `Skipped ${formatSpan(skipped)} without data.` : "");
 }
 
 function goToEnd(direction) {
-  goTo(direction < 0 ? archive.first_ns : archive.last_ns,
-    direction < 0 ? "First frame." : "Last frame.");
+  goTo(
+    direction < 0 ? archive.first_ns : archive.last_ns,
+    direction < 0 ? "First frame." : "Last frame."
+  );
 }
 
 async function goToGap(direction) {
   const move = ++moves;
   try {
     const gap = await findGap(state.cursor, direction, nowNs() + SECOND);
-    if (move !== moves)
-      return;
+    if (move !== moves) return;
     if (gap !== null) {
       goTo(gap.from_ns, `Gap: ${gap.reason}; ${gapPlace(gap)}; lasted ${gapLength(gap)}.`);
       return;
@@ -380,8 +423,11 @@ function explain(level) {
 function chooseFound(found) {
   const band = chosenBand();
   panels.frames.select(found);
-  if (band?.feed === found.feed && band.topic === found.topic &&
-      (band.symbol === null || band.symbol === (found.symbol ?? "")))
+  if (
+    band?.feed === found.feed &&
+    band.topic === found.topic &&
+    (band.symbol === null || band.symbol === (found.symbol ?? ""))
+  )
     return;
   const topic = bandKey(found.feed, found.topic, null, state.side);
   const symbol = bandKey(found.feed, found.topic, found.symbol ?? "", state.side);
@@ -409,8 +455,7 @@ async function step(direction) {
   }
   const move = ++moves;
   const found = await steps.find(direction);
-  if (found === undefined || move !== moves)
-    return;
+  if (found === undefined || move !== moves) return;
   if (found === null) {
     note = `No ${direction > 0 ? "later" : "earlier"} ${kind}.`;
     showStatusSoon();
@@ -418,12 +463,16 @@ async function step(direction) {
   }
   const where = [found.feed, found.topic, found.symbol ?? "(no symbol)"].join(" / ");
   chooseFound(found);
-  if (kind === "violation")
-    state.set({ tab: "frames" });
+  if (kind === "violation") state.set({ tab: "frames" });
   const at = BigInt(found.recv_ns);
-  goTo(at, kind === "violation" ? `Broke the rule ${found.rule}: ${where}.`
-    : kind === "breakpoint" ? `Met “${found.condition}”: ${where}.`
-      : `Frame of ${formatTime(at)}.`); // the cursor's time has only the digits that are visible
+  goTo(
+    at,
+    kind === "violation"
+      ? `Broke the rule ${found.rule}: ${where}.`
+      : kind === "breakpoint"
+        ? `Met “${found.condition}”: ${where}.`
+        : `Frame of ${formatTime(at)}.`
+  ); // the cursor's time has only the digits that are visible
 }
 
 function showMarks(frames) {
@@ -449,14 +498,11 @@ function showRange() {
 
 function showStatus() {
   const band = chosenBand();
-  if (state.cursor === null || band === undefined)
-    return;
-  const marks = marked === 0 ? ""
-    : `; ${marked.toLocaleString("en")} ${marked === 1 ? "mark" : "marks"}`;
-  const text =
-    `${note} Cursor: ${timeline.describe(band, state.cursor).join("; ")}${marks}`.trim();
-  if (byId("status").textContent !== text)
-    byId("status").textContent = text;
+  if (state.cursor === null || band === undefined) return;
+  const marks =
+    marked === 0 ? "" : `; ${marked.toLocaleString("en")} ${marked === 1 ? "mark" : "marks"}`;
+  const text = `${note} Cursor: ${timeline.describe(band, state.cursor).join("; ")}${marks}`.trim();
+  if (byId("status").textContent !== text) byId("status").textContent = text;
 }
 
 function shownTabs() {
@@ -473,8 +519,7 @@ function showTab() {
   document.querySelector("main").classList.toggle("tall-panel", isTall);
   timeline.resize();
   timeline.scrollToBand(state.band);
-  if (!isTall)
-    marketTiles.wantNothing();
+  if (!isTall) marketTiles.wantNothing();
   for (const name of TABS) {
     const isShown = name === state.tab;
     byId("tab-" + name).setAttribute("aria-selected", String(isShown));
@@ -492,20 +537,13 @@ function showAsked() {
 }
 
 state.listen((changed) => {
-  if (archive === null || archive.first_ns === 0n)
-    return;
-  if (changed.has("cursor"))
-    note = "";
-  if (changed.has("open"))
-    showBands();
-  if (changed.has("band"))
-    labels.choose(state.band);
-  if (changed.has("tab"))
-    showTab();
-  if (changed.has("side"))
-    showAsked();
-  if (changed.has("from") || changed.has("to"))
-    showRange();
+  if (archive === null || archive.first_ns === 0n) return;
+  if (changed.has("cursor")) note = "";
+  if (changed.has("open")) showBands();
+  if (changed.has("band")) labels.choose(state.band);
+  if (changed.has("tab")) showTab();
+  if (changed.has("side")) showAsked();
+  if (changed.has("from") || changed.has("to")) showRange();
   byId("follow").setAttribute("aria-pressed", String(state.follow));
   timeline.redraw();
   showStatusSoon();
@@ -517,8 +555,7 @@ setInterval(() => {
 }, FOLLOW_MS);
 setInterval(showAge, 1000);
 setInterval(() => {
-  if (archive !== null && archive.first_ns !== 0n && !document.hidden && !isSavedPage)
-    loadNotes();
+  if (archive !== null && archive.first_ns !== 0n && !document.hidden && !isSavedPage) loadNotes();
 }, POLL_MS);
 
 // ---- controls ----
@@ -532,14 +569,14 @@ byId("copy-link").addEventListener("click", (event) => {
   copyText(location.href, event.currentTarget);
 });
 byId("save-png").addEventListener("click", () => {
-  timeline.picture(`${archive.archive}   ${byId("range").textContent}`)
+  timeline
+    .picture(`${archive.archive}   ${byId("range").textContent}`)
     .toBlob((blob) => download(blob, `tapedeck-${state.from}.png`), "image/png");
 });
 byId("go-to").addEventListener("submit", (event) => {
   event.preventDefault();
   const ns = parseTime(byId("go-to-time").value);
-  if (ns !== null)
-    goTo(ns, "");
+  if (ns !== null) goTo(ns, "");
   else {
     note = "Give a time like 2026-11-26 01:22:05.";
     showStatusSoon();
@@ -559,8 +596,7 @@ byId("tabs").addEventListener("keydown", (event) => {
   const index = tabs.indexOf(state.tab);
   const moves = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: -1 };
   const to = moves[event.key];
-  if (to === undefined)
-    return;
+  if (to === undefined) return;
   event.preventDefault();
   state.set({ tab: tabs.at(to % tabs.length) });
   byId("tab-" + state.tab).focus();
@@ -568,8 +604,7 @@ byId("tabs").addEventListener("keydown", (event) => {
 
 addEventListener("hashchange", ({ newURL }) => {
   state.read(new URL(newURL).hash); // location has changed again where a write of the view was due
-  if (archive === null || archive.first_ns === 0n)
-    return;
+  if (archive === null || archive.first_ns === 0n) return;
   repairBand();
   timeline.scrollToBand(state.band);
 });

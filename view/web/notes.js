@@ -6,15 +6,25 @@ import { delayed, el, makeChoosable, table } from "./dom.js";
 import { formatSpan, formatTime } from "./time.js";
 
 const LIST_MAX = 200;
-const COLUMNS = [["From (UTC)", "time"], ["Lasts", "number"], ["Feed / topic / symbol", ""],
-  ["Note", ""]];
+const COLUMNS = [
+  ["From (UTC)", "time"],
+  ["Lasts", "number"],
+  ["Feed / topic / symbol", ""],
+  ["Note", ""],
+];
 
 function isAbout(note, band) {
-  const isSymbol = note.symbol === null || (band.symbol === null
-    ? [...band.symbols.values()].some((symbol) => isAbout(note, symbol))
-    : ["*", note.symbol].includes(band.symbol));
-  return note.side === band.side && (note.feed ?? band.feed) === band.feed &&
-    (note.topic ?? band.topic) === band.topic && isSymbol;
+  const isSymbol =
+    note.symbol === null ||
+    (band.symbol === null
+      ? [...band.symbols.values()].some((symbol) => isAbout(note, symbol))
+      : ["*", note.symbol].includes(band.symbol));
+  return (
+    note.side === band.side &&
+    (note.feed ?? band.feed) === band.feed &&
+    (note.topic ?? band.topic) === band.topic &&
+    isSymbol
+  );
 }
 
 function placeOf({ feed, topic, symbol }) {
@@ -34,18 +44,23 @@ export class Notes {
     this.#state = state;
     this.#page = page;
     state.listen((changed) => {
-      if (["from", "to", "side"].some((name) => changed.has(name)))
-        this.#drawSoon();
+      if (["from", "to", "side"].some((name) => changed.has(name))) this.#drawSoon();
     });
   }
 
   // Read the notes again.
   async load() {
-    const lists = await Promise.all(this.#page.sides().map(async ({ side }) => {
-      const { results } = await runVerb("note/ls", [], undefined, side);
-      return (results[0]?.notes ?? []).map((note) => ({ ...note, side,
-        from: BigInt(note.from_ns), to: BigInt(note.to_ns) }));
-    }));
+    const lists = await Promise.all(
+      this.#page.sides().map(async ({ side }) => {
+        const { results } = await runVerb("note/ls", [], undefined, side);
+        return (results[0]?.notes ?? []).map((note) => ({
+          ...note,
+          side,
+          from: BigInt(note.from_ns),
+          to: BigInt(note.to_ns),
+        }));
+      })
+    );
     this.#notes = lists.flat();
     this.mark();
     this.#draw();
@@ -54,28 +69,45 @@ export class Notes {
   // Mark the notes on the bands that they are about.
   mark() {
     const spans = new Map();
-    const bands = this.#notes.length === 0 ? [] : this.#page.topics().flatMap(withTwin)
-      .flatMap((topic) => [topic, ...topic.symbols.values()]);
+    const bands =
+      this.#notes.length === 0
+        ? []
+        : this.#page
+            .topics()
+            .flatMap(withTwin)
+            .flatMap((topic) => [topic, ...topic.symbols.values()]);
     for (const band of bands) {
       const found = this.#notes.filter((note) => isAbout(note, band));
       if (found.length > 0)
-        spans.set(band.key,
-          found.map(({ from, to, text }) => ({ from, to, text: `note: ${text}` })));
+        spans.set(
+          band.key,
+          found.map(({ from, to, text }) => ({ from, to, text: `note: ${text}` }))
+        );
     }
     this.#page.showSpans(spans);
   }
 
   #draw() {
     const { from, to, side } = this.#state;
-    const shown = this.#notes.filter((note) => note.side === side && note.from < to &&
-      (note.to > from || note.from >= from));
+    const shown = this.#notes.filter(
+      (note) => note.side === side && note.from < to && (note.to > from || note.from >= from)
+    );
     const listed = shown.slice(0, LIST_MAX);
     this.element.hidden = shown.length === 0;
-    this.#text.textContent = shown.length > LIST_MAX
-      ? `${shown.length.toLocaleString("en")} notes in the shown time; the first ${LIST_MAX}:` : "";
-    const made = table("Notes in the shown time", COLUMNS, listed.map((note) => [
-      formatTime(note.from, 3), note.to > note.from ? formatSpan(note.to - note.from) : "",
-      placeOf(note), note.text]));
+    this.#text.textContent =
+      shown.length > LIST_MAX
+        ? `${shown.length.toLocaleString("en")} notes in the shown time; the first ${LIST_MAX}:`
+        : "";
+    const made = table(
+      "Notes in the shown time",
+      COLUMNS,
+      listed.map((note) => [
+        formatTime(note.from, 3),
+        note.to > note.from ? formatSpan(note.to - note.from) : "",
+        placeOf(note),
+        note.text,
+      ])
+    );
     makeChoosable(made, "Show this time", (index) => this.#go(listed[index]));
     this.#table.replaceChildren(made);
   }

@@ -7,7 +7,7 @@ import { logTicks, Strip } from "./strip.js";
 import { digitsFor, formatSpan, formatTime, SECOND } from "./time.js";
 
 const ANSWER_TIME = 10n * SECOND; // after the shown time, in which answers and updates may come
-const NEAR_PIXELS = 6;            // of the cursor, for the order that is described
+const NEAR_PIXELS = 6; // of the cursor, for the order that is described
 const SIZE = 3;
 
 const KINDS = [
@@ -17,11 +17,18 @@ const KINDS = [
 
 // [{sent, took: [ns or null by kind], order}] by time.
 function ordersOf(result) {
-  return result.orders.map((order) => {
-    const sent = BigInt(order.sent_ns);
-    return { sent, order, took: KINDS.map(({ member }) =>
-      (order[member] === null ? null : Number(BigInt(order[member]) - sent))) };
-  }).sort((a, b) => (a.sent < b.sent ? -1 : a.sent > b.sent ? 1 : 0));
+  return result.orders
+    .map((order) => {
+      const sent = BigInt(order.sent_ns);
+      return {
+        sent,
+        order,
+        took: KINDS.map(({ member }) =>
+          order[member] === null ? null : Number(BigInt(order[member]) - sent)
+        ),
+      };
+    })
+    .sort((a, b) => (a.sent < b.sent ? -1 : a.sent > b.sent ? 1 : 0));
 }
 
 export class OrderStrip extends Strip {
@@ -56,15 +63,13 @@ export class OrderStrip extends Strip {
     const values = shown.flatMap(({ took }) => took).filter((ns) => ns !== null);
     const low = Math.max(1, values.reduce((least, ns) => Math.min(least, ns), Infinity) / 1.3);
     const high = values.reduce((most, ns) => Math.max(most, ns), 1) * 1.3;
-    const position = (ns) => bottom - 8 -
-      Math.log(Math.max(ns, low) / low) * (bottom - 16) / Math.log(high / low);
-    if (values.length > 0)
-      this.drawValueTicks(context, logTicks(low, high), position, bottom);
+    const position = (ns) =>
+      bottom - 8 - (Math.log(Math.max(ns, low) / low) * (bottom - 16)) / Math.log(high / low);
+    if (values.length > 0) this.drawValueTicks(context, logTicks(low, high), position, bottom);
     this.clipToTime(context, bottom);
     for (const { sent, took } of shown) {
       const x = this.positionOf(sent);
-      if (took[0] === null)
-        this.#drawCross(context, x, 8);
+      if (took[0] === null) this.#drawCross(context, x, 8);
       took.forEach((ns, kind) => ns !== null && this.#drawMark(context, kind, x, position(ns)));
     }
     context.restore();
@@ -73,10 +78,14 @@ export class OrderStrip extends Strip {
   #drawMark(context, kind, x, y) {
     context.fillStyle = this.colours[KINDS[kind].colour];
     context.beginPath();
-    if (kind === 0)
-      context.arc(x, y, SIZE, 0, 2 * Math.PI);
+    if (kind === 0) context.arc(x, y, SIZE, 0, 2 * Math.PI);
     else
-      for (const [dx, dy] of [[0, -1], [1, 0], [0, 1], [-1, 0]])
+      for (const [dx, dy] of [
+        [0, -1],
+        [1, 0],
+        [0, 1],
+        [-1, 0],
+      ])
         context.lineTo(x + 1.4 * SIZE * dx, y + 1.4 * SIZE * dy);
     context.fill();
   }
@@ -95,19 +104,24 @@ export class OrderStrip extends Strip {
   // The order that was sent nearest to a time.
   describe(ns) {
     const time = `${formatTime(ns, digitsFor(this.state.span / 1000n))} UTC`;
-    if (ns < this.#loaded.from || ns >= this.#loaded.to)
-      return ["not loaded", time];
+    if (ns < this.#loaded.from || ns >= this.#loaded.to) return ["not loaded", time];
     const distance = ({ sent }) => Math.abs(this.positionOf(sent) - this.positionOf(ns));
-    const nearest = this.#shown().reduce((best, one) =>
-      (best === null || distance(one) < distance(best) ? one : best), null);
-    if (nearest === null || distance(nearest) > NEAR_PIXELS)
-      return ["no order", time];
+    const nearest = this.#shown().reduce(
+      (best, one) => (best === null || distance(one) < distance(best) ? one : best),
+      null
+    );
+    if (nearest === null || distance(nearest) > NEAR_PIXELS) return ["no order", time];
     const { order, sent, took } = nearest;
     const parts = KINDS.map(({ name }, kind) =>
-      (took[kind] === null ? `no ${name}` : `${name} after ${formatSpan(BigInt(took[kind]))}`));
+      took[kind] === null ? `no ${name}` : `${name} after ${formatSpan(BigInt(took[kind]))}`
+    );
     const refused = order.code !== null && order.code !== 0 ? [`refused with ${order.code}`] : [];
-    return [`${order.op} ${order.symbol ?? ""}`.trim(), ...refused, ...parts,
-      `sent ${formatTime(sent, 6)} UTC`];
+    return [
+      `${order.op} ${order.symbol ?? ""}`.trim(),
+      ...refused,
+      ...parts,
+      `sent ${formatTime(sent, 6)} UTC`,
+    ];
   }
 }
 
@@ -115,8 +129,11 @@ export class OrderStrip extends Strip {
 export class OrderLoader {
   #run = new VerbRun();
   #text = el("span", { role: "status" });
-  button = el("button", { type: "button", text: "Show orders",
-    title: "The orders of the shown time that a proxy recorded" });
+  button = el("button", {
+    type: "button",
+    text: "Show orders",
+    title: "The orders of the shown time that a proxy recorded",
+  });
   element = el("div", { class: "row" }, this.#text, this.#run.element);
 
   // show: function of {from, to, orders}.
@@ -124,17 +141,20 @@ export class OrderLoader {
     this.button.addEventListener("click", async () => {
       const { from, to } = state;
       this.#text.textContent = "";
-      const answer = await this.#run.verb("latency", [["from", from], ["to", to + ANSWER_TIME]]);
+      const answer = await this.#run.verb("latency", [
+        ["from", from],
+        ["to", to + ANSWER_TIME],
+      ]);
       const [result] = answer?.results ?? [];
-      if (result === undefined)
-        return;
+      if (result === undefined) return;
       const orders = ordersOf(result).filter(({ sent }) => sent < to);
       const count = orders.length.toLocaleString("en");
-      this.#text.textContent = orders.length === 0 ? "No order was sent in the shown time."
-        : `${count} ${orders.length === 1 ? "order" : "orders"} of ${formatTime(from, 0)} – ` +
-          `${formatTime(to, 0)} UTC.`;
-      if (orders.length > 0)
-        show({ from, to, orders });
+      this.#text.textContent =
+        orders.length === 0
+          ? "No order was sent in the shown time."
+          : `${count} ${orders.length === 1 ? "order" : "orders"} of ${formatTime(from, 0)} – ` +
+            `${formatTime(to, 0)} UTC.`;
+      if (orders.length > 0) show({ from, to, orders });
     });
   }
 }

@@ -12,15 +12,16 @@ function shortName(path, other) {
 
 export async function getArchives() {
   const a = await getArchive("");
-  if (!a.is_pair)
-    return { ...a, sides: [{ ...a, side: "", label: "" }] };
+  if (!a.is_pair) return { ...a, sides: [{ ...a, side: "", label: "" }] };
   const b = await getArchive("b");
   const firsts = [a.first_ns, b.first_ns].filter((ns) => ns !== 0n);
   const sides = [
     { ...a, side: "", label: `A ${shortName(a.archive, b.archive)}` },
-    { ...b, side: "b", label: `B ${shortName(b.archive, a.archive)}` }];
+    { ...b, side: "b", label: `B ${shortName(b.archive, a.archive)}` },
+  ];
   return {
-    ...a, sides,
+    ...a,
+    sides,
     archive: sides.map(({ label }) => label).join(", "),
     now_ns: b.now_ns,
     is_recording: a.is_recording || b.is_recording,
@@ -33,8 +34,10 @@ export async function getArchives() {
 function withMissing(rows, others) {
   const name = (row) => JSON.stringify([row.feed, row.topic, row.symbol]);
   const own = new Set(rows.map(name));
-  return [...rows, ...others.filter((row) => !own.has(name(row)))
-    .map((row) => ({ ...row, isMissing: true }))];
+  return [
+    ...rows,
+    ...others.filter((row) => !own.has(name(row))).map((row) => ({ ...row, isMissing: true })),
+  ];
 }
 
 function link(band, twin) {
@@ -44,16 +47,15 @@ function link(band, twin) {
 
 // The topics of one archive, or of the first of two, each with its twin in the second one.
 export function topicsOf({ sides: [a, b] }) {
-  if (b === undefined)
-    return makeTopics(a.rows);
+  if (b === undefined) return makeTopics(a.rows);
   const topics = makeTopics(withMissing(a.rows, b.rows), a.side, a.label);
-  const others = new Map(makeTopics(withMissing(b.rows, a.rows), b.side, b.label)
-    .map((topic) => [topic.key, topic]));
+  const others = new Map(
+    makeTopics(withMissing(b.rows, a.rows), b.side, b.label).map((topic) => [topic.key, topic])
+  );
   for (const topic of topics) {
     const other = others.get(`${b.side}:${topic.key}`);
     link(topic, other);
-    for (const [key, symbol] of topic.symbols)
-      link(symbol, other.symbols.get(`${b.side}:${key}`));
+    for (const [key, symbol] of topic.symbols) link(symbol, other.symbols.get(`${b.side}:${key}`));
   }
   return topics;
 }

@@ -20,7 +20,7 @@ export function readColours(names) {
     const value = parseInt(text.slice(1), 16);
     colours[name] = text;
     // Pixels of ImageData are in the order R, G, B, A, read here as little-endian integers.
-    pixels[name] = (0xff000000 | (value & 0xff) << 16 | value & 0xff00 | value >> 16) >>> 0;
+    pixels[name] = (0xff000000 | ((value & 0xff) << 16) | (value & 0xff00) | (value >> 16)) >>> 0;
   }
   return { colours, pixels };
 }
@@ -28,8 +28,7 @@ export function readColours(names) {
 // Place a tip of these lines at the pointer ({x, y} over the canvas). No lines: hide it.
 export function placeTip(tip, canvas, pointer, lines) {
   tip.hidden = lines.length === 0;
-  if (tip.hidden)
-    return;
+  if (tip.hidden) return;
   tip.replaceChildren(...lines.map((text) => el("div", { text })));
   const isRight = pointer.x > canvas.clientWidth / 2;
   const box = canvas.getBoundingClientRect();
@@ -40,8 +39,12 @@ export function placeTip(tip, canvas, pointer, lines) {
 
 // Pixels of a wheel's event, {x, y}. width: of a page.
 function wheelPixels(event, width) {
-  const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? WHEEL_LINE
-    : event.deltaMode === WheelEvent.DOM_DELTA_PAGE ? width : 1;
+  const unit =
+    event.deltaMode === WheelEvent.DOM_DELTA_LINE
+      ? WHEEL_LINE
+      : event.deltaMode === WheelEvent.DOM_DELTA_PAGE
+        ? width
+        : 1;
   return { x: event.deltaX * unit, y: event.deltaY * unit };
 }
 
@@ -61,10 +64,8 @@ export function onTimeWheel(event, state, x, width) {
   event.preventDefault();
   const pixels = wheelPixels(event, width);
   const across = event.shiftKey && pixels.x === 0 ? pixels.y : pixels.x;
-  if (event.shiftKey || Math.abs(across) > Math.abs(pixels.y))
-    state.pan(across / width);
-  else
-    state.zoom(wheelFactor(pixels.y), state.timeAt(x / width));
+  if (event.shiftKey || Math.abs(across) > Math.abs(pixels.y)) state.pan(across / width);
+  else state.zoom(wheelFactor(pixels.y), state.timeAt(x / width));
 }
 
 // Keys of all pictures: functions by the name of the key.
@@ -90,8 +91,7 @@ export function timeKeys(actions, event) {
 export function oncePerFrame(run) {
   let isQueued = false;
   return () => {
-    if (isQueued)
-      return;
+    if (isQueued) return;
     isQueued = true;
     requestAnimationFrame(() => {
       isQueued = false;
@@ -118,8 +118,13 @@ const formats = new Map();
 function formatOf(least, most) {
   const key = `${least} ${most}`;
   if (!formats.has(key))
-    formats.set(key, new Intl.NumberFormat("en",
-      { minimumFractionDigits: Math.min(20, least), maximumFractionDigits: Math.min(20, most) }));
+    formats.set(
+      key,
+      new Intl.NumberFormat("en", {
+        minimumFractionDigits: Math.min(20, least),
+        maximumFractionDigits: Math.min(20, most),
+      })
+    );
   return formats.get(key);
 }
 
@@ -161,7 +166,10 @@ export class TimePlot {
   constructor(state, actions, attributes, names) {
     this.state = state;
     this.#actions = actions;
-    const canvas = el("canvas", { tabindex: 0, role: "application", ...attributes,
+    const canvas = el("canvas", {
+      tabindex: 0,
+      role: "application",
+      ...attributes,
       onwheel: (event) => this.onWheel(event),
       onpointerdown: (event) => this.#onDown(event),
       onpointermove: (event) => this.#onMove(event),
@@ -173,7 +181,8 @@ export class TimePlot {
       },
       ondblclick: (event) =>
         event.offsetX >= AXIS_WIDTH && state.zoom(0.5, this.timeAt(event.offsetX)),
-      onkeydown: (event) => this.#onKey(event) });
+      onkeydown: (event) => this.#onKey(event),
+    });
     this.canvas = canvas;
     document.body.append(this.#tip);
     const read = () => {
@@ -205,8 +214,7 @@ export class TimePlot {
   }
 
   drawNow() {
-    if (this.width === 0 || this.state.to === 0n)
-      return;
+    if (this.width === 0 || this.state.to === 0n) return;
     if (this.ratio !== devicePixelRatio) {
       this.resize(this.width, this.height);
       return;
@@ -233,8 +241,7 @@ export class TimePlot {
       context.fillStyle = this.colours.muted;
       context.fillRect(x, 0, 1, bottom);
       context.globalAlpha = 1;
-      if (labelY !== null)
-        context.fillText(label, x + 3, labelY);
+      if (labelY !== null) context.fillText(label, x + 3, labelY);
     }
   }
 
@@ -248,15 +255,13 @@ export class TimePlot {
       context.globalAlpha = 0.2;
       context.fillRect(AXIS_WIDTH, y, this.width, 1);
       context.globalAlpha = 1;
-      context.fillText(label, AXIS_WIDTH - 6, Math.max(7, Math.min(bottom - 7, y)),
-        AXIS_WIDTH - 8);
+      context.fillText(label, AXIS_WIDTH - 6, Math.max(7, Math.min(bottom - 7, y)), AXIS_WIDTH - 8);
     }
   }
 
   drawCursor(context, bottom) {
     const { cursor } = this.state;
-    if (cursor === null || cursor < this.state.from || cursor >= this.state.to)
-      return;
+    if (cursor === null || cursor < this.state.from || cursor >= this.state.to) return;
     const x = Math.round(this.positionOf(cursor));
     this.drawDashed(context, this.colours.text, x, 0, x, bottom);
   }
@@ -275,8 +280,7 @@ export class TimePlot {
   // A pattern of lines: "hatch" (one direction) or "cross" (both).
   pattern(context, kind, colour) {
     const key = kind + colour;
-    if (!this.#patterns.has(key))
-      this.#patterns.set(key, this.#makePattern(context, kind, colour));
+    if (!this.#patterns.has(key)) this.#patterns.set(key, this.#makePattern(context, kind, colour));
     return this.#patterns.get(key);
   }
 
@@ -301,11 +305,9 @@ export class TimePlot {
   fillColumns(context, parts, top, bottom, isSelected) {
     for (const { tile, from, to, x, step } of parts) {
       for (let cell = from; cell < to; cell++) {
-        if (!isSelected(tile, cell))
-          continue;
+        if (!isSelected(tile, cell)) continue;
         const first = cell;
-        while (cell + 1 < to && isSelected(tile, cell + 1))
-          cell++;
+        while (cell + 1 < to && isSelected(tile, cell + 1)) cell++;
         const begin = Math.round(AXIS_WIDTH + x + first * step);
         const end = Math.max(begin + 1, Math.round(AXIS_WIDTH + x + (cell + 1) * step));
         context.fillRect(begin, top, end - begin, bottom - top);
@@ -334,19 +336,21 @@ export class TimePlot {
       };
       for (const { tile, first, to, x, step } of parts) {
         const origin = (AXIS_WIDTH + x) * ratio;
-        if (Math.abs(Math.round(origin + first * step * ratio) - right) > 1)
-          stop(right);
+        if (Math.abs(Math.round(origin + first * step * ratio) - right) > 1) stop(right);
         for (let cell = first; cell < to; cell++) {
           const y = Math.round(position(valueOf(tile, cell)) * ratio);
           const left = Math.round(origin + cell * step * ratio);
           right = Math.round(origin + (cell + 1) * step * ratio);
-          if (y === last || (Number.isNaN(y) && isKept(tile, cell)))
-            continue;
+          if (y === last || (Number.isNaN(y) && isKept(tile, cell))) continue;
           const before = last;
           stop(left);
           if (!Number.isNaN(before) && !Number.isNaN(y))
-            context.fillRect(left - half, Math.min(before, y) - half, thick,
-              Math.abs(y - before) + thick);
+            context.fillRect(
+              left - half,
+              Math.min(before, y) - half,
+              thick,
+              Math.abs(y - before) + thick
+            );
           begin = left;
           last = y;
         }
@@ -361,15 +365,22 @@ export class TimePlot {
     for (const { x, width, buy, sell, isUnsure } of bars) {
       const left = Math.round(AXIS_WIDTH + x);
       const wide = Math.max(1, Math.round(AXIS_WIDTH + x + width) - left - 1);
-      for (const [colour, low, high] of [["buy", 0, buy], ["sell", buy, buy + sell]]) {
+      for (const [colour, low, high] of [
+        ["buy", 0, buy],
+        ["sell", buy, buy + sell],
+      ]) {
         const top = Math.round(bottom - high * scale);
         const height = Math.round(bottom - low * scale) - top;
         if (isUnsure && height > 0) {
           context.strokeStyle = this.colours[colour];
           context.lineWidth = 1;
           context.setLineDash([2, 2]);
-          context.strokeRect(left + 0.5, top + 0.5, Math.max(0.5, wide - 1),
-            Math.max(0.5, height - 1));
+          context.strokeRect(
+            left + 0.5,
+            top + 0.5,
+            Math.max(0.5, wide - 1),
+            Math.max(0.5, height - 1)
+          );
           context.setLineDash([]);
         } else if (height > 0) {
           context.fillStyle = this.colours[colour];
@@ -393,11 +404,15 @@ export class TimePlot {
   }
 
   #onDown(event) {
-    if (event.button !== 0)
-      return;
+    if (event.button !== 0) return;
     this.canvas.setPointerCapture(event.pointerId);
-    this.drag = { x: event.offsetX, y: event.offsetY, from: this.state.from, isMoved: false,
-                  ...this.startDrag?.(event) };
+    this.drag = {
+      x: event.offsetX,
+      y: event.offsetY,
+      from: this.state.from,
+      isMoved: false,
+      ...this.startDrag?.(event),
+    };
   }
 
   #onMove(event) {
@@ -406,8 +421,7 @@ export class TimePlot {
       const dx = event.offsetX - this.drag.x;
       const dy = event.offsetY - this.drag.y;
       this.drag.isMoved ||= Math.hypot(dx, dy) > DRAG_PIXELS;
-      if (this.drag.isMoved)
-        this.onDrag(dx, dy);
+      if (this.drag.isMoved) this.onDrag(dx, dy);
     }
     this.showTipSoon();
   }
@@ -425,8 +439,7 @@ export class TimePlot {
   #onUp(event) {
     const { drag } = this;
     this.#endDrag();
-    if (drag?.isMoved)
-      this.onDrop?.(drag, event.offsetX);
+    if (drag?.isMoved) this.onDrop?.(drag, event.offsetX);
     else if (drag !== null && event.offsetX >= AXIS_WIDTH)
       this.onClick(event.offsetX, event.offsetY);
   }
@@ -439,16 +452,18 @@ export class TimePlot {
 
   #showTip() {
     const isHidden = this.pointer === null || this.drag?.isMoved || this.pointer.x < AXIS_WIDTH;
-    placeTip(this.#tip, this.canvas, this.pointer,
-      isHidden ? [] : this.describe(this.timeAt(this.pointer.x), this.pointer.y));
+    placeTip(
+      this.#tip,
+      this.canvas,
+      this.pointer,
+      isHidden ? [] : this.describe(this.timeAt(this.pointer.x), this.pointer.y)
+    );
   }
 
   #onKey(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey)
-      return;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
     const action = { ...timeKeys(this.#actions, event), ...this.keys?.(event) }[event.key];
-    if (action === undefined)
-      return;
+    if (action === undefined) return;
     event.preventDefault();
     action();
   }

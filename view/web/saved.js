@@ -27,10 +27,8 @@ export function hasAnswer(question) {
 
 // The answer of the server (fetch), or the saved one, as a Response.
 export async function answerTo(question, signal) {
-  if (saved === null)
-    return fetch(`api/${question}`, { signal, cache: "no-store" });
-  if (!hasAnswer(question))
-    throw unsaved("This was");
+  if (saved === null) return fetch(`api/${question}`, { signal, cache: "no-store" });
+  if (!hasAnswer(question)) throw unsaved("This was");
   const bytes = Uint8Array.from(atob(saved.answers[question]), (char) => char.charCodeAt(0));
   const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(plain);

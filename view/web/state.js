@@ -1,7 +1,16 @@
 // The view, and its form in the URL's fragment, so that a copied link shows the same.
 
-export const TABS = ["gaps", "frames", "book", "market", "charts", "days", "ask", "commands",
-  "differences"];
+export const TABS = [
+  "gaps",
+  "frames",
+  "book",
+  "market",
+  "charts",
+  "days",
+  "ask",
+  "commands",
+  "differences",
+];
 
 const SPAN_MIN = 100n;
 const TIME_MAX = 4_000_000_000_000_000_000n; // the year 2096
@@ -12,17 +21,17 @@ const NUMBER = /^-?\d{1,20}(\.\d{1,20})?(e[+-]?\d{1,3})?$/;
 
 export class ViewState {
   from = 0n;
-  to = 0n;         // exclusive; 0: not known yet
-  cursor = null;   // ns
-  band = null;     // key of the chosen band (bandKey in api.js)
+  to = 0n; // exclusive; 0: not known yet
+  cursor = null; // ns
+  band = null; // key of the chosen band (bandKey in api.js)
   open = new Set();
   tab = "gaps";
   onlyBand = true; // restrict frames and commands to the chosen band
   follow = false;
-  market = null;   // key of the symbol's book (bandKey in api.js)
-  prices = null;   // {low, high} of the market's picture; null: follow bid and ask
-  price = null;    // cursor
-  sizes = null;    // {low, high} of the colours; null: from what is shown
+  market = null; // key of the symbol's book (bandKey in api.js)
+  prices = null; // {low, high} of the market's picture; null: follow bid and ask
+  price = null; // cursor
+  sizes = null; // {low, high} of the colours; null: from what is shown
   hidden = new Set(); // of "trades", "candles"
 
   #listeners = [];
@@ -39,18 +48,14 @@ export class ViewState {
     if (patch.from !== undefined || patch.to !== undefined)
       patch = { ...patch, ...clampRange(patch.from ?? this.from, patch.to ?? this.to) };
     for (const [name, value] of Object.entries(patch)) {
-      if (this[name] === value)
-        continue;
+      if (this[name] === value) continue;
       this[name] = value;
       changed.add(name);
     }
-    if (changed.size === 0)
-      return;
-    if (this.side !== side)
-      changed.add("side");
+    if (changed.size === 0) return;
+    if (this.side !== side) changed.add("side");
     this.#writeSoon();
-    for (const listener of this.#listeners)
-      listener(changed);
+    for (const listener of this.#listeners) listener(changed);
   }
 
   // Change members. The browser's Back button returns to the state before.
@@ -99,70 +104,64 @@ export class ViewState {
   // ---- the URL ----
 
   #writeSoon() {
-    if (this.#timer === 0)
-      this.#timer = setTimeout(() => this.write(), WRITE_MS);
+    if (this.#timer === 0) this.#timer = setTimeout(() => this.write(), WRITE_MS);
   }
 
   write() {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    if (this.to !== 0n)
-      history.replaceState(null, "", "#" + this.toHash());
+    if (this.to !== 0n) history.replaceState(null, "", "#" + this.toHash());
   }
 
   toHash() {
     const parts = [`from=${this.from}`, `to=${this.to}`];
-    if (this.cursor !== null)
-      parts.push(`cursor=${this.cursor}`);
-    if (this.band !== null)
-      parts.push(`band=${this.band}`);
-    if (this.open.size > 0)
-      parts.push(`open=${[...this.open].join(",")}`);
+    if (this.cursor !== null) parts.push(`cursor=${this.cursor}`);
+    if (this.band !== null) parts.push(`band=${this.band}`);
+    if (this.open.size > 0) parts.push(`open=${[...this.open].join(",")}`);
     parts.push(`tab=${this.tab}`, `only=${this.onlyBand ? 1 : 0}`);
-    if (this.follow)
-      parts.push("follow=1");
-    if (this.market !== null)
-      parts.push(`market=${this.market}`);
+    if (this.follow) parts.push("follow=1");
+    if (this.market !== null) parts.push(`market=${this.market}`);
     for (const name of ["prices", "sizes"])
       if (this[name] !== null)
         parts.push(`${name}=${shortNumber(this[name].low)}~${shortNumber(this[name].high)}`);
-    if (this.price !== null)
-      parts.push(`price=${this.price}`);
-    if (this.hidden.size > 0)
-      parts.push(`hide=${[...this.hidden].join(",")}`);
+    if (this.price !== null) parts.push(`price=${this.price}`);
+    if (this.hidden.size > 0) parts.push(`hide=${[...this.hidden].join(",")}`);
     return parts.join("&");
   }
 
   // Read the URL. Ignore unusable values.
   read(hash) {
-    const members = new Map(hash.replace(/^#/, "").split("&").map((part) => {
-      const at = part.indexOf("=");
-      return [part.slice(0, at), part.slice(at + 1)];
-    }));
+    const members = new Map(
+      hash
+        .replace(/^#/, "")
+        .split("&")
+        .map((part) => {
+          const at = part.indexOf("=");
+          return [part.slice(0, at), part.slice(at + 1)];
+        })
+    );
     const time = (name) =>
-      (/^\d{1,19}$/.test(members.get(name) ?? "") ? BigInt(members.get(name)) : null);
+      /^\d{1,19}$/.test(members.get(name) ?? "") ? BigInt(members.get(name)) : null;
     const patch = {};
     if (time("from") !== null && time("to") !== null && time("from") < time("to"))
       Object.assign(patch, { from: time("from"), to: time("to") });
-    if (time("cursor") !== null)
-      patch.cursor = time("cursor");
-    if (members.get("band"))
-      patch.band = members.get("band");
+    if (time("cursor") !== null) patch.cursor = time("cursor");
+    if (members.get("band")) patch.band = members.get("band");
     if (members.has("from"))
       patch.open = new Set((members.get("open") ?? "").split(",").filter((key) => key !== ""));
-    if (TABS.includes(members.get("tab")))
-      patch.tab = members.get("tab");
-    if (members.has("only"))
-      patch.onlyBand = members.get("only") !== "0";
+    if (TABS.includes(members.get("tab"))) patch.tab = members.get("tab");
+    if (members.has("only")) patch.onlyBand = members.get("only") !== "0";
     patch.follow = members.get("follow") === "1";
-    if (members.get("market"))
-      patch.market = members.get("market");
+    if (members.get("market")) patch.market = members.get("market");
     if (members.has("from")) {
       patch.prices = readRange(members.get("prices"), -PRICE_MAX);
       patch.sizes = readRange(members.get("sizes"), NUMBER_MIN);
       patch.price = readNumber(members.get("price"));
-      patch.hidden = new Set((members.get("hide") ?? "").split(",").filter(
-        (name) => ["trades", "candles"].includes(name)));
+      patch.hidden = new Set(
+        (members.get("hide") ?? "")
+          .split(",")
+          .filter((name) => ["trades", "candles"].includes(name))
+      );
     }
     this.set(patch);
   }
@@ -181,7 +180,11 @@ function readNumber(text) {
 // "low~high", or null.
 function readRange(text, least) {
   const [low, high, ...more] = (text ?? "").split("~").map(readNumber);
-  const isRange = more.length === 0 && low !== null && high != null && low >= least &&
+  const isRange =
+    more.length === 0 &&
+    low !== null &&
+    high != null &&
+    low >= least &&
     high - low >= Math.max(1, Math.abs(low), Math.abs(high)) * NUMBER_MIN;
   return isRange ? { low, high } : null;
 }
@@ -191,8 +194,7 @@ function clampRange(from, to) {
     from = (from + to - SPAN_MIN) / 2n;
     to = from + SPAN_MIN;
   }
-  if (from < 0n)
-    [from, to] = [0n, to - from];
+  if (from < 0n) [from, to] = [0n, to - from];
   if (to > TIME_MAX)
     [from, to] = [from - (to - TIME_MAX) > 0n ? from - (to - TIME_MAX) : 0n, TIME_MAX];
   return { from, to };

@@ -7,11 +7,15 @@ import { catFrames, framesBefore } from "./frames.js";
 import { SECOND } from "./time.js";
 
 const FOUND_MAX = 1000; // frames of one search
-const ROUNDS_MAX = 20;  // searches of one step
-const GROWTH = 8n;      // how much longer each earlier time is that a step back searches
+const ROUNDS_MAX = 20; // searches of one step
+const GROWTH = 8n; // how much longer each earlier time is that a step back searches
 
-const KINDS = [["frame", "frame of the topic"], ["violation", "violation"], ["gap", "gap"],
-  ["breakpoint", "breakpoint"]];
+const KINDS = [
+  ["frame", "frame of the topic"],
+  ["violation", "violation"],
+  ["gap", "gap"],
+  ["breakpoint", "breakpoint"],
+];
 
 export class StepBar {
   #state;
@@ -30,10 +34,15 @@ export class StepBar {
     this.#question = question;
     parent.append(
       el("label", {}, "Step to", this.#kind),
-      el("button", { type: "button", text: "Previous", title: "Previous (p)",
-        onclick: () => step(-1) }),
+      el("button", {
+        type: "button",
+        text: "Previous",
+        title: "Previous (p)",
+        onclick: () => step(-1),
+      }),
       el("button", { type: "button", text: "Next", title: "Next (n)", onclick: () => step(1) }),
-      this.#run.element);
+      this.#run.element
+    );
   }
 
   get kind() {
@@ -43,8 +52,7 @@ export class StepBar {
   // Find the next (direction 1) or the previous frame (-1) of the chosen kind, but not a gap.
   // null: no such frame. undefined: no answer; the bar shows why.
   async find(direction) {
-    if (this.kind === "frame")
-      return this.#findFrame(direction);
+    if (this.kind === "frame") return this.#findFrame(direction);
     const options = this.kind === "violation" ? [["condition", "rule=*"]] : this.#question();
     if (options === null) {
       this.#run.fail("Give the breakpoint's condition in the tab “Ask”.");
@@ -55,22 +63,30 @@ export class StepBar {
 
   async #findFrame(direction) {
     const band = this.#band();
-    if (band === undefined)
-      return undefined;
+    if (band === undefined) return undefined;
     const cat = (options) => catFrames(this.#run, [...bandOptions(band), ...options]);
     const { cursor, span } = this.#state;
-    const frames = direction > 0 ? await cat([["from", cursor + 1n], ["max-frames", 1]])
-      : await framesBefore(cat, cursor, this.#archive().first_ns, span / GROWTH, 1);
-    return frames === null ? undefined : frames.at(-1) ?? null;
+    const frames =
+      direction > 0
+        ? await cat([
+            ["from", cursor + 1n],
+            ["max-frames", 1],
+          ])
+        : await framesBefore(cat, cursor, this.#archive().first_ns, span / GROWTH, 1);
+    return frames === null ? undefined : (frames.at(-1) ?? null);
   }
 
   // Frames that meet the condition, the earliest first. undefined: no answer.
   async #when(options, from, to, count) {
-    const answer = await this.#run.verb("when", [...options, ["from", from],
-      ...(to === null ? [] : [["to", to]]), ["max-frames", count]]);
-    if (answer === null || (answer.results.length === 0 && answer.status !== 4))
-      return undefined;
-    if (answer.status === 4) // no frame in this time
+    const answer = await this.#run.verb("when", [
+      ...options,
+      ["from", from],
+      ...(to === null ? [] : [["to", to]]),
+      ["max-frames", count],
+    ]);
+    if (answer === null || (answer.results.length === 0 && answer.status !== 4)) return undefined;
+    if (answer.status === 4)
+      // no frame in this time
       this.#run.fail("");
     return answer.results.map(({ found }) => found).filter((found) => found !== null);
   }
@@ -79,12 +95,11 @@ export class StepBar {
   async #findNext(options) {
     const from = this.#state.cursor + 1n;
     const early = await this.#when(options, warmUpBegin(from), from, FOUND_MAX);
-    if (early === undefined)
-      return undefined;
+    if (early === undefined) return undefined;
     const count = early.length === FOUND_MAX ? 0 : early.length;
     const begin = early.length === FOUND_MAX ? from : warmUpBegin(from);
     const found = await this.#when(options, begin, null, count + 1);
-    return found === undefined ? undefined : found[count] ?? null;
+    return found === undefined ? undefined : (found[count] ?? null);
   }
 
   // `when` reads forwards, so search longer and longer times before the cursor for their last
@@ -101,19 +116,18 @@ export class StepBar {
       let found = null;
       do {
         if (rounds++ === ROUNDS_MAX) {
-          this.#run.fail(`Stopped after ${ROUNDS_MAX} searches of ${FOUND_MAX} frames: too many ` +
-            "frames before the cursor meet the condition. Zoom in, or narrow the condition.");
+          this.#run.fail(
+            `Stopped after ${ROUNDS_MAX} searches of ${FOUND_MAX} frames: too many ` +
+              "frames before the cursor meet the condition. Zoom in, or narrow the condition."
+          );
           return undefined;
         }
         found = await this.#when(options, begin, to, FOUND_MAX);
-        if (found === undefined)
-          return undefined;
+        if (found === undefined) return undefined;
         last = found.findLast(({ recv_ns: at }) => BigInt(at) >= from) ?? last;
-        if (found.length > 0)
-          begin = BigInt(found.at(-1).recv_ns) + 1n;
+        if (found.length > 0) begin = BigInt(found.at(-1).recv_ns) + 1n;
       } while (found.length === FOUND_MAX);
-      if (last !== null)
-        return last;
+      if (last !== null) return last;
     }
     return null;
   }

@@ -14,17 +14,35 @@ export class Strip extends TimePlot {
 
   // panel: see ChartsPanel. legend: [{name, colour}], without a name: not shown.
   constructor(title, legend, panel, { state, actions }, colours) {
-    super(state, actions, { "aria-label": title, "aria-describedby": "charts-keys" },
-      ["page", "unloaded", "text", "muted", "line", "accent", ...colours]);
+    super(state, actions, { "aria-label": title, "aria-describedby": "charts-keys" }, [
+      "page",
+      "unloaded",
+      "text",
+      "muted",
+      "line",
+      "accent",
+      ...colours,
+    ]);
     this.panel = panel;
-    const names = legend.filter(({ name }) => name !== "").map(({ name, colour }) => {
-      const swatch = el("i", { class: "swatch" });
-      swatch.style.background = `var(--${colour})`;
-      return el("span", {}, swatch, name);
-    });
-    this.element = el("div", { class: "strip" },
-      el("div", { class: "beside" }, el("h2", { text: title }),
-        el("div", { class: "names" }, ...names), this.text), this.canvas);
+    const names = legend
+      .filter(({ name }) => name !== "")
+      .map(({ name, colour }) => {
+        const swatch = el("i", { class: "swatch" });
+        swatch.style.background = `var(--${colour})`;
+        return el("span", {}, swatch, name);
+      });
+    this.element = el(
+      "div",
+      { class: "strip" },
+      el(
+        "div",
+        { class: "beside" },
+        el("h2", { text: title }),
+        el("div", { class: "names" }, ...names),
+        this.text
+      ),
+      this.canvas
+    );
     this.canvas.addEventListener("focus", () => this.text.setAttribute("aria-live", "polite"));
     this.canvas.addEventListener("blur", () => this.text.setAttribute("aria-live", "off"));
   }
@@ -61,8 +79,7 @@ export class Strip extends TimePlot {
   showValue() {
     const { cursor } = this.state;
     const text = cursor === null ? "" : this.describe(cursor).join("; ");
-    if (this.text.textContent !== text)
-      this.text.textContent = text;
+    if (this.text.textContent !== text) this.text.textContent = text;
   }
 
   // ---- selection ----

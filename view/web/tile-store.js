@@ -43,16 +43,14 @@ export class TileStore {
   want(list) {
     this.#wanted = new Map(list.map((wanted) => [wanted.key, wanted]));
     for (const [key, pending] of this.#pending)
-      if (!this.#wanted.has(key) && pending.waiters === 0)
-        pending.abort.abort();
+      if (!this.#wanted.has(key) && pending.waiters === 0) pending.abort.abort();
     this.#start();
   }
 
   // A tile as a promise, whether or not it is wanted.
   async load(wanted) {
     const tile = this.#tiles.get(wanted.key);
-    if (tile && !tile.isStale)
-      return tile;
+    if (tile && !tile.isStale) return tile;
     const pending = this.#pending.get(wanted.key) ?? this.#begin(wanted);
     pending.waiters++;
     return pending.done;
@@ -69,10 +67,8 @@ export class TileStore {
 
   // Tiles, loaded or on their way, are out of date. They are shown until the new ones arrive.
   expire(isOld) {
-    for (const tile of this.#tiles.values())
-      tile.isStale ||= isOld(tile);
-    for (const pending of this.#pending.values())
-      pending.isStale ||= isOld(pending.wanted);
+    for (const tile of this.#tiles.values()) tile.isStale ||= isOld(tile);
+    for (const pending of this.#pending.values()) pending.isStale ||= isOld(pending.wanted);
     this.#start();
   }
 
@@ -83,43 +79,48 @@ export class TileStore {
   }
 
   #start() {
-    if (performance.now() < this.#retryAt)
-      return;
+    if (performance.now() < this.#retryAt) return;
     for (const wanted of this.#wanted.values()) {
-      if (this.#pending.size >= this.#limits.requests)
-        return;
+      if (this.#pending.size >= this.#limits.requests) return;
       const tile = this.#tiles.get(wanted.key);
-      if (!this.#pending.has(wanted.key) && !this.#failures.has(wanted.key) &&
-          (tile === undefined || tile.isStale))
+      if (
+        !this.#pending.has(wanted.key) &&
+        !this.#failures.has(wanted.key) &&
+        (tile === undefined || tile.isStale)
+      )
         this.#begin(wanted);
     }
   }
 
   #begin(wanted) {
     const pending = { wanted, abort: new AbortController(), waiters: 0, isStale: false };
-    pending.done = this.#request(wanted, pending.abort.signal).then((tile) => {
-      this.#add(Object.assign(tile, wanted, { isStale: pending.isStale }));
-      return tile;
-    }).finally(() => this.#pending.delete(wanted.key));
-    pending.done.then(() => {
-      this.#start();
-      this.#onChange(null);
-    }, (error) => {
-      if (error.name === "AbortError") {
+    pending.done = this.#request(wanted, pending.abort.signal)
+      .then((tile) => {
+        this.#add(Object.assign(tile, wanted, { isStale: pending.isStale }));
+        return tile;
+      })
+      .finally(() => this.#pending.delete(wanted.key));
+    pending.done.then(
+      () => {
         this.#start();
-        return;
+        this.#onChange(null);
+      },
+      (error) => {
+        if (error.name === "AbortError") {
+          this.#start();
+          return;
+        }
+        if (this.#isFinal(error)) {
+          if (this.#failures.size >= this.#limits.tiles) this.#failures.clear();
+          this.#failures.set(wanted.key, error);
+          this.#start();
+        } else {
+          this.#retryAt = performance.now() + RETRY_MS;
+          setTimeout(() => this.#start(), RETRY_MS + 1);
+        }
+        this.#onChange(error);
       }
-      if (this.#isFinal(error)) {
-        if (this.#failures.size >= this.#limits.tiles)
-          this.#failures.clear();
-        this.#failures.set(wanted.key, error);
-        this.#start();
-      } else {
-        this.#retryAt = performance.now() + RETRY_MS;
-        setTimeout(() => this.#start(), RETRY_MS + 1);
-      }
-      this.#onChange(error);
-    });
+    );
     this.#pending.set(wanted.key, pending);
     return pending;
   }
@@ -129,11 +130,9 @@ export class TileStore {
     this.#tiles.set(tile.key, tile);
     this.#bytes += tile.bytes;
     for (const old of this.#tiles.keys()) {
-      if (this.#tiles.size <= this.#limits.tiles && this.#bytes <= this.#limits.bytes)
-        break;
+      if (this.#tiles.size <= this.#limits.tiles && this.#bytes <= this.#limits.bytes) break;
       // Tiles in view stay, or they would be requested again at once.
-      if (!this.#wanted.has(old))
-        this.#remove(old);
+      if (!this.#wanted.has(old)) this.#remove(old);
     }
   }
 

@@ -23,8 +23,7 @@ export function stepNs(k) {
 export function tilesIn(k, from, to) {
   const numbers = [];
   const length = CELLS << BigInt(k);
-  for (let i = from / length; i * length < to; i++)
-    numbers.push(i);
+  for (let i = from / length; i * length < to; i++) numbers.push(i);
   return numbers;
 }
 
@@ -41,11 +40,9 @@ function withKey({ k, i, group }) {
 // find(k, i): a tile, or undefined.
 export function bestTiles(k, i, kMin, find) {
   const exact = find(k, i);
-  if (exact)
-    return [{ tile: exact, from: 0, to: TILE_CELLS }];
+  if (exact) return [{ tile: exact, from: 0, to: TILE_CELLS }];
   const halves = k > kMin ? [find(k - 1, 2n * i), find(k - 1, 2n * i + 1n)] : [];
-  if (halves[0] && halves[1])
-    return halves.map((tile) => ({ tile, from: 0, to: TILE_CELLS }));
+  if (halves[0] && halves[1]) return halves.map((tile) => ({ tile, from: 0, to: TILE_CELLS }));
   for (let up = 1; up <= PARENT_LEVELS && k + up <= K_MAX; up++) {
     const tile = find(k + up, i >> BigInt(up));
     if (tile) {
@@ -62,8 +59,7 @@ export function bestTiles(k, i, kMin, find) {
 export function finestSaved(wanted, has) {
   for (let up = 0; up <= PARENT_LEVELS && wanted.k + up <= K_MAX; up++) {
     const coarser = { ...wanted, k: wanted.k + up, i: wanted.i >> BigInt(up) };
-    if (has(coarser))
-      return coarser;
+    if (has(coarser)) return coarser;
   }
   return wanted;
 }
@@ -87,8 +83,7 @@ class TileRequests {
 
   request(wanted, signal) {
     return new Promise((resolve, reject) => {
-      if (this.#waiting.length === 0)
-        queueMicrotask(() => this.#send());
+      if (this.#waiting.length === 0) queueMicrotask(() => this.#send());
       this.#waiting.push({ wanted, signal, resolve, reject });
     });
   }
@@ -98,12 +93,13 @@ class TileRequests {
     this.#waiting = [];
     while (waiting.length > 0) {
       const run = [waiting.shift()];
-      const isNext = ({ wanted: { k, i, group } }) => k === run[0].wanted.k &&
-        i === run.at(-1).wanted.i + 1n && groupName(group) === groupName(run[0].wanted.group);
+      const isNext = ({ wanted: { k, i, group } }) =>
+        k === run[0].wanted.k &&
+        i === run.at(-1).wanted.i + 1n &&
+        groupName(group) === groupName(run[0].wanted.group);
       for (let next = 0; next >= 0 && run.length < TILES_MAX;) {
         next = waiting.findIndex(isNext);
-        if (next >= 0)
-          run.push(...waiting.splice(next, 1));
+        if (next >= 0) run.push(...waiting.splice(next, 1));
       }
       this.#get(run);
     }
@@ -118,13 +114,13 @@ class TileRequests {
     for (const { signal, reject } of run)
       signal.addEventListener("abort", () => {
         reject(cancelled());
-        if (--left === 0)
-          abort.abort();
+        if (--left === 0) abort.abort();
       });
     try {
       const tiles = await getTiles(run[0].wanted, run.length, abort.signal);
       tiles.forEach((tile, index) =>
-        run[index].resolve(Object.assign(tile, { bytes: 7 * tile.gaps.length })));
+        run[index].resolve(Object.assign(tile, { bytes: 7 * tile.gaps.length }))
+      );
       fail(cancelled());
     } catch (error) {
       fail(error);
@@ -138,9 +134,12 @@ export class TileCache {
 
   // onChange(error): a tile arrived (error is null), or a request failed.
   constructor(onChange) {
-    this.#store = new TileStore({ limits: LIMITS, onChange,
+    this.#store = new TileStore({
+      limits: LIMITS,
+      onChange,
       request: (wanted, signal) => this.#requests.request(wanted, signal),
-      isFinal: ({ status }) => status === NOT_FOUND });
+      isFinal: ({ status }) => status === NOT_FOUND,
+    });
   }
 
   // The tile or its substitutes: see bestTiles.
@@ -178,21 +177,18 @@ export class TileCache {
       const tile = await this.load(level, i, group);
       const start = i * length;
       let cell = Number((at - start) >> BigInt(level));
-      while (cell >= 0 && cell < TILE_CELLS && !hasData(tile, key, cell))
-        cell += direction;
+      while (cell >= 0 && cell < TILE_CELLS && !hasData(tile, key, cell)) cell += direction;
       if (cell >= 0 && cell < TILE_CELLS) {
         const first = start + (BigInt(cell) << BigInt(level));
         const end = first + stepNs(level);
-        const found = direction > 0 ? (first > at ? first : at) : (end - 1n < at ? end - 1n : at);
-        if (level === k)
-          return found;
+        const found = direction > 0 ? (first > at ? first : at) : end - 1n < at ? end - 1n : at;
+        if (level === k) return found;
         at = found;
         level = Math.max(k, level - 6);
         continue;
       }
       at = direction > 0 ? start + length : start - 1n;
-      if (at < 0n || (direction > 0 ? at > limit : at < limit))
-        return null;
+      if (at < 0n || (direction > 0 ? at > limit : at < limit)) return null;
       level = Math.min(K_MAX, level + 4);
     }
   }
@@ -200,8 +196,7 @@ export class TileCache {
 
 function hasData(tile, key, cell) {
   const band = tile.bands.get(key);
-  if (band === undefined)
-    return false;
+  if (band === undefined) return false;
   const index = band * TILE_CELLS + cell;
   return tile.received[index] > 0 || tile.frames[index] > 0;
 }

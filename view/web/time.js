@@ -12,7 +12,12 @@ function dateOf(ns) {
 }
 
 function fraction(ns, digits) {
-  return digits === 0 ? "" : "." + String(ns % SECOND).padStart(9, "0").slice(0, digits);
+  return digits === 0
+    ? ""
+    : "." +
+        String(ns % SECOND)
+          .padStart(9, "0")
+          .slice(0, digits);
 }
 
 // "2026-11-26 01:22:05.123456789". digits: of the second's fraction.
@@ -23,8 +28,7 @@ export function formatTime(ns, digits = 9) {
 // Digits of the second's fraction that a step of this length needs.
 export function digitsFor(step) {
   let digits = 0;
-  for (let unit = SECOND; unit > step && digits < 9; unit /= 10n)
-    digits++;
+  for (let unit = SECOND; unit > step && digits < 9; unit /= 10n) digits++;
   return digits;
 }
 
@@ -34,33 +38,32 @@ function threeDigits(value) {
 
 // A length of time: "350 ns", "12.5 ms", "3 min 20 s", "422 d 4 h".
 export function formatSpan(ns) {
-  if (ns < 0n)
-    return "-" + formatSpan(-ns);
+  if (ns < 0n) return "-" + formatSpan(-ns);
   const pair = (large, largeName, small, smallName) => {
     const rest = (ns % large) / small;
     const count = (ns / large).toLocaleString("en");
     return `${count} ${largeName}` + (rest ? ` ${rest} ${smallName}` : "");
   };
-  if (ns >= 2n * DAY)
-    return pair(DAY, "d", HOUR, "h");
-  if (ns >= HOUR)
-    return pair(HOUR, "h", MINUTE, "min");
-  if (ns >= MINUTE)
-    return pair(MINUTE, "min", SECOND, "s");
+  if (ns >= 2n * DAY) return pair(DAY, "d", HOUR, "h");
+  if (ns >= HOUR) return pair(HOUR, "h", MINUTE, "min");
+  if (ns >= MINUTE) return pair(MINUTE, "min", SECOND, "s");
   const value = Number(ns);
-  if (value >= 1e9)
-    return threeDigits(value / 1e9) + " s";
-  if (value >= 1e6)
-    return threeDigits(value / 1e6) + " ms";
+  if (value >= 1e9) return threeDigits(value / 1e9) + " s";
+  if (value >= 1e6) return threeDigits(value / 1e6) + " ms";
   return value >= 1e3 ? threeDigits(value / 1e3) + " µs" : value + " ns";
 }
 
 // A rate per second, minute, hour or day, so that it is at least 1: "343/s", "12,400/s", "26/h".
 // what: a word after the number.
 export function formatRate(perSecond, what = "") {
-  const units = [["s", 1], ["min", 60], ["h", 3600], ["d", 86_400]];
-  const [unit, seconds] = perSecond === 0 ? units[0]
-    : units.find(([, length]) => perSecond * length >= 1) ?? units[3];
+  const units = [
+    ["s", 1],
+    ["min", 60],
+    ["h", 3600],
+    ["d", 86_400],
+  ];
+  const [unit, seconds] =
+    perSecond === 0 ? units[0] : (units.find(([, length]) => perSecond * length >= 1) ?? units[3]);
   const value = Number((perSecond * seconds).toPrecision(3));
   return `${value >= 1000 ? value.toLocaleString("en") : value}${what}/${unit}`;
 }
@@ -71,14 +74,18 @@ export function parseTime(text) {
   const trimmed = text.trim();
   if (/^\d{9,20}$/.test(trimmed)) {
     const number = BigInt(trimmed);
-    const unit = [[11, SECOND], [14, 1_000_000n], [17, 1000n], [21, 1n]];
+    const unit = [
+      [11, SECOND],
+      [14, 1_000_000n],
+      [17, 1000n],
+      [21, 1n],
+    ];
     return number * unit.find(([digits]) => trimmed.length < digits)[1];
   }
   const pattern =
     /^(\d{4}-\d\d-\d\d)(?:[T ]+(\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s*(?:Z|UTC)?$/i;
   const found = pattern.exec(trimmed);
-  if (found === null)
-    return null;
+  if (found === null) return null;
   const [, date, minute = "00:00", second = "00", part = ""] = found;
   const ms = Date.parse(`${date}T${minute}:${second}Z`);
   return Number.isNaN(ms) || ms < 0 ? null : BigInt(ms) * 1_000_000n + BigInt(part.padEnd(9, "0"));
@@ -87,14 +94,10 @@ export function parseTime(text) {
 // ---- ticks ----
 
 const CLOCK_STEPS = [];
-for (let unit = 1n; unit < SECOND; unit *= 10n)
-  CLOCK_STEPS.push(unit, 2n * unit, 5n * unit);
-for (const count of [1n, 2n, 5n, 10n, 15n, 30n])
-  CLOCK_STEPS.push(count * SECOND);
-for (const count of [1n, 2n, 5n, 10n, 15n, 30n])
-  CLOCK_STEPS.push(count * MINUTE);
-for (const count of [1n, 2n, 3n, 6n, 12n])
-  CLOCK_STEPS.push(count * HOUR);
+for (let unit = 1n; unit < SECOND; unit *= 10n) CLOCK_STEPS.push(unit, 2n * unit, 5n * unit);
+for (const count of [1n, 2n, 5n, 10n, 15n, 30n]) CLOCK_STEPS.push(count * SECOND);
+for (const count of [1n, 2n, 5n, 10n, 15n, 30n]) CLOCK_STEPS.push(count * MINUTE);
+for (const count of [1n, 2n, 3n, 6n, 12n]) CLOCK_STEPS.push(count * HOUR);
 
 // Steps of the calendar have no constant length; about is only for the choice.
 const CALENDAR_STEPS = [
@@ -105,16 +108,13 @@ const CALENDAR_STEPS = [
 
 function clockTicks(from, to, step) {
   const ticks = [];
-  for (let ns = (from + step - 1n) / step * step; ns < to; ns += step) {
+  for (let ns = ((from + step - 1n) / step) * step; ns < to; ns += step) {
     const text = dateOf(ns).toISOString();
-    if (ns % DAY === 0n)
-      ticks.push({ ns, label: dayLabel(dateOf(ns)), isMajor: true });
-    else if (step >= MINUTE)
-      ticks.push({ ns, label: text.slice(11, 16), isMajor: false });
+    if (ns % DAY === 0n) ticks.push({ ns, label: dayLabel(dateOf(ns)), isMajor: true });
+    else if (step >= MINUTE) ticks.push({ ns, label: text.slice(11, 16), isMajor: false });
     else if (ns % SECOND === 0n)
       ticks.push({ ns, label: text.slice(11, 19), isMajor: step < SECOND });
-    else
-      ticks.push({ ns, label: fraction(ns, digitsFor(step)), isMajor: false });
+    else ticks.push({ ns, label: fraction(ns, digitsFor(step)), isMajor: false });
   }
   return ticks;
 }
@@ -128,14 +128,15 @@ function calendarTicks(from, to, { days, months, years }) {
   const begin = dateOf(from);
   const add = (ms, label, isMajor) => {
     const ns = BigInt(ms) * 1_000_000n;
-    if (ns >= from && ns < to)
-      ticks.push({ ns, label, isMajor });
+    if (ns >= from && ns < to) ticks.push({ ns, label, isMajor });
     return ns < to;
   };
   for (let year = begin.getUTCFullYear(); ; year++) {
     if (years) {
-      if (year % years === 0 && !add(Date.UTC(year, 0), String(year), true) ||
-          BigInt(Date.UTC(year, 0)) * 1_000_000n >= to)
+      if (
+        (year % years === 0 && !add(Date.UTC(year, 0), String(year), true)) ||
+        BigInt(Date.UTC(year, 0)) * 1_000_000n >= to
+      )
         return ticks;
       continue;
     }
@@ -154,7 +155,7 @@ function calendarTicks(from, to, { days, months, years }) {
 
 // Ticks with labels at least minPixels apart, and the part of the date that they leave out.
 export function axisTicks(from, to, pixels, minPixels = 84) {
-  const least = (to - from) * BigInt(minPixels) / BigInt(Math.max(1, Math.round(pixels)));
+  const least = ((to - from) * BigInt(minPixels)) / BigInt(Math.max(1, Math.round(pixels)));
   const step = CLOCK_STEPS.find((candidate) => candidate >= least);
   if (step === undefined) {
     const calendar = CALENDAR_STEPS.find(({ about }) => about >= least) ?? CALENDAR_STEPS.at(-1);

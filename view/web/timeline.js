@@ -19,8 +19,21 @@ const PARTLY = 1;
 const WHOLLY = 2;
 const NOT_LOADED = 3;
 
-const COLOURS = ["page", "hatch", "received", "curve", "gap", "gap-cap", "line", "text", "muted",
-  "accent", "unloaded", "lacking", "note"];
+const COLOURS = [
+  "page",
+  "hatch",
+  "received",
+  "curve",
+  "gap",
+  "gap-cap",
+  "line",
+  "text",
+  "muted",
+  "accent",
+  "unloaded",
+  "lacking",
+  "note",
+];
 
 // Boxes on rows, and where in a row they are, in CSS px.
 const SPAN_KINDS = [
@@ -47,7 +60,7 @@ export class Timeline {
   #pointer = null; // {x, y} over the canvas, in CSS px
   #drag = null;
   #ratio = 1;
-  #width = 0;  // CSS px
+  #width = 0; // CSS px
   #height = 0;
 
   // actions: functions for keys (see #onKey).
@@ -61,20 +74,25 @@ export class Timeline {
     this.#actions = actions;
     new ResizeObserver(() => this.resize()).observe(scroller);
     scroller.addEventListener("scroll", () => this.redraw());
-    matchMedia("(prefers-color-scheme: dark)")
-      .addEventListener("change", () => this.#readColours());
-    canvas.addEventListener("wheel", (event) =>
-      onTimeWheel(event, state, event.offsetX, this.#width), { passive: false });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+      this.#readColours()
+    );
+    canvas.addEventListener(
+      "wheel",
+      (event) => onTimeWheel(event, state, event.offsetX, this.#width),
+      { passive: false }
+    );
     canvas.addEventListener("pointerdown", (event) => this.#onDown(event));
     canvas.addEventListener("pointermove", (event) => this.#onMove(event));
     canvas.addEventListener("pointerup", (event) => this.#onUp(event));
-    canvas.addEventListener("pointercancel", () => { this.#drag = null; });
+    canvas.addEventListener("pointercancel", () => {
+      this.#drag = null;
+    });
     canvas.addEventListener("pointerleave", () => {
       this.#pointer = null;
       this.#showTip();
     });
-    canvas.addEventListener("dblclick", (event) =>
-      state.zoom(0.5, this.timeAt(event.offsetX)));
+    canvas.addEventListener("dblclick", (event) => state.zoom(0.5, this.timeAt(event.offsetX)));
     canvas.addEventListener("keydown", (event) => this.#onKey(event));
     this.#readColours();
     this.resize();
@@ -96,8 +114,7 @@ export class Timeline {
     for (const { feed, topic, symbol, recv_ns: at } of frames)
       for (const name of [null, symbol ?? ""]) {
         const key = bandKey(feed, topic, name, side);
-        if (!this.#marks.has(key))
-          this.#marks.set(key, []);
+        if (!this.#marks.has(key)) this.#marks.set(key, []);
         this.#marks.get(key).push(BigInt(at));
       }
     this.redraw();
@@ -122,15 +139,12 @@ export class Timeline {
   }
 
   redraw() {
-    if (this.#isQueued)
-      return;
+    if (this.#isQueued) return;
     this.#isQueued = true;
     requestAnimationFrame(() => {
       this.#isQueued = false;
-      if (this.#ratio !== devicePixelRatio)
-        this.resize();
-      else
-        this.#draw();
+      if (this.#ratio !== devicePixelRatio) this.resize();
+      else this.#draw();
     });
   }
 
@@ -151,7 +165,7 @@ export class Timeline {
 
   // The level whose steps are 1 to 2 device pixels.
   get level() {
-    return levelFor(2 * Number(this.#state.span) / this.#canvas.width);
+    return levelFor((2 * Number(this.#state.span)) / this.#canvas.width);
   }
 
   get stepNs() {
@@ -173,16 +187,18 @@ export class Timeline {
     const k = this.level;
     const length = BigInt(TILE_CELLS) << BigInt(k);
     const [best] = this.#tiles.best(k, ns / length, band.source);
-    if (best === undefined || best.tile.k < k)
-      return null;
+    if (best === undefined || best.tile.k < k) return null;
     const { tile } = best;
     const number = tile.bands.get(band.key);
     const step = stepNs(tile.k);
-    if (number === undefined)
-      return { rate: 0, received: NOTHING, gaps: 0, step };
-    const index = number * TILE_CELLS + Number(ns / step % BigInt(TILE_CELLS));
-    return { rate: tile.frames[index] * 1e9 / Number(step), received: shareOf(tile.received[index]),
-             gaps: tile.gaps[index], step };
+    if (number === undefined) return { rate: 0, received: NOTHING, gaps: 0, step };
+    const index = number * TILE_CELLS + Number((ns / step) % BigInt(TILE_CELLS));
+    return {
+      rate: (tile.frames[index] * 1e9) / Number(step),
+      received: shareOf(tile.received[index]),
+      gaps: tile.gaps[index],
+      step,
+    };
   }
 
   // Spread the cells of a band over device pixels. Returns the greatest rate, in frames per ns.
@@ -204,22 +220,19 @@ export class Timeline {
         for (let cell = from; cell < to; cell++) {
           const begin = Math.round((origin + cell * step) * scale);
           const end = Math.max(begin + 1, Math.round((origin + (cell + 1) * step) * scale));
-          if (end <= 0 || begin >= width)
-            continue;
+          if (end <= 0 || begin >= width) continue;
           const index = number === undefined ? -1 : number * TILE_CELLS + cell;
           const rate = index < 0 ? 0 : tile.frames[index] / step;
           const share = index < 0 ? NOTHING : shareOf(tile.received[index]);
           const bits = index < 0 ? 0 : tile.gaps[index];
           for (let x = Math.max(0, begin); x < Math.min(width, end); x++) {
-            if (rate > rates[x])
-              rates[x] = rate;
+            if (rate > rates[x]) rates[x] = rate;
             received[x] = received[x] === NOT_LOADED ? share : Math.max(received[x], share);
           }
           if (bits !== 0)
             for (let x = Math.max(0, begin); x < Math.min(width, Math.max(end, begin + least)); x++)
               gaps[x] |= bits;
-          if (rate > max)
-            max = rate;
+          if (rate > max) max = rate;
         }
       }
     }
@@ -234,8 +247,7 @@ export class Timeline {
   }
 
   #draw() {
-    if (this.#state.to === 0n)
-      return;
+    if (this.#state.to === 0n) return;
     const context = this.#canvas.getContext("2d", { alpha: false });
     const ratio = this.#ratio;
     const width = this.#canvas.width;
@@ -243,13 +255,19 @@ export class Timeline {
     const k = this.level;
     const numbers = tilesIn(k, this.#state.from, this.#state.to);
     const first = Math.max(0, Math.floor(scroll / BAND_HEIGHT));
-    const shown = this.#bands.slice(first,
-      Math.ceil((scroll + this.#height - AXIS_HEIGHT) / BAND_HEIGHT));
+    const shown = this.#bands.slice(
+      first,
+      Math.ceil((scroll + this.#height - AXIS_HEIGHT) / BAND_HEIGHT)
+    );
     const rows = Math.round(BAND_HEIGHT * ratio);
     if (this.#image?.width !== width || this.#image.height !== rows) {
       this.#image = new ImageData(width, rows);
-      this.#columns = { rates: new Float64Array(width), received: new Uint8Array(width),
-                        gaps: new Uint16Array(width), tops: new Uint16Array(width) };
+      this.#columns = {
+        rates: new Float64Array(width),
+        received: new Uint8Array(width),
+        gaps: new Uint16Array(width),
+        tops: new Uint16Array(width),
+      };
     }
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = this.#colours.page;
@@ -267,8 +285,7 @@ export class Timeline {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.font = FONT;
     for (const { band, y, max } of labels) {
-      for (const kind of SPAN_KINDS)
-        this.#drawSpans(context, band, y, kind);
+      for (const kind of SPAN_KINDS) this.#drawSpans(context, band, y, kind);
       this.#drawBandText(context, band, y, max);
       this.#drawMarks(context, band, y);
     }
@@ -291,30 +308,23 @@ export class Timeline {
     const usable = height - 1 - Math.round(3 * this.#ratio);
     // The square root keeps quiet times visible next to bursts.
     for (let x = 0; x < width; x++)
-      tops[x] = rates[x] === 0
-        ? height
-        : height - 1 - Math.max(1, Math.round(Math.sqrt(rates[x] / max) * usable));
+      tops[x] =
+        rates[x] === 0
+          ? height
+          : height - 1 - Math.max(1, Math.round(Math.sqrt(rates[x] / max) * usable));
     for (let y = 0; y < height; y++) {
       const row = y * width;
       const isCap = y < capRows;
       for (let x = 0; x < width; x++) {
         let pixel;
-        if (y === height - 1)
-          pixel = line;
-        else if (isCap && gaps[x] !== 0)
-          pixel = cap;
-        else if (y >= tops[x])
-          pixel = curve;
-        else if (gaps[x] !== 0)
-          pixel = gap;
-        else if (received[x] === WHOLLY)
-          pixel = fill;
-        else if (received[x] === NOT_LOADED)
-          pixel = unloaded;
-        else if ((x + y) % hatchStep === 0)
-          pixel = hatch;
-        else
-          pixel = received[x] === PARTLY ? fill : page;
+        if (y === height - 1) pixel = line;
+        else if (isCap && gaps[x] !== 0) pixel = cap;
+        else if (y >= tops[x]) pixel = curve;
+        else if (gaps[x] !== 0) pixel = gap;
+        else if (received[x] === WHOLLY) pixel = fill;
+        else if (received[x] === NOT_LOADED) pixel = unloaded;
+        else if ((x + y) % hatchStep === 0) pixel = hatch;
+        else pixel = received[x] === PARTLY ? fill : page;
         pixels[row + x] = pixel;
       }
     }
@@ -325,8 +335,7 @@ export class Timeline {
     for (const { from, to } of this.#spans[kind].get(band.key) ?? []) {
       const begin = Math.max(-8, this.#positionOf(from));
       const end = Math.min(this.#width + 8, this.#positionOf(to));
-      if (end < 0 || begin > this.#width)
-        continue;
+      if (end < 0 || begin > this.#width) continue;
       const width = Math.max(4, end - begin);
       const x = begin - (width - Math.max(0, end - begin)) / 2;
       context.fillStyle = this.#colours.page;
@@ -344,8 +353,7 @@ export class Timeline {
       context.lineWidth = 2;
       context.strokeRect(1, y + 1, this.#width - 2, BAND_HEIGHT - 3);
     }
-    if (max === 0)
-      return;
+    if (max === 0) return;
     this.#drawTag(context, "right", y, `max ${formatRate(max * 1e9)}`);
   }
 
@@ -371,8 +379,7 @@ export class Timeline {
     let last = -Infinity;
     for (const at of this.#marks.get(band.key) ?? []) {
       const x = Math.round(this.#positionOf(at));
-      if (x < -MARK_SIZE || x > this.#width + MARK_SIZE || x === last)
-        continue;
+      if (x < -MARK_SIZE || x > this.#width + MARK_SIZE || x === last) continue;
       last = x;
       context.beginPath();
       context.moveTo(x - MARK_SIZE, y + 1);
@@ -386,8 +393,12 @@ export class Timeline {
 
   #drawAxis(context) {
     const { ticks, context: date } = axisTicks(this.#state.from, this.#state.to, this.#width);
-    const bottom = AXIS_HEIGHT + Math.min(this.#height - AXIS_HEIGHT,
-      this.#bands.length * BAND_HEIGHT - this.#scroller.scrollTop);
+    const bottom =
+      AXIS_HEIGHT +
+      Math.min(
+        this.#height - AXIS_HEIGHT,
+        this.#bands.length * BAND_HEIGHT - this.#scroller.scrollTop
+      );
     context.fillStyle = this.#colours.page;
     context.fillRect(0, 0, this.#width, AXIS_HEIGHT);
     context.fillStyle = this.#colours.line;
@@ -424,8 +435,11 @@ export class Timeline {
     const wanted = [...groups].flatMap((group) => order.map((i) => ({ k, i, group })));
     const chosen = this.#bands.find(({ key }) => key === this.#state.band);
     if (chosen !== undefined && this.#state.cursor !== null)
-      wanted.push({ k, i: this.#state.cursor / (BigInt(TILE_CELLS) << BigInt(k)),
-                    group: chosen.source });
+      wanted.push({
+        k,
+        i: this.#state.cursor / (BigInt(TILE_CELLS) << BigInt(k)),
+        group: chosen.source,
+      });
     this.#tiles.want(wanted);
   }
 
@@ -457,11 +471,15 @@ export class Timeline {
   // ---- pointer ----
 
   #onDown(event) {
-    if (event.button !== 0)
-      return;
+    if (event.button !== 0) return;
     this.#canvas.setPointerCapture(event.pointerId);
-    this.#drag = { x: event.offsetX, y: event.offsetY, from: this.#state.from,
-                   scroll: this.#scroller.scrollTop, isMoved: false };
+    this.#drag = {
+      x: event.offsetX,
+      y: event.offsetY,
+      from: this.#state.from,
+      scroll: this.#scroller.scrollTop,
+      isMoved: false,
+    };
   }
 
   #onMove(event) {
@@ -482,20 +500,22 @@ export class Timeline {
   #onUp(event) {
     const drag = this.#drag;
     this.#drag = null;
-    if (drag === null || drag.isMoved)
-      return;
+    if (drag === null || drag.isMoved) return;
     const band = this.#bandAt(event.offsetY);
     const patch = { cursor: this.timeAt(event.offsetX) };
-    if (band !== undefined)
-      patch.band = band.key;
+    if (band !== undefined) patch.band = band.key;
     this.#state.set(patch);
   }
 
   #showTip() {
     const band = this.#pointer === null ? undefined : this.#bandAt(this.#pointer.y);
     const isHidden = band === undefined || this.#drag?.isMoved === true;
-    placeTip(this.#tip, this.#canvas, this.#pointer,
-      isHidden ? [] : this.describe(band, this.timeAt(this.#pointer.x)));
+    placeTip(
+      this.#tip,
+      this.#canvas,
+      this.#pointer,
+      isHidden ? [] : this.describe(band, this.timeAt(this.#pointer.x))
+    );
   }
 
   // Describe a band at a time, as a list of phrases.
@@ -504,25 +524,21 @@ export class Timeline {
     const found = this.sample(band, ns);
     if (found === null)
       return [...parts, isSavedPage && !this.#tiles.isLoading ? "not saved" : "loading"];
-    if (band.proof < 0)
-      return [...parts, "not recorded in this archive"];
+    if (band.proof < 0) return [...parts, "not recorded in this archive"];
     const words = ["not received", "received in part", "received"];
     const share = Math.max(found.received, found.rate > 0 ? PARTLY : NOTHING);
     parts.push(`${formatRate(found.rate, " frames")} over ${formatSpan(found.step)}`, words[share]);
-    if (found.gaps !== 0)
-      parts.push("gap: " + gapReasons(found.gaps).join(", "));
+    if (found.gaps !== 0) parts.push("gap: " + gapReasons(found.gaps).join(", "));
     for (const { kind } of SPAN_KINDS)
       for (const { from, to, text } of this.#spans[kind].get(band.key) ?? [])
-        if (ns <= to && ns + found.step > from)
-          parts.push(text);
+        if (ns <= to && ns + found.step > from) parts.push(text);
     return parts;
   }
 
   // ---- keys ----
 
   #onKey(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey)
-      return;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
     const keys = {
       ...timeKeys(this.#actions, event),
       ArrowUp: () => this.#actions.moveBand(-1),
@@ -530,8 +546,7 @@ export class Timeline {
       Enter: () => this.#actions.toggleBand(),
     };
     const action = keys[event.key];
-    if (action === undefined)
-      return;
+    if (action === undefined) return;
     event.preventDefault();
     action();
   }

@@ -10,7 +10,10 @@ export class Book {
       this.bids.clear();
       this.asks.clear();
     }
-    for (const [side, levels] of [[this.bids, data.b], [this.asks, data.a]])
+    for (const [side, levels] of [
+      [this.bids, data.b],
+      [this.asks, data.a],
+    ])
       for (const [price, size] of levels)
         if (Number(size) === 0) side.delete(Number(price));
         else side.set(Number(price), Number(size));
@@ -26,7 +29,9 @@ export class Book {
 export function follow(url, symbol) {
   const book = new Book();
   const socket = new WebSocket(url);
-  socket.on("open", () => socket.send(JSON.stringify({ op: "subscribe", args: [`orderbook.50.${symbol}`] })));
+  socket.on("open", () =>
+    socket.send(JSON.stringify({ op: "subscribe", args: [`orderbook.50.${symbol}`] }))
+  );
   socket.on("message", (text) => {
     const message = JSON.parse(text);
     if (message.topic) book.apply(message);

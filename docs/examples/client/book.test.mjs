@@ -14,7 +14,11 @@ const TAPE = process.env.TAPE ?? "bug.mcap";
 async function serve(t, tape) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "serve-"));
   const ready = path.join(folder, "ready.json");
-  const server = spawn("tapedeck", ["serve", tape, "--plain", "--speed", "max", "--once", "--ready-file", ready], { stdio: "ignore" });
+  const server = spawn(
+    "tapedeck",
+    ["serve", tape, "--plain", "--speed", "max", "--once", "--ready-file", ready],
+    { stdio: "ignore" }
+  );
   t.after(() => {
     server.kill();
     fs.rmSync(folder, { recursive: true });

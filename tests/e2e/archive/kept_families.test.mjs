@@ -7,7 +7,15 @@ import fs from "node:fs";
 import path from "node:path";
 import { after } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { FRAMES_MS, importFrames, json, listening, segments, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  FRAMES_MS,
+  importFrames,
+  json,
+  listening,
+  segments,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { npm, readMcap, test } from "../support/npm_packages.mjs";
 import { installed, withoutLibrary } from "../support/python_scripts.mjs";
 import { deleteCatalog, Recorder } from "../support/recorders.mjs";
@@ -61,16 +69,44 @@ const NUMBERS = Array.from({ length: COUNT }, (_, i) => i + 1).filter((n) => n !
 
 function write(dir, documents) {
   fs.mkdirSync(dir, { recursive: true });
-  for (const [name, text] of Object.entries(documents)) fs.writeFileSync(path.join(dir, name), text);
+  for (const [name, text] of Object.entries(documents))
+    fs.writeFileSync(path.join(dir, name), text);
   return dir;
 }
 
 /** The frames, 50 s apart, so that the archive has segments of some hours. */
-async function imported(t, dir, { document = DOCUMENT, archive = path.join(dir, "archive"), more = [] } = {}) {
-  const documents = write(path.join(dir, `documents-${path.basename(archive)}`), { "made-up.yaml": document, "shared.yaml": SHARED });
+async function imported(
+  t,
+  dir,
+  { document = DOCUMENT, archive = path.join(dir, "archive"), more = [] } = {}
+) {
+  const documents = write(path.join(dir, `documents-${path.basename(archive)}`), {
+    "made-up.yaml": document,
+    "shared.yaml": SHARED,
+  });
   const file = path.join(dir, "frames.jsonl");
-  fs.writeFileSync(file, NUMBERS.map((n) => JSON.stringify({ recv_ns: `${FRAMES_MS + n * 50_000}000000`, url: "wss://stream.example.com/made/up", data: JSON.stringify(frame(n)) }) + "\n").join(""));
-  await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--families", documents, file, ...more]);
+  fs.writeFileSync(
+    file,
+    NUMBERS.map(
+      (n) =>
+        JSON.stringify({
+          recv_ns: `${FRAMES_MS + n * 50_000}000000`,
+          url: "wss://stream.example.com/made/up",
+          data: JSON.stringify(frame(n)),
+        }) + "\n"
+    ).join("")
+  );
+  await tapedeck(t, [
+    "import",
+    "-a",
+    archive,
+    "--format",
+    "jsonl",
+    "--families",
+    documents,
+    file,
+    ...more,
+  ]);
   return archive;
 }
 
@@ -86,30 +122,59 @@ async function copied(t) {
 
 /** The one frame after the gap is found, by its number, and everything is decoded. */
 async function findsGap(t, of, more = []) {
-  const { decoded, undecoded, continuity } = await json(t, ["replay", of, ...more, "--json"], { status: 1 });
+  const { decoded, undecoded, continuity } = await json(t, ["replay", of, ...more, "--json"], {
+    status: 1,
+  });
   assert.deepEqual([undecoded, continuity.violations, continuity.first.found], [0, 1, LOST + 1]);
   return decoded;
 }
 
 test("an imported archive is read without the documents: replay, info, days, drift, diff, export", async (t) => {
-  const archive = await archiveOf(), out = path.join(temporary(t), "out");
+  const archive = await archiveOf(),
+    out = path.join(temporary(t), "out");
   assert.ok(segments(archive).length >= 3, "some hours");
   assert.equal(await findsGap(t, archive), NUMBERS.length);
   const { feeds, topics } = await json(t, ["info", archive, "--json"]);
-  assert.deepEqual([feeds[0].family, topics[0].topic, topics[0].symbols[0].symbol], ["made-up", "book", "A"]);
+  assert.deepEqual(
+    [feeds[0].family, topics[0].topic, topics[0].symbols[0].symbol],
+    ["made-up", "book", "A"]
+  );
   const { days } = await json(t, ["days", archive, "--json"], { status: 1 });
-  assert.deepEqual(days.map(({ symbol, reasons }) => [symbol, reasons]), [["A", "rule"]]);
+  assert.deepEqual(
+    days.map(({ symbol, reasons }) => [symbol, reasons]),
+    [["A", "rule"]]
+  );
   const { findings } = await json(t, ["drift", archive, "--json"], { status: null });
-  assert.deepEqual(findings.map(({ kind, path: key }) => [kind, key]), [["new_field", "data.s"]]);
+  assert.deepEqual(
+    findings.map(({ kind, path: key }) => [kind, key]),
+    [["new_field", "data.s"]]
+  );
   assert.equal((await json(t, ["diff", archive, archive, "--json"])).same, NUMBERS.length);
-  await tapedeck(t, ["export", archive, "--format", "tardis-csv", "--type", "incremental_book_L2", "--out", out], { status: 1 });
+  await tapedeck(
+    t,
+    ["export", archive, "--format", "tardis-csv", "--type", "incremental_book_L2", "--out", out],
+    { status: 1 }
+  );
   const [csv] = fs.readdirSync(out).filter((name) => name.endsWith(".csv.gz"));
-  const rows = gunzipSync(fs.readFileSync(path.join(out, csv))).toString().trimEnd().split("\n").slice(1).map((row) => row.split(","));
-  assert.deepEqual(rows.slice(0, 2).map((row) => [...row.slice(0, 2), ...row.slice(5)].join()).sort(), ["made-up,A,ask,1.6,1", "made-up,A,bid,1.5,1"]);
+  const rows = gunzipSync(fs.readFileSync(path.join(out, csv)))
+    .toString()
+    .trimEnd()
+    .split("\n")
+    .slice(1)
+    .map((row) => row.split(","));
+  assert.deepEqual(
+    rows
+      .slice(0, 2)
+      .map((row) => [...row.slice(0, 2), ...row.slice(5)].join())
+      .sort(),
+    ["made-up,A,ask,1.6,1", "made-up,A,bid,1.5,1"]
+  );
 });
 
 test("a cut alone, a merged archive and one with a new catalog are read without the documents", async (t) => {
-  const archive = await copied(t), alone = path.join(temporary(t), "cut.mcap"), both = path.join(temporary(t), "both");
+  const archive = await copied(t),
+    alone = path.join(temporary(t), "cut.mcap"),
+    both = path.join(temporary(t), "both");
   await tapedeck(t, ["cut", archive, "-o", alone]);
   await tapedeck(t, ["merge", archive, await archiveOf(), "--out", both]);
   deleteCatalog(archive);
@@ -127,10 +192,12 @@ test("serve sends the frames to a client of the family's address", async (t) => 
   t.after(() => client.terminate());
   await once(client, "open");
   const numbers = [];
-  const whole = new Promise((resolve) => client.on("message", (bytes) => {
-    const { topic, data } = JSON.parse(bytes);
-    if (topic === "book.A" && numbers.push(data.n) === NUMBERS.length) resolve();
-  }));
+  const whole = new Promise((resolve) =>
+    client.on("message", (bytes) => {
+      const { topic, data } = JSON.parse(bytes);
+      if (topic === "book.A" && numbers.push(data.n) === NUMBERS.length) resolve();
+    })
+  );
   client.send(JSON.stringify({ req_id: "1", op: "subscribe", args: ["book.A"] }));
   await whole;
   assert.deepEqual(numbers, NUMBERS);
@@ -143,13 +210,20 @@ print(len(list(archive.messages())), book.bids[0].price, book.bids[0].size, book
 
 test("the library reads it", { skip: withoutLibrary }, async (t) => {
   const env = { ...process.env, PYTHONDONTWRITEBYTECODE: "1", PYTHONPATH: installed(t) };
-  const stdout = execFileSync("python3", ["-c", READ_BOOK, await archiveOf()], { encoding: "utf8", env });
+  const stdout = execFileSync("python3", ["-c", READ_BOOK, await archiveOf()], {
+    encoding: "utf8",
+    env,
+  });
   assert.equal(stdout.trim(), `${NUMBERS.length} 1.5 ${COUNT}.0 True`);
 });
 
 test("view passes documents on to its verbs", async (t) => {
-  const dir = temporary(t), archive = await archiveOf();
-  const documents = write(path.join(dir, "edited"), { "made-up.yaml": EDITED, "shared.yaml": SHARED });
+  const dir = temporary(t),
+    archive = await archiveOf();
+  const documents = write(path.join(dir, "edited"), {
+    "made-up.yaml": EDITED,
+    "shared.yaml": SHARED,
+  });
   const broken = async (more) => {
     const { program, url } = await listening(t, ["view", archive, ...more], dir);
     const { command, results } = await (await fetch(`${url}api/verb/days`)).json();
@@ -162,44 +236,76 @@ test("view passes documents on to its verbs", async (t) => {
 
 test("documents that are given win over kept ones, and checkpoints of the kept ones are not used", async (t) => {
   const archive = await archiveOf();
-  const documents = write(path.join(temporary(t), "edited"), { "made-up.yaml": EDITED, "shared.yaml": SHARED });
+  const documents = write(path.join(temporary(t), "edited"), {
+    "made-up.yaml": EDITED,
+    "shared.yaml": SHARED,
+  });
   const from = ["--from", new Date(FRAMES_MS + 2.2 * 3_600_000).toISOString(), "-v"]; // after the gap, in the last segment
   const read = async (more, status) => {
-    const { stdout, stderr } = await tapedeck(t, ["replay", archive, "--json", ...more], { status });
+    const { stdout, stderr } = await tapedeck(t, ["replay", archive, "--json", ...more], {
+      status,
+    });
     const { books, continuity } = JSON.parse(stdout);
-    return { broken: books[0].broken, size: books[0].best_bid_size, violations: continuity.violations, warnings: continuity.warnings, chunks: Number(/read (\d+) chunks/.exec(stderr)?.[1]) };
+    return {
+      broken: books[0].broken,
+      size: books[0].best_bid_size,
+      violations: continuity.violations,
+      warnings: continuity.warnings,
+      chunks: Number(/read (\d+) chunks/.exec(stderr)?.[1]),
+    };
   };
-  const kept = await read(from, null), edited = await read(["--families", documents, ...from], null);
+  const kept = await read(from, null),
+    edited = await read(["--families", documents, ...from], null);
   assert.deepEqual([kept.broken, kept.size], [true, `${COUNT}`]);
   assert.deepEqual([edited.broken, edited.size], [false, `${COUNT}`]);
-  assert.ok(kept.chunks < edited.chunks, `${kept.chunks} chunks from the checkpoint on, ${edited.chunks} without it`);
+  assert.ok(
+    kept.chunks < edited.chunks,
+    `${kept.chunks} chunks from the checkpoint on, ${edited.chunks} without it`
+  );
   const all = await read(["--families", documents], 0);
   assert.deepEqual([all.violations, all.warnings], [0, { seq_dense: 1 }]);
 });
 
 test("of different documents the newest are used, with a warning that names both segments", async (t) => {
-  const archive = await copied(t), [first] = segments(archive);
+  const archive = await copied(t),
+    [first] = segments(archive);
   await imported(t, temporary(t), { document: EDITED, archive, more: ["--again"] });
   const later = segments(archive).filter((name) => path.basename(name) > path.basename(first));
   const { stderr } = await tapedeck(t, ["replay", archive, "--json"], { status: null });
   const warnings = stderr.split("\n").filter((line) => /is read by the documents/.test(line));
   assert.equal(warnings.length, 1, stderr);
-  const [, used, other] = /family 'made-up' is read by the documents in (\S+), the newest ones; (\S+) has others: --families FILE chooses/.exec(warnings[0]);
+  const [, used, other] =
+    /family 'made-up' is read by the documents in (\S+), the newest ones; (\S+) has others: --families FILE chooses/.exec(
+      warnings[0]
+    );
   const text = (name) => fs.readFileSync(name).toString("latin1");
-  assert.ok(text(used).includes("seq_dense u warning") && text(other).includes("seq_dense u error"), warnings[0]);
+  assert.ok(
+    text(used).includes("seq_dense u warning") && text(other).includes("seq_dense u error"),
+    warnings[0]
+  );
   assert.ok(later.length > 0);
 });
 
 test("a kept document that is damaged is reported, and its family is unknown until it is given", async (t) => {
-  const archive = await copied(t), name = segments(archive).at(-1), file = path.join(archive, name);
+  const archive = await copied(t),
+    name = segments(archive).at(-1),
+    file = path.join(archive, name);
   const bytes = fs.readFileSync(file);
   bytes[bytes.indexOf("Made-up futures.")] ^= 1;
   fs.writeFileSync(file, bytes);
   const { stdout, stderr } = await tapedeck(t, ["replay", archive, "--json"], { status: null });
-  assert.match(stderr, new RegExp(`${name}: the documents of family 'made-up' that it keeps cannot be read: .*the text is damaged.*--families FILE`));
+  assert.match(
+    stderr,
+    new RegExp(
+      `${name}: the documents of family 'made-up' that it keeps cannot be read: .*the text is damaged.*--families FILE`
+    )
+  );
   assert.equal(JSON.parse(stdout).decoded, 0);
   assert.equal((await json(t, ["verify", archive, "--json"], { status: null })).verdict, "damaged");
-  assert.equal(await findsGap(t, archive, ["--families", path.join(shared, "documents-archive")]), NUMBERS.length);
+  assert.equal(
+    await findsGap(t, archive, ["--families", path.join(shared, "documents-archive")]),
+    NUMBERS.length
+  );
 });
 
 /** A server of the family: each subscriber gets a snapshot, and then each frame. */
@@ -214,7 +320,15 @@ async function server(t) {
     ws.on("close", () => subscribers.delete(ws));
     ws.on("message", (bytes) => {
       const { op, req_id: id } = JSON.parse(bytes);
-      ws.send(JSON.stringify({ success: true, ret_msg: op === "ping" ? "pong" : "", conn_id: "c", req_id: id, op }));
+      ws.send(
+        JSON.stringify({
+          success: true,
+          ret_msg: op === "ping" ? "pong" : "",
+          conn_id: "c",
+          req_id: id,
+          op,
+        })
+      );
       if (op === "unsubscribe") subscribers.delete(ws);
       if (op !== "subscribe") return;
       send(ws, "snapshot");
@@ -237,15 +351,23 @@ async function server(t) {
 }
 
 test("a recorder reads documents that its configuration names, keeps them, and takes no others while it runs", async (t) => {
-  const dir = temporary(t), archive = path.join(dir, "tape"), config = path.join(dir, "feeds.yaml");
+  const dir = temporary(t),
+    archive = path.join(dir, "tape"),
+    config = path.join(dir, "feeds.yaml");
   const exchange = await server(t);
-  const documents = write(path.join(dir, "documents"), { "made-up.yaml": DOCUMENT, "shared.yaml": SHARED });
+  const documents = write(path.join(dir, "documents"), {
+    "made-up.yaml": DOCUMENT,
+    "shared.yaml": SHARED,
+  });
   const settings = (families) =>
-    fs.writeFileSync(config, `families: [${families}]\nfeeds:\n  - family: made-up\n    url: ${exchange.url}/made/up\n    topics: [book.A]\n    heal: none\n`);
+    fs.writeFileSync(
+      config,
+      `families: [${families}]\nfeeds:\n  - family: made-up\n    url: ${exchange.url}/made/up\n    topics: [book.A]\n    heal: none\n`
+    );
   settings(documents);
   const recorder = new Recorder(t, archive, ["-c", config, "--commit-interval", "100ms"]);
   const more = async (of) => {
-    for (const from = exchange.sent(); exchange.sent() < from + 3 * LOST; ) await of.durableLine();
+    for (const from = exchange.sent(); exchange.sent() < from + 3 * LOST;) await of.durableLine();
   };
   await more(recorder);
   await tapedeck(t, ["ctl", archive, "reload"]);
@@ -260,19 +382,45 @@ test("a recorder reads documents that its configuration names, keeps them, and t
   assert.equal((await recorder.ended).code, 0, recorder.stderr);
   await more(next);
   assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
-  const texts = segments(archive).map((name) => /seq_dense u (\w+)/.exec(fs.readFileSync(path.join(archive, name)).toString("latin1"))[1]);
+  const texts = segments(archive).map(
+    (name) =>
+      /seq_dense u (\w+)/.exec(fs.readFileSync(path.join(archive, name)).toString("latin1"))[1]
+  );
   assert.deepEqual([...new Set(texts)].sort(), ["error", "warning"]);
-  const { undecoded, decoded, continuity } = await json(t, ["replay", archive, "--json"], { status: 1 }); // the first recorder wrote a gap
+  const { undecoded, decoded, continuity } = await json(t, ["replay", archive, "--json"], {
+    status: 1,
+  }); // the first recorder wrote a gap
   assert.deepEqual([undecoded, continuity.warnings], [0, { seq_dense: 1 }]);
   assert.ok(decoded > 3 * LOST);
-  const { stderr } = await tapedeck(t, ["record", "-a", path.join(dir, "other"), "-c", config, "--check"], { status: null });
+  const { stderr } = await tapedeck(
+    t,
+    ["record", "-a", path.join(dir, "other"), "-c", config, "--check"],
+    { status: null }
+  );
   assert.doesNotMatch(stderr, /no family/);
 });
 
 test("a segment that a killed recorder left is read, and recovered with its documents", async (t) => {
-  const dir = temporary(t), archive = path.join(dir, "tape"), exchange = await server(t);
-  const documents = write(path.join(dir, "documents"), { "made-up.yaml": DOCUMENT, "shared.yaml": SHARED });
-  const recorder = new Recorder(t, archive, [`${exchange.url}/made/up`, "--family", "made-up", "--families", documents, "--topic", "book.A", "--heal", "none", "--commit-interval", "100ms"]);
+  const dir = temporary(t),
+    archive = path.join(dir, "tape"),
+    exchange = await server(t);
+  const documents = write(path.join(dir, "documents"), {
+    "made-up.yaml": DOCUMENT,
+    "shared.yaml": SHARED,
+  });
+  const recorder = new Recorder(t, archive, [
+    `${exchange.url}/made/up`,
+    "--family",
+    "made-up",
+    "--families",
+    documents,
+    "--topic",
+    "book.A",
+    "--heal",
+    "none",
+    "--commit-interval",
+    "100ms",
+  ]);
   await recorder.durableLine((durable) => durable.in > 2 * LOST);
   await recorder.kill("SIGKILL");
   const left = await findsGap(t, archive);
@@ -284,17 +432,28 @@ test("a segment that a killed recorder left is read, and recovered with its docu
 });
 
 test("tap relays and records the family", async (t) => {
-  const dir = temporary(t), archive = path.join(dir, "tape"), exchange = await server(t);
-  const documents = write(path.join(dir, "documents"), { "made-up.yaml": DOCUMENT, "shared.yaml": SHARED });
-  const { program, url, ca } = await listening(t, ["tap", "-a", archive, "--upstream", exchange.url, "--families", documents], dir);
+  const dir = temporary(t),
+    archive = path.join(dir, "tape"),
+    exchange = await server(t);
+  const documents = write(path.join(dir, "documents"), {
+    "made-up.yaml": DOCUMENT,
+    "shared.yaml": SHARED,
+  });
+  const { program, url, ca } = await listening(
+    t,
+    ["tap", "-a", archive, "--upstream", exchange.url, "--families", documents],
+    dir
+  );
   const client = new WebSocket(`${url}/made/up`, { ca: fs.readFileSync(ca) });
   t.after(() => client.terminate());
   await once(client, "open");
   let last = 0;
-  const passed = new Promise((resolve) => client.on("message", (bytes) => {
-    last = JSON.parse(bytes).data?.n ?? last;
-    if (last > LOST + 20) resolve();
-  }));
+  const passed = new Promise((resolve) =>
+    client.on("message", (bytes) => {
+      last = JSON.parse(bytes).data?.n ?? last;
+      if (last > LOST + 20) resolve();
+    })
+  );
   client.send(JSON.stringify({ req_id: "1", op: "subscribe", args: ["book.A"] }));
   await program.until(passed);
   client.close();
@@ -304,6 +463,12 @@ test("tap relays and records the family", async (t) => {
 });
 
 test("no family of the programs is kept", async (t) => {
-  const dir = temporary(t), archive = await importFrames(t, dir, { family: "v5-linear", host: "/v5/public/linear", frames: [JSON.stringify({ topic: "publicTrade.BTCUSDT" })] });
-  for (const name of segments(archive)) assert.ok(!fs.readFileSync(path.join(archive, name)).includes("tapedeck.family"));
+  const dir = temporary(t),
+    archive = await importFrames(t, dir, {
+      family: "v5-linear",
+      host: "/v5/public/linear",
+      frames: [JSON.stringify({ topic: "publicTrade.BTCUSDT" })],
+    });
+  for (const name of segments(archive))
+    assert.ok(!fs.readFileSync(path.join(archive, name)).includes("tapedeck.family"));
 });

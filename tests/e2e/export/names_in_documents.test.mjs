@@ -35,9 +35,40 @@ test("a category that is a path becomes the name of one folder", async (t) => {
   const frame = { topic: "trade.A", data: [{ p: "1", v: "2", S: "Buy", i: "7", T: FRAMES_MS }] };
   fs.mkdirSync(at("a", "b"), { recursive: true });
   fs.writeFileSync(at("made-up.yaml"), DOCUMENT);
-  fs.writeFileSync(at("frames.jsonl"), [{ ts: FRAMES_MS, url: "wss://stream.bybit.com/made/up" }, { ts: FRAMES_MS + 1000, data: JSON.stringify(frame) }].map((line) => JSON.stringify(line) + "\n").join(""));
-  await tapedeck(t, ["import", "-q", "-a", at("tape"), "--format", "jsonl", "--family", "made-up", "--families", at("made-up.yaml"), at("frames.jsonl")]);
-  await tapedeck(t, ["export", "-q", "-a", at("tape"), "--format", "nautilus", "--out", at("a", "b", "out")]);
-  assert.deepEqual(fs.readdirSync(at("a", "b", "out", "data", "trades")), ["A-A_.._.._.._.._.._OUTSIDE_B.BYBIT"]);
+  fs.writeFileSync(
+    at("frames.jsonl"),
+    [
+      { ts: FRAMES_MS, url: "wss://stream.bybit.com/made/up" },
+      { ts: FRAMES_MS + 1000, data: JSON.stringify(frame) },
+    ]
+      .map((line) => JSON.stringify(line) + "\n")
+      .join("")
+  );
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    at("tape"),
+    "--format",
+    "jsonl",
+    "--family",
+    "made-up",
+    "--families",
+    at("made-up.yaml"),
+    at("frames.jsonl"),
+  ]);
+  await tapedeck(t, [
+    "export",
+    "-q",
+    "-a",
+    at("tape"),
+    "--format",
+    "nautilus",
+    "--out",
+    at("a", "b", "out"),
+  ]);
+  assert.deepEqual(fs.readdirSync(at("a", "b", "out", "data", "trades")), [
+    "A-A_.._.._.._.._.._OUTSIDE_B.BYBIT",
+  ]);
   assert.deepEqual(fs.readdirSync(dir).sort(), ["a", "frames.jsonl", "made-up.yaml", "tape"]);
 });

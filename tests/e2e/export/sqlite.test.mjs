@@ -10,39 +10,99 @@ const python = scripts("python3");
 
 /** {table: rows} after the comparison. */
 async function compared(out, date) {
-  const text = await python("tests/export/same_rows.py", path.join(out, `sqlite/messages_${date}.sqlite`), path.join(out, `jsonl/messages_${date}.jsonl`));
-  return Object.fromEntries(text.trim().split("\n").map((line) => line.split(" ")).map(([table, rows]) => [table, Number(rows)]));
+  const text = await python(
+    "tests/export/same_rows.py",
+    path.join(out, `sqlite/messages_${date}.sqlite`),
+    path.join(out, `jsonl/messages_${date}.jsonl`)
+  );
+  return Object.fromEntries(
+    text
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" "))
+      .map(([table, rows]) => [table, Number(rows)])
+  );
 }
 
-const exporting = (archive, out, ...more) =>
-  ["export", "-q", "-a", archive, "--format", "sqlite", "--format", "jsonl", "--out", out, ...more];
+const exporting = (archive, out, ...more) => [
+  "export",
+  "-q",
+  "-a",
+  archive,
+  "--format",
+  "sqlite",
+  "--format",
+  "jsonl",
+  "--out",
+  out,
+  ...more,
+];
 
 for (const [name, family, date, types, threads = false] of [
   ["inverse-2021-04-17.jsonl.gz", "inverse", "2021-04-17", ["book_changes", "trades"]],
   ["linear-2021-04-17.jsonl.gz", "linear", "2021-04-17", ["book_changes", "trades"]],
-  ["v5-2026-08-09.jsonl.gz", "v5-linear", "2026-08-09", ["book_changes", "klines", "tickers", "trades"], true],
+  [
+    "v5-2026-08-09.jsonl.gz",
+    "v5-linear",
+    "2026-08-09",
+    ["book_changes", "klines", "tickers", "trades"],
+    true,
+  ],
 ]) {
-  test(`${name}: tables have the rows of JSON lines${threads ? ", with any -j" : ""}`, { skip: withoutCapture(name) }, async (t) => {
-    const dir = temporary(t);
-    const archive = path.join(dir, "tape");
-    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, capture(name)]);
-    const outs = (threads ? ["1", "4"] : ["4"]).map((j) => path.join(dir, j));
-    for (const out of outs) await tapedeck(t, exporting(archive, out, "-j", path.basename(out)));
-    const tables = await compared(outs[0], date);
-    for (const type of types) assert.ok(tables[type] > 0, type);
-    const file = `sqlite/messages_${date}.sqlite`;
-    for (const other of outs.slice(1)) assert.ok(fs.readFileSync(path.join(outs[0], file)).equals(fs.readFileSync(path.join(other, file))));
-    const listed = manifestOf(outs[0]).files.find((f) => f.name === file);
-    assert.equal(listed.rows, Object.values(tables).reduce((a, b) => a + b, 0));
-    assert.deepEqual([listed.type, [...listed.types].sort()], [null, Object.keys(tables).filter((table) => tables[table] > 0).sort()]);
-  });
+  test(
+    `${name}: tables have the rows of JSON lines${threads ? ", with any -j" : ""}`,
+    { skip: withoutCapture(name) },
+    async (t) => {
+      const dir = temporary(t);
+      const archive = path.join(dir, "tape");
+      await tapedeck(t, [
+        "import",
+        "-q",
+        "-a",
+        archive,
+        "--format",
+        "cryptofeed",
+        "--family",
+        family,
+        capture(name),
+      ]);
+      const outs = (threads ? ["1", "4"] : ["4"]).map((j) => path.join(dir, j));
+      for (const out of outs) await tapedeck(t, exporting(archive, out, "-j", path.basename(out)));
+      const tables = await compared(outs[0], date);
+      for (const type of types) assert.ok(tables[type] > 0, type);
+      const file = `sqlite/messages_${date}.sqlite`;
+      for (const other of outs.slice(1))
+        assert.ok(
+          fs.readFileSync(path.join(outs[0], file)).equals(fs.readFileSync(path.join(other, file)))
+        );
+      const listed = manifestOf(outs[0]).files.find((f) => f.name === file);
+      assert.equal(
+        listed.rows,
+        Object.values(tables).reduce((a, b) => a + b, 0)
+      );
+      assert.deepEqual(
+        [listed.type, [...listed.types].sort()],
+        [
+          null,
+          Object.keys(tables)
+            .filter((table) => tables[table] > 0)
+            .sort(),
+        ]
+      );
+    }
+  );
 }
 
 test("tables mark gaps, untrusted books and undecodable frames", async (t) => {
   const dir = temporary(t);
   const MS = 1_618_660_800_000;
-  const book = (kind, side, price, size, seq) => JSON.stringify({ topic: "orderbook.50.BTCUSDT", type: kind, ts: MS,
-    data: { s: "BTCUSDT", b: [], a: [], [side]: [[price, size]], u: seq, seq } });
+  const book = (kind, side, price, size, seq) =>
+    JSON.stringify({
+      topic: "orderbook.50.BTCUSDT",
+      type: kind,
+      ts: MS,
+      data: { s: "BTCUSDT", b: [], a: [], [side]: [[price, size]], u: seq, seq },
+    });
   const lines = [
     { t: "header", format: 2, exchange: "TEST" },
     { t: "connect", conn: "W", ts: MS / 1000, addr: "wss://stream.bybit.com/v5/public/linear" },
@@ -55,10 +115,33 @@ test("tables mark gaps, untrusted books and undecodable frames", async (t) => {
   const file = path.join(dir, "frames.jsonl");
   fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
   const archive = path.join(dir, "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "v5-linear", file]);
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    archive,
+    "--format",
+    "cryptofeed",
+    "--family",
+    "v5-linear",
+    file,
+  ]);
   const out = path.join(dir, "out");
   await tapedeck(t, exporting(archive, out), { status: 1 });
   assert.deepEqual(await compared(out, "2021-04-17"), { book_changes: 3, gaps: 1 });
-  const rows = JSON.parse(await python("tests/export/sqlite_rows.py", path.join(out, "sqlite/messages_2021-04-17.sqlite"), "book_changes"));
-  assert.deepEqual(rows.map((row) => [row.suspect, row.flags, row.price, row.price_real]), [[0, 3, "7.5", 7.5], [1, 9, "8", 8], [0, 3, "8", 8]]);
+  const rows = JSON.parse(
+    await python(
+      "tests/export/sqlite_rows.py",
+      path.join(out, "sqlite/messages_2021-04-17.sqlite"),
+      "book_changes"
+    )
+  );
+  assert.deepEqual(
+    rows.map((row) => [row.suspect, row.flags, row.price, row.price_real]),
+    [
+      [0, 3, "7.5", 7.5],
+      [1, 9, "8", 8],
+      [0, 3, "8", 8],
+    ]
+  );
 });

@@ -4,20 +4,43 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { describe, test } from "node:test";
 import { importFrames, listening, passed, temporary, tooLong } from "../support/harness.mjs";
-import { CLOSE, closeFrame, deflated, frame, head, peakMiB, PING, PONG, rawConnect, TEXT } from "../support/raw_websocket.mjs";
+import {
+  CLOSE,
+  closeFrame,
+  deflated,
+  frame,
+  head,
+  peakMiB,
+  PING,
+  PONG,
+  rawConnect,
+  TEXT,
+} from "../support/raw_websocket.mjs";
 
 const FRAME = JSON.stringify({ topic: "publicTrade.AUSDT", type: "snapshot", ts: 1, data: [] });
 const PATH = "/v5/public/linear";
 const MASK = { mask: true };
-const REQUEST = [`GET ${PATH} HTTP/1.1`, "Host: localhost", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", ""].join("\r\n");
+const REQUEST = [
+  `GET ${PATH} HTTP/1.1`,
+  "Host: localhost",
+  "Upgrade: websocket",
+  "Connection: Upgrade",
+  "Sec-WebSocket-Version: 13",
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  "",
+  "",
+].join("\r\n");
 const MOST_MIB = 150;
 const FLOOD_BYTES = 48 << 20; // more than both ends' sockets and the server's queue take together
 
 const SERVERS = {
   sim: (t, dir, more) => listening(t, ["sim", "--families", "v5-linear", ...more], dir),
   serve: async (t, dir, more) => {
-    const archive = await importFrames(t, dir, { family: "v5-linear", host: PATH, frames: [FRAME] });
+    const archive = await importFrames(t, dir, {
+      family: "v5-linear",
+      host: PATH,
+      frames: [FRAME],
+    });
     return listening(t, ["serve", "-a", archive, "--max-clients", "1000", ...more], dir);
   },
 };
@@ -31,7 +54,8 @@ async function upgraded(t, server, lines = "") {
   return raw;
 }
 
-const withDeflate = (t, server) => upgraded(t, server, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+const withDeflate = (t, server) =>
+  upgraded(t, server, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
 
 /** Check that the server answers this client. */
 async function answers(raw, id) {
@@ -66,7 +90,10 @@ async function flood(t, server, bytes) {
   const block = Buffer.concat(Array(Math.ceil(65536 / bytes.length)).fill(bytes));
   for (let sent = 0; sent < FLOOD_BYTES; sent += block.length) {
     const taken = raw.write(block);
-    const isTaken = await Promise.race([taken, new Promise((resolve) => setTimeout(resolve, 1000, false))]);
+    const isTaken = await Promise.race([
+      taken,
+      new Promise((resolve) => setTimeout(resolve, 1000, false)),
+    ]);
     if (!isTaken) return raw; // a server that stops reading is protected as well
   }
   return raw;
@@ -83,7 +110,9 @@ const ATTACKS = {
     const answer = await raw.head();
     if (answer === undefined) return assert.ok(performance.now() - begun > 9000); // on a busy machine the request's time was over
     assert.match(answer, /^HTTP\/1\.1 101 /);
-    await raw.writeBytes(Buffer.concat([frame(TEXT, request("by bytes"), MASK), frame(PING, "p", MASK)]));
+    await raw.writeBytes(
+      Buffer.concat([frame(TEXT, request("by bytes"), MASK), frame(PING, "p", MASK)])
+    );
     await answers(raw, "by bytes");
     await raw.writeBytes(closeFrame(1000, "", MASK));
     await closes(raw, 1000);
@@ -93,14 +122,22 @@ const ATTACKS = {
   async "200,000 empty fragments"(t, server) {
     const raw = await upgraded(t, server);
     const empty = head(0, 0, { fin: false, mask: true });
-    await raw.write(Buffer.concat([head(TEXT, 0, { fin: false, mask: true }), ...Array(200_000).fill(empty), frame(0, request("in pieces"), MASK)]));
+    await raw.write(
+      Buffer.concat([
+        head(TEXT, 0, { fin: false, mask: true }),
+        ...Array(200_000).fill(empty),
+        frame(0, request("in pieces"), MASK),
+      ])
+    );
     await answers(raw, "in pieces");
     raw.reset();
   },
   async "a fragmented message beyond the limit"(t, server) {
     const raw = await upgraded(t, server);
     const piece = frame(0, "x".repeat(100_000), { fin: false, mask: true });
-    await raw.write(Buffer.concat([head(TEXT, 0, { fin: false, mask: true }), ...Array(12).fill(piece)]));
+    await raw.write(
+      Buffer.concat([head(TEXT, 0, { fin: false, mask: true }), ...Array(12).fill(piece)])
+    );
     await closes(raw, 1009);
   },
   async "pings, and nothing is read"(t, server) {
@@ -150,7 +187,9 @@ const ATTACKS = {
   },
   async "a close frame without the stream's end, and data after it"(t, server) {
     const raw = await upgraded(t, server);
-    await raw.write(Buffer.concat([closeFrame(4000, "", MASK), frame(TEXT, request("after the close"), MASK)]));
+    await raw.write(
+      Buffer.concat([closeFrame(4000, "", MASK), frame(TEXT, request("after the close"), MASK)])
+    );
     await closes(raw, 4000);
   },
   async "a reset at each step"(t, server) {
@@ -159,7 +198,11 @@ const ATTACKS = {
       await raw.write(Buffer.from(bytes, "latin1"));
       raw.reset();
     }
-    for (const bytes of [frame(TEXT, request("reset"), MASK), head(TEXT, 100, MASK), closeFrame(1000, "", MASK)]) {
+    for (const bytes of [
+      frame(TEXT, request("reset"), MASK),
+      head(TEXT, 100, MASK),
+      closeFrame(1000, "", MASK),
+    ]) {
       const raw = await upgraded(t, server);
       await raw.write(bytes);
       raw.reset();
@@ -169,11 +212,16 @@ const ATTACKS = {
     const { hostname, port } = new URL(server.url);
     const sockets = Array.from({ length: 500 }, () => net.connect(port, hostname));
     t.after(() => sockets.forEach((socket) => socket.destroy()));
-    await Promise.all(sockets.map((socket) => new Promise((resolve) => {
-      socket.on("error", () => {});
-      socket.on("close", resolve);
-      socket.resume();
-    })));
+    await Promise.all(
+      sockets.map(
+        (socket) =>
+          new Promise((resolve) => {
+            socket.on("error", () => {});
+            socket.on("close", resolve);
+            socket.resume();
+          })
+      )
+    );
   },
 };
 
@@ -201,7 +249,8 @@ const OF_TLS = {
 // Inflating all of them takes seconds, and one turn reads most of them. A pong shows that the server has read the message
 // before its ping. If this process waits for a processor meanwhile, the server may have read all before it gets the other client's
 // requests: such a round shows nothing. A server that reads one client until nothing is left fails in each round.
-const BOMBS = 1500, ROUNDS = 20;
+const BOMBS = 1500,
+  ROUNDS = 20;
 const bomb = Buffer.concat([deflated(TEXT, " ".repeat(1 << 20), MASK), frame(PING, "", MASK)]);
 
 /** How many messages of `bad` were read when `good` had 10 answers. */
@@ -229,7 +278,8 @@ describe("a client whose messages inflate a thousandfold", () => {
       const good = await upgraded(t, server);
       const bad = await withDeflate(t, server);
       let read = BOMBS;
-      for (let round = 0; round < ROUNDS && read === BOMBS; round++) read = await readMeanwhile(good, bad);
+      for (let round = 0; round < ROUNDS && read === BOMBS; round++)
+        read = await readMeanwhile(good, bad);
       assert.ok(read < BOMBS, `all were read, ${ROUNDS} times`);
       t.diagnostic(`${read} of ${BOMBS} were read meanwhile`);
       good.reset();
@@ -257,15 +307,21 @@ describe("clients that misbehave", { concurrency: 4 }, () => {
             await passed(20);
           }
         })();
-        await Promise.all(attacks.map(([what, attack]) => attack(t, server).catch((error) => {
-          error.message = `${what}: ${error.message}`;
-          throw error;
-        })));
+        await Promise.all(
+          attacks.map(([what, attack]) =>
+            attack(t, server).catch((error) => {
+              error.message = `${what}: ${error.message}`;
+              throw error;
+            })
+          )
+        );
         isOver = true;
         await talk;
         good.reset();
         const peak = peakMiB(server.program, MOST_MIB);
-        t.diagnostic(`${attacks.length} attacks, ${peak} MiB at most, another client waited up to ${latest.toFixed(0)} ms`);
+        t.diagnostic(
+          `${attacks.length} attacks, ${peak} MiB at most, another client waited up to ${latest.toFixed(0)} ms`
+        );
         assert.equal((await server.program.kill("SIGTERM")).code, 0, server.program.stderr);
       });
 });

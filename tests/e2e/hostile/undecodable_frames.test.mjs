@@ -13,8 +13,13 @@ const START = 1795154400; // 2026-11-20: the current rows of topics apply
 /** A frame of the family that decodes. */
 function soundFrame(family) {
   const dir = path.join(GOLDEN, family);
-  const names = fs.readdirSync(dir).filter((n) => n.endsWith(".out.json") && !n.includes("@")).sort();
-  const good = names.find((n) => !["raw", "control"].includes(JSON.parse(fs.readFileSync(path.join(dir, n), "utf8")).type));
+  const names = fs
+    .readdirSync(dir)
+    .filter((n) => n.endsWith(".out.json") && !n.includes("@"))
+    .sort();
+  const good = names.find(
+    (n) => !["raw", "control"].includes(JSON.parse(fs.readFileSync(path.join(dir, n), "utf8")).type)
+  );
   return fs.readFileSync(path.join(dir, good.replace(".out.json", ".json")), "latin1").trimEnd();
 }
 
@@ -23,11 +28,13 @@ const withMember = (frame, value) => frame.replace("{", `{"zz":${value},`);
 
 /** A frame of a topic that no family has, in the form of a sound one. */
 function ofUnknownTopic(sound) {
-  if (sound.includes('"jsonrpc"')) return '{"params":{"channel":"strange.BTC-PERPETUAL.raw","data":{}}}';
+  if (sound.includes('"jsonrpc"'))
+    return '{"params":{"channel":"strange.BTC-PERPETUAL.raw","data":{}}}';
   if (sound.includes('"arg":{')) return '{"arg":{"channel":"strange"},"data":[]}';
   if (sound.startsWith('{"channel":')) return '{"channel":"strange","events":[]}';
   if (sound.startsWith("[")) return '[1,{},"strange","XBT/USD"]';
-  if (sound.startsWith('{"data"') && sound.includes('"event":')) return '{"data":{},"channel":"strange_btcusd","event":"data"}';
+  if (sound.startsWith('{"data"') && sound.includes('"event":'))
+    return '{"data":{},"channel":"strange_btcusd","event":"data"}';
   return `{"${sound.startsWith('{"stream":') ? "stream" : "topic"}":"strange.BTCUSDT","data":[]}`;
 }
 
@@ -62,19 +69,43 @@ for (const family of families) {
     const archive = path.join(dir, "tape");
     const isFirst = family === families[0]; // storage, ordinals and the text report do not depend on the family
     const all = frames(soundFrame(family), isFirst ? 1_000_000 : 10_000);
-    const lines = [`wss://test/ <-> ${START}.0`, ...all.map(([frame], i) => `${START + 1 + i}.0: ${frame}`)];
-    fs.writeFileSync(path.join(dir, "capture"), Buffer.from(lines.map((l) => l + "\n").join(""), "latin1"));
-    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, path.join(dir, "capture")]);
+    const lines = [
+      `wss://test/ <-> ${START}.0`,
+      ...all.map(([frame], i) => `${START + 1 + i}.0: ${frame}`),
+    ];
+    fs.writeFileSync(
+      path.join(dir, "capture"),
+      Buffer.from(lines.map((l) => l + "\n").join(""), "latin1")
+    );
+    await tapedeck(t, [
+      "import",
+      "-q",
+      "-a",
+      archive,
+      "--format",
+      "cryptofeed",
+      "--family",
+      family,
+      path.join(dir, "capture"),
+    ]);
     // The same bytes, in order.
-    const kept = execFileSync(path.join(BIN, "tapedeck"), ["cat", "-a", archive, "--raw"], { maxBuffer: 1 << 24 });
+    const kept = execFileSync(path.join(BIN, "tapedeck"), ["cat", "-a", archive, "--raw"], {
+      maxBuffer: 1 << 24,
+    });
     assert.ok(kept.equals(Buffer.from(all.map(([frame]) => frame + "\n").join(""), "latin1")));
     if (isFirst) {
-      const ordinals = (await jsonLines(t, ["cat", "-a", archive, "--json"])).map((row) => row.ordinal);
-      assert.deepEqual(ordinals, all.map((_, i) => i + 1));
+      const ordinals = (await jsonLines(t, ["cat", "-a", archive, "--json"])).map(
+        (row) => row.ordinal
+      );
+      assert.deepEqual(
+        ordinals,
+        all.map((_, i) => i + 1)
+      );
     }
     // Counted.
     const expected = {};
-    for (const [, reason] of all) if (reason !== null) expected[reason] = (expected[reason] ?? 0) + 1;
+    for (const [, reason] of all)
+      if (reason !== null) expected[reason] = (expected[reason] ?? 0) + 1;
     const report = await json(t, ["replay", "-a", archive, "--json"], { status: 1 });
     assert.deepEqual(report.undecoded_by_reason, expected);
     assert.equal(report.decoded, all.filter(([, reason]) => reason === null).length);
@@ -83,6 +114,7 @@ for (const family of families) {
     // The text report has the same reasons.
     if (!isFirst) return;
     const text = await tapedeck(t, ["replay", "-a", archive], { status: 1 });
-    for (const reason of Object.keys(expected)) assert.match(text.stdout + text.stderr, new RegExp(reason));
+    for (const reason of Object.keys(expected))
+      assert.match(text.stdout + text.stderr, new RegExp(reason));
   });
 }

@@ -6,10 +6,32 @@ import { temporary } from "../support/harness.mjs";
 import { matrix } from "./answers_matrix.mjs";
 
 for (const [family, events] of [
-  ["kraken-v1", ["nothing", "delta lost", "snapshot lost", "trade lost", "clock behind", "clock ahead", "chunk damaged"]],
+  [
+    "kraken-v1",
+    [
+      "nothing",
+      "delta lost",
+      "snapshot lost",
+      "trade lost",
+      "clock behind",
+      "clock ahead",
+      "chunk damaged",
+    ],
+  ],
   ["binance-usdm", ["delta twice", "trade twice", "deltas swapped", "snapshot ahead"]],
-  ["okx", ["connection cut", "topic silent", "topic refused", "first line late and cut", "merged", "pruned around a pin"]],
+  [
+    "okx",
+    [
+      "connection cut",
+      "topic silent",
+      "topic refused",
+      "first line late and cut",
+      "merged",
+      "pruned around a pin",
+    ],
+  ],
 ])
   test(`${family}: all answers are right after ${events.length} events`, async (t) => {
-    for (const { name, found, answers } of await matrix(t, temporary(t), [family], events)) assert.deepEqual(found, [], `${name}: ${JSON.stringify(answers)}`);
+    for (const { name, found, answers } of await matrix(t, temporary(t), [family], events))
+      assert.deepEqual(found, [], `${name}: ${JSON.stringify(answers)}`);
   });

@@ -11,10 +11,19 @@ import { numberedExchange, recordedNumbers } from "../support/numbered_exchange.
 import { test } from "../support/npm_packages.mjs";
 
 const COMMANDS = {
-  cp: (from, to) => ["cp", ["-a", ...from, to], (end) => end.status === 0 || /No such file/.test(end.stderr)],
-  rsync: (from, to) => ["rsync", ["-a", ...from, to], (end) => end.status === 0 || end.status === 24],
+  cp: (from, to) => [
+    "cp",
+    ["-a", ...from, to],
+    (end) => end.status === 0 || /No such file/.test(end.stderr),
+  ],
+  rsync: (from, to) => [
+    "rsync",
+    ["-a", ...from, to],
+    (end) => end.status === 0 || end.status === 24,
+  ],
 };
-const lacks = (command) => (spawnSync(command, ["--version"]).error === undefined ? false : `needs ${command}`);
+const lacks = (command) =>
+  spawnSync(command, ["--version"]).error === undefined ? false : `needs ${command}`;
 
 /** Copy some of an archive's files, or all, over an older copy. A file that was renamed or removed meanwhile is no error: the
  * next copy has it. */
@@ -27,7 +36,10 @@ function copy(archive, to, names = fs.readdirSync(archive), how = "cp") {
   }
 }
 
-const numbersOf = async (t, archive) => [...((await recordedNumbers(t, archive)).get("trade.BTCUSD") ?? new Map()).keys()].sort((a, b) => a - b);
+const numbersOf = async (t, archive) =>
+  [...((await recordedNumbers(t, archive)).get("trade.BTCUSD") ?? new Map()).keys()].sort(
+    (a, b) => a - b
+  );
 const isFinished = (name) => name.endsWith(".mcap");
 const isOpen = (name) => name.endsWith(".mcap.open") && name.startsWith("capture");
 
@@ -40,79 +52,105 @@ async function mustRecover(t, archive) {
   return recovered;
 }
 
-const recorderOf = (t, exchange, archive) => new Recorder(t, archive, [...exchange.args(), "--commit-interval", "20ms"]);
+const recorderOf = (t, exchange, archive) =>
+  new Recorder(t, archive, [...exchange.args(), "--commit-interval", "20ms"]);
 
 async function stop(recorder) {
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 }
 
-for (const how of Object.keys(COMMANDS)) test(`${how} while recording and again after it: each frame is there once, and recover puts the older file aside`, { skip: lacks(how) }, async (t) => {
-  const exchange = await numberedExchange(t, { rate: 200 });
-  const dir = temporary(t);
-  const [archive, backup] = [path.join(dir, "tape"), path.join(dir, "backup")];
-  const recorder = recorderOf(t, exchange, archive);
-  for (let i = 0; i < 3; i++) {
-    await recorder.durableAfter(recorder.durableLines + 4);
-    copy(archive, backup, undefined, how);
-  }
-  await stop(recorder);
-  copy(archive, backup, undefined, how);
-  const names = filesBelow(backup);
-  const [open] = names.filter(isOpen);
-  assert.ok(open !== undefined && names.includes(open.slice(0, -".open".length)), names.join("\n"));
-  const right = await numbersOf(t, archive);
-  assert.deepEqual(await numbersOf(t, backup), right);
-  assert.equal((await json(t, ["replay", "-a", backup, "--json"])).frames, (await json(t, ["replay", "-a", archive, "--json"])).frames);
-  const bytes = fs.readFileSync(path.join(backup, open));
-  const recovered = await mustRecover(t, backup);
-  assert.equal(recovered.copies_put_away, 1);
-  assert.equal(recovered.segments_recovered, 0);
-  assert.equal(recovered.gaps_opened, 0);
-  assert.deepEqual(filesBelow(backup).filter(isOpen), []);
-  const torn = fs.readdirSync(path.join(backup, "torn"));
-  assert.deepEqual(torn, [`${path.basename(open, ".open")}.0.copy`]);
-  assert.deepEqual(fs.readFileSync(path.join(backup, "torn", torn[0])), bytes);
-  assert.deepEqual(await numbersOf(t, backup), right);
-  assert.equal((await json(t, ["recover", "-a", backup, "--json"])).copies_put_away, 0);
-});
-
-for (const how of Object.keys(COMMANDS)) test(`${how} of the journal first, then the segments: recover enters the segments that the journal lacks`, { skip: lacks(how) }, async (t) => {
-  const exchange = await numberedExchange(t, { rate: 200 });
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  // rsync copies the same files as cp: its first and last copies suffice.
-  for (const i of how === "cp" ? [0, 1, 2, 3] : [0, 3]) {
-    const backup = path.join(dir, `backup-${i}`);
-    const first = recorderOf(t, exchange, archive);
-    await first.durableAfter(3);
-    copy(archive, backup, ["journal.mcap.open"], how);
-    await first.durableAfter(first.durableLines + 3);
-    if (i % 2 === 1) {
-      await stop(first); // the copied journal does not have the next session
-      const second = recorderOf(t, exchange, archive);
-      await second.durableAfter(3);
-      if (i === 3) await stop(second);
-      copy(archive, backup, ["capture", ...fs.readdirSync(archive).filter((name) => name.startsWith("catalog"))], how);
-      if (i !== 3) await stop(second);
-    } else {
-      copy(archive, backup, ["capture"], how);
-      await stop(first);
+for (const how of Object.keys(COMMANDS))
+  test(
+    `${how} while recording and again after it: each frame is there once, and recover puts the older file aside`,
+    { skip: lacks(how) },
+    async (t) => {
+      const exchange = await numberedExchange(t, { rate: 200 });
+      const dir = temporary(t);
+      const [archive, backup] = [path.join(dir, "tape"), path.join(dir, "backup")];
+      const recorder = recorderOf(t, exchange, archive);
+      for (let i = 0; i < 3; i++) {
+        await recorder.durableAfter(recorder.durableLines + 4);
+        copy(archive, backup, undefined, how);
+      }
+      await stop(recorder);
+      copy(archive, backup, undefined, how);
+      const names = filesBelow(backup);
+      const [open] = names.filter(isOpen);
+      assert.ok(
+        open !== undefined && names.includes(open.slice(0, -".open".length)),
+        names.join("\n")
+      );
+      const right = await numbersOf(t, archive);
+      assert.deepEqual(await numbersOf(t, backup), right);
+      assert.equal(
+        (await json(t, ["replay", "-a", backup, "--json"])).frames,
+        (await json(t, ["replay", "-a", archive, "--json"])).frames
+      );
+      const bytes = fs.readFileSync(path.join(backup, open));
+      const recovered = await mustRecover(t, backup);
+      assert.equal(recovered.copies_put_away, 1);
+      assert.equal(recovered.segments_recovered, 0);
+      assert.equal(recovered.gaps_opened, 0);
+      assert.deepEqual(filesBelow(backup).filter(isOpen), []);
+      const torn = fs.readdirSync(path.join(backup, "torn"));
+      assert.deepEqual(torn, [`${path.basename(open, ".open")}.0.copy`]);
+      assert.deepEqual(fs.readFileSync(path.join(backup, "torn", torn[0])), bytes);
+      assert.deepEqual(await numbersOf(t, backup), right);
+      assert.equal((await json(t, ["recover", "-a", backup, "--json"])).copies_put_away, 0);
     }
-    const copied = await numbersOf(t, backup);
-    await mustRecover(t, backup);
-    assert.deepEqual(await numbersOf(t, backup), copied);
-    const right = await numbersOf(t, archive);
-    assert.ok(copied.length > 0);
-    assert.deepEqual(copied, right.slice(0, copied.length), `copy ${i}`);
-    // The copy lacks only the time after its end, which is one open row.
-    const rows = async (from) => jsonList(t, ["gaps", "-a", from, "--json"], { status: null });
-    const open = (await rows(backup)).filter((row) => row.to_ns === null);
-    const last = Math.max(...(await recordedNumbers(t, backup)).get("trade.BTCUSD").values());
-    // It begins at the latest answered ping, up to 2 s before the last frame on a busy machine.
-    for (const row of open) assert.ok(row.from_ns >= last - 2e9 && row.from_ns <= last + 1000, `copy ${i}: ${JSON.stringify(row)}, last frame at ${last}`);
-    assert.equal(open.length, 1, `copy ${i}`);
-  }
-});
+  );
+
+for (const how of Object.keys(COMMANDS))
+  test(
+    `${how} of the journal first, then the segments: recover enters the segments that the journal lacks`,
+    { skip: lacks(how) },
+    async (t) => {
+      const exchange = await numberedExchange(t, { rate: 200 });
+      const dir = temporary(t);
+      const archive = path.join(dir, "tape");
+      // rsync copies the same files as cp: its first and last copies suffice.
+      for (const i of how === "cp" ? [0, 1, 2, 3] : [0, 3]) {
+        const backup = path.join(dir, `backup-${i}`);
+        const first = recorderOf(t, exchange, archive);
+        await first.durableAfter(3);
+        copy(archive, backup, ["journal.mcap.open"], how);
+        await first.durableAfter(first.durableLines + 3);
+        if (i % 2 === 1) {
+          await stop(first); // the copied journal does not have the next session
+          const second = recorderOf(t, exchange, archive);
+          await second.durableAfter(3);
+          if (i === 3) await stop(second);
+          copy(
+            archive,
+            backup,
+            ["capture", ...fs.readdirSync(archive).filter((name) => name.startsWith("catalog"))],
+            how
+          );
+          if (i !== 3) await stop(second);
+        } else {
+          copy(archive, backup, ["capture"], how);
+          await stop(first);
+        }
+        const copied = await numbersOf(t, backup);
+        await mustRecover(t, backup);
+        assert.deepEqual(await numbersOf(t, backup), copied);
+        const right = await numbersOf(t, archive);
+        assert.ok(copied.length > 0);
+        assert.deepEqual(copied, right.slice(0, copied.length), `copy ${i}`);
+        // The copy lacks only the time after its end, which is one open row.
+        const rows = async (from) => jsonList(t, ["gaps", "-a", from, "--json"], { status: null });
+        const open = (await rows(backup)).filter((row) => row.to_ns === null);
+        const last = Math.max(...(await recordedNumbers(t, backup)).get("trade.BTCUSD").values());
+        // It begins at the latest answered ping, up to 2 s before the last frame on a busy machine.
+        for (const row of open)
+          assert.ok(
+            row.from_ns >= last - 2e9 && row.from_ns <= last + 1000,
+            `copy ${i}: ${JSON.stringify(row)}, last frame at ${last}`
+          );
+        assert.equal(open.length, 1, `copy ${i}`);
+      }
+    }
+  );
 
 test("after a copy of the segments and then the journal, recover reports what the copy lacks; a second copy has it", async (t) => {
   const exchange = await numberedExchange(t, { rate: 200 });
@@ -130,7 +168,8 @@ test("after a copy of the segments and then the journal, recover reports what th
   const segments = filesBelow(archive).filter(isFinished).sort();
   const copied = filesBelow(backup).filter(isOpen);
   const recovered = await tapedeck(t, ["recover", "-a", backup], { status: 3 });
-  for (const name of segments) assert.ok(recovered.stderr.includes(name), `${name}: ${recovered.stderr}`);
+  for (const name of segments)
+    assert.ok(recovered.stderr.includes(name), `${name}: ${recovered.stderr}`);
   assert.deepEqual(filesBelow(backup).filter(isOpen), copied);
   await tapedeck(t, ["verify", "-a", backup], { status: 3 });
   await tapedeck(t, ["replay", "-a", backup], { status: 3 });
@@ -141,7 +180,9 @@ test("after a copy of the segments and then the journal, recover reports what th
 
 /** Has the kernel stopped every thread of a process? */
 function isStopped(pid) {
-  return fs.readdirSync(`/proc/${pid}/task`).every((id) => /\) T /.test(fs.readFileSync(`/proc/${pid}/task/${id}/stat`, "utf8")));
+  return fs
+    .readdirSync(`/proc/${pid}/task`)
+    .every((id) => /\) T /.test(fs.readFileSync(`/proc/${pid}/task/${id}/stat`, "utf8")));
 }
 
 // A snapshot of a file system has all files of one moment. While every thread of the recorder is stopped, a copy is the same.
@@ -168,7 +209,11 @@ test("a snapshot of the file system contains everything that was announced as du
     }
     const copied = await numbersOf(t, backup);
     const first = copied[0];
-    assert.deepEqual(copied, copied.map((_, n) => first + n), `copy ${i}`);
+    assert.deepEqual(
+      copied,
+      copied.map((_, n) => first + n),
+      `copy ${i}`
+    );
   }
   await stop(recorder);
 });

@@ -4,16 +4,40 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { capture, chunksOf, filesBelow, flipIn, json, jsonList, manifestOf, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
-import { deleteCatalog, feedArgs, randomNumbers, recordAndKill, simulator } from "../support/recorders.mjs";
+import {
+  capture,
+  chunksOf,
+  filesBelow,
+  flipIn,
+  json,
+  jsonList,
+  manifestOf,
+  tapedeck,
+  temporary,
+  withoutCapture,
+} from "../support/harness.mjs";
+import {
+  deleteCatalog,
+  feedArgs,
+  randomNumbers,
+  recordAndKill,
+  simulator,
+} from "../support/recorders.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 
-const segmentOf = (archive) => path.join(archive, filesBelow(archive).find((f) => f.startsWith("capture")));
+const segmentOf = (archive) =>
+  path.join(
+    archive,
+    filesBelow(archive).find((f) => f.startsWith("capture"))
+  );
 /** Rows of `cat` with exact times: a number of JavaScript has 53 bits. */
 async function framesOf(t, archive, status = 0) {
   const { stdout } = await tapedeck(t, ["cat", "-a", archive], { status });
-  return stdout.split("\n").filter(Boolean).map((line) => ({ ...JSON.parse(line), recv_ns: BigInt(/"recv_ns":(\d+)/.exec(line)[1]) }));
+  return stdout
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => ({ ...JSON.parse(line), recv_ns: BigInt(/"recv_ns":(\d+)/.exec(line)[1]) }));
 }
 
 const frameKey = (row) => `${row.dir} ${row.topic} ${row.symbol} ${row.recv_ns}`;
@@ -21,20 +45,30 @@ const frameKey = (row) => `${row.dir} ${row.topic} ${row.symbol} ${row.recv_ns}`
 /** Check each reader on an archive with one damaged chunk. */
 async function checkReaders(t, archive, { rows, damaged, starts, lost }) {
   const kept = rows.filter((row) => !lost(row));
-  const played = await json(t, ["replay", "-a", archive, "--json", "--speed", "max"], { status: 3 });
+  const played = await json(t, ["replay", "-a", archive, "--json", "--speed", "max"], {
+    status: 3,
+  });
   assert.equal(played.frames, kept.length, "replay has all frames but those of the damaged chunk");
   assert.equal(played.damaged_chunks, 1);
   const seen = await framesOf(t, archive, 3);
-  assert.deepEqual(new Set(seen.map(frameKey)), new Set(rows.filter((row) => !lost(row)).map(frameKey)));
+  assert.deepEqual(
+    new Set(seen.map(frameKey)),
+    new Set(rows.filter((row) => !lost(row)).map(frameKey))
+  );
   const out = path.join(temporary(t), "out");
   await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", out], { status: 3 });
   assert.equal(manifestOf(out).totals.damaged_chunks, 1);
   const verdict = await json(t, ["verify", "-a", archive, "--json"], { status: 3 });
   const findings = verdict.findings.filter((f) => f.severity === "damaged").map((f) => f.offset);
   assert.ok(findings.includes(damaged.from), JSON.stringify(verdict.findings));
-  assert.deepEqual(findings.filter((at) => starts.includes(at)), [damaged.from], "no other chunk is reported");
+  assert.deepEqual(
+    findings.filter((at) => starts.includes(at)),
+    [damaged.from],
+    "no other chunk is reported"
+  );
   // Answers to subscriptions are in the first chunk only, so their absence is damage, not an empty selection.
-  if (damaged.from === starts[0]) await tapedeck(t, ["cat", "-a", archive, "--topic", "_control"], { status: 3 });
+  if (damaged.from === starts[0])
+    await tapedeck(t, ["cat", "-a", archive, "--topic", "_control"], { status: 3 });
   const [first] = await jsonList(t, ["ls", "-a", archive, "--json"]);
   assert.ok(first.channels > 1, JSON.stringify(first));
 }
@@ -43,10 +77,20 @@ test("a flipped byte in one chunk of a crashed segment hides no other chunk, bef
   const dir = temporary(t);
   const segments = () => filesBelow(tape).filter((f) => f.startsWith("capture"));
   let tape = path.join(dir, "tape");
-  const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "3", "--rate", "500", "--seed", "11"]);
+  const sim = await simulator(t, dir, [
+    "--families",
+    "inverse",
+    "--symbols",
+    "3",
+    "--rate",
+    "500",
+    "--seed",
+    "11",
+  ]);
   const args = [...feedArgs(sim, "inverse"), "--commit-interval", "100ms"];
   let recorder = await recordAndKill(t, tape, args, { random: randomNumbers(3), lines: 12 });
-  if (segments().length > 1) { // an hour has ended: only the last segment is left by the crash
+  if (segments().length > 1) {
+    // an hour has ended: only the last segment is left by the crash
     tape = path.join(dir, "tape-of-one-hour");
     recorder = await recordAndKill(t, tape, args, { random: randomNumbers(3), lines: 12 });
   }
@@ -71,16 +115,42 @@ test("a flipped byte in one chunk of a crashed segment hides no other chunk, bef
 });
 
 // "Nothing was recorded" would be wrong.
-test("an archive without a readable chunk is damaged to every verb, not empty", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const dir = temporary(t), archive = path.join(dir, "tape"), out = (name) => ["--out", path.join(dir, name)];
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", capture(INVERSE)]);
-  const file = segmentOf(archive);
-  for (const chunk of chunksOf(file)) flipIn(file, chunk);
-  for (const args of [["days"], ["cut", ...out("cut.mcap")], ["regress", "save", ...out("baseline.tdb")],
-    ["export", "--format", "jsonl", ...out("jsonl")], ["export", "--format", "tardis-csv", ...out("csv")]]) {
-    const { stderr } = await tapedeck(t, [...args, "-a", archive], { status: 3 });
-    assert.match(stderr, /no readable frame matches the selection; \d+ chunks? cannot be read\n.*'tapedeck verify' lists what is damaged/, args[0]);
+test(
+  "an archive without a readable chunk is damaged to every verb, not empty",
+  { skip: withoutCapture(INVERSE) },
+  async (t) => {
+    const dir = temporary(t),
+      archive = path.join(dir, "tape"),
+      out = (name) => ["--out", path.join(dir, name)];
+    await tapedeck(t, [
+      "import",
+      "-q",
+      "-a",
+      archive,
+      "--format",
+      "cryptofeed",
+      "--family",
+      "inverse",
+      capture(INVERSE),
+    ]);
+    const file = segmentOf(archive);
+    for (const chunk of chunksOf(file)) flipIn(file, chunk);
+    for (const args of [
+      ["days"],
+      ["cut", ...out("cut.mcap")],
+      ["regress", "save", ...out("baseline.tdb")],
+      ["export", "--format", "jsonl", ...out("jsonl")],
+      ["export", "--format", "tardis-csv", ...out("csv")],
+    ]) {
+      const { stderr } = await tapedeck(t, [...args, "-a", archive], { status: 3 });
+      assert.match(
+        stderr,
+        /no readable frame matches the selection; \d+ chunks? cannot be read\n.*'tapedeck verify' lists what is damaged/,
+        args[0]
+      );
+    }
+    for (const verb of ["replay", "cat", "drift", "gaps", "verify"])
+      await tapedeck(t, [verb, "-a", archive], { status: 3 });
+    assert.deepEqual(fs.readdirSync(dir), ["tape"]);
   }
-  for (const verb of ["replay", "cat", "drift", "gaps", "verify"]) await tapedeck(t, [verb, "-a", archive], { status: 3 });
-  assert.deepEqual(fs.readdirSync(dir), ["tape"]);
-});
+);

@@ -5,7 +5,15 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { chunksOf, flipIn, json, manifestOf, segments, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  chunksOf,
+  flipIn,
+  json,
+  manifestOf,
+  segments,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { Recorder } from "../support/recorders.mjs";
 import { numberedExchange } from "../support/numbered_exchange.mjs";
 import { MovedClock, withoutMovedClock } from "../support/moved_clock.mjs";
@@ -16,42 +24,102 @@ const NOON = Date.parse("2026-08-09T12:00:00Z");
 const MIDNIGHT = NOON + 12 * 3_600_000;
 const S = 1e9;
 
-const book = (symbol, u) => ({ topic: `orderbook.50.${symbol}`, type: u === 1 ? "snapshot" : "delta", ts: NOON, cts: NOON,
-  data: { s: symbol, b: [["10", String(u)]], a: u === 1 ? [["12", "1"]] : [], u: 100 + u, seq: 1000 + u } });
-const trade = (symbol, i) => ({ topic: `publicTrade.${symbol}`, type: "snapshot", ts: NOON,
-  data: [{ i: `00000000-0000-4000-8000-${String(i).padStart(12, "0")}`, T: NOON, p: "11", v: "1", S: "Buy", s: symbol, L: "PlusTick", BT: false, seq: 5000 + i }] });
+const book = (symbol, u) => ({
+  topic: `orderbook.50.${symbol}`,
+  type: u === 1 ? "snapshot" : "delta",
+  ts: NOON,
+  cts: NOON,
+  data: {
+    s: symbol,
+    b: [["10", String(u)]],
+    a: u === 1 ? [["12", "1"]] : [],
+    u: 100 + u,
+    seq: 1000 + u,
+  },
+});
+const trade = (symbol, i) => ({
+  topic: `publicTrade.${symbol}`,
+  type: "snapshot",
+  ts: NOON,
+  data: [
+    {
+      i: `00000000-0000-4000-8000-${String(i).padStart(12, "0")}`,
+      T: NOON,
+      p: "11",
+      v: "1",
+      S: "Buy",
+      s: symbol,
+      L: "PlusTick",
+      BT: false,
+      seq: 5000 + i,
+    },
+  ],
+});
 
 /** Import frames [ms, frame] into an archive's feed v5-linear, as one capture. */
 async function add(t, archive, frames) {
   const file = path.join(temporary(t), "capture.jsonl");
-  fs.writeFileSync(file, frames.map(([ms, data]) => JSON.stringify({ recv_ns: `${ms}000000`, conn: 0, data }) + "\n").join(""));
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "v5-linear", file]);
+  fs.writeFileSync(
+    file,
+    frames
+      .map(([ms, data]) => JSON.stringify({ recv_ns: `${ms}000000`, conn: 0, data }) + "\n")
+      .join("")
+  );
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    archive,
+    "--format",
+    "jsonl",
+    "--family",
+    "v5-linear",
+    file,
+  ]);
 }
 
-const found = async (t, archive, more = [], options = { status: 1 }) => (await json(t, ["days", archive, "--json", ...more], options)).days;
+const found = async (t, archive, more = [], options = { status: 1 }) =>
+  (await json(t, ["days", archive, "--json", ...more], options)).days;
 const topic = (day, name) => day.topics.find((row) => row.topic === name);
 
-const unpacked = async (file) => (file.endsWith(".gz") ? zlib.gunzipSync(fs.readFileSync(file)) : fs.readFileSync(file)).toString("utf8");
+const unpacked = async (file) =>
+  (file.endsWith(".gz") ? zlib.gunzipSync(fs.readFileSync(file)) : fs.readFileSync(file)).toString(
+    "utf8"
+  );
 
 /** A book of one symbol, a frame each second from `from`, with u from `first`. */
-const books = (symbol, from, count, first = 1) => Array.from({ length: count }, (_, i) => [from + i * 1000, book(symbol, first + i)]);
+const books = (symbol, from, count, first = 1) =>
+  Array.from({ length: count }, (_, i) => [from + i * 1000, book(symbol, first + i)]);
 
 test("a gap, a broken book and an undecodable frame have their times and reasons", async (t) => {
   const archive = path.join(temporary(t), "tape");
   const broken = books("ETHUSDT", NOON, 10).filter((_, i) => i !== 4); // u 5 is lost: broken from the 4th second on
   broken.push([NOON + 10_000, book("ETHUSDT", 1)], [NOON + 11_000, book("ETHUSDT", 2)]);
-  const odd = books("XRPUSDT", NOON, 12).map(([ms, frame], i) => [ms, i === 6 ? { ...frame, data: {} } : frame]);
+  const odd = books("XRPUSDT", NOON, 12).map(([ms, frame], i) => [
+    ms,
+    i === 6 ? { ...frame, data: {} } : frame,
+  ]);
   odd[8] = [NOON + 8_000, book("XRPUSDT", 1)];
   for (let i = 9; i < 12; i++) odd[i] = [NOON + i * 1000, book("XRPUSDT", i - 7)];
   const all = [...books("BTCUSDT", NOON, 12), ...broken, ...odd].sort((a, b) => a[0] - b[0]);
   await add(t, archive, all);
   const days = Object.fromEntries((await found(t, archive)).map((day) => [day.symbol, day]));
   const { BTCUSDT, ETHUSDT, XRPUSDT } = days;
-  assert.deepEqual([BTCUSDT.clean_percent, BTCUSDT.verified_percent, BTCUSDT.reasons, BTCUSDT.day], [100, 100, null, "2026-08-09"]);
-  const round = (row) => [Math.round(row.degraded_ns / S), Math.round(row.missing_ns / S), row.reasons];
+  assert.deepEqual(
+    [BTCUSDT.clean_percent, BTCUSDT.verified_percent, BTCUSDT.reasons, BTCUSDT.day],
+    [100, 100, null, "2026-08-09"]
+  );
+  const round = (row) => [
+    Math.round(row.degraded_ns / S),
+    Math.round(row.missing_ns / S),
+    row.reasons,
+  ];
   assert.deepEqual(round(ETHUSDT), [7, 0, "rule"]); // from the 3rd second to the snapshot of the 10th
   assert.deepEqual(round(XRPUSDT), [3, 0, "undecoded"]);
-  assert.deepEqual([topic(XRPUSDT, "orderbook.50").undecoded, topic(ETHUSDT, "orderbook.50").broken > 0], [1, true]);
+  assert.deepEqual(
+    [topic(XRPUSDT, "orderbook.50").undecoded, topic(ETHUSDT, "orderbook.50").broken > 0],
+    [1, true]
+  );
 
   // Another capture a minute later: the time between both is missing in all topics.
   await add(t, archive, books("BTCUSDT", NOON + 71_000, 11));
@@ -66,19 +134,46 @@ test("a gap, a broken book and an undecodable frame have their times and reasons
 
 test("days are UTC days, and the topics determine what can be proven", async (t) => {
   const archive = path.join(temporary(t), "tape");
-  const frames = [...books("BTCUSDT", MIDNIGHT - 5_000, 11), ...Array.from({ length: 11 }, (_, i) => [MIDNIGHT - 5_000 + i * 1000, trade("BTCUSDT", i)])];
-  await add(t, archive, frames.sort((a, b) => a[0] - b[0]));
+  const frames = [
+    ...books("BTCUSDT", MIDNIGHT - 5_000, 11),
+    ...Array.from({ length: 11 }, (_, i) => [MIDNIGHT - 5_000 + i * 1000, trade("BTCUSDT", i)]),
+  ];
+  await add(
+    t,
+    archive,
+    frames.sort((a, b) => a[0] - b[0])
+  );
   const days = await found(t, archive, [], { status: 0 });
-  assert.deepEqual(days.map((day) => [day.day, day.symbol, Math.round(day.asked_ns / S), Math.round(day.verified_percent), day.frames]),
-    [["2026-08-09", "BTCUSDT", 5, 50, 10], ["2026-08-10", "BTCUSDT", 5, 50, 12]]);
-  assert.deepEqual(days[0].topics.map((row) => [row.topic, row.proof, row.frames_per_s_max, row.timed]),
-    [["orderbook.50", "proven", 1, 5], ["publicTrade", "unverifiable", 1, 5]]);
+  assert.deepEqual(
+    days.map((day) => [
+      day.day,
+      day.symbol,
+      Math.round(day.asked_ns / S),
+      Math.round(day.verified_percent),
+      day.frames,
+    ]),
+    [
+      ["2026-08-09", "BTCUSDT", 5, 50, 10],
+      ["2026-08-10", "BTCUSDT", 5, 50, 12],
+    ]
+  );
+  assert.deepEqual(
+    days[0].topics.map((row) => [row.topic, row.proof, row.frames_per_s_max, row.timed]),
+    [
+      ["orderbook.50", "proven", 1, 5],
+      ["publicTrade", "unverifiable", 1, 5],
+    ]
+  );
   assert.equal(Math.round(topic(days[0], "orderbook.50").max_ns / S), 12 * 3600 - 1);
-  assert.deepEqual((await found(t, archive, ["--from", "2026-08-10"], { status: 0 })).map((day) => day.day), ["2026-08-10"]);
+  assert.deepEqual(
+    (await found(t, archive, ["--from", "2026-08-10"], { status: 0 })).map((day) => day.day),
+    ["2026-08-10"]
+  );
 });
 
 test("the days between two imports of different years are one row", async (t) => {
-  const archive = path.join(temporary(t), "tape"), apart = path.join(temporary(t), "tape");
+  const archive = path.join(temporary(t), "tape"),
+    apart = path.join(temporary(t), "tape");
   const before = NOON - 3 * 365 * 86_400_000;
   await add(t, archive, books("BTCUSDT", before, 12));
   await add(t, archive, books("BTCUSDT", NOON, 12));
@@ -86,7 +181,10 @@ test("the days between two imports of different years are one row", async (t) =>
   const { stdout } = await tapedeck(t, ["days", archive], { status: 1 });
   assert.equal(stdout.split("\n").length, 7, stdout);
   assert.match(stdout, /^2023-08-11 to 2026-08-08 +BTCUSDT +0 +0 % .* restart +1 d$/m);
-  const { feeds: [feed], day: [day] } = await json(t, ["info", archive, "--json"]);
+  const {
+    feeds: [feed],
+    day: [day],
+  } = await json(t, ["info", archive, "--json"]);
   assert.ok(Math.abs(feed.covered_ns - 22 * S) < 2, `${feed.covered_ns}`);
   // The hours before the second import are not recorded, but no outage.
   assert.equal(day.half_hours, `${".".repeat(24)}x${".".repeat(23)}`);
@@ -94,8 +192,18 @@ test("the days between two imports of different years are one row", async (t) =>
   // A topic that ends with the first import has nothing missing.
   await add(t, apart, books("BTCUSDT", before, 12));
   await add(t, apart, books("ETHUSDT", NOON, 12));
-  assert.deepEqual((await found(t, apart, [], { status: 0 })).map((row) => [row.day, row.symbol, row.missing_ns, row.reasons]),
-    [["2023-08-10", "BTCUSDT", 0, null], ["2026-08-09", "ETHUSDT", 0, null]]);
+  assert.deepEqual(
+    (await found(t, apart, [], { status: 0 })).map((row) => [
+      row.day,
+      row.symbol,
+      row.missing_ns,
+      row.reasons,
+    ]),
+    [
+      ["2023-08-10", "BTCUSDT", 0, null],
+      ["2026-08-09", "ETHUSDT", 0, null],
+    ]
+  );
 });
 
 test("latency percentiles, the busiest second and crossed books are exact", async (t) => {
@@ -110,14 +218,26 @@ test("latency percentiles, the busiest second and crossed books are exact", asyn
   await add(t, archive, frames);
   const [day] = await found(t, archive, [], { status: 0 });
   const { p50_ns: p50, p90_ns: p90, p99_ns: p99, ...of } = topic(day, "orderbook.50");
-  assert.deepEqual([of.frames, of.timed, of.ahead, of.max_ns, of.frames_per_s_max, of.crossed], [200, 197, 3, 197e6, 100, 4]);
-  for (const [found, ms] of [[p50, 99], [p90, 178], [p99, 196]]) assert.ok(found >= ms * 1e6 && found <= ms * 1e6 * 17 / 16, `${found} ${ms}`);
+  assert.deepEqual(
+    [of.frames, of.timed, of.ahead, of.max_ns, of.frames_per_s_max, of.crossed],
+    [200, 197, 3, 197e6, 100, 4]
+  );
+  for (const [found, ms] of [
+    [p50, 99],
+    [p90, 178],
+    [p99, 196],
+  ])
+    assert.ok(found >= ms * 1e6 && found <= (ms * 1e6 * 17) / 16, `${found} ${ms}`);
 });
 
 test("symbols with the same figures share a row of text", async (t) => {
   const archive = path.join(temporary(t), "tape");
   const symbols = Array.from({ length: 40 }, (_, i) => `S${i}USDT`);
-  await add(t, archive, books("", NOON, 4).flatMap(([ms], i) => symbols.map((symbol) => [ms, book(symbol, i + 1)])));
+  await add(
+    t,
+    archive,
+    books("", NOON, 4).flatMap(([ms], i) => symbols.map((symbol) => [ms, book(symbol, i + 1)]))
+  );
   const { stdout } = await tapedeck(t, ["days", archive]);
   assert.match(stdout, /^2026-08-09 +40 symbols +100 +0 % +1 of 1 topic +- +- +- /m);
   assert.equal(stdout.split("\n").length, 5);
@@ -131,7 +251,10 @@ test("frames that cannot be read are missing", async (t) => {
   const file = path.join(archive, segments(archive).at(-1));
   flipIn(file, chunksOf(file).at(-1));
   const [day] = await found(t, archive, [], { status: 3 });
-  assert.deepEqual([day.reasons, Math.round(day.missing_ns / S), Math.round(day.degraded_ns / S)], ["restart, corrupt", 70, 0]);
+  assert.deepEqual(
+    [day.reasons, Math.round(day.missing_ns / S), Math.round(day.degraded_ns / S)],
+    ["restart, corrupt", 70, 0]
+  );
   assert.equal((await tapedeck(t, ["days", archive, "--feed", "none"], { status: 4 })).stdout, "");
 });
 
@@ -140,108 +263,359 @@ test("export --only-clean leaves out days that are not clean; --max-gap-loss ref
   const archive = path.join(dir, "tape");
   const broken = books("ETHUSDT", MIDNIGHT - 5_000, 11).filter((_, i) => i !== 2);
   broken.splice(4, 0, [MIDNIGHT - 1_000, book("ETHUSDT", 1)]); // the book is correct again before midnight
-  for (let i = 5; i < broken.length; i++) broken[i] = [MIDNIGHT + (i - 5) * 1000, book("ETHUSDT", i - 3)];
-  await add(t, archive, [...books("BTCUSDT", MIDNIGHT - 5_000, 11), ...broken].sort((a, b) => a[0] - b[0]));
+  for (let i = 5; i < broken.length; i++)
+    broken[i] = [MIDNIGHT + (i - 5) * 1000, book("ETHUSDT", i - 3)];
+  await add(
+    t,
+    archive,
+    [...books("BTCUSDT", MIDNIGHT - 5_000, 11), ...broken].sort((a, b) => a[0] - b[0])
+  );
   const reasons = (await found(t, archive)).map((day) => [day.day, day.symbol, day.reasons]);
-  assert.deepEqual(reasons, [["2026-08-09", "BTCUSDT", null], ["2026-08-09", "ETHUSDT", "rule"], ["2026-08-10", "BTCUSDT", null], ["2026-08-10", "ETHUSDT", null]]);
+  assert.deepEqual(reasons, [
+    ["2026-08-09", "BTCUSDT", null],
+    ["2026-08-09", "ETHUSDT", "rule"],
+    ["2026-08-10", "BTCUSDT", null],
+    ["2026-08-10", "ETHUSDT", null],
+  ]);
 
   const exported = async (format, more, status = 0) => {
     const out = path.join(dir, `out-${format}-${more.length}`);
-    await tapedeck(t, ["export", "-q", archive, "--format", format, "--out", out, ...more], { status });
+    await tapedeck(t, ["export", "-q", archive, "--format", format, "--out", out, ...more], {
+      status,
+    });
     return out;
   };
-  const clean = manifestOf(await exported("tardis-csv", ["--only-clean", "--type", "incremental_book_L2"]));
-  assert.deepEqual([clean.request.only_clean, clean.days.map((day) => day.not_clean)], [true, [[{ feed: "v5-linear", symbol: "ETHUSDT", reasons: "rule" }], []]]);
-  assert.deepEqual(clean.files.map((file) => path.basename(file.name)).sort(),
-    ["bybit_incremental_book_L2_2026-08-09_BTCUSDT.csv.gz", "bybit_incremental_book_L2_2026-08-10_BTCUSDT.csv.gz", "bybit_incremental_book_L2_2026-08-10_ETHUSDT.csv.gz"]);
-  assert.match((await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "y"), "--only-clean", "--symbol", "ETHUSDT", "--to", "2026-08-09"], { status: 4 })).stderr, /no symbol has a clean day/);
+  const clean = manifestOf(
+    await exported("tardis-csv", ["--only-clean", "--type", "incremental_book_L2"])
+  );
+  assert.deepEqual(
+    [clean.request.only_clean, clean.days.map((day) => day.not_clean)],
+    [true, [[{ feed: "v5-linear", symbol: "ETHUSDT", reasons: "rule" }], []]]
+  );
+  assert.deepEqual(clean.files.map((file) => path.basename(file.name)).sort(), [
+    "bybit_incremental_book_L2_2026-08-09_BTCUSDT.csv.gz",
+    "bybit_incremental_book_L2_2026-08-10_BTCUSDT.csv.gz",
+    "bybit_incremental_book_L2_2026-08-10_ETHUSDT.csv.gz",
+  ]);
+  assert.match(
+    (
+      await tapedeck(
+        t,
+        [
+          "export",
+          archive,
+          "--format",
+          "jsonl",
+          "--out",
+          path.join(dir, "y"),
+          "--only-clean",
+          "--symbol",
+          "ETHUSDT",
+          "--to",
+          "2026-08-09",
+        ],
+        { status: 4 }
+      )
+    ).stderr,
+    /no symbol has a clean day/
+  );
   const lines = await exported("jsonl", ["--only-clean"]);
   const [first] = fs.readdirSync(lines).filter((name) => name.startsWith("messages_2026-08-09"));
   assert.ok(!(await unpacked(path.join(lines, first))).includes("ETHUSDT"));
 
-  await exported("tardis-csv", ["--max-gap-loss", "0", "--symbol", "BTCUSDT", "--type", "incremental_book_L2"]);
+  await exported("tardis-csv", [
+    "--max-gap-loss",
+    "0",
+    "--symbol",
+    "BTCUSDT",
+    "--type",
+    "incremental_book_L2",
+  ]);
   await add(t, archive, books("BTCUSDT", MIDNIGHT + 66_000, 11)); // a minute is missing
-  const { stderr } = await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "none"), "--symbol", "BTCUSDT", "--max-gap-loss", "10"], { status: 4 });
-  assert.match(stderr, /orderbook\.50 BTCUSDT of 2026-08-10: 1 m 1 s of [^:]* is missing or not trusted, more than --max-gap-loss allows/);
+  const { stderr } = await tapedeck(
+    t,
+    [
+      "export",
+      archive,
+      "--format",
+      "jsonl",
+      "--out",
+      path.join(dir, "none"),
+      "--symbol",
+      "BTCUSDT",
+      "--max-gap-loss",
+      "10",
+    ],
+    { status: 4 }
+  );
+  assert.match(
+    stderr,
+    /orderbook\.50 BTCUSDT of 2026-08-10: 1 m 1 s of [^:]* is missing or not trusted, more than --max-gap-loss allows/
+  );
   assert.ok(!fs.existsSync(path.join(dir, "none")));
-  await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "some"), "--max-gap-loss", "90"], { status: 1 });
-  await tapedeck(t, ["export", archive, "--format", "jsonl", "--out", path.join(dir, "x"), "--max-gap-loss", "101"], { status: 2 });
+  await tapedeck(
+    t,
+    [
+      "export",
+      archive,
+      "--format",
+      "jsonl",
+      "--out",
+      path.join(dir, "some"),
+      "--max-gap-loss",
+      "90",
+    ],
+    { status: 1 }
+  );
+  await tapedeck(
+    t,
+    ["export", archive, "--format", "jsonl", "--out", path.join(dir, "x"), "--max-gap-loss", "101"],
+    { status: 2 }
+  );
 });
 
 test("a book that broke before midnight is a break at the beginning of the next day, in each format and part of the day", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
-  const day = "2026-08-10", begin = BigInt(MIDNIGHT) * 1_000_000n;
-  const trade = [MIDNIGHT + 5_500, JSON.stringify({ topic: "publicTrade.ETHUSDT", type: "snapshot", ts: MIDNIGHT + 5_500, data: [{ T: MIDNIGHT + 5_500, s: "ETHUSDT", S: "Buy", v: "1", p: "100", L: "PlusTick", i: "1", BT: false }] })];
-  await add(t, archive, [...books("BTCUSDT", MIDNIGHT - 5_000, 11), ...books("ETHUSDT", MIDNIGHT - 5_000, 11).filter((_, i) => i !== 2), trade].sort((a, b) => a[0] - b[0]));
-  assert.deepEqual((await found(t, archive)).filter((row) => row.day === day).map((row) => [row.symbol, row.reasons, row.clean_percent < 100]), [["BTCUSDT", null, false], ["ETHUSDT", "rule", true]]);
+  const day = "2026-08-10",
+    begin = BigInt(MIDNIGHT) * 1_000_000n;
+  const trade = [
+    MIDNIGHT + 5_500,
+    JSON.stringify({
+      topic: "publicTrade.ETHUSDT",
+      type: "snapshot",
+      ts: MIDNIGHT + 5_500,
+      data: [
+        {
+          T: MIDNIGHT + 5_500,
+          s: "ETHUSDT",
+          S: "Buy",
+          v: "1",
+          p: "100",
+          L: "PlusTick",
+          i: "1",
+          BT: false,
+        },
+      ],
+    }),
+  ];
+  await add(
+    t,
+    archive,
+    [
+      ...books("BTCUSDT", MIDNIGHT - 5_000, 11),
+      ...books("ETHUSDT", MIDNIGHT - 5_000, 11).filter((_, i) => i !== 2),
+      trade,
+    ].sort((a, b) => a[0] - b[0])
+  );
+  assert.deepEqual(
+    (await found(t, archive))
+      .filter((row) => row.day === day)
+      .map((row) => [row.symbol, row.reasons, row.clean_percent < 100]),
+    [
+      ["BTCUSDT", null, false],
+      ["ETHUSDT", "rule", true],
+    ]
+  );
 
   const exported = async (name, args, status = 1) => {
     const out = path.join(dir, name);
     await tapedeck(t, ["export", "-q", archive, "--out", out, ...args], { status });
     return manifestOf(out);
   };
-  const formats = ["tardis-csv", "parquet", "hftbacktest", "nautilus"].flatMap((format) => ["--format", format]);
+  const formats = ["tardis-csv", "parquet", "hftbacktest", "nautilus"].flatMap((format) => [
+    "--format",
+    format,
+  ]);
   const one = ["--symbol", "ETHUSDT", ...formats];
-  const breaksOf = (manifest, date) => manifest.files.filter((file) => file.breaks !== undefined && file.date === date).map((file) => [file.format, ...file.breaks.map(({ cause, from_ns, to_ns }) => `${cause} ${from_ns} ${to_ns}`)]);
-  for (const [name, args, from] of [["day", ["--from", day, "--to", day], begin], ["part", ["--from", `${day}T00:00:02`], begin + 2_000_000_000n]]) {
+  const breaksOf = (manifest, date) =>
+    manifest.files
+      .filter((file) => file.breaks !== undefined && file.date === date)
+      .map((file) => [
+        file.format,
+        ...file.breaks.map(({ cause, from_ns, to_ns }) => `${cause} ${from_ns} ${to_ns}`),
+      ]);
+  for (const [name, args, from] of [
+    ["day", ["--from", day, "--to", day], begin],
+    ["part", ["--from", `${day}T00:00:02`], begin + 2_000_000_000n],
+  ]) {
     const manifest = await exported(name, [...one, ...args]);
     const breaks = breaksOf(manifest, day);
     assert.ok(new Set(breaks.map(([format]) => format)).size >= 3, JSON.stringify(breaks));
-    for (const [format, ...rest] of breaks) assert.deepEqual(rest, [`rule ${Number(from)} null`], format);
+    for (const [format, ...rest] of breaks)
+      assert.deepEqual(rest, [`rule ${Number(from)} null`], format);
     assert.equal(manifest.days[0].verdict, "incomplete");
   }
-  for (const [name, args] of [["days", []], ["shard", ["--shard", "2/2"]]]) {
+  for (const [name, args] of [
+    ["days", []],
+    ["shard", ["--shard", "2/2"]],
+  ]) {
     const { days } = await exported(name, [...one, ...args]);
-    assert.deepEqual(days.map((row) => row.verdict), days.map(() => "incomplete"), name);
+    assert.deepEqual(
+      days.map((row) => row.verdict),
+      days.map(() => "incomplete"),
+      name
+    );
   }
-  assert.equal((await exported("sound", ["--symbol", "BTCUSDT", ...formats, "--from", day, "--to", day], 0)).days[0].verdict, "complete");
-  assert.equal((await exported("trades", ["--format", "tardis-csv", "--symbol", "ETHUSDT", "--topic", "publicTrade", "--from", day, "--to", day], 0)).days[0].verdict, "complete");
-  const refused = await tapedeck(t, ["export", archive, ...one, "--from", day, "--to", day, "--max-gap-loss", "0", "--out", path.join(dir, "no")], { status: 4 });
-  assert.match(refused.stderr, /orderbook\.50 ETHUSDT of 2026-08-10: \S+ s of \S+ s is missing or not trusted/);
-  assert.match((await tapedeck(t, ["replay", archive, "--from", day], { status: 1 })).stdout, /^Complete: no, 1 topic not trusted at the beginning\.$/m);
+  assert.equal(
+    (await exported("sound", ["--symbol", "BTCUSDT", ...formats, "--from", day, "--to", day], 0))
+      .days[0].verdict,
+    "complete"
+  );
+  assert.equal(
+    (
+      await exported(
+        "trades",
+        [
+          "--format",
+          "tardis-csv",
+          "--symbol",
+          "ETHUSDT",
+          "--topic",
+          "publicTrade",
+          "--from",
+          day,
+          "--to",
+          day,
+        ],
+        0
+      )
+    ).days[0].verdict,
+    "complete"
+  );
+  const refused = await tapedeck(
+    t,
+    [
+      "export",
+      archive,
+      ...one,
+      "--from",
+      day,
+      "--to",
+      day,
+      "--max-gap-loss",
+      "0",
+      "--out",
+      path.join(dir, "no"),
+    ],
+    { status: 4 }
+  );
+  assert.match(
+    refused.stderr,
+    /orderbook\.50 ETHUSDT of 2026-08-10: \S+ s of \S+ s is missing or not trusted/
+  );
+  assert.match(
+    (await tapedeck(t, ["replay", archive, "--from", day], { status: 1 })).stdout,
+    /^Complete: no, 1 topic not trusted at the beginning\.$/m
+  );
 });
 
-test("a book that broke before midnight and sends nothing after it is a break of the next day", { skip: withoutPackages }, async (t) => {
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape"), out = path.join(dir, "set");
-  const day = "2026-08-10", begin = MIDNIGHT * 1e6;
-  const trades = ["ETHUSDT", "BTCUSDT"].map((s) => [MIDNIGHT + 5_500, JSON.stringify({ topic: `publicTrade.${s}`, type: "snapshot", ts: MIDNIGHT + 5_500, data: [{ T: MIDNIGHT + 5_500, s, S: "Buy", v: "1", p: "100", L: "PlusTick", i: "1", BT: false }] })]);
-  const before = ["ETHUSDT", "BTCUSDT"].flatMap((symbol) => books(symbol, MIDNIGHT - 5_000, 4).filter((_, i) => symbol === "BTCUSDT" || i !== 2));
-  await add(t, archive, [...before, ...trades].sort((a, b) => a[0] - b[0]));
-  const select = ["--from", day, "--to", day, "--out", out, "--format", "tardis-csv", "--format", "parquet"];
-  const { stderr } = await tapedeck(t, ["export", "-q", archive, ...select], { status: 1 });
-  assert.match(stderr, /not complete/);
-  const { days } = manifestOf(out);
-  assert.deepEqual([days[0].verdict, days[0].found_gaps.map(({ topic, symbol, reason, cause, from_ns, to_ns }) => [topic, symbol, reason, cause, from_ns, to_ns])],
-    ["incomplete", [["orderbook.50", "ETHUSDT", "sequence", "rule", begin, null]]]);
-  assert.deepEqual(await query(`SELECT topic, symbol, reason, CAST(epoch_ms(from_ns) AS VARCHAR) FROM read_parquet('${out}/parquet/*/type=gaps/*/*.parquet')`), [["orderbook.50", "ETHUSDT", "sequence", String(MIDNIGHT)]]);
-  assert.match((await tapedeck(t, ["replay", archive, "--from", day], { status: 1 })).stdout, /^Complete: no, 1 topic not trusted at the beginning;/m);
-  assert.match((await tapedeck(t, ["gaps", archive, "--from", day])).stdout, /^2 topics silent: see 'tapedeck replay'$/m);
-  assert.equal((await json(t, ["gaps", archive, "--json"])).topics_silent, 0);
-  await tapedeck(t, ["export", "-q", archive, ...select, "--force", "--symbol", "BTCUSDT"]);
-  await tapedeck(t, ["export", "-q", archive, ...select, "--force", "--type", "trades"]);
-});
+test(
+  "a book that broke before midnight and sends nothing after it is a break of the next day",
+  { skip: withoutPackages },
+  async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape"),
+      out = path.join(dir, "set");
+    const day = "2026-08-10",
+      begin = MIDNIGHT * 1e6;
+    const trades = ["ETHUSDT", "BTCUSDT"].map((s) => [
+      MIDNIGHT + 5_500,
+      JSON.stringify({
+        topic: `publicTrade.${s}`,
+        type: "snapshot",
+        ts: MIDNIGHT + 5_500,
+        data: [
+          { T: MIDNIGHT + 5_500, s, S: "Buy", v: "1", p: "100", L: "PlusTick", i: "1", BT: false },
+        ],
+      }),
+    ]);
+    const before = ["ETHUSDT", "BTCUSDT"].flatMap((symbol) =>
+      books(symbol, MIDNIGHT - 5_000, 4).filter((_, i) => symbol === "BTCUSDT" || i !== 2)
+    );
+    await add(
+      t,
+      archive,
+      [...before, ...trades].sort((a, b) => a[0] - b[0])
+    );
+    const select = [
+      "--from",
+      day,
+      "--to",
+      day,
+      "--out",
+      out,
+      "--format",
+      "tardis-csv",
+      "--format",
+      "parquet",
+    ];
+    const { stderr } = await tapedeck(t, ["export", "-q", archive, ...select], { status: 1 });
+    assert.match(stderr, /not complete/);
+    const { days } = manifestOf(out);
+    assert.deepEqual(
+      [
+        days[0].verdict,
+        days[0].found_gaps.map(({ topic, symbol, reason, cause, from_ns, to_ns }) => [
+          topic,
+          symbol,
+          reason,
+          cause,
+          from_ns,
+          to_ns,
+        ]),
+      ],
+      ["incomplete", [["orderbook.50", "ETHUSDT", "sequence", "rule", begin, null]]]
+    );
+    assert.deepEqual(
+      await query(
+        `SELECT topic, symbol, reason, CAST(epoch_ms(from_ns) AS VARCHAR) FROM read_parquet('${out}/parquet/*/type=gaps/*/*.parquet')`
+      ),
+      [["orderbook.50", "ETHUSDT", "sequence", String(MIDNIGHT)]]
+    );
+    assert.match(
+      (await tapedeck(t, ["replay", archive, "--from", day], { status: 1 })).stdout,
+      /^Complete: no, 1 topic not trusted at the beginning;/m
+    );
+    assert.match(
+      (await tapedeck(t, ["gaps", archive, "--from", day])).stdout,
+      /^2 topics silent: see 'tapedeck replay'$/m
+    );
+    assert.equal((await json(t, ["gaps", archive, "--json"])).topics_silent, 0);
+    await tapedeck(t, ["export", "-q", archive, ...select, "--force", "--symbol", "BTCUSDT"]);
+    await tapedeck(t, ["export", "-q", archive, ...select, "--force", "--type", "trades"]);
+  }
+);
 
-test("after the clock stepped back, receive times count as late, also in a day that is being recorded", { skip: withoutMovedClock || withoutPackages }, async (t) => {
-  const dir = temporary(t);
-  const exchange = await numberedExchange(t, { rate: 100 });
-  const clock = new MovedClock(dir);
-  const archive = path.join(dir, "tape");
-  const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"], clock.options);
-  const more = () => recorder.durableAfter(recorder.durableLines + 5);
-  await more();
-  clock.set(-800);
-  await recorder.prints(/stepped back by 0\.[1-9]/);
-  const isLate = (day) => /late/.test(day.reasons ?? "");
-  let live = [];
-  while (!live.some(isLate)) { // on a busy machine frames from before the step become durable first
+test(
+  "after the clock stepped back, receive times count as late, also in a day that is being recorded",
+  { skip: withoutMovedClock || withoutPackages },
+  async (t) => {
+    const dir = temporary(t);
+    const exchange = await numberedExchange(t, { rate: 100 });
+    const clock = new MovedClock(dir);
+    const archive = path.join(dir, "tape");
+    const recorder = new Recorder(
+      t,
+      archive,
+      [...exchange.args(), "--commit-interval", "100ms"],
+      clock.options
+    );
+    const more = () => recorder.durableAfter(recorder.durableLines + 5);
     await more();
-    live = await found(t, archive, [], { status: null });
+    clock.set(-800);
+    await recorder.prints(/stepped back by 0\.[1-9]/);
+    const isLate = (day) => /late/.test(day.reasons ?? "");
+    let live = [];
+    while (!live.some(isLate)) {
+      // on a busy machine frames from before the step become durable first
+      await more();
+      live = await found(t, archive, [], { status: null });
+    }
+    assert.ok(live.at(-1).recording);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const days = await found(t, archive);
+    assert.ok(days.some(isLate), JSON.stringify(days));
+    assert.ok(days.every((day) => !day.recording));
   }
-  assert.ok(live.at(-1).recording);
-  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-  const days = await found(t, archive);
-  assert.ok(days.some(isLate), JSON.stringify(days));
-  assert.ok(days.every((day) => !day.recording));
-});
+);

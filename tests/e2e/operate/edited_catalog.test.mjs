@@ -15,7 +15,11 @@ import { test } from "../support/npm_packages.mjs";
 const skip = spawnSync("sqlite3", ["--version"]).status === 0 ? false : "needs the program sqlite3";
 
 function sql(archive, text) {
-  const end = spawnSync("sqlite3", ["-cmd", ".timeout 10000", path.join(archive, "catalog.sqlite"), text], { encoding: "utf8" });
+  const end = spawnSync(
+    "sqlite3",
+    ["-cmd", ".timeout 10000", path.join(archive, "catalog.sqlite"), text],
+    { encoding: "utf8" }
+  );
   assert.equal(end.status, 0, `${text}: ${end.stderr}`);
 }
 
@@ -40,16 +44,24 @@ const EDITS = [
 /** A symbol, a topic, a time from which books need earlier frames. Times are frames' times: a busy machine records few at first. */
 let selections;
 async function selectionsOf(t, archive) {
-  const times = async (...args) => (await jsonLines(t, ["cat", "-a", archive, "--dir", "in", ...args])).map((row) => row.recv_ns);
-  const trades = await times("--topic", "trade"), frames = await times("--symbol", "BTCUSD");
+  const times = async (...args) =>
+    (await jsonLines(t, ["cat", "-a", archive, "--dir", "in", ...args])).map((row) => row.recv_ns);
+  const trades = await times("--topic", "trade"),
+    frames = await times("--symbol", "BTCUSD");
   const at = (list, share) => String(list[Math.floor(list.length * share)]);
-  return [["--symbol", "EOSUSD"], ["--topic", "trade", "--to", at(trades, 0.5)], ["--symbol", "BTCUSD", "--from", at(frames, 0.3), "--to", at(frames, 0.6)]];
+  return [
+    ["--symbol", "EOSUSD"],
+    ["--topic", "trade", "--to", at(trades, 0.5)],
+    ["--symbol", "BTCUSD", "--from", at(frames, 0.3), "--to", at(frames, 0.6)],
+  ];
 }
 
 /** The results of the verbs. */
 async function answers(t, archive) {
   const of = async (...args) => {
-    const { code, stdout } = await tapedeck(t, [args[0], "-a", archive, ...args.slice(1)], { status: null });
+    const { code, stdout } = await tapedeck(t, [args[0], "-a", archive, ...args.slice(1)], {
+      status: null,
+    });
     return { args: args.join(" "), code, stdout };
   };
   const replays = [];
@@ -62,7 +74,9 @@ async function answers(t, archive) {
     replays,
     gaps: await of("gaps", "--json"),
     ls: [await of("ls", "--symbol", "EOSUSD"), await of("ls", "--symbol", "NONE")],
-    cat: createHash("sha256").update((await of("cat", "--symbol", "BTCUSD", "--events")).stdout).digest("hex"),
+    cat: createHash("sha256")
+      .update((await of("cat", "--symbol", "BTCUSD", "--events")).stdout)
+      .digest("hex"),
     prune: await of("prune", "--older-than", "1h", "--dry-run", "--json"),
   };
 }
@@ -85,7 +99,12 @@ const recorded = path.join(temporary({ after }), "tape");
 
 /** A copy of an archive with gaps, which is recorded once. */
 async function copied(t) {
-  if (!fs.existsSync(recorded)) await archiveWithGaps(t, await numberedExchange(t, { symbols: ["BTCUSD", "EOSUSD"], rate: 100 }), recorded);
+  if (!fs.existsSync(recorded))
+    await archiveWithGaps(
+      t,
+      await numberedExchange(t, { symbols: ["BTCUSD", "EOSUSD"], rate: 100 }),
+      recorded
+    );
   selections ??= await selectionsOf(t, recorded);
   const archive = path.join(temporary(t), "tape");
   fs.cpSync(recorded, archive, { recursive: true });
@@ -97,7 +116,10 @@ test("no edit of the catalog changes a verb's result", { skip }, async (t) => {
   const right = await answers(t, archive);
   assert.equal(right.gaps.code, 1);
   assert.ok(right.replays.every(({ report }) => report.frames > 0));
-  assert.deepEqual(right.ls.map(({ stdout }) => stdout !== ""), [true, false]);
+  assert.deepEqual(
+    right.ls.map(({ stdout }) => stdout !== ""),
+    [true, false]
+  );
   assert.equal(JSON.parse(right.gaps.stdout).gaps.length, 3);
   assert.deepEqual(JSON.parse(right.prune.stdout).segments, []);
   const file = path.join(archive, "catalog.sqlite");
@@ -113,18 +135,31 @@ test("no edit of the catalog changes a verb's result", { skip }, async (t) => {
   await tapedeck(t, ["verify", "-a", archive]);
 });
 
-test("prune removes segments by the files' ages, whatever the catalog contains", { skip }, async (t) => {
-  const archive = await copied(t);
-  const before = filesBelow(archive).filter((name) => name.endsWith(".mcap"));
-  sql(archive, "UPDATE segments SET rows = x'', hash = 0");
-  await tapedeck(t, ["prune", "-a", archive, "--older-than", "1h"]);
-  assert.deepEqual(filesBelow(archive).filter((name) => name.endsWith(".mcap")), before);
-});
+test(
+  "prune removes segments by the files' ages, whatever the catalog contains",
+  { skip },
+  async (t) => {
+    const archive = await copied(t);
+    const before = filesBelow(archive).filter((name) => name.endsWith(".mcap"));
+    sql(archive, "UPDATE segments SET rows = x'', hash = 0");
+    await tapedeck(t, ["prune", "-a", archive, "--older-than", "1h"]);
+    assert.deepEqual(
+      filesBelow(archive).filter((name) => name.endsWith(".mcap")),
+      before
+    );
+  }
+);
 
-test("gaps that are deleted from the catalog while it is written are still listed", { skip }, async (t) => {
-  const exchange = await numberedExchange(t, { rate: 100 });
-  const archive = path.join(temporary(t), "tape");
-  await archiveWithGaps(t, exchange, archive, { meanwhile: (of) => sql(of, "UPDATE segments SET rows = x''") });
-  const rows = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
-  assert.deepEqual(rows.map((row) => row.reason).sort(), ["disconnect", "disconnect", "restart"]);
-});
+test(
+  "gaps that are deleted from the catalog while it is written are still listed",
+  { skip },
+  async (t) => {
+    const exchange = await numberedExchange(t, { rate: 100 });
+    const archive = path.join(temporary(t), "tape");
+    await archiveWithGaps(t, exchange, archive, {
+      meanwhile: (of) => sql(of, "UPDATE segments SET rows = x''"),
+    });
+    const rows = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+    assert.deepEqual(rows.map((row) => row.reason).sort(), ["disconnect", "disconnect", "restart"]);
+  }
+);

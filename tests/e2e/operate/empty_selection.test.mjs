@@ -14,25 +14,83 @@ async function archiveOf(t) {
   const archive = path.join(dir, "tape");
   const capture = (symbol) => {
     const file = path.join(dir, "capture.jsonl");
-    const trade = (ms) => ({ topic: `trade.${symbol}`, data: [{ trade_time_ms: ms, timestamp: new Date(ms).toISOString(), symbol, side: "Buy", size: 1, price: 100, tick_direction: "PlusTick", trade_id: `t${ms}`, cross_seq: ms }] });
-    fs.writeFileSync(file, Array.from({ length: 10 }, (_, i) => `{"recv_ns":${NOON + i * 1000}000000,"conn":0,"data":${JSON.stringify(trade(NOON + i * 1000))}}\n`).join(""));
+    const trade = (ms) => ({
+      topic: `trade.${symbol}`,
+      data: [
+        {
+          trade_time_ms: ms,
+          timestamp: new Date(ms).toISOString(),
+          symbol,
+          side: "Buy",
+          size: 1,
+          price: 100,
+          tick_direction: "PlusTick",
+          trade_id: `t${ms}`,
+          cross_seq: ms,
+        },
+      ],
+    });
+    fs.writeFileSync(
+      file,
+      Array.from(
+        { length: 10 },
+        (_, i) =>
+          `{"recv_ns":${NOON + i * 1000}000000,"conn":0,"data":${JSON.stringify(trade(NOON + i * 1000))}}\n`
+      ).join("")
+    );
     return file;
   };
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "inverse", capture("BTCUSD")]);
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "linear", capture("ETHUSDT")]);
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    archive,
+    "--format",
+    "jsonl",
+    "--family",
+    "inverse",
+    capture("BTCUSD"),
+  ]);
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    archive,
+    "--format",
+    "jsonl",
+    "--family",
+    "linear",
+    capture("ETHUSDT"),
+  ]);
   return archive;
 }
 
-const NOTHING = /no frame in the archive matches the selection: it has no such feed, topic or symbol\n/;
+const NOTHING =
+  /no frame in the archive matches the selection: it has no such feed, topic or symbol\n/;
 
 test("every verb exits with 4 for a name that the archive lacks, and suggests similar names", async (t) => {
   const archive = await archiveOf(t);
   const verbs = {
-    replay: ["replay", "-a", archive], json: ["replay", "-a", archive, "--json"], messages: ["replay", "-a", archive, "--messages"],
-    cat: ["cat", "-a", archive], raw: ["cat", "-a", archive, "--raw"], ls: ["ls", "-a", archive], lsJson: ["ls", "-a", archive, "--json"],
-    gaps: ["gaps", "-a", archive], gapsJson: ["gaps", "-a", archive, "--json"],
+    replay: ["replay", "-a", archive],
+    json: ["replay", "-a", archive, "--json"],
+    messages: ["replay", "-a", archive, "--messages"],
+    cat: ["cat", "-a", archive],
+    raw: ["cat", "-a", archive, "--raw"],
+    ls: ["ls", "-a", archive],
+    lsJson: ["ls", "-a", archive, "--json"],
+    gaps: ["gaps", "-a", archive],
+    gapsJson: ["gaps", "-a", archive, "--json"],
     export: ["export", "-a", archive, "--format", "jsonl", "--out", path.join(temporary(t), "set")],
-    serve: ["serve", "-a", archive, "--plain", "--listen", "127.0.0.1:0", "--ready-file", path.join(temporary(t), "ready")],
+    serve: [
+      "serve",
+      "-a",
+      archive,
+      "--plain",
+      "--listen",
+      "127.0.0.1:0",
+      "--ready-file",
+      path.join(temporary(t), "ready"),
+    ],
   };
   for (const round of ["with the catalog", "without it"]) {
     for (const [name, verb] of Object.entries(verbs)) {
@@ -48,20 +106,31 @@ test("every verb exits with 4 for a name that the archive lacks, and suggests si
         assert.equal(end.stdout, "", name);
       }
     }
-    for (const verb of [["prune", "--dry-run"], ["prune", "--older-than", "1d"]]) {
+    for (const verb of [
+      ["prune", "--dry-run"],
+      ["prune", "--older-than", "1d"],
+    ]) {
       const end = await tapedeck(t, [...verb, "-a", archive, "--feed", "lineer"], { status: 4 });
       assert.match(end.stderr, NOTHING, verb[0]);
       assert.match(end.stderr, /no feed 'lineer': did you mean 'linear'\?/, verb[0]);
     }
     // Another feed's symbols are not symbols of this feed.
-    assert.match((await tapedeck(t, ["cat", "-a", archive, "--feed", "linear", "--symbol", "BTCUSD"], { status: 4 })).stderr, /no symbol 'BTCUSD'/);
+    assert.match(
+      (
+        await tapedeck(t, ["cat", "-a", archive, "--feed", "linear", "--symbol", "BTCUSD"], {
+          status: 4,
+        })
+      ).stderr,
+      /no symbol 'BTCUSD'/
+    );
     deleteCatalog(archive);
   }
 });
 
 test("a name that the archive has is no error, even without frames", async (t) => {
   const archive = await archiveOf(t);
-  for (const verb of [["gaps"], ["prune", "--before", "2020-01-01"]]) await tapedeck(t, [...verb, "-a", archive, "--feed", "linear"]);
+  for (const verb of [["gaps"], ["prune", "--before", "2020-01-01"]])
+    await tapedeck(t, [...verb, "-a", archive, "--feed", "linear"]);
   for (const verb of [["ls"], ["cat"], ["gaps"]]) await tapedeck(t, [...verb, "-a", archive]);
   await tapedeck(t, ["cat", "-a", archive, "--feed", "linear", "--dir", "out"]);
   // A feed that was pruned is known.
@@ -70,14 +139,22 @@ test("a name that the archive has is no error, even without frames", async (t) =
   // An archive without a frame, and without a subscription.
   const empty = path.join(temporary(t), "tape");
   fs.mkdirSync(empty);
-  for (const verb of [["ls"], ["cat"], ["gaps"]]) await tapedeck(t, [...verb, "-a", empty], { status: null });
+  for (const verb of [["ls"], ["cat"], ["gaps"]])
+    await tapedeck(t, [...verb, "-a", empty], { status: null });
 });
 
 test("a time range without frames is reported with the recorded range", async (t) => {
   const archive = await archiveOf(t);
   for (const verb of ["cat", "gaps", "ls", "replay"]) {
-    const end = await tapedeck(t, [verb, "-a", archive, "--feed", "linear", "--from", "2022-01-01"], { status: 4 });
-    assert.match(end.stderr, /no frame in the archive matches the selection: nothing of it was recorded in that time\n.*feed linear has frames from 2021-04-17T12:00:00/);
+    const end = await tapedeck(
+      t,
+      [verb, "-a", archive, "--feed", "linear", "--from", "2022-01-01"],
+      { status: 4 }
+    );
+    assert.match(
+      end.stderr,
+      /no frame in the archive matches the selection: nothing of it was recorded in that time\n.*feed linear has frames from 2021-04-17T12:00:00/
+    );
   }
 });
 
@@ -88,14 +165,22 @@ test("reading a recording that never connected ends with 4", async (t) => {
   await new Promise((resolve) => holder.listen(0, "127.0.0.1", resolve));
   const { port } = holder.address();
   await new Promise((resolve) => holder.close(resolve));
-  const args = [`ws://127.0.0.1:${port}/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"];
+  const args = [
+    `ws://127.0.0.1:${port}/realtime`,
+    "--family",
+    "inverse",
+    "--topic",
+    "trade.BTCUSD",
+  ];
   const stopped = new Recorder(t, archive, args);
   await stopped.prints(/refused/i);
   const end = await stopped.kill("SIGTERM");
   assert.equal(end.code, 4, end.stderr);
   assert.match(end.stderr, /no connection was ever established/);
   assert.equal(stopped.summary().frames, 0);
-  const timed = await tapedeck(t, ["record", "-a", archive, ...args, "--duration", "200ms"], { status: 4 });
+  const timed = await tapedeck(t, ["record", "-a", archive, ...args, "--duration", "200ms"], {
+    status: 4,
+  });
   assert.match(timed.stderr, /no connection was ever established/);
   await tapedeck(t, ["verify", "-a", archive]);
 });

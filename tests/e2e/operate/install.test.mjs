@@ -5,23 +5,49 @@ import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, capture, inboundFrames, isRecorded, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import {
+  BIN,
+  capture,
+  inboundFrames,
+  isRecorded,
+  tapedeck,
+  temporary,
+  withoutCapture,
+} from "../support/harness.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const VARIANT = path.basename(path.dirname(fs.realpathSync(BIN)));
-const skip = withoutCapture(INVERSE) || (["release", "debug"].includes(VARIANT) ? false : "a library with a sanitizer links into programs that have it");
+const skip =
+  withoutCapture(INVERSE) ||
+  (["release", "debug"].includes(VARIANT)
+    ? false
+    : "a library with a sanitizer links into programs that have it");
 
 const STRICT = ["-Wall", "-Wextra", "-Werror"];
 
 /** pkg-config's output for the installed tree; without pkg-config, the values of the file. */
 function flags(usr, fields) {
-  const options = { "--cflags": ["Cflags"], "--libs": ["Libs"], "--static": ["Libs", "Libs.private"] };
+  const options = {
+    "--cflags": ["Cflags"],
+    "--libs": ["Libs"],
+    "--static": ["Libs", "Libs.private"],
+  };
   const env = { ...process.env, PKG_CONFIG_PATH: path.join(usr, "lib/pkgconfig") };
   const asked = fields.includes("--static") ? [...fields, "--libs"] : fields;
-  const { error, stdout } = spawnSync("pkg-config", [`--define-variable=prefix=${usr}`, ...asked, "tapedeck"], { env, encoding: "utf8" });
+  const { error, stdout } = spawnSync(
+    "pkg-config",
+    [`--define-variable=prefix=${usr}`, ...asked, "tapedeck"],
+    { env, encoding: "utf8" }
+  );
   if (!error) return stdout.trim().split(/\s+/);
-  const text = fs.readFileSync(path.join(usr, "lib/pkgconfig/tapedeck.pc"), "utf8").replaceAll("${libdir}", "${prefix}/lib").replaceAll("${prefix}", usr).replaceAll('"', "");
-  return fields.flatMap((field) => options[field]).flatMap((name) => new RegExp(`^${name}: (.*)$`, "m").exec(text)[1].split(" "));
+  const text = fs
+    .readFileSync(path.join(usr, "lib/pkgconfig/tapedeck.pc"), "utf8")
+    .replaceAll("${libdir}", "${prefix}/lib")
+    .replaceAll("${prefix}", usr)
+    .replaceAll('"', "");
+  return fields
+    .flatMap((field) => options[field])
+    .flatMap((name) => new RegExp(`^${name}: (.*)$`, "m").exec(text)[1].split(" "));
 }
 
 const HEADERS = ["archive.h", "plugin.h", "tapedeck.h"];
@@ -30,9 +56,16 @@ const HEADERS = ["archive.h", "plugin.h", "tapedeck.h"];
 function headersStandAlone(usr) {
   const include = path.join(usr, "include/tapedeck");
   assert.deepEqual(fs.readdirSync(include, { recursive: true }).sort(), HEADERS);
-  for (const language of [["cc", "-x", "c", "-std=c17"], ["c++", "-x", "c++", "-std=c++17"]]) {
+  for (const language of [
+    ["cc", "-x", "c", "-std=c17"],
+    ["c++", "-x", "c++", "-std=c++17"],
+  ]) {
     const [compiler, ...rest] = language;
-    const out = spawnSync(compiler, [...rest, ...STRICT, "-fsyntax-only", `-I${path.join(usr, "include")}`, ...HEADERS], { cwd: include, encoding: "utf8" });
+    const out = spawnSync(
+      compiler,
+      [...rest, ...STRICT, "-fsyntax-only", `-I${path.join(usr, "include")}`, ...HEADERS],
+      { cwd: include, encoding: "utf8" }
+    );
     assert.equal(out.stderr, "", language.join(" "));
     assert.equal(out.status, 0);
   }
@@ -40,8 +73,13 @@ function headersStandAlone(usr) {
 
 /** The names that a library exports. */
 function exported(file, ...options) {
-  const { stdout } = spawnSync("nm", ["-g", "--defined-only", ...options, file], { encoding: "utf8" });
-  return stdout.split("\n").filter((line) => / [A-Za-z] /.test(line)).map((line) => line.split(" ").at(-1));
+  const { stdout } = spawnSync("nm", ["-g", "--defined-only", ...options, file], {
+    encoding: "utf8",
+  });
+  return stdout
+    .split("\n")
+    .filter((line) => / [A-Za-z] /.test(line))
+    .map((line) => line.split(" ").at(-1));
 }
 
 // The symbol and the best bid of a frame with a whole book, by a C++ program.
@@ -77,22 +115,52 @@ int main(int argc, char **argv)
 test("an installed tapedeck runs, links and uninstalls", { skip }, async (t) => {
   const root = temporary(t);
   const env = { ...process.env, MAKEFLAGS: "", VARIANT }; // the make of the suite may have another variant
-  const make = (target) => execFileSync("make", ["-s", target, `DESTDIR=${root}`, "PREFIX=/usr"], { env, stdio: "pipe" });
+  const make = (target) =>
+    execFileSync("make", ["-s", target, `DESTDIR=${root}`, "PREFIX=/usr"], { env, stdio: "pipe" });
   make("install");
   const usr = path.join(root, "usr");
-  assert.match(execFileSync(path.join(usr, "bin/tapedeck"), ["--version"], { encoding: "utf8" }), /\d+\.\d+/);
-  for (const page of ["man1/tapedeck-record.1", "man7/tapedeck-python.7"]) assert.ok(fs.existsSync(path.join(usr, "share/man", page)));
-  for (const file of ["bash-completion/completions/tapedeck-replay", "zsh/site-functions/_tapedeck", "fish/vendor_completions.d/tapedeck-sim.fish"])
+  assert.match(
+    execFileSync(path.join(usr, "bin/tapedeck"), ["--version"], { encoding: "utf8" }),
+    /\d+\.\d+/
+  );
+  for (const page of ["man1/tapedeck-record.1", "man7/tapedeck-python.7"])
+    assert.ok(fs.existsSync(path.join(usr, "share/man", page)));
+  for (const file of [
+    "bash-completion/completions/tapedeck-replay",
+    "zsh/site-functions/_tapedeck",
+    "fish/vendor_completions.d/tapedeck-sim.fish",
+  ])
     assert.match(fs.readFileSync(path.join(usr, "share", file), "utf8"), /completion for tapedeck/);
-  const frames = inboundFrames(INVERSE).map((f) => f.text).filter((f) => f.includes('"orderBookL2_25.BTCUSD"') && f.startsWith('{"topic'));
+  const frames = inboundFrames(INVERSE)
+    .map((f) => f.text)
+    .filter((f) => f.includes('"orderBookL2_25.BTCUSD"') && f.startsWith('{"topic'));
   const lib = path.join(usr, "lib");
   let last;
-  for (const [name, how, env] of [["shared", "--libs", { LD_LIBRARY_PATH: lib }], ["static", "--static", {}]]) {
+  for (const [name, how, env] of [
+    ["shared", "--libs", { LD_LIBRARY_PATH: lib }],
+    ["static", "--static", {}],
+  ]) {
     const program = path.join(root, `best_price_${name}`);
     const link = name === "static" ? ["-Wl,-Bstatic", "-ltapedeck", "-Wl,-Bdynamic"] : [];
-    execFileSync("cc", [...STRICT, "docs/examples/best_price.c", ...flags(usr, ["--cflags"]), `-L${lib}`, ...link,
-      ...flags(usr, [how]).filter((flag) => name === "shared" || flag !== "-ltapedeck"), "-o", program], { stdio: "pipe" });
-    const out = spawnSync(program, ["inverse"], { input: frames.join("\n") + "\n", encoding: "utf8", env: { ...process.env, ...env } });
+    execFileSync(
+      "cc",
+      [
+        ...STRICT,
+        "docs/examples/best_price.c",
+        ...flags(usr, ["--cflags"]),
+        `-L${lib}`,
+        ...link,
+        ...flags(usr, [how]).filter((flag) => name === "shared" || flag !== "-ltapedeck"),
+        "-o",
+        program,
+      ],
+      { stdio: "pipe" }
+    );
+    const out = spawnSync(program, ["inverse"], {
+      input: frames.join("\n") + "\n",
+      encoding: "utf8",
+      env: { ...process.env, ...env },
+    });
     assert.equal(out.stderr, "");
     const lines = out.stdout.trimEnd().split("\n");
     assert.equal(lines.length, frames.length);
@@ -101,49 +169,151 @@ test("an installed tapedeck runs, links and uninstalls", { skip }, async (t) => 
   }
   for (const [file, ...options] of [["libtapedeck.a"], ["libtapedeck.so", "-D"]]) {
     const names = exported(path.join(lib, file), ...options);
-    assert.ok(names.length > 5 && names.every((name) => name.startsWith("tapedeck_")), `${file}: ${names}`);
+    assert.ok(
+      names.length > 5 && names.every((name) => name.startsWith("tapedeck_")),
+      `${file}: ${names}`
+    );
   }
   const strategy = path.join(root, "strategy");
-  execFileSync("cc", [...STRICT, "docs/examples/strategy.c", ...flags(usr, ["--cflags"]), ...flags(usr, ["--libs"]), "-o", strategy], { stdio: "pipe" });
-  await tapedeck(t, ["import", "-q", "-a", path.join(root, "tape"), "--format", "cryptofeed", "--family", "inverse", capture(INVERSE)]);
-  const traded = execFileSync(strategy, [path.join(root, "tape"), "BTCUSD", "1"], { encoding: "utf8", env: { ...process.env, LD_LIBRARY_PATH: lib } });
-  assert.match(traded, new RegExp(`^inverse BTCUSD: ${frames.length} book frames, \\d+ trades$`, "m"));
-  const rows = execFileSync("python3", ["-c", "import sys, tapedeck; print(len(tapedeck.open(sys.argv[1]).trades(symbol='BTCUSD')))", path.join(root, "tape")],
-    { encoding: "utf8", env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", PYTHONPATH: path.join(lib, "python3/dist-packages") } });
-  assert.equal(Number(rows), Number(/^inverse BTCUSD: \d+ book frames, (\d+) trades$/m.exec(traded)[1]));
+  execFileSync(
+    "cc",
+    [
+      ...STRICT,
+      "docs/examples/strategy.c",
+      ...flags(usr, ["--cflags"]),
+      ...flags(usr, ["--libs"]),
+      "-o",
+      strategy,
+    ],
+    { stdio: "pipe" }
+  );
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    path.join(root, "tape"),
+    "--format",
+    "cryptofeed",
+    "--family",
+    "inverse",
+    capture(INVERSE),
+  ]);
+  const traded = execFileSync(strategy, [path.join(root, "tape"), "BTCUSD", "1"], {
+    encoding: "utf8",
+    env: { ...process.env, LD_LIBRARY_PATH: lib },
+  });
+  assert.match(
+    traded,
+    new RegExp(`^inverse BTCUSD: ${frames.length} book frames, \\d+ trades$`, "m")
+  );
+  const rows = execFileSync(
+    "python3",
+    [
+      "-c",
+      "import sys, tapedeck; print(len(tapedeck.open(sys.argv[1]).trades(symbol='BTCUSD')))",
+      path.join(root, "tape"),
+    ],
+    {
+      encoding: "utf8",
+      env: {
+        ...process.env,
+        PYTHONDONTWRITEBYTECODE: "1",
+        PYTHONPATH: path.join(lib, "python3/dist-packages"),
+      },
+    }
+  );
+  assert.equal(
+    Number(rows),
+    Number(/^inverse BTCUSD: \d+ book frames, (\d+) trades$/m.exec(traded)[1])
+  );
   headersStandAlone(usr);
   const cxx = path.join(root, "best_bid");
   fs.writeFileSync(`${cxx}.cc`, BEST_BID_PROGRAM);
-  execFileSync("c++", ["-std=c++17", ...STRICT, `${cxx}.cc`, ...flags(usr, ["--cflags"]), ...flags(usr, ["--libs"]), "-o", cxx], { stdio: "pipe" });
-  assert.equal(execFileSync(cxx, [frames[0]], { encoding: "utf8", env: { ...process.env, LD_LIBRARY_PATH: lib } }),
-    `orderBookL2_25 BTCUSD ${last[0].split(" ")[0]} 1\ncontrol 1\nnot_json\n`);
+  execFileSync(
+    "c++",
+    [
+      "-std=c++17",
+      ...STRICT,
+      `${cxx}.cc`,
+      ...flags(usr, ["--cflags"]),
+      ...flags(usr, ["--libs"]),
+      "-o",
+      cxx,
+    ],
+    { stdio: "pipe" }
+  );
+  assert.equal(
+    execFileSync(cxx, [frames[0]], {
+      encoding: "utf8",
+      env: { ...process.env, LD_LIBRARY_PATH: lib },
+    }),
+    `orderBookL2_25 BTCUSD ${last[0].split(" ")[0]} 1\ncontrol 1\nnot_json\n`
+  );
   // The example of docs/library.md, in both languages; without an error or a leak, where valgrind is installed.
   const hasValgrind = spawnSync("valgrind", ["--version"]).status === 0;
-  for (const [compiler, ...language] of [["cc", "-std=gnu17"], ["c++", "-std=c++20", "-x", "c++"]]) {
+  for (const [compiler, ...language] of [
+    ["cc", "-std=gnu17"],
+    ["c++", "-std=c++20", "-x", "c++"],
+  ]) {
     const vwap = path.join(root, `vwap_${compiler}`);
-    execFileSync(compiler, [...language, ...STRICT, "docs/examples/vwap.c", "-x", "none", ...flags(usr, ["--cflags"]), ...flags(usr, ["--libs"]), "-o", vwap], { stdio: "pipe" });
-    const run = (...args) => spawnSync(vwap, [path.join(root, "tape"), ...args], { encoding: "utf8", env: { ...process.env, LD_LIBRARY_PATH: lib } });
+    execFileSync(
+      compiler,
+      [
+        ...language,
+        ...STRICT,
+        "docs/examples/vwap.c",
+        "-x",
+        "none",
+        ...flags(usr, ["--cflags"]),
+        ...flags(usr, ["--libs"]),
+        "-o",
+        vwap,
+      ],
+      { stdio: "pipe" }
+    );
+    const run = (...args) =>
+      spawnSync(vwap, [path.join(root, "tape"), ...args], {
+        encoding: "utf8",
+        env: { ...process.env, LD_LIBRARY_PATH: lib },
+      });
     assert.match(run().stdout, /^inverse trade BTCUSD: \d+ frames$/m);
     assert.match(run("BTCUSD").stdout, /^BTCUSD \d+\.\d{4}, whole\n$/);
     const none = run("NONE");
     assert.deepEqual([none.status, none.stdout], [2, ""]);
     assert.doesNotMatch(none.stderr, /tapedeck info|--/);
     if (!hasValgrind || compiler !== "cc") continue;
-    const checked = spawnSync("valgrind", ["-q", "--leak-check=full", "--error-exitcode=9", vwap, path.join(root, "tape"), "BTCUSD"], { encoding: "utf8", env: { ...process.env, LD_LIBRARY_PATH: lib } });
+    const checked = spawnSync(
+      "valgrind",
+      ["-q", "--leak-check=full", "--error-exitcode=9", vwap, path.join(root, "tape"), "BTCUSD"],
+      { encoding: "utf8", env: { ...process.env, LD_LIBRARY_PATH: lib } }
+    );
     assert.deepEqual([checked.status, checked.stderr], [0, ""]);
   }
   // Folders with a space in their names, and the library elsewhere: Python finds the package, and the package the library.
   const odd = path.join(root, "a root");
   const place = [`DESTDIR=${odd}`, "PREFIX=/my tools", "LIBDIR=/my tools/lib64"];
-  const filesBelow = (dir) => fs.readdirSync(dir, { recursive: true }).filter((f) => !fs.statSync(path.join(dir, f)).isDirectory());
+  const filesBelow = (dir) =>
+    fs
+      .readdirSync(dir, { recursive: true })
+      .filter((f) => !fs.statSync(path.join(dir, f)).isDirectory());
   execFileSync("make", ["-s", "install", ...place], { env, stdio: "pipe" });
   assert.deepEqual(fs.readdirSync(odd), ["my tools"]);
   assert.equal(filesBelow(odd).length, filesBelow(usr).length);
   const found = filesBelow(odd).find((f) => f.endsWith("site-packages/tapedeck/__init__.py"));
-  execFileSync("python3", ["-B", "-c", "import tapedeck"], { env: { ...process.env, PYTHONPATH: path.join(odd, found, "../..") } });
-  assert.match(fs.readFileSync(path.join(odd, "my tools/lib64/pkgconfig/tapedeck.pc"), "utf8"), /^libdir=\$\{prefix\}\/lib64$/m);
+  execFileSync("python3", ["-B", "-c", "import tapedeck"], {
+    env: { ...process.env, PYTHONPATH: path.join(odd, found, "../..") },
+  });
+  assert.match(
+    fs.readFileSync(path.join(odd, "my tools/lib64/pkgconfig/tapedeck.pc"), "utf8"),
+    /^libdir=\$\{prefix\}\/lib64$/m
+  );
   execFileSync("make", ["-s", "uninstall", ...place], { env, stdio: "pipe" });
   assert.deepEqual(filesBelow(odd), []);
   make("uninstall");
-  assert.deepEqual(fs.readdirSync(root, { recursive: true }).filter((f) => fs.statSync(path.join(root, f)).isFile() && f.startsWith("usr")), []);
+  assert.deepEqual(
+    fs
+      .readdirSync(root, { recursive: true })
+      .filter((f) => fs.statSync(path.join(root, f)).isFile() && f.startsWith("usr")),
+    []
+  );
 });

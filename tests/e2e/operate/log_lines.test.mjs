@@ -9,13 +9,26 @@ import { feedArgs, recordUntil } from "../support/recorders.mjs";
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const LEVELS = ["error", "warning", "info", "debug"];
-const lines = (text) => text.trimEnd().split("\n").filter((line) => line !== "");
+const lines = (text) =>
+  text
+    .trimEnd()
+    .split("\n")
+    .filter((line) => line !== "");
 
 /** A server that has sent a recorder some frames: the logs of both. */
 async function recorded(t, dir, name, more) {
-  const server = await listening(t, ["sim", "--families", "inverse", "--symbols", "1", "--rate", "200", ...more], dir);
+  const server = await listening(
+    t,
+    ["sim", "--families", "inverse", "--symbols", "1", "--rate", "200", ...more],
+    dir
+  );
   const archive = path.join(dir, name);
-  const recorder = await recordUntil(t, archive, [...feedArgs(server, "inverse", ["trade.BTCUSD"]), ...more], (rows) => rows.length > 20);
+  const recorder = await recordUntil(
+    t,
+    archive,
+    [...feedArgs(server, "inverse", ["trade.BTCUSD"]), ...more],
+    (rows) => rows.length > 20
+  );
   const { stderr } = await server.program.kill("SIGTERM");
   return { archive, record: recorder.stderr, sim: stderr };
 }
@@ -32,7 +45,16 @@ test("-v logs more in every verb that has it", async (t) => {
   const capture = path.join(dir, "capture.jsonl");
   fs.writeFileSync(capture, (await tapedeck(t, ["cat", archive, "--topic", "trade"])).stdout);
   const others = {
-    import: (n) => ["import", "-a", path.join(dir, `imported${n}`), "--format", "jsonl", "--family", "inverse", capture],
+    import: (n) => [
+      "import",
+      "-a",
+      path.join(dir, `imported${n}`),
+      "--format",
+      "jsonl",
+      "--family",
+      "inverse",
+      capture,
+    ],
     export: (n) => ["export", archive, "--format", "jsonl", "--out", path.join(dir, `dataset${n}`)],
     prune: () => ["prune", archive, "--dry-run", "--older-than", "1d"],
     "regress save": (n) => ["regress", "save", archive, "-o", path.join(dir, `${n}.tdb`)],
@@ -55,7 +77,10 @@ test("-v logs more in every verb that has it", async (t) => {
     if (["record", "sim", "serve", "tap", "view"].includes(verb)) continue;
     const logs = [];
     for (const [n, flags] of [[], ["-v"]].entries())
-      logs.push((await tapedeck(t, [...(others[verb]?.(n) ?? [verb, archive]), ...flags], { status: null })).stderr);
+      logs.push(
+        (await tapedeck(t, [...(others[verb]?.(n) ?? [verb, archive]), ...flags], { status: null }))
+          .stderr
+      );
     assert.ok(lines(logs[1]).length > lines(logs[0]).length, `${verb}: ${logs[0]} | ${logs[1]}`);
     tried++;
   }

@@ -8,7 +8,11 @@ import { fileURLToPath } from "node:url";
 export const PAGES = "docs/man";
 const HELP_COLUMN = 30;
 const ROW_DEPTH = 2; // indentation of a table's rows in the help of an option
-const roff = (text) => text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^([.'])/, "\\&$1");
+const roff = (text) =>
+  text
+    .replaceAll("\\", "\\e")
+    .replaceAll("-", "\\-")
+    .replace(/^([.'])/, "\\&$1");
 
 /** A line of an option's help. A line with a deeper indent begins a row of a table: "; " after the row before. */
 function addLine(lines, line) {
@@ -38,7 +42,10 @@ export function helpGroups(help) {
 
 /** The exit statuses that --help prints: [{status, text}]. */
 export function helpStatuses(help) {
-  const rest = help.slice(help.indexOf("\nExit status\n") + 1).split("\n").slice(1);
+  const rest = help
+    .slice(help.indexOf("\nExit status\n") + 1)
+    .split("\n")
+    .slice(1);
   const found = [];
   for (const line of rest.slice(0, rest.indexOf(""))) {
     const first = /^  (\d+) +(.*)$/.exec(line);
@@ -48,7 +55,8 @@ export function helpStatuses(help) {
   return found;
 }
 
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
+const sentence = (text) =>
+  `${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
 
 /** An option's help as one line of sentences. */
 function sentences(lines) {
@@ -60,7 +68,9 @@ function sentences(lines) {
 
 function tag({ letter, name, value }) {
   const bold = (text) => `\\fB${roff(text)}\\fR`;
-  const words = (value ?? "").split(/([^\w:]+)/).map((w, i) => (i % 2 ? w.replace(/[^[\]]/g, "\\fB$&\\fR") : w && `\\fI${roff(w)}\\fR`));
+  const words = (value ?? "")
+    .split(/([^\w:]+)/)
+    .map((w, i) => (i % 2 ? w.replace(/[^[\]]/g, "\\fB$&\\fR") : w && `\\fI${roff(w)}\\fR`));
   return `${letter ? `${bold(letter)}, ` : ""}${bold(name)}${value ? ` ${words.join("")}` : ""}`;
 }
 
@@ -83,9 +93,15 @@ function withSection(lines, title, keyOf, entries) {
 export function withOptions(page, help) {
   const options = helpGroups(help).flatMap((group) => [
     { lines: [`.SS ${roff(group.title)}`] },
-    ...group.options.map((o) => ({ key: roff(o.name), lines: [".TP", tag(o), sentences(o.lines)] })),
+    ...group.options.map((o) => ({
+      key: roff(o.name),
+      lines: [".TP", tag(o), sentences(o.lines)],
+    })),
   ]);
-  const statuses = helpStatuses(help).map((s) => ({ key: s.status, lines: [".TP", `\\fB${s.status}\\fR`, roff(sentence(s.text))] }));
+  const statuses = helpStatuses(help).map((s) => ({
+    key: s.status,
+    lines: [".TP", `\\fB${s.status}\\fR`, roff(sentence(s.text))],
+  }));
   const lines = withSection(page.split("\n"), "OPTIONS", /\\-\\-[a-z]+(?:\\-[a-z]+)*/, options);
   return withSection(lines, "EXIT STATUS", /\d+/, statuses).join("\n");
 }
@@ -93,18 +109,24 @@ export function withOptions(page, help) {
 /** The verb of a page: ["reindex"], ["regress", "save"]; null: no verb. */
 export function wordsOf(page, verbs) {
   const name = /^tapedeck-(.*)\.1$/.exec(page)?.[1];
-  const verb = verbs.filter((v) => name === v || name?.startsWith(`${v}-`)).sort((a, b) => b.length - a.length)[0];
+  const verb = verbs
+    .filter((v) => name === v || name?.startsWith(`${v}-`))
+    .sort((a, b) => b.length - a.length)[0];
   if (verb === undefined) return null;
   return name === verb ? [verb] : [verb, name.slice(verb.length + 1)];
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const helpOf = (words) => execFileSync(path.join(process.argv[2], "tapedeck"), [...words, "--help"], { encoding: "utf8" });
+  const helpOf = (words) =>
+    execFileSync(path.join(process.argv[2], "tapedeck"), [...words, "--help"], {
+      encoding: "utf8",
+    });
   const verbs = [...helpOf([]).matchAll(/^  ([a-z-]+) /gm)].map(([, verb]) => verb);
   for (const name of fs.readdirSync(PAGES)) {
     const words = wordsOf(name, verbs);
     const file = path.join(PAGES, name);
     const page = fs.readFileSync(file, "utf8");
-    if (words !== null && page.includes("\n.SH OPTIONS\n")) fs.writeFileSync(file, withOptions(page, helpOf(words)));
+    if (words !== null && page.includes("\n.SH OPTIONS\n"))
+      fs.writeFileSync(file, withOptions(page, helpOf(words)));
   }
 }

@@ -6,7 +6,17 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { after, describe, test } from "node:test";
-import { catalogRows, filesBelow, json, jsonList, listening, rawFrames, segments, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  catalogRows,
+  filesBelow,
+  json,
+  jsonList,
+  listening,
+  rawFrames,
+  segments,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 
 const DAYS = ["2021-04-17", "2021-04-18", "2021-04-19", "2021-04-20"];
@@ -18,7 +28,17 @@ function frames(day) {
   const start = Date.parse(`${day}T12:00:00Z`);
   return Array.from({ length: FRAMES }, (_, i) => {
     const ms = start + (i + 1) * 1000;
-    const trade = { trade_time_ms: ms, timestamp: new Date(ms).toISOString(), symbol: "BTCUSD", side: "Buy", size: i + 1, price: 100 + i, tick_direction: "PlusTick", trade_id: `${day}-${i}`, cross_seq: ms };
+    const trade = {
+      trade_time_ms: ms,
+      timestamp: new Date(ms).toISOString(),
+      symbol: "BTCUSD",
+      side: "Buy",
+      size: i + 1,
+      price: 100 + i,
+      tick_direction: "PlusTick",
+      trade_id: `${day}-${i}`,
+      cross_seq: ms,
+    };
     return { ms, text: JSON.stringify({ topic: "trade.BTCUSD", data: [trade] }) };
   });
 }
@@ -38,8 +58,27 @@ async function imported(t, dir) {
   const archive = path.join(dir, "tape");
   for (const day of DAYS) {
     const file = path.join(dir, `${day}.jsonl`);
-    fs.writeFileSync(file, frames(day).map(({ ms, text }) => `{"recv_ns":${ms}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":${text}}\n`).join(""));
-    await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", "--feed", FEED, file]);
+    fs.writeFileSync(
+      file,
+      frames(day)
+        .map(
+          ({ ms, text }) =>
+            `{"recv_ns":${ms}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":${text}}\n`
+        )
+        .join("")
+    );
+    await tapedeck(t, [
+      "import",
+      "-a",
+      archive,
+      "--format",
+      "jsonl",
+      "--family",
+      "inverse",
+      "--feed",
+      FEED,
+      file,
+    ]);
   }
   return archive;
 }
@@ -50,10 +89,27 @@ const textsOf = (days) => days.flatMap((day) => frames(day).map(({ text }) => te
 async function served(t, dir, archive) {
   const copy = path.join(dir, `copy-${Math.random().toString(36).slice(2)}`);
   const server = await listening(t, ["serve", "-a", archive, "--speed", "max", "--once"], dir);
-  await tapedeck(t, ["record", "-a", copy, `${server.url}/realtime`, "--family", "inverse", "--ca-file", server.ca, "--until-close", "--topic", "trade", "--symbol", "BTCUSD"]);
+  await tapedeck(t, [
+    "record",
+    "-a",
+    copy,
+    `${server.url}/realtime`,
+    "--family",
+    "inverse",
+    "--ca-file",
+    server.ca,
+    "--until-close",
+    "--topic",
+    "trade",
+    "--symbol",
+    "BTCUSD",
+  ]);
   const end = await server.program.ended;
   assert.equal(end.code, 0, end.stderr); // a clean end; the log reports missing frames
-  return { stderr: end.stderr, texts: (await rawFrames(t, copy)).filter((line) => line.includes('"topic":"trade')) };
+  return {
+    stderr: end.stderr,
+    texts: (await rawFrames(t, copy)).filter((line) => line.includes('"topic":"trade')),
+  };
 }
 
 /** Every verb that reads; verbs that read frames end with `status`. There is a gap between two days. */
@@ -62,10 +118,16 @@ async function readAll(t, dir, archive, days, { status, missing, gaps }) {
   const judged = status === 0 && days.length > 1 ? 1 : status;
   const read = async (verb, args, expected) => {
     const end = await tapedeck(t, [verb, "-a", archive, ...args], { status: expected });
-    if (verb !== "gaps") missing ? assert.match(end.stderr, missing, verb) : assert.doesNotMatch(end.stderr, /missing/, verb);
+    if (verb !== "gaps")
+      missing
+        ? assert.match(end.stderr, missing, verb)
+        : assert.doesNotMatch(end.stderr, /missing/, verb);
     return end.stdout;
   };
-  assert.equal(await read("cat", ["--raw", "--dir", "in"], status), texts.map((text) => text + "\n").join(""));
+  assert.equal(
+    await read("cat", ["--raw", "--dir", "in"], status),
+    texts.map((text) => text + "\n").join("")
+  );
   assert.equal(JSON.parse(await read("ls", ["--json"], status)).segments.length, days.length);
   assert.equal(JSON.parse(await read("info", ["--json"], status)).frames, texts.length);
   assert.equal(JSON.parse(await read("replay", ["--json"], judged)).decoded, texts.length);
@@ -87,11 +149,19 @@ async function serveAll(t, dir, archive, days, { missing } = {}) {
 /** A live session of the same feed, stopped in order. Returns its number of frames. */
 async function recordOn(t, dir, archive) {
   const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "1", "--rate", "400"]);
-  const recorder = new Recorder(t, archive, [...feedArgs(sim, "inverse"), "--feed", FEED, "--commit-interval", "100ms"]);
+  const recorder = new Recorder(t, archive, [
+    ...feedArgs(sim, "inverse"),
+    "--feed",
+    FEED,
+    "--commit-interval",
+    "100ms",
+  ]);
   await recorder.durableAfter(2);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   await sim.program.kill("SIGTERM");
-  const [session] = (await json(t, ["info", "-a", archive, "--json"], { status: null })).sessions.filter((row) => row.verb === "record");
+  const [session] = (
+    await json(t, ["info", "-a", archive, "--json"], { status: null })
+  ).sessions.filter((row) => row.verb === "record");
   return session.session;
 }
 
@@ -99,25 +169,46 @@ describe("missing segments", { concurrency: 2 }, () => {
   test("after prune every verb continues with what is left, and so does a recorder", async (t) => {
     const { dir, archive } = await archiveOf(t);
     const [first, second] = segments(archive);
-    const bytes = [first, second].reduce((sum, f) => sum + fs.statSync(path.join(archive, f)).size, 0);
+    const bytes = [first, second].reduce(
+      (sum, f) => sum + fs.statSync(path.join(archive, f)).size,
+      0
+    );
     assert.deepEqual((await json(t, ["info", "-a", archive, "--json"])).pruned, []);
     await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-19"]);
     const left = DAYS.slice(2);
     for (const round of ["as it is", "recovered", "reindexed", "pruned again"]) {
-      if (round === "as it is" || round === "reindexed") await readAll(t, dir, archive, left, { status: 0 });
+      if (round === "as it is" || round === "reindexed")
+        await readAll(t, dir, archive, left, { status: 0 });
       const verified = await json(t, ["verify", "-a", archive, "--json"]);
-      assert.deepEqual([verified.verdict, verified.findings, verified.segments], ["sound", [], 2], round);
+      assert.deepEqual(
+        [verified.verdict, verified.findings, verified.segments],
+        ["sound", [], 2],
+        round
+      );
       const { pruned } = await json(t, ["info", "-a", archive, "--json"]);
       const [from, to] = [frames(DAYS[0])[0].ms, frames(DAYS[1]).at(-1).ms];
-      assert.deepEqual(pruned, [{ feed: FEED, segments: 2, bytes, first_ns: from * 1e6, last_ns: to * 1e6 }], round);
+      assert.deepEqual(
+        pruned,
+        [{ feed: FEED, segments: 2, bytes, first_ns: from * 1e6, last_ns: to * 1e6 }],
+        round
+      );
       const dump = catalogRows(archive);
-      if (round === "as it is") assert.equal((await json(t, ["recover", "-a", archive, "--json"])).segments_recovered, 0);
+      if (round === "as it is")
+        assert.equal((await json(t, ["recover", "-a", archive, "--json"])).segments_recovered, 0);
       else if (round === "recovered") await tapedeck(t, ["reindex", "-a", archive]);
-      else assert.equal((await json(t, ["prune", "-a", archive, "--before", "2021-04-19", "--json"])).segments_pruned, 0);
+      else
+        assert.equal(
+          (await json(t, ["prune", "-a", archive, "--before", "2021-04-19", "--json"]))
+            .segments_pruned,
+          0
+        );
       assert.equal(catalogRows(archive), dump, round);
     }
     await serveAll(t, dir, archive, left);
-    assert.match((await tapedeck(t, ["info", "-a", archive])).stdout, /^pruned: inverse: 2 segments, .* from 2021-04-17 12:00:01.000 to 2021-04-18 12:00:50.000 UTC$/m);
+    assert.match(
+      (await tapedeck(t, ["info", "-a", archive])).stdout,
+      /^pruned: inverse: 2 segments, .* from 2021-04-17 12:00:01.000 to 2021-04-18 12:00:50.000 UTC$/m
+    );
     const session = await recordOn(t, dir, archive);
     assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
     const names = (await jsonList(t, ["ls", "-a", archive, "--json"])).map((row) => row.segment);
@@ -138,18 +229,30 @@ describe("missing segments", { concurrency: 2 }, () => {
       const missing = new RegExp(`missing: ${gone}`);
       const left = DAYS.filter((_, i) => i !== at);
       const verify = async (round) => {
-        const { verdict, findings } = JSON.parse((await tapedeck(t, ["verify", "-a", archive, "--json"], { status: 3 })).stdout);
+        const { verdict, findings } = JSON.parse(
+          (await tapedeck(t, ["verify", "-a", archive, "--json"], { status: 3 })).stdout
+        );
         assert.equal(verdict, "damaged");
-        assert.ok(findings.some((f) => f.severity === "damaged" && f.segment === gone), round);
+        assert.ok(
+          findings.some((f) => f.severity === "damaged" && f.segment === gone),
+          round
+        );
         return findings.filter((f) => f.severity === "damaged");
       };
       // The next segment lacks the one whose chain it continues.
       assert.equal((await verify("as it is")).length, at === 3 ? 1 : 2);
       // One row for the time of the missing segment, and one for the time between two sessions.
-      const gaps = { 0: ["corrupt", "restart", "restart"], 1: ["restart", "corrupt", "restart", "restart"], 3: ["restart", "restart", "corrupt"] }[at];
+      const gaps = {
+        0: ["corrupt", "restart", "restart"],
+        1: ["restart", "corrupt", "restart", "restart"],
+        3: ["restart", "restart", "corrupt"],
+      }[at];
       await readAll(t, dir, archive, left, { status: 3, missing, gaps });
       await serveAll(t, dir, archive, left, { missing });
-      assert.match((await tapedeck(t, ["recover", "-a", archive], { status: 3 })).stdout, /durable data is LOST/);
+      assert.match(
+        (await tapedeck(t, ["recover", "-a", archive], { status: 3 })).stdout,
+        /durable data is LOST/
+      );
       await verify("recovered");
       assert.match((await tapedeck(t, ["reindex", "-a", archive], { status: 3 })).stderr, missing);
       const before = await verify("reindexed");
@@ -158,8 +261,15 @@ describe("missing segments", { concurrency: 2 }, () => {
       // A recorder continues from the journal's last chain value, without further damage.
       await recordOn(t, dir, archive);
       const after = await verify("recorded on");
-      assert.deepEqual(after.filter((f) => f.segment === gone), before.filter((f) => f.segment === gone));
-      assert.equal(after.length, at === 3 ? before.length + 1 : before.length, JSON.stringify(after)); // the new segment lacks the last one
+      assert.deepEqual(
+        after.filter((f) => f.segment === gone),
+        before.filter((f) => f.segment === gone)
+      );
+      assert.equal(
+        after.length,
+        at === 3 ? before.length + 1 : before.length,
+        JSON.stringify(after)
+      ); // the new segment lacks the last one
       // After older segments are pruned, too, it is no longer missing.
       await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21"], { status: 3 });
       assert.equal(segments(archive).length, 1);

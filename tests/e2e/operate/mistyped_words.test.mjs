@@ -15,12 +15,36 @@ test("mistyped verbs, options, values, families and topics are refused with the 
     [["replay", "--sped", "2"], "unknown option --sped", "did you mean --speed?"],
     [["decode", "--family", "linaer"], "there is no family 'linaer'", "did you mean 'linear'?"],
     [["topics", "--family", "invers"], "there is no family 'invers'", "did you mean 'inverse'"],
-    [["topics", "--family", "nosuch"], "there is no family 'nosuch'", "families: inverse, linear, "],
-    [["import", "-a", "x", "--family", "v5-sopt", "--format", "jsonl", "f"], "there is no family 'v5-sopt'", "did you mean 'v5-spot'"],
-    [["sim", "--families", "inverse,linaer"], "there is no family 'linaer'", "did you mean 'linear'?"],
-    [[...recording, "--topic", "publicTrades", "--symbol", "BTCUSDT"], "family v5-linear has no topic 'publicTrades.BTCUSDT'", /did you mean 'publicTrade'\?.*--allow-unknown-topic/],
-    [[...recording, "--topic", "orderBook.50.BTCUSDT"], "no topic 'orderBook.50.BTCUSDT'", "did you mean 'orderbook.50'"],
-    [[...recording, "--topic", "trade.BTCUSDT"], "no topic 'trade.BTCUSDT'", "'tapedeck topics --family v5-linear' lists them"],
+    [
+      ["topics", "--family", "nosuch"],
+      "there is no family 'nosuch'",
+      "families: inverse, linear, ",
+    ],
+    [
+      ["import", "-a", "x", "--family", "v5-sopt", "--format", "jsonl", "f"],
+      "there is no family 'v5-sopt'",
+      "did you mean 'v5-spot'",
+    ],
+    [
+      ["sim", "--families", "inverse,linaer"],
+      "there is no family 'linaer'",
+      "did you mean 'linear'?",
+    ],
+    [
+      [...recording, "--topic", "publicTrades", "--symbol", "BTCUSDT"],
+      "family v5-linear has no topic 'publicTrades.BTCUSDT'",
+      /did you mean 'publicTrade'\?.*--allow-unknown-topic/,
+    ],
+    [
+      [...recording, "--topic", "orderBook.50.BTCUSDT"],
+      "no topic 'orderBook.50.BTCUSDT'",
+      "did you mean 'orderbook.50'",
+    ],
+    [
+      [...recording, "--topic", "trade.BTCUSDT"],
+      "no topic 'trade.BTCUSDT'",
+      "'tapedeck topics --family v5-linear' lists them",
+    ],
   ]) {
     const end = await tapedeck(t, args, { status: 2 });
     assert.ok(end.stderr.includes(error), `${args.join(" ")}: ${end.stderr}`);
@@ -31,7 +55,8 @@ test("mistyped verbs, options, values, families and topics are refused with the 
 });
 
 test("an error in a configuration has its file, line and key, also for a missing file or variable", async (t) => {
-  const dir = temporary(t), config = path.join(dir, "feeds.yaml");
+  const dir = temporary(t),
+    config = path.join(dir, "feeds.yaml");
   fs.writeFileSync(path.join(dir, "zeros"), "ETHUSDT\n\0SOLUSDT\n");
   const feed = "feeds:\n  - family: v5-linear\n    topics: [publicTrade]\n    symbols: [BTCUSDT]\n";
   for (const [text, line, error, hint = ""] of [
@@ -43,12 +68,28 @@ test("an error in a configuration has its file, line and key, also for a missing
     [`${feed}    symbols_file: ${dir}/nowhere\n`, 5, "No such file or directory"],
     [`${feed}    symbols_file: ${dir}/zeros\n`, 5, "zeros' has a zero byte"],
     [`${feed}    ca_file: ${dir}/nowhere.pem\n`, 5, "No such file or directory"],
-    [`${feed}    api_key_env: TD_NO_SUCH_KEY\n    api_secret_env: TD_NO_SUCH_SECRET\n`, 5, "TD_NO_SUCH_KEY is not set"],
-    ["feeds:\n  - family: v5-linear\n    symbols: [BTCUSDT]\n    topics: [publicTrades]\n", 4, "has no topic 'publicTrades.BTCUSDT'", "did you mean 'publicTrade'?"],
-    ["feeds:\n  - topics: [trade]\n    family: invrese\n", 3, "there is no family 'invrese'", "did you mean 'inverse'?"],
+    [
+      `${feed}    api_key_env: TD_NO_SUCH_KEY\n    api_secret_env: TD_NO_SUCH_SECRET\n`,
+      5,
+      "TD_NO_SUCH_KEY is not set",
+    ],
+    [
+      "feeds:\n  - family: v5-linear\n    symbols: [BTCUSDT]\n    topics: [publicTrades]\n",
+      4,
+      "has no topic 'publicTrades.BTCUSDT'",
+      "did you mean 'publicTrade'?",
+    ],
+    [
+      "feeds:\n  - topics: [trade]\n    family: invrese\n",
+      3,
+      "there is no family 'invrese'",
+      "did you mean 'inverse'?",
+    ],
   ]) {
     fs.writeFileSync(config, text);
-    const end = await tapedeck(t, ["record", "-a", path.join(dir, "tape"), "-c", config], { status: null });
+    const end = await tapedeck(t, ["record", "-a", path.join(dir, "tape"), "-c", config], {
+      status: null,
+    });
     assert.notEqual(end.code, 0);
     assert.ok(end.stderr.startsWith(`tapedeck record: ${config}:${line}: `), end.stderr);
     assert.ok(end.stderr.includes(error) && end.stderr.includes(hint), end.stderr);

@@ -5,7 +5,19 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { archiveVerbs, capture, commands, helpOf, json, run, segments, tapedeck, temporary, verbs, withoutRecorded } from "../support/harness.mjs";
+import {
+  archiveVerbs,
+  capture,
+  commands,
+  helpOf,
+  json,
+  run,
+  segments,
+  tapedeck,
+  temporary,
+  verbs,
+  withoutRecorded,
+} from "../support/harness.mjs";
 import { onTerminals } from "../support/terminal_output.mjs";
 
 const COLUMNS = 80;
@@ -13,11 +25,19 @@ const FEED = "a-feed-with-a-name-that-leaves-hardly-any-space";
 const SYMBOL = "BTC-26DEC25-118000-C-USDT-AND-MORE-OF-IT";
 
 /** The lines of a terminal's screen, without colours and without remains of the status line. */
-const lines = (text) => text.replaceAll(/\x1b\[[\d;]*m/g, "").replaceAll(/\r[^\r\n]*\x1b\[K/g, "").split("\n");
+const lines = (text) =>
+  text
+    .replaceAll(/\x1b\[[\d;]*m/g, "")
+    .replaceAll(/\r[^\r\n]*\x1b\[K/g, "")
+    .split("\n");
 
 /** Check that no line is wider, unless it is a single word such as a path. */
 function fits(text, what) {
-  for (const line of lines(text)) assert.ok([...line].length <= COLUMNS || /^ *\S+$/.test(line), `${what}: ${[...line].length} columns: ${line}`);
+  for (const line of lines(text))
+    assert.ok(
+      [...line].length <= COLUMNS || /^ *\S+$/.test(line),
+      `${what}: ${[...line].length} columns: ${line}`
+    );
 }
 
 test("every help fits 80 columns, and lists the exit statuses", async (t) => {
@@ -30,13 +50,23 @@ test("every help fits 80 columns, and lists the exit statuses", async (t) => {
     fits((await run(t, program, ["--help"])).stdout, program);
 });
 
-const trade = (symbol, seq) => JSON.stringify({
-  topic: `trade.${symbol}`,
-  data: [{
-    trade_time_ms: 1618677785000 + seq, timestamp: "2021-04-17T16:43:05.000Z", symbol, side: "Buy", size: 5, price: 7.5,
-    tick_direction: "PlusTick", trade_id: `558a0af8-ca11-5c5c-9b88-${String(seq).padStart(12, "0")}`, cross_seq: seq,
-  }],
-});
+const trade = (symbol, seq) =>
+  JSON.stringify({
+    topic: `trade.${symbol}`,
+    data: [
+      {
+        trade_time_ms: 1618677785000 + seq,
+        timestamp: "2021-04-17T16:43:05.000Z",
+        symbol,
+        side: "Buy",
+        size: 5,
+        price: 7.5,
+        tick_direction: "PlusTick",
+        trade_id: `558a0af8-ca11-5c5c-9b88-${String(seq).padStart(12, "0")}`,
+        cross_seq: seq,
+      },
+    ],
+  });
 
 /** Two sessions of a feed with a long name: one frame breaks a rule, one is not JSON, one has a new member. */
 async function longNames(t) {
@@ -45,13 +75,34 @@ async function longNames(t) {
   const connected = "wss://test/realtime <-> 1618677785.0";
   const files = [
     [connected, `1618677786.0: ${trade(SYMBOL, 5)}`, `1618677787.0: ${trade(SYMBOL, 6)}`],
-    [connected.replace("785", "885"), `1618677885.5: ${trade(SYMBOL, 7)}`, `1618677886.0: ${trade(SYMBOL, 4)}`, "1618677887.0: {\"topic\":\"trade.",
-      `1618677888.0: ${trade("BTCUSD", 7).replace("{", '{"a_member_that_no_schema_knows":1,')}`],
+    [
+      connected.replace("785", "885"),
+      `1618677885.5: ${trade(SYMBOL, 7)}`,
+      `1618677886.0: ${trade(SYMBOL, 4)}`,
+      '1618677887.0: {"topic":"trade.',
+      `1618677888.0: ${trade("BTCUSD", 7).replace("{", '{"a_member_that_no_schema_knows":1,')}`,
+    ],
   ];
   for (const [i, content] of files.entries()) {
     const file = path.join(dir, `capture-${i}`);
     fs.writeFileSync(file, content.map((l) => `${l}\n`).join(""));
-    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", "--feed", FEED, file], { status: null });
+    await tapedeck(
+      t,
+      [
+        "import",
+        "-q",
+        "-a",
+        archive,
+        "--format",
+        "cryptofeed",
+        "--family",
+        "inverse",
+        "--feed",
+        FEED,
+        file,
+      ],
+      { status: null }
+    );
   }
   return archive;
 }
@@ -65,7 +116,10 @@ async function showAll(t, archive, others = {}) {
     runs.set(words.join(" "), [...words, "-a", archive, ...more, "-q"]);
   }
   for (const [name, args] of Object.entries(others)) runs.set(name, args);
-  const texts = onTerminals(COLUMNS, [...runs.values()].map((args) => ({ args })));
+  const texts = onTerminals(
+    COLUMNS,
+    [...runs.values()].map((args) => ({ args }))
+  );
   const shown = Object.fromEntries([...runs.keys()].map((name, i) => [name, texts[i]]));
   for (const [name, text] of Object.entries(shown)) fits(text, name);
   return shown;
@@ -73,9 +127,14 @@ async function showAll(t, archive, others = {}) {
 
 test("the tables of an archive with long names fit 80 columns, with whole names", async (t) => {
   const archive = await longNames(t);
-  const shown = await showAll(t, archive, { "info -v": ["info", "-q", "-v", archive], topics: ["topics"] });
-  for (const verb of ["info", "info -v", "ls", "gaps", "replay", "drift"]) assert.ok(shown[verb].includes(FEED), `${verb}:\n${shown[verb]}`);
-  for (const verb of ["info -v", "replay"]) assert.ok(shown[verb].includes(SYMBOL), `${verb}:\n${shown[verb]}`);
+  const shown = await showAll(t, archive, {
+    "info -v": ["info", "-q", "-v", archive],
+    topics: ["topics"],
+  });
+  for (const verb of ["info", "info -v", "ls", "gaps", "replay", "drift"])
+    assert.ok(shown[verb].includes(FEED), `${verb}:\n${shown[verb]}`);
+  for (const verb of ["info -v", "replay"])
+    assert.ok(shown[verb].includes(SYMBOL), `${verb}:\n${shown[verb]}`);
   // A damaged archive prints more.
   const file = path.join(archive, segments(archive)[0]);
   fs.truncateSync(file, fs.statSync(file).size - 100);
@@ -92,7 +151,8 @@ for (const name of ["inverse-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz"])
 // ---- the two forms of a result ---------------------------------------------------------------------------------------
 
 const count = (n) => String(n).replaceAll(/\B(?=(\d{3})+$)/g, ",");
-const time = (ns) => new Date(Number(BigInt(ns) / 1_000_000n)).toISOString().slice(0, 19).replace("T", " ");
+const time = (ns) =>
+  new Date(Number(BigInt(ns) / 1_000_000n)).toISOString().slice(0, 19).replace("T", " ");
 
 /** For each verb: the members of a row, or of the document, that one line of the text must have. */
 const FACTS = {
@@ -100,9 +160,22 @@ const FACTS = {
     "": (d) => [count(d.frames), count(d.segments), count(d.gaps)],
     feeds: (f) => [f.feed, f.family, count(f.frames), time(f.first_ns)],
     day: (f) => [f.feed ?? "-", f.half_hours],
-    topics: (row) => [row.feed, row.topic, row.symbols.length === 1 ? row.symbols[0].symbol ?? "-" : String(row.symbols.length), count(row.frames)],
+    topics: (row) => [
+      row.feed,
+      row.topic,
+      row.symbols.length === 1 ? (row.symbols[0].symbol ?? "-") : String(row.symbols.length),
+      count(row.frames),
+    ],
   },
-  ls: { segments: (s) => [path.basename(s.segment), s.state, count(s.frames), count(s.chunks), time(s.first_ns)] },
+  ls: {
+    segments: (s) => [
+      path.basename(s.segment),
+      s.state,
+      count(s.frames),
+      count(s.chunks),
+      time(s.first_ns),
+    ],
+  },
   gaps: {
     "": (d) => [`${count(d.gaps.length)} gap`, count(d.frames), time(d.first_ns), time(d.last_ns)],
     gaps: (g) => [time(g.from_ns), g.reason, g.feed, g.topic ?? "", g.symbol ?? ""],
@@ -117,13 +190,22 @@ const FACTS = {
     "": (d) => [`${count(d.frames)} frames`],
     topics: (row) => [row.feed, row.topic, row.symbol ?? "", count(row.frames), count(row.items)],
     gaps: (g) => [g.reason, g.feed],
-    books: (b) => [b.feed, b.topic, b.symbol, b.broken ? "broken" : "sound", `${b.bids} x ${b.asks}`],
+    books: (b) => [
+      b.feed,
+      b.topic,
+      b.symbol,
+      b.broken ? "broken" : "sound",
+      `${b.bids} x ${b.asks}`,
+    ],
   },
   "prune --dry-run --feed *": {
     "": (d) => [count(d.segments_pruned), count(d.segments_kept)],
     segments: (s) => [s.segment, s.why, time(s.last_ns)],
   },
-  recover: { "": (d) => (d.segments_recovered === 0 ? ["nothing to recover"] : [count(d.segments_recovered)]) },
+  recover: {
+    "": (d) =>
+      d.segments_recovered === 0 ? ["nothing to recover"] : [count(d.segments_recovered)],
+  },
   reindex: { "": (d) => [`${count(d.segments)} segments`, `${count(d.gaps)} gap`] },
 };
 
@@ -139,7 +221,10 @@ test("the text of a result has the facts of its JSON", async (t) => {
     for (const [list, facts] of Object.entries(FACTS[words]))
       for (const row of list === "" ? [made] : made[list]) {
         const wanted = facts(row);
-        assert.ok(text.some((line) => wanted.every((fact) => line.includes(fact))), `${words}: no line has ${JSON.stringify(wanted)}:\n${text.join("\n")}`);
+        assert.ok(
+          text.some((line) => wanted.every((fact) => line.includes(fact))),
+          `${words}: no line has ${JSON.stringify(wanted)}:\n${text.join("\n")}`
+        );
       }
     return made;
   };

@@ -3,7 +3,15 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { catalogRows, json, jsonList, rawFrames, segments, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  catalogRows,
+  json,
+  jsonList,
+  rawFrames,
+  segments,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 
 const DAYS = ["2021-04-17", "2021-04-18", "2021-04-19", "2021-04-20"];
 const FRAMES = 50;
@@ -15,8 +23,20 @@ function capture(day, symbol) {
   const lines = [`${url} <- ${start}.000000: {"op": "subscribe", "args": ["trade.${symbol}"]}`];
   for (let i = 1; i <= FRAMES; i++) {
     const ms = (start + i) * 1000;
-    const trade = { trade_time_ms: ms, timestamp: new Date(ms).toISOString(), symbol, side: "Buy", size: i, price: 100 + i, tick_direction: "PlusTick", trade_id: `${day}-${i}`, cross_seq: i };
-    lines.push(`${start + i}.000000: ${JSON.stringify({ topic: `trade.${symbol}`, data: [trade] })}`);
+    const trade = {
+      trade_time_ms: ms,
+      timestamp: new Date(ms).toISOString(),
+      symbol,
+      side: "Buy",
+      size: i,
+      price: 100 + i,
+      tick_direction: "PlusTick",
+      trade_id: `${day}-${i}`,
+      cross_seq: i,
+    };
+    lines.push(
+      `${start + i}.000000: ${JSON.stringify({ topic: `trade.${symbol}`, data: [trade] })}`
+    );
   }
   return lines.join("\n") + "\n";
 }
@@ -28,13 +48,25 @@ async function archiveOf(t, feeds = ["one"]) {
     for (const day of DAYS) {
       const file = path.join(dir, `${feed}-${day}.txt`);
       fs.writeFileSync(file, capture(day, "BTCUSD"));
-      await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse", "--feed", feed, file]);
+      await tapedeck(t, [
+        "import",
+        "-a",
+        archive,
+        "--format",
+        "cryptofeed",
+        "--family",
+        "inverse",
+        "--feed",
+        feed,
+        file,
+      ]);
     }
   return archive;
 }
 
 const dayOf = (segment) => /capture\/(\d+\/\d+\/\d+)\//.exec(segment)[1].replaceAll("/", "-");
-const inbound = async (t, archive, status = 0) => (await rawFrames(t, archive, "in", { status })).length;
+const inbound = async (t, archive, status = 0) =>
+  (await rawFrames(t, archive, "in", { status })).length;
 
 /** Every verb that reads, on an undamaged archive of days that were imported one by one, so that there is a gap between two
  * of them. */
@@ -58,7 +90,8 @@ async function checkAll(t, archive, days) {
 }
 
 test("the next prune updates the catalog after one that was killed", async (t) => {
-  const archive = await archiveOf(t), catalog = path.join(archive, "catalog.sqlite");
+  const archive = await archiveOf(t),
+    catalog = path.join(archive, "catalog.sqlite");
   const args = ["prune", "-a", archive, "--before", DAYS[2], "--json"];
   fs.copyFileSync(catalog, `${archive}.before`);
   const counts = ({ segments_pruned: pruned, catalog_updated: updated }) => [pruned, updated];
@@ -70,7 +103,10 @@ test("the next prune updates the catalog after one that was killed", async (t) =
   assert.deepEqual(counts(await json(t, args)), [0, 2]);
   assert.equal(catalogRows(archive), after);
   killed();
-  assert.match((await tapedeck(t, args.slice(0, -1))).stdout, /^nothing to prune; .*\nthe catalog was brought up to date for 2 segments\n$/);
+  assert.match(
+    (await tapedeck(t, args.slice(0, -1))).stdout,
+    /^nothing to prune; .*\nthe catalog was brought up to date for 2 segments\n$/
+  );
   assert.equal((await tapedeck(t, args.slice(0, -1))).stdout.split("\n").length, 2);
   await checkAll(t, archive, 2);
 });
@@ -79,12 +115,26 @@ test("prune by age removes old segments, with --dry-run none, and every verb sti
   const archive = await archiveOf(t);
   const all = segments(archive);
   assert.equal(all.length, 4);
-  const preview = await json(t, ["prune", "-a", archive, "--before", "2021-04-19", "--dry-run", "--json"]);
+  const preview = await json(t, [
+    "prune",
+    "-a",
+    archive,
+    "--before",
+    "2021-04-19",
+    "--dry-run",
+    "--json",
+  ]);
   assert.equal(preview.dry_run, true);
-  assert.deepEqual(preview.segments.map((s) => [s.segment, s.why]), all.slice(0, 2).map((s) => [s, "age"]));
+  assert.deepEqual(
+    preview.segments.map((s) => [s.segment, s.why]),
+    all.slice(0, 2).map((s) => [s, "age"])
+  );
   assert.deepEqual(segments(archive), all);
   const people = await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-19", "--dry-run"]);
-  assert.match(people.stdout, /^would remove capture\/2021\/04\/17\/.*: age, last frame 2021-04-17 12:00:50.000, /);
+  assert.match(
+    people.stdout,
+    /^would remove capture\/2021\/04\/17\/.*: age, last frame 2021-04-17 12:00:50.000, /
+  );
   const done = await json(t, ["prune", "-a", archive, "--before", "2021-04-19", "--json"]);
   assert.equal(done.segments_pruned, 2);
   assert.equal(done.bytes_pruned, preview.bytes_pruned);
@@ -96,10 +146,18 @@ test("prune by age removes old segments, with --dry-run none, and every verb sti
   const aged = await tapedeck(t, ["prune", "-a", archive, "--older-than", "1d"]);
   assert.match(aged.stderr, /warning: ages count from the newest frame, 2021-04-20T12:00:50/);
   assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
-  const refused = await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21"], { status: 2 });
-  assert.match(refused.stderr, /that would remove everything: 2 segments\n.*hint: nothing was removed; --all removes it/);
+  const refused = await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21"], {
+    status: 2,
+  });
+  assert.match(
+    refused.stderr,
+    /that would remove everything: 2 segments\n.*hint: nothing was removed; --all removes it/
+  );
   assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
-  assert.match((await tapedeck(t, ["prune", archive, "--before", "2021-04-21", "--dry-run"])).stdout, /would remove 2 segments/);
+  assert.match(
+    (await tapedeck(t, ["prune", archive, "--before", "2021-04-21", "--dry-run"])).stdout,
+    /would remove 2 segments/
+  );
   await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21", "--all"]);
   assert.deepEqual(segments(archive), []);
   assert.deepEqual(fs.readdirSync(path.join(archive, "capture")), []);
@@ -114,7 +172,18 @@ async function archiveOfDays(t, days) {
   for (const day of days) {
     const file = path.join(dir, `${day}.txt`);
     fs.writeFileSync(file, capture(day, "BTCUSD"));
-    await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse", "--feed", "one", file]);
+    await tapedeck(t, [
+      "import",
+      "-a",
+      archive,
+      "--format",
+      "cryptofeed",
+      "--family",
+      "inverse",
+      "--feed",
+      "one",
+      file,
+    ]);
   }
   return archive;
 }
@@ -126,8 +195,13 @@ test("prune keeps segments that only a clock jump makes old", async (t) => {
   const archive = await archiveOfDays(t, ["2012-04-17", "2012-05-03", "2012-05-20", "2022-05-20"]);
   const all = segments(archive);
   for (const more of [["--dry-run"], [], ["--keep-bytes", "1GiB"]]) {
-    const end = await tapedeck(t, ["prune", "-a", archive, "--older-than", "30d", ...more], { status: 4 });
-    assert.match(end.stderr, /nothing is removed: everything until 2012-05-20T12:00:50.* the next frames are from 2022-05-20[^]*hint: .*--before 2022-05-20/);
+    const end = await tapedeck(t, ["prune", "-a", archive, "--older-than", "30d", ...more], {
+      status: 4,
+    });
+    assert.match(
+      end.stderr,
+      /nothing is removed: everything until 2012-05-20T12:00:50.* the next frames are from 2022-05-20[^]*hint: .*--before 2022-05-20/
+    );
   }
   assert.deepEqual(segments(archive), all);
   // A date does not depend on the newest frame.
@@ -146,7 +220,18 @@ test("a frame in the future does not make others old; ages count back from the n
   // Another feed that ended earlier: its age counts from the archive's newest frame.
   const file = path.join(temporary(t), "other.txt");
   fs.writeFileSync(file, capture(days[1], "BTCUSD"));
-  await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse", "--feed", "two", file]);
+  await tapedeck(t, [
+    "import",
+    "-a",
+    archive,
+    "--format",
+    "cryptofeed",
+    "--family",
+    "inverse",
+    "--feed",
+    "two",
+    file,
+  ]);
   await tapedeck(t, ["prune", "-a", archive, "--feed", "two", "--older-than", "30d"]);
   assert.ok(segments(archive).every((f) => path.basename(f).startsWith("one-")));
   assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
@@ -158,11 +243,35 @@ test("prune by size keeps the newest segments, and with --feed removes only that
   const total = segments(archive).reduce((sum, f) => sum + size(f), 0);
   await tapedeck(t, ["prune", "-a", archive, "--keep-bytes", String(total)]);
   assert.equal(segments(archive).length, 8);
-  const one = await json(t, ["prune", "-a", archive, "--feed", "one", "--keep-bytes", "0", "--before", "2021-04-18", "--json"]);
-  assert.deepEqual(one.segments.map((s) => s.why), ["age", "size", "size", "size"]);
+  const one = await json(t, [
+    "prune",
+    "-a",
+    archive,
+    "--feed",
+    "one",
+    "--keep-bytes",
+    "0",
+    "--before",
+    "2021-04-18",
+    "--json",
+  ]);
+  assert.deepEqual(
+    one.segments.map((s) => s.why),
+    ["age", "size", "size", "size"]
+  );
   assert.ok(segments(archive).every((f) => path.basename(f).startsWith("two-")));
   await checkAll(t, archive, 4);
-  await tapedeck(t, ["prune", "-a", archive, "--keep-bytes", String(segments(archive).slice(2).reduce((sum, f) => sum + size(f), 0))]);
+  await tapedeck(t, [
+    "prune",
+    "-a",
+    archive,
+    "--keep-bytes",
+    String(
+      segments(archive)
+        .slice(2)
+        .reduce((sum, f) => sum + size(f), 0)
+    ),
+  ]);
   assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
   await tapedeck(t, ["prune", "-a", archive, "--feed", "t*", "--all"]);
   assert.deepEqual(segments(archive), []);
@@ -173,7 +282,18 @@ test("a feed continues after its pruned segments, and the journal proves the cha
   await tapedeck(t, ["prune", "-a", archive, "--feed", "one", "--all"]);
   const file = path.join(temporary(t), "more.txt");
   fs.writeFileSync(file, capture("2021-04-21", "BTCUSD"));
-  await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse", "--feed", "one", file]);
+  await tapedeck(t, [
+    "import",
+    "-a",
+    archive,
+    "--format",
+    "cryptofeed",
+    "--family",
+    "inverse",
+    "--feed",
+    "one",
+    file,
+  ]);
   await checkAll(t, archive, 1);
 });
 
@@ -185,14 +305,30 @@ test("every reader reports a deleted segment, with the catalog and without", asy
   const missing = new RegExp(`missing: ${gone}: the journal lists it, but it is not on disk`);
   for (const round of ["as it was", "without a catalog", "with one that was made without it"]) {
     const verified = await tapedeck(t, ["verify", "-a", archive, "--json"], { status: 3 });
-    assert.ok(JSON.parse(verified.stdout).findings.some((f) => f.severity === "damaged" && f.segment === gone), round);
-    for (const verb of ["cat", "ls", "info", "replay"]) assert.match((await tapedeck(t, [verb, "-a", archive], { status: 3 })).stderr, missing, `${verb}, ${round}`);
+    assert.ok(
+      JSON.parse(verified.stdout).findings.some(
+        (f) => f.severity === "damaged" && f.segment === gone
+      ),
+      round
+    );
+    for (const verb of ["cat", "ls", "info", "replay"])
+      assert.match(
+        (await tapedeck(t, [verb, "-a", archive], { status: 3 })).stderr,
+        missing,
+        `${verb}, ${round}`
+      );
     assert.equal(await inbound(t, archive, 3), 2 * FRAMES);
     // Segments outside the selection are not missing.
     await tapedeck(t, ["cat", "-a", archive, "--from", "2021-04-20"]);
-    assert.doesNotMatch((await tapedeck(t, ["cat", "-a", archive, "--feed", "other"], { status: 4 })).stderr, missing);
-    if (round === "as it was") for (const f of fs.readdirSync(archive).filter((f) => f.startsWith("catalog."))) fs.rmSync(path.join(archive, f));
-    else assert.match((await tapedeck(t, ["reindex", "-a", archive], { status: 3 })).stderr, missing);
+    assert.doesNotMatch(
+      (await tapedeck(t, ["cat", "-a", archive, "--feed", "other"], { status: 4 })).stderr,
+      missing
+    );
+    if (round === "as it was")
+      for (const f of fs.readdirSync(archive).filter((f) => f.startsWith("catalog.")))
+        fs.rmSync(path.join(archive, f));
+    else
+      assert.match((await tapedeck(t, ["reindex", "-a", archive], { status: 3 })).stderr, missing);
   }
   await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-20"], { status: 3 });
   assert.deepEqual(segments(archive).map(dayOf), ["2021-04-20"]);
@@ -207,7 +343,8 @@ test("prune requires a limit, and an archive's folder", async (t) => {
     [["-a", archive, "--keep-bytes", "much"], 2, /--keep-bytes/],
     [["-a", path.join(archive, "nowhere"), "--older-than", "1d"], 4, /cannot open archive/],
   ];
-  for (const [args, status, text] of rows) assert.match((await tapedeck(t, ["prune", ...args], { status })).stderr, text);
+  for (const [args, status, text] of rows)
+    assert.match((await tapedeck(t, ["prune", ...args], { status })).stderr, text);
   assert.equal(segments(archive).length, 4);
 });
 
@@ -216,7 +353,10 @@ test("verbs that change an archive refuse a single file", async (t) => {
   const file = path.join(archive, segments(archive)[0]);
   for (const args of [["recover"], ["reindex"], ["prune", "--older-than", "1d"]]) {
     const end = await tapedeck(t, [...args, "-a", file], { status: 4 });
-    assert.match(end.stderr, new RegExp(`it is a single file, and ${args[0]} works on an archive's folder\n.*readers`));
+    assert.match(
+      end.stderr,
+      new RegExp(`it is a single file, and ${args[0]} works on an archive's folder\n.*readers`)
+    );
   }
   assert.ok(fs.existsSync(file));
 });

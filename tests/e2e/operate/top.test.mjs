@@ -7,33 +7,74 @@ import { BIN, json, Program, tapedeck, temporary } from "../support/harness.mjs"
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 
 const SCRIPT = spawnSync("sh", ["-c", "command -v script"], { encoding: "utf8" }).stdout.trim();
-const withoutTerminal = spawnSync("script", ["-qec", "true", "/dev/null"]).status === 0 ? false : "needs script(1) for a terminal";
+const withoutTerminal =
+  spawnSync("script", ["-qec", "true", "/dev/null"]).status === 0
+    ? false
+    : "needs script(1) for a terminal";
 
-test("ctl top shows rates, feeds and the machine once a second, until the recorder ends", { skip: withoutTerminal }, async (t) => {
-  const dir = temporary(t), archive = path.join(dir, "tape");
-  const server = await simulator(t, dir, ["--families", "inverse", "--symbols", "1", "--rate", "100"]);
-  const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", ["trade.*"]), "--commit-interval", "100ms"]);
-  await recorder.durableAfter(3);
-  const top = new Program(t, SCRIPT, ["-qec", `export TERM=xterm; stty rows 30 cols 100; exec ${path.resolve(BIN, "tapedeck")} ctl ${archive} top`, "/dev/null"]);
-  await top.line((line) => /^memory/.test(line));
-  await top.line((line) => /^memory/.test(line));
-  const status = await json(t, ["ctl", archive, "status", "--json"]);
-  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-  const { code, stdout } = await top.ended;
-  assert.equal(code, 4, stdout);
-  const screens = stdout.replaceAll("\r", "").split("\x1b[H\x1b[J").slice(1);
-  assert.ok(screens.length >= 2);
-  const [, live, connections, of, topics, rate, frames] = /^inverse +(\S.*?) +(\d+) +(\d+) +(\d+) +([\d,]+) +([\d,]+) /m.exec(screens[1]);
-  assert.deepEqual([live.replaceAll(/\x1b\[\d*m/g, ""), connections, of, topics], ["live", "1", "1", "1"]);
-  assert.ok(Number(rate) > 50 && Number(rate) < 150, rate);
-  assert.ok(Number(frames.replaceAll(",", "")) <= status.frames);
-  assert.match(screens[1], /^\d+ frames\/s .*\n0 gaps {2}0 books broken {2}0 frames dropped\ndurable after \S+ \S+, at most .*ring \d+ %\nmemory [\d.]+ MiB {2}disk .* free of .*\n/m);
-});
+test(
+  "ctl top shows rates, feeds and the machine once a second, until the recorder ends",
+  { skip: withoutTerminal },
+  async (t) => {
+    const dir = temporary(t),
+      archive = path.join(dir, "tape");
+    const server = await simulator(t, dir, [
+      "--families",
+      "inverse",
+      "--symbols",
+      "1",
+      "--rate",
+      "100",
+    ]);
+    const recorder = new Recorder(t, archive, [
+      ...feedArgs(server, "inverse", ["trade.*"]),
+      "--commit-interval",
+      "100ms",
+    ]);
+    await recorder.durableAfter(3);
+    const top = new Program(t, SCRIPT, [
+      "-qec",
+      `export TERM=xterm; stty rows 30 cols 100; exec ${path.resolve(BIN, "tapedeck")} ctl ${archive} top`,
+      "/dev/null",
+    ]);
+    await top.line((line) => /^memory/.test(line));
+    await top.line((line) => /^memory/.test(line));
+    const status = await json(t, ["ctl", archive, "status", "--json"]);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const { code, stdout } = await top.ended;
+    assert.equal(code, 4, stdout);
+    const screens = stdout.replaceAll("\r", "").split("\x1b[H\x1b[J").slice(1);
+    assert.ok(screens.length >= 2);
+    const [, live, connections, of, topics, rate, frames] =
+      /^inverse +(\S.*?) +(\d+) +(\d+) +(\d+) +([\d,]+) +([\d,]+) /m.exec(screens[1]);
+    assert.deepEqual(
+      [live.replaceAll(/\x1b\[\d*m/g, ""), connections, of, topics],
+      ["live", "1", "1", "1"]
+    );
+    assert.ok(Number(rate) > 50 && Number(rate) < 150, rate);
+    assert.ok(Number(frames.replaceAll(",", "")) <= status.frames);
+    assert.match(
+      screens[1],
+      /^\d+ frames\/s .*\n0 gaps {2}0 books broken {2}0 frames dropped\ndurable after \S+ \S+, at most .*ring \d+ %\nmemory [\d.]+ MiB {2}disk .* free of .*\n/m
+    );
+  }
+);
 
 test("ctl top needs a terminal and a recorder", { skip: withoutTerminal }, async (t) => {
   const dir = temporary(t);
-  assert.match((await tapedeck(t, ["ctl", dir, "top"], { status: 2 })).stderr, /top needs a terminal of at least 10 rows\n.*tapedeck ctl ARCHIVE status/);
-  const { status, stdout } = spawnSync("script", ["-qec", `export TERM=xterm; stty rows 30 cols 100; exec ${path.resolve(BIN, "tapedeck")} ctl ${dir} top`, "/dev/null"], { encoding: "utf8" });
+  assert.match(
+    (await tapedeck(t, ["ctl", dir, "top"], { status: 2 })).stderr,
+    /top needs a terminal of at least 10 rows\n.*tapedeck ctl ARCHIVE status/
+  );
+  const { status, stdout } = spawnSync(
+    "script",
+    [
+      "-qec",
+      `export TERM=xterm; stty rows 30 cols 100; exec ${path.resolve(BIN, "tapedeck")} ctl ${dir} top`,
+      "/dev/null",
+    ],
+    { encoding: "utf8" }
+  );
   assert.equal(status, 4);
   assert.match(stdout, /no recorder runs in /);
 });

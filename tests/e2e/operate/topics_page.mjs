@@ -38,39 +38,62 @@ function wrap(text) {
 
 function facts(row) {
   const parts = [`${row.title}. Message type ${code(row.type)}.`];
-  if (row.book_depth !== null) parts.push(`A book of ${row.book_depth} level${row.book_depth === 1 ? "" : "s"} a side.`);
+  if (row.book_depth !== null)
+    parts.push(`A book of ${row.book_depth} level${row.book_depth === 1 ? "" : "s"} a side.`);
   else if (row.type === "book_change") parts.push("A book without a bound on its depth.");
-  if (row.checksum !== null) parts.push(`Frames have a checksum of the best ${row.checksum.levels} levels a side (${row.checksum.order}).`);
-  const dates = [row.valid_from && ` from ${row.valid_from} on`, row.valid_until && ` before ${row.valid_until}`].filter(Boolean);
+  if (row.checksum !== null)
+    parts.push(
+      `Frames have a checksum of the best ${row.checksum.levels} levels a side (${row.checksum.order}).`
+    );
+  const dates = [
+    row.valid_from && ` from ${row.valid_from} on`,
+    row.valid_until && ` before ${row.valid_until}`,
+  ].filter(Boolean);
   if (dates.length > 0) parts.push(`For frames received${dates.join("")}.`);
-  const parameter = row.parameter_path === null ? "" : `, the parameter at ${code(row.parameter_path)}`;
-  if (row.symbol_path !== null) parts.push(`On the wire the symbol is at ${code(row.symbol_path)}${parameter}.`);
+  const parameter =
+    row.parameter_path === null ? "" : `, the parameter at ${code(row.parameter_path)}`;
+  if (row.symbol_path !== null)
+    parts.push(`On the wire the symbol is at ${code(row.symbol_path)}${parameter}.`);
   if (row.frame_topic !== null) parts.push(`The topic of its frames is ${code(row.frame_topic)}.`);
   return wrap(parts.join(" "));
 }
 
 function entry({ path: where, action, kind, side }) {
-  const more = [kind && `, in frames of kind ${kind}`, side && `, ${side}`].filter(Boolean).join("");
+  const more = [kind && `, in frames of kind ${kind}`, side && `, ${side}`]
+    .filter(Boolean)
+    .join("");
   return `${where === "" ? "the frame itself, or each of a list of such" : code(where)} (${action}${more})`;
 }
 
 function rule({ rule: name, member, strength }) {
-  return code(name) + (member === null ? "" : ` of ${member}`) + (strength === "error" ? "" : ` (${strength})`);
+  return (
+    code(name) +
+    (member === null ? "" : ` of ${member}`) +
+    (strength === "error" ? "" : ` (${strength})`)
+  );
 }
 
 function field({ member, key, type, unit, scale_e10, required, in: where }) {
-  const is = [type, unit, scale_e10 !== 0 && `times 10^${scale_e10}`, required && "required"].filter(Boolean).join(", ");
+  const is = [type, unit, scale_e10 !== 0 && `times 10^${scale_e10}`, required && "required"]
+    .filter(Boolean)
+    .join(", ");
   return `| ${code(member)} | ${code(key)} | ${is} | ${where} |\n`;
 }
 
 function topic(row) {
-  const rules = row.rules.length === 0 ? "" : `\n${wrap(`Continuity: ${row.rules.map(rule).join(", ")}.`)}`;
-  return `\n### ${code(row.pattern)}\n\n${facts(row)}\n${wrap(`Entries: ${row.entries.map(entry).join("; ")}.`)}${rules}` +
-    `\n| member | key | is | in |\n|---|---|---|---|\n${row.fields.map(field).join("")}`;
+  const rules =
+    row.rules.length === 0 ? "" : `\n${wrap(`Continuity: ${row.rules.map(rule).join(", ")}.`)}`;
+  return (
+    `\n### ${code(row.pattern)}\n\n${facts(row)}\n${wrap(`Entries: ${row.entries.map(entry).join("; ")}.`)}${rules}` +
+    `\n| member | key | is | in |\n|---|---|---|---|\n${row.fields.map(field).join("")}`
+  );
 }
 
 function overview(row) {
-  const dates = row.valid_from || row.valid_until ? `${row.valid_from ?? ""} to ${row.valid_until ?? "now"}` : "";
+  const dates =
+    row.valid_from || row.valid_until
+      ? `${row.valid_from ?? ""} to ${row.valid_until ?? "now"}`
+      : "";
   return `| ${code(row.pattern)} | ${row.type} | ${cell(row.title)} | ${dates} |\n`;
 }
 
@@ -78,7 +101,8 @@ function overview(row) {
 export function topicsPage({ families, topics }) {
   const ordered = [...families.filter((of) => of.is_sent), ...families.filter((of) => !of.is_sent)];
   const list = ordered.map(({ family, is_sent }) => {
-    const count = new Set(topics.filter((row) => row.family === family).map((row) => row.topic)).size;
+    const count = new Set(topics.filter((row) => row.family === family).map((row) => row.topic))
+      .size;
     return `| [${family}](#${family}) | ${is_sent ? "yes" : "no"} | ${count} |\n`;
   });
   const parts = ordered.map(({ family, is_sent, addresses }) => {
@@ -91,6 +115,9 @@ export function topicsPage({ families, topics }) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const text = execFileSync(path.join(process.argv[2], "tapedeck"), ["topics", "--json"], { encoding: "utf8", maxBuffer: 1 << 26 });
+  const text = execFileSync(path.join(process.argv[2], "tapedeck"), ["topics", "--json"], {
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+  });
   fs.writeFileSync(PAGE, topicsPage(JSON.parse(text)));
 }

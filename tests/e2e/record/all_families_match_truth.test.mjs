@@ -21,13 +21,15 @@ const BROKEN = ["inverse", "v5-linear", "spot-v1", "usdc-option"]; // families w
 function faults() {
   const each = RATE * (SECONDS < 7 ? 3 : Math.max(7, SECONDS / 20));
   const list = [];
-  for (let n = 1; n * each < RATE * SECONDS; n++) list.push(`${n % 2 === 1 ? "disconnect" : "cut"}@${Math.round(n * each)}`);
+  for (let n = 1; n * each < RATE * SECONDS; n++)
+    list.push(`${n % 2 === 1 ? "disconnect" : "cut"}@${Math.round(n * each)}`);
   return list.slice(0, 40);
 }
 
 /** Wait until each of these feeds has this many frames on the connection after the last fault. */
 async function afterFaults(recorder, frames) {
-  const isOver = (name) => (recorder.durable.get(`${name}|${faults().length + 1}|0|0`)?.in ?? 0) >= frames;
+  const isOver = (name) =>
+    (recorder.durable.get(`${name}|${faults().length + 1}|0|0`)?.in ?? 0) >= frames;
   while (!BROKEN.every(isOver)) await recorder.durableLine();
 }
 
@@ -48,11 +50,30 @@ async function countLines(file) {
 test("a recording of all families with reconnects contains every sent frame, decoded to the exchange's values", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
-  const server = await simulator(t, dir, [
-    "--families", FAMILIES.join(","), "--symbols", "3", "--rate", String(RATE), "--seed", "21", "--time-scale", "20",
-    "--secret", CREDENTIALS.SESSION_SECRET, ...faults().flatMap((fault) => ["--fault", fault]),
-  ], PATIENCE);
-  const recorder = new Recorder(t, archive, ["-c", sessionConfig(dir, server)], { env: CREDENTIALS, ...PATIENCE });
+  const server = await simulator(
+    t,
+    dir,
+    [
+      "--families",
+      FAMILIES.join(","),
+      "--symbols",
+      "3",
+      "--rate",
+      String(RATE),
+      "--seed",
+      "21",
+      "--time-scale",
+      "20",
+      "--secret",
+      CREDENTIALS.SESSION_SECRET,
+      ...faults().flatMap((fault) => ["--fault", fault]),
+    ],
+    PATIENCE
+  );
+  const recorder = new Recorder(t, archive, ["-c", sessionConfig(dir, server)], {
+    env: CREDENTIALS,
+    ...PATIENCE,
+  });
   await afterFaults(recorder, 2 * RATE);
   assert.equal((await server.program.kill("SIGTERM")).code, 0, server.program.stderr);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
@@ -66,7 +87,10 @@ test("a recording of all families with reconnects contains every sent frame, dec
   assert.ok(truth.matched > RATE * SECONDS, JSON.stringify(truth));
   assert.equal(truth.marks_equal, truth.marks);
   assert.ok(truth.marks > 5 * SECONDS, JSON.stringify(truth));
-  for (const [kind, lines] of [["trades", "trade"], ["candles", "candle"]]) {
+  for (const [kind, lines] of [
+    ["trades", "trade"],
+    ["candles", "candle"],
+  ]) {
     assert.equal(truth[kind].compared + truth[kind].not_recorded, sentCounts[lines], kind);
     assert.equal(truth[kind].equal, truth[kind].compared, kind);
     assert.ok(truth[kind].compared > 100, `${kind}: ${JSON.stringify(truth[kind])}`);
@@ -77,13 +101,25 @@ test("a recording of all families with reconnects contains every sent frame, dec
   // A simulated market is thin: it may have fewer levels than a topic's depth.
   const warnings = Object.keys(continuity.warnings).filter((rule) => rule !== "depth");
   assert.deepEqual(warnings, [], JSON.stringify(continuity.warnings));
-  assert.equal(continuity.audits.books.differed + continuity.audits.trades.differed, 0, JSON.stringify(continuity.audits));
-  assert.ok(continuity.audits.books.compared > 50 && continuity.audits.trades.compared > 50, JSON.stringify(continuity.audits));
+  assert.equal(
+    continuity.audits.books.differed + continuity.audits.trades.differed,
+    0,
+    JSON.stringify(continuity.audits)
+  );
+  assert.ok(
+    continuity.audits.books.compared > 50 && continuity.audits.trades.compared > 50,
+    JSON.stringify(continuity.audits)
+  );
   const recorded = new Set(report.topics.map((topic) => topic.feed));
   assert.deepEqual([...recorded].sort(), Object.keys(SESSION).sort());
   // Each fault leaves a closed gap.
-  const gaps = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).filter((gap) => gap.reason === "disconnect");
+  const gaps = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).filter(
+    (gap) => gap.reason === "disconnect"
+  );
   for (const name of BROKEN)
-    assert.ok(gaps.filter((gap) => gap.feed === name && gap.to_ns !== null).length >= faults().length, `${name}: ${JSON.stringify(gaps)}`);
+    assert.ok(
+      gaps.filter((gap) => gap.feed === name && gap.to_ns !== null).length >= faults().length,
+      `${name}: ${JSON.stringify(gaps)}`
+    );
   await nothingLeaked(archive, ...Object.values(CREDENTIALS));
 });

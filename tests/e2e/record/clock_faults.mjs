@@ -12,7 +12,12 @@ const DAY_MS = 24 * 3600_000;
 /** One session: how far its clock is wrong (ms), whether it jumps for a moment in between, and how it ends. */
 async function session(t, archive, exchange, clock, { wrong, jumps, signal }) {
   clock.set(wrong);
-  const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"], clock.options);
+  const recorder = new Recorder(
+    t,
+    archive,
+    [...exchange.args(), "--commit-interval", "100ms"],
+    clock.options
+  );
   await recorder.durableAfter(4);
   if (jumps !== 0) {
     clock.set(wrong + jumps);
@@ -30,7 +35,11 @@ async function session(t, archive, exchange, clock, { wrong, jumps, signal }) {
 /** Counts frames of all connections: {announced, kept, lost}; every announced frame must be in the archive. */
 async function account(t, archive, recorders) {
   const have = new Map();
-  for (const row of await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])) have.set(`${row.session}|${row.conn}`, Math.max(row.ordinal, have.get(`${row.session}|${row.conn}`) ?? 0));
+  for (const row of await jsonLines(t, ["cat", "-a", archive, "--dir", "in"]))
+    have.set(
+      `${row.session}|${row.conn}`,
+      Math.max(row.ordinal, have.get(`${row.session}|${row.conn}`) ?? 0)
+    );
   const sum = { announced: 0, lost: 0, kept: [...have.values()].reduce((a, b) => a + b, 0) };
   for (const recorder of recorders)
     for (const [key, count] of recorder.durable) {
@@ -51,28 +60,52 @@ export async function restarts(t, dir, { rounds, random }) {
   for (let round = 0; round < rounds; round++) {
     const wrong = round % 3 === 1 ? DAY_MS * (1 + Math.floor(random() * 30)) : 0;
     const jumps = round % 2 === 0 ? DAY_MS * (random() < 0.5 ? 30 : -30) : 0;
-    recorders.push(await session(t, archive, exchange, clock, { wrong, jumps, signal: random() < 0.5 ? "SIGTERM" : "SIGKILL" }));
+    recorders.push(
+      await session(t, archive, exchange, clock, {
+        wrong,
+        jumps,
+        signal: random() < 0.5 ? "SIGTERM" : "SIGKILL",
+      })
+    );
     if (random() < 0.3) await passed(1000); // time passes while no recorder runs
   }
-  recorders.push(await session(t, archive, exchange, clock, { wrong: 0, jumps: 0, signal: "SIGTERM" }));
+  recorders.push(
+    await session(t, archive, exchange, clock, { wrong: 0, jumps: 0, signal: "SIGTERM" })
+  );
   assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
   const wrong_of = new Map(recorders.map((recorder) => [recorder.firstSession, recorder.wrong_ns]));
   const { made } = exchange.topics.get("trade.BTCUSD");
-  const session_of = new Map((await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).map((row) => [/"trade_id":"[^"]*-(\d{12})"/.exec(row.data)?.[1], row.session]));
+  const session_of = new Map(
+    (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).map((row) => [
+      /"trade_id":"[^"]*-(\d{12})"/.exec(row.data)?.[1],
+      row.session,
+    ])
+  );
   const numbers = (await recordedNumbers(t, archive)).get("trade.BTCUSD");
   for (const [n, recv_ns] of numbers) {
     const off = recv_ns - made[n] - wrong_of.get(session_of.get(String(n).padStart(12, "0")));
     assert.ok(Math.abs(off) < S, `frame ${n} is wrong by ${off / S} s`);
   }
   const rows = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
-  for (const row of rows) assert.ok(row.to_ns === null || row.to_ns >= row.from_ns, JSON.stringify(row));
+  for (const row of rows)
+    assert.ok(row.to_ns === null || row.to_ns >= row.from_ns, JSON.stringify(row));
   let missing = 0;
   for (let n = Math.min(...numbers.keys()); n < Math.max(...numbers.keys()); n++) {
     if (numbers.has(n)) continue;
     missing++;
-    assert.ok(rows.some((row) => row.from_ns <= made[n] + S / 100 && (row.to_ns ?? Infinity) >= made[n] - S / 100), `frame ${n}, made at ${made[n]}: ${JSON.stringify(rows)}`);
+    assert.ok(
+      rows.some(
+        (row) => row.from_ns <= made[n] + S / 100 && (row.to_ns ?? Infinity) >= made[n] - S / 100
+      ),
+      `frame ${n}, made at ${made[n]}: ${JSON.stringify(rows)}`
+    );
   }
   await tapedeck(t, ["replay", "-a", archive], { status: null });
   const sum = await account(t, archive, recorders);
-  return { fault: "the clock wrong over restarts", tried: rounds, ...sum, note: `${missing} frames made between sessions, each within one of ${rows.length} rows` };
+  return {
+    fault: "the clock wrong over restarts",
+    tried: rounds,
+    ...sum,
+    note: `${missing} frames made between sessions, each within one of ${rows.length} rows`,
+  };
 }

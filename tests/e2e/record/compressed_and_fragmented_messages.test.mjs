@@ -15,7 +15,8 @@ const SEND = {
   fragmented: (ws, text) => fragments(ws, text, false),
   "compressed and fragmented": (ws, text) => fragments(ws, text, true),
   // A server with a threshold mixes them.
-  mixed: (ws, text, n) => (n % 4 < 2 ? ws.send(text, { compress: n % 2 === 1 }) : fragments(ws, text, n % 2 === 1)),
+  mixed: (ws, text, n) =>
+    n % 4 < 2 ? ws.send(text, { compress: n % 2 === 1 }) : fragments(ws, text, n % 2 === 1),
 };
 
 function fragments(ws, text, compress) {
@@ -27,28 +28,64 @@ function fragments(ws, text, compress) {
 
 /** A book and its changes, and trades. */
 function frames() {
-  const level = (id, side, size) => ({ price: (id / 10_000).toFixed(2), symbol: "BTCUSD", id, side, size });
-  const book = (type, data, n) => JSON.stringify({ topic: "orderBookL2_25.BTCUSD", type, data, cross_seq: 5938950000 + n, timestamp_e6: 1618666000000000 + n });
+  const level = (id, side, size) => ({
+    price: (id / 10_000).toFixed(2),
+    symbol: "BTCUSD",
+    id,
+    side,
+    size,
+  });
+  const book = (type, data, n) =>
+    JSON.stringify({
+      topic: "orderBookL2_25.BTCUSD",
+      type,
+      data,
+      cross_seq: 5938950000 + n,
+      timestamp_e6: 1618666000000000 + n,
+    });
   const changes = Array.from({ length: 40 }, (_, n) =>
-    n % 2 === 0 ? trade(n) : book("delta", { delete: [], update: [{ ...level(600000000, "Buy", n), price: "60000.00" }], insert: [] }, n + 1));
-  return [book("snapshot", [level(600000000, "Buy", 5), level(600005000, "Sell", 7)], 0), ...changes];
+    n % 2 === 0
+      ? trade(n)
+      : book(
+          "delta",
+          {
+            delete: [],
+            update: [{ ...level(600000000, "Buy", n), price: "60000.00" }],
+            insert: [],
+          },
+          n + 1
+        )
+  );
+  return [
+    book("snapshot", [level(600000000, "Buy", 5), level(600005000, "Sell", 7)], 0),
+    ...changes,
+  ];
 }
 
 /** Messages of each channel of a segment, by @mcap/core: "trade compressed" -> count. */
 async function channelsOf(archive) {
   const { McapStreamReader } = npm("@mcap/core");
   const { loadDecompressHandlers } = npm("@mcap/support");
-  const [file] = fs.readdirSync(path.join(archive, "capture"), { recursive: true }).filter((name) => name.endsWith(".mcap"));
+  const [file] = fs
+    .readdirSync(path.join(archive, "capture"), { recursive: true })
+    .filter((name) => name.endsWith(".mcap"));
   const reader = new McapStreamReader({ decompressHandlers: await loadDecompressHandlers() });
   reader.append(fs.readFileSync(path.join(archive, "capture", file)));
   const names = new Map();
   const counts = {};
-  for (let record; (record = reader.nextRecord()); ) {
+  for (let record; (record = reader.nextRecord());) {
     if (record.type === "Channel") {
-      const is = (key) => (assert.ok([undefined, "1"].includes(record.metadata.get(key))), record.metadata.get(key) === "1");
-      names.set(record.id, [record.metadata.get("topic"), ...["compressed", "fragmented"].filter(is)].join(" "));
+      const is = (key) => (
+        assert.ok([undefined, "1"].includes(record.metadata.get(key))),
+        record.metadata.get(key) === "1"
+      );
+      names.set(
+        record.id,
+        [record.metadata.get("topic"), ...["compressed", "fragmented"].filter(is)].join(" ")
+      );
     }
-    if (record.type === "Message") counts[names.get(record.channelId)] = (counts[names.get(record.channelId)] ?? 0) + 1;
+    if (record.type === "Message")
+      counts[names.get(record.channelId)] = (counts[names.get(record.channelId)] ?? 0) + 1;
   }
   return counts;
 }
@@ -66,18 +103,41 @@ test("channels of compressed and fragmented messages are marked; books, verdicts
         sent.forEach((text, n) => send(ws, text, n));
       },
     });
-    const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", TOPICS), "--deflate"]);
+    const recorder = new Recorder(t, archive, [
+      ...feedArgs(server, "inverse", TOPICS),
+      "--deflate",
+    ]);
     await recorder.durableLine((line) => line.in >= 1 + sent.length);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-    const rows = (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).filter((row) => row.topic !== "_control");
-    assert.deepEqual(rows.map((row) => row.data), sent, name);
+    const rows = (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).filter(
+      (row) => row.topic !== "_control"
+    );
+    assert.deepEqual(
+      rows.map((row) => row.data),
+      sent,
+      name
+    );
     const forms = rows.map((row) => `${row.compressed ?? ""} ${row.fragmented ?? ""}`);
-    const expected = { plain: " ", compressed: "true ", fragmented: " true", "compressed and fragmented": "true true" };
+    const expected = {
+      plain: " ",
+      compressed: "true ",
+      fragmented: " true",
+      "compressed and fragmented": "true true",
+    };
     const mix = [" ", "true ", " true", "true true"];
-    assert.deepEqual(forms, sent.map((_, n) => expected[name] ?? mix[n % 4]), name);
+    assert.deepEqual(
+      forms,
+      sent.map((_, n) => expected[name] ?? mix[n % 4]),
+      name
+    );
     const channels = await channelsOf(archive);
     const suffix = name === "plain" ? "" : " " + name.replace(" and", "");
-    if (name !== "mixed") assert.deepEqual([channels[`trade${suffix}`], channels[`orderBookL2_25${suffix}`]], [20, 21], JSON.stringify(channels));
+    if (name !== "mixed")
+      assert.deepEqual(
+        [channels[`trade${suffix}`], channels[`orderBookL2_25${suffix}`]],
+        [20, 21],
+        JSON.stringify(channels)
+      );
     const report = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--json"])).stdout);
     const { payload, messages, books } = report.digest;
     assert.deepEqual([report.decoded, report.undecoded], [sent.length, 0]);

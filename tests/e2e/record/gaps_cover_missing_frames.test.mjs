@@ -4,9 +4,22 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import path from "node:path";
 import { describe } from "node:test";
-import { eventsOf, eventually, json, jsonList, tapedeck, temporary, tooLong } from "../support/harness.mjs";
+import {
+  eventsOf,
+  eventually,
+  json,
+  jsonList,
+  tapedeck,
+  temporary,
+  tooLong,
+} from "../support/harness.mjs";
 import { Recorder } from "../support/recorders.mjs";
-import { compare, delayProxy, EXCESS_MS_MAX, numberedExchange } from "../support/numbered_exchange.mjs";
+import {
+  compare,
+  delayProxy,
+  EXCESS_MS_MAX,
+  numberedExchange,
+} from "../support/numbered_exchange.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocketServer } = npm("ws");
@@ -52,7 +65,9 @@ async function check(t, exchange, archive, options) {
   return found;
 }
 
-const isOpen = (row, topic) => row.to_ns === null && (topic === undefined ? row.topic === null : `${row.topic}.${row.symbol}` === topic);
+const isOpen = (row, topic) =>
+  row.to_ns === null &&
+  (topic === undefined ? row.topic === null : `${row.topic}.${row.symbol}` === topic);
 const isClosed = (row) => row.to_ns !== null;
 
 // These tests mostly wait for the recorder: its grace, and its delay before it requests a topic again.
@@ -69,7 +84,10 @@ describe("gaps", { concurrency: true }, () => {
         await stop(recorder);
       }
       const { rows } = await check(t, exchange, archive);
-      assert.deepEqual(rows.map((row) => row.reason), ["restart", "restart"]);
+      assert.deepEqual(
+        rows.map((row) => row.reason),
+        ["restart", "restart"]
+      );
     });
 
     test("frames of a peer that ignores the close are recorded until the grace is over", async (t) => {
@@ -82,12 +100,18 @@ describe("gaps", { concurrency: true }, () => {
         await stop(recorder);
       }
       const { rows } = await check(t, exchange, archive);
-      assert.deepEqual(rows.map((row) => row.reason), ["restart"]);
+      assert.deepEqual(
+        rows.map((row) => row.reason),
+        ["restart"]
+      );
     });
   });
 
   describe("sessions without connections", { concurrency: 2 }, () => {
-    for (const [how, signal, reason] of [["stopped", "SIGTERM", "restart"], ["killed", "SIGKILL", "crash"]])
+    for (const [how, signal, reason] of [
+      ["stopped", "SIGTERM", "restart"],
+      ["killed", "SIGKILL", "crash"],
+    ])
       test(`a session that never connects has its outage in the ledger: all sessions ${how}`, async (t) => {
         const archive = path.join(temporary(t), "tape");
         const exchange = await numbered(t);
@@ -99,7 +123,10 @@ describe("gaps", { concurrency: true }, () => {
           recorder = record(t, archive, exchange.args());
           await recorder.prints(/cannot connect[^]*cannot connect/);
           const rows = await gapsOf(t, archive);
-          assert.deepEqual(rows.map((row) => [row.reason, row.to_ns, row.shard]), [[reason, null, 0]]);
+          assert.deepEqual(
+            rows.map((row) => [row.reason, row.to_ns, row.shard]),
+            [[reason, null, 0]]
+          );
           await stop(recorder, signal, 4);
         }
         await exchange.up();
@@ -116,7 +143,10 @@ describe("gaps", { concurrency: true }, () => {
       await once(silent, "listening");
       t.after(() => silent.close());
       const exchange = await numbered(t);
-      let recorder = record(t, archive, [`ws://127.0.0.1:${silent.address().port}/realtime`, ...exchange.args().slice(1)]);
+      let recorder = record(t, archive, [
+        `ws://127.0.0.1:${silent.address().port}/realtime`,
+        ...exchange.args().slice(1),
+      ]);
       await recorder.durableLine((durable) => durable.out >= 1);
       await stop(recorder, "SIGKILL");
       const isRow = (row) => [row.reason, row.line, row.shard, row.conn];
@@ -138,8 +168,17 @@ describe("gaps", { concurrency: true }, () => {
       exchange.cutOff(ETH);
       for (let i = 0; i < 2; i++) {
         recorder = record(t, archive, [...exchange.args(), ...SHARDS]);
-        const rows = await gapsOnce(t, recorder, archive, (all) => all.filter(isClosed).length === i + 1);
-        assert.deepEqual(rows.filter((row) => isOpen(row)).map((row) => [row.reason, row.shard]), [["restart", 1]], JSON.stringify(rows));
+        const rows = await gapsOnce(
+          t,
+          recorder,
+          archive,
+          (all) => all.filter(isClosed).length === i + 1
+        );
+        assert.deepEqual(
+          rows.filter((row) => isOpen(row)).map((row) => [row.reason, row.shard]),
+          [["restart", 1]],
+          JSON.stringify(rows)
+        );
         await recordSome(recorder);
         await stop(recorder);
       }
@@ -154,8 +193,14 @@ describe("gaps", { concurrency: true }, () => {
     test("topics that move to another connection lose nothing outside rows", async (t) => {
       const archive = path.join(temporary(t), "tape");
       const exchange = await numbered(t, { symbols: ["BTCUSD", "ETHUSD"] });
-      const plans = [[BTC, ETH, SHARDS], [ETH, BTC, SHARDS], [BTC, ETH, []], [ETH, BTC, SHARDS]];
-      for (const [first, second, more] of plans) { // with one connection a topic moves, and with two again
+      const plans = [
+        [BTC, ETH, SHARDS],
+        [ETH, BTC, SHARDS],
+        [BTC, ETH, []],
+        [ETH, BTC, SHARDS],
+      ];
+      for (const [first, second, more] of plans) {
+        // with one connection a topic moves, and with two again
         const recorder = record(t, archive, [...exchange.args([first, second]), ...more]);
         await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
         await recordSome(recorder, 8);
@@ -202,7 +247,13 @@ describe("gaps", { concurrency: true }, () => {
       const recorder = record(t, archive, [...exchange.args([BTC, ETH]), ...SHARDS]); // ETH moves from shard 0 to 1
       await recordSome(recorder, 4);
       const rows = await gapsOf(t, archive);
-      assert.deepEqual(rows.map((row) => [row.reason, row.shard, isOpen(row)]), [["restart", 0, false], ["restart", 0, true]]);
+      assert.deepEqual(
+        rows.map((row) => [row.reason, row.shard, isOpen(row)]),
+        [
+          ["restart", 0, false],
+          ["restart", 0, true],
+        ]
+      );
       exchange.allow(ETH);
       await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
       await recordSome(recorder, 10);
@@ -224,9 +275,12 @@ describe("gaps", { concurrency: true }, () => {
       await recordSome(recorder, 8);
       await stop(recorder);
       const rows = await gapsOf(t, archive);
-      assert.deepEqual(rows.filter((row) => row.topic !== null).map((row) => [row.reason, `${row.topic}.${row.symbol}`, row.detail]), [
-        ["disconnect", ETH, "no longer subscribed"],
-      ]);
+      assert.deepEqual(
+        rows
+          .filter((row) => row.topic !== null)
+          .map((row) => [row.reason, `${row.topic}.${row.symbol}`, row.detail]),
+        [["disconnect", ETH, "no longer subscribed"]]
+      );
     });
   });
 
@@ -239,15 +293,23 @@ describe("gaps", { concurrency: true }, () => {
         await recordSome(recorder, 4);
         exchange.withdraw(ETH, how);
         await recorder.prints(/the exchange refused to subscribe trade\.ETHUSD/);
-        const rows = await gapsOnce(t, recorder, archive, (all) => all.some((row) => isOpen(row, ETH)));
-        assert.deepEqual(rows.map((row) => [row.reason, row.cause, row.conn, row.symbol]), [["disconnect", "withdrawn", 1, "ETHUSD"]]);
+        const rows = await gapsOnce(t, recorder, archive, (all) =>
+          all.some((row) => isOpen(row, ETH))
+        );
+        assert.deepEqual(
+          rows.map((row) => [row.reason, row.cause, row.conn, row.symbol]),
+          [["disconnect", "withdrawn", 1, "ETHUSD"]]
+        );
         // It is requested again after 5 s.
         await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
         await recordSome(recorder, 10);
         await stop(recorder);
         await check(t, exchange, archive);
         const ends = await eventsOf(t, archive, "grant_end");
-        assert.deepEqual([ends[0].topic, ends[0].reason], [ETH, how === "a refusal" ? "refused" : "unsubscribed"]);
+        assert.deepEqual(
+          [ends[0].topic, ends[0].reason],
+          [ETH, how === "a refusal" ? "refused" : "unsubscribed"]
+        );
       });
 
     for (const [what, refuse, answered] of [
@@ -255,59 +317,105 @@ describe("gaps", { concurrency: true }, () => {
       ["unanswered", (x) => x.ignore(ETH), /did not answer/],
     ])
       for (const again of ["at last", "in a later session"])
-        test(`a topic that is ${what} after a reconnect has an open row, until it is granted ${again}`, { skip: what === "unanswered" && tooLong }, async (t) => {
-          const archive = path.join(temporary(t), "tape");
-          const exchange = await numbered(t, { symbols: ["BTCUSD", "ETHUSD"] });
-          let recorder = record(t, archive, exchange.args());
-          await recordSome(recorder, 4);
-          refuse(exchange);
-          // One request for both topics gets no answer; the next connection requests each of them alone.
-          exchange.drop();
-          await recorder.prints(answered);
-          if (what === "unanswered") exchange.drop();
-          const rows = await gapsOnce(t, recorder, archive, (all) => all.some((row) => isOpen(row, ETH)) && !all.some((row) => isOpen(row)));
-          assert.deepEqual(rows.filter((row) => isOpen(row, ETH)).map((row) => row.reason), ["disconnect"], JSON.stringify(rows));
-          // The other topic is complete meanwhile.
-          const other = (await gapsOf(t, archive)).filter((row) => row.symbol === "BTCUSD");
-          assert.deepEqual(other, []);
-          if (again === "in a later session") {
+        test(
+          `a topic that is ${what} after a reconnect has an open row, until it is granted ${again}`,
+          { skip: what === "unanswered" && tooLong },
+          async (t) => {
+            const archive = path.join(temporary(t), "tape");
+            const exchange = await numbered(t, { symbols: ["BTCUSD", "ETHUSD"] });
+            let recorder = record(t, archive, exchange.args());
+            await recordSome(recorder, 4);
+            refuse(exchange);
+            // One request for both topics gets no answer; the next connection requests each of them alone.
+            exchange.drop();
+            await recorder.prints(answered);
+            if (what === "unanswered") exchange.drop();
+            const rows = await gapsOnce(
+              t,
+              recorder,
+              archive,
+              (all) => all.some((row) => isOpen(row, ETH)) && !all.some((row) => isOpen(row))
+            );
+            assert.deepEqual(
+              rows.filter((row) => isOpen(row, ETH)).map((row) => row.reason),
+              ["disconnect"],
+              JSON.stringify(rows)
+            );
+            // The other topic is complete meanwhile.
+            const other = (await gapsOf(t, archive)).filter((row) => row.symbol === "BTCUSD");
+            assert.deepEqual(other, []);
+            if (again === "in a later session") {
+              await stop(recorder);
+              recorder = record(t, archive, exchange.args());
+              const later = await gapsOnce(t, recorder, archive, (all) =>
+                all.some((row) => row.reason === "restart" && isClosed(row))
+              );
+              assert.equal(
+                later.filter((row) => isOpen(row, ETH)).length,
+                1,
+                JSON.stringify(later)
+              );
+            }
+            exchange.allow(ETH);
+            await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
+            await recordSome(recorder, 10);
             await stop(recorder);
-            recorder = record(t, archive, exchange.args());
-            const later = await gapsOnce(t, recorder, archive, (all) => all.some((row) => row.reason === "restart" && isClosed(row)));
-            assert.equal(later.filter((row) => isOpen(row, ETH)).length, 1, JSON.stringify(later));
+            await check(t, exchange, archive);
+            // A selection of one topic has its own row, and not the other's.
+            for (const [topic, count] of [
+              [ETH, 1],
+              [BTC, 0],
+            ]) {
+              const own = await jsonList(t, ["gaps", "-a", archive, "--topic", topic, "--json"], {
+                status: 1,
+              });
+              assert.equal(
+                own.filter((row) => row.topic !== null).length,
+                count,
+                JSON.stringify(own)
+              );
+              const replayed = await json(
+                t,
+                ["replay", "-a", archive, "--topic", topic, "--json"],
+                { status: 1 }
+              );
+              assert.equal(
+                replayed.gaps.filter((row) => row.topic !== null).length,
+                count,
+                JSON.stringify(replayed.gaps)
+              );
+            }
           }
-          exchange.allow(ETH);
-          await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
-          await recordSome(recorder, 10);
-          await stop(recorder);
-          await check(t, exchange, archive);
-          // A selection of one topic has its own row, and not the other's.
-          for (const [topic, count] of [[ETH, 1], [BTC, 0]]) {
-            const own = await jsonList(t, ["gaps", "-a", archive, "--topic", topic, "--json"], { status: 1 });
-            assert.equal(own.filter((row) => row.topic !== null).length, count, JSON.stringify(own));
-            const replayed = await json(t, ["replay", "-a", archive, "--topic", topic, "--json"], { status: 1 });
-            assert.equal(replayed.gaps.filter((row) => row.topic !== null).length, count, JSON.stringify(replayed.gaps));
-          }
-        });
+        );
   });
 });
 
-test("the gap of a connection that sends only pongs reaches from its last data to the next", { skip: tooLong }, async (t) => {
-  const archive = path.join(temporary(t), "tape");
-  const exchange = await numbered(t);
-  // The recorder pings every 20 s.
-  const recorder = record(t, archive, [...exchange.args(), "--stale-after", "22s"]);
-  await recordSome(recorder, 4);
-  exchange.silence();
-  await recorder.prints(/no data for 22 s[^]*subscribed to 1 of 1/);
-  // Silent on the new connection, too: an acknowledgement does not end the gap.
-  const silent = await gapsOnce(t, recorder, archive, (all) => all.length > 0);
-  assert.deepEqual(silent.map((row) => [row.reason, row.to_ns]), [["stale", null]]);
-  exchange.speak();
-  await gapsOnce(t, recorder, archive, (all) => all.length > 0 && all.every(isClosed));
-  await recordSome(recorder, 10);
-  await stop(recorder);
-  assert.ok(exchange.requests.filter((request) => request.op === "ping").length > 0);
-  const { rows } = await check(t, exchange, archive);
-  assert.deepEqual(rows.map((row) => row.reason), ["stale"]);
-});
+test(
+  "the gap of a connection that sends only pongs reaches from its last data to the next",
+  { skip: tooLong },
+  async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const exchange = await numbered(t);
+    // The recorder pings every 20 s.
+    const recorder = record(t, archive, [...exchange.args(), "--stale-after", "22s"]);
+    await recordSome(recorder, 4);
+    exchange.silence();
+    await recorder.prints(/no data for 22 s[^]*subscribed to 1 of 1/);
+    // Silent on the new connection, too: an acknowledgement does not end the gap.
+    const silent = await gapsOnce(t, recorder, archive, (all) => all.length > 0);
+    assert.deepEqual(
+      silent.map((row) => [row.reason, row.to_ns]),
+      [["stale", null]]
+    );
+    exchange.speak();
+    await gapsOnce(t, recorder, archive, (all) => all.length > 0 && all.every(isClosed));
+    await recordSome(recorder, 10);
+    await stop(recorder);
+    assert.ok(exchange.requests.filter((request) => request.op === "ping").length > 0);
+    const { rows } = await check(t, exchange, archive);
+    assert.deepEqual(
+      rows.map((row) => row.reason),
+      ["stale"]
+    );
+  }
+);

@@ -19,23 +19,44 @@ describe("late frames and slow disks", { concurrency: true }, () => {
     // One kind of end each; the long tests try all of them.
     for (const [i, how] of Object.keys(ENDS).entries()) {
       const skip = i > 0 && tooLong;
-      test(`a network that stalls, late frames, then ${how}, over TLS: every missing frame lies within a row`, { skip }, async (t) =>
-        check(await late(t, temporary(t), { kind: "stall", how, ms: 1500, isTls: true })));
-      test(`a recorder that does not run, and meanwhile ${how}, over TLS: every missing frame lies within a row`, { skip }, async (t) =>
-        check(await late(t, temporary(t), { kind: "pause", how, ms: 1500, isTls: true })));
-      test(`a network that stalls, late frames, then ${how}: every missing frame lies within a row`, { skip }, async (t) =>
-        check(await late(t, temporary(t), { kind: "stall", how, ms: 1500 })));
-      test(`a recorder that does not run, and meanwhile ${how}: every missing frame lies within a row`, { skip }, async (t) =>
-        check(await late(t, temporary(t), { kind: "pause", how, ms: 1500 })));
+      test(
+        `a network that stalls, late frames, then ${how}, over TLS: every missing frame lies within a row`,
+        { skip },
+        async (t) =>
+          check(await late(t, temporary(t), { kind: "stall", how, ms: 1500, isTls: true }))
+      );
+      test(
+        `a recorder that does not run, and meanwhile ${how}, over TLS: every missing frame lies within a row`,
+        { skip },
+        async (t) =>
+          check(await late(t, temporary(t), { kind: "pause", how, ms: 1500, isTls: true }))
+      );
+      test(
+        `a network that stalls, late frames, then ${how}: every missing frame lies within a row`,
+        { skip },
+        async (t) => check(await late(t, temporary(t), { kind: "stall", how, ms: 1500 }))
+      );
+      test(
+        `a recorder that does not run, and meanwhile ${how}: every missing frame lies within a row`,
+        { skip },
+        async (t) => check(await late(t, temporary(t), { kind: "pause", how, ms: 1500 }))
+      );
     }
     for (const how of [...Object.keys(ENDS), ...STOPS])
       for (const isTls of [false, true])
-        test(`a slow link, then ${how}${isTls ? ", over TLS" : ""}: every missing frame lies within a row`, { skip: how !== STOPS[0] && tooLong }, async (t) =>
-          check(await late(t, temporary(t), { kind: "slow", how, ms: 1500, isTls })));
+        test(
+          `a slow link, then ${how}${isTls ? ", over TLS" : ""}: every missing frame lies within a row`,
+          { skip: how !== STOPS[0] && tooLong },
+          async (t) => check(await late(t, temporary(t), { kind: "slow", how, ms: 1500, isTls }))
+        );
   });
 
   describe("a disk that hangs", { concurrency: 2, skip: noSlowDisk() }, () => {
     for (const how of DISK)
-      test(`${how}: every missing frame lies within a row`, { skip: how !== DISK[0] && tooLong }, async (t) => check(await late(t, temporary(t), { kind: "disk", how, ms: 500 })));
+      test(
+        `${how}: every missing frame lies within a row`,
+        { skip: how !== DISK[0] && tooLong },
+        async (t) => check(await late(t, temporary(t), { kind: "disk", how, ms: 500 }))
+      );
   });
 });

@@ -7,7 +7,16 @@ import http from "node:http";
 import path from "node:path";
 import { describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { eventsOf, eventually, inTime, jsonLines, jsonList, listening, temporary, tooLong } from "../support/harness.mjs";
+import {
+  eventsOf,
+  eventually,
+  inTime,
+  jsonLines,
+  jsonList,
+  listening,
+  temporary,
+  tooLong,
+} from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { PATHS, Recorder } from "../support/recorders.mjs";
 
@@ -16,26 +25,55 @@ const { WebSocket, WebSocketServer } = npm("ws");
 /** What clients of a family of each dialect send to learn whether the exchange is there, and its answer. */
 const OP = [/"op":"ping"/, /"ret_msg":"pong"/];
 const KEEPALIVES = {
-  inverse: OP, "contract-v3": OP, "v5-linear": OP, "v5-spot": OP,
-  "v5-option": [/"op":"ping"/, /"op":"pong"/], "v5-private": [/"op":"ping"/, /"op":"pong"/], "spot-v3": [/"op":"ping"/, /"op":"pong"/],
+  inverse: OP,
+  "contract-v3": OP,
+  "v5-linear": OP,
+  "v5-spot": OP,
+  "v5-option": [/"op":"ping"/, /"op":"pong"/],
+  "v5-private": [/"op":"ping"/, /"op":"pong"/],
+  "spot-v3": [/"op":"ping"/, /"op":"pong"/],
   "usdc-option": [/"op":"ping"/, /"op":"pong"/],
-  "spot-v1": [/"ping":/, /"pong":/], "spot-v2": [/"ping":/, /"pong":/], "spot-private": [/"ping":/, /"pong":/],
+  "spot-v1": [/"ping":/, /"pong":/],
+  "spot-v2": [/"ping":/, /"pong":/],
+  "spot-private": [/"ping":/, /"pong":/],
   okx: [/^ping$/, /^pong$/],
   deribit: [/"method":"public\/test"/, /"id":"ping","result"/],
-  "binance-usdm": [/LIST_SUBSCRIPTIONS/, /"result":\[\],"id":0/], "binance-spot": [/LIST_SUBSCRIPTIONS/, /"result":\[\],"id":0/],
+  "binance-usdm": [/LIST_SUBSCRIPTIONS/, /"result":\[\],"id":0/],
+  "binance-spot": [/LIST_SUBSCRIPTIONS/, /"result":\[\],"id":0/],
   "kraken-v1": [/"event":"ping"/, /"event":"pong"/],
   "coinbase-advanced": [/"channel":"heartbeats"/, /"channel":"heartbeats"/],
   bitstamp: [/bts:heartbeat/, /bts:heartbeat/],
 };
 /** One family of each exchange; the others take long. */
-const QUICK = ["v5-linear", "okx", "deribit", "binance-usdm", "kraken-v1", "coinbase-advanced", "bitstamp"];
+const QUICK = [
+  "v5-linear",
+  "okx",
+  "deribit",
+  "binance-usdm",
+  "kraken-v1",
+  "coinbase-advanced",
+  "bitstamp",
+];
 const TRADES = {
-  inverse: "trade", "spot-v1": "trade", "spot-v2": "trade", "spot-v3": "trade", okx: "trades",
-  deribit: "trades.raw", "binance-usdm": "aggTrade", "binance-spot": "aggTrade", "kraken-v1": "trade", "coinbase-advanced": "market_trades",
-  bitstamp: "live_trades", "usdc-option": "orderbook25", "v5-option": "orderbook.25",
+  inverse: "trade",
+  "spot-v1": "trade",
+  "spot-v2": "trade",
+  "spot-v3": "trade",
+  okx: "trades",
+  deribit: "trades.raw",
+  "binance-usdm": "aggTrade",
+  "binance-spot": "aggTrade",
+  "kraken-v1": "trade",
+  "coinbase-advanced": "market_trades",
+  bitstamp: "live_trades",
+  "usdc-option": "orderbook25",
+  "v5-option": "orderbook.25",
 };
 const SYMBOLS = {
-  inverse: "BTCUSD", "usdc-option": "BTC-25DEC26-60000-C", "v5-option": "BTC-25DEC26-60000-C", deribit: "BTCUSD",
+  inverse: "BTCUSD",
+  "usdc-option": "BTC-25DEC26-60000-C",
+  "v5-option": "BTC-25DEC26-60000-C",
+  deribit: "BTCUSD",
 };
 const OTHER_PATHS = { "binance-spot": "/stream", bitstamp: "/", "coinbase-advanced": "/" };
 const PRIVATE = { "v5-private": ["--topic", "order"], "spot-private": [] };
@@ -47,9 +85,18 @@ async function proxyOf(t, server, [ping, pong]) {
   const proxy = { conns, silent: false };
   const changed = () => changes.forEach((check) => check());
   // Coinbase numbers all frames of a connection.
-  const pass = (conn, data, binary) => conn.client.send(binary ? data : data.toString().replace(/"sequence_num":\d+/, () => `"sequence_num":${conn.number++}`), { binary });
+  const pass = (conn, data, binary) =>
+    conn.client.send(
+      binary
+        ? data
+        : data.toString().replace(/"sequence_num":\d+/, () => `"sequence_num":${conn.number++}`),
+      { binary }
+    );
   const listener = http.createServer((request, response) =>
-    http.get(server.url.replace("ws:", "http:") + request.url, (from) => from.pipe(response.writeHead(from.statusCode))));
+    http.get(server.url.replace("ws:", "http:") + request.url, (from) =>
+      from.pipe(response.writeHead(from.statusCode))
+    )
+  );
   new WebSocketServer({ server: listener }).on("connection", (client, request) => {
     const conn = { client, number: 0, pings: 0, pongs: 0, frames: 0 };
     const exchange = new WebSocket(server.url + request.url);
@@ -58,7 +105,9 @@ async function proxyOf(t, server, [ping, pong]) {
     client.on("message", (data) => {
       conn.pings += ping.test(data.toString());
       changed();
-      exchange.readyState === WebSocket.OPEN ? exchange.send(data, { binary: false }) : waiting.push(data);
+      exchange.readyState === WebSocket.OPEN
+        ? exchange.send(data, { binary: false })
+        : waiting.push(data);
     });
     exchange.on("open", () => waiting.forEach((data) => exchange.send(data, { binary: false })));
     exchange.on("message", (data, binary) => {
@@ -78,12 +127,17 @@ async function proxyOf(t, server, [ping, pong]) {
   await once(listener, "listening");
   t.after(() => (conns.forEach(({ client }) => client.terminate()), listener.close()));
   proxy.url = `ws://127.0.0.1:${listener.address().port}`;
-  const shown = () => `${conns.map(({ pongs, frames }) => `${pongs} pongs, ${frames} other frames`).join("; ")}\n${proxy.recorder.stderr}`;
-  proxy.until = (test) => inTime(new Promise((resolve) => {
-    const check = () => test() && (changes.delete(check), resolve());
-    changes.add(check);
-    check();
-  }), shown);
+  const shown = () =>
+    `${conns.map(({ pongs, frames }) => `${pongs} pongs, ${frames} other frames`).join("; ")}\n${proxy.recorder.stderr}`;
+  proxy.until = (test) =>
+    inTime(
+      new Promise((resolve) => {
+        const check = () => test() && (changes.delete(check), resolve());
+        changes.add(check);
+        check();
+      }),
+      shown
+    );
   /** Until connection n (from 0) has had so many answered pings, and data after them. */
   proxy.alive = async (n, pongs) => {
     await proxy.until(() => conns[n]?.pongs >= pongs);
@@ -92,7 +146,8 @@ async function proxyOf(t, server, [ping, pong]) {
   };
   /** Until connection n has sent another ping, and has its answer. */
   proxy.proven = async (n) => {
-    const conn = conns[n], { pings } = conn;
+    const conn = conns[n],
+      { pings } = conn;
     await proxy.until(() => conn.pings > pings);
     const answered = Math.max(conn.pings, conn.pongs + 1);
     await proxy.until(() => conn.pongs >= answered);
@@ -117,30 +172,56 @@ async function proxyOf(t, server, [ping, pong]) {
 
 /** When each ping of a connection was sent, and how many of them were answered, by the archive. */
 async function pingsOf(t, archive, [ping, pong], conn) {
-  const rows = (await jsonLines(t, ["cat", "-a", archive])).filter((row) => row.conn === conn.conn && row.line === conn.line);
-  const sent = rows.filter((row) => row.dir === "out" && ping.test(row.data)).map((row) => row.recv_ns);
+  const rows = (await jsonLines(t, ["cat", "-a", archive])).filter(
+    (row) => row.conn === conn.conn && row.line === conn.line
+  );
+  const sent = rows
+    .filter((row) => row.dir === "out" && ping.test(row.data))
+    .map((row) => row.recv_ns);
   return { sent, answered: rows.filter((row) => row.dir === "in" && pong.test(row.data)).length };
 }
 
 /** Check that a gap of --stale-after 2s follows 2 s without data. */
 async function checkStale(t, archive, [, pong], gap) {
   assert.equal(gap.reason, "stale", JSON.stringify(gap));
-  const { at_ns } = (await eventsOf(t, archive, "disconnect")).find(({ conn }) => conn === gap.conn);
-  const rows = (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).filter((row) => row.conn === gap.conn && !pong.test(row.data));
-  assert.ok(rows.length === 0 || at_ns - rows.at(-1).recv_ns >= 2e9, JSON.stringify([gap, at_ns, rows.at(-1)]));
+  const { at_ns } = (await eventsOf(t, archive, "disconnect")).find(
+    ({ conn }) => conn === gap.conn
+  );
+  const rows = (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).filter(
+    (row) => row.conn === gap.conn && !pong.test(row.data)
+  );
+  assert.ok(
+    rows.length === 0 || at_ns - rows.at(-1).recv_ns >= 2e9,
+    JSON.stringify([gap, at_ns, rows.at(-1)])
+  );
 }
 
 const gapsOf = (t, archive) => jsonList(t, ["gaps", "-a", archive, "--json"], { status: null });
 
 async function start(t, name, more) {
-  const dir = temporary(t), archive = path.join(dir, "tape");
-  const server = await listening(t, ["sim", "--families", name, "--symbols", "1", "--rate", "50", "--plain"], dir);
+  const dir = temporary(t),
+    archive = path.join(dir, "tape");
+  const server = await listening(
+    t,
+    ["sim", "--families", name, "--symbols", "1", "--rate", "50", "--plain"],
+    dir
+  );
   const proxy = await proxyOf(t, server, KEEPALIVES[name]);
-  const topics = PRIVATE[name] ?? ["--topic", TRADES[name] ?? "publicTrade", "--symbol", SYMBOLS[name] ?? "BTCUSDT"];
+  const topics = PRIVATE[name] ?? [
+    "--topic",
+    TRADES[name] ?? "publicTrade",
+    "--symbol",
+    SYMBOLS[name] ?? "BTCUSDT",
+  ];
   const keys = name in PRIVATE ? ["--api-key-env", "A_KEY", "--api-secret-env", "A_SECRET"] : [];
-  const url = proxy.url + (OTHER_PATHS[name] ?? (name === "v5-private" ? "/v5/private" : PATHS[name]));
-  const recorder = new Recorder(t, archive, [url, "--family", name, ...topics, ...keys, "--commit-interval", "50ms", ...more],
-    { env: { A_KEY: "a key 0001", A_SECRET: "a secret of the test" } });
+  const url =
+    proxy.url + (OTHER_PATHS[name] ?? (name === "v5-private" ? "/v5/private" : PATHS[name]));
+  const recorder = new Recorder(
+    t,
+    archive,
+    [url, "--family", name, ...topics, ...keys, "--commit-interval", "50ms", ...more],
+    { env: { A_KEY: "a key 0001", A_SECRET: "a secret of the test" } }
+  );
   proxy.recorder = recorder;
   return { archive, proxy, recorder };
 }
@@ -163,14 +244,24 @@ describe("every family", { concurrency: 4 }, () => {
         await recorder.until(proxy.latestAlive(1));
       }
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-      const gaps = await gapsOf(t, archive), wanted = [["disconnect", cut + 1], ...(isPrivate ? [] : [["stale", silent + 1]])];
-      const others = gaps.filter(({ reason, conn }) => !wanted.some((one) => isDeepStrictEqual(one, [reason, conn])));
-      assert.deepEqual(gaps.filter((gap) => !others.includes(gap)).map(({ reason, conn }) => [reason, conn]), wanted, recorder.stderr);
+      const gaps = await gapsOf(t, archive),
+        wanted = [["disconnect", cut + 1], ...(isPrivate ? [] : [["stale", silent + 1]])];
+      const others = gaps.filter(
+        ({ reason, conn }) => !wanted.some((one) => isDeepStrictEqual(one, [reason, conn]))
+      );
+      assert.deepEqual(
+        gaps.filter((gap) => !others.includes(gap)).map(({ reason, conn }) => [reason, conn]),
+        wanted,
+        recorder.stderr
+      );
       for (const gap of others) await checkStale(t, archive, KEEPALIVES[name], gap);
       const gap = gaps.find(({ reason }) => reason === "disconnect");
       const { sent, answered } = await pingsOf(t, archive, KEEPALIVES[name], gap);
       // A ping is as old as the request to send it, which is recorded when it is sent: a moment later.
-      assert.ok(answered >= 3 && gap.from_ns > sent[Math.min(answered, sent.length) - 2], `${gap.from_ns} is before the last answered of ${sent}`);
+      assert.ok(
+        answered >= 3 && gap.from_ns > sent[Math.min(answered, sent.length) - 2],
+        `${gap.from_ns} is before the last answered of ${sent}`
+      );
     });
     test(`${name}: a gap of one of two lines is covered`, { skip }, async (t) => {
       const { archive, proxy, recorder } = await start(t, name, ["--lines", "2"]);
@@ -180,7 +271,11 @@ describe("every family", { concurrency: 4 }, () => {
       await recorder.until(proxy.until(() => proxy.conns.length === 3));
       await recorder.until(proxy.alive(2, 2)); // the row has ended; the other line proves what it has after that
       // The other line proves what it has when it answers a ping that is sent after that.
-      await eventually("the row is covered", async () => (await gapsOf(t, archive)).some((gap) => gap.covered_by !== null), recorder);
+      await eventually(
+        "the row is covered",
+        async () => (await gapsOf(t, archive)).some((gap) => gap.covered_by !== null),
+        recorder
+      );
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
       const gaps = await gapsOf(t, archive);
       assert.equal(gaps.length, 1, JSON.stringify(gaps));

@@ -7,13 +7,20 @@ import path from "node:path";
 import { certificate } from "../support/scripted_server.mjs";
 import { passed, wrapped } from "../support/harness.mjs";
 import { Recorder } from "../support/recorders.mjs";
-import { beyondTail, compare, ENDS, linkTo, numberedExchange } from "../support/numbered_exchange.mjs";
+import {
+  beyondTail,
+  compare,
+  ENDS,
+  linkTo,
+  numberedExchange,
+} from "../support/numbered_exchange.mjs";
 
 const SLOW_DISK = wrapped("recorder_slow_disk");
 const DAY = { deadlineMs: 24 * 3600_000 };
 
 /** Reason to skip what needs a slow disk, or false. */
-export const noSlowDisk = () => (fs.existsSync(SLOW_DISK) ? false : "needs the recorder whose disk can be slow (make tests-build)");
+export const noSlowDisk = () =>
+  fs.existsSync(SLOW_DISK) ? false : "needs the recorder whose disk can be slow (make tests-build)";
 
 /** Signals that stop a recorder. */
 export const STOPS = ["SIGTERM", "SIGKILL"];
@@ -71,16 +78,44 @@ const KINDS = {
 export async function late(t, dir, { kind, how, ms, isTls = false }) {
   const archive = path.join(dir, "tape");
   const isDisk = kind === "disk";
-  const exchange = await numberedExchange(t, { ...(isDisk ? { rate: 200, pad: 200_000 } : {}), files: isTls ? certificate(dir) : undefined });
+  const exchange = await numberedExchange(t, {
+    ...(isDisk ? { rate: 200, pad: 200_000 } : {}),
+    files: isTls ? certificate(dir) : undefined,
+  });
   const link = await linkTo(t, exchange);
   const sync = path.join(dir, "sync");
   setSync(sync, 0);
-  const args = [`${link.url}/realtime`, "--family", "inverse", ...exchange.trust, "--topic", "trade.BTCUSD", "--commit-interval", "50ms"];
+  const args = [
+    `${link.url}/realtime`,
+    "--family",
+    "inverse",
+    ...exchange.trust,
+    "--topic",
+    "trade.BTCUSD",
+    "--commit-interval",
+    "50ms",
+  ];
   const config = path.join(dir, "feeds.yaml");
   const trust = exchange.trust.length === 0 ? [] : [`    ca_file: ${exchange.trust[1]}`];
-  fs.writeFileSync(config, [`overload_max: ${ms}ms`, "feeds:", `  - url: ${link.url}/realtime`, "    family: inverse", "    topics: [trade.BTCUSD]", ...trust, ""].join("\n"));
+  fs.writeFileSync(
+    config,
+    [
+      `overload_max: ${ms}ms`,
+      "feeds:",
+      `  - url: ${link.url}/realtime`,
+      "    family: inverse",
+      "    topics: [trade.BTCUSD]",
+      ...trust,
+      "",
+    ].join("\n")
+  );
   const options = isDisk ? { program: SLOW_DISK, env: { TAPEDECK_TEST_SYNC: sync }, ...DAY } : DAY;
-  const recorder = new Recorder(t, archive, isDisk ? ["-c", config, "--commit-interval", "50ms", "--ring", "34MiB"] : args, options);
+  const recorder = new Recorder(
+    t,
+    archive,
+    isDisk ? ["-c", config, "--commit-interval", "50ms", "--ring", "34MiB"] : args,
+    options
+  );
   await recorder.durableLine((line) => line.in > 10);
   await KINDS[kind]({ exchange, link, ms, how, recorder, sync });
   if (!STOPS.includes(how)) {
@@ -99,17 +134,29 @@ export async function late(t, dir, { kind, how, ms, isTls = false }) {
 /** Every kind with each of its ends, for the soak: a network that stalls, or a recorder that does not run, for 10 s. */
 export async function lates(t, dir, { ms = 10_000, say = () => {} }) {
   const ends = Object.keys(ENDS);
-  const kinds = { stall: ends, pause: ends, slow: [...ends, ...STOPS], disk: noSlowDisk() ? [] : DISK };
+  const kinds = {
+    stall: ends,
+    pause: ends,
+    slow: [...ends, ...STOPS],
+    disk: noSlowDisk() ? [] : DISK,
+  };
   const sum = { fault: "frames that come late", tried: 0, announced: "-", lost: 0, kept: 0 };
   let missing = 0;
   for (const [kind, hows] of Object.entries(kinds))
     for (const [i, how] of hows.entries()) {
-      const found = await late(t, fs.mkdtempSync(path.join(dir, `${kind}-`)), { kind, how, ms: kind === "disk" ? ms / 2 : ms, isTls: i % 2 === 1 });
+      const found = await late(t, fs.mkdtempSync(path.join(dir, `${kind}-`)), {
+        kind,
+        how,
+        ms: kind === "disk" ? ms / 2 : ms,
+        isTls: i % 2 === 1,
+      });
       assert.equal(found.uncovered, 0, `${kind}, ${how}: ${found.worst.join("\n")}`);
       sum.tried++;
       sum.kept += found.recorded;
       missing += found.missing;
-      say(`${kind}, ${how}: ${found.missing} frames missing, ${found.uncovered} outside of the ledger's rows`);
+      say(
+        `${kind}, ${how}: ${found.missing} frames missing, ${found.uncovered} outside of the ledger's rows`
+      );
     }
   return { ...sum, note: `${missing} frames missing, all within rows` };
 }

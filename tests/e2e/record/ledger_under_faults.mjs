@@ -5,9 +5,23 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { certificate } from "../support/scripted_server.mjs";
-import { checkCoverage, eventually, filesBelow, json, jsonLines, jsonList, passed, tapedeck } from "../support/harness.mjs";
+import {
+  checkCoverage,
+  eventually,
+  filesBelow,
+  json,
+  jsonLines,
+  jsonList,
+  passed,
+  tapedeck,
+} from "../support/harness.mjs";
 import { Recorder } from "../support/recorders.mjs";
-import { compare, delayProxy, EXCESS_MS_MAX, numberedExchange } from "../support/numbered_exchange.mjs";
+import {
+  compare,
+  delayProxy,
+  EXCESS_MS_MAX,
+  numberedExchange,
+} from "../support/numbered_exchange.mjs";
 import { MovedClock, withoutMovedClock } from "../support/moved_clock.mjs";
 
 const TOPICS = ["trade.BTCUSD", "trade.EOSUSD"];
@@ -21,7 +35,10 @@ function configOf(dir, url, { files }, more = "") {
   const feed = (name, shards) =>
     `  - {name: ${name}, family: inverse, url: ${url}/realtime, topics: [${TOPICS.join(", ")}], stale_after: ${STALE_S}s${files === undefined ? "" : `, ca_file: ${files.ca}`}` +
     `${shards ? ", max_topics_per_connection: 1" : ""}}\n`;
-  fs.writeFileSync(file, `commit_interval: 50ms\nfeeds:\n${feed("single", false)}${feed("sharded", true)}${more}`);
+  fs.writeFileSync(
+    file,
+    `commit_interval: 50ms\nfeeds:\n${feed("single", false)}${feed("sharded", true)}${more}`
+  );
   return ["-c", file];
 }
 
@@ -30,18 +47,36 @@ const FEEDS = ["single", "sharded"];
 /** The state that rounds share. */
 class FaultTrial {
   constructor(t, dir, exchange, proxy, random) {
-    Object.assign(this, { t, dir, exchange, proxy, random, archive: path.join(dir, "tape"), recorders: [], sessions: new Map() });
+    Object.assign(this, {
+      t,
+      dir,
+      exchange,
+      proxy,
+      random,
+      archive: path.join(dir, "tape"),
+      recorders: [],
+      sessions: new Map(),
+    });
   }
 
   sessionIds() {
     const capture = path.join(this.archive, "capture");
     const names = fs.existsSync(capture) ? filesBelow(capture) : [];
-    return new Set(names.map((name) => /-([0-9a-f]{8})-\d{6,}\.mcap/.exec(name)?.[1]).filter((id) => id !== undefined));
+    return new Set(
+      names
+        .map((name) => /-([0-9a-f]{8})-\d{6,}\.mcap/.exec(name)?.[1])
+        .filter((id) => id !== undefined)
+    );
   }
 
   start(url = this.exchange.url, { more, ...options } = {}) {
     this.before = this.sessionIds();
-    const recorder = new Recorder(this.t, this.archive, configOf(this.dir, url, this.exchange, more), { ...DAY, ...options });
+    const recorder = new Recorder(
+      this.t,
+      this.archive,
+      configOf(this.dir, url, this.exchange, more),
+      { ...DAY, ...options }
+    );
     this.recorders.push(recorder);
     return recorder;
   }
@@ -56,7 +91,8 @@ class FaultTrial {
   /** Wait for the end with this status, and note the session's name. */
   async ended(recorder, signal, code = 0) {
     const end = await (signal === undefined ? recorder.ended : recorder.kill(signal));
-    if (signal === "SIGKILL") assert.equal(end.signal, "SIGKILL", `the recorder ended before it was killed: ${end.stderr}`);
+    if (signal === "SIGKILL")
+      assert.equal(end.signal, "SIGKILL", `the recorder ended before it was killed: ${end.stderr}`);
     else assert.equal(end.code, code, end.stderr);
     const made = [...this.sessionIds()].filter((id) => !this.before.has(id));
     assert.ok(made.length <= 1, `one recorder, sessions ${made}`);
@@ -65,13 +101,19 @@ class FaultTrial {
   }
 
   rows(feed) {
-    return jsonList(this.t, ["gaps", "-a", this.archive, "--feed", feed, "--json"], { status: null, ...DAY });
+    return jsonList(this.t, ["gaps", "-a", this.archive, "--feed", feed, "--json"], {
+      status: null,
+      ...DAY,
+    });
   }
 
   /** Wait until this topic has an open row while the recorder runs. */
   openRow(feed, topic) {
-    const is = (row) => row.to_ns === null && (row.topic === null || `${row.topic}.${row.symbol}` === topic);
-    return eventually(`an open row of ${feed} ${topic}`, async () => (await this.rows(feed)).some(is));
+    const is = (row) =>
+      row.to_ns === null && (row.topic === null || `${row.topic}.${row.symbol}` === topic);
+    return eventually(`an open row of ${feed} ${topic}`, async () =>
+      (await this.rows(feed)).some(is)
+    );
   }
 }
 
@@ -138,19 +180,20 @@ export const KINDS = {
     await recorder.durableAfter(recorder.durableLines + 6);
     await trial.ended(recorder, "SIGTERM");
   },
-  async "silence"(trial) {
+  async silence(trial) {
     const recorder = await trial.recording();
     for (const ws of trial.exchange.sockets.clients) {
       trial.exchange.silence([ws]);
       await passed(trial.random() * 50);
     }
     // Data again within stale_after writes no row: wait until each connection has noticed the silence.
-    for (const name of ["single", "shard 0\\)", "shard 1\\)"]) await recorder.prints(new RegExp(`${name}: no data for`));
+    for (const name of ["single", "shard 0\\)", "shard 1\\)"])
+      await recorder.prints(new RegExp(`${name}: no data for`));
     trial.exchange.speak();
     await recorder.durableAfter(recorder.durableLines + 6);
     await trial.ended(recorder, "SIGTERM");
   },
-  async "SIGSTOP"(trial) {
+  async SIGSTOP(trial) {
     const recorder = await trial.recording();
     recorder.child.kill("SIGSTOP");
     await passed(500 + trial.random() * 1000);
@@ -176,7 +219,10 @@ export const KINDS = {
     assert.match(end.stderr, /lock/);
   },
   async "a neighbour that flaps"(trial) {
-    const flapping = await numberedExchange({ after: (end) => trial.t.after(end) }, { symbols: ["XRPUSD"], rate: 50 });
+    const flapping = await numberedExchange(
+      { after: (end) => trial.t.after(end) },
+      { symbols: ["XRPUSD"], rate: 50 }
+    );
     const timer = setInterval(() => flapping.drop(), 20);
     const more = `  - {name: flapping, family: inverse, url: ${flapping.url}/realtime, topics: [trade.XRPUSD]}\n`;
     const recorder = await trial.recording(trial.exchange.url, { more });
@@ -184,7 +230,10 @@ export const KINDS = {
     const stood = trial.exchange.connections;
     trial.exchange.drop();
     const dropped = Date.now();
-    await eventually("its neighbours' connections again", () => trial.exchange.connections >= stood + 3);
+    await eventually(
+      "its neighbours' connections again",
+      () => trial.exchange.connections >= stood + 3
+    );
     assert.ok(Date.now() - dropped < 20_000, `its neighbours waited ${Date.now() - dropped} ms`);
     await recorder.durableAfter(recorder.durableLines + 6);
     await trial.ended(recorder, "SIGTERM");
@@ -193,7 +242,9 @@ export const KINDS = {
   },
   async "a reader of --json that has stopped"(trial) {
     const release = path.join(trial.dir, `release-${trial.recorders.length}`);
-    const recorder = trial.start(trial.exchange.url, { under: ["python3", "-c", STOPPED_READER, release] });
+    const recorder = trial.start(trial.exchange.url, {
+      under: ["python3", "-c", STOPPED_READER, release],
+    });
     await recorder.prints(/subscribed to[^]*subscribed to[^]*subscribed to/);
     await passed(1000 + trial.random() * 500); // fills the pipe a few times over
     fs.writeFileSync(release, "");
@@ -230,7 +281,11 @@ os.execv(sys.argv[2], sys.argv[2:])
 async function announcedLost(trial) {
   const kept = new Map(); // "session|feed|conn|line|shard" -> how many inbound frames
   for (const feed of FEEDS)
-    for (const row of await jsonLines(trial.t, ["cat", "-a", trial.archive, "--feed", feed, "--dir", "in"], DAY)) {
+    for (const row of await jsonLines(
+      trial.t,
+      ["cat", "-a", trial.archive, "--feed", feed, "--dir", "in"],
+      DAY
+    )) {
       const key = [row.session, feed, row.conn, row.line, row.shard].join("|");
       assert.equal(row.ordinal, (kept.get(key) ?? 0) + 1, `ordinals of ${key}`);
       kept.set(key, row.ordinal);
@@ -240,19 +295,31 @@ async function announcedLost(trial) {
     for (const [key, { in: announced }] of recorder.durable) {
       if (!FEEDS.includes(key.split("|")[0])) continue;
       sum.announced += announced;
-      sum.lost += Math.max(0, announced - (kept.get(`${trial.sessions.get(recorder)}|${key}`) ?? 0));
+      sum.lost += Math.max(
+        0,
+        announced - (kept.get(`${trial.sessions.get(recorder)}|${key}`) ?? 0)
+      );
     }
   return sum;
 }
 
 /** The faults that this machine can make. */
-export const kindsHere = () => Object.keys(KINDS).filter((kind) => kind !== CLOCK || !withoutMovedClock);
+export const kindsHere = () =>
+  Object.keys(KINDS).filter((kind) => kind !== CLOCK || !withoutMovedClock);
 
 /** This many sessions in one archive, each with one of these faults, then one without; plain or over TLS. Returns the
  * comparison. */
-export async function ledger(t, dir, { rounds, random, kinds = kindsHere(), say = () => {}, isTls = false }) {
+export async function ledger(
+  t,
+  dir,
+  { rounds, random, kinds = kindsHere(), say = () => {}, isTls = false }
+) {
   const files = isTls ? certificate(dir) : undefined;
-  const exchange = await numberedExchange(t, { symbols: TOPICS.map((topic) => topic.slice(6)), rate: 100, files });
+  const exchange = await numberedExchange(t, {
+    symbols: TOPICS.map((topic) => topic.slice(6)),
+    rate: 100,
+    files,
+  });
   const trial = new FaultTrial(t, dir, exchange, await delayProxy(t, exchange, 75), random);
   await trial.ended(await trial.recording(), "SIGTERM");
   const tried = {};
@@ -267,7 +334,10 @@ export async function ledger(t, dir, { rounds, random, kinds = kindsHere(), say 
     say(`round ${round + 1} of ${rounds} (${kind})`);
   }
   await trial.ended(await trial.recording(), "SIGTERM");
-  const { verdict } = await json(t, ["verify", "-a", trial.archive, "--json"], { status: null, ...DAY });
+  const { verdict } = await json(t, ["verify", "-a", trial.archive, "--json"], {
+    status: null,
+    ...DAY,
+  });
   assert.equal(verdict, "sound");
   await checkCoverage(t, trial.archive, DAY);
   const sum = await announcedLost(trial);
@@ -280,7 +350,16 @@ export async function ledger(t, dir, { rounds, random, kinds = kindsHere(), say 
     holes.rows += found.rows.length;
     holes.excess_ms = Math.max(holes.excess_ms, Math.round(found.excess_ms));
   }
-  const note = `true holes: ${holes.missing} frames in ${holes.rows} rows, ${holes.uncovered} uncovered, rows at most ${holes.excess_ms} ms beyond their holes; ` +
-    Object.entries(tried).map(([kind, n]) => `${kind} ${n}`).join(", ");
-  return { fault: `the ledger against the truth${isTls ? ", over TLS" : ""}`, tried: rounds, ...sum, note, holes };
+  const note =
+    `true holes: ${holes.missing} frames in ${holes.rows} rows, ${holes.uncovered} uncovered, rows at most ${holes.excess_ms} ms beyond their holes; ` +
+    Object.entries(tried)
+      .map(([kind, n]) => `${kind} ${n}`)
+      .join(", ");
+  return {
+    fault: `the ledger against the truth${isTls ? ", over TLS" : ""}`,
+    tried: rounds,
+    ...sum,
+    note,
+    holes,
+  };
 }

@@ -10,7 +10,12 @@ import { test } from "../support/npm_packages.mjs";
 async function check(t, isTls) {
   const seed = Date.now() % 1e9;
   const kinds = kindsHere();
-  const row = await ledger(t, temporary(t), { rounds: kinds.length, random: randomNumbers(seed), kinds, isTls }).catch((error) => {
+  const row = await ledger(t, temporary(t), {
+    rounds: kinds.length,
+    random: randomNumbers(seed),
+    kinds,
+    isTls,
+  }).catch((error) => {
     error.message = `seed ${seed}: ${error.message}`;
     throw error;
   });
@@ -19,7 +24,11 @@ async function check(t, isTls) {
   assert.ok(row.holes.missing > 500 && row.announced > 500, JSON.stringify(row)); // the faults did lose frames
 }
 
-describe("every missing frame lies within a row of the ledger, whatever fault caused it", { concurrency: 2 }, () => {
-  test("plain connections", (t) => check(t, false));
-  test("connections over TLS", { skip: tooLong }, (t) => check(t, true));
-});
+describe(
+  "every missing frame lies within a row of the ledger, whatever fault caused it",
+  { concurrency: 2 },
+  () => {
+    test("plain connections", (t) => check(t, false));
+    test("connections over TLS", { skip: tooLong }, (t) => check(t, true));
+  }
+);

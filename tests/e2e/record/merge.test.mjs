@@ -13,21 +13,37 @@ npm("ws"); // isServedWhole's
 /** Two recorders of one exchange. */
 async function recorders(t, { more = [[], []], topics = [TOPICS, TOPICS] } = {}) {
   const dir = temporary(t);
-  const server = await simulator(t, dir, ["--families", "v5-linear,v5-spot", "--symbols", "2", "--rate", "300"]);
+  const server = await simulator(t, dir, [
+    "--families",
+    "v5-linear,v5-spot",
+    "--symbols",
+    "2",
+    "--rate",
+    "300",
+  ]);
   const args = [...SYMBOLS.flatMap((symbol) => ["--symbol", symbol]), "--commit-interval", "100ms"];
   const archives = ["east", "west"].map((name) => path.join(dir, name));
-  const start = (i, extra = []) => new Recorder(t, archives[i], [...feedArgs(server, "v5-linear", topics[i]), ...args, ...more[i], ...extra], { deadlineMs: 120_000 });
+  const start = (i, extra = []) =>
+    new Recorder(
+      t,
+      archives[i],
+      [...feedArgs(server, "v5-linear", topics[i]), ...args, ...more[i], ...extra],
+      { deadlineMs: 120_000 }
+    );
   const running = [start(0), start(1)];
   for (const recorder of running) await printed(recorder, ": subscribed to", 1);
   return { dir, server, archives, start, running, both: path.join(dir, "both") };
 }
 
-const stop = async (recorder) => assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+const stop = async (recorder) =>
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 const settled = (recorder) => recorder.durableAfter(recorder.durableLines + 15);
 
 describe("merge", { concurrency: true }, () => {
   test("what one machine lost is there if the other one has it", async (t) => {
-    const { archives, start, running, both } = await recorders(t, { more: [[], ["--max-age", "5s"]] });
+    const { archives, start, running, both } = await recorders(t, {
+      more: [[], ["--max-age", "5s"]],
+    });
     let [east, west] = running;
     // East is killed, and then stopped for a while, while west records; then the reverse. West's connections are replaced, too.
     await settled(west);
@@ -52,9 +68,20 @@ describe("merge", { concurrency: true }, () => {
     const merged = await json(t, ["merge", ...archives, "--out", both, "--json"]);
     const gaps = await jsonList(t, ["gaps", both, "--json"]);
     // West may have been stopped while one connection took over from another: then both have a row.
-    const rows = new Set(gaps.map(({ reason, line, covered_by }) => [reason, line < 3 ? "east" : "west", covered_by].join(" ")));
-    assert.deepEqual([...rows].sort(), ["crash east line 3", "restart east line 3", "restart west line 0"], JSON.stringify(gaps));
-    assert.deepEqual([merged.gaps, merged.gaps_covered, merged.feeds], [gaps.length, gaps.length, 1]);
+    const rows = new Set(
+      gaps.map(({ reason, line, covered_by }) =>
+        [reason, line < 3 ? "east" : "west", covered_by].join(" ")
+      )
+    );
+    assert.deepEqual(
+      [...rows].sort(),
+      ["crash east line 3", "restart east line 3", "restart west line 0"],
+      JSON.stringify(gaps)
+    );
+    assert.deepEqual(
+      [merged.gaps, merged.gaps_covered, merged.feeds],
+      [gaps.length, gaps.length, 1]
+    );
     await isWhole(t, both);
     await isServedWhole(t, both);
     const report = await json(t, ["replay", both, "--json"]);
@@ -63,15 +90,21 @@ describe("merge", { concurrency: true }, () => {
     assert.deepEqual(report.lines, merged.lines);
     assert.ok(merged.line_copies > 300 && merged.lines.length >= 2, JSON.stringify(merged));
     await tapedeck(t, ["verify", both]);
-    assert.deepEqual((await json(t, ["days", both, "--json"], { status: null })).days.map((day) => day.missing_ns), [0, 0]);
-    for (const [i, archive] of archives.entries()) assert.equal(merged.sources[i].frames, (await json(t, ["info", archive, "--json"])).frames);
+    assert.deepEqual(
+      (await json(t, ["days", both, "--json"], { status: null })).days.map((day) => day.missing_ns),
+      [0, 0]
+    );
+    for (const [i, archive] of archives.entries())
+      assert.equal(merged.sources[i].frames, (await json(t, ["info", archive, "--json"])).frames);
     assert.equal((await json(t, ["info", both, "--json"])).frames, merged.frames);
     const text = (await tapedeck(t, ["replay", both])).stdout;
     assert.match(text, /line \d brought [\d,]+ frames? first, .* before the other one on average/);
   });
 
   test("a gap is not covered if the other machine lacks a topic", async (t) => {
-    const { archives, start, running, both } = await recorders(t, { topics: [TOPICS, TOPICS.slice(0, 2)] });
+    const { archives, start, running, both } = await recorders(t, {
+      topics: [TOPICS, TOPICS.slice(0, 2)],
+    });
     for (const recorder of running) await settled(recorder);
     await stop(running[0]);
     await settled(running[1]);
@@ -85,12 +118,21 @@ describe("merge", { concurrency: true }, () => {
     await Promise.all([stop(again), stop(late)]);
     await tapedeck(t, ["merge", ...archives, "-o", both]);
     const gaps = await jsonList(t, ["gaps", both, "--json"], { status: 1 });
-    assert.deepEqual(gaps.map(({ line, covered_by }) => [line, covered_by]).sort(), [[0, null], [3, "line 0"]]);
+    assert.deepEqual(gaps.map(({ line, covered_by }) => [line, covered_by]).sort(), [
+      [0, null],
+      [3, "line 0"],
+    ]);
   });
 
   test("what both machines lost stays a gap, and what only one has is kept", async (t) => {
     const { archives, start, running, both, server } = await recorders(t);
-    const only = new Recorder(t, archives[0] + "-spot", [...feedArgs(server, "v5-spot", ["publicTrade"]), "--symbol", "BTCUSDT", "--commit-interval", "100ms"]);
+    const only = new Recorder(t, archives[0] + "-spot", [
+      ...feedArgs(server, "v5-spot", ["publicTrade"]),
+      "--symbol",
+      "BTCUSDT",
+      "--commit-interval",
+      "100ms",
+    ]);
     await only.durableAfter(5);
     await stop(only);
     for (const recorder of running) await settled(recorder);
@@ -102,41 +144,115 @@ describe("merge", { concurrency: true }, () => {
     await tapedeck(t, ["merge", ...archives, "-o", both]);
     const gaps = await jsonList(t, ["gaps", both, "--json"], { status: 1 });
     // Neither was stopped and started at the very moment of the other: a part of a row is covered, and what neither has is equal.
-    const lost = gaps.filter(({ covered_by }) => covered_by === null).sort((a, b) => a.line - b.line);
-    assert.deepEqual(lost.map(({ reason, line }) => [reason, line]), [["restart", 0], ["restart", 3]]);
-    assert.ok(Math.abs(lost[0].from_ns - lost[1].from_ns) <= 1024 && Math.abs(lost[0].to_ns - lost[1].to_ns) <= 1024, JSON.stringify(gaps));
+    const lost = gaps
+      .filter(({ covered_by }) => covered_by === null)
+      .sort((a, b) => a.line - b.line);
+    assert.deepEqual(
+      lost.map(({ reason, line }) => [reason, line]),
+      [
+        ["restart", 0],
+        ["restart", 3],
+      ]
+    );
+    assert.ok(
+      Math.abs(lost[0].from_ns - lost[1].from_ns) <= 1024 &&
+        Math.abs(lost[0].to_ns - lost[1].to_ns) <= 1024,
+      JSON.stringify(gaps)
+    );
     assert.equal((await json(t, ["replay", both, "--json"], { status: 1 })).verdict, "incomplete");
     await tapedeck(t, ["verify", both]);
     // Archives of different feeds: each feed is as it was.
     const other = both + "-other";
-    const { stdout } = await tapedeck(t, ["merge", archives[0], archives[0] + "-spot", "-o", other]);
+    const { stdout } = await tapedeck(t, [
+      "merge",
+      archives[0],
+      archives[0] + "-spot",
+      "-o",
+      other,
+    ]);
     assert.match(stdout, /: [\d,]+ frames of 2 feeds\n/);
-    for (const [archive, feed] of [[archives[0], "v5-linear"], [archives[0] + "-spot", "v5-spot"]]) {
-      const digest = async (of) => (await json(t, ["replay", of, "--feed", feed, "--json"], { status: null })).digest.payload;
+    for (const [archive, feed] of [
+      [archives[0], "v5-linear"],
+      [archives[0] + "-spot", "v5-spot"],
+    ]) {
+      const digest = async (of) =>
+        (await json(t, ["replay", of, "--feed", feed, "--json"], { status: null })).digest.payload;
       assert.equal(await digest(other), await digest(archive), feed);
     }
   });
 
   test("no row is empty, also if the archives' rows share a single nanosecond", async (t) => {
-    const dir = temporary(t), S = 1_000_000_000n, at = (s, ns = 0) => BigInt(FRAMES_MS) * 1_000_000n + BigInt(s) * S + BigInt(ns);
-    const frame = (i) => ({ topic: "publicTrade.BTCUSDT", type: "snapshot", ts: FRAMES_MS + i * 1000, data: [{ T: FRAMES_MS + i * 1000, s: "BTCUSDT", S: "Buy", v: "1", p: "2.5", L: "PlusTick", i: `t${i}`, BT: false, seq: i }] });
+    const dir = temporary(t),
+      S = 1_000_000_000n,
+      at = (s, ns = 0) => BigInt(FRAMES_MS) * 1_000_000n + BigInt(s) * S + BigInt(ns);
+    const frame = (i) => ({
+      topic: "publicTrade.BTCUSDT",
+      type: "snapshot",
+      ts: FRAMES_MS + i * 1000,
+      data: [
+        {
+          T: FRAMES_MS + i * 1000,
+          s: "BTCUSDT",
+          S: "Buy",
+          v: "1",
+          p: "2.5",
+          L: "PlusTick",
+          i: `t${i}`,
+          BT: false,
+          seq: i,
+        },
+      ],
+    });
     const seconds = (from, to) => Array.from({ length: to - from }, (_, i) => from + i);
     /** Received frames; null: the client reconnects. */
     const imported = async (name, frames) => {
-      const file = path.join(dir, `${name}.jsonl`), url = "wss://stream.bybit.com/v5/public/linear";
-      const lines = [[at(0), null], ...frames].map(([recv_ns, i]) => JSON.stringify({ recv_ns: `${recv_ns}`, conn: 1, ...(i === null ? { url } : { data: frame(i) }) }) + "\n");
+      const file = path.join(dir, `${name}.jsonl`),
+        url = "wss://stream.bybit.com/v5/public/linear";
+      const lines = [[at(0), null], ...frames].map(
+        ([recv_ns, i]) =>
+          JSON.stringify({
+            recv_ns: `${recv_ns}`,
+            conn: 1,
+            ...(i === null ? { url } : { data: frame(i) }),
+          }) + "\n"
+      );
       fs.writeFileSync(file, lines.join(""));
-      await tapedeck(t, ["import", "-q", "-a", path.join(dir, name), "--format", "jsonl", "--family", "v5-linear", file]);
+      await tapedeck(t, [
+        "import",
+        "-q",
+        "-a",
+        path.join(dir, name),
+        "--format",
+        "jsonl",
+        "--family",
+        "v5-linear",
+        file,
+      ]);
       return path.join(dir, name);
     };
     for (const shared of [1, 2, 3]) {
-      const east = await imported(`east${shared}`, [...seconds(1, 11).map((i) => [at(i), i]), [at(20), null], ...seconds(21, 31).map((i) => [at(i), i])]);
-      const west = await imported(`west${shared}`, [...seconds(1, 9).map((i) => [at(i, 5), i]), [at(9), null], [at(10, shared), 10], ...seconds(11, 31).map((i) => [at(i, 5), i])]);
+      const east = await imported(`east${shared}`, [
+        ...seconds(1, 11).map((i) => [at(i), i]),
+        [at(20), null],
+        ...seconds(21, 31).map((i) => [at(i), i]),
+      ]);
+      const west = await imported(`west${shared}`, [
+        ...seconds(1, 9).map((i) => [at(i, 5), i]),
+        [at(9), null],
+        [at(10, shared), 10],
+        ...seconds(11, 31).map((i) => [at(i, 5), i]),
+      ]);
       const both = path.join(dir, `both${shared}`);
       await tapedeck(t, ["merge", east, west, "-o", both]);
-      const rows = (await tapedeck(t, ["gaps", both, "--json"], { status: 1 })).stdout.match(/"from_ns":\d+,"to_ns":\d+/g).map((row) => row.match(/\d+/g).map(BigInt));
+      const rows = (await tapedeck(t, ["gaps", both, "--json"], { status: 1 })).stdout
+        .match(/"from_ns":\d+,"to_ns":\d+/g)
+        .map((row) => row.match(/\d+/g).map(BigInt));
       assert.equal(rows.length, 4);
-      assert.deepEqual(rows.filter(([from, to]) => to <= from), [], `${shared} ns`);
+      assert.deepEqual(
+        rows.filter(([from, to]) => to <= from),
+        [],
+        `${shared} ns`
+      );
     }
   });
 
@@ -151,7 +267,10 @@ describe("merge", { concurrency: true }, () => {
     const [lost] = segments(archives[0]);
     fs.unlinkSync(path.join(archives[0], lost));
     const merged = await json(t, ["merge", ...archives, "-o", both, "--json"], { status: 3 });
-    assert.deepEqual(merged.sources.map(({ unreadable_segments }) => unreadable_segments), [1, 0]);
+    assert.deepEqual(
+      merged.sources.map(({ unreadable_segments }) => unreadable_segments),
+      [1, 0]
+    );
     assert.notEqual((await json(t, ["replay", both, "--json"], { status: 1 })).verdict, "complete");
   });
 
@@ -167,11 +286,25 @@ describe("merge", { concurrency: true }, () => {
     await refuses([...archives, "-o", both], 4, /east is being written: stop its recorder first/);
     await running[0].kill("SIGKILL");
     await stop(running[1]);
-    await refuses([...archives, "-o", both], 2, /east has segments that a crash left open.*\n.*tapedeck recover/);
+    await refuses(
+      [...archives, "-o", both],
+      2,
+      /east has segments that a crash left open.*\n.*tapedeck recover/
+    );
     await tapedeck(t, ["recover", archives[0]]);
-    await refuses([archives[0], path.join(dir, "none"), "-o", both], 4, /none': No such file or directory/);
-    assert.match((await tapedeck(t, ["merge", ...archives, "-o", archives[1]], { status: null })).stderr, /west is an archive already: give a new folder/);
+    await refuses(
+      [archives[0], path.join(dir, "none"), "-o", both],
+      4,
+      /none': No such file or directory/
+    );
+    assert.match(
+      (await tapedeck(t, ["merge", ...archives, "-o", archives[1]], { status: null })).stderr,
+      /west is an archive already: give a new folder/
+    );
     await tapedeck(t, ["merge", ...archives, "-o", both]);
-    assert.match((await tapedeck(t, ["merge", both, archives[1], "-o", `${both}2`], { status: 2 })).stderr, /has line 3: only archives of recorders can be merged/);
+    assert.match(
+      (await tapedeck(t, ["merge", both, archives[1], "-o", `${both}2`], { status: 2 })).stderr,
+      /has line 3: only archives of recorders can be merged/
+    );
   });
 });

@@ -4,21 +4,54 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { describe } from "node:test";
 import { jsonList, tapedeck, temporary } from "../support/harness.mjs";
-import { acknowledge, acknowledgement, scriptedServer, trade } from "../support/scripted_server.mjs";
+import {
+  acknowledge,
+  acknowledgement,
+  scriptedServer,
+  trade,
+} from "../support/scripted_server.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 import { test, withoutPackages } from "../support/npm_packages.mjs";
 
 /** What happens to the first connection after a trade. */
 const FAILURES = {
-  "close frame 1001": { fail: (ws) => ws.close(1001), row: ["disconnect", "closed_by_peer", "exchange_planned"] },
-  "close frame 1012": { fail: (ws) => ws.close(1012), row: ["disconnect", "closed_by_peer", "exchange_planned"] },
-  "close frame 1011": { fail: (ws) => ws.close(1011), row: ["disconnect", "closed_by_peer", "exchange"] },
-  "end of TCP without a close frame": { fail: (ws) => ws._socket.end(), row: ["disconnect", "closed_by_peer", "exchange"] },
-  "TCP reset": { fail: (ws) => ws._socket._parent.resetAndDestroy(), row: ["disconnect", "reset", "network"] },
-  "half a frame, then the end": { fail: (ws) => ws._socket.end(Buffer.from([0x81, 0x7e, 0x01])), row: ["disconnect", "closed_by_peer", "exchange"] },
-  "a frame with a reserved bit": { fail: (ws) => ws._socket.write(Buffer.from([0xf1, 0x00])), row: ["disconnect", "protocol", "exchange"] },
-  "bytes that are not TLS": { fail: (ws) => ws._socket._parent.write("no record of TLS"), row: ["disconnect", "tls_other", "network"] },
-  "silence, with pongs": { pongs: true, fail: () => {}, row: ["stale", "closed_by_us", "exchange"] },
+  "close frame 1001": {
+    fail: (ws) => ws.close(1001),
+    row: ["disconnect", "closed_by_peer", "exchange_planned"],
+  },
+  "close frame 1012": {
+    fail: (ws) => ws.close(1012),
+    row: ["disconnect", "closed_by_peer", "exchange_planned"],
+  },
+  "close frame 1011": {
+    fail: (ws) => ws.close(1011),
+    row: ["disconnect", "closed_by_peer", "exchange"],
+  },
+  "end of TCP without a close frame": {
+    fail: (ws) => ws._socket.end(),
+    row: ["disconnect", "closed_by_peer", "exchange"],
+  },
+  "TCP reset": {
+    fail: (ws) => ws._socket._parent.resetAndDestroy(),
+    row: ["disconnect", "reset", "network"],
+  },
+  "half a frame, then the end": {
+    fail: (ws) => ws._socket.end(Buffer.from([0x81, 0x7e, 0x01])),
+    row: ["disconnect", "closed_by_peer", "exchange"],
+  },
+  "a frame with a reserved bit": {
+    fail: (ws) => ws._socket.write(Buffer.from([0xf1, 0x00])),
+    row: ["disconnect", "protocol", "exchange"],
+  },
+  "bytes that are not TLS": {
+    fail: (ws) => ws._socket._parent.write("no record of TLS"),
+    row: ["disconnect", "tls_other", "network"],
+  },
+  "silence, with pongs": {
+    pongs: true,
+    fail: () => {},
+    row: ["stale", "closed_by_us", "exchange"],
+  },
   "silence, without pongs": { fail: () => {}, row: ["stale", "closed_by_us", "network"] },
   "the exchange withdraws the topic": {
     fail: (ws) => ws.send(acknowledgement({ op: "unsubscribe", args: ["trade.BTCUSD"] })),
@@ -26,7 +59,11 @@ const FAILURES = {
     same: true,
     staleAfter: "20s",
   },
-  "reset, then two upgrades with 503": { refuse: (n) => (n === 2 || n === 3 ? 503 : undefined), fail: (ws) => ws._socket._parent.resetAndDestroy(), row: ["disconnect", "reset", "network"] },
+  "reset, then two upgrades with 503": {
+    refuse: (n) => (n === 2 || n === 3 ? 503 : undefined),
+    fail: (ws) => ws._socket._parent.resetAndDestroy(),
+    row: ["disconnect", "reset", "network"],
+  },
   "reset, then 429 with Retry-After": {
     refuse: (n) => (n === 2 ? { code: 429, headers: { "Retry-After": "2" } } : undefined),
     fail: (ws) => ws._socket._parent.resetAndDestroy(),
@@ -37,15 +74,24 @@ const FAILURES = {
 const found = new Map();
 
 describe("failures", { concurrency: 4 }, () => {
-  for (const [name, { fail, row, pongs, same, refuse, staleAfter = "3s" }] of Object.entries(FAILURES))
+  for (const [name, { fail, row, pongs, same, refuse, staleAfter = "3s" }] of Object.entries(
+    FAILURES
+  ))
     test(name, async (t) => {
-      const dir = temporary(t), archive = path.join(dir, "tape");
-      let failed = false, isBack, received; // the trade: after it the connection fails
+      const dir = temporary(t),
+        archive = path.join(dir, "tape");
+      let failed = false,
+        isBack,
+        received; // the trade: after it the connection fails
       const back = new Promise((resolve) => (isBack = resolve));
       const server = await scriptedServer(t, dir, {
         refuse: (n) => refuse?.(n),
         opened: (ws) => {
-          if (pongs) ws.on("message", (data) => JSON.parse(data).op === "ping" && acknowledge(ws, { op: "ping" }));
+          if (pongs)
+            ws.on(
+              "message",
+              (data) => JSON.parse(data).op === "ping" && acknowledge(ws, { op: "ping" })
+            );
         },
         message: (ws, request, n) => {
           acknowledge(ws, request);
@@ -57,7 +103,12 @@ describe("failures", { concurrency: 4 }, () => {
           });
         },
       });
-      const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--stale-after", staleAfter], { deadlineMs: 120_000 });
+      const recorder = new Recorder(
+        t,
+        archive,
+        [...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--stale-after", staleAfter],
+        { deadlineMs: 120_000 }
+      );
       received = recorder.durableLine((durable) => durable.in > 1);
       await recorder.until(back);
       await recorder.durableAfter(recorder.durableLines + 1);
@@ -75,7 +126,10 @@ describe("failures", { concurrency: 4 }, () => {
 });
 
 test("the table", { skip: withoutPackages }, () => {
-  const rows = [["failure", "reason", "cause", "origin", "lasted"], ...Object.keys(FAILURES).map((name) => [name, ...(found.get(name) ?? [])])];
+  const rows = [
+    ["failure", "reason", "cause", "origin", "lasted"],
+    ...Object.keys(FAILURES).map((name) => [name, ...(found.get(name) ?? [])]),
+  ];
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => (row[i] ?? "").length)));
   for (const row of rows) console.log(row.map((text, i) => text.padEnd(widths[i])).join("  "));
   assert.equal(found.size, Object.keys(FAILURES).length);

@@ -11,9 +11,29 @@ import { feedArgs, PATHS, Recorder, simulator } from "../support/recorders.mjs";
 
 /** A recorder of an exchange with this command. */
 async function recording(t, command, { more = [], options = {} } = {}) {
-  const dir = temporary(t), archive = path.join(dir, "tape");
-  const server = await simulator(t, dir, ["--families", "inverse,v5-private", "--symbols", "1", "--rate", "100"]);
-  const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", ["trade.*"]), "--commit-interval", "100ms", "--on-segment", command(dir), ...more], options);
+  const dir = temporary(t),
+    archive = path.join(dir, "tape");
+  const server = await simulator(t, dir, [
+    "--families",
+    "inverse,v5-private",
+    "--symbols",
+    "1",
+    "--rate",
+    "100",
+  ]);
+  const recorder = new Recorder(
+    t,
+    archive,
+    [
+      ...feedArgs(server, "inverse", ["trade.*"]),
+      "--commit-interval",
+      "100ms",
+      "--on-segment",
+      command(dir),
+      ...more,
+    ],
+    options
+  );
   await recorder.durableAfter(3);
   return { dir, archive, recorder, server };
 }
@@ -34,7 +54,10 @@ const rotated = async (t, { archive, recorder }) => {
 /** The lines of env's output, of a command that gets no variable of CREDENTIALS. */
 function withoutCredentials(lines) {
   assert.ok(lines.includes("OTHER=is there"));
-  assert.ok(!lines.some((line) => Object.values(CREDENTIALS).some((secret) => line.includes(secret))), lines.join("\n"));
+  assert.ok(
+    !lines.some((line) => Object.values(CREDENTIALS).some((secret) => line.includes(secret))),
+    lines.join("\n")
+  );
 }
 
 describe("on_segment", { concurrency: true }, () => {
@@ -49,7 +72,11 @@ describe("on_segment", { concurrency: true }, () => {
 
   test("is not waited for, and runs once at a time, with all that was finished meanwhile", async (t) => {
     // Each run writes a line, and then waits until the test makes a file.
-    const run = await recording(t, (dir) => `f() { echo "$#" >> ${dir}/counts; until [ -e ${dir}/go ]; do sleep 0.05; done; echo done >> ${dir}/counts; }; f`);
+    const run = await recording(
+      t,
+      (dir) =>
+        `f() { echo "$#" >> ${dir}/counts; until [ -e ${dir}/go ]; do sleep 0.05; done; echo done >> ${dir}/counts; }; f`
+    );
     for (let n = 0; n < 3; n++) await rotated(t, run);
     assert.deepEqual(await linesOf(path.join(run.dir, "counts"), 1), ["1"]);
     const ended = once(run.recorder.child, "exit"); // its stderr is still the command's
@@ -72,24 +99,70 @@ describe("on_segment", { concurrency: true }, () => {
   });
 
   test("does not get the variables of credentials", async (t) => {
-    const dir = temporary(t), archive = path.join(dir, "tape");
-    const server = await simulator(t, dir, ["--families", "v5-private", "--symbols", "1", "--rate", "100"]);
-    const more = ["--api-key-env", "SESSION_KEY", "--api-secret-env", "SESSION_SECRET", "--on-segment", `(env; echo end) > ${dir}/env; : `];
-    const recorder = new Recorder(t, archive, [...feedArgs(server, "v5-private", ["order"]), ...more], { env: { ...CREDENTIALS, OTHER: "is there" } });
+    const dir = temporary(t),
+      archive = path.join(dir, "tape");
+    const server = await simulator(t, dir, [
+      "--families",
+      "v5-private",
+      "--symbols",
+      "1",
+      "--rate",
+      "100",
+    ]);
+    const more = [
+      "--api-key-env",
+      "SESSION_KEY",
+      "--api-secret-env",
+      "SESSION_SECRET",
+      "--on-segment",
+      `(env; echo end) > ${dir}/env; : `,
+    ];
+    const recorder = new Recorder(
+      t,
+      archive,
+      [...feedArgs(server, "v5-private", ["order"]), ...more],
+      { env: { ...CREDENTIALS, OTHER: "is there" } }
+    );
     await recorder.durableAfter(3);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     withoutCredentials(await linesOf(path.join(dir, "env"), 3));
   });
 
   test("does not get the variables of a feed that was added while recording", async (t) => {
-    const dir = temporary(t), archive = path.join(dir, "tape"), file = path.join(dir, "feeds.yaml");
-    const server = await simulator(t, dir, ["--families", "inverse,v5-private", "--symbols", "1", "--rate", "100"]);
-    const write = (...feeds) => fs.writeFileSync(file, `on_segment: "(env; echo end) > ${dir}/env; : "\nfeeds:\n` + feeds.map(([family, more]) =>
-      `  - family: ${family}\n    url: ${server.url}${PATHS[family]}\n    ca_file: ${server.ca}\n    ${more}\n`).join(""));
+    const dir = temporary(t),
+      archive = path.join(dir, "tape"),
+      file = path.join(dir, "feeds.yaml");
+    const server = await simulator(t, dir, [
+      "--families",
+      "inverse,v5-private",
+      "--symbols",
+      "1",
+      "--rate",
+      "100",
+    ]);
+    const write = (...feeds) =>
+      fs.writeFileSync(
+        file,
+        `on_segment: "(env; echo end) > ${dir}/env; : "\nfeeds:\n` +
+          feeds
+            .map(
+              ([family, more]) =>
+                `  - family: ${family}\n    url: ${server.url}${PATHS[family]}\n    ca_file: ${server.ca}\n    ${more}\n`
+            )
+            .join("")
+      );
     write(["inverse", "topics: [trade.*]"]);
-    const recorder = new Recorder(t, archive, ["-c", file, "--commit-interval", "100ms"], { env: { ...CREDENTIALS, OTHER: "is there" } });
+    const recorder = new Recorder(t, archive, ["-c", file, "--commit-interval", "100ms"], {
+      env: { ...CREDENTIALS, OTHER: "is there" },
+    });
     await recorder.durableAfter(3);
-    write(["inverse", "topics: [trade.*]"], ["v5-private", "topics: [order]\n    api_key_env: SESSION_KEY\n    api_secret_env: SESSION_SECRET"]);
+    write(
+      ["inverse", "topics: [trade.*]"],
+      [
+        "v5-private",
+        "topics: [order]\n    api_key_env: SESSION_KEY\n    api_secret_env: SESSION_SECRET",
+      ]
+    );
     await tapedeck(t, ["ctl", archive, "reload"]);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     withoutCredentials(await linesOf(path.join(dir, "env"), 3));

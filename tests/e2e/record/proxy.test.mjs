@@ -49,7 +49,11 @@ function reader(socket) {
     check();
   };
   socket.on("data", take);
-  const wait = (size) => new Promise((resolve) => { waiting.push({ size, resolve }); check(); });
+  const wait = (size) =>
+    new Promise((resolve) => {
+      waiting.push({ size, resolve });
+      check();
+    });
   return {
     read: (n) => wait(() => n),
     readUntil: (end) => wait((b) => (b.indexOf(end) < 0 ? null : b.indexOf(end) + end.length)),
@@ -88,7 +92,10 @@ async function httpProxy(t, port, answer = null) {
     const from = reader(socket);
     seen.push((await from.readUntil("\r\n\r\n")).toString());
     if (answer !== null) return void socket.end(answer);
-    await inPieces(socket, Buffer.from("HTTP/1.1 200 Connection established\r\nVia: 1.1 corp\r\n\r\n"));
+    await inPieces(
+      socket,
+      Buffer.from("HTTP/1.1 200 Connection established\r\nVia: 1.1 corp\r\n\r\n")
+    );
     await join(socket, from, port);
   });
   return { port: at, seen };
@@ -96,7 +103,10 @@ async function httpProxy(t, port, answer = null) {
 
 /** An exchange behind the proxy, under a name that has no address here. */
 async function exchange(t, dir) {
-  const files = certificate(dir, { name: "behind", names: [`DNS:${NAME}`, "IP:192.0.2.7", "IP:2001:db8::7"] });
+  const files = certificate(dir, {
+    name: "behind",
+    names: [`DNS:${NAME}`, "IP:192.0.2.7", "IP:2001:db8::7"],
+  });
   let n = 0;
   const server = await scriptedServer(t, dir, {
     certificate: files,
@@ -105,11 +115,27 @@ async function exchange(t, dir) {
       ws.on("close", () => clearInterval(timer));
     },
   });
-  return { ...server, args: (host = NAME) => [`wss://${host}:${server.port}/realtime`, "--family", "inverse", "--ca-file", files.ca, "--topic", "trade.BTCUSD"] };
+  return {
+    ...server,
+    args: (host = NAME) => [
+      `wss://${host}:${server.port}/realtime`,
+      "--family",
+      "inverse",
+      "--ca-file",
+      files.ca,
+      "--topic",
+      "trade.BTCUSD",
+    ],
+  };
 }
 
 // The test's own environment must not matter.
-const NO_PROXIES = Object.fromEntries(["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"].map((name) => [name, ""]));
+const NO_PROXIES = Object.fromEntries(
+  ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"].map((name) => [
+    name,
+    "",
+  ])
+);
 const through = (proxy) => ({ env: { ...NO_PROXIES, HTTPS_PROXY: proxy } });
 
 async function records(t, dir, server, proxy, host) {
@@ -118,14 +144,25 @@ async function records(t, dir, server, proxy, host) {
   await recorder.durableLine((line) => line.in > 20);
   const end = await recorder.kill("SIGTERM");
   assert.equal(end.code, 0, end.stderr);
-  assert.ok((await jsonLines(t, ["cat", "-a", archive, "--topic", "trade", "--dir", "in"])).length > 10);
+  assert.ok(
+    (await jsonLines(t, ["cat", "-a", archive, "--topic", "trade", "--dir", "in"])).length > 10
+  );
   return end;
 }
 
 /** What the recorder logs about a proxy that does not connect. It tries again. */
 async function refusal(t, proxy, pattern) {
   const dir = temporary(t);
-  const args = ["record", "-a", path.join(dir, "tape"), `wss://${NAME}:1/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"];
+  const args = [
+    "record",
+    "-a",
+    path.join(dir, "tape"),
+    `wss://${NAME}:1/realtime`,
+    "--family",
+    "inverse",
+    "--topic",
+    "trade.BTCUSD",
+  ];
   const recorder = new Program(t, "tapedeck-record", args, through(proxy));
   await recorder.prints(pattern);
   recorder.child.kill("SIGTERM");
@@ -139,16 +176,30 @@ describe("through a proxy", { concurrency: 2 }, () => {
     const server = await exchange(t, dir);
     const proxy = await httpProxy(t, server.port);
     await records(t, dir, server, `http://127.0.0.1:${proxy.port}`);
-    assert.match(proxy.seen[0], new RegExp(`^CONNECT ${NAME}:${server.port} HTTP/1\\.1\r\nHost: ${NAME}:${server.port}\r\n\r\n$`));
+    assert.match(
+      proxy.seen[0],
+      new RegExp(
+        `^CONNECT ${NAME}:${server.port} HTTP/1\\.1\r\nHost: ${NAME}:${server.port}\r\n\r\n$`
+      )
+    );
   });
 
   test("an HTTP proxy with a password: %XX in its URL is sent decoded", async (t) => {
     const dir = temporary(t);
     const server = await exchange(t, dir);
     const proxy = await httpProxy(t, server.port);
-    const end = await records(t, dir, server, `http://us%3er:p%40s3cret:%25@127.0.0.1:${proxy.port}/`, "[2001:db8::7]");
+    const end = await records(
+      t,
+      dir,
+      server,
+      `http://us%3er:p%40s3cret:%25@127.0.0.1:${proxy.port}/`,
+      "[2001:db8::7]"
+    );
     const basic = Buffer.from("us>r:p@s3cret:%").toString("base64");
-    assert.equal(proxy.seen[0], `CONNECT [2001:db8::7]:${server.port} HTTP/1.1\r\nHost: [2001:db8::7]:${server.port}\r\nProxy-Authorization: Basic ${basic}\r\n\r\n`);
+    assert.equal(
+      proxy.seen[0],
+      `CONNECT [2001:db8::7]:${server.port} HTTP/1.1\r\nHost: [2001:db8::7]:${server.port}\r\nProxy-Authorization: Basic ${basic}\r\n\r\n`
+    );
     assert.ok(!end.stderr.includes("s3cret"), end.stderr);
   });
 
@@ -156,7 +207,12 @@ describe("through a proxy", { concurrency: 2 }, () => {
     const dir = temporary(t);
     const server = await exchange(t, dir);
     const proxy = await httpProxy(t, server.port);
-    const recorder = new Recorder(t, path.join(dir, "tape"), server.args(), through(`http://127.0.0.1:${proxy.port}`));
+    const recorder = new Recorder(
+      t,
+      path.join(dir, "tape"),
+      server.args(),
+      through(`http://127.0.0.1:${proxy.port}`)
+    );
     await recorder.durableLine((line) => line.in > 5);
     for (const ws of server.sockets.clients) ws.terminate();
     await recorder.durableLine((line) => line.conn === 2 && line.in > 5);
@@ -166,15 +222,50 @@ describe("through a proxy", { concurrency: 2 }, () => {
   });
 
   const answers = [
-    ["407 without a user", "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n\r\n", "", /the proxy 127\.0\.0\.1:\d+ asks for a user and a password \(HTTP\/1\.1 407 Proxy Authentication Required\): give them as http:\/\/USER:PASSWORD@HOST:PORT/],
-    ["407 with one", "HTTP/1.1 407 No\r\n\r\n", "me:s3cret@", /does not accept this user and password \(HTTP\/1\.1 407 No\)/],
-    ["403", "HTTP/1.0 403 Forbidden\r\nContent-Length: 6\r\n\r\nno way", "", /does not allow a connection to exchange\.test:1 \(HTTP\/1\.0 403 Forbidden\)/],
-    ["502", "HTTP/1.1 502 Bad Gateway\r\n\r\n", "", /cannot reach exchange\.test:1 \(HTTP\/1\.1 502 Bad Gateway\)/],
-    ["another status", "HTTP/1.1 418 I'm a teapot\r\n\r\n", "", /did not connect to exchange\.test:1 \(HTTP\/1\.1 418 I'm a teapot\)/],
-    ["no HTTP", "SSH-2.0-OpenSSH\x1b[31m\r\n\r\n", "", /does not speak HTTP: it answered 'SSH-2\.0-OpenSSH\?\[31m'/],
+    [
+      "407 without a user",
+      "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n\r\n",
+      "",
+      /the proxy 127\.0\.0\.1:\d+ asks for a user and a password \(HTTP\/1\.1 407 Proxy Authentication Required\): give them as http:\/\/USER:PASSWORD@HOST:PORT/,
+    ],
+    [
+      "407 with one",
+      "HTTP/1.1 407 No\r\n\r\n",
+      "me:s3cret@",
+      /does not accept this user and password \(HTTP\/1\.1 407 No\)/,
+    ],
+    [
+      "403",
+      "HTTP/1.0 403 Forbidden\r\nContent-Length: 6\r\n\r\nno way",
+      "",
+      /does not allow a connection to exchange\.test:1 \(HTTP\/1\.0 403 Forbidden\)/,
+    ],
+    [
+      "502",
+      "HTTP/1.1 502 Bad Gateway\r\n\r\n",
+      "",
+      /cannot reach exchange\.test:1 \(HTTP\/1\.1 502 Bad Gateway\)/,
+    ],
+    [
+      "another status",
+      "HTTP/1.1 418 I'm a teapot\r\n\r\n",
+      "",
+      /did not connect to exchange\.test:1 \(HTTP\/1\.1 418 I'm a teapot\)/,
+    ],
+    [
+      "no HTTP",
+      "SSH-2.0-OpenSSH\x1b[31m\r\n\r\n",
+      "",
+      /does not speak HTTP: it answered 'SSH-2\.0-OpenSSH\?\[31m'/,
+    ],
     ["no answer", "", "", /closed the connection before it answered/],
     ["half an answer", "HTTP/1.1 20", "", /closed the connection before it answered/],
-    ["a header without an end", "HTTP/1.1 200 OK\r\n" + "X: y\r\n".repeat(4000), "", /answered with a header of more than 16384 bytes/],
+    [
+      "a header without an end",
+      "HTTP/1.1 200 OK\r\n" + "X: y\r\n".repeat(4000),
+      "",
+      /answered with a header of more than 16384 bytes/,
+    ],
   ];
   for (const [name, answer, user, pattern] of answers)
     test(`an HTTP proxy: ${name}`, async (t) => {
@@ -184,18 +275,44 @@ describe("through a proxy", { concurrency: 2 }, () => {
 
   test("a proxy that is missing, or silent, is reported and tried again", async (t) => {
     const gone = await new Promise((resolve) => {
-      const server = net.createServer().listen(0, "127.0.0.1", () => { const { port } = server.address(); server.close(() => resolve(port)); });
+      const server = net.createServer().listen(0, "127.0.0.1", () => {
+        const { port } = server.address();
+        server.close(() => resolve(port));
+      });
     });
-    await refusal(t, `http://127.0.0.1:${gone}`, /the proxy 127\.0\.0\.1:\d+ does not answer: Connection refused/);
+    await refusal(
+      t,
+      `http://127.0.0.1:${gone}`,
+      /the proxy 127\.0\.0\.1:\d+ does not answer: Connection refused/
+    );
     const quiet = await silent(t);
-    await refusal(t, quiet.url.replace("wss:", "http:"), /the proxy 127\.0\.0\.1:\d+ did not connect to exchange\.test:1 in time/);
+    await refusal(
+      t,
+      quiet.url.replace("wss:", "http:"),
+      /the proxy 127\.0\.0\.1:\d+ did not connect to exchange\.test:1 in time/
+    );
   });
 
   test("a proxy of an unsupported kind is an error that names it, without its password", async (t) => {
     const dir = temporary(t);
-    const args = ["record", "-a", path.join(dir, "tape"), `wss://${NAME}:1/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"];
-    const end = await run(t, "tapedeck-record", args, { ...through("socks5h://me:s3cret@127.0.0.1:1"), status: 4 });
-    assert.match(end.stderr, /environment variable HTTPS_PROXY: proxy 'socks5h:\/\/[^']*127\.0\.0\.1:1': proxies of the kind 'socks5h' are not supported: give an HTTP proxy as http:\/\/HOST:PORT/);
+    const args = [
+      "record",
+      "-a",
+      path.join(dir, "tape"),
+      `wss://${NAME}:1/realtime`,
+      "--family",
+      "inverse",
+      "--topic",
+      "trade.BTCUSD",
+    ];
+    const end = await run(t, "tapedeck-record", args, {
+      ...through("socks5h://me:s3cret@127.0.0.1:1"),
+      status: 4,
+    });
+    assert.match(
+      end.stderr,
+      /environment variable HTTPS_PROXY: proxy 'socks5h:\/\/[^']*127\.0\.0\.1:1': proxies of the kind 'socks5h' are not supported: give an HTTP proxy as http:\/\/HOST:PORT/
+    );
     assert.ok(!end.stderr.includes("s3cret"), end.stderr);
   });
 });

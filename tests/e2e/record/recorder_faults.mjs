@@ -5,25 +5,69 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { eventually, filesBelow, json, jsonLines, jsonList, passed, run, tapedeck } from "../support/harness.mjs";
-import { checkAnnounced, checkCrashGaps, compareWithTruth, deleteCatalog, feedArgs, Recorder, simulator, smallDisk, stuffedPipe } from "../support/recorders.mjs";
+import {
+  eventually,
+  filesBelow,
+  json,
+  jsonLines,
+  jsonList,
+  passed,
+  run,
+  tapedeck,
+} from "../support/harness.mjs";
+import {
+  checkAnnounced,
+  checkCrashGaps,
+  compareWithTruth,
+  deleteCatalog,
+  feedArgs,
+  Recorder,
+  simulator,
+  smallDisk,
+  stuffedPipe,
+} from "../support/recorders.mjs";
 import { MovedClock } from "../support/moved_clock.mjs";
 import { SESSION } from "../support/all_families.mjs";
 
 /** Feeds of five dialects, all public: no secret in them is overwritten. */
 const FEEDS = ["inverse", "linear", "usdc-option", "spot-v1", "contract-v3", "v5-linear"];
-const PUBLIC = { inverse: ["trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*", "klineV2.1.*"] };
+const PUBLIC = {
+  inverse: [
+    "trade.*",
+    "orderBookL2_25.*",
+    "orderBook_200.100ms.*",
+    "instrument_info.100ms.*",
+    "klineV2.1.*",
+  ],
+};
 const HOUR_MS = 3600_000;
 const DAY = { deadlineMs: 24 * HOUR_MS };
 
 async function exchange(t, dir, feeds, rate, seed, more = []) {
-  return simulator(t, dir, ["--families", feeds.join(","), "--symbols", "3", "--rate", String(rate), "--seed", String(seed), ...more], DAY);
+  return simulator(
+    t,
+    dir,
+    [
+      "--families",
+      feeds.join(","),
+      "--symbols",
+      "3",
+      "--rate",
+      String(rate),
+      "--seed",
+      String(seed),
+      ...more,
+    ],
+    DAY
+  );
 }
 
 function configOf(dir, server, feeds) {
   const file = path.join(dir, "feeds.yaml");
   const rows = feeds.map((name) => {
-    const topics = (PUBLIC[name] ?? SESSION[name].topics).map((topic) => JSON.stringify(topic)).join(", ");
+    const topics = (PUBLIC[name] ?? SESSION[name].topics)
+      .map((topic) => JSON.stringify(topic))
+      .join(", ");
     return `  - family: ${name}\n    url: ${server.url}${SESSION[name].path}\n    ca_file: ${server.ca}\n    topics: [${topics}]\n`;
   });
   fs.writeFileSync(file, `commit_interval: 100ms\nfeeds:\n${rows.join("")}`);
@@ -45,14 +89,24 @@ async function settle(t, archive, feeds, truth, recorders) {
   return sum;
 }
 
-const catalogFiles = (archive) => fs.readdirSync(archive).filter((f) => f === "catalog.sqlite").map((f) => path.join(archive, f));
+const catalogFiles = (archive) =>
+  fs
+    .readdirSync(archive)
+    .filter((f) => f === "catalog.sqlite")
+    .map((f) => path.join(archive, f));
 
 /** Overwrite the catalog's files with random bytes. */
 function garbageCatalog(archive, random) {
   for (const file of catalogFiles(archive)) {
     const size = fs.statSync(file).size;
     const fd = fs.openSync(file, "r+");
-    fs.writeSync(fd, Buffer.from(Array.from({ length: Math.min(size, 65536) }, () => Math.floor(random() * 256))), 0, Math.min(size, 65536), 0);
+    fs.writeSync(
+      fd,
+      Buffer.from(Array.from({ length: Math.min(size, 65536) }, () => Math.floor(random() * 256))),
+      0,
+      Math.min(size, 65536),
+      0
+    );
     fs.closeSync(fd);
   }
 }
@@ -75,13 +129,24 @@ const PHASES = {
 };
 
 /** kill -9 again and again, one archive throughout; the catalog is deleted or spoilt, recover is run, now and then. */
-export async function kills(t, dir, { rounds, random, seed, feeds = FEEDS, rate = 150, say = () => {} }) {
+export async function kills(
+  t,
+  dir,
+  { rounds, random, seed, feeds = FEEDS, rate = 150, say = () => {} }
+) {
   const archive = path.join(dir, "tape");
   const sim = await exchange(t, dir, feeds, rate, seed);
   const args = configOf(dir, sim, feeds);
   const clock = new MovedClock(dir);
   const recorders = [];
-  const tried = { early: 0, chunk: 0, rotation: 0, "catalogs deleted": 0, "catalogs spoilt": 0, recoveries: 0 };
+  const tried = {
+    early: 0,
+    chunk: 0,
+    rotation: 0,
+    "catalogs deleted": 0,
+    "catalogs spoilt": 0,
+    recoveries: 0,
+  };
   for (let round = 0; round < rounds; round++) {
     const phase = ["chunk", "early", "rotation", "chunk"][round % 4];
     if (phase === "rotation") clock.hourAt(Date.now() + 3000);
@@ -112,12 +177,17 @@ export async function kills(t, dir, { rounds, random, seed, feeds = FEEDS, rate 
   const sum = await settle(t, archive, feeds, sim.truth, recorders);
   let gaps = 0;
   for (const feed of feeds) gaps += await checkCrashGaps(t, archive, feed);
-  const replay = await run(t, "tapedeck", ["replay", "-a", archive, "--json"], { status: null, ...DAY });
+  const replay = await run(t, "tapedeck", ["replay", "-a", archive, "--json"], {
+    status: null,
+    ...DAY,
+  });
   const { continuity } = JSON.parse(replay.stdout);
   assert.equal(continuity.violations, 0, JSON.stringify(continuity));
   const rotated = filesBelow(archive).filter((f) => /-00000[2-9]\.mcap$/.test(f)).length;
   assert.ok(tried.rotation < 4 || rotated > 0, "no segment was begun by an hour");
-  const note = `${gaps} crash gaps; ${rotated} segments begun by an hour; ${Object.entries(tried).map(([what, n]) => `${what} ${n}`).join(", ")}`;
+  const note = `${gaps} crash gaps; ${rotated} segments begun by an hour; ${Object.entries(tried)
+    .map(([what, n]) => `${what} ${n}`)
+    .join(", ")}`;
   return { fault: `kill -9, ${feeds.length} feeds`, tried: rounds, ...sum, note, counts: tried };
 }
 
@@ -147,15 +217,25 @@ export async function paused(t, dir, { rounds, seconds, seed }) {
   let missing = 0;
   for (const feed of feeds) {
     const conns = await compareWithTruth(t, archive, feed, sim.truth);
-    const ledger = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
+    const ledger = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], {
+      status: null,
+    });
     // After each incomplete connection there is a gap.
     for (const conn of conns.filter((c) => c.sent > c.last)) {
-      assert.ok(ledger.some((gap) => ["disconnect", "stale", "overload"].includes(gap.reason)), `${feed}: ${JSON.stringify([conn, ledger])}`);
+      assert.ok(
+        ledger.some((gap) => ["disconnect", "stale", "overload"].includes(gap.reason)),
+        `${feed}: ${JSON.stringify([conn, ledger])}`
+      );
       missing += conn.sent - conn.last;
     }
     gaps += ledger.length;
   }
-  return { fault: `SIGSTOP for ${seconds} s`, tried: rounds, ...sum, note: `${missing} frames sent and not received, within ${gaps} gaps in the ledger (the exchange's end among them)` };
+  return {
+    fault: `SIGSTOP for ${seconds} s`,
+    tried: rounds,
+    ...sum,
+    note: `${missing} frames sent and not received, within ${gaps} gaps in the ledger (the exchange's end among them)`,
+  };
 }
 
 /** Both readers of a recorder's output read nothing until it has to stop. */
@@ -165,18 +245,30 @@ export async function unread(t, dir, { rounds, random, seed }) {
   const sim = await exchange(t, dir, feeds, 500, seed);
   const args = configOf(dir, sim, feeds);
   const recorders = [];
-  const ofSession = async () => (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"], { ...DAY, status: null })).length;
+  const ofSession = async () =>
+    (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"], { ...DAY, status: null })).length;
   let before = 0;
   for (let round = 0; round < rounds; round++) {
     const [out, talk] = ["out", "talk"].map((name) => stuffedPipe(t, dir, `${name}-${round}`));
-    const recorder = new Recorder(t, archive, ["-v", ...args], { ...DAY, out: out.end, err: talk.end });
+    const recorder = new Recorder(t, archive, ["-v", ...args], {
+      ...DAY,
+      out: out.end,
+      err: talk.end,
+    });
     recorders.push(recorder);
-    await eventually("500 more frames", async () => fs.existsSync(archive) && (await ofSession()) >= before + 500, recorder);
+    await eventually(
+      "500 more frames",
+      async () => fs.existsSync(archive) && (await ofSession()) >= before + 500,
+      recorder
+    );
     await recorder.until(passed(random() * 2000));
     out.drain();
     recorder.child.kill("SIGTERM");
     assert.equal((await recorder.ended).code, 0);
-    const lines = out.drain().split("\n").filter((line) => line !== "");
+    const lines = out
+      .drain()
+      .split("\n")
+      .filter((line) => line !== "");
     for (const line of lines) recorder.note(line);
     const { recorded } = JSON.parse(lines.at(-1));
     assert.deepEqual([recorded.dropped, recorded.lines_lost], [0, 0], lines.at(-1));
@@ -200,29 +292,52 @@ export async function full(t, dir, { rounds, seed }) {
   for (let round = 0; round < rounds; round++) {
     const minFree = round % 2 === 0 ? 6 << 20 : 0;
     fs.writeFileSync(otherFile, Buffer.alloc(Math.max(0, free() - minFree - (1 << 19)), 1));
-    const args = [...feedArgs(sim, "inverse"), "--commit-interval", "50ms", "--min-free", String(minFree)];
+    const args = [
+      ...feedArgs(sim, "inverse"),
+      "--commit-interval",
+      "50ms",
+      "--min-free",
+      String(minFree),
+    ];
     const recorder = new Recorder(t, path.join(mountPoint, "tape"), args, { under, ...DAY });
     recorders.push(recorder);
     const end = await recorder.ended;
     assert.equal(end.code, 4, end.stderr);
     assert.match(end.stderr, minFree > 0 ? /min_free/ : /No space left/);
     fs.appendFileSync(otherFile, Buffer.alloc(Math.max(0, Math.min(free() - 4096, 2 << 20)), 1));
-    const again = new Recorder(t, path.join(mountPoint, "tape"), [...feedArgs(sim, "inverse"), "--min-free", "6MiB"], { under, ...DAY });
+    const again = new Recorder(
+      t,
+      path.join(mountPoint, "tape"),
+      [...feedArgs(sim, "inverse"), "--min-free", "6MiB"],
+      { under, ...DAY }
+    );
     assert.equal((await again.ended).code, 4, again.stderr);
     assert.match(again.stderr, /min_free/);
     refused++;
     fs.rmSync(otherFile);
   }
-  const last = new Recorder(t, path.join(mountPoint, "tape"), [...feedArgs(sim, "inverse"), "--max-frames", "300"], { under, ...DAY });
+  const last = new Recorder(
+    t,
+    path.join(mountPoint, "tape"),
+    [...feedArgs(sim, "inverse"), "--max-frames", "300"],
+    { under, ...DAY }
+  );
   recorders.push(last);
   assert.equal((await last.ended).code, 0, last.stderr);
   await sim.program.kill("SIGTERM");
   fs.cpSync(path.join(pathOutside, "tape"), archive, { recursive: true });
   const sum = await settle(t, archive, ["inverse"], sim.truth, recorders);
-  const gaps = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).map((gap) => gap.reason);
+  const gaps = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).map(
+    (gap) => gap.reason
+  );
   for (const reason of gaps) assert.ok(["restart", "crash"].includes(reason), reason);
   assert.equal(gaps.length, recorders.length - 1);
-  return { fault: "a full tmpfs", tried: rounds, ...sum, note: `every other with min_free; ${refused} starts refused; ${gaps.length} gaps, each a restart or a crash` };
+  return {
+    fault: "a full tmpfs",
+    tried: rounds,
+    ...sum,
+    note: `every other with min_free; ${refused} starts refused; ${gaps.length} gaps, each a restart or a crash`,
+  };
 }
 
 /** The catalog deleted or overwritten under a recorder. */
@@ -244,7 +359,12 @@ export async function catalogs(t, dir, { rounds, random, seed }) {
   await sim.program.kill("SIGTERM");
   const sum = await settle(t, archive, feeds, sim.truth, recorders);
   assert.equal(sum.announced, sum.kept, "after clean stops everything was announced");
-  return { fault: "catalog deleted or overwritten while recording", tried: rounds, ...sum, note: "every recorder ended with 0; reindex makes the same catalog" };
+  return {
+    fault: "catalog deleted or overwritten while recording",
+    tried: rounds,
+    ...sum,
+    note: "every recorder ended with 0; reindex makes the same catalog",
+  };
 }
 
 /** Two recorders started at once: one of them records. */
@@ -269,7 +389,12 @@ export async function pairs(t, dir, { rounds, seed }) {
   await sim.program.kill("SIGTERM");
   const sum = await settle(t, archive, ["inverse"], sim.truth, winners);
   assert.equal(sum.announced, sum.kept);
-  return { fault: "two recorders at once", tried: rounds, ...sum, note: "one records, the other ends with 4" };
+  return {
+    fault: "two recorders at once",
+    tried: rounds,
+    ...sum,
+    note: "one records, the other ends with 4",
+  };
 }
 
 /** The lock file is removed or replaced under a recorder; another recorder and a recovery start at once. Either the second
@@ -298,14 +423,20 @@ export async function unlocked(t, dir, { rounds, random, seed }) {
     const other = await second.ended;
     assert.ok(other.code === 0 || other.code === 4, other.stderr);
     // On a busy machine its half second may be over before it has connected.
-    if (other.code === 4) assert.match(other.stderr, /in use|lock|no connection was ever established/);
+    if (other.code === 4)
+      assert.match(other.stderr, /in use|lock|no connection was ever established/);
     refused += Number(other.code === 4);
     assert.ok([0, 4].includes((await recovery).code), (await recovery).stderr);
     recorders.push(first, second);
   }
   await sim.program.kill("SIGTERM");
   const sum = await settle(t, archive, ["inverse"], sim.truth, recorders);
-  return { fault: "lock removed or replaced while recording", tried: rounds, ...sum, note: `the recorder ends with 4; of others at once ${refused} were refused` };
+  return {
+    fault: "lock removed or replaced while recording",
+    tried: rounds,
+    ...sum,
+    note: `the recorder ends with 4; of others at once ${refused} were refused`,
+  };
 }
 
 /** The wall clock steps under a recorder: times still rise strictly, and each step is an event. */
@@ -318,16 +449,24 @@ export async function clocks(t, dir, { rounds, random, seed }) {
   await recorder.durableAfter(2 * feeds.length);
   // A step that stays, one that is undone, and a small one backwards, equally often.
   const KINDS = ["adopted", "withdrawn", "held"];
-  const WORDS = { adopted: "s is adopted", withdrawn: "no receive time was changed", held: "stepped back by 0\\.[1-9]" };
+  const WORDS = {
+    adopted: "s is adopted",
+    withdrawn: "no receive time was changed",
+    held: "stepped back by 0\\.[1-9]",
+  };
   const steps = { adopted: 0, withdrawn: 0, held: 0 };
   let ahead = 0; // how far the session's times are ahead of this machine's clock
   for (let round = 0; round < rounds; round++) {
     const kind = KINDS[round % KINDS.length];
     const before = clock.ms;
-    clock.set(kind === "held" ? ahead - 200 - random() * 700 : ahead + 60_000 + random() * 2 * HOUR_MS);
+    clock.set(
+      kind === "held" ? ahead - 200 - random() * 700 : ahead + 60_000 + random() * 2 * HOUR_MS
+    );
     if (kind === "adopted") ahead = clock.ms;
     if (kind === "withdrawn") {
-      await recorder.prints(new RegExp(`(it is adopted if it lasts[^]*){${steps.adopted + steps.withdrawn + 1}}`));
+      await recorder.prints(
+        new RegExp(`(it is adopted if it lasts[^]*){${steps.adopted + steps.withdrawn + 1}}`)
+      );
       clock.set(before);
     }
     steps[kind]++;
@@ -343,10 +482,20 @@ export async function clocks(t, dir, { rounds, random, seed }) {
     assert.ok(BigInt(row.recv_ns) >= before, "times rise"); // strictly: verify, of the exact values
     before = BigInt(row.recv_ns);
   }
-  const clockEvents = rows.filter((row) => row.dir === "event" && row.feed === "inverse").map((row) => JSON.parse(row.data)).filter((event) => event.event === "clock");
+  const clockEvents = rows
+    .filter((row) => row.dir === "event" && row.feed === "inverse")
+    .map((row) => JSON.parse(row.data))
+    .filter((event) => event.event === "clock");
   // The machine's own clock may be set back by some milliseconds meanwhile.
-  const states = clockEvents.filter((event) => Math.abs(event.step_ns) > 100e6).map((event) => event.state);
-  for (const kind of KINDS) assert.equal(states.filter((state) => state === kind).length, steps[kind], JSON.stringify(clockEvents));
+  const states = clockEvents
+    .filter((event) => Math.abs(event.step_ns) > 100e6)
+    .map((event) => event.state);
+  for (const kind of KINDS)
+    assert.equal(
+      states.filter((state) => state === kind).length,
+      steps[kind],
+      JSON.stringify(clockEvents)
+    );
   const note = `${steps.adopted} that stayed, ${steps.withdrawn} taken back, ${steps.held} back; each is a clock event`;
   return { fault: "the clock stepped", tried: rounds, ...sum, note };
 }
@@ -354,7 +503,18 @@ export async function clocks(t, dir, { rounds, random, seed }) {
 /** The table as text. */
 export function table(rows) {
   const columns = ["fault", "tried", "announced", "lost", "kept"];
-  const cells = [[...columns, "what else"], ...rows.map((row) => [...columns.map((c) => String(row[c])), row.note])];
+  const cells = [
+    [...columns, "what else"],
+    ...rows.map((row) => [...columns.map((c) => String(row[c])), row.note]),
+  ];
   const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i].length)));
-  return cells.map((row) => row.map((cell, i) => (i === 0 || i >= widths.length ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i]))).join("  ")).join("\n");
+  return cells
+    .map((row) =>
+      row
+        .map((cell, i) =>
+          i === 0 || i >= widths.length ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i])
+        )
+        .join("  ")
+    )
+    .join("\n");
 }

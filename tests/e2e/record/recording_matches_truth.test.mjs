@@ -5,7 +5,14 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
-import { compareTruth, json, listening, tapedeck, temporary, wrapped } from "../support/harness.mjs";
+import {
+  compareTruth,
+  json,
+  listening,
+  tapedeck,
+  temporary,
+  wrapped,
+} from "../support/harness.mjs";
 import { Recorder } from "../support/recorders.mjs";
 
 const TOPICS = ["trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*"];
@@ -21,10 +28,34 @@ async function record(dir) {
   const archive = path.join(dir, "tape");
   const truth = path.join(dir, "truth.jsonl");
   const sim = await listening(
-    t, ["sim", "--families", "inverse", "--symbols", "3", "--rate", "2000", "--seed", "11", "--truth", truth], dir);
+    t,
+    [
+      "sim",
+      "--families",
+      "inverse",
+      "--symbols",
+      "3",
+      "--rate",
+      "2000",
+      "--seed",
+      "11",
+      "--truth",
+      truth,
+    ],
+    dir
+  );
   await tapedeck(t, [
-    "record", "-a", archive, `${sim.url}/realtime`, "--family", "inverse", "--ca-file", sim.ca,
-    ...TOPICS.flatMap((topic) => ["--topic", topic]), "--max-frames", "4000",
+    "record",
+    "-a",
+    archive,
+    `${sim.url}/realtime`,
+    "--family",
+    "inverse",
+    "--ca-file",
+    sim.ca,
+    ...TOPICS.flatMap((topic) => ["--topic", topic]),
+    "--max-frames",
+    "4000",
   ]);
   await sim.program.kill("SIGTERM");
   return { archive, truth };
@@ -42,8 +73,13 @@ test("the recording equals what was sent, and the books agree", async (t) => {
 
 test("the comparison with the truth reports what differs", async (t) => {
   const { archive, truth } = await recorded();
-  const lines = fs.readFileSync(truth, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
-  const nth = (kind, n) => lines.map((line, i) => (line.t === kind ? i : -1)).filter((i) => i >= 0)[n];
+  const lines = fs
+    .readFileSync(truth, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const nth = (kind, n) =>
+    lines.map((line, i) => (line.t === kind ? i : -1)).filter((i) => i >= 0)[n];
   const altered = truth + ".altered";
   /** The comparison with the truth after a change of one of its lines. */
   const changed = async (kind, n, ...instead) => {
@@ -57,7 +93,10 @@ test("the comparison with the truth reports what differs", async (t) => {
   const frame = lines[nth("frame", 1000)];
   const other = await changed("frame", 1000, { ...frame, xxh64: "00000000deadbeef" });
   assert.deepEqual([other.missing, other.unexpected], [0, 1]);
-  assert.match(other.first, new RegExp(`^this frame was recorded and was not sent so: .*, frame ${frame.n}$`));
+  assert.match(
+    other.first,
+    new RegExp(`^this frame was recorded and was not sent so: .*, frame ${frame.n}$`)
+  );
   // The recording has a frame that was not sent.
   const never = await changed("frame", 1000);
   assert.deepEqual([never.missing, never.unexpected], [0, 1]);
@@ -70,8 +109,14 @@ test("the comparison with the truth reports what differs", async (t) => {
   assert.deepEqual([mark.missing + mark.unexpected, mark.marks - mark.marks_equal], [0, 1]);
   assert.match(mark.first, /^the book after this frame is not the exchange's: /);
   const trade = lines[nth("trade", 50)];
-  const value = await changed("trade", 50, { ...trade, values: { ...trade.values, price: "0.125" } });
-  assert.deepEqual([value.missing + value.unexpected, value.trades.compared - value.trades.equal], [0, 1]);
+  const value = await changed("trade", 50, {
+    ...trade,
+    values: { ...trade.values, price: "0.125" },
+  });
+  assert.deepEqual(
+    [value.missing + value.unexpected, value.trades.compared - value.trades.equal],
+    [0, 1]
+  );
 });
 
 test("the comparison with the truth tells two feeds with the same subscriptions apart", async (t) => {
@@ -79,9 +124,27 @@ test("the comparison with the truth tells two feeds with the same subscriptions 
   const archive = path.join(dir, "tape");
   const truth = path.join(dir, "truth.jsonl");
   const sim = await listening(
-    t, ["sim", "--families", "inverse", "--symbols", "2", "--rate", "1000", "--seed", "11", "--truth", truth, "--fault", "cut@300"], dir);
+    t,
+    [
+      "sim",
+      "--families",
+      "inverse",
+      "--symbols",
+      "2",
+      "--rate",
+      "1000",
+      "--seed",
+      "11",
+      "--truth",
+      truth,
+      "--fault",
+      "cut@300",
+    ],
+    dir
+  );
   const config = path.join(dir, "feeds.yaml");
-  const feed = (name) => `  - name: ${name}\n    family: inverse\n    url: ${sim.url}/realtime\n    ca_file: ${sim.ca}\n    topics: [${TOPICS.map((topic) => JSON.stringify(topic)).join()}]\n`;
+  const feed = (name) =>
+    `  - name: ${name}\n    family: inverse\n    url: ${sim.url}/realtime\n    ca_file: ${sim.ca}\n    topics: [${TOPICS.map((topic) => JSON.stringify(topic)).join()}]\n`;
   fs.writeFileSync(config, `feeds:\n${["one", "two", "three"].map(feed).join("")}`);
   const recorder = new Recorder(t, archive, ["-c", config]);
   const isThere = (name) => recorder.durable.get(`${name}|2|0|0`)?.in >= 500;
@@ -95,9 +158,13 @@ test("the comparison with the truth tells two feeds with the same subscriptions 
   assert.equal(new Set(report.topics.map((row) => row.feed)).size, 3);
 });
 
-test("the comparison with the truth reports a book that loses levels", { skip: fs.existsSync(BROKEN) ? false : "needs the broken comparison" }, async (t) => {
-  const { archive, truth } = await recorded();
-  const found = await compareTruth(t, archive, truth, { compare: BROKEN, status: 1 });
-  assert.equal(found.missing + found.unexpected, 0);
-  assert.ok(found.marks_equal < found.marks, JSON.stringify(found));
-});
+test(
+  "the comparison with the truth reports a book that loses levels",
+  { skip: fs.existsSync(BROKEN) ? false : "needs the broken comparison" },
+  async (t) => {
+    const { archive, truth } = await recorded();
+    const found = await compareTruth(t, archive, truth, { compare: BROKEN, status: 1 });
+    assert.equal(found.missing + found.unexpected, 0);
+    assert.ok(found.marks_equal < found.marks, JSON.stringify(found));
+  }
+);

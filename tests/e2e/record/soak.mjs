@@ -5,14 +5,27 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { withoutMount, randomNumbers } from "../support/recorders.mjs";
-import { catalogs, clocks, full, kills, pairs, paused, table, unlocked, unread } from "./recorder_faults.mjs";
+import {
+  catalogs,
+  clocks,
+  full,
+  kills,
+  pairs,
+  paused,
+  table,
+  unlocked,
+  unread,
+} from "./recorder_faults.mjs";
 import { restarts } from "./clock_faults.mjs";
 import { lates } from "./late_frames.mjs";
 import { ledger } from "./ledger_under_faults.mjs";
 
 const rounds = Number(process.argv[2]);
 const seed = Number(process.argv[3] || Date.now() % 1e9);
-assert.ok(Number.isInteger(rounds) && rounds > 0 && Number.isInteger(seed), "usage: soak.mjs KILLS [SEED]");
+assert.ok(
+  Number.isInteger(rounds) && rounds > 0 && Number.isInteger(seed),
+  "usage: soak.mjs KILLS [SEED]"
+);
 
 const some = Math.max(2, Math.min(10, rounds));
 const say = (line) => console.log(line);
@@ -39,14 +52,29 @@ for (const [part, options] of PARTS) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), `tapedeck-soak-${part.name}-`));
   const ends = [];
   try {
-    rows.push(await part({ after: (end) => ends.push(end) }, dir, { random: randomNumbers(seed), seed, ...options }));
+    rows.push(
+      await part({ after: (end) => ends.push(end) }, dir, {
+        random: randomNumbers(seed),
+        seed,
+        ...options,
+      })
+    );
     fs.rmSync(dir, { recursive: true });
     say(`${part.name}: ${JSON.stringify(rows.at(-1))}`);
   } catch (error) {
     status = 1;
-    rows.push({ fault: part.name, tried: options.rounds, announced: "?", lost: "?", kept: "?", note: `FAILED: ${error.message.split("\n")[0]}` });
+    rows.push({
+      fault: part.name,
+      tried: options.rounds,
+      announced: "?",
+      lost: "?",
+      kept: "?",
+      note: `FAILED: ${error.message.split("\n")[0]}`,
+    });
     console.error(error.stack);
-    console.error(`soak: ${part.name} failed; repeat with: tests/e2e/soak BIN_DIR ${rounds} ${seed}; its folder is kept: ${dir}`);
+    console.error(
+      `soak: ${part.name} failed; repeat with: tests/e2e/soak BIN_DIR ${rounds} ${seed}; its folder is kept: ${dir}`
+    );
   } finally {
     for (const end of ends) end();
   }

@@ -9,7 +9,11 @@ const ROW = 24;
 export function readIndex(file) {
   const bytes = fs.readFileSync(file);
   const trailer = bytes.subarray(bytes.length - TRAILER);
-  if (trailer.subarray(24).toString() !== "tdbline1" || bytes.subarray(0, 8).toString() !== "tdbline1") throw new Error("no baseline");
+  if (
+    trailer.subarray(24).toString() !== "tdbline1" ||
+    bytes.subarray(0, 8).toString() !== "tdbline1"
+  )
+    throw new Error("no baseline");
   const [at, size] = [trailer.readBigUInt64LE(0), trailer.readBigUInt64LE(8)].map(Number);
   let next = at;
   const take = (count) => bytes.subarray(next, (next += count));
@@ -18,9 +22,25 @@ export function readIndex(file) {
   const flag = () => take(1)[0] === 1;
   const text = () => take(u32()).toString();
   const list = (element) => Array.from({ length: u32() }, element);
-  const index = { canonical: u32(), damaged: flag(), version: text(), decoder: text(), archive: text(), feeds: list(text), topics: list(text), symbols: list(text) };
+  const index = {
+    canonical: u32(),
+    damaged: flag(),
+    version: text(),
+    decoder: text(),
+    archive: text(),
+    feeds: list(text),
+    topics: list(text),
+    symbols: list(text),
+  };
   [index.hasFrom, index.from, index.hasTo, index.to] = [flag(), u64(), flag(), u64()];
-  index.streams = list(() => ({ feed: text(), topic: text(), symbol: text(), exchangeTopic: text(), frames: Number(u64()), blocks: list(() => Number(u64())) }));
+  index.streams = list(() => ({
+    feed: text(),
+    topic: text(),
+    symbol: text(),
+    exchangeTopic: text(),
+    frames: Number(u64()),
+    blocks: list(() => Number(u64())),
+  }));
   if (next !== at + size) throw new Error("the index has another size");
   return { bytes, at, size, index };
 }

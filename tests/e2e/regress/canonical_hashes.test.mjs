@@ -5,9 +5,25 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { readBaseline } from "./baseline_reader.mjs";
-import { bookHash, controlHash, failureHash, form, frameHash, member, messageHash, parse } from "../support/canonical_form.mjs";
+import {
+  bookHash,
+  controlHash,
+  failureHash,
+  form,
+  frameHash,
+  member,
+  messageHash,
+  parse,
+} from "../support/canonical_form.mjs";
 import { vectors } from "./canonical_vectors.mjs";
-import { capture, importFrames, jsonList, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import {
+  capture,
+  importFrames,
+  jsonList,
+  tapedeck,
+  temporary,
+  withoutCapture,
+} from "../support/harness.mjs";
 
 const GOLDEN = "tests/golden";
 
@@ -22,9 +38,17 @@ class Book {
   apply(node) {
     if (member(node, "kind")?.text === "snapshot") this.levels.clear();
     for (const level of member(node, "levels").items) {
-      const [action, side, price] = ["action", "side", "price"].map((name) => member(level, name).text);
+      const [action, side, price] = ["action", "side", "price"].map(
+        (name) => member(level, name).text
+      );
       if (action === "delete") this.levels.delete(`${side} ${price}`);
-      else this.levels.set(`${side} ${price}`, { side, price, size: member(level, "size").text, rpi: member(level, "rpi_size")?.text });
+      else
+        this.levels.set(`${side} ${price}`, {
+          side,
+          price,
+          size: member(level, "size").text,
+          rpi: member(level, "rpi_size")?.text,
+        });
     }
   }
 
@@ -54,7 +78,10 @@ function hashOfLine(node, types) {
 async function expectedStreams(t, archive, family, types) {
   const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--dir", "in"]);
   const rows = stdout.split("\n").filter((line) => line !== "");
-  const decoded = await tapedeck(t, ["decode", "--family", family], { stdin: rows.map((row) => row + "\n").join(""), status: null });
+  const decoded = await tapedeck(t, ["decode", "--family", family], {
+    stdin: rows.map((row) => row + "\n").join(""),
+    status: null,
+  });
   const lines = decoded.stdout.split("\n").filter((line) => line !== "");
   assert.equal(lines.length, rows.length);
   const streams = new Map();
@@ -62,10 +89,21 @@ async function expectedStreams(t, archive, family, types) {
     const row = JSON.parse(rows[i]);
     const node = parse(line);
     const isRaw = member(node, "type").text === "raw";
-    const topic = member(node, "type").text === "control" ? "_control" : (member(node, "topic")?.text ?? "");
+    const topic =
+      member(node, "type").text === "control" ? "_control" : (member(node, "topic")?.text ?? "");
     const exchangeTopic = topic === "" ? (member(member(node, "error"), "topic")?.text ?? "") : "";
-    const key = [topic, topic === "" || topic === "_control" ? "" : (row.symbol ?? ""), exchangeTopic].join("|");
-    const stream = streams.get(key) ?? { bytes: [], decodes: [], books: [], book: new Book(), hasSnapshot: false };
+    const key = [
+      topic,
+      topic === "" || topic === "_control" ? "" : (row.symbol ?? ""),
+      exchangeTopic,
+    ].join("|");
+    const stream = streams.get(key) ?? {
+      bytes: [],
+      decodes: [],
+      books: [],
+      book: new Book(),
+      hasSnapshot: false,
+    };
     streams.set(key, stream);
     const isBook = !isRaw && member(node, "type").text === "book_change";
     if (isBook) stream.book.apply(node);
@@ -83,12 +121,25 @@ async function compare(t, dir, archive, family, types) {
   await tapedeck(t, ["regress", "save", archive, "-o", file]);
   const expected = await expectedStreams(t, archive, family, types);
   const found = readBaseline(file);
-  const keyOf = (stream) => [stream.topic, stream.topic === "" || stream.topic === "_control" ? "" : stream.symbol, stream.topic === "" ? stream.exchangeTopic : ""].join("|");
+  const keyOf = (stream) =>
+    [
+      stream.topic,
+      stream.topic === "" || stream.topic === "_control" ? "" : stream.symbol,
+      stream.topic === "" ? stream.exchangeTopic : "",
+    ].join("|");
   assert.deepEqual(found.map(keyOf).sort(), [...expected.keys()].sort(), family);
   for (const stream of found) {
     const expectedRows = expected.get(keyOf(stream));
-    for (const [name, of] of [["bytes", "bytes"], ["decodes", "decode"], ["books", "book"]])
-      assert.deepEqual(stream.rows.map((row) => String(row[of])), expectedRows[name].map(String), `${family} ${keyOf(stream)} ${name}`);
+    for (const [name, of] of [
+      ["bytes", "bytes"],
+      ["decodes", "decode"],
+      ["books", "book"],
+    ])
+      assert.deepEqual(
+        stream.rows.map((row) => String(row[of])),
+        expectedRows[name].map(String),
+        `${family} ${keyOf(stream)} ${name}`
+      );
   }
   return found.reduce((sum, stream) => sum + stream.rows.length, 0);
 }
@@ -97,8 +148,12 @@ test("golden frames of every family have the second implementation's hashes", as
   const types = await fieldTypes(t);
   for (const family of fs.readdirSync(GOLDEN)) {
     const dir = temporary(t);
-    const names = fs.readdirSync(path.join(GOLDEN, family)).filter((name) => name.endsWith(".json") && !name.endsWith(".out.json"));
-    const frames = names.map((name) => fs.readFileSync(path.join(GOLDEN, family, name), "utf8").trim());
+    const names = fs
+      .readdirSync(path.join(GOLDEN, family))
+      .filter((name) => name.endsWith(".json") && !name.endsWith(".out.json"));
+    const frames = names.map((name) =>
+      fs.readFileSync(path.join(GOLDEN, family, name), "utf8").trim()
+    );
     const archive = await importFrames(t, dir, { family, host: "/realtime", frames });
     assert.ok((await compare(t, dir, archive, family, types[family])) > 0);
   }
@@ -110,11 +165,15 @@ for (const [family, name] of [
   ["v5-linear", "v5-2026-08-09.jsonl.gz"],
   ["v5-linear", "v5-linear-2025-06-13.jsonl.gz"],
 ]) {
-  test(`the frames of ${name} have the second implementation's hashes`, { skip: withoutCapture(name) }, async (t) => {
-    const dir = temporary(t);
-    const archive = path.join(dir, "tape");
-    const types = (await fieldTypes(t))[family];
-    await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", capture(name)]);
-    assert.ok((await compare(t, dir, archive, family, types)) > 100);
-  });
+  test(
+    `the frames of ${name} have the second implementation's hashes`,
+    { skip: withoutCapture(name) },
+    async (t) => {
+      const dir = temporary(t);
+      const archive = path.join(dir, "tape");
+      const types = (await fieldTypes(t))[family];
+      await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", capture(name)]);
+      assert.ok((await compare(t, dir, archive, family, types)) > 100);
+    }
+  );
 }

@@ -5,7 +5,15 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
 import zlib from "node:zlib";
-import { capture, filesBelow, json, run, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import {
+  capture,
+  filesBelow,
+  json,
+  run,
+  tapedeck,
+  temporary,
+  withoutCapture,
+} from "../support/harness.mjs";
 import { FAMILIES } from "../support/dialect_exchanges.mjs";
 import { scriptedServer } from "../support/scripted_server.mjs";
 import { test } from "../support/npm_packages.mjs";
@@ -29,9 +37,16 @@ function documented(family) {
   for (const name of fs.readdirSync(dir).sort()) {
     if (!name.endsWith(".json") || name.endsWith(".out.json") || name.includes("@")) continue;
     const text = fs.readFileSync(path.join(dir, name), "utf8").trim();
-    const out = JSON.parse(fs.readFileSync(path.join(dir, name.replace(/json$/, "out.json")), "utf8"));
+    const out = JSON.parse(
+      fs.readFileSync(path.join(dir, name.replace(/json$/, "out.json")), "utf8")
+    );
     // Skip frames that are wrong on purpose: one has an undocumented side, one has white space around JSON.
-    if (out.error !== undefined || out.unknown_fields !== undefined || name === "trade.other-side.json") continue;
+    if (
+      out.error !== undefined ||
+      out.unknown_fields !== undefined ||
+      name === "trade.other-side.json"
+    )
+      continue;
     const key = streamOf(text);
     if (!found.has(key)) found.set(key, { name: `${family}/${name}`, text, out });
   }
@@ -39,7 +54,8 @@ function documented(family) {
 }
 
 /** The path of a frame's data: JSON-RPC puts it into the parameters. */
-const dataPath = (frame) => (frame.data === undefined && frame.params?.data !== undefined ? "params.data" : "data");
+const dataPath = (frame) =>
+  frame.data === undefined && frame.params?.data !== undefined ? "params.data" : "data";
 const pathIn = (text, key) => `${dataPath(JSON.parse(text))}.${key}`;
 
 /** The members of a frame's entries, one level below its data: [key, JSON text of the first value]. */
@@ -56,16 +72,32 @@ const literal = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 // Changes of a frame: [the changed text, the finding {kind, path, detail}], or null if the frame has no member for it.
 // `rest`: the change lasts to the end.
 const CHANGES = {
-  "a member more in the frame": (text) => (text.startsWith("{") ? [text.replace("{", '{"zz_top":{"a":1},'), { kind: "new_field", path: "zz_top", detail: null }] : null),
+  "a member more in the frame": (text) =>
+    text.startsWith("{")
+      ? [
+          text.replace("{", '{"zz_top":{"a":1},'),
+          { kind: "new_field", path: "zz_top", detail: null },
+        ]
+      : null,
   "a member more in data": (text) => {
     const at = /"data":\s*\[?\s*\{/.exec(text);
-    return at === null ? null : [text.replace(at[0], `${at[0]}"zz_in":null,`), { kind: "new_field", path: pathIn(text, "zz_in"), detail: null }];
+    return at === null
+      ? null
+      : [
+          text.replace(at[0], `${at[0]}"zz_in":null,`),
+          { kind: "new_field", path: pathIn(text, "zz_in"), detail: null },
+        ];
   },
   "a member twice": (text) => {
-    const [member] = membersOf(text).filter(([, value]) => value === null || typeof value !== "object");
+    const [member] = membersOf(text).filter(
+      ([, value]) => value === null || typeof value !== "object"
+    );
     const at = /"data":\s*\[?\s*\{/.exec(text);
     if (at === null || member === undefined) return null;
-    return [text.replace(at[0], `${at[0]}${JSON.stringify(member[0])}:${JSON.stringify(member[1])},`), { kind: "repeated_field", path: pathIn(text, member[0]), detail: null }];
+    return [
+      text.replace(at[0], `${at[0]}${JSON.stringify(member[0])}:${JSON.stringify(member[1])},`),
+      { kind: "repeated_field", path: pathIn(text, member[0]), detail: null },
+    ];
   },
   "a number that becomes a string": (text) => {
     if (text.includes('"adlAlert.')) return null; // both forms are documented
@@ -73,25 +105,49 @@ const CHANGES = {
     for (const [key, value] of membersOf(text)) {
       const pattern = new RegExp(`(${literal(JSON.stringify(key))}:\\s*)(-?\\d[\\d.]*)(?=[,}\\s])`);
       if (typeof value === "number" && pattern.test(text))
-        return [text.replace(pattern, '$1"$2"'), { kind: "type_changed", path: pathIn(text, key), detail: "number to string" }];
-      const quoted = new RegExp(`(${literal(JSON.stringify(key))}:\\s*)"(${literal(String(value))})"`);
+        return [
+          text.replace(pattern, '$1"$2"'),
+          { kind: "type_changed", path: pathIn(text, key), detail: "number to string" },
+        ];
+      const quoted = new RegExp(
+        `(${literal(JSON.stringify(key))}:\\s*)"(${literal(String(value))})"`
+      );
       if (typeof value === "string" && number.test(value) && quoted.test(text))
-        return [text.replace(quoted, "$1$2"), { kind: "type_changed", path: pathIn(text, key), detail: "string to number" }];
+        return [
+          text.replace(quoted, "$1$2"),
+          { kind: "type_changed", path: pathIn(text, key), detail: "string to number" },
+        ];
     }
     return null;
   },
   "a member that is gone": (text) => {
     const [key, value] = membersOf(text).at(-1) ?? [];
-    const pattern = key === undefined ? null : new RegExp(`,\\s*${literal(JSON.stringify(key))}:\\s*${literal(JSON.stringify(value))}(?=\\s*\\})`, "g");
+    const pattern =
+      key === undefined
+        ? null
+        : new RegExp(
+            `,\\s*${literal(JSON.stringify(key))}:\\s*${literal(JSON.stringify(value))}(?=\\s*\\})`,
+            "g"
+          );
     const changed = pattern === null ? text : text.replace(pattern, "");
-    if (changed === text || Array.isArray(value) || changed.includes(JSON.stringify(key))) return null; // another entry has it
+    if (changed === text || Array.isArray(value) || changed.includes(JSON.stringify(key)))
+      return null; // another entry has it
     return [changed, { kind: "field_gone", path: pathIn(text, key), detail: null }, "rest"];
   },
   "another topic": (text, out) => {
     if (!text.startsWith('{"topic":"') || !text.includes('"data"')) return null;
-    return [text.replace(/^\{"topic":"[^"]*"/, '{"topic":"fresh.BTCUSDT"'), { kind: "new_topic", topic: "fresh.{symbol}", path: null, detail: null, symbol: "BTCUSDT" }];
+    return [
+      text.replace(/^\{"topic":"[^"]*"/, '{"topic":"fresh.BTCUSDT"'),
+      { kind: "new_topic", topic: "fresh.{symbol}", path: null, detail: null, symbol: "BTCUSDT" },
+    ];
   },
-  "no topic": (text) => (text.startsWith('{"topic":') ? [text.replace('{"topic":', '{"subject":'), { kind: "not_decoded", topic: "_unknown", path: null, detail: "no_topic", symbol: null }] : null),
+  "no topic": (text) =>
+    text.startsWith('{"topic":')
+      ? [
+          text.replace('{"topic":', '{"subject":'),
+          { kind: "not_decoded", topic: "_unknown", path: null, detail: "no_topic", symbol: null },
+        ]
+      : null,
 };
 
 const secondsText = (s) => `${s}000000000`;
@@ -104,13 +160,25 @@ function changedStreams(family, kinds, first = 0, count = FRAMES) {
     const own = Math.floor((out.exchange_ns ?? 0) / 1e9) || 1_700_000_000;
     const start = own + 1 + n * 2 * FRAMES; // each stream has its own time
     let change = null;
-    for (let i = 0; i < kinds.length && change === null; i++) change = CHANGES[kinds[(n + i) % kinds.length]](text, out);
+    for (let i = 0; i < kinds.length && change === null; i++)
+      change = CHANGES[kinds[(n + i) % kinds.length]](text, out);
     const [changed, finding, lasts] = change ?? [text, null];
     const end = lasts === "rest" ? FRAMES : CHANGE + CHANGED;
     for (let i = first; i < first + count; i++)
-      lines.push(`{"recv_ns":${secondsText(start + i)},"conn":"${n}","data":${i >= CHANGE && i < end ? changed : text}}`);
+      lines.push(
+        `{"recv_ns":${secondsText(start + i)},"conn":"${n}","data":${i >= CHANGE && i < end ? changed : text}}`
+      );
     if (finding !== null)
-      findings.push({ feed: family, topic: out.topic, symbol: out.symbol, name, first: start + CHANGE, last: start + end - 1, count: end - CHANGE, ...finding });
+      findings.push({
+        feed: family,
+        topic: out.topic,
+        symbol: out.symbol,
+        name,
+        first: start + CHANGE,
+        last: start + end - 1,
+        count: end - CHANGE,
+        ...finding,
+      });
   });
   return { lines, findings };
 }
@@ -118,16 +186,38 @@ function changedStreams(family, kinds, first = 0, count = FRAMES) {
 const families = () => fs.readdirSync(GOLDEN).sort();
 
 /** A family of each dialect. */
-const DIALECTS = ["inverse", "linear", "spot-private", "spot-v1", "usdc-option", "usdc-perp", "v5-linear", "v5-private"];
+const DIALECTS = [
+  "inverse",
+  "linear",
+  "spot-private",
+  "spot-v1",
+  "usdc-option",
+  "usdc-perp",
+  "v5-linear",
+  "v5-private",
+];
 
 /** Import lines as sessions of a feed. */
 async function importLines(t, archive, family, lines) {
   const file = path.join(temporary(t), "capture.jsonl");
   fs.writeFileSync(file, lines.join("\n") + "\n");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, "--feed", family, file]);
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    archive,
+    "--format",
+    "jsonl",
+    "--family",
+    family,
+    "--feed",
+    family,
+    file,
+  ]);
 }
 
-const drift = (t, archive, ...more) => json(t, ["drift", "-a", archive, "--json", ...more], { status: null });
+const drift = (t, archive, ...more) =>
+  json(t, ["drift", "-a", archive, "--json", ...more], { status: null });
 const place = (f) => `${f.feed} ${f.topic} ${f.path} ${f.kind} ${f.detail}`;
 
 /** Findings of several streams with one topic are one. */
@@ -152,10 +242,23 @@ function assertFound(found, findings) {
     // A mandatory member is not reported as missing: frames without it are undecodable.
     let want = expected.get(place(f));
     if (want === undefined && f.kind === "not_decoded" && f.detail === "missing_field")
-      want = [...expected.values()].find((w) => w.kind === "field_gone" && w.topic === f.topic && w.feed === f.feed && w.path.endsWith(f.path));
-    assert.ok(want !== undefined, `found, but not there: ${JSON.stringify({ ...f, example: undefined })}`);
+      want = [...expected.values()].find(
+        (w) =>
+          w.kind === "field_gone" &&
+          w.topic === f.topic &&
+          w.feed === f.feed &&
+          w.path.endsWith(f.path)
+      );
+    assert.ok(
+      want !== undefined,
+      `found, but not there: ${JSON.stringify({ ...f, example: undefined })}`
+    );
     expected.delete(place(want));
-    assert.deepEqual([f.count, f.first_ns / 1e9, f.last_ns / 1e9], [want.count, want.first, want.last], `${want.name}: ${JSON.stringify(f)}`);
+    assert.deepEqual(
+      [f.count, f.first_ns / 1e9, f.last_ns / 1e9],
+      [want.count, want.first, want.last],
+      `${want.name}: ${JSON.stringify(f)}`
+    );
     assert.ok(f.symbol === null || f.symbol === want.symbol, JSON.stringify(f));
     assert.ok(f.example.length > 0 && f.example_bytes === Buffer.byteLength(f.example));
   }
@@ -173,12 +276,29 @@ describe("drift", { concurrency: 2 }, () => {
       await importLines(t, archive, family, lines);
     }
     const found = await json(t, ["drift", "-a", archive, "--json"]); // status 0
-    assert.deepEqual(found, { since_ns: null, findings: [], frames, new: 0, known: 0, left_out: 0, damaged_chunks: 0, unreadable_segments: 0 });
+    assert.deepEqual(found, {
+      since_ns: null,
+      findings: [],
+      frames,
+      new: 0,
+      known: 0,
+      left_out: 0,
+      damaged_chunks: 0,
+      unreadable_segments: 0,
+    });
     assert.ok(frames > 1000);
   });
 
   for (const [name, kinds, where = families()] of [
-    ["members more, twice and of another type", ["a member more in the frame", "a number that becomes a string", "a member more in data", "a member twice"]],
+    [
+      "members more, twice and of another type",
+      [
+        "a member more in the frame",
+        "a number that becomes a string",
+        "a member more in data",
+        "a member twice",
+      ],
+    ],
     ["members gone, other topics, none", ["a member that is gone", "another topic", "no topic"]],
     ["members of another type everywhere", ["a number that becomes a string"], DIALECTS],
     ["members gone everywhere", ["a member that is gone"], DIALECTS],
@@ -201,27 +321,69 @@ describe("drift", { concurrency: 2 }, () => {
   test("values, scales, signs, jumps and times are reported with their frames", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const start = 1_700_000_000;
-    const trade = (change = {}) => JSON.stringify({
-      topic: "publicTrade.BTCUSDT", type: "snapshot", ts: start * 1000,
-      data: [{ T: start * 1000, s: "BTCUSDT", S: "Buy", v: "0.5", p: "36000.5", L: "PlusTick", i: "a", BT: false, ...change }],
-    });
+    const trade = (change = {}) =>
+      JSON.stringify({
+        topic: "publicTrade.BTCUSDT",
+        type: "snapshot",
+        ts: start * 1000,
+        data: [
+          {
+            T: start * 1000,
+            s: "BTCUSDT",
+            S: "Buy",
+            v: "0.5",
+            p: "36000.5",
+            L: "PlusTick",
+            i: "a",
+            BT: false,
+            ...change,
+          },
+        ],
+      });
     const changes = {
       "1100,1101": [{ L: "SideTick" }, { kind: "new_value", path: "data.L", detail: '"SideTick"' }],
-      "1110": [{ S: "Cross" }, { kind: "new_value", path: "data.S", detail: '"Cross"' }],
-      "1120,1125,1129": [{ p: "36000.25" }, { kind: "out_of_scale", path: "data.p", detail: "2 decimal places, 1 before" }],
-      "1130": [{ v: "-1" }, { kind: "out_of_range", path: "data.v", detail: "negative" }],
-      "1140": [{ p: "3600050" }, { kind: "out_of_range", path: "data.p", detail: "ten times the last price or more" }],
-      "1150": [{ p: "36.5" }, { kind: "out_of_range", path: "data.p", detail: "a tenth of the last price or less" }],
-      "1160": [{ T: start }, { kind: "out_of_range", path: "data.T", detail: "a time before 2010" }],
-      "1170": [{ T: (start + 9000) * 1000 }, { kind: "out_of_range", path: "data.T", detail: "over an hour after it was received" }],
+      1110: [{ S: "Cross" }, { kind: "new_value", path: "data.S", detail: '"Cross"' }],
+      "1120,1125,1129": [
+        { p: "36000.25" },
+        { kind: "out_of_scale", path: "data.p", detail: "2 decimal places, 1 before" },
+      ],
+      1130: [{ v: "-1" }, { kind: "out_of_range", path: "data.v", detail: "negative" }],
+      1140: [
+        { p: "3600050" },
+        { kind: "out_of_range", path: "data.p", detail: "ten times the last price or more" },
+      ],
+      1150: [
+        { p: "36.5" },
+        { kind: "out_of_range", path: "data.p", detail: "a tenth of the last price or less" },
+      ],
+      1160: [{ T: start }, { kind: "out_of_range", path: "data.T", detail: "a time before 2010" }],
+      1170: [
+        { T: (start + 9000) * 1000 },
+        { kind: "out_of_range", path: "data.T", detail: "over an hour after it was received" },
+      ],
       "1180,1199": [{ BT: {} }, { kind: "not_decoded", path: "BT", detail: "wrong_type" }],
     };
-    const at = new Map(Object.entries(changes).flatMap(([frames, [change]]) => frames.split(",").map((n) => [Number(n), change])));
-    const lines = Array.from({ length: 1200 }, (_, n) => `{"recv_ns":${secondsText(start + 1 + n)},"data":${trade(at.get(n))}}`);
+    const at = new Map(
+      Object.entries(changes).flatMap(([frames, [change]]) =>
+        frames.split(",").map((n) => [Number(n), change])
+      )
+    );
+    const lines = Array.from(
+      { length: 1200 },
+      (_, n) => `{"recv_ns":${secondsText(start + 1 + n)},"data":${trade(at.get(n))}}`
+    );
     await importLines(t, archive, "v5-linear", lines);
     const expected = Object.entries(changes).map(([frames, [, finding]]) => {
       const numbers = frames.split(",").map(Number);
-      return { feed: "v5-linear", topic: "publicTrade", symbol: "BTCUSDT", first: start + 1 + numbers[0], last: start + 1 + numbers.at(-1), count: numbers.length, ...finding };
+      return {
+        feed: "v5-linear",
+        topic: "publicTrade",
+        symbol: "BTCUSDT",
+        first: start + 1 + numbers[0],
+        last: start + 1 + numbers.at(-1),
+        count: numbers.length,
+        ...finding,
+      };
     });
     assertFound(await drift(t, archive), expected);
   });
@@ -229,27 +391,59 @@ describe("drift", { concurrency: 2 }, () => {
   test("with --since findings before it are not new, also with another session in the archive", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const start = 1_700_000_000;
-    const order = (more) => JSON.stringify({ topic: "order", creationTime: start * 1000, data: [{ symbol: "BTCUSDT", orderId: "1", orderStatus: "New", placeType: "price", ...more }] });
-    const lines = (from, to) => Array.from({ length: to - from }, (_, i) => {
-      const n = from + i;
-      // Member "old" appears and stays, "new" appears later; two more values of a set that the documents leave open.
-      const more = { ...(n >= 10 ? { old: 1 } : {}), ...(n >= 70 ? { new: 1 } : {}), placeType: n === 20 || n === 90 ? "other" : n === 80 ? "third" : "price" };
-      return `{"recv_ns":${secondsText(start + n)},"data":${order(more)}}`;
-    });
+    const order = (more) =>
+      JSON.stringify({
+        topic: "order",
+        creationTime: start * 1000,
+        data: [
+          { symbol: "BTCUSDT", orderId: "1", orderStatus: "New", placeType: "price", ...more },
+        ],
+      });
+    const lines = (from, to) =>
+      Array.from({ length: to - from }, (_, i) => {
+        const n = from + i;
+        // Member "old" appears and stays, "new" appears later; two more values of a set that the documents leave open.
+        const more = {
+          ...(n >= 10 ? { old: 1 } : {}),
+          ...(n >= 70 ? { new: 1 } : {}),
+          placeType: n === 20 || n === 90 ? "other" : n === 80 ? "third" : "price",
+        };
+        return `{"recv_ns":${secondsText(start + n)},"data":${order(more)}}`;
+      });
     await importLines(t, archive, "v5-private", lines(0, 50));
     await importLines(t, archive, "v5-private", lines(50, 100));
-    const rows = (found) => found.findings.map((f) => [f.path, f.kind, f.is_new, f.count, f.first_ns / 1e9 - start, f.last_ns / 1e9 - start]);
+    const rows = (found) =>
+      found.findings.map((f) => [
+        f.path,
+        f.kind,
+        f.is_new,
+        f.count,
+        f.first_ns / 1e9 - start,
+        f.last_ns / 1e9 - start,
+      ]);
     const all = await json(t, ["drift", "-a", archive, "--json"], { status: 1 });
-    assert.deepEqual(rows(all), [["data.new", "new_field", true, 30, 70, 99], ["data.old", "new_field", true, 90, 10, 99]]);
-    const late = await json(t, ["drift", "-a", archive, "--json", "--since", String(start + 60)], { status: 1 });
+    assert.deepEqual(rows(all), [
+      ["data.new", "new_field", true, 30, 70, 99],
+      ["data.old", "new_field", true, 90, 10, 99],
+    ]);
+    const late = await json(t, ["drift", "-a", archive, "--json", "--since", String(start + 60)], {
+      status: 1,
+    });
     assert.deepEqual(rows(late), [
-      ["data.new", "new_field", true, 30, 70, 99], ["data.old", "new_field", false, 90, 10, 99], ["data.placeType", "new_value", true, 1, 80, 80],
+      ["data.new", "new_field", true, 30, 70, 99],
+      ["data.old", "new_field", false, 90, 10, 99],
+      ["data.placeType", "new_value", true, 1, 80, 80],
     ]);
     assert.deepEqual([late.since_ns / 1e9, late.new, late.known], [start + 60, 2, 1]);
     const last = await json(t, ["drift", "-a", archive, "--json", "--since", String(start + 95)]); // status 0
     assert.deepEqual([last.new, last.known], [0, 2]);
-    const { stdout } = await tapedeck(t, ["drift", "-a", archive, "--since", String(start + 75)], { status: 1 });
-    assert.match(stdout, /^feed +topic +what +where +detail +frames +first +last +example\nv5-private +order +new_value +data\.placeType +"third" +1 +2023-11-14 22:14:40\.000 .*"placeType":"third"/m);
+    const { stdout } = await tapedeck(t, ["drift", "-a", archive, "--since", String(start + 75)], {
+      status: 1,
+    });
+    assert.match(
+      stdout,
+      /^feed +topic +what +where +detail +frames +first +last +example\nv5-private +order +new_value +data\.placeType +"third" +1 +2023-11-14 22:14:40\.000 .*"placeType":"third"/m
+    );
     assert.match(stdout, /\n100 frames: 1 new finding, 2 known before\n$/);
     const none = await tapedeck(t, ["drift", "-a", archive, "--since", String(start + 95)]);
     assert.equal(none.stdout, "100 frames: no new findings, 2 known before\n");
@@ -258,25 +452,56 @@ describe("drift", { concurrency: 2 }, () => {
   test("many findings of one kind hide no other kind, and omitted findings are counted", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const start = 1_700_000_000;
-    const order = (placeType, more) => JSON.stringify({ topic: "order", creationTime: start * 1000, ...more, data: [{ symbol: "BTCUSDT", orderId: "1", orderStatus: "New", placeType }] });
+    const order = (placeType, more) =>
+      JSON.stringify({
+        topic: "order",
+        creationTime: start * 1000,
+        ...more,
+        data: [{ symbol: "BTCUSDT", orderId: "1", orderStatus: "New", placeType }],
+      });
     const line = (n, text) => `{"recv_ns":${secondsText(start + n)},"data":${text}}`;
     // 5,000 texts of a set that the documents leave open, and then one more member.
-    await importLines(t, archive, "v5-private", Array.from({ length: 5000 }, (_, n) => line(n, order(`v${n}`, n === 4990 ? { late: 1 } : {}))));
+    await importLines(
+      t,
+      archive,
+      "v5-private",
+      Array.from({ length: 5000 }, (_, n) => line(n, order(`v${n}`, n === 4990 ? { late: 1 } : {})))
+    );
     const found = await json(t, ["drift", "-a", archive, "--json"], { status: 1 });
-    assert.deepEqual(found.findings.map((f) => [f.kind, f.path, f.count]), [["new_field", "late", 1]]);
+    assert.deepEqual(
+      found.findings.map((f) => [f.kind, f.path, f.count]),
+      [["new_field", "late", 1]]
+    );
     assert.equal(found.left_out, 0);
     // Likewise 5,000 members, all before --since; findings of one kind and topic share 256 entries.
-    await importLines(t, archive, "v5-private", Array.from({ length: 5000 }, (_, n) => line(6000 + n, order("price", { [`z${n}`]: 1 }))));
-    const late = await json(t, ["drift", "-a", archive, "--json", "--since", String(start + 20000)], { status: 1 });
+    await importLines(
+      t,
+      archive,
+      "v5-private",
+      Array.from({ length: 5000 }, (_, n) => line(6000 + n, order("price", { [`z${n}`]: 1 })))
+    );
+    const late = await json(
+      t,
+      ["drift", "-a", archive, "--json", "--since", String(start + 20000)],
+      { status: 1 }
+    );
     assert.deepEqual([late.new, late.known], [0, 256]);
     assert.equal(late.left_out, 5001 - 256 + (5000 - 256));
-    assert.match((await tapedeck(t, ["drift", "-a", archive, "--since", String(start + 20000)], { status: 1 })).stdout, /, 256 known before, 9,489 occurrences of other findings left out: too many\n$/);
+    assert.match(
+      (await tapedeck(t, ["drift", "-a", archive, "--since", String(start + 20000)], { status: 1 }))
+        .stdout,
+      /, 256 known before, 9,489 occurrences of other findings left out: too many\n$/
+    );
   });
 
   test("above its limits, too, the report is the same with any number of threads", async (t) => {
     const archive = path.join(temporary(t), "tape");
-    const SYMBOLS = 16, FRAMES = 520, SHARE = 256, WHOLE = 4096;
-    const candle = '{"start":1700000000000,"open":"1","close":"1","high":"1","low":"1","volume":"1","turnover":"1","confirm":false}';
+    const SYMBOLS = 16,
+      FRAMES = 520,
+      SHARE = 256,
+      WHOLE = 4096;
+    const candle =
+      '{"start":1700000000000,"open":"1","close":"1","high":"1","low":"1","volume":"1","turnover":"1","confirm":false}';
     const kline = (interval, n, more) =>
       `{"topic":"kline.${interval}.S${n % SYMBOLS}USDT","type":"snapshot","ts":1700000000000${more},"data":[${candle}]}`;
     const intervals = ["1", "5", "15", "60", "240", "720", "D", "W", "M"];
@@ -285,7 +510,9 @@ describe("drift", { concurrency: 2 }, () => {
       const lines = [];
       for (let n = 0; n < FRAMES; n++)
         for (const interval of intervals)
-          lines.push(`{"recv_ns":${secondsText(1_700_000_000 + lines.length)},"data":${JSON.stringify(kline(interval, n, `,"z${n % (FRAMES / 2)}":1`))}}`);
+          lines.push(
+            `{"recv_ns":${secondsText(1_700_000_000 + lines.length)},"data":${JSON.stringify(kline(interval, n, `,"z${n % (FRAMES / 2)}":1`))}}`
+          );
       await importLines(t, archive, family, lines);
     }
     const one = await tapedeck(t, ["drift", "-a", archive, "--json", "-j", "1"], { status: 1 });
@@ -294,22 +521,37 @@ describe("drift", { concurrency: 2 }, () => {
     assert.ok(2 * intervals.length * SHARE > WHOLE);
     assert.ok(found.findings.every((f) => f.count === 2));
     assert.equal(found.left_out, 2 * intervals.length * FRAMES - 2 * WHOLE);
-    for (const threads of ["2", "4"]) assert.equal((await tapedeck(t, ["drift", "-a", archive, "--json", "-j", threads], { status: 1 })).stdout, one.stdout);
+    for (const threads of ["2", "4"])
+      assert.equal(
+        (await tapedeck(t, ["drift", "-a", archive, "--json", "-j", threads], { status: 1 }))
+          .stdout,
+        one.stdout
+      );
   });
 
   test("damage is reported, and the rest is examined", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const { lines } = changedStreams("v5-linear", ["a member more in the frame"]);
     await importLines(t, archive, "v5-linear", lines);
-    await importLines(t, archive, "linear", changedStreams("linear", ["a member more in the frame"]).lines);
+    await importLines(
+      t,
+      archive,
+      "linear",
+      changedStreams("linear", ["a member more in the frame"]).lines
+    );
     const whole = await drift(t, archive);
-    const [file] = filesBelow(archive).filter((f) => f.startsWith("capture") && f.includes("v5-linear"));
+    const [file] = filesBelow(archive).filter(
+      (f) => f.startsWith("capture") && f.includes("v5-linear")
+    );
     const bytes = fs.readFileSync(path.join(archive, file));
     bytes[Math.floor(bytes.length / 3)] ^= 0x10;
     fs.writeFileSync(path.join(archive, file), bytes);
     const found = await json(t, ["drift", "-a", archive, "--json"], { status: 3 });
     assert.ok(found.damaged_chunks + found.unreadable_segments > 0);
-    assert.deepEqual(found.findings.filter((f) => f.feed === "linear"), whole.findings.filter((f) => f.feed === "linear"));
+    assert.deepEqual(
+      found.findings.filter((f) => f.feed === "linear"),
+      whole.findings.filter((f) => f.feed === "linear")
+    );
   });
 
   test("compressed frames are examined, and examples are shown inflated", async (t) => {
@@ -325,17 +567,35 @@ describe("drift", { concurrency: 2 }, () => {
         ws.close(1000);
       },
     });
-    const args = [exchange.url + where, "--family", "spot-v1", "--ca-file", exchange.ca, "--topic", "trade", "--symbol", "BTCUSDT", "--binary", "--until-close"];
+    const args = [
+      exchange.url + where,
+      "--family",
+      "spot-v1",
+      "--ca-file",
+      exchange.ca,
+      "--topic",
+      "trade",
+      "--symbol",
+      "BTCUSDT",
+      "--binary",
+      "--until-close",
+    ];
     await run(t, "tapedeck-record", ["record", "-a", archive, ...args]);
     const found = await json(t, ["drift", "-a", archive, "--json"], { status: 1 });
     const [row] = found.findings.filter((f) => f.kind === "new_field");
-    assert.deepEqual([row.topic, row.path, row.count, row.example], ["trade", "zz_top", texts.length, texts[0]]);
+    assert.deepEqual(
+      [row.topic, row.path, row.count, row.example],
+      ["trade", "zz_top", texts.length, texts[0]]
+    );
   });
 
   test("an empty selection, a missing archive and a wrong option are errors", async (t) => {
     const archive = path.join(temporary(t), "tape");
     await importLines(t, archive, "v5-linear", changedStreams("v5-linear", []).lines);
-    assert.match((await tapedeck(t, ["drift", "-a", archive, "--symbol", "NONE"], { status: 4 })).stderr, /NONE/);
+    assert.match(
+      (await tapedeck(t, ["drift", "-a", archive, "--symbol", "NONE"], { status: 4 })).stderr,
+      /NONE/
+    );
     await tapedeck(t, ["drift", "-a", path.join(archive, "none")], { status: 4 });
     await tapedeck(t, ["drift", "-a", archive, "--since", "soon"], { status: 2 });
     const some = await json(t, ["drift", "-a", archive, "--json", "--topic", "publicTrade"]);
@@ -343,7 +603,12 @@ describe("drift", { concurrency: 2 }, () => {
     assert.ok(some.frames > 0);
   });
 
-  for (const [name, family] of [["inverse-2021-04-17.jsonl.gz", "inverse"], ["linear-2021-04-17.jsonl.gz", "linear"], ["v5-2026-08-09.jsonl.gz", "v5-linear"], ["v5-linear-2025-06-13.jsonl.gz", "v5-linear"]])
+  for (const [name, family] of [
+    ["inverse-2021-04-17.jsonl.gz", "inverse"],
+    ["linear-2021-04-17.jsonl.gz", "linear"],
+    ["v5-2026-08-09.jsonl.gz", "v5-linear"],
+    ["v5-linear-2025-06-13.jsonl.gz", "v5-linear"],
+  ])
     test(`${name} has no findings`, { skip: withoutCapture(name) }, async (t) => {
       const archive = path.join(temporary(t), "tape");
       await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, capture(name)]);

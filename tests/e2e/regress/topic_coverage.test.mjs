@@ -19,23 +19,62 @@ const REASONS = [
   ["dated", ".*", ["book", "simulated", "served"], "an older form of the topic, gone today"],
   [".*", ".*[wW]allet.*", ["continuity"], "nothing in it rises: each frame stands alone"],
   ["v5-trade", ".*", ["continuity"], "answers have no order"],
-  ["bitstamp", ".*", ["book", "continuity", "simulated", "served"], "has the path of kraken-v1, so that one server has one of the two"],
-  ["coinbase-advanced", ".*", ["book", "continuity", "simulated", "served"], "has the path of kraken-v1, so that one server has one of the two"],
-  ["binance-spot", ".*", ["book", "continuity", "simulated", "served"], "has the path of binance-usdm, so that one server has one of the two"],
-  ["deribit", "trades\\.\\{kind.*", ["simulated", "served", "continuity"], "the simulator sends the topics of one instrument"],
-  ["deribit", "book.*\\.none\\..*", ["book", "simulated", "served", "continuity"], "the simulator sends the topics of one instrument"],
+  [
+    "bitstamp",
+    ".*",
+    ["book", "continuity", "simulated", "served"],
+    "has the path of kraken-v1, so that one server has one of the two",
+  ],
+  [
+    "coinbase-advanced",
+    ".*",
+    ["book", "continuity", "simulated", "served"],
+    "has the path of kraken-v1, so that one server has one of the two",
+  ],
+  [
+    "binance-spot",
+    ".*",
+    ["book", "continuity", "simulated", "served"],
+    "has the path of binance-usdm, so that one server has one of the two",
+  ],
+  [
+    "deribit",
+    "trades\\.\\{kind.*",
+    ["simulated", "served", "continuity"],
+    "the simulator sends the topics of one instrument",
+  ],
+  [
+    "deribit",
+    "book.*\\.none\\..*",
+    ["book", "simulated", "served", "continuity"],
+    "the simulator sends the topics of one instrument",
+  ],
   ["v5-trade", ".*", ["simulated", "served"], "a recorder sends no orders"],
-  ["inverse|copytrade", "position|copyTradePosition", ["continuity"], "has a rule for its number, which is 0 in all frames known"],
+  [
+    "inverse|copytrade",
+    "position|copyTradePosition",
+    ["continuity"],
+    "has a rule for its number, which is 0 in all frames known",
+  ],
 ];
 
 const until = (row) => row.valid_until ?? null;
-const matches = (pattern, text) => new RegExp(`^${pattern.split(/\{[a-z+]+\}/).map((s) => s.replace(/[.*+?^$()[\]\\|]/g, "\\$&")).join("[^.]+")}$`).test(text);
+const matches = (pattern, text) =>
+  new RegExp(
+    `^${pattern
+      .split(/\{[a-z+]+\}/)
+      .map((s) => s.replace(/[.*+?^$()[\]\\|]/g, "\\$&"))
+      .join("[^.]+")}$`
+  ).test(text);
 /** Is this topic of a frame or report the row's? Its name has no symbol, which stands last in most patterns. */
 function fits(row, { topic, symbol }) {
   if (/\{coin\}\./.test(row.pattern)) return matches(row.pattern, topic); // the topic keeps its text
   const [, before, after] = /^(.*)\.\{(?:symbol\+?|coin)\}(\..+)$/.exec(row.pattern) ?? [];
   if (after !== undefined) return symbol !== null && matches(`${before}${after}`, topic);
-  return matches(row.pattern, /\{(symbol\+?|coin)\}/.test(row.pattern) ? `${topic}.${symbol}` : topic);
+  return matches(
+    row.pattern,
+    /\{(symbol\+?|coin)\}/.test(row.pattern) ? `${topic}.${symbol}` : topic
+  );
 }
 
 const familyOf = (feed) => SESSION[feed].family ?? feed;
@@ -49,12 +88,17 @@ function goldens(family) {
     day: /@(\d{4}-\d{2}-\d{2})/.exec(name)?.[1] ?? null,
     name: `${family}/${name}`,
     frame: JSON.parse(fs.readFileSync(path.join(dir, name), "utf8")),
-    message: JSON.parse(fs.readFileSync(path.join(dir, name.replace(/\.json$/, ".out.json")), "utf8")),
+    message: JSON.parse(
+      fs.readFileSync(path.join(dir, name.replace(/\.json$/, ".out.json")), "utf8")
+    ),
   }));
 }
 
 // Finds the row that is valid on that day, if several have one pattern.
-const holds = (row, day) => (day === null ? until(row) === null : (row.valid_from ?? "") <= day && day < (until(row) ?? "9999"));
+const holds = (row, day) =>
+  day === null
+    ? until(row) === null
+    : (row.valid_from ?? "") <= day && day < (until(row) ?? "9999");
 
 /** Number of a feed's frames after which each topic has some: the private account trades in ten markets by turns, deep books
  * and liquidations are rare. */
@@ -63,10 +107,15 @@ const FRAMES = { "v5-private": 500, "v5-linear": 600, "v5-inverse": 600, inverse
 /** Wait until every feed is subscribed, and until each has some frames after that: the slowest have 25 a second. */
 async function everyFeed(recorder) {
   const names = Object.keys(SESSION);
-  for (const name of names) await recorder.prints(new RegExp(` ${name}: (subscribed to|authenticated;)`));
-  const counts = () => Object.fromEntries([...recorder.durable].map(([key, { in: count }]) => [key.split("|")[0], count]));
+  for (const name of names)
+    await recorder.prints(new RegExp(` ${name}: (subscribed to|authenticated;)`));
+  const counts = () =>
+    Object.fromEntries(
+      [...recorder.durable].map(([key, { in: count }]) => [key.split("|")[0], count])
+    );
   const before = counts();
-  while (!names.every((name) => counts()[name] >= (before[name] ?? 0) + (FRAMES[name] ?? 120))) await recorder.durableLine();
+  while (!names.every((name) => counts()[name] >= (before[name] ?? 0) + (FRAMES[name] ?? 120)))
+    await recorder.durableLine();
 }
 
 /** Call a function for each item of a list, this many at a time. */
@@ -81,10 +130,29 @@ async function eachOf(atOnce, list, action) {
 /** A session of all families, recorded; served from there and recorded again. Both replay reports. */
 async function sessions(t) {
   const dir = temporary(t);
-  const server = await simulator(t, dir, ["--families", FAMILIES.join(","), "--symbols", "3", "--rate", "150", "--seed", "5", "--time-scale", "30"], PATIENCE);
+  const server = await simulator(
+    t,
+    dir,
+    [
+      "--families",
+      FAMILIES.join(","),
+      "--symbols",
+      "3",
+      "--rate",
+      "150",
+      "--seed",
+      "5",
+      "--time-scale",
+      "30",
+    ],
+    PATIENCE
+  );
   const first = path.join(dir, "first");
   const again = path.join(dir, "again");
-  const recorder = new Recorder(t, first, ["-c", sessionConfig(dir, server)], { env: CREDENTIALS, ...PATIENCE });
+  const recorder = new Recorder(t, first, ["-c", sessionConfig(dir, server)], {
+    env: CREDENTIALS,
+    ...PATIENCE,
+  });
   await everyFeed(recorder);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   assert.equal((await server.program.kill("SIGTERM")).code, 0, server.program.stderr);
@@ -93,11 +161,21 @@ async function sessions(t) {
   // Each mostly waits for requests (--settle).
   await eachOf(5, Object.keys(SESSION), async (feed) => {
     const ready = fs.mkdtempSync(path.join(dir, "serve-"));
-    const tape = await listening(t, ["serve", "-a", first, "--feed", feed, "--speed", "max", "--settle", "1s", "--once"], ready);
+    const tape = await listening(
+      t,
+      ["serve", "-a", first, "--feed", feed, "--speed", "max", "--settle", "1s", "--once"],
+      ready
+    );
     const config = sessionConfig(ready, tape, [feed]);
-    const second = new Recorder(t, path.join(again, feed), ["-c", config, "--until-close"], { env: CREDENTIALS, ...PATIENCE });
+    const second = new Recorder(t, path.join(again, feed), ["-c", config, "--until-close"], {
+      env: CREDENTIALS,
+      ...PATIENCE,
+    });
     assert.equal((await second.ended).code, 0, second.stderr);
-    served.push(...(await json(t, ["replay", "-a", path.join(again, feed), "--json"], { status: null })).topics);
+    served.push(
+      ...(await json(t, ["replay", "-a", path.join(again, feed), "--json"], { status: null }))
+        .topics
+    );
   });
   return { report, served, found: await spoilt(t, dir, first, report.topics) };
 }
@@ -105,10 +183,23 @@ async function sessions(t) {
 /** A stream with errors: backwards, each frame twice, an unknown symbol in the last one. */
 function spoil(lines) {
   const times = lines.map((line) => /"recv_ns":(\d+)/.exec(line)[1]); // too large for a number of JavaScript
-  const at = (line, i) => line.replace(/"recv_ns":\d+/, `"recv_ns":${times[Math.min(i, times.length - 1)]}`);
-  const last = new Map(lines.map((line) => [line.match(/"(?:topic|symbol)":(?:null|"[^"]*")/g).slice(0, 2).join(), line]));
-  const unknown = [...last.values()].map((line) => line.replace(/\\"(s|symbol)\\":\\"[^"]+\\"/g, '\\"$1\\":\\"UNKNOWN\\"'));
-  return [...[...lines].reverse().flatMap((line) => [line, line]), ...unknown].map((line, i) => at(line, Math.floor(i / 2)));
+  const at = (line, i) =>
+    line.replace(/"recv_ns":\d+/, `"recv_ns":${times[Math.min(i, times.length - 1)]}`);
+  const last = new Map(
+    lines.map((line) => [
+      line
+        .match(/"(?:topic|symbol)":(?:null|"[^"]*")/g)
+        .slice(0, 2)
+        .join(),
+      line,
+    ])
+  );
+  const unknown = [...last.values()].map((line) =>
+    line.replace(/\\"(s|symbol)\\":\\"[^"]+\\"/g, '\\"$1\\":\\"UNKNOWN\\"')
+  );
+  return [...[...lines].reverse().flatMap((line) => [line, line]), ...unknown].map((line, i) =>
+    at(line, Math.floor(i / 2))
+  );
 }
 
 /** Rules that find something in the spoilt streams, by feed and topic. A topic whose rules find nothing is not checked. */
@@ -117,16 +208,47 @@ async function spoilt(t, dir, archive, streams) {
   for (const feed of Object.keys(SESSION)) {
     const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in"]);
     const file = path.join(dir, `${feed}.spoilt.jsonl`);
-    fs.writeFileSync(file, spoil(stdout.trimEnd().split("\n").filter((line) => !line.includes('"topic":"_control"'))).join("\n") + "\n");
-    await tapedeck(t, ["import", "-a", into, "--format", "jsonl", "--feed", feed, "--family", SESSION[feed].family ?? feed, file]);
+    fs.writeFileSync(
+      file,
+      spoil(
+        stdout
+          .trimEnd()
+          .split("\n")
+          .filter((line) => !line.includes('"topic":"_control"'))
+      ).join("\n") + "\n"
+    );
+    await tapedeck(t, [
+      "import",
+      "-a",
+      into,
+      "--format",
+      "jsonl",
+      "--feed",
+      feed,
+      "--family",
+      SESSION[feed].family ?? feed,
+      file,
+    ]);
   }
   const found = new Map();
   const replayTopic = async (name) => {
     const [feed, topic] = name.split(" ");
-    const { continuity, topics } = await json(t, ["replay", "-a", into, "--json", "-j", "1", "--feed", feed, "--topic", topic], { status: null });
-    for (const { symbol, frames } of streams.filter((stream) => stream.feed === feed && stream.topic === topic))
-      assert.ok(topics.find((row) => row.topic === topic && row.symbol === symbol)?.frames >= 2 * frames, `${name} ${symbol}`);
-    found.set(name, Object.keys({ ...continuity.by_rule, ...continuity.warnings, ...continuity.statistics }));
+    const { continuity, topics } = await json(
+      t,
+      ["replay", "-a", into, "--json", "-j", "1", "--feed", feed, "--topic", topic],
+      { status: null }
+    );
+    for (const { symbol, frames } of streams.filter(
+      (stream) => stream.feed === feed && stream.topic === topic
+    ))
+      assert.ok(
+        topics.find((row) => row.topic === topic && row.symbol === symbol)?.frames >= 2 * frames,
+        `${name} ${symbol}`
+      );
+    found.set(
+      name,
+      Object.keys({ ...continuity.by_rule, ...continuity.warnings, ...continuity.statistics })
+    );
   };
   await eachOf(2, new Set(streams.map(({ feed, topic }) => `${feed} ${topic}`)), replayTopic);
   return found;
@@ -134,20 +256,39 @@ async function spoilt(t, dir, archive, streams) {
 
 /** The cells of a row. */
 function cellsOf(row, { report, served, found }, frames) {
-  const own = (topics) => topics.filter((stream) => familyOf(stream.feed) === row.family && until(row) === null && fits(row, stream));
+  const own = (topics) =>
+    topics.filter(
+      (stream) => familyOf(stream.feed) === row.family && until(row) === null && fits(row, stream)
+    );
   const recorded = own(report.topics);
   // The snapshot of a book that is fetched is no frame of the connection: a short tape ends before a recorder fetches it.
   const fetched = /^(orderbook\.full|depth@100ms)\./.test(row.pattern);
-  const count = (streams) => sum(streams.map(({ frames, snapshots }) => frames - (fetched ? snapshots : 0)));
-  const books = report.books.filter((book) => familyOf(book.feed) === row.family && until(row) === null && fits(row, book));
+  const count = (streams) =>
+    sum(streams.map(({ frames, snapshots }) => frames - (fetched ? snapshots : 0)));
+  const books = report.books.filter(
+    (book) => familyOf(book.feed) === row.family && until(row) === null && fits(row, book)
+  );
   const errors = row.rules.filter((rule) => rule.strength === "error").length;
-  const broken = new Set(recorded.flatMap(({ feed, topic }) => found.get(`${feed} ${topic}`) ?? []));
+  const broken = new Set(
+    recorded.flatMap(({ feed, topic }) => found.get(`${feed} ${topic}`) ?? [])
+  );
   const same = count(recorded) > 0 && count(own(served)) === count(recorded);
   return {
     decoded: frames.length > 0 ? `${frames.length} golden` : "",
-    book: row.type !== "book_change" ? "no book" : books.length > 0 ? `${books[0].bids} x ${books[0].asks}` : "",
-    continuity: row.rules.length === 0 ? "" : until(row) !== null ? `${errors} hard of ${row.rules.length}`
-      : broken.size > 0 ? `${errors} hard of ${row.rules.length}, ${broken.size} seen broken` : "",
+    book:
+      row.type !== "book_change"
+        ? "no book"
+        : books.length > 0
+          ? `${books[0].bids} x ${books[0].asks}`
+          : "",
+    continuity:
+      row.rules.length === 0
+        ? ""
+        : until(row) !== null
+          ? `${errors} hard of ${row.rules.length}`
+          : broken.size > 0
+            ? `${errors} hard of ${row.rules.length}, ${broken.size} seen broken`
+            : "",
     simulated: count(recorded) > 0 ? `${count(recorded)}` : "",
     served: same ? "the same" : "",
   };
@@ -157,27 +298,43 @@ test("each topic is decoded, kept as a book, checked, simulated and served, or a
   const rows = await jsonList(t, ["topics", "--json"]);
   const results = await sessions(t);
 
-  const lines = [`| family | topic | ${COLUMNS.join(" | ")} |`, `|---|---|${COLUMNS.map(() => "---").join("|")}|`];
+  const lines = [
+    `| family | topic | ${COLUMNS.join(" | ")} |`,
+    `|---|---|${COLUMNS.map(() => "---").join("|")}|`,
+  ];
   const empty = [];
   const used = new Set();
   const byFamily = new Map(fs.readdirSync(GOLDEN).map((family) => [family, goldens(family)]));
   for (const row of rows) {
-    const frames = (byFamily.get(row.family) ?? []).filter(({ message, day }) => message.type !== "raw" && holds(row, day) && fits(row, message));
+    const frames = (byFamily.get(row.family) ?? []).filter(
+      ({ message, day }) => message.type !== "raw" && holds(row, day) && fits(row, message)
+    );
     const cells = cellsOf(row, results, frames);
     for (const column of COLUMNS) {
-      const reason = REASONS.find(([family, pattern, columns]) => new RegExp(`^(${family})$`).test(row.family) && new RegExp(`^(${pattern})$`).test(row.pattern) && columns.includes(column)
-        || (family === "dated" && until(row) !== null && columns.includes(column)));
+      const reason = REASONS.find(
+        ([family, pattern, columns]) =>
+          (new RegExp(`^(${family})$`).test(row.family) &&
+            new RegExp(`^(${pattern})$`).test(row.pattern) &&
+            columns.includes(column)) ||
+          (family === "dated" && until(row) !== null && columns.includes(column))
+      );
       if (cells[column] !== "") continue;
       if (reason === undefined) empty.push(`${row.family} ${row.pattern}: ${column}`);
       else used.add(reason);
       cells[column] = reason?.[3] ?? "";
     }
     const dates = until(row) === null ? "" : ` (until ${until(row)})`;
-    lines.push(`| ${row.family} | \`${row.pattern}\`${dates} | ${COLUMNS.map((column) => cells[column]).join(" | ")} |`);
+    lines.push(
+      `| ${row.family} | \`${row.pattern}\`${dates} | ${COLUMNS.map((column) => cells[column]).join(" | ")} |`
+    );
   }
   fs.mkdirSync(path.dirname(OUT), { recursive: true });
   fs.writeFileSync(OUT, lines.join("\n") + "\n");
   assert.deepEqual(empty, [], `cells that are empty without a reason:\n${empty.join("\n")}`);
-  assert.deepEqual(REASONS.filter((reason) => !used.has(reason)), [], "reasons that excuse nothing");
+  assert.deepEqual(
+    REASONS.filter((reason) => !used.has(reason)),
+    [],
+    "reasons that excuse nothing"
+  );
   t.diagnostic(`${rows.length} topics: ${OUT}`);
 });

@@ -6,9 +6,23 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, describe, test } from "node:test";
 import { pythonWith } from "../support/python_scripts.mjs";
-import { BIN, Program, capture, eventually, json, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import {
+  BIN,
+  Program,
+  capture,
+  eventually,
+  json,
+  tapedeck,
+  temporary,
+  withoutCapture,
+} from "../support/harness.mjs";
 
-const CAPTURES = ["inverse-2021-04-17.jsonl.gz", "linear-2021-04-17.jsonl.gz", "v5-2026-08-09.jsonl.gz", "v5-linear-2025-06-13.jsonl.gz"];
+const CAPTURES = [
+  "inverse-2021-04-17.jsonl.gz",
+  "linear-2021-04-17.jsonl.gz",
+  "v5-2026-08-09.jsonl.gz",
+  "v5-linear-2025-06-13.jsonl.gz",
+];
 const V5 = CAPTURES[2];
 const skip = CAPTURES.map(withoutCapture).find(Boolean) ?? false;
 const EXAMPLES = path.resolve("docs/examples");
@@ -22,60 +36,124 @@ const once = (make) => {
   let cached;
   return () => (cached ??= make());
 };
-const imported = (names) => once(async () => {
-  const archive = path.join(shared, names.length > 1 ? "tape" : "v5");
-  for (const name of names) await tapedeck(undefined, ["import", "-q", "-a", archive, capture(name)]);
-  return archive;
-});
+const imported = (names) =>
+  once(async () => {
+    const archive = path.join(shared, names.length > 1 ? "tape" : "v5");
+    for (const name of names)
+      await tapedeck(undefined, ["import", "-q", "-a", archive, capture(name)]);
+    return archive;
+  });
 const v5Archive = imported([V5]);
 
 /** Compile as a user would, with the header of the tree. */
 function compile(cc, sources, name, flags = []) {
   const file = path.join(shared, name);
-  execFileSync(cc, ["-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O0", "-fPIC", "-Iembed/include", "-I.", ...flags, ...sources, "-o", file], { stdio: ["ignore", "pipe", "inherit"] });
+  execFileSync(
+    cc,
+    [
+      "-D_GNU_SOURCE",
+      "-Wall",
+      "-Wextra",
+      "-Werror",
+      "-O0",
+      "-fPIC",
+      "-Iembed/include",
+      "-I.",
+      ...flags,
+      ...sources,
+      "-o",
+      file,
+    ],
+    { stdio: ["ignore", "pipe", "inherit"] }
+  );
   return file;
 }
 
-const exampleObject = once(() => compile("cc", ["docs/examples/decoder.c"], "example.o", ["-std=c17", "-Dtapedeck_plugin=example", "-c"]));
+const exampleObject = once(() =>
+  compile("cc", ["docs/examples/decoder.c"], "example.o", [
+    "-std=c17",
+    "-Dtapedeck_plugin=example",
+    "-c",
+  ])
+);
 
 /** A shared object of this source and the example in C, whose table is `example`. */
 function built(name, text) {
   const source = path.join(shared, name);
   const [cc, std] = name.endsWith(".cc") ? ["c++", "-std=c++17"] : ["cc", "-std=c17"];
   fs.writeFileSync(source, text);
-  return compile(cc, [source, exampleObject()], `${name}.so`, [std, "-shared", "-Wno-unused-parameter", "-Wno-infinite-recursion"]);
+  return compile(cc, [source, exampleObject()], `${name}.so`, [
+    std,
+    "-shared",
+    "-Wno-unused-parameter",
+    "-Wno-infinite-recursion",
+  ]);
 }
 
-const diff = (t, archive, args, options) => json(t, ["regress", "check", archive, ...args, "--json"], options);
+const diff = (t, archive, args, options) =>
+  json(t, ["regress", "check", archive, ...args, "--json"], options);
 
 function assertSame(report, frames) {
   assert.equal(report.verdict, "same");
   assert.deepEqual([report.totals.compared, report.totals.same], [frames, frames]);
 }
 
-test("the examples in C and Python decode all captures as the built-in decoder does", { skip }, async (t) => {
-  const archive = await imported(CAPTURES)();
-  const so = compile("cc", [path.join(EXAMPLES, "decoder.c")], "decoder.so", ["-std=c17", "-shared", "-Wpedantic", "-Wconversion"]);
-  const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "in"]);
-  const frames = stdout.match(/\n/g).length;
-  const alone = async (decoder, ...args) => {
-    const report = await diff(t, archive, [...decoder, ...args]);
-    assert.deepEqual([report.verdict, report.decoder_was, report.decoder_is.name, report.decoder_is.failures], ["same", null, decoder[1], 0]);
-    return report;
-  };
-  assertSame(await alone(["--decoder", so], "-j", "3"), frames);
-  assertSame(await diff(t, archive, ["--decoder", so, "--decoder-cmd", PYTHON, "-j", "2"]), frames);
-  const { totals } = await alone(["--decoder-cmd", PYTHON], ...PART);
-  assert.ok(totals.compared > 50, JSON.stringify(totals));
-  // A baseline of one of them is compared with the other, and with the built-in decoder.
-  const baseline = path.join(temporary(t), "own.tdb");
-  await tapedeck(t, ["regress", "save", archive, "-o", baseline, "--decoder", so]);
-  assertSame(await json(t, ["regress", "check", archive, "--baseline", baseline, "--json"]), frames);
-  assertSame(await json(t, ["regress", "check", archive, "--baseline", baseline, "--json", "--decoder-cmd", PYTHON, ...PART]), totals.compared);
-});
+test(
+  "the examples in C and Python decode all captures as the built-in decoder does",
+  { skip },
+  async (t) => {
+    const archive = await imported(CAPTURES)();
+    const so = compile("cc", [path.join(EXAMPLES, "decoder.c")], "decoder.so", [
+      "-std=c17",
+      "-shared",
+      "-Wpedantic",
+      "-Wconversion",
+    ]);
+    const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "in"]);
+    const frames = stdout.match(/\n/g).length;
+    const alone = async (decoder, ...args) => {
+      const report = await diff(t, archive, [...decoder, ...args]);
+      assert.deepEqual(
+        [report.verdict, report.decoder_was, report.decoder_is.name, report.decoder_is.failures],
+        ["same", null, decoder[1], 0]
+      );
+      return report;
+    };
+    assertSame(await alone(["--decoder", so], "-j", "3"), frames);
+    assertSame(
+      await diff(t, archive, ["--decoder", so, "--decoder-cmd", PYTHON, "-j", "2"]),
+      frames
+    );
+    const { totals } = await alone(["--decoder-cmd", PYTHON], ...PART);
+    assert.ok(totals.compared > 50, JSON.stringify(totals));
+    // A baseline of one of them is compared with the other, and with the built-in decoder.
+    const baseline = path.join(temporary(t), "own.tdb");
+    await tapedeck(t, ["regress", "save", archive, "-o", baseline, "--decoder", so]);
+    assertSame(
+      await json(t, ["regress", "check", archive, "--baseline", baseline, "--json"]),
+      frames
+    );
+    assertSame(
+      await json(t, [
+        "regress",
+        "check",
+        archive,
+        "--baseline",
+        baseline,
+        "--json",
+        "--decoder-cmd",
+        PYTHON,
+        ...PART,
+      ]),
+      totals.compared
+    );
+  }
+);
 
 test("a decoder in C++ with a state begins and ends once in each thread", { skip }, async (t) => {
-  const so = built("counts.cc", `#include <cstdio>
+  const so = built(
+    "counts.cc",
+    `#include <cstdio>
     #include <new>
     #include <tapedeck/plugin.h>
     extern "C" const struct example example;
@@ -101,12 +179,24 @@ test("a decoder in C++ with a state begins and ends once in each thread", { skip
     }
     }
     const struct tapedeck_plugin tapedeck_plugin = {
-        TAPEDECK_PLUGIN_ABI, 0, sizeof tapedeck_plugin, "counts", on_begin, on_end, decode};`);
+        TAPEDECK_PLUGIN_ABI, 0, sizeof tapedeck_plugin, "counts", on_begin, on_end, decode};`
+  );
   const archive = await v5Archive();
-  const { stdout, stderr } = await tapedeck(t, ["regress", "check", archive, "--decoder", so, "-j", "2", "--json"]);
+  const { stdout, stderr } = await tapedeck(t, [
+    "regress",
+    "check",
+    archive,
+    "--decoder",
+    so,
+    "-j",
+    "2",
+    "--json",
+  ]);
   const frames = (await v5()).total;
   assertSame(JSON.parse(stdout), frames);
-  const ends = [...stderr.matchAll(/^ended after (\d+) frames$/gm)].map(([, count]) => Number(count));
+  const ends = [...stderr.matchAll(/^ended after (\d+) frames$/gm)].map(([, count]) =>
+    Number(count)
+  );
   assert.equal(ends.length, [...stderr.matchAll(/counts: it begins$/gm)].length);
   assert.ok(ends.length >= 1 && ends.length <= 3, stderr); // threads that decode, and the main one
   const decoded = ends.reduce((sum, count) => sum + count, 0);
@@ -128,21 +218,30 @@ const v5 = once(async () => {
 async function marked(n) {
   const { trades, part } = await v5();
   const row = JSON.parse(trades[n]);
-  return { row, at: /"recv_ns":(\d+)/.exec(trades[n])[1], mark: JSON.parse(row.data).data[0].i, total: part };
+  return {
+    row,
+    at: /"recv_ns":(\d+)/.exec(trades[n])[1],
+    mark: JSON.parse(row.data).data[0].i,
+    total: part,
+  };
 }
 
 /** The example in C; at frames with $MARK it does $WHAT, one of these. */
 const WHATS = {
   member: 'to->calls->head(to, tapedeck_text_of("px"), frame->exchange_topic)',
   refuse: 'to->calls->fail(to, tapedeck_text_of("no idea"))',
-  count: 'char n[20]; snprintf(n, sizeof n, "%u", count); to->calls->head(to, tapedeck_text_of("u"), tapedeck_text_of(n))',
+  count:
+    'char n[20]; snprintf(n, sizeof n, "%u", count); to->calls->head(to, tapedeck_text_of("u"), tapedeck_text_of(n))',
   write: "*(volatile int *)8 = 1",
   abort: "abort()",
   deep: "volatile char first[1] = {0}; (void)deep(first)",
   hang: "for (;;) sleep(1)",
   exit: "exit(5)",
 };
-const badLibrary = once(() => built("bad.c", `
+const badLibrary = once(() =>
+  built(
+    "bad.c",
+    `
   #include <tapedeck/plugin.h>
   #include <stdio.h>
   #include <stdlib.h>
@@ -162,18 +261,27 @@ const badLibrary = once(() => built("bad.c", `
       const char *mark = getenv("MARK"), *what = getenv("WHAT");
       count++;
       if (memmem(frame->bytes, frame->byte_count, mark, strlen(mark)) != NULL) {
-          ${Object.entries(WHATS).map(([name, code]) => `if (strcmp(what, "${name}") == 0) { ${code}; }`).join("\n")}
+          ${Object.entries(WHATS)
+            .map(([name, code]) => `if (strcmp(what, "${name}") == 0) { ${code}; }`)
+            .join("\n")}
       }
       example.decode(self, frame, to);
   }
   const struct tapedeck_plugin tapedeck_plugin = {
-      .abi = TAPEDECK_PLUGIN_ABI, .size = sizeof tapedeck_plugin, .name = "bad", .decode = decode_or_fail};`));
-const inLibrary = (t, mark, what) => ({ decoder: ["--decoder", badLibrary()], env: { MARK: mark, WHAT: what } });
+      .abi = TAPEDECK_PLUGIN_ABI, .size = sizeof tapedeck_plugin, .name = "bad", .decode = decode_or_fail};`
+  )
+);
+const inLibrary = (t, mark, what) => ({
+  decoder: ["--decoder", badLibrary()],
+  env: { MARK: mark, WHAT: what },
+});
 
 /** The example in Python, which does `what` at frames with the mark. */
 function inScript(t, mark, what) {
   const file = path.join(temporary(t), "bad.py");
-  fs.writeFileSync(file, `
+  fs.writeFileSync(
+    file,
+    `
 import os, signal, sys, time
 sys.path.insert(0, ${JSON.stringify(EXAMPLES)})
 sys.dont_write_bytecode = True
@@ -186,31 +294,82 @@ def decode(request):
     return answer
 decoder.decode = decode
 decoder.main()
-`);
+`
+  );
   return { decoder: ["--decoder-cmd", python(file)], env: {} };
 }
 
 const FAILURES = [
-  ["a shared object with an unknown member", inLibrary, "member", "garbage", /^px: unknown member$/],
+  [
+    "a shared object with an unknown member",
+    inLibrary,
+    "member",
+    "garbage",
+    /^px: unknown member$/,
+  ],
   ["a shared object that refuses", inLibrary, "refuse", "refused", /^$/],
   ["a shared object that counts", inLibrary, "count", "unstable", /gave another answer/],
   ["a script that exits", inScript, "os._exit(7)", "crashed", /^exit status 7$/],
-  ["a script that kills itself", inScript, "os.kill(os.getpid(), signal.SIGKILL)", "crashed", /^signal 9 \(Killed\)$/],
-  ["a script that closes its output", inScript, "os.close(1); time.sleep(0.3); os._exit(3)", "crashed", /^exit status 3$/],
+  [
+    "a script that kills itself",
+    inScript,
+    "os.kill(os.getpid(), signal.SIGKILL)",
+    "crashed",
+    /^signal 9 \(Killed\)$/,
+  ],
+  [
+    "a script that closes its output",
+    inScript,
+    "os.close(1); time.sleep(0.3); os._exit(3)",
+    "crashed",
+    /^exit status 3$/,
+  ],
   ["a script that hangs", inScript, "time.sleep(1000)", "hung", /^$/],
-  ["a script that prints", inScript, 'print("debugging")', "garbage", /^JSON at byte 0: expected a value$/],
-  ["a script with a number that is none", inScript, 'answer["trades"][0]["price"] = "12,5"', "garbage", /^trades\[0\]\.price: 12,5 is not of type decimal$/],
-  ["a script with a member of another type", inScript, 'answer["trades"] = None', "garbage", /^trades: no array$/],
+  [
+    "a script that prints",
+    inScript,
+    'print("debugging")',
+    "garbage",
+    /^JSON at byte 0: expected a value$/,
+  ],
+  [
+    "a script with a number that is none",
+    inScript,
+    'answer["trades"][0]["price"] = "12,5"',
+    "garbage",
+    /^trades\[0\]\.price: 12,5 is not of type decimal$/,
+  ],
+  [
+    "a script with a member of another type",
+    inScript,
+    'answer["trades"] = None',
+    "garbage",
+    /^trades: no array$/,
+  ],
   ["a script with another n", inScript, 'request["n"] += 1', "garbage", /the frame's "n"/],
   ["a script with another type", inScript, 'answer["type"] = "ticker"', "garbage", /^type: /],
-  ["a script whose answer has no end", inScript, 'sys.stdout.write("x" * ((64 << 20) + 1)); sys.stdout.flush()', "garbage", /too long/],
+  [
+    "a script whose answer has no end",
+    inScript,
+    'sys.stdout.write("x" * ((64 << 20) + 1)); sys.stdout.flush()',
+    "garbage",
+    /too long/,
+  ],
 ];
 
 // A sanitizer's own handlers of these signals would report them and exit.
-const PLAIN_SIGNALS = ["ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"].reduce((env, key) => ({
-  ...env,
-  [key]: [process.env[key], "handle_segv=0:handle_abort=0:handle_sigfpe=0:handle_sigbus=0:handle_sigill=0"].filter(Boolean).join(":"),
-}), {});
+const PLAIN_SIGNALS = ["ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"].reduce(
+  (env, key) => ({
+    ...env,
+    [key]: [
+      process.env[key],
+      "handle_segv=0:handle_abort=0:handle_sigfpe=0:handle_sigbus=0:handle_sigill=0",
+    ]
+      .filter(Boolean)
+      .join(":"),
+  }),
+  {}
+);
 
 const FATAL = [
   ["writes where there is no memory", "write", " crashed at this frame", { signal: "SIGSEGV" }],
@@ -233,8 +392,14 @@ describe("failures", { concurrency: 3 }, () => {
       const args = [...decoder, ...timeout, ...(isWhole ? ["-j", "2"] : [...PART, "-j", "1"])];
       const report = await diff(t, archive, args, { status: 1, env });
       const all = isWhole ? (await v5()).total : total;
-      assert.deepEqual([report.totals.compared, report.totals.same, report.totals.different], [all, all - 1, 1]);
-      assert.deepEqual([report.first_difference.topic, report.first_difference.recv_ns], ["publicTrade", row.recv_ns]);
+      assert.deepEqual(
+        [report.totals.compared, report.totals.same, report.totals.different],
+        [all, all - 1, 1]
+      );
+      assert.deepEqual(
+        [report.first_difference.topic, report.first_difference.recv_ns],
+        ["publicTrade", row.recv_ns]
+      );
       const found = report.decoder_is;
       const { refused, crashed, hung, garbage, unstable } = found;
       const counts = { refused: 0, crashed: 0, hung: 0, garbage: 0, unstable: 0, [kind]: 1 };
@@ -242,106 +407,263 @@ describe("failures", { concurrency: 3 }, () => {
       assert.equal(found.failures, kind === "refused" ? 0 : 1);
       assert.equal(found.first === null ? 0 : 1, found.failures);
       for (const failure of [found.first].filter(Boolean)) {
-        assert.deepEqual([failure.kind, failure.stream, failure.recv_ns], [kind, `v5-linear/publicTrade/${row.symbol}`, row.recv_ns]);
+        assert.deepEqual(
+          [failure.kind, failure.stream, failure.recv_ns],
+          [kind, `v5-linear/publicTrade/${row.symbol}`, row.recv_ns]
+        );
         assert.match(failure.what ?? "", text);
       }
     });
 
   for (const [name, what, text, { code = null, signal = null }] of FATAL)
-    test(`a shared object that ${name} ends the run, with the frame in a file`, { skip }, async (t) => {
-      const archive = await v5Archive();
-      const { row, at, mark } = await marked(11);
-      const { decoder, env } = inLibrary(t, mark, what);
-      const dir = temporary(t);
-      const save = (threads) => ["regress", "save", archive, ...PART, "-o", path.join(dir, "own.tdb"), ...decoder, "-j", threads, "--timeout", "3s"];
-      const start = (threads, more) => new Program(t, path.resolve(BIN, "tapedeck"), save(threads), { under: ["env", "-C", dir], env: { ...PLAIN_SIGNALS, ...env, ...more } }).ended;
-      for (const threads of what === "hang" ? ["3"] : ["1", "3"]) {
-        const end = await start(threads);
-        assert.deepEqual([end.code, end.signal], [code, signal], end.stderr);
-        assert.ok(end.stderr.includes(`${decoder[1]}${text}:\n  feed v5-linear, topic publicTrade, symbol ${row.symbol}, session `), end.stderr);
-        assert.match(end.stderr, new RegExp(`, session ${row.session}, frame ${row.ordinal} of its connection, received at ${at} ns$`, "m"));
-        assert.equal(fs.readFileSync(path.join(dir, "tapedeck-crash.frame"), "utf8"), row.data);
-        assert.equal(fs.existsSync(path.join(dir, "own.tdb")), false);
-        assert.equal(end.stdout, "");
-        fs.unlinkSync(path.join(dir, "tapedeck-crash.frame"));
+    test(
+      `a shared object that ${name} ends the run, with the frame in a file`,
+      { skip },
+      async (t) => {
+        const archive = await v5Archive();
+        const { row, at, mark } = await marked(11);
+        const { decoder, env } = inLibrary(t, mark, what);
+        const dir = temporary(t);
+        const save = (threads) => [
+          "regress",
+          "save",
+          archive,
+          ...PART,
+          "-o",
+          path.join(dir, "own.tdb"),
+          ...decoder,
+          "-j",
+          threads,
+          "--timeout",
+          "3s",
+        ];
+        const start = (threads, more) =>
+          new Program(t, path.resolve(BIN, "tapedeck"), save(threads), {
+            under: ["env", "-C", dir],
+            env: { ...PLAIN_SIGNALS, ...env, ...more },
+          }).ended;
+        for (const threads of what === "hang" ? ["3"] : ["1", "3"]) {
+          const end = await start(threads);
+          assert.deepEqual([end.code, end.signal], [code, signal], end.stderr);
+          assert.ok(
+            end.stderr.includes(
+              `${decoder[1]}${text}:\n  feed v5-linear, topic publicTrade, symbol ${row.symbol}, session `
+            ),
+            end.stderr
+          );
+          assert.match(
+            end.stderr,
+            new RegExp(
+              `, session ${row.session}, frame ${row.ordinal} of its connection, received at ${at} ns$`,
+              "m"
+            )
+          );
+          assert.equal(fs.readFileSync(path.join(dir, "tapedeck-crash.frame"), "utf8"), row.data);
+          assert.equal(fs.existsSync(path.join(dir, "own.tdb")), false);
+          assert.equal(end.stdout, "");
+          fs.unlinkSync(path.join(dir, "tapedeck-crash.frame"));
+        }
+        // A JUnit report of an earlier run does not remain: the crash is its error.
+        const junit = path.join(dir, "junit.xml");
+        fs.writeFileSync(junit, "an earlier report");
+        await new Program(
+          t,
+          path.resolve(BIN, "tapedeck"),
+          [
+            "regress",
+            "check",
+            archive,
+            ...PART,
+            ...decoder,
+            "-j",
+            "2",
+            "--timeout",
+            "3s",
+            "--junit",
+            junit,
+          ],
+          { under: ["env", "-C", dir], env: { ...PLAIN_SIGNALS, ...env } }
+        ).ended;
+        const xml = fs.readFileSync(junit, "utf8");
+        assert.match(
+          xml,
+          /^<\?xml [^]*<testsuite name="tapedeck regress" tests="1" failures="0" errors="1" [^]*<\/error>\n {2}<\/testcase>\n<\/testsuite>\n$/
+        );
+        assert.ok(
+          xml.includes(
+            `<testcase classname="v5-linear" name="publicTrade ${row.symbol}">\n    <error type="crash" message="${decoder[1]}${text}:">`
+          ),
+          xml
+        );
+        assert.ok(
+          xml.includes(
+            `, session ${row.session}, frame ${row.ordinal} of its connection, received at ${at} ns\n</error>`
+          ),
+          xml
+        );
+        for (const name of ["junit.xml", "tapedeck-crash.frame"])
+          fs.unlinkSync(path.join(dir, name));
+        // Files that it left do not disturb the next run.
+        assert.equal((await start("1", { WHAT: "" })).code, 0);
+        assert.deepEqual(fs.readdirSync(dir), ["own.tdb"]);
       }
-      // A JUnit report of an earlier run does not remain: the crash is its error.
-      const junit = path.join(dir, "junit.xml");
-      fs.writeFileSync(junit, "an earlier report");
-      await new Program(t, path.resolve(BIN, "tapedeck"), ["regress", "check", archive, ...PART, ...decoder, "-j", "2", "--timeout", "3s", "--junit", junit], { under: ["env", "-C", dir], env: { ...PLAIN_SIGNALS, ...env } }).ended;
-      const xml = fs.readFileSync(junit, "utf8");
-      assert.match(xml, /^<\?xml [^]*<testsuite name="tapedeck regress" tests="1" failures="0" errors="1" [^]*<\/error>\n {2}<\/testcase>\n<\/testsuite>\n$/);
-      assert.ok(xml.includes(`<testcase classname="v5-linear" name="publicTrade ${row.symbol}">\n    <error type="crash" message="${decoder[1]}${text}:">`), xml);
-      assert.ok(xml.includes(`, session ${row.session}, frame ${row.ordinal} of its connection, received at ${at} ns\n</error>`), xml);
-      for (const name of ["junit.xml", "tapedeck-crash.frame"]) fs.unlinkSync(path.join(dir, name));
-      // Files that it left do not disturb the next run.
-      assert.equal((await start("1", { WHAT: "" })).code, 0);
-      assert.deepEqual(fs.readdirSync(dir), ["own.tdb"]);
-    });
+    );
 });
 
-test("refused frames alone are not failures: save ends with 0, and with 1 after a crash", { skip }, async (t) => {
-  const archive = await v5Archive();
-  const { mark } = await marked(2);
-  const dir = temporary(t);
-  const save = ({ decoder }, status) => tapedeck(t, ["regress", "save", archive, ...PART, "-j", "1", "-o", path.join(dir, `${status}.tdb`), ...decoder], { status });
-  const refused = await save(inScript(t, mark, 'return {"error": "not today"}'), 0);
-  assert.doesNotMatch(refused.stdout, /failed/);
-  const crashed = await save(inScript(t, mark, 'sys.stderr.write("last words\\n"); sys.stderr.flush(); os._exit(7)'), 1);
-  assert.match(crashed.stdout, /failed at 1 frame; the first: crashed at 2026-08-09T.*v5-linear\/publicTrade\/\w+: exit status 7$/m);
-  assert.match(crashed.stderr, /^last words$/m);
-});
-
-test("--only and --ignore compare some members; a frame that differs in others is found", { skip }, async (t) => {
-  const archive = await v5Archive(), dir = temporary(t), file = path.join(dir, "before.tdb"), trades = ["--topic", "publicTrade"];
-  const { row, mark } = await marked(11);
-  // Every id differs, and one price.
-  const { decoder } = inScript(t, "", `for trade in answer.get("trades") or []:\n            trade["trade_id"] = "x"\n            if "${mark}" in request["frame"]:\n                trade["price"] = "1"`);
-  await tapedeck(t, ["regress", "save", "-q", archive, ...trades, "-o", file]);
-  for (const baseline of [[], ["--baseline", file]]) {
-    const verb = ["check", archive, ...baseline];
-    const compared = async (status, ...more) => {
-      const { totals, first_difference } = await json(t, ["regress", ...verb, ...trades, ...decoder, ...more, "--json"], { status });
-      return [totals.compared - totals.same, totals.masked, first_difference?.recv_ns];
-    };
-    const [all] = await compared(1);
-    assert.ok(all > 2, `${all}`);
-    assert.deepEqual(await compared(1, "--ignore", "trade_id"), [1, all - 1, row.recv_ns]);
-    assert.deepEqual(await compared(0, "--ignore", "trade_id", "--ignore", "price"), [0, all, undefined]);
-    assert.deepEqual(await compared(0, "--only", "side", "--only", "size"), [0, all, undefined]);
-    assert.deepEqual(await compared(1, "--only", "price"), [1, all - 1, row.recv_ns]);
-    const refused = async (...more) => (await tapedeck(t, ["regress", ...verb, ...trades, ...more], { status: 2 })).stderr;
-    assert.match(await refused(...decoder, "--only", "pirce"), /no frame has a member 'pirce'/);
-    if (baseline.length > 0) assert.match(await refused("--ignore", "price"), /give --decoder or --decoder-cmd/);
+test(
+  "refused frames alone are not failures: save ends with 0, and with 1 after a crash",
+  { skip },
+  async (t) => {
+    const archive = await v5Archive();
+    const { mark } = await marked(2);
+    const dir = temporary(t);
+    const save = ({ decoder }, status) =>
+      tapedeck(
+        t,
+        [
+          "regress",
+          "save",
+          archive,
+          ...PART,
+          "-j",
+          "1",
+          "-o",
+          path.join(dir, `${status}.tdb`),
+          ...decoder,
+        ],
+        { status }
+      );
+    const refused = await save(inScript(t, mark, 'return {"error": "not today"}'), 0);
+    assert.doesNotMatch(refused.stdout, /failed/);
+    const crashed = await save(
+      inScript(t, mark, 'sys.stderr.write("last words\\n"); sys.stderr.flush(); os._exit(7)'),
+      1
+    );
+    assert.match(
+      crashed.stdout,
+      /failed at 1 frame; the first: crashed at 2026-08-09T.*v5-linear\/publicTrade\/\w+: exit status 7$/m
+    );
+    assert.match(crashed.stderr, /^last words$/m);
   }
-  const own = path.join(dir, "own.tdb");
-  await tapedeck(t, ["regress", "save", "-q", archive, ...trades, ...decoder, "-o", own]);
-  const { stderr } = await tapedeck(t, ["regress", "check", archive, "--baseline", own, ...decoder, "--ignore", "price"], { status: 2 });
-  assert.match(stderr, /need a baseline of the built-in decoder/);
-});
+);
 
-test("a program that fails at every frame ends the run after 10 failures, or after --max-failures", { skip }, async (t) => {
-  const archive = await v5Archive(), dir = temporary(t);
-  const count = path.join(dir, "count");
-  const { decoder } = inScript(t, "", `open("${count}", "a").write("x"); os._exit(7)`);
-  for (const [more, failures] of [[[], 10], [["--max-failures", "3"], 3]]) {
+test(
+  "--only and --ignore compare some members; a frame that differs in others is found",
+  { skip },
+  async (t) => {
+    const archive = await v5Archive(),
+      dir = temporary(t),
+      file = path.join(dir, "before.tdb"),
+      trades = ["--topic", "publicTrade"];
+    const { row, mark } = await marked(11);
+    // Every id differs, and one price.
+    const { decoder } = inScript(
+      t,
+      "",
+      `for trade in answer.get("trades") or []:\n            trade["trade_id"] = "x"\n            if "${mark}" in request["frame"]:\n                trade["price"] = "1"`
+    );
+    await tapedeck(t, ["regress", "save", "-q", archive, ...trades, "-o", file]);
+    for (const baseline of [[], ["--baseline", file]]) {
+      const verb = ["check", archive, ...baseline];
+      const compared = async (status, ...more) => {
+        const { totals, first_difference } = await json(
+          t,
+          ["regress", ...verb, ...trades, ...decoder, ...more, "--json"],
+          { status }
+        );
+        return [totals.compared - totals.same, totals.masked, first_difference?.recv_ns];
+      };
+      const [all] = await compared(1);
+      assert.ok(all > 2, `${all}`);
+      assert.deepEqual(await compared(1, "--ignore", "trade_id"), [1, all - 1, row.recv_ns]);
+      assert.deepEqual(await compared(0, "--ignore", "trade_id", "--ignore", "price"), [
+        0,
+        all,
+        undefined,
+      ]);
+      assert.deepEqual(await compared(0, "--only", "side", "--only", "size"), [0, all, undefined]);
+      assert.deepEqual(await compared(1, "--only", "price"), [1, all - 1, row.recv_ns]);
+      const refused = async (...more) =>
+        (await tapedeck(t, ["regress", ...verb, ...trades, ...more], { status: 2 })).stderr;
+      assert.match(await refused(...decoder, "--only", "pirce"), /no frame has a member 'pirce'/);
+      if (baseline.length > 0)
+        assert.match(await refused("--ignore", "price"), /give --decoder or --decoder-cmd/);
+    }
+    const own = path.join(dir, "own.tdb");
+    await tapedeck(t, ["regress", "save", "-q", archive, ...trades, ...decoder, "-o", own]);
+    const { stderr } = await tapedeck(
+      t,
+      ["regress", "check", archive, "--baseline", own, ...decoder, "--ignore", "price"],
+      { status: 2 }
+    );
+    assert.match(stderr, /need a baseline of the built-in decoder/);
+  }
+);
+
+test(
+  "a program that fails at every frame ends the run after 10 failures, or after --max-failures",
+  { skip },
+  async (t) => {
+    const archive = await v5Archive(),
+      dir = temporary(t);
+    const count = path.join(dir, "count");
+    const { decoder } = inScript(t, "", `open("${count}", "a").write("x"); os._exit(7)`);
+    for (const [more, failures] of [
+      [[], 10],
+      [["--max-failures", "3"], 3],
+    ]) {
+      fs.writeFileSync(count, "");
+      const { stderr } = await tapedeck(
+        t,
+        ["regress", "check", archive, ...PART, "-j", "1", ...decoder, ...more],
+        { status: 4 }
+      );
+      assert.match(
+        stderr,
+        new RegExp(
+          `decoder '.*' failed at ${failures} frames in a row; the last: crashed: exit status 7\n.*hint: --max-failures`
+        )
+      );
+      assert.equal(fs.statSync(count).size, failures);
+    }
+    // A decoded frame resets the count.
+    const other = inScript(
+      t,
+      "",
+      `n = request["n"]\n        if open("${count}", "a").tell() % 3 < 2:\n            open("${count}", "a").write("x")\n            os._exit(7)\n        open("${count}", "a").write("x")`
+    );
     fs.writeFileSync(count, "");
-    const { stderr } = await tapedeck(t, ["regress", "check", archive, ...PART, "-j", "1", ...decoder, ...more], { status: 4 });
-    assert.match(stderr, new RegExp(`decoder '.*' failed at ${failures} frames in a row; the last: crashed: exit status 7\n.*hint: --max-failures`));
-    assert.equal(fs.statSync(count).size, failures);
+    await tapedeck(
+      t,
+      [
+        "regress",
+        "check",
+        archive,
+        ...PART,
+        "--to",
+        "+2s",
+        "-j",
+        "1",
+        ...other.decoder,
+        "--max-failures",
+        "3",
+      ],
+      { status: 1 }
+    );
+    assert.ok(fs.statSync(count).size > 9);
   }
-  // A decoded frame resets the count.
-  const other = inScript(t, "", `n = request["n"]\n        if open("${count}", "a").tell() % 3 < 2:\n            open("${count}", "a").write("x")\n            os._exit(7)\n        open("${count}", "a").write("x")`);
-  fs.writeFileSync(count, "");
-  await tapedeck(t, ["regress", "check", archive, ...PART, "--to", "+2s", "-j", "1", ...other.decoder, "--max-failures", "3"], { status: 1 });
-  assert.ok(fs.statSync(count).size > 9);
-});
+);
 
 // ---- decoders that cannot be used, and processes --------------------------------------------------------------
 
-test("a decoder that cannot be used ends the run with status 4 and its reason", { skip }, async (t) => {
-  const archive = await v5Archive();
-  const file = built("useless.c", `#define tapedeck_plugin declared
+test(
+  "a decoder that cannot be used ends the run with status 4 and its reason",
+  { skip },
+  async (t) => {
+    const archive = await v5Archive();
+    const file = built(
+      "useless.c",
+      `#define tapedeck_plugin declared
     #include <tapedeck/plugin.h>
     #undef tapedeck_plugin
     #include <stdlib.h>
@@ -362,34 +684,71 @@ test("a decoder that cannot be used ends the run with status 4 and its reason", 
             tapedeck_plugin.size = 0;
         else if (strcmp(getenv("WHAT"), "empty") == 0)
             tapedeck_plugin.decode = NULL;
-    }`);
-  const other = path.join(shared, "other.c"), lines = path.join(shared, "text.so");
-  fs.writeFileSync(other, "int other = 0;");
-  fs.writeFileSync(lines, "no shared object at all\n".repeat(10));
-  const nothing = compile("cc", [other], "other.so", ["-shared"]);
-  const cases = [
-    [["--decoder", path.join(shared, "missing.so")], /missing\.so' cannot be loaded/],
-    [["--decoder", file], /is for version 99 of the interface, this program has version 3\n.*hint: compile it again/, 4, "newer"],
-    [["--decoder", lines], /cannot be loaded: .*invalid ELF header\n.*hint: .*cc -shared -fPIC/],
-    [["--decoder", nothing], /is not a decoder: it has no symbol tapedeck_plugin\n.*hint: .*const struct tapedeck_plugin tapedeck_plugin/],
-    [["--decoder", file], /its tapedeck_plugin has size 0, less than 48\n.*hint: set \.size/, 4, "small"],
-    [["--decoder", file], /has no function decode\n.*hint: set \.decode/, 4, "empty"],
-    [["--decoder", file], /begin: it returned 9, which is not one of TAPEDECK_GO, _FAIL$/m, 4, "odd"],
-    [["--decoder", file], /useless\.c\.so': begin: no symbols\.csv$/m, 4, "unready"],
-    [["--decoder", file], /: begin: it failed, without a reason$/m, 4, "silent"],
-    [["--decoder-cmd", "no-such-program-anywhere"], /'no-such-program-anywhere' did not answer the first line .*: it ended/],
-    [["--decoder-cmd", "exec false"], /'exec false' did not answer the first line .*: it ended\n.*hint: .*docs\/decoders\.md/],
-    [["--decoder-cmd", "echo hello"], /did not answer the first line with \{"tapedeck":1\}: hello/],
-    [["--decoder-cmd", `echo '{"tapedeck":2}'; cat`], /did not answer the first line with/],
-    [["--decoder-cmd", `echo '{"error":"no licence"}'`], /: no licence$/m],
-    [["--decoder", "builtin", "--decoder", "builtin", "--decoder-cmd", PYTHON], /3 decoders are given, but only 2 can be used/, 2],
-    [["--decoder-cmd", PYTHON, "--timeout", "0"], /--timeout/, 2],
-  ];
-  for (const [args, pattern, status = 4, what = ""] of cases) {
-    const { stderr } = await tapedeck(t, ["regress", "check", archive, ...args], { status, env: { WHAT: what } });
-    assert.match(stderr, pattern, args.join(" "));
+    }`
+    );
+    const other = path.join(shared, "other.c"),
+      lines = path.join(shared, "text.so");
+    fs.writeFileSync(other, "int other = 0;");
+    fs.writeFileSync(lines, "no shared object at all\n".repeat(10));
+    const nothing = compile("cc", [other], "other.so", ["-shared"]);
+    const cases = [
+      [["--decoder", path.join(shared, "missing.so")], /missing\.so' cannot be loaded/],
+      [
+        ["--decoder", file],
+        /is for version 99 of the interface, this program has version 3\n.*hint: compile it again/,
+        4,
+        "newer",
+      ],
+      [["--decoder", lines], /cannot be loaded: .*invalid ELF header\n.*hint: .*cc -shared -fPIC/],
+      [
+        ["--decoder", nothing],
+        /is not a decoder: it has no symbol tapedeck_plugin\n.*hint: .*const struct tapedeck_plugin tapedeck_plugin/,
+      ],
+      [
+        ["--decoder", file],
+        /its tapedeck_plugin has size 0, less than 48\n.*hint: set \.size/,
+        4,
+        "small",
+      ],
+      [["--decoder", file], /has no function decode\n.*hint: set \.decode/, 4, "empty"],
+      [
+        ["--decoder", file],
+        /begin: it returned 9, which is not one of TAPEDECK_GO, _FAIL$/m,
+        4,
+        "odd",
+      ],
+      [["--decoder", file], /useless\.c\.so': begin: no symbols\.csv$/m, 4, "unready"],
+      [["--decoder", file], /: begin: it failed, without a reason$/m, 4, "silent"],
+      [
+        ["--decoder-cmd", "no-such-program-anywhere"],
+        /'no-such-program-anywhere' did not answer the first line .*: it ended/,
+      ],
+      [
+        ["--decoder-cmd", "exec false"],
+        /'exec false' did not answer the first line .*: it ended\n.*hint: .*docs\/decoders\.md/,
+      ],
+      [
+        ["--decoder-cmd", "echo hello"],
+        /did not answer the first line with \{"tapedeck":1\}: hello/,
+      ],
+      [["--decoder-cmd", `echo '{"tapedeck":2}'; cat`], /did not answer the first line with/],
+      [["--decoder-cmd", `echo '{"error":"no licence"}'`], /: no licence$/m],
+      [
+        ["--decoder", "builtin", "--decoder", "builtin", "--decoder-cmd", PYTHON],
+        /3 decoders are given, but only 2 can be used/,
+        2,
+      ],
+      [["--decoder-cmd", PYTHON, "--timeout", "0"], /--timeout/, 2],
+    ];
+    for (const [args, pattern, status = 4, what = ""] of cases) {
+      const { stderr } = await tapedeck(t, ["regress", "check", archive, ...args], {
+        status,
+        env: { WHAT: what },
+      });
+      assert.match(stderr, pattern, args.join(" "));
+    }
   }
-});
+);
 
 /** Wait until a process has ended. */
 async function gone(pid) {
@@ -403,20 +762,40 @@ async function gone(pid) {
   await eventually(`process ${pid} is gone`, isGone);
 }
 
-test("a signal ends a run while a decoder does not answer, and no process is left", { skip }, async (t) => {
-  const dir = temporary(t);
-  const archive = await v5Archive();
-  const { decoder } = inScript(t, (await marked(0)).mark, 'sys.stderr.write("pid %d\\n" % os.getpid()); sys.stderr.flush(); sys.stdin.buffer.read(); os._exit(0)');
-  const save = ["regress", "save", archive, "-o", path.join(dir, "own.tdb"), ...decoder, ...PART, "-j", "1", "--timeout", "1h"];
-  for (const signal of ["SIGTERM", "SIGKILL"]) {
-    const program = new Program(t, "tapedeck", save);
-    const [, pid] = await program.prints(/pid (\d+)/);
-    const end = await program.kill(signal);
-    if (signal === "SIGTERM") {
-      assert.equal(end.code, 4, end.stderr);
-      assert.match(end.stderr, /stopped before the end/);
-      assert.deepEqual(fs.readdirSync(dir), []);
+test(
+  "a signal ends a run while a decoder does not answer, and no process is left",
+  { skip },
+  async (t) => {
+    const dir = temporary(t);
+    const archive = await v5Archive();
+    const { decoder } = inScript(
+      t,
+      (await marked(0)).mark,
+      'sys.stderr.write("pid %d\\n" % os.getpid()); sys.stderr.flush(); sys.stdin.buffer.read(); os._exit(0)'
+    );
+    const save = [
+      "regress",
+      "save",
+      archive,
+      "-o",
+      path.join(dir, "own.tdb"),
+      ...decoder,
+      ...PART,
+      "-j",
+      "1",
+      "--timeout",
+      "1h",
+    ];
+    for (const signal of ["SIGTERM", "SIGKILL"]) {
+      const program = new Program(t, "tapedeck", save);
+      const [, pid] = await program.prints(/pid (\d+)/);
+      const end = await program.kill(signal);
+      if (signal === "SIGTERM") {
+        assert.equal(end.code, 4, end.stderr);
+        assert.match(end.stderr, /stopped before the end/);
+        assert.deepEqual(fs.readdirSync(dir), []);
+      }
+      await gone(pid);
     }
-    await gone(pid);
   }
-});
+);

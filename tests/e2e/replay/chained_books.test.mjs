@@ -35,12 +35,35 @@ topics:
 
 const NOON = Date.parse("2026-08-09T12:00:00Z");
 /** CRC-32 as OKX prints it: signed. (zlib.crc32 came after Debian 12's Node.js.) */
-const crc = (text) => ~[...Buffer.from(text)].reduce((sum, byte) => Array.from({ length: 8 }).reduce((rest) => (rest >>> 1) ^ (rest & 1 ? 0xedb88320 : 0), sum ^ byte), -1);
+const crc = (text) =>
+  ~[...Buffer.from(text)].reduce(
+    (sum, byte) =>
+      Array.from({ length: 8 }).reduce(
+        (rest) => (rest >>> 1) ^ (rest & 1 ? 0xedb88320 : 0),
+        sum ^ byte
+      ),
+    -1
+  );
 
-const frame = (at, type, seqId, prevSeqId, b, a, text) =>
-  ({ topic: "books.A", type, ts: NOON + at * 1000, data: { b, a, seqId, prevSeqId, checksum: text === "" ? 0 : crc(text) } });
+const frame = (at, type, seqId, prevSeqId, b, a, text) => ({
+  topic: "books.A",
+  type,
+  ts: NOON + at * 1000,
+  data: { b, a, seqId, prevSeqId, checksum: text === "" ? 0 : crc(text) },
+});
 const FRAMES = [
-  frame(0, "snapshot", 100, -1, [["99.10", "1"], ["98", "2"]], [["101", "1.50"]], "99.10:1:101:1.50:98:2"),
+  frame(
+    0,
+    "snapshot",
+    100,
+    -1,
+    [
+      ["99.10", "1"],
+      ["98", "2"],
+    ],
+    [["101", "1.50"]],
+    "99.10:1:101:1.50:98:2"
+  ),
   frame(1, "delta", 140, 100, [["98", "0"]], [["102", "3"]], "99.10:1:101:1.50:102:3"),
   frame(2, "delta", 140, 140, [], [], "99.10:1:101:1.50:102:3"), // nothing changed
   frame(3, "delta", 7, 140, [["97.0", "4"]], [], "99.10:1:101:1.50:97.0:4:102:3"), // after maintenance
@@ -49,27 +72,64 @@ const FRAMES = [
 
 async function replayed(t, frames, status) {
   const dir = temporary(t);
-  const file = path.join(dir, "capture.jsonl"), family = path.join(dir, "chained.yaml"), archive = path.join(dir, "tape");
+  const file = path.join(dir, "capture.jsonl"),
+    family = path.join(dir, "chained.yaml"),
+    archive = path.join(dir, "tape");
   fs.writeFileSync(family, FAMILY);
-  fs.writeFileSync(file, frames.map((data, i) => `{"recv_ns":${NOON + i * 1000}000000,"conn":0,"data":${JSON.stringify(data)}}\n`).join(""));
-  await tapedeck(t, ["import", "-q", "-a", archive, "--families", family, "--family", "chained", "--format", "jsonl", file]);
+  fs.writeFileSync(
+    file,
+    frames
+      .map(
+        (data, i) =>
+          `{"recv_ns":${NOON + i * 1000}000000,"conn":0,"data":${JSON.stringify(data)}}\n`
+      )
+      .join("")
+  );
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    archive,
+    "--families",
+    family,
+    "--family",
+    "chained",
+    "--format",
+    "jsonl",
+    file,
+  ]);
   return { archive, report: await json(t, ["replay", "-a", archive, "--json"], { status }) };
 }
 
 test("every frame follows the one before, and has the checksum of its book", async (t) => {
   const { archive, report } = await replayed(t, FRAMES, 0);
-  assert.deepEqual([report.undecoded, report.continuity.violations, report.books[0].broken], [0, 0, false]);
+  assert.deepEqual(
+    [report.undecoded, report.continuity.violations, report.books[0].broken],
+    [0, 0, false]
+  );
   const lines = await jsonLines(t, ["replay", "--messages", archive]);
-  assert.deepEqual(lines.map((line) => [line.seq, line.prev_seq, line.checksum]),
-    FRAMES.map(({ data }) => [data.seqId, data.prevSeqId, data.checksum]));
+  assert.deepEqual(
+    lines.map((line) => [line.seq, line.prev_seq, line.checksum]),
+    FRAMES.map(({ data }) => [data.seqId, data.prevSeqId, data.checksum])
+  );
   const { days } = await json(t, ["days", archive, "--json"]);
-  assert.deepEqual(days[0].topics.map((topic) => topic.proof), ["proven"]);
+  assert.deepEqual(
+    days[0].topics.map((topic) => topic.proof),
+    ["proven"]
+  );
 });
 
 test("a lost frame breaks the chain, by an unknown number of frames; then the book is not checked", async (t) => {
-  const { archive, report } = await replayed(t, FRAMES.filter((_, i) => i !== 1), 1);
+  const { archive, report } = await replayed(
+    t,
+    FRAMES.filter((_, i) => i !== 1),
+    1
+  );
   assert.deepEqual([report.continuity.by_rule, report.books[0].broken], [{ prev_links: 1 }, true]);
-  assert.deepEqual([report.continuity.first.rule, report.continuity.first.expected, report.continuity.first.found], ["prev_links", 100, 140]);
+  assert.deepEqual(
+    [report.continuity.first.rule, report.continuity.first.expected, report.continuity.first.found],
+    ["prev_links", 100, 140]
+  );
   const { stdout } = await tapedeck(t, ["replay", archive], { status: 1 });
   assert.match(stdout, /it follows 140, the frame before is 100/);
 });
@@ -86,6 +146,16 @@ test("a wrong size shows by the checksum alone; a checksum of 0 is none", async 
 test("the recipe of a checksum is listed", async (t) => {
   const family = path.join(temporary(t), "chained.yaml");
   fs.writeFileSync(family, FAMILY);
-  const { topics } = await json(t, ["topics", "--families", family, "--family", "chained", "--json"]);
-  assert.deepEqual(topics.map((topic) => topic.checksum), [{ levels: 2, order: "alternating" }]);
+  const { topics } = await json(t, [
+    "topics",
+    "--families",
+    family,
+    "--family",
+    "chained",
+    "--json",
+  ]);
+  assert.deepEqual(
+    topics.map((topic) => topic.checksum),
+    [{ levels: 2, order: "alternating" }]
+  );
 });

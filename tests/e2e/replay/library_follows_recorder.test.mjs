@@ -5,7 +5,14 @@ import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { eventually, filesBelow, jsonLines, Program, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  eventually,
+  filesBelow,
+  jsonLines,
+  Program,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { configFile, feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { installed, LIBRARY, withoutLibrary } from "../support/python_scripts.mjs";
 import { MovedClock, withoutMovedClock } from "../support/moved_clock.mjs";
@@ -72,7 +79,23 @@ sys.exit("a tape with an end can be followed")
 
 function build(dir, name, source, ...compiler) {
   const program = path.join(dir, name);
-  execFileSync(compiler[0], [...compiler.slice(1), "-Wall", "-Wextra", "-Werror", "-Iembed/include", source, "-x", "none", LIBRARY, "-o", program], { stdio: "pipe" });
+  execFileSync(
+    compiler[0],
+    [
+      ...compiler.slice(1),
+      "-Wall",
+      "-Wextra",
+      "-Werror",
+      "-Iembed/include",
+      source,
+      "-x",
+      "none",
+      LIBRARY,
+      "-o",
+      program,
+    ],
+    { stdio: "pipe" }
+  );
   return program;
 }
 
@@ -83,80 +106,160 @@ function followers(t, dir) {
   const source = path.join(dir, "follower.c");
   fs.writeFileSync(source, FOLLOWER);
   const program = build(dir, "follower", source, "cc", "-std=gnu17");
-  return (args, options) => new Program(t, program, [path.join(dir, "tape"), ...args], { env, ...options });
+  return (args, options) =>
+    new Program(t, program, [path.join(dir, "tape"), ...args], { env, ...options });
 }
 
 /** Wait for a condition that no program prints. */
 const until = (program, isSo) => eventually(isSo, isSo, program);
 
-const frames = (program) => program.lines.filter((line) => !line.startsWith("wait")).map((line) => line.split(" ")).map(([feed, ...numbers]) => [feed, ...numbers.map(Number)]);
+const frames = (program) =>
+  program.lines
+    .filter((line) => !line.startsWith("wait"))
+    .map((line) => line.split(" "))
+    .map(([feed, ...numbers]) => [feed, ...numbers.map(Number)]);
 const waits = (program) => program.lines.filter((line) => line.startsWith("wait"));
 
 const printed = async (t, dir, ...more) =>
-  (await jsonLines(t, ["cat", "-a", path.join(dir, "tape"), ...more])).map((row) => [row.feed, row.recv_ns, row.ordinal ?? 0, Buffer.byteLength(row.data)]);
+  (await jsonLines(t, ["cat", "-a", path.join(dir, "tape"), ...more])).map((row) => [
+    row.feed,
+    row.recv_ns,
+    row.ordinal ?? 0,
+    Buffer.byteLength(row.data),
+  ]);
 
 describe("a program that follows a recorder", { concurrency: 3 }, () => {
-  test("a reader gets every frame once, in the order of the tape, over a rotation and up to the stop", { skip: skip || withoutMovedClock }, async (t) => {
-    const dir = temporary(t), archive = path.join(dir, "tape");
-    const sim = await simulator(t, dir, ["--families", FEEDS.join(), "--symbols", "2", "--rate", "200", "--seed", "5"]);
-    const clock = new MovedClock(dir);
-    clock.hourAt(Date.now() + 5000);
-    const recorder = new Recorder(t, archive, ["-c", configFile(dir, sim, FEEDS), "--commit-interval", "100ms"], clock.options);
-    await recorder.durableAfter(2);
-    const start = followers(t, dir);
-    const all = start(["1"]);
-    const one = start(["1", "linear"]);
-    const examples = [["cc", "-std=gnu17"], ["c++", "-std=c++20", "-x", "c++"]].map((compiler, i) => build(dir, `example${i}`, "docs/examples/follow.c", ...compiler));
-    const example = new Program(t, examples[0], [archive, "BTCUSD"], { env });
-    const python = new Program(t, "/usr/bin/env", ["python3", "-c", PYTHON, archive], { env: { ...env, PYTHONPATH: installed(t), PYTHONDONTWRITEBYTECODE: "1" } });
-    await until(recorder, () => FEEDS.every((feed) => filesBelow(archive).some((file) => new RegExp(`/${feed}-[^/]*-000002\\.mcap`).test(file))));
-    await recorder.durableAfter(recorder.durableLines + 4);
-    await one.until(recorder.durableAfter(recorder.durableLines + 1));
-    assert.ok(one.lines.length > 100 && recorder.child.exitCode === null, `${one.lines.length} frames while it records`);
-    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-    for (const program of [all, one, example, python]) {
-      const end = await program.ended;
-      assert.deepEqual([end.code, end.stderr], [0, ""]);
+  test(
+    "a reader gets every frame once, in the order of the tape, over a rotation and up to the stop",
+    { skip: skip || withoutMovedClock },
+    async (t) => {
+      const dir = temporary(t),
+        archive = path.join(dir, "tape");
+      const sim = await simulator(t, dir, [
+        "--families",
+        FEEDS.join(),
+        "--symbols",
+        "2",
+        "--rate",
+        "200",
+        "--seed",
+        "5",
+      ]);
+      const clock = new MovedClock(dir);
+      clock.hourAt(Date.now() + 5000);
+      const recorder = new Recorder(
+        t,
+        archive,
+        ["-c", configFile(dir, sim, FEEDS), "--commit-interval", "100ms"],
+        clock.options
+      );
+      await recorder.durableAfter(2);
+      const start = followers(t, dir);
+      const all = start(["1"]);
+      const one = start(["1", "linear"]);
+      const examples = [
+        ["cc", "-std=gnu17"],
+        ["c++", "-std=c++20", "-x", "c++"],
+      ].map((compiler, i) => build(dir, `example${i}`, "docs/examples/follow.c", ...compiler));
+      const example = new Program(t, examples[0], [archive, "BTCUSD"], { env });
+      const python = new Program(t, "/usr/bin/env", ["python3", "-c", PYTHON, archive], {
+        env: { ...env, PYTHONPATH: installed(t), PYTHONDONTWRITEBYTECODE: "1" },
+      });
+      await until(recorder, () =>
+        FEEDS.every((feed) =>
+          filesBelow(archive).some((file) => new RegExp(`/${feed}-[^/]*-000002\\.mcap`).test(file))
+        )
+      );
+      await recorder.durableAfter(recorder.durableLines + 4);
+      await one.until(recorder.durableAfter(recorder.durableLines + 1));
+      assert.ok(
+        one.lines.length > 100 && recorder.child.exitCode === null,
+        `${one.lines.length} frames while it records`
+      );
+      assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+      for (const program of [all, one, example, python]) {
+        const end = await program.ended;
+        assert.deepEqual([end.code, end.stderr], [0, ""]);
+      }
+      assert.deepEqual([waits(all), waits(one)], [["wait 0"], ["wait 0"]]);
+      assert.deepEqual(frames(one), await printed(t, dir, "--feed", "linear"));
+      assert.deepEqual(frames(python), frames(one));
+      const had = frames(all),
+        tape = await printed(t, dir);
+      for (const feed of FEEDS)
+        assert.deepEqual(
+          had.filter((row) => row[0] === feed),
+          tape.filter((row) => row[0] === feed)
+        );
+      assert.equal(had.length, tape.length);
+      // A disk that is slower than the hold is not the program's fault.
+      if (recorder.summary().lag_ns_max < HOLD_NS) assert.deepEqual(had, tape);
+      const trades = (
+        await jsonLines(t, [
+          "replay",
+          archive,
+          "--messages",
+          "--topic",
+          "trade",
+          "--symbol",
+          "BTCUSD",
+          "--speed",
+          "max",
+        ])
+      ).flatMap((row) => row.trades ?? []);
+      assert.equal(example.lines.length, trades.length);
+      assert.ok(trades.length > 10, `${trades.length} trades`);
+      assert.equal(
+        spawnSync(examples[1], [archive, "BTCUSD"], {
+          encoding: "utf8",
+          env: { ...process.env, ...env },
+        }).stdout,
+        example.stdout
+      );
     }
-    assert.deepEqual([waits(all), waits(one)], [["wait 0"], ["wait 0"]]);
-    assert.deepEqual(frames(one), await printed(t, dir, "--feed", "linear"));
-    assert.deepEqual(frames(python), frames(one));
-    const had = frames(all), tape = await printed(t, dir);
-    for (const feed of FEEDS) assert.deepEqual(had.filter((row) => row[0] === feed), tape.filter((row) => row[0] === feed));
-    assert.equal(had.length, tape.length);
-    // A disk that is slower than the hold is not the program's fault.
-    if (recorder.summary().lag_ns_max < HOLD_NS) assert.deepEqual(had, tape);
-    const trades = (await jsonLines(t, ["replay", archive, "--messages", "--topic", "trade", "--symbol", "BTCUSD", "--speed", "max"])).flatMap((row) => row.trades ?? []);
-    assert.equal(example.lines.length, trades.length);
-    assert.ok(trades.length > 10, `${trades.length} trades`);
-    assert.equal(spawnSync(examples[1], [archive, "BTCUSD"], { encoding: "utf8", env: { ...process.env, ...env } }).stdout, example.stdout);
-  });
+  );
 
-  test("a reader gets the end of a killed session, and continues with the next one", { skip }, async (t) => {
-    const dir = temporary(t), archive = path.join(dir, "tape");
-    const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "200", "--seed", "5"]);
-    const args = [...feedArgs(sim, "inverse"), "--commit-interval", "100ms"];
-    const first = new Recorder(t, archive, args);
-    await first.durableAfter(2);
-    const start = followers(t, dir);
-    const program = start(["2"]);
-    const checked = hasValgrind ? start(["2"], { under: ["valgrind", "-q", "--leak-check=full", "--error-exitcode=9"] }) : program;
-    await program.line(() => true);
-    await first.durableAfter(first.durableLines + 4);
-    assert.equal((await first.kill("SIGKILL")).signal, "SIGKILL");
-    for (const one of new Set([program, checked])) await until(one, () => waits(one).length > 0);
-    const crashed = await printed(t, dir);
-    assert.deepEqual(frames(program), crashed);
-    const second = new Recorder(t, archive, args);
-    await second.durableAfter(3);
-    assert.equal((await second.kill("SIGTERM")).code, 0, second.stderr);
-    for (const one of new Set([program, checked])) {
-      const end = await one.ended;
-      assert.deepEqual([end.code, end.stderr], [0, ""]);
-      assert.deepEqual(waits(one), ["wait 3", "wait 0"]);
-      assert.deepEqual(frames(one), await printed(t, dir));
+  test(
+    "a reader gets the end of a killed session, and continues with the next one",
+    { skip },
+    async (t) => {
+      const dir = temporary(t),
+        archive = path.join(dir, "tape");
+      const sim = await simulator(t, dir, [
+        "--families",
+        "inverse",
+        "--symbols",
+        "2",
+        "--rate",
+        "200",
+        "--seed",
+        "5",
+      ]);
+      const args = [...feedArgs(sim, "inverse"), "--commit-interval", "100ms"];
+      const first = new Recorder(t, archive, args);
+      await first.durableAfter(2);
+      const start = followers(t, dir);
+      const program = start(["2"]);
+      const checked = hasValgrind
+        ? start(["2"], { under: ["valgrind", "-q", "--leak-check=full", "--error-exitcode=9"] })
+        : program;
+      await program.line(() => true);
+      await first.durableAfter(first.durableLines + 4);
+      assert.equal((await first.kill("SIGKILL")).signal, "SIGKILL");
+      for (const one of new Set([program, checked])) await until(one, () => waits(one).length > 0);
+      const crashed = await printed(t, dir);
+      assert.deepEqual(frames(program), crashed);
+      const second = new Recorder(t, archive, args);
+      await second.durableAfter(3);
+      assert.equal((await second.kill("SIGTERM")).code, 0, second.stderr);
+      for (const one of new Set([program, checked])) {
+        const end = await one.ended;
+        assert.deepEqual([end.code, end.stderr], [0, ""]);
+        assert.deepEqual(waits(one), ["wait 3", "wait 0"]);
+        assert.deepEqual(frames(one), await printed(t, dir));
+      }
+      assert.ok(frames(program).length > crashed.length && crashed.length > 10);
+      await tapedeck(t, ["verify", "-a", archive]);
     }
-    assert.ok(frames(program).length > crashed.length && crashed.length > 10);
-    await tapedeck(t, ["verify", "-a", archive]);
-  });
+  );
 });

@@ -7,7 +7,18 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
-import { capture, captureLines, isRecorded, json, jsonLines, listening, parseLines, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import {
+  capture,
+  captureLines,
+  isRecorded,
+  json,
+  jsonLines,
+  listening,
+  parseLines,
+  tapedeck,
+  temporary,
+  withoutCapture,
+} from "../support/harness.mjs";
 import { LIBRARY, withoutLibrary } from "../support/python_scripts.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
@@ -29,35 +40,79 @@ function once(name, make) {
 /** Compile a program as a user would, with the headers and the library of the tree. */
 function build(file, source, compiler = ["cc", "-std=gnu17"]) {
   const [cc, ...language] = compiler;
-  execFileSync(cc, [...language, "-Wall", "-Wextra", "-Wconversion", "-Werror", "-O0", "-Iembed/include", source, "-x", "none", LIBRARY, "-o", file], { stdio: ["ignore", "pipe", "inherit"] });
+  execFileSync(
+    cc,
+    [
+      ...language,
+      "-Wall",
+      "-Wextra",
+      "-Wconversion",
+      "-Werror",
+      "-O0",
+      "-Iembed/include",
+      source,
+      "-x",
+      "none",
+      LIBRARY,
+      "-o",
+      file,
+    ],
+    { stdio: ["ignore", "pipe", "inherit"] }
+  );
   return file;
 }
 
-const run = (program, args, input) => execFileSync(program, args, { input, encoding: "utf8", maxBuffer: 1 << 28, env: { ...process.env, LD_LIBRARY_PATH: path.dirname(LIBRARY) } });
+const run = (program, args, input) =>
+  execFileSync(program, args, {
+    input,
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+    env: { ...process.env, LD_LIBRARY_PATH: path.dirname(LIBRARY) },
+  });
 
 /** The results of a reader for frames {recvNs, text}. */
 function decoded(family, frames, wants = EVERY_VALUE) {
   const program = once("frames", (file) => build(file, "tests/library/frames.c"));
   assert.ok(frames.every(({ text }) => !text.includes("\n")));
-  return parseLines(run(program, [family, String(wants)], frames.map(({ recvNs, text }) => `${recvNs} ${text}\n`).join("")));
+  return parseLines(
+    run(
+      program,
+      [family, String(wants)],
+      frames.map(({ recvNs, text }) => `${recvNs} ${text}\n`).join("")
+    )
+  );
 }
 
 /** The received frames of an archive, with exact times. */
 async function received(t, archive, ...args) {
   const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--dir", "in", ...args]);
-  return stdout.trimEnd().split("\n").map((line) => ({ recvNs: /"recv_ns":(\d+)/.exec(line)[1], text: JSON.parse(line).data }));
+  return stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => ({ recvNs: /"recv_ns":(\d+)/.exec(line)[1], text: JSON.parse(line).data }));
 }
 
 async function imported(t, dir, family, file) {
   const archive = path.join(dir, "tape");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    archive,
+    "--format",
+    "cryptofeed",
+    "--family",
+    family,
+    file,
+  ]);
   return archive;
 }
 
-const tape = (name, family) => once(family, (dir) => {
-  fs.mkdirSync(dir);
-  return imported(undefined, dir, family, capture(name));
-});
+const tape = (name, family) =>
+  once(family, (dir) => {
+    fs.mkdirSync(dir);
+    return imported(undefined, dir, family, capture(name));
+  });
 
 // ---- expected messages and books -------------------------------------------------------------------------
 
@@ -69,10 +124,12 @@ function expectedMessage(line) {
   for (const key of ["kind", "symbol"]) message[key] ??= "";
   message.exchange_ns ??= 0;
   for (const item of message.items ?? []) delete item.assumed_scale;
-  for (const trade of message.trades ?? []) for (const key of ["trade_id", "tick_direction"]) if (trade[key] === null) delete trade[key];
+  for (const trade of message.trades ?? [])
+    for (const key of ["trade_id", "tick_direction"]) if (trade[key] === null) delete trade[key];
   for (const level of message.levels ?? []) {
     if (level.rpi_size === "0") delete level.rpi_size;
-    if (level.rpi_size !== undefined) level.size = text(decimal(level.size) + decimal(level.rpi_size)); // the whole level's
+    if (level.rpi_size !== undefined)
+      level.size = text(decimal(level.size) + decimal(level.rpi_size)); // the whole level's
   }
   return message;
 }
@@ -83,7 +140,8 @@ const decimal = (text) => {
 };
 
 /** The inverse, for non-negative values. */
-const text = (value) => `${value / 10n ** 18n}.${String(value % 10n ** 18n).padStart(18, "0")}`.replace(/\.?0*$/, "");
+const text = (value) =>
+  `${value / 10n ** 18n}.${String(value % 10n ** 18n).padStart(18, "0")}`.replace(/\.?0*$/, "");
 
 /** Books by feed, topic and symbol, which messages update. */
 class Books {
@@ -94,7 +152,8 @@ class Books {
   take(line) {
     if (line.type !== "book_change") return null;
     const key = `${line.feed} ${line.topic} ${line.symbol}`;
-    if (line.kind === "snapshot" || !this.books.has(key)) this.books.set(key, { Buy: new Map(), Sell: new Map() });
+    if (line.kind === "snapshot" || !this.books.has(key))
+      this.books.set(key, { Buy: new Map(), Sell: new Map() });
     const book = this.books.get(key);
     for (const { action, side, price, size } of line.levels)
       if (action === "delete") book[side].delete(price);
@@ -119,75 +178,139 @@ function levelsSha1(book) {
 
 // ---- a reader ----------------------------------------------------------------------------------------------
 
-for (const [family, name, ...part] of [["inverse", INVERSE], ["v5-linear", V5, "--to", "+6s"]]) {
-  test(`${family}: a reader returns the messages of --messages, and the book after each`, { skip: skip(name) }, async (t) => {
-    const archive = await tape(name, family);
-    const messages = (await jsonLines(t, ["replay", "-a", archive, "--messages", ...part])).filter((line) => line.type !== "request");
-    const frames = decoded(family, await received(t, archive, ...part));
-    assert.ok(frames.length > 200);
-    assert.deepEqual(frames.map((frame) => [frame.ordinal, frame.recv_ns]), messages.map((line) => [line.ordinal, line.recv_ns]));
-    const books = new Books();
-    let kept = null, keptKey = null; // the book that frames.c keeps, and prints beside frames without a book
-    for (const [i, line] of messages.entries()) {
-      const frame = frames[i];
-      assert.equal(frame.message.type, line.type);
-      if (frame.content === CONTENT.control) {
-        assert.equal(frame.bytes, line.frame);
-        continue;
+for (const [family, name, ...part] of [
+  ["inverse", INVERSE],
+  ["v5-linear", V5, "--to", "+6s"],
+]) {
+  test(
+    `${family}: a reader returns the messages of --messages, and the book after each`,
+    { skip: skip(name) },
+    async (t) => {
+      const archive = await tape(name, family);
+      const messages = (
+        await jsonLines(t, ["replay", "-a", archive, "--messages", ...part])
+      ).filter((line) => line.type !== "request");
+      const frames = decoded(family, await received(t, archive, ...part));
+      assert.ok(frames.length > 200);
+      assert.deepEqual(
+        frames.map((frame) => [frame.ordinal, frame.recv_ns]),
+        messages.map((line) => [line.ordinal, line.recv_ns])
+      );
+      const books = new Books();
+      let kept = null,
+        keptKey = null; // the book that frames.c keeps, and prints beside frames without a book
+      for (const [i, line] of messages.entries()) {
+        const frame = frames[i];
+        assert.equal(frame.message.type, line.type);
+        if (frame.content === CONTENT.control) {
+          assert.equal(frame.bytes, line.frame);
+          continue;
+        }
+        assert.deepEqual(frame.message, expectedMessage(line));
+        assert.deepEqual([frame.verdict, frame.reason, frame.family], ["ok", "", family]);
+        const book = books.take(line);
+        assert.equal(frame.book === undefined, book === null);
+        if (frame.other) assert.deepEqual(frame.other, kept);
+        if (book === null) continue;
+        const { bids, asks } = plainBook(book);
+        assert.deepEqual(
+          { bids: frame.book.bids, asks: frame.book.asks },
+          { bids, asks },
+          `frame ${i}`
+        );
+        assert.deepEqual(
+          [frame.book.bid_count, frame.book.ask_count, frame.book.broken],
+          [bids.length, asks.length, 0]
+        );
+        keptKey ??= `${line.topic} ${line.symbol}`;
+        if (keptKey === `${line.topic} ${line.symbol}`) kept = frame.book;
       }
-      assert.deepEqual(frame.message, expectedMessage(line));
-      assert.deepEqual([frame.verdict, frame.reason, frame.family], ["ok", "", family]);
-      const book = books.take(line);
-      assert.equal(frame.book === undefined, book === null);
-      if (frame.other) assert.deepEqual(frame.other, kept);
-      if (book === null) continue;
-      const { bids, asks } = plainBook(book);
-      assert.deepEqual({ bids: frame.book.bids, asks: frame.book.asks }, { bids, asks }, `frame ${i}`);
-      assert.deepEqual([frame.book.bid_count, frame.book.ask_count, frame.book.broken], [bids.length, asks.length, 0]);
-      keptKey ??= `${line.topic} ${line.symbol}`;
-      if (keptKey === `${line.topic} ${line.symbol}`) kept = frame.book;
+      for (const end of (await json(t, ["replay", "-a", archive, "--json", ...part])).books) {
+        const last = frames.findLast(
+          (f) => f.message.topic === end.topic && f.message.symbol === end.symbol
+        );
+        assert.equal(levelsSha1(last.book), end.levels_sha1, end.topic);
+      }
     }
-    for (const end of (await json(t, ["replay", "-a", archive, "--json", ...part])).books) {
-      const last = frames.findLast((f) => f.message.topic === end.topic && f.message.symbol === end.symbol);
-      assert.equal(levelsSha1(last.book), end.levels_sha1, end.topic);
-    }
-  });
+  );
 }
 
-test("a reader returns every value of the golden frames of all families", { skip: withoutLibrary }, async (t) => {
-  const dir = temporary(t);
-  const types = new Set();
-  for (const family of fs.readdirSync("tests/golden")) {
-    const folder = path.join("tests/golden", family);
-    const texts = fs.readdirSync(folder).filter((f) => f.endsWith(".json") && !f.endsWith(".out.json")).map((f) => fs.readFileSync(path.join(folder, f), "utf8").trim());
-    const file = path.join(dir, `${family}.jsonl`), archive = path.join(dir, family);
-    fs.writeFileSync(file, texts.map((data, i) => JSON.stringify({ ts: 1795154400000 + i, data }) + "\n").join(""));
-    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
-    const messages = await jsonLines(t, ["replay", "-a", archive, "--messages"], { status: null });
-    const frames = decoded(family, await received(t, archive));
-    assert.equal(frames.length, texts.length);
-    assert.deepEqual(frames.map((frame) => [frame.ordinal, frame.recv_ns]), messages.map((line) => [line.ordinal, line.recv_ns]));
-    for (const [i, line] of messages.entries()) {
-      const { content, message, bytes } = frames[i];
-      types.add(line.type);
-      if (content > CONTENT.record) {
-        assert.ok(["control", "raw"].includes(line.type), line.type);
-        continue;
+test(
+  "a reader returns every value of the golden frames of all families",
+  { skip: withoutLibrary },
+  async (t) => {
+    const dir = temporary(t);
+    const types = new Set();
+    for (const family of fs.readdirSync("tests/golden")) {
+      const folder = path.join("tests/golden", family);
+      const texts = fs
+        .readdirSync(folder)
+        .filter((f) => f.endsWith(".json") && !f.endsWith(".out.json"))
+        .map((f) => fs.readFileSync(path.join(folder, f), "utf8").trim());
+      const file = path.join(dir, `${family}.jsonl`),
+        archive = path.join(dir, family);
+      fs.writeFileSync(
+        file,
+        texts.map((data, i) => JSON.stringify({ ts: 1795154400000 + i, data }) + "\n").join("")
+      );
+      await tapedeck(t, [
+        "import",
+        "-q",
+        "-a",
+        archive,
+        "--format",
+        "jsonl",
+        "--family",
+        family,
+        file,
+      ]);
+      const messages = await jsonLines(t, ["replay", "-a", archive, "--messages"], {
+        status: null,
+      });
+      const frames = decoded(family, await received(t, archive));
+      assert.equal(frames.length, texts.length);
+      assert.deepEqual(
+        frames.map((frame) => [frame.ordinal, frame.recv_ns]),
+        messages.map((line) => [line.ordinal, line.recv_ns])
+      );
+      for (const [i, line] of messages.entries()) {
+        const { content, message, bytes } = frames[i];
+        types.add(line.type);
+        if (content > CONTENT.record) {
+          assert.ok(["control", "raw"].includes(line.type), line.type);
+          continue;
+        }
+        const expected = expectedMessage(line);
+        if (message.symbol === "*") expected.symbol = "*"; // the topic's symbol, not that of this frame's entries
+        assert.deepEqual(message, expected, bytes);
       }
-      const expected = expectedMessage(line);
-      if (message.symbol === "*") expected.symbol = "*"; // the topic's symbol, not that of this frame's entries
-      assert.deepEqual(message, expected, bytes);
     }
+    for (const type of [
+      "book_change",
+      "trade",
+      "ticker",
+      "kline",
+      "order",
+      "execution",
+      "position",
+      "wallet",
+    ])
+      assert.ok(types.has(type), type);
   }
-  for (const type of ["book_change", "trade", "ticker", "kline", "order", "execution", "position", "wallet"]) assert.ok(types.has(type), type);
-});
+);
 
 test("a reader's verdicts equal the report's", { skip: skip(LINEAR) }, async (t) => {
   const dir = temporary(t);
   const file = path.join(dir, "cut.txt");
   let found = 0;
-  const isCut = (line) => line.includes('"orderBookL2_25.ETHUSDT","type":"delta"') && found++ >= 40 && found <= 60;
-  fs.writeFileSync(file, captureLines(LINEAR).filter((line) => !isCut(line)).join("\n"));
+  const isCut = (line) =>
+    line.includes('"orderBookL2_25.ETHUSDT","type":"delta"') && found++ >= 40 && found <= 60;
+  fs.writeFileSync(
+    file,
+    captureLines(LINEAR)
+      .filter((line) => !isCut(line))
+      .join("\n")
+  );
   const archive = await imported(t, dir, "linear", file);
   const args = ["--topic", "orderBookL2_25"]; // without a second depth, whose comparison only the report has
   const report = await json(t, ["replay", "-a", archive, "--json", ...args], { status: 1 });
@@ -199,12 +322,29 @@ test("a reader's verdicts equal the report's", { skip: skip(LINEAR) }, async (t)
   const [first] = violations;
   const [rule] = first.rules.filter((r) => r.strength === "error");
   const reported = report.continuity.first;
-  assert.deepEqual([first.recv_ns, first.message.topic, first.message.symbol, rule.rule, rule.expected, rule.found],
-    [reported.recv_ns, reported.topic, reported.symbol, reported.rule, reported.expected, reported.found]);
+  assert.deepEqual(
+    [
+      first.recv_ns,
+      first.message.topic,
+      first.message.symbol,
+      rule.rule,
+      rule.expected,
+      rule.found,
+    ],
+    [
+      reported.recv_ns,
+      reported.topic,
+      reported.symbol,
+      reported.rule,
+      reported.expected,
+      reported.found,
+    ]
+  );
   const byRule = (strength) => {
     const counts = {};
     for (const { rules } of frames)
-      for (const r of rules) if (r.strength === strength) counts[r.rule] = (counts[r.rule] ?? 0) + 1;
+      for (const r of rules)
+        if (r.strength === strength) counts[r.rule] = (counts[r.rule] ?? 0) + 1;
     return counts;
   };
   assert.deepEqual(byRule("warning"), report.continuity.warnings);
@@ -237,7 +377,10 @@ function marketMaker(messages, quoteSize) {
     if (own === null || line.feed !== own.feed || line.symbol !== own.symbol) continue;
     if (book !== null && line.topic === own.topic) {
       const { bids, asks } = plainBook(book);
-      const [b, a] = [bids[0], asks[0]].map((level) => ({ price: e8(level.price), size: e8(level.size) }));
+      const [b, a] = [bids[0], asks[0]].map((level) => ({
+        price: e8(level.price),
+        size: e8(level.size),
+      }));
       frames++;
       spreads += Number(a.price - b.price) / 1e8;
       imbalances += Number(b.size - a.size) / Number(b.size + a.size);
@@ -249,7 +392,8 @@ function marketMaker(messages, quoteSize) {
       const [price, offered] = [e8(trade.price), e8(trade.size)];
       trades++;
       if (trade.side === "Sell" && bid !== null && price <= bid.price) bid = fill(bid, offered, 1);
-      else if (trade.side === "Buy" && ask !== null && price >= ask.price) ask = fill(ask, offered, -1);
+      else if (trade.side === "Buy" && ask !== null && price >= ask.price)
+        ask = fill(ask, offered, -1);
     }
   }
   const held = Number(position) / Number(E8);
@@ -263,34 +407,74 @@ function marketMaker(messages, quoteSize) {
   };
 }
 
-const STRATEGIES = [["cc", "-std=gnu17"], ["c++", "-std=c++20", "-x", "c++"]];
+const STRATEGIES = [
+  ["cc", "-std=gnu17"],
+  ["c++", "-std=c++20", "-x", "c++"],
+];
 
 async function checkExample(t, archive, symbol, size) {
-  const expected = marketMaker(await jsonLines(t, ["replay", "-a", archive, "--messages", "--symbol", symbol]), size);
+  const expected = marketMaker(
+    await jsonLines(t, ["replay", "-a", archive, "--messages", "--symbol", symbol]),
+    size
+  );
   for (const compiler of STRATEGIES) {
-    const program = once(`strategy_${compiler[0]}`, (file) => build(file, "docs/examples/strategy.c", compiler));
+    const program = once(`strategy_${compiler[0]}`, (file) =>
+      build(file, "docs/examples/strategy.c", compiler)
+    );
     assert.deepEqual(run(program, [archive, symbol, size]).trimEnd().split("\n"), expected.lines);
   }
   return expected;
 }
 
-test("docs/examples/strategy.c: its numbers for a capture follow from --messages", { skip: skip(INVERSE) }, async (t) => {
-  const archive = await tape(INVERSE, "inverse");
-  const { fills, lines } = await checkExample(t, archive, "BTCUSD", "1000");
-  assert.match(lines[0], isRecorded ? /^inverse BTCUSD: 507 book frames, 131 trades$/ : /^inverse BTCUSD: \d+ book frames, \d+ trades$/);
-  assert.ok(fills > 5);
-  await checkExample(t, archive, "EOSUSD", "2.5");
-  const program = path.join(shared, "strategy_cc");
-  assert.throws(() => run(program, [archive, "BTCUSD", "much"]), { status: 2 });
-  assert.throws(() => run(program, [path.join(shared, "absent"), "BTCUSD", "1"]), { status: 1 });
-});
+test(
+  "docs/examples/strategy.c: its numbers for a capture follow from --messages",
+  { skip: skip(INVERSE) },
+  async (t) => {
+    const archive = await tape(INVERSE, "inverse");
+    const { fills, lines } = await checkExample(t, archive, "BTCUSD", "1000");
+    assert.match(
+      lines[0],
+      isRecorded
+        ? /^inverse BTCUSD: 507 book frames, 131 trades$/
+        : /^inverse BTCUSD: \d+ book frames, \d+ trades$/
+    );
+    assert.ok(fills > 5);
+    await checkExample(t, archive, "EOSUSD", "2.5");
+    const program = path.join(shared, "strategy_cc");
+    assert.throws(() => run(program, [archive, "BTCUSD", "much"]), { status: 2 });
+    assert.throws(() => run(program, [path.join(shared, "absent"), "BTCUSD", "1"]), { status: 1 });
+  }
+);
 
-test("docs/examples/strategy.c: its numbers for a recording of the simulated exchange follow from --messages", { skip: withoutLibrary }, async (t) => {
-  const dir = temporary(t);
-  const archive = path.join(dir, "tape");
-  const sim = await listening(t, ["sim", "--families", "linear", "--symbols", "2", "--rate", "2000", "--seed", "5"], dir);
-  await tapedeck(t, ["record", "-a", archive, `${sim.url}/realtime_public`, "--family", "linear", "--ca-file", sim.ca, "--topic", "trade.*", "--topic", "orderBookL2_25.*", "--max-frames", "1000"]);
-  await sim.program.kill("SIGTERM");
-  const { fills } = await checkExample(t, archive, "BTCUSDT", "0.5");
-  assert.ok(fills > 5, `${fills} fills`);
-});
+test(
+  "docs/examples/strategy.c: its numbers for a recording of the simulated exchange follow from --messages",
+  { skip: withoutLibrary },
+  async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const sim = await listening(
+      t,
+      ["sim", "--families", "linear", "--symbols", "2", "--rate", "2000", "--seed", "5"],
+      dir
+    );
+    await tapedeck(t, [
+      "record",
+      "-a",
+      archive,
+      `${sim.url}/realtime_public`,
+      "--family",
+      "linear",
+      "--ca-file",
+      sim.ca,
+      "--topic",
+      "trade.*",
+      "--topic",
+      "orderBookL2_25.*",
+      "--max-frames",
+      "1000",
+    ]);
+    await sim.program.kill("SIGTERM");
+    const { fills } = await checkExample(t, archive, "BTCUSDT", "0.5");
+    assert.ok(fills > 5, `${fills} fills`);
+  }
+);

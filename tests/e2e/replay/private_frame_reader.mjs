@@ -31,7 +31,12 @@ const VALUES = {
 
 // ---- members: the exchange's name, the message's name, and the value's type (text by default) --------------
 
-const members = (text) => text.trim().split("\n").map((line) => line.trim().split(/ +/)).map(([wire, name, type = "text"]) => ({ wire, name, type }));
+const members = (text) =>
+  text
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/ +/))
+    .map(([wire, name, type = "text"]) => ({ wire, name, type }));
 
 const ORDER_OP = `
   order_id order_id
@@ -239,8 +244,13 @@ const BALANCE_SPOT = `
 
 const topic = (type, text, time, more) => ({ type, members: members(text), time, ...more });
 
-const v3 = (order, execution, position) => [order, execution, position].map(([type, text, time]) => topic(type, text, time));
-const [ORDER_V3, EXECUTION_V3, POSITION_V3] = v3(["order", ORDER, "updated_ns"], ["execution", EXECUTION, "exec_ns"], ["position", POSITION, "updated_ns"]);
+const v3 = (order, execution, position) =>
+  [order, execution, position].map(([type, text, time]) => topic(type, text, time));
+const [ORDER_V3, EXECUTION_V3, POSITION_V3] = v3(
+  ["order", ORDER, "updated_ns"],
+  ["execution", EXECUTION, "exec_ns"],
+  ["position", POSITION, "updated_ns"]
+);
 
 const INVERSE = {
   order: topic("order", ORDER_OP, "exchange_ns"),
@@ -249,13 +259,18 @@ const INVERSE = {
   position: topic("position", POSITION_OP),
   wallet: topic("wallet", WALLET_OP),
 };
-const byCategory = (name, what, categories) => Object.fromEntries(["", ...categories.map((c) => `.${c}`)].map((c) => [name + c, what]));
+const byCategory = (name, what, categories) =>
+  Object.fromEntries(["", ...categories.map((c) => `.${c}`)].map((c) => [name + c, what]));
 const CATEGORIES = ["linear", "inverse", "option", "spot"];
 
 /** The topics of each family by name. */
 export const FAMILIES = {
   inverse: INVERSE,
-  linear: { ...INVERSE, order: topic("order", ORDER_OP, "updated_ns"), stop_order: topic("stop_order", ORDER_OP, "updated_ns") },
+  linear: {
+    ...INVERSE,
+    order: topic("order", ORDER_OP, "updated_ns"),
+    stop_order: topic("stop_order", ORDER_OP, "updated_ns"),
+  },
   copytrade: {
     copyTradeOrder: topic("order", ORDER, "updated_ns"),
     copyTradeExecution: topic("execution", EXECUTION, "exec_ns"),
@@ -263,11 +278,13 @@ export const FAMILIES = {
     copyTradeWallet: topic("wallet", WALLET),
   },
   "usdc-private": {
-    ...Object.fromEntries(["option", "perp"].flatMap((product) => [
-      [`user.openapi.${product}.order`, topic("order", ORDER)],
-      [`user.openapi.${product}.position`, topic("position", POSITION)],
-      [`user.openapi.${product}.trade`, topic("execution", EXECUTION)],
-    ])),
+    ...Object.fromEntries(
+      ["option", "perp"].flatMap((product) => [
+        [`user.openapi.${product}.order`, topic("order", ORDER)],
+        [`user.openapi.${product}.position`, topic("position", POSITION)],
+        [`user.openapi.${product}.trade`, topic("execution", EXECUTION)],
+      ])
+    ),
     "user.order": topic("order", ORDER),
     "user.openapi.greeks": topic("greeks", GREEKS, undefined, { isSnapshot: true }),
     "user.service": topic("notice", NOTICE),
@@ -304,7 +321,8 @@ const mapOf = (node) => new Map(node.members.map((m) => [m.name, m.value]));
 /** The topic of a frame; undefined for an answer. */
 export function topicOf(text) {
   const node = parse(text);
-  return mapOf(node.is === "array" ? node.items[0] : node).get(node.is === "array" ? "e" : "topic")?.text;
+  return mapOf(node.is === "array" ? node.items[0] : node).get(node.is === "array" ? "e" : "topic")
+    ?.text;
 }
 
 /** The entries of a frame, as maps. */
@@ -333,7 +351,8 @@ function readEntry(what, entry) {
   const read = {};
   for (const [wire, node] of entry) {
     const known = what.members.find((m) => m.wire === wire);
-    if (known === undefined) throw new Error(`the table has no member '${wire}' of ${what.type}: ${node.raw}`);
+    if (known === undefined)
+      throw new Error(`the table has no member '${wire}' of ${what.type}: ${node.raw}`);
     const value = VALUES[known.type](node);
     if (value !== undefined) read[known.name] = value;
   }
@@ -356,9 +375,12 @@ export function read(family, text) {
   const hasList = data.has("result");
   const kind = what.isSnapshot ? "snapshot" : KINDS[data.get("dataType")?.text];
   // Entries of a change of a keyed list have an action.
-  if (kind !== undefined) for (const item of items) item.action = kind === "delta" ? "update" : "set";
+  if (kind !== undefined)
+    for (const item of items) item.action = kind === "delta" ? "update" : "set";
   const head = {
-    type: what.type, kind, topic: name,
+    type: what.type,
+    kind,
+    topic: name,
     symbol: items[0]?.symbol ?? (hasList && items.length === 0 ? "*" : undefined),
     exchange_ns: what.time === undefined ? (sentNs ?? ns(frame.get("E"))) : items[0][what.time],
     frame_id: frame.get("id")?.text,
@@ -367,17 +389,32 @@ export function read(family, text) {
     version: hasList ? data.get("version").text : undefined,
     base_line: data.get("baseLine")?.text,
   };
-  return { head: Object.fromEntries(Object.entries(head).filter(([, value]) => value !== undefined)), items };
+  return {
+    head: Object.fromEntries(Object.entries(head).filter(([, value]) => value !== undefined)),
+    items,
+  };
 }
 
 /** A line of `replay --messages` in the same form. */
 export function readMessage(line) {
   const isDecimal = (node) => node.is === "string" && /^-?\d+\.\d*0$/.test(node.text);
-  const plain = (node) => (isDecimal(node) ? shortest(node.text) : node.is === "object" || node.is === "bool" ? node.raw : node.text);
-  const valuesOf = (node, without) => Object.fromEntries(node.members.filter((m) => m.value.is !== "null" && !without.includes(m.name)).map((m) => [m.name, plain(m.value)]));
+  const plain = (node) =>
+    isDecimal(node)
+      ? shortest(node.text)
+      : node.is === "object" || node.is === "bool"
+        ? node.raw
+        : node.text;
+  const valuesOf = (node, without) =>
+    Object.fromEntries(
+      node.members
+        .filter((m) => m.value.is !== "null" && !without.includes(m.name))
+        .map((m) => [m.name, plain(m.value)])
+    );
   const node = parse(line);
   return {
     head: valuesOf(node, ["items", "feed", "line", "shard", "conn", "ordinal", "recv_ns"]),
-    items: mapOf(node).get("items").items.map((item) => valuesOf(item, [])),
+    items: mapOf(node)
+      .get("items")
+      .items.map((item) => valuesOf(item, [])),
   };
 }

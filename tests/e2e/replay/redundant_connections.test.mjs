@@ -5,36 +5,101 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { compareTruth, isManifest, json, jsonLines, jsonList, listening, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  compareTruth,
+  isManifest,
+  json,
+  jsonLines,
+  jsonList,
+  listening,
+  manifestOf,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 
 const URL_V5 = "wss://stream.bybit.com/v5/public/linear";
 const NOON = Date.parse("2026-08-09T12:00:00Z");
 const SYMBOL = "BTCUSDT";
 
-const book = (type, u, ms, b, a) =>
-  ({ topic: `orderbook.50.${SYMBOL}`, type, ts: ms, data: { s: SYMBOL, b, a, u, seq: 1000 + 3 * u }, cts: ms - 2 });
-const trade = (n, ms) =>
-  ({ topic: `publicTrade.${SYMBOL}`, type: "snapshot", ts: ms, data: [{ T: ms, s: SYMBOL, S: n % 2 ? "Buy" : "Sell", v: "0.5", p: String(60000 + n), L: "PlusTick", i: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`, BT: false, seq: 2000 + n }] });
+const book = (type, u, ms, b, a) => ({
+  topic: `orderbook.50.${SYMBOL}`,
+  type,
+  ts: ms,
+  data: { s: SYMBOL, b, a, u, seq: 1000 + 3 * u },
+  cts: ms - 2,
+});
+const trade = (n, ms) => ({
+  topic: `publicTrade.${SYMBOL}`,
+  type: "snapshot",
+  ts: ms,
+  data: [
+    {
+      T: ms,
+      s: SYMBOL,
+      S: n % 2 ? "Buy" : "Sell",
+      v: "0.5",
+      p: String(60000 + n),
+      L: "PlusTick",
+      i: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`,
+      BT: false,
+      seq: 2000 + n,
+    },
+  ],
+});
 
 /** The exchange's frames in each second of a run: a change of the book, and a trade. */
 function exchange(seconds) {
-  const frames = [{ ms: NOON, data: book("snapshot", 5, NOON, [["60000", "1"], ["59999", "2"]], [["60001", "1"], ["60002", "3"]]) }];
+  const frames = [
+    {
+      ms: NOON,
+      data: book(
+        "snapshot",
+        5,
+        NOON,
+        [
+          ["60000", "1"],
+          ["59999", "2"],
+        ],
+        [
+          ["60001", "1"],
+          ["60002", "3"],
+        ]
+      ),
+    },
+  ];
   for (let n = 1; n <= seconds; n++) {
     const ms = NOON + n * 1000;
-    frames.push({ ms, data: book("delta", 5 + n, ms, [["60000", String(n + 1)], ["59998", n % 2 ? "1" : "0"]], [["60002", String(n + 3)]]) });
+    frames.push({
+      ms,
+      data: book(
+        "delta",
+        5 + n,
+        ms,
+        [
+          ["60000", String(n + 1)],
+          ["59998", n % 2 ? "1" : "0"],
+        ],
+        [["60002", String(n + 3)]]
+      ),
+    });
     frames.push({ ms: ms + 100, data: trade(n, ms + 100) });
   }
   return frames;
 }
 
-const line = (conn, ms, us, data) => JSON.stringify({ recv_ns: "AT", conn, url: URL_V5, data }).replace('"AT"', `${ms}${String(us).padStart(3, "0")}000`);
+const line = (conn, ms, us, data) =>
+  JSON.stringify({ recv_ns: "AT", conn, url: URL_V5, data }).replace(
+    '"AT"',
+    `${ms}${String(us).padStart(3, "0")}000`
+  );
 
 /** A capture of connections: {conn, late: µs after the exchange, from, to: ms of the run}. */
 function capture(dir, name, frames, conns) {
   const rows = [];
   for (const { conn, late, from = 0, to = Infinity } of conns) {
     const seen = frames.filter(({ ms }) => ms - NOON >= from && ms - NOON <= to);
-    for (const { ms, data } of seen) rows.push({ at: ms * 1000 + late, text: line(conn, ms, late, data) });
+    for (const { ms, data } of seen)
+      rows.push({ at: ms * 1000 + late, text: line(conn, ms, late, data) });
   }
   rows.sort((a, b) => a.at - b.at);
   const file = path.join(dir, `${name}.jsonl`);
@@ -44,7 +109,15 @@ function capture(dir, name, frames, conns) {
 
 async function archiveOf(t, dir, name, frames, conns) {
   const archive = path.join(dir, name);
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", capture(dir, name, frames, conns)]);
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    archive,
+    "--format",
+    "jsonl",
+    capture(dir, name, frames, conns),
+  ]);
   return archive;
 }
 
@@ -74,27 +147,51 @@ function readBook(csv) {
 }
 
 const bookFile = (files) => Object.entries(files).find(([name]) => name.includes("incremental"))[1];
-const tradeIds = (files) => Object.entries(files).find(([name]) => name.includes("trades"))[1].trimEnd().split("\n").slice(1).map((row) => row.split(",")[4]);
-const ids = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => `00000000-0000-4000-8000-${String(from + i).padStart(12, "0")}`);
+const tradeIds = (files) =>
+  Object.entries(files)
+    .find(([name]) => name.includes("trades"))[1]
+    .trimEnd()
+    .split("\n")
+    .slice(1)
+    .map((row) => row.split(",")[4]);
+const ids = (from, to) =>
+  Array.from(
+    { length: to - from + 1 },
+    (_, i) => `00000000-0000-4000-8000-${String(from + i).padStart(12, "0")}`
+  );
 
 test("two connections with one topic give each frame once, like one connection", async (t) => {
   const dir = temporary(t);
   const frames = exchange(30);
   const one = await archiveOf(t, dir, "one", frames, [{ conn: "a", late: 5 }]);
-  const two = await archiveOf(t, dir, "two", frames, [{ conn: "a", late: 5 }, { conn: "b", late: 300 }]);
+  const two = await archiveOf(t, dir, "two", frames, [
+    { conn: "a", late: 5 },
+    { conn: "b", late: 300 },
+  ]);
   const csv = await exported(t, two, "tardis-csv");
   assert.deepEqual(csv.files, (await exported(t, one, "tardis-csv")).files);
-  assert.deepEqual([csv.manifest.totals.copies, csv.manifest.totals.left_out_frames], [frames.length, 0]);
+  assert.deepEqual(
+    [csv.manifest.totals.copies, csv.manifest.totals.left_out_frames],
+    [frames.length, 0]
+  );
   const withoutNumber = (text) => text.replaceAll(/"frame":\d+,/g, "");
   const [jsonl, alone] = [await exported(t, two, "jsonl"), await exported(t, one, "jsonl")];
-  for (const [name, text] of Object.entries(alone.files)) assert.equal(withoutNumber(jsonl.files[name]), withoutNumber(text));
+  for (const [name, text] of Object.entries(alone.files))
+    assert.equal(withoutNumber(jsonl.files[name]), withoutNumber(text));
   const messages = (archive) => jsonLines(t, ["replay", "-a", archive, "--messages"]);
   const own = ({ ordinal, conn, ...row }) => row;
   assert.deepEqual((await messages(two)).map(own), (await messages(one)).map(own));
-  const [report, single] = [await json(t, ["replay", "-a", two, "--json"]), await json(t, ["replay", "-a", one, "--json"])];
+  const [report, single] = [
+    await json(t, ["replay", "-a", two, "--json"]),
+    await json(t, ["replay", "-a", one, "--json"]),
+  ];
   assert.deepEqual(report.books, single.books);
-  assert.deepEqual([report.frames, report.copies, report.continuity.violations], [2 * frames.length, frames.length, 0]);
-  for (const part of ["payload", "messages", "books"]) assert.equal(report.digest[part], single.digest[part], part);
+  assert.deepEqual(
+    [report.frames, report.copies, report.continuity.violations],
+    [2 * frames.length, frames.length, 0]
+  );
+  for (const part of ["payload", "messages", "books"])
+    assert.equal(report.digest[part], single.digest[part], part);
   assert.notEqual(report.digest.frames, single.digest.frames);
   // The archive has the frames of both.
   assert.equal((await jsonLines(t, ["cat", "-a", two])).length, 2 * frames.length);
@@ -103,28 +200,55 @@ test("two connections with one topic give each frame once, like one connection",
 test("when the followed connection falls silent, replay follows the other one, with a whole book", async (t) => {
   const dir = temporary(t);
   const frames = exchange(40);
-  const archive = await archiveOf(t, dir, "tape", frames, [{ conn: "a", late: 5, to: 20_100 }, { conn: "b", late: 300 }]);
+  const archive = await archiveOf(t, dir, "tape", frames, [
+    { conn: "a", late: 5, to: 20_100 },
+    { conn: "b", late: 300 },
+  ]);
   const { files, manifest } = await exported(t, archive, "tardis-csv");
   // 5 s of silence, then the next frame; frames of that stretch are copies.
   assert.deepEqual(tradeIds(files), [...ids(1, 20), ...ids(25, 40)]);
-  assert.deepEqual(readBook(bookFile(files)), { "ask 60001": "1", "ask 60002": "43", "bid 59999": "2", "bid 60000": "41" });
+  assert.deepEqual(readBook(bookFile(files)), {
+    "ask 60001": "1",
+    "ask 60002": "43",
+    "bid 59999": "2",
+    "bid 60000": "41",
+  });
   const [file] = manifest.files.filter((row) => row.type === "incremental_book_L2");
-  assert.deepEqual([file.break_count, file.breaks[0].cause, file.left_out_frames], [1, "connection", 0]);
+  assert.deepEqual(
+    [file.break_count, file.breaks[0].cause, file.left_out_frames],
+    [1, "connection", 0]
+  );
   assert.equal(Math.round((file.breaks[0].to_ns - file.breaks[0].from_ns) / 1000), 5_000_295); // numbers round ns here
   const report = await json(t, ["replay", "-a", archive, "--json"]);
-  assert.deepEqual([report.books[0].u, report.books[0].broken, report.continuity.violations], [45, false, 0]);
+  assert.deepEqual(
+    [report.books[0].u, report.books[0].broken, report.continuity.violations],
+    [45, false, 0]
+  );
 });
 
 test("a session that overlaps another adds copies, and is followed from the other's end on", async (t) => {
   const dir = temporary(t);
   const frames = exchange(40);
   const archive = await archiveOf(t, dir, "tape", frames, [{ conn: "a", late: 5, to: 20_100 }]);
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", capture(dir, "again", frames, [{ conn: "x", late: 300 }])]);
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    archive,
+    "--format",
+    "jsonl",
+    capture(dir, "again", frames, [{ conn: "x", late: 300 }]),
+  ]);
   const { files, manifest } = await exported(t, archive, "tardis-csv");
   assert.deepEqual(manifest.gaps, []);
   // The last frame came over the second session, after the first had ended.
   assert.deepEqual(tradeIds(files), [...ids(1, 20), ...ids(20, 40)]);
-  assert.deepEqual(readBook(bookFile(files)), { "ask 60001": "1", "ask 60002": "43", "bid 59999": "2", "bid 60000": "41" });
+  assert.deepEqual(readBook(bookFile(files)), {
+    "ask 60001": "1",
+    "ask 60002": "43",
+    "bid 59999": "2",
+    "bid 60000": "41",
+  });
   const report = await json(t, ["replay", "-a", archive, "--json"]);
   assert.deepEqual([report.continuity.violations, report.copies], [0, 40]);
 });
@@ -133,10 +257,29 @@ test("serve sends each frame of a recording over two connections once, like the 
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const truth = path.join(dir, "truth.jsonl");
-  const sim = await listening(t, ["sim", "--families", "inverse", "--symbols", "1", "--rate", "300", "--seed", "4", "--truth", truth], dir);
+  const sim = await listening(
+    t,
+    [
+      "sim",
+      "--families",
+      "inverse",
+      "--symbols",
+      "1",
+      "--rate",
+      "300",
+      "--seed",
+      "4",
+      "--truth",
+      truth,
+    ],
+    dir
+  );
   // A wildcard and one of its topics: no connection may subscribe to both. Topics are dealt to the two connections by turns.
   const config = path.join(dir, "feeds.yaml");
-  fs.writeFileSync(config, `feeds:\n  - family: inverse\n    url: ${sim.url}/realtime\n    ca_file: ${sim.ca}\n    max_topics_per_connection: 2\n    topics: ["trade.*", "trade.BTCUSD", "orderBookL2_25.*", "orderBookL2_25.BTCUSD"]\n`);
+  fs.writeFileSync(
+    config,
+    `feeds:\n  - family: inverse\n    url: ${sim.url}/realtime\n    ca_file: ${sim.ca}\n    max_topics_per_connection: 2\n    topics: ["trade.*", "trade.BTCUSD", "orderBookL2_25.*", "orderBookL2_25.BTCUSD"]\n`
+  );
   await tapedeck(t, ["record", "-a", archive, "-c", config, "--max-frames", "1500"]);
   await sim.program.kill("SIGTERM");
   assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
@@ -149,8 +292,23 @@ test("serve sends each frame of a recording over two connections once, like the 
   assert.equal(new Set(found).size, found.length);
   const server = await listening(t, ["serve", "-a", archive, "--speed", "max"], dir);
   const again = path.join(dir, "again");
-  await tapedeck(t, ["record", "-a", again, `${server.url}/realtime`, "--family", "inverse", "--ca-file", server.ca, "--topic", "trade.BTCUSD", "--topic", "orderBookL2_25.BTCUSD", "--until-close"]);
+  await tapedeck(t, [
+    "record",
+    "-a",
+    again,
+    `${server.url}/realtime`,
+    "--family",
+    "inverse",
+    "--ca-file",
+    server.ca,
+    "--topic",
+    "trade.BTCUSD",
+    "--topic",
+    "orderBookL2_25.BTCUSD",
+    "--until-close",
+  ]);
   const copy = await json(t, ["replay", "-a", again, "--json"]);
-  for (const part of ["payload", "messages", "books"]) assert.equal(copy.digest[part], report.digest[part], part);
+  for (const part of ["payload", "messages", "books"])
+    assert.equal(copy.digest[part], report.digest[part], part);
   assert.equal(copy.copies, 0);
 });

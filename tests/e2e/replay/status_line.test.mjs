@@ -11,24 +11,54 @@ import { statusLines, Terminal } from "./terminal.mjs";
 
 const START = 1618677785; // 2021-04-17T16:43:05Z
 const GAP_S = 421 * 86400;
-const SIGINT = 2, SIGTERM = 15, SIGTSTP = 20;
+const SIGINT = 2,
+  SIGTERM = 15,
+  SIGTSTP = 20;
 
-const frame = (seq) => JSON.stringify({
-  topic: "trade.BTCUSD",
-  data: [{
-    trade_time_ms: START * 1000 + seq, timestamp: "2021-04-17T16:43:05.000Z", symbol: "BTCUSD", side: "Buy", size: 5, price: 7.5,
-    tick_direction: "PlusTick", trade_id: `558a0af8-ca11-5c5c-9b88-${String(seq).padStart(12, "0")}`, cross_seq: seq,
-  }],
-});
+const frame = (seq) =>
+  JSON.stringify({
+    topic: "trade.BTCUSD",
+    data: [
+      {
+        trade_time_ms: START * 1000 + seq,
+        timestamp: "2021-04-17T16:43:05.000Z",
+        symbol: "BTCUSD",
+        side: "Buy",
+        size: 5,
+        price: 7.5,
+        tick_direction: "PlusTick",
+        trade_id: `558a0af8-ca11-5c5c-9b88-${String(seq).padStart(12, "0")}`,
+        cross_seq: seq,
+      },
+    ],
+  });
 
 /** An archive whose two frames are 421 days apart. */
 async function longGap(t, dir) {
   const archive = path.join(dir, "tape");
   const end = START + GAP_S;
-  fs.writeFileSync(path.join(dir, "capture"), [
-    `wss://test/realtime <-> ${START}.0`, `${START}.5: ${frame(1)}`, `${end}.5: ${frame(2)}`, `wss://test/realtime <-> ${end + 1}.0`,
-  ].map((line) => line + "\n").join(""));
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", path.join(dir, "capture")]);
+  fs.writeFileSync(
+    path.join(dir, "capture"),
+    [
+      `wss://test/realtime <-> ${START}.0`,
+      `${START}.5: ${frame(1)}`,
+      `${end}.5: ${frame(2)}`,
+      `wss://test/realtime <-> ${end + 1}.0`,
+    ]
+      .map((line) => line + "\n")
+      .join("")
+  );
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    archive,
+    "--format",
+    "cryptofeed",
+    "--family",
+    "inverse",
+    path.join(dir, "capture"),
+  ]);
   return archive;
 }
 
@@ -37,7 +67,14 @@ const WAITING = /waiting 42[01] d[^;]* until 2022-06-12T16:43:05\.500Z; press f 
 /** A replay in its long wait. */
 async function waiting(t, dir, columns, options) {
   const archive = await longGap(t, dir);
-  const replay = new Terminal(t, dir, columns, "tapedeck-replay", ["replay", "-a", archive, "--speed", "1", "--json"], options);
+  const replay = new Terminal(
+    t,
+    dir,
+    columns,
+    "tapedeck-replay",
+    ["replay", "-a", archive, "--speed", "1", "--json"],
+    options
+  );
   await replay.shows(WAITING);
   return { archive, replay };
 }
@@ -45,19 +82,34 @@ async function waiting(t, dir, columns, options) {
 function fits(screen, columns) {
   const lines = statusLines(screen);
   assert.ok(lines.length > 0, JSON.stringify(screen));
-  for (const line of lines) assert.ok(line.length < columns, `${line.length} of ${columns} columns: ${line}`);
+  for (const line of lines)
+    assert.ok(line.length < columns, `${line.length} of ${columns} columns: ${line}`);
   return lines;
 }
 
 describe("status lines", { concurrency: 2 }, () => {
   test("record's status line fits, follows the terminal's size, and is redrawn after a log line", async (t) => {
     const dir = temporary(t);
-    const server = await listening(t, ["sim", "--families", "inverse", "--symbols", "1", "--rate", "200"], dir);
-    const record = new Terminal(t, dir, 100, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), ...feedArgs(server, "inverse")]);
-    const [, rate] = await record.shows(/\r1\/1 feeds live  ([1-9][\d,]*) frames\/s  [\d.]+ [KM]?i?B\/s  [\d.]+ (?:m?s|m)[^\r]*  0 gaps  lag [\d.]+ m?s/);
+    const server = await listening(
+      t,
+      ["sim", "--families", "inverse", "--symbols", "1", "--rate", "200"],
+      dir
+    );
+    const record = new Terminal(t, dir, 100, "tapedeck-record", [
+      "record",
+      "-a",
+      path.join(dir, "tape"),
+      ...feedArgs(server, "inverse"),
+    ]);
+    const [, rate] = await record.shows(
+      /\r1\/1 feeds live  ([1-9][\d,]*) frames\/s  [\d.]+ [KM]?i?B\/s  [\d.]+ (?:m?s|m)[^\r]*  0 gaps  lag [\d.]+ m?s/
+    );
     assert.ok(Number(rate.replaceAll(",", "")) > 0);
     const first = fits(record.screen, 100);
-    assert.ok(first.some((line) => / frames(?!\/)/.test(line)), first.at(-1));
+    assert.ok(
+      first.some((line) => / frames(?!\/)/.test(line)),
+      first.at(-1)
+    );
     const at = record.screen.length;
     record.command("size 30");
     const found = await record.shows(/\r1\/1 feeds live(?:  [\d,]+ frames\/s)?\x1b\[K/, at);
@@ -107,8 +159,19 @@ describe("status lines", { concurrency: 2 }, () => {
     while ((await replay.modes()) !== "raw");
     replay.command(`signal ${SIGTERM}`);
     assert.equal((await replay.end()).mode, "line");
-    for (const act of [(program) => program.command(`signal ${SIGINT}`), (program) => program.command("keys \x03"), (program) => program.command("keys q")]) {
-      const again = new Terminal(t, dir, 80, "tapedeck-replay", ["replay", "-a", archive, "--speed", "1", "--json"]);
+    for (const act of [
+      (program) => program.command(`signal ${SIGINT}`),
+      (program) => program.command("keys \x03"),
+      (program) => program.command("keys q"),
+    ]) {
+      const again = new Terminal(t, dir, 80, "tapedeck-replay", [
+        "replay",
+        "-a",
+        archive,
+        "--speed",
+        "1",
+        "--json",
+      ]);
       await again.shows(WAITING);
       assert.equal(await again.modes(), "raw");
       act(again);
@@ -129,9 +192,29 @@ describe("status lines", { concurrency: 2 }, () => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const lines = Array.from({ length: 8 }, (_, i) => `${START + i}.0: ${frame(i + 1)}`);
-    fs.writeFileSync(path.join(dir, "capture"), [`wss://test/realtime <-> ${START}.0`, ...lines, ""].join("\n"));
-    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", path.join(dir, "capture")]);
-    const replay = new Terminal(t, dir, 100, "tapedeck-replay", ["replay", "-a", archive, "--speed", "2", "--json"]);
+    fs.writeFileSync(
+      path.join(dir, "capture"),
+      [`wss://test/realtime <-> ${START}.0`, ...lines, ""].join("\n")
+    );
+    await tapedeck(t, [
+      "import",
+      "-q",
+      "-a",
+      archive,
+      "--format",
+      "cryptofeed",
+      "--family",
+      "inverse",
+      path.join(dir, "capture"),
+    ]);
+    const replay = new Terminal(t, dir, 100, "tapedeck-replay", [
+      "replay",
+      "-a",
+      archive,
+      "--speed",
+      "2",
+      "--json",
+    ]);
     await replay.shows(/\r\d+ % {2}2021-04-17T16:43:0/);
     const [, left] = await replay.shows(/\r[1-9]\d % {2}([1-3]) s left {2}2021-04-17T16:43:0/);
     assert.ok(Number(left) > 0);
@@ -141,10 +224,17 @@ describe("status lines", { concurrency: 2 }, () => {
   test("keys and arrows step, go back and play on; the report is that of an undisturbed replay", async (t) => {
     const dir = temporary(t);
     const archive = await longGap(t, dir);
-    const replay = new Terminal(t, dir, 120, "tapedeck-replay", ["replay", "-a", archive, "--start-paused", "--json"]);
+    const replay = new Terminal(t, dir, 120, "tapedeck-replay", [
+      "replay",
+      "-a",
+      archive,
+      "--start-paused",
+      "--json",
+    ]);
     await replay.shows(/speed max {2}paused/);
     assert.equal(await replay.modes(), "raw");
-    for (const keys of ["\x1b[C.", "\x1b[D,", "bf", "\x1bOB\x1b[A"]) { // two on, two back, both again, slower and faster: full speed stays
+    for (const keys of ["\x1b[C.", "\x1b[D,", "bf", "\x1bOB\x1b[A"]) {
+      // two on, two back, both again, slower and faster: full speed stays
       const at = replay.screen.length;
       replay.command(`keys ${keys}`);
       await replay.shows(/speed max {2}paused/, at);
@@ -153,16 +243,41 @@ describe("status lines", { concurrency: 2 }, () => {
     const end = await replay.end();
     const plain = await json(t, ["replay", "-a", archive, "--json"], { status: null });
     const controlled = JSON.parse(end.stdout);
-    assert.deepEqual([controlled.digest, controlled.totals, controlled.stopped], [plain.digest, plain.totals, false]);
+    assert.deepEqual(
+      [controlled.digest, controlled.totals, controlled.stopped],
+      [plain.digest, plain.totals, false]
+    );
   });
 
   test("with replay --loop the line starts again each time", { skip: tooLong }, async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    const lines = Array.from({ length: 9000 }, (_, i) => `${START}.${String(i).padStart(4, "0")}: ${frame(i + 1)}`);
-    fs.writeFileSync(path.join(dir, "capture"), [`wss://test/realtime <-> ${START}.0`, ...lines, ""].join("\n"));
-    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", path.join(dir, "capture")]);
-    const replay = new Terminal(t, dir, 120, "tapedeck-replay", ["replay", "-a", archive, "--loop", "--json"]);
+    const lines = Array.from(
+      { length: 9000 },
+      (_, i) => `${START}.${String(i).padStart(4, "0")}: ${frame(i + 1)}`
+    );
+    fs.writeFileSync(
+      path.join(dir, "capture"),
+      [`wss://test/realtime <-> ${START}.0`, ...lines, ""].join("\n")
+    );
+    await tapedeck(t, [
+      "import",
+      "-q",
+      "-a",
+      archive,
+      "--format",
+      "cryptofeed",
+      "--family",
+      "inverse",
+      path.join(dir, "capture"),
+    ]);
+    const replay = new Terminal(t, dir, 120, "tapedeck-replay", [
+      "replay",
+      "-a",
+      archive,
+      "--loop",
+      "--json",
+    ]);
     await replay.shows(/(?:\r[^\r]*speed max[^\r]*frames\/s[^\r]*){120}/);
     replay.command(`signal ${SIGINT}`);
     assert.ok([0, 1].includes((await replay.end()).status), replay.screen); // 0: at the end of a run

@@ -11,7 +11,11 @@ export class Terminal extends Program {
   /** Run a program, with options.inBackground in the background. Its stdout is a file; everything else it writes is in this.screen. */
   constructor(t, dir, columns, name, args, options = {}) {
     const out = path.join(dir, `out-${Math.random().toString(36).slice(2)}`);
-    super(t, name, args, { ...options, stdin: true, under: ["python3", SCRIPT, String(columns), out, ...(options.inBackground ? ["&"] : [])] });
+    super(t, name, args, {
+      ...options,
+      stdin: true,
+      under: ["python3", SCRIPT, String(columns), out, ...(options.inBackground ? ["&"] : [])],
+    });
     this.out = out;
     this.screen = "";
     this.watching = [];
@@ -23,14 +27,16 @@ export class Terminal extends Program {
 
   /** Wait until the screen matches after the position from; returns the match. */
   shows(pattern, from = 0) {
-    return this.until(new Promise((resolve) => {
-      const check = () => {
-        const found = pattern.exec(this.screen.slice(from));
-        if (found !== null) resolve(found);
-        return found !== null;
-      };
-      if (!check()) this.watching.push(check);
-    }));
+    return this.until(
+      new Promise((resolve) => {
+        const check = () => {
+          const found = pattern.exec(this.screen.slice(from));
+          if (found !== null) resolve(found);
+          return found !== null;
+        };
+        if (!check()) this.watching.push(check);
+      })
+    );
   }
 
   command(text) {
@@ -46,14 +52,16 @@ export class Terminal extends Program {
 
   /** Wait for a report of terminal.py. */
   reports(pattern, from = 0) {
-    return this.until(new Promise((resolve) => {
-      const check = () => {
-        const found = pattern.exec(this.stderr.slice(from));
-        if (found !== null) resolve(found);
-        return found !== null;
-      };
-      if (!check()) this.stderrWaits.push(check);
-    }));
+    return this.until(
+      new Promise((resolve) => {
+        const check = () => {
+          const found = pattern.exec(this.stderr.slice(from));
+          if (found !== null) resolve(found);
+          return found !== null;
+        };
+        if (!check()) this.stderrWaits.push(check);
+      })
+    );
   }
 
   /** The end of the program: its status (negative: a signal), the terminal's mode afterwards, its stdout. */
@@ -67,5 +75,7 @@ export class Terminal extends Program {
 
 /** The status lines of a screen, in order, without empty ones, which only clear the line. */
 export function statusLines(screen) {
-  return [...screen.matchAll(/\r([^\r\n]*)\x1b\[K/g)].map((found) => found[1]).filter((line) => line !== "");
+  return [...screen.matchAll(/\r([^\r\n]*)\x1b\[K/g)]
+    .map((found) => found[1])
+    .filter((line) => line !== "");
 }

@@ -6,7 +6,14 @@ import net from "node:net";
 import path from "node:path";
 import { describe } from "node:test";
 import { certificate } from "../support/scripted_server.mjs";
-import { FRAMES_MS as MS, Program, importFrames, listening, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  FRAMES_MS as MS,
+  Program,
+  importFrames,
+  listening,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -18,7 +25,11 @@ describe("the ready file's ca_file with a user's certificate", { concurrency: 1 
     const files = certificate(dir);
     const chain = path.join(dir, "chain.pem");
     fs.writeFileSync(chain, names.map((name) => fs.readFileSync(files[name], "utf8")).join(""));
-    const sim = await listening(t, ["sim", "--rate", "200", "--max-frames", "20", "--tls-cert", chain, "--tls-key", files.key], dir);
+    const sim = await listening(
+      t,
+      ["sim", "--rate", "200", "--max-frames", "20", "--tls-cert", chain, "--tls-key", files.key],
+      dir
+    );
     return { dir, files, ...sim };
   }
 
@@ -28,7 +39,21 @@ describe("the ready file's ca_file with a user's certificate", { concurrency: 1 
     const client = new WebSocket(`${url}/v5/public/linear`, { ca: fs.readFileSync(ca) });
     await once(client, "open");
     client.terminate();
-    await tapedeck(t, ["record", "-a", path.join(dir, "tape"), `${url}/v5/public/linear`, "--family", "v5-linear", "--topic", "publicTrade", "--symbol", "BTCUSDT", "--ca-file", ca, "--until-close"]);
+    await tapedeck(t, [
+      "record",
+      "-a",
+      path.join(dir, "tape"),
+      `${url}/v5/public/linear`,
+      "--family",
+      "v5-linear",
+      "--topic",
+      "publicTrade",
+      "--symbol",
+      "BTCUSDT",
+      "--ca-file",
+      ca,
+      "--until-close",
+    ]);
   });
 
   test("ca_file is absent if the chain lacks the issuer, because a leaf is not a CA", async (t) => {
@@ -40,8 +65,17 @@ describe("the ready file's ca_file with a user's certificate", { concurrency: 1 
 
 test("topics lists a private feed of contract v3 under its private address", async (t) => {
   const dir = temporary(t);
-  const frame = JSON.stringify({ id: "a", topic: "user.order.contractAccount", creationTime: MS, data: [{ symbol: "BTCUSDT", orderId: "1" }] });
-  const archive = await importFrames(t, dir, { family: "contract-v3", host: "/contract/private/v3", frames: [frame] });
+  const frame = JSON.stringify({
+    id: "a",
+    topic: "user.order.contractAccount",
+    creationTime: MS,
+    data: [{ symbol: "BTCUSDT", orderId: "1" }],
+  });
+  const archive = await importFrames(t, dir, {
+    family: "contract-v3",
+    host: "/contract/private/v3",
+    frames: [frame],
+  });
   const { program } = await listening(t, ["serve", "-a", archive, "--plain"], dir);
   await program.prints(/at ws:\/\/127\.0\.0\.1:\d+\/contract\/private\/v3/);
   assert.doesNotMatch(program.stderr, /public/);
@@ -56,7 +90,18 @@ test("a reset in the TLS handshake is reported as a reset, not as a wrong scheme
   await once(server, "listening");
   t.after(() => server.close());
   const archive = path.join(temporary(t), "tape");
-  const program = new Program(t, "tapedeck", ["record", "-a", archive, `wss://127.0.0.1:${server.address().port}/v5/public/linear`, "--family", "v5-linear", "--topic", "publicTrade", "--symbol", "BTCUSDT"]);
+  const program = new Program(t, "tapedeck", [
+    "record",
+    "-a",
+    archive,
+    `wss://127.0.0.1:${server.address().port}/v5/public/linear`,
+    "--family",
+    "v5-linear",
+    "--topic",
+    "publicTrade",
+    "--symbol",
+    "BTCUSDT",
+  ]);
   await program.prints(/reset the connection during the TLS handshake/);
   assert.doesNotMatch(program.stderr, /rather than wss/);
 });

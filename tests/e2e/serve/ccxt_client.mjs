@@ -6,9 +6,11 @@ import { createRequire } from "node:module";
 const [, , modules, module, url, loops, symbol, depth] = process.argv;
 const ccxt = createRequire(`${modules}/`)(module);
 const exchange = new ccxt.pro.bybit();
-exchange.urls.api = JSON.parse(JSON.stringify(exchange.urls.api)
-  .replaceAll("https://api.{hostname}", url.replace("wss:", "https:"))
-  .replaceAll("wss://stream.{hostname}", url));
+exchange.urls.api = JSON.parse(
+  JSON.stringify(exchange.urls.api)
+    .replaceAll("https://api.{hostname}", url.replace("wss:", "https:"))
+    .replaceAll("wss://stream.{hostname}", url)
+);
 const print = (row) => process.stdout.write(JSON.stringify(row) + "\n");
 print({ markets: Object.keys(await exchange.loadMarkets()) });
 
@@ -16,7 +18,7 @@ async function trades() {
   for (;;) for (const { id } of await exchange.watchTrades(symbol)) print({ trade: id });
 }
 trades().catch((error) => print({ error: String(error) }));
-for (let begun = 0, last = 0; begun < Number(loops); ) {
+for (let begun = 0, last = 0; begun < Number(loops);) {
   const { timestamp, bids, asks } = await exchange.watchOrderBook(symbol, depth && Number(depth));
   if (timestamp < last) begun++;
   last = timestamp;

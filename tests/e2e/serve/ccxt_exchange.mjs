@@ -10,7 +10,10 @@ const settings = JSON.parse(text);
 const ccxt = createRequire(`${modules}/`)(module);
 const exchange = new ccxt.pro[name]();
 const changed = (value) => {
-  if (typeof value !== "string") return value !== null && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, changed(inner)])) : value;
+  if (typeof value !== "string")
+    return value !== null && typeof value === "object"
+      ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, changed(inner)]))
+      : value;
   const [from, to] = JSON.parse(urls).find(([begins]) => value.startsWith(begins)) ?? ["", ""];
   return to + value.slice(from.length);
 };
@@ -20,15 +23,28 @@ Object.assign(exchange.options, settings.options);
 if (settings.withoutLogin) exchange.authenticate = () => {};
 const print = (row) => process.stdout.write(JSON.stringify(row) + "\n");
 if (settings.only) exchange.setMarkets([exchange.safeMarketStructure(settings.only)]);
-print({ markets: Object.keys(settings.only ? exchange.markets : await exchange.loadMarkets(false, settings.markets)).length });
-const { symbol } = Object.values(exchange.markets).find(({ id, info }) => [id, info?.wsname].includes(market));
-let count = 0, book = null;
+print({
+  markets: Object.keys(
+    settings.only ? exchange.markets : await exchange.loadMarkets(false, settings.markets)
+  ).length,
+});
+const { symbol } = Object.values(exchange.markets).find(({ id, info }) =>
+  [id, info?.wsname].includes(market)
+);
+let count = 0,
+  book = null;
 try {
   for (;;) {
     book = await exchange.watchOrderBook(symbol, settings.depth, settings.book);
     count++;
   }
 } catch (error) {
-  print({ count, bids: book?.bids, asks: book?.asks, error: error.constructor.name, message: error.message });
+  print({
+    count,
+    bids: book?.bids,
+    asks: book?.asks,
+    error: error.constructor.name,
+    message: error.message,
+  });
 }
 process.stdout.write("", () => process.exit(0)); // its sockets are open

@@ -7,7 +7,18 @@ import { createHash, webcrypto } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { capture, eventually, json, listening, parseLines, Program, run, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
+import {
+  capture,
+  eventually,
+  json,
+  listening,
+  parseLines,
+  Program,
+  run,
+  tapedeck,
+  temporary,
+  withoutRecorded,
+} from "../support/harness.mjs";
 import { feedArgs, recordUntil } from "../support/recorders.mjs";
 import { npm, python, test, withoutPackages } from "../support/npm_packages.mjs";
 
@@ -18,7 +29,10 @@ const SYMBOLS = ["BTCUSDT", "ETHUSDT"];
 
 /** A client that is connected to one address for all topics; its messages are in client.received. */
 function connect(t, url, options = {}) {
-  const client = new WebsocketClient({ wsUrl: url, pingInterval: 200, pongTimeout: 60_000, ...options }, SILENT);
+  const client = new WebsocketClient(
+    { wsUrl: url, pingInterval: 200, pongTimeout: 60_000, ...options },
+    SILENT
+  );
   client.received = { responses: [], closes: 0, exceptions: [] };
   client.on("response", (response) => client.received.responses.push(response));
   client.on("exception", (exception) => client.received.exceptions.push(exception));
@@ -34,20 +48,41 @@ function keepBooks(client) {
     if (type === "snapshot") books[data.s] = { Buy: new Map(), Sell: new Map(), frames: 0 };
     const book = books[data.s];
     assert.ok(book, `${topic}: a delta before its snapshot`);
-    for (const [side, levels] of [["Buy", data.b], ["Sell", data.a]])
-      for (const [price, size] of levels) Number(size) === 0 ? book[side].delete(Number(price)) : book[side].set(Number(price), Number(size));
+    for (const [side, levels] of [
+      ["Buy", data.b],
+      ["Sell", data.a],
+    ])
+      for (const [price, size] of levels)
+        Number(size) === 0
+          ? book[side].delete(Number(price))
+          : book[side].set(Number(price), Number(size));
     book.frames++;
   });
   return books;
 }
 
 /** docs/replay.md: SIDE PRICE SIZE, each side by rising price. */
-const sha1 = (book) => createHash("sha1").update(["Buy", "Sell"].flatMap((side) =>
-  [...book[side]].sort(([a], [b]) => a - b).map(([price, size]) => `${side} ${price} ${size}`)).join("\n")).digest("hex");
+const sha1 = (book) =>
+  createHash("sha1")
+    .update(
+      ["Buy", "Sell"]
+        .flatMap((side) =>
+          [...book[side]]
+            .sort(([a], [b]) => a - b)
+            .map(([price, size]) => `${side} ${price} ${size}`)
+        )
+        .join("\n")
+    )
+    .digest("hex");
 
 test("serve sends a whole book to a late subscriber, and every book ends equal to replay's", async (t) => {
-  const dir = temporary(t), archive = path.join(dir, "tape");
-  const sim = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "300", "--seed", "11"], dir);
+  const dir = temporary(t),
+    archive = path.join(dir, "tape");
+  const sim = await listening(
+    t,
+    ["sim", "--families", "v5-linear", "--symbols", "2", "--rate", "300", "--seed", "11"],
+    dir
+  );
   const topics = SYMBOLS.flatMap((symbol) => [`orderbook.50.${symbol}`, `publicTrade.${symbol}`]);
   await recordUntil(t, archive, feedArgs(sim, "v5-linear", topics), (rows) => rows.length > 600);
   const { books: recorded } = await json(t, ["replay", archive, "--json"], { status: null });
@@ -58,13 +93,25 @@ test("serve sends a whole book to a late subscriber, and every book ends equal t
   client.on("update", ({ topic, data }) => topic.startsWith("publicTrade") && trades.push(...data));
   const ended = once(client, "reconnect"); // the server closes at the end of the tape
   // The tape does not pass the late subscription, however slow the client is.
-  const control = async (command) => (await fetch(`${served.url.replace("ws:", "http:")}/control/${command}`, { method: "POST" })).json();
-  const answered = (count) => eventually(`${count} answered subscriptions`, () => client.received.responses.filter(({ op }) => op === "subscribe").length === count, served.program);
+  const control = async (command) =>
+    (
+      await fetch(`${served.url.replace("ws:", "http:")}/control/${command}`, { method: "POST" })
+    ).json();
+  const answered = (count) =>
+    eventually(
+      `${count} answered subscriptions`,
+      () => client.received.responses.filter(({ op }) => op === "subscribe").length === count,
+      served.program
+    );
   const counted = () => trades.length + (books.BTCUSDT?.frames ?? 0);
   await control("pause");
   client.subscribeV5([`orderbook.50.BTCUSDT`, `publicTrade.BTCUSDT`], "linear");
   await answered(1);
-  await eventually("the tape plays", async () => (await control("pause")).tapes.length > 0, served.program);
+  await eventually(
+    "the tape plays",
+    async () => (await control("pause")).tapes.length > 0,
+    served.program
+  );
   while (!(books.BTCUSDT?.frames > 20)) {
     const before = counted();
     await control("step");
@@ -81,23 +128,53 @@ test("serve sends a whole book to a late subscriber, and every book ends equal t
     assert.deepEqual([books[symbol].Buy.size, books[symbol].Sell.size], [bids, asks], symbol);
     assert.equal(sha1(books[symbol]), levels_sha1, symbol);
   }
-  assert.ok(trades.length > 20 && trades.every((trade) => trade.s === "BTCUSDT"), `${trades.length} trades`);
+  assert.ok(
+    trades.length > 20 && trades.every((trade) => trade.s === "BTCUSDT"),
+    `${trades.length} trades`
+  );
   // The client reconnects when the tape has ended, and also reports that failure as a response.
   const responses = client.received.responses.filter(({ op }) => op !== undefined);
-  assert.ok(responses.length >= 2 && responses.every(({ success }) => success), JSON.stringify(responses));
-  assert.match(served.program.stderr, /made 1 snapshot for 1 client since this was last logged, of books or tickers that begin with a delta/);
+  assert.ok(
+    responses.length >= 2 && responses.every(({ success }) => success),
+    JSON.stringify(responses)
+  );
+  assert.match(
+    served.program.stderr,
+    /made 1 snapshot for 1 client since this was last logged, of books or tickers that begin with a delta/
+  );
 });
 
 test("the simulated exchange authenticates a private client, and refuses a wrong secret", async (t) => {
   const dir = temporary(t);
-  const sim = await listening(t, ["sim", "--families", "v5-private", "--symbols", "1", "--rate", "100", "--secret", "the right secret", "--plain"], dir);
-  const client = connect(t, `${sim.url}/v5/private`, { key: "aKeyOfTheTests", secret: "the right secret" });
+  const sim = await listening(
+    t,
+    [
+      "sim",
+      "--families",
+      "v5-private",
+      "--symbols",
+      "1",
+      "--rate",
+      "100",
+      "--secret",
+      "the right secret",
+      "--plain",
+    ],
+    dir
+  );
+  const client = connect(t, `${sim.url}/v5/private`, {
+    key: "aKeyOfTheTests",
+    secret: "the right secret",
+  });
   const update = once(client, "update");
   client.subscribeV5(["order", "wallet"], "linear", true);
   const [{ topic, data }] = await update;
   assert.ok(["order", "wallet"].includes(topic) && data.length > 0, topic);
   assert.deepEqual(client.received.exceptions, []);
-  const wrong = connect(t, `${sim.url}/v5/private`, { key: "aKeyOfTheTests", secret: "a wrong secret" });
+  const wrong = connect(t, `${sim.url}/v5/private`, {
+    key: "aKeyOfTheTests",
+    secret: "a wrong secret",
+  });
   const refused = once(wrong, "exception");
   wrong.on("update", () => assert.fail("nothing is private without the secret"));
   for (const asked of wrong.subscribeV5("order", "linear", true)) asked.catch(() => {}); // it is never answered
@@ -107,15 +184,49 @@ test("the simulated exchange authenticates a private client, and refuses a wrong
 const PAGE = fs.readFileSync("docs/clients.md", "utf8");
 /** The expected output of a program: topics as the exchange or the program's library names them. */
 const V5 = [/^orderbook\.50\.BTCUSDT\b/m, /^publicTrade\.BTCUSDT\b/m];
-const CCXT = (symbol) => [new RegExp(`^${symbol} book \\[ `, "m"), new RegExp(`^${symbol} trade (buy|sell) `, "m")];
+const CCXT = (symbol) => [
+  new RegExp(`^${symbol} book \\[ `, "m"),
+  new RegExp(`^${symbol} trade (buy|sell) `, "m"),
+];
 const PROGRAMS = [
-  { section: "bybit-api 3 and 4", packages: { "bybit-api-3": "bybit-api", "bybit-api": "bybit-api" }, prints: V5 },
-  { section: "bybit-api 1 and 2", packages: { "bybit-api-1": "bybit-api", "bybit-api-2": "bybit-api" }, prints: [/^orderBookL2_25\.BTCUSD$/m, /^trade\.BTCUSD$/m] },
-  { section: "tardis-dev", packages: { "tardis-dev": "tardis-dev" }, prints: [/^book_change BTCUSDT 2/m, /^trade BTCUSDT 2/m] },
-  { section: "Python websockets", prints: V5, needs: () => python() === undefined && "needs Python's websockets (Debian: python3-websockets)" },
-  { section: "ccxt 2.9 and 4.5", isLarge: true, packages: { "ccxt-2": "ccxt", "ccxt-4": "ccxt" }, prints: CCXT("BTC/USDT:USDT") },
-  { section: "ccxt 1.95", isLarge: true, packages: { "ccxt-1": "ccxt" }, prints: CCXT("BTC/USD:BTC") },
-  { section: "A browser", isLarge: true, prints: [/CONSOLE.*"orderbook\.50\.BTCUSDT"/, /CONSOLE.*"publicTrade\.BTCUSDT"/], needs: () => !fs.existsSync(CHROMIUM) && `needs ${CHROMIUM}` },
+  {
+    section: "bybit-api 3 and 4",
+    packages: { "bybit-api-3": "bybit-api", "bybit-api": "bybit-api" },
+    prints: V5,
+  },
+  {
+    section: "bybit-api 1 and 2",
+    packages: { "bybit-api-1": "bybit-api", "bybit-api-2": "bybit-api" },
+    prints: [/^orderBookL2_25\.BTCUSD$/m, /^trade\.BTCUSD$/m],
+  },
+  {
+    section: "tardis-dev",
+    packages: { "tardis-dev": "tardis-dev" },
+    prints: [/^book_change BTCUSDT 2/m, /^trade BTCUSDT 2/m],
+  },
+  {
+    section: "Python websockets",
+    prints: V5,
+    needs: () => python() === undefined && "needs Python's websockets (Debian: python3-websockets)",
+  },
+  {
+    section: "ccxt 2.9 and 4.5",
+    isLarge: true,
+    packages: { "ccxt-2": "ccxt", "ccxt-4": "ccxt" },
+    prints: CCXT("BTC/USDT:USDT"),
+  },
+  {
+    section: "ccxt 1.95",
+    isLarge: true,
+    packages: { "ccxt-1": "ccxt" },
+    prints: CCXT("BTC/USD:BTC"),
+  },
+  {
+    section: "A browser",
+    isLarge: true,
+    prints: [/CONSOLE.*"orderbook\.50\.BTCUSDT"/, /CONSOLE.*"publicTrade\.BTCUSDT"/],
+    needs: () => !fs.existsSync(CHROMIUM) && `needs ${CHROMIUM}`,
+  },
 ];
 const LARGE = { "ccxt-1": "ccxt@1.95.43", "ccxt-2": "ccxt@2.9.16", "ccxt-4": "ccxt@4.5.84" };
 const WITH_LARGE = process.env.TAPEDECK_ALL_CLIENTS === "1";
@@ -132,14 +243,41 @@ function programOf(section) {
   return { language, text };
 }
 
-const FEEDS = [["v5-linear", ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"]], ["inverse", ["orderBookL2_25.BTCUSD", "trade.BTCUSD"]]];
+const FEEDS = [
+  ["v5-linear", ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"]],
+  ["inverse", ["orderBookL2_25.BTCUSD", "trade.BTCUSD"]],
+];
 
 /** A small archive of two families. */
 async function smallArchive(t, dir) {
   const archive = path.join(dir, "tape");
   for (const [family, topics] of FEEDS) {
-    const sim = await listening(t, ["sim", "-q", "--families", family, "--symbols", "1", "--rate", "100000", "--max-frames", "300", "--seed", "11"], dir);
-    await run(t, "tapedeck-record", ["record", "-q", "-a", archive, ...feedArgs(sim, family, topics), "--until-close"]);
+    const sim = await listening(
+      t,
+      [
+        "sim",
+        "-q",
+        "--families",
+        family,
+        "--symbols",
+        "1",
+        "--rate",
+        "100000",
+        "--max-frames",
+        "300",
+        "--seed",
+        "11",
+      ],
+      dir
+    );
+    await run(t, "tapedeck-record", [
+      "record",
+      "-q",
+      "-a",
+      archive,
+      ...feedArgs(sim, family, topics),
+      "--until-close",
+    ]);
   }
   return archive;
 }
@@ -147,15 +285,39 @@ async function smallArchive(t, dir) {
 /** Install the large packages at the first call. */
 function installLarge() {
   fs.mkdirSync(LARGE_FOLDER, { recursive: true });
-  execFileSync("npm", ["install", "--prefix", LARGE_FOLDER, "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", ...Object.entries(LARGE).map(([name, what]) => `${name}@npm:${what}`)]);
+  execFileSync("npm", [
+    "install",
+    "--prefix",
+    LARGE_FOLDER,
+    "--no-audit",
+    "--no-fund",
+    "--ignore-scripts",
+    "--loglevel=error",
+    ...Object.entries(LARGE).map(([name, what]) => `${name}@npm:${what}`),
+  ]);
 }
 if (WITH_LARGE) installLarge();
 
 /** An archive of two families with the replies that ccxt requests at its start; a feed's 13 requests are a second apart. */
 async function archiveOfCcxt(t, dir) {
   const archive = path.join(dir, "ccxt");
-  const sim = await listening(t, ["sim", "--families", "v5-linear,v5-spot,v5-inverse,v5-option,inverse,linear,usdc-perp,usdc-option", "--symbols", "3", "--rate", "100", "--seed", "11"], dir);
-  const one = ([family, topics]) => `  - family: ${family}\n    url: ${sim.url}${family === "inverse" ? "/realtime" : "/v5/public/linear"}\n    ca_file: ${sim.ca}\n    topics: [${topics}]\n    http_preset: ccxt\n`;
+  const sim = await listening(
+    t,
+    [
+      "sim",
+      "--families",
+      "v5-linear,v5-spot,v5-inverse,v5-option,inverse,linear,usdc-perp,usdc-option",
+      "--symbols",
+      "3",
+      "--rate",
+      "100",
+      "--seed",
+      "11",
+    ],
+    dir
+  );
+  const one = ([family, topics]) =>
+    `  - family: ${family}\n    url: ${sim.url}${family === "inverse" ? "/realtime" : "/v5/public/linear"}\n    ca_file: ${sim.ca}\n    topics: [${topics}]\n    http_preset: ccxt\n`;
   const config = path.join(dir, "feeds.yaml");
   fs.writeFileSync(config, `feeds:\n${FEEDS.map(one).join("")}`);
   await tapedeck(t, ["record", "-q", "-a", archive, "-c", config, "--duration", "15s"]);
@@ -165,10 +327,16 @@ async function archiveOfCcxt(t, dir) {
 
 /** The trades of a feed's frames, and its book after each of them by the frame's time in ms: [sorted levels of bids and asks]. */
 function folded(frames) {
-  const sides = { Buy: new Map(), Sell: new Map() }, trades = [], books = new Map();
-  const put = (side, price, size) => (Number(size) === 0 ? sides[side].delete(Number(price)) : sides[side].set(Number(price), Number(size)));
+  const sides = { Buy: new Map(), Sell: new Map() },
+    trades = [],
+    books = new Map();
+  const put = (side, price, size) =>
+    Number(size) === 0
+      ? sides[side].delete(Number(price))
+      : sides[side].set(Number(price), Number(size));
   for (const { topic, type, ts, timestamp_e6, data } of frames) {
-    if (/^(publicTrade|trade)\./.test(topic)) trades.push(...data.map(({ i, trade_id }) => i ?? trade_id));
+    if (/^(publicTrade|trade)\./.test(topic))
+      trades.push(...data.map(({ i, trade_id }) => i ?? trade_id));
     if (!/^orderbook/i.test(topic)) continue;
     if (type === "snapshot") for (const side of Object.values(sides)) side.clear();
     for (const [price, size] of data.b ?? []) put("Buy", price, size);
@@ -176,7 +344,10 @@ function folded(frames) {
     const rows = Array.isArray(data) ? data : [...(data.update ?? []), ...(data.insert ?? [])];
     for (const { side, price } of data.delete ?? []) put(side, price, 0);
     for (const { side, price, size } of rows) put(side, price, size);
-    const book = [[...sides.Buy].sort(([a], [b]) => b - a), [...sides.Sell].sort(([a], [b]) => a - b)];
+    const book = [
+      [...sides.Buy].sort(([a], [b]) => b - a),
+      [...sides.Sell].sort(([a], [b]) => a - b),
+    ];
     const at = ts ?? Math.floor(timestamp_e6 / 1000);
     books.set(at, [...(books.get(at) ?? []), JSON.stringify(book)]);
   }
@@ -186,129 +357,422 @@ function folded(frames) {
 /** A command that runs a file with the program's text, which finds one package under the name that it uses. */
 function command(dir, server, { language, text }, installed, name) {
   const folder = fs.mkdtempSync(path.join(dir, "client-"));
-  const address = text.replaceAll(/(ws|http)(s?:\/\/)127\.0\.0\.1:9443/g, (_, scheme) => server.url.replace("ws", scheme)).replaceAll("serve.json.pem", server.ca);
-  const extension = { python: "py", html: "html", js: text.startsWith("import ") ? "mjs" : "cjs" }[language];
+  const address = text
+    .replaceAll(/(ws|http)(s?:\/\/)127\.0\.0\.1:9443/g, (_, scheme) =>
+      server.url.replace("ws", scheme)
+    )
+    .replaceAll("serve.json.pem", server.ca);
+  const extension = { python: "py", html: "html", js: text.startsWith("import ") ? "mjs" : "cjs" }[
+    language
+  ];
   const file = path.join(folder, `client.${extension}`);
   fs.writeFileSync(file, address);
   if (language === "python") return [python(), [file]];
   if (language === "html")
-    return [CHROMIUM, ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--remote-debugging-port=0", `--user-data-dir=${folder}/profile`, `file://${file}`]];
+    return [
+      CHROMIUM,
+      [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+        "--remote-debugging-port=0",
+        `--user-data-dir=${folder}/profile`,
+        `file://${file}`,
+      ],
+    ];
   fs.mkdirSync(path.join(folder, "node_modules"));
-  fs.symlinkSync(path.join(LARGE[installed] ? LARGE_MODULES : SMALL_MODULES, installed), path.join(folder, "node_modules", name));
+  fs.symlinkSync(
+    path.join(LARGE[installed] ? LARGE_MODULES : SMALL_MODULES, installed),
+    path.join(folder, "node_modules", name)
+  );
   return [process.execPath, [file]];
 }
 
 /** Wait until a program's output matches all patterns. */
 function printed(program, patterns) {
-  return program.until(new Promise((resolve) => {
-    const check = () => patterns.every((pattern) => pattern.test(program.stdout + program.stderr)) && resolve();
-    program.child.stdout.on("data", check);
-    program.child.stderr.on("data", check);
-  }));
+  return program.until(
+    new Promise((resolve) => {
+      const check = () =>
+        patterns.every((pattern) => pattern.test(program.stdout + program.stderr)) && resolve();
+      program.child.stdout.on("data", check);
+      program.child.stderr.on("data", check);
+    })
+  );
 }
 
-test("the programs of docs/clients.md run as they are printed there", { concurrency: 3 }, async (t) => {
-  const dir = temporary(t);
-  const blocks = PAGE.match(/^```(js|python|html)\n/gm);
-  assert.equal(blocks.length, PROGRAMS.length, "each program of docs/clients.md has a row in PROGRAMS");
-  const archive = WITH_LARGE ? await archiveOfCcxt(t, dir) : await smallArchive(t, dir);
-  const server = await listening(t, ["serve", archive, "--hold"], dir);
-  const plain = await listening(t, ["serve", archive, "--hold", "--plain", "--allow-origin", "null"], dir);
-  const runs = [];
-  for (const { section, packages, prints, isLarge, needs } of PROGRAMS) {
-    if (isLarge && !WITH_LARGE) continue;
-    const program = programOf(section);
-    for (const [installed, name] of Object.entries(packages ?? { [section]: "" }))
-      runs.push(t.test(`${section}: ${installed}`, { skip: (packages && withoutPackages) || (needs?.() ?? false) }, async (t) => {
-        const address = program.language === "html" ? plain : server;
-        const [file, args] = command(dir, address, program, installed, name);
-        const client = new Program(t, file, args, { env: { NODE_EXTRA_CA_CERTS: server.ca, NODE_PATH: "" }, deadlineMs: 30_000 });
-        await printed(client, prints);
-        await client.kill("SIGTERM"); // a browser's own processes end with it
-      }));
+test(
+  "the programs of docs/clients.md run as they are printed there",
+  { concurrency: 3 },
+  async (t) => {
+    const dir = temporary(t);
+    const blocks = PAGE.match(/^```(js|python|html)\n/gm);
+    assert.equal(
+      blocks.length,
+      PROGRAMS.length,
+      "each program of docs/clients.md has a row in PROGRAMS"
+    );
+    const archive = WITH_LARGE ? await archiveOfCcxt(t, dir) : await smallArchive(t, dir);
+    const server = await listening(t, ["serve", archive, "--hold"], dir);
+    const plain = await listening(
+      t,
+      ["serve", archive, "--hold", "--plain", "--allow-origin", "null"],
+      dir
+    );
+    const runs = [];
+    for (const { section, packages, prints, isLarge, needs } of PROGRAMS) {
+      if (isLarge && !WITH_LARGE) continue;
+      const program = programOf(section);
+      for (const [installed, name] of Object.entries(packages ?? { [section]: "" }))
+        runs.push(
+          t.test(
+            `${section}: ${installed}`,
+            { skip: (packages && withoutPackages) || (needs?.() ?? false) },
+            async (t) => {
+              const address = program.language === "html" ? plain : server;
+              const [file, args] = command(dir, address, program, installed, name);
+              const client = new Program(t, file, args, {
+                env: { NODE_EXTRA_CA_CERTS: server.ca, NODE_PATH: "" },
+                deadlineMs: 30_000,
+              });
+              await printed(client, prints);
+              await client.kill("SIGTERM"); // a browser's own processes end with it
+            }
+          )
+        );
+    }
+    await Promise.all(runs);
   }
-  await Promise.all(runs);
-});
+);
 
-test("ccxt.pro with only its URLs changed loads its markets, and gets every book and trade of ten loops", { skip: WITH_LARGE ? false : "make soak runs it" }, async (t) => {
-  const dir = temporary(t);
-  const archive = await archiveOfCcxt(t, dir);
-  for (const [module, feed, watched, markets] of [["ccxt-4", "v5-linear", ["BTC/USDT:USDT", "50"], 11], ["ccxt-2", "v5-linear", ["BTC/USDT:USDT", "50"], 9], ["ccxt-1", "inverse", ["BTC/USD:BTC"], 12]])
-    await t.test(module, async (t) => {
-      const recorded = folded(parseLines((await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "in", "--feed", feed])).stdout).filter(({ topic }) => topic));
-      const server = await listening(t, ["serve", archive, "--feed", feed, "--loop", "--speed", "20"], dir);
-      const client = await run(t, process.execPath, ["tests/e2e/serve/ccxt_client.mjs", LARGE_MODULES, module, server.url, "10", ...watched], { env: { NODE_EXTRA_CA_CERTS: server.ca } });
-      await server.program.kill("SIGTERM");
-      const rows = parseLines(client.stdout);
-      assert.equal(rows[0].markets.length, markets, rows[0].markets.join(" "));
-      const books = rows.filter(({ at }) => at), trades = rows.filter(({ trade }) => trade).map(({ trade }) => trade);
-      for (const { at, bids, asks } of books) assert.ok(recorded.books.get(at)?.includes(JSON.stringify([bids, asks])), `${at}`);
-      assert.ok(books.length > 5 * recorded.books.size, `${books.length} books`);
-      assert.deepEqual(trades, Array.from({ length: trades.length }, (_, i) => recorded.trades[i % recorded.trades.length]));
-      assert.ok(trades.length >= 10 * recorded.trades.length, `${trades.length} trades`);
-    });
-});
+test(
+  "ccxt.pro with only its URLs changed loads its markets, and gets every book and trade of ten loops",
+  { skip: WITH_LARGE ? false : "make soak runs it" },
+  async (t) => {
+    const dir = temporary(t);
+    const archive = await archiveOfCcxt(t, dir);
+    for (const [module, feed, watched, markets] of [
+      ["ccxt-4", "v5-linear", ["BTC/USDT:USDT", "50"], 11],
+      ["ccxt-2", "v5-linear", ["BTC/USDT:USDT", "50"], 9],
+      ["ccxt-1", "inverse", ["BTC/USD:BTC"], 12],
+    ])
+      await t.test(module, async (t) => {
+        const recorded = folded(
+          parseLines(
+            (await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "in", "--feed", feed]))
+              .stdout
+          ).filter(({ topic }) => topic)
+        );
+        const server = await listening(
+          t,
+          ["serve", archive, "--feed", feed, "--loop", "--speed", "20"],
+          dir
+        );
+        const client = await run(
+          t,
+          process.execPath,
+          ["tests/e2e/serve/ccxt_client.mjs", LARGE_MODULES, module, server.url, "10", ...watched],
+          { env: { NODE_EXTRA_CA_CERTS: server.ca } }
+        );
+        await server.program.kill("SIGTERM");
+        const rows = parseLines(client.stdout);
+        assert.equal(rows[0].markets.length, markets, rows[0].markets.join(" "));
+        const books = rows.filter(({ at }) => at),
+          trades = rows.filter(({ trade }) => trade).map(({ trade }) => trade);
+        for (const { at, bids, asks } of books)
+          assert.ok(recorded.books.get(at)?.includes(JSON.stringify([bids, asks])), `${at}`);
+        assert.ok(books.length > 5 * recorded.books.size, `${books.length} books`);
+        assert.deepEqual(
+          trades,
+          Array.from(
+            { length: trades.length },
+            (_, i) => recorded.trades[i % recorded.trades.length]
+          )
+        );
+        assert.ok(trades.length >= 10 * recorded.trades.length, `${trades.length} trades`);
+      });
+  }
+);
 
 /** A capture's line of a reply that ccxt requests and that was not recorded. */
-const CURRENCIES = JSON.stringify({ t: "http", conn: "DERIBIT.http.sync", ts: 1626993723, url: "https://www.deribit.com/api/v2/public/get_currencies?expired=false", data: '{"jsonrpc":"2.0","result":[{"currency":"BTC"},{"currency":"ETH"}]}' });
+const CURRENCIES = JSON.stringify({
+  t: "http",
+  conn: "DERIBIT.http.sync",
+  ts: 1626993723,
+  url: "https://www.deribit.com/api/v2/public/get_currencies?expired=false",
+  data: '{"jsonrpc":"2.0","result":[{"currency":"BTC"},{"currency":"ETH"}]}',
+});
 /** Clients with recordings of their exchanges: URLs by the server's; settings as in ccxt_exchange.mjs; more lines of the capture. */
 const OTHERS = [
-  { name: "coinbase", family: "coinbase-advanced", file: "other/coinbase.jsonl.zst", market: "BTC-USD", urls: (https, wss) => [["https://{hostname}", https], ["https://api.coinbase.com", https], ["wss://advanced-trade-ws.coinbase.com", wss]] },
-  { name: "okx", family: "okx", file: "other/okx.jsonl.zst", market: "BTC-USDT", urls: (https, wss) => [["https://{hostname}", https], ["wss://ws.okx.com:8443", wss]] },
-  { name: "binanceusdm", family: "binance-usdm", file: "other/binance-futures.jsonl.zst", market: "SUSHIUSDT", levelsMax: 1000, urls: (https, wss) => [["https://fapi.binance.com", https], ["wss://fstream.binance.com/ws", `${wss}/stream?n=`]],
-    settings: { options: { fetchMarkets: { types: ["linear"] }, defaultType: "linear", watchOrderBookSnapshotDelay: 2 } } },
+  {
+    name: "coinbase",
+    family: "coinbase-advanced",
+    file: "other/coinbase.jsonl.zst",
+    market: "BTC-USD",
+    urls: (https, wss) => [
+      ["https://{hostname}", https],
+      ["https://api.coinbase.com", https],
+      ["wss://advanced-trade-ws.coinbase.com", wss],
+    ],
+  },
+  {
+    name: "okx",
+    family: "okx",
+    file: "other/okx.jsonl.zst",
+    market: "BTC-USDT",
+    urls: (https, wss) => [
+      ["https://{hostname}", https],
+      ["wss://ws.okx.com:8443", wss],
+    ],
+  },
+  {
+    name: "binanceusdm",
+    family: "binance-usdm",
+    file: "other/binance-futures.jsonl.zst",
+    market: "SUSHIUSDT",
+    levelsMax: 1000,
+    urls: (https, wss) => [
+      ["https://fapi.binance.com", https],
+      ["wss://fstream.binance.com/ws", `${wss}/stream?n=`],
+    ],
+    settings: {
+      options: {
+        fetchMarkets: { types: ["linear"] },
+        defaultType: "linear",
+        watchOrderBookSnapshotDelay: 2,
+      },
+    },
+  },
   // The class of API v1, which later versions do not have. It checks the checksum of each update.
-  ...["XBT/CHF", "ADA/XBT", "ETH/CHF"].map((market) =>
-    ({ name: "kraken", module: "ccxt-2", family: "kraken-v1", file: "other/kraken.jsonl.zst", market, urls: (https, wss) => [["https://api.kraken.com", https], ["wss://ws.kraken.com", wss]], settings: { depth: 1000 } })),
+  ...["XBT/CHF", "ADA/XBT", "ETH/CHF"].map((market) => ({
+    name: "kraken",
+    module: "ccxt-2",
+    family: "kraken-v1",
+    file: "other/kraken.jsonl.zst",
+    market,
+    urls: (https, wss) => [
+      ["https://api.kraken.com", https],
+      ["wss://ws.kraken.com", wss],
+    ],
+    settings: { depth: 1000 },
+  })),
   // When this was recorded, raw books needed no login.
-  ...["BTC-31DEC21-300000-C", "BTC-24SEP21-34000-P", "ETH-30JUL21-2800-C"].map((market) =>
-    ({ name: "deribit", family: "deribit", file: "other/deribit.jsonl.zst", more: CURRENCIES, updates: 1, market, urls: (https, wss) => [["https://www.deribit.com", https], ["wss://www.deribit.com", wss]],
-      settings: { options: { fetchMarkets: { fetchAllMarkets: false } }, markets: { expired: "false" }, book: { interval: "raw" }, withoutLogin: true } })),
+  ...["BTC-31DEC21-300000-C", "BTC-24SEP21-34000-P", "ETH-30JUL21-2800-C"].map((market) => ({
+    name: "deribit",
+    family: "deribit",
+    file: "other/deribit.jsonl.zst",
+    more: CURRENCIES,
+    updates: 1,
+    market,
+    urls: (https, wss) => [
+      ["https://www.deribit.com", https],
+      ["wss://www.deribit.com", wss],
+    ],
+    settings: {
+      options: { fetchMarkets: { fetchAllMarkets: false } },
+      markets: { expired: "false" },
+      book: { interval: "raw" },
+      withoutLogin: true,
+    },
+  })),
 ];
-for (const [{ name, module = "ccxt-4", family, file, market, urls, settings = {}, more, updates = 20, levelsMax }, from] of OTHERS.flatMap((row) => [[row, []], [{ ...row, updates: 1 }, ["--from", "+15s"]]]))
-  test(`ccxt.pro's ${name} with only its URLs changed loads its markets, and ends with the recording's book of ${market}${from.length > 0 ? " from the middle, too" : ""}`, { skip: WITH_LARGE ? withoutRecorded(file) : "make soak runs it" }, async (t) => {
-    const dir = temporary(t), archive = path.join(dir, "tape");
-    const lines = path.join(dir, "lines.jsonl");
-    if (more) {
-      const [header, ...rest] = execFileSync("zstd", ["-dc", capture(file)], { encoding: "utf8", maxBuffer: 1 << 28 }).split("\n");
-      fs.writeFileSync(lines, [header, more, ...rest].join("\n"));
+for (const [
+  {
+    name,
+    module = "ccxt-4",
+    family,
+    file,
+    market,
+    urls,
+    settings = {},
+    more,
+    updates = 20,
+    levelsMax,
+  },
+  from,
+] of OTHERS.flatMap((row) => [
+  [row, []],
+  [{ ...row, updates: 1 }, ["--from", "+15s"]],
+]))
+  test(
+    `ccxt.pro's ${name} with only its URLs changed loads its markets, and ends with the recording's book of ${market}${from.length > 0 ? " from the middle, too" : ""}`,
+    { skip: WITH_LARGE ? withoutRecorded(file) : "make soak runs it" },
+    async (t) => {
+      const dir = temporary(t),
+        archive = path.join(dir, "tape");
+      const lines = path.join(dir, "lines.jsonl");
+      if (more) {
+        const [header, ...rest] = execFileSync("zstd", ["-dc", capture(file)], {
+          encoding: "utf8",
+          maxBuffer: 1 << 28,
+        }).split("\n");
+        fs.writeFileSync(lines, [header, more, ...rest].join("\n"));
+      }
+      await tapedeck(t, [
+        "import",
+        "-q",
+        "-a",
+        archive,
+        "--family",
+        family,
+        more ? lines : capture(file),
+      ]);
+      const { books } = await json(t, ["replay", "-a", archive, "--json"]);
+      const server = await listening(
+        t,
+        ["serve", "-a", archive, "--once", "--speed", "2", ...from],
+        dir
+      );
+      const https = server.url.replace("wss:", "https:");
+      const client = await run(
+        t,
+        process.execPath,
+        [
+          "tests/e2e/serve/ccxt_exchange.mjs",
+          LARGE_MODULES,
+          module,
+          name,
+          market,
+          JSON.stringify(urls(https, server.url)),
+          JSON.stringify(settings),
+        ],
+        { env: { NODE_EXTRA_CA_CERTS: server.ca } }
+      );
+      const [{ markets }, { count, bids, asks, message }] = parseLines(client.stdout);
+      assert.ok(markets > 10 && count >= updates, `${markets} markets, ${count} books, ${message}`);
+      const want = books.find((book) => book.symbol === market && !book.broken);
+      if (!(want.bids >= levelsMax))
+        assert.deepEqual([bids.length, asks.length], [want.bids, want.asks]);
+      assert.deepEqual(
+        [bids[0].slice(0, 2), asks[0].slice(0, 2)],
+        [
+          [Number(want.best_bid), Number(want.best_bid_size)],
+          [Number(want.best_ask), Number(want.best_ask_size)],
+        ]
+      );
     }
-    await tapedeck(t, ["import", "-q", "-a", archive, "--family", family, more ? lines : capture(file)]);
-    const { books } = await json(t, ["replay", "-a", archive, "--json"]);
-    const server = await listening(t, ["serve", "-a", archive, "--once", "--speed", "2", ...from], dir);
-    const https = server.url.replace("wss:", "https:");
-    const client = await run(t, process.execPath, ["tests/e2e/serve/ccxt_exchange.mjs", LARGE_MODULES, module, name, market, JSON.stringify(urls(https, server.url)), JSON.stringify(settings)], { env: { NODE_EXTRA_CA_CERTS: server.ca } });
-    const [{ markets }, { count, bids, asks, message }] = parseLines(client.stdout);
-    assert.ok(markets > 10 && count >= updates, `${markets} markets, ${count} books, ${message}`);
-    const want = books.find((book) => book.symbol === market && !book.broken);
-    if (!(want.bids >= levelsMax)) assert.deepEqual([bids.length, asks.length], [want.bids, want.asks]);
-    assert.deepEqual([bids[0].slice(0, 2), asks[0].slice(0, 2)], [[Number(want.best_bid), Number(want.best_bid_size)], [Number(want.best_ask), Number(want.best_ask_size)]]);
-  });
+  );
 
 /** Exchanges without a recording that has a market's list: the simulated one's frames. */
-const SPOT = { id: "BTCUSDT", lowercaseId: "btcusdt", symbol: "BTC/USDT", base: "BTC", quote: "USDT", type: "spot", spot: true, precision: { amount: 1e-6, price: 0.01 } };
+const SPOT = {
+  id: "BTCUSDT",
+  lowercaseId: "btcusdt",
+  symbol: "BTC/USDT",
+  base: "BTC",
+  quote: "USDT",
+  type: "spot",
+  spot: true,
+  precision: { amount: 1e-6, price: 0.01 },
+};
 const SIMULATED = [
-  { name: "binance", family: "binance-spot", topic: "depth@100ms", url: "/stream", urls: (https, wss) => [["https://api.binance.com", https], ["wss://stream.binance.com:9443/ws", `${wss}/stream?n=`]],
-    settings: { only: SPOT, options: { watchOrderBookSnapshotDelay: 2 } } },
-  { name: "bitstamp", family: "bitstamp", topic: "diff_order_book", url: "/", urls: (https, wss) => [["https://www.bitstamp.net", https], ["wss://ws.bitstamp.net", wss]], settings: { only: SPOT } },
-  { name: "bybit", family: "v5-linear", topic: "orderbook.50", url: "/v5/public/linear", urls: (https, wss) => [["https://api.{hostname}", https], ["wss://stream.{hostname}", wss]],
-    settings: { depth: 50, only: { ...SPOT, symbol: "BTC/USDT:USDT", settle: "USDT", type: "swap", spot: false, swap: true, contract: true, linear: true } } },
+  {
+    name: "binance",
+    family: "binance-spot",
+    topic: "depth@100ms",
+    url: "/stream",
+    urls: (https, wss) => [
+      ["https://api.binance.com", https],
+      ["wss://stream.binance.com:9443/ws", `${wss}/stream?n=`],
+    ],
+    settings: { only: SPOT, options: { watchOrderBookSnapshotDelay: 2 } },
+  },
+  {
+    name: "bitstamp",
+    family: "bitstamp",
+    topic: "diff_order_book",
+    url: "/",
+    urls: (https, wss) => [
+      ["https://www.bitstamp.net", https],
+      ["wss://ws.bitstamp.net", wss],
+    ],
+    settings: { only: SPOT },
+  },
+  {
+    name: "bybit",
+    family: "v5-linear",
+    topic: "orderbook.50",
+    url: "/v5/public/linear",
+    urls: (https, wss) => [
+      ["https://api.{hostname}", https],
+      ["wss://stream.{hostname}", wss],
+    ],
+    settings: {
+      depth: 50,
+      only: {
+        ...SPOT,
+        symbol: "BTC/USDT:USDT",
+        settle: "USDT",
+        type: "swap",
+        spot: false,
+        swap: true,
+        contract: true,
+        linear: true,
+      },
+    },
+  },
 ];
 for (const { name, family, topic, url, urls, settings } of SIMULATED)
-  test(`ccxt.pro's ${name} ends with the simulated exchange's book, from the beginning and from the middle`, { skip: WITH_LARGE ? false : "make soak runs it" }, async (t) => {
-    const dir = temporary(t), archive = path.join(dir, "tape");
-    const sim = await listening(t, ["sim", "--families", family, "--symbols", "1", "--rate", "50", "--seed", "5"], dir);
-    await run(t, "tapedeck-record", ["record", "-q", "-a", archive, `${sim.url}${url}`, "--ca-file", sim.ca, "--family", family, "--topic", topic, "--symbol", "BTCUSDT", "--duration", "10s"]);
-    const { books: [want] } = await json(t, ["replay", archive, "--json"], { status: null });
-    for (const from of [[], ["--from", "+6s"]]) {
-      const server = await listening(t, ["serve", archive, "--once", ...from], dir);
-      const client = await run(t, process.execPath, ["tests/e2e/serve/ccxt_exchange.mjs", LARGE_MODULES, "ccxt-4", name, "BTCUSDT", JSON.stringify(urls(server.url.replace("wss:", "https:"), server.url)), JSON.stringify(settings)], { env: { NODE_EXTRA_CA_CERTS: server.ca } });
-      const [, { count, bids, asks, message }] = parseLines(client.stdout);
-      assert.ok(count > 10, `${count} books, ${message}`);
-      const sides = { Buy: new Map(bids.map((level) => level.slice(0, 2))), Sell: new Map(asks.map((level) => level.slice(0, 2))) };
-      assert.deepEqual([bids.length, asks.length, sha1(sides)], [want.bids, want.asks, want.levels_sha1], from.join(" "));
+  test(
+    `ccxt.pro's ${name} ends with the simulated exchange's book, from the beginning and from the middle`,
+    { skip: WITH_LARGE ? false : "make soak runs it" },
+    async (t) => {
+      const dir = temporary(t),
+        archive = path.join(dir, "tape");
+      const sim = await listening(
+        t,
+        ["sim", "--families", family, "--symbols", "1", "--rate", "50", "--seed", "5"],
+        dir
+      );
+      await run(t, "tapedeck-record", [
+        "record",
+        "-q",
+        "-a",
+        archive,
+        `${sim.url}${url}`,
+        "--ca-file",
+        sim.ca,
+        "--family",
+        family,
+        "--topic",
+        topic,
+        "--symbol",
+        "BTCUSDT",
+        "--duration",
+        "10s",
+      ]);
+      const {
+        books: [want],
+      } = await json(t, ["replay", archive, "--json"], { status: null });
+      for (const from of [[], ["--from", "+6s"]]) {
+        const server = await listening(t, ["serve", archive, "--once", ...from], dir);
+        const client = await run(
+          t,
+          process.execPath,
+          [
+            "tests/e2e/serve/ccxt_exchange.mjs",
+            LARGE_MODULES,
+            "ccxt-4",
+            name,
+            "BTCUSDT",
+            JSON.stringify(urls(server.url.replace("wss:", "https:"), server.url)),
+            JSON.stringify(settings),
+          ],
+          { env: { NODE_EXTRA_CA_CERTS: server.ca } }
+        );
+        const [, { count, bids, asks, message }] = parseLines(client.stdout);
+        assert.ok(count > 10, `${count} books, ${message}`);
+        const sides = {
+          Buy: new Map(bids.map((level) => level.slice(0, 2))),
+          Sell: new Map(asks.map((level) => level.slice(0, 2))),
+        };
+        assert.deepEqual(
+          [bids.length, asks.length, sha1(sides)],
+          [want.bids, want.asks, want.levels_sha1],
+          from.join(" ")
+        );
+      }
     }
-  });
+  );
 
 test("docs/clients.md names the versions that are tested", () => {
   const { dependencies } = JSON.parse(fs.readFileSync("tests/npm/package.json", "utf8"));
@@ -316,6 +780,10 @@ test("docs/clients.md names the versions that are tested", () => {
   for (const { packages } of PROGRAMS)
     for (const name of Object.keys(packages ?? {})) {
       const version = tested[name].replace(/^.*@/, "");
-      assert.match(PAGE, new RegExp(`^\\|.*[ |]${version.replaceAll(".", "\\.")}[ ,]`, "m"), `${name} ${version}`);
+      assert.match(
+        PAGE,
+        new RegExp(`^\\|.*[ |]${version.replaceAll(".", "\\.")}[ ,]`, "m"),
+        `${name} ${version}`
+      );
     }
 });

@@ -10,8 +10,16 @@ const COUNT = 60; // deltas of each symbol
 const SYMBOLS = ["AUSDT", "BUSDT"];
 const PATH = "/v5/public/linear";
 const frame = (type, symbol, u) =>
-  JSON.stringify({ topic: `orderbook.50.${symbol}`, type, ts: MS + u, data: { s: symbol, b: [["100.0", `${u}`]], a: [["101.0", `${u}`]], u, seq: 1000 + u }, cts: MS + u });
-const FRAMES = [1, ...Array.from({ length: COUNT }, (_, i) => i + 2)].flatMap((u) => SYMBOLS.map((symbol) => frame(u === 1 ? "snapshot" : "delta", symbol, u)));
+  JSON.stringify({
+    topic: `orderbook.50.${symbol}`,
+    type,
+    ts: MS + u,
+    data: { s: symbol, b: [["100.0", `${u}`]], a: [["101.0", `${u}`]], u, seq: 1000 + u },
+    cts: MS + u,
+  });
+const FRAMES = [1, ...Array.from({ length: COUNT }, (_, i) => i + 2)].flatMap((u) =>
+  SYMBOLS.map((symbol) => frame(u === 1 ? "snapshot" : "delta", symbol, u))
+);
 
 /** A client that fails at a delta that does not follow the frame before it. */
 class Client {
@@ -21,17 +29,24 @@ class Client {
     this.waiting = [];
     this.ws = new WebSocket(`${url}${PATH}`, { perMessageDeflate: false });
     t.after(() => this.ws.terminate());
-    this.ws.on("open", () => this.ws.send(JSON.stringify({ op: "subscribe", args: symbols.map((symbol) => `orderbook.50.${symbol}`) })));
-    this.failed = new Promise((_, reject) => this.ws.on("message", (bytes) => {
-      const { data, type, req_id } = JSON.parse(bytes);
-      this.latestAnswer = req_id ?? this.latestAnswer;
-      if (type === "delta" && data.u !== this.u.get(data.s) + 1) reject(new Error(`${data.s}: ${data.u} after ${this.u.get(data.s)}`));
-      if (data !== undefined) {
-        this.u.set(data.s, data.u);
-        this.frames.push(String(bytes));
-      }
-      this.waiting = this.waiting.filter((check) => !check());
-    }));
+    this.ws.on("open", () =>
+      this.ws.send(
+        JSON.stringify({ op: "subscribe", args: symbols.map((symbol) => `orderbook.50.${symbol}`) })
+      )
+    );
+    this.failed = new Promise((_, reject) =>
+      this.ws.on("message", (bytes) => {
+        const { data, type, req_id } = JSON.parse(bytes);
+        this.latestAnswer = req_id ?? this.latestAnswer;
+        if (type === "delta" && data.u !== this.u.get(data.s) + 1)
+          reject(new Error(`${data.s}: ${data.u} after ${this.u.get(data.s)}`));
+        if (data !== undefined) {
+          this.u.set(data.s, data.u);
+          this.frames.push(String(bytes));
+        }
+        this.waiting = this.waiting.filter((check) => !check());
+      })
+    );
     this.failed.catch(() => {});
   }
   until(condition) {
@@ -46,7 +61,11 @@ class Client {
 async function served(t, ...options) {
   const dir = temporary(t);
   const archive = await importFrames(t, dir, { family: "v5-linear", host: PATH, frames: FRAMES });
-  const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--hold", ...options], dir);
+  const { program, url } = await listening(
+    t,
+    ["serve", "-a", archive, "--plain", "--hold", ...options],
+    dir
+  );
   const control = async (command, status = 200) => {
     const method = command === "status" ? "GET" : "POST";
     const answer = await fetch(`${url.replace("ws:", "http:")}/control/${command}`, { method });
@@ -60,14 +79,23 @@ async function served(t, ...options) {
 
 test("a paused tape sends one frame a step; frames that no client has subscribed to do not count", async (t) => {
   const { url, control } = await served(t, "--shared-clock");
-  assert.deepEqual(await control("pause"), { paused: true, speed: "1", clients: 0, frames: 0, tapes: [] });
+  assert.deepEqual(await control("pause"), {
+    paused: true,
+    speed: "1",
+    clients: 0,
+    frames: 0,
+    tapes: [],
+  });
   const client = new Client(t, url, ["BUSDT"]);
   while ((await control("status")).tapes.length === 0);
   for (let i = 0; i < 5; i++) {
     const { tapes, paused } = await control("step");
     await client.until(() => client.frames.length === i + 1);
     assert.equal(client.frames[i], FRAMES[2 * i + 1]);
-    assert.deepEqual([paused, tapes[0].clients, Date.parse(tapes[0].at)], [true, 1, MS + 10 * (2 * i + 2)]);
+    assert.deepEqual(
+      [paused, tapes[0].clients, Date.parse(tapes[0].at)],
+      [true, 1, MS + 10 * (2 * i + 2)]
+    );
   }
   await control("resume");
   await client.until(() => client.u.get("BUSDT") === COUNT + 1);
@@ -111,19 +139,32 @@ test("seek goes forward and back, also from the end, and sends a snapshot of tha
     await control(`seek?to=${to}`);
     await client.until(end);
     const from = 60; // the first frame received at or after that moment
-    assert.deepEqual(client.frames.slice(0, 2).map((text) => JSON.parse(text)).map(({ type, data }) => [type, data.s, data.u]), SYMBOLS.map((symbol) => ["snapshot", symbol, 30]));
+    assert.deepEqual(
+      client.frames
+        .slice(0, 2)
+        .map((text) => JSON.parse(text))
+        .map(({ type, data }) => [type, data.s, data.u]),
+      SYMBOLS.map((symbol) => ["snapshot", symbol, 30])
+    );
     assert.deepEqual(client.frames.slice(2), FRAMES.slice(from));
   }
 });
 
 test("invalid requests are refused with the valid ones", async (t) => {
   const { url, control } = await served(t);
-  for (const command of ["", "dance", "seek", "speed?to=0", "seek?to=never"]) assert.match(await control(command, command === "" ? 405 : 400), /./, command);
+  for (const command of ["", "dance", "seek", "speed?to=0", "seek?to=never"])
+    assert.match(await control(command, command === "" ? 405 : 400), /./, command);
   assert.match(await control("dance", 400), /pause, resume, step, seek\?to=TIME or speed\?to=N/);
   const { tapes: before, paused } = await control("status");
   const got = await fetch(`${url.replace("ws:", "http:")}/control/pause`);
-  assert.deepEqual([got.status, await got.text()], [400, "GET is only for status; use POST for commands\n"]);
-  assert.deepEqual([await control("status").then((now) => now.paused), before, paused], [false, [], false]);
+  assert.deepEqual(
+    [got.status, await got.text()],
+    [400, "GET is only for status; use POST for commands\n"]
+  );
+  assert.deepEqual(
+    [await control("status").then((now) => now.paused), before, paused],
+    [false, [], false]
+  );
   assert.equal((await fetch(url.replace("ws:", "http:") + PATH, { method: "POST" })).status, 405);
   const ws = new WebSocket(`${url}/control/status`);
   const [error] = await once(ws, "error");
@@ -138,13 +179,29 @@ test("after random commands every client's books have no break, and it gets the 
     let x = 7;
     const random = (n) => (x = (x * 48271) % 2147483647) % n;
     for (let i = 0; i < 30; i++)
-      await control(["pause", "resume", "step", "step", "step", `seek?to=%2B${random(1200)}ms`, `speed?to=${["0.5", "3", "20"][random(3)]}`][random(7)]);
+      await control(
+        [
+          "pause",
+          "resume",
+          "step",
+          "step",
+          "step",
+          `seek?to=%2B${random(1200)}ms`,
+          `speed?to=${["0.5", "3", "20"][random(3)]}`,
+        ][random(7)]
+      );
     await control("seek?to=%2B300ms");
     await control("speed?to=20");
     // Messages before this answer may be older than the seek, such as an earlier end of the tape.
-    for (const client of clients) client.ws.send(JSON.stringify({ req_id: "after the seek", op: "ping" }));
+    for (const client of clients)
+      client.ws.send(JSON.stringify({ req_id: "after the seek", op: "ping" }));
     await control("resume");
-    for (const client of clients) await client.until(() => client.latestAnswer === "after the seek" && SYMBOLS.every((symbol) => client.u.get(symbol) === COUNT + 1));
+    for (const client of clients)
+      await client.until(
+        () =>
+          client.latestAnswer === "after the seek" &&
+          SYMBOLS.every((symbol) => client.u.get(symbol) === COUNT + 1)
+      );
     for (const client of clients) assert.deepEqual(client.frames.slice(-2), FRAMES.slice(-2));
     assert.equal((await program.kill("SIGTERM")).code, 0);
   }

@@ -9,28 +9,73 @@ import { npm, test } from "../support/npm_packages.mjs";
 const { WebSocket } = npm("ws");
 const AT_MS = 1_790_000_000_000;
 
-const okxTrade = (tradeId) => JSON.stringify({
-  arg: { channel: "trades", instId: "BTC-USDT" },
-  data: [{ instId: "BTC-USDT", tradeId, px: "100.5", sz: "0.1", side: "buy", ts: String(AT_MS), count: "1" }],
-});
-const krakenTrade = (price) => JSON.stringify([337, [[price, "0.1", "1790000000.000001", "b", "l", ""]], "trade", "XBT/USD"]);
+const okxTrade = (tradeId) =>
+  JSON.stringify({
+    arg: { channel: "trades", instId: "BTC-USDT" },
+    data: [
+      {
+        instId: "BTC-USDT",
+        tradeId,
+        px: "100.5",
+        sz: "0.1",
+        side: "buy",
+        ts: String(AT_MS),
+        count: "1",
+      },
+    ],
+  });
+const krakenTrade = (price) =>
+  JSON.stringify([337, [[price, "0.1", "1790000000.000001", "b", "l", ""]], "trade", "XBT/USD"]);
 const EXCHANGES = [
-  { family: "okx", url: "/ws/v5/public", ask: { op: "subscribe", args: [{ channel: "trades", instId: "BTC-USDT" }] }, isAck: (m) => m.event === "subscribe",
-    data: [okxTrade("1"), okxTrade("2")], notice: '{"event":"notice","code":"64008","msg":"The connection will soon be closed.","connId":"a1"}',
-    others: ['{"event":"subscribe","arg":{"channel":"trades","instId":"BTC-USDT"},"connId":"a1"}', "pong", '{"event":"channel-conn-count","channel":"trades","connCount":"2","connId":"a1"}'] },
-  { family: "kraken-v1", url: "/", ask: { event: "subscribe", pair: ["XBT/USD"], subscription: { name: "trade" } }, isAck: (m) => m.event === "subscriptionStatus",
-    data: [krakenTrade("100.50000"), krakenTrade("100.60000")], notice: '{"connectionID":1,"event":"systemStatus","status":"maintenance","version":"1.9.0"}',
-    others: ['{"event":"heartbeat"}', '{"event":"pong","reqid":42}'] },
+  {
+    family: "okx",
+    url: "/ws/v5/public",
+    ask: { op: "subscribe", args: [{ channel: "trades", instId: "BTC-USDT" }] },
+    isAck: (m) => m.event === "subscribe",
+    data: [okxTrade("1"), okxTrade("2")],
+    notice:
+      '{"event":"notice","code":"64008","msg":"The connection will soon be closed.","connId":"a1"}',
+    others: [
+      '{"event":"subscribe","arg":{"channel":"trades","instId":"BTC-USDT"},"connId":"a1"}',
+      "pong",
+      '{"event":"channel-conn-count","channel":"trades","connCount":"2","connId":"a1"}',
+    ],
+  },
+  {
+    family: "kraken-v1",
+    url: "/",
+    ask: { event: "subscribe", pair: ["XBT/USD"], subscription: { name: "trade" } },
+    isAck: (m) => m.event === "subscriptionStatus",
+    data: [krakenTrade("100.50000"), krakenTrade("100.60000")],
+    notice: '{"connectionID":1,"event":"systemStatus","status":"maintenance","version":"1.9.0"}',
+    others: ['{"event":"heartbeat"}', '{"event":"pong","reqid":42}'],
+  },
 ];
 
 for (const { family, url, ask, isAck, data, notice, others } of EXCHANGES)
   test(`${family}: a notice is sent once, between the frames around it`, async (t) => {
-    const dir = temporary(t), file = path.join(dir, "frames.jsonl"), archive = path.join(dir, "tape");
+    const dir = temporary(t),
+      file = path.join(dir, "frames.jsonl"),
+      archive = path.join(dir, "tape");
     const frames = [...others, data[0], notice, ...others, data[1]];
-    fs.writeFileSync(file, frames.map((frame, i) => JSON.stringify({ ts: AT_MS + 10 * i, data: frame }) + "\n").join(""));
-    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
+    fs.writeFileSync(
+      file,
+      frames.map((frame, i) => JSON.stringify({ ts: AT_MS + 10 * i, data: frame }) + "\n").join("")
+    );
+    await tapedeck(t, [
+      "import",
+      "-q",
+      "-a",
+      archive,
+      "--format",
+      "jsonl",
+      "--family",
+      family,
+      file,
+    ]);
     const server = await listening(t, ["serve", archive, "--plain", "--speed", "max"], dir);
-    const ws = new WebSocket(server.url + url, { perMessageDeflate: false }), got = [];
+    const ws = new WebSocket(server.url + url, { perMessageDeflate: false }),
+      got = [];
     t.after(() => ws.terminate());
     ws.on("message", (bytes) => got.push(String(bytes)));
     ws.on("open", () => ws.send(JSON.stringify(ask)));

@@ -5,7 +5,15 @@ import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
 import path from "node:path";
-import { capture, inboundFrames, listening, run, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import {
+  capture,
+  inboundFrames,
+  listening,
+  run,
+  tapedeck,
+  temporary,
+  withoutCapture,
+} from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket, WebSocketServer } = npm("ws");
@@ -31,39 +39,61 @@ async function gather(url, options, requests) {
   return { client, code, messages };
 }
 
-test("an unmodified client gets the capture's data frames, byte for byte", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const { url, trust, program } = await serving(t, "--once");
-  const subscribe = '{"op":"subscribe","args":["trade.*","orderBookL2_25.BTCUSD|EOSUSD"]}';
-  const { client, code, messages } = await gather(`${url}/realtime`, trust, ['{"op":"ping"}', subscribe]);
-  assert.equal(code, 1000);
-  assert.equal(client.extensions, "permessage-deflate");
-  assert.ok(messages.every((m) => !m.isBinary));
-  const answers = messages.slice(0, 2).map((m) => JSON.parse(m.text));
-  assert.deepEqual(answers.map((a) => [a.success, a.ret_msg, a.request.op]), [[true, "pong", "ping"], [true, "", "subscribe"]]);
-  assert.deepEqual(answers[1].request, JSON.parse(subscribe));
-  const expected = inboundFrames(INVERSE).map((f) => f.text).filter((text) => "topic" in JSON.parse(text));
-  assert.equal(expected.length, 1094);
-  assert.deepEqual(messages.slice(2).map((m) => m.text), expected);
-  assert.equal((await program.ended).code, 0);
-});
+test(
+  "an unmodified client gets the capture's data frames, byte for byte",
+  { skip: withoutCapture(INVERSE) },
+  async (t) => {
+    const { url, trust, program } = await serving(t, "--once");
+    const subscribe = '{"op":"subscribe","args":["trade.*","orderBookL2_25.BTCUSD|EOSUSD"]}';
+    const { client, code, messages } = await gather(`${url}/realtime`, trust, [
+      '{"op":"ping"}',
+      subscribe,
+    ]);
+    assert.equal(code, 1000);
+    assert.equal(client.extensions, "permessage-deflate");
+    assert.ok(messages.every((m) => !m.isBinary));
+    const answers = messages.slice(0, 2).map((m) => JSON.parse(m.text));
+    assert.deepEqual(
+      answers.map((a) => [a.success, a.ret_msg, a.request.op]),
+      [
+        [true, "pong", "ping"],
+        [true, "", "subscribe"],
+      ]
+    );
+    assert.deepEqual(answers[1].request, JSON.parse(subscribe));
+    const expected = inboundFrames(INVERSE)
+      .map((f) => f.text)
+      .filter((text) => "topic" in JSON.parse(text));
+    assert.equal(expected.length, 1094);
+    assert.deepEqual(
+      messages.slice(2).map((m) => m.text),
+      expected
+    );
+    assert.equal((await program.ended).code, 0);
+  }
+);
 
-test("a client that does not trust the certificate refuses it; an unknown path gives 404", { skip: withoutCapture(INVERSE) }, async (t) => {
-  const { url, trust } = await serving(t);
-  const [error] = await once(new WebSocket(`${url}/realtime`), "error");
-  assert.match(error.message, /self-signed|self signed/);
-  const lost = new WebSocket(`${url}/v5/public/linear`, trust);
-  const [, response] = await once(lost, "unexpected-response");
-  assert.equal(response.statusCode, 404);
-  lost.on("error", () => {}); // terminate() before the upgrade is an error
-  lost.terminate();
-  const pinger = new WebSocket(`${url}/realtime`, trust);
-  await once(pinger, "open");
-  pinger.ping("are you there");
-  const [payload] = await once(pinger, "pong");
-  assert.equal(payload.toString(), "are you there");
-  pinger.close(1000);
-  assert.deepEqual((await once(pinger, "close"))[0], 1000);
-});
+test(
+  "a client that does not trust the certificate refuses it; an unknown path gives 404",
+  { skip: withoutCapture(INVERSE) },
+  async (t) => {
+    const { url, trust } = await serving(t);
+    const [error] = await once(new WebSocket(`${url}/realtime`), "error");
+    assert.match(error.message, /self-signed|self signed/);
+    const lost = new WebSocket(`${url}/v5/public/linear`, trust);
+    const [, response] = await once(lost, "unexpected-response");
+    assert.equal(response.statusCode, 404);
+    lost.on("error", () => {}); // terminate() before the upgrade is an error
+    lost.terminate();
+    const pinger = new WebSocket(`${url}/realtime`, trust);
+    await once(pinger, "open");
+    pinger.ping("are you there");
+    const [payload] = await once(pinger, "pong");
+    assert.equal(payload.toString(), "are you there");
+    pinger.close(1000);
+    assert.deepEqual((await once(pinger, "close"))[0], 1000);
+  }
+);
 
 /** An exchange that uses ws: play(socket) runs once a client has subscribed. */
 async function exchange(t, play) {
@@ -108,7 +138,17 @@ test("frames of ws are recorded unchanged: fragmented ones, large ones, and betw
     });
   });
   await run(t, "tapedeck", [
-    "record", "-a", archive, url, "--family", "inverse", "--topic", "trade", "--symbol", "BTCUSD", "--until-close",
+    "record",
+    "-a",
+    archive,
+    url,
+    "--family",
+    "inverse",
+    "--topic",
+    "trade",
+    "--symbol",
+    "BTCUSD",
+    "--until-close",
   ]);
   assert.equal(pongs, 1);
   const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--raw", "--topic", "trade"]);

@@ -8,7 +8,19 @@ import { npm, test } from "../support/npm_packages.mjs";
 const { WebSocket } = npm("ws");
 const iso = (ms) => new Date(ms).toISOString();
 const v5Book = (type, u) =>
-  JSON.stringify({ topic: "orderbook.50.AUSDT", type, ts: MS + u, data: { s: "AUSDT", b: [["1795154400001", `${u}`]], a: [["1795154400002", "1"]], u, seq: 1000 + u }, cts: MS + u - 1 });
+  JSON.stringify({
+    topic: "orderbook.50.AUSDT",
+    type,
+    ts: MS + u,
+    data: {
+      s: "AUSDT",
+      b: [["1795154400001", `${u}`]],
+      a: [["1795154400002", "1"]],
+      u,
+      seq: 1000 + u,
+    },
+    cts: MS + u - 1,
+  });
 
 // members: the frame's times, as a text that depends on the shift alone.
 const CASES = [
@@ -20,8 +32,44 @@ const CASES = [
     frames: [
       v5Book("snapshot", 1),
       v5Book("delta", 2),
-      JSON.stringify({ topic: "publicTrade.AUSDT", type: "snapshot", ts: MS + 3, data: [{ T: MS + 2, s: "AUSDT", S: "Buy", v: "1795154400", p: "1795154400003", L: "PlusTick", i: `${MS}`, BT: false, seq: MS }] }),
-      JSON.stringify({ topic: "kline.1.AUSDT", data: [{ start: MS, end: MS + 59999, interval: "1", open: "1", close: "1", high: "1", low: "1", volume: "1", turnover: "1", confirm: false, timestamp: MS + 4 }], ts: MS + 4, type: "snapshot" }),
+      JSON.stringify({
+        topic: "publicTrade.AUSDT",
+        type: "snapshot",
+        ts: MS + 3,
+        data: [
+          {
+            T: MS + 2,
+            s: "AUSDT",
+            S: "Buy",
+            v: "1795154400",
+            p: "1795154400003",
+            L: "PlusTick",
+            i: `${MS}`,
+            BT: false,
+            seq: MS,
+          },
+        ],
+      }),
+      JSON.stringify({
+        topic: "kline.1.AUSDT",
+        data: [
+          {
+            start: MS,
+            end: MS + 59999,
+            interval: "1",
+            open: "1",
+            close: "1",
+            high: "1",
+            low: "1",
+            volume: "1",
+            turnover: "1",
+            confirm: false,
+            timestamp: MS + 4,
+          },
+        ],
+        ts: MS + 4,
+        type: "snapshot",
+      }),
     ],
     times: [/"(?:ts|cts|T|start|end|timestamp)":(\d{13})/g],
   },
@@ -31,9 +79,41 @@ const CASES = [
     host: "/realtime",
     ask: { op: "subscribe", args: ["trade.AUSD", "orderBookL2_25.AUSD"] },
     frames: [
-      JSON.stringify({ topic: "trade.AUSD", data: [{ trade_time_ms: MS + 1, timestamp: iso(MS + 1), symbol: "AUSD", side: "Sell", size: 1795154400, price: 1, tick_direction: "PlusTick", trade_id: `${MS}`, cross_seq: MS }] }),
-      JSON.stringify({ topic: "orderBookL2_25.AUSD", type: "snapshot", data: [{ price: "1.00", symbol: "AUSD", id: 10000, side: "Buy", size: 1795154400 }], cross_seq: MS, timestamp_e6: (MS + 2) * 1000 }),
-      JSON.stringify({ topic: "orderBookL2_25.AUSD", type: "delta", data: { delete: [], update: [{ price: "1.00", symbol: "AUSD", id: 10000, side: "Buy", size: 5 }], insert: [], transactTimeE6: 0 }, cross_seq: MS + 1, timestamp_e6: (MS + 3) * 1000 }),
+      JSON.stringify({
+        topic: "trade.AUSD",
+        data: [
+          {
+            trade_time_ms: MS + 1,
+            timestamp: iso(MS + 1),
+            symbol: "AUSD",
+            side: "Sell",
+            size: 1795154400,
+            price: 1,
+            tick_direction: "PlusTick",
+            trade_id: `${MS}`,
+            cross_seq: MS,
+          },
+        ],
+      }),
+      JSON.stringify({
+        topic: "orderBookL2_25.AUSD",
+        type: "snapshot",
+        data: [{ price: "1.00", symbol: "AUSD", id: 10000, side: "Buy", size: 1795154400 }],
+        cross_seq: MS,
+        timestamp_e6: (MS + 2) * 1000,
+      }),
+      JSON.stringify({
+        topic: "orderBookL2_25.AUSD",
+        type: "delta",
+        data: {
+          delete: [],
+          update: [{ price: "1.00", symbol: "AUSD", id: 10000, side: "Buy", size: 5 }],
+          insert: [],
+          transactTimeE6: 0,
+        },
+        cross_seq: MS + 1,
+        timestamp_e6: (MS + 3) * 1000,
+      }),
     ],
     times: [/"trade_time_ms":(\d{13})/g, /"timestamp":"([^"]+)"/g, /"timestamp_e6":(\d{16})/g],
   },
@@ -43,28 +123,54 @@ const CASES = [
     host: "",
     ask: { event: "subscribe", pair: ["A/B"], subscription: { name: "trade" } },
     frames: [
-      JSON.stringify([1795154400, [["1795154400.5", "1795154401", `${MS / 1000}.25`, "b", "m", ""], ["1", "2", `${MS / 1000 + 1}.25`, "s", "l", "1795154400"]], "trade", "A/B"]),
-      JSON.stringify([1795154400, [["1795154400.5", "1795154401", `${MS / 1000 + 2}`, "b", "m", ""]], "trade", "A/B"]),
+      JSON.stringify([
+        1795154400,
+        [
+          ["1795154400.5", "1795154401", `${MS / 1000}.25`, "b", "m", ""],
+          ["1", "2", `${MS / 1000 + 1}.25`, "s", "l", "1795154400"],
+        ],
+        "trade",
+        "A/B",
+      ]),
+      JSON.stringify([
+        1795154400,
+        [["1795154400.5", "1795154401", `${MS / 1000 + 2}`, "b", "m", ""]],
+        "trade",
+        "A/B",
+      ]),
     ],
     times: [/,"(\d{10}(?:\.25)?)","[bs]"/g],
   },
 ];
 
 /** A time as written, in ms. */
-const msOf = (text) => (text.includes("T") ? Date.parse(text) : Number(text) * (/^\d{10}(\.|$)/.test(text) ? 1000 : text.length === 16 ? 0.001 : 1));
+const msOf = (text) =>
+  text.includes("T")
+    ? Date.parse(text)
+    : Number(text) * (/^\d{10}(\.|$)/.test(text) ? 1000 : text.length === 16 ? 0.001 : 1);
 
 describe("rebased times", { concurrency: 2 }, () => {
   for (const one of CASES)
     test(one.title, async (t) => {
       const dir = temporary(t);
       const archive = await importFrames(t, dir, one);
-      const { program, url } = await listening(t, ["serve", "-a", archive, "--plain", "--hold", "--rebase-time", "now"], dir);
+      const { program, url } = await listening(
+        t,
+        ["serve", "-a", archive, "--plain", "--hold", "--rebase-time", "now"],
+        dir
+      );
       const ws = new WebSocket(`${url}${one.host}`);
       t.after(() => ws.terminate());
       ws.on("open", () => ws.send(JSON.stringify(one.ask)));
       const got = [];
       let wanted;
-      ws.on("message", (bytes) => /^(\{"topic"|\[)/.test(bytes) && got.push(String(bytes)) === wanted?.count && wanted.resolve());
+      ws.on(
+        "message",
+        (bytes) =>
+          /^(\{"topic"|\[)/.test(bytes) &&
+          got.push(String(bytes)) === wanted?.count &&
+          wanted.resolve()
+      );
       const all = (count) => new Promise((resolve) => (wanted = { count, resolve }));
       await all(one.frames.length);
       const shifts = new Set();
@@ -72,7 +178,9 @@ describe("rebased times", { concurrency: 2 }, () => {
         assert.equal(got[i].length, frame.length);
         let [was, is] = [frame, got[i]];
         for (const time of one.times) {
-          const [before, after] = [was, is].map((text) => [...text.matchAll(time)].map((match) => match[1]));
+          const [before, after] = [was, is].map((text) =>
+            [...text.matchAll(time)].map((match) => match[1])
+          );
           assert.equal(after.length, before.length);
           before.forEach((text, k) => shifts.add(msOf(after[k]) - msOf(text)));
           [was, is] = [was, is].map((text) => text.replace(time, "time"));
@@ -86,10 +194,14 @@ describe("rebased times", { concurrency: 2 }, () => {
       // A made snapshot has the times of the last frame, shifted as well.
       if (one.family === "v5-linear") {
         const more = all(one.frames.length + 1);
-        for (const op of ["unsubscribe", "subscribe"]) ws.send(JSON.stringify({ op, args: ["orderbook.50.AUSDT"] }));
+        for (const op of ["unsubscribe", "subscribe"])
+          ws.send(JSON.stringify({ op, args: ["orderbook.50.AUSDT"] }));
         await more;
         const made = JSON.parse(got.at(-1));
-        assert.deepEqual([made.type, made.ts, made.cts, made.data.u], ["snapshot", MS + 2 + shift, MS + 1 + shift, 2]);
+        assert.deepEqual(
+          [made.type, made.ts, made.cts, made.data.u],
+          ["snapshot", MS + 2 + shift, MS + 1 + shift, 2]
+        );
         assert.match(program.stderr, /orderbook\.50: shifted times: ts, cts/);
       }
       assert.equal((await program.kill("SIGTERM")).code, 0);

@@ -9,23 +9,40 @@ const BYTES_MAX = 1 << 20; // of a client's message
 const AT_ONCE = 16;
 
 async function playAll(t, cases, opened, end) {
-  const failures = await each(cases, AT_ONCE, async (row) => play(await opened(row), row, { bytesMax: BYTES_MAX, ...end }));
+  const failures = await each(cases, AT_ONCE, async (row) =>
+    play(await opened(row), row, { bytesMax: BYTES_MAX, ...end })
+  );
   assert.deepEqual(failures, []);
 }
 
 for (const how of HOWS)
-  test(`a server that echoes, ${how}: ${CASES.length} cases`, { skip: how === "tls" && tooLong }, async (t) => {
-    const { url, ca } = await listening(t, [how], temporary(t), { program: program("echo_server") });
-    await playAll(t, CASES, (row) => join(`${url}/`, ca, row.deflate), { expect, got: ({ opcode, payload }) => summaryOf(opcode, payload) });
-  });
+  test(
+    `a server that echoes, ${how}: ${CASES.length} cases`,
+    { skip: how === "tls" && tooLong },
+    async (t) => {
+      const { url, ca } = await listening(t, [how], temporary(t), {
+        program: program("echo_server"),
+      });
+      await playAll(t, CASES, (row) => join(`${url}/`, ca, row.deflate), {
+        expect,
+        got: ({ opcode, payload }) => summaryOf(opcode, payload),
+      });
+    }
+  );
 
 // sim and serve may answer messages as requests: such answers are not checked. They get the first case of each group, because
 // the server that echoes has the same code.
-const silentCases = (tooLong ? firstOfEach : (rows) => rows)(CASES.filter((row) => row.fails || row.closes || row.messages.length === 0));
+const silentCases = (tooLong ? firstOfEach : (rows) => rows)(
+  CASES.filter((row) => row.fails || row.closes || row.messages.length === 0)
+);
 const SERVERS = {
   sim: async (t, dir, options) => listening(t, ["sim", "--families", "v5-linear", ...options], dir),
   serve: async (t, dir, options) => {
-    const archive = await importFrames(t, dir, { family: "v5-linear", host: "/v5/public/linear", frames: ['{"topic":"publicTrade.AUSDT","type":"snapshot","ts":1,"data":[]}'] });
+    const archive = await importFrames(t, dir, {
+      family: "v5-linear",
+      host: "/v5/public/linear",
+      frames: ['{"topic":"publicTrade.AUSDT","type":"snapshot","ts":1,"data":[]}'],
+    });
     return listening(t, ["serve", "-a", archive, ...options], dir);
   },
 };

@@ -3,7 +3,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe } from "node:test";
-import { FRAMES_MS as MS, importFrames, listening, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  FRAMES_MS as MS,
+  importFrames,
+  listening,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import path from "node:path";
 import { npm, test } from "../support/npm_packages.mjs";
 
@@ -11,9 +17,17 @@ const { WebSocket } = npm("ws");
 
 const ask = (op, ...args) => JSON.stringify({ req_id: "r", op, args });
 const id = (op, ...args) => JSON.stringify({ id: "r", op, args });
-const v5Frame = (symbol) => JSON.stringify({ topic: `publicTrade.${symbol}`, type: "snapshot", ts: MS, data: [{ i: "1", T: MS, p: "1", v: "1", S: "Buy", s: symbol, BT: false }] });
-const spot = (event, topic, symbol, params = { binary: false }) => JSON.stringify({ topic, event, symbol, params });
-const spot2 = (event, topic, symbol) => JSON.stringify({ topic, event, params: { symbol, binary: false } });
+const v5Frame = (symbol) =>
+  JSON.stringify({
+    topic: `publicTrade.${symbol}`,
+    type: "snapshot",
+    ts: MS,
+    data: [{ i: "1", T: MS, p: "1", v: "1", S: "Buy", s: symbol, BT: false }],
+  });
+const spot = (event, topic, symbol, params = { binary: false }) =>
+  JSON.stringify({ topic, event, symbol, params });
+const spot2 = (event, topic, symbol) =>
+  JSON.stringify({ topic, event, params: { symbol, binary: false } });
 const BROKEN = ['{"op":"subscribe","args":[', "nonsense", "[1]", '{"op":"dance"}', "{}"];
 const b = (symbol) => [
   ...BROKEN,
@@ -33,30 +47,116 @@ const b = (symbol) => [
 ];
 
 const FAMILIES = {
-  "v5-linear": { host: "/v5/public/linear", frames: [v5Frame("BTCUSDT")], requests: [ask("subscribe", "orderbook.500.BTCUSDT"), ...b("BTCUSDT")], words: ["Invalid symbol :[publicTrade.NOSUCH]"] },
-  "v5-spot": { host: "/v5/public/spot", frames: [v5Frame("BTCUSDT")], requests: b("BTCUSDT"), words: ["Invalid symbol :[publicTrade.NOSUCH]", "args size >10"] },
-  "contract-v3": { host: "/contract/usdt/public/v3", frames: [v5Frame("BTCUSDT")], requests: b("BTCUSDT"), words: ["error:handler not found,topic:publicTrade.NOSUCH"] },
+  "v5-linear": {
+    host: "/v5/public/linear",
+    frames: [v5Frame("BTCUSDT")],
+    requests: [ask("subscribe", "orderbook.500.BTCUSDT"), ...b("BTCUSDT")],
+    words: ["Invalid symbol :[publicTrade.NOSUCH]"],
+  },
+  "v5-spot": {
+    host: "/v5/public/spot",
+    frames: [v5Frame("BTCUSDT")],
+    requests: b("BTCUSDT"),
+    words: ["Invalid symbol :[publicTrade.NOSUCH]", "args size >10"],
+  },
+  "contract-v3": {
+    host: "/contract/usdt/public/v3",
+    frames: [v5Frame("BTCUSDT")],
+    requests: b("BTCUSDT"),
+    words: ["error:handler not found,topic:publicTrade.NOSUCH"],
+  },
   inverse: {
     host: "/realtime",
-    frames: [JSON.stringify({ topic: "trade.BTCUSD", data: [{ trade_time_ms: MS, timestamp: "2026-11-20T00:00:00.000Z", symbol: "BTCUSD", side: "Buy", size: 1, price: 1, tick_direction: "PlusTick", trade_id: "x", cross_seq: 5 }] })],
-    requests: [...BROKEN, ask("subscribe"), ask("subscribe", "nosuch.topic"), ask("unsubscribe", "nosuch.topic"), ask("subscribe", "trade.NOSUCH"), ask("subscribe", "trade.NOSUCH|BTCUSD"), ask("unsubscribe", "trade.BTCUSD"), ask("subscribe", "trade.*"), ask("subscribe", "trade.*"), ask("ping")],
+    frames: [
+      JSON.stringify({
+        topic: "trade.BTCUSD",
+        data: [
+          {
+            trade_time_ms: MS,
+            timestamp: "2026-11-20T00:00:00.000Z",
+            symbol: "BTCUSD",
+            side: "Buy",
+            size: 1,
+            price: 1,
+            tick_direction: "PlusTick",
+            trade_id: "x",
+            cross_seq: 5,
+          },
+        ],
+      }),
+    ],
+    requests: [
+      ...BROKEN,
+      ask("subscribe"),
+      ask("subscribe", "nosuch.topic"),
+      ask("unsubscribe", "nosuch.topic"),
+      ask("subscribe", "trade.NOSUCH"),
+      ask("subscribe", "trade.NOSUCH|BTCUSD"),
+      ask("unsubscribe", "trade.BTCUSD"),
+      ask("subscribe", "trade.*"),
+      ask("subscribe", "trade.*"),
+      ask("ping"),
+    ],
     words: ["error:handler not found,topic:trade.NOSUCH"],
   },
   "usdc-option": {
     host: "/trade/option/usdc/public/v1",
     frames: [JSON.stringify({ id: "x", topic: "recenttrades.BTC", creationTime: MS, data: [] })],
-    requests: [...BROKEN, id("subscribe"), id("subscribe", "nosuch.topic", "recenttrades.BTC"), id("unsubscribe", "nosuch.topic"), id("subscribe", "instrument_info.NOSUCH-1JAN27-5-C"), id("subscribe", "recenttrades.BTC"), id("unSubAll"), id("ping", "5")],
+    requests: [
+      ...BROKEN,
+      id("subscribe"),
+      id("subscribe", "nosuch.topic", "recenttrades.BTC"),
+      id("unsubscribe", "nosuch.topic"),
+      id("subscribe", "instrument_info.NOSUCH-1JAN27-5-C"),
+      id("subscribe", "recenttrades.BTC"),
+      id("unSubAll"),
+      id("ping", "5"),
+    ],
   },
   "spot-v1": {
     host: "/spot/quote/ws/v1",
-    frames: [JSON.stringify({ symbol: "BTCUSDT", symbolName: "BTCUSDT", topic: "trade", params: { binary: "false" }, data: [{ v: "1", t: MS, p: "1", q: "1", m: true }], f: false, sendTime: MS })],
-    requests: [...BROKEN, spot("sub", "nosuch", "BTCUSDT"), spot("sub", "trade", "NOSUCH"), spot("cancel", "trade", "NOSUCH"), spot("cancel", "trade", "BTCUSDT"), spot("sub", "trade", "BTCUSDT"), spot("jump", "trade", "BTCUSDT"), spot("sub", "kline_7m", "BTCUSDT"), '{"ping":5}', '{"op":"ping"}'],
+    frames: [
+      JSON.stringify({
+        symbol: "BTCUSDT",
+        symbolName: "BTCUSDT",
+        topic: "trade",
+        params: { binary: "false" },
+        data: [{ v: "1", t: MS, p: "1", q: "1", m: true }],
+        f: false,
+        sendTime: MS,
+      }),
+    ],
+    requests: [
+      ...BROKEN,
+      spot("sub", "nosuch", "BTCUSDT"),
+      spot("sub", "trade", "NOSUCH"),
+      spot("cancel", "trade", "NOSUCH"),
+      spot("cancel", "trade", "BTCUSDT"),
+      spot("sub", "trade", "BTCUSDT"),
+      spot("jump", "trade", "BTCUSDT"),
+      spot("sub", "kline_7m", "BTCUSDT"),
+      '{"ping":5}',
+      '{"op":"ping"}',
+    ],
     words: ["Invalid Symbols!"],
   },
   "spot-v2": {
     host: "/spot/quote/ws/v2",
-    frames: [JSON.stringify({ topic: "trade", params: { symbol: "BTCUSDT", binary: "false", symbolName: "BTCUSDT" }, data: { v: "1", t: MS, p: "1", q: "1", m: true } })],
-    requests: [...BROKEN, spot2("sub", "nosuch", "BTCUSDT"), spot2("sub", "trade", "NOSUCH"), spot2("cancel", "trade", "NOSUCH"), spot2("sub", "trade", "BTCUSDT"), '{"op":"ping"}'],
+    frames: [
+      JSON.stringify({
+        topic: "trade",
+        params: { symbol: "BTCUSDT", binary: "false", symbolName: "BTCUSDT" },
+        data: { v: "1", t: MS, p: "1", q: "1", m: true },
+      }),
+    ],
+    requests: [
+      ...BROKEN,
+      spot2("sub", "nosuch", "BTCUSDT"),
+      spot2("sub", "trade", "NOSUCH"),
+      spot2("cancel", "trade", "NOSUCH"),
+      spot2("sub", "trade", "BTCUSDT"),
+      '{"op":"ping"}',
+    ],
   },
 };
 
@@ -73,7 +173,10 @@ const isPong = (m) => m.pong !== undefined || m.op === "pong" || m.ret_msg === "
 async function answers(t, url, requests) {
   const ws = new WebSocket(url);
   t.after(() => ws.terminate());
-  assert.ok(requests.at(-1).includes("ping"), "the last request is a ping: its answer ends the others");
+  assert.ok(
+    requests.at(-1).includes("ping"),
+    "the last request is a ping: its answer ends the others"
+  );
   const pings = requests.filter((request) => request.includes("ping")).length;
   const got = [];
   const over = new Promise((resolve) => {
@@ -96,23 +199,46 @@ describe("sim and serve give the same answers", { concurrency: 2 }, () => {
     test(family, async (t) => {
       const dir = temporary(t);
       const archive = await importFrames(t, dir, { family, ...one });
-      const sim = await listening(t, ["sim", "--plain", "--families", family, "--symbols", "1", "--rate", "1"], dir);
+      const sim = await listening(
+        t,
+        ["sim", "--plain", "--families", family, "--symbols", "1", "--rate", "1"],
+        dir
+      );
       const serve = await listening(t, ["serve", "-a", archive, "--plain", "--hold"], dir);
-      const [ours, theirs] = [await answers(t, sim.url + one.host, one.requests), await answers(t, serve.url + one.host, one.requests)];
+      const [ours, theirs] = [
+        await answers(t, sim.url + one.host, one.requests),
+        await answers(t, serve.url + one.host, one.requests),
+      ];
       assert.deepEqual(ours, theirs);
-      for (const words of one.words ?? []) assert.ok(JSON.stringify(ours).includes(words), `${words} in ${JSON.stringify(ours)}`);
+      for (const words of one.words ?? [])
+        assert.ok(JSON.stringify(ours).includes(words), `${words} in ${JSON.stringify(ours)}`);
     });
 });
 
 // ---- spot's private stream ----
 
-const EXECUTION = JSON.stringify([{ e: "executionReport", E: `${MS}`, s: "BTCUSDT", c: "1", S: "BUY", o: "LIMIT", q: "1", p: "2" }]);
+const EXECUTION = JSON.stringify([
+  { e: "executionReport", E: `${MS}`, s: "BTCUSDT", c: "1", S: "BUY", o: "LIMIT", q: "1", p: "2" },
+]);
 
 for (const name of ["sim", "serve"])
   test(`${name}: credentials in the URL of spot's private stream authenticate, and pings are answered`, async (t) => {
     const dir = temporary(t);
-    const archive = await importFrames(t, dir, { family: "spot-private", host: "/spot/ws", frames: [EXECUTION] });
-    const { url } = await listening(t, [...(name === "sim" ? ["sim", "--families", "spot-private", "--rate", "500"] : ["serve", "-a", archive, "--hold"]), "--plain"], dir);
+    const archive = await importFrames(t, dir, {
+      family: "spot-private",
+      host: "/spot/ws",
+      frames: [EXECUTION],
+    });
+    const { url } = await listening(
+      t,
+      [
+        ...(name === "sim"
+          ? ["sim", "--families", "spot-private", "--rate", "500"]
+          : ["serve", "-a", archive, "--hold"]),
+        "--plain",
+      ],
+      dir
+    );
     const ws = new WebSocket(`${url}/spot/ws?api_key=k&expires=9999999999999&signature=s`);
     t.after(() => ws.terminate());
     const kinds = new Set();
@@ -131,10 +257,37 @@ for (const name of ["sim", "serve"])
 
 test("the recorder understands every subscription that sim grants", async (t) => {
   const dir = temporary(t);
-  const { url } = await listening(t, ["sim", "--plain", "--families", "v5-linear", "--symbols", "1", "--max-frames", "50"], dir);
+  const { url } = await listening(
+    t,
+    ["sim", "--plain", "--families", "v5-linear", "--symbols", "1", "--max-frames", "50"],
+    dir
+  );
   const archive = path.join(dir, "tape");
-  const record = (...args) => tapedeck(t, ["record", "-a", archive, `${url}/v5/public/linear`, "--family", "v5-linear", "--until-close", ...args], { status: null });
-  const end = await record("--topic", "orderbook.500", "--topic", "publicTrade", "--symbol", "BTCUSDT", "--symbol", "NOSUCH");
+  const record = (...args) =>
+    tapedeck(
+      t,
+      [
+        "record",
+        "-a",
+        archive,
+        `${url}/v5/public/linear`,
+        "--family",
+        "v5-linear",
+        "--until-close",
+        ...args,
+      ],
+      { status: null }
+    );
+  const end = await record(
+    "--topic",
+    "orderbook.500",
+    "--topic",
+    "publicTrade",
+    "--symbol",
+    "BTCUSDT",
+    "--symbol",
+    "NOSUCH"
+  );
   assert.doesNotMatch(end.stderr, /not known/);
   assert.match(end.stderr, /orderbook\.500\.NOSUCH/);
 });

@@ -14,9 +14,16 @@ import { xxh64 } from "../support/xxh64.mjs";
 globalThis.crypto ??= webcrypto; // Node.js 18 has no such global; bybit-api signs with it
 const { WebsocketClient, WS_KEY_MAP } = npm("bybit-api");
 const SILENT = Object.fromEntries(["trace", "info", "error"].map((level) => [level, () => {}]));
-const LIMIT = { category: "linear", symbol: "BTCUSDT", side: "Buy", orderType: "Limit", qty: "0.010" };
+const LIMIT = {
+  category: "linear",
+  symbol: "BTCUSDT",
+  side: "Buy",
+  orderType: "Limit",
+  qty: "0.010",
+};
 
-const simulator = (t, dir, ...more) => listening(t, ["sim", "--plain", "--families", "v5-trade", "--rate", "500", ...more], dir);
+const simulator = (t, dir, ...more) =>
+  listening(t, ["sim", "--plain", "--families", "v5-trade", "--rate", "500", ...more], dir);
 
 async function subscribed(t, sim, topics = ["order", "execution", "position", "wallet"]) {
   const own = await connected(t, `${sim.url}/v5/private`);
@@ -26,7 +33,8 @@ async function subscribed(t, sim, topics = ["order", "execution", "position", "w
 }
 
 test("orders are answered, filled, amended and cancelled, and the truth file has requests and answers", async (t) => {
-  const dir = temporary(t), truth = path.join(dir, "truth.jsonl");
+  const dir = temporary(t),
+    truth = path.join(dir, "truth.jsonl");
   const sim = await simulator(t, dir, "--truth", truth);
   const [own, trade] = [await subscribed(t, sim), await connected(t, `${sim.url}/v5/trade`)];
   const sent = [];
@@ -38,40 +46,87 @@ test("orders are answered, filled, amended and cancelled, and the truth file has
     return answer.data;
   };
 
-  const market = await asked("order.create", { ...LIMIT, orderType: "Market", orderLinkId: "market" });
+  const market = await asked("order.create", {
+    ...LIMIT,
+    orderType: "Market",
+    orderLinkId: "market",
+  });
   assert.equal(market.orderLinkId, "market");
   const bought = await updates(own, market.orderId, "Filled");
   const fills = bought.filter(({ topic }) => topic === "execution").map(({ data }) => data[0]);
-  assert.equal(fills.reduce((sum, { execQty }) => sum + Number(execQty), 0), 0.01);
+  assert.equal(
+    fills.reduce((sum, { execQty }) => sum + Number(execQty), 0),
+    0.01
+  );
   // the seeded trader may have had a position before
   const first = own.got.findIndex((text) => JSON.parse(text).data?.[0]?.orderId === market.orderId);
-  const sizes = (texts) => texts.map((text) => JSON.parse(text))
-    .filter((m) => m.topic === "position" && m.data[0].category === "linear" && m.data[0].symbol === "BTCUSDT")
-    .map(({ data: [{ side, size }] }) => (side === "Sell" ? -1 : 1) * Number(size));
+  const sizes = (texts) =>
+    texts
+      .map((text) => JSON.parse(text))
+      .filter(
+        (m) =>
+          m.topic === "position" &&
+          m.data[0].category === "linear" &&
+          m.data[0].symbol === "BTCUSDT"
+      )
+      .map(({ data: [{ side, size }] }) => (side === "Sell" ? -1 : 1) * Number(size));
   while (sizes(own.got.slice(first)).length === 0) await once(own.ws, "message");
-  assert.equal((sizes(own.got.slice(first))[0] - (sizes(own.got.slice(0, first)).at(-1) ?? 0)).toFixed(8), "0.01000000");
+  assert.equal(
+    (sizes(own.got.slice(first))[0] - (sizes(own.got.slice(0, first)).at(-1) ?? 0)).toFixed(8),
+    "0.01000000"
+  );
 
   const far = await asked("order.create", { ...LIMIT, price: "50000.0", orderLinkId: "far" });
-  await asked("order.amend", { category: "linear", symbol: "BTCUSDT", orderLinkId: "far", price: "50000.5", qty: "0.02" });
+  await asked("order.amend", {
+    category: "linear",
+    symbol: "BTCUSDT",
+    orderLinkId: "far",
+    price: "50000.5",
+    qty: "0.02",
+  });
   await asked("order.cancel", { category: "linear", symbol: "BTCUSDT", orderId: far.orderId });
-  const states = (await updates(own, far.orderId, "Cancelled")).map(({ data: [order] }) => [order.orderStatus, order.price, order.qty]);
-  assert.deepEqual(states, [["New", "50000", "0.01"], ["New", "50000.5", "0.02"], ["Cancelled", "50000.5", "0.02"]]);
+  const states = (await updates(own, far.orderId, "Cancelled")).map(({ data: [order] }) => [
+    order.orderStatus,
+    order.price,
+    order.qty,
+  ]);
+  assert.deepEqual(states, [
+    ["New", "50000", "0.01"],
+    ["New", "50000.5", "0.02"],
+    ["Cancelled", "50000.5", "0.02"],
+  ]);
 
   const post = await asked("order.create", { ...LIMIT, price: "90000", timeInForce: "PostOnly" });
   const refused = (await updates(own, post.orderId, "Cancelled")).at(-1).data[0];
-  assert.deepEqual([refused.rejectReason, refused.cumExecQty], ["EC_PostOnlyWillTakeLiquidity", "0"]);
+  assert.deepEqual(
+    [refused.rejectReason, refused.cumExecQty],
+    ["EC_PostOnlyWillTakeLiquidity", "0"]
+  );
 
   const best = Number(fills[0].execPrice);
   const near = await asked("order.create", { ...LIMIT, price: String(best - 0.5) }); // the market will trade there
   const waited = await updates(own, near.orderId, "Filled");
   assert.equal(waited[0].data[0].orderStatus, "New");
-  assert.ok(waited.some(({ topic, data: [entry] }) => topic === "execution" && Number(entry.execPrice) <= best - 0.5));
+  assert.ok(
+    waited.some(
+      ({ topic, data: [entry] }) => topic === "execution" && Number(entry.execPrice) <= best - 0.5
+    )
+  );
 
   const rows = parseLines(fs.readFileSync(truth, "utf8")).filter((row) => row.path === "/v5/trade");
-  assert.deepEqual(rows.filter((row) => row.t === "request").map((row) => row.xxh64), sent.map((text) => xxh64(Buffer.from(text))));
+  assert.deepEqual(
+    rows.filter((row) => row.t === "request").map((row) => row.xxh64),
+    sent.map((text) => xxh64(Buffer.from(text)))
+  );
   const answers = trade.got.filter((text) => text.includes('"order.'));
-  assert.deepEqual(rows.filter((row) => row.t === "frame").map((row) => row.xxh64), answers.map((text) => xxh64(Buffer.from(text))));
-  assert.deepEqual(rows.filter((row) => row.t === "request").map((row) => row.n), sent.map((_, i) => i + 2)); // after auth
+  assert.deepEqual(
+    rows.filter((row) => row.t === "frame").map((row) => row.xxh64),
+    answers.map((text) => xxh64(Buffer.from(text)))
+  );
+  assert.deepEqual(
+    rows.filter((row) => row.t === "request").map((row) => row.n),
+    sent.map((_, i) => i + 2)
+  ); // after auth
 });
 
 test("impossible requests are refused with the exchange's codes", async (t) => {
@@ -82,42 +137,104 @@ test("impossible requests are refused with the exchange's codes", async (t) => {
   const trade = await connected(t, `${sim.url}/v5/trade`);
   await ask(trade, "first", "order.create", { ...LIMIT, price: "50000", orderLinkId: "twice" });
   const cases = [
-    ["order.create", { ...LIMIT, price: "60000", qty: "240" }, 110007, "ab not enough for new order"],
-    ["order.create", { ...spot, side: "Sell", symbol: "ETHUSDT", qty: "100" }, 170131, "Insufficient balance."],
-    ["order.create", { ...LIMIT, symbol: "NOSUCH", price: "1" }, 10001, "params error: symbol invalid"],
-    ["order.create", { ...LIMIT, symbol: "BTCUSDT_BTC/USDT", price: "1" }, 10001, "params error: symbol invalid"],
+    [
+      "order.create",
+      { ...LIMIT, price: "60000", qty: "240" },
+      110007,
+      "ab not enough for new order",
+    ],
+    [
+      "order.create",
+      { ...spot, side: "Sell", symbol: "ETHUSDT", qty: "100" },
+      170131,
+      "Insufficient balance.",
+    ],
+    [
+      "order.create",
+      { ...LIMIT, symbol: "NOSUCH", price: "1" },
+      10001,
+      "params error: symbol invalid",
+    ],
+    [
+      "order.create",
+      { ...LIMIT, symbol: "BTCUSDT_BTC/USDT", price: "1" },
+      10001,
+      "params error: symbol invalid",
+    ],
     ["order.create", { ...spot, symbol: "NOSUCH" }, 170121, "Invalid symbol."],
     ["order.create", { ...LIMIT, category: "none" }, 10404, "category is not correct/supported"],
-    ["order.create", { ...LIMIT, price: "50000", orderLinkId: "twice" }, 110072, "OrderLinkedID is duplicate"],
+    [
+      "order.create",
+      { ...LIMIT, price: "50000", orderLinkId: "twice" },
+      110072,
+      "OrderLinkedID is duplicate",
+    ],
     ["order.create", { ...LIMIT, price: "50000", orderLinkId: 'a"b' }, 10001, "params error"],
     ["order.create", { ...LIMIT, price: "50000", timeInForce: "FOK" }, 10001, "params error"],
     ["order.create", { ...LIMIT, price: "50000.01" }, 10001, "price invalid"],
     ["order.create", { ...LIMIT, price: "1e30" }, 10001, "params error"],
     ["order.create", { ...LIMIT, price: "50000", qty: "0.0001" }, 10001, "Qty invalid"],
-    ["order.create", { ...LIMIT, price: "50000", qty: "99999999999999999999" }, 10001, "Qty invalid"],
+    [
+      "order.create",
+      { ...LIMIT, price: "50000", qty: "99999999999999999999" },
+      10001,
+      "Qty invalid",
+    ],
     ["order.create", [], 10001, "params error"],
-    ["order.amend", { ...LIMIT, orderLinkId: "none", price: "2" }, 110001, "order not exists or too late to cancel"],
-    ["order.cancel", { category: "spot", symbol: "BTCUSDT", orderId: "1" }, 170213, "Order does not exist."],
+    [
+      "order.amend",
+      { ...LIMIT, orderLinkId: "none", price: "2" },
+      110001,
+      "order not exists or too late to cancel",
+    ],
+    [
+      "order.cancel",
+      { category: "spot", symbol: "BTCUSDT", orderId: "1" },
+      170213,
+      "Order does not exist.",
+    ],
     ["order.create-batch", {}, 10404, "op type is not found"],
   ];
   for (const [i, [op, order, code, text]] of cases.entries()) {
     const { answer } = await ask(trade, `r${i}`, op, order);
-    assert.deepEqual([answer.op, answer.retCode, answer.retMsg, answer.data], [op, code, text, {}], JSON.stringify(order));
+    assert.deepEqual(
+      [answer.op, answer.retCode, answer.retMsg, answer.data],
+      [op, code, text, {}],
+      JSON.stringify(order)
+    );
   }
   trade.ws.send(JSON.stringify({ reqId: "x".repeat(100), op: "order.create", args: [LIMIT] }));
-  assert.equal((await message(trade, (m) => m.retCode === 10001 && m.reqId === undefined)).op, "order.create");
+  assert.equal(
+    (await message(trade, (m) => m.retCode === 10001 && m.reqId === undefined)).op,
+    "order.create"
+  );
   trade.ws.send(JSON.stringify({ op: "order" }));
   assert.equal((await message(trade, (m) => m.op === "order")).retCode, 10404);
 });
 
 test("with --secret signatures and times of requests are checked", async (t) => {
   const sim = await simulator(t, temporary(t), "--secret", "the right secret");
-  const right = new WebsocketClient({ wsUrl: `${sim.url}/v5/trade`, key: "aKeyOfTheTests", secret: "the right secret", pongTimeout: 60_000, recvWindow: 60_000 }, SILENT);
+  const right = new WebsocketClient(
+    {
+      wsUrl: `${sim.url}/v5/trade`,
+      key: "aKeyOfTheTests",
+      secret: "the right secret",
+      pongTimeout: 60_000,
+      recvWindow: 60_000,
+    },
+    SILENT
+  );
   t.after(() => right.closeAll(true));
-  const { retCode } = await right.sendWSAPIRequest(WS_KEY_MAP.v5PrivateTrade, "order.create", { ...LIMIT, price: "50000" });
+  const { retCode } = await right.sendWSAPIRequest(WS_KEY_MAP.v5PrivateTrade, "order.create", {
+    ...LIMIT,
+    price: "50000",
+  });
   assert.equal(retCode, 0);
   right.setTimeOffsetMs(-3_600_000);
-  await assert.rejects(right.sendWSAPIRequest(WS_KEY_MAP.v5PrivateTrade, "order.create", { ...LIMIT, price: "50000" }), { retCode: 10002 });
+  await assert.rejects(
+    right.sendWSAPIRequest(WS_KEY_MAP.v5PrivateTrade, "order.create", { ...LIMIT, price: "50000" }),
+    { retCode: 10002 }
+  );
   const wrong = await connected(t, `${sim.url}/v5/trade`); // with any signature
   assert.equal((await message(wrong, (m) => m.op === "auth")).retCode, 10004);
   assert.equal((await ask(wrong, "1", "order.create", LIMIT)).answer.retCode, 10007);
@@ -126,14 +243,39 @@ test("with --secret signatures and times of requests are checked", async (t) => 
 test("bybit-api places, amends and cancels orders", async (t) => {
   const sim = await simulator(t, temporary(t));
   const own = await subscribed(t, sim);
-  const client = new WebsocketClient({ wsUrl: `${sim.url}/v5/trade`, key: "aKeyOfTheTests", secret: "any", pingInterval: 200, pongTimeout: 60_000 }, SILENT);
+  const client = new WebsocketClient(
+    {
+      wsUrl: `${sim.url}/v5/trade`,
+      key: "aKeyOfTheTests",
+      secret: "any",
+      pingInterval: 200,
+      pongTimeout: 60_000,
+    },
+    SILENT
+  );
   t.after(() => client.closeAll(true));
   const asked = (op, order) => client.sendWSAPIRequest(WS_KEY_MAP.v5PrivateTrade, op, order);
-  const { data } = await asked("order.create", { ...LIMIT, price: "50000", orderLinkId: "of-a-client" });
-  await asked("order.amend", { category: "linear", symbol: "BTCUSDT", orderId: data.orderId, qty: "0.02" });
-  await asked("order.cancel", { category: "linear", symbol: "BTCUSDT", orderLinkId: "of-a-client" });
+  const { data } = await asked("order.create", {
+    ...LIMIT,
+    price: "50000",
+    orderLinkId: "of-a-client",
+  });
+  await asked("order.amend", {
+    category: "linear",
+    symbol: "BTCUSDT",
+    orderId: data.orderId,
+    qty: "0.02",
+  });
+  await asked("order.cancel", {
+    category: "linear",
+    symbol: "BTCUSDT",
+    orderLinkId: "of-a-client",
+  });
   assert.equal((await updates(own, data.orderId, "Cancelled")).at(-1).data[0].qty, "0.02");
-  await assert.rejects(asked("order.cancel", { category: "linear", symbol: "BTCUSDT", orderLinkId: "of-a-client" }), { retCode: 110001 });
+  await assert.rejects(
+    asked("order.cancel", { category: "linear", symbol: "BTCUSDT", orderLinkId: "of-a-client" }),
+    { retCode: 110001 }
+  );
 });
 
 // Another exchange: numbers are numbers, there are no categories, spot's refusals have no codes, and answers differ by their outcome.
@@ -169,8 +311,14 @@ sets:
   head: [sent send_ns time ms]
   order: [pair symbol text, id order_id text, mine order_link_id text, way side side, kind order_type text, amount size decimal quantity, limit price decimal price]
 topics:
-${["new", "move", "end"].map((name) => `  - {topic: order/${name}, message: order_entry, title: orders, topic_key: cmd, envelope: head, fields: order, entries: [order none any optional]}
-`).join("")}
+${["new", "move", "end"]
+  .map(
+    (
+      name
+    ) => `  - {topic: order/${name}, message: order_entry, title: orders, topic_key: cmd, envelope: head, fields: order, entries: [order none any optional]}
+`
+  )
+  .join("")}
 simulator:
   orders: {of: v5-private, place: order/new, change: order/move, cancel: order/end}
 `,
@@ -179,39 +327,124 @@ simulator:
 test("another exchange's orders are in its documents alone", async (t) => {
   const dir = temporary(t);
   for (const [name, text] of Object.entries(QUAY)) fs.writeFileSync(path.join(dir, name), text);
-  const sim = await listening(t, ["sim", "--plain", "--families", `${dir}/`, "--rate", "500", "--secret", "quay's"], dir);
+  const sim = await listening(
+    t,
+    ["sim", "--plain", "--families", `${dir}/`, "--rate", "500", "--secret", "quay's"],
+    dir
+  );
   const trade = await connected(t, `${sim.url}/orders`, { auth: false });
   const asked = async (no, request) => {
     trade.ws.send(JSON.stringify({ no, ...request }));
     return message(trade, (m) => m.no === no);
   };
-  const order = { pair: "BTCUSDT", way: "BUY", kind: "limit", amount: 0.01, limit: 50000, mine: "a" }, sent = Date.now();
-  const until = sent + 60_000, signature = crypto.createHmac("sha256", "quay's").update(`quay${until}`).digest("hex");
-  assert.deepEqual(await asked(1, { cmd: "order/new", sent, order }), { no: 1, ok: false, why: "wrong" });
-  assert.deepEqual(await asked(2, { cmd: "login", with: ["aKeyOfTheTests", until, signature] }), { no: 2, ok: true });
+  const order = {
+      pair: "BTCUSDT",
+      way: "BUY",
+      kind: "limit",
+      amount: 0.01,
+      limit: 50000,
+      mine: "a",
+    },
+    sent = Date.now();
+  const until = sent + 60_000,
+    signature = crypto.createHmac("sha256", "quay's").update(`quay${until}`).digest("hex");
+  assert.deepEqual(await asked(1, { cmd: "order/new", sent, order }), {
+    no: 1,
+    ok: false,
+    why: "wrong",
+  });
+  assert.deepEqual(await asked(2, { cmd: "login", with: ["aKeyOfTheTests", until, signature] }), {
+    no: 2,
+    ok: true,
+  });
   const { order: id, ...placed } = await asked(3, { cmd: "order/new", sent, order });
   assert.deepEqual(placed, { no: 3, ok: true, mine: "a" });
-  assert.deepEqual(await asked(4, { cmd: "order/new", sent, order }), { no: 4, ok: false, why: "twice" });
-  assert.deepEqual(await asked(5, { cmd: "order/move", sent, order: { pair: "BTCUSDT", mine: "a", limit: 50000.5 } }), { no: 5, ok: true, order: id, mine: "a" });
-  assert.deepEqual(await asked(6, { cmd: "order/end", sent: sent - 60_000, order: { pair: "BTCUSDT", id } }), { no: 6, ok: false, why: "too late" });
-  assert.deepEqual(await asked(7, { cmd: "order/end", sent, order: { pair: "BTCUSDT", id } }), { no: 7, ok: true, order: id, mine: "a" });
-  assert.deepEqual(await asked(8, { cmd: "order/end", sent, order: { pair: "BTCUSDT", id: "none" } }), { no: 8, ok: false, why: "gone" });
-  for (const wrong of [{ ...order, pair: "NONE" }, { ...order, amount: "many" }, { ...order, way: "up" }, [order, order], [], "order"])
-    assert.deepEqual(await asked(9, { cmd: "order/new", sent, order: wrong }), { no: 9, ok: false, why: "wrong" }, JSON.stringify(wrong));
+  assert.deepEqual(await asked(4, { cmd: "order/new", sent, order }), {
+    no: 4,
+    ok: false,
+    why: "twice",
+  });
+  assert.deepEqual(
+    await asked(5, {
+      cmd: "order/move",
+      sent,
+      order: { pair: "BTCUSDT", mine: "a", limit: 50000.5 },
+    }),
+    { no: 5, ok: true, order: id, mine: "a" }
+  );
+  assert.deepEqual(
+    await asked(6, { cmd: "order/end", sent: sent - 60_000, order: { pair: "BTCUSDT", id } }),
+    { no: 6, ok: false, why: "too late" }
+  );
+  assert.deepEqual(await asked(7, { cmd: "order/end", sent, order: { pair: "BTCUSDT", id } }), {
+    no: 7,
+    ok: true,
+    order: id,
+    mine: "a",
+  });
+  assert.deepEqual(
+    await asked(8, { cmd: "order/end", sent, order: { pair: "BTCUSDT", id: "none" } }),
+    { no: 8, ok: false, why: "gone" }
+  );
+  for (const wrong of [
+    { ...order, pair: "NONE" },
+    { ...order, amount: "many" },
+    { ...order, way: "up" },
+    [order, order],
+    [],
+    "order",
+  ])
+    assert.deepEqual(
+      await asked(9, { cmd: "order/new", sent, order: wrong }),
+      { no: 9, ok: false, why: "wrong" },
+      JSON.stringify(wrong)
+    );
 });
 
 /** tests/e2e/serve/exchange_clients.test.mjs installs it. */
 const LARGE = path.resolve("build/npm-large");
-const withoutCcxt = fs.existsSync(path.join(LARGE, "node_modules/ccxt-4")) ? false : "needs ccxt, which make soak installs";
+const withoutCcxt = fs.existsSync(path.join(LARGE, "node_modules/ccxt-4"))
+  ? false
+  : "needs ccxt, which make soak installs";
 
 test("ccxt places and cancels orders, and gets their updates", { skip: withoutCcxt }, async (t) => {
   const sim = await simulator(t, temporary(t));
   const { pro } = createRequire(path.join(LARGE, "package.json"))("ccxt-4");
-  const exchange = new pro.bybit({ apiKey: "aKeyOfTheTests", secret: "any", options: { enableUnifiedAccount: true } });
+  const exchange = new pro.bybit({
+    apiKey: "aKeyOfTheTests",
+    secret: "any",
+    options: { enableUnifiedAccount: true },
+  });
   t.after(() => exchange.close());
   await exchange.loadHttpProxyAgent(); // for ws://
-  exchange.urls.api.ws.private = { spot: { unified: `${sim.url}/v5/private` }, contract: `${sim.url}/v5/private`, usdc: `${sim.url}/v5/private`, trade: `${sim.url}/v5/trade` };
-  const market = { id: "BTCUSDT", symbol: "BTC/USDT:USDT", base: "BTC", quote: "USDT", settle: "USDT", baseId: "BTC", quoteId: "USDT", settleId: "USDT", type: "swap", swap: true, contract: true, linear: true, inverse: false, spot: false, option: false, contractSize: 1, active: true, precision: { amount: 0.001, price: 0.5 }, limits: {}, info: {} };
+  exchange.urls.api.ws.private = {
+    spot: { unified: `${sim.url}/v5/private` },
+    contract: `${sim.url}/v5/private`,
+    usdc: `${sim.url}/v5/private`,
+    trade: `${sim.url}/v5/trade`,
+  };
+  const market = {
+    id: "BTCUSDT",
+    symbol: "BTC/USDT:USDT",
+    base: "BTC",
+    quote: "USDT",
+    settle: "USDT",
+    baseId: "BTC",
+    quoteId: "USDT",
+    settleId: "USDT",
+    type: "swap",
+    swap: true,
+    contract: true,
+    linear: true,
+    inverse: false,
+    spot: false,
+    option: false,
+    contractSize: 1,
+    active: true,
+    precision: { amount: 0.001, price: 0.5 },
+    limits: {},
+    info: {},
+  };
   exchange.setMarkets({ "BTC/USDT:USDT": market });
   const placed = await exchange.createOrderWs("BTC/USDT:USDT", "limit", "buy", 0.01, 50000);
   assert.match(placed.id, /^[0-9a-f-]{36}$/);

@@ -7,13 +7,23 @@ import { frame, rawConnect, TEXT } from "../support/raw_websocket.mjs";
 // More than the sockets of both ends (a few MB each way) and the server's queue (8 MiB) take together.
 const FLOOD_BYTES = 32 << 20;
 const END_MS_MAX = 20_000; // a client that reads nothing is cut off after 5 s; the rest is for a loaded machine
-const PONG = '"pong"', PONG_BYTES_MAX = 500; // an answer to a ping
+const PONG = '"pong"',
+  PONG_BYTES_MAX = 500; // an answer to a ping
 const BEGUN_BYTES = 1 << 20; // from here on frames are sent without pause
 const QUIET_PINGS = 100; // in a row: a flood of frames has pauses of a few pings
-const UPGRADE = "GET /realtime HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-const SUBSCRIBE = { op: "subscribe", args: ["orderBookL2_25.*", "orderBook_200.100ms.*", "trade.*", "instrument_info.100ms.*"] };
+const UPGRADE =
+  "GET /realtime HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const SUBSCRIBE = {
+  op: "subscribe",
+  args: ["orderBookL2_25.*", "orderBook_200.100ms.*", "trade.*", "instrument_info.100ms.*"],
+};
 
-const simulated = (t, ...options) => listening(t, ["sim", "--families", "inverse", "--plain", "--rate", "1000000", "--symbols", "2", ...options], temporary(t));
+const simulated = (t, ...options) =>
+  listening(
+    t,
+    ["sim", "--families", "inverse", "--plain", "--rate", "1000000", "--symbols", "2", ...options],
+    temporary(t)
+  );
 
 /** A client whose bytes are counted, but not read as frames: there are too many for JavaScript. */
 class Client {
@@ -83,14 +93,20 @@ describe("a client that does not read", { concurrency: 1 }, () => {
   test("the client's family waits for it, and both continue when it reads again", async (t) => {
     const { url } = await simulated(t);
     const [slow, other] = [await subscribed(t, url), await subscribed(t, url)];
-    await Promise.all([slow, other].map((client) => client.until(() => client.bytesReceived >= BEGUN_BYTES)));
+    await Promise.all(
+      [slow, other].map((client) => client.until(() => client.bytesReceived >= BEGUN_BYTES))
+    );
     slow.socket.pause();
     // Answers show that the exchange runs, and frames stop coming.
-    for (let quiet = 0; quiet < QUIET_PINGS && other.bytesReceived < FLOOD_BYTES; ) quiet = (await other.ping()) > PONG_BYTES_MAX ? 0 : quiet + 1;
+    for (let quiet = 0; quiet < QUIET_PINGS && other.bytesReceived < FLOOD_BYTES;)
+      quiet = (await other.ping()) > PONG_BYTES_MAX ? 0 : quiet + 1;
     assert.ok(other.bytesReceived < FLOOD_BYTES, `${other.bytesReceived} bytes came`);
     const [slowHad, otherHad] = [slow.bytesReceived, other.bytesReceived];
     slow.socket.resume();
-    await Promise.all([slow.until(() => slow.bytesReceived >= slowHad + FLOOD_BYTES), other.until(() => other.bytesReceived >= otherHad + FLOOD_BYTES)]);
+    await Promise.all([
+      slow.until(() => slow.bytesReceived >= slowHad + FLOOD_BYTES),
+      other.until(() => other.bytesReceived >= otherHad + FLOOD_BYTES),
+    ]);
   });
 
   test("SIGTERM still ends the exchange", async (t) => {

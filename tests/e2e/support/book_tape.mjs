@@ -13,27 +13,90 @@ const START = 1795154400;
 const at = (i) => START + i / 100;
 
 const book = (i, kind, u, b, a) => ({
-  topic: "orderbook.50.BTCUSDT", type: kind, ts: Math.round(at(i) * 1000), data: { s: "BTCUSDT", b, a, u, seq: 7 + i }, cts: Math.round(at(i) * 1000) - 5,
+  topic: "orderbook.50.BTCUSDT",
+  type: kind,
+  ts: Math.round(at(i) * 1000),
+  data: { s: "BTCUSDT", b, a, u, seq: 7 + i },
+  cts: Math.round(at(i) * 1000) - 5,
 });
 const trade = (i, v) => ({
-  topic: "publicTrade.BTCUSDT", type: "snapshot", ts: Math.round(at(i) * 1000),
-  data: [{ T: Math.round(at(i) * 1000), s: "BTCUSDT", S: "Sell", v, p: "100", L: "PlusTick", i: `558a0af8-ca11-5c5c-9b88-${String(i).padStart(12, "0")}`, BT: false }],
+  topic: "publicTrade.BTCUSDT",
+  type: "snapshot",
+  ts: Math.round(at(i) * 1000),
+  data: [
+    {
+      T: Math.round(at(i) * 1000),
+      s: "BTCUSDT",
+      S: "Sell",
+      v,
+      p: "100",
+      L: "PlusTick",
+      i: `558a0af8-ca11-5c5c-9b88-${String(i).padStart(12, "0")}`,
+      BT: false,
+    },
+  ],
 });
-const snapshot = (i) => book(i, "snapshot", 1, [["100", "1"], ["99", "2"]], [["101", "1"], ["102", "5"]]);
+const snapshot = (i) =>
+  book(
+    i,
+    "snapshot",
+    1,
+    [
+      ["100", "1"],
+      ["99", "2"],
+    ],
+    [
+      ["101", "1"],
+      ["102", "5"],
+    ]
+  );
 
 export async function bookTape(t) {
   const frames = [
-    snapshot(1), book(2, "delta", 2, [["100", "3"]], []), trade(3, "1"), book(4, "delta", 3, [["100", "2"]], []), book(5, "delta", 4, [], [["101", "0"]]),
-    trade(6, "2"), book(7, "delta", 5, [["100", "0"]], []), book(8, "delta", 6, [["98.5", "7"]], []), book(9, "delta", 8, [["102.5", "1"]], []),
+    snapshot(1),
+    book(2, "delta", 2, [["100", "3"]], []),
+    trade(3, "1"),
+    book(4, "delta", 3, [["100", "2"]], []),
+    book(5, "delta", 4, [], [["101", "0"]]),
+    trade(6, "2"),
+    book(7, "delta", 5, [["100", "0"]], []),
+    book(8, "delta", 6, [["98.5", "7"]], []),
+    book(9, "delta", 8, [["102.5", "1"]], []),
     { topic: "publicTrade.BTCUSDT", type: "snapshot" },
   ];
-  const connect = (s) => ({ t: "connect", conn: "W", ts: s, addr: "wss://stream.bybit.com/v5/public/linear" });
+  const connect = (s) => ({
+    t: "connect",
+    conn: "W",
+    ts: s,
+    addr: "wss://stream.bybit.com/v5/public/linear",
+  });
   const lines = [
-    { t: "header", format: 2, exchange: "TEST" }, connect(at(0)), ...frames.map((frame, i) => ({ t: "recv", conn: "W", ts: at(i + 1), data: JSON.stringify(frame) })),
-    connect(at(300)), { t: "recv", conn: "W", ts: at(301), data: JSON.stringify(snapshot(301)) },
+    { t: "header", format: 2, exchange: "TEST" },
+    connect(at(0)),
+    ...frames.map((frame, i) => ({
+      t: "recv",
+      conn: "W",
+      ts: at(i + 1),
+      data: JSON.stringify(frame),
+    })),
+    connect(at(300)),
+    { t: "recv", conn: "W", ts: at(301), data: JSON.stringify(snapshot(301)) },
   ];
   const dir = temporary(t);
-  fs.writeFileSync(path.join(dir, "frames.jsonl"), lines.map((line) => JSON.stringify(line) + "\n").join(""));
-  await tapedeck(t, ["import", "-q", "-a", path.join(dir, "tape"), "--format", "cryptofeed", "--family", "v5-linear", path.join(dir, "frames.jsonl")]);
+  fs.writeFileSync(
+    path.join(dir, "frames.jsonl"),
+    lines.map((line) => JSON.stringify(line) + "\n").join("")
+  );
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    path.join(dir, "tape"),
+    "--format",
+    "cryptofeed",
+    "--family",
+    "v5-linear",
+    path.join(dir, "frames.jsonl"),
+  ]);
   return path.join(dir, "tape");
 }

@@ -11,27 +11,41 @@ export const skip = fs.existsSync(CHROMIUM) ? withoutPackages : `needs ${CHROMIU
 
 /** A browser, or undefined where it is missing. */
 export async function launch() {
-  return skip ? undefined : npm("playwright-core").chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  return skip
+    ? undefined
+    : npm("playwright-core").chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
 }
 
 /** Show an archive, or run `view` with a list of arguments: the page in a window of its own, and what went wrong on it so far. prepare: called
  *  with the browser's context before the page is loaded. */
 export async function shown(t, browser, archive, { hash = "", prepare, ...options } = {}) {
-  const { program, url } = await listening(t, ["view", ...(Array.isArray(archive) ? archive : ["-a", archive])], temporary(t));
+  const { program, url } = await listening(
+    t,
+    ["view", ...(Array.isArray(archive) ? archive : ["-a", archive])],
+    temporary(t)
+  );
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, ...options });
   t.after(() => context.close());
   await prepare?.(context);
   const page = await context.newPage();
   const faults = [];
   // A busy server refuses a request, and the page asks again (docs/view.md, "Who can see it").
-  const isFault = (message) => ["error", "warning"].includes(message.type()) && !/the server responded with a status of 503/.test(message.text());
+  const isFault = (message) =>
+    ["error", "warning"].includes(message.type()) &&
+    !/the server responded with a status of 503/.test(message.text());
   page.on("console", (message) => isFault(message) && faults.push(message.text()));
   page.on("pageerror", (error) => faults.push(error.message));
   page.on("dialog", (dialog) => (faults.push(`a dialog: ${dialog.message()}`), dialog.dismiss()));
-  page.on("request", (request) => new RegExp(`^(${url}|data:|blob:)`).test(request.url()) || faults.push(`a request to ${request.url()}`));
+  page.on(
+    "request",
+    (request) =>
+      new RegExp(`^(${url}|data:|blob:)`).test(request.url()) ||
+      faults.push(`a request to ${request.url()}`)
+  );
   const running = new Set();
   page.on("request", (request) => running.add(request));
-  for (const ends of ["requestfinished", "requestfailed"]) page.on(ends, (request) => running.delete(request));
+  for (const ends of ["requestfinished", "requestfailed"])
+    page.on(ends, (request) => running.delete(request));
   await page.goto(url + hash);
   await page.locator("main:not([hidden]), #message:not([hidden])").first().waitFor();
   return { page, program, url, faults, isLoading: () => running.size > 0 };
@@ -44,7 +58,9 @@ export async function until(page, pattern, selector = "#status") {
   try {
     await page.locator(selector).filter({ hasText: pattern }).waitFor({ timeout: PATIENCE_MS });
   } catch (error) {
-    const texts = await Promise.all([selector, "#status", "#recording", ".error"].map((one) => page.locator(one).allInnerTexts()));
+    const texts = await Promise.all(
+      [selector, "#status", "#recording", ".error"].map((one) => page.locator(one).allInnerTexts())
+    );
     throw new Error(`${error.message}\nthe page shows ${JSON.stringify(texts)} at ${page.url()}`);
   }
 }
@@ -53,5 +69,10 @@ export async function until(page, pattern, selector = "#status") {
 export async function checkAccess(page) {
   await page.evaluate(npm("axe-core").source); // the page's own policy forbids to add it as an element
   const { violations } = await page.evaluate(() => window.axe.run());
-  assert.deepEqual(violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`), []);
+  assert.deepEqual(
+    violations
+      .filter(({ impact }) => ["serious", "critical"].includes(impact))
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`),
+    []
+  );
 }

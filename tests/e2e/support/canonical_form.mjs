@@ -16,7 +16,8 @@ class Reader {
   }
 
   take(token) {
-    if (!this.text.startsWith(token, this.at)) throw new Error(`expected ${token} at ${this.at} of ${this.text.slice(0, 200)}`);
+    if (!this.text.startsWith(token, this.at))
+      throw new Error(`expected ${token} at ${this.at} of ${this.text.slice(0, 200)}`);
     this.at += token.length;
   }
 
@@ -52,8 +53,10 @@ class Reader {
     const raw = () => this.text.slice(from, this.at);
     const first = this.text[this.at];
     if (first === '"') return this.string();
-    if (first === "{") return { is: "object", members: this.list("{", "}", () => this.member()), raw: raw() };
-    if (first === "[") return { is: "array", items: this.list("[", "]", () => this.value()), raw: raw() };
+    if (first === "{")
+      return { is: "object", members: this.list("{", "}", () => this.member()), raw: raw() };
+    if (first === "[")
+      return { is: "array", items: this.list("[", "]", () => this.value()), raw: raw() };
     const [token] = /^[-+.\w]+/.exec(this.text.slice(this.at));
     this.at += token.length;
     const is = token === "null" ? "null" : /^(true|false)$/.test(token) ? "bool" : "number";
@@ -66,7 +69,8 @@ export function parse(text) {
   const reader = new Reader(text);
   const node = reader.value();
   reader.space();
-  if (reader.at !== text.length) throw new Error(`bytes after the JSON: ${text.slice(reader.at, reader.at + 50)}`);
+  if (reader.at !== text.length)
+    throw new Error(`bytes after the JSON: ${text.slice(reader.at, reader.at + 50)}`);
   return node;
 }
 
@@ -82,7 +86,10 @@ export function member(node, name) {
 function canonicalJson(node) {
   if (node.is === "array") return `[${node.items.map(canonicalJson).join(",")}]`;
   if (node.is !== "object") return node.raw;
-  const order = node.members.length > 64 ? node.members : [...node.members].sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
+  const order =
+    node.members.length > 64
+      ? node.members
+      : [...node.members].sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
   return `{${order.map((m) => `${m.key}:${canonicalJson(m.value)}`).join(",")}}`;
 }
 
@@ -133,7 +140,8 @@ function typed(node, type) {
     case "text":
       return Buffer.concat([letter("t"), text(node.text)]);
     case "decimal":
-      if (wide(node.text) === undefined) return Buffer.concat([letter("D"), text(shortest(node.text))]);
+      if (wide(node.text) === undefined)
+        return Buffer.concat([letter("D"), text(shortest(node.text))]);
       return Buffer.concat([letter("d"), decimal(node.text)]);
     case "integer":
       return Buffer.concat([letter("i"), u64(node.text)]);
@@ -155,20 +163,43 @@ function typed(node, type) {
 function values(node, elsewhere, types) {
   const own = node.members.filter((m) => isPresent(m.value) && !elsewhere.includes(m.name));
   own.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
-  return Buffer.concat([count(own), ...own.flatMap((m) => [text(m.name), typed(m.value, types[m.name])])]);
+  return Buffer.concat([
+    count(own),
+    ...own.flatMap((m) => [text(m.name), typed(m.value, types[m.name])]),
+  ]);
 }
 
 // ---- messages ----
 
-const HEAD = ["type", "kind", "topic", "symbol", "exchange_ns", "cross_seq", "u", "seq", "prev_seq", "checksum", "match_ns", "unknown_fields"];
+const HEAD = [
+  "type",
+  "kind",
+  "topic",
+  "symbol",
+  "exchange_ns",
+  "cross_seq",
+  "u",
+  "seq",
+  "prev_seq",
+  "checksum",
+  "match_ns",
+  "unknown_fields",
+];
 const ENTRIES = ["levels", "trades", "items"];
 const ITEM = ["action", "assumed_scale"];
 
 const isDeleted = (node) => member(node, "action").text === "delete";
 
 function level(node) {
-  const parts = [action(member(node, "action")), side(member(node, "side")), decimal(member(node, "price").text)];
-  if (!isDeleted(node)) parts.push(wideBytes(wide(member(node, "size").text) + wide(member(node, "rpi_size")?.text ?? "0")));
+  const parts = [
+    action(member(node, "action")),
+    side(member(node, "side")),
+    decimal(member(node, "price").text),
+  ];
+  if (!isDeleted(node))
+    parts.push(
+      wideBytes(wide(member(node, "size").text) + wide(member(node, "rpi_size")?.text ?? "0"))
+    );
   return Buffer.concat(parts);
 }
 
@@ -179,10 +210,17 @@ function trade(node) {
   const of = (name) => member(node, name);
   const rpi = flag(of("is_rpi_trade"));
   return Buffer.concat([
-    side(of("side")), byte(flag(of("is_block_trade"))), decimal(of("price").text), decimal(of("size").text),
-    time(of("exchange_ns")), ...(of("cross_seq") === undefined ? [byte(0)] : marked(of("cross_seq"), byte(1))),
-    text(of("trade_id")?.text ?? ""), text(of("tick_direction")?.text ?? ""), ...marked(of("seq"), letter("q")),
-    letter(["", "r", "R"][rpi]), ...(of("symbol") === undefined ? [] : [letter("y"), text(of("symbol").text)]),
+    side(of("side")),
+    byte(flag(of("is_block_trade"))),
+    decimal(of("price").text),
+    decimal(of("size").text),
+    time(of("exchange_ns")),
+    ...(of("cross_seq") === undefined ? [byte(0)] : marked(of("cross_seq"), byte(1))),
+    text(of("trade_id")?.text ?? ""),
+    text(of("tick_direction")?.text ?? ""),
+    ...marked(of("seq"), letter("q")),
+    letter(["", "r", "R"][rpi]),
+    ...(of("symbol") === undefined ? [] : [letter("y"), text(of("symbol").text)]),
   ]);
 }
 
@@ -194,18 +232,40 @@ function untyped(node, types) {
   const isStruct = isBook || type === "trade";
   const entries = of(isBook ? "levels" : isStruct ? "trades" : "items").items;
   const elsewhere = [...HEAD, ...ENTRIES, ...(isBook ? ["version"] : [])];
-  const rpi = isBook ? entries.filter((e) => !isDeleted(e) && member(e, "rpi_size") !== undefined) : [];
+  const rpi = isBook
+    ? entries.filter((e) => !isDeleted(e) && member(e, "rpi_size") !== undefined)
+    : [];
   const version = isBook ? of("version") : undefined;
   const flags =
-    (of("cross_seq") ? 1 : 0) + (of("u") ? 2 : 0) + (of("seq") ? 4 : 0) + (of("match_ns") ? 8 : 0) + (version ? 16 : 0) +
-    (rpi.length > 0 ? 32 : 0) + (of("prev_seq") ? 64 : 0) + (of("checksum") ? 128 : 0);
+    (of("cross_seq") ? 1 : 0) +
+    (of("u") ? 2 : 0) +
+    (of("seq") ? 4 : 0) +
+    (of("match_ns") ? 8 : 0) +
+    (version ? 16 : 0) +
+    (rpi.length > 0 ? 32 : 0) +
+    (of("prev_seq") ? 64 : 0) +
+    (of("checksum") ? 128 : 0);
   const body = isStruct
-    ? [...entries.map(isBook ? level : trade), ...rpi.map((e) => decimal(member(e, "rpi_size").text))]
-    : [...entries.flatMap((e) => [action(member(e, "action")), values(e, ITEM, types)]), values(node, elsewhere, types)];
+    ? [
+        ...entries.map(isBook ? level : trade),
+        ...rpi.map((e) => decimal(member(e, "rpi_size").text)),
+      ]
+    : [
+        ...entries.flatMap((e) => [action(member(e, "action")), values(e, ITEM, types)]),
+        values(node, elsewhere, types),
+      ];
   return Buffer.concat([
-    letter(of("kind") === undefined ? "u" : of("kind").text[0]), byte(flags), time(of("exchange_ns")), time(of("cross_seq")),
-    time(of("u")), time(of("seq")), count(entries), ...(of("match_ns") ? [time(of("match_ns"))] : []),
-    ...(version ? [text(version.text)] : []), ...[of("prev_seq"), of("checksum")].filter(Boolean).map((n) => u64(n.text)), ...body,
+    letter(of("kind") === undefined ? "u" : of("kind").text[0]),
+    byte(flags),
+    time(of("exchange_ns")),
+    time(of("cross_seq")),
+    time(of("u")),
+    time(of("seq")),
+    count(entries),
+    ...(of("match_ns") ? [time(of("match_ns"))] : []),
+    ...(version ? [text(version.text)] : []),
+    ...[of("prev_seq"), of("checksum")].filter(Boolean).map((n) => u64(n.text)),
+    ...body,
   ]);
 }
 
@@ -220,10 +280,20 @@ const hash = (bytes) => BigInt("0x" + xxh64(bytes));
 const decoded = (value) => ((value >> 1n) << 1n === 0n ? 2n : (value >> 1n) << 1n);
 
 export const messageHash = (bytes) => decoded(hash(bytes));
-export const failureHash = (reason) => hash(Buffer.concat([byte(0xff), Buffer.from(`not decoded ${reason}`)])) | 1n;
+export const failureHash = (reason) =>
+  hash(Buffer.concat([byte(0xff), Buffer.from(`not decoded ${reason}`)])) | 1n;
 /** success: true, false or null; topic: as the exchange writes it, "" if absent. */
 export const controlHash = (name, success, topic) =>
-  decoded(hash(Buffer.concat([byte(0xfe), text(name), byte(success === null ? 0 : success ? 2 : 1), text(topic)])));
+  decoded(
+    hash(
+      Buffer.concat([
+        byte(0xfe),
+        text(name),
+        byte(success === null ? 0 : success ? 2 : 1),
+        text(topic),
+      ])
+    )
+  );
 /** What identifies a frame. */
 export const frameHash = (bytes) => hash(bytes);
 
@@ -245,7 +315,10 @@ function termsOf(level) {
   const t = isBid ? 1n : 2n;
   const p = word(isBid ? wide(level.price) : -wide(level.price));
   const s = word(wide(level.size) + wide(level.rpi ?? "0"));
-  return [mix(cut(p + mix(cut(s + t * 0x9e3779b97f4a7c15n)))), mix(cut(s + mix(cut(p + t * 0xc2b2ae3d27d4eb4fn))))];
+  return [
+    mix(cut(p + mix(cut(s + t * 0x9e3779b97f4a7c15n)))),
+    mix(cut(s + mix(cut(p + t * 0xc2b2ae3d27d4eb4fn)))),
+  ];
 }
 
 /** The hash of a book: levels are {side: "Buy" or "Sell", price, size, rpi: size of retail orders, or undefined} with

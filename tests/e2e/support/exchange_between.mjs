@@ -14,14 +14,19 @@ const OPTIONS = { perMessageDeflate: false, autoPong: true };
  *   reply(path, body, n)    what it gets instead of the n-th HTTP reply, or a promise: {status, body}
  * The hooks may call cut(conn), silence(conn). */
 export async function exchangeBetween(t, url, hooks = {}) {
-  const seen = [], conns = [], observed = [];
+  const seen = [],
+    conns = [],
+    observed = [];
   const now = () => `${BigInt(Math.round((ORIGIN_MS + performance.now()) * 1000)) * 1000n}`;
-  let replies = 0, observer;
+  let replies = 0,
+    observer;
   // Subscribe the observer; it has been, once the exchange has answered a ping that was sent after it.
   const observe = async (path, text) => {
     if (observer === undefined) {
       observer = new WebSocket(url + path, OPTIONS);
-      observer.on("message", (data) => seen.push({ recv_ns: now(), dir: "in", conn: 1, data: String(data) }));
+      observer.on("message", (data) =>
+        seen.push({ recv_ns: now(), dir: "in", conn: 1, data: String(data) })
+      );
       observer.on("error", () => {});
       observer.opened = once(observer, "open");
     }
@@ -36,8 +41,17 @@ export async function exchangeBetween(t, url, hooks = {}) {
     try {
       const reply = await fetch(url.replace("ws", "http") + request.url);
       const body = await reply.text();
-      seen.push({ recv_ns: now(), dir: "http", conn: 1, url: url.replace("ws", "http") + request.url, data: body });
-      const sent = (await hooks.reply?.(request.url, body, ++replies)) ?? { status: reply.status, body };
+      seen.push({
+        recv_ns: now(),
+        dir: "http",
+        conn: 1,
+        url: url.replace("ws", "http") + request.url,
+        data: body,
+      });
+      const sent = (await hooks.reply?.(request.url, body, ++replies)) ?? {
+        status: reply.status,
+        body,
+      };
       response.writeHead(sent.status, { "content-type": "application/json" }).end(sent.body);
     } catch {
       response.destroy();
@@ -45,7 +59,9 @@ export async function exchangeBetween(t, url, hooks = {}) {
   });
   const sockets = new WebSocketServer({ server, ...OPTIONS, autoPong: false });
   sockets.on("connection", (client, request) => {
-    const conn = conns.length + 1, target = new WebSocket(url + request.url, OPTIONS), waiting = [];
+    const conn = conns.length + 1,
+      target = new WebSocket(url + request.url, OPTIONS),
+      waiting = [];
     const pair = { client, target, isSilent: false };
     conns.push(pair);
     client.on("ping", (data) => pair.isSilent || client.pong(data));
@@ -63,7 +79,8 @@ export async function exchangeBetween(t, url, hooks = {}) {
     let n = 0;
     target.on("message", (data) => {
       const text = hooks.frame ? hooks.frame(String(data), conn, ++n) : String(data);
-      const send = () => pair.isSilent || text === null || client.readyState !== WebSocket.OPEN || client.send(text);
+      const send = () =>
+        pair.isSilent || text === null || client.readyState !== WebSocket.OPEN || client.send(text);
       const delay = hooks.delayMs?.(conn) ?? 0;
       if (delay > 0) setTimeout(send, delay);
       else send();
@@ -75,7 +92,7 @@ export async function exchangeBetween(t, url, hooks = {}) {
   await once(server, "listening");
   const stop = () => {
     observer?.terminate();
-    for (const { client, target } of conns) client.terminate(), target.terminate();
+    for (const { client, target } of conns) (client.terminate(), target.terminate());
     server.close();
   };
   t?.after(stop);

@@ -11,16 +11,19 @@ import zlib from "node:zlib";
 export const BIN = process.env.TAPEDECK_BIN ?? "build/bin";
 
 /** The path of a program of tests/wrapped/: a program of the product with one function replaced. */
-export const wrapped = (name) => path.resolve(process.env.TAPEDECK_WRAPPED ?? path.join(BIN, "../tests/wrapped"), name);
+export const wrapped = (name) =>
+  path.resolve(process.env.TAPEDECK_WRAPPED ?? path.join(BIN, "../tests/wrapped"), name);
 // The folder of captures, which the Makefile sets. Without recorded captures make simulates some (tests/simulate-captures).
 export const CAPTURES = process.env.TAPEDECK_CAPTURES ?? "";
 const DEADLINE_MS = 270_000; // time after which a program counts as hanging: with two suites on two processors they take less
 
 // The same text is in tests/testing/capture.c.
-const UNRECORDED = "needs captures recorded from the exchange (TAPEDECK_CAPTURES names their folder)";
+const UNRECORDED =
+  "needs captures recorded from the exchange (TAPEDECK_CAPTURES names their folder)";
 
 /** Reason to skip a test that needs this capture, recorded or simulated, or false. */
-export const withoutCapture = (name) => (fs.existsSync(path.join(CAPTURES, name)) ? false : UNRECORDED);
+export const withoutCapture = (name) =>
+  fs.existsSync(path.join(CAPTURES, name)) ? false : UNRECORDED;
 
 /** True if the captures were recorded from the exchange, so that figures that were counted in them hold. */
 export const isRecorded = CAPTURES !== "" && !fs.existsSync(path.join(CAPTURES, "simulated"));
@@ -77,7 +80,11 @@ export class Program {
     // options.out and options.err: a descriptor that the test reads, instead of a pipe that is read here.
     // options.stdin: its text, or true for a pipe that stays open.
     this.child = spawn(first, rest, {
-      stdio: [options.stdin === undefined ? "ignore" : "pipe", options.out ?? "pipe", options.err ?? "pipe"],
+      stdio: [
+        options.stdin === undefined ? "ignore" : "pipe",
+        options.out ?? "pipe",
+        options.err ?? "pipe",
+      ],
       env: { ...process.env, XDG_CACHE_HOME: CACHE, ...(options.env ?? {}) },
     });
     this.child.stdin?.on("error", () => {}); // a program may end without reading all of it
@@ -94,7 +101,12 @@ export class Program {
       this.waiting = this.waiting.filter((check) => !check(line));
     });
     this.closed = once(this.child, "close");
-    this.ended = this.closed.then(([code, signal]) => ({ code, signal, stdout: this.stdout, stderr: this.stderr }));
+    this.ended = this.closed.then(([code, signal]) => ({
+      code,
+      signal,
+      stdout: this.stdout,
+      stderr: this.stderr,
+    }));
     this.timer = setTimeout(() => this.child.kill("SIGKILL"), options.deadlineMs ?? DEADLINE_MS);
     this.closed.then(() => clearTimeout(this.timer));
     t?.after(() => this.child.kill("SIGKILL"));
@@ -108,7 +120,9 @@ export class Program {
         resolve(line);
         return true;
       });
-      this.ended.then((end) => reject(new Error(`${this.name} ended (${end.code}) before the awaited line\n${end.stderr}`)));
+      this.ended.then((end) =>
+        reject(new Error(`${this.name} ended (${end.code}) before the awaited line\n${end.stderr}`))
+      );
     });
   }
 
@@ -122,7 +136,15 @@ export class Program {
       };
       if (check()) return;
       this.stderrWaits.push(check);
-      this.ended.then((end) => check() || reject(new Error(`${this.name} ended (${end.code ?? end.signal}) before it printed ${pattern}\n${end.stderr}`)));
+      this.ended.then(
+        (end) =>
+          check() ||
+          reject(
+            new Error(
+              `${this.name} ended (${end.code ?? end.signal}) before it printed ${pattern}\n${end.stderr}`
+            )
+          )
+      );
     });
   }
 
@@ -145,7 +167,9 @@ export class Program {
 export async function run(t, name, args, { status = 0, ...options } = {}) {
   const end = await new Program(t, name, args, options).ended;
   if (status !== null && end.code !== status)
-    throw new Error(`${name} ${args.join(" ")}: status ${end.code ?? end.signal}, expected ${status}\n${end.stdout.slice(-2000)}\n${end.stderr}`);
+    throw new Error(
+      `${name} ${args.join(" ")}: status ${end.code ?? end.signal}, expected ${status}\n${end.stdout.slice(-2000)}\n${end.stderr}`
+    );
   return end;
 }
 
@@ -157,17 +181,35 @@ export const isManifest = (name) => /^MANIFEST\.\d{4}-\d\d-\d\d\.json$/.test(nam
 
 /** The manifests of an export's days, by date. */
 export const manifestsOf = (dir) =>
-  fs.readdirSync(dir).filter(isManifest).sort().map((name) => JSON.parse(fs.readFileSync(path.join(dir, name), "utf8")));
+  fs
+    .readdirSync(dir)
+    .filter(isManifest)
+    .sort()
+    .map((name) => JSON.parse(fs.readFileSync(path.join(dir, name), "utf8")));
 
 /** The manifests of all days as one; totals are sums. */
 export function manifestOf(dir) {
   const days = manifestsOf(dir);
   // A gap or a segment of two days is in both manifests.
-  const all = (key) => [...new Set(days.flatMap((day) => day[key]).map((row) => JSON.stringify(row)))].map((row) => JSON.parse(row));
-  const totals = Object.fromEntries(Object.keys(days[0].totals).map((key) => [key, days.reduce((sum, day) => sum + day.totals[key], 0)]));
+  const all = (key) =>
+    [...new Set(days.flatMap((day) => day[key]).map((row) => JSON.stringify(row)))].map((row) =>
+      JSON.parse(row)
+    );
+  const totals = Object.fromEntries(
+    Object.keys(days[0].totals).map((key) => [
+      key,
+      days.reduce((sum, day) => sum + day.totals[key], 0),
+    ])
+  );
   return {
-    request: days[0].request, days, totals, files: all("files"), segments: all("segments"), gaps: [...all("gaps"), ...all("found_gaps")],
-    left_out_symbols: all("left_out_symbols"), digest: days[0].digest,
+    request: days[0].request,
+    days,
+    totals,
+    files: all("files"),
+    segments: all("segments"),
+    gaps: [...all("gaps"), ...all("found_gaps")],
+    left_out_symbols: all("left_out_symbols"),
+    digest: days[0].digest,
   };
 }
 
@@ -177,14 +219,21 @@ export async function checkCoverage(t, archive, options) {
 }
 
 /** Compare a recording with a simulated exchange's truth file (tests/truth/compare.c); returns the report. */
-export async function compareTruth(t, archive, truth, { compare = path.resolve(fs.realpathSync(BIN), "../tests/truth/compare"), ...options } = {}) {
+export async function compareTruth(
+  t,
+  archive,
+  truth,
+  { compare = path.resolve(fs.realpathSync(BIN), "../tests/truth/compare"), ...options } = {}
+) {
   return JSON.parse((await run(t, compare, ["--json", archive, truth], options)).stdout);
 }
 
 /** The verbs that a help lists, each with its summary; empty for a help of options. */
 function listedVerbs(help) {
   const list = /^Verbs\n((?:  \S.*\n)+)/m.exec(help)?.[1] ?? "";
-  return new Map([...list.matchAll(/^  (\S+) +(.*)$/gm)].map(([, name, summary]) => [name, summary]));
+  return new Map(
+    [...list.matchAll(/^  (\S+) +(.*)$/gm)].map(([, name, summary]) => [name, summary])
+  );
 }
 
 const helps = new Map();
@@ -192,7 +241,11 @@ const helps = new Map();
 /** The help of a command; without words, of the program. Each runs once in a test file. */
 export function helpOf(...words) {
   const key = words.join(" ");
-  if (!helps.has(key)) helps.set(key, tapedeck(null, [...words, "--help"]).then(({ stdout }) => stdout));
+  if (!helps.has(key))
+    helps.set(
+      key,
+      tapedeck(null, [...words, "--help"]).then(({ stdout }) => stdout)
+    );
   return helps.get(key);
 }
 
@@ -237,7 +290,10 @@ export async function archiveVerbs(t) {
 /** The rows of an archive's catalog, as text. */
 export function catalogRows(archive) {
   const rows = "SELECT path, file_bytes, chain, hex(rows), hex(chunks) FROM segments ORDER BY path";
-  return execFileSync("sqlite3", [path.join(archive, "catalog.sqlite"), rows], { encoding: "utf8", maxBuffer: 1 << 28 });
+  return execFileSync("sqlite3", [path.join(archive, "catalog.sqlite"), rows], {
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
 }
 
 export async function json(t, args, options) {
@@ -247,11 +303,17 @@ export async function json(t, args, options) {
 /** The list that `gaps --json`, `ls --json` or `topics --json` prints; empty after an error. */
 export async function jsonList(t, args, options) {
   const { stdout } = await tapedeck(t, args, options);
-  return stdout === "" ? [] : JSON.parse(stdout)[{ gaps: "gaps", ls: "segments", topics: "topics" }[args[0]]];
+  return stdout === ""
+    ? []
+    : JSON.parse(stdout)[{ gaps: "gaps", ls: "segments", topics: "topics" }[args[0]]];
 }
 
 /** The objects of a text with one on each line. */
-export const parseLines = (text) => text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+export const parseLines = (text) =>
+  text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
 
 export async function jsonLines(t, args, options) {
   return parseLines((await tapedeck(t, args, options)).stdout);
@@ -260,10 +322,20 @@ export async function jsonLines(t, args, options) {
 /** The recorder's own events in an archive, each with at_ns, its receive time; only events of `kind` if given. A grant is there once,
  * though the segment of the next hour repeats it. */
 export async function eventsOf(t, archive, kind, options) {
-  const rows = await jsonLines(t, ["cat", "-a", archive, "--events", "--topic", "_events"], options), seen = new Set();
-  const isFirst = ({ session, feed, data }) => seen.size !== seen.add([session, feed, data].join(" ")).size;
-  const events = rows.map((row) => ({ row, event: JSON.parse(row.data) })).filter(({ row, event }) => event.event !== "grant" || isFirst(row));
-  return events.map(({ row, event }) => ({ at_ns: row.recv_ns, ...event })).filter((event) => kind === undefined || event.event === kind);
+  const rows = await jsonLines(
+      t,
+      ["cat", "-a", archive, "--events", "--topic", "_events"],
+      options
+    ),
+    seen = new Set();
+  const isFirst = ({ session, feed, data }) =>
+    seen.size !== seen.add([session, feed, data].join(" ")).size;
+  const events = rows
+    .map((row) => ({ row, event: JSON.parse(row.data) }))
+    .filter(({ row, event }) => event.event !== "grant" || isFirst(row));
+  return events
+    .map(({ row, event }) => ({ at_ns: row.recv_ns, ...event }))
+    .filter((event) => kind === undefined || event.event === kind);
 }
 
 /** The texts of the frames of one direction. */
@@ -286,9 +358,13 @@ export async function eventually(what, test, program) {
   let end;
   program?.ended.then((its) => (end = its));
   for (const until = Date.now() + WAIT_MS; ; await passed(LOOK_MS)) {
-    const isOver = end !== undefined, found = await test();
+    const isOver = end !== undefined,
+      found = await test();
     if (found) return found;
-    if (isOver) throw new Error(`${program.name} ended (${end.code ?? end.signal}) before: ${what}\n${end.stderr}`);
+    if (isOver)
+      throw new Error(
+        `${program.name} ended (${end.code ?? end.signal}) before: ${what}\n${end.stderr}`
+      );
     if (Date.now() > until) throw new Error(`not in time: ${what}\n${program?.stderr ?? ""}`);
   }
 }
@@ -296,7 +372,10 @@ export async function eventually(what, test, program) {
 /** A promise's result. One that is still open after two minutes is an error with the text of describe(). */
 export async function inTime(promise, describe) {
   let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`not in time: ${describe()}`)), WAIT_MS)));
+  const late = new Promise(
+    (_, reject) =>
+      (timer = setTimeout(() => reject(new Error(`not in time: ${describe()}`)), WAIT_MS))
+  );
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
@@ -309,16 +388,28 @@ export async function ready(program, file) {
 /** Start a listening verb and wait for it. */
 export async function listening(t, args, dir, options) {
   const file = path.join(dir, `ready-${Math.random().toString(36).slice(2)}.json`);
-  const program = new Program(t, options?.program ?? "tapedeck", [...args, "--listen", "127.0.0.1:0", "--ready-file", file], options);
+  const program = new Program(
+    t,
+    options?.program ?? "tapedeck",
+    [...args, "--listen", "127.0.0.1:0", "--ready-file", file],
+    options
+  );
   const info = await ready(program, file);
   return { program, url: info.url, ca: info.ca_file };
 }
 
 /** The addresses at which a process listens, by the kernel's tables: hexadecimal, "0100007F" is 127.0.0.1. */
 export function boundAddresses(pid) {
-  const links = fs.readdirSync(`/proc/${pid}/fd`).map((fd) => fs.readlinkSync(`/proc/${pid}/fd/${fd}`));
-  const rows = ["tcp", "tcp6"].flatMap((table) => fs.readFileSync(`/proc/${pid}/net/${table}`, "utf8").trim().split("\n").slice(1));
-  return rows.map((row) => row.trim().split(/\s+/)).filter((row) => row[3] === "0A" && links.includes(`socket:[${row[9]}]`)).map((row) => row[1].split(":")[0]);
+  const links = fs
+    .readdirSync(`/proc/${pid}/fd`)
+    .map((fd) => fs.readlinkSync(`/proc/${pid}/fd/${fd}`));
+  const rows = ["tcp", "tcp6"].flatMap((table) =>
+    fs.readFileSync(`/proc/${pid}/net/${table}`, "utf8").trim().split("\n").slice(1)
+  );
+  return rows
+    .map((row) => row.trim().split(/\s+/))
+    .filter((row) => row[3] === "0A" && links.includes(`socket:[${row[9]}]`))
+    .map((row) => row[1].split(":")[0]);
 }
 
 /** Lines of a gzipped or plain capture. */
@@ -343,7 +434,10 @@ export function filesBelow(dir) {
 }
 
 /** The finished segments of an archive, as paths relative to it, in order. */
-export const segments = (archive) => filesBelow(archive).filter((f) => f.endsWith(".mcap")).sort();
+export const segments = (archive) =>
+  filesBelow(archive)
+    .filter((f) => f.endsWith(".mcap"))
+    .sort();
 
 /** Unix ms of the first moment of an archive of importFrames(). */
 export const FRAMES_MS = 1_795_154_400_000;
@@ -372,10 +466,16 @@ const CHUNK_FIELDS_BYTES = 9 + 8 + 8 + 8 + 4 + 4 + 4 + 8;
 export function chunksOf(file) {
   const bytes = fs.readFileSync(file);
   const chunks = [];
-  for (let at = MAGIC_BYTES; at + 9 <= bytes.length; ) {
+  for (let at = MAGIC_BYTES; at + 9 <= bytes.length;) {
     const end = at + 9 + Number(bytes.readBigUInt64LE(at + 1));
     if (end > bytes.length) break;
-    if (bytes[at] === CHUNK) chunks.push({ from: at, to: end, firstNs: bytes.readBigUInt64LE(at + 9), lastNs: bytes.readBigUInt64LE(at + 17) });
+    if (bytes[at] === CHUNK)
+      chunks.push({
+        from: at,
+        to: end,
+        firstNs: bytes.readBigUInt64LE(at + 9),
+        lastNs: bytes.readBigUInt64LE(at + 17),
+      });
     at = end;
   }
   return chunks;

@@ -7,14 +7,20 @@ const HOUR_MS = 3600_000;
 const PROGRAM = wrapped("recorder_moved_clock");
 
 /** Reason to skip a test that needs this recorder, or false. */
-export const withoutMovedClock = fs.existsSync(PROGRAM) ? false : "needs the recorder whose clock can be moved (make tests-build)";
+export const withoutMovedClock = fs.existsSync(PROGRAM)
+  ? false
+  : "needs the recorder whose clock can be moved (make tests-build)";
 
 /** The wall clock of recorders that run with these options: ms ahead of this machine's clock. */
 export class MovedClock {
   constructor(dir) {
     this.file = path.join(dir, "clock");
     this.ms = 0;
-    this.options = { program: PROGRAM, env: { TAPEDECK_TEST_CLOCK: this.file }, deadlineMs: 24 * HOUR_MS };
+    this.options = {
+      program: PROGRAM,
+      env: { TAPEDECK_TEST_CLOCK: this.file },
+      deadlineMs: 24 * HOUR_MS,
+    };
     this.set(0);
   }
 

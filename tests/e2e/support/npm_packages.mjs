@@ -13,7 +13,9 @@ const require = createRequire(path.join(folder, "package.json"));
 const isInstalled = fs.existsSync(path.join(folder, ".stamp"));
 
 /** Reason to skip a test that needs packages, or false. */
-export const withoutPackages = isInstalled ? false : "needs npm packages, which could not be installed";
+export const withoutPackages = isInstalled
+  ? false
+  : "needs npm packages, which could not be installed";
 
 class MissingPackage extends Error {}
 
@@ -35,7 +37,9 @@ export async function npmModule(name, file) {
 /** The lines that @mcap/core's reader prints of a file (tests/npm/mcap_read.mjs). */
 export async function readMcap(t, how, file) {
   if (!isInstalled) throw new MissingPackage(withoutPackages);
-  return (await run(t, process.execPath, ["tests/npm/mcap_read.mjs", how, file])).stdout.split("\n");
+  return (await run(t, process.execPath, ["tests/npm/mcap_read.mjs", how, file])).stdout.split(
+    "\n"
+  );
 }
 
 /** A Python with the module websockets, or undefined: not every Python has the distribution's package. */

@@ -16,12 +16,14 @@ const { WebSocketServer } = npm("ws");
 const MS = 1e6;
 /** Where performance.now() begins. performance.timeOrigin is read in two steps, which a busy machine may separate by milliseconds;
  * of some readings when the clock turns to the next millisecond, the greatest is the one that was read at once. */
-export const ORIGIN_MS = Math.max(...Array.from({ length: 10 }, () => {
-  const before = Date.now();
-  let at_ms;
-  while ((at_ms = Date.now()) === before);
-  return at_ms - performance.now();
-}));
+export const ORIGIN_MS = Math.max(
+  ...Array.from({ length: 10 }, () => {
+    const before = Date.now();
+    let at_ms;
+    while ((at_ms = Date.now()) === before);
+    return at_ms - performance.now();
+  })
+);
 const now = () => (ORIGIN_MS + performance.now()) * MS;
 
 /** Frame n of a topic `trade.SYMBOL`, in the form of docs/wire.md. Its number is the end of its trade_id. */
@@ -31,13 +33,20 @@ const frame = (symbol, n, padding, time_ms) =>
   `"cross_seq":${5938950000 + n}${padding === "" ? "" : `,"padding":"${padding}"`}}]}`;
 
 /** Matches a line of `cat` with such a frame: its receive time, topic and number. */
-const ROW = /"recv_ns":(\d+),.*?"data":"\{\\"topic\\":\\"(trade\.[^\\"]+)\\".*?\\"trade_id\\":\\"00000000-0000-4000-8000-(\d{12})\\"/;
+const ROW =
+  /"recv_ns":(\d+),.*?"data":"\{\\"topic\\":\\"(trade\.[^\\"]+)\\".*?\\"trade_id\\":\\"00000000-0000-4000-8000-(\d{12})\\"/;
 
 /** How often frames are made, and held bytes are passed on. */
 const TURN_MS = 10;
 
 const CONN = "5ae2a1fb-0000-4000-8000-000000000001";
-const answer = (request, refused) => JSON.stringify({ success: refused === undefined, ret_msg: refused ?? "", conn_id: CONN, request });
+const answer = (request, refused) =>
+  JSON.stringify({
+    success: refused === undefined,
+    ret_msg: refused ?? "",
+    conn_id: CONN,
+    request,
+  });
 
 /** No frames are made while this much waits to be sent: a recorder under a sanitizer reads long frames too slowly. */
 const WAITING_BYTES_MAX = 64 << 20;
@@ -86,13 +95,21 @@ export class NumberedExchange {
 
   /** Arguments of a recorder of these topics, by default of all. */
   args(topics = [...this.topics.keys()]) {
-    return [`${this.url}/realtime`, "--family", "inverse", ...this.trust, ...topics.flatMap((topic) => ["--topic", topic])];
+    return [
+      `${this.url}/realtime`,
+      "--family",
+      "inverse",
+      ...this.trust,
+      ...topics.flatMap((topic) => ["--topic", topic]),
+    ];
   }
 
   /** Make the frames that are due, and send them to the subscribers. */
   make() {
     const at = now();
-    const clients = [...this.sockets.clients].filter((ws) => !ws.isSilent && ws.readyState === ws.OPEN);
+    const clients = [...this.sockets.clients].filter(
+      (ws) => !ws.isSilent && ws.readyState === ws.OPEN
+    );
     if (clients.some((ws) => ws.bufferedAmount > WAITING_BYTES_MAX)) this.began += at - this.turned;
     this.turned = at;
     const due = Math.floor(((at - this.began) / 1e9) * this.rate);
@@ -111,7 +128,13 @@ export class NumberedExchange {
   /** Listen, on the same port as before. */
   async up() {
     const { files } = this;
-    this.server = files === undefined ? http.createServer() : https.createServer({ cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) });
+    this.server =
+      files === undefined
+        ? http.createServer()
+        : https.createServer({
+            cert: fs.readFileSync(files.cert),
+            key: fs.readFileSync(files.key),
+          });
     this.sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
     this.server.on("upgrade", (request, socket, head) => {
       this.upgrades++;
@@ -120,7 +143,9 @@ export class NumberedExchange {
         socket.end(`HTTP/1.1 ${this.status} No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
         return;
       }
-      this.sockets.handleUpgrade(request, socket, head, (ws) => this.accept(ws, socket, request.url));
+      this.sockets.handleUpgrade(request, socket, head, (ws) =>
+        this.accept(ws, socket, request.url)
+      );
     });
     this.server.listen(this.port, "127.0.0.1");
     await once(this.server, "listening");
@@ -151,7 +176,8 @@ export class NumberedExchange {
     ws.on("message", (data) => {
       const request = JSON.parse(data.toString());
       this.requests.push(request);
-      if (request.op === "ping") ws.send(JSON.stringify({ success: true, ret_msg: "pong", conn_id: CONN, request }));
+      if (request.op === "ping")
+        ws.send(JSON.stringify({ success: true, ret_msg: "pong", conn_id: CONN, request }));
       else if (request.op === "subscribe") this.subscribe(ws, request);
       else ws.send(answer(request));
     });
@@ -190,7 +216,11 @@ export class NumberedExchange {
     this.make();
     for (const ws of this.sockets.clients) {
       if (!ws.granted?.delete(topic)) continue;
-      ws.send(how === "a refusal" ? answer({ op: "subscribe", args: [topic] }, `error:topic:${topic}`) : answer({ op: "unsubscribe", args: [topic] }));
+      ws.send(
+        how === "a refusal"
+          ? answer({ op: "subscribe", args: [topic] }, `error:topic:${topic}`)
+          : answer({ op: "unsubscribe", args: [topic] })
+      );
     }
   }
 
@@ -260,7 +290,9 @@ export class Link {
   constructor(exchange) {
     this.exchange = exchange;
     this.pairs = new Set();
-    this.server = net.createServer({ allowHalfOpen: true }, (client) => this.relay(client, net.connect({ port: exchange.port, host: "127.0.0.1" })));
+    this.server = net.createServer({ allowHalfOpen: true }, (client) =>
+      this.relay(client, net.connect({ port: exchange.port, host: "127.0.0.1" }))
+    );
     this.timer = setInterval(() => this.turn(), TURN_MS);
   }
 
@@ -305,7 +337,11 @@ export class Link {
   pass(pair, bytes) {
     while (bytes > 0 && pair.held.length > 0) {
       const first = pair.held.shift();
-      if (!pair.client.write(first.subarray(0, Math.min(bytes, first.length))) && pair.rate === Infinity) pair.upstream.pause();
+      if (
+        !pair.client.write(first.subarray(0, Math.min(bytes, first.length))) &&
+        pair.rate === Infinity
+      )
+        pair.upstream.pause();
       if (first.length > bytes) pair.held.unshift(first.subarray(bytes));
       bytes -= first.length;
     }
@@ -313,7 +349,8 @@ export class Link {
   }
 
   turn() {
-    for (const pair of this.pairs) if (pair.rate < Infinity) this.pass(pair, Math.round((pair.rate * TURN_MS) / 1000));
+    for (const pair of this.pairs)
+      if (pair.rate < Infinity) this.pass(pair, Math.round((pair.rate * TURN_MS) / 1000));
   }
 
   /** From now on pass this many bytes a second on the present connections; 0: none. */
@@ -369,11 +406,14 @@ const TAIL_NS = 500 * MS;
 
 /** Wait until a recorder has frames that were made later than now by more than what compare() leaves out at the end. */
 export async function beyondTail(t, exchange, archive, recorder, feeds = ["inverse"]) {
-  const [topic, { made }] = [...exchange.topics][0], until_ns = now() + 1.2 * TAIL_NS;
+  const [topic, { made }] = [...exchange.topics][0],
+    until_ns = now() + 1.2 * TAIL_NS;
   await eventually("the exchange makes later frames", () => made.at(-1) > until_ns, recorder);
   const last = made.length - 1;
   for (const feed of feeds) {
-    const isThere = async () => Math.max(...((await recordedNumbers(t, archive, { feed })).get(topic)?.keys() ?? [-1])) >= last;
+    const isThere = async () =>
+      Math.max(...((await recordedNumbers(t, archive, { feed })).get(topic)?.keys() ?? [-1])) >=
+      last;
     await eventually(`${feed} has frame ${last} of ${topic}`, isThere, recorder);
   }
 }
@@ -390,7 +430,14 @@ function holesOf(topic, made, recorded, until_ns) {
     let to = next === undefined ? made.length - 1 : next - 1;
     if (next === undefined) while (to > n && made[to] > until_ns) to--;
     if (to > n)
-      holes.push({ topic, from: n + 1, to, after_ns: numbers.get(n), before_ns: next === undefined ? Infinity : numbers.get(next), made });
+      holes.push({
+        topic,
+        from: n + 1,
+        to,
+        after_ns: numbers.get(n),
+        before_ns: next === undefined ? Infinity : numbers.get(next),
+        made,
+      });
   });
   return holes;
 }
@@ -405,7 +452,11 @@ const WRONG_CLOCK_NS = 60_000 * MS;
  * that was ahead, the row begins with the frame before the hole. */
 function admits(row, hole, n) {
   const begin = hole.after_ns > hole.made[n] + WRONG_CLOCK_NS ? hole.after_ns : hole.made[n];
-  return concerns(row, hole) && row.from_ns <= begin + CLOCKS_NS && endOf(row) >= hole.made[n] - CLOCKS_NS;
+  return (
+    concerns(row, hole) &&
+    row.from_ns <= begin + CLOCKS_NS &&
+    endOf(row) >= hole.made[n] - CLOCKS_NS
+  );
 }
 
 /** A row begins with the latest ping that was answered: with one ping a second, a round trip, and the 2 s that a
@@ -414,10 +465,13 @@ export const EXCESS_MS_MAX = 3500;
 
 /** By how much a row reaches beyond the holes that it covers, in ms. An open row has no end that could be too late. */
 function excessOf(row, holes) {
-  const touched = holes.filter((hole) => concerns(row, hole) && row.from_ns <= hole.before_ns && endOf(row) >= hole.after_ns);
+  const touched = holes.filter(
+    (hole) => concerns(row, hole) && row.from_ns <= hole.before_ns && endOf(row) >= hole.after_ns
+  );
   if (touched.length === 0) return row.to_ns === null ? Infinity : (row.to_ns - row.from_ns) / MS;
   const early = Math.min(...touched.map((hole) => hole.after_ns)) - row.from_ns;
-  const late = row.to_ns === null ? 0 : row.to_ns - Math.max(...touched.map((hole) => hole.before_ns));
+  const late =
+    row.to_ns === null ? 0 : row.to_ns - Math.max(...touched.map((hole) => hole.before_ns));
   return Math.max(0, early, late) / MS;
 }
 
@@ -426,10 +480,22 @@ function excessOf(row, holes) {
  * frames, of missing frames without a row, and the most by which a row reaches beyond its holes. */
 export async function compare(t, exchange, archive, { feed = "inverse", until_ns } = {}) {
   const recorded = await recordedNumbers(t, archive, { feed });
-  const rows = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
+  const rows = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], {
+    status: null,
+  });
   let last_ns = 0; // the time when the newest recorded frame was made
-  for (const [topic, numbers] of recorded) for (const n of numbers.keys()) last_ns = Math.max(last_ns, exchange.topics.get(topic).made[n]);
-  const result = { made: 0, recorded: 0, missing: 0, uncovered: 0, excess_ms: 0, holes: [], rows, worst: [] };
+  for (const [topic, numbers] of recorded)
+    for (const n of numbers.keys()) last_ns = Math.max(last_ns, exchange.topics.get(topic).made[n]);
+  const result = {
+    made: 0,
+    recorded: 0,
+    missing: 0,
+    uncovered: 0,
+    excess_ms: 0,
+    holes: [],
+    rows,
+    worst: [],
+  };
   for (const [topic, { made }] of exchange.topics) {
     result.made += made.length;
     result.recorded += recorded.get(topic)?.size ?? 0;
@@ -440,11 +506,15 @@ export async function compare(t, exchange, archive, { feed = "inverse", until_ns
       result.missing++;
       if (rows.some((row) => admits(row, hole, n))) continue;
       result.uncovered++;
-      if (result.worst.length < 5) result.worst.push(`frame ${n} of ${hole.topic}, made at ${hole.made[n]}, after ${hole.after_ns}`);
+      if (result.worst.length < 5)
+        result.worst.push(
+          `frame ${n} of ${hole.topic}, made at ${hole.made[n]}, after ${hole.after_ns}`
+        );
     }
   for (const row of rows) {
     const excess = excessOf(row, result.holes);
-    if (excess > EXCESS_MS_MAX && result.worst.length < 10) result.worst.push(`${Math.round(excess)} ms too much: ${JSON.stringify(row)}`);
+    if (excess > EXCESS_MS_MAX && result.worst.length < 10)
+      result.worst.push(`${Math.round(excess)} ms too much: ${JSON.stringify(row)}`);
     result.excess_ms = Math.max(result.excess_ms, excess);
   }
   for (const hole of result.holes) delete hole.made;

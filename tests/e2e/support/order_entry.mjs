@@ -15,7 +15,9 @@ export async function connected(t, url, { auth = true } = {}) {
   t.after(() => ws.terminate());
   await once(ws, "open");
   if (auth) {
-    ws.send(JSON.stringify({ op: "auth", args: ["aKeyOfTheTests", 9_999_999_999_999, "signature"] }));
+    ws.send(
+      JSON.stringify({ op: "auth", args: ["aKeyOfTheTests", 9_999_999_999_999, "signature"] })
+    );
     await once(ws, "message");
   }
   return { ws, got };
@@ -32,15 +34,25 @@ export async function message({ ws, got }, fits) {
 
 /** Send a request about an order; its answer, and the text that was sent. */
 export async function ask(trade, reqId, op, order) {
-  const text = JSON.stringify({ reqId, header: { "X-BAPI-TIMESTAMP": String(Date.now()), "X-BAPI-RECV-WINDOW": "5000" }, op, args: [order] });
+  const text = JSON.stringify({
+    reqId,
+    header: { "X-BAPI-TIMESTAMP": String(Date.now()), "X-BAPI-RECV-WINDOW": "5000" },
+    op,
+    args: [order],
+  });
   trade.ws.send(text);
   return { text, answer: await message(trade, (m) => m.reqId === reqId) };
 }
 
 /** Updates of a client's order on a private connection, until one has that status. */
 export async function updates(from, orderId, status) {
-  await message(from, (m) => m.topic === "order" && m.data[0].orderId === orderId && m.data[0].orderStatus === status);
-  return from.got.map((text) => JSON.parse(text)).filter(({ data }) => data?.[0]?.orderId === orderId);
+  await message(
+    from,
+    (m) => m.topic === "order" && m.data[0].orderId === orderId && m.data[0].orderStatus === status
+  );
+  return from.got
+    .map((text) => JSON.parse(text))
+    .filter(({ data }) => data?.[0]?.orderId === orderId);
 }
 
 // ---- captures ----
@@ -51,8 +63,10 @@ const START = 1_795_000_000_000_000_000n;
 /** An archive of lines {at (ms), dir, conn: "trade" or "own", data}. */
 export async function imported(t, dir, lines) {
   const file = path.join(dir, "capture.jsonl");
-  const rows = [...Object.keys(URLS).map((conn) => ({ at: 0, conn })), ...lines].map(({ at, dir: way, conn, data }) =>
-    `{"recv_ns":${START + BigInt(Math.round(at * 1e6))},"conn":"${conn}","url":"${URLS[conn]}"${data === undefined ? "" : `,"dir":"${way}","data":${JSON.stringify(data)}`}}`);
+  const rows = [...Object.keys(URLS).map((conn) => ({ at: 0, conn })), ...lines].map(
+    ({ at, dir: way, conn, data }) =>
+      `{"recv_ns":${START + BigInt(Math.round(at * 1e6))},"conn":"${conn}","url":"${URLS[conn]}"${data === undefined ? "" : `,"dir":"${way}","data":${JSON.stringify(data)}`}}`
+  );
   fs.writeFileSync(file, rows.join("\n") + "\n");
   const archive = path.join(dir, "tape");
   await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", file]);
@@ -60,6 +74,39 @@ export async function imported(t, dir, lines) {
 }
 
 /** Lines of a request, of its answer, and of an update. */
-export const request = (at, op, order, reqId = "") => ({ at, conn: "trade", dir: "out", data: JSON.stringify({ ...(reqId && { reqId }), header: { "X-BAPI-TIMESTAMP": "1" }, op: `order.${op}`, args: [].concat(order) }) });
-export const answer = (at, op, data, reqId = "", retCode = 0) => ({ at, conn: "trade", dir: "in", data: JSON.stringify({ ...(reqId && { reqId }), retCode, retMsg: "", op: `order.${op}`, data, header: {}, connId: "c" }) });
-export const update = (at, ...orders) => ({ at, conn: "own", dir: "in", data: JSON.stringify({ id: `u${at}`, topic: "order", creationTime: 1, data: orders.map((order) => ({ category: "linear", symbol: "BTCUSDT", ...order })) }) });
+export const request = (at, op, order, reqId = "") => ({
+  at,
+  conn: "trade",
+  dir: "out",
+  data: JSON.stringify({
+    ...(reqId && { reqId }),
+    header: { "X-BAPI-TIMESTAMP": "1" },
+    op: `order.${op}`,
+    args: [].concat(order),
+  }),
+});
+export const answer = (at, op, data, reqId = "", retCode = 0) => ({
+  at,
+  conn: "trade",
+  dir: "in",
+  data: JSON.stringify({
+    ...(reqId && { reqId }),
+    retCode,
+    retMsg: "",
+    op: `order.${op}`,
+    data,
+    header: {},
+    connId: "c",
+  }),
+});
+export const update = (at, ...orders) => ({
+  at,
+  conn: "own",
+  dir: "in",
+  data: JSON.stringify({
+    id: `u${at}`,
+    topic: "order",
+    creationTime: 1,
+    data: orders.map((order) => ({ category: "linear", symbol: "BTCUSDT", ...order })),
+  }),
+});

@@ -48,7 +48,8 @@ export async function parquetRows(name) {
 
 /** A copy of a file as arrow-rs reads and writes it, beside it. */
 export async function copiedByArrow(name) {
-  const { readParquet, writeParquet } = (await npmModule("parquet-wasm", "node/parquet_wasm.js")).default;
+  const { readParquet, writeParquet } = (await npmModule("parquet-wasm", "node/parquet_wasm.js"))
+    .default;
   fs.writeFileSync(`${name}.copy.parquet`, writeParquet(readParquet(fs.readFileSync(name))));
   return `${name}.copy.parquet`;
 }

@@ -9,7 +9,9 @@ import { after } from "node:test";
 import { BIN, temporary } from "./harness.mjs";
 
 export const LIBRARY = path.join(fs.realpathSync(BIN), "../lib/libtapedeck.so.0");
-export const withoutLibrary = fs.existsSync(LIBRARY) ? false : "a library with a sanitizer does not load into Python";
+export const withoutLibrary = fs.existsSync(LIBRARY)
+  ? false
+  : "a library with a sanitizer does not load into Python";
 
 /** The package tapedeck, laid out as installed: below the folder of its library. */
 export function installed(t) {
@@ -43,8 +45,13 @@ const found = new Map();
 export function pythonWith(module) {
   if (!found.has(module)) {
     const print = `import importlib.util, sys; importlib.util.find_spec("${module}") and print(sys.executable)`;
-    const paths = ["/usr/bin/python3", "python3"].map((name) => spawnSync(name, ["-c", print], { encoding: "utf8" }).stdout?.trim());
-    found.set(module, paths.find((path) => path !== undefined && path !== ""));
+    const paths = ["/usr/bin/python3", "python3"].map((name) =>
+      spawnSync(name, ["-c", print], { encoding: "utf8" }).stdout?.trim()
+    );
+    found.set(
+      module,
+      paths.find((path) => path !== undefined && path !== "")
+    );
   }
   return found.get(module);
 }

@@ -9,7 +9,10 @@ import tls from "node:tls";
 import zlib from "node:zlib";
 import { BIN } from "./harness.mjs";
 
-export const TEXT = 1, CLOSE = 8, PING = 9, PONG = 10;
+export const TEXT = 1,
+  CLOSE = 8,
+  PING = 9,
+  PONG = 10;
 
 /** A frame's head; mask: as a client's, with a mask of zeros, so that payloads stay as they are; rsv1: compressed. */
 export function head(opcode, size, { fin = true, mask = false, rsv1 = false } = {}) {
@@ -23,11 +26,15 @@ export function head(opcode, size, { fin = true, mask = false, rsv1 = false } = 
   return mask ? Buffer.concat([bytes, Buffer.alloc(4)]) : bytes;
 }
 
-export const frame = (opcode, payload, options) => Buffer.concat([head(opcode, Buffer.byteLength(payload), options), Buffer.from(payload)]);
+export const frame = (opcode, payload, options) =>
+  Buffer.concat([head(opcode, Buffer.byteLength(payload), options), Buffer.from(payload)]);
 
 /** A compressed message (RFC 7692, 7.2.1). */
 export function deflated(opcode, payload, options) {
-  const packed = zlib.deflateRawSync(payload, { level: 9, finishFlush: zlib.constants.Z_SYNC_FLUSH });
+  const packed = zlib.deflateRawSync(payload, {
+    level: 9,
+    finishFlush: zlib.constants.Z_SYNC_FLUSH,
+  });
   return frame(opcode, packed.subarray(0, -4), { ...options, rsv1: true });
 }
 
@@ -40,7 +47,9 @@ export function closeFrame(code, reason = "", options) {
 /** A server's answer to an upgrade. */
 export function accepted(request) {
   const key = /^Sec-WebSocket-Key: (.*)\r$/im.exec(request)[1];
-  const proof = createHash("sha1").update(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
+  const proof = createHash("sha1")
+    .update(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
+    .digest("base64");
   return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${proof}\r\n\r\n`;
 }
 
@@ -95,18 +104,27 @@ export class RawSocket {
       const short = second & 0x7f;
       let at = short === 126 ? 4 : short === 127 ? 10 : 2;
       if (this.bytes.length < at) return undefined;
-      const size = short === 126 ? this.bytes.readUInt16BE(2) : short === 127 ? Number(this.bytes.readBigUInt64BE(2)) : short;
+      const size =
+        short === 126
+          ? this.bytes.readUInt16BE(2)
+          : short === 127
+            ? Number(this.bytes.readBigUInt64BE(2))
+            : short;
       const mask = second & 0x80 ? this.bytes.subarray(at, (at += 4)) : undefined;
       if (this.bytes.length < at + size) return undefined;
       const frame = this.take(at + size);
       const payload = frame.subarray(at);
-      return { opcode: frame[0] & 15, payload: mask === undefined ? payload : payload.map((byte, i) => byte ^ mask[i % 4]) };
+      return {
+        opcode: frame[0] & 15,
+        payload: mask === undefined ? payload : payload.map((byte, i) => byte ^ mask[i % 4]),
+      };
     });
   }
 
   /** The next frame with this opcode. */
   async frameOf(opcode) {
-    for (let frame; (frame = await this.frame()) !== undefined; ) if (frame.opcode === opcode) return frame;
+    for (let frame; (frame = await this.frame()) !== undefined;)
+      if (frame.opcode === opcode) return frame;
     return undefined;
   }
 
@@ -139,7 +157,8 @@ export class RawSocket {
   }
 
   reset() {
-    if (this.socket.resetAndDestroy !== undefined && !(this.socket instanceof tls.TLSSocket)) this.socket.resetAndDestroy();
+    if (this.socket.resetAndDestroy !== undefined && !(this.socket instanceof tls.TLSSocket))
+      this.socket.resetAndDestroy();
     else this.socket.destroy();
   }
 }
@@ -147,7 +166,9 @@ export class RawSocket {
 /** A connection to a server's URL; ca: of a TLS server. */
 export async function rawConnect(t, { url, ca }) {
   const { hostname, port } = new URL(url);
-  const socket = url.startsWith("wss:") ? tls.connect({ host: hostname, port, ca: fs.readFileSync(ca), servername: "localhost" }) : net.connect(port, hostname);
+  const socket = url.startsWith("wss:")
+    ? tls.connect({ host: hostname, port, ca: fs.readFileSync(ca), servername: "localhost" })
+    : net.connect(port, hostname);
   t.after(() => socket.destroy());
   const raw = new RawSocket(socket);
   await once(socket, url.startsWith("wss:") ? "secureConnect" : "connect");
@@ -165,7 +186,13 @@ export async function rawServer(t, serve, files) {
       if (socket.readyState === "open") throw error; // else it was the connection's end
     });
   };
-  const server = files === undefined ? net.createServer(begin) : tls.createServer({ cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) }, begin);
+  const server =
+    files === undefined
+      ? net.createServer(begin)
+      : tls.createServer(
+          { cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) },
+          begin
+        );
   server.on("tlsClientError", () => {});
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -173,14 +200,21 @@ export async function rawServer(t, serve, files) {
     for (const socket of held) socket.destroy();
     server.close();
   });
-  return { url: `${files === undefined ? "ws" : "wss"}://127.0.0.1:${server.address().port}`, port: server.address().port, ca: files?.ca };
+  return {
+    url: `${files === undefined ? "ws" : "wss"}://127.0.0.1:${server.address().port}`,
+    port: server.address().port,
+    ca: files?.ca,
+  };
 }
 
 const SANITIZED = /asan|tsan/.test(BIN); // then the sanitizer uses most of the memory
 
 /** A program's peak memory in MiB; fails if it is more than this. */
 export function peakMiB(program, most) {
-  const peak = Number(/^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"))[1]) / 1024;
+  const peak =
+    Number(
+      /^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"))[1]
+    ) / 1024;
   assert.ok(peak < most || SANITIZED, `${peak} MiB`);
   return Math.round(peak);
 }

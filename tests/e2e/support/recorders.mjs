@@ -9,15 +9,27 @@ import { eventually, jsonLines, jsonList, listening, passed, Program } from "./h
 import { SESSION } from "./all_families.mjs";
 import { xxh64 } from "./xxh64.mjs";
 
-export const TOPICS = ["trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*"];
+export const TOPICS = [
+  "trade.*",
+  "orderBookL2_25.*",
+  "orderBook_200.100ms.*",
+  "instrument_info.100ms.*",
+];
 
 /** The path of each family's clients, from the exchange's documents. */
-export const PATHS = Object.fromEntries(Object.entries(SESSION).map(([name, feed]) => [name, feed.path]));
+export const PATHS = Object.fromEntries(
+  Object.entries(SESSION).map(([name, feed]) => [name, feed.path])
+);
 
 /** A recorder with --json that keeps its durable lines. */
 export class Recorder extends Program {
   constructor(t, archive, args, options = {}) {
-    super(t, options.program ?? "tapedeck-record", ["record", "-a", archive, "--json", ...args], options);
+    super(
+      t,
+      options.program ?? "tapedeck-record",
+      ["record", "-a", archive, "--json", ...args],
+      options
+    );
     this.durableLines = 0; // with data: on a loaded machine a chunk may end before the first answer, or after it
     this.durable = new Map(); // "feed|conn|line|shard" -> {in, out}, the last that was announced; "|session" after it, except for the first session
     this.waiting.push((line) => {
@@ -31,7 +43,9 @@ export class Recorder extends Program {
     if (printed.durable === undefined) return;
     const { feed, line: redundant, shard, conn, in: inbound, out, session } = printed.durable;
     this.firstSession ??= session;
-    const key = `${feed}|${conn}|${redundant}|${shard}` + (session === this.firstSession ? "" : `|${session}`);
+    const key =
+      `${feed}|${conn}|${redundant}|${shard}` +
+      (session === this.firstSession ? "" : `|${session}`);
     const before = this.durable.get(key) ?? { in: 0, out: 0 };
     assert.ok(inbound >= before.in && out >= before.out, `a durable count fell: ${line}`);
     this.durable.set(key, { in: inbound, out });
@@ -66,13 +80,23 @@ export async function simulator(t, dir, args, options) {
 
 /** Arguments of a recorder of one family from a server. */
 export function feedArgs(server, family, topics = TOPICS) {
-  return [server.url + PATHS[family], "--family", family, "--ca-file", server.ca, ...topics.flatMap((topic) => ["--topic", topic])];
+  return [
+    server.url + PATHS[family],
+    "--family",
+    family,
+    "--ca-file",
+    server.ca,
+    ...topics.flatMap((topic) => ["--topic", topic]),
+  ];
 }
 
 /** Record until the archive's rows, which cat prints with these options, are enough. Returns the recorder, which was stopped. */
 export async function recordUntil(t, archive, args, isEnough, selection = []) {
   const recorder = new Recorder(t, archive, [...args, "--commit-interval", "100ms"]);
-  const rows = async () => (fs.existsSync(archive) ? jsonLines(t, ["cat", "-a", archive, ...selection], { status: null }) : []);
+  const rows = async () =>
+    fs.existsSync(archive)
+      ? jsonLines(t, ["cat", "-a", archive, ...selection], { status: null })
+      : [];
   await eventually(`recorded: ${isEnough}`, async () => isEnough(await rows()), recorder);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   return recorder;
@@ -108,7 +132,15 @@ export async function recordedFrames(t, archive, feed) {
   for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed])) {
     if (row.dir === "http") continue;
     const key = `${row.session}|${row.shard}|${row.conn}`;
-    if (!conns.has(key)) conns.set(key, { session: row.session, shard: row.shard, conn: row.conn, out: 0, fetched: 0, frames: new Map() });
+    if (!conns.has(key))
+      conns.set(key, {
+        session: row.session,
+        shard: row.shard,
+        conn: row.conn,
+        out: 0,
+        fetched: 0,
+        frames: new Map(),
+      });
     if (row.dir === "out") {
       assert.equal(row.ordinal, conns.get(key).out + 1, `outbound frames of ${key}`);
       conns.get(key).out = row.ordinal;
@@ -131,27 +163,45 @@ export async function recordedFrames(t, archive, feed) {
  * that the exchange sent on it}. */
 export async function compareWithTruth(t, archive, feed, truthFile) {
   const sent = [...(sentFrames(truthFile).get(PATHS[feed]) ?? new Map()).values()];
-  const result = [], recorded = await recordedFrames(t, archive, feed);
+  const result = [],
+    recorded = await recordedFrames(t, archive, feed);
   const hasShards = recorded.some(({ shard }) => shard > 0); // then connections open at the same time, in any order
   let next = 0;
   for (const { session, conn, out, fetched, frames } of recorded) {
     const last = Math.max(0, ...frames.keys());
-    for (let n = 1; n <= last; n++) assert.ok(frames.has(n), `${feed} session ${session}: frame ${n} of ${last} is missing`);
+    for (let n = 1; n <= last; n++)
+      assert.ok(frames.has(n), `${feed} session ${session}: frame ${n} of ${last} is missing`);
     const data = [...frames].filter(([, row]) => row.topic !== "_control");
     // Connections have the exchange's order; a recorder that was killed early may have recorded none.
     const [ordinal, first] = data[0] ?? [];
     if (ordinal !== undefined) {
       // Two connections may begin with the same snapshot.
       const isIt = (conn) => data.every(([n, row]) => row.xxh64 === conn.get(n));
-      const candidate = sent.findIndex((conn, i) => (hasShards || i >= next) && conn.get(ordinal) === first.xxh64);
+      const candidate = sent.findIndex(
+        (conn, i) => (hasShards || i >= next) && conn.get(ordinal) === first.xxh64
+      );
       assert.ok(candidate >= 0, `${feed} session ${session}: frame ${ordinal} was never sent so`);
       next = sent.findIndex((conn, i) => i >= candidate && isIt(conn));
-      if (next < 0) for (const [n, row] of data) assert.equal(row.xxh64, sent[candidate].get(n), `${feed} session ${session}: frame ${n}`);
+      if (next < 0)
+        for (const [n, row] of data)
+          assert.equal(row.xxh64, sent[candidate].get(n), `${feed} session ${session}: frame ${n}`);
       for (const n of sent[next].keys())
-        if (n <= last) assert.notEqual(frames.get(n).topic, "_control", `${feed} session ${session}: frame ${n} is data`);
+        if (n <= last)
+          assert.notEqual(
+            frames.get(n).topic,
+            "_control",
+            `${feed} session ${session}: frame ${n} is data`
+          );
       next++;
     }
-    result.push({ session, conn, last: last + fetched, data: data.length, out, sent: ordinal === undefined ? 0 : Math.max(...sent[next - 1].keys()) });
+    result.push({
+      session,
+      conn,
+      last: last + fetched,
+      data: data.length,
+      out,
+      sent: ordinal === undefined ? 0 : Math.max(...sent[next - 1].keys()),
+    });
   }
   return result;
 }
@@ -168,8 +218,15 @@ export async function checkAnnounced(t, archive, feed, truthFile, recorders) {
       if (name !== feed) continue;
       announced += count.in;
       // Skipped sessions are of recorders that were killed before they announced anything.
-      while (at < kept.length && (kept[at].conn !== Number(conn) || kept[at].last < count.in || kept[at].out < count.out)) at++;
-      assert.ok(at < kept.length, `${feed}: of ${count.in} + ${count.out} frames announced durable (${key}) not all are there: ${JSON.stringify(kept)}`);
+      while (
+        at < kept.length &&
+        (kept[at].conn !== Number(conn) || kept[at].last < count.in || kept[at].out < count.out)
+      )
+        at++;
+      assert.ok(
+        at < kept.length,
+        `${feed}: of ${count.in} + ${count.out} frames announced durable (${key}) not all are there: ${JSON.stringify(kept)}`
+      );
       at++;
     }
   return { announced, kept: kept.reduce((n, row) => n + row.last, 0) };
@@ -177,7 +234,8 @@ export async function checkAnnounced(t, archive, feed, truthFile, recorders) {
 
 /** Remove the catalog, which is derived from the other files. */
 export function deleteCatalog(archive) {
-  for (const file of fs.readdirSync(archive).filter((f) => f.startsWith("catalog.sqlite"))) fs.rmSync(path.join(archive, file));
+  for (const file of fs.readdirSync(archive).filter((f) => f.startsWith("catalog.sqlite")))
+    fs.rmSync(path.join(archive, file));
 }
 
 /** Numbers from 0 to below 1, equal for equal seeds (mulberry32, public domain). */
@@ -193,7 +251,12 @@ export function randomNumbers(seed) {
 
 /** Reason to skip tests that need a file system of their own, or false. */
 export function withoutMount() {
-  const able = spawnSync("unshare", ["-Urm", "sh", "-c", "mount -t tmpfs -o size=1m none /mnt && command -v nsenter"]);
+  const able = spawnSync("unshare", [
+    "-Urm",
+    "sh",
+    "-c",
+    "mount -t tmpfs -o size=1m none /mnt && command -v nsenter",
+  ]);
   return able.status === 0 ? false : "needs a mount of its own (unshare -Urm, nsenter)";
 }
 
@@ -203,12 +266,26 @@ export function withoutMount() {
 export async function smallDisk(t, dir, mebibytes) {
   const mountPoint = path.join(dir, "small");
   fs.mkdirSync(mountPoint);
-  const holder = spawn("unshare", ["-Urm", "sh", "-c", `mount -t tmpfs -o size=${mebibytes}m none "$1" && echo mounted && exec sleep 1000000`, "sh", mountPoint],
-    { stdio: ["ignore", "pipe", "inherit"] });
+  const holder = spawn(
+    "unshare",
+    [
+      "-Urm",
+      "sh",
+      "-c",
+      `mount -t tmpfs -o size=${mebibytes}m none "$1" && echo mounted && exec sleep 1000000`,
+      "sh",
+      mountPoint,
+    ],
+    { stdio: ["ignore", "pipe", "inherit"] }
+  );
   t.after(() => holder.kill("SIGKILL"));
   await once(holder.stdout, "data");
   const under = ["nsenter", "-t", String(holder.pid), "-U", "-m", "--preserve-credentials"];
-  return { mountPoint, under, pathOutside: `/proc/${holder.pid}/root${fs.realpathSync(mountPoint)}` };
+  return {
+    mountPoint,
+    under,
+    pathOutside: `/proc/${holder.pid}/root${fs.realpathSync(mountPoint)}`,
+  };
 }
 
 /** Start a recorder and kill it (SIGKILL) at a random moment after `lines` durable lines; if `early` is true, at a random
@@ -227,10 +304,13 @@ export async function recordAndKill(t, archive, args, { random, early = false, l
  * may have events only: the gap before it covers it, if there were frames before. A session that was killed within 2 s of
  * its first frame may have left the gap before it open, too. Returns the number of gaps. */
 export async function checkCrashGaps(t, archive, feed) {
-  const gaps = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
+  const gaps = await jsonList(t, ["gaps", "-a", archive, "--feed", feed, "--json"], {
+    status: null,
+  });
   const sessions = new Map();
   for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed, "--events"])) {
-    if (!sessions.has(row.session)) sessions.set(row.session, { begin: row.recv_ns, firstIn: null });
+    if (!sessions.has(row.session))
+      sessions.set(row.session, { begin: row.recv_ns, firstIn: null });
     const session = sessions.get(row.session);
     session.end = row.recv_ns;
     session.isConnected ||= row.dir === "event" && JSON.parse(row.data).event === "connect";
@@ -250,12 +330,21 @@ export async function checkCrashGaps(t, archive, feed) {
     const { begin, end, firstIn, lastData, isConnected } = order[i];
     const back = order.slice(i + 1).find((session) => session.firstIn !== null).firstIn;
     // It begins at the latest answered ping: in the session, and not after its last data.
-    const own = gaps.filter((gap) => gap.from_ns >= begin && gap.from_ns <= (lastData ?? end) && gap.to_ns >= back);
+    const own = gaps.filter(
+      (gap) => gap.from_ns >= begin && gap.from_ns <= (lastData ?? end) && gap.to_ns >= back
+    );
     const isShort = (lastData ?? end) - (firstIn ?? end) < 2e9;
     const isFirst = !isConnected && order.slice(0, i).every((session) => session.firstIn === null);
-    const isInside = isShort && own.length === 0 && (isFirst || gaps.some((gap) => gap.from_ns < begin && gap.to_ns >= back));
+    const isInside =
+      isShort &&
+      own.length === 0 &&
+      (isFirst || gaps.some((gap) => gap.from_ns < begin && gap.to_ns >= back));
     inside += isInside;
-    assert.equal(own.length + isInside, 1, `${feed}: the gap after session ${i + 1} of ${order.length}: ${JSON.stringify([order[i], back, gaps])}`);
+    assert.equal(
+      own.length + isInside,
+      1,
+      `${feed}: the gap after session ${i + 1} of ${order.length}: ${JSON.stringify([order[i], back, gaps])}`
+    );
   }
   assert.equal(gaps.length, order.length - 1 - inside, `${feed}: ${JSON.stringify(gaps)}`);
   return gaps.length;

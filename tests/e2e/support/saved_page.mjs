@@ -8,8 +8,19 @@ const DATA = /<script type="application\/json" id="saved">([^<]*)<\/script>/;
 /** The page's text, and its answers: from a question to bytes. */
 export function readSavedPage(file) {
   const html = fs.readFileSync(file, "utf8");
-  const { answers, ...about } = JSON.parse(DATA.exec(html)?.[1] ?? assert.fail("the page has no answers"));
-  return { html, about, answers: new Map(Object.entries(answers).map(([question, packed]) => [question, zlib.inflateSync(Buffer.from(packed, "base64"))])) };
+  const { answers, ...about } = JSON.parse(
+    DATA.exec(html)?.[1] ?? assert.fail("the page has no answers")
+  );
+  return {
+    html,
+    about,
+    answers: new Map(
+      Object.entries(answers).map(([question, packed]) => [
+        question,
+        zlib.inflateSync(Buffer.from(packed, "base64")),
+      ])
+    ),
+  };
 }
 
 /** An answer that is JSON. */

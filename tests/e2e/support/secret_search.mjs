@@ -11,7 +11,7 @@ const CHUNK = 0x06;
 
 /** The decompressed records of every chunk of an MCAP file (mcap.dev/spec: records are opcode, length, content). */
 function* chunksOf(bytes) {
-  for (let at = 8; at + 9 <= bytes.length; ) {
+  for (let at = 8; at + 9 <= bytes.length;) {
     const opcode = bytes[at];
     const length = Number(bytes.readBigUInt64LE(at + 1));
     const content = bytes.subarray(at + 9, at + 9 + length);
@@ -39,9 +39,13 @@ export async function nothingLeaked(archive, ...secrets) {
       for (const part of parts) assert.equal(part.indexOf(secret), -1, `${file} has ${secret}`);
   }
   assert.ok(chunks > 0, "no chunk was looked into");
-  assert.ok(filesBelow(archive).some((f) => f.startsWith("catalog.sqlite")) && filesBelow(archive).some((f) => f.startsWith("journal")));
+  assert.ok(
+    filesBelow(archive).some((f) => f.startsWith("catalog.sqlite")) &&
+      filesBelow(archive).some((f) => f.startsWith("journal"))
+  );
 }
 
 export function nothingLeakedInText(program, ...secrets) {
-  for (const secret of secrets) assert.ok(!`${program.stdout}${program.stderr}`.includes(secret), `printed: ${secret}`);
+  for (const secret of secrets)
+    assert.ok(!`${program.stdout}${program.stderr}`.includes(secret), `printed: ${secret}`);
 }

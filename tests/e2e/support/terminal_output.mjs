@@ -36,12 +36,20 @@ json.dump([shown(task["columns"], typed, argv) for typed, argv in task["runs"]],
 /** The output of each run of tapedeck on a terminal of this width, one after the other, with errors; lines end with LF. A run
  * is {args, typed: a line of input, optional}. One interpreter starts all runs. */
 export function onTerminals(columns, runs, env = {}) {
-  const input = JSON.stringify({ columns, runs: runs.map(({ args, typed = "" }) => [typed, [path.join(BIN, "tapedeck"), ...args]]) });
-  const { stdout, stderr } = spawnSync("python3", ["-I", "-S", "-c", ON_TERMINAL],
-    { input, encoding: "utf8", maxBuffer: 1 << 26, env: { PATH: process.env.PATH, TERM: "xterm", ...env } });
+  const input = JSON.stringify({
+    columns,
+    runs: runs.map(({ args, typed = "" }) => [typed, [path.join(BIN, "tapedeck"), ...args]]),
+  });
+  const { stdout, stderr } = spawnSync("python3", ["-I", "-S", "-c", ON_TERMINAL], {
+    input,
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+    env: { PATH: process.env.PATH, TERM: "xterm", ...env },
+  });
   assert.equal(stderr, "");
   return JSON.parse(stdout);
 }
 
 /** The output of one run. */
-export const onTerminal = (columns, args, env = {}, typed = "") => onTerminals(columns, [{ args, typed }], env)[0];
+export const onTerminal = (columns, args, env = {}, typed = "") =>
+  onTerminals(columns, [{ args, typed }], env)[0];

@@ -15,11 +15,24 @@ export class Tmux {
     t.after(() => this.run("kill-server")); // before the folder is removed with its socket
     this.socket = path.join(temporary(t), "tmux");
     const quoted = [path.resolve(BIN, "tapedeck"), ...args].map((word) => `'${word}'`).join(" ");
-    this.run("-f", "/dev/null", "new-session", "-d", "-x", String(columns), "-y", String(rows), `TERM=${term} ${quoted}; echo "status $?"; cat`);
+    this.run(
+      "-f",
+      "/dev/null",
+      "new-session",
+      "-d",
+      "-x",
+      String(columns),
+      "-y",
+      String(rows),
+      `TERM=${term} ${quoted}; echo "status $?"; cat`
+    );
   }
 
   run(...args) {
-    return spawnSync("tmux", ["-S", this.socket, ...args], { encoding: "utf8", env: { ...process.env, LC_ALL: "C.UTF-8" } }).stdout;
+    return spawnSync("tmux", ["-S", this.socket, ...args], {
+      encoding: "utf8",
+      env: { ...process.env, LC_ALL: "C.UTF-8" },
+    }).stdout;
   }
 
   keys(...keys) {

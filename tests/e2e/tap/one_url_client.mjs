@@ -18,33 +18,59 @@ net.Socket.prototype.connect = function (...args) {
 };
 
 const library = createRequire(`${modules}/`)(module);
-const http = url.replace("ws", "http"), KEYS = { key: "aKeyOfTheTests1234", secret: "aSecretOfTheTests" };
+const http = url.replace("ws", "http"),
+  KEYS = { key: "aKeyOfTheTests1234", secret: "aSecretOfTheTests" };
 
 async function ccxt() {
   const exchange = new library.pro.bybit();
   await exchange.loadHttpProxyAgent(); // for ws://
-  exchange.urls.api = JSON.parse(JSON.stringify(exchange.urls.api)
-    .replaceAll("https://api.{hostname}", http).replaceAll("wss://stream.{hostname}", url).replaceAll("wss://stream.bybit.com", url));
+  exchange.urls.api = JSON.parse(
+    JSON.stringify(exchange.urls.api)
+      .replaceAll("https://api.{hostname}", http)
+      .replaceAll("wss://stream.{hostname}", url)
+      .replaceAll("wss://stream.bybit.com", url)
+  );
   print({ markets: Object.keys(await exchange.loadMarkets()) });
-  for (let i = 0; i < Number(frames); i++) print({ trades: (await exchange.watchTrades("BTC/USDT:USDT")).map(({ id }) => id) });
+  for (let i = 0; i < Number(frames); i++)
+    print({ trades: (await exchange.watchTrades("BTC/USDT:USDT")).map(({ id }) => id) });
 }
 
 async function bybitApi() {
   const rest = new library.RestClientV5({ baseUrl: http, ...KEYS });
   print({ time: (await rest.getServerTime()).result });
-  print({ markets: (await rest.getInstrumentsInfo({ category: "linear" })).result.list.map(({ symbol }) => symbol) });
+  print({
+    markets: (await rest.getInstrumentsInfo({ category: "linear" })).result.list.map(
+      ({ symbol }) => symbol
+    ),
+  });
   const log = Object.fromEntries(["trace", "info", "error"].map((level) => [level, () => {}]));
-  const streams = new library.WebsocketClient({ wsUrl: `${url}/v5/public/linear`, pongTimeout: 60_000 }, log);
+  const streams = new library.WebsocketClient(
+    { wsUrl: `${url}/v5/public/linear`, pongTimeout: 60_000 },
+    log
+  );
   let left = Number(frames);
-  const over = new Promise((resolve) => streams.on("update", ({ data }) => {
-    if (left-- > 0) print({ trades: data.map(({ i }) => i) });
-    if (left === 0) resolve();
-  }));
+  const over = new Promise((resolve) =>
+    streams.on("update", ({ data }) => {
+      if (left-- > 0) print({ trades: data.map(({ i }) => i) });
+      if (left === 0) resolve();
+    })
+  );
   streams.subscribeV5(["publicTrade.BTCUSDT"], "linear");
   await over;
   // Signed; the simulated exchange has no such path.
-  await rest.getWalletBalance({ accountType: "UNIFIED" }).catch(({ code, body }) => print({ refused: code ?? body }));
-  await rest.submitOrder({ category: "linear", symbol: "BTCUSDT", side: "Buy", orderType: "Limit", qty: "1", price: "1" }).catch(({ code, body }) => print({ refused: code ?? body }));
+  await rest
+    .getWalletBalance({ accountType: "UNIFIED" })
+    .catch(({ code, body }) => print({ refused: code ?? body }));
+  await rest
+    .submitOrder({
+      category: "linear",
+      symbol: "BTCUSDT",
+      side: "Buy",
+      orderType: "Limit",
+      qty: "1",
+      price: "1",
+    })
+    .catch(({ code, body }) => print({ refused: code ?? body }));
 }
 
 await (module === "bybit-api" ? bybitApi() : ccxt());

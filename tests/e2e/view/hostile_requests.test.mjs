@@ -4,12 +4,38 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import net from "node:net";
 import { test } from "node:test";
-import { boundAddresses, eventually, FRAMES_MS, importFrames, listening, tapedeck, temporary, WAIT_MS } from "../support/harness.mjs";
+import {
+  boundAddresses,
+  eventually,
+  FRAMES_MS,
+  importFrames,
+  listening,
+  tapedeck,
+  temporary,
+  WAIT_MS,
+} from "../support/harness.mjs";
 
 // Of the peak.
 const MEMORY_MAX_KIB = 256 * 1024;
 const FRAMES = Array.from({ length: 3000 }, (_, i) =>
-  JSON.stringify({ topic: "publicTrade.BTCUSDT", type: "snapshot", ts: FRAMES_MS + i, data: [{ T: FRAMES_MS + i, s: "BTCUSDT", S: "Buy", v: "1", p: "2.5", i: `id-${i}`, BT: false, seq: i }] }));
+  JSON.stringify({
+    topic: "publicTrade.BTCUSDT",
+    type: "snapshot",
+    ts: FRAMES_MS + i,
+    data: [
+      {
+        T: FRAMES_MS + i,
+        s: "BTCUSDT",
+        S: "Buy",
+        v: "1",
+        p: "2.5",
+        i: `id-${i}`,
+        BT: false,
+        seq: i,
+      },
+    ],
+  })
+);
 
 /** Send bytes on a connection of its own, in pieces; resolves to all that comes until the end, or until `enough` is true. */
 function raw(port, pieces, { enough = () => false } = {}) {
@@ -27,7 +53,8 @@ function raw(port, pieces, { enough = () => false } = {}) {
     for (const piece of pieces) socket.write(piece);
   });
 }
-const statusOf = (answer) => (answer === "" ? "closed" : Number(/^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1]));
+const statusOf = (answer) =>
+  answer === "" ? "closed" : Number(/^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1]);
 const isWhole = (answer) => {
   const end = answer.indexOf("\r\n\r\n");
   const size = /content-length: (\d+)/i.exec(answer.slice(0, end));
@@ -37,15 +64,34 @@ const isWhole = (answer) => {
 /** Show an archive, or with `other` that and a second one. */
 async function shown(t, { other = false, options = [] } = {}) {
   const dir = temporary(t);
-  const archive = await importFrames(t, dir, { family: "v5-linear", host: "/v5/public/linear", frames: FRAMES });
-  const operands = other ? [await importFrames(t, temporary(t), { family: "v5-linear", host: "/v5/public/linear", frames: FRAMES.slice(1000) })] : [];
+  const archive = await importFrames(t, dir, {
+    family: "v5-linear",
+    host: "/v5/public/linear",
+    frames: FRAMES,
+  });
+  const operands = other
+    ? [
+        await importFrames(t, temporary(t), {
+          family: "v5-linear",
+          host: "/v5/public/linear",
+          frames: FRAMES.slice(1000),
+        }),
+      ]
+    : [];
   const { program, url } = await listening(t, ["view", archive, ...operands, ...options], dir);
   const { port, host, pathname } = new URL(url);
   const ask = (target, { method = "GET", head = {}, body = "" } = {}) => {
-    const lines = Object.entries({ Host: host, ...head }).filter(([, value]) => value !== null).map(([name, value]) => `${name}: ${value}\r\n`);
-    return raw(Number(port), [`${method} ${target} HTTP/1.1\r\n${lines.join("")}\r\n${body}`], { enough: method === "HEAD" ? (text) => text.includes("\r\n\r\n") : isWhole });
+    const lines = Object.entries({ Host: host, ...head })
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) => `${name}: ${value}\r\n`);
+    return raw(Number(port), [`${method} ${target} HTTP/1.1\r\n${lines.join("")}\r\n${body}`], {
+      enough: method === "HEAD" ? (text) => text.includes("\r\n\r\n") : isWhole,
+    });
   };
-  const memory = () => Number(/VmHWM:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"))[1]);
+  const memory = () =>
+    Number(
+      /VmHWM:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"))[1]
+    );
   const served = async () => assert.equal((await fetch(`${url}api/archive`)).status, 200);
   return { program, url, port: Number(port), host, base: pathname, ask, memory, served };
 }
@@ -60,7 +106,10 @@ test("only the given address is bound, and one that is unknown or another machin
     ["192.0.2.1:0", 4, /--listen 192\.0\.2\.1:0: cannot listen: /], // RFC 5737: no machine has it
     ["nohost.invalid:0", 2, /--listen nohost\.invalid:0: no such address: /],
   ])
-    assert.match((await tapedeck(t, ["view", archive, "--listen", place], { status })).stderr, text);
+    assert.match(
+      (await tapedeck(t, ["view", archive, "--listen", place], { status })).stderr,
+      text
+    );
   assert.equal((await program.kill("SIGTERM")).code, 0);
 });
 
@@ -68,26 +117,37 @@ test("clients that send no request keep no other client out", async (t) => {
   const { program, port, served } = await shown(t);
   const silent = Array.from({ length: 64 }, () => net.connect(port, "127.0.0.1"));
   t.after(() => silent.forEach((socket) => socket.destroy()));
-  await Promise.all(silent.map((socket) => new Promise((resolve) => socket.on("connect", resolve))));
+  await Promise.all(
+    silent.map((socket) => new Promise((resolve) => socket.on("connect", resolve)))
+  );
   const ends = silent.map((socket) => new Promise((resolve) => socket.on("close", resolve)));
   await served(); // the server ends a silent client, of at most 64, to answer this one
   await Promise.race(ends);
-  assert.ok(silent.filter((socket) => socket.destroyed).length < 10, "they were ended by their time limit only");
+  assert.ok(
+    silent.filter((socket) => socket.destroyed).length < 10,
+    "they were ended by their time limit only"
+  );
   assert.equal((await program.kill("SIGTERM")).code, 0);
 });
 
 test("a client that upgrades to HTTP/2 is served when all connections are in use", async (t) => {
   const { program, port, host, served } = await shown(t);
-  const connected = () => new Promise((resolve) => { const socket = net.connect(port, "127.0.0.1", () => resolve(socket)); });
+  const connected = () =>
+    new Promise((resolve) => {
+      const socket = net.connect(port, "127.0.0.1", () => resolve(socket));
+    });
   const silent = await Promise.all(Array.from({ length: 63 }, connected));
   const client = await connected();
   t.after(() => [client, ...silent].forEach((socket) => socket.destroy()));
-  const answer = (text) => new Promise((resolve) => {
-    let all = "";
-    client.on("data", (bytes) => (all += bytes.toString("latin1")).includes(text) && resolve());
-    client.on("close", () => resolve(assert.ok(all.includes(text), `closed after '${all}'`)));
-  });
-  client.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n`);
+  const answer = (text) =>
+    new Promise((resolve) => {
+      let all = "";
+      client.on("data", (bytes) => (all += bytes.toString("latin1")).includes(text) && resolve());
+      client.on("close", () => resolve(assert.ok(all.includes(text), `closed after '${all}'`)));
+    });
+  client.write(
+    `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n`
+  );
   await answer("101 Switching Protocols");
   client.write(Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "latin1")); // RFC 7540, 3.4: the preface and an empty SETTINGS
   await answer("lacks its secret part"); // of stream 1, the request that was upgraded
@@ -99,7 +159,8 @@ test("requests with a wrong path, name, origin, method or argument are refused, 
   const { program, base, host, port, ask, served } = await shown(t);
   const other = base.replace(/[0-9a-f]/, (digit) => (digit === "0" ? "1" : "0"));
   const tile = (query) => `${base}api/tile?${query}`;
-  const market = (query) => `${base}api/market?feed=v5-linear&symbol=BTCUSDT&book=${encodeURIComponent("../orderbook")}&${query}`;
+  const market = (query) =>
+    `${base}api/market?feed=v5-linear&symbol=BTCUSDT&book=${encodeURIComponent("../orderbook")}&${query}`;
   const many = Array.from({ length: 13 }, (_, i) => `symbol=S${i}`).join("&");
   const ROWS = [
     // Good ones.
@@ -146,7 +207,19 @@ test("requests with a wrong path, name, origin, method or argument are refused, 
     [405, base, { method: "DELETE" }, [405, "closed"]],
     [405, base, { method: "OPTIONS" }, [405, "closed"]],
     ["closed", base, { method: "BREW" }, [400, 403, 405, "closed"]],
-    ["closed", base, { head: { Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13" } }, [400, 403, "closed"]],
+    [
+      "closed",
+      base,
+      {
+        head: {
+          Upgrade: "websocket",
+          Connection: "Upgrade",
+          "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+          "Sec-WebSocket-Version": "13",
+        },
+      },
+      [400, 403, "closed"],
+    ],
     // Questions.
     [400, tile("k=30&i=6528000&n=9&by=topic")],
     [400, tile("k=30&i=6528000&n=0&by=topic")],
@@ -181,9 +254,13 @@ test("requests with a wrong path, name, origin, method or argument are refused, 
   ];
   for (const [status, target, how = {}, allowed = [status]] of ROWS) {
     const answer = await ask(target, how);
-    assert.ok(allowed.includes(statusOf(answer)), `${how.method ?? "GET"} ${target.slice(0, 120)} ${JSON.stringify(how.head ?? {})}: ${statusOf(answer)}, expected ${allowed}\n${answer.slice(0, 500)}`);
+    assert.ok(
+      allowed.includes(statusOf(answer)),
+      `${how.method ?? "GET"} ${target.slice(0, 120)} ${JSON.stringify(how.head ?? {})}: ${statusOf(answer)}, expected ${allowed}\n${answer.slice(0, 500)}`
+    );
     // The library refuses what is no request itself, in HTTP/1.0.
-    if (answer !== "" && !answer.startsWith("HTTP/1.0")) assert.match(answer, /content-security-policy: default-src 'self'/i);
+    if (answer !== "" && !answer.startsWith("HTTP/1.0"))
+      assert.match(answer, /content-security-policy: default-src 'self'/i);
     if (how.method === "HEAD") assert.match(answer, /\r\n\r\n$/);
   }
   await served();
@@ -230,9 +307,15 @@ test("questions about a second archive have the limits of the first one's", asyn
   const of = async (question) => (await fetch(`${url}api/${question}`)).json();
   const [a, b] = [await of("archive"), await of("b/archive")];
   assert.notEqual(a.path, b.path);
-  assert.deepEqual([a, b].map(({ rows }) => rows.reduce((sum, { frames }) => sum + frames, 0)), [3000, 2000]);
+  assert.deepEqual(
+    [a, b].map(({ rows }) => rows.reduce((sum, { frames }) => sum + frames, 0)),
+    [3000, 2000]
+  );
   const { command, status, results } = await of("verb/diff?symbol=BTC*");
-  assert.deepEqual([command, status], [`tapedeck diff '--symbol=BTC*' --json ${a.path} ${b.path}`, 1]);
+  assert.deepEqual(
+    [command, status],
+    [`tapedeck diff '--symbol=BTC*' --json ${a.path} ${b.path}`, 1]
+  );
   assert.deepEqual([results[0].same, results[0].only_a, results[0].only_b], [2000, 1000, 0]);
   assert.match((await of("b/verb/gaps")).command, new RegExp(` --archive=${b.path}$`));
   await served();
@@ -242,7 +325,9 @@ test("questions about a second archive have the limits of the first one's", asyn
 test("a verb's option takes any text without becoming another option or a command", async (t) => {
   const { url, program } = await shown(t);
   for (const text of ["--help", "$(touch /tmp/never)", "'; exit 1; '", "--catalog=/tmp/x", "\\"]) {
-    const answer = await fetch(`${url}api/verb/when?condition=${encodeURIComponent(text)}&symbol=${encodeURIComponent(text)}`);
+    const answer = await fetch(
+      `${url}api/verb/when?condition=${encodeURIComponent(text)}&symbol=${encodeURIComponent(text)}`
+    );
     const { status, errors, results, command } = await answer.json();
     assert.equal(answer.status, 200);
     assert.deepEqual(results, []);
@@ -259,10 +344,23 @@ test("bytes that are no request, huge heads, and heads in pieces", async (t) => 
     raw(port, [Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])]),
     raw(port, [Buffer.alloc(5000)]),
     raw(port, ["\r\n\r\n\r\n"]),
-    raw(port, [`GET ${base} HTTP/1.1\r\nHost: ${host}\r\nX: ${"y".repeat(100_000)}\r\n\r\n`], { enough: isWhole }),
-    raw(port, [`GET ${base} HTTP/1.1\r\n${Array.from({ length: 2000 }, (_, i) => `X-${i}: y\r\n`).join("")}Host: ${host}\r\n\r\n`], { enough: isWhole }),
+    raw(port, [`GET ${base} HTTP/1.1\r\nHost: ${host}\r\nX: ${"y".repeat(100_000)}\r\n\r\n`], {
+      enough: isWhole,
+    }),
+    raw(
+      port,
+      [
+        `GET ${base} HTTP/1.1\r\n${Array.from({ length: 2000 }, (_, i) => `X-${i}: y\r\n`).join("")}Host: ${host}\r\n\r\n`,
+      ],
+      { enough: isWhole }
+    ),
   ]);
-  for (const answer of answers) assert.ok([200, 400, 403, 404, 405, 413, 421, 431, "closed"].includes(statusOf(answer)) || answer === "", answer.slice(0, 200));
+  for (const answer of answers)
+    assert.ok(
+      [200, 400, 403, 404, 405, 413, 421, 431, "closed"].includes(statusOf(answer)) ||
+        answer === "",
+      answer.slice(0, 200)
+    );
   const request = `GET ${base} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
   const socket = net.connect(port, "127.0.0.1");
   let text = "";
@@ -297,14 +395,23 @@ test("one kept connection gets 200 files, then one that is missing, then another
 test("a stop, and a client that leaves, end the verb that runs for it", async (t) => {
   // A decoder that answers no frame: its verb runs until it is ended.
   const decoder = `read first; echo '{"tapedeck":1}'; while read frame; do :; done`;
-  const { program, url } = await shown(t, { options: ["--decoder-cmd", decoder, "--timeout", "100s"] });
-  const children = () => fs.readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
-    try {
-      return Number(/^PPid:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))[1]) === program.child.pid;
-    } catch {
-      return false; // it has ended
-    }
+  const { program, url } = await shown(t, {
+    options: ["--decoder-cmd", decoder, "--timeout", "100s"],
   });
+  const children = () =>
+    fs
+      .readdirSync("/proc")
+      .filter((pid) => /^\d+$/.test(pid))
+      .filter((pid) => {
+        try {
+          return (
+            Number(/^PPid:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))[1]) ===
+            program.child.pid
+          );
+        } catch {
+          return false; // it has ended
+        }
+      });
   const ask = (signal) => fetch(`${url}api/verb/regress/check`, { signal }).catch(() => null);
   const leaver = new AbortController();
   const left = ask(leaver.signal);
@@ -333,7 +440,9 @@ test("200 connections, clients that do not read, and clients that leave, cost no
     socket.write(`GET ${base}api/verb/cat?max-frames=2000 HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
     return socket;
   });
-  const statuses = await Promise.all(Array.from({ length: 20 }, async () => (await fetch(`${url}index.html`)).status));
+  const statuses = await Promise.all(
+    Array.from({ length: 20 }, async () => (await fetch(`${url}index.html`)).status)
+  );
   assert.deepEqual(statuses, Array(20).fill(200));
   // While the answers of the deaf are made, others may be refused, but not for long.
   const isAnswered = async () => {
@@ -341,7 +450,10 @@ test("200 connections, clients that do not read, and clients that leave, cost no
     assert.ok([200, 503].includes(status), `${status}`);
     return status === 200;
   };
-  await eventually("another client's request is answered beside those that do not read", isAnswered);
+  await eventually(
+    "another client's request is answered beside those that do not read",
+    isAnswered
+  );
   for (const socket of deaf) socket.destroy();
   await eventually("another client's request is answered after those that left", isAnswered);
   assert.ok(memory() < MEMORY_MAX_KIB, `${memory()} KiB`);

@@ -4,7 +4,14 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, describe } from "node:test";
 import { checkAccess, launch, shown, skip, until } from "../support/browser.mjs";
-import { eventually, json, listening, tapedeck, temporary, wholeFile } from "../support/harness.mjs";
+import {
+  eventually,
+  json,
+  listening,
+  tapedeck,
+  temporary,
+  wholeFile,
+} from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 
@@ -13,18 +20,31 @@ const BOOK = ["--feed", "v5-linear", "--topic", "orderbook.50", "--symbol", "BTC
 let browser, archive;
 
 /** The book after the frame of this receive time. */
-const bookAfter = async (t, recv) => (await json(t, ["when", "-a", archive, "topic=*", ...BOOK, "--from", recv, "--json"])).found.book;
-const levels = (book) => new Map([...book.bids, ...book.asks].map(({ price, size }) => [Number(price), Number(size)]));
+const bookAfter = async (t, recv) =>
+  (await json(t, ["when", "-a", archive, "topic=*", ...BOOK, "--from", recv, "--json"])).found.book;
+const levels = (book) =>
+  new Map([...book.bids, ...book.asks].map(({ price, size }) => [Number(price), Number(size)]));
 /** The number after a word of a text. */
-const number = (text, word) => Number(new RegExp(`\\b${word} ([\\d,.]+)`).exec(text)?.[1].replaceAll(",", "").replace(/\.$/, ""));
+const number = (text, word) =>
+  Number(
+    new RegExp(`\\b${word} ([\\d,.]+)`).exec(text)?.[1].replaceAll(",", "").replace(/\.$/, "")
+  );
 
 describe("market", { skip }, () => {
   before(async () => {
     browser = await launch();
     const dir = temporary(file);
     archive = path.join(dir, "tape");
-    const server = await listening(file, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "200"], dir);
-    const recorder = new Recorder(file, archive, [...feedArgs(server, "v5-linear", ["publicTrade.BTCUSDT", "orderbook.50.BTCUSDT"]), "--commit-interval", "100ms"]);
+    const server = await listening(
+      file,
+      ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "200"],
+      dir
+    );
+    const recorder = new Recorder(file, archive, [
+      ...feedArgs(server, "v5-linear", ["publicTrade.BTCUSDT", "orderbook.50.BTCUSDT"]),
+      "--commit-interval",
+      "100ms",
+    ]);
     await recorder.durableAfter(20);
     assert.equal((await recorder.kill("SIGTERM")).code, 0);
   });
@@ -35,8 +55,13 @@ describe("market", { skip }, () => {
     const { stdout } = await tapedeck(t, ["cat", "-a", archive, ...BOOK, "--dir", "in", "--json"]);
     const times = [...stdout.matchAll(/"recv_ns":(\d+)/g)].map(([, ns]) => BigInt(ns)); // doubles would round them
     const space = (n) => Math.min(Number(times[n] - times[n - 1]), Number(times[n + 1] - times[n]));
-    const at = [...times.keys()].slice(2, -1).reduce((best, n) => (space(n) > space(best) ? n : best));
-    const [earlier, book] = [await bookAfter(t, String(times[at - 1])), await bookAfter(t, String(times[at]))];
+    const at = [...times.keys()]
+      .slice(2, -1)
+      .reduce((best, n) => (space(n) > space(best) ? n : best));
+    const [earlier, book] = [
+      await bookAfter(t, String(times[at - 1])),
+      await bookAfter(t, String(times[at])),
+    ];
     const hash = `#from=${times[at] - 50_000_000n}&to=${times[at] + 50_000_000n}&cursor=${times[at]}&tab=book&price=${book.best_bid}`;
     const { page, faults } = await shown(t, browser, archive, { hash });
     await page.locator("#tab-book").focus();
@@ -48,14 +73,25 @@ describe("market", { skip }, () => {
     assert.equal(number(text, "ask"), Number(book.best_ask));
     assert.equal(number(text, "price"), Number(book.best_bid));
     // The column has the book before the frame and the one after it.
-    assert.equal(number(text, "size"), Math.max(levels(earlier).get(Number(book.best_bid)) ?? 0, Number(book.best_bid_size)));
+    assert.equal(
+      number(text, "size"),
+      Math.max(levels(earlier).get(Number(book.best_bid)) ?? 0, Number(book.best_bid_size))
+    );
     await page.locator("#panel-market canvas").focus();
     await page.keyboard.press("ArrowUp");
-    await eventually("a higher price is chosen", async () => number(await value(), "price") > Number(book.best_bid));
+    await eventually(
+      "a higher price is chosen",
+      async () => number(await value(), "price") > Number(book.best_bid)
+    );
     await page.keyboard.press("ArrowLeft");
-    await eventually("the cursor is earlier", () => Number(/cursor=(\d+)/.exec(page.url())[1]) < Number(times[at]));
+    await eventually(
+      "the cursor is earlier",
+      () => Number(/cursor=(\d+)/.exec(page.url())[1]) < Number(times[at])
+    );
     await page.keyboard.press("t");
-    await eventually("the address hides trades", () => /&market=v5-linear\/orderbook\.50\/BTCUSDT&price=[\d.]+&hide=trades/.test(page.url()));
+    await eventually("the address hides trades", () =>
+      /&market=v5-linear\/orderbook\.50\/BTCUSDT&price=[\d.]+&hide=trades/.test(page.url())
+    );
     await page.locator("#tab-market").focus();
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("Tab");
@@ -72,16 +108,23 @@ describe("market", { skip }, () => {
   });
 
   test("the value at the cursor is of the last picture, however long a picture takes", async (t) => {
-    const { page, faults } = await shown(t, browser, archive, { hash: "#tab=market", prepare: (context) => context.addInitScript(() => {
-      window.requestAnimationFrame = (run) => setTimeout(() => run(performance.now()), 400);
-    }) });
+    const { page, faults } = await shown(t, browser, archive, {
+      hash: "#tab=market",
+      prepare: (context) =>
+        context.addInitScript(() => {
+          window.requestAnimationFrame = (run) => setTimeout(() => run(performance.now()), 400);
+        }),
+    });
     await until(page, /trade|book/, "#panel-market .value");
     assert.deepEqual(faults, []);
   });
 
   for (const colorScheme of ["light", "dark"])
     test(`axe-core has no serious finding, ${colorScheme}`, async (t) => {
-      const { page, faults } = await shown(t, browser, archive, { colorScheme, hash: "#tab=market" });
+      const { page, faults } = await shown(t, browser, archive, {
+        colorScheme,
+        hash: "#tab=market",
+      });
       await page.locator("#panel-market canvas").focus();
       await page.keyboard.press("End");
       await until(page, /trade|book/, "#panel-market .value");

@@ -31,9 +31,16 @@ describe("orders and drift", { skip }, () => {
     await page.getByRole("button", { name: "Show orders" }).click();
     await until(page, /^3 orders of /, "#panel-charts [role=status]");
     const text = "#panel-charts .strip p";
-    await until(page, /^order\.create BTCUSDT; answer after 12 ms; update after 20 ms; sent .*40\.100000 UTC$/, text);
-    for (const [ms, expected] of [[500, /^order\.create ETHUSDT; refused with 110007; answer after 3 ms; no update/],
-      [800, /^order\.cancel BTCUSDT; answer after 300 ms; no update/], [300, /^no order; /]]) {
+    await until(
+      page,
+      /^order\.create BTCUSDT; answer after 12 ms; update after 20 ms; sent .*40\.100000 UTC$/,
+      text
+    );
+    for (const [ms, expected] of [
+      [500, /^order\.create ETHUSDT; refused with 110007; answer after 3 ms; no update/],
+      [800, /^order\.cancel BTCUSDT; answer after 300 ms; no update/],
+      [300, /^no order; /],
+    ]) {
       await page.goto(url + hash(ms));
       await until(page, expected, text);
     }
@@ -44,14 +51,41 @@ describe("orders and drift", { skip }, () => {
   });
 
   test("drift of the shown time is listed and marked, and a finding leads to its first frame", async (t) => {
-    const trade = (more) => JSON.stringify({ topic: "publicTrade.BTCUSDT", type: "snapshot", ts: 1_795_154_400_000,
-      data: [{ T: 1_795_154_400_000, s: "BTCUSDT", S: "Buy", v: "1", p: "100", L: "PlusTick", i: "1", BT: false, ...more }] });
-    const archive = await importFrames(t, temporary(t), { family: "v5-linear", host: "/v5/public/linear", frames: [trade({}), trade({ XX: 1 }), trade({ XX: 2 })] });
+    const trade = (more) =>
+      JSON.stringify({
+        topic: "publicTrade.BTCUSDT",
+        type: "snapshot",
+        ts: 1_795_154_400_000,
+        data: [
+          {
+            T: 1_795_154_400_000,
+            s: "BTCUSDT",
+            S: "Buy",
+            v: "1",
+            p: "100",
+            L: "PlusTick",
+            i: "1",
+            BT: false,
+            ...more,
+          },
+        ],
+      });
+    const archive = await importFrames(t, temporary(t), {
+      family: "v5-linear",
+      host: "/v5/public/linear",
+      frames: [trade({}), trade({ XX: 1 }), trade({ XX: 2 })],
+    });
     const { page, faults } = await shown(t, browser, archive, { hash: "#tab=ask" });
     await page.getByRole("button", { name: "Find drift in the shown time" }).click();
     await until(page, "1 finding in 3 frames.", "#panel-ask");
     const row = page.locator("#panel-ask tbody tr");
-    assert.deepEqual((await row.locator("td").allInnerTexts()).slice(1), ["v5-linear / publicTrade", "new field", "data.XX", "", "2"]);
+    assert.deepEqual((await row.locator("td").allInnerTexts()).slice(1), [
+      "v5-linear / publicTrade",
+      "new field",
+      "data.XX",
+      "",
+      "2",
+    ]);
     await until(page, /; 1 mark$/);
     await row.locator("button").or(row).first().click();
     await until(page, /^Cursor: .*00\.0200*/);

@@ -6,7 +6,18 @@ import path from "node:path";
 import { after, before, describe } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { checkAccess, launch, shown, skip, status, until } from "../support/browser.mjs";
-import { capture, eventually, FRAMES_MS, importFrames, json, listening, tapedeck, temporary, wholeFile, withoutCapture } from "../support/harness.mjs";
+import {
+  capture,
+  eventually,
+  FRAMES_MS,
+  importFrames,
+  json,
+  listening,
+  tapedeck,
+  temporary,
+  wholeFile,
+  withoutCapture,
+} from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder } from "../support/recorders.mjs";
 
@@ -14,7 +25,24 @@ const EVIL = "<script>alert(1)</script>";
 const file = wholeFile(after);
 let browser;
 
-const trade = (symbol, n) => JSON.stringify({ topic: `publicTrade.${symbol}`, type: "snapshot", ts: FRAMES_MS + n, data: [{ T: FRAMES_MS + n, s: symbol, S: "Buy", v: "1", p: "0.123456789012345678", i: `id-${n}`, BT: false, seq: n }] });
+const trade = (symbol, n) =>
+  JSON.stringify({
+    topic: `publicTrade.${symbol}`,
+    type: "snapshot",
+    ts: FRAMES_MS + n,
+    data: [
+      {
+        T: FRAMES_MS + n,
+        s: symbol,
+        S: "Buy",
+        v: "1",
+        p: "0.123456789012345678",
+        i: `id-${n}`,
+        BT: false,
+        seq: n,
+      },
+    ],
+  });
 
 describe("page", () => {
   before(async () => {
@@ -22,80 +50,122 @@ describe("page", () => {
   });
   after(() => browser?.close());
 
-  test("topics open into symbols, keys move and zoom, and panels show gaps and frames", { skip: skip || withoutCapture("v5-2026-08-09.jsonl.gz") }, async (t) => {
-    const dir = temporary(t), archive = path.join(dir, "tape");
-    for (const name of ["v5-linear-2025-06-13.jsonl.gz", "v5-2026-08-09.jsonl.gz"].filter((name) => !withoutCapture(name)))
-      await tapedeck(t, ["import", "-q", "-a", archive, capture(name)]);
-    const { page, faults } = await shown(t, browser, archive);
-    const labels = page.locator("#label-list button");
-    await labels.filter({ hasText: "orderbook.200" }).first().waitFor();
-    // By keys alone: to the picture, choose a row, open it, go to the last frame, zoom in, show everything.
-    await page.locator("#canvas").focus();
-    await page.keyboard.press("Home");
-    await until(page, /2025-06-13 16:51/);
-    for (let i = 0; !/orderbook\.200/.test(await status(page)); i++) {
-      assert.ok(i < 20);
-      const before = await status(page);
-      await page.keyboard.press("ArrowDown");
-      await eventually("another row is chosen", async () => (await status(page)) !== before);
+  test(
+    "topics open into symbols, keys move and zoom, and panels show gaps and frames",
+    { skip: skip || withoutCapture("v5-2026-08-09.jsonl.gz") },
+    async (t) => {
+      const dir = temporary(t),
+        archive = path.join(dir, "tape");
+      for (const name of ["v5-linear-2025-06-13.jsonl.gz", "v5-2026-08-09.jsonl.gz"].filter(
+        (name) => !withoutCapture(name)
+      ))
+        await tapedeck(t, ["import", "-q", "-a", archive, capture(name)]);
+      const { page, faults } = await shown(t, browser, archive);
+      const labels = page.locator("#label-list button");
+      await labels.filter({ hasText: "orderbook.200" }).first().waitFor();
+      // By keys alone: to the picture, choose a row, open it, go to the last frame, zoom in, show everything.
+      await page.locator("#canvas").focus();
+      await page.keyboard.press("Home");
+      await until(page, /2025-06-13 16:51/);
+      for (let i = 0; !/orderbook\.200/.test(await status(page)); i++) {
+        assert.ok(i < 20);
+        const before = await status(page);
+        await page.keyboard.press("ArrowDown");
+        await eventually("another row is chosen", async () => (await status(page)) !== before);
+      }
+      const rows = await labels.count();
+      await page.keyboard.press("Enter");
+      await labels.nth(rows).waitFor();
+      await page.keyboard.press("End");
+      await until(page, /2026-08-09 21:27/);
+      for (let i = 0; i < 30; i++) await page.keyboard.press("+");
+      assert.match(await page.locator("#range").innerText(), /2026-08-09/);
+      await page.locator("#tab-frames").click();
+      await until(page, /orderbook\.200|publicTrade|tickers/, "#panel-frames");
+      await page.locator("#panel-frames summary").click();
+      await until(page, /"type": "/, "#panel-frames details");
+      // The book is the one that `when` finds.
+      await page.locator("#canvas").focus();
+      await page.keyboard.press("Home");
+      await page.locator("#tab-book").click();
+      await until(page, /after the frame of/, "#panel-book");
+      const command = await page.locator("#panel-book code").innerText();
+      const from = /--from=(\d+)/.exec(command)[1];
+      const { found } = await json(t, [
+        "when",
+        "-a",
+        archive,
+        "topic=*",
+        "--feed",
+        "v5-linear",
+        "--topic",
+        "orderbook.200",
+        "--from",
+        from,
+        "--json",
+      ]);
+      assert.deepEqual(
+        await page.locator("#panel-book tbody tr:first-child td.number").allInnerTexts(),
+        [
+          found.book.best_bid,
+          found.book.best_bid_size,
+          found.book.best_ask,
+          found.book.best_ask_size,
+        ]
+      );
+      await page.locator("#canvas").focus();
+      await page.keyboard.press("f");
+      assert.match(await page.locator("#range").innerText(), /2025.*2026/);
+      await page.locator("#tab-gaps").click();
+      await until(page, /restart/, "#panel-gaps");
+      // The address holds the view, soon after it has changed.
+      const again = await page.context().newPage();
+      const shownBy = async (one) => [
+        await one.locator("#range").innerText(),
+        await one.locator("[role=tab][aria-selected=true]").innerText(),
+      ];
+      for (
+        let copy = [];
+        !isDeepStrictEqual(copy, await shownBy(page));
+        copy = await shownBy(again)
+      ) {
+        await again.goto("about:blank");
+        await again.goto(page.url());
+        await again.locator("main:not([hidden])").waitFor();
+      }
+      // A changed address is read, also where the page writes its view in the same moment.
+      await page.evaluate(() => {
+        location.hash = location.hash.replace("tab=gaps", "tab=commands");
+        dispatchEvent(new Event("pagehide"));
+      });
+      await page.locator("#tab-commands[aria-selected=true]").waitFor();
+      assert.deepEqual(faults, []);
     }
-    const rows = await labels.count();
-    await page.keyboard.press("Enter");
-    await labels.nth(rows).waitFor();
-    await page.keyboard.press("End");
-    await until(page, /2026-08-09 21:27/);
-    for (let i = 0; i < 30; i++) await page.keyboard.press("+");
-    assert.match(await page.locator("#range").innerText(), /2026-08-09/);
-    await page.locator("#tab-frames").click();
-    await until(page, /orderbook\.200|publicTrade|tickers/, "#panel-frames");
-    await page.locator("#panel-frames summary").click();
-    await until(page, /"type": "/, "#panel-frames details");
-    // The book is the one that `when` finds.
-    await page.locator("#canvas").focus();
-    await page.keyboard.press("Home");
-    await page.locator("#tab-book").click();
-    await until(page, /after the frame of/, "#panel-book");
-    const command = await page.locator("#panel-book code").innerText();
-    const from = /--from=(\d+)/.exec(command)[1];
-    const { found } = await json(t, ["when", "-a", archive, "topic=*", "--feed", "v5-linear", "--topic", "orderbook.200", "--from", from, "--json"]);
-    assert.deepEqual(await page.locator("#panel-book tbody tr:first-child td.number").allInnerTexts(), [found.book.best_bid, found.book.best_bid_size, found.book.best_ask, found.book.best_ask_size]);
-    await page.locator("#canvas").focus();
-    await page.keyboard.press("f");
-    assert.match(await page.locator("#range").innerText(), /2025.*2026/);
-    await page.locator("#tab-gaps").click();
-    await until(page, /restart/, "#panel-gaps");
-    // The address holds the view, soon after it has changed.
-    const again = await page.context().newPage();
-    const shownBy = async (one) => [await one.locator("#range").innerText(), await one.locator("[role=tab][aria-selected=true]").innerText()];
-    for (let copy = []; !isDeepStrictEqual(copy, await shownBy(page)); copy = await shownBy(again)) {
-      await again.goto("about:blank");
-      await again.goto(page.url());
-      await again.locator("main:not([hidden])").waitFor();
-    }
-    // A changed address is read, also where the page writes its view in the same moment.
-    await page.evaluate(() => {
-      location.hash = location.hash.replace("tab=gaps", "tab=commands");
-      dispatchEvent(new Event("pagehide"));
-    });
-    await page.locator("#tab-commands[aria-selected=true]").waitFor();
-    assert.deepEqual(faults, []);
-  });
+  );
 
-  test("names from the exchange are text, prices have all their digits, and one frame is enough", { skip }, async (t) => {
-    const archive = await importFrames(t, temporary(t), { family: "v5-linear", host: "/v5/public/linear", frames: [trade(EVIL, 1)] });
-    const { page, faults } = await shown(t, browser, archive);
-    await page.locator("#label-list button").filter({ hasText: "publicTrade" }).first().waitFor();
-    await page.locator("#canvas").focus();
-    await page.keyboard.press("Enter");
-    await page.locator("#label-list").filter({ hasText: EVIL }).waitFor();
-    await page.keyboard.press("Home");
-    await page.locator("#tab-frames").click();
-    await until(page, /publicTrade/, "#panel-frames");
-    await page.locator("#panel-frames").getByText("publicTrade").first().click();
-    await until(page, /0\.123456789012345678/, "#panel-frames");
-    assert.equal(await page.locator("script:not([src])").count(), 0);
-    assert.deepEqual(faults, []);
-  });
+  test(
+    "names from the exchange are text, prices have all their digits, and one frame is enough",
+    { skip },
+    async (t) => {
+      const archive = await importFrames(t, temporary(t), {
+        family: "v5-linear",
+        host: "/v5/public/linear",
+        frames: [trade(EVIL, 1)],
+      });
+      const { page, faults } = await shown(t, browser, archive);
+      await page.locator("#label-list button").filter({ hasText: "publicTrade" }).first().waitFor();
+      await page.locator("#canvas").focus();
+      await page.keyboard.press("Enter");
+      await page.locator("#label-list").filter({ hasText: EVIL }).waitFor();
+      await page.keyboard.press("Home");
+      await page.locator("#tab-frames").click();
+      await until(page, /publicTrade/, "#panel-frames");
+      await page.locator("#panel-frames").getByText("publicTrade").first().click();
+      await until(page, /0\.123456789012345678/, "#panel-frames");
+      assert.equal(await page.locator("script:not([src])").count(), 0);
+      assert.deepEqual(faults, []);
+    }
+  );
 
   test("an empty archive is reported as empty", { skip }, async (t) => {
     const archive = path.join(temporary(t), "tape");
@@ -105,30 +175,60 @@ describe("page", () => {
     assert.deepEqual(faults, []);
   });
 
-  test("frames and gaps of a recording that goes on appear without a reload", { skip }, async (t) => {
-    const dir = temporary(t), archive = path.join(dir, "live");
-    const server = await listening(t, ["sim", "--families", "v5-linear", "--symbols", "1", "--rate", "200", "--fault", "disconnect@1500"], dir);
-    const recorder = new Recorder(t, archive, [...feedArgs(server, "v5-linear", ["publicTrade.BTCUSDT", "orderbook.50.BTCUSDT"]), "--commit-interval", "100ms"]);
-    await recorder.durableAfter(2);
-    const { page, faults } = await shown(t, browser, archive);
-    await until(page, /newest frame [0-2](\.\d)? s ago|newest frame \d+ ms ago/, "#recording");
-    const before = await page.locator("#range").innerText();
-    await page.locator("#follow").click();
-    await eventually("the range follows", async () => (await page.locator("#range").innerText()) !== before);
-    await page.locator("#follow").click();
-    await page.locator("#tab-gaps").click();
-    await eventually("the gap is listed", async () => {
-      await page.locator("#fit").click(); // the time that is shown does not grow by itself
-      return /disconnect/.test(await page.locator("#panel-gaps").innerText());
-    });
-    assert.equal((await recorder.kill("SIGTERM")).code, 0);
-    assert.deepEqual(faults, []);
-  });
+  test(
+    "frames and gaps of a recording that goes on appear without a reload",
+    { skip },
+    async (t) => {
+      const dir = temporary(t),
+        archive = path.join(dir, "live");
+      const server = await listening(
+        t,
+        [
+          "sim",
+          "--families",
+          "v5-linear",
+          "--symbols",
+          "1",
+          "--rate",
+          "200",
+          "--fault",
+          "disconnect@1500",
+        ],
+        dir
+      );
+      const recorder = new Recorder(t, archive, [
+        ...feedArgs(server, "v5-linear", ["publicTrade.BTCUSDT", "orderbook.50.BTCUSDT"]),
+        "--commit-interval",
+        "100ms",
+      ]);
+      await recorder.durableAfter(2);
+      const { page, faults } = await shown(t, browser, archive);
+      await until(page, /newest frame [0-2](\.\d)? s ago|newest frame \d+ ms ago/, "#recording");
+      const before = await page.locator("#range").innerText();
+      await page.locator("#follow").click();
+      await eventually(
+        "the range follows",
+        async () => (await page.locator("#range").innerText()) !== before
+      );
+      await page.locator("#follow").click();
+      await page.locator("#tab-gaps").click();
+      await eventually("the gap is listed", async () => {
+        await page.locator("#fit").click(); // the time that is shown does not grow by itself
+        return /disconnect/.test(await page.locator("#panel-gaps").innerText());
+      });
+      assert.equal((await recorder.kill("SIGTERM")).code, 0);
+      assert.deepEqual(faults, []);
+    }
+  );
 
   for (const colorScheme of ["light", "dark"])
     test(`axe-core has no serious finding, ${colorScheme}`, { skip }, async (t) => {
       const frames = Array.from({ length: 500 }, (_, n) => trade(["BTCUSDT", "ETHUSDT"][n % 2], n));
-      const archive = await importFrames(t, temporary(t), { family: "v5-linear", host: "/v5/public/linear", frames });
+      const archive = await importFrames(t, temporary(t), {
+        family: "v5-linear",
+        host: "/v5/public/linear",
+        frames,
+      });
       const { page } = await shown(t, browser, archive, { colorScheme });
       await page.locator("#label-list button").first().waitFor();
       for (const tab of ["gaps", "frames", "days", "ask", "commands"]) {
