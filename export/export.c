@@ -760,7 +760,7 @@ static td_result read_made(const planned_day *day, export_document *out, td_err 
     return rc;
 }
 
-/* Raises run->precisions from those of the published days to those that the made days need.
+/* Raises run->precisions from the ones of the published days to what the made days need.
  * TD_E_INVALID: a made day needs more than a published one. */
 static td_result join_made(export_run_state *run, td_err *err)
 {

@@ -82,7 +82,7 @@ static td_result end_code(const compiler *c, uint8_t *code)
                : td_err_set(c->err, TD_E_INVALID, "more than %d bytes in brackets", UINT16_MAX);
 }
 
-/* The size of the format or path at a text; 0 if it is none. */
+/* The size of the format or path at a text; 0 if there is neither. */
 static size_t suffix_size(const char *text, int is_path)
 {
     size_t size = 0;
