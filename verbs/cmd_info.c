@@ -468,7 +468,8 @@ static td_result describe(verb_run *verb, const info_result *info, int by_symbol
     describe_pruned(r, info);
     describe_unexpected(r, &info->view->listing);
     report_describe_silent(r, &info->silent);
-    td_result rc = bands_describe(r, verb->archive, &(selection){0}, &verb->err);
+    const selection all = {.has_from = 0};
+    td_result rc = bands_describe(r, verb->archive, &all, &verb->err);
     result_object_end(
         r, "{archive}: {styled}[{segments?}, newest frame {age} ago]"
            "[{segments_recording?}, being recorded]\n"
