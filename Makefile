@@ -409,6 +409,7 @@ fuzz:
 ##       then faults planted in a copy of the product, each of which a test must find
 soak:
 	@.ci/deps build test soak
+	@tests/npm/install
 	$(SUBMAKE) -j$(JOBS) VARIANT=release all build/release/tests/wrapped/recorder_moved_clock \
 	    build/release/tests/wrapped/recorder_slow_disk build/release/tests/coverage/compare
 	@TAPEDECK_BIN=build/bin node tests/e2e/operate/answers_matrix.mjs
