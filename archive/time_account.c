@@ -9,6 +9,7 @@
 #include "archive/archive_segment.h"
 #include "archive/feed_slots.h"
 #include "archive/name_index.h"
+#include "archive/topic_list.h"
 
 enum { HOUR_S = 3600 };
 
@@ -74,7 +75,7 @@ typedef struct stretch_list {
     size_t count;
 } stretch_list;
 
-/* Names that consist of three texts, each with its NUL, by number. */
+/* Names that consist of two texts, each with its NUL, by number. */
 typedef struct name_list {
     name_index by_name;
     char **texts;
@@ -89,11 +90,11 @@ typedef struct topic_sessions {
 
 struct time_account {
     stretch_list received; /* of sessions, or pruned: by feed and time, once all are added */
-    name_list sessions;    /* names: feed, session, "" */
-    name_list topics;      /* names: feed, topic, symbol */
-    topic_sessions *had;   /* for each name in topics, the sessions that had it */
+    name_list sessions;    /* names: feed, session */
+    topic_list topics;     /* symbol "" for all symbols */
+    topic_sessions *had;   /* for each row of topics, the sessions that had it */
     size_t had_capacity;
-    name_list captures; /* feeds that have captures: feed, "", "" */
+    name_list captures; /* feeds that have captures: feed, "" */
     uint8_t is_full;    /* 1: TIME_ACCOUNT_TOPICS_MAX was reached */
 };
 
@@ -102,18 +103,15 @@ time_account *time_account_open(void)
     return td_alloc_zero(1, sizeof(time_account));
 }
 
-/* Get the number of a name that consists of three texts; a new name is copied. */
-static size_t number_of(name_list *names, const char *a, const char *b, const char *c)
+/* Get the number of a name; a new name is copied. */
+static size_t number_of(name_list *names, const char *feed, const char *session)
 {
-    char text[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
-    size_t size = 0;
-    const char *const parts[] = {a, b, c};
-    for (size_t i = 0; i < 3; i++) {
-        size_t part_bytes = strlen(parts[i]) + 1;
-        TD_ASSERT(part_bytes <= sizeof text - size);
-        memcpy(text + size, parts[i], part_bytes);
-        size += part_bytes;
-    }
+    char text[LIMIT_NAME_BYTES + SESSION_ID_BYTES];
+    const size_t feed_bytes = strlen(feed) + 1;
+    const size_t size = feed_bytes + strlen(session) + 1;
+    TD_ASSERT(size <= sizeof text);
+    memcpy(text, feed, feed_bytes);
+    memcpy(text + feed_bytes, session, size - feed_bytes);
     size_t number = name_index_find(&names->by_name, td_bytes_of(text, size));
     if (number != NAME_INDEX_NONE)
         return number;
@@ -135,15 +133,17 @@ static void names_fini(name_list *names)
 static void add_topic(time_account *self, const char *feed, size_t session,
                       const channel_info *info)
 {
-    const char *symbol = strcmp(info->symbol, "*") == 0 ? "" : info->symbol;
+    channel_info named = *info;
+    named.feed = feed;
+    named.symbol = strcmp(info->symbol, "*") == 0 ? "" : info->symbol;
     if (channel_role(info) != ROLE_DATA || strlen(info->topic) >= LIMIT_TOPIC_BYTES ||
-        strlen(symbol) >= LIMIT_SYMBOL_BYTES)
+        strlen(named.symbol) >= LIMIT_SYMBOL_BYTES)
         return;
     if (self->topics.count == TIME_ACCOUNT_TOPICS_MAX) {
         self->is_full = 1;
         return;
     }
-    size_t topic = number_of(&self->topics, feed, info->topic, symbol);
+    size_t topic = topic_list_get(&self->topics, &named, info->topic);
     self->had = td_array_reach(self->had, &self->had_capacity, topic, sizeof self->had[0]);
     topic_sessions *had = &self->had[topic];
     had->bits = td_array_reach(had->bits, &had->bytes, session / 8, 1);
@@ -153,7 +153,7 @@ static void add_topic(time_account *self, const char *feed, size_t session,
 void time_account_add_topics(time_account *self, const segment_name *name,
                              const segment_index *index)
 {
-    const size_t session = number_of(&self->sessions, name->feed, name->session, "");
+    const size_t session = number_of(&self->sessions, name->feed, name->session);
     for (size_t i = 0; i < index->channel_count; i++)
         add_topic(self, name->feed, session, &index->channels[i].info);
 }
@@ -166,7 +166,7 @@ static void add_stretch(stretch_list *list, const stretch *made)
 
 static void add_session(time_account *self, const segment_name *name, stretch made)
 {
-    made.session = number_of(&self->sessions, name->feed, name->session, "");
+    made.session = number_of(&self->sessions, name->feed, name->session);
     made.feed = self->sessions.texts[made.session];
     made.session_id = made.feed + strlen(made.feed) + 1;
     made.number = name->number;
@@ -177,7 +177,7 @@ static void add_session(time_account *self, const segment_name *name, stretch ma
 void time_account_add(time_account *self, const segment_name *name, const segment_brief *brief)
 {
     if (brief->is_capture)
-        (void)number_of(&self->captures, name->feed, "", "");
+        (void)number_of(&self->captures, name->feed, "");
     add_session(self, name,
                 (stretch){.kind = STRETCH_RECORDED,
                           .is_capture = brief->is_capture != 0,
@@ -218,7 +218,7 @@ void time_account_close(time_account *self)
         td_free(self->had[i].bits);
     td_free(self->had);
     td_free(self->received.rows);
-    names_fini(&self->topics);
+    topic_list_fini(&self->topics);
     names_fini(&self->sessions);
     names_fini(&self->captures);
     td_free(self);
@@ -490,11 +490,11 @@ static int is_lacked(const between *b, size_t topic)
 static void search_topics(between *b)
 {
     for (size_t topic = 0; topic < b->of->topics.count; topic++) {
-        const char *feed = b->of->topics.texts[topic];
-        if (strcmp(feed, b->feed) != 0 || !is_lacked(b, topic))
+        const topic_entry *row = &b->of->topics.rows[topic];
+        if (strcmp(row->feed, b->feed) != 0 || !is_lacked(b, topic))
             continue;
-        b->topic = feed + strlen(feed) + 1;
-        b->symbol = b->topic + strlen(b->topic) + 1;
+        b->topic = row->topic;
+        b->symbol = row->symbol;
         search_topic(b, topic);
     }
 }

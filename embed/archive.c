@@ -19,6 +19,7 @@
 #include "archive/archive.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
+#include "archive/topic_list.h"
 #include "archive/time_account.h"
 #include "book/symbol_table.h"
 #include "embed/frame_view.h"
@@ -57,10 +58,9 @@ struct tapedeck_archive {
     archive *of;
     td_log log;
     damage_log damage_text;
-    gap_list damage; /* damage that was reported to callers */
-    read_plan *plan; /* owns the texts of topics */
+    gap_list damage;  /* damage that was reported to callers */
+    topic_list names; /* has the texts of topics */
     tapedeck_topic *topics;
-    size_t topic_count;
 };
 
 enum {
@@ -216,7 +216,7 @@ void tapedeck_archive_close(tapedeck_archive *a)
 {
     if (a == NULL)
         return;
-    read_plan_close(a->plan);
+    topic_list_fini(&a->names);
     td_free(a->topics);
     archive_close(a->of);
     gap_list_fini(&a->damage);
@@ -226,54 +226,13 @@ void tapedeck_archive_close(tapedeck_archive *a)
 
 /* ---- the list of topics ---- */
 
-static int compare_topics(const void *a, const void *b)
-{
-    const tapedeck_topic *one = a;
-    const tapedeck_topic *two = b;
-    int order = strcmp(one->feed, two->feed);
-    order = order != 0 ? order : strcmp(one->topic, two->topic);
-    return order != 0 ? order : strcmp(one->symbol, two->symbol);
-}
-
-static void add_topics(tapedeck_archive *a, const segment_index *segment)
+static void add_topics(topic_list *list, const segment_index *segment)
 {
     for (size_t i = 0; i < segment->channel_count; i++) {
-        const segment_channel *channel = &segment->channels[i];
-        const frame_role role = channel_role(&channel->info);
-        if (role != ROLE_DATA && role != ROLE_UNKNOWN)
-            continue;
-        a->topics = td_array_grow(a->topics, a->topic_count, sizeof *a->topics);
-        a->topics[a->topic_count++] =
-            (tapedeck_topic){.feed = channel->info.feed,
-                             .family = channel->info.family,
-                             .topic = channel->info.topic,
-                             .symbol = channel->info.symbol,
-                             .exchange_topic = channel->info.exchange_topic,
-                             .frames = channel->message_count,
-                             .first_ns = segment->first_ns,
-                             .last_ns = segment->last_ns};
+        const channel_info *info = &segment->channels[i].info;
+        if (frame_role_is_of_topic(channel_role(info)))
+            (void)topic_list_add(list, segment, &segment->channels[i], info->topic);
     }
-}
-
-/* Sort the rows, and merge the rows of each topic. */
-static void combine_topics(tapedeck_archive *a)
-{
-    size_t kept = 0;
-    if (a->topic_count > 0)
-        qsort(a->topics, a->topic_count, sizeof *a->topics, compare_topics);
-    for (size_t i = 0; i < a->topic_count; i++) {
-        const tapedeck_topic *row = &a->topics[i];
-        tapedeck_topic *to = kept == 0 ? NULL : &a->topics[kept - 1];
-        if (to == NULL || compare_topics(to, row) != 0) {
-            a->topics[kept++] = *row;
-            continue;
-        }
-        int is_known = to->frames != UINT64_MAX && row->frames != UINT64_MAX;
-        to->frames = is_known ? to->frames + row->frames : UINT64_MAX;
-        to->first_ns = row->first_ns < to->first_ns ? row->first_ns : to->first_ns;
-        to->last_ns = row->last_ns > to->last_ns ? row->last_ns : to->last_ns;
-    }
-    a->topic_count = kept;
 }
 
 int tapedeck_archive_topics(tapedeck_archive *a, const tapedeck_topic **topics, size_t *count,
@@ -282,15 +241,23 @@ int tapedeck_archive_topics(tapedeck_archive *a, const tapedeck_topic **topics, 
     const read_query everything = {.to_ns = UINT64_MAX, .is_quiet = 1};
     td_err err;
     td_err_clear(&err);
-    read_plan_close(a->plan);
-    a->plan = NULL;
-    a->topic_count = 0;
-    td_result rc = read_plan_open(a->of, &everything, &a->plan, &err);
-    for (size_t i = 0; rc == TD_OK && i < read_plan_count(a->plan); i++)
-        add_topics(a, read_plan_segment(a->plan, i)->index);
-    combine_topics(a);
+    read_plan *plan = NULL;
+    topic_list_fini(&a->names);
+    td_result rc = read_plan_open(a->of, &everything, &plan, &err);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
+        add_topics(&a->names, read_plan_segment(plan, i)->index);
+    read_plan_close(plan);
+    topic_list_sort(&a->names);
+    td_free(a->topics);
+    a->topics = td_alloc_zero(a->names.count + 1, sizeof *a->topics);
+    for (size_t i = 0; i < a->names.count; i++) {
+        const topic_entry *row = &a->names.rows[i];
+        a->topics[i] =
+            (tapedeck_topic){row->feed,           row->family, row->topic,    row->symbol,
+                             row->exchange_topic, row->frames, row->first_ns, row->last_ns};
+    }
     *topics = a->topics;
-    *count = a->topic_count;
+    *count = a->names.count;
     if (rc != TD_OK)
         give_error(error, rc, &err);
     return rc == TD_OK;

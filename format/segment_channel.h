@@ -28,4 +28,10 @@ void segment_channel_pack(const channel_info *info, td_buf *pack);
 void segment_channel_own_strings(segment_channel *channel);
 void segment_channel_free_strings(segment_channel *channel);
 
+/* The sum of two numbers of messages; UINT64_MAX, unknown, if one is. */
+static inline uint64_t message_count_sum(uint64_t some, uint64_t more)
+{
+    return some > UINT64_MAX - more ? UINT64_MAX : some + more;
+}
+
 #endif

@@ -72,6 +72,18 @@ void segment_index_add_checkpoint(segment_index *index, const segment_checkpoint
 /* Add a chunk's counts and times to the index's channels. Only for an index of depth INDEX_FULL. */
 void segment_index_count(segment_index *index, const sealed_channel *channels, size_t count);
 
+/* Receive times of a channel's first and last message; of its segment, if the index lacks them. */
+static inline uint64_t segment_index_first_ns(const segment_index *index,
+                                              const segment_channel *channel)
+{
+    return channel->first_ns != 0 ? channel->first_ns : index->first_ns;
+}
+static inline uint64_t segment_index_last_ns(const segment_index *index,
+                                             const segment_channel *channel)
+{
+    return channel->last_ns != 0 ? channel->last_ns : index->last_ns;
+}
+
 /* Free channels, chunks and checkpoints; keep the rest. */
 void segment_index_drop_lists(segment_index *index);
 

@@ -9,6 +9,7 @@
 #include "archive/name_index.h"
 #include "archive/read_plan.h"
 #include "archive/segment_rows.h"
+#include "archive/topic_list.h"
 #include "schema/dialect.h"
 #include "schema/family.h"
 
@@ -43,12 +44,6 @@ void silent_json_members(json_writer *json, const silent_topic *row)
     json_write_member_u64(json, "to_ns", row->to_ns);
 }
 
-/* Topics with frames, under the exchange's names. */
-typedef struct sending_topics {
-    name_index names;
-    uint64_t *last_ns; /* time of the last frame, for each name */
-} sending_topics;
-
 /* A grant of a topic that speaks at once. */
 typedef struct prompt_grant {
     size_t row; /* index in the list of silent topics */
@@ -67,18 +62,11 @@ typedef struct search {
     selection_window window;
     const read_plan *plan; /* covers the segments of the window */
     const char *feed;
-    sending_topics sending; /* in the window */
-    name_index found;       /* requested topics without frames; rows are indexes in `out` */
+    const topic_list *sending; /* topics with frames in the window */
+    name_index found;          /* requested topics without frames; rows are indexes in `out` */
     silent_list *out;
     opening_list *openings;
 } search;
-
-static void sending_fini(sending_topics *sending)
-{
-    name_index_fini(&sending->names);
-    td_free(sending->last_ns);
-    *sending = (sending_topics){0};
-}
 
 /* Replies that were fetched over HTTP show nothing about what the exchange sends. */
 static int is_sent(const channel_info *info)
@@ -86,41 +74,37 @@ static int is_sent(const channel_info *info)
     return channel_role(info) == ROLE_DATA && (info->form & FORM_FETCHED) == 0;
 }
 
-static void note_sending(sending_topics *sending, const segment_index *index,
-                         selection_window window)
+/* Add the topics of which a plan's segments have frames in the window, by the exchange's names. */
+static void note_sending(topic_list *sending, const read_plan *plan, selection_window window)
 {
-    for (size_t i = 0; i < index->channel_count; i++) {
-        const segment_channel *channel = &index->channels[i];
-        const channel_info *info = &channel->info;
-        const uint64_t first_ns = channel->first_ns != 0 ? channel->first_ns : index->first_ns;
-        const uint64_t last_ns = channel->last_ns != 0 ? channel->last_ns : index->last_ns;
-        const td_bytes name = td_bytes_str(channel_exchange_topic(info));
-        if (!is_sent(info) || first_ns >= window.to_ns || last_ns < window.from_ns)
-            continue;
-        size_t at = name_index_find(&sending->names, name);
-        if (at == NAME_INDEX_NONE) {
-            at = sending->names.count;
-            sending->last_ns = td_array_grow(sending->last_ns, at, sizeof *sending->last_ns);
-            sending->last_ns[at] = 0;
-            name_index_put(&sending->names, name, at);
+    for (size_t k = 0; k < read_plan_count(plan); k++) {
+        const segment_index *index = read_plan_segment(plan, k)->index;
+        for (size_t i = 0; i < index->channel_count; i++) {
+            const segment_channel *channel = &index->channels[i];
+            if (is_sent(&channel->info) && segment_index_first_ns(index, channel) < window.to_ns &&
+                segment_index_last_ns(index, channel) >= window.from_ns)
+                (void)topic_list_add(sending, index, channel,
+                                     channel_exchange_topic(&channel->info));
         }
-        TD_ASSERT(sending->last_ns != NULL);
-        if (last_ns > sending->last_ns[at])
-            sending->last_ns[at] = last_ns;
     }
 }
 
 /* Time of the last frame of a topic that was asked for; 0: none. The frames' topic may differ from
  * it ("order.linear"). */
-static uint64_t last_sent_ns(const sending_topics *sending, const family *of, td_bytes topic)
+static uint64_t last_sent_ns(const topic_list *sending, const char *feed, const family *of,
+                             const char *topic)
 {
-    const size_t at = name_index_find(&sending->names, topic);
-    TD_ASSERT((at == NAME_INDEX_NONE && sending->names.count == 0) || sending->last_ns != NULL);
-    uint64_t last_ns = at == NAME_INDEX_NONE ? 0 : sending->last_ns[at];
-    for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < sending->names.count; i++)
-        if (sending->last_ns[i] > last_ns &&
-            grant_covers(topic, sending->names.names[i].name, of->dialect->covers))
-            last_ns = sending->last_ns[i];
+    uint64_t last_ns = 0;
+    for (size_t i = topic_list_find_exchange(sending, feed, topic); i != TOPIC_LIST_NONE;
+         i = sending->rows[i].next_same)
+        last_ns = sending->rows[i].last_ns > last_ns ? sending->rows[i].last_ns : last_ns;
+    for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < sending->count; i++) {
+        const topic_entry *row = &sending->rows[i];
+        if (row->last_ns > last_ns && strcmp(row->feed, feed) == 0 &&
+            grant_covers(td_bytes_str(topic), td_bytes_str(topic_entry_exchange_topic(row)),
+                         of->dialect->covers))
+            last_ns = row->last_ns;
+    }
     return last_ns;
 }
 
@@ -144,7 +128,7 @@ static size_t get_silent(search *s, const segment_index *index, const grant_row 
         return SIZE_MAX;
     silent_list *out = s->out;
     const topic_row *row = known == NAME_INDEX_NONE ? match.row : out->rows[known].row;
-    const uint64_t last_ns = last_sent_ns(&s->sending, of, text);
+    const uint64_t last_ns = last_sent_ns(s->sending, s->feed, of, grant->topic);
     const int is_answered =
         row->speaks != SPEAKS_AT_ONCE || grant->source[0] == '\0' || last_ns >= grant->from_ns;
     if (last_ns != 0 && is_answered)
@@ -212,17 +196,11 @@ static td_result add_grants(search *s, const segment_index *index, td_err *err)
 static td_result find_in_feed(search *s, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0; i < read_plan_count(s->plan); i++) {
-        const segment_index *index = read_plan_segment(s->plan, i)->index;
-        if (strcmp(index->feed, s->feed) == 0)
-            note_sending(&s->sending, index, s->window);
-    }
     for (size_t i = 0; i < read_plan_count(s->plan) && rc == TD_OK; i++) {
         const segment_index *index = read_plan_segment(s->plan, i)->index;
         if (strcmp(index->feed, s->feed) == 0)
             rc = add_grants(s, index, err);
     }
-    sending_fini(&s->sending);
     name_index_fini(&s->found);
     return rc;
 }
@@ -234,35 +212,26 @@ static td_result find_unanswered(archive *from, read_query *query, silent_list *
                                  const opening_list *openings, td_err *err)
 {
     read_plan *plan = NULL;
-    sending_topics sending = {0};
-    const char *feed = "";
+    topic_list sending = {0};
     for (size_t i = 0; i < openings->count; i++)
         if (openings->items[i].granted_ns < query->from_ns)
             query->from_ns = openings->items[i].granted_ns;
     td_result rc = read_plan_open(from, query, &plan, err);
+    if (rc == TD_OK)
+        note_sending(&sending, plan, (selection_window){0, query->to_ns});
     for (size_t i = 0; rc == TD_OK && i < openings->count; i++) {
         const prompt_grant *at = &openings->items[i];
         silent_topic *row = &list->rows[at->row];
         const family *of = family_find(td_bytes_str(row->family));
-        TD_ASSERT(row->feed != NULL);
-        const int is_next = strcmp(row->feed, feed) != 0;
-        if (is_next)
-            sending_fini(&sending);
-        for (size_t k = 0; is_next && k < read_plan_count(plan); k++) {
-            const segment_index *index = read_plan_segment(plan, k)->index;
-            if (strcmp(index->feed, row->feed) == 0)
-                note_sending(&sending, index, (selection_window){0, query->to_ns});
-        }
-        feed = row->feed;
         const uint64_t last_ns =
-            of == NULL ? UINT64_MAX : last_sent_ns(&sending, of, td_bytes_str(row->exchange_topic));
+            of == NULL ? UINT64_MAX : last_sent_ns(&sending, row->feed, of, row->exchange_topic);
         const int is_due =
             (last_ns == 0 && !row->has_frames) || row->to_ns >= at->granted_ns + TOPIC_SILENCE_NS;
         if (last_ns < at->granted_ns && is_due &&
             (row->unanswered_ns == 0 || at->granted_ns < row->unanswered_ns))
             row->unanswered_ns = at->granted_ns;
     }
-    sending_fini(&sending);
+    topic_list_fini(&sending);
     read_plan_close(plan);
     return rc;
 }
@@ -302,6 +271,7 @@ td_result silent_topics_find(archive *from, archive_view *view, const selection 
     read_plan *plan = NULL;
     archive_view *opened = NULL;
     opening_list openings = {0};
+    topic_list sending = {0};
     td_result rc = TD_OK;
     *out = (silent_list){0};
     if (view == NULL) {
@@ -316,6 +286,8 @@ td_result silent_topics_find(archive *from, archive_view *view, const selection 
                         .view = view};
     if (rc == TD_OK)
         rc = read_plan_open(from, &query, &plan, err);
+    if (rc == TD_OK)
+        note_sending(&sending, plan, window);
     const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;
     for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(plan, feed)) {
         search s = {.view = view,
@@ -323,6 +295,7 @@ td_result silent_topics_find(archive *from, archive_view *view, const selection 
                     .window = window,
                     .plan = plan,
                     .feed = feed,
+                    .sending = &sending,
                     .out = out,
                     .openings = &openings};
         rc = find_in_feed(&s, err);
@@ -330,6 +303,7 @@ td_result silent_topics_find(archive *from, archive_view *view, const selection 
     if (rc == TD_OK && openings.count > 0)
         rc = find_unanswered(from, &query, out, &openings, err);
     td_free(openings.items);
+    topic_list_fini(&sending);
     drop_answered(out);
     if (out->count > 0)
         qsort(out->rows, out->count, sizeof *out->rows, compare_rows);

@@ -12,6 +12,7 @@
 #include "archive/journal.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
+#include "archive/topic_list.h"
 #include "schema/family.h"
 #include "schema/topic.h"
 
@@ -63,8 +64,7 @@ struct timeline {
     row_table by_segment; /* parts, by feed, session and number */
     timeline_row *rows;
     size_t row_count;
-    row_table by_name;  /* rows, by feed, topic, symbol */
-    row_table by_topic; /* rows, by feed and exchange_topic */
+    topic_list topics; /* names of the rows, with the same numbers */
     gap_list gaps;
     uint64_t journal_bytes; /* at the last update; 0: there was no journal */
     uint8_t is_quiet;       /* 1: unreadable segments were logged */
@@ -72,43 +72,20 @@ struct timeline {
 
 /* ---- rows ---- */
 
-static uint64_t hash_names(const char *first, const char *second, const char *third)
+/* The row of a channel's topic, made if it is new. */
+static uint32_t get_row(timeline *self, const channel_info *info)
 {
-    const char *const names[] = {first, second, third};
-    uint64_t hash = 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        hash = hash * UINT64_C(0x9e3779b97f4a7c15) + td_xxh64(names[i], strlen(names[i]));
-    return hash;
-}
-
-/* The row of a topic of a symbol, made if it is new. exchange_topic: "" if unknown. */
-static uint32_t get_row(timeline *self, const char *feed, const char *of, const char *topic,
-                        const char *symbol, const char *exchange_topic)
-{
-    uint64_t hash = hash_names(feed, topic, symbol);
-    row_probe at = row_probe_of(hash);
-    while (row_table_next(&self->by_name, &at)) {
-        const timeline_row *row = &self->rows[at.row];
-        if (strcmp(row->feed, feed) == 0 && strcmp(row->topic, topic) == 0 &&
-            strcmp(row->symbol, symbol) == 0)
-            return at.row;
+    const size_t number = topic_list_get(&self->topics, info, info->topic);
+    if (number == self->row_count) {
+        const topic_entry *made = &self->topics.rows[number];
+        self->rows = td_array_grow(self->rows, self->row_count, sizeof *self->rows);
+        self->rows[self->row_count++] = (timeline_row){.feed = made->feed,
+                                                       .family = made->family,
+                                                       .topic = made->topic,
+                                                       .symbol = made->symbol,
+                                                       .exchange_topic = made->exchange_topic};
     }
-    self->rows = td_array_grow(self->rows, self->row_count, sizeof *self->rows);
-    uint32_t number = (uint32_t)self->row_count++;
-    self->rows[number] = (timeline_row){.feed = td_strdup(feed),
-                                        .family = td_strdup(of),
-                                        .topic = td_strdup(topic),
-                                        .symbol = td_strdup(symbol),
-                                        .exchange_topic = td_strdup(exchange_topic)};
-    row_table_put(&self->by_name, hash, number);
-    if (exchange_topic[0] != '\0')
-        row_table_put(&self->by_topic, hash_names(feed, exchange_topic, ""), number);
-    return number;
-}
-
-static uint32_t get_channel_row(timeline *self, const channel_info *info)
-{
-    return get_row(self, info->feed, info->family, info->topic, info->symbol, info->exchange_topic);
+    return (uint32_t)number;
 }
 
 /* The row of a topic as it was at at_ns, a frame's time; TOPIC_NOW if there is no frame yet. */
@@ -122,27 +99,25 @@ static const topic_row *find_topic(const char *family_name, const char *exchange
     return is_known ? topic_row_at(of->topics, of->topic_count, match->row, at_ns) : NULL;
 }
 
-/* Set *row to the row of a granted topic. If no frame of the topic has come yet, the schema tells
- * its symbol, and the row is made. 0: the grant covers several topics, or the topic is unknown. */
-static int find_granted(timeline *self, const char *feed, const char *of, const char *topic,
-                        uint32_t *row)
+/* The first row of a granted topic (topic_entry.next_same). If no frame of the topic has come yet,
+ * the schema tells its symbol, and the row is made. TOPIC_LIST_NONE: the grant covers several
+ * topics, or the topic is unknown. */
+static size_t find_granted(timeline *self, const char *feed, const char *of, const char *topic)
 {
-    row_probe at = row_probe_of(hash_names(feed, topic, ""));
-    while (row_table_next(&self->by_topic, &at)) {
-        const timeline_row *found = &self->rows[at.row];
-        *row = at.row;
-        if (strcmp(found->feed, feed) == 0 && strcmp(found->exchange_topic, topic) == 0)
-            return 1;
-    }
+    const size_t known = topic_list_find_exchange(&self->topics, feed, topic);
     topic_match match;
+    if (known != TOPIC_LIST_NONE)
+        return known;
     if (strpbrk(topic, "*|,") != NULL || find_topic(of, topic, TOPIC_NOW, &match) == NULL)
-        return 0;
+        return TOPIC_LIST_NONE;
     char *name = td_strndup((const char *)match.topic.data, match.topic.size);
     char *symbol = td_strndup((const char *)match.symbol.data, match.symbol.size);
-    *row = get_row(self, feed, of, name, symbol, topic);
+    const channel_info info = {
+        .feed = feed, .family = of, .topic = name, .symbol = symbol, .exchange_topic = topic};
+    const size_t made = get_row(self, &info);
     td_free(name);
     td_free(symbol);
-    return 1;
+    return made;
 }
 
 static int is_shown(const channel_info *info)
@@ -204,11 +179,12 @@ static void add_grant(timeline *self, part *to, const segment_rows *rows, const 
     from_ns = from_ns > to->since_ns ? from_ns : to->since_ns;
     uint64_t to_ns = grant->to_ns != 0 ? grant->to_ns : index->last_ns + 1;
     to_ns = conn->to_ns != 0 && conn->to_ns < to_ns ? conn->to_ns : to_ns;
-    uint32_t row = 0;
     if (grant->source[0] == '\0') /* refused */
         return;
-    if (find_granted(self, index->feed, index->family, grant->topic, &row)) {
-        add_span(to, parts_of, (span){row, from_ns, to_ns});
+    size_t row = find_granted(self, index->feed, index->family, grant->topic);
+    if (row != TOPIC_LIST_NONE) {
+        for (; row != TOPIC_LIST_NONE; row = self->topics.rows[row].next_same)
+            add_span(to, parts_of, (span){(uint32_t)row, from_ns, to_ns});
         return;
     }
     grant_covers_fn *covers = family_covers(index->family);
@@ -216,20 +192,14 @@ static void add_grant(timeline *self, part *to, const segment_rows *rows, const 
         const channel_info *info = &index->channels[i].info;
         if (is_shown(info) && info->line == conn->line && info->shard == conn->shard &&
             grant_covers(td_bytes_str(grant->topic), td_bytes_str(info->exchange_topic), covers))
-            add_span(to, parts_of, (span){get_channel_row(self, info), from_ns, to_ns});
+            add_span(to, parts_of, (span){get_row(self, info), from_ns, to_ns});
     }
-}
-
-/* The sum of two numbers of frames; UINT64_MAX, unknown, if one is. */
-static uint64_t sum_frames(uint64_t some, uint64_t more)
-{
-    return some == UINT64_MAX || more == UINT64_MAX ? UINT64_MAX : some + more;
 }
 
 /* Join a row's pieces of two channels, of other lines or shards. */
 static void join_piece(piece *to, const piece *other)
 {
-    to->frames = sum_frames(to->frames, other->frames);
+    to->frames = message_count_sum(to->frames, other->frames);
     to->first_ns = other->first_ns < to->first_ns ? other->first_ns : to->first_ns;
     to->last_ns = other->last_ns > to->last_ns ? other->last_ns : to->last_ns;
 }
@@ -249,13 +219,13 @@ static void take_rows(timeline *self, part *to, const segment_rows *rows, const 
         const segment_channel *channel = &index->channels[i];
         if (!is_shown(&channel->info))
             continue;
-        uint32_t row = get_channel_row(self, &channel->info);
+        uint32_t row = get_row(self, &channel->info);
         const piece made = {row,
                             channel->id,
                             RECEIVED_AT_FRAMES,
                             channel->message_count,
-                            channel->first_ns != 0 ? channel->first_ns : index->first_ns,
-                            channel->last_ns != 0 ? channel->last_ns : index->last_ns};
+                            segment_index_first_ns(index, channel),
+                            segment_index_last_ns(index, channel)};
         if (parts_of[row].piece != 0) {
             join_piece(&to->pieces[parts_of[row].piece - 1], &made);
             continue;
@@ -272,9 +242,9 @@ static void take_rows(timeline *self, part *to, const segment_rows *rows, const 
 
 static uint64_t hash_segment(const segment_name *name, uint32_t number)
 {
-    char digits[16];
-    (void)snprintf(digits, sizeof digits, "%u", number);
-    return hash_names(name->feed, name->session, digits);
+    char text[LIMIT_NAME_BYTES + SESSION_ID_BYTES + 16];
+    int size = snprintf(text, sizeof text, "%s/%s/%u", name->feed, name->session, number);
+    return td_xxh64(text, (size_t)size);
 }
 
 /* The part of the segment with this number in the feed and session of a name, or NULL. */
@@ -343,7 +313,7 @@ static void describe_rows(timeline *self)
         for (size_t k = 0; k < self->parts[i].piece_count; k++) {
             const piece *of = &self->parts[i].pieces[k];
             timeline_row *row = &self->rows[of->row];
-            row->frames = sum_frames(row->frames, of->frames);
+            row->frames = message_count_sum(row->frames, of->frames);
             if (row->first_ns == 0 || of->first_ns < row->first_ns)
                 row->first_ns = of->first_ns;
             if (of->last_ns > row->last_ns)
@@ -445,18 +415,10 @@ void timeline_close(timeline *self)
         return;
     for (size_t i = 0; i < self->part_count; i++)
         part_fini(&self->parts[i]);
-    for (size_t i = 0; i < self->row_count; i++) {
-        td_free(self->rows[i].feed);
-        td_free(self->rows[i].family);
-        td_free(self->rows[i].topic);
-        td_free(self->rows[i].symbol);
-        td_free(self->rows[i].exchange_topic);
-    }
     td_free(self->parts);
     td_free(self->rows);
     row_table_fini(&self->by_segment);
-    row_table_fini(&self->by_name);
-    row_table_fini(&self->by_topic);
+    topic_list_fini(&self->topics);
     gap_list_fini(&self->gaps);
     archive_view_close(self->view);
     td_free(self);

@@ -8,8 +8,9 @@
 #include "base/io_posix.h"
 #include "archive/archive.h"
 #include "archive/read_plan.h"
+#include "archive/topic_list.h"
 
-/* names of one kind; the texts belong to a read plan */
+/* names of one kind; the texts belong to a list of topics */
 typedef struct name_list {
     const char **items;
     size_t count;
@@ -41,19 +42,29 @@ static void add(name_list *names, const char *name)
     names->items[names->count++] = name;
 }
 
-/* Add a segment's names. Removes repeats at once, because the names of all segments together may
- * be millions. */
-static void add_segment(name_list *names, const segment_index *index, option_names kind)
+static void add_topics(topic_list *topics, const segment_index *index)
 {
     for (size_t i = 0; i < index->channel_count; i++) {
         const channel_info *info = &index->channels[i].info;
-        if (!frame_role_is_of_topic(channel_role(info)))
-            continue;
-        add(names, kind == OPTION_NAMES_TOPICS    ? channel_shown_topic(info)
-                   : kind == OPTION_NAMES_SYMBOLS ? info->symbol
-                                                  : index->feed);
+        if (frame_role_is_of_topic(channel_role(info)))
+            (void)topic_list_get(topics, info, channel_shown_topic(info));
     }
-    sort_unique(names);
+}
+
+static void offer_names(const topic_list *topics, option_names kind,
+                        void (*offer)(const char *name))
+{
+    name_list names = {0};
+    for (size_t i = 0; i < topics->count; i++) {
+        const topic_entry *row = &topics->rows[i];
+        add(&names, kind == OPTION_NAMES_TOPICS    ? row->topic
+                    : kind == OPTION_NAMES_SYMBOLS ? row->symbol
+                                                   : row->feed);
+    }
+    sort_unique(&names);
+    for (size_t i = 0; i < names.count; i++)
+        offer(names.items[i]);
+    td_free(names.items);
 }
 
 void archive_names_list(const char *path, option_names kind, void (*offer)(const char *name))
@@ -63,16 +74,14 @@ void archive_names_list(const char *path, option_names kind, void (*offer)(const
     const read_query query = {.to_ns = UINT64_MAX, .is_quiet = 1};
     archive *from = NULL;
     read_plan *plan = NULL;
-    name_list names = {0};
+    topic_list topics = {0};
     if (archive_open(&options, path, ARCHIVE_READ, &from, NULL) != TD_OK)
         return;
-    if (read_plan_open(from, &query, &plan, NULL) == TD_OK) {
+    if (read_plan_open(from, &query, &plan, NULL) == TD_OK)
         for (size_t i = 0; i < read_plan_count(plan); i++)
-            add_segment(&names, read_plan_segment(plan, i)->index, kind);
-        for (size_t i = 0; i < names.count; i++)
-            offer(names.items[i]);
-    }
-    td_free(names.items);
+            add_topics(&topics, read_plan_segment(plan, i)->index);
+    offer_names(&topics, kind, offer);
+    topic_list_fini(&topics);
     read_plan_close(plan);
     archive_close(from);
 }

@@ -12,6 +12,7 @@
 #include "archive/read_plan.h"
 #include "archive/reindex.h"
 #include "archive/ledger.h"
+#include "archive/topic_list.h"
 
 /* The newest day of a feed, one cell per half hour. */
 enum { DAY_CELLS = 48 };
@@ -20,12 +21,6 @@ static const uint64_t CELL_NS = 1800 * TD_NS_PER_S;
 /* A feed that was received for less time has no size of a day. */
 static const uint64_t MEASURED_NS_MIN = TD_NS_PER_S;
 #define DAY_HOURS "0     3     6     9     12    15    18    21"
-
-/* Frames of one (feed, topic, symbol), over all slots and directions. */
-typedef struct info_topic {
-    const char *feed, *topic, *symbol; /* texts belong to the plan */
-    uint64_t frames;
-} info_topic;
 
 /* Segments of one feed, or of all. */
 typedef struct info_feed {
@@ -51,9 +46,8 @@ typedef struct info_result {
     uint64_t day_ns; /* start of the newest frame's day */
     info_feed all;
     info_feeds feeds;
-    info_feeds pruned;  /* sorted by name */
-    info_topic *topics; /* sorted by feed, topic, symbol */
-    size_t topic_count;
+    info_feeds pruned;     /* sorted by name */
+    topic_list topics;     /* over all slots and directions; sorted */
     session_row *sessions; /* owned by the view */
     size_t session_count;
     gap_list gaps;
@@ -91,7 +85,7 @@ static void add_to(info_feed *to, uint64_t frames, uint64_t bytes, uint64_t firs
                    uint64_t last_ns)
 {
     to->segments++;
-    to->frames = verb_run_add_count(to->frames, frames);
+    to->frames = message_count_sum(to->frames, frames);
     to->bytes += bytes;
     if (first_ns != 0 && (to->first_ns == 0 || first_ns < to->first_ns))
         to->first_ns = first_ns;
@@ -107,14 +101,11 @@ static void add_segment(info_result *info, const planned_segment *planned)
     for (size_t i = 0; i < segment->channel_count; i++) {
         const segment_channel *channel = &segment->channels[i];
         if (channel->info.dir == CHANNEL_EVENT) {
-            info->events = verb_run_add_count(info->events, channel->message_count);
+            info->events = message_count_sum(info->events, channel->message_count);
             continue;
         }
-        frames = verb_run_add_count(frames, channel->message_count);
-        info->topics = td_array_grow(info->topics, info->topic_count, sizeof *info->topics);
-        info->topics[info->topic_count++] =
-            (info_topic){channel->info.feed, channel_shown_topic(&channel->info),
-                         channel->info.symbol, channel->message_count};
+        frames = message_count_sum(frames, channel->message_count);
+        (void)topic_list_add(&info->topics, segment, channel, channel_shown_topic(&channel->info));
     }
     info->count_by_life[planned->life]++;
     add_to(&info->all, frames, segment->file_bytes, segment->first_ns, segment->last_ns);
@@ -140,33 +131,6 @@ static void add_pruned(info_result *info)
     }
     if (info->pruned.count > 0)
         qsort(info->pruned.rows, info->pruned.count, sizeof(info_feed), compare_feeds);
-}
-
-static int compare_topics(const void *a, const void *b)
-{
-    const info_topic *left = a;
-    const info_topic *right = b;
-    int order = strcmp(left->feed, right->feed);
-    if (order == 0)
-        order = strcmp(left->topic, right->topic);
-    return order != 0 ? order : strcmp(left->symbol, right->symbol);
-}
-
-/* Merge rows of one (feed, topic, symbol). Called often, so that the list stays short. */
-static void combine_topics(info_result *info)
-{
-    if (info->topic_count == 0)
-        return;
-    qsort(info->topics, info->topic_count, sizeof *info->topics, compare_topics);
-    size_t last = 0;
-    for (size_t i = 1; i < info->topic_count; i++) {
-        if (compare_topics(&info->topics[last], &info->topics[i]) == 0)
-            info->topics[last].frames =
-                verb_run_add_count(info->topics[last].frames, info->topics[i].frames);
-        else
-            info->topics[++last] = info->topics[i];
-    }
-    info->topic_count = last + 1;
 }
 
 /* Mark the cells of a feed's day that a time range overlaps. */
@@ -251,10 +215,9 @@ static td_result find(verb_run *verb, info_result *info)
     archive_sessions(info->view, &info->sessions, &info->session_count);
     add_pruned(info);
     archive_check_catalog(info->view, NULL, NULL, info->catalog);
-    for (size_t i = 0; i < read_plan_count(info->plan); i++) {
+    for (size_t i = 0; i < read_plan_count(info->plan); i++)
         add_segment(info, read_plan_segment(info->plan, i));
-        combine_topics(info);
-    }
+    topic_list_sort(&info->topics);
     info->unreadable = read_plan_unreadable_count(info->plan);
     info->age_ns = now_ns > info->all.last_ns ? now_ns - info->all.last_ns : 0;
     int is_behind = info->catalog[0] != '\0' && info->count_by_life[SEGMENT_IS_RECORDED] == 0;
@@ -275,7 +238,7 @@ static void free_info(info_result *info)
     silent_list_fini(&info->silent);
     td_free(info->pruned.rows);
     td_free(info->feeds.rows);
-    td_free(info->topics);
+    topic_list_fini(&info->topics);
 }
 
 /* ---- the result ---- */
@@ -363,14 +326,15 @@ static void describe_topics(result_writer *r, const info_result *info, int by_sy
         {"frames", TABLE_RIGHT, "{frames}"},
     };
     result_table_begin(r, "topics", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
-    for (size_t i = 0; i < info->topic_count;) {
-        const info_topic *first = &info->topics[i];
+    const topic_list *topics = &info->topics;
+    for (size_t i = 0; i < topics->count;) {
+        const topic_entry *first = &topics->rows[i];
         size_t end = i;
         uint64_t frames = 0;
-        for (; end < info->topic_count && strcmp(info->topics[end].feed, first->feed) == 0 &&
-               strcmp(info->topics[end].topic, first->topic) == 0 && (end == i || !by_symbol);
+        for (; end < topics->count && strcmp(topics->rows[end].feed, first->feed) == 0 &&
+               strcmp(topics->rows[end].topic, first->topic) == 0 && (end == i || !by_symbol);
              end++)
-            frames = verb_run_add_count(frames, info->topics[end].frames);
+            frames = message_count_sum(frames, topics->rows[end].frames);
         result_object_begin(r, NULL);
         result_text(r, "feed", first->feed);
         result_text(r, "topic", first->topic);
@@ -383,8 +347,8 @@ static void describe_topics(result_writer *r, const info_result *info, int by_sy
             result_list_begin(r, "symbols");
             for (size_t k = i; k < end; k++) {
                 result_object_begin(r, NULL);
-                result_name(r, "symbol", info->topics[k].symbol);
-                result_count(r, "frames", info->topics[k].frames);
+                result_name(r, "symbol", topics->rows[k].symbol);
+                result_count(r, "frames", topics->rows[k].frames);
                 result_object_end(r, NULL);
             }
             result_list_end(r);

@@ -35,8 +35,7 @@ static td_result add_row(ls_result *result, read_plan *plan, size_t i, td_err *e
     row->index.path = td_strdup(segment->index->path);
     for (size_t k = 0; k < segment->index->channel_count; k++)
         if (segment->is_wanted[k])
-            row->frames =
-                verb_run_add_count(row->frames, segment->index->channels[k].message_count);
+            row->frames = message_count_sum(row->frames, segment->index->channels[k].message_count);
     for (size_t k = 0; k < segment->index->chunk_count; k++)
         row->chunks += read_plan_wants_chunk(plan, i, &segment->index->chunks[k]) != 0;
     read_plan_drop(plan, i);

@@ -126,7 +126,7 @@ static td_result count_listed(verb_run *verb, uint64_t *frames)
         const segment_index *index = read_plan_segment(plan, i)->index;
         for (size_t k = 0; k < index->channel_count; k++)
             if (index->channels[k].info.dir != CHANNEL_EVENT)
-                *frames = verb_run_add_count(*frames, index->channels[k].message_count);
+                *frames = message_count_sum(*frames, index->channels[k].message_count);
     }
     read_plan_close(plan);
     return rc;

@@ -178,11 +178,6 @@ td_result verb_run_why_empty(verb_run *verb)
 }
 
 /* saturates at UINT64_MAX, which means unknown */
-uint64_t verb_run_add_count(uint64_t a, uint64_t b)
-{
-    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
 /* ---- playing ---- */
 
 observe_options verb_run_observing(verb_run *verb)

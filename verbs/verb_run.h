@@ -107,10 +107,6 @@ TD_MUST_USE td_result verb_run_window(verb_run *verb, selection *wanted, selecti
  * (tape/empty_selection.h), or TD_OK if the command line has no selection. */
 TD_MUST_USE td_result verb_run_why_empty(verb_run *verb);
 
-/* Add counts. UINT64_MAX means unknown, and makes the sum unknown. The counts of a finished segment
- * whose summary is damaged are unknown. */
-uint64_t verb_run_add_count(uint64_t a, uint64_t b);
-
 /* Options to play a tape for an observer: the number of threads from the command line (default: all
  * cores), and the verb's log, status line and signals. */
 observe_options verb_run_observing(verb_run *verb);

@@ -9,6 +9,7 @@
 #include "archive/open_conns.h"
 #include "archive/read_plan.h"
 #include "archive/time_account.h"
+#include "archive/topic_list.h"
 #include "schema/family.h"
 
 void absence_list_fini(absence_list *list)
@@ -21,66 +22,30 @@ void absence_list_fini(absence_list *list)
     *list = (absence_list){0};
 }
 
-/* ---- topics of a feed ---- */
+/* ---- topics ---- */
 
-typedef struct known_topic {
-    const char *topic, *symbol;
-    const channel_info
-        *info; /* info from any time of the archive; NULL: the topic has frames in the selection */
-} known_topic;
-
-typedef struct topic_list {
-    known_topic *rows;
-    size_t count;
-} topic_list;
-
-static int compare_topics(const void *a, const void *b)
+/* Add the topics of selected channels at any time of the archive. */
+static void add_topics(topic_list *list, const read_plan *plan)
 {
-    const known_topic *left = a;
-    const known_topic *right = b;
-    int order = strcmp(left->topic, right->topic);
-    return order != 0 ? order : strcmp(left->symbol, right->symbol);
-}
-
-/* Sort topics by name. Rows with frames in the selection (info NULL) come first, so that
- * combine_topics keeps them. */
-static int compare_rows(const void *a, const void *b)
-{
-    int order = compare_topics(a, b);
-    return order != 0 ? order
-                      : (((const known_topic *)a)->info != NULL) -
-                            (((const known_topic *)b)->info != NULL);
-}
-
-/* Merge the channels (slots, opcodes, segments) of a topic. Called for each segment, so that the
- * list stays short. */
-static void combine_topics(topic_list *list)
-{
-    size_t kept = 0;
-    if (list->count == 0)
-        return;
-    qsort(list->rows, list->count, sizeof list->rows[0], compare_rows);
-    for (size_t i = 1; i < list->count; i++)
-        if (compare_topics(&list->rows[kept], &list->rows[i]) != 0)
-            list->rows[++kept] = list->rows[i];
-    list->count = kept + 1;
-}
-
-static void add_topic(topic_list *list, const char *topic, const char *symbol,
-                      const channel_info *info)
-{
-    list->rows = td_array_grow(list->rows, list->count, sizeof list->rows[0]);
-    list->rows[list->count++] = (known_topic){topic, symbol, info};
-}
-
-static void add_segment(topic_list *list, const planned_segment *segment)
-{
-    for (size_t i = 0; i < segment->index->channel_count; i++) {
-        const channel_info *info = &segment->index->channels[i].info;
-        if (segment->is_wanted[i] && channel_role(info) == ROLE_DATA)
-            add_topic(list, info->topic, info->symbol, info);
+    for (size_t k = 0; k < read_plan_count(plan); k++) {
+        const planned_segment *segment = read_plan_segment(plan, k);
+        for (size_t i = 0; i < segment->index->channel_count; i++) {
+            const segment_channel *channel = &segment->index->channels[i];
+            if (segment->is_wanted[i] && channel_role(&channel->info) == ROLE_DATA)
+                (void)topic_list_add(list, segment->index, channel, channel->info.topic);
+        }
     }
-    combine_topics(list);
+}
+
+static int has_played(const stream_table *played, const topic_entry *row)
+{
+    for (size_t i = 0; i < played->count; i++) {
+        const stream *s = played->items[i];
+        if (s->dir == CHANNEL_IN && s->counts.frames > 0 && strcmp(s->feed, row->feed) == 0 &&
+            strcmp(s->topic, row->topic) == 0 && strcmp(s->symbol, row->symbol) == 0)
+            return 1;
+    }
+    return 0;
 }
 
 /* ---- rows ---- */
@@ -89,7 +54,7 @@ typedef struct search {
     const selection *wanted;
     selection_window window;
     archive_view *view;
-    read_plan *plan; /* covers all channels of the selection, at any time */
+    topic_list topics; /* of the selection, at any time */
     const stream_table *played;
     absence_list *out;
 } search;
@@ -111,15 +76,15 @@ static void add_row(const search *s, absence_reason reason, const char *feed, co
 
 /* Add archived topics that have no frame in the window and were not granted at end_ns. */
 static td_result find_silent(const search *s, const char *feed, selection_window window,
-                             uint64_t end_ns, const topic_list *topics, td_err *err)
+                             uint64_t end_ns, td_err *err)
 {
     open_conns grants;
     td_result rc = open_conns_read_feed(s->view, feed, end_ns, &grants, err);
-    for (size_t i = 0; i < topics->count && rc == TD_OK; i++) {
-        const known_topic *row = &topics->rows[i];
-        if (row->info != NULL &&
-            !open_conns_has_topic(&grants, td_bytes_str(channel_exchange_topic(row->info)),
-                                  family_covers(row->info->family)))
+    for (size_t i = 0; i < s->topics.count && rc == TD_OK; i++) {
+        const topic_entry *row = &s->topics.rows[i];
+        if (strcmp(row->feed, feed) == 0 && !has_played(s->played, row) &&
+            !open_conns_has_topic(&grants, td_bytes_str(topic_entry_exchange_topic(row)),
+                                  family_covers(row->family)))
             add_row(s, ABSENCE_TOPIC, feed, row->topic, row->symbol, window.from_ns, window.to_ns);
     }
     open_conns_fini(&grants);
@@ -133,21 +98,9 @@ static td_result find_in_feed(const search *s, const char *feed, td_err *err)
 {
     const selection *wanted = s->wanted;
     selection_window window = s->window;
-    topic_list topics = {0};
     uint64_t first_ns = 0;
     uint64_t last_ns = 0;
     archive_feed_range(s->view, feed, &first_ns, &last_ns);
-    for (size_t i = 0; i < s->played->count; i++) {
-        const stream *played = s->played->items[i];
-        if (played->dir == CHANNEL_IN && played->counts.frames > 0 &&
-            strcmp(played->feed, feed) == 0)
-            add_topic(&topics, played->topic, played->symbol, NULL);
-    }
-    for (size_t i = 0; i < read_plan_count(s->plan); i++) {
-        const planned_segment *segment = read_plan_segment(s->plan, i);
-        if (strcmp(segment->index->feed, feed) == 0)
-            add_segment(&topics, segment);
-    }
     if (wanted->has_from && window.from_ns < first_ns)
         add_row(s, ABSENCE_BEFORE, feed, "", "", window.from_ns,
                 window.to_ns < first_ns ? window.to_ns : first_ns);
@@ -160,8 +113,7 @@ static td_result find_in_feed(const search *s, const char *feed, td_err *err)
     window.to_ns = window.to_ns > last_ns ? last_ns + 1 : window.to_ns;
     td_result rc = TD_OK;
     if (window.from_ns < window.to_ns)
-        rc = find_silent(s, feed, window, end_ns, &topics, err);
-    td_free(topics.rows);
+        rc = find_silent(s, feed, window, end_ns, err);
     return rc;
 }
 
@@ -170,6 +122,7 @@ td_result absence_find(archive *a, const selection *wanted, selection_window win
 {
     selection copy = *wanted;
     read_query all = selection_query(&copy, SELECTION_ALL_TIME);
+    read_plan *plan = NULL;
     search s = {.wanted = wanted, .window = window, .played = played, .out = out};
     *out = (absence_list){0};
     if (!wanted->has_from && !wanted->has_to)
@@ -179,11 +132,15 @@ td_result absence_find(archive *a, const selection *wanted, selection_window win
     td_result rc = archive_view_open(a, VIEW_ALL, NULL, &s.view, err);
     all.view = s.view;
     if (rc == TD_OK)
-        rc = read_plan_open(a, &all, &s.plan, err);
-    const char *feed = rc == TD_OK ? read_plan_next_feed(s.plan, NULL) : NULL;
-    for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(s.plan, feed))
+        rc = read_plan_open(a, &all, &plan, err);
+    if (rc == TD_OK)
+        add_topics(&s.topics, plan);
+    topic_list_sort(&s.topics);
+    const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;
+    for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(plan, feed))
         rc = find_in_feed(&s, feed, err);
-    read_plan_close(s.plan);
+    topic_list_fini(&s.topics);
+    read_plan_close(plan);
     archive_view_close(s.view);
     return rc == TD_OK ? rc : td_err_add(err, rc, "looking for absent parts of the selection");
 }

@@ -59,7 +59,8 @@ typedef struct tapedeck_topic {
 } tapedeck_topic;
 
 /* Get the *count topics of the archive, sorted by feed, topic and symbol. Reads no frames: first_ns
- * and last_ns are not the times of the topic's frames, but of the segments that have its frames.
+ * and last_ns are receive times of the topic's first and last frame, or of a segment that has its
+ * frames and lacks their times.
  * Returns 1, or 0 with an error. */
 TAPEDECK_API int tapedeck_archive_topics(tapedeck_archive *archive, const tapedeck_topic **topics,
                                          size_t *count, tapedeck_error *error);
