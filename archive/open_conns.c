@@ -38,13 +38,29 @@ static int is_conn_open(const open_conns *self, const conn_row *conn)
     return conn->since_ns != 0 && is_open(self, conn->since_ns, conn->to_ns);
 }
 
+/* 1 if another connection of its slot began later, and before at_ns. */
+static int has_next(const open_conns *self, const segment_rows *rows, size_t number)
+{
+    const conn_row *conn = &rows->conns[number];
+    for (size_t i = number + 1; i < rows->conn_count; i++) {
+        const conn_row *other = &rows->conns[i];
+        if (other->line == conn->line && other->shard == conn->shard &&
+            other->since_ns > conn->since_ns && other->since_ns < self->at_ns)
+            return 1;
+    }
+    return 0;
+}
+
 uint64_t open_conns_session_oldest_ns(const open_conns *self, const open_conns_session *session)
 {
     uint64_t oldest_ns = self->at_ns;
     const segment_rows *rows = &session->rows;
-    for (size_t k = 0; k < rows->conn_count; k++)
-        if (is_conn_open(self, &rows->conns[k]) && rows->conns[k].since_ns < oldest_ns)
-            oldest_ns = rows->conns[k].since_ns;
+    for (size_t k = 0; k < rows->conn_count; k++) {
+        const conn_row *conn = &rows->conns[k];
+        if (conn->since_ns != 0 && conn->since_ns < oldest_ns &&
+            (is_conn_open(self, conn) || !has_next(self, rows, k)))
+            oldest_ns = conn->since_ns;
+    }
     return oldest_ns;
 }
 

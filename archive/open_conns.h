@@ -50,8 +50,9 @@ TD_MUST_USE td_result open_conns_read_start(archive_view *view, const archive_se
                                             open_conns_session *out, td_err *err);
 void open_conns_session_fini(open_conns_session *self);
 
-/* Start of the oldest open connection of one session, or of all sessions; at_ns if no connection
- * was open. */
+/* Start of the oldest connection of one session, or of all sessions, that was open or was the last
+ * one of its slot; at_ns without one. The last one counts, because the next connection may begin
+ * with a list of trades that this one had. */
 uint64_t open_conns_session_oldest_ns(const open_conns *self, const open_conns_session *session);
 uint64_t open_conns_oldest_ns(const open_conns *self);
 

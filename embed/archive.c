@@ -506,12 +506,11 @@ static void add_levels(tapedeck_tape *t, const tapedeck_frame_row *frame, const 
 /* 1 if a trade of a tape with TAPEDECK_WITH_COVERAGE was in an earlier frame, too. */
 static int is_repeat(const tape_stream *of, const frame_ref *frame, const msg_trade *trade)
 {
-    const message *m = frame->content.message;
     if (of->had == NULL || frame->is_copy)
         return 0;
-    if (trade_repeats_has(of->had, m, trade))
+    if (trade_repeats_has(of->had, frame, trade))
         return 1;
-    trade_repeats_add(of->had, m, trade);
+    trade_repeats_add(of->had, frame, trade);
     return 0;
 }
 

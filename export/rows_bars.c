@@ -259,9 +259,9 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         const msg_trade trade = message_trade(m, entry_order_at(seen->order, i));
         const uint64_t exchange_ns = coverage_trade_ns(seen->frame, &trade);
-        if (trade_repeats_has(&self->had, m, &trade))
+        if (trade_repeats_has(&self->had, seen->frame, &trade))
             continue;
-        trade_repeats_add(&self->had, m, &trade);
+        trade_repeats_add(&self->had, seen->frame, &trade);
         if (!coverage_has_trade((selection_window){seen->from_ns, seen->to_ns},
                                 seen->frame->recv_ns, exchange_ns))
             continue;

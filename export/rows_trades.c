@@ -10,10 +10,10 @@ const export_column EXPORT_TRADE_COLUMNS[TRADE_COLUMNS] = {[TRADE_ID] = {"trade_
                                                            [TRADE_PRICE] = {"price", VALUE_DECIMAL},
                                                            [TRADE_SIZE] = {"size", VALUE_DECIMAL}};
 
-static int is_repeat(const trade_repeats *had, const message *m, size_t index)
+static int is_repeat(const trade_repeats *had, const maker_frame *seen, size_t index)
 {
-    const msg_trade trade = message_trade(m, index);
-    return trade_repeats_has(had, m, &trade);
+    const msg_trade trade = message_trade(seen->message, index);
+    return trade_repeats_has(had, seen->frame, &trade);
 }
 
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
@@ -25,13 +25,13 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     trade_repeats *had = maker;
     size_t count = message_item_count(m);
     int has_symbols = export_entries_have_symbols(m->head.row);
-    while (count > 0 && is_repeat(had, m, entry_order_at(seen->order, count - 1)))
+    while (count > 0 && is_repeat(had, seen, entry_order_at(seen->order, count - 1)))
         count--;
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         const msg_trade trade = message_trade(m, entry_order_at(seen->order, i));
-        if (trade_repeats_has(had, m, &trade))
+        if (trade_repeats_has(had, seen->frame, &trade))
             continue;
-        trade_repeats_add(had, m, &trade);
+        trade_repeats_add(had, seen->frame, &trade);
         msg_value values[TRADE_COLUMNS] = {[TRADE_ID] = row_text(trade.trade_id),
                                            [TRADE_SIDE] = row_side(trade.side),
                                            [TRADE_PRICE] = row_decimal(trade.price),

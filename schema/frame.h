@@ -83,6 +83,7 @@ typedef struct frame_ref {
                                    in its feed and session; 0: every frame before was readable */
     uint64_t granted_ns;    /* since this time the stream (for a copy: the frame's connection) has
                                every frame of its topic; 0: unknown */
+    uint64_t read_from_ns;  /* the tape has its feed's frames from this time on, lead-in included */
     trade_grant trades;     /* of its symbol, on its connection */
     uint32_t conn_index;    /* index of its connection in the stream (book/conn_choice.h) */
     uint8_t is_copy;        /* 1: the stream is read from another connection, and this frame is a

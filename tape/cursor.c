@@ -584,7 +584,10 @@ static void set_conn(session_slot *slot, frame_ref *frame)
 
 static void finish(cursor *c, const session_slot *slot, frame_ref *frame)
 {
+    const uint64_t resumed_ns = slot->feed->resumed_ns;
+    const uint64_t lead_from_ns = c->reading.lead_from_ns;
     frame->position = c->position++;
+    frame->read_from_ns = resumed_ns > lead_from_ns ? resumed_ns : lead_from_ns;
     c->last_ns = frame->recv_ns;
     if (TD_UNLIKELY(frame->recv_ns >= c->hole_ns))
         pass_holes(c, slot->feed, frame->recv_ns);

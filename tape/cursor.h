@@ -39,10 +39,11 @@ typedef struct cursor_options {
     struct channel_table *channels; /* as blocks; if shared, no user of a cursor may set user data
                                        of channels */
     uint8_t with_events;            /* 1: frames of _events channels are returned too */
-    uint8_t with_lead_in; /* 1: also return the frames before the selection's start that books need,
-                             with is_lead_in set: frames of topics with snapshots, from the start of
-                             the oldest connection that was open at the selection's start. Where
-                             several connections brought each frame, also all frames of
+    uint8_t with_lead_in; /* 1: also return the frames before the selection's start that books, and
+                             lists of the latest trades, need, with is_lead_in set: frames of topics
+                             with snapshots and of trades, from the start of the oldest connection
+                             that was open at the selection's start, or was its slot's last one.
+                             Where several connections brought each frame, also all frames of
                              LINES_LEAD_NS (tape/lines.h) before it, so that copies of them are
                              recognised (they are read, and not returned, without this option). In a
                              file that `cut` wrote, the selection begins no earlier than the

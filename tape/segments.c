@@ -126,6 +126,13 @@ static uint8_t is_recording(const segment_reader *reader)
     return strcmp(info->session.verb, "record") == 0 || strcmp(info->session.verb, "merge") == 0;
 }
 
+/* 1 if frames before the window tell what later ones mean: the state of a topic, or which trades a
+ * list of the latest ones repeats. */
+static int needs_lead_in(const topic_row *row)
+{
+    return topic_row_has_state(row) || (row != NULL && row->type == MSG_TRADE);
+}
+
 static td_result map_channel(segment *of, const source_options *options,
                              const segment_channel *from, source_channel *to, td_err *err)
 {
@@ -141,7 +148,7 @@ static td_result map_channel(segment *of, const source_options *options,
     to->feed->is_recording |= is_recording(of->reader);
     to->slot = connection_table_get_slot(to->feed, from->info.line, from->info.shard);
     to->has_lead_in = to->use == SOURCE_FRAME && from->info.dir == CHANNEL_IN &&
-                      (to->feed->resumed_ns > 0 || topic_row_has_state(to->channel->topic.row));
+                      (to->feed->resumed_ns > 0 || needs_lead_in(to->channel->topic.row));
     uint8_t bit = (uint8_t)(1u << (from->id % 8));
     of->bits = td_array_reach(of->bits, &of->bits_capacity, from->id / 8U, sizeof *of->bits);
     of->bits[from->id / 8].wanted |= bit;

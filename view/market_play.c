@@ -486,8 +486,8 @@ static td_result add_trades_frame(maker *self, const frame_ref *frame)
     entry_order_set(&self->order, m);
     for (size_t i = 0; m != NULL && i < m->trades.trade_count; i++) {
         const msg_trade *trade = &m->trades.trades[entry_order_at(&self->order, i)];
-        const int is_repeat = trade_repeats_has(&self->had, m, trade);
-        trade_repeats_add(&self->had, m, trade);
+        const int is_repeat = trade_repeats_has(&self->had, frame, trade);
+        trade_repeats_add(&self->had, frame, trade);
         if (is_repeat || frame->is_lead_in)
             continue;
         wait_for_book(self, (waiting_trade){.recv_ns = frame->recv_ns,

@@ -133,7 +133,7 @@ static void what_is_open(void **state)
         "{\"line\":0,\"shard\":0,\"conn\":1,\"in\":9,\"out\":1,\"since_ns\":70},"
         "{\"line\":0,\"shard\":2,\"conn\":1,\"in\":9,\"out\":1,\"since_ns\":80}]}",
         GRANT(BTC), CONNECT(2), CLOSE(2)};
-    static const uint64_t OLDEST_NS[] = {70, 70, 80, 102};
+    static const uint64_t OLDEST_NS[] = {70, 70, 80, 80};
     open_conns_session session = {.rows = rows_of(EVENTS)};
     for (size_t i = 0; i < sizeof OLDEST_NS / sizeof OLDEST_NS[0]; i++) {
         const open_conns m = {.at_ns = FIRST_NS + 1 + i, .sessions = &session, .count = 1};

@@ -175,7 +175,7 @@ static const char *apply_frame(stream_feed *f, const char *text, uint64_t recv_n
         if (!decoder_decode(f->decoder, &f->channel.topic, td_bytes_of(padded, size),
                             DECODE_PATH_FAST, &m, &why))
             fail_msg("%s: %s", decode_reason_name(why.reason), text);
-        seen.message = &m;
+        seen.message = frame.content.message = &m;
     }
     const trust_answer trust = next_trust(f, seen.message, flags);
     seen.trust = topic_row_has_state(frame.row) ? &trust : NULL;

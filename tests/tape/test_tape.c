@@ -396,7 +396,7 @@ static void test_unknown_events_are_skipped(void **state)
     assert_int_equal(report.frames, 4);
 }
 
-/* A tape that starts later: book frames since the connection's begin come first, marked as lead-in;
+/* A tape that starts later: frames of books and trades since the connection's begin come first, marked as lead-in;
  * connections that had ended do not count. */
 typedef enum lead_in_turn { TURNS_NOT, TURNS_BEFORE_SELECTION } lead_in_turn;
 
@@ -426,7 +426,7 @@ static void check_lead_in(lead_in_turn turn, uint64_t from_ns)
         unsigned expected; /* 0: not returned, 1: lead-in, 2: selected */
     } STEPS[] = {{100, NULL, 0},    {110, "orderBookL2_25", 0},
                  {200, NULL, 0},    {210, "orderBookL2_25", 1},
-                 {220, "trade", 0}, {230, "orderBookL2_25", 1},
+                 {220, "trade", 1}, {230, "orderBookL2_25", 1},
                  {300, "trade", 2}, {310, "orderBookL2_25", 2}};
     uint32_t conn = 0;
     uint64_t ordinal = 0;

@@ -1,0 +1,93 @@
+// A dataset that is made in parts has each trade once: the list of the latest trades with which a connection begins repeats trades
+// that belong to an earlier part, whether the part begins with a checkpoint, on a connection, or between two.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import zlib from "node:zlib";
+import { filesBelow, tapedeck, temporary } from "../support/harness.mjs";
+import { test } from "../support/npm_packages.mjs";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = Date.UTC(2026, 7, 3, 12);
+const at = (minute) => HOUR_MS + minute * MINUTE_MS;
+
+/** A frame of one connection with trades, the newest one first; a trade's id is its minute, from 100. */
+function frame(conn, ordinal, minute, type, minutes) {
+  const trades = minutes
+    .slice()
+    .sort((a, b) => b - a)
+    .map((of) => ({
+      product_id: "BTC-USD",
+      trade_id: String(100 + of),
+      price: "10",
+      size: "2",
+      time: new Date(at(of)).toISOString(),
+      side: "SELL",
+    }));
+  const data = {
+    channel: "market_trades",
+    client_id: "",
+    timestamp: new Date(at(minute)).toISOString(),
+    sequence_num: ordinal,
+    events: [{ type, trades }],
+  };
+  return `{"recv_ns":${at(minute) + 50}000000,"conn":${conn},"data":${JSON.stringify(data)}}`;
+}
+
+const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+/** Trades of each minute from -20 to 20, in two segments; the second connection begins at 6 with a list that has those since -10. */
+const LINES = [
+  frame(1, 0, -20, "snapshot", [-20]),
+  ...range(-19, 4).map((minute, i) => frame(1, i + 1, minute, "update", [minute])),
+  frame(2, 0, 6, "snapshot", range(-10, 6)),
+  ...range(7, 20).map((minute, i) => frame(2, i + 1, minute, "update", [minute])),
+];
+
+async function idsOf(t, archive, ...times) {
+  const out = path.join(temporary(t), "out");
+  const { code } = await tapedeck(
+    t,
+    ["export", "-q", archive, "--format", "tardis-csv", "--type", "trades", "--out", out, ...times],
+    { status: null }
+  );
+  assert.ok(code === 0 || code === 1, `export ended with ${code}`);
+  const name = filesBelow(out).find((of) => of.includes("_trades_"));
+  const rows = zlib
+    .gunzipSync(fs.readFileSync(path.join(out, name)))
+    .toString("utf8")
+    .trimEnd()
+    .split("\n");
+  return rows.slice(1).map((row) => Number(row.split(",")[4]));
+}
+
+test("parts of a dataset have each trade once", async (t) => {
+  const file = path.join(temporary(t), "frames.jsonl");
+  const archive = path.join(temporary(t), "tape");
+  fs.writeFileSync(file, LINES.join("\n"));
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    archive,
+    "--format",
+    "jsonl",
+    "--family",
+    "coinbase-advanced",
+    file,
+  ]);
+  const whole = range(80, 120);
+  assert.deepEqual(await idsOf(t, archive), whole);
+  for (const [what, minute] of [
+    ["on the first connection, without a checkpoint", -5],
+    ["at the checkpoint of the second segment", 0],
+    ["on the first connection, after a checkpoint", 2],
+    ["between the connections", 5],
+    ["on the second connection", 9],
+  ]) {
+    const border = new Date(at(minute)).toISOString();
+    const before = await idsOf(t, archive, "--to", border);
+    const after = await idsOf(t, archive, "--from", border);
+    assert.deepEqual([...before, ...after], whole, what);
+  }
+});
