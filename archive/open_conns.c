@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "archive/read_plan.h"
+#include "archive/time_account.h"
 
 /* The search for segments extends this far from the queried time: a segment holds up to an hour,
  * and a quiet feed may write no segment for hours. */
@@ -289,4 +290,11 @@ td_result open_conns_read_feed(archive_view *view, const char *feed, uint64_t at
                                open_conns *out, td_err *err)
 {
     return open_conns_read(view, is_feed, (void *)&feed, at_ns, out, err);
+}
+
+td_result open_conns_read_end(archive_view *view, const char *feed, uint64_t until_ns,
+                              open_conns *out, uint64_t *first_ns, uint64_t *last_ns, td_err *err)
+{
+    archive_feed_range(view, feed, first_ns, last_ns);
+    return open_conns_read_feed(view, feed, until_ns < *last_ns ? until_ns : *last_ns, out, err);
 }

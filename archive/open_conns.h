@@ -36,6 +36,12 @@ TD_MUST_USE td_result open_conns_read(archive_view *view, int (*wants_feed)(void
 /* As open_conns_read, of one feed. */
 TD_MUST_USE td_result open_conns_read_feed(archive_view *view, const char *feed, uint64_t at_ns,
                                            open_conns *out, td_err *err);
+/* As open_conns_read_feed, at the end of a time: at until_ns, or at the feed's last frame if that
+ * is earlier, because the grants of a session end with it. *first_ns, *last_ns: archive_feed_range.
+ */
+TD_MUST_USE td_result open_conns_read_end(archive_view *view, const char *feed, uint64_t until_ns,
+                                          open_conns *out, uint64_t *first_ns, uint64_t *last_ns,
+                                          td_err *err);
 /* As open_conns_read, for a tape that follows a recording: a live session also continues after its
  * last frame. */
 TD_MUST_USE td_result open_conns_read_live(archive_view *view,

@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "archive/open_conns.h"
-#include "archive/time_account.h"
 #include "schema/family.h"
 
 void coverage_fini(coverage *self)
@@ -263,7 +262,7 @@ void topic_times_close(topic_times *self)
 
 static td_result find_feed(topic_times *self, const char *feed, feed_times **out, td_err *err)
 {
-    uint64_t first_ns = 0;
+    uint64_t first_ns;
     for (size_t i = 0; i < self->count; i++) {
         *out = &self->feeds[i];
         if (strcmp((*out)->feed, feed) == 0)
@@ -272,14 +271,12 @@ static td_result find_feed(topic_times *self, const char *feed, feed_times **out
     self->feeds = td_array_grow(self->feeds, self->count, sizeof *self->feeds);
     feed_times *made = *out = &self->feeds[self->count++];
     *made = (feed_times){.feed = td_strdup(feed)};
-    archive_feed_range(self->view, feed, &first_ns, &made->last_ns);
-    uint64_t after_ns = more(self->window.to_ns, COVERAGE_DELAY_NS);
     td_result rc = open_conns_read_feed(
         self->view, made->feed, less(self->window.from_ns, COVERAGE_DELAY_NS), &made->before, err);
     if (rc == TD_OK)
-        rc = open_conns_read_feed(self->view, made->feed,
-                                  after_ns < made->last_ns ? after_ns : made->last_ns, &made->after,
-                                  err);
+        rc =
+            open_conns_read_end(self->view, made->feed, more(self->window.to_ns, COVERAGE_DELAY_NS),
+                                &made->after, &first_ns, &made->last_ns, err);
     return rc;
 }
 

@@ -8,7 +8,6 @@
 #include "base/assert.h"
 #include "archive/open_conns.h"
 #include "archive/read_plan.h"
-#include "archive/time_account.h"
 #include "archive/topic_list.h"
 #include "schema/family.h"
 
@@ -25,7 +24,7 @@ void absence_list_fini(absence_list *list)
 /* ---- topics ---- */
 
 /* Add the topics of selected channels at any time of the archive. */
-static void add_topics(topic_list *list, const read_plan *plan)
+static void find_topics(topic_list *list, const read_plan *plan)
 {
     for (size_t k = 0; k < read_plan_count(plan); k++) {
         const planned_segment *segment = read_plan_segment(plan, k);
@@ -74,21 +73,17 @@ static void add_row(const search *s, absence_reason reason, const char *feed, co
     (void)snprintf(made->feed, sizeof made->feed, "%s", feed); /* a feed's name fits */
 }
 
-/* Add archived topics that have no frame in the window and were not granted at end_ns. */
-static td_result find_silent(const search *s, const char *feed, selection_window window,
-                             uint64_t end_ns, td_err *err)
+/* Add archived topics that have no frame in the window and were not granted at its end. */
+static void add_topics(const search *s, const char *feed, selection_window window,
+                       const open_conns *grants)
 {
-    open_conns grants;
-    td_result rc = open_conns_read_feed(s->view, feed, end_ns, &grants, err);
-    for (size_t i = 0; i < s->topics.count && rc == TD_OK; i++) {
+    for (size_t i = 0; i < s->topics.count; i++) {
         const topic_entry *row = &s->topics.rows[i];
         if (strcmp(row->feed, feed) == 0 && !has_played(s->played, row) &&
-            !open_conns_has_topic(&grants, td_bytes_str(topic_entry_exchange_topic(row)),
+            !open_conns_has_topic(grants, td_bytes_str(topic_entry_exchange_topic(row)),
                                   family_covers(row->family)))
             add_row(s, ABSENCE_TOPIC, feed, row->topic, row->symbol, window.from_ns, window.to_ns);
     }
-    open_conns_fini(&grants);
-    return rc;
 }
 
 /* Find what a feed lacks. A feed is recorded from its first received frame to its last; its
@@ -100,20 +95,20 @@ static td_result find_in_feed(const search *s, const char *feed, td_err *err)
     selection_window window = s->window;
     uint64_t first_ns = 0;
     uint64_t last_ns = 0;
-    archive_feed_range(s->view, feed, &first_ns, &last_ns);
+    open_conns grants;
+    td_result rc =
+        open_conns_read_end(s->view, feed, window.to_ns, &grants, &first_ns, &last_ns, err);
     if (wanted->has_from && window.from_ns < first_ns)
         add_row(s, ABSENCE_BEFORE, feed, "", "", window.from_ns,
                 window.to_ns < first_ns ? window.to_ns : first_ns);
     if (wanted->has_to && window.to_ns - 1 > last_ns)
         add_row(s, ABSENCE_AFTER, feed, "", "", window.from_ns > last_ns ? window.from_ns : last_ns,
                 window.to_ns);
-    /* The grants of a session end with the session, which may be at its last frame. */
-    uint64_t end_ns = window.to_ns < last_ns ? window.to_ns : last_ns;
     window.from_ns = window.from_ns < first_ns ? first_ns : window.from_ns;
     window.to_ns = window.to_ns > last_ns ? last_ns + 1 : window.to_ns;
-    td_result rc = TD_OK;
-    if (window.from_ns < window.to_ns)
-        rc = find_silent(s, feed, window, end_ns, err);
+    if (rc == TD_OK && window.from_ns < window.to_ns)
+        add_topics(s, feed, window, &grants);
+    open_conns_fini(&grants);
     return rc;
 }
 
@@ -134,7 +129,7 @@ td_result absence_find(archive *a, const selection *wanted, selection_window win
     if (rc == TD_OK)
         rc = read_plan_open(a, &all, &plan, err);
     if (rc == TD_OK)
-        add_topics(&s.topics, plan);
+        find_topics(&s.topics, plan);
     topic_list_sort(&s.topics);
     const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;
     for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(plan, feed))

@@ -394,28 +394,54 @@ static void add_days(days_run *run, const stream_days *s)
 
 /* ---- a feed ---- */
 
+/* 1 if the topic was granted at the end of the window, or later: a window may end in a gap. */
+static int is_asked(const stream_days *s, const open_conns *at_end, const open_conns *at_last)
+{
+    const td_bytes topic = td_bytes_str(s->exchange_topic);
+    grant_covers_fn *covers = family_covers(s->family);
+    return open_conns_has_topic(at_end, topic, covers) ||
+           open_conns_has_topic(at_last, topic, covers);
+}
+
+/* A topic whose connection was lost, and not opened again, is asked for as long as it is missing.
+ * Between recordings it may have been left out of the configuration. */
+static void extend_by_losses(stream_days *s, uint64_t last_ns)
+{
+    for (size_t i = 0; i < s->bad.count; i++) {
+        const bad_span *lost = &s->bad.rows[i];
+        const uint64_t to_ns = lost->to_ns == 0 ? last_ns + 1 : lost->to_ns;
+        const int is_between = lost->to_ns != 0 && (lost->reasons & 1U << GAP_RESTART) != 0;
+        if (lost->kind == SPAN_MISSING && !is_between && lost->from_ns <= s->end_ns &&
+            to_ns > s->end_ns)
+            s->end_ns = to_ns;
+    }
+}
+
 /* Add the streams of one feed, which are contiguous. */
 static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
 {
-    open_conns grants;
+    open_conns at_end;
+    open_conns at_last = {0};
     uint64_t first_ns = 0;
     uint64_t last_ns = 0;
     const char *feed = run->streams[from]->feed;
-    archive_feed_range(run->view, feed, &first_ns, &last_ns);
-    td_result rc = open_conns_read_feed(run->view, feed, last_ns, &grants, err);
+    td_result rc =
+        open_conns_read_end(run->view, feed, run->window.to_ns, &at_end, &first_ns, &last_ns, err);
+    if (rc == TD_OK && run->window.to_ns < last_ns)
+        rc = open_conns_read_feed(run->view, feed, last_ns, &at_last, err);
     size_t begin = run->out->count;
     for (size_t i = from; i < to && rc == TD_OK; i++) {
         stream_days *s = run->streams[i];
-        int is_granted = open_conns_has_topic(&grants, td_bytes_str(s->exchange_topic),
-                                              family_covers(s->family));
-        s->end_ns = (is_granted ? last_ns : s->last_ns) + 1;
+        s->end_ns = (is_asked(s, &at_end, &at_last) ? last_ns : s->last_ns) + 1;
         add_gaps(s, &run->ledger, s->end_ns);
         if (s->bad.count > 0)
             qsort(s->bad.rows, s->bad.count, sizeof *s->bad.rows, compare_spans);
+        extend_by_losses(s, last_ns);
     }
     for (size_t i = from; i < to && rc == TD_OK; i++)
         add_days(run, run->streams[i]);
-    open_conns_fini(&grants);
+    open_conns_fini(&at_end);
+    open_conns_fini(&at_last);
     const archive_view *view = run->view;
     int is_live = 0; /* 1: a recorder is adding to the feed */
     for (size_t i = 0; view->live[0] != '\0' && i < view->listing.segment_count; i++) {

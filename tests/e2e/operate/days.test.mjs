@@ -7,8 +7,10 @@ import { test } from "node:test";
 import zlib from "node:zlib";
 import {
   chunksOf,
+  eventually,
   flipIn,
   json,
+  jsonList,
   manifestOf,
   segments,
   tapedeck,
@@ -617,5 +619,43 @@ test(
     const days = await found(t, archive);
     assert.ok(days.some(isLate), JSON.stringify(days));
     assert.ok(days.every((day) => !day.recording));
+  }
+);
+
+test(
+  "a topic whose connection is lost for good is missing until the feed's last frame",
+  { skip: withoutPackages },
+  async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const exchange = await numberedExchange(t, { rate: 100, symbols: ["BTCUSD", "ETHUSD"] });
+    const recorder = new Recorder(t, archive, [
+      ...exchange.args(),
+      "--max-topics-per-connection",
+      "1",
+      "--commit-interval",
+      "100ms",
+    ]);
+    const more = () => recorder.durableAfter(recorder.durableLines + 10);
+    await more();
+    exchange.cutOff("trade.ETHUSD");
+    for (const ws of exchange.sockets.clients) if (ws.granted?.has("trade.ETHUSD")) ws.terminate();
+    const gaps = () => jsonList(t, ["gaps", archive, "--json"], { status: null });
+    await eventually(
+      "a row of the lost connection",
+      async () => (await gaps()).length > 0,
+      recorder
+    );
+    await more();
+    await recorder.kill("SIGTERM");
+    assert.equal((await gaps()).length, 1);
+    const days = await found(t, archive, [], { status: null });
+    const topic = (symbol) => days.find((day) => day.symbol === symbol).topics[0];
+    const { last_recv_ns } = await json(t, ["replay", archive, "--json"], { status: null });
+    const frames = await tapedeck(t, ["cat", archive, "--symbol", "ETHUSD", "--json"]);
+    const last = JSON.parse(frames.stdout.trimEnd().split("\n").at(-1));
+    const sinceLast_ns = last_recv_ns - last.recv_ns - 1000; // a JavaScript number has no single nanoseconds
+    assert.ok(sinceLast_ns > 0);
+    assert.ok(topic("ETHUSD").missing_ns >= sinceLast_ns, JSON.stringify(days));
+    assert.ok(topic("BTCUSD").missing_ns === 0, JSON.stringify(days));
   }
 );
