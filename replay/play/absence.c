@@ -6,9 +6,11 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "archive/ledger.h"
 #include "archive/open_conns.h"
 #include "archive/read_plan.h"
 #include "archive/topic_list.h"
+#include "tape/lost_topics.h"
 #include "schema/family.h"
 
 void absence_list_fini(absence_list *list)
@@ -36,6 +38,16 @@ static void find_topics(topic_list *list, const read_plan *plan)
     }
 }
 
+static int is_lost(const lost_topic_list *lost, const topic_entry *row)
+{
+    for (size_t i = 0; i < lost->count; i++)
+        if (strcmp(lost->rows[i].feed, row->feed) == 0 &&
+            strcmp(lost->rows[i].topic, row->topic) == 0 &&
+            strcmp(lost->rows[i].symbol, row->symbol) == 0)
+            return 1;
+    return 0;
+}
+
 static int has_played(const stream_table *played, const topic_entry *row)
 {
     for (size_t i = 0; i < played->count; i++) {
@@ -55,6 +67,7 @@ typedef struct search {
     archive_view *view;
     topic_list topics; /* of the selection, at any time */
     const stream_table *played;
+    lost_topic_list lost; /* a gap reports them */
     absence_list *out;
 } search;
 
@@ -80,6 +93,7 @@ static void add_topics(const search *s, const char *feed, selection_window windo
     for (size_t i = 0; i < s->topics.count; i++) {
         const topic_entry *row = &s->topics.rows[i];
         if (strcmp(row->feed, feed) == 0 && !has_played(s->played, row) &&
+            !is_lost(&s->lost, row) &&
             !open_conns_has_topic(grants, td_bytes_str(topic_entry_exchange_topic(row)),
                                   family_covers(row->family)))
             add_row(s, ABSENCE_TOPIC, feed, row->topic, row->symbol, window.from_ns, window.to_ns);
@@ -128,13 +142,19 @@ td_result absence_find(archive *a, const selection *wanted, selection_window win
     all.view = s.view;
     if (rc == TD_OK)
         rc = read_plan_open(a, &all, &plan, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        gap_list ledger = {0};
         find_topics(&s.topics, plan);
-    topic_list_sort(&s.topics);
+        topic_list_sort(&s.topics);
+        archive_gaps_of(s.view, &ledger);
+        rc = lost_topics_find(s.view, &ledger, wanted, window, &s.lost, err);
+        gap_list_fini(&ledger);
+    }
     const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;
     for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(plan, feed))
         rc = find_in_feed(&s, feed, err);
     topic_list_fini(&s.topics);
+    td_free(s.lost.rows);
     read_plan_close(plan);
     archive_view_close(s.view);
     return rc == TD_OK ? rc : td_err_add(err, rc, "looking for absent parts of the selection");

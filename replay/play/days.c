@@ -13,6 +13,7 @@
 #include "replay/play/stream.h"
 #include "schema/family.h"
 #include "tape/empty_selection.h"
+#include "tape/lost_topics.h"
 
 /* Maximum number of spans of a stream; further faults extend its last span. */
 enum { SPANS_MAX = 65536 };
@@ -405,11 +406,11 @@ static int is_asked(const stream_days *s, const open_conns *at_end, const open_c
 
 /* A topic whose connection was lost, and not opened again, is asked for as long as it is missing.
  * Between recordings it may have been left out of the configuration. */
-static void extend_by_losses(stream_days *s, uint64_t last_ns)
+static void extend_by_losses(stream_days *s, uint64_t until_ns)
 {
     for (size_t i = 0; i < s->bad.count; i++) {
         const bad_span *lost = &s->bad.rows[i];
-        const uint64_t to_ns = lost->to_ns == 0 ? last_ns + 1 : lost->to_ns;
+        const uint64_t to_ns = lost->to_ns == 0 ? until_ns + 1 : lost->to_ns;
         const int is_between = lost->to_ns != 0 && (lost->reasons & 1U << GAP_RESTART) != 0;
         if (lost->kind == SPAN_MISSING && !is_between && lost->from_ns <= s->end_ns &&
             to_ns > s->end_ns)
@@ -429,6 +430,7 @@ static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
         open_conns_read_end(run->view, feed, run->window.to_ns, &at_end, &first_ns, &last_ns, err);
     if (rc == TD_OK && run->window.to_ns < last_ns)
         rc = open_conns_read_feed(run->view, feed, last_ns, &at_last, err);
+    const uint64_t asked_ns = rc == TD_OK ? feed_asked_until_ns(run->view, feed) : 0;
     size_t begin = run->out->count;
     for (size_t i = from; i < to && rc == TD_OK; i++) {
         stream_days *s = run->streams[i];
@@ -436,7 +438,7 @@ static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
         add_gaps(s, &run->ledger, s->end_ns);
         if (s->bad.count > 0)
             qsort(s->bad.rows, s->bad.count, sizeof *s->bad.rows, compare_spans);
-        extend_by_losses(s, last_ns);
+        extend_by_losses(s, asked_ns > last_ns ? asked_ns : last_ns);
     }
     for (size_t i = from; i < to && rc == TD_OK; i++)
         add_days(run, run->streams[i]);
@@ -521,6 +523,40 @@ static td_result find_all_silent(days_run *run, const selection *wanted, td_err 
     return rc;
 }
 
+/* ---- topics that were lost before ---- */
+
+/* Add a topic whose connection was lost before the window, and that has no frame or grant in it. */
+static void add_lost(days_run *run, const lost_topic *row)
+{
+    const channel_info info = {.feed = row->feed,
+                               .family = row->family,
+                               .topic = row->topic,
+                               .exchange_topic = row->exchange_topic,
+                               .symbol = row->symbol};
+    for (size_t i = 0; i < run->stream_count; i++)
+        if (strcmp(run->streams[i]->exchange_topic, row->exchange_topic) == 0 &&
+            strcmp(run->streams[i]->symbol, row->symbol) == 0 &&
+            strcmp(run->streams[i]->feed, row->feed) == 0)
+            return;
+    stream_days *made = open_stream(&info, run->window.from_ns);
+    made->row = row->row;
+    made->last_ns = run->window.from_ns;
+    made->line = row->line;
+    made->shard = row->shard;
+    run->streams = td_array_grow(run->streams, run->stream_count, sizeof(stream_days *));
+    run->streams[run->stream_count++] = made;
+}
+
+static td_result find_all_lost(days_run *run, const selection *wanted, td_err *err)
+{
+    lost_topic_list lost;
+    td_result rc = lost_topics_find(run->view, &run->ledger, wanted, run->window, &lost, err);
+    for (size_t i = 0; i < lost.count; i++)
+        add_lost(run, &lost.rows[i]);
+    td_free(lost.rows);
+    return rc;
+}
+
 /* ---- all feeds ---- */
 
 /* Called when the stream closes: keep its days. */
@@ -592,6 +628,8 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
         rc = archive_view_open(how->archive, VIEW_ALL, NULL, &run.view, err);
     if (rc == TD_OK)
         rc = find_all_silent(&run, wanted, err);
+    if (rc == TD_OK)
+        rc = find_all_lost(&run, wanted, err);
     if (rc == TD_OK)
         rc = run.stream_count > 0 ? add_feeds(&run, err)
                                   : selection_why_empty(how->archive, wanted, stats, err);

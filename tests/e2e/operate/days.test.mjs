@@ -622,40 +622,80 @@ test(
   }
 );
 
-test(
-  "a topic whose connection is lost for good is missing until the feed's last frame",
-  { skip: withoutPackages },
-  async (t) => {
-    const archive = path.join(temporary(t), "tape");
-    const exchange = await numberedExchange(t, { rate: 100, symbols: ["BTCUSD", "ETHUSD"] });
-    const recorder = new Recorder(t, archive, [
-      ...exchange.args(),
-      "--max-topics-per-connection",
-      "1",
-      "--commit-interval",
-      "100ms",
-    ]);
-    const more = () => recorder.durableAfter(recorder.durableLines + 10);
-    await more();
-    exchange.cutOff("trade.ETHUSD");
-    for (const ws of exchange.sockets.clients) if (ws.granted?.has("trade.ETHUSD")) ws.terminate();
-    const gaps = () => jsonList(t, ["gaps", archive, "--json"], { status: null });
-    await eventually(
-      "a row of the lost connection",
-      async () => (await gaps()).length > 0,
-      recorder
-    );
-    await more();
-    await recorder.kill("SIGTERM");
-    assert.equal((await gaps()).length, 1);
-    const days = await found(t, archive, [], { status: null });
-    const topic = (symbol) => days.find((day) => day.symbol === symbol).topics[0];
-    const { last_recv_ns } = await json(t, ["replay", archive, "--json"], { status: null });
-    const frames = await tapedeck(t, ["cat", archive, "--symbol", "ETHUSD", "--json"]);
-    const last = JSON.parse(frames.stdout.trimEnd().split("\n").at(-1));
-    const sinceLast_ns = last_recv_ns - last.recv_ns - 1000; // a JavaScript number has no single nanoseconds
-    assert.ok(sinceLast_ns > 0);
-    assert.ok(topic("ETHUSD").missing_ns >= sinceLast_ns, JSON.stringify(days));
-    assert.ok(topic("BTCUSD").missing_ns === 0, JSON.stringify(days));
-  }
-);
+/** Configurations in which ETHUSD has a connection of its own. */
+const APART = {
+  "a topic": (url) =>
+    `  - {name: a, family: inverse, url: ${url}/realtime, topics: [trade.BTCUSD, trade.ETHUSD], max_topics_per_connection: 1}\n`,
+  "a feed": (url) =>
+    ["BTCUSD", "ETHUSD"]
+      .map(
+        (symbol) =>
+          `  - {name: ${symbol}, family: inverse, url: ${url}/realtime, topics: [trade.${symbol}]}\n`
+      )
+      .join(""),
+};
+
+for (const [what, feeds] of Object.entries(APART))
+  test(
+    `${what} whose connection is lost for good is missing as long as it is asked for`,
+    { skip: withoutPackages },
+    async (t) => {
+      const dir = temporary(t);
+      const archive = path.join(dir, "tape");
+      const config = path.join(dir, "feeds.yaml");
+      const exchange = await numberedExchange(t, { rate: 100, symbols: ["BTCUSD", "ETHUSD"] });
+      fs.writeFileSync(config, `commit_interval: 100ms\nfeeds:\n${feeds(exchange.url)}`);
+      const rows = async (...times) => {
+        const days = await found(t, archive, times, { status: null });
+        const topic = (symbol) => days.find((day) => day.symbol === symbol)?.topics[0];
+        return { lost: topic("ETHUSD"), other: topic("BTCUSD"), text: JSON.stringify(days) };
+      };
+      const isLost = async (recorder) => {
+        const look = async () =>
+          (await jsonList(t, ["gaps", archive, "--json"], { status: null })).length > 0;
+        await eventually("a row of the lost connection", look, recorder);
+        const more = () => recorder.durableAfter(recorder.durableLines + 5);
+        await more();
+        const from = new Date().toISOString();
+        await more();
+        assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+        return from;
+      };
+
+      let recorder = new Recorder(t, archive, ["-c", config]);
+      await recorder.durableAfter(recorder.durableLines + 10);
+      exchange.cutOff("trade.ETHUSD");
+      for (const ws of exchange.sockets.clients)
+        if (ws.granted?.has("trade.ETHUSD")) ws.terminate();
+      const from = await isLost(recorder);
+      const frames = await tapedeck(t, ["cat", archive, "--json"]);
+      const last = (symbol) =>
+        frames.stdout
+          .trimEnd()
+          .split("\n")
+          .map((line) => JSON.parse(line))
+          .filter((one) => one.symbol === symbol)
+          .at(-1).recv_ns;
+      const whole = await rows();
+      assert.ok(whole.lost.missing_ns >= last("BTCUSD") - last("ETHUSD") - 1000, whole.text); // numbers have no single nanoseconds
+      assert.equal(whole.other.missing_ns, 0, whole.text);
+
+      const isMissing = async (...times) => {
+        const part = await rows(...times);
+        assert.ok(part.lost?.asked_ns > 0, part.text);
+        assert.equal(part.lost.missing_ns, part.lost.asked_ns, part.text);
+        assert.equal(part.other.missing_ns, 0, part.text);
+      };
+      await isMissing("--from", from);
+      const replayed = await json(t, ["replay", archive, "--from", from, "--json"], {
+        status: null,
+      });
+      assert.deepEqual([replayed.absent, replayed.verdict], [[], "incomplete"]); // it was subscribed
+      const out = path.join(dir, "out");
+      const args = ["--format", "jsonl", "--out", out, "--from", from, "--max-gap-loss", "1"];
+      assert.equal((await tapedeck(t, ["export", archive, ...args], { status: null })).code, 4);
+
+      recorder = new Recorder(t, archive, ["-c", config]); // the connection stays lost over recordings
+      await isMissing("--from", await isLost(recorder));
+    }
+  );

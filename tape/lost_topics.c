@@ -1,0 +1,152 @@
+#include "tape/lost_topics.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "archive/open_conns.h"
+#include "schema/family.h"
+
+uint64_t feed_asked_until_ns(archive_view *view, const char *feed)
+{
+    const archive_listing *listing = &view->listing;
+    const segment_name *latest = NULL;
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const segment_name *name = &listing->segments[i].name;
+        if (name->is_parsed && strcmp(name->feed, feed) == 0 &&
+            (latest == NULL || name->first_s > latest->first_s))
+            latest = name;
+    }
+    const session_row *ran =
+        latest == NULL ? NULL : archive_history_session(&view->past, latest->session);
+    if (ran == NULL || archive_history_is_import(&view->past, ran->session))
+        return 0;
+    uint64_t until_ns = ran->stop_ns != 0 ? ran->stop_ns : UINT64_MAX;
+    for (size_t i = 0; i < view->past.session_count; i++) { /* a crashed session has no stop */
+        const uint64_t start_ns = view->past.sessions[i].start_ns;
+        if (start_ns > ran->start_ns && start_ns < until_ns)
+            until_ns = start_ns;
+    }
+    return archive_view_newest_ns(view, until_ns);
+}
+
+/* ---- topics of a lost connection ---- */
+
+typedef struct search {
+    const selection *wanted;
+    const gap_row *gap;
+    uint64_t until_ns;
+    lost_topic_list *out;
+} search;
+
+static void copy_text(char *out, size_t size, td_bytes text)
+{
+    (void)snprintf(out, size, "%.*s", (int)text.size, (const char *)text.data);
+}
+
+static void add_topic(const search *s, const channel_info *info, const topic_row *row)
+{
+    lost_topic_list *list = s->out;
+    if (!gap_row_affects_channel(s->gap, info) ||
+        !selection_has_topic(s->wanted, td_bytes_str(info->topic),
+                             td_bytes_str(info->exchange_topic), td_bytes_str(info->symbol)))
+        return;
+    for (size_t i = 0; i < list->count; i++) {
+        lost_topic *known = &list->rows[i];
+        if (strcmp(known->feed, info->feed) != 0 || strcmp(known->topic, info->topic) != 0 ||
+            strcmp(known->symbol, info->symbol) != 0)
+            continue;
+        known->until_ns = s->until_ns > known->until_ns ? s->until_ns : known->until_ns;
+        return;
+    }
+    list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
+    lost_topic *made = &list->rows[list->count++];
+    *made =
+        (lost_topic){.row = row, .line = info->line, .shard = info->shard, .until_ns = s->until_ns};
+    copy_text(made->feed, sizeof made->feed, td_bytes_str(info->feed));
+    copy_text(made->family, sizeof made->family, td_bytes_str(info->family));
+    copy_text(made->topic, sizeof made->topic, td_bytes_str(info->topic));
+    copy_text(made->symbol, sizeof made->symbol, td_bytes_str(info->symbol));
+    copy_text(made->exchange_topic, sizeof made->exchange_topic,
+              td_bytes_str(info->exchange_topic));
+}
+
+/* Add the topic that a grant names; or, if it names several, those that came in the segment. */
+static void add_grant(const search *s, const segment_rows *rows, const grant_row *grant)
+{
+    const segment_index *index = &rows->index;
+    const conn_row *conn = &rows->conns[grant->conn];
+    const family *of = family_find(td_bytes_str(index->family));
+    topic_match match;
+    if (of != NULL && strpbrk(grant->topic, "*|,") == NULL &&
+        topic_match_text(of->topics, of->topic_count, td_bytes_str(grant->topic), grant->from_ns,
+                         &match)) {
+        char topic[LIMIT_TOPIC_BYTES];
+        char symbol[LIMIT_SYMBOL_BYTES];
+        copy_text(topic, sizeof topic, match.topic);
+        copy_text(symbol, sizeof symbol, match.symbol);
+        const channel_info info = {.feed = index->feed,
+                                   .family = index->family,
+                                   .line = conn->line,
+                                   .shard = conn->shard,
+                                   .topic = topic,
+                                   .exchange_topic = grant->topic,
+                                   .symbol = symbol};
+        add_topic(s, &info, match.row);
+        return;
+    }
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const channel_info *info = &index->channels[i].info;
+        if (channel_role(info) == ROLE_DATA && info->line == conn->line &&
+            info->shard == conn->shard &&
+            grant_covers(td_bytes_str(grant->topic), td_bytes_str(info->exchange_topic),
+                         family_covers(index->family)))
+            add_topic(s, info, NULL);
+    }
+}
+
+/* 1 if the grant lasted until its connection was lost, and the gap is of that connection. */
+static int is_lost(const gap_row *gap, const segment_rows *rows, const grant_row *grant)
+{
+    const conn_row *conn = &rows->conns[grant->conn];
+    const int is_of_conn = gap->conn == 0 || (gap->shard == conn->shard &&
+                                              gap->line == conn->line && gap->conn == conn->conn);
+    const int is_held = grant->to_ns == 0 || (conn->to_ns != 0 && grant->to_ns >= conn->to_ns);
+    return grant->source[0] != '\0' && is_of_conn && is_held;
+}
+
+/* 1 if time is missing at the window's begin because of the gap. A gap between two recordings has
+ * an end: the second one need not have the topics of the first. */
+static int lasts_at(const gap_row *gap, uint64_t from_ns)
+{
+    const int is_open = gap->to_ns == GAP_OPEN;
+    return gap_row_is_loss(gap) && gap->reason != GAP_SEQUENCE && gap->reason != GAP_AGGREGATE &&
+           (is_open || gap->reason != GAP_RESTART) && gap->from_ns < from_ns &&
+           (is_open || gap->to_ns > from_ns);
+}
+
+td_result lost_topics_find(archive_view *view, const gap_list *ledger, const selection *wanted,
+                           selection_window window, lost_topic_list *out, td_err *err)
+{
+    td_result rc = TD_OK;
+    *out = (lost_topic_list){0};
+    for (size_t i = 0; i < ledger->count && rc == TD_OK && window.from_ns > 0; i++) {
+        const gap_row *gap = &ledger->rows[i];
+        open_conns open;
+        if (!lasts_at(gap, window.from_ns) || !selection_has_feed(wanted, gap->feed))
+            continue;
+        const search s = {
+            wanted, gap, gap->to_ns != GAP_OPEN ? gap->to_ns : feed_asked_until_ns(view, gap->feed),
+            out};
+        /* The gap begins at the connection's last frame, which may be older than its grants. */
+        rc = open_conns_read_feed(view, gap->feed, gap->from_ns + 1, &open, err);
+        for (size_t k = 0; k < open.count; k++) {
+            const segment_rows *rows = &open.sessions[k].rows;
+            for (size_t g = 0; g < rows->grant_count && s.until_ns > window.from_ns; g++)
+                if (is_lost(gap, rows, &rows->grants[g]))
+                    add_grant(&s, rows, &rows->grants[g]);
+        }
+        open_conns_fini(&open);
+    }
+    return rc;
+}

@@ -1,0 +1,43 @@
+/* Topics whose connection was lost before a time and that were not received in it: nothing of the
+ * time shows them but a gap that began earlier. Known from the ledger and from the grants of the
+ * connections that were lost. One thread. */
+#ifndef TD_TAPE_LOST_TOPICS_H
+#define TD_TAPE_LOST_TOPICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "archive/archive_view.h"
+#include "schema/topic.h"
+#include "tape/selection.h"
+
+typedef struct lost_topic {
+    char feed[LIMIT_NAME_BYTES];
+    char family[LIMIT_NAME_BYTES];
+    char topic[LIMIT_TOPIC_BYTES];
+    char symbol[LIMIT_SYMBOL_BYTES]; /* "" if absent */
+    char exchange_topic[LIMIT_TOPIC_BYTES];
+    const topic_row *row; /* NULL: unknown */
+    uint32_t line, shard; /* of the lost connection */
+    uint64_t until_ns;    /* it is missing from before the time until then */
+} lost_topic;
+
+typedef struct lost_topic_list {
+    lost_topic *rows;
+    size_t count;
+} lost_topic_list;
+
+/* Find the selected topics that were granted on a connection of which a gap of the ledger lasts at
+ * the window's begin. The caller checks whether frames came later in the window, and frees the rows
+ * with td_free, also after a failure. TD_E_IO. */
+TD_MUST_USE td_result lost_topics_find(archive_view *view, const gap_list *ledger,
+                                       const selection *wanted, selection_window window,
+                                       lost_topic_list *out, td_err *err);
+
+/* Until when a feed was asked for that no longer has frames: the last message of the archive, of
+ * any feed, while the feed's latest session ran. Of an imported feed 0. */
+uint64_t feed_asked_until_ns(archive_view *view, const char *feed);
+
+#endif
