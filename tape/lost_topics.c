@@ -30,6 +30,18 @@ uint64_t feed_asked_until_ns(archive_view *view, const char *feed)
     return archive_view_newest_ns(view, until_ns);
 }
 
+const lost_topic *lost_topic_list_find(const lost_topic_list *list, const char *feed,
+                                       const char *topic, const char *symbol)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const lost_topic *row = &list->rows[i];
+        if (strcmp(row->feed, feed) == 0 && strcmp(row->topic, topic) == 0 &&
+            strcmp(row->symbol, symbol) == 0)
+            return row;
+    }
+    return NULL;
+}
+
 /* ---- topics of a lost connection ---- */
 
 typedef struct search {
@@ -51,12 +63,10 @@ static void add_topic(const search *s, const channel_info *info, const topic_row
         !selection_has_topic(s->wanted, td_bytes_str(info->topic),
                              td_bytes_str(info->exchange_topic), td_bytes_str(info->symbol)))
         return;
-    for (size_t i = 0; i < list->count; i++) {
-        lost_topic *known = &list->rows[i];
-        if (strcmp(known->feed, info->feed) != 0 || strcmp(known->topic, info->topic) != 0 ||
-            strcmp(known->symbol, info->symbol) != 0)
-            continue;
-        known->until_ns = s->until_ns > known->until_ns ? s->until_ns : known->until_ns;
+    const lost_topic *known = lost_topic_list_find(list, info->feed, info->topic, info->symbol);
+    if (known != NULL) {
+        uint64_t *until_ns = &list->rows[known - list->rows].until_ns;
+        *until_ns = s->until_ns > *until_ns ? s->until_ns : *until_ns;
         return;
     }
     list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
@@ -115,25 +125,25 @@ static int is_lost(const gap_row *gap, const segment_rows *rows, const grant_row
     return grant->source[0] != '\0' && is_of_conn && is_held;
 }
 
-/* 1 if time is missing at the window's begin because of the gap. A gap between two recordings has
- * an end: the second one need not have the topics of the first. */
-static int lasts_at(const gap_row *gap, uint64_t from_ns)
+/* 1 if time is missing at a moment because of the gap. If a gap between two recordings has an end,
+ * the second one need not have the topics of the first. */
+static int lasts_at(const gap_row *gap, uint64_t at_ns)
 {
     const int is_open = gap->to_ns == GAP_OPEN;
     return gap_row_is_loss(gap) && gap->reason != GAP_SEQUENCE && gap->reason != GAP_AGGREGATE &&
-           (is_open || gap->reason != GAP_RESTART) && gap->from_ns < from_ns &&
-           (is_open || gap->to_ns > from_ns);
+           (is_open || gap->reason != GAP_RESTART) && gap->from_ns < at_ns &&
+           (is_open || gap->to_ns > at_ns);
 }
 
 td_result lost_topics_find(archive_view *view, const gap_list *ledger, const selection *wanted,
-                           selection_window window, lost_topic_list *out, td_err *err)
+                           uint64_t at_ns, lost_topic_list *out, td_err *err)
 {
     td_result rc = TD_OK;
     *out = (lost_topic_list){0};
-    for (size_t i = 0; i < ledger->count && rc == TD_OK && window.from_ns > 0; i++) {
+    for (size_t i = 0; i < ledger->count && rc == TD_OK; i++) {
         const gap_row *gap = &ledger->rows[i];
         open_conns open;
-        if (!lasts_at(gap, window.from_ns) || !selection_has_feed(wanted, gap->feed))
+        if (!lasts_at(gap, at_ns) || !selection_has_feed(wanted, gap->feed))
             continue;
         const search s = {
             wanted, gap, gap->to_ns != GAP_OPEN ? gap->to_ns : feed_asked_until_ns(view, gap->feed),
@@ -142,7 +152,7 @@ td_result lost_topics_find(archive_view *view, const gap_list *ledger, const sel
         rc = open_conns_read_feed(view, gap->feed, gap->from_ns + 1, &open, err);
         for (size_t k = 0; k < open.count; k++) {
             const segment_rows *rows = &open.sessions[k].rows;
-            for (size_t g = 0; g < rows->grant_count && s.until_ns > window.from_ns; g++)
+            for (size_t g = 0; g < rows->grant_count; g++)
                 if (is_lost(gap, rows, &rows->grants[g]))
                     add_grant(&s, rows, &rows->grants[g]);
         }

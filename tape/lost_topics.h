@@ -1,6 +1,5 @@
-/* Topics whose connection was lost before a time and that were not received in it: nothing of the
- * time shows them but a gap that began earlier. Known from the ledger and from the grants of the
- * connections that were lost. One thread. */
+/* Topics whose connection is lost at a moment: they are asked for, although no grant is in force.
+ * Known from the ledger and from the grants of the connections that were lost. One thread. */
 #ifndef TD_TAPE_LOST_TOPICS_H
 #define TD_TAPE_LOST_TOPICS_H
 
@@ -21,7 +20,7 @@ typedef struct lost_topic {
     char exchange_topic[LIMIT_TOPIC_BYTES];
     const topic_row *row; /* NULL: unknown */
     uint32_t line, shard; /* of the lost connection */
-    uint64_t until_ns;    /* it is missing from before the time until then */
+    uint64_t until_ns;    /* it is missing until then */
 } lost_topic;
 
 typedef struct lost_topic_list {
@@ -30,11 +29,14 @@ typedef struct lost_topic_list {
 } lost_topic_list;
 
 /* Find the selected topics that were granted on a connection of which a gap of the ledger lasts at
- * the window's begin. The caller checks whether frames came later in the window, and frees the rows
- * with td_free, also after a failure. TD_E_IO. */
+ * at_ns. The caller frees the rows with td_free, also after a failure. TD_E_IO. */
 TD_MUST_USE td_result lost_topics_find(archive_view *view, const gap_list *ledger,
-                                       const selection *wanted, selection_window window,
+                                       const selection *wanted, uint64_t at_ns,
                                        lost_topic_list *out, td_err *err);
+
+/* The row of a topic and symbol of a feed, or NULL. */
+const lost_topic *lost_topic_list_find(const lost_topic_list *list, const char *feed,
+                                       const char *topic, const char *symbol);
 
 /* Until when a feed was asked for that no longer has frames: the last message of the archive, of
  * any feed, while the feed's latest session ran. Of an imported feed 0. */

@@ -38,16 +38,6 @@ static void find_topics(topic_list *list, const read_plan *plan)
     }
 }
 
-static int is_lost(const lost_topic_list *lost, const topic_entry *row)
-{
-    for (size_t i = 0; i < lost->count; i++)
-        if (strcmp(lost->rows[i].feed, row->feed) == 0 &&
-            strcmp(lost->rows[i].topic, row->topic) == 0 &&
-            strcmp(lost->rows[i].symbol, row->symbol) == 0)
-            return 1;
-    return 0;
-}
-
 static int has_played(const stream_table *played, const topic_entry *row)
 {
     for (size_t i = 0; i < played->count; i++) {
@@ -93,7 +83,7 @@ static void add_topics(const search *s, const char *feed, selection_window windo
     for (size_t i = 0; i < s->topics.count; i++) {
         const topic_entry *row = &s->topics.rows[i];
         if (strcmp(row->feed, feed) == 0 && !has_played(s->played, row) &&
-            !is_lost(&s->lost, row) &&
+            lost_topic_list_find(&s->lost, row->feed, row->topic, row->symbol) == NULL &&
             !open_conns_has_topic(grants, td_bytes_str(topic_entry_exchange_topic(row)),
                                   family_covers(row->family)))
             add_row(s, ABSENCE_TOPIC, feed, row->topic, row->symbol, window.from_ns, window.to_ns);
@@ -147,7 +137,7 @@ td_result absence_find(archive *a, const selection *wanted, selection_window win
         find_topics(&s.topics, plan);
         topic_list_sort(&s.topics);
         archive_gaps_of(s.view, &ledger);
-        rc = lost_topics_find(s.view, &ledger, wanted, window, &s.lost, err);
+        rc = lost_topics_find(s.view, &ledger, wanted, window.from_ns, &s.lost, err);
         gap_list_fini(&ledger);
     }
     const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;

@@ -66,6 +66,7 @@ typedef struct days_run {
     gap_list ledger;
     stream_days **streams;
     size_t stream_count;
+    lost_topic_list lost; /* at the window's end */
     archive_view *view;
     day_list *out;
 } days_run;
@@ -404,20 +405,6 @@ static int is_asked(const stream_days *s, const open_conns *at_end, const open_c
            open_conns_has_topic(at_last, topic, covers);
 }
 
-/* A topic whose connection was lost, and not opened again, is asked for as long as it is missing.
- * Between recordings it may have been left out of the configuration. */
-static void extend_by_losses(stream_days *s, uint64_t until_ns)
-{
-    for (size_t i = 0; i < s->bad.count; i++) {
-        const bad_span *lost = &s->bad.rows[i];
-        const uint64_t to_ns = lost->to_ns == 0 ? until_ns + 1 : lost->to_ns;
-        const int is_between = lost->to_ns != 0 && (lost->reasons & 1U << GAP_RESTART) != 0;
-        if (lost->kind == SPAN_MISSING && !is_between && lost->from_ns <= s->end_ns &&
-            to_ns > s->end_ns)
-            s->end_ns = to_ns;
-    }
-}
-
 /* Add the streams of one feed, which are contiguous. */
 static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
 {
@@ -430,15 +417,16 @@ static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
         open_conns_read_end(run->view, feed, run->window.to_ns, &at_end, &first_ns, &last_ns, err);
     if (rc == TD_OK && run->window.to_ns < last_ns)
         rc = open_conns_read_feed(run->view, feed, last_ns, &at_last, err);
-    const uint64_t asked_ns = rc == TD_OK ? feed_asked_until_ns(run->view, feed) : 0;
     size_t begin = run->out->count;
     for (size_t i = from; i < to && rc == TD_OK; i++) {
         stream_days *s = run->streams[i];
+        const lost_topic *lost = lost_topic_list_find(&run->lost, s->feed, s->topic, s->symbol);
         s->end_ns = (is_asked(s, &at_end, &at_last) ? last_ns : s->last_ns) + 1;
+        if (lost != NULL && lost->until_ns >= s->end_ns)
+            s->end_ns = lost->until_ns + 1;
         add_gaps(s, &run->ledger, s->end_ns);
         if (s->bad.count > 0)
             qsort(s->bad.rows, s->bad.count, sizeof *s->bad.rows, compare_spans);
-        extend_by_losses(s, asked_ns > last_ns ? asked_ns : last_ns);
     }
     for (size_t i = from; i < to && rc == TD_OK; i++)
         add_days(run, run->streams[i]);
@@ -525,7 +513,7 @@ static td_result find_all_silent(days_run *run, const selection *wanted, td_err 
 
 /* ---- topics that were lost before ---- */
 
-/* Add a topic whose connection was lost before the window, and that has no frame or grant in it. */
+/* A topic whose connection is lost at the window's begin is asked for from there on. */
 static void add_lost(days_run *run, const lost_topic *row)
 {
     const channel_info info = {.feed = row->feed,
@@ -533,11 +521,14 @@ static void add_lost(days_run *run, const lost_topic *row)
                                .topic = row->topic,
                                .exchange_topic = row->exchange_topic,
                                .symbol = row->symbol};
-    for (size_t i = 0; i < run->stream_count; i++)
-        if (strcmp(run->streams[i]->exchange_topic, row->exchange_topic) == 0 &&
-            strcmp(run->streams[i]->symbol, row->symbol) == 0 &&
-            strcmp(run->streams[i]->feed, row->feed) == 0)
-            return;
+    for (size_t i = 0; i < run->stream_count; i++) {
+        stream_days *s = run->streams[i];
+        if (strcmp(s->topic, row->topic) != 0 || strcmp(s->symbol, row->symbol) != 0 ||
+            strcmp(s->feed, row->feed) != 0)
+            continue;
+        s->first_ns = s->first_ns < run->window.from_ns ? s->first_ns : run->window.from_ns;
+        return;
+    }
     stream_days *made = open_stream(&info, run->window.from_ns);
     made->row = row->row;
     made->last_ns = run->window.from_ns;
@@ -550,11 +541,14 @@ static void add_lost(days_run *run, const lost_topic *row)
 static td_result find_all_lost(days_run *run, const selection *wanted, td_err *err)
 {
     lost_topic_list lost;
-    td_result rc = lost_topics_find(run->view, &run->ledger, wanted, run->window, &lost, err);
+    td_result rc =
+        lost_topics_find(run->view, &run->ledger, wanted, run->window.from_ns, &lost, err);
     for (size_t i = 0; i < lost.count; i++)
         add_lost(run, &lost.rows[i]);
     td_free(lost.rows);
-    return rc;
+    return rc != TD_OK ? rc
+                       : lost_topics_find(run->view, &run->ledger, wanted, run->window.to_ns,
+                                          &run->lost, err);
 }
 
 /* ---- all feeds ---- */
@@ -636,6 +630,7 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
     for (size_t i = 0; i < run.stream_count; i++)
         close_stream(run.streams[i]);
     td_free(run.streams);
+    td_free(run.lost.rows);
     archive_view_close(run.view);
     gap_list_fini(&run.ledger);
     gap_list_fini(&damage);
