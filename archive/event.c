@@ -11,6 +11,9 @@
 /* Largest JSON of one event: 256 slots of at most 150 bytes, and texts such as a list of topics. */
 enum { EVENT_BYTES_MAX = 4 << 20, EVENT_FIELDS_MAX = 64 };
 
+/* In JSON a byte of a text has at most six, as in \u0001. */
+_Static_assert(6 * EVENT_COPY_BYTES_MAX < EVENT_BYTES_MAX, "a copy can be encoded");
+
 struct event_reader {
     json_parser *parser;
     td_buf texts; /* reserved before decoding, so that pointers into it stay valid */
@@ -240,6 +243,28 @@ td_result event_encode(const event *from, td_buf *out, td_err *err)
         write_slots(&json, from);
     json_write_object_end(&json);
     return json_write_end(&json, err);
+}
+
+/* ---- copies ---- */
+
+size_t event_copy(const event *from, event *copy)
+{
+    TD_ASSERT(from->kind != EVENT_SEGMENT);
+    size_t bytes = sizeof *from;
+    const member_row *row;
+    if (copy != NULL)
+        *copy = *from;
+    for (size_t at = 0; (row = next_member(from->kind, &at)) != NULL;) {
+        const char *const *text = (const char *const *)((const char *)from + row->offset);
+        if (row->type != MEMBER_TYPE_TEXT || *text == NULL)
+            continue;
+        const size_t size = strlen(*text) + 1;
+        if (copy != NULL)
+            *(const char **)((char *)copy + row->offset) =
+                memcpy((char *)copy + bytes, *text, size);
+        bytes += size;
+    }
+    return bytes;
 }
 
 /* ---- reading ---- */

@@ -142,6 +142,12 @@ void event_put_bytes(td_bytes bytes, char out[EVENT_CONTROL_TEXT_BYTES], const c
 /* Append the JSON of an event to out. TD_E_LIMIT. Any thread. */
 TD_MUST_USE td_result event_encode(const event *from, td_buf *out, td_err *err);
 
+/* Copy an event (no EVENT_SEGMENT), with the texts of its kind after the struct. Returns the bytes
+ * of the copy, which the caller's memory must have; copy may be NULL. If they are at most
+ * EVENT_COPY_BYTES_MAX, event_encode has no TD_E_LIMIT, and event_decode reads the result. */
+#define EVENT_COPY_BYTES_MAX ((size_t)512 << 10)
+size_t event_copy(const event *from, event *copy);
+
 /* Reads events; owns a JSON parser and the texts of the last event. One thread. NULL may be
  * closed. */
 typedef struct event_reader event_reader;

@@ -51,7 +51,6 @@ struct encoder {
     pthread_t thread;
     feed_state *feeds;        /* LIMIT_FEEDS: feeds may be added */
     atomic_size_t feed_count; /* feeds that are open; release/acquire */
-    event_reader *events;
     uint64_t close_after_ns;
     uint64_t record_mono_ns;                 /* time of receipt of the current record */
     uint64_t newest_recv_ns, newest_mono_ns; /* of the record with the latest receive time */
@@ -324,12 +323,9 @@ static td_result apply(encoder *self, intake_record *record, td_err *err)
         return on_frame(self, record, err);
     case INTAKE_HTTP:
         return write_frame(self, record, err);
-    case INTAKE_EVENT: {
-        event what;
-        td_result rc = event_decode(self->events, record->frame.bytes, &what, err);
-        TD_ASSERT(rc == TD_OK); /* event_encode wrote it */
-        return feed_writer_event(feed->writer, record->frame.recv_ns, &what, err);
-    }
+    case INTAKE_EVENT:
+        TD_ASSERT(record->event != NULL);
+        return feed_writer_event(feed->writer, record->frame.recv_ns, record->event, err);
     case INTAKE_ORDINALS: { /* the chain record needs the ordinals, and maybe no later frame shows
                                them */
         const event_slot at = {.line = record->frame.line,
@@ -456,7 +452,6 @@ void encoder_close(encoder *self)
     for (size_t i = 0; i < feed_count(self); i++)
         feed_writer_close(self->feeds[i].writer);
     td_free(self->feeds);
-    event_reader_close(self->events);
     td_free(self);
 }
 
@@ -467,7 +462,6 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
     TD_ASSERT(options->config->feed_count > 0);
     encoder *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
-    self->events = event_reader_open();
     self->close_after_ns =
         options->config->commit_interval_ns / CLOSE_PART_DENOMINATOR * CLOSE_PART_NUMERATOR;
     self->feeds = td_alloc_zero(LIMIT_FEEDS, sizeof *self->feeds);

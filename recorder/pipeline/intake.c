@@ -5,16 +5,12 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/buf.h"
 #include "base/time_text.h"
 #include "schema/decode.h"
 
 /* Space that must be left when reading is paused: for one frame of the largest size that is partly
  * read, and for frames that are already in the connections' TLS and WebSocket buffers. */
 #define HEADROOM_BYTES (LIMIT_FRAME_BYTES + ((size_t)1 << 20))
-
-/* Maximum size of an event's JSON; a subscribe event with thousands of topics is the longest. */
-enum { EVENT_BYTES_MAX = 4 << 20 };
 
 typedef enum intake_state { STATE_FLOWING, STATE_PAUSED, STATE_DROPPING } intake_state;
 
@@ -27,8 +23,7 @@ struct intake {
     uint64_t paused_at_recv_ns;
     intake_slot **lossy_slots; /* slots with discarded frames */
     size_t lossy_count;
-    uint64_t tick_mono_ns; /* time of the last tick; 0 before the first */
-    td_buf event_text;
+    uint64_t tick_mono_ns;          /* time of the last tick; 0 before the first */
     uint8_t has_begun[LIMIT_FEEDS]; /* 1: the feed had an event */
     intake_stats stats;
 };
@@ -42,7 +37,6 @@ intake *intake_open(const intake_options *options)
     self->options = *options;
     self->ring = options->ring;
     session_clock_init(&self->clock, options->clock);
-    td_buf_init(&self->event_text, EVENT_BYTES_MAX);
     return self;
 }
 
@@ -51,7 +45,6 @@ void intake_close(intake *self)
     if (self == NULL)
         return;
     td_free(self->lossy_slots);
-    td_buf_fini(&self->event_text);
     td_free(self);
 }
 
@@ -69,31 +62,36 @@ static void commit(const intake *self, intake_record *in_ring, td_bytes bytes)
     td_ring_commit(self->ring, sizeof(intake_record) + bytes.size + DECODE_PADDING_BYTES);
 }
 
-/* Put a record other than a frame. These are few and small. If the ring is full, the network thread
- * waits for the encoder, because without such a record ordinals and gaps would be wrong. */
-static void put_small(intake *self, const intake_record *record, td_bytes bytes)
+/* Put a record other than a frame, with a copy of its event, if it has one. These are few and
+ * small. If the ring is full, the network thread waits for the encoder, because without such a
+ * record ordinals and gaps would be wrong. */
+static void put_small(intake *self, const intake_record *record)
 {
-    TD_ASSERT(bytes.size <= EVENT_BYTES_MAX);
+    const size_t event_bytes = record->event == NULL ? 0 : event_copy(record->event, NULL);
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     intake_record *in_ring;
-    while ((in_ring = reserve(self, bytes.size)) == NULL)
+    while ((in_ring = reserve(self, event_bytes)) == NULL)
         clock_sleep_until(self->options.clock,
                           clock_mono_ns(self->options.clock) + TD_NS_PER_MS / 10);
     *in_ring = *record;
     in_ring->mono_ns = mono_ns;
-    commit(self, in_ring, bytes);
+    if (record->event != NULL) {
+        event *copy = (event *)(in_ring + 1);
+        (void)event_copy(record->event, copy); /* has event_bytes */
+        in_ring->event = copy;
+    }
+    td_ring_commit(self->ring, sizeof *in_ring + event_bytes);
 }
 
 uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
 {
     TD_ASSERT(feed_index < self->options.config->feed_count);
     uint64_t recv_ns = session_clock_stamp(&self->clock, clock_mono_ns(self->options.clock));
-    td_err err;
     self->has_begun[feed_index] = 1;
-    td_buf_clear(&self->event_text);
-    if (event_encode(what, &self->event_text, &err) != TD_OK) {
-        td_log_emit(self->options.log, TD_LOG_ERROR, "cannot record a %s event: %s",
-                    event_kind_name(what->kind), err.text);
+    if (event_copy(what, NULL) > EVENT_COPY_BYTES_MAX) {
+        td_log_emit(self->options.log, TD_LOG_ERROR,
+                    "cannot record a %s event: it has more than %zu bytes",
+                    event_kind_name(what->kind), EVENT_COPY_BYTES_MAX);
         return recv_ns;
     }
     /* Count the gap when it opens. Overload and aggregate gaps are written once, with their end. */
@@ -101,9 +99,9 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
         (what->gap.to_ns == GAP_OPEN || what->gap.reason == GAP_OVERLOAD ||
          what->gap.reason == GAP_AGGREGATE))
         self->stats.gaps++;
-    intake_record record = {
-        .kind = INTAKE_EVENT, .frame.recv_ns = recv_ns, .feed_index = feed_index};
-    put_small(self, &record, td_buf_view(&self->event_text));
+    const intake_record record = {
+        .kind = INTAKE_EVENT, .frame.recv_ns = recv_ns, .feed_index = feed_index, .event = what};
+    put_small(self, &record);
     return recv_ns;
 }
 
@@ -133,7 +131,7 @@ void intake_opened(intake *self, const intake_slot *slot)
     TD_ASSERT(slot->in == 0);
     TD_ASSERT(slot->out == 0);
     intake_record record = slot_record(slot, INTAKE_ORDINALS, self->clock.last_recv_ns);
-    put_small(self, &record, (td_bytes){0});
+    put_small(self, &record);
 }
 
 /* Write the overload gap of a slot, if frames of it were discarded. */
@@ -158,9 +156,9 @@ void intake_closed(intake *self, intake_slot *slot)
     TD_ASSERT(slot->conn > 0);
     write_drops(self, slot);
     intake_record record = slot_record(slot, INTAKE_ORDINALS, self->clock.last_recv_ns);
-    put_small(self, &record, (td_bytes){0});
+    put_small(self, &record);
     record.kind = INTAKE_CLOSED;
-    put_small(self, &record, (td_bytes){0});
+    put_small(self, &record);
 }
 
 void intake_rotate(intake *self)
@@ -170,7 +168,7 @@ void intake_rotate(intake *self)
                                       .frame.recv_ns = self->clock.last_recv_ns,
                                       .feed_index = (uint16_t)i};
         if (self->has_begun[i])
-            put_small(self, &record, (td_bytes){0});
+            put_small(self, &record);
     }
 }
 
@@ -470,7 +468,7 @@ void intake_tick(intake *self)
 void intake_stop(intake *self)
 {
     intake_record record = {.kind = INTAKE_STOP, .frame.recv_ns = self->clock.last_recv_ns};
-    put_small(self, &record, (td_bytes){0});
+    put_small(self, &record);
     td_ring_wake(self->options.ring);
 }
 

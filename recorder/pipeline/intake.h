@@ -30,7 +30,7 @@
 /* Kind of a record in the ring. */
 typedef enum intake_kind {
     INTAKE_FRAME,
-    INTAKE_EVENT,    /* bytes: the event as JSON (archive/event.h) */
+    INTAKE_EVENT,
     INTAKE_HTTP,     /* bytes: the body of a reply */
     INTAKE_ORDINALS, /* ordinals of a slot's connection that no frame shows (it is new, or frames
                         were dropped) */
@@ -40,12 +40,13 @@ typedef enum intake_kind {
 } intake_kind;
 
 /* A record in the ring. Its bytes follow it, then DECODE_PADDING_BYTES readable bytes. frame.bytes
- * points to the record's bytes. */
+ * points to the record's bytes. A copy of an event follows it instead. */
 typedef struct intake_record {
-    feed_frame frame;     /* INTAKE_FRAME, INTAKE_HTTP: complete; else slot, times and bytes only.
+    feed_frame frame;     /* INTAKE_FRAME, INTAKE_HTTP: complete; else slot and times only.
                              INTAKE_ORDINALS: ordinal is the last inbound frame's */
     uint64_t mono_ns;     /* time of receipt, monotonic clock */
     uint64_t ordinal_out; /* INTAKE_ORDINALS only */
+    const event *event;   /* INTAKE_EVENT only */
     uint16_t feed_index;
     uint8_t kind; /* intake_kind */
 } intake_record;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "archive/event.h"
+#include "base/alloc.h"
 
 static event_reader *reader;
 
@@ -171,6 +172,30 @@ static void test_read_back(void **state)
     }
 }
 
+/* A copy has its own texts, and the same JSON. */
+static void test_copy(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        event from = {0};
+        if (ROWS[i].from.kind == EVENT_SEGMENT)
+            continue;
+        assert_int_equal(event_decode(reader, td_bytes_str(ROWS[i].json), &from, NULL), TD_OK);
+        const size_t bytes = event_copy(&from, NULL);
+        event *copy = td_alloc(bytes);
+        assert_int_equal(event_copy(&from, copy), bytes);
+        event other;
+        assert_int_equal(event_decode(reader, td_bytes_str(ROWS[1].json), &other, NULL), TD_OK);
+        td_buf out;
+        td_buf_init(&out, 4096);
+        assert_int_equal(event_encode(copy, &out, NULL), TD_OK);
+        assert_int_equal(td_buf_append(&out, "", 1, NULL), TD_OK);
+        assert_string_equal((const char *)out.data, ROWS[i].json);
+        td_buf_fini(&out);
+        td_free(copy);
+    }
+}
+
 static void test_segment_slots(void **state)
 {
     (void)state;
@@ -258,9 +283,13 @@ static void test_bad_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_written),       cmocka_unit_test(test_read_back),
-        cmocka_unit_test(test_segment_slots), cmocka_unit_test(test_unknown_members),
-        cmocka_unit_test(test_bad_events),    cmocka_unit_test(test_control_bytes),
+        cmocka_unit_test(test_written),
+        cmocka_unit_test(test_read_back),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_segment_slots),
+        cmocka_unit_test(test_unknown_members),
+        cmocka_unit_test(test_bad_events),
+        cmocka_unit_test(test_control_bytes),
     };
     return cmocka_run_group_tests(tests, open_reader, close_reader);
 }

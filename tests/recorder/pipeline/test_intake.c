@@ -30,7 +30,6 @@ typedef struct fixture {
     uint64_t gap_frames, gap_count;
     uint64_t gap_from_ns, gap_to_ns; /* of the last gap */
     event clock;                     /* with the numbers of the last clock event */
-    event_reader *events;
 } fixture;
 
 static uint64_t fake_wall(void *ctx)
@@ -92,14 +91,12 @@ static void open_fixture(fixture *f, overload_mode mode)
                               .resume = on_resume,
                               .user = f};
     f->intake = intake_open(&options);
-    f->events = event_reader_open();
     begin_feed(f);
 }
 
 static void close_fixture(fixture *f)
 {
     intake_close(f->intake);
-    event_reader_close(f->events);
     td_ring_close(f->ring);
     td_free(f->big);
     td_free(f->config);
@@ -124,23 +121,21 @@ static void put_big(fixture *f)
     put(f, td_bytes_of(f->big, BIG_FRAME_BYTES));
 }
 
-static void read_event(fixture *f, td_bytes text)
+static void read_event(fixture *f, const event *found)
 {
-    event found;
-    assert_int_equal(event_decode(f->events, text, &found, NULL), TD_OK);
     assert_true(f->event_count < EVENTS_MAX);
-    f->kinds[f->event_count] = found.kind;
-    snprintf(f->states[f->event_count++], 32, "%s", found.state == NULL ? "" : found.state);
-    if (found.kind == EVENT_CLOCK)
-        f->clock = found;
-    if (found.kind != EVENT_GAP)
+    f->kinds[f->event_count] = found->kind;
+    snprintf(f->states[f->event_count++], 32, "%s", found->state == NULL ? "" : found->state);
+    if (found->kind == EVENT_CLOCK)
+        f->clock = *found;
+    if (found->kind != EVENT_GAP)
         return;
-    assert_int_equal(found.gap.reason, GAP_OVERLOAD);
-    assert_true(found.gap.to_ns >= found.gap.from_ns && found.gap.from_ns > 0);
-    f->gap_from_ns = found.gap.from_ns;
-    f->gap_to_ns = found.gap.to_ns;
+    assert_int_equal(found->gap.reason, GAP_OVERLOAD);
+    assert_true(found->gap.to_ns >= found->gap.from_ns && found->gap.from_ns > 0);
+    f->gap_from_ns = found->gap.from_ns;
+    f->gap_to_ns = found->gap.to_ns;
     f->gap_count++;
-    f->gap_frames += found.gap.frames_lost;
+    f->gap_frames += found->gap.frames_lost;
 }
 
 /* Reads at most count records from the ring. */
@@ -153,14 +148,14 @@ static void drain(fixture *f, size_t count)
         intake_record record;
         memcpy(&record, view.data, sizeof record);
         assert_true(view.size >= sizeof record + record.frame.bytes.size);
-        assert_ptr_equal(record.frame.bytes.data, view.data + sizeof record);
         if (record.kind == INTAKE_FRAME) {
+            assert_ptr_equal(record.frame.bytes.data, view.data + sizeof record);
             assert_true(record.frame.recv_ns > f->last_recv_ns);
             f->holes += record.frame.ordinal - f->last_ordinal - 1;
             f->last_ordinal = record.frame.ordinal;
             f->frames_read++;
         } else if (record.kind == INTAKE_EVENT) {
-            read_event(f, record.frame.bytes);
+            read_event(f, record.event);
         }
         if (record.kind == INTAKE_FRAME || record.kind == INTAKE_EVENT)
             f->last_recv_ns = record.frame.recv_ns;
@@ -366,6 +361,46 @@ static void a_loop_that_stood_still_says_from_when_to_when(void **state)
     close_fixture(&f);
 }
 
+static void log_last(void *ctx, td_log_level level, const char *line)
+{
+    assert_int_equal(level, TD_LOG_ERROR);
+    snprintf(ctx, 100, "%s", line);
+}
+
+/* An event whose JSON may be too large to be read is logged instead, wherever its texts are. */
+static void an_event_that_is_too_large_is_logged(void **state)
+{
+    (void)state;
+    fixture f;
+    char logged[100] = "";
+    open_fixture(&f, OVERLOAD_PAUSE);
+    const td_log log = {.fn = log_last, .ctx = logged, .level_max = TD_LOG_INFO};
+    intake_options options = {.ring = f.ring,
+                              .clock = {.ops = &FAKE_CLOCK, .ctx = &f},
+                              .log = &log,
+                              .config = f.config,
+                              .pause = on_pause,
+                              .resume = on_resume,
+                              .user = &f};
+    intake_close(f.intake);
+    f.intake = intake_open(&options);
+    memset(f.big, '\1', EVENT_COPY_BYTES_MAX);
+    f.big[EVENT_COPY_BYTES_MAX] = '\0';
+    event what = {.kind = EVENT_SUBSCRIBE, .topics = f.big};
+    assert_true(intake_event(f.intake, 0, &what) > 0);
+    assert_null(td_ring_peek(f.ring).data);
+    assert_string_equal(logged, "cannot record a subscribe event: it has more than 524288 bytes");
+    f.big[EVENT_COPY_BYTES_MAX - sizeof what - 1] = '\0';
+    intake_event(f.intake, 0, &what);
+    const intake_record *put = (const void *)td_ring_peek(f.ring).data;
+    td_buf json;
+    td_buf_init(&json, 4 << 20);
+    assert_int_equal(event_encode(put->event, &json, NULL), TD_OK);
+    assert_true(json.size > 6 * (EVENT_COPY_BYTES_MAX - sizeof what - 1));
+    td_buf_fini(&json);
+    close_fixture(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_pause_that_lasts_too_long_becomes_a_drop),
         cmocka_unit_test(a_reply_fills_what_frames_leave),
         cmocka_unit_test(a_loop_that_stood_still_says_from_when_to_when),
+        cmocka_unit_test(an_event_that_is_too_large_is_logged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
