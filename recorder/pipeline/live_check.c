@@ -349,7 +349,7 @@ static int find_state(live_check *self, live_channel *channel, const live_check_
 
 /* ---- books ---- */
 
-int live_check_next_finding(live_check *self, uint16_t *feed_index, event *out)
+int live_check_next_finding(live_check *self, uint16_t *feed_index, gap_row *out)
 {
     return live_findings_next(self->findings, feed_index, out);
 }

@@ -28,7 +28,7 @@
 #include "base/channel.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "archive/event.h"
+#include "archive/gap.h"
 #include "recorder/capture/feed_writer.h"
 #include "recorder/pipeline/pipeline_config.h"
 #include "schema/topic.h"
@@ -77,12 +77,12 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
                     const feed_written *written);
 void live_check_write_checkpoint(live_check *self, uint16_t feed_index, feed_writer *writer);
 
-/* Network thread: remove the oldest finding; 0 if there is no more. A finding is an EVENT_GAP, for
- * a gap that begins or ends; the gap's cause is the rule. A `sequence` gap begins at the last frame
+/* Network thread: remove the oldest finding; 0 if there is no more. A finding is a gap that begins
+ * or ends; its cause is the rule. A `sequence` gap begins at the last frame
  * without a violation, or, if there is no such frame, at the violating one, and ends with a
  * snapshot. Texts are valid until the next call. Without a thread findings are only counted and
  * logged. */
-int live_check_next_finding(live_check *self, uint16_t *feed_index, event *out);
+int live_check_next_finding(live_check *self, uint16_t *feed_index, gap_row *out);
 
 /* live_check_stats.unchecked_books of one feed. Any thread. */
 uint64_t live_check_unchecked_books(const live_check *self, uint16_t feed_index);

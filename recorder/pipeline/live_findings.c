@@ -6,32 +6,27 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/buf.h"
 #include "base/ring.h"
+
+/* A finding in the ring. */
+typedef struct finding {
+    uint16_t feed_index;
+    gap_row gap; /* its texts are the topic's or constants, except the detail */
+    char detail[];
+} finding;
 
 struct live_findings {
     const td_log *log;
-    td_ring
-        *ring; /* of findings, each a feed's index and an event as JSON; NULL without a thread */
-    /* Used by the live check's thread. */
-    td_buf text;
-    td_log_rate unrecorded_log;
-    event_reader *events; /* used by the network thread */
+    td_ring *ring;              /* NULL without a thread */
+    td_log_rate unrecorded_log; /* used by the live check's thread */
 };
 
 td_result live_findings_open(size_t ring_bytes, const td_log *log, live_findings **out, td_err *err)
 {
     live_findings *self = td_alloc_zero(1, sizeof *self);
     self->log = log;
-    td_buf_init(&self->text, ring_bytes / 2);
-    self->events = event_reader_open();
-    td_result rc = ring_bytes > 0 ? td_ring_open(ring_bytes, &self->ring, err) : TD_OK;
-    if (rc != TD_OK) {
-        live_findings_close(self);
-        return rc;
-    }
     *out = self;
-    return TD_OK;
+    return ring_bytes > 0 ? td_ring_open(ring_bytes, &self->ring, err) : TD_OK;
 }
 
 void live_findings_close(live_findings *self)
@@ -39,8 +34,6 @@ void live_findings_close(live_findings *self)
     if (self == NULL)
         return;
     td_ring_close(self->ring);
-    td_buf_fini(&self->text);
-    event_reader_close(self->events);
     td_free(self);
 }
 
@@ -108,16 +101,8 @@ void live_findings_pass(live_findings *self, const found_topic *topic, const gap
 {
     if (self->ring == NULL)
         return;
-    event what = {.kind = EVENT_GAP, .gap = *gap};
-    what.gap.line = topic->info.line;
-    what.gap.topic = topic->info.topic;
-    what.gap.symbol = topic->info.symbol;
-    const uint16_t feed_index = topic->feed_index;
-    td_buf *text = &self->text;
-    td_buf_clear(text);
-    uint8_t *to = event_encode(&what, text, NULL) == TD_OK
-                      ? td_ring_reserve(self->ring, sizeof feed_index + text->size)
-                      : NULL;
+    const size_t detail_bytes = strlen(gap->detail) + 1;
+    finding *to = td_ring_reserve(self->ring, sizeof *to + detail_bytes);
     if (to == NULL) {
         uint64_t count = td_log_rate_count(&self->unrecorded_log, now_ns);
         if (count > 0)
@@ -128,21 +113,22 @@ void live_findings_pass(live_findings *self, const found_topic *topic, const gap
                         count);
         return;
     }
-    memcpy(to, &feed_index, sizeof feed_index);
-    memcpy(to + sizeof feed_index, text->data, text->size);
-    td_ring_commit(self->ring, sizeof feed_index + text->size);
+    to->feed_index = topic->feed_index;
+    to->gap = *gap;
+    to->gap.line = topic->info.line;
+    to->gap.topic = topic->info.topic;
+    to->gap.symbol = topic->info.symbol;
+    to->gap.detail = memcpy(to->detail, gap->detail, detail_bytes);
+    td_ring_commit(self->ring, sizeof *to + detail_bytes);
 }
 
-int live_findings_next(live_findings *self, uint16_t *feed_index, event *out)
+int live_findings_next(live_findings *self, uint16_t *feed_index, gap_row *out)
 {
     td_ring_release(self->ring);
-    td_bytes record = td_ring_peek(self->ring);
-    if (record.data == NULL)
+    const finding *found = (const void *)td_ring_peek(self->ring).data;
+    if (found == NULL)
         return 0;
-    memcpy(feed_index, record.data, sizeof *feed_index);
-    const td_bytes text =
-        td_bytes_of(record.data + sizeof *feed_index, record.size - sizeof *feed_index);
-    td_result rc = event_decode(self->events, text, out, NULL);
-    TD_ASSERT(rc == TD_OK); /* live_findings_pass encoded it */
+    *feed_index = found->feed_index;
+    *out = found->gap;
     return 1;
 }

@@ -9,14 +9,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/log_rate.h"
-#include "archive/event.h"
+#include "archive/gap.h"
 #include "book/continuity.h"
 #include "format/chunk_builder.h"
 #include "schema/topic.h"
 
 typedef struct live_findings live_findings;
 
-/* The topic of a connection that a finding is about. */
+/* The topic of a connection that a finding is about. Its texts outlive the finding. */
 typedef struct found_topic {
     uint16_t feed_index;
     channel_info info;
@@ -24,21 +24,22 @@ typedef struct found_topic {
     td_log_rate log;
 } found_topic;
 
-/* ring_bytes: 0: there is no thread; findings are only logged. TD_E_IO. */
+/* ring_bytes: 0: there is no thread; findings are only logged. *out must be closed even after a
+ * failure. TD_E_LIMIT. */
 TD_MUST_USE td_result live_findings_open(size_t ring_bytes, const td_log *log, live_findings **out,
                                          td_err *err);
 /* NULL is fine. */
 void live_findings_close(live_findings *self);
 
 /* Live check's thread. report: log a gap that begins or ends, with the rule or comparison that
- * showed it, and pass it on. pass: only pass it on. The gap gets the topic's names and line.
- * now_ns: receive time of the feed's last frame. */
+ * showed it, and pass it on. pass: only pass it on. The gap gets the topic's names and line; its
+ * cause is a constant. now_ns: receive time of the feed's last frame. */
 void live_findings_report(live_findings *self, found_topic *topic, const gap_row *gap,
                           const verdict_item *why, uint64_t now_ns);
 void live_findings_pass(live_findings *self, const found_topic *topic, const gap_row *gap,
                         uint64_t now_ns);
 
 /* Network thread: as live_check_next_finding. */
-int live_findings_next(live_findings *self, uint16_t *feed_index, event *out);
+int live_findings_next(live_findings *self, uint16_t *feed_index, gap_row *out);
 
 #endif

@@ -200,12 +200,12 @@ void recording_begin_feed(recording *self, uint16_t feed_index)
 static void record_findings(recording *self)
 {
     uint16_t feed_index;
-    event gap;
-    while (live_check_next_finding(self->live_check, &feed_index, &gap)) {
-        if (gap.gap.reason != GAP_STALE && strcmp(gap.gap.cause, LIVE_CHECK_NARROW) != 0)
-            (void)intake_event(self->intake, feed_index, &gap); /* its receive time is not needed */
+    event found = {.kind = EVENT_GAP};
+    while (live_check_next_finding(self->live_check, &feed_index, &found.gap)) {
+        if (found.gap.reason != GAP_STALE && strcmp(found.gap.cause, LIVE_CHECK_NARROW) != 0)
+            (void)intake_event(self->intake, feed_index, &found); /* its time is not needed */
         if (self->options.found != NULL)
-            self->options.found(self->options.user, feed_index, &gap.gap);
+            self->options.found(self->options.user, feed_index, &found.gap);
     }
 }
 

@@ -38,17 +38,16 @@ static const char *keep_text(char *to, size_t space, const char *from)
     return memcpy(to, from, size);
 }
 
-static void keep_found(findings_seen *seen, const event *what)
+static void keep_found(findings_seen *seen, const gap_row *gap)
 {
-    assert_int_equal(what->kind, EVENT_GAP);
     if (seen->count == FINDINGS_KEPT)
         return;
     seen_gap *kept = &seen->items[seen->count++];
-    kept->row = what->gap;
-    kept->row.topic = keep_text(kept->topic, sizeof kept->topic, what->gap.topic);
-    kept->row.symbol = keep_text(kept->symbol, sizeof kept->symbol, what->gap.symbol);
-    kept->row.cause = keep_text(kept->cause, sizeof kept->cause, what->gap.cause);
-    kept->row.detail = keep_text(kept->detail, sizeof kept->detail, what->gap.detail);
+    kept->row = *gap;
+    kept->row.topic = keep_text(kept->topic, sizeof kept->topic, gap->topic);
+    kept->row.symbol = keep_text(kept->symbol, sizeof kept->symbol, gap->symbol);
+    kept->row.cause = keep_text(kept->cause, sizeof kept->cause, gap->cause);
+    kept->row.detail = keep_text(kept->detail, sizeof kept->detail, gap->detail);
 }
 
 enum { CHANNELS_MAX = 1024, COPY_INDEX = 512 };
@@ -124,10 +123,10 @@ static live_check_stats live_check_case_run(const capture_tape *from, const char
     while (!live_check_is_idle(w))
         (void)poll(NULL, 0, 1);
     uint16_t feed_index;
-    event what;
-    while (live_check_next_finding(w, &feed_index, &what)) {
+    gap_row gap;
+    while (live_check_next_finding(w, &feed_index, &gap)) {
         assert_int_equal(feed_index, 0);
-        keep_found(seen, &what);
+        keep_found(seen, &gap);
     }
     live_check_stats stats;
     live_check_get_stats(w, &stats);
@@ -475,7 +474,7 @@ static void test_findings_are_bounded(void **state)
     const uint64_t day_ms = UINT64_C(1790000000000);
     size_t unrecorded_count = 0;
     live_check *w = NULL;
-    event what;
+    gap_row gap;
     uint16_t feed_index = 1;
     config = (pipeline_config){.feed_count = 1};
     config.feeds[0].family = family_find(td_bytes_str("v5-linear"));
@@ -490,11 +489,11 @@ static void test_findings_are_bounded(void **state)
         }
         while (!live_check_is_idle(w))
             (void)poll(NULL, 0, 1);
-        while (live_check_next_finding(w, &feed_index, &what)) {
+        while (live_check_next_finding(w, &feed_index, &gap)) {
             assert_int_equal(feed_index, 0);
-            assert_int_equal(what.gap.to_ns == GAP_OPEN, taken % 2 == 0);
-            assert_string_equal(what.gap.topic, "orderbook.50");
-            assert_string_equal(what.gap.symbol, "AUSDT");
+            assert_int_equal(gap.to_ns == GAP_OPEN, taken % 2 == 0);
+            assert_string_equal(gap.topic, "orderbook.50");
+            assert_string_equal(gap.symbol, "AUSDT");
             taken++;
         }
         assert_true(taken > 1000);
@@ -528,7 +527,7 @@ static void test_warnings_of_gaps_are_limited(void **state)
     const td_log log = {keep_broken, last, TD_LOG_INFO};
     const live_check_options options = {.config = &config, .log = &log, .ring_bytes = 64 << 20};
     live_check *w = NULL;
-    event what;
+    gap_row gap;
     uint16_t feed_index = 0;
     size_t found = 0;
     config = (pipeline_config){.feed_count = 1};
@@ -556,7 +555,7 @@ static void test_warnings_of_gaps_are_limited(void **state)
     }
     while (!live_check_is_idle(w))
         (void)poll(NULL, 0, 1);
-    while (live_check_next_finding(w, &feed_index, &what))
+    while (live_check_next_finding(w, &feed_index, &gap))
         found++;
     assert_int_equal(found, FRAMES - 1); /* begins and ends */
     live_check_close(w);
@@ -605,7 +604,7 @@ static void test_another_snapshot_is_due(void **state)
     const live_check_options options = {.config = &config, .ring_bytes = 1 << 20};
     live_check *w = NULL;
     findings_seen seen = {0};
-    event what;
+    gap_row gap;
     uint16_t feed_index;
     config = (pipeline_config){.feed_count = 1};
     config.feeds[0].family = family_find(td_bytes_str("binance-usdm"));
@@ -620,8 +619,8 @@ static void test_another_snapshot_is_due(void **state)
               "[\"96\",\"1\"],[\"95\",\"1\"],[\"94\",\"7\"],[\"93\",\"1\"],[\"92\",\"1\"]");
     while (!live_check_is_idle(w))
         (void)poll(NULL, 0, 1);
-    while (live_check_next_finding(w, &feed_index, &what))
-        keep_found(&seen, &what);
+    while (live_check_next_finding(w, &feed_index, &gap))
+        keep_found(&seen, &gap);
     assert_int_equal(seen.count, 2);
     for (size_t i = 0; i < seen.count; i++) {
         assert_string_equal(seen.items[i].row.cause, LIVE_CHECK_NARROW);
@@ -652,20 +651,20 @@ static void put_topic(live_check *w, int topic, uint32_t conn, uint64_t ms)
 
 static void expect_silence(live_check *w, const char *symbol, uint64_t from_ms, uint64_t to_ms)
 {
-    event what;
+    gap_row gap;
     uint16_t feed_index;
     while (!live_check_is_idle(w))
         (void)poll(NULL, 0, 1);
     if (symbol == NULL) {
-        assert_false(live_check_next_finding(w, &feed_index, &what));
+        assert_false(live_check_next_finding(w, &feed_index, &gap));
         return;
     }
-    assert_true(live_check_next_finding(w, &feed_index, &what));
-    assert_int_equal(what.gap.reason, GAP_STALE);
-    assert_string_equal(what.gap.cause, GAP_CAUSE_SILENT);
-    assert_string_equal(what.gap.symbol, symbol);
-    assert_int_equal(what.gap.from_ns, from_ms * TD_NS_PER_MS);
-    assert_int_equal(what.gap.to_ns, to_ms * TD_NS_PER_MS);
+    assert_true(live_check_next_finding(w, &feed_index, &gap));
+    assert_int_equal(gap.reason, GAP_STALE);
+    assert_string_equal(gap.cause, GAP_CAUSE_SILENT);
+    assert_string_equal(gap.symbol, symbol);
+    assert_int_equal(gap.from_ns, from_ms * TD_NS_PER_MS);
+    assert_int_equal(gap.to_ns, to_ms * TD_NS_PER_MS);
 }
 
 /* A topic that has ceased, while its connection delivers another one; and pauses that are normal.
