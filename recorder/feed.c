@@ -377,52 +377,53 @@ static int take_silence(const feed *self, size_t topic, const gap_row *gap)
 
 void feed_on_granted(const feed *self, const connection *by, size_t topic)
 {
-    const heal_book book = {self->index, connection_line(by), topic};
+    const heal_topic granted = {self->index, connection_line(by), topic};
     if (is_fetched(self, topic))
-        snapshot_fetch_add(self->list->snapshots, &book);
+        snapshot_fetch_add(self->list->snapshots, &granted);
 }
 
 void feed_on_found(const feed *self, const gap_row *gap)
 {
-    const heal_book book = {self->index, gap->line, topic_of_gap(self, gap)};
-    if (book.topic == SIZE_MAX ||
-        (gap->reason == GAP_STALE && !take_silence(self, book.topic, gap)) ||
+    const heal_topic topic = {self->index, gap->line, topic_of_gap(self, gap)};
+    if (topic.number == SIZE_MAX ||
+        (gap->reason == GAP_STALE && !take_silence(self, topic.number, gap)) ||
         self->config->heal != HEAL_RESUBSCRIBE)
         return;
     if (gap->to_ns == GAP_OPEN)
-        heal_broken(self->list->heal, &book, clock_mono_ns(self->list->clock),
-                    is_fetched(self, book.topic) ? FETCH_AGAIN_NS : HEAL_WAIT_NS);
+        heal_broken(self->list->heal, &topic, clock_mono_ns(self->list->clock),
+                    is_fetched(self, topic.number) ? FETCH_AGAIN_NS : HEAL_WAIT_NS);
     else
-        heal_whole(self->list->heal, &book);
+        heal_whole(self->list->heal, &topic);
 }
 
 void feed_list_heal(const feed_list *self, uint64_t mono_ns)
 {
-    heal_book book;
-    while (heal_next(self->heal, mono_ns, &book)) {
-        const feed *of = &self->items[book.feed_index];
-        if (is_fetched(of, book.topic))
-            snapshot_fetch_add(self->snapshots, &book);
+    heal_topic topic;
+    while (heal_next(self->heal, mono_ns, &topic)) {
+        const feed *of = &self->items[topic.feed_index];
+        if (is_fetched(of, topic.number))
+            snapshot_fetch_add(self->snapshots, &topic);
         else if (!of->config->is_removed)
-            connection_renew_topic(slot_of_topic(of, book.line, book.topic), book.topic);
+            connection_renew_topic(slot_of_topic(of, topic.line, topic.number), topic.number);
     }
 }
 
-static const char *wanted_snapshot(void *user, const heal_book *book)
+static const char *wanted_snapshot(void *user, const heal_topic *topic)
 {
     const feed_list *self = user;
-    const feed *of = &self->items[book->feed_index];
-    const connection *slot = slot_of_topic(of, book->line, book->topic);
-    return slot == NULL || of->setup->subscription.is_ended[book->topic]
+    const feed *of = &self->items[topic->feed_index];
+    const connection *slot = slot_of_topic(of, topic->line, topic->number);
+    return slot == NULL || of->setup->subscription.is_ended[topic->number]
                ? NULL
-               : connection_open_topic(slot, book->topic);
+               : connection_open_topic(slot, topic->number);
 }
 
-static void put_snapshot(void *user, const heal_book *book, td_bytes reply, uint64_t recv_mono_ns)
+static void put_snapshot(void *user, const heal_topic *topic, td_bytes reply, uint64_t recv_mono_ns)
 {
     const feed_list *self = user;
-    connection_put_snapshot(slot_of_topic(&self->items[book->feed_index], book->line, book->topic),
-                            book->topic, reply, recv_mono_ns);
+    connection_put_snapshot(
+        slot_of_topic(&self->items[topic->feed_index], topic->line, topic->number), topic->number,
+        reply, recv_mono_ns);
 }
 
 /* ---- the list ---- */

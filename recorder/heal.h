@@ -1,6 +1,6 @@
-/* Books that the live check found broken, or near the end of what their fetched snapshot shows, and
- * when each is requested again: at once, then at growing intervals while it stays so. Pure state:
- * callers pass monotonic time. Network thread only. */
+/* Topics that the live check found broken or silent, or near the end of what their fetched snapshot
+ * shows, and when each is requested again: at once, then at growing intervals while it stays so.
+ * Pure state: callers pass monotonic time. Network thread only. */
 #ifndef TD_RECORDER_HEAL_H
 #define TD_RECORDER_HEAL_H
 
@@ -8,32 +8,32 @@
 
 #include "base/clock.h"
 
-/* The time between two requests for one book: at first, and at most. It doubles each time, and
- * begins again once the book was whole for as long. */
+/* The time between two requests for one topic: at first, and at most. It doubles each time, and
+ * begins again once the topic was whole for as long. */
 #define HEAL_WAIT_NS     (60 * TD_NS_PER_S)
 #define HEAL_WAIT_NS_MAX (3600 * TD_NS_PER_S)
 
-/* How many books are remembered; further ones wait for their next connection. */
-enum { HEAL_BOOKS_MAX = 4096 };
+/* How many topics are remembered; further ones wait for their next connection. */
+enum { HEAL_TOPICS_MAX = 4096 };
 
 typedef struct heal heal;
 
-/* A topic of a feed's subscription, by its number, on a line. */
-typedef struct heal_book {
+/* A topic of a feed, by its number in the subscription, on a line. */
+typedef struct heal_topic {
     uint16_t feed_index;
     uint32_t line;
-    size_t topic;
-} heal_book;
+    size_t number;
+} heal_topic;
 
 heal *heal_open(void);
 void heal_close(heal *self); /* NULL is fine */
 
-/* The book is broken, or whole again. wait_ns: the wait after the first request, usually
+/* The topic is broken, or whole again. wait_ns: the wait after the first request, usually
  * HEAL_WAIT_NS. */
-void heal_broken(heal *self, const heal_book *book, uint64_t mono_ns, uint64_t wait_ns);
-void heal_whole(heal *self, const heal_book *book);
+void heal_broken(heal *self, const heal_topic *topic, uint64_t mono_ns, uint64_t wait_ns);
+void heal_whole(heal *self, const heal_topic *topic);
 
-/* Get a book whose snapshot is to be requested now. 0: none. */
-int heal_next(heal *self, uint64_t mono_ns, heal_book *out);
+/* Get a topic that is to be requested now. 0: none. */
+int heal_next(heal *self, uint64_t mono_ns, heal_topic *out);
 
 #endif

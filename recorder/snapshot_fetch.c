@@ -17,7 +17,7 @@
 enum { TEXT_BYTES = 400 };
 
 typedef struct waiting_fetch {
-    heal_book of;
+    heal_topic topic;
     uint64_t due_mono_ns;
     uint64_t retry_ns; /* the wait after a failure */
 } waiting_fetch;
@@ -35,7 +35,7 @@ struct snapshot_fetch {
     uint8_t is_stopped;
 };
 
-static const feed_config *feed_of(const snapshot_fetch *self, const heal_book *of)
+static const feed_config *feed_of(const snapshot_fetch *self, const heal_topic *of)
 {
     return &self->options.config->feeds[of->feed_index];
 }
@@ -71,13 +71,13 @@ static void set_timer(snapshot_fetch *self)
     wire_timer_set(self->options.loop, &self->timer, due_ns, tick, self);
 }
 
-static void put(snapshot_fetch *self, const heal_book *of, uint64_t due_mono_ns, uint64_t retry_ns)
+static void put(snapshot_fetch *self, const heal_topic *of, uint64_t due_mono_ns, uint64_t retry_ns)
 {
-    waiting_fetch made = {.of = *of, .due_mono_ns = due_mono_ns, .retry_ns = retry_ns};
+    waiting_fetch made = {.topic = *of, .due_mono_ns = due_mono_ns, .retry_ns = retry_ns};
     size_t at = 0;
     while (at < self->count &&
-           (self->items[at].of.feed_index != of->feed_index ||
-            self->items[at].of.line != of->line || self->items[at].of.topic != of->topic))
+           (self->items[at].topic.feed_index != of->feed_index ||
+            self->items[at].topic.line != of->line || self->items[at].topic.number != of->number))
         at++;
     if (at == SNAPSHOT_FETCH_MAX)
         return;
@@ -89,7 +89,7 @@ static void put(snapshot_fetch *self, const heal_book *of, uint64_t due_mono_ns,
     set_timer(self);
 }
 
-void snapshot_fetch_add(snapshot_fetch *self, const heal_book *of)
+void snapshot_fetch_add(snapshot_fetch *self, const heal_topic *of)
 {
     put(self, of, clock_mono_ns(self->options.clock) + SNAPSHOT_WAIT_NS, RETRY_NS);
 }
@@ -97,7 +97,7 @@ void snapshot_fetch_add(snapshot_fetch *self, const heal_book *of)
 /* ---- replies ---- */
 
 /* A row of the topic and its symbol, while it is wanted; NULL: it is not. */
-static const topic_row *row_of(const snapshot_fetch *self, const heal_book *of, const char **topic,
+static const topic_row *row_of(const snapshot_fetch *self, const heal_topic *of, const char **topic,
                                td_bytes *symbol)
 {
     *topic = self->options.wanted(self->options.user, of);
@@ -107,7 +107,7 @@ static const topic_row *row_of(const snapshot_fetch *self, const heal_book *of, 
 static void fail(snapshot_fetch *self, const char *topic, const char *url, unsigned status,
                  const char *cause, const char *text)
 {
-    const feed_config *feed = feed_of(self, &self->open.of);
+    const feed_config *feed = feed_of(self, &self->open.topic);
     const event failed = {.kind = EVENT_HTTP,
                           .what = topic,
                           .url = url,
@@ -116,14 +116,14 @@ static void fail(snapshot_fetch *self, const char *topic, const char *url, unsig
                           .cause = cause,
                           .detail = text};
     uint64_t retry_ns = self->open.retry_ns;
-    intake_event(self->options.intake, self->open.of.feed_index, &failed);
+    intake_event(self->options.intake, self->open.topic.feed_index, &failed);
     td_log_emit(self->options.log, TD_LOG_WARNING, "%s: no snapshot of %s: %s", feed->name, topic,
                 text);
     uint64_t again_mono_ns = clock_mono_ns(self->options.clock) + retry_ns;
     self->failures++;
     if (status == 403 || status == 429) /* the host asks too often: all topics wait */
         self->next_mono_ns = again_mono_ns;
-    put(self, &self->open.of, again_mono_ns,
+    put(self, &self->open.topic, again_mono_ns,
         retry_ns > RETRY_NS_MAX / 2 ? RETRY_NS_MAX : 2 * retry_ns);
 }
 
@@ -155,7 +155,7 @@ static int is_snapshot(snapshot_fetch *self, const topic_row *row, td_bytes symb
 
 static void use_reply(snapshot_fetch *self, const wire_http_end *end)
 {
-    const heal_book *of = &self->open.of;
+    const heal_topic *of = &self->open.topic;
     char url[LIMIT_URL_BYTES];
     char why[TEXT_BYTES];
     const char *topic;
@@ -225,9 +225,9 @@ static void tick(void *user)
     }
     self->open = self->items[first];
     self->items[first] = self->items[--self->count];
-    const topic_row *row = row_of(self, &self->open.of, &topic, &symbol);
+    const topic_row *row = row_of(self, &self->open.topic, &topic, &symbol);
     if (row != NULL) {
-        const feed_config *feed = feed_of(self, &self->open.of);
+        const feed_config *feed = feed_of(self, &self->open.topic);
         self->next_mono_ns = mono_ns + SNAPSHOT_SPACING_NS;
         write_url(feed, row, symbol, url);
         const wire_http_options options = {.url = url,

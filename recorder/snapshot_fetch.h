@@ -30,7 +30,7 @@
 #define SNAPSHOT_SPACING_NS (TD_NS_PER_S / 5)
 
 /* How many topics may wait; further ones are not requested until they are broken again. */
-enum { SNAPSHOT_FETCH_MAX = HEAL_BOOKS_MAX };
+enum { SNAPSHOT_FETCH_MAX = HEAL_TOPICS_MAX };
 
 typedef struct snapshot_fetch snapshot_fetch;
 
@@ -41,9 +41,9 @@ typedef struct snapshot_fetch_options {
     const td_log *log;
     const recorder_config *config;
     /* Returns the topic's text while its slot is live, or NULL: no snapshot is needed. */
-    const char *(*wanted)(void *user, const heal_book *of);
+    const char *(*wanted)(void *user, const heal_topic *of);
     /* The topic's snapshot was received, after its `http` event. */
-    void (*put)(void *user, const heal_book *of, td_bytes reply, uint64_t recv_mono_ns);
+    void (*put)(void *user, const heal_topic *of, td_bytes reply, uint64_t recv_mono_ns);
     void *user;
 } snapshot_fetch_options;
 
@@ -55,7 +55,7 @@ int snapshot_fetch_has(const feed_config *feed, const char *topic);
 
 /* Request a topic's snapshot, SNAPSHOT_WAIT_NS from now. A request of the topic that waits already
  * is sent then. */
-void snapshot_fetch_add(snapshot_fetch *self, const heal_book *of);
+void snapshot_fetch_add(snapshot_fetch *self, const heal_topic *of);
 
 /* Send no further requests. */
 void snapshot_fetch_stop(snapshot_fetch *self);
