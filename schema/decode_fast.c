@@ -702,7 +702,7 @@ static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
     case PLACE_PREV_SEQ:
         head->has_prev_seq = 1;
         p = scan_integer(p, &head->prev_seq);
-        if (own->row->envelope[index].flags & FIELD_BELOW)
+        if (own->row->envelope[index].flags & FIELD_NEXT_NUMBER)
             head->prev_seq = field_number_below(head->prev_seq);
         return p;
     case PLACE_CHECKSUM:

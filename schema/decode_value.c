@@ -166,7 +166,7 @@ int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_re
         *reason = DECODE_BAD_NUMBER;
         if (!read_integer(text, &out->as.integer))
             return 0;
-        if (field->flags & FIELD_BELOW)
+        if (field->flags & FIELD_NEXT_NUMBER)
             out->as.integer = field_number_below(out->as.integer);
         return 1;
     case FIELD_BOOL:

@@ -77,7 +77,7 @@ static const document_word FIELD_FLAGS[] = {
     {"inherited", FIELD_INHERITED},
     {"required_to_set", FIELD_REQUIRED_TO_SET},
     {"scale_varies", FIELD_SCALE_VARIES},
-    {"below", FIELD_BELOW},
+    {"below", FIELD_NEXT_NUMBER},
     {"per_connection", FIELD_PER_CONNECTION},
 };
 

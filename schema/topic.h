@@ -92,13 +92,13 @@ enum {
     FIELD_SCALE_VARIES = 1 << 4,
     /* The number is one above the value: a frame that names its own first number follows the frame
      * with the number below it. */
-    FIELD_BELOW = 1 << 5,
+    FIELD_NEXT_NUMBER = 1 << 5,
     /* The time at which a connection sends the frame, at the top of it: two connections bring one
      * frame with different ones, so it is no part of a frame's identity (tape/lines.h). */
     FIELD_PER_CONNECTION = 1 << 6,
 };
 
-/* The value of a number of a FIELD_BELOW. */
+/* The value of a number of a FIELD_NEXT_NUMBER. */
 static inline int64_t field_number_below(int64_t number)
 {
     return number - (number != INT64_MIN);

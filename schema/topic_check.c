@@ -101,7 +101,7 @@ static const char *field_fault(const field_row *field)
         return "a time has the unit s, ms, us, ns or rfc3339:";
     if (field->scale_e10 > 18 || (field->scale_e10 != 0 && field->type != FIELD_DECIMAL))
         return "only a decimal has a scale:";
-    if ((field->flags & FIELD_BELOW) != 0 &&
+    if ((field->flags & FIELD_NEXT_NUMBER) != 0 &&
         (field->type != FIELD_INTEGER || field->member != MEMBER_PREV_SEQ))
         return "only an integer that is prev_seq is below:";
     if (field->type == FIELD_JSON && (field->flags & FIELD_INHERITED) != 0)
