@@ -14,7 +14,7 @@ typedef struct candidate {
 
 /* The time in which a connection has everything. */
 typedef struct covered_time {
-    const connection *of;
+    const connection *slot;
     uint32_t conn;
     uint64_t from_ns, to_ns;
 } covered_time;
@@ -67,7 +67,7 @@ static void note_time(covered_gaps *self, const connection *by)
         return;
     for (size_t i = self->time_count; i > 0; i--) {
         covered_time *at = time_at(self, i - 1);
-        if (at->of != by || at->conn != conn)
+        if (at->slot != by || at->conn != conn)
             continue;
         at->to_ns = connection_complete_ns(by, conn);
         return;
@@ -77,7 +77,7 @@ static void note_time(covered_gaps *self, const connection *by)
     else
         self->time_count++;
     *time_at(self, self->time_count - 1) =
-        (covered_time){.of = by,
+        (covered_time){.slot = by,
                        .conn = conn,
                        .from_ns = connection_granted_ns(by),
                        .to_ns = connection_complete_ns(by, conn)};
@@ -95,7 +95,7 @@ static const covered_time *find_time(covered_gaps *self, const candidate *row, u
     const covered_time *found = NULL;
     for (size_t i = 0; i < self->time_count; i++) {
         const covered_time *at = time_at(self, i);
-        if (is_of_other_line(row, at->of) && at->from_ns <= at_ns && at->to_ns > at_ns &&
+        if (is_of_other_line(row, at->slot) && at->from_ns <= at_ns && at->to_ns > at_ns &&
             (found == NULL || at->to_ns > found->to_ns))
             found = at;
     }
@@ -108,7 +108,7 @@ static uint64_t next_time(covered_gaps *self, const candidate *row, uint64_t at_
     uint64_t next_ns = row->end_ns;
     for (size_t i = 0; i < self->time_count; i++) {
         const covered_time *at = time_at(self, i);
-        if (is_of_other_line(row, at->of) && at->from_ns > at_ns && at->from_ns < next_ns &&
+        if (is_of_other_line(row, at->slot) && at->from_ns > at_ns && at->from_ns < next_ns &&
             at->to_ns > at->from_ns)
             next_ns = at->from_ns;
     }
@@ -120,8 +120,8 @@ static int may_prove_more(covered_gaps *self, const candidate *row)
 {
     for (size_t i = 0; i < self->time_count; i++) {
         const covered_time *at = time_at(self, i);
-        if (is_of_other_line(row, at->of) && at->from_ns < row->end_ns && at->to_ns < row->end_ns &&
-            connection_live_since(at->of, UINT64_MAX) == at->conn)
+        if (is_of_other_line(row, at->slot) && at->from_ns < row->end_ns &&
+            at->to_ns < row->end_ns && connection_live_since(at->slot, UINT64_MAX) == at->conn)
             return 1;
     }
     return 0;
@@ -138,7 +138,7 @@ static void write_parts(covered_gaps *self, const candidate *of)
     while (at_ns < of->end_ns) {
         const covered_time *by = find_time(self, of, at_ns);
         if (by != NULL) {
-            (void)snprintf(line, sizeof line, "line %u", (unsigned)connection_line(by->of));
+            (void)snprintf(line, sizeof line, "line %u", (unsigned)connection_line(by->slot));
             at_ns = by->to_ns;
             continue;
         }

@@ -137,8 +137,8 @@ static td_result merge_into(verb_run *verb, archive *const from[MERGE_SOURCES], 
 {
     merge_report report;
     line_stats lines = {0};
-    const merge_options options = {.from = {from[0], from[1]},
-                                   .into = into,
+    const merge_options options = {.sources = {from[0], from[1]},
+                                   .target = into,
                                    .version = TAPEDECK_VERSION,
                                    .progress = on_progress,
                                    .user = verb};

@@ -352,7 +352,7 @@ static int hide_cut(const redactor *self, uint8_t *bytes, size_t size, redact_es
 
 /* The forms in which bytes may have a secret. */
 typedef struct text_forms {
-    redact_escapes at[4];
+    redact_escapes items[4];
     size_t count;
 } text_forms;
 
@@ -361,12 +361,12 @@ static text_forms forms_of(const uint8_t *bytes, size_t size)
     text_forms forms = {0};
     /* These characters begin escapes. The exchange's frames have them only in error texts. */
     if (memchr(bytes, '\\', size) != NULL || memchr(bytes, '%', size) != NULL) {
-        forms.at[forms.count++] = REDACT_ESCAPED_TWICE;
-        forms.at[forms.count++] = REDACT_ESCAPED;
+        forms.items[forms.count++] = REDACT_ESCAPED_TWICE;
+        forms.items[forms.count++] = REDACT_ESCAPED;
     }
     if (memchr(bytes, 0, size) != NULL)
-        forms.at[forms.count++] = REDACT_UTF16;
-    forms.at[forms.count++] = REDACT_EXACT;
+        forms.items[forms.count++] = REDACT_UTF16;
+    forms.items[forms.count++] = REDACT_EXACT;
     return forms;
 }
 
@@ -377,7 +377,7 @@ redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
     if (self->count > 0 && size > 0) {
         const text_forms forms = forms_of(bytes, size);
         for (size_t i = 0; i < forms.count; i++)
-            hide(self, bytes, size, forms.at[i], &done);
+            hide(self, bytes, size, forms.items[i], &done);
     }
     pthread_mutex_unlock(&self->mutex);
     return done;
@@ -389,7 +389,7 @@ redaction redactor_apply_text(redactor *self, uint8_t *bytes, size_t size)
     pthread_mutex_lock(&self->mutex);
     if (self->count > 0 && size > 0) {
         const text_forms forms = forms_of(bytes, size);
-        for (size_t i = 0; i < forms.count && !hide_cut(self, bytes, size, forms.at[i], &done);)
+        for (size_t i = 0; i < forms.count && !hide_cut(self, bytes, size, forms.items[i], &done);)
             i++;
     }
     pthread_mutex_unlock(&self->mutex);

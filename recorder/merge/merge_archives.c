@@ -93,8 +93,8 @@ static td_result add_feed(merge_job *job, const channel_info *info, merge_feed *
     (void)snprintf(made->name, sizeof made->name, "%s", info->feed);
     const feed_writer_options writing = {.name = made->name,
                                          .family = known,
-                                         .session = archive_session(job->options->into),
-                                         .log = archive_log(job->options->into),
+                                         .session = archive_session(job->options->target),
+                                         .log = archive_log(job->options->target),
                                          .interval_ns = CHUNK_INTERVAL_S * TD_NS_PER_S,
                                          .is_copy = 1,
                                          .full = write_chunk,
@@ -507,7 +507,7 @@ static td_result read_ledgers(merge_job *job, td_err *err)
 {
     td_result rc = TD_OK;
     for (int i = 0; rc == TD_OK && i < MERGE_SOURCES; i++) {
-        rc = archive_view_open(job->options->from[i], VIEW_ALL, NULL, &job->views[i], err);
+        rc = archive_view_open(job->options->sources[i], VIEW_ALL, NULL, &job->views[i], err);
         if (rc == TD_OK)
             archive_gaps_of(job->views[i], &job->ledgers[i]);
     }
@@ -540,13 +540,13 @@ static void free_feed(merge_feed *feed)
 static td_result open_sources(merge_job *job, td_err *err)
 {
     static const selection EVERYTHING = {0};
-    const cursor_options reading = {.log = archive_log(job->options->into),
+    const cursor_options reading = {.log = archive_log(job->options->target),
                                     .reads = TAPE_READS_FRAMES,
                                     .with_events = 1,
                                     .with_lines = 1};
     td_result rc = TD_OK;
     for (int i = 0; rc == TD_OK && i < MERGE_SOURCES; i++)
-        rc = cursor_open(job->options->from[i], &EVERYTHING, &reading, &job->cursors[i], err);
+        rc = cursor_open(job->options->sources[i], &EVERYTHING, &reading, &job->cursors[i], err);
     return rc;
 }
 
@@ -554,11 +554,12 @@ td_result merge_archives(const merge_options *options, merge_report *report, td_
 {
     merge_job job = {.options = options, .report = report, .chunk = sealed_chunk_open()};
     const archive_writer_options writing = {.version = options->version,
-                                            .start_ns = clock_wall_ns(archive_clock(options->into)),
+                                            .start_ns =
+                                                clock_wall_ns(archive_clock(options->target)),
                                             .sync = SYNC_SEGMENTS};
     td_err ignored;
     *report = (merge_report){0};
-    td_result rc = archive_writer_open(options->into, &writing, &job.writer, err);
+    td_result rc = archive_writer_open(options->target, &writing, &job.writer, err);
     if (rc == TD_OK)
         rc = open_sources(&job, err);
     if (rc == TD_OK)
@@ -568,7 +569,7 @@ td_result merge_archives(const merge_options *options, merge_report *report, td_
     if (rc == TD_OK)
         rc = copy_ledgers(&job, err);
     td_result ended = archive_writer_close(job.writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
-                                           clock_wall_ns(archive_clock(options->into)),
+                                           clock_wall_ns(archive_clock(options->target)),
                                            rc == TD_OK ? err : &ignored);
     report->feeds = job.feed_count;
     for (int i = 0; i < MERGE_SOURCES; i++) {

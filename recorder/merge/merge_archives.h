@@ -22,9 +22,9 @@ enum {
 };
 
 typedef struct merge_options {
-    archive *from[MERGE_SOURCES]; /* open for reading; borrowed, like the other pointers */
-    archive *into;                /* open for appending; without segments */
-    const char *version;          /* of the program */
+    archive *sources[MERGE_SOURCES]; /* open for reading; borrowed, like the other pointers */
+    archive *target;                 /* open for appending; without segments */
+    const char *version;             /* of the program */
     /* Called after each chunk of a feed; 1: stop. */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns);
     void *user;

@@ -31,7 +31,7 @@ typedef struct discard {
 
 /* State of one feed. */
 typedef struct feed_state {
-    encoder *of;
+    encoder *encoder;
     size_t index;
     feed_writer *writer;
     uint64_t pending_since_mono_ns; /* when the first pending message was appended; 0: nothing is
@@ -83,7 +83,7 @@ static void fail(encoder *self, td_result rc)
  * Failures of the disk thread are reported by that thread. */
 static td_result seal(feed_state *feed, td_err *err)
 {
-    encoder *self = feed->of;
+    encoder *self = feed->encoder;
     /* If one record fills several chunks, all have its time of receipt. */
     uint64_t oldest_mono_ns =
         feed->pending_since_mono_ns == 0 ? self->record_mono_ns : feed->oldest_mono_ns;
@@ -141,7 +141,7 @@ static void open_feed(encoder *self)
     const size_t index = feed_count(self);
     const pipeline_feed *config = &self->options.config->feeds[index];
     feed_state *feed = &self->feeds[index];
-    *feed = (feed_state){.of = self, .index = index};
+    *feed = (feed_state){.encoder = self, .index = index};
     const feed_writer_options options = {.name = config->name,
                                          .family = config->family,
                                          .session = self->options.session,
@@ -198,10 +198,10 @@ static void charge(feed_state *feed, uint64_t mono_ns, uint64_t cost_ns)
     feed->discard_until_mono_ns = mono_ns + LIMIT_INFLATE_PAUSE_NS;
     if (!feed->is_discard_logged)
         td_log_emit(
-            feed->of->options.log, TD_LOG_WARNING,
+            feed->encoder->options.log, TD_LOG_WARNING,
             "%s: overload: compressed frames take more than a quarter of the time: whenever "
             "they do, they are counted and discarded for 10 s",
-            feed->of->options.config->feeds[feed->index].name);
+            feed->encoder->options.config->feeds[feed->index].name);
     feed->is_discard_logged = 1;
 }
 
@@ -210,7 +210,8 @@ static td_result write_gap(feed_state *feed, uint32_t line, uint32_t shard, uint
 {
     const discard *lost = &feed->discards[line][shard];
     event gap = {.kind = EVENT_GAP,
-                 .gap = gap_row_of(GAP_OVERLOAD, feed->of->options.config->feeds[feed->index].name,
+                 .gap = gap_row_of(GAP_OVERLOAD,
+                                   feed->encoder->options.config->feeds[feed->index].name,
                                    lost->from_ns, to_ns, "compressed frames took too long")};
     gap.gap.line = line;
     gap.gap.shard = shard;
@@ -229,10 +230,10 @@ static td_result discard_frame(feed_state *feed, const intake_record *record, td
     TD_ASSERT(frame->line < LIMIT_FEED_LINE_NUMBERS);
     discard *lost = &feed->discards[frame->line][frame->shard];
     lost->last_ns = frame->recv_ns;
-    count(&feed->of->discarded, 1);
+    count(&feed->encoder->discarded, 1);
     if (lost->count++ > 0)
         return TD_OK;
-    count(&feed->of->discarded_gaps, 1);
+    count(&feed->encoder->discarded_gaps, 1);
     lost->conn = frame->conn;
     lost->from_ns = frame->complete_ns - ++lost->gaps;
     return write_gap(feed, frame->line, frame->shard, frame->recv_ns, GAP_OPEN, err);
