@@ -138,7 +138,7 @@ static void open_slot(feed *self, uint16_t line, uint32_t shard)
         .shard = shard,
         .api_key = setup->api_key,
         .api_secret = setup->api_secret,
-        .redactor = self->redactor,
+        .redactor = self->pipeline->redactor,
         .budget = setup->budget,
         .gaps = self->gaps[line],
         .topic_first = setup->subscription.shards[shard],
@@ -324,7 +324,7 @@ void feed_open_http(feed *self)
                                  .log = self->list->log,
                                  .feed = self->config,
                                  .feed_index = self->index,
-                                 .redactor = self->redactor,
+                                 .redactor = self->pipeline->redactor,
                                  .list_begin = begin_list,
                                  .listed = on_listed,
                                  .user = self};
@@ -444,8 +444,8 @@ feed *feed_list_add(feed_list *self)
                     .config = &self->config->feeds[index],
                     .pipeline = &self->config->pipeline.feeds[index],
                     .setup = &self->setups[index]};
-    added->redactor = added->setup->redactor.count == 0 ? NULL : &added->setup->redactor;
-    self->redactors[index] = added->redactor;
+    if (added->setup->redactor.count > 0)
+        added->pipeline->redactor = &added->setup->redactor;
     return added;
 }
 

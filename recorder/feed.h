@@ -27,7 +27,6 @@ typedef struct feed {
     feed_config *config;
     pipeline_feed *pipeline;
     feed_setup *setup;
-    redactor *redactor; /* NULL: nothing to hide */
     open_gaps *gaps[LIMIT_FEED_LINE_NUMBERS];
     http_feed *http;
     connection **slots; /* by shard, then by line */
@@ -44,10 +43,9 @@ struct feed_list {
     recording *recording;
     td_clock clock;
     const td_log *log;
-    const takeover *replaces;         /* the recorder that is being replaced; NULL: none */
-    feed_setup *setups;               /* LIMIT_FEEDS; borrowed, too */
-    connection_env env;               /* of all slots */
-    redactor *redactors[LIMIT_FEEDS]; /* by feed; NULL: nothing to hide */
+    const takeover *replaces; /* the recorder that is being replaced; NULL: none */
+    feed_setup *setups;       /* LIMIT_FEEDS; borrowed, too */
+    connection_env env;       /* of all slots */
     covered_gaps *covered;
     heal *heal;
     snapshot_fetch *snapshots;

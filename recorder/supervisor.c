@@ -236,7 +236,6 @@ static td_result open_recording(supervisor *self, td_err *err)
         .session = of != NULL ? of->session : archive_session(self->options.archive),
         .verb = "record",
         .config = &self->options.config->pipeline,
-        .redactors = self->feeds.redactors,
         .clock = self->options.clock,
         .log = self->options.log,
         .durable = on_durable,

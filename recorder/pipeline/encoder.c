@@ -145,7 +145,7 @@ static void open_feed(encoder *self)
     const feed_writer_options options = {.name = config->name,
                                          .family = config->family,
                                          .session = self->options.session,
-                                         .secrets = self->options.redactors[index],
+                                         .secrets = config->redactor,
                                          .log = self->options.log,
                                          .segment_count = config->segment_count,
                                          .alone_ns = config->alone_ns,

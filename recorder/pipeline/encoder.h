@@ -19,7 +19,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/ring.h"
-#include "recorder/capture/redact.h"
 #include "recorder/pipeline/disk.h"
 #include "recorder/pipeline/pipeline_config.h"
 #include "recorder/pipeline/lag.h"
@@ -33,8 +32,7 @@ typedef struct encoder_options {
     live_check *live_check; /* NULL: frames are not checked */
     lag *lag;               /* NULL: the lag is not measured */
     const pipeline_config *config;
-    redactor *const *redactors; /* one per feed; NULL: nothing to hide */
-    const char *session;        /* session id, for `segment` events */
+    const char *session; /* session id, for `segment` events */
     td_clock clock;
     const td_log *log;
 } encoder_options;

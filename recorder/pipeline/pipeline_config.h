@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "recorder/capture/redact.h"
 #include "schema/family.h"
 
 /* Reaction when the encoder or the disk cannot keep up. */
@@ -19,6 +20,9 @@ typedef enum overload_mode {
 typedef struct pipeline_feed {
     const char *name; /* in the archive */
     const family *family;
+    /* NULL: nothing to hide. Else segments of the feed are private: they hold orders, balances and
+     * other data of the key's owner. */
+    redactor *redactor;
     /* Of a session that continues after another process, else 0: the feed's segments so far, and
      * the time from which on this process alone receives. */
     uint32_t segment_count;

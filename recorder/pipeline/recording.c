@@ -64,7 +64,7 @@ static td_result add_feed(void *user, size_t feed_index, td_err *err)
         TD_ASSERT(rc != TD_OK || index == self->writer_feeds);
         if (rc != TD_OK)
             break;
-        if (self->options.redactors[index] != NULL)
+        if (feed->redactor != NULL)
             archive_writer_make_private(self->writer, index);
         self->writer_feeds++;
     }
@@ -167,7 +167,6 @@ td_result recording_start(recording *self, td_err *err)
                                 .live_check = self->live_check,
                                 .lag = self->lag,
                                 .config = config,
-                                .redactors = self->options.redactors,
                                 .session = self->options.session,
                                 .clock = self->options.clock,
                                 .log = self->options.log};

@@ -20,7 +20,6 @@
 #include "base/log.h"
 #include "archive/archive.h"
 #include "archive/archive_writer.h"
-#include "recorder/capture/redact.h"
 #include "recorder/pipeline/encoder.h"
 #include "recorder/pipeline/intake.h"
 #include "recorder/pipeline/lag.h"
@@ -35,9 +34,6 @@ typedef struct recording_options {
     /* Feeds may be added while it runs, each before its first event: set the feed, then feed_count.
      */
     const pipeline_config *config;
-    /* LIMIT_FEEDS, by feed; NULL: nothing to hide. Segments of feeds with a redactor are private:
-     * they hold orders, balances and other data of the key's owner. */
-    redactor *const *redactors;
     td_clock clock;
     const td_log *log;
     /* Disk thread, after the fdatasync of the chunk and before its catalog commit. May be NULL. */

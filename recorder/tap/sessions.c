@@ -65,7 +65,6 @@ static td_result open_session(tap_sessions *self, td_err *err)
     const recording_options options = {.session = archive_session(self->archive),
                                        .verb = opening.verb,
                                        .config = o->config,
-                                       .redactors = o->redactors,
                                        .clock = o->clock,
                                        .log = o->log};
     self->slots = td_alloc_zero(o->config->feed_count * LIMIT_FEED_SLOTS, sizeof *self->slots);

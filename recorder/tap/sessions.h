@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "recorder/capture/redact.h"
 #include "recorder/pipeline/intake.h"
 #include "recorder/pipeline/pipeline_config.h"
 
@@ -35,7 +34,6 @@ typedef struct tap_sessions tap_sessions;
 typedef struct tap_sessions_options {
     const char *path; /* path of the archive; borrowed, like the other pointers */
     const pipeline_config *config;
-    redactor *const *redactors;
     td_clock clock;
     const td_log *log;
 } tap_sessions_options;

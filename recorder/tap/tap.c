@@ -22,8 +22,7 @@ struct tap {
     relay_env env;
     pipeline_config config;
     redactor redactor; /* one for all feeds: a feed's key may occur in another feed */
-    redactor *redactor_list[LIMIT_FEEDS];
-    relay **relays; /* by feed and shard */
+    relay **relays;    /* by feed and shard */
     size_t relay_count;
     uint64_t upgrades, refused; /* requests for a WebSocket connection */
     uint64_t requests;          /* other HTTP requests */
@@ -211,10 +210,9 @@ static td_result open_feeds(tap *self, td_err *err)
     self->config.feed_count = count;
     redactor_init(&self->redactor);
     redactor_hide_sent(&self->redactor);
-    for (size_t i = 0; i < self->config.feed_count; i++) {
-        self->config.feeds[i] = (pipeline_feed){.name = families[i]->name, .family = families[i]};
-        self->redactor_list[i] = &self->redactor;
-    }
+    for (size_t i = 0; i < self->config.feed_count; i++)
+        self->config.feeds[i] = (pipeline_feed){
+            .name = families[i]->name, .family = families[i], .redactor = &self->redactor};
     self->relays = td_alloc_zero(self->config.feed_count * LIMIT_FEED_SLOTS, sizeof(relay *));
     return TD_OK;
 }
@@ -235,7 +233,6 @@ td_result tap_open(const tap_options *options, tap **out, td_err *err)
     self->config.overload = OVERLOAD_DROP; /* a slow disk must not hold the relay back */
     const tap_sessions_options recording = {.path = options->archive,
                                             .config = &self->config,
-                                            .redactors = self->redactor_list,
                                             .clock = options->clock,
                                             .log = options->log};
     self->env = (relay_env){.clock = options->clock,

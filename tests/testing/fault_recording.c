@@ -78,7 +78,6 @@ static void keep_frame(fault_feed *feed, const intake_slot *slot, channel_dir di
 typedef struct session {
     fault_recording *recording;
     pipeline_config *config;
-    redactor *redactors[FAULT_FEEDS];
     archive *into;
     archive_writer *writer;
     td_ring *ring;
@@ -171,7 +170,6 @@ static td_result open_pipeline(session *s, td_err *err)
     const encoder_options encoding = {.ring = s->ring,
                                       .disk = s->disk,
                                       .config = s->config,
-                                      .redactors = s->redactors,
                                       .session = archive_session(s->into),
                                       .clock = clock};
     if (rc == TD_OK)

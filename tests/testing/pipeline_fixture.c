@@ -122,7 +122,6 @@ static void open_threads(pipeline *f)
                                 .disk = f->disk,
                                 .lag = f->lag,
                                 .config = f->config,
-                                .redactors = f->redactors,
                                 .session = archive_session(f->into),
                                 .clock = {.ops = &ENCODER_CLOCK, .ctx = f}};
     assert_int_equal(encoder_open(&encoding, &f->encoder, NULL), TD_OK);
@@ -146,7 +145,7 @@ void pipeline_open_with_free_space(pipeline *f, uint64_t min_free_bytes)
     f->config->commit_interval_ns = 20 * TD_NS_PER_MS;
     redactor_init(&f->secrets);
     assert_int_equal(redactor_add(&f->secrets, PIPELINE_SECRET, NULL), TD_OK);
-    f->redactors[0] = &f->secrets;
+    f->config->feeds[0].redactor = &f->secrets;
     f->slot.conn = 1;
     open_archive(f);
     open_threads(f);

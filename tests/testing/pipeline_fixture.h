@@ -27,7 +27,6 @@ typedef struct pipeline {
     char catalog[96];
     pipeline_config *config;
     redactor secrets;
-    redactor *redactors[1];
     archive *into;
     archive_writer *writer;
     td_ring *ring;

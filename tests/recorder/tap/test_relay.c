@@ -51,7 +51,6 @@ typedef struct fixture {
     td_log log;
     pipeline_config config;
     redactor redactor;
-    redactor *redactors[1];
     wire_loop *loop;
     wire_server *server;
     relay_env env;
@@ -262,16 +261,12 @@ static void open_sessions(fixture *f)
     const family *of = family_find(td_bytes_str("v5-linear"));
     pipeline_config_init(&f->config);
     f->config.overload = OVERLOAD_DROP;
-    f->config.feeds[0] = (pipeline_feed){.name = of->name, .family = of};
+    f->config.feeds[0] = (pipeline_feed){.name = of->name, .family = of, .redactor = &f->redactor};
     f->config.feed_count = 1;
     f->config.min_free_bytes = 1;
     redactor_init(&f->redactor);
-    f->redactors[0] = &f->redactor;
-    const tap_sessions_options options = {.path = f->folder,
-                                          .config = &f->config,
-                                          .redactors = f->redactors,
-                                          .clock = f->env.clock,
-                                          .log = &f->log};
+    const tap_sessions_options options = {
+        .path = f->folder, .config = &f->config, .clock = f->env.clock, .log = &f->log};
     if (tap_sessions_open(&options, &f->env.sessions, &err) != TD_OK)
         fail_msg("%s", err.text);
 }

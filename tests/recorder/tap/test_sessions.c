@@ -27,7 +27,6 @@ typedef struct fixture {
     clock_sim *clock;
     td_log log;
     pipeline_config config;
-    redactor *redactors[1];
     tap_sessions *sessions;
     atomic_uint failures, recoveries;
 } fixture;
@@ -55,7 +54,6 @@ static void fixture_open(fixture *f)
     f->config.min_free_bytes = 1;
     const tap_sessions_options options = {.path = f->folder,
                                           .config = &f->config,
-                                          .redactors = f->redactors,
                                           .clock = clock_sim_clock(f->clock),
                                           .log = &f->log};
     if (tap_sessions_open(&options, &f->sessions, &err) != TD_OK)
