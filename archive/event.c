@@ -8,11 +8,9 @@
 #include "base/json/json.h"
 #include "base/json/json_write.h"
 
-/* Largest JSON of one event: 256 slots of at most 150 bytes, and texts such as a list of topics. */
-enum { EVENT_BYTES_MAX = 4 << 20, EVENT_FIELDS_MAX = 64 };
+enum { EVENT_FIELDS_MAX = 64 };
 
-/* In JSON a byte of a text has at most six, as in \u0001. */
-_Static_assert(6 * EVENT_COPY_BYTES_MAX < EVENT_BYTES_MAX, "a copy can be encoded");
+_Static_assert(6 * EVENT_COPY_BYTES_MAX < EVENT_BYTES_MAX, "a byte of text has at most 6 in JSON");
 
 struct event_reader {
     json_parser *parser;

@@ -139,13 +139,15 @@ enum { EVENT_CONTROL_BYTES_MAX = 125, EVENT_CONTROL_TEXT_BYTES = 2 * EVENT_CONTR
 void event_put_bytes(td_bytes bytes, char out[EVENT_CONTROL_TEXT_BYTES], const char **text,
                      const char **hex);
 
+/* Largest JSON of one event that is decoded: 256 slots of at most 150 bytes, and texts such as a
+ * list of topics. A copy of at most EVENT_COPY_BYTES_MAX has no larger one. */
+enum { EVENT_BYTES_MAX = 4 << 20, EVENT_COPY_BYTES_MAX = 512 << 10 };
+
 /* Append the JSON of an event to out. TD_E_LIMIT. Any thread. */
 TD_MUST_USE td_result event_encode(const event *from, td_buf *out, td_err *err);
 
 /* Copy an event (no EVENT_SEGMENT), with the texts of its kind after the struct. Returns the bytes
- * of the copy, which the caller's memory must have; copy may be NULL. If they are at most
- * EVENT_COPY_BYTES_MAX, event_encode has no TD_E_LIMIT, and event_decode reads the result. */
-#define EVENT_COPY_BYTES_MAX ((size_t)512 << 10)
+ * of the copy, which the caller's memory must have; copy may be NULL. Any thread. */
 size_t event_copy(const event *from, event *copy);
 
 /* Reads events; owns a JSON parser and the texts of the last event. One thread. NULL may be

@@ -14,7 +14,6 @@
 #include "schema/conn_counter.h"
 
 enum {
-    EVENT_BYTES_MAX = 4 << 20,
     /* Besides the checkpoints at the beginning of segments: the feed's first checkpoint is due
        after CHECKPOINT_FIRST_BYTES of chunks, each later one after CHECKPOINT_SHARE times the size
        of the checkpoint before it. */

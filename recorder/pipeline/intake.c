@@ -90,7 +90,7 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
     self->has_begun[feed_index] = 1;
     if (event_copy(what, NULL) > EVENT_COPY_BYTES_MAX) {
         td_log_emit(self->options.log, TD_LOG_ERROR,
-                    "cannot record a %s event: it has more than %zu bytes",
+                    "cannot record a %s event: it has more than %d bytes",
                     event_kind_name(what->kind), EVENT_COPY_BYTES_MAX);
         return recv_ns;
     }

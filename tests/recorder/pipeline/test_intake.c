@@ -394,7 +394,7 @@ static void an_event_that_is_too_large_is_logged(void **state)
     intake_event(f.intake, 0, &what);
     const intake_record *put = (const void *)td_ring_peek(f.ring).data;
     td_buf json;
-    td_buf_init(&json, 4 << 20);
+    td_buf_init(&json, EVENT_BYTES_MAX);
     assert_int_equal(event_encode(put->event, &json, NULL), TD_OK);
     assert_true(json.size > 6 * (EVENT_COPY_BYTES_MAX - sizeof what - 1));
     td_buf_fini(&json);
