@@ -30,6 +30,11 @@ td_result document_refuse(document_node at, const char *what, td_bytes found, td
                       found.data == NULL ? "" : (const char *)found.data);
 }
 
+td_result document_refuse_ignored(document_node at, const char *what, td_bytes found, td_err *err)
+{
+    return at.of->source == DOCUMENT_KEPT ? TD_OK : document_refuse(at, what, found, err);
+}
+
 td_result document_refuse_text(document_node at, const char *what, td_err *err)
 {
     return document_refuse(at, what, document_text(at), err);
@@ -273,6 +278,20 @@ td_result document_read_members(document_node mapping, const char *what,
     return rc;
 }
 
+td_result document_check_keys(document_node mapping, const char *what,
+                              const document_member *members, size_t count, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0;
+         mapping.of->source != DOCUMENT_KEPT && rc == TD_OK && i < document_pair_count(mapping);
+         i++) {
+        const document_node name = document_key(mapping, i);
+        if (find_member(members, count, document_text(name)) == NULL)
+            rc = refuse_key(name, what, members, count, err);
+    }
+    return rc;
+}
+
 /* ---- documents ---- */
 
 /* Of two equal keys only one would count. */
@@ -327,11 +346,12 @@ const char *document_find_excess(td_bytes text)
     return NULL;
 }
 
-td_result document_open(document *out, const char *name, td_bytes text, td_err *err)
+td_result document_open(document *out, const char *name, td_bytes text, document_source source,
+                        td_err *err)
 {
     yaml_parser_t parser;
     yaml_document_t *made = td_alloc_zero(1, sizeof *made);
-    *out = (document){name, made};
+    *out = (document){name, made, source};
     const char *excess = document_find_excess(text);
     if (excess != NULL) {
         td_free(made);

@@ -9,11 +9,13 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/document_set.h"
 #include "base/err.h"
 
 typedef struct document {
     const char *name; /* without ".yaml"; borrowed */
     void *yaml;       /* libyaml's document */
+    document_source source;
 } document;
 
 /* A node, with its document. */
@@ -29,7 +31,8 @@ const char *document_find_excess(td_bytes text);
 
 /* Parse a text. name is for errors. TD_E_INVALID: it is not YAML in UTF-8, a mapping has a key
  * twice, or more than 256 keys, or document_find_excess has a reason; *out is then not open. */
-TD_MUST_USE td_result document_open(document *out, const char *name, td_bytes text, td_err *err);
+TD_MUST_USE td_result document_open(document *out, const char *name, td_bytes text,
+                                    document_source source, td_err *err);
 void document_close(document *d);
 
 /* ---- nodes: of absent nodes, and of nodes of another type, all is empty ---- */
@@ -55,6 +58,10 @@ td_result document_refuse(document_node at, const char *what, td_bytes found, td
 
 /* As document_refuse, of the node's own text. */
 td_result document_refuse_text(document_node at, const char *what, td_err *err);
+
+/* As document_refuse, of what earlier versions ignored: TD_OK if the document is a kept one. */
+TD_MUST_USE td_result document_refuse_ignored(document_node at, const char *what, td_bytes found,
+                                              td_err *err);
 
 /* A word and its meaning, which is not negative. */
 typedef struct document_word {
@@ -115,6 +122,11 @@ typedef struct document_member {
 TD_MUST_USE td_result document_read_members(document_node mapping, const char *what,
                                             const document_member *members, size_t count,
                                             td_arena *memory, void *user, void *out, td_err *err);
+
+/* Refuse an unknown key that earlier versions ignored (document_refuse_ignored). */
+TD_MUST_USE td_result document_check_keys(document_node mapping, const char *what,
+                                          const document_member *members, size_t count,
+                                          td_err *err);
 
 /* ---- words ---- */
 

@@ -9,6 +9,10 @@
 #include "base/err.h"
 #include "base/hash.h"
 
+/* Where a document is from. An archive keeps the documents by which it was recorded: what earlier
+ * versions of the programs ignored in them is refused only in documents that are given now. */
+typedef enum document_source { DOCUMENT_GIVEN, DOCUMENT_KEPT } document_source;
+
 enum { DOCUMENT_SET_MAX = 8 };
 
 typedef struct named_document {

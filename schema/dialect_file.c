@@ -34,6 +34,13 @@ static td_arena *memory_of(void *user)
 
 /* ---- parts of topics ---- */
 
+/* The topic of a parameter, "TOPIC", "TOPIC-" or "TOPIC_". */
+static td_bytes topic_of(td_bytes word)
+{
+    const uint8_t last = word.data[word.size - 1];
+    return td_bytes_of(word.data, word.size - (word.size > 1 && (last == '-' || last == '_')));
+}
+
 /* "TOPIC[-] PATH [PREFIX]" */
 static td_result read_parameter(document_node at, td_arena *memory, topic_parameter *out,
                                 td_err *err)
@@ -45,15 +52,24 @@ static td_result read_parameter(document_node at, td_arena *memory, topic_parame
     if (rc != TD_OK)
         return rc;
     *out = (topic_parameter){.path = td_arena_text(memory, from.at[1]), .joint = '.'};
-    const uint8_t last = from.at[0].data[from.at[0].size - 1];
-    if (from.at[0].size > 1 && (last == '-' || last == '_')) {
-        out->joint = (char)last;
-        from.at[0].size--;
-    }
-    out->topic = td_arena_text(memory, from.at[0]);
+    const td_bytes topic = topic_of(from.at[0]);
+    if (topic.size < from.at[0].size)
+        out->joint = (char)from.at[0].data[topic.size];
+    out->topic = td_arena_text(memory, topic);
     if (from.count == 3)
         out->prefix = td_arena_text(memory, from.at[2]);
     return TD_OK;
+}
+
+/* Values are of the topic of a parameter. */
+static td_result check_value_topic(document_node name, document_node parameters, td_err *err)
+{
+    document_words from;
+    for (size_t i = 0; i < document_size(parameters); i++)
+        if (document_split(document_entry(parameters, i), &from, NULL) == TD_OK &&
+            td_bytes_equal(document_text(name), topic_of(from.at[0])))
+            return TD_OK;
+    return document_refuse_ignored(name, "no parameter has the topic", document_text(name), err);
 }
 
 static td_result read_parameters(document_node list, document_node values, td_arena *memory,
@@ -64,6 +80,8 @@ static td_result read_parameters(document_node list, document_node values, td_ar
     if (count > PARAMETERS_MAX)
         return document_refuse_text(list, "at most 16 parameters are expected, not", err);
     topic_parameter *rows = td_arena_alloc(memory, (count + 1) * sizeof *rows);
+    for (size_t i = 0; rc == TD_OK && i < document_pair_count(values); i++)
+        rc = check_value_topic(document_key(values, i), list, err);
     for (size_t i = 0; rc == TD_OK && i < count; i++) {
         rc = read_parameter(document_entry(list, i), memory, &rows[i], err);
         const document_node texts =
@@ -79,12 +97,18 @@ static td_result read_parameters(document_node list, document_node values, td_ar
 td_result topic_parts_from(document_node mapping, td_arena *memory, const topic_parts **out,
                            td_err *err)
 {
+    static const document_member KEYS[] = {{"name", .type = DOCUMENT_ELSEWHERE},
+                                           {"symbols", .type = DOCUMENT_ELSEWHERE},
+                                           {"parameters", .type = DOCUMENT_ELSEWHERE},
+                                           {"values", .type = DOCUMENT_ELSEWHERE}};
     topic_parts *parts = td_arena_alloc(memory, sizeof *parts);
     *parts = (topic_parts){.name = NULL};
     const document_node name = document_find(mapping, "name");
     if (name.at == NULL)
         return document_refuse_text(mapping, "parts need a name, not", err);
-    td_result rc = document_read_text(memory, name, &parts->name, err);
+    td_result rc = document_check_keys(mapping, "parts has no key", TABLE(KEYS), err);
+    if (rc == TD_OK)
+        rc = document_read_text(memory, name, &parts->name, err);
     if (rc == TD_OK)
         rc = document_read_texts(memory, document_find(mapping, "symbols"), TEXTS_MAX,
                                  &parts->symbols, err);

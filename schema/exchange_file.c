@@ -712,12 +712,12 @@ static td_result read_exchange(reading *r, document_node root, td_err *err)
                        : rc;
 }
 
-td_result exchange_file_read(const char *name, td_bytes text, td_arena *memory, exchange_row *out,
-                             td_err *err)
+td_result exchange_file_read(const char *name, td_bytes text, document_source source,
+                             td_arena *memory, exchange_row *out, td_err *err)
 {
     reading r = {.memory = memory, .out = out};
     document read;
-    td_result rc = document_open(&read, name, text, err);
+    td_result rc = document_open(&read, name, text, source, err);
     if (rc != TD_OK)
         return rc;
     rc = read_exchange(&r, document_root(&read), err);

@@ -11,8 +11,8 @@
 #include "schema/exchange.h"
 
 /* Read the exchange of a document; name is the document's, for errors. TD_E_INVALID: a mistake. */
-TD_MUST_USE td_result exchange_file_read(const char *name, td_bytes text, td_arena *memory,
-                                         exchange_row *out, td_err *err);
+TD_MUST_USE td_result exchange_file_read(const char *name, td_bytes text, document_source source,
+                                         td_arena *memory, exchange_row *out, td_err *err);
 
 /* Read `http`, of an exchange or a family: exchange_row.http. TD_E_INVALID: a mistake. */
 TD_MUST_USE td_result exchange_http_read(document_node mapping, td_arena *memory,

@@ -29,6 +29,7 @@ enum { FAMILIES_OWN_MAX = 64, EXCHANGES_MAX = 16, EXCHANGE_FILE_BYTES = 80 };
 typedef struct added_texts {
     const family_text *at;
     size_t count;
+    document_source source;
     document_set *used; /* gets those that are asked for */
 } added_texts;
 
@@ -95,13 +96,13 @@ static const exchange_entry *find_entry(td_bytes name)
 }
 
 static td_result read_exchange(const char *file, td_bytes name, td_bytes text,
-                               const exchange_row **out, td_err *err)
+                               document_source source, const exchange_row **out, td_err *err)
 {
     td_arena *memory = memory_of_families();
     if (families.exchange_count == EXCHANGES_MAX)
         return td_err_set(err, TD_E_LIMIT, "%s.yaml: more than %d exchanges", file, EXCHANGES_MAX);
     exchange_row *made = td_arena_alloc(memory, sizeof *made);
-    td_result rc = exchange_file_read(file, text, memory, made, err);
+    td_result rc = exchange_file_read(file, text, source, memory, made, err);
     if (rc == TD_OK && !td_bytes_is(name, made->name))
         rc = td_err_set(err, TD_E_INVALID, "%s.yaml: the exchange must have the document's name",
                         file);
@@ -117,6 +118,7 @@ static td_result read_exchange(const char *file, td_bytes name, td_bytes text,
 static td_result find_exchange(void *user, td_bytes name, const exchange_row **out, td_err *err)
 {
     td_bytes text;
+    const added_texts *added = user;
     char file[EXCHANGE_FILE_BYTES];
     const int size = snprintf(file, sizeof file, "%.*s.exchange", (int)name.size,
                               name.size == 0 ? "" : (const char *)name.data);
@@ -124,7 +126,8 @@ static td_result find_exchange(void *user, td_bytes name, const exchange_row **o
         return td_err_set(err, TD_E_INVALID, "there is no document '%s.yaml'", file);
     const exchange_entry *known = find_entry(name);
     if (known == NULL)
-        return read_exchange(file, name, text, out, err);
+        return read_exchange(file, name, text, added == NULL ? DOCUMENT_GIVEN : added->source, out,
+                             err);
     *out = known->row;
     return td_bytes_equal(known->text, text)
                ? TD_OK
@@ -217,8 +220,9 @@ static td_result add_locked(const char *own, const added_texts *from, const char
                             td_err *err)
 {
     document_set used = {.count = 0};
-    added_texts added = {from->at, from->count, &used};
-    const family_texts texts = {.find = find_text, .exchange = find_exchange, .user = &added};
+    added_texts added = {from->at, from->count, from->source, &used};
+    const family_texts texts = {
+        .find = find_text, .exchange = find_exchange, .source = from->source, .user = &added};
     const size_t index = count_of_families();
     if (wanted != NULL && index_of(td_bytes_str(wanted)) < index)
         return TD_OK;
@@ -277,7 +281,7 @@ td_result family_add_kept(const char *name, const document_set *documents, td_er
     for (size_t i = 0; i < documents->count; i++)
         texts[i] = (family_text){td_arena_text(memory, documents->at[i].name),
                                  documents->at[i].text.data, documents->at[i].text.size};
-    const added_texts added = {.at = texts, .count = documents->count};
+    const added_texts added = {.at = texts, .count = documents->count, .source = DOCUMENT_KEPT};
     td_result rc = documents->count > 0
                        ? add_family(texts[0].name, &added, name, err)
                        : td_err_set(err, TD_E_INVALID, "there is no document of '%s'", name);

@@ -399,8 +399,12 @@ static td_result read_topic_keys(reading *r, document_node mapping, topic_row *o
 static td_result read_reply(reading *r, document_node mapping, topic_row *topic, td_err *err)
 {
     topic_row reply = *topic;
+    const document_node nested = document_find(mapping, "snapshot");
     if (mapping.at == NULL)
         return TD_OK;
+    if (nested.at != NULL && document_refuse_ignored(nested, "a snapshot has no key",
+                                                     td_bytes_str("snapshot"), err) != TD_OK)
+        return TD_E_INVALID;
     memset(reply.items, 0, sizeof reply.items);
     reply.topic_key = "";
     reply.default_kind = FRAME_SNAPSHOT;
@@ -465,7 +469,10 @@ static td_result read_topics(void *user, document_node list, void *row, td_err *
     for (size_t i = 0; rc == TD_OK && i < count; i++) {
         document_node topic = document_entry(list, i);
         const document_node use = document_find(topic, "use");
-        if (use.at != NULL)
+        if (use.at != NULL && document_pair_count(topic) > 1)
+            rc = document_refuse_ignored(
+                topic, "no other key is allowed beside use:", document_text(use), err);
+        if (rc == TD_OK && use.at != NULL)
             rc = find_topic(r, use, &topic, err);
         if (rc == TD_OK)
             rc = read_topic(r, topic, &rows[i], err);
@@ -644,7 +651,7 @@ static td_result open_source(reading *r, const family_texts *texts, td_bytes nam
     const char *copy = td_arena_text(r->memory, name);
     if (!texts->find(texts->user, name, &text))
         return td_err_set(err, TD_E_INVALID, "there is no document '%s.yaml'", copy);
-    td_result rc = document_open(made, copy, text, err);
+    td_result rc = document_open(made, copy, text, texts->source, err);
     r->source_count += rc == TD_OK;
     return rc;
 }
@@ -657,8 +664,13 @@ static td_result open_sources(reading *r, const family_texts *texts, const char 
                                           : (document_node){&r->sources[0], NULL};
     if (rc == TD_OK && document_size(use) > USES_MAX)
         return document_refuse_text(use, "at most 4 documents can be used, not", err);
-    for (size_t i = 0; rc == TD_OK && i < document_size(use); i++)
+    for (size_t i = 0; rc == TD_OK && i < document_size(use); i++) {
         rc = open_source(r, texts, document_text(document_entry(use, i)), err);
+        if (rc == TD_OK)
+            rc =
+                document_check_keys(document_root(&r->sources[r->source_count - 1]),
+                                    "a family has no key", FAMILY_KEYS, COUNT_OF(FAMILY_KEYS), err);
+    }
     return rc;
 }
 

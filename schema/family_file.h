@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/document_set.h"
 #include "base/err.h"
 #include "schema/exchange.h"
 #include "schema/family_row.h"
@@ -18,6 +19,7 @@ typedef struct family_texts {
     int (*find)(void *user, td_bytes name, td_bytes *text);
     /* Get an exchange, from the document of this name. TD_E_INVALID: it is absent, or a mistake. */
     td_result (*exchange)(void *user, td_bytes name, const exchange_row **out, td_err *err);
+    document_source source; /* of all that are found */
     void *user;
 } family_texts;
 

@@ -34,6 +34,12 @@ typedef struct reading {
     size_t row_count;
 } reading;
 
+/* The section of a document; absent: it lacks one. */
+static document_node section_of(const reading *r, size_t source)
+{
+    return document_find(document_root(&r->sources[source]), "simulator");
+}
+
 static td_result check_list(document_node list, td_err *err)
 {
     return list.at == NULL || document_size(list) > 0
@@ -58,7 +64,7 @@ static td_result find_named(const reading *r, document_node at, td_bytes name, c
                 known[count++].word = (const char *)found.data; /* texts of YAML have a NUL */
         }
         if (i < r->source_count)
-            in = document_find(document_find(document_root(&r->sources[i]), "simulator"), key);
+            in = document_find(section_of(r, i), key);
     }
     return document_refuse_word(at, "no such name is in the documents:", name, known, count, err);
 }
@@ -504,6 +510,7 @@ static td_result read_orders(void *user, document_node mapping, void *out, td_er
                : rc;
 }
 
+static const char HAS_NO_KEY[] = "simulator has no key";
 static const document_member SECTION_KEYS[] = {
     {"products", .type = DOCUMENT_ELSEWHERE}, /* they precede the streams */
     {"ack_first", DOCUMENT_TRUE, .offset = offsetof(catalog_row, is_ack_first)},
@@ -517,8 +524,8 @@ static const document_member SECTION_KEYS[] = {
 static td_result read_section(reading *r, document_node section, catalog_row *out, td_err *err)
 {
     *out = (catalog_row){.products = {PRODUCT_NONE}};
-    td_result rc = document_read_members(section, "simulator has no key", SECTION_KEYS,
-                                         COUNT_OF(SECTION_KEYS), r->memory, r, out, err);
+    td_result rc = document_read_members(section, HAS_NO_KEY, SECTION_KEYS, COUNT_OF(SECTION_KEYS),
+                                         r->memory, r, out, err);
     if (rc == TD_OK)
         rc = read_products(r, document_find(section, "products"), out, err);
     if (rc == TD_OK)
@@ -541,7 +548,7 @@ static td_result open_source(reading *r, const family_texts *texts, td_bytes nam
     const char *copy = td_arena_text(r->memory, name);
     if (!texts->find(texts->user, name, &text))
         return td_err_set(err, TD_E_INVALID, "there is no document '%s.yaml'", copy);
-    td_result rc = document_open(&r->sources[r->source_count], copy, text, err);
+    td_result rc = document_open(&r->sources[r->source_count], copy, text, texts->source, err);
     r->source_count += rc == TD_OK;
     return rc;
 }
@@ -556,9 +563,13 @@ td_result catalog_file_read(const family_texts *texts, const char *name, td_aren
         return rc;
     const document_node root = document_root(&r.sources[0]);
     const document_node use = document_find(root, "use");
-    const document_node section = document_find(root, "simulator");
-    for (size_t i = 0; rc == TD_OK && i < document_size(use) && i < USES_MAX; i++)
+    const document_node section = section_of(&r, 0);
+    for (size_t i = 0; rc == TD_OK && i < document_size(use) && i < USES_MAX; i++) {
         rc = open_source(&r, texts, document_text(document_entry(use, i)), err);
+        if (rc == TD_OK)
+            rc = document_check_keys(section_of(&r, r.source_count - 1), HAS_NO_KEY, SECTION_KEYS,
+                                     COUNT_OF(SECTION_KEYS), err);
+    }
     if (rc == TD_OK && section.at == NULL) {
         rc = td_err_set(err, TD_E_INVALID, "%s.yaml does not have the key 'simulator'", name);
         td_err_hint(err, "docs/families.md describes this section, which has what is sent");

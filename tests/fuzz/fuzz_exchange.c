@@ -81,7 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     td_err_clear(&err);
     td_buf_init(&fx.request, FRAME_BYTES_MAX);
     td_buf_init(&fx.answer, FRAME_BYTES_MAX);
-    if (exchange_file_read("fuzzed", td_bytes_of(data, size), memory, &made, &err) != TD_OK)
+    if (exchange_file_read("fuzzed", td_bytes_of(data, size), DOCUMENT_GIVEN, memory, &made,
+                           &err) != TD_OK)
         TD_ASSERT(strstr(err.text, "fuzzed.yaml") != NULL);
     else
         for (size_t i = 0; i < made.dialect_count; i++)

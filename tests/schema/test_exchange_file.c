@@ -167,7 +167,8 @@ static void test_mistakes(void **state)
         exchange_row made;
         td_err err = {0};
         const size_t line = write_text(m, &text);
-        if (exchange_file_read("made", td_buf_view(&text), memory, &made, &err) == TD_OK)
+        if (exchange_file_read("made", td_buf_view(&text), DOCUMENT_GIVEN, memory, &made, &err) ==
+            TD_OK)
             fail_msg("'%s' is accepted", m->instead);
         if (strstr(err.text, m->words) == NULL)
             fail_msg("'%s': the error is '%s'", m->instead, err.text);
@@ -177,6 +178,35 @@ static void test_mistakes(void **state)
         const unsigned long found = strtoul(err.text + strlen("made.yaml:"), NULL, 10);
         if (found < line || found > line + LINES_OF_A_CHANGE)
             fail_msg("'%s': not line %zu: '%s'", m->instead, line, err.text);
+        td_arena_close(memory);
+    }
+    td_buf_fini(&text);
+}
+
+/* What earlier versions ignored is refused in a document that is given, but not in an archive's. */
+static void test_ignored_before(void **state)
+{
+    (void)state;
+    static const mistake ROWS[] = {
+        {"parts:\n", "parts:\n  symbol: symbol\n", "parts has no key 'symbol'", "'symbols'"},
+        {"    kline: [1m, 3m", "    klines: [1m, 3m", "no parameter has the topic 'klines'", ""},
+    };
+    td_buf text;
+    td_buf_init(&text, 1 << 20);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        td_arena *memory = td_arena_open();
+        exchange_row made;
+        td_err err = {0};
+        (void)write_text(&ROWS[i], &text);
+        assert_int_equal(
+            exchange_file_read("made", td_buf_view(&text), DOCUMENT_GIVEN, memory, &made, &err),
+            TD_E_INVALID);
+        if (strstr(err.text, ROWS[i].words) == NULL || strstr(err.hint, ROWS[i].hint) == NULL)
+            fail_msg("'%s': the error is '%s' (%s)", ROWS[i].instead, err.text, err.hint);
+        assert_int_equal(
+            exchange_file_read("made", td_buf_view(&text), DOCUMENT_KEPT, memory, &made, &err),
+            TD_OK);
+        assert_int_equal(made.parts->parameter_count, 2);
         td_arena_close(memory);
     }
     td_buf_fini(&text);
@@ -222,9 +252,9 @@ static void test_what_is_needed(void **state)
         td_arena *memory = td_arena_open();
         exchange_row made;
         td_err err = {0};
-        assert_int_equal(
-            exchange_file_read("made", td_bytes_str(ROWS[i].text), memory, &made, &err),
-            TD_E_INVALID);
+        assert_int_equal(exchange_file_read("made", td_bytes_str(ROWS[i].text), DOCUMENT_GIVEN,
+                                            memory, &made, &err),
+                         TD_E_INVALID);
         if (strstr(err.text, ROWS[i].words) == NULL)
             fail_msg("%s: the error is '%s'", ROWS[i].text, err.text);
         td_arena_close(memory);
@@ -245,7 +275,8 @@ static void test_a_small_one(void **state)
     td_arena *memory = td_arena_open();
     exchange_row made;
     td_err err = {0};
-    if (exchange_file_read("made", td_bytes_str(TEXT), memory, &made, &err) != TD_OK)
+    if (exchange_file_read("made", td_bytes_str(TEXT), DOCUMENT_GIVEN, memory, &made, &err) !=
+        TD_OK)
         fail_msg("%s", err.text);
     assert_string_equal(made.name, "x");
     assert_int_equal(made.dialect_count, 1);
@@ -270,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_ignored_before),
         cmocka_unit_test(test_what_is_needed),
         cmocka_unit_test(test_a_small_one),
     };

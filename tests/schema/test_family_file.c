@@ -161,6 +161,8 @@ static const mistake MISTAKES[] = {
     {11, "    - 0 price decimal a b c d e f g h i j", "made.yaml:11: too many words", ""},
     {11, "    - [0, price]", "made.yaml:11: a text is expected", ""},
     {14, "  - use: shard", "made.yaml:14: no used document has a topic 'shard'", ""},
+    {14, "  - use: shared\n    titel: Best",
+     "made.yaml:14: no other key is allowed beside use: 'shared'", ""},
     {14, "  - orderbook", "made.yaml:14: a topic is a mapping, not 'orderbook'", ""},
     {15, "  - topics: \"book.{symbol}\"", "made.yaml:15: a topic has no key 'topics'", "'topic'"},
     {16, "    message: book", "made.yaml:16: there is no message type 'book'", "book_change"},
@@ -348,6 +350,8 @@ static const mistake MISTAKES[] = {
      "27: the snapshot is of the same topic, not of 'deep.{symbol}'", ""},
     {26, "    envelope: head\n" ENDS("b.{symbol}") "\n    request: /depth?s={symbol}",
      "27: request: is for books with u in their envelope, not for the topic 'b.{symbol}'", ""},
+    {26, DEEP("last", "") FETCHED("last") "\n      snapshot: {title: C}",
+     "38: a snapshot has no key 'snapshot'", ""},
     {24, "    topic_key: \"\"", "15: only the snapshot has an empty topic_key:, not", ""},
     {24, "    kind: any", "made.yaml:15: frames of a topic have no such message or kind", ""},
     {26,
@@ -506,7 +510,7 @@ static td_result read_shipped(void *user, td_bytes name, const exchange_row **ou
     (void)snprintf(file, sizeof file, "%.*s.exchange", (int)name.size, (const char *)name.data);
     assert_true(find_shipped(NULL, td_bytes_str(file), &found));
     *out = made;
-    return exchange_file_read(file, found, user, made, err);
+    return exchange_file_read(file, found, DOCUMENT_GIVEN, user, made, err);
 }
 
 static void test_shipped(void **state)

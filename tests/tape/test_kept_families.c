@@ -54,6 +54,8 @@ static const kept_case CASES[] = {
      NULL,
      {"a.mcap.open: the documents of family 'newer'", "own.yaml:15: a family has no key 'wheels'",
       "--families FILE"}},
+    /* Earlier versions ignored keys beside `use`. */
+    {"ignored", NULL, {{"One", 1, "  - use: deep\n    titel: Deep", 0}}, "One", {NULL}},
     {"bytes",
      NULL,
      {{"One", 1, "\x01\xff[", 0}},
@@ -75,7 +77,10 @@ static const kept_case CASES[] = {
 /* ---- writing ---- */
 
 static const char SHARED[] = "sets:\n  level:\n    - 0 price decimal price required\n"
-                             "    - 1 size decimal quantity required\n";
+                             "    - 1 size decimal quantity required\n"
+                             "topics:\n  deep:\n    topic: \"deep.{symbol}\"\n"
+                             "    message: book_change\n    title: Deep\n    fields: level\n"
+                             "    entries: [b set any positional buy, a set any positional sell]\n";
 
 static void write_document(const kept_case *of, const kept_file *file, char text[TEXT_BYTES])
 {
