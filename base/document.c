@@ -11,7 +11,7 @@
 #include "base/decimal.h"
 #include "base/suggest.h"
 
-enum { KEYS_MAX = 256 };
+enum { KEYS_MAX = 256, MEMBERS_MAX = 64 };
 
 static const yaml_node_t *node_at(document_node at)
 {
@@ -56,11 +56,11 @@ void document_hint_words(td_bytes found, const document_word *allowed, size_t co
     td_err_hint(err, "%s%sallowed: %s", similar, similar[0] == '\0' ? "" : " ", list);
 }
 
-td_result document_refuse_word(document_node at, const char *what, td_bytes found,
-                               const document_word *allowed, size_t count, td_err *err)
+td_result document_refuse_word(document_node at, const char *what, const document_word *allowed,
+                               size_t count, td_err *err)
 {
-    td_result rc = document_refuse(at, what, found, err);
-    document_hint_words(found, allowed, count, err);
+    td_result rc = document_refuse_text(at, what, err);
+    document_hint_words(document_text(at), allowed, count, err);
     return rc;
 }
 
@@ -68,19 +68,33 @@ td_result document_refuse_word(document_node at, const char *what, td_bytes foun
 
 static document_node node_of(const document *of, int index)
 {
-    return (document_node){of, yaml_document_get_node(of->yaml, index)};
+    return (document_node){.of = of, .at = yaml_document_get_node(of->yaml, index)};
+}
+
+/* 1 if a node has a type, or nothing: "key:". */
+static int is_type(document_node at, yaml_node_type_t type)
+{
+    const td_bytes text = document_text(at);
+    return at.at == NULL || (text.data != NULL ? text.size == 0 : node_at(at)->type == type);
 }
 
 document_node document_root(const document *of)
 {
-    return (document_node){of, yaml_document_get_root_node(of->yaml)};
+    return (document_node){.of = of, .at = yaml_document_get_root_node(of->yaml)};
 }
 
 td_bytes document_text(document_node at)
 {
+    if (at.word.data != NULL)
+        return at.word;
     if (at.at == NULL || node_at(at)->type != YAML_SCALAR_NODE)
         return (td_bytes){0};
     return td_bytes_of(node_at(at)->data.scalar.value, node_at(at)->data.scalar.length);
+}
+
+int document_is(document_node at, const char *text)
+{
+    return td_bytes_is(document_text(at), text);
 }
 
 size_t document_size(document_node list)
@@ -107,7 +121,9 @@ size_t document_pair_count(document_node mapping)
 
 document_node document_key(document_node mapping, size_t index)
 {
-    return node_of(mapping.of, node_at(mapping)->data.mapping.pairs.start[index].key);
+    document_node key = node_of(mapping.of, node_at(mapping)->data.mapping.pairs.start[index].key);
+    key.value = document_value(mapping, index).at;
+    return key;
 }
 
 document_node document_value(document_node mapping, size_t index)
@@ -115,35 +131,45 @@ document_node document_value(document_node mapping, size_t index)
     return node_of(mapping.of, node_at(mapping)->data.mapping.pairs.start[index].value);
 }
 
+document_node document_value_of(document_node key)
+{
+    return (document_node){.of = key.of, .at = key.value};
+}
+
 document_node document_find(document_node mapping, const char *key)
 {
     for (size_t i = 0; i < document_pair_count(mapping); i++)
-        if (td_bytes_is(document_text(document_key(mapping, i)), key))
+        if (document_is(document_key(mapping, i), key))
             return document_value(mapping, i);
-    return (document_node){mapping.of, NULL};
+    return (document_node){.of = mapping.of};
 }
 
 /* ---- values ---- */
 
-td_result document_read_text(td_arena *memory, document_node at, const char **out, td_err *err)
+const char *document_copy(document_node at)
 {
-    const td_bytes text = document_text(at);
-    *out = td_arena_text(memory, text);
-    return text.data != NULL ? TD_OK : document_refuse(at, "a text is expected, not", text, err);
+    return td_arena_text(at.of->memory, document_text(at));
 }
 
-td_result document_read_texts(td_arena *memory, document_node list, size_t most,
-                              const char *const **out, td_err *err)
+td_result document_read_text(document_node at, const char **out, td_err *err)
+{
+    *out = document_copy(at);
+    return document_text(at).data != NULL
+               ? TD_OK
+               : document_refuse_text(at, "a text is expected, not", err);
+}
+
+td_result document_read_texts(document_node list, size_t most, const char *const **out, td_err *err)
 {
     const size_t count = document_size(list);
     td_result rc = TD_OK;
-    const char **texts = td_arena_alloc(memory, (count + 1) * sizeof *texts);
+    const char **texts = td_arena_alloc(list.of->memory, (count + 1) * sizeof *texts);
     if (count == 0 || count > most) {
         rc = document_refuse_text(list, "a list of texts is expected, not", err);
         td_err_hint(err, "1 to %zu texts", most);
     }
     for (size_t i = 0; rc == TD_OK && i < count; i++)
-        rc = document_read_text(memory, document_entry(list, i), &texts[i], err);
+        rc = document_read_text(document_entry(list, i), &texts[i], err);
     texts[count] = NULL;
     *out = texts;
     return rc;
@@ -177,7 +203,8 @@ td_result document_split(document_node at, document_words *out, td_err *err)
         if (i > from && out->count == DOCUMENT_WORDS_MAX)
             return document_refuse(at, "too many words in", text, err);
         if (i > from)
-            out->at[out->count++] = td_bytes_of(text.data + from, i - from);
+            out->at[out->count++] = (document_node){
+                .of = at.of, .at = at.at, .word = td_bytes_of(text.data + from, i - from)};
         while (i < text.size && text.data[i] == ' ')
             i++;
     }
@@ -192,50 +219,82 @@ int document_word_value(const document_word *table, size_t count, td_bytes word)
     return -1;
 }
 
-td_result document_read_word(document_node at, const char *what, td_bytes word,
-                             const document_word *table, size_t count, int *out, td_err *err)
+td_result document_read_word(document_node at, const char *what, const document_word *table,
+                             size_t count, int *out, td_err *err)
 {
-    *out = document_word_value(table, count, word);
-    return *out >= 0 ? TD_OK : document_refuse_word(at, what, word, table, count, err);
+    *out = document_word_value(table, count, document_text(at));
+    return *out >= 0 ? TD_OK : document_refuse_word(at, what, table, count, err);
 }
 
-/* ---- mappings into structs ---- */
+/* ---- rows ---- */
 
-/* The member with a key; NULL: none has it. */
-static const document_member *find_member(const document_member *members, size_t count,
-                                          td_bytes key)
-{
-    for (size_t i = 0; i < count; i++)
-        if (td_bytes_is(key, members[i].key))
-            return &members[i];
-    return NULL;
-}
-
-static td_result refuse_key(document_node name, const char *what, const document_member *members,
-                            size_t count, td_err *err)
-{
-    document_word keys[KEYS_MAX];
-    TD_ASSERT(count <= KEYS_MAX);
-    for (size_t i = 0; i < count; i++)
-        keys[i] = (document_word){members[i].key, (int)i};
-    return document_refuse_word(name, what, document_text(name), keys, count, err);
-}
-
-static td_result read_array(document_node list, size_t most, td_arena *memory, const char **out,
-                            td_err *err)
+static td_result read_array(document_node list, size_t most, const char **out, td_err *err)
 {
     const char *const *texts = NULL;
     size_t count = 0;
     const int is_empty = document_text(list).data == NULL && document_size(list) == 0;
-    td_result rc = is_empty ? TD_OK : document_read_texts(memory, list, most, &texts, err);
+    td_result rc = is_empty ? TD_OK : document_read_texts(list, most, &texts, err);
     for (; rc == TD_OK && texts != NULL && texts[count] != NULL; count++)
         out[count] = texts[count];
     out[count] = NULL;
     return rc;
 }
 
-static td_result read_member(const document_member *row, document_node at, td_arena *memory,
-                             void *user, void *out, td_err *err)
+static td_result read_bit(document_node at, const document_member *row, uint8_t *out, td_err *err)
+{
+    int bit = 0;
+    td_result rc = document_read_word(at, row->what, row->words, row->word_count, &bit, err);
+    *out |= rc == TD_OK ? (uint8_t)bit : 0;
+    return rc;
+}
+
+/* Allocate zeros, to which a pointer in a struct then points. */
+static void *allocate(document_node at, size_t bytes, void *pointer)
+{
+    void *made = memset(td_arena_alloc(at.of->memory, bytes), 0, bytes);
+    memcpy(pointer, &made, sizeof made);
+    return made;
+}
+
+static td_result read_row(document_node at, const document_member *row, void *out, td_err *err)
+{
+    if (row->form != NULL)
+        return document_read_form(at, row->form, out, err);
+    return row->table != NULL ? document_read_members(at, row->table, out, err)
+                              : row->read(at, out, err);
+}
+
+static td_result read_rows(document_node at, const document_member *row, void *out, td_err *err)
+{
+    const int is_map = row->type == DOCUMENT_MAP || row->type == DOCUMENT_PAIRS;
+    const int is_pointer = row->type == DOCUMENT_MAP || row->type == DOCUMENT_LIST;
+    const size_t count = is_map ? document_pair_count(at) : document_size(at);
+    char *rows = (char *)out + row->offset;
+    size_t uncounted, *read = &uncounted;
+    td_result rc = TD_OK;
+    if (!is_type(at, is_map ? YAML_MAPPING_NODE : YAML_SEQUENCE_NODE))
+        rc = document_refuse_ignored(
+            at, is_map ? "a mapping is expected, not" : "a list is expected, not",
+            document_text(at), err);
+    if (count < row->least || count > row->most) {
+        char what[128];
+        (void)snprintf(what, sizeof what, "%s %zu %s are expected, not",
+                       row->least > 0 ? "1 to" : "at most", row->most, row->what);
+        return document_refuse_text(at, what, err);
+    }
+    if (is_pointer)
+        rows = allocate(at, (count + 1) * row->size, rows);
+    else
+        memset(rows, 0, row->most * row->size);
+    if (row->count_offset > 0)
+        read = (size_t *)(void *)((char *)out + row->count_offset);
+    for (*read = 0; rc == TD_OK && *read < count; ++*read)
+        rc = read_row(is_map ? document_key(at, *read) : document_entry(at, *read), row,
+                      rows + *read * row->size, err);
+    return rc;
+}
+
+td_result document_read_member(document_node at, const document_member *row, void *out, td_err *err)
 {
     void *member = (char *)out + row->offset;
     uint64_t number = 0;
@@ -244,7 +303,7 @@ static td_result read_member(const document_member *row, document_node at, td_ar
     case DOCUMENT_ELSEWHERE:
         break;
     case DOCUMENT_TEXT:
-        return document_read_text(memory, at, member, err);
+        return document_read_text(at, member, err);
     case DOCUMENT_TRUE:
         return read_true(at, member, err);
     case DOCUMENT_NUMBER:
@@ -252,44 +311,106 @@ static td_result read_member(const document_member *row, document_node at, td_ar
         *(size_t *)member = (size_t)number;
         break;
     case DOCUMENT_WORD:
-        return document_read_word(at, row->what, document_text(at), row->words, row->word_count,
-                                  member, err);
+        return document_read_word(at, row->what, row->words, row->word_count, member, err);
+    case DOCUMENT_BIT:
+        return read_bit(at, row, member, err);
     case DOCUMENT_TEXTS:
-        return document_read_texts(memory, at, row->most, member, err);
+        return document_read_texts(at, row->most, member, err);
     case DOCUMENT_ARRAY:
-        return read_array(at, row->most, memory, member, err);
+        return read_array(at, row->most, member, err);
+    case DOCUMENT_STRUCT:
+        return document_read_members(at, row->table, member, err);
+    case DOCUMENT_POINTER:
+        return document_read_members(at, row->table, allocate(at, row->size, member), err);
+    case DOCUMENT_ROWS:
+    case DOCUMENT_PAIRS:
+    case DOCUMENT_LIST:
+    case DOCUMENT_MAP:
+        return read_rows(at, row, out, err);
     case DOCUMENT_OWN:
-        return row->read(user, at, out, err);
+        return row->read(at, member, err);
     }
     return rc;
 }
 
-td_result document_read_members(document_node mapping, const char *what,
-                                const document_member *members, size_t count, td_arena *memory,
-                                void *user, void *out, td_err *err)
+td_result document_read_form(document_node at, const document_form *form, void *out, td_err *err)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
-        const document_node name = document_key(mapping, i);
-        const document_member *row = find_member(members, count, document_text(name));
-        rc = row == NULL ? refuse_key(name, what, members, count, err)
-                         : read_member(row, document_value(mapping, i), memory, user, out, err);
-    }
+    document_words from;
+    td_result rc = document_split(at, &from, err);
+    if (rc == TD_OK && (from.count < form->least || from.count > form->most))
+        rc = document_refuse_text(at, form->text, err);
+    for (size_t i = 0; rc == TD_OK && i < from.count; i++)
+        rc = document_read_member(from.at[i], &form->members[i < form->count ? i : form->count - 1],
+                                  out, err);
     return rc;
 }
 
-td_result document_check_keys(document_node mapping, const char *what,
-                              const document_member *members, size_t count, td_err *err)
+/* ---- mappings ---- */
+
+/* As document_refuse, with a text that begins with the mapping's name. */
+static td_result refuse_table(document_node at, const document_table *table, const char *what,
+                              td_bytes found, td_err *err)
+{
+    char text[128];
+    (void)snprintf(text, sizeof text, "%s %s", table->name, what); /* names are short */
+    return document_refuse(at, text, found, err);
+}
+
+static td_result refuse_key(document_node name, const document_table *table, td_err *err)
+{
+    document_word keys[MEMBERS_MAX];
+    for (size_t i = 0; i < table->count; i++)
+        keys[i] = (document_word){table->members[i].key, (int)i};
+    td_result rc = refuse_table(name, table, "has no key", document_text(name), err);
+    document_hint_words(document_text(name), keys, table->count, err);
+    return rc;
+}
+
+/* The index of the row with a key; the number of rows if no row has it. */
+static size_t find_row(const document_table *table, td_bytes key)
+{
+    size_t i = 0;
+    while (i < table->count && !td_bytes_is(key, table->members[i].key))
+        i++;
+    return i;
+}
+
+td_result document_check_keys(document_node mapping, const document_table *table, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0;
-         mapping.of->source != DOCUMENT_KEPT && rc == TD_OK && i < document_pair_count(mapping);
-         i++) {
-        const document_node name = document_key(mapping, i);
-        if (find_member(members, count, document_text(name)) == NULL)
-            rc = refuse_key(name, what, members, count, err);
-    }
+    const size_t count = mapping.of->source == DOCUMENT_KEPT ? 0 : document_pair_count(mapping);
+    for (size_t i = 0; rc == TD_OK && i < count; i++)
+        if (find_row(table, document_text(document_key(mapping, i))) == table->count)
+            rc = refuse_key(document_key(mapping, i), table, err);
     return rc;
+}
+
+td_result document_read_members(document_node mapping, const document_table *table, void *out,
+                                td_err *err)
+{
+    document_node values[MEMBERS_MAX];
+    const int ignores = table->was_ignored && mapping.of->source == DOCUMENT_KEPT;
+    td_result rc = TD_OK;
+    TD_ASSERT(table->count <= MEMBERS_MAX);
+    memset(values, 0, table->count * sizeof *values);
+    if (!is_type(mapping, YAML_MAPPING_NODE) && mapping.of->source != DOCUMENT_KEPT)
+        return refuse_table(mapping, table, "is a mapping, not", document_text(mapping), err);
+    for (size_t i = 0; i < document_pair_count(mapping); i++) {
+        const document_node name = document_key(mapping, i);
+        const size_t row = find_row(table, document_text(name));
+        if (row < table->count)
+            values[row] = document_value_of(name);
+        else if (!ignores)
+            return refuse_key(name, table, err);
+    }
+    for (size_t i = 0; rc == TD_OK && i < table->count; i++) {
+        const document_member *row = &table->members[i];
+        if (values[i].at != NULL)
+            rc = document_read_member(values[i], row, out, err);
+        else if (row->is_needed)
+            rc = refuse_table(mapping, table, "needs", td_bytes_str(row->key), err);
+    }
+    return rc == TD_OK && table->check != NULL ? table->check(mapping, out, err) : rc;
 }
 
 /* ---- documents ---- */
@@ -314,7 +435,7 @@ static td_result check_document(const document *of, td_err *err)
     td_result rc = TD_OK;
     for (yaml_node_t *at = ((yaml_document_t *)of->yaml)->nodes.start; rc == TD_OK && at < end;
          at++)
-        rc = check_keys((document_node){of, at}, err);
+        rc = check_keys((document_node){.of = of, .at = at}, err);
     return rc;
 }
 
@@ -347,11 +468,11 @@ const char *document_find_excess(td_bytes text)
 }
 
 td_result document_open(document *out, const char *name, td_bytes text, document_source source,
-                        td_err *err)
+                        td_arena *memory, td_err *err)
 {
     yaml_parser_t parser;
     yaml_document_t *made = td_alloc_zero(1, sizeof *made);
-    *out = (document){name, made, source};
+    *out = (document){name, made, source, memory, NULL};
     const char *excess = document_find_excess(text);
     if (excess != NULL) {
         td_free(made);

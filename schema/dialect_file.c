@@ -10,7 +10,6 @@
 #include "schema/topic_parts.h"
 
 enum {
-    DIALECTS_MAX = 32,
     PARAMETERS_MAX = 16,
     TEXTS_MAX = 64,
     PING_S_MAX = 3600,
@@ -20,104 +19,60 @@ enum {
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 #define TABLE(array)    (array), COUNT_OF(array)
 
-/* What the readers of a dialect's keys need. */
-typedef struct reading {
-    td_arena *memory;
-    const exchange_row *exchange;
-} reading;
-
-static td_arena *memory_of(void *user)
+static const exchange_row *exchange_being_read(document_node at)
 {
-    const reading *r = user;
-    return r->memory;
+    const exchange_reading *r = at.of->user;
+    return r->out;
 }
 
 /* ---- parts of topics ---- */
 
-/* The topic of a parameter, "TOPIC", "TOPIC-" or "TOPIC_". */
-static td_bytes topic_of(td_bytes word)
-{
-    const uint8_t last = word.data[word.size - 1];
-    return td_bytes_of(word.data, word.size - (word.size > 1 && (last == '-' || last == '_')));
-}
-
 /* "TOPIC[-] PATH [PREFIX]" */
-static td_result read_parameter(document_node at, td_arena *memory, topic_parameter *out,
-                                td_err *err)
+static td_result read_parameter(document_node at, void *row, td_err *err)
 {
-    document_words from;
-    td_result rc = document_split(at, &from, err);
-    if (rc == TD_OK && (from.count < 2 || from.count > 3))
-        rc = document_refuse_text(at, "a parameter is \"TOPIC PATH [PREFIX]\", not", err);
-    if (rc != TD_OK)
-        return rc;
-    *out = (topic_parameter){.path = td_arena_text(memory, from.at[1]), .joint = '.'};
-    const td_bytes topic = topic_of(from.at[0]);
-    if (topic.size < from.at[0].size)
-        out->joint = (char)from.at[0].data[topic.size];
-    out->topic = td_arena_text(memory, topic);
-    if (from.count == 3)
-        out->prefix = td_arena_text(memory, from.at[2]);
-    return TD_OK;
-}
-
-/* Values are of the topic of a parameter. */
-static td_result check_value_topic(document_node name, document_node parameters, td_err *err)
-{
-    document_words from;
-    for (size_t i = 0; i < document_size(parameters); i++)
-        if (document_split(document_entry(parameters, i), &from, NULL) == TD_OK &&
-            td_bytes_equal(document_text(name), topic_of(from.at[0])))
-            return TD_OK;
-    return document_refuse_ignored(name, "no parameter has the topic", document_text(name), err);
-}
-
-static td_result read_parameters(document_node list, document_node values, td_arena *memory,
-                                 topic_parts *out, td_err *err)
-{
-    const size_t count = document_size(list);
-    td_result rc = TD_OK;
-    if (count > PARAMETERS_MAX)
-        return document_refuse_text(list, "at most 16 parameters are expected, not", err);
-    topic_parameter *rows = td_arena_alloc(memory, (count + 1) * sizeof *rows);
-    for (size_t i = 0; rc == TD_OK && i < document_pair_count(values); i++)
-        rc = check_value_topic(document_key(values, i), list, err);
-    for (size_t i = 0; rc == TD_OK && i < count; i++) {
-        rc = read_parameter(document_entry(list, i), memory, &rows[i], err);
-        const document_node texts =
-            rc == TD_OK ? document_find(values, rows[i].topic) : (document_node){list.of, NULL};
-        if (texts.at != NULL)
-            rc = document_read_texts(memory, texts, TEXTS_MAX, &rows[i].values, err);
+    static const document_member WORDS[] = {{NULL, DOCUMENT_AT(TEXT, topic_parameter, topic)},
+                                            {NULL, DOCUMENT_AT(TEXT, topic_parameter, path)},
+                                            {NULL, DOCUMENT_AT(TEXT, topic_parameter, prefix)}};
+    static const document_form FORM = {"a parameter is \"TOPIC PATH [PREFIX]\", not",
+                                       DOCUMENT_MEMBERS(WORDS), .least = 2, .most = 3};
+    topic_parameter *out = row;
+    td_result rc = document_read_form(at, &FORM, out, err);
+    const size_t size = rc == TD_OK ? strlen(out->topic) : 0;
+    out->joint = '.';
+    if (size > 1 && strchr("-_", out->topic[size - 1]) != NULL) {
+        out->joint = out->topic[size - 1];
+        out->topic = td_arena_text(at.of->memory, td_bytes_of(out->topic, size - 1));
     }
-    out->parameters = rows;
-    out->parameter_count = count;
     return rc;
 }
 
-td_result topic_parts_from(document_node mapping, td_arena *memory, const topic_parts **out,
-                           td_err *err)
+/* The texts of parameters, by their topics. Parameters have been read. */
+static td_result read_texts(document_node mapping, void *row, td_err *err)
 {
-    static const document_member KEYS[] = {{"name", .type = DOCUMENT_ELSEWHERE},
-                                           {"symbols", .type = DOCUMENT_ELSEWHERE},
-                                           {"parameters", .type = DOCUMENT_ELSEWHERE},
-                                           {"values", .type = DOCUMENT_ELSEWHERE}};
-    topic_parts *parts = td_arena_alloc(memory, sizeof *parts);
-    *parts = (topic_parts){.name = NULL};
-    const document_node name = document_find(mapping, "name");
-    if (name.at == NULL)
-        return document_refuse_text(mapping, "parts need a name, not", err);
-    td_result rc = document_check_keys(mapping, "parts has no key", TABLE(KEYS), err);
-    if (rc == TD_OK)
-        rc = document_read_text(memory, name, &parts->name, err);
-    if (rc == TD_OK)
-        rc = document_read_texts(memory, document_find(mapping, "symbols"), TEXTS_MAX,
-                                 &parts->symbols, err);
-    if (rc == TD_OK)
-        rc = read_parameters(document_find(mapping, "parameters"), document_find(mapping, "values"),
-                             memory, parts, err);
-    *out = parts;
+    const topic_parts *out = row;
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
+        const document_node name = document_key(mapping, i);
+        topic_parameter *of = NULL;
+        for (size_t k = 0; k < out->parameter_count; k++)
+            if (document_is(name, out->parameters[k].topic))
+                of = &out->parameters[k];
+        rc = of != NULL ? document_read_texts(document_value_of(name), TEXTS_MAX, &of->values, err)
+                        : document_refuse_ignored(name, "no parameter has the topic",
+                                                  document_text(name), err);
+    }
     return rc;
 }
+
+static const document_member PARTS[] = {
+    {"name", DOCUMENT_AT(TEXT, topic_parts, name), .is_needed = 1},
+    {"symbols", DOCUMENT_AT(TEXTS, topic_parts, symbols), .is_needed = 1, .most = TEXTS_MAX},
+    {"parameters", DOCUMENT_AT(LIST, topic_parts, parameters), .what = "parameters",
+     .count_offset = offsetof(topic_parts, parameter_count), .size = sizeof(topic_parameter),
+     .most = PARAMETERS_MAX, .read = read_parameter},
+    {"values", DOCUMENT_OWN, .read = read_texts},
+};
+const document_table TOPIC_PARTS = {"parts", DOCUMENT_MEMBERS(PARTS), .was_ignored = 1};
 
 /* ---- texts of frames ---- */
 
@@ -128,44 +83,47 @@ static const document_word ASKED[] = {ASK_VALUES(ASK_WORD)};
 static const document_word REPLIED[] = {REPLY_VALUES(REPLY_WORD)};
 
 /* Read a text with names. An empty one becomes NULL. */
-static td_result read_frame(document_node at, td_arena *memory, const template_names *names,
-                            const template **out, td_err *err)
+static td_result read_frame(document_node at, const template_names *names, const template **out,
+                            td_err *err)
 {
     const char *text;
-    td_result rc = document_read_text(memory, at, &text, err);
+    td_result rc = document_read_text(at, &text, err);
     *out = NULL;
     if (rc != TD_OK || *text == '\0')
         return rc;
-    rc = template_compile(memory, text, names, out, err);
+    rc = template_compile(at.of->memory, text, names, out, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "%s.yaml:%zu", at.of->name, document_line(at));
 }
 
 /* What a client sends: each text has its part of the values, from first up to end. */
-static td_result read_asks(void *user, document_node mapping, void *row, td_err *err)
+static td_result read_ask(document_node at, void *member, td_err *err)
 {
-    static const struct {
-        size_t offset;
-        template_names names;
-    } ASKS[] = {{offsetof(dialect, ask_topics),
-                 {.values = ASKED + ASK_TOPICS, .value_count = ASK_KEY - ASK_TOPICS}},
-                {offsetof(dialect, ask_auth),
-                 {.values = ASKED + ASK_KEY, .value_count = ASK_NOW - ASK_KEY}},
-                {offsetof(dialect, ping),
-                 {.values = ASKED + ASK_NOW, .value_count = ASK_VALUE_COUNT - ASK_NOW}},
-                {offsetof(dialect, pong),
-                 {.values = ASKED + ASK_NOW, .value_count = ASK_VALUE_COUNT - ASK_NOW}}};
-    static const document_word KEYS[] = {{"topics", 0}, {"auth", 1}, {"ping", 2}, {"pong", 3}};
-    td_result rc = TD_OK;
-    int at = 0;
-    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
-        const document_node name = document_key(mapping, i);
-        rc = document_read_word(name, "ask has no key", document_text(name), TABLE(KEYS), &at, err);
-        if (rc == TD_OK)
-            rc = read_frame(document_value(mapping, i), memory_of(user), &ASKS[at].names,
-                            (const template **)((uint8_t *)row + ASKS[at].offset), err);
-    }
-    return rc;
+    static const template_names NAMES = {.values = ASKED + ASK_TOPICS,
+                                         .value_count = ASK_KEY - ASK_TOPICS};
+    return read_frame(at, &NAMES, member, err);
 }
+
+static td_result read_ask_auth(document_node at, void *member, td_err *err)
+{
+    static const template_names NAMES = {.values = ASKED + ASK_KEY,
+                                         .value_count = ASK_NOW - ASK_KEY};
+    return read_frame(at, &NAMES, member, err);
+}
+
+static td_result read_ask_ping(document_node at, void *member, td_err *err)
+{
+    static const template_names NAMES = {.values = ASKED + ASK_NOW,
+                                         .value_count = ASK_VALUE_COUNT - ASK_NOW};
+    return read_frame(at, &NAMES, member, err);
+}
+
+static const document_member ASK[] = {
+    {"topics", DOCUMENT_AT(OWN, dialect, ask_topics), .read = read_ask},
+    {"auth", DOCUMENT_AT(OWN, dialect, ask_auth), .read = read_ask_auth},
+    {"ping", DOCUMENT_AT(OWN, dialect, ping), .read = read_ask_ping},
+    {"pong", DOCUMENT_AT(OWN, dialect, pong), .read = read_ask_ping},
+};
+static const document_table ASK_TABLE = {"ask", DOCUMENT_MEMBERS(ASK)};
 
 /* ---- requests that a server reads ---- */
 
@@ -176,42 +134,32 @@ static const document_word REQUESTS[] = {
     {"order", REQUEST_ORDER},         {"unknown", REQUEST_UNKNOWN},
 };
 
-/* "KEY TEXT|* REQUEST [second]"; a text may end with "*". */
-static td_result read_request(document_node at, td_arena *memory, request_rule *out, td_err *err)
+static const document_word SECOND[] = {{"second", 1}};
+
+static td_result read_request_text(document_node at, void *row, td_err *err)
 {
-    document_words from;
-    int kind = 0;
-    td_result rc = document_split(at, &from, err);
-    if (rc == TD_OK && (from.count < 3 || from.count > 4 ||
-                        (from.count == 4 && !td_bytes_is(from.at[3], "second"))))
-        rc = document_refuse_text(at, "a request is \"KEY TEXT REQUEST [second]\", not", err);
-    if (rc == TD_OK)
-        rc = document_read_word(at, "there is no request", from.at[2], TABLE(REQUESTS), &kind, err);
-    if (rc != TD_OK)
-        return rc;
-    td_bytes text = from.at[1];
-    *out = (request_rule){.key = td_arena_text(memory, from.at[0]),
-                          .is = (request_kind)kind,
-                          .is_second_form = from.count == 4};
-    if (td_bytes_is(text, "*"))
+    request_rule *out = row;
+    td_bytes text = document_text(at);
+    (void)err;
+    if (document_is(at, "*"))
         return TD_OK;
     out->is_prefix = text.data[text.size - 1] == '*';
     text.size -= out->is_prefix;
-    out->text = td_arena_text(memory, text);
+    out->text = td_arena_text(at.of->memory, text);
     return TD_OK;
 }
 
-static td_result read_requests(void *user, document_node list, void *row, td_err *err)
-{
-    dialect *out = row;
-    td_result rc = TD_OK;
-    if (document_size(list) > DIALECT_RULES_MAX)
-        return document_refuse_text(list, "at most 12 requests are expected, not", err);
-    for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
-        rc = read_request(document_entry(list, i), memory_of(user), &out->rules[i], err);
-    out->rule_count = document_size(list);
-    return rc;
-}
+/* "KEY TEXT|* REQUEST [second]"; a text may end with "*". */
+static const document_member REQUEST[] = {
+    {NULL, DOCUMENT_AT(TEXT, request_rule, key)},
+    {NULL, DOCUMENT_OWN, .read = read_request_text},
+    {NULL, DOCUMENT_AT(WORD, request_rule, is), DOCUMENT_CHOICE(REQUESTS),
+     .what = "there is no request"},
+    {NULL, DOCUMENT_AT(BIT, request_rule, is_second_form), DOCUMENT_CHOICE(SECOND),
+     .what = "a request has no property"},
+};
+static const document_form REQUEST_FORM = {"a request is \"KEY TEXT REQUEST [second]\", not",
+                                           DOCUMENT_MEMBERS(REQUEST), .least = 3, .most = 4};
 
 /* ---- refusals ---- */
 
@@ -219,7 +167,7 @@ static td_result read_requests(void *user, document_node list, void *row, td_err
 static const document_word REFUSALS[] = {DIALECT_REFUSALS(REFUSAL_WORD){"other", REFUSAL_COUNT}};
 
 /* "[CODE] TEXT" */
-static td_result read_refusal(document_node at, td_arena *memory, refusal_text *out, td_err *err)
+static td_result read_refusal(document_node at, refusal_text *out, td_err *err)
 {
     const td_bytes text = document_text(at);
     const size_t sign = text.size > 0 && text.data[0] == '-';
@@ -229,13 +177,13 @@ static td_result read_refusal(document_node at, td_arena *memory, refusal_text *
     /* Answers have it as a number of JSON, so a sign alone and "007" are words. */
     const int is_number = digits > sign && (digits == sign + 1 || text.data[sign] != '0');
     const int has_code = is_number && digits < text.size && text.data[digits] == ' ';
-    const size_t skip = has_code ? digits + 1 : 0;
-    if (text.data == NULL)
-        return document_refuse(at, "a text is expected, not", text, err);
-    *out = (refusal_text){
-        .code = has_code ? td_arena_text(memory, td_bytes_of(text.data, digits)) : NULL,
-        .text = td_arena_text(memory, td_bytes_of(text.data + skip, text.size - skip))};
-    return TD_OK;
+    td_result rc = document_read_text(at, &out->text, err);
+    out->code = NULL;
+    if (has_code) {
+        out->code = td_arena_text(at.of->memory, td_bytes_of(text.data, digits));
+        out->text += digits + 1;
+    }
+    return rc;
 }
 
 /* "NAME" or "NAME spot" */
@@ -243,15 +191,15 @@ static td_result read_refusal_name(document_node name, int *why, int *is_spot, t
 {
     document_words from;
     td_result rc = document_split(name, &from, err);
-    *is_spot = rc == TD_OK && from.count == 2 && td_bytes_is(from.at[1], "spot");
+    *is_spot = rc == TD_OK && from.count == 2 && document_is(from.at[1], "spot");
     if (rc == TD_OK && from.count > 1 && !*is_spot)
         rc = document_refuse_text(name, "a refusal is \"NAME [spot]\", not", err);
-    return rc == TD_OK ? document_read_word(name, "there is no refusal", from.at[0],
-                                            TABLE(REFUSALS), why, err)
-                       : rc;
+    return rc == TD_OK
+               ? document_read_word(from.at[0], "there is no refusal", TABLE(REFUSALS), why, err)
+               : rc;
 }
 
-static td_result read_refusals(void *user, document_node mapping, void *row, td_err *err)
+static td_result read_refusals(document_node mapping, void *row, td_err *err)
 {
     dialect *out = row;
     refusal_text rows[2][REFUSAL_COUNT + 1] = {{{NULL, NULL}}};
@@ -260,8 +208,7 @@ static td_result read_refusals(void *user, document_node mapping, void *row, td_
     for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
         rc = read_refusal_name(document_key(mapping, i), &why, &is_spot, err);
         if (rc == TD_OK)
-            rc =
-                read_refusal(document_value(mapping, i), memory_of(user), &rows[is_spot][why], err);
+            rc = read_refusal(document_value(mapping, i), &rows[is_spot][why], err);
     }
     if (rc == TD_OK && rows[0][REFUSAL_NONE].text == NULL)
         rows[0][REFUSAL_NONE].text = "";
@@ -280,15 +227,22 @@ static td_result read_refusals(void *user, document_node mapping, void *row, td_
 /* ---- answers that a server writes ---- */
 
 /* The words before an answer: requests, outcomes, refusals, and "has:PATH". */
-static td_result read_condition(document_node at, td_bytes word, td_arena *memory, answer_text *out,
-                                td_err *err)
+static td_result read_condition(document_node at, void *row, td_err *err)
 {
-    enum { ANY = REQUEST_ORDER + 1, TOPICS, GRANTED, REFUSED, SECOND, NO_TOPIC, RECORDED };
+    enum { ANY = REQUEST_ORDER + 1, TOPICS };
+    /* Bits of conditions follow. */
     static const document_word WORDS[] = {
-        {"any", ANY},       {"topics", TOPICS},     {"granted", GRANTED},   {"refused", REFUSED},
-        {"second", SECOND}, {"no_topic", NO_TOPIC}, {"recorded", RECORDED},
+        {"any", ANY << 8},
+        {"topics", TOPICS << 8},
+        {"granted", ANSWER_IF_GRANTED},
+        {"refused", ANSWER_IF_REFUSED},
+        {"second", ANSWER_IF_SECOND_FORM},
+        {"no_topic", ANSWER_IF_NO_TOPIC},
+        {"recorded", ANSWER_IF_RECORDED},
     };
     static const char HAS[] = "has:";
+    answer_text *out = row;
+    const td_bytes word = document_text(at);
     const int kind = document_word_value(TABLE(REQUESTS), word);
     const int why = document_word_value(TABLE(REFUSALS), word);
     int value = 0;
@@ -301,54 +255,29 @@ static td_result read_condition(document_node at, td_bytes word, td_arena *memor
         return TD_OK;
     }
     if (word.size > sizeof HAS - 1 && memcmp(word.data, HAS, sizeof HAS - 1) == 0) {
-        out->has = td_arena_text(
-            memory, td_bytes_of(word.data + sizeof HAS - 1, word.size - sizeof HAS + 1));
+        out->has = document_copy(at) + sizeof HAS - 1;
         return TD_OK;
     }
-    td_result rc =
-        document_read_word(at, "answers have no condition", word, TABLE(WORDS), &value, err);
-    if (value == ANY)
+    td_result rc = document_read_word(at, "answers have no condition", TABLE(WORDS), &value, err);
+    if (value == ANY << 8)
         out->kinds = ~0U;
-    else if (value == TOPICS)
+    else if (value == TOPICS << 8)
         out->kinds |= 1U << REQUEST_SUBSCRIBE | 1U << REQUEST_UNSUBSCRIBE;
-    else
-        out->conditions |= (uint8_t)(value == GRANTED    ? ANSWER_IF_GRANTED
-                                     : value == REFUSED  ? ANSWER_IF_REFUSED
-                                     : value == SECOND   ? ANSWER_IF_SECOND_FORM
-                                     : value == NO_TOPIC ? ANSWER_IF_NO_TOPIC
-                                     : value == RECORDED ? ANSWER_IF_RECORDED
-                                                         : 0);
+    else if (rc == TD_OK)
+        out->conditions |= (uint8_t)value;
     return rc;
 }
 
-static td_result read_reply(document_node name, document_node text, td_arena *memory,
-                            answer_text *out, td_err *err)
+static td_result read_reply(document_node name, void *row, td_err *err)
 {
     static const template_names NAMES = {TABLE(REPLIED), .object = REPLY_MEMBER};
-    document_words from;
-    *out = (answer_text){.kinds = 0};
-    td_result rc = document_split(name, &from, err);
-    for (size_t i = 0; rc == TD_OK && i < from.count; i++)
-        rc = read_condition(name, from.at[i], memory, out, err);
+    static const document_member WORDS[] = {{NULL, DOCUMENT_OWN, .read = read_condition}};
+    static const document_form FORM = {"", DOCUMENT_MEMBERS(WORDS), .most = DOCUMENT_WORDS_MAX};
+    answer_text *out = row;
+    td_result rc = document_read_form(name, &FORM, out, err);
     if (rc == TD_OK && out->kinds == 0)
         rc = document_refuse_text(name, "an answer is to any, or to requests, not", err);
-    if (rc == TD_OK)
-        rc = read_frame(text, memory, &NAMES, &out->text, err);
-    return rc;
-}
-
-static td_result read_replies(void *user, document_node mapping, void *row, td_err *err)
-{
-    dialect *out = row;
-    const size_t count = document_pair_count(mapping);
-    td_result rc = TD_OK;
-    if (count == 0 || count > DIALECT_ANSWERS_MAX)
-        return document_refuse_text(mapping, "1 to 12 replies are expected, not", err);
-    for (size_t i = 0; rc == TD_OK && i < count; i++)
-        rc = read_reply(document_key(mapping, i), document_value(mapping, i), memory_of(user),
-                        &out->answers[i], err);
-    out->answer_count = count;
-    return rc;
+    return rc == TD_OK ? read_frame(document_value_of(name), &NAMES, &out->text, err) : rc;
 }
 
 /* ---- a dialect ---- */
@@ -363,9 +292,9 @@ static const document_word PROPERTIES[] = {
 };
 
 /* Set the dialect's flags: those that are not named are not set. */
-static td_result read_properties(void *user, document_node at, void *row, td_err *err)
+static td_result read_properties(document_node at, void *row, td_err *err)
 {
-    const reading *r = user;
+    const exchange_row *exchange = exchange_being_read(at);
     dialect *out = row;
     uint8_t *bytes = row;
     document_words from = {.count = 0};
@@ -374,63 +303,63 @@ static td_result read_properties(void *user, document_node at, void *row, td_err
     for (size_t i = 0; i < COUNT_OF(PROPERTIES); i++)
         bytes[PROPERTIES[i].value] = 0;
     for (size_t i = 0; rc == TD_OK && i < from.count; i++) {
-        rc = document_read_word(at, "a dialect has no property", from.at[i], TABLE(PROPERTIES),
-                                &flag, err);
+        rc = document_read_word(from.at[i], "a dialect has no property", TABLE(PROPERTIES), &flag,
+                                err);
         if (rc == TD_OK)
             bytes[flag] = 1;
     }
-    out->parts = out->has_parts ? r->exchange->parts : NULL;
+    out->parts = out->has_parts ? exchange->parts : NULL;
     return rc == TD_OK && out->has_parts && out->parts == NULL
                ? document_refuse(at, "the exchange has no", td_bytes_str("parts"), err)
                : rc;
 }
 
-/* An optional text: "" becomes NULL. */
-static td_result read_optional(document_node at, td_arena *memory, const char **out, td_err *err)
+static td_result read_signed(document_node at, void *member, td_err *err)
 {
-    td_result rc = document_read_text(memory, at, out, err);
-    if (rc == TD_OK && **out == '\0')
+    const char **out = member;
+    td_result rc = document_read_text(at, out, err);
+    if (**out == '\0')
         *out = NULL;
-    return rc;
-}
-
-static td_result read_signed(void *user, document_node at, void *row, td_err *err)
-{
-    dialect *out = row;
-    td_result rc = read_optional(at, memory_of(user), &out->signed_text, err);
-    if (rc != TD_OK || out->signed_text == NULL)
-        return rc;
-    return strstr(out->signed_text, "{expires}") != NULL &&
-                   strlen(out->signed_text) < DIALECT_SIGNED_BYTES
-               ? TD_OK
+    return rc != TD_OK || *out == NULL ||
+                   (strstr(*out, "{expires}") != NULL && strlen(*out) < DIALECT_SIGNED_BYTES)
+               ? rc
                : document_refuse_text(
                      at, "what is signed has {expires}, and less than 64 bytes, not", err);
 }
 
-static td_result read_spelling(void *user, document_node at, void *row, td_err *err)
+static td_result read_spelling(document_node at, void *member, td_err *err)
 {
-    dialect *out = row;
     const char *text;
     topic_spelling made;
-    td_result rc = document_read_text(memory_of(user), at, &text, err);
+    td_result rc = document_read_text(at, &text, err);
     const char *fault = rc == TD_OK ? topic_spelling_parse(text, &made) : NULL;
     if (fault != NULL)
         rc = document_refuse_text(at, fault, err);
     if (rc == TD_OK)
-        out->spelling = td_arena_copy(memory_of(user), &made, sizeof made);
+        *(const topic_spelling **)member = td_arena_copy(at.of->memory, &made, sizeof made);
     return rc;
 }
 
-static td_result read_ping(void *user, document_node at, void *row, td_err *err)
+static td_result read_ping(document_node at, void *member, td_err *err)
 {
-    dialect *out = row;
     uint64_t seconds = 0;
-    (void)user;
     td_result rc = document_read_number(at, PING_S_MAX, &seconds, err);
     if (rc == TD_OK && seconds == 0)
         rc = document_refuse_text(at, "1 to 3600 seconds are expected, not", err);
-    out->ping_interval_ns = seconds * UINT64_C(1000000000);
+    *(uint64_t *)member = seconds * UINT64_C(1000000000);
     return rc;
+}
+
+/* Begin with another dialect. */
+static td_result read_like(document_node at, void *row, td_err *err)
+{
+    const exchange_row *exchange = exchange_being_read(at);
+    for (size_t i = 0; i < exchange->dialect_count; i++)
+        if (document_is(at, exchange->dialects[i].name)) {
+            *(dialect *)row = exchange->dialects[i];
+            return TD_OK;
+        }
+    return document_refuse_text(at, "no dialect before this one is", err);
 }
 
 static const document_word COVERS[] = {{"same", COVER_SAME},
@@ -438,48 +367,35 @@ static const document_word COVERS[] = {{"same", COVER_SAME},
                                        {"all", COVER_ALL},
                                        {"categories", COVER_CATEGORIES}};
 
-#define LIMIT(member)                                                                              \
-    {                                                                                              \
-#member, DOCUMENT_NUMBER, .offset = offsetof(dialect, member), .most = LIMIT_MAX           \
-    }
-static const document_member DIALECT_KEYS[] = {
-    {"like", .type = DOCUMENT_ELSEWHERE}, /* read_like */
-    {"ping_s", DOCUMENT_OWN, .read = read_ping},
-    {"covers", DOCUMENT_WORD, .offset = offsetof(dialect, covering),
-     .what = "there is no form of subscriptions", .words = COVERS, .word_count = COUNT_OF(COVERS)},
+#define TEXT(key)  #key, DOCUMENT_AT(TEXT, dialect, key)
+#define LIMIT(key) #key, DOCUMENT_AT(NUMBER, dialect, key), .most = LIMIT_MAX
+static const document_member DIALECT[] = {
+    {"like", DOCUMENT_OWN, .read = read_like},
+    {"ping_s", DOCUMENT_AT(OWN, dialect, ping_interval_ns), .read = read_ping},
+    {"covers", DOCUMENT_AT(WORD, dialect, covering), DOCUMENT_CHOICE(COVERS),
+     .what = "there is no form of subscriptions"},
     {"properties", DOCUMENT_OWN, .read = read_properties},
-    {"signed", DOCUMENT_OWN, .read = read_signed},
-    {"spelling", DOCUMENT_OWN, .read = read_spelling},
-    LIMIT(connection_topics_max),
-    LIMIT(connection_bytes_max),
-    LIMIT(request_topics_max),
-    LIMIT(ask_topics_max),
-    {"ask", DOCUMENT_OWN, .read = read_asks},
-    {"requests", DOCUMENT_OWN, .read = read_requests},
-    {"ids", DOCUMENT_ARRAY, .offset = offsetof(dialect, ids), .most = DIALECT_IDS_MAX - 1},
-    {"lists", DOCUMENT_ARRAY, .offset = offsetof(dialect, topic_lists),
-     .most = DIALECT_LISTS_MAX - 1},
-    {"binary", DOCUMENT_TEXT, .offset = offsetof(dialect, binary)},
-    {"order_id", DOCUMENT_TEXT, .offset = offsetof(dialect, order_id)},
-    {"recorded", DOCUMENT_TEXT, .offset = offsetof(dialect, recorded)},
-    {"replies", DOCUMENT_OWN, .read = read_replies},
+    {"signed", DOCUMENT_AT(OWN, dialect, signed_text), .read = read_signed},
+    {"spelling", DOCUMENT_AT(OWN, dialect, spelling), .read = read_spelling},
+    {LIMIT(connection_topics_max)},
+    {LIMIT(connection_bytes_max)},
+    {LIMIT(request_topics_max)},
+    {LIMIT(ask_topics_max)},
+    {"ask", DOCUMENT_STRUCT, .table = &ASK_TABLE},
+    {"requests", DOCUMENT_AT(ROWS, dialect, rules), .count_offset = offsetof(dialect, rule_count),
+     .size = sizeof(request_rule), .most = DIALECT_RULES_MAX, .what = "requests",
+     .form = &REQUEST_FORM},
+    {"ids", DOCUMENT_AT(ARRAY, dialect, ids), .most = DIALECT_IDS_MAX - 1},
+    {"lists", DOCUMENT_AT(ARRAY, dialect, topic_lists), .most = DIALECT_LISTS_MAX - 1},
+    {TEXT(binary)},
+    {TEXT(order_id)},
+    {TEXT(recorded)},
+    {"replies", DOCUMENT_AT(PAIRS, dialect, answers),
+     .count_offset = offsetof(dialect, answer_count), .size = sizeof(answer_text), .least = 1,
+     .most = DIALECT_ANSWERS_MAX, .what = "replies", .read = read_reply},
     {"refusals", DOCUMENT_OWN, .read = read_refusals},
 };
-
-/* Begin with another dialect, if the mapping names one. */
-static td_result read_like(document_node mapping, const dialect *before, size_t count, dialect *out,
-                           td_err *err)
-{
-    const document_node like = document_find(mapping, "like");
-    for (size_t i = 0; i < count; i++)
-        if (td_bytes_is(document_text(like), before[i].name)) {
-            *out = before[i];
-            return TD_OK;
-        }
-    *out = (dialect){.covering = COVER_SAME};
-    return like.at == NULL ? TD_OK
-                           : document_refuse_text(like, "no dialect before this one is", err);
-}
+static const document_table DIALECT_TABLE = {"a dialect", DOCUMENT_MEMBERS(DIALECT)};
 
 static int asks_for(const dialect *made, ask_value_id value)
 {
@@ -525,34 +441,15 @@ static const char *fault_of(const dialect *made)
     return NULL;
 }
 
-static td_result read_dialect(reading *r, document_node name, document_node mapping, dialect *all,
-                              size_t count, td_err *err)
+td_result dialect_read(document_node name, void *row, td_err *err)
 {
-    dialect *out = &all[count];
-    td_result rc = read_like(mapping, all, count, out, err);
-    out->name = td_arena_text(r->memory, document_text(name));
-    out->exchange = r->exchange;
-    if (rc == TD_OK)
-        rc = document_read_members(mapping, "a dialect has no key", TABLE(DIALECT_KEYS), r->memory,
-                                   r, out, err);
+    dialect *out = row;
+    out->covering = COVER_SAME;
+    td_result rc = document_read_members(document_value_of(name), &DIALECT_TABLE, out, err);
+    out->name = document_copy(name);
+    out->exchange = exchange_being_read(name);
     out->covers = dialect_covers_of(out->covering);
     out->asks_one = (uint8_t)asks_for(out, ASK_TOPIC);
     const char *fault = rc == TD_OK ? fault_of(out) : NULL;
     return fault == NULL ? rc : document_refuse_text(name, fault, err);
-}
-
-td_result dialects_from(document_node mapping, td_arena *memory, exchange_row *exchange,
-                        td_err *err)
-{
-    const size_t count = document_pair_count(mapping);
-    reading r = {memory, exchange};
-    td_result rc = TD_OK;
-    if (count == 0 || count > DIALECTS_MAX)
-        return document_refuse_text(mapping, "1 to 32 dialects are expected, not", err);
-    dialect *all = td_arena_alloc(memory, count * sizeof *all);
-    for (size_t i = 0; rc == TD_OK && i < count; i++)
-        rc = read_dialect(&r, document_key(mapping, i), document_value(mapping, i), all, i, err);
-    exchange->dialects = all;
-    exchange->dialect_count = count;
-    return rc;
 }

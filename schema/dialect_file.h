@@ -3,19 +3,24 @@
 #ifndef TD_SCHEMA_DIALECT_FILE_H
 #define TD_SCHEMA_DIALECT_FILE_H
 
-#include "base/arena.h"
 #include "base/document.h"
 #include "base/err.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"
 
-/* Read a mapping of paths to the parts of topics. TD_E_INVALID. */
-TD_MUST_USE td_result topic_parts_from(document_node mapping, td_arena *memory,
-                                       const topic_parts **out, td_err *err);
+enum { DIALECTS_MAX = 32 };
 
-/* Read a mapping of dialects, by name, into the exchange's row, whose parts have been read.
- * TD_E_INVALID. */
-TD_MUST_USE td_result dialects_from(document_node mapping, td_arena *memory, exchange_row *exchange,
-                                    td_err *err);
+/* What is read: the user of an exchange's document. */
+typedef struct exchange_reading {
+    exchange_row *out;
+    td_bytes keys[FRAME_KEYS_MAX]; /* out->frames.names */
+} exchange_reading;
+
+/* `parts`: a topic_parts. */
+extern const document_table TOPIC_PARTS;
+
+/* Read a dialect into its row, a dialect among the exchange's, whose other members have been read:
+ * a pair of its name and its mapping. TD_E_INVALID. */
+TD_MUST_USE td_result dialect_read(document_node name, void *row, td_err *err);
 
 #endif

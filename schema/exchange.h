@@ -43,6 +43,12 @@ enum {
     FRAME_KEY_NONE = FRAME_KEYS_MAX, /* no key */
 };
 
+/* The keys of frame_keys that an exchange may lack, as initializers. */
+#define FRAME_KEYS_ABSENT                                                                          \
+    .topic = FRAME_KEY_NONE, .data = FRAME_KEY_NONE, .event = FRAME_KEY_NONE,                      \
+    .event_time = FRAME_KEY_NONE, .op = FRAME_KEY_NONE, .request = FRAME_KEY_NONE,                 \
+    .shared = FRAME_KEY_NONE
+
 /* How an answer shows whether its request succeeded. */
 typedef enum success_form {
     SUCCESS_NOT_STATED, /* no member shows it: an ack is success, an error failure */

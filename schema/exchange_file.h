@@ -14,13 +14,12 @@
 TD_MUST_USE td_result exchange_file_read(const char *name, td_bytes text, document_source source,
                                          td_arena *memory, exchange_row *out, td_err *err);
 
-/* Read `http`, of an exchange or a family: exchange_row.http. TD_E_INVALID: a mistake. */
-TD_MUST_USE td_result exchange_http_read(document_node mapping, td_arena *memory,
-                                         const char *out[2], td_err *err);
+/* `http`, of an exchange or a family: exchange_row.http. */
+extern const document_table EXCHANGE_HTTP;
 
-/* 1 if a name can begin names of files and be a cell of tables: 1 to 63 letters, digits, '-' and
- * '_', the first one a letter or digit. */
-int exchange_name_is_plain(const char *name);
-#define EXCHANGE_NAME_FAULT "an exchange's name has letters, digits, '-' and '_', at most 63, not"
+/* Read a name that can begin names of files and be a cell of tables: 1 to 63 letters, digits, '-'
+ * and
+ * '_', the first one a letter or digit. member: const char *. TD_E_INVALID: it is another text. */
+TD_MUST_USE td_result exchange_name_read(document_node at, void *member, td_err *err);
 
 #endif

@@ -19,7 +19,7 @@ typedef struct topic_parameter {
 typedef struct topic_parts {
     const char *name;           /* path of the topic's name */
     const char *const *symbols; /* paths of its symbol; the first that is there counts */
-    const topic_parameter *parameters;
+    topic_parameter *parameters;
     size_t parameter_count;
 } topic_parts;
 

@@ -18,6 +18,7 @@ enum {
     PARTS_DEPTH_MAX = 8,       /* parts, one in the other */
     SCHEDULE_MAX = 86400000,   /* a day in ms; also for events */
     LISTS_MAX = 24,            /* families in a list of instruments */
+    REPLIES_MAX = 256,
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
@@ -25,7 +26,10 @@ enum {
 /* Who can subscribe to a stream. */
 typedef enum stream_access { STREAM_PUBLIC, STREAM_OF_ACCOUNT } stream_access;
 
+/* What the readers of a section share: the user of its documents. */
 typedef struct reading {
+    const family_texts *texts;
+    catalog_row *out;
     td_arena *memory;
     document sources[1 + USES_MAX]; /* the family's own, and those that it uses */
     size_t source_count;
@@ -42,15 +46,15 @@ static document_node section_of(const reading *r, size_t source)
 
 static td_result check_list(document_node list, td_err *err)
 {
-    return list.at == NULL || document_size(list) > 0
-               ? TD_OK
-               : document_refuse_text(list, "a list is expected, not", err);
+    return document_size(list) > 0 ? TD_OK
+                                   : document_refuse_text(list, "a list is expected, not", err);
 }
 
 /* Find what a text names: in the given mapping, or in the mapping `key` of the sections. */
-static td_result find_named(const reading *r, document_node at, td_bytes name, const char *key,
-                            document_node given, document_node *out, td_err *err)
+static td_result find_named(document_node name, const char *key, document_node given,
+                            document_node *out, td_err *err)
 {
+    const reading *r = name.of->user;
     document_word known[NAMES_SHOWN_MAX];
     size_t count = 0;
     document_node in = given;
@@ -58,7 +62,7 @@ static td_result find_named(const reading *r, document_node at, td_bytes name, c
         for (size_t k = 0; k < document_pair_count(in); k++) {
             const td_bytes found = document_text(document_key(in, k));
             *out = document_value(in, k);
-            if (td_bytes_equal(found, name))
+            if (td_bytes_equal(found, document_text(name)))
                 return TD_OK;
             if (count < NAMES_SHOWN_MAX && found.data != NULL)
                 known[count++].word = (const char *)found.data; /* texts of YAML have a NUL */
@@ -66,14 +70,13 @@ static td_result find_named(const reading *r, document_node at, td_bytes name, c
         if (i < r->source_count)
             in = document_find(section_of(r, i), key);
     }
-    return document_refuse_word(at, "no such name is in the documents:", name, known, count, err);
+    return document_refuse_word(name, "no such name is in the documents:", known, count, err);
 }
 
 /* ---- texts of frames ---- */
 
 /* A text whose parts are replaced by their texts. */
 typedef struct expansion {
-    const reading *r;
     document_node parts; /* of the stream */
     td_buf text;
     unsigned part_count;
@@ -95,8 +98,8 @@ static td_result expand_part(expansion *e, document_node at, size_t *index, unsi
     if (depth == PARTS_DEPTH_MAX || ++e->part_count > PARTS_MAX)
         return document_refuse(at, "more than 256 parts, or more than 8 in each other, at",
                                td_bytes_of(name, (size_t)(end - name)), err);
-    td_result rc = find_named(e->r, at, td_bytes_of(name, (size_t)(end - name)), "parts", e->parts,
-                              &part, err);
+    at.word = td_bytes_of(name, (size_t)(end - name));
+    td_result rc = find_named(at, "parts", e->parts, &part, err);
     *index = (size_t)(end - text.data);
     return rc == TD_OK ? expand(e, part, depth + 1, err) : rc;
 }
@@ -207,18 +210,18 @@ static td_result make_text(expansion *e, document_node at, const text_rule *rule
     if (rc != TD_OK)
         return rc;
     td_buf_add(&e->text, "", 1);
-    rc = template_compile(e->r->memory, (const char *)e->text.data, &SIM_NAMES, out, err);
+    rc = template_compile(at.of->memory, (const char *)e->text.data, &SIM_NAMES, out, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s.yaml:%zu", at.of->name, document_line(at));
     return check_content(at, rule, *out, err);
 }
 
 /* Read a text of a stream or reply. *out stays as it is if the key is absent. */
-static td_result read_text(const reading *r, document_node of, const char *key,
-                           const text_rule *rule, const template **out, td_err *err)
+static td_result read_text(document_node of, const char *key, const text_rule *rule,
+                           const template **out, td_err *err)
 {
     const document_node at = document_find(of, key);
-    expansion e = {.r = r, .parts = document_find(of, "parts")};
+    expansion e = {.parts = document_find(of, "parts")};
     if (at.at == NULL)
         return TD_OK;
     td_buf_init(&e.text, TEMPLATE_BYTES_MAX + 1);
@@ -250,35 +253,37 @@ static const document_word PROPERTIES[] = {
     {"fetched", IS_FLAG | STREAM_FETCHED | STREAM_NO_INITIAL},
 };
 
-static void set_property(stream_row *out, int value)
+static td_result read_kind(document_node at, void *member, td_err *err)
 {
+    return document_read_word(at, "a stream does not show", KINDS, COUNT_OF(KINDS), member, err);
+}
+
+static td_result read_property(document_node at, void *row, td_err *err)
+{
+    stream_row *out = row;
+    int value = 0;
+    td_result rc = document_read_word(at, "a stream has no property", PROPERTIES,
+                                      COUNT_OF(PROPERTIES), &value, err);
+    if (rc != TD_OK)
+        return rc;
     if ((value & IS_SCOPE) != 0)
         out->scope = (stream_scope)(value & ~IS_SCOPE);
     else if ((value & IS_FLAG) != 0)
         out->flags |= (uint16_t)(value & ~IS_FLAG);
     else
         out->products |= (uint16_t)(1U << value);
+    return TD_OK;
 }
 
 /* "KIND [PROPERTY...]" */
-static td_result read_shows(void *user, document_node at, void *row, td_err *err)
+static td_result read_shows(document_node at, void *row, td_err *err)
 {
-    stream_row *out = row;
-    document_words from;
-    (void)user;
-    int value = 0;
-    td_result rc = document_split(at, &from, err);
-    if (rc == TD_OK)
-        rc = document_read_word(at, "a stream does not show", from.at[0], KINDS, COUNT_OF(KINDS),
-                                &value, err);
-    out->kind = (stream_kind)value;
-    for (size_t i = 1; rc == TD_OK && i < from.count; i++) {
-        rc = document_read_word(at, "a stream has no property", from.at[i], PROPERTIES,
-                                COUNT_OF(PROPERTIES), &value, err);
-        if (rc == TD_OK)
-            set_property(out, value);
-    }
-    return rc;
+    static const document_member WORDS[] = {
+        {NULL, DOCUMENT_AT(OWN, stream_row, kind), .read = read_kind},
+        {NULL, DOCUMENT_OWN, .read = read_property},
+    };
+    static const document_form FORM = {"", DOCUMENT_MEMBERS(WORDS), .most = DOCUMENT_WORDS_MAX};
+    return document_read_form(at, &FORM, row, err);
 }
 
 /* What is wrong with a stream as a whole; NULL: nothing. */
@@ -314,43 +319,36 @@ static const char *stream_fault(const reading *r, document_node at, const stream
     return NULL;
 }
 
-#define STREAM_NUMBER(key, member, limit)                                                          \
-    {                                                                                              \
-        key, DOCUMENT_NUMBER, .offset = offsetof(stream_row, member), .most = (limit)              \
-    }
-static const document_member STREAM_KEYS[] = {
-    {"topic", DOCUMENT_TEXT, .offset = offsetof(stream_row, topic)},
-    {"shows", DOCUMENT_OWN, .read = read_shows},
-    STREAM_NUMBER("depth", depth, WINDOW_DEPTH_MAX),
-    STREAM_NUMBER("events", events_max, SCHEDULE_MAX),
-    STREAM_NUMBER("every_ms", every_ms, SCHEDULE_MAX),
-    STREAM_NUMBER("minutes", minutes, 1440),
-    {"parts", .type = DOCUMENT_ELSEWHERE},     /* of the texts */
-    {"snapshot", .type = DOCUMENT_ELSEWHERE},  /* after all others */
-    {"delta", .type = DOCUMENT_ELSEWHERE},     /* the same */
-    {"intervals", .type = DOCUMENT_ELSEWHERE}, /* add_candles */
+#define NUMBER(member, limit) DOCUMENT_AT(NUMBER, stream_row, member), .most = (limit)
+static const document_member STREAM[] = {
+    {"topic", DOCUMENT_AT(TEXT, stream_row, topic), .is_needed = 1},
+    {"shows", DOCUMENT_OWN, .is_needed = 1, .read = read_shows},
+    {"depth", NUMBER(depth, WINDOW_DEPTH_MAX)},
+    {"events", NUMBER(events_max, SCHEDULE_MAX)},
+    {"every_ms", NUMBER(every_ms, SCHEDULE_MAX)},
+    {"minutes", NUMBER(minutes, 1440)},
+    {"parts", .type = DOCUMENT_ELSEWHERE},                    /* of the texts */
+    {"snapshot", .type = DOCUMENT_ELSEWHERE, .is_needed = 1}, /* after all others */
+    {"delta", .type = DOCUMENT_ELSEWHERE},                    /* the same */
+    {"intervals", .type = DOCUMENT_ELSEWHERE},                /* add_candles */
 };
+static const document_table STREAM_TABLE = {"a stream", DOCUMENT_MEMBERS(STREAM)};
 
 static td_result read_stream(const reading *r, document_node at, stream_access access,
                              stream_row *out, td_err *err)
 {
-    const document_node shows = document_find(at, "shows");
     *out = (stream_row){.is_private = access == STREAM_OF_ACCOUNT,
                         .scope = access == STREAM_OF_ACCOUNT ? SCOPE_ALL : SCOPE_SYMBOL};
-    td_result rc = document_read_members(at, "a stream has no key", STREAM_KEYS,
-                                         COUNT_OF(STREAM_KEYS), r->memory, NULL, out, err);
-    if (rc == TD_OK &&
-        (out->topic == NULL || shows.at == NULL || document_find(at, "snapshot").at == NULL))
-        rc = document_refuse_text(at, "a stream needs topic, shows and snapshot, not", err);
+    td_result rc = document_read_members(at, &STREAM_TABLE, out, err);
     if (rc != TD_OK)
         return rc;
     const char *fault = stream_fault(r, at, out);
     if (fault != NULL)
         return document_refuse(at, fault, td_bytes_str(out->topic), err);
     const text_rule rule = rule_of_stream(out);
-    rc = read_text(r, at, "snapshot", &rule, &out->snapshot, err);
+    rc = read_text(at, "snapshot", &rule, &out->snapshot, err);
     if (rc == TD_OK)
-        rc = read_text(r, at, "delta", &rule, &out->delta, err);
+        rc = read_text(at, "delta", &rule, &out->delta, err);
     /* A text of the account shows what happened. Its state is a text of its own, if it has one. */
     if (access == STREAM_OF_ACCOUNT && out->delta == NULL)
         out->flags |= STREAM_NO_INITIAL;
@@ -382,10 +380,10 @@ static td_result add_candles(reading *r, document_node list, const stream_row *c
     stream_row row = *candle;
     int minutes = 0;
     const char *const *texts;
-    td_result rc = document_read_texts(r->memory, list, COUNT_OF(INTERVALS), &texts, err);
+    td_result rc = document_read_texts(list, COUNT_OF(INTERVALS), &texts, err);
     for (size_t i = 0; rc == TD_OK && texts[i] != NULL; i++) {
         char topic[STREAM_TOPIC_BYTES_MAX + 8];
-        rc = document_read_word(list, "there is no interval", td_bytes_str(texts[i]), INTERVALS,
+        rc = document_read_word(document_entry(list, i), "there is no interval", INTERVALS,
                                 COUNT_OF(INTERVALS), &minutes, err);
         const size_t size = strlen(candle->topic);
         const char *joint = size > 0 && candle->topic[size - 1] == '_' ? "" : ".";
@@ -403,14 +401,14 @@ static td_result add_candles(reading *r, document_node list, const stream_row *c
 static td_result read_entry(reading *r, document_node stream, stream_access access, td_err *err)
 {
     const document_node use = document_find(stream, "use");
-    const document_node absent = {use.of, NULL};
+    const document_node absent = {.of = use.of};
     td_result rc = TD_OK;
     stream_row row;
     if (use.at != NULL && document_pair_count(stream) > 1)
         return document_refuse(stream, "no other key is allowed beside use:", document_text(use),
                                err);
     if (use.at != NULL)
-        rc = find_named(r, use, document_text(use), "streams", absent, &stream, err);
+        rc = find_named(use, "streams", absent, &stream, err);
     if (rc == TD_OK)
         rc = read_stream(r, stream, access, &row, err);
     if (rc != TD_OK)
@@ -422,160 +420,164 @@ static td_result read_entry(reading *r, document_node stream, stream_access acce
                                 : add_row(r, stream, &row, err);
 }
 
-static td_result read_streams(reading *r, document_node list, stream_access access, td_err *err)
+static td_result read_entries(document_node list, stream_access access, td_err *err)
 {
     td_result rc = check_list(list, err);
     for (size_t i = 0; rc == TD_OK && i < document_size(list); i++)
-        rc = read_entry(r, document_entry(list, i), access, err);
+        rc = read_entry(list.of->user, document_entry(list, i), access, err);
     return rc;
+}
+
+static td_result read_streams(document_node list, void *row, td_err *err)
+{
+    const reading *r = list.of->user;
+    catalog_row *out = row;
+    td_result rc = read_entries(list, STREAM_PUBLIC, err);
+    out->public_count = r->row_count;
+    return rc;
+}
+
+static td_result read_account(document_node list, void *row, td_err *err)
+{
+    (void)row;
+    return read_entries(list, STREAM_OF_ACCOUNT, err);
 }
 
 /* ---- HTTP replies ---- */
 
-static const document_member REPLY_KEYS[] = {
-    {"path", DOCUMENT_TEXT, .offset = offsetof(reply_row, path)},
-    {"query", DOCUMENT_TEXT, .offset = offsetof(reply_row, query)},
-    {"coin", DOCUMENT_TEXT, .offset = offsetof(reply_row, coin)},
-    {"status", DOCUMENT_TEXT, .offset = offsetof(reply_row, status)},
-    {"page_size", DOCUMENT_TEXT, .offset = offsetof(reply_row, page_size)},
-    {"page", DOCUMENT_TEXT, .offset = offsetof(reply_row, page)},
-    {"lists", DOCUMENT_TEXTS, .offset = offsetof(reply_row, lists), .most = LISTS_MAX},
-    {"parts", .type = DOCUMENT_ELSEWHERE}, /* of the text */
-    {"text", .type = DOCUMENT_ELSEWHERE},
-};
-
-static td_result read_reply(const reading *r, document_node at, reply_row *out, td_err *err)
+static td_result check_reply(document_node mapping, void *row, td_err *err)
 {
     static const text_rule RULE = {LIST(INSTRUMENTS), SIM_COUNT, 1};
     static const char *const NO_LISTS[] = {NULL};
-    *out = (reply_row){.lists = NO_LISTS};
-    td_result rc = document_read_members(at, "a reply has no key", REPLY_KEYS, COUNT_OF(REPLY_KEYS),
-                                         r->memory, NULL, out, err);
-    if (rc == TD_OK)
-        rc = read_text(r, at, "text", &RULE, &out->text, err);
-    return rc == TD_OK && (out->path == NULL || out->text == NULL)
-               ? document_refuse_text(at, "a reply needs path and text, not", err)
-               : rc;
+    reply_row *out = row;
+    if (out->lists == NULL)
+        out->lists = NO_LISTS;
+    return read_text(mapping, "text", &RULE, &out->text, err);
 }
 
-static td_result read_replies(const reading *r, document_node list, const reply_row **out,
-                              td_err *err)
-{
-    const size_t count = document_size(list);
-    td_result rc = check_list(list, err);
-    reply_row *rows = td_arena_alloc(r->memory, (count + 1) * sizeof *rows);
-    for (size_t i = 0; rc == TD_OK && i < count; i++)
-        rc = read_reply(r, document_entry(list, i), &rows[i], err);
-    rows[count] = (reply_row){.path = NULL};
-    *out = rows;
-    return rc;
-}
+#define TEXT(key) #key, DOCUMENT_AT(TEXT, reply_row, key)
+static const document_member REPLY[] = {
+    {TEXT(path), .is_needed = 1},
+    {TEXT(query)},
+    {TEXT(coin)},
+    {TEXT(status)},
+    {TEXT(page_size)},
+    {TEXT(page)},
+    {"lists", DOCUMENT_AT(TEXTS, reply_row, lists), .most = LISTS_MAX},
+    {"parts", .type = DOCUMENT_ELSEWHERE},                /* of the text */
+    {"text", .type = DOCUMENT_ELSEWHERE, .is_needed = 1}, /* check_reply */
+};
+static const document_table REPLY_TABLE = {"a reply", DOCUMENT_MEMBERS(REPLY),
+                                           .check = check_reply};
 
 /* ---- the section ---- */
 
-static td_result read_products(reading *r, document_node list, catalog_row *out, td_err *err)
+static td_result read_products(document_node list, void *row, td_err *err)
 {
+    reading *r = list.of->user;
+    catalog_row *out = row;
     int value = 0;
-    if (check_list(list, err) != TD_OK)
-        return TD_E_INVALID;
-    for (size_t i = 0; i < document_size(list); i++) {
+    td_result rc = check_list(list, err);
+    for (size_t i = 0; rc == TD_OK && i < document_size(list); i++) {
         const document_node at = document_entry(list, i);
-        if (document_read_word(at, "there is no product", document_text(at), PROPERTIES,
-                               PRODUCT_WORDS, &value, err) != TD_OK)
-            return TD_E_INVALID;
+        rc = document_read_word(at, "there is no product", PROPERTIES, PRODUCT_WORDS, &value, err);
+        if (rc != TD_OK)
+            return rc;
         if ((r->products & 1U << value) != 0 || i == CATALOG_PRODUCTS_MAX)
             return document_refuse_text(at, "a product is there twice, or it is the sixth:", err);
         out->products[i] = (product)value;
         r->products |= 1U << value;
     }
-    out->product_count = list.at == NULL ? 1 : (uint8_t)document_size(list); /* PRODUCT_NONE */
-    return TD_OK;
+    out->product_count = (uint8_t)document_size(list);
+    return rc;
 }
 
-static td_result read_orders(void *user, document_node mapping, void *out, td_err *err)
+static td_result check_orders(document_node mapping, void *row, td_err *err)
 {
-    static const document_member ORDERS[] = {
-        {"of", DOCUMENT_TEXT, .offset = offsetof(orders_row, of)},
-        {"place", DOCUMENT_TEXT, .offset = offsetof(orders_row, place)},
-        {"change", DOCUMENT_TEXT, .offset = offsetof(orders_row, change)},
-        {"cancel", DOCUMENT_TEXT, .offset = offsetof(orders_row, cancel)},
-    };
-    const reading *r = user;
-    catalog_row *row = out;
-    td_result rc = document_read_members(mapping, "orders has no key", ORDERS, COUNT_OF(ORDERS),
-                                         r->memory, NULL, &row->orders, err);
-    return rc == TD_OK && row->orders.of == NULL
-               ? document_refuse_text(mapping,
-                                      "orders need the family whose account has them (of):", err)
-               : rc;
+    const orders_row *out = row;
+    return out->of != NULL
+               ? TD_OK
+               : document_refuse_text(mapping,
+                                      "orders need the family whose account has them (of):", err);
 }
 
-static const char HAS_NO_KEY[] = "simulator has no key";
-static const document_member SECTION_KEYS[] = {
-    {"products", .type = DOCUMENT_ELSEWHERE}, /* they precede the streams */
-    {"ack_first", DOCUMENT_TRUE, .offset = offsetof(catalog_row, is_ack_first)},
-    {"orders", DOCUMENT_OWN, .read = read_orders},
-    {"parts", .type = DOCUMENT_ELSEWHERE}, /* find_named */
-    {"streams", .type = DOCUMENT_ELSEWHERE},
-    {"account", .type = DOCUMENT_ELSEWHERE},
-    {"replies", .type = DOCUMENT_ELSEWHERE},
+static const document_member ORDERS[] = {
+    {"of", DOCUMENT_AT(TEXT, orders_row, of)},
+    {"place", DOCUMENT_AT(TEXT, orders_row, place)},
+    {"change", DOCUMENT_AT(TEXT, orders_row, change)},
+    {"cancel", DOCUMENT_AT(TEXT, orders_row, cancel)},
 };
+static const document_table ORDERS_TABLE = {"orders", DOCUMENT_MEMBERS(ORDERS),
+                                            .check = check_orders};
 
-static td_result read_section(reading *r, document_node section, catalog_row *out, td_err *err)
+static td_result check_section(document_node section, void *row, td_err *err)
 {
-    *out = (catalog_row){.products = {PRODUCT_NONE}};
-    td_result rc = document_read_members(section, HAS_NO_KEY, SECTION_KEYS, COUNT_OF(SECTION_KEYS),
-                                         r->memory, r, out, err);
-    if (rc == TD_OK)
-        rc = read_products(r, document_find(section, "products"), out, err);
-    if (rc == TD_OK)
-        rc = read_streams(r, document_find(section, "streams"), STREAM_PUBLIC, err);
-    out->public_count = r->row_count;
-    if (rc == TD_OK)
-        rc = read_streams(r, document_find(section, "account"), STREAM_OF_ACCOUNT, err);
+    const reading *r = section.of->user;
+    catalog_row *out = row;
     out->streams = r->rows;
     out->stream_count = r->row_count;
-    if (rc == TD_OK)
-        rc = read_replies(r, document_find(section, "replies"), &out->replies, err);
-    return rc == TD_OK && r->row_count == 0 && out->orders.of == NULL
+    return r->row_count == 0 && out->orders.of == NULL
                ? document_refuse_text(section, "simulator needs streams, account or orders:", err)
-               : rc;
+               : TD_OK;
 }
 
-static td_result open_source(reading *r, const family_texts *texts, td_bytes name, td_err *err)
+static const document_member SECTION[] = {
+    {"products", DOCUMENT_OWN, .read = read_products}, /* they precede the streams */
+    {"ack_first", DOCUMENT_AT(TRUE, catalog_row, is_ack_first)},
+    {"orders", DOCUMENT_AT(STRUCT, catalog_row, orders), .table = &ORDERS_TABLE},
+    {"parts", .type = DOCUMENT_ELSEWHERE}, /* find_named */
+    {"streams", DOCUMENT_OWN, .read = read_streams},
+    {"account", DOCUMENT_OWN, .read = read_account},
+    {"replies", DOCUMENT_AT(LIST, catalog_row, replies), .size = sizeof(reply_row), .least = 1,
+     .most = REPLIES_MAX, .what = "replies", .table = &REPLY_TABLE},
+};
+static const document_table SECTION_TABLE = {"simulator", DOCUMENT_MEMBERS(SECTION),
+                                             .check = check_section};
+
+/* ---- documents ---- */
+
+static td_result open_source(reading *r, td_bytes name, td_err *err)
 {
     td_bytes text;
+    document *made = &r->sources[r->source_count];
     const char *copy = td_arena_text(r->memory, name);
-    if (!texts->find(texts->user, name, &text))
+    if (!r->texts->find(r->texts->user, name, &text))
         return td_err_set(err, TD_E_INVALID, "there is no document '%s.yaml'", copy);
-    td_result rc = document_open(&r->sources[r->source_count], copy, text, texts->source, err);
+    td_result rc = document_open(made, copy, text, r->texts->source, r->memory, err);
+    made->user = r;
     r->source_count += rc == TD_OK;
     return rc;
 }
 
-td_result catalog_file_read(const family_texts *texts, const char *name, td_arena *memory,
-                            catalog_row *out, td_err *err)
+static td_result read_section(reading *r, const char *name, td_err *err)
 {
-    reading r = {.memory = memory,
-                 .rows = td_arena_alloc(memory, SIM_SYMBOL_STREAMS_MAX * sizeof *r.rows)};
-    td_result rc = open_source(&r, texts, td_bytes_str(name), err);
+    td_result rc = open_source(r, td_bytes_str(name), err);
     if (rc != TD_OK)
         return rc;
-    const document_node root = document_root(&r.sources[0]);
-    const document_node use = document_find(root, "use");
-    const document_node section = section_of(&r, 0);
+    const document_node use = document_find(document_root(&r->sources[0]), "use");
+    const document_node section = section_of(r, 0);
     for (size_t i = 0; rc == TD_OK && i < document_size(use) && i < USES_MAX; i++) {
-        rc = open_source(&r, texts, document_text(document_entry(use, i)), err);
+        rc = open_source(r, document_text(document_entry(use, i)), err);
         if (rc == TD_OK)
-            rc = document_check_keys(section_of(&r, r.source_count - 1), HAS_NO_KEY, SECTION_KEYS,
-                                     COUNT_OF(SECTION_KEYS), err);
+            rc = document_check_keys(section_of(r, r->source_count - 1), &SECTION_TABLE, err);
     }
     if (rc == TD_OK && section.at == NULL) {
         rc = td_err_set(err, TD_E_INVALID, "%s.yaml does not have the key 'simulator'", name);
         td_err_hint(err, "docs/families.md describes this section, which has what is sent");
     }
-    if (rc == TD_OK)
-        rc = read_section(&r, section, out, err);
+    return rc == TD_OK ? document_read_members(section, &SECTION_TABLE, r->out, err) : rc;
+}
+
+td_result catalog_file_read(const family_texts *texts, const char *name, td_arena *memory,
+                            catalog_row *out, td_err *err)
+{
+    static const reply_row NO_REPLIES = {.path = NULL};
+    reading r = {.texts = texts,
+                 .out = out,
+                 .memory = memory,
+                 .rows = td_arena_alloc(memory, SIM_SYMBOL_STREAMS_MAX * sizeof *r.rows)};
+    *out = (catalog_row){.products = {PRODUCT_NONE}, .product_count = 1, .replies = &NO_REPLIES};
+    td_result rc = read_section(&r, name, err);
     for (size_t i = 0; i < r.source_count; i++)
         document_close(&r.sources[i]);
     return rc;

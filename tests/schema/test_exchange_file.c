@@ -59,7 +59,7 @@ static const mistake MISTAKES[] = {
     {"    alias: alias", "    alias: \"a[k]\"", "a member of a list is", ""},
     {"instruments:\n  lists: [list, dataList]\n  category: category\n  page: nextPageCursor\n",
      "instruments:\n  lists: [list, dataList]\n", "page_query if page", ""},
-    {"    alias: alias", "    aliases: alias", "an instrument has no value 'aliases'", "'alias'"},
+    {"    alias: alias", "    aliases: alias", "an instrument has no key 'aliases'", "'alias'"},
     {"  traded: [", "  trading: [", "instruments has no key 'trading'", "traded"},
     {"    - kline params.klineType kline_", "    - kline", "a parameter is \"TOPIC PATH", ""},
     {"  ids: [req_id, id]\n  reasons", "  id: [req_id, id]\n  reasons", "answers has no key 'id'",
@@ -102,7 +102,8 @@ static const mistake MISTAKES[] = {
     {"    covers: same\n", "    covers: same\n    spelling: \"{name}\"\n", "a spelling is", ""},
     {"      - op auth auth", "      - op auth", "a request is \"KEY TEXT REQUEST [second]\"", ""},
     {"      - op auth auth", "      - op auth login", "there is no request 'login'", "subscribe"},
-    {"      - op auth auth", "      - op auth auth third", "a request is \"KEY TEXT REQUEST", ""},
+    {"      - op auth auth", "      - op auth auth third", "a request has no property \'third\'",
+     "second"},
     {"      ping granted: >-", "      ping grant: >-", "answers have no condition 'grant'",
      "'granted'"},
     {"      ping granted: >-", "      granted: >-", "an answer is to any, or to requests", ""},
@@ -226,7 +227,7 @@ static void test_what_is_needed(void **state)
          "an exchange needs 'control'"},
         {"exchange: x\nconnects: 500 per 1 s\nframes: {topic: t, begins: x}\n"
          "control: {rules: [a b ack]}\ndialects: {}\n",
-         "frames need topic, data and begins"},
+         "frames needs 'data'"},
         {"exchange: x\nconnects: 500 per 1 s\nframes: {topic: t, data: d, event: e, begins: x}\n"
          "control: {rules: [a b ack]}\ndialects: {}\n",
          "events need both event and event_time"},
@@ -238,7 +239,7 @@ static void test_what_is_needed(void **state)
          "control needs success and failure for"},
         {"exchange: x\nconnects: 500 per 1 s\nframes: {topic: t, data: d, begins: x}\n"
          "control: {rules: [a * ack]}\ninstruments: {lists: [a]}\ndialects: {}\n",
-         "instruments need signs and members"},
+         "instruments needs 'signs'"},
         {"exchange: x\nconnects: 500 per 1 s\nframes: {topic: t, data: d, begins: x}\n"
          "control: {rules: [a * ack]}\ndialects: {d: {ping_s: 1, ask: {topics: $topics, ping: p},\n"
          "  requests: [a b ping], replies: {any: x}, refusals: {none: x}}}\n",

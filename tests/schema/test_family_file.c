@@ -144,7 +144,7 @@ static const mistake MISTAKES[] = {
     {7, "  kind: swaps", "made.yaml:7: there is no kind of market 'swaps'", "contracts, options"},
     {7, "  name: x", "made.yaml:7: datasets has no key 'name'", "liquidations"},
     {8, "instrument_coins: []", "made.yaml:8: a list of texts is expected", ""},
-    {10, "  level: 5\n  other:", "made.yaml:10: 1 to 128 fields are expected in 'level'", ""},
+    {10, "  level: 5\n  other:", "made.yaml:10: 1 to 128 fields are expected, not '5'", ""},
     {7, "  kind: contracts\n  kind: options", "made.yaml:8: a key is there twice: 'kind'", ""},
     {7, "  exchange: [a]", "made.yaml:7: a text is expected, not", ""},
     {7, "  exchange: ../a", "made.yaml:7: an exchange's name has letters, digits, '-'", ""},

@@ -174,9 +174,9 @@ static void test_shipped(void **state)
     for (size_t i = 0; i < FAMILY_TEXT_COUNT; i++) {
         const family_text *of = &FAMILY_TEXTS[i];
         document read;
-        assert_int_equal(
-            document_open(&read, of->name, td_bytes_of(of->data, of->size), DOCUMENT_GIVEN, NULL),
-            TD_OK);
+        assert_int_equal(document_open(&read, of->name, td_bytes_of(of->data, of->size),
+                                       DOCUMENT_GIVEN, NULL, NULL),
+                         TD_OK);
         count += check_all(of, document_root(&read), td_bytes_str(""));
         document_close(&read);
     }
