@@ -25,7 +25,7 @@
 #include "embed/frame_view.h"
 #include "base/json/json_write.h"
 #include "schema/entry_order.h"
-#include "tape/topic_trust.h"
+#include "tape/tape_topic.h"
 #include "tape/coverage.h"
 #include "tape/cursor.h"
 #include "tape/empty_selection.h"
@@ -80,8 +80,7 @@ typedef struct tape_stream {
      * because seeking frees the cursor's texts. */
     channel_info info;
     char *own[STREAM_TEXTS];
-    symbol_topic *topic; /* state of the topic; NULL: no frame yet, or the topic has no row */
-    topic_trust trust;
+    tape_topic tape;
     uint8_t is_suspect; /* 1: the topic's state was not trusted after its last frame */
     uint8_t is_covered; /* 1: `covered` is in use, for trades with TAPEDECK_WITH_COVERAGE */
     coverage covered;
@@ -379,6 +378,15 @@ static uint32_t entry_stream(tapedeck_tape *t, uint32_t of, td_bytes symbol)
     return stream_of(t, &info)->index;
 }
 
+/* Connect a stream with the state of its symbol. */
+static void begin_topic(tapedeck_tape *t, tape_stream *of)
+{
+    of->tape.symbol = symbol_entry_state(
+        symbol_table_get(&t->symbols, of->info.feed, of->info.symbol), SYMBOL_WITHOUT_AUDITS);
+    of->tape.ledger = &t->gaps;
+    of->tape.user = of;
+}
+
 /* Add streams for the topics of a saved state. */
 static void add_saved(tapedeck_tape *t, const symbol_entry *saved)
 {
@@ -391,45 +399,36 @@ static void add_saved(tapedeck_tape *t, const symbol_entry *saved)
                                    .exchange_topic = "",
                                    .line = topic->line};
         tape_stream *of = stream_of(t, &info);
-        of->topic = topic;
-        topic_trust_resume(&of->trust, &t->gaps, &of->info, topic);
-        of->is_suspect = !topic_trust_is_right(&of->trust);
+        begin_topic(t, of);
+        tape_topic_find(&of->tape, &of->info);
+        of->is_suspect = !topic_trust_is_right(&of->tape.trust);
     }
 }
 
-/* Find the stream of the frame's channel; it is cached in channel->user. */
+/* Find the stream of the frame's channel; it is kept in the channel. */
 static tape_stream *stream_at(tapedeck_tape *t, const frame_ref *frame)
 {
     frame_channel *channel = frame->channel;
-    if (channel->user != NULL)
-        return channel->user;
+    if (channel->tape != NULL)
+        return channel->tape->user;
     tape_stream *of = stream_of(t, &channel->info);
     set_text(of, STREAM_FAMILY, channel->info.family);
     set_text(of, STREAM_EXCHANGE_TOPIC, channel->info.exchange_topic);
-    channel->user = of;
+    begin_topic(t, of);
+    channel->tape = &of->tape;
     return of;
 }
 
-/* Apply a frame to the state of its topic. Returns 1 and sets *answer, or 0 if the topic has no
- * state. */
-static int apply_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame,
-                       trust_answer *answer)
+/* Apply a frame to its topic. */
+static void apply_frame(const tapedeck_tape *t, tape_stream *of, const frame_ref *frame,
+                        applied_frame *out)
 {
-    symbol_verdict found;
-    if (frame->row == NULL || frame->channel->stream == FRAME_NO_STREAM)
-        return 0;
-    if (of->topic == NULL)
-        of->topic = symbol_table_topic(&t->symbols, &of->info, SYMBOL_WITHOUT_AUDITS);
-    if (frame->saved != NULL)
-        topic_trust_restore(&of->trust, &t->gaps, &of->info, frame->saved);
-    symbol_topic_apply(of->topic, frame, &found);
-    *answer = topic_trust_apply(&of->trust, &t->gaps, frame, &found);
-    if (frame->is_copy)
-        return 1;
+    tape_topic_apply(&of->tape, frame, out);
+    if (out->trust == NULL || frame->is_copy)
+        return;
     /* Changes of a state that no frames have, only books. */
-    const int is_lacking = answer->needs_saved && (t->with & TAPEDECK_WITH_BOOKS) == 0;
-    of->is_suspect = !answer->is_trusted || is_lacking;
-    return 1;
+    const int is_lacking = out->trust->needs_saved && (t->with & TAPEDECK_WITH_BOOKS) == 0;
+    of->is_suspect = !out->trust->is_trusted || is_lacking;
 }
 
 /* ---- selection ---- */
@@ -562,8 +561,8 @@ static void add_book(tapedeck_tape *t, const tapedeck_frame_row *frame, const bo
 
 static const book *book_of(const tape_stream *of, const frame_ref *frame)
 {
-    const track *on =
-        of->topic == NULL ? NULL : symbol_topic_track_at(of->topic, frame->conn_index);
+    const symbol_topic *state = of->tape.state;
+    const track *on = state == NULL ? NULL : symbol_topic_track_at(state, frame->conn_index);
     return on == NULL ? NULL : track_book(on);
 }
 
@@ -683,8 +682,9 @@ uint64_t tapedeck_tape_missing_ns(const tapedeck_tape *t, size_t stream, uint64_
 /* Add a frame to the batch. Frames that are not selected only update the states. */
 static td_result add_frame(tapedeck_tape *t, tape_stream *of, const frame_ref *frame, td_err *err)
 {
-    trust_answer answer;
-    const trust_answer *trust = apply_frame(t, of, frame, &answer) ? &answer : NULL;
+    applied_frame seen;
+    apply_frame(t, of, frame, &seen);
+    const trust_answer *trust = seen.trust;
     const message *m = frame->content.message;
     td_result rc = add_coverage(t, of, frame, trust, err);
     if (rc != TD_OK)
@@ -839,7 +839,7 @@ void tapedeck_tape_close(tapedeck_tape *t)
     cursor_close(t->cursor);
     topic_times_close(t->times);
     for (size_t i = 0; i < t->stream_count; i++) {
-        topic_trust_fini(&t->streams[i]->trust);
+        tape_topic_fini(&t->streams[i]->tape);
         coverage_fini(&t->streams[i]->covered);
         td_free(t->streams[i]->had);
         for (size_t k = 0; k < STREAM_TEXTS; k++)
@@ -1004,10 +1004,10 @@ static td_result load_states_at_end(tapedeck_tape *t, td_err *err)
     begin_batch(t);
     while (rc == TD_OK) {
         const frame_ref *frame = NULL;
-        trust_answer ignored;
+        applied_frame ignored;
         rc = cursor_next(t->cursor, &frame, err);
         if (rc == TD_OK && frame->recv_ns < from_ns)
-            (void)apply_frame(t, stream_at(t, frame), frame, &ignored);
+            apply_frame(t, stream_at(t, frame), frame, &ignored);
     }
     return rc == TD_EOF ? TD_OK : rc;
 }
@@ -1030,13 +1030,14 @@ static td_result read_lead_in(tapedeck_tape *t, td_err *err)
 static void add_whole_book(tapedeck_tape *t, uint32_t index, uint64_t at_ns)
 {
     const tape_stream *of = t->streams[index];
-    const track *on = of->topic == NULL ? NULL : symbol_topic_track(of->topic);
+    const symbol_topic *state = of->tape.state;
+    const track *on = state == NULL ? NULL : symbol_topic_track(state);
     if (on == NULL || track_book(on) == NULL)
         return;
-    const choice_conn *conn = &of->topic->choice.conns[of->topic->choice.followed];
+    const choice_conn *conn = &state->choice.conns[state->choice.followed];
     const uint64_t damaged_until_ns = cursor_damaged_until_ns(t->cursor, of->info.feed);
     int is_right = at_ns > damaged_until_ns &&
-                   topic_trust_holds(&of->trust, &t->gaps, damaged_until_ns, at_ns) &&
+                   topic_trust_holds(&of->tape.trust, &t->gaps, damaged_until_ns, at_ns) &&
                    (!t->is_over || at_ns - t->last_ns <= COVERAGE_DELAY_NS);
     tapedeck_frame_row row = {.recv_ns = conn->last_ns,
                               .stream = index,
@@ -1126,7 +1127,7 @@ static td_result renew_gaps(tapedeck_tape *t, td_err *err)
                             gap_list_find(&before, &now.rows[i]) == NULL &&
                             selection_wants_gap(&t->wanted, window, &now.rows[i]);
     for (size_t i = 0; i < t->stream_count; i++)
-        topic_trust_renew(&t->streams[i]->trust, &before, &t->gaps);
+        topic_trust_renew(&t->streams[i]->tape.trust, &before, &t->gaps);
     gap_list_fini(&before);
     return rc;
 }
@@ -1216,9 +1217,7 @@ static void forget_states(tapedeck_tape *t)
 {
     for (size_t i = 0; i < t->stream_count; i++) {
         tape_stream *of = t->streams[i];
-        topic_trust_fini(&of->trust);
-        of->trust = (topic_trust){0};
-        of->topic = NULL;
+        tape_topic_fini(&of->tape);
         of->is_suspect = 0;
     }
     symbol_table_fini(&t->symbols);

@@ -634,7 +634,7 @@ static td_result run_makers(day_route *route, const maker_frame *next, unsigned 
     return rc;
 }
 
-static td_result route_frame(day_route *route, const observed_frame *observed, td_err *err)
+static td_result route_frame(day_route *route, const applied_frame *observed, td_err *err)
 {
     const frame_ref *frame = observed->frame;
     maker_frame next = maker_frame_of(route, frame);
@@ -693,7 +693,7 @@ static td_result add_context(const frame_ref *frame, td_result rc, td_err *err)
 }
 
 static td_result on_frame(void *ctx, const struct stream *of, void **state,
-                          const observed_frame *seen, td_err *err)
+                          const applied_frame *seen, td_err *err)
 {
     day_run *run = ctx;
     export_writer *writer = run->frame_writer;
@@ -718,7 +718,7 @@ static td_result on_frame(void *ctx, const struct stream *of, void **state,
 static const symbol_topic *checkpoint_topic(const struct stream *of, const frame_ref *first)
 {
     const symbol_topic *topic;
-    for (size_t i = 0; (topic = symbol_state_topic_at(of->of_symbol, i)) != NULL; i++)
+    for (size_t i = 0; (topic = symbol_state_topic_at(of->tape.symbol, i)) != NULL; i++)
         if (topic->line == first->channel->info.line && strcmp(topic->name, of->topic) == 0 &&
             topic->row != NULL && topic_row_has_state(topic->row))
             return topic;
@@ -1084,7 +1084,7 @@ static td_result end_book(day_maker *maker, td_err *err)
 {
     const day_run *run = maker->route->run;
     const trust_break broke =
-        topic_trust_end(&maker->route->stream->trust, run->day->ledger,
+        topic_trust_end(&maker->route->stream->tape.trust, run->day->ledger,
                         cursor_damaged_until_ns(run->tape, maker->route->channel->info.feed),
                         run->day->window.to_ns);
     if ((maker->type->flags & EXPORT_OF_BOOKS) == 0 || broke.cause == BREAK_NONE ||

@@ -42,7 +42,7 @@ static char *write_book(const book *b)
     return text;
 }
 
-static td_result look(void *ctx, const stream *of, void **state, const observed_frame *seen,
+static td_result look(void *ctx, const stream *of, void **state, const applied_frame *seen,
                       td_err *err)
 {
     book_search *search = ctx;

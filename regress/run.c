@@ -29,8 +29,8 @@ typedef struct run_stream {
     /* Set when comparing with a baseline. */
     join *join;
     const baseline_stream *was;
-    uint8_t had_other_book;              /* the book differed after the previous frame */
-    const observed_frame *current_frame; /* the frame that is being added; NULL: no frame */
+    uint8_t had_other_book;             /* the book differed after the previous frame */
+    const applied_frame *current_frame; /* the frame that is being added; NULL: no frame */
     struct run *run;
     td_result rc; /* result of decoding a frame once more, which is done at a difference */
     td_err err;
@@ -156,7 +156,7 @@ static uint64_t hash_content(const frame_content *content, frame_role role)
                                     : canonical_failure(content->why.reason);
 }
 
-const book *regress_book(const observed_frame *seen)
+const book *regress_book(const applied_frame *seen)
 {
     const track *t = seen->found == NULL ? NULL : seen->found->track;
     return seen->frame->content.message != NULL && t != NULL && track_has_snapshot(t)
@@ -164,17 +164,17 @@ const book *regress_book(const observed_frame *seen)
                : NULL;
 }
 
-static uint64_t hash_book(const observed_frame *seen)
+static uint64_t hash_book(const applied_frame *seen)
 {
     return regress_book(seen) == NULL ? 0 : track_hash_best(seen->found->track, 0);
 }
 
-static td_result compare(run_stream *s, const observed_frame *seen, const baseline_row *row,
+static td_result compare(run_stream *s, const applied_frame *seen, const baseline_row *row,
                          td_err *err);
 static td_result hash_masked(run_stream *s, const frame_ref *frame, const frame_content *content,
                              uint64_t *hash, td_err *err);
 
-static td_result observe(void *ctx, const stream *of, void **state, const observed_frame *seen,
+static td_result observe(void *ctx, const stream *of, void **state, const applied_frame *seen,
                          td_err *err)
 {
     run *r = ctx;
@@ -396,7 +396,7 @@ static void found(void *ctx, const join_step *step)
 
 /* Adds a frame to the comparison. A frame that has to wait for its partner is kept, because it may
  * be the first difference. */
-static td_result compare(run_stream *s, const observed_frame *seen, const baseline_row *row,
+static td_result compare(run_stream *s, const applied_frame *seen, const baseline_row *row,
                          td_err *err)
 {
     int was_waiting = join_is_waiting(s->join);

@@ -120,7 +120,7 @@ cursor_options regress_reading(const user_decoder *with);
 
 /* The book after a frame that may have changed it; NULL: the frame has no book, or its connection
  * has sent no snapshot, so that the book depends on where a run begins. */
-const book *regress_book(const observed_frame *seen);
+const book *regress_book(const applied_frame *seen);
 
 /* Number of frames that differ, are missing or are new. */
 uint64_t regress_differing(const regress_counts *counts);

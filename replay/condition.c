@@ -202,7 +202,7 @@ void conditions_add_gaps(conditions *self, const gap_list *ledger, const selecti
 
 /* ---- evaluation ---- */
 
-static int is_broken_by(const observed_frame *seen, const char *glob)
+static int is_broken_by(const applied_frame *seen, const char *glob)
 {
     const symbol_verdict *found = seen->found;
     const int is_name = strpbrk(glob, "*?[") == NULL; /* of one rule, so a note is meant, too */
@@ -220,7 +220,7 @@ static int is_broken_by(const observed_frame *seen, const char *glob)
     return 0;
 }
 
-static int name_fits(const condition_term *term, const observed_frame *seen)
+static int name_fits(const condition_term *term, const applied_frame *seen)
 {
     const frame_channel *channel = seen->frame->channel;
     if (term->field == &FIELDS[RULE])
@@ -233,7 +233,7 @@ static int name_fits(const condition_term *term, const observed_frame *seen)
 
 /* Get a number of the frame's book. Returns 0 if the book has no such value, or is not to be
  * trusted. */
-static int number_of_book(const condition_field *field, const observed_frame *seen, td_decimal *out)
+static int number_of_book(const condition_field *field, const applied_frame *seen, td_decimal *out)
 {
     const track *t = seen->found == NULL ? NULL : seen->found->track;
     const book *b = t == NULL || !seen->trust->is_trusted ? NULL : track_book(t);
@@ -254,7 +254,7 @@ static int number_of_book(const condition_field *field, const observed_frame *se
 }
 
 /* Get a number of the frame. Returns 0 if it has no such number. */
-static int number_of(const condition_field *field, const observed_frame *seen, td_decimal *out)
+static int number_of(const condition_field *field, const applied_frame *seen, td_decimal *out)
 {
     const message *m = seen->frame->content.message;
     if (field->kind == FIELD_OF_BOOK)
@@ -286,7 +286,7 @@ typedef enum answer { NO, YES, NOT_ABOUT_IT } answer;
 
 /* Check whether the condition holds for the frame. NOT_ABOUT_IT: the frame does not concern the
  * condition. */
-static answer holds(condition *c, const observed_frame *seen)
+static answer holds(condition *c, const applied_frame *seen)
 {
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
@@ -322,7 +322,7 @@ static int gap_began(const conditions *self, uint64_t recv_ns)
 
 /* Return the index in `held`: 0 for a condition on time only, which is the same for all channels,
  * else the channel's index. */
-static size_t held_index(const condition *c, const observed_frame *seen)
+static size_t held_index(const condition *c, const applied_frame *seen)
 {
     for (size_t i = 0; i < c->count; i++)
         if (c->terms[i].field != &FIELDS[TIME])
@@ -330,7 +330,7 @@ static size_t held_index(const condition *c, const observed_frame *seen)
     return 0;
 }
 
-static int is_met(conditions *self, condition *c, const observed_frame *seen)
+static int is_met(conditions *self, condition *c, const applied_frame *seen)
 {
     if (c->is_gap)
         return gap_began(self, seen->frame->recv_ns);
@@ -362,7 +362,7 @@ static const char *met_before(const conditions *self)
     return low < self->met_count && self->met[low].at == self->at ? self->met[low].text : NULL;
 }
 
-const char *conditions_met(conditions *self, const observed_frame *seen)
+const char *conditions_met(conditions *self, const applied_frame *seen)
 {
     const char *met = NULL;
     if (seen->frame->is_lead_in)

@@ -76,7 +76,7 @@ void conditions_add_gaps(conditions *self, const gap_list *ledger, const selecti
 /* Evaluate the tape's next frame: return the text of the first condition that it meets, or NULL.
  * Lead-in frames and copies meet no condition. A frame that is played again gives the same result
  * as before; but only the first CONDITIONS_MET_MAX frames that met a condition are remembered. */
-const char *conditions_met(conditions *self, const observed_frame *seen);
+const char *conditions_met(conditions *self, const applied_frame *seen);
 
 /* The tape went back to the position after this many frames. */
 void conditions_rewind(conditions *self, uint64_t frames);

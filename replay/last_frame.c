@@ -35,7 +35,7 @@ static void note_verdict(last_frame *self, const symbol_verdict *found)
             rules->items[rules->count++] = found->audit.items[i].verdict;
 }
 
-static void note(last_frame *self, const observed_frame *seen)
+static void note(last_frame *self, const applied_frame *seen)
 {
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
@@ -79,7 +79,7 @@ static td_result begin(void *ctx, const struct stream *of, void **state, const f
     const last_frame *self = ctx;
     const symbol_topic *topic;
     (void)err;
-    for (size_t i = 0; (topic = symbol_state_topic_at(of->of_symbol, i)) != NULL; i++)
+    for (size_t i = 0; (topic = symbol_state_topic_at(of->tape.symbol, i)) != NULL; i++)
         if (self->keeps_before && topic->line == first->channel->info.line &&
             strcmp(topic->name, of->topic) == 0)
             keep_book(state, symbol_topic_track(topic));
@@ -87,7 +87,7 @@ static td_result begin(void *ctx, const struct stream *of, void **state, const f
 }
 
 static td_result observe(void *ctx, const struct stream *of, void **state,
-                         const observed_frame *seen, td_err *err)
+                         const applied_frame *seen, td_err *err)
 {
     last_frame *self = ctx;
     (void)of;

@@ -28,8 +28,7 @@ typedef struct frame_channel {
     /* Data frames: the number of the stream (book/conn_choice.h), from 0. A stream may have several
      * channels, which differ in shard, direction, opcode or family. FRAME_NO_STREAM: no stream. */
     uint32_t stream;
-    void *user;                       /* for the tape's user; NULL at first */
-    struct symbol_topic *topic_state; /* for data: belongs to replay/play/stream.h; NULL at first */
+    struct tape_topic *tape; /* for the tape's reader (tape/tape_topic.h); NULL at first */
 } frame_channel;
 
 /* A connection. Each has one object, so pointers can be compared. Constant. */

@@ -36,8 +36,8 @@ typedef struct cursor_options {
     tape_reads reads;
     /* shared with other cursors over the archive; NULL: the cursor has its own */
     struct block_pool *blocks;
-    struct channel_table *channels; /* as blocks; if shared, no user of a cursor may set user data
-                                       of channels */
+    struct channel_table *channels; /* as blocks; if shared, no user of a cursor may set
+                                       frame_channel.tape */
     uint8_t with_events;            /* 1: frames of _events channels are returned too */
     uint8_t with_lead_in; /* 1: also return the frames before the selection's start that books, and
                              lists of the latest trades, need, with is_lead_in set: frames of topics

@@ -145,7 +145,7 @@ static void add_trades(why_command *command, const struct stream *of, const mess
 }
 
 static td_result observe(void *ctx, const struct stream *of, void **state,
-                         const observed_frame *seen, td_err *err)
+                         const applied_frame *seen, td_err *err)
 {
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;

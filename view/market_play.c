@@ -382,7 +382,7 @@ static uint64_t known_until(const maker *self, uint64_t now_ns, uint64_t damaged
         return gap == NULL ? now_ns : gap->from_ns;
     }
     const trust_break end =
-        topic_trust_end(&self->of->trust, self->options->ledger, damaged_until_ns, now_ns);
+        topic_trust_end(&self->of->tape.trust, self->options->ledger, damaged_until_ns, now_ns);
     return end.cause == BREAK_NONE ? now_ns : end.doubt_ns;
 }
 
@@ -394,7 +394,7 @@ static int is_missing(trust_break_cause cause)
 }
 
 /* Bring the state up to a frame of the book, from the frame's verdict. */
-static td_result before_frame(maker *self, const observed_frame *seen, uint64_t now_ns)
+static td_result before_frame(maker *self, const applied_frame *seen, uint64_t now_ns)
 {
     const trust_break *broke = seen->trust->broke;
     td_result rc = TD_OK;
@@ -433,7 +433,7 @@ static void note_best(maker *self, const book *all, const frame_ref *frame)
     at->imbalance += (imbalance - at->imbalance) / at->book_frames;
 }
 
-static td_result add_book_frame(maker *self, const stream *of, const observed_frame *seen)
+static td_result add_book_frame(maker *self, const stream *of, const applied_frame *seen)
 {
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
@@ -499,7 +499,7 @@ static td_result add_trades_frame(maker *self, const frame_ref *frame)
     return rc;
 }
 
-static td_result observe(void *ctx, const stream *of, void **state, const observed_frame *seen,
+static td_result observe(void *ctx, const stream *of, void **state, const applied_frame *seen,
                          td_err *err)
 {
     maker *self = ctx;

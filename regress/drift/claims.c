@@ -241,7 +241,7 @@ static void count_notes(claims_stream *own, const frame_ref *frame, const symbol
 }
 
 static td_result see_frame(void *ctx, const struct stream *of, void **state,
-                           const observed_frame *seen, td_err *err)
+                           const applied_frame *seen, td_err *err)
 {
     (void)err;
     const frame_ref *frame = seen->frame;

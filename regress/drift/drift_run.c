@@ -76,7 +76,7 @@ static drift_run_stream *open_stream(const struct stream *of)
 }
 
 static td_result read_drift(void *ctx, const struct stream *of, void **state,
-                            const observed_frame *seen, td_err *err)
+                            const applied_frame *seen, td_err *err)
 {
     (void)err;
     shared *s = ctx;

@@ -23,6 +23,7 @@
 #include "tape/cursor.h"
 #include "tape/reply_list.h"
 #include "tape/states.h"
+#include "tape/tape_topic.h"
 
 enum { CUT_EVENT_BYTES_MAX = 4 << 20 };
 
@@ -45,8 +46,10 @@ typedef struct cut {
     /* For reading what is before the selection. */
     cursor *before_tape;
     symbol_table symbols; /* states just before the selection's first frame */
-    uint8_t is_lacking;   /* 1: the checkpoint lacks the frame with which a topic begins */
-    topic_start *starts;  /* in the order of compare_starts */
+    tape_topic *topics;   /* by index of the tape's streams */
+    size_t topic_count;
+    uint8_t is_lacking;  /* 1: the checkpoint lacks the frame with which a topic begins */
+    topic_start *starts; /* in the order of compare_starts */
     size_t start_count;
     snapshot_maker *maker;       /* NULL unless snapshots are made */
     reply_list replies;          /* HTTP replies */
@@ -143,16 +146,18 @@ read_before_selection(cut *c, cursor *tape,
 
 static td_result apply_frame(cut *c, const frame_ref *frame, td_err *err)
 {
-    frame_channel *channel = frame->channel;
-    symbol_verdict found;
+    const frame_channel *channel = frame->channel;
+    applied_frame ignored;
     (void)err;
     if (frame->row == NULL || channel->stream == FRAME_NO_STREAM)
         return TD_OK;
-    if (channel->user == NULL)
-        channel->user = symbol_table_topic(&c->symbols, &channel->info,
-                                           c->options->without_checkpoint ? SYMBOL_WITHOUT_AUDITS
-                                                                          : SYMBOL_WITH_AUDITS);
-    symbol_topic_apply(channel->user, frame, &found);
+    c->topics = td_array_reach(c->topics, &c->topic_count, channel->stream, sizeof *c->topics);
+    tape_topic *of = &c->topics[channel->stream];
+    if (of->symbol == NULL)
+        of->symbol = symbol_entry_state(
+            symbol_table_get(&c->symbols, channel->info.feed, channel->info.symbol),
+            c->options->without_checkpoint ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS);
+    tape_topic_apply(of, frame, &ignored);
     return TD_OK;
 }
 
@@ -778,6 +783,7 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
     for (size_t i = 0; i < c.start_count; i++)
         td_buf_fini(&c.starts[i].made);
     symbol_table_fini(&c.symbols);
+    td_free(c.topics);
     cursor_close(c.before_tape);
     cursor_close(c.tape); /* after everything that uses its channels */
     gap_list_fini(&c.ledger);

@@ -39,12 +39,21 @@ static diff_stream *stream_of(diff_result *d, name_index *names, const channel_i
     return made;
 }
 
-static void add_frame(diff_result *d, name_index *names, int side, const frame_ref *frame)
+/* The streams of a tape's channels, by index; NULL: not looked up yet. */
+typedef struct channel_streams {
+    diff_stream **items;
+    size_t count;
+} channel_streams;
+
+static void add_frame(diff_result *d, name_index *names, channel_streams *known, int side,
+                      const frame_ref *frame)
 {
-    frame_channel *channel = frame->channel;
-    if (channel->user == NULL) /* not looked up yet for this channel */
-        channel->user = stream_of(d, names, &channel->info);
-    diff_stream *to = channel->user;
+    const frame_channel *channel = frame->channel;
+    known->items =
+        td_array_reach(known->items, &known->count, channel->index, sizeof(diff_stream *));
+    if (known->items[channel->index] == NULL)
+        known->items[channel->index] = stream_of(d, names, &channel->info);
+    diff_stream *to = known->items[channel->index];
     size_t at = to->frame_count[side]++;
     to->frames[side] = td_array_grow(to->frames[side], at, sizeof *to->frames[side]);
     to->frames[side][at] = (diff_frame){.hash = td_xxh64(frame->bytes.data, frame->bytes.size),
@@ -58,6 +67,7 @@ static td_result read_side(diff_result *d, name_index *names, archive *of, int s
     const cursor_options options = {.log = archive_log(of), .reads = TAPE_READS_FRAMES};
     const frame_ref *frame;
     cursor_stats stats;
+    channel_streams known = {0};
     cursor *t = NULL;
     td_result rc = cursor_open(of, wanted, &options, &t, err);
     while (rc == TD_OK) {
@@ -70,7 +80,7 @@ static td_result read_side(diff_result *d, name_index *names, archive *of, int s
             td_err_hint(err, "select less time, or fewer topics or symbols");
             rc = TD_E_LIMIT;
         } else {
-            add_frame(d, names, side, frame);
+            add_frame(d, names, &known, side, frame);
         }
     }
     if (t != NULL) {
@@ -78,6 +88,7 @@ static td_result read_side(diff_result *d, name_index *names, archive *of, int s
         d->is_damaged |= (uint8_t)cursor_is_damaged(&stats);
     }
     cursor_close(t);
+    td_free(known.items);
     return rc == TD_EOF ? TD_OK : rc;
 }
 

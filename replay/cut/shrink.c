@@ -98,7 +98,7 @@ static uint64_t count_broken(const symbol_verdict *found)
 }
 
 static td_result note_verdict(void *ctx, const struct stream *of, void **state,
-                              const observed_frame *seen, td_err *err)
+                              const applied_frame *seen, td_err *err)
 {
     trial *t = ctx;
     uint64_t broken = seen->found == NULL ? 0 : count_broken(seen->found);

@@ -161,7 +161,7 @@ static stream_day *day_of(stream_days *s, uint64_t recv_ns)
     return &s->days[s->day_count++];
 }
 
-static void count_frame(stream_days *s, const observed_frame *seen)
+static void count_frame(stream_days *s, const applied_frame *seen)
 {
     const frame_ref *frame = seen->frame;
     stream_day *day = day_of(s, frame->recv_ns);
@@ -204,7 +204,7 @@ static unsigned reason_of(const trust_break *why)
 /* Update the bad time at a frame. At a frame that is not trusted, bad time begins at the doubt_ns
  * of the break, but not before the last trusted frame; at a late frame, it begins at the last
  * trusted frame. It ends at the next trusted frame that is not late. */
-static void update_bad_time(stream_days *s, const observed_frame *seen)
+static void update_bad_time(stream_days *s, const applied_frame *seen)
 {
     static const trust_break UNDECODED = {.cause = BREAK_UNDECODED};
     static const trust_answer UNKNOWN = {.broke = &UNDECODED, .lacks = &UNDECODED};
@@ -230,7 +230,7 @@ static void update_bad_time(stream_days *s, const observed_frame *seen)
         s->last_trusted_ns = frame->recv_ns;
 }
 
-static td_result on_frame(void *ctx, const stream *of, void **state, const observed_frame *seen,
+static td_result on_frame(void *ctx, const stream *of, void **state, const applied_frame *seen,
                           td_err *err)
 {
     const frame_ref *frame = seen->frame;
@@ -254,7 +254,7 @@ static td_result on_frame(void *ctx, const stream *of, void **state, const obser
     s->row = frame->row;
     count_frame(s, seen);
     if (s->proof != PROOF_PROVEN)
-        s->proof = proof_of(frame->row, of->of_symbol);
+        s->proof = proof_of(frame->row, of->tape.symbol);
     return TD_OK;
 }
 

@@ -8,31 +8,22 @@
 #define TD_PLAY_OBSERVER_H
 
 #include "base/err.h"
-#include "schema/frame.h"
+#include "tape/tape_topic.h"
 
 struct stream;
-struct symbol_verdict;
-struct trust_answer;
 struct gap_list;
-
-/* A frame as an observer gets it; everything is valid during the call. */
-typedef struct observed_frame {
-    const frame_ref *frame;
-    const struct symbol_verdict *found; /* NULL: not applied (not data, or no row) */
-    const struct trust_answer *trust;   /* NULL if found is NULL or the observer has no ledger */
-} observed_frame;
 
 typedef struct observer_ops {
     const char *name; /* name of the observer, in error texts */
     /* Called before a stream's first frame, by the thread that plays the tape; the symbol's state
-     * (of->of_symbol) has already been loaded from a checkpoint. May set *state, which is NULL.
+     * (of->tape.symbol) has already been loaded from a checkpoint. May set *state, which is NULL.
      * Results as for frame. May be NULL. */
     td_result (*begin)(void *ctx, const struct stream *of, void **state, const frame_ref *first,
                        td_err *err);
-    /* Observe a frame. *state is kept with the stream, NULL at first; the observer may set it.
-     * TD_OK; TD_EOF, with one player thread only: end the play as if the tape had ended; an error
-     * ends the play with that error. */
-    td_result (*frame)(void *ctx, const struct stream *of, void **state, const observed_frame *seen,
+    /* Observe a frame, which is valid during the call. *state is kept with the stream, NULL at
+     * first; the observer may set it. TD_OK; TD_EOF, with one player thread only: end the play as
+     * if the tape had ended; an error ends the play with that error. */
+    td_result (*frame)(void *ctx, const struct stream *of, void **state, const applied_frame *seen,
                        td_err *err);
     /* Free a stream's state (never NULL) when the player closes. */
     void (*close)(void *ctx, void *state);

@@ -57,8 +57,10 @@ static void begin_stream(player *p, stream *made)
     made->queue = first != NULL ? first->queue : p->next_queue++ % work_queues_count(p->queues);
     if (first == NULL)
         of->user = made;
-    made->of_symbol = symbol_entry_state(of, p->options.without_audits ? SYMBOL_WITHOUT_AUDITS
-                                                                       : SYMBOL_WITH_AUDITS);
+    made->tape.symbol = symbol_entry_state(of, p->options.without_audits ? SYMBOL_WITHOUT_AUDITS
+                                                                         : SYMBOL_WITH_AUDITS);
+    made->tape.ledger = p->options.observer.ledger;
+    made->tape.user = made;
     made->observer = p->options.observer;
     if (!p->options.without_digests)
         digest_init(&made->digest);
@@ -68,13 +70,15 @@ static void begin_stream(player *p, stream *made)
 static td_result find_stream(player *p, const frame_ref *frame, stream **out, td_err *err)
 {
     frame_channel *channel = frame->channel;
-    *out = channel->user;
-    if (*out != NULL)
+    if (TD_LIKELY(channel->tape != NULL)) {
+        *out = channel->tape->user;
         return TD_OK;
+    }
     size_t known = p->streams.count;
     stream *s = stream_table_get(&p->streams, channel);
     TD_ASSERT(s->role == channel->role);
-    channel->user = *out = s;
+    channel->tape = &s->tape;
+    *out = s;
     if (p->streams.count == known)
         return TD_OK;
     begin_stream(p, s);

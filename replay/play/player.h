@@ -63,7 +63,7 @@ typedef struct player_totals {
 
 typedef struct player player;
 
-/* A player for one tape. It keeps streams in the user pointers of the tape's channels. The options'
+/* A player for one tape. It keeps the topics of its streams in the tape's channels. The options'
  * workers and pacer are borrowed until close. */
 TD_NEVER_NULL player *player_open(const player_options *options);
 void player_close(player *player);

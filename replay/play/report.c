@@ -19,7 +19,7 @@ static void add_stream(replay_report *report, const stream *s)
         report->undecoded = s;
     report->began_broken += s->began_broken;
     gap_list_join(&report->gaps, &s->gaps);
-    const trust_break *lacks = topic_trust_lacks(&s->trust);
+    const trust_break *lacks = topic_trust_lacks(&s->tape.trust);
     report->lacking +=
         !s->began_broken && (lacks->cause == BREAK_NO_SNAPSHOT ||
                              (lacks->cause == BREAK_RULE && lacks->rule == RULE_NONE));

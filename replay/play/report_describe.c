@@ -462,7 +462,8 @@ static void describe_book(result_writer *r, const replay_report *report, const s
     describe_number(r, "cross_seq", last.has_cross_seq, last.cross_seq);
     describe_number(r, "u", last.has_u, last.u);
     describe_number(r, "seq", last.has_seq, last.seq);
-    result_bool(r, "broken", !topic_trust_is_right(&of->trust) || report_is_unanswered(report, of));
+    result_bool(r, "broken",
+                !topic_trust_is_right(&of->tape.trust) || report_is_unanswered(report, of));
     result_text(r, "levels_sha1", levels_sha1);
     result_object_end(r, NULL);
 }

@@ -15,21 +15,9 @@ static void stream_close(stream *s)
     if (s->observed != NULL)
         s->observer.ops->close(s->observer.ctx, s->observed);
     gap_list_fini(&s->gaps);
-    topic_trust_fini(&s->trust);
+    tape_topic_fini(&s->tape);
     digest_fini(&s->digest);
     td_free(s);
-}
-
-/* ---- the symbol's state ---- */
-
-/* Find the state of a topic on the channel's line; it may come from a checkpoint. */
-static symbol_topic *find_topic(stream *s, const channel_info *info)
-{
-    symbol_topic *topic = symbol_state_topic(s->of_symbol, td_bytes_str(s->topic), info->line);
-    if (topic->user == NULL && s->observer.ledger != NULL)
-        topic_trust_resume(&s->trust, s->observer.ledger, info, topic);
-    topic->user = s;
-    return topic;
 }
 
 const track *stream_last_track(const stream *s)
@@ -161,6 +149,10 @@ void stream_note_audit(stream *own, const audit_verdict *found, const frame_posi
 static void count_found(stream *s, const frame_ref *frame, const symbol_verdict *found)
 {
     const message *m = frame->content.message;
+    if (TD_UNLIKELY(found->step == SYMBOL_BEGINS || found->step == SYMBOL_RECONNECTS))
+        note_late_first(s, frame);
+    if (!frame->is_copy)
+        s->last = s->tape.state;
     if (frame->is_lead_in)
         return;
     s->counts.unaudited += found->is_unaudited;
@@ -173,10 +165,9 @@ static void count_found(stream *s, const frame_ref *frame, const symbol_verdict 
     stream_note_audit(s, &found->audit, &at);
 }
 
-/* Apply the frame and count findings. Returns 0 for a topic without a row: it has no rules to
- * break. */
-static int apply_data(stream *s, const frame_ref *frame, symbol_verdict *out)
+static void count_data(stream *s, const applied_frame *seen)
 {
+    const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
     if (!frame->is_lead_in && m == NULL)
         count_undecoded(s, frame);
@@ -184,19 +175,10 @@ static int apply_data(stream *s, const frame_ref *frame, symbol_verdict *out)
         count_message(s, m);
     if (TD_UNLIKELY(frame->row != NULL && frame->row->type == MSG_KLINE) && !frame->is_lead_in)
         quiet_time_add(&s->quiet, frame->recv_ns, m);
-    if (frame->row ==
-        NULL) /* without a row, a message is from a decoder that replaces the built-in one */
-        return 0;
-    symbol_topic *topic = frame->channel->topic_state;
-    if (TD_UNLIKELY(topic == NULL))
-        frame->channel->topic_state = topic = find_topic(s, &frame->channel->info);
-    symbol_topic_apply(topic, frame, out);
-    if (TD_UNLIKELY(out->step == SYMBOL_BEGINS || out->step == SYMBOL_RECONNECTS))
-        note_late_first(s, frame);
-    if (!frame->is_copy)
-        s->last = topic;
-    count_found(s, frame, out);
-    return 1;
+    if (seen->found != NULL)
+        count_found(s, frame, seen->found);
+    if (seen->trust != NULL)
+        s->began_broken |= seen->trust->began_broken->cause != BREAK_NONE;
 }
 
 static void digest_one(stream *s, const frame_ref *frame, track *t)
@@ -210,11 +192,9 @@ static void digest_one(stream *s, const frame_ref *frame, track *t)
                    s->digest.payload_count + s->counts.copies);
 }
 
-static td_result show_to_observer(stream *s, const frame_ref *frame, const symbol_verdict *found,
-                                  const trust_answer *trust, td_err *err)
+static td_result show_to_observer(stream *s, const applied_frame *seen, td_err *err)
 {
-    const observed_frame seen = {.frame = frame, .found = found, .trust = trust};
-    td_result rc = s->observer.ops->frame(s->observer.ctx, s, &s->observed, &seen, err);
+    td_result rc = s->observer.ops->frame(s->observer.ctx, s, &s->observed, seen, err);
     return rc == TD_OK || rc == TD_EOF ? rc : td_err_add(err, rc, "%s", s->observer.ops->name);
 }
 
@@ -222,18 +202,10 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
 {
     TD_ASSERT(s->role != ROLE_EVENT);
     TD_ASSERT_SLOW(frame->bytes.data != NULL || frame->bytes.size == 0);
-    symbol_verdict judged;
-    trust_answer answer;
-    const trust_answer *trust = NULL;
-    if (TD_UNLIKELY(frame->saved != NULL) && s->observer.ledger != NULL)
-        topic_trust_restore(&s->trust, s->observer.ledger, &frame->channel->info, frame->saved);
-    const symbol_verdict *found =
-        frame_role_is_of_topic(s->role) && apply_data(s, frame, &judged) ? &judged : NULL;
-    if (TD_UNLIKELY(s->observer.ledger != NULL) && found != NULL) {
-        answer = topic_trust_apply(&s->trust, s->observer.ledger, frame, found);
-        trust = &answer;
-        s->began_broken |= answer.began_broken->cause != BREAK_NONE;
-    }
+    applied_frame seen;
+    tape_topic_apply(&s->tape, frame, &seen);
+    if (frame_role_is_of_topic(s->role))
+        count_data(s, &seen);
     s->counts.made += (frame->channel->info.form & FORM_MADE) != 0;
     if (frame->is_lead_in) {
         s->counts.lead_in++;
@@ -243,10 +215,9 @@ td_result stream_apply(stream *s, const frame_ref *frame, td_err *err)
         s->counts.copies += frame->is_copy;
         s->counts.possible_copies += frame->is_doubtful;
         if (TD_LIKELY(s->digest.hashers[0] != NULL))
-            digest_one(s, frame, found == NULL ? NULL : found->track);
+            digest_one(s, frame, seen.found == NULL ? NULL : seen.found->track);
     }
-    return TD_UNLIKELY(s->observer.ops != NULL) ? show_to_observer(s, frame, found, trust, err)
-                                                : TD_OK;
+    return TD_UNLIKELY(s->observer.ops != NULL) ? show_to_observer(s, &seen, err) : TD_OK;
 }
 
 /* ---- stream table ---- */

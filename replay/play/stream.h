@@ -19,7 +19,7 @@
 #include "archive/gap.h"
 #include "schema/decode.h"
 #include "tape/cursor.h"
-#include "tape/topic_trust.h"
+#include "tape/tape_topic.h"
 
 /* Identifies a frame. */
 typedef struct frame_position {
@@ -74,13 +74,12 @@ typedef struct stream {
     const char *exchange_topic; /* the exchange's name of the topic; "" if it is the same */
     const char *family;
     channel_dir dir;
-    frame_role role;         /* role of all its frames */
-    symbol_state *of_symbol; /* state of its feed's symbol; set by the player */
-    uint32_t queue;          /* index in work_queues; set by the player */
-    observer observer;       /* ops NULL: no observer; set by the player */
-    void *observed;          /* the observer's state */
-    topic_trust trust;       /* which frames to trust; kept if the observer has a ledger */
-    digest digest;           /* opened by the player; zero: no digests */
+    frame_role role;   /* role of all its frames */
+    tape_topic tape;   /* its topic; with trust if the observer has a ledger; set by the player */
+    uint32_t queue;    /* index in work_queues; set by the player */
+    observer observer; /* ops NULL: no observer; set by the player */
+    void *observed;    /* the observer's state */
+    digest digest;     /* opened by the player; zero: no digests */
     stream_counts counts;
     quiet_time quiet; /* of candles */
     /* How often each rule was broken. A frame counts with its first error, and with each of its
@@ -92,7 +91,7 @@ typedef struct stream {
     gap_list gaps;        /* in which an audit found frames of this stream missing, or nothing came
                              after a grant: up to LIMIT_TOPIC_GAPS; for later ones of audits only the
                              broken rule is counted */
-    symbol_topic *last;   /* topic of the last frame that has a row and is no copy, or NULL */
+    const symbol_topic *last; /* topic of the last frame that has a row and is no copy, or NULL */
 } stream;
 
 /* Apply the next frame. Any content succeeds; only the observer can fail. */

@@ -48,7 +48,7 @@ static serve_book *add_book(serve_books *books, symbol_topic *topic, const char 
 {
     serve_book *b = td_alloc_zero(1, sizeof *b);
     snapshot_source_init(&b->source);
-    b->topic = topic;
+    b->tape.state = topic;
     b->feed = feed;
     b->symbol = symbol;
     b->exchange_topic = exchange_topic;
@@ -135,8 +135,9 @@ void serve_books_add(serve_books *books, const serve_feeds *feeds, serve_books *
 static serve_book *find_expected(serve_books *books, const channel_info *info)
 {
     serve_book *b = books->expected > 0 ? books->first : NULL;
-    while (b != NULL && (info->line != b->topic->line || strcmp(info->topic, b->topic->name) != 0 ||
-                         strcmp(info->symbol, b->symbol) != 0 || strcmp(info->feed, b->feed) != 0))
+    while (b != NULL &&
+           (info->line != b->tape.state->line || strcmp(info->topic, b->tape.state->name) != 0 ||
+            strcmp(info->symbol, b->symbol) != 0 || strcmp(info->feed, b->feed) != 0))
         b = b->next;
     books->expected -= b != NULL;
     return b;
@@ -179,16 +180,16 @@ static serve_book *book_of(serve_books *books, const frame_ref *frame)
 static td_result apply(serve_book *b, content_reader *reader, const frame_ref *frame,
                        uint8_t *is_snapshot, td_err *err)
 {
-    symbol_verdict found;
+    applied_frame seen;
     frame_ref read = *frame; /* the tape does not decode, because most of its frames have no book */
     content_read(reader, &read);
     const message *m = read.content.message;
     b->has_ended = 0;
-    symbol_topic_apply(b->topic, &read, &found);
-    *is_snapshot = m != NULL && found.rules.is_snapshot;
-    if (m != NULL && found.rules.is_unused)
+    tape_topic_apply(&b->tape, &read, &seen);
+    *is_snapshot = m != NULL && seen.found->rules.is_snapshot;
+    if (m != NULL && seen.found->rules.is_unused)
         return TD_OK;
-    b->has_snapshot = has_snapshot(b->topic);
+    b->has_snapshot = has_snapshot(b->tape.state);
     b->shard = frame->channel->info.shard;
     return m == NULL || read.row->type == MSG_TICKER
                ? TD_OK
@@ -207,12 +208,12 @@ td_result serve_book_make(serve_book *b, archive *from, snapshot_maker *maker, t
                           td_err *err)
 {
     snapshot_source *source = &b->source;
-    const book *levels = track_book(symbol_topic_track(b->topic));
+    const book *levels = track_book(symbol_topic_track(b->tape.state));
     td_result rc = TD_OK;
-    TD_ASSERT(b->has_snapshot || b->topic->row->snapshot_request != NULL);
+    TD_ASSERT(b->has_snapshot || b->tape.state->row->snapshot_request != NULL);
     if (levels == NULL)
-        return snapshot_make_ticker(maker, symbol_topic_ticker(b->topic), out, err);
+        return snapshot_make_ticker(maker, symbol_topic_ticker(b->tape.state), out, err);
     if (source->model.size == 0)
-        rc = snapshot_source_read(source, from, b->feed, b->symbol, b->topic, err);
+        rc = snapshot_source_read(source, from, b->feed, b->symbol, b->tape.state, err);
     return rc == TD_OK ? snapshot_make(maker, source, levels, out, err) : rc;
 }

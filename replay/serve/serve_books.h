@@ -17,15 +17,16 @@
 #include "replay/serve/serve_feeds.h"
 #include "tape/content.h"
 #include "tape/cursor.h"
+#include "tape/tape_topic.h"
 
 typedef struct serve_book {
     struct serve_book *next;
     size_t number; /* index of the book in its tape */
     const char *feed, *symbol, *exchange_topic;
-    uint32_t shard;       /* shard of the connection whose frames make the book */
-    uint8_t has_snapshot; /* 1: that connection has sent a snapshot; 0 if snapshots are replies */
-    uint8_t has_ended;    /* 1: that connection has ended, and no frame came since */
-    struct symbol_topic *topic;
+    uint32_t shard;         /* shard of the connection whose frames make the book */
+    uint8_t has_snapshot;   /* 1: that connection has sent a snapshot; 0 if snapshots are replies */
+    uint8_t has_ended;      /* 1: that connection has ended, and no frame came since */
+    tape_topic tape;        /* without trust */
     snapshot_source source; /* frames that a book's snapshot is made from; unused for tickers */
 } serve_book;
 

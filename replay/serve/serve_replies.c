@@ -20,7 +20,7 @@ static void rebase(const serve *server, const topic_row *row, int64_t shift_s, t
 /* 1 if the book's state is right as far as its frames can tell. */
 static int has_state(const serve_book *b)
 {
-    const track *of = b == NULL ? NULL : symbol_topic_track(b->topic);
+    const track *of = b == NULL ? NULL : symbol_topic_track(b->tape.state);
     return of != NULL && track_has_snapshot(of) && !track_is_broken(of);
 }
 

@@ -275,7 +275,7 @@ static void on_away(void *user);
 static void end_books(serve_tape *tape, const recorded_end *end)
 {
     for (serve_book *b = tape->books.first; b != NULL; b = b->next) {
-        const conn_choice *choice = &b->topic->choice;
+        const conn_choice *choice = &b->tape.state->choice;
         if (b->shard == end->shard && strcmp(b->feed, end->feed) == 0 &&
             choice->conns[choice->followed].last_ns <= end->recv_ns) {
             b->has_snapshot = 0;
@@ -466,7 +466,7 @@ static td_result catch_up_book(serve_tape *tape, serve_book *b, td_err *err)
         if (made == TD_EOF) {
             td_buf_clear(&server->made);
             made = serve_book_make(b, server->options.archive, server->maker, &server->made, err);
-            out.bytes = serve_rebase_frame(server->rebase, b->topic->row, tape->shift_s,
+            out.bytes = serve_rebase_frame(server->rebase, b->tape.state->row, tape->shift_s,
                                            td_buf_view(&server->made));
         }
         if (made != TD_OK && made != TD_E_UNSUPPORTED)

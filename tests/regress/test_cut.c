@@ -310,7 +310,7 @@ typedef struct book_watch {
     unsigned seen;
 } book_watch;
 
-static td_result watch_frame(void *ctx, const stream *of, void **state, const observed_frame *seen,
+static td_result watch_frame(void *ctx, const stream *of, void **state, const applied_frame *seen,
                              td_err *err)
 {
     book_watch *watch = ctx;

@@ -135,8 +135,6 @@ void capture_tape_fini(capture_tape *made)
 
 void capture_tape_rewind(capture_tape *made)
 {
-    for (size_t i = 0; i < made->channel_count; i++) {
-        made->channels[i].user = NULL;
-        made->channels[i].topic_state = NULL;
-    }
+    for (size_t i = 0; i < made->channel_count; i++)
+        made->channels[i].tape = NULL;
 }

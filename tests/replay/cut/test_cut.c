@@ -227,7 +227,7 @@ static uint64_t hash_audit(const audit_verdict *of)
     return hash;
 }
 
-static td_result note_frame(void *ctx, const stream *of, void **state, const observed_frame *seen,
+static td_result note_frame(void *ctx, const stream *of, void **state, const applied_frame *seen,
                             td_err *err)
 {
     frame_rows *list = ctx;

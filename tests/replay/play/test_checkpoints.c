@@ -59,7 +59,7 @@ static uint64_t hash_item(uint64_t hash, const verdict_item *item)
     return mix_number(mix_number(hash, (uint64_t)item->expected), (uint64_t)item->found);
 }
 
-static td_result see(void *ctx, const struct stream *of, void **state, const observed_frame *at,
+static td_result see(void *ctx, const struct stream *of, void **state, const applied_frame *at,
                      td_err *err)
 {
     seen_frames *seen = ctx;

@@ -462,8 +462,8 @@ typedef struct observer_log {
     uint64_t stop_at;
 } observer_log;
 
-static td_result observe_frame(void *ctx, const stream *of, void **state,
-                               const observed_frame *seen, td_err *err)
+static td_result observe_frame(void *ctx, const stream *of, void **state, const applied_frame *seen,
+                               td_err *err)
 {
     observer_log *w = ctx;
     const frame_ref *frame = seen->frame;
