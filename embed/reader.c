@@ -11,13 +11,13 @@
 #include "base/version.h"
 #include "embed/frame_view.h"
 #include "schema/decode.h"
+#include "tape/tape_topic.h"
 
 /* A topic and symbol; frames point to its texts and book. */
 struct tapedeck_book {
     char *exchange_topic;
-    char *topic;
     char *symbol;
-    track *track;
+    tape_topic tape; /* of a symbol state of its own */
 };
 
 struct tapedeck_reader {
@@ -29,27 +29,36 @@ struct tapedeck_reader {
     tapedeck_book **topics;
     size_t topic_count;
     row_table by_name;
+    frame_conn conn;       /* the present connection */
+    frame_channel channel; /* of all frames */
     uint64_t ordinal;
     /* The last frame: */
     frame_view view;
     message message;
-    verdict verdict;
+    applied_frame applied;
 };
+
+/* The track of a topic; NULL before its first frame. */
+static track *track_of(const tapedeck_book *of)
+{
+    return of == NULL ? NULL : symbol_topic_track(of->tape.state);
+}
 
 static size_t book_level_count_of(const tapedeck_book *of, uint32_t side)
 {
-    return frame_view_level_count(of == NULL ? NULL : of->track, side);
+    return frame_view_level_count(track_of(of), side);
 }
 
 static size_t book_levels_of(const tapedeck_book *of, uint32_t side, size_t first, size_t max,
                              tapedeck_book_level *out)
 {
-    return frame_view_levels(of == NULL ? NULL : of->track, side, first, max, out);
+    return frame_view_levels(track_of(of), side, first, max, out);
 }
 
 static int book_is_broken_of(const tapedeck_book *of)
 {
-    return of == NULL || track_is_broken(of->track);
+    const track *on = track_of(of);
+    return on == NULL || track_is_broken(on);
 }
 
 tapedeck_reader *tapedeck_reader_open(const char *family_name, uint32_t wants)
@@ -77,9 +86,8 @@ void tapedeck_reader_close(tapedeck_reader *r)
     if (r == NULL)
         return;
     for (size_t i = 0; i < r->topic_count; i++) {
-        track_close(r->topics[i]->track);
+        symbol_state_close(r->topics[i]->tape.symbol);
         td_free(r->topics[i]->exchange_topic);
-        td_free(r->topics[i]->topic);
         td_free(r->topics[i]->symbol);
         td_free(r->topics[i]);
     }
@@ -110,9 +118,9 @@ static tapedeck_book *topic_of(tapedeck_reader *r, const classification *what)
             return r->topics[at.row];
     tapedeck_book *made = td_alloc_zero(1, sizeof *made);
     made->exchange_topic = copy_of(what->exchange_topic);
-    made->topic = copy_of(what->topic.topic);
     made->symbol = copy_of(what->topic.symbol);
-    made->track = track_open(what->topic.row);
+    made->tape.symbol = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
+    made->tape.state = symbol_state_topic(made->tape.symbol, what->topic.topic, 0);
     r->topics = td_array_grow(r->topics, r->topic_count, sizeof(tapedeck_book *));
     r->topics[r->topic_count] = made;
     row_table_put(&r->by_name, hash, r->topic_count++);
@@ -120,29 +128,34 @@ static tapedeck_book *topic_of(tapedeck_reader *r, const classification *what)
 }
 
 /* Decode and check a frame of a topic with a row. */
-static void on_data(tapedeck_reader *r, const classification *what, td_bytes frame)
+static void on_data(tapedeck_reader *r, const classification *what, td_bytes bytes)
 {
     tapedeck_frame *out = &r->view.frame;
     tapedeck_book *topic = topic_of(r, what);
+    frame_ref frame = {.recv_ns = out->recv_ns,
+                       .ordinal = out->ordinal,
+                       .channel = &r->channel,
+                       .conn = &r->conn,
+                       .row = what->topic.row,
+                       .bytes = bytes,
+                       .is_read = 1};
     decode_path path =
         (r->wants & TAPEDECK_WANTS_EVERY_VALUE) != 0 ? DECODE_PATH_WHOLE : DECODE_PATH_FAST;
-    decode_error why;
-    out->topic = topic->topic;
+    if (decoder_decode(r->decoder, &what->topic, bytes, path, &r->message, &frame.content.why))
+        frame.content.message = &r->message;
+    tape_topic_apply(&topic->tape, &frame, &r->applied);
+    out->topic = topic->tape.state->name;
     out->symbol = topic->symbol;
     out->exchange_topic = tapedeck_text_of(topic->exchange_topic);
-    out->book = track_book(topic->track) == NULL ? NULL : topic;
-    if (track_row(topic->track) != what->topic.row)
-        track_set_row(topic->track, what->topic.row);
-    if (!decoder_decode(r->decoder, &what->topic, frame, path, &r->message, &why)) {
-        out->reason = decode_reason_name(why.reason);
-        track_skip(topic->track);
-        frame_view_set_verdict(&r->view, NULL, topic->track);
+    out->book = track_book(track_of(topic)) == NULL ? NULL : topic;
+    if (frame.content.message == NULL) {
+        out->reason = decode_reason_name(frame.content.why.reason);
+        frame_view_set_verdict(&r->view, NULL, track_of(topic));
         return;
     }
-    track_apply(topic->track, &r->message, &r->verdict);
     out->content = frame_view_content(&r->message);
     frame_view_set_message(&r->view, &r->message);
-    frame_view_set_verdict(&r->view, &r->verdict, topic->track);
+    frame_view_set_verdict(&r->view, &r->applied.verdict.rules, track_of(topic));
 }
 
 const tapedeck_frame *tapedeck_reader_decode(tapedeck_reader *r, const void *bytes, size_t size,
@@ -191,8 +204,9 @@ const tapedeck_frame *tapedeck_reader_decode(tapedeck_reader *r, const void *byt
 void tapedeck_reader_reconnect(tapedeck_reader *r)
 {
     r->ordinal = 0;
+    r->conn.number++;
     for (size_t i = 0; i < r->topic_count; i++)
-        track_reset(r->topics[i]->track);
+        track_reset(track_of(r->topics[i]));
 }
 
 void tapedeck_on_out_of_memory(void (*handler)(size_t bytes))
