@@ -6,8 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
-#include "book/delta_queue.h"
-#include "book/state_io.h"
+#include "book/loss_trial.h"
 #include "replay/play/stream.h"
 
 /* Shared by the player's threads. The mutex protects the topics. */
@@ -21,51 +20,16 @@ struct claims {
 typedef struct claims_stream {
     claims_topic counts; /* feed, topic and family: borrowed from the stream's topic */
     claims_topic *topic;
-    td_buf saved;    /* `of` after the previous frame, empty: not saved */
-    const track *of; /* the recorded frames' track; compared only */
-    const topic_row *of_row;
+    loss_trial trial;
+    uint32_t seen; /* frames that the trial has judged */
     /* Of conn_dense: the last frame's number less its ordinal, on which connection; 0: none. */
     int64_t number_offset;
     uint32_t number_conn;
     uint64_t last_ns; /* of the frame before, on which connection; 0: there was none */
     uint32_t last_conn;
-    track *without; /* the track without the left-out frame; NULL: no trial runs */
-    uint32_t seen;  /* frames that `without` has judged */
 } claims_stream;
 
 /* ---- trials ---- */
-
-static void end_trial(claims_stream *own)
-{
-    track_close(own->without);
-    own->without = NULL;
-}
-
-/* Save the track, so that a trial may leave out the next frame. */
-static void save_track(claims_stream *own, track *of)
-{
-    state_io io = {.out = &own->saved, .version = TRACK_WINDOW_VERSION};
-    td_buf_clear(&own->saved);
-    own->of = of;
-    own->of_row = track_row(of);
-    if (own->counts.trials >= CLAIMS_TRIALS_MAX || track_is_broken(of))
-        return;
-    track_serialize(of, &io);
-    if (io.is_failed)
-        td_buf_clear(&own->saved);
-}
-
-/* Begin a trial without this frame: the track is as before it. */
-static void begin_trial(claims_stream *own)
-{
-    state_io io = {.in = td_buf_view(&own->saved), .version = TRACK_WINDOW_VERSION};
-    own->without = track_open(own->of_row);
-    own->seen = 0;
-    track_serialize(own->without, &io);
-    TD_ASSERT(!io.is_failed);
-    TD_ASSERT(io.in.size == 0);
-    td_buf_clear(&own->saved);
-}
 
 /* What the number of a connection's frames (conn_dense) shows about a frame. */
 typedef enum number_step { NUMBER_BEGINS, NUMBER_IS_NEXT, NUMBER_DIFFERS } number_step;
@@ -94,17 +58,14 @@ static number_step step_number(claims_stream *own, const frame_ref *frame)
 static void continue_trial(claims_stream *own, const message *m, const verdict *recorded,
                            number_step number)
 {
-    verdict found;
     if (m == NULL || verdict_violation(recorded) != NULL) {
-        end_trial(own); /* what breaks here need not be the loss: it is not counted */
+        loss_trial_end(&own->trial); /* what breaks here need not be the loss: it is not counted */
         return;
     }
-    track_apply(own->without, m, &found);
+    rule_id by = loss_trial_judge(&own->trial, m);
+    if (by == RULE_NONE && number == NUMBER_IS_NEXT)
+        by = RULE_CONN_DENSE;
     own->seen++;
-    const verdict_item *shown = verdict_violation(&found);
-    const rule_id by = shown != NULL              ? shown->rule
-                       : number == NUMBER_IS_NEXT ? RULE_CONN_DENSE
-                                                  : RULE_NONE;
     if (by == RULE_NONE && own->seen < CLAIMS_TRIAL_FRAMES)
         return;
     own->counts.trials++;
@@ -112,23 +73,25 @@ static void continue_trial(claims_stream *own, const message *m, const verdict *
         own->counts.noticed++;
         own->counts.noticed_by[by]++;
     }
-    end_trial(own);
+    loss_trial_end(&own->trial);
 }
 
 static void try_losses(claims_stream *own, const frame_ref *frame, const symbol_verdict *found,
                        number_step number)
 {
     const message *m = frame->content.message;
-    const int is_next = found->step == SYMBOL_CONTINUES && found->track == own->of &&
-                        track_row(found->track) == own->of_row;
-    if (!is_next)
-        end_trial(own); /* a connection that begins hides the loss: it is not counted */
-    if (own->without != NULL)
+    const int is_next =
+        found->step == SYMBOL_CONTINUES && loss_trial_continues(&own->trial, found->track);
+    if (!is_next) /* a connection that begins hides the loss: it is not counted */
+        loss_trial_end(&own->trial);
+    if (own->trial.without != NULL) {
         continue_trial(own, m, &found->rules, number);
-    else if (is_next && m != NULL && own->saved.size > 0)
-        begin_trial(own);
-    if (own->without == NULL)
-        save_track(own, found->track);
+    } else if (is_next && m != NULL) {
+        loss_trial_begin(&own->trial);
+        own->seen = 0;
+    }
+    if (own->trial.without == NULL && own->counts.trials < CLAIMS_TRIALS_MAX)
+        loss_trial_save(&own->trial, found->track);
 }
 
 /* ---- topics ---- */
@@ -182,7 +145,7 @@ static void add_counts(claims_topic *to, const claims_topic *from)
 static claims_stream *open_stream(claims *s, const struct stream *of)
 {
     claims_stream *made = td_alloc_zero(1, sizeof *made);
-    td_buf_init(&made->saved, LIMIT_STATE_BYTES);
+    loss_trial_init(&made->trial);
     pthread_mutex_lock(&s->mutex);
     made->topic = find_topic(s, of);
     pthread_mutex_unlock(&s->mutex);
@@ -196,8 +159,7 @@ static void close_stream(void *ctx, void *state)
     pthread_mutex_lock(&s->mutex);
     add_counts(own->topic, &own->counts);
     pthread_mutex_unlock(&s->mutex);
-    end_trial(own);
-    td_buf_fini(&own->saved);
+    loss_trial_fini(&own->trial);
     td_free(own);
 }
 
