@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/arena.h"
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -63,23 +64,13 @@ struct tapedeck_archive {
     tapedeck_topic *topics;
 };
 
-enum {
-    STREAM_FEED,
-    STREAM_FAMILY,
-    STREAM_TOPIC,
-    STREAM_SYMBOL,
-    STREAM_EXCHANGE_TOPIC,
-    STREAM_TEXTS
-};
-
 /* A topic and symbol of a feed, on one line and in one direction. */
 typedef struct tape_stream {
     uint32_t index;
     /* Info of the stream's first channel, or, before the first frame, of its saved state. The
-     * stream of an entry that names its own symbol has this symbol. Texts are copied to own,
-     * because seeking frees the cursor's texts. */
+     * stream of an entry that names its own symbol has this symbol. Its texts are the tape's,
+     * because seeking frees the cursor's. */
     channel_info info;
-    char *own[STREAM_TEXTS];
     tape_topic tape;
     uint8_t is_suspect; /* 1: the topic's state was not trusted after its last frame */
     uint8_t is_covered; /* 1: `covered` is in use, for trades with TAPEDECK_WITH_COVERAGE */
@@ -113,6 +104,7 @@ struct tapedeck_tape {
     tape_stream **streams;
     size_t stream_count;
     row_table by_name;
+    td_arena *texts; /* of the streams */
     /* The current batch. */
     tapedeck_frame_row *frames;
     size_t frame_count, frame_capacity;
@@ -329,20 +321,9 @@ static int is_same(const channel_info *a, const channel_info *b)
            strcmp(a->symbol, b->symbol) == 0 && strcmp(a->feed, b->feed) == 0;
 }
 
-/* Set a text of a stream to a copy. */
-static void set_text(tape_stream *of, size_t which, const char *text)
+static const char *keep_text(tapedeck_tape *t, const char *text)
 {
-    const char **const in[STREAM_TEXTS] = {[STREAM_FEED] = &of->info.feed,
-                                           [STREAM_FAMILY] = &of->info.family,
-                                           [STREAM_TOPIC] = &of->info.topic,
-                                           [STREAM_SYMBOL] = &of->info.symbol,
-                                           [STREAM_EXCHANGE_TOPIC] = &of->info.exchange_topic};
-    if (of->own[which] != NULL && strcmp(of->own[which], text) == 0)
-        return;
-    char *copy = td_strdup(text);
-    td_free(of->own[which]);
-    of->own[which] = copy;
-    *in[which] = copy;
+    return td_arena_copy(t->texts, text, strlen(text) + 1);
 }
 
 /* Find or make the stream of a channel. */
@@ -355,11 +336,11 @@ static tape_stream *stream_of(tapedeck_tape *t, const channel_info *info)
     tape_stream *made = td_alloc_zero(1, sizeof *made);
     made->index = (uint32_t)t->stream_count;
     made->info = *info;
-    set_text(made, STREAM_FEED, info->feed);
-    set_text(made, STREAM_FAMILY, info->family);
-    set_text(made, STREAM_TOPIC, info->topic);
-    set_text(made, STREAM_SYMBOL, info->symbol);
-    set_text(made, STREAM_EXCHANGE_TOPIC, info->exchange_topic);
+    made->info.feed = keep_text(t, info->feed);
+    made->info.family = keep_text(t, info->family);
+    made->info.topic = keep_text(t, info->topic);
+    made->info.symbol = keep_text(t, info->symbol);
+    made->info.exchange_topic = keep_text(t, info->exchange_topic);
     t->streams = td_array_grow(t->streams, t->stream_count, sizeof(tape_stream *));
     t->streams[t->stream_count] = made;
     row_table_put(&t->by_name, hash_of(info), t->stream_count++);
@@ -412,8 +393,10 @@ static tape_stream *stream_at(tapedeck_tape *t, const frame_ref *frame)
     if (channel->tape != NULL)
         return channel->tape->user;
     tape_stream *of = stream_of(t, &channel->info);
-    set_text(of, STREAM_FAMILY, channel->info.family);
-    set_text(of, STREAM_EXCHANGE_TOPIC, channel->info.exchange_topic);
+    if (strcmp(of->info.family, channel->info.family) != 0)
+        of->info.family = keep_text(t, channel->info.family);
+    if (strcmp(of->info.exchange_topic, channel->info.exchange_topic) != 0)
+        of->info.exchange_topic = keep_text(t, channel->info.exchange_topic);
     begin_topic(t, of);
     channel->tape = &of->tape;
     return of;
@@ -819,6 +802,7 @@ tapedeck_tape *tapedeck_tape_open(tapedeck_archive *from, const tapedeck_selecti
     tapedeck_tape *t = td_alloc_zero(1, sizeof *t);
     tapedeck_selection copy;
     t->of = from;
+    t->texts = td_arena_open();
     td_buf_init(&t->text, SIZE_MAX);
     td_result rc = copy_selection(wanted, &copy, &err);
     t->with = copy.with;
@@ -842,8 +826,6 @@ void tapedeck_tape_close(tapedeck_tape *t)
         tape_topic_fini(&t->streams[i]->tape);
         coverage_fini(&t->streams[i]->covered);
         td_free(t->streams[i]->had);
-        for (size_t k = 0; k < STREAM_TEXTS; k++)
-            td_free(t->streams[i]->own[k]);
         td_free(t->streams[i]);
     }
     symbol_table_fini(&t->symbols);
@@ -852,6 +834,7 @@ void tapedeck_tape_close(tapedeck_tape *t)
     td_free(t->trades);
     td_free(t->levels);
     row_table_fini(&t->by_name);
+    td_arena_close(t->texts);
     gap_list_fini(&t->gaps);
     entry_order_fini(&t->order);
     td_buf_fini(&t->text);
