@@ -772,9 +772,7 @@ static td_result open_tape(tapedeck_tape *t, const tapedeck_selection *from, td_
         .threads = from->threads > LIMIT_THREADS ? LIMIT_THREADS : from->threads,
         .log = &t->of->log,
         .reads = (t->with & TAPEDECK_WITH_MESSAGES) != 0 ? TAPE_READS_ALL : TAPE_READS_MESSAGES,
-        .with_lead_in = 1,
-        .with_states = 1,
-        .without_audits = 1,
+        .states = TAPE_STATES_BOOKS,
         .is_following = is_following(t) != 0,
         .hold_ns = is_following(t) && !is_one_feed ? HOLD_NS : 0};
     td_result rc = read_times(&t->wanted, from, err);

@@ -822,8 +822,10 @@ static td_result open_tape(day_run *run, td_err *err)
     const export_day *day = run->day;
     const export_spec *spec = day->spec;
     selection wanted = *day->wanted;
-    cursor_options reading = {
-        .threads = day->threads, .log = day->log, .reads = TAPE_READS_MESSAGES, .with_lead_in = 1};
+    cursor_options reading = {.threads = day->threads,
+                              .log = day->log,
+                              .reads = TAPE_READS_MESSAGES,
+                              .states = TAPE_STATES_AUDITED};
     td_result rc = TD_OK;
     if (export_has_intervals(spec))
         rc = topic_times_open(day->archive, day->window, &run->times, err);
@@ -841,7 +843,6 @@ static td_result open_tape(day_run *run, td_err *err)
         reading.log = NULL; /* has what the first pass found */
     else if (rc == TD_OK)
         rc = scan(run, &wanted, err);
-    reading.with_states = 1;
     reading.with_tickers = (uint8_t)has_topics(run, EXPORT_DERIVATIVE_TICKER.prefers);
     return rc == TD_OK ? cursor_open(day->archive, &wanted, &reading, &run->tape, err) : rc;
 }

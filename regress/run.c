@@ -416,8 +416,7 @@ static td_result compare(run_stream *s, const applied_frame *seen, const baselin
 
 cursor_options regress_reading(const user_decoder *with)
 {
-    return (cursor_options){
-        .with_lead_in = 1, .without_audits = 1, .decoding = user_decoder_decoding(with)};
+    return (cursor_options){.states = TAPE_STATES_BOOKS, .decoding = user_decoder_decoding(with)};
 }
 
 static td_result play(run *r, td_err *err)

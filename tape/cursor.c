@@ -50,7 +50,7 @@ struct cursor {
     uint8_t has_lines;   /* 1: lines was given a frame */
     merge_item next;     /* has a frame before which those that wait are returned; else zero */
     uint64_t last_ns;    /* time of the last returned frame */
-    uint64_t begin_ns;   /* with_lead_in: the start of a cut's selection, or 0 */
+    uint64_t begin_ns;   /* with a lead-in: the start of a cut's selection, or 0 */
     uint64_t position;   /* number of the next frame */
     uint64_t since_ns;   /* streams without a state are read from this time on */
     symbol_table states;
@@ -63,6 +63,11 @@ struct cursor {
     cursor_stats stats;
     gap_list damage;
 };
+
+static int has_lead_in(const cursor *c)
+{
+    return c->options.states != TAPE_STATES_NONE;
+}
 
 /* ---- sources ---- */
 
@@ -174,7 +179,8 @@ static int load_checkpoint(cursor *c, const open_conns_session *from, const sour
 {
     td_err why;
     /* A user's decoder may produce other messages than the states were made from. */
-    if (!c->options.with_states || from->checkpoint_path == NULL || c->options.decoding != NULL)
+    if (c->options.states < TAPE_STATES_BOOKS || from->checkpoint_path == NULL ||
+        c->options.decoding != NULL)
         return 0;
     if (saved_states_load(to, c->archive, from, reading, audits, &why) == TD_OK)
         return 1;
@@ -188,7 +194,7 @@ static int load_states(cursor *c, const open_conns_session *from, const source_o
 {
     const segment_index *index = &from->rows.index;
     const symbol_audits audits =
-        c->options.without_audits ? SYMBOL_WITHOUT_AUDITS : SYMBOL_WITH_AUDITS;
+        c->options.states == TAPE_STATES_AUDITED ? SYMBOL_WITH_AUDITS : SYMBOL_WITHOUT_AUDITS;
     if (!load_checkpoint(c, from, reading, audits, &c->states))
         return 0;
     session_feed *feed = connection_table_get_feed(c->connections, index->session,
@@ -404,7 +410,7 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
     if (window.from_ns < c->begin_ns)
         window.from_ns = c->begin_ns < window.to_ns ? c->begin_ns : window.to_ns;
     const uint64_t from_ns = window.from_ns;
-    if (options->with_lead_in && from_ns > c->begin_ns && from_ns < UINT64_MAX)
+    if (has_lead_in(c) && from_ns > c->begin_ns && from_ns < UINT64_MAX)
         window.from_ns -=
             from_ns - c->begin_ns < options->before_ns ? from_ns - c->begin_ns : options->before_ns;
     source_options reading = {.wanted = &c->wanted,
@@ -427,11 +433,11 @@ static td_result open_window(cursor *c, archive_view *view, selection_window win
                               .stats = &c->stats,
                               .damage = &c->damage};
     td_result rc = c->lines == NULL ? TD_OK : find_lines_window(c, view, &reading, err);
-    if (rc == TD_OK && options->with_lead_in && window.from_ns > 0 && window.from_ns < UINT64_MAX)
+    if (rc == TD_OK && has_lead_in(c) && window.from_ns > 0 && window.from_ns < UINT64_MAX)
         rc = find_lead_from(c, view, &reading, err);
     c->since_ns = reading.window.from_ns;
     drop_holes(c);
-    if (rc == TD_OK && options->with_states && !options->is_following) {
+    if (rc == TD_OK && options->states >= TAPE_STATES_BOOKS && !options->is_following) {
         find_pruned_starts(c, view, &reading);
         find_holes(c, view, &reading);
     }
@@ -490,7 +496,7 @@ td_result cursor_open(archive *of, const selection *wanted, const cursor_options
         rc = archive_view_open(of, VIEW_ALL, archive_log(of), &view, err);
     if (rc == TD_OK && options->threads > 1)
         rc = td_workers_open(options->threads - 1, &c->workers, err);
-    if (rc == TD_OK && options->with_lead_in)
+    if (rc == TD_OK && has_lead_in(c))
         rc = find_begin(of, view, &c->begin_ns, err);
     if (rc == TD_OK && selection_is_relative(wanted))
         rc = find_first_ns(c, view, &first_ns, err);
@@ -599,7 +605,7 @@ static void finish(cursor *c, const session_slot *slot, frame_ref *frame)
 /* 1 if the frame was read only because lines need those before the window. */
 static int is_unwanted(const cursor *c, const frame_ref *frame)
 {
-    return frame->is_lead_in && !c->options.with_lead_in;
+    return frame->is_lead_in && !has_lead_in(c);
 }
 
 /* Get the next frame of the lines' streams. 0: it needs another one. */
@@ -621,7 +627,7 @@ static int next_of_lines(cursor *c, const frame_ref **out)
  * that are open at the begin of the window are read from their begin. */
 static int lacks_begin(const cursor *c, const session_slot *slot, const frame_ref *frame)
 {
-    return frame->is_lead_in && c->options.with_lead_in && slot->feed->resumed_ns == 0 &&
+    return frame->is_lead_in && has_lead_in(c) && slot->feed->resumed_ns == 0 &&
            slot->now->conn.since_ns < c->reading.lead_from_ns;
 }
 

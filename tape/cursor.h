@@ -27,6 +27,24 @@
 
 struct block_pool; /* tape/block.h */
 
+/* What a cursor's user needs to know of the topics when the selection begins. */
+typedef enum tape_states {
+    TAPE_STATES_NONE, /* nothing: only frames of the selection are returned */
+    /* The frames before the selection's start that books, and lists of the latest trades, need are
+     * returned, too, with is_lead_in set: frames of topics with snapshots and of trades, from the
+     * start of the oldest connection that was open at the selection's start, or was its slot's last
+     * one. Where several connections brought each frame, also all frames of
+     * LINES_LEAD_NS (tape/lines.h) before it, so that copies of them are recognised (they are read,
+     * and not returned, with TAPE_STATES_NONE). In a file that `cut` wrote, the selection begins
+     * no earlier than the selection of the cut. */
+    TAPE_STATES_FRAMES,
+    /* If a checkpoint has the states of a feed, the lead-in begins there: cursor_states returns
+     * them, without audits (SYMBOL_WITHOUT_AUDITS), and the cursor returns the frames of all the
+     * feed's topics since then. */
+    TAPE_STATES_BOOKS,
+    TAPE_STATES_AUDITED, /* likewise, with audits */
+} tape_states;
+
 /* Zero means the default for every member. */
 typedef struct cursor_options {
     const struct tape_decoding *decoding; /* tape/decoding.h; NULL: the built-in decoder */
@@ -39,25 +57,13 @@ typedef struct cursor_options {
     struct channel_table *channels; /* as blocks; if shared, no user of a cursor may set
                                        frame_channel.tape */
     uint8_t with_events;            /* 1: frames of _events channels are returned too */
-    uint8_t with_lead_in; /* 1: also return the frames before the selection's start that books, and
-                             lists of the latest trades, need, with is_lead_in set: frames of topics
-                             with snapshots and of trades, from the start of the oldest connection
-                             that was open at the selection's start, or was its slot's last one.
-                             Where several connections brought each frame, also all frames of
-                             LINES_LEAD_NS (tape/lines.h) before it, so that copies of them are
-                             recognised (they are read, and not returned, without this option). In a
-                             file that `cut` wrote, the selection begins no earlier than the
-                             selection of the cut. */
-    uint64_t before_ns;   /* with_lead_in: all frames that were received up to this long before the
-                             selection's start are returned, too, with is_lead_in set */
-    uint8_t with_states;  /* 1: if a checkpoint has the states of a feed, the lead-in begins there.
-                             cursor_states returns these states, and the cursor returns the frames
-                             of all the feed's topics since the checkpoint */
+    tape_states states;
     uint8_t with_tickers; /* 1: checkpoints whose states lack the values of tickers are not used */
-    uint8_t without_audits; /* 1: load states without audits (SYMBOL_WITHOUT_AUDITS) */
-    uint8_t with_lines;     /* 1: return the frames of all lines of a feed as they were recorded,
-                               instead of one stream (tape/lines.h) */
-    uint8_t is_following;   /* 1: cursor_poll may be called; segments stay open */
+    uint64_t before_ns;   /* with a lead-in: all frames that were received up to this long before
+                             the selection's start are returned, too, with is_lead_in set */
+    uint8_t with_lines;   /* 1: return the frames of all lines of a feed as they were recorded,
+                             instead of one stream (tape/lines.h) */
+    uint8_t is_following; /* 1: cursor_poll may be called; segments stay open */
     uint64_t hold_ns; /* if is_following: how long frames of a live session wait for earlier frames
                          of other feeds (tape/order_hold.h); 0: they do not wait */
     /* Narrows the selection: 1 if frames of this channel are wanted. NULL: all. */
@@ -91,8 +97,8 @@ TD_MUST_USE td_result cursor_poll(cursor *cursor, td_err *err);
  * connections stay the same objects; stats continue. TD_E_* as cursor_open. */
 TD_MUST_USE td_result cursor_seek(cursor *cursor, uint64_t from_ns, td_err *err);
 
-/* For a cursor with_states: the states of symbols before the first frame. Valid until close or
- * seek; the caller may take the states (symbol_table_take). A symbol without a state begins with
+/* With TAPE_STATES_BOOKS or more: the states of symbols before the first frame. Valid until close
+ * or seek; the caller may take the states (symbol_table_take). A symbol without a state begins with
  * its first frame. */
 TD_NEVER_NULL struct symbol_table *cursor_states(cursor *cursor);
 

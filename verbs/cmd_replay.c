@@ -304,8 +304,7 @@ static td_result open_tape(replay_command *command, const selection *wanted, rep
                                     .log = &command->verb->log,
                                     .reads = command->flags.with_messages ? TAPE_READS_ALL
                                                                           : TAPE_READS_MESSAGES,
-                                    .with_lead_in = 1,
-                                    .with_states = 1};
+                                    .states = TAPE_STATES_AUDITED};
     td_result rc = cursor_open(command->verb->archive, wanted, &reading, &out->cursor, err);
     if (rc == TD_OK)
         out->player = open_player(command, out->cursor);

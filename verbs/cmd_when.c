@@ -90,7 +90,7 @@ static td_result run(verb_run *verb)
         rc = archive_gaps(verb->archive, &ledger, &verb->err);
     conditions_add_gaps(&command->wanted, &ledger, &wanted, window);
     if (rc == TD_OK)
-        rc = observe_tape(&how, &wanted, (cursor_options){.with_lead_in = 1},
+        rc = observe_tape(&how, &wanted, (cursor_options){.states = TAPE_STATES_AUDITED},
                           last_frame_observer(last, &ledger), &stats, NULL, &verb->err);
     progress_end(&verb->progress);
     if (rc == TD_OK && command->found < command->flags.limit)

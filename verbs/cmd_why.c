@@ -307,7 +307,7 @@ static td_result run(verb_run *verb)
     if (rc == TD_OK)
         rc = archive_gaps(verb->archive, &ledger, &verb->err);
     if (rc == TD_OK)
-        rc = observe_tape(&how, &wanted, (cursor_options){.without_audits = 1},
+        rc = observe_tape(&how, &wanted, (cursor_options){.states = TAPE_STATES_NONE},
                           (observer){&OPS, verb->state, &ledger}, &stats, NULL, &verb->err);
     progress_end(&verb->progress);
     gap_list_fini(&ledger);

@@ -564,11 +564,11 @@ td_result market_play(const market_play_options *options, td_err *err)
     cursor_stats stats;
     selection_set_window(&wanted, (selection_window){options->from_ns, end_of(options) + AFTER_NS});
     begin_tile(&self);
-    td_result rc = observe_tape(
-        &how, &wanted,
-        (cursor_options){
-            .with_lead_in = 1, .without_audits = 1, .wants_channel = wants_channel, .user = &self},
-        (observer){&OPS, &self, options->ledger}, &stats, NULL, err);
+    td_result rc = observe_tape(&how, &wanted,
+                                (cursor_options){.states = TAPE_STATES_BOOKS,
+                                                 .wants_channel = wants_channel,
+                                                 .user = &self},
+                                (observer){&OPS, &self, options->ledger}, &stats, NULL, err);
     self.err = err;
     if (rc == TD_OK && self.index < options->count)
         rc = forget_book(&self, self.known_until_ns);

@@ -111,8 +111,8 @@ static const observer_ops OBSERVER = {.name = "drift", .frame = read_drift, .clo
 static td_result observe_all(const observe_options *how, const selection *wanted, observer of,
                              drift_run_result *out, td_err *err)
 {
-    return observe_tape(how, wanted, (cursor_options){.without_audits = 1}, of, &out->tape, NULL,
-                        err);
+    return observe_tape(how, wanted, (cursor_options){.states = TAPE_STATES_NONE}, of, &out->tape,
+                        NULL, err);
 }
 
 static td_result find_drift(const observe_options *how, const selection *wanted,

@@ -108,10 +108,10 @@ static cursor_options reading_of(const cut *c)
 static td_result open_before_tape(cut *c, td_err *err)
 {
     cursor_options reading = reading_of(c);
-    reading.with_lead_in = 1;
-    reading.with_states = c->options->wants_frame == NULL;
+    reading.states = c->options->wants_frame != NULL       ? TAPE_STATES_FRAMES
+                     : c->options->without_checkpoint != 0 ? TAPE_STATES_BOOKS
+                                                           : TAPE_STATES_AUDITED;
     reading.with_tickers = c->options->snapshots == CUT_SNAPSHOTS_MADE;
-    reading.without_audits = c->options->without_checkpoint;
     td_result rc =
         cursor_open(c->options->archive, c->options->wanted, &reading, &c->before_tape, err);
     if (rc != TD_OK)
@@ -285,7 +285,7 @@ static td_result find_first_frames(cut *c, td_err *err)
     cursor_options reading = reading_of(c);
     cursor *tape = NULL;
     reading.reads = TAPE_READS_FRAMES;
-    reading.with_lead_in = 1;
+    reading.states = TAPE_STATES_FRAMES;
     td_result rc = cursor_open(c->options->archive, c->options->wanted, &reading, &tape, err);
     if (rc == TD_OK)
         rc = cursor_seek(tape, cursor_get_lead_from_ns(tape), err);

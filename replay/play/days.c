@@ -615,7 +615,7 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
     if (rc == TD_OK)
         rc = archive_gaps(how->archive, &run.ledger, err);
     if (rc == TD_OK)
-        rc = observe_tape(how, wanted, (cursor_options){.with_lead_in = 1},
+        rc = observe_tape(how, wanted, (cursor_options){.states = TAPE_STATES_AUDITED},
                           (observer){&OPS, &run, &run.ledger}, stats, &damage, err);
     gap_list_join(&run.ledger, &damage);
     if (rc == TD_OK)

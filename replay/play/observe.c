@@ -9,14 +9,13 @@ td_result observe_tape(const observe_options *how, const selection *wanted, curs
     reading.threads = how->threads;
     reading.log = how->log;
     reading.reads = TAPE_READS_MESSAGES;
-    reading.with_states = reading.with_lead_in;
     td_result rc = cursor_open(how->archive, wanted, &reading, &tape, err);
     if (rc != TD_OK)
         return rc;
     const player_options playing = {.workers = cursor_workers(tape),
                                     .observer = by,
                                     .without_digests = 1,
-                                    .without_audits = reading.without_audits,
+                                    .without_audits = reading.states != TAPE_STATES_AUDITED,
                                     .progress = how->progress,
                                     .user = how->user};
     player *of = player_open(&playing);

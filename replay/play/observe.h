@@ -24,9 +24,10 @@ typedef struct observe_options {
 } observe_options;
 
 /* Play a selection, with books, without digests. If the observer returns TD_EOF, the play ends
- * without an error. The observer's states of streams are closed before this returns. Sets threads,
- * log, reads and with_states in `reading`. damage (may be NULL) gets gaps for what could not be
- * read, before the observer closes. TD_E_IO: a read failed, or a signal stopped the play. */
+ * without an error. The observer's states of streams are closed before this returns. Audits are
+ * made with TAPE_STATES_AUDITED. Sets threads, log and reads in `reading`. damage (may be NULL)
+ * gets gaps for what could not be read, before the observer closes. TD_E_IO: a read failed, or a
+ * signal stopped the play. */
 TD_MUST_USE td_result observe_tape(const observe_options *how, const selection *wanted,
                                    cursor_options reading, observer by, cursor_stats *stats,
                                    gap_list *damage, td_err *err);

@@ -138,9 +138,8 @@ cursor_options serve_tape_reading(const serve *server)
                             .blocks = server->blocks,
                             .channels = server->channels,
                             .log = options->log,
-                            .with_lead_in = 1,
-                            .with_states = !options->feeds->has_retail,
-                            .without_audits = 1};
+                            .states = options->feeds->has_retail ? TAPE_STATES_FRAMES
+                                                                 : TAPE_STATES_BOOKS};
 }
 
 static td_result open_cursor(serve_tape *tape, td_err *err)

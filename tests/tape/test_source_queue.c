@@ -342,7 +342,8 @@ static void play_cases(const tape_fixture *f, played out[CASES])
     for (size_t i = 0; i < CASES; i++) {
         const selection wanted = selection_of(&OPEN_CASES[i]);
         const cursor_options options = {.with_events = OPEN_CASES[i].with_events,
-                                        .with_lead_in = i % 2 != 0};
+                                        .states =
+                                            i % 2 != 0 ? TAPE_STATES_FRAMES : TAPE_STATES_NONE};
         out[i] = play(f, &wanted, &options);
     }
 }

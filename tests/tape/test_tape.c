@@ -453,7 +453,7 @@ static void check_lead_in(lead_in_turn turn, uint64_t from_ns)
     }
     tape_segment_finish(segment);
     selection wanted = {.has_from = 1, .from = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + from_ns}};
-    cursor *t = tape_fixture_tape(&f, &wanted, &(cursor_options){.with_lead_in = 1});
+    cursor *t = tape_fixture_tape(&f, &wanted, &(cursor_options){.states = TAPE_STATES_FRAMES});
     for (unsigned n = 0; n < sizeof STEPS / sizeof STEPS[0]; n++) {
         if (STEPS[n].expected == 0)
             continue;
@@ -580,7 +580,7 @@ static void test_seek_equals_opening_there(void **state)
     make_overlapping(f, frames);
     td_free(frames);
     for (unsigned threads = 1; threads <= 3; threads += 2) {
-        const cursor_options options = {.threads = threads, .with_lead_in = 1};
+        const cursor_options options = {.threads = threads, .states = TAPE_STATES_FRAMES};
         cursor *t = tape_fixture_tape(f, NULL, &options);
         for (unsigned n = 0; n < ORDER_FRAMES / 2; n++) /* so that all channels have an index */
             (void)next_frame(t);
@@ -752,17 +752,17 @@ static void make_two_lines(tape_fixture *f)
 }
 
 /* Count how often a window has each frame. */
-static void count_frames(tape_fixture *f, uint64_t from_ns, uint64_t to_ns, uint8_t with_lead_in,
+static void count_frames(tape_fixture *f, uint64_t from_ns, uint64_t to_ns, tape_states states,
                          unsigned *counts)
 {
     const selection wanted = {.from = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + from_ns},
                               .to = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + to_ns},
                               .has_from = from_ns > 0,
                               .has_to = 1};
-    cursor *t = tape_fixture_tape(f, &wanted, &(cursor_options){.with_lead_in = with_lead_in});
+    cursor *t = tape_fixture_tape(f, &wanted, &(cursor_options){.states = states});
     const frame_ref *frame;
     while (cursor_next(t, &frame, NULL) == TD_OK) {
-        assert_true(with_lead_in || !frame->is_lead_in);
+        assert_true(states != TAPE_STATES_NONE || !frame->is_lead_in);
         counts[tape_frame_number(frame)] += !frame->is_lead_in;
     }
     cursor_close(t);
@@ -774,16 +774,16 @@ static void a_frame_of_lines_is_in_one_window(void **state)
     tape_fixture *f = *state;
     const uint64_t end_ms = (uint64_t)WINDOW_FRAMES * FRAME_MS + 2 * SLOW_MS;
     make_two_lines(f);
-    for (uint8_t with_lead_in = 0; with_lead_in < 2; with_lead_in++)
+    for (tape_states states = TAPE_STATES_NONE; states <= TAPE_STATES_FRAMES; states++)
         for (uint64_t border_ms = 1050; border_ms < end_ms; border_ms += 500) {
             unsigned counts[WINDOW_FRAMES] = {0};
             const uint64_t border_ns = border_ms * TD_NS_PER_MS;
-            count_frames(f, 0, border_ns, with_lead_in, counts);
-            count_frames(f, border_ns, end_ms * TD_NS_PER_MS, with_lead_in, counts);
+            count_frames(f, 0, border_ns, states, counts);
+            count_frames(f, border_ns, end_ms * TD_NS_PER_MS, states, counts);
             for (unsigned n = 0; n < WINDOW_FRAMES; n++)
                 if (counts[n] != 1)
-                    fail_msg("lead-in %u, border at %llu ms: frame %u is there %u times",
-                             with_lead_in, (unsigned long long)border_ms, n, counts[n]);
+                    fail_msg("lead-in %u, border at %llu ms: frame %u is there %u times", states,
+                             (unsigned long long)border_ms, n, counts[n]);
         }
 }
 

@@ -268,8 +268,8 @@ static frame_rows rows_of(archive *of, const selection *wanted, uint8_t begins_w
     td_err err;
     const player_options playing = {.observer = {&NOTE, &list}, .without_digests = 1};
     const cursor_options reading = {.reads = TAPE_READS_MESSAGES,
-                                    .with_lead_in = begins_with_state,
-                                    .with_states = begins_with_state};
+                                    .states =
+                                        begins_with_state ? TAPE_STATES_AUDITED : TAPE_STATES_NONE};
     if (cursor_open(of, wanted, &reading, &t, &err) != TD_OK)
         fail_msg("%s", err.text);
     player *p = player_open(&playing);

@@ -92,15 +92,14 @@ static td_result see(void *ctx, const struct stream *of, void **state, const app
     return TD_OK;
 }
 
-static seen_frames play_from(archive *of, uint64_t from_ns, uint8_t with_states)
+static seen_frames play_from(archive *of, uint64_t from_ns, tape_states states)
 {
     static const observer_ops SEE = {.name = "test", .frame = see};
     seen_frames seen = {0};
     selection wanted = {0};
     if (from_ns > 0)
         selection_set_window(&wanted, (selection_window){from_ns, UINT64_MAX});
-    const cursor_options reading = {
-        .reads = TAPE_READS_MESSAGES, .with_lead_in = 1, .with_states = with_states};
+    const cursor_options reading = {.reads = TAPE_READS_MESSAGES, .states = states};
     cursor *tape = NULL;
     assert_int_equal(cursor_open(of, &wanted, &reading, &tape, NULL), TD_OK);
     player *p = player_open(&(player_options){.observer = {&SEE, &seen}});
@@ -245,7 +244,7 @@ static void check_cut(archive *of, const char *path, const char *family_name,
     assert_int_equal(archive_open(&(archive_options){.io = io_posix(), .clock = clock_real()}, path,
                                   ARCHIVE_READ, &made, NULL),
                      TD_OK);
-    seen_frames part = play_from(made, 0, 1);
+    seen_frames part = play_from(made, 0, TAPE_STATES_AUDITED);
     must_equal(family_name, whole, &part, from_ns);
     td_free(part.items);
     archive_close(made);
@@ -256,10 +255,10 @@ static void check_cut(archive *of, const char *path, const char *family_name,
 static void check_moments(archive *of, const char *name, const char *path)
 {
     uint64_t times[TIMES_MAX];
-    seen_frames whole = play_from(of, 0, 1);
+    seen_frames whole = play_from(of, 0, TAPE_STATES_AUDITED);
     size_t time_count = find_times(of, times);
     for (size_t i = 0; i < time_count; i++) {
-        seen_frames part = play_from(of, times[i], 1);
+        seen_frames part = play_from(of, times[i], TAPE_STATES_AUDITED);
         must_equal(name, &whole, &part, times[i]);
         assert_true(times[i] - part.lead_from_ns < HOUR_NS);
         if (i % 2 == 0)
@@ -268,7 +267,7 @@ static void check_moments(archive *of, const char *name, const char *path)
             td_free(part.items);
             continue;
         }
-        seen_frames without = play_from(of, times[i], 0);
+        seen_frames without = play_from(of, times[i], TAPE_STATES_FRAMES);
         if (without.trades_missing > part.trades_missing)
             fail_msg("%s from %llu: trades are missing", name, (unsigned long long)times[i]);
         td_free(part.items);

@@ -144,7 +144,7 @@ static void open_replay(replayed *r, int with_messages)
         options.due = put_message;
     if (r->leaves_before > 0)
         options.due = leave;
-    cursor_options reading = {.threads = 2, .reads = TAPE_READS_ALL, .with_lead_in = 1};
+    cursor_options reading = {.threads = 2, .reads = TAPE_READS_ALL, .states = TAPE_STATES_FRAMES};
     assert_int_equal(cursor_open(r->archive, &r->wanted, &reading, &r->tape, &err), TD_OK);
     options.workers = cursor_workers(r->tape);
     r->player = player_open(&options);
