@@ -4,58 +4,82 @@
 #include "base/limits.h"
 #include "book/state_io.h"
 
-void loss_trial_init(loss_trial *trial)
+void loss_trial_init(loss_trial *t)
 {
-    *trial = (loss_trial){0};
-    td_buf_init(&trial->saved, LIMIT_STATE_BYTES);
+    *t = (loss_trial){0};
+    td_buf_init(&t->saved, LIMIT_STATE_BYTES);
 }
 
-void loss_trial_fini(loss_trial *trial)
+static void end(loss_trial *t)
 {
-    loss_trial_end(trial);
-    td_buf_fini(&trial->saved);
+    track_close(t->without);
+    t->without = NULL;
 }
 
-void loss_trial_end(loss_trial *trial)
+void loss_trial_fini(loss_trial *t)
 {
-    track_close(trial->without);
-    trial->without = NULL;
+    end(t);
+    td_buf_fini(&t->saved);
 }
 
-void loss_trial_save(loss_trial *trial, track *of)
+/* Save the track, so that a trial may leave out the next frame. */
+static void save(loss_trial *t, track *of)
 {
-    state_io io = {.out = &trial->saved, .version = TRACK_WINDOW_VERSION};
-    td_buf_clear(&trial->saved);
-    trial->of = of;
-    trial->row = track_row(of);
+    state_io io = {.out = &t->saved, .version = TRACK_WINDOW_VERSION};
+    td_buf_clear(&t->saved);
+    t->of = of;
+    t->row = track_row(of);
     if (track_is_broken(of))
         return;
     track_serialize(of, &io);
     if (io.is_failed)
-        td_buf_clear(&trial->saved);
+        td_buf_clear(&t->saved);
 }
 
-int loss_trial_continues(const loss_trial *trial, const track *of)
+/* Begin a trial without this frame: the track is as before it. */
+static void begin(loss_trial *t)
 {
-    return of == trial->of && track_row(of) == trial->row;
-}
-
-void loss_trial_begin(loss_trial *trial)
-{
-    state_io io = {.in = td_buf_view(&trial->saved), .version = TRACK_WINDOW_VERSION};
-    if (trial->saved.size == 0)
-        return;
-    trial->without = track_open(trial->row);
-    track_serialize(trial->without, &io);
+    state_io io = {.in = td_buf_view(&t->saved), .version = TRACK_WINDOW_VERSION};
+    t->without = track_open(t->row);
+    t->seen = 0;
+    track_serialize(t->without, &io);
     TD_ASSERT(!io.is_failed);
     TD_ASSERT(io.in.size == 0);
-    td_buf_clear(&trial->saved);
+    td_buf_clear(&t->saved);
 }
 
-rule_id loss_trial_judge(loss_trial *trial, const message *next)
+/* Judge a frame after the left-out one. As loss_trial_next. */
+static int judge(loss_trial *t, const message *m, const verdict *recorded, rule_id shown,
+                 rule_id *by)
 {
     verdict found;
-    track_apply(trial->without, next, &found);
-    const verdict_item *shown = verdict_violation(&found);
-    return shown == NULL ? RULE_NONE : shown->rule;
+    if (m == NULL || verdict_violation(recorded) != NULL) {
+        end(t); /* what breaks here need not be the loss */
+        return 0;
+    }
+    track_apply(t->without, m, &found);
+    t->seen++;
+    const verdict_item *violation = verdict_violation(&found);
+    *by = violation != NULL ? violation->rule : shown;
+    if (*by == RULE_NONE && t->seen < LOSS_TRIAL_FRAMES)
+        return 0;
+    end(t);
+    return 1;
+}
+
+int loss_trial_next(loss_trial *t, const message *m, const symbol_verdict *found, rule_id shown,
+                    rule_id *by)
+{
+    const int is_next = found->step == SYMBOL_CONTINUES && found->track == t->of &&
+                        track_row(found->track) == t->row;
+    int has_ended = 0;
+    if (!is_next)
+        end(t); /* a connection that begins hides the loss */
+    if (t->without != NULL)
+        has_ended = judge(t, m, &found->rules, shown, by);
+    else if (is_next && m != NULL && t->saved.size > 0)
+        begin(t);
+    if (t->without == NULL)
+        save(t, found->track);
+    return has_ended;
 }

@@ -1,36 +1,29 @@
-/* Tries the loss of a frame: a second track (book/continuity.h) judges the frames after it as if it
- * had not come. One thread. */
+/* Tries the loss of a frame: a second track (book/continuity.h) judges the next LOSS_TRIAL_FRAMES
+ * frames as if the frame had not come. Trials follow each other. One thread. */
 #ifndef TD_BOOK_LOSS_TRIAL_H
 #define TD_BOOK_LOSS_TRIAL_H
 
 #include "base/buf.h"
-#include "book/continuity.h"
+#include "book/symbol_state.h"
 
-/* Callers may read without; the other members are private. */
+enum { LOSS_TRIAL_FRAMES = 16 };
+
 typedef struct loss_trial {
     td_buf saved;         /* the recorded frames' track after the last frame; empty: not saved */
     const track *of;      /* that track; compared only */
     const topic_row *row; /* its row then */
     track *without;       /* the track without the left-out frame; NULL: no trial runs */
+    uint32_t seen;        /* frames that `without` has judged */
 } loss_trial;
 
 void loss_trial_init(loss_trial *trial);
 void loss_trial_fini(loss_trial *trial);
 
-/* End the trial that runs. */
-void loss_trial_end(loss_trial *trial);
-
-/* Save the track of the recorded frames, so that a trial may leave out the next frame. A broken
- * track, and one that is too large, is not saved. */
-void loss_trial_save(loss_trial *trial, track *of);
-
-/* 1 if the track and its row are those of the last loss_trial_save. */
-int loss_trial_continues(const loss_trial *trial, const track *of);
-
-/* Begin a trial without the frame after loss_trial_save. Does nothing if no track was saved. */
-void loss_trial_begin(loss_trial *trial);
-
-/* The rule of strength error that the next frame breaks without the left-out one, or RULE_NONE. */
-rule_id loss_trial_judge(loss_trial *trial, const message *next);
+/* Pass the next recorded frame of a track, with its verdict; m is NULL if it was not decoded.
+ * shown: a rule of no track that the frame would break without the left-out one, or RULE_NONE.
+ * 1: a trial has ended, and *by is the rule that shows the loss, RULE_NONE if none does. A trial
+ * that meets a frame that broke a rule as recorded, or the end of the connection, has no end. */
+int loss_trial_next(loss_trial *trial, const message *m, const symbol_verdict *found, rule_id shown,
+                    rule_id *by);
 
 #endif

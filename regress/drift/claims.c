@@ -21,7 +21,6 @@ typedef struct claims_stream {
     claims_topic counts; /* feed, topic and family: borrowed from the stream's topic */
     claims_topic *topic;
     loss_trial trial;
-    uint32_t seen; /* frames that the trial has judged */
     /* Of conn_dense: the last frame's number less its ordinal, on which connection; 0: none. */
     int64_t number_offset;
     uint32_t number_conn;
@@ -54,44 +53,19 @@ static number_step step_number(claims_stream *own, const frame_ref *frame)
     return is_first ? NUMBER_BEGINS : offset == before ? NUMBER_IS_NEXT : NUMBER_DIFFERS;
 }
 
-/* Judge a frame after the left-out one. */
-static void continue_trial(claims_stream *own, const message *m, const verdict *recorded,
-                           number_step number)
+static void try_losses(claims_stream *own, const frame_ref *frame, const symbol_verdict *found,
+                       number_step number)
 {
-    if (m == NULL || verdict_violation(recorded) != NULL) {
-        loss_trial_end(&own->trial); /* what breaks here need not be the loss: it is not counted */
-        return;
-    }
-    rule_id by = loss_trial_judge(&own->trial, m);
-    if (by == RULE_NONE && number == NUMBER_IS_NEXT)
-        by = RULE_CONN_DENSE;
-    own->seen++;
-    if (by == RULE_NONE && own->seen < CLAIMS_TRIAL_FRAMES)
+    rule_id by;
+    const rule_id shown = number == NUMBER_IS_NEXT ? RULE_CONN_DENSE : RULE_NONE;
+    if (own->counts.trials >= CLAIMS_TRIALS_MAX ||
+        !loss_trial_next(&own->trial, frame->content.message, found, shown, &by))
         return;
     own->counts.trials++;
     if (by != RULE_NONE) {
         own->counts.noticed++;
         own->counts.noticed_by[by]++;
     }
-    loss_trial_end(&own->trial);
-}
-
-static void try_losses(claims_stream *own, const frame_ref *frame, const symbol_verdict *found,
-                       number_step number)
-{
-    const message *m = frame->content.message;
-    const int is_next =
-        found->step == SYMBOL_CONTINUES && loss_trial_continues(&own->trial, found->track);
-    if (!is_next) /* a connection that begins hides the loss: it is not counted */
-        loss_trial_end(&own->trial);
-    if (own->trial.without != NULL) {
-        continue_trial(own, m, &found->rules, number);
-    } else if (is_next && m != NULL) {
-        loss_trial_begin(&own->trial);
-        own->seen = 0;
-    }
-    if (own->trial.without == NULL && own->counts.trials < CLAIMS_TRIALS_MAX)
-        loss_trial_save(&own->trial, found->track);
 }
 
 /* ---- topics ---- */

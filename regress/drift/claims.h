@@ -2,10 +2,8 @@
  * are decoded, how many break a rule, and how many losses of a frame the rules of the topic notice.
  * An observer of drift_run.
  *
- * Losses are tried: for one frame after another, a second track (book/continuity.h) judges the next
- * CLAIMS_TRIAL_FRAMES frames as if the frame had not come. The loss is noticed if one of them then
- * breaks a rule. A trial that meets a frame that broke a rule or was not decoded as recorded, or
- * the end of the connection, does not count. Rules across topics take no part.
+ * Losses are tried, of one frame after another (book/loss_trial.h). The loss is noticed if a later
+ * frame then breaks a rule. Rules across topics take no part.
  *
  * The rule conn_dense is no track's: the number of a frame rises by as much as its ordinal, so
  * without one of the frames in between, the next frame would show it. */
@@ -18,7 +16,6 @@
 #include "schema/topic.h"
 
 enum {
-    CLAIMS_TRIAL_FRAMES = 16, /* frames that follow the left-out one and can show its loss */
     CLAIMS_TRIALS_MAX = 1000, /* per topic, symbol and feed */
 };
 

@@ -30,6 +30,7 @@ static diff_stream *stream_of(diff_result *d, name_index *names, const channel_i
         td_free(made);
         return d->streams[row];
     }
+    made->tape.user = made;
     made->feed = made->name;
     made->topic = made->feed + strlen(made->feed) + 1;
     made->symbol = made->topic + strlen(made->topic) + 1;
@@ -39,21 +40,12 @@ static diff_stream *stream_of(diff_result *d, name_index *names, const channel_i
     return made;
 }
 
-/* The streams of a tape's channels, by index; NULL: not looked up yet. */
-typedef struct channel_streams {
-    diff_stream **items;
-    size_t count;
-} channel_streams;
-
-static void add_frame(diff_result *d, name_index *names, channel_streams *known, int side,
-                      const frame_ref *frame)
+static void add_frame(diff_result *d, name_index *names, int side, const frame_ref *frame)
 {
-    const frame_channel *channel = frame->channel;
-    known->items =
-        td_array_reach(known->items, &known->count, channel->index, sizeof(diff_stream *));
-    if (known->items[channel->index] == NULL)
-        known->items[channel->index] = stream_of(d, names, &channel->info);
-    diff_stream *to = known->items[channel->index];
+    frame_channel *channel = frame->channel;
+    if (channel->tape == NULL) /* not looked up yet for this channel */
+        channel->tape = &stream_of(d, names, &channel->info)->tape;
+    diff_stream *to = channel->tape->user;
     size_t at = to->frame_count[side]++;
     to->frames[side] = td_array_grow(to->frames[side], at, sizeof *to->frames[side]);
     to->frames[side][at] = (diff_frame){.hash = td_xxh64(frame->bytes.data, frame->bytes.size),
@@ -67,7 +59,6 @@ static td_result read_side(diff_result *d, name_index *names, archive *of, int s
     const cursor_options options = {.log = archive_log(of), .reads = TAPE_READS_FRAMES};
     const frame_ref *frame;
     cursor_stats stats;
-    channel_streams known = {0};
     cursor *t = NULL;
     td_result rc = cursor_open(of, wanted, &options, &t, err);
     while (rc == TD_OK) {
@@ -80,7 +71,7 @@ static td_result read_side(diff_result *d, name_index *names, archive *of, int s
             td_err_hint(err, "select less time, or fewer topics or symbols");
             rc = TD_E_LIMIT;
         } else {
-            add_frame(d, names, &known, side, frame);
+            add_frame(d, names, side, frame);
         }
     }
     if (t != NULL) {
@@ -88,7 +79,6 @@ static td_result read_side(diff_result *d, name_index *names, archive *of, int s
         d->is_damaged |= (uint8_t)cursor_is_damaged(&stats);
     }
     cursor_close(t);
-    td_free(known.items);
     return rc == TD_EOF ? TD_OK : rc;
 }
 

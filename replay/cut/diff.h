@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "archive/archive.h"
 #include "tape/selection.h"
+#include "tape/tape_topic.h"
 
 enum { DIFF_SIDES = 2 };
 
@@ -30,6 +31,7 @@ typedef struct diff_stream {
     char name[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES +
               2]; /* feed, topic and symbol in one text */
     diff_counts counts;
+    tape_topic tape; /* no frame is applied */
     struct diff_frame *frames[DIFF_SIDES];
     size_t frame_count[DIFF_SIDES];
 } diff_stream;
