@@ -49,14 +49,9 @@ static void begin(loss_trial *t)
 }
 
 /* Judge a frame after the left-out one. As loss_trial_next. */
-static int judge(loss_trial *t, const message *m, const verdict *recorded, rule_id shown,
-                 rule_id *by)
+static int judge(loss_trial *t, const message *m, rule_id shown, rule_id *by)
 {
     verdict found;
-    if (m == NULL || verdict_violation(recorded) != NULL) {
-        end(t); /* what breaks here need not be the loss */
-        return 0;
-    }
     track_apply(t->without, m, &found);
     t->seen++;
     const verdict_item *violation = verdict_violation(&found);
@@ -73,10 +68,11 @@ int loss_trial_next(loss_trial *t, const message *m, const symbol_verdict *found
     const int is_next = found->step == SYMBOL_CONTINUES && found->track == t->of &&
                         track_row(found->track) == t->row;
     int has_ended = 0;
-    if (!is_next)
-        end(t); /* a connection that begins hides the loss */
+    /* A connection that begins hides the loss, and what this frame breaks need not be the loss. */
+    if (!is_next || m == NULL || verdict_violation(&found->rules) != NULL)
+        end(t);
     if (t->without != NULL)
-        has_ended = judge(t, m, &found->rules, shown, by);
+        has_ended = judge(t, m, shown, by);
     else if (is_next && m != NULL && t->saved.size > 0)
         begin(t);
     if (t->without == NULL)
