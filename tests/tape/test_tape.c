@@ -396,8 +396,8 @@ static void test_unknown_events_are_skipped(void **state)
     assert_int_equal(report.frames, 4);
 }
 
-/* A tape that starts later: frames of books and trades since the connection's begin come first, marked as lead-in;
- * connections that had ended do not count. */
+/* A tape that starts later: frames of books and trades since the connection's begin come first,
+ * marked as lead-in; connections that had ended do not count. */
 typedef enum lead_in_turn { TURNS_NOT, TURNS_BEFORE_SELECTION } lead_in_turn;
 
 /* The session's next segment, which repeats the open connection. */

@@ -394,8 +394,9 @@ function barsOf(trades, barUs) {
 const FORMATS = ["tardis-csv", "parquet", "sqlite", "nautilus", "hftbacktest", "mcap"];
 
 /** A recording's rows as CSV, and how many trades each format has by the manifests. */
-async function exported(t, archive, out, formats = ["tardis-csv"], barUs = BAR_US) {
+async function exported(t, archive, out, formats = ["tardis-csv"], barUs = BAR_US, time = []) {
   const options = [
+    ...time,
     ...formats.flatMap((format) => ["--format", format]),
     "--bars",
     `${barUs / 1000}ms`,
@@ -536,6 +537,59 @@ const isCleanDay = ({ topics }) =>
       unproven_ns === 0 && (reasons === null || (reasons === "no_snapshot" && clean_ns > 0))
   );
 
+/** Sums over the days of each topic of a symbol. */
+function sumsOf(days) {
+  const sums = new Map();
+  for (const { feed, symbol, topics } of days)
+    for (const { topic, asked_ns, missing_ns, frames } of topics) {
+      const key = [feed, topic, symbol].join(" ");
+      const [asked, missing, count] = sums.get(key) ?? [0, 0, 0];
+      sums.set(key, [asked + asked_ns, missing + missing_ns, count + frames]);
+    }
+  return sums;
+}
+
+const PART_NS = 10_000; // numbers have no single nanoseconds
+
+/** Two parts of the time have together what the whole has: trades, and by `days` time and frames of each topic. The border is in the
+ * first gap, or in the middle. Texts about what differs. */
+async function partsDiffer(t, archive, dir, { replay, gaps, days, rows }) {
+  const { first_recv_ns: first, last_recv_ns: last } = replay;
+  const gap = gaps.find(({ from_ns, to_ns }) => from_ns > first && to_ns !== null && to_ns < last);
+  const border_ns = gap === undefined ? (first + last) / 2 : (gap.from_ns + gap.to_ns) / 2;
+  const border = new Date(Math.floor(border_ns / 1e6)).toISOString();
+  const parts = await Promise.all(
+    ["--to", "--from"].map(async (end) => {
+      const time = [end, border];
+      const args = ["days", "-a", archive, "--json", ...time];
+      const { stdout } = await tapedeck(t, args, { status: null }); // empty if a part has no frame
+      const read = await exported(
+        t,
+        archive,
+        path.join(dir, `part${end}`),
+        FORMATS.slice(0, 1),
+        BAR_US,
+        time
+      );
+      return {
+        sums: sumsOf(stdout === "" ? [] : JSON.parse(stdout).days),
+        trades: read.trades.length,
+      };
+    })
+  );
+  const found = [];
+  const trades = parts[0].trades + parts[1].trades;
+  if (trades !== rows.trades.length)
+    found.push(`${trades} trades in parts at ${border}, ${rows.trades.length} in the whole`);
+  for (const [key, whole] of sumsOf(days))
+    for (const [i, name] of ["asked_ns", "missing_ns", "frames"].entries()) {
+      const both = parts.reduce((sum, { sums }) => sum + (sums.get(key)?.[i] ?? 0), 0);
+      if (Math.abs(both - whole[i]) > (name === "frames" ? 0 : PART_NS))
+        found.push(`${key}: ${name} ${both} in parts at ${border}, ${whole[i]} in the whole`);
+    }
+  return found;
+}
+
 /** What the verbs answer about an archive, beside the truth. */
 export async function answersOf(
   t,
@@ -638,6 +692,7 @@ export async function answersOf(
     books: replay.books.length,
     lasts_ns: gaps.lasts_ns,
     goodDays: rows.verdicts.filter((one) => one === "complete").length,
+    parts: await partsDiffer(t, archive, dir, { replay, gaps: gaps.gaps, days: days.days, rows }),
   };
 }
 
@@ -935,6 +990,8 @@ function faults(family, name, event, answers) {
   for (const [format, count] of Object.entries(others))
     if (mayHaveMore(format) ? count < csv : count !== csv)
       bad(format, `${count} trades, CSV has ${csv}`);
+  // A part after a damaged chunk begins with a checkpoint, and has what the whole lacks.
+  if (!event.change) for (const text of answers.parts) bad("parts", text);
   if (answers.wrongBars > 0 && !isUnseen)
     bad(
       "bars",
