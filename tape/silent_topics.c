@@ -96,8 +96,10 @@ static uint64_t last_sent_ns(const topic_list *sending, const char *feed, const 
 {
     uint64_t last_ns = 0;
     for (size_t i = topic_list_find_exchange(sending, feed, topic); i != TOPIC_LIST_NONE;
-         i = sending->rows[i].next_same)
+         i = sending->rows[i].next_same) {
+        TD_ASSERT(sending->rows != NULL);
         last_ns = sending->rows[i].last_ns > last_ns ? sending->rows[i].last_ns : last_ns;
+    }
     for (size_t i = 0; of->dialect->covers != dialect_covers_same && i < sending->count; i++) {
         const topic_entry *row = &sending->rows[i];
         if (row->last_ns > last_ns && strcmp(row->feed, feed) == 0 &&
