@@ -89,5 +89,8 @@ test("parts of a dataset have each trade once", async (t) => {
     const before = await idsOf(t, archive, "--to", border);
     const after = await idsOf(t, archive, "--from", border);
     assert.deepEqual([...before, ...after], whole, what);
+    const cut = path.join(temporary(t), "cut.mcap");
+    await tapedeck(t, ["cut", archive, "--from", border, "--out", cut], { status: null });
+    assert.deepEqual(await idsOf(t, cut), after, `cut, ${what}`);
   }
 });
