@@ -1,11 +1,13 @@
 // A dataset that is made in parts has each trade once: the list of the latest trades with which a connection begins repeats trades
 // that belong to an earlier part, whether the part begins with a checkpoint, on a connection, or between two.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
 import { filesBelow, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
+import { installed, withoutLibrary } from "../support/python_scripts.mjs";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = Date.UTC(2026, 7, 3, 12);
@@ -61,6 +63,16 @@ async function idsOf(t, archive, ...times) {
   return rows.slice(1).map((row) => Number(row.split(",")[4]));
 }
 
+/** Bars of a part, by the library: [begin, count, suspect]. */
+function barsSince(archive, start, env) {
+  const script = `
+import json, sys, tapedeck
+with tapedeck.open(sys.argv[1]) as archive:
+    print(json.dumps([[b.time_ns // 1000000, b.count, b.suspect] for b in archive.bars("BTC-USD", "1m", start=sys.argv[2] or None)]))`;
+  const args = ["-B", "-c", script, archive, start];
+  return JSON.parse(execFileSync("python3", args, { encoding: "utf8", env }));
+}
+
 test("parts of a dataset have each trade once", async (t) => {
   const file = path.join(temporary(t), "frames.jsonl");
   const archive = path.join(temporary(t), "tape");
@@ -77,6 +89,8 @@ test("parts of a dataset have each trade once", async (t) => {
     file,
   ]);
   const whole = range(80, 120);
+  const env = withoutLibrary ? undefined : { ...process.env, PYTHONPATH: installed(t) };
+  const bars = withoutLibrary ? [] : barsSince(archive, "", env);
   assert.deepEqual(await idsOf(t, archive), whole);
   for (const [what, minute] of [
     ["on the first connection, without a checkpoint", -5],
@@ -92,5 +106,8 @@ test("parts of a dataset have each trade once", async (t) => {
     const cut = path.join(temporary(t), "cut.mcap");
     await tapedeck(t, ["cut", archive, "--from", border, "--out", cut], { status: null });
     assert.deepEqual(await idsOf(t, cut), after, `cut, ${what}`);
+    if (withoutLibrary) continue;
+    const since = bars.filter(([begin]) => begin >= at(minute));
+    assert.deepEqual(barsSince(archive, border, env), since, `bars, ${what}`);
   }
 });
