@@ -32,6 +32,7 @@ struct tapedeck_reader {
     frame_conn conn;       /* the present connection */
     frame_channel channel; /* of all frames */
     uint64_t ordinal;
+    frame_ref frame; /* the last frame of a topic */
     /* The last frame: */
     frame_view view;
     message message;
@@ -70,6 +71,7 @@ tapedeck_reader *tapedeck_reader_open(const char *family_name, uint32_t wants)
     r->family = of;
     r->wants = wants;
     r->decoder = decoder_open();
+    r->frame = (frame_ref){.channel = &r->channel, .conn = &r->conn};
     td_buf_init(&r->bytes, LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES);
     r->host = (tapedeck_host){.abi = TAPEDECK_PLUGIN_ABI,
                               .size = sizeof r->host,
@@ -132,24 +134,22 @@ static void on_data(tapedeck_reader *r, const classification *what, td_bytes byt
 {
     tapedeck_frame *out = &r->view.frame;
     tapedeck_book *topic = topic_of(r, what);
-    frame_ref frame = {.recv_ns = out->recv_ns,
-                       .ordinal = out->ordinal,
-                       .channel = &r->channel,
-                       .conn = &r->conn,
-                       .row = what->topic.row,
-                       .bytes = bytes,
-                       .is_read = 1};
+    frame_ref *frame = &r->frame;
     decode_path path =
         (r->wants & TAPEDECK_WANTS_EVERY_VALUE) != 0 ? DECODE_PATH_WHOLE : DECODE_PATH_FAST;
-    if (decoder_decode(r->decoder, &what->topic, bytes, path, &r->message, &frame.content.why))
-        frame.content.message = &r->message;
-    tape_topic_apply(&topic->tape, &frame, &r->applied);
+    const int is_decoded =
+        decoder_decode(r->decoder, &what->topic, bytes, path, &r->message, &frame->content.why);
+    frame->recv_ns = out->recv_ns;
+    frame->row = what->topic.row;
+    frame->bytes = bytes;
+    frame->content.message = is_decoded ? &r->message : NULL;
+    tape_topic_apply(&topic->tape, frame, &r->applied);
     out->topic = topic->tape.state->name;
     out->symbol = topic->symbol;
     out->exchange_topic = tapedeck_text_of(topic->exchange_topic);
     out->book = track_book(track_of(topic)) == NULL ? NULL : topic;
-    if (frame.content.message == NULL) {
-        out->reason = decode_reason_name(frame.content.why.reason);
+    if (!is_decoded) {
+        out->reason = decode_reason_name(frame->content.why.reason);
         frame_view_set_verdict(&r->view, NULL, track_of(topic));
         return;
     }
