@@ -1,7 +1,7 @@
 /* The topic of a stream (book/conn_choice.h) for one reader of a tape: its state at the reader's
- * position (book/symbol_state.h), and whether that is right (tape/topic_trust.h). A cursor promises
- * frames; here a reader applies each of them to its topic and gets the verdicts. Readers in the
- * order of the tape apply at once, a work queue (replay/play/work_queues.h) on its worker.
+ * position (book/symbol_state.h), and whether that is right (tape/topic_trust.h). A cursor only
+ * returns frames; a reader applies each of them to its topic and gets the verdicts: at once, in the
+ * order of the tape, or on a worker (replay/play/work_queues.h).
  *
  * A reader has one object for each stream, and may keep it in frame_channel.tape. One thread at a
  * time for all topics of a symbol. */
@@ -14,7 +14,8 @@
 #include "schema/frame.h"
 #include "tape/topic_trust.h"
 
-/* The reader sets symbol, ledger and user before the first frame; the rest is zero. */
+/* The reader sets symbol, ledger and user before the first frame, or state if it knows it; the rest
+ * is zero. */
 typedef struct tape_topic {
     symbol_state *symbol;   /* the state of the stream's symbol, of the reader */
     const gap_list *ledger; /* the whole ledger, sorted; NULL: trust is not kept */
