@@ -31,9 +31,11 @@ static td_bytes copy_of(document_node at)
 
 static td_result read_bytes(document_node at, void *member, td_err *err)
 {
-    (void)err;
-    *(td_bytes *)member = copy_of(at);
-    return TD_OK;
+    td_bytes *out = member;
+    const char *text;
+    td_result rc = document_read_text(at, &text, err);
+    *out = td_bytes_str(text);
+    return rc;
 }
 
 /* ---- connections, kinds ---- */
@@ -57,35 +59,33 @@ static td_result read_connects(document_node at, void *member, td_err *err)
     return rc;
 }
 
+/* The words of all kinds, in one list. */
 static td_result read_kinds(document_node mapping, void *member, td_err *err)
 {
-    static const document_word KINDS[] = {{"snapshot", FRAME_SNAPSHOT}, {"delta", FRAME_DELTA}};
+    static const document_member KINDS[] = {
+        {"snapshot", DOCUMENT_TEXTS, .offset = 0, .most = KIND_WORDS_MAX},
+        {"delta", DOCUMENT_TEXTS, .offset = sizeof(void *), .most = KIND_WORDS_MAX},
+    };
+    static const document_table TABLE = {"kinds", DOCUMENT_MEMBERS(KINDS)};
+    static const frame_kind MEANT[] = {FRAME_SNAPSHOT, FRAME_DELTA};
+    const char *const *words[] = {NO_TEXTS, NO_TEXTS};
     kind_word made[KIND_WORDS_MAX + 1];
     size_t count = 0;
-    for (size_t i = 0; i < document_pair_count(mapping); i++) {
-        const document_node name = document_key(mapping, i), list = document_value(mapping, i);
-        const char *const *texts = NULL;
-        int kind = 0;
-        td_result rc = document_read_word(name, "there is no kind", KINDS,
-                                          sizeof KINDS / sizeof KINDS[0], &kind, err);
-        if (rc == TD_OK && document_size(list) > KIND_WORDS_MAX - count)
-            rc =
-                document_refuse(list, "all kinds together have at most 12 words, not also these of",
-                                document_text(name), err);
-        if (rc == TD_OK)
-            rc = document_read_texts(list, KIND_WORDS_MAX - count, &texts, err);
-        if (rc != TD_OK)
-            return rc;
-        for (; *texts != NULL; texts++) {
-            if (strlen(*texts) >= LIMIT_NAME_BYTES)
+    td_result rc = document_read_members(mapping, &TABLE, words, err);
+    for (size_t i = 0; rc == TD_OK && i < 2; i++)
+        for (const char *const *word = words[i]; *word != NULL; word++) {
+            const document_node list = document_find(mapping, KINDS[i].key);
+            if (count == KIND_WORDS_MAX)
+                return document_refuse(list, "all kinds together have at most 12 words, not also",
+                                       td_bytes_str(*word), err);
+            if (strlen(*word) >= LIMIT_NAME_BYTES)
                 return document_refuse(list, "a word of a kind has at most 63 bytes, not",
-                                       td_bytes_str(*texts), err);
-            made[count++] = (kind_word){*texts, (frame_kind)kind};
+                                       td_bytes_str(*word), err);
+            made[count++] = (kind_word){*word, MEANT[i]};
         }
-    }
     made[count++] = (kind_word){NULL, FRAME_UNTYPED};
     *(const kind_word **)member = td_arena_copy(mapping.of->memory, made, count * sizeof *made);
-    return TD_OK;
+    return rc;
 }
 
 /* ---- the members that tell kinds of frames apart ---- */
@@ -163,21 +163,16 @@ static td_result read_list(document_node list, void *member, td_err *err)
     return TD_OK;
 }
 
-static td_result read_pong(document_node at, void *member, td_err *err)
-{
-    (void)err;
-    *(const char **)member = document_is(at, "") ? NULL : document_copy(at);
-    return TD_OK;
-}
-
 static td_result check_frames(document_node mapping, void *row, td_err *err)
 {
-    const frame_keys *out = row;
+    frame_keys *out = row;
     const document_node counter = document_find(mapping, "counter");
     if (out->counter.size > 0 && document_find(mapping, "list").at != NULL)
         return document_refuse_text(counter, "frames that are lists have no counter, not", err);
     if (out->counter.size > 0 && strpbrk((const char *)out->counter.data, ".\"\\") != NULL)
         return document_refuse_text(counter, "the counter is a key of the frame itself, not", err);
+    if (out->pong != NULL && out->pong[0] == '\0')
+        out->pong = NULL;
     if (out->data_start.size == 0)
         return document_refuse_text(mapping, "frames need topic, data and begins, not", err);
     if ((out->event == FRAME_KEY_NONE) != (out->event_time == FRAME_KEY_NONE))
@@ -195,7 +190,7 @@ static const document_member FRAMES[] = {
     {FRAME_KEY(request)},
     {FRAME_KEY(shared)},
     {"begins", DOCUMENT_AT(OWN, frame_keys, data_start), .is_needed = 1, .read = read_bytes},
-    {"pong", DOCUMENT_AT(OWN, frame_keys, pong), .read = read_pong},
+    {"pong", DOCUMENT_AT(TEXT, frame_keys, pong)},
     {"list", DOCUMENT_AT(OWN, frame_keys, list), .read = read_list},
     {"counter", DOCUMENT_AT(OWN, frame_keys, counter), .read = read_bytes},
 };

@@ -9,10 +9,10 @@
 #include "schema/dialect.h"
 #include "schema/topic.h"
 #include "schema/exchange_file.h"
+#include "schema/family_sources.h"
 #include "schema/topic_check.h"
 
 enum {
-    USES_MAX = 4,    /* documents that a document uses */
     SETS_MAX = 256,  /* sets of fields that a family can use */
     TOPICS_MAX = 64, /* topics of a family */
     COINS_MAX = 32,
@@ -31,9 +31,7 @@ typedef struct field_set {
 typedef struct reading {
     const family_texts *texts;
     family *out;
-    td_arena *memory;
-    document sources[1 + USES_MAX]; /* the family's own, and those that it uses */
-    size_t source_count;
+    family_sources sources;
     field_set sets[SETS_MAX];
     size_t set_count;
 } reading;
@@ -364,8 +362,8 @@ static td_result check_topic(document_node at, const topic_row *row, td_err *err
 static td_result find_topic(document_node at, document_node *out, td_err *err)
 {
     const reading *r = at.of->user;
-    for (size_t i = 1; i < r->source_count; i++) {
-        const document_node topics = document_find(document_root(&r->sources[i]), "topics");
+    for (size_t i = 1; i < r->sources.count; i++) {
+        const document_node topics = document_find(document_root(&r->sources.at[i]), "topics");
         for (size_t k = 0; k < document_pair_count(topics); k++)
             if (td_bytes_equal(document_text(document_key(topics, k)), document_text(at))) {
                 *out = document_value(topics, k);
@@ -589,7 +587,7 @@ static const document_member FAMILY[] = {
     {"exchange", DOCUMENT_OWN, .read = read_exchange},
     {"raw", DOCUMENT_OWN, .read = read_raw},
     {"dialect", DOCUMENT_OWN, .read = read_dialect},
-    {"use", .type = DOCUMENT_ELSEWHERE}, /* open_sources */
+    {"use", .type = DOCUMENT_ELSEWHERE}, /* family_sources_open */
     {"ended", DOCUMENT_AT(TRUE, family, has_ended)},
     {"signed_prices", DOCUMENT_AT(TRUE, family, has_signed_prices)},
     {"op_is_topic", DOCUMENT_AT(TRUE, family, op_is_topic)},
@@ -609,40 +607,11 @@ static const document_table FAMILY_TABLE = {"a family", DOCUMENT_MEMBERS(FAMILY)
 
 /* ---- documents ---- */
 
-static td_result open_source(reading *r, td_bytes name, td_err *err)
-{
-    td_bytes text;
-    document *made = &r->sources[r->source_count];
-    const char *copy = td_arena_text(r->memory, name);
-    if (!r->texts->find(r->texts->user, name, &text))
-        return td_err_set(err, TD_E_INVALID, "there is no document '%s.yaml'", copy);
-    td_result rc = document_open(made, copy, text, r->texts->source, r->memory, err);
-    made->user = r;
-    r->source_count += rc == TD_OK;
-    return rc;
-}
-
-/* Open the document, and those that it uses. */
-static td_result open_sources(reading *r, const char *name, td_err *err)
-{
-    td_result rc = open_source(r, td_bytes_str(name), err);
-    if (rc != TD_OK)
-        return rc;
-    const document_node use = document_find(document_root(&r->sources[0]), "use");
-    if (document_size(use) > USES_MAX)
-        return document_refuse_text(use, "at most 4 documents can be used, not", err);
-    for (size_t i = 0; rc == TD_OK && i < document_size(use); i++)
-        rc = open_source(r, document_text(document_entry(use, i)), err);
-    for (size_t i = 0; rc == TD_OK && i < r->source_count; i++)
-        rc = document_check_keys(document_root(&r->sources[i]), &FAMILY_TABLE, err);
-    return rc;
-}
-
 static td_result read_sets(reading *r, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0; rc == TD_OK && i < r->source_count; i++) {
-        const document_node sets = document_find(document_root(&r->sources[i]), "sets");
+    for (size_t i = 0; rc == TD_OK && i < r->sources.count; i++) {
+        const document_node sets = document_find(document_root(&r->sources.at[i]), "sets");
         for (size_t k = 0; rc == TD_OK && k < document_pair_count(sets); k++)
             rc = read_set(r, document_key(sets, k), err);
     }
@@ -651,14 +620,16 @@ static td_result read_sets(reading *r, td_err *err)
 
 static td_result read_family(reading *r, const char *name, td_err *err)
 {
-    td_result rc = open_sources(r, name, err);
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < r->sources.count; i++)
+        rc = document_check_keys(document_root(&r->sources.at[i]), &FAMILY_TABLE, err);
     if (rc == TD_OK)
         rc = read_sets(r, err);
     if (rc != TD_OK)
         return rc;
-    const document_node root = document_root(&r->sources[0]);
+    const document_node root = document_root(&r->sources.at[0]);
     const int is_raw = document_find(root, "raw").at != NULL;
-    *r->out = (family){.document = r->sources[0].name};
+    *r->out = (family){.document = r->sources.at[0].name};
     if (!is_raw && document_text(document_find(root, "exchange")).size == 0)
         return document_refuse(root, "a family needs exchange:", td_bytes_str(name), err);
     if (document_find(root, "family").at == NULL ||
@@ -671,22 +642,22 @@ td_result family_file_read(const family_texts *texts, const char *name, td_arena
                            family *out, td_err *err)
 {
     reading *r = td_arena_alloc(memory, sizeof *r);
-    *r = (reading){.texts = texts, .out = out, .memory = memory};
-    td_result rc = read_family(r, name, err);
-    for (size_t i = 0; i < r->source_count; i++)
-        document_close(&r->sources[i]);
+    *r = (reading){.texts = texts, .out = out};
+    td_result rc = family_sources_open(texts, name, memory, r, &r->sources, err);
+    if (rc == TD_OK)
+        rc = read_family(r, name, err);
+    family_sources_close(&r->sources);
     return rc;
 }
 
 td_result family_file_is_family(const family_texts *texts, const char *name, int *out, td_err *err)
 {
     td_arena *memory = td_arena_open();
-    reading *r = td_arena_alloc(memory, sizeof *r);
-    *r = (reading){.texts = texts, .memory = memory};
-    td_result rc = open_source(r, td_bytes_str(name), err);
-    *out = rc == TD_OK && document_find(document_root(&r->sources[0]), "family").at != NULL;
-    for (size_t i = 0; i < r->source_count; i++)
-        document_close(&r->sources[i]);
+    document read;
+    td_result rc = family_source_open(texts, td_bytes_str(name), memory, NULL, &read, err);
+    *out = rc == TD_OK && document_find(document_root(&read), "family").at != NULL;
+    if (rc == TD_OK)
+        document_close(&read);
     td_arena_close(memory);
     return rc;
 }

@@ -7,21 +7,9 @@
 #define TD_SCHEMA_FAMILY_FILE_H
 
 #include "base/arena.h"
-#include "base/bytes.h"
-#include "base/document_set.h"
 #include "base/err.h"
-#include "schema/exchange.h"
 #include "schema/family_row.h"
-
-/* Texts of documents, by name ("v5-linear", without ".yaml"). */
-typedef struct family_texts {
-    /* Get a document's text. Returns 0 if it is absent. */
-    int (*find)(void *user, td_bytes name, td_bytes *text);
-    /* Get an exchange, from the document of this name. TD_E_INVALID: it is absent, or a mistake. */
-    td_result (*exchange)(void *user, td_bytes name, const exchange_row **out, td_err *err);
-    document_source source; /* of all that are found */
-    void *user;
-} family_texts;
+#include "schema/family_sources.h"
 
 /* Read the document `name`, which describes a family. TD_E_INVALID: a mistake in it, or in a
  * document that it uses. */

@@ -5,13 +5,13 @@
 
 #include "base/buf.h"
 #include "base/document.h"
+#include "schema/family_sources.h"
 #include "schema/template.h"
 #include "sim/market.h"
 #include "sim/value.h"
 #include "sim/window.h"
 
 enum {
-    USES_MAX = 4,              /* as schema/family_file.c allows */
     NAMES_SHOWN_MAX = 256,     /* that an error chooses from */
     TEMPLATE_BYTES_MAX = 8192, /* the longest one of the programs' documents has 1,200 */
     PARTS_MAX = 256,           /* parts of a text, with those in parts */
@@ -28,11 +28,7 @@ typedef enum stream_access { STREAM_PUBLIC, STREAM_OF_ACCOUNT } stream_access;
 
 /* What the readers of a section share: the user of its documents. */
 typedef struct reading {
-    const family_texts *texts;
-    catalog_row *out;
-    td_arena *memory;
-    document sources[1 + USES_MAX]; /* the family's own, and those that it uses */
-    size_t source_count;
+    family_sources sources;
     unsigned products; /* a bit for each product of the family; 0: it has no symbols */
     stream_row *rows;  /* SIM_SYMBOL_STREAMS_MAX */
     size_t row_count;
@@ -41,7 +37,7 @@ typedef struct reading {
 /* The section of a document; absent: it lacks one. */
 static document_node section_of(const reading *r, size_t source)
 {
-    return document_find(document_root(&r->sources[source]), "simulator");
+    return document_find(document_root(&r->sources.at[source]), "simulator");
 }
 
 static td_result check_list(document_node list, td_err *err)
@@ -58,7 +54,7 @@ static td_result find_named(document_node name, const char *key, document_node g
     document_word known[NAMES_SHOWN_MAX];
     size_t count = 0;
     document_node in = given;
-    for (size_t i = 0; i <= r->source_count; i++) {
+    for (size_t i = 0; i <= r->sources.count; i++) {
         for (size_t k = 0; k < document_pair_count(in); k++) {
             const td_bytes found = document_text(document_key(in, k));
             *out = document_value(in, k);
@@ -67,7 +63,7 @@ static td_result find_named(document_node name, const char *key, document_node g
             if (count < NAMES_SHOWN_MAX && found.data != NULL)
                 known[count++].word = (const char *)found.data; /* texts of YAML have a NUL */
         }
-        if (i < r->source_count)
+        if (i < r->sources.count)
             in = document_find(section_of(r, i), key);
     }
     return document_refuse_word(name, "no such name is in the documents:", known, count, err);
@@ -391,7 +387,7 @@ static td_result add_candles(reading *r, document_node list, const stream_row *c
                        texts[i]); /* fits, if OK */
         row.interval = texts[i];
         row.minutes = (uint32_t)minutes;
-        row.topic = td_arena_text(r->memory, td_bytes_str(topic));
+        row.topic = td_arena_text(list.of->memory, td_bytes_str(topic));
         if (rc == TD_OK)
             rc = add_row(r, list, &row, err);
     }
@@ -534,51 +530,27 @@ static const document_member SECTION[] = {
 static const document_table SECTION_TABLE = {"simulator", DOCUMENT_MEMBERS(SECTION),
                                              .check = check_section};
 
-/* ---- documents ---- */
-
-static td_result open_source(reading *r, td_bytes name, td_err *err)
+static td_result read_section(const reading *r, const char *name, catalog_row *out, td_err *err)
 {
-    td_bytes text;
-    document *made = &r->sources[r->source_count];
-    const char *copy = td_arena_text(r->memory, name);
-    if (!r->texts->find(r->texts->user, name, &text))
-        return td_err_set(err, TD_E_INVALID, "there is no document '%s.yaml'", copy);
-    td_result rc = document_open(made, copy, text, r->texts->source, r->memory, err);
-    made->user = r;
-    r->source_count += rc == TD_OK;
-    return rc;
-}
-
-static td_result read_section(reading *r, const char *name, td_err *err)
-{
-    td_result rc = open_source(r, td_bytes_str(name), err);
-    if (rc != TD_OK)
-        return rc;
-    const document_node use = document_find(document_root(&r->sources[0]), "use");
-    const document_node section = section_of(r, 0);
-    for (size_t i = 0; rc == TD_OK && i < document_size(use) && i < USES_MAX; i++) {
-        rc = open_source(r, document_text(document_entry(use, i)), err);
-        if (rc == TD_OK)
-            rc = document_check_keys(section_of(r, r->source_count - 1), &SECTION_TABLE, err);
-    }
-    if (rc == TD_OK && section.at == NULL) {
+    td_result rc = TD_OK;
+    for (size_t i = 1; rc == TD_OK && i < r->sources.count; i++)
+        rc = document_check_keys(section_of(r, i), &SECTION_TABLE, err);
+    if (rc == TD_OK && section_of(r, 0).at == NULL) {
         rc = td_err_set(err, TD_E_INVALID, "%s.yaml does not have the key 'simulator'", name);
         td_err_hint(err, "docs/families.md describes this section, which has what is sent");
     }
-    return rc == TD_OK ? document_read_members(section, &SECTION_TABLE, r->out, err) : rc;
+    return rc == TD_OK ? document_read_members(section_of(r, 0), &SECTION_TABLE, out, err) : rc;
 }
 
 td_result catalog_file_read(const family_texts *texts, const char *name, td_arena *memory,
                             catalog_row *out, td_err *err)
 {
     static const reply_row NO_REPLIES = {.path = NULL};
-    reading r = {.texts = texts,
-                 .out = out,
-                 .memory = memory,
-                 .rows = td_arena_alloc(memory, SIM_SYMBOL_STREAMS_MAX * sizeof *r.rows)};
+    reading r = {.rows = td_arena_alloc(memory, SIM_SYMBOL_STREAMS_MAX * sizeof *r.rows)};
     *out = (catalog_row){.products = {PRODUCT_NONE}, .product_count = 1, .replies = &NO_REPLIES};
-    td_result rc = read_section(&r, name, err);
-    for (size_t i = 0; i < r.source_count; i++)
-        document_close(&r.sources[i]);
+    td_result rc = family_sources_open(texts, name, memory, &r, &r.sources, err);
+    if (rc == TD_OK)
+        rc = read_section(&r, name, out, err);
+    family_sources_close(&r.sources);
     return rc;
 }

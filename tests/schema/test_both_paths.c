@@ -29,7 +29,7 @@ static int find_text(void *user, td_bytes name, td_bytes *text)
 }
 
 /* Read a document, and decode a frame of its only topic on both paths, which must agree. */
-static decode_reason try_decode(decode_fixture *f, td_arena *memory, const char *document,
+static decode_reason try_decode(decode_fixture *f, td_arena *memory, const char *yaml,
                                 const char *channel, const char *frame, message *out)
 {
     char text[DOCUMENT_BYTES];
@@ -37,7 +37,7 @@ static decode_reason try_decode(decode_fixture *f, td_arena *memory, const char 
     td_err err;
     topic_match topic;
     decode_error why;
-    snprintf(text, sizeof text, BEGIN "%s", document);
+    snprintf(text, sizeof text, BEGIN "%s", yaml);
     const family_texts texts = {.find = find_text, .exchange = find_bybit, .user = text};
     if (family_file_read(&texts, "made", memory, &made, &err) != TD_OK)
         fail_msg("%s", err.text);
@@ -47,10 +47,10 @@ static decode_reason try_decode(decode_fixture *f, td_arena *memory, const char 
     return why.reason;
 }
 
-static void decode(decode_fixture *f, td_arena *memory, const char *document, const char *channel,
+static void decode(decode_fixture *f, td_arena *memory, const char *yaml, const char *channel,
                    const char *frame, message *out)
 {
-    assert_int_equal(try_decode(f, memory, document, channel, frame, out), DECODE_OK);
+    assert_int_equal(try_decode(f, memory, yaml, channel, frame, out), DECODE_OK);
 }
 
 static void test_side_of_a_level(void **state)
@@ -132,24 +132,24 @@ static void test_big_sizes(void **state)
 static void test_many_inherited(void **state)
 {
     enum { FIELDS = 100, ENTRIES = 5000 };
-    static char document[DOCUMENT_BYTES / 2], frame[FIELDS * 16 + ENTRIES * 8 + 100];
+    static char yaml[DOCUMENT_BYTES / 2], frame[FIELDS * 16 + ENTRIES * 8 + 100];
     td_arena *memory = td_arena_open();
     message m;
     size_t used = 0, size = 0;
     size += (size_t)snprintf(frame, sizeof frame, "{\"topic\":\"t.BTCUSDT\",\"data\":{");
     for (int i = 0; i < FIELDS; i++) {
-        used += (size_t)snprintf(document + used, sizeof document - used,
+        used += (size_t)snprintf(yaml + used, sizeof yaml - used,
                                  "    - a%d last_price decimal price inherited\n", i);
         size += (size_t)snprintf(frame + size, sizeof frame - size, "\"a%d\":1,", i);
     }
-    (void)snprintf(document + used, sizeof document - used,
+    (void)snprintf(yaml + used, sizeof yaml - used,
                    "topics:\n  - topic: \"t.{symbol}\"\n    message: ticker\n    title: T\n"
                    "    fields: entry\n    entries: [data.l none any]\n");
     size += (size_t)snprintf(frame + size, sizeof frame - size, "\"l\":[{\"p\":1}");
     for (int i = 1; i < ENTRIES; i++)
         size += (size_t)snprintf(frame + size, sizeof frame - size, ",{\"p\":1}");
     (void)snprintf(frame + size, sizeof frame - size, "]}}");
-    assert_int_equal(try_decode(*state, memory, document, "t.BTCUSDT", frame, &m), DECODE_LIMIT);
+    assert_int_equal(try_decode(*state, memory, yaml, "t.BTCUSDT", frame, &m), DECODE_LIMIT);
     td_arena_close(memory);
 }
 

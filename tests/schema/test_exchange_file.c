@@ -28,7 +28,7 @@ static const mistake MISTAKES[] = {
     {"connects: 500 per 300 s", "connects: 500", "a limit is \"COUNT per SECONDS s\"", ""},
     {"connects: 500 per 300 s", "connects: 500 per 0 s", "a limit is \"COUNT per SECONDS s\"", ""},
     {"connects: 500 per 300 s", "connects: 10 per 300 s", "at least 128 connections", ""},
-    {"  delta: [delta", "  change: [delta", "there is no kind 'change'", "snapshot, delta"},
+    {"  delta: [delta", "  change: [delta", "kinds has no key 'change'", "snapshot, delta"},
     {"  delta: [delta, CHANGE, False, false]", "  delta: []", "a list of texts is expected", ""},
     {"  delta: [delta, CHANGE, False, false]", "  delta: [a, b, c, d, e, f, g, h]",
      "at most 12 words", ""},

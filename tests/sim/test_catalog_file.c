@@ -156,11 +156,11 @@ static const struct {
      "23: this text does not have the value 'page'", ""},
 };
 
-static changed_document document = {.lines = LINES, .line_count = LINE_COUNT, .used = USED};
+static changed_document changed = {.lines = LINES, .line_count = LINE_COUNT, .used = USED};
 
 static td_result read_text(td_arena *memory, catalog_row *out, td_err *err)
 {
-    const family_texts texts = {.user = &document, .find = changed_document_find};
+    const family_texts texts = {.user = &changed, .find = changed_document_find};
     *err = (td_err){0};
     return catalog_file_read(&texts, "made", memory, out, err);
 }
@@ -193,7 +193,7 @@ static void test_document(void **state)
     td_arena *memory = td_arena_open();
     catalog_row made;
     td_err err;
-    changed_document_write(&document, 0, NULL);
+    changed_document_write(&changed, 0, NULL);
     if (read_text(memory, &made, &err) != TD_OK)
         fail_msg("%s", err.text);
     assert_int_equal(made.product_count, 2);
@@ -242,17 +242,17 @@ static void test_document(void **state)
     td_arena_close(memory);
 }
 
-static void expect_error(const char *changed, const char *words, const char *hint)
+static void expect_error(const char *what, const char *words, const char *hint)
 {
     td_arena *memory = td_arena_open();
     catalog_row made;
     td_err err;
     if (read_text(memory, &made, &err) == TD_OK)
-        fail_msg("'%s' is accepted", changed);
+        fail_msg("'%s' is accepted", what);
     if (strstr(err.text, words) == NULL)
-        fail_msg("'%s': the error is '%s'", changed, err.text);
+        fail_msg("'%s': the error is '%s'", what, err.text);
     if (strstr(err.hint, hint) == NULL)
-        fail_msg("'%s': the hint is '%s'", changed, err.hint);
+        fail_msg("'%s': the hint is '%s'", what, err.hint);
     td_arena_close(memory);
 }
 
@@ -264,7 +264,7 @@ static void test_mistakes(void **state)
         char words[200];
         (void)snprintf(words, sizeof words, "%s%s", has_line ? "made.yaml:" : "",
                        MISTAKES[i].words);
-        changed_document_write(&document, MISTAKES[i].line, MISTAKES[i].text);
+        changed_document_write(&changed, MISTAKES[i].line, MISTAKES[i].text);
         expect_error(MISTAKES[i].text, words, MISTAKES[i].hint);
     }
 }
@@ -273,29 +273,29 @@ static void test_mistakes(void **state)
 static void test_limits(void **state)
 {
     (void)state;
-    static char big[sizeof document.text];
+    static char big[sizeof changed.text];
     size_t used = 0;
     for (int i = 0; i < 62; i++)
         used += (size_t)snprintf(big + used, sizeof big - used,
                                  "    - {topic: t%d, shows: trade, snapshot: $u}\n", i);
-    changed_document_write(&document, 21, big);
+    changed_document_write(&changed, 21, big);
     expect_error("64 streams", "made.yaml:82: more than 64 streams, with 't61'", "");
 
     (void)snprintf(big, sizeof big, "    size: '%0*d'", 8193, 0);
-    changed_document_write(&document, 8, big);
+    changed_document_write(&changed, 8, big);
     expect_error("8192 bytes", "is longer than 8192 bytes", "");
 
     /* 2000 levels, with 600 bytes each */
     (void)snprintf(big, sizeof big, "    size: '%0600d'", 0);
-    changed_document_write(&document, 8, big);
+    changed_document_write(&changed, 8, big);
     expect_error("1 MiB", "made.yaml:15: frames can be longer than 1 MiB", "");
 
     used = (size_t)snprintf(big, sizeof big, "    size: ''\n    many: '");
     for (int i = 0; i < 300; i++)
         used += (size_t)snprintf(big + used, sizeof big - used, "%%{size}");
     (void)snprintf(big + used, sizeof big - used, "'\n    rest: ''");
-    changed_document_write(&document, 8, big);
-    char *side = strstr(document.text, "%{side}");
+    changed_document_write(&changed, 8, big);
+    char *side = strstr(changed.text, "%{side}");
     memcpy(side, "%{many}", 7);
     expect_error("256 parts", "made.yaml:9: more than 256 parts", "");
 }
@@ -321,14 +321,14 @@ static void test_damage(void **state)
     static const char BYTES[] = "\n\t :-[]{}\"'&*#%|@$~()\xff";
     catalog_row made;
     td_err err;
-    changed_document_write(&document, 0, NULL);
-    const size_t size = strlen(document.text);
+    changed_document_write(&changed, 0, NULL);
+    const size_t size = strlen(changed.text);
     for (size_t i = 0; i < size; i++) {
         td_arena *memory = td_arena_open();
-        changed_document_write(&document, 0, NULL);
-        document.text[i] = BYTES[i % (sizeof BYTES - 1)];
+        changed_document_write(&changed, 0, NULL);
+        changed.text[i] = BYTES[i % (sizeof BYTES - 1)];
         (void)read_text(memory, &made, &err); /* either result is allowed */
-        document.text[i] = '\0';
+        changed.text[i] = '\0';
         (void)read_text(memory, &made, &err);
         td_arena_close(memory);
     }

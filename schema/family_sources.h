@@ -1,0 +1,41 @@
+/* The document of a family, and those that it uses, while they are read (schema/family_file.h,
+ * sim/catalog_file.h). One thread. */
+#ifndef TD_SCHEMA_FAMILY_SOURCES_H
+#define TD_SCHEMA_FAMILY_SOURCES_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/document.h"
+#include "base/err.h"
+#include "schema/exchange.h"
+
+/* Texts of documents, by name ("v5-linear", without ".yaml"). */
+typedef struct family_texts {
+    /* Get a document's text. Returns 0 if it is absent. */
+    int (*find)(void *user, td_bytes name, td_bytes *text);
+    /* Get an exchange, from the document of this name. TD_E_INVALID: it is absent, or a mistake. */
+    td_result (*exchange)(void *user, td_bytes name, const exchange_row **out, td_err *err);
+    document_source source; /* of all that are found */
+    void *user;
+} family_texts;
+
+enum { FAMILY_USES_MAX = 4 };
+
+typedef struct family_sources {
+    document at[1 + FAMILY_USES_MAX]; /* the family's own is the first */
+    size_t count;
+} family_sources;
+
+/* Open a single document. TD_E_INVALID: it is absent, or not YAML; *out is then not open. */
+TD_MUST_USE td_result family_source_open(const family_texts *texts, td_bytes name, td_arena *memory,
+                                         void *user, document *out, td_err *err);
+
+/* Open all. memory and user are those of the documents. TD_E_INVALID: a mistake; those that were
+ * opened are to be closed also then. */
+TD_MUST_USE td_result family_sources_open(const family_texts *texts, const char *name,
+                                          td_arena *memory, void *user, family_sources *out,
+                                          td_err *err);
+
+void family_sources_close(family_sources *sources);
+
+#endif
