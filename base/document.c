@@ -121,8 +121,9 @@ size_t document_pair_count(document_node mapping)
 
 document_node document_key(document_node mapping, size_t index)
 {
-    document_node key = node_of(mapping.of, node_at(mapping)->data.mapping.pairs.start[index].key);
-    key.value = document_value(mapping, index).at;
+    const yaml_node_pair_t *pair = &node_at(mapping)->data.mapping.pairs.start[index];
+    document_node key = node_of(mapping.of, pair->key);
+    key.value = pair->value;
     return key;
 }
 
@@ -133,7 +134,7 @@ document_node document_value(document_node mapping, size_t index)
 
 document_node document_value_of(document_node key)
 {
-    return (document_node){.of = key.of, .at = key.value};
+    return node_of(key.of, key.value);
 }
 
 document_node document_find(document_node mapping, const char *key)

@@ -24,9 +24,9 @@ typedef struct document {
 /* A node, or a word of its text, with its document. */
 typedef struct document_node {
     const document *of;
-    const void *at;    /* libyaml's node; NULL: absent */
-    const void *value; /* of a mapping's key: the node of its value */
-    td_bytes word;     /* data NULL: the node itself */
+    const void *at; /* libyaml's node; NULL: absent */
+    int value;      /* of a mapping's key: the number of its value's node */
+    td_bytes word;  /* data NULL: the node itself */
 } document_node;
 
 /* Why libyaml would need too much time or memory for a text of UTF-8, or NULL. It goes over all
