@@ -468,6 +468,38 @@ const char *document_find_excess(td_bytes text)
     return NULL;
 }
 
+void document_close(document *d)
+{
+    yaml_document_delete(d->yaml);
+    td_free(d->yaml);
+}
+
+static td_result load(yaml_parser_t *parser, const char *name, yaml_document_t *out, td_err *err)
+{
+    return yaml_parser_load(parser, out)
+               ? TD_OK
+               : td_err_set(err, TD_E_INVALID, "%s.yaml:%zu: %s", name,
+                            parser->problem_mark.line + 1,
+                            parser->problem == NULL ? "not YAML" : parser->problem);
+}
+
+/* Refuse a second document in the text: it would not be read. */
+static td_result check_end(const document *of, yaml_parser_t *parser, td_err *err)
+{
+    yaml_document_t second;
+    const document next = {.name = of->name, .yaml = &second, .source = of->source};
+    if (of->source == DOCUMENT_KEPT || document_root(of).at == NULL)
+        return TD_OK;
+    td_result rc = load(parser, of->name, &second, err);
+    if (rc != TD_OK)
+        return rc;
+    if (document_root(&next).at != NULL)
+        rc = document_refuse(document_root(&next), "one document is allowed, no second one after",
+                             td_bytes_str("---"), err);
+    yaml_document_delete(&second);
+    return rc;
+}
+
 td_result document_open(document *out, const char *name, td_bytes text, document_source source,
                         td_arena *memory, td_err *err)
 {
@@ -485,21 +517,17 @@ td_result document_open(document *out, const char *name, td_bytes text, document
     }
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING); /* as document_find_excess reads it */
     yaml_parser_set_input_string(&parser, text.data, text.size);
-    const int is_read = yaml_parser_load(&parser, made);
-    td_result rc = is_read ? check_document(out, err)
-                           : td_err_set(err, TD_E_INVALID, "%s.yaml:%zu: %s", name,
-                                        parser.problem_mark.line + 1,
-                                        parser.problem == NULL ? "not YAML" : parser.problem);
-    yaml_parser_delete(&parser);
-    if (rc != TD_OK && is_read)
-        yaml_document_delete(made);
-    if (rc != TD_OK)
+    td_result rc = load(&parser, name, made, err);
+    if (rc != TD_OK) {
+        yaml_parser_delete(&parser);
         td_free(made);
+        return rc;
+    }
+    rc = check_document(out, err);
+    if (rc == TD_OK)
+        rc = check_end(out, &parser, err);
+    yaml_parser_delete(&parser);
+    if (rc != TD_OK)
+        document_close(out);
     return rc;
-}
-
-void document_close(document *d)
-{
-    yaml_document_delete(d->yaml);
-    td_free(d->yaml);
 }

@@ -35,7 +35,8 @@ typedef struct document_node {
 const char *document_find_excess(td_bytes text);
 
 /* Parse a text. name is for errors. TD_E_INVALID: it is not YAML in UTF-8, a mapping has a key
- * twice, or more than 256 keys, or document_find_excess has a reason; *out is then not open. */
+ * twice, or more than 256 keys, a second document follows, or document_find_excess has a reason;
+ * *out is then not open. */
 TD_MUST_USE td_result document_open(document *out, const char *name, td_bytes text,
                                     document_source source, td_arena *memory, td_err *err);
 void document_close(document *d);

@@ -23,6 +23,9 @@ td_result family_sources_open(const family_texts *texts, const char *name, td_ar
     const document_node use = document_find(document_root(&out->at[0]), "use");
     if (document_size(use) > FAMILY_USES_MAX)
         return document_refuse_text(use, "at most 4 documents can be used, not", err);
+    if (document_size(use) == 0 && document_text(use).size > 0)
+        rc = document_refuse_ignored(use, "a list of documents is expected, not",
+                                     document_text(use), err);
     for (size_t i = 0; rc == TD_OK && i < document_size(use); i++) {
         rc = family_source_open(texts, document_text(document_entry(use, i)), memory, user,
                                 &out->at[out->count], err);
