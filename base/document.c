@@ -420,13 +420,15 @@ td_result document_read_members(document_node mapping, const document_table *tab
 static td_result check_keys(document_node mapping, td_err *err)
 {
     const size_t count = document_pair_count(mapping);
+    td_bytes keys[KEYS_MAX];
     if (count > KEYS_MAX)
         return document_refuse_text(mapping, "at most 256 keys are expected, not", err);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = document_text(document_key(mapping, i));
         for (size_t k = 0; k < i; k++)
-            if (td_bytes_equal(document_text(document_key(mapping, i)),
-                               document_text(document_key(mapping, k))))
+            if (td_bytes_equal(keys[i], keys[k]))
                 return document_refuse_text(document_key(mapping, i), "a key is there twice:", err);
+    }
     return TD_OK;
 }
 
