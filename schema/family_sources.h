@@ -36,6 +36,7 @@ TD_MUST_USE td_result family_sources_open(const family_texts *texts, const char 
                                           td_arena *memory, void *user, family_sources *out,
                                           td_err *err);
 
+/* Close those that are open. */
 void family_sources_close(family_sources *sources);
 
 #endif

@@ -249,11 +249,6 @@ static const document_word PROPERTIES[] = {
     {"fetched", IS_FLAG | STREAM_FETCHED | STREAM_NO_INITIAL},
 };
 
-static td_result read_kind(document_node at, void *member, td_err *err)
-{
-    return document_read_word(at, "a stream does not show", KINDS, COUNT_OF(KINDS), member, err);
-}
-
 static td_result read_property(document_node at, void *row, td_err *err)
 {
     stream_row *out = row;
@@ -275,7 +270,8 @@ static td_result read_property(document_node at, void *row, td_err *err)
 static td_result read_shows(document_node at, void *row, td_err *err)
 {
     static const document_member WORDS[] = {
-        {NULL, DOCUMENT_AT(OWN, stream_row, kind), .read = read_kind},
+        {NULL, DOCUMENT_AT(WORD, stream_row, kind), DOCUMENT_CHOICE(KINDS),
+         .what = "a stream does not show"},
         {NULL, DOCUMENT_OWN, .read = read_property},
     };
     static const document_form FORM = {"", DOCUMENT_MEMBERS(WORDS), .most = DOCUMENT_WORDS_MAX};
