@@ -257,6 +257,13 @@ static void *allocate(document_node at, size_t bytes, void *pointer)
     return made;
 }
 
+td_result document_check_mapping(document_node at, td_err *err)
+{
+    return is_type(at, YAML_MAPPING_NODE)
+               ? TD_OK
+               : document_refuse_ignored(at, "a mapping is expected, not", document_text(at), err);
+}
+
 static td_result read_row(document_node at, const document_member *row, void *out, td_err *err)
 {
     if (row->form != NULL)
@@ -273,10 +280,10 @@ static td_result read_rows(document_node at, const document_member *row, void *o
     char *rows = (char *)out + row->offset;
     size_t uncounted, *read = &uncounted;
     td_result rc = TD_OK;
-    if (!is_type(at, is_map ? YAML_MAPPING_NODE : YAML_SEQUENCE_NODE))
-        rc = document_refuse_ignored(
-            at, is_map ? "a mapping is expected, not" : "a list is expected, not",
-            document_text(at), err);
+    if (is_map)
+        rc = document_check_mapping(at, err);
+    else if (!is_type(at, YAML_SEQUENCE_NODE))
+        rc = document_refuse_ignored(at, "a list is expected, not", document_text(at), err);
     if (count < row->least || count > row->most) {
         char what[128];
         (void)snprintf(what, sizeof what, "%s %zu %s are expected, not",
@@ -303,6 +310,8 @@ td_result document_read_member(document_node at, const document_member *row, voi
     switch (row->type) {
     case DOCUMENT_ELSEWHERE:
         break;
+    case DOCUMENT_MAPPING:
+        return document_check_mapping(at, err);
     case DOCUMENT_TEXT:
         return document_read_text(at, member, err);
     case DOCUMENT_TRUE:

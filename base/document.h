@@ -125,6 +125,7 @@ TD_MUST_USE td_result document_split(document_node at, document_words *out, td_e
 /* How a value is read. */
 typedef enum document_type {
     DOCUMENT_ELSEWHERE, /* not here: the key is only allowed */
+    DOCUMENT_MAPPING,   /* the same, of a mapping */
     DOCUMENT_TEXT,      /* const char * */
     DOCUMENT_TRUE,      /* uint8_t: 1; only "true" is allowed */
     DOCUMENT_NUMBER,    /* size_t, at most `most` */
@@ -197,6 +198,9 @@ TD_MUST_USE td_result document_read_form(document_node at, const document_form *
 /* Set the member of a row. TD_E_INVALID. */
 TD_MUST_USE td_result document_read_member(document_node at, const document_member *row, void *out,
                                            td_err *err);
+
+/* Refuse what is not a mapping, which earlier versions ignored (document_refuse_ignored). */
+TD_MUST_USE td_result document_check_mapping(document_node at, td_err *err);
 
 /* Refuse an unknown key that earlier versions ignored (document_refuse_ignored). */
 TD_MUST_USE td_result document_check_keys(document_node mapping, const document_table *table,

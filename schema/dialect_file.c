@@ -50,7 +50,7 @@ static td_result read_parameter(document_node at, void *row, td_err *err)
 static td_result read_texts(document_node mapping, void *row, td_err *err)
 {
     const topic_parts *out = row;
-    td_result rc = TD_OK;
+    td_result rc = document_check_mapping(mapping, err);
     for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
         const document_node name = document_key(mapping, i);
         topic_parameter *of = NULL;

@@ -597,8 +597,8 @@ static const document_member FAMILY[] = {
     {"datasets", DOCUMENT_AT(STRUCT, family, market), .table = &DATASETS_TABLE},
     {"instruments", DOCUMENT_AT(TEXT, family, listing)},
     {"instrument_coins", DOCUMENT_AT(TEXTS, family, listing_coins), .most = COINS_MAX},
-    {"sets", .type = DOCUMENT_ELSEWHERE},      /* read_sets */
-    {"simulator", .type = DOCUMENT_ELSEWHERE}, /* sim/catalog_file.h */
+    {"sets", .type = DOCUMENT_MAPPING},      /* read_sets */
+    {"simulator", .type = DOCUMENT_MAPPING}, /* sim/catalog_file.h */
     {"topics", DOCUMENT_AT(LIST, family, topics), .count_offset = offsetof(family, topic_count),
      .size = sizeof(topic_row), .most = TOPICS_MAX, .what = "topics", .read = read_topic},
 };

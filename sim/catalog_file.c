@@ -319,7 +319,7 @@ static const document_member STREAM[] = {
     {"events", NUMBER(events_max, SCHEDULE_MAX)},
     {"every_ms", NUMBER(every_ms, SCHEDULE_MAX)},
     {"minutes", NUMBER(minutes, 1440)},
-    {"parts", .type = DOCUMENT_ELSEWHERE},                    /* of the texts */
+    {"parts", .type = DOCUMENT_MAPPING},                      /* of the texts */
     {"snapshot", .type = DOCUMENT_ELSEWHERE, .is_needed = 1}, /* after all others */
     {"delta", .type = DOCUMENT_ELSEWHERE},                    /* the same */
     {"intervals", .type = DOCUMENT_ELSEWHERE},                /* add_candles */
@@ -456,7 +456,7 @@ static const document_member REPLY[] = {
     {TEXT(page_size)},
     {TEXT(page)},
     {"lists", DOCUMENT_AT(TEXTS, reply_row, lists), .most = LISTS_MAX},
-    {"parts", .type = DOCUMENT_ELSEWHERE},                /* of the text */
+    {"parts", .type = DOCUMENT_MAPPING},                  /* of the text */
     {"text", .type = DOCUMENT_ELSEWHERE, .is_needed = 1}, /* check_reply */
 };
 static const document_table REPLY_TABLE = {"a reply", DOCUMENT_MEMBERS(REPLY),
@@ -517,7 +517,7 @@ static const document_member SECTION[] = {
     {"products", DOCUMENT_OWN, .read = read_products}, /* they precede the streams */
     {"ack_first", DOCUMENT_AT(TRUE, catalog_row, is_ack_first)},
     {"orders", DOCUMENT_AT(STRUCT, catalog_row, orders), .table = &ORDERS_TABLE},
-    {"parts", .type = DOCUMENT_ELSEWHERE}, /* find_named */
+    {"parts", .type = DOCUMENT_MAPPING}, /* find_named */
     {"streams", DOCUMENT_OWN, .read = read_streams},
     {"account", DOCUMENT_OWN, .read = read_account},
     {"replies", DOCUMENT_AT(LIST, catalog_row, replies), .size = sizeof(reply_row), .least = 1,

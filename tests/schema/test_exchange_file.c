@@ -190,6 +190,8 @@ static void test_ignored_before(void **state)
     (void)state;
     static const mistake ROWS[] = {
         {"parts:\n", "parts:\n  symbol: symbol\n", "parts has no key 'symbol'", "'symbols'"},
+        {"    kline: [1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 12h, 1d, 1w, 1M]", "    []",
+         "a mapping is expected, not ''", ""},
         {"    kline: [1m, 3m", "    klines: [1m, 3m", "no parameter has the topic 'klines'", ""},
     };
     td_buf text;
