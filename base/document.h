@@ -133,13 +133,13 @@ typedef enum document_type {
     DOCUMENT_BIT,       /* uint8_t: the value of one of `words` is added */
     DOCUMENT_TEXTS,     /* const char *const *: a list of 1 to most texts, which ends with NULL */
     DOCUMENT_ARRAY,     /* const char *[]: up to most texts, and NULL */
-    DOCUMENT_STRUCT,    /* a mapping, by `table` */
-    DOCUMENT_POINTER,   /* the same, at a pointer, which gets `size` bytes */
-    DOCUMENT_ROWS, /* an array of `most` structs of `size` bytes: a list, or a mapping (PAIRS) */
-    DOCUMENT_PAIRS,
-    DOCUMENT_LIST, /* the same at a pointer, which gets an array with an empty struct at its end */
-    DOCUMENT_MAP,
-    DOCUMENT_OWN, /* by read() */
+    DOCUMENT_STRUCT,    /* a struct: a mapping, by `table` */
+    DOCUMENT_POINTER,   /* the same, a pointer to a struct of `size` bytes */
+    DOCUMENT_ROWS,      /* an array of `most` structs of `size` bytes: a list */
+    DOCUMENT_PAIRS,     /* the same: a mapping */
+    DOCUMENT_LIST,      /* a pointer to such an array, with an empty struct at its end: a list */
+    DOCUMENT_MAP,       /* the same: a mapping */
+    DOCUMENT_OWN,       /* by read() */
 } document_type;
 
 typedef struct document_table document_table;
@@ -149,17 +149,17 @@ typedef struct document_member {
     const char *key; /* of a mapping; texts have words by position */
     document_type type;
     size_t offset;       /* of the member in the struct */
-    size_t count_offset; /* of the size_t with the number of rows, which counts while they are read;
-                            0: it has none */
+    size_t count_offset; /* of a size_t, the number of structs that are read so far; 0: not kept */
     size_t size, least, most;
     uint8_t is_needed;
-    const char *what; /* of WORD and BIT: "there is no kind"; of rows: "entries"; for errors */
+    const char *what; /* of WORD and BIT: "there is no kind"; of arrays: "entries"; for errors */
     const document_word *words;
     size_t word_count;
-    const document_table *table; /* of structs; of rows: each is a mapping */
-    const document_form *form;   /* of rows: each is a text */
-    /* OWN: read the value into the member. Rows: read an entry, or a pair by its key, into a row.
-     * Structs begin with zeros, but those of DOCUMENT_STRUCT. */
+    const document_table *table; /* of a struct, or of each in an array: it is a mapping */
+    const document_form *form;   /* of each in an array: it is a text */
+    /* OWN: read the value into the member. Arrays without table and form: read an entry of the
+     * list, or a pair of the mapping by its key, into a struct. All structs begin with zeros,
+     * except DOCUMENT_STRUCT, which keeps what it has. */
     td_result (*read)(document_node at, void *member, td_err *err);
 } document_member;
 
@@ -182,8 +182,8 @@ struct document_table {
 struct document_form {
     const char *text; /* "a field is \"KEY MEANING TYPE\", not", for errors */
     const document_member *members;
-    size_t count;       /* the last one is of all further words, */
-    size_t least, most; /* and there are so many words */
+    size_t count;       /* by position; the last one is also for all further words */
+    size_t least, most; /* number of words */
 };
 
 /* Set the members of a struct from a mapping, in the order of the table. Members whose keys are

@@ -95,7 +95,7 @@ static td_result read_frame(document_node at, const template_names *names, const
     return rc == TD_OK ? rc : td_err_add(err, rc, "%s.yaml:%zu", at.of->name, document_line(at));
 }
 
-/* What a client sends: each text has its part of the values, from first up to end. */
+/* What a client sends: each text can have a part of the values. */
 static td_result read_ask(document_node at, void *member, td_err *err)
 {
     static const template_names NAMES = {.values = ASKED + ASK_TOPICS,

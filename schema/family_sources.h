@@ -30,8 +30,7 @@ typedef struct family_sources {
 TD_MUST_USE td_result family_source_open(const family_texts *texts, td_bytes name, td_arena *memory,
                                          void *user, document *out, td_err *err);
 
-/* Open all. memory and user are those of the documents. TD_E_INVALID: a mistake; those that were
- * opened are to be closed also then. */
+/* Open all, with this memory and user. TD_E_INVALID: a mistake. Close them in any case. */
 TD_MUST_USE td_result family_sources_open(const family_texts *texts, const char *name,
                                           td_arena *memory, void *user, family_sources *out,
                                           td_err *err);
