@@ -125,14 +125,14 @@ static int is_lost(const gap_row *gap, const segment_rows *rows, const grant_row
     return grant->source[0] != '\0' && is_of_conn && is_held;
 }
 
-/* 1 if time is missing at a moment because of the gap. If a gap between two recordings has an end,
- * the second one need not have the topics of the first. */
+/* 1 if time is missing at a moment because a connection was lost. If a gap between two recordings
+ * has an end, the second one need not have the topics of the first. */
 static int lasts_at(const gap_row *gap, uint64_t at_ns)
 {
     const int is_open = gap->to_ns == GAP_OPEN;
-    return gap_row_is_loss(gap) && gap->reason != GAP_SEQUENCE && gap->reason != GAP_AGGREGATE &&
-           (is_open || gap->reason != GAP_RESTART) && gap->from_ns < at_ns &&
-           (is_open || gap->to_ns > at_ns);
+    return gap_row_is_loss(gap) && gap->topic[0] == '\0' && gap->reason != GAP_SEQUENCE &&
+           gap->reason != GAP_AGGREGATE && (is_open || gap->reason != GAP_RESTART) &&
+           gap->from_ns < at_ns && (is_open || gap->to_ns > at_ns);
 }
 
 td_result lost_topics_find(archive_view *view, const gap_list *ledger, const selection *wanted,

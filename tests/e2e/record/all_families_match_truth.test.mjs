@@ -86,7 +86,7 @@ test("a recording of all families with reconnects contains every sent frame, dec
   assert.equal(truth.frames, sentCounts.frame);
   assert.ok(truth.matched > RATE * SECONDS, JSON.stringify(truth));
   assert.equal(truth.marks_equal, truth.marks);
-  assert.ok(truth.marks > 5 * SECONDS, JSON.stringify(truth));
+  assert.ok(truth.marks > truth.frames / 1000, JSON.stringify(truth)); // a busy exchange makes fewer of both
   for (const [kind, lines] of [
     ["trades", "trade"],
     ["candles", "candle"],
