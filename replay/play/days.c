@@ -66,7 +66,9 @@ typedef struct days_run {
     gap_list ledger;
     stream_days **streams;
     size_t stream_count;
-    lost_topic_list lost; /* at the window's end */
+    const selection *wanted;
+    lost_topic_list lost; /* at lost_ns */
+    uint64_t lost_ns;
     archive_view *view;
     day_list *out;
 } days_run;
@@ -405,6 +407,43 @@ static int is_asked(const stream_days *s, const open_conns *at_end, const open_c
            open_conns_has_topic(at_last, topic, covers);
 }
 
+/* The first gap of a stream's connection that lasts beyond the stream's end, or NULL. */
+static const gap_row *next_loss(const stream_days *s, const gap_list *ledger)
+{
+    const channel_info of = {.feed = s->feed,
+                             .topic = s->topic,
+                             .symbol = s->symbol,
+                             .line = s->line,
+                             .shard = s->shard};
+    for (size_t i = 0; i < ledger->count; i++) {
+        const gap_row *gap = &ledger->rows[i];
+        if (gap_row_is_loss(gap) && gap->topic[0] == '\0' && gap_row_affects_channel(gap, &of) &&
+            (gap->to_ns == GAP_OPEN || gap->to_ns > s->end_ns))
+            return gap;
+    }
+    return NULL;
+}
+
+/* If a topic's connection was lost after its last frame, the topic is asked for until the gap ends.
+ */
+static td_result extend_by_loss(days_run *run, stream_days *s, td_err *err)
+{
+    const gap_row *gap = next_loss(s, &run->ledger);
+    td_result rc = TD_OK;
+    if (gap == NULL)
+        return TD_OK;
+    const uint64_t at_ns = (gap->from_ns > s->last_ns ? gap->from_ns : s->last_ns) + 1;
+    if (at_ns != run->lost_ns) {
+        td_free(run->lost.rows);
+        rc = lost_topics_find(run->view, &run->ledger, run->wanted, at_ns, &run->lost, err);
+        run->lost_ns = at_ns;
+    }
+    const lost_topic *lost = lost_topic_list_find(&run->lost, s->feed, s->topic, s->symbol);
+    if (lost != NULL && lost->until_ns > s->end_ns)
+        s->end_ns = lost->until_ns;
+    return rc;
+}
+
 /* Add the streams of one feed, which are contiguous. */
 static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
 {
@@ -420,10 +459,8 @@ static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
     size_t begin = run->out->count;
     for (size_t i = from; i < to && rc == TD_OK; i++) {
         stream_days *s = run->streams[i];
-        const lost_topic *lost = lost_topic_list_find(&run->lost, s->feed, s->topic, s->symbol);
         s->end_ns = (is_asked(s, &at_end, &at_last) ? last_ns : s->last_ns) + 1;
-        if (lost != NULL && lost->until_ns >= s->end_ns)
-            s->end_ns = lost->until_ns + 1;
+        rc = extend_by_loss(run, s, err);
         add_gaps(s, &run->ledger, s->end_ns);
         if (s->bad.count > 0)
             qsort(s->bad.rows, s->bad.count, sizeof *s->bad.rows, compare_spans);
@@ -538,17 +575,14 @@ static void add_lost(days_run *run, const lost_topic *row)
     run->streams[run->stream_count++] = made;
 }
 
-static td_result find_all_lost(days_run *run, const selection *wanted, td_err *err)
+static td_result find_all_lost(days_run *run, td_err *err)
 {
-    lost_topic_list lost;
+    run->lost_ns = run->window.from_ns;
     td_result rc =
-        lost_topics_find(run->view, &run->ledger, wanted, run->window.from_ns, &lost, err);
-    for (size_t i = 0; i < lost.count; i++)
-        add_lost(run, &lost.rows[i]);
-    td_free(lost.rows);
-    return rc != TD_OK ? rc
-                       : lost_topics_find(run->view, &run->ledger, wanted, run->window.to_ns,
-                                          &run->lost, err);
+        lost_topics_find(run->view, &run->ledger, run->wanted, run->lost_ns, &run->lost, err);
+    for (size_t i = 0; i < run->lost.count; i++)
+        add_lost(run, &run->lost.rows[i]);
+    return rc;
 }
 
 /* ---- all feeds ---- */
@@ -608,7 +642,7 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
                     cursor_stats *stats, td_err *err)
 {
     static const observer_ops OPS = {.name = "days", .frame = on_frame, .close = on_close};
-    days_run run = {.archive = how->archive, .out = out};
+    days_run run = {.archive = how->archive, .wanted = wanted, .out = out};
     gap_list damage = {0};
     *out = (day_list){0};
     td_result rc = cursor_find_window(how->archive, wanted, NULL, &run.window, err);
@@ -623,7 +657,7 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
     if (rc == TD_OK)
         rc = find_all_silent(&run, wanted, err);
     if (rc == TD_OK)
-        rc = find_all_lost(&run, wanted, err);
+        rc = find_all_lost(&run, err);
     if (rc == TD_OK)
         rc = run.stream_count > 0 ? add_feeds(&run, err)
                                   : selection_why_empty(how->archive, wanted, stats, err);

@@ -699,3 +699,25 @@ for (const [what, feeds] of Object.entries(APART))
       await isMissing("--from", await isLost(recorder));
     }
   );
+
+test(
+  "a topic that is refused after its connection was lost is missing until then",
+  { skip: withoutPackages },
+  async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const exchange = await numberedExchange(t, { rate: 100, symbols: ["BTCUSD", "ETHUSD"] });
+    const args = [...exchange.args(), "--commit-interval", "100ms"];
+    const recorder = new Recorder(t, archive, args);
+    const more = () => recorder.durableAfter(recorder.durableLines + 5);
+    await more();
+    exchange.refuse("trade.ETHUSD");
+    for (const ws of exchange.sockets.clients) ws.terminate();
+    await recorder.prints(/connection 2\)/);
+    await more();
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const days = await found(t, archive, [], { status: null });
+    const missing_ns = (symbol) => days.find((day) => day.symbol === symbol).topics[0].missing_ns;
+    assert.ok(missing_ns("BTCUSD") > 0, JSON.stringify(days));
+    assert.equal(missing_ns("ETHUSD"), missing_ns("BTCUSD"), JSON.stringify(days)); // one answer granted both
+  }
+);
