@@ -80,8 +80,10 @@ struct connection {
     intake_slot slot;
     recorded_conn conn;
     subscriber *subscriber;
-    uint64_t connected_ns;      /* recv time of the connect event; 0: no connection was open yet */
-    uint64_t last_data_ns;      /* recv time of the latest data on this connection; 0: none yet */
+    uint64_t connected_ns; /* recv time of the connect event; 0: no connection was open yet */
+    uint64_t last_data_ns; /* recv time of the latest data on this connection; 0: none yet */
+    uint64_t data_sent_ns; /* the latest data was sent after this time: slot.complete_ns when it
+                              was read */
     uint64_t last_data_mono_ns; /* time of the last data, or when the connection opened */
     uint64_t answer_ns;         /* recv time of the current answer */
     uint64_t granted_ns;        /* recv time of the latest answer that granted a topic; 0: none */
@@ -169,7 +171,12 @@ static uint64_t gap_from_ns(const connection *self)
 
 static void open_gap(connection *self, gap_reason reason, wire_cause cause, const char *detail)
 {
-    open_gaps_lost(self->options.gaps, self->slot.shard, self->slot.conn, reason, gap_from_ns(self),
+    uint64_t from_ns = gap_from_ns(self);
+    /* What the exchange did not send may follow the latest data, which may have been read late:
+     * pings that were answered after it prove nothing. */
+    if (reason == GAP_STALE && self->last_data_ns != 0 && self->data_sent_ns < from_ns)
+        from_ns = self->data_sent_ns;
+    open_gaps_lost(self->options.gaps, self->slot.shard, self->slot.conn, reason, from_ns,
                    wire_cause_name(cause), detail);
 }
 
@@ -497,6 +504,7 @@ static void on_auth(connection *self, int is_success, td_bytes frame, uint64_t r
 static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
     self->last_data_ns = self->data_ns = recv_ns;
+    self->data_sent_ns = self->slot.complete_ns;
     self->last_data_mono_ns = recv_mono_ns;
     if (!self->was_stale)
         return;
