@@ -13,7 +13,8 @@
 #include "base/hash.h"
 
 enum {
-    VERSION = 7, /* version of the format; the rows of each segment and of each day begin with it */
+    VERSION = 7,     /* version of the format; the rows of each segment begin with it */
+    DAY_VERSION = 8, /* likewise, of each day */
     /* Limit of one segment's rows or chunks; 4,096 chunks with 64 Ki channels take 34 MiB. */
     VALUE_BYTES_MAX = 256 << 20,
     /* Limit of a chunk's bitmap of channels; checked because any program may have written the file.
@@ -235,10 +236,11 @@ static const field CHECKPOINT_FIELDS[] = {
 };
 
 static const field BRIEF_FIELDS[] = {
-    FIELD(segment_brief, TEXT, path),       FIELD(segment_brief, U64, file_bytes),
-    FIELD(segment_brief, CHARS, chain_hex), FIELD(segment_brief, U64, first_in_ns),
-    FIELD(segment_brief, U64, last_in_ns),  FIELD(segment_brief, U64, last_ns),
-    FIELD(segment_brief, U32, is_capture),  FIELD(segment_brief, U64, channels_hash),
+    FIELD(segment_brief, TEXT, path),        FIELD(segment_brief, U64, file_bytes),
+    FIELD(segment_brief, CHARS, chain_hex),  FIELD(segment_brief, U64, first_in_ns),
+    FIELD(segment_brief, U64, last_in_ns),   FIELD(segment_brief, U64, last_ns),
+    FIELD(segment_brief, U32, is_capture),   FIELD(segment_brief, U64, channels_hash),
+    FIELD(segment_brief, U64, granted_hash), FIELD(segment_brief, U32, has_ended_grants),
     FIELD(segment_brief, U64, gap_count),
 };
 
@@ -388,7 +390,7 @@ static int day_begin(day_reader *day, td_bytes folder, int64_t hash, td_bytes ro
     day->folder = folder;
     day->rest = rows;
     return (uint64_t)hash == td_xxh64(rows.data, rows.size) && read_number(&day->rest, &version) &&
-           version == VERSION && read_text(&day->rest, SIZE_MAX, &written) &&
+           version == DAY_VERSION && read_text(&day->rest, SIZE_MAX, &written) &&
            td_bytes_equal(td_bytes_of(written.data, written.size - 1), folder);
 }
 
@@ -427,7 +429,7 @@ static size_t change_day(day_reader *day, const char *path, const segment_brief 
     segment_brief other;
     size_t count = 0;
     int is_put = brief == NULL;
-    put_number(out, VERSION);
+    put_number(out, DAY_VERSION);
     td_buf_add(out, day->folder.data, day->folder.size);
     td_buf_add(out, "", 1);
     while (day_next(day, &other)) {

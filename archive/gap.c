@@ -7,9 +7,11 @@
 #include "base/assert.h"
 
 static const char *const REASON_NAMES[GAP_REASON_COUNT] = {
-    [GAP_DISCONNECT] = "disconnect", [GAP_STALE] = "stale",         [GAP_OVERLOAD] = "overload",
-    [GAP_RESTART] = "restart",       [GAP_CRASH] = "crash",         [GAP_CORRUPT] = "corrupt",
-    [GAP_SEQUENCE] = "sequence",     [GAP_AGGREGATE] = "aggregate", [GAP_PRUNED] = "pruned",
+    [GAP_DISCONNECT] = "disconnect", [GAP_STALE] = "stale",
+    [GAP_OVERLOAD] = "overload",     [GAP_RESTART] = "restart",
+    [GAP_CRASH] = "crash",           [GAP_CORRUPT] = "corrupt",
+    [GAP_SEQUENCE] = "sequence",     [GAP_AGGREGATE] = "aggregate",
+    [GAP_PRUNED] = "pruned",         [GAP_NOT_SUBSCRIBED] = "not_subscribed",
 };
 
 const char *gap_reason_name(gap_reason reason)
@@ -29,10 +31,15 @@ int gap_reason_parse(td_bytes name, gap_reason *out)
     return 0;
 }
 
+int gap_reason_is_hole(gap_reason reason)
+{
+    return reason == GAP_PRUNED || reason == GAP_NOT_SUBSCRIBED;
+}
+
 int gap_reason_ends_connection(gap_reason reason)
 {
     return reason == GAP_DISCONNECT || reason == GAP_STALE || reason == GAP_RESTART ||
-           reason == GAP_CRASH || reason == GAP_PRUNED;
+           reason == GAP_CRASH || gap_reason_is_hole(reason);
 }
 
 /* ---- members ---- */
@@ -189,7 +196,12 @@ int gap_row_affects_channel(const gap_row *row, const channel_info *channel)
 
 int gap_row_is_loss(const gap_row *row)
 {
-    return row->covered_by[0] == '\0' && row->reason != GAP_PRUNED;
+    return row->covered_by[0] == '\0' && !gap_reason_is_hole(row->reason);
+}
+
+int gap_row_is_hole(const gap_row *row)
+{
+    return row->covered_by[0] == '\0' && gap_reason_is_hole(row->reason);
 }
 
 int gap_row_is_disproved(const gap_row *row)
@@ -238,6 +250,7 @@ const char *gap_row_origin(const gap_row *row)
         {GAP_SEQUENCE, NULL, NULL, "exchange"},
         {GAP_AGGREGATE, NULL, NULL, "exchange"},
         {GAP_PRUNED, NULL, NULL, "us"},
+        {GAP_NOT_SUBSCRIBED, NULL, NULL, "us"},
     };
     if (row->reason == GAP_DISCONNECT && strcmp(row->cause, "closed_by_peer") == 0)
         return origin_of_close(row);

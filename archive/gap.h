@@ -22,12 +22,18 @@ typedef enum gap_reason {
     GAP_AGGREGATE,  /* one message of an aggregating topic is missing */
     GAP_PRUNED,     /* removed on purpose, between frames that were kept: derived, never recorded as
                        a loss (gap_row_is_loss) */
+    GAP_NOT_SUBSCRIBED, /* recorded without the topic, between two times with it: derived, like
+                           GAP_PRUNED */
     GAP_REASON_COUNT,
 } gap_reason;
 
 /* Stable name ("disconnect"); and its inverse, which returns 0 for other names. */
 const char *gap_reason_name(gap_reason reason);
 int gap_reason_parse(td_bytes name, gap_reason *out);
+
+/* 1 if nothing was expected in the time of such a row, so that it is no loss: neither is it
+ * complete. */
+int gap_reason_is_hole(gap_reason reason);
 
 /* 1 if gaps of this reason are between two connections, between two grants of a topic, or between
  * two stored segments. Then everything that was received before is stored, however early the row
@@ -111,9 +117,9 @@ uint64_t gap_member_number(const gap_row *row, const gap_member *member);
 void gap_member_set_text(gap_row *row, const gap_member *member, const char *text);
 void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t number);
 
-/* 1 if the row is a loss that no other line covers. Pruned time is not a loss: nothing was expected
- * to be in it, but neither is it complete. */
+/* 1 if the row is a loss, or a hole (gap_reason_is_hole), that no other line covers. */
 int gap_row_is_loss(const gap_row *row);
+int gap_row_is_hole(const gap_row *row);
 
 /* 1 if nothing is missing although the row was written (GAP_COVERED_BY_PONGS). It is no loss. */
 int gap_row_is_disproved(const gap_row *row);

@@ -48,11 +48,12 @@ void archive_sessions(archive_view *view, session_row **rows, size_t *count)
 /* ---- gaps ---- */
 
 /* Read a segment's rows; an unreadable segment gives no rows. */
-static void read_rows(archive_view *view, const archive_segment *segment, segment_rows *out)
+static void read_rows(archive_view *view, const archive_segment *segment, catalog_part part,
+                      segment_rows *out)
 {
     td_err cause;
     td_err_clear(&cause);
-    if (archive_view_read(view, segment->path, archive_view_size(view, segment), CATALOG_INDEX, out,
+    if (archive_view_read(view, segment->path, archive_view_size(view, segment), part, out,
                           &cause) != TD_OK)
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "skipped: %s", cause.text);
 }
@@ -91,7 +92,7 @@ static void add_brief(void *user, const archive_segment *segment, const segment_
     for (size_t i = 0; i < brief->gap_count; i++)
         gap_list_append(to->rows, &brief->gaps[i]);
     if (segment->name.is_parsed)
-        time_account_add(to->of, &segment->name, brief);
+        time_account_add(to->of, segment, brief);
 }
 
 static void add_briefs(ledger *to)
@@ -103,7 +104,7 @@ static void add_briefs(ledger *to)
         segment_rows found;
         if (to->has_brief[i])
             continue;
-        read_rows(to->view, segment, &found);
+        read_rows(to->view, segment, CATALOG_ROWS, &found);
         const segment_brief brief = segment_rows_brief(&found);
         add_brief(to, segment, &brief);
         if (segment->name.is_parsed)
@@ -122,7 +123,7 @@ static void add_topics(ledger *to)
         segment_rows found;
         if (to->has_topics[i] || !time_account_has_captures(to->of, segment->name.feed))
             continue;
-        read_rows(to->view, segment, &found);
+        read_rows(to->view, segment, CATALOG_INDEX, &found);
         time_account_add_topics(to->of, &segment->name, &found.index);
         segment_rows_fini(&found);
     }

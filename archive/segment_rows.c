@@ -1,5 +1,6 @@
 #include "archive/segment_rows.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -38,6 +39,109 @@ static uint64_t hash_channels(const segment_index *index)
     return td_xxh64_end(&state);
 }
 
+int grant_row_is_ended(const grant_row *grant, const conn_row *conn)
+{
+    return grant->source[0] != '\0' && grant->to_ns != 0 && grant->reason[0] != '\0' &&
+           (conn->to_ns == 0 || grant->to_ns < conn->to_ns);
+}
+
+/* By slot and number. */
+static int compare_conns(const conn_row *left, const conn_row *right)
+{
+    if (left->line != right->line)
+        return left->line < right->line ? -1 : 1;
+    if (left->shard != right->shard)
+        return left->shard < right->shard ? -1 : 1;
+    return (left->conn > right->conn) - (left->conn < right->conn);
+}
+
+static int is_of_slot(const conn_row *left, const conn_row *right)
+{
+    return left->line == right->line && left->shard == right->shard;
+}
+
+static int compare_answered(const void *a, const void *b)
+{
+    return compare_conns(*(const conn_row *const *)a, *(const conn_row *const *)b);
+}
+
+answered_conns answered_conns_find(const segment_rows *rows)
+{
+    answered_conns out = {.rows = td_alloc_zero(rows->conn_count + 1, sizeof out.rows[0])};
+    uint8_t *is_answered = td_alloc_zero(rows->conn_count + 1, 1);
+    for (size_t i = 0; i < rows->grant_count; i++)
+        if (strcmp(rows->grants[i].source, EVENT_GRANT_ANSWERED) == 0)
+            is_answered[rows->grants[i].conn] = 1;
+    for (size_t i = 0; i < rows->conn_count; i++) {
+        const conn_row *conn = &rows->conns[i];
+        const uint64_t end_ns = conn->to_ns != 0 ? conn->to_ns : rows->index.last_ns;
+        if (is_answered[i] && end_ns >= conn->since_ns + CONN_ANSWERS_NS)
+            out.rows[out.count++] = conn;
+    }
+    if (out.count > 0)
+        qsort(out.rows, out.count, sizeof(conn_row *), compare_answered);
+    td_free(is_answered);
+    return out;
+}
+
+const conn_row *answered_conns_after(const answered_conns *self, const conn_row *conn)
+{
+    size_t low = 0;
+    size_t high = self->count;
+    while (low < high) {
+        const size_t at = low + (high - low) / 2;
+        if (compare_conns(self->rows[at], conn) <= 0)
+            low = at + 1;
+        else
+            high = at;
+    }
+    return low < self->count && is_of_slot(self->rows[low], conn) ? self->rows[low] : NULL;
+}
+
+/* A granted topic and its connection. */
+typedef struct granted_topic {
+    const grant_row *grant;
+    const conn_row *conn;
+} granted_topic;
+
+/* By topic, slot and connection. */
+static int compare_granted(const void *a, const void *b)
+{
+    const granted_topic *left = a;
+    const granted_topic *right = b;
+    const int order = strcmp(left->grant->topic, right->grant->topic);
+    return order != 0 ? order : compare_conns(left->conn, right->conn);
+}
+
+/* Describe which topics were granted in the segment. */
+static void note_grants(const segment_rows *rows, segment_brief *brief)
+{
+    granted_topic *list = td_alloc_zero(rows->grant_count + 1, sizeof *list);
+    size_t count = 0;
+    answered_conns answered = answered_conns_find(rows);
+    td_xxh64_state state;
+    td_xxh64_begin(&state);
+    for (size_t i = 0; i < rows->grant_count; i++)
+        if (rows->grants[i].source[0] != '\0')
+            list[count++] = (granted_topic){&rows->grants[i], &rows->conns[rows->grants[i].conn]};
+    if (count > 0)
+        qsort(list, count, sizeof *list, compare_granted);
+    for (size_t i = 0; i < count; i++) {
+        const granted_topic *at = &list[i];
+        const granted_topic *next = i + 1 < count ? &list[i + 1] : NULL;
+        const int is_last = next == NULL || strcmp(next->grant->topic, at->grant->topic) != 0;
+        const conn_row *after = answered_conns_after(&answered, at->conn);
+        const int is_continued = after == NULL || (!is_last && is_of_slot(next->conn, after) &&
+                                                   next->conn->conn <= after->conn);
+        if (is_last)
+            td_xxh64_update(&state, at->grant->topic, strlen(at->grant->topic) + 1);
+        brief->has_ended_grants |= grant_row_is_ended(at->grant, at->conn) || !is_continued;
+    }
+    brief->granted_hash = count == 0 || rows->unknown_ns != 0 ? 0 : td_xxh64_end(&state);
+    td_free(answered.rows);
+    td_free(list);
+}
+
 segment_brief segment_rows_brief(const segment_rows *rows)
 {
     const segment_index *index = &rows->index;
@@ -49,6 +153,7 @@ segment_brief segment_rows_brief(const segment_rows *rows)
                            .gaps = rows->gaps.rows,
                            .gap_count = rows->gaps.count};
     memcpy(brief.chain_hex, index->chain_hex, sizeof brief.chain_hex);
+    note_grants(rows, &brief);
     for (size_t i = 0; i < index->channel_count; i++) {
         const segment_channel *channel = &index->channels[i];
         if (channel->info.dir != CHANNEL_IN || channel->message_count == 0)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "archive/archive.h"
 #include "archive/gap.h"
@@ -39,6 +40,9 @@ typedef struct grant_row {
 typedef int grant_covers_fn(td_bytes granted, td_bytes topic);
 int grant_covers(td_bytes granted, td_bytes topic, grant_covers_fn *covers);
 
+/* 1 if a grant ended while its connection was open: the topic was unsubscribed or withdrawn. */
+int grant_row_is_ended(const grant_row *grant, const conn_row *conn);
+
 /* Limit of one list: a slot that connects every second has 3,600 connections in an hour. */
 enum { SEGMENT_ROWS_MAX = 1 << 16 };
 
@@ -65,13 +69,31 @@ typedef struct segment_brief {
     uint64_t last_in_ns;
     uint64_t last_ns;       /* of its last message of any kind */
     uint64_t channels_hash; /* of its channels' feeds, topics and symbols */
-    uint32_t is_capture;    /* 1: imported */
+    uint64_t granted_hash;  /* of the set of topics that were granted in it; 0: none, or unknown */
+    uint32_t has_ended_grants; /* 1: a topic was granted in it, and then not any more, although its
+                                  slot had a connection */
+    uint32_t is_capture;       /* 1: imported */
     const gap_row *gaps;
     size_t gap_count;
 } segment_brief;
 
 /* The brief of rows with INDEX_FULL; it borrows from them. */
 segment_brief segment_rows_brief(const segment_rows *rows);
+
+/* Answers to the first requests of a connection come within this time, as far as it is known. */
+#define CONN_ANSWERS_NS (TD_NS_PER_S / 2)
+
+/* The connections that were granted topics by answers of the exchange, and lasted long enough for
+ * all answers (CONN_ANSWERS_NS); by slot and number. */
+typedef struct answered_conns {
+    const conn_row **rows; /* in the segment's rows */
+    size_t count;
+} answered_conns;
+
+/* Find them; the caller frees rows with td_free. answered_conns_after returns the next one of a
+ * connection's slot after it, or NULL. */
+answered_conns answered_conns_find(const segment_rows *rows);
+const conn_row *answered_conns_after(const answered_conns *self, const conn_row *conn);
 
 /* Read all rows from the segment at path, below the archive. Fails as archive_read_index does.
  * Unreadable events are not a failure: verify reports them. After a failure *out has the part that

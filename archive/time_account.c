@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "archive/archive_segment.h"
+#include "archive/asked_topics.h"
 #include "archive/feed_slots.h"
 #include "archive/name_index.h"
 #include "archive/topic_list.h"
@@ -18,6 +19,7 @@ typedef enum gap_cause {
     BETWEEN_SESSIONS,
     SILENT_HOUR,
     PRUNED,
+    NOT_SUBSCRIBED,
     CRASHED,
     CRASHED_IMPORT,
     MISSING,
@@ -33,6 +35,7 @@ static const struct {
     [BETWEEN_SESSIONS] = {GAP_RESTART, "between two sessions"},
     [SILENT_HOUR] = {GAP_RESTART, "nothing for an hour"},
     [PRUNED] = {GAP_PRUNED, "removed, not lost"},
+    [NOT_SUBSCRIBED] = {GAP_NOT_SUBSCRIBED, "recorded without this topic"},
     [CRASHED] = {GAP_CRASH, "recorder ended without a stop"},
     [CRASHED_IMPORT] = {GAP_CRASH, TIME_ACCOUNT_CAUSE_IMPORT},
     [MISSING] = {GAP_CORRUPT, "segment is missing"},
@@ -88,7 +91,17 @@ typedef struct topic_sessions {
     size_t bytes;
 } topic_sessions;
 
+/* A segment, and which topics were granted in it. */
+typedef struct granted_segment {
+    const archive_segment *of;
+    size_t session;
+    uint64_t granted_hash;
+    uint8_t has_ended_grants;
+} granted_segment;
+
 struct time_account {
+    granted_segment *segments;
+    size_t segment_count;
     stretch_list received; /* of sessions, or pruned: by feed and time, once all are added */
     name_list sessions;    /* names: feed, session */
     topic_list topics;     /* symbol "" for all symbols */
@@ -174,8 +187,14 @@ static void add_session(time_account *self, const segment_name *name, stretch ma
     add_stretch(&self->received, &made);
 }
 
-void time_account_add(time_account *self, const segment_name *name, const segment_brief *brief)
+void time_account_add(time_account *self, const archive_segment *segment,
+                      const segment_brief *brief)
 {
+    const segment_name *name = &segment->name;
+    const granted_segment granted = {segment, number_of(&self->sessions, name->feed, name->session),
+                                     brief->granted_hash, brief->has_ended_grants != 0};
+    self->segments = td_array_grow(self->segments, self->segment_count, sizeof *self->segments);
+    self->segments[self->segment_count++] = granted;
     if (brief->is_capture)
         (void)number_of(&self->captures, name->feed, "");
     add_session(self, name,
@@ -217,6 +236,7 @@ void time_account_close(time_account *self)
     for (size_t i = 0; i < self->had_capacity; i++)
         td_free(self->had[i].bits);
     td_free(self->had);
+    td_free(self->segments);
     td_free(self->received.rows);
     topic_list_fini(&self->topics);
     names_fini(&self->sessions);
@@ -373,11 +393,13 @@ static int compare_stretches(const void *a, const void *b)
 /* The search in the sessions from..to-1 of a feed, or for one topic and symbol of it ("" and "":
  * all topics). */
 typedef struct between {
-    const time_account *of;
+    time_account *of;
+    archive_view *view;
     const gap_list *ledger;
     gap_list *found;
     size_t from, to;
     const char *feed, *topic, *symbol;
+    gap_cause between_cause;    /* of time between two stretches */
     stretch_list list;          /* scratch */
     uint64_t first_ns, last_ns; /* starts of the first and the last session in the list */
 } between;
@@ -425,7 +447,10 @@ static void find_between(between *b)
         const int is_same_session = at.kind == STRETCH_RECORDED && next->kind == STRETCH_RECORDED &&
                                     at.session == next->session;
         if (next->from_ns > at.to_ns && next->from_ns <= b->last_ns && !is_pruned && !is_own_end)
-            add_row(b, is_same_session ? SILENT_HOUR : BETWEEN_SESSIONS, at.to_ns, next->from_ns);
+            add_row(b,
+                    is_same_session && b->between_cause == BETWEEN_SESSIONS ? SILENT_HOUR
+                                                                            : b->between_cause,
+                    at.to_ns, next->from_ns);
         if (next->kind == STRETCH_PRUNED) {
             pruned.from_ns = is_pruned ? pruned.from_ns : next->from_ns;
             pruned.to_ns = next->to_ns > pruned.to_ns ? next->to_ns : pruned.to_ns;
@@ -501,7 +526,8 @@ static void search_topics(between *b)
 
 /* Search in each feed. Gaps of whole feeds are added to the ledger first, so that topics get no
  * gaps for the same time. */
-static void search_all(const time_account *self, void (*search)(between *b), gap_list *ledger)
+static void search_all(time_account *self, archive_view *view, void (*search)(between *b),
+                       gap_list *ledger)
 {
     const stretch_list *all = &self->received;
     gap_list found = {0};
@@ -512,6 +538,8 @@ static void search_all(const time_account *self, void (*search)(between *b), gap
              end < all->count && strcmp(all->rows[end].feed, all->rows[at].feed) == 0;)
             end++;
         between b = {.of = self,
+                     .view = view,
+                     .between_cause = BETWEEN_SESSIONS,
                      .ledger = ledger,
                      .found = &found,
                      .from = at,
@@ -528,15 +556,187 @@ static void search_all(const time_account *self, void (*search)(between *b), gap
     td_free(scratch.rows);
 }
 
-void time_account_add_between(time_account *self, const archive_view *view, gap_list *ledger)
+/* ---- topics that were not asked for in between ---- */
+
+static int compare_segments(const void *a, const void *b)
+{
+    const granted_segment *left = a;
+    const granted_segment *right = b;
+    const int order = strcmp(left->of->name.feed, right->of->name.feed);
+    if (order != 0)
+        return order;
+    if (left->session != right->session)
+        return left->session < right->session ? -1 : 1;
+    return (left->of->name.number > right->of->name.number) -
+           (left->of->name.number < right->of->name.number);
+}
+
+/* The search in the segments of one feed. */
+typedef struct asked_search {
+    time_account *of;
+    archive_view *view;
+    between *between;
+    const granted_segment *segments;
+    size_t count;
+    asked_topics asked;
+    stretch_list always; /* sessions that may have asked for any topic */
+    topic_list names;    /* of the channels that were read */
+    uint8_t has_all_names;
+} asked_search;
+
+/* 1 if all segments of the feed were granted the same topics to their ends. */
+static int is_uniform(const asked_search *s)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const granted_segment *at = &s->segments[i];
+        if (at->has_ended_grants ||
+            (hash != 0 && at->granted_hash != 0 && at->granted_hash != hash))
+            return 0;
+        hash = at->granted_hash != 0 ? at->granted_hash : hash;
+    }
+    return 1;
+}
+
+static void add_names(asked_search *s, const segment_index *index)
+{
+    for (size_t i = 0; i < index->channel_count; i++) {
+        channel_info named = index->channels[i].info;
+        named.symbol = strcmp(named.symbol, "*") == 0 ? "" : named.symbol;
+        if (channel_role(&named) == ROLE_DATA && strlen(named.topic) < LIMIT_TOPIC_BYTES &&
+            strlen(named.symbol) < LIMIT_SYMBOL_BYTES)
+            (void)topic_list_get(&s->names, &named, named.topic);
+    }
+}
+
+static td_result read_part(asked_search *s, const archive_segment *segment, catalog_part part,
+                           segment_rows *rows)
+{
+    const td_result rc = archive_view_read(s->view, segment->path,
+                                           archive_view_size(s->view, segment), part, rows, NULL);
+    if (rc == TD_OK)
+        add_names(s, &rows->index);
+    return rc;
+}
+
+/* Add the grants of a session, whose segments are first..end-1. */
+static void add_asked(asked_search *s, size_t first, size_t end)
+{
+    const size_t session = s->segments[first].session;
+    stretch whole = {.kind = STRETCH_RECORDED, .session = session};
+    uint64_t hash = 0;
+    int is_known = 1;
+    for (size_t i = s->between->from; i < s->between->to; i++) {
+        const stretch *row = &s->of->received.rows[i];
+        if (row->session != session || row->kind != STRETCH_RECORDED)
+            continue;
+        whole.from_ns = whole.to_ns == 0 ? row->from_ns : whole.from_ns;
+        whole.to_ns = whole.end_ns = row->to_ns > whole.to_ns ? row->to_ns : whole.to_ns;
+    }
+    if (whole.to_ns == 0) /* it received nothing */
+        return;
+    for (size_t i = first; i < end; i++) {
+        const granted_segment *at = &s->segments[i];
+        segment_rows rows;
+        if (at->granted_hash == hash && !at->has_ended_grants)
+            continue;
+        is_known &= read_part(s, at->of, CATALOG_ROWS, &rows) == TD_OK && rows.unknown_ns == 0;
+        hash = at->granted_hash;
+        asked_topics_add(&s->asked, session, &rows);
+        segment_rows_fini(&rows);
+    }
+    asked_topics_end_session(&s->asked, session, whole.to_ns);
+    if (hash == 0 || !is_known)
+        add_stretch(&s->always, &whole);
+}
+
+/* Topics of which no channel was read have one in another segment, or sent nothing. */
+static size_t find_name(asked_search *s, const char *name)
+{
+    const char *feed = s->between->feed;
+    size_t found = topic_list_find_exchange(&s->names, feed, name);
+    for (size_t i = 0; found == TOPIC_LIST_NONE && !s->has_all_names && i < s->count; i++) {
+        segment_rows rows;
+        (void)read_part(s, s->segments[i].of, CATALOG_INDEX, &rows);
+        segment_rows_fini(&rows);
+    }
+    s->has_all_names |= found == TOPIC_LIST_NONE;
+    return found != TOPIC_LIST_NONE ? found : topic_list_find_exchange(&s->names, feed, name);
+}
+
+/* Take the times for which a topic was asked as the list of the search. */
+static void take_spans(asked_search *s, const asked_topic *topic)
+{
+    between *b = s->between;
+    b->list.count = 0;
+    for (size_t i = 0; i < topic->span_count; i++) {
+        const asked_span *span = &topic->spans[i];
+        add_stretch(&b->list, &(stretch){.kind = STRETCH_RECORDED,
+                                         .session = span->session,
+                                         .from_ns = span->from_ns,
+                                         .to_ns = span->to_ns,
+                                         .end_ns = span->to_ns});
+    }
+    for (size_t i = 0; i < s->always.count; i++)
+        add_stretch(&b->list, &s->always.rows[i]);
+    for (size_t i = b->from; i < b->to; i++)
+        if (b->of->received.rows[i].kind == STRETCH_PRUNED)
+            add_stretch(&b->list, &b->of->received.rows[i]);
+    b->first_ns = UINT64_MAX;
+    b->last_ns = 0;
+    for (size_t i = 0; i < topic->span_count; i++) {
+        const uint64_t from_ns = topic->spans[i].from_ns;
+        b->first_ns = from_ns < b->first_ns ? from_ns : b->first_ns;
+        b->last_ns = from_ns > b->last_ns ? from_ns : b->last_ns;
+    }
+}
+
+static void search_asked(between *b)
+{
+    time_account *self = b->of;
+    const granted_segment *first = self->segments;
+    const granted_segment *end = self->segments + self->segment_count;
+    while (first < end && strcmp(first->of->name.feed, b->feed) != 0)
+        first++;
+    asked_search s = {.of = self, .view = b->view, .between = b, .segments = first};
+    while (first + s.count < end && strcmp(first[s.count].of->name.feed, b->feed) == 0)
+        s.count++;
+    if (is_uniform(&s))
+        return;
+    size_t next = 0;
+    for (size_t i = 0; i < s.count; i = next) {
+        while (next < s.count && s.segments[next].session == s.segments[i].session)
+            next++;
+        add_asked(&s, i, next);
+    }
+    b->between_cause = NOT_SUBSCRIBED;
+    for (size_t i = 0; i < s.asked.count; i++) {
+        size_t name =
+            s.asked.rows[i].span_count < 2 ? TOPIC_LIST_NONE : find_name(&s, s.asked.rows[i].name);
+        for (; name != TOPIC_LIST_NONE; name = s.names.rows[name].next_same) {
+            b->topic = s.names.rows[name].topic;
+            b->symbol = s.names.rows[name].symbol;
+            take_spans(&s, &s.asked.rows[i]);
+            find_between(b);
+        }
+    }
+    asked_topics_fini(&s.asked);
+    topic_list_fini(&s.names);
+    td_free(s.always.rows);
+}
+
+void time_account_add_between(time_account *self, archive_view *view, gap_list *ledger)
 {
     if (self->is_full)
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
                     "too many topics: gaps between sessions are missing for some of them");
     add_pruned(self, &view->past);
     join_segments(&self->received);
-    search_all(self, search_feed, ledger);
-    search_all(self, search_topics, ledger);
+    if (self->segment_count > 0)
+        qsort(self->segments, self->segment_count, sizeof *self->segments, compare_segments);
+    search_all(self, view, search_feed, ledger);
+    search_all(self, view, search_topics, ledger);
+    search_all(self, view, search_asked, ledger);
 }
 
 /* ---- sessions without an end ---- */

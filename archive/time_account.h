@@ -30,11 +30,12 @@ typedef struct time_account time_account;
 time_account *time_account_open(void);
 void time_account_close(time_account *self);
 
-/* time_account_add adds the received range of a segment; the order of the segments does not matter.
- * time_account_add_topics adds a segment's topics, from its index with INDEX_FULL, once. Topics
- * matter only for a feed that has imports: time_account_has_captures is 1 if an added segment is
- * imported. */
-void time_account_add(time_account *self, const segment_name *name, const segment_brief *brief);
+/* time_account_add adds the received range of a segment, which is borrowed until close; the order
+ * of the segments does not matter. time_account_add_topics adds a segment's topics, from its index
+ * with INDEX_FULL, once. Topics matter only for a feed that has imports: time_account_has_captures
+ * is 1 if an added segment is imported. */
+void time_account_add(time_account *self, const archive_segment *segment,
+                      const segment_brief *brief);
 void time_account_add_topics(time_account *self, const segment_name *name,
                              const segment_index *index);
 int time_account_has_captures(const time_account *self, const char *feed);
@@ -49,8 +50,12 @@ int time_account_has_captures(const time_account *self, const char *feed);
  * capture of the feed lacks a topic, the topic gets gaps of its own, between the sessions that have
  * it. A recorded session that began after the end of these sessions counts as having the topic: the
  * topic was not configured any more. Beyond TIME_ACCOUNT_TOPICS_MAX topics get none of these, with
- * a warning. */
-void time_account_add_between(time_account *self, const archive_view *view, gap_list *ledger);
+ * a warning.
+ *
+ * Between two times for which a topic was asked (asked_topics.h), the time in which its feed was
+ * recorded without it gets a row of reason not_subscribed. Such topics are looked for in feeds
+ * whose segments were not all granted the same topics: only their rows are read. */
+void time_account_add_between(time_account *self, archive_view *view, gap_list *ledger);
 
 /* For each damage of the journal that is not accepted and each feed, add a gap of reason corrupt
  * and TIME_ACCOUNT_CAUSE_JOURNAL: the time that the lost entries may have described. The gap begins

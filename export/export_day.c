@@ -524,7 +524,7 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
 static int has_hole(const trust_answer *trust)
 {
     return trust->broke->cause != BREAK_NONE &&
-           (!trust->is_taken_over || trust->broke->reason == GAP_PRUNED);
+           (!trust->is_taken_over || gap_reason_is_hole(trust->broke->reason));
 }
 
 /* Each maker of the topic finds the break after its last frame: it counts once. */

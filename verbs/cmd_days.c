@@ -122,6 +122,7 @@ static void describe_topics(result_writer *r, const symbol_day *of)
         result_number(r, "degraded_ns", row->degraded_ns);
         result_number(r, "missing_ns", row->missing_ns);
         result_number(r, "pruned_ns", row->pruned_ns);
+        result_number(r, "not_subscribed_ns", row->not_subscribed_ns);
         result_number(r, "unproven_ns", row->unproven_ns);
         describe_reasons(r, "reasons", row->reasons);
         result_count(r, "frames", counts->frames);
@@ -176,6 +177,7 @@ static void describe_day(result_writer *r, const symbol_day *row, size_t symbols
     result_number(r, "degraded_ns", row->sum.degraded_ns);
     result_number(r, "missing_ns", row->sum.missing_ns);
     result_number(r, "pruned_ns", row->sum.pruned_ns);
+    result_number(r, "not_subscribed_ns", row->sum.not_subscribed_ns);
     result_number(r, "unproven_ns", row->sum.unproven_ns);
     result_note(r, "proven", "%zu of %s", row->proven,
                 format_counted(row->topic_count, "topic").text);

@@ -14,11 +14,12 @@
 /* The selection's gaps, and counts from reading it. */
 typedef struct gaps_result {
     gap_list gaps;
-    uint64_t covered;   /* gaps that another line covers */
-    uint64_t disproved; /* gaps that their connections' pongs disprove */
-    uint64_t pruned;    /* stretches that were removed; the next two are without all three */
-    uint64_t open;      /* gaps without an end */
-    uint64_t lasts_ns;  /* time inside the gaps with an end */
+    uint64_t covered;        /* gaps that another line covers */
+    uint64_t disproved;      /* gaps that their connections' pongs disprove */
+    uint64_t pruned;         /* stretches that were removed */
+    uint64_t not_subscribed; /* times without the topic; the next two are without all four */
+    uint64_t open;           /* gaps without an end */
+    uint64_t lasts_ns;       /* time inside the gaps with an end */
     selection_window window;
     uint64_t frames;
     uint64_t first_ns, last_ns; /* of the first and last frame */
@@ -94,7 +95,8 @@ static void sum_up(gaps_result *result)
         const int is_disproved = gap_row_is_disproved(by_time[i]);
         result->disproved += (uint64_t)is_disproved;
         result->covered += !is_disproved && by_time[i]->covered_by[0] != '\0';
-        result->pruned += !is_loss && by_time[i]->covered_by[0] == '\0';
+        result->pruned += by_time[i]->reason == GAP_PRUNED && by_time[i]->covered_by[0] == '\0';
+        result->not_subscribed += by_time[i]->reason == GAP_NOT_SUBSCRIBED;
         if (!is_loss)
             continue;
         uint64_t from_ns = by_time[i]->from_ns > reach_ns ? by_time[i]->from_ns : reach_ns;
@@ -157,6 +159,7 @@ static td_result describe(verb_run *verb, const gaps_result *result)
     result_count(r, "covered", result->covered);
     result_count(r, "disproved", result->disproved);
     result_count(r, "pruned", result->pruned);
+    result_count(r, "not_subscribed", result->not_subscribed);
     result_count(r, "open", result->open);
     result_number(r, "lasts_ns", result->lasts_ns);
     result_duration(r, "lasts", result->lasts_ns);
@@ -171,6 +174,7 @@ static td_result describe(verb_run *verb, const gaps_result *result)
            "[{gaps!}no gaps][{gaps?}{gaps gap}][, {covered} of them covered by another line]"
            "[, {disproved} of them disproved by recorded pongs]"
            "[, {pruned} of them pruned, not lost]"
+           "[, {not_subscribed} of them without a subscription]"
            "[, {lasts_ns?}{lasts} in all]"
            "[, {open} without an end]"
            "[{frames?} in {frames frame} from {first_ns} to {last_ns}]"
@@ -187,7 +191,8 @@ static td_result run_gaps(verb_run *verb)
     if (rc == TD_OK)
         rc = describe(verb, &result);
     verb->status = cursor_is_damaged(&result.stats) ? EXIT_CODE_DAMAGE
-                   : result.gaps.count > result.covered + result.disproved + result.pruned
+                   : result.gaps.count >
+                           result.covered + result.disproved + result.pruned + result.not_subscribed
                        ? EXIT_CODE_DIFFERS
                        : EXIT_CODE_DONE;
     gap_list_fini(&result.gaps);
@@ -201,11 +206,13 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
         .name = "gaps",
         .summary = "List the gaps in the selected part of a recording, with their reasons. Frames "
                    "that cannot be read count as a gap.",
-        .statuses = {[EXIT_CODE_DONE] =
-                         "no gap in the selection, or only covered, disproved or pruned ones",
-                     [EXIT_CODE_DIFFERS] = "gaps are listed",
-                     [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
-                                           "or the journal is damaged")},
+        .statuses =
+            {[EXIT_CODE_DONE] =
+                 "no gap in the selection, or only covered or disproved ones, or time that was "
+                 "pruned or not subscribed",
+             [EXIT_CODE_DIFFERS] = "gaps are listed",
+             [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
+                                   "or the journal is damaged")},
         .examples = "tapedeck gaps archive --feed v5-linear --from now-7d --json",
         .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
                  VERB_TAKES_JSON,

@@ -51,7 +51,7 @@ typedef struct info_result {
     session_row *sessions; /* owned by the view */
     size_t session_count;
     gap_list gaps;
-    size_t holes;       /* of them, pruned stretches */
+    size_t holes;       /* of them, pruned or not subscribed */
     silent_list silent; /* topics that were asked for, without a frame */
     archive_view *view;
     char catalog[CATALOG_WHAT_BYTES]; /* why the catalog is out of date; "": it is up to date */
@@ -161,7 +161,7 @@ static void draw_day(info_result *info)
         uint64_t to_ns = gap->to_ns == GAP_OPEN ? info->all.last_ns : gap->to_ns;
         if (gap_row_is_disproved(gap))
             continue;
-        if (to_ns >= gap->from_ns && gap->reason != GAP_RESTART && gap->reason != GAP_PRUNED)
+        if (to_ns >= gap->from_ns && gap->reason != GAP_RESTART && !gap_reason_is_hole(gap->reason))
             mark_day(info, gap->feed, gap->from_ns, to_ns, 'x');
         if (gap->reason == GAP_RESTART) {
             mark_day(info, gap->feed, gap->from_ns, gap->from_ns, 'x');
@@ -211,7 +211,7 @@ static td_result find(verb_run *verb, info_result *info)
         return rc;
     archive_gaps_of(info->view, &info->gaps);
     for (size_t i = 0; i < info->gaps.count; i++)
-        info->holes += info->gaps.rows[i].reason == GAP_PRUNED;
+        info->holes += gap_reason_is_hole(info->gaps.rows[i].reason) != 0;
     archive_sessions(info->view, &info->sessions, &info->session_count);
     add_pruned(info);
     archive_check_catalog(info->view, NULL, NULL, info->catalog);
@@ -444,7 +444,7 @@ static td_result describe(verb_run *verb, const info_result *info, int by_symbol
            "[the catalog is out of date: {catalog_behind}: run 'tapedeck reindex'\n]"
            "{unexpected}{pruned}"
            "{frames frame}, {bytes} in {segments segment}, {sessions session}, {gaps gap}"
-           "[, {holes hole} left by prune]\n"
+           "[, {holes hole} (pruned or not subscribed)]\n"
            "[{segments?}from {first_ns} to {last_ns} UTC\n]"
            "[\n{feeds}]"
            "[\nHours of the newest day (UTC): # recorded, x with a gap, . not "

@@ -501,8 +501,9 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
         .statuses =
             {[EXIT_CODE_DONE] = "complete",
              [EXIT_CODE_DIFFERS] =
-                 ("not complete: a rule was broken, a frame was not decoded, a gap or a pruned "
-                  "part lies in the selection, a part of it was not recorded, a book was not right "
+                 ("not complete: a rule was broken, a frame was not decoded, a gap, or a part that "
+                  "was pruned or not subscribed, lies in the selection, a part of it was not "
+                  "recorded, a book was not right "
                   "at its beginning or had no snapshot, a topic is silent that should send frames, "
                   "or the replay was stopped"),
              [EXIT_CODE_DAMAGE] = "stored frames are damaged: 'tapedeck verify' lists them",

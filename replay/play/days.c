@@ -19,7 +19,12 @@
 enum { SPANS_MAX = 65536 };
 
 /* How bad time is, least bad first. */
-typedef enum span_kind { SPAN_DEGRADED, SPAN_MISSING, SPAN_PRUNED } span_kind;
+typedef enum span_kind {
+    SPAN_DEGRADED,
+    SPAN_MISSING,
+    SPAN_PRUNED,
+    SPAN_NOT_SUBSCRIBED,
+} span_kind;
 
 /* Time that is not clean. */
 typedef struct bad_span {
@@ -275,7 +280,8 @@ static void add_gaps(stream_days *s, const gap_list *gaps, uint64_t end_ns)
         const gap_row *gap = &gaps->rows[i];
         if (!gap_row_affects_channel(gap, &of))
             continue;
-        const span_kind kind = gap->reason == GAP_PRUNED ? SPAN_PRUNED
+        const span_kind kind = gap->reason == GAP_NOT_SUBSCRIBED ? SPAN_NOT_SUBSCRIBED
+                               : gap->reason == GAP_PRUNED       ? SPAN_PRUNED
                                : gap->reason == GAP_SEQUENCE || gap->reason == GAP_AGGREGATE
                                    ? SPAN_DEGRADED
                                    : SPAN_MISSING;
@@ -341,18 +347,24 @@ static int has_candles_without_volume(const days_run *run, const stream_days *s,
     return 0;
 }
 
+/* A day on which the topic was not asked for gets no row. */
 static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint64_t to_ns)
 {
+    unsigned reasons = 0;
+    if (covered_ns(&s->bad, from_ns, to_ns, SPAN_NOT_SUBSCRIBED, &reasons) == to_ns - from_ns)
+        return;
     day_topic row = {.feed = td_strdup(s->feed),
                      .topic = td_strdup(s->topic),
                      .symbol = td_strdup(s->symbol),
                      .day_ns = from_ns - from_ns % DAYS_DAY_NS,
                      .proof = s->proof};
-    row.pruned_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_PRUNED, &row.reasons);
+    row.not_subscribed_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_NOT_SUBSCRIBED, &row.reasons);
+    uint64_t unexpected_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_PRUNED, &row.reasons);
     uint64_t lacking_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_MISSING, &row.reasons);
     uint64_t bad_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_DEGRADED, &row.reasons);
-    row.expected_ns = to_ns - from_ns - row.pruned_ns;
-    row.missing_ns = lacking_ns - row.pruned_ns;
+    row.pruned_ns = unexpected_ns - row.not_subscribed_ns;
+    row.expected_ns = to_ns - from_ns - unexpected_ns;
+    row.missing_ns = lacking_ns - unexpected_ns;
     row.degraded_ns = bad_ns - lacking_ns;
     row.clean_ns = to_ns - from_ns - bad_ns;
     uint64_t sent = 0;
@@ -692,6 +704,8 @@ size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
             sum->missing_ns = row->missing_ns;
         if (row->pruned_ns > sum->pruned_ns)
             sum->pruned_ns = row->pruned_ns;
+        if (row->not_subscribed_ns > sum->not_subscribed_ns)
+            sum->not_subscribed_ns = row->not_subscribed_ns;
         if (row->unproven_ns > sum->unproven_ns)
             sum->unproven_ns = row->unproven_ns;
         sum->is_overdue |= row->is_overdue;

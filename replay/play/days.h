@@ -5,7 +5,8 @@
  * Expected time begins with the topic's grant (its first frame if no grant is known). It ends with
  * the feed's last frame, or with the topic's own last frame if the topic is no longer granted then,
  * unless its connection was lost: then the topic is asked for as long as it is missing.
- * Pruned stretches (GAP_PRUNED) are not expected, but a topic that has one is not clean. Missing
+ * Pruned stretches (GAP_PRUNED), and time in which the feed was recorded without the topic
+ * (GAP_NOT_SUBSCRIBED), are not expected, but a topic that has one is not clean. Missing
  * time is inside a gap of the ledger or a chunk that cannot be read; a granted topic that speaks at
  * once and never sent a frame is missing entirely, because it should have begun with a snapshot.
  * Unproven time is of a day on which the topic was granted and sent nothing: nothing shows whether
@@ -60,7 +61,7 @@ typedef struct day_topic {
     char *feed, *topic, *symbol;
     uint64_t day_ns; /* start of the day */
     uint64_t expected_ns, clean_ns, degraded_ns, missing_ns, unproven_ns;
-    uint64_t pruned_ns; /* of the time that would have been expected */
+    uint64_t pruned_ns, not_subscribed_ns; /* of the time that would have been expected */
     topic_proof proof;
     unsigned reasons;     /* 0: all of it is clean */
     uint8_t has_sent;     /* 1: the exchange sent frames on this day */

@@ -25,16 +25,18 @@ static void add_stream(replay_report *report, const stream *s)
                              (lacks->cause == BREAK_RULE && lacks->rule == RULE_NONE));
 }
 
-/* Count the gaps that nothing covers, and the pruned stretches. Call when all gaps are joined, so
+/* Count the gaps that nothing covers, and the holes. Call when all gaps are joined, so
  * that a gap that is in the ledger and was also found by an audit is one row. */
 static void count_uncovered(replay_report *report)
 {
     report->uncovered_gaps = 0;
     report->pruned = 0;
+    report->not_subscribed = 0;
     for (size_t i = 0; i < report->gaps.count; i++) {
         const gap_row *row = &report->gaps.rows[i];
         report->uncovered_gaps += gap_row_is_loss(row) != 0;
         report->pruned += row->reason == GAP_PRUNED && row->covered_by[0] == '\0';
+        report->not_subscribed += row->reason == GAP_NOT_SUBSCRIBED;
     }
 }
 
@@ -112,7 +114,7 @@ replay_verdict report_verdict(const replay_report *report)
     int is_complete = !report->is_stopped && report->totals.violations == 0 &&
                       report->totals.undecoded == 0 && report->totals.possible_copies == 0 &&
                       report->uncovered_gaps == 0 && report->pruned == 0 &&
-                      report->began_broken == 0 && report->lacking == 0 &&
-                      report->absences.count == 0 && report->overdue == 0;
+                      report->not_subscribed == 0 && report->began_broken == 0 &&
+                      report->lacking == 0 && report->absences.count == 0 && report->overdue == 0;
     return is_complete ? REPLAY_COMPLETE : REPLAY_INCOMPLETE;
 }

@@ -26,7 +26,8 @@ typedef struct replay_report {
     gap_list gaps;                                    /* gaps that overlap the selection */
     uint64_t uncovered_gaps;                          /* of them, losses (gap_row_is_loss) */
     uint64_t pruned;                                  /* of them, stretches that were removed */
-    uint64_t began_broken; /* streams whose state was not right when the selection began */
+    uint64_t not_subscribed; /* of them, times in which the topic was not asked for */
+    uint64_t began_broken;   /* streams whose state was not right when the selection began */
     uint64_t lacking; /* books without a right state at the end: no snapshot of them was used */
     absence_list absences; /* absences in the selection; freed by report_fini_replay */
     silent_list silent;    /* topics that were asked for and sent nothing; freed likewise */

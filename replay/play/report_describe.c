@@ -364,9 +364,11 @@ static void describe_gaps(result_writer *r, const replay_report *report)
     for (size_t i = 0; i < gaps->count; i++)
         report_describe_gap(r, &gaps->rows[i], i < ROWS_SHOWN ? PATTERN : NULL);
     result_list_end(r);
-    result_note(r, "uncovered", "%s not covered by another connection%s%s",
+    result_note(r, "uncovered", "%s not covered by another connection%s%s%s%s",
                 format_count(report->uncovered_gaps).text, report->pruned == 0 ? "" : ", pruned: ",
-                report->pruned == 0 ? "" : format_count(report->pruned).text);
+                report->pruned == 0 ? "" : format_count(report->pruned).text,
+                report->not_subscribed == 0 ? "" : ", not subscribed: ",
+                report->not_subscribed == 0 ? "" : format_count(report->not_subscribed).text);
     note_more(r, "more_gaps", gaps->count);
 }
 
@@ -561,6 +563,7 @@ static void describe_verdict(result_writer *r, const replay_report *report)
                               "[, {line_possible_copies frame} possibly there twice]"
                               "[, {open_gaps} not covered]"
                               "[, {removed} removed by prune]"
+                              "[, {unasked} not subscribed]"
                               "[, {began_broken topic} not trusted at the beginning]"
                               "[, {absent part} of the selection not recorded]"
                               "[, {books_without_snapshot book} without a usable snapshot]"
@@ -587,6 +590,9 @@ static void describe_verdict(result_writer *r, const replay_report *report)
     result_note(r, "open_gaps", "%s", gaps == 0 ? "" : format_counted(gaps, "gap").text);
     result_note(r, "removed", "%s",
                 report->pruned == 0 ? "" : format_counted(report->pruned, "part").text);
+    result_note(r, "unasked", "%s",
+                report->not_subscribed == 0 ? ""
+                                            : format_counted(report->not_subscribed, "part").text);
     result_filled(r, "first", is_complete ? (is_nothing ? "" : COMPLETE) : INCOMPLETE);
     result_filled(r, "last", is_nothing ? "" : END);
 }

@@ -32,8 +32,9 @@ static gap_row make_row(const char *feed, uint64_t from_ns, uint64_t to_ns, cons
 static void test_reasons_have_their_names(void **state)
 {
     (void)state;
-    static const char *const NAMES[] = {"disconnect", "stale",    "overload",  "restart", "crash",
-                                        "corrupt",    "sequence", "aggregate", "pruned"};
+    static const char *const NAMES[] = {"disconnect", "stale",         "overload", "restart",
+                                        "crash",      "corrupt",       "sequence", "aggregate",
+                                        "pruned",     "not_subscribed"};
     assert_int_equal(sizeof NAMES / sizeof NAMES[0], GAP_REASON_COUNT);
     for (unsigned i = 0; i < GAP_REASON_COUNT; i++) {
         gap_reason reason = GAP_REASON_COUNT;

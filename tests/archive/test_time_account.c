@@ -133,11 +133,11 @@ static void add_segment(time_account *spans, const made_segment *from)
 {
     segment_rows rows = {.index = {.last_ns = from->end_ns}};
     segment_index *index = &rows.index;
-    segment_name name = {.session = {from->session},
-                         .number = from->number,
-                         .first_s = from->number * UINT64_C(7200),
-                         .is_parsed = 1};
-    (void)snprintf(name.feed, sizeof name.feed, "%s", from->feed);
+    archive_segment segment = {.name = {.session = {from->session},
+                                        .number = from->number,
+                                        .first_s = from->number * UINT64_C(7200),
+                                        .is_parsed = 1}};
+    (void)snprintf(segment.name.feed, sizeof segment.name.feed, "%s", from->feed);
     (void)snprintf(index->verb, sizeof index->verb, "%s", from->is_capture ? "import" : "record");
     for (size_t at = 0; at < from->topics.size;) {
         segment_channel channel = {.id = (uint16_t)(index->channel_count + 1),
@@ -151,8 +151,8 @@ static void add_segment(time_account *spans, const made_segment *from)
         segment_index_add_channel(index, &channel);
     }
     const segment_brief brief = segment_rows_brief(&rows);
-    time_account_add(spans, &name, &brief);
-    time_account_add_topics(spans, &name, index);
+    time_account_add(spans, &segment, &brief);
+    time_account_add_topics(spans, &segment.name, index);
     segment_rows_fini(&rows);
 }
 
@@ -414,7 +414,7 @@ static void test_spans_of_several_segments(void **state)
         segment_rows rows;
         assert_int_equal(segment_rows_read(a, segment->path, &rows, &err), TD_OK);
         const segment_brief brief = segment_rows_brief(&rows);
-        time_account_add(spans, &segment->name, &brief);
+        time_account_add(spans, segment, &brief);
         segment_rows_fini(&rows);
     }
     time_account_add_between(spans, view, &found);

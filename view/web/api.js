@@ -248,6 +248,7 @@ const REASONS = [
   "sequence",
   "aggregate",
   "pruned",
+  "not_subscribed",
 ];
 
 export function gapReasons(bits) {

@@ -590,6 +590,9 @@ async function partsDiffer(t, archive, dir, { replay, gaps, days, rows }) {
   return found;
 }
 
+/** Reasons of rows that are no losses. */
+const HOLES = ["pruned", "not_subscribed"];
+
 /** What the verbs answer about an archive, beside the truth. */
 export async function answersOf(
   t,
@@ -660,7 +663,7 @@ export async function answersOf(
     bars: rows.bars.length,
     good: {
       replay: replay.verdict === "complete" && replay.silent.length === 0,
-      gaps: gaps.gaps.every((gap) => gap.covered_by !== null || gap.reason === "pruned"),
+      gaps: gaps.gaps.every((gap) => gap.covered_by !== null || HOLES.includes(gap.reason)),
       days: days.days.length > 0 && days.days.every(isCleanDay) && days.silent.length === 0,
       info: info.gaps === gaps.covered,
       verify: verify.verdict === "sound",
@@ -705,12 +708,8 @@ async function recordedLive(t, dir, name, family, { hooks, args = [], run }) {
     programs = [];
   const sim = await simulated(t, dir, family, []);
   const between = await exchangeBetween(t, sim.url, hooks?.(FAMILIES[family]));
-  const start = (to = archive) => {
-    const recorder = new Recorder(
-      t,
-      to,
-      feedOf(family, between.url, ["--status-listen", "127.0.0.1:0", ...args])
-    );
+  const start = (to = archive, feed = feedOf(family, between.url)) => {
+    const recorder = new Recorder(t, to, [...feed, "--status-listen", "127.0.0.1:0", ...args]);
     programs.push(recorder);
     return recorder;
   };
@@ -721,7 +720,7 @@ async function recordedLive(t, dir, name, family, { hooks, args = [], run }) {
       metrics = await metricsOf(recorder);
       await recorder.kill("SIGTERM");
     };
-    await run({ between, start, stopped, archive, t, lines });
+    await run({ between, start, stopped, archive, t, lines, family, url: between.url });
     const seen = between.seen.length; // the observer may be later than the recorder
     await eventually("the observer has later frames", () => between.seen.length > seen + 400);
     const file = path.join(dir, `${name}-truth.jsonl`),
@@ -755,6 +754,26 @@ async function metricsOf(recorder) {
     refused: sum("tapedeck_feed_topics_refused"),
   };
 }
+
+/** One recorder of a configuration, in which topics are left out for a while, one after the other. */
+const leftOut = async ({ start, stopped, archive, t, lines, family, url }) => {
+  const { path: at, book, trade, symbol } = FAMILIES[family];
+  const file = `${archive}.yaml`;
+  const write = (topics) =>
+    fs.writeFileSync(
+      file,
+      `feeds:\n  - family: ${family}\n    url: ${url}${at}\n    topics: [${topics}]\n    symbols: [${symbol}]\n`
+    );
+  write([book, trade]);
+  const recorder = start(archive, ["-c", file, "--commit-interval", "100ms"]);
+  for (const [i, topics] of [[book], [trade], [book, trade]].entries()) {
+    await recorder.durableAfter(lines * (i + 1));
+    write(topics);
+    await tapedeck(t, ["ctl", archive, "reload"]);
+  }
+  await recorder.durableAfter(lines * 5);
+  await stopped(recorder);
+};
 
 /** One recorder; the event after some durable lines, then as many again. */
 const one = (happens) => async (live) => {
@@ -817,6 +836,7 @@ const LIVE = {
       return start();
     }),
   },
+  "topics left out": { lost: "both", run: leftOut },
   "killed and started": {
     lost: "both",
     run: one(async ({ start }, recorder) => {

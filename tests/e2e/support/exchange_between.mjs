@@ -30,7 +30,7 @@ export async function exchangeBetween(t, url, hooks = {}) {
       observer.on("error", () => {});
       observer.opened = once(observer, "open");
     }
-    if (observed.includes(text) || /unsubscribe/.test(text)) return;
+    if (observed.includes(text) || /unsubscribe|"cancel"/i.test(text)) return;
     observed.push(text);
     await observer.opened;
     observer.send(text);
