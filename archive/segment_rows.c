@@ -67,7 +67,7 @@ static int compare_answered(const void *a, const void *b)
 
 answered_conns answered_conns_find(const segment_rows *rows)
 {
-    answered_conns out = {.rows = td_alloc_zero(rows->conn_count + 1, sizeof out.rows[0])};
+    answered_conns out = {.rows = td_alloc_zero(rows->conn_count + 1, sizeof(conn_row *))};
     uint8_t *is_answered = td_alloc_zero(rows->conn_count + 1, 1);
     for (size_t i = 0; i < rows->grant_count; i++)
         if (strcmp(rows->grants[i].source, EVENT_GRANT_ANSWERED) == 0)

@@ -487,7 +487,9 @@ static td_result write_gaps(merge_job *job, int source, td_err *err)
         if (feed == NULL)
             continue; /* pruned */
         gap_row written = *row;
-        written.line += (uint32_t)source * MERGE_LINES;
+        /* A hole is of no slot: with line 0 it concerns all shards (gap_row_affects_channel). */
+        if (!gap_reason_is_hole(row->reason))
+            written.line += (uint32_t)source * MERGE_LINES;
         written.conn = conn_of_row(feed, row, written.line);
         if (row->covered_by[0] == '\0' && row->to_ns != GAP_OPEN &&
             merge_topics_has_row(&feed->topics[source], row))

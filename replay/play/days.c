@@ -580,7 +580,7 @@ static void add_lost(days_run *run, const lost_topic *row)
     }
     stream_days *made = open_stream(&info, run->window.from_ns);
     made->row = row->row;
-    made->last_ns = run->window.from_ns;
+    made->last_ns = run->window.from_ns - 1; /* a gap began before the window */
     made->line = row->line;
     made->shard = row->shard;
     run->streams = td_array_grow(run->streams, run->stream_count, sizeof(stream_days *));
@@ -634,7 +634,8 @@ static int is_proven(const day_list *list, const silent_topic *topic)
 static td_result add_feeds(days_run *run, td_err *err)
 {
     td_result rc = TD_OK;
-    qsort(run->streams, run->stream_count, sizeof(stream_days *), compare_streams);
+    if (run->stream_count > 0)
+        qsort(run->streams, run->stream_count, sizeof(stream_days *), compare_streams);
     size_t next = 0;
     for (size_t i = 0; i < run->stream_count && rc == TD_OK; i = next) {
         while (next < run->stream_count &&
@@ -671,8 +672,9 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
     if (rc == TD_OK)
         rc = find_all_lost(&run, err);
     if (rc == TD_OK)
-        rc = run.stream_count > 0 ? add_feeds(&run, err)
-                                  : selection_why_empty(how->archive, wanted, stats, err);
+        rc = add_feeds(&run, err);
+    if (rc == TD_OK && out->count == 0)
+        rc = selection_why_empty(how->archive, wanted, stats, err);
     for (size_t i = 0; i < run.stream_count; i++)
         close_stream(run.streams[i]);
     td_free(run.streams);

@@ -697,6 +697,8 @@ for (const [what, feeds] of Object.entries(APART))
 
       recorder = new Recorder(t, archive, ["-c", config]); // the connection stays lost over recordings
       await isMissing("--from", await isLost(recorder));
+      const later = new Date(Date.now() + 1000).toISOString(); // nothing was asked for
+      await tapedeck(t, ["days", archive, "--from", later], { status: 4 });
     }
   );
 
