@@ -8,24 +8,17 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "archive/archive_view.h"
-
-/* A session that was running at open_conns.at_ns. */
-typedef struct open_conns_session {
-    segment_rows rows; /* of the segment that it was writing at that time */
-    /* The session's last checkpoint before open_conns.at_ns, and the path of the segment with the
-     * checkpoint. The path is NULL without a checkpoint, or if sessions of the feed overlap, so
-     * that one session's states are not the feed's. */
-    segment_checkpoint checkpoint;
-    char *checkpoint_path;
-} open_conns_session;
+#include "archive/read_plan.h"
 
 /* All zero if nothing was recorded. */
 typedef struct open_conns {
     uint64_t at_ns;
-    open_conns_session *sessions;
+    segment_rows *sessions; /* for each session that was running at at_ns, the segment that it was
+                               writing */
     size_t count;
     uint8_t is_unknown; /* 1: some segments cannot be read */
-    uint8_t with_live;  /* 1: read with open_conns_read_live */
+    uint8_t with_live;  /* 1: a live session also continues after its last frame, for a tape that
+                           follows a recording */
 } open_conns;
 
 /* For each session of the wanted feeds that was running at at_ns, read its state just before the
@@ -42,24 +35,15 @@ TD_MUST_USE td_result open_conns_read_feed(archive_view *view, const char *feed,
 TD_MUST_USE td_result open_conns_read_end(archive_view *view, const char *feed, uint64_t until_ns,
                                           open_conns *out, uint64_t *first_ns, uint64_t *last_ns,
                                           td_err *err);
-/* As open_conns_read, for a tape that follows a recording: a live session also continues after its
- * last frame. */
-TD_MUST_USE td_result open_conns_read_live(archive_view *view,
-                                           int (*wants_feed)(void *, const char *), void *user,
-                                           uint64_t at_ns, open_conns *out, td_err *err);
+/* As open_conns_read, from a plan of read_plan_open_at, into *out with at_ns and with_live set. */
+TD_MUST_USE td_result open_conns_read_planned(archive_view *view, const read_plan *plan,
+                                              open_conns *out, td_err *err);
 void open_conns_fini(open_conns *self);
-
-/* Read the session at the beginning of a segment, the feed's oldest one: its checkpoint is the
- * segment's first one, unless that is later than the first message. The caller releases *out with
- * open_conns_session_fini, also after a failure. TD_E_IO, TD_E_CORRUPT. */
-TD_MUST_USE td_result open_conns_read_start(archive_view *view, const archive_segment *segment,
-                                            open_conns_session *out, td_err *err);
-void open_conns_session_fini(open_conns_session *self);
 
 /* Start of the oldest connection of one session, or of all sessions, that was open or was the last
  * one of its slot; at_ns without one. The last one counts, because the next connection may begin
  * with a list of trades that this one had. */
-uint64_t open_conns_session_oldest_ns(const open_conns *self, const open_conns_session *session);
+uint64_t open_conns_session_oldest_ns(const open_conns *self, const segment_rows *session);
 uint64_t open_conns_oldest_ns(const open_conns *self);
 
 /* 1 if a connection was granted the topic, as the exchange writes it, or a topic that covers it

@@ -394,6 +394,137 @@ td_result read_plan_open(archive *a, const read_query *query, read_plan **out, t
     return TD_OK;
 }
 
+/* ---- a moment ---- */
+
+/* The search for segments extends this far from the moment: a segment holds up to an hour, and a
+ * quiet feed may write no segment for hours. */
+#define SEGMENT_DISTANCE_NS_MAX (UINT64_C(26) * 3600 * TD_NS_PER_S)
+
+/* Names of segments around at_ns. */
+typedef struct near_segments {
+    const segment_name **names;
+    size_t count;
+    uint64_t at_ns;
+    int (*wants_feed)(void *user, const char *feed);
+    void *user;
+} near_segments;
+
+static int wants_near_feed(void *user, const char *feed)
+{
+    const near_segments *near = user;
+    return near->wants_feed == NULL || near->wants_feed(near->user, feed);
+}
+
+/* 0 if the segment is not needed, because of another segment of its session. Either a later segment
+ * began before at_ns, even if it began at the end of the second in its name. Or an earlier segment
+ * began at or after at_ns, and one such segment is enough to show that the session continued. */
+static int wants_near_segment(void *user, const segment_name *name)
+{
+    const near_segments *near = user;
+    for (size_t i = 0; i < near->count; i++) {
+        const segment_name *other = near->names[i];
+        if (other->number == name->number || strcmp(other->session, name->session) != 0 ||
+            strcmp(other->feed, name->feed) != 0)
+            continue;
+        if (other->number > name->number ? (other->first_s + 1) * TD_NS_PER_S <= near->at_ns
+                                         : other->first_s * TD_NS_PER_S >= near->at_ns)
+            return 0;
+    }
+    return 1;
+}
+
+static void collect_near(near_segments *near, const archive_listing *listing)
+{
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const segment_name *name = &listing->segments[i].name;
+        uint64_t first_ns = name->first_s * TD_NS_PER_S;
+        if (!name->is_parsed || first_ns + SEGMENT_DISTANCE_NS_MAX < near->at_ns ||
+            (first_ns > near->at_ns && first_ns - near->at_ns > SEGMENT_DISTANCE_NS_MAX))
+            continue;
+        near->names = td_array_grow(near->names, near->count, sizeof(segment_name *));
+        near->names[near->count++] = name;
+    }
+}
+
+td_result read_plan_open_at(archive_view *view, int (*wants_feed)(void *, const char *), void *user,
+                            uint64_t at_ns, read_plan **out, td_err *err)
+{
+    const uint64_t distance_ns = SEGMENT_DISTANCE_NS_MAX;
+    near_segments near = {.at_ns = at_ns, .wants_feed = wants_feed, .user = user};
+    collect_near(&near, &view->listing);
+    const read_query query = {.from_ns = at_ns > distance_ns ? at_ns - distance_ns : 0,
+                              .to_ns = at_ns < UINT64_MAX - distance_ns ? at_ns + distance_ns
+                                                                        : UINT64_MAX,
+                              .wants_feed = wants_near_feed,
+                              .wants_segment = wants_near_segment,
+                              .user = &near,
+                              .is_quiet = 1,
+                              .view = view};
+    td_result rc = read_plan_open(view->archive, &query, out, err);
+    td_free(near.names);
+    return rc;
+}
+
+static int is_of_feed(const segment_index *a, const segment_index *b)
+{
+    return strcmp(a->feed, b->feed) == 0;
+}
+
+static int is_of_session(const segment_index *a, const segment_index *b)
+{
+    return is_of_feed(a, b) && strcmp(a->session, b->session) == 0;
+}
+
+/* 1 if another session of the feed has frames between the start of the index's session and at_ns.
+ */
+static int is_overlapped(const read_plan *plan, const segment_index *index, uint64_t at_ns)
+{
+    uint64_t first_ns = index->first_ns;
+    for (size_t i = 0; i < plan->count; i++) {
+        const segment_index *other = &plan->segments[i]->index;
+        if (is_of_session(other, index) && other->first_ns < first_ns)
+            first_ns = other->first_ns;
+    }
+    for (size_t i = 0; i < plan->count; i++) {
+        const segment_index *other = &plan->segments[i]->index;
+        if (is_of_feed(other, index) && !is_of_session(other, index) &&
+            other->last_ns >= first_ns && other->first_ns < at_ns)
+            return 1;
+    }
+    return 0;
+}
+
+/* A segment's first checkpoint may be earlier than its first frame, so the checkpoints of all
+ * planned segments are compared. */
+read_start read_plan_start(const read_plan *plan, const segment_rows *session, uint64_t at_ns)
+{
+    read_start start = {.session = session};
+    if (is_overlapped(plan, &session->index, at_ns))
+        return start;
+    for (size_t i = 0; i < plan->count; i++) {
+        const segment_index *index = &plan->segments[i]->index;
+        for (size_t k = 0; k < index->checkpoint_count && is_of_session(index, &session->index);
+             k++) {
+            const segment_checkpoint *at = &index->checkpoints[k];
+            if (at->at_ns >= at_ns || at->at_ns < start.checkpoint.at_ns)
+                continue;
+            start.checkpoint = *at;
+            start.path = index->path;
+        }
+    }
+    return start;
+}
+
+read_start read_start_of_segment(const segment_rows *rows)
+{
+    const segment_index *index = &rows->index;
+    if (index->checkpoint_count == 0 || index->checkpoints[0].at_ns > index->first_ns)
+        return (read_start){.session = rows};
+    return (read_start){rows, index->checkpoints[0], index->path};
+}
+
+/* ---- the plan's segments ---- */
+
 void read_plan_close(read_plan *plan)
 {
     if (plan == NULL)

@@ -1,7 +1,8 @@
 /* Which segments, channels and chunks a selection needs. A segment's data comes from the catalog if
  * its row matches the file, otherwise from the segment itself (no catalog, an old or unusable one,
  * a segment that is being written, a single file), with the same result. A plan describes the
- * archive at the time when it was made; an open segment may have grown since.
+ * archive at the time when it was made; an open segment may have grown since. Also with which
+ * checkpoint reading begins.
  *
  * One thread at a time. */
 #ifndef TD_ARCHIVE_READ_PLAN_H
@@ -64,6 +65,29 @@ typedef struct read_plan read_plan;
 TD_MUST_USE td_result read_plan_open(archive *archive, const read_query *query, read_plan **out,
                                      td_err *err);
 void read_plan_close(read_plan *plan);
+
+/* Plan the segments around a moment that show what was open then: of each session of a wanted feed,
+ * the one that it was writing, and if it continued the next one. Unreadable segments are not
+ * logged. TD_E_IO. */
+TD_MUST_USE td_result read_plan_open_at(archive_view *view,
+                                        int (*wants_feed)(void *user, const char *feed), void *user,
+                                        uint64_t at_ns, read_plan **out, td_err *err);
+
+/* The checkpoint with which reading a session begins, instead of with its earlier frames. Borrows
+ * from the session's rows, and from the plan. */
+typedef struct read_start {
+    const segment_rows *session; /* of the segment that the session was writing */
+    segment_checkpoint checkpoint;
+    const char *path; /* of the checkpoint's segment, below the archive; NULL: no checkpoint */
+} read_start;
+
+/* The session's last checkpoint before at_ns, by the plan of that moment (read_plan_open_at). None
+ * if sessions of the feed overlap: one session's states are not the feed's. */
+read_start read_plan_start(const read_plan *plan, const segment_rows *session, uint64_t at_ns);
+
+/* The segment's first checkpoint, for a feed whose earlier segments are missing. None if it is
+ * later than the first message. */
+read_start read_start_of_segment(const segment_rows *rows);
 
 /* Number of segments in the plan. */
 size_t read_plan_count(const read_plan *plan);

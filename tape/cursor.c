@@ -28,8 +28,7 @@ _Static_assert((int)SOURCES_MAX <= (int)MERGE_SOURCES_MAX, "the merge takes them
 /* A segment whose predecessor was pruned: its checkpoint has the state that its frames continue. */
 typedef struct hole {
     session_feed *feed;
-    uint64_t first_ns; /* of the segment */
-    open_conns_session at;
+    segment_rows rows;   /* of the segment, with its checkpoint */
     symbol_table states; /* empty until it is passed */
     uint8_t is_passed;
 } hole;
@@ -56,7 +55,7 @@ struct cursor {
     symbol_table states;
     hole *holes; /* those between frames of the window */
     size_t hole_count;
-    uint64_t hole_ns; /* the earliest first_ns of a hole that is not passed; UINT64_MAX: none */
+    uint64_t hole_ns; /* first frame of the earliest hole that is not passed; UINT64_MAX: none */
     order_hold hold;  /* only if options.hold_ns > 0 */
     event_reader *events;
     event event; /* the last event */
@@ -174,25 +173,24 @@ static td_result find_first_ns(const cursor *c, archive_view *view, uint64_t *fi
 }
 
 /* Load the session's checkpoint. 1 if the checkpoint has all wanted states. */
-static int load_checkpoint(cursor *c, const open_conns_session *from, const source_options *reading,
+static int load_checkpoint(cursor *c, const read_start *from, const source_options *reading,
                            symbol_audits audits, symbol_table *to)
 {
     td_err why;
     /* A user's decoder may produce other messages than the states were made from. */
-    if (c->options.states < TAPE_STATES_BOOKS || from->checkpoint_path == NULL ||
-        c->options.decoding != NULL)
+    if (c->options.states < TAPE_STATES_BOOKS || from->path == NULL || c->options.decoding != NULL)
         return 0;
     if (saved_states_load(to, c->archive, from, reading, audits, &why) == TD_OK)
         return 1;
     td_log_emit(c->options.log, TD_LOG_DEBUG, "feed %s: a checkpoint is not used: %s",
-                from->rows.index.feed, why.text);
+                from->session->index.feed, why.text);
     return 0;
 }
 
 /* Load the states before the first frame. 1: frames are returned from the checkpoint's time on. */
-static int load_states(cursor *c, const open_conns_session *from, const source_options *reading)
+static int load_states(cursor *c, const read_start *from, const source_options *reading)
 {
-    const segment_index *index = &from->rows.index;
+    const segment_index *index = &from->session->index;
     const symbol_audits audits =
         c->options.states == TAPE_STATES_AUDITED ? SYMBOL_WITH_AUDITS : SYMBOL_WITHOUT_AUDITS;
     if (!load_checkpoint(c, from, reading, audits, &c->states))
@@ -207,7 +205,7 @@ static int load_states(cursor *c, const open_conns_session *from, const source_o
 static int has_copies(const open_conns *open, uint64_t before_ns)
 {
     for (size_t i = 0; i < open->count; i++) {
-        const segment_rows *rows = &open->sessions[i].rows;
+        const segment_rows *rows = &open->sessions[i];
         for (size_t k = 0; k < rows->conn_count; k++)
             for (const conn_row *a = rows->conns, *b = &rows->conns[k]; a < b; a++) {
                 const uint64_t a_ns = a->to_ns - 1, b_ns = b->to_ns - 1; /* an open one is last */
@@ -220,12 +218,13 @@ static int has_copies(const open_conns *open, uint64_t before_ns)
     return 0;
 }
 
-static td_result read_open(cursor *c, archive_view *view, uint64_t at_ns, open_conns *open,
-                           td_err *err)
+/* Read what was open at a time, from *plan, which the caller closes. */
+static td_result read_open(cursor *c, archive_view *view, uint64_t at_ns, read_plan **plan,
+                           open_conns *open, td_err *err)
 {
-    return c->options.is_following
-               ? open_conns_read_live(view, wants_feed, &c->wanted, at_ns, open, err)
-               : open_conns_read(view, wants_feed, &c->wanted, at_ns, open, err);
+    *open = (open_conns){.at_ns = at_ns, .with_live = c->options.is_following};
+    td_result rc = read_plan_open_at(view, wants_feed, &c->wanted, at_ns, plan, err);
+    return rc == TD_OK ? open_conns_read_planned(view, *plan, open, err) : rc;
 }
 
 /* Get the time since which frames may be in the window after a border although they were received
@@ -234,12 +233,14 @@ static td_result find_border(cursor *c, archive_view *view, uint64_t border_ns, 
                              td_err *err)
 {
     open_conns open;
+    read_plan *plan = NULL;
     const uint64_t before_ns =
         border_ns > c->begin_ns + LINES_LEAD_NS ? border_ns - LINES_LEAD_NS : c->begin_ns;
-    td_result rc = read_open(c, view, border_ns + 1, &open, err);
+    td_result rc = read_open(c, view, border_ns + 1, &plan, &open, err);
     if (rc == TD_OK)
         *since_ns = has_copies(&open, before_ns) ? before_ns : border_ns;
     open_conns_fini(&open);
+    read_plan_close(plan);
     return rc;
 }
 
@@ -266,20 +267,30 @@ static td_result find_lines_window(cursor *c, archive_view *view, source_options
 static td_result find_lead_from(cursor *c, archive_view *view, source_options *reading, td_err *err)
 {
     open_conns open;
-    td_result rc = read_open(c, view, reading->window.from_ns + 1, &open, err);
+    read_plan *plan = NULL;
+    td_result rc = read_open(c, view, reading->window.from_ns + 1, &plan, &open, err);
     for (size_t i = 0; rc == TD_OK && i < open.count; i++) {
-        const open_conns_session *session = &open.sessions[i];
-        uint64_t since_ns = load_states(c, session, reading)
-                                ? session->checkpoint.at_ns
-                                : open_conns_session_oldest_ns(&open, session);
+        const read_start start = read_plan_start(plan, &open.sessions[i], open.at_ns);
+        uint64_t since_ns = load_states(c, &start, reading)
+                                ? start.checkpoint.at_ns
+                                : open_conns_session_oldest_ns(&open, &open.sessions[i]);
         if (since_ns < reading->lead_from_ns)
             reading->lead_from_ns = since_ns;
     }
     open_conns_fini(&open);
+    read_plan_close(plan);
     return rc;
 }
 
 /* ---- feeds whose beginning was pruned ---- */
+
+/* Read a segment's rows, for its first checkpoint. 0 if they cannot be read. The caller releases
+ * them also then. */
+static int read_rows(archive_view *view, const archive_segment *segment, segment_rows *out)
+{
+    return archive_view_read(view, segment->path, archive_view_size(view, segment), CATALOG_ROWS,
+                             out, NULL) == TD_OK;
+}
 
 /* Pruning removes the snapshots on which later deltas build. So a feed that begins within the
  * window, with a later segment of a session, is read from that segment's checkpoint on. */
@@ -291,7 +302,7 @@ static void find_pruned_starts(cursor *c, archive_view *view, const source_optio
     size_t count = 0;
     for (size_t i = 0; i < listing->segment_count; i++) {
         const segment_name *name = &listing->segments[i].name;
-        open_conns_session first;
+        segment_rows rows;
         size_t at = 0;
         while (at < count && (!name->is_parsed || strcmp(seen[at], name->feed) != 0))
             at++;
@@ -303,11 +314,12 @@ static void find_pruned_starts(cursor *c, archive_view *view, const source_optio
             !selection_has_feed(&c->wanted, name->feed))
             continue;
         /* Without the states the books are not known yet, which is an answer, too. */
-        if (open_conns_read_start(view, &listing->segments[i], &first, NULL) == TD_OK &&
-            first.rows.index.first_ns > window->from_ns &&
-            first.rows.index.first_ns < window->to_ns)
-            (void)load_states(c, &first, reading);
-        open_conns_session_fini(&first);
+        if (read_rows(view, &listing->segments[i], &rows) &&
+            rows.index.first_ns > window->from_ns && rows.index.first_ns < window->to_ns) {
+            const read_start start = read_start_of_segment(&rows);
+            (void)load_states(c, &start, reading);
+        }
+        segment_rows_fini(&rows);
     }
     td_free(seen);
 }
@@ -317,7 +329,7 @@ static void find_pruned_starts(cursor *c, archive_view *view, const source_optio
 static void drop_holes(cursor *c)
 {
     for (size_t i = 0; i < c->hole_count; i++) {
-        open_conns_session_fini(&c->holes[i].at);
+        segment_rows_fini(&c->holes[i].rows);
         symbol_table_fini(&c->holes[i].states);
     }
     td_free(c->holes);
@@ -359,21 +371,21 @@ static void find_holes(cursor *c, archive_view *view, const source_options *read
             (name->first_s + 1) * TD_NS_PER_S <= reading->lead_from_ns ||
             name->first_s * TD_NS_PER_S >= reading->window.to_ns ||
             !selection_has_feed(&c->wanted, name->feed) || !is_after_pruned(view, i) ||
-            open_conns_read_start(view, segment, &made.at, NULL) != TD_OK) {
-            open_conns_session_fini(&made.at);
+            !read_rows(view, segment, &made.rows)) {
+            segment_rows_fini(&made.rows);
             continue;
         }
-        const segment_index *index = &made.at.rows.index;
-        made.first_ns = index->first_ns;
+        const segment_index *index = &made.rows.index;
         made.feed = connection_table_get_feed(c->connections, index->session,
                                               index->session_start_ns, index->feed);
-        if (made.at.checkpoint_path == NULL || made.feed->resumed_ns >= made.at.checkpoint.at_ns) {
-            open_conns_session_fini(&made.at);
+        const read_start start = read_start_of_segment(&made.rows);
+        if (start.path == NULL || made.feed->resumed_ns >= start.checkpoint.at_ns) {
+            segment_rows_fini(&made.rows);
             continue;
         }
         c->holes = td_array_grow(c->holes, c->hole_count, sizeof *c->holes);
         c->holes[c->hole_count++] = made;
-        c->hole_ns = made.first_ns < c->hole_ns ? made.first_ns : c->hole_ns;
+        c->hole_ns = index->first_ns < c->hole_ns ? index->first_ns : c->hole_ns;
     }
 }
 
@@ -382,7 +394,8 @@ static void pass_hole(cursor *c, hole *of)
 {
     td_result rc = TD_OK;
     of->is_passed = 1;
-    if (!load_checkpoint(c, &of->at, &c->reading, SYMBOL_WITHOUT_AUDITS, &of->states))
+    const read_start start = read_start_of_segment(&of->rows);
+    if (!load_checkpoint(c, &start, &c->reading, SYMBOL_WITHOUT_AUDITS, &of->states))
         return;
     for (size_t i = 0; rc == TD_OK && i < of->states.count; i++) {
         const symbol_entry *at = of->states.items[i];
@@ -396,10 +409,10 @@ static void pass_holes(cursor *c, const session_feed *feed, uint64_t recv_ns)
     c->hole_ns = UINT64_MAX;
     for (size_t i = 0; i < c->hole_count; i++) {
         hole *of = &c->holes[i];
-        if (!of->is_passed && of->feed == feed && of->first_ns <= recv_ns)
+        if (!of->is_passed && of->feed == feed && of->rows.index.first_ns <= recv_ns)
             pass_hole(c, of);
-        if (!of->is_passed && of->first_ns < c->hole_ns)
-            c->hole_ns = of->first_ns;
+        if (!of->is_passed && of->rows.index.first_ns < c->hole_ns)
+            c->hole_ns = of->rows.index.first_ns;
     }
 }
 

@@ -151,7 +151,7 @@ td_result lost_topics_find(archive_view *view, const gap_list *ledger, const sel
         /* The gap begins at the connection's last frame, which may be older than its grants. */
         rc = open_conns_read_feed(view, gap->feed, gap->from_ns + 1, &open, err);
         for (size_t k = 0; k < open.count; k++) {
-            const segment_rows *rows = &open.sessions[k].rows;
+            const segment_rows *rows = &open.sessions[k];
             for (size_t g = 0; g < rows->grant_count; g++)
                 if (is_lost(gap, rows, &rows->grants[g]))
                     add_grant(&s, rows, &rows->grants[g]);

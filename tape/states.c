@@ -4,14 +4,14 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "archive/open_conns.h"
+#include "archive/read_plan.h"
 #include "tape/source.h"
 
 /* ---- selection ---- */
 
 typedef struct states_loader {
     symbol_table loaded;
-    const open_conns_session *from;
+    const read_start *from;
     const segment_index *index; /* of the segment that the session was writing */
     const source_options *reading;
     symbol_audits audits;
@@ -66,8 +66,8 @@ static int was_open(const states_loader *of, const symbol_topic *topic)
 {
     const choice_conn *followed = followed_conn(topic);
     const uint64_t at_ns = of->from->checkpoint.at_ns;
-    for (size_t i = 0; followed != NULL && i < of->from->rows.conn_count; i++) {
-        const conn_row *row = &of->from->rows.conns[i];
+    for (size_t i = 0; followed != NULL && i < of->from->session->conn_count; i++) {
+        const conn_row *row = &of->from->session->conns[i];
         if (row->line == topic->line && row->shard == followed->shard &&
             frame_conn_key(&(frame_conn){.line = row->line, .number = row->conn}) ==
                 followed->number &&
@@ -157,14 +157,17 @@ static td_result load_state(void *user, td_bytes symbol, td_bytes bytes, td_err 
     return TD_OK;
 }
 
-td_result saved_states_load(symbol_table *to, archive *of, const open_conns_session *from,
+td_result saved_states_load(symbol_table *to, archive *of, const read_start *from,
                             const source_options *reading, symbol_audits audits, td_err *err)
 {
     states_loader l = {
-        .from = from, .index = &from->rows.index, .reading = reading, .audits = audits};
+        .from = from, .index = &from->session->index, .reading = reading, .audits = audits};
     const checkpoint_visitor visitor = {.wants = wants_symbol, .state = load_state, .user = &l};
     td_file *file = NULL;
-    td_result rc = td_io_open(archive_io(of), from->checkpoint_path, TD_OPEN_READ, &file, err);
+    char path[LIMIT_PATH_BYTES];
+    td_result rc = archive_join(of, from->path, path, err);
+    if (rc == TD_OK)
+        rc = td_io_open(archive_io(of), path, TD_OPEN_READ, &file, err);
     if (rc == TD_OK)
         rc = checkpoint_read(file, &from->checkpoint, &visitor, err);
     td_io_close(file);

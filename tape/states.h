@@ -8,13 +8,13 @@
 #include "book/symbol_table.h"
 #include "format/checkpoint.h"
 
-struct open_conns_session; /* archive/open_conns.h */
-struct source_options;     /* tape/source.h */
+struct read_start;     /* archive/read_plan.h */
+struct source_options; /* tape/source.h */
 
 /* Add the wanted states of a session's checkpoint, without topics outside the selection. All or
  * nothing: TD_E_* if a wanted state cannot be read or was omitted. */
 TD_MUST_USE td_result saved_states_load(symbol_table *to, archive *archive,
-                                        const struct open_conns_session *from,
+                                        const struct read_start *from,
                                         const struct source_options *reading, symbol_audits audits,
                                         td_err *err);
 

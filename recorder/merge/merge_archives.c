@@ -418,7 +418,7 @@ static int has_all_at(merge_feed *feed, int source, const gap_row *row, archive_
     int has_all = open_conns_read_feed(other, feed->name, at_ns, &open, NULL) == TD_OK &&
                   open.count > 0 && !open.is_unknown;
     for (size_t i = 0; has_all && i < open.count; i++)
-        has_all = open.sessions[i].rows.unknown_ns == 0;
+        has_all = open.sessions[i].unknown_ns == 0;
     for (size_t i = 0; has_all && i < mine->count; i++)
         has_all = !merge_topics_is_wanted(&mine->items[i], row) ||
                   open_conns_has_topic(&open, merge_topics_name(&mine->items[i]),

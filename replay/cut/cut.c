@@ -607,8 +607,8 @@ static td_result open_file(cut *c, const frame_ref *first, td_err *err)
     if (rc == TD_OK)
         rc = open_conns_read_feed(view, c->feed, first->recv_ns + 1, &all, err);
     for (size_t i = 0; i < all.count; i++) {
-        if (strcmp(all.sessions[i].rows.index.session, c->session) == 0)
-            open = &all.sessions[i].rows;
+        if (strcmp(all.sessions[i].index.session, c->session) == 0)
+            open = &all.sessions[i];
     }
     make_checkpoint(c);
     if (rc == TD_OK)

@@ -90,15 +90,15 @@ static void what_is_granted(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        open_conns_session session = {.rows = rows_of(CASES[i].events)};
+        segment_rows session = rows_of(CASES[i].events);
         const open_conns at_end = {
             .at_ns = FIRST_NS + EVENTS_MAX, .sessions = &session, .count = 1};
         const open_conns at_first = {
-            .at_ns = FIRST_NS, .sessions = &session, .count = session.rows.unknown_ns != 1};
+            .at_ns = FIRST_NS, .sessions = &session, .count = session.unknown_ns != 1};
         if (open_conns_has_topic(&at_end, td_bytes_str(BTC), covers_same) != CASES[i].has_btc ||
             open_conns_has_topic(&at_first, td_bytes_str(BTC), covers_same))
             fail_msg("%s: granted is not %d", CASES[i].what, CASES[i].has_btc);
-        segment_rows_fini(&session.rows);
+        segment_rows_fini(&session);
     }
 }
 
@@ -109,19 +109,19 @@ static void sessions_and_covers(void **state)
     static const char *const ALL[EVENTS_MAX] = {GRANT(EVENT_GRANT_ALL)};
     static const char *const LIST[EVENTS_MAX] = {GRANT("trade.*")};
     static const char *const STOPPED[EVENTS_MAX] = {GRANT(EVENT_GRANT_ALL), STOP};
-    open_conns_session sessions[] = {{.rows = rows_of(STOPPED)}, {.rows = rows_of(ALL)}};
+    segment_rows sessions[] = {rows_of(STOPPED), rows_of(ALL)};
     open_conns conns = {.at_ns = FIRST_NS + 5, .sessions = sessions, .count = 2};
     assert_true(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_same));
     conns.count = 1;
     assert_false(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_same));
     conns.at_ns = FIRST_NS + 1; /* the other session stopped then */
     assert_true(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_same));
-    segment_rows_fini(&sessions[0].rows);
-    sessions[0].rows = rows_of(LIST);
+    segment_rows_fini(&sessions[0]);
+    sessions[0] = rows_of(LIST);
     assert_false(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_same));
     assert_true(open_conns_has_topic(&conns, td_bytes_str(BTC), covers_any));
-    segment_rows_fini(&sessions[0].rows);
-    segment_rows_fini(&sessions[1].rows);
+    segment_rows_fini(&sessions[0]);
+    segment_rows_fini(&sessions[1]);
 }
 
 /* A segment begins with events that repeat what is open, so older segments are not needed. */
@@ -134,14 +134,14 @@ static void what_is_open(void **state)
         "{\"line\":0,\"shard\":2,\"conn\":1,\"in\":9,\"out\":1,\"since_ns\":80}]}",
         GRANT(BTC), CONNECT(2), CLOSE(2)};
     static const uint64_t OLDEST_NS[] = {70, 70, 80, 80};
-    open_conns_session session = {.rows = rows_of(EVENTS)};
+    segment_rows session = rows_of(EVENTS);
     for (size_t i = 0; i < sizeof OLDEST_NS / sizeof OLDEST_NS[0]; i++) {
         const open_conns m = {.at_ns = FIRST_NS + 1 + i, .sessions = &session, .count = 1};
         assert_int_equal(open_conns_oldest_ns(&m), OLDEST_NS[i]);
     }
-    assert_int_equal(session.rows.grant_count, 1);
-    assert_string_equal(session.rows.grants[0].source, EVENT_GRANT_SEEN);
-    segment_rows_fini(&session.rows);
+    assert_int_equal(session.grant_count, 1);
+    assert_string_equal(session.grants[0].source, EVENT_GRANT_SEEN);
+    segment_rows_fini(&session);
 }
 
 int main(void)

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "archive/archive_view.h"
+#include "archive/open_conns.h"
 #include "archive/read_plan.h"
 #include "archive/catalog.h"
 #include "tests/testing/archive_fixture.h"
@@ -361,6 +362,72 @@ static void test_segments_with_the_same_channels(void **state)
     archive_env_fini(&env);
 }
 
+/* Checks the checkpoint with which reading the feed's session begins at a moment; `frame` is the
+ * first one of its chunk, or UINT64_MAX for none. */
+static void check_start(archive_view *view, uint64_t at_ns, uint64_t frame)
+{
+    open_conns open = {.at_ns = at_ns};
+    read_plan *plan = NULL;
+    td_err err;
+    assert_int_equal(read_plan_open_at(view, wants_feed, NULL, at_ns, &plan, &err), TD_OK);
+    assert_int_equal(open_conns_read_planned(view, plan, &open, &err), TD_OK);
+    assert_true(open.count > 0);
+    const read_start start = read_plan_start(plan, &open.sessions[0], at_ns);
+    assert_int_equal(start.path != NULL, frame != UINT64_MAX);
+    assert_int_equal(start.checkpoint.at_ns, frame == UINT64_MAX ? 0 : at(frame));
+    open_conns_fini(&open);
+    read_plan_close(plan);
+}
+
+static archive_view *open_view(archive *a)
+{
+    archive_view *view = NULL;
+    td_err err;
+    assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
+    return view;
+}
+
+/* Reading begins with the last checkpoint before the moment. The fixture's segment has one at
+ * frames 20 and 80. Where sessions of the feed overlap, none has the feed's states. */
+static void test_checkpoint_that_reading_begins_with(void **state)
+{
+    (void)state;
+    archive_env env;
+    segment_rows rows;
+    td_err err;
+    archive_env_init_sim(&env);
+    const fixture_spec spec = {.path = ARCHIVE_FIXTURE_PATH
+                               "/capture/2026/11/20/inverse-20261120T060000Z-3f2a9c01-000001.mcap",
+                               .frame_count = 100,
+                               .frames_per_chunk = 20};
+    archive_close(archive_env_open(&env, ARCHIVE_APPEND, "record"));
+    assert_int_equal(
+        td_io_mkdir_below(io_fault_io(env.disk), ARCHIVE_FIXTURE_PATH, "capture/2026/11/20", &err),
+        TD_OK);
+    fixture_write(io_fault_io(env.disk), &spec);
+    archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
+    archive_view *view = open_view(a);
+    check_start(view, at(20), UINT64_MAX);
+    check_start(view, at(20) + 1, 20);
+    check_start(view, at(99), 80);
+    const archive_segment *segment = &view->listing.segments[0];
+    assert_int_equal(archive_view_read(view, segment->path, archive_view_size(view, segment),
+                                       CATALOG_ROWS, &rows, &err),
+                     TD_OK);
+    assert_null(read_start_of_segment(&rows).path); /* it is later than the first message */
+    rows.index.first_ns = at(20);
+    assert_int_equal(read_start_of_segment(&rows).checkpoint.at_ns, at(20));
+    segment_rows_fini(&rows);
+    archive_view_close(view);
+    archive_fixture_record(&env, 50, 2);
+    view = open_view(a);
+    check_start(view, at(20) + 1, 20);
+    check_start(view, at(89), UINT64_MAX);
+    archive_view_close(view);
+    archive_close(a);
+    archive_env_fini(&env);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_plans_from_one_view),
         cmocka_unit_test(test_segment_that_the_catalog_lacks),
         cmocka_unit_test(test_other_feeds_are_not_opened),
+        cmocka_unit_test(test_checkpoint_that_reading_begins_with),
         cmocka_unit_test(test_segments_with_the_same_channels),
     };
     return cmocka_run_group_tests_name("read_plan", tests, NULL, NULL);
