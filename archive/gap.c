@@ -194,6 +194,12 @@ int gap_row_affects_channel(const gap_row *row, const channel_info *channel)
            (row->shard == channel->shard || (row->line == 0 && row->shard == 0 && row->conn == 0));
 }
 
+time_span gap_row_span(const gap_row *row)
+{
+    return row->to_ns == GAP_OPEN ? (time_span){row->from_ns, UINT64_MAX}
+                                  : time_span_of(row->from_ns, row->to_ns);
+}
+
 int gap_row_is_loss(const gap_row *row)
 {
     return row->covered_by[0] == '\0' && !gap_reason_is_hole(row->reason);

@@ -9,6 +9,7 @@
 #include "base/channel.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/time_span.h"
 #include "base/json/json_write.h"
 
 typedef enum gap_reason {
@@ -116,6 +117,9 @@ uint64_t gap_member_number(const gap_row *row, const gap_member *member);
 /* Set a text (borrowed) or a number. A 32-bit member takes the low bits of the number. */
 void gap_member_set_text(gap_row *row, const gap_member *member, const char *text);
 void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t number);
+
+/* Its time: without an end while the gap has none, and 1 ns of a gap without length. */
+time_span gap_row_span(const gap_row *row);
 
 /* 1 if the row is a loss, or a hole (gap_reason_is_hole), that no other line covers. */
 int gap_row_is_loss(const gap_row *row);

@@ -36,9 +36,9 @@ typedef struct planned_day {
     uint32_t day;
     char manifest[EXPORT_MANIFEST_NAME_BYTES];
     selection_window window;
-    uint64_t first_ns, last_ns; /* first and last time of the day's segments, within the day */
-    uint64_t bytes;             /* size of its segments, estimated */
-    uint64_t frames, recv_ns;   /* progress of the day */
+    time_span received; /* from the first to the last time of the day's segments, within the day */
+    uint64_t bytes;     /* size of its segments, estimated */
+    uint64_t frames, recv_ns; /* progress of the day */
     day_state state;
     export_facts facts; /* valid unless state is DAY_TO_DO */
 } planned_day;
@@ -70,15 +70,12 @@ static planned_day *day_of(export_run_state *run, uint32_t day)
     run->days[run->day_count] = (planned_day){
         .run = run,
         .day = day,
-        .window = {day * EXPORT_DAY_NS, (day + 1) * EXPORT_DAY_NS},
-        .first_ns = UINT64_MAX,
+        .window = time_span_clip((time_span){day * EXPORT_DAY_NS, (day + 1) * EXPORT_DAY_NS},
+                                 run->window),
+        .received = TIME_SPAN_NONE,
     };
     planned_day *made = &run->days[run->day_count++];
     export_manifest_name(day, made->manifest);
-    if (run->window.from_ns > made->window.from_ns)
-        made->window.from_ns = run->window.from_ns;
-    if (run->window.to_ns < made->window.to_ns)
-        made->window.to_ns = run->window.to_ns;
     return made;
 }
 
@@ -86,19 +83,16 @@ static planned_day *day_of(export_run_state *run, uint32_t day)
  * to time. */
 static void add_segment_days(export_run_state *run, const segment_index *index)
 {
-    uint64_t from_ns =
-        index->first_ns > run->window.from_ns ? index->first_ns : run->window.from_ns;
-    uint64_t to_ns = index->last_ns < run->window.to_ns ? index->last_ns : run->window.to_ns - 1;
-    double length = (double)(index->last_ns - index->first_ns) + 1;
-    for (uint32_t day = export_day_of(from_ns); from_ns <= to_ns && day <= export_day_of(to_ns);
-         day++) {
+    const time_span whole = {index->first_ns, index->last_ns + 1};
+    const time_span wanted = time_span_clip(whole, run->window);
+    for (uint32_t day = export_day_of(wanted.from_ns);
+         time_span_ns(wanted) > 0 && day <= export_day_of(wanted.to_ns - 1); day++) {
         planned_day *target = day_of(run, day);
-        uint64_t first_ns = from_ns > target->window.from_ns ? from_ns : target->window.from_ns;
-        uint64_t last_ns = to_ns < target->window.to_ns ? to_ns : target->window.to_ns - 1;
-        target->bytes +=
-            (uint64_t)((double)(last_ns - first_ns + 1) / length * (double)index->file_bytes);
-        target->first_ns = first_ns < target->first_ns ? first_ns : target->first_ns;
-        target->last_ns = last_ns > target->last_ns ? last_ns : target->last_ns;
+        const time_span part = time_span_clip(wanted, target->window);
+        target->bytes += (uint64_t)((double)time_span_ns(part) / (double)time_span_ns(whole) *
+                                    (double)index->file_bytes);
+        target->received =
+            time_span_join(target->received, (time_span){part.from_ns, part.to_ns - 1});
     }
 }
 
@@ -370,11 +364,7 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     day->recv_ns = recv_ns;
     for (size_t i = 0; i < run->day_count; i++) {
         const planned_day *each = &run->days[i];
-        double share = each->recv_ns <= each->first_ns ? 0
-                       : each->recv_ns >= each->last_ns
-                           ? 1
-                           : (double)(each->recv_ns - each->first_ns) /
-                                 (double)(each->last_ns - each->first_ns);
+        double share = time_span_share(each->received, each->recv_ns);
         sum += each->frames;
         total += each->bytes;
         done += (uint64_t)(share * (double)each->bytes);

@@ -509,7 +509,7 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
     }
     if (seen->trust->began_broken->cause != BREAK_NONE) {
         trust_break since_begin = *seen->trust->began_broken;
-        since_begin.from_ns = seen->from_ns;
+        since_begin.from_ns = seen->part.from_ns;
         since_begin.rule = RULE_NONE; /* a saved state does not know it */
         export_counts_break(counts, &since_begin);
     }
@@ -550,11 +550,11 @@ static void note_breaks(day_route *route, const maker_frame *seen)
     if (!is_of_books || trust == NULL || seen->frame->is_lead_in)
         return;
     if (trust->began_broken->cause != BREAK_NONE) {
-        add_break(route, trust->began_broken, seen->from_ns);
+        add_break(route, trust->began_broken, seen->part.from_ns);
         route->breaks[route->break_count - 1].rule = RULE_NONE; /* not saved */
     }
     if (has_hole(trust))
-        add_break(route, trust->broke, seen->from_ns);
+        add_break(route, trust->broke, seen->part.from_ns);
     trust_break *last = route->break_count == 0 ? NULL : &route->breaks[route->break_count - 1];
     if (trust->is_trusted && last != NULL && last->to_ns == 0)
         last->to_ns = seen->frame->recv_ns;
@@ -574,7 +574,7 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
     const row_out out = {put, maker};
     const trust_answer *trust = seen->trust;
     int is_counted =
-        !seen->frame->is_lead_in && seen->frame->recv_ns < seen->to_ns &&
+        !seen->frame->is_lead_in && seen->frame->recv_ns < seen->part.to_ns &&
         ((maker->type->flags & EXPORT_OF_REPLIES) == 0 || maker->route->run->writers.pass == 0);
     for (size_t i = 0; is_counted && i < maker->output_count; i++) {
         export_writer *writer = maker->outputs[i].writer;
@@ -617,8 +617,7 @@ static maker_frame maker_frame_of(const day_route *route, const frame_ref *frame
     return (maker_frame){.frame = frame,
                          .message = frame->content.message,
                          .order = &route->order,
-                         .from_ns = route->run->day->window.from_ns,
-                         .to_ns = route->run->day->window.to_ns};
+                         .part = route->run->day->window};
 }
 
 /* Gives a frame to the makers whose types have all of these flags. */
@@ -855,8 +854,7 @@ static void init_writers(day_run *run)
     run->writers.folder = day->folder;
     run->writers.has_prefixes = day->spec->format_count > 1;
     *target = (export_target){.settings = &day->spec->settings,
-                              .from_ns = day->window.from_ns,
-                              .to_ns = day->window.to_ns,
+                              .part = day->window,
                               .gaps = day->gaps,
                               .gap_count = day->gap_count,
                               .ledger = day->ledger,

@@ -52,7 +52,7 @@ typedef struct export_target {
     const export_settings *settings;
     export_files *files; /* the writer's files are added here */
     char date[EXPORT_DATE_BYTES];
-    uint64_t from_ns, to_ns;    /* the selected part of the day */
+    time_span part;             /* the selected part of the day */
     const gap_row *const *gaps; /* gaps of the ledger that touch the day, by time */
     size_t gap_count;
     const gap_list *ledger;

@@ -49,8 +49,7 @@ typedef struct maker_frame {
     const book *book; /* the book after the frame if the topic has book changes; else NULL */
     const trust_answer *trust; /* NULL for HTTP answers */
     const gap_row *gap;        /* latest gap of the topic since the previous frame, or NULL */
-    uint64_t from_ns;          /* start of the day's selected part */
-    uint64_t to_ns; /* end of that part (exclusive). EXPORT_OF_INTERVALS: the maker also gets frames
+    time_span part; /* the selected part of the day. EXPORT_OF_INTERVALS: the maker also gets frames
                        received up to COVERAGE_DELAY_NS before and after the part, and its rows
                        can have trades of these */
 } maker_frame;

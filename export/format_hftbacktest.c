@@ -98,7 +98,8 @@ static void set_times(const export_row *row, hft_event *out)
  * day. */
 static hft_event gap_event(hft_writer *self, const export_row *row)
 {
-    uint64_t from_ns = row->recv_ns > self->target->from_ns ? row->recv_ns : self->target->from_ns;
+    uint64_t from_ns =
+        row->recv_ns > self->target->part.from_ns ? row->recv_ns : self->target->part.from_ns;
     const export_row at = {.recv_ns = from_ns};
     hft_event out = {.kind = EVENT_CLEAR};
     self->end_of_day_count = 0;

@@ -385,7 +385,7 @@ static int wants_funding(catalog_writer *self, const export_row *row)
 static int wants_bar(catalog_writer *self, const export_row *row)
 {
     return (row->flags & ROW_LATE) == 0 &&
-           row->values[BAR_START].as.time_ns >= self->target->from_ns;
+           row->values[BAR_START].as.time_ns >= self->target->part.from_ns;
 }
 
 /* Writes a bar. Both times are the bar's end, but ts_init is at least the receive time of the bar's

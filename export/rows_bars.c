@@ -262,8 +262,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         if (trade_repeats_has(&self->had, seen->frame, &trade))
             continue;
         trade_repeats_add(&self->had, seen->frame, &trade);
-        if (!coverage_has_trade((selection_window){seen->from_ns, seen->to_ns},
-                                seen->frame->recv_ns, exchange_ns))
+        if (!coverage_has_trade(seen->part, seen->frame->recv_ns, exchange_ns))
             continue;
         const int is_foreign = trade.symbol.size > 0 && !export_entries_have_symbols(m->head.row);
         bar_series *of;

@@ -88,7 +88,8 @@ static td_result put_grid(best_levels *best, const maker_frame *seen, const row_
 {
     const trust_answer *trust = seen->trust;
     const uint64_t recv_ns = seen->frame->recv_ns;
-    const uint64_t from_ns = best->last_ns < seen->from_ns ? seen->from_ns : best->last_ns + 1;
+    const uint64_t from_ns =
+        best->last_ns < seen->part.from_ns ? seen->part.from_ns : best->last_ns + 1;
     const int was_complete =
         best->has_last && trust->was_alive && trust->broke->cause == BREAK_NONE;
     td_result rc = TD_OK;

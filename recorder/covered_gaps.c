@@ -16,7 +16,7 @@ typedef struct candidate {
 typedef struct covered_time {
     const connection *slot;
     uint32_t conn;
-    uint64_t from_ns, to_ns;
+    time_span span;
 } covered_time;
 
 struct covered_gaps {
@@ -69,7 +69,7 @@ static void note_time(covered_gaps *self, const connection *by)
         covered_time *at = time_at(self, i - 1);
         if (at->slot != by || at->conn != conn)
             continue;
-        at->to_ns = connection_complete_ns(by, conn);
+        at->span.to_ns = connection_complete_ns(by, conn);
         return;
     }
     if (self->time_count == COVERED_TIMES_MAX)
@@ -79,8 +79,7 @@ static void note_time(covered_gaps *self, const connection *by)
     *time_at(self, self->time_count - 1) =
         (covered_time){.slot = by,
                        .conn = conn,
-                       .from_ns = connection_granted_ns(by),
-                       .to_ns = connection_complete_ns(by, conn)};
+                       .span = {connection_granted_ns(by), connection_complete_ns(by, conn)}};
 }
 
 static int is_of_other_line(const candidate *row, const connection *of)
@@ -95,8 +94,8 @@ static const covered_time *find_time(covered_gaps *self, const candidate *row, u
     const covered_time *found = NULL;
     for (size_t i = 0; i < self->time_count; i++) {
         const covered_time *at = time_at(self, i);
-        if (is_of_other_line(row, at->slot) && at->from_ns <= at_ns && at->to_ns > at_ns &&
-            (found == NULL || at->to_ns > found->to_ns))
+        if (is_of_other_line(row, at->slot) && time_span_has(at->span, at_ns) &&
+            (found == NULL || at->span.to_ns > found->span.to_ns))
             found = at;
     }
     return found;
@@ -108,9 +107,9 @@ static uint64_t next_time(covered_gaps *self, const candidate *row, uint64_t at_
     uint64_t next_ns = row->end_ns;
     for (size_t i = 0; i < self->time_count; i++) {
         const covered_time *at = time_at(self, i);
-        if (is_of_other_line(row, at->slot) && at->from_ns > at_ns && at->from_ns < next_ns &&
-            at->to_ns > at->from_ns)
-            next_ns = at->from_ns;
+        if (is_of_other_line(row, at->slot) && at->span.from_ns > at_ns &&
+            at->span.from_ns < next_ns && time_span_ns(at->span) > 0)
+            next_ns = at->span.from_ns;
     }
     return next_ns;
 }
@@ -120,8 +119,8 @@ static int may_prove_more(covered_gaps *self, const candidate *row)
 {
     for (size_t i = 0; i < self->time_count; i++) {
         const covered_time *at = time_at(self, i);
-        if (is_of_other_line(row, at->slot) && at->from_ns < row->end_ns &&
-            at->to_ns < row->end_ns && connection_live_since(at->slot, UINT64_MAX) == at->conn)
+        if (is_of_other_line(row, at->slot) && at->span.from_ns < row->end_ns &&
+            at->span.to_ns < row->end_ns && connection_live_since(at->slot, UINT64_MAX) == at->conn)
             return 1;
     }
     return 0;
@@ -139,7 +138,7 @@ static void write_parts(covered_gaps *self, const candidate *of)
         const covered_time *by = find_time(self, of, at_ns);
         if (by != NULL) {
             (void)snprintf(line, sizeof line, "line %u", (unsigned)connection_line(by->slot));
-            at_ns = by->to_ns;
+            at_ns = by->span.to_ns;
             continue;
         }
         gap_row part = of->row;
@@ -171,10 +170,8 @@ void covered_gaps_add(covered_gaps *self, uint16_t feed_index, const gap_row *ro
     if (self->count == COVERED_GAPS_MAX)
         return;
     self->items = td_array_grow(self->items, self->count, sizeof *self->items);
-    self->items[self->count++] =
-        (candidate){.row = gap_row_copy(row),
-                    .end_ns = row->to_ns > row->from_ns ? row->to_ns : row->from_ns + 1,
-                    .feed_index = feed_index};
+    self->items[self->count++] = (candidate){
+        .row = gap_row_copy(row), .end_ns = gap_row_span(row).to_ns, .feed_index = feed_index};
     for (size_t i = 0; i < other_count; i++) {
         note_time(self, others[i]);
         connection_prove(others[i]);

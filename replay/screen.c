@@ -66,9 +66,7 @@ static void draw_position(output_stream *output, const screen_view *view)
 
 static size_t column_of(const screen_view *view, uint64_t at_ns)
 {
-    if (at_ns <= view->from_ns || view->to_ns <= view->from_ns)
-        return 0;
-    double part = (double)(at_ns - view->from_ns) / (double)(view->to_ns - view->from_ns);
+    double part = time_span_share(view->tape, at_ns);
     return part >= 1 ? BAR_COLUMNS - 1 : (size_t)(part * BAR_COLUMNS);
 }
 
@@ -81,14 +79,14 @@ static void draw_bar(output_stream *output, const screen_view *view)
     bar[BAR_COLUMNS] = '\0';
     for (size_t i = 0; i < view->gaps->count; i++) {
         const gap_row *gap = &view->gaps->rows[i];
-        size_t end = column_of(view, gap->to_ns == GAP_OPEN ? view->to_ns : gap->to_ns);
+        size_t end = column_of(view, gap->to_ns == GAP_OPEN ? view->tape.to_ns : gap->to_ns);
         for (size_t k = column_of(view, gap->from_ns); k <= end; k++)
             bar[k] = '!';
     }
     if (view->pacer->frames > 0)
         bar[column_of(view, view->pacer->played_ns)] = '#';
-    td_time_format_ms(view->from_ns, from);
-    td_duration_format(view->to_ns - view->from_ns, lasts);
+    td_time_format_ms(view->tape.from_ns, from);
+    td_duration_format(time_span_ns(view->tape), lasts);
     row(output, "%.19s [%s] %s", from, bar, lasts);
 }
 

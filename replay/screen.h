@@ -16,7 +16,7 @@ typedef struct screen_view {
     const pacer *pacer;
     const last_frame *last;
     const gap_list *gaps;
-    uint64_t from_ns, to_ns; /* range of the tape */
+    time_span tape;
 } screen_view;
 
 /* Draw over the previous screen. */

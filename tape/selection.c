@@ -217,23 +217,17 @@ int selection_has_gap(const selection *wanted, const gap_row *gap)
            (gap->topic[0] == '\0' || has_part(wanted, gap->topic, gap->symbol));
 }
 
-/* 1 if a time overlaps the window. GAP_OPEN means that it has no end; a time without length is a
- * moment.
- */
-static int overlaps(selection_window window, uint64_t from_ns, uint64_t to_ns)
-{
-    return from_ns < window.to_ns &&
-           (from_ns >= window.from_ns || to_ns == GAP_OPEN || to_ns > window.from_ns);
-}
-
 int selection_wants_gap(const selection *wanted, selection_window window, const gap_row *gap)
 {
-    return overlaps(window, gap->from_ns, gap->to_ns) && selection_has_gap(wanted, gap);
+    return time_span_overlaps(window, gap_row_span(gap)) && selection_has_gap(wanted, gap);
 }
 
 int selection_wants_note(const selection *wanted, selection_window window, const archive_note *note)
 {
-    return overlaps(window, note->from_ns, note->to_ns) &&
+    /* a note that was made without a time is about all */
+    const time_span about =
+        note->to_ns == 0 ? SELECTION_ALL_TIME : time_span_of(note->from_ns, note->to_ns);
+    return time_span_overlaps(window, about) &&
            (note->feed[0] == '\0' || selection_has_feed(wanted, note->feed)) &&
            has_part(wanted, note->topic, note->symbol);
 }

@@ -39,11 +39,8 @@ typedef struct selection {
     uint8_t with_replies; /* 1: HTTP replies match any symbol */
 } selection;
 
-/* Times as a plan uses them: from_ns <= recv_ns < to_ns. */
-typedef struct selection_window {
-    uint64_t from_ns;
-    uint64_t to_ns; /* UINT64_MAX: no end */
-} selection_window;
+/* The selected receive times. */
+typedef time_span selection_window;
 
 /* Whether a selection includes the frames of a channel. */
 typedef enum selection_answer {

@@ -99,13 +99,9 @@ static void sum_up(gaps_result *result)
         result->not_subscribed += by_time[i]->reason == GAP_NOT_SUBSCRIBED;
         if (!is_loss)
             continue;
-        uint64_t from_ns = by_time[i]->from_ns > reach_ns ? by_time[i]->from_ns : reach_ns;
-        if (by_time[i]->to_ns == GAP_OPEN) {
-            result->open++;
-        } else if (by_time[i]->to_ns > from_ns) {
-            result->lasts_ns += by_time[i]->to_ns - from_ns;
-            reach_ns = by_time[i]->to_ns;
-        }
+        const time_span lost = {by_time[i]->from_ns, by_time[i]->to_ns}; /* empty if open */
+        result->open += by_time[i]->to_ns == GAP_OPEN;
+        result->lasts_ns += time_span_beyond_ns(lost, &reach_ns);
     }
     td_free(by_time);
 }

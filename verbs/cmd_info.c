@@ -185,13 +185,9 @@ static void add_gap_times(info_result *info)
         if (strcmp(feed, gap->feed) != 0)
             reach_ns = of->first_ns;
         feed = gap->feed;
-        uint64_t from_ns = gap->from_ns > reach_ns ? gap->from_ns : reach_ns;
         int is_past = gap->to_ns == GAP_OPEN || gap->to_ns > of->last_ns;
-        uint64_t to_ns = is_past ? of->last_ns : gap->to_ns;
-        if (to_ns <= from_ns)
-            continue;
-        of->gap_ns += to_ns - from_ns;
-        reach_ns = to_ns;
+        const time_span lost = {gap->from_ns, is_past ? of->last_ns : gap->to_ns};
+        of->gap_ns += time_span_beyond_ns(lost, &reach_ns);
     }
 }
 

@@ -157,12 +157,9 @@ static td_result narrow(check_command *command, td_err *err)
     td_result rc = verb_run_window(command->verb, wanted, &window);
     if (rc != TD_OK)
         return rc;
-    command->is_part |= window.from_ns > all.from_ns || window.to_ns < all.to_ns;
-    if (window.from_ns < all.from_ns)
-        window.from_ns = all.from_ns;
-    if (window.to_ns > all.to_ns)
-        window.to_ns = all.to_ns;
-    if (window.from_ns >= window.to_ns)
+    window = time_span_clip(window, all);
+    command->is_part |= window.from_ns != all.from_ns || window.to_ns != all.to_ns;
+    if (time_span_ns(window) == 0)
         return td_err_set(err, TD_E_INVALID, "the baseline has no frames of the selected time");
     selection_set_window(wanted, window);
     return TD_OK;

@@ -115,14 +115,14 @@ static void draw_screen(replay_command *command, uint64_t now_ns)
 {
     const pacer *p = &command->pacer;
     verb_run *verb = command->verb;
-    screen_view view = {p, &command->last, &command->breaks.gaps, p->first_ns, p->first_ns};
+    screen_view view = {p, &command->last, &command->breaks.gaps, {p->first_ns, p->first_ns}};
     int is_step = p->is_paused && p->frames != command->drawn_frames;
     if (!is_step && !progress_is_due(&verb->progress, now_ns))
         return;
     (void)verb_run_part(verb, now_ns, p->recv_ns); /* sets verb->segments */
     for (size_t i = 0; i < verb->segment_count; i++)
-        if (verb->segments[i].to_ns > view.to_ns)
-            view.to_ns = verb->segments[i].to_ns;
+        if (verb->segments[i].span.to_ns > view.tape.to_ns)
+            view.tape.to_ns = verb->segments[i].span.to_ns;
     screen_draw(&verb->output, &view);
     command->drawn_frames = p->frames;
     verb->progress.next_mono_ns = now_ns + DRAW_EVERY_NS;

@@ -207,11 +207,10 @@ static void find_segments(verb_run *verb)
         return;
     for (size_t i = 0; i < read_plan_count(plan); i++) {
         const segment_index *index = read_plan_segment(plan, i)->index;
-        uint64_t from_ns = index->first_ns > window.from_ns ? index->first_ns : window.from_ns;
-        uint64_t to_ns = index->last_ns < window.to_ns ? index->last_ns : window.to_ns;
+        const time_span span = time_span_clip((time_span){index->first_ns, index->last_ns}, window);
         verb->segments = td_array_grow(verb->segments, verb->segment_count, sizeof *verb->segments);
         verb->segments[verb->segment_count++] =
-            (verb_segment){from_ns, to_ns > from_ns ? to_ns : from_ns + 1, index->file_bytes};
+            (verb_segment){time_span_of(span.from_ns, span.to_ns), index->file_bytes};
     }
     read_plan_close(plan);
 }
@@ -224,11 +223,7 @@ unit_text verb_run_part(verb_run *verb, uint64_t now_ns, uint64_t recv_ns)
         find_segments(verb);
     for (size_t i = 0; i < verb->segment_count; i++) {
         const verb_segment *at = &verb->segments[i];
-        double part = recv_ns <= at->from_ns ? 0
-                      : recv_ns >= at->to_ns
-                          ? 1
-                          : (double)(recv_ns - at->from_ns) / (double)(at->to_ns - at->from_ns);
-        done += (uint64_t)(part * (double)at->bytes);
+        done += (uint64_t)(time_span_share(at->span, recv_ns) * (double)at->bytes);
         total += at->bytes;
     }
     return progress_part(&verb->progress, now_ns, done, total);

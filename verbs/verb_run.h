@@ -25,7 +25,7 @@
 
 /* A segment's selected time and its bytes, to estimate progress. */
 typedef struct verb_segment {
-    uint64_t from_ns, to_ns;
+    time_span span;
     uint64_t bytes;
 } verb_segment;
 

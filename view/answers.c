@@ -113,18 +113,13 @@ void view_answers_range(const view_answers *self, uint64_t *first_ns, uint64_t *
         timeline_range(self->over_time, first_ns, last_ns);
         return;
     }
-    *first_ns = UINT64_MAX;
-    *last_ns = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (rows[i].first_ns == 0 || !view_answers_has_row(self, &rows[i]))
-            continue;
-        *first_ns = rows[i].first_ns < *first_ns ? rows[i].first_ns : *first_ns;
-        *last_ns = rows[i].last_ns > *last_ns ? rows[i].last_ns : *last_ns;
-    }
-    *first_ns = self->window.from_ns > *first_ns ? self->window.from_ns : *first_ns;
-    *last_ns = self->window.to_ns <= *last_ns ? self->window.to_ns - 1 : *last_ns;
-    if (*first_ns > *last_ns)
-        *first_ns = *last_ns = 0;
+    time_span all = TIME_SPAN_NONE;
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].first_ns != 0 && view_answers_has_row(self, &rows[i]))
+            all = time_span_join(all, (time_span){rows[i].first_ns, rows[i].last_ns + 1});
+    all = time_span_clip(all, self->window);
+    *first_ns = time_span_ns(all) > 0 ? all.from_ns : 0;
+    *last_ns = time_span_ns(all) > 0 ? all.to_ns - 1 : 0;
 }
 
 /* 1 if a gap is selected. */
@@ -219,12 +214,6 @@ static int read_number(const view_request *request, const char *name, uint64_t *
     return *end == '\0';
 }
 
-static int overlaps(const gap_row *gap, uint64_t from_ns, uint64_t to_ns)
-{
-    uint64_t end_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
-    return gap->from_ns < to_ns && (end_ns > from_ns || gap->from_ns >= from_ns);
-}
-
 static int compare_gaps(const void *a, const void *b)
 {
     const gap_row *left = *(const gap_row *const *)a;
@@ -232,15 +221,14 @@ static int compare_gaps(const void *a, const void *b)
     return (left->from_ns > right->from_ns) - (left->from_ns < right->from_ns);
 }
 
-static td_result write_gaps(const view_answers *self, uint64_t from_ns, uint64_t to_ns, td_buf *out,
-                            td_err *err)
+static td_result write_gaps(const view_answers *self, time_span asked, td_buf *out, td_err *err)
 {
     const gap_list *all = timeline_gaps(self->over_time);
     const gap_row **found = td_alloc_zero(all->count + 1, sizeof(const gap_row *));
     size_t count = 0;
     json_writer json;
     for (size_t i = 0; i < all->count; i++)
-        if (has_gap(self, &all->rows[i]) && overlaps(&all->rows[i], from_ns, to_ns))
+        if (has_gap(self, &all->rows[i]) && time_span_overlaps(asked, gap_row_span(&all->rows[i])))
             found[count++] = &all->rows[i];
     qsort(found, count, sizeof(const gap_row *), compare_gaps);
     json_write_begin(&json, out);
@@ -436,11 +424,11 @@ static td_result read_market(const view_request *request, market_request *out, t
     return TD_OK;
 }
 
-static timeline_extent find_extent(void *user, const char *feed, uint64_t from_ns, uint64_t to_ns)
+static timeline_extent find_extent(void *user, const char *feed, time_span of)
 {
     view_answers *self = user;
     (void)pthread_mutex_lock(&self->lock);
-    timeline_extent out = timeline_extent_of(self->over_time, feed, from_ns, to_ns);
+    timeline_extent out = timeline_extent_of(self->over_time, feed, of.from_ns, of.to_ns);
     (void)pthread_mutex_unlock(&self->lock);
     return out;
 }
@@ -515,12 +503,12 @@ static td_result answer_market(view_answers *self, const view_request *request, 
 static td_result answer_gaps(const view_answers *self, const view_request *request,
                              view_reply *reply, td_err *err)
 {
-    uint64_t from_ns = 0;
-    uint64_t to_ns = UINT64_MAX;
-    if ((view_request_arg(request, "from") != NULL && !read_number(request, "from", &from_ns)) ||
-        (view_request_arg(request, "to") != NULL && !read_number(request, "to", &to_ns)))
+    time_span asked = SELECTION_ALL_TIME;
+    if ((view_request_arg(request, "from") != NULL &&
+         !read_number(request, "from", &asked.from_ns)) ||
+        (view_request_arg(request, "to") != NULL && !read_number(request, "to", &asked.to_ns)))
         return td_err_set(err, TD_E_INVALID, "from and to are times in ns");
-    return write_gaps(self, from_ns, to_ns, &reply->body, err);
+    return write_gaps(self, asked, &reply->body, err);
 }
 
 /* Answer from the timeline. */

@@ -40,7 +40,8 @@ static uint64_t end_of(market_place at)
 
 static timeline_extent extent_of(const getter *self, market_place at)
 {
-    return self->of->extent(self->of->user, self->of->name.feed, begin_of(at), end_of(at));
+    return self->of->extent(self->of->user, self->of->name.feed,
+                            (time_span){begin_of(at), end_of(at)});
 }
 
 static void add_text(td_hasher *to, const char *text)

@@ -42,7 +42,7 @@ typedef struct market_source {
     market_name name;
     /* What the archive has of a feed in a time: timeline_extent_of, in a way that the caller's
      * threads may use. */
-    timeline_extent (*extent)(void *user, const char *feed, uint64_t from_ns, uint64_t to_ns);
+    timeline_extent (*extent)(void *user, const char *feed, time_span span);
     void *user;
     const atomic_int *is_cancelled; /* 1: end soon; may be NULL */
 } market_source;

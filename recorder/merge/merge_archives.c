@@ -447,7 +447,7 @@ static td_result write_parts(merge_feed *feed, int source, const gap_row *row,
                              const gap_row *written, archive_view *other, const gap_list *of_other,
                              int *is_covered, td_err *err)
 {
-    const uint64_t end_ns = row->to_ns > row->from_ns ? row->to_ns : row->from_ns + 1;
+    const uint64_t end_ns = gap_row_span(row).to_ns;
     uint64_t from_ns = row->from_ns; /* begin of the uncovered part */
     uint64_t at_ns = from_ns;
     td_result rc = TD_OK;

@@ -116,20 +116,16 @@ static td_result find_bands(archive *from, const selection *wanted, bands *out, 
  * no frames. */
 static int fill_bands(bands *self, size_t step_count)
 {
-    uint64_t first_ns = UINT64_MAX;
-    uint64_t last_ns = 0;
+    time_span all = TIME_SPAN_NONE;
     for (size_t i = 0; i < self->row_count; i++) {
         const timeline_row *row = &self->rows[i];
-        if (self->band_of[i] == TIMELINE_NO_BAND || row->first_ns == 0)
-            continue;
-        first_ns = row->first_ns < first_ns ? row->first_ns : first_ns;
-        last_ns = row->last_ns > last_ns ? row->last_ns : last_ns;
+        if (self->band_of[i] != TIMELINE_NO_BAND && row->first_ns != 0)
+            all = time_span_join(all, (time_span){row->first_ns, row->last_ns + 1});
     }
-    first_ns = self->window.from_ns > first_ns ? self->window.from_ns : first_ns;
-    last_ns = self->window.to_ns <= last_ns ? self->window.to_ns - 1 : last_ns;
-    if (first_ns > last_ns)
+    all = time_span_clip(all, self->window);
+    if (time_span_ns(all) == 0)
         return 0;
-    self->grid = (timeline_grid){first_ns, (last_ns - first_ns) / step_count + 1, step_count};
+    self->grid = (timeline_grid){all.from_ns, (time_span_ns(all) - 1) / step_count + 1, step_count};
     self->cells = td_alloc_zero(step_count * self->count, sizeof *self->cells);
     timeline_fill(self->from, self->band_of, self->count, self->grid, self->cells);
     return 1;

@@ -172,8 +172,7 @@ static td_result play(const script *of, td_buf *rows, td_err *err)
         const message m = {.trades = {.head = {.type = MSG_TRADE, .kind = from->kind}, &trade, 1}};
         frame_ref whole = frame;
         whole.content.message = &m;
-        const maker_frame seen = {
-            .frame = &whole, .message = &m, .from_ns = FROM_NS, .to_ns = END_NS};
+        const maker_frame seen = {.frame = &whole, .message = &m, .part = {FROM_NS, END_NS}};
         rc = EXPORT_BARS.frame(maker, &seen, &out, err);
     }
     if (rc == TD_OK)
