@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "archive/feed_slots.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
@@ -137,13 +138,49 @@ static void an_import_has_no_slot(void **state)
     archive_env_fini(&env);
 }
 
+/* Number of segments that a search reads. Without a catalog, each is opened for its size and for
+ * its rows. */
+static uint64_t segments_read(archive_env *env, const feed_slots_query *query)
+{
+    td_err err;
+    feed_slots slots;
+    archive_view *view = NULL;
+    archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_view_open(a, VIEW_FILES, NULL, &view, &err), TD_OK);
+    const uint64_t before = io_fault_call_count(env->disk, IO_FAULT_OP_OPEN);
+    assert_int_equal(feed_slots_read(view, query, &slots, &err), TD_OK);
+    const uint64_t after = io_fault_call_count(env->disk, IO_FAULT_OP_OPEN);
+    feed_slots_fini(&slots);
+    archive_view_close(view);
+    archive_close(a);
+    return (after - before) / 2;
+}
+
+/* The newest segment is read, and one that is old enough to show that no other slot was connected.
+ * A slot that was never connected does not extend the search beyond its limit. */
+static void few_segments_are_read(void **state)
+{
+    (void)state;
+    const uint64_t hour = UINT64_C(3600) * TD_NS_PER_S / FIXTURE_STEP_NS + 1; /* in frames */
+    archive_env env;
+    archive_env_init_sim(&env);
+    for (uint64_t i = 0; i < FEED_SLOTS_SEGMENTS_MAX + 12; i++)
+        archive_fixture_record(&env, i * hour, 1);
+    feed_slots_query query = {.feed = FIXTURE_FEED, .before_ns = UINT64_MAX, .shard_count = 1};
+    assert_int_equal(segments_read(&env, &query), 2);
+    query.shard_count = 2;
+    assert_int_equal(segments_read(&env, &query), FEED_SLOTS_SEGMENTS_MAX);
+    query.before_ns = ns_of(20 * hour); /* older ones are fewer than the limit */
+    assert_int_equal(segments_read(&env, &query), 21);
+    archive_env_fini(&env);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_last_frame_of_data),
-        cmocka_unit_test(topics_and_other_feeds),
-        cmocka_unit_test(the_newest_is_asked_first),
-        cmocka_unit_test(an_import_has_no_slot),
+        cmocka_unit_test(the_last_frame_of_data),    cmocka_unit_test(topics_and_other_feeds),
+        cmocka_unit_test(the_newest_is_asked_first), cmocka_unit_test(an_import_has_no_slot),
+        cmocka_unit_test(few_segments_are_read),
     };
     return cmocka_run_group_tests_name("feed_slots", tests, NULL, NULL);
 }
