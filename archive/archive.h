@@ -118,11 +118,9 @@ void archive_listing_fini(archive_listing *listing);
 /* The segment with this path, or NULL. */
 const archive_segment *archive_listing_find(const archive_listing *listing, const char *path);
 
-/* Get the time in which an unreadable or missing segment may have had frames. It begins with the
- * second in the segment's name. It ends with the next listed segment of the same feed and session,
- * or with the hour, because no segment has frames of two hours (FORMAT.md, "Rotation"). */
-void archive_segment_time(const archive_listing *listing, const segment_name *name,
-                          uint64_t *from_ns, uint64_t *to_ns);
+/* The time in which an unreadable or missing segment may have had frames: segment_name_span, up to
+ * the next listed segment of the same feed and session. */
+time_span archive_segment_time(const archive_listing *listing, const segment_name *name);
 
 /* ---- other processes that use the archive ---- */
 

@@ -267,18 +267,18 @@ const archive_segment *archive_listing_find(const archive_listing *listing, cons
                    compare_path);
 }
 
-void archive_segment_time(const archive_listing *listing, const segment_name *name,
-                          uint64_t *from_ns, uint64_t *to_ns)
+time_span archive_segment_time(const archive_listing *listing, const segment_name *name)
 {
-    uint64_t end_s = (name->first_s / 3600 + 1) * 3600;
+    time_span found = segment_name_span(name);
     for (size_t i = 0; i < listing->segment_count; i++) {
         const segment_name *next = &listing->segments[i].name;
-        if (next->number > name->number && next->first_s + 1 < end_s &&
+        const uint64_t begin_ns = (next->first_s + 1) * TD_NS_PER_S; /* at the latest */
+        if (next->number > name->number && begin_ns < found.to_ns &&
             strcmp(next->session, name->session) == 0 && strcmp(next->feed, name->feed) == 0)
-            end_s = next->first_s + 1;
+            found.to_ns = begin_ns;
     }
-    *from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
-    *to_ns = end_s * TD_NS_PER_S;
+    found.from_ns += found.from_ns == 0; /* 0 means no time */
+    return found;
 }
 
 /* ---- which segments are in use ---- */

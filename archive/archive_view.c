@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "archive/journal.h"
 
-enum { HOUR_S = 3600, BUSY_COUNT = 4, BUSY_NS = 100000000 };
+enum { BUSY_COUNT = 4, BUSY_NS = 100000000 };
 
 static void close_catalog(archive_view *view, const char *why)
 {
@@ -247,9 +247,8 @@ uint64_t archive_view_newest_ns(archive_view *view, uint64_t until_ns)
     archive_view_begin_loads(view);
     for (size_t i = view->listing.segment_count; i > 0; i--) {
         const archive_segment *segment = &view->listing.segments[i - 1];
-        uint64_t end_s = (segment->name.first_s / HOUR_S + 1) * HOUR_S;
         segment_rows rows;
-        if (!segment->name.is_parsed || end_s <= newest_ns / TD_NS_PER_S ||
+        if (!segment->name.is_parsed || segment_name_span(&segment->name).to_ns <= newest_ns ||
             segment->name.first_s > until_ns / TD_NS_PER_S)
             continue;
         td_result rc = archive_view_read(view, segment->path, archive_view_size(view, segment),

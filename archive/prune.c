@@ -240,7 +240,6 @@ static void choose(prune_work *w)
 static td_result check_bound(const prune_work *w, td_err *err)
 {
     const prune_options *o = w->options;
-    const uint64_t hour_s = 3600;
     uint64_t hole_ns =
         o->older_than_ns > LIMIT_PRUNE_HOLE_NS ? o->older_than_ns : LIMIT_PRUNE_HOLE_NS;
     uint64_t last_ns = 0; /* last time in the segments that are removed only because of their age */
@@ -255,10 +254,9 @@ static td_result check_bound(const prune_work *w, td_err *err)
     }
     for (size_t i = 0; i < w->view->listing.segment_count; i++) {
         const segment_name *name = &w->view->listing.segments[i].name;
-        uint64_t begin_ns = name->first_s * TD_NS_PER_S;
-        uint64_t end_ns = (name->first_s / hour_s + 1) * hour_s * TD_NS_PER_S;
-        if (name->is_parsed && end_ns > w->old_ns && begin_ns < next_ns)
-            next_ns = begin_ns;
+        const time_span hour = segment_name_span(name);
+        if (name->is_parsed && hour.to_ns > w->old_ns && hour.from_ns < next_ns)
+            next_ns = hour.from_ns;
     }
     if (last_ns == 0 || next_ns <= last_ns || next_ns - last_ns <= hole_ns)
         return TD_OK;

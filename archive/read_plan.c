@@ -62,12 +62,11 @@ static int overlaps(uint64_t first_ns, uint64_t last_ns, const read_query *query
     return !is_empty && last_ns >= query->from_ns && first_ns < query->to_ns;
 }
 
-/* 1 if a segment with this name may overlap: a segment's messages are of one hour. */
+/* 1 if a segment with this name may overlap. */
 static int overlaps_hour(const segment_name *name, const read_query *query)
 {
-    const uint64_t hour_ns = 3600 * TD_NS_PER_S;
-    uint64_t from_ns = name->first_s * TD_NS_PER_S;
-    return overlaps(from_ns, (from_ns / hour_ns + 1) * hour_ns, query);
+    const time_span hour = segment_name_span(name);
+    return overlaps(hour.from_ns, hour.to_ns, query);
 }
 
 const char *segment_life_name(segment_life life)
@@ -143,13 +142,11 @@ static void add_damage(read_plan *plan, const archive_segment *segment, uint64_t
                        const char *what)
 {
     char path[LIMIT_PATH_BYTES];
-    uint64_t begin_ns = 0;
-    uint64_t to_ns = UINT64_MAX;
+    time_span lost = {from_ns, UINT64_MAX};
     if (segment->name.is_parsed)
-        archive_segment_time(&plan->view->listing, &segment->name, &begin_ns, &to_ns);
-    from_ns = from_ns > begin_ns ? from_ns : begin_ns;
-    to_ns = from_ns < to_ns ? to_ns : from_ns + 1;
-    if (!overlaps(from_ns, to_ns, &plan->query))
+        lost = time_span_clip(lost, archive_segment_time(&plan->view->listing, &segment->name));
+    lost = time_span_of(lost.from_ns, lost.to_ns);
+    if (!overlaps(lost.from_ns, lost.to_ns, &plan->query))
         return;
     plan->unreadable_count++;
     td_log_emit(plan->log, TD_LOG_WARNING, "skipped: %s", what);
@@ -157,8 +154,8 @@ static void add_damage(read_plan *plan, const archive_segment *segment, uint64_t
     const past_segment *past = archive_history_segment(&plan->view->past, path);
     if (!segment->name.is_parsed || (past != NULL && past->is_corrupt)) /* the ledger has its gap */
         return;
-    gap_row row =
-        gap_row_of(GAP_CORRUPT, segment->name.feed, from_ns, to_ns, "segment cannot be read");
+    gap_row row = gap_row_of(GAP_CORRUPT, segment->name.feed, lost.from_ns, lost.to_ns,
+                             "segment cannot be read");
     row.detail = segment->path;
     gap_list_add(&plan->damage, &row);
 }
@@ -272,12 +269,10 @@ static void log_unexpected(read_plan *plan, const archive_listing *listing)
 static int may_overlap(const read_plan *plan, const char *path)
 {
     segment_name name;
-    uint64_t from_ns;
-    uint64_t to_ns;
     if (!segment_name_parse(segment_file_name(path), &name))
         return 1;
-    archive_segment_time(&plan->view->listing, &name, &from_ns, &to_ns);
-    return overlaps(from_ns, to_ns, &plan->query);
+    const time_span lost = archive_segment_time(&plan->view->listing, &name);
+    return overlaps(lost.from_ns, lost.to_ns, &plan->query);
 }
 
 /* Count a missing segment; otherwise a reader would report an incomplete tape as complete. */

@@ -246,13 +246,11 @@ void time_account_close(time_account *self)
 
 /* ---- the range of a feed ---- */
 
-/* 1 if a segment may have frames outside the range found so far. Its frames are between the second
- * in its name and the end of that UTC hour. */
+/* 1 if a segment may have frames outside the range found so far. */
 static int may_extend(const segment_name *name, uint64_t first_ns, uint64_t last_ns)
 {
-    const uint64_t end_s = (name->first_s / HOUR_S + 1) * HOUR_S;
-    return !name->is_parsed || first_ns == 0 || name->first_s * TD_NS_PER_S < first_ns ||
-           end_s * TD_NS_PER_S > last_ns;
+    const time_span hour = segment_name_span(name);
+    return !name->is_parsed || first_ns == 0 || hour.from_ns < first_ns || hour.to_ns > last_ns;
 }
 
 /* Widen a range by a segment's received frames. */
@@ -920,19 +918,17 @@ void time_account_add_missing(const archive_view *view, gap_list *ledger)
     for (size_t i = 0; i < view->past.segment_count; i++) {
         const past_segment *segment = &view->past.segments[i];
         segment_name name;
-        uint64_t from_ns;
-        uint64_t to_ns;
         if (!segment->is_lost)
             continue;
         td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
                     "missing: %s: the journal lists it, but it is not on disk", segment->path);
         if (segment->is_corrupt || !segment_name_parse(segment_file_name(segment->path), &name))
             continue;
-        archive_segment_time(&view->listing, &name, &from_ns, &to_ns);
+        time_span lost = archive_segment_time(&view->listing, &name);
         if (archive_history_is_crashed(&view->past, segment->session) &&
             is_last(&view->past, segment))
-            to_ns = end_of_gap(view->archive, &view->past, segment, from_ns);
-        gap_row row = row_of(MISSING, name.feed, from_ns, to_ns);
+            lost.to_ns = end_of_gap(view->archive, &view->past, segment, lost.from_ns);
+        gap_row row = row_of(MISSING, name.feed, lost.from_ns, lost.to_ns);
         row.detail = segment->path;
         gap_list_add(ledger, &row);
     }

@@ -114,19 +114,16 @@ static void check_state(const checked_segment *segment)
             (unsigned long long)(segment->finding_count - VERIFY_FINDINGS_PER_SEGMENT_MAX));
 }
 
-/* 1 if the options leave the segment out. A segment's frames are between the second in its name and
- * the end of that hour. */
+/* 1 if the options leave the segment out. */
 static int is_left_out(const verification *v, const archive_segment *listed)
 {
-    enum { HOUR_S = 3600 };
     const verify_options *options = v->options;
     const segment_name *name = &listed->name;
     const past_segment *known = archive_history_segment(&v->view->past, listed->path);
     if (!name->is_parsed || name->is_open)
         return 0;
-    const uint64_t end_s = (name->first_s / HOUR_S + 1) * HOUR_S;
-    if (end_s * TD_NS_PER_S <= options->from_ns ||
-        (options->to_ns != 0 && name->first_s * TD_NS_PER_S >= options->to_ns))
+    const time_span hour = segment_name_span(name);
+    if (hour.to_ns <= options->from_ns || (options->to_ns != 0 && hour.from_ns >= options->to_ns))
         return 1;
     return known != NULL && known->stage == PAST_FINISHED &&
            known->finished_at < options->since_bytes;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/decimal.h"
 #include "base/time_text.h"
 
@@ -93,7 +94,7 @@ static int parse_time(td_bytes compact, uint64_t *seconds)
 {
     uint64_t ns = 0;
     int is_time = td_time_parse_compact(compact, &ns);
-    *seconds = ns / UINT64_C(1000000000);
+    *seconds = ns / TD_NS_PER_S;
     return is_time;
 }
 
@@ -102,6 +103,13 @@ static int ends_with(const char *name, size_t length, const char *suffix)
     size_t suffix_length = strlen(suffix);
     return length > suffix_length &&
            memcmp(name + length - suffix_length, suffix, suffix_length) == 0;
+}
+
+time_span segment_name_span(const segment_name *name)
+{
+    const uint64_t hour_s = 3600;
+    return (time_span){name->first_s * TD_NS_PER_S,
+                       (name->first_s / hour_s + 1) * hour_s * TD_NS_PER_S};
 }
 
 const char *segment_file_name(const char *path)

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "base/time_span.h"
 
 enum { SESSION_ID_BYTES = 9 }; /* with the NUL */
 
@@ -29,6 +30,10 @@ typedef struct segment_name {
 /* Parse a file name without its folder. 1 if it is a capture segment's name. Else 0, and *out is
  * empty. */
 int segment_name_parse(const char *file_name, segment_name *out);
+
+/* The time of which a segment with this name may have messages: from the second in the name to the
+ * end of that UTC hour (FORMAT.md, "Rotation"). */
+time_span segment_name_span(const segment_name *name);
 
 /* The part of a path after its last slash. */
 const char *segment_file_name(const char *path);

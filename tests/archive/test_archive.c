@@ -68,6 +68,24 @@ static void test_name_is_of_first_frame(void **state)
     assert_string_equal(path, "capture/2026/11/20/inverse-20261120T060000Z-3f2a9c01-000001.mcap");
 }
 
+/* A segment has messages of one UTC hour. */
+static void test_time_of_a_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t from_s; /* within the hour that begins with FIXTURE_START_NS */
+    } ROWS[] = {{"inverse-20261120T060000Z-3f2a9c01-000001.mcap", 0},
+                {"inverse-20261120T065959Z-3f2a9c01-000001.mcap", 3599}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        segment_name name;
+        assert_true(segment_name_parse(ROWS[i].name, &name));
+        const time_span span = segment_name_span(&name);
+        assert_int_equal(span.from_ns, FIXTURE_START_NS + ROWS[i].from_s * TD_NS_PER_S);
+        assert_int_equal(span.to_ns, FIXTURE_START_NS + 3600 * TD_NS_PER_S);
+    }
+}
+
 static void test_feed_names(void **state)
 {
     (void)state;
@@ -243,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_are_read),
         cmocka_unit_test(test_name_is_of_first_frame),
+        cmocka_unit_test(test_time_of_a_name),
         cmocka_unit_test(test_feed_names),
         cmocka_unit_test(test_second_appender_is_refused),
         cmocka_unit_test(test_maintainer_beside_appender),
