@@ -118,7 +118,7 @@ uint64_t gap_member_number(const gap_row *row, const gap_member *member);
 void gap_member_set_text(gap_row *row, const gap_member *member, const char *text);
 void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t number);
 
-/* Its time: without an end while the gap has none, and 1 ns of a gap without length. */
+/* Its time: without an end while the gap is open; a moment (time_span_of) if it has no length. */
 time_span gap_row_span(const gap_row *row);
 
 /* 1 if the row is a loss, or a hole (gap_reason_is_hole), that no other line covers. */
