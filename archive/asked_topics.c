@@ -33,7 +33,8 @@ static asked_span *find_open(asked_topic *topic, size_t session, const conn_row 
 {
     for (size_t i = topic->span_count; i > 0 && topic->spans[i - 1].session == session; i--) {
         asked_span *span = &topic->spans[i - 1];
-        if (span->to_ns == 0 && span->line == slot->line && span->shard == slot->shard)
+        if (span->time.to_ns == UINT64_MAX && span->line == slot->line &&
+            span->shard == slot->shard)
             return span;
     }
     return NULL;
@@ -45,8 +46,8 @@ static void end_left_out(asked_span *span, const answered_conns *answered, uint3
 {
     const conn_row of = {.line = span->line, .shard = span->shard, .conn = span->conn};
     const conn_row *next = answered_conns_after(answered, &of);
-    if (span->to_ns == 0 && next != NULL && next->conn < until)
-        span->to_ns = span->conn_end_ns != 0 ? span->conn_end_ns : next->since_ns;
+    if (span->time.to_ns == UINT64_MAX && next != NULL && next->conn < until)
+        span->time.to_ns = span->conn_end_ns != 0 ? span->conn_end_ns : next->since_ns;
 }
 
 /* Where the exchange answers nothing, a topic's first frame shows its grant, and it was asked for
@@ -70,18 +71,18 @@ static void add_grant(asked_topics *self, size_t session, const conn_row *conn,
     asked_span *span = find_open(topic, session, conn);
     if (span != NULL)
         end_left_out(span, answered, conn->conn);
-    if (span == NULL || span->to_ns != 0) {
+    if (span == NULL || span->time.to_ns != UINT64_MAX) {
         topic->spans = td_array_grow(topic->spans, topic->span_count, sizeof *topic->spans);
         span = &topic->spans[topic->span_count++];
         *span = (asked_span){.session = session,
-                             .from_ns = asked_since_ns(conn, grant, answered),
+                             .time = {asked_since_ns(conn, grant, answered), UINT64_MAX},
                              .line = conn->line,
                              .shard = conn->shard};
     }
     span->conn = conn->conn;
     span->conn_end_ns = conn->to_ns;
     if (grant_row_is_ended(grant, conn))
-        span->to_ns = grant->to_ns;
+        span->time.to_ns = grant->to_ns;
 }
 
 void asked_topics_add(asked_topics *self, size_t session, const segment_rows *rows)
@@ -105,9 +106,9 @@ void asked_topics_end_session(asked_topics *self, size_t session, uint64_t end_n
     for (size_t i = 0; i < self->count; i++) {
         asked_topic *topic = &self->rows[i];
         for (size_t k = topic->span_count; k > 0 && topic->spans[k - 1].session == session; k--) {
-            asked_span *span = &topic->spans[k - 1];
-            span->to_ns = span->to_ns == 0 || span->to_ns > end_ns ? end_ns : span->to_ns;
-            span->to_ns = span->to_ns < span->from_ns ? span->from_ns : span->to_ns;
+            time_span *time = &topic->spans[k - 1].time;
+            time->to_ns = time->to_ns < end_ns ? time->to_ns : end_ns;
+            time->to_ns = time->to_ns > time->from_ns ? time->to_ns : time->from_ns;
         }
     }
 }

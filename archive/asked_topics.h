@@ -9,14 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/time_span.h"
 #include "archive/name_index.h"
 #include "archive/segment_rows.h"
 
 /* A time in which a slot of a session asked for a topic. */
 typedef struct asked_span {
     size_t session; /* the caller's number */
-    uint64_t from_ns;
-    uint64_t to_ns; /* 0: not ended, while the session is read */
+    time_span time; /* without an end, while the session is read and it has not ended */
     uint32_t line, shard, conn;
     uint64_t conn_end_ns; /* of the last connection that was granted it; 0: unknown */
 } asked_span;

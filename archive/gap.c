@@ -205,11 +205,6 @@ int gap_row_is_loss(const gap_row *row)
     return row->covered_by[0] == '\0' && !gap_reason_is_hole(row->reason);
 }
 
-int gap_row_is_hole(const gap_row *row)
-{
-    return row->covered_by[0] == '\0' && gap_reason_is_hole(row->reason);
-}
-
 int gap_row_is_disproved(const gap_row *row)
 {
     return strcmp(row->covered_by, GAP_COVERED_BY_PONGS) == 0;

@@ -121,9 +121,8 @@ void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t numb
 /* Its time: without an end while the gap is open; a moment (time_span_of) if it has no length. */
 time_span gap_row_span(const gap_row *row);
 
-/* 1 if the row is a loss, or a hole (gap_reason_is_hole), that no other line covers. */
+/* 1 if the row is a loss, not a hole (gap_reason_is_hole), and no other line covers it. */
 int gap_row_is_loss(const gap_row *row);
-int gap_row_is_hole(const gap_row *row);
 
 /* 1 if nothing is missing although the row was written (GAP_COVERED_BY_PONGS). It is no loss. */
 int gap_row_is_disproved(const gap_row *row);

@@ -671,9 +671,9 @@ static void take_spans(asked_search *s, const asked_topic *topic)
         const asked_span *span = &topic->spans[i];
         add_stretch(&b->list, &(stretch){.kind = STRETCH_RECORDED,
                                          .session = span->session,
-                                         .from_ns = span->from_ns,
-                                         .to_ns = span->to_ns,
-                                         .end_ns = span->to_ns});
+                                         .from_ns = span->time.from_ns,
+                                         .to_ns = span->time.to_ns,
+                                         .end_ns = span->time.to_ns});
     }
     for (size_t i = 0; i < s->always.count; i++)
         add_stretch(&b->list, &s->always.rows[i]);
@@ -683,7 +683,7 @@ static void take_spans(asked_search *s, const asked_topic *topic)
     b->first_ns = UINT64_MAX;
     b->last_ns = 0;
     for (size_t i = 0; i < topic->span_count; i++) {
-        const uint64_t from_ns = topic->spans[i].from_ns;
+        const uint64_t from_ns = topic->spans[i].time.from_ns;
         b->first_ns = from_ns < b->first_ns ? from_ns : b->first_ns;
         b->last_ns = from_ns > b->last_ns ? from_ns : b->last_ns;
     }

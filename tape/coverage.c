@@ -28,16 +28,13 @@ static uint64_t more(uint64_t ns, uint64_t by_ns)
 /* Add a hole, and merge it with the holes that it touches. */
 static void add_hole(coverage *self, uint64_t from_ns, uint64_t to_ns)
 {
-    coverage_span made = {from_ns, to_ns > from_ns ? to_ns : from_ns + 1};
+    time_span made = time_span_of(from_ns, to_ns);
     size_t begin = self->hole_count;
     while (begin > 0 && self->holes[begin - 1].to_ns >= made.from_ns)
         begin--;
     size_t end = begin;
-    for (; end < self->hole_count && self->holes[end].from_ns <= made.to_ns; end++) {
-        const coverage_span *hole = &self->holes[end];
-        made.from_ns = hole->from_ns < made.from_ns ? hole->from_ns : made.from_ns;
-        made.to_ns = hole->to_ns > made.to_ns ? hole->to_ns : made.to_ns;
-    }
+    for (; end < self->hole_count && self->holes[end].from_ns <= made.to_ns; end++)
+        made = time_span_join(made, self->holes[end]);
     self->holes = td_array_grow(self->holes, self->hole_count, sizeof *self->holes);
     memmove(&self->holes[begin + 1], &self->holes[end],
             (self->hole_count - end) * sizeof *self->holes);
@@ -48,28 +45,18 @@ static void add_hole(coverage *self, uint64_t from_ns, uint64_t to_ns)
 uint64_t coverage_missing_ns(const coverage *self, uint64_t from_ns, uint64_t to_ns)
 {
     uint64_t sum_ns = 0;
-    for (size_t i = self->hole_count; i > 0 && self->holes[i - 1].to_ns > from_ns; i--) {
-        const coverage_span *hole = &self->holes[i - 1];
-        uint64_t begin_ns = hole->from_ns > from_ns ? hole->from_ns : from_ns;
-        uint64_t end_ns = hole->to_ns < to_ns ? hole->to_ns : to_ns;
-        sum_ns += end_ns > begin_ns ? end_ns - begin_ns : 0;
-    }
+    for (size_t i = self->hole_count; i > 0 && self->holes[i - 1].to_ns > from_ns; i--)
+        sum_ns += time_span_ns(time_span_clip(self->holes[i - 1], (time_span){from_ns, to_ns}));
     return sum_ns;
 }
 
 /* Note that frames of these receive times may be missing. */
 static void add_pending(coverage *self, uint64_t from_ns, uint64_t to_ns, uint8_t is_old_sound)
 {
-    if (!self->has_pending) {
-        self->pending = (coverage_span){from_ns, to_ns};
-        self->is_old_sound = is_old_sound;
-    }
+    const time_span added = {from_ns, to_ns};
+    self->pending = self->has_pending ? time_span_join(self->pending, added) : added;
+    self->is_old_sound = is_old_sound && (!self->has_pending || self->is_old_sound);
     self->has_pending = 1;
-    self->is_old_sound &= is_old_sound;
-    if (from_ns < self->pending.from_ns)
-        self->pending.from_ns = from_ns;
-    if (to_ns > self->pending.to_ns)
-        self->pending.to_ns = to_ns;
 }
 
 /* Add a hole for the pending time, from the latest exchange time before it to first_ns, which a

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/time_span.h"
 #include "archive/archive.h"
 #include "archive/gap.h"
 #include "schema/frame.h"
@@ -32,16 +33,12 @@
 
 #define COVERAGE_ALWAYS UINT64_MAX
 
-typedef struct coverage_span {
-    uint64_t from_ns, to_ns;
-} coverage_span;
-
 /* Zero-initialise. */
 typedef struct coverage {
-    coverage_span *holes; /* in exchange time, sorted, disjoint */
+    time_span *holes; /* in exchange time, sorted, disjoint */
     size_t hole_count;
-    size_t gap_next;       /* index of the ledger's next gap to read */
-    coverage_span pending; /* receive times in which frames before the next frame may be missing */
+    size_t gap_next;   /* index of the ledger's next gap to read */
+    time_span pending; /* receive times in which frames before the next frame may be missing */
     uint8_t has_pending;
     uint8_t is_old_sound; /* 1: further frames of the old connection shorten the pending time */
     const frame_conn *conn;

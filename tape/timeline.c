@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/row_table.h"
+#include "base/time_span.h"
 #include "archive/archive_view.h"
 #include "archive/event.h"
 #include "archive/journal.h"
@@ -38,7 +39,7 @@ typedef struct piece {
 /* A time in which a row was received. */
 typedef struct span {
     uint32_t row;
-    uint64_t from_ns, to_ns;
+    time_span time;
 } span;
 
 typedef struct part {
@@ -150,17 +151,16 @@ static void add_span(part *to, row_parts *parts_of, span added)
     row_parts *of = &parts_of[added.row];
     piece *own = of->piece == 0 ? NULL : &to->pieces[of->piece - 1];
     span *last = of->span == 0 ? NULL : &to->spans[of->span - 1];
-    if (added.from_ns >= added.to_ns)
+    if (time_span_ns(added.time) == 0)
         return;
-    if (own != NULL && added.from_ns <= to->since_ns && added.to_ns > to->last_ns)
+    if (own != NULL && added.time.from_ns <= to->since_ns && added.time.to_ns > to->last_ns)
         own->received = RECEIVED_ALWAYS;
     else if (own != NULL && own->received == RECEIVED_AT_FRAMES)
         own->received = RECEIVED_IN_SPANS;
     if (own != NULL && own->received == RECEIVED_ALWAYS)
         return;
-    if (last != NULL && added.from_ns < last->to_ns && added.to_ns > last->from_ns) {
-        last->from_ns = added.from_ns < last->from_ns ? added.from_ns : last->from_ns;
-        last->to_ns = added.to_ns > last->to_ns ? added.to_ns : last->to_ns;
+    if (last != NULL && time_span_overlaps(added.time, last->time)) {
+        last->time = time_span_join(added.time, last->time);
         return;
     }
     to->spans = td_array_grow(to->spans, to->span_count, sizeof *to->spans);
@@ -175,16 +175,17 @@ static void add_grant(timeline *self, part *to, const segment_rows *rows, const 
 {
     const segment_index *index = &rows->index;
     const conn_row *conn = &rows->conns[grant->conn];
-    uint64_t from_ns = grant->from_ns > conn->since_ns ? grant->from_ns : conn->since_ns;
-    from_ns = from_ns > to->since_ns ? from_ns : to->since_ns;
-    uint64_t to_ns = grant->to_ns != 0 ? grant->to_ns : index->last_ns + 1;
-    to_ns = conn->to_ns != 0 && conn->to_ns < to_ns ? conn->to_ns : to_ns;
+    const uint64_t end_ns = index->last_ns + 1;
+    const time_span of_conn = {conn->since_ns > to->since_ns ? conn->since_ns : to->since_ns,
+                               conn->to_ns != 0 ? conn->to_ns : UINT64_MAX};
+    const time_span granted = {grant->from_ns, grant->to_ns != 0 ? grant->to_ns : end_ns};
+    const time_span common = time_span_clip(granted, of_conn);
     if (grant->source[0] == '\0') /* refused */
         return;
     size_t row = find_granted(self, index->feed, index->family, grant->topic);
     if (row != TOPIC_LIST_NONE) {
         for (; row != TOPIC_LIST_NONE; row = self->topics.rows[row].next_same)
-            add_span(to, parts_of, (span){(uint32_t)row, from_ns, to_ns});
+            add_span(to, parts_of, (span){(uint32_t)row, common});
         return;
     }
     grant_covers_fn *covers = family_covers(index->family);
@@ -192,7 +193,7 @@ static void add_grant(timeline *self, part *to, const segment_rows *rows, const 
         const channel_info *info = &index->channels[i].info;
         if (is_shown(info) && info->line == conn->line && info->shard == conn->shard &&
             grant_covers(td_bytes_str(grant->topic), td_bytes_str(info->exchange_topic), covers))
-            add_span(to, parts_of, (span){get_row(self, info), from_ns, to_ns});
+            add_span(to, parts_of, (span){get_row(self, info), common});
     }
 }
 
@@ -513,11 +514,9 @@ static int find_cells(const timeline_grid *grid, uint64_t from_ns, uint64_t to_n
 /* The part of [from_ns, to_ns) that is in a cell. */
 static uint64_t overlap_ns(const timeline_grid *grid, size_t cell, uint64_t from_ns, uint64_t to_ns)
 {
-    uint64_t begin_ns = grid->from_ns + cell * grid->step_ns;
-    uint64_t end_ns = begin_ns + grid->step_ns;
-    begin_ns = from_ns > begin_ns ? from_ns : begin_ns;
-    end_ns = to_ns < end_ns ? to_ns : end_ns;
-    return end_ns > begin_ns ? end_ns - begin_ns : 0;
+    const uint64_t begin_ns = grid->from_ns + cell * grid->step_ns;
+    return time_span_ns(time_span_clip((time_span){from_ns, to_ns},
+                                       (time_span){begin_ns, begin_ns + grid->step_ns}));
 }
 
 /* Spread frames evenly over [from_ns, to_ns). */
@@ -653,7 +652,8 @@ void timeline_fill(timeline *self, const uint32_t *band_of, size_t band_count, t
         for (size_t k = 0; k < from->span_count; k++) {
             const span *of = &from->spans[k];
             if (band_of[of->row] != TIMELINE_NO_BAND)
-                add_received(&grid, cells + band_of[of->row] * grid.count, of->from_ns, of->to_ns);
+                add_received(&grid, cells + band_of[of->row] * grid.count, of->time.from_ns,
+                             of->time.to_ns);
         }
     }
     for (size_t i = 0; i < self->gaps.count; i++)

@@ -28,7 +28,7 @@ typedef enum span_kind {
 
 /* Time that is not clean. */
 typedef struct bad_span {
-    uint64_t from_ns, to_ns; /* to_ns 0: it has not ended */
+    time_span time; /* to_ns UINT64_MAX: it has not ended */
     unsigned reasons;
     span_kind kind;
 } bad_span;
@@ -223,15 +223,16 @@ static void update_bad_time(stream_days *s, const applied_frame *seen)
     reasons |= frame->is_late ? 1U << DAY_LATE : 0;
     if (reasons != 0) {
         if (!s->is_bad && s->bad.count < SPANS_MAX)
-            add_span(&s->bad, (bad_span){.from_ns = frame->is_late ? s->last_trusted_ns : from_ns});
+            add_span(&s->bad,
+                     (bad_span){.time.from_ns = frame->is_late ? s->last_trusted_ns : from_ns});
         s->is_bad = 1;
-        s->bad.rows[s->bad.count - 1].to_ns = 0;
+        s->bad.rows[s->bad.count - 1].time.to_ns = UINT64_MAX;
         s->bad.rows[s->bad.count - 1].reasons |= reasons;
     }
     if (!trust->is_trusted || frame->is_late)
         return;
     if (s->is_bad)
-        s->bad.rows[s->bad.count - 1].to_ns = frame->recv_ns;
+        s->bad.rows[s->bad.count - 1].time.to_ns = frame->recv_ns;
     s->is_bad = 0;
     if (!trust->is_unused)
         s->last_trusted_ns = frame->recv_ns;
@@ -289,8 +290,8 @@ static void add_gaps(stream_days *s, const gap_list *gaps, uint64_t end_ns)
          * continued without the topic, then the topic lacks nothing. */
         if (kind != SPAN_DEGRADED && gap->to_ns != GAP_OPEN && gap->from_ns + 1 == end_ns)
             continue;
-        add_span(&s->bad, (bad_span){gap->from_ns, gap->to_ns == GAP_OPEN ? 0 : gap->to_ns,
-                                     1U << gap->reason, kind});
+        const uint64_t to_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
+        add_span(&s->bad, (bad_span){{gap->from_ns, to_ns}, 1U << gap->reason, kind});
     }
 }
 
@@ -298,7 +299,7 @@ static int compare_spans(const void *a, const void *b)
 {
     const bad_span *left = a;
     const bad_span *right = b;
-    return (left->from_ns > right->from_ns) - (left->from_ns < right->from_ns);
+    return (left->time.from_ns > right->time.from_ns) - (left->time.from_ns < right->time.from_ns);
 }
 
 /* Return how much of a time range the spans of this kind and worse kinds cover, counting overlaps
@@ -308,18 +309,15 @@ static uint64_t covered_ns(const span_list *list, uint64_t from_ns, uint64_t to_
 {
     uint64_t sum_ns = 0;
     uint64_t reach_ns = from_ns;
-    for (size_t i = 0; i < list->count && list->rows[i].from_ns < to_ns; i++) {
+    for (size_t i = 0; i < list->count && list->rows[i].time.from_ns < to_ns; i++) {
         const bad_span *span = &list->rows[i];
-        uint64_t end_ns = span->to_ns == 0 || span->to_ns > to_ns ? to_ns : span->to_ns;
-        int is_before = span->kind == SPAN_DEGRADED ? end_ns < from_ns : end_ns <= from_ns;
+        const time_span bad = time_span_clip(span->time, (time_span){0, to_ns});
+        const int is_before =
+            span->kind == SPAN_DEGRADED ? bad.to_ns < from_ns : bad.to_ns <= from_ns;
         if (is_before || span->kind < least)
             continue;
         *reasons |= span->reasons;
-        uint64_t begin_ns = span->from_ns > reach_ns ? span->from_ns : reach_ns;
-        if (end_ns > begin_ns) {
-            sum_ns += end_ns - begin_ns;
-            reach_ns = end_ns;
-        }
+        sum_ns += time_span_beyond_ns(bad, &reach_ns);
     }
     return sum_ns;
 }
@@ -395,8 +393,9 @@ static void add_days(days_run *run, const stream_days *s)
      * span */
     for (size_t i = 0; run->window.from_ns > 0 && i < s->bad.count; i++) {
         const bad_span *span = &s->bad.rows[i];
-        if (span->kind != SPAN_DEGRADED && span->from_ns < from_ns && span->to_ns >= from_ns)
-            from_ns = span->from_ns;
+        if (span->kind != SPAN_DEGRADED && span->time.from_ns < from_ns &&
+            span->time.to_ns >= from_ns && span->time.to_ns != UINT64_MAX)
+            from_ns = span->time.from_ns;
     }
     if (from_ns < run->window.from_ns)
         from_ns = run->window.from_ns;
@@ -519,7 +518,7 @@ static void add_unanswered(stream_days *s, const silent_topic *row)
 {
     if (row->unanswered_ns == 0)
         return;
-    add_span(&s->bad, (bad_span){.from_ns = row->unanswered_ns,
+    add_span(&s->bad, (bad_span){.time = {row->unanswered_ns, UINT64_MAX},
                                  .reasons = 1U << DAY_SILENT,
                                  .kind = SPAN_MISSING});
     if (row->to_ns > s->last_ns)

@@ -124,8 +124,8 @@ static void format_spans(const asked_topics *asked, char out[256])
             const asked_span *span = &asked->rows[i].spans[k];
             const size_t used = strlen(out);
             (void)snprintf(out + used, 256 - used, "%s%llu-%llu", used == 0 ? "" : " ",
-                           (unsigned long long)(span->from_ns / TD_NS_PER_S),
-                           (unsigned long long)(span->to_ns / TD_NS_PER_S));
+                           (unsigned long long)(span->time.from_ns / TD_NS_PER_S),
+                           (unsigned long long)(span->time.to_ns / TD_NS_PER_S));
         }
 }
 

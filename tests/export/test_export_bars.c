@@ -31,7 +31,7 @@ typedef struct script {
     const char *rows; /* "START: OPEN HIGH LOW CLOSE VOLUME VWAP COUNT BUY SELL[ COVERED][ late][
                          suspect]; " */
     uint8_t places;
-    coverage_span holes[2];
+    time_span holes[2];
 } script;
 
 static const script SCRIPTS[] = {

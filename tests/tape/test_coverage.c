@@ -171,7 +171,7 @@ static void test_holes(void **state)
         char text[128] = "";
         find(&SCRIPTS[i], &found);
         for (size_t k = 0; k < found.hole_count; k++) {
-            const coverage_span *hole = &found.holes[k];
+            const time_span *hole = &found.holes[k];
             size_t used = strlen(text);
             if ((hole->from_ns == 0 && hole->to_ns <= 100 * S) || hole->from_ns >= 200 * S)
                 continue;
@@ -191,7 +191,7 @@ static void test_holes(void **state)
 static void test_missing(void **state)
 {
     (void)state;
-    coverage_span holes[] = {{0, 10}, {20, 30}, {35, 40}};
+    time_span holes[] = {{0, 10}, {20, 30}, {35, 40}};
     const coverage of = {.holes = holes, .hole_count = 3};
     static const struct {
         uint64_t from_ns, to_ns, missing_ns;
