@@ -25,8 +25,6 @@
 #include "tape/states.h"
 #include "tape/tape_topic.h"
 
-enum { CUT_EVENT_BYTES_MAX = 4 << 20 };
-
 /* A topic that had frames before the selection, and where it begins in the file. */
 typedef struct topic_start {
     const char *feed, *symbol, *name;
@@ -772,7 +770,7 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
 {
     cut c = {.options = options, .result = out};
     *out = (cut_result){0};
-    td_buf_init(&c.json, CUT_EVENT_BYTES_MAX);
+    td_buf_init(&c.json, EVENT_BYTES_MAX);
     td_buf_init(&c.checkpoint, LIMIT_RECORD_BYTES);
     td_result rc = write_file(&c, err);
     segment_writer_close(c.writer);
