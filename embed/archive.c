@@ -12,10 +12,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/decimal.h"
-#include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "base/row_table.h"
 #include "base/version.h"
 #include "archive/archive.h"
 #include "archive/ledger.h"
@@ -33,6 +31,7 @@
 #include "tape/frame_json.h"
 #include "tape/kept_families.h"
 #include "tape/message_line.h"
+#include "tape/stream_index.h"
 #include "tape/trade_repeats.h"
 
 /* A batch ends after the frame that reaches one of these limits. Its rows then fit into a level 2
@@ -103,7 +102,7 @@ struct tapedeck_tape {
     symbol_table symbols;
     tape_stream **streams;
     size_t stream_count;
-    row_table by_name;
+    stream_index by_name;
     td_arena *texts; /* of the streams */
     /* The current batch. */
     tapedeck_frame_row *frames;
@@ -309,18 +308,6 @@ static td_result read_times(selection *wanted, const tapedeck_selection *from, t
 
 /* ---- streams ---- */
 
-static uint64_t hash_of(const channel_info *info)
-{
-    uint64_t hash = td_xxh64(info->topic, strlen(info->topic));
-    return hash ^ td_xxh64(info->symbol, strlen(info->symbol)) * 31 ^ info->line;
-}
-
-static int is_same(const channel_info *a, const channel_info *b)
-{
-    return a->line == b->line && a->dir == b->dir && strcmp(a->topic, b->topic) == 0 &&
-           strcmp(a->symbol, b->symbol) == 0 && strcmp(a->feed, b->feed) == 0;
-}
-
 static const char *keep_text(tapedeck_tape *t, const char *text)
 {
     return td_arena_copy(t->texts, text, strlen(text) + 1);
@@ -329,10 +316,10 @@ static const char *keep_text(tapedeck_tape *t, const char *text)
 /* Find or make the stream of a channel. */
 static tape_stream *stream_of(tapedeck_tape *t, const channel_info *info)
 {
-    row_probe at = row_probe_of(hash_of(info));
-    while (row_table_next(&t->by_name, &at))
-        if (is_same(&t->streams[at.row]->info, info))
-            return t->streams[at.row];
+    stream_name name = stream_name_of(info);
+    const size_t known = stream_index_find(&t->by_name, &name);
+    if (known != STREAM_INDEX_NONE)
+        return t->streams[known];
     tape_stream *made = td_alloc_zero(1, sizeof *made);
     made->index = (uint32_t)t->stream_count;
     made->info = *info;
@@ -342,8 +329,9 @@ static tape_stream *stream_of(tapedeck_tape *t, const channel_info *info)
     made->info.symbol = keep_text(t, info->symbol);
     made->info.exchange_topic = keep_text(t, info->exchange_topic);
     t->streams = td_array_grow(t->streams, t->stream_count, sizeof(tape_stream *));
-    t->streams[t->stream_count] = made;
-    row_table_put(&t->by_name, hash_of(info), t->stream_count++);
+    t->streams[t->stream_count++] = made;
+    name = stream_name_of(&made->info);
+    (void)stream_index_add(&t->by_name, &name);
     return made;
 }
 
@@ -831,7 +819,7 @@ void tapedeck_tape_close(tapedeck_tape *t)
     td_free(t->frames);
     td_free(t->trades);
     td_free(t->levels);
-    row_table_fini(&t->by_name);
+    stream_index_fini(&t->by_name);
     td_arena_close(t->texts);
     gap_list_fini(&t->gaps);
     entry_order_fini(&t->order);

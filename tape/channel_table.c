@@ -6,9 +6,9 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/assert.h"
-#include "base/hash.h"
 #include "base/row_table.h"
 #include "schema/family.h"
+#include "tape/stream_index.h"
 
 enum {
     /* Limit of channels of an archive, against a folder full of invented topics: at about 300 bytes
@@ -22,9 +22,7 @@ struct channel_table {
     frame_channel **channels; /* by index */
     size_t channel_count;
     row_table by_info;
-    const channel_info **streams; /* by stream number: the info of the stream's first channel */
-    size_t stream_count;
-    row_table by_stream;
+    stream_index streams;
 };
 
 channel_table *channel_table_open(void)
@@ -42,18 +40,9 @@ void channel_table_close(channel_table *r)
     td_arena_close(r->memory);
     (void)pthread_mutex_destroy(&r->mutex); /* cannot fail: no thread holds the mutex */
     td_free(r->channels);
-    td_free(r->streams);
     row_table_fini(&r->by_info);
-    row_table_fini(&r->by_stream);
+    stream_index_fini(&r->streams);
     td_free(r);
-}
-
-static uint64_t stream_hash(const channel_info *info)
-{
-    uint64_t hash = td_xxh64(info->feed, strlen(info->feed));
-    hash = hash * 31 + td_xxh64(info->topic, strlen(info->topic));
-    hash = hash * 31 + td_xxh64(info->symbol, strlen(info->symbol));
-    return hash * 31 + info->line * UINT64_C(7);
 }
 
 static const char *keep_text(channel_table *r, const char *text)
@@ -73,25 +62,12 @@ static channel_info keep_info(channel_table *r, const channel_info *from)
     return kept;
 }
 
-static int is_same_stream(const channel_info *a, const channel_info *b)
-{
-    return a->line == b->line && strcmp(a->symbol, b->symbol) == 0 &&
-           strcmp(a->topic, b->topic) == 0 && strcmp(a->feed, b->feed) == 0;
-}
-
-/* Get the number of a channel's stream (its feed, topic, symbol and line), added if new. */
+/* Get the number of a channel's stream, added if new. */
 static uint32_t get_stream(channel_table *r, const channel_info *info)
 {
-    uint64_t hash = stream_hash(info);
-    row_probe at = row_probe_of(hash);
-    while (row_table_next(&r->by_stream, &at)) {
-        if (is_same_stream(r->streams[at.row], info))
-            return at.row;
-    }
-    row_table_put(&r->by_stream, hash, r->stream_count);
-    r->streams = td_array_grow(r->streams, r->stream_count, sizeof(channel_info *));
-    r->streams[r->stream_count] = info;
-    return (uint32_t)r->stream_count++;
+    const stream_name name = stream_name_of(info);
+    const size_t known = stream_index_find(&r->streams, &name);
+    return (uint32_t)(known != STREAM_INDEX_NONE ? known : stream_index_add(&r->streams, &name));
 }
 
 static td_result add_channel(channel_table *r, const channel_info *info, uint64_t hash,
@@ -125,7 +101,8 @@ td_result channel_table_get(channel_table *r, const channel_info *info, frame_ch
                             td_err *err)
 {
     TD_ASSERT(info->feed != NULL);
-    uint64_t hash = stream_hash(info) + info->shard * UINT64_C(5) + (unsigned)info->dir;
+    const stream_name of = stream_name_of(info);
+    uint64_t hash = stream_name_hash(&of) + info->shard * UINT64_C(5);
     *out = NULL;
     pthread_mutex_lock(&r->mutex);
     row_probe at = row_probe_of(hash);

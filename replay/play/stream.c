@@ -227,54 +227,42 @@ void stream_table_fini(stream_table *table)
     for (size_t i = 0; i < table->count; i++)
         stream_close(table->items[i]);
     td_free(table->items);
-    row_table_fini(&table->by_key);
+    stream_index_fini(&table->by_name);
     *table = (stream_table){0};
-}
-
-static uint64_t hash_of(const stream *s)
-{
-    uint64_t hash = td_xxh64(s->feed, strlen(s->feed));
-    hash = hash * 31 + td_xxh64(s->topic, strlen(s->topic));
-    hash = hash * 31 + td_xxh64(s->symbol, strlen(s->symbol));
-    return hash * 31 + (uint64_t)s->dir;
-}
-
-static int compare_streams(const stream *a, const stream *b)
-{
-    int order = strcmp(a->feed, b->feed);
-    if (order == 0)
-        order = strcmp(a->topic, b->topic);
-    if (order == 0)
-        order = strcmp(a->symbol, b->symbol);
-    return order != 0 ? order : (int)a->dir - (int)b->dir;
 }
 
 stream *stream_table_get(stream_table *table, const frame_channel *channel)
 {
     const channel_info *info = &channel->info;
-    const stream wanted = {.feed = info->feed,
-                           .topic = info->topic,
-                           .symbol = info->symbol,
-                           .exchange_topic = info->exchange_topic,
-                           .family = info->family,
-                           .dir = info->dir,
-                           .role = channel->role};
-    uint64_t hash = hash_of(&wanted);
-    row_probe at = row_probe_of(hash);
-    while (row_table_next(&table->by_key, &at))
-        if (compare_streams(table->items[at.row], &wanted) == 0)
-            return table->items[at.row];
+    stream_name name = stream_name_of(info);
+    name.line = 0;
+    const size_t known = stream_index_find(&table->by_name, &name);
+    if (known != STREAM_INDEX_NONE)
+        return table->items[known];
     stream *made = td_alloc(sizeof *made);
-    *made = wanted;
+    *made = (stream){.feed = info->feed,
+                     .topic = info->topic,
+                     .symbol = info->symbol,
+                     .exchange_topic = info->exchange_topic,
+                     .family = info->family,
+                     .dir = info->dir,
+                     .role = channel->role};
     table->items = td_array_grow(table->items, table->count, sizeof(stream *));
-    row_table_put(&table->by_key, hash, table->count);
     table->items[table->count++] = made;
+    (void)stream_index_add(&table->by_name, &name);
     return made;
 }
 
 static int compare_items(const void *a, const void *b)
 {
-    return compare_streams(*(stream *const *)a, *(stream *const *)b);
+    const stream *left = *(stream *const *)a;
+    const stream *right = *(stream *const *)b;
+    int order = strcmp(left->feed, right->feed);
+    if (order == 0)
+        order = strcmp(left->topic, right->topic);
+    if (order == 0)
+        order = strcmp(left->symbol, right->symbol);
+    return order != 0 ? order : (int)left->dir - (int)right->dir;
 }
 
 void stream_table_sort(stream_table *table)

@@ -11,7 +11,6 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "base/row_table.h"
 #include "book/proof.h"
 #include "book/symbol_state.h"
 #include "replay/play/digest.h"
@@ -19,6 +18,7 @@
 #include "archive/gap.h"
 #include "schema/decode.h"
 #include "tape/cursor.h"
+#include "tape/stream_index.h"
 #include "tape/tape_topic.h"
 
 /* Identifies a frame. */
@@ -111,7 +111,7 @@ const track *stream_last_track(const stream *stream);
 typedef struct stream_table {
     stream **items; /* in the order of their first frames */
     size_t count;
-    row_table by_key;
+    stream_index by_name;
 } stream_table;
 
 /* Zero-initialise to start. fini closes all streams. */
