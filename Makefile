@@ -444,7 +444,7 @@ LIBS_embed = -lyaml -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto
 EMBED = $(B)/lib/tapedeck.o
 LIB_static = $(B)/lib/libtapedeck.a
 LIB_shared = $(B)/lib/$(SONAME)
-$(EMBED): $(call obj,embed/reader.c embed/archive.c) $(LIB_core)
+$(EMBED): $(call obj,$(addprefix embed/,reader.c archive.c tape.c tape_books.c tape_wait.c)) $(LIB_core)
 	@mkdir -p $(@D)
 	ld -r --force-group-allocation -o $@ $^
 	objcopy -w --keep-global-symbol='tapedeck_*' -R '.gnu.lto_*' -R '.gnu.debuglto_*' $@

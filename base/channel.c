@@ -39,6 +39,18 @@ int channel_info_compare(const channel_info *a, const channel_info *b)
     return order != 0 ? order : compare_u32(a->form, b->form);
 }
 
+channel_info channel_info_copy(const channel_info *from, td_arena *in)
+{
+    channel_info copy = *from;
+    copy.feed = td_arena_text(in, td_bytes_str(from->feed));
+    copy.family = td_arena_text(in, td_bytes_str(from->family));
+    copy.topic = td_arena_text(in, td_bytes_str(from->topic));
+    copy.exchange_topic = td_arena_text(in, td_bytes_str(from->exchange_topic));
+    copy.symbol = td_arena_text(in, td_bytes_str(from->symbol));
+    copy.message_encoding = td_arena_text(in, td_bytes_str(from->message_encoding));
+    return copy;
+}
+
 frame_role channel_role(const channel_info *info)
 {
     switch (info->dir) {

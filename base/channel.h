@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
 
@@ -47,6 +48,9 @@ typedef struct channel_info {
 /* Compare by feed, line, shard, dir, topic, symbol, opcode, form: <0, 0, >0. This is the fixed
  * order of channels. Unknown frames with different exchange_topic are of different channels. */
 int channel_info_compare(const channel_info *a, const channel_info *b);
+
+/* A copy with texts that live as long as the arena's. */
+channel_info channel_info_copy(const channel_info *from, td_arena *in);
 
 /* Roles of a channel's frames. */
 typedef enum frame_role {

@@ -45,23 +45,6 @@ void channel_table_close(channel_table *r)
     td_free(r);
 }
 
-static const char *keep_text(channel_table *r, const char *text)
-{
-    return td_arena_copy(r->memory, text, strlen(text) + 1);
-}
-
-static channel_info keep_info(channel_table *r, const channel_info *from)
-{
-    channel_info kept = *from;
-    kept.feed = keep_text(r, from->feed);
-    kept.family = keep_text(r, from->family);
-    kept.topic = keep_text(r, from->topic);
-    kept.exchange_topic = keep_text(r, from->exchange_topic);
-    kept.symbol = keep_text(r, from->symbol);
-    kept.message_encoding = keep_text(r, from->message_encoding);
-    return kept;
-}
-
 /* Get the number of a channel's stream, added if new. */
 static uint32_t get_stream(channel_table *r, const channel_info *info)
 {
@@ -76,7 +59,8 @@ static td_result add_channel(channel_table *r, const channel_info *info, uint64_
     if (r->channel_count == CHANNELS_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %d channels", CHANNELS_MAX);
     frame_channel *made = td_arena_alloc(r->memory, sizeof *made);
-    *made = (frame_channel){.index = (uint32_t)r->channel_count, .info = keep_info(r, info)};
+    *made = (frame_channel){.index = (uint32_t)r->channel_count,
+                            .info = channel_info_copy(info, r->memory)};
     const channel_info *kept = &made->info;
     made->family = family_find(td_bytes_str(kept->family));
     made->role = channel_role(kept);

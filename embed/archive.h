@@ -1,0 +1,17 @@
+/* An archive that a program has opened, for its tapes. One thread. */
+#ifndef TD_EMBED_ARCHIVE_H
+#define TD_EMBED_ARCHIVE_H
+
+#include "archive/archive.h"
+#include "archive/topic_list.h"
+#include "embed/damage_report.h"
+#include "embed/include/tapedeck/archive.h"
+
+struct tapedeck_archive {
+    archive *of;
+    damage_report damage;
+    topic_list names; /* has the texts of topics */
+    tapedeck_topic *topics;
+};
+
+#endif
