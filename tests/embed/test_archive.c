@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
+#include "archive/reindex.h"
+#include "base/clock.h"
+#include "base/io_posix.h"
 #include "embed/include/tapedeck/archive.h"
 #include "tests/testing/tape_fixture.h"
 
@@ -331,6 +334,60 @@ static void put_gap(open_feed *g, const char *topic, uint64_t from_ns)
     tape_segment_event(g->segment, &gap, g->second * SECOND + 2);
 }
 
+static void make_catalog(const char *folder)
+{
+    const archive_options how = {.io = io_posix(), .clock = clock_real(), .verb = "reindex"};
+    const reindex_options everything = {.scope = REINDEX_ALL};
+    reindex_report report;
+    archive *of = NULL;
+    assert_int_equal(archive_open(&how, folder, ARCHIVE_MAINTAIN, &of, NULL), TD_OK);
+    assert_int_equal(archive_reindex(of, &everything, &report, NULL), TD_OK);
+    archive_close(of);
+}
+
+/* A topic in both of two segments, and one in each of them: frames at 2 to 4 and 6 to 8 seconds,
+ * and a connection at 0. Without a catalog, the times are the segments'. */
+static void topics_have_the_times_of_their_frames(void **state)
+{
+    static const struct {
+        const char *topic;
+        uint64_t frames, first_s[2], last_s[2]; /* without a catalog, and with one */
+    } WANTED[] = {{"instrument_info.100ms", 1, {6, 8}, {8, 8}},
+                  {"orderBookL2_25", 4, {0, 2}, {8, 7}},
+                  {"trade", 1, {0, 3}, {4, 3}}};
+    open_feed g = {.fixture = *state, .session = "1000abcd"};
+    const tapedeck_topic *topics = NULL;
+    size_t count = 0;
+    begin_segment(&g);
+    g.second = 1;
+    put_text(&g, "orderBookL2_25", SNAPSHOT);
+    put_text(&g, "trade", TRADE);
+    put_text(&g, "orderBookL2_25", UPDATE("6", "9"));
+    tape_segment_finish(g.segment);
+    begin_segment(&g);
+    g.second = 5;
+    put_text(&g, "orderBookL2_25", UPDATE("7", "8"));
+    put_text(&g, "orderBookL2_25", UPDATE("8", "4"));
+    put_text(&g, "instrument_info.100ms", "{}");
+    tape_segment_finish(g.segment);
+    for (size_t has_catalog = 0; has_catalog < 2; has_catalog++) {
+        if (has_catalog)
+            make_catalog(g.fixture->folder);
+        tapedeck_archive *from = tapedeck_archive_open(g.fixture->folder, NULL);
+        assert_int_equal(tapedeck_archive_topics(from, &topics, &count, NULL), 1);
+        assert_int_equal(count, sizeof WANTED / sizeof WANTED[0]);
+        for (size_t i = 0; i < count; i++) {
+            assert_string_equal(topics[i].topic, WANTED[i].topic);
+            assert_int_equal(topics[i].frames, WANTED[i].frames);
+            assert_int_equal(topics[i].first_ns,
+                             TAPE_FIXTURE_NS + WANTED[i].first_s[has_catalog] * SECOND);
+            assert_int_equal(topics[i].last_ns,
+                             TAPE_FIXTURE_NS + WANTED[i].last_s[has_catalog] * SECOND);
+        }
+        tapedeck_archive_close(from);
+    }
+}
+
 static const char *const INVERSE[] = {"inverse", NULL};
 static const char *const LINEAR[] = {"linear", NULL};
 
@@ -584,6 +641,7 @@ int main(void)
         tape_fixture_test(what_cannot_be_opened_has_a_text),
         tape_fixture_test(a_selection_of_another_version),
         tape_fixture_test(topics_are_listed),
+        tape_fixture_test(topics_have_the_times_of_their_frames),
         tape_fixture_test(a_tape_goes_on_at_another_time),
         tape_fixture_test(a_tape_waits_for_more),
         tape_fixture_test(damage_is_met_while_following),
