@@ -561,6 +561,7 @@ def learn(parser, options, folder):
     with open(raw, "w", encoding="utf-8") as file:
         file.write(f"family: {options.name}\nraw: [/topic]\naddresses: [main public wss://HOST/]\n")
     run(options, "topics", "--families", raw)  # refuses the name of a known family
+    os.makedirs(options.out, exist_ok=True)
     if os.path.isdir(options.paths[0]) or options.paths[0].endswith(".mcap"):
         archive = options.paths[0]
     else:
@@ -579,7 +580,7 @@ def learn(parser, options, folder):
 def main():
     parser = argparse.ArgumentParser(description="Propose documents for undescribed traffic.")
     parser.add_argument("--name", required=True, help="name of exchange and family: a-z, 0-9, -")
-    parser.add_argument("--out", default=".", help="folder of the documents (default: .)")
+    parser.add_argument("--out", default=".", help="folder of documents, made if new (default: .)")
     parser.add_argument("--format", choices=["cryptofeed", "jsonl"], default="cryptofeed",
                         help="format of a capture, as of tapedeck import (default: cryptofeed)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -591,7 +592,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as folder:
             learn(parser, options, folder)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         print(f"learn_family.py: {error}", file=sys.stderr)
         sys.exit(4)
 

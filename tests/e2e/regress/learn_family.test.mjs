@@ -269,7 +269,6 @@ test("an exchange without a document is recorded, and the proposal describes the
   const args = command
     .match(/'[^']*'|[^\s\\]+/g)
     .map((word) => word.replaceAll("'", "").replace("btcusd", "BTCUSDT"));
-  fs.mkdirSync(at("learned"));
   const server = await simulator(t, dir, [
     "--families",
     "bitstamp",
@@ -327,6 +326,11 @@ test("it writes over nothing, and refuses what it cannot use", (t) => {
   assert.equal(fs.readFileSync(at("mine.yaml"), "utf8"), "mine\n");
   assert.ok(!fs.existsSync(at("mine.exchange.yaml")));
   refused([at("lines")], 2, /required: --name/);
+  refused(
+    ["--name", "other", "--out", at("lines/in"), at("lines")],
+    4,
+    /^learn_family\.py: .*Not a directory.*lines\/in/
+  );
   refused(["--name", "Mine", at("lines")], 2, /'Mine' is not a-z/);
   refused(["--name", "okx", at("lines")], 4, /there is a family 'okx' already/);
   refused(["--name", "other", at("bare")], 4, /no member of the frames looks like a topic/);
