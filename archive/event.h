@@ -153,7 +153,7 @@ size_t event_copy(const event *from, event *copy);
 /* Reads events; owns a JSON parser and the texts of the last event. One thread. NULL may be
  * closed. */
 typedef struct event_reader event_reader;
-
+/* Open a reader without an event; close it with the texts of the last one. */
 event_reader *event_reader_open(void);
 void event_reader_close(event_reader *reader);
 

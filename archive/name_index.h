@@ -32,6 +32,7 @@ void name_index_put(name_index *index, td_bytes name, size_t row);
 /* The row of a name, or NAME_INDEX_NONE. */
 size_t name_index_find(const name_index *index, td_bytes name);
 
+/* Free rows and names. The index is empty afterwards. */
 void name_index_fini(name_index *index);
 
 #endif

@@ -50,6 +50,7 @@ size_t topic_list_find_exchange(const topic_list *list, const char *feed,
 /* Sort the rows by feed, topic, symbol: their numbers change. */
 void topic_list_sort(topic_list *list);
 
+/* Free rows and texts. The list is empty afterwards. */
 void topic_list_fini(topic_list *list);
 
 #endif

@@ -43,6 +43,7 @@ void document_close(document *d);
 
 /* ---- nodes: of absent nodes, and of nodes of another type, all is empty ---- */
 
+/* The node of the whole document; absent if the document is empty. */
 document_node document_root(const document *of);
 td_bytes document_text(document_node at); /* data NULL: not a text */
 int document_is(document_node at, const char *text);

@@ -39,6 +39,7 @@ int64_t delta_number_before(const msg_head *delta);
 /* Append a delta's numbers and levels. At a limit the oldest ones are forgotten. */
 void delta_queue_push(delta_queue *self, const msg_book *delta, int64_t after_u);
 
+/* Forget all deltas; only fini frees the memory. */
 void delta_queue_clear(delta_queue *self);
 void delta_queue_fini(delta_queue *self);
 

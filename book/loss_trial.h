@@ -16,6 +16,7 @@ typedef struct loss_trial {
     uint32_t seen;        /* frames that `without` has judged */
 } loss_trial;
 
+/* No trial runs after init; fini ends one that runs. */
 void loss_trial_init(loss_trial *trial);
 void loss_trial_fini(loss_trial *trial);
 

@@ -18,6 +18,7 @@ typedef struct damage_report {
     char text[sizeof((tapedeck_error *)NULL)->text - 16];
 } damage_report;
 
+/* Nothing was found at first. No reader may log after fini. */
 void damage_report_init(damage_report *self);
 void damage_report_fini(damage_report *self);
 

@@ -25,6 +25,7 @@ typedef struct heal_topic {
     size_t number;
 } heal_topic;
 
+/* At first no topic is broken. */
 heal *heal_open(void);
 void heal_close(heal *self); /* NULL is fine */
 

@@ -47,6 +47,7 @@ typedef struct snapshot_fetch_options {
     void *user;
 } snapshot_fetch_options;
 
+/* Nothing is fetched at first. The options are copied; what they point to is borrowed. */
 snapshot_fetch *snapshot_fetch_open(const snapshot_fetch_options *options);
 void snapshot_fetch_close(snapshot_fetch *self); /* NULL is fine */
 

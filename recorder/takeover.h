@@ -49,8 +49,10 @@ typedef struct takeover {
     size_t slot_count;
 } takeover;
 
+/* Free the slots. */
 void takeover_fini(takeover *of);
 
+/* Add a copy of a slot. */
 void takeover_add(takeover *to, const takeover_slot *slot);
 
 /* Append the answer's text. TD_E_LIMIT. */

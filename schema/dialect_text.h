@@ -24,6 +24,7 @@ typedef struct dialect_parser {
     size_t ended; /* bytes of texts that belong to args */
 } dialect_parser;
 
+/* A parser without args. Closing NULL is allowed. */
 TD_NEVER_NULL dialect_parser *dialect_parser_open(void);
 void dialect_parser_close(dialect_parser *parser);
 

@@ -22,6 +22,7 @@ typedef struct entry_order {
     uint8_t is_listed; /* 1: rows are in the order of the message */
 } entry_order;
 
+/* Free the memory. */
 void entry_order_fini(entry_order *self);
 
 /* Compute the order of a message's entries. m may be NULL. */

@@ -49,6 +49,7 @@ typedef struct template_content {
     size_t item_bytes;   /* the same of one item of each list */
 } template_content;
 
+/* Get the lists, values and sizes of a template. */
 void template_describe(const template *t, template_content *out);
 
 /* 1 if a value with the id is in the template. */

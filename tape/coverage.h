@@ -57,6 +57,7 @@ typedef struct coverage_frame {
     uint8_t is_doubtful; /* 1: it cannot be decoded, or breaks a rule of its topic */
 } coverage_frame;
 
+/* Free the holes. */
 void coverage_fini(coverage *self);
 
 /* Begin. Time outside the window is not covered. since_ns: the topic's reception began then; 0:

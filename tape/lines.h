@@ -97,6 +97,7 @@ frame_ref *lines_next(line_streams *self, const session_slot **as);
  * are not, because only the connection that asked gets them. */
 int lines_has_stream(const session_slot *slot, const frame_ref *frame);
 
+/* The counts so far; valid until close, and updated by lines_next. */
 const line_stats *lines_get_stats(const line_streams *self);
 
 #endif

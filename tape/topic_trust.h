@@ -93,6 +93,7 @@ typedef struct topic_trust {
                             frame of the selection yet */
 } topic_trust;
 
+/* Free the memory. The topic has no trust until it begins again. */
 void topic_trust_fini(topic_trust *trust);
 
 /* Begin with a saved state: `topic` is the state of info's topic after the earlier frames, and no

@@ -32,6 +32,7 @@ exit_code cmd_ctl(const verb_context *context, int argc, char **argv);
 #define CMD_VIEW_SUMMARY    "show an archive as a page in a browser"
 #define CMD_DRIFT_SUMMARY   "report content of the traffic that the schema does not know"
 
+/* The verbs with these summaries. */
 exit_code cmd_replay(const verb_context *context, int argc, char **argv);
 exit_code cmd_when(const verb_context *context, int argc, char **argv);
 exit_code cmd_why(const verb_context *context, int argc, char **argv);

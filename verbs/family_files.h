@@ -11,6 +11,7 @@ typedef struct family_files {
     options_list paths;
 } family_files;
 
+/* The options that add a path to target: --families. */
 option_group family_files_options(family_files *target);
 
 /* Add the families of the documents (family_add): each path is a document, or a folder, of which

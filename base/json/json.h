@@ -98,6 +98,7 @@ typedef struct json_iter {
     uint8_t is_object;
 } json_iter;
 
+/* Begin before the first element. */
 json_iter json_iter_of(json_value container);
 /* 1 and the next element, or 0 at the end; key (may be NULL) is set only for objects. */
 int json_next(json_iter *iter, json_value *key, json_value *element);

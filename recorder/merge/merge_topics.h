@@ -30,6 +30,7 @@ typedef struct merge_topics {
     char session_id[SESSION_ID_BYTES];
 } merge_topics;
 
+/* Free all topics. */
 void merge_topics_fini(merge_topics *self);
 
 /* A frame of the channel, or an event, was received in a session. */

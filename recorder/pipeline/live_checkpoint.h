@@ -35,6 +35,7 @@ typedef struct checkpoint_maker {
     uint8_t is_left_out_logged;
 } checkpoint_maker;
 
+/* No state was added at first. log: for the first state that is left out. */
 void checkpoint_maker_init(checkpoint_maker *self, const td_log *log);
 void checkpoint_maker_fini(checkpoint_maker *self);
 

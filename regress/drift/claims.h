@@ -38,6 +38,7 @@ typedef struct claims_topic {
 
 typedef struct claims claims;
 
+/* Nothing is counted at first. */
 claims *claims_open(void);
 void claims_close(claims *self); /* NULL is fine */
 

@@ -85,11 +85,11 @@ void report_describe_silent(result_writer *r, const silent_list *list);
 void report_describe_best(result_writer *r, const char *price_name, const char *size_name,
                           const book *b, msg_side side);
 
-/* Describe the report, in JSON and as text; docs/replay.md explains each field. The text includes
- * digests if is_verbose. */
 /* Add the members line_copies and lines, as of replay. */
 void report_describe_lines(result_writer *r, const line_stats *of);
 
+/* Describe the report, in JSON and as text; docs/replay.md explains each field. The text includes
+ * digests if is_verbose. */
 void report_describe(const replay_report *report, int is_verbose, result_writer *r);
 
 #endif
