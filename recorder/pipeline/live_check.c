@@ -13,6 +13,7 @@
 #include "base/ring.h"
 #include "base/row_table.h"
 #include "book/symbol_table.h"
+#include "recorder/pipeline/live_book.h"
 #include "recorder/pipeline/live_checkpoint.h"
 #include "recorder/pipeline/live_findings.h"
 #include "recorder/pipeline/live_silence.h"
@@ -49,14 +50,7 @@ typedef struct live_channel {
     frame_conn conn;     /* the last frame's connection */
     symbol_topic *state; /* NULL while the symbol has no state */
     uint64_t row_day;    /* day (since 1970) for which the row was found, if the row has dates */
-    uint64_t last_ns;
-    uint64_t broken_from_ns; /* 0: not broken */
-    uint64_t lacks_from_ns;  /* not broken, but without its snapshot since then; 0: not */
-    uint64_t narrow_from_ns; /* it needs a snapshot with other levels since then; 0: not */
-    uint32_t broken_conn; /* connection on which it broke; the snapshot may arrive on a later one */
-    uint8_t needs_snapshot; /* 1: only a snapshot ends that; the track does not know of the loss */
-    verdict_item first_violation;
-    int64_t frames_lost; /* frames lost since it broke, by the topic's sequence numbers */
+    live_book book;
     char texts[];
 } live_channel;
 
@@ -228,6 +222,13 @@ static live_channel *get_channel(live_check *self, live_feed *feed, const channe
     return made;
 }
 
+/* Update the number of broken books, after a change of one that was broken from was_broken on. */
+static void count_broken(live_check *self, const live_book *of, uint64_t was_broken)
+{
+    if ((of->broken_from_ns != 0) != (was_broken != 0))
+        count(&self->broken, was_broken == 0 ? 1 : UINT64_MAX); /* one less, modulo 2^64 */
+}
+
 /* ---- the states of symbols ---- */
 
 static void close_state(live_check *self, live_symbol *symbol)
@@ -240,11 +241,10 @@ static void close_state(live_check *self, live_symbol *symbol)
     symbol->entry->state = NULL;
     symbol->state_bytes = 0;
     for (live_channel *at = symbol->channels; at != NULL; at = at->next) {
+        const uint64_t was_broken = at->book.broken_from_ns;
         at->state = NULL;
-        if (at->broken_from_ns != 0)
-            atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
-        at->broken_from_ns = 0;
-        at->needs_snapshot = 0;
+        live_book_drop(&at->book);
+        count_broken(self, &at->book, was_broken);
     }
 }
 
@@ -354,103 +354,6 @@ int live_check_next_finding(live_check *self, uint16_t *feed_index, gap_row *out
     return live_findings_next(self->findings, feed_index, out);
 }
 
-static void report_book(live_check *self, live_channel *channel, uint64_t to_ns)
-{
-    const verdict_item *why = &channel->first_violation;
-    gap_row gap = gap_row_of(GAP_SEQUENCE, channel->topic.info.feed, channel->broken_from_ns, to_ns,
-                             rule_name(why->rule));
-    gap.shard = channel->topic.info.shard;
-    gap.conn = channel->broken_conn;
-    if (channel->frames_lost > 0)
-        gap.frames_lost = (uint64_t)channel->frames_lost;
-    live_findings_report(self->findings, &channel->topic, &gap, why, channel->feed->last_ns);
-}
-
-/* A book whose snapshot is fetched lacks it at the begin of each connection. Only if it stays away
- * for longer than this, that is reported, and the snapshot is requested again. */
-#define LACKS_NS (10 * TD_NS_PER_S)
-
-/* 1 if the book has lacked its snapshot for too long. */
-static int lacks_snapshot(live_channel *channel, const live_check_record *record,
-                          const symbol_verdict *judged)
-{
-    int lacks = channel->topic.match.row->snapshot_request != NULL &&
-                channel->broken_from_ns == 0 && track_is_broken(judged->track);
-    if (!lacks)
-        channel->lacks_from_ns = 0;
-    else if (channel->lacks_from_ns == 0)
-        channel->lacks_from_ns = record->frame.recv_ns;
-    return lacks && record->frame.recv_ns - channel->lacks_from_ns > LACKS_NS;
-}
-
-/* Report that the book needs a snapshot with other levels, although it is right, or no longer. */
-static void report_narrow(live_check *self, live_channel *channel, uint64_t recv_ns, int is_narrow)
-{
-    if (is_narrow == (channel->narrow_from_ns != 0))
-        return;
-    const uint64_t from_ns = is_narrow ? recv_ns : channel->narrow_from_ns;
-    const gap_row gap = gap_row_of(GAP_SEQUENCE, channel->topic.info.feed, from_ns,
-                                   is_narrow ? GAP_OPEN : recv_ns, LIVE_CHECK_NARROW);
-    channel->narrow_from_ns = is_narrow ? recv_ns : 0;
-    live_findings_pass(self->findings, &channel->topic, &gap, channel->feed->last_ns);
-}
-
-/* Apply a frame's verdict: report when a book breaks and when it is whole again, maybe both for one
- * frame. Violations in between are only counted. */
-static void apply_verdict(live_check *self, live_channel *channel, const live_check_record *record,
-                          const symbol_verdict *judged)
-{
-    const verdict *found = &judged->rules;
-    const verdict_item *violation = verdict_violation(found);
-    const int is_narrow = track_needs_levels(judged->track);
-    if (!is_narrow) /* before a break, which asks for a snapshot, too */
-        report_narrow(self, channel, record->frame.recv_ns, 0);
-    if (violation != NULL)
-        count(&self->violations, 1);
-    if (channel->broken_from_ns == 0)
-        channel->frames_lost = 0;
-    if (__builtin_add_overflow(channel->frames_lost, verdict_frames_lost(found),
-                               &channel->frames_lost))
-        channel->frames_lost = 0;
-    if (violation != NULL && channel->broken_from_ns == 0) {
-        channel->first_violation = *violation;
-        channel->broken_conn = record->frame.conn;
-        channel->broken_from_ns = channel->last_ns != 0 ? channel->last_ns : record->frame.recv_ns;
-        count(&self->broken, 1);
-        report_book(self, channel, GAP_OPEN);
-    }
-    if (lacks_snapshot(channel, record, judged)) {
-        channel->first_violation = (verdict_item){.rule = RULE_ANCHORED};
-        channel->broken_conn = record->frame.conn;
-        channel->broken_from_ns = channel->lacks_from_ns;
-        count(&self->broken, 1);
-        report_book(self, channel, GAP_OPEN);
-    }
-    if (channel->broken_from_ns != 0 && !track_is_broken(judged->track) &&
-        (!channel->needs_snapshot || found->is_snapshot)) {
-        report_book(self, channel, record->frame.recv_ns);
-        channel->broken_from_ns = 0;
-        channel->needs_snapshot = 0;
-        atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
-    }
-    if (is_narrow && channel->broken_from_ns == 0)
-        report_narrow(self, channel, record->frame.recv_ns, 1);
-}
-
-/* A frame before the book's next one was lost. */
-static void lose_book(live_check *self, live_channel *channel, uint64_t from_ns)
-{
-    channel->needs_snapshot = 1;
-    if (channel->broken_from_ns != 0)
-        return;
-    channel->first_violation = (verdict_item){.rule = RULE_CONN_DENSE};
-    channel->broken_conn = channel->silence.slot->conn;
-    channel->broken_from_ns = from_ns;
-    channel->frames_lost = 0;
-    count(&self->broken, 1);
-    report_book(self, channel, GAP_OPEN);
-}
-
 /* Frames of a connection were lost, of any topic: each of its books needs a snapshot. All feeds are
  * searched, because a feed that was removed and added again shares its symbols. */
 static void lose_books(live_check *self, const live_slot *slot, uint64_t from_ns)
@@ -460,8 +363,12 @@ static void lose_books(live_check *self, const live_slot *slot, uint64_t from_ns
              symbol = symbol->next)
             for (live_channel *at = symbol->channels; at != NULL; at = at->next)
                 if (at->silence.slot == slot && at->state != NULL &&
-                    topic_row_has_state(at->topic.match.row))
-                    lose_book(self, at, from_ns);
+                    topic_row_has_state(at->topic.match.row)) {
+                    const uint64_t was_broken = at->book.broken_from_ns;
+                    live_book_lose(&at->book, self->findings, &at->topic, slot->conn, from_ns,
+                                   at->feed->last_ns);
+                    count_broken(self, &at->book, was_broken);
+                }
 }
 
 /* ---- audits ---- */
@@ -473,12 +380,11 @@ static void report_topic(live_check *self, const audit_item *item, const audit_p
     TD_ASSERT(about->member != NULL);
     const symbol_topic *topic = about->member->user;
     live_channel *channel = topic->user;
-    gap_row gap = gap_row_of(is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE, channel->topic.info.feed,
-                             item->from_ns,
-                             is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,
-                             rule_name(item->verdict.rule));
+    gap_row gap = live_findings_gap(
+        &channel->topic, is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE, item->from_ns,
+        is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,
+        rule_name(item->verdict.rule), about->conn);
     gap.shard = about->shard; /* the topic's connection at the time of the finding */
-    gap.conn = about->conn;
     live_findings_report(self->findings, &channel->topic, &gap, &item->verdict,
                          channel->feed->last_ns);
 }
@@ -489,10 +395,8 @@ static void report_silence(live_check *self, live_channel *channel, uint64_t to_
 {
     char detail[160];
     live_silence_text(&channel->silence, detail, sizeof detail);
-    gap_row gap = gap_row_of(GAP_STALE, channel->topic.info.feed, channel->silence.from_ns, to_ns,
-                             GAP_CAUSE_SILENT);
-    gap.shard = channel->topic.info.shard;
-    gap.conn = channel->silence.slot->conn;
+    gap_row gap = live_findings_gap(&channel->topic, GAP_STALE, channel->silence.from_ns, to_ns,
+                                    GAP_CAUSE_SILENT, channel->silence.slot->conn);
     gap.detail = detail;
     live_findings_pass(self->findings, &channel->topic, &gap, channel->feed->last_ns);
 }
@@ -575,8 +479,14 @@ static void check_frame(live_check *self, const live_check_record *record)
     symbol_verdict found;
     conn_choice_set(&channel->state->choice, &frame, conn_has_ended, NULL);
     symbol_topic_apply(channel->state, &frame, &found);
-    if (is_decoded)
-        apply_verdict(self, channel, record, &found);
+    if (is_decoded) {
+        const uint64_t was_broken = channel->book.broken_from_ns;
+        if (verdict_violation(&found.rules) != NULL)
+            count(&self->violations, 1);
+        live_book_apply(&channel->book, self->findings, &channel->topic, record->frame.conn,
+                        record->frame.recv_ns, &found);
+        count_broken(self, &channel->book, was_broken);
+    }
     /* Only errors are reported. If two books contradict each other, either may be wrong, so both
      * get a gap. */
     for (uint32_t i = 0; i < found.audit.count; i++) {
@@ -588,7 +498,7 @@ static void check_frame(live_check *self, const live_check_record *record)
         if (item->against.member != NULL)
             report_topic(self, item, &item->against);
     }
-    channel->last_ns = record->frame.recv_ns;
+    channel->book.last_ns = record->frame.recv_ns;
     charge(self, channel->symbol);
 }
 

@@ -45,10 +45,6 @@ typedef struct live_check_options {
     size_t memory_bytes; /* limit for channels, books and audits; 0: LIMIT_LIVE_CHECK_BYTES */
 } live_check_options;
 
-/* Cause of a finding that is no gap and is not recorded: a book is right, but needs another fetched
- * snapshot (track_needs_levels). It has an end when the book no longer needs it. */
-#define LIVE_CHECK_NARROW "narrow"
-
 #define LIVE_CHECK_FINDINGS_BYTES ((size_t)1 << 20)
 
 /* Counts so far; any thread. */

@@ -83,6 +83,15 @@ static void log_gap(const live_findings *self, found_topic *topic, const gap_row
                 gap->detail, since);
 }
 
+gap_row live_findings_gap(const found_topic *topic, gap_reason reason, uint64_t from_ns,
+                          uint64_t to_ns, const char *cause, uint32_t conn)
+{
+    gap_row gap = gap_row_of(reason, topic->info.feed, from_ns, to_ns, cause);
+    gap.shard = topic->info.shard;
+    gap.conn = conn;
+    return gap;
+}
+
 void live_findings_report(live_findings *self, found_topic *topic, const gap_row *gap,
                           const verdict_item *why, uint64_t now_ns)
 {

@@ -16,6 +16,10 @@
 
 typedef struct live_findings live_findings;
 
+/* Cause of a finding that is no gap and is not recorded: a book is right, but needs another fetched
+ * snapshot (track_needs_levels). It has an end when the book no longer needs it. */
+#define LIVE_FINDINGS_NARROW "narrow"
+
 /* The topic of a connection that a finding is about. Its texts outlive the finding. */
 typedef struct found_topic {
     uint16_t feed_index;
@@ -30,6 +34,11 @@ TD_MUST_USE td_result live_findings_open(size_t ring_bytes, const td_log *log, l
                                          td_err *err);
 /* NULL is fine. */
 void live_findings_close(live_findings *self);
+
+/* A gap of the topic, from or to a finding's time, on its connection conn. Its other members are
+ * gap_row_of's. */
+gap_row live_findings_gap(const found_topic *topic, gap_reason reason, uint64_t from_ns,
+                          uint64_t to_ns, const char *cause, uint32_t conn);
 
 /* Live check's thread. report: log a gap that begins or ends, with the rule or comparison that
  * showed it, and pass it on. pass: only pass it on. The gap gets the topic's names and line; its

@@ -41,7 +41,7 @@ typedef struct recording_options {
     /* Disk thread, or in recording_finish: a segment is finished; its path. May be NULL. */
     void (*finished)(void *user, const char *path);
     /* recording_tick: the live check found the begin or end of a gap. It was recorded, unless its
-     * reason is GAP_STALE or its cause LIVE_CHECK_NARROW. May be NULL. */
+     * reason is GAP_STALE or its cause LIVE_FINDINGS_NARROW. May be NULL. */
     void (*found)(void *user, uint16_t feed_index, const gap_row *gap);
     /* As in intake_options. */
     void (*pause)(void *user);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "recorder/pipeline/live_check.h"
+#include "recorder/pipeline/live_findings.h"
 #include "tests/testing/sim_feed.h"
 
 enum { FINDINGS_KEPT = 64 };
@@ -623,7 +624,7 @@ static void test_another_snapshot_is_due(void **state)
         keep_found(&seen, &gap);
     assert_int_equal(seen.count, 2);
     for (size_t i = 0; i < seen.count; i++) {
-        assert_string_equal(seen.items[i].row.cause, LIVE_CHECK_NARROW);
+        assert_string_equal(seen.items[i].row.cause, LIVE_FINDINGS_NARROW);
         assert_string_equal(seen.items[i].row.symbol, "BTCUSDT");
         assert_int_equal(seen.items[i].row.from_ns, 1790000000003 * TD_NS_PER_MS);
     }
