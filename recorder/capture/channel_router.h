@@ -40,7 +40,7 @@ typedef struct channel_router channel_router;
 typedef struct channel_notes {
     uint32_t grants_epoch; /* the epoch of recorder/capture/grants.h in which the channel's topic
                               was found to be granted */
-    void *live;            /* the channel's state in recorder/pipeline/live_check.h */
+    void *live;            /* the channel's state in recorder/pipeline/live_channels.h */
 } channel_notes;
 
 /* Result of routing, besides the frame's channel. */

@@ -8,62 +8,12 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/limits.h"
 #include "base/ring.h"
-#include "base/row_table.h"
-#include "book/symbol_table.h"
-#include "recorder/pipeline/live_book.h"
-#include "recorder/pipeline/live_checkpoint.h"
-#include "recorder/pipeline/live_findings.h"
-#include "recorder/pipeline/live_silence.h"
+#include "recorder/pipeline/live_channels.h"
 #include "schema/decode.h"
 
 #define DAY_NS (86400 * TD_NS_PER_S)
-
-typedef struct live_symbol live_symbol;
-
-/* A feed. */
-typedef struct live_feed {
-    uint16_t index;
-    const pipeline_feed *config;
-    /* Used by the encoder thread. */
-    live_slot *slots;
-    uint8_t wants_checkpoint;
-    /* Used by the live check's thread. */
-    live_symbol *active; /* symbols that have had a frame */
-    uint32_t segment;
-    uint64_t last_ns; /* receive time of its last frame */
-    atomic_ullong unchecked_books;
-    live_checkpoint checkpoint;
-} live_feed;
-
-/* A topic of a slot, for text and binary frames. The encoder thread makes it; afterwards only the
- * live check's thread changes it. */
-typedef struct live_channel {
-    live_feed *feed;
-    found_topic topic; /* its row is set when the channel is made; the names point to texts */
-    live_symbol *symbol;
-    struct live_channel *next; /* next channel in its symbol's list; used if is_active */
-    uint8_t is_active;
-    live_silence silence;
-    frame_conn conn;     /* the last frame's connection */
-    symbol_topic *state; /* NULL while the symbol has no state */
-    uint64_t row_day;    /* day (since 1970) for which the row was found, if the row has dates */
-    live_book book;
-    char texts[];
-} live_channel;
-
-struct live_symbol {
-    symbol_entry *entry; /* has a state after the first frame, unless dropped */
-    live_feed *feed;
-    uint8_t is_active;      /* a frame has arrived; the symbol is in its feed's list `active` */
-    uint8_t is_dropped;     /* 1: dropped for lack of memory */
-    uint32_t segment;       /* segment of its last frame */
-    size_t state_bytes;     /* size of its state when last charged */
-    live_channel *channels; /* channels that have had a frame */
-    struct live_symbol *next;
-};
 
 /* A record in the live check's ring, before the frame's bytes and their padding. */
 typedef struct live_check_record {
@@ -83,12 +33,8 @@ struct live_check {
     td_ring *ring;
     live_findings *findings;
     live_feed feeds[LIMIT_FEEDS];
-    /* Used by the encoder thread: all channels and symbols, until close. */
-    live_channel **channels;
-    size_t channel_count;
-    row_table by_channel;
-    symbol_table symbols; /* each entry's user: a live_symbol, which the other thread uses */
-    size_t channel_bytes;
+    /* Used by the encoder thread. */
+    live_channels channels;
     uint32_t skipped_pending; /* skipped frames, for the next record */
     /* Used by the live check's thread. */
     decoder *decoder;
@@ -103,10 +49,6 @@ struct live_check {
     atomic_ullong frames, skipped, undecoded, violations, broken;
 };
 
-/* Used instead of a channel that is not checked: NO_ROW if the family has no row for its topic,
- * NO_SPACE if no memory is left for more channels. */
-static live_channel NO_ROW, NO_SPACE;
-
 /* Add to a number that only one thread writes, without a locked instruction. */
 static void count(atomic_ullong *counter, uint64_t more)
 {
@@ -118,108 +60,6 @@ static void count(atomic_ullong *counter, uint64_t more)
 static void count_shared(atomic_ullong *counter, uint64_t more)
 {
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
-}
-
-/* Return the memory limit of channels, a quarter of the whole; the rest is for states. */
-static size_t channel_bytes_max(const live_check *self)
-{
-    return self->options.memory_bytes / 4;
-}
-
-/* ---- encoder thread ---- */
-
-static uint64_t hash_of(const char *text, uint64_t also)
-{
-    return td_xxh64(text, strlen(text)) + also * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-static live_symbol *get_symbol(live_check *self, live_feed *feed, const char *feed_name,
-                               const char *name)
-{
-    symbol_entry *entry = symbol_table_get(&self->symbols, feed_name, name);
-    if (entry->user != NULL)
-        return entry->user;
-    live_symbol *made = td_alloc_zero(1, sizeof *made);
-    made->entry = entry;
-    made->feed = feed;
-    self->channel_bytes += sizeof *made + symbol_entry_bytes(entry);
-    entry->user = made;
-    return made;
-}
-
-static live_channel *find_channel(const live_check *self, const live_feed *feed,
-                                  const channel_info *info, uint64_t hash)
-{
-    row_probe at = row_probe_of(hash);
-    while (row_table_next(&self->by_channel, &at)) {
-        live_channel *known = self->channels[at.row];
-        const channel_info *with = &known->topic.info;
-        if (known->feed == feed && with->line == info->line && with->shard == info->shard &&
-            strcmp(with->topic, info->topic) == 0 &&
-            strcmp(with->exchange_topic, info->exchange_topic) == 0 &&
-            strcmp(with->symbol, info->symbol) == 0)
-            return known;
-    }
-    return NULL;
-}
-
-static live_slot *get_slot(live_feed *feed, const channel_info *info)
-{
-    for (live_slot *at = feed->slots; at != NULL; at = at->next)
-        if (at->line == info->line && at->shard == info->shard)
-            return at;
-    live_slot *made = td_alloc_zero(1, sizeof *made);
-    *made = (live_slot){.line = info->line, .shard = info->shard, .next = feed->slots};
-    feed->slots = made;
-    return made;
-}
-
-/* Find or make a channel. */
-static live_channel *get_channel(live_check *self, live_feed *feed, const channel_info *info,
-                                 uint64_t recv_ns)
-{
-    const family *of = feed->config->family;
-    uint64_t hash = hash_of(info->exchange_topic, feed->index) + hash_of(info->symbol, 1);
-    live_channel *known = find_channel(self, feed, info, hash);
-    if (known != NULL)
-        return known;
-    size_t topic_bytes = strlen(info->topic) + 1;
-    size_t exchange_bytes = strlen(info->exchange_topic) + 1;
-    size_t bytes = sizeof(live_channel) + topic_bytes + exchange_bytes;
-    if (self->channel_bytes + bytes > channel_bytes_max(self))
-        return &NO_SPACE;
-    live_channel *made = td_alloc_zero(1, bytes);
-    memcpy(made->texts, info->topic, topic_bytes);
-    memcpy(made->texts + topic_bytes, info->exchange_topic, exchange_bytes);
-    if (!topic_match_text(of->topics, of->topic_count, td_bytes_str(made->texts + topic_bytes),
-                          recv_ns, &made->topic.match)) {
-        td_free(made);
-        return &NO_ROW;
-    }
-    const char *feed_name = feed->config->name != NULL ? feed->config->name : "";
-    made->feed = feed;
-    made->symbol = get_symbol(self, feed, feed_name, info->symbol);
-    made->silence.slot = get_slot(feed, info);
-    made->topic.feed_index = feed->index;
-    made->topic.info = (channel_info){.feed = feed_name,
-                                      .family = of->name,
-                                      .line = info->line,
-                                      .shard = info->shard,
-                                      .dir = info->dir,
-                                      .topic = made->texts,
-                                      .exchange_topic = made->texts + topic_bytes,
-                                      .symbol = made->symbol->entry->symbol,
-                                      .opcode = info->opcode,
-                                      .message_encoding = ""};
-    made->conn = (frame_conn){.line = info->line,
-                              .shard = info->shard,
-                              .session_id = self->options.session,
-                              .is_recorded = self->options.is_recorder};
-    self->channel_bytes += bytes;
-    row_table_put(&self->by_channel, hash, self->channel_count);
-    self->channels = td_array_grow(self->channels, self->channel_count, sizeof(live_channel *));
-    self->channels[self->channel_count++] = made;
-    return made;
 }
 
 /* Update the number of broken books, after a change of one that was broken from was_broken on. */
@@ -254,7 +94,7 @@ static void charge(live_check *self, live_symbol *symbol)
     size_t bytes = symbol_state_bytes(symbol->entry->state);
     self->state_bytes += bytes - symbol->state_bytes; /* may be negative, modulo 2^64 */
     symbol->state_bytes = bytes;
-    if (TD_LIKELY(self->state_bytes <= self->options.memory_bytes - channel_bytes_max(self)))
+    if (TD_LIKELY(self->state_bytes <= self->options.memory_bytes - self->channels.bytes_max))
         return;
     close_state(self, symbol);
     symbol->is_dropped = 1;
@@ -535,15 +375,15 @@ void live_check_put(live_check *self, uint16_t feed_index, const feed_frame *fra
     live_feed *feed = &self->feeds[feed_index];
     live_channel *channel = written->route.notes->live;
     if (TD_UNLIKELY(channel == NULL)) { /* the channel is looked up once per segment */
-        channel = get_channel(self, feed, frame->info, frame->recv_ns);
-        count_shared(&feed->unchecked_books, channel == &NO_SPACE);
+        channel = live_channels_get(&self->channels, feed, frame->info, frame->recv_ns);
+        count_shared(&feed->unchecked_books, channel->kind == LIVE_NO_SPACE);
         written->route.notes->live = channel;
     }
     if (written->wants_checkpoint)
         feed->wants_checkpoint = 1;
-    if (channel == &NO_ROW)
+    if (channel->kind == LIVE_NO_ROW)
         return;
-    if (channel == &NO_SPACE) {
+    if (channel->kind == LIVE_NO_SPACE) {
         count_shared(&self->skipped, 1);
         return;
     }
@@ -599,20 +439,9 @@ static void *run(void *arg)
 
 static void free_all(live_check *self)
 {
-    for (size_t i = 0; i < self->channel_count; i++)
-        td_free(self->channels[i]);
-    for (size_t i = 0; i < self->symbols.count; i++)
-        td_free(self->symbols.items[i]->user);
-    symbol_table_fini(&self->symbols);
-    for (size_t f = 0; f < LIMIT_FEEDS; f++) {
-        for (live_slot *slot = self->feeds[f].slots; slot != NULL; slot = self->feeds[f].slots) {
-            self->feeds[f].slots = slot->next;
-            td_free(slot);
-        }
-        live_checkpoint_fini(&self->feeds[f].checkpoint);
-    }
-    td_free(self->channels);
-    row_table_fini(&self->by_channel);
+    live_channels_fini(&self->channels);
+    for (size_t f = 0; f < LIMIT_FEEDS; f++)
+        live_feed_fini(&self->feeds[f]);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
     live_findings_close(self->findings);
@@ -627,6 +456,9 @@ td_result live_check_open(const live_check_options *options, live_check **out, t
     self->options = *options;
     if (self->options.memory_bytes == 0)
         self->options.memory_bytes = LIMIT_LIVE_CHECK_BYTES;
+    self->channels = (live_channels){.bytes_max = self->options.memory_bytes / 4,
+                                     .session = options->session,
+                                     .is_recorder = options->is_recorder};
     self->decoder = decoder_open();
     checkpoint_maker_init(&self->checkpoints, options->log);
     for (uint16_t f = 0; f < LIMIT_FEEDS; f++) {
