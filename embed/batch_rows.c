@@ -19,6 +19,7 @@ struct batch_rows {
     const tape_request *request;
     tape_streams *streams;
     trade_coverage *coverage;
+    selection_window window;
     entry_order order; /* of the trades of a frame */
     tapedeck_frame_row *frames;
     size_t frame_count, frame_capacity;
@@ -52,8 +53,9 @@ void batch_rows_close(batch_rows *self)
     td_free(self);
 }
 
-void batch_rows_clear(batch_rows *self)
+void batch_rows_begin(batch_rows *self, selection_window window)
 {
+    self->window = window;
     self->frame_count = 0;
     self->trade_count = 0;
     self->level_count = 0;
@@ -95,10 +97,10 @@ static int has_trade(const batch_rows *self, const frame_ref *frame, const msg_t
 }
 
 /* 1 if a frame has rows: it was received in the window, or has a selected trade. */
-static int has_rows(const batch_rows *self, const frame_ref *frame, selection_window window)
+static int has_rows(const batch_rows *self, const frame_ref *frame)
 {
     const message *m = frame->content.message;
-    if (!frame->is_lead_in && frame->recv_ns < window.to_ns)
+    if (!frame->is_lead_in && frame->recv_ns < self->window.to_ns)
         return 1;
     if (self->coverage == NULL || m == NULL || m->head.type != MSG_TRADE)
         return 0;
@@ -281,11 +283,11 @@ static tapedeck_frame_row *next_frame(batch_rows *self)
 }
 
 int batch_rows_add_frame(batch_rows *self, const tape_stream *of, const frame_ref *frame,
-                         const trust_answer *trust, selection_window window)
+                         const trust_answer *trust)
 {
     const uint32_t with = self->request->with;
     const message *m = frame->content.message;
-    if (!has_rows(self, frame, window)) {
+    if (!has_rows(self, frame)) {
         note_trades(self, of, frame);
         return 0;
     }

@@ -20,8 +20,8 @@ TD_NEVER_NULL batch_rows *batch_rows_open(const tape_request *request, tape_stre
                                           trade_coverage *trades);
 void batch_rows_close(batch_rows *self);
 
-/* Begin a batch. */
-void batch_rows_clear(batch_rows *self);
+/* Begin a batch, with the tape's window. */
+void batch_rows_begin(batch_rows *self, selection_window window);
 
 /* 1 if the batch is large enough: its rows then fit into a level 2 cache, from which the caller
  * copies them. */
@@ -30,7 +30,7 @@ int batch_rows_is_full(const batch_rows *self);
 /* Add a frame that was applied to its stream, if it was received in the window, or has a selected
  * trade. Returns 1 if it was added. trust: NULL if it has no state. */
 int batch_rows_add_frame(batch_rows *self, const tape_stream *of, const frame_ref *frame,
-                         const trust_answer *trust, selection_window window);
+                         const trust_answer *trust);
 
 /* Add a row for a whole book: its best levels, as many as the request wants. The row has all
  * members but those of its entries. */

@@ -131,7 +131,7 @@ static td_result add_frame(tapedeck_tape *t, const frame_ref *frame, td_err *err
     td_result rc = t->coverage == NULL ? TD_OK
                                        : trade_coverage_add(t->coverage, of->index, &of->info,
                                                             frame, seen.trust, err);
-    if (rc == TD_OK && batch_rows_add_frame(t->rows, of, frame, seen.trust, window_of(t)))
+    if (rc == TD_OK && batch_rows_add_frame(t->rows, of, frame, seen.trust))
         t->position_ns = frame->recv_ns;
     return rc;
 }
@@ -158,7 +158,7 @@ void tape_begin_batch(tapedeck_tape *t)
         t->is_begun = 1;
         tape_streams_load(&t->streams, cursor_states(t->cursor));
     }
-    batch_rows_clear(t->rows);
+    batch_rows_begin(t->rows, window_of(t));
 }
 
 int tape_end_batch(const tapedeck_tape *t, tapedeck_batch *out, td_result rc, const td_err *err,
