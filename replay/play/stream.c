@@ -231,14 +231,20 @@ void stream_table_fini(stream_table *table)
     *table = (stream_table){0};
 }
 
+stream *stream_table_find(const stream_table *table, const stream_name *name)
+{
+    const size_t known = stream_index_find(&table->by_name, name);
+    return known == STREAM_INDEX_NONE ? NULL : table->items[known];
+}
+
 stream *stream_table_get(stream_table *table, const frame_channel *channel)
 {
     const channel_info *info = &channel->info;
     stream_name name = stream_name_of(info);
     name.line = 0;
-    const size_t known = stream_index_find(&table->by_name, &name);
-    if (known != STREAM_INDEX_NONE)
-        return table->items[known];
+    stream *known = stream_table_find(table, &name);
+    if (known != NULL)
+        return known;
     stream *made = td_alloc(sizeof *made);
     *made = (stream){.feed = info->feed,
                      .topic = info->topic,
@@ -269,4 +275,11 @@ void stream_table_sort(stream_table *table)
 {
     if (table->count > 0)
         qsort(table->items, table->count, sizeof(stream *), compare_items);
+    stream_index_fini(&table->by_name);
+    for (size_t i = 0; i < table->count; i++) {
+        const stream *s = table->items[i];
+        const stream_name name = {
+            .feed = s->feed, .topic = s->topic, .symbol = s->symbol, .dir = s->dir};
+        (void)stream_index_add(&table->by_name, &name);
+    }
 }

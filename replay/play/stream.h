@@ -121,8 +121,10 @@ void stream_table_fini(stream_table *table);
  * texts. */
 TD_NEVER_NULL stream *stream_table_get(stream_table *table, const frame_channel *channel);
 
-/* Sort items by feed, topic, symbol, direction, the order of reports and digests. stream_table_get
- * no longer works afterwards. */
+/* The stream with a name, whose line is 0, or NULL. */
+stream *stream_table_find(const stream_table *table, const stream_name *name);
+
+/* Sort items by feed, topic, symbol, direction, the order of reports and digests. */
 void stream_table_sort(stream_table *table);
 
 #endif

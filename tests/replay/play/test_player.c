@@ -507,6 +507,26 @@ static player *observed_open(observer_log *w, unsigned threads)
     return p;
 }
 
+/* Streams are found by their names after the end, too, when they are sorted. */
+static void test_streams_are_found(void **state)
+{
+    (void)state;
+    capture_tape from;
+    capture_tape_load(&from, LINEAR, "linear");
+    player *p = played(&from, 1);
+    const stream_table *streams = player_streams(p);
+    assert_true(streams->count > 1);
+    for (size_t i = 0; i < streams->count; i++) {
+        const stream *s = streams->items[i];
+        stream_name name = {s->feed, s->topic, s->symbol, 0, s->dir};
+        assert_ptr_equal(stream_table_find(streams, &name), s);
+        name.symbol = "none";
+        assert_null(stream_table_find(streams, &name));
+    }
+    player_close(p);
+    capture_tape_fini(&from);
+}
+
 /* Checks that the observer saw each frame of each stream, in order, with its message, and the book
  * with which the stream ends; and that all other results are unchanged. */
 static void assert_watched(const player *p, const player *plain)
@@ -662,6 +682,7 @@ int main(void)
         cmocka_unit_test(test_unknown_topics),
         cmocka_unit_test(test_due),
         cmocka_unit_test(test_paced_frames_are_due),
+        cmocka_unit_test(test_streams_are_found),
         cmocka_unit_test(test_observer),
         cmocka_unit_test(test_drain_shows_all_frames),
         cmocka_unit_test(test_observer_fails),
