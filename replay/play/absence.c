@@ -40,13 +40,10 @@ static void find_topics(topic_list *list, const read_plan *plan)
 
 static int has_played(const stream_table *played, const topic_entry *row)
 {
-    for (size_t i = 0; i < played->count; i++) {
-        const stream *s = played->items[i];
-        if (s->dir == CHANNEL_IN && s->counts.frames > 0 && strcmp(s->feed, row->feed) == 0 &&
-            strcmp(s->topic, row->topic) == 0 && strcmp(s->symbol, row->symbol) == 0)
-            return 1;
-    }
-    return 0;
+    const stream_name name = {
+        .feed = row->feed, .topic = row->topic, .symbol = row->symbol, .dir = CHANNEL_IN};
+    const stream *s = stream_table_find(played, &name);
+    return s != NULL && s->counts.frames > 0;
 }
 
 /* ---- rows ---- */
