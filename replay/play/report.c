@@ -19,10 +19,23 @@ static void add_stream(replay_report *report, const stream *s)
         report->undecoded = s;
     report->began_broken += s->began_broken;
     gap_list_join(&report->gaps, &s->gaps);
+}
+
+/* 1 if no snapshot of a book was used in the selection, which begins at from_ns. The tape may begin
+ * earlier, in a connection that a gap of before the selection has ended. */
+static int is_lacking(const stream *s, uint64_t from_ns)
+{
     const trust_break *lacks = topic_trust_lacks(&s->tape.trust);
-    report->lacking +=
-        !s->began_broken && (lacks->cause == BREAK_NO_SNAPSHOT ||
-                             (lacks->cause == BREAK_RULE && lacks->rule == RULE_NONE));
+    return !s->began_broken && (lacks->cause == BREAK_NO_SNAPSHOT ||
+                                (lacks->cause == BREAK_RULE && lacks->rule == RULE_NONE) ||
+                                (lacks->cause == BREAK_GAP && lacks->doubt_ns < from_ns));
+}
+
+static void count_lacking(replay_report *report, uint64_t from_ns)
+{
+    report->lacking = 0;
+    for (size_t i = 0; i < report->streams->count; i++)
+        report->lacking += (uint64_t)is_lacking(report->streams->items[i], from_ns);
 }
 
 /* Count the gaps that nothing covers, and the holes. Call when all gaps are joined, so
@@ -52,6 +65,7 @@ void report_init_replay(replay_report *report, const player *from, const pacer *
     player_digests(from, report->digests);
     for (size_t i = 0; i < streams->count; i++)
         add_stream(report, streams->items[i]);
+    count_lacking(report, 0);
     count_uncovered(report);
     TD_ASSERT((report->violated != NULL) == (report->totals.violations > 0));
     TD_ASSERT((report->undecoded != NULL) == (report->totals.undecoded > 0));
@@ -70,6 +84,7 @@ void report_add_gaps(replay_report *report, const gap_list *all, const selection
     for (size_t i = 0; i < all->count; i++)
         if (selection_wants_gap(wanted, window, &all->rows[i]))
             gap_list_add(&report->gaps, &all->rows[i]);
+    count_lacking(report, window.from_ns);
     count_uncovered(report);
 }
 

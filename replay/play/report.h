@@ -52,7 +52,8 @@ typedef enum replay_verdict {
 void report_init_replay(replay_report *report, const player *player, const pacer *pacer);
 void report_fini_replay(replay_report *report);
 
-/* Join the archive's gaps that overlap the selection with the gaps that audits found. Call once. */
+/* Join the archive's gaps that overlap the selection with the gaps that audits found, and count
+ * again the books that no snapshot fitted in the window. */
 void report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,
                      selection_window window);
 

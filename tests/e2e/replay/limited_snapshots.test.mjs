@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { json, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
+import { json, manifestOf, manifestsOf, tapedeck, temporary } from "../support/harness.mjs";
 import { installed, withoutLibrary } from "../support/python_scripts.mjs";
 
 const NOON = 1786276800000;
@@ -210,6 +210,35 @@ test("a book that no snapshot fits is not complete, as days say", async (t) => {
     days: [day],
   } = await json(t, ["days", archive, "--json"], { status: 1 });
   assert.equal(day.reasons, "no_snapshot");
+});
+
+test("bars, which are read from earlier on, do not make a book complete that lost its connection before", async (t) => {
+  const url = "wss://fstream.binance.com/stream",
+    trade = (a) => [
+      a + 0.5,
+      { data: { stream: "btcusdt@aggTrade", data: { ...TRADE, E: NOON + a, T: NOON + a, a } } },
+    ],
+    TRADE = { e: "aggTrade", s: "BTCUSDT", p: "100.00", q: "1", f: 1, l: 1, m: true };
+  const of = (u) => [delta(u, [["99.00", "1"]], []), trade(u)];
+  const archive = await imported(t, [
+    [1, { url }],
+    ...of(2),
+    reply(2.8, 2, levels(99, 10, -1), levels(101, 10, 1)),
+    ...of(3),
+    ...of(4),
+    [900, { url }],
+    ...[1000, 1001, 1002].flatMap(of),
+  ]);
+  const { gaps } = await json(t, ["gaps", archive, "--json"], { status: 1 });
+  assert.equal(gaps[0].to_ns, (NOON + 1000) * 1e6);
+  for (const bars of [[], ["--bars", "1s"]]) {
+    const out = path.join(temporary(t), "out"),
+      args = ["--from", `${gaps[0].to_ns}`, "--format", "parquet", "--out", out];
+    const { code } = await tapedeck(t, ["export", "-q", archive, ...args, ...bars], {
+      status: null,
+    });
+    assert.deepEqual([code, manifestsOf(out)[0].verdict], [1, "incomplete"], bars.join(" "));
+  }
 });
 
 test("a crossed book is noted where links prove the deltas; one that stays crossed began wrong", async (t) => {

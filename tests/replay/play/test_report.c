@@ -463,6 +463,7 @@ static void test_gaps_of_a_selection(void **state)
     static const char *const TOPIC[] = {"trade"};
     static const char *const SYMBOL[] = {"BTC*"};
     const selection wanted = {.feeds = {FEED, 1}, .topics = {TOPIC, 1}, .symbols = {SYMBOL, 1}};
+    static const stream_table NO_STREAMS;
     for (size_t i = 0; i < sizeof GAPS / sizeof *GAPS; i++) {
         const gap_case *c = &GAPS[i];
         gap_row row = {.reason = GAP_DISCONNECT,
@@ -475,7 +476,7 @@ static void test_gaps_of_a_selection(void **state)
                        .cause = "",
                        .detail = ""};
         gap_list all = {.rows = &row, .count = 1};
-        replay_report report = {0};
+        replay_report report = {.streams = &NO_STREAMS};
         report_add_gaps(&report, &all, &wanted, (selection_window){100, 200});
         if (report.gaps.count != c->count || report.uncovered_gaps != c->uncovered)
             fail_msg("%s: %zu gaps, %d uncovered", c->name, report.gaps.count,
