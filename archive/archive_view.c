@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "archive/archive_segment.h"
+#include "archive/feed_unlisted.h"
 #include "archive/journal.h"
 
 enum { BUSY_COUNT = 4, BUSY_NS = 100000000 };
@@ -39,6 +41,21 @@ static td_result add_entry(void *user, const journal_entry *entry, td_err *err)
     return TD_OK;
 }
 
+static td_result read_index(void *user, const archive_segment *segment, segment_index *out,
+                            td_err *err)
+{
+    archive_view *view = user;
+    segment_rows rows;
+    *out = (segment_index){0};
+    if (!archive_view_load(view, segment->path, archive_view_size(view, segment), CATALOG_INDEX,
+                           &rows))
+        return archive_read_index(view->archive, segment->path, INDEX_SUMMARY, out, err);
+    *out = rows.index;
+    rows.index = (segment_index){0};
+    segment_rows_fini(&rows);
+    return TD_OK;
+}
+
 td_result archive_view_open(archive *a, view_parts parts, const td_log *log, archive_view **out,
                             td_err *err)
 {
@@ -65,8 +82,10 @@ td_result archive_view_open(archive *a, view_parts parts, const td_log *log, arc
     if (rc == TD_OK)
         rc = journal_read(a, add_entry, view, &view->past.journal, err);
     gap_list_merge(&view->journal_gaps);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
         archive_history_check(&view->past, a, &view->listing);
+        rc = unlisted_add_missing(a, &view->past, &view->listing, read_index, view, err);
+    }
     if (rc != TD_OK) {
         archive_view_close(view);
         return rc;

@@ -85,17 +85,27 @@ past_segment *archive_history_segment(const archive_history *past, const char *p
     return row == NAME_INDEX_NONE ? NULL : &past->segments[row];
 }
 
-static past_segment *open_segment(archive_history *past, const journal_entry *entry,
-                                  const char *path)
+past_segment *archive_history_add_segment(archive_history *past, const char *path, const char *feed,
+                                          const char *session)
 {
     past_segment made = {.path = td_strdup(path), .stage = PAST_OPENED};
-    journal_get_text(entry, "feed", made.feed, sizeof made.feed);
-    journal_get_text(entry, "session", made.session, sizeof made.session);
+    (void)snprintf(made.feed, sizeof made.feed, "%s", feed);
+    (void)snprintf(made.session, sizeof made.session, "%s", session);
     TD_ASSERT_SLOW(archive_history_segment(past, path) == NULL);
     past->segments = td_array_grow(past->segments, past->segment_count, sizeof past->segments[0]);
     past->segments[past->segment_count] = made;
     name_index_put(&past->by_path, td_bytes_str(made.path), past->segment_count);
     return &past->segments[past->segment_count++];
+}
+
+static past_segment *open_segment(archive_history *past, const journal_entry *entry,
+                                  const char *path)
+{
+    char feed[LIMIT_NAME_BYTES];
+    char session[SESSION_ID_BYTES];
+    journal_get_text(entry, "feed", feed, sizeof feed);
+    journal_get_text(entry, "session", session, sizeof session);
+    return archive_history_add_segment(past, path, feed, session);
 }
 
 static void finish_segment(past_segment *segment, const journal_entry *entry)
@@ -379,6 +389,12 @@ static int is_unfinished_gone(archive *a, const past_segment *segment)
     segment_open_path(segment->path, path);
     return is_gone(a, path) && is_gone(a, segment->path) &&
            !archive_history_is_quarantined(a, segment, path);
+}
+
+const char *past_segment_missing_text(const past_segment *segment)
+{
+    return segment->is_chained ? "a later segment continues it, but it is not on disk"
+                               : "the journal lists it, but it is not on disk";
 }
 
 void archive_each_missing(archive *a, const archive_history *past, const archive_listing *listing,

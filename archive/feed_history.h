@@ -33,13 +33,16 @@ typedef struct past_segment {
     uint64_t chunk_count;
     uint64_t file_bytes;
     uint64_t finished_at;       /* offset in the journal of the entry that it is finished */
-    uint64_t first_ns, last_ns; /* of its messages; only of a pruned segment */
+    uint64_t first_ns, last_ns; /* of its messages; only of a pruned segment. first_ns of one that
+                                   is_chained: messages may be missing from then on */
     uint64_t until_ns; /* only of a pruned segment: the archive has no frames of the feed from its
                           start until then */
     uint64_t announced_chunks; /* durable chunks when its writer found that another program had
                                   removed or changed it; else 0 */
     uint8_t is_corrupt;        /* 1: its writer has journaled its loss */
     uint8_t is_lost;           /* set by the reader of the history: it is missing or unreadable */
+    uint8_t is_chained;        /* 1: the journal lacks it, and a later segment continues its chain
+                                  (feed_unlisted.h) */
 } past_segment;
 
 /* A range of the journal that cannot be read. */
@@ -90,6 +93,10 @@ int archive_history_is_pruned(const archive_history *past, const char *feed, uin
 /* The segment with this path (without ".open"), or NULL. */
 past_segment *archive_history_segment(const archive_history *past, const char *path);
 
+/* Add a segment that the journal lacks, and get it. */
+past_segment *archive_history_add_segment(archive_history *past, const char *path, const char *feed,
+                                          const char *session);
+
 /* Add a session that the journal lacks. archive_history_session_of gets the session's row from one
  * of its segments. */
 void archive_history_add_session(archive_history *past, const session_row *row);
@@ -108,13 +115,17 @@ int archive_history_is_crashed(const archive_history *past, const char *session)
 /* 1 if the session imported captures of other tools. */
 int archive_history_is_import(const archive_history *past, const char *session);
 
-/* Receives each missing segment, valid during the call. A segment is missing if the journal has it
+/* Receives each missing segment, valid during the call. A segment is missing if the history has it
  * as opened or finished, but it is not listed, not on disk under either of its names (it may have
  * been renamed since the listing), and not in torn/. A finished segment is also missing if only its
  * unfinished file is left. */
 typedef void missing_fn(void *user, past_segment *segment);
+
 void archive_each_missing(archive *archive, const archive_history *past,
                           const archive_listing *listing, missing_fn *fn, void *user);
+
+/* What shows that a segment is missing: "the journal lists it, but it is not on disk". */
+const char *past_segment_missing_text(const past_segment *segment);
 
 /* 1 if a segment has another size than when it was finished or recovered, or fewer chunks than its
  * writer announced. chunk_count: of an unfinished segment. */

@@ -32,4 +32,14 @@ TD_MUST_USE td_result unlisted_list_read(archive *archive, const archive_history
                                          td_err *err);
 void unlisted_list_fini(unlisted_list *list);
 
+/* Add to past the segments that neither it nor the disk has, although one that past does not have
+ * continues their chain: they are missing (past_segment.is_chained). Where the journal lost entries
+ * or is absent, only those with an earlier segment on disk, because others may have been pruned.
+ * read gets a segment's index, empty after a failure. TD_E_IO. */
+typedef td_result unlisted_read_fn(void *user, const archive_segment *segment, segment_index *out,
+                                   td_err *err);
+TD_MUST_USE td_result unlisted_add_missing(archive *archive, archive_history *past,
+                                           const archive_listing *listing, unlisted_read_fn *read,
+                                           void *user, td_err *err);
+
 #endif

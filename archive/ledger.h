@@ -13,7 +13,7 @@
 
 /* Get every gap of the archive, merged and sorted:
  *   - gaps in the journal, and in the segments' own events or the catalog's copy of these events
- *   - the time of segments that are in the journal but not on disk
+ *   - the time of segments that are not on disk, but in the journal, or named by a later segment
  *   - crash gaps that recover has not written yet (time_account.h)
  *   - of a gap that its connection's pongs disprove in part, both parts (disproved_gaps.h)
  *   - gaps between sessions of a feed (time_account.h)

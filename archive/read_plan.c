@@ -281,8 +281,8 @@ static void log_missing(void *user, past_segment *segment)
     read_plan *plan = user;
     if (is_of_other_feed(plan, segment->path) || !may_overlap(plan, segment->path))
         return;
-    td_log_emit(plan->log, TD_LOG_WARNING,
-                "missing: %s: the journal lists it, but it is not on disk", segment->path);
+    td_log_emit(plan->log, TD_LOG_WARNING, "missing: %s: %s", segment->path,
+                past_segment_missing_text(segment));
     plan->unreadable_count++;
 }
 

@@ -5,7 +5,9 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "archive/archive_segment.h"
 #include "archive/feed_history.h"
+#include "archive/feed_unlisted.h"
 #include "archive/name_index.h"
 #include "archive/segment_rows.h"
 
@@ -157,8 +159,8 @@ static void log_missing(void *user, past_segment *segment)
 {
     rebuild *r = user;
     r->report->segments_missing++;
-    td_log_emit(archive_log(r->archive), TD_LOG_WARNING,
-                "missing: %s: the journal lists it, but it is not on disk", segment->path);
+    td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "missing: %s: %s", segment->path,
+                past_segment_missing_text(segment));
 }
 
 static void log_all_missing(rebuild *r)
@@ -174,6 +176,14 @@ static void log_all_missing(rebuild *r)
     }
 }
 
+static td_result read_index(void *user, const archive_segment *segment, segment_index *out,
+                            td_err *err)
+{
+    const rebuild *r = user;
+    *out = (segment_index){0};
+    return archive_read_index(r->archive, segment->path, INDEX_SUMMARY, out, err);
+}
+
 td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *options,
                                reindex_report *report, td_err *err)
 {
@@ -187,6 +197,8 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
     td_result rc = (r.is_appender ? archive_list_names : archive_list)(a, &r.listing, err);
     if (rc == TD_OK)
         rc = archive_history_read(a, &r.past, err);
+    if (rc == TD_OK)
+        rc = unlisted_add_missing(a, &r.past, &r.listing, read_index, &r, err);
     if (rc == TD_OK) {
         log_all_missing(&r);
         rc = catalog_list(c, &r.entries, err);

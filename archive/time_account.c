@@ -876,6 +876,39 @@ static int is_last_with_final_name(const archive_view *view, const past_segment 
            archive_listing_find(&view->listing, row->path) != NULL && is_last(&view->past, row);
 }
 
+/* 1 if the segment is of a session that the journal has, or continues an earlier segment: it is not
+ * from elsewhere. */
+static int is_of_archive(const archive_view *view, const archive_segment *segment)
+{
+    segment_index index;
+    if (archive_history_session(&view->past, segment->name.session) != NULL)
+        return 1;
+    if (archive_read_index(view->archive, segment->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
+        return 0;
+    const int continues = index.previous_segment[0] != '\0';
+    segment_index_fini(&index);
+    return continues;
+}
+
+/* 1 if the journal lacks the feed's last segment, which has its final name: the journal was copied
+ * before it. Nothing shows that its session stopped. */
+static int is_newer_than_journal(const archive_view *view, const archive_segment *segment)
+{
+    const archive_history *past = &view->past;
+    if (!segment->name.is_parsed || archive_history_segment(past, segment->path) != NULL ||
+        !past->journal.is_present || past->damage_count > 0)
+        return 0;
+    for (size_t i = 0; i < view->listing.segment_count; i++) {
+        const segment_name *other = &view->listing.segments[i].name;
+        const int is_later = other->first_s != segment->name.first_s
+                                 ? other->first_s > segment->name.first_s
+                                 : other->number > segment->name.number;
+        if (is_later && strcmp(other->feed, segment->name.feed) == 0)
+            return 0;
+    }
+    return is_of_archive(view, segment);
+}
+
 static void mark_lost(void *user, past_segment *segment)
 {
     (void)user;
@@ -889,7 +922,7 @@ td_result time_account_add_crashes(archive_view *view, gap_list *ledger, td_err 
     archive_each_missing(view->archive, &view->past, &view->listing, mark_lost, NULL);
     for (size_t i = 0; i < view->listing.segment_count && rc != TD_E_IO; i++) {
         const archive_segment *segment = &view->listing.segments[i];
-        if (!segment->name.is_open ||
+        if ((!segment->name.is_open && !is_newer_than_journal(view, segment)) ||
             archive_session_is_live(&view->listing, view->live, segment->name.session))
             continue;
         rc = add_after(view, segment->path, ledger, &last_ns, err);
@@ -920,13 +953,15 @@ void time_account_add_missing(const archive_view *view, gap_list *ledger)
         segment_name name;
         if (!segment->is_lost)
             continue;
-        td_log_emit(archive_log(view->archive), TD_LOG_WARNING,
-                    "missing: %s: the journal lists it, but it is not on disk", segment->path);
+        td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "missing: %s: %s", segment->path,
+                    past_segment_missing_text(segment));
         if (segment->is_corrupt || !segment_name_parse(segment_file_name(segment->path), &name))
             continue;
         time_span lost = archive_segment_time(&view->listing, &name);
-        if (archive_history_is_crashed(&view->past, segment->session) &&
-            is_last(&view->past, segment))
+        if (segment->is_chained)
+            lost.from_ns = segment->first_ns;
+        else if (archive_history_is_crashed(&view->past, segment->session) &&
+                 is_last(&view->past, segment))
             lost.to_ns = end_of_gap(view->archive, &view->past, segment, lost.from_ns);
         gap_row row = row_of(MISSING, name.feed, lost.from_ns, lost.to_ns);
         row.detail = segment->path;

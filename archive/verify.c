@@ -236,7 +236,8 @@ static void note_missing(void *user, past_segment *known)
 {
     if (find_segment(user, known->path) == NULL) /* if found, it is unfinished (check_known) */
         add(user, VERIFY_DAMAGED, known->path, 0,
-            "the journal lists this segment, but it is missing");
+            known->is_chained ? "a later segment continues this one, but it is missing"
+                              : "the journal lists this segment, but it is missing");
 }
 
 /* Check a segment that the journal lists. */

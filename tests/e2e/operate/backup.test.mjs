@@ -43,6 +43,12 @@ const numbersOf = async (t, archive) =>
 const isFinished = (name) => name.endsWith(".mcap");
 const isOpen = (name) => name.endsWith(".mcap.open") && name.startsWith("capture");
 
+/** The times of a segment's first and last frame. */
+async function timesOf(t, archive, name) {
+  const { segments } = await json(t, ["ls", archive, "--json"]);
+  return segments.find(({ segment }) => segment === name);
+}
+
 /** Recover, then verify: both must succeed. */
 async function mustRecover(t, archive) {
   const recovered = await json(t, ["recover", "-a", archive, "--json"]);
@@ -216,4 +222,76 @@ test("a snapshot of the file system contains everything that was announced as du
     );
   }
   await stop(recorder);
+});
+
+/** The journal as it was after the first segment, beside the segments of the whole session. */
+async function withOlderJournal(t) {
+  const exchange = await numberedExchange(t, { rate: 200 });
+  const dir = temporary(t);
+  const [archive, backup] = [path.join(dir, "tape"), path.join(dir, "backup")];
+  const recorder = recorderOf(t, exchange, archive);
+  await recorder.durableAfter(4);
+  copy(archive, backup, ["journal.mcap.open"]);
+  for (let i = 0; i < 3; i++) {
+    await tapedeck(t, ["ctl", archive, "rotate"]);
+    await recorder.durableAfter(recorder.durableLines + 4);
+  }
+  await stop(recorder);
+  copy(archive, backup, ["capture"]);
+  const names = filesBelow(backup).filter(isFinished).sort();
+  assert.equal(names.length, 4);
+  return { archive, backup, names };
+}
+
+test("a journal of before the last session: the crash row is there before recover writes it", async (t) => {
+  const exchange = await numberedExchange(t, { rate: 200 });
+  const dir = temporary(t);
+  const [archive, backup] = [path.join(dir, "tape"), path.join(dir, "backup")];
+  for (const names of [["journal.mcap.open"], ["capture"]]) {
+    const recorder = recorderOf(t, exchange, archive);
+    await recorder.durableAfter(4);
+    await stop(recorder);
+    copy(archive, backup, names);
+  }
+  const rows = async () =>
+    (await jsonList(t, ["gaps", backup, "--json"], { status: 1 })).map(
+      ({ reason, from_ns, to_ns }) => ({ reason, from_ns, to_ns })
+    );
+  const before = await rows();
+  assert.deepEqual(
+    before.map(({ reason, to_ns }) => [reason, to_ns === null]),
+    [
+      ["restart", false],
+      ["crash", true],
+    ]
+  );
+  await mustRecover(t, backup);
+  assert.deepEqual(await rows(), before);
+});
+
+test("segments that an older journal does not list, and that are missing: each verb reports their time", async (t) => {
+  const { archive, backup, names } = await withOlderJournal(t);
+  for (const name of names.slice(1, 3)) fs.rmSync(path.join(backup, name));
+  const from = (await timesOf(t, archive, names[0])).last_ns;
+  const to = (await timesOf(t, archive, names[3])).first_ns;
+  const lists = async (...time) =>
+    (await jsonList(t, ["gaps", backup, "--json", ...time], { status: 3 })).find(
+      ({ cause }) => cause === "segment is missing"
+    );
+  for (const round of ["without a catalog", "with one", "recovered"]) {
+    const gap = await lists();
+    assert.ok(gap.from_ns <= from && gap.to_ns >= to, `${round}: ${JSON.stringify(gap)}`);
+    const time = ["--to", String(to)]; // the crash row is later
+    for (const verb of ["replay", "days", "info"])
+      await tapedeck(t, [verb, backup, ...(verb === "info" ? [] : time)], { status: 3 });
+    const out = path.join(temporary(t), "out");
+    const args = ["--format", "jsonl", "--out", out];
+    await tapedeck(t, ["export", backup, ...args, ...time], { status: 3 });
+    await tapedeck(t, ["verify", backup], { status: 3 });
+    const verb = round === "without a catalog" ? "reindex" : "recover";
+    const { stderr } = await tapedeck(t, [verb, backup], { status: 3 });
+    assert.match(stderr, /missing: \S+000003\.mcap: a later segment continues it/);
+  }
+  fs.rmSync(path.join(backup, "journal.mcap.open"));
+  assert.ok((await lists()).from_ns <= from, "without a journal");
 });
