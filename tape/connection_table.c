@@ -56,9 +56,11 @@ void connection_table_close(connection_table *r)
     if (r == NULL)
         return;
     forget_choices(r);
-    for (session_feed *feed = r->feeds; feed != NULL; feed = feed->next)
+    for (session_feed *feed = r->feeds; feed != NULL; feed = feed->next) {
+        td_free(feed->lost_until_ns);
         for (session_slot *slot = feed->slots; slot != NULL; slot = slot->next)
             trade_grants_fini(&slot->trades);
+    }
     channel_table_close(r->own);
     td_arena_close(r->memory);
     td_free(r->sessions);
@@ -125,6 +127,13 @@ session_feed *connection_table_get_feed(connection_table *r, const char *session
                            .next = r->feeds};
     r->feeds = made;
     return made;
+}
+
+void connection_table_add_lost(session_feed *feed, uint64_t until_ns)
+{
+    feed->lost_until_ns =
+        td_array_grow(feed->lost_until_ns, feed->lost_count, sizeof feed->lost_until_ns[0]);
+    feed->lost_until_ns[feed->lost_count++] = until_ns;
 }
 
 session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t shard)
@@ -208,6 +217,11 @@ void connection_table_follow(const session_slot *slot, uint64_t from_ns, frame_r
     const frame_channel *channel = frame->channel;
     frame->is_late = slot->feed->is_overloaded | slot->feed->is_clock_held;
     frame->damaged_until_ns = slot->feed->damaged_until_ns;
+    for (size_t i = 0; TD_UNLIKELY(i < slot->feed->lost_count); i++) {
+        const uint64_t until_ns = slot->feed->lost_until_ns[i];
+        if (until_ns < frame->recv_ns && until_ns > frame->damaged_until_ns)
+            frame->damaged_until_ns = until_ns;
+    }
     if (channel->stream == FRAME_NO_STREAM)
         return;
     conn_choice *choice = choice_of(slot->feed->table, channel->stream);

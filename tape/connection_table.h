@@ -53,8 +53,10 @@ typedef struct session_feed {
     uint8_t is_clock_held; /* 1: the wall clock stepped back, so receive times are late until the
                               session ends */
     uint64_t damaged_until_ns; /* as in frame_ref */
-    uint64_t resumed_ns;       /* the feed's states at this time were loaded (cursor_states); 0: no
-                                  states */
+    uint64_t *lost_until_ns;   /* likewise, of segments: for frames after that time */
+    size_t lost_count;
+    uint64_t resumed_ns; /* the feed's states at this time were loaded (cursor_states); 0: no
+                            states */
     /* Time of its last frame, from its segments. UINT64_MAX: a segment may grow; 0: unknown. */
     uint64_t end_ns;
     session_slot *slots;
@@ -80,6 +82,9 @@ TD_MUST_USE td_result connection_table_channel(connection_table *connections,
 /* A feed of a session; both are created if new. */
 session_feed *connection_table_get_feed(connection_table *connections, const char *session,
                                         uint64_t start_ns, const char *feed);
+
+/* Frames of a segment before until_ns cannot be read: frames that come later are after damage. */
+void connection_table_add_lost(session_feed *feed, uint64_t until_ns);
 
 /* The slot of a feed, created if new. */
 session_slot *connection_table_get_slot(session_feed *feed, uint32_t line, uint32_t shard);

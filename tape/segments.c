@@ -461,6 +461,30 @@ static void add_segments(segments *all, read_plan *from)
     }
 }
 
+/* A segment that cannot be read, or that was cut, lacks what its session received until its next
+ * segment begins. */
+static void note_lost(segments *all, const read_plan *found)
+{
+    const gap_list *damage = read_plan_damage(found);
+    for (size_t i = 0; i < damage->count; i++) {
+        segment_name name;
+        const segment_index *next = NULL;
+        if (!segment_name_parse(segment_file_name(damage->rows[i].detail), &name))
+            continue;
+        for (size_t k = 0; k < read_plan_count(found); k++) {
+            const segment_index *index = read_plan_segment(found, k)->index;
+            if (index->number > name.number && (next == NULL || index->number < next->number) &&
+                strcmp(index->session, name.session) == 0 && strcmp(index->feed, name.feed) == 0)
+                next = index;
+        }
+        if (next != NULL)
+            connection_table_add_lost(connection_table_get_feed(all->options.connections,
+                                                                next->session,
+                                                                next->session_start_ns, next->feed),
+                                      next->first_ns - 1);
+    }
+}
+
 static td_result queue_segments(segments *all, archive_view *view, uint64_t from_ns, td_err *err)
 {
     read_query query = {.from_ns = from_ns,
@@ -480,6 +504,7 @@ static td_result queue_segments(segments *all, archive_view *view, uint64_t from
         all->planned = found;
     gap_list_join(all->options.damage, read_plan_damage(found));
     add_segments(all, found);
+    note_lost(all, found);
     if (all->planned != found)
         read_plan_close(found);
     return rc;
