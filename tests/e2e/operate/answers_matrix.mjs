@@ -955,6 +955,15 @@ const DAMAGE = {
       flipIn(file, chunks[Math.floor(chunks.length / 2)]);
     },
   },
+  "segment cut": {
+    lost: "both",
+    change: (archive) => {
+      const [file] = filesBelow(archive)
+        .filter((one) => one.endsWith(".mcap"))
+        .map((one) => path.join(archive, one));
+      fs.truncateSync(file, Math.floor(fs.statSync(file).size * 0.6));
+    },
+  },
 };
 
 // ---- the matrix ------------------------------------------------------------------------------------
