@@ -187,6 +187,8 @@ td_result player_finish(player *p, td_err *err)
     td_result rc = work_queues_drain(p->queues, err);
     if (rc == TD_OK)
         finish_audits(p);
+    for (size_t i = 0; i < p->streams.count; i++)
+        stream_finish(p->streams.items[i]);
     stream_table_sort(&p->streams);
     p->is_finished = 1;
     return rc;

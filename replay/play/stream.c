@@ -7,11 +7,35 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
+/* ---- copies ---- */
+
+/* Two connections bring the same frame within this time. */
+#define COPY_DELAY_NS TD_NS_PER_S
+
+/* Copies are left out. Where only they came, and the followed connection did not continue, frames
+ * of the stream are missing until to_ns. */
+static void end_copies(stream *s, uint64_t to_ns)
+{
+    gap_row row = gap_row_of(GAP_SEQUENCE, s->feed, s->followed_ns, to_ns,
+                             "only another connection had frames");
+    row.topic = s->topic;
+    row.symbol = s->symbol;
+    if (s->copied_ns != 0 && s->gaps.count < LIMIT_TOPIC_GAPS)
+        gap_list_add(&s->gaps, &row);
+    s->copied_ns = 0;
+}
+
+void stream_finish(stream *s)
+{
+    end_copies(s, s->copied_ns + 1);
+}
+
 /* ---- life ---- */
 
 static void stream_close(stream *s)
 {
     TD_ASSERT(s->observed == NULL || s->observer.ops != NULL);
+    stream_finish(s);
     if (s->observed != NULL)
         s->observer.ops->close(s->observer.ctx, s->observed);
     gap_list_fini(&s->gaps);
@@ -128,6 +152,20 @@ static void note_late_first(stream *s, const frame_ref *frame)
     gap_list_add(&s->gaps, &row);
 }
 
+static void note_copy(stream *s, const frame_ref *frame)
+{
+    if (!frame->is_copy) {
+        if (frame->conn_index != s->followed)
+            end_copies(s, frame->recv_ns);
+        s->copied_ns = 0;
+        s->followed = frame->conn_index;
+        s->followed_ns = frame->recv_ns;
+    } else if (!frame->is_lead_in && s->followed_ns != 0 &&
+               frame->recv_ns > s->followed_ns + COPY_DELAY_NS) {
+        s->copied_ns = frame->recv_ns;
+    }
+}
+
 void stream_note_audit(stream *own, const audit_verdict *found, const frame_position *at)
 {
     static const msg_head NO_NUMBERS;
@@ -169,6 +207,7 @@ static void count_data(stream *s, const applied_frame *seen)
 {
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
+    note_copy(s, frame);
     if (!frame->is_lead_in && m == NULL)
         count_undecoded(s, frame);
     else if (!frame->is_lead_in)

@@ -88,14 +88,21 @@ typedef struct stream {
     stream_violation violated;
     stream_undecoded undecoded;
     uint8_t began_broken; /* 1: its state was not right when the selection began */
-    gap_list gaps;        /* in which an audit found frames of this stream missing, or nothing came
-                             after a grant: up to LIMIT_TOPIC_GAPS; for later ones of audits only the
-                             broken rule is counted */
+    gap_list gaps;     /* in which an audit found frames of this stream missing, nothing came after
+                          a grant, or only copies came: up to LIMIT_TOPIC_GAPS; for later ones of
+                          audits only the broken rule is counted */
+    uint32_t followed; /* conn_index of the last frame that was no copy */
+    uint64_t followed_ns; /* its time, or 0 */
+    uint64_t copied_ns; /* of the last copy that came later than the same frame would have come; 0:
+                           the followed connection has sent frames since, or there was none */
     const symbol_topic *last; /* topic of the last frame that has a row and is no copy, or NULL */
 } stream;
 
 /* Apply the next frame. Any content succeeds; only the observer can fail. */
 TD_MUST_USE td_result stream_apply(stream *stream, const frame_ref *frame, td_err *err);
+
+/* Call after the last frame, unless the stream is closed next. */
+void stream_finish(stream *stream);
 
 /* Add an audit's findings at a frame of the stream `own` (NULL: at the end of the tape). A finding
  * counts in `own` or, if `own` is NULL, in the stream that the finding is about. If the finding is

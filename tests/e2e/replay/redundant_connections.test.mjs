@@ -197,14 +197,14 @@ test("two connections with one topic give each frame once, like one connection",
   assert.equal((await jsonLines(t, ["cat", "-a", two])).length, 2 * frames.length);
 });
 
-test("when the followed connection falls silent, replay follows the other one, with a whole book", async (t) => {
+test("when the followed connection falls silent, replay follows the other one, with a whole book, and lacks the silence", async (t) => {
   const dir = temporary(t);
   const frames = exchange(40);
   const archive = await archiveOf(t, dir, "tape", frames, [
     { conn: "a", late: 5, to: 20_100 },
     { conn: "b", late: 300 },
   ]);
-  const { files, manifest } = await exported(t, archive, "tardis-csv");
+  const { files, manifest } = await exported(t, archive, "tardis-csv", 1);
   // 5 s of silence, then the next frame; frames of that stretch are copies.
   assert.deepEqual(tradeIds(files), [...ids(1, 20), ...ids(25, 40)]);
   assert.deepEqual(readBook(bookFile(files)), {
@@ -219,11 +219,39 @@ test("when the followed connection falls silent, replay follows the other one, w
     [1, "connection", 0]
   );
   assert.equal(Math.round((file.breaks[0].to_ns - file.breaks[0].from_ns) / 1000), 5_000_295); // numbers round ns here
-  const report = await json(t, ["replay", "-a", archive, "--json"]);
+  const report = await json(t, ["replay", "-a", archive, "--json"], { status: 1 });
   assert.deepEqual(
     [report.books[0].u, report.books[0].broken, report.continuity.violations],
     [45, false, 0]
   );
+  const times = ({ reason, topic, from_ns, to_ns }) =>
+    [reason, topic].concat([from_ns, to_ns].map((ns) => Math.round(ns / 1e6) - NOON));
+  const rows = [
+    ["sequence", "orderbook.50", 20_000, 25_000],
+    ["sequence", "publicTrade", 20_100, 25_100],
+  ];
+  assert.deepEqual(report.gaps.map(times).sort(), rows);
+  const { days } = await json(t, ["days", "-a", archive, "--json"], { status: 1 });
+  for (const { degraded_ns } of days[0].topics) assert.ok(degraded_ns >= 5_000_000_000);
+});
+
+test("frames that only another connection had until the end are missing", async (t) => {
+  const dir = temporary(t);
+  const frames = exchange(10);
+  for (const [name, to, status] of [
+    ["ends", 7_100, 1],
+    ["both", 10_200, 0],
+  ]) {
+    const archive = await archiveOf(t, dir, name, frames, [
+      { conn: "a", late: 5, to },
+      { conn: "b", late: 300 },
+    ]);
+    const { gaps } = await json(t, ["replay", "-a", archive, "--json"], { status });
+    assert.deepEqual(
+      gaps.map(({ cause }) => cause),
+      Array(status * 2).fill("only another connection had frames")
+    );
+  }
 });
 
 test("a session that overlaps another adds copies, and is followed from the other's end on", async (t) => {
