@@ -26,7 +26,7 @@ typedef enum member_type {
     MEMBER_TYPE_SET,    /* uint64_t, 0 = absent */
     MEMBER_TYPE_LOST,   /* uint64_t, GAP_FRAMES_UNKNOWN = absent */
     MEMBER_TYPE_TEXT,   /* const char *, NULL or "" = absent */
-    MEMBER_TYPE_REASON, /* gap_reason by its name */
+    MEMBER_TYPE_REASON, /* time_reason by its name */
 } member_type;
 
 typedef struct member_row {
@@ -170,7 +170,7 @@ static void write_member(json_writer *json, const member_row *row, const event *
             json_write_member_text(json, row->key, text);
         return;
     case MEMBER_TYPE_REASON:
-        json_write_member_text(json, row->key, gap_reason_name(*(const gap_reason *)at));
+        json_write_member_text(json, row->key, time_reason_name(*(const time_reason *)at));
         return;
     }
 }
@@ -327,7 +327,7 @@ static int read_member(event_reader *reader, const member_row *row, json_value v
     case MEMBER_TYPE_TEXT:
         return read_text(reader, value, (const char **)at);
     case MEMBER_TYPE_REASON:
-        return json_text(value, &text) && gap_reason_parse(text, (gap_reason *)at);
+        return json_text(value, &text) && gap_reason_parse(text, (time_reason *)at);
     }
     return 0;
 }

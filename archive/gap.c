@@ -6,37 +6,12 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-static const char *const REASON_NAMES[GAP_REASON_COUNT] = {
-    [GAP_DISCONNECT] = "disconnect", [GAP_STALE] = "stale",
-    [GAP_OVERLOAD] = "overload",     [GAP_RESTART] = "restart",
-    [GAP_CRASH] = "crash",           [GAP_CORRUPT] = "corrupt",
-    [GAP_SEQUENCE] = "sequence",     [GAP_AGGREGATE] = "aggregate",
-    [GAP_PRUNED] = "pruned",         [GAP_NOT_SUBSCRIBED] = "not_subscribed",
-};
-
-const char *gap_reason_name(gap_reason reason)
-{
-    TD_ASSERT(reason < GAP_REASON_COUNT);
-    return REASON_NAMES[reason];
-}
-
-int gap_reason_parse(td_bytes name, gap_reason *out)
-{
-    for (unsigned i = 0; i < GAP_REASON_COUNT; i++) {
-        if (td_bytes_is(name, REASON_NAMES[i])) {
-            *out = (gap_reason)i;
-            return 1;
-        }
-    }
-    return 0;
-}
-
-int gap_reason_is_hole(gap_reason reason)
+int gap_reason_is_hole(time_reason reason)
 {
     return reason == GAP_PRUNED || reason == GAP_NOT_SUBSCRIBED;
 }
 
-int gap_reason_ends_connection(gap_reason reason)
+int gap_reason_ends_connection(time_reason reason)
 {
     return reason == GAP_DISCONNECT || reason == GAP_STALE || reason == GAP_RESTART ||
            reason == GAP_CRASH || gap_reason_is_hole(reason);
@@ -78,7 +53,7 @@ const char *gap_member_text(const gap_row *row, const gap_member *member)
 {
     TD_ASSERT(gap_member_is_text(member));
     const void *at = value_at(row, member);
-    return member->type == GAP_MEMBER_REASON ? gap_reason_name(*(const gap_reason *)at)
+    return member->type == GAP_MEMBER_REASON ? time_reason_name(*(const time_reason *)at)
                                              : *(const char *const *)at;
 }
 
@@ -115,7 +90,7 @@ void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t numb
 
 /* ---- rows ---- */
 
-gap_row gap_row_of(gap_reason reason, const char *feed, uint64_t from_ns, uint64_t to_ns,
+gap_row gap_row_of(time_reason reason, const char *feed, uint64_t from_ns, uint64_t to_ns,
                    const char *cause)
 {
     TD_ASSERT(reason < GAP_REASON_COUNT);
@@ -169,7 +144,7 @@ int gap_row_compare(const gap_row *a, const gap_row *b)
         order_u64(a->conn, b->conn),
         strcmp(a->topic, b->topic),
         strcmp(a->symbol, b->symbol),
-        strcmp(gap_reason_name(a->reason), gap_reason_name(b->reason)),
+        strcmp(time_reason_name(a->reason), time_reason_name(b->reason)),
     };
     for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
         if (orders[i] != 0)
@@ -230,11 +205,11 @@ const char *gap_row_origin(const gap_row *row)
 {
     /* The first row that matches; NULL matches any text. */
     static const struct {
-        gap_reason reason;
+        time_reason reason;
         const char *cause, *detail, *origin;
     } ORIGINS[] = {
         {GAP_DISCONNECT, NULL, GAP_DETAIL_INSTRUMENT_ENDED, "instrument_ended"},
-        {GAP_DISCONNECT, "withdrawn", NULL, "exchange"},
+        {GAP_DISCONNECT, GAP_CAUSE_WITHDRAWN, NULL, "exchange"},
         {GAP_DISCONNECT, "protocol", NULL, "exchange"},
         {GAP_DISCONNECT, "too_large", NULL, "exchange"},
         {GAP_DISCONNECT, "reset", NULL, "network"},

@@ -5,45 +5,32 @@
 
 #include <stdint.h>
 
-#include "base/bytes.h"
 #include "base/channel.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/time_span.h"
 #include "base/json/json_write.h"
-
-typedef enum gap_reason {
-    GAP_DISCONNECT, /* the connection ended while the recording continued */
-    GAP_STALE,      /* the connection was open but sent no data, so it was closed */
-    GAP_OVERLOAD,   /* frames were counted and dropped */
-    GAP_RESTART,    /* between a clean stop and the next start on the feed */
-    GAP_CRASH,      /* between the last durable frame of a killed recorder and the next start */
-    GAP_CORRUPT,    /* stored frames can no longer be read */
-    GAP_SEQUENCE,   /* the book was broken: the exchange's own numbering shows a loss */
-    GAP_AGGREGATE,  /* one message of an aggregating topic is missing */
-    GAP_PRUNED,     /* removed on purpose, between frames that were kept: derived, never recorded as
-                       a loss (gap_row_is_loss) */
-    GAP_NOT_SUBSCRIBED, /* recorded without the topic, between two times with it: derived, like
-                           GAP_PRUNED */
-    GAP_REASON_COUNT,
-} gap_reason;
-
-/* Stable name ("disconnect"); and its inverse, which returns 0 for other names. */
-const char *gap_reason_name(gap_reason reason);
-int gap_reason_parse(td_bytes name, gap_reason *out);
+#include "archive/time_reason.h"
 
 /* 1 if nothing was expected in the time of such a row, so that it is no loss: neither is it
  * complete. */
-int gap_reason_is_hole(gap_reason reason);
+int gap_reason_is_hole(time_reason reason);
 
 /* 1 if gaps of this reason are between two connections, between two grants of a topic, or between
  * two stored segments. Then everything that was received before is stored, however early the row
  * begins, because a connection keeps the order of frames. In other gaps a frame may be missing at
  * any time. */
-int gap_reason_ends_connection(gap_reason reason);
+int gap_reason_ends_connection(time_reason reason);
+
+/* Causes that several files write or look for. */
+#define GAP_CAUSE_SILENT    "ceased"    /* GAP_STALE of a topic whose connection delivers */
+#define GAP_CAUSE_WITHDRAWN "withdrawn" /* GAP_DISCONNECT of a topic whose connection stays */
+#define GAP_CAUSE_CRASH     "recorder ended without a stop"
+#define GAP_CAUSE_IMPORT    "import ended before its end" /* the next import ends the gap */
+#define GAP_CAUSE_SEGMENT   "segment cannot be read"
+#define GAP_CAUSE_JOURNAL   "entries of the journal are lost"
 
 /* Details of rows that show where a gap comes from (gap_row_origin). */
-#define GAP_CAUSE_SILENT            "ceased" /* GAP_STALE of a topic whose connection delivers */
 #define GAP_DETAIL_CLOSE_CODE       "close code "
 #define GAP_DETAIL_PINGS_ANSWERED   "pings were answered, and no data came"
 #define GAP_DETAIL_INSTRUMENT_ENDED "instrument ended"
@@ -59,7 +46,7 @@ int gap_reason_ends_connection(gap_reason reason);
  * each other field takes the greatest value of all of them (null is least), so that the order of
  * the rows does not matter. For example, an end closes an open gap. */
 typedef struct gap_row {
-    gap_reason reason;
+    time_reason reason;
     const char *feed;
     uint32_t line;
     uint32_t shard;
@@ -76,7 +63,7 @@ typedef struct gap_row {
 
 /* How a member of a row is stored. */
 typedef enum gap_member_type {
-    GAP_MEMBER_REASON, /* gap_reason; in text, its name */
+    GAP_MEMBER_REASON, /* time_reason; in text, its name */
     GAP_MEMBER_U32,
     GAP_MEMBER_U64,
     GAP_MEMBER_TEXT, /* const char *; "" means absent, unless required */
@@ -140,7 +127,7 @@ void gap_row_fini(gap_row *row);
 
 /* A row for slot 0/0 (line/shard) of a feed and all topics, with an unknown loss: the caller
  * changes what differs. feed and cause are borrowed. */
-gap_row gap_row_of(gap_reason reason, const char *feed, uint64_t from_ns, uint64_t to_ns,
+gap_row gap_row_of(time_reason reason, const char *feed, uint64_t from_ns, uint64_t to_ns,
                    const char *cause);
 
 /* <0, 0, >0 by natural key, with from_ns directly after the feed: the order of lists. */

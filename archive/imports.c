@@ -1,11 +1,11 @@
 #include "archive/imports.h"
-#include "archive/time_account.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/row_table.h"
+#include "archive/gap.h"
 #include "format/chain.h"
 
 td_result imports_write(journal *to, const char *session, const char *feed,
@@ -94,7 +94,7 @@ static td_result on_entry(void *user, const journal_entry *entry, td_err *err)
         on_stop_entry(search, entry);
     else if (td_bytes_is(entry->act, JOURNAL_GAP))
         search->was_killed |= journal_get_u64(entry, "to_ns", GAP_OPEN) == GAP_OPEN &&
-                              td_bytes_is(journal_get(entry, "cause"), TIME_ACCOUNT_CAUSE_IMPORT);
+                              td_bytes_is(journal_get(entry, "cause"), GAP_CAUSE_IMPORT);
     (void)err;
     return TD_OK;
 }

@@ -14,41 +14,6 @@
 
 enum { HOUR_S = 3600 };
 
-/* Why a time is missing that no writer described. */
-typedef enum gap_cause {
-    BETWEEN_SESSIONS,
-    SILENT_HOUR,
-    PRUNED,
-    NOT_SUBSCRIBED,
-    CRASHED,
-    CRASHED_IMPORT,
-    MISSING,
-    DISCARDED,
-    DISCARDED_IMPORT,
-    JOURNAL_LOST,
-} gap_cause;
-
-static const struct {
-    gap_reason reason;
-    const char *text;
-} CAUSES[] = {
-    [BETWEEN_SESSIONS] = {GAP_RESTART, "between two sessions"},
-    [SILENT_HOUR] = {GAP_RESTART, "nothing for an hour"},
-    [PRUNED] = {GAP_PRUNED, "removed, not lost"},
-    [NOT_SUBSCRIBED] = {GAP_NOT_SUBSCRIBED, "recorded without this topic"},
-    [CRASHED] = {GAP_CRASH, "recorder ended without a stop"},
-    [CRASHED_IMPORT] = {GAP_CRASH, TIME_ACCOUNT_CAUSE_IMPORT},
-    [MISSING] = {GAP_CORRUPT, "segment is missing"},
-    [DISCARDED] = {GAP_CORRUPT, "segment cannot be read"},
-    [DISCARDED_IMPORT] = {GAP_CORRUPT, TIME_ACCOUNT_CAUSE_IMPORT},
-    [JOURNAL_LOST] = {GAP_CORRUPT, TIME_ACCOUNT_CAUSE_JOURNAL},
-};
-
-static gap_row row_of(gap_cause cause, const char *feed, uint64_t from_ns, uint64_t to_ns)
-{
-    return gap_row_of(CAUSES[cause].reason, feed, from_ns, to_ns, CAUSES[cause].text);
-}
-
 /* ---- what is known ---- */
 
 typedef enum stretch_kind {
@@ -397,14 +362,16 @@ typedef struct between {
     gap_list *found;
     size_t from, to;
     const char *feed, *topic, *symbol;
-    gap_cause between_cause;    /* of time between two stretches */
+    time_reason reason;         /* of time between two stretches */
+    const char *cause;          /* likewise */
     stretch_list list;          /* scratch */
     uint64_t first_ns, last_ns; /* starts of the first and the last session in the list */
 } between;
 
-static void add_row(const between *b, gap_cause cause, uint64_t from_ns, uint64_t to_ns)
+static void add_row(const between *b, time_reason reason, const char *cause, uint64_t from_ns,
+                    uint64_t to_ns)
 {
-    gap_row row = row_of(cause, b->feed, from_ns, to_ns);
+    gap_row row = gap_row_of(reason, b->feed, from_ns, to_ns, cause);
     TD_ASSERT(from_ns < to_ns);
     row.topic = b->topic;
     row.symbol = b->symbol;
@@ -445,9 +412,8 @@ static void find_between(between *b)
         const int is_same_session = at.kind == STRETCH_RECORDED && next->kind == STRETCH_RECORDED &&
                                     at.session == next->session;
         if (next->from_ns > at.to_ns && next->from_ns <= b->last_ns && !is_pruned && !is_own_end)
-            add_row(b,
-                    is_same_session && b->between_cause == BETWEEN_SESSIONS ? SILENT_HOUR
-                                                                            : b->between_cause,
+            add_row(b, b->reason,
+                    is_same_session && b->reason == GAP_RESTART ? "nothing for an hour" : b->cause,
                     at.to_ns, next->from_ns);
         if (next->kind == STRETCH_PRUNED) {
             pruned.from_ns = is_pruned ? pruned.from_ns : next->from_ns;
@@ -456,7 +422,7 @@ static void find_between(between *b)
         }
         const uint64_t from_ns = pruned.from_ns > at.to_ns ? pruned.from_ns : at.to_ns;
         if (is_pruned && next->from_ns > from_ns && next->from_ns <= b->last_ns)
-            add_row(b, PRUNED, from_ns, next->from_ns);
+            add_row(b, GAP_PRUNED, "removed, not lost", from_ns, next->from_ns);
         if (next->to_ns > at.to_ns || (next->to_ns == at.to_ns && next->kind > at.kind))
             at = *next;
     }
@@ -537,7 +503,8 @@ static void search_all(time_account *self, archive_view *view, void (*search)(be
             end++;
         between b = {.of = self,
                      .view = view,
-                     .between_cause = BETWEEN_SESSIONS,
+                     .reason = GAP_RESTART,
+                     .cause = "between two sessions",
                      .ledger = ledger,
                      .found = &found,
                      .from = at,
@@ -707,7 +674,8 @@ static void search_asked(between *b)
             next++;
         add_asked(&s, i, next);
     }
-    b->between_cause = NOT_SUBSCRIBED;
+    b->reason = GAP_NOT_SUBSCRIBED;
+    b->cause = "recorded without this topic";
     for (size_t i = 0; i < s.asked.count; i++) {
         size_t name =
             s.asked.rows[i].span_count < 2 ? TOPIC_LIST_NONE : find_name(&s, s.asked.rows[i].name);
@@ -776,9 +744,9 @@ gap_row time_account_discarded(archive *a, const archive_history *past, const pa
                                const segment_name *name)
 {
     const uint64_t from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
-    gap_row row =
-        row_of(archive_history_is_import(past, name->session) ? DISCARDED_IMPORT : DISCARDED,
-               name->feed, from_ns, end_of_gap(a, past, segment, from_ns));
+    gap_row row = gap_row_of(
+        GAP_CORRUPT, name->feed, from_ns, end_of_gap(a, past, segment, from_ns),
+        archive_history_is_import(past, name->session) ? GAP_CAUSE_IMPORT : GAP_CAUSE_SEGMENT);
     row.detail = segment->path;
     return row;
 }
@@ -811,7 +779,7 @@ static void add_crash(gap_list *out, gap_row row, uint32_t line, uint32_t shard,
     row.line = line;
     row.shard = shard;
     row.conn = conn;
-    if (strcmp(row.cause, TIME_ACCOUNT_CAUSE_IMPORT) == 0 || !is_covered(out, &row, last_ns))
+    if (strcmp(row.cause, GAP_CAUSE_IMPORT) == 0 || !is_covered(out, &row, last_ns))
         gap_list_add(out, &row);
 }
 
@@ -843,9 +811,9 @@ static td_result add_after(archive_view *view, const char *path, gap_list *out, 
         of == NULL ? GAP_OPEN : end_of_gap(view->archive, &view->past, of, *last_ns);
     const feed_slots_query query = {
         .feed = name.feed, .session = name.session, .before_ns = UINT64_MAX};
-    gap_row row =
-        row_of(archive_history_is_import(&view->past, name.session) ? CRASHED_IMPORT : CRASHED,
-               name.feed, *last_ns, to_ns);
+    const int is_import = archive_history_is_import(&view->past, name.session);
+    gap_row row = gap_row_of(GAP_CRASH, name.feed, *last_ns, to_ns,
+                             is_import ? GAP_CAUSE_IMPORT : GAP_CAUSE_CRASH);
     row.detail = "the recording crashed: run 'tapedeck recover'";
     rc = feed_slots_read(view, &query, &slots, err);
     for (size_t i = 0; i < rows.conn_count && rc == TD_OK; i++) {
@@ -963,7 +931,8 @@ void time_account_add_missing(const archive_view *view, gap_list *ledger)
         else if (archive_history_is_crashed(&view->past, segment->session) &&
                  is_last(&view->past, segment))
             lost.to_ns = end_of_gap(view->archive, &view->past, segment, lost.from_ns);
-        gap_row row = row_of(MISSING, name.feed, lost.from_ns, lost.to_ns);
+        gap_row row =
+            gap_row_of(GAP_CORRUPT, name.feed, lost.from_ns, lost.to_ns, "segment is missing");
         row.detail = segment->path;
         gap_list_add(ledger, &row);
     }
@@ -1056,7 +1025,7 @@ static void add_time(const lost_time *time, size_t number, gap_list *ledger)
     /* Each damage gets a different from_ns, because rows with equal keys are merged into one. */
     uint64_t from_ns = from_s * TD_NS_PER_S + 1 + number;
     uint64_t to_ns = to_s == UINT64_MAX ? GAP_OPEN : (to_s + 1) * TD_NS_PER_S;
-    gap_row row = row_of(JOURNAL_LOST, time->feed, from_ns, to_ns);
+    gap_row row = gap_row_of(GAP_CORRUPT, time->feed, from_ns, to_ns, GAP_CAUSE_JOURNAL);
     gap_list_add(ledger, &row);
 }
 

@@ -16,11 +16,6 @@
 #include "archive/segment_rows.h"
 #include "format/segment_index.h"
 
-/* Causes of rows that other modules end or look for: the crash of an import, which the next import
- * ends; lost entries of the journal. */
-#define TIME_ACCOUNT_CAUSE_IMPORT  "import ended before its end"
-#define TIME_ACCOUNT_CAUSE_JOURNAL "entries of the journal are lost"
-
 /* Limit of topics: the channels of 16 full segments. */
 #define TIME_ACCOUNT_TOPICS_MAX ((size_t)16 * LIMIT_SEGMENT_CHANNELS)
 
@@ -58,7 +53,7 @@ int time_account_has_captures(const time_account *self, const char *feed);
 void time_account_add_between(time_account *self, archive_view *view, gap_list *ledger);
 
 /* For each damage of the journal that is not accepted and each feed, add a gap of reason corrupt
- * and TIME_ACCOUNT_CAUSE_JOURNAL: the time that the lost entries may have described. The gap begins
+ * and GAP_CAUSE_JOURNAL: the time that the lost entries may have described. The gap begins
  * with the feed's last segment before the damage. It ends with the feed's first segment after the
  * damage whose session has only readable gaps: the session began after the damage, or it was the
  * feed's last session before the damage. Without such a segment the gap is open. */

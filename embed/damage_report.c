@@ -45,7 +45,7 @@ tapedeck_gap damage_report_gap(const gap_row *gap)
     return (tapedeck_gap){.feed = gap->feed,
                           .topic = gap->topic,
                           .symbol = gap->symbol,
-                          .reason = gap_reason_name(gap->reason),
+                          .reason = time_reason_name(gap->reason),
                           .cause = gap->cause,
                           .covered_by = gap->covered_by,
                           .from_ns = gap->from_ns,

@@ -507,13 +507,13 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
         counts->left_out_frames++;
         counts->left_out_entries += message_item_count(m);
     }
-    if (seen->trust->began_broken->cause != BREAK_NONE) {
+    if (seen->trust->began_broken->reason != TIME_IS_RIGHT) {
         trust_break since_begin = *seen->trust->began_broken;
         since_begin.from_ns = seen->part.from_ns;
         since_begin.rule = RULE_NONE; /* a saved state does not know it */
         export_counts_break(counts, &since_begin);
     }
-    if (seen->trust->broke->cause != BREAK_NONE)
+    if (seen->trust->broke->reason != TIME_IS_RIGHT)
         export_counts_break(counts, seen->trust->broke);
     if (seen->trust->is_trusted && !seen->trust->was_alive)
         export_counts_restart(counts, seen->frame->recv_ns);
@@ -523,7 +523,7 @@ static void count_frame(const day_maker *maker, export_counts *counts, const mak
  * another connection does not, unless frames were removed. */
 static int has_hole(const trust_answer *trust)
 {
-    return trust->broke->cause != BREAK_NONE &&
+    return trust->broke->reason != TIME_IS_RIGHT &&
            (!trust->is_taken_over || gap_reason_is_hole(trust->broke->reason));
 }
 
@@ -549,7 +549,7 @@ static void note_breaks(day_route *route, const maker_frame *seen)
         is_of_books |= (route->makers[i].type->flags & EXPORT_OF_BOOKS) != 0;
     if (!is_of_books || trust == NULL || seen->frame->is_lead_in)
         return;
-    if (trust->began_broken->cause != BREAK_NONE) {
+    if (trust->began_broken->reason != TIME_IS_RIGHT) {
         add_break(route, trust->began_broken, seen->part.from_ns);
         route->breaks[route->break_count - 1].rule = RULE_NONE; /* not saved */
     }
@@ -974,14 +974,14 @@ static export_gap *add_breaks(const day_route *route, export_gap *gaps, size_t *
     const channel_info *of = &route->channel->info;
     for (size_t i = 0; i < route->break_count; i++) {
         const trust_break *broke = &route->breaks[i];
-        const char *cause = trust_break_cause_name(broke->cause);
-        if (broke->cause == BREAK_GAP)
+        const char *cause = trust_break_name(broke->reason);
+        if (time_reason_is_gap(broke->reason))
             continue;
         gaps = td_array_grow(gaps, *count, sizeof *gaps);
         export_gap *made = &gaps[(*count)++];
         *made = (export_gap){
             .row = gap_row_of(GAP_SEQUENCE, of->feed, broke->from_ns, broke->to_ns, cause),
-            .reason = broke->cause == BREAK_RULE && broke->rule != RULE_NONE
+            .reason = broke->reason == DOUBT_RULE && broke->rule != RULE_NONE
                           ? rule_name(broke->rule)
                           : cause};
         made->row.line = of->line;
@@ -1045,13 +1045,14 @@ static void find_began(day_run *run)
 {
     for (size_t i = 0; i < run->silent.count; i++) {
         const silent_topic *row = &run->silent.rows[i];
-        const trust_break_cause cause = player_began_broken(run->player, row);
+        const time_reason reason = player_began_broken(run->player, row);
+        if (reason == TIME_IS_RIGHT || !is_used(run->day->spec, row->row))
+            continue;
         gap_row made = gap_row_of(GAP_SEQUENCE, row->feed, run->day->window.from_ns, GAP_OPEN,
-                                  trust_break_cause_name(cause));
+                                  trust_break_name(reason));
         made.topic = row->topic;
         made.symbol = row->symbol;
-        if (cause != BREAK_NONE && is_used(run->day->spec, row->row))
-            gap_list_add(&run->began, &made);
+        gap_list_add(&run->began, &made);
     }
 }
 
@@ -1086,7 +1087,7 @@ static td_result end_book(day_maker *maker, td_err *err)
         topic_trust_end(&maker->route->stream->tape.trust, run->day->ledger,
                         cursor_damaged_until_ns(run->tape, maker->route->channel->info.feed),
                         run->day->window.to_ns);
-    if ((maker->type->flags & EXPORT_OF_BOOKS) == 0 || broke.cause == BREAK_NONE ||
+    if ((maker->type->flags & EXPORT_OF_BOOKS) == 0 || broke.reason == TIME_IS_RIGHT ||
         broke.from_ns < run->day->window.from_ns)
         return TD_OK;
     add_break(maker->route, &broke, run->day->window.from_ns);

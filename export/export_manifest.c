@@ -270,14 +270,14 @@ td_result export_manifest_begin(export_manifest_head *out, archive *from, const 
 
 static void write_break(json_writer *json, const trust_break *broke)
 {
-    TD_ASSERT(broke->cause != BREAK_NONE);
+    TD_ASSERT(broke->reason != TIME_IS_RIGHT);
     TD_ASSERT(broke->to_ns == 0 || broke->to_ns >= broke->from_ns);
     json_write_object_begin(json);
-    json_write_member_text(json, "cause", trust_break_cause_name(broke->cause));
-    if (broke->cause == BREAK_RULE && broke->rule != RULE_NONE)
+    json_write_member_text(json, "cause", trust_break_name(broke->reason));
+    if (broke->reason == DOUBT_RULE && broke->rule != RULE_NONE)
         json_write_member_text(json, "rule", rule_name(broke->rule));
-    if (broke->cause == BREAK_GAP)
-        json_write_member_text(json, "reason", gap_reason_name(broke->reason));
+    if (time_reason_is_gap(broke->reason))
+        json_write_member_text(json, "reason", time_reason_name(broke->reason));
     json_write_member_u64(json, "from_ns", broke->from_ns);
     member_u64_or_null(json, "to_ns", broke->to_ns != 0, broke->to_ns);
     json_write_object_end(json);

@@ -14,7 +14,7 @@
 
 void export_counts_break(export_counts *counts, const trust_break *broke)
 {
-    TD_ASSERT(broke->cause != BREAK_NONE);
+    TD_ASSERT(broke->reason != TIME_IS_RIGHT);
     if (counts->breaks == NULL)
         counts->breaks = td_alloc_zero(LIMIT_EXPORT_BREAKS, sizeof *counts->breaks);
     if (counts->break_count < LIMIT_EXPORT_BREAKS)

@@ -91,7 +91,7 @@ static td_result put_grid(best_levels *best, const maker_frame *seen, const row_
     const uint64_t from_ns =
         best->last_ns < seen->part.from_ns ? seen->part.from_ns : best->last_ns + 1;
     const int was_complete =
-        best->has_last && trust->was_alive && trust->broke->cause == BREAK_NONE;
+        best->has_last && trust->was_alive && trust->broke->reason == TIME_IS_RIGHT;
     td_result rc = TD_OK;
     uint64_t at_ns = (from_ns + best->every_ns - 1) / best->every_ns * best->every_ns;
     for (; rc == TD_OK && was_complete && at_ns <= recv_ns && !seen->frame->is_lead_in;

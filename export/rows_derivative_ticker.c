@@ -44,7 +44,7 @@ static int is_after_gap(const maker_frame *seen)
 static int may_lack_frames(const ticker_state *state, const maker_frame *seen)
 {
     return is_after_gap(seen) || (state->conn != NULL && seen->frame->conn != state->conn) ||
-           (seen->trust != NULL && seen->trust->broke->cause != BREAK_NONE);
+           (seen->trust != NULL && seen->trust->broke->reason != TIME_IS_RIGHT);
 }
 
 static int is_same(const msg_value *a, const msg_value *b)

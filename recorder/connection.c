@@ -169,7 +169,7 @@ static uint64_t gap_from_ns(const connection *self)
     return from_ns;
 }
 
-static void open_gap(connection *self, gap_reason reason, wire_cause cause, const char *detail)
+static void open_gap(connection *self, time_reason reason, wire_cause cause, const char *detail)
 {
     uint64_t from_ns = gap_from_ns(self);
     /* What the exchange did not send may follow the latest data, which may have been read late:

@@ -6,7 +6,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "archive/feed_history.h"
-#include "archive/time_account.h"
 #include "schema/topic.h"
 
 static const char CLOCK_BEHIND[] = "the next session's clock was earlier than this moment";
@@ -317,7 +316,7 @@ static int is_subscribed(const open_gaps *self, const gap_row *row)
  * row for lost entries of the journal ends here. */
 static void add_earlier(open_gaps *self, const gap_row *row)
 {
-    int is_lost = row->reason == GAP_CORRUPT && strcmp(row->cause, TIME_ACCOUNT_CAUSE_JOURNAL) == 0;
+    int is_lost = row->reason == GAP_CORRUPT && strcmp(row->cause, GAP_CAUSE_JOURNAL) == 0;
     if (!is_lost && (is_whole(row) || is_subscribed(self, row))) {
         for (size_t i = 0; i < self->topic_count; i++)
             self->topics[i].is_recorded |= !is_whole(row) && row_has_topic(row, &self->topics[i]);
@@ -386,9 +385,9 @@ static void open_for_slot(open_gaps *self, const past_slot *slot)
         from_ns = end_ns;
     if (from_ns == 0) /* all of its frames have later times: the clock was ahead */
         from_ns = self->options.start_ns;
-    gap_row row = gap_row_of(
-        slot->is_crashed ? GAP_CRASH : GAP_RESTART, self->options.feed->name, from_ns, GAP_OPEN,
-        slot->is_crashed ? "recorder ended without a stop" : "nothing was recording");
+    gap_row row =
+        gap_row_of(slot->is_crashed ? GAP_CRASH : GAP_RESTART, self->options.feed->name, from_ns,
+                   GAP_OPEN, slot->is_crashed ? GAP_CAUSE_CRASH : "nothing was recording");
     row.line = slot->line;
     row.shard = slot->shard;
     row.conn = slot->is_crashed ? slot->conn : 0;
@@ -519,8 +518,8 @@ void open_gaps_withdrawn(open_gaps *self, size_t topic, uint32_t conn, uint64_t 
     if (from_ns <= withdrawn->withdrawn_ns)
         from_ns = withdrawn->withdrawn_ns + 1;
     withdrawn->withdrawn_ns = from_ns;
-    gap_row row =
-        gap_row_of(GAP_DISCONNECT, self->options.feed->name, from_ns, GAP_OPEN, "withdrawn");
+    gap_row row = gap_row_of(GAP_DISCONNECT, self->options.feed->name, from_ns, GAP_OPEN,
+                             GAP_CAUSE_WITHDRAWN);
     row.line = self->options.line;
     row.shard = withdrawn->shard;
     row.conn = conn;
@@ -588,7 +587,7 @@ void open_gaps_split(open_gaps *self, uint32_t shard, uint64_t at_ns)
     }
 }
 
-void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason reason,
+void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, time_reason reason,
                     uint64_t from_ns, const char *cause, const char *detail)
 {
     TD_ASSERT(shard < self->options.wanted->shard_count);

@@ -95,7 +95,7 @@ int open_gaps_wait_for(const open_gaps *self, uint32_t shard);
 void open_gaps_split(open_gaps *self, uint32_t shard, uint64_t at_ns);
 
 /* A shard's connection was lost: opens a gap at from_ns, unless a gap is open already. */
-void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason reason,
+void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, time_reason reason,
                     uint64_t from_ns, const char *cause, const char *detail);
 
 #endif

@@ -180,7 +180,7 @@ coverage_frame coverage_frame_of(const frame_ref *frame, const trust_answer *tru
     const message *m = frame->content.message;
     coverage_frame made = {.frame = frame, .is_doubtful = m == NULL || frame->is_doubtful};
     if (trust != NULL)
-        made.is_doubtful |= !trust->is_trusted || trust->broke->cause == BREAK_RULE;
+        made.is_doubtful |= !trust->is_trusted || trust->broke->reason == DOUBT_RULE;
     size_t count = m == NULL || m->head.type != MSG_TRADE ? 0 : message_item_count(m);
     for (size_t i = 0; i < count; i++) {
         const msg_trade trade = message_trade(m, i);

@@ -37,7 +37,7 @@ typedef struct timeline_row {
 typedef struct timeline_cell {
     double frames;        /* estimate, unless the step contains whole chunks */
     uint64_t received_ns; /* sum over the rows: at most the number of rows * step */
-    unsigned gaps;        /* bits, 1 << gap_reason, of gaps that touch the step */
+    unsigned gaps;        /* bits, 1 << time_reason, of gaps that touch the step */
 } timeline_cell;
 
 /* A time range in steps. */

@@ -5,11 +5,11 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-static const trust_break NO_BREAK = {.cause = BREAK_NONE};
+static const trust_break NO_BREAK = {.reason = TIME_IS_RIGHT};
 
 /* The part of a gap that matters here. */
 typedef struct loss {
-    gap_reason reason;
+    time_reason reason;
     uint64_t from_ns, to_ns;
     uint32_t line, conn; /* the connection that it ended; conn 0: unknown, or a gap of a topic */
 } loss;
@@ -35,19 +35,9 @@ typedef struct trust_conn {
     uint8_t is_alive, has_ending, has_scattered;
 } trust_conn;
 
-const char *trust_break_cause_name(trust_break_cause cause)
+const char *trust_break_name(time_reason reason)
 {
-    static const char *const NAMES[BREAK_CAUSE_COUNT] = {
-        [BREAK_NONE] = "none",
-        [BREAK_CONNECTION] = "connection",
-        [BREAK_GAP] = "gap",
-        [BREAK_DAMAGE] = "damage",
-        [BREAK_UNDECODED] = "undecoded",
-        [BREAK_RULE] = "rule",
-        [BREAK_NO_SNAPSHOT] = "no_snapshot",
-    };
-    TD_ASSERT(cause < BREAK_CAUSE_COUNT);
-    return NAMES[cause];
+    return time_reason_is_gap(reason) ? "gap" : time_reason_name(reason);
 }
 
 void topic_trust_fini(topic_trust *trust)
@@ -67,7 +57,7 @@ static __attribute__((noinline)) size_t add_conn(topic_trust *trust, const chann
                                                    .shard = info->shard,
                                                    .conn_index = conn_index,
                                                    .info = info,
-                                                   .lacks = {.cause = BREAK_NO_SNAPSHOT}};
+                                                   .lacks = {.reason = DOUBT_NO_SNAPSHOT}};
     return trust->conn_count++;
 }
 
@@ -86,7 +76,7 @@ static inline size_t find_conn(topic_trust *trust, const channel_info *info, uin
  * again. */
 static void break_off(trust_conn *conn, trust_answer *out, trust_break why)
 {
-    TD_ASSERT(why.cause != BREAK_NONE);
+    TD_ASSERT(why.reason != TIME_IS_RIGHT);
     why.from_ns = conn->trusted_ns;
     if (why.doubt_ns < why.from_ns)
         why.doubt_ns = why.from_ns;
@@ -168,11 +158,11 @@ static void break_if_interrupted(const gap_list *gaps, trust_conn *conn, uint64_
                                  symbol_step step, uint64_t damaged_until_ns, trust_answer *out)
 {
     const loss *gap = find_gap(gaps, conn, recv_ns, step);
-    trust_break why = {.cause = BREAK_CONNECTION};
+    trust_break why = {.reason = DOUBT_CONNECTION};
     if (gap != NULL)
-        why = (trust_break){.cause = BREAK_GAP, .reason = gap->reason, .doubt_ns = gap->from_ns};
+        why = (trust_break){.reason = gap->reason, .doubt_ns = gap->from_ns};
     else if (conn->trusted_ns < damaged_until_ns || recv_ns <= damaged_until_ns)
-        why.cause = BREAK_DAMAGE;
+        why.reason = DOUBT_DAMAGE;
     else if (step != SYMBOL_RECONNECTS && step != SYMBOL_NEW_TOPIC)
         return;
     break_off(conn, out, why);
@@ -204,9 +194,9 @@ static void apply_frame(trust_conn *conn, const frame_ref *frame, const symbol_v
 {
     out->was_alive = conn->is_alive;
     if (frame->is_doubtful || frame->content.message == NULL) {
-        const trust_break why = {.cause = frame->is_doubtful ? BREAK_CONNECTION : BREAK_UNDECODED};
+        const trust_break why = {.reason = frame->is_doubtful ? DOUBT_CONNECTION : DOUBT_UNDECODED};
         break_off(conn, out, why);
-        if (conn->lacks.cause == BREAK_NO_SNAPSHOT)
+        if (conn->lacks.reason == DOUBT_NO_SNAPSHOT)
             conn->lacks = why;
         return;
     }
@@ -216,10 +206,10 @@ static void apply_frame(trust_conn *conn, const frame_ref *frame, const symbol_v
     const verdict_item *violation = verdict_violation(&found->rules);
     int is_broken = track_is_broken(found->track);
     if (violation != NULL || is_broken) {
-        const trust_break why = {.cause = BREAK_RULE,
+        const trust_break why = {.reason = DOUBT_RULE,
                                  .rule = violation == NULL ? RULE_NONE : violation->rule};
         break_off(conn, out, why);
-        if (conn->lacks.cause == BREAK_NO_SNAPSHOT && violation != NULL &&
+        if (conn->lacks.reason == DOUBT_NO_SNAPSHOT && violation != NULL &&
             violation->rule != RULE_ANCHORED)
             conn->lacks = why;
         out->was_alive = 0; /* a frame may reveal a loss before it and be right itself */
@@ -264,7 +254,7 @@ static void note_restored(topic_trust *trust, trust_answer *own)
     trust->is_restored = 0;
     if (!trust->conns[trust->followed].has_state)
         return;
-    if (trust->removed.cause != BREAK_NONE)
+    if (trust->removed.reason != TIME_IS_RIGHT)
         own->broke = &trust->removed;
     take_over(own);
     trust->needs_saved = own->is_taken_over;
@@ -338,9 +328,9 @@ static void resume_conn(trust_conn *conn, const choice_conn *saved, uint64_t sav
                      saved->snapshot_ns >= conn->lossy_until_ns &&
                      (!has_gap || gap.from_ns < saved->snapshot_ns);
     if (has_gap && gap.from_ns >= saved->snapshot_ns)
-        conn->lacks = (trust_break){.cause = BREAK_GAP, .reason = gap.reason};
+        conn->lacks = (trust_break){.reason = gap.reason};
     else if (of != NULL && track_is_broken(of))
-        conn->lacks = (trust_break){.cause = BREAK_RULE};
+        conn->lacks = (trust_break){.reason = DOUBT_RULE};
 }
 
 void topic_trust_resume(topic_trust *trust, const gap_list *gaps, const channel_info *info,
@@ -368,10 +358,8 @@ void topic_trust_restore(topic_trust *trust, const gap_list *gaps, const channel
     trust->removed = NO_BREAK;
     if (topic_trust_is_right(trust)) {
         const uint64_t trusted_ns = trust->conns[trust->followed].trusted_ns;
-        trust->removed = (trust_break){.cause = BREAK_GAP,
-                                       .reason = GAP_PRUNED,
-                                       .from_ns = trusted_ns,
-                                       .doubt_ns = trusted_ns};
+        trust->removed =
+            (trust_break){.reason = GAP_PRUNED, .from_ns = trusted_ns, .doubt_ns = trusted_ns};
     }
     topic_trust_resume(trust, gaps, info, topic);
     trust->is_earlier = was_earlier;
@@ -443,5 +431,5 @@ int topic_trust_holds(const topic_trust *trust, const gap_list *gaps, uint64_t d
                       uint64_t at_ns)
 {
     return topic_trust_is_right(trust) &&
-           topic_trust_end(trust, gaps, damaged_until_ns, at_ns).cause == BREAK_NONE;
+           topic_trust_end(trust, gaps, damaged_until_ns, at_ns).reason == TIME_IS_RIGHT;
 }

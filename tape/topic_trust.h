@@ -27,30 +27,17 @@
 #include "book/symbol_state.h"
 #include "schema/frame.h"
 
-/* Why a stretch ended. */
-typedef enum trust_break_cause {
-    BREAK_NONE,
-    BREAK_CONNECTION,  /* another connection began */
-    BREAK_GAP,         /* the ledger has a gap */
-    BREAK_DAMAGE,      /* stored frames cannot be read */
-    BREAK_UNDECODED,   /* a frame cannot be decoded */
-    BREAK_RULE,        /* a frame breaks a rule of continuity */
-    BREAK_NO_SNAPSHOT, /* no stretch has begun yet */
-    BREAK_CAUSE_COUNT
-} trust_break_cause;
-
-/* Stable name ("gap"). */
-const char *trust_break_cause_name(trust_break_cause cause);
-
 /* An interruption of a topic. */
 typedef struct trust_break {
-    trust_break_cause cause;
-    rule_id rule;      /* BREAK_RULE */
-    gap_reason reason; /* BREAK_GAP */
-    uint64_t from_ns;  /* time of the last trusted frame, or 0 */
-    uint64_t doubt_ns; /* the state may be wrong from then on: the gap's start, else from_ns */
-    uint64_t to_ns;    /* time of the frame that begins a stretch again, or 0 */
+    time_reason reason; /* why the stretch ended, or DOUBT_NO_SNAPSHOT: none has begun yet */
+    rule_id rule;       /* of DOUBT_RULE */
+    uint64_t from_ns;   /* time of the last trusted frame, or 0 */
+    uint64_t doubt_ns;  /* the state may be wrong from then on: the gap's start, else from_ns */
+    uint64_t to_ns;     /* time of the frame that begins a stretch again, or 0 */
 } trust_break;
+
+/* Name of a break by this reason: "gap" for all reasons of gaps, else the reason's own. */
+const char *trust_break_name(time_reason reason);
 
 /* The verdict on a frame. Its pointers are valid until the next frame. */
 typedef struct trust_answer {
@@ -67,13 +54,13 @@ typedef struct trust_answer {
                               frames that are not copies lack it */
     uint8_t needs_saved;   /* 1: likewise, from a checkpoint: no frames of the tape have it */
     uint64_t exchange_ns;  /* of the state after the frame (verdict.exchange_ns) */
-    const trust_break *broke; /* cause BREAK_NONE if no stretch ended after the previous frame, or
-                                 with this frame */
-    const trust_break *lacks; /* why the frame is not trusted, and since when; cause BREAK_NONE if
-                                 the frame is trusted */
+    const trust_break *broke; /* reason TIME_IS_RIGHT if no stretch ended after the previous frame,
+                                 or with this frame */
+    const trust_break *lacks; /* why the frame is not trusted, and since when; reason TIME_IS_RIGHT
+                                 if the frame is trusted */
     const trust_break *began_broken; /* the selection's first frame of a topic that began before the
                                         selection: why the state was not right when the selection
-                                        began; else cause BREAK_NONE */
+                                        began; else reason TIME_IS_RIGHT */
 } trust_answer;
 
 struct trust_conn;
@@ -87,8 +74,8 @@ typedef struct topic_trust {
     uint8_t has_followed;
     uint8_t needs_copies, needs_saved;
     uint8_t is_restored; /* 1: topic_trust_restore was called, and no frame of the topic since */
-    trust_break removed; /* if is_restored: how the stretch before ended; cause BREAK_NONE if it had
-                            ended before */
+    trust_break removed; /* if is_restored: how the stretch before ended; reason TIME_IS_RIGHT if it
+                            had ended before */
     uint8_t is_earlier;  /* 1: a frame before the selection, or a saved state, was applied, and no
                             frame of the selection yet */
 } topic_trust;
@@ -116,12 +103,12 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
 void topic_trust_renew(topic_trust *trust, const gap_list *before, const gap_list *now);
 
 /* How the stretch of the last frame ended between that frame and at_ns. damaged_until_ns: as
- * cursor_damaged_until_ns at the time at_ns. The cause is BREAK_NONE if the state is still right at
- * at_ns, or was not right after the last frame. */
+ * cursor_damaged_until_ns at the time at_ns. The reason is TIME_IS_RIGHT if the state is still
+ * right at at_ns, or was not right after the last frame. */
 trust_break topic_trust_end(const topic_trust *trust, const gap_list *gaps,
                             uint64_t damaged_until_ns, uint64_t at_ns);
 
-/* Why the state after the last frame is not right; its cause is BREAK_NONE if it is, or if the
+/* Why the state after the last frame is not right; its reason is TIME_IS_RIGHT if it is, or if the
  * topic has no state. */
 const trust_break *topic_trust_lacks(const topic_trust *trust);
 

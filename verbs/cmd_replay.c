@@ -366,7 +366,7 @@ static td_result find_absences(const replay_command *command, replay_report *rep
     report_add_silent(report, &silent);
     for (size_t i = 0; i < report->silent.count; i++)
         report->began_broken +=
-            player_began_broken(command->tape.player, &report->silent.rows[i]) != BREAK_NONE;
+            player_began_broken(command->tape.player, &report->silent.rows[i]) != TIME_IS_RIGHT;
     return rc != TD_OK ? rc
                        : absence_find(command->verb->archive, &command->verb->wanted, window,
                                       player_streams(command->tape.player), &report->absences, err);

@@ -103,7 +103,7 @@ static void note_disproved(verify_result *result)
         (void)snprintf(what, sizeof what,
                        "the gap of %s from %s (%s) begins too early: recorded pongs disprove it "
                        "until %s",
-                       gap->feed, from, gap_reason_name(gap->reason), to);
+                       gap->feed, from, time_reason_name(gap->reason), to);
         on_finding(result, &(verify_finding){VERIFY_SOUND, "", 0, what});
     }
 }

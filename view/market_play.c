@@ -383,14 +383,14 @@ static uint64_t known_until(const maker *self, uint64_t now_ns, uint64_t damaged
     }
     const trust_break end =
         topic_trust_end(&self->of->tape.trust, self->options->ledger, damaged_until_ns, now_ns);
-    return end.cause == BREAK_NONE ? now_ns : end.doubt_ns;
+    return end.reason == TIME_IS_RIGHT ? now_ns : end.doubt_ns;
 }
 
 /* ---- frames ---- */
 
-static int is_missing(trust_break_cause cause)
+static int is_missing(time_reason reason)
 {
-    return cause == BREAK_CONNECTION || cause == BREAK_GAP || cause == BREAK_DAMAGE;
+    return reason == DOUBT_CONNECTION || reason == DOUBT_DAMAGE || time_reason_is_gap(reason);
 }
 
 /* Bring the state up to a frame of the book, from the frame's verdict. */
@@ -400,11 +400,11 @@ static td_result before_frame(maker *self, const applied_frame *seen, uint64_t n
     td_result rc = TD_OK;
     if ((self->state & MARKET_BOOK_KNOWN) != 0) {
         int is_untrusted = (self->state & MARKET_BOOK_UNTRUSTED) != 0;
-        if (is_missing(broke->cause))
+        if (is_missing(broke->reason))
             rc = forget_book(self, broke->doubt_ns < now_ns ? broke->doubt_ns : now_ns);
         else if (is_untrusted && seen->found->step == SYMBOL_RECONNECTS)
             rc = forget_book(self, self->since_ns);
-        else if (broke->cause != BREAK_NONE)
+        else if (broke->reason != TIME_IS_RIGHT)
             self->state |= MARKET_BOOK_UNTRUSTED; /* frames before this one are missing */
     }
     if (rc == TD_OK)

@@ -14,9 +14,9 @@
 #include "archive/archive_recover.h"
 #include "archive/archive_writer.h"
 #include "archive/event.h"
+#include "archive/gap.h"
 #include "archive/imports.h"
 #include "archive/ledger.h"
-#include "archive/time_account.h"
 #include "base/cli/units.h"
 #include "recorder/pipeline/live_check.h"
 #include "base/json/json.h"
@@ -566,8 +566,7 @@ static td_result close_earlier(import_feed *f, uint64_t recv_ns, td_err *err)
     td_result rc = TD_OK;
     for (; rc == TD_OK && f->earlier_next < earlier->count; f->earlier_next++) {
         event closed = {.kind = EVENT_GAP, .gap = earlier->rows[f->earlier_next]};
-        if (closed.gap.to_ns != GAP_OPEN ||
-            strcmp(closed.gap.cause, TIME_ACCOUNT_CAUSE_IMPORT) != 0 ||
+        if (closed.gap.to_ns != GAP_OPEN || strcmp(closed.gap.cause, GAP_CAUSE_IMPORT) != 0 ||
             strcmp(closed.gap.feed, f->report->name) != 0)
             continue;
         if (closed.gap.from_ns >= recv_ns)

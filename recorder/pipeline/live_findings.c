@@ -83,7 +83,7 @@ static void log_gap(const live_findings *self, found_topic *topic, const gap_row
                 gap->detail, since);
 }
 
-gap_row live_findings_gap(const found_topic *topic, gap_reason reason, uint64_t from_ns,
+gap_row live_findings_gap(const found_topic *topic, time_reason reason, uint64_t from_ns,
                           uint64_t to_ns, const char *cause, uint32_t conn)
 {
     gap_row gap = gap_row_of(reason, topic->info.feed, from_ns, to_ns, cause);

@@ -37,7 +37,7 @@ void live_findings_close(live_findings *self);
 
 /* A gap of the topic, from or to a finding's time, on its connection conn. Its other members are
  * gap_row_of's. */
-gap_row live_findings_gap(const found_topic *topic, gap_reason reason, uint64_t from_ns,
+gap_row live_findings_gap(const found_topic *topic, time_reason reason, uint64_t from_ns,
                           uint64_t to_ns, const char *cause, uint32_t conn);
 
 /* Live check's thread. report: log a gap that begins or ends, with the rule or comparison that

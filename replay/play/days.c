@@ -80,16 +80,12 @@ typedef struct days_run {
 
 void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES])
 {
-    static const char *const NAMES[] = {"rule",        "undecoded", "connection",
-                                        "no_snapshot", "late",      "silent"};
     size_t used = 0;
     out[0] = '\0';
-    for (unsigned i = 0; i < DAY_REASONS; i++) {
-        const char *name =
-            i < GAP_REASON_COUNT ? gap_reason_name((gap_reason)i) : NAMES[i - GAP_REASON_COUNT];
+    for (unsigned i = 0; i < TIME_REASON_COUNT; i++) {
         if ((reasons & 1U << i) != 0)
             (void)snprintf(out + used, DAY_REASONS_BYTES - used, "%s%s", used == 0 ? "" : ", ",
-                           name); /* all of them fit */
+                           time_reason_name((time_reason)i)); /* all of them fit */
         used = strlen(out);
     }
 }
@@ -197,30 +193,19 @@ static void add_span(span_list *list, bad_span span)
     list->rows[list->count++] = span;
 }
 
-static unsigned reason_of(const trust_break *why)
-{
-    static const unsigned REASONS[BREAK_CAUSE_COUNT] = {[BREAK_CONNECTION] = 1U << DAY_CONNECTION,
-                                                        [BREAK_DAMAGE] = 1U << GAP_CORRUPT,
-                                                        [BREAK_UNDECODED] = 1U << DAY_UNDECODED,
-                                                        [BREAK_RULE] = 1U << DAY_RULE,
-                                                        [BREAK_NO_SNAPSHOT] = 1U
-                                                                              << DAY_NO_SNAPSHOT};
-    return why->cause == BREAK_GAP ? 1U << why->reason : REASONS[why->cause];
-}
-
 /* Update the bad time at a frame. At a frame that is not trusted, bad time begins at the doubt_ns
  * of the break, but not before the last trusted frame; at a late frame, it begins at the last
  * trusted frame. It ends at the next trusted frame that is not late. */
 static void update_bad_time(stream_days *s, const applied_frame *seen)
 {
-    static const trust_break UNDECODED = {.cause = BREAK_UNDECODED};
+    static const trust_break UNDECODED = {.reason = DOUBT_UNDECODED};
     static const trust_answer UNKNOWN = {.broke = &UNDECODED, .lacks = &UNDECODED};
     const frame_ref *frame = seen->frame;
     const trust_answer *trust = seen->trust == NULL ? &UNKNOWN : seen->trust;
     const trust_break *why = trust->is_trusted ? trust->broke : trust->lacks;
-    unsigned reasons = trust->is_taken_over ? 0 : reason_of(why);
+    unsigned reasons = trust->is_taken_over ? 0 : time_reason_bit(why->reason);
     uint64_t from_ns = why->doubt_ns > s->last_trusted_ns ? why->doubt_ns : s->last_trusted_ns;
-    reasons |= frame->is_late ? 1U << DAY_LATE : 0;
+    reasons |= frame->is_late ? 1U << DOUBT_LATE : 0;
     if (reasons != 0) {
         if (!s->is_bad && s->bad.count < SPANS_MAX)
             add_span(&s->bad,
@@ -378,7 +363,7 @@ static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint6
         row.unproven_ns = row.clean_ns;
         row.clean_ns = 0;
         row.proof = PROOF_UNVERIFIABLE;
-        row.reasons |= 1U << DAY_SILENT;
+        row.reasons |= 1U << DOUBT_SILENT;
         row.is_overdue = s->row != NULL && s->row->speaks == SPEAKS_STEADILY &&
                          row.unproven_ns >= TOPIC_SILENCE_NS;
     }
@@ -519,7 +504,7 @@ static void add_unanswered(stream_days *s, const silent_topic *row)
     if (row->unanswered_ns == 0)
         return;
     add_span(&s->bad, (bad_span){.time = {row->unanswered_ns, UINT64_MAX},
-                                 .reasons = 1U << DAY_SILENT,
+                                 .reasons = 1U << DOUBT_SILENT,
                                  .kind = SPAN_MISSING});
     if (row->to_ns > s->last_ns)
         s->last_ns = row->to_ns;
@@ -712,7 +697,7 @@ size_t day_list_sum(const day_list *list, size_t from, day_topic *sum,
         sum->is_overdue |= row->is_overdue;
         sum->reasons |= row->unproven_ns == 0 || row->is_overdue
                             ? row->reasons
-                            : row->reasons & ~(1U << DAY_SILENT);
+                            : row->reasons & ~(1U << DOUBT_SILENT);
         sum->is_recording |= row->is_recording;
         proof_ns[row->proof] += expected_ns;
     }

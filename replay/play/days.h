@@ -28,19 +28,7 @@
 
 #define DAYS_DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
 
-/* Why time is not clean: gap reasons, then faults that frames show. Used as bits, 1 << reason. */
-enum {
-    DAY_RULE = GAP_REASON_COUNT,
-    DAY_UNDECODED,
-    DAY_CONNECTION, /* the topic moved to another connection without a snapshot */
-    DAY_NO_SNAPSHOT,
-    DAY_LATE,
-    DAY_SILENT,
-    DAY_REASONS
-};
-
-/* Size of a text of reasons: "disconnect, rule"; names of gap reasons, "rule", "undecoded",
- * "connection", "no_snapshot", "late", "silent". "" if clean. */
+/* A set of reasons (time_reason_bit) as text: "disconnect, rule". "" if clean. */
 enum { DAY_REASONS_BYTES = 160 };
 void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES]);
 
@@ -63,7 +51,7 @@ typedef struct day_topic {
     uint64_t expected_ns, clean_ns, degraded_ns, missing_ns, unproven_ns;
     uint64_t pruned_ns, not_subscribed_ns; /* of the time that would have been expected */
     topic_proof proof;
-    unsigned reasons;     /* 0: all of it is clean */
+    unsigned reasons;     /* bits (time_reason_bit); 0: all of it is clean */
     uint8_t has_sent;     /* 1: the exchange sent frames on this day */
     uint8_t is_overdue;   /* 1: it is unproven, and should have sent a frame */
     uint8_t is_recording; /* 1: a recorder is adding to this day */
@@ -73,7 +61,7 @@ typedef struct day_topic {
 /* 1 if the topic sent nothing on the day, which makes no other topic unclean. */
 static inline int day_topic_is_silent(const day_topic *row)
 {
-    return !row->has_sent && (row->reasons & 1U << DAY_SILENT) != 0;
+    return !row->has_sent && (row->reasons & 1U << DOUBT_SILENT) != 0;
 }
 
 typedef struct day_list {

@@ -202,7 +202,7 @@ const stream_table *player_streams(const player *p)
     return &p->streams;
 }
 
-trust_break_cause player_began_broken(const player *p, const silent_topic *topic)
+time_reason player_began_broken(const player *p, const silent_topic *topic)
 {
     const gap_list *ledger = topic->has_frames ? NULL : p->options.observer.ledger;
     channel_info info = {.feed = topic->feed, .topic = topic->topic, .symbol = topic->symbol};
@@ -218,9 +218,9 @@ trust_break_cause player_began_broken(const player *p, const silent_topic *topic
                 topic_trust_resume(&trust, ledger, &info, left);
         }
     }
-    trust_break_cause cause = topic_trust_lacks(&trust)->cause;
+    time_reason reason = topic_trust_lacks(&trust)->reason;
     topic_trust_fini(&trust);
-    return cause;
+    return reason;
 }
 
 static void totals_add(player_totals *sum, const stream *s)

@@ -95,8 +95,8 @@ TD_MUST_USE td_result player_finish(player *player, td_err *err);
  * unchanged). Valid until close. */
 const stream_table *player_streams(const player *player);
 /* Why a topic without frames in the selection has no right state: how frames before the selection
- * left it. BREAK_NONE if its state is right or unknown, or without a state. */
-trust_break_cause player_began_broken(const player *player, const silent_topic *topic);
+ * left it. TIME_IS_RIGHT if its state is right or unknown, or without a state. */
+time_reason player_began_broken(const player *player, const silent_topic *topic);
 void player_get_audits(const player *player, audit_stats *out);
 void player_get_totals(const player *player, player_totals *out);
 void player_digests(const player *player, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES]);

@@ -26,9 +26,9 @@ static void add_stream(replay_report *report, const stream *s)
 static int is_lacking(const stream *s, uint64_t from_ns)
 {
     const trust_break *lacks = topic_trust_lacks(&s->tape.trust);
-    return !s->began_broken && (lacks->cause == BREAK_NO_SNAPSHOT ||
-                                (lacks->cause == BREAK_RULE && lacks->rule == RULE_NONE) ||
-                                (lacks->cause == BREAK_GAP && lacks->doubt_ns < from_ns));
+    return !s->began_broken && (lacks->reason == DOUBT_NO_SNAPSHOT ||
+                                (lacks->reason == DOUBT_RULE && lacks->rule == RULE_NONE) ||
+                                (time_reason_is_gap(lacks->reason) && lacks->doubt_ns < from_ns));
 }
 
 static void count_lacking(replay_report *report, uint64_t from_ns)

@@ -326,7 +326,7 @@ void report_describe_gap(result_writer *r, const gap_row *row, const char *patte
     if (result_json(r) != NULL) {
         gap_json_members(result_json(r), row);
     } else {
-        result_text(r, "reason", gap_reason_name(row->reason));
+        result_text(r, "reason", time_reason_name(row->reason));
         result_text(r, "feed", row->feed);
         result_number(r, "line", row->line);
         result_number(r, "shard", row->shard);

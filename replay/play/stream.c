@@ -217,7 +217,7 @@ static void count_data(stream *s, const applied_frame *seen)
     if (seen->found != NULL)
         count_found(s, frame, seen->found);
     if (seen->trust != NULL)
-        s->began_broken |= seen->trust->began_broken->cause != BREAK_NONE;
+        s->began_broken |= seen->trust->began_broken->reason != TIME_IS_RIGHT;
 }
 
 static void digest_one(stream *s, const frame_ref *frame, track *t)

@@ -22,7 +22,7 @@
 typedef struct disproved_case {
     const char *what;
     const char *frames;
-    gap_reason reason;
+    time_reason reason;
     uint64_t from_ms, to_ms;
     uint64_t until_ms; /* expected: the end of the part that is disproved; 0: the row stays */
     uint32_t conn;     /* of the row; 0: none */

@@ -27,31 +27,11 @@ static gap_row make_row(const char *feed, uint64_t from_ns, uint64_t to_ns, cons
                      .detail = ""};
 }
 
-/* P4: "disconnect, stale, overload, restart, crash, corrupt, sequence, aggregate"; and what
- * was removed on purpose. */
-static void test_reasons_have_their_names(void **state)
-{
-    (void)state;
-    static const char *const NAMES[] = {"disconnect", "stale",         "overload", "restart",
-                                        "crash",      "corrupt",       "sequence", "aggregate",
-                                        "pruned",     "not_subscribed"};
-    assert_int_equal(sizeof NAMES / sizeof NAMES[0], GAP_REASON_COUNT);
-    for (unsigned i = 0; i < GAP_REASON_COUNT; i++) {
-        gap_reason reason = GAP_REASON_COUNT;
-        assert_string_equal(gap_reason_name((gap_reason)i), NAMES[i]);
-        assert_true(gap_reason_parse(td_bytes_str(NAMES[i]), &reason));
-        assert_int_equal(reason, i);
-    }
-    gap_reason reason;
-    assert_false(gap_reason_parse(td_bytes_str("Crash"), &reason));
-    assert_false(gap_reason_parse(td_bytes_of(NULL, 0), &reason));
-}
-
 static void test_origins(void **state)
 {
     (void)state;
     static const struct {
-        gap_reason reason;
+        time_reason reason;
         const char *cause, *detail, *origin;
     } ROWS[] = {
         {GAP_DISCONNECT, "closed_by_peer", "close code 1001", "exchange_planned"},
@@ -302,7 +282,6 @@ static void test_journal_keeps_every_member(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reasons_have_their_names),
         cmocka_unit_test(test_origins),
         cmocka_unit_test(test_rows_of_one_key_merge_in_any_order),
         cmocka_unit_test(test_rows_are_listed_by_key),

@@ -14,10 +14,10 @@
 #include "base/alloc.h"
 #include "archive/archive_recover.h"
 #include "archive/feed_history.h"
+#include "archive/gap.h"
 #include "archive/journal.h"
 #include "archive/ledger.h"
 #include "archive/read_plan.h"
-#include "archive/time_account.h"
 #include "archive/verify.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/files.h"
@@ -77,7 +77,7 @@ static size_t unreadable_of(archive_env *env)
 
 static int is_of_journal(const gap_row *row)
 {
-    return row->reason == GAP_CORRUPT && strcmp(row->cause, TIME_ACCOUNT_CAUSE_JOURNAL) == 0;
+    return row->reason == GAP_CORRUPT && strcmp(row->cause, GAP_CAUSE_JOURNAL) == 0;
 }
 
 static int covers(const gap_row *row, const gap_row *other)
@@ -101,7 +101,7 @@ static size_t check_gaps(archive_env *env, const gap_list *sound, const char *wh
             is_there = is_of_journal(&now.rows[k]) && covers(&now.rows[k], &sound->rows[i]);
         if (!is_there)
             fail_msg("%s: the %s gap from %llu is lost", what,
-                     gap_reason_name(sound->rows[i].reason),
+                     time_reason_name(sound->rows[i].reason),
                      (unsigned long long)sound->rows[i].from_ns);
     }
     gap_list_fini(&now);

@@ -69,7 +69,7 @@ static void answer_gaps(archive *a, td_buf *out)
     for (size_t i = 0; i < list.count; i++) {
         const gap_row *row = &list.rows[i];
         answer(out, "gap %s %s %u %u %u %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %s %s\n",
-               gap_reason_name(row->reason), row->feed, row->line, row->shard, row->conn,
+               time_reason_name(row->reason), row->feed, row->line, row->shard, row->conn,
                row->topic, row->symbol, row->from_ns, row->to_ns, row->frames_lost, row->covered_by,
                row->cause, row->detail);
     }

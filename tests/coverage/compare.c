@@ -25,7 +25,7 @@ enum { STATUS_LACKS = 1, STATUS_FAILED = 4 };
 
 typedef struct span {
     uint64_t from_ns, to_ns; /* UINT64_MAX: open */
-    gap_reason first;        /* of the first row joined */
+    time_reason first;       /* of the first row joined */
 } span;
 
 typedef struct span_list {
@@ -42,7 +42,7 @@ static int compare_spans(const void *a, const void *b)
     return left->to_ns < right->to_ns ? -1 : left->to_ns > right->to_ns;
 }
 
-static void put_span(span_list *list, uint64_t from_ns, uint64_t to_ns, gap_reason reason)
+static void put_span(span_list *list, uint64_t from_ns, uint64_t to_ns, time_reason reason)
 {
     list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
     list->rows[list->count++] = (span){from_ns, to_ns == GAP_OPEN ? UINT64_MAX : to_ns, reason};
@@ -106,10 +106,10 @@ static void print(const char *what, const law_topic *topic, const span *law, con
     char t[4][40];
     printf("%s\t%s %s.%s", what, topic->feed, topic->topic, topic->symbol);
     if (law != NULL)
-        printf("\tlaw %s %s..%s", gap_reason_name(law->first), when(law->from_ns, t[0]),
+        printf("\tlaw %s %s..%s", time_reason_name(law->first), when(law->from_ns, t[0]),
                when(law->to_ns, t[1]));
     if (ledger != NULL)
-        printf("\tledger %s %s..%s", gap_reason_name(ledger->first), when(ledger->from_ns, t[2]),
+        printf("\tledger %s %s..%s", time_reason_name(ledger->first), when(ledger->from_ns, t[2]),
                when(ledger->to_ns, t[3]));
     printf("\n");
 }

@@ -231,7 +231,7 @@ static void add_gap(law_gaps *out, size_t topic, const piece *before, uint64_t t
 {
     out->rows = td_array_grow(out->rows, out->count, sizeof *out->rows);
     out->rows[out->count++] = (law_gap){
-        topic, (gap_reason)before->reason, before->line, before->shard, before->to_ns, to_ns};
+        topic, (time_reason)before->reason, before->line, before->shard, before->to_ns, to_ns};
 }
 
 static int is_import_topic(const law_facts *facts, size_t topic)

@@ -85,7 +85,7 @@ typedef struct law_facts {
 /* A piece of time in which a topic is not covered. line, shard: of the coverage before it. */
 typedef struct law_gap {
     size_t topic;
-    gap_reason reason;
+    time_reason reason;
     uint32_t line, shard;
     uint64_t from_ns, to_ns; /* to_ns may be GAP_OPEN */
 } law_gap;

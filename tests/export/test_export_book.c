@@ -37,7 +37,7 @@ typedef struct step {
 typedef struct script {
     const char *name;
     step steps[STEPS_MAX];
-    trust_break_cause broke; /* cause of the first break, if there is one */
+    time_reason broke; /* reason of the first break, if there is one */
 } script;
 
 static const script SCRIPTS[] = {
@@ -45,108 +45,108 @@ static const script SCRIPTS[] = {
      {{.what = "S B100x1 B99x2 A101x3 A102x4", .rows = "t a101x3;t a102x4;t b100x1;t b99x2"},
       {.what = "D -B99 =B100x5 -A101 +A103x1 +B98x7",
        .rows = "f a101x0;f a103x1;f b99x0;f b100x5;f b98x7"}},
-     BREAK_NONE},
+     TIME_IS_RIGHT},
     {"changes before the first snapshot are left out",
      {{.what = "D =B100x1", .rows = NULL}, {.what = "S B100x2", .rows = "t b100x2"}},
-     BREAK_NONE},
+     TIME_IS_RIGHT},
     {"a snapshot after a snapshot deletes what vanished, best first",
      {{.what = "S B100x1 B99x1 A101x1 A102x1 A103x1",
        .rows = "t a101x1;t a102x1;t a103x1;t b100x1;t b99x1"},
       {.what = "S B98x1 B99x2 A102x2",
        .rows = "f a101x0;f a103x0;f b100x0;t a102x2;t b98x1;t b99x2"},
       {.what = "S B98.0x1 B99x2 A102.00x2", .rows = "t a102x2;t b98x1;t b99x2"}},
-     BREAK_NONE},
+     TIME_IS_RIGHT},
     {"after a change a snapshot needs no deletes: the reader starts over",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
       {.what = "D =B100x2", .rows = "f b100x2"},
       {.what = "S B90x1", .rows = "t b90x1"}},
-     BREAK_NONE},
+     TIME_IS_RIGHT},
     {"an empty snapshot deletes everything, whatever came before",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
       {.what = "S", .rows = "f a101x0;f b100x0"},
       {.what = "D +B99x1", .rows = "f b99x1"},
       {.what = "S", .rows = "f b99x0"}},
-     BREAK_NONE},
+     TIME_IS_RIGHT},
     {"a new day begins with the whole book, best first, then the frame",
      {{.what = "S B99x1 B100x1 A102x1 A101x1", .rows = "t a102x1;t a101x1;t b99x1;t b100x1"},
       {.what = "day"},
       {.what = "D =B100x5", .rows = "t a101x1;t a102x1;t b100x1;t b99x1;f b100x5"}},
-     BREAK_NONE},
+     TIME_IS_RIGHT},
     {"a new day that begins with a snapshot",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
       {.what = "day"},
       {.what = "S B99x1 A101x2", .rows = "t a101x1;t b100x1;f b100x0;t a101x2;t b99x1"}},
-     BREAK_NONE},
+     TIME_IS_RIGHT},
     {"a book that died before midnight begins with its next snapshot alone",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
       {.what = "!", .rows = NULL},
       {.what = "day"},
       {.what = "D =B100x5", .rows = NULL},
       {.what = "S B90x1", .rows = "t b90x1"}},
-     BREAK_UNDECODED},
+     DOUBT_UNDECODED},
     {"a day that begins with an empty book: the first levels are its snapshot",
      {{.what = "S", .rows = ""},
       {.what = "D +B99x1", .rows = "t b99x1"},
       {.what = "D +B98x1", .rows = "f b98x1"}},
-     BREAK_NONE},
+     TIME_IS_RIGHT},
     {"a broken rule: nothing until the snapshot, which deletes what the file still has",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
       {.what = "D -B95", .rows = NULL},
       {.what = "D +B97x1", .rows = NULL},
       {.what = "S B97x1", .rows = "f a101x0;f b100x0;t b97x1"}},
-     BREAK_RULE},
+     DOUBT_RULE},
     {"a crossed book is a broken one",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
       {.what = "D +B102x1", .rows = NULL},
       {.what = "D -B102", .rows = NULL}},
-     BREAK_RULE},
+     DOUBT_RULE},
     {"a snapshot that is crossed itself is not trusted",
      {{.what = "S B102x1 A101x1", .rows = NULL}, {.what = "S B100x1", .rows = "t b100x1"}},
-     BREAK_NONE},
+     TIME_IS_RIGHT},
     {"another connection: its changes wait for its snapshot",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
       {.what = "D =B100x2", .rows = "f b100x2"},
       {.what = "D =B100x3", .rows = NULL, .conn = 2},
       {.what = "S B100x4", .rows = "t b100x4", .conn = 2}},
-     BREAK_CONNECTION},
+     DOUBT_CONNECTION},
     {"a gap of the ledger on a living connection",
      {{.what = "S B100x1", .rows = "t b100x1", .at_ns = 4900},
       {.what = "D =B100x2", .rows = "f b100x2", .at_ns = 5000},
       {.what = "D =B100x3", .rows = NULL, .at_ns = 5001},
       {.what = "S B100x4", .rows = "t b100x4", .at_ns = 5300},
       {.what = "D =B100x5", .rows = "f b100x5", .at_ns = 5400}},
-     BREAK_GAP},
+     GAP_OVERLOAD},
     {"damage: not even a snapshot helps before its end",
      {{.what = "S B100x1", .rows = "t b100x1", .at_ns = 100},
       {.what = "S B100x2", .rows = NULL, .at_ns = 200, .damaged_until_ns = 300},
       {.what = "D =B100x3", .rows = NULL, .at_ns = 301},
       {.what = "S B99x4", .rows = "f b100x0;t b99x4", .at_ns = 302}},
-     BREAK_DAMAGE},
+     DOUBT_DAMAGE},
     {"damage between two frames, neither of which lies in it",
      {{.what = "S B100x1", .rows = "t b100x1", .at_ns = 100},
       {.what = "D =B100x2", .rows = NULL, .at_ns = 301, .damaged_until_ns = 300},
       {.what = "S B99x4", .rows = "f b100x0;t b99x4", .at_ns = 302}},
-     BREAK_DAMAGE},
+     DOUBT_DAMAGE},
     {"an overload may take what follows a snapshot: nothing counts before its end",
      {{.what = "S B100x1", .rows = "t b100x1", .at_ns = 4900},
       {.what = "S B100x2", .rows = NULL, .at_ns = 5050},
       {.what = "D =B100x3", .rows = NULL, .at_ns = 5060},
       {.what = "D =B100x4", .rows = NULL, .at_ns = 5200},
       {.what = "S B99x4", .rows = "f b100x0;t b99x4", .at_ns = 5300}},
-     BREAK_GAP},
+     GAP_OVERLOAD},
     {"the row of a disconnect begins early: the connection's frames are right up to its last",
      {{.what = "S B100x1", .rows = "t b100x1", .at_ns = 6900},
       {.what = "D =B100x2", .rows = "f b100x2", .at_ns = 7100},
       {.what = "D =B100x3", .rows = "f b100x3", .at_ns = 7200},
       {.what = "D =B100x4", .rows = NULL, .at_ns = 7300, .conn = 2},
       {.what = "S B100x5", .rows = "t b100x5", .at_ns = 7310, .conn = 2}},
-     BREAK_GAP},
+     GAP_DISCONNECT},
     {"behind such a row the same connection lacks something: its topic was granted again",
      {{.what = "S B100x1", .rows = "t b100x1", .at_ns = 6900},
       {.what = "D =B100x2", .rows = "f b100x2", .at_ns = 7100},
       {.what = "D =B100x3", .rows = NULL, .at_ns = 7300},
       {.what = "S B100x4", .rows = "t b100x4", .at_ns = 7310}},
-     BREAK_GAP},
+     GAP_DISCONNECT},
     {"copies give no rows, and another connection that is followed all of its book",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
       {.what = "S B100x1 A101x1", .conn_index = 1, .is_copy = 1},
@@ -156,7 +156,7 @@ static const script SCRIPTS[] = {
       {.what = "D =B99x7", .rows = "f b99x7", .conn_index = 1, .needs_copies = 1},
       {.what = "S B98x1", .rows = "t b98x1", .conn_index = 1},
       {.what = "D +B97x1", .rows = "f b97x1", .conn_index = 1}},
-     BREAK_CONNECTION},
+     DOUBT_CONNECTION},
     {"after a snapshot the levels that the other connection has not are deleted",
      {{.what = "S B100x1 A101x1", .conn_index = 1, .is_copy = 1},
       {.what = "S B100x1 B98x1 A101x1", .rows = "t a101x1;t b100x1;t b98x1"},
@@ -164,14 +164,14 @@ static const script SCRIPTS[] = {
        .rows = "f b98x0;t a101x1;t b100x2",
        .conn_index = 1,
        .needs_copies = 1}},
-     BREAK_CONNECTION},
+     DOUBT_CONNECTION},
     {"a connection whose book broke while it was a copy waits for its snapshot",
      {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
       {.what = "S B100x1 A101x1", .conn_index = 1, .is_copy = 1},
       {.what = "D -B95", .conn_index = 1, .is_copy = 1},
       {.what = "D =B100x2", .rows = NULL, .conn_index = 1},
       {.what = "S B90x1", .rows = "f a101x0;f b100x0;t b90x1", .conn_index = 1}},
-     BREAK_CONNECTION},
+     DOUBT_CONNECTION},
 };
 
 /* Makes a gap of the ledger. All scripts have an overload from 5000 to 5100, a disconnect from 7000
@@ -244,7 +244,7 @@ typedef struct replayer {
     uint64_t at_ns;
     uint64_t damaged_until_ns;
     uint32_t conn;
-    trust_break_cause broke;
+    time_reason broke;
     uint8_t resumes; /* 1: a new trust object resumes before each frame */
 } replayer;
 
@@ -317,8 +317,8 @@ static void apply_step(replayer *a, const script *s, const step *one)
     const trust_answer answer = topic_trust_apply(&a->trust, a->gaps, &shown, &found);
     if (one->is_copy)
         return;
-    if (a->broke == BREAK_NONE)
-        a->broke = answer.broke->cause;
+    if (a->broke == TIME_IS_RIGHT)
+        a->broke = answer.broke->reason;
     if (answer.is_trusted != (one->rows != NULL))
         fail_msg("%s: '%s' is %strusted", s->name, one->what, answer.is_trusted ? "" : "not ");
     if (answer.needs_copies != one->needs_copies)
@@ -351,6 +351,7 @@ static void play_script(const script *s, const topic_row *row, const gap_list *g
                   .at_ns = 1000000,
                   .conn = 1,
                   .resumes = resumes,
+                  .broke = TIME_IS_RIGHT,
                   .rows = {.exchange = "bybit", .symbol = "BTCUSD", .column_count = 4}};
     a.channel.topic.row = row;
     td_buf_init(&a.rows.out, 1 << 16);
@@ -359,7 +360,8 @@ static void play_script(const script *s, const topic_row *row, const gap_list *g
     for (size_t k = 0; k < STEPS_MAX && s->steps[k].what != NULL; k++)
         apply_step(&a, s, &s->steps[k]);
     if (a.broke != s->broke)
-        fail_msg("%s: broke by %s", s->name, trust_break_cause_name(a.broke));
+        fail_msg("%s: broke by %s", s->name,
+                 a.broke == TIME_IS_RIGHT ? "nothing" : time_reason_name(a.broke));
     EXPORT_BOOK_DELTAS.close(a.maker);
     topic_trust_fini(&a.trust);
     symbol_state_close(a.state);
@@ -382,8 +384,8 @@ static void test_waiting_over_an_overload(void **state)
     const step before = {.what = "D B99x1", .rows = NULL, .at_ns = 4900, .u = 10};
     const step after = {.what = "D B98x1", .rows = NULL, .at_ns = 5200, .u = 11};
     const step snapshot = {.what = "S B90x1", .rows = NULL, .at_ns = 5300, .u = 10};
-    script unlinked = {"times", {before, after, snapshot}, BREAK_NONE};
-    script linked = {"links", {before, after, snapshot}, BREAK_NONE};
+    script unlinked = {"times", {before, after, snapshot}, TIME_IS_RIGHT};
+    script linked = {"links", {before, after, snapshot}, TIME_IS_RIGHT};
     linked.steps[2].rows = "t b98x1;t b90x1";
     gap_list gaps = {0};
     fill_ledger(&gaps);

@@ -130,8 +130,8 @@ static void close_feed(stream_feed *f)
 
 static trust_answer next_trust(stream_feed *f, const message *m, unsigned flags)
 {
-    static const trust_break NONE = {.cause = BREAK_NONE};
-    static const trust_break CONNECTION = {.cause = BREAK_CONNECTION};
+    static const trust_break NONE = {.reason = TIME_IS_RIGHT};
+    static const trust_break CONNECTION = {.reason = DOUBT_CONNECTION};
     trust_answer out = {.is_snapshot = m != NULL && m->head.kind != FRAME_DELTA, .broke = &NONE};
     out.exchange_ns = m == NULL ? 0 : m->head.exchange_ns;
     if ((flags & (STEP_GAP | STEP_RECONNECT | STEP_TAKEOVER)) != 0 || m == NULL) {

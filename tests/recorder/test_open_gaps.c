@@ -12,7 +12,6 @@
 #include "base/alloc.h"
 #include "recorder/open_gaps.h"
 #include "archive/feed_history.h"
-#include "archive/time_account.h"
 
 enum { NOW = 1000, ROWS_MAX = 16 };
 
@@ -39,7 +38,7 @@ static void add_row(void *user, uint16_t feed_index, const gap_row *row)
     if (row->to_ns != GAP_OPEN)
         (void)snprintf(end, sizeof end, "%llu", (unsigned long long)row->to_ns);
     (void)snprintf(f->rows + at, sizeof f->rows - at, "%s %u %s%s%s %llu-%s%s%s;",
-                   gap_reason_name(row->reason), row->shard, row->topic,
+                   time_reason_name(row->reason), row->shard, row->topic,
                    row->symbol[0] == '\0' ? "" : ".", row->symbol, (unsigned long long)row->from_ns,
                    end, row->detail[0] == '\0' ? "" : " ", row->detail);
 }
@@ -83,7 +82,7 @@ static void put_travel(fixture *f, const char *name, size_t topic_bytes, size_t 
     f->travel_list[f->past.topic_count++] = topic;
 }
 
-static void put_row(fixture *f, gap_reason reason, uint32_t shard, const char *topic,
+static void put_row(fixture *f, time_reason reason, uint32_t shard, const char *topic,
                     const char *symbol, uint64_t from_ns, uint64_t to_ns)
 {
     const gap_row row = {.reason = reason,
@@ -313,7 +312,7 @@ static void a_row_of_a_damaged_journal(void **state)
     init(f, TOPICS("trade.A"));
     put_slot(f, 0, 900, 905, "2");
     put_travel(f, "trade.A", 6, 0);
-    gap_row row = gap_row_of(GAP_CORRUPT, "x", 300, GAP_OPEN, TIME_ACCOUNT_CAUSE_JOURNAL);
+    gap_row row = gap_row_of(GAP_CORRUPT, "x", 300, GAP_OPEN, GAP_CAUSE_JOURNAL);
     gap_list_add(&f->ledger, &row);
     begin(f);
     assert_rows(f, "corrupt 0  300-1000;restart 0  900-;");

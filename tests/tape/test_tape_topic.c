@@ -124,7 +124,7 @@ static void a_saved_state_is_continued(void **state)
         apply(&f, i == 0 ? "D =B100x2" : "S B99x1 A101x1", 0, CONN_INDEXES[i], before.topic.state);
         assert_true(f.seen.trust->is_trusted);
         /* The saved state was of another connection. */
-        assert_int_equal(f.seen.trust->broke->cause, i == 0 ? BREAK_NONE : BREAK_CONNECTION);
+        assert_int_equal(f.seen.trust->broke->reason, i == 0 ? TIME_IS_RIGHT : DOUBT_CONNECTION);
         assert_int_equal(f.seen.trust->is_taken_over, i == 0);
         teardown(&f);
         teardown(&before);

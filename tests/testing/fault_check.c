@@ -303,7 +303,7 @@ static int compare_gaps(fault_checker *checker, const gap_list *before, const ga
             return wrong(checker,
                          "%s: a gap of reason %s from %" PRIu64 " to %" PRIu64
                          " is listed only after recovery",
-                         row->feed, gap_reason_name(row->reason), row->from_ns, row->to_ns);
+                         row->feed, time_reason_name(row->reason), row->from_ns, row->to_ns);
     }
     return before->count == after->count ||
            wrong(checker, "%zu gaps before recovery, %zu after it", before->count, after->count);
