@@ -406,7 +406,7 @@ static td_result read_members(event_reader *reader, json_value root, event *out,
 td_result event_decode(event_reader *reader, td_bytes text, event *out, td_err *err)
 {
     /* Absent texts of a gap are "", as in gap_row. */
-    *out = (event){.gap = gap_row_of(GAP_DISCONNECT, "", 0, GAP_OPEN, "")};
+    *out = (event){.gap = GAP_ROW_EMPTY};
     if (text.size > EVENT_BYTES_MAX)
         return td_err_set(err, TD_E_INVALID, "event of %zu bytes", text.size);
     json_value root;

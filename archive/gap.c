@@ -90,20 +90,26 @@ void gap_member_set_number(gap_row *row, const gap_member *member, uint64_t numb
 
 /* ---- rows ---- */
 
+const gap_row GAP_ROW_EMPTY = {.feed = "",
+                               .topic = "",
+                               .symbol = "",
+                               .to_ns = GAP_OPEN,
+                               .frames_lost = GAP_FRAMES_UNKNOWN,
+                               .covered_by = "",
+                               .cause = "",
+                               .detail = ""};
+
 gap_row gap_row_of(time_reason reason, const char *feed, uint64_t from_ns, uint64_t to_ns,
                    const char *cause)
 {
-    TD_ASSERT(reason < GAP_REASON_COUNT);
-    return (gap_row){.reason = reason,
-                     .feed = feed,
-                     .topic = "",
-                     .symbol = "",
-                     .from_ns = from_ns,
-                     .to_ns = to_ns,
-                     .frames_lost = GAP_FRAMES_UNKNOWN,
-                     .covered_by = "",
-                     .cause = cause,
-                     .detail = ""};
+    TD_ASSERT(time_reason_is_gap(reason));
+    gap_row row = GAP_ROW_EMPTY;
+    row.reason = reason;
+    row.feed = feed;
+    row.from_ns = from_ns;
+    row.to_ns = to_ns;
+    row.cause = cause;
+    return row;
 }
 
 void gap_row_fini(gap_row *row)

@@ -61,6 +61,9 @@ typedef struct gap_row {
     const char *detail;
 } gap_row;
 
+/* The row in which every member is absent, or 0. */
+extern const gap_row GAP_ROW_EMPTY;
+
 /* How a member of a row is stored. */
 typedef enum gap_member_type {
     GAP_MEMBER_REASON, /* time_reason; in text, its name */
