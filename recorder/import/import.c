@@ -18,6 +18,7 @@
 #include "archive/imports.h"
 #include "archive/ledger.h"
 #include "base/cli/units.h"
+#include "recorder/capture/slot_outage.h"
 #include "recorder/pipeline/live_check.h"
 #include "base/json/json.h"
 #include "schema/decode.h"
@@ -32,12 +33,6 @@ enum {
     URL_SHOWN_BYTES = 200,
     NAME_SHOWN_BYTES = 60,
 };
-
-/* From the end of a slot's connection until the slot's next connection receives a frame. */
-typedef struct slot_outage {
-    uint64_t from_ns; /* 0: no outage */
-    uint32_t conn;
-} slot_outage;
 
 /* A book whose snapshot comes over HTTP, and the shard on which its deltas are. */
 typedef struct fetched_book {
@@ -507,10 +502,8 @@ static td_result end_connection(import_feed *f, const feed_slot *slot, uint64_t 
                          .in = slot->at.in,
                          .out = slot->at.out,
                          .cause = CONTINUES};
-    slot_outage *outage = &f->outages[shard];
     td_result rc = feed_writer_event(f->writer, recv_ns, &ended, err);
-    if (outage->from_ns == 0)
-        *outage = (slot_outage){slot->last_ns, slot->at.conn};
+    slot_outage_begin(&f->outages[shard], slot->at.conn, slot->last_ns, CONTINUES);
     if (rc == TD_OK)
         feed_writer_closed(f->writer, 0, shard, 0);
     return rc;
@@ -520,15 +513,9 @@ static td_result end_connection(import_feed *f, const feed_slot *slot, uint64_t 
  * so the gap ends with that frame. */
 static td_result end_outage(import_feed *f, uint32_t shard, uint64_t recv_ns, td_err *err)
 {
-    const slot_outage outage = f->outages[shard];
-    if (outage.from_ns == 0)
+    event lost;
+    if (!slot_outage_end(&f->outages[shard], f->report->name, shard, recv_ns, &lost))
         return TD_OK;
-    event lost = {
-        .kind = EVENT_GAP,
-        .gap = gap_row_of(GAP_DISCONNECT, f->report->name, outage.from_ns, recv_ns, CONTINUES)};
-    lost.gap.shard = shard;
-    lost.gap.conn = outage.conn;
-    f->outages[shard].from_ns = 0;
     f->report->counts.gaps++;
     return feed_writer_event(f->writer, recv_ns, &lost, err);
 }

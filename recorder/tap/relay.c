@@ -139,17 +139,11 @@ static intake *recording_of(relay *self)
  * end, too. */
 static void end_gap(relay *self, uint64_t recv_ns)
 {
-    const char *feed = self->options.family->name;
+    event gap;
     tap_sessions_received(self->options.env->sessions, self->options.feed_index, recv_ns);
-    if (self->slot->ended_ns == 0)
-        return;
-    event gap = {
-        .kind = EVENT_GAP,
-        .gap = gap_row_of(GAP_DISCONNECT, feed, self->slot->ended_ns, recv_ns, self->slot->cause)};
-    gap.gap.shard = self->options.shard;
-    gap.gap.conn = self->slot->at.conn - 1;
-    intake_event(self->conn.intake, self->options.feed_index, &gap);
-    self->slot->ended_ns = 0;
+    if (slot_outage_end(&self->slot->outage, self->options.family->name, self->options.shard,
+                        recv_ns, &gap))
+        intake_event(self->conn.intake, self->options.feed_index, &gap);
 }
 
 static void record_frame(relay *self, channel_dir dir, const ws_message *frame)
@@ -214,10 +208,10 @@ static void record_end(relay *self, const wire_end *end)
     else if (!self->has_pinged && self->last_ns > at->complete_ns)
         at->complete_ns = self->last_ns;
     intake_closed(self->conn.intake, at);
-    self->slot->ended_ns = at->complete_ns;
-    self->slot->cause = self->by_client                           ? "closed_by_client"
-                        : end->cause == WIRE_CAUSE_CLOSED_BY_PEER ? "closed_by_exchange"
-                                                                  : disconnect.cause;
+    slot_outage_begin(&self->slot->outage, at->conn, at->complete_ns,
+                      self->by_client                           ? "closed_by_client"
+                      : end->cause == WIRE_CAUSE_CLOSED_BY_PEER ? "closed_by_exchange"
+                                                                : disconnect.cause);
     leave_slot(self);
 }
 

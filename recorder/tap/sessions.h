@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "recorder/capture/slot_outage.h"
 #include "recorder/pipeline/intake.h"
 #include "recorder/pipeline/pipeline_config.h"
 
@@ -25,8 +26,7 @@
 /* A slot of a feed in the current session. */
 typedef struct tap_slot {
     intake_slot at;
-    uint64_t ended_ns; /* begin of the gap after its last connection; 0: no gap */
-    const char *cause; /* why the connection ended; a constant */
+    slot_outage outage; /* after its last connection */
 } tap_slot;
 
 typedef struct tap_sessions tap_sessions;

@@ -801,6 +801,33 @@ describe("tap", { concurrency: 2 }, () => {
     );
   });
 
+  test("a gap lasts over a connection that received nothing", async (t) => {
+    const server = await exchange(t),
+      dir = temporary(t);
+    const tap = await startTap(t, dir, server.url, ["--plain"]);
+    const first = await pair(t, tap, server);
+    first.upstream.send(trade(1));
+    await first.client.events.has(1);
+    first.client.close(1000);
+    await settled(first.client, first.upstream);
+    const second = await pair(t, tap, server);
+    second.upstream.close(1012);
+    await settled(second.client, second.upstream);
+    const third = await pair(t, tap, server);
+    third.upstream.send(trade(2));
+    await third.client.events.has(1);
+    third.client.close(1000);
+    await settled(third.client);
+    await tap.stop();
+    const gaps = await jsonList(t, ["gaps", "-a", tap.archive, "--json"], { status: null });
+    const frames = await jsonLines(t, ["cat", "-a", tap.archive, "--dir", "in", "--json"]);
+    assert.deepEqual(
+      gaps.map(({ conn, cause, to_ns }) => [conn, cause, to_ns]),
+      [[1, "closed_by_client", frames[1].recv_ns]]
+    );
+    assert.ok(gaps[0].from_ns - frames[0].recv_ns < 1e9, JSON.stringify([gaps, frames]));
+  });
+
   test("a gap names the end that closed", async (t) => {
     const server = await exchange(t),
       dir = temporary(t);

@@ -88,7 +88,7 @@ static void record(fixture *f, uint32_t expected_conns)
     intake *into = tap_sessions_intake(f->sessions);
     tap_slot *slot = tap_sessions_slot(f->sessions, 0, 3);
     assert_int_equal(slot->at.conn, expected_conns);
-    assert_int_equal(slot->ended_ns, 0);
+    assert_int_equal(slot->outage.from_ns, 0);
     slot->at.shard = 3;
     slot->at.conn++;
     slot->at.in = slot->at.out = 0;
