@@ -20,15 +20,6 @@
  * the fill is below the second value. */
 enum { FAST_FROM_PERCENT = 50, FAST_UNTIL_PERCENT = 25 };
 
-/* Discarded compressed frames of a connection, since its latest overload gap began. */
-typedef struct discard {
-    uint64_t from_ns; /* begin of the overload gap */
-    uint64_t last_ns; /* receive time of the last discarded frame */
-    uint64_t count;   /* 0: no gap is open */
-    uint32_t conn;
-    uint32_t gaps; /* gaps of the slot so far */
-} discard;
-
 /* State of one feed. */
 typedef struct feed_state {
     encoder *encoder;
@@ -43,7 +34,7 @@ typedef struct feed_state {
     uint64_t discard_until_mono_ns; /* compressed frames received before this time are discarded; 0:
                                        nothing is discarded */
     uint8_t is_discard_logged;
-    discard discards[LIMIT_FEED_LINE_NUMBERS][LIMIT_FEED_SLOTS]; /* by line and shard */
+    slot_drops drops[LIMIT_FEED_LINE_NUMBERS][LIMIT_FEED_SLOTS]; /* by line and shard */
 } feed_state;
 
 struct encoder {
@@ -190,6 +181,11 @@ static int may_be_compressed(const feed_frame *frame)
            (frame->opcode == OPCODE_BINARY || (*bytes.data != '{' && *bytes.data != '['));
 }
 
+static const char *name_of(const feed_state *feed)
+{
+    return feed->encoder->options.config->feeds[feed->index].name;
+}
+
 /* Charge the feed for a compressed frame, received at mono_ns, that took cost_ns. */
 static void charge(feed_state *feed, uint64_t mono_ns, uint64_t cost_ns)
 {
@@ -201,52 +197,33 @@ static void charge(feed_state *feed, uint64_t mono_ns, uint64_t cost_ns)
             feed->encoder->options.log, TD_LOG_WARNING,
             "%s: overload: compressed frames take more than a quarter of the time: whenever "
             "they do, they are counted and discarded for 10 s",
-            feed->encoder->options.config->feeds[feed->index].name);
+            name_of(feed));
     feed->is_discard_logged = 1;
 }
 
-static td_result write_gap(feed_state *feed, uint32_t line, uint32_t shard, uint64_t recv_ns,
-                           uint64_t to_ns, td_err *err)
-{
-    const discard *lost = &feed->discards[line][shard];
-    event gap = {.kind = EVENT_GAP,
-                 .gap = gap_row_of(GAP_OVERLOAD,
-                                   feed->encoder->options.config->feeds[feed->index].name,
-                                   lost->from_ns, to_ns, "compressed frames took too long")};
-    gap.gap.line = line;
-    gap.gap.shard = shard;
-    gap.gap.conn = lost->conn;
-    if (to_ns != GAP_OPEN)
-        gap.gap.frames_lost = lost->count;
-    return feed_writer_event(feed->writer, recv_ns, &gap, err);
-}
-
-/* Count a discarded frame; the first discarded frame opens a gap. Gaps of a slot with equal from_ns
- * would be one gap in the ledger. So the slot's n-th gap here begins n ns before complete_ns; gaps
- * that the intake writes begin at complete_ns or later. */
+/* Count a discarded frame; the first discarded frame opens a gap. */
 static td_result discard_frame(feed_state *feed, const intake_record *record, td_err *err)
 {
     const feed_frame *frame = &record->frame;
     TD_ASSERT(frame->line < LIMIT_FEED_LINE_NUMBERS);
-    discard *lost = &feed->discards[frame->line][frame->shard];
-    lost->last_ns = frame->recv_ns;
+    slot_drops *drops = &feed->drops[frame->line][frame->shard];
     count(&feed->encoder->discarded, 1);
-    if (lost->count++ > 0)
+    if (!slot_drops_add(drops, DROP_IN_ENCODER, frame->conn, frame->complete_ns, frame->recv_ns))
         return TD_OK;
     count(&feed->encoder->discarded_gaps, 1);
-    lost->conn = frame->conn;
-    lost->from_ns = frame->complete_ns - ++lost->gaps;
-    return write_gap(feed, frame->line, frame->shard, frame->recv_ns, GAP_OPEN, err);
+    const event gap =
+        slot_drops_begun(drops, DROP_IN_ENCODER, name_of(feed), frame->line, frame->shard);
+    return feed_writer_event(feed->writer, frame->recv_ns, &gap, err);
 }
 
 static td_result end_gap(feed_state *feed, uint32_t line, uint32_t shard, uint64_t recv_ns,
                          td_err *err)
 {
-    discard *lost = &feed->discards[line][shard];
-    td_result rc =
-        lost->count == 0 ? TD_OK : write_gap(feed, line, shard, recv_ns, lost->last_ns, err);
-    lost->count = 0;
-    return rc;
+    event gap;
+    return slot_drops_end(&feed->drops[line][shard], DROP_IN_ENCODER, name_of(feed), line, shard,
+                          &gap)
+               ? feed_writer_event(feed->writer, recv_ns, &gap, err)
+               : TD_OK;
 }
 
 /* End the feed's open overload gaps, because compressed frames are written again or recording

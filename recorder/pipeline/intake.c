@@ -137,17 +137,11 @@ void intake_opened(intake *self, const intake_slot *slot)
 /* Write the overload gap of a slot, if frames of it were discarded. */
 static void write_drops(intake *self, intake_slot *slot)
 {
-    event lost = {.kind = EVENT_GAP,
-                  .gap =
-                      gap_row_of(GAP_OVERLOAD, self->options.config->feeds[slot->feed_index].name,
-                                 slot->drop_from_ns, slot->drop_last_ns, "disk too slow")};
-    lost.gap.line = slot->line;
-    lost.gap.shard = slot->shard;
-    lost.gap.conn = slot->conn;
-    lost.gap.frames_lost = slot->dropped;
-    if (slot->dropped > 0)
+    event lost;
+    if (slot_drops_end(&slot->drops, DROP_IN_INTAKE,
+                       self->options.config->feeds[slot->feed_index].name, slot->line, slot->shard,
+                       &lost))
         intake_event(self, slot->feed_index, &lost);
-    slot->dropped = 0;
 }
 
 /* Put the last ordinals before INTAKE_CLOSED, because closing writes them to the chain record. */
@@ -243,20 +237,14 @@ static int is_nearly_full(const intake *self, size_t size)
            td_ring_capacity_bytes(self->ring) - HEADROOM_BYTES;
 }
 
-/* Count a discarded frame. Rows with equal from_ns would be one gap in the ledger, so each gap of a
- * slot begins later than the one before. */
 static void drop_frame(intake *self, intake_slot *slot, uint64_t recv_ns)
 {
     TD_ASSERT(self->state == STATE_DROPPING);
-    if (slot->dropped == 0) {
+    if (slot_drops_add(&slot->drops, DROP_IN_INTAKE, slot->conn, slot->complete_ns, recv_ns)) {
         self->lossy_slots =
             td_array_grow(self->lossy_slots, self->lossy_count, sizeof(intake_slot *));
         self->lossy_slots[self->lossy_count++] = slot;
-        slot->drop_from_ns =
-            slot->complete_ns > slot->drop_from_ns ? slot->complete_ns : slot->drop_from_ns + 1;
     }
-    slot->drop_last_ns = recv_ns;
-    slot->dropped++;
     self->stats.frames_dropped++;
 }
 

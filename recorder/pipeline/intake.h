@@ -24,6 +24,7 @@
 #include "recorder/capture/feed_writer.h"
 #include "recorder/pipeline/pipeline_config.h"
 #include "recorder/pipeline/session_clock.h"
+#include "recorder/pipeline/slot_drops.h"
 #include "schema/classify.h"
 #include "archive/event.h"
 
@@ -59,10 +60,8 @@ typedef struct intake_slot {
     uint32_t conn; /* from 1; 0 before the first */
     uint64_t in;   /* ordinal of the last inbound frame of this connection */
     uint64_t out;
-    uint64_t complete_ns;  /* everything that the peer sent before this time has been received */
-    uint64_t dropped;      /* frames discarded since the latest overload gap was written */
-    uint64_t drop_from_ns; /* begin of the slot's latest overload gap */
-    uint64_t drop_last_ns; /* receive time of the last discarded frame */
+    uint64_t complete_ns; /* everything that the peer sent before this time has been received */
+    slot_drops drops;
 } intake_slot;
 
 typedef struct intake intake;
