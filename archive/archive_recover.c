@@ -15,6 +15,7 @@
 #include "archive/ledger.h"
 #include "format/recover.h"
 #include "archive/reindex.h"
+#include "archive/lost_data.h"
 #include "archive/time_account.h"
 #include "format/chain.h"
 
@@ -144,7 +145,7 @@ static td_result close_discarded(work *w, const char *path, const segment_name *
     past_segment *row = archive_history_segment(&w->past, path);
     td_result rc = TD_OK;
     if (row != NULL && w->result->damaged_blocks > 0) {
-        const gap_row gap = time_account_discarded(w->archive, &w->past, row, name);
+        const gap_row gap = lost_data_discarded(w->archive, &w->past, row, name);
         rc = write_gap(w, &gap, err);
     }
     return rc == TD_OK ? journal_act(w, JOURNAL_DISCARDED, path, name, NULL, err) : rc;
@@ -555,7 +556,7 @@ td_result archive_accept_loss(archive *a, td_err *err)
     if (rc == TD_OK)
         rc = archive_list(a, &listing, err);
     if (rc == TD_OK)
-        time_account_add_damage(&past, &listing, &rows);
+        lost_data_add_journal(&past, &listing, &rows);
     for (size_t i = 0; i < rows.count && rc == TD_OK; i++)
         rc = journal_append_gap(past.writer, &rows.rows[i], err);
     if (rc == TD_OK)

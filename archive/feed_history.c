@@ -71,6 +71,17 @@ int archive_history_is_import(const archive_history *past, const char *session)
     return row != NULL && strcmp(row->verb, "import") == 0;
 }
 
+int archive_history_is_last(const archive_history *past, const past_segment *segment)
+{
+    const past_segment *end = past->segments + past->segment_count;
+    for (const past_segment *later = segment + 1; later < end; later++)
+        if (later->stage != PAST_DISCARDED && !later->is_lost &&
+            strcmp(later->session, segment->session) == 0 &&
+            strcmp(later->feed, segment->feed) == 0)
+            return 0;
+    return 1;
+}
+
 void archive_history_add_session(archive_history *past, const session_row *row)
 {
     past->sessions = td_array_grow(past->sessions, past->session_count, sizeof past->sessions[0]);

@@ -115,6 +115,10 @@ int archive_history_is_crashed(const archive_history *past, const char *session)
 /* 1 if the session imported captures of other tools. */
 int archive_history_is_import(const archive_history *past, const char *session);
 
+/* 1 if the segment, a row of the history, is its session's last one of the feed, apart from
+ * discarded and lost ones. */
+int archive_history_is_last(const archive_history *past, const past_segment *segment);
+
 /* Receives each missing segment, valid during the call. A segment is missing if the history has it
  * as opened or finished, but it is not listed, not on disk under either of its names (it may have
  * been renamed since the listing), and not in torn/. A finished segment is also missing if only its

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "archive/event.h"
+#include "archive/lost_data.h"
 #include "format/segment_writer.h"
 
 typedef enum feed_stage {
@@ -96,12 +97,7 @@ static td_result journal_act(const feed_segments *f, const char *act, const segm
 /* Write a gap from the segment's first frame on; the next session ends it. */
 static td_result open_gap(const feed_segments *f, const chain_conn *conn, uint64_t from_ns)
 {
-    gap_row row = gap_row_of(GAP_CORRUPT, f->name, from_ns, GAP_OPEN,
-                             "segment removed or changed by another program");
-    row.line = conn->line;
-    row.shard = conn->shard;
-    row.conn = conn->conn;
-    row.detail = f->path;
+    const gap_row row = lost_data_changed(f->name, f->path, conn, from_ns);
     return journal_append_gap(f->origin.journal, &row, NULL);
 }
 

@@ -27,7 +27,6 @@ int gap_reason_ends_connection(time_reason reason);
 #define GAP_CAUSE_WITHDRAWN "withdrawn" /* GAP_DISCONNECT of a topic whose connection stays */
 #define GAP_CAUSE_CRASH     "recorder ended without a stop"
 #define GAP_CAUSE_IMPORT    "import ended before its end" /* the next import ends the gap */
-#define GAP_CAUSE_SEGMENT   "segment cannot be read"
 #define GAP_CAUSE_JOURNAL   "entries of the journal are lost"
 
 /* Details of rows that show where a gap comes from (gap_row_origin). */

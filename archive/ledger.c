@@ -10,6 +10,7 @@
 #include "archive/disproved_gaps.h"
 #include "archive/feed_history.h"
 #include "archive/segment_rows.h"
+#include "archive/lost_data.h"
 #include "archive/time_account.h"
 
 /* ---- sessions ---- */
@@ -156,10 +157,10 @@ void archive_gaps_of(archive_view *view, gap_list *rows)
     *rows = (gap_list){0};
     ledger to = begin_ledger(view, rows);
     add_topics(&to);
-    time_account_add_damage(&view->past, &view->listing, &view->journal_gaps);
+    lost_data_add_journal(&view->past, &view->listing, &view->journal_gaps);
     join_journal(view, rows);
     (void)time_account_add_crashes(view, rows, NULL); /* other checks report unreadable segments */
-    time_account_add_missing(view, rows);
+    lost_data_add_missing(view, rows);
     disproved_gaps_split(view, rows);
     time_account_add_between(to.of, view, rows);
     end_ledger(&to);

@@ -17,7 +17,7 @@
  *   - crash gaps that recover has not written yet (time_account.h)
  *   - of a gap that its connection's pongs disprove in part, both parts (disproved_gaps.h)
  *   - gaps between sessions of a feed (time_account.h)
- *   - the time that lost entries of a damaged journal may have described
+ *   - the time that lost entries of a damaged journal may have described (lost_data.h)
  * Gaps in pruned time are left out. The caller releases *out with gap_list_fini. */
 TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err);
 

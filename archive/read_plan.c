@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/row_table.h"
 #include "archive/archive_segment.h"
+#include "archive/lost_data.h"
 
 /* A segment of the plan. */
 typedef struct planned {
@@ -154,9 +155,8 @@ static void add_damage(read_plan *plan, const archive_segment *segment, uint64_t
     const past_segment *past = archive_history_segment(&plan->view->past, path);
     if (!segment->name.is_parsed || (past != NULL && past->is_corrupt)) /* the ledger has its gap */
         return;
-    gap_row row =
-        gap_row_of(GAP_CORRUPT, segment->name.feed, lost.from_ns, lost.to_ns, GAP_CAUSE_SEGMENT);
-    row.detail = segment->path;
+    const gap_row row =
+        lost_data_segment(segment->name.feed, segment->path, lost.from_ns, lost.to_ns);
     gap_list_add(&plan->damage, &row);
 }
 

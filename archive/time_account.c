@@ -707,21 +707,8 @@ void time_account_add_between(time_account *self, archive_view *view, gap_list *
 
 /* ---- sessions without an end ---- */
 
-/* 1 if the segment is its session's last one of the feed, apart from discarded and lost ones. */
-static int is_last(const archive_history *past, const past_segment *row)
-{
-    const past_segment *end = past->segments + past->segment_count;
-    for (const past_segment *later = row + 1; later < end; later++)
-        if (later->stage != PAST_DISCARDED && !later->is_lost &&
-            strcmp(later->session, row->session) == 0 && strcmp(later->feed, row->feed) == 0)
-            return 0;
-    return 1;
-}
-
-/* The end of a gap after a segment of a crashed session: the first message in the feed's next
- * segment that belongs to another session and begins after from_ns, or GAP_OPEN. */
-static uint64_t end_of_gap(archive *a, const archive_history *past, const past_segment *row,
-                           uint64_t from_ns)
+uint64_t time_account_next_ns(archive *a, const archive_history *past, const past_segment *row,
+                              uint64_t from_ns)
 {
     const past_segment *end = past->segments + past->segment_count;
     for (const past_segment *later = row + 1; later < end; later++) {
@@ -738,17 +725,6 @@ static uint64_t end_of_gap(archive *a, const archive_history *past, const past_s
             return first_ns;
     }
     return GAP_OPEN;
-}
-
-gap_row time_account_discarded(archive *a, const archive_history *past, const past_segment *segment,
-                               const segment_name *name)
-{
-    const uint64_t from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
-    gap_row row = gap_row_of(
-        GAP_CORRUPT, name->feed, from_ns, end_of_gap(a, past, segment, from_ns),
-        archive_history_is_import(past, name->session) ? GAP_CAUSE_IMPORT : GAP_CAUSE_SEGMENT);
-    row.detail = segment->path;
-    return row;
 }
 
 /* 1 if another gap of `known` covers `row`. An open gap covers `row` even if the open gap begins
@@ -808,7 +784,7 @@ static td_result add_after(archive_view *view, const char *path, gap_list *out, 
     segment_final_path(path, final_path);
     const past_segment *of = archive_history_segment(&view->past, final_path);
     const uint64_t to_ns =
-        of == NULL ? GAP_OPEN : end_of_gap(view->archive, &view->past, of, *last_ns);
+        of == NULL ? GAP_OPEN : time_account_next_ns(view->archive, &view->past, of, *last_ns);
     const feed_slots_query query = {
         .feed = name.feed, .session = name.session, .before_ns = UINT64_MAX};
     const int is_import = archive_history_is_import(&view->past, name.session);
@@ -841,7 +817,8 @@ static int is_last_with_final_name(const archive_view *view, const past_segment 
     const session_row *session = archive_history_session(&view->past, row->session);
     return (row->stage == PAST_FINISHED || row->stage == PAST_OPENED) && !row->is_recovered &&
            session != NULL && session->state == SESSION_OPEN &&
-           archive_listing_find(&view->listing, row->path) != NULL && is_last(&view->past, row);
+           archive_listing_find(&view->listing, row->path) != NULL &&
+           archive_history_is_last(&view->past, row);
 }
 
 /* 1 if the segment is of a session that the journal has, or continues an earlier segment: it is not
@@ -910,135 +887,4 @@ td_result time_account_add_crashes(archive_view *view, gap_list *ledger, td_err 
             rc = add_after(view, row->path, ledger, &last_ns, err);
     }
     return rc == TD_E_IO ? rc : TD_OK; /* other checks report damage */
-}
-
-/* ---- segments and entries that are lost ---- */
-
-void time_account_add_missing(const archive_view *view, gap_list *ledger)
-{
-    for (size_t i = 0; i < view->past.segment_count; i++) {
-        const past_segment *segment = &view->past.segments[i];
-        segment_name name;
-        if (!segment->is_lost)
-            continue;
-        td_log_emit(archive_log(view->archive), TD_LOG_WARNING, "missing: %s: %s", segment->path,
-                    past_segment_missing_text(segment));
-        if (segment->is_corrupt || !segment_name_parse(segment_file_name(segment->path), &name))
-            continue;
-        time_span lost = archive_segment_time(&view->listing, &name);
-        if (segment->is_chained)
-            lost.from_ns = segment->first_ns;
-        else if (archive_history_is_crashed(&view->past, segment->session) &&
-                 is_last(&view->past, segment))
-            lost.to_ns = end_of_gap(view->archive, &view->past, segment, lost.from_ns);
-        gap_row row =
-            gap_row_of(GAP_CORRUPT, name.feed, lost.from_ns, lost.to_ns, "segment is missing");
-        row.detail = segment->path;
-        gap_list_add(ledger, &row);
-    }
-}
-
-/* For one feed, the time that lost entries of the journal may have described, in seconds, as in the
- * names of segments. */
-typedef struct lost_time {
-    const char *feed;
-    uint64_t first_s; /* start of the feed's first segment */
-    uint64_t from_s;  /* start of its last segment before the damage, or UINT64_MAX */
-    uint64_t to_s; /* start of the first segment after the damage for which has_own_gaps holds, or
-                      UINT64_MAX */
-    uint8_t has_more; /* 1: the feed has a segment before to_s, or one that the journal lacks */
-} lost_time;
-
-typedef struct lost_times {
-    lost_time *rows; /* one for each feed */
-    size_t count;
-} lost_times;
-
-/* Get the feed's row, added if new. */
-static lost_time *find_time(lost_times *times, const char *feed)
-{
-    for (size_t i = 0; i < times->count; i++)
-        if (strcmp(times->rows[i].feed, feed) == 0)
-            return &times->rows[i];
-    times->rows = td_array_grow(times->rows, times->count, sizeof times->rows[0]);
-    times->rows[times->count] =
-        (lost_time){.feed = feed, .first_s = UINT64_MAX, .from_s = UINT64_MAX, .to_s = UINT64_MAX};
-    return &times->rows[times->count++];
-}
-
-/* 1 if all gaps of a segment after the damage can be read: its session is a recorder's session
- * that began after the damage, or the session of the feed's last segment before the damage. */
-static int has_own_gaps(const archive_history *past, const past_damage *damage,
-                        const past_segment *segment)
-{
-    for (size_t i = damage->session_count; i < past->session_count; i++)
-        if (strcmp(past->sessions[i].session, segment->session) == 0)
-            return past->sessions[i].pid != 0 && !archive_history_is_import(past, segment->session);
-    for (size_t i = damage->segment_count; i > 0; i--) {
-        const past_segment *before = &past->segments[i - 1];
-        if (strcmp(before->feed, segment->feed) == 0)
-            return strcmp(before->session, segment->session) == 0;
-    }
-    return 0;
-}
-
-static void find_times(const archive_history *past, const past_damage *damage,
-                       const archive_listing *listing, lost_times *out)
-{
-    segment_name name;
-    for (size_t i = 0; i < listing->segment_count; i++) {
-        const segment_name *listed = &listing->segments[i].name;
-        if (!listed->is_parsed)
-            continue;
-        lost_time *time = find_time(out, listed->feed);
-        if (listed->first_s < time->first_s)
-            time->first_s = listed->first_s;
-        td_bytes path = segment_final_name(listing->segments[i].path);
-        time->has_more |= name_index_find(&past->by_path, path) == NAME_INDEX_NONE;
-    }
-    for (size_t i = 0; i < past->segment_count; i++) {
-        const past_segment *segment = &past->segments[i];
-        if (!segment_name_parse(segment_file_name(segment->path), &name))
-            continue;
-        lost_time *time = find_time(out, segment->feed);
-        if (i < damage->segment_count)
-            time->from_s = name.first_s;
-        else if (time->to_s == UINT64_MAX && has_own_gaps(past, damage, segment))
-            time->to_s = name.first_s;
-        time->has_more |= time->to_s == UINT64_MAX;
-        if (name.first_s < time->first_s)
-            time->first_s = name.first_s;
-    }
-}
-
-/* Add the gap for a lost time. It ends after the second to_s, because names have whole seconds. */
-static void add_time(const lost_time *time, size_t number, gap_list *ledger)
-{
-    uint64_t from_s = time->from_s == UINT64_MAX ? time->first_s : time->from_s;
-    uint64_t to_s = time->to_s;
-    if (!time->has_more) /* the feed began after the damage */
-        return;
-    if (to_s < from_s) { /* the clock was wrong, or the segment was imported */
-        to_s = from_s;
-        from_s = time->to_s;
-    }
-    /* Each damage gets a different from_ns, because rows with equal keys are merged into one. */
-    uint64_t from_ns = from_s * TD_NS_PER_S + 1 + number;
-    uint64_t to_ns = to_s == UINT64_MAX ? GAP_OPEN : (to_s + 1) * TD_NS_PER_S;
-    gap_row row = gap_row_of(GAP_CORRUPT, time->feed, from_ns, to_ns, GAP_CAUSE_JOURNAL);
-    gap_list_add(ledger, &row);
-}
-
-void time_account_add_damage(const archive_history *past, const archive_listing *listing,
-                             gap_list *ledger)
-{
-    for (size_t i = 0; i < past->damage_count; i++) {
-        lost_times times = {0};
-        if (past->damages[i].is_accepted)
-            continue;
-        find_times(past, &past->damages[i], listing, &times);
-        for (size_t k = 0; k < times.count; k++)
-            add_time(&times.rows[k], i, ledger);
-        td_free(times.rows);
-    }
 }

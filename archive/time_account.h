@@ -52,14 +52,6 @@ int time_account_has_captures(const time_account *self, const char *feed);
  * whose segments were not all granted the same topics: only their rows are read. */
 void time_account_add_between(time_account *self, archive_view *view, gap_list *ledger);
 
-/* For each damage of the journal that is not accepted and each feed, add a gap of reason corrupt
- * and GAP_CAUSE_JOURNAL: the time that the lost entries may have described. The gap begins
- * with the feed's last segment before the damage. It ends with the feed's first segment after the
- * damage whose session has only readable gaps: the session began after the damage, or it was the
- * feed's last session before the damage. Without such a segment the gap is open. */
-void time_account_add_damage(const archive_history *past, const archive_listing *listing,
-                             gap_list *ledger);
-
 /* Add the gaps of reason crash that recover has not written yet: one for each slot of a session
  * that ended without a stop, from its last durable frame, unless a gap in the ledger covers that
  * time. A session crashed if it is not live and has an unfinished segment or no end in the journal.
@@ -67,16 +59,11 @@ void time_account_add_damage(const archive_history *past, const archive_listing 
  * past, and unfinished ones in which nothing is durable as PAST_DISCARDED. TD_E_IO. */
 td_result time_account_add_crashes(archive_view *view, gap_list *ledger, td_err *err);
 
-/* After time_account_add_crashes: add a gap for each lost segment, with a warning, unless its
- * writer or recover journaled one. If it was the last one of a crashed session, the gap reaches to
- * the next session. */
-void time_account_add_missing(const archive_view *view, gap_list *ledger);
-
-/* The gap of a segment that is discarded although it had durable frames, for all slots, because the
- * segment's slots are unknown. It begins at the time in the segment's name and ends with the feed's
- * next session. It borrows from the history and the name. */
-gap_row time_account_discarded(archive *archive, const archive_history *past,
-                               const past_segment *segment, const segment_name *name);
+/* End of a gap that begins at from_ns, after a segment of a session that ended without a stop: the
+ * first message in the feed's next segment that belongs to another session and begins after
+ * from_ns, or GAP_OPEN. */
+uint64_t time_account_next_ns(archive *archive, const archive_history *past,
+                              const past_segment *segment, uint64_t from_ns);
 
 /* Receive times of a feed's first and last received frame in readable segments, or 0. */
 void archive_feed_range(archive_view *view, const char *feed, uint64_t *first_ns,

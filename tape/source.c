@@ -1,5 +1,7 @@
 #include "tape/source.h"
 
+#include "archive/lost_data.h"
+
 selection_answer source_options_match(const source_options *options, const channel_info *info)
 {
     selection_answer answer = selection_match(options->wanted, info);
@@ -17,9 +19,7 @@ static void note_damage(session_feed *feed, uint64_t until_ns)
 void source_add_damage(const source_options *options, const source_file *file, uint64_t from_ns,
                        uint64_t to_ns)
 {
-    gap_row row = gap_row_of(GAP_CORRUPT, file->feed->name, from_ns, to_ns + 1,
-                             "stored frames cannot be read");
-    row.detail = file->name;
+    const gap_row row = lost_data_frames(file->feed->name, file->name, from_ns, to_ns);
     gap_list_add(options->damage, &row);
     note_damage(file->feed, to_ns);
     for (size_t i = 0; i < file->channel_capacity; i++)
