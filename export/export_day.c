@@ -21,6 +21,7 @@
 #include "replay/play/player.h"
 #include "schema/entry_order.h"
 #include "tape/cursor.h"
+#include "tape/found_gaps.h"
 
 /* How the export uses the frames of a channel. */
 typedef enum channel_use {
@@ -974,20 +975,14 @@ static export_gap *add_breaks(const day_route *route, export_gap *gaps, size_t *
     const channel_info *of = &route->channel->info;
     for (size_t i = 0; i < route->break_count; i++) {
         const trust_break *broke = &route->breaks[i];
-        const char *cause = trust_break_name(broke->reason);
         if (time_reason_is_gap(broke->reason))
             continue;
         gaps = td_array_grow(gaps, *count, sizeof *gaps);
         export_gap *made = &gaps[(*count)++];
-        *made = (export_gap){
-            .row = gap_row_of(GAP_SEQUENCE, of->feed, broke->from_ns, broke->to_ns, cause),
-            .reason = broke->reason == DOUBT_RULE && broke->rule != RULE_NONE
-                          ? rule_name(broke->rule)
-                          : cause};
-        made->row.line = of->line;
-        made->row.shard = of->shard;
-        made->row.topic = of->topic;
-        made->row.symbol = of->symbol;
+        made->row = found_gap_of_break(of, broke);
+        made->reason = broke->reason == DOUBT_RULE && broke->rule != RULE_NONE
+                           ? rule_name(broke->rule)
+                           : made->row.cause;
     }
     return gaps;
 }
@@ -1045,13 +1040,12 @@ static void find_began(day_run *run)
 {
     for (size_t i = 0; i < run->silent.count; i++) {
         const silent_topic *row = &run->silent.rows[i];
-        const time_reason reason = player_began_broken(run->player, row);
-        if (reason == TIME_IS_RIGHT || !is_used(run->day->spec, row->row))
+        const channel_info of = {.feed = row->feed, .topic = row->topic, .symbol = row->symbol};
+        const trust_break broke = {.reason = player_began_broken(run->player, row),
+                                   .from_ns = run->day->window.from_ns};
+        if (broke.reason == TIME_IS_RIGHT || !is_used(run->day->spec, row->row))
             continue;
-        gap_row made = gap_row_of(GAP_SEQUENCE, row->feed, run->day->window.from_ns, GAP_OPEN,
-                                  trust_break_name(reason));
-        made.topic = row->topic;
-        made.symbol = row->symbol;
+        const gap_row made = found_gap_of_break(&of, &broke);
         gap_list_add(&run->began, &made);
     }
 }

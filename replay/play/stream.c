@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "tape/found_gaps.h"
 
 /* ---- copies ---- */
 
@@ -121,35 +122,18 @@ static void count_undecoded(stream *s, const frame_ref *frame)
 static void add_gap(stream *s, const audit_item *item)
 {
     char detail[VERDICT_TEXT_BYTES];
-    gap_row row = gap_row_of(GAP_AGGREGATE, s->feed, item->from_ns, item->to_ns,
-                             rule_name(item->verdict.rule));
-    if (s->gaps.count == LIMIT_TOPIC_GAPS)
-        return;
+    const channel_info of = {.feed = s->feed, .topic = s->topic, .symbol = s->symbol};
     verdict_item_text(&item->verdict, detail);
-    row.line = item->about.line;
-    row.shard = item->about.shard;
-    row.conn = item->about.conn;
-    row.topic = s->topic;
-    row.symbol = s->symbol;
-    row.detail = detail;
-    gap_list_add(&s->gaps, &row);
+    const gap_row row = found_gap_of_trades(&of, item, detail);
+    if (s->gaps.count < LIMIT_TOPIC_GAPS)
+        gap_list_add(&s->gaps, &row);
 }
 
-/* A topic that speaks at once lacks the time from its connection's grant to the first frame. */
 static void note_late_first(stream *s, const frame_ref *frame)
 {
-    if (frame->row->speaks != SPEAKS_AT_ONCE || frame->is_copy || frame->is_lead_in ||
-        frame->granted_ns == 0 || frame->recv_ns < frame->granted_ns + TOPIC_SILENCE_NS ||
-        s->gaps.count == LIMIT_TOPIC_GAPS)
-        return;
-    gap_row row =
-        gap_row_of(GAP_STALE, s->feed, frame->granted_ns, frame->recv_ns, "granted, and silent");
-    row.line = frame->channel->info.line;
-    row.shard = frame->channel->info.shard;
-    row.conn = frame->conn->number;
-    row.topic = s->topic;
-    row.symbol = s->symbol;
-    gap_list_add(&s->gaps, &row);
+    gap_row row;
+    if (s->gaps.count < LIMIT_TOPIC_GAPS && found_gap_of_silence(frame, &row))
+        gap_list_add(&s->gaps, &row);
 }
 
 static void note_copy(stream *s, const frame_ref *frame)

@@ -1,0 +1,24 @@
+/* Gaps that reading the frames shows, whether the ledger has them or not. Rows borrow their texts.
+ * Any thread. */
+#ifndef TD_TAPE_FOUND_GAPS_H
+#define TD_TAPE_FOUND_GAPS_H
+
+#include <stdint.h>
+
+#include "archive/gap.h"
+#include "book/audit.h"
+#include "schema/frame.h"
+#include "tape/topic_trust.h"
+
+/* The time in which a topic's state was not right, of reason sequence. */
+gap_row found_gap_of_break(const channel_info *topic, const trust_break *broke);
+
+/* The time in which candles show that trades of a topic are missing, of reason aggregate. A row
+ * that a recorder's live check wrote for the same finding has the same key. detail: of the row. */
+gap_row found_gap_of_trades(const channel_info *topic, const audit_item *item, const char *detail);
+
+/* The frame is its connection's first one of its topic. Returns 1 if the topic, which speaks at
+ * once, was silent for too long after the grant: *out is that time. */
+int found_gap_of_silence(const frame_ref *frame, gap_row *out);
+
+#endif
