@@ -31,6 +31,11 @@ gap_row found_gap_of_trades(const channel_info *topic, const audit_item *item, c
     return row;
 }
 
+gap_row found_gap_of_copies(const channel_info *topic, uint64_t from_ns, uint64_t to_ns)
+{
+    return row_of(GAP_SEQUENCE, topic, from_ns, to_ns, "only another connection had frames");
+}
+
 int found_gap_of_silence(const frame_ref *frame, gap_row *out)
 {
     if (frame->row->speaks != SPEAKS_AT_ONCE || frame->is_copy || frame->is_lead_in ||

@@ -17,6 +17,10 @@ gap_row found_gap_of_break(const channel_info *topic, const trust_break *broke);
  * that a recorder's live check wrote for the same finding has the same key. detail: of the row. */
 gap_row found_gap_of_trades(const channel_info *topic, const audit_item *item, const char *detail);
 
+/* The time in which only copies of a topic came (frame_ref.is_copy), which readers leave out, while
+ * the followed connection did not continue: of reason sequence. */
+gap_row found_gap_of_copies(const channel_info *topic, uint64_t from_ns, uint64_t to_ns);
+
 /* The frame is its connection's first one of its topic. Returns 1 if the topic, which speaks at
  * once, was silent for too long after the grant: *out is that time. */
 int found_gap_of_silence(const frame_ref *frame, gap_row *out);

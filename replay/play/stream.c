@@ -17,10 +17,8 @@
  * of the stream are missing until to_ns. */
 static void end_copies(stream *s, uint64_t to_ns)
 {
-    gap_row row = gap_row_of(GAP_SEQUENCE, s->feed, s->followed_ns, to_ns,
-                             "only another connection had frames");
-    row.topic = s->topic;
-    row.symbol = s->symbol;
+    const channel_info topic = {.feed = s->feed, .topic = s->topic, .symbol = s->symbol};
+    const gap_row row = found_gap_of_copies(&topic, s->followed_ns, to_ns);
     if (s->copied_ns != 0 && s->gaps.count < LIMIT_TOPIC_GAPS)
         gap_list_add(&s->gaps, &row);
     s->copied_ns = 0;
