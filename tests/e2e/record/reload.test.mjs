@@ -495,7 +495,7 @@ describe("many changes", () => {
           .length,
         CHANGES
       );
-      assert.deepEqual(await jsonList(t, ["gaps", "-a", archive, "--json"]), []);
+      assert.deepEqual(new Set(await leftOut(t, archive)), new Set(["publicTrade ETHUSDT"])); // of v5-spot
       for (const family of ["v5-linear", "v5-inverse", "v5-spot"]) {
         const connections = await compareWithTruth(t, archive, family, server.truth);
         assert.equal(connections.length, family === "v5-linear" ? 4 : 1, family); // of 580 topics, the last of three connections has 193
