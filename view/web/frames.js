@@ -482,7 +482,8 @@ export class FramesPanel {
         text: "Move the cursor to this frame",
         onclick: () => this.#state.set({ cursor: frame.recv_ns }),
       }),
-      this.#verdict.element,
+      // Side by side: a late answer of one does not move the other's controls.
+      el("div", { class: "answers" }, this.#verdict.element, this.#decodedPart),
       el(
         "div",
         { class: "forms" },
@@ -492,8 +493,7 @@ export class FramesPanel {
           text:
             hexDump(bytes) + (bytes.length > HEX_BYTES ? `\nThe first ${HEX_BYTES} bytes.` : ""),
         })
-      ),
-      this.#decodedPart
+      )
     );
     this.#detail.scrollTop = 0;
     this.#decode();

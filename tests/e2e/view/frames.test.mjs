@@ -118,6 +118,32 @@ describe("frames", () => {
   );
 
   test(
+    "a verdict that arrives while a part beside it is pressed does not move that part",
+    { skip },
+    async (t) => {
+      const { page, faults } = await shown(t, await bookTape(t));
+      const verdicts = "**/api/verb/when?*";
+      const held = [];
+      await page.route(verdicts, (route) => held.push(route));
+      await choose(page, 4);
+      await eventually("the verdict is asked for", () =>
+        held.some((route) => route.request().url().includes(String(timeOf(4))))
+      );
+      const summary = page.locator("#panel-frames summary");
+      await summary.hover(); // scrolls to it, and moves the pointer to its middle
+      const { y } = await summary.boundingBox();
+      await page.mouse.down();
+      await page.unroute(verdicts);
+      for (const route of held) await route.continue();
+      await until(page, "smaller", ".changes");
+      assert.equal((await summary.boundingBox()).y, y);
+      await page.mouse.up();
+      await until(page, '"type": "book_change"', "#panel-frames details");
+      assert.deepEqual(faults, []);
+    }
+  );
+
+  test(
     "frames that are no book's, cannot be decoded, or are copies have a verdict, too",
     { skip },
     async (t) => {
