@@ -127,7 +127,12 @@ describe("frames", () => {
       await page.route(verdicts, (route) => held.push(route));
       await choose(page, 4);
       await eventually("the verdict is asked for", () =>
-        held.some((route) => route.request().url().includes(String(timeOf(4))))
+        held.some((route) =>
+          route
+            .request()
+            .url()
+            .includes(String(timeOf(4)))
+        )
       );
       const summary = page.locator("#panel-frames summary");
       await summary.hover(); // scrolls to it, and moves the pointer to its middle
