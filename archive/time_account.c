@@ -590,6 +590,7 @@ static void add_asked(asked_search *s, size_t first, size_t end)
     const size_t session = s->segments[first].session;
     stretch whole = {.kind = STRETCH_RECORDED, .session = session};
     uint64_t hash = 0;
+    int has_grants = 0;
     int is_known = 1;
     for (size_t i = s->between->from; i < s->between->to; i++) {
         const stretch *row = &s->of->received.rows[i];
@@ -603,7 +604,8 @@ static void add_asked(asked_search *s, size_t first, size_t end)
     for (size_t i = first; i < end; i++) {
         const granted_segment *at = &s->segments[i];
         segment_rows rows;
-        if (at->granted_hash == hash && !at->has_ended_grants)
+        has_grants |= at->granted_hash != 0;
+        if (at->granted_hash != 0 && at->granted_hash == hash && !at->has_ended_grants)
             continue;
         is_known &= read_part(s, at->of, CATALOG_ROWS, &rows) == TD_OK && rows.unknown_ns == 0;
         hash = at->granted_hash;
@@ -611,7 +613,7 @@ static void add_asked(asked_search *s, size_t first, size_t end)
         segment_rows_fini(&rows);
     }
     asked_topics_end_session(&s->asked, session, whole.to_ns);
-    if (hash == 0 || !is_known)
+    if (!has_grants || !is_known)
         add_stretch(&s->always, &whole);
 }
 

@@ -41,7 +41,7 @@ static inline int time_span_overlaps(time_span a, time_span b)
     return a.from_ns < b.to_ns && b.from_ns < a.to_ns;
 }
 
-/* The time that both have; an empty span if there is none. */
+/* The time that both have; an empty span if they have no time in common. */
 static inline time_span time_span_clip(time_span a, time_span b)
 {
     return (time_span){a.from_ns > b.from_ns ? a.from_ns : b.from_ns,

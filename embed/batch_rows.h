@@ -33,7 +33,7 @@ int batch_rows_add_frame(batch_rows *self, const tape_stream *of, const frame_re
                          const trust_answer *trust);
 
 /* Add a row for a whole book: its best levels, as many as the request wants. The row has all
- * members but those of its entries. */
+ * members, without the members of its entries. */
 void batch_rows_add_book(batch_rows *self, const tapedeck_frame_row *row, const book *levels);
 
 /* Get the rows, valid until the next batch begins. Returns TAPEDECK_TAPE_BATCH, or

@@ -96,7 +96,8 @@ static void sum_up(gaps_result *result)
         result->disproved += (uint64_t)is_disproved;
         result->covered += !is_disproved && by_time[i]->covered_by[0] != '\0';
         result->pruned += by_time[i]->reason == GAP_PRUNED && by_time[i]->covered_by[0] == '\0';
-        result->not_subscribed += by_time[i]->reason == GAP_NOT_SUBSCRIBED;
+        result->not_subscribed +=
+            by_time[i]->reason == GAP_NOT_SUBSCRIBED && by_time[i]->covered_by[0] == '\0';
         if (!is_loss)
             continue;
         const time_span lost = {by_time[i]->from_ns, by_time[i]->to_ns}; /* empty if open */

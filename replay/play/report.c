@@ -49,7 +49,7 @@ static void count_uncovered(replay_report *report)
         const gap_row *row = &report->gaps.rows[i];
         report->uncovered_gaps += gap_row_is_loss(row) != 0;
         report->pruned += row->reason == GAP_PRUNED && row->covered_by[0] == '\0';
-        report->not_subscribed += row->reason == GAP_NOT_SUBSCRIBED;
+        report->not_subscribed += row->reason == GAP_NOT_SUBSCRIBED && row->covered_by[0] == '\0';
     }
 }
 

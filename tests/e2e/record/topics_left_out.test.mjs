@@ -4,7 +4,14 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { json, jsonLines, jsonList, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
-import { deleteCatalog, feedArgs, recordUntil, simulator } from "../support/recorders.mjs";
+import {
+  deleteCatalog,
+  feedArgs,
+  PATHS,
+  Recorder,
+  recordUntil,
+  simulator,
+} from "../support/recorders.mjs";
 import { test } from "../support/npm_packages.mjs";
 
 const TOPICS = ["orderbook.50", "publicTrade"];
@@ -80,5 +87,66 @@ test("a topic that one session leaves out was not asked for then, by every verb"
   assert.deepEqual(
     manifest.gaps.filter(({ reason }) => reason === "not_subscribed").map(expectedOf),
     rows.map(expectedOf)
+  );
+});
+
+test("another archive of a merge has the topic that one leaves out", async (t) => {
+  const dir = temporary(t);
+  const [part, whole, both] = ["part", "whole", "both"].map((name) => path.join(dir, name));
+  const server = await simulator(t, dir, ["--families", "v5-linear", "--symbols", "2"]);
+  const topics = ["publicTrade.BTCUSDT", "publicTrade.ETHUSDT"];
+  const record = (archive, more) =>
+    new Recorder(t, archive, [
+      ...feedArgs(server, "v5-linear", more),
+      "--commit-interval",
+      "100ms",
+    ]);
+  const other = record(whole, topics);
+  await other.durableAfter(3);
+  for (const more of [topics, topics.slice(0, 1), topics]) {
+    const recorder = record(part, more);
+    await recorder.durableAfter(5);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  }
+  await other.durableAfter(other.durableLines + 3);
+  assert.equal((await other.kill("SIGTERM")).code, 0, other.stderr);
+  const alone = await json(t, ["gaps", "-a", part, "--json"], { status: 1 });
+  assert.deepEqual([alone.gaps.length, alone.not_subscribed, alone.covered], [3, 1, 0]);
+  await tapedeck(t, ["merge", "-q", part, whole, "--out", both]);
+  const merged = await json(t, ["gaps", "-a", both, "--json"]);
+  assert.deepEqual([merged.gaps.length, merged.not_subscribed, merged.covered], [3, 0, 3]);
+  assert.equal((await json(t, ["replay", "-a", both, "--json"])).verdict, "complete");
+});
+
+test("a topic that is left out is found although no connection was open at the session's end", async (t) => {
+  const dir = temporary(t),
+    archive = path.join(dir, "tape"),
+    file = path.join(dir, "feeds.yaml");
+  const exchange = () => simulator(t, dir, ["--families", "v5-linear", "--symbols", "2"]);
+  const write = (server, symbols) =>
+    fs.writeFileSync(
+      file,
+      `feeds:\n  - family: v5-linear\n    url: ${server.url}${PATHS["v5-linear"]}\n    ca_file: ${server.ca}\n    topics: [publicTrade]\n    symbols: [${symbols}]\n`
+    );
+  const start = () => new Recorder(t, archive, ["-c", file, "--commit-interval", "100ms"]);
+  const first = await exchange();
+  write(first, "BTCUSDT, ETHUSDT");
+  const recorder = start();
+  await recorder.durableAfter(3);
+  write(first, "BTCUSDT");
+  await tapedeck(t, ["ctl", archive, "reload"]);
+  await recorder.durableAfter(recorder.durableLines + 40); // a gap begins up to a ping, so a second, earlier
+  await first.program.kill("SIGTERM");
+  await recorder.prints(/cannot connect/);
+  await tapedeck(t, ["ctl", archive, "rotate"]); // the last segment has no grants
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  write(await exchange(), "BTCUSDT, ETHUSDT");
+  const again = start();
+  await again.durableAfter(3);
+  assert.equal((await again.kill("SIGTERM")).code, 0, again.stderr);
+  const rows = await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+  assert.deepEqual(
+    rows.filter(({ reason }) => reason === "not_subscribed").map(({ symbol }) => symbol),
+    ["ETHUSDT"]
   );
 });
