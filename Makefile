@@ -407,6 +407,7 @@ fuzz:
 ##       what was lost; then SOAK_MINUTES (default 10) of reloads, rotations, prunes, replacements and kills;
 ##       then all families at once for SOAK_SECONDS (default 600); then ccxt and a browser on serve; then an export in Slurm;
 ##       then faults planted in a copy of the product, each of which a test must find
+soak: export TEST_TIMEOUT_S = 3600
 soak:
 	@.ci/deps build test soak
 	@tests/npm/install
