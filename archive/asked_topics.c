@@ -41,13 +41,14 @@ static asked_span *find_open(asked_topic *topic, size_t session, const conn_row 
 }
 
 /* End a span, if a later connection than its own was granted topics, up to `until`, but not its
- * topic. */
+ * topic. It was asked for until then: connections in between may be in segments that were not
+ * added. */
 static void end_left_out(asked_span *span, const answered_conns *answered, uint32_t until)
 {
     const conn_row of = {.line = span->line, .shard = span->shard, .conn = span->conn};
     const conn_row *next = answered_conns_after(answered, &of);
     if (span->time.to_ns == UINT64_MAX && next != NULL && next->conn < until)
-        span->time.to_ns = span->conn_end_ns != 0 ? span->conn_end_ns : next->since_ns;
+        span->time.to_ns = span->conn_end_ns > next->since_ns ? span->conn_end_ns : next->since_ns;
 }
 
 /* Where the exchange answers nothing, a topic's first frame shows its grant, and it was asked for

@@ -61,13 +61,17 @@ static const trial TRIALS[] = {
     {"lost for good", {{0, 1, 10, 20, "A", 12, 0, ANSWERED, ""}}, "12-100", 0},
     {"left out by the next connection",
      {{0, 1, 10, 20, "A", 12, 0, ANSWERED, ""}, {0, 2, 25, 0, "B", 27, 0, ANSWERED, ""}},
-     "12-20",
+     "12-25",
+     1},
+    {"left out, and the old connection lasted longer",
+     {{0, 1, 10, 40, "A", 12, 0, ANSWERED, ""}, {0, 2, 25, 0, "B", 27, 0, ANSWERED, ""}},
+     "12-40",
      1},
     {"left out in between",
      {{0, 1, 10, 20, "A", 12, 0, ANSWERED, ""},
       {0, 2, 25, 50, "B", 27, 0, ANSWERED, ""},
       {0, 3, 60, 0, "A", 62, 0, ANSWERED, ""}},
-     "12-20 62-100",
+     "12-25 62-100",
      1},
     {"a connection that was too short for its answers",
      {{0, 1, 10, 20, "A", 12, 0, ANSWERED, ""},
@@ -148,6 +152,28 @@ static void test_times_of_a_session(void **state)
     }
 }
 
+/* The segment of connection 2 was granted the same topics as the first one, so it is not added:
+ * topic A was asked for until connection 3, of a later segment, left it out. */
+static void test_connection_in_a_segment_that_is_not_added(void **state)
+{
+    static const granted FIRST[GRANTS_MAX] = {{0, 1, 10, 20, "A", 12, 0, ANSWERED, ""},
+                                              {0, 1, 10, 20, "B", 12, 0, ANSWERED, ""}};
+    static const granted LAST[GRANTS_MAX] = {{0, 3, 60, 0, "B", 61, 0, ANSWERED, ""}};
+    asked_topics asked = {0};
+    segment_rows first = rows_of(FIRST);
+    segment_rows last = rows_of(LAST);
+    char found[256];
+    (void)state;
+    asked_topics_add(&asked, 7, &first);
+    asked_topics_add(&asked, 7, &last);
+    asked_topics_end_session(&asked, 7, in_ns(100));
+    format_spans(&asked, found);
+    assert_string_equal(found, "12-60");
+    asked_topics_fini(&asked);
+    segment_rows_fini(&first);
+    segment_rows_fini(&last);
+}
+
 /* The set of topics decides, not their order or times. */
 static void test_hash_of_granted_topics(void **state)
 {
@@ -176,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_times_of_a_session),
+        cmocka_unit_test(test_connection_in_a_segment_that_is_not_added),
         cmocka_unit_test(test_hash_of_granted_topics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
