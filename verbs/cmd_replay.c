@@ -367,9 +367,10 @@ static td_result find_absences(const replay_command *command, replay_report *rep
     for (size_t i = 0; i < report->silent.count; i++)
         report->began_broken +=
             player_began_broken(command->tape.player, &report->silent.rows[i]) != TIME_IS_RIGHT;
-    return rc != TD_OK ? rc
-                       : absence_find(command->verb->archive, &command->verb->wanted, window,
-                                      player_streams(command->tape.player), &report->absences, err);
+    return rc != TD_OK
+               ? rc
+               : absence_find(command->verb->archive, &command->ledger, &command->verb->wanted,
+                              window, player_streams(command->tape.player), &report->absences, err);
 }
 
 /* Collect results and print them; findings decide the status. */

@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "archive/ledger.h"
 #include "archive/open_conns.h"
 #include "archive/read_plan.h"
 #include "archive/topic_list.h"
@@ -113,8 +112,9 @@ static td_result find_in_feed(const search *s, const char *feed, td_err *err)
     return rc;
 }
 
-td_result absence_find(archive *a, const selection *wanted, selection_window window,
-                       const stream_table *played, absence_list *out, td_err *err)
+td_result absence_find(archive *a, const gap_list *ledger, const selection *wanted,
+                       selection_window window, const stream_table *played, absence_list *out,
+                       td_err *err)
 {
     selection copy = *wanted;
     read_query all = selection_query(&copy, SELECTION_ALL_TIME);
@@ -130,12 +130,9 @@ td_result absence_find(archive *a, const selection *wanted, selection_window win
     if (rc == TD_OK)
         rc = read_plan_open(a, &all, &plan, err);
     if (rc == TD_OK) {
-        gap_list ledger = {0};
         find_topics(&s.topics, plan);
         topic_list_sort(&s.topics);
-        archive_gaps_of(s.view, &ledger);
-        rc = lost_topics_find(s.view, &ledger, wanted, window.from_ns, &s.lost, err);
-        gap_list_fini(&ledger);
+        rc = lost_topics_find(s.view, ledger, wanted, window.from_ns, &s.lost, err);
     }
     const char *feed = rc == TD_OK ? read_plan_next_feed(plan, NULL) : NULL;
     for (; feed != NULL && rc == TD_OK; feed = read_plan_next_feed(plan, feed))

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
+#include "archive/gap.h"
 #include "replay/play/stream.h"
 #include "tape/selection.h"
 
@@ -35,10 +36,11 @@ typedef struct absence_list {
 } absence_list;
 
 /* Compare a selection (window: its times as the tape resolved them) with the streams that were
- * played. The caller frees *out with absence_list_fini, also after a failure. TD_E_IO. */
-TD_MUST_USE td_result absence_find(archive *archive, const selection *wanted,
-                                   selection_window window, const stream_table *played,
-                                   absence_list *out, td_err *err);
+ * played. ledger: archive_gaps of the archive. The caller frees *out with absence_list_fini, also
+ * after a failure. TD_E_IO. */
+TD_MUST_USE td_result absence_find(archive *archive, const gap_list *ledger,
+                                   const selection *wanted, selection_window window,
+                                   const stream_table *played, absence_list *out, td_err *err);
 void absence_list_fini(absence_list *list);
 
 #endif
