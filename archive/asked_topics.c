@@ -52,17 +52,17 @@ static void end_left_out(asked_span *span, const answered_conns *answered, uint3
 }
 
 /* Where the exchange answers nothing, a topic's first frame shows its grant, and it was asked for
- * since its connection began. So was one that is granted just after that. */
+ * since its connection began. So was one that is granted by the connection's first answers. */
 static uint64_t asked_since_ns(const conn_row *conn, const grant_row *grant,
                                const answered_conns *answered)
 {
     const conn_row before = {.line = conn->line, .shard = conn->shard, .conn = conn->conn - 1};
     const int is_unanswered = strcmp(grant->source, EVENT_GRANT_SEEN) == 0 &&
                               answered_conns_after(answered, &before) != conn;
+    const uint64_t first_ns = answered->first_ns[grant->conn];
+    const int is_first = first_ns != 0 && grant->from_ns < first_ns + CONN_ANSWERS_NS;
     const int is_known = conn->since_ns > 1 && conn->since_ns < grant->from_ns;
-    return is_known && (is_unanswered || grant->from_ns - conn->since_ns < CONN_ANSWERS_NS)
-               ? conn->since_ns
-               : grant->from_ns;
+    return is_known && (is_unanswered || is_first) ? conn->since_ns : grant->from_ns;
 }
 
 static void add_grant(asked_topics *self, size_t session, const conn_row *conn,
@@ -99,7 +99,7 @@ void asked_topics_add(asked_topics *self, size_t session, const segment_rows *ro
         for (size_t k = topic->span_count; k > 0 && topic->spans[k - 1].session == session; k--)
             end_left_out(&topic->spans[k - 1], &answered, UINT32_MAX);
     }
-    td_free(answered.rows);
+    answered_conns_fini(&answered);
 }
 
 void asked_topics_end_session(asked_topics *self, size_t session, uint64_t end_ns)

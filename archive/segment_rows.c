@@ -67,21 +67,31 @@ static int compare_answered(const void *a, const void *b)
 
 answered_conns answered_conns_find(const segment_rows *rows)
 {
-    answered_conns out = {.rows = td_alloc_zero(rows->conn_count + 1, sizeof(conn_row *))};
-    uint8_t *is_answered = td_alloc_zero(rows->conn_count + 1, 1);
-    for (size_t i = 0; i < rows->grant_count; i++)
-        if (strcmp(rows->grants[i].source, EVENT_GRANT_ANSWERED) == 0)
-            is_answered[rows->grants[i].conn] = 1;
+    answered_conns out = {.rows = td_alloc_zero(rows->conn_count + 1, sizeof(conn_row *)),
+                          .first_ns = td_alloc_zero(rows->conn_count + 1, sizeof(uint64_t))};
+    for (size_t i = 0; i < rows->grant_count; i++) {
+        const grant_row *grant = &rows->grants[i];
+        uint64_t *first_ns = &out.first_ns[grant->conn];
+        if (strcmp(grant->source, EVENT_GRANT_ANSWERED) == 0 &&
+            (*first_ns == 0 || grant->from_ns < *first_ns))
+            *first_ns = grant->from_ns;
+    }
     for (size_t i = 0; i < rows->conn_count; i++) {
         const conn_row *conn = &rows->conns[i];
         const uint64_t end_ns = conn->to_ns != 0 ? conn->to_ns : rows->index.last_ns;
-        if (is_answered[i] && end_ns >= conn->since_ns + CONN_ANSWERS_NS)
+        if (out.first_ns[i] != 0 && end_ns >= out.first_ns[i] + CONN_ANSWERS_NS)
             out.rows[out.count++] = conn;
     }
     if (out.count > 0)
         qsort(out.rows, out.count, sizeof(conn_row *), compare_answered);
-    td_free(is_answered);
     return out;
+}
+
+void answered_conns_fini(answered_conns *self)
+{
+    td_free(self->rows);
+    td_free(self->first_ns);
+    *self = (answered_conns){0};
 }
 
 const conn_row *answered_conns_after(const answered_conns *self, const conn_row *conn)
@@ -138,7 +148,7 @@ static void note_grants(const segment_rows *rows, segment_brief *brief)
         brief->has_ended_grants |= grant_row_is_ended(at->grant, at->conn) || !is_continued;
     }
     brief->granted_hash = count == 0 || rows->unknown_ns != 0 ? 0 : td_xxh64_end(&state);
-    td_free(answered.rows);
+    answered_conns_fini(&answered);
     td_free(list);
 }
 

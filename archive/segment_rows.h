@@ -80,7 +80,8 @@ typedef struct segment_brief {
 /* The brief of rows with INDEX_FULL; it borrows from them. */
 segment_brief segment_rows_brief(const segment_rows *rows);
 
-/* Answers to the first requests of a connection come within this time, as far as it is known. */
+/* Answers to the first requests of a connection come within this time of the first one, as far as
+ * it is known. The first one may come late, because the exchange or the recorder is slow. */
 #define CONN_ANSWERS_NS (TD_NS_PER_S / 2)
 
 /* The connections that were granted topics by answers of the exchange, and lasted long enough for
@@ -88,11 +89,13 @@ segment_brief segment_rows_brief(const segment_rows *rows);
 typedef struct answered_conns {
     const conn_row **rows; /* in the segment's rows */
     size_t count;
+    uint64_t *first_ns; /* of each connection of the segment: its first grant by an answer, or 0 */
 } answered_conns;
 
-/* Find them; the caller frees rows with td_free. answered_conns_after returns the next one of a
- * connection's slot after it, or NULL. */
+/* Find them; the caller releases them with answered_conns_fini. answered_conns_after returns the
+ * next one of a connection's slot after it, or NULL. */
 answered_conns answered_conns_find(const segment_rows *rows);
+void answered_conns_fini(answered_conns *self);
 const conn_row *answered_conns_after(const answered_conns *self, const conn_row *conn);
 
 /* Read all rows from the segment at path, below the archive. Fails as archive_read_index does.
