@@ -7,6 +7,9 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
+/* Two connections bring the same frame within this time. */
+#define COPY_DELAY_NS UINT64_C(1000000000)
+
 void conn_choice_fini(conn_choice *stream)
 {
     td_free(stream->conns);
@@ -35,6 +38,26 @@ static int is_same_slot(const choice_conn *a, const choice_conn *b)
 static int is_same(const choice_conn *a, const choice_conn *b)
 {
     return is_same_slot(a, b) && a->number == b->number;
+}
+
+/* 1 if both are of a recorder, in sessions of their own: then none has copies of the other. */
+static int is_other_recording(const choice_conn *a, const choice_conn *b)
+{
+    return a->is_recorded && b->is_recorded && a->session != b->session;
+}
+
+/* 1 if another connection brought copies later than the last frame of the followed one, by more
+ * than connections are apart. */
+static int has_later_copies(const conn_choice *stream)
+{
+    const choice_conn *followed = &stream->conns[stream->followed];
+    for (uint32_t at = 0; at < stream->count; at++) {
+        const choice_conn *other = &stream->conns[at];
+        if (other->last_ns > followed->last_ns + COPY_DELAY_NS &&
+            !is_other_recording(followed, other))
+            return 1;
+    }
+    return 0;
 }
 
 /* The index of the connection or of its predecessor in the slot, else of a connection that has
@@ -80,16 +103,19 @@ static void set_other(const conn_choice *stream, frame_ref *frame, choice_ended_
     frame->conn_index = conn_index;
     frame->is_copy = 0;
     frame->is_interleaved = 0;
+    frame->copied_since_ns = 0;
     if (stream->count > 0 && conn_index != stream->followed) {
         const choice_conn *followed = &stream->conns[stream->followed];
         int is_over = has_ended(user, followed, recv_ns);
-        int is_other_recording =
-            followed->is_recorded && now.is_recorded && followed->session != now.session;
+        int is_other = is_other_recording(followed, &now);
         int is_silent =
             recv_ns > followed->last_ns && recv_ns - followed->last_ns > CONN_CHOICE_SILENCE_NS;
-        frame->is_interleaved = (uint8_t)(is_other_recording && !is_over);
+        frame->is_interleaved = (uint8_t)(is_other && !is_over);
         int is_own = frame->row != NULL && frame->row->type == MSG_ORDER_ENTRY;
-        frame->is_copy = (uint8_t)(!is_other_recording && !is_over && !is_silent && !is_own);
+        frame->is_copy = (uint8_t)(!is_other && !is_over && !is_silent && !is_own);
+        if (!is_own && (frame->is_copy ? recv_ns > followed->last_ns + COPY_DELAY_NS
+                                       : has_later_copies(stream)))
+            frame->copied_since_ns = followed->last_ns;
         since_ns = frame->is_copy ? 0 : recv_ns;
     }
     if (conn_index < stream->count && is_same(&stream->conns[conn_index], &now))
@@ -107,6 +133,7 @@ void conn_choice_set(const conn_choice *stream, frame_ref *frame, choice_ended_f
     frame->conn_index = stream->followed;
     frame->is_copy = 0;
     frame->is_interleaved = 0;
+    frame->copied_since_ns = 0;
     frame->granted_ns = later_grant(followed, frame->granted_ns, stream->since_ns);
 }
 

@@ -11,6 +11,9 @@
  * the stream. A feed is one account, so this holds for private topics as well. Answers to requests
  * (MSG_ORDER_ENTRY) are not copies: only the connection that asked gets them.
  *
+ * What copies had while the followed connection sent nothing is missing in the stream, unless that
+ * connection continues: copied_since_ns of the frames tells.
+ *
  * A recorder runs one session at a time. If the times of two of its sessions overlap, a clock was
  * wrong: then the frames of both are parts of the stream.
  *
@@ -65,8 +68,8 @@ typedef struct conn_choice {
 /* 1 if the connection has ended by recv_ns. */
 typedef int choice_ended_fn(void *user, const choice_conn *conn, uint64_t recv_ns);
 
-/* Set the relation of the next frame to its stream: conn_index, is_copy, is_interleaved, and
- * granted_ns, the time of its connection's last grant (0: unknown). */
+/* Set the relation of the next frame to its stream: conn_index, is_copy, is_interleaved,
+ * copied_since_ns, and granted_ns, the time of its connection's last grant (0: unknown). */
 void conn_choice_set(const conn_choice *stream, frame_ref *frame, choice_ended_fn *has_ended,
                      void *user);
 

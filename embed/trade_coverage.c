@@ -58,14 +58,16 @@ static td_result begin(trade_coverage *self, size_t stream, const channel_info *
 td_result trade_coverage_add(trade_coverage *self, size_t stream, const channel_info *info,
                              const frame_ref *frame, const trust_answer *trust, td_err *err)
 {
-    if (self->times == NULL || frame->is_copy || frame->row == NULL ||
-        frame->row->type != MSG_TRADE)
+    const int is_known = find(self, stream) != NULL;
+    if (self->times == NULL || frame->row == NULL || frame->row->type != MSG_TRADE ||
+        (frame->is_copy && !is_known))
         return TD_OK;
-    td_result rc = find(self, stream) != NULL ? TD_OK : begin(self, stream, info, frame, err);
+    td_result rc = is_known ? TD_OK : begin(self, stream, info, frame, err);
     if (rc != TD_OK)
         return rc;
     covered_stream *of = &self->streams[stream];
-    of->last_ns = frame->recv_ns;
+    if (!frame->is_copy)
+        of->last_ns = frame->recv_ns;
     const coverage_frame next = coverage_frame_of(frame, trust);
     coverage_add(&of->covered, self->ledger, &next);
     return TD_OK;

@@ -639,8 +639,11 @@ static td_result route_frame(day_route *route, const applied_frame *observed, td
     const frame_ref *frame = observed->frame;
     maker_frame next = maker_frame_of(route, frame);
     next.trust = observed->trust;
-    if (frame->is_copy)
+    if (frame->is_copy) {
+        if (route->has_intervals)
+            cover(route, frame, observed->trust);
         return TD_OK;
+    }
     route->latest = &frame->channel->info;
     next.gap = gap_before(route, route->latest, frame->recv_ns);
     if (observed->found != NULL && frame->row->type == MSG_BOOK_CHANGE)

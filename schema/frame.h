@@ -80,15 +80,18 @@ typedef struct frame_ref {
                                    NULL: only the producer holds the memory */
     uint64_t damaged_until_ns;  /* latest receive time of an unreadable frame that precedes this one
                                    in its feed and session; 0: every frame before was readable */
-    uint64_t granted_ns;    /* since this time the stream (for a copy: the frame's connection) has
-                               every frame of its topic; 0: unknown */
-    uint64_t read_from_ns;  /* the tape has its feed's frames from this time on, lead-in included */
-    trade_grant trades;     /* of its symbol, on its connection */
-    uint32_t conn_index;    /* index of its connection in the stream (book/conn_choice.h) */
-    uint8_t is_copy;        /* 1: the stream is read from another connection, and this frame is a
-                               duplicate */
-    uint8_t is_interleaved; /* 1: the previous frame is from another session of the recorder that
-                               also has later frames; the two sessions' clocks differ */
+    uint64_t granted_ns;   /* since this time the stream (for a copy: the frame's connection) has
+                              every frame of its topic; 0: unknown */
+    uint64_t read_from_ns; /* the tape has its feed's frames from this time on, lead-in included */
+    uint64_t copied_since_ns; /* only copies of its stream came since this time, and this is another
+                                 one, or is from a connection that was not followed then: what they
+                                 had is missing. 0: nothing is */
+    trade_grant trades;       /* of its symbol, on its connection */
+    uint32_t conn_index;      /* index of its connection in the stream (book/conn_choice.h) */
+    uint8_t is_copy;          /* 1: the stream is read from another connection, and this frame is a
+                                 duplicate */
+    uint8_t is_interleaved;   /* 1: the previous frame is from another session of the recorder that
+                                 also has later frames; the two sessions' clocks differ */
     uint8_t is_late;     /* 1: recv_ns is later than the true receive time, because of overload or a
                             clock that was set back */
     uint8_t is_doubtful; /* 1: it may be a copy of an earlier frame that came over another line:

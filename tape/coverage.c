@@ -127,6 +127,14 @@ void coverage_add(coverage *self, const gap_list *ledger, const coverage_frame *
     const frame_ref *frame = next->frame;
     if (frame->recv_ns < self->read_ns)
         return;
+    if (frame->is_copy) {
+        if (frame->copied_since_ns != 0)
+            self->copied = (time_span){frame->copied_since_ns, frame->recv_ns};
+        return;
+    }
+    self->copied = (time_span){0};
+    if (frame->copied_since_ns != 0)
+        add_pending(self, frame->copied_since_ns, frame->recv_ns, 0);
     if (next->last_ns > frame->recv_ns + self->ahead_ns)
         self->ahead_ns = next->last_ns - frame->recv_ns;
     read_gaps_before(self, ledger, &frame->channel->info, frame->recv_ns);
@@ -197,6 +205,8 @@ void coverage_end(coverage *self, const gap_list *ledger, const channel_info *in
     read_gaps_before(self, ledger, info, window.to_ns);
     if (damaged_until_ns > self->recv_ns)
         add_pending(self, self->recv_ns, damaged_until_ns, 0);
+    if (self->copied.from_ns != 0)
+        add_pending(self, self->copied.from_ns, self->copied.to_ns, 0);
     /* Frames that are received later than COVERAGE_DELAY_NS after the window are not added. */
     const uint64_t added_ns = more(window.to_ns, COVERAGE_DELAY_NS);
     if (self->exchange_ns < window.to_ns &&

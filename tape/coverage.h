@@ -9,7 +9,8 @@
  * unknown, receive times bound the hole, widened by the greatest observed lead and delay of frames
  * against the exchange's clock, and by COVERAGE_CLOCK_NS.
  *
- * One coverage per stream (book/conn_choice.h); it gets the stream's frames that are not copies.
+ * One coverage per stream (book/conn_choice.h); it gets the stream's frames, and its copies, whose
+ * entries count as missing if only copies came.
  * One thread. */
 #ifndef TD_TAPE_COVERAGE_H
 #define TD_TAPE_COVERAGE_H
@@ -47,6 +48,7 @@ typedef struct coverage {
     uint64_t exchange_ns; /* latest exchange time in any frame */
     uint64_t delay_ns, ahead_ns;
     uint64_t damaged_until_ns;
+    time_span copied; /* what is missing if only copies come until the end; from_ns 0: nothing */
 } coverage;
 
 /* A frame, with the exchange times of its first and last entry, both 0 if it has no entry or cannot

@@ -55,7 +55,7 @@ static td_hash128 key_of(const getter *self, market_place at, const timeline_ext
 {
     const market_name *name = &self->of->name;
     const td_decimal bin = td_decimal_shortest(at.bin);
-    const uint64_t numbers[] = {1, /* version of the content: raise it if tiles change */
+    const uint64_t numbers[] = {2, /* version of the content: raise it if tiles change */
                                 sizeof(market_tile),
                                 sizeof(market_run),
                                 sizeof(market_trades),

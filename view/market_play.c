@@ -44,6 +44,8 @@ typedef struct maker {
     td_err *err;
     entry_order order; /* of the trades of a frame */
     trade_repeats had;
+    time_span copied; /* trades that are missing if only copies come until the end; from_ns 0: none
+                       */
     market_tile *tile;
     size_t index;            /* of the tile */
     uint64_t from_ns, to_ns; /* of the tile */
@@ -499,6 +501,25 @@ static td_result add_trades_frame(maker *self, const frame_ref *frame)
     return rc;
 }
 
+/* Mark the columns of a time in which only copies of trades came. Tiles that are done by then stay
+ * as they are. */
+static void mark_copied(maker *self, time_span copied)
+{
+    const time_span shown = time_span_clip(copied, (time_span){self->from_ns, self->to_ns});
+    if (copied.from_ns == 0 || self->index == self->options->count || time_span_ns(shown) == 0)
+        return;
+    for (size_t i = column_of(self, shown.from_ns); i <= column_of(self, shown.to_ns - 1); i++)
+        self->tile->columns[i].state |= MARKET_TRADES_MISSING;
+}
+
+static void note_copied(maker *self, const frame_ref *frame)
+{
+    const time_span copied = {frame->copied_since_ns, frame->recv_ns + 1};
+    if (!frame->is_copy)
+        mark_copied(self, copied);
+    self->copied = frame->is_copy && copied.from_ns != 0 ? copied : (time_span){0};
+}
+
 static td_result observe(void *ctx, const stream *of, void **state, const applied_frame *seen,
                          td_err *err)
 {
@@ -510,6 +531,8 @@ static td_result observe(void *ctx, const stream *of, void **state, const applie
     self->err = err;
     if (is_cancelled != NULL && atomic_load(is_cancelled))
         return td_err_set(err, TD_E_IO, "the page no longer needs this");
+    if (!is_book)
+        note_copied(self, frame);
     if (frame->is_copy || seen->found == NULL)
         return TD_OK;
     if (is_book) {
@@ -570,6 +593,7 @@ td_result market_play(const market_play_options *options, td_err *err)
                                                  .user = &self},
                                 (observer){&OPS, &self, options->ledger}, &stats, NULL, err);
     self.err = err;
+    mark_copied(&self, self.copied);
     if (rc == TD_OK && self.index < options->count)
         rc = forget_book(&self, self.known_until_ns);
     if (rc == TD_OK)

@@ -10,23 +10,18 @@
 
 /* ---- copies ---- */
 
-/* Two connections bring the same frame within this time. */
-#define COPY_DELAY_NS TD_NS_PER_S
-
-/* Copies are left out. Where only they came, and the followed connection did not continue, frames
- * of the stream are missing until to_ns. */
-static void end_copies(stream *s, uint64_t to_ns)
+static void add_copied(stream *s, uint64_t from_ns, uint64_t to_ns)
 {
     const channel_info topic = {.feed = s->feed, .topic = s->topic, .symbol = s->symbol};
-    const gap_row row = found_gap_of_copies(&topic, s->followed_ns, to_ns);
-    if (s->copied_ns != 0 && s->gaps.count < LIMIT_TOPIC_GAPS)
+    const gap_row row = found_gap_of_copies(&topic, from_ns, to_ns);
+    if (from_ns != 0 && s->gaps.count < LIMIT_TOPIC_GAPS)
         gap_list_add(&s->gaps, &row);
-    s->copied_ns = 0;
 }
 
 void stream_finish(stream *s)
 {
-    end_copies(s, s->copied_ns + 1);
+    add_copied(s, s->copied.from_ns, s->copied.to_ns);
+    s->copied = (time_span){0};
 }
 
 /* ---- life ---- */
@@ -136,16 +131,13 @@ static void note_late_first(stream *s, const frame_ref *frame)
 
 static void note_copy(stream *s, const frame_ref *frame)
 {
-    if (!frame->is_copy) {
-        if (frame->conn_index != s->followed)
-            end_copies(s, frame->recv_ns);
-        s->copied_ns = 0;
-        s->followed = frame->conn_index;
-        s->followed_ns = frame->recv_ns;
-    } else if (!frame->is_lead_in && s->followed_ns != 0 &&
-               frame->recv_ns > s->followed_ns + COPY_DELAY_NS) {
-        s->copied_ns = frame->recv_ns;
-    }
+    if (frame->is_copy && !frame->is_lead_in && frame->copied_since_ns != 0)
+        s->copied = (time_span){frame->copied_since_ns, frame->recv_ns + 1};
+    if (frame->is_copy)
+        return;
+    if (!frame->is_lead_in)
+        add_copied(s, frame->copied_since_ns, frame->recv_ns);
+    s->copied = (time_span){0};
 }
 
 void stream_note_audit(stream *own, const audit_verdict *found, const frame_position *at)

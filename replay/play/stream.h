@@ -88,13 +88,10 @@ typedef struct stream {
     stream_violation violated;
     stream_undecoded undecoded;
     uint8_t began_broken; /* 1: its state was not right when the selection began */
-    gap_list gaps;     /* in which an audit found frames of this stream missing, nothing came after
-                          a grant, or only copies came: up to LIMIT_TOPIC_GAPS; for later ones of
-                          audits only the broken rule is counted */
-    uint32_t followed; /* conn_index of the last frame that was no copy */
-    uint64_t followed_ns; /* its time, or 0 */
-    uint64_t copied_ns; /* of the last copy that came later than the same frame would have come; 0:
-                           the followed connection has sent frames since, or there was none */
+    gap_list gaps;    /* in which an audit found frames of this stream missing, nothing came after
+                         a grant, or only copies came: up to LIMIT_TOPIC_GAPS; for later ones of
+                         audits only the broken rule is counted */
+    time_span copied; /* what is missing if only copies come until the end; from_ns 0: nothing */
     const symbol_topic *last; /* topic of the last frame that has a row and is no copy, or NULL */
 } stream;
 

@@ -143,6 +143,40 @@ static void test_until_it_is_silent(void **state)
     conn_choice_fini(&choice);
 }
 
+/* A topic moves from one open connection to another: what only copies had is missing. */
+static void test_only_copies_came(void **state)
+{
+    (void)state;
+    conn_choice choice = {0};
+    test_slot a = slot_of(0, 1), b = slot_of(1, 1), c = slot_of(2, 1);
+    assert_int_equal(apply(&choice, &a, 10 * SECOND).copied_since_ns, 0);
+    assert_int_equal(apply(&choice, &b, 11 * SECOND).copied_since_ns, 0); /* a slow copy */
+    assert_int_equal(apply(&choice, &b, 12 * SECOND).copied_since_ns, 10 * SECOND);
+    assert_int_equal(apply(&choice, &a, 13 * SECOND).copied_since_ns, 0); /* it continues */
+    assert_int_equal(apply(&choice, &b, 15 * SECOND).copied_since_ns, 13 * SECOND);
+    expect(apply(&choice, &c, 16 * SECOND), 2, 1);
+    const frame_ref moved = apply(&choice, &c, 19 * SECOND);
+    expect(moved, 2, 0);
+    assert_int_equal(moved.copied_since_ns, 13 * SECOND);
+    assert_int_equal(apply(&choice, &c, 20 * SECOND).copied_since_ns, 0);
+    /* The followed connection ends, and no copy came later. */
+    c.has_ended = 1;
+    expect(apply(&choice, &a, 30 * SECOND), 0, 0);
+    assert_int_equal(apply(&choice, &a, 31 * SECOND).copied_since_ns, 0);
+    conn_choice_fini(&choice);
+    /* Sessions of a recorder have no copies of each other. */
+    a = slot_of(0, 1);
+    b = slot_of(1, 1);
+    a.conn.is_recorded = b.conn.is_recorded = 1;
+    a.conn.session_id = "00000001";
+    b.conn.session_id = "00000002";
+    expect(apply(&choice, &a, 10 * SECOND), 0, 0);
+    expect(apply(&choice, &b, 12 * SECOND), 1, 0);
+    expect(apply(&choice, &a, 13 * SECOND), 0, 0);
+    assert_int_equal(apply(&choice, &b, 15 * SECOND).copied_since_ns, 0);
+    conn_choice_fini(&choice);
+}
+
 /* A recorder records one session at a time, so frames of two sessions are not copies of each other.
  */
 static void test_sessions_of_a_recorder(void **state)
@@ -211,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_until_it_ends),
         cmocka_unit_test(test_a_reconnect_keeps_its_place),
         cmocka_unit_test(test_until_it_is_silent),
+        cmocka_unit_test(test_only_copies_came),
         cmocka_unit_test(test_sessions_of_a_recorder),
         cmocka_unit_test(test_places_are_bounded),
         cmocka_unit_test(test_answers_are_no_copies),

@@ -19,6 +19,7 @@ enum { STEPS_MAX = 5, GAPS_MAX = 2 };
 /* A frame received at recv_s over a connection, with trades from first_s to last_s. */
 typedef struct step {
     unsigned conn, recv_s, first_s, last_s, damaged_until_s, is_doubtful;
+    unsigned is_copy, copied_since_s;
 } step;
 
 typedef struct script {
@@ -106,6 +107,19 @@ static const script SCRIPTS[] = {
                {2, 145, 145, 145, 0, 0},
                {3, 161, 161, 161, 0, 0}},
      .holes = "129-142 145-161 "},
+    {.name = "only another connection had frames, and the followed one continues",
+     .steps = {{1, 120, 120, 120, 0, 0},
+               {2, 122, 122, 122, 0, 0, 1, 120},
+               {1, 130, 130, 130, 0, 0}},
+     .holes = ""},
+    {.name = "only another connection had frames, until it is followed",
+     .steps = {{1, 120, 120, 120, 0, 0},
+               {2, 122, 122, 122, 0, 0, 1, 120},
+               {2, 126, 126, 126, 0, 0, 0, 120}},
+     .holes = "120-126 "},
+    {.name = "only another connection had frames until the end",
+     .steps = {{1, 120, 120, 120, 0, 0}, {2, 122, 122, 122, 0, 0, 1, 120}},
+     .holes = "120-123 "},
     {.name = "two holes",
      .gaps = {GAP(GAP_DISCONNECT, 120, 122), GAP(GAP_STALE, 150, 170)},
      .steps = {{1, 119, 119, 119, 0, 0}, {2, 130, 130, 130, 0, 0}, {3, 180, 180, 180, 0, 0}},
@@ -153,7 +167,9 @@ static void find(const script *of, coverage *out)
         const frame_ref frame = {.recv_ns = is->recv_s * S,
                                  .channel = &channel,
                                  .conn = &conns[is->conn],
-                                 .damaged_until_ns = damaged_s * S};
+                                 .damaged_until_ns = damaged_s * S,
+                                 .is_copy = (uint8_t)is->is_copy,
+                                 .copied_since_ns = is->copied_since_s * S};
         coverage_add(
             out, &ledger,
             &(coverage_frame){&frame, is->first_s * S, is->last_s * S, (uint8_t)is->is_doubtful});

@@ -1,6 +1,7 @@
 // Two connections of one feed have the same topic: every consumer follows the same one (book/conn_choice.h, docs/design.md). The
 // captures are made up here, so the frames of one connection are known without tapedeck.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
@@ -16,6 +17,8 @@ import {
   tapedeck,
   temporary,
 } from "../support/harness.mjs";
+import { installed, withoutLibrary } from "../support/python_scripts.mjs";
+import { TILE, tileColumns } from "../support/readers.mjs";
 
 const URL_V5 = "wss://stream.bybit.com/v5/public/linear";
 const NOON = Date.parse("2026-08-09T12:00:00Z");
@@ -251,6 +254,86 @@ test("frames that only another connection had until the end are missing", async 
       gaps.map(({ cause }) => cause),
       Array(status * 2).fill("only another connection had frames")
     );
+  }
+});
+
+/** Second and count of an export's covered bars. */
+async function coveredBars(t, archive, start) {
+  const out = path.join(temporary(t), "out");
+  const options = ["--format", "tardis-csv", "--bars", "5s", "--type", "bars", "--out", out];
+  await tapedeck(t, ["export", "-q", archive, ...options, "--from", start], { status: null });
+  const name = fs.readdirSync(out).find((file) => file.includes("_bars_"));
+  const text = zlib.gunzipSync(fs.readFileSync(path.join(out, name))).toString();
+  const rows = text.trimEnd().split("\n").slice(1);
+  return rows.map((row) => row.split(",")).map((row) => [row[4] / 1e6 - NOON / 1000, +row[11]]);
+}
+
+test(
+  "a bar is not covered where only another connection had trades",
+  { skip: withoutLibrary },
+  async (t) => {
+    const dir = temporary(t);
+    const env = { ...process.env, PYTHONPATH: installed(t) };
+    const script = `
+import json, sys, tapedeck
+with tapedeck.open(sys.argv[1]) as archive:
+    bars = archive.bars("BTCUSDT", "5s", start=sys.argv[2])
+    print(json.dumps([[b.time_ns // 10**9 - int(sys.argv[3]), b.count] for b in bars if b.covered == 1]))`;
+    for (const [name, a, b, expected] of [
+      ["moves", 5_100, Infinity, [15]], // the hole ends in the bar of 10 s
+      ["moves at the end", 17_100, Infinity, [5, 10]],
+      ["both", Infinity, Infinity, [5, 10, 15]],
+      ["continues", Infinity, 17_100, [5, 10, 15]],
+    ]) {
+      const archive = await archiveOf(t, dir, name, exchange(20), [
+        { conn: "a", late: 5, to: a },
+        { conn: "b", late: 300, to: b },
+      ]);
+      for (const from of [0, 7.5]) {
+        const start = new Date(NOON + from * 1000).toISOString();
+        const bars = expected.filter((second) => second >= from).map((second) => [second, 5]);
+        assert.deepEqual(await coveredBars(t, archive, start), bars, `${name}, ${from}`);
+        const args = ["-B", "-c", script, archive, start, NOON / 1000];
+        const found = JSON.parse(execFileSync("python3", args, { encoding: "utf8", env }));
+        assert.deepEqual(found, bars, `${name}, ${from}, Python`);
+      }
+    }
+  }
+);
+
+test("the page marks the time in which only another connection had trades", async (t) => {
+  const dir = temporary(t);
+  const k = 28n, // columns of 0.27 s; the run is in two tiles
+    length = 2 ** 28 / 1e9,
+    first = (BigInt(NOON) * 1_000_000n) >> k;
+  for (const [name, a, expected] of [
+    ["moves", 5_100, [5.1, 10.1]],
+    ["moves at the end", 17_100, [17.1, 20.1]],
+    ["both", Infinity, null],
+  ]) {
+    const archive = await archiveOf(t, dir, name, exchange(20), [
+      { conn: "a", late: 5, to: a },
+      { conn: "b", late: 300 },
+    ]);
+    const { url, program } = await listening(t, ["view", "-a", archive], dir);
+    const missing = [];
+    for (const i of [first / 256n, first / 256n + 1n]) {
+      const names = { feed: "v5-linear", symbol: SYMBOL, book: "orderbook.50", k, i, bin: "1" };
+      const answer = await fetch(`${url}api/market?${new URLSearchParams(names)}`);
+      assert.equal(answer.status, 200);
+      const { state } = tileColumns(Buffer.from(await answer.arrayBuffer()));
+      const at = (n) =>
+        Number((((i * 256n + BigInt(n)) << k) - BigInt(NOON) * 1_000_000n) / 1000n) / 1e6;
+      const seconds = state.flatMap((bits, n) => ((bits & TILE.MISSING) !== 0 ? [at(n)] : []));
+      missing.push(...seconds.filter((s) => s > 1.2 && s + length < 20.1)); // of the recorded time
+    }
+    await program.kill("SIGTERM");
+    assert.equal(missing.length > 0, expected !== null, name);
+    if (expected === null) continue;
+    const [from, to] = expected;
+    assert.ok(missing[0] <= from && missing[0] + length > from, `${name}: ${missing[0]}`);
+    assert.ok(Math.abs(missing.at(-1) + length - to) < 2 * length, `${name}: ${missing.at(-1)}`);
+    assert.equal(missing.length, Math.round((missing.at(-1) - missing[0]) / length) + 1);
   }
 });
 
