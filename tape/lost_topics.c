@@ -132,7 +132,7 @@ static int lasts_at(const gap_row *gap, uint64_t at_ns)
     const int is_open = gap->to_ns == GAP_OPEN;
     return gap_row_is_loss(gap) && gap->topic[0] == '\0' && gap->reason != GAP_SEQUENCE &&
            gap->reason != GAP_AGGREGATE && (is_open || gap->reason != GAP_RESTART) &&
-           gap->from_ns < at_ns && (is_open || gap->to_ns > at_ns);
+           gap->from_ns <= at_ns && (is_open || gap->to_ns > at_ns);
 }
 
 td_result lost_topics_find(archive_view *view, const gap_list *ledger, const selection *wanted,
@@ -143,13 +143,17 @@ td_result lost_topics_find(archive_view *view, const gap_list *ledger, const sel
     for (size_t i = 0; i < ledger->count && rc == TD_OK; i++) {
         const gap_row *gap = &ledger->rows[i];
         open_conns open;
+        uint64_t first_ns;
+        uint64_t last_ns;
         if (!lasts_at(gap, at_ns) || !selection_has_feed(wanted, gap->feed))
             continue;
         const search s = {
             wanted, gap, gap->to_ns != GAP_OPEN ? gap->to_ns : feed_asked_until_ns(view, gap->feed),
             out};
-        /* The gap begins at the connection's last frame, which may be older than its grants. */
-        rc = open_conns_read_feed(view, gap->feed, gap->from_ns + 1, &open, err);
+        /* The gap begins at the connection's last frame, which may be older than its grants; or
+         * later, if it is of stored frames: the feed's last ones may be lost. */
+        rc =
+            open_conns_read_end(view, gap->feed, gap->from_ns + 1, &open, &first_ns, &last_ns, err);
         for (size_t k = 0; k < open.count; k++) {
             const segment_rows *rows = &open.sessions[k];
             for (size_t g = 0; g < rows->grant_count; g++)

@@ -272,8 +272,10 @@ static void add_gaps(stream_days *s, const gap_list *gaps, uint64_t end_ns)
                                    ? SPAN_DEGRADED
                                    : SPAN_MISSING;
         /* A gap begins at the last recorded frame. If that is the topic's last frame, and recording
-         * continued without the topic, then the topic lacks nothing. */
-        if (kind != SPAN_DEGRADED && gap->to_ns != GAP_OPEN && gap->from_ns + 1 == end_ns)
+         * continued without the topic, then the topic lacks nothing; but stored frames that cannot
+         * be read may be its last ones. */
+        if (kind != SPAN_DEGRADED && gap->reason != GAP_CORRUPT && gap->to_ns != GAP_OPEN &&
+            gap->from_ns + 1 == end_ns)
             continue;
         const uint64_t to_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
         add_span(&s->bad, (bad_span){{gap->from_ns, to_ns}, 1U << gap->reason, kind});
@@ -428,7 +430,7 @@ static td_result extend_by_loss(days_run *run, stream_days *s, td_err *err)
     td_result rc = TD_OK;
     if (gap == NULL)
         return TD_OK;
-    const uint64_t at_ns = (gap->from_ns > s->last_ns ? gap->from_ns : s->last_ns) + 1;
+    const uint64_t at_ns = gap->from_ns > s->last_ns ? gap->from_ns : s->last_ns + 1;
     if (at_ns != run->lost_ns) {
         td_free(run->lost.rows);
         rc = lost_topics_find(run->view, &run->ledger, run->wanted, at_ns, &run->lost, err);

@@ -154,3 +154,53 @@ test(
     assert.deepEqual(fs.readdirSync(dir), ["tape"]);
   }
 );
+
+/** A trade of Bitstamp. */
+const trade = (ms, id) => ({
+  recv_ns: `${ms}000000`,
+  url: "wss://ws.bitstamp.net",
+  data: {
+    event: "trade",
+    channel: "live_trades_btcusd",
+    data: {
+      id,
+      timestamp: `${Math.floor(ms / 1000)}`,
+      microtimestamp: `${ms}000`,
+      amount: 1,
+      amount_str: "1",
+      price: 100,
+      price_str: "100.00",
+      type: 0,
+      buy_order_id: id,
+      sell_order_id: id + 1,
+    },
+  },
+});
+
+// The frames of the chunk that cannot be read are the topic's last ones, and no frame follows them.
+for (const [what, stepMs, count] of [
+  ["many frames", 37, 2000],
+  ["one frame", 60_000, 20],
+])
+  test(`days: a last chunk of ${what} that cannot be read is missing, also in a cut`, async (t) => {
+    const dir = temporary(t),
+      archive = path.join(dir, "tape"),
+      file = path.join(dir, "frames.jsonl"),
+      cut = path.join(dir, "cut.mcap"),
+      start = Date.parse("2026-08-09T10:00:00Z");
+    const rows = Array.from({ length: count }, (_, i) => trade(start + i * stepMs, i));
+    fs.writeFileSync(file, rows.map((row) => JSON.stringify(row) + "\n").join(""));
+    const options = ["--format", "jsonl", "--family", "bitstamp"];
+    await tapedeck(t, ["import", "-q", "-a", archive, ...options, file]);
+    const last = chunksOf(segmentOf(archive)).at(-1);
+    flipIn(segmentOf(archive), last);
+    await tapedeck(t, ["cut", "-q", archive, "--out", cut], { status: 3 });
+    for (const [of, status] of [
+      [archive, 3],
+      [cut, 1],
+    ]) {
+      const { clean, days } = await json(t, ["days", of, "--json"], { status });
+      assert.deepEqual([clean, days[0].reasons], [0, "corrupt"]);
+      assert.equal(days[0].topics[0].missing_ns, Number(last.lastNs - last.firstNs) + 1);
+    }
+  });
