@@ -1184,6 +1184,20 @@ static void log_choices(const day_run *run, const char *date)
                     first->family->market.book_topic, first->row->name);
 }
 
+/* Finds what the archive lacks of the day: a bound at midnight is that of the day, others are of
+ * the selection. Damage is reported as such, and may hold what seems absent. */
+static td_result find_absences(day_run *run, td_err *err)
+{
+    const selection_window window = run->day->window;
+    selection wanted = *run->day->wanted;
+    wanted.has_from = window.from_ns % EXPORT_DAY_NS != 0;
+    wanted.has_to = window.to_ns % EXPORT_DAY_NS != 0;
+    return report_verdict(&run->report) == REPLAY_DAMAGED
+               ? TD_OK
+               : absence_find(run->day->archive, run->day->ledger, &wanted, window,
+                              player_streams(run->player), &run->report.absences, err);
+}
+
 /* Keeps what the first pass found. */
 static void read_report(day_run *run)
 {
@@ -1246,6 +1260,9 @@ static td_result play_first(day_run *run, td_err *err)
         return rc;
     find_began(run);
     read_report(run);
+    rc = find_absences(run, err);
+    if (rc != TD_OK)
+        return rc;
     run->frame_writer = NULL;
     export_precisions_join(&run->precisions, run->day->precisions);
     return put_day_rows(run, EXPORT_PER_SYMBOL, err); /* the breaks of books are known now */

@@ -523,6 +523,17 @@ static void add_silent(line_list *to, td_buf *text, const silent_list *list)
     }
 }
 
+/* Adds the parts of the day that the archive lacks, and that no gap reports. */
+static void add_absent(line_list *to, td_buf *text, const absence_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        json_writer json;
+        begin_line(text, &json);
+        absence_json_members(&json, &list->rows[i]);
+        end_line(to, text, &json);
+    }
+}
+
 /* Writes the formats that were left out, if any. */
 static void write_left_out_formats(td_buf *out, const export_manifest_day *day)
 {
@@ -555,6 +566,8 @@ void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export
     write_left_out_formats(out, day);
     add_silent(&lines, &line, &day->report->silent);
     write_lines(out, "\"silent\":[", &lines);
+    add_absent(&lines, &line, &day->report->absences);
+    write_lines(out, "\"absent\":[", &lines);
     set_totals(day, facts);
     write_totals(out, facts);
     put(out, ",\"verdict\":\"");

@@ -22,6 +22,32 @@ void absence_list_fini(absence_list *list)
     *list = (absence_list){0};
 }
 
+int absence_list_is_asked(const absence_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->rows[i].is_asked)
+            return 1;
+    return 0;
+}
+
+const char *absence_reason_name(absence_reason reason)
+{
+    static const char *const NAMES[ABSENCE_REASON_COUNT] = {[ABSENCE_BEFORE] = "before_first_frame",
+                                                            [ABSENCE_AFTER] = "after_last_frame",
+                                                            [ABSENCE_TOPIC] = "not_subscribed"};
+    return NAMES[reason];
+}
+
+void absence_json_members(json_writer *json, const absence *row)
+{
+    json_write_member_text(json, "why", absence_reason_name(row->reason));
+    json_write_member_text(json, "feed", row->feed);
+    json_write_member_text(json, "topic", row->topic[0] == '\0' ? NULL : row->topic);
+    json_write_member_text(json, "symbol", row->symbol[0] == '\0' ? NULL : row->symbol);
+    json_write_member_u64(json, "from_ns", row->from_ns);
+    json_write_member_u64(json, "to_ns", row->to_ns);
+}
+
 /* ---- topics ---- */
 
 /* Add the topics of selected channels at any time of the archive. */
@@ -57,18 +83,19 @@ typedef struct search {
     absence_list *out;
 } search;
 
-static void add_row(const search *s, absence_reason reason, const char *feed, const char *topic,
-                    const char *symbol, uint64_t from_ns, uint64_t to_ns)
+static void add_row(const search *s, absence_reason reason, int is_asked, const topic_entry *of,
+                    const char *feed, time_span part)
 {
     absence_list *list = s->out;
-    TD_ASSERT(from_ns <= to_ns);
+    TD_ASSERT(part.from_ns <= part.to_ns);
     list->rows = td_array_grow(list->rows, list->count, sizeof *list->rows);
     absence *made = &list->rows[list->count++];
     *made = (absence){.reason = reason,
-                      .topic = td_strdup(topic),
-                      .symbol = td_strdup(symbol),
-                      .from_ns = from_ns,
-                      .to_ns = to_ns};
+                      .topic = td_strdup(of == NULL ? "" : of->topic),
+                      .symbol = td_strdup(of == NULL ? "" : of->symbol),
+                      .from_ns = part.from_ns,
+                      .to_ns = part.to_ns,
+                      .is_asked = (uint8_t)is_asked};
     (void)snprintf(made->feed, sizeof made->feed, "%s", feed); /* a feed's name fits */
 }
 
@@ -82,13 +109,14 @@ static void add_topics(const search *s, const char *feed, selection_window windo
             lost_topic_list_find(&s->lost, row->feed, row->topic, row->symbol) == NULL &&
             !open_conns_has_topic(grants, td_bytes_str(topic_entry_exchange_topic(row)),
                                   family_covers(row->family)))
-            add_row(s, ABSENCE_TOPIC, feed, row->topic, row->symbol, window.from_ns, window.to_ns);
+            add_row(s, ABSENCE_TOPIC, 1, row, feed, window);
     }
 }
 
 /* Find what a feed lacks. A feed is recorded from its first received frame to its last; its
- * segments may be longer, because they also hold events. A selection without a beginning lacks
- * nothing before the first frame, a selection without an end nothing after the last frame. */
+ * segments may be longer, because they also hold events. A window without a beginning lacks nothing
+ * before the first frame, one without an end nothing after the last frame. Of a day without these
+ * bounds, only a feed that was recorded on it lacks something. */
 static td_result find_in_feed(const search *s, const char *feed, td_err *err)
 {
     const selection *wanted = s->wanted;
@@ -98,15 +126,17 @@ static td_result find_in_feed(const search *s, const char *feed, td_err *err)
     open_conns grants;
     td_result rc =
         open_conns_read_end(s->view, feed, window.to_ns, &grants, &first_ns, &last_ns, err);
-    if (wanted->has_from && window.from_ns < first_ns)
-        add_row(s, ABSENCE_BEFORE, feed, "", "", window.from_ns,
-                window.to_ns < first_ns ? window.to_ns : first_ns);
-    if (wanted->has_to && window.to_ns - 1 > last_ns)
-        add_row(s, ABSENCE_AFTER, feed, "", "", window.from_ns > last_ns ? window.from_ns : last_ns,
-                window.to_ns);
+    const time_span recorded = {first_ns, last_ns + 1};
+    const int is_of_day = time_span_overlaps(window, recorded);
+    if (window.from_ns < first_ns && (wanted->has_from || (window.from_ns > 0 && is_of_day)))
+        add_row(s, ABSENCE_BEFORE, wanted->has_from, NULL, feed,
+                (time_span){window.from_ns, window.to_ns < first_ns ? window.to_ns : first_ns});
+    if (window.to_ns - 1 > last_ns && (wanted->has_to || (window.to_ns < UINT64_MAX && is_of_day)))
+        add_row(s, ABSENCE_AFTER, wanted->has_to, NULL, feed,
+                (time_span){window.from_ns > last_ns ? window.from_ns : last_ns, window.to_ns});
     window.from_ns = window.from_ns < first_ns ? first_ns : window.from_ns;
     window.to_ns = window.to_ns > last_ns ? last_ns + 1 : window.to_ns;
-    if (rc == TD_OK && window.from_ns < window.to_ns)
+    if (rc == TD_OK && window.from_ns < window.to_ns && (wanted->has_from || wanted->has_to))
         add_topics(s, feed, window, &grants);
     open_conns_fini(&grants);
     return rc;
@@ -116,12 +146,13 @@ td_result absence_find(archive *a, const gap_list *ledger, const selection *want
                        selection_window window, const stream_table *played, absence_list *out,
                        td_err *err)
 {
+    const int is_bounded = wanted->has_from || wanted->has_to;
     selection copy = *wanted;
     read_query all = selection_query(&copy, SELECTION_ALL_TIME);
     read_plan *plan = NULL;
     search s = {.wanted = wanted, .window = window, .played = played, .out = out};
     *out = (absence_list){0};
-    if (!wanted->has_from && !wanted->has_to)
+    if (!is_bounded && window.from_ns == 0 && window.to_ns == UINT64_MAX)
         return TD_OK;
     all.is_quiet = 1;
     all.is_for_channels = 1;
@@ -129,7 +160,7 @@ td_result absence_find(archive *a, const gap_list *ledger, const selection *want
     all.view = s.view;
     if (rc == TD_OK)
         rc = read_plan_open(a, &all, &plan, err);
-    if (rc == TD_OK) {
+    if (rc == TD_OK && is_bounded) {
         find_topics(&s.topics, plan);
         topic_list_sort(&s.topics);
         rc = lost_topics_find(s.view, ledger, wanted, window.from_ns, &s.lost, err);

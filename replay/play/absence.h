@@ -1,6 +1,8 @@
 /* Parts of a selection that the archive lacks and that no row of the ledger reports: time before a
  * feed's first frame and after its last, and topics that were not subscribed. A subscribed topic
- * that sent nothing over an open connection is not absent. One thread. */
+ * that sent nothing over an open connection is not absent. A day of an export has the bounds of the
+ * day where the selection has none: what it lacks there is listed, but was not asked for. One
+ * thread. */
 #ifndef TD_PLAY_ABSENCE_H
 #define TD_PLAY_ABSENCE_H
 
@@ -8,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/json/json_write.h"
 #include "archive/archive.h"
 #include "archive/gap.h"
 #include "replay/play/stream.h"
@@ -28,6 +31,7 @@ typedef struct absence {
     char *symbol;
     uint64_t from_ns; /* absent part of the selected time; to_ns exclusive */
     uint64_t to_ns;
+    uint8_t is_asked; /* 1: a bound of the selection asks for it; 0: only the whole day has it */
 } absence;
 
 typedef struct absence_list {
@@ -35,12 +39,21 @@ typedef struct absence_list {
     size_t count;
 } absence_list;
 
-/* Compare a selection (window: its times as the tape resolved them) with the streams that were
- * played. ledger: archive_gaps of the archive. The caller frees *out with absence_list_fini, also
- * after a failure. TD_E_IO. */
+/* Compare a selection with the streams that were played. ledger: archive_gaps of the archive.
+ * window: its times as the tape resolved them, 0 and UINT64_MAX where it has no bound, or those of
+ * the day. The caller frees *out with absence_list_fini, also after a failure. TD_E_IO. */
 TD_MUST_USE td_result absence_find(archive *archive, const gap_list *ledger,
                                    const selection *wanted, selection_window window,
                                    const stream_table *played, absence_list *out, td_err *err);
 void absence_list_fini(absence_list *list);
+
+/* 1 if the selection asks for a part that is absent. */
+int absence_list_is_asked(const absence_list *list);
+
+/* Name of a reason: "before_first_frame", "after_last_frame", "not_subscribed". */
+const char *absence_reason_name(absence_reason reason);
+
+/* Write the members of a row of JSON: why, feed, topic, symbol, from_ns, to_ns. */
+void absence_json_members(json_writer *json, const absence *row);
 
 #endif

@@ -126,10 +126,10 @@ replay_verdict report_verdict(const replay_report *report)
 {
     if (cursor_is_damaged(&report->tape))
         return REPLAY_DAMAGED;
-    int is_complete = !report->is_stopped && report->totals.violations == 0 &&
-                      report->totals.undecoded == 0 && report->totals.possible_copies == 0 &&
-                      report->uncovered_gaps == 0 && report->pruned == 0 &&
-                      report->not_subscribed == 0 && report->began_broken == 0 &&
-                      report->lacking == 0 && report->absences.count == 0 && report->overdue == 0;
+    int is_complete =
+        !report->is_stopped && report->totals.violations == 0 && report->totals.undecoded == 0 &&
+        report->totals.possible_copies == 0 && report->uncovered_gaps == 0 && report->pruned == 0 &&
+        report->not_subscribed == 0 && report->began_broken == 0 && report->lacking == 0 &&
+        !absence_list_is_asked(&report->absences) && report->overdue == 0;
     return is_complete ? REPLAY_COMPLETE : REPLAY_INCOMPLETE;
 }

@@ -29,7 +29,7 @@ typedef struct replay_report {
     uint64_t not_subscribed; /* of them, times in which the topic was not asked for */
     uint64_t began_broken;   /* streams whose state was not right when the selection began */
     uint64_t lacking; /* books without a right state at the end: no snapshot of them was used */
-    absence_list absences; /* absences in the selection; freed by report_fini_replay */
+    absence_list absences; /* of the selection, or of the day; freed by report_fini_replay */
     silent_list silent;    /* topics that were asked for and sent nothing; freed likewise */
     size_t overdue;        /* of these, should have sent a frame */
     cursor_stats tape;

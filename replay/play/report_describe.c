@@ -374,26 +374,22 @@ static void describe_gaps(result_writer *r, const replay_report *report)
 
 static void describe_absences(result_writer *r, const absence_list *list)
 {
-    static const struct {
-        const char *name, *pattern;
-    } REASONS[ABSENCE_REASON_COUNT] = {
-        [ABSENCE_BEFORE] = {"before_first_frame",
-                            "    {feed}: nothing was recorded before {to_ns}\n"},
-        [ABSENCE_AFTER] = {"after_last_frame",
-                           "    {feed}: nothing was recorded after {from_ns}\n"},
-        [ABSENCE_TOPIC] = {"not_subscribed", "    {feed} {topic}[ {symbol}]: no frame here, and "
-                                             "nothing shows that it was subscribed\n"}};
+    static const char *const PATTERNS[ABSENCE_REASON_COUNT] = {
+        [ABSENCE_BEFORE] = "    {feed}: nothing was recorded before {to_ns}\n",
+        [ABSENCE_AFTER] = "    {feed}: nothing was recorded after {from_ns}\n",
+        [ABSENCE_TOPIC] = "    {feed} {topic}[ {symbol}]: no frame here, and nothing shows that it "
+                          "was subscribed\n"};
     result_list_begin(r, "absent");
     for (size_t i = 0; i < list->count; i++) {
         const absence *row = &list->rows[i];
         result_object_begin(r, NULL);
-        result_text(r, "why", REASONS[row->reason].name);
+        result_text(r, "why", absence_reason_name(row->reason));
         result_text(r, "feed", row->feed);
         result_name(r, "topic", row->topic);
         result_name(r, "symbol", row->symbol);
         result_instant(r, "from_ns", row->from_ns);
         result_instant(r, "to_ns", row->to_ns);
-        result_object_end(r, i < ROWS_SHOWN ? REASONS[row->reason].pattern : NULL);
+        result_object_end(r, i < ROWS_SHOWN ? PATTERNS[row->reason] : NULL);
     }
     result_list_end(r);
     note_more(r, "more_absent", list->count);

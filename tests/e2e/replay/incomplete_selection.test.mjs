@@ -10,6 +10,7 @@ import {
   json,
   jsonLines,
   jsonList,
+  manifestsOf,
   run,
   tapedeck,
   temporary,
@@ -79,8 +80,26 @@ async function archiveOf(t, ...captures) {
 }
 
 const between = (from, to) => ["--from", at(from), "--to", at(to)];
-const replay = (t, archive, status, ...args) =>
-  json(t, ["replay", "-a", archive, "--json", ...args], { status });
+const DAY_NS = 86_400 * 1e9;
+
+/** The report of a selection within a day. The manifest of an export of the same selection has its absent parts and its verdict, and
+ * names what the rest of the day lacks where the selection has no bound. */
+async function replay(t, archive, status, ...args) {
+  const report = await json(t, ["replay", "-a", archive, "--json", ...args], { status });
+  const out = path.join(temporary(t), "out");
+  const options = ["--format", "jsonl", "--out", out];
+  await tapedeck(t, ["export", "-q", "-a", archive, ...options, ...args], { status });
+  const [{ absent, verdict }] = manifestsOf(out);
+  const isOfDay = ({ from_ns, to_ns }) => from_ns % DAY_NS === 0 || to_ns % DAY_NS === 0;
+  assert.deepEqual(
+    absent.filter((row) => !isOfDay(row)),
+    report.absent
+  );
+  for (const { why } of absent.filter(isOfDay))
+    assert.ok(!args.includes(why === "before_first_frame" ? "--from" : "--to"), why);
+  assert.equal(verdict, report.verdict);
+  return report;
+}
 const names = (report) => report.absent.map((row) => [row.why, row.feed, row.topic, row.symbol]);
 const ETH = ["not_subscribed", "inverse", "trade", "ETHUSD"];
 
@@ -102,6 +121,31 @@ describe("selections of imports", { concurrency: 2 }, () => {
       (await tapedeck(t, ["replay", "-a", archive, ...between(20, 30)])).stdout,
       /Complete: yes/
     );
+  });
+
+  test("a day is judged by its recorded time, and its manifest names the rest", async (t) => {
+    const archive = await archiveOf(t, busy(1, 60));
+    const midnight = Date.parse("2021-04-17") * 1e6;
+    const rest = [
+      ["before_first_frame", midnight, ns(1)],
+      ["after_last_frame", ns(60), midnight + DAY_NS],
+    ];
+    for (const [args, parts, status] of [
+      [[], rest, 0],
+      [["--from", "2021-04-17", "--to", "2021-04-17"], rest, 0],
+      [["--from", "2021-04-16T12:00"], rest, 0],
+      [["--from", at(30)], rest.slice(1), 0],
+      [["--from", at(-60)], [["before_first_frame", ns(-60), ns(1)], rest[1]], 1],
+      [["--to", at(90)], [rest[0], ["after_last_frame", ns(60), ns(90)]], 1],
+    ]) {
+      const out = path.join(temporary(t), "out");
+      const options = ["--format", "jsonl", "--out", out];
+      await tapedeck(t, ["export", "-q", "-a", archive, ...options, ...args], { status });
+      const [{ absent, verdict }] = manifestsOf(out);
+      const found = absent.map(({ why, from_ns, to_ns }) => [why, from_ns, to_ns]);
+      assert.deepEqual(found, parts, args.join(" "));
+      assert.equal(verdict, status === 0 ? "complete" : "incomplete", args.join(" "));
+    }
   });
 
   test("a silent topic that had frames on the previous connection is complete", async (t) => {
