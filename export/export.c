@@ -55,8 +55,8 @@ typedef struct export_run {
     char first[EXPORT_MANIFEST_NAME_BYTES], last[EXPORT_MANIFEST_NAME_BYTES];
     const td_log *log; /* NULL: the days are made again */
     unsigned day_threads;
-    atomic_int is_stopped;
-    pthread_mutex_t lock; /* guards the progress of all days */
+    atomic_size_t stopped_from; /* days from this index on are not made */
+    pthread_mutex_t lock;       /* guards the progress of all days */
 } export_run_state;
 
 /* ---- the days of the selection ---- */
@@ -352,6 +352,14 @@ static td_result read_published(export_run_state *run, td_err *err)
 
 /* ---- running days ---- */
 
+/* Makes no more days from this one on. */
+static void stop_from(export_run_state *run, size_t day)
+{
+    size_t before = atomic_load(&run->stopped_from);
+    while (day < before && !atomic_compare_exchange_weak(&run->stopped_from, &before, day))
+        ;
+}
+
 static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 {
     planned_day *day = user;
@@ -371,9 +379,9 @@ static int on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     }
     if (run->options->progress != NULL &&
         run->options->progress(run->options->user, sum, done, total))
-        atomic_store(&run->is_stopped, 1);
+        stop_from(run, 0);
     (void)pthread_mutex_unlock(&run->lock);
-    return atomic_load(&run->is_stopped);
+    return atomic_load(&run->stopped_from) <= (size_t)(day - run->days);
 }
 
 /* One thread at a time may use an archive, so each of several days opens its own. */
@@ -591,7 +599,7 @@ static td_result run_one(void *user, size_t i, td_err *err)
     const export_options *options = run->options;
     if (day->state != DAY_TO_DO)
         return TD_OK;
-    if (atomic_load(&run->is_stopped))
+    if (atomic_load(&run->stopped_from) <= i)
         return TD_EOF;
     day_work work = {.day = day};
     td_buf_init(&work.head.text, SIZE_MAX);
@@ -599,13 +607,14 @@ static td_result run_one(void *user, size_t i, td_err *err)
     td_result rc = do_day(&work, err);
     close_work(&work);
     if (rc != TD_OK)
-        atomic_store(&run->is_stopped, 1);
+        stop_from(run, i);
     else
         (void)on_progress(day, day->frames, UINT64_MAX);
     return rc;
 }
 
-/* Runs one day per thread; other threads work within the days. A failure stops all days. */
+/* Runs one day per thread; other threads work within the days. A failure stops the later days:
+ * which day has the first one must not depend on the threads. */
 static td_result run_days(export_run_state *run, td_err *err)
 {
     td_workers *workers = NULL;
@@ -849,6 +858,7 @@ td_result export_run(const export_options *options, export_result *out, td_err *
     export_message_types_init();
     export_run_state run = {.options = options, .log = options->log};
     (void)pthread_mutex_init(&run.lock, NULL);
+    atomic_init(&run.stopped_from, SIZE_MAX);
     int did_exist = export_folder_exists(options->io, options->folder);
     td_result rc = find_days(&run, err);
     for (size_t i = 0; rc == TD_OK && options->overwrite == EXPORT_KEEP && i < run.day_count; i++)

@@ -781,6 +781,47 @@ async function exportedManifest(t, archive) {
 // ---- one file, one source -----------------------------------------------------------------------------------
 
 test(
+  "of two days that are refused the first one is named, whichever fails first",
+  { skip: withoutCapture(INVERSE) },
+  async (t) => {
+    const dir = temporary(t),
+      archive = path.join(dir, "tape");
+    const lines = captureLines(INVERSE).filter((line) => line !== "");
+    const moved = (line, seconds) =>
+      line.replace(
+        /(^|<- |<-> )(\d+)(\.\d+)/,
+        (_, before, whole, rest) => `${before}${Number(whole) + seconds}${rest}`
+      );
+    const MINUTES = 20,
+      DAY_S = 86400;
+    // The first day has the second feed at its end only.
+    const days = {
+      one: [
+        ...Array.from({ length: MINUTES }, (_, i) => lines.map((line) => moved(line, 60 * i))),
+        lines.map((line) => moved(line, DAY_S)),
+      ].flat(),
+      two: [
+        ...[lines[0], ...lines.slice(-120)].map((line) => moved(line, 60 * MINUTES)),
+        ...lines.map((line) => moved(line, DAY_S)),
+      ],
+    };
+    for (const [feed, text] of Object.entries(days)) {
+      const file = path.join(dir, feed);
+      fs.writeFileSync(file, text.join("\n"));
+      const as = ["--format", "cryptofeed", "--family", "inverse", "--feed", feed];
+      await tapedeck(t, ["import", "-q", "-a", archive, ...as, file]);
+    }
+    const errors = new Set();
+    for (const threads of [1, 2, 4]) {
+      const args = exporting(archive, "tardis-csv", path.join(dir, "out"), "-j", String(threads));
+      errors.add((await tapedeck(t, args, { status: 2 })).stderr);
+    }
+    assert.equal(errors.size, 1, [...errors].join("\n"));
+    assert.match([...errors][0], /would share the trades file of BTCUSD, 2021-04-17/);
+  }
+);
+
+test(
   "two feeds in one file are an error, before anything is written",
   { skip: withoutCapture(INVERSE) },
   async (t) => {
