@@ -71,6 +71,38 @@ int archive_history_is_import(const archive_history *past, const char *session)
     return row != NULL && strcmp(row->verb, "import") == 0;
 }
 
+static int has_recorded(const archive_history *past, const char *session, const char *feed)
+{
+    for (size_t i = 0; i < past->segment_count; i++)
+        if (strcmp(past->segments[i].feed, feed) == 0 &&
+            strcmp(past->segments[i].session, session) == 0)
+            return 1;
+    return 0;
+}
+
+uint64_t archive_history_asked_until_ns(const archive_history *past, const char *feed,
+                                        const char *next)
+{
+    uint64_t until_ns = 0;
+    uint64_t next_ns = 0; /* start of the session after sessions[i - 1] */
+    for (size_t i = past->session_count; i > 0; i--) {
+        const session_row *at = &past->sessions[i - 1];
+        if (strcmp(at->verb, "import") == 0)
+            continue;
+        if (strcmp(at->session, next) != 0 && next_ns != 0) {
+            const int is_stopped = at->state == SESSION_STOPPED;
+            const int is_of_feed = has_recorded(past, at->session, feed);
+            if (until_ns == 0 && (is_of_feed || !is_stopped))
+                until_ns = is_stopped ? at->stop_ns : next_ns;
+            if (is_of_feed)
+                return until_ns;
+        }
+        if (next_ns != 0 || strcmp(at->session, next) == 0)
+            next_ns = at->start_ns;
+    }
+    return 0;
+}
+
 int archive_history_is_last(const archive_history *past, const past_segment *segment)
 {
     const past_segment *end = past->segments + past->segment_count;

@@ -115,6 +115,12 @@ int archive_history_is_crashed(const archive_history *past, const char *session)
 /* 1 if the session imported captures of other tools. */
 int archive_history_is_import(const archive_history *past, const char *session);
 
+/* Until when a feed was asked for that the session `next` does not record: until the stop of the
+ * last session before it that recorded the feed. A session that was killed may have recorded it
+ * until the next one began. 0: no session recorded it, apart from imports. */
+uint64_t archive_history_asked_until_ns(const archive_history *past, const char *feed,
+                                        const char *next);
+
 /* 1 if the segment, a row of the history, is its session's last one of the feed, apart from
  * discarded and lost ones. */
 int archive_history_is_last(const archive_history *past, const past_segment *segment);

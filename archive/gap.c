@@ -193,18 +193,49 @@ int gap_row_is_disproved(const gap_row *row)
 
 /* ---- origins ---- */
 
+static const char AND_REMOVED[] = "; " GAP_DETAIL_REMOVED;
+
+char *gap_detail_removed(const char *detail)
+{
+    const size_t length = strlen(detail);
+    if (length == 0)
+        return td_strdup(GAP_DETAIL_REMOVED);
+    char *out = td_alloc(length + sizeof AND_REMOVED);
+    memcpy(out, detail, length);
+    memcpy(out + length, AND_REMOVED, sizeof AND_REMOVED);
+    return out;
+}
+
+/* Length of the detail without the remark. */
+static size_t detail_length(const gap_row *row)
+{
+    const char *remark = strstr(row->detail, AND_REMOVED);
+    return remark == NULL ? strlen(row->detail) : (size_t)(remark - row->detail);
+}
+
+int gap_row_is_removed(const gap_row *row)
+{
+    return strcmp(row->detail, GAP_DETAIL_REMOVED) == 0 || strstr(row->detail, AND_REMOVED) != NULL;
+}
+
+static int detail_is(const gap_row *row, size_t from, const char *text)
+{
+    const td_bytes rest = td_bytes_of(row->detail + from, detail_length(row) - from);
+    return td_bytes_is(rest, text);
+}
+
 /* By the code of its close frame (RFC 6455, 7.4.1, and the registry of close codes): normal, going
  * away, service restart, try again later. */
 static const char *origin_of_close(const gap_row *row)
 {
+    static const char *const PLANNED[] = {"1000", "1001", "1012", "1013"};
     const size_t length = strlen(GAP_DETAIL_CLOSE_CODE);
-    const char *code = row->detail + length;
     if (strncmp(row->detail, GAP_DETAIL_CLOSE_CODE, length) != 0)
         return "exchange";
-    return strcmp(code, "1000") == 0 || strcmp(code, "1001") == 0 || strcmp(code, "1012") == 0 ||
-                   strcmp(code, "1013") == 0
-               ? "exchange_planned"
-               : "exchange";
+    for (size_t i = 0; i < sizeof PLANNED / sizeof PLANNED[0]; i++)
+        if (detail_is(row, length, PLANNED[i]))
+            return "exchange_planned";
+    return "exchange";
 }
 
 const char *gap_row_origin(const gap_row *row)
@@ -239,7 +270,7 @@ const char *gap_row_origin(const gap_row *row)
     for (size_t i = 0; i < sizeof ORIGINS / sizeof ORIGINS[0]; i++)
         if (ORIGINS[i].reason == row->reason &&
             (ORIGINS[i].cause == NULL || strcmp(ORIGINS[i].cause, row->cause) == 0) &&
-            (ORIGINS[i].detail == NULL || strcmp(ORIGINS[i].detail, row->detail) == 0))
+            (ORIGINS[i].detail == NULL || detail_is(row, 0, ORIGINS[i].detail)))
             return ORIGINS[i].origin;
     return "unknown";
 }

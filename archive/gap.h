@@ -33,6 +33,9 @@ int gap_reason_ends_connection(time_reason reason);
 #define GAP_DETAIL_CLOSE_CODE       "close code "
 #define GAP_DETAIL_PINGS_ANSWERED   "pings were answered, and no data came"
 #define GAP_DETAIL_INSTRUMENT_ENDED "instrument ended"
+/* The row ended where its topic or feed was no longer asked for. gap_detail_removed adds it to the
+ * detail that the row has, and the caller frees the text; gap_row_is_removed: 1 if it is there. */
+#define GAP_DETAIL_REMOVED "removed from the configuration"
 
 /* covered_by of a row that answered pings of its own connection disprove (disproved_gaps.h). */
 #define GAP_COVERED_BY_PONGS "its pongs"
@@ -115,6 +118,9 @@ int gap_row_is_loss(const gap_row *row);
 
 /* 1 if nothing is missing although the row was written (GAP_COVERED_BY_PONGS). It is no loss. */
 int gap_row_is_disproved(const gap_row *row);
+
+char *gap_detail_removed(const char *detail);
+int gap_row_is_removed(const gap_row *row);
 
 /* Where the gap comes from, as far as its reason, cause and detail show: "us" (the recorder, its
  * machine or its user), "network", "exchange_planned" (it closed the connection in order),

@@ -244,6 +244,13 @@ void feed_end_topics(const feed *self, const topic_numbers *ended, const char *w
         }
 }
 
+void feed_end_gaps(const feed *self)
+{
+    const uint64_t now_ns = intake_now_ns(recording_intake(self->list->recording));
+    for (uint32_t line = 0; line < feed_line_count(self); line++)
+        open_gaps_removed(self->gaps[line], now_ns);
+}
+
 /* ---- instruments that are listed or ended ---- */
 
 static void begin_symbols(feed *self, const symbol_list *symbols)

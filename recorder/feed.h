@@ -128,6 +128,9 @@ void feed_begin_topics(feed *self, uint32_t shard_count_before, const topic_numb
 /* Topics of the subscription have ended. why: a remark for the rows. */
 void feed_end_topics(const feed *self, const topic_numbers *ended, const char *why);
 
+/* The feed is removed: all its gaps end. */
+void feed_end_gaps(const feed *self);
+
 /* Send the requests for changed topics. */
 void feed_send_changes(const feed *self);
 

@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "archive/feed_history.h"
 #include "schema/topic.h"
 
 static const char CLOCK_BEHIND[] = "the next session's clock was earlier than this moment";
@@ -25,6 +24,7 @@ typedef struct wanted_topic {
     uint8_t was_on_shard;  /* 1: recorded earlier, on the same shard */
     uint8_t was_on_other;  /* 1: recorded earlier, on another shard that was still in use */
     uint8_t is_granted;    /* 1: granted on the shard's current connection */
+    uint8_t is_ended;      /* 1: of open_gaps_ended */
 } wanted_topic;
 
 /* An open gap: a row of the ledger, with its own copies of texts (gap_row_copy). */
@@ -39,9 +39,10 @@ struct open_gaps {
     open_gaps_options options;
     wanted_topic *topics; /* in the order of the subscription */
     size_t topic_count;
-    const uint8_t *is_mine; /* of open_gaps_continue; else NULL */
-    uint8_t is_continued;   /* 1: open_gaps_continue was called */
-    uint8_t has_moved;      /* 1: a topic is on another shard than in earlier sessions */
+    size_t expected[LIMIT_FEED_SLOTS]; /* topics of each shard that have not ended */
+    const uint8_t *is_mine;            /* of open_gaps_continue; else NULL */
+    uint8_t is_continued;              /* 1: open_gaps_continue was called */
+    uint8_t has_moved;                 /* 1: a topic is on another shard than in earlier sessions */
     open_row *rows;
     size_t row_count;
     gap_list begun;
@@ -161,6 +162,7 @@ static void parse_topics(open_gaps *self)
         self->topics = td_array_grow(self->topics, i, sizeof *self->topics);
         self->topics[i] = (wanted_topic){.shard = subscription_shard_of(wanted, i)};
         parse_topic(self, wanted->topics[i], &self->topics[i]);
+        self->expected[self->topics[i].shard]++;
         self->topic_count = i + 1;
     }
 }
@@ -215,7 +217,8 @@ static int continues_line(const open_gaps *self, uint32_t line, uint32_t shard)
     return self->options.line == (line < self->options.feed->lines ? line : 0);
 }
 
-/* Return the latest end of a gap of the whole slot, or 0. */
+/* Return the latest end of a gap of the whole slot, or 0. A gap that ended because the feed was
+ * removed shows no connection. */
 static uint64_t last_end(const open_gaps *self, const past_slot *slot)
 {
     const gap_list *ledger = self->options.ledger;
@@ -224,7 +227,7 @@ static uint64_t last_end(const open_gaps *self, const past_slot *slot)
         const gap_row *row = &ledger->rows[i];
         if (row->to_ns != GAP_OPEN && row->to_ns > end_ns && row->to_ns <= self->options.start_ns &&
             is_of_feed(self, row) && is_whole(row) && row->line == slot->line &&
-            row->shard == slot->shard)
+            row->shard == slot->shard && !gap_row_is_removed(row))
             end_ns = row->to_ns;
     }
     return end_ns;
@@ -334,15 +337,42 @@ static void add_earlier(open_gaps *self, const gap_row *row)
 
 /* An open row may be the rest of a written one (disproved_gaps.h). The first part is then written,
  * too: otherwise the written row would be open again when its connection's segments are pruned. */
-static void add_first_part(open_gaps *self, const gap_row *rest)
+static void add_first_part(const gap_list *ledger, const gap_row *rest, gap_list *out)
 {
-    const gap_list *ledger = self->options.ledger;
     for (size_t i = 0; i < ledger->count; i++) {
         gap_row key = *rest;
         key.from_ns = ledger->rows[i].from_ns;
         if (gap_row_is_disproved(&ledger->rows[i]) && ledger->rows[i].to_ns == rest->from_ns &&
             gap_row_compare(&ledger->rows[i], &key) == 0)
-            gap_list_add(&self->begun, &ledger->rows[i]);
+            gap_list_add(out, &ledger->rows[i]);
+    }
+}
+
+static int is_configured(const recorder_config *config, const char *feed)
+{
+    for (size_t i = 0; i < config->feed_count; i++)
+        if (strcmp(config->feeds[i].name, feed) == 0)
+            return 1;
+    return 0;
+}
+
+void open_gaps_end_others(const recorder_config *config, const archive_history *past,
+                          const char *session, const gap_list *ledger, gap_list *out)
+{
+    for (size_t i = 0; i < ledger->count; i++) {
+        gap_row ended = ledger->rows[i];
+        if (ended.to_ns != GAP_OPEN || is_configured(config, ended.feed) ||
+            strcmp(ended.cause, GAP_CAUSE_IMPORT) == 0)
+            continue;
+        const uint64_t to_ns = archive_history_asked_until_ns(past, ended.feed, session);
+        if (to_ns == 0)
+            continue;
+        ended.to_ns = to_ns > ended.from_ns ? to_ns : ended.from_ns;
+        char *detail = gap_detail_removed(ended.detail);
+        ended.detail = detail;
+        gap_list_add(out, &ended);
+        td_free(detail);
+        add_first_part(ledger, &ledger->rows[i], out);
     }
 }
 
@@ -355,7 +385,7 @@ static void add_ledger(open_gaps *self)
             !continues_line(self, row->line, row->shard))
             continue;
         add_earlier(self, row);
-        add_first_part(self, row);
+        add_first_part(ledger, row, &self->begun);
     }
 }
 
@@ -442,18 +472,53 @@ void open_gaps_added(open_gaps *self)
     parse_topics(self);
 }
 
+/* 1 if no topic is expected on the shard any more. Without topics, authentication subscribes to
+ * everything. */
+static int is_shard_empty(const open_gaps *self, uint32_t shard)
+{
+    return self->topic_count > 0 && self->expected[shard] == 0;
+}
+
+/* The row does not wait for the shard any more: it ends at to_ns if it waits for no other. */
+static void stop_waiting(open_gaps *self, size_t index, uint32_t shard, uint64_t to_ns)
+{
+    open_row *row = &self->rows[index];
+    row->shards[shard / 64] &= ~(UINT64_C(1) << (shard % 64));
+    if (!waits_for_any(row))
+        end_row(self, index, to_ns);
+}
+
 void open_gaps_ended(open_gaps *self, size_t topic, uint64_t recv_ns, const char *why)
 {
     TD_ASSERT(topic < self->topic_count);
+    const uint32_t shard = self->topics[topic].shard;
     self->topics[topic].is_granted = 0;
     self->topics[topic].is_recorded = 0;
+    if (!self->topics[topic].is_ended)
+        self->expected[shard]--;
+    self->topics[topic].is_ended = 1;
     for (size_t i = self->row_count; i > 0; i--) {
         open_row *row = &self->rows[i - 1];
+        if (waits_for(row, shard) && is_shard_empty(self, shard)) {
+            stop_waiting(self, i - 1, shard, recv_ns);
+            continue;
+        }
         if (waits_for_any(row) || !row_has_topic(&row->row, &self->topics[topic]))
             continue;
         td_free((char *)row->row.detail);
         row->row.detail = td_strdup(why);
         end_row(self, i - 1, recv_ns);
+    }
+}
+
+void open_gaps_removed(open_gaps *self, uint64_t recv_ns)
+{
+    while (self->row_count > 0) {
+        gap_row *row = &self->rows[self->row_count - 1].row;
+        char *detail = gap_detail_removed(row->detail);
+        td_free((char *)row->detail);
+        row->detail = detail;
+        end_row(self, self->row_count - 1, recv_ns);
     }
 }
 
@@ -557,10 +622,8 @@ void open_gaps_answered(open_gaps *self, uint32_t shard, uint64_t recv_ns)
                 open_for_topic(self, &slot, topic);
         }
         open_row *row = &self->rows[i - 1];
-        row->shards[shard / 64] &= ~(UINT64_C(1) << (shard % 64));
         row->answered_ns = recv_ns > row->answered_ns ? recv_ns : row->answered_ns;
-        if (!waits_for_any(row))
-            end_row(self, i - 1, row->answered_ns);
+        stop_waiting(self, i - 1, shard, row->answered_ns);
     }
 }
 
@@ -592,7 +655,7 @@ void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, time_reason 
 {
     TD_ASSERT(shard < self->options.wanted->shard_count);
     TD_ASSERT(from_ns != 0);
-    if (open_gaps_wait_for(self, shard))
+    if (open_gaps_wait_for(self, shard) || is_shard_empty(self, shard))
         return;
     gap_row row = gap_row_of(reason, self->options.feed->name, from_ns, GAP_OPEN, cause);
     row.line = self->options.line;

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "archive/feed_history.h"
 #include "archive/feed_slots.h"
 #include "archive/gap.h"
 #include "recorder/config.h"
@@ -48,6 +49,13 @@ void open_gaps_close(open_gaps *self);
  * function. */
 const gap_row *open_gaps_begun(const open_gaps *self, size_t *count);
 
+/* Rows of the ledger that earlier sessions left open, of feeds that the session does not record:
+ * add to out how they end, which must be durable before the session records. Each ends where its
+ * feed was no longer asked for (archive_history_asked_until_ns). Rows of imports stay open. past
+ * has the session. */
+void open_gaps_end_others(const recorder_config *config, const archive_history *past,
+                          const char *session, const gap_list *ledger, gap_list *out);
+
 /* The slots of a line have taken over from another process, whose past is known only now: do what
  * open_gaps_open does with it, without rows for slots that were replaced. is_mine: 1 for each shard
  * whose past this line continues. Then call open_gaps_restate for each shard that is live, with the
@@ -61,8 +69,13 @@ void open_gaps_restate(open_gaps *self, uint32_t shard, uint32_t conn, uint64_t 
 void open_gaps_added(open_gaps *self);
 
 /* A topic has ended, at recv_ns: it is not expected any more, and its open gaps end. why: a remark
- * for the rows. If the topic begins again, it counts as added. */
+ * for the rows. No gap waits for a shard whose topics have all ended. If the topic begins again, it
+ * counts as added. */
 void open_gaps_ended(open_gaps *self, size_t topic, uint64_t recv_ns, const char *why);
+
+/* The feed is removed, at recv_ns: nothing of it is expected any more, and all its open gaps end.
+ */
+void open_gaps_removed(open_gaps *self, uint64_t recv_ns);
 
 /* A shard has a new connection, on which no topic is granted yet. */
 void open_gaps_connected(open_gaps *self, uint32_t shard);
@@ -94,7 +107,8 @@ int open_gaps_wait_for(const open_gaps *self, uint32_t shard);
  * alone. */
 void open_gaps_split(open_gaps *self, uint32_t shard, uint64_t at_ns);
 
-/* A shard's connection was lost: opens a gap at from_ns, unless a gap is open already. */
+/* A shard's connection was lost: opens a gap at from_ns, unless a gap is open already or all topics
+ * of the shard have ended. */
 void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, time_reason reason,
                     uint64_t from_ns, const char *cause, const char *detail);
 

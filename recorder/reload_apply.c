@@ -6,8 +6,6 @@
 
 enum { RELOADS_MAX = 1000 }; /* with other settings: each keeps the texts of its file */
 
-static const char REMOVED[] = "removed from the configuration";
-
 struct reload_apply {
     reload_apply_options options;
     reload_plan plan;
@@ -109,7 +107,7 @@ static void change_feed(reload_apply *self, feed_list *feeds, size_t number)
                             &begun, &ended, &err) != TD_OK)
         td_log_emit(feeds->log, TD_LOG_ERROR,
                     "the new configuration is not recorded completely: %s", err.text);
-    feed_end_topics(changed, &ended, REMOVED);
+    feed_end_topics(changed, &ended, GAP_DETAIL_REMOVED);
     feed_begin_topics(changed, shard_count, &begun);
     feed_send_changes(changed);
     if (changed->setup->listed != NULL)
@@ -155,7 +153,8 @@ static void remove_feed(feed *removed)
     td_result rc = subscription_change(&removed->setup->subscription, removed->config, &none,
                                        &begun, &ended, NULL);
     TD_ASSERT(rc == TD_OK);
-    feed_end_topics(removed, &ended, REMOVED);
+    feed_end_gaps(removed);
+    feed_end_topics(removed, &ended, GAP_DETAIL_REMOVED);
     removed->config->is_removed = 1;
     http_feed_stop(removed->http);
     for (size_t i = 0; i < removed->slot_count; i++)

@@ -211,6 +211,19 @@ static td_result open_feed_gaps(feed *opened, archive_view *view, const gap_list
     return rc;
 }
 
+/* End the gaps that earlier sessions left open of feeds that this one does not record. */
+static td_result end_other_gaps(const supervisor *self, const archive_view *view,
+                                const gap_list *ledger, td_err *err)
+{
+    gap_list ended = {0};
+    open_gaps_end_others(self->options.config, &view->past, archive_session(self->options.archive),
+                         ledger, &ended);
+    td_result rc =
+        archive_writer_put_gaps(recording_writer(self->recording), ended.rows, ended.count, err);
+    gap_list_fini(&ended);
+    return rc;
+}
+
 /* Warn if the archive has frames of later times than the wall clock's. Receive times follow the
  * wall clock all the same. */
 static void warn_of_clock(const supervisor *self, archive_view *view)
@@ -257,8 +270,10 @@ static td_result open_session(supervisor *self, td_err *err)
     td_result rc = recording_begin(self->recording, self->options.archive, 0, err);
     if (rc == TD_OK)
         rc = archive_view_open(self->options.archive, VIEW_ALL, NULL, &view, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
         archive_gaps_of(view, &ledger);
+        rc = end_other_gaps(self, view, &ledger, err);
+    }
     for (size_t i = 0; i < self->feeds.count && rc == TD_OK; i++) {
         feed *opened = &self->feeds.items[i];
         opened->pipeline->segment_count = 0; /* of a session that continued */

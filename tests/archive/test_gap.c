@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "archive/gap.h"
 #include "archive/ledger.h"
@@ -52,6 +53,14 @@ static void test_origins(void **state)
         row.reason = ROWS[i].reason;
         row.detail = ROWS[i].detail;
         assert_string_equal(gap_row_origin(&row), ROWS[i].origin);
+        assert_false(gap_row_is_removed(&row));
+        /* The origin is kept, and the remark too, whichever row of the key is read last. */
+        char *removed = gap_detail_removed(row.detail);
+        assert_true(strcmp(removed, row.detail) > 0);
+        row.detail = removed;
+        assert_string_equal(gap_row_origin(&row), ROWS[i].origin);
+        assert_true(gap_row_is_removed(&row));
+        td_free(removed);
     }
 }
 

@@ -171,6 +171,107 @@ static void a_reconnect_is_one_row(void **state)
     assert_false(open_gaps_wait_for(f->gaps, 0));
 }
 
+/* A slot whose topics have all ended is not expected to return: its gap ends with the last of them,
+ * and the next loss of its connection is none. */
+static void a_slot_whose_topics_end(void **state)
+{
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", "trade.B", NULL, "trade.C"));
+    begin(f);
+    for (uint32_t shard = 0; shard < 2; shard++)
+        open_gaps_lost(f->gaps, shard, 1, GAP_DISCONNECT, 1020 + shard, "reset", "");
+    assert_rows(f, "disconnect 0  1020-;disconnect 1  1021-;");
+    open_gaps_ended(f->gaps, 0, 1030, "gone");
+    assert_rows(f, "");
+    open_gaps_ended(f->gaps, 1, 1040, "gone");
+    assert_rows(f, "disconnect 0  1020-1040;");
+    assert_false(open_gaps_wait_for(f->gaps, 0));
+    open_gaps_lost(f->gaps, 0, 2, GAP_DISCONNECT, 1050, "reset", "");
+    assert_rows(f, "");
+    grant_and_settle(f, 1, 1060);
+    grant_and_settle(f, 2, 1060);
+    assert_rows(f, "disconnect 1  1021-1060;");
+}
+
+/* All gaps of a feed end where it is removed, of slots and of topics. */
+static void a_feed_that_is_removed(void **state)
+{
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", NULL, "trade.B"));
+    begin(f);
+    for (uint32_t topic = 0; topic < 2; topic++)
+        grant_and_settle(f, topic, 1010);
+    open_gaps_lost(f->gaps, 0, 1, GAP_DISCONNECT, 1020, "closed_by_peer", "close code 1001");
+    open_gaps_withdrawn(f->gaps, 1, 1, 1025);
+    assert_rows(f, "disconnect 0  1020- close code 1001;disconnect 1 trade.B 1025-;");
+    open_gaps_removed(f->gaps, 1030);
+    assert_rows(f, "disconnect 1 trade.B 1025-1030 removed from the configuration;"
+                   "disconnect 0  1020-1030 close code 1001; removed from the configuration;");
+}
+
+/* A session ends the open rows of a feed that it does not record where the last session that had it
+ * ended. A session that was killed may have had it until the next one began. A feed that only
+ * imports have keeps its rows. */
+static void a_feed_that_is_not_configured(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sessions; /* "2" recorded x, then stopped; "2!": was killed; "-": not x */
+        const char *cause;
+        uint64_t from_ns, to_ns;
+    } ROWS[] = {
+        {"x", "reset", 110, 150},        {"x!", "reset", 110, 300},  {"x-", "reset", 110, 150},
+        {"x-!", "reset", 110, 400},      {"x!-", "reset", 110, 300}, {"xx", "reset", 110, 250},
+        {"xi", "reset", 110, 150},       {"i", "reset", 110, 0},     {"-", "reset", 110, 0},
+        {"x", GAP_CAUSE_IMPORT, 110, 0}, {"x", "reset", 900, 900}, /* the clock was ahead */
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        static recorder_config config; /* too large for a stack */
+        archive_history past = {0};
+        gap_list ledger = {0};
+        gap_list ended = {0};
+        uint64_t start_ns = 100;
+        char name[SESSION_ID_BYTES] = "s0";
+        for (const char *at = ROWS[i].sessions; *at != '\0'; at++, start_ns += 100, name[1]++) {
+            session_row row = {
+                .start_ns = start_ns, .stop_ns = start_ns + 50, .state = SESSION_STOPPED};
+            (void)snprintf(row.session, sizeof row.session, "%s", name);
+            (void)snprintf(row.verb, sizeof row.verb, "%s", *at == 'i' ? "import" : "record");
+            if (*at != '-')
+                (void)archive_history_add_segment(&past, name, "x", name);
+            if (at[1] == '!') {
+                row.state = SESSION_CRASHED;
+                row.stop_ns = 0;
+                at++;
+                start_ns += 100;
+            }
+            archive_history_add_session(&past, &row);
+        }
+        session_row next = {.session = "next", .start_ns = start_ns, .verb = "record"};
+        archive_history_add_session(&past, &next);
+        gap_row row = gap_row_of(GAP_DISCONNECT, "x", ROWS[i].from_ns, GAP_OPEN, ROWS[i].cause);
+        gap_list_add(&ledger, &row);
+        row.from_ns++;
+        row.to_ns = row.from_ns + 1; /* has an end */
+        gap_list_add(&ledger, &row);
+        config.feeds[0].name = "y";
+        config.feed_count = 1;
+        open_gaps_end_others(&config, &past, "next", &ledger, &ended);
+        assert_int_equal(ended.count, ROWS[i].to_ns != 0);
+        if (ended.count == 1) {
+            assert_int_equal(ended.rows[0].from_ns, ROWS[i].from_ns);
+            assert_int_equal(ended.rows[0].to_ns, ROWS[i].to_ns);
+            assert_true(gap_row_is_removed(&ended.rows[0]));
+        }
+        gap_list_fini(&ended);
+        config.feeds[0].name = "x";
+        open_gaps_end_others(&config, &past, "next", &ledger, &ended);
+        assert_int_equal(ended.count, 0);
+        gap_list_fini(&ledger);
+        archive_history_fini(&past);
+    }
+}
+
 /* The gap of a slot is split: its first part has an end, the rest stays open. */
 static void a_long_gap_is_split(void **state)
 {
@@ -289,6 +390,23 @@ static void a_slot_that_was_given_up(void **state)
     put_row(f, GAP_RESTART, 1, "", "", 500, 600);
     begin(f);
     assert_rows(f, "restart 0  900-;");
+}
+
+/* One whose gap ended because its feed was removed was not given up. */
+static void a_slot_of_a_removed_feed(void **state)
+{
+    fixture *f = *state;
+    init(f, TOPICS("trade.A", NULL, "trade.B"));
+    put_slot(f, 0, 900, 905, "2");
+    put_slot(f, 1, 500, 505, "1");
+    put_travel(f, "trade.A", 6, 0);
+    put_travel(f, "trade.B", 6, 1);
+    gap_row row = gap_row_of(GAP_CRASH, "x", 500, 600, "");
+    row.shard = 1;
+    row.detail = GAP_DETAIL_REMOVED;
+    gap_list_add(&f->ledger, &row);
+    begin(f);
+    assert_rows(f, "restart 1  500-;restart 0  900-;");
 }
 
 /* Without data since the last gap ended, the connection was complete from then on. A row never has
@@ -446,12 +564,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_first_session_has_no_row, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reconnect_is_one_row, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_slot_whose_topics_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_feed_that_is_removed, set_up, tear_down),
+        cmocka_unit_test(a_feed_that_is_not_configured),
         cmocka_unit_test_setup_teardown(a_long_gap_is_split, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_topic_that_stays_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_topic_that_is_withdrawn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_session_begins, set_up, tear_down),
         cmocka_unit_test_setup_teardown(topics_move, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_slot_that_was_given_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_slot_of_a_removed_feed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_quiet_slot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_row_of_a_damaged_journal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rows_of_topics_from_earlier_sessions, set_up, tear_down),

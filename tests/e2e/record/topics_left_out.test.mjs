@@ -1,4 +1,5 @@
 // A topic that a session was recorded without, between two that have it: that time was not asked for, and is neither whole nor lost.
+// A feed that was lost and then taken out of the configuration: its gap ends where it was no longer asked for.
 // Expected: docs/archive.md ("Gaps", "Days"); the sessions' topics and times, which the test chooses.
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -150,3 +151,75 @@ test("a topic that is left out is found although no connection was open at the s
     ["ETHUSDT"]
   );
 });
+
+for (const [how, end] of [
+  ["a reload", "reload"],
+  ["the next session", "SIGTERM"],
+  ["the session after a kill", "SIGKILL"],
+])
+  test(`the gap of a feed that ${how} leaves out ends there`, async (t) => {
+    const dir = temporary(t),
+      archive = path.join(dir, "tape"),
+      file = path.join(dir, "feeds.yaml");
+    const servers = new Map();
+    for (const family of ["v5-linear", "v5-spot"])
+      servers.set(family, await simulator(t, temporary(t), ["--families", family]));
+    const write = (...families) =>
+      fs.writeFileSync(
+        file,
+        "feeds:\n" +
+          families
+            .map((family) => [family, servers.get(family)])
+            .map(
+              ([family, { url, ca }]) =>
+                `  - family: ${family}\n    url: ${url}${PATHS[family]}\n    ca_file: ${ca}\n    topics: [publicTrade]\n    symbols: [BTCUSDT]\n`
+            )
+            .join("")
+      );
+    const start = () => new Recorder(t, archive, ["-c", file, "--commit-interval", "100ms"]);
+    const durable = async (recorder, feed, count) => {
+      for (let i = 0; i < count; i++)
+        await recorder.durableLine((row) => row.feed === feed && row.in > 1);
+    };
+    const gaps = async (feed) =>
+      (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: 1 })).filter(
+        (row) => row.feed === feed
+      );
+    write("v5-linear", "v5-spot");
+    let recorder = start();
+    await durable(recorder, "v5-linear", 2);
+    await servers.get("v5-linear").program.kill("SIGTERM");
+    await recorder.prints(/cannot connect/);
+    await durable(recorder, "v5-spot", 2);
+    const [open, ...more] = await gaps("v5-linear");
+    assert.ok(open.to_ns === null && more.length === 0, JSON.stringify([open, more]));
+    write("v5-spot");
+    const asked_ms = Date.now();
+    if (end === "reload") await tapedeck(t, ["ctl", archive, "reload"]);
+    else {
+      await recorder.kill(end);
+      recorder = start();
+    }
+    const ended_ms = Date.now();
+    await durable(recorder, "v5-spot", 2);
+    const rows = await gaps("v5-linear");
+    assert.deepEqual(
+      rows.map(({ reason, origin, detail }) => [reason, origin, detail]),
+      [["disconnect", "exchange_planned", "close code 1001; removed from the configuration"]]
+    );
+    const { from_ns, to_ns } = rows[0];
+    assert.equal(from_ns, open.from_ns);
+    assert.ok(to_ns >= asked_ms * 1e6 && to_ns < (ended_ms + 1000) * 1e6, `${to_ns}`);
+    // Recorded again, it has a gap from its last frame on.
+    servers.set("v5-linear", await simulator(t, temporary(t), ["--families", "v5-linear"]));
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    write("v5-linear", "v5-spot");
+    recorder = start();
+    await durable(recorder, "v5-linear", 2);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const all = await gaps("v5-linear");
+    const [later, ...none] = all.filter(({ reason }) => reason !== "disconnect");
+    assert.ok(all.length === 2 && none.length === 0, JSON.stringify(all));
+    assert.ok(later.from_ns <= from_ns + 1 && later.to_ns > to_ns, JSON.stringify(all));
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
