@@ -136,7 +136,7 @@ static void note_skipped(live_feed *feed, uint64_t recv_ns)
 {
     for (live_symbol *symbol = feed->active; symbol != NULL; symbol = symbol->next)
         for (live_channel *at = symbol->channels; at != NULL; at = at->next) {
-            at->silence.heard_ns = recv_ns;
+            at->silence.heard_ns = at->silence.sent_ns = recv_ns;
             if (at->state != NULL)
                 symbol_topic_skip(at->state, recv_ns);
         }
@@ -253,12 +253,15 @@ static void sweep(live_check *self, const live_feed *feed, uint64_t now_ns)
 /* A frame of the channel ends its silence. */
 static void hear(live_check *self, live_channel *channel, const feed_frame *frame)
 {
-    live_slot_hear(channel->silence.slot, frame->conn, frame->recv_ns);
+    const uint64_t sent_ns = frame->complete_ns != 0 && frame->complete_ns < frame->recv_ns
+                                 ? frame->complete_ns
+                                 : frame->recv_ns;
+    live_slot_hear(channel->silence.slot, frame->conn, frame->recv_ns, sent_ns);
     if (channel->silence.from_ns != 0)
         report_silence(self, channel, frame->recv_ns);
     if (channel->conn.number != frame->conn)
         rhythm_restart(&channel->silence.rhythm);
-    live_silence_hear(&channel->silence, frame->recv_ns);
+    live_silence_hear(&channel->silence, frame->recv_ns, sent_ns);
     if (TD_LIKELY(frame->recv_ns < self->swept_ns + TD_NS_PER_S))
         return;
     self->swept_ns = frame->recv_ns;

@@ -633,8 +633,8 @@ static void test_another_snapshot_is_due(void **state)
     live_check_close(w);
 }
 
-/* Puts a frame of one of two topics of a connection. */
-static void put_topic(live_check *w, int topic, uint32_t conn, uint64_t ms)
+/* Puts a frame of one of two topics of a connection, which was complete until late_ms before. */
+static void put_late_topic(live_check *w, int topic, uint32_t conn, uint64_t ms, uint64_t late_ms)
 {
     static const channel_info INFOS[] = {
         {.topic = "tickers", .symbol = "AUSDT", .exchange_topic = "tickers.AUSDT"},
@@ -643,11 +643,17 @@ static void put_topic(live_check *w, int topic, uint32_t conn, uint64_t ms)
     char text[] = "{\"topic\":\"?\"}                                ";
     const feed_frame frame = {.conn = conn,
                               .recv_ns = ms * TD_NS_PER_MS,
+                              .complete_ns = (ms - late_ms) * TD_NS_PER_MS,
                               .bytes = td_bytes_of(text, 13),
                               .info = &INFOS[topic]};
     const feed_written written = {.segment = 1,
                                   .route = {.notes = &notes, .frame_class = CLASS_DATA}};
     live_check_put(w, 0, &frame, &written);
+}
+
+static void put_topic(live_check *w, int topic, uint32_t conn, uint64_t ms)
+{
+    put_late_topic(w, topic, conn, ms, 0);
 }
 
 static void expect_silence(live_check *w, const char *symbol, uint64_t from_ms, uint64_t to_ms)
@@ -705,10 +711,52 @@ static void test_silent_topics(void **state)
     live_check_close(w);
 }
 
+/* The last frame before a silence was read late: frames that did not come may be older. Without a
+ * further proof, the next silence has a begin of its own, because its gap would have the same key.
+ */
+static void test_silence_after_a_late_frame(void **state)
+{
+    (void)state;
+    enum { STEP_MS = 500, LATE_MS = 300, SILENT_MS = 40000 };
+    static pipeline_config config;
+    const live_check_options options = {.config = &config, .ring_bytes = 64 << 20};
+    const uint64_t start_ms = UINT64_C(1790000000000);
+    live_check *w = NULL;
+    gap_row gap;
+    uint16_t feed_index;
+    config = (pipeline_config){.feed_count = 1};
+    config.feeds[0] =
+        (pipeline_feed){.family = family_find(td_bytes_str("v5-linear")), .silence_factor = 10};
+    assert_int_equal(live_check_open(&options, &w, NULL), TD_OK);
+    uint64_t ms = start_ms;
+    for (const uint64_t end_ms = ms + 620000; ms < end_ms; ms += STEP_MS) {
+        put_topic(w, 0, 1, ms);
+        put_topic(w, 1, 1, ms + 1);
+    }
+    const uint64_t proof_ms = ms - LATE_MS;
+    for (uint64_t i = 0; i < 2; i++) {
+        put_late_topic(w, 1, 1, ms, ms - proof_ms);
+        for (const uint64_t end_ms = ms + SILENT_MS; ms < end_ms; ms += STEP_MS)
+            put_topic(w, 0, 1, ms + 1);
+        put_late_topic(w, 1, 1, ms, ms - proof_ms);
+        while (!live_check_is_idle(w))
+            (void)poll(NULL, 0, 1);
+        for (int is_end = 0; is_end < 2; is_end++) {
+            assert_true(live_check_next_finding(w, &feed_index, &gap));
+            assert_string_equal(gap.cause, GAP_CAUSE_SILENT);
+            assert_int_equal(gap.from_ns, proof_ms * TD_NS_PER_MS + i);
+            assert_int_equal(gap.to_ns, is_end ? ms * TD_NS_PER_MS : GAP_OPEN);
+        }
+        assert_false(live_check_next_finding(w, &feed_index, &gap));
+    }
+    live_check_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_silent_topics),
+        cmocka_unit_test(test_silence_after_a_late_frame),
         cmocka_unit_test(test_lost_trades),
         cmocka_unit_test(test_repaired_by_the_revealing_frame),
         cmocka_unit_test(test_two_connections),
