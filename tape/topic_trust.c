@@ -153,9 +153,20 @@ static const loss *find_gap(const gap_list *gaps, trust_conn *conn, uint64_t rec
     return is_of_other ? found : ending;
 }
 
-/* Break off the stretch if something ended it between the previous frame and recv_ns. */
+/* 1 if nothing is missing although another connection brings the frame. The ledger has the ends of
+ * a recorder's connections: without a gap, another one had taken over when the last one ended. The
+ * frame must replace all that this one brought. */
+static int is_successor(const trust_conn *conn, symbol_step step, const symbol_verdict *found)
+{
+    return step == SYMBOL_RECONNECTS && found != NULL && found->rules.is_snapshot &&
+           conn->own->is_recorded;
+}
+
+/* Break off the stretch if something ended it between the previous frame and recv_ns. found: the
+ * verdict on the frame that was received then; NULL without one of this connection. */
 static void break_if_interrupted(const gap_list *gaps, trust_conn *conn, uint64_t recv_ns,
-                                 symbol_step step, uint64_t damaged_until_ns, trust_answer *out)
+                                 symbol_step step, uint64_t damaged_until_ns,
+                                 const symbol_verdict *found, trust_answer *out)
 {
     const loss *gap = find_gap(gaps, conn, recv_ns, step);
     trust_break why = {.reason = DOUBT_CONNECTION};
@@ -163,7 +174,8 @@ static void break_if_interrupted(const gap_list *gaps, trust_conn *conn, uint64_
         why = (trust_break){.reason = gap->reason, .doubt_ns = gap->from_ns};
     else if (conn->trusted_ns < damaged_until_ns || recv_ns <= damaged_until_ns)
         why.reason = DOUBT_DAMAGE;
-    else if (step != SYMBOL_RECONNECTS && step != SYMBOL_NEW_TOPIC)
+    else if ((step != SYMBOL_RECONNECTS && step != SYMBOL_NEW_TOPIC) ||
+             is_successor(conn, step, found))
         return;
     break_off(conn, out, why);
 }
@@ -243,7 +255,7 @@ static void follow_other(topic_trust *trust, const gap_list *gaps, size_t to,
     trust->followed = to;
     if (!trust->conns[to].has_state)
         return;
-    break_if_interrupted(gaps, before, frame->recv_ns, SYMBOL_RECONNECTS, 0, &left);
+    break_if_interrupted(gaps, before, frame->recv_ns, SYMBOL_RECONNECTS, 0, NULL, &left);
     own->broke = left.broke;
     take_over(own);
 }
@@ -280,7 +292,7 @@ trust_answer topic_trust_apply(topic_trust *trust, const gap_list *gaps, const f
     const int began_right = topic_trust_is_right(trust);
     if (conn->has_state && TD_UNLIKELY(may_be_interrupted(conn, frame, found->step)))
         break_if_interrupted(gaps, conn, frame->recv_ns, found->step, frame->damaged_until_ns,
-                             &out);
+                             found, &out);
     apply_frame(conn, frame, found, &out);
     if (!out.is_trusted)
         out.lacks = &conn->lacks;
@@ -412,7 +424,7 @@ trust_break topic_trust_end(const topic_trust *trust, const gap_list *gaps,
     if (!trust->has_followed)
         return NO_BREAK;
     trust_conn conn = trust->conns[trust->followed];
-    break_if_interrupted(gaps, &conn, at_ns, SYMBOL_BEGINS, damaged_until_ns, &out);
+    break_if_interrupted(gaps, &conn, at_ns, SYMBOL_BEGINS, damaged_until_ns, NULL, &out);
     return *out.broke;
 }
 

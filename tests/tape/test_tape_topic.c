@@ -46,9 +46,9 @@ static void teardown(topic_fixture *f)
     tape_topic_fini(&f->topic);
 }
 
-/* Applies a frame of a connection on a line. */
-static void apply(topic_fixture *f, const char *text, uint32_t line, uint32_t conn_index,
-                  symbol_topic *saved)
+/* Applies a frame of a connection, of which the stream has a state by conn_index. */
+static void apply_of(topic_fixture *f, const char *text, uint32_t line, uint32_t conn,
+                     uint32_t conn_index, symbol_topic *saved)
 {
     book_frame_parse(text, &f->book);
     f->message = (message){.book = f->book.message};
@@ -56,7 +56,7 @@ static void apply(topic_fixture *f, const char *text, uint32_t line, uint32_t co
     f->now_ns += 1000000;
     const frame_ref frame = {.recv_ns = f->now_ns,
                              .channel = &f->channels[line],
-                             .conn = &f->conns[conn_index],
+                             .conn = &f->conns[conn],
                              .conn_index = conn_index,
                              .row = f->row,
                              .saved = saved,
@@ -65,6 +65,13 @@ static void apply(topic_fixture *f, const char *text, uint32_t line, uint32_t co
     assert_ptr_equal(f->seen.found, &f->seen.verdict);
     assert_ptr_equal(f->seen.trust, f->topic.ledger == NULL ? NULL : &f->seen.answer);
     assert_ptr_equal(f->topic.state->user, f->topic.user);
+}
+
+/* The same of a connection with a state of its own. */
+static void apply(topic_fixture *f, const char *text, uint32_t line, uint32_t conn_index,
+                  symbol_topic *saved)
+{
+    apply_of(f, text, line, conn_index, conn_index, saved);
 }
 
 static void a_frame_without_a_row_is_not_applied(void **state)
@@ -131,6 +138,41 @@ static void a_saved_state_is_continued(void **state)
     }
 }
 
+/* A snapshot of the next connection of a slot. A recorder's connections end with a gap in the
+ * ledger, or because another one has taken over; of other captures this is not known. */
+static void the_next_connection_begins_with_a_snapshot(void **state)
+{
+    (void)state;
+    static const gap_row LOST = {.reason = GAP_DISCONNECT,
+                                 .feed = "f",
+                                 .topic = "",
+                                 .symbol = "",
+                                 .covered_by = "",
+                                 .from_ns = 2000000,
+                                 .to_ns = 2500000};
+    static const struct {
+        uint8_t is_recorded, has_gap;
+        const char *next;
+        time_reason expected;
+    } CASES[] = {
+        {1, 0, "S B99x1 A101x1", TIME_IS_RIGHT},
+        {1, 1, "S B99x1 A101x1", GAP_DISCONNECT},
+        {1, 0, "D =B100x2", DOUBT_CONNECTION},
+        {0, 0, "S B99x1 A101x1", DOUBT_CONNECTION},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        topic_fixture f;
+        setup(&f);
+        f.conns[0].is_recorded = f.conns[1].is_recorded = CASES[i].is_recorded;
+        f.ledger = (gap_list){.rows = (gap_row *)&LOST, .count = CASES[i].has_gap};
+        apply_of(&f, "S B100x1 A101x1", 0, 0, 0, NULL);
+        apply_of(&f, CASES[i].next, 0, 1, 0, NULL);
+        assert_int_equal(f.seen.found->step, SYMBOL_RECONNECTS);
+        assert_int_equal(f.seen.trust->broke->reason, CASES[i].expected);
+        teardown(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +180,7 @@ int main(void)
         cmocka_unit_test(without_a_ledger_there_is_no_trust),
         cmocka_unit_test(each_line_has_a_state),
         cmocka_unit_test(a_saved_state_is_continued),
+        cmocka_unit_test(the_next_connection_begins_with_a_snapshot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
