@@ -12,6 +12,7 @@
 #include "archive/topic_list.h"
 #include "schema/dialect.h"
 #include "schema/family.h"
+#include "tape/granted_topics.h"
 
 void silent_list_fini(silent_list *list)
 {
@@ -123,10 +124,9 @@ static size_t get_silent(search *s, const segment_index *index, const grant_row 
     const family *of = family_find(td_bytes_str(index->family));
     const td_bytes text = td_bytes_str(grant->topic);
     const size_t known = name_index_find(&s->found, text);
-    if (of == NULL ||
-        (known == NAME_INDEX_NONE &&
-         (!topic_match_text(of->topics, of->topic_count, text, grant->from_ns, &match) ||
-          !selection_has_topic(s->wanted, match.topic, text, match.symbol))))
+    if (of == NULL || (known == NAME_INDEX_NONE &&
+                       (!granted_topic_match(of, grant, &match) ||
+                        !selection_has_topic(s->wanted, match.topic, text, match.symbol))))
         return SIZE_MAX;
     silent_list *out = s->out;
     const topic_row *row = known == NAME_INDEX_NONE ? match.row : out->rows[known].row;

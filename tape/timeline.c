@@ -16,6 +16,7 @@
 #include "archive/topic_list.h"
 #include "schema/family.h"
 #include "schema/topic.h"
+#include "tape/granted_topics.h"
 
 /* Chunks are used only in grids that few segments overlap; so many are kept loaded. */
 enum { CHUNKED_SEGMENTS_MAX = 48 };
@@ -100,27 +101,6 @@ static const topic_row *find_topic(const char *family_name, const char *exchange
     return is_known ? topic_row_at(of->topics, of->topic_count, match->row, at_ns) : NULL;
 }
 
-/* The first row of a granted topic (topic_entry.next_same). If no frame of the topic has come yet,
- * the schema tells its symbol, and the row is made. TOPIC_LIST_NONE: the grant covers several
- * topics, or the topic is unknown. */
-static size_t find_granted(timeline *self, const char *feed, const char *of, const char *topic)
-{
-    const size_t known = topic_list_find_exchange(&self->topics, feed, topic);
-    topic_match match;
-    if (known != TOPIC_LIST_NONE)
-        return known;
-    if (strpbrk(topic, "*|,") != NULL || find_topic(of, topic, TOPIC_NOW, &match) == NULL)
-        return TOPIC_LIST_NONE;
-    char *name = td_strndup((const char *)match.topic.data, match.topic.size);
-    char *symbol = td_strndup((const char *)match.symbol.data, match.symbol.size);
-    const channel_info info = {
-        .feed = feed, .family = of, .topic = name, .symbol = symbol, .exchange_topic = topic};
-    const size_t made = get_row(self, &info);
-    td_free(name);
-    td_free(symbol);
-    return made;
-}
-
 static int is_shown(const channel_info *info)
 {
     frame_role role = channel_role(info);
@@ -182,19 +162,17 @@ static void add_grant(timeline *self, part *to, const segment_rows *rows, const 
     const time_span common = time_span_clip(granted, of_conn);
     if (grant->source[0] == '\0') /* refused */
         return;
-    size_t row = find_granted(self, index->feed, index->family, grant->topic);
+    size_t row = topic_list_find_exchange(&self->topics, index->feed, grant->topic);
     if (row != TOPIC_LIST_NONE) {
         for (; row != TOPIC_LIST_NONE; row = self->topics.rows[row].next_same)
             add_span(to, parts_of, (span){(uint32_t)row, common});
         return;
     }
-    grant_covers_fn *covers = family_covers(index->family);
-    for (size_t i = 0; i < index->channel_count; i++) {
-        const channel_info *info = &index->channels[i].info;
-        if (is_shown(info) && info->line == conn->line && info->shard == conn->shard &&
-            grant_covers(td_bytes_str(grant->topic), td_bytes_str(info->exchange_topic), covers))
+    granted_topics named;
+    granted_topics_begin(&named, rows, grant);
+    for (const channel_info *info; (info = granted_topics_next(&named)) != NULL;)
+        if (is_shown(info))
             add_span(to, parts_of, (span){get_row(self, info), common});
-    }
 }
 
 /* Join a row's pieces of two channels, of other lines or shards. */
