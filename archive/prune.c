@@ -85,7 +85,7 @@ static td_result gather(prune_work *w, td_err *err)
 {
     const prune_options *o = w->options;
     const read_query query = {
-        .to_ns = UINT64_MAX, .wants_feed = o->wants_feed, .user = o->user, .view = w->view};
+        .time = TIME_SPAN_ALL, .wants_feed = o->wants_feed, .user = o->user, .view = w->view};
     note_list notes = {0};
     td_result rc = read_plan_open(w->archive, &query, &w->plan, err);
     if (rc == TD_OK && !o->also_kept)

@@ -59,8 +59,8 @@ static td_result load_from_file(read_plan *plan, const char *path, segment_index
 
 static int overlaps(uint64_t first_ns, uint64_t last_ns, const read_query *query)
 {
-    int is_empty = query->from_ns >= query->to_ns;
-    return !is_empty && last_ns >= query->from_ns && first_ns < query->to_ns;
+    const time_span time = query->time;
+    return time_span_ns(time) > 0 && last_ns >= time.from_ns && first_ns < time.to_ns;
 }
 
 /* 1 if a segment with this name may overlap. */
@@ -447,14 +447,14 @@ td_result read_plan_open_at(archive_view *view, int (*wants_feed)(void *, const 
     const uint64_t distance_ns = SEGMENT_DISTANCE_NS_MAX;
     near_segments near = {.at_ns = at_ns, .wants_feed = wants_feed, .user = user};
     collect_near(&near, &view->listing);
-    const read_query query = {.from_ns = at_ns > distance_ns ? at_ns - distance_ns : 0,
-                              .to_ns = at_ns < UINT64_MAX - distance_ns ? at_ns + distance_ns
-                                                                        : UINT64_MAX,
-                              .wants_feed = wants_near_feed,
-                              .wants_segment = wants_near_segment,
-                              .user = &near,
-                              .is_quiet = 1,
-                              .view = view};
+    const read_query query = {
+        .time = {at_ns > distance_ns ? at_ns - distance_ns : 0,
+                 at_ns < UINT64_MAX - distance_ns ? at_ns + distance_ns : UINT64_MAX},
+        .wants_feed = wants_near_feed,
+        .wants_segment = wants_near_segment,
+        .user = &near,
+        .is_quiet = 1,
+        .view = view};
     td_result rc = read_plan_open(view->archive, &query, out, err);
     td_free(near.names);
     return rc;

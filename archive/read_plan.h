@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/time_span.h"
 #include "archive/archive.h"
 #include "archive/archive_view.h"
 #include "archive/gap.h"
@@ -19,8 +20,7 @@
 
 /* The selection. */
 typedef struct read_query {
-    uint64_t from_ns; /* inclusive */
-    uint64_t to_ns;   /* exclusive; UINT64_MAX: no end */
+    time_span time;
     /* 1 if frames of this channel are wanted. NULL: all channels. */
     int (*wants_channel)(void *user, const channel_info *info);
     /* 1 if segments of this feed are wanted. Called before a segment is opened; not for a single
@@ -59,7 +59,7 @@ typedef struct planned_segment {
 
 typedef struct read_plan read_plan;
 
-/* Plan the segments with frames of wanted channels that overlap [from_ns, to_ns), sorted by
+/* Plan the segments with frames of wanted channels that overlap the time, sorted by
  * (first_ns, session start, session id, feed, number). An unreadable segment is logged with the
  * archive's log, counted, and left out. query is borrowed for the call. */
 TD_MUST_USE td_result read_plan_open(archive *archive, const read_query *query, read_plan **out,

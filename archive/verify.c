@@ -122,8 +122,7 @@ static int is_left_out(const verification *v, const archive_segment *listed)
     const past_segment *known = archive_history_segment(&v->view->past, listed->path);
     if (!name->is_parsed || name->is_open)
         return 0;
-    const time_span hour = segment_name_span(name);
-    if (hour.to_ns <= options->from_ns || (options->to_ns != 0 && hour.from_ns >= options->to_ns))
+    if (!time_span_overlaps(segment_name_span(name), options->time))
         return 1;
     return known != NULL && known->stage == PAST_FINISHED &&
            known->finished_at < options->since_bytes;

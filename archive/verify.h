@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/time_span.h"
 #include "archive/archive.h"
 #include "archive/gap.h"
 
@@ -51,11 +52,10 @@ typedef struct verify_report {
 } verify_report;
 
 typedef struct verify_options {
-    uint64_t from_ns, to_ns; /* segments without a frame of this time are left out; to_ns is
-                                exclusive, 0: no end */
-    uint64_t since_bytes;    /* segments that the journal lists as finished before this offset are
-                                left out; 0: none */
-    unsigned threads;        /* 1 to LIMIT_THREADS; findings and their order do not depend on it */
+    time_span time;       /* segments without a frame of this time are left out */
+    uint64_t since_bytes; /* segments that the journal lists as finished before this offset are
+                             left out; 0: none */
+    unsigned threads;     /* 1 to LIMIT_THREADS; findings and their order do not depend on it */
     /* Receives each finding, in order of path and offset. Strings are valid during the call. */
     void (*finding)(void *user, const verify_finding *finding);
     /* Called after each segment; may be NULL. */

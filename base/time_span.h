@@ -14,6 +14,9 @@ typedef struct time_span {
     uint64_t to_ns; /* exclusive; UINT64_MAX: no end. At or before from_ns: the span is empty */
 } time_span;
 
+/* The span without a begin and an end. */
+#define TIME_SPAN_ALL ((time_span){0, UINT64_MAX})
+
 /* The empty span with which time_span_join begins. */
 #define TIME_SPAN_NONE ((time_span){UINT64_MAX, 0})
 

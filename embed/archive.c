@@ -49,7 +49,7 @@ static void add_topics(topic_list *list, const segment_index *segment)
 int tapedeck_archive_topics(tapedeck_archive *a, const tapedeck_topic **topics, size_t *count,
                             tapedeck_error *error)
 {
-    const read_query everything = {.to_ns = UINT64_MAX, .is_quiet = 1};
+    const read_query everything = {.time = TIME_SPAN_ALL, .is_quiet = 1};
     td_err err;
     td_err_clear(&err);
     read_plan *plan = NULL;

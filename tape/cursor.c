@@ -116,7 +116,7 @@ static uint64_t begin_of(const segment_index *index)
  * time. 0 for other archives, or if the selection had no start. TD_E_IO. */
 static td_result find_begin(archive *from, archive_view *view, uint64_t *begin_ns, td_err *err)
 {
-    const read_query query = {.to_ns = UINT64_MAX, .view = view, .is_quiet = 1};
+    const read_query query = {.time = TIME_SPAN_ALL, .view = view, .is_quiet = 1};
     read_plan *plan = NULL;
     *begin_ns = 0;
     if (!archive_is_single_file(from))
@@ -155,8 +155,11 @@ static uint64_t first_of(archive *from, const segment_index *planned)
 static td_result find_first_ns(const cursor *c, archive_view *view, uint64_t *first_ns, td_err *err)
 {
     selection feeds = {.feeds = c->wanted.feeds};
-    const read_query query = {
-        .to_ns = UINT64_MAX, .wants_feed = wants_feed, .user = &feeds, .view = view, .is_quiet = 1};
+    const read_query query = {.time = TIME_SPAN_ALL,
+                              .wants_feed = wants_feed,
+                              .user = &feeds,
+                              .view = view,
+                              .is_quiet = 1};
     read_plan *plan = NULL;
     uint64_t found_ns = UINT64_MAX;
     td_result rc = read_plan_open(c->archive, &query, &plan, err);

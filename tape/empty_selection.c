@@ -139,8 +139,11 @@ static td_result suspect_damage(archive *from, archive_view *view, const selecti
 {
     const char *what = "segment";
     selection feeds = {.feeds = wanted->feeds};
-    read_query query = {
-        .to_ns = UINT64_MAX, .is_quiet = 1, .wants_feed = wants_feed, .user = &feeds, .view = view};
+    read_query query = {.time = TIME_SPAN_ALL,
+                        .is_quiet = 1,
+                        .wants_feed = wants_feed,
+                        .user = &feeds,
+                        .view = view};
     read_plan *plan = NULL;
     uint64_t count = 0;
     if (read_plan_open(from, &query, &plan, NULL) == TD_OK)
@@ -163,7 +166,7 @@ static td_result suspect_damage(archive *from, archive_view *view, const selecti
 static td_result explain(archive *from, const selection *wanted, int with_time,
                          const cursor_stats *read, td_err *err)
 {
-    read_query query = {.to_ns = UINT64_MAX, .is_quiet = 1};
+    read_query query = {.time = TIME_SPAN_ALL, .is_quiet = 1};
     read_plan *plan = NULL;
     td_result rc = archive_view_open(from, VIEW_ALL, NULL, &query.view, err);
     if (rc == TD_OK)

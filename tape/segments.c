@@ -487,8 +487,7 @@ static void note_lost(segments *all, const read_plan *found)
 
 static td_result queue_segments(segments *all, archive_view *view, uint64_t from_ns, td_err *err)
 {
-    read_query query = {.from_ns = from_ns,
-                        .to_ns = all->options.window.to_ns,
+    read_query query = {.time = {from_ns, all->options.window.to_ns},
                         .wants_channel = wants_channel,
                         .wants_feed = wants_feed,
                         .wants_segment = wants_segment,

@@ -266,9 +266,6 @@ static int wants_feed(void *user, const char *feed)
 
 read_query selection_query(selection *wanted, selection_window window)
 {
-    return (read_query){.from_ns = window.from_ns,
-                        .to_ns = window.to_ns,
-                        .wants_channel = wants_channel,
-                        .wants_feed = wants_feed,
-                        .user = wanted};
+    return (read_query){
+        .time = window, .wants_channel = wants_channel, .wants_feed = wants_feed, .user = wanted};
 }

@@ -97,7 +97,7 @@ int selection_wants_note(const selection *wanted, selection_window window,
 selection_answer selection_match(const selection *wanted, const channel_info *channel);
 
 /* Everything. */
-#define SELECTION_ALL_TIME ((selection_window){0, UINT64_MAX})
+#define SELECTION_ALL_TIME TIME_SPAN_ALL
 
 /* The read plan's query for the selection in a window: segments with selected frames, or frames to
  * classify. wanted is borrowed as long as the query. */

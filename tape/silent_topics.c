@@ -216,11 +216,11 @@ static td_result find_unanswered(archive *from, read_query *query, silent_list *
     read_plan *plan = NULL;
     topic_list sending = {0};
     for (size_t i = 0; i < openings->count; i++)
-        if (openings->items[i].granted_ns < query->from_ns)
-            query->from_ns = openings->items[i].granted_ns;
+        if (openings->items[i].granted_ns < query->time.from_ns)
+            query->time.from_ns = openings->items[i].granted_ns;
     td_result rc = read_plan_open(from, query, &plan, err);
     if (rc == TD_OK)
-        note_sending(&sending, plan, (selection_window){0, query->to_ns});
+        note_sending(&sending, plan, (selection_window){0, query->time.to_ns});
     for (size_t i = 0; rc == TD_OK && i < openings->count; i++) {
         const prompt_grant *at = &openings->items[i];
         silent_topic *row = &list->rows[at->row];
@@ -280,12 +280,8 @@ td_result silent_topics_find(archive *from, archive_view *view, const selection 
         rc = archive_view_open(from, VIEW_ALL, NULL, &opened, err);
         view = opened;
     }
-    read_query query = {.from_ns = window.from_ns,
-                        .to_ns = window.to_ns,
-                        .wants_feed = wants_feed,
-                        .is_quiet = 1,
-                        .user = &named,
-                        .view = view};
+    read_query query = {
+        .time = window, .wants_feed = wants_feed, .is_quiet = 1, .user = &named, .view = view};
     if (rc == TD_OK)
         rc = read_plan_open(from, &query, &plan, err);
     if (rc == TD_OK)

@@ -353,7 +353,7 @@ td_result timeline_update(timeline *self, td_err *err)
     archive_view_close(self->view);
     self->view = view;
     drop_parts(self);
-    const read_query query = {.to_ns = UINT64_MAX,
+    const read_query query = {.time = TIME_SPAN_ALL,
                               .wants_segment = is_new,
                               .is_lasting = 1,
                               .is_quiet = self->is_quiet,

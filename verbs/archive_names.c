@@ -71,7 +71,7 @@ void archive_names_list(const char *path, option_names kind, void (*offer)(const
 {
     const archive_options options = {
         .io = io_posix(), .clock = clock_real(), .verb = "completions"};
-    const read_query query = {.to_ns = UINT64_MAX, .is_quiet = 1};
+    const read_query query = {.time = TIME_SPAN_ALL, .is_quiet = 1};
     archive *from = NULL;
     read_plan *plan = NULL;
     topic_list topics = {0};

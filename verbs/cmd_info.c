@@ -196,7 +196,7 @@ static td_result find(verb_run *verb, info_result *info)
     td_err *err = &verb->err;
     archive *from = verb->archive;
     uint64_t now_ns = clock_wall_ns(clock_real());
-    read_query everything = {.to_ns = UINT64_MAX};
+    read_query everything = {.time = TIME_SPAN_ALL};
     info->archive = archive_path(from);
     info->is_single_file = archive_is_single_file(from);
     td_result rc = archive_view_open(from, VIEW_ALL, archive_log(from), &info->view, err);

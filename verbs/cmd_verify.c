@@ -119,7 +119,7 @@ static void show_progress(void *user, uint64_t done, uint64_t total)
 /* Count the frames of existing segments, from their summaries or the catalog. */
 static td_result count_listed(verb_run *verb, uint64_t *frames)
 {
-    const read_query everything = {.to_ns = UINT64_MAX, .is_quiet = 1};
+    const read_query everything = {.time = TIME_SPAN_ALL, .is_quiet = 1};
     read_plan *plan = NULL;
     td_result rc = read_plan_open(verb->archive, &everything, &plan, &verb->err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++) {
@@ -295,12 +295,12 @@ static td_result run_verify(verb_run *verb)
 {
     const verify_line *line = verb->state;
     verify_result result = {.verb = verb};
-    verify_options options = {.from_ns = line->from.at.ns,
-                              .to_ns = line->to.at.ns,
-                              .threads = threads_options_count(&verb->threads),
-                              .finding = on_finding,
-                              .progress = show_progress,
-                              .user = &result};
+    verify_options options = {
+        .time = {line->from.at.ns, line->to.at.ns != 0 ? line->to.at.ns : UINT64_MAX},
+        .threads = threads_options_count(&verb->threads),
+        .finding = on_finding,
+        .progress = show_progress,
+        .user = &result};
     td_err gaps_err;
     td_result rc = TD_OK;
     if (line->is_since_last && (line->from.is_given || line->to.is_given))

@@ -194,7 +194,7 @@ static void test_unexpected_files_are_listed_apart(void **state)
     assert_true(has_unexpected(&listing, "capture/2026/11/20/inner"));
     assert_true(has_unexpected(&listing, "capture/old"));
     archive_listing_fini(&listing);
-    const read_query all = {.to_ns = UINT64_MAX};
+    const read_query all = {.time = TIME_SPAN_ALL};
     read_plan *plan = NULL;
     assert_int_equal(read_plan_open(a, &all, &plan, &err), TD_OK);
     assert_int_equal(read_plan_count(plan), 2);

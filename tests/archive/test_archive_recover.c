@@ -47,7 +47,7 @@ static void recover(archive_env *env, recover_report *report)
 
 static verify_severity verdict_of(archive_env *env)
 {
-    const verify_options options = {.threads = 1};
+    const verify_options options = {.time = TIME_SPAN_ALL, .threads = 1};
     return archive_fixture_verify(env, &options).verdict;
 }
 

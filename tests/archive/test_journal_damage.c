@@ -56,7 +56,7 @@ static void flip(archive_env *env, uint64_t at, unsigned bit)
 
 static verify_severity verdict_of(archive_env *env)
 {
-    const verify_options options = {.threads = 1};
+    const verify_options options = {.time = TIME_SPAN_ALL, .threads = 1};
     return archive_fixture_verify(env, &options).verdict;
 }
 
@@ -65,7 +65,7 @@ static size_t unreadable_of(archive_env *env)
 {
     td_err err;
     read_plan *plan = NULL;
-    const read_query query = {.to_ns = UINT64_MAX, .is_quiet = 1};
+    const read_query query = {.time = TIME_SPAN_ALL, .is_quiet = 1};
     archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     if (read_plan_open(a, &query, &plan, &err) != TD_OK)
         fail_msg("%s", err.text);

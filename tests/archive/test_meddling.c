@@ -217,7 +217,7 @@ typedef void meddle_fn(td_io io, const char *path);
 static verify_severity verdict(const fixture *f)
 {
     verify_report report;
-    const verify_options options = {.threads = 1};
+    const verify_options options = {.time = TIME_SPAN_ALL, .threads = 1};
     archive_env env = f->env;
     archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_verify(a, &options, &report, NULL), TD_OK);

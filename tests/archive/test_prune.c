@@ -257,7 +257,7 @@ static void test_deleted_is_not_pruned(void **state)
     (void)state;
     archive_env env;
     td_err err;
-    const read_query all = {.to_ns = UINT64_MAX};
+    const read_query all = {.time = TIME_SPAN_ALL};
     archive_env_init_sim(&env);
     archive_fixture_record(&env, 0, 9);
     prune(&env, older_than_frame(60));

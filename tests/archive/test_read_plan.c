@@ -63,8 +63,7 @@ static void check_plan(archive_env *env, const plan_row *row, const char *how)
     read_plan *plan = NULL;
     td_err err;
     const read_query query = {
-        .from_ns = at(row->from_frame),
-        .to_ns = row->to_frame == UINT64_MAX ? UINT64_MAX : at(row->to_frame),
+        .time = {at(row->from_frame), row->to_frame == UINT64_MAX ? UINT64_MAX : at(row->to_frame)},
         .wants_channel = row->symbol == NULL ? NULL : wants_symbol,
         .user = (void *)(uintptr_t)row->symbol,
     };
@@ -180,7 +179,7 @@ static void test_open_segment_counts_its_channels(void **state)
     archive_env env;
     read_plan *plan = NULL;
     td_err err;
-    const read_query all = {.to_ns = UINT64_MAX};
+    const read_query all = {.time = TIME_SPAN_ALL};
     archive_env_init_sim(&env);
     archive *appender = archive_env_open(&env, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(appender);
@@ -215,7 +214,7 @@ static void test_current_catalog_saves_reading(void **state)
     archive_env env;
     read_plan *plan = NULL;
     td_err err;
-    const read_query all = {.to_ns = UINT64_MAX};
+    const read_query all = {.time = TIME_SPAN_ALL};
     archive_env_init_sim(&env);
     archive_fixture_record(&env, 0, 10);
     archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
@@ -250,9 +249,9 @@ static void test_plans_from_one_view(void **state)
     archive_fixture_record(&env, 0, 10);
     archive *a = archive_env_open(&env, ARCHIVE_READ, NULL);
     assert_int_equal(archive_view_open(a, VIEW_ALL, NULL, &view, &err), TD_OK);
-    const read_query all = {.to_ns = UINT64_MAX, .view = view};
-    const read_query begin = {.to_ns = at(61), .view = view};
-    const read_query later = {.to_ns = UINT64_MAX};
+    const read_query all = {.time = TIME_SPAN_ALL, .view = view};
+    const read_query begin = {.time = {0, at(61)}, .view = view};
+    const read_query later = {.time = TIME_SPAN_ALL};
     archive_fixture_record(&env, 200, 3);
     assert_int_equal(catalog_remove(env.catalog_path, NULL), TD_OK);
     const uint64_t before = reading_calls(&env);
@@ -309,12 +308,12 @@ static void test_other_feeds_are_not_opened(void **state)
     archive_writer *writer = archive_fixture_begin(a);
     assert_int_equal(fixture_feed_open(&feed, writer, "other", 0, 1, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
-    const read_query query = {.to_ns = UINT64_MAX, .wants_feed = wants_feed};
+    const read_query query = {.time = TIME_SPAN_ALL, .wants_feed = wants_feed};
     assert_int_equal(read_plan_open(a, &query, &plan, &err), TD_OK);
     assert_int_equal(read_plan_count(plan), 0);
     read_plan_close(plan);
     /* The plan has an open segment up to its last chain record. */
-    const read_query all = {.to_ns = UINT64_MAX};
+    const read_query all = {.time = TIME_SPAN_ALL};
     assert_int_equal(read_plan_open(a, &all, &plan, &err), TD_OK);
     assert_int_equal(read_plan_count(plan), 1);
     assert_true(read_plan_segment(plan, 0)->index->is_open);
@@ -328,7 +327,7 @@ static void test_other_feeds_are_not_opened(void **state)
 
 static size_t count_for_channels(archive_env *env)
 {
-    const read_query query = {.to_ns = UINT64_MAX, .is_for_channels = 1};
+    const read_query query = {.time = TIME_SPAN_ALL, .is_for_channels = 1};
     archive *a = archive_env_open(env, ARCHIVE_READ, NULL);
     read_plan *plan = NULL;
     td_err err;

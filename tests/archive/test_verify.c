@@ -50,8 +50,11 @@ static void keep_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
 
 static verify_report verify(archive_env *env, unsigned threads, findings_text *out)
 {
-    const verify_options options = {
-        .threads = threads, .finding = keep_finding, .progress = keep_progress, .user = out};
+    const verify_options options = {.time = TIME_SPAN_ALL,
+                                    .threads = threads,
+                                    .finding = keep_finding,
+                                    .progress = keep_progress,
+                                    .user = out};
     out->size = 0;
     out->text[0] = '\0';
     out->progress_calls = 0;

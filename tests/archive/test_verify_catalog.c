@@ -138,10 +138,10 @@ static char *answers_of(damage_fixture *f)
     td_err err;
     td_buf_init(&out, 1 << 20);
     archive *a = archive_env_open(&f->env, ARCHIVE_READ, NULL);
-    const read_query all = {.to_ns = UINT64_MAX};
-    const read_query some_time = {.from_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 70,
-                                  .to_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 75};
-    const read_query some_channels = {.to_ns = UINT64_MAX, .wants_channel = wants_events};
+    const read_query all = {.time = TIME_SPAN_ALL};
+    const read_query some_time = {
+        .time = {FIXTURE_START_NS + FIXTURE_STEP_NS * 70, FIXTURE_START_NS + FIXTURE_STEP_NS * 75}};
+    const read_query some_channels = {.time = TIME_SPAN_ALL, .wants_channel = wants_events};
     answer_gaps(a, &out);
     answer_plan(a, &all, &out);
     answer_plan(a, &some_time, &out);

@@ -88,7 +88,7 @@ static void plan(const fixture *f, io_fault *disk)
 {
     archive *a = NULL;
     read_plan *made = NULL;
-    const read_query all = {.to_ns = UINT64_MAX};
+    const read_query all = {.time = TIME_SPAN_ALL};
     fuzz_must(fuzz_archive_open(f->archive, disk, ARCHIVE_READ, &a), NULL);
     if (read_plan_open(a, &all, &made, NULL) == TD_OK) {
         for (size_t i = 0; i < read_plan_count(made); i++) {
@@ -105,7 +105,7 @@ static void plan(const fixture *f, io_fault *disk)
 static void verify(const fixture *f, io_fault *disk)
 {
     archive *a = NULL;
-    const verify_options options = {.threads = 1};
+    const verify_options options = {.time = TIME_SPAN_ALL, .threads = 1};
     verify_report report;
     fuzz_must(fuzz_archive_open(f->archive, disk, ARCHIVE_READ, &a), NULL);
     td_result rc = archive_verify(a, &options, &report, NULL);

@@ -390,7 +390,8 @@ static void test_unknown_events_are_skipped(void **state)
     assert_int_equal(rows.unknown_ns, 0);
     segment_rows_fini(&rows);
     archive_listing_fini(&listing);
-    const verify_options checking = {.threads = 1, .finding = expect_no_damage};
+    const verify_options checking = {
+        .time = TIME_SPAN_ALL, .threads = 1, .finding = expect_no_damage};
     verify_report report;
     assert_int_equal(archive_verify(f->archive, &checking, &report, NULL), TD_OK);
     assert_int_equal(report.frames, 4);

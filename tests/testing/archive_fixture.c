@@ -362,7 +362,7 @@ uint64_t archive_fixture_check_frames(archive_env *env, const char *feed, uint64
     read_plan *plan = NULL;
     td_err err;
     const read_query query = {
-        .to_ns = UINT64_MAX, .wants_feed = wants_feed, .user = (void *)(uintptr_t)feed};
+        .time = TIME_SPAN_ALL, .wants_feed = wants_feed, .user = (void *)(uintptr_t)feed};
     if (read_plan_open(a, &query, &plan, &err) != TD_OK)
         fail_msg("%s", err.text);
     assert_int_equal(read_plan_unreadable_count(plan), 0);

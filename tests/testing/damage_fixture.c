@@ -30,7 +30,8 @@ static void keep_finding(void *user, const verify_finding *finding)
 
 verify_severity damage_verify(damage_fixture *f)
 {
-    const verify_options options = {.threads = 1, .finding = keep_finding, .user = f};
+    const verify_options options = {
+        .time = TIME_SPAN_ALL, .threads = 1, .finding = keep_finding, .user = f};
     f->text[0] = '\0';
     return archive_fixture_verify(&f->env, &options).verdict;
 }

@@ -167,7 +167,8 @@ static void note_finding(void *user, const verify_finding *finding)
 
 static int verify_disk(fault_checker *checker, archive *a, verify_severity worst)
 {
-    const verify_options options = {.threads = 1, .finding = note_finding, .user = checker};
+    const verify_options options = {
+        .time = TIME_SPAN_ALL, .threads = 1, .finding = note_finding, .user = checker};
     verify_report report;
     td_err err;
     td_err_clear(&err);

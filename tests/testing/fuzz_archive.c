@@ -184,7 +184,7 @@ td_result fuzz_archive_open(const fuzz_archive *from, io_fault *disk, archive_mo
 verify_severity fuzz_archive_verify(const fuzz_archive *from, io_fault *disk)
 {
     archive *a = NULL;
-    const verify_options options = {.threads = 1};
+    const verify_options options = {.time = TIME_SPAN_ALL, .threads = 1};
     verify_report report;
     fuzz_must(fuzz_archive_open(from, disk, ARCHIVE_READ, &a), NULL);
     td_result rc = archive_verify(a, &options, &report, NULL);

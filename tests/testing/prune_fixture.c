@@ -67,7 +67,8 @@ static void keep_finding(void *user, const verify_finding *finding)
 const prune_found *prune_verify(archive_env *env)
 {
     static prune_found f;
-    const verify_options options = {.threads = 1, .finding = keep_finding, .user = &f};
+    const verify_options options = {
+        .time = TIME_SPAN_ALL, .threads = 1, .finding = keep_finding, .user = &f};
     f.text[0] = '\0';
     f.verdict = archive_fixture_verify(env, &options).verdict;
     return &f;

@@ -74,7 +74,7 @@ static ledger_sum verified_sum(pipeline *f)
     const frame_ref *frame;
     ledger_sum found = {0};
     verify_report report;
-    verify_options checking = {.threads = 1, .finding = on_finding};
+    verify_options checking = {.time = TIME_SPAN_ALL, .threads = 1, .finding = on_finding};
     selection everything = {0};
     cursor_options reading = {.threads = 1, .with_events = 1};
     archive_options options = pipeline_archive_options(f);
