@@ -63,19 +63,20 @@ void quiet_time_add(quiet_time *self, uint64_t recv_ns, const message *of)
 {
     /* Bybit sends candles at least every 60 s. */
     self->has_volume |=
-        of == NULL || (self->to_ns != 0 && recv_ns > self->to_ns + 2 * TOPIC_SILENCE_NS);
+        of == NULL || (self->last_ns != 0 && recv_ns > self->last_ns + 2 * TOPIC_SILENCE_NS);
     for (size_t i = 0; of != NULL && i < of->record.item_count; i++) {
         const msg_item *item = &of->record.items[i];
         const msg_value *volume = msg_value_find(item->values, item->value_count, MEMBER_VOLUME);
         self->has_volume |=
             volume == NULL || volume->type != VALUE_DECIMAL || volume->as.decimal.mantissa != 0;
     }
-    self->from_ns = self->from_ns == 0 ? recv_ns : self->from_ns;
-    self->to_ns = recv_ns;
+    self->first_ns = self->first_ns == 0 ? recv_ns : self->first_ns;
+    self->last_ns = recv_ns;
 }
 
 int quiet_time_has(const quiet_time *self, uint64_t from_ns, uint64_t to_ns)
 {
-    return self->from_ns != 0 && !self->has_volume && self->from_ns <= from_ns + TOPIC_SILENCE_NS &&
-           self->to_ns + TOPIC_SILENCE_NS >= to_ns;
+    return self->first_ns != 0 && !self->has_volume &&
+           self->first_ns <= from_ns + TOPIC_SILENCE_NS &&
+           self->last_ns + TOPIC_SILENCE_NS >= to_ns;
 }

@@ -23,9 +23,9 @@ topic_proof topic_proof_of_trades(const topic_row *row);
 
 /* The time over which a topic of candles shows that its symbol had no trades. Zero-initialise. */
 typedef struct quiet_time {
-    uint64_t from_ns, to_ns; /* receive times of the first and the last frame; 0: no frame */
-    uint8_t has_volume;      /* 1: a candle had a volume, or could not be read, or frames paused for
-                                longer than a candle lasts: there may have been trades */
+    uint64_t first_ns, last_ns; /* receive times of the first and the last frame; 0: no frame */
+    uint8_t has_volume; /* 1: a candle had a volume, or could not be read, or frames paused for
+                           longer than a candle lasts: there may have been trades */
 } quiet_time;
 
 /* Add the next frame of candles; of NULL: it could not be decoded. */

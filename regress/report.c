@@ -173,8 +173,8 @@ static void describe_first(result_writer *r, const regress_report *report)
     result_number(r, "index_was", first->was_index);
     result_number(r, "index_is", first->is_index);
     describe_place(r, first);
-    result_time_or_null(r, "from_ns", first->from_ns);
-    result_time_or_null(r, "to_ns", first->to_ns);
+    result_time_or_null(r, "from_ns", first->first_ns);
+    result_time_or_null(r, "to_ns", first->last_ns);
     describe_frame(r, first);
     describe_decodes(r, report);
     result_note(r, "kind_text", "%s", regress_kind_text(first->kind));

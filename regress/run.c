@@ -314,8 +314,8 @@ static void note_first(run_stream *s, difference_kind kind, const join_step *ste
     first->kind = kind;
     first->was_index = step->was_index;
     first->is_index = step->is_index;
-    first->from_ns = step->first_ns;
-    first->to_ns = step->last_ns;
+    first->first_ns = step->first_ns;
+    first->last_ns = step->last_ns;
 }
 
 static int is_failure(uint64_t decode)
@@ -528,7 +528,7 @@ static int is_earlier(const regress_stream *a, const regress_stream *b)
     if (a->first.has_frame != b->first.has_frame)
         return a->first.has_frame;
     return a->first.has_frame ? a->first.position < b->first.position
-                              : a->first.from_ns < b->first.from_ns;
+                              : a->first.first_ns < b->first.first_ns;
 }
 
 static void fill_comparison(run *r, regress_comparison *out)

@@ -64,7 +64,7 @@ typedef struct regress_counts {
 typedef struct regress_difference {
     difference_kind kind;
     uint64_t was_index, is_index; /* as in join_step */
-    uint64_t from_ns, to_ns;      /* DIFFERENCE_MISSING: bounds of the frame's receive time */
+    uint64_t first_ns, last_ns;   /* DIFFERENCE_MISSING: as in join_step */
     /* The members below describe the differing frame; for DIFFERENCE_MISSING, the archive's next
      * frame. */
     uint8_t has_frame; /* 0: the archive's stream has ended */

@@ -68,8 +68,8 @@ static void describe_stretches(result_writer *r, const diff_result *found)
         result_object_begin(r, NULL);
         result_text(r, "side", SIDES[row->side]);
         describe_names(r, row->stream);
-        result_time(r, "from_ns", row->from_ns);
-        result_time(r, "to_ns", row->to_ns);
+        result_time(r, "from_ns", row->first_ns);
+        result_time(r, "to_ns", row->last_ns);
         result_count(r, "frames", row->frames);
         result_object_end(r, NULL);
     }

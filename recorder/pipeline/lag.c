@@ -77,7 +77,7 @@ static void note_late(lag *self, uint64_t lag_ns, uint64_t mono_ns)
 {
     TD_ASSERT(lag_ns > self->limit_ns);
     if (!self->is_late)
-        self->period = (lag_period){.from_ns = self->waiting[self->first].first_ns};
+        self->period = (lag_period){.first_ns = self->waiting[self->first].first_ns};
     self->is_late = 1;
     self->late_mono_ns = mono_ns;
     if (lag_ns > self->period.worst_ns)
@@ -99,7 +99,7 @@ uint64_t lag_durable(lag *self)
     if (lag_ns > self->limit_ns) {
         note_late(self, lag_ns, mono_ns);
         self->late_chunks++;
-        self->period.to_ns = chunk->last_ns;
+        self->period.last_ns = chunk->last_ns;
         self->period.frames += chunk->frames;
     }
     self->first = (self->first + 1) % self->chunk_count;

@@ -47,8 +47,8 @@ typedef enum lag_change { LAG_UNCHANGED, LAG_BEGINS, LAG_ENDS } lag_change;
 
 /* A late period, so far. */
 typedef struct lag_period {
-    uint64_t from_ns;  /* receive time of the first message in its first late chunk */
-    uint64_t to_ns;    /* receive time of the last message in its last late durable chunk, or 0 */
+    uint64_t first_ns; /* receive time of the first message in its first late chunk */
+    uint64_t last_ns;  /* receive time of the last message in its last late durable chunk, or 0 */
     uint64_t worst_ns; /* largest lag */
     uint64_t frames;   /* frames in its late durable chunks */
 } lag_period;

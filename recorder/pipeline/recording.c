@@ -217,8 +217,8 @@ static void report_lag(recording *self, lag_change change, const lag_period *per
     const event overload = {.kind = EVENT_OVERLOAD,
                             .what = EVENT_OVERLOAD_DURABILITY,
                             .state = change == LAG_BEGINS ? "begins" : "ends",
-                            .from_ns = period->from_ns,
-                            .to_ns = change == LAG_BEGINS ? 0 : period->to_ns,
+                            .from_ns = period->first_ns,
+                            .to_ns = change == LAG_BEGINS ? 0 : period->last_ns,
                             .frames = change == LAG_BEGINS ? 0 : period->frames,
                             .lag_ns = period->worst_ns};
     intake_event_all(self->intake, &overload);

@@ -166,10 +166,10 @@ static void add_stretches(diff_result *d, const diff_stream *s, int side)
         if (open == NULL) {
             d->stretches = td_array_grow(d->stretches, d->stretch_count, sizeof *d->stretches);
             open = &d->stretches[d->stretch_count++];
-            *open = (diff_stretch){.stream = s, .side = side, .from_ns = frame->recv_ns};
+            *open = (diff_stretch){.stream = s, .side = side, .first_ns = frame->recv_ns};
         }
         open->frames++;
-        open->to_ns = frame->recv_ns;
+        open->last_ns = frame->recv_ns;
     }
 }
 
@@ -187,8 +187,8 @@ static int compare_stretches(const void *a, const void *b)
 {
     const diff_stretch *left = a;
     const diff_stretch *right = b;
-    if (left->from_ns != right->from_ns)
-        return left->from_ns < right->from_ns ? -1 : 1;
+    if (left->first_ns != right->first_ns)
+        return left->first_ns < right->first_ns ? -1 : 1;
     if (left->side != right->side)
         return left->side - right->side;
     return compare_streams(&left->stream, &right->stream);

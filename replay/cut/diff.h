@@ -41,7 +41,7 @@ typedef struct diff_stretch {
     const diff_stream *stream;
     int side; /* the side that has the frames */
     uint64_t frames;
-    uint64_t from_ns, to_ns; /* receive times of the first and the last frame */
+    uint64_t first_ns, last_ns; /* receive times of the first and the last frame */
 } diff_stretch;
 
 /* Maximum number of stretches that are listed; further ones are only counted. */

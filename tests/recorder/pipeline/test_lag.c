@@ -55,8 +55,8 @@ static uint64_t write_chunk(fixture *f, uint64_t age_ns, uint64_t sync_ns)
 static void assert_period(const lag_period *s, uint64_t from_ns, uint64_t to_ns, uint64_t worst_ns,
                           uint64_t frames)
 {
-    assert_int_equal(s->from_ns, from_ns);
-    assert_int_equal(s->to_ns, to_ns);
+    assert_int_equal(s->first_ns, from_ns);
+    assert_int_equal(s->last_ns, to_ns);
     assert_int_equal(s->worst_ns, worst_ns);
     assert_int_equal(s->frames, frames);
 }
