@@ -4,13 +4,14 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/time_span.h"
 
 static const trust_break NO_BREAK = {.reason = TIME_IS_RIGHT};
 
 /* The part of a gap that matters here. */
 typedef struct loss {
     time_reason reason;
-    uint64_t from_ns, to_ns;
+    time_span time;
     uint32_t line, conn; /* the connection that it ended; conn 0: unknown, or a gap of a topic */
 } loss;
 
@@ -99,7 +100,7 @@ static int is_of_conn(const gap_row *gap, const trust_conn *conn)
 
 static void note_gap(trust_conn *conn, const gap_row *gap)
 {
-    const loss of = {gap->reason, gap->from_ns, gap->to_ns, gap->line,
+    const loss of = {gap->reason, gap_row_span(gap), gap->line,
                      gap->topic[0] == '\0' ? gap->conn : 0};
     if (gap->reason == GAP_PRUNED && gap->from_ns < conn->saved_ns)
         return;
@@ -143,8 +144,7 @@ static const loss *find_gap(const gap_list *gaps, trust_conn *conn, uint64_t rec
     pass_gaps(gaps, conn, recv_ns);
     const loss *found = conn->has_scattered ? &conn->scattered : NULL;
     conn->has_scattered = 0;
-    if (!conn->has_ending ||
-        (step == SYMBOL_CONTINUES && (ending->to_ns == GAP_OPEN || recv_ns < ending->to_ns)))
+    if (!conn->has_ending || (step == SYMBOL_CONTINUES && recv_ns < ending->time.to_ns))
         return found;
     conn->has_ending = 0;
     /* A line that has joined continues the stream, whatever another one lacks (tape/lines.h). */
@@ -171,7 +171,7 @@ static void break_if_interrupted(const gap_list *gaps, trust_conn *conn, uint64_
     const loss *gap = find_gap(gaps, conn, recv_ns, step);
     trust_break why = {.reason = DOUBT_CONNECTION};
     if (gap != NULL)
-        why = (trust_break){.reason = gap->reason, .doubt_ns = gap->from_ns};
+        why = (trust_break){.reason = gap->reason, .doubt_ns = gap->time.from_ns};
     else if (conn->trusted_ns < damaged_until_ns || recv_ns <= damaged_until_ns)
         why.reason = DOUBT_DAMAGE;
     else if ((step != SYMBOL_RECONNECTS && step != SYMBOL_NEW_TOPIC) ||
@@ -330,16 +330,15 @@ static void resume_conn(trust_conn *conn, const choice_conn *saved, uint64_t sav
     int has_gap = conn->has_scattered;
     loss gap = conn->scattered;
     conn->has_scattered = 0;
-    if (conn->has_ending && conn->ending.to_ns != GAP_OPEN &&
-        conn->ending.to_ns <= saved->last_ns) {
-        gap = has_gap && gap.from_ns > conn->ending.from_ns ? gap : conn->ending;
+    if (conn->has_ending && conn->ending.time.to_ns <= saved->last_ns) {
+        gap = has_gap && gap.time.from_ns > conn->ending.time.from_ns ? gap : conn->ending;
         has_gap = 1;
         conn->has_ending = 0;
     }
     conn->is_alive = of != NULL && track_has_snapshot(of) && !track_is_broken(of) &&
                      saved->snapshot_ns >= conn->lossy_until_ns &&
-                     (!has_gap || gap.from_ns < saved->snapshot_ns);
-    if (has_gap && gap.from_ns >= saved->snapshot_ns)
+                     (!has_gap || gap.time.from_ns < saved->snapshot_ns);
+    if (has_gap && gap.time.from_ns >= saved->snapshot_ns)
         conn->lacks = (trust_break){.reason = gap.reason};
     else if (of != NULL && track_is_broken(of))
         conn->lacks = (trust_break){.reason = DOUBT_RULE};
@@ -384,8 +383,8 @@ void topic_trust_restore(topic_trust *trust, const gap_list *gaps, const channel
 static void close_gap(trust_conn *conn, const gap_row *gap)
 {
     if (conn->has_ending && gap->reason == conn->ending.reason &&
-        gap->from_ns == conn->ending.from_ns)
-        conn->ending.to_ns = gap->to_ns;
+        gap->from_ns == conn->ending.time.from_ns)
+        conn->ending.time = gap_row_span(gap);
     if (gap->reason == GAP_OVERLOAD && gap->to_ns > conn->lossy_until_ns)
         conn->lossy_until_ns = gap->to_ns;
 }

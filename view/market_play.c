@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/row_table.h"
+#include "base/time_span.h"
+#include "archive/gap.h"
 #include "book/book.h"
 #include "replay/play/observe.h"
 #include "replay/play/stream.h"
@@ -47,9 +49,9 @@ typedef struct maker {
     time_span copied; /* trades that are missing if only copies come until the end; from_ns 0: none
                        */
     market_tile *tile;
-    size_t index;            /* of the tile */
-    uint64_t from_ns, to_ns; /* of the tile */
-    uint8_t scale;           /* of all prices */
+    size_t index;   /* of the tile */
+    time_span time; /* of the tile */
+    uint8_t scale;  /* of all prices */
     price_level *levels;
     size_t level_count;
     row_table by_price;
@@ -74,7 +76,7 @@ static uint64_t end_of(const market_play_options *options)
 
 static size_t column_of(const maker *self, uint64_t ns)
 {
-    return (size_t)((ns - self->from_ns) >> self->options->k);
+    return (size_t)((ns - self->time.from_ns) >> self->options->k);
 }
 
 /* ---- prices ---- */
@@ -233,7 +235,7 @@ static void note_state(maker *self, uint64_t now_ns)
     size_t last = column_of(self, now_ns - 1);
     for (size_t i = column_of(self, self->since_ns); i <= last; i++) {
         market_column *at = &tile->columns[i];
-        int is_at_end = self->from_ns + ((uint64_t)(i + 1) << self->options->k) <= now_ns;
+        int is_at_end = self->time.from_ns + ((uint64_t)(i + 1) << self->options->k) <= now_ns;
         at->state |= self->state;
         at->bid = is_at_end ? self->bid : at->bid;
         at->ask = is_at_end ? self->ask : at->ask;
@@ -245,8 +247,8 @@ static void begin_tile(maker *self)
 {
     const uint64_t length_ns = (uint64_t)MARKET_COLUMNS << self->options->k;
     size_t kept = 0;
-    self->from_ns = self->options->from_ns + self->index * length_ns;
-    self->to_ns = self->from_ns + length_ns;
+    const uint64_t from_ns = self->options->from_ns + self->index * length_ns;
+    self->time = (time_span){from_ns, from_ns + length_ns};
     market_tile_init(self->tile, (td_decimal){1, self->scale});
     row_table_clear(&self->by_price);
     for (size_t i = 0; i < self->level_count; i++) {
@@ -263,9 +265,9 @@ static void begin_tile(maker *self)
 static td_result end_tile(maker *self)
 {
     td_result rc = TD_OK;
-    note_state(self, self->to_ns);
+    note_state(self, self->time.to_ns);
     for (size_t i = 0; i < self->level_count && rc == TD_OK; i++)
-        rc = end_level(self, &self->levels[i], self->to_ns);
+        rc = end_level(self, &self->levels[i], self->time.to_ns);
     if (rc != TD_OK)
         return rc;
     market_tile_sort(self->tile);
@@ -279,7 +281,7 @@ static td_result end_tile(maker *self)
 static td_result finish_tiles(maker *self, uint64_t now_ns)
 {
     td_result rc = TD_OK;
-    while (rc == TD_OK && self->index < self->options->count && now_ns >= self->to_ns) {
+    while (rc == TD_OK && self->index < self->options->count && now_ns >= self->time.to_ns) {
         rc = end_tile(self);
         if (rc == TD_OK && self->index < self->options->count)
             begin_tile(self);
@@ -364,9 +366,8 @@ static const gap_row *find_gap(const maker *self, uint64_t now_ns)
     const gap_list *ledger = self->options->ledger;
     for (size_t i = 0; i < ledger->count; i++) {
         const gap_row *gap = &ledger->rows[i];
-        int is_after = gap->from_ns >= self->since_ns ||
-                       (gap_reason_ends_connection(gap->reason) &&
-                        (gap->to_ns == GAP_OPEN || gap->to_ns > self->since_ns));
+        int is_after = gap->from_ns >= self->since_ns || (gap_reason_ends_connection(gap->reason) &&
+                                                          gap_row_span(gap).to_ns > self->since_ns);
         if (gap->from_ns < now_ns && is_after && gap->covered_by[0] == '\0' &&
             gap_row_affects_channel(gap, &self->info))
             return gap;
