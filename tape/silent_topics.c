@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/time_span.h"
 #include "archive/name_index.h"
 #include "archive/read_plan.h"
 #include "archive/segment_rows.h"
@@ -167,10 +168,11 @@ static td_result add_grants(search *s, const segment_index *index, td_err *err)
         const grant_row *grant = &rows.grants[i];
         const conn_row *conn = &rows.conns[grant->conn];
         const int is_refused = grant->source[0] == '\0';
-        uint64_t to_ns = grant->to_ns != 0  ? grant->to_ns
-                         : conn->to_ns != 0 ? conn->to_ns
-                                            : index->last_ns;
-        if (grant->from_ns >= s->window.to_ns || to_ns < s->window.from_ns)
+        const time_span granted = {grant->from_ns, grant->to_ns != 0  ? grant->to_ns
+                                                   : conn->to_ns != 0 ? conn->to_ns
+                                                                      : index->last_ns};
+        const time_span common = time_span_clip(granted, s->window);
+        if (granted.from_ns >= s->window.to_ns || granted.to_ns < s->window.from_ns)
             continue;
         const size_t at = get_silent(s, index, grant);
         if (at == SIZE_MAX)
@@ -178,16 +180,13 @@ static td_result add_grants(search *s, const segment_index *index, td_err *err)
         silent_topic *row = &s->out->rows[at];
         if (!is_refused && row->row->speaks == SPEAKS_AT_ONCE)
             add_opening(s->openings, at, grant->from_ns);
-        const uint64_t from_ns =
-            grant->from_ns > s->window.from_ns ? grant->from_ns : s->window.from_ns;
-        to_ns = to_ns < s->window.to_ns ? to_ns : s->window.to_ns;
         if (row->from_ns == 0 || (row->granted_ns == 0 && !is_refused))
-            row->from_ns = from_ns;
+            row->from_ns = common.from_ns;
         if (!is_refused && row->granted_ns == 0)
             row->granted_ns = grant->from_ns;
         if (is_refused && row->granted_ns != 0)
             continue;
-        row->to_ns = to_ns > row->to_ns ? to_ns : row->to_ns;
+        row->to_ns = common.to_ns > row->to_ns ? common.to_ns : row->to_ns;
         row->line = conn->line;
         row->shard = conn->shard;
     }

@@ -471,43 +471,40 @@ static int affects(const timeline_row *row, const gap_row *gap)
 
 /* ---- cells ---- */
 
-static uint64_t grid_end(const timeline_grid *grid)
+static time_span grid_span(const timeline_grid *grid)
 {
-    return grid->from_ns + grid->step_ns * grid->count;
+    return (time_span){grid->from_ns, grid->from_ns + grid->step_ns * grid->count};
 }
 
-/* The cells that [from_ns, to_ns) overlaps: [*first, *end). 0: none. */
-static int find_cells(const timeline_grid *grid, uint64_t from_ns, uint64_t to_ns, size_t *first,
-                      size_t *end)
+/* The cells that a time overlaps: [*first, *end). 0: none. */
+static int find_cells(const timeline_grid *grid, time_span time, size_t *first, size_t *end)
 {
-    uint64_t grid_end_ns = grid_end(grid);
-    if (from_ns >= grid_end_ns || to_ns <= grid->from_ns || to_ns <= from_ns)
+    const time_span common = time_span_clip(time, grid_span(grid));
+    if (time_span_ns(common) == 0)
         return 0;
-    uint64_t last_ns = (to_ns < grid_end_ns ? to_ns : grid_end_ns) - 1;
-    *first = from_ns <= grid->from_ns ? 0 : (size_t)((from_ns - grid->from_ns) / grid->step_ns);
-    *end = (size_t)((last_ns - grid->from_ns) / grid->step_ns) + 1;
+    *first = (size_t)((common.from_ns - grid->from_ns) / grid->step_ns);
+    *end = (size_t)((common.to_ns - 1 - grid->from_ns) / grid->step_ns) + 1;
     return 1;
 }
 
-/* The part of [from_ns, to_ns) that is in a cell. */
-static uint64_t overlap_ns(const timeline_grid *grid, size_t cell, uint64_t from_ns, uint64_t to_ns)
+/* The part of a time that is in a cell. */
+static uint64_t overlap_ns(const timeline_grid *grid, size_t cell, time_span time)
 {
     const uint64_t begin_ns = grid->from_ns + cell * grid->step_ns;
-    return time_span_ns(time_span_clip((time_span){from_ns, to_ns},
-                                       (time_span){begin_ns, begin_ns + grid->step_ns}));
+    return time_span_ns(time_span_clip(time, (time_span){begin_ns, begin_ns + grid->step_ns}));
 }
 
-/* Spread frames evenly over [from_ns, to_ns). */
-static void add_frames(const timeline_grid *grid, timeline_cell *cells, uint64_t from_ns,
-                       uint64_t to_ns, double frames)
+/* Spread frames evenly over a time. */
+static void add_frames(const timeline_grid *grid, timeline_cell *cells, time_span time,
+                       double frames)
 {
     size_t first;
     size_t end;
-    if (!find_cells(grid, from_ns, to_ns, &first, &end))
+    if (!find_cells(grid, time, &first, &end))
         return;
     for (size_t i = first; i < end; i++)
         cells[i].frames +=
-            frames * ((double)overlap_ns(grid, i, from_ns, to_ns) / (double)(to_ns - from_ns));
+            frames * ((double)overlap_ns(grid, i, time) / (double)time_span_ns(time));
 }
 
 static int has_channel(const segment_index *index, const segment_chunk *chunk, uint16_t channel)
@@ -521,24 +518,23 @@ static int has_channel(const segment_index *index, const segment_chunk *chunk, u
 static void add_piece(const timeline_grid *grid, timeline_cell *cells, const part *from,
                       const piece *of)
 {
+    const time_span own = {of->first_ns, of->last_ns + 1};
     double frames = of->frames == UINT64_MAX ? 0 : (double)of->frames;
     uint64_t messages = 0;
     for (size_t i = 0; from->has_chunks && i < from->chunks.chunk_count; i++)
         if (has_channel(&from->chunks, &from->chunks.chunks[i], of->channel))
             messages += from->chunks.chunks[i].message_count;
     if (messages == 0) {
-        add_frames(grid, cells, of->first_ns, of->last_ns + 1, frames);
+        add_frames(grid, cells, own, frames);
         return;
     }
     for (size_t i = 0; i < from->chunks.chunk_count; i++) {
         const segment_chunk *chunk = &from->chunks.chunks[i];
         if (!has_channel(&from->chunks, chunk, of->channel))
             continue;
-        uint64_t from_ns = chunk->first_ns > of->first_ns ? chunk->first_ns : of->first_ns;
-        uint64_t to_ns = chunk->last_ns < of->last_ns ? chunk->last_ns : of->last_ns;
-        if (from_ns <= to_ns)
-            add_frames(grid, cells, from_ns, to_ns + 1,
-                       frames * (double)chunk->message_count / (double)messages);
+        add_frames(grid, cells,
+                   time_span_clip(own, (time_span){chunk->first_ns, chunk->last_ns + 1}),
+                   frames * (double)chunk->message_count / (double)messages);
     }
 }
 
@@ -547,9 +543,7 @@ static void add_gap(const timeline *self, const gap_row *gap, const uint32_t *ba
 {
     size_t first;
     size_t end;
-    uint64_t to_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
-    to_ns = to_ns > gap->from_ns ? to_ns : gap->from_ns + 1;
-    if (!find_cells(&grid, gap->from_ns, to_ns, &first, &end))
+    if (!find_cells(&grid, gap_row_span(gap), &first, &end))
         return;
     for (size_t row = 0; row < self->row_count; row++) {
         if (band_of[row] == TIMELINE_NO_BAND || !affects(&self->rows[row], gap))
@@ -562,7 +556,7 @@ static void add_gap(const timeline *self, const gap_row *gap, const uint32_t *ba
 
 static int overlaps_grid(const part *of, const timeline_grid *grid)
 {
-    return of->last_ns >= grid->from_ns && of->first_ns < grid_end(grid);
+    return of->last_ns >= grid->from_ns && of->first_ns < grid_span(grid).to_ns;
 }
 
 /* Load the chunks of the segments in the grid, if these are few and the steps are short. Chunks of
@@ -594,14 +588,13 @@ static void load_chunks(timeline *self, const timeline_grid *grid)
     }
 }
 
-static void add_received(const timeline_grid *grid, timeline_cell *cells, uint64_t from_ns,
-                         uint64_t to_ns)
+static void add_received(const timeline_grid *grid, timeline_cell *cells, time_span time)
 {
     size_t first;
     size_t end;
-    if (find_cells(grid, from_ns, to_ns, &first, &end))
+    if (find_cells(grid, time, &first, &end))
         for (size_t i = first; i < end; i++)
-            cells[i].received_ns += overlap_ns(grid, i, from_ns, to_ns);
+            cells[i].received_ns += overlap_ns(grid, i, time);
 }
 
 void timeline_fill(timeline *self, const uint32_t *band_of, size_t band_count, timeline_grid grid,
@@ -614,7 +607,7 @@ void timeline_fill(timeline *self, const uint32_t *band_of, size_t band_count, t
     load_chunks(self, &grid);
     for (size_t i = 0; i < self->part_count; i++) {
         const part *from = &self->parts[i];
-        if (from->last_ns < grid.from_ns || from->since_ns >= grid_end(&grid))
+        if (from->last_ns < grid.from_ns || from->since_ns >= grid_span(&grid).to_ns)
             continue;
         for (size_t k = 0; k < from->piece_count; k++) {
             const piece *of = &from->pieces[k];
@@ -623,15 +616,14 @@ void timeline_fill(timeline *self, const uint32_t *band_of, size_t band_count, t
             timeline_cell *band = cells + band_of[of->row] * grid.count;
             add_piece(&grid, band, from, of);
             if (of->received == RECEIVED_ALWAYS)
-                add_received(&grid, band, from->since_ns, from->last_ns + 1);
+                add_received(&grid, band, (time_span){from->since_ns, from->last_ns + 1});
             else if (of->received == RECEIVED_AT_FRAMES)
-                add_received(&grid, band, of->first_ns, of->last_ns + 1);
+                add_received(&grid, band, (time_span){of->first_ns, of->last_ns + 1});
         }
         for (size_t k = 0; k < from->span_count; k++) {
             const span *of = &from->spans[k];
             if (band_of[of->row] != TIMELINE_NO_BAND)
-                add_received(&grid, cells + band_of[of->row] * grid.count, of->time.from_ns,
-                             of->time.to_ns);
+                add_received(&grid, cells + band_of[of->row] * grid.count, of->time);
         }
     }
     for (size_t i = 0; i < self->gaps.count; i++)

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/assert.h"
+#include "base/time_span.h"
 #include "base/cli/units.h"
 #include "archive/gap.h"
 #include "book/proof.h"
@@ -343,7 +344,7 @@ void report_describe_gap(result_writer *r, const gap_row *row, const char *patte
         if (row->to_ns == GAP_OPEN)
             result_null(r, "lasted");
         else
-            result_duration(r, "lasted", row->to_ns > row->from_ns ? row->to_ns - row->from_ns : 0);
+            result_duration(r, "lasted", time_span_ns((time_span){row->from_ns, row->to_ns}));
         result_count(r, "lost", row->frames_lost);
         result_text(r, "covered_by", row->covered_by);
         result_text(r, "cause", row->cause);
