@@ -19,7 +19,10 @@ void silent_list_fini(silent_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         td_free(list->rows[i].exchange_topic);
+    for (size_t i = 0; i < list->sending_count; i++)
+        td_free(list->sending[i].exchange_topic);
     td_free(list->rows);
+    td_free(list->sending);
     *list = (silent_list){0};
 }
 
@@ -65,7 +68,7 @@ typedef struct search {
     const read_plan *plan; /* covers the segments of the window */
     const char *feed;
     const topic_list *sending; /* topics with frames in the window */
-    name_index found;          /* requested topics without frames; rows are indexes in `out` */
+    name_index found;          /* requested topics; rows are indexes in `out` */
     silent_list *out;
     opening_list *openings;
 } search;
@@ -117,9 +120,10 @@ static void copy_text(char *out, size_t size, td_bytes text)
     (void)snprintf(out, size, "%.*s", (int)text.size, (const char *)text.data);
 }
 
-/* The row of an asked topic without a frame in the window, or if it speaks at once, without one
- * since the grant; SIZE_MAX: it has frames, or is not selected or unknown. */
-static size_t get_silent(search *s, const segment_index *index, const grant_row *grant)
+/* The row of an asked topic; SIZE_MAX: it is not selected, or unknown. *is_answered: 1 if it has
+ * frames in the window, and if it speaks at once, since the grant. */
+static size_t get_row(search *s, const segment_index *index, const grant_row *grant,
+                      int *is_answered)
 {
     topic_match match;
     const family *of = family_find(td_bytes_str(index->family));
@@ -132,10 +136,8 @@ static size_t get_silent(search *s, const segment_index *index, const grant_row 
     silent_list *out = s->out;
     const topic_row *row = known == NAME_INDEX_NONE ? match.row : out->rows[known].row;
     const uint64_t last_ns = last_sent_ns(s->sending, s->feed, of, grant->topic);
-    const int is_answered =
-        row->speaks != SPEAKS_AT_ONCE || grant->source[0] == '\0' || last_ns >= grant->from_ns;
-    if (last_ns != 0 && is_answered)
-        return SIZE_MAX;
+    *is_answered = last_ns != 0 && (row->speaks != SPEAKS_AT_ONCE || grant->source[0] == '\0' ||
+                                    last_ns >= grant->from_ns);
     if (known != NAME_INDEX_NONE)
         return known;
     out->rows = td_array_grow(out->rows, out->count, sizeof *out->rows);
@@ -174,10 +176,15 @@ static td_result add_grants(search *s, const segment_index *index, td_err *err)
         const time_span common = time_span_clip(granted, s->window);
         if (granted.from_ns >= s->window.to_ns || granted.to_ns < s->window.from_ns)
             continue;
-        const size_t at = get_silent(s, index, grant);
+        int is_answered = 0;
+        const size_t at = get_row(s, index, grant, &is_answered);
         if (at == SIZE_MAX)
             continue;
         silent_topic *row = &s->out->rows[at];
+        if (!is_refused && (row->first_ns == 0 || grant->from_ns < row->first_ns))
+            row->first_ns = grant->from_ns;
+        if (is_answered)
+            continue;
         if (!is_refused && row->row->speaks == SPEAKS_AT_ONCE)
             add_opening(s->openings, at, grant->from_ns);
         if (row->from_ns == 0 || (row->granted_ns == 0 && !is_refused))
@@ -237,17 +244,48 @@ static td_result find_unanswered(archive *from, read_query *query, silent_list *
     return rc;
 }
 
-/* Drop topics that sent frames, and are silent for less than TOPIC_SILENCE_NS. */
-static void drop_answered(silent_list *list)
+static int compare_sending(const void *a, const void *b)
+{
+    const silent_topic *left = a;
+    const silent_topic *right = b;
+    const int order = strcmp(left->feed, right->feed);
+    return order != 0 ? order : strcmp(left->exchange_topic, right->exchange_topic);
+}
+
+/* Take topics apart that sent frames, and are silent for less than TOPIC_SILENCE_NS. */
+static void take_sending(silent_list *list)
 {
     size_t kept = 0;
     for (size_t i = 0; i < list->count; i++) {
-        if (list->rows[i].has_frames && list->rows[i].unanswered_ns == 0)
-            td_free(list->rows[i].exchange_topic);
-        else
+        if (!list->rows[i].has_frames || list->rows[i].unanswered_ns != 0) {
             list->rows[kept++] = list->rows[i];
+            continue;
+        }
+        list->sending = td_array_grow(list->sending, list->sending_count, sizeof *list->sending);
+        list->sending[list->sending_count++] = list->rows[i];
     }
     list->count = kept;
+    if (list->sending_count > 0)
+        qsort(list->sending, list->sending_count, sizeof *list->sending, compare_sending);
+}
+
+uint64_t silent_list_first_ns(const silent_list *list, const char *feed, const char *exchange_topic)
+{
+    size_t low = 0;
+    size_t high = list->sending_count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const silent_topic *row = &list->sending[middle];
+        int order = strcmp(row->feed, feed);
+        order = order != 0 ? order : strcmp(row->exchange_topic, exchange_topic);
+        if (order == 0)
+            return row->first_ns;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return 0;
 }
 
 static int wants_feed(void *user, const char *feed)
@@ -301,7 +339,7 @@ td_result silent_topics_find(archive *from, archive_view *view, const selection 
         rc = find_unanswered(from, &query, out, &openings, err);
     td_free(openings.items);
     topic_list_fini(&sending);
-    drop_answered(out);
+    take_sending(out);
     if (out->count > 0)
         qsort(out->rows, out->count, sizeof *out->rows, compare_rows);
     read_plan_close(plan);

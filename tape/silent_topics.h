@@ -29,6 +29,7 @@ typedef struct silent_topic {
     const topic_row *row;
     uint32_t line, shard;    /* of its last grant */
     uint64_t granted_ns;     /* its first grant; 0: it was refused, and not granted in the window */
+    uint64_t first_ns;       /* likewise, also if frames followed it */
     uint64_t from_ns, to_ns; /* silent in the window, from the first grant to the end of the last */
     uint64_t unanswered_ns;  /* of a topic that speaks at once: its first grant after its last frame
                                 before the window's end; 0: frames came since it was granted, or
@@ -40,6 +41,9 @@ typedef struct silent_topic {
 typedef struct silent_list {
     silent_topic *rows; /* sorted by feed, topic, symbol */
     size_t count;
+    silent_topic *sending; /* the other topics that were asked for in the window, of which only the
+                              names and first_ns are known; sorted by feed and exchange_topic */
+    size_t sending_count;
 } silent_list;
 
 /* Find the selected topics that sent nothing in the window. view NULL: open a new one. The caller
@@ -48,6 +52,11 @@ TD_MUST_USE td_result silent_topics_find(archive *archive, archive_view *view,
                                          const selection *wanted, selection_window window,
                                          silent_list *out, td_err *err);
 void silent_list_fini(silent_list *list);
+
+/* The first grant in the window of a topic that sent frames, as the exchange writes it, on any
+ * connection; 0: unknown. */
+uint64_t silent_list_first_ns(const silent_list *list, const char *feed,
+                              const char *exchange_topic);
 
 /* 1 if the topic should have sent a frame: it was granted for TOPIC_SILENCE_NS, and either speaks
  * steadily, and nothing proves its silence, or speaks at once and has sent nothing since. */

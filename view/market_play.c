@@ -506,7 +506,7 @@ static td_result add_trades_frame(maker *self, const frame_ref *frame)
  * as they are. */
 static void mark_copied(maker *self, time_span copied)
 {
-    const time_span shown = time_span_clip(copied, (time_span){self->from_ns, self->to_ns});
+    const time_span shown = time_span_clip(copied, self->time);
     if (copied.from_ns == 0 || self->index == self->options->count || time_span_ns(shown) == 0)
         return;
     for (size_t i = column_of(self, shown.from_ns); i <= column_of(self, shown.to_ns - 1); i++)

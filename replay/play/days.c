@@ -540,6 +540,12 @@ static td_result find_all_silent(days_run *run, const selection *wanted, td_err 
 {
     silent_list *list = &run->out->silent;
     td_result rc = silent_topics_find(run->archive, run->view, wanted, run->window, list, err);
+    for (size_t i = 0; i < run->stream_count;
+         i++) { /* an earlier connection may have sent nothing */
+        stream_days *s = run->streams[i];
+        const uint64_t first_ns = silent_list_first_ns(list, s->feed, s->exchange_topic);
+        s->first_ns = first_ns != 0 && first_ns < s->first_ns ? first_ns : s->first_ns;
+    }
     for (size_t i = 0; i < list->count; i++)
         if (list->rows[i].granted_ns != 0)
             add_silent(run, &list->rows[i]);

@@ -2,9 +2,9 @@
  * been recorded ("expected", in reports "asked"), and how much of it is clean, degraded or missing.
  * This takes one replay of the selection on all threads, as long as a `replay` without digests.
  *
- * Expected time begins with the topic's grant (its first frame if no grant is known). It ends with
- * the feed's last frame, or with the topic's own last frame if the topic is no longer granted then,
- * unless its connection was lost: then the topic is asked for as long as it is missing.
+ * Expected time begins with the topic's first grant (its first frame if no grant is known). It ends
+ * with the feed's last frame, or with the topic's own last frame if the topic is no longer granted
+ * then, unless its connection was lost: then the topic is asked for as long as it is missing.
  * Pruned stretches (GAP_PRUNED), and time in which the feed was recorded without the topic
  * (GAP_NOT_SUBSCRIBED), are not expected, but a topic that has one is not clean. Missing
  * time is inside a gap of the ledger or a chunk that cannot be read; a granted topic that speaks at

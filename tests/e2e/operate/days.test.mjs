@@ -58,13 +58,16 @@ const trade = (symbol, i) => ({
   ],
 });
 
-/** Import frames [ms, frame] into an archive's feed v5-linear, as one capture. */
+/** Import frames [ms, frame, other members] into an archive's feed v5-linear, as one capture. Without a frame a connection begins. */
 async function add(t, archive, frames) {
   const file = path.join(temporary(t), "capture.jsonl");
   fs.writeFileSync(
     file,
     frames
-      .map(([ms, data]) => JSON.stringify({ recv_ns: `${ms}000000`, conn: 0, data }) + "\n")
+      .map(
+        ([ms, data, more]) =>
+          JSON.stringify({ recv_ns: `${ms}000000`, conn: 0, data, ...more }) + "\n"
+      )
       .join("")
   );
   await tapedeck(t, [
@@ -621,6 +624,31 @@ test(
     assert.ok(days.every((day) => !day.recording));
   }
 );
+
+test("a topic is asked for since its first grant, also if a later connection brings its first frame", async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  const begin = (ms) => [
+    [ms, undefined, { url: "wss://stream.bybit.com/v5/public/linear" }],
+    [
+      ms + 1,
+      { req_id: "r", op: "subscribe", args: ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"] },
+      { dir: "out" },
+    ],
+    [ms + 2, { success: true, ret_msg: "", conn_id: "c", req_id: "r", op: "subscribe" }],
+  ];
+  await add(t, archive, [
+    ...begin(NOON),
+    ...books("BTCUSDT", NOON + 1000, 3),
+    ...begin(NOON + 10_000), // nothing is received in between
+    ...books("BTCUSDT", NOON + 11_000, 10),
+    ...Array.from({ length: 10 }, (_, i) => [NOON + 11_500 + i * 1000, trade("BTCUSDT", i)]),
+  ]);
+  const [day] = await found(t, archive);
+  const [ofBook, ofTrades] = ["orderbook.50", "publicTrade"].map((name) => topic(day, name));
+  for (const member of ["asked_ns", "missing_ns"])
+    assert.equal(ofTrades[member], ofBook[member], JSON.stringify(day)); // one answer granted both
+  assert.ok(ofTrades.missing_ns > 6 * S, JSON.stringify(day));
+});
 
 /** Configurations in which ETHUSD has a connection of its own. */
 const APART = {
