@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "format/chunk_codec.h"
 #include "format/mcap_encode.h"
 
 enum {
@@ -161,10 +162,10 @@ static td_result read_state(checkpoint_reader *r, uint64_t at, const checkpoint_
     td_result rc = read_at(r, at, entry->stored_bytes, &r->stored, err);
     const mcap_chunk stored = {.uncompressed_bytes = entry->raw_bytes,
                                .uncompressed_crc = entry->crc,
-                               .compression = td_bytes_str(CODEC_NAME),
+                               .compression = td_bytes_str(CHUNK_ZSTD),
                                .records = td_buf_view(&r->stored)};
     if (rc == TD_OK)
-        rc = codec_decompress(r->coder, &stored, 0, &r->state, err);
+        rc = chunk_decompress(r->coder, &stored, 0, &r->state, err);
     if (rc == TD_OK && visitor->state != NULL)
         rc = visitor->state(visitor->user, entry->symbol, td_buf_view(&r->state), err);
     return rc;

@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/io.h"
-#include "format/codec.h"
+#include "base/codec.h"
 
 enum {
     CHECKPOINT_OPCODE = 0x81,       /* in the data section */

@@ -6,13 +6,13 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
-#include "format/codec.h"
+#include "format/chunk_codec.h"
 #include "format/mcap_encode.h"
 
 enum {
-    CODEC_NAME_BYTES = sizeof CODEC_NAME - 1,
+    CHUNK_ZSTD_BYTES = sizeof CHUNK_ZSTD - 1,
     /* bytes of a Chunk record before its records */
-    CHUNK_FIELDS_BYTES = MCAP_PREFIX_BYTES + 8 + 8 + 8 + 4 + 4 + CODEC_NAME_BYTES + 8,
+    CHUNK_FIELDS_BYTES = MCAP_PREFIX_BYTES + 8 + 8 + 8 + 4 + 4 + CHUNK_ZSTD_BYTES + 8,
 };
 
 struct chunk_packer {
@@ -110,8 +110,8 @@ static void compress(chunk_packer *packer, int level, td_bytes records, sealed_c
     td_put_le64(p + 17, out->last_ns);
     td_put_le64(p + 25, records.size);
     td_put_le32(p + 33, td_crc32(0, records.data, records.size));
-    td_put_le32(p + 37, CODEC_NAME_BYTES);
-    memcpy(p + 41, CODEC_NAME, CODEC_NAME_BYTES);
+    td_put_le32(p + 37, CHUNK_ZSTD_BYTES);
+    memcpy(p + 41, CHUNK_ZSTD, CHUNK_ZSTD_BYTES);
     td_put_le64(p + 45, compressed);
     out->compressed_bytes = compressed;
     out->uncompressed_bytes = records.size;

@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
-#include "format/codec.h"
+#include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
 
@@ -104,7 +104,7 @@ void mcap_summary_add_sealed(mcap_summary *summary, const sealed_chunk *chunk, u
                                     .chunk_bytes = chunk->chunk_bytes,
                                     .index_offsets = {td_buf_view(&summary->pack)},
                                     .index_bytes = chunk->index_bytes,
-                                    .compression = td_bytes_str(CODEC_NAME),
+                                    .compression = td_bytes_str(CHUNK_ZSTD),
                                     .compressed_bytes = chunk->compressed_bytes,
                                     .uncompressed_bytes = chunk->uncompressed_bytes};
     mcap_summary_add_chunk(summary, &index);

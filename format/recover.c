@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "format/chain.h"
-#include "format/codec.h"
+#include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
 #include "format/mcap_source.h"
@@ -174,7 +174,7 @@ static td_result add_new_channels(recovery *v, const scan_chunk *chunk, td_err *
     if (rc == TD_OK)
         rc = mcap_decode_chunk(content, &record, err);
     if (rc == TD_OK)
-        rc = codec_decompress_records(v->coder, &record, 0, &v->records, err);
+        rc = chunk_decompress_records(v->coder, &record, 0, &v->records, err);
     if (rc == TD_OK)
         add_channels(v, td_buf_view(&v->records));
     return scan_is_fatal(rc) ? rc : TD_OK;

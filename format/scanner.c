@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
-#include "format/codec.h"
+#include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
 
@@ -117,7 +117,7 @@ static td_result visit_chunk(scanner *s, const mcap_location *location, td_err *
                                       .end_ns = record.end_ns,
                                       .chunk_offset = location->offset,
                                       .chunk_bytes = location->end - location->offset,
-                                      .compression = td_bytes_str(CODEC_NAME),
+                                      .compression = td_bytes_str(CHUNK_ZSTD),
                                       .compressed_bytes = record.records.size,
                                       .uncompressed_bytes = record.uncompressed_bytes}};
     rc = s->visitor->chunk == NULL ? TD_OK : s->visitor->chunk(s->user, &s->chunk, err);

@@ -10,7 +10,7 @@
 #include "base/decimal.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "format/codec.h"
+#include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_source.h"
 #include "format/scanner.h"
@@ -345,7 +345,7 @@ static td_result read_chunk(const segment_reader *reader, const segment_chunk *c
     rc = mcap_decode_chunk(
         td_bytes_of(p + MCAP_PREFIX_BYTES, scratch->bytes.size - MCAP_PREFIX_BYTES), &record, err);
     if (rc == TD_OK)
-        rc = codec_decompress_records(scratch->coder, &record, SEGMENT_PADDING_BYTES, out, err);
+        rc = chunk_decompress_records(scratch->coder, &record, SEGMENT_PADDING_BYTES, out, err);
     return rc;
 }
 

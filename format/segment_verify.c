@@ -10,7 +10,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/limits.h"
-#include "format/codec.h"
+#include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
 #include "format/mcap_summary.h"
@@ -396,7 +396,7 @@ static td_result check_chunk(void *user, const scan_chunk *chunk, td_err *err)
 {
     verify_state *v = user;
     td_err why;
-    td_result rc = codec_decompress_records(v->coder, &chunk->record, 0, &v->records, &why);
+    td_result rc = chunk_decompress_records(v->coder, &chunk->record, 0, &v->records, &why);
     v->is_chunk_read = rc == TD_OK;
     if (rc != TD_OK) {
         v->is_block_read = 0;

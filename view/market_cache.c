@@ -9,7 +9,7 @@
 #include "base/io.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "format/codec.h"
+#include "format/chunk_codec.h"
 
 #define DEFAULT_BYTES_MAX (UINT64_C(1) << 30)
 
@@ -169,9 +169,9 @@ static int read_tile(const char *path, market_tile *out)
         memcpy(&head, bytes, sizeof head);
         const mcap_chunk chunk = {.uncompressed_bytes = head.bytes,
                                   .uncompressed_crc = head.crc,
-                                  .compression = td_bytes_str(CODEC_NAME),
+                                  .compression = td_bytes_str(CHUNK_ZSTD),
                                   .records = td_bytes_of(bytes + sizeof head, size - sizeof head)};
-        rc = codec_decompress(coder, &chunk, 0, &tile, NULL);
+        rc = chunk_decompress(coder, &chunk, 0, &tile, NULL);
     }
     if (rc == TD_OK)
         rc = market_tile_load(td_buf_view(&tile), out, NULL);

@@ -16,7 +16,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "format/chunk_builder.h"
-#include "format/codec.h"
+#include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
 #include "tests/testing/channel_numbers.h"
 #include "tests/testing/segment_fixture.h"
@@ -122,7 +122,7 @@ static void test_sealed_bytes(void **state)
     td_buf unpacked;
     codec *coder = codec_open();
     td_buf_init(&unpacked, LIMIT_CHUNK_BYTES);
-    assert_int_equal(codec_decompress(coder, &chunk, 0, &unpacked, NULL), TD_OK);
+    assert_int_equal(chunk_decompress(coder, &chunk, 0, &unpacked, NULL), TD_OK);
     const uint8_t *raw = unpacked.data;
     for (uint32_t i = 0; i < s->channel_count; i++) {
         mcap_message_index index;
@@ -156,7 +156,7 @@ static uint32_t count_records(const fixture *f, uint8_t opcode)
     td_buf raw;
     codec *coder = codec_open();
     td_buf_init(&raw, LIMIT_CHUNK_BYTES);
-    assert_int_equal(codec_decompress(coder, &chunk, 0, &raw, NULL), TD_OK);
+    assert_int_equal(chunk_decompress(coder, &chunk, 0, &raw, NULL), TD_OK);
     uint32_t count = 0;
     at = 0;
     while (mcap_next_record(td_buf_view(&raw), &at, &record, NULL) == TD_OK)

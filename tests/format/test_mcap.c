@@ -15,7 +15,7 @@
 #include "tests/testing/io_fault.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "format/codec.h"
+#include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
 #include "tests/testing/mcap_reader.h"
@@ -348,24 +348,24 @@ static void test_codec(void **state)
                             .uncompressed_bytes = sizeof in,
                             .uncompressed_crc = td_crc32(0, in, sizeof in),
                             .records = td_bytes_of(packed, size)};
-        assert_int_equal(codec_decompress(coder, &chunk, 8, &out, NULL), TD_OK);
+        assert_int_equal(chunk_decompress(coder, &chunk, 8, &out, NULL), TD_OK);
         assert_int_equal(out.size, sizeof in);
         assert_memory_equal(in, out.data, sizeof in);
         mcap_chunk wrong = chunk;
         wrong.uncompressed_bytes--;
-        assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
+        assert_int_equal(chunk_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
         wrong = chunk;
         wrong.records.size--;
-        assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
+        assert_int_equal(chunk_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
         wrong = chunk;
         wrong.uncompressed_crc ^= 1;
-        assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
+        assert_int_equal(chunk_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
         wrong = chunk;
         wrong.compression = BYTES("lz4");
-        assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
+        assert_int_equal(chunk_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
         wrong = chunk;
         wrong.uncompressed_bytes = LIMIT_CHUNK_BYTES + 1;
-        assert_int_equal(codec_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
+        assert_int_equal(chunk_decompress(coder, &wrong, 8, &out, NULL), TD_E_CORRUPT);
     }
     td_buf_fini(&out);
     codec_close(coder);
@@ -408,7 +408,7 @@ static void test_false_sizes_are_refused(void **state)
                             .uncompressed_crc = td_crc32(0, raw, used)};
         chunk.records = td_bytes_of(
             packed, codec_compress(coder, 1, td_bytes_of(raw, used), packed, codec_bound(size)));
-        assert_int_equal(codec_decompress_records(coder, &chunk, 8, &out, &err), rows[i].result);
+        assert_int_equal(chunk_decompress_records(coder, &chunk, 8, &out, &err), rows[i].result);
         assert_true(rows[i].result == TD_OK || strstr(err.text, "a record of ") != NULL);
         assert_int_equal(out.size, rows[i].result == TD_OK ? used : 0);
     }

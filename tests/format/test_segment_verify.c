@@ -15,7 +15,7 @@
 #include "base/hash.h"
 #include "tests/testing/files.h"
 #include "tests/testing/io_fault.h"
-#include "format/codec.h"
+#include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
 #include "format/recover.h"
 #include "format/segment_verify.h"
@@ -182,7 +182,7 @@ static void forge_schema(sealed_chunk *sealed)
     const td_bytes indexes = td_bytes_of(all.data + sealed->chunk_bytes, sealed->index_bytes);
     td_buf_init(&records, CAPACITY);
     assert_int_equal(mcap_decode_chunk(old, &chunk, NULL), TD_OK);
-    assert_int_equal(codec_decompress(coder, &chunk, 0, &records, NULL), TD_OK);
+    assert_int_equal(chunk_decompress(coder, &chunk, 0, &records, NULL), TD_OK);
     assert_int_equal(records.data[0], MCAP_CHANNEL);
     records.data[0] = MCAP_SCHEMA;
     uint8_t *made = td_alloc(FIELDS_BYTES + codec_bound(records.size) + indexes.size);

@@ -11,7 +11,7 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "archive/catalog.h"
-#include "format/codec.h"
+#include "base/codec.h"
 
 enum { FILE_BYTES_MAX = 256 << 20, PATH_BYTES = 256, GARBAGE_BYTES = 30000 };
 
