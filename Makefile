@@ -17,7 +17,7 @@ export TAPEDECK_CAPTURES
 # ---- sources (docs/architecture.md explains the folders) -------------------------------------------
 
 # Of a folder with a folder inside it: its own files, and that folder's.
-LIBRARIES := base base/json schema book embed format archive tape recorder/capture export/parquet
+LIBRARIES := base base/json pack schema book embed format archive tape recorder/capture export/parquet
 PROGRAMS := base/cli wire replay/play replay/cut replay/serve replay recorder/pipeline recorder/tap recorder/import recorder/merge recorder \
             export regress/drift regress sim view verbs
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*.cc)))
