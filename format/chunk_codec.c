@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/limits.h"
+#include "pack/pack.h"
 
 td_result chunk_decompress(codec *coder, const mcap_chunk *chunk, size_t padding_bytes, td_buf *out,
                            td_err *err)
@@ -12,8 +13,10 @@ td_result chunk_decompress(codec *coder, const mcap_chunk *chunk, size_t padding
     td_bytes in = chunk->records;
     td_buf_clear(out);
     const int is_stored = in.size == chunk->uncompressed_bytes && chunk->compression.size == 0;
-    if (!is_stored && !td_bytes_is(chunk->compression, CHUNK_ZSTD))
-        return td_err_set(err, TD_E_CORRUPT, "its compression is not " CHUNK_ZSTD);
+    const int is_packed = td_bytes_is(chunk->compression, CHUNK_PACKED);
+    if (!is_stored && !is_packed && !td_bytes_is(chunk->compression, CHUNK_ZSTD))
+        return td_err_set(err, TD_E_CORRUPT,
+                          "its compression is neither " CHUNK_ZSTD " nor " CHUNK_PACKED);
     if (chunk->uncompressed_bytes > LIMIT_CHUNK_BYTES)
         return td_err_set(err, TD_E_CORRUPT, "%" PRIu64 " bytes uncompressed: limit %zu",
                           chunk->uncompressed_bytes, LIMIT_CHUNK_BYTES);
@@ -22,10 +25,14 @@ td_result chunk_decompress(codec *coder, const mcap_chunk *chunk, size_t padding
     if (rc != TD_OK)
         return rc;
     size_t got = size;
-    if (!is_stored)
+    if (is_packed)
+        rc = pack_decode(coder, in, size, padding_bytes, out, err);
+    else if (!is_stored)
         got = codec_expand(coder, in, out->data, size);
     else if (size > 0)
         memcpy(out->data, in.data, size);
+    if (rc != TD_OK)
+        return rc;
     if (got == SIZE_MAX)
         return td_err_set(err, TD_E_CORRUPT, "zstd, %zu bytes: %s", in.size,
                           codec_error(coder, in, out->data, size));

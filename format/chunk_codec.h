@@ -10,8 +10,10 @@
 #include "base/err.h"
 #include "format/mcap.h"
 
-/* The compression's name in Chunk records. */
-#define CHUNK_ZSTD "zstd"
+/* The compression's name in Chunk records: of a recorder's chunks, and of packed ones
+ * (pack/pack.h). */
+#define CHUNK_ZSTD   "zstd"
+#define CHUNK_PACKED "tapedeck"
 
 /* Decompress a chunk's records to out, replacing its content, and check their CRC. out gets a
  * capacity of padding_bytes more. Also accepts stored records (empty compression name), for
