@@ -742,8 +742,10 @@ async function recordedLive(t, dir, name, family, { hooks, args = [], run }) {
 
 /** What a recorder's monitoring shows: topics without a frame, refused topics. */
 async function metricsOf(recorder) {
-  const [, url] = await recorder.prints(/metrics and state are at (http:\S+)/),
-    text = await (await fetch(`${url}metrics`)).text();
+  const [, url] = await recorder.prints(/metrics and state are at (http:\S+)/);
+  // On a busy machine the connection may be closed before the request is sent.
+  const ask = async () => (await fetch(`${url}metrics`)).text();
+  const text = await eventually("its metrics", () => ask().catch(() => null), recorder);
   const sum = (name) =>
     [...text.matchAll(new RegExp(`^${name}\\{.*\\} (\\d+)$`, "gm"))].reduce(
       (all, [, value]) => all + Number(value),

@@ -144,13 +144,15 @@ async function proxyOf(t, server, [ping, pong]) {
     const { frames } = conns[n];
     await proxy.until(() => conns[n].frames > frames);
   };
-  /** Until connection n has sent another ping, and has its answer. */
+  /** Until connection n has sent another ping, and has its answer, and data after it. */
   proxy.proven = async (n) => {
     const conn = conns[n],
       { pings } = conn;
     await proxy.until(() => conn.pings > pings);
     const answered = Math.max(conn.pings, conn.pongs + 1);
     await proxy.until(() => conn.pongs >= answered);
+    const { frames } = conn;
+    await proxy.until(() => conn.frames > frames);
   };
   /** As alive(), for the latest connection; returns its n. A machine that does not run for stale_after makes one more connection. */
   proxy.latestAlive = async (pongs) => {

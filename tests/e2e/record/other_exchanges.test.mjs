@@ -621,7 +621,7 @@ test(
     const { books } = await json(t, ["replay", "-a", archive, "--json"]);
     const server = await listening(
       t,
-      ["serve", "-a", archive, "--plain", "--once", "--speed", "10"],
+      ["serve", "-a", archive, "--plain", "--once", "--speed", "4"],
       dir
     );
     const client = new WebSocket(server.url);

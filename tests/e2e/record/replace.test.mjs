@@ -2,7 +2,7 @@
 // exchange's own account of sent frames, each of them once.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { json, jsonList, Program, tapedeck, tooLong } from "../support/harness.mjs";
+import { eventually, json, jsonList, Program, tapedeck, tooLong } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 import { isServedWhole, isWhole, printed, recorded } from "../support/lines.mjs";
 import { Recorder } from "../support/recorders.mjs";
@@ -61,10 +61,13 @@ describe("replace", { concurrency: true }, () => {
           assert.equal((await running.ended).code, 0, running.stderr);
           running = next;
         }
-        const status = await json(t, ["ctl", archive, "status", "--json"]);
-        assert.ok(
-          status.frames > 100 && status.feeds[0].live_connections === lines,
-          JSON.stringify(status)
+        await eventually(
+          "all lines are connected",
+          async () => {
+            const status = await json(t, ["ctl", archive, "status", "--json"]);
+            return status.frames > 100 && status.feeds[0].live_connections === lines;
+          },
+          running
         );
         assert.equal((await running.kill("SIGTERM")).code, 0, running.stderr);
         assert.deepEqual(await gapsOf(t, archive), []);

@@ -211,10 +211,9 @@ const SANITIZED = /asan|tsan/.test(BIN); // then the sanitizer uses most of the 
 
 /** A program's peak memory in MiB; fails if it is more than this. */
 export function peakMiB(program, most) {
-  const peak =
-    Number(
-      /^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"))[1]
-    ) / 1024;
+  const file = `/proc/${program.child.pid}/status`;
+  assert.ok(fs.existsSync(file), `${program.name} has ended\n${program.stderr}`);
+  const peak = Number(/^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync(file, "utf8"))[1]) / 1024;
   assert.ok(peak < most || SANITIZED, `${peak} MiB`);
   return Math.round(peak);
 }
