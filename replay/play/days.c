@@ -536,16 +536,22 @@ static void add_silent(days_run *run, const silent_topic *row)
     run->streams[run->stream_count++] = made;
 }
 
+/* An earlier connection than that of the first frame may have been granted the topic, and have sent
+ * nothing. */
+static void begin_at_first_grants(days_run *run)
+{
+    for (size_t i = 0; i < run->stream_count; i++) {
+        stream_days *s = run->streams[i];
+        const uint64_t first_ns =
+            silent_list_first_ns(&run->out->silent, s->feed, s->exchange_topic);
+        s->first_ns = first_ns != 0 && first_ns < s->first_ns ? first_ns : s->first_ns;
+    }
+}
+
 static td_result find_all_silent(days_run *run, const selection *wanted, td_err *err)
 {
     silent_list *list = &run->out->silent;
     td_result rc = silent_topics_find(run->archive, run->view, wanted, run->window, list, err);
-    for (size_t i = 0; i < run->stream_count;
-         i++) { /* an earlier connection may have sent nothing */
-        stream_days *s = run->streams[i];
-        const uint64_t first_ns = silent_list_first_ns(list, s->feed, s->exchange_topic);
-        s->first_ns = first_ns != 0 && first_ns < s->first_ns ? first_ns : s->first_ns;
-    }
     for (size_t i = 0; i < list->count; i++)
         if (list->rows[i].granted_ns != 0)
             add_silent(run, &list->rows[i]);
@@ -661,6 +667,10 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
         rc = archive_view_open(how->archive, VIEW_ALL, NULL, &run.view, err);
     if (rc == TD_OK)
         rc = find_all_silent(&run, wanted, err);
+    /* Of chunks that cannot be read only the catalog has the grants: the answer would depend on it.
+     */
+    if (rc == TD_OK && damage.count == 0)
+        begin_at_first_grants(&run);
     if (rc == TD_OK)
         rc = find_all_lost(&run, err);
     if (rc == TD_OK)

@@ -2,7 +2,8 @@
  * been recorded ("expected", in reports "asked"), and how much of it is clean, degraded or missing.
  * This takes one replay of the selection on all threads, as long as a `replay` without digests.
  *
- * Expected time begins with the topic's first grant (its first frame if no grant is known). It ends
+ * Expected time begins with the topic's first grant (its first frame if no grant is known); if
+ * stored frames cannot be read, with that of the first frame's connection. It ends
  * with the feed's last frame, or with the topic's own last frame if the topic is no longer granted
  * then, unless its connection was lost: then the topic is asked for as long as it is missing.
  * Pruned stretches (GAP_PRUNED), and time in which the feed was recorded without the topic
