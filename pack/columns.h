@@ -102,8 +102,8 @@ channel_map *columns_map(columns *self, uint32_t map, size_t channel);
 /* A number of one scale in another one: more digits, or fewer. */
 int64_t columns_align(int64_t value, int from_scale, int to_scale);
 
-/* The number that is expected next at a scale, by any predictor but those of levels; then add the
- * number that came. frame: number of the frame. */
+/* The number that is expected next at a scale, by any predictor but the ones of levels; then
+ * add the number that came. frame: number of the frame. */
 int64_t column_predict(const columns *self, const pack_column *of, const column_state *state,
                        uint32_t frame, unsigned scale);
 void column_learn(pack_column *of, column_state *state, uint32_t frame, int64_t value,

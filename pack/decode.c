@@ -54,16 +54,14 @@ typedef struct decoder {
 
 /* ---- the table ---- */
 
-static int read_number_column(decoder *d, pack_column *of, column_reader *reader,
-                              size_t column_count, size_t scale_count, in_stream *table,
-                              stream_reader *streams)
+static int read_number_column(pack_column *of, column_reader *reader, size_t column_count,
+                              size_t scale_count, in_stream *table, stream_reader *streams)
 {
     const uint8_t predictor = in_stream_byte(table);
     const uint64_t reference = in_stream_number(table);
     const uint8_t exponent = in_stream_byte(table);
     const uint64_t scale = in_stream_number(table);
     const int is_level = predictor >= PREDICT_LEVEL_KEY;
-    (void)d;
     if (predictor >= PREDICTORS || exponent > 2 * VALUE_DIGITS_MAX || scale >= scale_count ||
         reference >= (is_level ? PACK_MAPS_MAX : column_count))
         return 0;
@@ -97,7 +95,7 @@ static int read_columns(decoder *d, in_stream *table, stream_reader *streams)
         if (kind >= COLUMN_KINDS || (i < HEAD_COUNT && kind != COLUMN_NUMBER))
             return 0;
         if (kind == COLUMN_NUMBER) {
-            if (!read_number_column(d, &all->rows[i], reader, all->count, all->scale_count, table,
+            if (!read_number_column(&all->rows[i], reader, all->count, all->scale_count, table,
                                     streams))
                 return 0;
             continue;

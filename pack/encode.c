@@ -36,7 +36,7 @@ typedef struct draft_column {
 typedef struct encoder {
     codec *coder;
     pack_effort effort;
-    columns columns; /* what is known of each column; states are made anew for each pass */
+    columns columns; /* what is known of each column; each pass makes new states */
     draft_column *drafts;
     size_t draft_capacity;
     row_table by_key, by_scale, by_template;
@@ -233,7 +233,7 @@ static void add_part(encoder *e, making *of, unsigned kind, uint32_t column, siz
     e->is_full |= ++of->count > TEMPLATE_PARTS_MAX - 2;
 }
 
-/* Where a value stands in a frame. */
+/* The place of a value in a frame. */
 typedef struct place {
     uint64_t path;               /* of the value */
     uint64_t scale;              /* numbers with the same one are written alike */
@@ -480,7 +480,7 @@ static void try_reference(const draft_column *draft, const draft_column *other, 
     }
 }
 
-/* The power of ten between the columns' numbers, from one frame that has both. 0: there is none. */
+/* The power of ten between the columns' numbers, from one frame that has both. 0: not found. */
 static int find_exponent(const draft_column *draft, const draft_column *other, int *exponent)
 {
     const draft_number *n = &draft->numbers[tried_count(draft) / 2];
@@ -680,8 +680,8 @@ static void reset_states(columns *all)
     all->state_count = 0;
 }
 
-/* Store the numbers of all columns, or only of those of one map, in the order in which a reader
- * needs them. NULL: too many states, or too much work. */
+/* Store the numbers of all columns, or only of the columns of one map, in the order in which a
+ * reader needs them. NULL: too many states, or too much work. */
 static column_lists *store_all(encoder *e, int map)
 {
     columns *all = &e->columns;

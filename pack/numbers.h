@@ -1,5 +1,5 @@
 /* Lists of signed numbers as byte streams (format/PACK.md, "Numbers"). The writer takes the form
- * that is shortest after compression; its number stands in the table of the chunk. One thread. */
+ * that is shortest after compression; its number is in the table of the chunk. One thread. */
 #ifndef TD_PACK_NUMBERS_H
 #define TD_PACK_NUMBERS_H
 

@@ -219,7 +219,7 @@ static td_result read_directory(stream_reader *self, in_stream *directory, uint8
     return directory->is_short ? corrupt(err, "its directory is wrong") : TD_OK;
 }
 
-/* Expand all groups, then set where each stream is: those of a group follow each other. */
+/* Expand all groups, then set where each stream is: the streams of a group follow each other. */
 static td_result expand_all(stream_reader *self, codec *coder, in_stream *directory,
                             in_stream *packed, const uint8_t *groups, const size_t *sizes,
                             td_err *err)

@@ -1,7 +1,7 @@
 /* The byte streams of a packed chunk (format/PACK.md, "Streams"). A writer fills many streams;
- * those of one group are compressed together, because they resemble each other, or are too short to
- * be compressed alone. A reader hands them out again, in the same order, and never returns bytes
- * beyond a stream's end. One thread. */
+ * the streams of one group are compressed together, because they resemble each other, or are too
+ * short to be compressed alone. A reader hands them out again, in the same order, and never returns
+ * bytes beyond a stream's end. One thread. */
 #ifndef TD_PACK_STREAMS_H
 #define TD_PACK_STREAMS_H
 

@@ -16,15 +16,15 @@ enum {
 extern const int64_t value_power[VALUE_DIGITS_MAX + 1];
 
 /* Read a decimal number, which value_print_number prints with the same digits: mantissa * 10^-scale
- * with `scale` digits after the point. 0: the text is none, or is written in another way (a leading
- * zero, an exponent, more than 18 digits, a negative zero). */
+ * with `scale` digits after the point. 0: the text is no number, or is written in another way (a
+ * leading zero, an exponent, more than 18 digits, a negative zero). */
 int value_read_number(td_bytes text, int64_t *mantissa, unsigned *scale);
 
 /* Print it; returns the end. out has VALUE_TEXT_BYTES. mantissa: any; scale <= 18. */
 uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale);
 
 /* Read a time "YYYY-MM-DDThh:mm:ss.fZ" with up to 9 digits f, or none without the point, in units
- * of 10^-digits s. 0: the text is none. value_print_time prints it; returns the end. Any ticks
+ * of 10^-digits s. 0: the text is no time. value_print_time prints it; returns the end. Any ticks
  * print some text of at most VALUE_TEXT_BYTES. */
 int value_read_time(td_bytes text, int64_t *ticks, unsigned *digits);
 uint8_t *value_print_time(uint8_t *out, int64_t ticks, unsigned digits);

@@ -1,7 +1,7 @@
 /* Parts of a selection that the archive lacks and that no row of the ledger reports: time before a
  * feed's first frame and after its last, and topics that were not subscribed. A subscribed topic
  * that sent nothing over an open connection is not absent. A day of an export has the bounds of the
- * day where the selection has none: what it lacks there is listed, but was not asked for. One
+ * day where the selection has no bound: what it lacks there is listed, but was not asked for. One
  * thread. */
 #ifndef TD_PLAY_ABSENCE_H
 #define TD_PLAY_ABSENCE_H
@@ -40,8 +40,9 @@ typedef struct absence_list {
 } absence_list;
 
 /* Compare a selection with the streams that were played. ledger: archive_gaps of the archive.
- * window: its times as the tape resolved them, 0 and UINT64_MAX where it has no bound, or those of
- * the day. The caller frees *out with absence_list_fini, also after a failure. TD_E_IO. */
+ * window: its times as the tape resolved them, 0 and UINT64_MAX where it has no bound, or the
+ * bounds of the day. The caller frees *out with absence_list_fini, also after a failure. TD_E_IO.
+ */
 TD_MUST_USE td_result absence_find(archive *archive, const gap_list *ledger,
                                    const selection *wanted, selection_window window,
                                    const stream_table *played, absence_list *out, td_err *err);
