@@ -16,6 +16,7 @@
 #include "format/recover.h"
 #include "archive/reindex.h"
 #include "archive/lost_data.h"
+#include "archive/repack.h"
 #include "archive/time_account.h"
 #include "format/chain.h"
 
@@ -171,7 +172,7 @@ static int find_end(const work *w, const char *path, td_hash128 *chain, const ch
 {
     const past_segment *row = archive_history_segment(&w->past, path);
     if (row != NULL && (row->stage == PAST_FINISHED || row->stage == PAST_PRUNED)) {
-        *chain = row->chain;
+        *chain = row->link;
         *by = "the journal";
         return 1;
     }
@@ -491,6 +492,8 @@ static td_result do_work(work *w, td_err *err)
         rc = archive_live_session(w->archive, w->live, err);
     if (rc == TD_OK)
         rc = archive_history_open(w->archive, &w->past, err);
+    if (rc == TD_OK)
+        rc = archive_repack_clear(w->archive, err);
     if (rc == TD_OK)
         rc = put_copies_away(w, err);
     if (rc == TD_OK) /* first, so that the journal has a feed's segments in the order of writing */

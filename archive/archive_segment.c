@@ -49,5 +49,6 @@ segment_totals archive_segment_totals(const segment_index *index)
                              .chunk_count = (uint32_t)index->chunk_count};
     if (!chain_value_parse(td_bytes_str(index->chain_hex), &totals.chain))
         totals.chain = (td_hash128){0};
+    totals.link = segment_link_of(totals.chain, index->source_chain);
     return totals;
 }

@@ -151,16 +151,30 @@ static past_segment *open_segment(archive_history *past, const journal_entry *en
     return archive_history_add_segment(past, path, feed, session);
 }
 
+/* The chain value with this key; zeros if it is absent. */
+static td_hash128 get_chain(const journal_entry *entry, const char *key)
+{
+    td_hash128 chain = {0};
+    return chain_value_parse(journal_get(entry, key), &chain) ? chain : (td_hash128){0};
+}
+
+static past_file get_file(const journal_entry *entry, const char *chain, const char *bytes)
+{
+    return (past_file){.chain = get_chain(entry, chain), .bytes = journal_get_u64(entry, bytes, 0)};
+}
+
 static void finish_segment(past_segment *segment, const journal_entry *entry)
 {
     TD_ASSERT(segment->path != NULL);
     segment->stage = PAST_FINISHED;
-    segment->is_recovered = td_bytes_is(entry->act, JOURNAL_RECOVERED) != 0;
+    if (!td_bytes_is(entry->act, JOURNAL_REPACKED))
+        segment->is_recovered = td_bytes_is(entry->act, JOURNAL_RECOVERED) != 0;
     segment->chunk_count = journal_get_u64(entry, "chunks", 0);
-    segment->file_bytes = journal_get_u64(entry, "bytes", 0);
     segment->finished_at = entry->offset;
-    if (!chain_value_parse(journal_get(entry, "chain"), &segment->chain))
-        segment->chain = (td_hash128){0};
+    segment->file = get_file(entry, "chain", "bytes");
+    segment->old_file = get_file(entry, "old_chain", "old_bytes");
+    segment->form = chunk_form_of(journal_get(entry, "packed"));
+    segment->link = segment_link_of(segment->file.chain, get_chain(entry, "source_chain"));
 }
 
 static void prune_segment(past_segment *segment, const journal_entry *entry)
@@ -179,7 +193,8 @@ static void note_segment(archive_history *past, const journal_entry *entry)
     int is_pruned = td_bytes_is(entry->act, JOURNAL_PRUNED);
     past_segment *segment = archive_history_segment(past, path);
     int is_end = td_bytes_is(entry->act, JOURNAL_SEGMENT_FINISHED) ||
-                 td_bytes_is(entry->act, JOURNAL_RECOVERED);
+                 td_bytes_is(entry->act, JOURNAL_RECOVERED) ||
+                 td_bytes_is(entry->act, JOURNAL_REPACKED);
     int is_begin = td_bytes_is(entry->act, JOURNAL_SEGMENT_OPENED);
     /* A segment without an entry of its opening: an earlier part of the journal was lost. */
     if (segment == NULL && (is_begin || is_end || is_pruned))
@@ -320,17 +335,17 @@ static td_result link_from_file(archive *a, const char *path, feed_link *out)
 {
     char open_path[LIMIT_PATH_BYTES];
     segment_index index;
-    td_hash128 chain;
     segment_open_path(path, open_path);
     td_result rc = archive_read_index(a, path, INDEX_SUMMARY, &index, NULL);
     if (rc == TD_E_NOTFOUND)
         rc = archive_read_index(a, open_path, INDEX_SUMMARY, &index, NULL);
     if (rc != TD_OK)
         return rc;
-    if (index.chunk_count == 0 || !chain_value_parse(td_bytes_str(index.chain_hex), &chain))
+    const td_hash128 link = archive_segment_totals(&index).link;
+    if (index.chunk_count == 0 || td_hash128_equal(link, (td_hash128){0}))
         rc = TD_EOF;
     else
-        set_link(out, path, chain);
+        set_link(out, path, link);
     segment_index_fini(&index);
     return rc;
 }
@@ -365,7 +380,7 @@ td_result archive_history_link(archive *a, const archive_history *past, const ch
             return TD_OK;
         if (segment->stage == PAST_FINISHED || segment->stage == PAST_PRUNED) {
             /* The file is missing or damaged; verify reports it, unless it was pruned. */
-            set_link(out, segment->path, segment->chain);
+            set_link(out, segment->path, segment->link);
             return TD_OK;
         }
     }
@@ -399,9 +414,10 @@ int archive_history_is_cut(const archive_history *past, const archive_segment *s
         return 0;
     if (segment->name.is_open)
         return chunk_count < row->announced_chunks;
-    int has_end = row->stage == PAST_FINISHED && row->file_bytes != 0;
-    return has_end &&
-           (row->file_bytes != segment->size_bytes || row->chunk_count < row->announced_chunks);
+    int has_end = row->stage == PAST_FINISHED && row->file.bytes != 0;
+    int has_size = row->file.bytes == segment->size_bytes ||
+                   (row->old_file.bytes != 0 && row->old_file.bytes == segment->size_bytes);
+    return has_end && (!has_size || row->chunk_count < row->announced_chunks);
 }
 
 int archive_history_is_same(const past_segment *row, uint64_t file_bytes, uint64_t known_bytes,
@@ -410,11 +426,14 @@ int archive_history_is_same(const past_segment *row, uint64_t file_bytes, uint64
     td_hash128 known_chain;
     if (known_bytes != file_bytes)
         return 0;
-    if (row == NULL || row->stage != PAST_FINISHED || row->file_bytes == 0)
+    if (row == NULL || row->stage != PAST_FINISHED || row->file.bytes == 0)
         return 1;
-    return row->file_bytes == file_bytes &&
+    const past_file *const file =
+        row->old_file.bytes == file_bytes && row->file.bytes != file_bytes ? &row->old_file
+                                                                           : &row->file;
+    return file->bytes == file_bytes &&
            chain_value_parse(td_bytes_str(known_chain_hex), &known_chain) &&
-           td_hash128_equal(row->chain, known_chain);
+           td_hash128_equal(file->chain, known_chain);
 }
 
 /* 1 if the file does not exist. A file that cannot be opened for another reason exists. */

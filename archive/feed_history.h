@@ -23,16 +23,24 @@ typedef enum past_stage {
     PAST_PRUNED,    /* removed on purpose, or about to be removed */
 } past_stage;
 
+/* What the journal knows of a finished segment's file. */
+typedef struct past_file {
+    td_hash128 chain; /* last chain value */
+    uint64_t bytes;   /* 0: not known */
+} past_file;
+
 typedef struct past_segment {
     char *path; /* below the archive, without ".open" */
     char feed[LIMIT_NAME_BYTES];
     char session[SESSION_ID_BYTES];
     past_stage stage;
     uint8_t is_recovered; /* finished by a recovery, not by its writer */
-    td_hash128 chain;     /* of a finished or pruned segment */
+    past_file file;     /* of a finished or pruned segment */
+    past_file old_file; /* of a rewritten segment: the file that was there before; either is right */
+    td_hash128 link;    /* from which the feed's next segment continues (segment_totals) */
+    chunk_form form;
     uint64_t chunk_count;
-    uint64_t file_bytes;
-    uint64_t finished_at;       /* offset in the journal of the entry that it is finished */
+    uint64_t finished_at; /* offset in the journal of the entry that it is finished or rewritten */
     uint64_t first_ns, last_ns; /* of its messages; only of a pruned segment. first_ns of one that
                                    is_chained: messages may be missing from then on */
     uint64_t until_ns; /* only of a pruned segment: the archive has no frames of the feed from its

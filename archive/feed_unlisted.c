@@ -22,7 +22,7 @@ static td_result read_all(archive *a, const archive_history *past, const archive
             return td_err_pass(err, rc, &cause);
         row.totals = archive_segment_totals(&row.index);
         if (rc != TD_OK || row.index.chunk_count == 0 ||
-            td_hash128_equal(row.totals.chain, (td_hash128){0})) {
+            td_hash128_equal(row.totals.link, (td_hash128){0})) {
             segment_index_fini(&row.index);
             continue;
         }
@@ -56,7 +56,7 @@ static td_result find_end(archive *a, const archive_history *past, const unliste
         if (strcmp(row->index.feed, feed) != 0)
             continue;
         segment_final_path(segment_file_name(row->index.path), out->segment);
-        out->chain = row->totals.chain;
+        out->chain = row->totals.link;
         return TD_OK;
     }
     return knows_feed(past, feed) ? archive_history_link(a, past, feed, out, err) : TD_OK;

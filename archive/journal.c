@@ -832,7 +832,7 @@ td_result journal_append_segment(journal *j, const char *act, const journal_segm
                                  const journal_field *more, size_t more_count, td_err *err)
 {
     char numbers[3][24];
-    char chain[TD_HASH128_HEX_BYTES];
+    char chain[TD_HASH128_HEX_BYTES], source[TD_HASH128_HEX_BYTES];
     journal_field fields[JOURNAL_FIELDS_MAX] = {
         journal_text("segment", segment->path),
         journal_text("feed", segment->feed),
@@ -845,6 +845,9 @@ td_result journal_append_segment(journal *j, const char *act, const journal_segm
         fields[count++] = journal_u64("messages", segment->totals->message_count, numbers[0]);
         fields[count++] = journal_u64("bytes", segment->totals->file_bytes, numbers[1]);
         fields[count++] = journal_u64("chunks", segment->totals->chunk_count, numbers[2]);
+        td_hash128_hex(segment->totals->link, source);
+        if (strcmp(source, chain) != 0)
+            fields[count++] = journal_text("source_chain", source);
     }
     TD_ASSERT(count + more_count <= JOURNAL_FIELDS_MAX);
     for (size_t i = 0; i < more_count; i++)

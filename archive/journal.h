@@ -35,6 +35,7 @@
 #define JOURNAL_RECOVERED "recovered" /* as segment_finished */
 #define JOURNAL_DISCARDED "discarded" /* segment feed session; nothing durable was in it */
 #define JOURNAL_PRUNED    "pruned"    /* as segment_finished, and first_ns last_ns until_ns why */
+#define JOURNAL_REPACKED  "repacked"  /* as segment_finished, and old_chain old_bytes packed */
 #define JOURNAL_CORRUPT   "corrupt"   /* segment feed session chunks */
 #define JOURNAL_GAP       "gap"       /* fields of a gap_row */
 #define JOURNAL_IMPORTED  "imported"  /* session feed text_bytes text_hash */

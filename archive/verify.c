@@ -217,9 +217,9 @@ static void check_link(verification *v, const checked_segment *segment)
     if (before != NULL && before->is_left_out && (past == NULL || past->stage != PAST_FINISHED))
         return; /* its last chain value is not known */
     if (before != NULL && !before->is_left_out)
-        last = before->result.totals.chain;
+        last = before->result.totals.link;
     else if (past != NULL && (before != NULL || past->stage == PAST_PRUNED))
-        last = past->chain;
+        last = past->link;
     else if (segment->previous[0] != '\0') {
         if (archive_file_size(v->archive, previous, &size, NULL) == TD_E_NOTFOUND)
             add(v, VERIFY_DAMAGED, path, 0, "chain: the segment before it, %s, is missing",
@@ -237,6 +237,17 @@ static void note_missing(void *user, past_segment *known)
         add(user, VERIFY_DAMAGED, known->path, 0,
             known->is_chained ? "a later segment continues this one, but it is missing"
                               : "the journal lists this segment, but it is missing");
+}
+
+/* 1 if the file has a size that the journal lists, or was rewritten by an entry that is lost: then
+ * it names the segment that it was. */
+static int has_listed_size(const past_segment *known, const checked_segment *segment)
+{
+    const uint64_t size = segment->listed->size_bytes;
+    const td_hash128 chain = segment->result.totals.chain;
+    return size == known->file.bytes || size == known->old_file.bytes ||
+           (!segment->is_left_out && !td_hash128_equal(chain, known->file.chain) &&
+            !td_hash128_equal(chain, known->old_file.chain));
 }
 
 /* Check a segment that the journal lists. */
@@ -268,13 +279,13 @@ static void check_known(verification *v, const past_segment *known)
     const char *path = segment->listed->path;
     if (segment->listed->name.is_open)
         add(v, VERIFY_DAMAGED, path, 0, "the journal lists this segment as finished");
-    else if (!segment->is_left_out && !td_hash128_equal(known->chain, segment->result.totals.chain))
+    else if (!segment->is_left_out && !td_hash128_equal(known->link, segment->result.totals.link))
         add(v, VERIFY_DAMAGED, path, 0,
             "the journal lists another last chain value for this segment");
-    else if (known->file_bytes != segment->listed->size_bytes)
+    else if (!has_listed_size(known, segment))
         add(v, VERIFY_DAMAGED, path, 0,
             "the journal lists this segment with %llu bytes, it has %llu",
-            (unsigned long long)known->file_bytes, (unsigned long long)segment->listed->size_bytes);
+            (unsigned long long)known->file.bytes, (unsigned long long)segment->listed->size_bytes);
 }
 
 /* Report segments that the journal lacks. The journal entry of a segment is durable before its

@@ -136,6 +136,11 @@ td_result td_io_make_private(td_io io, const char *path, td_err *err)
     return io.ops->make_private(io.ctx, path, err);
 }
 
+td_result td_io_copy_access(td_io io, const char *path, td_file *to, td_err *err)
+{
+    return io.ops->copy_access(io.ctx, path, to, err);
+}
+
 td_result td_io_unlink(td_io io, const char *path, td_err *err)
 {
     return io.ops->unlink(io.ctx, path, err);

@@ -52,6 +52,7 @@ typedef struct td_io_ops {
     td_result (*size)(td_file *file, uint64_t *out, td_err *err);
     td_result (*size_at)(void *ctx, const char *path, uint64_t *out, td_err *err);
     td_result (*make_private)(void *ctx, const char *path, td_err *err);
+    td_result (*copy_access)(void *ctx, const char *path, td_file *to, td_err *err);
     td_result (*read_at)(td_file *file, uint64_t at, void *buf, size_t size, size_t *got,
                          td_err *err);
     td_result (*append)(td_file *file, const void *bytes, size_t size, td_err *err);
@@ -106,6 +107,10 @@ TD_MUST_USE td_result td_io_check_absent(td_io io, const char *path, td_err *err
 /* Restrict a folder to its owner (0700). TD_E_NOTFOUND; TD_E_IO, for instance if it belongs to
  * another user. */
 TD_MUST_USE td_result td_io_make_private(td_io io, const char *path, td_err *err);
+
+/* Give an open file the owner, the group and the mode of the file at path, which it will replace.
+ * TD_E_NOTFOUND; TD_E_IO, for instance if that file belongs to another user. */
+TD_MUST_USE td_result td_io_copy_access(td_io io, const char *path, td_file *to, td_err *err);
 
 /* Read up to size bytes at offset `at`. *got is less than size only at the end of the file.
  * TD_E_IO. */

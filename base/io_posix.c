@@ -135,6 +135,22 @@ static td_result posix_make_private(void *ctx, const char *path, td_err *err)
     return chmod(path, 0700) == 0 ? TD_OK : path_error(err, errno, "restrict access to", path);
 }
 
+static td_result posix_copy_access(void *ctx, const char *path, td_file *to, td_err *err)
+{
+    (void)ctx;
+    struct stat from, now;
+    const int fd = as_file(to)->fd;
+    if (stat(path, &from) != 0)
+        return path_error(err, errno, "open", path);
+    if (fstat(fd, &now) != 0)
+        return td_err_set_os(err, errno, "cannot examine the file that replaces '%s'", path);
+    if ((from.st_uid != now.st_uid || from.st_gid != now.st_gid) &&
+        fchown(fd, from.st_uid, from.st_gid) != 0)
+        return path_error(err, errno, "keep the owner of", path);
+    return fchmod(fd, from.st_mode & 0777) == 0 ? TD_OK
+                                                : path_error(err, errno, "keep the mode of", path);
+}
+
 static td_result posix_read_at(td_file *base, uint64_t at, void *buf, size_t size, size_t *got,
                                td_err *err)
 {
@@ -418,6 +434,7 @@ static const td_io_ops POSIX_OPS = {
     .size = posix_size,
     .size_at = posix_size_at,
     .make_private = posix_make_private,
+    .copy_access = posix_copy_access,
     .read_at = posix_read_at,
     .append = posix_append,
     .overwrite = posix_overwrite,

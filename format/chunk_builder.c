@@ -348,14 +348,9 @@ static void append_definition(chunk_builder *b, const channel_state *channel)
     mcap_encode_channel(&b->raw, &record);
 }
 
-/* 1 if the pending chunk must repeat the channel's definition: before the channel's first message
- * in the 1st, 2nd, 4th, 8th … of the segment's chunks with the channel. So one damaged chunk cannot
- * make the channel's other chunks unreadable, and the cost does not grow with the number of
- * chunks. */
 static int wants_definition(const chunk_builder *b, const channel_state *channel)
 {
-    uint32_t chunks_before = channel->segment_chunks;
-    return !is_pending(b, channel) && (chunks_before & (chunks_before + 1)) == 0;
+    return !is_pending(b, channel) && segment_channel_is_repeated(channel->segment_chunks);
 }
 
 /* Check that the channel has an id in this segment, or that an id is free. */
@@ -552,6 +547,7 @@ static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
         segment_channel_own_strings(&out->new_channels[i]);
     }
     out->new_channel_count = b->new_channel_count;
+    out->channel_record_count = b->new_channel_count;
     td_buf_add(&out->channel_records, b->new_records.data, b->new_records.size);
 }
 

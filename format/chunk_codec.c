@@ -3,9 +3,27 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "pack/pack.h"
+
+static const char *const FORM_NAMES[] = {
+    [CHUNKS_RECORDED] = "", [CHUNKS_PACKED_FAST] = "fast", [CHUNKS_PACKED_BEST] = "best"};
+
+const char *chunk_form_name(chunk_form form)
+{
+    TD_ASSERT(form <= CHUNKS_PACKED_BEST);
+    return FORM_NAMES[form];
+}
+
+chunk_form chunk_form_of(td_bytes name)
+{
+    if (name.size == 0)
+        return CHUNKS_RECORDED;
+    return td_bytes_is(name, FORM_NAMES[CHUNKS_PACKED_BEST]) ? CHUNKS_PACKED_BEST
+                                                             : CHUNKS_PACKED_FAST;
+}
 
 td_result chunk_decompress(codec *coder, const mcap_chunk *chunk, size_t padding_bytes, td_buf *out,
                            td_err *err)

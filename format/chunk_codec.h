@@ -15,6 +15,17 @@
 #define CHUNK_ZSTD   "zstd"
 #define CHUNK_PACKED "tapedeck"
 
+/* The form of a segment's chunks. */
+typedef enum chunk_form {
+    CHUNKS_RECORDED,    /* zstd, each with its message indexes: other MCAP readers read them */
+    CHUNKS_PACKED_FAST, /* packed (pack/pack.h) */
+    CHUNKS_PACKED_BEST, /* packed, as small as possible; takes some ten times as long */
+} chunk_form;
+
+/* "" (recorded), "fast", "best"; of a value that a later version wrote, CHUNKS_PACKED_FAST. */
+const char *chunk_form_name(chunk_form form);
+chunk_form chunk_form_of(td_bytes name);
+
 /* Decompress a chunk's records to out, replacing its content, and check their CRC. out gets a
  * capacity of padding_bytes more. Also accepts stored records (empty compression name), for
  * fuzzing. TD_OK; TD_E_CORRUPT, also for a chunk without CRC, with another compression, or of more

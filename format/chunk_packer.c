@@ -6,14 +6,13 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "format/chunk_channels.h"
 #include "format/chunk_codec.h"
 #include "format/mcap_encode.h"
+#include "pack/pack.h"
 
-enum {
-    CHUNK_ZSTD_BYTES = sizeof CHUNK_ZSTD - 1,
-    /* bytes of a Chunk record before its records */
-    CHUNK_FIELDS_BYTES = MCAP_PREFIX_BYTES + 8 + 8 + 8 + 4 + 4 + CHUNK_ZSTD_BYTES + 8,
-};
+/* zstd level of a chunk that has no packed form. */
+enum { LEVEL_INSTEAD_OF_PACKED = 19 };
 
 struct chunk_packer {
     codec *coder;
@@ -77,17 +76,14 @@ static void count_messages(chunk_packer *packer, td_bytes records, sealed_chunk 
     }
 }
 
-/* Sort the channels, assign their index offsets, and sum them up. */
-static void assign_index_offsets(sealed_chunk *out)
+/* Sort the channels, and sum them up. */
+static void sum_channels(sealed_chunk *out)
 {
     out->message_count = out->index_bytes = out->first_ns = out->last_ns = 0;
     if (out->channel_count > 1)
         qsort(out->channels, out->channel_count, sizeof *out->channels, sealed_channel_by_id);
     for (uint32_t i = 0; i < out->channel_count; i++) {
-        sealed_channel *channel = &out->channels[i];
-        channel->index_offset = out->index_bytes;
-        out->index_bytes +=
-            MCAP_INDEX_OVERHEAD_BYTES + channel->message_count * MCAP_INDEX_ENTRY_BYTES;
+        const sealed_channel *channel = &out->channels[i];
         out->message_count += channel->message_count;
         if (i == 0 || channel->first_ns < out->first_ns)
             out->first_ns = channel->first_ns;
@@ -96,27 +92,53 @@ static void assign_index_offsets(sealed_chunk *out)
     }
 }
 
-/* Write the Chunk record. The records are compressed to their final position, then the fields
- * before them are set. */
-static void compress(chunk_packer *packer, int level, td_bytes records, sealed_chunk *out)
+/* Place the Message Index records after the chunk. */
+static void assign_index_offsets(sealed_chunk *out)
 {
-    size_t bound = codec_bound(records.size);
-    td_buf_grow(&out->bytes, CHUNK_FIELDS_BYTES + bound + (size_t)out->index_bytes);
+    for (uint32_t i = 0; i < out->channel_count; i++) {
+        sealed_channel *channel = &out->channels[i];
+        channel->index_offset = out->index_bytes;
+        out->index_bytes +=
+            MCAP_INDEX_OVERHEAD_BYTES + channel->message_count * MCAP_INDEX_ENTRY_BYTES;
+    }
+}
+
+/* Bytes of a Chunk record before its records. */
+static size_t fields_bytes(const char *compression)
+{
+    return MCAP_PREFIX_BYTES + 8 + 8 + 8 + 4 + 4 + strlen(compression) + 8;
+}
+
+/* Write the fields of the Chunk record, which precede its `compressed` bytes. */
+static void write_fields(sealed_chunk *out, const char *compression, td_bytes records,
+                         size_t compressed)
+{
+    const size_t fields = fields_bytes(compression);
+    const size_t name_bytes = strlen(compression);
     uint8_t *p = out->bytes.data;
-    size_t compressed =
-        codec_compress(packer->coder, level, records, p + CHUNK_FIELDS_BYTES, bound);
-    mcap_write_prefix(p, MCAP_CHUNK, CHUNK_FIELDS_BYTES - MCAP_PREFIX_BYTES + compressed);
+    mcap_write_prefix(p, MCAP_CHUNK, fields - MCAP_PREFIX_BYTES + compressed);
     td_put_le64(p + 9, out->first_ns);
     td_put_le64(p + 17, out->last_ns);
     td_put_le64(p + 25, records.size);
     td_put_le32(p + 33, td_crc32(0, records.data, records.size));
-    td_put_le32(p + 37, CHUNK_ZSTD_BYTES);
-    memcpy(p + 41, CHUNK_ZSTD, CHUNK_ZSTD_BYTES);
-    td_put_le64(p + 45, compressed);
+    td_put_le32(p + 37, (uint32_t)name_bytes);
+    memcpy(p + 41, compression, name_bytes);
+    td_put_le64(p + 41 + name_bytes, compressed);
+    out->compression = compression;
     out->compressed_bytes = compressed;
     out->uncompressed_bytes = records.size;
-    out->chunk_bytes = CHUNK_FIELDS_BYTES + compressed;
+    out->chunk_bytes = fields + compressed;
     out->bytes.size = (size_t)out->chunk_bytes;
+}
+
+/* Write the Chunk record. The records are compressed to their final position. */
+static void compress(chunk_packer *packer, int level, td_bytes records, sealed_chunk *out)
+{
+    const size_t fields = fields_bytes(CHUNK_ZSTD);
+    size_t bound = codec_bound(records.size);
+    td_buf_grow(&out->bytes, fields + bound + (size_t)out->index_bytes);
+    write_fields(out, CHUNK_ZSTD, records,
+                 codec_compress(packer->coder, level, records, out->bytes.data + fields, bound));
 }
 
 /* Write the heads of the index records, and point index_positions to their first entries. */
@@ -149,16 +171,41 @@ static void write_entries(const chunk_packer *packer, td_bytes records, sealed_c
         td_put_le64(base + *position + 8, at);
         *position += MCAP_INDEX_ENTRY_BYTES;
     }
-    for (uint32_t i = 0; i < out->channel_count; i++)
-        packer->index_positions[out->channels[i].id] = 0;
+}
+
+static void forget_channels(const chunk_packer *packer, const sealed_chunk *chunk)
+{
+    for (uint32_t i = 0; i < chunk->channel_count; i++)
+        packer->index_positions[chunk->channels[i].id] = 0;
 }
 
 void chunk_packer_pack(chunk_packer *packer, int level, td_bytes records, sealed_chunk *out)
 {
     sealed_chunk_clear(out);
     count_messages(packer, records, out);
+    sum_channels(out);
     assign_index_offsets(out);
     compress(packer, level, records, out);
     begin_indexes(packer, out);
     write_entries(packer, records, out);
+    forget_channels(packer, out);
+}
+
+void chunk_packer_pack_columns(chunk_packer *packer, pack_effort effort, td_bytes records,
+                               sealed_chunk *out)
+{
+    const size_t fields = fields_bytes(CHUNK_PACKED);
+    sealed_chunk_clear(out);
+    td_buf_grow(&out->bytes, fields);
+    out->bytes.size = fields;
+    if (pack_encode(packer->coder, records, effort, &out->bytes, NULL) != TD_OK) {
+        chunk_packer_pack(packer, LEVEL_INSTEAD_OF_PACKED, records, out);
+        return;
+    }
+    count_messages(packer, records, out);
+    sum_channels(out);
+    write_fields(out, CHUNK_PACKED, records, out->bytes.size - fields);
+    chunk_channels_encode(&out->bytes, out->channels, out->channel_count);
+    out->index_bytes = out->bytes.size - out->chunk_bytes;
+    forget_channels(packer, out);
 }

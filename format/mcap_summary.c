@@ -104,12 +104,12 @@ void mcap_summary_add_sealed(mcap_summary *summary, const sealed_chunk *chunk, u
                                     .chunk_bytes = chunk->chunk_bytes,
                                     .index_offsets = {td_buf_view(&summary->pack)},
                                     .index_bytes = chunk->index_bytes,
-                                    .compression = td_bytes_str(CHUNK_ZSTD),
+                                    .compression = td_bytes_str(chunk->compression),
                                     .compressed_bytes = chunk->compressed_bytes,
                                     .uncompressed_bytes = chunk->uncompressed_bytes};
     mcap_summary_add_chunk(summary, &index);
     mcap_summary_add_channels(summary, td_buf_view(&chunk->channel_records),
-                              chunk->new_channel_count);
+                              chunk->channel_record_count);
 }
 
 td_result mcap_summary_note_metadata(mcap_summary *summary, mcap_source *source,

@@ -200,6 +200,20 @@ static td_result count_messages(void *user, const scan_chunk *chunk, const mcap_
     return TD_OK;
 }
 
+/* Count the messages of a Chunk Channels record. */
+static td_result count_channels(void *user, const scan_chunk *chunk, const mcap_location *location,
+                                const sealed_channel *channels, size_t count, td_err *err)
+{
+    recovery *v = user;
+    (void)chunk;
+    (void)location;
+    (void)err;
+    for (size_t i = 0; i < count; i++)
+        mcap_summary_count_messages(&v->summary, channels[i].id, channels[i].message_count,
+                                    channels[i].first_ns, channels[i].last_ns);
+    return TD_OK;
+}
+
 static td_result add_chunk(void *user, const scan_chunk *chunk, td_err *err)
 {
     recovery *v = user;
@@ -222,8 +236,10 @@ static td_result add_record(void *user, const mcap_location *location, td_err *e
 
 /* Second walk: fill the summary from the records up to valid_bytes, skipping broken records of
  * damaged blocks. */
-static const scan_visitor SECOND_WALK = {
-    .message_index = count_messages, .chunk_end = add_chunk, .record = add_record};
+static const scan_visitor SECOND_WALK = {.message_index = count_messages,
+                                         .chunk_channels = count_channels,
+                                         .chunk_end = add_chunk,
+                                         .record = add_record};
 
 /* Name in torn/ of the file's bytes from an offset on. */
 static void torn_name(const recovery *v, uint64_t from, const char *kind,
@@ -334,7 +350,8 @@ static td_result finish_segment(recovery *v, td_err *err)
     if (rc != TD_OK)
         return rc;
     v->result->totals =
-        segment_totals_of(&v->summary, v->valid_bytes + v->end.size, v->result->totals.chain);
+        segment_totals_of(&v->summary, v->valid_bytes + v->end.size, v->result->totals.chain,
+                          (td_hash128){0});
     v->result->frame_count = count_frames(&v->summary);
     v->result->has_segment = 1;
     return TD_OK;

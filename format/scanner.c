@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "format/chunk_channels.h"
 #include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
@@ -24,12 +25,14 @@ void scanner_init(scanner *s, mcap_source *source, const scan_visitor *visitor, 
 {
     *s = (scanner){.source = source, .visitor = visitor, .user = user, .hasher = td_hasher_open()};
     td_buf_init(&s->offsets, SIZE_MAX);
+    td_buf_init(&s->channels, ((size_t)UINT16_MAX + 1) * sizeof(sealed_channel));
 }
 
 void scanner_fini(scanner *s)
 {
     td_hasher_close(s->hasher);
     td_buf_fini(&s->offsets);
+    td_buf_fini(&s->channels);
     *s = (scanner){0};
 }
 
@@ -117,7 +120,10 @@ static td_result visit_chunk(scanner *s, const mcap_location *location, td_err *
                                       .end_ns = record.end_ns,
                                       .chunk_offset = location->offset,
                                       .chunk_bytes = location->end - location->offset,
-                                      .compression = td_bytes_str(CHUNK_ZSTD),
+                                      .compression = td_bytes_str(
+                                          td_bytes_is(record.compression, CHUNK_PACKED)
+                                              ? CHUNK_PACKED
+                                              : CHUNK_ZSTD),
                                       .compressed_bytes = record.records.size,
                                       .uncompressed_bytes = record.uncompressed_bytes}};
     rc = s->visitor->chunk == NULL ? TD_OK : s->visitor->chunk(s->user, &s->chunk, err);
@@ -125,27 +131,60 @@ static td_result visit_chunk(scanner *s, const mcap_location *location, td_err *
     return rc;
 }
 
+/* Note that the record at location lists messages of a channel of the pending chunk. */
+static td_result note_listed(scanner *s, uint16_t id, uint64_t messages,
+                             const mcap_location *location, td_err *err)
+{
+    if (s->offsets.size + MCAP_COUNT_BYTES > LIMIT_RECORD_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "more message indexes than a summary can list");
+    mcap_pack_count(&s->offsets, id, location->offset);
+    s->chunk.message_count += messages;
+    return TD_OK;
+}
+
 static td_result visit_message_index(scanner *s, const mcap_location *location, td_err *err)
 {
-    scan_chunk *chunk = &s->chunk;
-    if (!s->has_chunk)
-        return td_err_set(err, TD_E_CORRUPT, "message index without a chunk before it");
-    chunk->index.index_bytes += location->end - location->offset;
     td_bytes content;
     mcap_message_index index;
     td_result rc = mcap_source_content(s->source, location, &content, err);
     if (rc == TD_OK)
         rc = mcap_decode_message_index(content, &index, err);
     if (rc == TD_OK && s->visitor->message_index != NULL)
-        rc = s->visitor->message_index(s->user, chunk, location, &index, err);
-    if (rc == TD_OK && s->offsets.size + MCAP_COUNT_BYTES > LIMIT_RECORD_BYTES)
-        rc = td_err_set(err, TD_E_LIMIT, "more message indexes than a summary can list");
-    if (rc == TD_OK) {
-        mcap_pack_count(&s->offsets, index.channel_id, location->offset);
-        chunk->message_count += index.entries.bytes.size / MCAP_INDEX_ENTRY_BYTES;
-    } else {
-        chunk->is_index_broken = 1;
-    }
+        rc = s->visitor->message_index(s->user, &s->chunk, location, &index, err);
+    if (rc == TD_OK)
+        rc = note_listed(s, index.channel_id, index.entries.bytes.size / MCAP_INDEX_ENTRY_BYTES,
+                         location, err);
+    return rc;
+}
+
+static td_result visit_chunk_channels(scanner *s, const mcap_location *location, td_err *err)
+{
+    td_bytes content;
+    td_buf_clear(&s->channels);
+    td_result rc = mcap_source_content(s->source, location, &content, err);
+    if (rc == TD_OK)
+        rc = chunk_channels_decode(content, &s->channels, err);
+    if (rc != TD_OK)
+        return rc;
+    const sealed_channel *channels = (const sealed_channel *)(const void *)s->channels.data;
+    const size_t count = s->channels.size / sizeof *channels;
+    if (s->visitor->chunk_channels != NULL)
+        rc = s->visitor->chunk_channels(s->user, &s->chunk, location, channels, count, err);
+    for (size_t i = 0; i < count && rc == TD_OK; i++)
+        rc = note_listed(s, channels[i].id, channels[i].message_count, location, err);
+    return rc;
+}
+
+/* A record that lists the messages of the chunk before it. */
+static td_result visit_list(scanner *s, const mcap_location *location, td_err *err)
+{
+    if (!s->has_chunk)
+        return td_err_set(err, TD_E_CORRUPT, "%s record without a chunk before it",
+                          mcap_opcode_name(location->opcode));
+    s->chunk.index.index_bytes += location->end - location->offset;
+    td_result rc = location->opcode == MCAP_MESSAGE_INDEX ? visit_message_index(s, location, err)
+                                                          : visit_chunk_channels(s, location, err);
+    s->chunk.is_index_broken |= rc != TD_OK;
     return rc;
 }
 
@@ -153,8 +192,8 @@ static td_result visit(scanner *s, const mcap_location *location, td_err *err)
 {
     const scan_visitor *v = s->visitor;
     TD_ASSERT(location->end <= s->source->size);
-    if (location->opcode == MCAP_MESSAGE_INDEX)
-        return v->chunk_end == NULL ? TD_OK : visit_message_index(s, location, err);
+    if (location->opcode == MCAP_MESSAGE_INDEX || location->opcode == CHUNK_CHANNELS_OPCODE)
+        return v->chunk_end == NULL ? TD_OK : visit_list(s, location, err);
     td_result rc = scanner_end_chunk(s, err);
     if (rc != TD_OK)
         return rc;

@@ -14,14 +14,15 @@
 #include "base/hash.h"
 #include "format/chain.h"
 #include "format/mcap_source.h"
+#include "format/sealed_chunk.h"
 
-/* A chunk, and the message indexes that follow it. */
+/* A chunk, and the message indexes, or the Chunk Channels record, that follow it. */
 typedef struct scan_chunk {
     mcap_location location;
     mcap_chunk record;       /* its views are valid only in scan_visitor.chunk */
     mcap_chunk_index index;  /* as in the summary */
     uint64_t message_count;  /* in its message indexes */
-    uint8_t is_index_broken; /* 1: a message index cannot be read */
+    uint8_t is_index_broken; /* 1: a message index, or the Chunk Channels, cannot be read */
 } scan_chunk;
 
 /* A block, as its chain record describes it. */
@@ -48,11 +49,14 @@ typedef struct scan_damage {
  * with that result. Any other failure is damage of the current record and is passed to the callback
  * `damage`; chunk_end is not called for a damaged chunk. */
 typedef struct scan_visitor {
-    /* Called at a chunk; then message_index for each of its message indexes, with the chunk's
-     * members as they were before that index; then chunk_end, at the first other record. */
+    /* Called at a chunk; then message_index for each of its message indexes, and chunk_channels for
+     * its Chunk Channels record, with the chunk's members as they were before that record; then
+     * chunk_end, at the first other record. */
     td_result (*chunk)(void *user, const scan_chunk *chunk, td_err *err);
     td_result (*message_index)(void *user, const scan_chunk *chunk, const mcap_location *location,
                                const mcap_message_index *index, td_err *err);
+    td_result (*chunk_channels)(void *user, const scan_chunk *chunk, const mcap_location *location,
+                                const sealed_channel *channels, size_t count, td_err *err);
     td_result (*chunk_end)(void *user, const scan_chunk *chunk, td_err *err);
     /* Any other record of the data section. */
     td_result (*record)(void *user, const mcap_location *location, td_err *err);
@@ -75,6 +79,7 @@ typedef struct scanner {
     uint64_t at;          /* offset of the next record */
     scan_chunk chunk;
     td_buf offsets;    /* of the pending chunk's message indexes, packed */
+    td_buf channels;   /* sealed_channel of the pending chunk's Chunk Channels record */
     uint8_t has_chunk; /* 1: a chunk is pending: chunk_end is still to be called */
     uint8_t is_done;   /* 1: end was called, or no block follows the broken structure */
 } scanner;

@@ -54,6 +54,7 @@ void sealed_chunk_clear(sealed_chunk *chunk)
     td_buf_clear(&chunk->checkpoint);
     drop_new_channels(chunk);
     chunk->channel_count = 0;
+    chunk->channel_record_count = 0;
     chunk->conn_count = 0;
 }
 

@@ -16,7 +16,8 @@ typedef struct sealed_channel {
     uint16_t id;            /* of the channel in the segment, from 1 */
     uint64_t message_count; /* > 0 */
     uint64_t first_ns, last_ns;
-    uint64_t index_offset; /* of its Message Index record, from the end of the Chunk record */
+    uint64_t index_offset; /* of its Message Index record, from the end of the Chunk record; of a
+                              packed chunk, 0: that of the Chunk Channels record */
 } sealed_channel;
 int sealed_channel_by_id(const void *a, const void *b); /* comparison for qsort() */
 
@@ -24,9 +25,10 @@ int sealed_channel_by_id(const void *a, const void *b); /* comparison for qsort(
  * chunk_builder_seal fills all members. Read-only afterwards, except that segment_writer appends
  * the chain record to bytes. Reuse a few of these objects: clearing one keeps its memory. */
 typedef struct sealed_chunk {
-    td_buf bytes;         /* Chunk record, then its Message Index records */
-    uint64_t chunk_bytes; /* size of the Chunk record */
-    uint64_t index_bytes; /* size of the Message Index records */
+    td_buf bytes; /* Chunk record, then its Message Index records, or its Chunk Channels record */
+    const char *compression; /* of the Chunk record: CHUNK_ZSTD or CHUNK_PACKED (chunk_codec.h) */
+    uint64_t chunk_bytes;    /* size of the Chunk record */
+    uint64_t index_bytes;    /* size of the records after it */
     uint64_t compressed_bytes, uncompressed_bytes;
     uint64_t first_ns, last_ns; /* lowest and highest log time; 0 without messages */
     uint64_t message_count;     /* frames and events */
@@ -41,6 +43,7 @@ typedef struct sealed_chunk {
     segment_channel *new_channels;
     uint32_t new_channel_count;
     td_buf channel_records; /* Channel records of the new channels, for the summary */
+    uint32_t channel_record_count;
     td_buf events;          /* read by sealed_chunk_event */
     td_buf checkpoint;      /* record to write before the chunk, set after sealing; may be empty */
     chain_totals totals;    /* after this chunk */

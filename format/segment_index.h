@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "format/checkpoint.h"
 #include "format/chunk_builder.h"
+#include "format/chunk_codec.h"
 #include "format/segment_name.h"
 
 /* How much of the segment was read for the index. */
@@ -48,6 +49,8 @@ typedef struct segment_index {
     td_hash128 previous_chain;  /* last value of the previous segment; all zero if this is the first
                                    or if unknown (a catalog does not store it) */
     char chain_hex[33];         /* last chain value; "" if absent */
+    td_hash128 source_chain;    /* as in segment_session; a catalog does not store it, nor the form */
+    chunk_form form;
     uint64_t file_bytes;        /* of an open file only up to its last chain record */
     uint64_t message_count;     /* on all channels */
     uint64_t first_ns, last_ns; /* of all messages; 0 without messages */

@@ -89,6 +89,8 @@ static void read_origin(const segment_info *info, const char *path, segment_inde
     copy_text(out->version, sizeof out->version, info->session.version);
     out->session_start_ns = info->session.start_ns;
     out->previous_chain = info->session.previous_chain;
+    out->source_chain = info->session.source_chain;
+    out->form = info->session.form;
     out->previous_segment = td_strdup(info->session.previous_segment);
     out->path = td_strdup(path);
 }

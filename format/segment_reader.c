@@ -10,6 +10,7 @@
 #include "base/decimal.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "format/chunk_channels.h"
 #include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_source.h"
@@ -382,6 +383,19 @@ static td_result append_index_channel(const mcap_message_index *index, uint64_t 
     return channel.message_count == 0 ? TD_OK : td_buf_append(out, &channel, sizeof channel, err);
 }
 
+/* Append the channels that a record after a chunk lists. */
+static td_result append_listed(const mcap_record *record, td_buf *out, td_err *err)
+{
+    mcap_message_index entry;
+    if (record->opcode == CHUNK_CHANNELS_OPCODE)
+        return chunk_channels_decode(record->content, out, err);
+    if (record->opcode != MCAP_MESSAGE_INDEX)
+        return td_err_set(err, TD_E_CORRUPT, "%s record among the message indexes",
+                          mcap_opcode_name(record->opcode));
+    td_result rc = mcap_decode_message_index(record->content, &entry, err);
+    return rc == TD_OK ? append_index_channel(&entry, record->offset, out, err) : rc;
+}
+
 td_result segment_reader_chunk_channels(const segment_reader *reader, uint32_t index,
                                         segment_scratch *scratch, td_buf *out, td_err *err)
 {
@@ -393,14 +407,8 @@ td_result segment_reader_chunk_channels(const segment_reader *reader, uint32_t i
     mcap_record record;
     while (rc == TD_OK) {
         rc = mcap_next_record(td_buf_view(&scratch->bytes), &at, &record, err);
-        mcap_message_index entry;
-        if (rc == TD_OK && record.opcode != MCAP_MESSAGE_INDEX)
-            rc = td_err_set(err, TD_E_CORRUPT, "%s record among the message indexes",
-                            mcap_opcode_name(record.opcode));
         if (rc == TD_OK)
-            rc = mcap_decode_message_index(record.content, &entry, err);
-        if (rc == TD_OK)
-            rc = append_index_channel(&entry, record.offset, out, err);
+            rc = append_listed(&record, out, err);
     }
     if (rc == TD_E_TRUNCATED)
         rc = TD_E_CORRUPT;
@@ -492,9 +500,34 @@ static td_result read_footer(segment_reader *r, summary_facts *facts, td_err *er
     return rc;
 }
 
+/* Messages of a zstd chunk, by the size of its message indexes. */
+static td_result count_indexed(const mcap_chunk_index *index, uint64_t *messages, td_err *err)
+{
+    uint64_t overhead =
+        index->index_offsets.bytes.size / MCAP_COUNT_BYTES * MCAP_INDEX_OVERHEAD_BYTES;
+    if (index->index_bytes < overhead ||
+        (index->index_bytes - overhead) % MCAP_INDEX_ENTRY_BYTES != 0)
+        return td_err_set(err, TD_E_CORRUPT, "a chunk at %" PRIu64 " with partial indexes",
+                          index->chunk_offset);
+    *messages = (index->index_bytes - overhead) / MCAP_INDEX_ENTRY_BYTES;
+    return TD_OK;
+}
+
+/* Messages of the last chunk of the list, which is packed: the summary does not have their number.
+ */
+static td_result count_packed(segment_reader *r, uint64_t *messages, td_err *err)
+{
+    *messages = 0;
+    td_result rc = segment_reader_chunk_channels(r, (uint32_t)r->lists.chunk_count - 1, r->scratch,
+                                                 &r->records, err);
+    const sealed_channel *channels = (const sealed_channel *)(const void *)r->records.data;
+    for (size_t i = 0; rc == TD_OK && i < r->records.size / sizeof *channels; i++)
+        *messages += channels[i].message_count;
+    return rc;
+}
+
 /* Add a chunk that the summary lists. The chunk and its indexes must lie in the data section, after
- * the previous chunk; a damaged offset must not be used. The message count is computed from the
- * size of the message indexes. */
+ * the previous chunk; a damaged offset must not be used. */
 static td_result add_listed_chunk(segment_reader *r, td_bytes content, uint64_t data_end,
                                   td_err *err)
 {
@@ -513,15 +546,15 @@ static td_result add_listed_chunk(segment_reader *r, td_bytes content, uint64_t 
         index.index_bytes > data_end - index.chunk_offset - index.chunk_bytes)
         return td_err_set(err, TD_E_CORRUPT, "a chunk at %" PRIu64 " that does not fit there",
                           index.chunk_offset);
-    uint64_t overhead =
-        index.index_offsets.bytes.size / MCAP_COUNT_BYTES * MCAP_INDEX_OVERHEAD_BYTES;
-    if (index.index_bytes < overhead ||
-        (index.index_bytes - overhead) % MCAP_INDEX_ENTRY_BYTES != 0)
-        return td_err_set(err, TD_E_CORRUPT, "a chunk at %" PRIu64 " with partial indexes",
-                          index.chunk_offset);
     segment_chunk chunk = chunk_of_index(&index, bits);
-    chunk.message_count = (index.index_bytes - overhead) / MCAP_INDEX_ENTRY_BYTES;
-    return add_chunk(r, &chunk, td_bytes_of(bits, sizeof bits), err);
+    const int is_packed = td_bytes_is(index.compression, CHUNK_PACKED);
+    if (!is_packed)
+        rc = count_indexed(&index, &chunk.message_count, err);
+    if (rc == TD_OK)
+        rc = add_chunk(r, &chunk, td_bytes_of(bits, sizeof bits), err);
+    if (rc == TD_OK && is_packed)
+        rc = count_packed(r, &r->lists.chunks[r->lists.chunk_count - 1].message_count, err);
+    return rc;
 }
 
 static td_result add_listed_checkpoint(segment_reader *r, td_bytes content, uint64_t data_end,
@@ -876,6 +909,8 @@ static td_result read_session_record(segment_reader *r, const mcap_location *loc
     session->version = copy_text(&at, mcap_find_pair(pairs, "version"));
     session->start_ns = number_of(pairs, "start_ns", UINT64_MAX);
     (void)chain_value_parse(mcap_find_pair(pairs, "previous_chain"), &session->previous_chain);
+    (void)chain_value_parse(mcap_find_pair(pairs, "source_chain"), &session->source_chain);
+    session->form = chunk_form_of(mcap_find_pair(pairs, "packed"));
     return TD_OK;
 }
 

@@ -452,6 +452,35 @@ static td_result check_message_index(void *user, const scan_chunk *chunk,
     return TD_OK;
 }
 
+/* 1 if the channel is as in the entry's chunk: entries of one channel are adjacent. */
+static int is_channel_right(const verify_state *v, const sealed_channel *channel)
+{
+    const verify_entry *entries = (const verify_entry *)(const void *)v->entries.data;
+    size_t count = v->entries.size / sizeof *entries;
+    size_t at = find_first(entries, count, channel->id, 0);
+    uint64_t first_ns = UINT64_MAX, last_ns = 0, messages = 0;
+    for (; at < count && entries[at].id == channel->id; at++, messages++) {
+        first_ns = entries[at].log_ns < first_ns ? entries[at].log_ns : first_ns;
+        last_ns = entries[at].log_ns > last_ns ? entries[at].log_ns : last_ns;
+    }
+    return messages == channel->message_count && first_ns == channel->first_ns &&
+           last_ns == channel->last_ns;
+}
+
+static td_result check_chunk_channels(void *user, const scan_chunk *chunk,
+                                      const mcap_location *location, const sealed_channel *channels,
+                                      size_t count, td_err *err)
+{
+    verify_state *v = user;
+    (void)err;
+    for (size_t i = 0; i < count && v->is_chunk_read; i++)
+        if (!is_channel_right(v, &channels[i]))
+            report(v, FINDING_INDEX, location->offset,
+                   "the count or the times of channel %u differ from the chunk at %" PRIu64,
+                   channels[i].id, chunk->location.offset);
+    return TD_OK;
+}
+
 static td_result check_chunk_end(void *user, const scan_chunk *chunk, td_err *err)
 {
     verify_state *v = user;
@@ -557,6 +586,7 @@ static td_result report_damage(void *user, const scan_damage *damage, td_err *er
 
 static const scan_visitor VISITOR = {.chunk = check_chunk,
                                      .message_index = check_message_index,
+                                     .chunk_channels = check_chunk_channels,
                                      .chunk_end = check_chunk_end,
                                      .record = check_record,
                                      .block = check_block,
@@ -571,7 +601,8 @@ static td_result walk(verify_state *v, td_err *err)
         report(v, FINDING_STRUCTURE, v->walk.at, "the file ends without a footer");
     if (rc == TD_OK)
         rc = scanner_end_chunk(&v->walk, err);
-    v->result->totals = segment_totals_of(&v->summary, v->source.size, v->result->totals.chain);
+    v->result->totals = segment_totals_of(&v->summary, v->source.size, v->result->totals.chain,
+                                          segment_reader_info(v->reader)->session.source_chain);
     return rc;
 }
 

@@ -23,7 +23,7 @@ struct segment_writer {
                      record */
     mcap_summary summary;
     td_hasher *hasher;
-    td_hash128 chain;
+    td_hash128 chain, source_chain;
     uint64_t size;     /* of the file */
     uint32_t data_crc; /* CRC-32 of the file's bytes */
     uint8_t is_dead;
@@ -44,9 +44,10 @@ static td_result set_paths(segment_writer *w, const char *path, td_err *err)
 /* Encode the session record's map, in the order of FORMAT.md. */
 static void pack_session(td_buf *pack, const segment_session *session)
 {
-    char start[21], chain[TD_HASH128_HEX_BYTES];
+    char start[21], chain[TD_HASH128_HEX_BYTES], source[TD_HASH128_HEX_BYTES];
     (void)snprintf(start, sizeof start, "%" PRIu64, session->start_ns); /* fits: 20 digits */
     td_hash128_hex(session->previous_chain, chain);
+    td_hash128_hex(session->source_chain, source);
     const char *const pairs[][2] = {
         {"session", session->session},
         {"start_ns", start},
@@ -60,6 +61,10 @@ static void pack_session(td_buf *pack, const segment_session *session)
     td_buf_clear(pack);
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         mcap_pack_pair(pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]));
+    if (!td_hash128_equal(session->source_chain, (td_hash128){0}))
+        mcap_pack_pair(pack, td_bytes_str("source_chain"), td_bytes_str(source));
+    if (session->form != CHUNKS_RECORDED)
+        mcap_pack_pair(pack, td_bytes_str("packed"), td_bytes_str(chunk_form_name(session->form)));
 }
 
 /* Encode the packed map as a record. */
@@ -93,12 +98,17 @@ static void encode_head(segment_writer *w, const segment_session *session)
 /* Create the file with its head, and lock it until it is closed: the lock shows other processes
  * that its writer is running. The folder is synced so that a power cut cannot remove the name of a
  * file with durable chunks. */
-static td_result create_file(segment_writer *w, td_open_mode mode, td_err *err)
+static td_result create_file(segment_writer *w, const segment_session *session, td_err *err)
 {
-    td_result rc = td_io_open(w->io, w->open_path, mode, &w->file, err);
+    const int is_private = session->is_private || session->like_path != NULL;
+    td_result rc = td_io_open(w->io, w->open_path,
+                              is_private ? TD_OPEN_CREATE_PRIVATE : TD_OPEN_CREATE, &w->file, err);
     if (rc != TD_OK)
         return rc;
-    rc = td_io_lock_file(w->file, err);
+    if (session->like_path != NULL)
+        rc = td_io_copy_access(w->io, session->like_path, w->file, err);
+    if (rc == TD_OK)
+        rc = td_io_lock_file(w->file, err);
     if (rc == TD_OK)
         rc = td_io_append(w->file, w->head.data, w->head.size, err);
     if (rc == TD_OK)
@@ -123,6 +133,7 @@ td_result segment_writer_open(td_io io, const char *path, const segment_session 
     segment_writer *w = td_alloc_zero(1, sizeof *w);
     w->io = io;
     w->chain = session->previous_chain;
+    w->source_chain = session->source_chain;
     td_buf_init(&w->head, SIZE_MAX);
     td_buf_init(&w->pack, SIZE_MAX);
     td_buf_init(&w->block, SIZE_MAX);
@@ -131,7 +142,7 @@ td_result segment_writer_open(td_io io, const char *path, const segment_session 
     encode_head(w, session);
     td_result rc = set_paths(w, path, err);
     if (rc == TD_OK)
-        rc = create_file(w, session->is_private ? TD_OPEN_CREATE_PRIVATE : TD_OPEN_CREATE, err);
+        rc = create_file(w, session, err);
     if (rc != TD_OK) {
         segment_writer_close(w);
         return td_err_add(err, rc, "segment %s", path);
@@ -340,7 +351,13 @@ td_result segment_writer_finish(segment_writer *writer, segment_totals *totals, 
     return TD_OK;
 }
 
-segment_totals segment_totals_of(const mcap_summary *summary, uint64_t file_bytes, td_hash128 chain)
+td_hash128 segment_link_of(td_hash128 chain, td_hash128 source_chain)
+{
+    return td_hash128_equal(source_chain, (td_hash128){0}) ? chain : source_chain;
+}
+
+segment_totals segment_totals_of(const mcap_summary *summary, uint64_t file_bytes, td_hash128 chain,
+                                 td_hash128 source_chain)
 {
     return (segment_totals){.file_bytes = file_bytes,
                             .first_ns = summary->start_ns,
@@ -348,10 +365,11 @@ segment_totals segment_totals_of(const mcap_summary *summary, uint64_t file_byte
                             .message_count = summary->message_count,
                             .chunk_count = summary->chunk_count,
                             .channel_count = summary->channel_count,
-                            .chain = chain};
+                            .chain = chain,
+                            .link = segment_link_of(chain, source_chain)};
 }
 
 segment_totals segment_writer_totals(const segment_writer *writer)
 {
-    return segment_totals_of(&writer->summary, writer->size, writer->chain);
+    return segment_totals_of(&writer->summary, writer->size, writer->chain, writer->source_chain);
 }

@@ -31,9 +31,13 @@ typedef struct segment_session {
     const char *feed, *family;
     const char *previous_segment;  /* file name of the feed's previous segment, or "" */
     td_hash128 previous_chain;     /* that segment's last chain value; all zero if absent */
+    td_hash128 source_chain;       /* of a rewritten segment: the last chain value as it was recorded,
+                                      from which the next segment continues; all zero if absent */
+    chunk_form form;
     const char *verb;              /* "record", "import" … */
     const char *version;           /* of the program */
     uint8_t is_private;            /* 1: only the file's owner may read it */
+    const char *like_path;         /* instead: the file whose owner and mode it gets; or NULL */
     const document_set *documents; /* of the family (segment_family.h); NULL: not kept */
 } segment_session;
 
@@ -43,12 +47,17 @@ typedef struct segment_totals {
     uint64_t first_ns, last_ns; /* of its messages; 0 without messages */
     uint64_t message_count;     /* frames and events */
     uint32_t chunk_count, channel_count;
-    td_hash128 chain; /* last chain value, from which the feed's next segment continues */
+    td_hash128 chain; /* last chain value */
+    td_hash128 link;  /* from which the feed's next segment continues: chain, or, if the segment was
+                         rewritten, segment_session.source_chain */
 } segment_totals;
 
-/* Totals of a file with this summary. */
-segment_totals segment_totals_of(const mcap_summary *summary, uint64_t file_bytes,
-                                 td_hash128 chain);
+/* Totals of a file with this summary. source_chain: as in its session. */
+segment_totals segment_totals_of(const mcap_summary *summary, uint64_t file_bytes, td_hash128 chain,
+                                 td_hash128 source_chain);
+
+/* segment_totals.link of a segment with these values. */
+td_hash128 segment_link_of(td_hash128 chain, td_hash128 source_chain);
 
 typedef struct segment_writer segment_writer;
 

@@ -6,6 +6,7 @@
 #include "pack/columns.h"
 #include "pack/frame_tokens.h"
 #include "pack/layout.h"
+#include "pack/numbers.h"
 #include "pack/pack.h"
 
 /* A part of a template. */

@@ -10,6 +10,7 @@
 #include "pack/columns.h"
 #include "pack/frame_tokens.h"
 #include "pack/layout.h"
+#include "pack/numbers.h"
 #include "pack/pack.h"
 
 /* A number of a column, as it was read. */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pack/pack.h"
 #include "pack/streams.h"
 
 typedef enum number_form {
@@ -17,12 +18,6 @@ typedef enum number_form {
 } number_form;
 
 enum { NUMBERS_PLANES_MAX = 8 };
-
-/* How much work a writer may do. */
-typedef enum pack_effort {
-    PACK_FAST,
-    PACK_BEST,
-} pack_effort;
 
 /* Estimate of the bits that a list takes. */
 double numbers_cost(const int64_t *numbers, size_t count);

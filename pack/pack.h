@@ -11,7 +11,12 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/codec.h"
-#include "pack/numbers.h"
+
+/* How much work packing may be. */
+typedef enum pack_effort {
+    PACK_FAST,
+    PACK_BEST,
+} pack_effort;
 
 /* Pack records of a chunk, and append the result to out: the smaller of columns and of plain texts
  * (whose headers are columns). TD_E_LIMIT: out is full, or the records are no whole records of

@@ -126,7 +126,7 @@ static void add_pruned(info_result *info)
     for (size_t i = 0; i < past->segment_count; i++) {
         const past_segment *segment = &past->segments[i];
         if (segment->stage == PAST_PRUNED)
-            add_to(get_feed(&info->pruned, segment->feed, NULL), 0, segment->file_bytes,
+            add_to(get_feed(&info->pruned, segment->feed, NULL), 0, segment->file.bytes,
                    segment->first_ns, segment->last_ns);
     }
     if (info->pruned.count > 0)

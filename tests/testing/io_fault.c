@@ -953,6 +953,13 @@ static td_result fault_size_at(void *ctx, const char *path, uint64_t *out, td_er
 
 /* Does nothing: permissions do not affect durability, so these calls are neither counted nor made
  * to fail. */
+static td_result fault_copy_access(void *ctx, const char *path, td_file *to, td_err *err)
+{
+    uint64_t size;
+    (void)to;
+    return fault_size_at(ctx, path, &size, err);
+}
+
 static td_result fault_make_private(void *ctx, const char *path, td_err *err)
 {
     io_fault *disk = ctx;
@@ -1146,6 +1153,7 @@ static const td_io_ops FAULT_OPS = {
     .size = fault_size,
     .size_at = fault_size_at,
     .make_private = fault_make_private,
+    .copy_access = fault_copy_access,
     .read_at = fault_read_at,
     .append = fault_append,
     .overwrite = fault_overwrite,

@@ -1,0 +1,32 @@
+/* Rewrites a finished segment with other chunks: packed ones (pack/pack.h), or again as a recorder
+ * writes them. Messages, channels, checkpoints, metadata and totals stay as they are; the new file
+ * names the last chain value of the segment as it was recorded (segment_session.source_chain), from
+ * which the feed's next segment continues. Memory: two chunks, whatever the segment's size. */
+#ifndef TD_FORMAT_SEGMENT_REPACK_H
+#define TD_FORMAT_SEGMENT_REPACK_H
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/io.h"
+#include "format/segment_writer.h"
+
+/* Packed chunks join those of their source until they have this many bytes, or span this long.
+ * Larger ones pack better, and a reader of ten seconds must unpack them whole. */
+#define LIMIT_PACKED_CHUNK_BYTES ((size_t)4 << 20)
+#define LIMIT_PACKED_CHUNK_NS    UINT64_C(60000000000)
+
+/* Write the finished segment at `from` to the new file at `to`, which grows as `to`.open, and is
+ * durable on TD_OK. totals: of the new file. TD_E_CORRUPT, TD_E_TRUNCATED: `from`
+ * is damaged or not finished; TD_E_UNSUPPORTED: it has records that this version does not know;
+ * TD_E_NOTFOUND; TD_E_NOSPACE, TD_E_IO. After a failure `to`.open may remain. */
+TD_MUST_USE td_result segment_repack(td_io io, const char *from, const char *to, chunk_form form,
+                                     segment_totals *totals, td_err *err);
+
+/* Read both segments as any reader does, and compare all that does not depend on their chunks:
+ * session, family, channels, each message with its times and place, checkpoints, and the last chain
+ * record's totals and connections. TD_E_CORRUPT: they differ, err tells where; the results of
+ * segment_reader_open. */
+TD_MUST_USE td_result segment_compare(td_io io, const char *left, const char *right, td_err *err);
+
+#endif
