@@ -1,0 +1,211 @@
+// pack and unpack, and every verb after them. Expected: docs/archive.md ("Packing"), FORMAT.md ("Packed segments"): whatever form
+// segments have, all answers are the same, and damaged segments are left. The archive is recorded from the simulated exchange.
+import assert from "node:assert/strict";
+import crypto from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { after } from "node:test";
+import {
+  Program,
+  chunksOf,
+  filesBelow,
+  flipIn,
+  json,
+  jsonList,
+  run,
+  segments as segmentNames,
+  tapedeck,
+  temporary,
+  wholeFile,
+} from "../support/harness.mjs";
+import { readMcap, test } from "../support/npm_packages.mjs";
+import { feedArgs, simulator } from "../support/recorders.mjs";
+
+const FRAMES = 2000;
+const SYMBOLS = ["BTCUSDT", "ETHUSDT", "XRPUSDT"];
+const TOPICS = ["orderbook.50", "publicTrade", "tickers"].flatMap((topic) =>
+  SYMBOLS.map((symbol) => `${topic}.${symbol}`)
+);
+
+/** Three sessions of a feed, so three segments with gaps between them, and one of another family. */
+async function record(t) {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const families = "v5-linear,inverse";
+  const server = await simulator(t, dir, ["--families", families, "--rate", "4000", "--seed", "5"]);
+  const session = (family, topics) =>
+    run(t, "tapedeck-record", [
+      "record",
+      "-q",
+      "-a",
+      archive,
+      ...feedArgs(server, family, topics),
+      "--max-frames",
+      String(FRAMES),
+    ]);
+  for (let i = 0; i < 3; i++) await session("v5-linear", TOPICS);
+  await session("inverse", ["orderBookL2_25.*", "trade.*"]);
+  return archive;
+}
+
+const whole = wholeFile(after);
+let tape;
+
+async function copyOf(t) {
+  const copy = path.join(temporary(t), "tape");
+  fs.cpSync(await (tape ??= record(whole)), copy, { recursive: true });
+  return copy;
+}
+
+/** Files of the segments. */
+const segments = (archive) => segmentNames(archive).map((name) => path.join(archive, name));
+
+const pack = (t, archive, more = [], options) =>
+  json(t, ["pack", "-a", archive, "--older", "0s", "--json", ...more], options);
+
+const hashOf = (bytes) => crypto.createHash("sha256").update(bytes).digest("hex");
+
+/** Files below dir and their hashes. */
+const hashes = (dir) =>
+  filesBelow(dir)
+    .sort()
+    .map((name) => [name, hashOf(fs.readFileSync(path.join(dir, name)))]);
+
+/** Answers that do not depend on the form of segments. All archives are asked under one name, because answers have it. */
+async function answersOf(t, archive) {
+  const dir = temporary(t);
+  const asked = path.join("/tmp", `tapedeck-pack-${process.pid}`);
+  fs.renameSync(archive, asked);
+  try {
+    const text = async (program, args, status = 0) =>
+      (await run(t, program, [...args, "-a", asked], { status })).stdout;
+    const answers = {};
+    for (const jobs of ["1", "8"])
+      answers[`replay -j ${jobs}`] = JSON.parse(
+        await text("tapedeck-replay", ["replay", "--json", "-j", jobs], null)
+      );
+    for (const replay of Object.values(answers)) {
+      delete replay.elapsed_s;
+      delete replay.frames_per_s;
+    }
+    answers.gaps = await text("tapedeck", ["gaps", "--json"], null);
+    answers.days = await text("tapedeck", ["days", "--json"], null);
+    answers.cat = hashOf(await text("tapedeck", ["cat", "--dir", "all"]));
+    const format = ["tardis-csv", "parquet", "sqlite"];
+    const out = path.join(dir, "set");
+    await text(
+      "tapedeck-replay",
+      ["export", "-q", "--out", out, ...format.flatMap((f) => ["--format", f])],
+      null
+    );
+    answers.exports = hashes(out).filter(([name]) => !/MANIFEST|sqlite$/.test(name));
+    const cut = path.join(dir, "cut.mcap");
+    await text("tapedeck-replay", ["cut", "-q", "-o", cut, "--feed", "inverse"]);
+    answers.cut = hashOf(fs.readFileSync(cut));
+    return answers;
+  } finally {
+    fs.renameSync(asked, archive);
+  }
+}
+
+test("all answers are those of the archive as it was recorded", async (t) => {
+  const recorded = await answersOf(t, await copyOf(t));
+  assert.match(recorded.gaps, /between two sessions|restart/);
+  const variants = {
+    packed: [[]],
+    "packed best": [["--level", "best"]],
+    "packed twice": [[], ["--level", "best"]],
+    "half and half": [["--feed", "inverse"]],
+  };
+  for (const [name, runs] of Object.entries(variants)) {
+    const archive = await copyOf(t);
+    for (const more of runs) await pack(t, archive, more);
+    assert.deepEqual(await answersOf(t, archive), recorded, name);
+    assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
+    await tapedeck(t, ["unpack", "-q", "-a", archive]);
+    assert.deepEqual(await answersOf(t, archive), recorded, `${name}, unpacked`);
+  }
+});
+
+test("it says what it does, and does it once", async (t) => {
+  const archive = await copyOf(t);
+  const before = segments(archive).map((file) => fs.statSync(file).size);
+  const sum = (sizes) => sizes.reduce((a, b) => a + b);
+  const text = async (args) => (await tapedeck(t, [...args, "-a", archive])).stdout;
+  assert.equal(await text(["pack"]), "nothing to pack\n"); // younger than an hour
+  assert.match(
+    await text(["pack", "--older", "0s", "--dry-run"]),
+    /^would be rewritten: 4 segments, /
+  );
+  assert.deepEqual(
+    segments(archive).map((file) => fs.statSync(file).size),
+    before
+  );
+  const done = await pack(t, archive);
+  const after = segments(archive).map((file) => fs.statSync(file).size);
+  assert.equal(done.segments_rewritten, 4);
+  assert.equal(done.bytes_before, sum(before));
+  assert.equal(done.bytes_after, sum(after));
+  assert.ok(sum(after) < 0.5 * sum(before), `${after} of ${before}`);
+  assert.equal((await pack(t, archive)).segments_found, 0);
+  assert.ok(!fs.existsSync(path.join(archive, "packing")));
+  // verify --since-last reads them again
+  await tapedeck(t, ["verify", "-a", archive, "--since-last"]);
+  const again = await copyOf(t);
+  await tapedeck(t, ["verify", "-a", again, "--since-last"]);
+  await pack(t, again);
+  const since = await json(t, ["verify", "-a", again, "--since-last", "--json"]);
+  assert.equal(since.segments, 4);
+  assert.equal(since.verdict, "sound");
+});
+
+test("other programs read unpacked segments", async (t) => {
+  const archive = await copyOf(t);
+  await pack(t, archive);
+  await tapedeck(t, ["unpack", "-q", "-a", archive]);
+  for (const file of segments(archive))
+    for (const how of ["stream", "indexed"])
+      assert.ok((await readMcap(t, how, file)).length > FRAMES);
+});
+
+test("a damaged segment is left, and the others are packed", async (t) => {
+  const archive = await copyOf(t);
+  const [first] = segments(archive);
+  flipIn(first, chunksOf(first)[0]);
+  const damaged = hashOf(fs.readFileSync(first));
+  const done = await pack(t, archive, [], { status: 3 });
+  assert.equal(done.segments_rewritten, 3);
+  assert.equal(done.segments_damaged, 1);
+  assert.equal(hashOf(fs.readFileSync(first)), damaged);
+});
+
+test("two at once, and a killed one", async (t) => {
+  const archive = await copyOf(t);
+  const both = await Promise.all(
+    [1, 2].map(() =>
+      run(t, "tapedeck", ["pack", "-q", "-a", archive, "--older", "0s"], { status: null })
+    )
+  );
+  assert.ok(both.some((end) => end.code === 0));
+  for (const end of both) if (end.code !== 0) assert.match(end.stderr, /pack/);
+  await tapedeck(t, ["unpack", "-q", "-a", archive]);
+  for (let i = 0; i < 5; i++) {
+    const killed = new Program(t, "tapedeck", [
+      "pack",
+      "-a",
+      archive,
+      "--older",
+      "0s",
+      "--level",
+      "best",
+    ]);
+    await killed.kill("SIGKILL");
+    assert.equal(
+      (await json(t, ["verify", "-a", archive, "--json"], { status: null })).damaged ?? 0,
+      0
+    );
+  }
+  await pack(t, archive);
+  assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
+  assert.equal((await jsonList(t, ["ls", "-a", archive, "--json"])).length, 4);
+});
