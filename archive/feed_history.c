@@ -428,9 +428,9 @@ int archive_history_is_same(const past_segment *row, uint64_t file_bytes, uint64
         return 0;
     if (row == NULL || row->stage != PAST_FINISHED || row->file.bytes == 0)
         return 1;
-    const past_file *const file =
-        row->old_file.bytes == file_bytes && row->file.bytes != file_bytes ? &row->old_file
-                                                                           : &row->file;
+    const past_file *const file = row->old_file.bytes == file_bytes && row->file.bytes != file_bytes
+                                      ? &row->old_file
+                                      : &row->file;
     return file->bytes == file_bytes &&
            chain_value_parse(td_bytes_str(known_chain_hex), &known_chain) &&
            td_hash128_equal(file->chain, known_chain);

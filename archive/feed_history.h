@@ -35,9 +35,10 @@ typedef struct past_segment {
     char session[SESSION_ID_BYTES];
     past_stage stage;
     uint8_t is_recovered; /* finished by a recovery, not by its writer */
-    past_file file;     /* of a finished or pruned segment */
-    past_file old_file; /* of a rewritten segment: the file that was there before; either is right */
-    td_hash128 link;    /* from which the feed's next segment continues (segment_totals) */
+    past_file file;       /* of a finished or pruned segment */
+    past_file
+        old_file;    /* of a rewritten segment: the file that was there before; either is right */
+    td_hash128 link; /* from which the feed's next segment continues (segment_totals) */
     chunk_form form;
     uint64_t chunk_count;
     uint64_t finished_at; /* offset in the journal of the entry that it is finished or rewritten */

@@ -62,10 +62,8 @@ td_result archive_repack_find(archive *a, const repack_query *query, repack_list
     read_plan *plan = NULL;
     *out = (repack_list){0};
     td_result rc = archive_view_open(a, VIEW_ALL, archive_log(a), &view, err);
-    const read_query wanted = {.time = query->time,
-                               .wants_feed = query->wants_feed,
-                               .user = query->user,
-                               .view = view};
+    const read_query wanted = {
+        .time = query->time, .wants_feed = query->wants_feed, .user = query->user, .view = view};
     if (rc == TD_OK)
         rc = read_plan_open(a, &wanted, &plan, err);
     if (rc == TD_OK)
@@ -113,16 +111,15 @@ td_result archive_repack_clear(archive *a, td_err *err)
 
 /* Paths of one rewriting. */
 typedef struct repack_paths {
-    const char *segment;             /* below the archive */
-    char full[LIMIT_PATH_BYTES];     /* of the segment */
-    char made[LIMIT_PATH_BYTES];     /* of the new file */
+    const char *segment;         /* below the archive */
+    char full[LIMIT_PATH_BYTES]; /* of the segment */
+    char made[LIMIT_PATH_BYTES]; /* of the new file */
 } repack_paths;
 
 static td_result begin(archive *a, repack_paths *paths, td_err *err)
 {
     char relative[LIMIT_PATH_BYTES];
-    (void)snprintf(relative, sizeof relative, FOLDER "/%.1000s",
-                   segment_file_name(paths->segment));
+    (void)snprintf(relative, sizeof relative, FOLDER "/%.1000s", segment_file_name(paths->segment));
     td_result rc = archive_repack_clear(a, err);
     if (rc == TD_OK)
         rc = td_io_mkdir_below(archive_io(a), archive_path(a), FOLDER, err);

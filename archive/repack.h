@@ -16,9 +16,9 @@
 
 /* Which segments. */
 typedef struct repack_query {
-    time_span time;     /* segments with frames of this time */
-    uint64_t before_ns; /* whose last frame is earlier than this */
-    chunk_form form;    /* and that are to have this form */
+    time_span time;                                  /* segments with frames of this time */
+    uint64_t before_ns;                              /* whose last frame is earlier than this */
+    chunk_form form;                                 /* and that are to have this form */
     int (*wants_feed)(void *user, const char *feed); /* NULL: all */
     void *user;
 } repack_query;

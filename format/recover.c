@@ -349,9 +349,8 @@ static td_result finish_segment(recovery *v, td_err *err)
         rc = td_io_publish(v->io, v->open_path, v->result->path, err);
     if (rc != TD_OK)
         return rc;
-    v->result->totals =
-        segment_totals_of(&v->summary, v->valid_bytes + v->end.size, v->result->totals.chain,
-                          (td_hash128){0});
+    v->result->totals = segment_totals_of(&v->summary, v->valid_bytes + v->end.size,
+                                          v->result->totals.chain, (td_hash128){0});
     v->result->frame_count = count_frames(&v->summary);
     v->result->has_segment = 1;
     return TD_OK;

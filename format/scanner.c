@@ -114,18 +114,17 @@ static td_result visit_chunk(scanner *s, const mcap_location *location, td_err *
     if (rc != TD_OK)
         return rc;
     td_buf_clear(&s->offsets);
-    s->chunk = (scan_chunk){.location = *location,
-                            .record = record,
-                            .index = {.start_ns = record.start_ns,
-                                      .end_ns = record.end_ns,
-                                      .chunk_offset = location->offset,
-                                      .chunk_bytes = location->end - location->offset,
-                                      .compression = td_bytes_str(
-                                          td_bytes_is(record.compression, CHUNK_PACKED)
-                                              ? CHUNK_PACKED
-                                              : CHUNK_ZSTD),
-                                      .compressed_bytes = record.records.size,
-                                      .uncompressed_bytes = record.uncompressed_bytes}};
+    s->chunk = (scan_chunk){
+        .location = *location,
+        .record = record,
+        .index = {.start_ns = record.start_ns,
+                  .end_ns = record.end_ns,
+                  .chunk_offset = location->offset,
+                  .chunk_bytes = location->end - location->offset,
+                  .compression = td_bytes_str(
+                      td_bytes_is(record.compression, CHUNK_PACKED) ? CHUNK_PACKED : CHUNK_ZSTD),
+                  .compressed_bytes = record.records.size,
+                  .uncompressed_bytes = record.uncompressed_bytes}};
     rc = s->visitor->chunk == NULL ? TD_OK : s->visitor->chunk(s->user, &s->chunk, err);
     s->has_chunk = rc == TD_OK;
     return rc;

@@ -44,10 +44,10 @@ typedef struct sealed_chunk {
     uint32_t new_channel_count;
     td_buf channel_records; /* Channel records of the new channels, for the summary */
     uint32_t channel_record_count;
-    td_buf events;          /* read by sealed_chunk_event */
-    td_buf checkpoint;      /* record to write before the chunk, set after sealing; may be empty */
-    chain_totals totals;    /* after this chunk */
-    chain_conn *conns;      /* open connections, and closed ones with frames in this chunk */
+    td_buf events;       /* read by sealed_chunk_event */
+    td_buf checkpoint;   /* record to write before the chunk, set after sealing; may be empty */
+    chain_totals totals; /* after this chunk */
+    chain_conn *conns;   /* open connections, and closed ones with frames in this chunk */
     uint32_t conn_count;
     /* allocated sizes */
     size_t channel_capacity, new_channel_capacity, conn_capacity;

@@ -24,9 +24,9 @@ TD_MUST_USE td_result segment_channel_check(const channel_info *info, td_err *er
 void segment_channel_pack(const channel_info *info, td_buf *pack);
 
 /* 1 if a chunk repeats the channel's definition, before the channel's first message in it:
- * chunks_before of the segment's chunks before it have the channel, and it is the 1st, 2nd, 4th, 8th
- * … one. So one damaged chunk cannot make the channel's other chunks unreadable, and the cost does
- * not grow with the number of chunks. */
+ * chunks_before of the segment's chunks before it have the channel, and it is the 1st, 2nd, 4th,
+ * 8th … one. So one damaged chunk cannot make the channel's other chunks unreadable, and the cost
+ * does not grow with the number of chunks. */
 static inline int segment_channel_is_repeated(uint32_t chunks_before)
 {
     return (chunks_before & (chunks_before + 1)) == 0;

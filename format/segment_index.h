@@ -46,10 +46,10 @@ typedef struct segment_index {
     char version[LIMIT_NAME_BYTES];
     uint32_t number;        /* within session and feed, from the file name; 0 if absent */
     char *previous_segment; /* file name of the feed's previous segment; "" if this is the first */
-    td_hash128 previous_chain;  /* last value of the previous segment; all zero if this is the first
-                                   or if unknown (a catalog does not store it) */
-    char chain_hex[33];         /* last chain value; "" if absent */
-    td_hash128 source_chain;    /* as in segment_session; a catalog does not store it, nor the form */
+    td_hash128 previous_chain; /* last value of the previous segment; all zero if this is the first
+                                  or if unknown (a catalog does not store it) */
+    char chain_hex[33];        /* last chain value; "" if absent */
+    td_hash128 source_chain; /* as in segment_session; a catalog does not store it, nor the form */
     chunk_form form;
     uint64_t file_bytes;        /* of an open file only up to its last chain record */
     uint64_t message_count;     /* on all channels */

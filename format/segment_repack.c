@@ -24,8 +24,8 @@ enum {
 
 /* A channel of the source. */
 typedef struct repack_channel {
-    uint32_t at, bytes;  /* its Channel record, in repack.definitions; 0 bytes: not seen */
-    uint32_t chunks;     /* chunks of the new file that have its messages, the pending one included */
+    uint32_t at, bytes; /* its Channel record, in repack.definitions; 0 bytes: not seen */
+    uint32_t chunks; /* chunks of the new file that have its messages, the pending one included */
     uint32_t last_chunk; /* number of the last of these, from 1 */
 } repack_channel;
 
@@ -56,7 +56,7 @@ typedef struct repack {
     chain_conn *pending_conns;
     uint32_t pending_conn_count;
     sealed_chunk *sealed;
-    uint32_t chunk_count; /* written */
+    uint32_t chunk_count;     /* written */
     repack_channel *channels; /* by id: IDS */
     td_buf definitions;
     uint8_t is_at_end; /* 1: the data section was read to its end */
@@ -72,8 +72,7 @@ static td_result seal(repack *r, td_err *err)
     if (r->form == CHUNKS_RECORDED)
         chunk_packer_pack(r->packer, RECORDED_LEVEL, td_buf_view(&r->raw), sealed);
     else
-        chunk_packer_pack_columns(r->packer,
-                                  r->form == CHUNKS_PACKED_BEST ? PACK_BEST : PACK_FAST,
+        chunk_packer_pack_columns(r->packer, r->form == CHUNKS_PACKED_BEST ? PACK_BEST : PACK_FAST,
                                   td_buf_view(&r->raw), sealed);
     td_buf_add(&sealed->channel_records, r->new_channels.data, r->new_channels.size);
     td_buf_add(&sealed->checkpoint, r->checkpoint.data, r->checkpoint.size);
@@ -101,9 +100,9 @@ static int lists_all_pending(const repack *r, const chain_record *record)
     for (uint32_t i = 0; i < r->pending_conn_count; i++) {
         const chain_conn *pending = &r->pending_conns[i];
         uint32_t k = 0;
-        while (k < record->conn_count && (record->conns[k].line != pending->line ||
-                                          record->conns[k].shard != pending->shard ||
-                                          record->conns[k].conn != pending->conn))
+        while (k < record->conn_count &&
+               (record->conns[k].line != pending->line ||
+                record->conns[k].shard != pending->shard || record->conns[k].conn != pending->conn))
             k++;
         if (k == record->conn_count)
             return 0;
@@ -224,8 +223,9 @@ static td_result on_record(void *user, const mcap_location *location, td_err *er
         rc = mcap_decode_metadata(content, &metadata, err);
     if (rc != TD_OK)
         return rc;
-    if (location->opcode == MCAP_METADATA && (td_bytes_is(metadata.name, SEGMENT_SESSION_METADATA) ||
-                                              td_bytes_is(metadata.name, SEGMENT_FAMILY_METADATA)))
+    if (location->opcode == MCAP_METADATA &&
+        (td_bytes_is(metadata.name, SEGMENT_SESSION_METADATA) ||
+         td_bytes_is(metadata.name, SEGMENT_FAMILY_METADATA)))
         return TD_OK; /* the writer has them */
     return td_err_set(err, TD_E_UNSUPPORTED,
                       "%s record (0x%02x) in the data section, which this version does not know",
@@ -346,8 +346,7 @@ static td_result walk(repack *r, segment_reader *source, td_err *err)
     if (rc == TD_OK) {
         scanner_init(&r->walk, &bytes, &VISITOR, r);
         r->walk.conns = r->conns;
-        scanner_begin(&r->walk, 0, data_start,
-                      segment_reader_info(source)->session.previous_chain);
+        scanner_begin(&r->walk, 0, data_start, segment_reader_info(source)->session.previous_chain);
         rc = scanner_run(&r->walk, bytes.size, err);
         scanner_fini(&r->walk);
     }
@@ -513,10 +512,10 @@ static td_result compare_heads(td_io io, const compare_side *left, const char *l
     td_result rc = segment_family_read(io, left_path, &left_content, &a, err);
     if (rc == TD_OK)
         rc = segment_family_read(io, right_path, &right_content, &b, err);
-    if (rc == TD_OK && (!is_same_session(&segment_reader_info(left->reader)->session,
-                                         &segment_reader_info(right->reader)->session) ||
-                        a.documents.count != b.documents.count ||
-                        strcmp(a.documents.hash, b.documents.hash) != 0))
+    if (rc == TD_OK &&
+        (!is_same_session(&segment_reader_info(left->reader)->session,
+                          &segment_reader_info(right->reader)->session) ||
+         a.documents.count != b.documents.count || strcmp(a.documents.hash, b.documents.hash) != 0))
         rc = td_err_set(err, TD_E_CORRUPT, "the sessions differ");
     td_buf_fini(&left_content);
     td_buf_fini(&right_content);

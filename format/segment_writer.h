@@ -29,10 +29,10 @@ typedef struct segment_session {
     const char *session; /* 8 hex digits */
     uint64_t start_ns;   /* when the session began */
     const char *feed, *family;
-    const char *previous_segment;  /* file name of the feed's previous segment, or "" */
-    td_hash128 previous_chain;     /* that segment's last chain value; all zero if absent */
-    td_hash128 source_chain;       /* of a rewritten segment: the last chain value as it was recorded,
-                                      from which the next segment continues; all zero if absent */
+    const char *previous_segment; /* file name of the feed's previous segment, or "" */
+    td_hash128 previous_chain;    /* that segment's last chain value; all zero if absent */
+    td_hash128 source_chain; /* of a rewritten segment: the last chain value as it was recorded,
+                                from which the next segment continues; all zero if absent */
     chunk_form form;
     const char *verb;              /* "record", "import" … */
     const char *version;           /* of the program */

@@ -105,7 +105,8 @@ static td_result check_space(const pack_run *p, const repack_candidate *segment)
 {
     td_space space = {0};
     td_err *err = &p->verb->err;
-    td_result rc = td_io_space(archive_io(p->verb->archive), archive_path(p->verb->archive), &space, err);
+    td_result rc =
+        td_io_space(archive_io(p->verb->archive), archive_path(p->verb->archive), &space, err);
     if (rc != TD_OK || space.total_bytes == 0)
         return rc;
     const uint64_t needed =
@@ -123,8 +124,7 @@ static void note_result(pack_run *p, const repack_candidate *segment, uint64_t b
                         const char *why)
 {
     p->results = td_array_grow(p->results, p->count, sizeof *p->results);
-    p->results[p->count++] =
-        (pack_result){segment, bytes, why == NULL ? NULL : td_strdup(why)};
+    p->results[p->count++] = (pack_result){segment, bytes, why == NULL ? NULL : td_strdup(why)};
 }
 
 /* Open the archive once more, for maintenance. It is locked for one segment only, so that prune,
@@ -233,9 +233,8 @@ static void describe(result_writer *r, const pack_run *p)
 static td_result run_pack(verb_run *verb)
 {
     const pack_line *line = verb->state;
-    pack_run p = {.verb = verb,
-                  .line = line,
-                  .feeds = {.feeds = {line->feeds.items, line->feeds.count}}};
+    pack_run p = {
+        .verb = verb, .line = line, .feeds = {.feeds = {line->feeds.items, line->feeds.count}}};
     td_result rc = TD_OK;
     if (line->level != NULL)
         p.form = strcmp(line->level, "best") == 0 ? CHUNKS_PACKED_BEST : CHUNKS_PACKED_FAST;

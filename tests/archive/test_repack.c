@@ -77,8 +77,8 @@ static size_t packed_count(archive_env *env)
     assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
     for (size_t i = 0; i < listing.segment_count; i++) {
         segment_index index;
-        assert_int_equal(
-            archive_read_index(a, listing.segments[i].path, INDEX_FULL, &index, NULL), TD_OK);
+        assert_int_equal(archive_read_index(a, listing.segments[i].path, INDEX_FULL, &index, NULL),
+                         TD_OK);
         assert_int_equal(index.message_count, SEGMENT_FRAMES);
         packed += index.form != CHUNKS_RECORDED;
         segment_index_fini(&index);

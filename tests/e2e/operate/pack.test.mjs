@@ -21,7 +21,7 @@ import {
 import { readMcap, test } from "../support/npm_packages.mjs";
 import { feedArgs, simulator } from "../support/recorders.mjs";
 
-const FRAMES = 2000;
+const FRAMES = 1000;
 const SYMBOLS = ["BTCUSDT", "ETHUSDT", "XRPUSDT"];
 const TOPICS = ["orderbook.50", "publicTrade", "tickers"].flatMap((topic) =>
   SYMBOLS.map((symbol) => `${topic}.${symbol}`)
@@ -87,6 +87,7 @@ async function answersOf(t, archive) {
     for (const replay of Object.values(answers)) {
       delete replay.elapsed_s;
       delete replay.frames_per_s;
+      delete replay.workers_busy_max;
     }
     answers.gaps = await text("tapedeck", ["gaps", "--json"], null);
     answers.days = await text("tapedeck", ["days", "--json"], null);
@@ -122,8 +123,10 @@ test("all answers are those of the archive as it was recorded", async (t) => {
     for (const more of runs) await pack(t, archive, more);
     assert.deepEqual(await answersOf(t, archive), recorded, name);
     assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
-    await tapedeck(t, ["unpack", "-q", "-a", archive]);
-    assert.deepEqual(await answersOf(t, archive), recorded, `${name}, unpacked`);
+    if (runs.length === 2) {
+      await tapedeck(t, ["unpack", "-q", "-a", archive]);
+      assert.deepEqual(await answersOf(t, archive), recorded, "unpacked");
+    }
   }
 });
 
