@@ -34,7 +34,8 @@ td_result chunk_decompress(codec *coder, const mcap_chunk *chunk, size_t padding
     const int is_packed = td_bytes_is(chunk->compression, CHUNK_PACKED);
     if (!is_stored && !is_packed && !td_bytes_is(chunk->compression, CHUNK_ZSTD))
         return td_err_set(err, TD_E_CORRUPT,
-                          "its compression is neither " CHUNK_ZSTD " nor " CHUNK_PACKED);
+                          "its compression is neither " CHUNK_ZSTD " nor " CHUNK_PACKED
+                          ": a later version of tapedeck wrote it, or it is damaged");
     if (chunk->uncompressed_bytes > LIMIT_CHUNK_BYTES)
         return td_err_set(err, TD_E_CORRUPT, "%" PRIu64 " bytes uncompressed: limit %zu",
                           chunk->uncompressed_bytes, LIMIT_CHUNK_BYTES);
