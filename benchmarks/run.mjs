@@ -416,6 +416,49 @@ async function delayRows(c) {
   );
 }
 
+// ---- packed segments -----------------------------------------------------------------------------------------
+
+const segmentBytes = (archive) =>
+  fs
+    .readdirSync(archive, { recursive: true })
+    .filter((name) => name.endsWith(".mcap"))
+    .reduce((sum, name) => sum + fs.statSync(path.join(archive, name)).size, 0);
+
+/** Pack a copy of a corpus: its bytes, the cost of packing, and its replay beside that of the recorded one. */
+async function packRows(title, tape) {
+  const archive = path.join(work, `packed-${title}`);
+  fs.cpSync(tape.archive, archive, { recursive: true });
+  const { cpu_s } = timed(bin("tapedeck"), ["pack", "-q", "-a", archive, "--older", "0s"]);
+  const recorded = segmentBytes(tape.archive);
+  row(
+    `pack ${title}: bytes of segments (limit: as recorded)`,
+    segmentBytes(archive),
+    recorded,
+    "bytes",
+    "lower",
+    0.35,
+    tape.sha,
+    1
+  );
+  row(
+    `pack ${title}: CPU, comparison included (limit: replay -j 1)`,
+    Math.round((cpu_s * 1e9) / tape.frames),
+    oursReplay(tape, 1).cpuNs,
+    "ns/frame",
+    "lower",
+    null,
+    tape.sha,
+    1
+  );
+  await beside(
+    `replay ${title} packed -j 1 (limit: as recorded)`,
+    () => oursReplay({ ...tape, archive }, 1),
+    () => oursReplay(tape, 1),
+    0.9,
+    tape.sha
+  );
+}
+
 // ---- memory, and bytes read for a small selection -----------------------------------------------------------
 
 function memoryRows(c) {
@@ -1025,6 +1068,8 @@ await beside(
   0.6,
   v5.sha
 );
+await packRows("inverse", c);
+await packRows("v5", v5);
 await beside(
   "regress check -j 1 (limit: replay -j 1)",
   () => oursCheck(c, 1),

@@ -159,6 +159,19 @@ static td_result define_channel(repack *r, uint16_t id, td_err *err)
     return TD_OK;
 }
 
+/* Append a record that is no definition, and before a message the definition that it needs. */
+static td_result append_record(repack *r, const mcap_record *record, td_bytes whole, td_err *err)
+{
+    mcap_message message = {0};
+    td_result rc = TD_OK;
+    if (record->opcode == MCAP_MESSAGE) {
+        rc = mcap_decode_message(record->content, &message, err);
+        if (rc == TD_OK)
+            rc = define_channel(r, message.channel_id, err);
+    }
+    return rc == TD_OK ? td_buf_append(&r->raw, whole.data, whole.size, err) : rc;
+}
+
 /* Append the block's records to the pending chunk. */
 static td_result join(repack *r, td_err *err)
 {
@@ -169,17 +182,10 @@ static td_result join(repack *r, td_err *err)
     while ((rc = mcap_next_record(records, &at, &record, err)) == TD_OK) {
         const uint8_t *whole = records.data + record.offset;
         const size_t bytes = at - (size_t)record.offset;
-        if (record.opcode == MCAP_CHANNEL) {
+        if (record.opcode == MCAP_CHANNEL)
             rc = note_definition(r, whole, bytes, err);
-        } else {
-            mcap_message message;
-            if (record.opcode == MCAP_MESSAGE)
-                rc = mcap_decode_message(record.content, &message, err);
-            if (rc == TD_OK && record.opcode == MCAP_MESSAGE)
-                rc = define_channel(r, message.channel_id, err);
-            if (rc == TD_OK)
-                rc = td_buf_append(&r->raw, whole, bytes, err);
-        }
+        else
+            rc = append_record(r, &record, td_bytes_of(whole, bytes), err);
         if (rc != TD_OK)
             return rc;
     }
