@@ -6,8 +6,10 @@ import fs from "node:fs";
 import path from "node:path";
 import { after } from "node:test";
 import {
+  BIN,
   Program,
   chunksOf,
+  eventually,
   filesBelow,
   flipIn,
   json,
@@ -169,6 +171,28 @@ test("other programs read unpacked segments", async (t) => {
   for (const file of segments(archive))
     for (const how of ["stream", "indexed"])
       assert.ok((await readMcap(t, how, file)).length > FRAMES);
+});
+
+test("a reader that began before goes on", async (t) => {
+  const archive = await copyOf(t);
+  const dir = temporary(t);
+  const expected = hashOf((await tapedeck(t, ["cat", "-a", archive, "--dir", "all"])).stdout);
+  // The pipe is full after some frames, and read on when the segments are packed.
+  const script =
+    '"$0" cat -a "$1" --dir all | { read -r line; echo "$line"; : > "$2/began"; until [ -e "$2/packed" ]; do sleep 0.05; done; cat; }';
+  const reader = new Program(t, "/bin/bash", [
+    "-c",
+    script,
+    path.join(BIN, "tapedeck"),
+    archive,
+    dir,
+  ]);
+  await eventually("it has begun", () => fs.existsSync(path.join(dir, "began")), reader);
+  await pack(t, archive);
+  fs.writeFileSync(path.join(dir, "packed"), "");
+  const end = await reader.ended;
+  assert.equal(end.code, 0, end.stderr);
+  assert.equal(hashOf(end.stdout), expected);
 });
 
 test("a damaged segment is left, and the others are packed", async (t) => {
