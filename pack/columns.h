@@ -8,8 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/row_table.h"
+#include "base/attr.h"
 #include "pack/level_map.h"
+#include "pack/value_text.h"
 
 enum {
     PACK_COLUMNS_MAX = 4096,
@@ -39,25 +40,25 @@ typedef enum column_predictor {
     PREDICTORS,
 } column_predictor;
 
+typedef struct column_rule {
+    column_predictor predictor;
+    uint32_t reference; /* column, or map */
+    int32_t exponent;   /* of ten, for PREDICT_REFERENCE */
+} column_rule;
+
+/* What is known of a column's numbers in a channel. */
 typedef struct column_state {
     int64_t last, step, first;
     uint32_t frame; /* of `first`, + 1 */
     uint8_t scale;  /* of them */
 } column_state;
 
-typedef struct pack_column {
-    uint64_t key; /* of its place in frames; the writer's */
-    column_kind kind;
-    column_predictor predictor;
-    uint32_t reference; /* column, or map */
-    int32_t exponent;   /* of ten, for PREDICT_REFERENCE */
-    uint32_t scale_group;
-    column_state *states; /* by channel */
-    size_t state_capacity;
-    int64_t any, before;
-    uint32_t before_frame; /* + 1 */
-    uint8_t any_scale;
-} pack_column;
+/* The last number of a column, in any channel. */
+typedef struct column_last {
+    int64_t value;
+    uint32_t frame; /* + 1 */
+    uint8_t scale;
+} column_last;
 
 /* How numbers of a channel are written in some columns: the digits after the point, and whether
  * trailing zeros are left out. */
@@ -66,61 +67,80 @@ typedef struct scale_state {
     uint8_t is_short[2]; /* of numbers other than zero; of zero */
 } scale_state;
 
-typedef struct scale_group {
-    uint64_t key;        /* the writer's */
-    scale_state *states; /* by channel */
+/* States by channel. */
+typedef struct state_array {
+    void *states;
     size_t capacity;
-} scale_group;
+} state_array;
 
-/* A map of one channel, and the level of its last price. */
-typedef struct channel_map {
-    level_map levels;
-    uint8_t key_scale, value_scale;
-    uint8_t is_touched; /* 1: a price came, and no size yet */
-    uint8_t is_new;     /* 1: there is no level of this price */
-    size_t index;       /* of the level, or where it would be */
-    int64_t key;
-} channel_map;
+/* A state of `size` bytes, made as zeros if it is new. NULL: *left, of PACK_STATES_MAX, is too
+ * little. */
+void *state_array_grow(state_array *self, size_t channel, size_t size, size_t *left);
+static inline void *state_array_at(state_array *self, size_t channel, size_t size, size_t *left)
+{
+    return TD_LIKELY(channel < self->capacity) ? (char *)self->states + channel * size
+                                               : state_array_grow(self, channel, size, left);
+}
 
-typedef struct columns {
-    pack_column *rows;
-    size_t count;
-    scale_group *scales;
-    size_t scale_count;
-    channel_map *maps[PACK_MAPS_MAX]; /* by channel */
-    size_t map_capacity[PACK_MAPS_MAX];
-    size_t state_count;
-} columns;
+static inline int64_t wrapping_sum(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
 
-void columns_fini(columns *self);
-
-/* A state, made if it is new; NULL: PACK_STATES_MAX is reached. */
-column_state *columns_state(columns *self, pack_column *of, size_t channel);
-scale_state *columns_scale(columns *self, uint32_t group, size_t channel);
-channel_map *columns_map(columns *self, uint32_t map, size_t channel);
+static inline int64_t wrapping_difference(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a - (uint64_t)b);
+}
 
 /* A number of one scale in another one: more digits, or fewer. */
-int64_t columns_align(int64_t value, int from_scale, int to_scale);
+int64_t column_align_far(int64_t value, int by);
+static inline int64_t column_align(int64_t value, int from_scale, int to_scale)
+{
+    return TD_LIKELY(from_scale == to_scale) ? value
+                                             : column_align_far(value, to_scale - from_scale);
+}
 
-/* The number that is expected next at a scale, by any predictor but the ones of levels; then
- * add the number that came. frame: number of the frame. */
-int64_t column_predict(const columns *self, const pack_column *of, const column_state *state,
-                       uint32_t frame, unsigned scale);
-void column_learn(pack_column *of, column_state *state, uint32_t frame, int64_t value,
-                  unsigned scale);
+/* The number that is expected next at a scale, by any predictor but the ones of levels. any: the
+ * last number of the column itself, or of the reference. frame: number of the frame. */
+static inline int64_t column_predict(const column_rule *by, const column_last *any,
+                                     const column_state *state, uint32_t frame, unsigned scale)
+{
+    const int to = (int)scale;
+    const int is_here = any->frame == frame + 1;
+    switch (by->predictor) {
+    case PREDICT_LAST:
+        return column_align(state->last, state->scale, to);
+    case PREDICT_STEP:
+        return column_align(wrapping_sum(state->last, state->step), state->scale, to);
+    case PREDICT_ANY:
+        return column_align(any->value, any->scale, to);
+    case PREDICT_BEFORE:
+        return is_here ? column_align(any->value, any->scale, to)
+                       : column_align(state->first, state->scale, to);
+    case PREDICT_REFERENCE:
+        return is_here ? column_align(any->value, any->scale, to + by->exponent) : 0;
+    case PREDICT_ZERO:
+    case PREDICT_LEVEL_KEY:
+    case PREDICT_LEVEL_END:
+    case PREDICT_LEVEL_VALUE:
+    case PREDICTORS:
+        break;
+    }
+    return 0;
+}
 
-/* Make a map's levels fit the scale of its next price, or size. */
-void channel_map_align_keys(channel_map *self, unsigned scale);
-void channel_map_align_values(channel_map *self, unsigned scale);
-
-/* A price came: note its level. With `end` it goes away at once. */
-void channel_map_touch(channel_map *self, size_t index, int is_new, int64_t key,
-                       column_predictor by);
-
-/* The size of the noted level came: keep it, or remove the level if it is 0. */
-void channel_map_put(channel_map *self, int64_t value);
-
-/* The size that the noted level has; 0 without one. */
-int64_t channel_map_value(const channel_map *self);
+/* Learn the number that came. */
+static inline void column_learn(column_last *any, column_state *state, uint32_t frame,
+                                int64_t value, unsigned scale)
+{
+    const int64_t last = column_align(state->last, state->scale, (int)scale);
+    state->first =
+        state->frame == frame + 1 ? column_align(state->first, state->scale, (int)scale) : value;
+    state->frame = frame + 1;
+    state->step = wrapping_difference(value, last);
+    state->last = value;
+    state->scale = (uint8_t)scale;
+    *any = (column_last){value, frame + 1, (uint8_t)scale};
+}
 
 #endif

@@ -4,7 +4,6 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "pack/columns.h"
-#include "pack/frame_tokens.h"
 #include "pack/layout.h"
 #include "pack/numbers.h"
 #include "pack/pack.h"
@@ -23,8 +22,13 @@ typedef struct template
 }
 template;
 
-/* The streams of a column. */
+/* A column: its streams, and what is known of its values. */
 typedef struct column_reader {
+    column_kind kind;
+    column_rule rule;
+    uint32_t scale_group;
+    column_last any;                   /* the last number */
+    state_array states;                /* column_state */
     number_reader digits, other;       /* of numbers */
     number_reader lists[COLUMN_LISTS]; /* of strings and texts one */
     in_stream text;
@@ -35,8 +39,12 @@ typedef struct column_reader {
 } column_reader;
 
 typedef struct decoder {
-    columns columns;
-    column_reader *readers;
+    column_reader *columns;
+    size_t column_count;
+    state_array *scales; /* scale_state */
+    size_t scale_count;
+    state_array maps[PACK_MAPS_MAX]; /* level_map */
+    size_t states_left;
     uint16_t *channels; /* ids */
     uint32_t *lines;    /* of sequences */
     size_t channel_count;
@@ -55,55 +63,47 @@ typedef struct decoder {
 
 /* ---- the table ---- */
 
-static int read_number_column(pack_column *of, column_reader *reader, size_t column_count,
-                              size_t scale_count, in_stream *table, stream_reader *streams)
+static int read_number_column(const decoder *d, column_reader *of, in_stream *table,
+                              stream_reader *streams)
 {
     const uint8_t predictor = in_stream_byte(table);
     const uint64_t reference = in_stream_number(table);
     const uint8_t exponent = in_stream_byte(table);
     const uint64_t scale = in_stream_number(table);
     const int is_level = predictor >= PREDICT_LEVEL_KEY;
-    if (predictor >= PREDICTORS || exponent > 2 * VALUE_DIGITS_MAX || scale >= scale_count ||
-        reference >= (is_level ? PACK_MAPS_MAX : column_count))
+    if (predictor >= PREDICTORS || exponent > 2 * VALUE_DIGITS_MAX || scale >= d->scale_count ||
+        reference >= (is_level ? PACK_MAPS_MAX : d->column_count))
         return 0;
-    of->predictor = (column_predictor)predictor;
-    of->reference = (uint32_t)reference;
-    of->exponent = exponent - VALUE_DIGITS_MAX;
+    of->rule = (column_rule){(column_predictor)predictor, (uint32_t)reference,
+                             exponent - VALUE_DIGITS_MAX};
     of->scale_group = (uint32_t)scale;
-    int is_right = number_reader_open(&reader->digits, table, streams) &&
-                   number_reader_open(&reader->other, table, streams);
+    int is_right = number_reader_open(&of->digits, table, streams) &&
+                   number_reader_open(&of->other, table, streams);
     for (int k = 0; is_right && k < (is_level ? COLUMN_LISTS : 1); k++)
-        is_right = number_reader_open(&reader->lists[k], table, streams);
+        is_right = number_reader_open(&of->lists[k], table, streams);
     return is_right;
 }
 
 static int read_columns(decoder *d, in_stream *table, stream_reader *streams)
 {
-    columns *all = &d->columns;
     const uint64_t scale_count = in_stream_number(table);
     const uint64_t count = in_stream_number(table);
     if (scale_count > PACK_COLUMNS_MAX || count > PACK_COLUMNS_MAX || count < HEAD_COUNT)
         return 0;
-    all->scale_count = (size_t)scale_count;
-    all->scales = td_alloc_zero(all->scale_count + 1, sizeof *all->scales);
-    all->count = (size_t)count;
-    all->rows = td_alloc_zero(all->count, sizeof *all->rows);
-    d->readers = td_alloc_zero(all->count, sizeof *d->readers);
-    for (size_t i = 0; i < all->count; i++) {
+    d->scale_count = (size_t)scale_count;
+    d->scales = td_alloc_zero(d->scale_count + 1, sizeof *d->scales);
+    d->column_count = (size_t)count;
+    d->columns = td_alloc_zero(d->column_count, sizeof *d->columns);
+    for (size_t i = 0; i < d->column_count; i++) {
         const uint8_t kind = in_stream_byte(table);
-        column_reader *reader = &d->readers[i];
-        all->rows[i].kind = (column_kind)kind;
-        if (kind >= COLUMN_KINDS || (i < HEAD_COUNT && kind != COLUMN_NUMBER))
+        column_reader *of = &d->columns[i];
+        of->kind = (column_kind)kind;
+        if (kind >= COLUMN_KINDS || (i < HEAD_COUNT && kind != COLUMN_NUMBER) ||
+            !(kind == COLUMN_NUMBER ? read_number_column(d, of, table, streams)
+                                    : number_reader_open(&of->lists[0], table, streams)))
             return 0;
-        if (kind == COLUMN_NUMBER) {
-            if (!read_number_column(&all->rows[i], reader, all->count, all->scale_count, table,
-                                    streams))
-                return 0;
-            continue;
-        }
-        if (!number_reader_open(&reader->lists[0], table, streams))
-            return 0;
-        reader->text = stream_reader_take(streams);
+        if (kind != COLUMN_NUMBER)
+            of->text = stream_reader_take(streams);
     }
     return !table->is_short;
 }
@@ -111,7 +111,7 @@ static int read_columns(decoder *d, in_stream *table, stream_reader *streams)
 /* 1 if a column has this kind, and exists. */
 static int has_kind(const decoder *d, uint64_t at, column_kind kind)
 {
-    return at >= HEAD_COUNT && at < d->columns.count && d->columns.rows[at].kind == kind;
+    return at >= HEAD_COUNT && at < d->column_count && d->columns[at].kind == kind;
 }
 
 static int read_part(decoder *d, in_stream *from, part *out)
@@ -205,131 +205,129 @@ static int read_table(decoder *d, stream_reader *streams)
 static int64_t read_list(decoder *d, number_reader *from)
 {
     const int64_t number = number_reader_next(from);
-    d->is_wrong |= (uint8_t)number_reader_is_short(from);
+    d->is_wrong |= from->is_short;
     return number;
 }
 
-/* The place among n levels that follows a place by a stored difference. */
-static size_t read_place(decoder *d, column_reader *reader, column_state *state, size_t count)
+/* A price whose place is a stored difference to the last one. */
+static int64_t read_key(decoder *d, column_reader *of, level_map *map, column_state *state)
 {
-    const int64_t index =
-        (int64_t)((uint64_t)state->last + (uint64_t)read_list(d, &reader->lists[1]));
-    if (index < 0 || (uint64_t)index > count) {
+    const int is_new = read_list(d, &of->lists[0]) != 0;
+    const int64_t place = wrapping_sum(state->last, read_list(d, &of->lists[1]));
+    const size_t index = (size_t)place;
+    if (place < 0 || index > map->count || (!is_new && index == map->count) || d->is_wrong) {
         d->is_wrong = 1;
         return 0;
     }
-    state->last = index;
-    return (size_t)index;
-}
-
-static int64_t read_key(decoder *d, pack_column *of, column_reader *reader, channel_map *map,
-                        column_state *state, unsigned scale, int is_alone)
-{
-    if (is_alone) {
-        map->is_touched = 0;
-        return read_list(d, &reader->lists[2]);
-    }
-    channel_map_align_keys(map, scale);
-    const int is_new = read_list(d, &reader->lists[0]) != 0;
-    const size_t index = read_place(d, reader, state, map->levels.count);
-    if (d->is_wrong || (!is_new && index == map->levels.count)) {
-        d->is_wrong = 1;
-        return 0;
-    }
-    int64_t key = is_new ? (index == 0 ? 0 : level_map_at(&map->levels, index - 1)->key)
-                         : level_map_at(&map->levels, index)->key;
+    state->last = place;
+    int64_t key = is_new ? (index == 0 ? 0 : level_map_at(map, index - 1)->key)
+                         : level_map_at(map, index)->key;
     if (is_new)
-        key = (int64_t)((uint64_t)key + (uint64_t)read_list(d, &reader->lists[2]));
-    channel_map_touch(map, index, is_new, key, of->predictor);
+        key = wrapping_sum(key, read_list(d, &of->lists[2]));
+    if (of->rule.predictor == PREDICT_LEVEL_KEY)
+        level_map_touch(map, index, is_new, key);
+    else
+        level_map_end(map, index, is_new);
     return key;
 }
 
-static int64_t read_value_of_level(decoder *d, column_reader *reader, channel_map *map,
-                                   unsigned scale, int is_alone)
+static int64_t read_size(decoder *d, column_reader *of, level_map *map)
 {
-    if (is_alone) {
-        map->is_touched = 0;
-        return read_list(d, &reader->lists[1]);
-    }
-    channel_map_align_values(map, scale);
     int64_t value = 0;
     if (!map->is_touched || map->is_new)
-        value = read_list(d, &reader->lists[1]);
-    else if (read_list(d, &reader->lists[0]) != SIZE_REMOVES)
-        value =
-            (int64_t)((uint64_t)channel_map_value(map) + (uint64_t)read_list(d, &reader->lists[2]));
-    channel_map_put(map, value);
+        value = read_list(d, &of->lists[1]);
+    else if (read_list(d, &of->lists[0]) != SIZE_REMOVES)
+        value = wrapping_sum(level_map_value(map), read_list(d, &of->lists[2]));
+    level_map_put(map, value);
     return value;
 }
 
-static int64_t read_level(decoder *d, pack_column *of, column_reader *reader, column_state *state,
-                          unsigned scale, int is_alone)
+static int64_t read_level(decoder *d, column_reader *of, column_state *state, unsigned scale,
+                          int is_alone)
 {
-    channel_map *map = columns_map(&d->columns, of->reference, d->channel);
+    const int is_size = of->rule.predictor == PREDICT_LEVEL_VALUE;
+    level_map *map =
+        state_array_at(&d->maps[of->rule.reference], d->channel, sizeof *map, &d->states_left);
+    int64_t value;
     if (map == NULL) {
         d->is_wrong = 1;
         return 0;
     }
-    const uint64_t moved = map->levels.moved;
-    const int64_t value = of->predictor == PREDICT_LEVEL_VALUE
-                              ? read_value_of_level(d, reader, map, scale, is_alone)
-                              : read_key(d, of, reader, map, state, scale, is_alone);
-    of->before = value;
-    of->any_scale = (uint8_t)scale;
-    of->before_frame = d->frame + 1;
-    d->work_left -= (map->levels.moved - moved) / 64 < d->work_left
-                        ? (map->levels.moved - moved) / 64
-                        : d->work_left;
+    const uint64_t moved = map->moved;
+    if (is_alone) {
+        map->is_touched = 0;
+        value = read_list(d, &of->lists[is_size ? 1 : 2]);
+    } else if (is_size) {
+        level_map_align_values(map, scale);
+        value = read_size(d, of, map);
+    } else {
+        level_map_align_keys(map, scale);
+        value = read_key(d, of, map, state);
+    }
+    of->any = (column_last){value, d->frame + 1, (uint8_t)scale};
+    const uint64_t work = (map->moved - moved) / 64;
+    d->work_left -= work < d->work_left ? work : d->work_left;
     return value;
 }
 
 /* The next number of a column at a scale. channel: of its states. */
-static int64_t read_at_scale(decoder *d, size_t column_at, size_t channel, unsigned scale,
+static int64_t read_at_scale(decoder *d, column_reader *of, size_t channel, unsigned scale,
                              int is_alone)
 {
-    pack_column *of = &d->columns.rows[column_at];
-    column_reader *reader = &d->readers[column_at];
-    column_state *state = columns_state(&d->columns, of, channel);
+    column_state *state = state_array_at(&of->states, channel, sizeof *state, &d->states_left);
     if (state == NULL || d->work_left == 0) {
         d->is_wrong = 1;
         return 0;
     }
     d->work_left--;
-    if (of->predictor >= PREDICT_LEVEL_KEY)
-        return read_level(d, of, reader, state, scale, is_alone);
-    const int64_t value =
-        (int64_t)((uint64_t)column_predict(&d->columns, of, state, d->frame, scale) +
-                  (uint64_t)read_list(d, &reader->lists[0]));
-    column_learn(of, state, d->frame, value, scale);
+    if (of->rule.predictor >= PREDICT_LEVEL_KEY)
+        return read_level(d, of, state, scale, is_alone);
+    const column_last *any =
+        of->rule.predictor == PREDICT_REFERENCE ? &d->columns[of->rule.reference].any : &of->any;
+    const int64_t value = wrapping_sum(column_predict(&of->rule, any, state, d->frame, scale),
+                                       read_list(d, &of->lists[0]));
+    column_learn(&of->any, state, d->frame, value, scale);
     return value;
 }
 
 /* A number without digits after the point. */
 static int64_t read_plain(decoder *d, size_t column, size_t channel)
 {
-    return read_at_scale(d, column, channel, 0, 0);
+    return read_at_scale(d, &d->columns[column], channel, 0, 0);
 }
 
 /* ---- text ---- */
 
-static void put(decoder *d, const void *bytes, size_t size)
+/* Fewer bytes are copied faster as so many, of streams (STREAM_PADDING_BYTES). */
+enum { COPIED_BYTES = STREAM_PADDING_BYTES };
+
+static inline void put(decoder *d, const uint8_t *bytes, size_t size)
 {
-    if (size > (size_t)(d->out_end - d->out)) {
+    const size_t left = (size_t)(d->out_end - d->out);
+    if (TD_LIKELY(size <= COPIED_BYTES && left >= COPIED_BYTES)) {
+        memcpy(d->out, bytes, COPIED_BYTES);
+    } else if (size > left) {
         d->is_wrong = 1;
         return;
-    }
-    if (size > 0)
+    } else if (size > 0) {
         memcpy(d->out, bytes, size);
+    }
     d->out += size;
 }
 
-static void put_number(decoder *d, size_t column_at)
+static void put_byte(decoder *d, uint8_t byte)
 {
-    uint8_t text[VALUE_TEXT_BYTES];
-    const pack_column *of = &d->columns.rows[column_at];
-    column_reader *reader = &d->readers[column_at];
-    scale_state *scale = columns_scale(&d->columns, of->scale_group, d->channel);
-    const uint64_t how = (uint64_t)read_list(d, &reader->digits);
+    if (d->out == d->out_end)
+        d->is_wrong = 1;
+    else
+        *d->out++ = byte;
+}
+
+static void put_number(decoder *d, column_reader *of)
+{
+    scale_state *scale =
+        state_array_at(&d->scales[of->scale_group], d->channel, sizeof *scale, &d->states_left);
+    const uint64_t how = (uint64_t)read_list(d, &of->digits);
     const int is_alone = how >= DIGITS_ALONE;
     const unsigned given = (unsigned)(is_alone ? how - DIGITS_ALONE : how - DIGITS_GIVEN);
     if (scale == NULL || (how != DIGITS_AS_SCALE && given > VALUE_DIGITS_MAX) || d->is_wrong) {
@@ -338,47 +336,52 @@ static void put_number(decoder *d, size_t column_at)
     }
     if (how != DIGITS_AS_SCALE && !is_alone && given > scale->scale)
         scale->scale = (uint8_t)given;
-    int64_t value =
-        read_at_scale(d, column_at, d->channel, is_alone ? given : scale->scale, is_alone);
-    unsigned digits = is_alone || how != DIGITS_AS_SCALE ? given : scale->scale;
+    int64_t value = read_at_scale(d, of, d->channel, is_alone ? given : scale->scale, is_alone);
+    unsigned digits = how != DIGITS_AS_SCALE ? given : scale->scale;
     if (how == DIGITS_AS_SCALE) {
         uint8_t *is_short = &scale->is_short[value == 0];
-        *is_short ^= read_list(d, &reader->other) != 0;
-        while (*is_short && digits > 0 && value % 10 == 0) {
+        *is_short ^= read_list(d, &of->other) != 0;
+        for (; *is_short && digits > 0 && value % 10 == 0; digits--)
             value /= 10;
-            digits--;
-        }
     } else if (!is_alone) {
-        value = columns_align(value, scale->scale, (int)given);
+        value = column_align(value, scale->scale, (int)given);
     }
-    const uint8_t *end = value_print_number(text, value, digits);
-    put(d, text, (size_t)(end - text));
+    if (TD_LIKELY(d->out_end - d->out >= VALUE_TEXT_BYTES)) {
+        d->out = value_print_number(d->out, value, digits);
+        return;
+    }
+    uint8_t text[VALUE_TEXT_BYTES];
+    put(d, text, (size_t)(value_print_number(text, value, digits) - text));
 }
 
-static void put_string(decoder *d, size_t column_at)
+static void put_time(decoder *d, const part *at)
 {
-    column_reader *reader = &d->readers[column_at];
-    const uint64_t which = (uint64_t)read_list(d, &reader->lists[0]);
-    reader->lasts =
-        td_array_reach(reader->lasts, &reader->last_capacity, d->channel, sizeof *reader->lasts);
-    uint32_t *last = &reader->lasts[d->channel];
+    uint8_t text[VALUE_TEXT_BYTES];
+    const int64_t ticks = read_plain(d, at->column, d->channel);
+    put(d, text, (size_t)(value_print_time(text, ticks, at->kind - PART_TIME) - text));
+}
+
+static void put_string(decoder *d, column_reader *of)
+{
+    const uint64_t which = (uint64_t)read_list(d, &of->lists[0]);
+    of->lasts = td_array_reach(of->lasts, &of->last_capacity, d->channel, sizeof *of->lasts);
+    uint32_t *last = &of->lasts[d->channel];
     if (which == 1) {
-        const uint64_t size = in_stream_number(&reader->text);
-        const td_bytes text = in_stream_bytes(&reader->text, size);
-        reader->strings =
-            td_array_grow(reader->strings, reader->string_count, sizeof *reader->strings);
-        reader->strings[reader->string_count++] = text;
-        *last = (uint32_t)reader->string_count;
-        d->is_wrong |= reader->text.is_short;
+        const uint64_t size = in_stream_number(&of->text);
+        const td_bytes text = in_stream_bytes(&of->text, size);
+        of->strings = td_array_grow(of->strings, of->string_count, sizeof *of->strings);
+        of->strings[of->string_count++] = text;
+        *last = (uint32_t)of->string_count;
+        d->is_wrong |= of->text.is_short;
     } else if (which >= 2) {
-        *last = which - 2 < reader->string_count ? (uint32_t)(which - 1) : 0;
+        *last = which - 2 < of->string_count ? (uint32_t)(which - 1) : 0;
     }
     if (*last == 0 || d->work_left == 0) {
         d->is_wrong = 1;
         return;
     }
     d->work_left--;
-    const td_bytes text = reader->strings[*last - 1];
+    const td_bytes text = of->strings[*last - 1];
     put(d, text.data, text.size);
 }
 
@@ -387,13 +390,13 @@ static void put_template(decoder *d, uint64_t number, unsigned depth);
 static void put_array(decoder *d, const part *at, unsigned depth)
 {
     const int64_t count = read_plain(d, at->column, d->channel);
-    put(d, "[", 1);
+    put_byte(d, '[');
     for (int64_t i = 0; i < count && !d->is_wrong; i++) {
         if (i > 0)
-            put(d, ",", 1);
+            put_byte(d, ',');
         put_template(d, (uint64_t)read_plain(d, at->elements, d->channel), depth + 1);
     }
-    put(d, "]", 1);
+    put_byte(d, ']');
 }
 
 static void put_template(decoder *d, uint64_t number, unsigned depth)
@@ -406,20 +409,16 @@ static void put_template(decoder *d, uint64_t number, unsigned depth)
     const template *of = &d->templates[number - TEMPLATE_FIRST];
     for (size_t i = 0; i < of->count && !d->is_wrong; i++) {
         const part *at = &of->parts[i];
-        if (at->kind == PART_LITERAL) {
+        if (at->kind == PART_LITERAL)
             put(d, at->literal.data, at->literal.size);
-        } else if (at->kind == PART_NUMBER) {
-            put_number(d, at->column);
-        } else if (at->kind == PART_STRING) {
-            put_string(d, at->column);
-        } else if (at->kind == PART_ARRAY) {
+        else if (at->kind == PART_NUMBER)
+            put_number(d, &d->columns[at->column]);
+        else if (at->kind == PART_STRING)
+            put_string(d, &d->columns[at->column]);
+        else if (at->kind == PART_ARRAY)
             put_array(d, at, depth);
-        } else {
-            uint8_t text[VALUE_TEXT_BYTES];
-            const int64_t ticks = read_plain(d, at->column, d->channel);
-            const uint8_t *end = value_print_time(text, ticks, at->kind - PART_TIME);
-            put(d, text, (size_t)(end - text));
-        }
+        else
+            put_time(d, at);
     }
 }
 
@@ -433,9 +432,9 @@ static void put_text(decoder *d, const uint32_t *text_columns)
         d->is_wrong = 1;
         return;
     }
-    column_reader *reader = &d->readers[column_at];
-    const td_bytes text = in_stream_bytes(&reader->text, (uint64_t)read_list(d, &reader->lists[0]));
-    d->is_wrong |= reader->text.is_short;
+    column_reader *of = &d->columns[column_at];
+    const td_bytes text = in_stream_bytes(&of->text, (uint64_t)read_list(d, &of->lists[0]));
+    d->is_wrong |= of->text.is_short;
     put(d, text.data, text.size);
 }
 
@@ -450,8 +449,8 @@ static void put_message(decoder *d, uint32_t *text_columns, uint32_t *next_text)
     }
     d->out += MESSAGE_HEAD_BYTES;
     if (template_number == TEMPLATE_TEXT) {
-        while (text_columns[d->channel] == 0 && *next_text < d->columns.count) {
-            if (d->columns.rows[*next_text].kind == COLUMN_TEXT)
+        while (text_columns[d->channel] == 0 && *next_text < d->column_count) {
+            if (d->columns[*next_text].kind == COLUMN_TEXT)
                 text_columns[d->channel] = *next_text;
             ++*next_text;
         }
@@ -503,23 +502,37 @@ static void put_records(decoder *d)
 
 static void decoder_fini(decoder *d)
 {
-    for (size_t i = 0; d->readers != NULL && i < d->columns.count; i++) {
-        td_free(d->readers[i].strings);
-        td_free(d->readers[i].lasts);
+    for (size_t i = 0; i < d->column_count; i++) {
+        column_reader *of = &d->columns[i];
+        td_free(of->states.states);
+        td_free(of->strings);
+        td_free(of->lasts);
+        number_reader_fini(&of->digits);
+        number_reader_fini(&of->other);
+        for (size_t k = 0; k < COLUMN_LISTS; k++)
+            number_reader_fini(&of->lists[k]);
     }
-    td_free(d->readers);
+    for (size_t i = 0; i < d->scale_count; i++)
+        td_free(d->scales[i].states);
+    for (size_t i = 0; i < PACK_MAPS_MAX; i++) {
+        level_map *maps = d->maps[i].states;
+        for (size_t k = 0; k < d->maps[i].capacity; k++)
+            level_map_fini(&maps[k]);
+        td_free(maps);
+    }
+    td_free(d->columns);
+    td_free(d->scales);
     td_free(d->channels);
     td_free(d->lines);
     td_free(d->parts);
     td_free(d->templates);
-    columns_fini(&d->columns);
 }
 
 td_result pack_decode(codec *coder, td_bytes packed, size_t raw_bytes, size_t padding_bytes,
                       td_buf *out, td_err *err)
 {
     stream_reader streams;
-    decoder d = {.work_left = 8 * (uint64_t)raw_bytes + 1024};
+    decoder d = {.work_left = 8 * (uint64_t)raw_bytes + 1024, .states_left = PACK_STATES_MAX};
     td_buf_clear(out);
     td_result rc = td_buf_reserve(out, raw_bytes + padding_bytes, err);
     if (rc != TD_OK)

@@ -1,5 +1,4 @@
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -8,43 +7,59 @@
 #include "base/limits.h"
 #include "base/row_table.h"
 #include "pack/columns.h"
-#include "pack/frame_tokens.h"
+#include "pack/frame_model.h"
 #include "pack/layout.h"
 #include "pack/numbers.h"
 #include "pack/pack.h"
 
 /* A number of a column, as it was read. */
 typedef struct draft_number {
-    int64_t value; /* at `scale` */
-    uint32_t frame, event;
+    int64_t value;  /* at `scale` */
+    uint32_t event; /* its place among all values */
     uint16_t channel;
     uint8_t scale;
-    uint8_t digits;   /* DIGITS_* */
-    uint8_t is_other; /* 1: trailing zeros are written in the other way than last */
+    uint8_t digits; /* DIGITS_* */
 } draft_number;
 
-/* The values of a column. */
-typedef struct draft_column {
-    draft_number *numbers;
-    td_bytes *strings;  /* views into the records */
-    uint16_t *channels; /* of the strings */
+/* As DIGITS_AS_SCALE, but trailing zeros are written in the other way than last. */
+enum { DIGITS_OTHER = 255 };
+
+typedef struct draft_string {
+    const uint8_t *data; /* in the records */
+    uint32_t size;
+    uint16_t channel;
+} draft_string;
+
+typedef struct list {
+    int64_t *numbers;
     size_t count, capacity;
-    uint64_t map_key; /* of numbers in elements of an array: the same for arrays of one object */
-    uint32_t first_in_element; /* column of the first number of these elements, + 1 */
-    double cost;               /* bits, with its predictor */
-} draft_column;
+} list;
+
+/* The values of a column, and how its numbers are stored. */
+typedef struct draft {
+    draft_number *numbers;
+    draft_string *strings;
+    size_t count, capacity;
+    uint16_t channel_max;
+    uint8_t has_digits; /* 1: some numbers have other digits than DIGITS_AS_SCALE */
+    column_rule rule;
+    double cost; /* bits, by the rule */
+    list lists[COLUMN_LISTS];
+} draft;
 
 typedef struct encoder {
     codec *coder;
     pack_effort effort;
-    columns columns; /* what is known of each column; each pass makes new states */
-    draft_column *drafts;
+    frame_model model;
+    draft *drafts; /* of the model's columns */
     size_t draft_capacity;
-    row_table by_key, by_scale, by_template;
-    out_stream *templates; /* their parts as in the table, without the first one */
-    size_t template_count, template_bytes;
+    state_array *scales; /* scale_state, of the model's scales */
+    size_t scale_capacity;
+    size_t states_left;
     uint16_t *events; /* column of each value, in the order of reading */
     size_t event_count, event_capacity;
+    uint32_t *frame_ends; /* events before the end of each frame */
+    size_t frame_count, frame_capacity;
     uint16_t channels[PACK_CHANNELS_MAX];
     uint32_t channel_numbers[UINT16_MAX + 1]; /* place in channels, + 1 */
     size_t channel_count;
@@ -53,302 +68,122 @@ typedef struct encoder {
     size_t line_count;
     td_bytes *others; /* records that are no messages */
     size_t other_count;
-    frame_tokens tokens;
-    td_bytes payload;
-    uint32_t frame;
-    uint16_t channel;
-    uint32_t first_number; /* of the element being read, + 1 */
-    uint8_t is_full;       /* 1: a limit was reached */
+    uint8_t is_full; /* 1: a limit was reached */
 } encoder;
 
-/* ---- columns ---- */
-
-static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
+static int is_level(const draft *of)
 {
-    return td_xxh64(bytes, size) * UINT64_C(0x9e3779b97f4a7c15) + (hash ^ hash >> 29) * 31;
+    return of->rule.predictor >= PREDICT_LEVEL_KEY;
 }
 
-static uint64_t mix_number(uint64_t hash, uint64_t number)
+static int is_number(const encoder *e, size_t column)
 {
-    return mix(hash, &number, sizeof number);
+    return e->model.columns[column].kind == COLUMN_NUMBER;
 }
 
-static uint32_t get_scale(encoder *e, uint64_t key)
-{
-    columns *all = &e->columns;
-    row_probe at = row_probe_of(key);
-    while (row_table_next(&e->by_scale, &at))
-        if (all->scales[at.row].key == key)
-            return at.row;
-    all->scales = td_array_grow(all->scales, all->scale_count, sizeof *all->scales);
-    all->scales[all->scale_count] = (scale_group){.key = key};
-    row_table_put(&e->by_scale, key, all->scale_count);
-    return (uint32_t)all->scale_count++;
-}
+/* ---- reading ---- */
 
-static uint32_t get_column(encoder *e, uint64_t place, column_kind kind, uint64_t scale_key)
+/* Make space for a value of a column, and note its place. */
+static draft *add_value(encoder *e, uint32_t column, uint16_t channel)
 {
-    columns *all = &e->columns;
-    const uint64_t key = mix_number(place, (uint64_t)kind);
-    row_probe at = row_probe_of(key);
-    while (row_table_next(&e->by_key, &at))
-        if (all->rows[at.row].key == key)
-            return at.row;
-    e->is_full |= all->count >= PACK_COLUMNS_MAX; /* the frame is read to its end */
-    const uint32_t scale = kind == COLUMN_NUMBER ? get_scale(e, scale_key) : 0;
-    all->rows = td_array_grow(all->rows, all->count, sizeof *all->rows);
-    all->rows[all->count] = (pack_column){.key = key, .kind = kind, .scale_group = scale};
-    e->drafts = td_array_grow(e->drafts, all->count, sizeof *e->drafts);
-    e->drafts[all->count] = (draft_column){0};
-    row_table_put(&e->by_key, key, all->count);
-    return (uint32_t)all->count++;
-}
-
-static void add_event(encoder *e, uint32_t column)
-{
-    if (e->event_count == e->event_capacity) {
+    draft *to = &e->drafts[column];
+    if (TD_UNLIKELY(to->count == to->capacity)) {
+        to->capacity = to->capacity * 4 + 16; /* space that is never used costs nothing */
+        if (is_number(e, column))
+            to->numbers = td_realloc(to->numbers, to->capacity, sizeof *to->numbers);
+        else
+            to->strings = td_realloc(to->strings, to->capacity, sizeof *to->strings);
+    }
+    if (TD_UNLIKELY(e->event_count == e->event_capacity)) {
         e->event_capacity = e->event_capacity * 2 + 4096;
         e->events = td_realloc(e->events, e->event_capacity, sizeof *e->events);
     }
     e->events[e->event_count++] = (uint16_t)column;
+    to->channel_max = channel > to->channel_max ? channel : to->channel_max;
+    return to;
 }
 
-static void reserve(draft_column *draft, column_kind kind)
+static draft_number *add_plain(encoder *e, uint32_t column, uint16_t channel, int64_t value)
 {
-    if (draft->count < draft->capacity)
-        return;
-    draft->capacity = draft->capacity * 2 + 16;
-    if (kind == COLUMN_NUMBER)
-        draft->numbers = td_realloc(draft->numbers, draft->capacity, sizeof *draft->numbers);
-    else
-        draft->strings = td_realloc(draft->strings, draft->capacity, sizeof *draft->strings);
-    if (kind != COLUMN_NUMBER)
-        draft->channels = td_realloc(draft->channels, draft->capacity, sizeof *draft->channels);
+    const uint32_t event = (uint32_t)e->event_count;
+    draft *to = add_value(e, column, channel);
+    to->numbers[to->count] = (draft_number){.value = value, .event = event, .channel = channel};
+    return &to->numbers[to->count++];
 }
 
-/* Add a whole number that needs no digits; returns its place among the column's. */
-static size_t add_plain(encoder *e, uint32_t column, uint16_t channel, int64_t value)
+/* Add a number with digits after the point. */
+static void add_number(encoder *e, uint32_t column, uint16_t channel, int64_t value,
+                       unsigned digits)
 {
-    draft_column *draft = &e->drafts[column];
-    reserve(draft, COLUMN_NUMBER);
-    draft->numbers[draft->count] = (draft_number){
-        .value = value, .frame = e->frame, .event = (uint32_t)e->event_count, .channel = channel};
-    add_event(e, column);
-    return draft->count++;
-}
-
-static void add_number(encoder *e, uint32_t column, int64_t mantissa, unsigned digits)
-{
-    columns *all = &e->columns;
-    scale_state *scale = columns_scale(all, all->rows[column].scale_group, e->channel);
+    scale_state *scale = state_array_at(&e->scales[e->model.columns[column].scale_group], channel,
+                                        sizeof *scale, &e->states_left);
     if (scale == NULL) {
         e->is_full = 1;
         return;
     }
     const unsigned known = scale->scale;
     const unsigned up = digits < known ? known - digits : 0;
-    draft_column *draft = &e->drafts[column];
-    const int is_large = up > 0 && (mantissa > INT64_MAX / value_power[up] / 10 ||
-                                    mantissa < INT64_MIN / value_power[up] / 10);
-    const int is_minimal = digits == 0 || mantissa % 10 != 0;
-    const size_t at = add_plain(e, column, e->channel, mantissa);
-    draft_number *made = &draft->numbers[at];
+    const int is_minimal = digits == 0 || value % 10 != 0;
+    draft_number *made = add_plain(e, column, channel, value);
     made->scale = (uint8_t)digits;
-    if (is_large) {
+    if (up > 0 &&
+        (value > INT64_MAX / value_power[up] / 10 || value < INT64_MIN / value_power[up] / 10)) {
         made->digits = (uint8_t)(DIGITS_ALONE + digits);
-    } else if (digits > known || (digits < known && !is_minimal)) {
+        e->drafts[column].has_digits = 1;
+        return;
+    }
+    if (digits > known || (digits < known && !is_minimal)) {
         made->digits = (uint8_t)(DIGITS_GIVEN + digits);
         scale->scale = (uint8_t)(digits > known ? digits : known);
     } else {
-        uint8_t *is_short = &scale->is_short[mantissa == 0];
-        made->is_other = *is_short ? !is_minimal : digits != known;
-        *is_short ^= made->is_other;
+        uint8_t *is_short = &scale->is_short[value == 0];
+        const int is_other = *is_short ? !is_minimal : digits != known;
+        made->digits = is_other ? DIGITS_OTHER : DIGITS_AS_SCALE;
+        *is_short ^= (uint8_t)is_other;
     }
-    if (!is_large) {
-        made->value = mantissa * value_power[up];
-        made->scale = scale->scale;
-    }
+    e->drafts[column].has_digits |= made->digits != DIGITS_AS_SCALE;
+    made->value = value * value_power[up];
+    made->scale = scale->scale;
 }
 
-static void add_string(encoder *e, uint32_t column, td_bytes text)
+static void add_string(encoder *e, uint32_t column, uint16_t channel, td_bytes text)
 {
-    draft_column *draft = &e->drafts[column];
-    reserve(draft, COLUMN_STRING);
-    draft->channels[draft->count] = e->channel;
-    draft->strings[draft->count++] = text;
-    add_event(e, column);
+    draft *to = add_value(e, column, channel);
+    to->strings[to->count++] = (draft_string){text.data, (uint32_t)text.size, channel};
 }
 
-/* ---- templates ---- */
-
-/* The number of a template; 0: there are too many. Takes parts over. */
-static uint32_t get_template(encoder *e, out_stream *parts)
+/* Make drafts of new columns and scales. */
+static void follow_model(encoder *e)
 {
-    const uint64_t hash = td_xxh64(parts->data, parts->size);
-    row_probe at = row_probe_of(hash);
-    while (row_table_next(&e->by_template, &at)) {
-        const out_stream *known = &e->templates[at.row];
-        if (td_bytes_equal(td_bytes_of(known->data, known->size),
-                           td_bytes_of(parts->data, parts->size))) {
-            out_stream_fini(parts);
-            return at.row + TEMPLATE_FIRST;
-        }
-    }
-    e->is_full |= e->template_count + TEMPLATE_FIRST == TEMPLATES_MAX ||
-                  parts->size > TEMPLATES_BYTES_MAX - e->template_bytes;
-    if (e->is_full) {
-        out_stream_fini(parts);
-        return TEMPLATE_TEXT;
-    }
-    e->templates = td_array_grow(e->templates, e->template_count, sizeof *e->templates);
-    e->templates[e->template_count] = *parts;
-    e->template_bytes += parts->size;
-    row_table_put(&e->by_template, hash, e->template_count);
-    *parts = (out_stream){0};
-    return (uint32_t)(e->template_count++ + TEMPLATE_FIRST);
+    e->drafts =
+        td_array_reach(e->drafts, &e->draft_capacity, e->model.column_count, sizeof *e->drafts);
+    e->scales =
+        td_array_reach(e->scales, &e->scale_capacity, e->model.scale_count, sizeof *e->scales);
 }
 
-/* A template while it is made. */
-typedef struct making {
-    out_stream parts;
-    size_t literal; /* begin of the text that no part has yet */
-    size_t count;
-} making;
-
-static void add_literal(encoder *e, making *of, size_t end)
+static void read_payload(encoder *e, uint16_t channel, td_bytes payload, int with_templates)
 {
-    if (end > of->literal) {
-        out_stream_byte(&of->parts, PART_LITERAL);
-        out_stream_number(&of->parts, end - of->literal);
-        out_stream_add(&of->parts, e->payload.data + of->literal, end - of->literal);
-        of->count++;
-    }
-    of->literal = end;
-}
-
-static void add_part(encoder *e, making *of, unsigned kind, uint32_t column, size_t end)
-{
-    out_stream_byte(&of->parts, (uint8_t)kind);
-    out_stream_number(&of->parts, column);
-    of->literal = end;
-    e->is_full |= ++of->count > TEMPLATE_PARTS_MAX - 2;
-}
-
-/* The place of a value in a frame. */
-typedef struct place {
-    uint64_t path;               /* of the value */
-    uint64_t scale;              /* numbers with the same one are written alike */
-    uint64_t owner, owner_scale; /* of the container that it is in */
-    uint64_t map_key;            /* 0, or of the array's elements */
-} place;
-
-static void read_scalar(encoder *e, making *of, const frame_token *token, const place *at)
-{
-    const td_bytes text = td_bytes_of(e->payload.data + token->begin, token->end - token->begin);
-    int64_t value;
-    unsigned digits;
-    if (token->kind == TOKEN_WORD &&
-        (text.data[0] == 't' || text.data[0] == 'f' || text.data[0] == 'n'))
-        return; /* true, false, null: part of the literal */
-    add_literal(e, of, token->begin);
-    if (value_read_number(text, &value, &digits)) {
-        const uint32_t column = get_column(e, at->path, COLUMN_NUMBER, at->scale);
-        add_number(e, column, value, digits);
-        add_part(e, of, PART_NUMBER, column, token->end);
-        draft_column *draft = &e->drafts[column];
-        draft->map_key = at->map_key;
-        draft->first_in_element = e->first_number;
-        e->first_number = e->first_number == 0 ? column + 1 : e->first_number;
-    } else if (token->kind == TOKEN_STRING && value_read_time(text, &value, &digits)) {
-        const uint32_t column = get_column(e, mix_number(at->path, digits), COLUMN_NUMBER, 0);
-        (void)add_plain(e, column, e->channel, value);
-        add_part(e, of, PART_TIME + digits, column, token->end);
-    } else {
-        const uint32_t column = get_column(e, at->path, COLUMN_STRING, 0);
-        add_string(e, column, text);
-        add_part(e, of, PART_STRING, column, token->end);
+    const uint32_t number =
+        with_templates ? frame_model_read(&e->model, channel, payload) : TEMPLATE_TEXT;
+    uint32_t text = 0;
+    if (number == TEMPLATE_TEXT)
+        text = frame_model_column(&e->model, UINT64_C(1) << 32 | channel, COLUMN_TEXT, 0);
+    follow_model(e);
+    (void)add_plain(e, HEAD_TEMPLATE, channel, number);
+    if (text == PACK_COLUMNS_MAX || payload.size > UINT32_MAX)
+        e->is_full = 1;
+    else if (number == TEMPLATE_TEXT)
+        add_string(e, text, channel, payload);
+    for (size_t i = 0; i < e->model.found_count && number != TEMPLATE_TEXT; i++) {
+        const found_value *found = &e->model.found[i];
+        if (found->kind == PART_NUMBER)
+            add_number(e, found->column, channel, found->number, found->digits);
+        else if (found->kind == PART_STRING)
+            add_string(e, found->column, channel, td_bytes_of(found->text, found->size));
+        else
+            (void)add_plain(e, found->column, channel, found->number);
     }
 }
-
-static size_t read_value(encoder *e, making *of, size_t token, const place *at);
-
-/* Read an array whose elements are parts of the template, by their places. */
-static size_t read_list(encoder *e, making *of, size_t token, const place *at)
-{
-    size_t next = token + 1;
-    for (uint64_t i = 0; e->tokens.items[next].kind != TOKEN_END; i++) {
-        const place element = {mix_number(at->path, i), mix_number(at->scale, i), at->path,
-                               at->scale, at->map_key};
-        next = read_value(e, of, next, &element);
-        next += e->tokens.items[next].kind == TOKEN_COMMA;
-    }
-    return next + 1;
-}
-
-/* Read an array whose elements have templates of their own. */
-static size_t read_array(encoder *e, making *of, size_t token, const place *at)
-{
-    static const char COUNT[] = "count", ELEMENT[] = "element";
-    const frame_token *items = e->tokens.items;
-    const uint32_t counts = get_column(e, mix(at->path, COUNT, sizeof COUNT), COLUMN_NUMBER, 0);
-    const uint32_t elements =
-        get_column(e, mix(at->path, ELEMENT, sizeof ELEMENT), COLUMN_NUMBER, 0);
-    const place element = {mix(at->path, "[]", 2), mix(at->owner_scale, "[]", 2), at->path,
-                           at->scale, at->owner == 0 ? 1 : at->owner};
-    const size_t count_at = add_plain(e, counts, e->channel, 0);
-    size_t next = token + 1;
-    int64_t count = 0;
-    add_literal(e, of, items[token].begin);
-    while (items[next].kind != TOKEN_END) {
-        making one = {.literal = items[next - 1].end};
-        const size_t element_at = add_plain(e, elements, e->channel, 0);
-        const uint32_t outer = e->first_number;
-        e->first_number = 0;
-        next = read_value(e, &one, next, &element);
-        e->first_number = outer;
-        add_literal(e, &one, items[next].begin);
-        e->drafts[elements].numbers[element_at].value = get_template(e, &one.parts);
-        count++;
-        next += items[next].kind == TOKEN_COMMA;
-    }
-    e->drafts[counts].numbers[count_at].value = count;
-    add_part(e, of, PART_ARRAY, counts, items[next].end);
-    out_stream_number(&of->parts, elements);
-    return next + 1;
-}
-
-static size_t read_object(encoder *e, making *of, size_t token, const place *at)
-{
-    const frame_token *items = e->tokens.items;
-    size_t next = token + 1;
-    while (items[next].kind == TOKEN_KEY) {
-        const uint8_t *key = e->payload.data + items[next].begin;
-        const size_t size = items[next].end - items[next].begin;
-        const place member = {mix(at->path, key, size), mix(at->scale, key, size), at->path,
-                              at->scale, at->map_key};
-        next = read_value(e, of, next + 1, &member);
-    }
-    return next + 1;
-}
-
-/* Read a value, and return the token after it. */
-static size_t read_value(encoder *e, making *of, size_t token, const place *at)
-{
-    const frame_token *item = &e->tokens.items[token];
-    if (item->kind == TOKEN_OBJECT)
-        return read_object(e, of, token, at);
-    if (item->kind != TOKEN_ARRAY) {
-        read_scalar(e, of, item, at);
-        return token + 1;
-    }
-    const frame_token *first = item + 1;
-    const int is_empty = first->kind == TOKEN_END && first->begin == item->end;
-    return is_empty || first->kind == TOKEN_OBJECT || first->kind == TOKEN_ARRAY
-               ? read_array(e, of, token, at)
-               : read_list(e, of, token, at);
-}
-
-/* ---- messages ---- */
 
 static uint16_t get_channel(encoder *e, uint16_t id)
 {
@@ -380,42 +215,29 @@ static uint16_t get_line(encoder *e, uint16_t channel, uint32_t sequence)
     return (uint16_t)*line;
 }
 
-static void read_payload(encoder *e, int with_templates)
-{
-    static const place ROOT = {1, 1, 0, 0, 0};
-    const size_t template_at = add_plain(e, HEAD_TEMPLATE, e->channel, TEMPLATE_TEXT);
-    making whole = {.literal = 0};
-    if (!with_templates || !frame_tokens_find(&e->tokens, e->payload)) {
-        const uint64_t key = mix_number(2, e->channel);
-        add_string(e, get_column(e, key, COLUMN_TEXT, 0), e->payload);
-        return;
-    }
-    e->first_number = 0;
-    (void)read_value(e, &whole, 0, &ROOT);
-    add_literal(e, &whole, e->payload.size);
-    e->drafts[HEAD_TEMPLATE].numbers[template_at].value = get_template(e, &whole.parts);
-}
-
 static void read_message(encoder *e, td_bytes content, int with_templates)
 {
     const uint16_t channel = get_channel(e, td_le16(content.data));
     const uint32_t sequence = td_le32(content.data + 2);
     (void)add_plain(e, HEAD_CHANNEL, 0, (int64_t)channel + 1);
     (void)add_plain(e, HEAD_TIME, 0, (int64_t)td_le64(content.data + 6));
-    e->channel = channel;
-    e->payload =
-        td_bytes_of(content.data + MESSAGE_FIELDS_BYTES, content.size - MESSAGE_FIELDS_BYTES);
-    read_payload(e, with_templates);
+    read_payload(
+        e, channel,
+        td_bytes_of(content.data + MESSAGE_FIELDS_BYTES, content.size - MESSAGE_FIELDS_BYTES),
+        with_templates);
     (void)add_plain(e, HEAD_SEQUENCE, get_line(e, channel, sequence), sequence);
     (void)add_plain(e, HEAD_PUBLISH, channel, (int64_t)td_le64(content.data + 14));
-    e->frame++;
+    e->frame_ends =
+        td_array_reach(e->frame_ends, &e->frame_capacity, e->frame_count, sizeof *e->frame_ends);
+    e->frame_ends[e->frame_count++] = (uint32_t)e->event_count;
 }
 
 /* Read all records. 0: they are no whole records, or a limit was reached. */
 static int read_records(encoder *e, td_bytes records, int with_templates)
 {
     for (uint64_t head = 0; head < HEAD_COUNT; head++)
-        (void)get_column(e, mix_number(3, head), COLUMN_NUMBER, 0);
+        (void)frame_model_column(&e->model, UINT64_C(2) << 32 | head, COLUMN_NUMBER, 0);
+    follow_model(e);
     while (records.size >= RECORD_PREFIX_BYTES && !e->is_full) {
         const uint64_t size = td_le64(records.data + 1);
         if (size > records.size - RECORD_PREFIX_BYTES)
@@ -437,66 +259,140 @@ static int read_records(encoder *e, td_bytes records, int with_templates)
 /* ---- what to expect of a column ---- */
 
 enum {
-    TRIED_MIN = 8,       /* shorter columns get no reference */
-    TRIED_MAX = 1 << 14, /* of longer columns the beginning is tried */
+    TRIED_MIN = 8, /* shorter columns get no reference */
+    /* of longer columns some pieces are tried */
+    TRIED_FAST = 1 << 10,
+    TRIED_BEST = 1 << 14,
+    TRIED_PIECES = 8,
     REFERENCES_MAX = 24, /* columns that are tried as references, the nearest before and after */
 };
 
-static size_t tried_count(const draft_column *draft)
+/* Numbers of a column: pieces of so many, each so many after the one before. */
+typedef struct number_range {
+    size_t piece, step, count;
+} number_range;
+
+static number_range range_of_all(const draft *of)
 {
-    return draft->count < TRIED_MAX ? draft->count : TRIED_MAX;
+    return (number_range){of->count, of->count, of->count};
 }
 
-/* Differences between the first numbers and what a predictor expects; all but levels and
- * references. */
-static void try_predictor(const draft_column *draft, column_predictor by, int64_t *out)
+static number_range range_of_trial(const encoder *e, const draft *of)
 {
-    columns scratch = {0};
-    pack_column trial = {.predictor = by};
-    for (size_t i = 0; i < tried_count(draft); i++) {
-        const draft_number *n = &draft->numbers[i];
-        column_state *state = columns_state(&scratch, &trial, n->channel);
-        TD_ASSERT(state != NULL);
-        out[i] = (int64_t)((uint64_t)n->value -
-                           (uint64_t)column_predict(&scratch, &trial, state, n->frame, n->scale));
-        column_learn(&trial, state, n->frame, n->value, n->scale);
-    }
-    td_free(trial.states);
+    const size_t most = e->effort == PACK_FAST ? TRIED_FAST : TRIED_BEST;
+    return of->count <= most ? range_of_all(of)
+                             : (number_range){most / TRIED_PIECES, of->count / TRIED_PIECES, most};
 }
 
-/* The same for a reference to another column. */
-static void try_reference(const draft_column *draft, const draft_column *other, int exponent,
-                          int64_t *out)
+/* The first frame that ends after an event. */
+static size_t find_frame(const encoder *e, uint32_t event)
 {
-    size_t next = 0;
-    for (size_t i = 0; i < tried_count(draft); i++) {
-        const draft_number *n = &draft->numbers[i];
-        while (next < other->count && other->numbers[next].event < n->event)
-            next++;
-        const draft_number *last = next > 0 ? &other->numbers[next - 1] : NULL;
-        const int64_t expected = last != NULL && last->frame == n->frame
-                                     ? columns_align(last->value, last->scale, n->scale + exponent)
-                                     : 0;
-        out[i] = (int64_t)((uint64_t)n->value - (uint64_t)expected);
-    }
-}
-
-/* The power of ten between the columns' numbers, from one frame that has both. 0: not found. */
-static int find_exponent(const draft_column *draft, const draft_column *other, int *exponent)
-{
-    const draft_number *n = &draft->numbers[tried_count(draft) / 2];
     size_t low = 0;
-    size_t high = other->count;
+    size_t high = e->frame_count;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (other->numbers[middle].event < n->event)
+        if (e->frame_ends[middle] <= event)
             low = middle + 1;
         else
             high = middle;
     }
-    const draft_number *last = low > 0 ? &other->numbers[low - 1] : NULL;
-    if (last == NULL || last->frame != n->frame || last->value == 0 || n->value == 0 ||
-        (last->value < 0) != (n->value < 0))
+    return low;
+}
+
+static size_t next_frame(const encoder *e, size_t frame, uint32_t event)
+{
+    while (frame < e->frame_count && e->frame_ends[frame] <= event)
+        frame++;
+    return frame;
+}
+
+/* How many numbers of a column were before an event. */
+static size_t count_before(const draft *of, uint32_t event)
+{
+    size_t low = 0;
+    size_t high = of->count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (of->numbers[middle].event < event)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Differences between numbers and what a rule that needs no other column expects. */
+static void find_own_differences(const encoder *e, const draft *of, const column_rule *by,
+                                 number_range range, int64_t *out)
+{
+    column_state *states = td_alloc_zero((size_t)of->channel_max + 1, sizeof *states);
+    column_last any = {0};
+    const int has_frames = by->predictor == PREDICT_BEFORE;
+    for (size_t begin = 0, done = 0; done < range.count; begin += range.step, done += range.piece) {
+        const draft_number *n = &of->numbers[begin];
+        size_t frame = has_frames ? find_frame(e, n->event) : 0;
+        for (size_t i = 0; i < range.piece; i++, n++) {
+            column_state *state = &states[n->channel];
+            if (has_frames)
+                frame = next_frame(e, frame, n->event);
+            *out++ = wrapping_difference(
+                n->value, column_predict(by, &any, state, (uint32_t)frame, n->scale));
+            column_learn(&any, state, (uint32_t)frame, n->value, n->scale);
+        }
+    }
+    td_free(states);
+}
+
+/* The same for a rule that refers to another column. */
+static void find_other_differences(const encoder *e, const draft *of, const column_rule *by,
+                                   number_range range, int64_t *out)
+{
+    const draft *other = &e->drafts[by->reference];
+    TD_ASSERT(other->numbers != NULL);
+    for (size_t begin = 0, done = 0; done < range.count; begin += range.step, done += range.piece) {
+        const draft_number *n = &of->numbers[begin];
+        size_t frame = find_frame(e, n->event);
+        size_t next = count_before(other, n->event);
+        for (size_t i = 0; i < range.piece; i++, n++) {
+            frame = next_frame(e, frame, n->event);
+            while (next < other->count && other->numbers[next].event < n->event)
+                next++;
+            const draft_number *last = next > 0 ? &other->numbers[next - 1] : NULL;
+            const int is_here =
+                last != NULL && (frame == 0 || last->event >= e->frame_ends[frame - 1]);
+            *out++ = wrapping_difference(
+                n->value,
+                is_here ? column_align(last->value, last->scale, n->scale + by->exponent) : 0);
+        }
+    }
+}
+
+static void find_differences(const encoder *e, const draft *of, number_range range, int64_t *out)
+{
+    if (of->rule.predictor == PREDICT_REFERENCE)
+        find_other_differences(e, of, &of->rule, range, out);
+    else
+        find_own_differences(e, of, &of->rule, range, out);
+}
+
+/* Bits of a whole column, by numbers of a range. */
+static double cost_of(const draft *of, const int64_t *numbers, size_t count)
+{
+    numbers_cost sum = {0};
+    for (size_t i = 0; i < count; i++)
+        numbers_cost_add(&sum, numbers[i]);
+    return numbers_cost_bits(&sum) * (double)of->count / (double)count;
+}
+
+/* The power of ten between the columns' numbers, from one frame that has both. 0: not found. */
+static int find_exponent(const encoder *e, const draft *of, const draft *other, int *exponent)
+{
+    const draft_number *n = &of->numbers[of->count / 2];
+    const size_t frame = find_frame(e, n->event);
+    const size_t before = count_before(other, n->event);
+    const draft_number *last = before > 0 ? &other->numbers[before - 1] : NULL;
+    if (last == NULL || (frame > 0 && last->event < e->frame_ends[frame - 1]) || last->value == 0 ||
+        n->value == 0 || (last->value < 0) != (n->value < 0))
         return 0;
     const double ratio = log10((double)n->value / (double)last->value);
     const double whole = round(ratio);
@@ -505,223 +401,166 @@ static int find_exponent(const draft_column *draft, const draft_column *other, i
            *exponent <= VALUE_DIGITS_MAX;
 }
 
-/* Bits of a whole column, by what was tried. */
-static double tried_cost(const draft_column *draft, const int64_t *numbers)
+/* Choose a rule for a column: first of those that need no other column. */
+static void choose_rule(const encoder *e, size_t at, int64_t *scratch)
 {
-    const size_t tried = tried_count(draft);
-    return numbers_cost(numbers, tried) * (double)draft->count / (double)tried;
-}
-
-static void choose_reference(encoder *e, size_t at, int64_t *numbers)
-{
-    draft_column *draft = &e->drafts[at];
+    draft *of = &e->drafts[at];
+    const number_range range = range_of_trial(e, of);
     const size_t first = at > REFERENCES_MAX ? at - REFERENCES_MAX : 0;
-    for (size_t i = 0; i < e->columns.count && draft->count >= TRIED_MIN; i++) {
-        int exponent;
+    size_t same = 1;
+    while (same < of->count && of->numbers[same].value == of->numbers[0].value &&
+           of->numbers[same].scale == of->numbers[0].scale)
+        same++;
+    if (same == of->count) /* one number for the table */
+        return;
+    of->cost = HUGE_VAL;
+    for (column_predictor by = PREDICT_ZERO; by <= PREDICT_BEFORE; by++) {
+        const column_rule rule = {by, 0, 0};
+        find_own_differences(e, of, &rule, range, scratch);
+        const double cost = cost_of(of, scratch, range.count);
+        of->rule = cost < of->cost ? rule : of->rule;
+        of->cost = cost < of->cost ? cost : of->cost;
+    }
+    for (size_t i = 0; i < e->model.column_count && of->count >= TRIED_MIN; i++) {
+        column_rule rule = {PREDICT_REFERENCE, (uint32_t)i, 0};
         if (i == at || (i < HEAD_COUNT && i != HEAD_TIME) ||
             (i >= HEAD_COUNT && at >= HEAD_COUNT && (i < first || i > at + REFERENCES_MAX / 4)) ||
-            e->columns.rows[i].kind != COLUMN_NUMBER || e->drafts[i].count < draft->count / 4 ||
-            !find_exponent(draft, &e->drafts[i], &exponent))
+            !is_number(e, i) || e->drafts[i].count < of->count / 4 ||
+            !find_exponent(e, of, &e->drafts[i], &rule.exponent))
             continue;
-        try_reference(draft, &e->drafts[i], exponent, numbers);
-        const double cost = tried_cost(draft, numbers);
-        if (cost < draft->cost * 0.98 - 64) {
-            pack_column *of = &e->columns.rows[at];
-            of->predictor = PREDICT_REFERENCE;
-            of->reference = (uint32_t)i;
-            of->exponent = exponent;
-            draft->cost = cost;
+        find_other_differences(e, of, &rule, range, scratch);
+        const double cost = cost_of(of, scratch, range.count);
+        if (cost < of->cost * 0.98 - 64) {
+            of->rule = rule;
+            of->cost = cost;
         }
     }
 }
 
-static void choose_predictors(encoder *e)
+static void choose_rules(const encoder *e)
 {
-    for (size_t i = 0; i < e->columns.count; i++) {
-        draft_column *draft = &e->drafts[i];
-        pack_column *of = &e->columns.rows[i];
-        if (of->kind != COLUMN_NUMBER || draft->count == 0)
-            continue;
-        int64_t *numbers = td_alloc(tried_count(draft) * sizeof *numbers);
-        draft->cost = HUGE_VAL;
-        for (column_predictor by = PREDICT_ZERO; by <= PREDICT_BEFORE; by++) {
-            try_predictor(draft, by, numbers);
-            const double cost = tried_cost(draft, numbers);
-            of->predictor = cost < draft->cost ? by : of->predictor;
-            draft->cost = cost < draft->cost ? cost : draft->cost;
-        }
-        choose_reference(e, i, numbers);
-        td_free(numbers);
-    }
+    int64_t *scratch = td_alloc(TRIED_BEST * sizeof *scratch);
+    for (size_t i = 0; i < e->model.column_count; i++)
+        if (is_number(e, i) && e->drafts[i].count > 0)
+            choose_rule(e, i, scratch);
+    td_free(scratch);
 }
 
-/* ---- numbers as they are stored ---- */
-
-typedef struct list {
-    int64_t *numbers;
-    size_t count, capacity;
-} list;
-
-typedef struct column_lists {
-    list lists[COLUMN_LISTS];
-    size_t next; /* number of the column that is replayed next */
-} column_lists;
+/* ---- levels ---- */
 
 static void append(list *to, int64_t number)
 {
-    if (to->count == to->capacity) {
+    if (TD_UNLIKELY(to->count == to->capacity)) {
         to->capacity = to->capacity * 2 + 64;
         to->numbers = td_realloc(to->numbers, to->capacity, sizeof *to->numbers);
     }
     to->numbers[to->count++] = number;
 }
 
-static void lists_fini(column_lists *all, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < COLUMN_LISTS; k++)
-            td_free(all[i].lists[k].numbers);
-    td_free(all);
-}
-
 /* A price: whether there is no level of it, its place after that of the last one, and of a new one
  * the difference to the level before. */
-static void store_key(pack_column *of, channel_map *map, column_state *state, const draft_number *n,
-                      list lists[COLUMN_LISTS])
+static void store_key(draft *of, level_map *map, int64_t *place, const draft_number *n)
 {
-    if (n->digits >= DIGITS_ALONE) {
-        append(&lists[2], n->value);
+    if (n->digits >= DIGITS_ALONE && n->digits != DIGITS_OTHER) {
+        append(&of->lists[2], n->value);
         map->is_touched = 0;
         return;
     }
-    channel_map_align_keys(map, n->scale);
-    const size_t index = level_map_find(&map->levels, n->value);
-    const int is_new =
-        index == map->levels.count || level_map_at(&map->levels, index)->key != n->value;
-    append(&lists[0], is_new);
-    append(&lists[1], (int64_t)index - state->last);
+    level_map_align_keys(map, n->scale);
+    const size_t index = level_map_find(map, n->value);
+    const int is_new = index == map->count || level_map_at(map, index)->key != n->value;
+    append(&of->lists[0], is_new);
+    append(&of->lists[1], (int64_t)index - *place);
+    *place = (int64_t)index;
     if (is_new)
-        append(&lists[2],
-               (int64_t)((uint64_t)n->value -
-                         (uint64_t)(index == 0 ? 0 : level_map_at(&map->levels, index - 1)->key)));
-    channel_map_touch(map, index, is_new, n->value, of->predictor);
-    state->last = (int64_t)index;
+        append(&of->lists[2],
+               wrapping_difference(n->value, index == 0 ? 0 : level_map_at(map, index - 1)->key));
+    if (of->rule.predictor == PREDICT_LEVEL_KEY)
+        level_map_touch(map, index, is_new, n->value);
+    else
+        level_map_end(map, index, is_new);
 }
 
 /* A size: whether it removes the level; of a new level the size, else its change. */
-static void store_value(channel_map *map, const draft_number *n, list lists[COLUMN_LISTS])
+static void store_value(draft *of, level_map *map, const draft_number *n)
 {
-    if (n->digits >= DIGITS_ALONE) {
-        append(&lists[1], n->value);
+    if (n->digits >= DIGITS_ALONE && n->digits != DIGITS_OTHER) {
+        append(&of->lists[1], n->value);
         map->is_touched = 0;
         return;
     }
-    channel_map_align_values(map, n->scale);
+    level_map_align_values(map, n->scale);
     if (!map->is_touched || map->is_new) {
-        append(&lists[1], n->value);
+        append(&of->lists[1], n->value);
     } else {
-        append(&lists[0], n->value == 0 ? SIZE_REMOVES : SIZE_CHANGES);
+        append(&of->lists[0], n->value == 0 ? SIZE_REMOVES : SIZE_CHANGES);
         if (n->value != 0)
-            append(&lists[2], (int64_t)((uint64_t)n->value - (uint64_t)channel_map_value(map)));
+            append(&of->lists[2], wrapping_difference(n->value, level_map_value(map)));
     }
-    channel_map_put(map, n->value);
+    level_map_put(map, n->value);
 }
 
-static int is_level(const pack_column *of)
+/* Store the columns of a map. */
+static void store_map(const encoder *e, uint32_t map)
 {
-    return of->kind == COLUMN_NUMBER && of->predictor >= PREDICT_LEVEL_KEY;
-}
-
-/* Store a number. 0: there are too many states. */
-static int store_number(columns *states, size_t column_at, const draft_number *n,
-                        list lists[COLUMN_LISTS])
-{
-    pack_column *of = &states->rows[column_at];
-    column_state *state = columns_state(states, of, n->channel);
-    if (state == NULL)
-        return 0;
-    if (is_level(of)) {
-        channel_map *map = columns_map(states, of->reference, n->channel);
-        if (map == NULL)
-            return 0;
-        if (of->predictor == PREDICT_LEVEL_VALUE)
-            store_value(map, n, lists);
-        else
-            store_key(of, map, state, n, lists);
-        of->before = n->value;
-        of->any_scale = n->scale;
-        of->before_frame = n->frame + 1;
-        return 1;
-    }
-    append(&lists[0], (int64_t)((uint64_t)n->value -
-                                (uint64_t)column_predict(states, of, state, n->frame, n->scale)));
-    column_learn(of, state, n->frame, n->value, n->scale);
-    return 1;
-}
-
-/* Forget what was learned about numbers, but not what the columns are. */
-static void reset_states(columns *all)
-{
-    for (size_t i = 0; i < all->count; i++) {
-        pack_column *of = &all->rows[i];
-        td_free(of->states);
-        of->states = NULL;
-        of->state_capacity = 0;
-        of->any = of->before = 0;
-        of->before_frame = 0;
-        of->any_scale = 0;
-    }
-    for (size_t map = 0; map < PACK_MAPS_MAX; map++) {
-        for (size_t i = 0; i < all->map_capacity[map]; i++)
-            level_map_fini(&all->maps[map][i].levels);
-        td_free(all->maps[map]);
-        all->maps[map] = NULL;
-        all->map_capacity[map] = 0;
-    }
-    all->state_count = 0;
-}
-
-/* Store the numbers of all columns, or only of the columns of one map, in the order in which a
- * reader needs them. NULL: too many states, or too much work. */
-static column_lists *store_all(encoder *e, int map)
-{
-    columns *all = &e->columns;
-    column_lists *out = td_alloc_zero(all->count, sizeof *out);
-    int is_possible = 1;
-    reset_states(all);
-    for (size_t i = 0; i < e->event_count && is_possible; i++) {
+    const size_t channels = e->channel_count;
+    const size_t columns = e->model.column_count;
+    level_map *maps = td_alloc_zero(channels, sizeof *maps);
+    int64_t **places = td_alloc_zero(columns, sizeof *places); /* by column and channel */
+    size_t *next = td_alloc_zero(columns, sizeof *next);
+    for (size_t i = 0; i < columns; i++)
+        if (is_level(&e->drafts[i]) && e->drafts[i].rule.reference == map)
+            places[i] = td_alloc_zero(channels, sizeof **places);
+    for (size_t i = 0; i < e->event_count; i++) {
         const size_t at = e->events[i];
-        const pack_column *of = &all->rows[at];
-        if (of->kind == COLUMN_NUMBER &&
-            (map < 0 || (is_level(of) && of->reference == (uint32_t)map)))
-            is_possible =
-                store_number(all, at, &e->drafts[at].numbers[out[at].next++], out[at].lists);
+        if (places[at] == NULL)
+            continue;
+        draft *of = &e->drafts[at];
+        const draft_number *n = &of->numbers[next[at]++];
+        if (of->rule.predictor == PREDICT_LEVEL_VALUE)
+            store_value(of, &maps[n->channel], n);
+        else
+            store_key(of, &maps[n->channel], &places[at][n->channel], n);
     }
-    if (is_possible)
-        return out;
-    lists_fini(out, all->count);
-    return NULL;
+    for (size_t i = 0; i < channels; i++)
+        level_map_fini(&maps[i]);
+    for (size_t i = 0; i < columns; i++)
+        td_free(places[i]);
+    td_free(maps);
+    td_free(places);
+    td_free(next);
 }
 
-/* ---- levels ---- */
-
-static double lists_cost(const column_lists *of)
+static void free_lists(draft *of)
 {
-    double sum = 0;
-    for (size_t k = 0; k < COLUMN_LISTS; k++)
-        sum += numbers_cost(of->lists[k].numbers, of->lists[k].count);
-    return sum;
+    for (size_t k = 0; k < COLUMN_LISTS; k++) {
+        td_free(of->lists[k].numbers);
+        of->lists[k] = (list){0};
+    }
+}
+
+static double lists_cost(const draft *of)
+{
+    double bits = 0;
+    for (size_t k = 0; k < COLUMN_LISTS; k++) {
+        numbers_cost sum = {0};
+        for (size_t i = 0; i < of->lists[k].count; i++)
+            numbers_cost_add(&sum, of->lists[k].numbers[i]);
+        bits += numbers_cost_bits(&sum);
+    }
+    return bits;
 }
 
 /* The column of sizes that belongs to a column of prices: the next number of the same elements that
  * does not follow from other numbers. 0: none. */
 static uint32_t find_sizes(const encoder *e, size_t prices)
 {
-    for (size_t i = HEAD_COUNT; i < e->columns.count; i++) {
-        const draft_column *draft = &e->drafts[i];
-        if (e->columns.rows[i].kind == COLUMN_NUMBER && draft->map_key != 0 &&
-            draft->first_in_element == prices + 1 && draft->count == e->drafts[prices].count &&
-            draft->cost > (double)draft->count * 2)
+    for (size_t i = HEAD_COUNT; i < e->model.column_count; i++) {
+        const model_column *column = &e->model.columns[i];
+        const draft *of = &e->drafts[i];
+        if (column->kind == COLUMN_NUMBER && column->map_key != 0 &&
+            column->first_in_element == prices + 1 && of->count == e->drafts[prices].count &&
+            of->cost > (double)of->count * 2)
             return (uint32_t)i;
     }
     return 0;
@@ -729,227 +568,259 @@ static uint32_t find_sizes(const encoder *e, size_t prices)
 
 /* Try to read the elements of all arrays of an object as levels, with a price first; keep it if
  * that is shorter. */
-static void try_map(encoder *e, uint64_t map_key, uint32_t map)
+static void try_map(const encoder *e, uint64_t map_key, uint32_t map)
 {
-    columns *all = &e->columns;
-    pack_column *before = td_alloc(all->count * sizeof *before);
+    const size_t columns = e->model.column_count;
+    column_rule *before = td_alloc(columns * sizeof *before);
     double cost = 0;
-    size_t prices = 0;
-    memcpy(before, all->rows, all->count * sizeof *before);
-    for (size_t i = HEAD_COUNT; i < all->count; i++) {
-        draft_column *draft = &e->drafts[i];
-        const uint32_t sizes = find_sizes(e, i);
-        if (all->rows[i].kind != COLUMN_NUMBER || draft->map_key != map_key ||
-            draft->first_in_element != 0)
+    double now = 0;
+    for (size_t i = 0; i < columns; i++)
+        before[i] = e->drafts[i].rule;
+    for (size_t i = HEAD_COUNT; i < columns; i++) {
+        draft *of = &e->drafts[i];
+        const model_column *column = &e->model.columns[i];
+        if (column->kind != COLUMN_NUMBER || column->map_key != map_key ||
+            column->first_in_element != 0 || of->count == 0)
             continue;
-        cost += draft->cost;
-        all->rows[i].predictor = sizes == 0 ? PREDICT_LEVEL_END : PREDICT_LEVEL_KEY;
-        all->rows[i].reference = map;
-        prices++;
+        const uint32_t sizes = find_sizes(e, i);
+        cost += of->cost;
+        of->rule = (column_rule){sizes == 0 ? PREDICT_LEVEL_END : PREDICT_LEVEL_KEY, map, 0};
         if (sizes == 0)
             continue;
         cost += e->drafts[sizes].cost;
-        all->rows[sizes].predictor = PREDICT_LEVEL_VALUE;
-        all->rows[sizes].reference = map;
+        e->drafts[sizes].rule = (column_rule){PREDICT_LEVEL_VALUE, map, 0};
     }
-    column_lists *lists = prices == 0 ? NULL : store_all(e, (int)map);
-    double now = lists == NULL ? HUGE_VAL : 0;
-    for (size_t i = 0; lists != NULL && i < all->count; i++)
-        if (is_level(&all->rows[i]) && all->rows[i].reference == map)
-            now += lists_cost(&lists[i]);
-    if (lists != NULL)
-        lists_fini(lists, all->count);
-    reset_states(all);
-    for (size_t i = 0; now >= cost && i < all->count; i++)
-        all->rows[i] = before[i];
+    if (cost > 0)
+        store_map(e, map);
+    for (size_t i = 0; i < columns; i++)
+        if (is_level(&e->drafts[i]) && e->drafts[i].rule.reference == map)
+            now += lists_cost(&e->drafts[i]);
+    for (size_t i = 0; now >= cost && i < columns; i++)
+        if (is_level(&e->drafts[i]) && e->drafts[i].rule.reference == map) {
+            free_lists(&e->drafts[i]);
+            e->drafts[i].rule = before[i];
+        }
     td_free(before);
 }
 
-static void choose_maps(encoder *e)
+static void choose_maps(const encoder *e)
 {
     uint64_t tried[PACK_MAPS_MAX];
     uint32_t count = 0;
-    for (size_t i = HEAD_COUNT; i < e->columns.count && count < PACK_MAPS_MAX; i++) {
+    for (size_t i = HEAD_COUNT; i < e->model.column_count && count < PACK_MAPS_MAX; i++) {
+        const uint64_t key = e->model.columns[i].map_key;
         uint32_t k = 0;
-        while (k < count && tried[k] != e->drafts[i].map_key)
+        while (k < count && tried[k] != key)
             k++;
-        if (e->drafts[i].map_key == 0 || k < count)
+        if (key == 0 || k < count)
             continue;
-        tried[count] = e->drafts[i].map_key;
-        try_map(e, e->drafts[i].map_key, count++);
+        tried[count] = key;
+        try_map(e, key, count++);
     }
 }
 
 /* ---- writing ---- */
 
-/* Strings of a column: 0 is the channel's last one again, 1 a new one, else the number of a known
- * one
- * + 2. */
-static void write_strings(encoder *e, size_t column, out_stream *table, stream_writer *to)
+/* Where a list is written. */
+typedef struct chunk_writer {
+    out_stream table;
+    stream_writer streams;
+    list scratch; /* numbers of the column that is being written */
+} chunk_writer;
+
+static void write_list(const encoder *e, const list *of, chunk_writer *to)
 {
-    const draft_column *draft = &e->drafts[column];
+    numbers_write(of->numbers, of->count, e->effort, e->coder, &to->table, &to->streams);
+}
+
+/* Strings of a column: 0 is the channel's last one again, 1 a new one, else the number of a known
+ * one + 2. */
+static void write_strings(const encoder *e, const draft *of, chunk_writer *to)
+{
     row_table known = {0};
     td_bytes *rows = NULL;
     size_t count = 0;
-    size_t *lasts = td_alloc(PACK_CHANNELS_MAX * sizeof *lasts);
+    size_t *lasts = td_alloc_zero(e->channel_count, sizeof *lasts); /* row + 1 */
     list which = {0};
     out_stream text = {0};
-    for (size_t i = 0; i < PACK_CHANNELS_MAX; i++)
-        lasts[i] = SIZE_MAX;
-    for (size_t i = 0; i < draft->count; i++) {
-        size_t *last = &lasts[draft->channels[i]];
-        const td_bytes one = draft->strings[i];
-        const uint64_t hash = td_xxh64(one.data, one.size);
-        size_t found = SIZE_MAX;
-        row_probe at = row_probe_of(hash);
-        while (found == SIZE_MAX && row_table_next(&known, &at))
-            if (td_bytes_equal(rows[at.row], one))
-                found = at.row;
-        append(&which, found == SIZE_MAX ? 1 : found == *last ? 0 : (int64_t)found + 2);
-        if (found == SIZE_MAX) {
-            found = count;
-            rows = td_array_grow(rows, count, sizeof *rows);
-            rows[count] = one;
-            row_table_put(&known, hash, count++);
-            out_stream_number(&text, one.size);
-            out_stream_add(&text, one.data, one.size);
+    for (size_t i = 0; i < of->count; i++) {
+        const draft_string *one = &of->strings[i];
+        const td_bytes bytes = td_bytes_of(one->data, one->size);
+        size_t *last = &lasts[one->channel];
+        if (rows != NULL && *last > 0 && td_bytes_equal(rows[*last - 1], bytes)) {
+            append(&which, 0);
+            continue;
         }
-        *last = found;
+        const uint64_t hash = td_xxh64(bytes.data, bytes.size);
+        row_probe at = row_probe_of(hash);
+        *last = 0;
+        while (*last == 0 && row_table_next(&known, &at))
+            if (rows != NULL && td_bytes_equal(rows[at.row], bytes))
+                *last = (size_t)at.row + 1;
+        append(&which, *last == 0 ? 1 : (int64_t)*last + 1);
+        if (*last == 0) {
+            rows = td_array_grow(rows, count, sizeof *rows);
+            rows[count] = bytes;
+            row_table_put(&known, hash, count++);
+            out_stream_number(&text, bytes.size);
+            out_stream_add(&text, bytes.data, bytes.size);
+            *last = count;
+        }
     }
-    numbers_write(which.numbers, which.count, e->effort, e->coder, table, to);
-    stream_writer_take(to, &text, GROUP_STRING);
+    write_list(e, &which, to);
+    stream_writer_take(&to->streams, &text, GROUP_STRING);
     td_free(which.numbers);
     td_free(lasts);
     td_free(rows);
     row_table_fini(&known);
 }
 
-static void write_text(encoder *e, size_t column, out_stream *table, stream_writer *to)
+static void write_text(const encoder *e, const draft *of, chunk_writer *to)
 {
-    const draft_column *draft = &e->drafts[column];
     list sizes = {0};
     out_stream text = {0};
-    for (size_t i = 0; i < draft->count; i++) {
-        append(&sizes, (int64_t)draft->strings[i].size);
-        out_stream_add(&text, draft->strings[i].data, draft->strings[i].size);
+    for (size_t i = 0; i < of->count; i++) {
+        append(&sizes, of->strings[i].size);
+        out_stream_add(&text, of->strings[i].data, of->strings[i].size);
     }
-    numbers_write(sizes.numbers, sizes.count, e->effort, e->coder, table, to);
-    stream_writer_take(to, &text, GROUP_TEXT);
+    write_list(e, &sizes, to);
+    stream_writer_take(&to->streams, &text, GROUP_TEXT);
     td_free(sizes.numbers);
 }
 
 /* How the numbers of a column are written as text. */
-static void write_digits(encoder *e, size_t column, out_stream *table, stream_writer *to)
+static void write_digits(const encoder *e, const draft *of, chunk_writer *to)
 {
-    const draft_column *draft = &e->drafts[column];
     list digits = {0};
     list other = {0};
-    for (size_t i = 0; i < draft->count; i++) {
-        append(&digits, draft->numbers[i].digits);
-        if (draft->numbers[i].digits == DIGITS_AS_SCALE)
-            append(&other, draft->numbers[i].is_other);
+    for (size_t i = 0; i < of->count && of->has_digits; i++) {
+        const int is_other = of->numbers[i].digits == DIGITS_OTHER;
+        append(&digits, is_other ? DIGITS_AS_SCALE : of->numbers[i].digits);
+        if (is_other || of->numbers[i].digits == DIGITS_AS_SCALE)
+            append(&other, is_other);
     }
-    numbers_write(digits.numbers, digits.count, e->effort, e->coder, table, to);
-    numbers_write(other.numbers, other.count, e->effort, e->coder, table, to);
+    write_list(e, &digits, to);
+    write_list(e, &other, to);
     td_free(digits.numbers);
     td_free(other.numbers);
 }
 
-static void write_column(encoder *e, size_t column_at, const column_lists *lists, out_stream *table,
-                         stream_writer *to)
+static void write_column(const encoder *e, size_t at, chunk_writer *to)
 {
-    const pack_column *of = &e->columns.rows[column_at];
-    const int list_count = is_level(of) ? COLUMN_LISTS : 1;
-    out_stream_byte(table, (uint8_t)of->kind);
-    if (of->kind == COLUMN_STRING)
-        write_strings(e, column_at, table, to);
-    else if (of->kind == COLUMN_TEXT)
-        write_text(e, column_at, table, to);
-    if (of->kind != COLUMN_NUMBER)
+    const draft *of = &e->drafts[at];
+    const column_kind kind = e->model.columns[at].kind;
+    out_stream_byte(&to->table, (uint8_t)kind);
+    if (kind != COLUMN_NUMBER) {
+        (kind == COLUMN_STRING ? write_strings : write_text)(e, of, to);
         return;
-    out_stream_byte(table, (uint8_t)of->predictor);
-    out_stream_number(table, of->reference);
-    out_stream_byte(table, (uint8_t)(of->exponent + VALUE_DIGITS_MAX));
-    out_stream_number(table, of->scale_group);
-    write_digits(e, column_at, table, to);
-    for (int k = 0; k < list_count; k++)
-        numbers_write(lists->lists[k].numbers, lists->lists[k].count, e->effort, e->coder, table,
-                      to);
+    }
+    out_stream_byte(&to->table, (uint8_t)of->rule.predictor);
+    out_stream_number(&to->table, of->rule.reference);
+    out_stream_byte(&to->table, (uint8_t)(of->rule.exponent + VALUE_DIGITS_MAX));
+    out_stream_number(&to->table, e->model.columns[at].scale_group);
+    write_digits(e, of, to);
+    if (!is_level(of)) {
+        list *scratch = &to->scratch;
+        if (of->count > scratch->capacity) {
+            scratch->capacity = of->count;
+            scratch->numbers = td_realloc(scratch->numbers, of->count, sizeof *scratch->numbers);
+        }
+        scratch->count = of->count;
+        find_differences(e, of, range_of_all(of), scratch->numbers);
+        write_list(e, scratch, to);
+        return;
+    }
+    for (int k = 0; k < COLUMN_LISTS; k++)
+        write_list(e, &of->lists[k], to);
 }
 
-static void write_table(encoder *e, const column_lists *lists, out_stream *table, stream_writer *to)
+static void write_table(const encoder *e, chunk_writer *to)
 {
     out_stream others = {0};
     out_stream templates = {0};
-    out_stream_byte(table, PACK_VERSION);
-    out_stream_number(table, e->drafts[HEAD_CHANNEL].count);
-    out_stream_number(table, e->channel_count);
+    out_stream_byte(&to->table, PACK_VERSION);
+    out_stream_number(&to->table, e->drafts[HEAD_CHANNEL].count);
+    out_stream_number(&to->table, e->channel_count);
     for (size_t i = 0; i < e->channel_count; i++) {
-        out_stream_number(table, e->channels[i]);
-        out_stream_number(table, e->lines[i]);
+        out_stream_number(&to->table, e->channels[i]);
+        out_stream_number(&to->table, e->lines[i]);
     }
     for (size_t i = 0; i < e->other_count; i++)
         out_stream_add(&others, e->others[i].data, e->others[i].size);
-    stream_writer_take(to, &others, GROUP_STRING);
-    out_stream_number(table, e->columns.scale_count);
-    out_stream_number(table, e->columns.count);
-    for (size_t i = 0; i < e->columns.count; i++)
-        write_column(e, i, &lists[i], table, to);
-    out_stream_number(table, e->template_count);
-    for (size_t i = 0; i < e->template_count; i++) {
-        out_stream_number(&templates, e->templates[i].size);
-        out_stream_add(&templates, e->templates[i].data, e->templates[i].size);
+    stream_writer_take(&to->streams, &others, GROUP_STRING);
+    out_stream_number(&to->table, e->model.scale_count);
+    out_stream_number(&to->table, e->model.column_count);
+    for (size_t i = 0; i < e->model.column_count; i++)
+        write_column(e, i, to);
+    out_stream_number(&to->table, e->model.template_count);
+    for (size_t i = 0; i < e->model.template_count; i++) {
+        const model_template *of = &e->model.templates[i];
+        out_stream_number(&templates, of->size);
+        out_stream_add(&templates, e->model.bytes.data + of->begin, of->size);
     }
-    stream_writer_take(to, &templates, GROUP_STRING);
+    stream_writer_take(&to->streams, &templates, GROUP_STRING);
+    stream_writer_take(&to->streams, &to->table, GROUP_SHORT);
+}
+
+/* 1 if a reader takes the states of all columns and maps; those of scales were counted. */
+static int has_few_states(const encoder *e)
+{
+    size_t capacity = 1;
+    size_t states = 0;
+    size_t level_columns = 0;
+    for (size_t i = 0; i < e->model.column_count; i++) {
+        while (capacity <= e->drafts[i].channel_max)
+            capacity *= 2;
+        level_columns += is_number(e, i) && is_level(&e->drafts[i]);
+    }
+    states =
+        e->model.column_count + (level_columns < PACK_MAPS_MAX ? level_columns : PACK_MAPS_MAX);
+    return states * capacity <= e->states_left;
 }
 
 static void encoder_fini(encoder *e)
 {
-    for (size_t i = 0; i < e->columns.count; i++) {
+    for (size_t i = 0; i < e->draft_capacity; i++) {
         td_free(e->drafts[i].numbers);
         td_free(e->drafts[i].strings);
-        td_free(e->drafts[i].channels);
+        free_lists(&e->drafts[i]);
     }
-    for (size_t i = 0; i < e->template_count; i++)
-        out_stream_fini(&e->templates[i]);
+    for (size_t i = 0; i < e->scale_capacity; i++)
+        td_free(e->scales[i].states);
     td_free(e->drafts);
-    td_free(e->templates);
+    td_free(e->scales);
     td_free(e->events);
+    td_free(e->frame_ends);
     td_free(e->line_lasts);
     td_free(e->others);
-    columns_fini(&e->columns);
-    row_table_fini(&e->by_key);
-    row_table_fini(&e->by_scale);
-    row_table_fini(&e->by_template);
-    frame_tokens_fini(&e->tokens);
+    frame_model_fini(&e->model);
 }
 
 /* Pack in one of two ways: with templates, or payloads as texts. */
 static td_result encode(codec *coder, td_bytes records, pack_effort effort, int with_templates,
                         td_buf *out, td_err *err)
 {
-    enum { LEVEL_FAST = 3, LEVEL_BEST = 19 };
+    enum { LEVEL_FAST = 1, LEVEL_BEST = 19 };
     encoder *e = td_alloc_zero(1, sizeof *e);
+    chunk_writer to = {0};
     e->coder = coder;
     e->effort = effort;
-    column_lists *lists = NULL;
-    if (read_records(e, records, with_templates)) {
-        choose_predictors(e);
-        choose_maps(e);
-        lists = store_all(e, -1);
-    }
+    e->states_left = PACK_STATES_MAX;
     td_result rc = TD_OK;
-    if (lists == NULL) {
+    if (!read_records(e, records, with_templates)) {
         rc = td_err_set(err, TD_E_LIMIT, "the records have too many parts for a packed chunk");
     } else {
-        out_stream table = {0};
-        stream_writer streams = {0};
-        write_table(e, lists, &table, &streams);
-        stream_writer_take(&streams, &table, GROUP_SHORT);
-        rc = stream_writer_finish(&streams, coder, effort == PACK_FAST ? LEVEL_FAST : LEVEL_BEST,
+        choose_rules(e);
+        choose_maps(e);
+        if (!has_few_states(e))
+            rc = td_err_set(err, TD_E_LIMIT, "the records have too many channels and columns");
+    }
+    if (rc == TD_OK) {
+        write_table(e, &to);
+        rc = stream_writer_finish(&to.streams, coder, effort == PACK_FAST ? LEVEL_FAST : LEVEL_BEST,
                                   out, err);
-        stream_writer_fini(&streams);
-        lists_fini(lists, e->columns.count);
+        stream_writer_fini(&to.streams);
+        td_free(to.scratch.numbers);
     }
     encoder_fini(e);
     td_free(e);
@@ -963,8 +834,10 @@ td_result pack_encode(codec *coder, td_bytes records, pack_effort effort, td_buf
     td_buf_init(&templates, LIMIT_CHUNK_BYTES);
     td_buf_init(&texts, LIMIT_CHUNK_BYTES);
     const td_result with = encode(coder, records, effort, 1, &templates, err);
-    td_result rc = encode(coder, records, effort, 0, &texts, err);
-    if (with == TD_OK && (rc != TD_OK || templates.size < texts.size))
+    td_result rc = with;
+    if (with != TD_OK || effort == PACK_BEST)
+        rc = encode(coder, records, effort, 0, &texts, err);
+    if (with == TD_OK && (texts.size == 0 || templates.size < texts.size))
         rc = td_buf_append(out, templates.data, templates.size, err);
     else if (rc == TD_OK)
         rc = td_buf_append(out, texts.data, texts.size, err);

@@ -42,6 +42,7 @@ enum {
     TEMPLATES_MAX = 4096,
     TEMPLATE_PARTS_MAX = 4096,
     TEMPLATES_BYTES_MAX = 4 << 20,
+    FRAME_DEPTH_MAX = 16, /* nested containers; elements of templates */
 };
 
 /* How many digits a number is printed with, other than by its scale. */

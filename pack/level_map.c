@@ -4,22 +4,12 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "pack/value_text.h"
 
 void level_map_fini(level_map *self)
 {
     td_free(self->levels);
     *self = (level_map){0};
-}
-
-static map_level *at(const level_map *self, size_t index)
-{
-    return &self->levels[index < self->gap ? index : index + self->capacity - self->count];
-}
-
-const map_level *level_map_at(const level_map *self, size_t index)
-{
-    TD_ASSERT(index < self->count);
-    return at(self, index);
 }
 
 size_t level_map_find(const level_map *self, int64_t key)
@@ -28,7 +18,7 @@ size_t level_map_find(const level_map *self, int64_t key)
     size_t high = self->count;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (at(self, middle)->key < key)
+        if (level_map_at(self, middle)->key < key)
             low = middle + 1;
         else
             high = middle;
@@ -61,7 +51,7 @@ static void grow(level_map *self)
     self->capacity = capacity;
 }
 
-void level_map_insert(level_map *self, size_t index, int64_t key, int64_t value)
+static void insert(level_map *self, size_t index, int64_t key, int64_t value)
 {
     TD_ASSERT(index <= self->count);
     if (self->count == LEVEL_MAP_MAX) {
@@ -76,7 +66,7 @@ void level_map_insert(level_map *self, size_t index, int64_t key, int64_t value)
     self->count++;
 }
 
-void level_map_remove(level_map *self, size_t index)
+static void remove_level(level_map *self, size_t index)
 {
     TD_ASSERT(index < self->count);
     move_gap(self, index + 1);
@@ -84,17 +74,60 @@ void level_map_remove(level_map *self, size_t index)
     self->count--;
 }
 
-void level_map_set(level_map *self, size_t index, int64_t value)
-{
-    TD_ASSERT(index < self->count);
-    at(self, index)->value = value;
-}
-
-void level_map_scale(level_map *self, int64_t keys_by, int64_t values_by)
+static void multiply(level_map *self, int64_t keys_by, int64_t values_by)
 {
     for (size_t i = 0; i < self->count; i++) {
-        map_level *level = at(self, i);
+        map_level *level = level_map_at(self, i);
         level->key = (int64_t)((uint64_t)level->key * (uint64_t)keys_by);
         level->value = (int64_t)((uint64_t)level->value * (uint64_t)values_by);
     }
+}
+
+void level_map_align_keys(level_map *self, unsigned scale)
+{
+    if (scale > self->key_scale) {
+        multiply(self, value_power[scale - self->key_scale], 1);
+        self->key_scale = (uint8_t)scale;
+    }
+}
+
+void level_map_align_values(level_map *self, unsigned scale)
+{
+    if (scale > self->value_scale) {
+        multiply(self, 1, value_power[scale - self->value_scale]);
+        self->value_scale = (uint8_t)scale;
+    }
+}
+
+void level_map_touch(level_map *self, size_t index, int is_new, int64_t key)
+{
+    self->is_touched = 1;
+    self->is_new = (uint8_t)is_new;
+    self->index = index;
+    self->key = key;
+}
+
+void level_map_end(level_map *self, size_t index, int is_new)
+{
+    self->is_touched = 0;
+    if (!is_new)
+        remove_level(self, index);
+}
+
+int64_t level_map_value(const level_map *self)
+{
+    return self->is_touched && !self->is_new ? level_map_at(self, self->index)->value : 0;
+}
+
+void level_map_put(level_map *self, int64_t value)
+{
+    if (!self->is_touched)
+        return;
+    self->is_touched = 0;
+    if (self->is_new && value != 0)
+        insert(self, self->index, self->key, value);
+    else if (!self->is_new && value == 0)
+        remove_level(self, self->index);
+    else if (!self->is_new)
+        level_map_at(self, self->index)->value = value;
 }

@@ -1,6 +1,6 @@
-/* The levels of a book, as a packed chunk sees them: values by key, in the order of the keys
- * (format/PACK.md, "Levels"). It begins empty and learns. Writer and reader follow the same one, so
- * each change is defined exactly. One thread. */
+/* The levels of a book of one channel, as a packed chunk sees them: values by key, in the order of
+ * the keys (format/PACK.md, "Levels"). It begins empty and learns. Writer and reader follow the
+ * same one, so each change is defined exactly. One thread. */
 #ifndef TD_PACK_LEVEL_MAP_H
 #define TD_PACK_LEVEL_MAP_H
 
@@ -19,20 +19,36 @@ typedef struct level_map {
     size_t count, capacity;
     size_t gap;     /* index of the first level after the gap */
     uint64_t moved; /* levels that were moved, for a bound of the work */
+    uint8_t key_scale, value_scale;
+    uint8_t is_touched; /* 1: a price came, and no size yet */
+    uint8_t is_new;     /* 1: there is no level of this price */
+    size_t index;       /* of the level, or where it would be */
+    int64_t key;
 } level_map;
 
 void level_map_fini(level_map *self);
 
-/* level_map_find returns the index of the first key that is not less; level_map_at a level. */
+/* The level at an index less than count. */
+static inline map_level *level_map_at(const level_map *self, size_t index)
+{
+    return &self->levels[index < self->gap ? index : index + self->capacity - self->count];
+}
+
+/* The index of the first key that is not less. */
 size_t level_map_find(const level_map *self, int64_t key);
-const map_level *level_map_at(const level_map *self, size_t index);
 
-/* Add a level before `index`, which keeps the order; remove one; change a value. */
-void level_map_insert(level_map *self, size_t index, int64_t key, int64_t value);
-void level_map_remove(level_map *self, size_t index);
-void level_map_set(level_map *self, size_t index, int64_t value);
+/* Make levels fit the scale of the next price, or size: modulo 2^64. */
+void level_map_align_keys(level_map *self, unsigned scale);
+void level_map_align_values(level_map *self, unsigned scale);
 
-/* Multiply all keys, or all values, by a power of ten, without overflow checks: modulo 2^64. */
-void level_map_scale(level_map *self, int64_t keys_by, int64_t values_by);
+/* A price came: note its level, or remove it at once. */
+void level_map_touch(level_map *self, size_t index, int is_new, int64_t key);
+void level_map_end(level_map *self, size_t index, int is_new);
+
+/* The size that the noted level has; 0 without one. */
+int64_t level_map_value(const level_map *self);
+
+/* The size of the noted level came: keep it, or remove the level if it is 0. */
+void level_map_put(level_map *self, int64_t value);
 
 #endif

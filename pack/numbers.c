@@ -6,81 +6,50 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* A token is a number below 16; or its bit length, and the two bits after its first one. */
-enum {
-    SMALL = 16,
-    SMALL_BITS = 4,
-    TOKENS = 256,
-    TRIAL_BYTES = 1 << 20, /* of longer lists only the beginning is tried */
-};
-
-static uint64_t fold(int64_t number)
-{
-    return (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
-}
+enum { TRIAL_BYTES = 1 << 20 }; /* of longer lists only the beginning is tried */
 
 static int64_t unfold(uint64_t folded)
 {
     return (int64_t)(folded >> 1 ^ (0 - (folded & 1)));
 }
 
-/* The token of a number, and how many further bits it has. */
-static uint8_t token_of(uint64_t folded, unsigned *bit_count)
+double numbers_cost_bits(const numbers_cost *self)
 {
-    *bit_count = 0;
-    if (folded < SMALL)
-        return (uint8_t)folded;
-    const unsigned top = 63 - (unsigned)__builtin_clzll(folded);
-    *bit_count = top - 2;
-    return (uint8_t)(SMALL + (top - SMALL_BITS) * 4 + (folded >> (top - 2) & 3));
-}
-
-double numbers_cost(const int64_t *numbers, size_t count)
-{
-    size_t seen[TOKENS] = {0};
-    double bits = 0;
-    for (size_t i = 0; i < count; i++) {
-        unsigned bit_count;
-        seen[token_of(fold(numbers[i]), &bit_count)]++;
-        bits += bit_count;
-    }
-    for (size_t i = 0; i < TOKENS; i++)
-        if (seen[i] > 0)
-            bits -= (double)seen[i] * log2((double)seen[i] / (double)count);
+    double bits = (double)self->bits;
+    for (size_t i = 0; i < TOKEN_COUNT; i++)
+        if (self->seen[i] > 0)
+            bits -= self->seen[i] * log2((double)self->seen[i] / (double)self->count);
     return bits;
 }
 
 /* ---- writing ---- */
 
-static void write_bits(out_stream *to, uint64_t *pending, unsigned *pending_count, uint64_t value,
-                       unsigned count)
-{
-    while (count > 0) {
-        const unsigned step = count < 8 - *pending_count ? count : 8 - *pending_count;
-        *pending |= (value & ((UINT64_C(1) << step) - 1)) << *pending_count;
-        *pending_count += step;
-        value >>= step;
-        count -= step;
-        if (*pending_count == 8) {
-            out_stream_byte(to, (uint8_t)*pending);
-            *pending = 0;
-            *pending_count = 0;
-        }
-    }
-}
-
 static void write_tokens(const int64_t *numbers, size_t count, out_stream out[2])
 {
-    uint64_t pending = 0;
-    unsigned pending_count = 0;
+    uint8_t *token = out_stream_reserve(&out[0], count);
+    uint64_t bits = 0;
+    unsigned have = 0;
+    out[0].size += count;
     for (size_t i = 0; i < count; i++) {
-        unsigned bit_count;
-        const uint64_t folded = fold(numbers[i]);
-        out_stream_byte(&out[0], token_of(folded, &bit_count));
-        write_bits(&out[1], &pending, &pending_count, folded, bit_count);
+        unsigned left;
+        uint64_t folded = number_fold(numbers[i]);
+        *token++ = number_token(folded, &left);
+        while (left > 0) {
+            const unsigned step = left < 32 ? left : 32;
+            bits |= (folded & ((UINT64_C(1) << step) - 1)) << have;
+            have += step;
+            folded >>= step;
+            left -= step;
+            if (have >= 32) {
+                td_put_le32(out_stream_reserve(&out[1], 4), (uint32_t)bits);
+                out[1].size += 4;
+                bits >>= 32;
+                have -= 32;
+            }
+        }
     }
-    if (pending_count > 0)
-        out_stream_byte(&out[1], (uint8_t)pending);
+    for (; have > 0; have -= have < 8 ? have : 8, bits >>= 8)
+        out_stream_byte(&out[1], (uint8_t)bits);
 }
 
 static unsigned planes_of(const int64_t *numbers, size_t count)
@@ -88,7 +57,7 @@ static unsigned planes_of(const int64_t *numbers, size_t count)
     uint64_t all = 0;
     unsigned planes = 1;
     for (size_t i = 0; i < count; i++)
-        all |= fold(numbers[i]);
+        all |= number_fold(numbers[i]);
     while (planes < NUMBERS_PLANES_MAX && all >> (8 * planes) != 0)
         planes++;
     return planes;
@@ -104,13 +73,16 @@ static unsigned write_form(const int64_t *numbers, size_t count, number_form for
     }
     if (form == NUMBERS_VARIABLE) {
         for (size_t i = 0; i < count; i++)
-            out_stream_number(&out[0], fold(numbers[i]));
+            out_stream_number(&out[0], number_fold(numbers[i]));
         return 1;
     }
     const unsigned planes = planes_of(numbers, count);
-    for (unsigned plane = 0; plane < planes; plane++)
+    for (unsigned plane = 0; plane < planes; plane++) {
+        uint8_t *to = out_stream_reserve(&out[plane], count);
         for (size_t i = 0; i < count; i++)
-            out_stream_byte(&out[plane], (uint8_t)(fold(numbers[i]) >> (8 * plane)));
+            to[i] = (uint8_t)(number_fold(numbers[i]) >> (8 * plane));
+        out[plane].size += count;
+    }
     return planes;
 }
 
@@ -160,7 +132,7 @@ void numbers_write(const int64_t *numbers, size_t count, pack_effort effort, cod
     const number_form form = choose_form(numbers, count, effort, coder);
     out_stream_byte(table, (uint8_t)form);
     if (form == NUMBERS_CONSTANT) {
-        out_stream_number(table, count == 0 ? 0 : fold(numbers[0]));
+        out_stream_number(table, count == 0 ? 0 : number_fold(numbers[0]));
         return;
     }
     const unsigned streams = write_form(numbers, count, form, out);
@@ -189,54 +161,79 @@ int number_reader_open(number_reader *self, in_stream *table, stream_reader *fro
     return 1;
 }
 
-static uint64_t read_bits(number_reader *self, unsigned count)
+void number_reader_fini(number_reader *self)
 {
-    uint64_t value = 0;
-    unsigned have = 0;
-    while (have < count) {
-        if (self->bit_count == 0) {
-            self->bits = in_stream_byte(&self->streams[1]);
-            self->bit_count = 8;
-        }
-        const unsigned step = count - have < self->bit_count ? count - have : self->bit_count;
-        value |= (self->bits & ((UINT64_C(1) << step) - 1)) << have;
-        self->bits >>= step;
-        self->bit_count -= step;
-        have += step;
+    td_free(self->block);
+}
+
+/* The next bits, at most 32; fewer bits count as zeros, and set is_short. */
+static uint64_t read_bits(number_reader *self, unsigned count, int *is_short)
+{
+    in_stream *from = &self->streams[1];
+    while (self->bit_count < count && from->next != from->end) {
+        self->bits |= (uint64_t)*from->next++ << self->bit_count;
+        self->bit_count = (uint8_t)(self->bit_count + 8);
     }
+    const uint64_t value = self->bits & ((UINT64_C(1) << count) - 1);
+    *is_short |= self->bit_count < count;
+    self->bits >>= count;
+    self->bit_count = (uint8_t)(self->bit_count < count ? 0 : self->bit_count - count);
     return value;
 }
 
-int64_t number_reader_next(number_reader *self)
+static int64_t read_token(number_reader *self, unsigned token, int *is_short)
 {
-    uint64_t folded = 0;
-    switch (self->form) {
-    case NUMBERS_CONSTANT:
-        return self->constant;
-    case NUMBERS_TOKENS: {
-        const unsigned token = in_stream_byte(&self->streams[0]);
-        if (token < SMALL)
-            return unfold(token);
-        const unsigned top = (token - SMALL) / 4 + SMALL_BITS;
-        folded = (UINT64_C(4) | ((token - SMALL) & 3)) << (top - 2);
-        return unfold(folded | read_bits(self, top - 2));
-    }
-    case NUMBERS_VARIABLE:
-        return unfold(in_stream_number(&self->streams[0]));
-    case NUMBERS_PLANES:
-        for (unsigned i = 0; i < self->plane_count; i++)
-            folded |= (uint64_t)in_stream_byte(&self->streams[i]) << (8 * i);
-        return unfold(folded);
-    case NUMBERS_FORMS:
-        break;
-    }
-    return 0;
+    if (token < TOKEN_SMALL)
+        return unfold(token);
+    const unsigned bits = (token - TOKEN_SMALL) / 4 + TOKEN_SMALL_BITS - 2;
+    const unsigned low = bits < 32 ? bits : 32;
+    uint64_t folded = (UINT64_C(4) | ((token - TOKEN_SMALL) & 3)) << bits;
+    folded |= read_bits(self, low, is_short);
+    if (bits > low)
+        folded |= read_bits(self, bits - low, is_short) << low;
+    return unfold(folded);
 }
 
-int number_reader_is_short(const number_reader *self)
+/* Read the next numbers of a list that is not constant to its block; returns how many. */
+static size_t read_block(number_reader *self, size_t capacity)
 {
     int is_short = 0;
-    for (unsigned i = 0; i < self->plane_count; i++)
-        is_short |= self->streams[i].is_short;
-    return is_short;
+    size_t count = 0;
+    in_stream *first = &self->streams[0];
+    if (self->form == NUMBERS_TOKENS) {
+        while (count < capacity && first->next != first->end && !is_short)
+            self->block[count++] = read_token(self, *first->next++, &is_short);
+        if (is_short)
+            first->next = first->end;
+        return count - (size_t)is_short;
+    }
+    if (self->form == NUMBERS_VARIABLE) {
+        while (count < capacity && first->next != first->end && !first->is_short)
+            self->block[count++] = unfold(in_stream_number(first));
+        return count - first->is_short;
+    }
+    for (unsigned i = 0; i < self->plane_count; i++) {
+        const size_t left = (size_t)(self->streams[i].end - self->streams[i].next);
+        capacity = left < capacity ? left : capacity;
+    }
+    for (; count < capacity && self->plane_count > 0; count++) {
+        uint64_t folded = 0;
+        for (unsigned i = 0; i < self->plane_count; i++)
+            folded |= (uint64_t)*self->streams[i].next++ << (8 * i);
+        self->block[count] = unfold(folded);
+    }
+    return count;
+}
+
+int64_t number_reader_refill(number_reader *self)
+{
+    enum { BLOCK_NUMBERS = 64 };
+    if (self->form == NUMBERS_CONSTANT)
+        return self->constant;
+    if (self->block == NULL)
+        self->block = td_alloc(BLOCK_NUMBERS * sizeof *self->block);
+    self->next = self->block;
+    self->end = self->block + read_block(self, BLOCK_NUMBERS);
+    self->is_short |= self->next == self->end;
+    return self->is_short ? 0 : *self->next++;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/attr.h"
 #include "pack/pack.h"
 #include "pack/streams.h"
 
@@ -19,28 +20,69 @@ typedef enum number_form {
 
 enum { NUMBERS_PLANES_MAX = 8 };
 
-/* Estimate of the bits that a list takes. */
-double numbers_cost(const int64_t *numbers, size_t count);
+/* A number n as one without a sign: 2n, or -2n - 1. */
+static inline uint64_t number_fold(int64_t number)
+{
+    return (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+}
+
+/* A token is a number below 16; or its bit length, and the two bits after its first one. */
+enum { TOKEN_SMALL = 16, TOKEN_SMALL_BITS = 4, TOKEN_COUNT = 256 };
+
+/* The token of a folded number, and how many further bits it has. */
+static inline uint8_t number_token(uint64_t folded, unsigned *bit_count)
+{
+    *bit_count = 0;
+    if (folded < TOKEN_SMALL)
+        return (uint8_t)folded;
+    const unsigned top = 63 - (unsigned)__builtin_clzll(folded);
+    *bit_count = top - 2;
+    return (uint8_t)(TOKEN_SMALL + (top - TOKEN_SMALL_BITS) * 4 + (folded >> (top - 2) & 3));
+}
+
+/* Estimate of the bits that a list takes. Zero-initialise, and add its numbers. */
+typedef struct numbers_cost {
+    uint32_t seen[TOKEN_COUNT];
+    uint64_t bits;
+    size_t count;
+} numbers_cost;
+
+static inline void numbers_cost_add(numbers_cost *self, int64_t number)
+{
+    unsigned bit_count;
+    self->seen[number_token(number_fold(number), &bit_count)]++;
+    self->bits += bit_count;
+    self->count++;
+}
+
+double numbers_cost_bits(const numbers_cost *self);
 
 /* Write a list: its form to the table, its streams to the writer. coder: for trials. */
 void numbers_write(const int64_t *numbers, size_t count, pack_effort effort, codec *coder,
                    out_stream *table, stream_writer *to);
 
-/* Zero-initialise. */
+/* Zero-initialise. Numbers are read some at a time. */
 typedef struct number_reader {
-    number_form form;
+    const int64_t *next, *end; /* of `block` that were not taken yet */
+    int64_t *block;
     int64_t constant;
-    in_stream streams[NUMBERS_PLANES_MAX];
-    unsigned plane_count;
+    number_form form;
+    uint8_t is_short; /* 1: more numbers were taken than there are */
+    uint8_t plane_count;
+    uint8_t bit_count; /* valid ones of `bits` */
     uint64_t bits;
-    unsigned bit_count;
+    in_stream streams[NUMBERS_PLANES_MAX];
 } number_reader;
 
-/* Begin to read a list. 0: the table is wrong. */
+/* Begin to read a list. 0: the table is wrong. Call number_reader_fini also then. */
 int number_reader_open(number_reader *self, in_stream *table, stream_reader *from);
+void number_reader_fini(number_reader *self);
 
-/* The next number; 0 beyond the end (number_reader_is_short). */
-int64_t number_reader_next(number_reader *self);
-int number_reader_is_short(const number_reader *self);
+/* The next number; 0 beyond the end (is_short). */
+int64_t number_reader_refill(number_reader *self);
+static inline int64_t number_reader_next(number_reader *self)
+{
+    return TD_LIKELY(self->next != self->end) ? *self->next++ : number_reader_refill(self);
+}
 
 #endif

@@ -13,7 +13,7 @@ enum {
 
 /* ---- writing ---- */
 
-static uint8_t *reserve(out_stream *self, size_t size)
+uint8_t *out_stream_reserve(out_stream *self, size_t size)
 {
     if (size > self->capacity - self->size) {
         self->capacity = (self->size + size) * 2 + 64;
@@ -25,13 +25,13 @@ static uint8_t *reserve(out_stream *self, size_t size)
 void out_stream_add(out_stream *self, const void *bytes, size_t size)
 {
     if (size > 0)
-        memcpy(reserve(self, size), bytes, size);
+        memcpy(out_stream_reserve(self, size), bytes, size);
     self->size += size;
 }
 
 void out_stream_byte(out_stream *self, uint8_t value)
 {
-    *reserve(self, 1) = value;
+    *out_stream_reserve(self, 1) = value;
     self->size++;
 }
 
@@ -227,8 +227,12 @@ static td_result expand_all(stream_reader *self, codec *coder, in_stream *direct
     td_result rc = TD_OK;
     size_t begins[GROUP_COUNT] = {0};
     size_t group_bytes[GROUP_COUNT] = {0};
-    for (size_t i = 0; i < self->count; i++)
+    size_t all = STREAM_PADDING_BYTES; /* streams point to it, also empty ones */
+    for (size_t i = 0; i < self->count; i++) {
         group_bytes[groups[i]] += sizes[i];
+        all += sizes[i];
+    }
+    td_buf_grow(&self->bytes, all);
     for (int group = 0; group < GROUP_COUNT; group++)
         begins[group] = group == 0 ? 0 : begins[group - 1] + group_bytes[group - 1];
     for (int group = 0; group < GROUP_OWN && rc == TD_OK; group++)
@@ -251,9 +255,8 @@ td_result stream_reader_open(stream_reader *self, codec *coder, td_bytes packed,
     uint8_t *groups = NULL;
     size_t *sizes = NULL;
     *self = (stream_reader){0};
-    td_buf_init(&self->bytes, PACK_STREAMS_BYTES_MAX);
+    td_buf_init(&self->bytes, PACK_STREAMS_BYTES_MAX + STREAM_PADDING_BYTES);
     td_buf_init(&directory, (size_t)STREAMS_MAX * 32);
-    td_buf_grow(&self->bytes, 1); /* streams point into it, also empty ones */
     td_buf_grow(&directory, 1);
     const uint64_t size = in_stream_number(&in);
     const uint8_t how = in_stream_byte(&in);

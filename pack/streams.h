@@ -16,6 +16,9 @@
 /* Limit of all streams together, before compression. */
 #define PACK_STREAMS_BYTES_MAX ((size_t)256 << 20)
 
+/* So many bytes after any place of a stream that is read may be read, too. */
+enum { STREAM_PADDING_BYTES = 32 };
+
 typedef enum stream_group {
     GROUP_SHORT,  /* streams of any kind that are short */
     GROUP_TEXT,   /* payloads without a template */
@@ -30,6 +33,9 @@ typedef struct out_stream {
     uint8_t *data;
     size_t size, capacity;
 } out_stream;
+
+/* Make space for further bytes, and return where they begin. */
+uint8_t *out_stream_reserve(out_stream *self, size_t size);
 
 /* Append bytes; a byte; a number with 7 bits in a byte, the lowest ones first. */
 void out_stream_add(out_stream *self, const void *bytes, size_t size);

@@ -27,33 +27,69 @@ static int is_digit(uint8_t c)
     return c >= '0' && c <= '9';
 }
 
+/* Eight digits, the first one in the lowest byte, as a number: pairs, then fours, then all. */
+static uint64_t eight_digits(uint64_t digits)
+{
+    const uint64_t low = UINT64_C(0x000000ff000000ff);
+    digits = digits * 10 + (digits >> 8);
+    return ((digits & low) * UINT64_C(0x000f424000000064) +
+            ((digits >> 16) & low) * UINT64_C(0x0000271000000001)) >>
+           32;
+}
+
+/* Read digits; returns their end. Modulo 2^64. */
+static const uint8_t *scan_digits(const uint8_t *p, const uint8_t *end, uint64_t *sum)
+{
+    while (end - p >= 8) {
+        const uint64_t word = td_le64(p);
+        const uint64_t digits = word - UINT64_C(0x3030303030303030);
+        /* the lowest byte that is no digit has its highest bit here */
+        const uint64_t others =
+            (digits | (word + UINT64_C(0x4646464646464646))) & UINT64_C(0x8080808080808080);
+        if (others == 0) {
+            *sum = *sum * 100000000 + eight_digits(digits);
+            p += 8;
+            continue;
+        }
+        const unsigned count = (unsigned)__builtin_ctzll(others) / 8;
+        if (count > 0)
+            *sum = *sum * (uint64_t)value_power[count] + eight_digits(digits << (64 - count * 8));
+        return p + count;
+    }
+    for (; p < end && is_digit(*p); p++)
+        *sum = *sum * 10 + (uint64_t)(*p - '0');
+    return p;
+}
+
+const uint8_t *value_scan_number(const uint8_t *p, const uint8_t *end, int64_t *mantissa,
+                                 unsigned *scale)
+{
+    uint64_t sum = 0;
+    ptrdiff_t fraction = 0;
+    const int is_negative = p < end && *p == '-';
+    const uint8_t *first = p + is_negative;
+    p = scan_digits(first, end, &sum);
+    const ptrdiff_t whole = p - first;
+    if (whole == 0 || (whole > 1 && *first == '0'))
+        return NULL;
+    if (p < end && *p == '.') {
+        const uint8_t *point = p;
+        p = scan_digits(point + 1, end, &sum);
+        fraction = p - point - 1;
+        if (fraction == 0)
+            return NULL;
+    }
+    if (whole + fraction > VALUE_DIGITS_MAX || (is_negative && sum == 0))
+        return NULL;
+    *mantissa = is_negative ? -(int64_t)sum : (int64_t)sum;
+    *scale = (unsigned)fraction;
+    return p;
+}
+
 int value_read_number(td_bytes text, int64_t *mantissa, unsigned *scale)
 {
-    const uint8_t *p = text.data;
     const uint8_t *end = text.data + text.size;
-    const uint8_t *point = NULL;
-    int64_t sum = 0;
-    const int is_negative = p < end && *p == '-';
-    p += is_negative;
-    const uint8_t *first = p;
-    if (end - p > VALUE_DIGITS_MAX + 1 || p == end || !is_digit(*p))
-        return 0;
-    for (; p < end; p++) {
-        if (*p == '.' && point == NULL)
-            point = p;
-        else if (is_digit(*p))
-            sum = sum * 10 + (*p - '0');
-        else
-            return 0;
-    }
-    const size_t digits = (size_t)(end - first) - (point != NULL);
-    const size_t whole = (size_t)((point != NULL ? point : end) - first);
-    if (digits > VALUE_DIGITS_MAX || point == end - 1 || (*first == '0' && whole > 1) ||
-        (is_negative && sum == 0))
-        return 0;
-    *mantissa = is_negative ? -sum : sum;
-    *scale = point != NULL ? (unsigned)(end - point - 1) : 0;
-    return 1;
+    return text.size > 0 && value_scan_number(text.data, end, mantissa, scale) == end;
 }
 
 uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale)
@@ -145,11 +181,12 @@ uint8_t *value_print_time(uint8_t *out, int64_t ticks, unsigned digits)
 
 int value_read_time(td_bytes text, int64_t *ticks, unsigned *digits)
 {
+    static const uint8_t MONTH_DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     const uint8_t *p = text.data;
-    uint8_t again[VALUE_TEXT_BYTES];
     int64_t fraction = 0;
     if (text.size <= CLOCK_BYTES || text.size > CLOCK_BYTES + 2 + TIME_DIGITS_MAX ||
-        p[text.size - 1] != 'Z')
+        text.size == CLOCK_BYTES + 2 || p[text.size - 1] != 'Z' ||
+        (text.size > CLOCK_BYTES + 1 && p[CLOCK_BYTES] != '.'))
         return 0;
     for (size_t i = 0; i < CLOCK_BYTES; i++)
         if (FORM[i] == '0' ? !is_digit(p[i]) : p[i] != (uint8_t)FORM[i])
@@ -160,15 +197,21 @@ int value_read_time(td_bytes text, int64_t *ticks, unsigned *digits)
             return 0;
         fraction = fraction * 10 + (p[i] - '0');
     }
-    const int64_t days =
-        days_of(two_digits(p) * 100 + two_digits(p + 2), two_digits(p + 5), two_digits(p + 8));
-    const int clock = two_digits(p + 11) * 3600 + two_digits(p + 14) * 60 + two_digits(p + 17);
-    const int64_t seconds = days * DAY_S + clock;
+    const int year = two_digits(p) * 100 + two_digits(p + 2);
+    const int month = two_digits(p + 5);
+    const int day = two_digits(p + 8);
+    const int hour = two_digits(p + 11);
+    const int minute = two_digits(p + 14);
+    const int second = two_digits(p + 17);
+    const int is_leap = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    if (month < 1 || month > 12 || day < 1 || day > MONTH_DAYS[month - 1] + is_leap || hour > 23 ||
+        minute > 59 || second > 59)
+        return 0;
+    const int clock = hour * 3600 + minute * 60 + second;
+    const int64_t seconds = days_of(year, month, day) * DAY_S + clock;
     if (seconds >= INT64_MAX / value_power[TIME_DIGITS_MAX] - 1 ||
         seconds <= INT64_MIN / value_power[TIME_DIGITS_MAX] + 1)
         return 0;
     *ticks = seconds * value_power[*digits] + fraction;
-    /* a 30th of February, or a 61st second, prints as another text */
-    const uint8_t *end = value_print_time(again, *ticks, *digits);
-    return td_bytes_equal(text, td_bytes_of(again, (size_t)(end - again)));
+    return 1;
 }

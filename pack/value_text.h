@@ -2,6 +2,7 @@
 #ifndef TD_PACK_VALUE_TEXT_H
 #define TD_PACK_VALUE_TEXT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -19,6 +20,10 @@ extern const int64_t value_power[VALUE_DIGITS_MAX + 1];
  * with `scale` digits after the point. 0: the text is no number, or is written in another way (a
  * leading zero, an exponent, more than 18 digits, a negative zero). */
 int value_read_number(td_bytes text, int64_t *mantissa, unsigned *scale);
+
+/* The same for a number that begins at p; returns the end of its digits, or NULL. */
+const uint8_t *value_scan_number(const uint8_t *p, const uint8_t *end, int64_t *mantissa,
+                                 unsigned *scale);
 
 /* Print it; returns the end. out has VALUE_TEXT_BYTES. mantissa: any; scale <= 18. */
 uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale);
