@@ -83,73 +83,92 @@ static int is_number(const encoder *e, size_t column)
 
 /* ---- reading ---- */
 
-/* Make space for a value of a column, and note its place. */
-static draft *add_value(encoder *e, uint32_t column, uint16_t channel)
+/* Make space for more values of a column. */
+static void grow_draft(draft *of, column_kind kind)
+{
+    of->capacity = of->capacity * 4 + 16; /* space that is never used costs nothing */
+    if (kind == COLUMN_NUMBER)
+        of->numbers = td_realloc(of->numbers, of->capacity, sizeof *of->numbers);
+    else
+        of->strings = td_realloc(of->strings, of->capacity, sizeof *of->strings);
+}
+
+/* Make space for the places of more values. */
+static void reserve_events(encoder *e, size_t count)
+{
+    if (count <= e->event_capacity - e->event_count)
+        return;
+    e->event_capacity = (e->event_capacity + count) * 2;
+    e->events = td_realloc(e->events, e->event_capacity, sizeof *e->events);
+}
+
+/* Add a value of a column; reserve_events was called. */
+static inline draft *add_value(encoder *e, uint32_t column, uint16_t channel, column_kind kind)
 {
     draft *to = &e->drafts[column];
-    if (TD_UNLIKELY(to->count == to->capacity)) {
-        to->capacity = to->capacity * 4 + 16; /* space that is never used costs nothing */
-        if (is_number(e, column))
-            to->numbers = td_realloc(to->numbers, to->capacity, sizeof *to->numbers);
-        else
-            to->strings = td_realloc(to->strings, to->capacity, sizeof *to->strings);
-    }
-    if (TD_UNLIKELY(e->event_count == e->event_capacity)) {
-        e->event_capacity = e->event_capacity * 2 + 4096;
-        e->events = td_realloc(e->events, e->event_capacity, sizeof *e->events);
-    }
+    if (TD_UNLIKELY(to->count == to->capacity))
+        grow_draft(to, kind);
+    if (TD_UNLIKELY(channel > to->channel_max))
+        to->channel_max = channel;
     e->events[e->event_count++] = (uint16_t)column;
-    to->channel_max = channel > to->channel_max ? channel : to->channel_max;
+    to->count++;
     return to;
 }
 
-static draft_number *add_plain(encoder *e, uint32_t column, uint16_t channel, int64_t value)
+static inline draft_number *add_plain(encoder *e, uint32_t column, uint16_t channel, int64_t value)
 {
     const uint32_t event = (uint32_t)e->event_count;
-    draft *to = add_value(e, column, channel);
-    to->numbers[to->count] = (draft_number){.value = value, .event = event, .channel = channel};
-    return &to->numbers[to->count++];
-}
-
-/* Add a number with digits after the point. */
-static void add_number(encoder *e, uint32_t column, uint16_t channel, int64_t value,
-                       unsigned digits)
-{
-    scale_state *scale = state_array_at(&e->scales[e->model.columns[column].scale_group], channel,
-                                        sizeof *scale, &e->states_left);
-    if (scale == NULL) {
-        e->is_full = 1;
-        return;
-    }
-    const unsigned known = scale->scale;
-    const unsigned up = digits < known ? known - digits : 0;
-    const int is_minimal = digits == 0 || value % 10 != 0;
-    draft_number *made = add_plain(e, column, channel, value);
-    made->scale = (uint8_t)digits;
-    if (up > 0 &&
-        (value > INT64_MAX / value_power[up] / 10 || value < INT64_MIN / value_power[up] / 10)) {
-        made->digits = (uint8_t)(DIGITS_ALONE + digits);
-        e->drafts[column].has_digits = 1;
-        return;
-    }
-    if (digits > known || (digits < known && !is_minimal)) {
-        made->digits = (uint8_t)(DIGITS_GIVEN + digits);
-        scale->scale = (uint8_t)(digits > known ? digits : known);
-    } else {
-        uint8_t *is_short = &scale->is_short[value == 0];
-        const int is_other = *is_short ? !is_minimal : digits != known;
-        made->digits = is_other ? DIGITS_OTHER : DIGITS_AS_SCALE;
-        *is_short ^= (uint8_t)is_other;
-    }
-    e->drafts[column].has_digits |= made->digits != DIGITS_AS_SCALE;
-    made->value = value * value_power[up];
-    made->scale = scale->scale;
+    draft *to = add_value(e, column, channel, COLUMN_NUMBER);
+    draft_number *made = &to->numbers[to->count - 1];
+    *made = (draft_number){.value = value, .event = event, .channel = channel};
+    return made;
 }
 
 static void add_string(encoder *e, uint32_t column, uint16_t channel, td_bytes text)
 {
-    draft *to = add_value(e, column, channel);
-    to->strings[to->count++] = (draft_string){text.data, (uint32_t)text.size, channel};
+    draft *to = add_value(e, column, channel, COLUMN_STRING);
+    to->strings[to->count - 1] = (draft_string){text.data, (uint32_t)text.size, channel};
+}
+
+/* Bring a number to the scale of its channel, or note how else it is written. */
+static void set_digits(draft *of, draft_number *n, scale_state *scale, unsigned digits)
+{
+    const unsigned known = scale->scale;
+    const unsigned up = digits < known ? known - digits : 0;
+    const int is_minimal = digits == 0 || n->value % 10 != 0;
+    if (up > 0 && (n->value > INT64_MAX / value_power[up] / 10 ||
+                   n->value < INT64_MIN / value_power[up] / 10)) {
+        n->digits = (uint8_t)(DIGITS_ALONE + digits);
+        n->scale = (uint8_t)digits;
+        of->has_digits = 1;
+        return;
+    }
+    if (digits > known || (digits < known && !is_minimal)) {
+        n->digits = (uint8_t)(DIGITS_GIVEN + digits);
+        scale->scale = (uint8_t)(digits > known ? digits : known);
+    } else {
+        uint8_t *is_short = &scale->is_short[n->value == 0];
+        const int is_other = *is_short ? !is_minimal : digits != known;
+        n->digits = is_other ? DIGITS_OTHER : DIGITS_AS_SCALE;
+        *is_short ^= (uint8_t)is_other;
+    }
+    of->has_digits |= n->digits != DIGITS_AS_SCALE;
+    n->value *= value_power[up];
+    n->scale = scale->scale;
+}
+
+/* Add a number with digits after the point. */
+static void add_number(encoder *e, const found_value *found, uint16_t channel)
+{
+    draft_number *made = add_plain(e, found->column, channel, found->number);
+    scale_state *scale = state_array_at(&e->scales[e->model.columns[found->column].scale_group],
+                                        channel, sizeof *scale, &e->states_left);
+    if (scale == NULL)
+        e->is_full = 1;
+    else if (found->digits == scale->scale && !scale->is_short[found->number == 0])
+        made->scale = found->digits;
+    else
+        set_digits(&e->drafts[found->column], made, scale, found->digits);
 }
 
 /* Make drafts of new columns and scales. */
@@ -169,6 +188,7 @@ static void read_payload(encoder *e, uint16_t channel, td_bytes payload, int wit
     if (number == TEMPLATE_TEXT)
         text = frame_model_column(&e->model, UINT64_C(1) << 32 | channel, COLUMN_TEXT, 0);
     follow_model(e);
+    reserve_events(e, e->model.found_count + HEAD_COUNT + 1);
     (void)add_plain(e, HEAD_TEMPLATE, channel, number);
     if (text == PACK_COLUMNS_MAX || payload.size > UINT32_MAX)
         e->is_full = 1;
@@ -177,7 +197,7 @@ static void read_payload(encoder *e, uint16_t channel, td_bytes payload, int wit
     for (size_t i = 0; i < e->model.found_count && number != TEMPLATE_TEXT; i++) {
         const found_value *found = &e->model.found[i];
         if (found->kind == PART_NUMBER)
-            add_number(e, found->column, channel, found->number, found->digits);
+            add_number(e, found, channel);
         else if (found->kind == PART_STRING)
             add_string(e, found->column, channel, td_bytes_of(found->text, found->size));
         else
@@ -219,6 +239,7 @@ static void read_message(encoder *e, td_bytes content, int with_templates)
 {
     const uint16_t channel = get_channel(e, td_le16(content.data));
     const uint32_t sequence = td_le32(content.data + 2);
+    reserve_events(e, HEAD_COUNT);
     (void)add_plain(e, HEAD_CHANNEL, 0, (int64_t)channel + 1);
     (void)add_plain(e, HEAD_TIME, 0, (int64_t)td_le64(content.data + 6));
     read_payload(
@@ -247,6 +268,7 @@ static int read_records(encoder *e, td_bytes records, int with_templates)
         if (whole.data[0] == RECORD_MESSAGE && size >= MESSAGE_FIELDS_BYTES) {
             read_message(e, content, with_templates);
         } else {
+            reserve_events(e, 1);
             (void)add_plain(e, HEAD_CHANNEL, 0, 0);
             e->others = td_array_grow(e->others, e->other_count, sizeof *e->others);
             e->others[e->other_count++] = whole;
@@ -375,13 +397,10 @@ static void find_differences(const encoder *e, const draft *of, number_range ran
         find_own_differences(e, of, &of->rule, range, out);
 }
 
-/* Bits of a whole column, by numbers of a range. */
-static double cost_of(const draft *of, const int64_t *numbers, size_t count)
+/* Bits of a whole column, by some of its numbers. */
+static double cost_of(const draft *of, const numbers_cost *tried)
 {
-    numbers_cost sum = {0};
-    for (size_t i = 0; i < count; i++)
-        numbers_cost_add(&sum, numbers[i]);
-    return numbers_cost_bits(&sum) * (double)of->count / (double)count;
+    return numbers_cost_bits(tried) * (double)of->count / (double)tried->count;
 }
 
 /* The power of ten between the columns' numbers, from one frame that has both. 0: not found. */
@@ -401,7 +420,37 @@ static int find_exponent(const encoder *e, const draft *of, const draft *other, 
            *exponent <= VALUE_DIGITS_MAX;
 }
 
-/* Choose a rule for a column: first of those that need no other column. */
+/* Choose among the rules that need no other column. */
+static void choose_own_rule(const encoder *e, draft *of, number_range range)
+{
+    numbers_cost costs[PREDICT_BEFORE + 1] = {0};
+    column_state *states = td_alloc_zero((size_t)of->channel_max + 1, sizeof *states);
+    column_last any = {0};
+    for (size_t begin = 0, done = 0; done < range.count; begin += range.step, done += range.piece) {
+        const draft_number *n = &of->numbers[begin];
+        size_t frame = find_frame(e, n->event);
+        for (size_t i = 0; i < range.piece; i++, n++) {
+            column_state *state = &states[n->channel];
+            frame = next_frame(e, frame, n->event);
+            for (column_predictor by = PREDICT_ZERO; by <= PREDICT_BEFORE; by++) {
+                const column_rule rule = {by, 0, 0};
+                const int64_t expected =
+                    column_predict(&rule, &any, state, (uint32_t)frame, n->scale);
+                numbers_cost_add(&costs[by], wrapping_difference(n->value, expected));
+            }
+            column_learn(&any, state, (uint32_t)frame, n->value, n->scale);
+        }
+    }
+    td_free(states);
+    of->cost = HUGE_VAL;
+    for (column_predictor by = PREDICT_ZERO; by <= PREDICT_BEFORE; by++) {
+        const double cost = cost_of(of, &costs[by]);
+        of->rule.predictor = cost < of->cost ? by : of->rule.predictor;
+        of->cost = cost < of->cost ? cost : of->cost;
+    }
+}
+
+/* Choose a rule for a column. */
 static void choose_rule(const encoder *e, size_t at, int64_t *scratch)
 {
     draft *of = &e->drafts[at];
@@ -413,14 +462,7 @@ static void choose_rule(const encoder *e, size_t at, int64_t *scratch)
         same++;
     if (same == of->count) /* one number for the table */
         return;
-    of->cost = HUGE_VAL;
-    for (column_predictor by = PREDICT_ZERO; by <= PREDICT_BEFORE; by++) {
-        const column_rule rule = {by, 0, 0};
-        find_own_differences(e, of, &rule, range, scratch);
-        const double cost = cost_of(of, scratch, range.count);
-        of->rule = cost < of->cost ? rule : of->rule;
-        of->cost = cost < of->cost ? cost : of->cost;
-    }
+    choose_own_rule(e, of, range);
     for (size_t i = 0; i < e->model.column_count && of->count >= TRIED_MIN; i++) {
         column_rule rule = {PREDICT_REFERENCE, (uint32_t)i, 0};
         if (i == at || (i < HEAD_COUNT && i != HEAD_TIME) ||
@@ -428,8 +470,11 @@ static void choose_rule(const encoder *e, size_t at, int64_t *scratch)
             !is_number(e, i) || e->drafts[i].count < of->count / 4 ||
             !find_exponent(e, of, &e->drafts[i], &rule.exponent))
             continue;
+        numbers_cost tried = {0};
         find_other_differences(e, of, &rule, range, scratch);
-        const double cost = cost_of(of, scratch, range.count);
+        for (size_t k = 0; k < range.count; k++)
+            numbers_cost_add(&tried, scratch[k]);
+        const double cost = cost_of(of, &tried);
         if (cost < of->cost * 0.98 - 64) {
             of->rule = rule;
             of->cost = cost;
@@ -500,35 +545,48 @@ static void store_value(draft *of, level_map *map, const draft_number *n)
     level_map_put(map, n->value);
 }
 
+/* A column of a map that is being stored. */
+typedef struct map_column {
+    draft *of;
+    size_t next;     /* number */
+    int64_t *places; /* last one by channel */
+} map_column;
+
+/* The column whose next number came first; NULL after the last one. */
+static map_column *next_of(map_column *columns, size_t count)
+{
+    map_column *first = NULL;
+    for (map_column *at = columns; at < columns + count; at++)
+        if (at->next < at->of->count &&
+            (first == NULL ||
+             at->of->numbers[at->next].event < first->of->numbers[first->next].event))
+            first = at;
+    return first;
+}
+
 /* Store the columns of a map. */
 static void store_map(const encoder *e, uint32_t map)
 {
-    const size_t channels = e->channel_count;
-    const size_t columns = e->model.column_count;
-    level_map *maps = td_alloc_zero(channels, sizeof *maps);
-    int64_t **places = td_alloc_zero(columns, sizeof *places); /* by column and channel */
-    size_t *next = td_alloc_zero(columns, sizeof *next);
-    for (size_t i = 0; i < columns; i++)
+    level_map *maps = td_alloc_zero(e->channel_count, sizeof *maps);
+    map_column *columns = td_alloc(e->model.column_count * sizeof *columns);
+    size_t count = 0;
+    for (size_t i = 0; i < e->model.column_count; i++)
         if (is_level(&e->drafts[i]) && e->drafts[i].rule.reference == map)
-            places[i] = td_alloc_zero(channels, sizeof **places);
-    for (size_t i = 0; i < e->event_count; i++) {
-        const size_t at = e->events[i];
-        if (places[at] == NULL)
-            continue;
-        draft *of = &e->drafts[at];
-        const draft_number *n = &of->numbers[next[at]++];
-        if (of->rule.predictor == PREDICT_LEVEL_VALUE)
-            store_value(of, &maps[n->channel], n);
+            columns[count++] = (map_column){
+                &e->drafts[i], 0, td_alloc_zero(e->channel_count, sizeof *columns->places)};
+    for (map_column *at = next_of(columns, count); at != NULL; at = next_of(columns, count)) {
+        const draft_number *n = &at->of->numbers[at->next++];
+        if (at->of->rule.predictor == PREDICT_LEVEL_VALUE)
+            store_value(at->of, &maps[n->channel], n);
         else
-            store_key(of, &maps[n->channel], &places[at][n->channel], n);
+            store_key(at->of, &maps[n->channel], &at->places[n->channel], n);
     }
-    for (size_t i = 0; i < channels; i++)
+    for (size_t i = 0; i < e->channel_count; i++)
         level_map_fini(&maps[i]);
-    for (size_t i = 0; i < columns; i++)
-        td_free(places[i]);
+    for (size_t i = 0; i < count; i++)
+        td_free(columns[i].places);
     td_free(maps);
-    td_free(places);
-    td_free(next);
+    td_free(columns);
 }
 
 static void free_lists(draft *of)

@@ -6,8 +6,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-enum { TRIAL_BYTES = 1 << 20 }; /* of longer lists only the beginning is tried */
-
 static int64_t unfold(uint64_t folded)
 {
     return (int64_t)(folded >> 1 ^ (0 - (folded & 1)));
@@ -87,7 +85,8 @@ static unsigned write_form(const int64_t *numbers, size_t count, number_form for
 }
 
 /* Compressed size of a form. */
-static size_t try_form(const int64_t *numbers, size_t count, number_form form, codec *coder)
+static size_t try_form(const int64_t *numbers, size_t count, number_form form, int level,
+                       codec *coder)
 {
     out_stream out[NUMBERS_PLANES_MAX] = {{0}};
     const unsigned streams = write_form(numbers, count, form, out);
@@ -96,7 +95,7 @@ static size_t try_form(const int64_t *numbers, size_t count, number_form form, c
         const size_t bound = codec_bound(out[i].size);
         uint8_t *packed = td_alloc(bound);
         const size_t size =
-            codec_compress(coder, 9, td_bytes_of(out[i].data, out[i].size), packed, bound);
+            codec_compress(coder, level, td_bytes_of(out[i].data, out[i].size), packed, bound);
         sum += size < out[i].size ? size : out[i].size;
         td_free(packed);
         out_stream_fini(&out[i]);
@@ -104,21 +103,26 @@ static size_t try_form(const int64_t *numbers, size_t count, number_form form, c
     return sum;
 }
 
+/* Of long lists the beginning is tried; fast tries the two forms that are best most often. */
 static number_form choose_form(const int64_t *numbers, size_t count, pack_effort effort,
                                codec *coder)
 {
+    enum { FAST_MIN = 1024, FAST_MAX = 2048, BEST_MAX = 1 << 17, FAST_LEVEL = 1, BEST_LEVEL = 9 };
+    const int is_fast = effort == PACK_FAST;
+    const size_t most = is_fast ? FAST_MAX : BEST_MAX;
+    const size_t tried = count < most ? count : most;
     size_t i = 1;
     number_form best = NUMBERS_TOKENS;
     while (i < count && numbers[i] == numbers[0])
         i++;
     if (i >= count)
         return NUMBERS_CONSTANT;
-    if (effort == PACK_FAST)
+    if (is_fast && count < FAST_MIN)
         return best;
-    const size_t tried = count < TRIAL_BYTES / 8 ? count : TRIAL_BYTES / 8;
-    size_t least = try_form(numbers, tried, best, coder);
-    for (number_form form = NUMBERS_VARIABLE; form < NUMBERS_FORMS; form++) {
-        const size_t size = try_form(numbers, tried, form, coder);
+    size_t least = SIZE_MAX;
+    for (number_form form = best; form < (is_fast ? NUMBERS_PLANES : NUMBERS_FORMS); form++) {
+        const size_t size =
+            try_form(numbers, tried, form, is_fast ? FAST_LEVEL : BEST_LEVEL, coder);
         best = size < least ? form : best;
         least = size < least ? size : least;
     }
@@ -228,8 +232,6 @@ static size_t read_block(number_reader *self, size_t capacity)
 int64_t number_reader_refill(number_reader *self)
 {
     enum { BLOCK_NUMBERS = 64 };
-    if (self->form == NUMBERS_CONSTANT)
-        return self->constant;
     if (self->block == NULL)
         self->block = td_alloc(BLOCK_NUMBERS * sizeof *self->block);
     self->next = self->block;

@@ -82,6 +82,8 @@ void number_reader_fini(number_reader *self);
 int64_t number_reader_refill(number_reader *self);
 static inline int64_t number_reader_next(number_reader *self)
 {
+    if (self->form == NUMBERS_CONSTANT)
+        return self->constant;
     return TD_LIKELY(self->next != self->end) ? *self->next++ : number_reader_refill(self);
 }
 

@@ -1,26 +1,24 @@
 #include "pack/value_text.h"
 
-const int64_t value_power[VALUE_DIGITS_MAX + 1] = {
-    1,
-    10,
-    100,
-    1000,
-    10000,
-    100000,
-    1000000,
-    10000000,
-    100000000,
-    1000000000,
-    10000000000,
-    100000000000,
-    1000000000000,
-    10000000000000,
-    100000000000000,
-    1000000000000000,
-    10000000000000000,
-    100000000000000000,
-    1000000000000000000,
-};
+const int64_t value_power[VALUE_DIGITS_MAX + 1] = {1,
+                                                   10,
+                                                   100,
+                                                   1000,
+                                                   10000,
+                                                   100000,
+                                                   1000000,
+                                                   10000000,
+                                                   100000000,
+                                                   1000000000,
+                                                   10000000000,
+                                                   100000000000,
+                                                   1000000000000,
+                                                   10000000000000,
+                                                   100000000000000,
+                                                   1000000000000000,
+                                                   10000000000000000,
+                                                   100000000000000000,
+                                                   1000000000000000000};
 
 static int is_digit(uint8_t c)
 {
@@ -38,7 +36,7 @@ static uint64_t eight_digits(uint64_t digits)
 }
 
 /* Read digits; returns their end. Modulo 2^64. */
-static const uint8_t *scan_digits(const uint8_t *p, const uint8_t *end, uint64_t *sum)
+static inline const uint8_t *scan_digits(const uint8_t *p, const uint8_t *end, uint64_t *sum)
 {
     while (end - p >= 8) {
         const uint64_t word = td_le64(p);
@@ -92,23 +90,49 @@ int value_read_number(td_bytes text, int64_t *mantissa, unsigned *scale)
     return text.size > 0 && value_scan_number(text.data, end, mantissa, scale) == end;
 }
 
+/* The numbers 00 to 99. */
+static const char PAIRS[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
+/* Write the last `count` digits of a number before `end`; returns the rest of the number. */
+static uint64_t put_last_digits(uint8_t *end, uint64_t number, unsigned count)
+{
+    for (; count >= 2; count -= 2) {
+        end -= 2;
+        memcpy(end, &PAIRS[number % 100 * 2], 2);
+        number /= 100;
+    }
+    if (count > 0) {
+        end[-1] = (uint8_t)('0' + number % 10);
+        number /= 10;
+    }
+    return number;
+}
+
+static unsigned count_digits(uint64_t number)
+{
+    /* log10(2) is less than 1233 / 4096 */
+    const unsigned least = (64 - (unsigned)__builtin_clzll(number | 1)) * 1233 >> 12;
+    return least > VALUE_DIGITS_MAX ? least : least + (number >= (uint64_t)value_power[least]);
+}
+
 uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale)
 {
-    uint8_t digits[VALUE_TEXT_BYTES];
-    unsigned count = 0;
     uint64_t left = mantissa < 0 ? 0 - (uint64_t)mantissa : (uint64_t)mantissa;
+    unsigned whole = count_digits(left);
     if (mantissa < 0)
         *out++ = '-';
-    do {
-        digits[count++] = (uint8_t)('0' + left % 10);
-        left /= 10;
-    } while (left > 0 || count <= scale);
-    while (count > 0) {
-        if (count == scale)
-            *out++ = '.';
-        *out++ = digits[--count];
+    whole = whole > scale ? whole - scale : 1;
+    uint8_t *end = out + whole;
+    if (scale > 0) {
+        *end++ = '.';
+        end += scale;
+        left = put_last_digits(end, left, scale);
     }
-    return out;
+    (void)put_last_digits(out + whole, left, whole);
+    return end;
 }
 
 /* ---- times ---- */
@@ -140,10 +164,7 @@ static int64_t days_of(int64_t year, int month, int day)
 
 static uint8_t *put_digits(uint8_t *out, uint64_t value, unsigned count)
 {
-    for (unsigned i = count; i > 0; i--) {
-        out[i - 1] = (uint8_t)('0' + value % 10);
-        value /= 10;
-    }
+    (void)put_last_digits(out + count, value, count);
     return out + count;
 }
 
