@@ -15,12 +15,9 @@ typedef struct part {
     td_bytes literal;
 } part;
 
-typedef struct template
-{
-    const part *parts;
-    size_t count;
-}
-template;
+typedef struct frame_template {
+    size_t first, count; /* parts */
+} frame_template;
 
 /* A column: its streams, and what is known of its values. */
 typedef struct column_reader {
@@ -52,7 +49,7 @@ typedef struct decoder {
     in_stream others;
     part *parts;
     size_t part_count;
-    template *templates; /* the first one is TEMPLATE_FIRST */
+    frame_template *templates; /* the first one is TEMPLATE_FIRST */
     size_t template_count;
     uint8_t *out, *out_end;
     uint64_t work_left; /* values that may still be read: each takes a byte of a frame */
@@ -139,34 +136,21 @@ static int read_part(decoder *d, in_stream *from, part *out)
 
 static int read_templates(decoder *d, uint64_t count, in_stream from)
 {
-    const in_stream begin = from;
-    size_t capacity = 0;
     if (count > TEMPLATES_MAX || (size_t)(from.end - from.next) > TEMPLATES_BYTES_MAX)
         return 0;
     d->template_count = (size_t)count;
     d->templates = td_alloc_zero(d->template_count + 1, sizeof *d->templates);
-    for (int pass = 0; pass < 2; pass++) { /* count the parts, then read them */
-        from = begin;
-        d->part_count = 0;
-        for (size_t i = 0; i < d->template_count; i++) {
-            const td_bytes bytes = in_stream_bytes(&from, in_stream_number(&from));
-            in_stream parts = {bytes.data, bytes.data + bytes.size, 0};
-            const size_t first = d->part_count;
-            while (parts.next != parts.end) {
-                part one;
-                if (from.is_short || !read_part(d, &parts, &one) ||
-                    d->part_count - first == TEMPLATE_PARTS_MAX)
-                    return 0;
-                if (pass == 1)
-                    d->parts[d->part_count] = one;
-                d->part_count++;
-            }
-            if (pass == 1)
-                d->templates[i] = (template){d->parts + first, d->part_count - first};
-        }
-        if (pass == 0) {
-            capacity = d->part_count + 1;
-            d->parts = td_alloc_zero(capacity, sizeof *d->parts);
+    for (size_t i = 0; i < d->template_count; i++) {
+        const td_bytes bytes = in_stream_bytes(&from, in_stream_number(&from));
+        in_stream parts = {bytes.data, bytes.data + bytes.size, 0};
+        frame_template *made = &d->templates[i];
+        made->first = d->part_count;
+        for (; parts.next != parts.end; made->count++) {
+            d->parts = td_array_grow(d->parts, d->part_count, sizeof *d->parts);
+            if (made->count == TEMPLATE_PARTS_MAX ||
+                !read_part(d, &parts, &d->parts[d->part_count]))
+                return 0;
+            d->part_count++;
         }
     }
     return !from.is_short;
@@ -406,9 +390,9 @@ static void put_template(decoder *d, uint64_t number, unsigned depth)
         d->is_wrong = 1;
         return;
     }
-    const template *of = &d->templates[number - TEMPLATE_FIRST];
+    const frame_template *of = &d->templates[number - TEMPLATE_FIRST];
     for (size_t i = 0; i < of->count && !d->is_wrong; i++) {
-        const part *at = &of->parts[i];
+        const part *at = &d->parts[of->first + i];
         if (at->kind == PART_LITERAL)
             put(d, at->literal.data, at->literal.size);
         else if (at->kind == PART_NUMBER)

@@ -283,7 +283,7 @@ static int read_records(encoder *e, td_bytes records, int with_templates)
 enum {
     TRIED_MIN = 8, /* shorter columns get no reference */
     /* of longer columns some pieces are tried */
-    TRIED_FAST = 1 << 10,
+    TRIED_FAST = 1 << 9,
     TRIED_BEST = 1 << 14,
     TRIED_PIECES = 8,
     REFERENCES_MAX = 24, /* columns that are tried as references, the nearest before and after */

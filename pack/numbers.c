@@ -70,8 +70,14 @@ static unsigned write_form(const int64_t *numbers, size_t count, number_form for
         return 2;
     }
     if (form == NUMBERS_VARIABLE) {
-        for (size_t i = 0; i < count; i++)
-            out_stream_number(&out[0], number_fold(numbers[i]));
+        uint8_t *to = out_stream_reserve(&out[0], count * NUMBER_BYTES_MAX);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t left = number_fold(numbers[i]);
+            for (; left >= 0x80; left >>= 7)
+                *to++ = (uint8_t)(left | 0x80);
+            *to++ = (uint8_t)left;
+        }
+        out[0].size = (size_t)(to - out[0].data);
         return 1;
     }
     const unsigned planes = planes_of(numbers, count);

@@ -18,9 +18,10 @@ typedef enum pack_effort {
     PACK_BEST,
 } pack_effort;
 
-/* Pack records of a chunk, and append the result to out: the smaller of columns and of plain texts
- * (whose headers are columns). TD_E_LIMIT: out is full, or the records are no whole records of
- * MCAP, or have too many parts for this form; nothing was appended. */
+/* Pack records of a chunk, and append the result to out: columns, or plain texts (whose headers are
+ * columns) if there cannot be columns, or if they are larger with PACK_BEST. TD_E_LIMIT: out is
+ * full, or the records are no whole records of MCAP, or have too many parts for this form; nothing
+ * was appended. */
 TD_MUST_USE td_result pack_encode(codec *coder, td_bytes records, pack_effort effort, td_buf *out,
                                   td_err *err);
 

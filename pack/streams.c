@@ -1,7 +1,6 @@
 #include "pack/streams.h"
 
 #include "base/alloc.h"
-#include "base/assert.h"
 
 enum {
     SHORT_BYTES = 512,
@@ -50,7 +49,11 @@ void out_stream_fini(out_stream *self)
 
 void stream_writer_take(stream_writer *self, out_stream *stream, stream_group group)
 {
-    TD_ASSERT(self->count < STREAMS_MAX);
+    if (self->count == STREAMS_MAX) {
+        self->is_full = 1;
+        out_stream_fini(stream);
+        return;
+    }
     self->streams = td_array_grow(self->streams, self->count, sizeof *self->streams);
     self->groups = td_array_grow(self->groups, self->count, 1);
     self->groups[self->count] =
@@ -59,29 +62,36 @@ void stream_writer_take(stream_writer *self, out_stream *stream, stream_group gr
     *stream = (out_stream){0};
 }
 
-/* Compress the streams of a group from `first` on, or only that one; note in the directory how. */
-static td_result add_group(const stream_writer *self, size_t first, stream_group group,
-                           codec *coder, int level, out_stream *directory, td_buf *out, td_err *err)
+/* Append bytes, compressed if that is shorter; note in `head` how, and the stored size. */
+static td_result store(codec *coder, int level, const out_stream *bytes, out_stream *head,
+                       td_buf *out, td_err *err)
 {
-    const size_t end = group == GROUP_OWN ? first + 1 : self->count;
+    const size_t bound = codec_bound(bytes->size);
+    td_result rc = td_buf_reserve(out, bound, err);
+    if (rc != TD_OK)
+        return rc;
+    uint8_t *to = out->data + out->size;
+    size_t stored = codec_compress(coder, level, td_bytes_of(bytes->data, bytes->size), to, bound);
+    const int is_smaller = stored < bytes->size;
+    if (!is_smaller)
+        stored = bytes->size;
+    if (!is_smaller && stored > 0)
+        memcpy(to, bytes->data, stored);
+    out->size += stored;
+    out_stream_byte(head, is_smaller ? STORED_ZSTD : STORED_AS_IS);
+    out_stream_number(head, stored);
+    return TD_OK;
+}
+
+/* Store the streams of a group that several share. */
+static td_result store_group(const stream_writer *self, stream_group group, codec *coder, int level,
+                             out_stream *directory, td_buf *out, td_err *err)
+{
     out_stream all = {0};
-    for (size_t i = first; i < end; i++)
+    for (size_t i = 0; i < self->count; i++)
         if (self->groups[i] == group)
             out_stream_add(&all, self->streams[i].data, self->streams[i].size);
-    const size_t bound = codec_bound(all.size);
-    td_result rc = td_buf_reserve(out, bound, err);
-    if (rc == TD_OK && all.size > 0) {
-        const td_bytes in = td_bytes_of(all.data, all.size);
-        size_t stored = codec_compress(coder, level, in, out->data + out->size, bound);
-        const int is_smaller = stored < all.size;
-        if (!is_smaller) {
-            memcpy(out->data + out->size, all.data, all.size);
-            stored = all.size;
-        }
-        out->size += stored;
-        out_stream_byte(directory, is_smaller ? STORED_ZSTD : STORED_AS_IS);
-        out_stream_number(directory, stored);
-    }
+    const td_result rc = all.size > 0 ? store(coder, level, &all, directory, out, err) : TD_OK;
     out_stream_fini(&all);
     return rc;
 }
@@ -90,38 +100,35 @@ td_result stream_writer_finish(stream_writer *self, codec *coder, int level, td_
                                td_err *err)
 {
     out_stream directory = {0};
+    out_stream head = {0};
     td_buf groups;
+    td_buf packed; /* the directory */
+    if (self->is_full)
+        return td_err_set(err, TD_E_LIMIT, "a packed chunk has at most %d streams", STREAMS_MAX);
     td_result rc = TD_OK;
     td_buf_init(&groups, out->size_max);
+    td_buf_init(&packed, out->size_max);
     out_stream_number(&directory, self->count);
     for (size_t i = 0; i < self->count; i++)
         out_stream_number(&directory,
                           (uint64_t)self->streams[i].size * GROUP_COUNT + self->groups[i]);
     for (int group = 0; group < GROUP_OWN && rc == TD_OK; group++)
-        rc = add_group(self, 0, (stream_group)group, coder, level, &directory, &groups, err);
+        rc = store_group(self, (stream_group)group, coder, level, &directory, &groups, err);
     for (size_t i = 0; i < self->count && rc == TD_OK; i++)
         if (self->groups[i] == GROUP_OWN)
-            rc = add_group(self, i, GROUP_OWN, coder, level, &directory, &groups, err);
-    if (rc == TD_OK) {
-        out_stream head = {0};
-        const size_t bound = codec_bound(directory.size);
-        uint8_t *small = td_alloc(bound);
-        const size_t stored =
-            codec_compress(coder, level, td_bytes_of(directory.data, directory.size), small, bound);
-        const int is_smaller = stored < directory.size;
-        out_stream_number(&head, directory.size);
-        out_stream_byte(&head, is_smaller ? STORED_ZSTD : STORED_AS_IS);
-        out_stream_number(&head, is_smaller ? stored : directory.size);
-        out_stream_add(&head, is_smaller ? small : directory.data,
-                       is_smaller ? stored : directory.size);
+            rc = store(coder, level, &self->streams[i], &directory, &groups, err);
+    out_stream_number(&head, directory.size);
+    if (rc == TD_OK)
+        rc = store(coder, level, &directory, &head, &packed, err);
+    out_stream_add(&head, packed.data, packed.size);
+    if (rc == TD_OK)
         rc = td_buf_append(out, head.data, head.size, err);
-        if (rc == TD_OK)
-            rc = td_buf_append(out, groups.data, groups.size, err);
-        td_free(small);
-        out_stream_fini(&head);
-    }
+    if (rc == TD_OK)
+        rc = td_buf_append(out, groups.data, groups.size, err);
     out_stream_fini(&directory);
+    out_stream_fini(&head);
     td_buf_fini(&groups);
+    td_buf_fini(&packed);
     return rc;
 }
 

@@ -34,6 +34,8 @@ typedef struct out_stream {
     size_t size, capacity;
 } out_stream;
 
+enum { NUMBER_BYTES_MAX = 10 }; /* of out_stream_number */
+
 /* Make space for further bytes, and return where they begin. */
 uint8_t *out_stream_reserve(out_stream *self, size_t size);
 
@@ -48,12 +50,14 @@ typedef struct stream_writer {
     out_stream *streams;
     uint8_t *groups; /* stream_group of each */
     size_t count;
+    uint8_t is_full; /* 1: more streams were taken than a reader takes */
 } stream_writer;
 
 /* Take a stream over; *stream is empty afterwards. A short one joins GROUP_SHORT. */
 void stream_writer_take(stream_writer *self, out_stream *stream, stream_group group);
 
-/* Compress all streams with a level of zstd, and append them to out. TD_E_LIMIT: out is full. */
+/* Compress all streams with a level of zstd, and append them to out. TD_E_LIMIT: out is full, or
+ * there are too many. */
 TD_MUST_USE td_result stream_writer_finish(stream_writer *self, codec *coder, int level,
                                            td_buf *out, td_err *err);
 void stream_writer_fini(stream_writer *self);

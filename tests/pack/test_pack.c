@@ -239,6 +239,32 @@ static void test_books_are_shorter(void **state)
     codec_close(coder);
 }
 
+/* A frame whose object has more keys than a chunk has columns is a text; the others stay columns.
+ */
+static void test_large_object(void **state)
+{
+    enum { KEYS = 6000 };
+    prng random = {4};
+    td_buf records;
+    td_buf text;
+    (void)state;
+    td_buf_init(&records, LIMIT_CHUNK_BYTES);
+    td_buf_init(&text, LIMIT_CHUNK_BYTES);
+    add_deltas(&records, &random, 3000);
+    const size_t books = check_round_trip(td_buf_view(&records), "books");
+    for (unsigned i = 0; i < KEYS; i++)
+        assert_int_equal(
+            td_buf_printf(&text, NULL, "%s\"key%u\":{\"a\":%u}", i == 0 ? "{" : ",", i, i), TD_OK);
+    td_buf_add(&text, "}", 1);
+    for (uint32_t i = 0; i < 2; i++)
+        add_message(&records, 9, i, 1, 1, td_buf_view(&text));
+    const size_t both = check_round_trip(td_buf_view(&records), "books and a large object");
+    if (both > books + text.size / 4)
+        fail_msg("%zu bytes with a large object, %zu without", both, books);
+    td_buf_fini(&records);
+    td_buf_fini(&text);
+}
+
 /* ---- any bytes ---- */
 
 /* Change, cut, repeat and join texts at random, in some channels. */
@@ -359,8 +385,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_texts),         cmocka_unit_test(test_records),
         cmocka_unit_test(test_cut_records),   cmocka_unit_test(test_books_are_shorter),
-        cmocka_unit_test(test_mutated_texts), cmocka_unit_test(test_changed_bytes),
-        cmocka_unit_test(test_golden_chunks),
+        cmocka_unit_test(test_large_object),  cmocka_unit_test(test_mutated_texts),
+        cmocka_unit_test(test_changed_bytes), cmocka_unit_test(test_golden_chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
