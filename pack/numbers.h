@@ -23,7 +23,7 @@ enum { NUMBERS_PLANES_MAX = 8 };
 /* A number n as one without a sign: 2n, or -2n - 1. */
 static inline uint64_t number_fold(int64_t number)
 {
-    return (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+    return (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
 }
 
 /* A token is a number below 16; or its bit length, and the two bits after its first one. */
