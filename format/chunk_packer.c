@@ -114,16 +114,16 @@ static void write_fields(sealed_chunk *out, const char *compression, td_bytes re
                          size_t compressed)
 {
     const size_t fields = fields_bytes(compression);
-    const size_t name_bytes = strlen(compression);
+    const td_bytes name = td_bytes_str(compression);
     uint8_t *p = out->bytes.data;
     mcap_write_prefix(p, MCAP_CHUNK, fields - MCAP_PREFIX_BYTES + compressed);
     td_put_le64(p + 9, out->first_ns);
     td_put_le64(p + 17, out->last_ns);
     td_put_le64(p + 25, records.size);
     td_put_le32(p + 33, td_crc32(0, records.data, records.size));
-    td_put_le32(p + 37, (uint32_t)name_bytes);
-    memcpy(p + 41, compression, name_bytes);
-    td_put_le64(p + 41 + name_bytes, compressed);
+    td_put_le32(p + 37, (uint32_t)name.size);
+    memcpy(p + 41, name.data, name.size);
+    td_put_le64(p + 41 + name.size, compressed);
     out->compression = compression;
     out->compressed_bytes = compressed;
     out->uncompressed_bytes = records.size;
