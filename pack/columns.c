@@ -14,7 +14,8 @@ void *state_array_grow(state_array *self, size_t channel, size_t size, size_t *l
 
 int64_t column_align_far(int64_t value, int by)
 {
-    by = by > VALUE_DIGITS_MAX ? VALUE_DIGITS_MAX : by < -VALUE_DIGITS_MAX ? -VALUE_DIGITS_MAX : by;
-    return by > 0 ? (int64_t)((uint64_t)value * (uint64_t)value_power[by])
-                  : value / value_power[-by];
+    if (by < 0)
+        return value / value_power[by > -VALUE_DIGITS_MAX ? -by : VALUE_DIGITS_MAX];
+    const int up = by < VALUE_DIGITS_MAX ? by : VALUE_DIGITS_MAX;
+    return (int64_t)((uint64_t)value * (uint64_t)value_power[up]);
 }
