@@ -7,6 +7,10 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <string.h>
+
+#include "format/chunk_codec.h"
 #include "format/chunk_packer.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
@@ -98,11 +102,61 @@ static void test_without_messages(void **state)
     td_buf_fini(&records);
 }
 
+/* Messages of which columns gain little: JSON of a few shapes whose values are random. */
+static void put_random(td_buf *records, unsigned count, unsigned seed)
+{
+    uint32_t state = seed;
+    for (unsigned i = 0; i < count; i++) {
+        char text[256];
+        int size = snprintf(text, sizeof text, "{\"id\":\"");
+        for (unsigned k = 0; k < 20 + seed % 30; k++, state = state * 1664525u + 1013904223u)
+            size +=
+                snprintf(text + size, sizeof text - (size_t)size, "%c", 'a' + (state >> 24) % 20);
+        size += snprintf(text + size, sizeof text - (size_t)size, "\"}");
+        const mcap_message message = {.channel_id = (uint16_t)(1 + i % 5),
+                                      .log_ns = 1000 + i,
+                                      .publish_ns = 1000 + i,
+                                      .data = td_bytes_of(text, (size_t)size)};
+        mcap_encode_message(records, &message);
+    }
+}
+
+/* Packed best, no chunk is larger than what zstd makes of it with its indexes. */
+static void test_columns_are_never_larger(void **state)
+{
+    (void)state;
+    td_buf records;
+    td_buf_init(&records, 1 << 20);
+    chunk_packer *packer = chunk_packer_open();
+    sealed_chunk *zstd = sealed_chunk_open();
+    sealed_chunk *best = sealed_chunk_open();
+    unsigned zstd_count = 0;
+    for (unsigned seed = 1; seed < 60; seed++) {
+        td_buf_clear(&records);
+        put_random(&records, seed % 7, seed);
+        if (seed % 2 == 0)
+            mcap_encode_schema(&records, &(mcap_schema){.id = 1});
+        chunk_packer_pack(packer, 19, td_buf_view(&records), zstd);
+        chunk_packer_pack_columns(packer, PACK_BEST, td_buf_view(&records), best);
+        if (best->bytes.size > zstd->bytes.size)
+            fail_msg("seed %u: %zu bytes, zstd %zu", seed, best->bytes.size, zstd->bytes.size);
+        assert_int_equal(best->bytes.size, best->chunk_bytes + best->index_bytes);
+        assert_int_equal(best->message_count, seed % 7);
+        zstd_count += strcmp(best->compression, CHUNK_ZSTD) == 0;
+    }
+    assert_in_range(zstd_count, 1, 58);
+    sealed_chunk_close(zstd);
+    sealed_chunk_close(best);
+    chunk_packer_close(packer);
+    td_buf_fini(&records);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packed),
         cmocka_unit_test(test_without_messages),
+        cmocka_unit_test(test_columns_are_never_larger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
