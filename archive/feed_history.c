@@ -128,6 +128,12 @@ past_segment *archive_history_segment(const archive_history *past, const char *p
     return row == NAME_INDEX_NONE ? NULL : &past->segments[row];
 }
 
+chunk_form archive_history_form(const archive_history *past, const char *path, uint64_t file_bytes)
+{
+    const past_segment *segment = archive_history_segment(past, path);
+    return segment != NULL && segment->file.bytes == file_bytes ? segment->form : CHUNKS_RECORDED;
+}
+
 past_segment *archive_history_add_segment(archive_history *past, const char *path, const char *feed,
                                           const char *session)
 {

@@ -102,6 +102,10 @@ int archive_history_is_pruned(const archive_history *past, const char *feed, uin
 /* The segment with this path (without ".open"), or NULL. */
 past_segment *archive_history_segment(const archive_history *past, const char *path);
 
+/* The form of the segment's chunks, if its file has this size. Of a size that the journal does not
+ * list: CHUNKS_RECORDED. */
+chunk_form archive_history_form(const archive_history *past, const char *path, uint64_t file_bytes);
+
 /* Add a segment that the journal lacks, and get it. */
 past_segment *archive_history_add_segment(archive_history *past, const char *path, const char *feed,
                                           const char *session);

@@ -46,11 +46,10 @@ static void find_in_plan(const archive_view *view, const read_plan *plan, const 
         if (planned->life != SEGMENT_IS_FINISHED || past == NULL || past->stage != PAST_FINISHED ||
             past->announced_chunks > 0 || planned->index->last_ns >= query->before_ns)
             continue;
-        /* The journal has the form of its file, so that a packed one need not be opened. Other
-         * files are found: of a rewriting that ended before the rename; to unpack, one whose entry
-         * is lost. */
-        if (query->form == CHUNKS_RECORDED || planned->index->file_bytes != past->file.bytes ||
-            is_other_form(past->form, query->form))
+        /* To unpack, all files are opened: the entry of a packed one may be lost. */
+        const chunk_form form =
+            archive_history_form(&view->past, planned->index->path, planned->index->file_bytes);
+        if (query->form == CHUNKS_RECORDED || is_other_form(form, query->form))
             add_candidate(out, planned->index);
     }
     out->unreadable = read_plan_unreadable_count(plan);

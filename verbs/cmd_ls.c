@@ -4,6 +4,7 @@
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
 #include "base/alloc.h"
+#include "archive/feed_history.h"
 #include "archive/read_plan.h"
 
 /* A segment, and its selected content. */
@@ -12,6 +13,7 @@ typedef struct ls_row {
     segment_life life;
     uint64_t frames; /* UINT64_MAX: unknown */
     uint64_t chunks, channels;
+    chunk_form form;
 } ls_row;
 
 typedef struct ls_result {
@@ -22,7 +24,8 @@ typedef struct ls_result {
 
 /* Add a segment's row. Loads the chunks of only one segment at a time, because an archive of years
  * has millions of chunks. */
-static td_result add_row(ls_result *result, read_plan *plan, size_t i, td_err *err)
+static td_result add_row(ls_result *result, read_plan *plan, const archive_history *past, size_t i,
+                         td_err *err)
 {
     const planned_segment *segment = read_plan_segment(plan, i);
     td_result rc = read_plan_load_chunks(plan, i, err);
@@ -31,7 +34,10 @@ static td_result add_row(ls_result *result, read_plan *plan, size_t i, td_err *e
     result->rows = td_array_grow(result->rows, result->count, sizeof *result->rows);
     ls_row *row = &result->rows[result->count++];
     *row = (ls_row){
-        .index = *segment->index, .life = segment->life, .channels = segment->wanted_count};
+        .index = *segment->index,
+        .life = segment->life,
+        .channels = segment->wanted_count,
+        .form = archive_history_form(past, segment->index->path, segment->index->file_bytes)};
     row->index.path = td_strdup(segment->index->path);
     for (size_t k = 0; k < segment->index->channel_count; k++)
         if (segment->is_wanted[k])
@@ -48,18 +54,22 @@ static td_result find(verb_run *verb, ls_result *result)
 {
     selection wanted = verb->wanted;
     selection_window window;
+    archive_view *view = NULL;
     read_plan *plan = NULL;
     td_result rc = verb_run_window(verb, &wanted, &window);
+    if (rc == TD_OK)
+        rc = archive_view_open(verb->archive, VIEW_ALL, &verb->log, &view, &verb->err);
     if (rc != TD_OK)
         return rc;
-    const read_query query = selection_query(&wanted, window);
+    read_query query = selection_query(&wanted, window);
+    query.view = view;
     rc = read_plan_open(verb->archive, &query, &plan, &verb->err);
-    if (rc != TD_OK)
-        return rc;
-    result->unreadable = read_plan_unreadable_count(plan);
-    for (size_t i = 0; i < read_plan_count(plan) && rc == TD_OK; i++)
-        rc = add_row(result, plan, i, &verb->err);
+    if (rc == TD_OK)
+        result->unreadable = read_plan_unreadable_count(plan);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
+        rc = add_row(result, plan, &view->past, i, &verb->err);
     read_plan_close(plan);
+    archive_view_close(view);
     return rc == TD_OK && result->count + result->unreadable == 0 ? verb_run_why_empty(verb) : rc;
 }
 
@@ -69,7 +79,7 @@ static void describe(result_writer *r, const ls_result *result)
 {
     static const table_column COLUMNS[] = {
         {"segment", TABLE_LEFT, "{name}"},
-        {"state", TABLE_LEFT, "{state}"},
+        {"state", TABLE_LEFT, "{kept}"},
         {"frames", TABLE_RIGHT, "{frames}"},
         {"size", TABLE_RIGHT, "{bytes}"},
         {"lasts", TABLE_SPARE_RIGHT, "{lasts}"},
@@ -87,6 +97,9 @@ static void describe(result_writer *r, const ls_result *result)
         result_text(r, "segment", index->path);
         result_note(r, "name", "%s", folder_end == NULL ? index->path : folder_end + 1);
         result_text(r, "state", segment_life_name(row->life));
+        result_name(r, "packed", chunk_form_name(row->form));
+        result_note(r, "kept", "%s",
+                    row->form != CHUNKS_RECORDED ? "packed" : segment_life_name(row->life));
         result_name(r, "feed", index->feed);
         result_name(r, "family", index->family);
         result_name(r, "session", index->session);

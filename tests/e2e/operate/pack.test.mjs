@@ -152,6 +152,12 @@ test("it says what it does, and does it once", async (t) => {
   assert.equal(done.bytes_before, sum(before));
   assert.equal(done.bytes_after, sum(after));
   assert.ok(sum(after) < 0.5 * sum(before), `${after} of ${before}`);
+  const rows = await jsonList(t, ["ls", "-a", archive, "--json"]);
+  assert.deepEqual(
+    rows.map((row) => row.packed),
+    ["fast", "fast", "fast", "fast"]
+  );
+  assert.match(await text(["ls"]), /000001\.mcap +packed /);
   assert.equal((await pack(t, archive)).segments_found, 0);
   assert.ok(!fs.existsSync(path.join(archive, "packing")));
   // verify --since-last reads them again
