@@ -548,6 +548,12 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
     ])
   );
   page.check("note ls", await json(t, ["note", "ls", left, "--json"]));
+  for (const args of [
+    ["pack", left, "--older", "0s", "--dry-run"],
+    ["pack", left, "--older", "0s"],
+    ["unpack", left],
+  ])
+    page.check("pack, unpack", await json(t, [...args, "--json"]));
   page.check("prune", await json(t, ["prune", left, "--before", "2022-01-01", "--json"]));
   page.check("prune", await json(t, ["prune", left, "--older-than", "30d", "--json"]));
   page.check("info", await json(t, ["info", left, "--json"]));

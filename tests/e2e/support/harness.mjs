@@ -270,6 +270,7 @@ export const verbsBelow = async (t, verb) => listedVerbs(await helpOf(verb));
 export async function archiveVerbs(t) {
   const others = ["record", "tap", "import", "serve", "view"]; // they need a source or a terminal, or run until they are stopped
   const needs = {
+    pack: ["--dry-run"],
     prune: ["--dry-run", "--older-than", "1d"],
     replay: ["--messages"], // its report has the speed
     export: ["--format", "jsonl", "--out", path.join(temporary(t), "set"), "--force"],
