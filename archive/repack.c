@@ -46,10 +46,10 @@ static void find_in_plan(const archive_view *view, const read_plan *plan, const 
         if (planned->life != SEGMENT_IS_FINISHED || past == NULL || past->stage != PAST_FINISHED ||
             past->announced_chunks > 0 || planned->index->last_ns >= query->before_ns)
             continue;
-        /* To unpack, all files are opened: the entry of a packed one may be lost. */
-        const chunk_form form =
-            archive_history_form(&view->past, planned->index->path, planned->index->file_bytes);
-        if (query->form == CHUNKS_RECORDED || is_other_form(form, query->form))
+        /* The journal has the form of its file. A file of another size is opened: a rewriting of it
+         * ended before the rename, or its entry is lost. */
+        if (planned->index->file_bytes != past->file.bytes ||
+            is_other_form(past->form, query->form))
             add_candidate(out, planned->index);
     }
     out->unreadable = read_plan_unreadable_count(plan);
@@ -173,6 +173,15 @@ static td_result replace(archive *a, const repack_paths *paths, const segment_in
     return rc;
 }
 
+static td_result rewrite(archive *a, const repack_paths *paths, const segment_index *index,
+                         chunk_form form, segment_totals *totals, td_err *err)
+{
+    td_result rc = segment_repack(archive_io(a), paths->full, paths->made, form, totals, err);
+    if (rc == TD_OK)
+        rc = segment_compare(archive_io(a), paths->full, paths->made, err);
+    return rc == TD_OK ? replace(a, paths, index, totals, form, err) : rc;
+}
+
 td_result archive_repack(archive *a, const char *path, chunk_form form, repack_report *report,
                          td_err *err)
 {
@@ -183,20 +192,16 @@ td_result archive_repack(archive *a, const char *path, chunk_form form, repack_r
     td_result rc = begin(a, &paths, err);
     if (rc == TD_OK)
         rc = read_old(a, &paths, form, &index, err);
+    if (rc == TD_OK) {
+        rc = rewrite(a, &paths, &index, form, &report->totals, err);
+        report->old_bytes = index.file_bytes;
+        report->is_done = rc == TD_OK;
+        segment_index_fini(&index);
+    }
+    end(a);
     if (rc == TD_EOF) {
         td_err_clear(err);
         return TD_OK;
     }
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "rewriting %s", path);
-    rc = segment_repack(archive_io(a), paths.full, paths.made, form, &report->totals, err);
-    if (rc == TD_OK)
-        rc = segment_compare(archive_io(a), paths.full, paths.made, err);
-    if (rc == TD_OK)
-        rc = replace(a, &paths, &index, &report->totals, form, err);
-    report->old_bytes = index.file_bytes;
-    report->is_done = rc == TD_OK;
-    segment_index_fini(&index);
-    end(a);
-    return rc;
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "rewriting %s", path);
 }

@@ -200,7 +200,8 @@ static td_result on_chunk(void *user, const scan_chunk *chunk, td_err *err)
     r->block.has_chunk = 1;
     r->block.first_ns = chunk->record.start_ns;
     r->block.last_ns = chunk->record.end_ns;
-    return chunk_decompress_records(r->coder, &chunk->record, 0, &r->block.records, err);
+    td_result rc = chunk_decompress_records(r->coder, &chunk->record, 0, &r->block.records, err);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "chunk at %" PRIu64, chunk->location.offset);
 }
 
 /* Needed so that the scanner reads chunks. */
@@ -380,7 +381,7 @@ td_result segment_repack(td_io io, const char *from, const char *to, chunk_form 
     segment_reader_close(source);
     fini(r);
     td_free(r);
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "rewriting %s", from);
+    return rc;
 }
 
 /* ---- comparing ---- */
@@ -544,5 +545,5 @@ td_result segment_compare(td_io io, const char *left, const char *right, td_err 
         rc = compare_ends(&sides[0], &sides[1], err);
     close_side(&sides[0]);
     close_side(&sides[1]);
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "comparing %s with %s", right, left);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "compared with the new file");
 }

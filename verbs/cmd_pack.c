@@ -152,8 +152,7 @@ static td_result rewrite(pack_run *p, const repack_candidate *segment)
         rc = archive_repack(locked, segment->path, p->form, &report, &verb->err);
     archive_close(locked);
     if (rc == TD_E_CORRUPT || rc == TD_E_TRUNCATED || rc == TD_E_UNSUPPORTED) {
-        report_line(verb->report, TD_LOG_ERROR, "%s: left as it is: %s", segment->path,
-                    verb->err.text);
+        report_line(verb->report, TD_LOG_ERROR, "%s; the segment is left as it is", verb->err.text);
         note_result(p, segment, 0, verb->err.text);
         td_err_clear(&verb->err);
         p->damaged++;

@@ -170,6 +170,21 @@ test("it says what it does, and does it once", async (t) => {
   assert.equal(since.verdict, "sound");
 });
 
+test("unpack rewrites only what is packed", async (t) => {
+  const archive = await copyOf(t);
+  const unpack = (more) => json(t, ["unpack", "-a", archive, "--json", ...more]);
+  assert.equal((await unpack(["--dry-run"])).segments_found, 0);
+  assert.equal((await unpack([])).segments_rewritten, 0);
+  assert.ok(!fs.existsSync(path.join(archive, "packing")));
+  await pack(t, archive, ["--feed", "inverse"]);
+  assert.equal((await unpack(["--dry-run"])).segments_found, 1);
+  assert.equal((await unpack([])).segments_rewritten, 1);
+  const [file] = segments(archive);
+  const single = await run(t, "tapedeck", ["pack", file], { status: null });
+  assert.notEqual(single.code, 0);
+  assert.match(single.stderr, /is a single file; pack needs an archive folder/);
+});
+
 test("other programs read unpacked segments", async (t) => {
   const archive = await copyOf(t);
   await pack(t, archive);
