@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/io_posix.h"
+#include "base/limits.h"
 #include "format/chunk_channels.h"
 #include "format/chunk_codec.h"
 #include "format/mcap_decode.h"
@@ -205,6 +207,48 @@ static void test_channels_record(void **state)
     io_fault_close(disk);
 }
 
+/* A packed segment that this release wrote, of the fixture's first 200 frames: every later one must
+ * read it so. */
+static void test_golden(void **state)
+{
+    static const char GOLDEN[] = "tests/format/golden/packed.mcap";
+    enum { GOLDEN_FRAMES = 200 };
+    (void)state;
+    segment_reader *reader;
+    segment_scratch *scratch = segment_scratch_open();
+    segment_verify_result result;
+    td_err err;
+    td_buf records;
+    uint64_t next = 0;
+    td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
+    if (segment_reader_open(io_posix(), GOLDEN, &reader, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(segment_reader_info(reader)->session.form, CHUNKS_PACKED_BEST);
+    for (uint32_t i = 0; i < segment_reader_chunk_count(reader); i++) {
+        segment_message message;
+        size_t at = 0;
+        assert_int_equal(segment_reader_read(reader, i, scratch, &records, NULL), TD_OK);
+        while (segment_reader_message(reader, td_buf_view(&records), &at, &message, NULL) ==
+               TD_OK) {
+            fixture_frame frame;
+            fixture_get(next++, &frame);
+            assert_int_equal(message.log_ns, frame.recv_ns);
+            assert_int_equal(message.publish_ns, frame.publish_ns);
+            assert_int_equal(message.sequence, frame.ordinal);
+            assert_string_equal(message.channel->info.topic, frame.topic);
+            assert_string_equal(message.channel->info.symbol, frame.symbol);
+            assert_int_equal(message.data.size, frame.size);
+            assert_memory_equal(message.data.data, frame.text, frame.size);
+        }
+    }
+    assert_int_equal(next, GOLDEN_FRAMES);
+    assert_int_equal(segment_verify(io_posix(), GOLDEN, NULL, NULL, &result, NULL), TD_OK);
+    assert_int_equal(result.damage_count, 0);
+    segment_reader_close(reader);
+    segment_scratch_close(scratch);
+    td_buf_fini(&records);
+}
+
 /* What cannot be rewritten: an unfinished file, and one that exists. */
 static void test_refused(void **state)
 {
@@ -226,8 +270,11 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back),    cmocka_unit_test(test_without_summary),
-        cmocka_unit_test(test_every_flipped_bit), cmocka_unit_test(test_channels_record),
+        cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_without_summary),
+        cmocka_unit_test(test_every_flipped_bit),
+        cmocka_unit_test(test_channels_record),
+        cmocka_unit_test(test_golden),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests_name("segment_repack", tests, NULL, NULL);
