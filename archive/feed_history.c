@@ -410,8 +410,17 @@ int archive_history_is_quarantined(archive *a, const past_segment *segment,
 
 /* ---- segments that the journal has and the disk lacks ---- */
 
+/* 1 if the file names the journal's segment as the one that it was rewritten from: the journal was
+ * read, or copied, before that. */
+static int is_rewritten_from(const segment_index *index, const past_segment *row)
+{
+    return index != NULL && !index->is_open &&
+           !td_hash128_equal(index->source_chain, (td_hash128){0}) &&
+           td_hash128_equal(index->source_chain, row->link);
+}
+
 int archive_history_is_cut(const archive_history *past, const archive_segment *segment,
-                           uint64_t chunk_count)
+                           const segment_index *index)
 {
     char path[LIMIT_PATH_BYTES];
     segment_final_path(segment->path, path);
@@ -419,10 +428,11 @@ int archive_history_is_cut(const archive_history *past, const archive_segment *s
     if (row == NULL)
         return 0;
     if (segment->name.is_open)
-        return chunk_count < row->announced_chunks;
+        return (index != NULL && index->is_open ? index->chunk_count : 0) < row->announced_chunks;
     int has_end = row->stage == PAST_FINISHED && row->file.bytes != 0;
     int has_size = row->file.bytes == segment->size_bytes ||
-                   (row->old_file.bytes != 0 && row->old_file.bytes == segment->size_bytes);
+                   (row->old_file.bytes != 0 && row->old_file.bytes == segment->size_bytes) ||
+                   is_rewritten_from(index, row);
     return has_end && (!has_size || row->chunk_count < row->announced_chunks);
 }
 

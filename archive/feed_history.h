@@ -150,10 +150,12 @@ void archive_each_missing(archive *archive, const archive_history *past,
 /* What shows that a segment is missing: "the journal lists it, but it is not on disk". */
 const char *past_segment_missing_text(const past_segment *segment);
 
-/* 1 if a segment has another size than when it was finished or recovered, or fewer chunks than its
- * writer announced. chunk_count: of an unfinished segment. */
+/* 1 if a segment has another size than when it was finished, recovered or rewritten, or fewer
+ * chunks than its writer announced. index: of the file; NULL if it was not read, or for one with
+ * its final name from the catalog. A file that was rewritten after the journal was read or copied
+ * shows that by its index. */
 int archive_history_is_cut(const archive_history *past, const archive_segment *segment,
-                           uint64_t chunk_count);
+                           const segment_index *index);
 
 /* 1 if rows of the catalog with known_bytes and known_chain_hex describe a segment: its file has
  * the same size, and its journal entry (row, or NULL) the same size and chain. */

@@ -166,8 +166,7 @@ static int is_cut(const read_plan *plan, const archive_segment *segment, const s
                   char what[TD_ERR_TEXT_BYTES])
 {
     int has_lost_end = index->is_open && !segment_has_open_name(segment->path);
-    int is_known_longer =
-        archive_history_is_cut(&plan->view->past, segment, index->is_open ? index->chunk_count : 0);
+    int is_known_longer = archive_history_is_cut(&plan->view->past, segment, index);
     (void)snprintf(what, TD_ERR_TEXT_BYTES, "%.900s: %s", segment->path,
                    has_lost_end ? "its end is missing" : "it is not what the journal lists");
     return has_lost_end || is_known_longer;

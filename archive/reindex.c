@@ -163,12 +163,25 @@ static void log_missing(void *user, past_segment *segment)
                 past_segment_missing_text(segment));
 }
 
+/* 1 if a finished segment is not as the journal lists it. */
+static int is_cut(const rebuild *r, const archive_segment *segment)
+{
+    segment_index index;
+    if (!archive_history_is_cut(&r->past, segment, NULL))
+        return 0;
+    if (archive_read_index(r->archive, segment->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
+        return 1;
+    int is_so = archive_history_is_cut(&r->past, segment, &index);
+    segment_index_fini(&index);
+    return is_so;
+}
+
 static void log_all_missing(rebuild *r)
 {
     archive_each_missing(r->archive, &r->past, &r->listing, log_missing, r);
     for (size_t i = 0; i < r->listing.segment_count && !r->is_appender; i++) {
         const archive_segment *segment = &r->listing.segments[i];
-        if (segment->name.is_open || !archive_history_is_cut(&r->past, segment, 0))
+        if (segment->name.is_open || !is_cut(r, segment))
             continue;
         r->report->segments_cut++;
         td_log_emit(archive_log(r->archive), TD_LOG_WARNING, "%s: it is not what the journal lists",

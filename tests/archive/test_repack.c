@@ -17,9 +17,11 @@
 #include "archive/archive_recover.h"
 #include "archive/archive_segment.h"
 #include "archive/feed_history.h"
+#include "archive/read_plan.h"
 #include "archive/reindex.h"
 #include "archive/repack.h"
 #include "format/segment_index.h"
+#include "tests/testing/files.h"
 #include "tests/testing/prune_fixture.h"
 
 enum { SEEDS = 5, CALLS_MAX = 2000, FRAMES = 240 };
@@ -168,6 +170,43 @@ static void test_chain_without_journal(void **state)
     archive_env_fini(&env);
 }
 
+/* A journal that was read, or copied, before the segments were packed: the files show that they are
+ * those that it lists. */
+static void test_older_journal(void **state)
+{
+    (void)state;
+    archive_env env;
+    archive_env_init_sim(&env);
+    archive_fixture_record(&env, 0, 12);
+    archive *a = archive_env_open(&env, ARCHIVE_MAINTAIN, "pack");
+    char path[LIMIT_PATH_BYTES];
+    size_t size;
+    assert_int_equal(archive_join(a, JOURNAL_FILE, path, NULL), TD_OK);
+    uint8_t *old = file_read(archive_io(a), path, &size);
+    archive_close(a);
+    assert_int_equal(rewrite(&env, CHUNKS_PACKED_FAST), 4);
+    a = archive_env_open(&env, ARCHIVE_MAINTAIN, "reindex");
+    assert_int_equal(td_io_unlink(archive_io(a), path, NULL), TD_OK);
+    file_make(archive_io(a), path, old, size);
+    const reindex_options options = {.scope = REINDEX_CHANGED};
+    const read_query query = {.time = TIME_SPAN_ALL};
+    reindex_report report;
+    read_plan *plan;
+    assert_int_equal(archive_reindex(a, &options, &report, NULL), TD_OK);
+    assert_int_equal(report.segments_cut, 0);
+    assert_int_equal(read_plan_open(a, &query, &plan, NULL), TD_OK);
+    assert_int_equal(read_plan_unreadable_count(plan), 0);
+    assert_int_equal(read_plan_damage(plan)->count, 0);
+    read_plan_close(plan);
+    archive_close(a);
+    const prune_found *found = prune_verify(&env);
+    if (found->verdict == VERIFY_DAMAGED)
+        fail_msg("%s", found->text);
+    check_frames(&env);
+    td_free(old);
+    archive_env_fini(&env);
+}
+
 /* The archive is as good as before, and packing ends what was begun. */
 static void check_after_fault(archive_env *env, const char *what, uint64_t at)
 {
@@ -252,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_pack_and_unpack),
         cmocka_unit_test(test_chain),
         cmocka_unit_test(test_chain_without_journal),
+        cmocka_unit_test(test_older_journal),
         cmocka_unit_test(test_power_cut_after_every_change),
         cmocka_unit_test(test_failing_calls),
     };
