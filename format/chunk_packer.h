@@ -23,8 +23,8 @@ void chunk_packer_close(chunk_packer *packer);
 void chunk_packer_pack(chunk_packer *packer, int level, td_bytes records, sealed_chunk *out);
 
 /* As chunk_packer_pack, as columns (pack/pack.h). Records that have too many parts for that become
- * a zstd chunk, at level 3 or 19, and so do those of which that is smaller: with PACK_BEST always,
- * with PACK_FAST where columns gain little. */
+ * a zstd chunk, at level 3 or 19. So do records of which a zstd chunk is smaller: with PACK_BEST
+ * always, with PACK_FAST where columns gain little. */
 void chunk_packer_pack_columns(chunk_packer *packer, pack_effort effort, td_bytes records,
                                sealed_chunk *out);
 

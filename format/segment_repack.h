@@ -11,7 +11,7 @@
 #include "base/io.h"
 #include "format/segment_writer.h"
 
-/* Packed chunks join those of their source until they have this many bytes, or span this long.
+/* Packed chunks join chunks of the source up to this many bytes, and this length of time.
  * Larger ones pack better, and a reader of ten seconds must unpack them whole. */
 #define LIMIT_PACKED_CHUNK_BYTES ((size_t)4 << 20)
 #define LIMIT_PACKED_CHUNK_NS    UINT64_C(60000000000)

@@ -820,7 +820,7 @@ static void write_table(const encoder *e, chunk_writer *to)
     stream_writer_take(&to->streams, &to->table, GROUP_SHORT);
 }
 
-/* 1 if a reader takes the states of all columns and maps; those of scales were counted. */
+/* 1 if a reader takes the states of all columns and maps; states of scales were counted. */
 static int has_few_states(const encoder *e)
 {
     size_t capacity = 1;

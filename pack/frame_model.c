@@ -95,7 +95,7 @@ static uint64_t zero_bytes(uint64_t word)
     return (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
 }
 
-/* The closing quote of a string, whose first byte is p; NULL: it has none. */
+/* The closing quote of a string, whose first byte is p; NULL: it is open. */
 static const uint8_t *find_quote(const frame_model *self, const uint8_t *p)
 {
     for (uint64_t found = 0; found == 0 && self->end - p >= 8; p += found == 0 ? 8 : 0) {
@@ -183,7 +183,7 @@ static const uint8_t *learn_key(const learning *l, const uint8_t *p, td_bytes *k
     return p < m->end && *p == ':' ? p + 1 : NULL;
 }
 
-/* The end of an array whose brackets and strings are closed; NULL: there is none. */
+/* The end of an array whose brackets and strings are closed; NULL: it is open. */
 static const uint8_t *skip_array(const frame_model *self, const uint8_t *p)
 {
     for (size_t depth = 0; p < self->end; p++) {

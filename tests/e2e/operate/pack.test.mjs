@@ -111,7 +111,7 @@ async function answersOf(t, archive) {
   }
 }
 
-test("all answers are those of the archive as it was recorded", async (t) => {
+test("all answers are the same as of the archive that was recorded", async (t) => {
   const recorded = await answersOf(t, await copyOf(t));
   assert.match(recorded.gaps, /between two sessions|restart/);
   const variants = {
@@ -132,7 +132,7 @@ test("all answers are those of the archive as it was recorded", async (t) => {
   }
 });
 
-test("it says what it does, and does it once", async (t) => {
+test("it reports what it does, and does it once", async (t) => {
   const archive = await copyOf(t);
   const before = segments(archive).map((file) => fs.statSync(file).size);
   const sum = (sizes) => sizes.reduce((a, b) => a + b);
