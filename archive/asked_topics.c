@@ -91,7 +91,7 @@ void asked_topics_add(asked_topics *self, size_t session, const segment_rows *ro
     answered_conns answered = answered_conns_find(rows);
     for (size_t i = 0; i < rows->grant_count; i++) {
         const grant_row *grant = &rows->grants[i];
-        if (grant->source[0] != '\0' && strpbrk(grant->topic, "*|,") == NULL)
+        if (grant->source[0] != '\0' && grant_row_names_one(grant))
             add_grant(self, session, &rows->conns[grant->conn], grant, &answered);
     }
     for (size_t i = 0; i < self->count; i++) {

@@ -39,6 +39,11 @@ static uint64_t hash_channels(const segment_index *index)
     return td_xxh64_end(&state);
 }
 
+int grant_row_names_one(const grant_row *grant)
+{
+    return strpbrk(grant->topic, "*|,") == NULL;
+}
+
 int grant_row_is_ended(const grant_row *grant, const conn_row *conn)
 {
     return grant->source[0] != '\0' && grant->to_ns != 0 && grant->reason[0] != '\0' &&

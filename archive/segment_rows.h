@@ -40,6 +40,10 @@ typedef struct grant_row {
 typedef int grant_covers_fn(td_bytes granted, td_bytes topic);
 int grant_covers(td_bytes granted, td_bytes topic, grant_covers_fn *covers);
 
+/* 1 if a grant is of one topic of one symbol; 0: of a list of them ("trade.BTCUSD|XRPUSD"), or with
+ * a wildcard. */
+int grant_row_names_one(const grant_row *grant);
+
 /* 1 if a grant ended while its connection was open: the topic was unsubscribed or withdrawn. */
 int grant_row_is_ended(const grant_row *grant, const conn_row *conn);
 

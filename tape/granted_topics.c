@@ -19,10 +19,12 @@ void granted_topics_begin(granted_topics *self, const segment_rows *rows, const 
     self->grant = grant;
     self->covers = family_covers(index->family);
     self->next = 0;
-    self->is_one = of != NULL && strpbrk(grant->topic, "*|,") == NULL &&
-                   granted_topic_match(of, grant, &match);
+    self->row = NULL;
+    self->is_one =
+        of != NULL && grant_row_names_one(grant) && granted_topic_match(of, grant, &match);
     if (!self->is_one)
         return;
+    self->row = match.row;
     (void)snprintf(self->topic, sizeof self->topic, "%.*s", (int)match.topic.size,
                    (const char *)match.topic.data); /* fits: both are parts of a matched text */
     (void)snprintf(self->symbol, sizeof self->symbol, "%.*s", (int)match.symbol.size,

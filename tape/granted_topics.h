@@ -24,8 +24,9 @@ typedef struct granted_topics {
     const segment_rows *rows;
     const grant_row *grant;
     grant_covers_fn *covers;
-    size_t next; /* channel of the segment */
-    int is_one;  /* 1: named is next, and the last one */
+    size_t next;          /* channel of the segment */
+    int is_one;           /* 1: named is next, and the last one */
+    const topic_row *row; /* of named, in the family's document; NULL: the grant names several */
     channel_info named;
     char topic[LIMIT_TOPIC_BYTES], symbol[LIMIT_TOPIC_BYTES]; /* texts of named */
 } granted_topics;

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "archive/open_conns.h"
-#include "schema/family.h"
+#include "tape/granted_topics.h"
 
 uint64_t feed_asked_until_ns(archive_view *view, const char *feed)
 {
@@ -81,38 +81,14 @@ static void add_topic(const search *s, const channel_info *info, const topic_row
               td_bytes_str(info->exchange_topic));
 }
 
-/* Add the topic that a grant names; or, if it names several, those that came in the segment. */
+/* Add the topics of data that a grant names. */
 static void add_grant(const search *s, const segment_rows *rows, const grant_row *grant)
 {
-    const segment_index *index = &rows->index;
-    const conn_row *conn = &rows->conns[grant->conn];
-    const family *of = family_find(td_bytes_str(index->family));
-    topic_match match;
-    if (of != NULL && strpbrk(grant->topic, "*|,") == NULL &&
-        topic_match_text(of->topics, of->topic_count, td_bytes_str(grant->topic), grant->from_ns,
-                         &match)) {
-        char topic[LIMIT_TOPIC_BYTES];
-        char symbol[LIMIT_SYMBOL_BYTES];
-        copy_text(topic, sizeof topic, match.topic);
-        copy_text(symbol, sizeof symbol, match.symbol);
-        const channel_info info = {.feed = index->feed,
-                                   .family = index->family,
-                                   .line = conn->line,
-                                   .shard = conn->shard,
-                                   .topic = topic,
-                                   .exchange_topic = grant->topic,
-                                   .symbol = symbol};
-        add_topic(s, &info, match.row);
-        return;
-    }
-    for (size_t i = 0; i < index->channel_count; i++) {
-        const channel_info *info = &index->channels[i].info;
-        if (channel_role(info) == ROLE_DATA && info->line == conn->line &&
-            info->shard == conn->shard &&
-            grant_covers(td_bytes_str(grant->topic), td_bytes_str(info->exchange_topic),
-                         family_covers(index->family)))
-            add_topic(s, info, NULL);
-    }
+    granted_topics named;
+    granted_topics_begin(&named, rows, grant);
+    for (const channel_info *info; (info = granted_topics_next(&named)) != NULL;)
+        if (channel_role(info) == ROLE_DATA)
+            add_topic(s, info, named.row);
 }
 
 /* 1 if the grant lasted until its connection was lost, and the gap is of that connection. */
