@@ -21,7 +21,7 @@ import {
   wholeFile,
 } from "../support/harness.mjs";
 import { readMcap, test } from "../support/npm_packages.mjs";
-import { feedArgs, simulator } from "../support/recorders.mjs";
+import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 
 const FRAMES = 1000;
 const SYMBOLS = ["BTCUSDT", "ETHUSDT", "XRPUSDT"];
@@ -214,6 +214,39 @@ test("a reader that began before goes on", async (t) => {
   const end = await reader.ended;
   assert.equal(end.code, 0, end.stderr);
   assert.equal(hashOf(end.stdout), expected);
+});
+
+test("a recorder packs what it has finished", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const server = await simulator(t, dir, ["--families", "v5-linear", "--rate", "1000"]);
+  const recorder = new Recorder(t, archive, [
+    ...feedArgs(server, "v5-linear", TOPICS),
+    "--commit-interval",
+    "100ms",
+    "--on-segment",
+    `'${path.join(BIN, "tapedeck")}' pack -q -a '${archive}' --older 0s && :`,
+  ]);
+  await recorder.durableAfter(3);
+  const forms = async () =>
+    (await jsonList(t, ["ls", "-a", archive, "--json"])).map((row) => row.packed);
+  for (let finished = 1; finished <= 2; finished++) {
+    await tapedeck(t, ["ctl", archive, "rotate"]);
+    await recorder.durableAfter(recorder.durableLines + 5);
+    await eventually(
+      "the finished segments are packed",
+      async () => (await forms()).filter((form) => form === "fast").length >= finished,
+      recorder
+    );
+  }
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  assert.doesNotMatch(recorder.stderr, /on_segment ended|dropped/);
+  await eventually("the last one is packed", async () =>
+    (await forms()).every((form) => form === "fast")
+  );
+  const replay = await json(t, ["replay", "-a", archive, "--json"]);
+  assert.equal(replay.verdict, "complete", JSON.stringify(replay));
+  assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
 });
 
 test("a damaged segment is left, and the others are packed", async (t) => {
