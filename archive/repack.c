@@ -72,6 +72,25 @@ td_result archive_repack_find(archive *a, const repack_query *query, repack_list
     return rc;
 }
 
+uint64_t archive_repack_estimate(archive *a, const repack_list *list, chunk_form form)
+{
+    enum { TRIED_MAX = 16 };
+    const size_t tried = list->count < TRIED_MAX ? list->count : TRIED_MAX;
+    repack_trial sum = {0};
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < tried; i++) {
+        char full[LIMIT_PATH_BYTES];
+        if (archive_join(a, list->rows[i * list->count / tried].path, full, NULL) != TD_OK ||
+            segment_repack_try(archive_io(a), full, form, &sum, NULL) != TD_OK)
+            continue; /* packing reports it */
+    }
+    for (size_t i = 0; i < list->count; i++)
+        bytes += list->rows[i].bytes;
+    return sum.old_bytes == 0
+               ? 0
+               : (uint64_t)((double)bytes * (double)sum.new_bytes / (double)sum.old_bytes);
+}
+
 void repack_list_fini(repack_list *list)
 {
     for (size_t i = 0; i < list->count; i++)

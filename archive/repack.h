@@ -44,6 +44,10 @@ TD_MUST_USE td_result archive_repack_find(archive *archive, const repack_query *
                                           repack_list *out, td_err *err);
 void repack_list_fini(repack_list *list);
 
+/* Estimate how many bytes the segments would have afterwards, from one chunk of each of at most 16
+ * of them. 0: unknown, because none of these can be read. For any mode. */
+uint64_t archive_repack_estimate(archive *archive, const repack_list *list, chunk_form form);
+
 typedef struct repack_report {
     segment_totals totals; /* of the new file */
     uint64_t old_bytes;

@@ -64,16 +64,21 @@ typedef struct repack {
 
 /* ---- the new file's chunks ---- */
 
+static void pack_records(chunk_packer *packer, chunk_form form, td_bytes records, sealed_chunk *out)
+{
+    if (form == CHUNKS_RECORDED)
+        chunk_packer_pack(packer, RECORDED_LEVEL, records, out);
+    else
+        chunk_packer_pack_columns(packer, form == CHUNKS_PACKED_BEST ? PACK_BEST : PACK_FAST,
+                                  records, out);
+}
+
 static td_result seal(repack *r, td_err *err)
 {
     sealed_chunk *sealed = r->sealed;
     if (r->block_count == 0)
         return TD_OK;
-    if (r->form == CHUNKS_RECORDED)
-        chunk_packer_pack(r->packer, RECORDED_LEVEL, td_buf_view(&r->raw), sealed);
-    else
-        chunk_packer_pack_columns(r->packer, r->form == CHUNKS_PACKED_BEST ? PACK_BEST : PACK_FAST,
-                                  td_buf_view(&r->raw), sealed);
+    pack_records(r->packer, r->form, td_buf_view(&r->raw), sealed);
     td_buf_add(&sealed->channel_records, r->new_channels.data, r->new_channels.size);
     td_buf_add(&sealed->checkpoint, r->checkpoint.data, r->checkpoint.size);
     sealed->channel_record_count = r->new_channel_count;
@@ -381,6 +386,61 @@ td_result segment_repack(td_io io, const char *from, const char *to, chunk_form 
     segment_reader_close(source);
     fini(r);
     td_free(r);
+    return rc;
+}
+
+/* ---- what it would give ---- */
+
+/* Join chunks from the middle on, as on_block does, and pack them. */
+static td_result try_chunks(const segment_reader *source, chunk_form form, repack_trial *out,
+                            td_err *err)
+{
+    const uint32_t count = segment_reader_chunk_count(source);
+    const uint32_t middle = count / 2;
+    segment_scratch *scratch = segment_scratch_open();
+    chunk_packer *packer = chunk_packer_open();
+    sealed_chunk *sealed = sealed_chunk_open();
+    td_buf records, joined;
+    td_result rc = TD_OK;
+    td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
+    td_buf_init(&joined, LIMIT_CHUNK_BYTES);
+    for (uint32_t i = middle; i < count && rc == TD_OK; i++) {
+        const segment_chunk *chunk = segment_reader_chunk(source, i);
+        const uint64_t since_ns = segment_reader_chunk(source, middle)->first_ns;
+        if (i > middle && (form == CHUNKS_RECORDED ||
+                           joined.size + chunk->uncompressed_bytes > LIMIT_PACKED_CHUNK_BYTES ||
+                           chunk->last_ns - since_ns > LIMIT_PACKED_CHUNK_NS))
+            break;
+        rc = segment_reader_read(source, i, scratch, &records, err);
+        if (rc == TD_OK)
+            rc = td_buf_append(&joined, records.data, records.size, err);
+        out->old_bytes += rc == TD_OK ? chunk->chunk_bytes + chunk->index_bytes : 0;
+    }
+    if (rc == TD_OK && joined.size > 0) {
+        pack_records(packer, form, td_buf_view(&joined), sealed);
+        out->new_bytes += sealed->chunk_bytes + sealed->index_bytes;
+    }
+    td_buf_fini(&records);
+    td_buf_fini(&joined);
+    sealed_chunk_close(sealed);
+    chunk_packer_close(packer);
+    segment_scratch_close(scratch);
+    return rc;
+}
+
+td_result segment_repack_try(td_io io, const char *path, chunk_form form, repack_trial *out,
+                             td_err *err)
+{
+    repack_trial found = {0};
+    segment_reader *source = NULL;
+    td_result rc = segment_reader_open(io, path, &source, err);
+    if (rc == TD_OK)
+        rc = try_chunks(source, form, &found, err);
+    segment_reader_close(source);
+    if (rc == TD_OK) {
+        out->old_bytes += found.old_bytes;
+        out->new_bytes += found.new_bytes;
+    }
     return rc;
 }
 

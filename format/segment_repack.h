@@ -23,6 +23,16 @@
 TD_MUST_USE td_result segment_repack(td_io io, const char *from, const char *to, chunk_form form,
                                      segment_totals *totals, td_err *err);
 
+/* Bytes of chunks with their indexes, as they are and as they would be. */
+typedef struct repack_trial {
+    uint64_t old_bytes, new_bytes;
+} repack_trial;
+
+/* Pack the chunks in the middle of the finished segment that would become one, write nothing, and
+ * add their bytes to *out. The results of segment_reader_open and segment_reader_read. */
+TD_MUST_USE td_result segment_repack_try(td_io io, const char *path, chunk_form form,
+                                         repack_trial *out, td_err *err);
+
 /* Read both segments as any reader does, and compare all that does not depend on their chunks:
  * session, family, channels, each message with its times and place, checkpoints, and the last chain
  * record's totals and connections. TD_E_CORRUPT: they differ, err tells where; the results of

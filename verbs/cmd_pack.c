@@ -40,7 +40,7 @@ static const option_row SEGMENT_ROWS[] = {
      .help = "only segments with frames before this time"},
     {.long_name = "dry-run",
      OPTION_INTO(pack_line, is_dry_run),
-     .help = "print how many segments, and change nothing"},
+     .help = "print how many segments, and about how large they would be; change nothing"},
 };
 
 static const option_row PACK_ROWS[] = {
@@ -73,6 +73,7 @@ typedef struct pack_run {
     pack_result *results;
     size_t count;
     uint64_t old_bytes, new_bytes; /* of those rewritten */
+    uint64_t estimated_bytes;      /* of all that were found, with --dry-run; 0: unknown */
     size_t rewritten, damaged;
 } pack_run;
 
@@ -202,6 +203,10 @@ static void describe(result_writer *r, const pack_run *p)
     result_note(r, "done", "%s", is_pack ? "packed" : "unpacked");
     result_count(r, "segments_found", p->found.count);
     result_size(r, "bytes_found", bytes);
+    if (p->estimated_bytes > 0)
+        result_size(r, "bytes_estimated", p->estimated_bytes);
+    else
+        result_null(r, "bytes_estimated");
     result_count(r, "segments_rewritten", p->rewritten);
     result_size(r, "bytes_before", p->old_bytes);
     result_size(r, "bytes_after", p->new_bytes);
@@ -223,7 +228,8 @@ static void describe(result_writer *r, const pack_run *p)
     }
     result_list_end(r);
     result_object_end(r, "[{nothing}\n]"
-                         "[{would}: {segments_found segment}, {bytes_found}\n]"
+                         "[{would}: {segments_found segment}, {bytes_found}]"
+                         "[{bytes_estimated?} to some {bytes_estimated}][{would?}\n]"
                          "[{segments_rewritten?}{done} {segments_rewritten segment}: "
                          "{bytes_before} to {bytes_after}, {ratio} of before\n]"
                          "[unreadable or missing, so left: {segments_unreadable}\n]");
@@ -246,6 +252,8 @@ static td_result run_pack(verb_run *verb)
         rc = selection_check_names(verb->archive, &p.feeds, &verb->err);
     if (rc == TD_OK && !line->is_dry_run)
         rc = rewrite_all(&p);
+    else if (rc == TD_OK)
+        p.estimated_bytes = archive_repack_estimate(verb->archive, &p.found, p.form);
     update_catalog(&p);
     if (rc == TD_OK)
         describe(&verb->result, &p);

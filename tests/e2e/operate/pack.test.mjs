@@ -140,8 +140,9 @@ test("it reports what it does, and does it once", async (t) => {
   assert.equal(await text(["pack"]), "nothing to pack\n"); // younger than an hour
   assert.match(
     await text(["pack", "--older", "0s", "--dry-run"]),
-    /^would be rewritten: 4 segments, /
+    /^would be rewritten: 4 segments, .+ to some .+\n$/
   );
+  const estimate = (await pack(t, archive, ["--dry-run"])).bytes_estimated;
   assert.deepEqual(
     segments(archive).map((file) => fs.statSync(file).size),
     before
@@ -152,6 +153,8 @@ test("it reports what it does, and does it once", async (t) => {
   assert.equal(done.bytes_before, sum(before));
   assert.equal(done.bytes_after, sum(after));
   assert.ok(sum(after) < 0.5 * sum(before), `${after} of ${before}`);
+  assert.ok(Math.abs(estimate - sum(after)) < 0.2 * sum(after), `${estimate}, ${after}`);
+  assert.equal(done.bytes_estimated, null);
   const rows = await jsonList(t, ["ls", "-a", archive, "--json"]);
   assert.deepEqual(
     rows.map((row) => row.packed),
