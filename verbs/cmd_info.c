@@ -394,7 +394,7 @@ static td_result describe(verb_run *verb, const info_result *info, int by_symbol
         terminal_style style;
         const char *name, *text;
     } HEALTH[] = {
-        [INFO_GOOD] = {TERMINAL_GOOD, "good", "good"},
+        [INFO_GOOD] = {TERMINAL_GOOD, "good", "indexes are good"},
         [INFO_RECOVERABLE] = {TERMINAL_WARN, "recoverable", "needs recovery"},
         [INFO_DAMAGED] = {TERMINAL_BAD, "damaged", "DAMAGED"},
     };

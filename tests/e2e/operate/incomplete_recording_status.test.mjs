@@ -181,7 +181,7 @@ test("no verb reports an incomplete recording as good", { concurrency: 3 }, asyn
       const { live } = archives;
       for (const verb of READERS.filter((verb) => verb !== "diff"))
         assert.equal(live[verb].code, 0, `${verb}: ${live[verb].stderr}`);
-      assert.match(live.info.stdout, /: good, newest frame .* ago, being recorded\n/);
+      assert.match(live.info.stdout, /: indexes are good, newest frame .* ago, being recorded\n/);
       assert.match(live.ls.stdout, / recording /);
       assert.match(live.gaps.stdout, /^no gaps in .* frames from .*; being recorded$/m);
       assert.match(live.replay.stdout, /Being recorded/);
