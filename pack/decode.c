@@ -186,10 +186,11 @@ static int read_table(decoder *d, stream_reader *streams)
 
 /* ---- numbers ---- */
 
-static int64_t read_list(decoder *d, number_reader *from)
+static inline int64_t read_list(decoder *d, number_reader *from)
 {
     const int64_t number = number_reader_next(from);
-    d->is_wrong |= from->is_short;
+    if (TD_UNLIKELY(from->is_short))
+        d->is_wrong = 1;
     return number;
 }
 
@@ -307,29 +308,44 @@ static void put_byte(decoder *d, uint8_t byte)
         *d->out++ = byte;
 }
 
+/* Print a number with another count of digits than its scale. */
+static __attribute__((noinline)) void put_digits(decoder *d, column_reader *of, scale_state *scale,
+                                                 uint64_t how)
+{
+    uint8_t text[VALUE_TEXT_BYTES];
+    const int is_alone = how >= DIGITS_ALONE;
+    const unsigned digits = (unsigned)(is_alone ? how - DIGITS_ALONE : how - DIGITS_GIVEN);
+    if (digits > VALUE_DIGITS_MAX) {
+        d->is_wrong = 1;
+        return;
+    }
+    if (!is_alone && digits > scale->scale)
+        scale->scale = (uint8_t)digits;
+    int64_t value = read_at_scale(d, of, d->channel, is_alone ? digits : scale->scale, is_alone);
+    if (!is_alone)
+        value = column_align(value, scale->scale, (int)digits);
+    put(d, text, (size_t)(value_print_number(text, value, digits) - text));
+}
+
 static void put_number(decoder *d, column_reader *of)
 {
     scale_state *scale =
         state_array_at(&d->scales[of->scale_group], d->channel, sizeof *scale, &d->states_left);
     const uint64_t how = (uint64_t)read_list(d, &of->digits);
-    const int is_alone = how >= DIGITS_ALONE;
-    const unsigned given = (unsigned)(is_alone ? how - DIGITS_ALONE : how - DIGITS_GIVEN);
-    if (scale == NULL || (how != DIGITS_AS_SCALE && given > VALUE_DIGITS_MAX) || d->is_wrong) {
+    if (TD_UNLIKELY(scale == NULL || d->is_wrong)) {
         d->is_wrong = 1;
         return;
     }
-    if (how != DIGITS_AS_SCALE && !is_alone && given > scale->scale)
-        scale->scale = (uint8_t)given;
-    int64_t value = read_at_scale(d, of, d->channel, is_alone ? given : scale->scale, is_alone);
-    unsigned digits = how != DIGITS_AS_SCALE ? given : scale->scale;
-    if (how == DIGITS_AS_SCALE) {
-        uint8_t *is_short = &scale->is_short[value == 0];
-        *is_short ^= read_list(d, &of->other) != 0;
-        for (; *is_short && digits > 0 && value % 10 == 0; digits--)
-            value /= 10;
-    } else if (!is_alone) {
-        value = column_align(value, scale->scale, (int)given);
+    if (TD_UNLIKELY(how != DIGITS_AS_SCALE)) {
+        put_digits(d, of, scale, how);
+        return;
     }
+    unsigned digits = scale->scale;
+    int64_t value = read_at_scale(d, of, d->channel, digits, 0);
+    uint8_t *is_short = &scale->is_short[value == 0];
+    *is_short ^= read_list(d, &of->other) != 0;
+    for (; *is_short && digits > 0 && value % 10 == 0; digits--)
+        value /= 10;
     if (TD_LIKELY(d->out_end - d->out >= VALUE_TEXT_BYTES)) {
         d->out = value_print_number(d->out, value, digits);
         return;

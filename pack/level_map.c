@@ -83,28 +83,16 @@ static void multiply(level_map *self, int64_t keys_by, int64_t values_by)
     }
 }
 
-void level_map_align_keys(level_map *self, unsigned scale)
+void level_map_raise_keys(level_map *self, unsigned scale)
 {
-    if (scale > self->key_scale) {
-        multiply(self, value_power[scale - self->key_scale], 1);
-        self->key_scale = (uint8_t)scale;
-    }
+    multiply(self, value_power[scale - self->key_scale], 1);
+    self->key_scale = (uint8_t)scale;
 }
 
-void level_map_align_values(level_map *self, unsigned scale)
+void level_map_raise_values(level_map *self, unsigned scale)
 {
-    if (scale > self->value_scale) {
-        multiply(self, 1, value_power[scale - self->value_scale]);
-        self->value_scale = (uint8_t)scale;
-    }
-}
-
-void level_map_touch(level_map *self, size_t index, int is_new, int64_t key)
-{
-    self->is_touched = 1;
-    self->is_new = (uint8_t)is_new;
-    self->index = index;
-    self->key = key;
+    multiply(self, 1, value_power[scale - self->value_scale]);
+    self->value_scale = (uint8_t)scale;
 }
 
 void level_map_end(level_map *self, size_t index, int is_new)
@@ -114,20 +102,12 @@ void level_map_end(level_map *self, size_t index, int is_new)
         remove_level(self, index);
 }
 
-int64_t level_map_value(const level_map *self)
+void level_map_change(level_map *self, int64_t value)
 {
-    return self->is_touched && !self->is_new ? level_map_at(self, self->index)->value : 0;
-}
-
-void level_map_put(level_map *self, int64_t value)
-{
-    if (!self->is_touched)
-        return;
+    const int is_touched = self->is_touched;
     self->is_touched = 0;
-    if (self->is_new && value != 0)
+    if (is_touched && self->is_new && value != 0)
         insert(self, self->index, self->key, value);
-    else if (!self->is_new && value == 0)
+    else if (is_touched && !self->is_new && value == 0)
         remove_level(self, self->index);
-    else if (!self->is_new)
-        level_map_at(self, self->index)->value = value;
 }

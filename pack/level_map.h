@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/attr.h"
+
 enum { LEVEL_MAP_MAX = 65536 }; /* a full map is emptied before the next new key */
 
 typedef struct map_level {
@@ -37,18 +39,48 @@ static inline map_level *level_map_at(const level_map *self, size_t index)
 /* The index of the first key that is not less. */
 size_t level_map_find(const level_map *self, int64_t key);
 
-/* Make levels fit the scale of the next price, or size: modulo 2^64. */
-void level_map_align_keys(level_map *self, unsigned scale);
-void level_map_align_values(level_map *self, unsigned scale);
+/* Make levels fit the scale of the next price, or size: modulo 2^64. level_map_raise_* do it if
+ * their scale is less. */
+void level_map_raise_keys(level_map *self, unsigned scale);
+void level_map_raise_values(level_map *self, unsigned scale);
+static inline void level_map_align_keys(level_map *self, unsigned scale)
+{
+    if (TD_UNLIKELY(scale > self->key_scale))
+        level_map_raise_keys(self, scale);
+}
+static inline void level_map_align_values(level_map *self, unsigned scale)
+{
+    if (TD_UNLIKELY(scale > self->value_scale))
+        level_map_raise_values(self, scale);
+}
 
 /* A price came: note its level, or remove it at once. */
-void level_map_touch(level_map *self, size_t index, int is_new, int64_t key);
+static inline void level_map_touch(level_map *self, size_t index, int is_new, int64_t key)
+{
+    self->is_touched = 1;
+    self->is_new = (uint8_t)is_new;
+    self->index = index;
+    self->key = key;
+}
 void level_map_end(level_map *self, size_t index, int is_new);
 
 /* The size that the noted level has; 0 without one. */
-int64_t level_map_value(const level_map *self);
+static inline int64_t level_map_value(const level_map *self)
+{
+    return self->is_touched && !self->is_new ? level_map_at(self, self->index)->value : 0;
+}
 
-/* The size of the noted level came: keep it, or remove the level if it is 0. */
-void level_map_put(level_map *self, int64_t value);
+/* The size of the noted level came: keep it, or remove the level if it is 0. level_map_change adds
+ * or removes a level. */
+void level_map_change(level_map *self, int64_t value);
+static inline void level_map_put(level_map *self, int64_t value)
+{
+    if (TD_LIKELY(self->is_touched && !self->is_new && value != 0)) {
+        self->is_touched = 0;
+        level_map_at(self, self->index)->value = value;
+    } else {
+        level_map_change(self, value);
+    }
+}
 
 #endif

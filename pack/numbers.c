@@ -157,9 +157,12 @@ void numbers_write(const int64_t *numbers, size_t count, pack_effort effort, cod
 int number_reader_open(number_reader *self, in_stream *table, stream_reader *from)
 {
     const uint8_t form = in_stream_byte(table);
-    *self = (number_reader){.form = (number_form)form};
-    if (form == NUMBERS_CONSTANT)
+    *self = (number_reader){.form = (number_form)form, .step = 1};
+    if (form == NUMBERS_CONSTANT) {
         self->constant = unfold(in_stream_number(table));
+        self->next = &self->constant;
+        self->step = 0;
+    }
     self->plane_count = form == NUMBERS_CONSTANT ? 0
                         : form == NUMBERS_TOKENS ? 2
                         : form == NUMBERS_PLANES ? in_stream_byte(table)
@@ -191,10 +194,9 @@ static uint64_t read_bits(number_reader *self, unsigned count, int *is_short)
     return value;
 }
 
+/* The number of a token that is no small one. */
 static int64_t read_token(number_reader *self, unsigned token, int *is_short)
 {
-    if (token < TOKEN_SMALL)
-        return unfold(token);
     const unsigned bits = (token - TOKEN_SMALL) / 4 + TOKEN_SMALL_BITS - 2;
     const unsigned low = bits < 32 ? bits : 32;
     uint64_t folded = (UINT64_C(4) | ((token - TOKEN_SMALL) & 3)) << bits;
@@ -211,10 +213,16 @@ static size_t read_block(number_reader *self, size_t capacity)
     size_t count = 0;
     in_stream *first = &self->streams[0];
     if (self->form == NUMBERS_TOKENS) {
-        while (count < capacity && first->next != first->end && !is_short)
-            self->block[count++] = read_token(self, *first->next++, &is_short);
-        if (is_short)
-            first->next = first->end;
+        const size_t left = (size_t)(first->end - first->next);
+        capacity = left < capacity ? left : capacity;
+        for (; count < capacity && !is_short; count++) {
+            const unsigned token = first->next[count];
+            if (TD_LIKELY(token < TOKEN_SMALL))
+                self->block[count] = unfold(token);
+            else
+                self->block[count] = read_token(self, token, &is_short);
+        }
+        first->next = is_short ? first->end : first->next + count;
         return count - (size_t)is_short;
     }
     if (self->form == NUMBERS_VARIABLE) {

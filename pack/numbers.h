@@ -61,9 +61,10 @@ double numbers_cost_bits(const numbers_cost *self);
 void numbers_write(const int64_t *numbers, size_t count, pack_effort effort, codec *coder,
                    out_stream *table, stream_writer *to);
 
-/* Zero-initialise. Numbers are read some at a time. */
+/* Numbers are read some at a time. It points into itself: do not move it after it was opened. */
 typedef struct number_reader {
-    const int64_t *next, *end; /* of `block` that were not taken yet */
+    const int64_t *next, *end; /* numbers that were not taken yet, of `block`; or &constant, NULL */
+    size_t step;               /* from a number to the next one: 0 if all are equal */
     int64_t *block;
     int64_t constant;
     number_form form;
@@ -78,13 +79,15 @@ typedef struct number_reader {
 int number_reader_open(number_reader *self, in_stream *table, stream_reader *from);
 void number_reader_fini(number_reader *self);
 
-/* The next number; 0 beyond the end (is_short). */
+/* The next number; 0 beyond the end (is_short). number_reader_refill reads further ones first. */
 int64_t number_reader_refill(number_reader *self);
 static inline int64_t number_reader_next(number_reader *self)
 {
-    if (self->form == NUMBERS_CONSTANT)
-        return self->constant;
-    return TD_LIKELY(self->next != self->end) ? *self->next++ : number_reader_refill(self);
+    const int64_t *number = self->next;
+    if (TD_UNLIKELY(number == self->end))
+        return number_reader_refill(self);
+    self->next = number + self->step;
+    return *number;
 }
 
 #endif

@@ -1,5 +1,7 @@
 #include "pack/value_text.h"
 
+#include "base/attr.h"
+
 const int64_t value_power[VALUE_DIGITS_MAX + 1] = {1,
                                                    10,
                                                    100,
@@ -118,12 +120,44 @@ static unsigned count_digits(uint64_t number)
     return least > VALUE_DIGITS_MAX ? least : least + (number >= (uint64_t)value_power[least]);
 }
 
+enum { EIGHT_DIGITS = 100000000 };
+
+/* The eight digits of a number below 10^8, one in a byte, the first one in the lowest byte: split
+ * into fours, pairs, digits, all at a time. */
+static uint64_t digits_of(uint64_t number)
+{
+    const uint64_t fours = number / 10000 | number % 10000 << 32;
+    const uint64_t high_pairs = fours * 10486 >> 20 & UINT64_C(0x0000007f0000007f); /* / 100 */
+    const uint64_t pairs = (fours - high_pairs * 100) << 16 | high_pairs;
+    const uint64_t tens = pairs * 103 >> 10 & UINT64_C(0x000f000f000f000f); /* / 10 */
+    return (pairs - tens * 10) << 8 | tens;
+}
+
 uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale)
 {
+    const uint64_t zeros = UINT64_C(0x3030303030303030);
     uint64_t left = mantissa < 0 ? 0 - (uint64_t)mantissa : (uint64_t)mantissa;
-    unsigned whole = count_digits(left);
     if (mantissa < 0)
         *out++ = '-';
+    if (TD_LIKELY(left < EIGHT_DIGITS && scale < 8)) {
+        uint64_t digits = digits_of(left);
+        const unsigned before = (unsigned)__builtin_ctzll(digits | UINT64_C(1) << 56) / 8;
+        const unsigned count = before + scale < 8 ? 8 - before : scale + 1;
+        digits = (digits + zeros) >> (8 - count) * 8;
+        td_put_le64(out, digits);
+        if (scale == 0)
+            return out + count;
+        out += count - scale;
+        *out = '.';
+        td_put_le64(out + 1, digits >> (count - scale) * 8);
+        return out + 1 + scale;
+    }
+    if (scale == 0 && left < (uint64_t)EIGHT_DIGITS * EIGHT_DIGITS) {
+        out = value_print_number(out, (int64_t)(left / EIGHT_DIGITS), 0);
+        td_put_le64(out, digits_of(left % EIGHT_DIGITS) + zeros);
+        return out + 8;
+    }
+    unsigned whole = count_digits(left);
     whole = whole > scale ? whole - scale : 1;
     uint8_t *end = out + whole;
     if (scale > 0) {
