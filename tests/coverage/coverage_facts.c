@@ -52,6 +52,7 @@ static size_t session_of(scan *r, const segment_index *index)
             return i;
     int is_live = archive_session_is_live(&r->view->listing, r->view->live, index->session);
     int is_crashed = archive_history_is_crashed(&r->view->past, index->session);
+    const session_row *row = archive_history_session(&r->view->past, index->session);
     facts->sessions = td_array_grow(facts->sessions, facts->session_count, sizeof *facts->sessions);
     facts->sessions[facts->session_count] = (law_session){
         .feed = td_strdup(index->feed),
@@ -60,7 +61,8 @@ static size_t session_of(scan *r, const segment_index *index)
                : is_crashed ? LAW_CRASHED
                             : LAW_STOPPED,
         .is_import = strcmp(index->verb, "record") != 0 && strcmp(index->verb, "tap") != 0,
-        .began_ns = index->session_start_ns};
+        .began_ns = index->session_start_ns,
+        .stop_ns = row == NULL ? 0 : row->stop_ns};
     return facts->session_count++;
 }
 

@@ -243,6 +243,28 @@ static int is_import_topic(const law_facts *facts, size_t topic)
     return 1;
 }
 
+/* Until when the feed of a topic was asked for: its last session's end, if a recorder began later,
+ * without the feed. */
+static uint64_t asked_until_ns(const law_facts *facts, size_t topic)
+{
+    const law_session *last = NULL;
+    uint64_t next_ns = UINT64_MAX; /* begin of the session after it */
+    for (size_t i = 0; i < facts->session_count; i++) {
+        const law_session *row = &facts->sessions[i];
+        if (!row->is_import && is_feed(facts, i, topic) &&
+            (last == NULL || row->began_ns > last->began_ns))
+            last = row;
+    }
+    for (size_t i = 0; i < facts->session_count && last != NULL; i++) {
+        const law_session *row = &facts->sessions[i];
+        if (!row->is_import && row->began_ns > last->began_ns && row->began_ns < next_ns)
+            next_ns = row->began_ns;
+    }
+    if (last == NULL || next_ns == UINT64_MAX)
+        return GAP_OPEN;
+    return last->stop_ns != 0 ? last->stop_ns : next_ns;
+}
+
 static void add_topic(const law_facts *facts, size_t topic, law_gaps *out)
 {
     piece_list list = {0};
@@ -268,7 +290,7 @@ static void add_topic(const law_facts *facts, size_t topic, law_gaps *out)
     }
     if (at.to_ns != UINT64_MAX && at.reason < GAP_REASON_COUNT && is_awaited(facts, topic, &at) &&
         !(is_import_topic(facts, topic) && at.reason == GAP_DISCONNECT))
-        add_gap(out, topic, &at, GAP_OPEN);
+        add_gap(out, topic, &at, asked_until_ns(facts, topic));
     td_free(list.rows);
 }
 

@@ -4,7 +4,8 @@
  * A grant covers its topic from its own time to the end of the connection's coverage: the time up
  * to which everything sent was provably received, at most the last data. A gap is a piece of time
  * between the topic's first grant and the end of the recording that no grant covers; its reason is
- * how the coverage before it ended. */
+ * how the coverage before it ended. If later sessions record other feeds only, the recording of the
+ * feed ended with its last session. */
 #ifndef TD_TESTS_COVERAGE_LAW_H
 #define TD_TESTS_COVERAGE_LAW_H
 
@@ -27,6 +28,7 @@ typedef struct law_session {
     uint64_t began_ns;          /* a recorder's start; otherwise the first message */
     uint64_t first_ns, last_ns; /* of its received frames; 0 without frames */
     uint64_t end_ns;            /* of its last message of any kind */
+    uint64_t stop_ns;           /* of its recorded end; 0: it has none */
 } law_session;
 
 /* A connection; several segments may repeat it. */

@@ -4,7 +4,15 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { json, jsonLines, jsonList, manifestOf, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  checkCoverage,
+  json,
+  jsonLines,
+  jsonList,
+  manifestOf,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import {
   deleteCatalog,
   feedArgs,
@@ -210,6 +218,7 @@ for (const [how, end] of [
     const { from_ns, to_ns } = rows[0];
     assert.equal(from_ns, open.from_ns);
     assert.ok(to_ns >= asked_ms * 1e6 && to_ns < (ended_ms + 1000) * 1e6, `${to_ns}`);
+    if (end !== "reload") await checkCoverage(t, archive);
     // Recorded again, it has a gap from its last frame on.
     servers.set("v5-linear", await simulator(t, temporary(t), ["--families", "v5-linear"]));
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
