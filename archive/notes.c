@@ -22,8 +22,7 @@ static td_result add_entry(void *user, const journal_entry *entry, td_err *err)
     list->notes = td_array_grow(list->notes, list->count, sizeof *list->notes);
     list->notes[list->count++] = (archive_note){
         .made_ns = journal_get_u64(entry, "made_ns", 0),
-        .from_ns = journal_get_u64(entry, "from_ns", 0),
-        .to_ns = journal_get_u64(entry, "to_ns", 0),
+        .time = {journal_get_u64(entry, "from_ns", 0), journal_get_u64(entry, "to_ns", 0)},
         .feed = copy_value(entry, "feed"),
         .topic = copy_value(entry, "topic"),
         .symbol = copy_value(entry, "symbol"),
@@ -37,8 +36,8 @@ static int compare_notes(const void *a, const void *b)
 {
     const archive_note *left = a;
     const archive_note *right = b;
-    if (left->from_ns != right->from_ns)
-        return left->from_ns < right->from_ns ? -1 : 1;
+    if (left->time.from_ns != right->time.from_ns)
+        return left->time.from_ns < right->time.from_ns ? -1 : 1;
     return (left->made_ns > right->made_ns) - (left->made_ns < right->made_ns);
 }
 
@@ -92,8 +91,8 @@ td_result note_append(archive *to, const archive_note *note, td_err *err)
     journal *writer = NULL;
     const journal_field fields[] = {
         journal_u64("made_ns", note->made_ns, numbers[0]),
-        journal_u64("from_ns", note->from_ns, numbers[1]),
-        journal_u64("to_ns", note->to_ns, numbers[2]),
+        journal_u64("from_ns", note->time.from_ns, numbers[1]),
+        journal_u64("to_ns", note->time.to_ns, numbers[2]),
         journal_text("feed", note->feed),
         journal_text("topic", note->topic),
         journal_text("symbol", note->symbol),

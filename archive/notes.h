@@ -8,15 +8,15 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/time_span.h"
 #include "archive/archive.h"
 
 enum { NOTE_TEXT_BYTES = 4096 }; /* limit of a text, with the NUL */
 
 /* Texts are NUL-terminated. */
 typedef struct archive_note {
-    uint64_t made_ns; /* when it was written */
-    uint64_t from_ns;
-    uint64_t to_ns;     /* exclusive; from_ns: the note is about a moment */
+    uint64_t made_ns;   /* when it was written */
+    time_span time;     /* end 0: all times; empty: the moment of its begin */
     const char *feed;   /* "" = all feeds */
     const char *topic;  /* "" = all topics */
     const char *symbol; /* "" = all symbols */

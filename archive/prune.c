@@ -73,7 +73,8 @@ static int is_noted(const note_list *notes, const segment_index *segment)
 {
     for (size_t i = 0; i < notes->count; i++) {
         const archive_note *note = &notes->notes[i];
-        if (note->keeps && note->from_ns <= segment->last_ns && note->to_ns >= segment->first_ns &&
+        if (note->keeps && note->time.from_ns <= segment->last_ns &&
+            note->time.to_ns >= segment->first_ns &&
             (note->feed[0] == '\0' || strcmp(note->feed, segment->feed) == 0))
             return 1;
     }

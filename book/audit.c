@@ -28,8 +28,7 @@ static audit_item *audit_emit(audit_verdict *out, audit_event event, rule_id rul
         .event = event,
         .verdict = {.rule = rule, .strength = from->strength},
         .about = {.member = about, .line = about->line, .shard = about->shard, .conn = about->conn},
-        .from_ns = from_ns,
-        .to_ns = to_ns};
+        .time = {from_ns, to_ns}};
     return made;
 }
 

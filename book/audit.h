@@ -34,6 +34,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/time_span.h"
 #include "book/continuity.h"
 #include "book/state_io.h"
 #include "schema/message.h"
@@ -139,9 +140,8 @@ typedef struct audit_item {
                           of two books, the one that joined the audit first */
     audit_party against; /* the other book, which may have the loss instead; member is NULL if no
                             two books were compared. An AUDIT_AGREES has the same parties and
-                            from_ns as its AUDIT_DIFFERS */
-    uint64_t from_ns;    /* receive time at which the topics last agreed: the loss is later */
-    uint64_t to_ns;      /* receive time: the loss is earlier */
+                            begin as its AUDIT_DIFFERS */
+    time_span time;      /* of the loss: receive times, from the one at which they last agreed */
 } audit_item;
 
 /* All findings of one frame, or of the end. There are at most a few hundred (limits.h): one for

@@ -22,8 +22,8 @@ gap_row found_gap_of_break(const channel_info *topic, const trust_break *broke)
 gap_row found_gap_of_trades(const channel_info *topic, const audit_item *item, const char *detail)
 {
     TD_ASSERT(item->verdict.rule == RULE_TRADES_COMPLETE);
-    gap_row row =
-        row_of(GAP_AGGREGATE, topic, item->from_ns, item->to_ns, rule_name(item->verdict.rule));
+    gap_row row = row_of(GAP_AGGREGATE, topic, item->time.from_ns, item->time.to_ns,
+                         rule_name(item->verdict.rule));
     row.line = item->about.line;
     row.shard = item->about.shard;
     row.conn = item->about.conn;

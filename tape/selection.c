@@ -225,8 +225,9 @@ int selection_wants_gap(const selection *wanted, selection_window window, const 
 int selection_wants_note(const selection *wanted, selection_window window, const archive_note *note)
 {
     /* a note that was made without a time is about all */
-    const time_span about =
-        note->to_ns == 0 ? SELECTION_ALL_TIME : time_span_of(note->from_ns, note->to_ns);
+    const time_span about = note->time.to_ns == 0
+                                ? SELECTION_ALL_TIME
+                                : time_span_of(note->time.from_ns, note->time.to_ns);
     return time_span_overlaps(window, about) &&
            (note->feed[0] == '\0' || selection_has_feed(wanted, note->feed)) &&
            has_part(wanted, note->topic, note->symbol);

@@ -30,7 +30,7 @@ int silent_topic_is_overdue(const silent_topic *row)
 {
     const int is_due = row->row->speaks != SPEAKS_AT_ONCE || row->unanswered_ns != 0;
     return row->granted_ns != 0 && !row->is_proven && topic_row_must_speak(row->row) && is_due &&
-           row->to_ns - row->from_ns >= TOPIC_SILENCE_NS;
+           row->time.to_ns - row->time.from_ns >= TOPIC_SILENCE_NS;
 }
 
 const char *silent_topic_state(const silent_topic *row)
@@ -45,8 +45,8 @@ void silent_json_members(json_writer *json, const silent_topic *row)
     json_write_member_text(json, "symbol", row->symbol[0] == '\0' ? NULL : row->symbol);
     json_write_member_text(json, "state", silent_topic_state(row));
     json_write_member_text(json, "speaks", topic_speech_name(row->row->speaks));
-    json_write_member_u64(json, "from_ns", row->from_ns);
-    json_write_member_u64(json, "to_ns", row->to_ns);
+    json_write_member_u64(json, "from_ns", row->time.from_ns);
+    json_write_member_u64(json, "to_ns", row->time.to_ns);
 }
 
 /* A grant of a topic that speaks at once. */
@@ -187,13 +187,13 @@ static td_result add_grants(search *s, const segment_index *index, td_err *err)
             continue;
         if (!is_refused && row->row->speaks == SPEAKS_AT_ONCE)
             add_opening(s->openings, at, grant->from_ns);
-        if (row->from_ns == 0 || (row->granted_ns == 0 && !is_refused))
-            row->from_ns = common.from_ns;
+        if (row->time.from_ns == 0 || (row->granted_ns == 0 && !is_refused))
+            row->time.from_ns = common.from_ns;
         if (!is_refused && row->granted_ns == 0)
             row->granted_ns = grant->from_ns;
         if (is_refused && row->granted_ns != 0)
             continue;
-        row->to_ns = common.to_ns > row->to_ns ? common.to_ns : row->to_ns;
+        row->time.to_ns = common.to_ns > row->time.to_ns ? common.to_ns : row->time.to_ns;
         row->line = conn->line;
         row->shard = conn->shard;
     }
@@ -233,8 +233,8 @@ static td_result find_unanswered(archive *from, read_query *query, silent_list *
         const family *of = family_find(td_bytes_str(row->family));
         const uint64_t last_ns =
             of == NULL ? UINT64_MAX : last_sent_ns(&sending, row->feed, of, row->exchange_topic);
-        const int is_due =
-            (last_ns == 0 && !row->has_frames) || row->to_ns >= at->granted_ns + TOPIC_SILENCE_NS;
+        const int is_due = (last_ns == 0 && !row->has_frames) ||
+                           row->time.to_ns >= at->granted_ns + TOPIC_SILENCE_NS;
         if (last_ns < at->granted_ns && is_due &&
             (row->unanswered_ns == 0 || at->granted_ns < row->unanswered_ns))
             row->unanswered_ns = at->granted_ns;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/time_span.h"
 #include "base/limits.h"
 #include "base/json/json_write.h"
 #include "archive/archive.h"
@@ -27,15 +28,15 @@ typedef struct silent_topic {
     char symbol[LIMIT_SYMBOL_BYTES]; /* "" if absent */
     char *exchange_topic;            /* as it was asked for */
     const topic_row *row;
-    uint32_t line, shard;    /* of its last grant */
-    uint64_t granted_ns;     /* its first grant; 0: it was refused, and not granted in the window */
-    uint64_t first_ns;       /* likewise, also if frames followed it */
-    uint64_t from_ns, to_ns; /* silent in the window, from the first grant to the end of the last */
-    uint64_t unanswered_ns;  /* of a topic that speaks at once: its first grant after its last frame
-                                before the window's end; 0: frames came since it was granted, or
-                                less than TOPIC_SILENCE_NS ago */
-    uint8_t has_frames;      /* 1: in the window, before unanswered_ns */
-    uint8_t is_proven;       /* 1: the caller knows that there was nothing to send */
+    uint32_t line, shard;   /* of its last grant */
+    uint64_t granted_ns;    /* its first grant; 0: it was refused, and not granted in the window */
+    uint64_t first_ns;      /* likewise, also if frames followed it */
+    time_span time;         /* silent in the window: from the first grant to the end of the last */
+    uint64_t unanswered_ns; /* of a topic that speaks at once: its first grant after its last frame
+                               before the window's end; 0: frames came since it was granted, or
+                               less than TOPIC_SILENCE_NS ago */
+    uint8_t has_frames;     /* 1: in the window, before unanswered_ns */
+    uint8_t is_proven;      /* 1: the caller knows that there was nothing to send */
 } silent_topic;
 
 typedef struct silent_list {

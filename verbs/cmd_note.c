@@ -13,15 +13,15 @@ static void describe_note(result_writer *r, const archive_note *note)
     const char *names[] = {note->feed, note->topic, note->symbol};
     static const char *const KEYS[] = {"feed", "topic", "symbol"};
     result_object_begin(r, NULL);
-    result_time(r, "from_ns", note->from_ns);
-    result_time(r, "to_ns", note->to_ns);
+    result_time(r, "from_ns", note->time.from_ns);
+    result_time(r, "to_ns", note->time.to_ns);
     for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++)
         result_text(r, KEYS[i], names[i][0] == '\0' ? NULL : names[i]);
     result_text(r, "text", note->text);
     result_bool(r, "keep", note->keeps);
     result_time(r, "made_ns", note->made_ns);
-    result_number(r, "lasts_ns", note->to_ns - note->from_ns);
-    result_duration(r, "lasts", note->to_ns - note->from_ns);
+    result_number(r, "lasts_ns", note->time.to_ns - note->time.from_ns);
+    result_duration(r, "lasts", note->time.to_ns - note->time.from_ns);
     result_object_end(
         r, "{from_ns}[{lasts_ns?} for {lasts}], [{feed}][{feed!}all feeds][ {topic}][ {symbol}]: "
            "{text}[{keep?} (kept)]\n");
@@ -124,14 +124,14 @@ static td_result add(verb_run *verb)
         rc = verb_run_window(verb, &wanted, &window);
     if (rc != TD_OK)
         return rc;
-    const archive_note note = {.made_ns = clock_wall_ns(clock_real()),
-                               .from_ns = window.from_ns,
-                               .to_ns = wanted.has_to ? window.to_ns : window.from_ns,
-                               .feed = names.feed,
-                               .topic = names.topic,
-                               .symbol = names.symbol,
-                               .keeps = line->keeps,
-                               .text = verb->operands.items[0]};
+    const archive_note note = {
+        .made_ns = clock_wall_ns(clock_real()),
+        .time = {window.from_ns, wanted.has_to ? window.to_ns : window.from_ns},
+        .feed = names.feed,
+        .topic = names.topic,
+        .symbol = names.symbol,
+        .keeps = line->keeps,
+        .text = verb->operands.items[0]};
     rc = note_append(verb->archive, &note, &verb->err);
     if (rc == TD_OK)
         describe_note(&verb->result, &note);

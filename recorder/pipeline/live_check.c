@@ -221,8 +221,8 @@ static void report_topic(live_check *self, const audit_item *item, const audit_p
     const symbol_topic *topic = about->member->user;
     live_channel *channel = topic->user;
     gap_row gap = live_findings_gap(
-        &channel->topic, is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE, item->from_ns,
-        is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,
+        &channel->topic, is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE, item->time.from_ns,
+        is_aggregate || item->event == AUDIT_AGREES ? item->time.to_ns : GAP_OPEN,
         rule_name(item->verdict.rule), about->conn);
     gap.shard = about->shard; /* the topic's connection at the time of the finding */
     live_findings_report(self->findings, &channel->topic, &gap, &item->verdict,

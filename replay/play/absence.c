@@ -44,8 +44,8 @@ void absence_json_members(json_writer *json, const absence *row)
     json_write_member_text(json, "feed", row->feed);
     json_write_member_text(json, "topic", row->topic[0] == '\0' ? NULL : row->topic);
     json_write_member_text(json, "symbol", row->symbol[0] == '\0' ? NULL : row->symbol);
-    json_write_member_u64(json, "from_ns", row->from_ns);
-    json_write_member_u64(json, "to_ns", row->to_ns);
+    json_write_member_u64(json, "from_ns", row->time.from_ns);
+    json_write_member_u64(json, "to_ns", row->time.to_ns);
 }
 
 /* ---- topics ---- */
@@ -93,8 +93,7 @@ static void add_row(const search *s, absence_reason reason, int is_asked, const 
     *made = (absence){.reason = reason,
                       .topic = td_strdup(of == NULL ? "" : of->topic),
                       .symbol = td_strdup(of == NULL ? "" : of->symbol),
-                      .from_ns = part.from_ns,
-                      .to_ns = part.to_ns,
+                      .time = part,
                       .is_asked = (uint8_t)is_asked};
     (void)snprintf(made->feed, sizeof made->feed, "%s", feed); /* a feed's name fits */
 }

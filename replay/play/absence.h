@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/time_span.h"
 #include "base/json/json_write.h"
 #include "archive/archive.h"
 #include "archive/gap.h"
@@ -29,8 +30,7 @@ typedef struct absence {
     char feed[LIMIT_NAME_BYTES];
     char *topic; /* "": the whole feed */
     char *symbol;
-    uint64_t from_ns; /* absent part of the selected time; to_ns exclusive */
-    uint64_t to_ns;
+    time_span time;   /* absent part of the selected time */
     uint8_t is_asked; /* 1: a bound of the selection asks for it; 0: only the whole day has it */
 } absence;
 

@@ -508,8 +508,8 @@ static void add_unanswered(stream_days *s, const silent_topic *row)
     add_span(&s->bad, (bad_span){.time = {row->unanswered_ns, UINT64_MAX},
                                  .reasons = 1U << DOUBT_SILENT,
                                  .kind = SPAN_MISSING});
-    if (row->to_ns > s->last_ns)
-        s->last_ns = row->to_ns;
+    if (row->time.to_ns > s->last_ns)
+        s->last_ns = row->time.to_ns;
 }
 
 /* Add a granted topic without a frame. It may have had nothing to send. */
@@ -528,7 +528,7 @@ static void add_silent(days_run *run, const silent_topic *row)
         }
     stream_days *made = open_stream(&info, row->granted_ns);
     made->row = row->row;
-    made->last_ns = row->to_ns;
+    made->last_ns = row->time.to_ns;
     made->line = row->line;
     made->shard = row->shard;
     add_unanswered(made, row);

@@ -93,7 +93,7 @@ static int has_no_trades(const stream_table *streams, const silent_topic *row)
 {
     for (size_t i = 0; row->row->type == MSG_TRADE && i < streams->count; i++) {
         const stream *s = streams->items[i];
-        if (quiet_time_has(&s->quiet, row->from_ns, row->to_ns) &&
+        if (quiet_time_has(&s->quiet, row->time.from_ns, row->time.to_ns) &&
             strcmp(s->feed, row->feed) == 0 && strcmp(s->symbol, row->symbol) == 0)
             return 1;
     }

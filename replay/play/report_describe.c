@@ -388,8 +388,8 @@ static void describe_absences(result_writer *r, const absence_list *list)
         result_text(r, "feed", row->feed);
         result_name(r, "topic", row->topic);
         result_name(r, "symbol", row->symbol);
-        result_instant(r, "from_ns", row->from_ns);
-        result_instant(r, "to_ns", row->to_ns);
+        result_instant(r, "from_ns", row->time.from_ns);
+        result_instant(r, "to_ns", row->time.to_ns);
         result_object_end(r, i < ROWS_SHOWN ? PATTERNS[row->reason] : NULL);
     }
     result_list_end(r);
@@ -413,8 +413,8 @@ void report_describe_silent(result_writer *r, const silent_list *list)
         result_text(r, "state", silent_topic_state(row));
         result_name(r, "speaks",
                     row->row->speaks == SPEAKS_UNSTATED ? "" : topic_speech_name(row->row->speaks));
-        result_instant(r, "from_ns", row->from_ns);
-        result_instant(r, "to_ns", row->to_ns);
+        result_instant(r, "from_ns", row->time.from_ns);
+        result_instant(r, "to_ns", row->time.to_ns);
         result_bool(r, "proven", row->is_proven);
         result_bool(r, "overdue", silent_topic_is_overdue(row));
         result_note(r, "again", "%s", row->has_frames ? "again" : "");

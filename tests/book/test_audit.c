@@ -380,7 +380,7 @@ static uint32_t apply_tick(candle_fixture *f, const candle_case *c, const tick *
     for (uint32_t i = 0; i < found.count; i++) {
         assert_int_equal(found.items[i].verdict.rule, RULE_TRADES_COMPLETE);
         assert_ptr_equal(found.items[i].about.member, f->trades);
-        assert_true(found.items[i].from_ns < found.items[i].to_ns);
+        assert_true(found.items[i].time.from_ns < found.items[i].time.to_ns);
     }
     return found.count;
 }

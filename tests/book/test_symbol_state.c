@@ -61,8 +61,8 @@ static void same_audit(const audit_verdict *a, const audit_verdict *b)
         same_item(&a->items[i].verdict, &b->items[i].verdict);
         same_party(&a->items[i].about, &b->items[i].about);
         same_party(&a->items[i].against, &b->items[i].against);
-        assert_int_equal(a->items[i].from_ns, b->items[i].from_ns);
-        assert_int_equal(a->items[i].to_ns, b->items[i].to_ns);
+        assert_int_equal(a->items[i].time.from_ns, b->items[i].time.from_ns);
+        assert_int_equal(a->items[i].time.to_ns, b->items[i].time.to_ns);
     }
 }
 

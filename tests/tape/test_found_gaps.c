@@ -45,8 +45,7 @@ static void test_trades(void **state)
     (void)state;
     const audit_item item = {.verdict = {.rule = RULE_TRADES_COMPLETE},
                              .about = {.line = 1, .shard = 2, .conn = 3},
-                             .from_ns = 10,
-                             .to_ns = 20};
+                             .time = {10, 20}};
     const channel_info names = {.feed = "f", .topic = "t", .symbol = "s"};
     const gap_row row = found_gap_of_trades(&names, &item, "how many");
     check(&row, GAP_AGGREGATE, 10, 20, 3, "trades_complete");

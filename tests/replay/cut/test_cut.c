@@ -221,8 +221,8 @@ static uint64_t hash_audit(const audit_verdict *of)
     uint64_t hash = of->count;
     for (uint32_t i = 0; i < of->count; i++) {
         const audit_item *item = &of->items[i];
-        hash =
-            hash_item(hash * 31 + (item->from_ns ^ item->to_ns << 1 ^ item->event), &item->verdict);
+        hash = hash_item(hash * 31 + (item->time.from_ns ^ item->time.to_ns << 1 ^ item->event),
+                         &item->verdict);
     }
     return hash;
 }

@@ -81,8 +81,9 @@ static td_result see(void *ctx, const struct stream *of, void **state, const app
         for (uint32_t i = 0; i < found->audit.count; i++) {
             const audit_item *item = &found->audit.items[i];
             seen->trades_missing += item->verdict.rule == RULE_TRADES_COMPLETE;
-            hash = hash_item(mix_number(hash, item->from_ns ^ item->to_ns << 1 ^ item->event),
-                             &item->verdict);
+            hash = hash_item(
+                mix_number(hash, item->time.from_ns ^ item->time.to_ns << 1 ^ item->event),
+                &item->verdict);
         }
         if (track_book(found->track) != NULL)
             hash = mix_number(hash, track_hash_best(found->track, 0));
