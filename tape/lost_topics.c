@@ -101,14 +101,24 @@ static int is_lost(const gap_row *gap, const segment_rows *rows, const grant_row
     return grant->source[0] != '\0' && is_of_conn && is_held;
 }
 
-/* 1 if time is missing at a moment because a connection was lost. If a gap between two recordings
- * has an end, the second one need not have the topics of the first. */
-static int lasts_at(const gap_row *gap, uint64_t at_ns)
+/* 1 if time is missing because a connection was lost. If a gap between two recordings has an end,
+ * the second one need not have the topics of the first. */
+static int is_of_lost_conn(const gap_row *gap)
 {
-    const int is_open = gap->to_ns == GAP_OPEN;
     return gap_row_is_loss(gap) && gap->topic[0] == '\0' && gap->reason != GAP_SEQUENCE &&
-           gap->reason != GAP_AGGREGATE && (is_open || gap->reason != GAP_RESTART) &&
-           gap->from_ns <= at_ns && (is_open || gap->to_ns > at_ns);
+           gap->reason != GAP_AGGREGATE && (gap->to_ns == GAP_OPEN || gap->reason != GAP_RESTART);
+}
+
+uint64_t lost_topics_next_ns(const gap_list *ledger, const channel_info *topic, uint64_t last_ns,
+                             uint64_t after_ns)
+{
+    for (size_t i = 0; i < ledger->count; i++) {
+        const gap_row *gap = &ledger->rows[i];
+        if (is_of_lost_conn(gap) && gap_row_affects_channel(gap, topic) &&
+            (gap->to_ns == GAP_OPEN || gap->to_ns > after_ns))
+            return gap->from_ns > last_ns ? gap->from_ns : last_ns + 1;
+    }
+    return 0;
 }
 
 td_result lost_topics_find(archive_view *view, const gap_list *ledger, const selection *wanted,
@@ -121,7 +131,8 @@ td_result lost_topics_find(archive_view *view, const gap_list *ledger, const sel
         open_conns open;
         uint64_t first_ns;
         uint64_t last_ns;
-        if (!lasts_at(gap, at_ns) || !selection_has_feed(wanted, gap->feed))
+        const int lasts = gap->from_ns <= at_ns && (gap->to_ns == GAP_OPEN || gap->to_ns > at_ns);
+        if (!lasts || !is_of_lost_conn(gap) || !selection_has_feed(wanted, gap->feed))
             continue;
         const search s = {
             wanted, gap, gap->to_ns != GAP_OPEN ? gap->to_ns : feed_asked_until_ns(view, gap->feed),

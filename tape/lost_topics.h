@@ -34,6 +34,11 @@ TD_MUST_USE td_result lost_topics_find(archive_view *view, const gap_list *ledge
                                        const selection *wanted, uint64_t at_ns,
                                        lost_topic_list *out, td_err *err);
 
+/* A time for lost_topics_find: when the connection of a topic is lost that had its last frame at
+ * last_ns, by the first gap that lasts beyond after_ns. 0: it is not lost. */
+uint64_t lost_topics_next_ns(const gap_list *ledger, const channel_info *topic, uint64_t last_ns,
+                             uint64_t after_ns);
+
 /* The row of a topic and symbol of a feed, or NULL. */
 const lost_topic *lost_topic_list_find(const lost_topic_list *list, const char *feed,
                                        const char *topic, const char *symbol);

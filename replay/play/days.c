@@ -405,32 +405,19 @@ static int is_asked(const stream_days *s, const open_conns *at_end, const open_c
            open_conns_has_topic(at_last, topic, covers);
 }
 
-/* The first gap of a stream's connection that lasts beyond the stream's end, or NULL. */
-static const gap_row *next_loss(const stream_days *s, const gap_list *ledger)
+/* If a topic's connection was lost after its last frame, the topic is asked for until the gap ends.
+ */
+static td_result extend_by_loss(days_run *run, stream_days *s, td_err *err)
 {
     const channel_info of = {.feed = s->feed,
                              .topic = s->topic,
                              .symbol = s->symbol,
                              .line = s->line,
                              .shard = s->shard};
-    for (size_t i = 0; i < ledger->count; i++) {
-        const gap_row *gap = &ledger->rows[i];
-        if (gap_row_is_loss(gap) && gap->topic[0] == '\0' && gap_row_affects_channel(gap, &of) &&
-            (gap->to_ns == GAP_OPEN || gap->to_ns > s->end_ns))
-            return gap;
-    }
-    return NULL;
-}
-
-/* If a topic's connection was lost after its last frame, the topic is asked for until the gap ends.
- */
-static td_result extend_by_loss(days_run *run, stream_days *s, td_err *err)
-{
-    const gap_row *gap = next_loss(s, &run->ledger);
+    const uint64_t at_ns = lost_topics_next_ns(&run->ledger, &of, s->last_ns, s->end_ns);
     td_result rc = TD_OK;
-    if (gap == NULL)
+    if (at_ns == 0)
         return TD_OK;
-    const uint64_t at_ns = gap->from_ns > s->last_ns ? gap->from_ns : s->last_ns + 1;
     if (at_ns != run->lost_ns) {
         td_free(run->lost.rows);
         rc = lost_topics_find(run->view, &run->ledger, run->wanted, at_ns, &run->lost, err);
