@@ -6,11 +6,10 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/hash.h"
-#include "base/row_table.h"
 #include "archive/archive_segment.h"
 #include "archive/asked_topics.h"
 #include "archive/feed_slots.h"
+#include "archive/gap_index.h"
 #include "archive/name_index.h"
 #include "archive/topic_list.h"
 
@@ -355,21 +354,12 @@ static int compare_stretches(const void *a, const void *b)
     return left->to_ns < right->to_ns ? -1 : left->to_ns > right->to_ns;
 }
 
-/* The gaps of a feed in the ledger. There may be as many as topics, so that a topic's own ones must
- * be found at once. */
-typedef struct feed_gaps {
-    const gap_list *ledger;
-    size_t *wide; /* rows that may be of several topics or symbols */
-    size_t wide_count;
-    row_table by_topic; /* the others, by topic and symbol */
-} feed_gaps;
-
 /* The search in the sessions from..to-1 of a feed, or for one topic and symbol of it ("" and "":
  * all topics). */
 typedef struct between {
     time_account *of;
     archive_view *view;
-    const feed_gaps *gaps;
+    const gap_index *gaps; /* of the ledger */
     gap_list *found;
     size_t from, to;
     const char *feed, *topic, *symbol;
@@ -389,51 +379,18 @@ static void add_row(const between *b, time_reason reason, const char *cause, uin
     gap_list_add(b->found, &row);
 }
 
-static uint64_t topic_hash(const char *topic, const char *symbol)
-{
-    td_xxh64_state state;
-    td_xxh64_begin(&state);
-    td_xxh64_update(&state, topic, strlen(topic) + 1);
-    td_xxh64_update(&state, symbol, strlen(symbol));
-    return td_xxh64_end(&state);
-}
-
-static void read_feed_gaps(feed_gaps *self, const char *feed)
-{
-    self->wide_count = 0;
-    row_table_clear(&self->by_topic);
-    for (size_t i = 0; i < self->ledger->count; i++) {
-        const gap_row *row = &self->ledger->rows[i];
-        if (strcmp(row->feed, feed) != 0)
-            continue;
-        if (row->topic[0] != '\0' && row->symbol[0] != '\0' && strcmp(row->symbol, "*") != 0) {
-            row_table_put(&self->by_topic, topic_hash(row->topic, row->symbol), i);
-            continue;
-        }
-        self->wide = td_array_grow(self->wide, self->wide_count, sizeof *self->wide);
-        self->wide[self->wide_count++] = i;
-    }
-}
-
-static void add_gap(between *b, size_t number)
-{
-    const gap_row *row = &b->gaps->ledger->rows[number];
-    const uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
-    if (to_ns > row->from_ns && gap_row_affects_topic(row, b->topic, b->symbol))
-        add_stretch(&b->list, &(stretch){.kind = STRETCH_GAP,
-                                         .from_ns = row->from_ns,
-                                         .to_ns = to_ns,
-                                         .end_ns = to_ns});
-}
-
 /* Add the feed's gaps to the list, and sort it. */
 static void add_gaps(between *b)
 {
-    row_probe at = row_probe_of(topic_hash(b->topic, b->symbol));
-    for (size_t i = 0; i < b->gaps->wide_count; i++)
-        add_gap(b, b->gaps->wide[i]);
-    while (row_table_next(&b->gaps->by_topic, &at))
-        add_gap(b, at.row);
+    gap_probe at = gap_index_find(b->gaps, b->feed, b->topic, b->symbol);
+    for (const gap_row *row; (row = gap_index_next(&at)) != NULL;) {
+        const uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
+        if (to_ns > row->from_ns)
+            add_stretch(&b->list, &(stretch){.kind = STRETCH_GAP,
+                                             .from_ns = row->from_ns,
+                                             .to_ns = to_ns,
+                                             .end_ns = to_ns});
+    }
     qsort(b->list.rows, b->list.count, sizeof b->list.rows[0], compare_stretches);
 }
 
@@ -539,13 +496,13 @@ static void search_all(time_account *self, archive_view *view, void (*search)(be
     const stretch_list *all = &self->received;
     gap_list found = {0};
     stretch_list scratch = {0};
-    feed_gaps gaps = {.ledger = ledger};
+    gap_index gaps = {0};
     size_t end = 0;
+    gap_index_build(&gaps, ledger);
     for (size_t at = 0; at < all->count; at = end) {
         for (end = at + 1;
              end < all->count && strcmp(all->rows[end].feed, all->rows[at].feed) == 0;)
             end++;
-        read_feed_gaps(&gaps, all->rows[at].feed);
         between b = {.of = self,
                      .view = view,
                      .reason = GAP_RESTART,
@@ -563,8 +520,7 @@ static void search_all(time_account *self, archive_view *view, void (*search)(be
     }
     gap_list_join(ledger, &found);
     gap_list_fini(&found);
-    row_table_fini(&gaps.by_topic);
-    td_free(gaps.wide);
+    gap_index_fini(&gaps);
     td_free(scratch.rows);
 }
 

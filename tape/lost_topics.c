@@ -109,15 +109,14 @@ static int is_of_lost_conn(const gap_row *gap)
            gap->reason != GAP_AGGREGATE && (gap->to_ns == GAP_OPEN || gap->reason != GAP_RESTART);
 }
 
-uint64_t lost_topics_next_ns(const gap_list *ledger, const channel_info *topic, uint64_t last_ns,
+uint64_t lost_topics_next_ns(const gap_index *ledger, const channel_info *topic, uint64_t last_ns,
                              uint64_t after_ns)
 {
-    for (size_t i = 0; i < ledger->count; i++) {
-        const gap_row *gap = &ledger->rows[i];
+    gap_probe at = gap_index_find(ledger, topic->feed, topic->topic, topic->symbol);
+    for (const gap_row *gap; (gap = gap_index_next(&at)) != NULL;)
         if (is_of_lost_conn(gap) && gap_row_affects_channel(gap, topic) &&
             (gap->to_ns == GAP_OPEN || gap->to_ns > after_ns))
             return gap->from_ns > last_ns ? gap->from_ns : last_ns + 1;
-    }
     return 0;
 }
 

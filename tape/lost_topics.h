@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "archive/archive_view.h"
+#include "archive/gap_index.h"
 #include "schema/topic.h"
 #include "tape/selection.h"
 
@@ -36,7 +37,7 @@ TD_MUST_USE td_result lost_topics_find(archive_view *view, const gap_list *ledge
 
 /* A time for lost_topics_find: when the connection of a topic is lost that had its last frame at
  * last_ns, by the first gap that lasts beyond after_ns. 0: it is not lost. */
-uint64_t lost_topics_next_ns(const gap_list *ledger, const channel_info *topic, uint64_t last_ns,
+uint64_t lost_topics_next_ns(const gap_index *ledger, const channel_info *topic, uint64_t last_ns,
                              uint64_t after_ns);
 
 /* The row of a topic and symbol of a feed, or NULL. */

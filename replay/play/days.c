@@ -69,6 +69,7 @@ typedef struct days_run {
     archive *archive;
     selection_window window;
     gap_list ledger;
+    gap_index gaps; /* of the ledger */
     stream_days **streams;
     size_t stream_count;
     const selection *wanted;
@@ -253,33 +254,34 @@ static td_result on_frame(void *ctx, const stream *of, void **state, const appli
 
 /* ---- days of a stream ---- */
 
-/* Add the gaps of a stream's topic to its bad time. end_ns: end of the expected time; 0: unknown.
- */
-static void add_gaps(stream_days *s, const gap_list *gaps, uint64_t end_ns)
+static channel_info channel_of(const stream_days *s)
 {
-    const channel_info of = {.feed = s->feed,
-                             .topic = s->topic,
-                             .symbol = s->symbol,
-                             .line = s->line,
-                             .shard = s->shard};
-    for (size_t i = 0; i < gaps->count; i++) {
-        const gap_row *gap = &gaps->rows[i];
-        if (!gap_row_affects_channel(gap, &of))
-            continue;
-        const span_kind kind = gap->reason == GAP_NOT_SUBSCRIBED ? SPAN_NOT_SUBSCRIBED
-                               : gap->reason == GAP_PRUNED       ? SPAN_PRUNED
-                               : gap->reason == GAP_SEQUENCE || gap->reason == GAP_AGGREGATE
-                                   ? SPAN_DEGRADED
-                                   : SPAN_MISSING;
-        /* A gap begins at the last recorded frame. If that is the topic's last frame, and recording
-         * continued without the topic, then the topic lacks nothing; but stored frames that cannot
-         * be read may be its last ones. */
-        if (kind != SPAN_DEGRADED && gap->reason != GAP_CORRUPT && gap->to_ns != GAP_OPEN &&
-            gap->from_ns + 1 == end_ns)
-            continue;
-        const uint64_t to_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
-        add_span(&s->bad, (bad_span){{gap->from_ns, to_ns}, 1U << gap->reason, kind});
-    }
+    return (channel_info){.feed = s->feed,
+                          .topic = s->topic,
+                          .symbol = s->symbol,
+                          .line = s->line,
+                          .shard = s->shard};
+}
+
+/* Add a gap of a stream's topic to its bad time. end_ns: end of the expected time; 0: unknown. */
+static void add_gap(stream_days *s, const gap_row *gap, uint64_t end_ns)
+{
+    const channel_info of = channel_of(s);
+    if (!gap_row_affects_channel(gap, &of))
+        return;
+    const span_kind kind = gap->reason == GAP_NOT_SUBSCRIBED ? SPAN_NOT_SUBSCRIBED
+                           : gap->reason == GAP_PRUNED       ? SPAN_PRUNED
+                           : gap->reason == GAP_SEQUENCE || gap->reason == GAP_AGGREGATE
+                               ? SPAN_DEGRADED
+                               : SPAN_MISSING;
+    /* A gap begins at the last recorded frame. If that is the topic's last frame, and recording
+     * continued without the topic, then the topic lacks nothing; but stored frames that cannot be
+     * read may be its last ones. */
+    if (kind != SPAN_DEGRADED && gap->reason != GAP_CORRUPT && gap->to_ns != GAP_OPEN &&
+        gap->from_ns + 1 == end_ns)
+        return;
+    const uint64_t to_ns = gap->to_ns == GAP_OPEN ? UINT64_MAX : gap->to_ns;
+    add_span(&s->bad, (bad_span){{gap->from_ns, to_ns}, 1U << gap->reason, kind});
 }
 
 static int compare_spans(const void *a, const void *b)
@@ -409,12 +411,8 @@ static int is_asked(const stream_days *s, const open_conns *at_end, const open_c
  */
 static td_result extend_by_loss(days_run *run, stream_days *s, td_err *err)
 {
-    const channel_info of = {.feed = s->feed,
-                             .topic = s->topic,
-                             .symbol = s->symbol,
-                             .line = s->line,
-                             .shard = s->shard};
-    const uint64_t at_ns = lost_topics_next_ns(&run->ledger, &of, s->last_ns, s->end_ns);
+    const channel_info of = channel_of(s);
+    const uint64_t at_ns = lost_topics_next_ns(&run->gaps, &of, s->last_ns, s->end_ns);
     td_result rc = TD_OK;
     if (at_ns == 0)
         return TD_OK;
@@ -446,7 +444,9 @@ static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
         stream_days *s = run->streams[i];
         s->end_ns = (is_asked(s, &at_end, &at_last) ? last_ns : s->last_ns) + 1;
         rc = extend_by_loss(run, s, err);
-        add_gaps(s, &run->ledger, s->end_ns);
+        gap_probe at = gap_index_find(&run->gaps, s->feed, s->topic, s->symbol);
+        for (const gap_row *gap; (gap = gap_index_next(&at)) != NULL;)
+            add_gap(s, gap, s->end_ns);
         if (s->bad.count > 0)
             qsort(s->bad.rows, s->bad.count, sizeof *s->bad.rows, compare_spans);
     }
@@ -590,7 +590,8 @@ static void on_close(void *ctx, void *state)
     days_run *run = ctx;
     stream_days *s = state;
     end_day(s);
-    add_gaps(s, &s->of->gaps, 0); /* gaps that audits found */
+    for (size_t i = 0; i < s->of->gaps.count; i++)
+        add_gap(s, &s->of->gaps.rows[i], 0); /* that audits found */
     s->of = NULL;
     if (s->day_count == 0) {
         close_stream(s); /* it had only lead-in frames */
@@ -650,6 +651,7 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
         rc = observe_tape(how, wanted, (cursor_options){.states = TAPE_STATES_AUDITED},
                           (observer){&OPS, &run, &run.ledger}, stats, &damage, err);
     gap_list_join(&run.ledger, &damage);
+    gap_index_build(&run.gaps, &run.ledger);
     if (rc == TD_OK)
         rc = archive_view_open(how->archive, VIEW_ALL, NULL, &run.view, err);
     if (rc == TD_OK)
@@ -669,6 +671,7 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
     td_free(run.streams);
     td_free(run.lost.rows);
     archive_view_close(run.view);
+    gap_index_fini(&run.gaps);
     gap_list_fini(&run.ledger);
     gap_list_fini(&damage);
     return rc;
