@@ -28,7 +28,7 @@ typedef struct law_session {
     uint64_t began_ns;          /* a recorder's start; otherwise the first message */
     uint64_t first_ns, last_ns; /* of its received frames; 0 without frames */
     uint64_t end_ns;            /* of its last message of any kind */
-    uint64_t stop_ns;           /* of its recorded end; 0: it has none */
+    uint64_t stop_ns;           /* of its recorded end; 0: absent */
 } law_session;
 
 /* A connection; several segments may repeat it. */
