@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/log_rate.h"
 #include "recorder/capture/grants.h"
+#include "recorder/capture/slot_gaps.h"
 #include "schema/conn_counter.h"
 
 enum {
@@ -370,12 +371,7 @@ static td_result check_number(feed_writer *self, uint32_t slot, const feed_frame
     if (TD_LIKELY(number.expected == number.found))
         return TD_OK;
     char detail[128];
-    event gap = {.kind = EVENT_GAP,
-                 .gap = gap_row_of(GAP_SEQUENCE, self->options.name, from_ns, frame->recv_ns,
-                                   rule_name(RULE_CONN_DENSE))};
-    gap.gap.line = frame->line;
-    gap.gap.shard = frame->shard;
-    gap.gap.conn = frame->conn;
+    event gap = slot_gap_before(frame, self->options.name, from_ns, RULE_CONN_DENSE);
     gap.gap.detail = detail;
     if (number.found > number.expected)
         gap.gap.frames_lost = number.found - number.expected;
@@ -399,15 +395,11 @@ static td_result write_several(feed_writer *self, uint32_t slot, const feed_fram
 {
     slot_counter *of = &self->counters[slot];
     char topic[LIMIT_TOPIC_BYTES];
-    event gap = {.kind = EVENT_GAP,
-                 .gap = gap_row_of(GAP_SEQUENCE, self->options.name, self->slots[slot].last_ns,
-                                   frame->recv_ns, rule_name(RULE_SYMBOL_MATCHES))};
+    event gap =
+        slot_gap_before(frame, self->options.name, self->slots[slot].last_ns, RULE_SYMBOL_MATCHES);
     if (self->options.is_copy)
         return TD_OK;
     (void)snprintf(topic, sizeof topic, "%s", frame->info->topic); /* fits */
-    gap.gap.line = frame->line;
-    gap.gap.shard = frame->shard;
-    gap.gap.conn = frame->conn;
     gap.gap.topic = topic;
     gap.gap.detail = "a frame has entries of several symbols";
     if (topic_row_has_state(row) && of->lost_from_ns == 0)

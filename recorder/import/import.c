@@ -18,7 +18,7 @@
 #include "archive/imports.h"
 #include "archive/ledger.h"
 #include "base/cli/units.h"
-#include "recorder/capture/slot_outage.h"
+#include "recorder/capture/slot_gaps.h"
 #include "recorder/pipeline/live_check.h"
 #include "base/json/json.h"
 #include "schema/decode.h"

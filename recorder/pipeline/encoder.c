@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/time_share.h"
 #include "recorder/capture/feed_writer.h"
+#include "recorder/capture/slot_gaps.h"
 #include "archive/event.h"
 #include "recorder/pipeline/intake.h"
 

@@ -22,9 +22,9 @@
 #include "base/ring.h"
 #include "base/ws_message.h"
 #include "recorder/capture/feed_writer.h"
+#include "recorder/capture/slot_gaps.h"
 #include "recorder/pipeline/pipeline_config.h"
 #include "recorder/pipeline/session_clock.h"
-#include "recorder/pipeline/slot_drops.h"
 #include "schema/classify.h"
 #include "archive/event.h"
 

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "recorder/capture/slot_outage.h"
+#include "recorder/capture/slot_gaps.h"
 #include "recorder/pipeline/intake.h"
 #include "recorder/pipeline/pipeline_config.h"
 
