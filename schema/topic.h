@@ -258,6 +258,10 @@ typedef enum topic_speech {
 /* A granted topic that speaks at once or steadily, and sent no frame for so long, is overdue. */
 #define TOPIC_SILENCE_NS (60 * TD_NS_PER_S)
 
+/* A book whose snapshot is fetched lacks it at the begin of each connection. If it stays away for
+ * longer than this, the time is a gap. */
+#define TOPIC_UNANCHORED_NS (10 * TD_NS_PER_S)
+
 /* A word for a frame's kind. "true" and "false" also match JSON booleans; null and "" count as no
  * kind. */
 typedef struct kind_word {

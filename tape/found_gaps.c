@@ -36,6 +36,17 @@ gap_row found_gap_of_copies(const channel_info *topic, uint64_t from_ns, uint64_
     return row_of(GAP_SEQUENCE, topic, from_ns, to_ns, "only another connection had frames");
 }
 
+int found_gap_of_unanchored(const frame_ref *frame, uint64_t lacking_ns, gap_row *out)
+{
+    if (frame->row->snapshot_request == NULL || frame->is_lead_in ||
+        frame->recv_ns - lacking_ns <= TOPIC_UNANCHORED_NS)
+        return 0;
+    *out = row_of(GAP_SEQUENCE, &frame->channel->info, lacking_ns, frame->recv_ns,
+                  rule_name(RULE_ANCHORED));
+    out->conn = frame->conn->number;
+    return 1;
+}
+
 int found_gap_of_silence(const frame_ref *frame, gap_row *out)
 {
     if (frame->row->speaks != SPEAKS_AT_ONCE || frame->is_copy || frame->is_lead_in ||

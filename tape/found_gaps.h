@@ -21,6 +21,11 @@ gap_row found_gap_of_trades(const channel_info *topic, const audit_item *item, c
  * the followed connection did not continue: of reason sequence. */
 gap_row found_gap_of_copies(const channel_info *topic, uint64_t from_ns, uint64_t to_ns);
 
+/* The frame ends the time since lacking_ns in which the topic, whose snapshot is fetched, had none
+ * on the frame's connection. Returns 1 if that took too long: *out is that time, of reason
+ * sequence. A row that a recorder's live check wrote for it has the same key. */
+int found_gap_of_unanchored(const frame_ref *frame, uint64_t lacking_ns, gap_row *out);
+
 /* The frame is its connection's first one of its topic. Returns 1 if the topic, which speaks at
  * once, was silent for too long after the grant: *out is that time. */
 int found_gap_of_silence(const frame_ref *frame, gap_row *out);

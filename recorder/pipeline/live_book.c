@@ -1,11 +1,5 @@
 #include "recorder/pipeline/live_book.h"
 
-#include "base/clock.h"
-
-/* A book whose snapshot is fetched lacks it at the begin of each connection. Only if it stays away
- * for longer than this, that is reported, and the snapshot is requested again. */
-#define LACKS_NS (10 * TD_NS_PER_S)
-
 static void report(const live_book *self, live_findings *to, found_topic *topic, uint64_t to_ns,
                    uint64_t now_ns)
 {
@@ -36,7 +30,7 @@ static int lacks_snapshot(live_book *self, const found_topic *topic, uint64_t re
         self->lacks_from_ns = 0;
     else if (self->lacks_from_ns == 0)
         self->lacks_from_ns = recv_ns;
-    return lacks && recv_ns - self->lacks_from_ns > LACKS_NS;
+    return lacks && recv_ns - self->lacks_from_ns > TOPIC_UNANCHORED_NS;
 }
 
 /* Report that the book needs a snapshot with other levels, although it is right, or no longer. */

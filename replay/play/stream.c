@@ -129,6 +129,21 @@ static void note_late_first(stream *s, const frame_ref *frame)
         gap_list_add(&s->gaps, &row);
 }
 
+static void note_late_snapshot(stream *s, const frame_ref *frame, const trust_answer *trust)
+{
+    gap_row row;
+    if (frame->is_copy)
+        return;
+    if (trust->lacks->reason == DOUBT_NO_SNAPSHOT) {
+        s->lacking_ns = s->lacking_ns == 0 ? frame->recv_ns : s->lacking_ns;
+        return;
+    }
+    if (TD_UNLIKELY(s->lacking_ns != 0) && s->gaps.count < LIMIT_TOPIC_GAPS &&
+        found_gap_of_unanchored(frame, s->lacking_ns, &row))
+        gap_list_add(&s->gaps, &row);
+    s->lacking_ns = 0;
+}
+
 static void note_copy(stream *s, const frame_ref *frame)
 {
     if (frame->is_copy && !frame->is_lead_in && frame->copied_since_ns != 0)
@@ -190,8 +205,10 @@ static void count_data(stream *s, const applied_frame *seen)
         quiet_time_add(&s->quiet, frame->recv_ns, m);
     if (seen->found != NULL)
         count_found(s, frame, seen->found);
-    if (seen->trust != NULL)
+    if (seen->trust != NULL) {
         s->began_broken |= seen->trust->began_broken->reason != TIME_IS_RIGHT;
+        note_late_snapshot(s, frame, seen->trust);
+    }
 }
 
 static void digest_one(stream *s, const frame_ref *frame, track *t)

@@ -79,9 +79,33 @@ static void test_silence_after_a_grant(void **state)
     assert_false(found_gap_of_silence(&frame, &row));
 }
 
+static void test_late_snapshots(void **state)
+{
+    (void)state;
+    const topic_row fetched = {.snapshot_request = "/depth"};
+    const topic_row sent = {0};
+    const frame_conn conn = {.number = 3};
+    frame_channel channel = {.info = TOPIC};
+    frame_ref frame = {.channel = &channel,
+                       .row = &fetched,
+                       .conn = &conn,
+                       .recv_ns = GRANTED_NS + TOPIC_UNANCHORED_NS};
+    gap_row row;
+    assert_false(found_gap_of_unanchored(&frame, GRANTED_NS, &row));
+    frame.recv_ns++;
+    assert_true(found_gap_of_unanchored(&frame, GRANTED_NS, &row));
+    check(&row, GAP_SEQUENCE, GRANTED_NS, frame.recv_ns, 3, "anchored");
+    frame.is_lead_in = 1;
+    assert_false(found_gap_of_unanchored(&frame, GRANTED_NS, &row));
+    frame.is_lead_in = 0;
+    frame.row = &sent;
+    assert_false(found_gap_of_unanchored(&frame, GRANTED_NS, &row));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_breaks), cmocka_unit_test(test_trades),
-                                       cmocka_unit_test(test_silence_after_a_grant)};
+                                       cmocka_unit_test(test_silence_after_a_grant),
+                                       cmocka_unit_test(test_late_snapshots)};
     return cmocka_run_group_tests_name("found_gaps", tests, NULL, NULL);
 }

@@ -107,6 +107,31 @@ const RETURNS = [
   delta(5, [["88.00", "2"]], []),
 ];
 
+test("a snapshot that comes later than 10 s after the first delta is a gap, for a capture, too", async (t) => {
+  for (const [late_ms, gaps] of [
+    [9_990, 0],
+    [10_010, 1],
+  ]) {
+    const archive = await imported(t, [
+      delta(1, [["99.00", "1"]], []),
+      delta(2, [["99.00", "2"]], []),
+      reply(late_ms, 2, levels(99, 10, -1), [["101.00", "1"]]),
+      [late_ms + 1, delta(3, [["99.00", "3"]], [])[1]],
+    ]);
+    const report = await json(t, ["replay", "-a", archive, "--json"], { status: gaps });
+    assert.deepEqual(
+      [report.gaps.length, report.verdict],
+      [gaps, gaps === 0 ? "complete" : "incomplete"]
+    );
+    if (gaps === 0) continue;
+    const [row] = report.gaps;
+    assert.deepEqual(
+      [row.reason, row.cause, row.topic, row.symbol, row.from_ns, row.to_ns],
+      ["sequence", "anchored", "depth@100ms", "BTCUSDT", (NOON + 1) * 1e6, (NOON + late_ms) * 1e6]
+    );
+  }
+});
+
 test("the market leaves the levels that a snapshot shows: its best price is unknown to all", async (t) => {
   const archive = await imported(t, LEAVES);
   const {
