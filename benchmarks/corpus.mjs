@@ -35,6 +35,7 @@ export const FEEDS = {
     topics: ["orderbook.50", "publicTrade"],
     namesSymbols: true,
   },
+  "binance-usdm": { path: "/stream", topics: ["depth@100ms", "aggTrade"], namesSymbols: true },
 };
 /** The first ten coins of the simulated exchange. */
 const COINS = ["BTC", "ETH", "EOS", "XRP", "LTC", "BCH", "LINK", "ADA", "DOT", "XTZ"];
@@ -45,7 +46,7 @@ export const symbolsOf = (family) =>
   COINS.map((coin) => coin + (family === "inverse" ? "USD" : "USDT"));
 
 /** Record frames of the simulated exchange: books and trades of ten symbols. */
-export async function makeCorpus(name, frames, family = "inverse", rate = 50000) {
+export async function makeCorpus(name, frames, family = "inverse", rate = 50000, simArgs = []) {
   const archive = path.join(work, name),
     readyFile = path.join(work, `${name}.json`);
   const sim = spawn(
@@ -66,6 +67,7 @@ export async function makeCorpus(name, frames, family = "inverse", rate = 50000)
       "7",
       "--epoch",
       "2026-01-01T00:00:00Z",
+      ...simArgs,
     ],
     { stdio: "ignore" }
   );
@@ -97,6 +99,12 @@ export async function makeCorpus(name, frames, family = "inverse", rate = 50000)
     .sort();
   return { archive, frames, segments: segments.map((f) => path.join(archive, f)) };
 }
+
+export const segmentBytes = (archive) =>
+  fs
+    .readdirSync(archive, { recursive: true })
+    .filter((name) => name.endsWith(".mcap"))
+    .reduce((sum, name) => sum + fs.statSync(path.join(archive, name)).size, 0);
 
 /** A corpus's data frames as bytes, one per line. */
 export const rawFrames = (archive, family) =>

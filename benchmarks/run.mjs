@@ -30,6 +30,7 @@ import {
   recordArgs,
   replayArgs,
   run,
+  segmentBytes,
   serve,
   SYMBOLS,
   symbolsOf,
@@ -37,22 +38,25 @@ import {
   work,
 } from "./corpus.mjs";
 import { exportRows } from "./exports.mjs";
+import { columnBits, makeHours } from "./hours.mjs";
 
 const outDir = process.argv[3];
 const RUNS = Number(process.env.BENCH_RUNS ?? 5);
 const CORPUS_FRAMES = Number(process.env.BENCH_CORPUS_FRAMES ?? 250_000);
+const MADE_HOURS = Number(process.env.BENCH_HOURS ?? 2);
 /** How often the corpus is written, sent and received in one measurement: the cost of starting, and of touching memory for the
  *  first time, is then negligible, as in an hour of recording. */
 const ROUNDS = 6;
 
 /** Run a command. Returns its output, and its CPU time including start and end. */
-function timed(command, args) {
+function timed(command, args, statuses = [0]) {
   const script = 'TIMEFORMAT="%U %S"; time "$@" 2>/dev/null';
   const end = spawnSync("bash", ["-c", script, "bash", command, ...args], {
     encoding: "utf8",
     maxBuffer: 1 << 30,
   });
-  if (end.status !== 0) throw new Error(`${command} ${args.join(" ")}: status ${end.status}`);
+  if (!statuses.includes(end.status))
+    throw new Error(`${command} ${args.join(" ")}: status ${end.status}`);
   const [user, system] = end.stderr.trim().split("\n").at(-1).split(" ").map(Number);
   return { out: end.stdout, cpu_s: user + system };
 }
@@ -128,7 +132,11 @@ const oursWrite = (c) =>
 
 const limitRead = (c) => measured(parse(run(bench("limits/limit_read"), c.segments)));
 function oursReplay(c, threads) {
-  const { out, cpu_s } = timed(bin("tapedeck-replay"), replayArgs(c.archive, threads));
+  const { out, cpu_s } = timed(
+    bin("tapedeck-replay"),
+    replayArgs(c.archive, threads),
+    [0, 1] // 1: made hours of Binance begin without snapshots
+  );
   const report = parse(out);
   if (report.continuity.violations !== 0 || report.undecoded !== 0)
     throw new Error("the corpus is not replayed cleanly");
@@ -418,14 +426,8 @@ async function delayRows(c) {
 
 // ---- packed segments -----------------------------------------------------------------------------------------
 
-const segmentBytes = (archive) =>
-  fs
-    .readdirSync(archive, { recursive: true })
-    .filter((name) => name.endsWith(".mcap"))
-    .reduce((sum, name) => sum + fs.statSync(path.join(archive, name)).size, 0);
-
 /** Pack a copy of a corpus: its bytes, the cost of packing, and its replay beside that of the recorded one. */
-async function packRows(title, tape) {
+async function packRows(title, tape, most = 0.35) {
   const archive = path.join(work, `packed-${title}`);
   fs.cpSync(tape.archive, archive, { recursive: true });
   const { cpu_s } = timed(bin("tapedeck"), ["pack", "-q", "-a", archive, "--older", "0s"]);
@@ -436,7 +438,7 @@ async function packRows(title, tape) {
     recorded,
     "bytes",
     "lower",
-    0.35,
+    most,
     tape.sha,
     1
   );
@@ -457,6 +459,32 @@ async function packRows(title, tape) {
     0.9,
     tape.sha
   );
+}
+
+/** Hours of made recordings, with sizes and delays of real captures (hours.mjs). */
+async function hoursRows() {
+  const captures = process.env.TAPEDECK_CAPTURES;
+  if (captures === undefined || !fs.existsSync(captures)) {
+    say("no captures: no rows of hours");
+    return;
+  }
+  for (const [family, most] of Object.entries({
+    "v5-linear": 0.35,
+    inverse: 0.35,
+    "binance-usdm": 0.42,
+  })) {
+    const made = await makeHours(family, MADE_HOURS, captures);
+    const { out } = timed(bin("tapedeck-replay"), replayArgs(made.archive, 1), [0, 1]);
+    made.sha = parse(out).digest.frames;
+    const bits = await columnBits(family, made.real, Infinity);
+    const madeBits = await columnBits(family, made.archive, bits.level_count.values);
+    for (const [column, of] of Object.entries(bits))
+      console.log(
+        `hours of ${family}: ${column}: real ${of.bits.toFixed(2)} bits a value (${of.values} values), made ${madeBits[column].bits.toFixed(2)} (${madeBits[column].values})`
+      );
+    await packRows(`${family}, ${MADE_HOURS} h`, made, most);
+    fs.rmSync(made.archive, { recursive: true });
+  }
 }
 
 // ---- memory, and bytes read for a small selection -----------------------------------------------------------
@@ -1070,6 +1098,7 @@ await beside(
 );
 await packRows("inverse", c);
 await packRows("v5", v5);
+await hoursRows();
 await beside(
   "regress check -j 1 (limit: replay -j 1)",
   () => oursCheck(c, 1),
