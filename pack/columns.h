@@ -129,7 +129,23 @@ static inline int64_t column_predict(const column_rule *by, const column_last *a
     return 0;
 }
 
-/* Learn the number that came. */
+/* Learn the number that came: what a predictor needs of its own column, or all. Another column may
+ * need *any. */
+static inline void column_learn_for(column_predictor by, column_state *state, uint32_t frame,
+                                    int64_t value, unsigned scale)
+{
+    if (by == PREDICT_STEP) {
+        const int64_t last = column_align(state->last, state->scale, (int)scale);
+        state->step = wrapping_difference(value, last);
+    } else if (by == PREDICT_BEFORE) {
+        state->first = state->frame == frame + 1
+                           ? column_align(state->first, state->scale, (int)scale)
+                           : value;
+        state->frame = frame + 1;
+    }
+    state->last = value;
+    state->scale = (uint8_t)scale;
+}
 static inline void column_learn(column_last *any, column_state *state, uint32_t frame,
                                 int64_t value, unsigned scale)
 {

@@ -8,11 +8,11 @@
 #include "pack/numbers.h"
 #include "pack/pack.h"
 
-/* A part of a template. */
+/* A part of a template, with the literal before it. PART_LITERAL: that alone. */
 typedef struct part {
+    td_bytes literal;
     uint8_t kind;
     uint16_t column, elements; /* elements: of PART_ARRAY, the column of their templates */
-    td_bytes literal;
 } part;
 
 typedef struct frame_template {
@@ -24,6 +24,7 @@ typedef struct column_reader {
     column_kind kind;
     column_rule rule;
     uint32_t scale_group;
+    uint8_t needs_any;                 /* 1: this column's predictor or another's needs `any` */
     column_last any;                   /* the last number */
     state_array states;                /* column_state */
     number_reader digits, other;       /* of numbers */
@@ -102,6 +103,12 @@ static int read_columns(decoder *d, in_stream *table, stream_reader *streams)
         if (kind != COLUMN_NUMBER)
             of->text = stream_reader_take(streams);
     }
+    for (size_t i = 0; i < d->column_count; i++) {
+        column_reader *of = &d->columns[i];
+        of->needs_any |= of->rule.predictor == PREDICT_ANY || of->rule.predictor == PREDICT_BEFORE;
+        if (of->rule.predictor == PREDICT_REFERENCE)
+            d->columns[of->rule.reference].needs_any = 1;
+    }
     return !table->is_short;
 }
 
@@ -116,7 +123,7 @@ static int read_part(decoder *d, in_stream *from, part *out)
     const uint8_t kind = in_stream_byte(from);
     uint64_t values = 0;
     uint64_t elements = 0;
-    *out = (part){.kind = kind};
+    *out = (part){.literal = {from->next, 0}, .kind = kind}; /* `put` may read behind it */
     if (kind >= PART_KINDS)
         return 0;
     if (kind == PART_LITERAL) {
@@ -134,6 +141,21 @@ static int read_part(decoder *d, in_stream *from, part *out)
     return !from->is_short;
 }
 
+/* A literal and the value after it become one part. */
+static void add_part(decoder *d, frame_template *to, const part *next)
+{
+    part *last = to->count == 0 ? NULL : &d->parts[d->part_count - 1];
+    if (last != NULL && last->kind == PART_LITERAL && next->kind != PART_LITERAL) {
+        const td_bytes before = last->literal;
+        *last = *next;
+        last->literal = before;
+        return;
+    }
+    d->parts = td_array_grow(d->parts, d->part_count, sizeof *d->parts);
+    d->parts[d->part_count++] = *next;
+    to->count++;
+}
+
 static int read_templates(decoder *d, uint64_t count, in_stream from)
 {
     if (count > TEMPLATES_MAX || (size_t)(from.end - from.next) > TEMPLATES_BYTES_MAX)
@@ -145,12 +167,11 @@ static int read_templates(decoder *d, uint64_t count, in_stream from)
         in_stream parts = {bytes.data, bytes.data + bytes.size, 0};
         frame_template *made = &d->templates[i];
         made->first = d->part_count;
-        for (; parts.next != parts.end; made->count++) {
-            d->parts = td_array_grow(d->parts, d->part_count, sizeof *d->parts);
-            if (made->count == TEMPLATE_PARTS_MAX ||
-                !read_part(d, &parts, &d->parts[d->part_count]))
+        for (size_t part_count = 0; parts.next != parts.end; part_count++) {
+            part next;
+            if (part_count == TEMPLATE_PARTS_MAX || !read_part(d, &parts, &next))
                 return 0;
-            d->part_count++;
+            add_part(d, made, &next);
         }
     }
     return !from.is_short;
@@ -186,21 +207,13 @@ static int read_table(decoder *d, stream_reader *streams)
 
 /* ---- numbers ---- */
 
-static inline int64_t read_list(decoder *d, number_reader *from)
-{
-    const int64_t number = number_reader_next(from);
-    if (TD_UNLIKELY(from->is_short))
-        d->is_wrong = 1;
-    return number;
-}
-
 /* A price whose place is a stored difference to the last one. */
 static int64_t read_key(decoder *d, column_reader *of, level_map *map, column_state *state)
 {
-    const int is_new = read_list(d, &of->lists[0]) != 0;
-    const int64_t place = wrapping_sum(state->last, read_list(d, &of->lists[1]));
+    const int is_new = number_reader_next(&of->lists[0]) != 0;
+    const int64_t place = wrapping_sum(state->last, number_reader_next(&of->lists[1]));
     const size_t index = (size_t)place;
-    if (place < 0 || index > map->count || (!is_new && index == map->count) || d->is_wrong) {
+    if (place < 0 || index > map->count || (!is_new && index == map->count)) {
         d->is_wrong = 1;
         return 0;
     }
@@ -208,7 +221,7 @@ static int64_t read_key(decoder *d, column_reader *of, level_map *map, column_st
     int64_t key = is_new ? (index == 0 ? 0 : level_map_at(map, index - 1)->key)
                          : level_map_at(map, index)->key;
     if (is_new)
-        key = wrapping_sum(key, read_list(d, &of->lists[2]));
+        key = wrapping_sum(key, number_reader_next(&of->lists[2]));
     if (of->rule.predictor == PREDICT_LEVEL_KEY)
         level_map_touch(map, index, is_new, key);
     else
@@ -216,19 +229,19 @@ static int64_t read_key(decoder *d, column_reader *of, level_map *map, column_st
     return key;
 }
 
-static int64_t read_size(decoder *d, column_reader *of, level_map *map)
+static int64_t read_size(column_reader *of, level_map *map)
 {
     int64_t value = 0;
     if (!map->is_touched || map->is_new)
-        value = read_list(d, &of->lists[1]);
-    else if (read_list(d, &of->lists[0]) != SIZE_REMOVES)
-        value = wrapping_sum(level_map_value(map), read_list(d, &of->lists[2]));
+        value = number_reader_next(&of->lists[1]);
+    else if (number_reader_next(&of->lists[0]) != SIZE_REMOVES)
+        value = wrapping_sum(level_map_value(map), number_reader_next(&of->lists[2]));
     level_map_put(map, value);
     return value;
 }
 
-static int64_t read_level(decoder *d, column_reader *of, column_state *state, unsigned scale,
-                          int is_alone)
+static __attribute__((noinline)) int64_t
+read_level(decoder *d, column_reader *of, column_state *state, unsigned scale, int is_alone)
 {
     const int is_size = of->rule.predictor == PREDICT_LEVEL_VALUE;
     level_map *map =
@@ -241,10 +254,10 @@ static int64_t read_level(decoder *d, column_reader *of, column_state *state, un
     const uint64_t moved = map->moved;
     if (is_alone) {
         map->is_touched = 0;
-        value = read_list(d, &of->lists[is_size ? 1 : 2]);
+        value = number_reader_next(&of->lists[is_size ? 1 : 2]);
     } else if (is_size) {
         level_map_align_values(map, scale);
-        value = read_size(d, of, map);
+        value = read_size(of, map);
     } else {
         level_map_align_keys(map, scale);
         value = read_key(d, of, map, state);
@@ -256,8 +269,8 @@ static int64_t read_level(decoder *d, column_reader *of, column_state *state, un
 }
 
 /* The next number of a column at a scale. channel: of its states. */
-static int64_t read_at_scale(decoder *d, column_reader *of, size_t channel, unsigned scale,
-                             int is_alone)
+static inline __attribute__((always_inline)) int64_t
+read_at_scale(decoder *d, column_reader *of, size_t channel, unsigned scale, int is_alone)
 {
     column_state *state = state_array_at(&of->states, channel, sizeof *state, &d->states_left);
     if (state == NULL || d->work_left == 0) {
@@ -270,13 +283,15 @@ static int64_t read_at_scale(decoder *d, column_reader *of, size_t channel, unsi
     const column_last *any =
         of->rule.predictor == PREDICT_REFERENCE ? &d->columns[of->rule.reference].any : &of->any;
     const int64_t value = wrapping_sum(column_predict(&of->rule, any, state, d->frame, scale),
-                                       read_list(d, &of->lists[0]));
-    column_learn(&of->any, state, d->frame, value, scale);
+                                       number_reader_next(&of->lists[0]));
+    column_learn_for(of->rule.predictor, state, d->frame, value, scale);
+    if (of->needs_any)
+        of->any = (column_last){value, d->frame + 1, (uint8_t)scale};
     return value;
 }
 
 /* A number without digits after the point. */
-static int64_t read_plain(decoder *d, size_t column, size_t channel)
+static __attribute__((noinline)) int64_t read_plain(decoder *d, size_t column, size_t channel)
 {
     return read_at_scale(d, &d->columns[column], channel, 0, 0);
 }
@@ -331,8 +346,8 @@ static void put_number(decoder *d, column_reader *of)
 {
     scale_state *scale =
         state_array_at(&d->scales[of->scale_group], d->channel, sizeof *scale, &d->states_left);
-    const uint64_t how = (uint64_t)read_list(d, &of->digits);
-    if (TD_UNLIKELY(scale == NULL || d->is_wrong)) {
+    const uint64_t how = (uint64_t)number_reader_next(&of->digits);
+    if (TD_UNLIKELY(scale == NULL)) {
         d->is_wrong = 1;
         return;
     }
@@ -343,7 +358,7 @@ static void put_number(decoder *d, column_reader *of)
     unsigned digits = scale->scale;
     int64_t value = read_at_scale(d, of, d->channel, digits, 0);
     uint8_t *is_short = &scale->is_short[value == 0];
-    *is_short ^= read_list(d, &of->other) != 0;
+    *is_short ^= number_reader_next(&of->other) != 0;
     for (; *is_short && digits > 0 && value % 10 == 0; digits--)
         value /= 10;
     if (TD_LIKELY(d->out_end - d->out >= VALUE_TEXT_BYTES)) {
@@ -363,8 +378,9 @@ static void put_time(decoder *d, const part *at)
 
 static void put_string(decoder *d, column_reader *of)
 {
-    const uint64_t which = (uint64_t)read_list(d, &of->lists[0]);
-    of->lasts = td_array_reach(of->lasts, &of->last_capacity, d->channel, sizeof *of->lasts);
+    const uint64_t which = (uint64_t)number_reader_next(&of->lists[0]);
+    if (TD_UNLIKELY(d->channel >= of->last_capacity))
+        of->lasts = td_array_reach(of->lasts, &of->last_capacity, d->channel, sizeof *of->lasts);
     uint32_t *last = &of->lasts[d->channel];
     if (which == 1) {
         const uint64_t size = in_stream_number(&of->text);
@@ -409,15 +425,14 @@ static void put_template(decoder *d, uint64_t number, unsigned depth)
     const frame_template *of = &d->templates[number - TEMPLATE_FIRST];
     for (size_t i = 0; i < of->count && !d->is_wrong; i++) {
         const part *at = &d->parts[of->first + i];
-        if (at->kind == PART_LITERAL)
-            put(d, at->literal.data, at->literal.size);
-        else if (at->kind == PART_NUMBER)
+        put(d, at->literal.data, at->literal.size);
+        if (at->kind == PART_NUMBER)
             put_number(d, &d->columns[at->column]);
         else if (at->kind == PART_STRING)
             put_string(d, &d->columns[at->column]);
         else if (at->kind == PART_ARRAY)
             put_array(d, at, depth);
-        else
+        else if (at->kind != PART_LITERAL)
             put_time(d, at);
     }
 }
@@ -433,7 +448,7 @@ static void put_text(decoder *d, const uint32_t *text_columns)
         return;
     }
     column_reader *of = &d->columns[column_at];
-    const td_bytes text = in_stream_bytes(&of->text, (uint64_t)read_list(d, &of->lists[0]));
+    const td_bytes text = in_stream_bytes(&of->text, (uint64_t)number_reader_next(&of->lists[0]));
     d->is_wrong |= of->text.is_short;
     put(d, text.data, text.size);
 }
@@ -500,6 +515,19 @@ static void put_records(decoder *d)
     td_free(text_columns);
 }
 
+/* 1 if more numbers of a list were taken than it has: they counted as 0. */
+static int are_lists_short(const decoder *d)
+{
+    int found = 0;
+    for (size_t i = 0; i < d->column_count; i++) {
+        const column_reader *of = &d->columns[i];
+        found |= of->digits.is_short | of->other.is_short;
+        for (size_t k = 0; k < COLUMN_LISTS; k++)
+            found |= of->lists[k].is_short;
+    }
+    return found;
+}
+
 static void decoder_fini(decoder *d)
 {
     for (size_t i = 0; i < d->column_count; i++) {
@@ -542,7 +570,7 @@ td_result pack_decode(codec *coder, td_bytes packed, size_t raw_bytes, size_t pa
         d.out = out->data;
         d.out_end = out->data + raw_bytes;
         put_records(&d);
-        if (d.is_wrong || d.out != d.out_end)
+        if (d.is_wrong || are_lists_short(&d) || d.out != d.out_end)
             rc = td_err_set(err, TD_E_CORRUPT, "packed chunk: its columns do not give %zu bytes",
                             raw_bytes);
         out->size = rc == TD_OK ? raw_bytes : 0;

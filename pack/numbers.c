@@ -183,6 +183,13 @@ void number_reader_fini(number_reader *self)
 static uint64_t read_bits(number_reader *self, unsigned count, int *is_short)
 {
     in_stream *from = &self->streams[1];
+    if (self->bit_count < count && from->end - from->next >= 8) {
+        /* whole bytes count; the bits of the next one are the same when it is read again */
+        const unsigned bytes = (63u - self->bit_count) / 8;
+        self->bits |= td_le64(from->next) << self->bit_count;
+        self->bit_count = (uint8_t)(self->bit_count + 8 * bytes);
+        from->next += bytes;
+    }
     while (self->bit_count < count && from->next != from->end) {
         self->bits |= (uint64_t)*from->next++ << self->bit_count;
         self->bit_count = (uint8_t)(self->bit_count + 8);
