@@ -231,6 +231,10 @@ test("a recorder packs what it has finished", async (t) => {
     `'${path.join(BIN, "tapedeck")}' pack -q -a '${archive}' --older 0s && :`,
   ]);
   await recorder.durableAfter(3);
+  // The follower stands still while the segments that it has not read are packed.
+  const follower = new Program(t, "tapedeck", ["cat", "-a", archive, "--dir", "all", "--follow"]);
+  await eventually("it follows", () => follower.stdout !== "", follower);
+  follower.child.kill("SIGSTOP");
   const forms = async () =>
     (await jsonList(t, ["ls", "-a", archive, "--json"])).map((row) => row.packed);
   for (let finished = 1; finished <= 2; finished++) {
@@ -242,6 +246,7 @@ test("a recorder packs what it has finished", async (t) => {
       recorder
     );
   }
+  follower.child.kill("SIGCONT");
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   assert.doesNotMatch(recorder.stderr, /on_segment ended|dropped/);
   await eventually("the last one is packed", async () =>
@@ -250,6 +255,18 @@ test("a recorder packs what it has finished", async (t) => {
   const replay = await json(t, ["replay", "-a", archive, "--json"]);
   assert.equal(replay.verdict, "complete", JSON.stringify(replay));
   assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
+  const all = (await tapedeck(t, ["cat", "-a", archive, "--dir", "all"])).stdout;
+  await eventually("the follower has all frames", () => follower.stdout.length >= all.length);
+  assert.equal(follower.stdout, all);
+});
+
+test("verify --since-last reads packed segments again", async (t) => {
+  const archive = await copyOf(t);
+  const sinceLast = async () =>
+    (await json(t, ["verify", "-a", archive, "--since-last", "--json"])).segments;
+  assert.deepEqual([await sinceLast(), await sinceLast()], [4, 0]);
+  await pack(t, archive, ["--feed", "v5-linear"]);
+  assert.deepEqual([await sinceLast(), await sinceLast()], [3, 0]);
 });
 
 test("a damaged segment is left, and the others are packed", async (t) => {

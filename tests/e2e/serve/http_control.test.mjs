@@ -2,7 +2,13 @@
 // without tapedeck.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { FRAMES_MS as MS, importFrames, listening, temporary } from "../support/harness.mjs";
+import {
+  FRAMES_MS as MS,
+  importFrames,
+  listening,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -74,7 +80,7 @@ async function served(t, ...options) {
     assert.equal(answer.headers.get("content-type"), "application/json");
     return answer.json();
   };
-  return { program, url, control };
+  return { program, url, control, archive };
 }
 
 test("a paused tape sends one frame a step; frames that no client has subscribed to do not count", async (t) => {
@@ -127,16 +133,17 @@ test("a book that no client subscribed to before has the levels of that position
   assert.deepEqual(frames, await subscribedLate(t, "--shared-clock"));
 });
 
-test("seek goes forward and back, also from the end, and sends a snapshot of that moment", async (t) => {
-  const { url, control } = await served(t, "--speed", "max");
+test("seek goes forward and back, also from the end and in a file that was packed since, and sends a snapshot of that moment", async (t) => {
+  const { url, control, archive } = await served(t, "--speed", "max");
   const client = new Client(t, url);
   const end = () => SYMBOLS.every((symbol) => client.u.get(symbol) === COUNT + 1);
   await client.until(end);
   assert.deepEqual(client.frames, FRAMES);
-  for (const to of [new Date(MS + 605).toISOString(), "%2B595ms"]) {
+  for (const to of [new Date(MS + 605).toISOString(), "%2B595ms", "packed"]) {
+    if (to === "packed") await tapedeck(t, ["pack", "-q", "-a", archive, "--older", "0s"]);
     client.frames = [];
     client.u.clear();
-    await control(`seek?to=${to}`);
+    await control(`seek?to=${to === "packed" ? "%2B595ms" : to}`);
     await client.until(end);
     const from = 60; // the first frame received at or after that moment
     assert.deepEqual(
