@@ -8,9 +8,10 @@
 
 #include "base/attr.h"
 
-#define TD_NS_PER_S  UINT64_C(1000000000)
-#define TD_NS_PER_MS UINT64_C(1000000)
-#define TD_NS_PER_US UINT64_C(1000)
+#define TD_NS_PER_S   UINT64_C(1000000000)
+#define TD_NS_PER_DAY (86400 * TD_NS_PER_S)
+#define TD_NS_PER_MS  UINT64_C(1000000)
+#define TD_NS_PER_US  UINT64_C(1000)
 
 typedef struct td_clock_ops {
     uint64_t (*wall_ns)(void *ctx);

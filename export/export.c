@@ -16,6 +16,7 @@
 #include "export/export_day.h"
 #include "export/export_manifest.h"
 #include "export/export_name.h"
+#include "replay/play/absence.h"
 #include "format/segment_index.h"
 #include "tape/cursor.h"
 #include "tape/empty_selection.h"
@@ -48,7 +49,8 @@ typedef struct export_run {
     selection_window window;
     planned_day *days;
     size_t day_count;
-    const gap_row **gaps; /* in the selection, by time */
+    uint64_t absent_count; /* days that are asked for, and of which nothing was recorded */
+    const gap_row **gaps;  /* in the selection, by time */
     size_t gap_count;
     export_precisions precisions; /* that the days have at least (settle) */
     /* The manifests of the dataset's first and last day, of this run and of earlier ones. */
@@ -70,7 +72,7 @@ static planned_day *day_of(export_run_state *run, uint32_t day)
     run->days[run->day_count] = (planned_day){
         .run = run,
         .day = day,
-        .window = time_span_clip((time_span){day * EXPORT_DAY_NS, (day + 1) * EXPORT_DAY_NS},
+        .window = time_span_clip((time_span){day * TD_NS_PER_DAY, (day + 1) * TD_NS_PER_DAY},
                                  run->window),
         .received = TIME_SPAN_NONE,
     };
@@ -133,6 +135,13 @@ static void gather_gaps(export_run_state *run)
         qsort(run->gaps, run->gap_count, sizeof(const gap_row *), compare_gaps);
 }
 
+/* Counts the days from one to another, which is not included, as absent, but for other shards'. */
+static void add_absent(export_run_state *run, uint32_t from, uint32_t to)
+{
+    for (uint32_t day = from; day < to; day++)
+        run->absent_count += export_has_day(run->options->spec, day) != 0;
+}
+
 static td_result find_days(export_run_state *run, td_err *err)
 {
     const export_options *options = run->options;
@@ -161,7 +170,11 @@ static td_result find_days(export_run_state *run, td_err *err)
         if (export_has_day(options->spec, run->days[i].day))
             run->days[kept++] = run->days[i];
     run->day_count = kept;
-    return TD_OK;
+    absent_days absent;
+    rc = absence_find_days(options->archive, options->wanted, run->window, &absent, err);
+    add_absent(run, absent.from, absent.first);
+    add_absent(run, absent.after, absent.to);
+    return rc;
 }
 
 /* ---- what an earlier run made ---- */
@@ -828,7 +841,9 @@ static td_result publish_made(export_run_state *run, td_err *err)
 
 static export_result result_of(const export_run_state *run)
 {
-    export_result out = {.days = run->day_count, .rows = total_of(run, TOTAL_ROWS)};
+    export_result out = {.days = run->day_count,
+                         .days_absent = run->absent_count,
+                         .rows = total_of(run, TOTAL_ROWS)};
     for (size_t i = 0; i < run->day_count; i++) {
         const planned_day *day = &run->days[i];
         out.files += day->facts.files;
@@ -840,6 +855,8 @@ static export_result result_of(const export_run_state *run)
         out.verdict = day->facts.verdict;
         memcpy(out.worst, day->manifest, sizeof out.worst);
     }
+    if (out.days_absent > 0 && out.verdict < REPLAY_INCOMPLETE)
+        out.verdict = REPLAY_INCOMPLETE;
     return out;
 }
 

@@ -38,9 +38,13 @@ typedef struct export_result {
     uint64_t rows;
     uint64_t days;
     uint64_t days_kept;     /* number of days kept from an earlier run of the same request */
+    uint64_t days_absent;   /* number of days that --from or --to ask for, before the first day that
+                               was recorded or after the last one. Then the verdict is no better
+                               than REPLAY_INCOMPLETE */
     replay_verdict verdict; /* the worst verdict of a day (report_verdict) */
     char left_out_formats[EXPORT_FORMAT_LIST_BYTES]; /* of the first day that lacks some, or "" */
-    char worst[EXPORT_MANIFEST_NAME_BYTES]; /* the manifest of the first day with that verdict */
+    char worst[EXPORT_MANIFEST_NAME_BYTES]; /* the manifest of the first day with that verdict; "":
+                                               only days are absent */
 } export_result;
 
 /* Runs an export. After a failure, complete days remain. An incomplete day leaves at most the files

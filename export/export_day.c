@@ -1190,8 +1190,8 @@ static td_result find_absences(day_run *run, td_err *err)
 {
     const selection_window window = run->day->window;
     selection wanted = *run->day->wanted;
-    wanted.has_from = window.from_ns % EXPORT_DAY_NS != 0;
-    wanted.has_to = window.to_ns % EXPORT_DAY_NS != 0;
+    wanted.has_from = window.from_ns % TD_NS_PER_DAY != 0;
+    wanted.has_to = window.to_ns % TD_NS_PER_DAY != 0;
     return report_verdict(&run->report) == REPLAY_DAMAGED
                ? TD_OK
                : absence_find(run->day->archive, run->day->ledger, &wanted, window,

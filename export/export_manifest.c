@@ -101,8 +101,8 @@ static void write_request(td_buf *out, const export_spec *spec, const selection 
     write_globs(&json, "feeds", &wanted->feeds);
     write_globs(&json, "topics", &wanted->topics);
     write_globs(&json, "symbols", &wanted->symbols);
-    member_u64_or_null(&json, "from_ns", window.from_ns > day * EXPORT_DAY_NS, window.from_ns);
-    member_u64_or_null(&json, "to_ns", window.to_ns < (day + 1) * EXPORT_DAY_NS, window.to_ns);
+    member_u64_or_null(&json, "from_ns", window.from_ns > day * TD_NS_PER_DAY, window.from_ns);
+    member_u64_or_null(&json, "to_ns", window.to_ns < (day + 1) * TD_NS_PER_DAY, window.to_ns);
     json_write_object_end(&json);
     json_write_object_end(&json);
     end_value(&json);

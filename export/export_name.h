@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "export/export_format.h"
@@ -12,12 +13,10 @@
 /* Size of a file name with its NUL: file systems allow 255 bytes, and ".partial" is appended. */
 enum { EXPORT_NAME_BYTES = 240, EXPORT_SYMBOL_NAME_BYTES = 160 };
 
-#define EXPORT_DAY_NS UINT64_C(86400000000000)
-
 /* The UTC day of a time, in days since 1970. */
 static inline uint32_t export_day_of(uint64_t ns)
 {
-    return (uint32_t)(ns / EXPORT_DAY_NS);
+    return (uint32_t)(ns / TD_NS_PER_DAY);
 }
 
 /* "2021-04-17" and a NUL. */

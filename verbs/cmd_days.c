@@ -51,7 +51,7 @@ static symbol_days collect_rows(const day_list *list)
         if (row.sum.reasons != 0 && row.clean == DAY_SHARE_ALL)
             row.clean--;
         row.verified = day_share(row.proof_ns[PROOF_PROVEN], row.sum.expected_ns);
-        row.of_day = day_share(row.sum.clean_ns, row.topic_count * DAYS_DAY_NS);
+        row.of_day = day_share(row.sum.clean_ns, row.topic_count * TD_NS_PER_DAY);
         for (size_t k = i; k < next; k++) {
             row.proven += list->rows[k].proof == PROOF_PROVEN;
             row.frames += list->rows[k].counts.frames;
@@ -214,7 +214,7 @@ static int has_same_after(const symbol_days *days, size_t from, size_t end)
     for (size_t i = from; i < end; i++) {
         const symbol_day *next = &days->rows[i + (end - from)];
         if (days->rows[i].frames != 0 || next->frames != 0 ||
-            next->sum.day_ns != one->sum.day_ns + DAYS_DAY_NS ||
+            next->sum.day_ns != one->sum.day_ns + TD_NS_PER_DAY ||
             strcmp(next->sum.feed, one->sum.feed) != 0 ||
             strcmp(next->sum.symbol, days->rows[i].sum.symbol) != 0)
             return 0;
@@ -266,6 +266,7 @@ static td_result describe(verb_run *verb, symbol_days *days, const day_list *lis
     result_count(r, "not_clean", days->count - days->clean - days->unproven);
     result_count(r, "unproven_days", days->unproven);
     result_count(r, "recording", days->recording);
+    result_count(r, "days_absent", list->absent_days);
     result_count(r, "damaged_chunks", stats->damaged_chunks);
     result_count(r, "unreadable_segments", stats->segments_unreadable);
     report_describe_silent(r, &list->silent);
@@ -273,6 +274,7 @@ static td_result describe(verb_run *verb, symbol_days *days, const day_list *lis
     result_object_end(
         r, "{days}\n{clean} of {all} symbol-days are clean"
            "[; {unproven_days} without a frame]"
+           "[; nothing was recorded on {days_absent day} that {days_absent is/are} asked for]"
            "[; {recording} being recorded][; {damaged_chunks damaged chunk}]"
            "[; {unreadable_segments unreadable segment}]\n" SILENT_PATTERN BANDS_PATTERN);
     return rc;
@@ -288,9 +290,10 @@ static td_result run_days(verb_run *verb)
     if (rc == TD_OK) {
         symbol_days days = collect_rows(&list);
         rc = describe(verb, &days, &list, &stats);
-        verb->status = cursor_is_damaged(&stats)                  ? EXIT_CODE_DAMAGE
-                       : days.clean + days.unproven == days.count ? EXIT_CODE_DONE
-                                                                  : EXIT_CODE_DIFFERS;
+        const int is_whole = days.clean + days.unproven == days.count && list.absent_days == 0;
+        verb->status = cursor_is_damaged(&stats) ? EXIT_CODE_DAMAGE
+                       : is_whole                ? EXIT_CODE_DONE
+                                                 : EXIT_CODE_DIFFERS;
         td_free(days.rows);
     }
     day_list_fini(&list);
@@ -306,7 +309,8 @@ exit_code cmd_days(const verb_context *context, int argc, char **argv)
                    "is replayed once.",
         .statuses = {[EXIT_CODE_DONE] =
                          "all days are clean, or only have topics that may be silent",
-                     [EXIT_CODE_DIFFERS] = "a day is not clean",
+                     [EXIT_CODE_DIFFERS] =
+                         "a day is not clean, or was not recorded although asked for",
                      [EXIT_CODE_DAMAGE] = ("a part of the selection cannot be read or is missing, "
                                            "or the journal is damaged")},
         .examples = "tapedeck days archive --feed v5-linear --from 2026-11-01 --to 2026-11-07\n"

@@ -287,7 +287,7 @@ static td_result refuse_type(const char *name, const export_format *format, td_e
 static td_result read_interval(const char *option, const char *text, uint64_t *ns, td_err *err)
 {
     td_result rc = td_duration_parse(text, ns, err);
-    if (rc == TD_OK && (*ns == 0 || EXPORT_DAY_NS % *ns != 0))
+    if (rc == TD_OK && (*ns == 0 || TD_NS_PER_DAY % *ns != 0))
         rc = td_err_set(err, TD_E_INVALID, "'%s' does not divide a day", text);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "%s", option);
 }
@@ -483,23 +483,30 @@ static void report_result(verb_run *verb, const export_result *result)
         result_count(r, "rows", result->rows);
         result_count(r, "days", result->days);
         result_count(r, "days_kept", result->days_kept);
+        result_count(r, "days_absent", result->days_absent);
         result_text(r, "verdict", export_verdict_name(result->verdict));
         result_name(r, "incomplete", result->worst);
         result_name(r, "left_out_formats", result->left_out_formats);
         result_object_end(r, NULL);
     }
-    /* Also with --quiet, so that a nightly run tells it; but not again each night. */
+    /* Also with --quiet, so that a nightly run tells it; but not again each night, except that
+     * another day was not recorded. */
     int is_news = verb->verbosity.is_quiet && verb->status != EXIT_CODE_DONE &&
-                  result->days_kept < result->days;
+                  (result->days_kept < result->days || result->days_absent > 0);
+    char absent[128] = "";
+    if (result->days_absent > 0)
+        (void)snprintf(absent, sizeof absent, "; nothing was recorded on %s that %s asked for",
+                       format_counted(result->days_absent, "day").text,
+                       result->days_absent == 1 ? "is" : "are");
     report_line(
-        verb->report, is_news ? TD_LOG_ERROR : TD_LOG_INFO, "%s, %s in '%s'%s%s%s%s%s%s",
+        verb->report, is_news ? TD_LOG_ERROR : TD_LOG_INFO, "%s, %s in '%s'%s%s%s%s%s%s%s",
         format_counted(result->files, "file").text, format_counted(result->rows, "row").text,
         command->flags.out,
         result->days_kept == 0              ? ""
         : result->days_kept == result->days ? "; all days existed already"
                                             : "; existing days are kept",
-        verb->status == EXIT_CODE_DONE ? "" : "; the selection is not complete: ", result->worst,
-        verb->status == EXIT_CODE_DONE ? "" : " shows where",
+        absent, result->worst[0] == '\0' ? "" : "; the selection is not complete: ", result->worst,
+        result->worst[0] == '\0' ? "" : " shows where",
         result->left_out_formats[0] == '\0' ? "" : "; not written: ", result->left_out_formats);
 }
 

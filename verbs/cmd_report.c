@@ -49,7 +49,7 @@ static void write_day(json_writer *json, const day_topic *topics, size_t count,
     } shares[] = {
         {"clean_percent", clean - (sum->reasons != 0 && clean == DAY_SHARE_ALL)},
         {"verified_percent", day_share(proven_ns, sum->expected_ns)},
-        {"day_percent", day_share(sum->clean_ns, count * DAYS_DAY_NS)},
+        {"day_percent", day_share(sum->clean_ns, count * TD_NS_PER_DAY)},
     };
     for (size_t i = 0; i < count; i++)
         frames += topics[i].counts.frames;

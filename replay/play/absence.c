@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "archive/open_conns.h"
 #include "archive/read_plan.h"
 #include "archive/topic_list.h"
@@ -172,4 +173,37 @@ td_result absence_find(archive *a, const gap_list *ledger, const selection *want
     read_plan_close(plan);
     archive_view_close(s.view);
     return rc == TD_OK ? rc : td_err_add(err, rc, "looking for absent parts of the selection");
+}
+
+td_result absence_find_days(archive *from, const selection *wanted, selection_window window,
+                            absent_days *out, td_err *err)
+{
+    selection feeds = *wanted;
+    time_span recorded = TIME_SPAN_NONE;
+    read_plan *plan = NULL;
+    *out = (absent_days){0};
+    if (!wanted->has_from && !wanted->has_to)
+        return TD_OK;
+    feeds.topics.count = 0;
+    feeds.symbols.count = 0;
+    read_query query = selection_query(&feeds, window);
+    query.is_quiet = 1;
+    td_result rc = read_plan_open(from, &query, &plan, err);
+    for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++) {
+        const segment_index *index = read_plan_segment(plan, i)->index;
+        recorded = time_span_join(recorded, (time_span){index->first_ns, index->last_ns + 1});
+    }
+    read_plan_close(plan);
+    recorded = time_span_clip(recorded, window);
+    if (rc != TD_OK || time_span_ns(recorded) == 0)
+        return rc; /* only gaps */
+    if (wanted->has_from) {
+        out->from = (uint32_t)(window.from_ns / TD_NS_PER_DAY);
+        out->first = (uint32_t)(recorded.from_ns / TD_NS_PER_DAY);
+    }
+    if (wanted->has_to) {
+        out->after = (uint32_t)((recorded.to_ns - 1) / TD_NS_PER_DAY) + 1;
+        out->to = (uint32_t)((window.to_ns - 1) / TD_NS_PER_DAY) + 1;
+    }
+    return TD_OK;
 }

@@ -51,6 +51,23 @@ void absence_list_fini(absence_list *list);
 /* 1 if the selection asks for a part that is absent. */
 int absence_list_is_asked(const absence_list *list);
 
+/* UTC days, by their number since 1970, that a bound of the selection asks for: from `from` to
+ * before `first`, the first day on which a selected feed was recorded, and from `after`, behind the
+ * last one, to before `to`. Time between two recordings is a gap. */
+typedef struct absent_days {
+    uint32_t from, first, after, to;
+} absent_days;
+
+/* Find them. window: the selection's times as the tape resolves them. TD_E_IO. */
+TD_MUST_USE td_result absence_find_days(archive *archive, const selection *wanted,
+                                        selection_window window, absent_days *out, td_err *err);
+
+/* How many days they are. */
+static inline uint64_t absent_days_count(const absent_days *days)
+{
+    return (uint64_t)(days->first - days->from) + (days->to - days->after);
+}
+
 /* Name of a reason: "before_first_frame", "after_last_frame", "not_subscribed". */
 const char *absence_reason_name(absence_reason reason);
 

@@ -9,6 +9,7 @@
 #include "archive/ledger.h"
 #include "archive/open_conns.h"
 #include "archive/time_account.h"
+#include "replay/play/absence.h"
 #include "replay/play/lateness.h"
 #include "replay/play/stream.h"
 #include "schema/family.h"
@@ -155,7 +156,7 @@ static void end_day(stream_days *s)
 
 static stream_day *day_of(stream_days *s, uint64_t recv_ns)
 {
-    uint64_t day_ns = recv_ns - recv_ns % DAYS_DAY_NS;
+    uint64_t day_ns = recv_ns - recv_ns % TD_NS_PER_DAY;
     if (s->day_count > 0 && s->days[s->day_count - 1].day_ns >= day_ns) /* the clock went back */
         return &s->days[s->day_count - 1];
     end_day(s);
@@ -323,7 +324,7 @@ static int has_candles_without_volume(const days_run *run, const stream_days *s,
         if (other->row == NULL || other->row->type != MSG_KLINE ||
             strcmp(other->feed, s->feed) != 0 || strcmp(other->symbol, s->symbol) != 0)
             continue;
-        while (day < other->days + other->day_count && day->day_ns + DAYS_DAY_NS <= from_ns)
+        while (day < other->days + other->day_count && day->day_ns + TD_NS_PER_DAY <= from_ns)
             day++;
         if (day == other->days + other->day_count || !quiet_time_has(&day->quiet, from_ns, to_ns) ||
             covered_ns(&other->bad, from_ns, to_ns, SPAN_DEGRADED, &reasons) > 0)
@@ -343,7 +344,7 @@ static void add_day(days_run *run, const stream_days *s, uint64_t from_ns, uint6
     day_topic row = {.feed = td_strdup(s->feed),
                      .topic = td_strdup(s->topic),
                      .symbol = td_strdup(s->symbol),
-                     .day_ns = from_ns - from_ns % DAYS_DAY_NS,
+                     .day_ns = from_ns - from_ns % TD_NS_PER_DAY,
                      .proof = s->proof};
     row.not_subscribed_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_NOT_SUBSCRIBED, &row.reasons);
     uint64_t unexpected_ns = covered_ns(&s->bad, from_ns, to_ns, SPAN_PRUNED, &row.reasons);
@@ -390,7 +391,7 @@ static void add_days(days_run *run, const stream_days *s)
         from_ns = run->window.from_ns;
     uint64_t to_ns = s->end_ns < run->window.to_ns ? s->end_ns : run->window.to_ns;
     while (from_ns < to_ns) {
-        uint64_t next_ns = from_ns - from_ns % DAYS_DAY_NS + DAYS_DAY_NS;
+        uint64_t next_ns = from_ns - from_ns % TD_NS_PER_DAY + TD_NS_PER_DAY;
         add_day(run, s, from_ns, next_ns < to_ns ? next_ns : to_ns);
         from_ns = next_ns;
     }
@@ -462,7 +463,7 @@ static td_result add_feed(days_run *run, size_t from, size_t to, td_err *err)
     }
     for (size_t i = begin; i < run->out->count; i++) {
         day_topic *row = &run->out->rows[i];
-        row->is_recording = (uint8_t)(is_live && row->day_ns == last_ns - last_ns % DAYS_DAY_NS);
+        row->is_recording = (uint8_t)(is_live && row->day_ns == last_ns - last_ns % TD_NS_PER_DAY);
     }
     return rc;
 }
@@ -637,6 +638,14 @@ static td_result add_feeds(days_run *run, td_err *err)
     return rc;
 }
 
+static td_result find_absent(const days_run *run, td_err *err)
+{
+    absent_days absent;
+    td_result rc = absence_find_days(run->archive, run->wanted, run->window, &absent, err);
+    run->out->absent_days = absent_days_count(&absent);
+    return rc;
+}
+
 td_result days_find(const observe_options *how, const selection *wanted, day_list *out,
                     cursor_stats *stats, td_err *err)
 {
@@ -656,6 +665,8 @@ td_result days_find(const observe_options *how, const selection *wanted, day_lis
         rc = archive_view_open(how->archive, VIEW_ALL, NULL, &run.view, err);
     if (rc == TD_OK)
         rc = find_all_silent(&run, wanted, err);
+    if (rc == TD_OK)
+        rc = find_absent(&run, err);
     /* Of chunks that cannot be read only the catalog has the grants: the answer would depend on it.
      */
     if (rc == TD_OK && damage.count == 0)

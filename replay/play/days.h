@@ -27,8 +27,6 @@
 #include "replay/play/observe.h"
 #include "tape/silent_topics.h"
 
-#define DAYS_DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
-
 /* A set of reasons (time_reason_bit) as text: "disconnect, rule". "" if clean. */
 enum { DAY_REASONS_BYTES = 160 };
 void day_reasons_text(unsigned reasons, char out[DAY_REASONS_BYTES]);
@@ -68,7 +66,9 @@ static inline int day_topic_is_silent(const day_topic *row)
 typedef struct day_list {
     day_topic *rows; /* sorted by feed, day, symbol, topic */
     size_t count;
-    silent_list silent; /* tape/silent_topics.h, in the window */
+    silent_list silent;   /* tape/silent_topics.h, in the window */
+    uint64_t absent_days; /* number of days that are asked for, and of which nothing was recorded
+                             (absence_find_days): they have no rows */
 } day_list;
 
 /* Find the days of a selection. The caller frees *out with day_list_fini, also after a failure.

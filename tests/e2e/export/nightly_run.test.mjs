@@ -68,8 +68,9 @@ test(
   async (t) => {
     const dir = temporary(t),
       [archive, nights, one] = ["tape", "nights", "one"].map((name) => path.join(dir, name));
-    const command = (out) =>
+    const command = (out, yesterday = "2021-04-19") =>
       commandOfRecipe()
+        .replace("yesterday", yesterday)
         .replace("/var/lib/tapedeck/tape", archive)
         .replace("/var/lib/tapedeck/daily", out)
         .split(" ");
@@ -79,13 +80,23 @@ test(
         `${night}: ${manifests().join(" ")}; ${Object.keys(filesBelow(nights)).length} files`
       );
     await record(t, archive, dir, 0);
-    const first = await run(t, "tapedeck", command(nights), { status: 0 });
+    const first = await run(t, "tapedeck", command(nights, "2021-04-17"), { status: 0 });
     assert.equal(first.stdout + first.stderr, "");
+    // A night after which nothing was recorded is told each time.
+    for (let night = 0; night < 2; night++)
+      assert.match(
+        (await run(t, "tapedeck", command(nights, "2021-04-19"), { status: 1 })).stderr,
+        /; all days existed already; nothing was recorded on 2 days that are asked for$/m
+      );
     assert.deepEqual(manifests(), ["MANIFEST.2021-04-17.json"]);
     tell("the first night");
     // The second night is killed as soon as it writes something.
     await record(t, archive, dir, 1);
-    const killed = new Program(t, path.join(path.resolve(BIN), "tapedeck"), command(nights));
+    const killed = new Program(
+      t,
+      path.join(path.resolve(BIN), "tapedeck"),
+      command(nights, "2021-04-18")
+    );
     const watcher = fs.watch(
       nights,
       (_, name) => /2021-04-18\.json\.partial$/.test(name) && killed.kill("SIGKILL")
@@ -118,7 +129,7 @@ test(
         t,
         "tapedeck",
         [
-          ...command(ranged).filter((word) => !["--to", "yesterday"].includes(word)),
+          ...command(ranged).filter((word) => !["--to", "2021-04-19"].includes(word)),
           "--from",
           day,
           "--to",

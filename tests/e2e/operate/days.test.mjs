@@ -249,6 +249,26 @@ test("symbols with the same figures share a row of text", async (t) => {
   assert.equal((await tapedeck(t, ["days", archive, "-v"])).stdout.split("\n").length, 44);
 });
 
+test("days that are asked for and were not recorded are counted, also if another topic has the last one", async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  await add(t, archive, [...books("BTCUSDT", NOON, 4), [MIDNIGHT + 1000, trade("ETHUSDT", 1)]]);
+  for (const [from, to, absent] of [
+    ["2026-08-09", "2026-08-10", 0],
+    ["2026-08-07", "2026-08-11", 3],
+    ["2026-08-09T11:00:00Z", "2026-08-09T13:00:00Z", 0],
+  ]) {
+    const days = ["days", archive, "--from", from, "--to", to, "--symbol", "BTCUSDT"];
+    const report = await json(t, [...days, "--json"], { status: null });
+    assert.equal(report.days_absent, absent);
+    const end = await tapedeck(t, days, { status: null });
+    if (absent === 0) assert.doesNotMatch(end.stdout, /nothing was recorded/);
+    else {
+      assert.equal(end.code, 1);
+      assert.match(end.stdout, /; nothing was recorded on 3 days that are asked for$/m);
+    }
+  }
+});
+
 test("frames that cannot be read are missing", async (t) => {
   const archive = path.join(temporary(t), "tape");
   await add(t, archive, books("BTCUSDT", NOON, 12));
