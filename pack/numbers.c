@@ -253,6 +253,8 @@ static size_t read_block(number_reader *self, size_t capacity)
 int64_t number_reader_refill(number_reader *self)
 {
     enum { BLOCK_NUMBERS = 64 };
+    if (self->is_short)
+        return 0;
     if (self->block == NULL)
         self->block = td_alloc(BLOCK_NUMBERS * sizeof *self->block);
     self->next = self->block;
