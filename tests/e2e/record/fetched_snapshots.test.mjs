@@ -325,6 +325,12 @@ describe("snapshots over HTTP", { concurrency: true }, () => {
       gap.to_ns - gap.from_ns > 10e9 && gap.to_ns - gap.from_ns < 25e9,
       JSON.stringify(gap)
     );
+    // replay finds the same time, as one row.
+    const replay = await json(t, ["replay", archive, "--json"], { status: 1 });
+    assert.deepEqual(
+      replay.gaps.map((row) => [row.reason, row.cause, row.from_ns, row.to_ns]),
+      [["sequence", "anchored", gap.from_ns, gap.to_ns]]
+    );
   });
 
   test("after a lost delta, and when the exchange's service restarts, the snapshot is fetched again", async (t) => {
