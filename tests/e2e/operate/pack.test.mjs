@@ -231,7 +231,7 @@ test("a recorder packs what it has finished", async (t) => {
     `'${path.join(BIN, "tapedeck")}' pack -q -a '${archive}' --older 0s && :`,
   ]);
   await recorder.durableAfter(3);
-  // The follower stands still while the segments that it has not read are packed.
+  // The follower is stopped while the segments that it has not read are packed.
   const follower = new Program(t, "tapedeck", ["cat", "-a", archive, "--dir", "all", "--follow"]);
   await eventually("it follows", () => follower.stdout !== "", follower);
   follower.child.kill("SIGSTOP");
