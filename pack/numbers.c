@@ -233,9 +233,12 @@ static size_t read_block(number_reader *self, size_t capacity)
         return count - (size_t)is_short;
     }
     if (self->form == NUMBERS_VARIABLE) {
-        while (count < capacity && first->next != first->end && !first->is_short)
-            self->block[count++] = unfold(in_stream_number(first));
-        return count - first->is_short;
+        for (; count < capacity && first->next != first->end && !is_short; count++) {
+            self->block[count] = unfold(in_stream_number(first));
+            is_short = first->is_short;
+        }
+        first->next = is_short ? first->end : first->next;
+        return count - (size_t)is_short;
     }
     for (unsigned i = 0; i < self->plane_count; i++) {
         const size_t left = (size_t)(self->streams[i].end - self->streams[i].next);
@@ -253,8 +256,6 @@ static size_t read_block(number_reader *self, size_t capacity)
 int64_t number_reader_refill(number_reader *self)
 {
     enum { BLOCK_NUMBERS = 64 };
-    if (self->is_short)
-        return 0;
     if (self->block == NULL)
         self->block = td_alloc(BLOCK_NUMBERS * sizeof *self->block);
     self->next = self->block;
