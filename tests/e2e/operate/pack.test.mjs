@@ -14,6 +14,7 @@ import {
   flipIn,
   json,
   jsonList,
+  listening,
   run,
   segments as segmentNames,
   tapedeck,
@@ -73,6 +74,25 @@ const hashes = (dir) =>
     .sort()
     .map((name) => [name, hashOf(fs.readFileSync(path.join(dir, name)))]);
 
+/** Hashes of the page's tiles of the first session: of its timeline, and of the market of a book. */
+async function tilesOf(t, archive) {
+  const { first_ns } = (await jsonList(t, ["ls", "-a", archive, "--json"]))[0];
+  const { url, program } = await listening(t, ["view", "-a", archive], temporary(t));
+  const tiles = {};
+  for (const k of [20, 22, 24])
+    for (const kind of [
+      "tile?by=topic",
+      "market?feed=v5-linear&symbol=BTCUSDT&book=orderbook.50&bin=1",
+    ]) {
+      const question = `${kind}&k=${k}&i=${BigInt(first_ns) >> BigInt(k + 8)}`;
+      const answer = await fetch(`${url}api/${question}`);
+      assert.equal(answer.status, 200, `${question}: ${await answer.clone().text()}`);
+      tiles[question] = hashOf(Buffer.from(await answer.arrayBuffer()));
+    }
+  assert.equal((await program.kill("SIGTERM")).code, 0);
+  return tiles;
+}
+
 /** Answers that do not depend on the form of segments. All archives are asked under one name, because answers have it. */
 async function answersOf(t, archive) {
   const dir = temporary(t);
@@ -102,6 +122,7 @@ async function answersOf(t, archive) {
       null
     );
     answers.exports = hashes(out).filter(([name]) => !/MANIFEST|sqlite$/.test(name));
+    answers.tiles = await tilesOf(t, asked);
     const cut = path.join(dir, "cut.mcap");
     await text("tapedeck-replay", ["cut", "-q", "-o", cut, "--feed", "inverse"]);
     answers.cut = hashOf(fs.readFileSync(cut));
