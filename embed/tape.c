@@ -65,6 +65,8 @@ static td_result open_tape(tapedeck_tape *t, td_err *err)
     td_result rc = TD_OK;
     if (!tape_is_following(t)) /* when following, the selected names may be recorded later */
         rc = selection_check_names(of, &request->wanted, err);
+    if (rc == TD_OK && !tape_is_following(t))
+        rc = selection_check_each_name(of, &request->wanted, err);
     if (rc == TD_OK)
         rc = archive_gaps(of, &t->gaps.ledger, err);
     if (rc == TD_OK)

@@ -5,8 +5,10 @@
 
 #include "base/suggest.h"
 #include "base/time_text.h"
+#include "archive/ledger.h"
 #include "archive/read_plan.h"
 #include "archive/time_account.h"
+#include "tape/silent_topics.h"
 
 enum { HINT_NAMES_BYTES = 180 };
 
@@ -67,10 +69,11 @@ static int find_name(const read_plan *plan, const selection *wanted, name_kind k
     return 0;
 }
 
+static const char *const KINDS[NAME_KINDS] = {"feed", "topic", "symbol"};
+
 /* Fail with TD_E_NOTFOUND for the first kind whose names do not match. */
 static td_result check_names(const read_plan *plan, const selection *wanted, td_err *err)
 {
-    static const char *const KINDS[NAME_KINDS] = {"feed", "topic", "symbol"};
     char names[HINT_NAMES_BYTES] = "";
     suggest_search nearest;
     for (name_kind kind = NAME_FEED; kind < NAME_KINDS; kind++) {
@@ -84,6 +87,75 @@ static td_result check_names(const read_plan *plan, const selection *wanted, td_
         return TD_E_NOTFOUND;
     }
     return TD_OK;
+}
+
+/* ---- each of several names ---- */
+
+/* 1 if a channel is selected, or may have selected frames that have no row in the schema. */
+static int has_channel(const read_plan *plan, const selection *one)
+{
+    for (size_t i = 0; i < read_plan_count(plan); i++) {
+        const segment_index *index = read_plan_segment(plan, i)->index;
+        for (size_t k = 0; k < index->channel_count; k++) {
+            const selection_answer answer = selection_match(one, &index->channels[k].info);
+            if (answer == SELECTION_YES || answer == SELECTION_CLASSIFY)
+                return 1;
+        }
+    }
+    return 0;
+}
+
+/* A topic without a frame that was asked for, or that a gap names. */
+static td_result find_asked(archive *from, archive_view *view, const selection *one, int *is_asked,
+                            td_err *err)
+{
+    silent_list silent = {0};
+    gap_list ledger = {0};
+    td_result rc = silent_topics_find(from, view, one, SELECTION_ALL_TIME, &silent, err);
+    *is_asked = silent.count > 0;
+    if (rc == TD_OK && !*is_asked)
+        rc = archive_gaps(from, &ledger, err);
+    for (size_t i = 0; i < ledger.count && !*is_asked; i++)
+        *is_asked = ledger.rows[i].topic[0] != '\0' && selection_has_gap(one, &ledger.rows[i]);
+    gap_list_fini(&ledger);
+    silent_list_fini(&silent);
+    return rc;
+}
+
+static td_result refuse_name(const read_plan *plan, const selection *one, name_kind kind,
+                             td_err *err)
+{
+    char names[HINT_NAMES_BYTES] = "";
+    suggest_search nearest;
+    if (!find_name(plan, one, kind, &nearest))
+        suggest_format(&nearest, names, sizeof names);
+    td_err_set(err, TD_E_NOTFOUND, "the archive has no frame of %s '%s', which the selection names",
+               KINDS[kind], globs_of(one, kind)->items[0]);
+    td_err_hint(err, "%s%s'tapedeck info' lists what it has", names, names[0] == '\0' ? "" : " ");
+    return TD_E_NOTFOUND;
+}
+
+/* Check each name of the kinds with several names. */
+static td_result check_each(archive *from, archive_view *view, const read_plan *plan,
+                            const selection *wanted, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (name_kind kind = NAME_FEED; kind < NAME_KINDS; kind++) {
+        const selection_globs *all = globs_of(wanted, kind);
+        for (size_t i = 0; all->count > 1 && i < all->count && rc == TD_OK; i++) {
+            const selection_globs item = {&all->items[i], 1};
+            int is_asked = 0;
+            selection one = {.feeds = kind == NAME_FEED ? item : wanted->feeds,
+                             .topics = kind == NAME_TOPIC ? item : wanted->topics,
+                             .symbols = kind == NAME_SYMBOL ? item : wanted->symbols};
+            if (has_channel(plan, &one))
+                continue;
+            rc = find_asked(from, view, &one, &is_asked, err);
+            if (rc == TD_OK && !is_asked)
+                rc = refuse_name(plan, &one, kind, err);
+        }
+    }
+    return rc;
 }
 
 /* ---- times ---- */
@@ -193,4 +265,22 @@ td_result selection_check_names(archive *from, const selection *wanted, td_err *
     if (wanted->feeds.count + wanted->topics.count + wanted->symbols.count == 0)
         return TD_OK;
     return explain(from, wanted, 0, NULL, err);
+}
+
+td_result selection_check_each_name(archive *from, const selection *wanted, td_err *err)
+{
+    read_query query = {.time = TIME_SPAN_ALL, .is_quiet = 1};
+    read_plan *plan = NULL;
+    td_result rc = selection_check(wanted, err);
+    if (rc != TD_OK ||
+        (wanted->feeds.count <= 1 && wanted->topics.count <= 1 && wanted->symbols.count <= 1))
+        return rc;
+    rc = archive_view_open(from, VIEW_ALL, NULL, &query.view, err);
+    if (rc == TD_OK)
+        rc = read_plan_open(from, &query, &plan, err);
+    if (rc == TD_OK && read_plan_unreadable_count(plan) == 0)
+        rc = check_each(from, query.view, plan, wanted, err);
+    read_plan_close(plan);
+    archive_view_close(query.view);
+    return rc;
 }

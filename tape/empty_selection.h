@@ -1,5 +1,6 @@
-/* Explains why a selection has no frame, in the same words for every verb: a name that the archive
- * lacks, with similar names, or a time in which nothing was recorded. One thread. */
+/* Explains why a selection, or a name in it, has no frame, in the same words for every verb: a name
+ * that the archive lacks, with similar names, or a time in which nothing was recorded. One thread.
+ */
 #ifndef TD_TAPE_EMPTY_SELECTION_H
 #define TD_TAPE_EMPTY_SELECTION_H
 
@@ -17,5 +18,12 @@ TD_MUST_USE td_result selection_why_empty(archive *archive, const selection *wan
 /* TD_OK if the archive has, at any time, the selection's feeds, and frames of its topics and
  * symbols in them; else as selection_why_empty. A selection without names is TD_OK. */
 TD_MUST_USE td_result selection_check_names(archive *archive, const selection *wanted, td_err *err);
+
+/* Of several feeds, topics or symbols the archive needs each, together with the names of the other
+ * kinds: frames, a topic that was asked for, or a gap of it. Else TD_E_NOTFOUND: the rest would be
+ * called complete. TD_OK if a segment cannot be read, which may have them. TD_E_INVALID as
+ * selection_check. */
+TD_MUST_USE td_result selection_check_each_name(archive *archive, const selection *wanted,
+                                                td_err *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/cli/stop_signal.h"
 #include "tape/cursor.h"
+#include "tape/empty_selection.h"
 #include "tape/message_line.h"
 
 /* Interval between polls of a followed archive. A chunk is at most a second old when it becomes
@@ -167,6 +168,8 @@ static td_result run_cat(verb_run *verb)
         stop_signal_block(0);
         rc = stop_signal_open(&(stop_signal_calls){0}, &run->signals, &verb->err);
     }
+    if (rc == TD_OK && !run->options.is_following) /* else the names may be recorded later */
+        rc = selection_check_each_name(verb->archive, &verb->wanted, &verb->err);
     if (rc == TD_OK)
         rc = cursor_open(verb->archive, &verb->wanted, &how, &from, &verb->err);
     if (rc == TD_OK) {

@@ -107,7 +107,9 @@ static td_result read_orders(verb_run *verb, order_join *join, cursor_stats *sta
                                 .wants_channel = wants_channel};
     uint64_t frames = 0;
     cursor *from = NULL;
-    td_result rc = cursor_open(verb->archive, &verb->wanted, &how, &from, &verb->err);
+    td_result rc = selection_check_each_name(verb->archive, &verb->wanted, &verb->err);
+    if (rc == TD_OK)
+        rc = cursor_open(verb->archive, &verb->wanted, &how, &from, &verb->err);
     while (rc == TD_OK) {
         const frame_ref *frame;
         rc = cursor_next(from, &frame, &verb->err);
@@ -180,11 +182,12 @@ static td_result run_latency(verb_run *verb)
         result_count(r, "without_update", run->without_update);
         result_count(r, "unasked", order_join_unasked(join));
     }
-    result_object_end(r, "{spans}[{spans?}\n][{requests!}no requests about orders]"
-                         "[{requests request}[, {refused} refused]"
-                         "[, {unanswered} without an answer]"
-                         "[, {without_update} without an update]]"
-                         "[; {unasked answer} to no request]\n");
+    result_object_end(r, rc != TD_OK ? ""
+                                     : "{spans}[{spans?}\n][{requests!}no requests about orders]"
+                                       "[{requests request}[, {refused} refused]"
+                                       "[, {unanswered} without an answer]"
+                                       "[, {without_update} without an update]]"
+                                       "[; {unasked answer} to no request]\n");
     if (cursor_is_damaged(&stats))
         verb->status = EXIT_CODE_DAMAGE;
     order_join_close(join);

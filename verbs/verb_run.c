@@ -145,6 +145,8 @@ exit_code verb_run_main(const verb_spec *spec, void *state, const verb_context *
         rc = archive_view_hold(verb.archive, &verb.err);
     if (rc == TD_OK && verb.archive != NULL && (spec->takes & VERB_TAKES_FAMILIES) != 0)
         kept_families_add(&verb.archive, 1, &verb.log);
+    if (rc == TD_OK && (spec->takes & VERB_READS_ONCE) != 0)
+        rc = selection_check_each_name(verb.archive, &verb.wanted, &verb.err);
     if (rc == TD_OK)
         rc = spec->work(&verb);
     progress_end(&verb.progress);

@@ -211,6 +211,8 @@ static td_result read_segments(serve_feeds *feeds, archive *from, const selectio
     read_all_texts(feeds, from);
     if (feeds->count == 0)
         rc = selection_check_names(from, wanted, err);
+    if (rc == TD_OK)
+        rc = selection_check_each_name(from, wanted, err);
     if (rc == TD_OK && feeds->count == 0) {
         rc = td_err_set(err, TD_E_NOTFOUND, "nothing to serve: no frame is selected");
         td_err_hint(err, "'tapedeck info' lists feeds, topics and symbols");

@@ -4,15 +4,16 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
-import { tapedeck, temporary } from "../support/harness.mjs";
+import { capture, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
 import { Recorder, deleteCatalog } from "../support/recorders.mjs";
 
+const V5 = "v5-2026-08-09.jsonl.gz";
 const NOON = Date.parse("2021-04-17T12:00:00Z");
 
 async function archiveOf(t) {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
-  const capture = (symbol) => {
+  const captureOf = (symbol) => {
     const file = path.join(dir, "capture.jsonl");
     const trade = (ms) => ({
       topic: `trade.${symbol}`,
@@ -49,7 +50,7 @@ async function archiveOf(t) {
     "jsonl",
     "--family",
     "inverse",
-    capture("BTCUSD"),
+    captureOf("BTCUSD"),
   ]);
   await tapedeck(t, [
     "import",
@@ -60,7 +61,7 @@ async function archiveOf(t) {
     "jsonl",
     "--family",
     "linear",
-    capture("ETHUSDT"),
+    captureOf("ETHUSDT"),
   ]);
   return archive;
 }
@@ -126,6 +127,53 @@ test("every verb exits with 4 for a name that the archive lacks, and suggests si
     deleteCatalog(archive);
   }
 });
+
+test("of several names each has frames, or was asked for, or is refused", async (t) => {
+  const archive = await archiveOf(t);
+  const out = path.join(temporary(t), "set");
+  const verbs = [
+    ["replay"],
+    ["cat"],
+    ["gaps"],
+    ["days"],
+    ["latency"],
+    ["drift"],
+    ["cut", "-o", path.join(temporary(t), "cut.mcap")],
+    ["export", "--format", "jsonl", "--out", out],
+    ["serve", "--plain", "--listen", "127.0.0.1:0"],
+  ];
+  for (const [verb, ...more] of verbs)
+    for (const [names, text] of [
+      [
+        ["--symbol", "BTCUSD", "--symbol", "BTCUSDT"],
+        /no frame of symbol 'BTCUSDT', which the selection names\n.*did you mean 'BTCUSD'/,
+      ],
+      [["--topic", "trade", "--topic", "tickers"], /no frame of topic 'tickers'/],
+      [["--feed", "inverse", "--feed", "inverse2"], /no frame of feed 'inverse2'/],
+      // A symbol of another feed.
+      [
+        ["--feed", "inverse", "--symbol", "BTCUSD", "--symbol", "ETHUSDT"],
+        /no frame of symbol 'ETHUSDT'/,
+      ],
+    ]) {
+      const end = await tapedeck(t, [verb, ...more, "-a", archive, ...names], { status: 4 });
+      assert.match(end.stderr, text, verb);
+      assert.ok(!fs.existsSync(out));
+    }
+  for (const verb of ["replay", "cat"])
+    await tapedeck(t, [verb, "-a", archive, "--symbol", "BTCUSD", "--symbol", "ETH*"]);
+});
+
+test(
+  "a topic that was granted and is silent is no wrong name",
+  { skip: withoutCapture(V5) },
+  async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    await tapedeck(t, ["import", "-q", "-a", archive, capture(V5)]);
+    const named = ["-a", archive, "--topic", "tickers", "--topic", "allLiquidation"];
+    assert.match((await tapedeck(t, ["replay", ...named])).stdout, /4 topics unproven/);
+  }
+);
 
 test("a name that the archive has is no error, even without frames", async (t) => {
   const archive = await archiveOf(t);
