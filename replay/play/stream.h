@@ -90,9 +90,9 @@ typedef struct stream {
     uint64_t lacking_ns;  /* receive time of the first frame of a book that had no snapshot yet;
                              0: it has one, or no frame */
     uint8_t began_broken; /* 1: its state was not right when the selection began */
-    gap_list gaps;    /* in which an audit found frames of this stream missing, nothing came after
-                         a grant, a snapshot came late, or only copies came: up to LIMIT_TOPIC_GAPS;
-                         for later ones of    audits only the broken rule is counted */
+    gap_list gaps;    /* in which an audit found frames of this stream missing, nothing came after a
+                         grant, a snapshot came late, or only copies came: up to LIMIT_TOPIC_GAPS; for
+                         later ones of audits only the broken rule is counted */
     time_span copied; /* what is missing if only copies come until the end; from_ns 0: nothing */
     const symbol_topic *last; /* topic of the last frame that has a row and is no copy, or NULL */
 } stream;
