@@ -135,7 +135,7 @@ static td_result refuse_name(const read_plan *plan, const selection *one, name_k
     return TD_E_NOTFOUND;
 }
 
-/* Check each name of the kinds with several names. */
+/* Check each name of the kinds with several names. A pattern beside others may match nothing. */
 static td_result check_each(archive *from, archive_view *view, const read_plan *plan,
                             const selection *wanted, td_err *err)
 {
@@ -148,7 +148,7 @@ static td_result check_each(archive *from, archive_view *view, const read_plan *
             selection one = {.feeds = kind == NAME_FEED ? item : wanted->feeds,
                              .topics = kind == NAME_TOPIC ? item : wanted->topics,
                              .symbols = kind == NAME_SYMBOL ? item : wanted->symbols};
-            if (has_channel(plan, &one))
+            if (strpbrk(all->items[i], "*?[\\") != NULL || has_channel(plan, &one))
                 continue;
             rc = find_asked(from, view, &one, &is_asked, err);
             if (rc == TD_OK && !is_asked)

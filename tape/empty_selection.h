@@ -19,10 +19,10 @@ TD_MUST_USE td_result selection_why_empty(archive *archive, const selection *wan
  * symbols in them; else as selection_why_empty. A selection without names is TD_OK. */
 TD_MUST_USE td_result selection_check_names(archive *archive, const selection *wanted, td_err *err);
 
-/* Of several feeds, topics or symbols the archive needs each, together with the names of the other
- * kinds: frames, a topic that was asked for, or a gap of it. Else TD_E_NOTFOUND: the rest would be
- * called complete. TD_OK if a segment cannot be read, which may have them. TD_E_INVALID as
- * selection_check. */
+/* Of several feeds, topics or symbols the archive needs each that is no pattern, together with the
+ * names of the other kinds: frames, a topic that was asked for, or a gap of it. Else TD_E_NOTFOUND:
+ * the rest would be called complete. TD_OK if a segment cannot be read, which may have them.
+ * TD_E_INVALID as selection_check. */
 TD_MUST_USE td_result selection_check_each_name(archive *archive, const selection *wanted,
                                                 td_err *err);
 
