@@ -123,7 +123,7 @@ static int read_part(decoder *d, in_stream *from, part *out)
     const uint8_t kind = in_stream_byte(from);
     uint64_t values = 0;
     uint64_t elements = 0;
-    *out = (part){.literal = {from->next, 0}, .kind = kind}; /* `put` may read behind it */
+    *out = (part){.literal = {from->next, 0}, .kind = kind}; /* `put` may read beyond it */
     if (kind >= PART_KINDS)
         return 0;
     if (kind == PART_LITERAL) {
