@@ -8,26 +8,20 @@
 #include "pack/numbers.h"
 #include "pack/pack.h"
 
-/* A part of a template, with the literal before it. PART_LITERAL: that alone. */
-typedef struct part {
-    td_bytes literal;
-    uint8_t kind;
-    uint16_t column, elements; /* elements: of PART_ARRAY, the column of their templates */
-} part;
-
-typedef struct frame_template {
-    size_t first, count; /* parts */
-} frame_template;
-
 /* A column: its streams, and what is known of its values. */
 typedef struct column_reader {
-    column_kind kind;
     column_rule rule;
-    uint32_t scale_group;
-    uint8_t needs_any;                 /* 1: this column's predictor or another's needs `any` */
-    column_last any;                   /* the last number */
-    state_array states;                /* column_state */
-    number_reader digits, other;       /* of numbers */
+    uint8_t kind;                /* column_kind */
+    uint8_t needs_any;           /* 1: this column's predictor or another's needs `any` */
+    uint8_t is_fixed;            /* 1: each number is the constant of its list */
+    uint8_t has_digits;          /* 0: all of `digits` are DIGITS_AS_SCALE */
+    uint8_t has_other;           /* 0: all of `other` are 0 */
+    state_array states;          /* column_state */
+    state_array *scales;         /* scale_state */
+    state_array *maps;           /* level_map; NULL: neither a price nor a size */
+    const column_last *before;   /* what column_predict needs: `any` of this column, or another's */
+    column_last any;             /* the last number */
+    number_reader digits, other; /* of numbers */
     number_reader lists[COLUMN_LISTS]; /* of strings and texts one */
     in_stream text;
     td_bytes *strings; /* known ones */
@@ -35,6 +29,19 @@ typedef struct column_reader {
     uint32_t *lasts; /* by channel: the number of the last string, + 1 */
     size_t last_capacity;
 } column_reader;
+
+/* A part of a template, with the literal before it. PART_LITERAL: that alone. */
+typedef struct part {
+    td_bytes literal;
+    column_reader *values, *elements; /* elements: of PART_ARRAY, their templates */
+    uint8_t kind;
+} part;
+
+typedef struct frame_template {
+    size_t first, count; /* parts */
+} frame_template;
+
+enum { ROOM_BYTES = 64 }; /* at least VALUE_TEXT_BYTES and STREAM_PADDING_BYTES */
 
 typedef struct decoder {
     column_reader *columns;
@@ -52,7 +59,8 @@ typedef struct decoder {
     size_t part_count;
     frame_template *templates; /* the first one is TEMPLATE_FIRST */
     size_t template_count;
-    uint8_t *out, *out_end;
+    uint8_t *out_end;
+    uint8_t *roomy_end; /* before it a number's or a stream's text may be written without a check */
     uint64_t work_left; /* values that may still be read: each takes a byte of a frame */
     uint32_t frame;
     uint16_t channel;
@@ -61,7 +69,15 @@ typedef struct decoder {
 
 /* ---- the table ---- */
 
-static int read_number_column(const decoder *d, column_reader *of, in_stream *table,
+static int take_stream(stream_reader *from, in_stream *out)
+{
+    const in_stream *taken = stream_reader_take(from, 1);
+    if (taken != NULL)
+        *out = *taken;
+    return taken != NULL;
+}
+
+static int read_number_column(decoder *d, column_reader *of, in_stream *table,
                               stream_reader *streams)
 {
     const uint8_t predictor = in_stream_byte(table);
@@ -69,16 +85,21 @@ static int read_number_column(const decoder *d, column_reader *of, in_stream *ta
     const uint8_t exponent = in_stream_byte(table);
     const uint64_t scale = in_stream_number(table);
     const int is_level = predictor >= PREDICT_LEVEL_KEY;
+    const int is_elsewhere = predictor == PREDICT_REFERENCE;
     if (predictor >= PREDICTORS || exponent > 2 * VALUE_DIGITS_MAX || scale >= d->scale_count ||
         reference >= (is_level ? PACK_MAPS_MAX : d->column_count))
         return 0;
     of->rule = (column_rule){(column_predictor)predictor, (uint32_t)reference,
                              exponent - VALUE_DIGITS_MAX};
-    of->scale_group = (uint32_t)scale;
+    of->scales = &d->scales[scale];
+    of->maps = is_level ? &d->maps[reference] : NULL;
+    of->before = is_elsewhere ? &d->columns[reference].any : &of->any;
     int is_right = number_reader_open(&of->digits, table, streams) &&
                    number_reader_open(&of->other, table, streams);
     for (int k = 0; is_right && k < (is_level ? COLUMN_LISTS : 1); k++)
         is_right = number_reader_open(&of->lists[k], table, streams);
+    of->has_digits = !number_reader_is_always(&of->digits, DIGITS_AS_SCALE);
+    of->has_other = !number_reader_is_always(&of->other, 0);
     return is_right;
 }
 
@@ -95,19 +116,24 @@ static int read_columns(decoder *d, in_stream *table, stream_reader *streams)
     for (size_t i = 0; i < d->column_count; i++) {
         const uint8_t kind = in_stream_byte(table);
         column_reader *of = &d->columns[i];
-        of->kind = (column_kind)kind;
+        of->kind = kind;
         if (kind >= COLUMN_KINDS || (i < HEAD_COUNT && kind != COLUMN_NUMBER) ||
             !(kind == COLUMN_NUMBER ? read_number_column(d, of, table, streams)
                                     : number_reader_open(&of->lists[0], table, streams)))
             return 0;
-        if (kind != COLUMN_NUMBER)
-            of->text = stream_reader_take(streams);
+        if (kind != COLUMN_NUMBER && !take_stream(streams, &of->text))
+            return 0;
     }
     for (size_t i = 0; i < d->column_count; i++) {
         column_reader *of = &d->columns[i];
         of->needs_any |= of->rule.predictor == PREDICT_ANY || of->rule.predictor == PREDICT_BEFORE;
         if (of->rule.predictor == PREDICT_REFERENCE)
             d->columns[of->rule.reference].needs_any = 1;
+    }
+    for (size_t i = 0; i < d->column_count; i++) {
+        column_reader *of = &d->columns[i];
+        of->is_fixed = of->kind == COLUMN_NUMBER && of->rule.predictor == PREDICT_ZERO &&
+                       of->lists[0].step == 0 && !of->needs_any;
     }
     return !table->is_short;
 }
@@ -136,8 +162,8 @@ static int read_part(decoder *d, in_stream *from, part *out)
     if (!has_kind(d, values, kind == PART_STRING ? COLUMN_STRING : COLUMN_NUMBER) ||
         (kind == PART_ARRAY && !has_kind(d, elements, COLUMN_NUMBER)))
         return 0;
-    out->column = (uint16_t)values;
-    out->elements = (uint16_t)elements;
+    out->values = &d->columns[values];
+    out->elements = &d->columns[elements];
     return !from->is_short;
 }
 
@@ -197,12 +223,12 @@ static int read_table(decoder *d, stream_reader *streams)
         d->channels[i] = (uint16_t)id;
         d->lines[i] = (uint32_t)line;
     }
-    d->others = stream_reader_take(streams);
-    if (!read_columns(d, &table, streams))
+    if (!take_stream(streams, &d->others) || !read_columns(d, &table, streams))
         return 0;
     const uint64_t template_count = in_stream_number(&table);
-    const in_stream templates = stream_reader_take(streams);
-    return !table.is_short && !streams->is_short && read_templates(d, template_count, templates);
+    in_stream templates;
+    return take_stream(streams, &templates) && !table.is_short &&
+           read_templates(d, template_count, templates);
 }
 
 /* ---- numbers ---- */
@@ -240,19 +266,19 @@ static int64_t read_size(column_reader *of, level_map *map)
     return value;
 }
 
-static __attribute__((noinline)) int64_t
-read_level(decoder *d, column_reader *of, column_state *state, unsigned scale, int is_alone)
+/* A price or size; DIGITS_ALONE: one that is not in the map. */
+static int64_t read_level(decoder *d, column_reader *of, column_state *state, unsigned scale,
+                          uint64_t digits)
 {
+    enum { MOVED_MAX = 4096 }; /* then they count as work */
     const int is_size = of->rule.predictor == PREDICT_LEVEL_VALUE;
-    level_map *map =
-        state_array_at(&d->maps[of->rule.reference], d->channel, sizeof *map, &d->states_left);
+    level_map *map = state_array_at(of->maps, d->channel, sizeof *map, &d->states_left);
     int64_t value;
-    if (map == NULL) {
+    if (TD_UNLIKELY(map == NULL)) {
         d->is_wrong = 1;
         return 0;
     }
-    const uint64_t moved = map->moved;
-    if (is_alone) {
+    if (TD_UNLIKELY(digits >= DIGITS_ALONE)) {
         map->is_touched = 0;
         value = number_reader_next(&of->lists[is_size ? 1 : 2]);
     } else if (is_size) {
@@ -262,121 +288,147 @@ read_level(decoder *d, column_reader *of, column_state *state, unsigned scale, i
         level_map_align_keys(map, scale);
         value = read_key(d, of, map, state);
     }
-    of->any = (column_last){value, d->frame + 1, (uint8_t)scale};
-    const uint64_t work = (map->moved - moved) / 64;
-    d->work_left -= work < d->work_left ? work : d->work_left;
+    if (of->needs_any)
+        of->any = (column_last){value, d->frame + 1, (uint8_t)scale};
+    if (TD_UNLIKELY(map->moved >= MOVED_MAX)) {
+        const uint64_t work = map->moved / 64;
+        d->is_wrong |= work > d->work_left;
+        d->work_left -= work < d->work_left ? work : d->work_left;
+        map->moved = 0;
+    }
     return value;
 }
 
-/* The next number of a column at a scale. channel: of its states. */
+/* The next number of a column at a scale. channel: of its states. digits: DIGITS_ALONE for a price
+ * or size that is not in its map. */
 static inline __attribute__((always_inline)) int64_t
-read_at_scale(decoder *d, column_reader *of, size_t channel, unsigned scale, int is_alone)
+read_number(decoder *d, column_reader *of, size_t channel, unsigned scale, uint64_t digits)
 {
     column_state *state = state_array_at(&of->states, channel, sizeof *state, &d->states_left);
-    if (state == NULL || d->work_left == 0) {
+    if (TD_UNLIKELY(state == NULL)) {
         d->is_wrong = 1;
         return 0;
     }
-    d->work_left--;
-    if (of->rule.predictor >= PREDICT_LEVEL_KEY)
-        return read_level(d, of, state, scale, is_alone);
-    const column_last *any =
-        of->rule.predictor == PREDICT_REFERENCE ? &d->columns[of->rule.reference].any : &of->any;
-    const int64_t value = wrapping_sum(column_predict(&of->rule, any, state, d->frame, scale),
-                                       number_reader_next(&of->lists[0]));
+    if (of->maps != NULL)
+        return read_level(d, of, state, scale, digits);
+    const int64_t value =
+        wrapping_sum(column_predict(&of->rule, of->before, state, d->frame, scale),
+                     number_reader_next(&of->lists[0]));
     column_learn_for(of->rule.predictor, state, d->frame, value, scale);
     if (of->needs_any)
         of->any = (column_last){value, d->frame + 1, (uint8_t)scale};
     return value;
 }
 
-/* A number without digits after the point. */
-static __attribute__((noinline)) int64_t read_plain(decoder *d, size_t column, size_t channel)
+/* read_plain, of numbers that differ. */
+static __attribute__((noinline)) int64_t read_changing(decoder *d, column_reader *of,
+                                                       size_t channel)
 {
-    return read_at_scale(d, &d->columns[column], channel, 0, 0);
-}
-
-/* ---- text ---- */
-
-/* Fewer bytes are copied faster as so many, of streams (STREAM_PADDING_BYTES). */
-enum { COPIED_BYTES = STREAM_PADDING_BYTES };
-
-static inline void put(decoder *d, const uint8_t *bytes, size_t size)
-{
-    const size_t left = (size_t)(d->out_end - d->out);
-    if (TD_LIKELY(size <= COPIED_BYTES && left >= COPIED_BYTES)) {
-        memcpy(d->out, bytes, COPIED_BYTES);
-    } else if (size > left) {
+    if (d->work_left == 0) {
         d->is_wrong = 1;
-        return;
-    } else if (size > 0) {
-        memcpy(d->out, bytes, size);
+        return 0;
     }
-    d->out += size;
+    d->work_left--;
+    return read_number(d, of, channel, 0, DIGITS_AS_SCALE);
 }
 
-static void put_byte(decoder *d, uint8_t byte)
+/* A number without digits after the point, which may print nothing: it counts as work. */
+static inline int64_t read_plain(decoder *d, column_reader *of, size_t channel)
 {
-    if (d->out == d->out_end)
+    return of->is_fixed ? of->lists[0].constant : read_changing(d, of, channel);
+}
+
+/* ---- text: each function writes at `out`, and returns the end of what it wrote ---- */
+
+static __attribute__((noinline)) uint8_t *put_exactly(decoder *d, uint8_t *out,
+                                                      const uint8_t *bytes, size_t size)
+{
+    if (size > (size_t)(d->out_end - out)) {
         d->is_wrong = 1;
-    else
-        *d->out++ = byte;
+        return out;
+    }
+    if (size > 0)
+        memcpy(out, bytes, size);
+    return out + size;
+}
+
+static inline uint8_t *put(decoder *d, uint8_t *out, const uint8_t *bytes, size_t size)
+{
+    /* fewer bytes are copied faster as so many, of streams */
+    if (TD_UNLIKELY(size > STREAM_PADDING_BYTES || out >= d->roomy_end))
+        return put_exactly(d, out, bytes, size);
+    memcpy(out, bytes, STREAM_PADDING_BYTES);
+    return out + size;
+}
+
+static uint8_t *put_byte(decoder *d, uint8_t *out, uint8_t byte)
+{
+    if (out == d->out_end) {
+        d->is_wrong = 1;
+        return out;
+    }
+    *out = byte;
+    return out + 1;
+}
+
+static inline uint8_t *put_value(decoder *d, uint8_t *out, int64_t value, unsigned scale,
+                                 unsigned least)
+{
+    uint8_t text[VALUE_TEXT_BYTES];
+    if (TD_LIKELY(out < d->roomy_end))
+        return value_print_number(out, value, scale, least);
+    return put_exactly(d, out, text,
+                       (size_t)(value_print_number(text, value, scale, least) - text));
 }
 
 /* Print a number with another count of digits than its scale. */
-static __attribute__((noinline)) void put_digits(decoder *d, column_reader *of, scale_state *scale,
-                                                 uint64_t how)
+static __attribute__((noinline)) uint8_t *put_digits(decoder *d, uint8_t *out, column_reader *of,
+                                                     scale_state *scale, uint64_t how)
 {
-    uint8_t text[VALUE_TEXT_BYTES];
     const int is_alone = how >= DIGITS_ALONE;
     const unsigned digits = (unsigned)(is_alone ? how - DIGITS_ALONE : how - DIGITS_GIVEN);
     if (digits > VALUE_DIGITS_MAX) {
         d->is_wrong = 1;
-        return;
+        return out;
     }
     if (!is_alone && digits > scale->scale)
         scale->scale = (uint8_t)digits;
-    int64_t value = read_at_scale(d, of, d->channel, is_alone ? digits : scale->scale, is_alone);
+    int64_t value = read_number(d, of, d->channel, is_alone ? digits : scale->scale, how);
     if (!is_alone)
         value = column_align(value, scale->scale, (int)digits);
-    put(d, text, (size_t)(value_print_number(text, value, digits) - text));
+    return put_value(d, out, value, digits, digits);
 }
 
-static void put_number(decoder *d, column_reader *of)
+static inline __attribute__((always_inline)) uint8_t *put_number(decoder *d, uint8_t *out,
+                                                                 column_reader *of)
 {
-    scale_state *scale =
-        state_array_at(&d->scales[of->scale_group], d->channel, sizeof *scale, &d->states_left);
-    const uint64_t how = (uint64_t)number_reader_next(&of->digits);
+    scale_state *scale = state_array_at(of->scales, d->channel, sizeof *scale, &d->states_left);
     if (TD_UNLIKELY(scale == NULL)) {
         d->is_wrong = 1;
-        return;
+        return out;
     }
-    if (TD_UNLIKELY(how != DIGITS_AS_SCALE)) {
-        put_digits(d, of, scale, how);
-        return;
+    if (of->has_digits) {
+        const uint64_t how = (uint64_t)number_reader_next(&of->digits);
+        if (how != DIGITS_AS_SCALE)
+            return put_digits(d, out, of, scale, how);
     }
-    unsigned digits = scale->scale;
-    int64_t value = read_at_scale(d, of, d->channel, digits, 0);
+    const int64_t value = read_number(d, of, d->channel, scale->scale, DIGITS_AS_SCALE);
     uint8_t *is_short = &scale->is_short[value == 0];
-    *is_short ^= number_reader_next(&of->other) != 0;
-    for (; *is_short && digits > 0 && value % 10 == 0; digits--)
-        value /= 10;
-    if (TD_LIKELY(d->out_end - d->out >= VALUE_TEXT_BYTES)) {
-        d->out = value_print_number(d->out, value, digits);
-        return;
-    }
-    uint8_t text[VALUE_TEXT_BYTES];
-    put(d, text, (size_t)(value_print_number(text, value, digits) - text));
+    if (of->has_other)
+        *is_short ^= number_reader_next(&of->other) != 0;
+    return put_value(d, out, value, scale->scale, *is_short ? 0 : scale->scale);
 }
 
-static void put_time(decoder *d, const part *at)
+static uint8_t *put_time(decoder *d, uint8_t *out, const part *at)
 {
     uint8_t text[VALUE_TEXT_BYTES];
-    const int64_t ticks = read_plain(d, at->column, d->channel);
-    put(d, text, (size_t)(value_print_time(text, ticks, at->kind - PART_TIME) - text));
+    const int64_t ticks = read_plain(d, at->values, d->channel);
+    return put_exactly(d, out, text,
+                       (size_t)(value_print_time(text, ticks, at->kind - PART_TIME) - text));
 }
 
-static void put_string(decoder *d, column_reader *of)
+static inline __attribute__((always_inline)) uint8_t *put_string(decoder *d, uint8_t *out,
+                                                                 column_reader *of)
 {
     const uint64_t which = (uint64_t)number_reader_next(&of->lists[0]);
     if (TD_UNLIKELY(d->channel >= of->last_capacity))
@@ -392,127 +444,138 @@ static void put_string(decoder *d, column_reader *of)
     } else if (which >= 2) {
         *last = which - 2 < of->string_count ? (uint32_t)(which - 1) : 0;
     }
-    if (*last == 0 || d->work_left == 0) {
+    if (TD_UNLIKELY(*last == 0 || d->work_left == 0)) {
         d->is_wrong = 1;
-        return;
+        return out;
     }
     d->work_left--;
     const td_bytes text = of->strings[*last - 1];
-    put(d, text.data, text.size);
+    return put(d, out, text.data, text.size);
 }
 
-static void put_template(decoder *d, uint64_t number, unsigned depth);
+static uint8_t *put_array(decoder *d, uint8_t *out, const part *array, unsigned depth);
 
-static void put_array(decoder *d, const part *at, unsigned depth)
+static inline __attribute__((always_inline)) uint8_t *put_template(decoder *d, uint8_t *out,
+                                                                   uint64_t number, unsigned depth)
 {
-    const int64_t count = read_plain(d, at->column, d->channel);
-    put_byte(d, '[');
-    for (int64_t i = 0; i < count && !d->is_wrong; i++) {
-        if (i > 0)
-            put_byte(d, ',');
-        put_template(d, (uint64_t)read_plain(d, at->elements, d->channel), depth + 1);
-    }
-    put_byte(d, ']');
-}
-
-static void put_template(decoder *d, uint64_t number, unsigned depth)
-{
-    if (number < TEMPLATE_FIRST || number - TEMPLATE_FIRST >= d->template_count ||
-        depth > FRAME_DEPTH_MAX) {
+    if (TD_UNLIKELY(number < TEMPLATE_FIRST || number - TEMPLATE_FIRST >= d->template_count)) {
         d->is_wrong = 1;
-        return;
+        return out;
     }
     const frame_template *of = &d->templates[number - TEMPLATE_FIRST];
-    for (size_t i = 0; i < of->count && !d->is_wrong; i++) {
-        const part *at = &d->parts[of->first + i];
-        put(d, at->literal.data, at->literal.size);
+    size_t left = of->count;
+    for (const part *at = left > 0 ? &d->parts[of->first] : NULL; left > 0; at++, left--) {
+        out = put(d, out, at->literal.data, at->literal.size);
         if (at->kind == PART_NUMBER)
-            put_number(d, &d->columns[at->column]);
+            out = put_number(d, out, at->values);
         else if (at->kind == PART_STRING)
-            put_string(d, &d->columns[at->column]);
+            out = put_string(d, out, at->values);
         else if (at->kind == PART_ARRAY)
-            put_array(d, at, depth);
+            out = put_array(d, out, at, depth + 1);
         else if (at->kind != PART_LITERAL)
-            put_time(d, at);
+            out = put_time(d, out, at);
     }
+    return out;
+}
+
+/* depth: of its elements. */
+static uint8_t *put_array(decoder *d, uint8_t *out, const part *array, unsigned depth)
+{
+    const int64_t count = read_plain(d, array->values, d->channel);
+    if (depth > FRAME_DEPTH_MAX) {
+        d->is_wrong = 1;
+        return out;
+    }
+    out = put_byte(d, out, '[');
+    for (int64_t i = 0; i < count && !d->is_wrong; i++) {
+        if (i > 0)
+            out = put_byte(d, out, ',');
+        out = put_template(d, out, (uint64_t)read_plain(d, array->elements, d->channel), depth);
+    }
+    return put_byte(d, out, ']');
 }
 
 /* ---- records ---- */
 
 /* A payload that is a text of the channel's own column: the next one with this channel. */
-static void put_text(decoder *d, const uint32_t *text_columns)
+static uint8_t *put_text(decoder *d, uint8_t *out, const uint32_t *text_columns)
 {
     const size_t column_at = text_columns[d->channel];
     if (column_at == 0) {
         d->is_wrong = 1;
-        return;
+        return out;
     }
     column_reader *of = &d->columns[column_at];
     const td_bytes text = in_stream_bytes(&of->text, (uint64_t)number_reader_next(&of->lists[0]));
     d->is_wrong |= of->text.is_short;
-    put(d, text.data, text.size);
+    return put(d, out, text.data, text.size);
 }
 
-static void put_message(decoder *d, uint32_t *text_columns, uint32_t *next_text)
+static uint8_t *put_message(decoder *d, uint8_t *head, uint32_t *text_columns, uint32_t *next_text)
 {
-    uint8_t *head = d->out;
-    const uint64_t time = (uint64_t)read_plain(d, HEAD_TIME, 0);
-    const uint64_t template_number = (uint64_t)read_plain(d, HEAD_TEMPLATE, d->channel);
-    if ((size_t)(d->out_end - d->out) < MESSAGE_HEAD_BYTES) {
+    const uint64_t time = (uint64_t)read_plain(d, &d->columns[HEAD_TIME], 0);
+    const uint64_t template_number =
+        (uint64_t)read_plain(d, &d->columns[HEAD_TEMPLATE], d->channel);
+    uint8_t *out = head + MESSAGE_HEAD_BYTES;
+    if ((size_t)(d->out_end - head) < MESSAGE_HEAD_BYTES) {
         d->is_wrong = 1;
-        return;
+        return head;
     }
-    d->out += MESSAGE_HEAD_BYTES;
     if (template_number == TEMPLATE_TEXT) {
         while (text_columns[d->channel] == 0 && *next_text < d->column_count) {
             if (d->columns[*next_text].kind == COLUMN_TEXT)
                 text_columns[d->channel] = *next_text;
             ++*next_text;
         }
-        put_text(d, text_columns);
+        out = put_text(d, out, text_columns);
     } else {
-        put_template(d, template_number, 0);
+        out = put_template(d, out, template_number, 0);
     }
     head[0] = RECORD_MESSAGE;
-    td_put_le64(head + 1, (uint64_t)(d->out - head) - RECORD_PREFIX_BYTES);
+    td_put_le64(head + 1, (uint64_t)(out - head) - RECORD_PREFIX_BYTES);
     head += RECORD_PREFIX_BYTES;
     td_put_le16(head, d->channels[d->channel]);
-    td_put_le32(head + 2, (uint32_t)read_plain(d, HEAD_SEQUENCE, d->lines[d->channel]));
+    td_put_le32(head + 2,
+                (uint32_t)read_plain(d, &d->columns[HEAD_SEQUENCE], d->lines[d->channel]));
     td_put_le64(head + 6, time);
-    td_put_le64(head + 14, (uint64_t)read_plain(d, HEAD_PUBLISH, d->channel));
+    td_put_le64(head + 14, (uint64_t)read_plain(d, &d->columns[HEAD_PUBLISH], d->channel));
     d->frame++;
+    return out;
 }
 
-static void put_other(decoder *d)
+static uint8_t *put_other(decoder *d, uint8_t *out)
 {
     const td_bytes prefix = in_stream_bytes(&d->others, RECORD_PREFIX_BYTES);
-    put(d, prefix.data, prefix.size);
     if (d->others.is_short) {
         d->is_wrong = 1;
-        return;
+        return out;
     }
     const td_bytes content = in_stream_bytes(&d->others, td_le64(prefix.data + 1));
-    put(d, content.data, content.size);
+    out = put_exactly(d, out, prefix.data, prefix.size);
+    out = put_exactly(d, out, content.data, content.size);
     d->is_wrong |= d->others.is_short;
+    return out;
 }
 
-static void put_records(decoder *d)
+/* All records. */
+static uint8_t *put_records(decoder *d, uint8_t *out)
 {
     /* columns of texts come in the order in which their channels have the first one */
     uint32_t *text_columns = td_alloc_zero(d->channel_count + 1, sizeof *text_columns);
     uint32_t next_text = HEAD_COUNT;
     for (uint64_t i = 0; i < d->record_count && !d->is_wrong; i++) {
-        const uint64_t channel = (uint64_t)read_plain(d, HEAD_CHANNEL, 0);
+        const uint64_t channel = (uint64_t)read_plain(d, &d->columns[HEAD_CHANNEL], 0);
         if (channel == 0) {
-            put_other(d);
+            out = put_other(d, out);
         } else if (channel <= d->channel_count) {
             d->channel = (uint16_t)(channel - 1);
-            put_message(d, text_columns, &next_text);
+            out = put_message(d, out, text_columns, &next_text);
         } else {
             d->is_wrong = 1;
         }
     }
     td_free(text_columns);
+    return out;
 }
 
 /* 1 if more numbers of a list were taken than it has: they counted as 0. */
@@ -567,10 +630,10 @@ td_result pack_decode(codec *coder, td_bytes packed, size_t raw_bytes, size_t pa
         return rc;
     rc = stream_reader_open(&streams, coder, packed, err);
     if (rc == TD_OK && read_table(&d, &streams)) {
-        d.out = out->data;
         d.out_end = out->data + raw_bytes;
-        put_records(&d);
-        if (d.is_wrong || are_lists_short(&d) || d.out != d.out_end)
+        d.roomy_end = raw_bytes > ROOM_BYTES ? d.out_end - ROOM_BYTES : out->data;
+        const uint8_t *end = put_records(&d, out->data);
+        if (d.is_wrong || are_lists_short(&d) || end != d.out_end)
             rc = td_err_set(err, TD_E_CORRUPT, "packed chunk: its columns do not give %zu bytes",
                             raw_bytes);
         out->size = rc == TD_OK ? raw_bytes : 0;

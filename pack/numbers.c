@@ -157,7 +157,7 @@ void numbers_write(const int64_t *numbers, size_t count, pack_effort effort, cod
 int number_reader_open(number_reader *self, in_stream *table, stream_reader *from)
 {
     const uint8_t form = in_stream_byte(table);
-    *self = (number_reader){.form = (number_form)form, .step = 1};
+    *self = (number_reader){.form = form, .step = 1};
     if (form == NUMBERS_CONSTANT) {
         self->constant = unfold(in_stream_number(table));
         self->next = &self->constant;
@@ -169,9 +169,8 @@ int number_reader_open(number_reader *self, in_stream *table, stream_reader *fro
                                                  : 1;
     if (form >= NUMBERS_FORMS || self->plane_count > NUMBERS_PLANES_MAX || table->is_short)
         return 0;
-    for (unsigned i = 0; i < self->plane_count; i++)
-        self->streams[i] = stream_reader_take(from);
-    return 1;
+    self->streams = stream_reader_take(from, self->plane_count);
+    return self->streams != NULL;
 }
 
 void number_reader_fini(number_reader *self)
@@ -179,76 +178,71 @@ void number_reader_fini(number_reader *self)
     td_free(self->block);
 }
 
-/* The next bits, at most 32; fewer bits count as zeros, and set is_short. */
-static uint64_t read_bits(number_reader *self, unsigned count, int *is_short)
+/* Bits of a stream, which has them: at most 61. */
+static uint64_t read_bits(const uint8_t *stream, uint64_t at, unsigned count)
 {
-    in_stream *from = &self->streams[1];
-    if (self->bit_count < count && from->end - from->next >= 8) {
-        /* whole bytes count; the bits of the next one are the same when it is read again */
-        const unsigned bytes = (63u - self->bit_count) / 8;
-        self->bits |= td_le64(from->next) << self->bit_count;
-        self->bit_count = (uint8_t)(self->bit_count + 8 * bytes);
-        from->next += bytes;
-    }
-    while (self->bit_count < count && from->next != from->end) {
-        self->bits |= (uint64_t)*from->next++ << self->bit_count;
-        self->bit_count = (uint8_t)(self->bit_count + 8);
-    }
-    const uint64_t value = self->bits & ((UINT64_C(1) << count) - 1);
-    *is_short |= self->bit_count < count;
-    self->bits >>= count;
-    self->bit_count = (uint8_t)(self->bit_count < count ? 0 : self->bit_count - count);
-    return value;
+    const uint8_t *first = stream + at / 8;
+    const unsigned skipped = at % 8;
+    uint64_t bits = td_le64(first) >> skipped;
+    if (TD_UNLIKELY(skipped + count > 64))
+        bits |= (uint64_t)first[8] << (64 - skipped);
+    return bits & ((UINT64_C(1) << count) - 1);
 }
 
-/* The number of a token that is no small one. */
-static int64_t read_token(number_reader *self, unsigned token, int *is_short)
+/* Read numbers to the block, and return how many, as long as there are bits for them. */
+static size_t read_tokens(number_reader *self, size_t count)
 {
-    const unsigned bits = (token - TOKEN_SMALL) / 4 + TOKEN_SMALL_BITS - 2;
-    const unsigned low = bits < 32 ? bits : 32;
-    uint64_t folded = (UINT64_C(4) | ((token - TOKEN_SMALL) & 3)) << bits;
-    folded |= read_bits(self, low, is_short);
-    if (bits > low)
-        folded |= read_bits(self, bits - low, is_short) << low;
-    return unfold(folded);
+    in_stream *tokens = &self->streams[0];
+    const in_stream *bits = &self->streams[1];
+    const uint64_t bit_count = 8 * (uint64_t)(bits->end - bits->next);
+    const size_t left = (size_t)(tokens->end - tokens->next);
+    uint64_t bit_at = self->bit_at;
+    size_t done = 0;
+    for (count = left < count ? left : count; done < count; done++) {
+        const unsigned token = tokens->next[done];
+        uint64_t folded = token;
+        if (token >= TOKEN_SMALL) {
+            const unsigned further = (token - TOKEN_SMALL) / 4 + TOKEN_SMALL_BITS - 2;
+            if (TD_UNLIKELY(further > bit_count - bit_at))
+                break;
+            folded = (UINT64_C(4) | (token & 3)) << further;
+            folded |= read_bits(bits->next, bit_at, further);
+            bit_at += further;
+        }
+        self->block[done] = unfold(folded);
+    }
+    tokens->next += done;
+    self->bit_at = bit_at;
+    return done;
 }
 
-/* Read the next numbers of a list that is not constant to its block; returns how many. */
-static size_t read_block(number_reader *self, size_t capacity)
+static size_t read_variable(number_reader *self, size_t count)
 {
-    int is_short = 0;
-    size_t count = 0;
-    in_stream *first = &self->streams[0];
-    if (self->form == NUMBERS_TOKENS) {
-        const size_t left = (size_t)(first->end - first->next);
-        capacity = left < capacity ? left : capacity;
-        for (; count < capacity && !is_short; count++) {
-            const unsigned token = first->next[count];
-            if (TD_LIKELY(token < TOKEN_SMALL))
-                self->block[count] = unfold(token);
-            else
-                self->block[count] = read_token(self, token, &is_short);
-        }
-        first->next = is_short ? first->end : first->next + count;
-        return count - (size_t)is_short;
+    in_stream from = self->streams[0];
+    int64_t *to = self->block;
+    for (const int64_t *end = to + count; to < end && from.next < from.end; to++) {
+        const uint64_t folded = *from.next < 0x80 ? *from.next++ : in_stream_number(&from);
+        if (TD_UNLIKELY(from.is_short))
+            break;
+        *to = unfold(folded);
     }
-    if (self->form == NUMBERS_VARIABLE) {
-        for (; count < capacity && first->next != first->end && !is_short; count++) {
-            self->block[count] = unfold(in_stream_number(first));
-            is_short = first->is_short;
-        }
-        first->next = is_short ? first->end : first->next;
-        return count - (size_t)is_short;
-    }
+    self->streams[0] = from;
+    return (size_t)(to - self->block);
+}
+
+static size_t read_planes(number_reader *self, size_t count)
+{
+    if (self->plane_count == 0)
+        return 0;
     for (unsigned i = 0; i < self->plane_count; i++) {
         const size_t left = (size_t)(self->streams[i].end - self->streams[i].next);
-        capacity = left < capacity ? left : capacity;
+        count = left < count ? left : count;
     }
-    for (; count < capacity && self->plane_count > 0; count++) {
+    for (size_t done = 0; done < count; done++) {
         uint64_t folded = 0;
         for (unsigned i = 0; i < self->plane_count; i++)
             folded |= (uint64_t)*self->streams[i].next++ << (8 * i);
-        self->block[count] = unfold(folded);
+        self->block[done] = unfold(folded);
     }
     return count;
 }
@@ -259,7 +253,9 @@ int64_t number_reader_refill(number_reader *self)
     if (self->block == NULL)
         self->block = td_alloc(BLOCK_NUMBERS * sizeof *self->block);
     self->next = self->block;
-    self->end = self->block + read_block(self, BLOCK_NUMBERS);
+    self->end = self->block + (self->form == NUMBERS_TOKENS     ? read_tokens(self, BLOCK_NUMBERS)
+                               : self->form == NUMBERS_VARIABLE ? read_variable(self, BLOCK_NUMBERS)
+                                                                : read_planes(self, BLOCK_NUMBERS));
     self->is_short |= self->next == self->end;
     return self->is_short ? 0 : *self->next++;
 }

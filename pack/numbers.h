@@ -67,17 +67,22 @@ typedef struct number_reader {
     size_t step;               /* from a number to the next one: 0 if all are equal */
     int64_t *block;
     int64_t constant;
-    number_form form;
-    uint8_t is_short; /* 1: more numbers were taken than there are */
+    in_stream *streams; /* of the stream_reader */
+    uint64_t bit_at;    /* bits that were taken of the second one of NUMBERS_TOKENS */
+    uint8_t form;       /* number_form */
     uint8_t plane_count;
-    uint8_t bit_count; /* valid ones of `bits` */
-    uint64_t bits;
-    in_stream streams[NUMBERS_PLANES_MAX];
+    uint8_t is_short; /* 1: more numbers were taken than there are */
 } number_reader;
 
 /* Begin to read a list. 0: the table is wrong. Call number_reader_fini also then. */
 int number_reader_open(number_reader *self, in_stream *table, stream_reader *from);
 void number_reader_fini(number_reader *self);
+
+/* 1 if all numbers of the list are this one. */
+static inline int number_reader_is_always(const number_reader *self, int64_t number)
+{
+    return self->step == 0 && self->constant == number;
+}
 
 /* The next number; 0 beyond the end (is_short). number_reader_refill reads further ones first. */
 int64_t number_reader_refill(number_reader *self);

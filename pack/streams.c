@@ -289,12 +289,14 @@ void stream_reader_fini(stream_reader *self)
     *self = (stream_reader){0};
 }
 
-in_stream stream_reader_take(stream_reader *self)
+in_stream *stream_reader_take(stream_reader *self, size_t count)
 {
-    if (self->next < self->count)
-        return self->streams[self->next++];
-    self->is_short = 1;
-    return (in_stream){0};
+    if (count > self->count - self->next) {
+        self->is_short = 1;
+        return NULL;
+    }
+    self->next += count;
+    return &self->streams[self->next - count];
 }
 
 in_stream stream_reader_last(const stream_reader *self)

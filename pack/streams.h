@@ -97,8 +97,9 @@ TD_MUST_USE td_result stream_reader_open(stream_reader *self, codec *coder, td_b
                                          td_err *err);
 void stream_reader_fini(stream_reader *self);
 
-/* The next stream; an empty one after the last. The last one that was written. */
-in_stream stream_reader_take(stream_reader *self);
+/* The next streams, which are the reader's own; NULL, and is_short: there are fewer. The last one
+ * that was written. */
+in_stream *stream_reader_take(stream_reader *self, size_t count);
 in_stream stream_reader_last(const stream_reader *self);
 
 #endif

@@ -124,7 +124,7 @@ enum { EIGHT_DIGITS = 100000000 };
 
 /* The eight digits of a number below 10^8, one in a byte, the first one in the lowest byte: split
  * into fours, pairs, digits, all at a time. */
-static uint64_t digits_of(uint64_t number)
+static inline uint64_t digits_of(uint64_t number)
 {
     const uint64_t fours = number / 10000 | number % 10000 << 32;
     const uint64_t high_pairs = fours * 10486 >> 20 & UINT64_C(0x0000007f0000007f); /* / 100 */
@@ -133,30 +133,32 @@ static uint64_t digits_of(uint64_t number)
     return (pairs - tens * 10) << 8 | tens;
 }
 
-uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale)
+/* Print a number below 10^16, with less than 16 digits after the point. */
+static uint8_t *print_sixteen(uint8_t *out, uint64_t left, unsigned scale)
 {
+    enum { ALL = 16 };
+    uint8_t text[ALL + ALL];
     const uint64_t zeros = UINT64_C(0x3030303030303030);
-    uint64_t left = mantissa < 0 ? 0 - (uint64_t)mantissa : (uint64_t)mantissa;
-    if (mantissa < 0)
-        *out++ = '-';
-    if (TD_LIKELY(left < EIGHT_DIGITS && scale < 8)) {
-        uint64_t digits = digits_of(left);
-        const unsigned before = (unsigned)__builtin_ctzll(digits | UINT64_C(1) << 56) / 8;
-        const unsigned count = before + scale < 8 ? 8 - before : scale + 1;
-        digits = (digits + zeros) >> (8 - count) * 8;
-        td_put_le64(out, digits);
-        if (scale == 0)
-            return out + count;
-        out += count - scale;
-        *out = '.';
-        td_put_le64(out + 1, digits >> (count - scale) * 8);
-        return out + 1 + scale;
-    }
-    if (scale == 0 && left < (uint64_t)EIGHT_DIGITS * EIGHT_DIGITS) {
-        out = value_print_number(out, (int64_t)(left / EIGHT_DIGITS), 0);
-        td_put_le64(out, digits_of(left % EIGHT_DIGITS) + zeros);
-        return out + 8;
-    }
+    const uint64_t high = digits_of(left / EIGHT_DIGITS);
+    const uint64_t low = digits_of(left % EIGHT_DIGITS);
+    const unsigned before = high != 0 ? (unsigned)__builtin_ctzll(high) / 8
+                                      : 8 + (unsigned)__builtin_ctzll(low | UINT64_C(1) << 56) / 8;
+    const unsigned whole = before + scale < ALL ? ALL - scale - before : 1;
+    td_put_le64(text, high + zeros);
+    td_put_le64(text + 8, low + zeros);
+    memcpy(out, text + ALL - scale - whole, ALL);
+    if (scale == 0)
+        return out + whole;
+    out[whole] = '.';
+    memcpy(out + whole + 1, text + ALL - scale, ALL);
+    return out + whole + 1 + scale;
+}
+
+/* Print any number. */
+static uint8_t *print_long(uint8_t *out, uint64_t left, unsigned scale)
+{
+    if (left < (uint64_t)EIGHT_DIGITS * EIGHT_DIGITS && scale < 16)
+        return print_sixteen(out, left, scale);
     unsigned whole = count_digits(left);
     whole = whole > scale ? whole - scale : 1;
     uint8_t *end = out + whole;
@@ -167,6 +169,48 @@ uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale)
     }
     (void)put_last_digits(out + whole, left, whole);
     return end;
+}
+
+static __attribute__((noinline)) uint64_t drop_zeros(uint64_t left, unsigned *scale, unsigned least)
+{
+    for (; *scale >= least + 4 && left % 10000 == 0; *scale -= 4)
+        left /= 10000;
+    for (; *scale > least && left % 10 == 0; --*scale)
+        left /= 10;
+    return left;
+}
+
+uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale, unsigned least)
+{
+    const uint64_t zeros = UINT64_C(0x3030303030303030);
+    uint64_t left = (uint64_t)mantissa;
+    if (mantissa < 0) {
+        left = 0 - left;
+        *out++ = '-';
+    }
+    if (TD_UNLIKELY(left >= EIGHT_DIGITS || scale >= 8)) {
+        if (scale > least)
+            left = drop_zeros(left, &scale, least);
+        if (left >= EIGHT_DIGITS || scale >= 8)
+            return print_long(out, left, scale);
+    }
+    uint64_t digits = digits_of(left);
+    if (scale > least) {
+        const unsigned zeros_last = (unsigned)__builtin_clzll(digits | 1) / 8;
+        const unsigned dropped = zeros_last < scale - least ? zeros_last : scale - least;
+        digits <<= dropped * 8;
+        scale -= dropped;
+    }
+    /* zeros before the first digit, but for the one before the point */
+    const unsigned before = (unsigned)__builtin_ctzll(digits | UINT64_C(1) << (7 - scale) * 8) / 8;
+    digits += zeros;
+    td_put_le64(out, digits >> before * 8);
+    out += 8 - scale - before;
+    if (scale == 0)
+        return out;
+    *out = '.';
+    td_put_le64(out + 1, digits >> (8 - scale) * 8);
+    return out + 1 + scale;
 }
 
 /* ---- times ---- */

@@ -25,8 +25,9 @@ int value_read_number(td_bytes text, int64_t *mantissa, unsigned *scale);
 const uint8_t *value_scan_number(const uint8_t *p, const uint8_t *end, int64_t *mantissa,
                                  unsigned *scale);
 
-/* Print it; returns the end. out has VALUE_TEXT_BYTES. mantissa: any; scale <= 18. */
-uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale);
+/* Print it, without zeros at the end after the first `least` digits after the point; returns the
+ * end. out has VALUE_TEXT_BYTES. mantissa: any; least <= scale <= 18. */
+uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale, unsigned least);
 
 /* Read a time "YYYY-MM-DDThh:mm:ss.fZ" with up to 9 digits f, or none without the point, in units
  * of 10^-digits s. 0: the text is no time. value_print_time prints it; returns the end. Any ticks

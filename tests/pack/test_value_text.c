@@ -29,7 +29,7 @@ static void check_number(int64_t mantissa, unsigned scale)
     char expected[2 * VALUE_TEXT_BYTES];
     int64_t again;
     unsigned digits;
-    const size_t size = (size_t)(value_print_number(text, mantissa, scale) - text);
+    size_t size = (size_t)(value_print_number(text, mantissa, scale, scale) - text);
     print_expected(expected, sizeof expected, mantissa, scale);
     if (size != strlen(expected) || memcmp(text, expected, size) != 0)
         fail_msg("%" PRId64 " at scale %u: %.*s, expected %s", mantissa, scale, (int)size,
@@ -37,6 +37,17 @@ static void check_number(int64_t mantissa, unsigned scale)
     if (value_read_number(td_bytes_of(text, size), &again, &digits)) {
         assert_int_equal(again, mantissa);
         assert_int_equal(digits, scale);
+    }
+    for (unsigned least = 0; least < scale; least++) {
+        int64_t left = mantissa;
+        unsigned shown = scale;
+        for (; shown > least && left % 10 == 0; shown--)
+            left /= 10;
+        size = (size_t)(value_print_number(text, mantissa, scale, least) - text);
+        print_expected(expected, sizeof expected, left, shown);
+        if (size != strlen(expected) || memcmp(text, expected, size) != 0)
+            fail_msg("%" PRId64 " at scale %u, at least %u: %.*s, expected %s", mantissa, scale,
+                     least, (int)size, (const char *)text, expected);
     }
 }
 
