@@ -154,7 +154,7 @@ static int read_part(decoder *d, in_stream *from, part *out)
         return 0;
     if (kind == PART_LITERAL) {
         out->literal = in_stream_bytes(from, in_stream_number(from));
-        return !from->is_short;
+        return out->literal.size > 0 && !from->is_short;
     }
     values = in_stream_number(from);
     if (kind == PART_ARRAY)

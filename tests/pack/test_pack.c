@@ -13,7 +13,11 @@
 #include "base/alloc.h"
 #include "base/codec.h"
 #include "base/limits.h"
+#include "pack/columns.h"
+#include "pack/layout.h"
+#include "pack/numbers.h"
 #include "pack/pack.h"
+#include "pack/streams.h"
 
 enum { HEAD_BYTES = 31 };
 
@@ -335,6 +339,75 @@ static void test_changed_bytes(void **state)
     codec_close(coder);
 }
 
+/* ---- chunks by hand ---- */
+
+static void add_constant(out_stream *table, int64_t number)
+{
+    out_stream_byte(table, NUMBERS_CONSTANT);
+    out_stream_number(table, number_fold(number));
+}
+
+/* Unpack a chunk with one message, whose template has these parts, to raw_bytes. */
+static td_result unpack_parts(td_bytes parts, size_t raw_bytes)
+{
+    static const int64_t HEAD[] = {[HEAD_CHANNEL] = 1,
+                                   [HEAD_TIME] = 7,
+                                   [HEAD_TEMPLATE] = TEMPLATE_FIRST,
+                                   [HEAD_SEQUENCE] = 0,
+                                   [HEAD_PUBLISH] = 7};
+    stream_writer streams = {0};
+    out_stream others = {0};
+    out_stream templates = {0};
+    out_stream table = {0};
+    codec *coder = codec_open();
+    td_buf packed;
+    td_buf out;
+    td_buf_init(&packed, 1 << 16);
+    td_buf_init(&out, 1 << 16);
+    out_stream_byte(&table, PACK_VERSION);
+    out_stream_number(&table, 1); /* records */
+    out_stream_number(&table, 1); /* channels: id and line */
+    out_stream_number(&table, 3);
+    out_stream_number(&table, 0);
+    out_stream_number(&table, 1); /* scales */
+    out_stream_number(&table, HEAD_COUNT);
+    for (size_t i = 0; i < HEAD_COUNT; i++) {
+        out_stream_byte(&table, COLUMN_NUMBER);
+        out_stream_byte(&table, PREDICT_ZERO);
+        out_stream_number(&table, 0);
+        out_stream_byte(&table, VALUE_DIGITS_MAX);
+        out_stream_number(&table, 0);
+        add_constant(&table, DIGITS_AS_SCALE);
+        add_constant(&table, 0);
+        add_constant(&table, HEAD[i]);
+    }
+    out_stream_number(&table, 1); /* templates */
+    out_stream_number(&templates, parts.size);
+    out_stream_add(&templates, parts.data, parts.size);
+    stream_writer_take(&streams, &others, GROUP_OWN);
+    stream_writer_take(&streams, &templates, GROUP_OWN);
+    stream_writer_take(&streams, &table, GROUP_OWN);
+    assert_int_equal(stream_writer_finish(&streams, coder, 1, &packed, NULL), TD_OK);
+    const td_result rc = pack_decode(coder, td_buf_view(&packed), raw_bytes, 0, &out, NULL);
+    stream_writer_fini(&streams);
+    td_buf_fini(&packed);
+    td_buf_fini(&out);
+    codec_close(coder);
+    return rc;
+}
+
+/* A part gives at least a byte: else a few bytes of parts would be work without an end. */
+static void test_empty_literal(void **state)
+{
+    static const uint8_t LITERAL[] = {PART_LITERAL, 1, 'x'};
+    static const uint8_t EMPTY[] = {PART_LITERAL, 1, 'x', PART_LITERAL, 0};
+    (void)state;
+    assert_int_equal(unpack_parts(td_bytes_of(LITERAL, sizeof LITERAL), MESSAGE_HEAD_BYTES + 1),
+                     TD_OK);
+    assert_int_equal(unpack_parts(td_bytes_of(EMPTY, sizeof EMPTY), MESSAGE_HEAD_BYTES + 1),
+                     TD_E_CORRUPT);
+}
+
 /* ---- files ---- */
 
 static td_buf read_golden(const char *name, const char *kind)
@@ -386,7 +459,8 @@ int main(void)
         cmocka_unit_test(test_texts),         cmocka_unit_test(test_records),
         cmocka_unit_test(test_cut_records),   cmocka_unit_test(test_books_are_shorter),
         cmocka_unit_test(test_large_object),  cmocka_unit_test(test_mutated_texts),
-        cmocka_unit_test(test_changed_bytes), cmocka_unit_test(test_golden_chunks),
+        cmocka_unit_test(test_changed_bytes), cmocka_unit_test(test_empty_literal),
+        cmocka_unit_test(test_golden_chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
