@@ -632,20 +632,14 @@ static td_result poll_segment(segments *all, segment *of, int *is_new, td_err *e
     return TD_OK;
 }
 
-/* New segments are looked for in each call, because one may begin while another still grows. */
+/* New segments are looked for in each call, because one may begin while another still grows; and
+ * before the known ones are read further: if the next segment of one of them is there, that one is
+ * complete then, and its last chunks are read before those of the next. */
 static td_result segments_poll(void *self, td_err *err)
 {
     segments *all = self;
-    size_t known = all->count;
+    const size_t known = all->count;
     int is_new = 0;
-    for (size_t i = 0; i < known; i++) {
-        segment *of = all->all[i];
-        td_result rc =
-            of->is_live && of->reader != NULL ? poll_segment(all, of, &is_new, err) : TD_OK;
-        if (rc != TD_OK)
-            return rc;
-    }
-
     /* A running recorder writes at the present time, even if other segments are dated in the
      * future. */
     const uint64_t two_hours_ns = UINT64_C(2) * 3600 * TD_NS_PER_S;
@@ -656,6 +650,12 @@ static td_result segments_poll(void *self, td_err *err)
     td_result rc = queue_segments(all, NULL, from_ns > lead_ns ? from_ns : lead_ns, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "following");
+    for (size_t i = 0; i < known; i++) {
+        segment *of = all->all[i];
+        rc = of->is_live && of->reader != NULL ? poll_segment(all, of, &is_new, err) : TD_OK;
+        if (rc != TD_OK)
+            return rc;
+    }
     return is_new || all->count > known ? TD_OK : TD_EOF;
 }
 

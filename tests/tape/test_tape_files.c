@@ -87,6 +87,54 @@ static void test_follow_returns_durable_chunks(void **state)
     cursor_close(t);
 }
 
+/* A clock whose first reading takes so long that a writer ends its segment meanwhile, and begins
+ * the next one. */
+typedef struct slow_clock {
+    tape_fixture *fixture;
+    tape_segment *segment; /* NULL: it takes no time */
+} slow_clock;
+
+static uint64_t read_slowly(void *ctx)
+{
+    slow_clock *slow = ctx;
+    if (slow->segment != NULL) {
+        put_number(slow->segment, 1);
+        tape_segment_finish(slow->segment);
+        slow->segment = NULL;
+        tape_segment *next = open_segment(slow->fixture, 2);
+        put_number(next, 2);
+        tape_segment_finish(next);
+    }
+    return clock_wall_ns(clock_real());
+}
+
+/* A segment ends, and the next one begins, while a poll looks for news: the frames that the reader
+ * still lacks of the first one come before those of the next. */
+static void test_follow_over_the_end_of_a_segment(void **state)
+{
+    tape_fixture *f = *state;
+    slow_clock slow = {.fixture = f};
+    td_clock_ops ops = *clock_real().ops;
+    ops.wall_ns = read_slowly;
+    const archive_options options = {.io = io_posix(), .clock = {&ops, &slow}};
+    const selection all = {.has_from = 0};
+    archive *reader = NULL;
+    cursor *t = NULL;
+    tape_segment *segment = open_segment(f, 1);
+    put_number(segment, 0);
+    tape_segment_seal(segment);
+    assert_int_equal(archive_open(&options, f->folder, ARCHIVE_READ, &reader, NULL), TD_OK);
+    assert_int_equal(cursor_open(reader, &all, &(cursor_options){.is_following = 1}, &t, NULL),
+                     TD_OK);
+    expect_frames(t, 0, 1);
+    slow.segment = segment;
+    assert_int_equal(cursor_poll(t, NULL), TD_OK);
+    expect_frames(t, 1, 3);
+    assert_int_equal(cursor_poll(t, NULL), TD_EOF);
+    cursor_close(t);
+    archive_close(reader);
+}
+
 /* An empty archive can be followed: a recorder may start later. */
 static void test_follow_from_nothing(void **state)
 {
@@ -301,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         tape_fixture_test(test_follow_returns_durable_chunks),
+        tape_fixture_test(test_follow_over_the_end_of_a_segment),
         tape_fixture_test(test_follow_from_nothing),
         tape_fixture_test(test_follow_finds_a_feed_beside_a_busy_one),
         tape_fixture_test(test_hold),

@@ -278,7 +278,10 @@ test("a recorder packs what it has finished", async (t) => {
   assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
   const all = (await tapedeck(t, ["cat", "-a", archive, "--dir", "all"])).stdout;
   await eventually("the follower has all frames", () => follower.stdout.length >= all.length);
-  assert.equal(follower.stdout, all);
+  const [followed, kept] = [follower.stdout.split("\n"), all.split("\n")];
+  assert.equal(followed.length, kept.length);
+  const other = kept.findIndex((line, i) => line !== followed[i]);
+  assert.equal(followed[other], kept[other], `line ${other}`);
 });
 
 test("verify --since-last reads packed segments again", async (t) => {
