@@ -141,6 +141,22 @@ static td_result lock_archive(verb_run *verb, archive **out, td_err *err)
     return archive_open(&options, archive_path(verb->archive), ARCHIVE_MAINTAIN, out, err);
 }
 
+/* As lock_archive, but wait for another maintainer: the pack that a recorder started for the
+ * segment before, for example. */
+static td_result wait_for_archive(verb_run *verb, archive **out)
+{
+    enum { WAIT_S = 60, TRY_MS = 20 };
+    uint64_t now_ns = clock_mono_ns(verb->clock);
+    const uint64_t until_ns = now_ns + WAIT_S * TD_NS_PER_S;
+    td_result rc = lock_archive(verb, out, &verb->err);
+    for (; rc == TD_E_BUSY && now_ns < until_ns; now_ns = clock_mono_ns(verb->clock)) {
+        clock_sleep_until(verb->clock, now_ns + TRY_MS * TD_NS_PER_MS);
+        td_err_clear(&verb->err);
+        rc = lock_archive(verb, out, &verb->err);
+    }
+    return rc;
+}
+
 static td_result rewrite(pack_run *p, const repack_candidate *segment)
 {
     verb_run *verb = p->verb;
@@ -148,7 +164,7 @@ static td_result rewrite(pack_run *p, const repack_candidate *segment)
     repack_report report = {0};
     td_result rc = check_space(p, segment);
     if (rc == TD_OK)
-        rc = lock_archive(verb, &locked, &verb->err);
+        rc = wait_for_archive(verb, &locked);
     if (rc == TD_OK)
         rc = archive_repack(locked, segment->path, p->form, &report, &verb->err);
     archive_close(locked);
