@@ -333,6 +333,36 @@ static int next_secret_param(td_bytes *query, td_bytes *name, td_bytes *value)
     return 1;
 }
 
+/* 1 if a part of a path is a key by its form, as a listen key is: no name is so long, and has
+ * digits among letters only. */
+static int is_key(td_bytes part)
+{
+    enum { KEY_BYTES_MIN = 32 };
+    size_t digits = 0;
+    for (size_t i = 0; i < part.size; i++) {
+        const uint8_t c = part.data[i];
+        const int is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        digits += c >= '0' && c <= '9';
+        if (!is_letter && !(c >= '0' && c <= '9') && c != '-' && c != '_')
+            return 0;
+    }
+    return part.size >= KEY_BYTES_MIN && digits > 0;
+}
+
+/* Find the next key in a path, from a place in it on. */
+static int next_key(const uint8_t *from, td_bytes path, td_bytes *out)
+{
+    const uint8_t *end = path.data + path.size;
+    for (const uint8_t *part = path.data; path.size > 0 && part < end;) {
+        const uint8_t *part_end = find_any(part, end, "/");
+        *out = between(part, part_end);
+        if (part >= from && is_key(*out))
+            return 1;
+        part = part_end + 1;
+    }
+    return 0;
+}
+
 int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
 {
     TD_ASSERT(*at <= url.size);
@@ -346,6 +376,10 @@ int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
         *out = colon == NULL ? user : between(colon + 1, user.data + user.size);
         if (out->size > 0)
             return 1;
+    }
+    if (next_key(url.data + *at, td_url_split(url).path, out)) {
+        *at = (size_t)(out->data + out->size - url.data);
+        return 1;
     }
     /* Search from the first '?' on, even if it is part of a fragment. */
     const uint8_t *query = find_any(user.size == 0 ? url.data : user.data + user.size, end, "?");

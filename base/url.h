@@ -79,14 +79,14 @@ unsigned td_address_version(const char *text);
 /* ---- secrets ---- */
 
 /* Find a URL's next secret, a value that must not be recorded: the password of the user-info (the
- * whole user-info if it has no ':'), or a query value whose name is not TD_NAME_PLAIN
- * (base/credential.h). *at is 0 at first. 0: no more. *out points into url, with %XX not decoded.
- */
+ * whole user-info if it has no ':'), a part of the path that is a key by its form (32 or more
+ * letters and digits), or a query value whose name is not TD_NAME_PLAIN (base/credential.h). *at is
+ * 0 at first. 0: no more. *out points into url, with %XX not decoded. */
 int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out);
 
-/* Overwrite secrets with '*', in place and in the same length: the user-info, and the query values
- * of td_url_next_secret. Everything that shows or records a URL or a proxy uses this; any text is
- * allowed. */
+/* Overwrite secrets with '*', in place and in the same length: the user-info, and what
+ * td_url_next_secret finds. Everything that shows or records a URL or a proxy uses this; any text
+ * is allowed. */
 void td_url_redact(char *url);
 
 /* Copy url (or any text) to out, of out_bytes, redacted by td_url_redact. A text that does not fit

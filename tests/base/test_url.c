@@ -228,7 +228,8 @@ static void urls_of_http(void **state)
     assert_null(strstr(err.text, "secret"));
 }
 
-/* Names in docs/wire.md 1.1; whole names only, and not in the path. */
+/* Names in docs/wire.md 1.1; whole names only, and not in the path, where a key is known by its
+ * form. */
 static void test_secrets_of_a_query(void **state)
 {
     (void)state;
@@ -245,6 +246,12 @@ static void test_secrets_of_a_query(void **state)
         {"wss://h/p?listenKey=ll&access_token=aa", "ll\naa\n"},
         {"wss://h/user:pass@x", ""},
         {"wss://h/p?a=1;api_key=kk;b=2&sign=ss;c=3", "kk\nss\n"},
+        {"wss://h/ws/pqia91ma19a5s61cv6a81va65sdf19v8/x?token=t",
+         "pqia91ma19a5s61cv6a81va65sdf19v8\nt\n"},
+        {"wss://h/ws/a_19-pqia91ma19a5s61cv6a81va65sd/b_19-pqia91ma19a5s61cv6a81va65sd",
+         "a_19-pqia91ma19a5s61cv6a81va65sd\nb_19-pqia91ma19a5s61cv6a81va65sd\n"},
+        {"wss://h/ws/pqia91ma19a5s61cv6a81va65sdf19v/1000shibusdt@trade", ""},
+        {"wss://h/apathofmanyletterswithoutanydigitinit/btcusdt@depth20@100ms123456789", ""},
         {"wss://h/p?a=1;b;token=k;k;;x&y;sign=ss;#z", "k;k;;x\nss;\n"},
         {"", ""},
     };
@@ -279,6 +286,8 @@ static void test_hidden_parts(void **state)
         {"wss://[::1]:9/a@b", "wss://[::1]:9/a@b"},
         {"wss://h/p?token=abc&x=1&SIGN=defg", "wss://h/p?token=***&x=1&SIGN=****"},
         {"wss://u:p@h/?api_key=k", "wss://***@h/?api_key=*"},
+        {"wss://h/ws/pqia91ma19a5s61cv6a81va65sdf19v8",
+         "wss://h/ws/********************************"},
         {"", ""},
         {"@", "@"},
     };
