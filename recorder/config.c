@@ -421,16 +421,58 @@ static td_result check_same_family(const feed_config *feed, td_err *err)
     return TD_E_INVALID;
 }
 
+/* Find the path of the feed's topics, if the exchange does not send all of them at all addresses. A
+ * server of another host may do so. */
+static td_result find_topic_path(const feed_config *feed, const char **path, td_err *err)
+{
+    const char *first = NULL; /* topic */
+    *path = NULL;
+    if (feed->url != NULL && family_find_by_url(td_bytes_str(feed->url)) == NULL)
+        return TD_OK;
+    for (size_t i = 0; i < feed->topics.count; i++) {
+        td_bytes symbol;
+        const topic_row *row = family_topic_row(feed->family, feed->topics.items[i], &symbol);
+        if (row == NULL || row->path == NULL)
+            continue;
+        if (*path != NULL && strcmp(*path, row->path) != 0) {
+            td_err_set(err, TD_E_INVALID, "the exchange sends '%s' at %s, and '%s' at %s", first,
+                       *path, feed->topics.items[i], row->path);
+            td_err_hint(err, "make two feeds of them, each with a name of its own: --feed NAME, in "
+                             "a configuration name: NAME");
+            return TD_E_INVALID;
+        }
+        first = feed->topics.items[i];
+        *path = row->path;
+    }
+    return TD_OK;
+}
+
+/* Refuse topics that the exchange grants at this address of its own, and does not send there. */
+static td_result check_topic_path(const feed_config *feed, const char *path, td_err *err)
+{
+    const td_bytes url = td_bytes_str(feed->url);
+    if (family_url_has_topic(url, path))
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "the exchange does not send these topics at this address");
+    td_err_hint(err, "leave url out, or give one whose path begins with %s/", path);
+    return TD_E_INVALID;
+}
+
 static td_result resolve_url(feed_config *feed, td_err *err)
 {
     TD_ASSERT(feed->family != NULL);
     TD_ASSERT(feed->net < (int)(NET_TEST + 1));
+    const family_net net = (family_net)feed->net;
+    const char *path = NULL;
+    td_result found = find_topic_path(feed, &path, err);
+    if (found != TD_OK)
+        return found;
     if (feed->url == NULL) {
         family_access access = feed->api_key_env == NULL ? ACCESS_PUBLIC : ACCESS_PRIVATE;
-        feed->url = family_url(feed->family, (family_net)feed->net, access);
+        feed->url = family_url_at(feed->family, net, access, path);
         if (feed->url == NULL)
-            feed->url = family_url(feed->family, (family_net)feed->net,
-                                   access == ACCESS_PUBLIC ? ACCESS_PRIVATE : ACCESS_PUBLIC);
+            feed->url = family_url_at(
+                feed->family, net, access == ACCESS_PUBLIC ? ACCESS_PRIVATE : ACCESS_PUBLIC, path);
     }
     if (feed->url == NULL)
         return td_err_set(err, TD_E_INVALID, "family '%s' has no %s address: give a URL",
@@ -448,7 +490,9 @@ static td_result resolve_url(feed_config *feed, td_err *err)
     td_result rc = td_url_parse(feed->url, &ignored, err);
     if (rc != TD_OK)
         td_err_hint(err, "a URL is wss://HOST[:PORT]/PATH, or ws:// without TLS");
-    return rc == TD_OK ? check_same_family(feed, err) : rc;
+    if (rc == TD_OK)
+        rc = check_same_family(feed, err);
+    return rc == TD_OK ? check_topic_path(feed, path, err) : rc;
 }
 
 /* Set the default name. */

@@ -21,7 +21,10 @@ typedef struct classification {
     uint64_t exchange_ns;    /* the time that the frame names; 0: absent, or the key has escapes. If
                                 the member occurs twice, this may be either value; a decoded message
                                 has the exact time */
-    int8_t success;          /* acks and auth: 1, 0, or -1 if not stated */
+    /* 1: of a bare frame (schema/bare_frame.h), exchange_topic is only the beginning of the topic:
+     * no row is matched, and the topics of the connection have the rest. */
+    uint8_t is_open;
+    int8_t success; /* acks and auth: 1, 0, or -1 if not stated */
 } classification;
 
 /* 1 if the first bytes of an inbound frame prove that the frame is data. This is so for nearly all

@@ -1,12 +1,16 @@
 #include "schema/decode.h"
 
+#include <stdio.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "schema/bare_frame.h"
 #include "schema/decode_fast.h"
 #include "schema/decode_rows.h"
 #include "schema/inflate.h"
 #include "schema/list_frame.h"
+#include "schema/topic_parts.h"
 
 struct decoder {
     json_parser *parser;
@@ -16,7 +20,8 @@ struct decoder {
     row_decoder rows;
     uint64_t slow_count;
     inflater *inflater; /* NULL until the first compressed frame */
-    td_buf named;       /* a frame that is a list, with names */
+    td_buf named;       /* a frame that is a list, with names; or a bare one, with its object */
+    td_buf spelled;     /* topic of a bare frame */
 };
 
 decoder *decoder_open(void)
@@ -26,6 +31,7 @@ decoder *decoder_open(void)
     d->classifier = classifier_open();
     td_buf_init(&d->named, LIMIT_FRAME_BYTES + (size_t)LIST_NAMES_MAX * LIMIT_NAME_BYTES +
                                DECODE_PADDING_BYTES);
+    td_buf_init(&d->spelled, LIMIT_TOPIC_BYTES);
     return d;
 }
 
@@ -40,6 +46,7 @@ void decoder_close(decoder *d)
     row_decoder_fini(&d->rows);
     inflater_close(d->inflater);
     td_buf_fini(&d->named);
+    td_buf_fini(&d->spelled);
     td_free(d);
 }
 
@@ -144,6 +151,44 @@ static void name_list(decoder *d, const list_names *names, td_bytes *frame)
     *frame = td_bytes_of(d->named.data, size);
 }
 
+/* Get the text of a bare frame with the object around it, whose topic the caller knows. Valid until
+ * the next such frame, or list. */
+static void wrap_bare(decoder *d, const frame_keys *keys, td_bytes topic, td_bytes *frame)
+{
+    static const uint8_t PADDING[DECODE_PADDING_BYTES];
+    td_buf_clear(&d->named);
+    if (bare_frame_wrap(keys, topic, *frame, &d->named, NULL) != TD_OK ||
+        td_buf_append(&d->named, PADDING, sizeof PADDING, NULL) != TD_OK)
+        return; /* too long: it stays, and is refused */
+    *frame = td_bytes_of(d->named.data, d->named.size - sizeof PADDING);
+}
+
+/* Write a topic as frames spell it, in place of what is in d->spelled. */
+static td_result spell_topic(decoder *d, const topic_match *topic)
+{
+    char name[LIMIT_TOPIC_BYTES], text[LIMIT_TOPIC_BYTES];
+    const topic_row *row = topic->row;
+    td_buf_clear(&d->spelled);
+    (void)snprintf(name, sizeof name, "%.*s", (int)topic->topic.size,
+                   (const char *)topic->topic.data); /* fits: it is in the topic */
+    const int size = topic_write(row, 1, name, topic->symbol, text, sizeof text);
+    if (size < 0 || (size_t)size >= sizeof text)
+        return TD_E_LIMIT;
+    return row->spelling != NULL ? topic_spell(row->spelling, text, &d->spelled, NULL)
+                                 : td_buf_append(&d->spelled, text, (size_t)size, NULL);
+}
+
+/* Get a frame in the form that rows describe. */
+static void read_form(decoder *d, const topic_match *topic, td_bytes *frame)
+{
+    const topic_row *row = topic->row;
+    if (row->list != NULL)
+        name_list(d, row->list, frame);
+    else if (row->bare != NULL && bare_frame_is(row->bare, d->parser, *frame) &&
+             spell_topic(d, topic) == TD_OK)
+        wrap_bare(d, row->bare, td_buf_view(&d->spelled), frame);
+}
+
 /* 1 if bytes look like text: a frame that cannot be inflated is then reported as invalid JSON
  * instead. */
 static int is_text(td_bytes bytes)
@@ -211,8 +256,8 @@ static int decode_plain(decoder *d, const topic_match *topic, td_bytes frame, de
     return 1;
 }
 
-/* decoder_decode() for frames that are compressed, lists, or of unknown topics. It is apart from
- * it, because its buffers and calls make that function slower. */
+/* decoder_decode() for frames that are compressed, bare, lists, or of unknown topics. It is apart
+ * from it, because its buffers and calls make that function slower. */
 static __attribute__((noinline)) int decode_other(decoder *d, const topic_match *topic,
                                                   td_bytes frame, decode_path path, message *out,
                                                   decode_error *why)
@@ -223,10 +268,8 @@ static __attribute__((noinline)) int decode_other(decoder *d, const topic_match 
         return refuse_compressed(whole, rc, why);
     if (topic->row == NULL)
         return refuse_unknown(d, topic, frame, why);
-    if (topic->row->list == NULL)
-        return decode_plain(d, topic, frame, path, out, why);
     const uint8_t *given = frame.data;
-    name_list(d, topic->row->list, &frame);
+    read_form(d, topic, &frame);
     int is_decoded = decode_plain(d, topic, frame, path, out, why);
     if (frame.data != given)
         why->offset = 0; /* it is one of d->named, which no caller sees */
@@ -238,7 +281,8 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
 {
     *why = (decode_error){.reason = DECODE_OK};
     return TD_LIKELY(frame.size > 0 && *frame.data == '{' && topic->row != NULL &&
-                     topic->row->list == NULL)
+                     topic->row->list == NULL &&
+                     (topic->row->bare == NULL || !bare_frame_may_be(topic->row->bare, frame)))
                ? decode_plain(d, topic, frame, path, out, why)
                : decode_other(d, topic, frame, path, out, why);
 }
@@ -252,8 +296,7 @@ int decoder_survey(decoder *d, const topic_match *topic, td_bytes frame, message
     td_result rc = inflate_frame(d, frame, &survey->text);
     if (rc != TD_OK)
         return refuse_compressed(frame, rc, why);
-    if (topic->row->list != NULL)
-        name_list(d, topic->row->list, &survey->text);
+    read_form(d, topic, &survey->text);
     d->rows.surveys = 1;
     int is_decoded = decode_plain(d, topic, survey->text, DECODE_PATH_ROWS, out, why);
     d->rows.surveys = 0;
@@ -288,6 +331,30 @@ int decoder_inflates(const family *of, td_bytes frame)
     return !is_text_pong(of, frame) && looks_compressed(frame);
 }
 
+void decoder_classify_as(decoder *d, const family *of, td_bytes topic, td_bytes frame,
+                         uint64_t at_ns, classification *out)
+{
+    wrap_bare(d, &exchange_of(of)->frames, topic, &frame);
+    classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
+}
+
+/* Classify an inbound frame that may be bare. */
+static void classify_bare(decoder *d, const family *of, td_bytes frame, uint64_t at_ns,
+                          classification *out)
+{
+    const frame_keys *keys = &exchange_of(of)->frames;
+    char topic[LIMIT_TOPIC_BYTES];
+    int is_open = 0;
+    const size_t size = bare_frame_topic(keys, d->parser, frame, topic, &is_open);
+    if (size > 0)
+        decoder_classify_as(d, of, td_bytes_of(topic, size), frame, at_ns, out);
+    else
+        classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
+    out->is_open = is_open != 0 && size > 0 && out->frame_class == CLASS_DATA;
+    if (out->is_open)
+        out->topic = (topic_match){.topic = out->exchange_topic};
+}
+
 void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
                       classification *out)
 {
@@ -298,7 +365,10 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir 
     if (dir == CHANNEL_IN && inflate_frame(d, frame, &frame) == TD_OK) {
         if (TD_UNLIKELY(exchange_of(of)->frames.list != NULL))
             name_list(d, exchange_of(of)->frames.list, &frame);
-        classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
+        if (TD_UNLIKELY(bare_frame_may_be(&exchange_of(of)->frames, frame)))
+            classify_bare(d, of, frame, at_ns, out);
+        else
+            classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
         return;
     }
     if (dir == CHANNEL_OUT && of != NULL && of->op_is_topic) {

@@ -62,6 +62,11 @@ int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode
 void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
                       classification *out);
 
+/* Classify a bare frame (schema/bare_frame.h) whose topic is known, spelled as frames do. Else as
+ * decoder_classify(). */
+void decoder_classify_as(decoder *d, const family *of, td_bytes topic, td_bytes frame,
+                         uint64_t at_ns, classification *out);
+
 /* 1 if decoder_classify() tries to inflate this inbound frame; that may take a thousand times as
  * long as the frame's size suggests. A pong that is text (frame_keys.pong) is not inflated. */
 int decoder_inflates(const family *of, td_bytes frame);

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/url.h"
 #include "schema/dialect_text.h"
 #include "schema/exchange.h"
 #include "schema/template.h"
@@ -182,6 +183,40 @@ td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes 
     }
     out->args = NULL; /* discard an incomplete list */
     return out->kind == REQUEST_ORDER ? TD_OK : td_err_add(err, rc, "request");
+}
+
+/* Append the topics of a text "A/B". A key, of which only stars were recorded, is none. */
+static td_result add_joined(dialect_parser *parser, const dialect *spoken, td_bytes joined,
+                            td_err *err)
+{
+    char topic[LIMIT_TOPIC_BYTES];
+    td_result rc = TD_OK;
+    while (rc == TD_OK && joined.size > 0) {
+        const uint8_t *slash = memchr(joined.data, '/', joined.size);
+        const size_t size = slash == NULL ? joined.size : (size_t)(slash - joined.data);
+        if (size > 0 && *joined.data != '*' &&
+            td_url_decode(td_bytes_of(joined.data, size), topic, sizeof topic))
+            rc = add_topic(parser, spoken->spelling, td_bytes_str(topic), err);
+        joined = td_bytes_of(joined.data + size, joined.size - size);
+        joined = slash == NULL ? joined : td_bytes_of(slash + 1, joined.size - 1);
+    }
+    return rc;
+}
+
+td_result request_of_url(dialect_parser *parser, const dialect *spoken, td_bytes names,
+                         td_bytes query, dialect_request *out, td_err *err)
+{
+    *out = (dialect_request){.kind = REQUEST_SUBSCRIBE, .dialect = spoken};
+    dialect_text_begin(parser);
+    td_result rc = add_joined(parser, spoken, names, err);
+    if (rc == TD_OK && spoken->url_topics != NULL)
+        rc = add_joined(parser, spoken, td_url_param(query, spoken->url_topics), err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "topics of a URL");
+    dialect_text_seal(parser);
+    out->args = parser->args;
+    out->arg_count = parser->arg_count;
+    return TD_OK;
 }
 
 /* ---- answers: single members ---- */

@@ -261,6 +261,9 @@ struct dialect {
     const char *topic_lists[DIALECT_LISTS_MAX];
     const char *binary;   /* path of the flag; NULL: the dialect has no binary frames */
     const char *order_id; /* the id in answers to REQUEST_ORDER; NULL: it has no such requests */
+    /* Parameter of a URL's query with topics that the connection has without a request, joined by
+     * '/'; NULL: there is none. */
+    const char *url_topics;
     const char *recorded; /* what servers repeat of recorded answers to subscriptions; NULL: none */
     request_rule rules[DIALECT_RULES_MAX];
     size_t rule_count;
@@ -301,6 +304,10 @@ size_t dialect_fit(const dialect *spoken, const char *const *topics, size_t coun
  * in spot); TD_E_LIMIT. */
 TD_MUST_USE td_result dialect_ask_topics(const dialect *spoken, td_buf *out, const dialect_ask *ask,
                                          td_err *err);
+
+/* Append a topic as the exchange spells it. TD_E_INVALID: it names no symbol; TD_E_LIMIT. */
+TD_MUST_USE td_result dialect_spell(const dialect *spoken, const char *topic, td_buf *out,
+                                    td_err *err);
 
 /* Append an auth request; the dialect must have credentials. TD_E_LIMIT. */
 TD_MUST_USE td_result dialect_ask_auth(const dialect *spoken, td_buf *out, const dialect_auth *auth,
@@ -350,6 +357,13 @@ refusal dialect_check_auth(const dialect_request *request, const char *secret, u
  * request was read); TD_E_LIMIT. */
 TD_MUST_USE td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                                     dialect_request *out, td_err *err);
+
+/* Read the topics that a connection has by its URL, as a REQUEST_SUBSCRIBE that gets no answer:
+ * those of the query (without "?"; dialect.url_topics), after `names`, which are topics joined by
+ * '/'. A text that is too long for a topic is left out. *out as of request_parse; arg_count 0: the
+ * URL has none. TD_E_LIMIT. */
+TD_MUST_USE td_result request_of_url(dialect_parser *parser, const dialect *spoken, td_bytes names,
+                                     td_bytes query, dialect_request *out, td_err *err);
 
 /* Read a server's answer. *out is valid until the next call and while frame is. TD_OK (kind is
  * ANSWER_NONE for any other frame, JSON or not); TD_E_LIMIT. */

@@ -389,6 +389,7 @@ static const document_member DIALECT[] = {
     {"lists", DOCUMENT_AT(ARRAY, dialect, topic_lists), .most = DIALECT_LISTS_MAX - 1},
     {TEXT(binary)},
     {TEXT(order_id)},
+    {TEXT(url_topics)},
     {TEXT(recorded)},
     {"replies", DOCUMENT_AT(PAIRS, dialect, answers),
      .count_offset = offsetof(dialect, answer_count), .size = sizeof(answer_text), .least = 1,

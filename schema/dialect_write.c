@@ -139,6 +139,12 @@ static td_result put_object(const char *const *keys, const char *topic, td_buf *
     return json_write_end(&writer, err);
 }
 
+td_result dialect_spell(const dialect *spoken, const char *topic, td_buf *out, td_err *err)
+{
+    return spoken->spelling != NULL ? topic_spell(spoken->spelling, topic, out, err)
+                                    : td_buf_append(out, topic, strlen(topic), err);
+}
+
 static td_result put_spelled(const topic_spelling *spelling, const char *topic, td_buf *out,
                              td_err *err)
 {

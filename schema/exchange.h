@@ -70,6 +70,14 @@ typedef struct control_rule {
     uint8_t is_notice;       /* 1: the server sends it of its own accord, to inform its clients */
 } control_rule;
 
+/* How a bare frame (schema/bare_frame.h) names its topic. The first rule that fits decides. */
+typedef struct bare_rule {
+    const char *key;  /* path of a member */
+    const char *text; /* which has this text; "*": any value */
+    const char *form; /* the topic as frames spell it: {PATH} is the value there; "*" at the end: a
+                         part that the frame does not have */
+} bare_rule;
+
 /* The members by which a frame is classified. A key's number is its index in names. */
 typedef struct frame_keys {
     const td_bytes *names; /* sorted by size, the shortest first */
@@ -103,6 +111,8 @@ typedef struct frame_keys {
     uint8_t shared_first, shared_count;
     td_bytes data_start; /* the bytes with which a data frame begins, up to the opening quote of its
                             topic: {"topic":" . Not used for dialects that echo topics */
+    const bare_rule *bare;
+    size_t bare_count; /* 0: the exchange has no bare frames */
     /* Words for SUCCESS_WORD; each list ends with NULL. NULL: no rule uses SUCCESS_WORD. */
     const char *const *success_words;
     const char *const *failure_words;

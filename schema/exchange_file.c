@@ -163,6 +163,42 @@ static td_result read_list(document_node list, void *member, td_err *err)
     return TD_OK;
 }
 
+/* 1 if each brace of a form has its other one, with a path between them, and a star is the last. */
+static int is_form(const char *form)
+{
+    size_t values = 0;
+    for (; *form != '\0'; form++) {
+        const size_t path = *form == '{' ? strcspn(form + 1, "{}*") : 0;
+        if (*form == '}' || (*form == '*' && form[1] != '\0') ||
+            (*form == '{' && (path == 0 || form[1 + path] != '}')))
+            return 0;
+        values += *form == '{';
+        form += *form == '{' ? path + 1 : 0;
+    }
+    return values > 0;
+}
+
+/* "KEY TEXT|* FORM" */
+static td_result read_bare(document_node at, void *row, td_err *err)
+{
+    bare_rule *out = row;
+    document_words from;
+    td_result rc = document_split(at, &from, err);
+    if (rc == TD_OK && from.count != 3)
+        rc = document_refuse_text(at, "a rule of bare frames is \"KEY TEXT TOPIC\", not", err);
+    if (rc != TD_OK)
+        return rc;
+    out->key = document_copy(from.at[0]);
+    out->text = document_copy(from.at[1]);
+    out->form = document_copy(from.at[2]);
+    return strlen(out->form) < LIMIT_TOPIC_BYTES && is_form(out->form)
+               ? TD_OK
+               : document_refuse_text(from.at[2],
+                                      "a topic has {PATH} for values of the frame, and '*' only at "
+                                      "its end, not",
+                                      err);
+}
+
 static td_result check_frames(document_node mapping, void *row, td_err *err)
 {
     frame_keys *out = row;
@@ -171,6 +207,10 @@ static td_result check_frames(document_node mapping, void *row, td_err *err)
         return document_refuse_text(counter, "frames that are lists have no counter, not", err);
     if (out->counter.size > 0 && strpbrk((const char *)out->counter.data, ".\"\\") != NULL)
         return document_refuse_text(counter, "the counter is a key of the frame itself, not", err);
+    if (out->bare_count > 0 && (out->list != NULL || out->topic_path != NULL))
+        return document_refuse_text(document_find(mapping, "bare"),
+                                    "bare frames have a text as their topic, and are no lists, not",
+                                    err);
     if (out->pong != NULL && out->pong[0] == '\0')
         out->pong = NULL;
     if (out->data_start.size == 0)
@@ -193,6 +233,8 @@ static const document_member FRAMES[] = {
     {"pong", DOCUMENT_AT(TEXT, frame_keys, pong)},
     {"list", DOCUMENT_AT(OWN, frame_keys, list), .read = read_list},
     {"counter", DOCUMENT_AT(OWN, frame_keys, counter), .read = read_bytes},
+    {"bare", DOCUMENT_AT(LIST, frame_keys, bare), .count_offset = offsetof(frame_keys, bare_count),
+     .size = sizeof(bare_rule), .least = 1, .most = RULES_MAX, .what = "rules", .read = read_bare},
 };
 static const document_table FRAMES_TABLE = {"frames", DOCUMENT_MEMBERS(FRAMES),
                                             .check = check_frames};

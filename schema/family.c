@@ -326,12 +326,21 @@ int (*family_covers(const char *name))(td_bytes subscription, td_bytes exchange_
     return of == NULL ? dialect_covers_same : of->dialect->covers;
 }
 
+/* 1 if a path is the endpoint's own one, or at a bare endpoint that and further names. */
+static int endpoint_has_path(const family_endpoint *endpoint, td_bytes own, td_bytes path)
+{
+    if (td_bytes_equal(path, own) || !endpoint->is_bare || path.size <= own.size)
+        return td_bytes_equal(path, own);
+    const td_bytes begin = td_bytes_of(path.data, own.size);
+    return path.data[own.size] == '/' && td_bytes_equal(begin, own);
+}
+
 /* 1 if the URL is this endpoint, with its own host or with another host that serves the same paths.
  */
-static int endpoint_fits(const family *of, const char *endpoint, const td_url *url)
+static int endpoint_fits(const family *of, const family_endpoint *endpoint, const td_url *url)
 {
-    td_url own = td_url_split(td_bytes_str(endpoint));
-    return td_bytes_equal(url->path, own.path) &&
+    td_url own = td_url_split(td_bytes_str(endpoint->url));
+    return endpoint_has_path(endpoint, own.path, url->path) &&
            (td_bytes_equal(url->host, own.host) ||
             td_bytes_is_any(url->host, of->exchange->other_hosts));
 }
@@ -344,7 +353,7 @@ const family *family_find_by_url(td_bytes url)
     for (size_t i = 0; i < count_of_families(); i++) {
         const family *of = get(i);
         for (size_t j = 0; j < FAMILY_ENDPOINTS_MAX && of->endpoints[j].url != NULL; j++)
-            if (endpoint_fits(of, of->endpoints[j].url, &parts))
+            if (endpoint_fits(of, &of->endpoints[j], &parts))
                 return of;
     }
     return NULL;
@@ -357,6 +366,25 @@ const char *family_url(const family *of, family_net net, family_access access)
     for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && endpoints[i].url != NULL; i++)
         if (endpoints[i].net == net && endpoints[i].access == access)
             return endpoints[i].url;
+    return NULL;
+}
+
+int family_url_has_topic(td_bytes url, const char *path)
+{
+    const td_bytes own = td_url_split(url).path;
+    const size_t size = path == NULL ? 0 : strlen(path);
+    return path == NULL ||
+           (own.size > size && memcmp(own.data, path, size) == 0 && own.data[size] == '/');
+}
+
+const char *family_url_at(const family *of, family_net net, family_access access, const char *path)
+{
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
+        const family_endpoint *at = &of->endpoints[i];
+        if (at->net == net && at->access == access && !at->is_bare &&
+            family_url_has_topic(td_bytes_str(at->url), path))
+            return at->url;
+    }
     return NULL;
 }
 
@@ -391,12 +419,40 @@ const char *family_find_path(const family *of, td_bytes path, unsigned *accesses
     *accesses = 0;
     for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
         const char *own = family_url_path(of->endpoints[i].url);
-        if (!td_bytes_is(path, own))
+        if (!endpoint_has_path(&of->endpoints[i], td_bytes_str(own), path))
             continue;
         *accesses |= 1U << of->endpoints[i].access;
         found = own;
     }
     return found;
+}
+
+size_t family_choose_by_path(const family *const *of, size_t count, td_bytes path)
+{
+    size_t found = count;
+    for (size_t i = 0; i < count; i++) {
+        unsigned accesses;
+        const char *own = family_find_path(of[i], path, &accesses);
+        if (own != NULL && td_bytes_is(path, own))
+            return i;
+        found = own != NULL && found == count ? i : found;
+    }
+    return found;
+}
+
+td_bytes family_path_names(const char *own, td_bytes path)
+{
+    const size_t size = strlen(own) + 1; /* with the '/' */
+    return path.size > size ? td_bytes_of(path.data + size, path.size - size)
+                            : td_bytes_of(NULL, 0);
+}
+
+int family_path_is_bare(const family *of, const char *own)
+{
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++)
+        if (of->endpoints[i].is_bare && strcmp(family_url_path(of->endpoints[i].url), own) == 0)
+            return 1;
+    return 0;
 }
 
 td_result family_refuse(td_bytes name, td_err *err)

@@ -59,8 +59,8 @@ const family *family_find(td_bytes name);
 int (*family_covers(const char *name))(td_bytes subscription, td_bytes exchange_topic);
 
 /* The first family that has an endpoint with this URL's host (or another known host of the
- * exchange) and path; the query is ignored. NULL if absent. Several families may share a private
- * address. */
+ * exchange) and path, as family_find_path finds it; the query is ignored. NULL if absent. Several
+ * families may share a private address. */
 const family *family_find_by_url(td_bytes url);
 
 /* The path of an endpoint's URL: "/realtime" of "wss://stream.bybit.com/realtime". A view into it.
@@ -68,8 +68,21 @@ const family *family_find_by_url(td_bytes url);
 const char *family_url_path(const char *url);
 
 /* The path, as a constant in the family's endpoints; NULL if the family does not have it. *accesses
- * has the kinds of endpoints with this path, as bits 1 << family_access. */
+ * has the kinds of endpoints with this path, as bits 1 << family_access. At a bare endpoint further
+ * names may follow the path (family_path_names). */
 const char *family_find_path(const family *of, td_bytes path, unsigned *accesses);
+
+/* Which of several families a path is for: the first one that has it, or else the first one at
+ * which it has further names, since another exchange's path may begin like a bare one. Returns its
+ * index; count: none has it. */
+size_t family_choose_by_path(const family *const *of, size_t count, td_bytes path);
+
+/* What follows the path of a bare endpoint, "btcusdt@trade/btcusdt@aggTrade": topics joined by '/',
+ * a view into path. own: what family_find_path returned. */
+td_bytes family_path_names(const char *own, td_bytes path);
+
+/* 1 if connections at this path, which family_find_path returned, have bare frames. */
+int family_path_is_bare(const family *of, const char *own);
 
 /* Append a family's paths to why, which becomes "nothing is served at PATH; try /a /b". Call it for
  * each served family, the first time with why empty. Text beyond why_bytes is dropped. */
@@ -77,6 +90,13 @@ void family_paths_text(const family *of, td_bytes path, char *why, size_t why_by
 
 /* URL of a family's endpoint, or NULL if it has no such endpoint. */
 const char *family_url(const family *of, family_net net, family_access access);
+
+/* As family_url, of an endpoint that has a topic (topic_row.path; NULL: any), and no bare frames.
+ */
+const char *family_url_at(const family *of, family_net net, family_access access, const char *path);
+
+/* 1 if the path of a URL is one at which the exchange sends a topic (topic_row.path). */
+int family_url_has_topic(td_bytes url, const char *path);
 
 /* "https://host" of the HTTP requests that belong to a connection with this URL; NULL: the URL is
  * not one of the exchange's, or requests go to the connection's host. */

@@ -307,6 +307,7 @@ static const document_member TOPIC[] = {
     {"frame_topic", TOPIC_TEXT(frame_topic)},
     {"parameter", TOPIC_TEXT(parameter_path)},
     {"audit", TOPIC_TEXT(audit)},
+    {"path", TOPIC_TEXT(path)},
     {"depth", DOCUMENT_AT(OWN, topic_row, book_depth), .read = read_depth},
     {"truncates", DOCUMENT_AT(TRUE, topic_row, truncates)},
     {"checksum", DOCUMENT_AT(STRUCT, topic_row, checksum), .table = &CHECKSUM_TABLE},
@@ -394,6 +395,7 @@ static td_result read_topic(document_node mapping, void *row, td_err *err)
         rc = check_topic(mapping, out, err);
     /* Frames spell topics as requests do, unless the symbol is in another member. */
     out->list = r->out->exchange->frames.list;
+    out->bare = r->out->exchange->frames.bare_count > 0 ? &r->out->exchange->frames : NULL;
     if (out->symbol_path == NULL)
         out->spelling = r->out->dialect->spelling;
     return rc == TD_OK && out->snapshot_reply != NULL
@@ -474,15 +476,19 @@ static td_result read_raw(document_node list, void *row, td_err *err)
 /* "main|test public|private URL" */
 static const document_word NETS[] = {{"main", NET_MAIN}, {"test", NET_TEST}};
 static const document_word ACCESSES[] = {{"public", ACCESS_PUBLIC}, {"private", ACCESS_PRIVATE}};
+static const document_word BARE[] = {{"bare", 1}};
 static const document_member ADDRESS[] = {
     {NULL, DOCUMENT_AT(WORD, family_endpoint, net), DOCUMENT_CHOICE(NETS),
      .what = "there is no net"},
     {NULL, DOCUMENT_AT(WORD, family_endpoint, access), DOCUMENT_CHOICE(ACCESSES),
      .what = "there is no access"},
     {NULL, DOCUMENT_AT(TEXT, family_endpoint, url)},
+    {NULL, DOCUMENT_AT(BIT, family_endpoint, is_bare), DOCUMENT_CHOICE(BARE),
+     .what = "an address has no property"},
 };
-static const document_form ADDRESS_FORM = {"an address is \"main|test public|private URL\", not",
-                                           DOCUMENT_MEMBERS(ADDRESS), .least = 3, .most = 3};
+static const document_form ADDRESS_FORM = {
+    "an address is \"main|test public|private URL [bare]\", not", DOCUMENT_MEMBERS(ADDRESS),
+    .least = 3, .most = 4};
 
 #define MARKET_TEXT(member) DOCUMENT_AT(TEXT, family_market, member)
 static const document_word MARKETS[] = {

@@ -17,10 +17,13 @@ typedef enum family_access { ACCESS_PUBLIC, ACCESS_PRIVATE } family_access;
 typedef struct family_endpoint {
     family_net net;
     family_access access;
+    /* 1: frames are data alone, without the name of their topic (schema/bare_frame.h), and topics
+     * may follow the path: "/ws/btcusdt@trade/btcusdt@aggTrade" */
+    uint8_t is_bare;
     const char *url; /* "wss://host/path", no query */
 } family_endpoint;
 
-enum { FAMILY_ENDPOINTS_MAX = 6 };
+enum { FAMILY_ENDPOINTS_MAX = 12 };
 
 /* The kind of a family's instruments; some types of datasets apply to one kind only. */
 typedef enum market_kind { MARKET_OTHER, MARKET_CONTRACTS, MARKET_OPTIONS } market_kind;

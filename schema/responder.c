@@ -236,6 +236,25 @@ static td_result answer_topics(responder *r, const responder_client *client,
     return rc;
 }
 
+td_result responder_begin(responder *r, const responder_client *client, td_bytes names,
+                          td_bytes query, td_err *err)
+{
+    dialect_request request;
+    const responder_ops *ops = client->ops;
+    td_result rc = request_of_url(r->parser, client->dialect, names, query, &request, err);
+    if (rc != TD_OK || request.arg_count == 0)
+        return rc;
+    if (ops->prepare != NULL)
+        ops->prepare(client->user, &request);
+    for (size_t i = 0; i < request.arg_count; i++) {
+        const topic_standing standing = ops->standing(client->user, request.args[i]);
+        if (standing.is_known && !standing.needs_auth)
+            (void)ops->subscribe(client->user, request.args[i]); /* no answer could refuse it */
+    }
+    ops->changed(client->user, REQUEST_SUBSCRIBE);
+    return TD_OK;
+}
+
 td_result responder_answer(responder *r, const responder_client *client, td_bytes frame,
                            uint64_t now_ms, td_err *err)
 {

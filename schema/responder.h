@@ -52,6 +52,11 @@ typedef struct responder responder;
 TD_NEVER_NULL responder *responder_open(const char *secret);
 void responder_close(responder *r);
 
+/* A client has connected: subscribe it to the topics of its URL (request_of_url), but for unknown
+ * ones and for ones that need authentication, which stay silent. TD_E_LIMIT: there are too many. */
+TD_MUST_USE td_result responder_begin(responder *r, const responder_client *client, td_bytes names,
+                                      td_bytes query, td_err *err);
+
 /* Respond to a client's frame at now_ms (Unix ms). Unknown topics are refused in subscribe and
  * unsubscribe requests alike. TD_E_LIMIT: the request or its answer is too large; the connection
  * should then be closed. */

@@ -311,6 +311,8 @@ typedef struct topic_row {
     /* How the frame's topic is spelled; NULL: as the pattern is. */
     const struct topic_spelling *spelling;
     const struct list_names *list; /* frame_keys.list of its exchange */
+    /* The keys of its exchange, if that has bare frames (schema/bare_frame.h); else NULL. */
+    const struct frame_keys *bare;
     /* A book whose frames are deltas only begins with the reply to an HTTP request: the request's
      * path and query, in which "{symbol}" is replaced by the symbol and "{category}" by the
      * family's category (family_market). NULL: frames bring the snapshot. */
@@ -325,6 +327,9 @@ typedef struct topic_row {
      * and without the symbol ("klineV2.1" for trades, another depth for a book); NULL: no such
      * topic. Feeds with `audit: true` also subscribe to it. */
     const char *audit;
+    /* With what the paths of the addresses begin at which the exchange sends the topic, "/market";
+     * NULL: it sends it at all of the family's. */
+    const char *path;
     topic_speech speaks;
     checksum_recipe checksum; /* for RULE_CHECKSUM */
     uint32_t book_depth;      /* levels per side of a book topic; 0: unbounded, or not a book */

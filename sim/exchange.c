@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
+#include "schema/bare_frame.h"
 #include "schema/conn_counter.h"
 #include "schema/responder.h"
 #include "sim/catalog.h"
@@ -48,6 +49,7 @@ typedef struct sim_conn {
     char id[DIALECT_CONN_ID_BYTES];
     uint8_t is_closing; /* 1: send nothing more */
     uint8_t is_authed;
+    uint8_t is_bare; /* 1: it gets bare frames */
     uint8_t has_subscribed;
     unsigned access;  /* a bit for each family_access that its path offers */
     uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
@@ -83,7 +85,8 @@ struct exchange {
     uint8_t is_stopped;
     wire_timer *end_timer;
     uint64_t connections;
-    td_buf numbered; /* a frame with a connection's number */
+    td_buf numbered;     /* a frame with a connection's number */
+    json_parser *parser; /* of frames that become bare */
     order_entry *order_entry;
     td_buf order_answer;
     td_result failure;
@@ -118,13 +121,16 @@ static void conn_send(sim_conn *conn, wire_outgoing *what)
     conn_close(conn, rc == TD_E_LIMIT ? 1008 : 1011);
 }
 
-/* A frame with the number that the connection's next frame has, if the exchange numbers frames.
- * Valid until the next call. */
-static td_bytes number_frame(sim_conn *conn, td_bytes frame)
+/* A frame as the connection gets it: with the number of its next frame, if the exchange numbers
+ * frames; bare, if its path has such frames. Valid until the next call. */
+static td_bytes own_form(sim_conn *conn, td_bytes frame)
 {
     td_bytes out;
-    td_result rc = conn_counter_write(conn->of->family->exchange, frame, &conn->counted,
-                                      &conn->exchange->numbered, &out, NULL);
+    const exchange_row *of = conn->of->family->exchange;
+    if (conn->is_bare)
+        return bare_frame_strip(&of->frames, conn->exchange->parser, frame);
+    td_result rc =
+        conn_counter_write(of, frame, &conn->counted, &conn->exchange->numbered, &out, NULL);
     TD_ASSERT(rc == TD_OK); /* the memory is larger than any frame */
     return out;
 }
@@ -266,7 +272,7 @@ static void send_frame(served_family *f, const sim_frame *frame)
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
         if (!is_subscriber(conn, frame))
             continue;
-        wire_outgoing own = {.opcode = 1, .bytes = number_frame(conn, frame->bytes)};
+        wire_outgoing own = {.opcode = 1, .bytes = own_form(conn, frame->bytes)};
         const int is_numbered = own.bytes.data != frame->bytes.data;
         note_frame(conn, frame, own.bytes);
         if (is_numbered || !is_seen) /* once for frames that are the same for all */
@@ -282,7 +288,7 @@ static void drop_frame(served_family *f, const sim_frame *frame)
     note_fault(f, FAULT_DROP, frame);
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
         if (is_subscriber(conn, frame))
-            (void)number_frame(conn, frame->bytes);
+            (void)own_form(conn, frame->bytes);
 }
 
 /* 1 if a fault of this kind must be injected at the last frame. */
@@ -412,7 +418,7 @@ static void send_snapshots(sim_conn *conn)
         sim_frame frame;
         if (!sim_family_snapshot(conn->of->sim, i, &frame))
             continue; /* this stream has no first frame */
-        const td_bytes own = number_frame(conn, frame.bytes);
+        const td_bytes own = own_form(conn, frame.bytes);
         note_frame(conn, &frame, own);
         conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = own});
     }
@@ -424,11 +430,9 @@ static void send_snapshots(sim_conn *conn)
 /* The first family with this path, or NULL. */
 static served_family *find_path(exchange *x, td_bytes path)
 {
-    unsigned access = 0;
-    for (uint32_t i = 0; i < x->options.family_count; i++)
-        if (family_find_path(x->families[i].family, path, &access) != NULL)
-            return &x->families[i];
-    return NULL;
+    const size_t count = x->options.family_count;
+    const size_t found = family_choose_by_path(x->options.families, count, path);
+    return found < count ? &x->families[found] : NULL;
 }
 
 /* ---- a family's list of connections ---- */
@@ -437,6 +441,7 @@ static void link_conn(sim_conn *conn, served_family *f, td_bytes path)
 {
     conn->path = family_find_path(f->family, path, &conn->access); /* in the family's table */
     TD_ASSERT(conn->path != NULL);
+    conn->is_bare = family_path_is_bare(f->family, conn->path) != 0;
     conn->of = f;
     conn->next = f->first_conn;
     f->first_conn = conn;
@@ -599,7 +604,7 @@ static void on_answer(void *user, td_bytes answer)
 {
     sim_conn *conn = user;
     conn->sent++;
-    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = number_frame(conn, answer)});
+    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = own_form(conn, answer)});
 }
 
 /* For dialects without requests for topics: authentication subscribes to every private stream. */
@@ -702,7 +707,7 @@ static unsigned refuse_upgrade(exchange *x, td_bytes path, td_bytes query,
     int has_key = 0;
     if (f == NULL) {
         for (uint32_t i = 0; i < x->options.family_count; i++)
-            family_paths_text(x->families[i].family, path, why, WIRE_ANSWER_BYTES);
+            family_paths_text(x->options.families[i], path, why, WIRE_ANSWER_BYTES);
         return 404;
     }
     if (x->is_stopped) {
@@ -793,6 +798,17 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
     return status;
 }
 
+/* Subscribe a new connection to what its URL names. */
+static void subscribe_by_url(sim_conn *conn, td_bytes names, td_bytes query)
+{
+    const responder_client client = {
+        .ops = &RESPONDER_OPS, .user = conn, .dialect = conn->of->family->dialect};
+    if (responder_begin(conn->exchange->responder, &client, names, query, NULL) != TD_OK)
+        conn_close(conn, 1009);
+    else
+        send_snapshots(conn);
+}
+
 static void *on_opened(void *user, wire_conn *wire, td_bytes path, td_bytes query)
 {
     exchange *x = user;
@@ -816,6 +832,8 @@ static void *on_opened(void *user, wire_conn *wire, td_bytes path, td_bytes quer
         conn_close(conn, 1000);
     else if (conn->is_authed)
         on_authenticated(conn);
+    else
+        subscribe_by_url(conn, family_path_names(conn->path, path), query);
     return conn;
 }
 
@@ -914,6 +932,7 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
         .ops = &SERVER_OPS,
         .user = x};
     x->responder = responder_open(options->secret);
+    x->parser = json_parser_open(0);
     td_buf_init(&x->numbered, LIMIT_FRAME_BYTES);
     x->order_entry = order_entry_open();
     td_buf_init(&x->order_answer, LIMIT_FRAME_BYTES);
@@ -941,6 +960,7 @@ void exchange_close(exchange *x)
         sim_family_close(f->sim);
     }
     responder_close(x->responder);
+    json_parser_close(x->parser);
     order_entry_close(x->order_entry);
     td_buf_fini(&x->numbered);
     td_buf_fini(&x->order_answer);

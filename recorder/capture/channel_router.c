@@ -12,6 +12,7 @@
 #include "base/url.h"
 #include "format/segment_name.h"
 #include "schema/decode.h"
+#include "schema/dialect.h"
 
 /* Key of a channel. Views are borrowed from the frame or from the channel's own strings. */
 typedef struct route_key {
@@ -45,6 +46,8 @@ struct channel_router {
     uint32_t channel_count;                           /* including channel 0, of events */
     uint32_t topic_channel_count;                     /* counted towards LIMIT_TOPIC_CHANNELS */
     row_table by_key;
+    find_begun_fn *find; /* NULL: topics are not asked for */
+    void *user;
 };
 
 static const char ENCODING_JSON[] = "json";
@@ -340,6 +343,26 @@ static int has_others(const channel_router *r, const topic_match *topic, td_byte
            names_another(root, path, topic->symbol);
 }
 
+/* Classify a bare frame again, by its whole topic, if that is known. */
+static void classify_begun(channel_router *r, const feed_frame *frame, classification *what)
+{
+    const char *topic = r->find == NULL ? NULL : r->find(r->user, frame, what->exchange_topic);
+    td_buf spelled;
+    if (topic == NULL)
+        return;
+    td_buf_init(&spelled, LIMIT_TOPIC_BYTES);
+    if (dialect_spell(r->family->dialect, topic, &spelled, NULL) == TD_OK)
+        decoder_classify_as(r->decoder, r->family, td_buf_view(&spelled), frame->bytes,
+                            frame->recv_ns, what);
+    td_buf_fini(&spelled);
+}
+
+void channel_router_ask(channel_router *router, find_begun_fn *find, void *user)
+{
+    router->find = find;
+    router->user = user;
+}
+
 void channel_router_route(channel_router *router, feed_frame *frame, channel_route *out)
 {
     char http_topic[HTTP_TOPIC_BYTES];
@@ -356,6 +379,8 @@ void channel_router_route(channel_router *router, feed_frame *frame, channel_rou
     } else {
         decoder_classify(router->decoder, router->family, frame->bytes, frame->dir, frame->recv_ns,
                          &what);
+        if (TD_UNLIKELY(what.is_open))
+            classify_begun(router, frame, &what);
     }
     *out = (channel_route){.frame_class = what.frame_class};
     frame->publish_ns = what.exchange_ns != 0 ? what.exchange_ns : frame->recv_ns;

@@ -61,6 +61,13 @@ typedef struct channel_route {
 channel_router *channel_router_open(const char *feed, const family *of);
 void channel_router_close(channel_router *router);
 
+/* The topic of a frame that names only its beginning (classification.is_open), from the topics of
+ * the frame's connection; NULL: unknown. The text is valid until these change. */
+typedef const char *find_begun_fn(void *user, const feed_frame *frame, td_bytes begun);
+
+/* Ask this function from now on. Without it such frames are of unknown topics. */
+void channel_router_ask(channel_router *router, find_begun_fn *find, void *user);
+
 /* Classify a frame; set its channel, info and publish_ns. The frame may hold any bytes, with
  * DECODE_PADDING_BYTES (schema/decode.h) readable after them. */
 void channel_router_route(channel_router *router, feed_frame *frame, channel_route *out);

@@ -66,6 +66,9 @@ static void count(atomic_ullong *counter, uint64_t more)
     atomic_store_explicit(counter, now + more, memory_order_relaxed);
 }
 
+/* find_begun_fn */
+static const char *find_begun(void *user, const feed_frame *frame, td_bytes begun);
+
 feed_writer *feed_writer_open(const feed_writer_options *options)
 {
     TD_ASSERT(options->full != NULL);
@@ -83,6 +86,7 @@ feed_writer *feed_writer_open(const feed_writer_options *options)
     self->router = channel_router_open(options->name, options->family);
     self->builder = chunk_builder_open(&building);
     self->grants = grants_open(options->family);
+    channel_router_ask(self->router, find_begun, self);
     return self;
 }
 
@@ -244,10 +248,40 @@ void feed_writer_put_checkpoint(feed_writer *self, uint32_t segment, td_buf *rec
 
 /* ---- events ---- */
 
+static feed_slot *get_slot(feed_writer *self, uint32_t line, uint32_t shard);
+
+/* Write events about grants that have changed. */
+static td_result write_changes(feed_writer *self, size_t change_count, uint64_t recv_ns,
+                               td_err *err)
+{
+    td_result rc = TD_OK;
+    uint32_t segment_number = self->segment_number;
+    for (size_t i = 0; i < change_count && rc == TD_OK; i++) {
+        const event change = grants_event(self->grants, i);
+        rc = prepare_message(self, recv_ns, err);
+        if (self->segment_number != segment_number)
+            break; /* the new segment restated all grants */
+        if (rc == TD_OK)
+            rc = append_event(self, recv_ns, &change, err);
+    }
+    return rc;
+}
+
+/* A connection is open: its URL may subscribe to topics. */
+static td_result note_opened(feed_writer *self, uint64_t recv_ns, const event *connect, td_err *err)
+{
+    const feed_slot *slot = get_slot(self, connect->line, connect->shard);
+    const size_t change_count =
+        grants_opened(self->grants, (uint32_t)(slot - self->slots), connect, recv_ns);
+    return write_changes(self, change_count, recv_ns, err);
+}
+
 td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what, td_err *err)
 {
     td_result rc = prepare_message(self, recv_ns, err);
-    return rc == TD_OK ? append_event(self, recv_ns, what, err) : rc;
+    if (rc == TD_OK)
+        rc = append_event(self, recv_ns, what, err);
+    return rc == TD_OK && what->kind == EVENT_CONNECT ? note_opened(self, recv_ns, what, err) : rc;
 }
 
 /* ---- connections ---- */
@@ -278,6 +312,15 @@ const feed_slot *feed_writer_slot(const feed_writer *self, uint32_t line, uint32
 {
     size_t i = find_slot(self, line, shard);
     return i < self->slot_count ? &self->slots[i] : NULL;
+}
+
+static const char *find_begun(void *user, const feed_frame *frame, td_bytes begun)
+{
+    const feed_writer *self = user;
+    const size_t slot = find_slot(self, frame->line, frame->shard);
+    return slot == self->slot_count
+               ? NULL
+               : grants_find_begun(self->grants, (uint32_t)slot, frame->conn, begun);
 }
 
 td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *err)
@@ -333,24 +376,6 @@ static td_result hide_secrets(feed_writer *self, feed_frame *frame, td_err *err)
                           .bytes = found.bytes};
     count(&self->counts.redacted, found.count);
     return feed_writer_event(self, frame->recv_ns, &hidden, err);
-}
-
-/* Write events about the grants that this frame changes, before the frame. */
-static td_result write_grant_changes(feed_writer *self, uint32_t slot, const feed_frame *frame,
-                                     const channel_route *route, td_err *err)
-{
-    td_result rc = TD_OK;
-    size_t change_count = grants_apply(self->grants, slot, frame, route);
-    uint32_t segment_number = self->segment_number;
-    for (size_t i = 0; i < change_count && rc == TD_OK; i++) {
-        const event change = grants_event(self->grants, i);
-        rc = prepare_message(self, frame->recv_ns, err);
-        if (self->segment_number != segment_number)
-            break; /* the new segment restated all grants */
-        if (rc == TD_OK)
-            rc = append_event(self, frame->recv_ns, &change, err);
-    }
-    return rc;
 }
 
 /* If the number of an inbound frame shows that frames before it did not arrive, write a gap of the
@@ -426,7 +451,7 @@ static td_result route_frame(feed_writer *self, uint32_t slot, feed_frame *frame
         return TD_OK;
     uint32_t segment_number = self->segment_number;
     if (!grants_ignores(self->grants, out))
-        rc = write_grant_changes(self, slot, frame, out, err);
+        rc = write_changes(self, grants_apply(self->grants, slot, frame, out), frame->recv_ns, err);
     if (rc == TD_OK && self->segment_number != segment_number)
         channel_router_route(self->router, frame, out);
     segment_number = self->segment_number;

@@ -7,7 +7,9 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/row_table.h"
+#include "base/url.h"
 #include "schema/dialect.h"
+#include "schema/topic_parts.h"
 
 enum {
     REQUEST_ID_BYTES = 64,
@@ -498,6 +500,60 @@ static void on_answer(grants *self, grant_slot *slot, const feed_frame *frame)
         answer_request(self, slot, at, &answer, frame->recv_ns);
     else
         withdraw(self, slot, &answer, frame->recv_ns);
+}
+
+/* ---- URLs ---- */
+
+size_t grants_opened(grants *self, uint32_t slot, const event *connect, uint64_t recv_ns)
+{
+    dialect_request request;
+    unsigned accesses;
+    const td_url url = td_url_split(td_bytes_str(connect->url == NULL ? "" : connect->url));
+    const char *path = family_find_path(self->family, url.path, &accesses);
+    self->change_count = 0;
+    if (path == NULL ||
+        request_of_url(self->parser, self->dialect, family_path_names(path, url.path), url.query,
+                       &request, NULL) != TD_OK ||
+        request.arg_count == 0)
+        return 0;
+    grant_slot *of = &self->slots[slot];
+    set_conn(self, of, connect->conn);
+    of->line = connect->line;
+    of->shard = connect->shard;
+    for (size_t i = 0; i < request.arg_count; i++) {
+        grant_topic *topic = get_topic(self, of, request.args[i]);
+        if (topic != NULL && topic->state != GRANT_GRANTED)
+            grant(self, of, topic, 1, recv_ns);
+    }
+    self->due_ns = 0;
+    return self->change_count;
+}
+
+/* 1 if the topic is what begins so: "depth@100ms.BTCUSDT" of "depth.BTCUSDT". */
+static int is_begun(const char *topic, td_bytes begun)
+{
+    const size_t name = topic_stem_size(topic);
+    const uint8_t *dot = memrchr(begun.data, '.', begun.size);
+    const size_t size = dot == NULL ? begun.size : (size_t)(dot - begun.data);
+    return dot != NULL && name >= size && memcmp(topic, begun.data, size) == 0 &&
+           td_bytes_is(td_bytes_of(dot, begun.size - size), topic + name) &&
+           (name == size || strchr("@0123456789", topic[size]) != NULL);
+}
+
+const char *grants_find_begun(const grants *self, uint32_t slot, uint32_t conn, td_bytes begun)
+{
+    const grant_slot *of = &self->slots[slot];
+    const char *found = NULL;
+    if (of->conn != conn || begun.size == 0)
+        return NULL;
+    for (size_t i = 0; i < of->topic_count; i++) {
+        if (of->topics[i].state == GRANT_ENDED || !is_begun(of->topics[i].name, begun))
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = of->topics[i].name;
+    }
+    return found;
 }
 
 /* ---- frames ---- */

@@ -35,6 +35,16 @@ typedef struct grants grants;
 TD_NEVER_NULL grants *grants_open(const family *of);
 void grants_close(grants *self); /* NULL is fine */
 
+/* The slot's connection is open, at this URL, which may subscribe to topics (schema/dialect.h):
+ * these are granted without an answer. Returns the number of events to write, for grants_event. */
+size_t grants_opened(grants *self, uint32_t slot, const event *connect, uint64_t recv_ns);
+
+/* The only topic that the slot's connection requested, or was granted, that begins so: the symbol
+ * is the same, and the rest of the name begins with '@' or a digit, or is empty. It is the topic of
+ * a bare frame that does not say all of it (classification.is_open). NULL: none or several are.
+ * Valid until the connection's topics change. */
+const char *grants_find_begun(const grants *self, uint32_t slot, uint32_t conn, td_bytes begun);
+
 /* The slot's connection is closed: its grants end, without events. slot, here and below: the
  * caller's number of the slot, below LIMIT_FEED_SLOTS. */
 void grants_closed(grants *self, uint32_t slot);

@@ -54,15 +54,19 @@ static void refuse(tap *self, wire_conn *client, unsigned status, const char *te
 static int find_feed(const tap *self, const char *url, td_bytes path, uint16_t *out)
 {
     const family *of = family_find_by_url(td_bytes_str(url));
-    for (size_t i = 0; i < self->config.feed_count; i++) {
-        unsigned accesses;
-        const family *at = self->config.feeds[i].family;
-        if (of != NULL ? at != of : family_find_path(at, path, &accesses) == NULL)
-            continue;
-        *out = (uint16_t)i;
-        return 1;
-    }
-    return 0;
+    const size_t count = self->config.feed_count;
+    const family **families = td_alloc_zero(count + 1, sizeof(const family *));
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++)
+        families[i] = self->config.feeds[i].family;
+    if (of == NULL)
+        found = family_choose_by_path(families, count, path);
+    else
+        while (found < count && families[found] != of)
+            found++;
+    td_free(families);
+    *out = (uint16_t)found;
+    return found < count;
 }
 
 static void refuse_path(tap *self, wire_conn *client, td_bytes path)

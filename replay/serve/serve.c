@@ -192,6 +192,16 @@ static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
     return serve_reply(user, path, query, json);
 }
 
+/* Subscribe a new client to what its URL names. */
+static void subscribe_by_url(serve_client *client, td_bytes names, td_bytes query)
+{
+    td_err err;
+    const responder_client from = {
+        .ops = &RESPONDER_OPS, .user = client, .dialect = client->dialect};
+    if (responder_begin(client->owner->responder, &from, names, query, &err) != TD_OK)
+        fail_client(client, 1009, &err);
+}
+
 static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes query)
 {
     serve *server = user;
@@ -203,6 +213,7 @@ static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes quer
     (void)dialect_check_query(client->dialect, query, NULL, 0, &has_key);
     if (has_key || dialect_has_all(client->dialect))
         on_authenticated(client);
+    subscribe_by_url(client, family_path_names(client->path, path), query);
     return client;
 }
 

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/cli/units.h"
+#include "schema/bare_frame.h"
 #include "schema/conn_counter.h"
 
 /* Maximum number of a client's requests about orders and of answers that wait for each other;
@@ -247,6 +248,30 @@ static int has_answers(const serve_client *client)
 
 /* ---- frames ---- */
 
+/* A data frame in the form of the client's path, bare or not, whichever was recorded. Valid until
+ * the next call. */
+static td_bytes own_form(serve_client *client, const channel_info *info, td_bytes frame)
+{
+    serve *server = client->owner;
+    const dialect *spoken = client->dialect;
+    const frame_keys *keys = &spoken->exchange->frames;
+    td_buf *made = &server->made;
+    td_buf topic;
+    if (keys->bare_count == 0)
+        return frame;
+    if (client->is_bare)
+        return bare_frame_strip(keys, server->json, frame);
+    if (!bare_frame_is(keys, server->json, frame))
+        return frame;
+    td_buf_init(&topic, LIMIT_TOPIC_BYTES);
+    td_buf_clear(made);
+    if (dialect_spell(spoken, info->exchange_topic, &topic, NULL) == TD_OK &&
+        bare_frame_wrap(keys, td_buf_view(&topic), frame, made, NULL) == TD_OK)
+        frame = td_buf_view(made);
+    td_buf_fini(&topic);
+    return frame;
+}
+
 void serve_client_send(serve_client *client, served_frame *served)
 {
     serve_book *b = served->book;
@@ -263,10 +288,14 @@ void serve_client_send(serve_client *client, served_frame *served)
     const channel_info *info = &served->frame->channel->info;
     if (served->frame->channel->role != ROLE_CONTROL)
         add_slot(client, info);
-    if (client->dialect->order_id != NULL && served->frame->channel->role == ROLE_DATA)
+    if (client->dialect->order_id != NULL && served->frame->channel->role == ROLE_DATA) {
         join_order(client, 1, td_bytes_str(info->exchange_topic), served->message.bytes);
-    else
-        put_recorded(client, &served->message);
+        return;
+    }
+    wire_outgoing own = {.opcode = served->message.opcode, .bytes = served->message.bytes};
+    if (served->frame->channel->role == ROLE_DATA)
+        own.bytes = own_form(client, info, own.bytes);
+    put_recorded(client, own.bytes.data == served->message.bytes.data ? &served->message : &own);
 }
 
 void serve_client_send_made(serve_client *client, const serve_book *b, wire_outgoing *out)
@@ -322,9 +351,10 @@ static void set_feeds(serve_client *client, td_bytes path)
     unsigned accesses;
     TD_ASSERT(first != NULL); /* on_accept refuses other paths */
     client->path = family_find_path(first->family, path, &accesses);
+    client->is_bare = family_path_is_bare(first->family, client->path) != 0;
     client->dialect = first->family->dialect;
     client->feed_names = td_alloc_zero(feeds->count, sizeof *client->feed_names);
-    client->feed_count = serve_feeds_names(feeds, path, client->feed_names);
+    client->feed_count = serve_feeds_names(feeds, td_bytes_str(client->path), client->feed_names);
 }
 
 serve_client *serve_client_open(serve *owner, wire_conn *conn, td_bytes path)

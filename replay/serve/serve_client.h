@@ -25,6 +25,7 @@ typedef struct serve_client {
     const char **feed_names; /* feeds at its path */
     size_t feed_count;
     const char *path; /* path at which it connected, a constant text */
+    uint8_t is_bare;  /* 1: the path has bare frames */
     char conn_id[DIALECT_CONN_ID_BYTES];
     client_state state;
     uint64_t counted; /* next number of its frames, if the exchange numbers them */

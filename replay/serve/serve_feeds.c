@@ -290,11 +290,12 @@ static int served_feed_has_path(const served_feed *feed, td_bytes path)
 
 const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path)
 {
-    for (size_t i = 0; i < feeds->count; i++) {
-        if (served_feed_has_path(&feeds->items[i], path))
-            return &feeds->items[i];
-    }
-    return NULL;
+    const family **families = td_alloc_zero(feeds->count + 1, sizeof(const family *));
+    for (size_t i = 0; i < feeds->count; i++)
+        families[i] = feeds->items[i].family;
+    const size_t found = family_choose_by_path(families, feeds->count, path);
+    td_free(families);
+    return found < feeds->count ? &feeds->items[found] : NULL;
 }
 
 void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_ANSWER_BYTES])

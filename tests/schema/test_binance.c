@@ -9,12 +9,14 @@
 
 #include <cmocka.h>
 
+#include "schema/bare_frame.h"
 #include "schema/classify.h"
 #include "schema/decode.h"
 #include "schema/dialect.h"
 #include "schema/exchange.h"
 #include "schema/family.h"
 #include "tests/testing/answer_text.h"
+#include "tests/testing/message_compare.h"
 
 static const family *binance(void)
 {
@@ -203,6 +205,200 @@ static void test_own_topic(void **state)
     decoder_close(d);
 }
 
+/* ---- bare frames ---- */
+
+/* What a bare frame says of its topic. */
+static void test_bare_topics(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *frame, *topic; /* NULL: it is no data */
+        int is_known, is_open;
+    } ROWS[] = {
+        {"{\"e\":\"aggTrade\",\"s\":\"BTCUSDT\"}", "aggTrade.BTCUSDT", 1, 0},
+        {"{\"e\":\"kline\",\"s\":\"BTCUSDT\",\"k\":{\"i\":\"1m\"}}", "kline_1m.BTCUSDT", 1, 0},
+        {"{\"s\":\"BTCUSDT\",\"e\":\"depthUpdate\",\"u\":1}", "depth.BTCUSDT", 0, 1},
+        {"{\"e\":\"markPriceUpdate\",\"s\":\"BTCUSDT\"}", "markPrice.BTCUSDT", 0, 1},
+        {"{\"u\":400900217,\"s\":\"BNBUSDT\",\"b\":\"25.3\"}", "bookTicker.BNBUSDT", 1, 0},
+        {"{\"e\":\"forceOrder\",\"o\":{\"s\":\"BTCUSDT\"}}", "forceOrder.BTCUSDT", 0, 0},
+        {"{\"e\":\"kline\",\"s\":\"BTCUSDT\",\"k\":{}}", NULL, 0, 0},
+        {"{\"data\":{},\"e\":\"aggTrade\",\"s\":\"A\",\"stream\":\"btcusdt@aggTrade\"}",
+         "aggTrade.BTCUSDT", 1, 0},
+        {"{\"e\":\"ORDER_TRADE_UPDATE\",\"s\":\"BTCUSDT\"}", NULL, 0, 0},
+        {"{\"e\":\"aggTrade\",\"s\":\"a\\\"b\"}", NULL, 0, 0},
+        {"{\"e\":\"aggTrade\",\"s\":{}}", NULL, 0, 0},
+        {"{\"e\":\"aggTrade\",\"s\":\"BTCUSDT\"", NULL, 0, 0},
+    };
+    decoder *d = decoder_open();
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char frame[256] = "";
+        classification what;
+        (void)snprintf(frame, sizeof frame, "%s", ROWS[i].frame);
+        decoder_classify(d, binance(), td_bytes_str(frame), CHANNEL_IN, TOPIC_NOW, &what);
+        assert_int_equal(what.frame_class, ROWS[i].topic == NULL ? CLASS_UNKNOWN : CLASS_DATA);
+        if (ROWS[i].topic != NULL)
+            assert_text(what.exchange_topic, ROWS[i].topic);
+        assert_int_equal(what.topic.row != NULL, ROWS[i].is_known);
+        assert_int_equal(what.is_open, ROWS[i].is_open);
+    }
+    decoder_close(d);
+}
+
+static void read_golden(const char *name, char *out, size_t out_bytes)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "tests/golden/%s.json", name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    memset(out, 0, out_bytes);
+    const size_t size = fread(out, 1, out_bytes - DECODE_PADDING_BYTES, file);
+    (void)fclose(file);
+    for (char *end = out + size; end > out && end[-1] == '\n'; end--)
+        end[-1] = '\0';
+}
+
+/* A bare frame is decoded as the same frame with the object around it. */
+static void test_bare_frames(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family, *frame;
+    } ROWS[] = {{"binance-usdm", "binance-usdm/aggTrade"},
+                {"binance-usdm", "binance-usdm/bookTicker"},
+                {"binance-usdm", "binance-usdm/depth-100ms.delta"},
+                {"binance-usdm", "binance-usdm/kline_1m"},
+                {"binance-usdm", "binance-usdm/markPrice-1s"},
+                {"binance-spot", "binance-spot/aggTrade"},
+                {"binance-spot", "binance-spot/bookTicker"},
+                {"binance-spot", "binance-spot/depth-100ms.delta"},
+                {"binance-spot", "binance-spot/kline_1m"},
+                {"binance-spot", "binance-spot/trade"}};
+    decoder *one = decoder_open();
+    decoder *other = decoder_open();
+    json_parser *parser = json_parser_open(0);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
+        for (int path = DECODE_PATH_FAST; path <= DECODE_PATH_ROWS; path++) {
+            static char wrapped[65536], bare[65536];
+            const family *of = family_find(td_bytes_str(ROWS[i].family));
+            const frame_keys *keys = &exchange_of(of)->frames;
+            classification what, bare_what;
+            message expected, got;
+            decode_error why;
+            read_golden(ROWS[i].frame, wrapped, sizeof wrapped);
+            const td_bytes frame = td_bytes_str(wrapped);
+            memset(bare, 0, sizeof bare);
+            const td_bytes data = bare_frame_strip(keys, parser, frame);
+            assert_true(data.size > 0 && data.size < frame.size);
+            memcpy(bare, data.data, data.size);
+            assert_false(bare_frame_is(keys, parser, frame));
+            assert_true(bare_frame_is(keys, parser, td_bytes_str(bare)));
+            assert_text(bare_frame_strip(keys, parser, td_bytes_str(bare)), bare);
+            decoder_classify(one, of, frame, CHANNEL_IN, TOPIC_NOW, &what);
+            decoder_classify(other, of, td_bytes_str(bare), CHANNEL_IN, TOPIC_NOW, &bare_what);
+            if (bare_what.is_open) {
+                const char *stream = wrapped + strlen("{\"stream\":\"");
+                decoder_classify_as(other, of, td_bytes_of(stream, strcspn(stream, "\"")),
+                                    td_bytes_str(bare), TOPIC_NOW, &bare_what);
+            }
+            assert_ptr_equal(bare_what.topic.row, what.topic.row);
+            assert_int_equal(bare_what.exchange_ns, what.exchange_ns);
+            assert_true(td_bytes_equal(bare_what.exchange_topic, what.exchange_topic));
+            assert_int_equal(
+                decoder_decode(one, &what.topic, frame, (decode_path)path, &expected, &why), 1);
+            assert_int_equal(decoder_decode(other, &what.topic, td_bytes_str(bare),
+                                            (decode_path)path, &got, &why),
+                             1);
+            assert_messages_equal(&expected, &got);
+        }
+    json_parser_close(parser);
+    decoder_close(one);
+    decoder_close(other);
+}
+
+/* ---- URLs ---- */
+
+static void test_topics_of_urls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *names, *query;
+        const char *topics[4];
+    } ROWS[] = {
+        {"",
+         "streams=btcusdt@aggTrade/btcusdt@depth@100ms",
+         {"aggTrade.BTCUSDT", "depth@100ms.BTCUSDT"}},
+        {"", "x=1&streams=%62tcusdt%40aggTrade//&y=2", {"aggTrade.BTCUSDT"}},
+        {"btcusdt@trade/ethusdt@trade", "", {"trade.BTCUSDT", "trade.ETHUSDT"}},
+        {"btcusdt@trade", "streams=ethusdt@trade", {"trade.BTCUSDT", "trade.ETHUSDT"}},
+        {"********/btcusdt@trade", "", {"trade.BTCUSDT"}},
+        {"", "stream=btcusdt@trade", {0}},
+        {"", "", {0}},
+        {"!ticker@arr", "", {"arr.!TICKER"}},
+    };
+    dialect_parser *parser = dialect_parser_open();
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        dialect_request got;
+        size_t k = 0;
+        assert_int_equal(request_of_url(parser, binance()->dialect, td_bytes_str(ROWS[i].names),
+                                        td_bytes_str(ROWS[i].query), &got, NULL),
+                         TD_OK);
+        assert_int_equal(got.kind, REQUEST_SUBSCRIBE);
+        for (; k < got.arg_count; k++)
+            assert_text(got.args[k], ROWS[i].topics[k]);
+        assert_null(ROWS[i].topics[k]);
+    }
+    dialect_parser_close(parser);
+}
+
+/* Names may follow the path of a bare address, and no other one. */
+static void test_paths(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *path, *names; /* path NULL: another address */
+        int is_bare;
+    } ROWS[] = {
+        {"wss://fstream.binance.com/stream", "/stream", "", 0},
+        {"wss://fstream.binance.com/stream/btcusdt@trade", NULL, "", 0},
+        {"wss://fstream.binance.com/ws", "/ws", "", 1},
+        {"wss://fstream.binance.com/public/stream", "/public/stream", "", 0},
+        {"wss://fstream.binance.com/market/ws/a@b", "/market/ws", "a@b", 1},
+        {"wss://fstream.binance.com/ws/", "/ws", "", 1},
+        {"wss://fstream.binance.com/ws/a@b/c@d", "/ws", "a@b/c@d", 1},
+        {"wss://fstream.binance.com/wss/a@b", NULL, "", 0},
+        {"wss://fstream.binance.com/w", NULL, "", 0},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        unsigned accesses;
+        const td_bytes path = td_bytes_str(family_url_path(ROWS[i].url));
+        const char *own = family_find_path(binance(), path, &accesses);
+        assert_ptr_equal(family_find_by_url(td_bytes_str(ROWS[i].url)),
+                         ROWS[i].path == NULL ? NULL : binance());
+        assert_int_equal(own != NULL, ROWS[i].path != NULL);
+        if (own == NULL)
+            continue;
+        assert_string_equal(own, ROWS[i].path);
+        assert_text(family_path_names(own, path), ROWS[i].names);
+        assert_int_equal(family_path_is_bare(binance(), own), ROWS[i].is_bare);
+    }
+}
+
+/* A bare path with names is another exchange's, if that has exactly this path. */
+static void test_paths_of_several(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        size_t is; /* 0: Binance's, 1: OKX's, 2: Deribit's, 3: none's */
+    } ROWS[] = {{"/ws/btcusdt@trade", 0}, {"/ws", 0},    {"/ws/v5/public", 1},
+                {"/ws/api/v2", 2},        {"/ws/v5", 0}, {"/wss", 3}};
+    const family *const families[] = {binance(), family_find(td_bytes_str("okx")),
+                                      family_find(td_bytes_str("deribit"))};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
+        assert_int_equal(family_choose_by_path(families, 3, td_bytes_str(ROWS[i].path)),
+                         ROWS[i].is);
+}
+
 /* ---- the request for a snapshot ---- */
 
 /* Symbols are percent-encoded in requests. Requests of others name them in any case, as the
@@ -239,6 +435,11 @@ int main(void)
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_topics),
         cmocka_unit_test(test_own_topic),
+        cmocka_unit_test(test_bare_topics),
+        cmocka_unit_test(test_bare_frames),
+        cmocka_unit_test(test_topics_of_urls),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_paths_of_several),
         cmocka_unit_test(test_snapshot_request),
     };
     return cmocka_run_group_tests_name("schema/binance", tests, NULL, NULL);

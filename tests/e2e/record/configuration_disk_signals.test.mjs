@@ -395,6 +395,22 @@ describe("configuration", { concurrency: 2 }, () => {
       ["url: ", "'v5-linear', not of 'v5-spot'", "leave url out"],
     ],
     [
+      "topics that the exchange sends at two addresses",
+      feedOf("family: binance-usdm", "topics: [aggTrade, depth@100ms]", "symbols: [BTCUSDT]"),
+      2,
+      ["'aggTrade' at /market, and 'depth@100ms' at /public", "two feeds", "name: NAME"],
+    ],
+    [
+      "an address of the exchange at which it does not send the topics",
+      feedOf(
+        "family: binance-usdm",
+        "url: wss://fstream.binance.com/stream",
+        "topics: [aggTrade.BTCUSDT]"
+      ),
+      3,
+      ["url: ", "does not send these topics", "leave url out", "/market/"],
+    ],
+    [
       "a symbols file that is absent",
       withLine("symbols_file: nowhere.txt"),
       6,

@@ -533,7 +533,7 @@ const OTHERS = [
     levelsMax: 1000,
     urls: (https, wss) => [
       ["https://fapi.binance.com", https],
-      ["wss://fstream.binance.com/ws", `${wss}/stream?n=`],
+      ["wss://fstream.binance.com", wss],
     ],
     settings: {
       options: {
@@ -672,7 +672,7 @@ const SIMULATED = [
     url: "/stream",
     urls: (https, wss) => [
       ["https://api.binance.com", https],
-      ["wss://stream.binance.com:9443/ws", `${wss}/stream?n=`],
+      ["wss://stream.binance.com:9443", wss],
     ],
     settings: { only: SPOT, options: { watchOrderBookSnapshotDelay: 2 } },
   },

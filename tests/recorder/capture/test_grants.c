@@ -20,8 +20,8 @@
 enum { STEPS_MAX = 8, EVENTS_MAX = 4 };
 
 /* A step: a request ('>'), an answer ('<'), a frame of a topic ('.'; the channel is its last
- * letter), a new connection ('c'), its end ('d'), the start of a segment ('s'). Then the expected
- * events, each as "KIND TOPIC WHY FROM". */
+ * letter), a new connection ('c'; 'u', at this URL), its end ('d'), the start of a segment ('s').
+ * Then the expected events, each as "KIND TOPIC WHY FROM". */
 typedef struct grant_step {
     char kind;
     const char *text;
@@ -54,6 +54,22 @@ typedef struct grant_case {
 #define V5_ETH "\"publicTrade.ETHUSDT\""
 
 static const grant_case CASES[] = {
+    {"what a URL names, until the connection unsubscribes or ends",
+     "binance-usdm",
+     {{'u',
+       "wss://fstream.binance.com/stream?streams=btcusdt@aggTrade/ethusdt%40depth",
+       {"grant aggTrade.BTCUSDT answered 1", "grant depth.ETHUSDT answered 1"}},
+      {'.', "aggTrade.BTCUSDT", {0}},
+      {'>',
+       "{\"method\":\"UNSUBSCRIBE\",\"params\":[\"ethusdt@depth\"],\"id\":1}",
+       {"grant_end depth.ETHUSDT unsubscribed 0"}},
+      {'s', "", {"grant aggTrade.BTCUSDT answered 1"}},
+      {'u', "wss://other.example/ws/btcusdt@aggTrade", {"grant aggTrade.BTCUSDT answered 5"}},
+      {'u', "wss://fstream.binance.com/ws", {0}},
+      {'s', "", {"grant aggTrade.BTCUSDT answered 5"}}}},
+    {"a URL without topics, and one of a dialect that has none in URLs",
+     "inverse",
+     {{'u', "wss://stream.bybit.com/realtime?streams=trade.BTCUSD", {0}}, {'u', "", {0}}}},
     {"requested, and no answer", "inverse", {{'>', ASK(BTC), {0}}, {'s', "", {0}}}},
     {"granted, and restated",
      "inverse",
@@ -218,6 +234,8 @@ static void check_case(const grant_case *c)
         size_t count = 0;
         if (step->kind == 'c')
             conn++;
+        else if (step->kind == 'u')
+            count = grants_opened(g, 0, &(event){.url = step->text, .conn = ++conn}, i + 1);
         else if (step->kind == 'd')
             grants_closed(g, 0);
         else if (step->kind == 's')
@@ -243,6 +261,34 @@ static void what_connections_are_subscribed_to(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
         check_case(&CASES[i]);
+}
+
+/* A bare frame names the beginning of its topic: the connection has one topic that begins so, or
+ * none, or several. */
+static void the_topic_that_begins_so(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *begun, *found; /* NULL: none */
+    } ROWS[] = {
+        {"w://h/ws/btcusdt@depth@100ms", "depth.BTCUSDT", "depth@100ms.BTCUSDT"},
+        {"w://h/ws/btcusdt@depth", "depth.BTCUSDT", "depth.BTCUSDT"},
+        {"w://h/ws/btcusdt@depth20@100ms/ethusdt@depth", "depth.BTCUSDT", "depth20@100ms.BTCUSDT"},
+        {"w://h/ws/btcusdt@depth20@100ms/btcusdt@depth@100ms", "depth.BTCUSDT", NULL},
+        {"w://h/ws/btcusdt@depths/xbtcusdt@depth", "depth.BTCUSDT", NULL},
+        {"w://h/ws/btcusdt@depth@100ms", "depth", NULL},
+        {"w://h/ws/btcusdt@depth@100ms", "", NULL},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        grants *g = grants_open(family_find(td_bytes_str("binance-usdm")));
+        (void)grants_opened(g, 0, &(event){.url = ROWS[i].url, .conn = 3}, 1);
+        const char *found = grants_find_begun(g, 0, 3, td_bytes_str(ROWS[i].begun));
+        if ((found == NULL) != (ROWS[i].found == NULL) ||
+            (found != NULL && strcmp(found, ROWS[i].found) != 0))
+            fail_msg("%s, %s: %s", ROWS[i].url, ROWS[i].begun, found == NULL ? "none" : found);
+        assert_null(grants_find_begun(g, 0, 2, td_bytes_str(ROWS[i].begun)));
+        grants_close(g);
+    }
 }
 
 /* A frame of a slot. topic NULL: from or to the client, in `bytes`. */
@@ -404,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_connections_are_subscribed_to),
+        cmocka_unit_test(the_topic_that_begins_so),
         cmocka_unit_test(frames_grant_again_if_servers_do_not_answer),
         cmocka_unit_test(topics_beyond_the_bound),
         cmocka_unit_test(silent_topics_are_counted),

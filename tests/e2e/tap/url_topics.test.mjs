@@ -1,0 +1,149 @@
+// Binance's clients subscribe by their URL, or get frames without the object that names their topic: sim, tap and serve have each
+// form, and readers see the same frames. Expected values: what the clients got, the truth file of the simulated exchange, and the
+// exchange's documentation of both forms.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import {
+  compareTruth,
+  eventsOf,
+  eventually,
+  json,
+  jsonLines,
+  listening,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
+import { Recorder, feedArgs, simulator } from "../support/recorders.mjs";
+import { npm, test } from "../support/npm_packages.mjs";
+
+const { WebSocket } = npm("ws");
+const TRADES = "btcusdt@aggTrade",
+  BOOK = "btcusdt@depth@100ms",
+  CANDLES = "btcusdt@kline_1m",
+  BEST = "ethusdt@bookTicker";
+const KEY = "pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1";
+
+/** Connect, send a request, and collect messages until there are enough. */
+async function client(server, target, { request, enough = () => false } = {}) {
+  const socket = new WebSocket(server.url + target, { ca: fs.readFileSync(server.ca) });
+  const messages = [];
+  socket.on("error", () => {});
+  socket.on("message", (data) => messages.push(String(data)));
+  await new Promise((resolve) => socket.on("open", resolve));
+  if (request !== undefined) socket.send(JSON.stringify(request));
+  await eventually(`enough of ${target}`, () => enough(messages));
+  socket.terminate();
+  return messages;
+}
+
+/** The data of a frame, named or not; numbers are longer than JavaScript's. */
+const dataOf = (frame) => frame.replace(/^\{"stream":"[^"]*","data":(.*)\}$/, "$1");
+const subscribe = (...params) => ({ method: "SUBSCRIBE", params, id: 1 });
+const binance = (t, dir) =>
+  simulator(t, dir, ["--families", "binance-spot", "--symbols", "2", "--rate", "200"]);
+/** 1 if a connection got some frames of each kind of event. */
+const has = (counts) => (messages) =>
+  Object.entries(counts).every(
+    ([event, count]) => messages.filter((m) => m.includes(`"e":"${event}"`)).length >= count
+  );
+const inbound = async (t, archive) => jsonLines(t, ["cat", "-a", archive, "--dir", "in"]);
+
+/** Record the connections of clients through tap. */
+async function tapped(t, dir, server, clients) {
+  const archive = path.join(dir, "tape");
+  const tap = await listening(
+    t,
+    ["tap", "-a", archive, "--upstream", server.url, "--ca-file", server.ca],
+    dir
+  );
+  const received = [];
+  for (const [target, options] of clients) received.push(await client(tap, target, options));
+  assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
+  return { archive, received, tap };
+}
+
+test("topics of a URL, and frames without their object, through tap and to serve", async (t) => {
+  const dir = temporary(t);
+  const server = await binance(t, dir);
+  const both = { aggTrade: 3, depthUpdate: 20 };
+  const { archive, received } = await tapped(t, dir, server, [
+    [`/ws/${TRADES}/${encodeURIComponent(BOOK)}`, { enough: has(both) }],
+    [`/stream?streams=${TRADES}/${BOOK}`, { enough: has(both) }],
+    ["/ws", { request: subscribe(BOOK, CANDLES), enough: has({ depthUpdate: 5, kline: 1 }) }],
+    [`/ws/${BEST}`, { enough: (messages) => messages.length > 5 }],
+  ]);
+  const [bare, wrapped, asked, best] = received;
+  assert.ok(bare.every((m) => m.startsWith('{"e":')));
+  assert.ok(wrapped.every((m) => m.startsWith('{"stream":"btcusdt@')));
+  assert.equal(asked[0], '{"result":null,"id":1}');
+  assert.ok(asked.slice(1).every((m) => m.startsWith('{"e":')));
+  assert.ok(best.every((m) => m.startsWith('{"u":')));
+
+  const kept = await inbound(t, archive);
+  const conns = received
+    .map((_, i) => i + 1)
+    .map((conn) => kept.filter((row) => row.conn === conn));
+  // The last frames may be on their way when a client leaves.
+  received.forEach((messages, i) =>
+    assert.deepEqual(conns[i].map((row) => row.data).slice(0, messages.length), messages)
+  );
+  const topics = (rows) => [...new Set(rows.map((row) => row.topic))].sort();
+  assert.deepEqual(conns.map(topics), [
+    ["aggTrade", "depth@100ms"],
+    ["aggTrade", "depth@100ms"],
+    ["_control", "depth@100ms", "kline_1m"],
+    ["bookTicker"],
+  ]);
+  const replay = await json(t, ["replay", "-a", archive, "--json"], { status: null });
+  assert.equal(replay.undecoded, 0, JSON.stringify(replay.first_undecoded));
+  assert.equal(replay.unknown_fields, 0);
+  const truth = await compareTruth(t, archive, server.truth);
+  assert.equal(truth.mismatches ?? 0, 0, JSON.stringify(truth));
+
+  // Each form is served from either one.
+  const played = await listening(t, ["serve", "-a", archive, "--hold"], dir);
+  const count = kept.filter((row) => row.topic === "depth@100ms").length;
+  const whole = { enough: has({ depthUpdate: count }) };
+  const [plain, named] = [
+    await client(played, `/ws/${BOOK}`, whole),
+    await client(played, `/stream?streams=${BOOK}`, whole),
+  ];
+  const expected = kept.filter((row) => row.topic === "depth@100ms").map((row) => dataOf(row.data));
+  assert.deepEqual(plain, expected);
+  assert.deepEqual(
+    named,
+    expected.map((data) => `{"stream":"${BOOK}","data":${data}}`)
+  );
+});
+
+test("a recording of named frames is served without their object; a key in a URL is not recorded", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "recorded");
+  const server = await binance(t, dir);
+  const recorder = new Recorder(t, archive, [
+    ...[server.url + "/stream", "--family", "binance-spot", "--ca-file", server.ca],
+    ...["--topic", "aggTrade.BTCUSDT", "--topic", "bookTicker.ETHUSDT", "--max-frames", "60"],
+  ]);
+  assert.equal((await recorder.ended).code, 0, recorder.stderr);
+  const recorded = (await inbound(t, archive)).filter((row) => row.topic === "aggTrade");
+  assert.ok(recorded.every((row) => row.data.startsWith('{"stream":')));
+  const played = await listening(t, ["serve", "-a", archive, "--hold"], dir);
+  const messages = await client(played, `/ws/${TRADES}`, {
+    enough: (got) => got.length >= recorded.length,
+  });
+  assert.deepEqual(
+    messages,
+    recorded.map((row) => dataOf(row.data))
+  );
+
+  const { archive: tape, tap } = await tapped(t, dir, server, [
+    [`/ws/${TRADES}/${KEY}/xyzusdt@trade`, { enough: has({ aggTrade: 1 }) }],
+  ]);
+  const [opened] = await eventsOf(t, tape, "connect");
+  assert.ok(opened.url.endsWith(`/ws/${TRADES}/${"*".repeat(KEY.length)}/xyzusdt@trade`));
+  assert.ok(!tap.program.stderr.includes(KEY));
+  // What was asked for by the URL, and never came, is known.
+  const info = (await tapedeck(t, ["replay", "-q", "-a", tape], { status: null })).stdout;
+  assert.match(info, /binance-spot trade XYZUSDT: granted, and silent/);
+});
