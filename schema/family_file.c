@@ -303,6 +303,7 @@ static const document_member TOPIC[] = {
     {"title", TOPIC_TEXT(title)},
     {"from", TOPIC_TEXT(valid_from)},
     {"until", TOPIC_TEXT(valid_until)},
+    {"seen", TOPIC_TEXT(seen)},
     {"symbol", TOPIC_TEXT(symbol_path)},
     {"frame_topic", TOPIC_TEXT(frame_topic)},
     {"parameter", TOPIC_TEXT(parameter_path)},

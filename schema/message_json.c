@@ -313,6 +313,7 @@ void topic_json_members(json_writer *writer, const family *of, const topic_row *
     json_write_member_text(writer, "speaks", topic_speech_name(row->speaks));
     json_write_member_text(writer, "valid_from", row->valid_from);
     json_write_member_text(writer, "valid_until", row->valid_until);
+    json_write_member_text(writer, "seen", row->seen);
     json_write_key(writer, "book_depth"); /* null: not a book, or unbounded */
     if (row->book_depth == 0)
         json_write_null(writer);

@@ -300,6 +300,9 @@ typedef struct topic_row {
      * (unlimited). Rows of one pattern do not overlap in time. */
     const char *valid_from;
     const char *valid_until;
+    /* The day (UTC) of the newest real frame that is known to be as this row has it; NULL: it is
+     * known from documentation only. */
+    const char *seen;
     /* For topics that are not one string on the wire (spot): the paths of the topic's parts, from
      * the top of the frame. The topic is composed of the frame's "topic" and these parts, in the
      * order of the pattern. NULL: the part is in the frame's "topic" itself. */

@@ -10,15 +10,18 @@
 
 static const char *dates_fault(const topic_row *row, td_bytes *where)
 {
-    const char *const dates[] = {row->valid_from, row->valid_until};
+    const char *const dates[] = {row->valid_from, row->valid_until, row->seen};
     for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++) {
         *where = td_bytes_str(dates[i] == NULL ? "" : dates[i]);
         if (topic_date_ns(dates[i], UINT64_MAX) == 0)
             return "a date is YYYY-MM-DD, not";
     }
-    return topic_date_ns(row->valid_from, 0) < topic_date_ns(row->valid_until, UINT64_MAX)
-               ? NULL
-               : "a topic has no day until";
+    if (topic_date_ns(row->valid_from, 0) >= topic_date_ns(row->valid_until, UINT64_MAX))
+        return "a topic has no day until";
+    *where = td_bytes_str(row->seen == NULL ? "" : row->seen);
+    return row->seen != NULL && !topic_row_is_valid(row, topic_date_ns(row->seen, 0))
+               ? "a topic was not as described when seen on"
+               : NULL;
 }
 
 /* 1 if each part of a topic is a text or a placeholder, or both, and the first one begins with a

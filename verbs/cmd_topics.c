@@ -47,6 +47,7 @@ static void describe_topic(result_writer *r, const family *of, const topic_row *
         result_number(r, "rules", count_rules(row));
         result_text(r, "from", row->valid_from);
         result_text(r, "until", row->valid_until);
+        result_text(r, "seen", row->seen);
         result_text(r, "title", row->title);
     }
     result_object_end(r, NULL);
@@ -77,10 +78,15 @@ static void describe_family(result_writer *r, const family *of)
 static void list_topics(result_writer *r, const family *only)
 {
     static const table_column COLUMNS[] = {
-        {"family", TABLE_LEFT, "{family}"},      {"topic", TABLE_LEFT, "{topic}"},
-        {"type", TABLE_LEFT, "{type}"},          {"book", TABLE_SPARE_LEFT, "{book}"},
-        {"rules", TABLE_SPARE_RIGHT, "{rules}"}, {"from", TABLE_SPARE_LEFT, "{from}"},
-        {"until", TABLE_SPARE_LEFT, "{until}"},  {"what it is", TABLE_SPARE_LEFT, "{title}"},
+        {"family", TABLE_LEFT, "{family}"},
+        {"topic", TABLE_LEFT, "{topic}"},
+        {"type", TABLE_LEFT, "{type}"},
+        {"book", TABLE_SPARE_LEFT, "{book}"},
+        {"rules", TABLE_SPARE_RIGHT, "{rules}"},
+        {"from", TABLE_SPARE_LEFT, "{from}"},
+        {"until", TABLE_SPARE_LEFT, "{until}"},
+        {"seen", TABLE_SPARE_LEFT, "{seen}"},
+        {"what it is", TABLE_SPARE_LEFT, "{title}"},
     };
     size_t count = 0;
     const family *const *families = family_table(&count);

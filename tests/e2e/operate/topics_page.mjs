@@ -13,11 +13,14 @@ Look up here what tapedeck decodes: the topics of each family, the members of th
 keys that these come from, and the rules that are checked from frame to frame. Frames of other
 topics are recorded, too, and kept raw.
 
+"real frame" is the day of the newest one that is known to be as described here; a topic that is
+known from documentation only can differ in a recording: \`drift\` tells.
+
 \`make docs\` writes this page from the tables that decode. [replay.md](replay.md#rules) explains the
 rules; [wire.md](wire.md) has facts about the wire.
 
-The exchange still sends the families of v5. The others have ended: their addresses do not answer,
-but recordings of them can be imported, replayed, served, exported and simulated.
+Exchanges have ended the families that are not sent any more: their addresses do not answer, but
+recordings of them can be imported, replayed, served, exported and simulated.
 `;
 const SENT = "The exchange still sends this family.";
 const ENDED = "The exchange no longer sends this family.";
@@ -94,7 +97,8 @@ function overview(row) {
     row.valid_from || row.valid_until
       ? `${row.valid_from ?? ""} to ${row.valid_until ?? "now"}`
       : "";
-  return `| ${code(row.pattern)} | ${row.type} | ${cell(row.title)} | ${dates} |\n`;
+  const seen = row.seen ?? "documentation only";
+  return `| ${code(row.pattern)} | ${row.type} | ${cell(row.title)} | ${dates} | ${seen} |\n`;
 }
 
 /** The page, from the document of `topics --json`: first the families that are still sent. */
@@ -109,7 +113,7 @@ export function topicsPage({ families, topics }) {
     const rows = topics.filter((row) => row.family === family);
     const head = `\n## ${family}\n\n${wrap(`${is_sent ? SENT : ENDED} Addresses: ${addresses.map(({ url }) => code(url)).join(", ")}.`)}`;
     if (rows.length === 0) return `${head}\nNo topic of it is decoded: its frames are kept raw.\n`;
-    return `${head}\n| topic | message | what it is | dates |\n|---|---|---|---|\n${rows.map(overview).join("")}${rows.map(topic).join("")}`;
+    return `${head}\n| topic | message | what it is | dates | real frame |\n|---|---|---|---|---|\n${rows.map(overview).join("")}${rows.map(topic).join("")}`;
   });
   return `${HEAD}\n| family | still sent | topics |\n|---|---|---|\n${list.join("")}${parts.join("")}`;
 }
