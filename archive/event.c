@@ -94,7 +94,7 @@ static const member_row MEMBERS[] = {
     {"offset_ns", offsetof(event, offset_ns), MEMBER_TYPE_I64, KIND(CLOCK)},
     {"wall_ns", offsetof(event, wall_ns), MEMBER_TYPE_SET, KIND(CLOCK)},
     {"cause", offsetof(event, cause), MEMBER_TYPE_TEXT,
-     KIND(DISCONNECT) | KIND(CLOCK) | KIND(OVERLOAD) | KIND(ROTATE) | KIND(HTTP)},
+     KIND(CONNECT) | KIND(DISCONNECT) | KIND(CLOCK) | KIND(OVERLOAD) | KIND(ROTATE) | KIND(HTTP)},
     {"detail", offsetof(event, detail), MEMBER_TYPE_TEXT, KINDS_BUT_GAP},
     /* Members of a gap, as in GAP_MEMBERS, but without the feed: it is the channel's. */
     {"reason", offsetof(event, gap.reason), MEMBER_TYPE_REASON, KIND(GAP)},

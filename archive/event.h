@@ -29,7 +29,8 @@ typedef enum event_kind {
     EVENT_SEGMENT,    /* a segment begins: session, number, slots; state EVENT_STATE_BESIDE: another
                          process still has other connections of the session open */
     EVENT_CONNECT,    /* slot, conn, url (redacted), attempt, extensions (that the
-                         server agreed to, as it wrote them); before its first frame */
+                         server agreed to, as it wrote them), cause (EVENT_CONTINUED); before its
+                         first frame */
     EVENT_TLS,        /* slot, conn, tls_version, cipher, verified */
     EVENT_SUBSCRIBE,  /* slot, conn, topics, state ("sent", "unanswered"); grants have the
                          answers */
@@ -68,6 +69,10 @@ typedef enum event_kind {
 /* Kind of an overload: frames were kept with correct receive times, but became durable up to lag_ns
  * after they were received. */
 #define EVENT_OVERLOAD_DURABILITY "durability"
+
+/* Cause of a connect event: the connection was open before the session, which does not have its
+ * earlier requests. */
+#define EVENT_CONTINUED "continued"
 
 /* A grant of all topics, by authentication. */
 #define EVENT_GRANT_ALL "*"

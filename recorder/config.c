@@ -394,6 +394,11 @@ static td_result check_credentials(feed_config *feed, td_err *err)
                      family_url(feed->family, NET_MAIN, ACCESS_PRIVATE) != NULL;
     if (is_complete ? feed->family->dialect->ask_auth != NULL : is_public && !is_private)
         return TD_OK;
+    if (is_private && feed->family->dialect->ask_auth == NULL) {
+        td_err_set(err, TD_E_INVALID, "record cannot log in to family '%s'", name);
+        td_err_hint(err, "tapedeck tap records the connection of a client that can");
+        return TD_E_INVALID;
+    }
     if (is_complete)
         return td_err_set(err, TD_E_INVALID, "family '%s' has no authentication", name);
     if (is_public)

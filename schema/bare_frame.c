@@ -56,11 +56,12 @@ static size_t compose(const char *form, json_value root, char out[LIMIT_TOPIC_BY
     return size;
 }
 
-/* 1 if an object is a data frame. */
+/* 1 if a value is an object with the members of a data frame. */
 static int is_data_frame(const frame_keys *keys, json_value root)
 {
     json_value found;
-    return json_find_key(root, keys->names[keys->topic], &found) &&
+    return json_type_of(root) == JSON_OBJECT &&
+           json_find_key(root, keys->names[keys->topic], &found) &&
            json_find_key(root, keys->names[keys->data], &found);
 }
 
@@ -69,7 +70,7 @@ int bare_frame_is(const frame_keys *keys, json_parser *parser, td_bytes frame)
     json_value root;
     return bare_frame_may_be(keys, frame) &&
            json_parse(parser, frame, JSON_COPIED, &root, NULL) == TD_OK &&
-           json_type_of(root) == JSON_OBJECT && !is_data_frame(keys, root);
+           json_type_of(root) >= JSON_ARRAY && !is_data_frame(keys, root);
 }
 
 size_t bare_frame_topic(const frame_keys *keys, json_parser *parser, td_bytes frame,
@@ -77,7 +78,8 @@ size_t bare_frame_topic(const frame_keys *keys, json_parser *parser, td_bytes fr
 {
     json_value root;
     *is_open = 0;
-    if (json_parse(parser, frame, JSON_PADDED, &root, NULL) != TD_OK || is_data_frame(keys, root))
+    if (json_parse(parser, frame, JSON_PADDED, &root, NULL) != TD_OK ||
+        json_type_of(root) != JSON_OBJECT || is_data_frame(keys, root))
         return 0;
     for (size_t i = 0; i < keys->bare_count; i++) {
         const bare_rule *rule = &keys->bare[i];

@@ -12,16 +12,16 @@
 #include "base/limits.h"
 #include "schema/exchange.h"
 
-/* 1 if the exchange has bare frames, and this may be one: an object that does not begin as data
- * frames do. */
+/* 1 if the exchange has bare frames, and this may be one: a list, or an object that does not begin
+ * as data frames do. */
 static inline int bare_frame_may_be(const frame_keys *keys, td_bytes frame)
 {
     const td_bytes start = keys->data_start;
-    return keys->bare_count > 0 && frame.size > 0 && *frame.data == '{' &&
+    return keys->bare_count > 0 && frame.size > 0 && (*frame.data == '{' || *frame.data == '[') &&
            (frame.size < start.size || memcmp(frame.data, start.data, start.size) != 0);
 }
 
-/* 1 if a frame is a whole object without the members of a data frame. */
+/* 1 if a frame is a whole list, or a whole object without the members of a data frame. */
 int bare_frame_is(const frame_keys *keys, json_parser *parser, td_bytes frame);
 
 /* The topic of a bare frame, after which JSON_PADDING_BYTES are readable, by the first rule that

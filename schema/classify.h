@@ -21,8 +21,8 @@ typedef struct classification {
     uint64_t exchange_ns;    /* the time that the frame names; 0: absent, or the key has escapes. If
                                 the member occurs twice, this may be either value; a decoded message
                                 has the exact time */
-    /* 1: of a bare frame (schema/bare_frame.h), exchange_topic is only the beginning of the topic:
-     * no row is matched, and the topics of the connection have the rest. */
+    /* 1: of a bare frame (schema/bare_frame.h), exchange_topic is only the beginning of the topic,
+     * or empty: no row is matched, and the topics of the connection have the rest. */
     uint8_t is_open;
     int8_t success; /* acks and auth: 1, 0, or -1 if not stated */
 } classification;

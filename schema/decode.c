@@ -169,6 +169,8 @@ static td_result spell_topic(decoder *d, const topic_match *topic)
     char name[LIMIT_TOPIC_BYTES], text[LIMIT_TOPIC_BYTES];
     const topic_row *row = topic->row;
     td_buf_clear(&d->spelled);
+    if (!topic_row_has_symbol(row))
+        return td_buf_append(&d->spelled, topic->topic.data, topic->topic.size, NULL);
     (void)snprintf(name, sizeof name, "%.*s", (int)topic->topic.size,
                    (const char *)topic->topic.data); /* fits: it is in the topic */
     const int size = topic_write(row, 1, name, topic->symbol, text, sizeof text);
@@ -350,6 +352,10 @@ static void classify_bare(decoder *d, const family *of, td_bytes frame, uint64_t
         decoder_classify_as(d, of, td_bytes_of(topic, size), frame, at_ns, out);
     else
         classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
+    if (size == 0 && out->frame_class == CLASS_UNKNOWN) {
+        out->is_open = (uint8_t)bare_frame_is(keys, d->parser, frame);
+        return;
+    }
     out->is_open = is_open != 0 && size > 0 && out->frame_class == CLASS_DATA;
     if (out->is_open)
         out->topic = (topic_match){.topic = out->exchange_topic};

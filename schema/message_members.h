@@ -23,12 +23,14 @@
     X(ASK1_IV, "ask1_iv", DECIMAL)                                                                 \
     X(ASK1_PRICE, "ask1_price", DECIMAL)                                                           \
     X(ASK1_SIZE, "ask1_size", DECIMAL)                                                             \
+    X(ASK_VALUE, "ask_value", DECIMAL)                                                             \
     X(AVAILABLE_BALANCE, "available_balance", DECIMAL)                                             \
     X(AVAILABLE_BALANCE_WITHOUT_CONVERT, "available_balance_without_convert", DECIMAL)             \
     X(AVAILABLE_TO_BORROW, "available_to_borrow", DECIMAL)                                         \
     X(AVAILABLE_TO_WITHDRAW, "available_to_withdraw", DECIMAL)                                     \
     X(AVERAGE_PRICES, "average_prices", JSON)                                                      \
     X(AVG_PRICE, "avg_price", DECIMAL)                                                             \
+    X(BALANCE_CHANGE, "balance_change", DECIMAL)                                                   \
     X(BASE_COIN, "base_coin", TEXT)                                                                \
     X(BASE_LINE, "base_line", INTEGER)                                                             \
     X(BASE_PRICE, "base_price", DECIMAL)                                                           \
@@ -43,6 +45,7 @@
     X(BID1_IV, "bid1_iv", DECIMAL)                                                                 \
     X(BID1_PRICE, "bid1_price", DECIMAL)                                                           \
     X(BID1_SIZE, "bid1_size", DECIMAL)                                                             \
+    X(BID_VALUE, "bid_value", DECIMAL)                                                             \
     X(BLOCK_TRADE_ID, "block_trade_id", TEXT)                                                      \
     X(BONUS, "bonus", DECIMAL)                                                                     \
     X(BORROW_AMOUNT, "borrow_amount", DECIMAL)                                                     \
@@ -71,12 +74,14 @@
     X(COIN, "coin", TEXT)                                                                          \
     X(COLLATERAL_RESTRICTION, "collateral_restriction", INTEGER)                                   \
     X(CONN_ID, "conn_id", TEXT)                                                                    \
+    X(CONTINGENCY_TYPE, "contingency_type", TEXT)                                                  \
     X(CONTRACT_STATUS, "contract_status", TEXT)                                                    \
     X(CONTRACT_TYPE, "contract_type", TEXT)                                                        \
     X(CONTRACTS, "contracts", DECIMAL)                                                             \
     X(COUNTDOWN_HOUR, "countdown_hours", INTEGER)                                                  \
     X(CREATE_TYPE, "create_type", TEXT)                                                            \
     X(CREATED_AT, "created_ns", TIME_NS)                                                           \
+    X(CROSS_BALANCE, "cross_balance", DECIMAL)                                                     \
     X(CROSS_SEQ, "cross_seq", INTEGER)                                                             \
     X(CUM_COMMISSION, "cum_commission", DECIMAL)                                                   \
     X(CUM_EXEC_FEE, "cum_exec_fee", DECIMAL)                                                       \
@@ -107,6 +112,7 @@
     X(EXEC_VALUE, "exec_value", DECIMAL)                                                           \
     X(EXECUTED_DURATION, "executed_duration_s", INTEGER)                                           \
     X(EXPECT_PRICE, "expect_price", DECIMAL)                                                       \
+    X(EXPIRES_TIME, "expires_ns", TIME_NS)                                                         \
     X(EXTRA_FEES, "extra_fees", JSON)                                                              \
     X(EXTRA_INFO, "extra_info", JSON)                                                              \
     X(FAIR_BASIS, "fair_basis", DECIMAL)                                                           \
@@ -129,6 +135,7 @@
     X(HIGH_PRICE_52W, "high_price_52w", DECIMAL)                                                   \
     X(HIGH_PRICES, "high_prices", JSON)                                                            \
     X(HREF, "href", TEXT)                                                                          \
+    X(ICEBERG_SIZE, "iceberg_size", DECIMAL)                                                       \
     X(LEVEL_ID, "id", TEXT)                                                                        \
     X(IMPORT_TIME, "import_ns", TIME_NS)                                                           \
     X(INDEX_PRICE, "index_price", DECIMAL)                                                         \
@@ -150,8 +157,10 @@
     X(IS_LIMIT_MAKER, "is_limit_maker", BOOL)                                                      \
     X(IS_MAKER, "is_maker", BOOL)                                                                  \
     X(IS_MMP, "is_mmp", BOOL)                                                                      \
+    X(IS_MULTI_ASSET, "is_multi_asset", BOOL)                                                      \
     X(IS_NORMAL, "is_normal", BOOL)                                                                \
     X(IS_POST_ONLY, "is_post_only", BOOL)                                                          \
+    X(IS_PRICE_PROTECTED, "is_price_protected", BOOL)                                              \
     X(IS_RANDOM, "is_random", BOOL)                                                                \
     X(IS_REDUCE_ONLY, "is_reduce_only", BOOL)                                                      \
     X(IS_RPI_TAKER, "is_rpi_taker", BOOL)                                                          \
@@ -164,6 +173,7 @@
     X(KLINE_ID, "kline_id", INTEGER)                                                               \
     X(LAST_EXEC_PRICE, "last_exec_price", DECIMAL)                                                 \
     X(LAST_EXEC_SIZE, "last_exec_size", DECIMAL)                                                   \
+    X(LAST_EXEC_VALUE, "last_exec_value", DECIMAL)                                                 \
     X(LAST_LIQUIDITY, "last_liquidity", TEXT)                                                      \
     X(LAST_PRICE, "last_price", DECIMAL)                                                           \
     X(LAST_PRICE_ON_CREATED, "last_price_on_created", DECIMAL)                                     \
@@ -187,8 +197,10 @@
     X(MAINTAIN_TYPE, "maintain_type", TEXT)                                                        \
     X(MARGIN_BALANCE, "margin_balance", DECIMAL)                                                   \
     X(MARGIN_BALANCE_WITHOUT_CONVERT, "margin_balance_without_convert", DECIMAL)                   \
+    X(MARGIN_MODE, "margin_mode", TEXT)                                                            \
     X(MARK_IV, "mark_iv", DECIMAL)                                                                 \
     X(MARK_PRICE, "mark_price", DECIMAL)                                                           \
+    X(MARK_PRICE_AVERAGE, "mark_price_average", DECIMAL)                                           \
     X(MARKET_UNIT, "market_unit", TEXT)                                                            \
     X(MATCH_ACCOUNT_ID, "match_account_id", TEXT)                                                  \
     X(MATCH_TIME, "match_ns", TIME_NS)                                                             \
@@ -217,6 +229,7 @@
     X(ORDER_IM, "order_im", DECIMAL)                                                               \
     X(ORDER_INTERVAL, "order_interval_s", INTEGER)                                                 \
     X(ORDER_LINK_ID, "order_link_id", TEXT)                                                        \
+    X(ORDER_LIST_ID, "order_list_id", INTEGER)                                                     \
     X(ORDER_MARGIN, "order_margin", DECIMAL)                                                       \
     X(ORDER_TIME, "order_ns", TIME_NS)                                                             \
     X(ORDER_PNL, "order_pnl", DECIMAL)                                                             \
@@ -225,6 +238,8 @@
     X(ORDER_SIZE, "order_size", DECIMAL)                                                           \
     X(ORDER_STATUS, "order_status", TEXT)                                                          \
     X(ORDER_TYPE, "order_type", TEXT)                                                              \
+    X(ORDER_VALUE, "order_value", DECIMAL)                                                         \
+    X(PAIR, "pair", TEXT)                                                                          \
     X(PARENT_EXEC_ID, "parent_exec_id", TEXT)                                                      \
     X(PARENT_ORDER_ID, "parent_order_id", TEXT)                                                    \
     X(PARENT_ORDER_LINK_ID, "parent_order_link_id", TEXT)                                          \
@@ -256,6 +271,8 @@
     X(PRICE_24H_PCNT, "price_24h_pcnt", DECIMAL)                                                   \
     X(PRICE_24H_PERCENT, "price_24h_percent", DECIMAL)                                             \
     X(PRICE_24H_PERCENT_EXACT, "price_24h_percent_exact", TEXT)                                    \
+    X(PRICE_BEFORE_24H, "price_before_24h", DECIMAL)                                               \
+    X(PRICE_CHANGE_24H, "price_change_24h", DECIMAL)                                               \
     X(PRODUCTS, "products", JSON)                                                                  \
     X(PUSH_ACTION, "push_action", TEXT)                                                            \
     X(PUSH_ID, "push_id", TEXT)                                                                    \
@@ -291,6 +308,7 @@
     X(SESSION_AVG_PRICE, "session_avg_price", DECIMAL)                                             \
     X(SESSION_RPL, "session_rpl", DECIMAL)                                                         \
     X(SESSION_UPL, "session_upl", DECIMAL)                                                         \
+    X(SETTLE_COIN, "settle_coin", TEXT)                                                            \
     X(SETTLE_FEE_RATE, "settle_fee_rate", DECIMAL)                                                 \
     X(SETTLE_TIME, "settle_ns", TIME_NS)                                                           \
     X(SETTLEMENT_PRICE, "settlement_price", DECIMAL)                                               \
@@ -299,6 +317,7 @@
     X(SINGLE_OPEN_INTEREST, "single_open_interest", DECIMAL)                                       \
     X(SINGLE_OPEN_VALUE, "single_open_value", DECIMAL)                                             \
     X(SIZE, "size", DECIMAL)                                                                       \
+    X(SIZE_WITHOUT_RPI, "size_without_rpi", DECIMAL)                                               \
     X(SL_FREE_SIZE, "sl_free_size", DECIMAL)                                                       \
     X(SL_LIMIT_PRICE, "sl_limit_price", DECIMAL)                                                   \
     X(SL_ORDER_COUNT, "sl_order_count", INTEGER)                                                   \
@@ -324,8 +343,10 @@
     X(STRATEGY_STATUS, "strategy_status", INTEGER)                                                 \
     X(STRATEGY_TYPE, "strategy_type", TEXT)                                                        \
     X(STRATEGY_VALUE, "strategy_value", DECIMAL)                                                   \
+    X(SUBSCRIPTION_ID, "subscription_id", INTEGER)                                                 \
     X(SYMBOL, "symbol", TEXT)                                                                      \
     X(SYMBOL_NAME, "symbol_name", TEXT)                                                            \
+    X(SYMBOL_TYPE, "symbol_type", INTEGER)                                                         \
     X(SYMBOL_YEAR, "symbol_year", INTEGER)                                                         \
     X(SYSTEM_SUBSIDY, "system_subsidy", DECIMAL)                                                   \
     X(TAKE_PROFIT, "take_profit", DECIMAL)                                                         \
@@ -393,7 +414,9 @@
     X(VOLUME, "volume", DECIMAL)                                                                   \
     X(VOLUME_24H, "volume_24h", DECIMAL)                                                           \
     X(VOLUMES, "volumes", JSON)                                                                    \
+    X(VWAP_24H, "vwap_24h", DECIMAL)                                                               \
     X(WALLET_BALANCE, "wallet_balance", DECIMAL)                                                   \
+    X(WORKING_TIME, "working_ns", TIME_NS)                                                         \
     /* end */
 
 #endif

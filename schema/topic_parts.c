@@ -193,10 +193,27 @@ td_result topic_read_object(const char *const *keys, json_value object, td_buf *
 
 /* ---- spellings ---- */
 
+/* Read " or !*" at the end of a spelling; returns the size of the text before it, 0: it is wrong.
+ */
+static size_t parse_whole(const char *text, topic_spelling *out)
+{
+    static const char OR[] = " or ";
+    const char *at = strstr(text, OR);
+    if (at == NULL)
+        return strlen(text);
+    const char *begin = at + strlen(OR);
+    const size_t size = strcspn(begin, "*");
+    if (size == 0 || size > SPELLING_WHOLE_MAX || strcmp(begin + size, "*") != 0)
+        return 0;
+    memcpy(out->whole, begin, size);
+    return (size_t)(at - text);
+}
+
 const char *topic_spelling_parse(const char *text, topic_spelling *out)
 {
     static const char FAULT[] = "a spelling is \"{name}@{symbol}\" or \"{lower_symbol}@{name}\", "
-                                "with up to 7 bytes between the names, not";
+                                "with up to 7 bytes between the names, and maybe \" or \", up to "
+                                "7 bytes and \"*\" after it, not";
     static const struct {
         const char *first, *second;
         topic_spelling form;
@@ -206,18 +223,27 @@ const char *topic_spelling_parse(const char *text, topic_spelling *out)
         {"{symbol}", "{name}", {.symbol_first = 1}},
         {"{lower_symbol}", "{name}", {.symbol_first = 1, .lowers = 1}},
     };
-    const size_t size = strlen(text);
+    topic_spelling whole = {.whole = ""};
+    const size_t size = parse_whole(text, &whole);
     for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++) {
         const size_t first = strlen(FORMS[i].first), second = strlen(FORMS[i].second);
         if (strncmp(text, FORMS[i].first, first) != 0 || size <= first + second ||
             size > first + second + SPELLING_SEPARATOR_MAX ||
-            strcmp(text + size - second, FORMS[i].second) != 0)
+            strncmp(text + size - second, FORMS[i].second, second) != 0)
             continue;
         *out = FORMS[i].form;
+        memcpy(out->whole, whole.whole, sizeof out->whole);
         memcpy(out->separator, text + first, size - first - second);
         return NULL;
     }
     return FAULT;
+}
+
+/* 1 if a topic has no symbol, and is spelled as it is. */
+static int is_whole(const topic_spelling *spelling, td_bytes topic)
+{
+    const size_t size = strlen(spelling->whole);
+    return size > 0 && topic.size >= size && memcmp(topic.data, spelling->whole, size) == 0;
 }
 
 static td_result spell_symbol(const topic_spelling *spelling, const char *symbol, td_buf *out,
@@ -246,6 +272,8 @@ static td_result refuse_spelling(const topic_spelling *spelling, const char *top
 td_result topic_spell(const topic_spelling *spelling, const char *topic, td_buf *out, td_err *err)
 {
     const size_t stem = topic_stem_size(topic);
+    if (is_whole(spelling, td_bytes_str(topic)))
+        return td_buf_append(out, topic, strlen(topic), err);
     if (stem == 0 || topic[stem + 1] == '\0')
         return refuse_spelling(spelling, topic, err);
     td_result rc = spelling->symbol_first ? spell_symbol(spelling, topic + stem + 1, out, err)
@@ -279,7 +307,7 @@ static const uint8_t *find_separator(const topic_spelling *spelling, td_bytes te
 size_t topic_read_spelling(const topic_spelling *spelling, td_bytes text, char *out)
 {
     const size_t gap = strlen(spelling->separator);
-    const uint8_t *mark = find_separator(spelling, text);
+    const uint8_t *mark = is_whole(spelling, text) ? NULL : find_separator(spelling, text);
     if (mark == NULL) {
         if (text.size > 0)
             memcpy(out, text.data, text.size);

@@ -61,9 +61,9 @@ int topic_has_object(const char *const *keys, json_value value);
 TD_MUST_USE td_result topic_read_object(const char *const *keys, json_value object, td_buf *out,
                                         td_err *err);
 
-/* ---- spellings: "{name}@{symbol}", "{lower_symbol}@{name}" ---- */
+/* ---- spellings: "{name}@{symbol}", "{lower_symbol}@{name} or !*" ---- */
 
-enum { SPELLING_SEPARATOR_MAX = 7 };
+enum { SPELLING_SEPARATOR_MAX = 7, SPELLING_WHOLE_MAX = 7 };
 
 /* How an exchange spells a topic, in requests and, unless the symbol is in another member, in
  * frames. */
@@ -71,6 +71,8 @@ typedef struct topic_spelling {
     char separator[SPELLING_SEPARATOR_MAX + 1]; /* between name and symbol */
     uint8_t symbol_first;
     uint8_t lowers; /* the symbol is in lower case there, and in upper case elsewhere */
+    /* Topics that begin so have no symbol, and are spelled as they are; "": there are none. */
+    char whole[SPELLING_WHOLE_MAX + 1];
 } topic_spelling;
 
 /* Read a spelling. Returns what is wrong with its text; NULL: nothing. */

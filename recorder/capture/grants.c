@@ -45,6 +45,7 @@ typedef struct seen_request {
 typedef struct grant_slot {
     uint32_t line, shard, conn; /* conn 0: no connection is open */
     uint8_t has_more;           /* 1: the connection has more topics than are tracked */
+    uint8_t is_known;           /* 1: its requests are known since it began */
     uint64_t from_ns;           /* time of the last grant */
     trade_grants trades;        /* ends, and grants after the first end */
     grant_topic *topics;
@@ -137,6 +138,7 @@ static void set_conn(grants *self, grant_slot *slot, uint32_t conn)
         return;
     forget_topics(slot);
     slot->conn = conn;
+    slot->is_known = 0;
     self->epoch++;
     self->due_ns = 0;
 }
@@ -510,14 +512,15 @@ size_t grants_opened(grants *self, uint32_t slot, const event *connect, uint64_t
     unsigned accesses;
     const td_url url = td_url_split(td_bytes_str(connect->url == NULL ? "" : connect->url));
     const char *path = family_find_path(self->family, url.path, &accesses);
+    grant_slot *of = &self->slots[slot];
     self->change_count = 0;
+    set_conn(self, of, connect->conn);
+    of->is_known = connect->cause == NULL || strcmp(connect->cause, EVENT_CONTINUED) != 0;
     if (path == NULL ||
         request_of_url(self->parser, self->dialect, family_path_names(path, url.path), url.query,
                        &request, NULL) != TD_OK ||
         request.arg_count == 0)
         return 0;
-    grant_slot *of = &self->slots[slot];
-    set_conn(self, of, connect->conn);
     of->line = connect->line;
     of->shard = connect->shard;
     for (size_t i = 0; i < request.arg_count; i++) {
@@ -544,10 +547,11 @@ const char *grants_find_begun(const grants *self, uint32_t slot, uint32_t conn, 
 {
     const grant_slot *of = &self->slots[slot];
     const char *found = NULL;
-    if (of->conn != conn || begun.size == 0)
+    if (of->conn != conn || !of->is_known || of->has_more)
         return NULL;
+    /* One that was ended counts, too: its last frames may come later. */
     for (size_t i = 0; i < of->topic_count; i++) {
-        if (of->topics[i].state == GRANT_ENDED || !is_begun(of->topics[i].name, begun))
+        if (begun.size > 0 && !is_begun(of->topics[i].name, begun))
             continue;
         if (found != NULL)
             return NULL;

@@ -27,7 +27,8 @@ struct relay {
     unsigned client_code;
     char client_reason[EVENT_CONTROL_BYTES_MAX + 1];
     /* The state of recording. */
-    uint32_t session; /* number of the session in which conn has begun; 0: none */
+    uint8_t has_begun; /* 1: frames may have passed that the current session does not have */
+    uint32_t session;  /* number of the session in which conn has begun; 0: none */
     tap_slot *slot;
     recorded_conn conn;
     uint8_t has_received; /* 1: a frame was received in this session */
@@ -113,7 +114,8 @@ static void begin_slot(relay *self, uint32_t number)
                         .detail = hide_in(self, self->client_text),
                         .tls_version = self->facts.tls_version,
                         .cipher = self->facts.tls_cipher,
-                        .verified = self->facts.tls_subject};
+                        .verified = self->facts.tls_subject,
+                        .cause = self->has_begun ? EVENT_CONTINUED : NULL};
     self->session = number;
     self->slot = tap_sessions_slot(sessions, self->options.feed_index, self->options.shard);
     self->slot->at.feed_index = self->options.feed_index;
@@ -243,6 +245,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     }
     wire_peer_accept(self->client, peer);
     (void)recording_of(self);
+    self->has_begun = 1;
 }
 
 /* Send a message to the other end, if it is connected. */

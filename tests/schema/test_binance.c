@@ -46,6 +46,9 @@ static void test_spellings(void **state)
         {"{lower_symbol}@{name}", NULL, "", ""},
         {"{lower_symbol}@{name}", NULL, "@", "."},
         {"{lower_symbol}@{name}", NULL, "!ticker@arr", "arr.!TICKER"},
+        {"{lower_symbol}@{name} or !*", "!ticker@arr", "!ticker@arr", NULL},
+        {"{lower_symbol}@{name} or !*", "ticker.BTCUSDT", "btcusdt@ticker", NULL},
+        {"{name}@{symbol} or all:*", "all:x.y", "all:x.y", NULL},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         topic_spelling spelling;
@@ -75,6 +78,11 @@ static void test_spellings_refused(void **state)
         "{symbol}@{symbol}",
         "{name}12345678{symbol}",
         "{name}@{symbol}x",
+        "{name}@{symbol} or ",
+        "{name}@{symbol} or *",
+        "{name}@{symbol} or !",
+        "{name}@{symbol} or !*x",
+        "{name}@{symbol} or 12345678*",
     };
     topic_spelling spelling;
     for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++)
@@ -154,7 +162,8 @@ static void test_topics(void **state)
         {"btcusdt@kline_15m", "kline_15m", "BTCUSDT", 1},
         {"btcusdt@kline_", "kline_.BTCUSDT", "", 0},
         {"btcusdt@klines", "klines.BTCUSDT", "", 0},
-        {"!ticker@arr", "arr.!TICKER", "", 0},
+        {"!ticker@arr", "!ticker@arr", "*", 1},
+        {"!other@arr", "!other@arr", "", 0},
         {"plain", "plain", "", 0},
         {"btc\\u0075sdt@aggTrade", "aggTrade", "BTCUSDT", 1},
     };
@@ -220,13 +229,17 @@ static void test_bare_topics(void **state)
         {"{\"s\":\"BTCUSDT\",\"e\":\"depthUpdate\",\"u\":1}", "depth.BTCUSDT", 0, 1},
         {"{\"e\":\"markPriceUpdate\",\"s\":\"BTCUSDT\"}", "markPrice.BTCUSDT", 0, 1},
         {"{\"u\":400900217,\"s\":\"BNBUSDT\",\"b\":\"25.3\"}", "bookTicker.BNBUSDT", 1, 0},
-        {"{\"e\":\"forceOrder\",\"o\":{\"s\":\"BTCUSDT\"}}", "forceOrder.BTCUSDT", 0, 0},
-        {"{\"e\":\"kline\",\"s\":\"BTCUSDT\",\"k\":{}}", NULL, 0, 0},
+        {"{\"e\":\"forceOrder\",\"o\":{\"s\":\"BTCUSDT\"}}", "forceOrder.BTCUSDT", 1, 0},
+        {"{\"e\":\"kline\",\"s\":\"BTCUSDT\",\"k\":{}}", NULL, 0, 1},
+        {"[{\"e\":\"24hrTicker\",\"s\":\"BTCUSDT\"}]", NULL, 0, 1},
+        {"{\"lastUpdateId\":1,\"bids\":[],\"asks\":[]}", NULL, 0, 1},
+        {"[1", NULL, 0, 0},
         {"{\"data\":{},\"e\":\"aggTrade\",\"s\":\"A\",\"stream\":\"btcusdt@aggTrade\"}",
          "aggTrade.BTCUSDT", 1, 0},
-        {"{\"e\":\"ORDER_TRADE_UPDATE\",\"s\":\"BTCUSDT\"}", NULL, 0, 0},
-        {"{\"e\":\"aggTrade\",\"s\":\"a\\\"b\"}", NULL, 0, 0},
-        {"{\"e\":\"aggTrade\",\"s\":{}}", NULL, 0, 0},
+        {"{\"e\":\"ORDER_TRADE_UPDATE\",\"s\":\"BTCUSDT\"}", "ORDER_TRADE_UPDATE", 0, 0},
+        {"{\"event\":{\"e\":\"balanceUpdate\"}}", "balanceUpdate", 0, 0},
+        {"{\"e\":\"aggTrade\",\"s\":\"a\\\"b\"}", NULL, 0, 1},
+        {"{\"e\":\"aggTrade\",\"s\":{}}", NULL, 0, 1},
         {"{\"e\":\"aggTrade\",\"s\":\"BTCUSDT\"", NULL, 0, 0},
     };
     decoder *d = decoder_open();
@@ -333,7 +346,7 @@ static void test_topics_of_urls(void **state)
         {"********/btcusdt@trade", "", {"trade.BTCUSDT"}},
         {"", "stream=btcusdt@trade", {0}},
         {"", "", {0}},
-        {"!ticker@arr", "", {"arr.!TICKER"}},
+        {"!ticker@arr", "", {"!ticker@arr"}},
     };
     dialect_parser *parser = dialect_parser_open();
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {

@@ -187,6 +187,8 @@ static const char *const BY_ROW[] = {
     "kraken-v1 book-100",
     "kraken-v1 book-500",
     "bitstamp live_trades",
+    "binance-spot bookTicker",
+    "binance-usdm bookTicker",
     "kraken-v1 book-1000",
     "coinbase-advanced level2",
     "coinbase-advanced market_trades",

@@ -297,6 +297,19 @@ static void fill_entry(row_frame *f, const items_row *items, node *entry)
     }
 }
 
+/* 1 if the frame needs a member in the object that is the only entry. */
+static int is_one_object(const row_frame *f, const items_row *items)
+{
+    const size_t size = strlen(items->path);
+    int found = 0;
+    for (size_t i = 0; i < f->row->envelope_count; i++) {
+        const field_row *field = &f->row->envelope[i];
+        found |= (field->flags & FIELD_REQUIRED) != 0 && size > 0 && field->key[size] == '.' &&
+                 strncmp(field->key, items->path, size) == 0;
+    }
+    return found && (items->flags & ITEMS_POSITIONAL) == 0;
+}
+
 /* Makes a list of entries. */
 static node *make_list(row_frame *f, const items_row *items)
 {
@@ -356,6 +369,10 @@ static void put_items(row_frame *f, node *from, const items_row *items, const ch
     if (depth > 0)
         fill_around(f, from);
     node *next = find_child(from, key);
+    if (path[size] == '\0' && next == NULL && is_one_object(f, items)) {
+        fill_entry(f, items, add_child(from, key, new_node(f, NODE_OBJECT)));
+        return;
+    }
     if (path[size] == '\0') {
         if (next == NULL)
             add_child(from, key, make_list(f, items));

@@ -377,6 +377,13 @@ describe("refused credentials", { concurrency: 2 }, () => {
       stderr,
       /family 'v5-private' is private: it needs credentials\n.*--api-key-env.*api_key_env/
     );
+    const other = await run(
+      t,
+      "tapedeck-record",
+      ["record", "-a", path.join(dir, "tape"), "--family", "binance-usdm-private", "--all"],
+      { status: 2 }
+    );
+    assert.match(other.stderr, /record cannot log in to family 'binance-usdm-private'\n.*tap/);
   });
 });
 

@@ -38,6 +38,24 @@ const REASONS = [
     "has the path of binance-usdm, so that one server has one of the two",
   ],
   [
+    "binance-usdm",
+    "depth@\\{speed.*|depth(5|20)\\.\\{.*|depth10.*",
+    ["book", "simulated", "served", "continuity"],
+    "another topic of the same form is simulated",
+  ],
+  [
+    "binance-usdm",
+    "!.*",
+    ["simulated", "served", "continuity"],
+    "the simulator sends the topics of one symbol",
+  ],
+  [
+    "binance-(usdm|spot)-private",
+    ".*",
+    ["simulated", "served", "continuity"],
+    "the simulator has no account of this exchange",
+  ],
+  [
     "deribit",
     "trades\\.\\{kind.*",
     ["simulated", "served", "continuity"],
@@ -262,7 +280,9 @@ function cellsOf(row, { report, served, found }, frames) {
     );
   const recorded = own(report.topics);
   // The snapshot of a book that is fetched is no frame of the connection: a short tape ends before a recorder fetches it.
-  const fetched = /^(orderbook\.full|depth@100ms)\./.test(row.pattern);
+  const fetched = /^(v5-[a-z]+ orderbook\.full|binance-[a-z]+ depth(@100ms)?)\./.test(
+    `${row.family} ${row.pattern}`
+  );
   const count = (streams) =>
     sum(streams.map(({ frames, snapshots }) => frames - (fetched ? snapshots : 0)));
   const books = report.books.filter(

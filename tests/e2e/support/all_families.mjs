@@ -252,7 +252,10 @@ export const SESSION = {
   "binance-usdm": {
     path: "/stream",
     topics: cross(
-      ["depth@100ms", "aggTrade", "bookTicker", "kline_1m", "markPrice@1s"],
+      [
+        ...["depth@100ms", "depth", "depth5@100ms", "depth20@100ms", "aggTrade", "bookTicker"],
+        ...["kline_1m", "markPrice@1s", "markPrice", "ticker", "miniTicker", "forceOrder"],
+      ],
       ["BTCUSDT", "ETHUSDT"]
     ),
   },

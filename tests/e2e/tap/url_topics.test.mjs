@@ -15,6 +15,7 @@ import {
   temporary,
 } from "../support/harness.mjs";
 import { Recorder, feedArgs, simulator } from "../support/recorders.mjs";
+import { scriptedServer } from "../support/scripted_server.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
@@ -146,4 +147,108 @@ test("a recording of named frames is served without their object; a key in a URL
   // What was asked for by the URL, and never came, is known.
   const info = (await tapedeck(t, ["replay", "-q", "-a", tape], { status: null })).stdout;
   assert.match(info, /binance-spot trade XYZUSDT: granted, and silent/);
+});
+
+test("events of an account, by a listen key or after a login, are decoded, and have no secret", async (t) => {
+  const dir = temporary(t);
+  const golden = (family, name) =>
+    dataOf(fs.readFileSync(`tests/golden/${family}/${name}.json`, "utf8").trim());
+  const futures = ["ORDER_TRADE_UPDATE.trade", "TRADE_LITE", "ACCOUNT_UPDATE"].map((name) =>
+    golden("binance-usdm-private", name)
+  );
+  const expired = `{"e":"listenKeyExpired","E":1736996475556,"listenKey":"${KEY}"}`;
+  const spot = ["executionReport", "outboundAccountPosition", "balanceUpdate"].map((name) =>
+    golden("binance-spot-private", name)
+  );
+  const server = await scriptedServer(t, dir, {
+    opened: (ws, n, request) => {
+      if (request.url.startsWith("/private/ws"))
+        for (const frame of [...futures, expired]) ws.send(frame);
+    },
+    message: (ws, { id }) => {
+      ws.send(JSON.stringify({ id, status: 200, result: { subscriptionId: 0 }, rateLimits: [] }));
+      for (const frame of spot) ws.send(frame);
+    },
+  });
+  const events = "events=ORDER_TRADE_UPDATE/ACCOUNT_UPDATE/MARGIN_CALL";
+  const login = {
+    id: "5",
+    method: "userDataStream.subscribe.signature",
+    params: { apiKey: `api${KEY}`, timestamp: 1764000000000, signature: `sig${KEY}` },
+  };
+  const { archive, received, tap } = await tapped(t, dir, server, [
+    [`/private/ws?listenKey=${KEY}&${events}`, { enough: (got) => got.length === 4 }],
+    ["/ws-api/v3", { request: login, enough: (got) => got.length === 4 }],
+  ]);
+  assert.deepEqual(received[0], [...futures, expired]);
+  assert.deepEqual(received[1].slice(1), spot);
+  assert.deepEqual(server.received.requests, [login]);
+  const kept = await inbound(t, archive);
+  assert.deepEqual(
+    kept.map((row) => `${row.feed} ${row.topic}`).sort(),
+    [
+      ...["ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE", "TRADE_LITE", "listenKeyExpired"].map(
+        (topic) => `binance-usdm-private ${topic}`
+      ),
+      ...["_control", "balanceUpdate", "executionReport", "outboundAccountPosition"].map(
+        (topic) => `binance-spot-private ${topic}`
+      ),
+    ].sort()
+  );
+  const replay = await json(t, ["replay", "-a", archive, "--json"], { status: null });
+  assert.equal(replay.undecoded, 0, JSON.stringify(replay.first_undecoded));
+  assert.equal(replay.unknown_fields, 0);
+  const text = [tap.program.stderr];
+  for (const args of [
+    ["cat", "-a", archive],
+    ["info", "-a", archive, "--json"],
+  ])
+    text.push((await tapedeck(t, args, { status: null })).stdout);
+  for (const event of await eventsOf(t, archive, "connect")) text.push(JSON.stringify(event));
+  assert.ok(!text.join("").includes(KEY));
+  assert.ok(
+    text.join("").includes(`"listenKey":"${"*".repeat(KEY.length)}"`.replaceAll('"', '\\"'))
+  );
+});
+
+test("lists of all symbols and partial books at /ws have the only topic of their connection", async (t) => {
+  const dir = temporary(t);
+  const golden = (family, name) =>
+    dataOf(fs.readFileSync(`tests/golden/${family}/${name}.json`, "utf8").trim());
+  const CASES = [
+    ["/market/ws/!markPrice@arr@1s", "binance-usdm", "!markPrice@arr@1s", "all.markPrice-1s"],
+    ["/market/ws/!ticker@arr", "binance-usdm", "!ticker@arr", "all.ticker"],
+    ["/public/ws/btcusdt@depth5@100ms", "binance-usdm", "depth5@100ms", "depth5-100ms"],
+  ];
+  const server = await scriptedServer(t, dir, {
+    opened: (ws, n, { url }) => {
+      const [, family, , name] = CASES.find(([target]) => url === target) ?? CASES[0];
+      ws.send(golden(family, name));
+    },
+  });
+  const { archive, received } = await tapped(t, dir, server, [
+    ...CASES.map(([target]) => [target, { enough: (got) => got.length === 1 }]),
+    // Of two topics the frame could be either.
+    ["/market/ws/!markPrice@arr/!ticker@arr", { enough: (got) => got.length === 1 }],
+  ]);
+  const kept = await inbound(t, archive);
+  assert.deepEqual(
+    kept.map(({ topic, conn }) => [conn, topic]),
+    [...CASES.map(([, , topic], i) => [i + 1, topic]), [CASES.length + 1, "_unknown"]]
+  );
+  assert.deepEqual(
+    kept.map(({ data }) => data),
+    received.map(([message]) => message)
+  );
+  const replay = await json(t, ["replay", "-a", archive, "--json"], { status: null });
+  assert.deepEqual([replay.undecoded, replay.first_undecoded.topic], [1, "_unknown"]);
+  assert.equal(replay.unknown_fields, 0);
+
+  const played = await listening(t, ["serve", "-a", archive, "--hold"], dir);
+  const [target, , topic] = CASES[0];
+  const one = { enough: (got) => got.length >= 1 };
+  assert.deepEqual(await client(played, target, one), received[0]);
+  assert.deepEqual(await client(played, `/market/stream?streams=${topic}`, one), [
+    `{"stream":"${topic}","data":${received[0][0]}}`,
+  ]);
 });
