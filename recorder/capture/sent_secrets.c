@@ -29,6 +29,7 @@ enum {
     VALUES_MAX = 256,     /* values found in one text: half of REDACT_SIGNATURES_MAX */
     INNER_TEXTS_MAX = 256, /* texts within one message that are searched */
     TIME_DIGITS = 10,      /* digits of a Unix time in seconds; milliseconds have three more */
+    FRACTION_DIGITS_MAX = 9,
 };
 
 struct sent_secrets {
@@ -40,6 +41,7 @@ struct sent_secrets {
     td_buf inner;  /* texts within the text: a value_kind byte, size, bytes */
     size_t value_count, inner_count;
     uint8_t wants_ranges;  /* 1: ranges are collected */
+    uint8_t is_issued;     /* 1: the text is the exchange's: only certain names count */
     const uint8_t *parsed; /* the parser's copy of the JSON */
     size_t skipped;        /* bytes of the text before the JSON */
 };
@@ -117,6 +119,13 @@ static text_kinds kinds_of(td_bytes text)
     return has;
 }
 
+/* 1 if an argument is the name of a credential: "grant_type":"refresh_token". */
+static int is_member_name(td_bytes text, text_kinds has)
+{
+    return !has.has_capital && !has.has_digit && !has.has_other && text.size < DATA_BYTES_MAX &&
+           memchr(text.data, '_', text.size) != NULL && td_name_kind_of(text) != TD_NAME_PLAIN;
+}
+
 /* 1 if the value may also occur in market data: it is hidden in its message, but not searched
  * elsewhere. */
 static int may_be_data(td_bytes text, value_kind kind)
@@ -127,6 +136,8 @@ static int may_be_data(td_bytes text, value_kind kind)
         return text.size < SECRET_BYTES_MIN || (is_number && text.size < OTHER_BYTES_MIN);
     if (text.size < OTHER_BYTES_MIN || (is_number && text.size < DATA_BYTES_MAX) ||
         (has.has_dot && text.size < TOPIC_BYTES_MAX))
+        return 1;
+    if (kind == KIND_ARGUMENT && is_member_name(text, has))
         return 1;
     /* A symbol has capitals and digits, a word has letters only. */
     return kind == KIND_VAGUE && text.size < DATA_BYTES_MAX && !(has.has_small && has.has_digit);
@@ -185,16 +196,32 @@ static void put_inner(sent_secrets *self, td_bytes text, value_kind kind)
     put_text(&self->inner, text);
 }
 
+/* 1 if a number, or its text, is a Unix time between 2017 and 2049, in seconds, which may have a
+ * fraction, or milliseconds. */
+static int is_time(td_bytes number)
+{
+    const uint8_t *dot = number.size == 0 ? NULL : memchr(number.data, '.', number.size);
+    const size_t whole = dot == NULL ? number.size : (size_t)(dot - number.data);
+    for (size_t i = 0; i < number.size; i++)
+        if (i != whole && (number.data[i] < '0' || number.data[i] > '9'))
+            return 0;
+    return (whole == TIME_DIGITS || (whole == TIME_DIGITS + 3 && dot == NULL)) &&
+           number.size <= whole + 1 + FRACTION_DIGITS_MAX && memcmp(number.data, "15", 2) >= 0 &&
+           memcmp(number.data, "25", 2) < 0;
+}
+
 static void add_text(sent_secrets *self, json_value value, value_kind kind)
 {
     td_bytes text;
     int is_text = json_text(value, &text);
     TD_ASSERT(is_text);
+    if (kind != KIND_SECRET && is_time(text))
+        return;
     /* The text may be JSON, a URL or NAME=VALUE pairs. */
     int has_members = text.size > 0 && (memchr(text.data, '{', text.size) != NULL ||
                                         memchr(text.data, '[', text.size) != NULL ||
                                         memchr(text.data, '=', text.size) != NULL);
-    if (kind == KIND_PLAIN && (!has_members || !td_mentions_credential(text)))
+    if (kind == KIND_PLAIN && (self->is_issued || !has_members || !td_mentions_credential(text)))
         return;
     td_bytes raw = json_raw(value);
     add_range(self, td_bytes_of(raw.data + 1, raw.size - 2));
@@ -205,15 +232,6 @@ static void add_text(sent_secrets *self, json_value value, value_kind kind)
     add_value(self, text, kind);
     if (kinds_of(text).has_other) /* "Bearer TOKEN", "key:signature" */
         add_runs(self, text, OTHER_BYTES_MIN);
-}
-
-/* 1 if a number is a Unix time between 2017 and 2049, in seconds or milliseconds. */
-static int is_time(td_bytes number)
-{
-    return (number.size == TIME_DIGITS || number.size == TIME_DIGITS + 3) &&
-           memcmp(number.data, "15", 2) >= 0 && memcmp(number.data, "25", 2) < 0 &&
-           !kinds_of(number).has_dot && !kinds_of(number).has_small &&
-           !kinds_of(number).has_capital;
 }
 
 static void add_number(sent_secrets *self, json_value value, value_kind kind)
@@ -276,7 +294,7 @@ typedef struct value_context {
     uint8_t is_auth; /* within a request that authenticates */
 } value_context;
 
-static value_context member_context(value_context around, json_value name)
+static value_context member_context(const sent_secrets *self, value_context around, json_value name)
 {
     td_bytes text;
     int is_text = json_text(name, &text);
@@ -286,6 +304,8 @@ static value_context member_context(value_context around, json_value name)
                       : around.is_auth && is_one_of(text, ARGS_NAMES) ? KIND_ARGUMENT
                       : named == TD_NAME_VAGUE                        ? KIND_VAGUE
                                                                       : KIND_PLAIN;
+    if (self->is_issued && kind != KIND_SECRET)
+        kind = KIND_PLAIN;
     /* If an object has a secret's name, its members need not be secrets:
      * {"signature":{"type":"…"}}. */
     value_kind inherited = around.kind == KIND_SECRET ? KIND_VAGUE : around.kind;
@@ -309,7 +329,7 @@ static void walk_value(sent_secrets *self, json_value value, value_context conte
     case JSON_OBJECT:
         context.is_auth |= (uint8_t)authenticates(value);
         while (json_next(&it, &name, &element))
-            walk_value(self, element, member_context(context, name));
+            walk_value(self, element, member_context(self, context, name));
         break;
     case JSON_ARRAY:
         while (json_next(&it, NULL, &element))
@@ -344,8 +364,8 @@ static int walk_text(sent_secrets *self, td_bytes text, value_kind kind)
     self->skipped = (size_t)(text.data - begin);
     /* ["auth", …] is a request, too. */
     json_iter it = json_iter_of(root);
-    if (kind == KIND_PLAIN && json_type_of(root) == JSON_ARRAY && json_next(&it, NULL, &first) &&
-        json_text(first, &name) && td_is_auth_name(name))
+    if (kind == KIND_PLAIN && !self->is_issued && json_type_of(root) == JSON_ARRAY &&
+        json_next(&it, NULL, &first) && json_text(first, &name) && td_is_auth_name(name))
         kind = KIND_ARGUMENT;
     walk_value(self, root, (value_context){.kind = kind});
     return 1;
@@ -388,6 +408,7 @@ static void begin_search(sent_secrets *self)
     td_buf_clear(&self->values);
     td_buf_clear(&self->inner);
     self->wants_ranges = 1;
+    self->is_issued = 0;
 }
 
 /* Search a text that is not JSON. Returns 1 if it has secrets. */
@@ -437,6 +458,28 @@ sent_found sent_secrets_find(sent_secrets *self, td_bytes text, int is_binary)
                                                            : search_other(self, text));
     walk_inner(self);
     return found;
+}
+
+/* 1 if a frame may have a certain name. Data frames, which have none, are not parsed. */
+static int may_issue(td_bytes frame)
+{
+    static const char *const WORDS[] = {"oken", "ecret", "Key", "_key", "ssphrase", "assword"};
+    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
+        if (frame.size > 0 && memmem(frame.data, frame.size, WORDS[i], strlen(WORDS[i])) != NULL)
+            return 1;
+    return 0;
+}
+
+int sent_secrets_find_issued(sent_secrets *self, td_bytes frame)
+{
+    begin_search(self);
+    if (!may_issue(frame))
+        return 0;
+    self->is_issued = 1;
+    self->wants_ranges = 0;
+    if (walk_text(self, frame, KIND_PLAIN))
+        walk_inner(self);
+    return self->value_count > 0;
 }
 
 void sent_secrets_find_fields(sent_secrets *self, const char *fields)

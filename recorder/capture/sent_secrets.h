@@ -15,6 +15,9 @@
  * the value's name can only be the name of a secret, longer numbers, symbols, topics and words are
  * such values, too.
  *
+ * After a client has sent credentials, the exchange may answer with new ones (access tokens, listen
+ * keys). They are found in its frames by certain names only.
+ *
  * One thread per object. */
 #ifndef TD_CAPTURE_SENT_SECRETS_H
 #define TD_CAPTURE_SENT_SECRETS_H
@@ -45,6 +48,10 @@ typedef struct sent_found {
 /* Find the secrets of a message of at most LIMIT_FRAME_BYTES, or of other text from a client.
  * is_binary: as in frame_may_be_compressed. */
 sent_found sent_secrets_find(sent_secrets *self, td_bytes text, int is_binary);
+
+/* Find the secrets that a frame of the exchange issues, for sent_secrets_next only: the values of
+ * members whose names can only be those of credentials. Returns 1 if there are any. */
+int sent_secrets_find_issued(sent_secrets *self, td_bytes frame);
 
 /* Find the secrets of header fields ("Name: text\r\n"), for sent_secrets_next only. */
 void sent_secrets_find_fields(sent_secrets *self, const char *fields);

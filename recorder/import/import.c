@@ -76,8 +76,9 @@ typedef struct import_job {
     uint64_t frame_count;
     capture_content *contents; /* one per file */
     size_t content_count;
-    redactor secrets;   /* the capture's secrets */
-    sent_secrets *sent; /* searches requests for secrets */
+    redactor secrets;        /* the capture's secrets */
+    sent_secrets *sent;      /* searches requests for secrets */
+    uint8_t has_credentials; /* 1: a request had some, so that later answers may have new ones */
     slot_target targets[LIMIT_FEED_SLOTS];
     archive *archive;
     archive_writer *writer;
@@ -101,10 +102,16 @@ static td_result learn_secrets(import_job *job, const import_record *record, td_
     td_result rc =
         has_topic ? TD_OK : redactor_add_url(&job->secrets, REDACT_FOR_GOOD, record->url, err);
     if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == CHANNEL_OUT) {
+        td_bytes ignored;
+        size_t at = 0;
         (void)sent_secrets_find(job->sent, record->data,
                                 0); /* the result is ignored: only the values are needed */
+        job->has_credentials |= (uint8_t)sent_secrets_next(job->sent, &at, &ignored);
         rc = redactor_add_sent(&job->secrets, REDACT_FOR_GOOD, job->sent, err);
     }
+    if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == CHANNEL_IN &&
+        job->has_credentials && sent_secrets_find_issued(job->sent, record->data))
+        rc = redactor_add_sent(&job->secrets, REDACT_FOR_GOOD, job->sent, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");
 }
 

@@ -31,9 +31,10 @@ struct relay {
     uint32_t session;  /* number of the session in which conn has begun; 0: none */
     tap_slot *slot;
     recorded_conn conn;
-    uint8_t has_received; /* 1: a frame was received in this session */
-    uint8_t has_pinged;   /* 1: the client has sent a ping in this session */
-    uint64_t last_ns;     /* receive time of the last frame */
+    uint8_t has_credentials; /* 1: the client sent some, so the exchange may send new ones */
+    uint8_t has_received;    /* 1: a frame was received in this session */
+    uint8_t has_pinged;      /* 1: the client has sent a ping in this session */
+    uint64_t last_ns;        /* receive time of the last frame */
 };
 
 /* ---- secrets ----
@@ -47,30 +48,43 @@ static void check_hidden(const relay *self, td_result rc, const td_err *err)
                     self->options.family->name, err->text);
 }
 
-/* Hide the values that the last search of a client's text found. */
-static void hide_found(const relay *self)
+/* Hide the values that the last search found. Returns 1 if there are any. */
+static int hide_found(const relay *self)
 {
     td_err err;
+    td_bytes ignored;
+    size_t at = 0;
     td_result rc =
         redactor_add_sent(self->options.redactor, REDACT_AS_NEWEST, self->options.env->sent, &err);
     check_hidden(self, rc, &err);
+    return sent_secrets_next(self->options.env->sent, &at, &ignored);
 }
 
-static void learn_secrets(const relay *self, td_bytes sent, int is_binary)
+static void learn_secrets(relay *self, td_bytes sent, int is_binary)
 {
     (void)sent_secrets_find(self->options.env->sent, sent,
                             is_binary); /* the result is ignored: only the values are needed */
-    hide_found(self);
+    self->has_credentials |= (uint8_t)hide_found(self);
 }
 
-static void learn_handshake(const relay *self, const wire_request *request)
+/* Learn the secrets that a frame of the exchange issues. */
+static void learn_issued(const relay *self, td_bytes frame)
+{
+    if (self->has_credentials && sent_secrets_find_issued(self->options.env->sent, frame))
+        (void)hide_found(self);
+}
+
+static void learn_handshake(relay *self, const wire_request *request)
 {
     td_err err;
-    td_result rc = redactor_add_url(self->options.redactor, REDACT_AS_NEWEST,
-                                    td_bytes_str(self->options.url), &err);
+    td_bytes ignored;
+    size_t at = 0;
+    const td_bytes url = td_bytes_str(self->options.url);
+    td_result rc = redactor_add_url(self->options.redactor, REDACT_AS_NEWEST, url, &err);
     check_hidden(self, rc, &err);
+    self->has_credentials = (uint8_t)td_url_next_secret(url, &at, &ignored);
     sent_secrets_find_fields(self->options.env->sent, request->fields);
-    hide_found(self);
+    self->has_credentials |= (uint8_t)hide_found(self);
 }
 
 /* Overwrite known secrets in a text; returns it. */
@@ -81,7 +95,7 @@ static char *hide_in(const relay *self, char *text)
 }
 
 /* Copy the payload of a client's control frame, with its secrets overwritten. */
-static td_bytes hide_in_sent(const relay *self, td_bytes sent, uint8_t copy[WS_CONTROL_BYTES_MAX])
+static td_bytes hide_in_sent(relay *self, td_bytes sent, uint8_t copy[WS_CONTROL_BYTES_MAX])
 {
     TD_ASSERT(sent.size <= WS_CONTROL_BYTES_MAX);
     learn_secrets(self, sent, 0);
@@ -262,6 +276,7 @@ static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     relay *self = user;
     send_on(conn, self->client, got);
+    learn_issued(self, got->bytes);
     record_frame(self, CHANNEL_IN, got);
     if (recorded_conn_open_pings(&self->conn, PING_DIALECT) > 0 && got->opcode == OPCODE_TEXT)
         check_pong(self, got->bytes);

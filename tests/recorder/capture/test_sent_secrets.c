@@ -46,7 +46,19 @@ static void test_places_and_values(void **state)
         {"{\"op\":\"auth\",\"args\":[1700000000,123456,1234567890123,-1.5e3,true,null,\"\"]}",
          "{\"op\":\"auth\",\"args\":[1700000000,******,*************,******,true,null,\"\"]}", ""},
         {"{\"op\":\"auth\",\"args\":[\"orderbook.50.BTCUSDT\",\"short\",\"1700000000000\"]}",
-         "{\"op\":\"auth\",\"args\":[\"********************\",\"*****\",\"*************\"]}", ""},
+         "{\"op\":\"auth\",\"args\":[\"********************\",\"*****\",\"1700000000000\"]}", ""},
+        {"{\"op\":\"login\",\"args\":[\"1700000000\",\"1700000000.020\",\"1700000000.0200000000\","
+         "\"17000000000\",\"1700000000.0.1\",\"1400000000\",{\"apiKey\":\"1700000000\"}]}",
+         "{\"op\":\"login\",\"args\":[\"1700000000\",\"1700000000.020\",\"*********************\","
+         "\"***********\",\"**************\",\"**********\",{\"apiKey\":\"**********\"}]}",
+         " 1700000000"},
+        {"{\"method\":\"public/"
+         "auth\",\"params\":{\"grant_type\":\"refresh_token\",\"refresh_token\":\"t.1\","
+         "\"client_id\":\"small_letters\"}}",
+         "{\"method\":\"public/"
+         "auth\",\"params\":{\"grant_type\":\"*************\",\"refresh_token\":\"***\","
+         "\"client_id\":\"*************\"}}",
+         " small_letters"},
         {"{\"op\":\"auth\",\"args\":[\"k3yK3yk3y:s1gns1gns1gn\"]}",
          "{\"op\":\"auth\",\"args\":[\"**********************\"]}",
          " k3yK3yk3y:s1gns1gns1gn k3yK3yk3y s1gns1gns1gn"},
@@ -117,6 +129,42 @@ static void test_fields(void **state)
     sent_secrets_close(sent);
 }
 
+/* Secrets in the exchange's frames: of certain names only, and only of JSON. */
+static void test_issued(void **state)
+{
+    static const struct {
+        const char *text, *values;
+    } ROWS[] = {
+        {"{\"result\":{\"access_token\":\"158.t0ken\",\"refresh_token\":\"r3fresh\",\"scope\":"
+         "\"a\"}}",
+         " 158.t0ken r3fresh"},
+        {"{\"listenKey\":\"l1sten\"}", " l1sten"},
+        {"{\"a\":[{\"apiKey\":\"k3yK3yk3y\",\"secret\":12345678}]}", " k3yK3yk3y 12345678"},
+        {"{\"token\":\"t0kent0kent0kent0kent0kent0ken\",\"key\":\"k3yK3yk3y\"}", ""},
+        {"{\"event\":\"login\",\"data\":[\"k3yK3yk3y\"],\"Key\":1}", ""},
+        {"[\"auth\",\"k3yK3yk3yKey\"]", ""},
+        {"{\"x\":\"u?api_key=k3yK3yk3yK3y&a=1\"}", ""},
+        {"{\"apiKey\":\"k3yK3yk3y\"", ""},
+        {"", ""},
+    };
+    (void)state;
+    sent_secrets *sent = sent_secrets_open();
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        char values[256] = "";
+        size_t at = 0;
+        td_bytes value;
+        const int is_found = sent_secrets_find_issued(sent, td_bytes_str(ROWS[i].text));
+        while (sent_secrets_next(sent, &at, &value)) {
+            const size_t used = strlen(values);
+            (void)snprintf(values + used, sizeof values - used, " %.*s", (int)value.size,
+                           (const char *)value.data);
+        }
+        assert_string_equal(values, ROWS[i].values);
+        assert_int_equal(is_found, values[0] != '\0');
+    }
+    sent_secrets_close(sent);
+}
+
 /* One request cannot make a redactor forget all other values. */
 static void test_many_values(void **state)
 {
@@ -144,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_places_and_values),
         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_issued),
         cmocka_unit_test(test_many_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
