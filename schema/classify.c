@@ -914,6 +914,8 @@ static void classify_raw(const job *j, td_bytes frame)
         if (composed.size == 0)
             return;
     }
+    if (composed.size == 0) /* it is not known where */
+        return;
     j->out->frame_class = CLASS_DATA;
     j->out->exchange_topic = td_bytes_of(composed.text, composed.size);
     j->out->topic = (topic_match){.topic = j->out->exchange_topic};

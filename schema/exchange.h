@@ -85,8 +85,9 @@ typedef struct frame_keys {
     /* By size: the number of the first key of that size; the keys of the next size follow. */
     uint8_t first_of_size[FRAME_KEY_BYTES_MAX + 2];
     /* JSON pointers (RFC 6901) to the parts of a frame's topic, of which the first must be there;
-     * ends with NULL. All frames with a topic are then data, which no row describes, and nothing
-     * else here is set. NULL: the exchange is described. */
+     * ends with NULL. Without any, it is not known where frames name their topic. All frames with a
+     * topic are then data, which no row describes, and nothing else here is set. NULL: the exchange
+     * is described. */
     const char *const *raw;
     uint8_t topic, data;    /* every data frame has both */
     const char *topic_path; /* the topic is in an object: "arg.channel", of which topic is the first

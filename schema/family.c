@@ -335,27 +335,55 @@ static int endpoint_has_path(const family_endpoint *endpoint, td_bytes own, td_b
     return path.data[own.size] == '/' && td_bytes_equal(begin, own);
 }
 
-/* 1 if the URL is this endpoint, with its own host or with another host that serves the same paths.
- */
-static int endpoint_fits(const family *of, const family_endpoint *endpoint, const td_url *url)
+static family_fit fit_endpoint(const family *of, const family_endpoint *endpoint, const td_url *url)
 {
-    td_url own = td_url_split(td_bytes_str(endpoint->url));
-    return endpoint_has_path(endpoint, own.path, url->path) &&
-           (td_bytes_equal(url->host, own.host) ||
-            td_bytes_is_any(url->host, of->exchange->other_hosts));
+    const td_url own = td_url_split(td_bytes_str(endpoint->url));
+    const td_bytes path = td_bytes_str(family_url_path(endpoint->url));
+    const td_bytes wanted = url->path.size == 0 ? td_bytes_str("/") : url->path;
+    if (!endpoint_has_path(endpoint, path, wanted))
+        return FIT_NONE;
+    const int is_exact = td_bytes_equal(path, wanted);
+    if (td_bytes_equal(url->host, own.host))
+        return is_exact ? FIT_HOST : FIT_HOST_NAMES;
+    if (td_bytes_is_any(url->host, of->exchange->other_hosts))
+        return is_exact ? FIT_EXCHANGE : FIT_EXCHANGE_NAMES;
+    return is_exact ? FIT_PATH : FIT_PATH_NAMES;
+}
+
+family_fit family_fit_url(const family *of, td_bytes url)
+{
+    family_fit best = FIT_NONE;
+    const td_url parts = td_url_split(url);
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
+        const family_fit fit = fit_endpoint(of, &of->endpoints[i], &parts);
+        best = fit > best ? fit : best;
+    }
+    return best;
+}
+
+static int has_host(const family *of, td_bytes host)
+{
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++)
+        if (td_bytes_equal(td_url_split(td_bytes_str(of->endpoints[i].url)).host, host))
+            return 1;
+    return td_bytes_is_any(host, of->exchange->other_hosts);
+}
+
+int family_is_at_host(const family *of, td_bytes host)
+{
+    int found = has_host(of, host);
+    for (size_t i = 0; !found && i < count_of_families(); i++)
+        found = get(i)->exchange == of->exchange && has_host(get(i), host);
+    return found;
 }
 
 const family *family_find_by_url(td_bytes url)
 {
-    td_url parts = td_url_split(url);
-    if (parts.scheme.size == 0)
+    if (td_url_split(url).scheme.size == 0)
         return NULL;
-    for (size_t i = 0; i < count_of_families(); i++) {
-        const family *of = get(i);
-        for (size_t j = 0; j < FAMILY_ENDPOINTS_MAX && of->endpoints[j].url != NULL; j++)
-            if (endpoint_fits(of, &of->endpoints[j], &parts))
-                return of;
-    }
+    for (size_t i = 0; i < count_of_families(); i++)
+        if (family_fit_url(get(i), url) >= FIT_EXCHANGE_NAMES)
+            return get(i);
     return NULL;
 }
 

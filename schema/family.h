@@ -63,6 +63,23 @@ int (*family_covers(const char *name))(td_bytes subscription, td_bytes exchange_
  * families may share a private address. */
 const family *family_find_by_url(td_bytes url);
 
+/* 1 if a host is of the family's exchange: of an address of one of its families, or another known
+ * host (exchange_row.other_hosts). */
+int family_is_at_host(const family *of, td_bytes host);
+
+/* How well an address of the family fits a URL; the query is ignored. Larger is better. A path fits
+ * less if only further names follow the address's (family_path_names). */
+typedef enum family_fit {
+    FIT_NONE,
+    FIT_PATH_NAMES, /* by the path alone, with further names */
+    FIT_PATH,
+    FIT_EXCHANGE_NAMES, /* at another host of the exchange that serves the same paths */
+    FIT_EXCHANGE,
+    FIT_HOST_NAMES, /* at the address's own host */
+    FIT_HOST,
+} family_fit;
+family_fit family_fit_url(const family *of, td_bytes url);
+
 /* The path of an endpoint's URL: "/realtime" of "wss://stream.bybit.com/realtime". A view into it.
  */
 const char *family_url_path(const char *url);

@@ -454,15 +454,17 @@ static const exchange_row *raw_exchange(td_arena *memory, const char *const *raw
 static td_result read_raw(document_node list, void *row, td_err *err)
 {
     static const char *const OTHERS[] = {"exchange", "dialect", "topics"};
+    static const char *const NO_PLACES[] = {NULL};
     const document_node root = document_root(list.of);
+    const int is_empty = document_text(list).data == NULL && document_size(list) == 0;
     family *out = row;
-    const char *const *raw = NULL;
+    const char *const *raw = NO_PLACES;
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < COUNT_OF(OTHERS); i++)
         if (document_find(root, OTHERS[i]).at != NULL)
             rc = document_refuse(document_find(root, OTHERS[i]), "a family with raw has no key",
                                  td_bytes_str(OTHERS[i]), err);
-    if (rc == TD_OK)
+    if (rc == TD_OK && !is_empty)
         rc = document_read_texts(list, RAW_PLACES_MAX, &raw, err);
     for (size_t i = 0; rc == TD_OK && raw[i] != NULL; i++)
         if (raw[i][0] != '/' || strchr(raw[i], '~') != NULL)

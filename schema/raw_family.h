@@ -7,8 +7,8 @@
 #include "schema/family_row.h"
 
 /* Find or add the family `name` with this address, without its query, and these places of topics;
- * its document is made here. TD_E_INVALID: a place is not a JSON pointer, or there is another
- * family of this name. TD_E_LIMIT. */
+ * its document is made here. Without places no frame has a topic. TD_E_INVALID: a place is not a
+ * JSON pointer, or there is another family of this name. TD_E_LIMIT. */
 TD_MUST_USE td_result raw_family(const char *name, const char *url, const char *const *raw,
                                  size_t raw_count, const family **out, td_err *err);
 

@@ -13,6 +13,8 @@
 #include "archive/reindex.h"
 #include "archive/ledger.h"
 #include "archive/topic_list.h"
+#include "schema/exchange.h"
+#include "schema/family.h"
 
 /* The newest day of a feed, one cell per half hour. */
 enum { DAY_CELLS = 48 };
@@ -266,6 +268,13 @@ static void describe_day_bytes(result_writer *r, uint64_t bytes, uint64_t receiv
         result_size(r, "day_bytes", (uint64_t)((double)bytes * day_ns / (double)received_ns));
 }
 
+/* 1 if no document describes the frames of a feed (schema/raw_family.h). */
+static int is_undescribed(const info_feed *feed)
+{
+    const family *of = family_find(td_bytes_str(feed->family));
+    return of != NULL && of->exchange->frames.raw != NULL;
+}
+
 static void describe_feeds(result_writer *r, const info_result *info)
 {
     static const table_column COLUMNS[] = {
@@ -295,6 +304,10 @@ static void describe_feeds(result_writer *r, const info_result *info)
         result_object_end(r, NULL);
     }
     result_list_end(r);
+    size_t undescribed = 0;
+    for (size_t i = 0; i < info->feeds.count; i++)
+        undescribed += (size_t)is_undescribed(&info->feeds.rows[i]);
+    result_count(r, "feeds_undescribed", undescribed);
 }
 
 static void describe_day(result_writer *r, const info_result *info)
@@ -443,6 +456,7 @@ static td_result describe(verb_run *verb, const info_result *info, int by_symbol
            "[, {holes hole} (pruned or not subscribed)]\n"
            "[{segments?}from {first_ns} to {last_ns} UTC\n]"
            "[\n{feeds}]"
+           "[{feeds_undescribed feed} that no document describes: frames are not decoded\n]"
            "[\nHours of the newest day (UTC): # recorded, x with a gap, . not "
            "recorded\n{day}]" BANDS_PATTERN "[\n{topics}]"
            "[{unproven?}\nAsked for, and silent:\n" SILENT_ROWS "]");

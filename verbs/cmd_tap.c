@@ -10,12 +10,15 @@
 #include "base/cli/stop_signal.h"
 #include "base/cli/units.h"
 #include "recorder/tap/tap.h"
+#include "schema/family.h"
 #include "verbs/family_files.h"
 
 typedef struct tap_flags {
     const char *upstream;
     const char *upstream_http;
     const char *ca_file;
+    options_list families;
+    options_list raw_topics;
 } tap_flags;
 
 static const option_row TAP_ROWS[] = {
@@ -33,6 +36,17 @@ static const option_row TAP_ROWS[] = {
      OPTION_INTO(tap_flags, ca_file),
      .metavar = "PEM",
      .help = "trust this CA for the upstream server instead of the system's"},
+    {.long_name = "family",
+     OPTION_INTO(tap_flags, families),
+     .metavar = "FAMILY",
+     .choices = FAMILY_NAMES,
+     .help = "family that clients use, if the host of --upstream does not tell the exchange, or\n"
+             "several families have a path (may be repeated)"},
+    {.long_name = "raw-topic",
+     OPTION_INTO(tap_flags, raw_topics),
+     .metavar = "POINTER",
+     .help = "where frames of paths that no family has name their topic, such as /stream or\n"
+             "/arg/channel; may be repeated for more parts"},
 };
 
 /* State of one run of the verb. */
@@ -59,6 +73,10 @@ static td_result open_tap(tap_command *command, tap **out, td_err *err)
     tap_options options = {.upstream = command->flags.upstream,
                            .upstream_http = command->flags.upstream_http,
                            .ca_file = command->flags.ca_file,
+                           .families = command->flags.families.items,
+                           .family_count = command->flags.families.count,
+                           .raw_topics = command->flags.raw_topics.items,
+                           .raw_count = command->flags.raw_topics.count,
                            .server = {.listen = listen->address,
                                       .tls_cert = listen->tls_cert,
                                       .tls_key = listen->tls_key,
@@ -88,6 +106,10 @@ static void log_counts(const tap_command *command, const tap *relaying)
     if (counts.requests > 0)
         report_line(command->report, TD_LOG_INFO, "%s over HTTP",
                     format_counted(counts.requests, "request").text);
+    if (counts.raw > 0)
+        report_line(command->report, TD_LOG_WARNING,
+                    "%s at paths that no family has: recorded, and not decoded",
+                    format_counted(counts.raw, "connection").text);
     if (counts.recorded.dropped > 0)
         report_line(command->report, TD_LOG_WARNING, "%s relayed and not recorded by overload",
                     format_counted(counts.recorded.dropped, "frame").text);
@@ -104,6 +126,7 @@ static void describe_counts(tap_command *command, const tap *relaying)
     result_object_begin(&r, NULL);
     result_count(&r, "connections", counts.relayed);
     result_count(&r, "refused", counts.refused);
+    result_count(&r, "raw_connections", counts.raw);
     result_count(&r, "requests", counts.requests);
     result_count(&r, "frames", counts.recorded.frames);
     result_count(&r, "dropped", counts.recorded.dropped);

@@ -322,7 +322,7 @@ static void end_if_over(relay *self)
 static void refuse_client(relay *self, const wire_end *end)
 {
     char text[512];
-    self->options.env->refused(self->options.env->user);
+    self->options.env->refused(self->options.env->user, self->options.feed_index);
     if (end->cause == WIRE_CAUSE_REFUSED) {
         wire_peer_refuse(self->client, end->http_status, end->fields, end->body);
         return;

@@ -35,7 +35,8 @@ typedef struct relay_env {
     sent_secrets *sent;
     /* The relay of this feed and shard has ended; it is freed after this call. */
     void (*ended)(void *user, uint16_t feed_index, uint32_t shard);
-    void (*refused)(void *user); /* a client was not connected */
+    /* A client was not connected. */
+    void (*refused)(void *user, uint16_t feed_index);
     void *user;
 } relay_env;
 

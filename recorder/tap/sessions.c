@@ -18,7 +18,10 @@ typedef enum sessions_state {
 } sessions_state;
 
 struct tap_sessions {
-    tap_sessions_options options;
+    tap_sessions_options options;     /* without config */
+    pipeline_config config;           /* in STATE_WORKING the worker reads it */
+    pipeline_feed added[LIMIT_FEEDS]; /* feeds that config does not have yet */
+    size_t added_count;
     sessions_state state;
     pthread_t worker;        /* in STATE_WORKING */
     atomic_int is_work_done; /* release/acquire: the worker is done */
@@ -33,8 +36,8 @@ struct tap_sessions {
     /* The session. One thread uses it at a time: state determines which. NULL: no session. */
     archive *archive;
     recording *recording;
-    tap_slot *slots;    /* LIMIT_FEED_SLOTS for each feed */
-    uint8_t *has_begun; /* for each feed: 1 if its `session` event was written */
+    tap_slot *slots;    /* LIMIT_FEED_SLOTS for each of LIMIT_FEEDS, since feeds may be added */
+    uint8_t *has_begun; /* for each of LIMIT_FEEDS: 1 if its `session` event was written */
     gap_list open_rows; /* gaps of earlier sessions without an end */
 };
 
@@ -64,11 +67,11 @@ static td_result open_session(tap_sessions *self, td_err *err)
         return rc;
     const recording_options options = {.session = archive_session(self->archive),
                                        .verb = opening.verb,
-                                       .config = o->config,
+                                       .config = &self->config,
                                        .clock = o->clock,
                                        .log = o->log};
-    self->slots = td_alloc_zero(o->config->feed_count * LIMIT_FEED_SLOTS, sizeof *self->slots);
-    self->has_begun = td_alloc_zero(o->config->feed_count, sizeof *self->has_begun);
+    self->slots = td_alloc_zero((size_t)LIMIT_FEEDS * LIMIT_FEED_SLOTS, sizeof *self->slots);
+    self->has_begun = td_alloc_zero(LIMIT_FEEDS, sizeof *self->has_begun);
     rc = recording_open(&options, &self->recording, err);
     if (rc == TD_OK)
         rc = recording_begin(self->recording, self->archive, 0, err);
@@ -151,10 +154,21 @@ static void note_failure(tap_sessions *self)
     self->is_failing = 1;
 }
 
+/* Let the session, if there is one, have the feeds that were added. The worker is not running. */
+static void take_added_feeds(tap_sessions *self)
+{
+    for (size_t i = 0; i < self->added_count; i++) {
+        self->config.feeds[self->config.feed_count] = self->added[i];
+        self->config.feed_count++; /* last: see recording_options.config */
+    }
+    self->added_count = 0;
+}
+
 /* The worker has opened or ended a session, or failed to. */
 static void finish_work(tap_sessions *self)
 {
     pthread_join(self->worker, NULL);
+    take_added_feeds(self);
     if (self->work_result != TD_OK) {
         note_failure(self);
         wait_for_retry(self, TAP_RETRY_NS);
@@ -176,6 +190,8 @@ td_result tap_sessions_open(const tap_sessions_options *options, tap_sessions **
 {
     tap_sessions *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
+    self->options.config = NULL;
+    self->config = *options->config;
     td_result rc = open_session(self, err);
     if (rc != TD_OK) {
         free_session(self);
@@ -212,6 +228,14 @@ uint32_t tap_sessions_number(const tap_sessions *self)
     return self->state == STATE_RECORDING ? self->number : 0;
 }
 
+void tap_sessions_add_feed(tap_sessions *self, const pipeline_feed *feed)
+{
+    TD_ASSERT(self->config.feed_count + self->added_count < LIMIT_FEEDS);
+    self->added[self->added_count++] = *feed;
+    if (self->state != STATE_WORKING)
+        take_added_feeds(self);
+}
+
 intake *tap_sessions_intake(tap_sessions *self)
 {
     TD_ASSERT(self->state == STATE_RECORDING);
@@ -235,7 +259,7 @@ void tap_sessions_begin(tap_sessions *self, uint16_t feed_index)
 
 void tap_sessions_received(tap_sessions *self, uint16_t feed_index, uint64_t recv_ns)
 {
-    const char *feed = self->options.config->feeds[feed_index].name;
+    const char *feed = self->config.feeds[feed_index].name;
     for (size_t i = 0; i < self->open_rows.count; i++) {
         gap_row *row = &self->open_rows.rows[i];
         if (row->to_ns != GAP_OPEN || strcmp(row->feed, feed) != 0)

@@ -32,8 +32,8 @@ typedef struct tap_slot {
 typedef struct tap_sessions tap_sessions;
 
 typedef struct tap_sessions_options {
-    const char *path; /* path of the archive; borrowed, like the other pointers */
-    const pipeline_config *config;
+    const char *path;              /* path of the archive; borrowed, like the other pointers */
+    const pipeline_config *config; /* copied, but not what its pointers point to */
     td_clock clock;
     const td_log *log;
 } tap_sessions_options;
@@ -47,6 +47,10 @@ void tap_sessions_tick(tap_sessions *self);
 
 /* Number of the current session, from 1; 0: nothing is recorded now. */
 uint32_t tap_sessions_number(const tap_sessions *self);
+
+/* Add a feed: its index is their number so far. It is recorded at once, or, while a session is
+ * opened or ended, by the next one. At most LIMIT_FEEDS. */
+void tap_sessions_add_feed(tap_sessions *self, const pipeline_feed *feed);
 
 /* The current session's intake, and its slot of a feed and shard. Valid while tap_sessions_number
  * stays the same. */

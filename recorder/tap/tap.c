@@ -9,6 +9,7 @@
 #include "base/url.h"
 #include "recorder/tap/relay.h"
 #include "recorder/tap/rest.h"
+#include "recorder/tap/routes.h"
 
 #define TICK_NS     (10 * TD_NS_PER_MS)
 #define GOOD_BYE_NS (3 * TD_NS_PER_S)
@@ -20,11 +21,12 @@ struct tap {
     wire_loop *loop;
     wire_server *server;
     relay_env env;
-    pipeline_config config;
+    tap_routes *routes;
     redactor redactor; /* one for all feeds: a feed's key may occur in another feed */
-    relay **relays;    /* by feed and shard */
+    relay **relays;    /* by feed and shard, of LIMIT_FEEDS */
     size_t relay_count;
     uint64_t upgrades, refused; /* requests for a WebSocket connection */
+    uint64_t raw;               /* of those that were not refused, at paths without a family */
     uint64_t requests;          /* other HTTP requests */
     atomic_int is_stop_requested;
 };
@@ -37,61 +39,45 @@ static relay **relay_at(const tap *self, size_t feed_index, size_t shard)
 
 /* ---- requests ---- */
 
-static void on_refused(void *user)
+static void on_relay_refused(void *user, uint16_t feed_index)
 {
     tap *self = user;
     self->refused++;
+    self->raw -= (uint64_t)tap_routes_is_raw(self->routes, feed_index);
 }
 
 static void refuse(tap *self, wire_conn *client, unsigned status, const char *text)
 {
-    on_refused(self);
+    self->refused++;
     wire_peer_refuse(client, status, "Content-Type: text/plain; charset=utf-8\r\n",
                      td_bytes_str(text));
 }
 
-/* Find the feed of a URL: by host and path; if the host is unknown, by path alone. */
-static int find_feed(const tap *self, const char *url, td_bytes path, uint16_t *out)
+/* Find the feed of a URL, which may be a new one. */
+static uint16_t find_feed(const tap *self, const char *url)
 {
-    const family *of = family_find_by_url(td_bytes_str(url));
-    const size_t count = self->config.feed_count;
-    const family **families = td_alloc_zero(count + 1, sizeof(const family *));
-    size_t found = 0;
-    for (size_t i = 0; i < count; i++)
-        families[i] = self->config.feeds[i].family;
-    if (of == NULL)
-        found = family_choose_by_path(families, count, path);
-    else
-        while (found < count && families[found] != of)
-            found++;
-    td_free(families);
-    *out = (uint16_t)found;
-    return found < count;
-}
-
-static void refuse_path(tap *self, wire_conn *client, td_bytes path)
-{
-    char text[WIRE_ANSWER_BYTES] = "";
-    for (size_t i = 0; i < self->config.feed_count; i++)
-        family_paths_text(self->config.feeds[i].family, path, text, sizeof text);
-    refuse(self, client, 404, text);
+    size_t before, after;
+    const pipeline_feed *feeds = tap_routes_feeds(self->routes, &before);
+    const uint16_t found = tap_routes_find(self->routes, url);
+    (void)tap_routes_feeds(self->routes, &after);
+    for (size_t i = before; i < after; i++)
+        tap_sessions_add_feed(self->env.sessions, &feeds[i]);
+    return found;
 }
 
 static void *on_asked(void *user, wire_conn *client, const wire_request *request)
 {
     tap *self = user;
     char url[LIMIT_URL_BYTES];
-    relay_options options = {.env = &self->env, .url = url};
+    size_t count;
+    relay_options options = {.env = &self->env, .url = url, .redactor = &self->redactor};
     self->upgrades++;
     int length = snprintf(url, sizeof url, "%s%s", self->options.upstream, request->target);
     if (length < 0 || (size_t)length >= sizeof url) {
         refuse(self, client, 414, "the URL is too long\n");
         return NULL;
     }
-    if (!find_feed(self, url, request->path, &options.feed_index)) {
-        refuse_path(self, client, request->path);
-        return NULL;
-    }
+    options.feed_index = find_feed(self, url);
     while (options.shard < LIMIT_FEED_SLOTS &&
            *relay_at(self, options.feed_index, options.shard) != NULL)
         options.shard++;
@@ -99,8 +85,8 @@ static void *on_asked(void *user, wire_conn *client, const wire_request *request
         refuse(self, client, 503, "no more connections of this path can be recorded\n");
         return NULL;
     }
-    options.family = self->config.feeds[options.feed_index].family;
-    options.redactor = &self->redactor;
+    options.family = tap_routes_feeds(self->routes, &count)[options.feed_index].family;
+    self->raw += (uint64_t)tap_routes_is_raw(self->routes, options.feed_index);
     relay *made = relay_open(&options, client, request);
     if (made == NULL)
         return NULL;
@@ -118,26 +104,6 @@ static void on_relay_ended(void *user, uint16_t feed_index, uint32_t shard)
 
 /* ---- HTTP requests ---- */
 
-/* Return the first component of a path: "/v5". */
-static td_bytes first_segment(td_bytes path)
-{
-    const uint8_t *end = path.size < 2 ? NULL : memchr(path.data + 1, '/', path.size - 1);
-    return td_bytes_of(path.data, end == NULL ? path.size : (size_t)(end - path.data));
-}
-
-static uint16_t feed_of_request(const tap *self, td_bytes path)
-{
-    const td_bytes first = first_segment(path);
-    for (size_t i = 0; i < self->config.feed_count; i++) {
-        const family *at = self->config.feeds[i].family;
-        for (size_t k = 0; k < FAMILY_ENDPOINTS_MAX && at->endpoints[k].url != NULL; k++)
-            if (td_bytes_equal(first_segment(td_bytes_str(family_url_path(at->endpoints[k].url))),
-                               first))
-                return (uint16_t)i;
-    }
-    return 0;
-}
-
 static void *on_requested(void *user, wire_conn *client, const wire_request *request)
 {
     tap *self = user;
@@ -145,7 +111,7 @@ static void *on_requested(void *user, wire_conn *client, const wire_request *req
     const rest_options options = {.env = &self->env,
                                   .url = url,
                                   .shared = &self->requests_shared,
-                                  .feed_index = feed_of_request(self, request->path),
+                                  .feed_index = tap_routes_find_http(self->routes, request->path),
                                   .redactor = &self->redactor};
     int length = snprintf(url, sizeof url, "%s%s", self->upstream_http, request->target);
     if (length < 0 || (size_t)length >= sizeof url) {
@@ -204,21 +170,33 @@ static td_result find_upstream_http(tap *self, td_err *err)
     return rc == TD_OK ? rc : td_err_add(err, rc, "--upstream-http");
 }
 
-static td_result open_feeds(tap *self, td_err *err)
+static td_result open_routes(tap *self, td_err *err)
+{
+    const tap_options *o = &self->options;
+    const tap_routes_options options = {.upstream = o->upstream,
+                                        .families = o->families,
+                                        .family_count = o->family_count,
+                                        .raw_topics = o->raw_topics,
+                                        .raw_count = o->raw_count,
+                                        .redactor = &self->redactor,
+                                        .log = o->log};
+    return tap_routes_open(&options, &self->routes, err);
+}
+
+static td_result open_sessions(tap *self, td_err *err)
 {
     size_t count;
-    const family *const *families = family_table(&count);
-    if (count > LIMIT_FEEDS)
-        return td_err_set(err, TD_E_LIMIT, "there are %zu families: at most %u can be relayed",
-                          count, LIMIT_FEEDS);
-    self->config.feed_count = count;
-    redactor_init(&self->redactor);
-    redactor_hide_sent(&self->redactor);
-    for (size_t i = 0; i < self->config.feed_count; i++)
-        self->config.feeds[i] = (pipeline_feed){
-            .name = families[i]->name, .family = families[i], .redactor = &self->redactor};
-    self->relays = td_alloc_zero(self->config.feed_count * LIMIT_FEED_SLOTS, sizeof(relay *));
-    return TD_OK;
+    const pipeline_feed *feeds = tap_routes_feeds(self->routes, &count);
+    pipeline_config config;
+    pipeline_config_init(&config);
+    config.overload = OVERLOAD_DROP; /* a slow disk must not hold the relay back */
+    config.feed_count = count;
+    memcpy(config.feeds, feeds, count * sizeof *feeds);
+    const tap_sessions_options recording = {.path = self->options.archive,
+                                            .config = &config,
+                                            .clock = self->options.clock,
+                                            .log = self->options.log};
+    return tap_sessions_open(&recording, &self->env.sessions, err);
 }
 
 static td_result open_server(tap *self, td_err *err)
@@ -233,23 +211,20 @@ td_result tap_open(const tap_options *options, tap **out, td_err *err)
 {
     tap *self = td_alloc_zero(1, sizeof *self);
     self->options = *options;
-    pipeline_config_init(&self->config);
-    self->config.overload = OVERLOAD_DROP; /* a slow disk must not hold the relay back */
-    const tap_sessions_options recording = {.path = options->archive,
-                                            .config = &self->config,
-                                            .clock = options->clock,
-                                            .log = options->log};
     self->env = (relay_env){.clock = options->clock,
                             .log = options->log,
                             .ca_file = options->ca_file,
                             .dialects = dialect_parser_open(),
                             .sent = sent_secrets_open(),
                             .ended = on_relay_ended,
-                            .refused = on_refused,
+                            .refused = on_relay_refused,
                             .user = self};
-    td_result rc = open_feeds(self, err);
+    redactor_init(&self->redactor);
+    redactor_hide_sent(&self->redactor);
+    self->relays = td_alloc_zero((size_t)LIMIT_FEEDS * LIMIT_FEED_SLOTS, sizeof(relay *));
+    td_result rc = check_upstream(options->upstream, err);
     if (rc == TD_OK)
-        rc = check_upstream(options->upstream, err);
+        rc = open_routes(self, err);
     if (rc == TD_OK)
         rc = find_upstream_http(self, err);
     if (rc == TD_OK)
@@ -259,7 +234,7 @@ td_result tap_open(const tap_options *options, tap **out, td_err *err)
     if (rc == TD_OK)
         rc = open_server(self, err);
     if (rc == TD_OK)
-        rc = tap_sessions_open(&recording, &self->env.sessions, err);
+        rc = open_sessions(self, err);
     self->env.loop = self->loop;
     if (rc != TD_OK) {
         tap_close(self);
@@ -294,7 +269,7 @@ static td_result send_goodbye(tap *self, td_err *err)
 {
     td_result rc = TD_OK;
     uint64_t until_ns = clock_mono_ns(self->options.clock) + GOOD_BYE_NS;
-    for (size_t i = 0; i < self->config.feed_count * LIMIT_FEED_SLOTS; i++)
+    for (size_t i = 0; i < (size_t)LIMIT_FEEDS * LIMIT_FEED_SLOTS; i++)
         if (self->relays[i] != NULL)
             relay_stop(self->relays[i]);
     while (rc == TD_OK && self->relay_count > 0 && clock_mono_ns(self->options.clock) < until_ns)
@@ -321,6 +296,7 @@ tap_counts tap_get_counts(const tap *self)
 {
     return (tap_counts){.relayed = self->upgrades - self->refused,
                         .refused = self->refused,
+                        .raw = self->raw,
                         .requests = self->requests,
                         .recorded = tap_sessions_totals(self->env.sessions)};
 }
@@ -335,6 +311,7 @@ void tap_close(tap *self)
     sent_secrets_close(self->env.sent);
     redactor_fini(&self->redactor);
     rest_shared_fini(&self->requests_shared);
+    tap_routes_close(self->routes);
     td_free(self->relays);
     td_free(self);
 }

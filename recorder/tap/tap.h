@@ -1,8 +1,7 @@
 /* A pass-through for clients: listens, connects each client to the exchange (recorder/tap/relay.h),
  * sends its HTTP requests there (recorder/tap/rest.h), and records everything
- * (recorder/tap/sessions.h). Each family of the exchange is a feed, chosen by the path that a
- * client requests; each client is a slot of its feed. An HTTP request is recorded in the first feed
- * of which a path has the same first component as the request's path, else in the first feed.
+ * (recorder/tap/sessions.h). Each family of the exchange is a feed, and so is each path that no
+ * family has (recorder/tap/routes.h); each client is a slot of its feed.
  *
  * Network thread only, except tap_stop. */
 #ifndef TD_TAP_TAP_H
@@ -23,14 +22,19 @@ typedef struct tap_options {
     const char *upstream;      /* ws://HOST[:PORT] or wss://… */
     const char *upstream_http; /* http://HOST[:PORT] or https://…; NULL: upstream's host, with "api"
                                   instead of a leading "stream" */
-    const char *ca_file;       /* CA to trust for upstream; NULL: the system's CAs */
+    /* As in tap_routes_options. */
+    const char *const *families;
+    size_t family_count;
+    const char *const *raw_topics;
+    size_t raw_count;
+    const char *ca_file;        /* CA to trust for upstream; NULL: the system's CAs */
     wire_server_options server; /* ops and user are set by the tap */
     td_clock clock;
     const td_log *log;
 } tap_options;
 
 /* Open the first session, and listen. TD_E_INVALID: an upstream is not a URL of a server; also
- * errors of the archive and the server. */
+ * errors of tap_routes_open, the archive and the server. */
 TD_MUST_USE td_result tap_open(const tap_options *options, tap **out, td_err *err);
 
 /* The listening server, owned by the tap; NULL after tap_run. */
@@ -46,6 +50,7 @@ void tap_stop(tap *self);
 /* Connections and requests so far, and totals of the recording. */
 typedef struct tap_counts {
     uint64_t relayed, refused, requests;
+    uint64_t raw; /* relayed connections whose path no family has, or several have */
     tap_totals recorded;
 } tap_counts;
 tap_counts tap_get_counts(const tap *self);

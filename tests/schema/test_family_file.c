@@ -651,6 +651,26 @@ static void test_raw(void **state)
     td_arena_close(memory);
 }
 
+/* It need not be known where frames name their topic: then none has one. */
+static void test_raw_without_places(void **state)
+{
+    (void)state;
+    static const char TEXT[] = "family: x\nraw: []\naddresses: [main public wss://a/]\n";
+    td_arena *memory = td_arena_open();
+    family made;
+    td_err err = {0};
+    classification found;
+    uint8_t frame[64 + DECODE_PADDING_BYTES] = "{\"a\":\"t\"}";
+    if (read_alone(TEXT, memory, &made, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    decoder *reader = decoder_open();
+    decoder_classify(reader, &made, td_bytes_of(frame, strlen((const char *)frame)), CHANNEL_IN, 1,
+                     &found);
+    assert_int_equal(found.frame_class, CLASS_UNKNOWN);
+    decoder_close(reader);
+    td_arena_close(memory);
+}
+
 /* Mistakes of such documents. */
 static void test_raw_mistakes(void **state)
 {
@@ -658,7 +678,7 @@ static void test_raw_mistakes(void **state)
     static const struct {
         const char *text, *words;
     } ROWS[] = {
-        {"family: x\nraw: []\n", "made.yaml:2: a list of texts is expected"},
+        {"family: x\nraw: /a\n", "made.yaml:2: a list of texts is expected"},
         {"family: x\nraw: [/a, b]\n",
          "made.yaml:2: a JSON pointer, such as /arg/channel, is expected, not 'b'"},
         {"family: x\nraw: [/a~1b]\n",
@@ -690,7 +710,8 @@ int main(void)
         cmocka_unit_test(test_checksum),     cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_excess),       cmocka_unit_test(test_ends),
         cmocka_unit_test(test_shipped),      cmocka_unit_test(test_raw),
-        cmocka_unit_test(test_raw_mistakes), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_raw_mistakes), cmocka_unit_test(test_raw_without_places),
+        cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

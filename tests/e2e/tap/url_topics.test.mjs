@@ -55,7 +55,17 @@ async function tapped(t, dir, server, clients) {
   const archive = path.join(dir, "tape");
   const tap = await listening(
     t,
-    ["tap", "-a", archive, "--upstream", server.url, "--ca-file", server.ca],
+    [
+      "tap",
+      "-a",
+      archive,
+      "--upstream",
+      server.url,
+      "--family",
+      "binance-spot",
+      "--ca-file",
+      server.ca,
+    ],
     dir
   );
   const received = [];

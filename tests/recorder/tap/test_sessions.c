@@ -82,26 +82,32 @@ static void tick_until(fixture *f, uint32_t number)
 }
 
 /* A new connection of the slot, with frames. */
-static void record(fixture *f, uint32_t expected_conns)
+static void record_in(fixture *f, uint16_t feed, uint32_t expected_conns)
 {
     static const char FRAME[] = "{\"topic\":\"publicTrade.X\"}";
     intake *into = tap_sessions_intake(f->sessions);
-    tap_slot *slot = tap_sessions_slot(f->sessions, 0, 3);
+    tap_slot *slot = tap_sessions_slot(f->sessions, feed, 3);
+    slot->at.feed_index = feed;
     assert_int_equal(slot->at.conn, expected_conns);
     assert_int_equal(slot->outage.from_ns, 0);
     slot->at.shard = 3;
     slot->at.conn++;
     slot->at.in = slot->at.out = 0;
-    tap_sessions_begin(f->sessions, 0);
+    tap_sessions_begin(f->sessions, feed);
     intake_opened(into, &slot->at);
     for (int i = 0; i < FRAMES; i++) {
         const ws_message frame = {.opcode = OPCODE_TEXT,
                                   .bytes = td_bytes_str(FRAME),
                                   .mono_ns = clock_mono_ns(clock_sim_clock(f->clock))};
         uint64_t recv_ns = intake_frame(into, &slot->at, CHANNEL_IN, &frame);
-        tap_sessions_received(f->sessions, 0, recv_ns);
+        tap_sessions_received(f->sessions, feed, recv_ns);
     }
     intake_closed(into, &slot->at);
+}
+
+static void record(fixture *f, uint32_t expected_conns)
+{
+    record_in(f, 0, expected_conns);
 }
 
 /* Opens the archive as another program does. */
@@ -191,12 +197,42 @@ static void test_stopped_between(void **state)
     }
 }
 
+/* Feeds are added while a session records, while one is ended and opened, and while none is there.
+ */
+static void test_added_feeds(void **state)
+{
+    (void)state;
+    static const char *const NAMES[] = {"v5-spot", "v5-option", "v5-inverse"};
+    fixture f;
+    td_err err;
+    fixture_open(&f);
+    for (uint16_t i = 0; i < 3; i++) {
+        const family *of = family_find(td_bytes_str(NAMES[i]));
+        const pipeline_feed added = {.name = of->name, .family = of};
+        if (i > 0) {
+            clock_sim_set_wall(f.clock, START_NS - i * HOUR_NS);
+            tick_until(&f, 0);
+        }
+        for (uint16_t ticks = 0; i == 2 && ticks < 20; ticks++)
+            tick(&f);
+        tap_sessions_add_feed(f.sessions, &added);
+        tick_until(&f, i + 1U);
+        for (uint16_t feed = 0; feed <= i + 1; feed++)
+            record_in(&f, feed, 0);
+    }
+    if (tap_sessions_stop(f.sessions, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(tap_sessions_totals(f.sessions).frames, (2 + 3 + 4) * FRAMES);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_next_one_follows),
         cmocka_unit_test(test_an_archive_that_is_taken),
         cmocka_unit_test(test_stopped_between),
+        cmocka_unit_test(test_added_feeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
