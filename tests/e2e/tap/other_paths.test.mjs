@@ -322,3 +322,27 @@ topics:
   });
   assert.deepEqual([report.decoded, report.undecoded], [2, 0]);
 });
+
+test("serve warns of a path at which it has feeds of two exchanges", async (t) => {
+  const dir = temporary(t);
+  const server = await exchange(t, ["{}"]);
+  let archive;
+  for (const family of ["kraken-v1", "bitstamp"]) {
+    const tap = await startTap(t, dir, server.url, ["--family", family]);
+    await visit(t, `${tap.url}/`, "{}", 1);
+    await tap.stop();
+    archive = tap.archive;
+  }
+  for (const [more, expected] of [
+    [[], true],
+    [["--feed", "kraken-v1"], false],
+  ]) {
+    const served = await listening(t, ["serve", archive, "--plain", "--hold", ...more], dir);
+    const { stderr } = await served.program.kill("SIGTERM");
+    assert.equal(
+      /feeds kraken-v1 and bitstamp are both at \/: .*--feed chooses one/.test(stderr),
+      expected,
+      stderr
+    );
+  }
+});
