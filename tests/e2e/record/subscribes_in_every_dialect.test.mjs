@@ -380,7 +380,7 @@ describe("refused credentials", { concurrency: 2 }, () => {
     const other = await run(
       t,
       "tapedeck-record",
-      ["record", "-a", path.join(dir, "tape"), "--family", "binance-usdm-private", "--all"],
+      ["record", "-a", path.join(dir, "tape"), "--family", "binance-usdm-private", "--topic", "x"],
       { status: 2 }
     );
     assert.match(other.stderr, /record cannot log in to family 'binance-usdm-private'\n.*tap/);

@@ -208,9 +208,10 @@ static void on_ended(void *user, uint16_t feed_index, uint32_t shard)
     f->ended++;
 }
 
-static void on_refused(void *user)
+static void on_refused(void *user, uint16_t feed_index)
 {
     fixture *f = user;
+    (void)feed_index;
     f->refused++;
 }
 
