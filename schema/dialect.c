@@ -72,9 +72,15 @@ static td_result add_topic(dialect_parser *parser, const topic_spelling *spellin
     return rc == TD_OK ? dialect_text_end(parser, err) : rc;
 }
 
+/* The keys of the exchange's topics; NULL: they are texts. */
+static const topic_keys *object_keys(const exchange_row *exchange)
+{
+    return exchange->topic_keys.usual != NULL ? &exchange->topic_keys : NULL;
+}
+
 /* Append the topic of a value: of an object with these keys; without keys, a text. Any other value
  * as it is written: no topic is so, but some clients send auth's expires as a number. */
-static td_result add_value(dialect_parser *parser, const dialect *spoken, const char *const *keys,
+static td_result add_value(dialect_parser *parser, const dialect *spoken, const topic_keys *keys,
                            json_value value, td_err *err)
 {
     td_bytes item;
@@ -86,7 +92,7 @@ static td_result add_value(dialect_parser *parser, const dialect *spoken, const 
     return rc == TD_OK ? dialect_text_end(parser, err) : rc;
 }
 
-static td_result add_values(dialect_parser *parser, const dialect *spoken, const char *const *keys,
+static td_result add_values(dialect_parser *parser, const dialect *spoken, const topic_keys *keys,
                             json_value list, td_err *err)
 {
     td_result rc = TD_OK;
@@ -132,7 +138,7 @@ static td_result read_list(const dialect *spoken, dialect_parser *parser, json_v
     if (json_type_of(list) != JSON_ARRAY)
         return td_err_set(err, TD_E_INVALID, "topics are not a list");
     return add_values(parser, spoken,
-                      out->kind <= REQUEST_UNSUBSCRIBE ? spoken->exchange->topic_keys : NULL, list,
+                      out->kind <= REQUEST_UNSUBSCRIBE ? object_keys(spoken->exchange) : NULL, list,
                       err);
 }
 
@@ -264,7 +270,7 @@ static request_kind kind_of_word(const exchange_row *exchange, td_bytes word)
 static td_result read_lists(dialect_parser *parser, const dialect *spoken, json_value root,
                             const char *const *paths, td_err *err)
 {
-    const char *const *keys = spoken->exchange->topic_keys;
+    const topic_keys *keys = object_keys(spoken->exchange);
     td_result rc = TD_OK;
     json_value list;
     for (; *paths != NULL && rc == TD_OK; paths++) {

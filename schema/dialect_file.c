@@ -431,7 +431,7 @@ static const char *fault_of(const dialect *made)
     if ((is_in_parts || made->has_symbol_lists) && !made->has_parts)
         return "$name, $symbols, $symbol_list, $parameter and symbol_lists need the property "
                "parts:";
-    if (made->spelling != NULL && made->exchange->topic_keys != NULL)
+    if (made->spelling != NULL && made->exchange->topic_keys.usual != NULL)
         return "topics are spelled, or objects (topic_keys):";
     if (made->asks_one && made->ask_topics_max != 1)
         return "$topic needs ask_topics_max: 1:";

@@ -125,20 +125,6 @@ typedef struct request_job {
     split_topic topic; /* parts of the first topic, in dialects with parts */
 } request_job;
 
-/* {"KEY":NAME,"KEY":SYMBOL}; a topic without a symbol has one member. */
-static td_result put_object(const char *const *keys, const char *topic, td_buf *out, td_err *err)
-{
-    const size_t stem = topic_stem_size(topic);
-    json_writer writer;
-    json_write_begin(&writer, out);
-    json_write_object_begin(&writer);
-    json_write_member_bytes(&writer, keys[0], td_bytes_of(topic, stem > 0 ? stem : strlen(topic)));
-    if (stem > 0)
-        json_write_member_text(&writer, keys[1], topic + stem + 1);
-    json_write_object_end(&writer);
-    return json_write_end(&writer, err);
-}
-
 td_result dialect_spell(const dialect *spoken, const char *topic, td_buf *out, td_err *err)
 {
     return spoken->spelling != NULL ? topic_spell(spoken->spelling, topic, out, err)
@@ -159,8 +145,8 @@ static td_result put_spelled(const topic_spelling *spelling, const char *topic, 
 
 static td_result put_topic(const dialect *spoken, const char *topic, td_buf *out, td_err *err)
 {
-    if (spoken->exchange->topic_keys != NULL)
-        return put_object(spoken->exchange->topic_keys, topic, out, err);
+    if (spoken->exchange->topic_keys.usual != NULL)
+        return topic_put_object(&spoken->exchange->topic_keys, topic, out, err);
     return spoken->spelling != NULL ? put_spelled(spoken->spelling, topic, out, err)
                                     : put_text(out, td_bytes_str(topic), err);
 }

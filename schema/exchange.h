@@ -194,15 +194,27 @@ typedef struct http_preset {
     const char *const *requests; /* "NAME=/path", as of record --http; ends with NULL */
 } http_preset;
 
+/* The keys of what follows the name of certain topics, "option-trades.OPTION.BTC-USD". */
+enum { NAMED_KEYS_MAX = 3 };
+typedef struct named_keys {
+    const char *topic;                    /* the topic's name */
+    const char *keys[NAMED_KEYS_MAX + 1]; /* in the topic's order; ends with NULL */
+} named_keys;
+
+/* How topics are objects. */
+typedef struct topic_keys {
+    const char *const *usual; /* keys of the name and of the symbol; NULL: topics are texts */
+    const named_keys *named;  /* topics with other keys than that of the symbol; ends with topic
+                                 NULL;  NULL: none */
+} topic_keys;
+
 typedef struct exchange_row {
     const char *name;
     const struct dialect *dialects; /* schema/dialect.h */
     size_t dialect_count;
     const struct topic_parts *parts; /* where topics in parts are (schema/dialect.h); NULL: nowhere
                                       */
-    /* In requests and answers a topic is an object with these keys, of its name and its symbol;
-     * NULL: it is a text. */
-    const char *const *topic_keys;
+    topic_keys topic_keys;           /* of topics in requests and answers */
     answer_paths answers;
     const kind_word *kinds;         /* words for the kind of a frame; ends with text NULL */
     const char *const *other_hosts; /* hosts that serve the same paths as its families' endpoints;

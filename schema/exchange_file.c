@@ -576,6 +576,16 @@ static td_result read_topic_keys(document_node list, void *member, td_err *err)
                      list, "the keys of a topic's name and symbol are expected, not", err);
 }
 
+/* "NAME KEY [KEY...]" */
+static const document_member NAMED_KEYS[] = {
+    {NULL, DOCUMENT_AT(TEXT, named_keys, topic)},
+    {NULL, DOCUMENT_AT(TEXT, named_keys, keys[0])},
+    {NULL, DOCUMENT_AT(TEXT, named_keys, keys[1])},
+    {NULL, DOCUMENT_AT(TEXT, named_keys, keys[2])},
+};
+static const document_form NAMED_KEYS_FORM = {"a topic's keys are \"NAME KEY [KEY...]\", not",
+                                              DOCUMENT_MEMBERS(NAMED_KEYS), .least = 2, .most = 4};
+
 /* 1 if a name can begin names of files and be a cell of tables. */
 static int is_plain(const char *name)
 {
@@ -617,7 +627,9 @@ static const document_member EXCHANGE[] = {
      .size = sizeof(instrument_lists), .table = &INSTRUMENTS_TABLE},
     {"parts", DOCUMENT_AT(POINTER, exchange_row, parts), .size = sizeof(topic_parts),
      .table = &TOPIC_PARTS},
-    {"topic_keys", DOCUMENT_AT(OWN, exchange_row, topic_keys), .read = read_topic_keys},
+    {"topic_keys", DOCUMENT_AT(OWN, exchange_row, topic_keys.usual), .read = read_topic_keys},
+    {"topic_keys_of", DOCUMENT_AT(LIST, exchange_row, topic_keys.named), .what = "topics",
+     .size = sizeof(named_keys), .least = 1, .most = TEXTS_MAX, .form = &NAMED_KEYS_FORM},
     {"answers", DOCUMENT_AT(STRUCT, exchange_row, answers), .table = &ANSWERS_TABLE},
     {"dialects", DOCUMENT_AT(MAP, exchange_row, dialects), .is_needed = 1, .what = "dialects",
      .count_offset = offsetof(exchange_row, dialect_count), .size = sizeof(dialect), .least = 1,
@@ -627,7 +639,10 @@ static const document_member EXCHANGE[] = {
 static td_result check_exchange(document_node root, void *row, td_err *err)
 {
     const exchange_row *out = row;
-    return check_values(document_find(root, "values"), out->values, err);
+    const document_node keys = document_find(root, "topic_keys_of");
+    return out->topic_keys.named != NULL && out->topic_keys.usual == NULL
+               ? document_refuse(keys, "the exchange has no", td_bytes_str("topic_keys"), err)
+               : check_values(document_find(root, "values"), out->values, err);
 }
 
 static const document_table EXCHANGE_TABLE = {"an exchange", DOCUMENT_MEMBERS(EXCHANGE),

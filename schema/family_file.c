@@ -523,7 +523,7 @@ static td_result check_dialect(document_node root, const family *made, td_err *e
 {
     const dialect *spoken = made->dialect;
     const int is_plain = spoken->covering == COVER_SAME && spoken->spelling == NULL &&
-                         spoken->parts == NULL && made->exchange->topic_keys == NULL;
+                         spoken->parts == NULL && made->exchange->topic_keys.usual == NULL;
     for (size_t i = 0; i < made->topic_count && !is_plain; i++)
         if (topic_row_end(&made->topics[i])[0] != '\0')
             return document_refuse(document_find(root, "dialect"),

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/json/json_write.h"
 #include "base/limits.h"
+#include "schema/exchange.h"
 
 /* ---- parts of requests ---- */
 
@@ -175,20 +177,68 @@ int topic_parts_is_possible(const topic_parts *parts, td_bytes topic)
 
 /* ---- objects ---- */
 
-int topic_has_object(const char *const *keys, json_value value)
+/* The keys of what follows a topic's name; NULL: the topic has the usual key of a symbol. */
+static const char *const *find_named(const topic_keys *keys, td_bytes name)
 {
-    td_bytes name;
-    return json_type_of(value) == JSON_OBJECT && json_find_text(value, keys[0], &name);
+    for (const named_keys *row = keys->named; row != NULL && row->topic != NULL; row++)
+        if (td_bytes_is(name, row->topic))
+            return row->keys;
+    return NULL;
 }
 
-td_result topic_read_object(const char *const *keys, json_value object, td_buf *out, td_err *err)
+int topic_has_object(const topic_keys *keys, json_value value)
 {
-    td_bytes name, symbol;
-    td_result rc = json_find_text(object, keys[0], &name) ? append(out, name, err) : TD_OK;
-    if (rc != TD_OK || !json_find_text(object, keys[1], &symbol))
-        return rc;
-    rc = td_buf_append(out, ".", 1, err);
-    return rc == TD_OK ? append(out, symbol, err) : rc;
+    td_bytes name;
+    return json_type_of(value) == JSON_OBJECT && json_find_text(value, keys->usual[0], &name);
+}
+
+td_result topic_read_object(const topic_keys *keys, json_value object, td_buf *out, td_err *err)
+{
+    td_bytes name, part;
+    if (!json_find_text(object, keys->usual[0], &name))
+        return TD_OK;
+    const char *const *key = find_named(keys, name);
+    td_result rc = append(out, name, err);
+    for (key = key == NULL ? keys->usual + 1 : key;
+         rc == TD_OK && *key != NULL && json_find_text(object, *key, &part); key++) {
+        rc = td_buf_append(out, ".", 1, err);
+        if (rc == TD_OK)
+            rc = append(out, part, err);
+    }
+    return rc;
+}
+
+/* Write the members of what follows a topic's name. The last key has the rest. */
+static void put_named(json_writer *writer, const char *const *keys, td_bytes rest)
+{
+    td_bytes part = rest;
+    for (; *keys != NULL && rest.data != NULL; keys++) {
+        if (keys[1] == NULL)
+            part = rest;
+        else
+            (void)td_bytes_next(&rest, '.', &part); /* it has a part */
+        json_write_member_bytes(writer, *keys, part);
+    }
+}
+
+td_result topic_put_object(const topic_keys *keys, const char *topic, td_buf *out, td_err *err)
+{
+    const size_t stem = topic_stem_size(topic);
+    td_bytes rest = td_bytes_str(topic), name = rest;
+    (void)td_bytes_next(&rest, '.', &name); /* the first part, even if it is all */
+    const char *const *named = find_named(keys, name);
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_object_begin(&writer);
+    if (named == NULL)
+        name = td_bytes_of(topic, stem > 0 ? stem : strlen(topic));
+    json_write_member_bytes(&writer, keys->usual[0], name);
+    if (named != NULL)
+        put_named(&writer, named, rest);
+    else if (stem > 0)
+        json_write_member_text(&writer, keys->usual[1], topic + stem + 1);
+    json_write_object_end(&writer);
+    return json_write_end(&writer, err);
 }
 
 /* ---- spellings ---- */

@@ -5,6 +5,7 @@
 #define TD_SCHEMA_TOPIC_PARTS_H
 
 #include "schema/dialect_text.h"
+#include "schema/exchange.h"
 
 /* A parameter of topics, such as a candle's interval, in a dialect whose topics are in parts. */
 typedef struct topic_parameter {
@@ -52,14 +53,18 @@ size_t topic_stem_size(const char *topic);
 /* 1 if the parameter of a topic, if it has one, can exist. */
 int topic_parts_is_possible(const topic_parts *parts, td_bytes topic);
 
-/* ---- objects: {"channel":NAME,"instId":SYMBOL} ---- */
+/* ---- objects: {"channel":NAME,"instId":SYMBOL} (schema/exchange.h) ---- */
 
-/* 1 if a value is an object with the first of these keys, of the name and of the symbol. */
-int topic_has_object(const char *const *keys, json_value value);
+/* 1 if a value is an object with the key of the name. */
+int topic_has_object(const topic_keys *keys, json_value value);
 
-/* Append its topic. An object without a symbol is a topic without one. TD_E_LIMIT. */
-TD_MUST_USE td_result topic_read_object(const char *const *keys, json_value object, td_buf *out,
+/* Append its topic, up to the first part that the object lacks. TD_E_LIMIT. */
+TD_MUST_USE td_result topic_read_object(const topic_keys *keys, json_value object, td_buf *out,
                                         td_err *err);
+
+/* Append the object of a topic; parts that the topic lacks are left out. TD_E_LIMIT. */
+TD_MUST_USE td_result topic_put_object(const topic_keys *keys, const char *topic, td_buf *out,
+                                       td_err *err);
 
 /* ---- spellings: "{name}@{symbol}", "{lower_symbol}@{name} or !*" ---- */
 

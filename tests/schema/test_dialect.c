@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "schema/dialect.h"
+#include "schema/exchange.h"
 #include "base/buf.h"
 #include "schema/family.h"
 #include "schema/filters.h"
@@ -437,15 +438,69 @@ static void test_long_objects(void **state)
     td_buf_fini(&frame);
 }
 
+/* Topics with keys of their own, both ways. */
+static void test_named_objects(void **state)
+{
+    static const struct {
+        const char *topic, *object;
+    } ROWS[] = {
+        {"books.A-B", "{\"channel\":\"books\",\"instId\":\"A-B\"}"},
+        {"status", "{\"channel\":\"status\"}"},
+        {"kind.SWAP", "{\"channel\":\"kind\",\"instType\":\"SWAP\"}"},
+        {"kind", "{\"channel\":\"kind\"}"},
+        {"both.X.A-B", "{\"channel\":\"both\",\"instType\":\"X\",\"instFamily\":\"A-B\"}"},
+        {"both.X.A.B", "{\"channel\":\"both\",\"instType\":\"X\",\"instFamily\":\"A.B\"}"},
+        {"both.X", "{\"channel\":\"both\",\"instType\":\"X\"}"},
+        {"kinds.SWAP", "{\"channel\":\"kinds\",\"instId\":\"SWAP\"}"},
+    };
+    static const char *const USUAL[] = {"channel", "instId", NULL};
+    static const named_keys NAMED[] = {
+        {"kind", {"instType"}}, {"both", {"instType", "instFamily"}}, {NULL, {NULL}}};
+    const topic_keys keys = {USUAL, NAMED};
+    (void)state;
+    json_parser *parser = json_parser_open(1 << 10);
+    td_buf out;
+    td_buf_init(&out, 1 << 10);
+    json_value object;
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        td_buf_clear(&out);
+        assert_int_equal(topic_put_object(&keys, ROWS[i].topic, &out, NULL), TD_OK);
+        assert_text(&out, ROWS[i].object);
+        assert_int_equal(
+            json_parse(parser, td_bytes_str(ROWS[i].object), JSON_COPIED, &object, NULL), TD_OK);
+        assert_true(topic_has_object(&keys, object));
+        td_buf_clear(&out);
+        assert_int_equal(topic_read_object(&keys, object, &out, NULL), TD_OK);
+        assert_text(&out, ROWS[i].topic);
+    }
+    /* A part after one that is absent has no place. */
+    assert_int_equal(json_parse(parser,
+                                td_bytes_str("{\"instFamily\":\"A-B\",\"channel\":\"both\"}"),
+                                JSON_COPIED, &object, NULL),
+                     TD_OK);
+    td_buf_clear(&out);
+    assert_int_equal(topic_read_object(&keys, object, &out, NULL), TD_OK);
+    assert_text(&out, "both");
+    td_buf_fini(&out);
+    json_parser_close(parser);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_long_lists),       cmocka_unit_test(test_long_objects),
-        cmocka_unit_test(test_requests),         cmocka_unit_test(test_sign),
-        cmocka_unit_test(test_answers),          cmocka_unit_test(test_requests_refused),
-        cmocka_unit_test(test_filter_covers),    cmocka_unit_test(test_covers_by_text),
-        cmocka_unit_test(test_filters),          cmocka_unit_test(test_filters_are_bounded),
-        cmocka_unit_test(test_filters_are_many), cmocka_unit_test(test_words),
+        cmocka_unit_test(test_long_lists),
+        cmocka_unit_test(test_long_objects),
+        cmocka_unit_test(test_named_objects),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_sign),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_requests_refused),
+        cmocka_unit_test(test_filter_covers),
+        cmocka_unit_test(test_covers_by_text),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_filters_are_bounded),
+        cmocka_unit_test(test_filters_are_many),
+        cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests_name("schema/dialect", tests, NULL, NULL);
 }
