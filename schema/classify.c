@@ -692,10 +692,12 @@ static int add_part_at(const members *m, const char *path, topic_text *out)
 static int compose(const job *j, const topic_row *row, const members *m, td_bytes wire,
                    td_bytes *out)
 {
-    if (row->symbol_path == NULL || !td_bytes_equal(wire, topic_row_frame_topic(row)))
+    if (row->symbol_path == NULL || !topic_row_is_frame_topic(row, (td_bytes){0}, wire))
         return 0;
     topic_text composed = {j->memory->composed, 0};
-    if (!add_part(&composed, td_bytes_of(row->pattern, strcspn(row->pattern, "{") - 1)) ||
+    const td_bytes name =
+        topic_row_is_joined(row) ? wire : td_bytes_of(row->pattern, strcspn(row->pattern, "{") - 1);
+    if (!add_part(&composed, name) ||
         (row->parameter_path != NULL && !add_part_at(m, row->parameter_path, &composed)) ||
         !add_part_at(m, row->symbol_path, &composed))
         return 0;

@@ -564,7 +564,7 @@ static __attribute__((noinline)) const uint8_t *scan_topic_parts(walk *w, const 
         text = td_bytes_of(plain, topic_read_spelling(own->row->spelling, text, plain));
     if (is_apart) {
         w->has_topic = 1;
-        return p != NULL && td_bytes_equal(text, topic_row_frame_topic(own->row)) ? p : NULL;
+        return p != NULL && topic_row_is_frame_topic(own->row, topic->topic, text) ? p : NULL;
     }
     size_t topic_bytes = topic->topic.size;
     size_t symbol_bytes = own->has_symbol ? topic->symbol.size + 1 : 0;

@@ -100,7 +100,7 @@ static int is_own_topic(const rows *r, td_bytes text)
     if (row->spelling != NULL && text.size < sizeof unspelled)
         text = td_bytes_of(unspelled, topic_read_spelling(row->spelling, text, unspelled));
     if (row->symbol_path != NULL) /* the text is only the first part; other members have the rest */
-        return td_bytes_equal(text, topic_row_frame_topic(row));
+        return topic_row_is_frame_topic(row, r->topic->topic, text);
     return topic_match_text(row, 1, text, TOPIC_ANY_TIME, &found) &&
            td_bytes_equal(found.topic, r->topic->topic) &&
            (td_bytes_equal(found.symbol, r->topic->symbol) || td_bytes_is(r->topic->symbol, "*"));

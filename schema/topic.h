@@ -388,12 +388,36 @@ typedef struct topic_match {
 int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, uint64_t at_ns,
                      topic_match *out);
 
-/* The frame's "topic" of a topic that is composed of it and other members. */
+/* 1 if a text and a placeholder are the first part of the row's pattern:
+ * "candle{interval}.{symbol}".
+ */
+static inline int topic_row_is_joined(const topic_row *row)
+{
+    const char *brace = strchr(row->pattern, '{');
+    return brace != NULL && brace > row->pattern && brace[-1] != '.';
+}
+
+/* The frame's "topic" of a topic that is composed of it and other members; of a joined row only its
+ * beginning. */
 static inline td_bytes topic_row_frame_topic(const topic_row *row)
 {
     const size_t size = strcspn(row->pattern, "{");
+    const size_t before = size == 0 || topic_row_is_joined(row) ? size : size - 1;
     return row->frame_topic != NULL ? td_bytes_str(row->frame_topic)
-                                    : td_bytes_of(row->pattern, size == 0 ? 0 : size - 1);
+                                    : td_bytes_of(row->pattern, before);
+}
+
+/* 1 if a text is the frame's "topic" of a composed topic, or, with name data NULL, of any topic of
+ * the row. name: the topic without its symbol. */
+static inline int topic_row_is_frame_topic(const topic_row *row, td_bytes name, td_bytes text)
+{
+    const td_bytes begin = topic_row_frame_topic(row);
+    if (!topic_row_is_joined(row))
+        return td_bytes_equal(text, begin);
+    return name.data != NULL
+               ? td_bytes_equal(text, name)
+               : text.size > begin.size && memcmp(text.data, begin.data, begin.size) == 0 &&
+                     memchr(text.data, '.', text.size) == NULL;
 }
 
 /* The key of the topic in a frame. */

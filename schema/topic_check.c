@@ -56,6 +56,20 @@ static const char *end_fault(const topic_row *row)
     return row->symbol_path == NULL ? NULL : "text is after a symbol that has a path, in the topic";
 }
 
+/* A text begins the part of a placeholder, which frames then have as the topic's name: all else of
+ * the topic is its symbol. */
+static const char *joined_fault(const topic_row *row)
+{
+    const char *end = strchr(row->pattern, '}') + 1, *dot = strchr(row->pattern, '.');
+    const int is_first =
+        dot == end && (strcmp(end, ".{symbol}") == 0 || strcmp(end, ".{coin}") == 0);
+    return strchr(row->pattern, '{')[-1] == '.' ||
+                   (is_first && row->parameter_path == NULL && row->frame_topic == NULL)
+               ? NULL
+               : "the symbol has a path, and a text begins the part of a placeholder, which is not "
+                 "the first or has more than the symbol after it, in the topic";
+}
+
 static const char *pattern_fault(const topic_row *row, td_bytes *where)
 {
     const char *pattern = row->pattern;
@@ -77,9 +91,7 @@ static const char *pattern_fault(const topic_row *row, td_bytes *where)
         return "frame_topic: is for topics whose symbol has a path, not for the topic";
     if (row->symbol_path != NULL && (row->is_event || !topic_row_has_symbol(row)))
         return "a symbol has a path, but it is no part of the topic";
-    if (row->symbol_path != NULL && strchr(pattern, '{')[-1] != '.')
-        return "the symbol has a path, and a text begins the part of a placeholder, in the topic";
-    return NULL;
+    return row->symbol_path == NULL ? NULL : joined_fault(row);
 }
 
 /* ---- fields ---- */

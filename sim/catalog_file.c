@@ -360,6 +360,14 @@ static td_result add_row(reading *r, document_node at, const stream_row *row, td
     return TD_OK;
 }
 
+/* Where the interval is in a topic that ends with "{interval}"; else the topic's size. */
+static size_t interval_at(const char *topic)
+{
+    static const char MARK[] = "{interval}";
+    const size_t size = strlen(topic), mark = sizeof MARK - 1;
+    return size > mark && strcmp(topic + size - mark, MARK) == 0 ? size - mark : size;
+}
+
 /* Add a row for each interval of a candle. */
 static td_result add_candles(reading *r, document_node list, const stream_row *candle, td_err *err)
 {
@@ -367,7 +375,8 @@ static td_result add_candles(reading *r, document_node list, const stream_row *c
         {"1", 1},     {"3", 3},     {"5", 5},     {"15", 15},   {"30", 30},  {"60", 60},
         {"120", 120}, {"240", 240}, {"360", 360}, {"720", 720}, {"D", 1440}, {"1m", 1},
         {"3m", 3},    {"5m", 5},    {"15m", 15},  {"30m", 30},  {"1h", 60},  {"2h", 120},
-        {"4h", 240},  {"6h", 360},  {"12h", 720}, {"1d", 1440},
+        {"4h", 240},  {"6h", 360},  {"12h", 720}, {"1d", 1440}, {"1H", 60},  {"2H", 120},
+        {"4H", 240},  {"6H", 360},  {"12H", 720}, {"1D", 1440},
     };
     stream_row row = *candle;
     int minutes = 0;
@@ -377,9 +386,9 @@ static td_result add_candles(reading *r, document_node list, const stream_row *c
         char topic[STREAM_TOPIC_BYTES_MAX + 8];
         rc = document_read_word(document_entry(list, i), "there is no interval", INTERVALS,
                                 COUNT_OF(INTERVALS), &minutes, err);
-        const size_t size = strlen(candle->topic);
-        const char *joint = size > 0 && candle->topic[size - 1] == '_' ? "" : ".";
-        (void)snprintf(topic, sizeof topic, "%s%s%s", candle->topic, joint,
+        const size_t size = strlen(candle->topic), text = interval_at(candle->topic);
+        const char *joint = text < size || candle->topic[size - 1] == '_' ? "" : ".";
+        (void)snprintf(topic, sizeof topic, "%.*s%s%s", (int)text, candle->topic, joint,
                        texts[i]); /* fits, if OK */
         row.interval = texts[i];
         row.minutes = (uint32_t)minutes;

@@ -387,6 +387,31 @@ static void test_dates(void **state)
     assert_true(td_bytes_is(where, "2021-02-30"));
 }
 
+/* A frame, and what reading it gives. */
+typedef struct other_frame {
+    const char *frame, *reason, *field;
+    int is_slow;
+} other_frame;
+
+static void read_others(fixture *f, const topic_match *match, const other_frame *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        message m;
+        decode_error why;
+        td_bytes frame = td_bytes_str(rows[i].frame);
+        memcpy(f->text, frame.data, frame.size);
+        memset(f->text + frame.size, '"', DECODE_PADDING_BYTES);
+        frame.data = f->text;
+        uint64_t slow = decoder_slow_count(f->decoders.fast);
+        (void)decoder_pair_decode(&f->decoders, match, frame, &m, NULL, &why);
+        assert_string_equal(decode_reason_name(why.reason), rows[i].reason);
+        assert_true((why.field == NULL) == (rows[i].field == NULL));
+        if (why.field != NULL)
+            assert_string_equal(why.field, rows[i].field);
+        assert_int_equal(decoder_slow_count(f->decoders.fast) > slow, rows[i].is_slow);
+    }
+}
+
 /* A row with its own keys is read like others: on the fast path, with its parts checked. */
 static void test_other_keys(void **state)
 {
@@ -399,12 +424,7 @@ static void test_other_keys(void **state)
                                   .kind_key = "kind",
                                   EVENTS("payload"),
                                   FIELDS(TRADE)};
-    static const struct {
-        const char *frame;
-        const char *reason;
-        const char *field;
-        int is_slow;
-    } rows[] = {
+    static const other_frame rows[] = {
         {"{\"channel\":\"deals\",\"market\":\"A\",\"kind\":\"delta\",\"payload\":"
          "[{\"p\":\"1\",\"q\":\"2\",\"m\":true}]}",
          "ok", NULL, 0},
@@ -418,23 +438,55 @@ static void test_other_keys(void **state)
          1},
     };
     const topic_match match = {&ROW, td_bytes_str("deals"), td_bytes_str("A")};
-    fixture *f = *state;
     td_bytes where;
     assert_null(topic_fault(&ROW, &where));
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        message m;
-        decode_error why;
-        td_bytes frame = td_bytes_str(rows[i].frame);
-        memcpy(f->text, frame.data, frame.size);
-        memset(f->text + frame.size, '"', DECODE_PADDING_BYTES);
-        frame.data = f->text;
-        uint64_t slow = decoder_slow_count(f->decoders.fast);
-        (void)decoder_pair_decode(&f->decoders, &match, frame, &m, NULL, &why);
-        assert_string_equal(decode_reason_name(why.reason), rows[i].reason);
-        assert_true((why.field == NULL) == (rows[i].field == NULL));
-        if (why.field != NULL)
-            assert_string_equal(why.field, rows[i].field);
-        assert_int_equal(decoder_slow_count(f->decoders.fast) > slow, rows[i].is_slow);
+    read_others(*state, &match, rows, sizeof rows / sizeof rows[0]);
+}
+
+/* A parameter that a text begins, before a symbol in another member: the frame's topic has it. */
+static void test_joined_parameter(void **state)
+{
+    static const topic_row ROW = {.name = "deals{size}",
+                                  .pattern = "deals{size}.{symbol}",
+                                  .type = MSG_TRADE,
+                                  .title = "-",
+                                  .symbol_path = "market",
+                                  .topic_key = "channel",
+                                  EVENTS("payload"),
+                                  FIELDS(TRADE)};
+    static const other_frame rows[] = {
+        {"{\"channel\":\"deals5\",\"market\":\"A\",\"payload\":"
+         "[{\"p\":\"1\",\"q\":\"2\",\"m\":true}]}",
+         "ok", NULL, 0},
+        {"{\"channel\":\"deals50\",\"market\":\"A\",\"payload\":"
+         "[{\"p\":\"1\",\"q\":\"2\",\"m\":true}]}",
+         "topic_mismatch", "channel", 1},
+        {"{\"channel\":\"deals5\",\"market\":\"B\",\"payload\":"
+         "[{\"p\":\"1\",\"q\":\"2\",\"m\":true}]}",
+         "topic_mismatch", "market", 1},
+    };
+    static const struct {
+        const char *pattern, *parameter_path, *fault;
+    } FAULTS[] = {
+        {"deals{size}.{kind}.{symbol}", NULL, "a text begins the part of a placeholder"},
+        {"deals.x{size}.{symbol}", NULL, "a text begins the part of a placeholder"},
+        {"deals{size}.{symbol}", "size", "a text begins the part of a placeholder"},
+    };
+    const topic_match match = {&ROW, td_bytes_str("deals5"), td_bytes_str("A")};
+    td_bytes where;
+    assert_null(topic_fault(&ROW, &where));
+    read_others(*state, &match, rows, sizeof rows / sizeof rows[0]);
+    assert_true(topic_row_is_frame_topic(&ROW, (td_bytes){0}, td_bytes_str("deals50")));
+    assert_false(topic_row_is_frame_topic(&ROW, (td_bytes){0}, td_bytes_str("deals")));
+    assert_false(topic_row_is_frame_topic(&ROW, (td_bytes){0}, td_bytes_str("deals5.A")));
+    assert_false(topic_row_is_frame_topic(&ROW, (td_bytes){0}, td_bytes_str("deaf5")));
+    for (size_t i = 0; i < sizeof FAULTS / sizeof FAULTS[0]; i++) {
+        topic_row row = ROW;
+        row.pattern = FAULTS[i].pattern;
+        row.parameter_path = FAULTS[i].parameter_path;
+        const char *fault = topic_fault(&row, &where);
+        assert_non_null(fault);
+        assert_non_null(strstr(fault, FAULTS[i].fault));
     }
 }
 
@@ -508,9 +560,13 @@ static void test_chained_books(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entries),       cmocka_unit_test(test_reasons),
-        cmocka_unit_test(test_huge_values),   cmocka_unit_test(test_compressed_frames),
-        cmocka_unit_test(test_dates),         cmocka_unit_test(test_other_keys),
+        cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_huge_values),
+        cmocka_unit_test(test_compressed_frames),
+        cmocka_unit_test(test_dates),
+        cmocka_unit_test(test_other_keys),
+        cmocka_unit_test(test_joined_parameter),
         cmocka_unit_test(test_chained_books),
     };
     return cmocka_run_group_tests(tests, fixture_open, fixture_close);

@@ -429,7 +429,9 @@ static void put_identity(row_frame *f, node *object, frame_kind kind)
     snprintf(topic, sizeof topic, "%s", row_frame_topic(row));
     if (row->spelling != NULL)
         spell(row, topic);
-    if (row->symbol_path != NULL) {
+    if (row->symbol_path != NULL && topic_row_is_joined(row)) {
+        topic[strcspn(topic, ".")] = '\0';
+    } else if (row->symbol_path != NULL) {
         const td_bytes part = topic_row_frame_topic(row);
         snprintf(topic, sizeof topic, "%.*s", (int)part.size, (const char *)part.data);
     }
