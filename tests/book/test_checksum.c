@@ -68,6 +68,11 @@ static void test_recipes(void **state)
          {25, CHECKSUM_ALTERNATING},
          {"S B99x1 B98x2 A101.0x1 A103.00x5", "D -B98 B98.50x2 A102x7.0", "D -A103"},
          3174647138},
+        {"a frame of OKX, with all levels",
+         {25, CHECKSUM_ALTERNATING},
+         {"S A0.038x200 A0.0385x1550 A0.0395x2888 A0.0435x1500 B0.035x1550 B0.031x200 B0.0305x2888 "
+          "B0.0285x1500 B0.026x500"},
+         750243667},
         {"nothing", {25, CHECKSUM_ALTERNATING}, {"S"}, 0},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
