@@ -40,6 +40,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     if (seen->message == NULL || seen->frame->is_lead_in)
         return TD_OK;
     const msg_record *record = &seen->message->record;
+    const int has_symbols = export_entries_have_symbols(record->head.row);
     for (size_t i = 0; i < record->item_count && rc == TD_OK; i++) {
         const msg_item *item = &record->items[entry_order_at(seen->order, i)];
         const msg_value *side = msg_value_find(item->values, item->value_count, MEMBER_SIDE);
@@ -51,6 +52,9 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
                                                  [TRADE_SIZE] = value_of(item, MEMBER_SIZE)};
         export_row row = export_row_of(seen);
         row.exchange_ns = time_of(&seen->frame->channel->family->market, record, item);
+        const msg_value *symbol = msg_value_find(item->values, item->value_count, MEMBER_SYMBOL);
+        if (has_symbols && symbol != NULL && symbol->type == VALUE_TEXT)
+            row.symbol = symbol->as.text;
         row.flags |= i + 1 == record->item_count ? ROW_LAST_OF_FRAME : 0U;
         row.values = values;
         rc = out->put(out->ctx, &row, err);

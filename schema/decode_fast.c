@@ -670,6 +670,7 @@ static const uint8_t *scan_envelope_other(fast_frame *h, uint32_t index, const u
     case FIELD_IS_SELL:
     case FIELD_MAKER_SIDE:
     case FIELD_LOWER_SIDE:
+    case FIELD_LOWER_MAKER_SIDE:
     case FIELD_JSON:
         break;
     }

@@ -102,7 +102,8 @@ static int read_side(field_type type, td_bytes text, uint8_t *out)
         {FRAME_TEXT("bid"), SIDE_BUY, 1},    {FRAME_TEXT("ask"), SIDE_SELL, 1},
         {FRAME_TEXT("offer"), SIDE_SELL, 1},
     };
-    const int is_lower = type == FIELD_LOWER_SIDE;
+    const int is_lower = type == FIELD_LOWER_SIDE || type == FIELD_LOWER_MAKER_SIDE;
+    const int is_other = type == FIELD_MAKER_SIDE || type == FIELD_LOWER_MAKER_SIDE;
     size_t i = 0;
     *out = SIDE_NONE;
     if (type == FIELD_IS_BUY || type == FIELD_IS_SELL) {
@@ -116,7 +117,7 @@ static int read_side(field_type type, td_bytes text, uint8_t *out)
         i++;
     if (i == sizeof WORDS / sizeof *WORDS)
         return type == FIELD_ANY_SIDE;
-    *out = WORDS[i].side ^ (type == FIELD_MAKER_SIDE); /* the taker's is the other one */
+    *out = (uint8_t)(WORDS[i].side ^ is_other);
     return 1;
 }
 
@@ -180,6 +181,7 @@ int decode_text(const field_row *field, td_bytes text, msg_value *out, decode_re
     case FIELD_ANY_SIDE:
     case FIELD_MAKER_SIDE:
     case FIELD_LOWER_SIDE:
+    case FIELD_LOWER_MAKER_SIDE:
     case FIELD_IS_BUY:
     case FIELD_IS_SELL:
         out->type = VALUE_SIDE;
@@ -209,7 +211,8 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
     *text = json_raw(value);
     const int is_flag = field->type == FIELD_IS_BUY || field->type == FIELD_IS_SELL;
     const int is_word = field->type == FIELD_SIDE || field->type == FIELD_ANY_SIDE ||
-                        field->type == FIELD_MAKER_SIDE || field->type == FIELD_LOWER_SIDE;
+                        field->type == FIELD_MAKER_SIDE || field->type == FIELD_LOWER_SIDE ||
+                        field->type == FIELD_LOWER_MAKER_SIDE;
     return type == JSON_NUMBER ? !is_word
                                : type == JSON_BOOL && (is_flag || field->type == FIELD_BOOL);
 }

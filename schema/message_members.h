@@ -24,6 +24,7 @@
     X(ASK1_PRICE, "ask1_price", DECIMAL)                                                           \
     X(ASK1_SIZE, "ask1_size", DECIMAL)                                                             \
     X(ASK_VALUE, "ask_value", DECIMAL)                                                             \
+    X(ATM_IV, "atm_iv", DECIMAL)                                                                   \
     X(AVAILABLE_BALANCE, "available_balance", DECIMAL)                                             \
     X(AVAILABLE_BALANCE_WITHOUT_CONVERT, "available_balance_without_convert", DECIMAL)             \
     X(AVAILABLE_TO_BORROW, "available_to_borrow", DECIMAL)                                         \
@@ -51,6 +52,7 @@
     X(BORROW_AMOUNT, "borrow_amount", DECIMAL)                                                     \
     X(BREAK_EVEN_PRICE, "break_even_price", DECIMAL)                                               \
     X(BROKER_ORDER_PRICE, "broker_order_price", DECIMAL)                                           \
+    X(BUST_LOSS, "bust_loss", DECIMAL)                                                             \
     X(BUST_PRICE, "bust_price", DECIMAL)                                                           \
     X(BUY_LIMIT, "buy_limit", DECIMAL)                                                             \
     X(BUYER_ORDER_ID, "buyer_order_id", TEXT)                                                      \
@@ -94,6 +96,8 @@
     X(DELIVERY_TIME, "delivery_ns", TIME_NS)                                                       \
     X(DELIVERY_PRICE, "delivery_price", DECIMAL)                                                   \
     X(DELTA, "delta", DECIMAL)                                                                     \
+    X(DELTA_COIN, "delta_coin", DECIMAL)                                                           \
+    X(DESCRIPTION, "description", TEXT)                                                            \
     X(DURATION, "duration_s", INTEGER)                                                             \
     X(END, "end_ns", TIME_NS)                                                                      \
     X(ENTRY_PRICE, "entry_price", DECIMAL)                                                         \
@@ -121,15 +125,20 @@
     X(FEE_RATE, "fee_rate", DECIMAL)                                                               \
     X(FIRST_SEQ, "first_seq", INTEGER)                                                             \
     X(FIRST_TRADE_ID, "first_trade_id", TEXT)                                                      \
+    X(FOLLOWING_FUNDING_TIME, "following_funding_ns", TIME_NS)                                     \
+    X(FORMULA_TYPE, "formula_type", TEXT)                                                          \
     X(FRAME_ID, "frame_id", TEXT)                                                                  \
     X(FREE_BALANCE, "free_balance", DECIMAL)                                                       \
     X(FREE_SIZE, "free_size", DECIMAL)                                                             \
     X(FROZEN_PERIOD, "frozen_period_ms", INTEGER)                                                  \
     X(FUNDING_CAP, "funding_cap", DECIMAL)                                                         \
+    X(FUNDING_FLOOR, "funding_floor", DECIMAL)                                                     \
+    X(FUNDING_METHOD, "funding_method", TEXT)                                                      \
     X(FUNDING_RATE, "funding_rate", DECIMAL)                                                       \
     X(FUNDING_RATE_8H, "funding_rate_8h", DECIMAL)                                                 \
     X(FUNDING_RATE_INTERVAL, "funding_rate_interval_hours", INTEGER)                               \
     X(GAMMA, "gamma", DECIMAL)                                                                     \
+    X(GAMMA_COIN, "gamma_coin", DECIMAL)                                                           \
     X(HIGH, "high", DECIMAL)                                                                       \
     X(HIGH_PRICE_24H, "high_price_24h", DECIMAL)                                                   \
     X(HIGH_PRICE_52W, "high_price_52w", DECIMAL)                                                   \
@@ -137,8 +146,10 @@
     X(HREF, "href", TEXT)                                                                          \
     X(ICEBERG_SIZE, "iceberg_size", DECIMAL)                                                       \
     X(LEVEL_ID, "id", TEXT)                                                                        \
+    X(IMPACT_VALUE, "impact_value", DECIMAL)                                                       \
     X(IMPORT_TIME, "import_ns", TIME_NS)                                                           \
     X(INDEX_PRICE, "index_price", DECIMAL)                                                         \
+    X(INSTRUMENT_FAMILY, "instrument_family", TEXT)                                                \
     X(INSTRUMENT_ID, "instrument_id", INTEGER)                                                     \
     X(INTEREST_RATE, "interest_rate", DECIMAL)                                                     \
     X(INTEREST_VALUE, "interest_value", DECIMAL)                                                   \
@@ -150,6 +161,7 @@
     X(IS_CLOSE_ON_TRIGGER, "is_close_on_trigger", BOOL)                                            \
     X(IS_COLLATERAL, "is_collateral", BOOL)                                                        \
     X(IS_CONFIRMED, "is_confirmed", BOOL)                                                          \
+    X(IS_ENABLED, "is_enabled", BOOL)                                                              \
     X(IS_ESTIMATED, "is_estimated", BOOL)                                                          \
     X(IS_FIRST, "is_first", BOOL)                                                                  \
     X(IS_ISOLATED, "is_isolated", BOOL)                                                            \
@@ -217,12 +229,14 @@
     X(OCO_TRIGGER_BY, "oco_trigger_by", TEXT)                                                      \
     X(OPEN, "open", DECIMAL)                                                                       \
     X(OPEN_INTEREST, "open_interest", DECIMAL)                                                     \
+    X(OPEN_INTEREST_COINS, "open_interest_coins", DECIMAL)                                         \
     X(OPEN_TIME, "open_ns", TIME_NS)                                                               \
     X(OPEN_PRICES, "open_prices", JSON)                                                            \
     X(OPEN_UTC, "open_utc0", DECIMAL)                                                              \
     X(OPEN_CHINA, "open_utc8", DECIMAL)                                                            \
     X(OPEN_VALUE, "open_value", DECIMAL)                                                           \
     X(OPERATION_TYPE, "operation_type", TEXT)                                                      \
+    X(OPTION_TYPE, "option_type", TEXT)                                                            \
     X(ORDER_COUNT, "order_count", INTEGER)                                                         \
     X(ORDER_FILTER, "order_filter", TEXT)                                                          \
     X(ORDER_ID, "order_id", TEXT)                                                                  \
@@ -256,13 +270,17 @@
     X(POSITION_MODE, "position_mode", TEXT)                                                        \
     X(POSITION_PNL, "position_pnl", DECIMAL)                                                       \
     X(POSITION_SEQ, "position_seq", INTEGER)                                                       \
+    X(POSITION_SIDE, "position_side", TEXT)                                                        \
     X(POSITION_STATUS, "position_status", TEXT)                                                    \
     X(POSITION_VALUE, "position_value", DECIMAL)                                                   \
     X(PRE_LISTING_PHASE, "pre_listing_phase", TEXT)                                                \
+    X(PRE_OPEN_TIME, "pre_open_ns", TIME_NS)                                                       \
     X(PRE_OPEN_PRICE, "pre_open_price", DECIMAL)                                                   \
     X(PRE_OPEN_SIZE, "pre_open_size", DECIMAL)                                                     \
     X(PREDICTED_DELIVERY_PRICE, "predicted_delivery_price", DECIMAL)                               \
     X(PREDICTED_FUNDING_RATE, "predicted_funding_rate", DECIMAL)                                   \
+    X(PREMIUM, "premium", DECIMAL)                                                                 \
+    X(PREV_FUNDING_TIME, "prev_funding_ns", TIME_NS)                                               \
     X(PREV_PRICE_1H, "prev_price_1h", DECIMAL)                                                     \
     X(PREV_PRICE_24H, "prev_price_24h", DECIMAL)                                                   \
     X(PREV_SEQ, "prev_seq", INTEGER)                                                               \
@@ -281,6 +299,7 @@
     X(RATE_LIMIT, "rate_limit", INTEGER)                                                           \
     X(RATE_LIMIT_LEFT, "rate_limit_left", INTEGER)                                                 \
     X(RATE_LIMIT_RESET, "rate_limit_reset_ns", TIME_NS)                                            \
+    X(REAL_IV, "real_iv", DECIMAL)                                                                 \
     X(REALISED_PNL, "realised_pnl", DECIMAL)                                                       \
     X(REALTIME_INTERVAL, "realtime_interval", TEXT)                                                \
     X(REASON, "reason", TEXT)                                                                      \
@@ -311,6 +330,9 @@
     X(SETTLE_COIN, "settle_coin", TEXT)                                                            \
     X(SETTLE_FEE_RATE, "settle_fee_rate", DECIMAL)                                                 \
     X(SETTLE_TIME, "settle_ns", TIME_NS)                                                           \
+    X(SETTLE_STATE, "settle_state", TEXT)                                                          \
+    X(SETTLE_TYPE, "settle_type", TEXT)                                                            \
+    X(SETTLED_FUNDING_RATE, "settled_funding_rate", DECIMAL)                                       \
     X(SETTLEMENT_PRICE, "settlement_price", DECIMAL)                                               \
     X(TRACE_SI, "si", TEXT)                                                                        \
     X(SIDE, "side", SIDE)                                                                          \
@@ -328,6 +350,7 @@
     X(SMP_GROUP, "smp_group", INTEGER)                                                             \
     X(SMP_ORDER_ID, "smp_order_id", TEXT)                                                          \
     X(SMP_TYPE, "smp_type", TEXT)                                                                  \
+    X(SOURCE, "source", TEXT)                                                                      \
     X(SPOT_BORROW, "spot_borrow", DECIMAL)                                                         \
     X(SPOT_HEDGING_SIZE, "spot_hedging_size", DECIMAL)                                             \
     X(SPOT_LEG_FEE, "spot_leg_fee", DECIMAL)                                                       \
@@ -348,6 +371,7 @@
     X(SYMBOL_NAME, "symbol_name", TEXT)                                                            \
     X(SYMBOL_TYPE, "symbol_type", INTEGER)                                                         \
     X(SYMBOL_YEAR, "symbol_year", INTEGER)                                                         \
+    X(SYSTEM, "system", TEXT)                                                                      \
     X(SYSTEM_SUBSIDY, "system_subsidy", DECIMAL)                                                   \
     X(TAKE_PROFIT, "take_profit", DECIMAL)                                                         \
     X(TAKER_BUY_TURNOVER, "taker_buy_turnover", DECIMAL)                                           \
@@ -355,6 +379,7 @@
     X(TERMINATE_REMARK, "terminate_remark", TEXT)                                                  \
     X(TERMINATE_TYPE, "terminate_type", INTEGER)                                                   \
     X(THETA, "theta", DECIMAL)                                                                     \
+    X(THETA_COIN, "theta_coin", DECIMAL)                                                           \
     X(TRACE_TI, "ti", TEXT)                                                                        \
     X(TICK_DIRECTION, "tick_direction", TEXT)                                                      \
     X(TIME_IN_FORCE, "time_in_force", TEXT)                                                        \
@@ -399,6 +424,7 @@
     X(TURNOVER_24H, "turnover_24h", DECIMAL)                                                       \
     X(U, "u", INTEGER)                                                                             \
     X(UID_SUFFIXES, "uid_suffixes", JSON)                                                          \
+    X(UNDERLYING, "underlying", TEXT)                                                              \
     X(UNDERLYING_INDEX, "underlying_index", TEXT)                                                  \
     X(UNDERLYING_ORIGIN_PRICE, "underlying_origin_price", DECIMAL)                                 \
     X(UNDERLYING_PRICE, "underlying_price", DECIMAL)                                               \
@@ -410,9 +436,11 @@
     X(USD_VALUE, "usd_value", DECIMAL)                                                             \
     X(USER_ID, "user_id", TEXT)                                                                    \
     X(VEGA, "vega", DECIMAL)                                                                       \
+    X(VEGA_COIN, "vega_coin", DECIMAL)                                                             \
     X(VERSION, "version", ABSENT)                                                                  \
     X(VOLUME, "volume", DECIMAL)                                                                   \
     X(VOLUME_24H, "volume_24h", DECIMAL)                                                           \
+    X(VOLUME_COIN, "volume_coin", DECIMAL)                                                         \
     X(VOLUMES, "volumes", JSON)                                                                    \
     X(VWAP_24H, "vwap_24h", DECIMAL)                                                               \
     X(WALLET_BALANCE, "wallet_balance", DECIMAL)                                                   \

@@ -226,7 +226,7 @@ const char *field_type_name(field_type type)
 #define TYPE_NAME(id, word, name, value) name,
     static const char *const NAMES[] = {FIELD_TYPES(TYPE_NAME)};
 #undef TYPE_NAME
-    TD_ASSERT(type <= FIELD_MAKER_SIDE);
+    TD_ASSERT(type <= FIELD_LOWER_MAKER_SIDE);
     return NAMES[type];
 }
 

@@ -42,7 +42,9 @@
     /* a side as a boolean, true is Sell: Binance's "m", "the buyer is the maker" */               \
     X(IS_SELL, "is_sell", "is_sell", SIDE)                                                         \
     /* as FIELD_SIDE, but of the order that was in the book: "Buy" is a Sell */                    \
-    X(MAKER_SIDE, "maker_side", "maker_side", SIDE)
+    X(MAKER_SIDE, "maker_side", "maker_side", SIDE)                                                \
+    /* as FIELD_LOWER_SIDE, but the other side: "buy" is a Sell */                                 \
+    X(LOWER_MAKER_SIDE, "lower_maker_side", "maker_side", SIDE)
 
 #define FIELD_TYPE_ENUMERATOR(id, word, name, value) FIELD_##id,
 typedef enum field_type { FIELD_TYPES(FIELD_TYPE_ENUMERATOR) } field_type;

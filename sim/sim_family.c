@@ -14,6 +14,7 @@
 #include "sim/candle.h"
 #include "sim/catalog.h"
 #include "sim/symbol.h"
+#include "schema/checksum.h"
 #include "schema/topic_parts.h"
 
 enum {
@@ -29,6 +30,8 @@ typedef struct family_stream {
     const stream_row *row;
     char name[STREAM_NAME_BYTES];
     char spelled[STREAM_NAME_BYTES]; /* in frames */
+    char topic[STREAM_NAME_BYTES];   /* the name before the symbol, if a stream of the whole family
+                                        names one: "liquidation-orders.SWAP"; else "" */
     uint32_t first;                  /* index of its symbol, or of its coin's first symbol */
     uint32_t countdown;              /* events until the next frame */
     uint64_t due_ns;                 /* exchange time of the next frame */
@@ -36,12 +39,13 @@ typedef struct family_stream {
     int64_t seq;
     uint64_t ts_ns;
     uint64_t cts_ns;
-    book_window *window; /* for books: the levels as last shown */
-    sim_value *shown;    /* for tickers: SIM_COUNT values as last shown */
-    sim_trade last;      /* the last trade shown */
-    candle_pair candles; /* for candles: the current state */
-    candle candle;       /* for candles: the state as last shown */
-    uint8_t is_wanted;   /* a client has subscribed */
+    book_window *window;      /* for books: the levels as last shown */
+    checksum_recipe checksum; /* for books: of the topic; levels is 0 if it has none */
+    sim_value *shown;         /* for tickers: SIM_COUNT values as last shown */
+    sim_trade last;           /* the last trade shown */
+    candle_pair candles;      /* for candles: the current state */
+    candle candle;            /* for candles: the state as last shown */
+    uint8_t is_wanted;        /* a client has subscribed */
 } family_stream;
 
 typedef struct family_member {
@@ -172,10 +176,50 @@ static int next_item(void *user, sim_list_id which, size_t index, sim_value *val
 
 /* ---- frames ---- */
 
+/* A book as it is shown, for its checksum. */
+typedef struct shown_book {
+    const book_window *levels;
+    const instrument *traded;
+} shown_book;
+
+/* The shortest form of n / 10^places. */
+static td_decimal shortest(int64_t n, uint8_t places)
+{
+    while (places > 0 && n % 10 == 0) {
+        n /= 10;
+        places--;
+    }
+    return (td_decimal){n, places};
+}
+
+static checksum_level shown_level(const void *of, msg_side side, size_t index, td_decimal *price,
+                                  td_decimal *size)
+{
+    const shown_book *shown = of;
+    const market_side own = side == SIDE_BUY ? MARKET_BUY : MARKET_SELL;
+    if (index >= shown->levels->counts[own])
+        return CHECKSUM_LEVEL_ABSENT;
+    const market_level *level = &window_side(shown->levels, own)[index];
+    *price = shortest(level->price, shown->traded->price_places);
+    *size = shortest(level->size, shown->traded->size_places);
+    return CHECKSUM_LEVEL_THERE;
+}
+
+/* The checksum of the levels that the frame leaves; 0 of a stream without one. */
+static int64_t checksum_of(const family_stream *of, const sim_symbol *s, const template *text)
+{
+    const shown_book shown = {of->window, &s->traded};
+    uint32_t sum = 0;
+    if (of->checksum.levels > 0 && template_has(text, SIM_CHECKSUM))
+        (void)checksum_compute(&of->checksum, shown_level, &shown, &sum); /* all are known */
+    return (int32_t)sum;
+}
+
 /* Set the values for the whole frame. */
 static void set_frame(sim_family *v, const family_stream *of, const sim_symbol *s, const char *type)
 {
     sim_value *values = v->values;
+    const int is_delta = strcmp(type, "snapshot") != 0;
     symbol_set_names(s, values);
     values[SIM_TOPIC] = sim_text(of->spelled);
     values[SIM_TYPE] = sim_text(type);
@@ -183,8 +227,10 @@ static void set_frame(sim_family *v, const family_stream *of, const sim_symbol *
     values[SIM_CTS] = sim_time(of->cts_ns);
     values[SIM_SEQ] = sim_number(of->seq, 0);
     values[SIM_U] = sim_number(of->u, 0);
-    values[SIM_PREV_U] = sim_number(strcmp(type, "snapshot") == 0 ? -1 : of->u - 1, 0);
+    values[SIM_PREV_U] = sim_number(is_delta ? of->u - 1 : -1, 0);
     values[SIM_INTERVAL] = sim_text(of->row->interval);
+    values[SIM_CHECKSUM] =
+        sim_number(checksum_of(of, s, is_delta ? of->row->delta : of->row->snapshot), 0);
     /* A frame's id is computed from its content: a random draw would change later events. */
     const uint64_t id[2] = {(uint64_t)of->seq * 0x9e3779b97f4a7c15u ^ of->ts_ns,
                             (uint64_t)of->u * 0xbf58476d1ce4e5b9u ^ of->ts_ns << 20};
@@ -583,10 +629,20 @@ static void add_stream(sim_family *v, const stream_row *row, uint32_t member)
     spell_name(v->options.row->of, name, made->spelled);
     row_table_put(&v->by_name, td_xxh64(name, (size_t)n), at);
 
+    topic_match match;
+    const family *is_of = v->options.row->of;
+    if (!topic_match_text(is_of->topics, is_of->topic_count, td_bytes_of(name, (size_t)n),
+                          TOPIC_NOW, &match))
+        match.row = NULL;
+    if (match.row != NULL && row->scope == SCOPE_ALL && topic_row_has_symbol(match.row))
+        memcpy(made->topic, match.topic.data, match.topic.size);
+
     /* The symbol's current state counts as shown. */
     uint64_t ns = v->options.start_ns;
     if (row->kind == STREAM_BOOK)
         made->window = window_open((uint32_t)row->depth);
+    if (row->kind == STREAM_BOOK && match.row != NULL)
+        made->checksum = match.row->checksum;
     if (row->kind == STREAM_TICKER)
         made->shown = td_alloc_zero(SIM_COUNT, sizeof *made->shown);
     if (row->kind == STREAM_CANDLE)
@@ -659,11 +715,12 @@ sim_stream sim_family_stream_at(const sim_family *v, uint32_t index)
 {
     TD_ASSERT(index < v->stream_count);
     const family_stream *of = &v->streams[index];
-    size_t size = strlen(of->row->topic);
+    const char *topic = of->topic[0] != '\0' ? of->topic : of->row->topic;
+    size_t size = strlen(topic);
     int is_whole = of->row->scope == SCOPE_COIN_EXPIRY || of->row->scope == SCOPE_SYMBOL_MINUTE;
     const instrument *traded = &v->members[of->first].symbol.traded;
     return (sim_stream){.exchange_topic = of->name,
-                        .topic = is_whole ? of->name : of->row->topic,
+                        .topic = is_whole ? of->name : topic,
                         .symbol = is_whole ? ""
                                   : of->row->scope == SCOPE_SYMBOL
                                       ? traded->symbol

@@ -27,16 +27,19 @@ typedef struct sim_value {
  * sim/symbol.c, sim/account.c. */
 #define SIM_VALUES(X)                                                                              \
     /* Frames: */                                                                                  \
-    X(TOPIC, "topic")       /* as the exchange writes it, with the symbol */                       \
-    X(SYMBOL, "symbol")     /* of the stream, or of a list's item */                               \
-    X(COIN, "coin")         /* base coin */                                                        \
-    X(SETTLE, "settle")     /* settlement coin */                                                  \
-    X(TYPE, "type")         /* snapshot or delta */                                                \
-    X(TS, "ts")             /* time of the frame */                                                \
-    X(CTS, "cts")           /* time of the matching event */                                       \
-    X(SEQ, "seq")           /* number of the matching event, counted for each symbol */            \
-    X(U, "u")               /* update number of the stream */                                      \
-    X(PREV_U, "prev_u")     /* of the frame before; -1 in a snapshot */                            \
+    X(TOPIC, "topic")   /* as the exchange writes it, with the symbol */                           \
+    X(SYMBOL, "symbol") /* of the stream, or of a list's item */                                   \
+    X(COIN, "coin")     /* base coin */                                                            \
+    X(SETTLE, "settle") /* settlement coin */                                                      \
+    X(TYPE, "type")     /* snapshot or delta */                                                    \
+    X(TS, "ts")         /* time of the frame */                                                    \
+    X(CTS, "cts")       /* time of the matching event */                                           \
+    X(SEQ, "seq")       /* number of the matching event, counted for each symbol */                \
+    X(U, "u")           /* update number of the stream */                                          \
+    X(PREV_U, "prev_u") /* of the frame before; -1 in a snapshot */                                \
+    /* Of a book after the frame, by its topic's recipe, as a signed number; prices and sizes are  \
+     * in their shortest form ($price:s). 0 if the topic has no checksum. */                       \
+    X(CHECKSUM, "checksum")                                                                        \
     X(UUID, "uuid")         /* an opaque id of the frame */                                        \
     X(INTERVAL, "interval") /* of a candle, as in the topic */                                     \
     /* Items of lists: */                                                                          \

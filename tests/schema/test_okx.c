@@ -44,6 +44,15 @@ static void test_asks(void **state)
     assert_int_equal(dialect_ask_topics(spoken, &out, &ask, NULL), TD_OK);
     assert_text(td_buf_view(&out), "{\"op\":\"unsubscribe\",\"args\":[{\"channel\":\"books\","
                                    "\"instId\":\"BTC-USDT\"}]}");
+    static const char *const OTHERS[] = {"liquidation-orders.SWAP", "opt-summary.BTC-USD",
+                                         "candle1m.BTC-USDT"};
+    td_buf_clear(&out);
+    ask = (dialect_ask){.kind = REQUEST_SUBSCRIBE, .topics = OTHERS, .count = 3};
+    assert_int_equal(dialect_ask_topics(spoken, &out, &ask, NULL), TD_OK);
+    assert_text(td_buf_view(&out),
+                "{\"op\":\"subscribe\",\"args\":[{\"channel\":\"liquidation-orders\",\"instType\":"
+                "\"SWAP\"},{\"channel\":\"opt-summary\",\"instFamily\":\"BTC-USD\"},"
+                "{\"channel\":\"candle1m\",\"instId\":\"BTC-USDT\"}]}");
     td_buf_clear(&out);
     assert_int_equal(dialect_heartbeat(&out, spoken->ping, 1, NULL), TD_OK);
     assert_text(td_buf_view(&out), "ping");
@@ -73,6 +82,11 @@ static void test_answers(void **state)
          ANSWER_PING, REQUEST_UNKNOWN, -1, "", "The connection will soon be closed.", ""},
         {"{\"event\":\"channel-conn-count\",\"channel\":\"orders\",\"connCount\":\"2\"}",
          ANSWER_PING, REQUEST_UNKNOWN, -1, "", "", ""},
+        {"{\"event\":\"channel-conn-count-error\",\"channel\":\"orders\",\"connCount\":\"30\"}",
+         ANSWER_TOPICS, REQUEST_UNKNOWN, 0, "", "", ""},
+        {"{\"event\":\"subscribe\",\"arg\":{\"channel\":\"option-trades\",\"instType\":\"OPTION\","
+         "\"instFamily\":\"BTC-USD\"}}",
+         ANSWER_TOPICS, REQUEST_SUBSCRIBE, 1, "", "", "option-trades.OPTION.BTC-USD "},
         {"ping", ANSWER_NONE, REQUEST_UNKNOWN, -1, "", "", ""},
         {"{\"arg\":{\"channel\":\"books\",\"instId\":\"A\"},\"data\":[]}", ANSWER_NONE,
          REQUEST_UNKNOWN, -1, "", "", ""},

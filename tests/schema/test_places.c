@@ -66,6 +66,8 @@ static const allowance ALLOWED[] = {
     {"bitstamp", "diff_", "data.asks", EMPTY_FINE},
     {"binance-", "depth@", "data.b", EMPTY_FINE},
     {"okx", "books", "data.bids", EMPTY_FINE},
+    {"okx", "bbo-tbt", "data.asks", EMPTY_FINE},
+    {"okx", "bbo-tbt", "data.bids", EMPTY_FINE},
     {"deribit", "book.", "params.data.asks", EMPTY_FINE},
     {"deribit", "book.", "params.data.bids", EMPTY_FINE},
     /* docs/wire.md 4.1: a book may be empty, and an account may have no orders or positions */

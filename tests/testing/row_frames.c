@@ -179,6 +179,7 @@ static void value_text(row_frame *f, const field_row *field, char out[ROW_FRAME_
         snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", BOOLS[below(f, 2)]);
         return;
     case FIELD_LOWER_SIDE:
+    case FIELD_LOWER_MAKER_SIDE:
         snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", chance(f, 50) ? "\"buy\"" : "\"sell\"");
         return;
     case FIELD_SIDE:

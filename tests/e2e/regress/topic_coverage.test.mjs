@@ -120,7 +120,7 @@ const holds = (row, day) =>
 
 /** Number of a feed's frames after which each topic has some: the private account trades in ten markets by turns, deep books
  * and liquidations are rare. */
-const FRAMES = { "v5-private": 500, "v5-linear": 600, "v5-inverse": 600, inverse: 400 };
+const FRAMES = { "v5-private": 500, "v5-linear": 600, "v5-inverse": 600, inverse: 400, okx: 1500 };
 
 /** Wait until every feed is subscribed, and until each has some frames after that: the slowest have 25 a second. */
 async function everyFeed(recorder) {

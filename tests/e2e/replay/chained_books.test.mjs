@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { json, jsonLines, tapedeck, temporary } from "../support/harness.mjs";
+import { json, jsonLines, parseLines, tapedeck, temporary } from "../support/harness.mjs";
+import { recordUntil, simulator } from "../support/recorders.mjs";
 
 const FAMILY = `family: chained
 exchange: bybit
@@ -158,4 +159,52 @@ test("the recipe of a checksum is listed", async (t) => {
     topics.map((topic) => topic.checksum),
     [{ levels: 2, order: "alternating" }]
   );
+});
+
+/** Recorded frames without the index-th one, whose numbers show no loss: each names the one before it. */
+const lost = (lines, index) => {
+  let before = -1;
+  return lines
+    .filter((_, i) => i !== index)
+    .map((line) => {
+      const frame = JSON.parse(line.data);
+      const [data] = frame.data;
+      if (frame.action === "snapshot") before = data.seqId;
+      else [data.prevSeqId, data.seqId, before] = [before, before + 1, before + 1];
+      return { ...line, data: JSON.stringify(frame) };
+    });
+};
+
+test("the simulator's frames have the checksum of their book, which shows a planted loss", async (t) => {
+  const dir = temporary(t),
+    archive = path.join(dir, "tape");
+  const server = await simulator(t, dir, [
+    ...["--families", "okx", "--symbols", "1", "--rate", "400", "--seed", "3"],
+  ]);
+  await recordUntil(
+    t,
+    archive,
+    [
+      ...["--family", "okx", `${server.url}/ws/v5/public`, "--ca-file", server.ca],
+      ...["--topic", "books50-l2-tbt.BTCUSDT"],
+    ],
+    (lines) => lines.length > 60
+  );
+  const { stdout } = await tapedeck(t, [
+    ...["cat", "-a", archive, "--dir", "in", "--topic", "books50-l2-tbt"],
+  ]);
+  const lines = parseLines(stdout);
+  const replayLines = async (kept, status) => {
+    const file = path.join(dir, "kept.jsonl"),
+      again = fs.mkdtempSync(path.join(dir, "again-"));
+    fs.writeFileSync(file, kept.map((line) => JSON.stringify(line) + "\n").join(""));
+    await tapedeck(t, ["import", "-q", "-a", again, "--format", "jsonl", "--family", "okx", file]);
+    return (await json(t, ["replay", "-a", again, "--json"], { status })).continuity;
+  };
+  assert.deepEqual((await replayLines(lines, 0)).by_rule, {});
+  // A change of one of the best 25 levels of a side, which the checksum is of.
+  const [, second] = lines;
+  assert.ok(JSON.parse(second.data).data[0].checksum !== 0);
+  const { by_rule, first } = await replayLines(lost(lines, 1), 1);
+  assert.deepEqual([Object.keys(by_rule), first.topic], [["checksum"], "books50-l2-tbt"]);
 });

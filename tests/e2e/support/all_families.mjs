@@ -268,7 +268,34 @@ export const SESSION = {
   },
   okx: {
     path: "/ws/v5/public",
-    topics: cross(["books", "trades", "tickers"], ["BTCUSDT", "ETHUSDT"]),
+    topics: [
+      ...cross(
+        [
+          "books",
+          "books-l2-tbt",
+          "books50-l2-tbt",
+          "books5",
+          "bbo-tbt",
+          "trades",
+          "trades-all",
+          "tickers",
+          "mark-price",
+          "index-tickers",
+          "funding-rate",
+          "open-interest",
+          "price-limit",
+          "candle1m",
+          "mark-price-candle1m",
+          "index-candle1m",
+        ],
+        ["BTCUSDT", "ETHUSDT"]
+      ),
+      "liquidation-orders.SWAP",
+      "opt-summary.BTC-USD",
+      "estimated-price.OPTION.BTC-USD",
+      "option-trades.OPTION.BTC-USD",
+      "status",
+    ],
   },
   deribit: {
     path: "/ws/api/v2",
