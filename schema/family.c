@@ -401,8 +401,8 @@ int family_url_has_topic(td_bytes url, const char *path)
 {
     const td_bytes own = td_url_split(url).path;
     const size_t size = path == NULL ? 0 : strlen(path);
-    return path == NULL ||
-           (own.size > size && memcmp(own.data, path, size) == 0 && own.data[size] == '/');
+    return path == NULL || (own.size >= size && memcmp(own.data, path, size) == 0 &&
+                            (own.size == size || own.data[size] == '/'));
 }
 
 const char *family_url_at(const family *of, family_net net, family_access access, const char *path)
@@ -541,7 +541,14 @@ const topic_row *family_topic_row(const family *of, const char *topic, td_bytes 
         *symbol = found.symbol;
         return found.row;
     }
-    return family_topic_named(of, topic);
+    const topic_row *named = family_topic_named(of, topic);
+    /* "kline_1m" has no row of its name, but with a symbol. */
+    char with_symbol[LIMIT_TOPIC_BYTES];
+    const int size = snprintf(with_symbol, sizeof with_symbol, "%s.-", topic);
+    if (named == NULL && size > 0 && (size_t)size < sizeof with_symbol &&
+        topic_match_text(of->topics, of->topic_count, td_bytes_str(with_symbol), TOPIC_NOW, &found))
+        return found.row;
+    return named;
 }
 
 const value_row *family_values(const family *of, const field_row *field)
