@@ -201,15 +201,31 @@ void td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES])
     hex_text(digest, TD_SHA1_BYTES, out);
 }
 
-void td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, size_t size,
-                        char out[TD_SHA256_HEX_BYTES])
+/* HMAC-SHA256; digest has EVP_MAX_MD_SIZE bytes. Returns its size. */
+static unsigned hmac_sha256(const void *key, size_t key_size, const void *bytes, size_t size,
+                            uint8_t *digest)
 {
-    uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     if (HMAC(EVP_sha256(), key, (int)key_size, bytes, size, digest, &length) == NULL)
         td_out_of_memory(0);
     TD_ASSERT(length * 2 + 1 == TD_SHA256_HEX_BYTES);
-    hex_text(digest, length, out);
+    return length;
+}
+
+void td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, size_t size,
+                        char out[TD_SHA256_HEX_BYTES])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    hex_text(digest, hmac_sha256(key, key_size, bytes, size, digest), out);
+}
+
+void td_hmac_sha256_base64(const void *key, size_t key_size, const void *bytes, size_t size,
+                           char out[TD_SHA256_BASE64_BYTES])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    const unsigned length = hmac_sha256(key, key_size, bytes, size, digest);
+    const int written = EVP_EncodeBlock((unsigned char *)out, digest, (int)length);
+    TD_ASSERT(written + 1 == TD_SHA256_BASE64_BYTES); /* it ends with a NUL */
 }
 
 int td_is_equal_secret(const void *a, const void *b, size_t size)

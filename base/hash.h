@@ -71,6 +71,11 @@ void td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES]);
 void td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, size_t size,
                         char out[TD_SHA256_HEX_BYTES]);
 
+/* The same as 44 characters of base64 (RFC 4648, with padding), and a NUL. */
+enum { TD_SHA256_BASE64_BYTES = 45 };
+void td_hmac_sha256_base64(const void *key, size_t key_size, const void *bytes, size_t size,
+                           char out[TD_SHA256_BASE64_BYTES]);
+
 /* 1 if equal. Takes constant time, for values that a peer may try to guess. */
 int td_is_equal_secret(const void *a, const void *b, size_t size);
 

@@ -383,6 +383,24 @@ static td_result resolve_family(feed_config *feed, td_err *err)
     return TD_E_INVALID;
 }
 
+/* A key has a passphrase at exchanges whose requests have one. */
+static td_result check_passphrase(const feed_config *feed, td_err *err)
+{
+    const int wants = feed->api_key_env != NULL && dialect_wants_passphrase(feed->family->dialect);
+    if (wants == (feed->api_passphrase_env != NULL))
+        return TD_OK;
+    if (feed->api_key_env == NULL)
+        return td_err_set(err, TD_E_INVALID, "a passphrase is that of a key: the key is missing");
+    if (!wants)
+        return td_err_set(err, TD_E_INVALID, "keys of family '%s' have no passphrase",
+                          feed->family->name);
+    td_err_set(err, TD_E_INVALID, "keys of family '%s' have a passphrase: it is missing",
+               feed->family->name);
+    td_err_hint(err, "name the environment variable that holds it: --api-passphrase-env "
+                     "OKX_PASSPHRASE; in a configuration api_passphrase_env: OKX_PASSPHRASE");
+    return TD_E_INVALID;
+}
+
 static td_result check_credentials(feed_config *feed, td_err *err)
 {
     TD_ASSERT(feed->family != NULL);
@@ -393,7 +411,7 @@ static td_result check_credentials(feed_config *feed, td_err *err)
     int is_private = family_url(feed->family, NET_MAIN, ACCESS_PUBLIC) == NULL &&
                      family_url(feed->family, NET_MAIN, ACCESS_PRIVATE) != NULL;
     if (is_complete ? feed->family->dialect->ask_auth != NULL : is_public && !is_private)
-        return TD_OK;
+        return check_passphrase(feed, err);
     if (is_private && feed->family->dialect->ask_auth == NULL) {
         td_err_set(err, TD_E_INVALID, "record cannot log in to family '%s'", name);
         td_err_hint(err, "tapedeck tap records the connection of a client that can");

@@ -65,7 +65,8 @@ typedef struct feed_config {
     int heal;                /* heal_how */
     uint64_t max_topics_per_connection; /* 0: no limit but the exchange's */
     uint8_t is_strict; /* a refused subscription, or refused credentials, stop the recorder */
-    const char *api_key_env, *api_secret_env; /* environment variables, or NULL */
+    /* environment variables, or NULL */
+    const char *api_key_env, *api_secret_env, *api_passphrase_env;
     uint64_t instruments_every_ns; /* between two readings of the list of instruments, if a symbol
                                       is a pattern (recorder/instruments.h) */
     options_list http_texts;       /* "NAME[@EVERY]=URL" */

@@ -147,6 +147,11 @@ const option_row CONFIG_FEED_ROWS[] = {
      OPTION_INTO(feed_config, api_secret_env),
      .metavar = "NAME",
      .help = "environment variable with the API secret"},
+    {.long_name = "api-passphrase-env",
+     OPTION_INTO(feed_config, api_passphrase_env),
+     .metavar = "NAME",
+     .help = "environment variable with the passphrase of the API key, at exchanges whose\n"
+             "keys have one (OKX)"},
     {.long_name = "http",
      OPTION_INTO(feed_config, http_texts),
      .metavar = "NAME[@EVERY]=URL",

@@ -276,7 +276,9 @@ static void send_auth(connection *self)
     char signature[DIALECT_SIGNATURE_BYTES];
     const dialect_auth auth = {.api_key = self->options.api_key,
                                .secret = self->options.api_secret,
-                               .expires_ms = now_ms(self) + AUTH_EXPIRES_MS};
+                               .passphrase = self->options.api_passphrase,
+                               .expires_ms = now_ms(self) + AUTH_EXPIRES_MS,
+                               .signed_ms = now_ms(self)};
     td_buf_clear(&self->out);
     dialect_sign(self->dialect, &auth, signature);
     td_result rc = redactor_add_signature(self->options.redactor, signature, &err);

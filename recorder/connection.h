@@ -63,12 +63,13 @@ typedef struct connection_options {
                                   before the start */
     const char *api_key;       /* NULL: no authentication */
     const char *api_secret;
-    redactor *redactor;     /* NULL: nothing to hide */
-    connect_budget *budget; /* shared by the slots that connect to the same host */
-    open_gaps *gaps;        /* open gaps of the feed's line */
-    size_t topic_first;     /* number of the slot's first topic in the feed's subscription */
-    uint32_t shard_count;   /* number of shards of the feed */
-    uint64_t seed;          /* seed of the backoff's jitter */
+    const char *api_passphrase; /* NULL: the key has none */
+    redactor *redactor;         /* NULL: nothing to hide */
+    connect_budget *budget;     /* shared by the slots that connect to the same host */
+    open_gaps *gaps;            /* open gaps of the feed's line */
+    size_t topic_first;         /* number of the slot's first topic in the feed's subscription */
+    uint32_t shard_count;       /* number of shards of the feed */
+    uint64_t seed;              /* seed of the backoff's jitter */
 } connection_options;
 
 /* Make a slot; it does not connect yet. */

@@ -138,6 +138,7 @@ static void open_slot(feed *self, uint16_t line, uint32_t shard)
         .shard = shard,
         .api_key = setup->api_key,
         .api_secret = setup->api_secret,
+        .api_passphrase = setup->api_passphrase,
         .redactor = self->pipeline->redactor,
         .budget = setup->budget,
         .gaps = self->gaps[line],

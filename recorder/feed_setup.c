@@ -67,6 +67,10 @@ td_result feed_setup_read_credentials(const recorder_config *config, size_t inde
         key = "api-secret-env";
         rc = read_secret(from->api_secret_env, &feed->redactor, &feed->api_secret, err);
     }
+    if (rc == TD_OK && from->api_passphrase_env != NULL) {
+        key = "api-passphrase-env";
+        rc = read_secret(from->api_passphrase_env, &feed->redactor, &feed->api_passphrase, err);
+    }
     if (rc == TD_OK)
         return TD_OK;
     rc = td_err_add(err, rc, "feed '%s'", from->name);

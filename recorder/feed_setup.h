@@ -17,8 +17,8 @@
 typedef struct feed_setup {
     instruments *listed; /* NULL: no symbol is a pattern */
     subscription subscription;
-    const char *api_key,
-        *api_secret; /* from the environment; NULL: the feed does not authenticate */
+    /* From the environment; NULL: the feed does not authenticate, or has no passphrase. */
+    const char *api_key, *api_secret, *api_passphrase;
     redactor redactor;
     connect_budget *budget; /* of the host */
     uint8_t waits; /* 1: its list of instruments could not be read, and it has no symbols of

@@ -44,6 +44,7 @@ static void make_script(const recorder_config *config, td_buf *out)
     for (size_t i = 0; i < config->feed_count; i++) {
         add_unset(out, config->feeds[i].api_key_env);
         add_unset(out, config->feeds[i].api_secret_env);
+        add_unset(out, config->feeds[i].api_passphrase_env);
     }
     add_text(out, config->on_segment);
     add_text(out, " \"$@\"");

@@ -44,12 +44,23 @@ enum { DIALECT_SIGNATURE_BYTES = 65 };
 /* Limit of the text that is signed, without the time. */
 enum { DIALECT_SIGNED_BYTES = 64 };
 
-/* Credentials of a private connection; both NUL-terminated, borrowed. */
+/* Credentials of a private connection; texts are NUL-terminated, borrowed. */
 typedef struct dialect_auth {
     const char *api_key;
     const char *secret;
-    uint64_t expires_ms; /* Unix ms, in the future */
+    const char *passphrase; /* NULL: none; see dialect_wants_passphrase */
+    uint64_t expires_ms;    /* Unix ms, in the future */
+    uint64_t signed_ms;     /* Unix ms: now */
 } dialect_auth;
+
+/* How a signature is written. */
+typedef enum signature_form { SIGNATURE_HEX, SIGNATURE_BASE64 } signature_form;
+
+/* Paths of the credentials in a request, "args.apiKey"; a path leads through the first element of a
+ * list. key NULL: they are the first three args. */
+typedef struct credential_paths {
+    const char *key, *time, *signature;
+} credential_paths;
 
 /* The form of frames that a client requests; binary only if the dialect has it. */
 typedef enum dialect_frames { DIALECT_FRAMES_TEXT, DIALECT_FRAMES_BINARY } dialect_frames;
@@ -228,7 +239,10 @@ struct dialect {
     const struct template *ask_auth;   /* NULL: no credentials */
     const struct template *ping;       /* NULL: pings are WebSocket's (RFC 6455, 5.5.2) */
     const struct template *pong;       /* answer to a server's ping; NULL: servers do not ping */
-    const char *signed_text; /* what is signed, "GET/realtime{expires}"; NULL: no credentials */
+    /* What is signed, "GET/realtime{expires}" or "{signed_s}GET/verify"; NULL: no credentials. */
+    const char *signed_text;
+    signature_form signature;
+    credential_paths credentials; /* for servers */
     /* Limits for all subscriptions of a connection together; 0: no known limit (docs/wire.md 1.3).
      */
     size_t connection_topics_max;
@@ -312,6 +326,9 @@ TD_MUST_USE td_result dialect_spell(const dialect *spoken, const char *topic, td
 /* Append an auth request; the dialect must have credentials. TD_E_LIMIT. */
 TD_MUST_USE td_result dialect_ask_auth(const dialect *spoken, td_buf *out, const dialect_auth *auth,
                                        td_err *err);
+
+/* 1 if the credentials have a passphrase, too. */
+int dialect_wants_passphrase(const dialect *spoken);
 
 /* Write the signature of credentials and a NUL. Clients must keep the signature secret. */
 void dialect_sign(const dialect *spoken, const dialect_auth *auth,

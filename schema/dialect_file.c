@@ -321,10 +321,12 @@ static td_result read_signed(document_node at, void *member, td_err *err)
     if (**out == '\0')
         *out = NULL;
     return rc != TD_OK || *out == NULL ||
-                   (strstr(*out, "{expires}") != NULL && strlen(*out) < DIALECT_SIGNED_BYTES)
+                   ((strstr(*out, "{expires}") == NULL) != (strstr(*out, "{signed_s}") == NULL) &&
+                    strlen(*out) < DIALECT_SIGNED_BYTES)
                ? rc
                : document_refuse_text(
-                     at, "what is signed has {expires}, and less than 64 bytes, not", err);
+                     at, "what is signed has {expires} or {signed_s}, and less than 64 bytes, not",
+                     err);
 }
 
 static td_result read_spelling(document_node at, void *member, td_err *err)
@@ -362,6 +364,15 @@ static td_result read_like(document_node at, void *row, td_err *err)
     return document_refuse_text(at, "no dialect before this one is", err);
 }
 
+static const document_word SIGNATURES[] = {{"hex", SIGNATURE_HEX}, {"base64", SIGNATURE_BASE64}};
+
+static const document_member CREDENTIALS[] = {
+    {"key", DOCUMENT_AT(TEXT, credential_paths, key), .is_needed = 1},
+    {"time", DOCUMENT_AT(TEXT, credential_paths, time), .is_needed = 1},
+    {"signature", DOCUMENT_AT(TEXT, credential_paths, signature), .is_needed = 1},
+};
+static const document_table CREDENTIALS_TABLE = {"credentials", DOCUMENT_MEMBERS(CREDENTIALS)};
+
 static const document_word COVERS[] = {{"same", COVER_SAME},
                                        {"lists", COVER_LISTS},
                                        {"all", COVER_ALL},
@@ -376,6 +387,9 @@ static const document_member DIALECT[] = {
      .what = "there is no form of subscriptions"},
     {"properties", DOCUMENT_OWN, .read = read_properties},
     {"signed", DOCUMENT_AT(OWN, dialect, signed_text), .read = read_signed},
+    {"signature", DOCUMENT_AT(WORD, dialect, signature), DOCUMENT_CHOICE(SIGNATURES),
+     .what = "there is no form of signatures"},
+    {"credentials", DOCUMENT_AT(STRUCT, dialect, credentials), .table = &CREDENTIALS_TABLE},
     {"spelling", DOCUMENT_AT(OWN, dialect, spelling), .read = read_spelling},
     {LIMIT(connection_topics_max)},
     {LIMIT(connection_bytes_max)},

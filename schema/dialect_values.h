@@ -16,7 +16,9 @@
     X(ID, "id")                   /* the request's id; absent if it lacks one */                   \
     X(ID_NUMBER, "id_number")     /* its number alone, for exchanges whose ids are numbers */      \
     X(KEY, "key")                                                                                  \
-    X(EXPIRES, "expires")                                                                          \
+    X(PASSPHRASE, "passphrase")                                                                    \
+    X(EXPIRES, "expires")   /* Unix ms */                                                          \
+    X(SIGNED_S, "signed_s") /* Unix s, as text */                                                  \
     X(SIGNATURE, "signature")                                                                      \
     X(NOW, "now_ms") /* Unix ms */                                                                 \
     X(NOW_TEXT, "now_text")

@@ -271,6 +271,11 @@ static td_result ask_value(void *user, unsigned id, const char *suffix, td_buf *
         return put_raw(out, dialect_id_number(*is_there ? of->ask->id : ""), err);
     case ASK_KEY:
         return put_text(out, td_bytes_str(of->auth->api_key), err);
+    case ASK_PASSPHRASE:
+        *is_there = of->auth->passphrase != NULL;
+        return put_text(out, td_bytes_str(*is_there ? of->auth->passphrase : ""), err);
+    case ASK_SIGNED_S:
+        return put_number_text(out, of->auth->signed_ms / 1000, err);
     case ASK_EXPIRES:
         return put_number(out, of->auth->expires_ms, err);
     case ASK_SIGNATURE:
@@ -310,6 +315,11 @@ td_result dialect_ask_auth(const dialect *spoken, td_buf *out, const dialect_aut
 {
     request_job of = {.spoken = spoken, .auth = auth};
     return build(out, spoken->ask_auth, &of, err);
+}
+
+int dialect_wants_passphrase(const dialect *spoken)
+{
+    return spoken->ask_auth != NULL && template_has(spoken->ask_auth, ASK_PASSPHRASE);
 }
 
 td_result dialect_heartbeat(td_buf *out, const template *text, uint64_t now_ms, td_err *err)

@@ -8,30 +8,45 @@
 #define TD_SCHEMA_MESSAGE_MEMBERS_H
 
 #define MEMBERS(X)                                                                                 \
+    X(ACCOUNT_AVAILABLE_EQUITY, "account_available_equity", DECIMAL)                               \
+    X(ACCOUNT_BORROW_FROZEN, "account_borrow_frozen", DECIMAL)                                     \
     X(ACCOUNT_ID, "account_id", TEXT)                                                              \
     X(ACCOUNT_IM_RATE, "account_im_rate", DECIMAL)                                                 \
     X(ACCOUNT_IM_RATE_BY_MARK, "account_im_rate_by_mark", DECIMAL)                                 \
+    X(ACCOUNT_ISOLATED_EQUITY, "account_isolated_equity", DECIMAL)                                 \
     X(ACCOUNT_LTV, "account_ltv", DECIMAL)                                                         \
+    X(ACCOUNT_MARGIN_RATIO, "account_margin_ratio", DECIMAL)                                       \
     X(ACCOUNT_MM_RATE, "account_mm_rate", DECIMAL)                                                 \
     X(ACCOUNT_MM_RATE_BY_MARK, "account_mm_rate_by_mark", DECIMAL)                                 \
+    X(ACCOUNT_ORDER_FROZEN, "account_order_frozen", DECIMAL)                                       \
     X(ACCOUNT_TYPE, "account_type", TEXT)                                                          \
+    X(ACCOUNT_UNREALISED_PNL, "account_unrealised_pnl", DECIMAL)                                   \
     X(ACCRUED_INTEREST, "accrued_interest", DECIMAL)                                               \
+    X(ADJUSTED_EQUITY, "adjusted_equity", DECIMAL)                                                 \
     X(ADL_RANK, "adl_rank", INTEGER)                                                               \
     X(ADL_STOP_RATIO, "adl_stop_ratio", DECIMAL)                                                   \
     X(ADL_TRIGGER_BALANCE, "adl_trigger_balance", DECIMAL)                                         \
     X(ADL_TRIGGER_RATIO, "adl_trigger_ratio", DECIMAL)                                             \
+    X(ALGO_ID, "algo_id", TEXT)                                                                    \
+    X(ALGO_LINK_ID, "algo_link_id", TEXT)                                                          \
+    X(AMEND_RESULT, "amend_result", TEXT)                                                          \
+    X(AMEND_SOURCE, "amend_source", TEXT)                                                          \
     X(ASK1_IV, "ask1_iv", DECIMAL)                                                                 \
     X(ASK1_PRICE, "ask1_price", DECIMAL)                                                           \
     X(ASK1_SIZE, "ask1_size", DECIMAL)                                                             \
     X(ASK_VALUE, "ask_value", DECIMAL)                                                             \
     X(ATM_IV, "atm_iv", DECIMAL)                                                                   \
+    X(ATTACHED_LINK_ID, "attached_link_id", TEXT)                                                  \
+    X(ATTACHED_ORDERS, "attached_orders", JSON)                                                    \
     X(AVAILABLE_BALANCE, "available_balance", DECIMAL)                                             \
     X(AVAILABLE_BALANCE_WITHOUT_CONVERT, "available_balance_without_convert", DECIMAL)             \
+    X(AVAILABLE_EQUITY, "available_equity", DECIMAL)                                               \
     X(AVAILABLE_TO_BORROW, "available_to_borrow", DECIMAL)                                         \
     X(AVAILABLE_TO_WITHDRAW, "available_to_withdraw", DECIMAL)                                     \
     X(AVERAGE_PRICES, "average_prices", JSON)                                                      \
     X(AVG_PRICE, "avg_price", DECIMAL)                                                             \
     X(BALANCE_CHANGE, "balance_change", DECIMAL)                                                   \
+    X(BASE_BALANCE, "base_balance", DECIMAL)                                                       \
     X(BASE_COIN, "base_coin", TEXT)                                                                \
     X(BASE_LINE, "base_line", INTEGER)                                                             \
     X(BASE_PRICE, "base_price", DECIMAL)                                                           \
@@ -50,6 +65,8 @@
     X(BLOCK_TRADE_ID, "block_trade_id", TEXT)                                                      \
     X(BONUS, "bonus", DECIMAL)                                                                     \
     X(BORROW_AMOUNT, "borrow_amount", DECIMAL)                                                     \
+    X(BORROW_CONVERSION_RISK, "borrow_conversion_risk", INTEGER)                                   \
+    X(BORROW_FROZEN, "borrow_frozen", DECIMAL)                                                     \
     X(BREAK_EVEN_PRICE, "break_even_price", DECIMAL)                                               \
     X(BROKER_ORDER_PRICE, "broker_order_price", DECIMAL)                                           \
     X(BUST_LOSS, "bust_loss", DECIMAL)                                                             \
@@ -60,6 +77,7 @@
     X(CAN_DEPOSIT, "can_deposit", BOOL)                                                            \
     X(CAN_TRADE, "can_trade", BOOL)                                                                \
     X(CAN_WITHDRAW, "can_withdraw", BOOL)                                                          \
+    X(CANCEL_REASON, "cancel_reason", TEXT)                                                        \
     X(CANCEL_TYPE, "cancel_type", TEXT)                                                            \
     X(CASH_FLOW, "cash_flow", DECIMAL)                                                             \
     X(CATEGORY, "category", TEXT)                                                                  \
@@ -74,16 +92,19 @@
     X(CLOSED_SIZE, "closed_size", DECIMAL)                                                         \
     X(CODE, "code", INTEGER)                                                                       \
     X(COIN, "coin", TEXT)                                                                          \
+    X(COIN_PRICE_USD, "coin_price_usd", DECIMAL)                                                   \
     X(COLLATERAL_RESTRICTION, "collateral_restriction", INTEGER)                                   \
     X(CONN_ID, "conn_id", TEXT)                                                                    \
     X(CONTINGENCY_TYPE, "contingency_type", TEXT)                                                  \
     X(CONTRACT_STATUS, "contract_status", TEXT)                                                    \
     X(CONTRACT_TYPE, "contract_type", TEXT)                                                        \
     X(CONTRACTS, "contracts", DECIMAL)                                                             \
+    X(COST_PRICE, "cost_price", DECIMAL)                                                           \
     X(COUNTDOWN_HOUR, "countdown_hours", INTEGER)                                                  \
     X(CREATE_TYPE, "create_type", TEXT)                                                            \
     X(CREATED_AT, "created_ns", TIME_NS)                                                           \
     X(CROSS_BALANCE, "cross_balance", DECIMAL)                                                     \
+    X(CROSS_LIABILITY, "cross_liability", DECIMAL)                                                 \
     X(CROSS_SEQ, "cross_seq", INTEGER)                                                             \
     X(CUM_COMMISSION, "cum_commission", DECIMAL)                                                   \
     X(CUM_EXEC_FEE, "cum_exec_fee", DECIMAL)                                                       \
@@ -98,6 +119,7 @@
     X(DELTA, "delta", DECIMAL)                                                                     \
     X(DELTA_COIN, "delta_coin", DECIMAL)                                                           \
     X(DESCRIPTION, "description", TEXT)                                                            \
+    X(DISCOUNT_EQUITY, "discount_equity", DECIMAL)                                                 \
     X(DURATION, "duration_s", INTEGER)                                                             \
     X(END, "end_ns", TIME_NS)                                                                      \
     X(ENTRY_PRICE, "entry_price", DECIMAL)                                                         \
@@ -107,6 +129,7 @@
     X(EXCHANGE_ID, "exchange_id", INTEGER)                                                         \
     X(EXCHANGE_TIME, "exchange_ns", TIME_NS)                                                       \
     X(EXEC_FEE, "exec_fee", DECIMAL)                                                               \
+    X(EXEC_FEE_COIN, "exec_fee_coin", TEXT)                                                        \
     X(EXEC_ID, "exec_id", TEXT)                                                                    \
     X(EXEC_TIME, "exec_ns", TIME_NS)                                                               \
     X(EXEC_PNL, "exec_pnl", DECIMAL)                                                               \
@@ -125,6 +148,7 @@
     X(FEE_RATE, "fee_rate", DECIMAL)                                                               \
     X(FIRST_SEQ, "first_seq", INTEGER)                                                             \
     X(FIRST_TRADE_ID, "first_trade_id", TEXT)                                                      \
+    X(FIXED_BALANCE, "fixed_balance", DECIMAL)                                                     \
     X(FOLLOWING_FUNDING_TIME, "following_funding_ns", TIME_NS)                                     \
     X(FORMULA_TYPE, "formula_type", TEXT)                                                          \
     X(FRAME_ID, "frame_id", TEXT)                                                                  \
@@ -160,11 +184,14 @@
     X(IS_CLOSE, "is_close", BOOL)                                                                  \
     X(IS_CLOSE_ON_TRIGGER, "is_close_on_trigger", BOOL)                                            \
     X(IS_COLLATERAL, "is_collateral", BOOL)                                                        \
+    X(IS_COLLATERAL_ENABLED, "is_collateral_enabled", BOOL)                                        \
+    X(IS_COLLATERAL_RESTRICTED, "is_collateral_restricted", BOOL)                                  \
     X(IS_CONFIRMED, "is_confirmed", BOOL)                                                          \
     X(IS_ENABLED, "is_enabled", BOOL)                                                              \
     X(IS_ESTIMATED, "is_estimated", BOOL)                                                          \
     X(IS_FIRST, "is_first", BOOL)                                                                  \
     X(IS_ISOLATED, "is_isolated", BOOL)                                                            \
+    X(IS_LAST_PAGE, "is_last_page", BOOL)                                                          \
     X(IS_LEVERAGE, "is_leverage", BOOL)                                                            \
     X(IS_LIMIT_MAKER, "is_limit_maker", BOOL)                                                      \
     X(IS_MAKER, "is_maker", BOOL)                                                                  \
@@ -177,13 +204,18 @@
     X(IS_REDUCE_ONLY, "is_reduce_only", BOOL)                                                      \
     X(IS_RPI_TAKER, "is_rpi_taker", BOOL)                                                          \
     X(IS_RPI_TRADE, "is_rpi_trade", BOOL)                                                          \
+    X(IS_TAKE_PROFIT_LIMIT, "is_take_profit_limit", BOOL)                                          \
     X(IS_TRIGGERED, "is_triggered", BOOL)                                                          \
     X(IS_UP_BORROWABLE, "is_up_borrowable", BOOL)                                                  \
     X(IS_WORKING, "is_working", BOOL)                                                              \
+    X(ISOLATED_EQUITY, "isolated_equity", DECIMAL)                                                 \
+    X(ISOLATED_LIABILITY, "isolated_liability", DECIMAL)                                           \
+    X(ISOLATED_UNREALISED_PNL, "isolated_unrealised_pnl", DECIMAL)                                 \
     X(ITEM_CROSS_SEQ, "item_cross_seq", INTEGER)                                                   \
     X(IV, "iv", DECIMAL)                                                                           \
     X(KLINE_ID, "kline_id", INTEGER)                                                               \
     X(LAST_EXEC_PRICE, "last_exec_price", DECIMAL)                                                 \
+    X(LAST_EXEC_PRICE_USD, "last_exec_price_usd", DECIMAL)                                         \
     X(LAST_EXEC_SIZE, "last_exec_size", DECIMAL)                                                   \
     X(LAST_EXEC_VALUE, "last_exec_value", DECIMAL)                                                 \
     X(LAST_LIQUIDITY, "last_liquidity", TEXT)                                                      \
@@ -198,6 +230,9 @@
     X(LEVEL_ACTION, "level_action", TEXT)                                                          \
     X(LEVERAGE, "leverage", DECIMAL)                                                               \
     X(LEVERAGE_SYS_UPDATED, "leverage_sys_updated_ns", TIME_NS)                                    \
+    X(LIABILITY, "liability", DECIMAL)                                                             \
+    X(LIABILITY_COIN, "liability_coin", TEXT)                                                      \
+    X(LINKED_ORDER, "linked_order", JSON)                                                          \
     X(LIQ_PRICE, "liq_price", DECIMAL)                                                             \
     X(LIQUIDATED_COUNT, "liquidated_count", INTEGER)                                               \
     X(LIQUIDATION_TYPE, "liquidation_type", TEXT)                                                  \
@@ -209,7 +244,9 @@
     X(MAINTAIN_TYPE, "maintain_type", TEXT)                                                        \
     X(MARGIN_BALANCE, "margin_balance", DECIMAL)                                                   \
     X(MARGIN_BALANCE_WITHOUT_CONVERT, "margin_balance_without_convert", DECIMAL)                   \
+    X(MARGIN_COIN, "margin_coin", TEXT)                                                            \
     X(MARGIN_MODE, "margin_mode", TEXT)                                                            \
+    X(MARGIN_RATIO, "margin_ratio", DECIMAL)                                                       \
     X(MARK_IV, "mark_iv", DECIMAL)                                                                 \
     X(MARK_PRICE, "mark_price", DECIMAL)                                                           \
     X(MARK_PRICE_AVERAGE, "mark_price_average", DECIMAL)                                           \
@@ -219,11 +256,19 @@
     X(MATCH_ORDER_ID, "match_order_id", TEXT)                                                      \
     X(MAX_BALANCE, "max_balance", DECIMAL)                                                         \
     X(MAX_CHASE_PRICE, "max_chase_price", DECIMAL)                                                 \
+    X(MAX_LOAN, "max_loan", DECIMAL)                                                               \
+    X(MAX_SPOT_IN_USE, "max_spot_in_use", DECIMAL)                                                 \
     X(MISC, "misc", TEXT)                                                                          \
     X(MMR_SYS_UPDATED, "mmr_sys_updated_ns", TIME_NS)                                              \
     X(NAV, "nav", DECIMAL)                                                                         \
     X(NEXT_FUNDING_TIME, "next_funding_ns", TIME_NS)                                               \
     X(NOTICE_ID, "notice_id", TEXT)                                                                \
+    X(NOTIONAL_LEVERAGE, "notional_leverage", DECIMAL)                                             \
+    X(NOTIONAL_USD, "notional_usd", DECIMAL)                                                       \
+    X(NOTIONAL_USD_BORROW, "notional_usd_borrow", DECIMAL)                                         \
+    X(NOTIONAL_USD_FUTURES, "notional_usd_futures", DECIMAL)                                       \
+    X(NOTIONAL_USD_OPTION, "notional_usd_option", DECIMAL)                                         \
+    X(NOTIONAL_USD_SWAP, "notional_usd_swap", DECIMAL)                                             \
     X(OCC_CLOSING_FEE, "occ_closing_fee", DECIMAL)                                                 \
     X(OCC_FUNDING_FEE, "occ_funding_fee", DECIMAL)                                                 \
     X(OCO_TRIGGER_BY, "oco_trigger_by", TEXT)                                                      \
@@ -231,12 +276,14 @@
     X(OPEN_INTEREST, "open_interest", DECIMAL)                                                     \
     X(OPEN_INTEREST_COINS, "open_interest_coins", DECIMAL)                                         \
     X(OPEN_TIME, "open_ns", TIME_NS)                                                               \
+    X(OPEN_PRICE, "open_price", DECIMAL)                                                           \
     X(OPEN_PRICES, "open_prices", JSON)                                                            \
     X(OPEN_UTC, "open_utc0", DECIMAL)                                                              \
     X(OPEN_CHINA, "open_utc8", DECIMAL)                                                            \
     X(OPEN_VALUE, "open_value", DECIMAL)                                                           \
     X(OPERATION_TYPE, "operation_type", TEXT)                                                      \
     X(OPTION_TYPE, "option_type", TEXT)                                                            \
+    X(OPTION_VALUE, "option_value", DECIMAL)                                                       \
     X(ORDER_COUNT, "order_count", INTEGER)                                                         \
     X(ORDER_FILTER, "order_filter", TEXT)                                                          \
     X(ORDER_ID, "order_id", TEXT)                                                                  \
@@ -253,6 +300,7 @@
     X(ORDER_STATUS, "order_status", TEXT)                                                          \
     X(ORDER_TYPE, "order_type", TEXT)                                                              \
     X(ORDER_VALUE, "order_value", DECIMAL)                                                         \
+    X(PAGE, "page", INTEGER)                                                                       \
     X(PAIR, "pair", TEXT)                                                                          \
     X(PARENT_EXEC_ID, "parent_exec_id", TEXT)                                                      \
     X(PARENT_ORDER_ID, "parent_order_id", TEXT)                                                    \
@@ -260,6 +308,7 @@
     X(PLACE_MODE, "place_mode", TEXT)                                                              \
     X(PLACE_TYPE, "place_type", TEXT)                                                              \
     X(PNL_RATIO, "pnl_ratio", DECIMAL)                                                             \
+    X(POSITION_COIN, "position_coin", TEXT)                                                        \
     X(POSITION_ID, "position_id", TEXT)                                                            \
     X(POSITION_IDX, "position_idx", INTEGER)                                                       \
     X(POSITION_IM, "position_im", DECIMAL)                                                         \
@@ -291,9 +340,13 @@
     X(PRICE_24H_PERCENT_EXACT, "price_24h_percent_exact", TEXT)                                    \
     X(PRICE_BEFORE_24H, "price_before_24h", DECIMAL)                                               \
     X(PRICE_CHANGE_24H, "price_change_24h", DECIMAL)                                               \
+    X(PRICE_IV, "price_iv", DECIMAL)                                                               \
+    X(PRICE_USD, "price_usd", DECIMAL)                                                             \
     X(PRODUCTS, "products", JSON)                                                                  \
     X(PUSH_ACTION, "push_action", TEXT)                                                            \
     X(PUSH_ID, "push_id", TEXT)                                                                    \
+    X(QUICK_MARGIN_TYPE, "quick_margin_type", TEXT)                                                \
+    X(QUOTE_BALANCE, "quote_balance", DECIMAL)                                                     \
     X(QUOTE_COIN, "quote_coin", TEXT)                                                              \
     X(QUOTE_SYMBOL, "quote_symbol", TEXT)                                                          \
     X(RATE_LIMIT, "rate_limit", INTEGER)                                                           \
@@ -303,11 +356,14 @@
     X(REALISED_PNL, "realised_pnl", DECIMAL)                                                       \
     X(REALTIME_INTERVAL, "realtime_interval", TEXT)                                                \
     X(REASON, "reason", TEXT)                                                                      \
+    X(REBATE, "rebate", DECIMAL)                                                                   \
+    X(REBATE_COIN, "rebate_coin", TEXT)                                                            \
     X(RECV_WINDOW, "recv_window_ms", INTEGER)                                                      \
     X(REFERER, "referer", TEXT)                                                                    \
     X(REJECT_REASON, "reject_reason", TEXT)                                                        \
     X(REQUEST_ID, "request_id", TEXT)                                                              \
     X(RESERVED, "reserved", INTEGER)                                                               \
+    X(REWARD_BALANCE, "reward_balance", DECIMAL)                                                   \
     X(RHO, "rho", DECIMAL)                                                                         \
     X(RISK_ID, "risk_id", INTEGER)                                                                 \
     X(RISK_LIMIT_VALUE, "risk_limit_value", DECIMAL)                                               \
@@ -333,6 +389,7 @@
     X(SETTLE_STATE, "settle_state", TEXT)                                                          \
     X(SETTLE_TYPE, "settle_type", TEXT)                                                            \
     X(SETTLED_FUNDING_RATE, "settled_funding_rate", DECIMAL)                                       \
+    X(SETTLED_PNL, "settled_pnl", DECIMAL)                                                         \
     X(SETTLEMENT_PRICE, "settlement_price", DECIMAL)                                               \
     X(TRACE_SI, "si", TEXT)                                                                        \
     X(SIDE, "side", SIDE)                                                                          \
@@ -347,19 +404,28 @@
     X(SL_TRIGGER_BY, "sl_trigger_by", TEXT)                                                        \
     X(SLIPPAGE, "slippage", DECIMAL)                                                               \
     X(SLIPPAGE_TYPE, "slippage_type", TEXT)                                                        \
+    X(SMART_SYNC_EQUITY, "smart_sync_equity", DECIMAL)                                             \
+    X(SMART_SYNC_IN_USE, "smart_sync_in_use", DECIMAL)                                             \
     X(SMP_GROUP, "smp_group", INTEGER)                                                             \
     X(SMP_ORDER_ID, "smp_order_id", TEXT)                                                          \
     X(SMP_TYPE, "smp_type", TEXT)                                                                  \
     X(SOURCE, "source", TEXT)                                                                      \
+    X(SPOT_BALANCE, "spot_balance", DECIMAL)                                                       \
     X(SPOT_BORROW, "spot_borrow", DECIMAL)                                                         \
+    X(SPOT_COPY_EQUITY, "spot_copy_equity", DECIMAL)                                               \
     X(SPOT_HEDGING_SIZE, "spot_hedging_size", DECIMAL)                                             \
+    X(SPOT_IN_USE, "spot_in_use", DECIMAL)                                                         \
+    X(SPOT_ISOLATED_BALANCE, "spot_isolated_balance", DECIMAL)                                     \
     X(SPOT_LEG_FEE, "spot_leg_fee", DECIMAL)                                                       \
+    X(SPOT_UNREALISED_PNL, "spot_unrealised_pnl", DECIMAL)                                         \
+    X(SPOT_UNREALISED_PNL_RATIO, "spot_unrealised_pnl_ratio", DECIMAL)                             \
     X(START, "start_ns", TIME_NS)                                                                  \
     X(START_TRADING_TIME, "start_trading_ns", TIME_NS)                                             \
     X(STATE, "state", TEXT)                                                                        \
     X(STOP_LOSS, "stop_loss", DECIMAL)                                                             \
     X(STOP_ORDER_TYPE, "stop_order_type", TEXT)                                                    \
     X(STRATEGY_END, "strategy_end_ns", TIME_NS)                                                    \
+    X(STRATEGY_EQUITY, "strategy_equity", DECIMAL)                                                 \
     X(STRATEGY_ID, "strategy_id", TEXT)                                                            \
     X(STRATEGY_PREFERENCE, "strategy_preference", TEXT)                                            \
     X(STRATEGY_START, "strategy_start_ns", TIME_NS)                                                \
@@ -373,6 +439,7 @@
     X(SYMBOL_YEAR, "symbol_year", INTEGER)                                                         \
     X(SYSTEM, "system", TEXT)                                                                      \
     X(SYSTEM_SUBSIDY, "system_subsidy", DECIMAL)                                                   \
+    X(TAG, "tag", TEXT)                                                                            \
     X(TAKE_PROFIT, "take_profit", DECIMAL)                                                         \
     X(TAKER_BUY_TURNOVER, "taker_buy_turnover", DECIMAL)                                           \
     X(TAKER_BUY_SIZE, "taker_buy_volume", DECIMAL)                                                 \
@@ -393,6 +460,8 @@
     X(TOTAL_MM, "total_mm", DECIMAL)                                                               \
     X(TOTAL_MM_BY_MARK, "total_mm_by_mark", DECIMAL)                                               \
     X(TOTAL_ORDER_IM, "total_order_im", DECIMAL)                                                   \
+    X(TOTAL_PNL, "total_pnl", DECIMAL)                                                             \
+    X(TOTAL_PNL_RATIO, "total_pnl_ratio", DECIMAL)                                                 \
     X(TOTAL_POSITION_IM, "total_position_im", DECIMAL)                                             \
     X(TOTAL_POSITION_MM, "total_position_mm", DECIMAL)                                             \
     X(TOTAL_TURNOVER, "total_turnover", DECIMAL)                                                   \
@@ -410,6 +479,7 @@
     X(TRADE_COUNTS, "trade_counts", JSON)                                                          \
     X(TRADE_ID, "trade_id", TEXT)                                                                  \
     X(TRADE_MODE, "trade_mode", INTEGER)                                                           \
+    X(TRADE_QUOTE_COIN, "trade_quote_coin", TEXT)                                                  \
     X(TRADING_COUNT, "trading_count", INTEGER)                                                     \
     X(TRAILING_ACTIVE, "trailing_active", DECIMAL)                                                 \
     X(TRAILING_STOP, "trailing_stop", DECIMAL)                                                     \
@@ -422,13 +492,17 @@
     X(TRIGGERED_ORDER_ID, "triggered_order_id", TEXT)                                              \
     X(TURNOVER, "turnover", DECIMAL)                                                               \
     X(TURNOVER_24H, "turnover_24h", DECIMAL)                                                       \
+    X(TWAP_RISK, "twap_risk", INTEGER)                                                             \
     X(U, "u", INTEGER)                                                                             \
     X(UID_SUFFIXES, "uid_suffixes", JSON)                                                          \
     X(UNDERLYING, "underlying", TEXT)                                                              \
     X(UNDERLYING_INDEX, "underlying_index", TEXT)                                                  \
     X(UNDERLYING_ORIGIN_PRICE, "underlying_origin_price", DECIMAL)                                 \
     X(UNDERLYING_PRICE, "underlying_price", DECIMAL)                                               \
+    X(UNREALISED_LIABILITY, "unrealised_liability", DECIMAL)                                       \
     X(UNREALISED_PNL, "unrealised_pnl", DECIMAL)                                                   \
+    X(UNREALISED_PNL_RATIO, "unrealised_pnl_ratio", DECIMAL)                                       \
+    X(UNSETTLED_ENTRY_PRICE, "unsettled_entry_price", DECIMAL)                                     \
     X(UNUSED, "unused", JSON)                                                                      \
     X(UPDATE_TYPE, "update_type", TEXT)                                                            \
     X(UPDATED_AT, "updated_ns", TIME_NS)                                                           \

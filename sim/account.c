@@ -367,15 +367,16 @@ const account_event *account_next_event(account *a)
 
 /* The names of each status on the wire, which differ by family. */
 static const struct {
-    const char *plain, *spot, *copy_trading;
+    const char *plain, *spot, *copy_trading, *live;
 } STATUSES[] = {
-    [ACCOUNT_UNTRIGGERED] = {"Untriggered", "ORDER_NEW", "Untriggered"},
-    [ACCOUNT_TRIGGERED] = {"Triggered", "ORDER_FILLED", "Triggered"},
-    [ACCOUNT_NEW] = {"New", "NEW", "Open"},
-    [ACCOUNT_PARTLY_FILLED] = {"PartiallyFilled", "PARTIALLY_FILLED", "OpenOrderPartiallyFilled"},
-    [ACCOUNT_FILLED] = {"Filled", "FILLED", "OpenOrderFilled"},
-    [ACCOUNT_CANCELLED] = {"Cancelled", "CANCELED", "Cancelled"},
-    [ACCOUNT_PARTLY_CANCELLED] = {"PartiallyFilledCanceled", "CANCELED", "Cancelled"},
+    [ACCOUNT_UNTRIGGERED] = {"Untriggered", "ORDER_NEW", "Untriggered", "live"},
+    [ACCOUNT_TRIGGERED] = {"Triggered", "ORDER_FILLED", "Triggered", "live"},
+    [ACCOUNT_NEW] = {"New", "NEW", "Open", "live"},
+    [ACCOUNT_PARTLY_FILLED] = {"PartiallyFilled", "PARTIALLY_FILLED", "OpenOrderPartiallyFilled",
+                               "partially_filled"},
+    [ACCOUNT_FILLED] = {"Filled", "FILLED", "OpenOrderFilled", "filled"},
+    [ACCOUNT_CANCELLED] = {"Cancelled", "CANCELED", "Cancelled", "canceled"},
+    [ACCOUNT_PARTLY_CANCELLED] = {"PartiallyFilledCanceled", "CANCELED", "Cancelled", "canceled"},
 };
 
 /* Why the exchange cancelled the rest of an order. */
@@ -417,9 +418,11 @@ void account_set_event(const account_event *event, const sim_symbol *s, sim_valu
     v[SIM_CATEGORY] = sim_text(account_category(traded));
     v[SIM_SIDE] = sim_text(is_buy ? "Buy" : "Sell");
     v[SIM_SPOT_SIDE] = sim_text(is_buy ? "BUY" : "SELL");
+    v[SIM_TAKER] = sim_text(is_buy ? "buy" : "sell"); /* the account's orders take */
     v[SIM_ORDER_ID] = sim_text(event->order_id);
     v[SIM_ORDER_STATUS] = sim_text(STATUSES[order->status].plain);
     v[SIM_SPOT_STATUS] = sim_text(STATUSES[order->status].spot);
+    v[SIM_LIVE_STATUS] = sim_text(STATUSES[order->status].live);
     v[SIM_COPY_STATUS] = sim_text(STATUSES[order->status].copy_trading);
     v[SIM_ORDER_LINK] = sim_text(terms->link);
     v[SIM_ORDER_TYPE] = sim_text(is_market(terms) ? "Market" : "Limit");

@@ -93,6 +93,7 @@ typedef struct sim_value {
     X(ORDER_STATUS, "order_status") /* New, PartiallyFilled, Filled … */                         \
     X(SPOT_STATUS, "spot_status")                                                                  \
     X(COPY_STATUS, "copy_status")                                                                  \
+    X(LIVE_STATUS, "live_status") /* live, partially_filled, filled, canceled */                   \
     X(ORDER_QTY, "order_qty")                                                                      \
     X(ORDER_LEAVES, "order_leaves")                                                                \
     X(ORDER_CUM_QTY, "order_cum_qty")                                                              \

@@ -152,6 +152,8 @@ static void test_hmac_sha256(void **state)
     assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     td_hmac_sha256_hex("", 0, "", 0, hex);
     assert_string_equal(hex, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+    td_hmac_sha256_base64("", 0, "", 0, hex);
+    assert_string_equal(hex, "thNnmggU2ex3L5XXeMNfxf8Wl8STcVZTxscSFEKSxa0=");
     assert_true(td_is_equal_secret("abc", "abc", 3));
     assert_false(td_is_equal_secret("abc", "abd", 3));
     assert_true(td_is_equal_secret("abc", "abd", 2));

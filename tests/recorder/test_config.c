@@ -103,6 +103,13 @@ static const struct {
     {"half of the credentials",
      "feeds:\n  - family: inverse\n    topics: [trade]\n    api_key_env: A\n",
      ":2: ", "a key and a secret", "one is missing"},
+    {"no passphrase where keys have one",
+     "feeds:\n  - family: okx\n    topics: [account]\n    api_key_env: A\n    api_secret_env: B\n",
+     ":4: ", "keys of family 'okx' have a passphrase", "it is missing"},
+    {"a passphrase where keys have none",
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    api_key_env: A\n    api_secret_env: B\n"
+     "    api_passphrase_env: C\n",
+     ":4: ", "inverse", "have no passphrase"},
     {"compressed frames where there are none",
      "feeds:\n  - family: inverse\n    topics: [trade]\n    binary: true\n", ":4: ", "inverse",
      "has no compressed frames"},
@@ -219,6 +226,28 @@ static void credentials_choose_the_address(void **state)
         assert_string_equal(feed->url, ROWS[i].url);
     }
     td_err err;
+    /* The path of a topic is all of an address's. */
+    static const struct {
+        const char *topic, *url;
+        int has_credentials;
+    } TOPICS[] = {
+        {"trades", "wss://ws.okx.com:8443/ws/v5/public", 0},
+        {"books-l2-tbt", "wss://ws.okx.com:8443/ws/v5/public", 1},
+        {"candle1m", "wss://ws.okx.com:8443/ws/v5/business", 0},
+        {"account", "wss://ws.okx.com:8443/ws/v5/private", 1},
+    };
+    for (size_t i = 0; i < sizeof TOPICS / sizeof *TOPICS; i++) {
+        feed_config *okx = one_feed(config, "okx");
+        okx->topics = (options_list){.items = {TOPICS[i].topic}, .count = 1};
+        if (TOPICS[i].has_credentials) {
+            okx->api_key_env = "A";
+            okx->api_secret_env = "B";
+            okx->api_passphrase_env = "C";
+        }
+        if (config_finish(config, &err) != TD_OK)
+            fail_msg("%s: %s", TOPICS[i].topic, err.text);
+        assert_string_equal(okx->url, TOPICS[i].url);
+    }
     feed_config *feed = one_feed(config, "v5-private");
     feed->topics = (options_list){.items = {"order"}, .count = 1};
     assert_int_equal(config_finish(config, &err), TD_E_INVALID);

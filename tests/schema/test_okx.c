@@ -87,6 +87,10 @@ static void test_answers(void **state)
         {"{\"event\":\"subscribe\",\"arg\":{\"channel\":\"option-trades\",\"instType\":\"OPTION\","
          "\"instFamily\":\"BTC-USD\"}}",
          ANSWER_TOPICS, REQUEST_SUBSCRIBE, 1, "", "", "option-trades.OPTION.BTC-USD "},
+        {"{\"event\":\"login\",\"code\":\"0\",\"msg\":\"\",\"connId\":\"a4\"}", ANSWER_AUTH,
+         REQUEST_AUTH, 1, "", "", ""},
+        {"{\"event\":\"error\",\"code\":\"60009\",\"msg\":\"Login failed.\"}", ANSWER_AUTH,
+         REQUEST_AUTH, 0, "", "Login failed.", ""},
         {"ping", ANSWER_NONE, REQUEST_UNKNOWN, -1, "", "", ""},
         {"{\"arg\":{\"channel\":\"books\",\"instId\":\"A\"},\"data\":[]}", ANSWER_NONE,
          REQUEST_UNKNOWN, -1, "", "", ""},
@@ -237,6 +241,65 @@ static void test_server(void **state)
     responder_close(r);
 }
 
+/* ---- credentials ---- */
+
+/* The signature is of Python: base64(hmac(b"a secret", b"1704876947GET/users/self/verify")) */
+#define SIGNATURE   "IlW0VXND9LHiNxIRftvm2vhxehjijT4JjBATWKFMuJU="
+#define LOGIN_OF(s) "{\"op\":\"login\",\"args\":[" s "]}"
+#define LOGIN_AT(at)                                                                               \
+    LOGIN_OF("{\"apiKey\":\"k\",\"passphrase\":\"p\",\"timestamp\":\"" at                          \
+             "\",\"sign\":\"" SIGNATURE "\"}")
+
+static void test_login(void **state)
+{
+    (void)state;
+    const dialect_auth auth = {.api_key = "k",
+                               .secret = "a secret",
+                               .passphrase = "p",
+                               .signed_ms = UINT64_C(1704876947999)};
+    td_buf out;
+    td_buf_init(&out, 4096);
+    assert_true(dialect_wants_passphrase(okx()->dialect));
+    assert_false(dialect_wants_passphrase(family_find(td_bytes_str("v5-private"))->dialect));
+    assert_int_equal(dialect_ask_auth(okx()->dialect, &out, &auth, NULL), TD_OK);
+    assert_text(td_buf_view(&out), LOGIN_AT("1704876947"));
+    td_buf_fini(&out);
+}
+
+static void test_checked_login(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request;
+        uint64_t now_ms;
+        refusal refused, without_secret;
+    } ROWS[] = {
+        {LOGIN_AT("1704876947"), 1704876947000, REFUSAL_NONE, REFUSAL_NONE},
+        {LOGIN_AT("1704876947"), 1704876976000, REFUSAL_NONE, REFUSAL_NONE},
+        {LOGIN_AT("1704876947"), 1704876978000, REFUSAL_EXPIRED, REFUSAL_NONE},
+        {LOGIN_AT("1704876947"), 1704876916000, REFUSAL_EXPIRED, REFUSAL_NONE},
+        {LOGIN_AT("1704876948"), 1704876947000, REFUSAL_BAD_KEY, REFUSAL_NONE},
+        {LOGIN_AT("soon"), 1704876947000, REFUSAL_INVALID_ARGS, REFUSAL_INVALID_ARGS},
+        {LOGIN_OF(""), 1704876947000, REFUSAL_INVALID_ARGS, REFUSAL_INVALID_ARGS},
+        {LOGIN_OF("\"k\",1704876947,\"s\""), 1704876947000, REFUSAL_INVALID_ARGS,
+         REFUSAL_INVALID_ARGS},
+        {LOGIN_OF("{\"apiKey\":\"k\",\"timestamp\":1704876947,\"sign\":\"" SIGNATURE "\"}"),
+         1704876947000, REFUSAL_NONE, REFUSAL_NONE},
+    };
+    dialect_parser *parser = dialect_parser_open();
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        dialect_request request;
+        assert_int_equal(
+            request_parse(parser, okx()->dialect, td_bytes_str(ROWS[i].request), &request, NULL),
+            TD_OK);
+        assert_int_equal(request.kind, REQUEST_AUTH);
+        if (dialect_check_auth(&request, "a secret", ROWS[i].now_ms) != ROWS[i].refused ||
+            dialect_check_auth(&request, NULL, ROWS[i].now_ms) != ROWS[i].without_secret)
+            fail_msg("%s at %llu", ROWS[i].request, (unsigned long long)ROWS[i].now_ms);
+    }
+    dialect_parser_close(parser);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +308,8 @@ int main(void)
         cmocka_unit_test(test_pong_is_not_inflated),
         cmocka_unit_test(test_classes),
         cmocka_unit_test(test_server),
+        cmocka_unit_test(test_login),
+        cmocka_unit_test(test_checked_login),
     };
     return cmocka_run_group_tests_name("schema/okx", tests, NULL, NULL);
 }

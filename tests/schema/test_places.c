@@ -66,6 +66,11 @@ static const allowance ALLOWED[] = {
     {"bitstamp", "diff_", "data.asks", EMPTY_FINE},
     {"binance-", "depth@", "data.b", EMPTY_FINE},
     {"okx", "books", "data.bids", EMPTY_FINE},
+    {"okx", "positions", "data", EMPTY_FINE}, /* an account without positions */
+    {"okx", "account", "data.details", EMPTY_FINE | OBJECT_FINE},
+    {"okx", "balance_and_position", "data.balData", EMPTY_FINE | OBJECT_FINE},
+    {"okx", "balance_and_position", "data.posData", EMPTY_FINE | OBJECT_FINE},
+    {"okx", "balance_and_position", "data.trades", ALL_FINE},
     {"okx", "bbo-tbt", "data.asks", EMPTY_FINE},
     {"okx", "bbo-tbt", "data.bids", EMPTY_FINE},
     {"deribit", "book.", "params.data.asks", EMPTY_FINE},

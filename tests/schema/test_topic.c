@@ -64,8 +64,8 @@ static void test_families(void **state)
         {"deribit", DIALECT_COUNT, "wss://www.deribit.com/ws/api/v2", NULL,
          "wss://test.deribit.com/ws/api/v2"},
         {"kraken-v1", DIALECT_COUNT, "wss://ws.kraken.com", NULL, NULL},
-        {"okx", DIALECT_COUNT, "wss://ws.okx.com:8443/ws/v5/public", NULL,
-         "wss://wspap.okx.com:8443/ws/v5/public"},
+        {"okx", DIALECT_COUNT, "wss://ws.okx.com:8443/ws/v5/public",
+         "wss://ws.okx.com:8443/ws/v5/private", "wss://wspap.okx.com:8443/ws/v5/public"},
     };
     size_t count = 0;
     const family *const *table = family_table(&count);

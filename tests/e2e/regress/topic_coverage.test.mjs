@@ -69,6 +69,12 @@ const REASONS = [
   ],
   ["v5-trade", ".*", ["simulated", "served"], "a recorder sends no orders"],
   [
+    "okx",
+    "positions.*",
+    ["simulated", "served", "continuity"],
+    "the simulated account trades spot, and so has no positions",
+  ],
+  [
     "inverse|copytrade",
     "position|copyTradePosition",
     ["continuity"],

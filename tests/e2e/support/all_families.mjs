@@ -5,6 +5,7 @@ import path from "node:path";
 export const CREDENTIALS = {
   SESSION_KEY: "sessionkey0001",
   SESSION_SECRET: "a secret of the session",
+  SESSION_PASSPHRASE: "a passphrase of the session",
 };
 
 const cross = (topics, symbols) =>
@@ -297,6 +298,13 @@ export const SESSION = {
       "status",
     ],
   },
+  "okx-private": {
+    family: "okx",
+    path: "/ws/v5/private",
+    auth: "op",
+    passphrase: true,
+    topics: ["orders.ANY", "orders.SPOT", "fills", "account", "balance_and_position"],
+  },
   deribit: {
     path: "/ws/api/v2",
     topics: ["book", "trades", "ticker"].flatMap((topic) =>
@@ -355,6 +363,7 @@ export function sessionConfig(dir, server, only = Object.keys(SESSION)) {
         ...(feed.auth
           ? ["    api_key_env: SESSION_KEY", "    api_secret_env: SESSION_SECRET"]
           : []),
+        ...(feed.passphrase ? ["    api_passphrase_env: SESSION_PASSPHRASE"] : []),
       ].join("\n")
     );
   fs.writeFileSync(file, `commit_interval: 200ms\nfeeds:\n${feeds.join("\n")}\n`);
