@@ -236,7 +236,7 @@ static void close_request(subscriber *self, size_t index)
 /* Topics are unsubscribed, or were not subscribed. */
 static void apply_goodbye(open_request *request, const dialect_answer *answer)
 {
-    size_t named = answer->granted_count + answer->failed_count;
+    size_t named = answer->granted_count + answer->failed_count + (answer->symbol.size > 0);
     request->left =
         named == 0 || named >= request->left || answer->lists_all ? 0 : request->left - named;
 }
@@ -246,7 +246,7 @@ static void apply_goodbye(open_request *request, const dialect_answer *answer)
 static void apply_answer(subscriber *self, open_request *request, const dialect_answer *answer,
                          uint64_t mono_ns)
 {
-    int names_any = answer->granted_count + answer->failed_count > 0;
+    int names_any = dialect_answer_names_any(answer);
     range run = {0, 0};
     size_t end = request->topics.first + request->topics.count;
     for (size_t i = request->topics.first; i < end; i++) {

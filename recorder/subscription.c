@@ -57,18 +57,48 @@ static void end_topic(collection *all, const char *topic)
     note_changed(all, index);
 }
 
+/* Refuse a topic whose frames could be of another one that is wanted. */
+static td_result refuse_shared(const collection *all, const char *topic, td_err *err)
+{
+    const family *of = all->feed->family;
+    td_bytes symbol;
+    const topic_row *row = family_topic_row(of, topic, &symbol);
+    for (size_t i = 0; row != NULL && row->shares_frames && i < of->topic_count; i++) {
+        char other[LIMIT_TOPIC_BYTES];
+        if (!topic_rows_share_frames(row, &of->topics[i]))
+            continue;
+        (void)topic_write(of->topics, of->topic_count, of->topics[i].name, symbol, other,
+                          sizeof other); /* a longer one was refused */
+        const size_t known = name_index_find(&all->out->by_name, td_bytes_str(other));
+        if (known == NAME_INDEX_NONE || all->out->is_ended[known])
+            continue;
+        td_err_set(err, TD_E_INVALID,
+                   "topics '%s' and '%s': the exchange's frames do not tell them apart", other,
+                   topic);
+        td_err_hint(err, "record one of them in another feed, which has its own connections");
+        return TD_E_INVALID;
+    }
+    return TD_OK;
+}
+
 static td_result add_topic(collection *all, const char *topic, td_err *err)
 {
     size_t known = name_index_find(&all->out->by_name, td_bytes_str(topic));
     if (known != NAME_INDEX_NONE) {
-        if (all->out->is_ended[known])
-            note_changed(all, known);
+        if (!all->out->is_ended[known])
+            return TD_OK;
+        const td_result rc = refuse_shared(all, topic, err);
+        if (rc != TD_OK)
+            return rc;
+        note_changed(all, known);
         all->out->is_ended[known] = 0;
         return TD_OK;
     }
     if (all->out->topic_count == LIMIT_FEED_TOPICS)
         return td_err_set(err, TD_E_LIMIT, "more than %u topics", LIMIT_FEED_TOPICS);
     td_result rc = check_topic(all, topic, err);
+    if (rc == TD_OK)
+        rc = refuse_shared(all, topic, err);
     if (rc != TD_OK)
         return rc;
     char *copy = td_strdup(topic);

@@ -76,6 +76,7 @@ typedef struct job {
     const json_index *index;
     const family *of;       /* NULL: no topic is matched */
     const frame_keys *keys; /* keys of the family's exchange */
+    td_bytes asked;         /* the topic of a frame that several topics share; empty: unknown */
     uint64_t at_ns;         /* selects the valid rows */
     classification *out;
 } job;
@@ -687,8 +688,8 @@ static int add_part_at(const members *m, const char *path, topic_text *out)
     return add_part(out, text.data != NULL ? text : json_token(index, token));
 }
 
-/* Compose a topic as a row defines it, in the classifier's memory. Returns 0 if the frame does not
- * belong to the row. */
+/* Compose a topic as a row defines it, in the classifier's memory; of a row that shares its frames,
+ * without the part that they lack. Returns 0 if the frame does not belong to the row. */
 static int compose(const job *j, const topic_row *row, const members *m, td_bytes wire,
                    td_bytes *out)
 {
@@ -696,7 +697,9 @@ static int compose(const job *j, const topic_row *row, const members *m, td_byte
         return 0;
     topic_text composed = {j->memory->composed, 0};
     const td_bytes name =
-        topic_row_is_joined(row) ? wire : td_bytes_of(row->pattern, strcspn(row->pattern, "{") - 1);
+        row->shares_frames || topic_row_is_joined(row)
+            ? wire
+            : td_bytes_of(row->pattern, strcspn(row->pattern, "{") - 1);
     if (!add_part(&composed, name) ||
         (row->parameter_path != NULL && !add_part_at(m, row->parameter_path, &composed)) ||
         !add_part_at(m, row->symbol_path, &composed))
@@ -715,13 +718,35 @@ static td_bytes unspelled(const job *j, td_bytes wire)
                        topic_read_spelling(spelling, wire, j->memory->composed));
 }
 
-/* Find the row of a frame's topic, as written or composed; *topic becomes the matched text. */
+/* The topic that the connection asked for, in the classifier's memory; 0: it is not one of those
+ * that share the row's frames. */
+static int match_asked(const job *j, const topic_row *row, td_bytes *topic, topic_match *out)
+{
+    if (j->asked.size > sizeof j->memory->composed || !match_topic(j, j->asked, out) ||
+        !(out->row == row || topic_rows_share_frames(out->row, row)))
+        return 0;
+    memcpy(j->memory->composed, j->asked.data, j->asked.size);
+    *topic = td_bytes_of(j->memory->composed, j->asked.size);
+    return match_topic(j, *topic, out);
+}
+
+/* Find the row of a frame's topic, as written or composed; *topic becomes the matched text, or what
+ * is known of it. */
 static int match_data(const job *j, const members *m, td_bytes *topic, topic_match *out)
 {
     td_bytes wire = *topic;
-    for (size_t i = 0; i < j->of->topic_count; i++)
-        if (compose(j, &j->of->topics[i], m, wire, topic) && match_topic(j, *topic, out))
+    for (size_t i = 0; i < j->of->topic_count; i++) {
+        const topic_row *row = &j->of->topics[i];
+        if (!compose(j, row, m, wire, topic))
+            continue;
+        if (row->shares_frames && j->asked.size > 0)
+            return match_asked(j, row, topic, out);
+        j->out->is_open = row->shares_frames;
+        if (row->shares_frames)
+            return 0;
+        if (match_topic(j, *topic, out))
             return 1;
+    }
     *topic = unspelled(j, wire);
     return match_topic(j, *topic, out) && out->row->symbol_path == NULL;
 }
@@ -785,7 +810,7 @@ static void classify_data(const job *j, const members *m, uint8_t topic_key)
     if (topic.size == 0)
         return;
     j->out->frame_class = CLASS_DATA;
-    if (fill_data(j, m, topic) || !m->is_partial)
+    if (fill_data(j, m, topic) || !m->is_partial || j->out->is_open)
         return;
     /* Members that were not read, between arrays or objects, may have the missing row or time. */
     members all;
@@ -958,9 +983,10 @@ static void classify_indexed(const job *j)
 }
 
 void classify_inbound(classifier *c, json_parser *parser, const family *of, td_bytes frame,
-                      uint64_t at_ns, classification *out)
+                      td_bytes asked, uint64_t at_ns, classification *out)
 {
-    const job j = {c, parser, json_parser_tokens(parser), of, &exchange_of(of)->frames, at_ns, out};
+    const job j = {c,     parser, json_parser_tokens(parser), of, &exchange_of(of)->frames, asked,
+                   at_ns, out};
     *out = (classification){.frame_class = CLASS_UNKNOWN, .success = -1};
     if (TD_UNLIKELY(j.keys->raw != NULL)) {
         classify_raw(&j, frame);

@@ -21,8 +21,9 @@ typedef struct classification {
     uint64_t exchange_ns;    /* the time that the frame names; 0: absent, or the key has escapes. If
                                 the member occurs twice, this may be either value; a decoded message
                                 has the exact time */
-    /* 1: of a bare frame (schema/bare_frame.h), exchange_topic is only the beginning of the topic,
-     * or empty: no row is matched, and the topics of the connection have the rest. */
+    /* 1: the frame does not say all of its topic: exchange_topic is only the beginning, or
+     * empty, no row is matched, and the topics of the connection have the rest. So are some bare frames
+     * (schema/bare_frame.h), and frames that several topics share (topic_row.shares_frames). */
     uint8_t is_open;
     int8_t success; /* acks and auth: 1, 0, or -1 if not stated */
 } classification;
@@ -37,9 +38,10 @@ typedef struct classifier classifier;
 TD_NEVER_NULL classifier *classifier_open(void);
 void classifier_close(classifier *c);
 
-/* As decoder_classify(), but only for uncompressed inbound frames and order entry requests. */
+/* As decoder_classify(), but only for uncompressed inbound frames and order entry requests. asked:
+ * of a frame that several topics share, the one that its connection asked for; empty: unknown. */
 void classify_inbound(classifier *c, json_parser *parser, const family *of, td_bytes frame,
-                      uint64_t at_ns, classification *out);
+                      td_bytes asked, uint64_t at_ns, classification *out);
 
 /* Stable name of a class ("data", "ack"). */
 const char *frame_class_name(frame_class c);

@@ -336,8 +336,9 @@ int decoder_inflates(const family *of, td_bytes frame)
 void decoder_classify_as(decoder *d, const family *of, td_bytes topic, td_bytes frame,
                          uint64_t at_ns, classification *out)
 {
-    wrap_bare(d, &exchange_of(of)->frames, topic, &frame);
-    classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
+    if (exchange_of(of)->frames.bare_count > 0)
+        wrap_bare(d, &exchange_of(of)->frames, topic, &frame);
+    classify_inbound(d->classifier, d->parser, of, frame, topic, at_ns, out);
 }
 
 /* Classify an inbound frame that may be bare. */
@@ -351,14 +352,13 @@ static void classify_bare(decoder *d, const family *of, td_bytes frame, uint64_t
     if (size > 0)
         decoder_classify_as(d, of, td_bytes_of(topic, size), frame, at_ns, out);
     else
-        classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
-    if (size == 0 && out->frame_class == CLASS_UNKNOWN) {
+        classify_inbound(d->classifier, d->parser, of, frame, (td_bytes){0}, at_ns, out);
+    if (size == 0 && out->frame_class == CLASS_UNKNOWN)
         out->is_open = (uint8_t)bare_frame_is(keys, d->parser, frame);
+    if (is_open == 0 || size == 0 || out->frame_class != CLASS_DATA)
         return;
-    }
-    out->is_open = is_open != 0 && size > 0 && out->frame_class == CLASS_DATA;
-    if (out->is_open)
-        out->topic = (topic_match){.topic = out->exchange_topic};
+    out->is_open = 1;
+    out->topic = (topic_match){.topic = out->exchange_topic};
 }
 
 void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
@@ -374,11 +374,11 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir 
         if (TD_UNLIKELY(bare_frame_may_be(&exchange_of(of)->frames, frame)))
             classify_bare(d, of, frame, at_ns, out);
         else
-            classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
+            classify_inbound(d->classifier, d->parser, of, frame, (td_bytes){0}, at_ns, out);
         return;
     }
     if (dir == CHANNEL_OUT && of != NULL && of->op_is_topic) {
-        classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
+        classify_inbound(d->classifier, d->parser, of, frame, (td_bytes){0}, at_ns, out);
         if (out->frame_class == CLASS_DATA)
             return;
     }

@@ -62,8 +62,8 @@ int decoder_survey_text(decoder *d, td_bytes frame, frame_survey *survey, decode
 void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
                       classification *out);
 
-/* Classify a bare frame (schema/bare_frame.h) whose topic is known, spelled as frames do. Else as
- * decoder_classify(). */
+/* Classify a frame that does not say all of its topic (classification.is_open), which is known,
+ * spelled as frames do. Else as decoder_classify(). */
 void decoder_classify_as(decoder *d, const family *of, td_bytes topic, td_bytes frame,
                          uint64_t at_ns, classification *out);
 

@@ -145,7 +145,7 @@ static td_result read_list(const dialect *spoken, dialect_parser *parser, json_v
 static td_result read_parts(const dialect *spoken, dialect_parser *parser, json_value root,
                             dialect_request *out, td_err *err)
 {
-    const split_topic parts = topic_parts_read(spoken->parts, root);
+    const split_topic parts = topic_parts_read(spoken->parts, PARTS_OF_REQUEST, root);
     out->symbols = parts.symbol;
     if (out->kind != REQUEST_SUBSCRIBE && out->kind != REQUEST_UNSUBSCRIBE)
         return TD_OK;
@@ -290,12 +290,13 @@ static td_result read_lists(dialect_parser *parser, const dialect *spoken, json_
 static td_result read_echo(dialect_parser *parser, const topic_parts *parts, json_value root,
                            td_err *err)
 {
-    json_value symbol;
-    const split_topic of = topic_parts_read(parts, root);
-    if (of.name.size == 0 || of.symbol.size == 0)
+    json_value symbol, at;
+    const split_topic of = topic_parts_read(parts, PARTS_OF_ANSWER, root);
+    if (of.name.size == 0 || of.symbol.size == 0 ||
+        !topic_parts_find(parts, PARTS_OF_ANSWER, root, &at))
         return TD_OK;
     /* Only requests with the symbol in its first place have lists. */
-    const int is_list = json_find_path(root, parts->symbols[0], &symbol);
+    const int is_list = json_find_path(at, parts->symbols[0], &symbol);
     return topic_parts_compose(parser, &of, is_list ? SYMBOL_LIST : SYMBOL_ONE, err);
 }
 
@@ -324,6 +325,8 @@ static td_result read_topics(dialect_parser *parser, const dialect *spoken, json
     out->granted_count = granted;
     out->failed = parser->args + granted;
     out->failed_count = parser->arg_count - granted;
+    if (paths->symbol != NULL && parser->arg_count == 0)
+        (void)dialect_text_scalar(root, paths->symbol, &out->symbol); /* else it stays empty */
     return TD_OK;
 }
 
@@ -432,13 +435,25 @@ static int is_listed(const td_bytes *list, size_t count, td_bytes topic)
     return 0;
 }
 
+int dialect_answer_has_symbol(const dialect_answer *answer, const char *topic)
+{
+    const size_t stem = topic_stem_size(topic);
+    return answer->symbol.size > 0 && stem > 0 && td_bytes_is(answer->symbol, topic + stem + 1);
+}
+
+/* 1 if the answer has the whole topic. */
+static int has_topic(const dialect_answer *answer, td_bytes topic)
+{
+    return is_listed(answer->granted, answer->granted_count, topic) ||
+           is_listed(answer->failed, answer->failed_count, topic);
+}
+
 int dialect_answer_names(const dialect_answer *answer, request_kind of, const char *topic)
 {
     td_bytes text = td_bytes_str(topic);
     if (answer->lists_all)
         return is_listed(answer->granted, answer->granted_count, text) == (of == REQUEST_SUBSCRIBE);
-    return answer->is_whole || is_listed(answer->granted, answer->granted_count, text) ||
-           is_listed(answer->failed, answer->failed_count, text);
+    return answer->is_whole || has_topic(answer, text) || dialect_answer_has_symbol(answer, topic);
 }
 
 int dialect_answer_grants(const dialect_answer *answer, const char *topic)
@@ -457,7 +472,8 @@ int dialect_answer_withdraws(const dialect_answer *answer, const char *topic)
                      answer->reason_topic.size == 0;
     if (answer->lists_all)
         return !is_listed(answer->granted, answer->granted_count, td_bytes_str(topic));
-    int is_named = is_for_all || dialect_answer_names(answer, answer->of, topic);
+    /* A symbol alone is not enough: it has other topics, too. */
+    int is_named = is_for_all || answer->is_whole || has_topic(answer, td_bytes_str(topic));
     if (answer->of == REQUEST_UNSUBSCRIBE || answer->of == REQUEST_UNSUBSCRIBE_ALL)
         return is_named && dialect_answer_grants(answer, topic);
     if ((answer->of != REQUEST_SUBSCRIBE && answer->of != REQUEST_UNKNOWN) || answer->is_repeat ||
@@ -508,6 +524,8 @@ int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask)
     if (answer->id.size > 0 && ask->id != NULL)
         return td_bytes_is(answer->id, ask->id) ||
                td_bytes_equal(answer->id, dialect_id_number(ask->id));
+    if (answer->symbol.size > 0)
+        return names_one(answer, ask);
     return has_topics(ask, answer->granted, answer->granted_count) &&
            has_topics(ask, answer->failed, answer->failed_count);
 }

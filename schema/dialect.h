@@ -99,6 +99,7 @@ typedef struct dialect_answer {
     size_t granted_count;
     const td_bytes *failed; /* topics that the answer names as refused */
     size_t failed_count;
+    td_bytes symbol;   /* of an answer that names no topic: the topic's symbol; empty: not named */
     uint8_t is_whole;  /* 1: topics of the request that it does not name are refused */
     td_bytes recorded; /* the member dialect.recorded, as JSON; empty: absent */
     /* 1: granted has all topics that the connection now has. So the answer grants topics of several
@@ -398,9 +399,18 @@ int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask);
 int dialect_answer_grants(const dialect_answer *answer, const char *topic);
 
 /* 1 if the answer is about this topic of its request, to which it fits and which is of this kind:
- * it names the topic, granted or refused, or is whole; or it lists all, which means that the
- * topic is granted, or is no more. */
+ * it names the topic, granted or refused, or its symbol alone, or is whole; or it lists all, which
+ * means that the topic is granted, or is no more. */
 int dialect_answer_names(const dialect_answer *answer, request_kind of, const char *topic);
+
+/* 1 if the answer is about some of its request's topics, by dialect_answer_names; 0: about all. */
+static inline int dialect_answer_names_any(const dialect_answer *answer)
+{
+    return answer->granted_count + answer->failed_count > 0 || answer->symbol.size > 0;
+}
+
+/* 1 if a topic has the symbol that an answer names alone. */
+int dialect_answer_has_symbol(const dialect_answer *answer, const char *topic);
 
 /* 1 if this answer, which belongs to no open request, ends the subscription to a topic that was
  * granted before: it refuses the topic or all topics, or confirms that the topic is, or all topics

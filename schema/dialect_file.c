@@ -46,31 +46,58 @@ static td_result read_parameter(document_node at, void *row, td_err *err)
     return rc;
 }
 
+/* Find the parameter of a topic, which has been read before. NULL: there is none, which was once
+ * ignored. */
+static td_result find_parameter(const topic_parts *of, document_node name, topic_parameter **out,
+                                td_err *err)
+{
+    *out = NULL;
+    for (size_t k = 0; k < of->parameter_count; k++)
+        if (document_is(name, of->parameters[k].topic)) {
+            *out = &of->parameters[k];
+            return TD_OK;
+        }
+    return document_refuse_ignored(name, "no parameter has the topic", document_text(name), err);
+}
+
 /* The texts of parameters, by their topics. Parameters have been read. */
 static td_result read_texts(document_node mapping, void *row, td_err *err)
 {
-    const topic_parts *out = row;
+    topic_parameter *of;
     td_result rc = document_check_mapping(mapping, err);
     for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
         const document_node name = document_key(mapping, i);
-        topic_parameter *of = NULL;
-        for (size_t k = 0; k < out->parameter_count; k++)
-            if (document_is(name, out->parameters[k].topic))
-                of = &out->parameters[k];
-        rc = of != NULL ? document_read_texts(document_value_of(name), TEXTS_MAX, &of->values, err)
-                        : document_refuse_ignored(name, "no parameter has the topic",
-                                                  document_text(name), err);
+        rc = find_parameter(row, name, &of, err);
+        if (rc == TD_OK && of != NULL)
+            rc = document_read_texts(document_value_of(name), TEXTS_MAX, &of->values, err);
+    }
+    return rc;
+}
+
+/* The parameters of requests that name none, by their topics. Parameters have been read. */
+static td_result read_defaults(document_node mapping, void *row, td_err *err)
+{
+    topic_parameter *of;
+    td_result rc = document_check_mapping(mapping, err);
+    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
+        const document_node name = document_key(mapping, i);
+        rc = find_parameter(row, name, &of, err);
+        if (rc == TD_OK && of != NULL)
+            rc = document_read_text(document_value_of(name), &of->otherwise, err);
     }
     return rc;
 }
 
 static const document_member PARTS[] = {
+    {"request", DOCUMENT_AT(TEXT, topic_parts, request)},
+    {"answer", DOCUMENT_AT(TEXT, topic_parts, answer)},
     {"name", DOCUMENT_AT(TEXT, topic_parts, name), .is_needed = 1},
     {"symbols", DOCUMENT_AT(TEXTS, topic_parts, symbols), .is_needed = 1, .most = TEXTS_MAX},
     {"parameters", DOCUMENT_AT(LIST, topic_parts, parameters), .what = "parameters",
      .count_offset = offsetof(topic_parts, parameter_count), .size = sizeof(topic_parameter),
      .most = PARAMETERS_MAX, .read = read_parameter},
     {"values", DOCUMENT_OWN, .read = read_texts},
+    {"defaults", DOCUMENT_OWN, .read = read_defaults},
 };
 const document_table TOPIC_PARTS = {"parts", DOCUMENT_MEMBERS(PARTS), .was_ignored = 1};
 

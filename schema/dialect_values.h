@@ -54,7 +54,8 @@ typedef enum ask_value_id { ASK_VALUES(ASK_VALUE_ENUMERATOR) ASK_VALUE_COUNT } a
     X(HELD, "held")         /* all topics of the connection: {NAME:[SYMBOL, ...], ...} */          \
     X(RECORDED, "recorded") /* dialect.recorded; absent if it was not recorded */                  \
     X(MEMBER, "request")    /* request.PATH, a member of the request: as text, or, if it is a list \
-                               or an object, as it is */
+                               or an object, as it is */                                           \
+    X(MEMBER_RAW, "request_raw") /* the same, always as it is */
 
 #define REPLY_VALUE_ENUMERATOR(id, name) REPLY_##id,
 typedef enum answer_value_id {

@@ -439,6 +439,15 @@ static td_result put_member(const answer_job *of, const char *path, td_buf *out,
     return put_text(out, *is_there ? found : td_bytes_str(""), err);
 }
 
+/* A member of the request as the client wrote it. */
+static td_result put_member_raw(const answer_job *of, const char *path, td_buf *out, int *is_there,
+                                td_err *err)
+{
+    json_value found;
+    *is_there = of->request->has_root && json_find_path(of->request->root, path, &found);
+    return *is_there ? put_raw(out, json_raw(found), err) : TD_OK;
+}
+
 /* Whether the client asked for binary frames, as text. */
 static td_result put_binary(const answer_job *of, td_buf *out, td_err *err)
 {
@@ -529,6 +538,8 @@ static td_result answer_value(void *user, unsigned id, const char *suffix, td_bu
         return put_raw(out, td_bytes_str(*is_there ? reply->recorded_text : ""), err);
     case REPLY_MEMBER:
         return put_member(of, suffix, out, is_there, err);
+    case REPLY_MEMBER_RAW:
+        return put_member_raw(of, suffix, out, is_there, err);
     case REPLY_VALUE_COUNT:
         break;
     }

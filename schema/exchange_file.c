@@ -377,6 +377,7 @@ static const document_member ANSWERS[] = {
     {PATHS(granted)},
     {PATHS(failed)},
     {PATHS(reason_topics)},
+    {"symbol", DOCUMENT_AT(TEXT, answer_paths, symbol)},
     {"repeat", DOCUMENT_AT(TEXT, answer_paths, repeat)},
     {"whole", DOCUMENT_AT(TRUE, answer_paths, are_whole)},
     {"list_all", DOCUMENT_AT(TRUE, answer_paths, list_all)},

@@ -508,6 +508,14 @@ static const document_member DATASETS[] = {
 };
 static const document_table DATASETS_TABLE = {"datasets", DOCUMENT_MEMBERS(DATASETS)};
 
+/* Note which topics have the frames of another. */
+static void note_shared_frames(topic_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < count; k++)
+            rows[i].shares_frames |= (uint8_t)topic_rows_share_frames(&rows[i], &rows[k]);
+}
+
 static td_result check_topics(document_node list, const family *made, td_err *err)
 {
     size_t at = 0;
@@ -584,6 +592,7 @@ static td_result check_family(document_node root, void *row, td_err *err)
         return document_refuse_text(document_find(root, "instruments"),
                                     "the exchange has no instruments:, which would read", err);
     td_result rc = check_topics(document_find(root, "topics"), out, err);
+    note_shared_frames((topic_row *)out->topics, out->topic_count); /* read into the arena */
     if (rc == TD_OK)
         rc = check_dialect(root, out, err);
     if (rc == TD_OK)

@@ -516,6 +516,7 @@
     X(VOLUME_24H, "volume_24h", DECIMAL)                                                           \
     X(VOLUME_COIN, "volume_coin", DECIMAL)                                                         \
     X(VOLUMES, "volumes", JSON)                                                                    \
+    X(VWAP, "vwap", DECIMAL)                                                                       \
     X(VWAP_24H, "vwap_24h", DECIMAL)                                                               \
     X(WALLET_BALANCE, "wallet_balance", DECIMAL)                                                   \
     X(WORKING_TIME, "working_ns", TIME_NS)                                                         \

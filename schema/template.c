@@ -108,7 +108,7 @@ static td_result compile_value(compiler *c)
     code[0] = CODE_VALUE;
     t->size += CODE_BYTES;
     td_result rc = read_name(c, names->values, names->value_count, &code[1]);
-    const int is_path = rc == TD_OK && names->object > 0 && code[1] == names->object;
+    const int is_path = rc == TD_OK && names->object > 0 && code[1] >= names->object;
     const char *const suffix = c->at + 1;
     size_t size = 0;
     if (rc == TD_OK && *c->at == (is_path ? '.' : ':') && (is_path || names->list_count > 0))

@@ -32,7 +32,7 @@ typedef struct template_names {
     size_t value_count;
     const struct document_word *lists;
     size_t list_count; /* 0: '@' is text, and values have no formats */
-    unsigned object;   /* the id of the value that is an object; 0: no value is */
+    unsigned object;   /* values from this id on are objects; 0: no value is */
 } template_names;
 
 /* Compile a template, which lives as long as the arena. TD_E_INVALID: err names the mistake, and

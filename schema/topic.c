@@ -181,6 +181,20 @@ int topic_row_is_valid(const topic_row *row, uint64_t at_ns)
            at_ns < topic_date_ns(row->valid_until, UINT64_MAX);
 }
 
+static int is_same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+int topic_rows_share_frames(const topic_row *a, const topic_row *b)
+{
+    return a->symbol_path != NULL && is_same(a->symbol_path, b->symbol_path) &&
+           is_same(a->parameter_path, b->parameter_path) &&
+           is_same(topic_row_topic_key(a), topic_row_topic_key(b)) &&
+           td_bytes_equal(topic_row_frame_topic(a), topic_row_frame_topic(b)) &&
+           strcmp(a->pattern, b->pattern) != 0;
+}
+
 /* 1 if row's validity begins after than's. */
 static int is_later(const topic_row *row, const topic_row *than)
 {

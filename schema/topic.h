@@ -313,6 +313,9 @@ typedef struct topic_row {
     /* The frame's "topic" then, if it is not the pattern's beginning, as it is in requests; NULL:
      * it is. */
     const char *frame_topic;
+    /* 1: other topics of the family have the same frames, which do not say of which topic they are:
+     * the one that their connection asked for (classification.is_open). */
+    uint8_t shares_frames;
     /* How the frame's topic is spelled; NULL: as the pattern is. */
     const struct topic_spelling *spelling;
     const struct list_names *list; /* frame_keys.list of its exchange */
@@ -421,6 +424,10 @@ static inline int topic_row_is_frame_topic(const topic_row *row, td_bytes name, 
                : text.size > begin.size && memcmp(text.data, begin.data, begin.size) == 0 &&
                      memchr(text.data, '.', text.size) == NULL;
 }
+
+/* 1 if frames do not say of which of two topics they are: their symbols are in the same place,
+ * their names there are equal, and nothing else distinguishes them. */
+int topic_rows_share_frames(const topic_row *a, const topic_row *b);
 
 /* The key of the topic in a frame. */
 static inline const char *topic_row_topic_key(const topic_row *row)

@@ -23,9 +23,18 @@ static const topic_parameter *find_parameter(const topic_parts *parts, td_bytes 
     return NULL;
 }
 
-split_topic topic_parts_read(const topic_parts *parts, json_value root)
+int topic_parts_find(const topic_parts *parts, parts_frame frame, json_value root, json_value *out)
+{
+    const char *key = frame == PARTS_OF_REQUEST ? parts->request : parts->answer;
+    *out = root;
+    return key == NULL || (json_find(root, key, out) && json_type_of(*out) == JSON_OBJECT);
+}
+
+split_topic topic_parts_read(const topic_parts *parts, parts_frame frame, json_value root)
 {
     split_topic out = {.of = NULL};
+    if (!topic_parts_find(parts, frame, root, &root))
+        return out;
     (void)dialect_text_scalar(root, parts->name, &out.name); /* missing parts stay empty */
     if (!dialect_text_first(root, parts->symbols, &out.symbol))
         for (const char *const *path = parts->symbols; *path != NULL && !out.has_list; path++)
@@ -42,8 +51,9 @@ split_topic topic_parts_read(const topic_parts *parts, json_value root)
         return out;
     }
     out.of = find_parameter(parts, out.name);
-    if (out.of != NULL)
-        (void)dialect_text_scalar(root, out.of->path, &out.parameter);
+    if (out.of != NULL && !dialect_text_scalar(root, out.of->path, &out.parameter) &&
+        out.of->otherwise != NULL)
+        out.parameter = td_bytes_str(out.of->otherwise);
     return out;
 }
 

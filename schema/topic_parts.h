@@ -14,15 +14,21 @@ typedef struct topic_parameter {
     char joint;         /* between the two, '-' of "book-10"; '.': they are parts of their own */
     const char *prefix; /* a request's name may be this and the parameter, "kline_1m"; or NULL */
     const char *const *values; /* the possible ones; ends with NULL. NULL: any */
+    const char *otherwise;     /* the one of requests that name none; NULL: there is none */
 } topic_parameter;
 
 /* Where the parts of a topic are in requests, and in answers that repeat them. */
 typedef struct topic_parts {
+    /* Key of the object that has the parts, in requests and in answers; NULL: the frame itself. */
+    const char *request, *answer;
     const char *name;           /* path of the topic's name */
     const char *const *symbols; /* paths of its symbol; the first that is there counts */
     topic_parameter *parameters;
     size_t parameter_count;
 } topic_parts;
+
+/* The frames in which topics are in parts. */
+typedef enum parts_frame { PARTS_OF_REQUEST, PARTS_OF_ANSWER } parts_frame;
 
 /* A topic in parts. Views into a request, or into a topic. */
 typedef struct split_topic {
@@ -35,7 +41,10 @@ typedef struct split_topic {
 } split_topic;
 
 /* The parts in a request, or in an answer that repeats it. Missing parts are empty. */
-split_topic topic_parts_read(const topic_parts *parts, json_value root);
+split_topic topic_parts_read(const topic_parts *parts, parts_frame frame, json_value root);
+
+/* The object of a frame that has its parts; 0: the frame has no such object. */
+int topic_parts_find(const topic_parts *parts, parts_frame frame, json_value root, json_value *out);
 
 /* The parts of a topic. TD_E_INVALID: the dialect cannot ask for such a topic. */
 TD_MUST_USE td_result topic_parts_split(const topic_parts *parts, const char *topic,

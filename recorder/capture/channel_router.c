@@ -343,7 +343,8 @@ static int has_others(const channel_router *r, const topic_match *topic, td_byte
            names_another(root, path, topic->symbol);
 }
 
-/* Classify a bare frame again, by its whole topic, if that is known. */
+/* Classify a frame that does not say all of its topic again, by its whole topic, if that is known.
+ */
 static void classify_begun(channel_router *r, const feed_frame *frame, classification *what)
 {
     const char *topic = r->find == NULL ? NULL : r->find(r->user, frame, what->exchange_topic);

@@ -383,8 +383,23 @@ static uint32_t request_of(const grant_topic *topic, const seen_request *request
     return request->is_unsubscribe ? topic->unsubscribe : topic->request;
 }
 
+/* 1 if the answer names no symbol alone, or that of an unanswered topic of the request. */
+static int has_symbol(const grant_slot *slot, const seen_request *request,
+                      const dialect_answer *answer)
+{
+    for (size_t i = 0; answer->symbol.size > 0 && i < slot->topic_count; i++) {
+        const grant_topic *topic = &slot->topics[i];
+        if (request_of(topic, request) == request->number &&
+            (request->is_unsubscribe || topic->state == GRANT_REQUESTED) &&
+            dialect_answer_has_symbol(answer, topic->name))
+            return 1;
+    }
+    return answer->symbol.size == 0;
+}
+
 /* Find the request to which an answer belongs: the one with the answer's id, else one with a topic
- * that the answer names, else the oldest. Returns its index, or request_count if unknown. */
+ * or symbol that the answer names, else the oldest. Returns its index, or request_count if unknown.
+ */
 static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
 {
     const td_bytes *named = answer->granted_count > 0 ? answer->granted : answer->failed;
@@ -399,7 +414,8 @@ static size_t find_request(const grant_slot *slot, const dialect_answer *answer)
         if (!is_answer_to(answer, request))
             continue;
         if (answer->id.size > 0 ? td_bytes_is(answer->id, request->id)
-                                : topic == NULL || request_of(topic, request) == request->number)
+            : topic != NULL     ? request_of(topic, request) == request->number
+                                : has_symbol(slot, request, answer))
             return i;
     }
     return slot->request_count;
@@ -415,7 +431,7 @@ static void answer_request(grants *self, grant_slot *slot, size_t at, const dial
     TD_ASSERT(slot->requests != NULL);
     const seen_request *request = &slot->requests[at];
     const request_kind kind = request->is_unsubscribe ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
-    int names_any = answer->granted_count + answer->failed_count > 0;
+    int names_any = dialect_answer_names_any(answer);
     size_t left = 0;
     for (size_t i = 0; i < slot->topic_count; i++) {
         grant_topic *topic = &slot->topics[i];
@@ -540,7 +556,7 @@ static int is_begun(const char *topic, td_bytes begun)
     const size_t size = dot == NULL ? begun.size : (size_t)(dot - begun.data);
     return dot != NULL && name >= size && memcmp(topic, begun.data, size) == 0 &&
            td_bytes_is(td_bytes_of(dot, begun.size - size), topic + name) &&
-           (name == size || strchr("@0123456789", topic[size]) != NULL);
+           (name == size || strchr("@-0123456789", topic[size]) != NULL);
 }
 
 const char *grants_find_begun(const grants *self, uint32_t slot, uint32_t conn, td_bytes begun)

@@ -18,6 +18,7 @@
 #include "schema/drift.h"
 #include "schema/drift_table.h"
 #include "tests/testing/capture.h"
+#include "tests/testing/decode_fixture.h"
 
 enum { STREAMS_MAX = 64, FRAME_BYTES = 8192 };
 
@@ -34,6 +35,7 @@ typedef struct fixture {
     topic_frames streams[STREAMS_MAX];
     size_t stream_count;
     uint64_t order;
+    const char *name;    /* of the golden frame; of others NULL: they say all of their topic */
     drift_result result; /* of the last frame */
 } fixture;
 
@@ -83,7 +85,7 @@ static size_t look_at(fixture *fx, const family *of, td_bytes frame, uint64_t at
                       uint64_t recv_ns)
 {
     classification what;
-    decoder_classify(fx->decoder, of, frame, CHANNEL_IN, at_ns, &what);
+    classify_as_named(fx->decoder, of, frame, at_ns, fx->name, &what);
     drift_frame f = {of, what.topic, recv_ns, fx->order++, frame};
     drift_stream *stream = what.topic.row == NULL ? NULL : stream_for(fx, what.exchange_topic);
     drift_read(fx->reader, stream, &f, &fx->result);
@@ -137,6 +139,7 @@ static void check_golden(fixture *fx, const family *of, const char *folder, cons
     while (size > 0 && memory[size - 1] == '\n')
         size--;
     forget_streams(fx);
+    fx->name = name;
     int has_drift = look_at(fx, of, td_bytes_of(memory, size), moment_of(name), 0) > 0;
     if (has_drift != is_wrong(folder, name)) {
         print_look(fx, path);

@@ -1,9 +1,9 @@
 /* Golden frames: tests/golden/FAMILY/NAME.json is a frame, and NAME.out.json the exact line that
  * decoding must give. Frames have the documented shapes (docs/wire.md), with values written by
- * hand. NAME@2023-04-05.json was received on that day, others now. Every frame also goes through
- * the fast path, which must agree, and every row of every family has at least one. `make
- * golden-update` ($TAPEDECK_GOLDEN_UPDATE) writes the current results, to be reviewed as a diff
- * before the commit. */
+ * hand. If they do not say all of their topic, NAME begins with it. NAME@2023-04-05.json was
+ * received on that day, others now. Every frame also goes through the fast path, which must agree,
+ * and every row of every family has at least one. `make golden-update` ($TAPEDECK_GOLDEN_UPDATE)
+ * writes the current results, to be reviewed as a diff before the commit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,7 +65,7 @@ static void decode_to_text(golden *g, td_bytes frame, uint64_t at_ns, td_buf *ou
     message fast;
     decode_error why;
     json_writer w;
-    decoder_classify(g->decoders.rows, g->of, frame, CHANNEL_IN, at_ns, &what);
+    classify_as_named(g->decoders.rows, g->of, frame, at_ns, g->name, &what);
     assert_int_equal(what.frame_class, CLASS_DATA);
     assert_non_null(what.topic.row);
     int is_decoded = decoder_pair_decode(&g->decoders, &what.topic, frame, &fast, &m, &why);

@@ -74,6 +74,8 @@ static const allowance ALLOWED[] = {
     {"okx", "bbo-tbt", "data.asks", EMPTY_FINE},
     {"okx", "bbo-tbt", "data.bids", EMPTY_FINE},
     {"deribit", "book.", "params.data.asks", EMPTY_FINE},
+    {"kraken-v2", "book-", "data.bids", EMPTY_FINE},
+    {"kraken-v2", "book-", "data.asks", EMPTY_FINE},
     {"deribit", "book.", "params.data.bids", EMPTY_FINE},
     /* docs/wire.md 4.1: a book may be empty, and an account may have no orders or positions */
     {"usdc-option", "orderbook25", "data.orderBook", EMPTY_FINE},
@@ -312,7 +314,7 @@ static void check_frame(harms *p, td_bytes text)
     classification what;
     message m;
     decode_error why;
-    decoder_classify(p->decoders.rows, p->of, text, CHANNEL_IN, p->at_ns, &what);
+    classify_as_named(p->decoders.rows, p->of, text, p->at_ns, p->name, &what);
     if (!decoder_pair_decode(&p->decoders, &what.topic, text, &m, NULL, &why))
         return;
     const topic_match topic = what.topic;

@@ -81,7 +81,8 @@ static uint64_t digest_of(fixture *f, const family *of, const topic_row *row, td
                           unsigned how)
 {
     classification what;
-    decoder_classify(f->decoders.rows, of, text, CHANNEL_IN, row_frame_moment(row), &what);
+    classify_as_named(f->decoders.rows, of, text, row_frame_moment(row), row_frame_topic(row),
+                      &what);
     if (what.frame_class != CLASS_DATA || what.topic.row != row)
         fail_msg("%s %s: classified as %s of %s: %.*s", of->name, row->name,
                  frame_class_name(what.frame_class),
@@ -199,6 +200,12 @@ static const char *const BY_ROW[] = {
     "coinbase-advanced level2",
     "coinbase-advanced market_trades",
     "kraken-v1 trade",
+    "kraken-v2 book-10",
+    "kraken-v2 book-25",
+    "kraken-v2 book-100",
+    "kraken-v2 book-500",
+    "kraken-v2 book-1000",
+    "kraken-v2 trade",
 };
 
 static int is_by_row(const family *of, const topic_row *row)

@@ -63,6 +63,7 @@ static void test_families(void **state)
         {"coinbase-advanced", DIALECT_COUNT, "wss://advanced-trade-ws.coinbase.com", NULL, NULL},
         {"deribit", DIALECT_COUNT, "wss://www.deribit.com/ws/api/v2", NULL,
          "wss://test.deribit.com/ws/api/v2"},
+        {"kraken-v2", DIALECT_COUNT, "wss://ws.kraken.com/v2", NULL, NULL},
         {"kraken-v1", DIALECT_COUNT, "wss://ws.kraken.com", NULL, NULL},
         {"okx", DIALECT_COUNT, "wss://ws.okx.com:8443/ws/v5/public",
          "wss://ws.okx.com:8443/ws/v5/private", "wss://wspap.okx.com:8443/ws/v5/public"},

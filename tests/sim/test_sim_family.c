@@ -18,6 +18,7 @@
 #include "book/book.h"
 #include "book/continuity.h"
 #include "schema/decode.h"
+#include "tests/testing/decode_fixture.h"
 #include "sim/catalog.h"
 #include "sim/flow.h"
 #include "sim/truth.h"
@@ -64,7 +65,7 @@ static void read_frame(reader *r, const sim_family *v, const sim_frame *frame)
     r->frames[frame->stream]++;
     memcpy(padded, frame->bytes.data, frame->bytes.size);
     td_bytes bytes = td_bytes_of(padded, frame->bytes.size);
-    decoder_classify(r->decoder, r->family, bytes, CHANNEL_IN, TOPIC_NOW, &what);
+    classify_as_named(r->decoder, r->family, bytes, TOPIC_NOW, stream.topic, &what);
     if (what.topic.row == NULL)
         fail_msg("no topic: %.*s", (int)bytes.size, (const char *)bytes.data);
     assert_int_equal(what.frame_class, CLASS_DATA);

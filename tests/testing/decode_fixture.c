@@ -3,11 +3,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "tests/testing/message_compare.h"
 
 decoder_pair decoder_pair_open(void)
@@ -22,6 +24,21 @@ void decoder_pair_close(decoder_pair *pair)
 {
     decoder_close(pair->fast);
     decoder_close(pair->rows);
+}
+
+void classify_as_named(decoder *d, const family *of, td_bytes frame, uint64_t at_ns,
+                       const char *name, classification *what)
+{
+    char topic[LIMIT_TOPIC_BYTES];
+    decoder_classify(d, of, frame, CHANNEL_IN, at_ns, what);
+    const td_bytes begun = what->exchange_topic;
+    if (!what->is_open)
+        return;
+    const uint8_t *dot = memrchr(begun.data, '.', begun.size);
+    assert_non_null(dot);
+    snprintf(topic, sizeof topic, "%.*s%.*s", (int)strcspn(name, "."), name,
+             (int)(begun.size - (size_t)(dot - begun.data)), (const char *)dot);
+    decoder_classify_as(d, of, td_bytes_str(topic), frame, at_ns, what);
 }
 
 int decoder_pair_decode(decoder_pair *pair, const topic_match *topic, td_bytes frame, message *fast,

@@ -20,6 +20,11 @@ void decoder_pair_close(decoder_pair *pair);
 int decoder_pair_decode(decoder_pair *pair, const topic_match *topic, td_bytes frame, message *fast,
                         message *rows, decode_error *why);
 
+/* As decoder_classify. A frame that does not say all of its topic is of the one that `name` begins
+ * with, up to a dot: "book-10" of "book-10.delta.json". */
+void classify_as_named(decoder *d, const family *of, td_bytes frame, uint64_t at_ns,
+                       const char *name, classification *what);
+
 /* A decoder_pair with memory, for tests with frames written by hand. */
 typedef struct decode_fixture {
     decoder_pair decoders;

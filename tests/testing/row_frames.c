@@ -146,10 +146,34 @@ static const char *symbol_of(const topic_row *row)
     return strstr(row->pattern, "{coin}") != NULL ? "BTC" : "BTCUSDT";
 }
 
+/* 1 if a path continues through this object. */
+static int path_continues(const char *path, const char *way, size_t size)
+{
+    return path != NULL && strncmp(path, way, size) == 0 && path[size] == '.';
+}
+
+/* 1 if a path leads into entries. */
+static int entries_have(const topic_row *row, const char *path)
+{
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        if (path_continues(path, row->items[i].path, strlen(row->items[i].path)))
+            return 1;
+    return 0;
+}
+
+/* 1 if the topic's parameter is this field of its entries. */
+static int is_parameter(const topic_row *row, const field_row *field)
+{
+    return entries_have(row, row->parameter_path) &&
+           strcmp(strrchr(row->parameter_path, '.') + 1, field->key) == 0;
+}
+
 static void text_text(row_frame *f, const field_row *field, char out[ROW_FRAME_TEXT_BYTES])
 {
-    if (field->member == MEMBER_SYMBOL && !topic_row_has_coin(f->row) &&
-        topic_row_has_symbol(f->row))
+    if (is_parameter(f->row, field))
+        snprintf(out, ROW_FRAME_TEXT_BYTES, "\"5\"");
+    else if (field->member == MEMBER_SYMBOL && !topic_row_has_coin(f->row) &&
+             topic_row_has_symbol(f->row))
         snprintf(out, ROW_FRAME_TEXT_BYTES, "\"%s\"", symbol_of(f->row));
     else if (chance(f, 10)) /* ids may be numbers */
         snprintf(out, ROW_FRAME_TEXT_BYTES, "%" PRIu64, below(f, 1000000000));
@@ -333,12 +357,6 @@ static void fill_around(row_frame *f, node *object)
             set_field(f, object, f->row->fields[i].key, &f->row->fields[i]);
 }
 
-/* 1 if a path continues through this object. */
-static int path_continues(const char *path, const char *way, size_t size)
-{
-    return path != NULL && strncmp(path, way, size) == 0 && path[size] == '.';
-}
-
 /* Makes a node on the path to the entries: an object, or, if no other path leads through it, a list
  * of several objects. */
 static node *make_way(row_frame *f, const char *way, size_t size)
@@ -414,15 +432,6 @@ static void spell(const topic_row *row, char topic[ROW_FRAME_TEXT_BYTES])
     td_buf_fini(&text);
 }
 
-/* 1 if entries have the topic's symbol. */
-static int entries_have_symbol(const topic_row *row)
-{
-    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
-        if (path_continues(row->symbol_path, row->items[i].path, strlen(row->items[i].path)))
-            return 1;
-    return 0;
-}
-
 static void put_identity(row_frame *f, node *object, frame_kind kind)
 {
     const topic_row *row = f->row;
@@ -437,9 +446,9 @@ static void put_identity(row_frame *f, node *object, frame_kind kind)
         snprintf(topic, sizeof topic, "%.*s", (int)part.size, (const char *)part.data);
     }
     set_path(f, object, topic_row_topic_key(row), NULL, topic);
-    if (row->symbol_path != NULL && !entries_have_symbol(row))
+    if (row->symbol_path != NULL && !entries_have(row, row->symbol_path))
         set_path(f, object, row->symbol_path, NULL, symbol_of(row));
-    if (row->parameter_path != NULL)
+    if (row->parameter_path != NULL && !entries_have(row, row->parameter_path))
         set_path(f, object, row->parameter_path, NULL, "5");
     if (kind == FRAME_SNAPSHOT || kind == FRAME_DELTA)
         set_path(f, object, topic_row_kind_key(row), NULL, kind_text(row, kind));

@@ -41,6 +41,7 @@ const KEEPALIVES = {
   "binance-usdm": [/LIST_SUBSCRIPTIONS/, /"result":\[\],"id":0/],
   "binance-spot": [/LIST_SUBSCRIPTIONS/, /"result":\[\],"id":0/],
   "kraken-v1": [/"event":"ping"/, /"event":"pong"/],
+  "kraken-v2": [/"method":"ping"/, /"method":"pong"/],
   "coinbase-advanced": [/"channel":"heartbeats"/, /"channel":"heartbeats"/],
   bitstamp: [/bts:heartbeat/, /bts:heartbeat/],
 };
@@ -64,6 +65,7 @@ const TRADES = {
   "binance-usdm": "aggTrade",
   "binance-spot": "aggTrade",
   "kraken-v1": "trade",
+  "kraken-v2": "trade",
   "coinbase-advanced": "market_trades",
   bitstamp: "live_trades",
   "usdc-option": "orderbook25",

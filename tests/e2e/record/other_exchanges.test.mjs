@@ -734,6 +734,7 @@ test("Coinbase: a frame that the simulator loses is a gap, and the books are ask
 for (const [family, url, topics] of [
   ["binance-spot", "/stream", ["depth@100ms", "aggTrade", "bookTicker", "kline_1m"]],
   ["bitstamp", "/", ["diff_order_book", "live_trades"]],
+  ["kraken-v2", "/v2", ["book-10", "trade", "ticker-trades", "ohlc.1"]],
 ])
   test(`${family}: what the simulator sends is recorded, decoded and followed`, async (t) => {
     const dir = temporary(t),
@@ -780,6 +781,63 @@ for (const [family, url, topics] of [
       [0, 0, 0, false]
     );
   });
+
+test("Kraken v2: frames of a book are of the depth that their connection asked for, and have its checksum", async (t) => {
+  const dir = temporary(t);
+  const golden = (name) => fs.readFileSync(`tests/golden/kraken-v2/${name}.json`, "utf8").trim();
+  const ask = (depth) =>
+    JSON.stringify({
+      method: "subscribe",
+      params: { channel: "book", symbol: ["ALGO/USD"], ...(depth ? { depth } : {}) },
+    });
+  const snapshot = ["in", golden("book-10.snapshot")];
+  const update = golden("book-10.delta");
+  /** What replay finds of these frames. */
+  const report = async (name, frames, status) => {
+    const lines = path.join(dir, `${name}.jsonl`);
+    const archive = path.join(dir, name);
+    const line = ([way, data], i) =>
+      `{"recv_ns":${1727923610000000000n + BigInt(i)},"dir":"${way}","data":${JSON.stringify(data)}}\n`;
+    fs.writeFileSync(lines, frames.map(line).join(""));
+    const options = ["--format", "jsonl", "--family", "kraken-v2"];
+    await tapedeck(t, ["import", "-q", "-a", archive, ...options, lines]);
+    const { topics, undecoded, continuity } = await json(t, ["replay", "-a", archive, "--json"], {
+      status,
+    });
+    const names = topics.map(({ topic }) => topic).filter((topic) => topic !== "_control");
+    return [names, undecoded, continuity.by_rule];
+  };
+  const whole = [snapshot, ["in", update]];
+  assert.deepEqual(await report("asked", [["out", ask(10)], ...whole]), [["book-10"], 0, {}]);
+  assert.deepEqual(await report("default", [["out", ask()], ...whole]), [["book-10"], 0, {}]);
+  assert.deepEqual(await report("deep", [["out", ask(100)], ...whole]), [["book-100"], 0, {}]);
+  assert.deepEqual(
+    await report(
+      "altered",
+      [["out", ask(10)], snapshot, ["in", update.replace("6597", "6598")]],
+      1
+    ),
+    [["book-10"], 0, { checksum: 1 }]
+  );
+  // Nothing says which depth these have.
+  assert.deepEqual(await report("unasked", whole, 1), [["_unknown"], 2, {}]);
+  assert.deepEqual(await report("twice", [["out", ask(10)], ["out", ask(100)], ...whole], 1), [
+    ["_unknown"],
+    2,
+    {},
+  ]);
+});
+
+test("Kraken v2: two depths of a book in one feed are refused", async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  const topics = ["book-10", "book-100"].flatMap((name) => ["--topic", `${name}.BTC/USD`]);
+  const { stderr } = await tapedeck(
+    t,
+    ["record", "-a", archive, "--family", "kraken-v2", ...topics],
+    { status: 2 }
+  );
+  assert.match(stderr, /'book-10.BTC\/USD' and 'book-100.BTC\/USD': .* do not tell them apart/);
+});
 
 test(
   "Kraken: a lost update of a book is found by the checksum of the next ones",

@@ -230,17 +230,15 @@ function spoil(lines) {
 async function spoilt(t, dir, archive, streams) {
   const into = path.join(dir, "spoilt");
   for (const feed of Object.keys(SESSION)) {
-    const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in"]);
+    const cat = async (...options) =>
+      (await tapedeck(t, ["cat", "-a", archive, "--feed", feed, ...options])).stdout
+        .trimEnd()
+        .split("\n");
     const file = path.join(dir, `${feed}.spoilt.jsonl`);
-    fs.writeFileSync(
-      file,
-      spoil(
-        stdout
-          .trimEnd()
-          .split("\n")
-          .filter((line) => !line.includes('"topic":"_control"'))
-      ).join("\n") + "\n"
-    );
+    // Frames that do not say all of their topic need the requests of their connection.
+    const asked = /^kraken-v2/.test(feed) ? await cat("--dir", "out") : [];
+    const lines = (await cat("--dir", "in")).filter((line) => !line.includes('"topic":"_control"'));
+    fs.writeFileSync(file, [...asked, ...spoil(lines)].join("\n") + "\n");
     await tapedeck(t, [
       "import",
       "-a",

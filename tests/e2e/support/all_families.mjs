@@ -267,6 +267,23 @@ export const SESSION = {
       ["BTCUSDT", "ETHUSDT"]
     ),
   },
+  // Frames of a book do not have its depth, so a feed has one depth of a symbol.
+  "kraken-v2": {
+    path: "/v2",
+    topics: [
+      ...cross(["trade", "ohlc.1"], ["BTCUSDT", "ETHUSDT"]),
+      "book-10.BTCUSDT",
+      "book-100.ETHUSDT",
+      "ticker-trades.BTCUSDT",
+      "ticker-bbo.ETHUSDT",
+    ],
+  },
+  "kraken-v2-deep": {
+    family: "kraken-v2",
+    path: "/v2",
+    topics: ["book-25.BTCUSDT", "book-500.ETHUSDT"],
+  },
+  "kraken-v2-whole": { family: "kraken-v2", path: "/v2", topics: ["book-1000.BTCUSDT"] },
   okx: {
     path: "/ws/v5/public",
     topics: [
