@@ -677,12 +677,9 @@ test("Coinbase: a frame that the simulator loses is a gap, and the books are ask
     "--fault",
     "drop@150",
   ]);
-  const asked = ["level2", "market_trades", "ticker", "candles"].flatMap((topic) => [
-    "--topic",
-    `${topic}.BTCUSDT`,
-    "--topic",
-    `${topic}.ETHUSDT`,
-  ]);
+  const asked = ["level2", "market_trades", "ticker", "candles", "ticker_batch"].flatMap(
+    (topic) => ["--topic", `${topic}.BTCUSDT`, "--topic", `${topic}.ETHUSDT`]
+  );
   const recorder = new Recorder(t, archive, [
     `${server.url}/`,
     "--ca-file",
@@ -691,7 +688,7 @@ test("Coinbase: a frame that the simulator loses is a gap, and the books are ask
     "coinbase-advanced",
     ...asked,
   ]);
-  await recorder.prints(/subscribed to 8 of 8/);
+  await recorder.prints(/subscribed to 10 of 10/);
   for (const symbol of ["BTCUSDT", "ETHUSDT"])
     await recorder.prints(new RegExp(`level2\\.${symbol}: whole again`));
   const whole = recorder.durable.get("coinbase-advanced|1|0|0")?.in ?? 0;
