@@ -121,43 +121,81 @@ static unsigned count_digits(uint64_t number)
 }
 
 enum { EIGHT_DIGITS = 100000000 };
+static const uint64_t ZEROS = UINT64_C(0x3030303030303030); /* eight '0' */
 
 /* The eight digits of a number below 10^8, one in a byte, the first one in the lowest byte: split
- * into fours, pairs, digits, all at a time. */
+ * into fours, pairs, digits, all at a time. Of n in bits of width w, q = n / d goes to the lower
+ * half and n - q * d to the upper one: (n << w / 2) - q * ((d << w / 2) - 1). */
 static inline uint64_t digits_of(uint64_t number)
 {
-    const uint64_t fours = number / 10000 | number % 10000 << 32;
+    const uint64_t high_four = number * 109951163 >> 40; /* / 10000 */
+    const uint64_t fours = (number << 32) - high_four * ((UINT64_C(10000) << 32) - 1);
     const uint64_t high_pairs = fours * 10486 >> 20 & UINT64_C(0x0000007f0000007f); /* / 100 */
-    const uint64_t pairs = (fours - high_pairs * 100) << 16 | high_pairs;
+    const uint64_t pairs = (fours << 16) - high_pairs * ((100 << 16) - 1);
     const uint64_t tens = pairs * 103 >> 10 & UINT64_C(0x000f000f000f000f); /* / 10 */
-    return (pairs - tens * 10) << 8 | tens;
+    return (pairs << 8) - tens * ((10 << 8) - 1);
 }
 
-/* Print a number below 10^16, with less than 16 digits after the point. */
-static uint8_t *print_sixteen(uint8_t *out, uint64_t left, unsigned scale)
+/* Write eight digits, with a point before the last `scale` ones, without the zeros before the first
+ * other digit, except the one before the point. */
+static inline uint8_t *put_eight(uint8_t *out, uint64_t digits, unsigned scale)
 {
-    enum { ALL = 16 };
-    uint8_t text[ALL + ALL];
-    const uint64_t zeros = UINT64_C(0x3030303030303030);
-    const uint64_t high = digits_of(left / EIGHT_DIGITS);
-    const uint64_t low = digits_of(left % EIGHT_DIGITS);
-    const unsigned before = high != 0 ? (unsigned)__builtin_ctzll(high) / 8
-                                      : 8 + (unsigned)__builtin_ctzll(low | UINT64_C(1) << 56) / 8;
-    const unsigned whole = before + scale < ALL ? ALL - scale - before : 1;
-    td_put_le64(text, high + zeros);
-    td_put_le64(text + 8, low + zeros);
-    memcpy(out, text + ALL - scale - whole, ALL);
+    const uint64_t text = digits + ZEROS;
+    const uint64_t last_whole = UINT64_C(1) << 56 >> scale * 8;
+    const unsigned before = (unsigned)__builtin_ctzll(digits | last_whole) / 8;
+    td_put_le64(out, text >> before * 8);
+    out += 8 - scale - before;
     if (scale == 0)
-        return out + whole;
-    out[whole] = '.';
-    memcpy(out + whole + 1, text + ALL - scale, ALL);
-    return out + whole + 1 + scale;
+        return out;
+    *out = '.';
+    td_put_le64(out + 1, text >> (8 - scale) * 8);
+    return out + 1 + scale;
+}
+
+/* Print a number below 10^8, with less than 8 digits after the point. */
+static inline uint8_t *print_eight(uint8_t *out, uint64_t left, unsigned scale, unsigned least)
+{
+    uint64_t digits = digits_of(left);
+    if (scale > least) {
+        const unsigned zeros_last = (unsigned)__builtin_clzll(digits | 1) / 8;
+        const unsigned dropped = zeros_last < scale - least ? zeros_last : scale - least;
+        digits <<= dropped * 8;
+        scale -= dropped;
+    }
+    return put_eight(out, digits, scale);
+}
+
+static inline void drop_zeros(uint64_t *left, unsigned *scale, unsigned least)
+{
+    for (; *scale >= least + 4 && *left % 10000 == 0; *scale -= 4)
+        *left /= 10000;
+    for (; *scale > least && *left % 10 == 0; --*scale)
+        *left /= 10;
+}
+
+/* Print a number below 10^16, with at most 8 digits after the point. */
+static inline uint8_t *print_sixteen(uint8_t *out, uint64_t left, unsigned scale)
+{
+    const uint64_t text = digits_of(left % EIGHT_DIGITS) + ZEROS;
+    out = put_eight(out, digits_of(left / EIGHT_DIGITS), 0);
+    td_put_le64(out, text);
+    if (scale == 0)
+        return out + 8;
+    out += 8 - scale;
+    *out = '.';
+    td_put_le64(out + 1, text >> (8 - scale) * 8);
+    return out + 1 + scale;
 }
 
 /* Print any number. */
-static uint8_t *print_long(uint8_t *out, uint64_t left, unsigned scale)
+static __attribute__((noinline)) uint8_t *print_long(uint8_t *out, uint64_t left, unsigned scale,
+                                                     unsigned least)
 {
-    if (left < (uint64_t)EIGHT_DIGITS * EIGHT_DIGITS && scale < 16)
+    if (scale > least)
+        drop_zeros(&left, &scale, least);
+    if (left < EIGHT_DIGITS && scale < 8)
+        return print_eight(out, left, scale, scale);
+    if (left < (uint64_t)EIGHT_DIGITS * EIGHT_DIGITS && scale <= 8)
         return print_sixteen(out, left, scale);
     unsigned whole = count_digits(left);
     whole = whole > scale ? whole - scale : 1;
@@ -171,46 +209,15 @@ static uint8_t *print_long(uint8_t *out, uint64_t left, unsigned scale)
     return end;
 }
 
-static __attribute__((noinline)) uint64_t drop_zeros(uint64_t left, unsigned *scale, unsigned least)
-{
-    for (; *scale >= least + 4 && left % 10000 == 0; *scale -= 4)
-        left /= 10000;
-    for (; *scale > least && left % 10 == 0; --*scale)
-        left /= 10;
-    return left;
-}
-
 uint8_t *value_print_number(uint8_t *out, int64_t mantissa, unsigned scale, unsigned least)
 {
-    const uint64_t zeros = UINT64_C(0x3030303030303030);
     uint64_t left = (uint64_t)mantissa;
     if (mantissa < 0) {
         left = 0 - left;
         *out++ = '-';
     }
-    if (TD_UNLIKELY(left >= EIGHT_DIGITS || scale >= 8)) {
-        if (scale > least)
-            left = drop_zeros(left, &scale, least);
-        if (left >= EIGHT_DIGITS || scale >= 8)
-            return print_long(out, left, scale);
-    }
-    uint64_t digits = digits_of(left);
-    if (scale > least) {
-        const unsigned zeros_last = (unsigned)__builtin_clzll(digits | 1) / 8;
-        const unsigned dropped = zeros_last < scale - least ? zeros_last : scale - least;
-        digits <<= dropped * 8;
-        scale -= dropped;
-    }
-    /* zeros before the first digit, but for the one before the point */
-    const unsigned before = (unsigned)__builtin_ctzll(digits | UINT64_C(1) << (7 - scale) * 8) / 8;
-    digits += zeros;
-    td_put_le64(out, digits >> before * 8);
-    out += 8 - scale - before;
-    if (scale == 0)
-        return out;
-    *out = '.';
-    td_put_le64(out + 1, digits >> (8 - scale) * 8);
-    return out + 1 + scale;
+    return TD_LIKELY(left < EIGHT_DIGITS && scale < 8) ? print_eight(out, left, scale, least)
+                                                       : print_long(out, left, scale, least);
 }
 
 /* ---- times ---- */
