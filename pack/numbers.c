@@ -189,6 +189,24 @@ static uint64_t read_bits(const uint8_t *stream, uint64_t at, unsigned count)
     return bits & ((UINT64_C(1) << count) - 1);
 }
 
+/* The numbers of small tokens. */
+static const int8_t SMALL[TOKEN_SMALL] = {0, -1, 1, -2, 2, -3, 3, -4, 4, -5, 5, -6, 6, -7, 7, -8};
+
+enum { RUN = 8 }; /* so many small ones are read at a time */
+static const uint64_t LARGE_OF_RUN = UINT64_C(0xf0f0f0f0f0f0f0f0); /* bits that they do not have */
+
+static inline void read_run(const uint8_t *tokens, int64_t *to)
+{
+    to[0] = SMALL[tokens[0]];
+    to[1] = SMALL[tokens[1]];
+    to[2] = SMALL[tokens[2]];
+    to[3] = SMALL[tokens[3]];
+    to[4] = SMALL[tokens[4]];
+    to[5] = SMALL[tokens[5]];
+    to[6] = SMALL[tokens[6]];
+    to[7] = SMALL[tokens[7]];
+}
+
 /* Read numbers to the block, and return how many, as long as there are bits for them. */
 static size_t read_tokens(number_reader *self, size_t count)
 {
@@ -198,18 +216,26 @@ static size_t read_tokens(number_reader *self, size_t count)
     const size_t left = (size_t)(tokens->end - tokens->next);
     uint64_t bit_at = self->bit_at;
     size_t done = 0;
-    for (count = left < count ? left : count; done < count; done++) {
-        const unsigned token = tokens->next[done];
-        uint64_t folded = token;
+    count = left < count ? left : count;
+    while (done < count) {
+        const uint8_t *next = &tokens->next[done];
+        int64_t *to = &self->block[done];
+        const unsigned token = *next;
         if (token >= TOKEN_SMALL) {
             const unsigned further = (token - TOKEN_SMALL) / 4 + TOKEN_SMALL_BITS - 2;
             if (TD_UNLIKELY(further > bit_count - bit_at))
                 break;
-            folded = (UINT64_C(4) | (token & 3)) << further;
-            folded |= read_bits(bits->next, bit_at, further);
+            const uint64_t folded = (UINT64_C(4) | (token & 3)) << further;
+            *to = unfold(folded | read_bits(bits->next, bit_at, further));
             bit_at += further;
+            done++;
+        } else if (count - done >= RUN && (td_le64(next) & LARGE_OF_RUN) == 0) {
+            read_run(next, to);
+            done += RUN;
+        } else {
+            *to = SMALL[token];
+            done++;
         }
-        self->block[done] = unfold(folded);
     }
     tokens->next += done;
     self->bit_at = bit_at;
