@@ -2,13 +2,17 @@
 
 #include "base/alloc.h"
 
-void *state_array_grow(state_array *self, size_t channel, size_t size, size_t *left)
+void *state_array_grow(state_array *self, size_t channel, size_t size, int64_t *left)
 {
     const size_t before = self->capacity;
-    if (channel + 1 - before > *left)
-        return NULL;
+    if ((int64_t)(channel + 1 - before) > *left) {
+        *left = -1;
+        channel = 0;
+    }
     self->states = td_array_reach(self->states, &self->capacity, channel, size);
-    *left -= self->capacity - before < *left ? self->capacity - before : *left;
+    const int64_t made = (int64_t)(self->capacity - before);
+    if (*left >= 0)
+        *left -= made < *left ? made : *left;
     return (char *)self->states + channel * size;
 }
 

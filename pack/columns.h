@@ -73,10 +73,10 @@ typedef struct state_array {
     size_t capacity;
 } state_array;
 
-/* A state of `size` bytes, made as zeros if it is new. NULL: *left, of PACK_STATES_MAX, is too
- * little. */
-void *state_array_grow(state_array *self, size_t channel, size_t size, size_t *left);
-static inline void *state_array_at(state_array *self, size_t channel, size_t size, size_t *left)
+/* A state of `size` bytes, made as zeros if it is new. *left, of PACK_STATES_MAX, is less than 0
+ * after there was no more space for one: then it is the one of another channel. */
+void *state_array_grow(state_array *self, size_t channel, size_t size, int64_t *left);
+static inline void *state_array_at(state_array *self, size_t channel, size_t size, int64_t *left)
 {
     return TD_LIKELY(channel < self->capacity) ? (char *)self->states + channel * size
                                                : state_array_grow(self, channel, size, left);
@@ -106,20 +106,21 @@ static inline int64_t column_predict(const column_rule *by, const column_last *a
                                      const column_state *state, uint32_t frame, unsigned scale)
 {
     const int to = (int)scale;
-    const int is_here = any->frame == frame + 1;
-    switch (by->predictor) {
-    case PREDICT_LAST:
+    if (TD_LIKELY(by->predictor == PREDICT_LAST))
         return column_align(state->last, state->scale, to);
+    switch (by->predictor) {
     case PREDICT_STEP:
         return column_align(wrapping_sum(state->last, state->step), state->scale, to);
     case PREDICT_ANY:
         return column_align(any->value, any->scale, to);
     case PREDICT_BEFORE:
-        return is_here ? column_align(any->value, any->scale, to)
-                       : column_align(state->first, state->scale, to);
+        return any->frame == frame + 1 ? column_align(any->value, any->scale, to)
+                                       : column_align(state->first, state->scale, to);
     case PREDICT_REFERENCE:
-        return is_here ? column_align(any->value, any->scale, to + by->exponent) : 0;
+        return any->frame == frame + 1 ? column_align(any->value, any->scale, to + by->exponent)
+                                       : 0;
     case PREDICT_ZERO:
+    case PREDICT_LAST:
     case PREDICT_LEVEL_KEY:
     case PREDICT_LEVEL_END:
     case PREDICT_LEVEL_VALUE:

@@ -49,9 +49,9 @@ typedef struct decoder {
     state_array *scales; /* scale_state */
     size_t scale_count;
     state_array maps[PACK_MAPS_MAX]; /* level_map */
-    size_t states_left;
-    uint16_t *channels; /* ids */
-    uint32_t *lines;    /* of sequences */
+    int64_t states_left;             /* less than 0: there were too many */
+    uint16_t *channels;              /* ids */
+    uint32_t *lines;                 /* of sequences */
     size_t channel_count;
     uint64_t record_count;
     in_stream others;
@@ -61,7 +61,7 @@ typedef struct decoder {
     size_t template_count;
     uint8_t *out_end;
     uint8_t *roomy_end; /* before it a number's or a stream's text may be written without a check */
-    uint64_t work_left; /* values that may still be read: each takes a byte of a frame */
+    int64_t work_left;  /* values that may still be read: each takes a byte of a frame */
     uint32_t frame;
     uint16_t channel;
     uint8_t is_wrong;
@@ -234,8 +234,9 @@ static int read_table(decoder *d, stream_reader *streams)
 /* ---- numbers ---- */
 
 /* A price whose place is a stored difference to the last one. */
-static int64_t read_key(decoder *d, column_reader *of, level_map *map, column_state *state)
+static int64_t read_key(decoder *d, column_reader *of, level_map *map)
 {
+    column_state *state = state_array_at(&of->states, d->channel, sizeof *state, &d->states_left);
     const int is_new = number_reader_next(&of->lists[0]) != 0;
     const int64_t place = wrapping_sum(state->last, number_reader_next(&of->lists[1]));
     const size_t index = (size_t)place;
@@ -267,17 +268,12 @@ static int64_t read_size(column_reader *of, level_map *map)
 }
 
 /* A price or size; DIGITS_ALONE: one that is not in the map. */
-static int64_t read_level(decoder *d, column_reader *of, column_state *state, unsigned scale,
-                          uint64_t digits)
+static int64_t read_level(decoder *d, column_reader *of, unsigned scale, uint64_t digits)
 {
     enum { MOVED_MAX = 4096 }; /* then they count as work */
     const int is_size = of->rule.predictor == PREDICT_LEVEL_VALUE;
     level_map *map = state_array_at(of->maps, d->channel, sizeof *map, &d->states_left);
     int64_t value;
-    if (TD_UNLIKELY(map == NULL)) {
-        d->is_wrong = 1;
-        return 0;
-    }
     if (TD_UNLIKELY(digits >= DIGITS_ALONE)) {
         map->is_touched = 0;
         value = number_reader_next(&of->lists[is_size ? 1 : 2]);
@@ -286,14 +282,11 @@ static int64_t read_level(decoder *d, column_reader *of, column_state *state, un
         value = read_size(of, map);
     } else {
         level_map_align_keys(map, scale);
-        value = read_key(d, of, map, state);
+        value = read_key(d, of, map);
     }
-    if (of->needs_any)
-        of->any = (column_last){value, d->frame + 1, (uint8_t)scale};
     if (TD_UNLIKELY(map->moved >= MOVED_MAX)) {
-        const uint64_t work = map->moved / 64;
-        d->is_wrong |= work > d->work_left;
-        d->work_left -= work < d->work_left ? work : d->work_left;
+        d->work_left -= (int64_t)(map->moved / 64);
+        d->is_wrong |= d->work_left < 0;
         map->moved = 0;
     }
     return value;
@@ -304,17 +297,19 @@ static int64_t read_level(decoder *d, column_reader *of, column_state *state, un
 static inline __attribute__((always_inline)) int64_t
 read_number(decoder *d, column_reader *of, size_t channel, unsigned scale, uint64_t digits)
 {
-    column_state *state = state_array_at(&of->states, channel, sizeof *state, &d->states_left);
-    if (TD_UNLIKELY(state == NULL)) {
-        d->is_wrong = 1;
-        return 0;
+    int64_t value;
+    if (of->maps != NULL) {
+        value = read_level(d, of, scale, digits);
+    } else {
+        value = number_reader_next(&of->lists[0]);
+        if (of->rule.predictor != PREDICT_ZERO) {
+            column_state *state =
+                state_array_at(&of->states, channel, sizeof *state, &d->states_left);
+            value =
+                wrapping_sum(value, column_predict(&of->rule, of->before, state, d->frame, scale));
+            column_learn_for(of->rule.predictor, state, d->frame, value, scale);
+        }
     }
-    if (of->maps != NULL)
-        return read_level(d, of, state, scale, digits);
-    const int64_t value =
-        wrapping_sum(column_predict(&of->rule, of->before, state, d->frame, scale),
-                     number_reader_next(&of->lists[0]));
-    column_learn_for(of->rule.predictor, state, d->frame, value, scale);
     if (of->needs_any)
         of->any = (column_last){value, d->frame + 1, (uint8_t)scale};
     return value;
@@ -324,11 +319,8 @@ read_number(decoder *d, column_reader *of, size_t channel, unsigned scale, uint6
 static __attribute__((noinline)) int64_t read_changing(decoder *d, column_reader *of,
                                                        size_t channel)
 {
-    if (d->work_left == 0) {
+    if (TD_UNLIKELY(--d->work_left < 0))
         d->is_wrong = 1;
-        return 0;
-    }
-    d->work_left--;
     return read_number(d, of, channel, 0, DIGITS_AS_SCALE);
 }
 
@@ -403,10 +395,6 @@ static inline __attribute__((always_inline)) uint8_t *put_number(decoder *d, uin
                                                                  column_reader *of)
 {
     scale_state *scale = state_array_at(of->scales, d->channel, sizeof *scale, &d->states_left);
-    if (TD_UNLIKELY(scale == NULL)) {
-        d->is_wrong = 1;
-        return out;
-    }
     if (of->has_digits) {
         const uint64_t how = (uint64_t)number_reader_next(&of->digits);
         if (how != DIGITS_AS_SCALE)
@@ -444,11 +432,10 @@ static inline __attribute__((always_inline)) uint8_t *put_string(decoder *d, uin
     } else if (which >= 2) {
         *last = which - 2 < of->string_count ? (uint32_t)(which - 1) : 0;
     }
-    if (TD_UNLIKELY(*last == 0 || d->work_left == 0)) {
+    if (TD_UNLIKELY(*last == 0 || --d->work_left < 0)) {
         d->is_wrong = 1;
         return out;
     }
-    d->work_left--;
     const td_bytes text = of->strings[*last - 1];
     return put(d, out, text.data, text.size);
 }
@@ -623,7 +610,7 @@ td_result pack_decode(codec *coder, td_bytes packed, size_t raw_bytes, size_t pa
                       td_buf *out, td_err *err)
 {
     stream_reader streams;
-    decoder d = {.work_left = 8 * (uint64_t)raw_bytes + 1024, .states_left = PACK_STATES_MAX};
+    decoder d = {.work_left = 8 * (int64_t)raw_bytes + 1024, .states_left = PACK_STATES_MAX};
     td_buf_clear(out);
     td_result rc = td_buf_reserve(out, raw_bytes + padding_bytes, err);
     if (rc != TD_OK)
@@ -633,7 +620,7 @@ td_result pack_decode(codec *coder, td_bytes packed, size_t raw_bytes, size_t pa
         d.out_end = out->data + raw_bytes;
         d.roomy_end = raw_bytes > ROOM_BYTES ? d.out_end - ROOM_BYTES : out->data;
         const uint8_t *end = put_records(&d, out->data);
-        if (d.is_wrong || are_lists_short(&d) || end != d.out_end)
+        if (d.is_wrong || d.states_left < 0 || are_lists_short(&d) || end != d.out_end)
             rc = td_err_set(err, TD_E_CORRUPT, "packed chunk: its columns do not give %zu bytes",
                             raw_bytes);
         out->size = rc == TD_OK ? raw_bytes : 0;

@@ -55,7 +55,7 @@ typedef struct encoder {
     size_t draft_capacity;
     state_array *scales; /* scale_state, of the model's scales */
     size_t scale_capacity;
-    size_t states_left;
+    int64_t states_left;
     uint16_t *events; /* column of each value, in the order of reading */
     size_t event_count, event_capacity;
     uint32_t *frame_ends; /* events before the end of each frame */
@@ -163,9 +163,8 @@ static void add_number(encoder *e, const found_value *found, uint16_t channel)
     draft_number *made = add_plain(e, found->column, channel, found->number);
     scale_state *scale = state_array_at(&e->scales[e->model.columns[found->column].scale_group],
                                         channel, sizeof *scale, &e->states_left);
-    if (scale == NULL)
-        e->is_full = 1;
-    else if (found->digits == scale->scale && !scale->is_short[found->number == 0])
+    e->is_full |= e->states_left < 0;
+    if (found->digits == scale->scale && !scale->is_short[found->number == 0])
         made->scale = found->digits;
     else
         set_digits(&e->drafts[found->column], made, scale, found->digits);
@@ -833,7 +832,7 @@ static int has_few_states(const encoder *e)
     }
     states =
         e->model.column_count + (level_columns < PACK_MAPS_MAX ? level_columns : PACK_MAPS_MAX);
-    return states * capacity <= e->states_left;
+    return (int64_t)(states * capacity) <= e->states_left;
 }
 
 static void encoder_fini(encoder *e)
