@@ -233,36 +233,50 @@ static int read_table(decoder *d, stream_reader *streams)
 
 /* ---- numbers ---- */
 
-/* A price whose place is a stored difference to the last one. */
-static int64_t read_key(decoder *d, column_reader *of, level_map *map)
+/* A price without a level, whose place would be this. */
+static int64_t read_new_key(decoder *d, column_reader *of, level_map *map, size_t place)
 {
-    column_state *state = state_array_at(&of->states, d->channel, sizeof *state, &d->states_left);
-    const int is_new = number_reader_next(&of->lists[0]) != 0;
-    const int64_t place = wrapping_sum(state->last, number_reader_next(&of->lists[1]));
-    const size_t index = (size_t)place;
-    if (place < 0 || index > map->count || (!is_new && index == map->count)) {
+    if (place > map->count) {
         d->is_wrong = 1;
         return 0;
     }
-    state->last = place;
-    int64_t key = is_new ? (index == 0 ? 0 : level_map_at(map, index - 1)->key)
-                         : level_map_at(map, index)->key;
-    if (is_new)
-        key = wrapping_sum(key, number_reader_next(&of->lists[2]));
+    const int64_t key = wrapping_sum(place == 0 ? 0 : level_map_at(map, place - 1)->key,
+                                     number_reader_next(&of->lists[2]));
     if (of->rule.predictor == PREDICT_LEVEL_KEY)
-        level_map_touch(map, index, is_new, key);
+        level_map_touch_new(map, place, key);
     else
-        level_map_end(map, index, is_new);
+        level_map_touch_none(map);
     return key;
 }
 
-static int64_t read_size(column_reader *of, level_map *map)
+/* A price whose place is a stored difference to the last one. */
+static inline int64_t read_key(decoder *d, column_reader *of, level_map *map)
+{
+    column_state *state = state_array_at(&of->states, d->channel, sizeof *state, &d->states_left);
+    const int is_new = number_reader_next(&of->lists[0]) != 0;
+    state->last = wrapping_sum(state->last, number_reader_next(&of->lists[1]));
+    const size_t place = (size_t)state->last;
+    if (is_new)
+        return read_new_key(d, of, map, place);
+    if (TD_UNLIKELY(place >= map->count)) {
+        d->is_wrong = 1;
+        return 0;
+    }
+    const int64_t key = level_map_at(map, place)->key;
+    if (of->rule.predictor == PREDICT_LEVEL_KEY)
+        level_map_touch(map, place);
+    else
+        level_map_remove(map, place);
+    return key;
+}
+
+static inline int64_t read_size(column_reader *of, level_map *map)
 {
     int64_t value = 0;
-    if (!map->is_touched || map->is_new)
+    if (map->touched == NULL)
         value = number_reader_next(&of->lists[1]);
     else if (number_reader_next(&of->lists[0]) != SIZE_REMOVES)
-        value = wrapping_sum(level_map_value(map), number_reader_next(&of->lists[2]));
+        value = wrapping_sum(map->touched->value, number_reader_next(&of->lists[2]));
     level_map_put(map, value);
     return value;
 }
@@ -275,7 +289,7 @@ static int64_t read_level(decoder *d, column_reader *of, unsigned scale, uint64_
     level_map *map = state_array_at(of->maps, d->channel, sizeof *map, &d->states_left);
     int64_t value;
     if (TD_UNLIKELY(digits >= DIGITS_ALONE)) {
-        map->is_touched = 0;
+        level_map_touch_none(map);
         value = number_reader_next(&of->lists[is_size ? 1 : 2]);
     } else if (is_size) {
         level_map_align_values(map, scale);

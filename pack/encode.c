@@ -507,7 +507,7 @@ static void store_key(draft *of, level_map *map, int64_t *place, const draft_num
 {
     if (n->digits >= DIGITS_ALONE && n->digits != DIGITS_OTHER) {
         append(&of->lists[2], n->value);
-        map->is_touched = 0;
+        level_map_touch_none(map);
         return;
     }
     level_map_align_keys(map, n->scale);
@@ -519,10 +519,14 @@ static void store_key(draft *of, level_map *map, int64_t *place, const draft_num
     if (is_new)
         append(&of->lists[2],
                wrapping_difference(n->value, index == 0 ? 0 : level_map_at(map, index - 1)->key));
-    if (of->rule.predictor == PREDICT_LEVEL_KEY)
-        level_map_touch(map, index, is_new, n->value);
+    if (is_new && of->rule.predictor == PREDICT_LEVEL_KEY)
+        level_map_touch_new(map, index, n->value);
+    else if (is_new)
+        level_map_touch_none(map);
+    else if (of->rule.predictor == PREDICT_LEVEL_KEY)
+        level_map_touch(map, index);
     else
-        level_map_end(map, index, is_new);
+        level_map_remove(map, index);
 }
 
 /* A size: whether it removes the level; of a new level the size, else its change. */
@@ -530,16 +534,16 @@ static void store_value(draft *of, level_map *map, const draft_number *n)
 {
     if (n->digits >= DIGITS_ALONE && n->digits != DIGITS_OTHER) {
         append(&of->lists[1], n->value);
-        map->is_touched = 0;
+        level_map_touch_none(map);
         return;
     }
     level_map_align_values(map, n->scale);
-    if (!map->is_touched || map->is_new) {
+    if (map->touched == NULL) {
         append(&of->lists[1], n->value);
     } else {
         append(&of->lists[0], n->value == 0 ? SIZE_REMOVES : SIZE_CHANGES);
         if (n->value != 0)
-            append(&of->lists[2], wrapping_difference(n->value, level_map_value(map)));
+            append(&of->lists[2], wrapping_difference(n->value, map->touched->value));
     }
     level_map_put(map, n->value);
 }

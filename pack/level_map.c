@@ -26,6 +26,12 @@ size_t level_map_find(const level_map *self, int64_t key)
     return low;
 }
 
+/* Set what follows from the count and the capacity. */
+static void set_after(level_map *self)
+{
+    self->after = self->levels + (self->capacity - self->count);
+}
+
 /* Move the gap to an index. */
 static void move_gap(level_map *self, size_t index)
 {
@@ -64,14 +70,17 @@ static void insert(level_map *self, size_t index, int64_t key, int64_t value)
     move_gap(self, index);
     self->levels[self->gap++] = (map_level){key, value};
     self->count++;
+    set_after(self);
 }
 
-static void remove_level(level_map *self, size_t index)
+void level_map_remove(level_map *self, size_t index)
 {
     TD_ASSERT(index < self->count);
+    level_map_touch_none(self);
     move_gap(self, index + 1);
     self->gap--;
     self->count--;
+    set_after(self);
 }
 
 static void multiply(level_map *self, int64_t keys_by, int64_t values_by)
@@ -95,19 +104,15 @@ void level_map_raise_values(level_map *self, unsigned scale)
     self->value_scale = (uint8_t)scale;
 }
 
-void level_map_end(level_map *self, size_t index, int is_new)
-{
-    self->is_touched = 0;
-    if (!is_new)
-        remove_level(self, index);
-}
-
 void level_map_change(level_map *self, int64_t value)
 {
-    const int is_touched = self->is_touched;
-    self->is_touched = 0;
-    if (is_touched && self->is_new && value != 0)
+    const map_level *touched = self->touched;
+    const int is_added = self->is_new && value != 0;
+    level_map_touch_none(self);
+    if (is_added)
         insert(self, self->index, self->key, value);
-    else if (is_touched && !self->is_new && value == 0)
-        remove_level(self, self->index);
+    else if (touched != NULL)
+        level_map_remove(
+            self,
+            (size_t)(touched - (touched < self->levels + self->gap ? self->levels : self->after)));
 }

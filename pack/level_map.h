@@ -18,14 +18,15 @@ typedef struct map_level {
 /* Zero-initialise. Levels lie before and after a gap, so that neighbours are cheap to add. */
 typedef struct level_map {
     map_level *levels;
+    map_level *after; /* after[i] is the level of an index i after the gap */
     size_t count, capacity;
     size_t gap;     /* index of the first level after the gap */
     uint64_t moved; /* levels that were moved, for a bound of the work */
     uint8_t key_scale, value_scale;
-    uint8_t is_touched; /* 1: a price came, and no size yet */
-    uint8_t is_new;     /* 1: there is no level of this price */
-    size_t index;       /* of the level, or where it would be */
-    int64_t key;
+    uint8_t is_new;     /* 1: a price without a level came, and no size yet */
+    map_level *touched; /* the level whose price came, and no size yet; else NULL */
+    size_t index;       /* where the new level would be */
+    int64_t key;        /* its price */
 } level_map;
 
 void level_map_fini(level_map *self);
@@ -33,7 +34,7 @@ void level_map_fini(level_map *self);
 /* The level at an index less than count. */
 static inline map_level *level_map_at(const level_map *self, size_t index)
 {
-    return &self->levels[index < self->gap ? index : index + self->capacity - self->count];
+    return &(index < self->gap ? self->levels : self->after)[index];
 }
 
 /* The index of the first key that is not less. */
@@ -54,20 +55,26 @@ static inline void level_map_align_values(level_map *self, unsigned scale)
         level_map_raise_values(self, scale);
 }
 
-/* A price came: note its level, or remove it at once. */
-static inline void level_map_touch(level_map *self, size_t index, int is_new, int64_t key)
+/* A price came: note its level, or where it would be; or remove the level at once. */
+static inline void level_map_touch(level_map *self, size_t index)
 {
-    self->is_touched = 1;
-    self->is_new = (uint8_t)is_new;
+    self->touched = level_map_at(self, index);
+    self->is_new = 0;
+}
+static inline void level_map_touch_new(level_map *self, size_t index, int64_t key)
+{
+    self->touched = NULL;
+    self->is_new = 1;
     self->index = index;
     self->key = key;
 }
-void level_map_end(level_map *self, size_t index, int is_new);
+void level_map_remove(level_map *self, size_t index);
 
-/* The size that the noted level has; 0 without one. */
-static inline int64_t level_map_value(const level_map *self)
+/* Note no level. */
+static inline void level_map_touch_none(level_map *self)
 {
-    return self->is_touched && !self->is_new ? level_map_at(self, self->index)->value : 0;
+    self->touched = NULL;
+    self->is_new = 0;
 }
 
 /* The size of the noted level came: keep it, or remove the level if it is 0. level_map_change adds
@@ -75,9 +82,9 @@ static inline int64_t level_map_value(const level_map *self)
 void level_map_change(level_map *self, int64_t value);
 static inline void level_map_put(level_map *self, int64_t value)
 {
-    if (TD_LIKELY(self->is_touched && !self->is_new && value != 0)) {
-        self->is_touched = 0;
-        level_map_at(self, self->index)->value = value;
+    if (TD_LIKELY(self->touched != NULL && value != 0)) {
+        self->touched->value = value;
+        self->touched = NULL;
     } else {
         level_map_change(self, value);
     }
