@@ -23,3 +23,16 @@ int64_t column_align_far(int64_t value, int by)
     const int up = by < VALUE_DIGITS_MAX ? by : VALUE_DIGITS_MAX;
     return (int64_t)((uint64_t)value * (uint64_t)value_power[up]);
 }
+
+int64_t column_predict_elsewhere(const column_rule *by, const column_last *any, uint32_t frame,
+                                 unsigned scale)
+{
+    const int is_here = any->frame == frame + 1;
+    int to = (int)scale;
+    if (by->predictor == PREDICT_REFERENCE) {
+        if (!is_here)
+            return 0;
+        to += by->exponent;
+    }
+    return column_align(any->value, any->scale, to);
+}

@@ -100,27 +100,31 @@ static inline int64_t column_align(int64_t value, int from_scale, int to_scale)
                                              : column_align_far(value, to_scale - from_scale);
 }
 
-/* The number that is expected next at a scale, by any predictor but the ones of levels. any: the
- * last number of the column itself, or of the reference. frame: number of the frame. */
-static inline int64_t column_predict(const column_rule *by, const column_last *any,
-                                     const column_state *state, uint32_t frame, unsigned scale)
+/* The number that is expected next at a scale, by what another channel or column had (PREDICT_ANY,
+ * PREDICT_REFERENCE). any: the last number of the column itself, or of the reference. frame: number
+ * of the frame. */
+int64_t column_predict_elsewhere(const column_rule *by, const column_last *any, uint32_t frame,
+                                 unsigned scale);
+
+/* The same by any predictor but the ones of levels. predictor: that of the rule, so that a caller
+ * who knows it can give a constant. */
+static inline int64_t column_predict(const column_rule *by, column_predictor predictor,
+                                     const column_last *any, const column_state *state,
+                                     uint32_t frame, unsigned scale)
 {
     const int to = (int)scale;
-    if (TD_LIKELY(by->predictor == PREDICT_LAST))
+    switch (predictor) {
+    case PREDICT_LAST:
         return column_align(state->last, state->scale, to);
-    switch (by->predictor) {
     case PREDICT_STEP:
         return column_align(wrapping_sum(state->last, state->step), state->scale, to);
-    case PREDICT_ANY:
-        return column_align(any->value, any->scale, to);
     case PREDICT_BEFORE:
         return any->frame == frame + 1 ? column_align(any->value, any->scale, to)
                                        : column_align(state->first, state->scale, to);
+    case PREDICT_ANY:
     case PREDICT_REFERENCE:
-        return any->frame == frame + 1 ? column_align(any->value, any->scale, to + by->exponent)
-                                       : 0;
+        return column_predict_elsewhere(by, any, frame, scale);
     case PREDICT_ZERO:
-    case PREDICT_LAST:
     case PREDICT_LEVEL_KEY:
     case PREDICT_LEVEL_END:
     case PREDICT_LEVEL_VALUE:

@@ -306,6 +306,26 @@ static int64_t read_level(decoder *d, column_reader *of, unsigned scale, uint64_
     return value;
 }
 
+/* The number that differs so much from what is expected by the numbers of its column. */
+static inline __attribute__((always_inline)) int64_t add_expected(decoder *d, column_reader *of,
+                                                                  column_predictor predictor,
+                                                                  size_t channel, unsigned scale,
+                                                                  int64_t difference)
+{
+    column_state *state = state_array_at(&of->states, channel, sizeof *state, &d->states_left);
+    const int64_t value = wrapping_sum(
+        difference, column_predict(&of->rule, predictor, of->before, state, d->frame, scale));
+    column_learn_for(predictor, state, d->frame, value, scale);
+    return value;
+}
+
+static __attribute__((noinline)) int64_t add_rarely_expected(decoder *d, column_reader *of,
+                                                             size_t channel, unsigned scale,
+                                                             int64_t difference)
+{
+    return add_expected(d, of, of->rule.predictor, channel, scale, difference);
+}
+
 /* The next number of a column at a scale. channel: of its states. digits: DIGITS_ALONE for a price
  * or size that is not in its map. */
 static inline __attribute__((always_inline)) int64_t
@@ -315,14 +335,15 @@ read_number(decoder *d, column_reader *of, size_t channel, unsigned scale, uint6
     if (of->maps != NULL) {
         value = read_level(d, of, scale, digits);
     } else {
+        const column_predictor predictor = of->rule.predictor;
         value = number_reader_next(&of->lists[0]);
-        if (of->rule.predictor != PREDICT_ZERO) {
-            column_state *state =
-                state_array_at(&of->states, channel, sizeof *state, &d->states_left);
-            value =
-                wrapping_sum(value, column_predict(&of->rule, of->before, state, d->frame, scale));
-            column_learn_for(of->rule.predictor, state, d->frame, value, scale);
-        }
+        if (predictor == PREDICT_LAST)
+            value = add_expected(d, of, PREDICT_LAST, channel, scale, value);
+        else if (predictor == PREDICT_ANY || predictor == PREDICT_REFERENCE)
+            value = wrapping_sum(value,
+                                 column_predict_elsewhere(&of->rule, of->before, d->frame, scale));
+        else if (predictor != PREDICT_ZERO)
+            value = add_rarely_expected(d, of, channel, scale, value);
     }
     if (of->needs_any)
         of->any = (column_last){value, d->frame + 1, (uint8_t)scale};

@@ -356,8 +356,8 @@ static void find_own_differences(const encoder *e, const draft *of, const column
             column_state *state = &states[n->channel];
             if (has_frames)
                 frame = next_frame(e, frame, n->event);
-            *out++ = wrapping_difference(
-                n->value, column_predict(by, &any, state, (uint32_t)frame, n->scale));
+            *out++ = wrapping_difference(n->value, column_predict(by, by->predictor, &any, state,
+                                                                  (uint32_t)frame, n->scale));
             column_learn(&any, state, (uint32_t)frame, n->value, n->scale);
         }
     }
@@ -434,7 +434,7 @@ static void choose_own_rule(const encoder *e, draft *of, number_range range)
             for (column_predictor by = PREDICT_ZERO; by <= PREDICT_BEFORE; by++) {
                 const column_rule rule = {by, 0, 0};
                 const int64_t expected =
-                    column_predict(&rule, &any, state, (uint32_t)frame, n->scale);
+                    column_predict(&rule, rule.predictor, &any, state, (uint32_t)frame, n->scale);
                 numbers_cost_add(&costs[by], wrapping_difference(n->value, expected));
             }
             column_learn(&any, state, (uint32_t)frame, n->value, n->scale);
