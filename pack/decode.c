@@ -249,9 +249,28 @@ static int64_t read_new_key(decoder *d, column_reader *of, level_map *map, size_
     return key;
 }
 
-/* A price whose place is a stored difference to the last one. */
-static inline int64_t read_key(decoder *d, column_reader *of, level_map *map)
+/* Levels that were moved count as work. */
+static inline void count_moved(decoder *d, level_map *map)
 {
+    enum { MOVED_MAX = 4096, MOVED_OF_WORK = 64 };
+    if (TD_LIKELY(map->moved < MOVED_MAX))
+        return;
+    d->work_left -= (int64_t)(map->moved / MOVED_OF_WORK);
+    d->is_wrong |= d->work_left < 0;
+    map->moved = 0;
+}
+
+/* A price: its place is a stored difference to the last one. digits: DIGITS_ALONE for one that is
+ * not in the map. */
+static int64_t read_price(decoder *d, column_reader *of, unsigned scale, uint64_t digits)
+{
+    level_map *map = state_array_at(of->maps, d->channel, sizeof *map, &d->states_left);
+    count_moved(d, map);
+    if (TD_UNLIKELY(digits >= DIGITS_ALONE)) {
+        level_map_touch_none(map);
+        return number_reader_next(&of->lists[2]);
+    }
+    level_map_align_keys(map, scale);
     column_state *state = state_array_at(&of->states, d->channel, sizeof *state, &d->states_left);
     const int is_new = number_reader_next(&of->lists[0]) != 0;
     state->last = wrapping_sum(state->last, number_reader_next(&of->lists[1]));
@@ -270,39 +289,21 @@ static inline int64_t read_key(decoder *d, column_reader *of, level_map *map)
     return key;
 }
 
-static inline int64_t read_size(column_reader *of, level_map *map)
+/* A size: that of the level of the last price, and a stored difference. */
+static int64_t read_size(decoder *d, column_reader *of, unsigned scale, uint64_t digits)
 {
+    level_map *map = state_array_at(of->maps, d->channel, sizeof *map, &d->states_left);
     int64_t value = 0;
+    if (TD_UNLIKELY(digits >= DIGITS_ALONE)) {
+        level_map_touch_none(map);
+        return number_reader_next(&of->lists[1]);
+    }
+    level_map_align_values(map, scale);
     if (map->touched == NULL)
         value = number_reader_next(&of->lists[1]);
     else if (number_reader_next(&of->lists[0]) != SIZE_REMOVES)
         value = wrapping_sum(map->touched->value, number_reader_next(&of->lists[2]));
     level_map_put(map, value);
-    return value;
-}
-
-/* A price or size; DIGITS_ALONE: one that is not in the map. */
-static int64_t read_level(decoder *d, column_reader *of, unsigned scale, uint64_t digits)
-{
-    enum { MOVED_MAX = 4096 }; /* then they count as work */
-    const int is_size = of->rule.predictor == PREDICT_LEVEL_VALUE;
-    level_map *map = state_array_at(of->maps, d->channel, sizeof *map, &d->states_left);
-    int64_t value;
-    if (TD_UNLIKELY(digits >= DIGITS_ALONE)) {
-        level_map_touch_none(map);
-        value = number_reader_next(&of->lists[is_size ? 1 : 2]);
-    } else if (is_size) {
-        level_map_align_values(map, scale);
-        value = read_size(of, map);
-    } else {
-        level_map_align_keys(map, scale);
-        value = read_key(d, of, map);
-    }
-    if (TD_UNLIKELY(map->moved >= MOVED_MAX)) {
-        d->work_left -= (int64_t)(map->moved / 64);
-        d->is_wrong |= d->work_left < 0;
-        map->moved = 0;
-    }
     return value;
 }
 
@@ -333,7 +334,8 @@ read_number(decoder *d, column_reader *of, size_t channel, unsigned scale, uint6
 {
     int64_t value;
     if (of->maps != NULL) {
-        value = read_level(d, of, scale, digits);
+        value = of->rule.predictor == PREDICT_LEVEL_VALUE ? read_size(d, of, scale, digits)
+                                                          : read_price(d, of, scale, digits);
     } else {
         const column_predictor predictor = of->rule.predictor;
         value = number_reader_next(&of->lists[0]);
