@@ -352,19 +352,14 @@ read_number(decoder *d, column_reader *of, size_t channel, unsigned scale, uint6
     return value;
 }
 
-/* read_plain, of numbers that differ. */
-static __attribute__((noinline)) int64_t read_changing(decoder *d, column_reader *of,
-                                                       size_t channel)
-{
-    if (TD_UNLIKELY(--d->work_left < 0))
-        d->is_wrong = 1;
-    return read_number(d, of, channel, 0, DIGITS_AS_SCALE);
-}
-
 /* A number without digits after the point, which may print nothing: it counts as work. */
-static inline int64_t read_plain(decoder *d, column_reader *of, size_t channel)
+static inline __attribute__((always_inline)) int64_t read_plain(decoder *d, column_reader *of,
+                                                                size_t channel)
 {
-    return of->is_fixed ? of->lists[0].constant : read_changing(d, of, channel);
+    if (of->is_fixed)
+        return of->lists[0].constant;
+    d->is_wrong |= --d->work_left < 0;
+    return read_number(d, of, channel, 0, DIGITS_AS_SCALE);
 }
 
 /* ---- text: each function writes at `out`, and returns the end of what it wrote ---- */
