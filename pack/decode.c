@@ -30,7 +30,10 @@ typedef struct column_reader {
     size_t last_capacity;
 } column_reader;
 
-/* A part of a template, with the literal before it. PART_LITERAL: that alone. */
+enum { PIECE_BYTES = STREAM_PADDING_BYTES }; /* short texts are copied as so many: it is faster */
+
+/* A part of a template, with the literal before it, of at most PIECE_BYTES. PART_LITERAL: that
+ * alone. */
 typedef struct part {
     td_bytes literal;
     column_reader *values, *elements; /* elements: of PART_ARRAY, their templates */
@@ -197,6 +200,10 @@ static int read_templates(decoder *d, uint64_t count, in_stream from)
             part next;
             if (part_count == TEMPLATE_PARTS_MAX || !read_part(d, &parts, &next))
                 return 0;
+            for (; next.literal.size > PIECE_BYTES; next.literal.size -= PIECE_BYTES) {
+                add_part(d, made, &(part){.literal = {next.literal.data, PIECE_BYTES}});
+                next.literal.data += PIECE_BYTES;
+            }
             add_part(d, made, &next);
         }
     }
@@ -307,7 +314,7 @@ static int64_t read_size(decoder *d, column_reader *of, unsigned scale, uint64_t
     return value;
 }
 
-/* The number that differs so much from what is expected by the numbers of its column. */
+/* What is expected by the channel's own numbers of the column, and a difference. */
 static inline __attribute__((always_inline)) int64_t add_expected(decoder *d, column_reader *of,
                                                                   column_predictor predictor,
                                                                   size_t channel, unsigned scale,
@@ -320,6 +327,7 @@ static inline __attribute__((always_inline)) int64_t add_expected(decoder *d, co
     return value;
 }
 
+/* The same by a predictor that is not frequent. */
 static __attribute__((noinline)) int64_t add_rarely_expected(decoder *d, column_reader *of,
                                                              size_t channel, unsigned scale,
                                                              int64_t difference)
@@ -376,13 +384,20 @@ static __attribute__((noinline)) uint8_t *put_exactly(decoder *d, uint8_t *out,
     return out + size;
 }
 
+/* At most PIECE_BYTES of a stream. */
+static inline uint8_t *put_piece(decoder *d, uint8_t *out, const uint8_t *bytes, size_t size)
+{
+    if (TD_UNLIKELY(out >= d->roomy_end))
+        return put_exactly(d, out, bytes, size);
+    memcpy(out, bytes, PIECE_BYTES);
+    return out + size;
+}
+
 static inline uint8_t *put(decoder *d, uint8_t *out, const uint8_t *bytes, size_t size)
 {
-    /* fewer bytes are copied faster as so many, of streams */
-    if (TD_UNLIKELY(size > STREAM_PADDING_BYTES || out >= d->roomy_end))
+    if (TD_UNLIKELY(size > PIECE_BYTES))
         return put_exactly(d, out, bytes, size);
-    memcpy(out, bytes, STREAM_PADDING_BYTES);
-    return out + size;
+    return put_piece(d, out, bytes, size);
 }
 
 static uint8_t *put_byte(decoder *d, uint8_t *out, uint8_t byte)
@@ -484,7 +499,7 @@ static inline __attribute__((always_inline)) uint8_t *put_template(decoder *d, u
     const frame_template *of = &d->templates[number - TEMPLATE_FIRST];
     size_t left = of->count;
     for (const part *at = left > 0 ? &d->parts[of->first] : NULL; left > 0; at++, left--) {
-        out = put(d, out, at->literal.data, at->literal.size);
+        out = put_piece(d, out, at->literal.data, at->literal.size);
         if (at->kind == PART_NUMBER)
             out = put_number(d, out, at->values);
         else if (at->kind == PART_STRING)
