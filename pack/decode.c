@@ -136,7 +136,7 @@ static int read_columns(decoder *d, in_stream *table, stream_reader *streams)
     for (size_t i = 0; i < d->column_count; i++) {
         column_reader *of = &d->columns[i];
         of->is_fixed = of->kind == COLUMN_NUMBER && of->rule.predictor == PREDICT_ZERO &&
-                       of->lists[0].step == 0 && !of->needs_any;
+                       of->lists[0].form == NUMBERS_CONSTANT && !of->needs_any;
     }
     return !table->is_short;
 }

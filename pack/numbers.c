@@ -157,12 +157,9 @@ void numbers_write(const int64_t *numbers, size_t count, pack_effort effort, cod
 int number_reader_open(number_reader *self, in_stream *table, stream_reader *from)
 {
     const uint8_t form = in_stream_byte(table);
-    *self = (number_reader){.form = form, .step = 1};
-    if (form == NUMBERS_CONSTANT) {
+    *self = (number_reader){.form = form};
+    if (form == NUMBERS_CONSTANT)
         self->constant = unfold(in_stream_number(table));
-        self->next = &self->constant;
-        self->step = 0;
-    }
     self->plane_count = form == NUMBERS_CONSTANT ? 0
                         : form == NUMBERS_TOKENS ? 2
                         : form == NUMBERS_PLANES ? in_stream_byte(table)
@@ -222,7 +219,7 @@ static size_t read_tokens(number_reader *self, size_t count)
         int64_t *to = &self->block[done];
         const unsigned token = *next;
         if (token >= TOKEN_SMALL) {
-            const unsigned further = (token - TOKEN_SMALL) / 4 + TOKEN_SMALL_BITS - 2;
+            const unsigned further = token / 4 - (TOKEN_SMALL / 4 - (TOKEN_SMALL_BITS - 2));
             if (TD_UNLIKELY(further > bit_count - bit_at))
                 break;
             const uint64_t folded = (UINT64_C(4) | (token & 3)) << further;
@@ -273,15 +270,29 @@ static size_t read_planes(number_reader *self, size_t count)
     return count;
 }
 
+/* The constant, so often: the block has it already after the first time. */
+static size_t read_constant(number_reader *self, size_t count)
+{
+    if (self->end == NULL)
+        for (size_t i = 0; i < count; i++)
+            self->block[i] = self->constant;
+    return count;
+}
+
 int64_t number_reader_refill(number_reader *self)
 {
     enum { BLOCK_NUMBERS = 64 };
+    static size_t (*const READ[NUMBERS_FORMS])(number_reader * self, size_t count) = {
+        [NUMBERS_CONSTANT] = read_constant,
+        [NUMBERS_TOKENS] = read_tokens,
+        [NUMBERS_VARIABLE] = read_variable,
+        [NUMBERS_PLANES] = read_planes,
+    };
     if (self->block == NULL)
         self->block = td_alloc(BLOCK_NUMBERS * sizeof *self->block);
+    const size_t count = READ[self->form](self, BLOCK_NUMBERS);
     self->next = self->block;
-    self->end = self->block + (self->form == NUMBERS_TOKENS     ? read_tokens(self, BLOCK_NUMBERS)
-                               : self->form == NUMBERS_VARIABLE ? read_variable(self, BLOCK_NUMBERS)
-                                                                : read_planes(self, BLOCK_NUMBERS));
+    self->end = self->block + count;
     self->is_short |= self->next == self->end;
     return self->is_short ? 0 : *self->next++;
 }

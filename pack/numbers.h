@@ -61,12 +61,11 @@ double numbers_cost_bits(const numbers_cost *self);
 void numbers_write(const int64_t *numbers, size_t count, pack_effort effort, codec *coder,
                    out_stream *table, stream_writer *to);
 
-/* Numbers are read some at a time. It points into itself: do not move it after it was opened. */
+/* Numbers are read some at a time. */
 typedef struct number_reader {
-    const int64_t *next, *end; /* numbers that were not taken yet, of `block`; or &constant, NULL */
-    size_t step;               /* from a number to the next one: 0 if all are equal */
+    const int64_t *next, *end; /* numbers that were not taken yet, of `block` */
     int64_t *block;
-    int64_t constant;
+    int64_t constant;   /* of NUMBERS_CONSTANT */
     in_stream *streams; /* of the stream_reader */
     uint64_t bit_at;    /* bits that were taken of the second one of NUMBERS_TOKENS */
     uint8_t form;       /* number_form */
@@ -81,7 +80,7 @@ void number_reader_fini(number_reader *self);
 /* 1 if all numbers of the list are this one. */
 static inline int number_reader_is_always(const number_reader *self, int64_t number)
 {
-    return self->step == 0 && self->constant == number;
+    return self->form == NUMBERS_CONSTANT && self->constant == number;
 }
 
 /* The next number; 0 beyond the end (is_short). number_reader_refill reads further ones first. */
@@ -91,7 +90,7 @@ static inline int64_t number_reader_next(number_reader *self)
     const int64_t *number = self->next;
     if (TD_UNLIKELY(number == self->end))
         return number_reader_refill(self);
-    self->next = number + self->step;
+    self->next = number + 1;
     return *number;
 }
 
