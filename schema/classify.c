@@ -696,10 +696,9 @@ static int compose(const job *j, const topic_row *row, const members *m, td_byte
     if (row->symbol_path == NULL || !topic_row_is_frame_topic(row, (td_bytes){0}, wire))
         return 0;
     topic_text composed = {j->memory->composed, 0};
-    const td_bytes name =
-        row->shares_frames || topic_row_is_joined(row)
-            ? wire
-            : td_bytes_of(row->pattern, strcspn(row->pattern, "{") - 1);
+    const td_bytes name = row->shares_frames || topic_row_is_joined(row)
+                              ? wire
+                              : td_bytes_of(row->pattern, strcspn(row->pattern, "{") - 1);
     if (!add_part(&composed, name) ||
         (row->parameter_path != NULL && !add_part_at(m, row->parameter_path, &composed)) ||
         !add_part_at(m, row->symbol_path, &composed))

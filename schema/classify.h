@@ -22,8 +22,9 @@ typedef struct classification {
                                 the member occurs twice, this may be either value; a decoded message
                                 has the exact time */
     /* 1: the frame does not say all of its topic: exchange_topic is only the beginning, or
-     * empty, no row is matched, and the topics of the connection have the rest. So are some bare frames
-     * (schema/bare_frame.h), and frames that several topics share (topic_row.shares_frames). */
+     * empty, no row is matched, and the topics of the connection have the rest. So are some bare
+     * frames (schema/bare_frame.h), and frames that several topics share (topic_row.shares_frames).
+     */
     uint8_t is_open;
     int8_t success; /* acks and auth: 1, 0, or -1 if not stated */
 } classification;

@@ -51,8 +51,7 @@ const catalog_row *catalog_find(const char *name)
 {
     const catalog_row *row = NULL;
     td_result rc = catalog_get(family_find(td_bytes_str(name)), &row, NULL);
-    TD_ASSERT(rc == TD_OK);
-    return row;
+    return rc == TD_OK ? row : NULL;
 }
 
 uint32_t catalog_symbol_count(const catalog_row *row, uint32_t wanted)

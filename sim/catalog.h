@@ -12,8 +12,8 @@
  * mistake in it. */
 TD_MUST_USE td_result catalog_get(const family *of, const catalog_row **out, td_err *err);
 
-/* The row of a family of which catalog_get is known to succeed, as of all that are served and the
- * programs' own. */
+/* The row of a family; NULL: its document does not have what to send. Of all that are served it
+ * does. */
 const catalog_row *catalog_find(const char *name);
 
 /* How many symbols a family has if `wanted` are requested. A family with only private streams has

@@ -53,6 +53,8 @@ static void list_family(result_writer *r, const family *of, uint32_t symbols)
 {
     const catalog_row *row = catalog_find(of->name);
     const char *last = "";
+    if (row == NULL)
+        return; /* the simulator has nothing to send for it */
     for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
         const char *path = family_url_path(of->endpoints[i].url);
         if (of->endpoints[i].net != NET_MAIN || strcmp(path, last) == 0)

@@ -108,6 +108,8 @@ static void test_trades_have_markets(void **state)
         {"bitstamp", "bitstamp", "diff_order_book"},
         {"binance-usdm", "binance-futures", "depth@100ms"},
         {"binance-spot", "binance", "depth@100ms"},
+        {"binance-usdm-private", NULL, NULL},
+        {"binance-spot-private", NULL, NULL},
         {"coinbase-advanced", "coinbase", "level2"},
         {"deribit", "deribit", "book.100ms"},
     };

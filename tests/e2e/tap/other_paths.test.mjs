@@ -228,23 +228,23 @@ test("what another exchange has below Binance's /ws is not Binance's, and keys a
   const server = await exchange(t, ["{}"]);
   const tap = await startTap(t, dir, server.url);
   const targets = [
-    "/ws/v5/private",
-    `/private/ws/${KEY}`,
-    `/private/ws/${KEY}?x=1`,
+    "/ws/v5/elsewhere",
+    `/private/stream/${KEY}`,
+    `/private/stream/${KEY}?x=1`,
     "/ws/v5/public",
   ];
   for (const target of targets) await visit(t, tap.url + target, "{}", 1);
   const { log } = await tap.stop();
   assert.deepEqual(await feedsOf(t, tap.archive), [
     "okx",
-    "raw-127.0.0.1-private-ws",
-    "raw-127.0.0.1-ws-v5-private",
+    "raw-127.0.0.1-private-stream",
+    "raw-127.0.0.1-ws-v5-elsewhere",
   ]);
   assert.ok(!log.includes(KEY));
   assert.equal(warnings(log).length, 2, log);
   const urls = (await eventsOf(t, tap.archive, "connect")).map(({ url }) => url);
   assert.ok(urls.every((url) => !url.includes(KEY)));
-  assert.ok(urls[1].endsWith(`/private/ws/${"*".repeat(KEY.length)}`));
+  assert.ok(urls[1].endsWith(`/private/stream/${"*".repeat(KEY.length)}`));
 });
 
 test("after sixteen paths, further ones share a feed", async (t) => {
