@@ -195,14 +195,16 @@ static td_result add_family(sim_command *command, td_bytes name, td_err *err)
     return catalog_get(found, &row, err);
 }
 
-/* Add the families of family_table, from an index on. */
+/* Add the families of family_table, from an index on; of the programs' own those with a simulator.
+ */
 static td_result add_from(sim_command *command, size_t first, td_err *err)
 {
     size_t count = 0;
     td_result rc = TD_OK;
     const family *const *all = family_table(&count);
     for (size_t i = first; rc == TD_OK && i < count; i++)
-        rc = add_family(command, td_bytes_str(all[i]->name), err);
+        if (first > 0 || catalog_find(all[i]->name) != NULL)
+            rc = add_family(command, td_bytes_str(all[i]->name), err);
     return rc;
 }
 

@@ -46,6 +46,7 @@ typedef struct grant_slot {
     uint32_t line, shard, conn; /* conn 0: no connection is open */
     uint8_t has_more;           /* 1: the connection has more topics than are tracked */
     uint8_t is_known;           /* 1: its requests are known since it began */
+    uint8_t is_bare;            /* 1: its frames are data alone (family_path_is_bare) */
     uint64_t from_ns;           /* time of the last grant */
     trade_grants trades;        /* ends, and grants after the first end */
     grant_topic *topics;
@@ -138,7 +139,7 @@ static void set_conn(grants *self, grant_slot *slot, uint32_t conn)
         return;
     forget_topics(slot);
     slot->conn = conn;
-    slot->is_known = 0;
+    slot->is_known = slot->is_bare = 0;
     self->epoch++;
     self->due_ns = 0;
 }
@@ -532,6 +533,7 @@ size_t grants_opened(grants *self, uint32_t slot, const event *connect, uint64_t
     self->change_count = 0;
     set_conn(self, of, connect->conn);
     of->is_known = connect->cause == NULL || strcmp(connect->cause, EVENT_CONTINUED) != 0;
+    of->is_bare = path != NULL && family_path_is_bare(self->family, path);
     if (path == NULL ||
         request_of_url(self->parser, self->dialect, family_path_names(path, url.path), url.query,
                        &request, NULL) != TD_OK ||
@@ -563,7 +565,7 @@ const char *grants_find_begun(const grants *self, uint32_t slot, uint32_t conn, 
 {
     const grant_slot *of = &self->slots[slot];
     const char *found = NULL;
-    if (of->conn != conn || !of->is_known || of->has_more)
+    if (of->conn != conn || !of->is_known || of->has_more || (begun.size == 0 && !of->is_bare))
         return NULL;
     /* One that was ended counts, too: its last frames may come later. */
     for (size_t i = 0; i < of->topic_count; i++) {

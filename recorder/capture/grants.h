@@ -40,10 +40,10 @@ void grants_close(grants *self); /* NULL is fine */
 size_t grants_opened(grants *self, uint32_t slot, const event *connect, uint64_t recv_ns);
 
 /* The only topic that the slot's connection ever requested, or was granted, that begins so: the
- * symbol is the same, and the rest of the name begins with '@', '-' or a digit, or is empty.
- * begun "": the only topic at all. It is the topic of a frame that does not say all of it
- * (classification.is_open). NULL: none or several are, or earlier requests are not known. Valid
- * until the connection's topics change. */
+ * symbol is the same, and the rest of the name begins with '@', '-' or a digit, or is empty. begun
+ * "": the only topic at all, of a connection at a bare address. It is the topic of a frame that
+ * does not say all of it (classification.is_open). NULL: none or several are, or earlier requests
+ * are not known. Valid until the connection's topics change. */
 const char *grants_find_begun(const grants *self, uint32_t slot, uint32_t conn, td_bytes begun);
 
 /* The slot's connection is closed: its grants end, without events. slot, here and below: the

@@ -6,7 +6,7 @@ import path from "node:path";
 import { describe } from "node:test";
 import { eventually, segments, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
-import { CREDENTIALS } from "../support/all_families.mjs";
+import { CREDENTIALS as ALL } from "../support/all_families.mjs";
 import { feedArgs, PATHS, Recorder, simulator } from "../support/recorders.mjs";
 
 /** A recorder of an exchange with this command. */
@@ -50,6 +50,10 @@ const rotated = async (t, { archive, recorder }) => {
   await tapedeck(t, ["ctl", archive, "rotate"]);
   await recorder.durableAfter(recorder.durableLines + 5);
 };
+
+/** Of the families here. */
+const { SESSION_KEY, SESSION_SECRET } = ALL;
+const CREDENTIALS = { SESSION_KEY, SESSION_SECRET };
 
 /** The lines of env's output, of a command that gets no variable of CREDENTIALS. */
 function withoutCredentials(lines) {

@@ -151,6 +151,8 @@ function typed(node, type) {
       return letter(node.raw === "true" ? "T" : "F");
     case "side":
     case "is_buy":
+    case "maker_side":
+    case "lower_maker_side":
       return side(node);
     case "json":
       return Buffer.concat([letter("j"), text(canonicalJson(node))]);

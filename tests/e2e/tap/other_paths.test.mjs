@@ -94,14 +94,14 @@ test("paths that no family has are recorded byte for byte, by the topics of --ra
     const tap = await startTap(t, dir, server.url, places);
     const request = '{ "op":"subscribe","args":[{"channel":"orders"}]}';
     const got = [];
-    for (const target of ["/ws/v5/private", "/ws/v5/private?brokerId=9", "/ws/v5/business"])
+    for (const target of ["/ws/v6/private", "/ws/v6/private?brokerId=9", "/ws/v6/business"])
       got.push(await visit(t, tap.url + target, request, 4));
     assert.deepEqual(
       server.received.map(([url, , data]) => [url, data]),
       [
-        ["/ws/v5/private", request],
-        ["/ws/v5/private?brokerId=9", request],
-        ["/ws/v5/business", request],
+        ["/ws/v6/private", request],
+        ["/ws/v6/private?brokerId=9", request],
+        ["/ws/v6/business", request],
       ]
     );
     assert.deepEqual(
@@ -114,13 +114,13 @@ test("paths that no family has are recorded byte for byte, by the topics of --ra
     assert.equal(counts.connections, 3);
     assert.equal(counts.raw_connections, 3);
 
-    const feeds = ["raw-127.0.0.1-ws-v5-business", "raw-127.0.0.1-ws-v5-private"];
+    const feeds = ["raw-127.0.0.1-ws-v6-business", "raw-127.0.0.1-ws-v6-private"];
     assert.deepEqual(await feedsOf(t, tap.archive), feeds);
     const warned = warnings(log);
     assert.equal(warned.length, 2, log);
     assert.match(
       warned[0],
-      /\/ws\/v5\/private is in no family.*raw-127\.0\.0\.1-ws-v5-private.*docs\/families\.md.*--families/
+      /\/ws\/v6\/private is in no family.*raw-127\.0\.0\.1-ws-v6-private.*docs\/families\.md.*--families/
     );
     assert.match(log, /3 connections at paths that no family has/);
 
@@ -144,7 +144,7 @@ test("paths that no family has are recorded byte for byte, by the topics of --ra
     );
     assert.deepEqual(
       (await eventsOf(t, tap.archive, "connect")).map(({ url }) => url.replace(/^ws:..[^/]*/, "")),
-      ["/ws/v5/private", "/ws/v5/private?brokerId=9", "/ws/v5/business"]
+      ["/ws/v6/private", "/ws/v6/private?brokerId=9", "/ws/v6/business"]
     );
     // What is not decoded is not called complete.
     assert.equal((await tapedeck(t, ["verify", tap.archive])).code, 0);
@@ -174,7 +174,7 @@ test("paths that no family has are recorded byte for byte, by the topics of --ra
       ["serve", tap.archive, "--plain", "--hold", "--speed", "max"],
       dir
     );
-    assert.deepEqual(await visit(t, `${served.url}/ws/v5/private`, request, 8), [
+    assert.deepEqual(await visit(t, `${served.url}/ws/v6/private`, request, 8), [
       ...got[0],
       ...got[1],
     ]);
@@ -282,16 +282,16 @@ test("a document describes what was recorded raw, and its path from the next sta
   const dir = temporary(t);
   const server = await exchange(t, [TRADE]);
   const first = await startTap(t, dir, server.url);
-  await visit(t, `${first.url}/ws/v5/private`, "{}", 1);
+  await visit(t, `${first.url}/ws/v6/private`, "{}", 1);
   await first.stop();
   const file = path.join(dir, "mine.yaml");
   fs.writeFileSync(
     file,
     `
-family: raw-127.0.0.1-ws-v5-private
+family: raw-127.0.0.1-ws-v6-private
 exchange: okx
 dialect: public
-addresses: [main private wss://127.0.0.1/ws/v5/private]
+addresses: [main private wss://127.0.0.1/ws/v6/private]
 sets:
   trade: [instId symbol text required, ts exchange_ns time ms, tradeId trade_id text required, px price decimal price required, sz size decimal quantity required, side side lower_side required]
 topics:
@@ -312,7 +312,7 @@ topics:
   assert.deepEqual(await topics(), ["_unknown"]);
   assert.deepEqual(await topics("--families", file), ["trades"]);
   const second = await startTap(t, dir, server.url, ["--families", file]);
-  await visit(t, `${second.url}/ws/v5/private`, "{}", 1);
+  await visit(t, `${second.url}/ws/v6/private`, "{}", 1);
   const { log, counts } = await second.stop();
   assert.equal(warnings(log).length, 0, log);
   assert.equal(counts.raw_connections, 0);

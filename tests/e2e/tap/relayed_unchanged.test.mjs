@@ -535,7 +535,7 @@ describe("tap", { concurrency: 2 }, () => {
       "9",
       `{"n":2,"echo":"${key}"}`,
     ]);
-    assert.deepEqual(await ask(`/v2/private/order?api_key=${old}&sign=${sign}&symbol=BTCUSD`), [
+    assert.deepEqual(await ask(`/x9/order?api_key=${old}&sign=${sign}&symbol=BTCUSD`), [
       200,
       "9",
       '{"n":3}',
@@ -561,7 +561,7 @@ describe("tap", { concurrency: 2 }, () => {
       ["GET", "/v5/position/list?category=linear", sign, undefined, undefined, ""],
       [
         "GET",
-        `/v2/private/order?api_key=${old}&sign=${sign}&symbol=BTCUSD`,
+        `/x9/order?api_key=${old}&sign=${sign}&symbol=BTCUSD`,
         undefined,
         undefined,
         undefined,
@@ -590,7 +590,7 @@ describe("tap", { concurrency: 2 }, () => {
       [undefined, "/v5/position/list?category=linear", "kept", 200, undefined],
       [
         undefined,
-        `/v2/private/order?api_key=${stars(old)}&sign=${stars(sign)}&symbol=BTCUSD`,
+        `/x9/order?api_key=${stars(old)}&sign=${stars(sign)}&symbol=BTCUSD`,
         "kept",
         200,
         undefined,
