@@ -216,7 +216,8 @@ void td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, siz
                         char out[TD_SHA256_HEX_BYTES])
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
-    hex_text(digest, hmac_sha256(key, key_size, bytes, size, digest), out);
+    const unsigned length = hmac_sha256(key, key_size, bytes, size, digest);
+    hex_text(digest, length, out);
 }
 
 void td_hmac_sha256_base64(const void *key, size_t key_size, const void *bytes, size_t size,
