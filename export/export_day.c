@@ -9,7 +9,9 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/limits.h"
+#include "base/row_table.h"
 #include "base/cli/units.h"
 #include "archive/read_plan.h"
 #include "tape/topic_trust.h"
@@ -42,11 +44,20 @@ typedef struct maker_output {
 
 struct day_route;
 
+/* Topics of a symbol that supply a type's rows together (export_type.joins). */
+typedef struct joined_topics {
+    const export_type *type;
+    void *type_maker;
+    struct day_route **routes;
+    size_t route_count;
+} joined_topics;
+
 /* The maker of one type for one topic (export/export_type.h). */
 typedef struct day_maker {
     struct day_route *route;
     const export_type *type;
     void *type_maker;            /* opened by the type; NULL if the type opens none */
+    joined_topics *joined;       /* owns type_maker; NULL: the maker owns it */
     const export_choice *choice; /* NULL: the type exports all topics */
     maker_output *outputs;
     size_t output_count;
@@ -61,6 +72,10 @@ typedef struct day_route {
     uint8_t has_intervals;        /* 1 if a maker's rows are about time intervals (bars) */
     coverage covered;             /* the time in which no trades are missing */
     size_t gap_next;              /* index of the first gap in the ledger not checked yet */
+    const gap_row *gap_last;      /* the last one that concerns the topic; NULL: none yet */
+    const gap_row *gap_held;      /* found before a frame of another topic, not yet given to the
+                                     makers; NULL: none */
+    uint64_t last_ns;             /* receive time of the last frame; 0: none yet */
     const char *refusal;        /* the reason why the symbol is left out; NULL if it is exported */
     const maker_frame *current; /* NULL between frames */
     entry_order order;          /* of the current frame's entries */
@@ -84,8 +99,11 @@ typedef struct day_run {
     export_writer *frame_writer; /* of the format for whole frames (jsonl); NULL if not requested */
     day_route **routes;
     size_t route_count;
-    topic_times *times;   /* NULL if no type's rows are about intervals */
-    pthread_mutex_t lock; /* guards left_out */
+    joined_topics **joined;
+    size_t joined_count;
+    row_table joined_by_symbol; /* indexes in joined, by feed and symbol */
+    topic_times *times;         /* NULL if no type's rows are about intervals */
+    pthread_mutex_t lock;       /* guards left_out */
     export_left_out left_out[LIMIT_EXPORT_LEFT_OUT + 1];
     size_t left_out_count;
     uint64_t useful_frames;
@@ -356,7 +374,7 @@ static td_result choose(day_run *run, const export_type *type, const frame_ref *
     td_result rc = TD_OK;
     *choice = NULL;
     *is_own = 1;
-    if (type->prefers == NULL)
+    if (type->prefers == NULL || (type->joins != NULL && type->joins(channel)))
         return TD_OK;
     *choice = export_choice_find(&run->choices, type, channel);
     if (*choice == NULL && !first->is_lead_in) {
@@ -400,6 +418,44 @@ static td_result find_outputs(day_run *run, day_route *route, day_maker *maker, 
     return rc;
 }
 
+/* The topics of the channel's symbol, line and exchange that supply a type's rows together. */
+static joined_topics *find_joined(day_run *run, const export_type *type,
+                                  const frame_channel *channel, uint64_t hash)
+{
+    row_probe at = row_probe_of(hash);
+    while (row_table_next(&run->joined_by_symbol, &at)) {
+        const channel_info *info = &run->joined[at.row]->routes[0]->channel->info;
+        if (run->joined[at.row]->type == type && info->line == channel->info.line &&
+            strcmp(info->feed, channel->info.feed) == 0 &&
+            strcmp(info->symbol, channel->info.symbol) == 0)
+            return run->joined[at.row];
+    }
+    return NULL;
+}
+
+/* Adds a route to the topics that supply a type's rows together, and opens their maker with the
+ * first one. */
+static void join(day_maker *maker, const maker_begin *begin)
+{
+    day_run *run = maker->route->run;
+    const channel_info *info = &begin->channel->info;
+    const uint64_t hash = td_xxh64(info->feed, strlen(info->feed)) * 31 +
+                          td_xxh64(info->symbol, strlen(info->symbol));
+    joined_topics *joined = find_joined(run, begin->type, begin->channel, hash);
+    if (joined == NULL) {
+        joined = td_alloc_zero(1, sizeof *joined);
+        joined->type = begin->type;
+        joined->type_maker = begin->type->open(begin);
+        run->joined = td_array_grow(run->joined, run->joined_count, sizeof(joined_topics *));
+        row_table_put(&run->joined_by_symbol, hash, run->joined_count);
+        run->joined[run->joined_count++] = joined;
+    }
+    joined->routes = td_array_grow(joined->routes, joined->route_count, sizeof(day_route *));
+    joined->routes[joined->route_count++] = maker->route;
+    maker->joined = joined;
+    maker->type_maker = joined->type_maker;
+}
+
 static td_result add_maker(day_run *run, day_route *route, const export_type *type,
                            const frame_ref *first, const book *before, td_err *err)
 {
@@ -411,14 +467,17 @@ static td_result add_maker(day_run *run, day_route *route, const export_type *ty
     day_maker *made = &route->makers[route->maker_count++];
     *made = (day_maker){.route = route, .type = type, .choice = choice};
     rc = find_outputs(run, route, made, err);
-    if (type->open != NULL)
-        made->type_maker = type->open(&(maker_begin){
-            .type = type,
-            .settings = &run->day->spec->settings,
-            .channel = first->channel,
-            .before = before,
-            .covered = &route->covered,
-        });
+    const maker_begin begin = {
+        .type = type,
+        .settings = &run->day->spec->settings,
+        .channel = first->channel,
+        .before = before,
+        .covered = &route->covered,
+    };
+    if (type->joins != NULL && type->joins(first->channel))
+        join(made, &begin);
+    else if (type->open != NULL)
+        made->type_maker = type->open(&begin);
     route->has_intervals |= (type->flags & EXPORT_OF_INTERVALS) != 0;
     return rc;
 }
@@ -473,8 +532,8 @@ static td_result make_route(day_run *run, const struct stream *of, const frame_r
 
 /* ---- frames ---- */
 
-/* The last gap in the ledger that concerns the route's topic and began since the previous frame. */
-static const gap_row *gap_before(day_route *route, const channel_info *info, uint64_t until_ns)
+/* The last gap in the ledger that concerns the route's topic and began since the previous call. */
+static const gap_row *find_gap(day_route *route, const channel_info *info, uint64_t until_ns)
 {
     const gap_list *ledger = route->run->day->ledger;
     const gap_row *found = NULL;
@@ -486,7 +545,33 @@ static const gap_row *gap_before(day_route *route, const channel_info *info, uin
             gap_row_affects_topic(gap, info->topic, info->symbol))
             found = gap;
     }
+    route->gap_last = found == NULL ? route->gap_last : found;
     return found;
+}
+
+/* The last gap in the ledger that concerns the route's topic and began since the previous frame. */
+static const gap_row *gap_before(day_route *route, const channel_info *info, uint64_t until_ns)
+{
+    const gap_row *found = find_gap(route, info, until_ns);
+    const gap_row *held = route->gap_held;
+    route->gap_held = NULL;
+    return found == NULL ? held : found;
+}
+
+/* Tells a shared maker which of the other topics lack frames now. */
+static void tell_losses(const day_maker *maker, uint64_t recv_ns)
+{
+    const joined_topics *joined = maker->joined;
+    for (size_t i = 0; i < joined->route_count; i++) {
+        day_route *other = joined->routes[i];
+        if (other == maker->route)
+            continue;
+        const gap_row *found = find_gap(other, other->latest, recv_ns);
+        other->gap_held = found == NULL ? other->gap_held : found;
+        const gap_row *last = other->gap_last;
+        if (last != NULL && (last->to_ns == GAP_OPEN || other->last_ns < last->to_ns))
+            joined->type->lost(joined->type_maker, other->channel);
+    }
 }
 
 /* Counts a frame, apart from its rows. */
@@ -589,6 +674,8 @@ static td_result run_maker(day_maker *maker, const maker_frame *seen, td_err *er
     int has_broken = is_counted && (maker->type->flags & EXPORT_OF_BOOKS) != 0 && trust != NULL &&
                      has_hole(trust);
     td_result rc = has_broken ? put_gap(maker, trust->broke, err) : TD_OK;
+    if (maker->joined != NULL)
+        tell_losses(maker, seen->frame->recv_ns);
     return rc == TD_OK ? maker->type->frame(maker->type_maker, seen, &out, err) : rc;
 }
 
@@ -646,6 +733,7 @@ static td_result route_frame(day_route *route, const applied_frame *observed, td
     }
     route->latest = &frame->channel->info;
     next.gap = gap_before(route, route->latest, frame->recv_ns);
+    route->last_ns = frame->recv_ns;
     if (observed->found != NULL && frame->row->type == MSG_BOOK_CHANGE)
         next.book = track_book(observed->found->track);
     if (!frame->is_lead_in && route->refusal != NULL)
@@ -680,6 +768,7 @@ static td_result apply_ticker(day_route *route, const symbol_topic *before, cons
         content_read(reader, &frame);
         maker_frame next = maker_frame_of(route, &frame);
         next.gap = gap_before(route, &frame.channel->info, frame.recv_ns);
+        route->last_ns = frame.recv_ns;
         if (frame.recv_ns >= ticker->since_ns && frame.recv_ns >= choice->since_ns)
             rc = run_makers(route, &next, 0, err);
     }
@@ -755,7 +844,7 @@ static void on_close(void *ctx, void *state)
     (void)ctx;
     for (size_t i = 0; i < route->maker_count; i++) {
         const day_maker *maker = &route->makers[i];
-        if (maker->type_maker != NULL && maker->type->close != NULL)
+        if (maker->joined == NULL && maker->type_maker != NULL && maker->type->close != NULL)
             maker->type->close(maker->type_maker);
         td_free(maker->outputs);
     }
@@ -846,7 +935,8 @@ static td_result open_tape(day_run *run, td_err *err)
         reading.log = NULL; /* has what the first pass found */
     else if (rc == TD_OK)
         rc = scan(run, &wanted, err);
-    reading.with_tickers = (uint8_t)has_topics(run, EXPORT_DERIVATIVE_TICKER.prefers);
+    reading.with_tickers =
+        (uint8_t)(run->choices.has_joined || has_topics(run, EXPORT_DERIVATIVE_TICKER.prefers));
     return rc == TD_OK ? cursor_open(day->archive, &wanted, &reading, &run->tape, err) : rc;
 }
 
@@ -1295,6 +1385,13 @@ static td_result run_pass(day_run *run, td_err *err)
 static void close_pass(day_run *run)
 {
     player_close(run->player); /* also closes the routes */
+    for (size_t i = 0; i < run->joined_count; i++) {
+        run->joined[i]->type->close(run->joined[i]->type_maker);
+        td_free(run->joined[i]->routes);
+        td_free(run->joined[i]);
+    }
+    td_free(run->joined);
+    row_table_fini(&run->joined_by_symbol);
     td_free(run->routes);
     td_free(run->uses);
     cursor_close(run->tape);
@@ -1302,6 +1399,9 @@ static void close_pass(day_run *run)
     run->player = NULL;
     run->routes = NULL;
     run->route_count = 0;
+    run->joined = NULL;
+    run->joined_count = 0;
+    run->joined_by_symbol = (row_table){0};
     run->uses = NULL;
     run->use_count = 0;
     run->tape = NULL;

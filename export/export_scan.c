@@ -172,7 +172,9 @@ static td_result offer_channel(scan_run *run, const channel_info *info, td_err *
             row_table_put(&run->counted, hash, (size_t)run->scan->symbols[i]++);
         if (channel->topic.row != NULL)
             note_taken(run, type, channel);
-        if (type->prefers != NULL)
+        if (type->joins != NULL && type->joins(channel))
+            run->out->has_joined = 1;
+        else if (type->prefers != NULL)
             rc = export_choice_offer(run->out, type, channel, err);
     }
     return rc;

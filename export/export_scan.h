@@ -33,6 +33,7 @@ typedef struct export_choices {
                               is until the table is freed */
     size_t count;
     row_table by_symbol;      /* indexes in items, by feed, family and symbol */
+    uint8_t has_joined;       /* 1: topics of a symbol supply rows together (export_type.joins) */
     uint8_t has_shared_files; /* 1: a file may have rows of two topics, one of several symbols */
 } export_choices;
 

@@ -95,8 +95,14 @@ typedef struct export_type {
     msg_type message; /* topics with such messages give rows; MSG_RAW: `takes` decides */
     /* 1 if frames of a channel (data or HTTP answers) give rows. NULL: `message` decides. */
     int (*takes)(const export_settings *settings, const frame_channel *channel);
-    /* Set if only one topic per feed and symbol supplies rows: 1 if `topic` is preferred to
-     * `other`. NULL: all topics give rows. */
+    /* Set if several topics of a symbol can supply rows together: 1 if the channel's topic is one
+     * of them. They share one maker. NULL: each topic has a maker. */
+    int (*joins)(const frame_channel *channel);
+    /* With `joins`: frames of this channel's topic are missing since its last frame. Called before
+     * each frame of another one of the topics, until a frame arrives after the gap. */
+    void (*lost)(void *maker, const frame_channel *channel);
+    /* Set if only one topic per feed and symbol supplies rows, of those that are not joined: 1 if
+     * `topic` is preferred to `other`. NULL: all topics give rows. */
     int (*prefers)(const family_market *market, const topic_row *topic, const topic_row *other);
     /* Opens a maker for a channel's topic. NULL: `frame` is called with maker NULL. */
     void *(*open)(const maker_begin *begin);

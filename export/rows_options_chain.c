@@ -114,7 +114,8 @@ static int takes(const export_settings *settings, const frame_channel *channel)
     const topic_row *row = channel->topic.row;
     (void)settings;
     return row != NULL && row->type == MSG_TICKER && !export_entries_have_symbols(row) &&
-           channel->family != NULL && channel->family->market.kind == MARKET_OPTIONS;
+           channel->family != NULL &&
+           family_kind_of(channel->family, td_bytes_str(channel->info.symbol)) == MARKET_OPTIONS;
 }
 
 const export_type EXPORT_OPTIONS_CHAIN = {

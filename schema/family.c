@@ -1,5 +1,6 @@
 #include "schema/family.h"
 
+#include <fnmatch.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -523,6 +524,34 @@ void family_paths_text(const family *of, td_bytes path, char *why, size_t why_by
         memcpy(why + used + 1, one, size + 1);
         used += size + 1;
     }
+}
+
+static int fits_any(const char *const *patterns, const char *symbol)
+{
+    for (; patterns != NULL && *patterns != NULL; patterns++)
+        if (fnmatch(*patterns, symbol, 0) == 0)
+            return 1;
+    return 0;
+}
+
+market_kind family_kind_of(const family *of, td_bytes symbol)
+{
+    char text[LIMIT_SYMBOL_BYTES];
+    if (symbol.size >= sizeof text)
+        return of->market.kind;
+    memcpy(text, symbol.data, symbol.size);
+    text[symbol.size] = '\0';
+    return fits_any(of->market.options, text)     ? MARKET_OPTIONS
+           : fits_any(of->market.contracts, text) ? MARKET_CONTRACTS
+                                                  : of->market.kind;
+}
+
+int family_ticker_place(const family *of, const topic_row *row)
+{
+    for (int i = 0; of->market.tickers != NULL && of->market.tickers[i] != NULL; i++)
+        if (strcmp(of->market.tickers[i], row->name) == 0)
+            return i;
+    return -1;
 }
 
 const topic_row *family_topic_named(const family *of, const char *name)

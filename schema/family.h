@@ -132,6 +132,12 @@ TD_MUST_USE td_result family_refuse(td_bytes name, td_err *err);
  * (also a list, "A|B"), empty if absent. NULL: unknown topic. */
 const topic_row *family_topic_row(const family *of, const char *topic, td_bytes *symbol);
 
+/* The kind of an instrument of the family, by its symbol. */
+market_kind family_kind_of(const family *of, td_bytes symbol);
+
+/* The place of a topic in the family's list of topics that make tickers, or -1. */
+int family_ticker_place(const family *of, const topic_row *row);
+
 /* The row of a topic name without a symbol; NULL: unknown topic. */
 const topic_row *family_topic_named(const family *of, const char *name);
 

@@ -493,7 +493,8 @@ static const document_form ADDRESS_FORM = {
     "an address is \"main|test public|private URL [bare]\", not", DOCUMENT_MEMBERS(ADDRESS),
     .least = 3, .most = 4};
 
-#define MARKET_TEXT(member) DOCUMENT_AT(TEXT, family_market, member)
+#define MARKET_TEXT(member)  DOCUMENT_AT(TEXT, family_market, member)
+#define MARKET_TEXTS(member) DOCUMENT_AT(TEXTS, family_market, member), .most = MARKET_TEXTS_MAX
 static const document_word MARKETS[] = {
     {"other", MARKET_OTHER}, {"contracts", MARKET_CONTRACTS}, {"options", MARKET_OPTIONS}};
 static const document_member DATASETS[] = {
@@ -504,6 +505,9 @@ static const document_member DATASETS[] = {
      .what = "there is no kind of market"},
     {"category", MARKET_TEXT(category)},
     {"coin_category", MARKET_TEXT(coin_category)},
+    {"contracts", MARKET_TEXTS(contracts)},
+    {"options", MARKET_TEXTS(options)},
+    {"tickers", MARKET_TEXTS(tickers)},
     {"liquidations", MARKET_TEXT(liquidation_topic)},
 };
 static const document_table DATASETS_TABLE = {"datasets", DOCUMENT_MEMBERS(DATASETS)};
@@ -584,6 +588,26 @@ static td_result check_times(document_node root, const family *made, td_err *err
     return TD_OK;
 }
 
+/* A misspelt topic would be missing from datasets without a word. */
+static td_result check_tickers(document_node root, const family *made, td_err *err)
+{
+    const char *const *names = made->market.tickers;
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+        int is_there = 0;
+        for (size_t k = 0; k < made->topic_count; k++) {
+            const topic_row *row = &made->topics[k];
+            is_there |= strcmp(row->name, names[i]) == 0 && row->type == MSG_TICKER &&
+                        topic_row_has_symbol(row) && !topic_row_has_coin(row);
+        }
+        if (!is_there)
+            return document_refuse(
+                document_entry(document_find(document_find(root, "datasets"), "tickers"), i),
+                "tickers: has names of topics of one symbol with the message ticker, unlike",
+                td_bytes_str(names[i]), err);
+    }
+    return TD_OK;
+}
+
 static td_result check_family(document_node root, void *row, td_err *err)
 {
     family *out = row;
@@ -597,6 +621,8 @@ static td_result check_family(document_node root, void *row, td_err *err)
         rc = check_dialect(root, out, err);
     if (rc == TD_OK)
         rc = check_counter(root, out, err);
+    if (rc == TD_OK)
+        rc = check_tickers(root, out, err);
     return rc == TD_OK ? check_times(root, out, err) : rc;
 }
 

@@ -23,7 +23,7 @@ typedef struct family_endpoint {
     const char *url; /* "wss://host/path", no query */
 } family_endpoint;
 
-enum { FAMILY_ENDPOINTS_MAX = 12 };
+enum { FAMILY_ENDPOINTS_MAX = 12, MARKET_TEXTS_MAX = 16 };
 
 /* The kind of a family's instruments; some types of datasets apply to one kind only. */
 typedef enum market_kind { MARKET_OTHER, MARKET_CONTRACTS, MARKET_OPTIONS } market_kind;
@@ -33,7 +33,14 @@ typedef struct family_market {
     const char *exchange; /* exchange's name in the Tardis CSV format; NULL: the format does not
                              have this family */
     const char *book_topic;
-    market_kind kind;
+    market_kind kind; /* of symbols that fit none of the patterns (family_kind_of) */
+    /* Patterns (fnmatch) of the symbols of contracts and of options, in a family that has several
+     * kinds; each ends with NULL. NULL: there are none. */
+    const char *const *contracts;
+    const char *const *options;
+    /* Names of the topics whose values make a contract's ticker, joined; a value is taken from the
+     * first topic that has it. Ends with NULL. NULL: one topic with state makes it. */
+    const char *const *tickers;
     const char *category; /* category of its instruments in instrument lists (schema/instrument.h);
                              NULL: "linear" */
     /* Category of symbols ending with "USD"; NULL: the same as category. */
