@@ -266,6 +266,21 @@ static void note_listed(day_run *run, const export_row *row)
             spec->formats[i]->add_listed(row, &run->precisions);
 }
 
+/* 1 if the row's symbol has a topic of its own that supplies such rows, so that this topic, of
+ * several symbols, would repeat them. Without shared files no such topic is there, and the choices
+ * may change meanwhile. */
+static int has_own_topic(const day_maker *maker, const export_row *row)
+{
+    const day_run *run = maker->route->run;
+    const frame_channel *channel = maker->route->channel;
+    if (!run->choices.has_shared_files || maker->type->prefers == NULL ||
+        !export_entries_have_symbols(channel->topic.row))
+        return 0;
+    const export_choice *own =
+        export_choice_of_symbol(&run->choices, maker->type, channel, row->symbol);
+    return own != NULL && own->row != channel->topic.row;
+}
+
 /* Puts a maker's row into each format that has the type. */
 static td_result put(void *ctx, const export_row *row, td_err *err)
 {
@@ -279,7 +294,8 @@ static td_result put(void *ctx, const export_row *row, td_err *err)
         (((maker->type->flags & EXPORT_OF_REPLIES) != 0 ||
           (row->symbol.size > 0 && !td_bytes_is(row->symbol, from->symbol))) &&
          !selection_has_topic(run->day->wanted, td_bytes_str(from->topic),
-                              td_bytes_str(from->exchange_topic), row->symbol)))
+                              td_bytes_str(from->exchange_topic), row->symbol)) ||
+        has_own_topic(maker, row))
         return TD_OK;
     if ((maker->type->flags & EXPORT_OF_REPLIES) != 0) {
         note_listed(run, row);
@@ -374,7 +390,7 @@ static td_result choose(day_run *run, const export_type *type, const frame_ref *
     td_result rc = TD_OK;
     *choice = NULL;
     *is_own = 1;
-    if (type->prefers == NULL || (type->joins != NULL && type->joins(channel)))
+    if (!export_chooses(type, channel))
         return TD_OK;
     *choice = export_choice_find(&run->choices, type, channel);
     if (*choice == NULL && !first->is_lead_in) {

@@ -31,25 +31,29 @@ static uint64_t hash_of(td_bytes text)
     return td_xxh64(text.data, text.size);
 }
 
-static uint64_t choice_hash(const frame_channel *channel)
+static uint64_t choice_hash(const frame_channel *channel, td_bytes symbol)
 {
-    uint64_t hash = hash_of(td_bytes_str(channel->info.feed)) * 31 +
-                    hash_of(td_bytes_str(channel->info.symbol));
+    uint64_t hash = hash_of(td_bytes_str(channel->info.feed)) * 31 + hash_of(symbol);
     return hash * 31 + hash_of(td_bytes_str(channel->family->name));
+}
+
+export_choice *export_choice_of_symbol(const export_choices *table, const export_type *type,
+                                       const frame_channel *channel, td_bytes symbol)
+{
+    row_probe at = row_probe_of(choice_hash(channel, symbol));
+    while (row_table_next(&table->by_symbol, &at)) {
+        export_choice *choice = table->items[at.row];
+        if (choice->family == channel->family && choice->prefers == type->prefers &&
+            td_bytes_is(symbol, choice->symbol) && strcmp(choice->feed, channel->info.feed) == 0)
+            return choice;
+    }
+    return NULL;
 }
 
 export_choice *export_choice_find(const export_choices *table, const export_type *type,
                                   const frame_channel *channel)
 {
-    row_probe at = row_probe_of(choice_hash(channel));
-    while (row_table_next(&table->by_symbol, &at)) {
-        export_choice *choice = table->items[at.row];
-        if (choice->family == channel->family && choice->prefers == type->prefers &&
-            strcmp(choice->symbol, channel->info.symbol) == 0 &&
-            strcmp(choice->feed, channel->info.feed) == 0)
-            return choice;
-    }
-    return NULL;
+    return export_choice_of_symbol(table, type, channel, td_bytes_str(channel->info.symbol));
 }
 
 td_result export_choice_offer(export_choices *table, const export_type *type,
@@ -63,7 +67,8 @@ td_result export_choice_offer(export_choices *table, const export_type *type,
         return TD_OK;
     }
     if (table->count == LIMIT_EXPORT_SERIES)
-        return td_err_set(err, TD_E_LIMIT, "more than %u books in one export", LIMIT_EXPORT_SERIES);
+        return td_err_set(err, TD_E_LIMIT, "more than %u topics of symbols in one export",
+                          LIMIT_EXPORT_SERIES);
     choice = td_alloc(sizeof *choice);
     *choice = (export_choice){.feed = td_strdup(channel->info.feed),
                               .symbol = td_strdup(channel->info.symbol),
@@ -71,7 +76,8 @@ td_result export_choice_offer(export_choices *table, const export_type *type,
                               .prefers = type->prefers,
                               .row = row};
     table->items = td_array_grow(table->items, table->count, sizeof(export_choice *));
-    row_table_put(&table->by_symbol, choice_hash(channel), table->count);
+    row_table_put(&table->by_symbol, choice_hash(channel, td_bytes_str(choice->symbol)),
+                  table->count);
     table->items[table->count++] = choice;
     return TD_OK;
 }
@@ -174,7 +180,7 @@ static td_result offer_channel(scan_run *run, const channel_info *info, td_err *
             note_taken(run, type, channel);
         if (type->joins != NULL && type->joins(channel))
             run->out->has_joined = 1;
-        else if (type->prefers != NULL)
+        else if (export_chooses(type, channel))
             rc = export_choice_offer(run->out, type, channel, err);
     }
     return rc;

@@ -45,6 +45,11 @@ void export_choices_fini(export_choices *table);
 export_choice *export_choice_find(const export_choices *table, const export_type *type,
                                   const frame_channel *channel);
 
+/* The choice of a type for a symbol of the channel's feed and family, or NULL. For topics whose
+ * entries name their symbol. */
+export_choice *export_choice_of_symbol(const export_choices *table, const export_type *type,
+                                       const frame_channel *channel, td_bytes symbol);
+
 /* Offers a channel's topic for a type, whose `takes` must accept the channel. The topic becomes the
  * choice, unless a topic that the type prefers was offered before. TD_E_LIMIT
  * (LIMIT_EXPORT_SERIES). */

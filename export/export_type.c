@@ -122,6 +122,21 @@ int export_prefers_book(const family_market *market, const topic_row *topic, con
     return strcmp(topic->name, other->name) < 0;
 }
 
+int export_chooses(const export_type *type, const frame_channel *channel)
+{
+    return type->prefers != NULL && (type->joins == NULL || !type->joins(channel)) &&
+           (channel->topic.row == NULL || !export_entries_have_symbols(channel->topic.row));
+}
+
+int export_prefers_trades(const family_market *market, const topic_row *topic,
+                          const topic_row *other)
+{
+    const char *own = market->trade_topic;
+    const int is_own = own != NULL && strcmp(topic->name, own) == 0;
+    const int other_is_own = own != NULL && strcmp(other->name, own) == 0;
+    return is_own != other_is_own ? is_own : strcmp(topic->name, other->name) < 0;
+}
+
 int export_entries_have_symbols(const topic_row *row)
 {
     return topic_row_has_coin(row) || !topic_row_has_symbol(row);

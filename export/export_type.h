@@ -206,6 +206,15 @@ int export_type_takes(const export_type *type, const export_settings *settings,
 /* 1 if a type made from books takes the channel; a `takes` function. */
 int export_takes_book(const export_settings *settings, const frame_channel *channel);
 
+/* 1 if one topic has to be chosen for the type's rows of the channel's symbol. Topics of several
+ * symbols are not chosen among: a symbol's own topic has its rows, if there is one. */
+int export_chooses(const export_type *type, const frame_channel *channel);
+
+/* 1 if `topic` is preferred to `other` for a symbol's trades; a `prefers` function. The market's
+ * own topic of trades is preferred, then the first in byte order. */
+int export_prefers_trades(const family_market *market, const topic_row *topic,
+                          const topic_row *other);
+
 /* 1 if `topic` is preferred to `other` for a feed's book; a `prefers` function. The market's usual
  * topic is preferred, then the deeper one, then the first in byte order. */
 int export_prefers_book(const family_market *market, const topic_row *topic,

@@ -46,6 +46,7 @@ void export_writers_fini(export_writers *table)
         td_free(writer->counts.breaks);
         td_free(writer->symbol);
         td_free(writer->feed);
+        td_free(writer->topic);
         td_free(writer);
     }
     td_free(table->items);
@@ -153,7 +154,8 @@ static td_result explain_clash(const export_writer *writer, const char *what, co
     td_err_set(err, TD_E_INVALID, "%s '%s' and '%s' would share the %s file of %s%s%s", what,
                is_first ? one : two, is_first ? two : one, writer->source.name, writer->symbol,
                writer->symbol[0] == '\0' ? "" : ", ", writer->target.date);
-    td_err_hint(err, "export them into separate folders: choose by --feed, --symbol, or time");
+    td_err_hint(err,
+                "export them into separate folders: choose by --feed, --symbol, --topic or time");
     return TD_E_INVALID;
 }
 
@@ -289,10 +291,27 @@ td_result export_writers_of_type(export_writers *table, const export_output *out
     return rc;
 }
 
+/* Two topics of several symbols may repeat each other's rows: trades.future.BTC and trades.any.any.
+ * With a topic of the symbol's own, they have none in the file. */
+static td_result claim_topic(export_writer *writer, const frame_channel *channel, td_err *err)
+{
+    if (writer->output->type->prefers == NULL || channel->topic.row == NULL ||
+        !export_entries_have_symbols(channel->topic.row))
+        return TD_OK;
+    if (writer->topic == NULL)
+        writer->topic = td_strdup(channel->info.exchange_topic);
+    return strcmp(writer->topic, channel->info.exchange_topic) == 0
+               ? TD_OK
+               : explain_clash(writer, "topics", writer->topic, channel->info.exchange_topic, err);
+}
+
 td_result export_writer_claim(export_writer *writer, const frame_channel *channel, td_err *err)
 {
     const channel_info *from = &channel->info;
     int is_of_day = writer->output->format->grouping == EXPORT_PER_DAY;
+    td_result rc = is_of_day ? TD_OK : claim_topic(writer, channel, err);
+    if (rc != TD_OK)
+        return rc;
     if (writer->output->format->grouping == EXPORT_JOINED)
         writer = writer->owner;
     char one[16];

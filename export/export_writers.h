@@ -51,6 +51,7 @@ typedef struct export_writer {
     pthread_mutex_t lock; /* guards format_writer, because topics of a symbol run in parallel */
     char *symbol;         /* as in the rows' cells */
     char *feed;           /* the rows' feed; NULL before the first row */
+    char *topic;          /* the only topic of several symbols with such rows; NULL: none yet */
     uint32_t line;
     uint8_t has_rows;            /* 1: the format was given a row of this type */
     uint64_t position;           /* position of the last frame that had a row, plus 1 */

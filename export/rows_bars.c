@@ -324,6 +324,7 @@ const export_type EXPORT_BARS = {
     .flags = EXPORT_OF_INTERVALS,
     .message = MSG_TRADE,
     .takes = takes,
+    .prefers = export_prefers_trades,
     .open = open_bars,
     .frame = on_frame,
     .end = on_end,

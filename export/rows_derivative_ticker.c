@@ -43,7 +43,7 @@ typedef struct ticker_state {
  * the only one. */
 static uint8_t place_of(const frame_channel *channel)
 {
-    const int place = family_ticker_place(channel->family, channel->topic.row);
+    const int place = market_ticker_place(&channel->family->market, channel->topic.row);
     return place < 0 ? 0 : (uint8_t)place;
 }
 
@@ -183,7 +183,8 @@ static int is_of_contract(const frame_channel *channel)
 
 static int joins(const frame_channel *channel)
 {
-    return is_of_contract(channel) && family_ticker_place(channel->family, channel->topic.row) >= 0;
+    return is_of_contract(channel) &&
+           market_ticker_place(&channel->family->market, channel->topic.row) >= 0;
 }
 
 /* 1 for the topics that the family lists; in a family without a list, for tickers that consist of

@@ -1,13 +1,13 @@
 /* Tickers of options: a row for each frame, because each frame has all values. The contract's
- * properties come from its symbol: BTC-30JUN23-45000-P. */
+ * properties come from its symbol: BTC-30JUN23-45000-P, XRP_USDC-30JUN23-0d625-C. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/time_text.h"
 #include "export/export_type.h"
 
-/* The columns filled from a frame: names, types, and the message's members that supply them. The
- * exchange publishes neither an underlying index nor rho. */
+/* The columns filled from a frame: names, types, and the message's members that supply them.
+ * Bybit publishes neither an underlying index nor rho. */
 #define OPTION_VALUES(X)                                                                           \
     X("open_interest", VALUE_DECIMAL, OPEN_INTEREST)                                               \
     X("last_price", VALUE_DECIMAL, LAST_PRICE)                                                     \
@@ -19,13 +19,13 @@
     X("ask_iv", VALUE_DECIMAL, ASK1_IV)                                                            \
     X("mark_price", VALUE_DECIMAL, MARK_PRICE)                                                     \
     X("mark_iv", VALUE_DECIMAL, MARK_IV)                                                           \
-    X("underlying_index", VALUE_TEXT, NONE)                                                        \
+    X("underlying_index", VALUE_TEXT, UNDERLYING_INDEX)                                            \
     X("underlying_price", VALUE_DECIMAL, UNDERLYING_PRICE)                                         \
     X("delta", VALUE_DECIMAL, DELTA)                                                               \
     X("gamma", VALUE_DECIMAL, GAMMA)                                                               \
     X("vega", VALUE_DECIMAL, VEGA)                                                                 \
     X("theta", VALUE_DECIMAL, THETA)                                                               \
-    X("rho", VALUE_DECIMAL, NONE)
+    X("rho", VALUE_DECIMAL, RHO)
 
 #define COLUMN_OF(name, type, member) {name, type},
 #define MEMBER_OF(name, type, member) MEMBER_##member,
@@ -81,28 +81,50 @@ static msg_value expiration(td_bytes date)
     return row_time(ns);
 }
 
+/* The strike; absent if it is not a number. A d in it is the decimal point. */
+static msg_value strike(td_bytes part)
+{
+    uint8_t text[TD_DECIMAL_TEXT_BYTES];
+    td_decimal value;
+    if (part.size >= sizeof text)
+        return row_absent();
+    for (size_t i = 0; i < part.size; i++)
+        text[i] = part.data[i] == 'd' ? '.' : part.data[i];
+    if (td_decimal_parse(td_bytes_of(text, part.size), &value, NULL) != TD_OK)
+        return row_absent();
+    return row_decimal(value);
+}
+
 /* ---- rows ---- */
+
+/* The value of a column in a frame, in the entry or beside it; absent if there is none. A number of
+ * 0 counts as absent. */
+static msg_value value_in(const message *m, size_t column)
+{
+    const msg_item *item = &m->record.items[0];
+    const msg_value *value = msg_value_find(item->values, item->value_count, MEMBERS_OF[column]);
+    if (value == NULL)
+        value = msg_value_find(m->record.values, m->record.value_count, MEMBERS_OF[column]);
+    if (value == NULL || value->type != OPTION_COLUMNS[column].type ||
+        (value->type == VALUE_DECIMAL && value->as.decimal.mantissa == 0))
+        return row_absent();
+    return *value;
+}
 
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     const message *m = seen->message;
     td_bytes parts[EXPORT_OPTION_PARTS];
-    td_decimal strike;
     msg_value values[COLUMNS] = {0};
     (void)maker;
     if (m == NULL || m->record.item_count == 0 || seen->frame->is_lead_in)
         return TD_OK;
     export_option_split(m->head.symbol, parts);
     values[TYPE] = row_text(td_bytes_str(td_bytes_is(parts[PART_RIGHT], "P") ? "put" : "call"));
-    if (td_decimal_parse(parts[PART_STRIKE], &strike, NULL) == TD_OK)
-        values[STRIKE_PRICE] = row_decimal(strike);
+    values[STRIKE_PRICE] = strike(parts[PART_STRIKE]);
     values[EXPIRATION] = expiration(parts[PART_DATE]);
-    const msg_item *item = &m->record.items[0];
-    for (size_t i = SYMBOL_COLUMNS; i < COLUMNS; i++) {
-        const msg_value *value = msg_value_find(item->values, item->value_count, MEMBERS_OF[i]);
-        if (value != NULL && value->type == VALUE_DECIMAL && value->as.decimal.mantissa != 0)
-            values[i] = *value; /* 0 counts as absent */
-    }
+    for (size_t i = SYMBOL_COLUMNS; i < COLUMNS; i++)
+        values[i] = value_in(m, i);
     export_row row = export_row_of(seen);
     row.flags |= ROW_LAST_OF_FRAME;
     row.values = values;
@@ -118,10 +140,19 @@ static int takes(const export_settings *settings, const frame_channel *channel)
            family_kind_of(channel->family, td_bytes_str(channel->info.symbol)) == MARKET_OPTIONS;
 }
 
+/* Prefers one topic per symbol, because two would share a file. */
+static int prefers(const family_market *market, const topic_row *topic, const topic_row *other)
+{
+    const unsigned place = (unsigned)market_ticker_place(market, topic); /* -1: the last one */
+    const unsigned other_place = (unsigned)market_ticker_place(market, other);
+    return place != other_place ? place < other_place : strcmp(topic->name, other->name) < 0;
+}
+
 const export_type EXPORT_OPTIONS_CHAIN = {
     .name = "options_chain",
     .columns = OPTION_COLUMNS,
     .column_count = COLUMNS,
     .takes = takes,
+    .prefers = prefers,
     .frame = on_frame,
 };

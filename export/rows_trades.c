@@ -62,6 +62,7 @@ const export_type EXPORT_TRADES = {
     .columns = EXPORT_TRADE_COLUMNS,
     .column_count = TRADE_COLUMNS,
     .message = MSG_TRADE,
+    .prefers = export_prefers_trades,
     .open = open_trades,
     .frame = on_frame,
     .close = td_free,

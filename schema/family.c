@@ -546,10 +546,10 @@ market_kind family_kind_of(const family *of, td_bytes symbol)
                                                   : of->market.kind;
 }
 
-int family_ticker_place(const family *of, const topic_row *row)
+int market_ticker_place(const family_market *of, const topic_row *row)
 {
-    for (int i = 0; of->market.tickers != NULL && of->market.tickers[i] != NULL; i++)
-        if (strcmp(of->market.tickers[i], row->name) == 0)
+    for (int i = 0; of->tickers != NULL && of->tickers[i] != NULL; i++)
+        if (strcmp(of->tickers[i], row->name) == 0)
             return i;
     return -1;
 }

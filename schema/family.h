@@ -135,8 +135,8 @@ const topic_row *family_topic_row(const family *of, const char *topic, td_bytes 
 /* The kind of an instrument of the family, by its symbol. */
 market_kind family_kind_of(const family *of, td_bytes symbol);
 
-/* The place of a topic in the family's list of topics that make tickers, or -1. */
-int family_ticker_place(const family *of, const topic_row *row);
+/* The place of a topic in the market's list of topics that make tickers, or -1. */
+int market_ticker_place(const family_market *of, const topic_row *row);
 
 /* The row of a topic name without a symbol; NULL: unknown topic. */
 const topic_row *family_topic_named(const family *of, const char *name);

@@ -503,6 +503,7 @@ static const document_member DATASETS[] = {
     {"book", MARKET_TEXT(book_topic)},
     {"kind", DOCUMENT_AT(WORD, family_market, kind), DOCUMENT_CHOICE(MARKETS),
      .what = "there is no kind of market"},
+    {"trades", MARKET_TEXT(trade_topic)},
     {"category", MARKET_TEXT(category)},
     {"coin_category", MARKET_TEXT(coin_category)},
     {"contracts", MARKET_TEXTS(contracts)},
@@ -588,23 +589,33 @@ static td_result check_times(document_node root, const family *made, td_err *err
     return TD_OK;
 }
 
-/* A misspelt topic would be missing from datasets without a word. */
-static td_result check_tickers(document_node root, const family *made, td_err *err)
+/* 1 if the family has a topic of this name with such messages of one symbol each. */
+static int has_symbol_topic(const family *made, const char *name, msg_type type)
 {
-    const char *const *names = made->market.tickers;
-    for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
-        int is_there = 0;
-        for (size_t k = 0; k < made->topic_count; k++) {
-            const topic_row *row = &made->topics[k];
-            is_there |= strcmp(row->name, names[i]) == 0 && row->type == MSG_TICKER &&
-                        topic_row_has_symbol(row) && !topic_row_has_coin(row);
-        }
-        if (!is_there)
-            return document_refuse(
-                document_entry(document_find(document_find(root, "datasets"), "tickers"), i),
-                "tickers: has names of topics of one symbol with the message ticker, unlike",
-                td_bytes_str(names[i]), err);
+    for (size_t i = 0; i < made->topic_count; i++) {
+        const topic_row *row = &made->topics[i];
+        if (strcmp(row->name, name) == 0 && row->type == type && topic_row_has_symbol(row) &&
+            !topic_row_has_coin(row))
+            return 1;
     }
+    return 0;
+}
+
+/* A misspelt topic would be missing from datasets without a word. */
+static td_result check_datasets(document_node root, const family *made, td_err *err)
+{
+    const document_node datasets = document_find(root, "datasets");
+    const family_market *market = &made->market;
+    if (market->trade_topic != NULL && !has_symbol_topic(made, market->trade_topic, MSG_TRADE))
+        return document_refuse(document_find(datasets, "trades"),
+                               "trades: names a topic of one symbol with the message trade, unlike",
+                               td_bytes_str(market->trade_topic), err);
+    for (size_t i = 0; market->tickers != NULL && market->tickers[i] != NULL; i++)
+        if (!has_symbol_topic(made, market->tickers[i], MSG_TICKER))
+            return document_refuse(
+                document_entry(document_find(datasets, "tickers"), i),
+                "tickers: has names of topics of one symbol with the message ticker, unlike",
+                td_bytes_str(market->tickers[i]), err);
     return TD_OK;
 }
 
@@ -622,7 +633,7 @@ static td_result check_family(document_node root, void *row, td_err *err)
     if (rc == TD_OK)
         rc = check_counter(root, out, err);
     if (rc == TD_OK)
-        rc = check_tickers(root, out, err);
+        rc = check_datasets(root, out, err);
     return rc == TD_OK ? check_times(root, out, err) : rc;
 }
 

@@ -33,13 +33,16 @@ typedef struct family_market {
     const char *exchange; /* exchange's name in the Tardis CSV format; NULL: the format does not
                              have this family */
     const char *book_topic;
-    market_kind kind; /* of symbols that fit none of the patterns (family_kind_of) */
+    const char *trade_topic; /* supplies a symbol's trades if several topics have them; NULL: the
+                                first in byte order */
+    market_kind kind;        /* of symbols that fit none of the patterns (family_kind_of) */
     /* Patterns (fnmatch) of the symbols of contracts and of options, in a family that has several
      * kinds; each ends with NULL. NULL: there are none. */
     const char *const *contracts;
     const char *const *options;
     /* Names of the topics whose values make a contract's ticker, joined; a value is taken from the
-     * first topic that has it. Ends with NULL. NULL: one topic with state makes it. */
+     * first topic that has it. An option's ticker is of the first one that was recorded. Ends with
+     * NULL. NULL: one topic with state makes it. */
     const char *const *tickers;
     const char *category; /* category of its instruments in instrument lists (schema/instrument.h);
                              NULL: "linear" */

@@ -29,6 +29,7 @@ enum {
     STEP_RECONNECT = 4,  /* a new connection, without an earlier state of the topic */
     STEP_TAKEOVER = 8,   /* continues on another connection, which already had the topic */
     STEP_EARLY_GAP = 16, /* the row of the connection's end begins before this frame of it */
+    STEP_LOST = 32,      /* instead of the frame: its topic lacks frames */
 };
 
 /* A topic with its maker. A simple trust is used: a snapshot starts it, and a step may end it. */
@@ -94,6 +95,7 @@ static int find_channel(decoder *with, const char *family_name, const char *fram
                         frame_channel *out)
 {
     static char padded[FRAME_BYTES + DECODE_PADDING_BYTES];
+    static char symbol[LIMIT_SYMBOL_BYTES];
     classification what;
     size_t size = strlen(frame);
     assert_true(size < FRAME_BYTES);
@@ -102,6 +104,9 @@ static int find_channel(decoder *with, const char *family_name, const char *fram
     assert_non_null(out->family);
     decoder_classify(with, out->family, td_bytes_of(padded, size), CHANNEL_IN, recv_ns, &what);
     out->topic = what.topic;
+    (void)snprintf(symbol, sizeof symbol, "%.*s", (int)what.topic.symbol.size,
+                   (const char *)what.topic.symbol.data);
+    out->info.symbol = symbol;
     return what.frame_class == CLASS_DATA && what.topic.row != NULL;
 }
 
@@ -150,7 +155,7 @@ static trust_answer next_trust(stream_feed *f, const message *m, unsigned flags)
 static const char *apply_frame(stream_feed *f, const char *text, uint64_t recv_ns, unsigned flags)
 {
     static char padded[FRAME_BYTES + DECODE_PADDING_BYTES];
-    static const gap_row GAP = {0};
+    static const gap_row GAP = {.to_ns = 1};
     message m;
     decode_error why;
     td_err err;
@@ -221,6 +226,24 @@ typedef struct script {
 #define OPTION(symbol, values)                                                                     \
     "{\"id\":\"i\",\"topic\":\"tickers." symbol "\",\"ts\":7,\"data\":{\"symbol\":\"" symbol       \
     "\"" values "},\"type\":\"snapshot\"}"
+
+/* Binance's frames of two topics with prices of a contract, and its ticker. */
+#define MARK(topic, ts, mark, rate, next)                                                          \
+    "{\"stream\":\"x@" topic "\",\"data\":{\"e\":\"markPriceUpdate\",\"E\":" ts                    \
+    ",\"s\":\"X\",\"p\":\"" mark "\",\"i\":\"8\",\"r\":\"" rate "\",\"T\":" next "}}"
+#define DAY_TICKER(ts, last)                                                                       \
+    "{\"stream\":\"x@ticker\",\"data\":{\"e\":\"24hrTicker\",\"E\":" ts                            \
+    ",\"s\":\"X\",\"c\":\"" last "\"}}"
+
+/* OKX's frames of a contract. */
+#define OKX_FRAME(channel, values)                                                                 \
+    "{\"arg\":{\"channel\":\"" channel "\",\"instId\":\"X-USDT-SWAP\"},\"data\":[{\"instId\":"     \
+    "\"X-USDT-SWAP\",\"instType\":\"SWAP\"," values "}]}"
+
+/* Deribit's ticker of an instrument. */
+#define DERIBIT(symbol, values)                                                                    \
+    "{\"jsonrpc\":\"2.0\",\"method\":\"subscription\",\"params\":{\"channel\":\"ticker." symbol    \
+    ".raw\",\"data\":{\"timestamp\":7,\"instrument_name\":\"" symbol "\"," values "}}}"
 
 static const script SCRIPTS[] = {
     {"quotes change with the best price or amount of a side",
@@ -331,6 +354,51 @@ static const script SCRIPTS[] = {
       {INSTRUMENT("", ",\"last_price_e4\":\"60000\",\"last_price\":\"6.00\",\"updated_at\":"
                       "\"1970-01-01T00:00:06Z\",\"next_funding_time\":\"1970-01-01T00:00:00Z\""),
        "6000000: -,-0.000012,-,1.5,6,-,-; ", 0}}},
+    {"derivative_ticker of several topics: values are joined, the preferred topic's are kept",
+     "binance-usdm",
+     &EXPORT_DERIVATIVE_TICKER,
+     {{MARK("markPrice", "1", "5", "0.1", "50"), "1000: 50000,0.1,-,-,-,8,5; ", 0},
+      {DAY_TICKER("2", "6"), "2000: 50000,0.1,-,-,6,8,5; ", 0},
+      {DAY_TICKER("3", "6"), "", 0},
+      {MARK("markPrice@1s", "4", "7", "0.1", "50"), "4000: 50000,0.1,-,-,6,8,7; ", 0},
+      {MARK("markPrice", "5", "9", "0.2", "50"), "", 0},
+      {MARK("markPrice@1s", "6", "7", "", "0"), "6000: -,-,-,-,6,8,7; ", 0}}},
+    {"derivative_ticker of several topics: a loss clears what is from the topic that has it",
+     "binance-usdm",
+     &EXPORT_DERIVATIVE_TICKER,
+     {{MARK("markPrice@1s", "1", "5", "0.1", "50"), "1000: 50000,0.1,-,-,-,8,5; ", 0},
+      {DAY_TICKER("2", "6"), "2000: 50000,0.1,-,-,6,8,5; ", 0},
+      {MARK("markPrice@1s", "0", "5", "0.1", "50"), "", STEP_LOST},
+      {DAY_TICKER("3", "7"), "3000: -,-,-,-,7,-,-; ", 0},
+      {MARK("markPrice", "4", "6", "0.1", "50"), "4000: 50000,0.1,-,-,7,8,6; ", 0},
+      {DAY_TICKER("5", "7"), "5000: 50000,0.1,-,-,7,8,6; ", STEP_GAP},
+      {DAY_TICKER("0", "7"), "", STEP_LOST},
+      {MARK("markPrice", "6", "5", "0.1", "50"), "6000: 50000,0.1,-,-,-,8,5; ", 0}}},
+    {"derivative_ticker of OKX: four topics",
+     "okx",
+     &EXPORT_DERIVATIVE_TICKER,
+     {{OKX_FRAME("open-interest", "\"oi\":\"3\",\"oiCcy\":\"0.3\",\"ts\":\"1\""),
+       "1000: -,-,-,3,-,-,-; ", 0},
+      {OKX_FRAME("funding-rate", "\"fundingRate\":\"-0.1\",\"fundingTime\":\"50\",\"ts\":\"2\""),
+       "2000: 50000,-0.1,-,3,-,-,-; ", 0},
+      {OKX_FRAME("mark-price", "\"markPx\":\"5\",\"ts\":\"3\""), "3000: 50000,-0.1,-,3,-,-,5; ", 0},
+      {OKX_FRAME("tickers", "\"last\":\"6\",\"ts\":\"4\""), "4000: 50000,-0.1,-,3,6,-,5; ", 0}}},
+    {"derivative_ticker of Deribit",
+     "deribit",
+     &EXPORT_DERIVATIVE_TICKER,
+     {{DERIBIT("BTC-PERPETUAL", "\"open_interest\":3,\"mark_price\":5.5,\"last_price\":6,"
+                                "\"index_price\":8,\"current_funding\":0.1"),
+       "7000: -,0.1,-,3,6,8,5.5; ", 0}}},
+    {"options_chain of Deribit: greeks beside the entry, a strike with a d for the decimal point",
+     "deribit",
+     &EXPORT_OPTIONS_CHAIN,
+     {{DERIBIT("XRP_USDC-30JUN23-0d625-C",
+               "\"underlying_index\":\"XRP_USDC-30JUN23\",\"underlying_price\":9,\"mark_iv\":61.5,"
+               "\"best_bid_price\":0,\"greeks\":{\"vega\":2,\"theta\":-1,\"rho\":0.5,\"gamma\":0,"
+               "\"delta\":0.25}"),
+       "7000: call,0.625,1688112000000000,-,-,-,-,-,-,-,-,-,61.5,XRP_USDC-30JUN23,9,0.25,-,2,-1,"
+       "0.5; ",
+       0}}},
     {"options_chain: the contract from the symbol; zero and no text are no value",
      "v5-option",
      &EXPORT_OPTIONS_CHAIN,
@@ -373,9 +441,13 @@ static void play(decoder *with, const script *of)
     open_feed(&f, with, &channel, of->type, NULL);
     for (size_t i = 0; i < STEPS_MAX && of->steps[i].rows != NULL; i++) {
         const script_step *step = &of->steps[i];
-        /* Topics of options name the contract: each contract has its own channel. */
-        if (of->type == &EXPORT_OPTIONS_CHAIN)
+        /* A step's frame may be of another topic or, of options, of another contract. */
+        if (step->frame != NULL)
             assert_true(find_channel(with, of->family, step->frame, TOPIC_NOW, &f.channel));
+        if ((step->flags & STEP_LOST) != 0) {
+            of->type->lost(f.maker, &f.channel);
+            continue;
+        }
         const char *rows = apply_frame(&f, step->frame, 1000 + i, step->flags);
         if (strcmp(rows, step->rows) != 0)
             fail_msg("%s, step %zu:\n  %s\ninstead of\n  %s", of->name, i + 1, rows, step->rows);
@@ -434,10 +506,58 @@ static void test_topics(void **state)
     assert_false(takes(with, &EXPORT_DERIVATIVE_TICKER, "inverse", old_instrument));
     assert_true(takes(with, &EXPORT_OPTIONS_CHAIN, "v5-option", ticker));
     assert_false(takes(with, &EXPORT_OPTIONS_CHAIN, "v5-linear", ticker));
+    assert_true(
+        takes(with, &EXPORT_DERIVATIVE_TICKER, "deribit", DERIBIT("BTC-27MAR26", "\"x\":1")));
+    assert_false(takes(with, &EXPORT_DERIVATIVE_TICKER, "deribit", DERIBIT("BTC_USDC", "\"x\":1")));
+    assert_false(
+        takes(with, &EXPORT_DERIVATIVE_TICKER, "deribit", DERIBIT("BTC-27MAR26-1-C", "\"x\":1")));
+    assert_false(takes(with, &EXPORT_OPTIONS_CHAIN, "deribit", DERIBIT("BTC-27MAR26", "\"x\":1")));
+    assert_false(
+        takes(with, &EXPORT_DERIVATIVE_TICKER, "okx",
+              "{\"arg\":{\"channel\":\"tickers\",\"instId\":\"BTC-USDT\"},\"data\":[{}]}"));
     assert_true(takes(with, &EXPORT_BOOK_TICKER, "v5-spot", depth_1));
     assert_false(takes(with, &EXPORT_BOOK_TICKER, "v5-spot", depth_50));
     assert_true(takes(with, &EXPORT_QUOTES, "v5-spot", depth_50));
     decoder_close(with);
+}
+
+static void test_one_topic_has_a_symbols_trades(void **state)
+{
+    (void)state;
+    static const char *const CHOSEN[][3] = {
+        /* family, preferred topic, another one */
+        {"binance-spot", "trade", "aggTrade"},
+        {"okx", "trades-all", "trades"},
+        {"deribit", "trades.raw", "trades.100ms"},
+    };
+    for (size_t i = 0; i < sizeof CHOSEN / sizeof CHOSEN[0]; i++) {
+        const family *of = family_find(td_bytes_str(CHOSEN[i][0]));
+        const topic_row *first = family_topic_named(of, CHOSEN[i][1]);
+        const topic_row *second = family_topic_named(of, CHOSEN[i][2]);
+        assert_non_null(first);
+        assert_non_null(second);
+        assert_true(EXPORT_TRADES.prefers(&of->market, first, second));
+        assert_false(EXPORT_TRADES.prefers(&of->market, second, first));
+        assert_ptr_equal(EXPORT_BARS.prefers, EXPORT_TRADES.prefers);
+    }
+}
+
+/* A family whose symbols have several topics of trades says which one datasets take. */
+static void test_families_with_several_topics_of_trades(void **state)
+{
+    (void)state;
+    size_t families;
+    const family *const *table = family_table(&families);
+    for (size_t i = 0; i < families; i++) {
+        const family *of = table[i];
+        size_t count = 0;
+        for (size_t k = 0; k < of->topic_count; k++)
+            count += of->topics[k].type == MSG_TRADE && topic_row_has_symbol(&of->topics[k]) &&
+                     !topic_row_has_coin(&of->topics[k]);
+        if (count > 1 && of->market.trade_topic == NULL)
+            fail_msg("%s has %zu topics of trades and no 'trades' in its datasets", of->name,
+                     count);
+    }
 }
 
 static void test_all_liquidations_are_preferred(void **state)
@@ -738,8 +858,14 @@ static void test_mapper_cases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scripts),      cmocka_unit_test(test_snapshot_columns),
-        cmocka_unit_test(test_topics),       cmocka_unit_test(test_all_liquidations_are_preferred),
+        cmocka_unit_test(test_scripts),
+        cmocka_unit_test(test_snapshot_columns),
+        cmocka_unit_test(test_topics),
+        cmocka_unit_test(test_one_topic_has_a_symbols_trades),
+        cmocka_unit_test(test_topics),
+        cmocka_unit_test(test_families_with_several_topics_of_trades),
+        cmocka_unit_test(test_topics),
+        cmocka_unit_test(test_all_liquidations_are_preferred),
         cmocka_unit_test(test_mapper_cases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,276 @@
+// Topics that have the same events of a symbol, of which a dataset takes one, and topics whose values a dataset joins. The frames
+// are made up here, in the form of the exchanges' documentation.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import zlib from "node:zlib";
+import { manifestOf, run, tapedeck, temporary } from "../support/harness.mjs";
+import { test } from "../support/npm_packages.mjs";
+import { query } from "../support/parquet_files.mjs";
+
+const AT_S = 1_790_000_000;
+
+/** An archive of frames, one a second. Each is [connection, frame]; without a frame the connection begins again. */
+async function imported(t, family, host, frames) {
+  const dir = temporary(t),
+    file = path.join(dir, "frames.jsonl"),
+    archive = path.join(dir, "tape");
+  const begin = (conn, ts) => ({ t: "connect", conn, ts, addr: `wss://${host}` });
+  const lines = [
+    { t: "header", format: 2, exchange: "TEST" },
+    ...[...new Set(frames.map(([conn]) => conn))].map((conn) => begin(conn, AT_S)),
+    ...frames.map(([conn, frame], i) =>
+      frame === undefined
+        ? begin(conn, AT_S + i + 1)
+        : { t: "recv", conn, ts: AT_S + i + 1, data: JSON.stringify(frame) }
+    ),
+  ];
+  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
+  await tapedeck(t, [
+    "import",
+    "-q",
+    "-a",
+    archive,
+    "--format",
+    "cryptofeed",
+    "--family",
+    family,
+    file,
+  ]);
+  return { archive, out: path.join(dir, "set") };
+}
+
+/** Exports a type as CSV: the rows of each symbol, of these columns, and the topic that the manifest names. */
+async function exported(t, { archive, out }, type, columns, status = 0) {
+  await tapedeck(
+    t,
+    ["export", "-q", "-a", archive, "--format", "tardis-csv", "--type", type, "--out", out],
+    { status }
+  );
+  const rows = {},
+    topics = {};
+  for (const file of manifestOf(out).files) {
+    const [head, ...lines] = zlib
+      .gunzipSync(fs.readFileSync(path.join(out, file.name)))
+      .toString()
+      .trim()
+      .split("\n")
+      .map((line) => line.split(","));
+    rows[file.symbol] = lines.map((line) => columns.map((c) => line[head.indexOf(c)]).join(","));
+    topics[file.symbol] = file.topic;
+  }
+  return { rows, topics };
+}
+
+const binance = (stream, data) => ({ stream, data });
+const aggTrade = (i) =>
+  binance("btcusdt@aggTrade", {
+    e: "aggTrade",
+    E: AT_S * 1000 + i,
+    s: "BTCUSDT",
+    a: i,
+    p: "5",
+    q: "2",
+    f: 10 * i,
+    l: 10 * i + 1,
+    T: AT_S * 1000 + i,
+    m: false,
+    M: true,
+  });
+const trade = (i) =>
+  binance("btcusdt@trade", {
+    e: "trade",
+    E: AT_S * 1000 + i,
+    s: "BTCUSDT",
+    t: i,
+    p: "5",
+    q: "1",
+    T: AT_S * 1000 + i,
+    m: false,
+    M: true,
+  });
+
+test("trades of a symbol that are also in another topic are exported once", async (t) => {
+  const made = await imported(t, "binance-spot", "stream.binance.com:9443/stream", [
+    ["A", trade(10)],
+    ["A", trade(11)],
+    ["A", aggTrade(1)],
+    ["A", trade(12)],
+  ]);
+  assert.deepEqual(await exported(t, made, "trades", ["id", "amount"]), {
+    rows: { BTCUSDT: ["10,1", "11,1", "12,1"] },
+    topics: { BTCUSDT: "trade" },
+  });
+  // 1 m of trades 10 to 12: count and volume; the aggregated trade has 2.
+  const bars = made.out + "-bars";
+  await tapedeck(t, [
+    ...["export", "-q", "-a", made.archive, "--format", "parquet", "--bars", "1m"],
+    ...["--keep-suspect", "--out", bars],
+  ]);
+  const [[count, volume]] = await query(
+    `SELECT "count", volume FROM read_parquet('${bars}/*/type=bars*/*/*.parquet')`
+  );
+  assert.deepEqual([Number(count), Number(volume)], [3, 3]);
+});
+
+test("a topic of several symbols does not repeat what a symbol's own topic has", async (t) => {
+  const entry = (symbol, seq, direction) => ({
+    trade_seq: seq,
+    trade_id: `${seq}`,
+    timestamp: AT_S * 1000 + seq,
+    price: 5,
+    instrument_name: symbol,
+    direction,
+    amount: 1,
+  });
+  const frame = (channel, ...data) => ({
+    jsonrpc: "2.0",
+    method: "subscription",
+    params: { channel, data },
+  });
+  const made = await imported(t, "deribit", "www.deribit.com/ws/api/v2", [
+    ["A", frame("trades.BTC-PERPETUAL.raw", entry("BTC-PERPETUAL", 1, "buy"))],
+    [
+      "A",
+      frame(
+        "trades.future.BTC.raw",
+        entry("BTC-PERPETUAL", 1, "buy"),
+        entry("BTC-25DEC26", 2, "sell")
+      ),
+    ],
+    ["A", frame("trades.BTC-PERPETUAL.raw", entry("BTC-PERPETUAL", 3, "sell"))],
+    ["A", frame("trades.future.BTC.raw", entry("BTC-PERPETUAL", 3, "sell"))],
+  ]);
+  const { rows } = await exported(t, made, "trades", ["id", "side"]);
+  assert.deepEqual(rows, { "BTC-PERPETUAL": ["1,buy", "3,sell"], "BTC-25DEC26": ["2,sell"] });
+});
+
+test("two topics of several symbols with the trades of one are refused", async (t) => {
+  const frame = (channel) => ({
+    jsonrpc: "2.0",
+    method: "subscription",
+    params: {
+      channel,
+      data: [
+        {
+          trade_seq: 1,
+          trade_id: "1",
+          timestamp: AT_S * 1000,
+          price: 5,
+          instrument_name: "BTC-PERPETUAL",
+          direction: "buy",
+          amount: 1,
+        },
+      ],
+    },
+  });
+  const { archive, out } = await imported(t, "deribit", "www.deribit.com/ws/api/v2", [
+    ["A", frame("trades.future.BTC.raw")],
+    ["A", frame("trades.any.any.raw")],
+  ]);
+  const args = ["export", "-q", "-a", archive, "--format", "tardis-csv", "--type", "trades"];
+  const refused = await run(t, "tapedeck", [...args, "--out", out], { status: 2 });
+  assert.match(
+    refused.stderr,
+    /topics 'trades.any.any.raw' and 'trades.future.BTC.raw' would share the trades file of BTC-PERPETUAL/
+  );
+  assert.match(refused.stderr, /choose by --feed, --symbol, --topic or time/);
+  await tapedeck(t, [...args, "--topic", "trades.future.*", "--out", out]);
+});
+
+test("liquidations of a symbol are not repeated from the topic of all symbols", async (t) => {
+  const order = (stream, s, q) =>
+    binance(stream, {
+      e: "forceOrder",
+      E: AT_S * 1000,
+      o: {
+        s,
+        S: "SELL",
+        o: "LIMIT",
+        f: "IOC",
+        q,
+        p: "5",
+        ap: "5",
+        X: "FILLED",
+        l: q,
+        z: q,
+        T: AT_S * 1000,
+      },
+    });
+  const made = await imported(t, "binance-usdm", "fstream.binance.com/market/stream", [
+    ["A", order("!forceOrder@arr", "BTCUSDT", "1")],
+    ["A", order("btcusdt@forceOrder", "BTCUSDT", "1")],
+    ["A", order("!forceOrder@arr", "ETHUSDT", "2")],
+  ]);
+  const { rows } = await exported(t, made, "liquidations", ["side", "amount"]);
+  assert.deepEqual(rows, { BTCUSDT: ["sell,1"], ETHUSDT: ["sell,2"] });
+});
+
+test("a contract's ticker is joined from its topics, each with its own losses", async (t) => {
+  const mark = (p, i) =>
+    binance("btcusdt@markPrice@1s", {
+      e: "markPriceUpdate",
+      E: AT_S * 1000 + i,
+      s: "BTCUSDT",
+      p,
+      i: "8",
+      r: "0.1",
+      T: 1_790_006_400_000,
+    });
+  const last = (c, i) =>
+    binance("btcusdt@miniTicker", { e: "24hrMiniTicker", E: AT_S * 1000 + i, s: "BTCUSDT", c });
+  const made = await imported(t, "binance-usdm", "fstream.binance.com/market/stream", [
+    ["A", mark("5", 1)],
+    ["B", last("6", 2)],
+    ["A", mark("5", 3)],
+    ["B"],
+    ["A", mark("7", 5)],
+    ["B", last("6", 6)],
+    ["A"],
+    ["B", last("9", 8)],
+    ["A", mark("7", 9)],
+  ]);
+  const columns = ["funding_timestamp", "funding_rate", "last_price", "index_price", "mark_price"];
+  assert.deepEqual((await exported(t, made, "derivative_ticker", columns, 1)).rows, {
+    BTCUSDT: [
+      "1790006400000000,0.1,,8,5",
+      "1790006400000000,0.1,6,8,5",
+      "1790006400000000,0.1,,8,7",
+      ",,6,,", // A's last proof that it was alive is the frame before
+      ",,9,,",
+      "1790006400000000,0.1,9,8,7",
+    ],
+  });
+});
+
+test("a Deribit family has tickers of contracts and a chain of options", async (t) => {
+  const ticker = (symbol, values) => ({
+    jsonrpc: "2.0",
+    method: "subscription",
+    params: {
+      channel: `ticker.${symbol}.100ms`,
+      data: { timestamp: AT_S * 1000, instrument_name: symbol, ...values },
+    },
+  });
+  const made = await imported(t, "deribit", "www.deribit.com/ws/api/v2", [
+    ["A", ticker("BTC-PERPETUAL", { open_interest: 3, mark_price: 5.5, current_funding: 0.1 })],
+    [
+      "A",
+      ticker("BTC-25DEC26-60000-P", {
+        mark_iv: 61.5,
+        underlying_index: "BTC-25DEC26",
+        greeks: { delta: -0.5, rho: 2 },
+      }),
+    ],
+  ]);
+  assert.deepEqual(
+    (await exported(t, made, "derivative_ticker", ["funding_rate", "open_interest", "mark_price"]))
+      .rows,
+    { "BTC-PERPETUAL": ["0.1,3,5.5"] }
+  );
+  const options = { archive: made.archive, out: made.out + "-options" };
+  const columns = ["type", "strike_price", "mark_iv", "underlying_index", "delta", "rho"];
+  assert.deepEqual((await exported(t, options, "options_chain", columns)).rows, {
+    "BTC-25DEC26-60000-P": ["put,60000,61.5,BTC-25DEC26,-0.5,2"],
+  });
+});
