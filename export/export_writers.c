@@ -292,7 +292,7 @@ td_result export_writers_of_type(export_writers *table, const export_output *out
 }
 
 /* Two topics of several symbols may repeat each other's rows: trades.future.BTC and trades.any.any.
- * With a topic of the symbol's own, they have none in the file. */
+ * If the symbol has a topic of its own, they have no rows in the file. */
 static td_result claim_topic(export_writer *writer, const frame_channel *channel, td_err *err)
 {
     if (writer->output->type->prefers == NULL || channel->topic.row == NULL ||

@@ -97,7 +97,7 @@ static msg_value strike(td_bytes part)
 
 /* ---- rows ---- */
 
-/* The value of a column in a frame, in the entry or beside it; absent if there is none. A number of
+/* The value of a column in a frame, in the entry or beside it, or absent. A number of
  * 0 counts as absent. */
 static msg_value value_in(const message *m, size_t column)
 {

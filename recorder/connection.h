@@ -63,7 +63,7 @@ typedef struct connection_options {
                                   before the start */
     const char *api_key;       /* NULL: no authentication */
     const char *api_secret;
-    const char *api_passphrase; /* NULL: the key has none */
+    const char *api_passphrase; /* NULL: a key without one */
     redactor *redactor;         /* NULL: nothing to hide */
     connect_budget *budget;     /* shared by the slots that connect to the same host */
     open_gaps *gaps;            /* open gaps of the feed's line */

@@ -191,7 +191,7 @@ td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes 
     return out->kind == REQUEST_ORDER ? TD_OK : td_err_add(err, rc, "request");
 }
 
-/* Append the topics of a text "A/B". A key, of which only stars were recorded, is none. */
+/* Append the topics of a text "A/B". A key, of which only stars were recorded, is not a topic. */
 static td_result add_joined(dialect_parser *parser, const dialect *spoken, td_bytes joined,
                             td_err *err)
 {

@@ -277,7 +277,7 @@ struct dialect {
     const char *binary;   /* path of the flag; NULL: the dialect has no binary frames */
     const char *order_id; /* the id in answers to REQUEST_ORDER; NULL: it has no such requests */
     /* Parameter of a URL's query with topics that the connection has without a request, joined by
-     * '/'; NULL: there is none. */
+     * '/'; NULL: no parameter has them. */
     const char *url_topics;
     const char *recorded; /* what servers repeat of recorded answers to subscriptions; NULL: none */
     request_rule rules[DIALECT_RULES_MAX];
@@ -377,9 +377,9 @@ TD_MUST_USE td_result request_parse(dialect_parser *parser, const dialect *spoke
                                     dialect_request *out, td_err *err);
 
 /* Read the topics that a connection has by its URL, as a REQUEST_SUBSCRIBE that gets no answer:
- * those of the query (without "?"; dialect.url_topics), after `names`, which are topics joined by
+ * topics of the query (without "?"; dialect.url_topics), after `names`, which are topics joined by
  * '/'. A text that is too long for a topic is left out. *out as of request_parse; arg_count 0: the
- * URL has none. TD_E_LIMIT. */
+ * URL has no topics. TD_E_LIMIT. */
 TD_MUST_USE td_result request_of_url(dialect_parser *parser, const dialect *spoken, td_bytes names,
                                      td_bytes query, dialect_request *out, td_err *err);
 

@@ -46,7 +46,7 @@ static td_result read_parameter(document_node at, void *row, td_err *err)
     return rc;
 }
 
-/* Find the parameter of a topic, which has been read before. NULL: there is none, which was once
+/* Find the parameter of a topic, which has been read before. NULL: not there, which was once
  * ignored. */
 static td_result find_parameter(const topic_parts *of, document_node name, topic_parameter **out,
                                 td_err *err)
@@ -74,7 +74,7 @@ static td_result read_texts(document_node mapping, void *row, td_err *err)
     return rc;
 }
 
-/* The parameters of requests that name none, by their topics. Parameters have been read. */
+/* The parameters of requests without parameters, by their topics. Parameters have been read. */
 static td_result read_defaults(document_node mapping, void *row, td_err *err)
 {
     topic_parameter *of;

@@ -179,7 +179,7 @@ typedef struct answer_paths {
     const char *granted[ANSWER_PATHS_MAX];  /* lists of granted ones */
     const char *failed[ANSWER_PATHS_MAX];   /* and of refused ones */
     const char *symbol; /* the symbol of the topic, in answers that name nothing else of it; NULL:
-                           there are none */
+                           no answer does */
     /* Forms of a reason that names a topic, which is in place of "*". */
     const char *reason_topics[ANSWER_PATHS_MAX];
     const char *repeat; /* words of a reason: the connection already has the topic; NULL: unknown */

@@ -37,7 +37,7 @@ typedef struct family_market {
                                 first in byte order */
     market_kind kind;        /* of symbols that fit none of the patterns (family_kind_of) */
     /* Patterns (fnmatch) of the symbols of contracts and of options, in a family that has several
-     * kinds; each ends with NULL. NULL: there are none. */
+     * kinds; each ends with NULL. NULL: no patterns. */
     const char *const *contracts;
     const char *const *options;
     /* Names of the topics whose values make a contract's ticker, joined; a value is taken from the

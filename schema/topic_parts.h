@@ -14,7 +14,7 @@ typedef struct topic_parameter {
     char joint;         /* between the two, '-' of "book-10"; '.': they are parts of their own */
     const char *prefix; /* a request's name may be this and the parameter, "kline_1m"; or NULL */
     const char *const *values; /* the possible ones; ends with NULL. NULL: any */
-    const char *otherwise;     /* the one of requests that name none; NULL: there is none */
+    const char *otherwise;     /* of requests without this parameter; NULL: not known */
 } topic_parameter;
 
 /* Where the parts of a topic are in requests, and in answers that repeat them. */
@@ -85,7 +85,7 @@ typedef struct topic_spelling {
     char separator[SPELLING_SEPARATOR_MAX + 1]; /* between name and symbol */
     uint8_t symbol_first;
     uint8_t lowers; /* the symbol is in lower case there, and in upper case elsewhere */
-    /* Topics that begin so have no symbol, and are spelled as they are; "": there are none. */
+    /* Topics that begin so have no symbol, and are spelled as they are; "": no such topics. */
     char whole[SPELLING_WHOLE_MAX + 1];
 } topic_spelling;
 

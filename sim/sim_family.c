@@ -40,7 +40,7 @@ typedef struct family_stream {
     uint64_t ts_ns;
     uint64_t cts_ns;
     book_window *window;      /* for books: the levels as last shown */
-    checksum_recipe checksum; /* for books: of the topic; levels is 0 if it has none */
+    checksum_recipe checksum; /* for books: of the topic; levels is 0 without a checksum */
     sim_value *shown;         /* for tickers: SIM_COUNT values as last shown */
     sim_trade last;           /* the last trade shown */
     candle_pair candles;      /* for candles: the current state */

@@ -460,7 +460,7 @@ sent_found sent_secrets_find(sent_secrets *self, td_bytes text, int is_binary)
     return found;
 }
 
-/* 1 if a frame may have a certain name. Data frames, which have none, are not parsed. */
+/* 1 if a frame may have a certain name. Data frames do not, and are not parsed. */
 static int may_issue(td_bytes frame)
 {
     static const char *const WORDS[] = {"oken", "ecret", "Key", "_key", "ssphrase", "assword"};

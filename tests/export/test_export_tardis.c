@@ -542,7 +542,7 @@ static void test_one_topic_has_a_symbols_trades(void **state)
     }
 }
 
-/* A family whose symbols have several topics of trades says which one datasets take. */
+/* A family whose symbols have several topics of trades names the one for datasets. */
 static void test_families_with_several_topics_of_trades(void **state)
 {
     (void)state;

@@ -106,7 +106,7 @@ static const struct {
     {"no passphrase where keys have one",
      "feeds:\n  - family: okx\n    topics: [account]\n    api_key_env: A\n    api_secret_env: B\n",
      ":4: ", "keys of family 'okx' have a passphrase", "it is missing"},
-    {"a passphrase where keys have none",
+    {"a passphrase where keys have no passphrase",
      "feeds:\n  - family: inverse\n    topics: [trade]\n    api_key_env: A\n    api_secret_env: B\n"
      "    api_passphrase_env: C\n",
      ":4: ", "inverse", "have no passphrase"},

@@ -216,7 +216,7 @@ static void test_own_topic(void **state)
 
 /* ---- bare frames ---- */
 
-/* What a bare frame says of its topic. */
+/* What is known of a bare frame's topic. */
 static void test_bare_topics(void **state)
 {
     (void)state;

@@ -821,7 +821,7 @@ test("Kraken v2: frames of a book are of the depth that their connection asked f
     ),
     [["book-10"], 0, { checksum: 1 }]
   );
-  // Nothing says which depth these have.
+  // The depth of these is not known.
   assert.deepEqual(await report("unasked", whole, 1), [["_unknown"], 2, {}]);
   assert.deepEqual(await report("twice", [["out", ask(10)], ["out", ask(100)], ...whole], 1), [
     ["_unknown"],

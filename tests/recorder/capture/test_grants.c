@@ -68,7 +68,7 @@ static const grant_case CASES[] = {
       {'s', "", {"grant aggTrade.BTCUSDT answered 5"}},
       {'u', "wss://fstream.binance.com/ws", {0}},
       {'s', "", {0}}}},
-    {"a URL without topics, and one of a dialect that has none in URLs",
+    {"a URL without topics, and one of a dialect without topics in URLs",
      "inverse",
      {{'u', "wss://stream.bybit.com/realtime?streams=trade.BTCUSD", {0}}, {'u', "", {0}}}},
     {"requested, and no answer", "inverse", {{'>', ASK(BTC), {0}}, {'s', "", {0}}}},
