@@ -1,5 +1,6 @@
 #include "replay/condition.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -21,15 +22,22 @@ typedef struct condition_field {
     field_kind kind;
 } condition_field;
 
-enum { TOPIC, SYMBOL, RULE, UNDECODED, GAP, PRICE, SIZE, SEQ, TIME, BID, ASK, SPREAD };
+enum { TOPIC, SYMBOL, RULE, UNDECODED, GAP, PRICE, SIZE, SEQ, U, TIME, BID, ASK, SPREAD };
 
 static const condition_field FIELDS[] = {
-    [TOPIC] = {"topic", FIELD_NAME}, [SYMBOL] = {"symbol", FIELD_NAME},
-    [RULE] = {"rule", FIELD_NAME},   [UNDECODED] = {"undecoded", FIELD_FLAG},
-    [GAP] = {"gap", FIELD_FLAG},     [PRICE] = {"price", FIELD_ENTRY},
-    [SIZE] = {"size", FIELD_ENTRY},  [SEQ] = {"seq", FIELD_NUMBER},
-    [TIME] = {"time", FIELD_NUMBER}, [BID] = {"bid", FIELD_OF_BOOK},
-    [ASK] = {"ask", FIELD_OF_BOOK},  [SPREAD] = {"spread", FIELD_OF_BOOK},
+    [TOPIC] = {"topic", FIELD_NAME},
+    [SYMBOL] = {"symbol", FIELD_NAME},
+    [RULE] = {"rule", FIELD_NAME},
+    [UNDECODED] = {"undecoded", FIELD_FLAG},
+    [GAP] = {"gap", FIELD_FLAG},
+    [PRICE] = {"price", FIELD_ENTRY},
+    [SIZE] = {"size", FIELD_ENTRY},
+    [SEQ] = {"seq", FIELD_NUMBER},
+    [U] = {"u", FIELD_NUMBER},
+    [TIME] = {"time", FIELD_NUMBER},
+    [BID] = {"bid", FIELD_OF_BOOK},
+    [ASK] = {"ask", FIELD_OF_BOOK},
+    [SPREAD] = {"spread", FIELD_OF_BOOK},
 };
 
 enum { FIELD_COUNT = sizeof FIELDS / sizeof *FIELDS };
@@ -55,7 +63,7 @@ static td_result find_field(td_bytes name, const condition_field **out, td_err *
     }
     return td_err_set(err, TD_E_INVALID,
                       "'%.*s': expected topic, symbol, rule, undecoded, gap, price, size, seq, "
-                      "time, bid, ask or spread",
+                      "u, time, bid, ask or spread",
                       (int)name.size, (const char *)name.data);
 }
 
@@ -260,6 +268,10 @@ static int number_of(const condition_field *field, const applied_frame *seen, td
     if (field->kind == FIELD_OF_BOOK)
         return number_of_book(field, seen, out);
     *out = (td_decimal){(int64_t)seen->frame->recv_ns, 0};
+    if (field == &FIELDS[U]) {
+        out->mantissa = m == NULL ? 0 : m->head.u;
+        return m != NULL && m->head.has_u;
+    }
     return field == &FIELDS[TIME] || (m != NULL && msg_head_number(&m->head, &out->mantissa));
 }
 
@@ -270,9 +282,8 @@ static int compares(const condition_term *term, td_decimal value)
 }
 
 /* 1 if all terms on prices and sizes hold for this entry. */
-static int entry_fits(void *user, const td_decimal *price, const td_decimal *size)
+static int entry_fits(const condition *c, const td_decimal *price, const td_decimal *size)
 {
-    const condition *c = user;
     for (size_t i = 0; i < c->count; i++) {
         const condition_term *term = &c->terms[i];
         const td_decimal *value = term->field == &FIELDS[PRICE] ? price : size;
@@ -280,6 +291,11 @@ static int entry_fits(void *user, const td_decimal *price, const td_decimal *siz
             return 0;
     }
     return 1;
+}
+
+static int fits(void *user, const td_decimal *price, const td_decimal *size)
+{
+    return entry_fits(user, price, size);
 }
 
 typedef enum answer { NO, YES, NOT_ABOUT_IT } answer;
@@ -291,7 +307,7 @@ static answer holds(condition *c, const applied_frame *seen)
     const frame_ref *frame = seen->frame;
     const message *m = frame->content.message;
     answer found = YES;
-    if (c->has_entry && (m == NULL || !message_any_entry(m, entry_fits, c)))
+    if (c->has_entry && (m == NULL || !message_any_entry(m, fits, c)))
         return NOT_ABOUT_IT;
     for (size_t i = 0; i < c->count; i++) {
         const condition_term *term = &c->terms[i];
@@ -312,12 +328,13 @@ static answer holds(condition *c, const applied_frame *seen)
     return found;
 }
 
-static int gap_began(const conditions *self, uint64_t recv_ns)
+/* Return the index of the gap that began before a frame; gaps.count: none. */
+static size_t gap_began(const conditions *self, uint64_t recv_ns)
 {
     for (size_t i = 0; i < self->gaps.count && self->last_ns != 0; i++)
         if (self->last_ns <= self->gaps.rows[i].from_ns && self->gaps.rows[i].from_ns < recv_ns)
-            return 1;
-    return 0;
+            return i;
+    return self->gaps.count;
 }
 
 /* Return the index in `held`: 0 for a condition on time only, which is the same for all channels,
@@ -333,7 +350,7 @@ static size_t held_index(const condition *c, const applied_frame *seen)
 static int is_met(conditions *self, condition *c, const applied_frame *seen)
 {
     if (c->is_gap)
-        return gap_began(self, seen->frame->recv_ns);
+        return gap_began(self, seen->frame->recv_ns) < self->gaps.count;
     answer now = holds(c, seen);
     if (!c->begins || now == NOT_ABOUT_IT)
         return now == YES;
@@ -348,7 +365,7 @@ static int is_met(conditions *self, condition *c, const applied_frame *seen)
 }
 
 /* Return the condition that the frame met when it was first played, or NULL. */
-static const char *met_before(const conditions *self)
+static const condition_met *met_before(const conditions *self)
 {
     size_t low = 0;
     size_t high = self->met_count;
@@ -359,26 +376,80 @@ static const char *met_before(const conditions *self)
         else
             high = middle;
     }
-    return low < self->met_count && self->met[low].at == self->at ? self->met[low].text : NULL;
+    return low < self->met_count && self->met[low].at == self->at ? &self->met[low] : NULL;
 }
 
-const char *conditions_met(conditions *self, const applied_frame *seen)
+typedef struct entry_search {
+    const condition *of;
+    condition_match *out;
+} entry_search;
+
+static int take_entry(void *user, const td_decimal *price, const td_decimal *size)
 {
-    const char *met = NULL;
+    const entry_search *search = user;
+    if (!entry_fits(search->of, price, size))
+        return 0;
+    search->out->has_price = price != NULL;
+    search->out->has_size = size != NULL;
+    search->out->price = price == NULL ? (td_decimal){0, 0} : *price;
+    search->out->size = size == NULL ? (td_decimal){0, 0} : *size;
+    return 1;
+}
+
+static const condition_match *match_of(conditions *self, const condition_met *met,
+                                       const applied_frame *seen)
+{
+    const condition *c = &self->items[met->condition];
+    self->match =
+        (condition_match){.text = c->text, .gap = c->is_gap ? &self->gaps.rows[met->gap] : NULL};
+    if (c->has_entry)
+        (void)message_any_entry(seen->frame->content.message, take_entry,
+                                &(entry_search){c, &self->match}); /* it does have one */
+    return &self->match;
+}
+
+const condition_match *conditions_met(conditions *self, const applied_frame *seen)
+{
     if (seen->frame->is_lead_in)
         return NULL;
-    if (++self->at <= self->evaluated)
-        return met_before(self);
+    if (++self->at <= self->evaluated) {
+        const condition_met *before = met_before(self);
+        return before == NULL ? NULL : match_of(self, before, seen);
+    }
     self->evaluated = self->at;
     if (seen->frame->is_copy)
         return NULL;
+    condition_met met = {self->at, (uint32_t)self->count,
+                         (uint32_t)gap_began(self, seen->frame->recv_ns)};
     for (size_t i = 0; i < self->count; i++)
-        if (is_met(self, &self->items[i], seen) && met == NULL)
-            met = self->items[i].text;
+        if (is_met(self, &self->items[i], seen) && met.condition == self->count)
+            met.condition = (uint32_t)i;
     self->last_ns = seen->frame->recv_ns;
-    if (met != NULL && self->met_count < CONDITIONS_MET_MAX) {
+    if (met.condition == self->count)
+        return NULL;
+    if (self->met_count < CONDITIONS_MET_MAX) {
         self->met = td_array_grow(self->met, self->met_count, sizeof *self->met);
-        self->met[self->met_count++] = (condition_met){self->at, met};
+        self->met[self->met_count++] = met;
     }
-    return met;
+    return match_of(self, &met, seen);
+}
+
+void condition_match_format(const condition_match *match, char text[CONDITION_MATCH_BYTES])
+{
+    char price[TD_DECIMAL_TEXT_BYTES];
+    char size[TD_DECIMAL_TEXT_BYTES];
+    char from[TD_TIME_TEXT_BYTES];
+    (void)td_decimal_format(match->price, price); /* the length is not needed */
+    (void)td_decimal_format(match->size, size);
+    text[0] = '\0';
+    if (match->gap != NULL) {
+        td_time_format_ms(match->gap->from_ns, from);
+        (void)snprintf(text, CONDITION_MATCH_BYTES, "%s of %s, from %s",
+                       time_reason_name(match->gap->reason), match->gap->feed, from);
+    } else if (match->has_price || match->has_size) {
+        (void)snprintf(text, CONDITION_MATCH_BYTES, "%s%s%s%s%s", match->has_price ? "price " : "",
+                       match->has_price ? price : "",
+                       match->has_price && match->has_size ? ", " : "",
+                       match->has_size ? "size " : "", match->has_size ? size : "");
+    }
 }

@@ -7,15 +7,16 @@
  *                                       ("crossed" means not_crossed)
  *   undecoded                           the frame could not be decoded
  *   price>=N size<N                     one entry (trade, level, order) meets both terms
- *   seq>=N time>=TIME                   the frame's number (as in reports), its receive time
+ *   seq>=N u>=N time>=TIME              the frame's number (as in reports), its update id, its
+ *                                       receive time
  *   bid>=N ask>=N spread>=N             best prices of the frame's book after the frame, unless the
  *                                       book is broken
  *   gap                                 the first frame after a gap began; allows no other terms
  *
- * Numbers compare by = != < <= > >=. A condition with a term on seq, time or the book, and without
- * terms on rules, undecoded frames or entries, is met only when it begins to hold: by the first
- * frame of a topic for which it holds, and again by the first such frame after one for which it
- * does not hold. One thread; frames must come in the order of the tape. */
+ * Numbers compare by = != < <= > >=. A condition with a term on seq, u, time or the book, and
+ * without terms on rules, undecoded frames or entries, is met only when it begins to hold: by the
+ * first frame of a topic for which it holds, and again by the first such frame after one for which
+ * it does not hold. One thread; frames must come in the order of the tape. */
 #ifndef TD_REPLAY_CONDITION_H
 #define TD_REPLAY_CONDITION_H
 
@@ -48,9 +49,22 @@ typedef struct condition {
 
 /* A frame that met a condition. */
 typedef struct condition_met {
-    uint64_t at; /* its number on the tape, from 1 */
-    const char *text;
+    uint64_t at;        /* its number on the tape, from 1 */
+    uint32_t condition; /* index in conditions.items */
+    uint32_t gap;       /* of a condition on gaps: index in conditions.gaps */
 } condition_met;
+
+/* What met a condition. */
+typedef struct condition_match {
+    const char *text; /* the condition */
+    const gap_row
+        *gap; /* the gap that began before the frame; NULL: the condition is not on gaps */
+    /* The first entry that fits a condition on entries. */
+    uint8_t has_price, has_size;
+    td_decimal price, size;
+} condition_match;
+
+enum { CONDITION_MATCH_BYTES = 160 };
 
 typedef struct conditions {
     condition items[CONDITIONS_MAX];
@@ -61,6 +75,7 @@ typedef struct conditions {
     uint64_t evaluated; /* number of the last evaluated frame */
     condition_met *met;
     size_t met_count;
+    condition_match match; /* of the last frame that met a condition */
 } conditions;
 
 /* Parse and add a condition. now_ns: for relative times. TD_E_INVALID. Initialise self with zeros;
@@ -73,10 +88,15 @@ void conditions_fini(conditions *self);
 void conditions_add_gaps(conditions *self, const gap_list *ledger, const selection *wanted,
                          selection_window window);
 
-/* Evaluate the tape's next frame: return the text of the first condition that it meets, or NULL.
+/* Evaluate the tape's next frame: return what met the first condition, valid until the next call,
+ * or NULL.
  * Lead-in frames and copies meet no condition. A frame that is played again gives the same result
  * as before; but only the first CONDITIONS_MET_MAX frames that met a condition are remembered. */
-const char *conditions_met(conditions *self, const applied_frame *seen);
+const condition_match *conditions_met(conditions *self, const applied_frame *seen);
+
+/* Write what met the condition, besides the frame, as text: "price 100, size 2", or the reason of a
+ * gap, its feed and beginning; "" if that is the frame alone. */
+void condition_match_format(const condition_match *match, char text[CONDITION_MATCH_BYTES]);
 
 /* The tape went back to the position after this many frames. */
 void conditions_rewind(conditions *self, uint64_t frames);

@@ -21,7 +21,7 @@ void last_frame_clear(last_frame *self)
 {
     self->is_set = 0;
     self->track = NULL;
-    self->condition = NULL;
+    self->met = NULL;
 }
 
 /* Take the frame's verdict. What a comparison of topics found is appended, so that it is the
@@ -98,8 +98,8 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
      * does not have the books of the one before. */
     int continues = seen->found != NULL && seen->found->step == SYMBOL_CONTINUES;
     self->before = continues ? *state : NULL;
-    self->condition = self->conditions == NULL ? NULL : conditions_met(self->conditions, seen);
-    td_result rc = self->condition != NULL ? self->is_met(self->user) : TD_OK;
+    self->met = self->conditions == NULL ? NULL : conditions_met(self->conditions, seen);
+    td_result rc = self->met != NULL ? self->is_met(self->user) : TD_OK;
     if (self->keeps_before && seen->found != NULL && !seen->frame->is_copy)
         keep_book(state, seen->found->track);
     return rc;
@@ -191,6 +191,33 @@ static void describe_book(const last_frame *self, result_writer *r, last_frame_b
                          "[ x {best_ask_size}][{broken?}, broken]\n");
 }
 
+/* Describe the condition that the frame met, and the entry or the gap that met it. */
+static void describe_match(const condition_match *met, result_writer *r)
+{
+    char text[CONDITION_MATCH_BYTES] = "";
+    const int has_entry = met != NULL && (met->has_price || met->has_size);
+    if (met != NULL)
+        condition_match_format(met, text);
+    result_text(r, "condition", met == NULL ? NULL : met->text);
+    if (has_entry) {
+        result_object_begin(r, "entry");
+        describe_size(r, "price", met->has_price, met->price);
+        describe_size(r, "size", met->has_size, met->size);
+        result_object_end(r, NULL);
+    } else {
+        result_null(r, "entry");
+    }
+    if (met != NULL && met->gap != NULL)
+        report_describe_gap(r, "gap", met->gap, NULL);
+    else
+        result_null(r, "gap");
+    result_note(r, "match", "%s%s",
+                met != NULL && met->gap != NULL ? "gap: "
+                : has_entry                     ? "entry: "
+                                                : "",
+                text);
+}
+
 void last_frame_describe(const last_frame *self, result_writer *r, const char *name,
                          last_frame_book parts)
 {
@@ -208,9 +235,9 @@ void last_frame_describe(const last_frame *self, result_writer *r, const char *n
     result_number(r, "ordinal", self->frame.ordinal);
     result_text(r, "undecoded", self->undecoded);
     result_text(r, "rule", broken == NULL ? NULL : rule_name(broken->rule));
-    result_text(r, "condition", self->condition);
+    describe_match(self->met, r);
     describe_book(self, r, parts);
     result_object_end(r, "{recv_ns}  {feed} {topic}[ {symbol}], frame {ordinal} of "
                          "[{line?}line {line}, ][{shard?}shard {shard}, ]connection {conn}"
-                         "[, not decoded: {undecoded}][, broke {rule}]\n{book}");
+                         "[, not decoded: {undecoded}][, broke {rule}]\n[  {match}\n]{book}");
 }

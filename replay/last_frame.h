@@ -27,7 +27,7 @@ typedef struct last_frame {
     struct conditions *conditions;
     td_result (*is_met)(void *user);
     void *user;
-    const char *condition; /* the condition that the frame met, or NULL */
+    const struct condition_match *met; /* the condition that the frame met, or NULL */
 } last_frame;
 
 /* Initialise without a frame and without conditions. fini frees its copies. */

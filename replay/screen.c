@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "base/time_text.h"
 #include "base/cli/terminal.h"
+#include "replay/condition.h"
 #include "replay/play/control.h"
 
 enum {
@@ -54,14 +55,18 @@ static void draw_position(output_stream *output, const screen_view *view)
     pacer_speed_format(p->options.speed, speed);
     if (wait_ns >= LONG_WAIT_NS)
         td_duration_format(wait_ns, wait);
-    row(output, "%s  frame %llu  %s  speed %s%s%s%s%s", when, (unsigned long long)p->frames,
+    char match[CONDITION_MATCH_BYTES] = "";
+    const condition_match *met = view->last->met;
+    if (met != NULL)
+        condition_match_format(met, match);
+    row(output, "%s  frame %llu  %s  speed %s%s%s%s%s%s%s", when, (unsigned long long)p->frames,
         p->is_at_end    ? "end of the tape"
         : p->is_seeking ? "seeking"
         : p->is_paused  ? "paused"
                         : "playing",
         speed, wait[0] == '\0' ? "" : "  f skips ", wait,
-        view->last->condition == NULL ? "" : "  met: ",
-        view->last->condition == NULL ? "" : view->last->condition);
+        met == NULL ? "" : "  met: ", met == NULL ? "" : met->text, match[0] == '\0' ? "" : ": ",
+        match);
 }
 
 static size_t column_of(const screen_view *view, uint64_t at_ns)

@@ -151,7 +151,7 @@ static td_result describe(verb_run *verb, const gaps_result *result)
     result_object_begin(r, NULL);
     result_table_begin(r, "gaps", COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
     for (size_t i = 0; i < result->gaps.count; i++)
-        report_describe_gap(r, &result->gaps.rows[i], NULL);
+        report_describe_gap(r, NULL, &result->gaps.rows[i], NULL);
     result_list_end(r);
     result_count(r, "covered", result->covered);
     result_count(r, "disproved", result->disproved);

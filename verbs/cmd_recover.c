@@ -90,7 +90,7 @@ static void describe(result_writer *r, const archive *of, const recover_answer *
     result_list_end(r);
     result_list_begin(r, "gaps");
     for (size_t i = 0; i < result->gaps.count; i++)
-        report_describe_gap(r, &result->gaps.rows[i],
+        report_describe_gap(r, NULL, &result->gaps.rows[i],
                             "wrote a gap: {feed}[ {topic}][ {symbol}], from {from}[, {lasted}], "
                             "{reason}: {cause}\n");
     result_list_end(r);

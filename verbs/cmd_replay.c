@@ -263,11 +263,13 @@ static td_result on_break(void *user)
         return TD_OK;
     }
     const channel_info *channel = &last->frame.channel->info;
-    td_log_emit(&command->verb->log, TD_LOG_INFO,
-                "'%s' at frame %llu of connection %u of %s, %s %s", last->condition,
-                (unsigned long long)last->frame.ordinal,
-                (unsigned)frame_own_conn(&last->frame)->number, channel->feed, channel->topic,
-                channel->symbol);
+    char match[CONDITION_MATCH_BYTES];
+    condition_match_format(last->met, match);
+    td_log_emit(
+        &command->verb->log, TD_LOG_INFO, "'%s'%s%s%s at frame %llu of connection %u of %s, %s %s",
+        last->met->text, match[0] == '\0' ? "" : " (", match, match[0] == '\0' ? "" : ")",
+        (unsigned long long)last->frame.ordinal, (unsigned)frame_own_conn(&last->frame)->number,
+        channel->feed, channel->topic, channel->symbol);
     return TD_EOF;
 }
 

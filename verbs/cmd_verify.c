@@ -195,7 +195,7 @@ static void describe_lost(result_writer *r, const gap_list *lost)
                                            {"topic", TABLE_SPARE_LEFT, "{topic|all}"}};
     result_table_begin(r, "lost", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < lost->count; i++)
-        report_describe_gap(r, &lost->rows[i], NULL);
+        report_describe_gap(r, NULL, &lost->rows[i], NULL);
     result_list_end(r);
 }
 
@@ -222,7 +222,7 @@ static void describe(result_writer *r, const verify_result *result)
     result_count(r, "frames_lost", result->frames_lost);
     result_list_begin(r, "gaps");
     for (size_t i = 0; i < result->gaps.count; i++)
-        report_describe_gap(r, &result->gaps.rows[i], NULL);
+        report_describe_gap(r, NULL, &result->gaps.rows[i], NULL);
     result_list_end(r);
     result_object_end(r, "{findings}[and {more} more: -v lists them\n]"
                          "[\nLost:\n{lost}][{lost?}at least {frames_lost frame} in all\n\n]"

@@ -68,10 +68,11 @@ int report_is_unanswered(const replay_report *report, const stream *of);
 /* The verdict of the replay, from all findings. */
 replay_verdict report_verdict(const replay_report *report);
 
-/* Describe a row of the ledger as an object of a list. JSON has every member (archive/gap.h); text
- * has reason, from, to, lasted, feed, line, shard, conn, topic, symbol, lost, covered_by, cause,
- * and detail, which falls back to the cause. */
-void report_describe_gap(result_writer *r, const gap_row *row, const char *pattern);
+/* Describe a row of the ledger as an object; name NULL: of a list. JSON has every member
+ * (archive/gap.h); text has reason, from, to, lasted, feed, line, shard, conn, topic, symbol, lost,
+ * covered_by, cause, and detail, which falls back to the cause. */
+void report_describe_gap(result_writer *r, const char *name, const gap_row *row,
+                         const char *pattern);
 
 /* Describe topics that were asked for and sent nothing in the window, as the list "silent", whose
  * text is SILENT_PATTERN; its objects have feed, topic, symbol, state, speaks, from_ns, to_ns,

@@ -321,9 +321,10 @@ static void note_more(result_writer *r, const char *name, size_t count)
     result_note(r, name, "%s", count > ROWS_SHOWN ? format_count(count - ROWS_SHOWN).text : "");
 }
 
-void report_describe_gap(result_writer *r, const gap_row *row, const char *pattern)
+void report_describe_gap(result_writer *r, const char *name, const gap_row *row,
+                         const char *pattern)
 {
-    result_object_begin(r, NULL);
+    result_object_begin(r, name);
     if (result_json(r) != NULL) {
         gap_json_members(result_json(r), row);
     } else {
@@ -363,7 +364,7 @@ static void describe_gaps(result_writer *r, const replay_report *report)
     TD_ASSERT(report->uncovered_gaps <= gaps->count);
     result_list_begin(r, "gaps");
     for (size_t i = 0; i < gaps->count; i++)
-        report_describe_gap(r, &gaps->rows[i], i < ROWS_SHOWN ? PATTERN : NULL);
+        report_describe_gap(r, NULL, &gaps->rows[i], i < ROWS_SHOWN ? PATTERN : NULL);
     result_list_end(r);
     result_note(r, "uncovered", "%s not covered by another connection%s%s%s%s",
                 format_count(report->uncovered_gaps).text, report->pruned == 0 ? "" : ", pruned: ",

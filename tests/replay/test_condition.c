@@ -29,6 +29,8 @@ static const parse_case CASES[] = {
     {"gap", NULL, 1, 0},
     {"price>=60000 price<=60000.5 size=1", NULL, 3, 0},
     {"seq>=12", NULL, 1, 1},
+    {"u>=12 topic=orderbook*", NULL, 2, 1},
+    {"u>=x", "u: ", 0, 0},
     {"symbol=BTCUSDT spread > 0.5", NULL, 2, 1},
     {"bid<-1.5", NULL, 1, 1},
     {"ask!=0", NULL, 1, 1},

@@ -425,6 +425,8 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   const tapeOfBook = await bookTape(t);
   page.check("when", await json(t, ["when", "-a", tapeOfBook, "rule=crossed", "--json"]));
   page.check("when", await json(t, ["when", "-a", tapeOfBook, "undecoded", "--json"]));
+  page.check("when", await json(t, ["when", "-a", tapeOfBook, "price=100 size=3", "--json"]));
+  page.check("when", await json(t, ["when", "-a", tapeOfBook, "gap", "--json"]));
   for (const status of [0, 1])
     page.check(
       "why",

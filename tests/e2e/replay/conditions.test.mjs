@@ -36,6 +36,9 @@ const FOUND = {
   "seq=12": 5,
   "seq>12 symbol=ETHUSDT": null,
   "seq>=16": 9,
+  "u=4": 5,
+  "u>4": 7,
+  "u>0 topic=publicTrade": null,
   "time>=2026-11-20T06:00:00.055Z": 6,
   "time>2026-11-20T06:00:00.060Z": 7,
   "rule=crossed": 9,
@@ -101,6 +104,7 @@ describe("conditions", { concurrency: 2 }, () => {
       "no frame of the selection meets the condition\n"
     );
     assert.equal((await tapedeck(t, ["when", archive, "spread>1"])).stdout, stdout);
+    assert.deepEqual([crossed.found.entry, crossed.found.gap], [null, null]);
     assert.match(
       (await tapedeck(t, ["when", archive, "spread>1", "-a", archive], { status: 2 })).stderr,
       /the archive is given twice/
@@ -109,6 +113,31 @@ describe("conditions", { concurrency: 2 }, () => {
       (await tapedeck(t, ["when", archive, "spread>1", "gap"], { status: 2 })).stderr,
       /unexpected argument 'gap'/
     );
+  });
+
+  test("what met a condition is shown: the entry, or the gap and its feed", async (t) => {
+    const archive = await bookTape(t);
+    const found = async (condition) =>
+      (await json(t, ["when", "-a", archive, condition, "--json"])).found;
+    assert.deepEqual((await found("price=100 size=3")).entry, { price: "100", size: "3" });
+    assert.deepEqual((await found("topic=publicTrade size>=2")).entry, { price: "100", size: "2" });
+    const { gap, entry } = await found("gap");
+    const [row] = (await json(t, ["gaps", archive, "--json"], { status: null })).gaps;
+    assert.deepEqual([gap, entry], [row, null]);
+    const text = async (condition) =>
+      (await tapedeck(t, ["when", "-a", archive, condition])).stdout;
+    assert.match(
+      await text("price=100 size=3"),
+      /^2026.*, frame 2 of connection 1\n {2}entry: price 100, size 3\n {2}book: bid /
+    );
+    assert.match(
+      await text("gap"),
+      /^2026.* v5-linear .*\n {2}gap: disconnect of v5-linear, from 2026-11-20T06:00:00\.\d+Z\n {2}book: /
+    );
+    const { stderr } = await tapedeck(t, ["replay", archive, "--break", "price=100 size=3"], {
+      status: null,
+    });
+    assert.match(stderr, /'price=100 size=3' \(price 100, size 3\) at frame 2 of connection 1/);
   });
 
   test("when --max-frames finds up to N frames, in order, as the same search one by one, and without levels", async (t) => {
