@@ -15,20 +15,12 @@ enum {
 
 enum { BOTH = ' ', WAS_ONLY = '-', IS_ONLY = '+' };
 
-/* A line of the output: an element or bracket, as a view into the text. */
-typedef struct line {
-    const char *text;
-    size_t size;
-    size_t depth;
-    char mark;
-} line;
-
 typedef struct lines {
-    line *items;
+    json_diff_line *items;
     size_t count;
 } lines;
 
-static void add_line(lines *to, line of, char mark)
+static void add_line(lines *to, json_diff_line of, char mark)
 {
     if (of.size == 0)
         return;
@@ -64,17 +56,17 @@ static lines split(const char *text)
         if (strchr("{}[],", c) == NULL && *p != '\0')
             continue;
         const char *end = is_end ? p - 1 : p; /* a closing bracket begins a line */
-        add_line(&found, (line){start, (size_t)(end - start), depth, BOTH}, BOTH);
+        add_line(&found, (json_diff_line){start, (size_t)(end - start), depth, BOTH}, BOTH);
         depth += c == '{' || c == '[';
         depth -= is_end && depth > 0;
         start = end;
     }
-    add_line(&found, (line){start, strlen(start), depth, BOTH}, BOTH);
+    add_line(&found, (json_diff_line){start, strlen(start), depth, BOTH}, BOTH);
     return found;
 }
 
 /* 1 if two lines are equal, ignoring a comma at the end. */
-static int is_same(const line *a, const line *b)
+static int is_same(const json_diff_line *a, const json_diff_line *b)
 {
     size_t a_size = a->size - (a->text[a->size - 1] == ',');
     size_t b_size = b->size - (b->text[b->size - 1] == ',');
@@ -123,7 +115,7 @@ static void compare_middle(lines *out, lines was, lines is)
         }
     }
     if (is_cut)
-        add_line(out, (line){"..", 2, 0, 0}, '.');
+        add_line(out, (json_diff_line){"..", 2, 0, 0}, '.');
     td_free(common);
 }
 
@@ -145,18 +137,16 @@ static lines compare(lines was, lines is)
     return out;
 }
 
-/* ---- printing ---- */
+/* ---- its lines ---- */
 
-static void print_line(result_writer *r, line of)
-{
-    result_object_begin(r, NULL);
-    result_note(r, "line", "%c%*s%.*s", of.mark, (int)of.depth * 2, "", (int)of.size, of.text);
-    result_object_end(r, "  {line}\n");
-}
+typedef struct line_sink {
+    void (*put)(void *user, const json_diff_line *line);
+    void *user;
+} line_sink;
 
-static void print_text(result_writer *r, char mark, const char *text)
+static void put_text(const line_sink *to, char mark, const char *text)
 {
-    print_line(r, (line){text, strlen(text), 0, mark});
+    to->put(to->user, &(json_diff_line){text, strlen(text), 0, mark});
 }
 
 /* 1 if a line within CONTEXT of the index is changed. */
@@ -168,28 +158,30 @@ static int is_near_change(const lines *all, size_t index)
     return i < all->count && i <= index + CONTEXT;
 }
 
-/* Prints the changes with their context. Returns 1 if lines were left out. */
-static int print_changes(result_writer *r, const lines *all)
+/* Puts the changes with their context. Returns 1 if lines were left out. */
+static int put_changes(const line_sink *to, const lines *all)
 {
     size_t shown = 2;
     int is_skipping = 0;
-    print_text(r, WAS_ONLY, "-- before");
-    print_text(r, IS_ONLY, "++ now");
+    put_text(to, WAS_ONLY, "-- before");
+    put_text(to, IS_ONLY, "++ now");
     for (size_t i = 0; i < all->count; i++) {
         int is_shown = is_near_change(all, i);
         if (is_shown && shown++ >= LINES_SHOWN)
             return 1;
         if (is_shown && is_skipping)
-            print_text(r, '@', "@");
+            put_text(to, '@', "@");
         if (is_shown)
-            print_line(r, all->items[i]);
+            to->put(to->user, &all->items[i]);
         is_skipping = !is_shown;
     }
     return 0;
 }
 
-int json_diff_describe(result_writer *r, const char *was, const char *is)
+int json_diff_lines(const char *was, const char *is,
+                    void (*put)(void *user, const json_diff_line *line), void *user)
 {
+    const line_sink to = {put, user};
     lines was_lines = split(was);
     lines is_lines = split(is);
     lines all = {NULL, 0};
@@ -198,13 +190,26 @@ int json_diff_describe(result_writer *r, const char *was, const char *is)
         const lines *only = was == NULL ? &is_lines : &was_lines;
         has_more = only->count > LINES_SHOWN;
         for (size_t i = 0; i < only->count && i < LINES_SHOWN; i++)
-            print_line(r, only->items[i]);
+            put(user, &only->items[i]);
     } else {
         all = compare(was_lines, is_lines);
-        has_more = print_changes(r, &all);
+        has_more = put_changes(&to, &all);
     }
     td_free(all.items);
     td_free(was_lines.items);
     td_free(is_lines.items);
     return has_more;
+}
+
+static void describe_line(void *user, const json_diff_line *of)
+{
+    result_writer *r = user;
+    result_object_begin(r, NULL);
+    result_note(r, "line", "%c%*s%.*s", of->mark, (int)of->depth * 2, "", (int)of->size, of->text);
+    result_object_end(r, "  {line}\n");
+}
+
+int json_diff_describe(result_writer *r, const char *was, const char *is)
+{
+    return json_diff_lines(was, is, describe_line, r);
 }

@@ -4,74 +4,112 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/limits.h"
+#include "base/buf.h"
 #include "base/time_text.h"
+#include "regress/json_diff.h"
 
-enum { NAME_BYTES = 5 * LIMIT_TOPIC_BYTES, CASE_BYTES = 3 * NAME_BYTES + 1024 };
+/* LINE_BYTES of a line of a difference are shown. A case has at most that many bytes for each of
+ * its lines, escaped, and its names. */
+enum { LINE_BYTES = 200, DEPTH_MAX = 40, CASE_BYTES = 1 << 20 };
 
-/* Escapes a name from the data for XML: no markup, printable ASCII only. */
-static void escape_name(const char *name, char out[NAME_BYTES])
+/* Adds text from the data, escaped for XML: no markup, printable ASCII only. */
+static void add_escaped(td_buf *out, const char *text, size_t size)
 {
-    for (const char *c = name; *c != '\0'; c++) {
-        if (strchr("&<>\"'", *c) != NULL)
-            out += snprintf(out, 6, "&#%d;", *c); /* fits: names are shorter than topics */
+    char escaped[8];
+    for (size_t i = 0; i < size; i++) {
+        const char c = (char)(text[i] < ' ' || text[i] > '~' ? '?' : text[i]);
+        if (strchr("&<>\"'", c) != NULL)
+            td_buf_add(out, escaped, (size_t)snprintf(escaped, sizeof escaped, "&#%d;", c));
         else
-            *out++ = (char)(*c < ' ' || *c > '~' ? '?' : *c);
+            td_buf_add(out, &c, 1);
     }
-    *out = '\0';
 }
 
-static void write_case(char out[CASE_BYTES], const regress_stream *of)
+static void add_text(td_buf *out, const char *text)
 {
-    const baseline_stream *names = &of->names;
+    td_buf_add(out, text, strlen(text));
+}
+
+static void add_name(td_buf *out, const char *name)
+{
+    add_escaped(out, name, strlen(name));
+}
+
+static void add_line(void *user, const json_diff_line *line)
+{
+    td_buf *out = user;
+    td_buf_add(out, &line->mark, 1);
+    for (size_t i = 0; i < line->depth && i < DEPTH_MAX; i++)
+        td_buf_add(out, "  ", 2);
+    add_escaped(out, line->text, line->size < LINE_BYTES ? line->size : LINE_BYTES);
+    add_text(out, line->size < LINE_BYTES ? "\n" : "...\n");
+}
+
+/* Adds what differs first: the frame, and the difference of its decodes, as far as both are
+ * known. */
+static td_result add_failure(td_buf *out, const regress_stream *of, td_err *err)
+{
     const regress_difference *first = &of->first;
     const regress_counts *counts = &of->counts;
-    char feed[NAME_BYTES];
-    char topic[NAME_BYTES];
-    char symbol[NAME_BYTES];
     char when[TD_TIME_TEXT_BYTES];
-    char frame[256] = "";
-    escape_name(names->feed, feed);
-    escape_name(names->topic[0] == '\0' ? names->exchange_topic : names->topic, topic);
-    escape_name(names->symbol, symbol);
-    int size = snprintf(out, CASE_BYTES, "  <testcase classname=\"%s\" name=\"%s%s%s\"%s\n", feed,
-                        topic, symbol[0] == '\0' ? "" : " ", symbol, of->is_different ? ">" : "/>");
-    if (!of->is_different)
-        return;
+    td_result rc = td_buf_printf(
+        out, err,
+        "    <failure type=\"%s\" message=\"%" PRIu64 " of %" PRIu64 " frames differ, %" PRIu64
+        " missing, %" PRIu64 " new\">first difference: %s, frame %" PRIu64 " of the stream\n",
+        regress_kind_text(first->kind), counts->compared - counts->same, counts->compared,
+        counts->by_kind[DIFFERENCE_MISSING], counts->by_kind[DIFFERENCE_NEW],
+        regress_kind_text(first->kind),
+        first->kind == DIFFERENCE_MISSING ? first->was_index : first->is_index);
     td_time_format(first->recv_ns, when);
-    if (first->has_frame)
-        (void)snprintf(frame, sizeof frame,
-                       "received %s, session %s, line %u, shard %u, connection %u, frame %" PRIu64
-                       " of it\n",
-                       when, first->session_id, first->line, first->shard, first->conn,
-                       first->ordinal); /* fits */
-    (void)snprintf(out + size, (size_t)(CASE_BYTES - size),
-                   "    <failure type=\"%s\" message=\"%" PRIu64 " of %" PRIu64
-                   " frames differ, %" PRIu64 " missing, %" PRIu64
-                   " new\">first difference: %s, frame %" PRIu64
-                   " of the stream\n%s</failure>\n  </testcase>\n",
-                   regress_kind_text(first->kind), counts->compared - counts->same,
-                   counts->compared, counts->by_kind[DIFFERENCE_MISSING],
-                   counts->by_kind[DIFFERENCE_NEW], regress_kind_text(first->kind),
-                   first->kind == DIFFERENCE_MISSING ? first->was_index : first->is_index, frame);
+    if (rc == TD_OK && first->has_frame)
+        rc = td_buf_printf(out, err,
+                           "received %s, session %s, line %u, shard %u, connection %u, frame "
+                           "%" PRIu64 " of it\n",
+                           when, first->session_id, first->line, first->shard, first->conn,
+                           first->ordinal);
+    if (first->decode_was == NULL || first->decode_is == NULL)
+        add_text(out, first->decode_is != NULL    ? "now:\n"
+                      : first->decode_was != NULL ? "before:\n"
+                                                  : "");
+    if (first->kind != DIFFERENCE_BOOK &&
+        json_diff_lines(first->decode_was, first->decode_is, add_line, out))
+        add_text(out, "...\n");
+    return rc == TD_OK ? td_buf_printf(out, err, "</failure>\n  </testcase>\n") : rc;
+}
+
+static td_result add_case(td_buf *out, const regress_stream *of, td_err *err)
+{
+    const baseline_stream *names = &of->names;
+    add_text(out, "  <testcase classname=\"");
+    add_name(out, names->feed);
+    add_text(out, "\" name=\"");
+    add_name(out, names->topic[0] == '\0' ? names->exchange_topic : names->topic);
+    add_text(out, names->symbol[0] == '\0' ? "" : " ");
+    add_name(out, names->symbol);
+    add_text(out, of->is_different ? "\">\n" : "\"/>\n");
+    return of->is_different ? add_failure(out, of, err) : TD_OK;
 }
 
 static td_result append(void *user, td_file *file, td_err *err)
 {
     const regress_comparison *found = user;
-    char text[CASE_BYTES];
+    td_buf text;
     size_t failures = 0;
+    td_buf_init(&text, CASE_BYTES);
     for (size_t i = 0; i < found->stream_count; i++)
         failures += found->streams[i]->is_different;
-    (void)snprintf(text, sizeof text,
-                   "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tapedeck "
-                   "regress\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n",
-                   found->stream_count, failures); /* fits */
-    td_result rc = td_io_append(file, text, strlen(text), err);
+    td_result rc =
+        td_buf_printf(&text, err,
+                      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tapedeck "
+                      "regress\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n",
+                      found->stream_count, failures);
     for (size_t i = 0; i < found->stream_count && rc == TD_OK; i++) {
-        write_case(text, found->streams[i]);
-        rc = td_io_append(file, text, strlen(text), err);
+        rc = add_case(&text, found->streams[i], err);
+        if (rc == TD_OK)
+            rc = td_io_append(file, text.data, text.size, err);
+        td_buf_clear(&text);
     }
+    td_buf_fini(&text);
     return rc == TD_OK ? td_io_append(file, "</testsuite>\n", 13, err) : rc;
 }
 

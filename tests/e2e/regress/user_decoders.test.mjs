@@ -583,6 +583,13 @@ test(
       ]);
       assert.deepEqual(await compared(0, "--only", "side", "--only", "size"), [0, all, undefined]);
       assert.deepEqual(await compared(1, "--only", "price"), [1, all - 1, row.recv_ns]);
+      // A report for CI shows what differs.
+      const junit = path.join(dir, `junit${baseline.length}.xml`);
+      await compared(1, "--ignore", "trade_id", "--junit", junit);
+      assert.match(
+        fs.readFileSync(junit, "utf8"),
+        /of it\n--- before\n\+\+\+ now\n[^]*\n- *&#34;price&#34;:&#34;[\d.]+&#34;,?\n\+ *&#34;price&#34;:&#34;1&#34;,?\n[^]*<\/failure>/
+      );
       const refused = async (...more) =>
         (await tapedeck(t, ["regress", ...verb, ...trades, ...more], { status: 2 })).stderr;
       assert.match(await refused(...decoder, "--only", "pirce"), /no frame has a member 'pirce'/);
