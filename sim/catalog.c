@@ -1,8 +1,12 @@
 #include "sim/catalog.h"
 
+#include <ctype.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/assert.h"
+#include "schema/template.h"
 #include "sim/catalog_file.h"
 
 static struct {
@@ -60,7 +64,29 @@ uint32_t catalog_symbol_count(const catalog_row *row, uint32_t wanted)
     return row->public_count > 0 ? wanted : row->product_count * each;
 }
 
+/* Name the coin and the symbol as the row does. */
+static void spell(const catalog_row *row, instrument *made)
+{
+    char lower[INSTRUMENT_COIN_BYTES];
+    for (const coin_name *coin = row->coins; coin != NULL && coin->coin != NULL; coin++)
+        if (strcmp(coin->coin, made->base) == 0) {
+            (void)snprintf(made->base, sizeof made->base, "%s", coin->name); /* fits */
+            break;
+        }
+    for (size_t i = 0; i < sizeof lower; i++)
+        lower[i] = (char)tolower((unsigned char)made->base[i]);
+    const template_word words[] = {{CATALOG_COIN, td_bytes_str(made->base)},
+                                   {CATALOG_LOWER_COIN, td_bytes_str(lower)}};
+    if (row->spellings[made->product] != NULL)
+        template_fill(row->spellings[made->product], words, 2, made->symbol,
+                      sizeof made->symbol); /* fits: checked when read */
+}
+
 instrument catalog_instrument(const catalog_row *row, uint32_t index)
 {
-    return instrument_make(row->products[index % row->product_count], index / row->product_count);
+    instrument made =
+        instrument_make(row->products[index % row->product_count], index / row->product_count);
+    if (row->products[0] != PRODUCT_NONE)
+        spell(row, &made);
+    return made;
 }

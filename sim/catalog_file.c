@@ -19,6 +19,7 @@ enum {
     SCHEDULE_MAX = 86400000,   /* a day in ms; also for events */
     LISTS_MAX = 24,            /* families in a list of instruments */
     REPLIES_MAX = 256,
+    COINS_MAX = 64, /* with another name */
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
@@ -30,6 +31,7 @@ typedef enum stream_access { STREAM_PUBLIC, STREAM_OF_ACCOUNT } stream_access;
 typedef struct reading {
     family_sources sources;
     unsigned products; /* a bit for each product of the family; 0: it has no symbols */
+    unsigned spelled;  /* those with a spelling of their own */
     stream_row *rows;  /* SIM_SYMBOL_STREAMS_MAX */
     size_t row_count;
 } reading;
@@ -306,7 +308,7 @@ static const char *stream_fault(const reading *r, document_node at, const stream
     if (row->kind != STREAM_NOTICE && keys != 0 && row->scope != SCOPE_SYMBOL &&
         row->scope != SCOPE_SYMBOL_MINUTE)
         return "a book, ticker or candle is of one symbol:";
-    if (!is_account && (of & SAME_SYMBOLS) == SAME_SYMBOLS)
+    if (!is_account && (of & ~r->spelled & SAME_SYMBOLS) == SAME_SYMBOLS)
         return "linear and spot have the same symbols; a public stream is of one of them:";
     return NULL;
 }
@@ -349,10 +351,20 @@ static td_result read_stream(const reading *r, document_node at, stream_access a
 
 /* ---- tables of streams ---- */
 
+/* 1 if two rows have streams of the same name. Streams of different products have not, if their
+ * symbols follow the topic. */
+static int is_same(const reading *r, const stream_row *a, const stream_row *b)
+{
+    const unsigned of_a = a->products != 0 ? a->products : r->products;
+    const unsigned of_b = b->products != 0 ? b->products : r->products;
+    return strcmp(a->topic, b->topic) == 0 &&
+           ((of_a & of_b) != 0 || a->scope != SCOPE_SYMBOL || b->scope != SCOPE_SYMBOL);
+}
+
 static td_result add_row(reading *r, document_node at, const stream_row *row, td_err *err)
 {
     for (size_t i = 0; i < r->row_count; i++)
-        if (strcmp(r->rows[i].topic, row->topic) == 0)
+        if (is_same(r, &r->rows[i], row))
             return document_refuse(at, "a topic is there twice:", td_bytes_str(row->topic), err);
     if (r->row_count == SIM_SYMBOL_STREAMS_MAX)
         return document_refuse(at, "more than 64 streams, with", td_bytes_str(row->topic), err);
@@ -493,6 +505,67 @@ static td_result read_products(document_node list, void *row, td_err *err)
     return rc;
 }
 
+/* What is wrong with the spelling of symbols; NULL: nothing. */
+static const char *spelling_fault(const char *text)
+{
+    static const char *const PLACES[] = {CATALOG_COIN, CATALOG_LOWER_COIN};
+    int has_coin = 0;
+    const size_t size = strlen(text);
+    for (const char *at = strchr(text, '{'); at != NULL; at = strchr(at + 1, '{')) {
+        int is_known = 0;
+        for (size_t i = 0; i < COUNT_OF(PLACES); i++)
+            is_known |= strncmp(at, PLACES[i], strlen(PLACES[i])) == 0;
+        if (!is_known)
+            return "a symbol has only the places {coin} and {lower_coin}, not";
+        has_coin = 1;
+    }
+    if (size > CATALOG_SPELLING_BYTES_MAX)
+        return "the spelling of a symbol has at most 24 bytes, not";
+    return has_coin ? NULL : "a symbol needs {coin} or {lower_coin}, not";
+}
+
+static td_result read_symbols(document_node mapping, void *row, td_err *err)
+{
+    reading *r = mapping.of->user;
+    catalog_row *out = row;
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
+        const document_node name = document_key(mapping, i), value = document_value_of(name);
+        const char *text = NULL;
+        int of = 0;
+        rc = document_read_word(name, "there is no product", PROPERTIES, PRODUCT_WORDS, &of, err);
+        if (rc == TD_OK)
+            rc = document_read_text(value, &text, err);
+        if (rc != TD_OK)
+            return rc;
+        if ((r->products & 1U << of) == 0)
+            return document_refuse_text(name, "the family does not have the product", err);
+        const char *fault = spelling_fault(text);
+        for (int other = 0; other < PRODUCT_NONE; other++)
+            if (out->spellings[other] != NULL && strcmp(out->spellings[other], text) == 0)
+                fault = "two products have symbols of the same spelling:";
+        if (fault != NULL)
+            return document_refuse_text(value, fault, err);
+        out->spellings[of] = text;
+        r->spelled |= 1U << of;
+    }
+    return rc;
+}
+
+/* "BTC: XBT" */
+static td_result read_coin(document_node name, void *coin, td_err *err)
+{
+    coin_name *out = coin;
+    const document_node value = document_value_of(name);
+    out->coin = document_copy(name);
+    if (!instrument_has_coin(out->coin))
+        return document_refuse_text(name, "the simulator does not trade the coin", err);
+    td_result rc = document_read_text(value, &out->name, err);
+    if (rc == TD_OK && (out->name[0] == '\0' || strlen(out->name) >= INSTRUMENT_COIN_BYTES))
+        rc = document_refuse_text(value, "a coin's name has 1 to 7 bytes, not", err);
+    return rc;
+}
+
 static td_result check_orders(document_node mapping, void *row, td_err *err)
 {
     const orders_row *out = row;
@@ -524,6 +597,9 @@ static td_result check_section(document_node section, void *row, td_err *err)
 
 static const document_member SECTION[] = {
     {"products", DOCUMENT_OWN, .read = read_products}, /* they precede the streams */
+    {"symbols", DOCUMENT_OWN, .read = read_symbols},   /* the same */
+    {"coins", DOCUMENT_AT(MAP, catalog_row, coins), .size = sizeof(coin_name), .least = 1,
+     .most = COINS_MAX, .what = "coins", .read = read_coin},
     {"ack_first", DOCUMENT_AT(TRUE, catalog_row, is_ack_first)},
     {"orders", DOCUMENT_AT(STRUCT, catalog_row, orders), .table = &ORDERS_TABLE},
     {"parts", .type = DOCUMENT_MAPPING}, /* find_named */

@@ -52,8 +52,13 @@ enum {
     SIM_FRAME_BYTES_MAX = 1 << 20,
     STREAM_TOPIC_BYTES_MAX = 56, /* without the interval and the symbol */
     CATALOG_PRODUCTS_MAX = 5,
-    CATALOG_ACCOUNT_SYMBOLS = 2, /* of each product, that an account trades: the first ones */
+    CATALOG_SPELLING_BYTES_MAX = 24, /* with a coin's name in place of {coin} a symbol fits */
+    CATALOG_ACCOUNT_SYMBOLS = 2,     /* of each product, that an account trades: the first ones */
 };
+
+/* Places in spellings. */
+#define CATALOG_COIN       "{coin}"
+#define CATALOG_LOWER_COIN "{lower_coin}"
 
 typedef struct stream_row {
     const char *topic; /* without the symbol: "orderbook.50", "kline.1" */
@@ -92,9 +97,19 @@ typedef struct orders_row {
     const char *cancel;
 } orders_row;
 
+/* Another name that an exchange has for a coin. */
+typedef struct coin_name {
+    const char *coin; /* as instrument_make() names it; NULL ends a list */
+    const char *name;
+} coin_name;
+
 /* A family as the simulated exchange serves it. */
 typedef struct catalog_row {
     const family *of;
+    /* How the symbols of each product are spelled, with {coin} or {lower_coin} in place of the
+     * coin, and the coins with other names; NULL: as instrument_make() does. */
+    const char *spellings[PRODUCT_NONE];
+    const coin_name *coins;
     product products[CATALOG_PRODUCTS_MAX]; /* the products of its first symbols, one each; further
                                                symbols begin with the first product again */
     uint8_t product_count;

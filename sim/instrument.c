@@ -103,6 +103,14 @@ instrument instrument_make(product of, uint32_t index)
     return made;
 }
 
+int instrument_has_coin(const char *coin)
+{
+    for (size_t i = 0; i < COIN_COUNT; i++)
+        if (strcmp(COINS[i].name, coin) == 0)
+            return 1;
+    return 0;
+}
+
 int64_t instrument_money(const instrument *traded, int64_t price, int64_t size)
 {
     if (!traded->is_inverse)

@@ -42,6 +42,9 @@ typedef struct instrument {
 /* The index-th instrument of a product, 0 to INSTRUMENTS_MAX - 1. */
 instrument instrument_make(product of, uint32_t index);
 
+/* 1 if the first instruments are of a coin with this name. */
+int instrument_has_coin(const char *coin);
+
 /* The price on the wire, in units of the last decimal place, for an engine price. */
 static inline int64_t instrument_price(const instrument *traded, int64_t ticks)
 {

@@ -83,6 +83,17 @@ static const struct {
     {4, "  products: linear", "4: a list is expected, not 'linear'", ""},
     {4, "  products: [spot]", "10: the family does not have the products of the stream 'book'", ""},
     {4, "  # none", "10: the family does not have the products of the stream", ""},
+    {5, "  symbols: {linear: '{coin}-{quote}'}",
+     "5: a symbol has only the places {coin} and {lower_coin}, not '{coin}-{quote}'", ""},
+    {5, "  symbols: {linear: BTC}", "5: a symbol needs {coin} or {lower_coin}, not 'BTC'", ""},
+    {5, "  symbols: {linear: '{coin}-a-very-long-symbol'}",
+     "5: the spelling of a symbol has at most 24 bytes, not", ""},
+    {5, "  symbols: {spot: '{coin}'}", "5: the family does not have the product 'spot'", ""},
+    {5, "  symbols: {swap: '{coin}'}", "5: there is no product 'swap'", "usdc_perp"},
+    {5, "  symbols: {linear: '{coin}-A', option: '{coin}-A'}",
+     "5: two products have symbols of the same spelling: '{coin}-A'", ""},
+    {5, "  coins: {BTC: XBTXBTXB}", "5: a coin's name has 1 to 7 bytes, not 'XBTXBTXB'", ""},
+    {5, "  coins: {XBT: BTC}", "5: the simulator does not trade the coin 'XBT'", ""},
     {5, "  ack_first: yes", "5: only true is allowed, not 'yes'", ""},
     {6, "  orders: {of: [v5]}", "6: a text is expected", ""},
     {6, "  orders: {of: v5, plase: a}", "6: orders has no key 'plase'", "'place'"},
@@ -100,6 +111,10 @@ static const struct {
      "10: a topic has 1 to 56 bytes, not", ""},
     {10, "    - topic: [a]", "10: a text is expected", ""},
     {10, "    - topic: trade", "used.yaml:8: a topic is there twice: 'trade'", ""},
+    {21,
+     "    - {topic: book, shows: book option, depth: 1, events: 1, snapshot: $ts}\n    - use: "
+     "wrong",
+     "used.yaml:14: there is no value 'prise'", ""}, /* one topic of two products */
     {10, "    - topic: kline.D", "20: a topic is there twice: 'kline.D'", ""},
     {11, "      # none", "10: a stream needs 'shows'", ""},
     {11, "      shows: books", "11: a stream does not show 'books'", "'book'"},
@@ -318,6 +333,28 @@ static void test_shipped(void **state)
     }
 }
 
+/* Symbols are spelled as the exchange spells them, and tell linear contracts from spot. */
+static void test_spellings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family;
+        uint32_t index;
+        const char *symbol, *coin;
+    } ROWS[] = {
+        {"okx", 0, "BTC-USDT-SWAP", "BTC"},    {"okx", 1, "BTC-USDT", "BTC"},
+        {"okx", 19999, "S9999-USDT", "S9999"}, {"deribit", 1, "ETH-PERPETUAL", "ETH"},
+        {"kraken-v1", 0, "XBT/USD", "XBT"},    {"kraken-v1", 11, "XDG/USD", "XDG"},
+        {"kraken-v2", 0, "BTC/USD", "BTC"},    {"coinbase-advanced", 0, "BTC-USD", "BTC"},
+        {"bitstamp", 12, "s0012usd", "S0012"}, {"v5-linear", 0, "BTCUSDT", "BTC"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        const instrument made = catalog_instrument(catalog_find(ROWS[i].family), ROWS[i].index);
+        assert_string_equal(made.symbol, ROWS[i].symbol);
+        assert_string_equal(made.base, ROWS[i].coin);
+    }
+}
+
 /* A document that is cut anywhere, or has another byte anywhere, is read or refused. */
 static void test_damage(void **state)
 {
@@ -341,9 +378,9 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_document), cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_limits),   cmocka_unit_test(test_shipped),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_document),  cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_limits),    cmocka_unit_test(test_shipped),
+        cmocka_unit_test(test_spellings), cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,7 +110,7 @@ test("a gap of a feed whose segments were all removed is filed under the feed's 
     out = path.join(dir, "set"),
     config = path.join(dir, "feeds.yaml");
   const serversOf = {
-    okx: ["/ws/v5/public", "tickers", "BTCUSDT"],
+    okx: ["/ws/v5/public", "tickers", "BTC-USDT-SWAP"],
     "v5-linear": ["/v5/public/linear", "publicTrade", "BTCUSDT"],
   };
   const servers = {};

@@ -106,7 +106,7 @@ export const FAMILIES = {
     book: "diff_order_book",
     trade: "live_trades",
     isTrade: /"event":"trade"/,
-    symbol: "BTCUSDT",
+    symbol: "btcusd",
     http: true,
   },
   "coinbase-advanced": {
@@ -114,28 +114,28 @@ export const FAMILIES = {
     book: "level2",
     trade: "market_trades",
     isTrade: /"channel":"market_trades"/,
-    symbol: "BTCUSDT",
+    symbol: "BTC-USD",
   },
   deribit: {
     path: "/ws/api/v2",
     book: "book.raw",
     trade: "trades.raw",
     isTrade: /"channel":"trades\./,
-    symbol: "BTCUSD",
+    symbol: "BTC-PERPETUAL",
   },
   "kraken-v1": {
     path: "/",
     book: "book-10",
     trade: "trade",
     isTrade: /"trade","[^"]*"\]$/,
-    symbol: "BTCUSDT",
+    symbol: "XBT/USD",
   },
   okx: {
     path: "/ws/v5/public",
     book: "books",
     trade: "trades",
     isTrade: /"channel":"trades".*"data":/,
-    symbol: "BTCUSDT",
+    symbol: "BTC-USDT-SWAP",
   },
 };
 

@@ -75,7 +75,12 @@ const SYMBOLS = {
   inverse: "BTCUSD",
   "usdc-option": "BTC-25DEC26-60000-C",
   "v5-option": "BTC-25DEC26-60000-C",
-  deribit: "BTCUSD",
+  okx: "BTC-USDT-SWAP",
+  deribit: "BTC-PERPETUAL",
+  "kraken-v1": "XBT/USD",
+  "kraken-v2": "BTC/USD",
+  "coinbase-advanced": "BTC-USD",
+  bitstamp: "btcusd",
 };
 const OTHER_PATHS = { "binance-spot": "/stream", bitstamp: "/", "coinbase-advanced": "/" };
 const PRIVATE = { "v5-private": ["--topic", "order"], "spot-private": [] };

@@ -683,7 +683,7 @@ test("Coinbase: a frame that the simulator loses is a gap, and the books are ask
     "drop@150",
   ]);
   const asked = ["level2", "market_trades", "ticker", "candles", "ticker_batch"].flatMap(
-    (topic) => ["--topic", `${topic}.BTCUSDT`, "--topic", `${topic}.ETHUSDT`]
+    (topic) => ["--topic", `${topic}.BTC-USD`, "--topic", `${topic}.ETH-USD`]
   );
   const recorder = new Recorder(t, archive, [
     `${server.url}/`,
@@ -694,7 +694,7 @@ test("Coinbase: a frame that the simulator loses is a gap, and the books are ask
     ...asked,
   ]);
   await recorder.prints(/subscribed to 10 of 10/);
-  for (const symbol of ["BTCUSDT", "ETHUSDT"])
+  for (const symbol of ["BTC-USD", "ETH-USD"])
     await recorder.prints(new RegExp(`level2\\.${symbol}: whole again`));
   const whole = recorder.durable.get("coinbase-advanced|1|0|0")?.in ?? 0;
   await recorder.durableLine((durable) => durable.in > whole + 100);
@@ -723,7 +723,7 @@ test("Coinbase: a frame that the simulator loses is a gap, and the books are ask
   const { gaps } = await json(t, ["gaps", "-a", archive, "--json"], { status: null });
   assert.deepEqual(
     gaps.map(({ topic, symbol, frames_lost }) => `${topic} ${symbol} ${frames_lost}`).sort(),
-    ["level2 BTCUSDT null", "level2 ETHUSDT null", "null null 1"]
+    ["level2 BTC-USD null", "level2 ETH-USD null", "null null 1"]
   );
   assert.ok(
     gaps.every(
@@ -733,10 +733,10 @@ test("Coinbase: a frame that the simulator loses is a gap, and the books are ask
   );
 });
 
-for (const [family, url, topics] of [
-  ["binance-spot", "/stream", ["depth@100ms", "aggTrade", "bookTicker", "kline_1m"]],
-  ["bitstamp", "/", ["diff_order_book", "live_trades"]],
-  ["kraken-v2", "/v2", ["book-10", "trade", "ticker-trades", "ohlc.1"]],
+for (const [family, url, symbol, topics] of [
+  ["binance-spot", "/stream", "BTCUSDT", ["depth@100ms", "aggTrade", "bookTicker", "kline_1m"]],
+  ["bitstamp", "/", "btcusd", ["diff_order_book", "live_trades"]],
+  ["kraken-v2", "/v2", "BTC/USD", ["book-10", "trade", "ticker-trades", "ohlc.1"]],
 ])
   test(`${family}: what the simulator sends is recorded, decoded and followed`, async (t) => {
     const dir = temporary(t),
@@ -751,7 +751,7 @@ for (const [family, url, topics] of [
       "--seed",
       "7",
     ]);
-    const asked = topics.flatMap((topic) => ["--topic", `${topic}.BTCUSDT`]);
+    const asked = topics.flatMap((topic) => ["--topic", `${topic}.${symbol}`]);
     const recorder = new Recorder(t, archive, [
       server.url + url,
       "--ca-file",

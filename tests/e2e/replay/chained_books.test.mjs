@@ -186,7 +186,7 @@ test("the simulator's frames have the checksum of their book, which shows a plan
     archive,
     [
       ...["--family", "okx", `${server.url}/ws/v5/public`, "--ca-file", server.ca],
-      ...["--topic", "books50-l2-tbt.BTCUSDT"],
+      ...["--topic", "books50-l2-tbt.BTC-USDT-SWAP"],
     ],
     (lines) => lines.length > 60
   );

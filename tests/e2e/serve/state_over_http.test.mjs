@@ -52,8 +52,8 @@ const FAMILIES = [
     family: "bitstamp",
     topic: "diff_order_book",
     url: "/",
-    get: "/api/v2/order_book/BTCUSDT", // its only number is a time
-    ask: { event: "bts:subscribe", data: { channel: "diff_order_book_BTCUSDT" } },
+    get: "/api/v2/order_book/btcusd", // its only number is a time
+    ask: { event: "bts:subscribe", data: { channel: "diff_order_book_btcusd" } },
     whole: (m) => ({ id: +m.microtimestamp, bids: m.bids, asks: m.asks }),
     delta: ({ event, data }) =>
       event === "data" && { id: +data.microtimestamp, bids: data.bids, asks: data.asks },
@@ -165,7 +165,7 @@ describe("the state over HTTP", { concurrency: 2 }, () => {
           "--topic",
           of.topic,
           "--symbol",
-          "BTCUSDT",
+          of.family === "bitstamp" ? "btcusd" : "BTCUSDT",
         ],
         isEnough,
         ["--topic", of.topic]
@@ -235,7 +235,7 @@ describe("the state over HTTP", { concurrency: 2 }, () => {
           "--topic",
           of.topic,
           "--symbol",
-          "BTCUSDT",
+          of.family === "bitstamp" ? "btcusd" : "BTCUSDT",
         ],
         (found) =>
           found.findIndex((row) => row.fetched) >= 0 &&

@@ -264,26 +264,27 @@ export const SESSION = {
     path: "/",
     topics: cross(
       ["book-10", "book-25", "book-100", "book-500", "book-1000", "trade", "ticker"],
-      ["BTCUSDT", "ETHUSDT"]
+      ["XBT/USD", "ETH/USD"]
     ),
   },
   // Frames of a book do not have its depth, so a feed has one depth of a symbol.
   "kraken-v2": {
     path: "/v2",
     topics: [
-      ...cross(["trade", "ohlc.1"], ["BTCUSDT", "ETHUSDT"]),
-      "book-10.BTCUSDT",
-      "book-100.ETHUSDT",
-      "ticker-trades.BTCUSDT",
-      "ticker-bbo.ETHUSDT",
+      ...cross(["trade", "ohlc.1"], ["BTC/USD", "ETH/USD"]),
+      "book-10.BTC/USD",
+      "book-100.ETH/USD",
+      "ticker-trades.BTC/USD",
+      "ticker-bbo.ETH/USD",
     ],
   },
   "kraken-v2-deep": {
     family: "kraken-v2",
     path: "/v2",
-    topics: ["book-25.BTCUSDT", "book-500.ETHUSDT"],
+    topics: ["book-25.BTC/USD", "book-500.ETH/USD"],
   },
-  "kraken-v2-whole": { family: "kraken-v2", path: "/v2", topics: ["book-1000.BTCUSDT"] },
+  "kraken-v2-whole": { family: "kraken-v2", path: "/v2", topics: ["book-1000.BTC/USD"] },
+  // The third symbol of the simulator is ETH-USDT-SWAP.
   okx: {
     path: "/ws/v5/public",
     topics: [
@@ -297,17 +298,15 @@ export const SESSION = {
           "trades",
           "trades-all",
           "tickers",
-          "mark-price",
-          "index-tickers",
-          "funding-rate",
-          "open-interest",
-          "price-limit",
           "candle1m",
-          "mark-price-candle1m",
-          "index-candle1m",
         ],
-        ["BTCUSDT", "ETHUSDT"]
+        ["BTC-USDT-SWAP", "BTC-USDT", "ETH-USDT-SWAP"]
       ),
+      ...cross(
+        ["mark-price", "funding-rate", "open-interest", "price-limit", "mark-price-candle1m"],
+        ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
+      ),
+      ...cross(["index-tickers", "index-candle1m"], ["BTC-USDT"]),
       "liquidation-orders.SWAP",
       "opt-summary.BTC-USD",
       "estimated-price.OPTION.BTC-USD",
@@ -325,7 +324,9 @@ export const SESSION = {
   deribit: {
     path: "/ws/api/v2",
     topics: ["book", "trades", "ticker"].flatMap((topic) =>
-      ["BTCUSD.raw", "ETHUSD.raw", "BTCUSD.100ms"].map((rest) => `${topic}.${rest}`)
+      ["BTC-PERPETUAL.raw", "ETH-PERPETUAL.raw", "BTC-PERPETUAL.100ms"].map(
+        (rest) => `${topic}.${rest}`
+      )
     ),
   },
   "v5-misc": {
