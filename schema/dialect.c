@@ -102,22 +102,38 @@ static td_result add_values(dialect_parser *parser, const dialect *spoken, const
     return rc;
 }
 
-/* Append the topics of {NAME:[SYMBOL, ...], ...}. */
-static td_result add_named_lists(dialect_parser *parser, json_value object, td_err *err)
+/* Append NAME.SYMBOL of each symbol; of a topic without one its name, whatever the list has. */
+static td_result add_named_list(dialect_parser *parser, td_bytes name, int is_whole,
+                                json_value list, td_err *err)
 {
     td_result rc = TD_OK;
-    json_value name, list, element;
-    td_bytes before, symbol;
-    for (json_iter it = json_iter_of(object); rc == TD_OK && json_next(&it, &name, &list);)
-        for (json_iter in = json_iter_of(list); rc == TD_OK && json_next(&in, NULL, &element);) {
-            if (!json_text(name, &before) || !json_text(element, &symbol))
-                continue;
-            rc = td_buf_append(&parser->texts, before.data, before.size, err);
-            if (rc == TD_OK)
-                rc = td_buf_append(&parser->texts, ".", 1, err);
-            if (rc == TD_OK)
-                rc = add_topic(parser, NULL, symbol, err);
-        }
+    json_value element;
+    td_bytes symbol;
+    for (json_iter in = json_iter_of(list); rc == TD_OK && json_next(&in, NULL, &element);) {
+        if (!json_text(element, &symbol))
+            continue;
+        if (is_whole)
+            return add_topic(parser, NULL, name, err);
+        rc = td_buf_append(&parser->texts, name.data, name.size, err);
+        if (rc == TD_OK)
+            rc = td_buf_append(&parser->texts, ".", 1, err);
+        if (rc == TD_OK)
+            rc = add_topic(parser, NULL, symbol, err);
+    }
+    return rc;
+}
+
+/* Append the topics of {NAME:[SYMBOL, ...], ...}. */
+static td_result add_named_lists(dialect_parser *parser, const topic_parts *parts,
+                                 json_value object, td_err *err)
+{
+    td_result rc = TD_OK;
+    json_value key, list;
+    td_bytes name;
+    for (json_iter it = json_iter_of(object); rc == TD_OK && json_next(&it, &key, &list);)
+        if (json_text(key, &name))
+            rc = add_named_list(parser, name, parts != NULL && topic_parts_is_whole(parts, name),
+                                list, err);
     return rc;
 }
 
@@ -281,7 +297,7 @@ static td_result read_lists(dialect_parser *parser, const dialect *spoken, json_
         else if (type == JSON_ARRAY)
             rc = add_values(parser, spoken, keys, list, err);
         else if (type == JSON_OBJECT)
-            rc = add_named_lists(parser, list, err);
+            rc = add_named_lists(parser, spoken->parts, list, err);
     }
     return rc;
 }
@@ -292,7 +308,7 @@ static td_result read_echo(dialect_parser *parser, const topic_parts *parts, jso
 {
     json_value symbol, at;
     const split_topic of = topic_parts_read(parts, PARTS_OF_ANSWER, root);
-    if (of.name.size == 0 || of.symbol.size == 0 ||
+    if (of.name.size == 0 || (of.symbol.size == 0 && !of.is_whole) ||
         !topic_parts_find(parts, PARTS_OF_ANSWER, root, &at))
         return TD_OK;
     /* Only requests with the symbol in its first place have lists. */

@@ -96,6 +96,7 @@ static const document_member PARTS[] = {
     {"parameters", DOCUMENT_AT(LIST, topic_parts, parameters), .what = "parameters",
      .count_offset = offsetof(topic_parts, parameter_count), .size = sizeof(topic_parameter),
      .most = PARAMETERS_MAX, .read = read_parameter},
+    {"without_symbol", DOCUMENT_AT(TEXTS, topic_parts, without_symbol), .most = TEXTS_MAX},
     {"values", DOCUMENT_OWN, .read = read_texts},
     {"defaults", DOCUMENT_OWN, .read = read_defaults},
 };

@@ -167,6 +167,8 @@ static td_result put_topics(const request_job *of, td_buf *out, td_err *err)
 static td_result put_symbols(const request_job *of, td_buf *out, td_err *err)
 {
     td_buf joined;
+    if (of->topic.is_whole)
+        return put_text(out, td_bytes_str(""), err); /* left out */
     td_buf_init(&joined, (size_t)2 * DIALECT_REQUEST_BYTES);
     td_result rc = TD_OK;
     for (size_t i = 0; i < of->ask->count && rc == TD_OK; i++) {
@@ -188,7 +190,7 @@ static td_result put_symbol_list(const request_job *of, td_buf *out, td_err *err
     json_writer writer;
     json_write_begin(&writer, out);
     json_write_array_begin(&writer);
-    for (size_t i = 0; i < of->ask->count; i++)
+    for (size_t i = 0; i < of->ask->count && !of->topic.is_whole; i++)
         json_write_text(&writer, of->ask->topics[i] + topic_stem_size(of->ask->topics[i]) + 1);
     json_write_array_end(&writer);
     return json_write_end(&writer, err);
@@ -252,8 +254,10 @@ static td_result ask_value(void *user, unsigned id, const char *suffix, td_buf *
     case ASK_TOPIC:
         return put_topic(of->spoken, of->ask->topics[0], out, err);
     case ASK_SYMBOLS:
+        *is_there = !of->topic.is_whole;
         return put_symbols(of, out, err);
     case ASK_SYMBOL_LIST:
+        *is_there = !of->topic.is_whole;
         return put_symbol_list(of, out, err);
     case ASK_NAME:
         return put_name(of, out, err);

@@ -35,6 +35,7 @@
     X(ASK1_PRICE, "ask1_price", DECIMAL)                                                           \
     X(ASK1_SIZE, "ask1_size", DECIMAL)                                                             \
     X(ASK_VALUE, "ask_value", DECIMAL)                                                             \
+    X(ASSET_CLASS, "asset_class", TEXT)                                                            \
     X(ATM_IV, "atm_iv", DECIMAL)                                                                   \
     X(ATTACHED_LINK_ID, "attached_link_id", TEXT)                                                  \
     X(ATTACHED_ORDERS, "attached_orders", JSON)                                                    \
@@ -67,6 +68,7 @@
     X(BORROW_AMOUNT, "borrow_amount", DECIMAL)                                                     \
     X(BORROW_CONVERSION_RISK, "borrow_conversion_risk", INTEGER)                                   \
     X(BORROW_FROZEN, "borrow_frozen", DECIMAL)                                                     \
+    X(BORROW_RATE, "borrow_rate", DECIMAL)                                                         \
     X(BREAK_EVEN_PRICE, "break_even_price", DECIMAL)                                               \
     X(BROKER_ORDER_PRICE, "broker_order_price", DECIMAL)                                           \
     X(BUST_LOSS, "bust_loss", DECIMAL)                                                             \
@@ -74,6 +76,7 @@
     X(BUY_LIMIT, "buy_limit", DECIMAL)                                                             \
     X(BUYER_ORDER_ID, "buyer_order_id", TEXT)                                                      \
     X(CAN_BE_COLLATERAL, "can_be_collateral", BOOL)                                                \
+    X(CAN_BORROW, "can_borrow", BOOL)                                                              \
     X(CAN_DEPOSIT, "can_deposit", BOOL)                                                            \
     X(CAN_TRADE, "can_trade", BOOL)                                                                \
     X(CAN_WITHDRAW, "can_withdraw", BOOL)                                                          \
@@ -93,12 +96,14 @@
     X(CODE, "code", INTEGER)                                                                       \
     X(COIN, "coin", TEXT)                                                                          \
     X(COIN_PRICE_USD, "coin_price_usd", DECIMAL)                                                   \
+    X(COLLATERAL_RATIO, "collateral_ratio", DECIMAL)                                               \
     X(COLLATERAL_RESTRICTION, "collateral_restriction", INTEGER)                                   \
     X(CONN_ID, "conn_id", TEXT)                                                                    \
     X(CONTINGENCY_TYPE, "contingency_type", TEXT)                                                  \
     X(CONTRACT_STATUS, "contract_status", TEXT)                                                    \
     X(CONTRACT_TYPE, "contract_type", TEXT)                                                        \
     X(CONTRACTS, "contracts", DECIMAL)                                                             \
+    X(COST_PRECISION, "cost_precision", INTEGER)                                                   \
     X(COST_PRICE, "cost_price", DECIMAL)                                                           \
     X(COUNTDOWN_HOUR, "countdown_hours", INTEGER)                                                  \
     X(CREATE_TYPE, "create_type", TEXT)                                                            \
@@ -120,6 +125,7 @@
     X(DELTA_COIN, "delta_coin", DECIMAL)                                                           \
     X(DESCRIPTION, "description", TEXT)                                                            \
     X(DISCOUNT_EQUITY, "discount_equity", DECIMAL)                                                 \
+    X(DISPLAY_PRECISION, "display_precision", INTEGER)                                             \
     X(DURATION, "duration_s", INTEGER)                                                             \
     X(END, "end_ns", TIME_NS)                                                                      \
     X(ENTRY_PRICE, "entry_price", DECIMAL)                                                         \
@@ -130,6 +136,8 @@
     X(EXCHANGE_TIME, "exchange_ns", TIME_NS)                                                       \
     X(EXEC_FEE, "exec_fee", DECIMAL)                                                               \
     X(EXEC_FEE_COIN, "exec_fee_coin", TEXT)                                                        \
+    X(EXEC_FEE_USD, "exec_fee_usd", DECIMAL)                                                       \
+    X(EXEC_FEES, "exec_fees", JSON)                                                                \
     X(EXEC_ID, "exec_id", TEXT)                                                                    \
     X(EXEC_TIME, "exec_ns", TIME_NS)                                                               \
     X(EXEC_PNL, "exec_pnl", DECIMAL)                                                               \
@@ -140,11 +148,14 @@
     X(EXECUTED_DURATION, "executed_duration_s", INTEGER)                                           \
     X(EXPECT_PRICE, "expect_price", DECIMAL)                                                       \
     X(EXPIRES_TIME, "expires_ns", TIME_NS)                                                         \
+    X(EXTERNAL_EXEC_ID, "external_exec_id", TEXT)                                                  \
+    X(EXTERNAL_ORDER_ID, "external_order_id", TEXT)                                                \
     X(EXTRA_FEES, "extra_fees", JSON)                                                              \
     X(EXTRA_INFO, "extra_info", JSON)                                                              \
     X(FAIR_BASIS, "fair_basis", DECIMAL)                                                           \
     X(FAIR_BASIS_RATE, "fair_basis_rate", DECIMAL)                                                 \
     X(FEE_COIN, "fee_coin", TEXT)                                                                  \
+    X(FEE_PREFERENCE, "fee_preference", TEXT)                                                      \
     X(FEE_RATE, "fee_rate", DECIMAL)                                                               \
     X(FIRST_SEQ, "first_seq", INTEGER)                                                             \
     X(FIRST_TRADE_ID, "first_trade_id", TEXT)                                                      \
@@ -163,21 +174,25 @@
     X(FUNDING_RATE_INTERVAL, "funding_rate_interval_hours", INTEGER)                               \
     X(GAMMA, "gamma", DECIMAL)                                                                     \
     X(GAMMA_COIN, "gamma_coin", DECIMAL)                                                           \
+    X(HAS_INDEX, "has_index", BOOL)                                                                \
     X(HIGH, "high", DECIMAL)                                                                       \
     X(HIGH_PRICE_24H, "high_price_24h", DECIMAL)                                                   \
     X(HIGH_PRICE_52W, "high_price_52w", DECIMAL)                                                   \
     X(HIGH_PRICES, "high_prices", JSON)                                                            \
     X(HREF, "href", TEXT)                                                                          \
+    X(ICEBERG_LEAVES_SIZE, "iceberg_leaves_size", DECIMAL)                                         \
     X(ICEBERG_SIZE, "iceberg_size", DECIMAL)                                                       \
     X(LEVEL_ID, "id", TEXT)                                                                        \
     X(IMPACT_VALUE, "impact_value", DECIMAL)                                                       \
     X(IMPORT_TIME, "import_ns", TIME_NS)                                                           \
     X(INDEX_PRICE, "index_price", DECIMAL)                                                         \
+    X(INITIAL_MARGIN_RATE, "initial_margin_rate", DECIMAL)                                         \
     X(INSTRUMENT_FAMILY, "instrument_family", TEXT)                                                \
     X(INSTRUMENT_ID, "instrument_id", INTEGER)                                                     \
     X(INTEREST_RATE, "interest_rate", DECIMAL)                                                     \
     X(INTEREST_VALUE, "interest_value", DECIMAL)                                                   \
     X(INTERVAL, "interval", TEXT)                                                                  \
+    X(IS_AMENDED, "is_amended", BOOL)                                                              \
     X(IS_AUTO_ADD_MARGIN, "is_auto_add_margin", BOOL)                                              \
     X(IS_BINARY, "is_binary", BOOL)                                                                \
     X(IS_BLOCK_TRADE, "is_block_trade", BOOL)                                                      \
@@ -194,12 +209,16 @@
     X(IS_LAST_PAGE, "is_last_page", BOOL)                                                          \
     X(IS_LEVERAGE, "is_leverage", BOOL)                                                            \
     X(IS_LIMIT_MAKER, "is_limit_maker", BOOL)                                                      \
+    X(IS_LIQUIDATION, "is_liquidation", BOOL)                                                      \
     X(IS_MAKER, "is_maker", BOOL)                                                                  \
+    X(IS_MARGIN_BORROW, "is_margin_borrow", BOOL)                                                  \
+    X(IS_MARGINABLE, "is_marginable", BOOL)                                                        \
     X(IS_MMP, "is_mmp", BOOL)                                                                      \
     X(IS_MULTI_ASSET, "is_multi_asset", BOOL)                                                      \
     X(IS_NORMAL, "is_normal", BOOL)                                                                \
     X(IS_POST_ONLY, "is_post_only", BOOL)                                                          \
     X(IS_PRICE_PROTECTED, "is_price_protected", BOOL)                                              \
+    X(IS_PRICE_UNPROTECTED, "is_price_unprotected", BOOL)                                          \
     X(IS_RANDOM, "is_random", BOOL)                                                                \
     X(IS_REDUCE_ONLY, "is_reduce_only", BOOL)                                                      \
     X(IS_RPI_TAKER, "is_rpi_taker", BOOL)                                                          \
@@ -227,6 +246,7 @@
     X(LAST_TRADE_TIME, "last_trade_ns", TIME_NS)                                                   \
     X(LEAVES_SIZE, "leaves_size", DECIMAL)                                                         \
     X(LEAVES_VALUE, "leaves_value", DECIMAL)                                                       \
+    X(LEDGER_ID, "ledger_id", TEXT)                                                                \
     X(LEVEL_ACTION, "level_action", TEXT)                                                          \
     X(LEVERAGE, "leverage", DECIMAL)                                                               \
     X(LEVERAGE_SYS_UPDATED, "leverage_sys_updated_ns", TIME_NS)                                    \
@@ -237,6 +257,7 @@
     X(LIQUIDATED_COUNT, "liquidated_count", INTEGER)                                               \
     X(LIQUIDATION_TYPE, "liquidation_type", TEXT)                                                  \
     X(LOCKED_BALANCE, "locked_balance", DECIMAL)                                                   \
+    X(LONG_LIMIT, "long_limit", DECIMAL)                                                           \
     X(LOW, "low", DECIMAL)                                                                         \
     X(LOW_PRICE_24H, "low_price_24h", DECIMAL)                                                     \
     X(LOW_PRICE_52W, "low_price_52w", DECIMAL)                                                     \
@@ -256,10 +277,14 @@
     X(MATCH_ORDER_ID, "match_order_id", TEXT)                                                      \
     X(MAX_BALANCE, "max_balance", DECIMAL)                                                         \
     X(MAX_CHASE_PRICE, "max_chase_price", DECIMAL)                                                 \
+    X(MAX_COLLATERAL_USD, "max_collateral_usd", DECIMAL)                                           \
     X(MAX_LOAN, "max_loan", DECIMAL)                                                               \
     X(MAX_SPOT_IN_USE, "max_spot_in_use", DECIMAL)                                                 \
+    X(MIN_NOTIONAL, "min_notional", DECIMAL)                                                       \
+    X(MIN_QTY, "min_qty", DECIMAL)                                                                 \
     X(MISC, "misc", TEXT)                                                                          \
     X(MMR_SYS_UPDATED, "mmr_sys_updated_ns", TIME_NS)                                              \
+    X(MULTIPLIER, "multiplier", DECIMAL)                                                           \
     X(NAV, "nav", DECIMAL)                                                                         \
     X(NEXT_FUNDING_TIME, "next_funding_ns", TIME_NS)                                               \
     X(NOTICE_ID, "notice_id", TEXT)                                                                \
@@ -281,6 +306,7 @@
     X(OPEN_UTC, "open_utc0", DECIMAL)                                                              \
     X(OPEN_CHINA, "open_utc8", DECIMAL)                                                            \
     X(OPEN_VALUE, "open_value", DECIMAL)                                                           \
+    X(OPERATION_SUBTYPE, "operation_subtype", TEXT)                                                \
     X(OPERATION_TYPE, "operation_type", TEXT)                                                      \
     X(OPTION_TYPE, "option_type", TEXT)                                                            \
     X(OPTION_VALUE, "option_value", DECIMAL)                                                       \
@@ -326,6 +352,7 @@
     X(PRE_OPEN_TIME, "pre_open_ns", TIME_NS)                                                       \
     X(PRE_OPEN_PRICE, "pre_open_price", DECIMAL)                                                   \
     X(PRE_OPEN_SIZE, "pre_open_size", DECIMAL)                                                     \
+    X(PRECISION, "precision", INTEGER)                                                             \
     X(PREDICTED_DELIVERY_PRICE, "predicted_delivery_price", DECIMAL)                               \
     X(PREDICTED_FUNDING_RATE, "predicted_funding_rate", DECIMAL)                                   \
     X(PREMIUM, "premium", DECIMAL)                                                                 \
@@ -341,14 +368,18 @@
     X(PRICE_BEFORE_24H, "price_before_24h", DECIMAL)                                               \
     X(PRICE_CHANGE_24H, "price_change_24h", DECIMAL)                                               \
     X(PRICE_IV, "price_iv", DECIMAL)                                                               \
+    X(PRICE_PRECISION, "price_precision", INTEGER)                                                 \
     X(PRICE_USD, "price_usd", DECIMAL)                                                             \
     X(PRODUCTS, "products", JSON)                                                                  \
     X(PUSH_ACTION, "push_action", TEXT)                                                            \
     X(PUSH_ID, "push_id", TEXT)                                                                    \
+    X(QTY_PRECISION, "qty_precision", INTEGER)                                                     \
+    X(QTY_STEP, "qty_step", DECIMAL)                                                               \
     X(QUICK_MARGIN_TYPE, "quick_margin_type", TEXT)                                                \
     X(QUOTE_BALANCE, "quote_balance", DECIMAL)                                                     \
     X(QUOTE_COIN, "quote_coin", TEXT)                                                              \
     X(QUOTE_SYMBOL, "quote_symbol", TEXT)                                                          \
+    X(RATE_COUNT, "rate_count", DECIMAL)                                                           \
     X(RATE_LIMIT, "rate_limit", INTEGER)                                                           \
     X(RATE_LIMIT_LEFT, "rate_limit_left", INTEGER)                                                 \
     X(RATE_LIMIT_RESET, "rate_limit_reset_ns", TIME_NS)                                            \
@@ -359,6 +390,7 @@
     X(REBATE, "rebate", DECIMAL)                                                                   \
     X(REBATE_COIN, "rebate_coin", TEXT)                                                            \
     X(RECV_WINDOW, "recv_window_ms", INTEGER)                                                      \
+    X(REFERENCE_ID, "reference_id", TEXT)                                                          \
     X(REFERER, "referer", TEXT)                                                                    \
     X(REJECT_REASON, "reject_reason", TEXT)                                                        \
     X(REQUEST_ID, "request_id", TEXT)                                                              \
@@ -375,6 +407,7 @@
     X(SELL_LIMIT, "sell_limit", DECIMAL)                                                           \
     X(SELLER_ORDER_ID, "seller_order_id", TEXT)                                                    \
     X(SEND_TIME, "send_ns", TIME_NS)                                                               \
+    X(SENDER_ID, "sender_id", TEXT)                                                                \
     X(SENT_TIME, "sent_ns", TIME_NS)                                                               \
     X(SEQ, "seq", INTEGER)                                                                         \
     X(SERVICE_STEP, "service_step", TEXT)                                                          \
@@ -391,6 +424,7 @@
     X(SETTLED_FUNDING_RATE, "settled_funding_rate", DECIMAL)                                       \
     X(SETTLED_PNL, "settled_pnl", DECIMAL)                                                         \
     X(SETTLEMENT_PRICE, "settlement_price", DECIMAL)                                               \
+    X(SHORT_LIMIT, "short_limit", DECIMAL)                                                         \
     X(TRACE_SI, "si", TEXT)                                                                        \
     X(SIDE, "side", SIDE)                                                                          \
     X(SINGLE_OPEN_INTEREST, "single_open_interest", DECIMAL)                                       \
@@ -448,6 +482,7 @@
     X(THETA, "theta", DECIMAL)                                                                     \
     X(THETA_COIN, "theta_coin", DECIMAL)                                                           \
     X(TRACE_TI, "ti", TEXT)                                                                        \
+    X(TICK, "tick", DECIMAL)                                                                       \
     X(TICK_DIRECTION, "tick_direction", TEXT)                                                      \
     X(TIME_IN_FORCE, "time_in_force", TEXT)                                                        \
     X(TIME_TO_SETTLE, "time_to_settle_s", INTEGER)                                                 \
@@ -490,6 +525,8 @@
     X(TRIGGER_TIME, "trigger_ns", TIME_NS)                                                         \
     X(TRIGGER_PRICE, "trigger_price", DECIMAL)                                                     \
     X(TRIGGERED_ORDER_ID, "triggered_order_id", TEXT)                                              \
+    X(TRIGGERED_PRICE, "triggered_price", DECIMAL)                                                 \
+    X(TRIGGERS, "triggers", JSON)                                                                  \
     X(TURNOVER, "turnover", DECIMAL)                                                               \
     X(TURNOVER_24H, "turnover_24h", DECIMAL)                                                       \
     X(TWAP_RISK, "twap_risk", INTEGER)                                                             \
@@ -519,6 +556,7 @@
     X(VWAP, "vwap", DECIMAL)                                                                       \
     X(VWAP_24H, "vwap_24h", DECIMAL)                                                               \
     X(WALLET_BALANCE, "wallet_balance", DECIMAL)                                                   \
+    X(WALLETS, "wallets", JSON)                                                                    \
     X(WORKING_TIME, "working_ns", TIME_NS)                                                         \
     /* end */
 

@@ -23,6 +23,11 @@ static const topic_parameter *find_parameter(const topic_parts *parts, td_bytes 
     return NULL;
 }
 
+int topic_parts_is_whole(const topic_parts *parts, td_bytes name)
+{
+    return parts->without_symbol != NULL && td_bytes_is_any(name, parts->without_symbol);
+}
+
 int topic_parts_find(const topic_parts *parts, parts_frame frame, json_value root, json_value *out)
 {
     const char *key = frame == PARTS_OF_REQUEST ? parts->request : parts->answer;
@@ -36,6 +41,7 @@ split_topic topic_parts_read(const topic_parts *parts, parts_frame frame, json_v
     if (!topic_parts_find(parts, frame, root, &root))
         return out;
     (void)dialect_text_scalar(root, parts->name, &out.name); /* missing parts stay empty */
+    out.is_whole = (uint8_t)topic_parts_is_whole(parts, out.name);
     if (!dialect_text_first(root, parts->symbols, &out.symbol))
         for (const char *const *path = parts->symbols; *path != NULL && !out.has_list; path++)
             out.has_list = json_find_path(root, *path, &out.symbols) &&
@@ -64,10 +70,12 @@ static td_result append(td_buf *texts, td_bytes part, td_err *err)
     return part.size == 0 ? TD_OK : td_buf_append(texts, part.data, part.size, err);
 }
 
-/* Append name[.parameter].symbol to texts. */
+/* Append name[.parameter].symbol, or the name alone, to texts. */
 static td_result append_topic(td_buf *texts, const split_topic *of, td_bytes symbol, td_err *err)
 {
     td_result rc = append(texts, of->name, err);
+    if (of->is_whole)
+        return rc;
     if (rc == TD_OK && of->of != NULL)
         rc = td_buf_append(texts, &of->of->joint, 1, err);
     if (rc == TD_OK && of->of != NULL)
@@ -94,7 +102,7 @@ td_result topic_parts_compose(dialect_parser *parser, const split_topic *of, sym
     td_result rc = TD_OK;
     json_value element;
     td_bytes symbol = of->symbol;
-    if (!of->has_list && form == SYMBOL_ONE)
+    if (of->is_whole || (!of->has_list && form == SYMBOL_ONE))
         return add_topic(parser, of, symbol, err);
     td_bytes rest = symbol.data == NULL ? td_bytes_str("") : symbol;
     while (!of->has_list && rc == TD_OK && td_bytes_next(&rest, ',', &symbol))
@@ -144,6 +152,14 @@ td_result topic_parts_split(const topic_parts *parts, const char *topic, split_t
     if (strlen(topic) > LIMIT_TOPIC_BYTES)
         return td_err_set(err, TD_E_INVALID, "a topic of %zu characters: 1 to %u are allowed",
                           strlen(topic), LIMIT_TOPIC_BYTES);
+    out->is_whole = (uint8_t)topic_parts_is_whole(parts, td_bytes_of(topic, name));
+    if (out->is_whole && stem > 0)
+        return td_err_set(err, TD_E_INVALID, "topic '%s': %.*s has no symbol", topic, (int)name,
+                          topic);
+    if (out->is_whole) {
+        out->name = td_bytes_of(topic, name);
+        return TD_OK;
+    }
     if (name == 0 || stem == 0 || topic[stem + 1] == '\0')
         return td_err_set(err, TD_E_INVALID,
                           "topic '%s' names no symbol: this family needs one (depth.BTCUSDT)",

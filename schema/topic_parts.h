@@ -25,6 +25,8 @@ typedef struct topic_parts {
     const char *const *symbols; /* paths of its symbol; the first that is there counts */
     topic_parameter *parameters;
     size_t parameter_count;
+    const char *const *without_symbol; /* names of topics that are the name alone; ends with NULL.
+                                          NULL: there are none */
 } topic_parts;
 
 /* The frames in which topics are in parts. */
@@ -38,7 +40,11 @@ typedef struct split_topic {
     td_bytes symbol;    /* in a request maybe a list, "A,B" */
     json_value symbols; /* if has_list: the list of symbols, instead */
     uint8_t has_list;
+    uint8_t is_whole; /* the topic has no symbol, whatever symbols a frame has */
 } split_topic;
+
+/* 1 if the topics of this name have no symbol. */
+int topic_parts_is_whole(const topic_parts *parts, td_bytes name);
 
 /* The parts in a request, or in an answer that repeats it. Missing parts are empty. */
 split_topic topic_parts_read(const topic_parts *parts, parts_frame frame, json_value root);

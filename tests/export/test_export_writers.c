@@ -104,6 +104,7 @@ static void test_trades_have_markets(void **state)
         {"v5-misc", NULL, NULL},
         {"okx", "okx", "books"},
         {"kraken-v2", "kraken", "book-1000"},
+        {"kraken-v2-private", NULL, NULL},
         {"kraken-v1", "kraken", "book-1000"},
         {"bitstamp", "bitstamp", "diff_order_book"},
         {"binance-usdm", "binance-futures", "depth@100ms"},

@@ -58,6 +58,28 @@ static void test_asks(void **state)
                "[\"BTC/USD\"]},\"req_id\":3}");
 }
 
+/* Topics without a symbol: a request for one, whatever follows it in the list. */
+static void test_asks_without_symbol(void **state)
+{
+    (void)state;
+    static const char *const LISTS[] = {"instrument", "trade.BTC/USD"};
+    static const char *const WRONG[] = {"instrument.BTC/USD"};
+    static const char *const NONE[] = {"trade"};
+    const dialect_ask wrong = {.kind = REQUEST_SUBSCRIBE, .topics = WRONG, .count = 1};
+    const dialect_ask none = {.kind = REQUEST_SUBSCRIBE, .topics = NONE, .count = 1};
+    td_err err;
+    td_buf out;
+    td_buf_init(&out, 4096);
+    assert_int_equal(dialect_fit(kraken()->dialect, LISTS, 2), 1);
+    assert_ask(REQUEST_SUBSCRIBE, LISTS, 1,
+               "{\"method\":\"subscribe\",\"params\":{\"channel\":\"instrument\"},\"req_id\":3}");
+    assert_int_equal(dialect_ask_topics(kraken()->dialect, &out, &wrong, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "instrument has no symbol"));
+    assert_int_equal(dialect_ask_topics(kraken()->dialect, &out, &none, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "names no symbol"));
+    td_buf_fini(&out);
+}
+
 static void test_answers(void **state)
 {
     (void)state;
@@ -79,6 +101,13 @@ static void test_answers(void **state)
         {"{\"method\":\"subscribe\",\"result\":{\"channel\":\"ticker\",\"snapshot\":true,"
          "\"symbol\":\"BTC/USD\"},\"success\":true}",
          ANSWER_TOPICS, 1, "", "ticker-trades.BTC/USD ", ""},
+        {"{\"method\":\"subscribe\",\"result\":{\"channel\":\"instrument\",\"snapshot\":true},"
+         "\"success\":true}",
+         ANSWER_TOPICS, 1, "", "instrument ", ""},
+        {"{\"method\":\"subscribe\",\"result\":{\"channel\":\"executions\",\"maxratecount\":125,"
+         "\"snap_orders\":true,\"snap_trades\":true,\"snapshot\":true,\"warnings\":[]},"
+         "\"success\":true}",
+         ANSWER_TOPICS, 1, "", "executions ", ""},
         {"{\"error\":\"Currency pair not supported XBT/USD\",\"method\":\"subscribe\",\"success\":"
          "false,\"symbol\":\"XBT/USD\",\"time_in\":\"2026-09-25T17:48:54.701041Z\"}",
          ANSWER_TOPICS, 0, "Currency pair not supported XBT/USD", "", "XBT/USD"},
@@ -153,6 +182,11 @@ static void test_requests(void **state)
         {"{\"method\":\"subscribe\",\"params\":{\"channel\":\"ohlc\",\"symbol\":[\"A/B\"]}}",
          "ohlc.1.A/B "},
         {"{\"method\":\"subscribe\",\"channel\":\"book\",\"symbol\":[\"A/B\"]}", ". "},
+        {"{\"method\":\"subscribe\",\"params\":{\"channel\":\"instrument\",\"snapshot\":true}}",
+         "instrument "},
+        {"{\"method\":\"subscribe\",\"params\":{\"channel\":\"balances\",\"symbol\":[\"A\",\"B\"],"
+         "\"token\":\"x\"}}",
+         "balances "},
     };
     dialect_parser *parser = dialect_parser_open();
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
@@ -218,8 +252,11 @@ static void test_open_frames(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_asks),        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_requests),    cmocka_unit_test(test_refused_symbols),
+        cmocka_unit_test(test_asks),
+        cmocka_unit_test(test_asks_without_symbol),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_refused_symbols),
         cmocka_unit_test(test_open_frames),
     };
     return cmocka_run_group_tests_name("schema/kraken_v2", tests, NULL, NULL);

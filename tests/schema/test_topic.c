@@ -64,6 +64,7 @@ static void test_families(void **state)
         {"deribit", DIALECT_COUNT, "wss://www.deribit.com/ws/api/v2", NULL,
          "wss://test.deribit.com/ws/api/v2"},
         {"kraken-v2", DIALECT_COUNT, "wss://ws.kraken.com/v2", NULL, NULL},
+        {"kraken-v2-private", DIALECT_COUNT, NULL, "wss://ws-auth.kraken.com/v2", NULL},
         {"kraken-v1", DIALECT_COUNT, "wss://ws.kraken.com", NULL, NULL},
         {"okx", DIALECT_COUNT, "wss://ws.okx.com:8443/ws/v5/public",
          "wss://ws.okx.com:8443/ws/v5/private", "wss://wspap.okx.com:8443/ws/v5/public"},

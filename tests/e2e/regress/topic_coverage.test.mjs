@@ -19,6 +19,7 @@ const REASONS = [
   ["dated", ".*", ["book", "simulated", "served"], "an older form of the topic, gone today"],
   [".*", ".*[wW]allet.*", ["continuity"], "nothing in it rises: each frame stands alone"],
   ["v5-trade", ".*", ["continuity"], "answers have no order"],
+  ["kraken-v2", "instrument", ["continuity"], "nothing in it rises: each frame stands alone"],
   [
     "bitstamp",
     ".*",
@@ -50,7 +51,7 @@ const REASONS = [
     "the simulator sends the topics of one symbol",
   ],
   [
-    "binance-(usdm|spot)-private",
+    "binance-(usdm|spot)-private|kraken-v[12]-private",
     ".*",
     ["simulated", "served", "continuity"],
     "the simulator has no account of this exchange",

@@ -276,6 +276,7 @@ export const SESSION = {
       "book-100.ETH/USD",
       "ticker-trades.BTC/USD",
       "ticker-bbo.ETH/USD",
+      "instrument",
     ],
   },
   "kraken-v2-deep": {

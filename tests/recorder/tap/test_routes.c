@@ -136,6 +136,8 @@ static void test_the_upstream_decides(void **state)
         {"wss://ws.okx.com:8443", {NULL}, "/ws/v5/public?brokerId=9999", "okx"},
         {"wss://ws.okx.com:8443", {NULL}, "/ws/v5/private", "okx"},
         {"wss://ws.kraken.com", {NULL}, "/", "kraken-v1"},
+        {"wss://ws.kraken.com", {NULL}, "/v2", "kraken-v2"},
+        {"wss://ws-auth.kraken.com", {NULL}, "/v2", "kraken-v2-private"},
         {"wss://ws.bitstamp.net", {NULL}, "/", "bitstamp"},
         {"wss://advanced-trade-ws.coinbase.com", {NULL}, "/", "coinbase-advanced"},
         {"wss://advanced-trade-ws-user.coinbase.com", {NULL}, "/", "coinbase-advanced"},
