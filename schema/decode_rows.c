@@ -421,14 +421,14 @@ static int walk_node(rows *r, plan_node *node, json_value value)
     return refuse_value(r, DECODE_WRONG_TYPE, value, NULL);
 }
 
-/* Check that required fields of the envelope are present. */
+/* Check that required fields of the envelope are present, and not null. */
 static int check_envelope(rows *r)
 {
     const topic_row *row = r->p->row;
     json_value value;
     for (size_t i = 0; i < row->envelope_count; i++)
         if ((row->envelope[i].flags & FIELD_REQUIRED) &&
-            !json_find_path(r->root, row->envelope[i].key, &value))
+            (!json_find_path(r->root, row->envelope[i].key, &value) || json_is_null(value)))
             return refuse(r, DECODE_MISSING_FIELD, 0, row->envelope[i].key);
     return 1;
 }

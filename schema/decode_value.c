@@ -122,9 +122,14 @@ static int read_side(field_type type, td_bytes text, uint8_t *out)
 }
 
 /* Read a time in the field's unit, up to the year 2262 (63 bits of ns). Accepts RFC 3339 whatever
- * the unit, because some fields changed from one form to the other. */
+ * the unit, because some fields changed from one form to the other. The year 1 is how Go writes a
+ * time that is not set: 0, as where the unit is a number. */
 static int read_time(const field_row *field, td_bytes text, uint64_t *out)
 {
+    static const char NOT_SET[] = "0001-01-01T00:00:00Z";
+    *out = 0;
+    if (td_bytes_is(text, NOT_SET))
+        return 1;
     if (text.size > 4 && text.data[4] == '-')
         return td_time_parse_rfc3339(text, out, NULL) == TD_OK && *out <= (uint64_t)INT64_MAX;
     uint64_t unit_ns = field_unit_ns(field->unit);

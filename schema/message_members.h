@@ -75,6 +75,7 @@
     X(BUST_PRICE, "bust_price", DECIMAL)                                                           \
     X(BUY_LIMIT, "buy_limit", DECIMAL)                                                             \
     X(BUYER_ORDER_ID, "buyer_order_id", TEXT)                                                      \
+    X(BUYING_POWER, "buying_power", DECIMAL)                                                       \
     X(CAN_BE_COLLATERAL, "can_be_collateral", BOOL)                                                \
     X(CAN_BORROW, "can_borrow", BOOL)                                                              \
     X(CAN_DEPOSIT, "can_deposit", BOOL)                                                            \
@@ -98,6 +99,7 @@
     X(COIN_PRICE_USD, "coin_price_usd", DECIMAL)                                                   \
     X(COLLATERAL_RATIO, "collateral_ratio", DECIMAL)                                               \
     X(COLLATERAL_RESTRICTION, "collateral_restriction", INTEGER)                                   \
+    X(COMPLETION_PERCENT, "completion_percent", DECIMAL)                                           \
     X(CONN_ID, "conn_id", TEXT)                                                                    \
     X(CONTINGENCY_TYPE, "contingency_type", TEXT)                                                  \
     X(CONTRACT_STATUS, "contract_status", TEXT)                                                    \
@@ -131,6 +133,7 @@
     X(ENTRY_PRICE, "entry_price", DECIMAL)                                                         \
     X(ENVIRONMENT, "environment", TEXT)                                                            \
     X(EQUITY, "equity", DECIMAL)                                                                   \
+    X(EVENT_ID, "event_id", TEXT)                                                                  \
     X(EVENT_TYPE, "event_type", TEXT)                                                              \
     X(EXCHANGE_ID, "exchange_id", INTEGER)                                                         \
     X(EXCHANGE_TIME, "exchange_ns", TIME_NS)                                                       \
@@ -192,6 +195,7 @@
     X(INTEREST_RATE, "interest_rate", DECIMAL)                                                     \
     X(INTEREST_VALUE, "interest_value", DECIMAL)                                                   \
     X(INTERVAL, "interval", TEXT)                                                                  \
+    X(INTRADAY_MARGIN, "intraday_margin", JSON)                                                    \
     X(IS_AMENDED, "is_amended", BOOL)                                                              \
     X(IS_AUTO_ADD_MARGIN, "is_auto_add_margin", BOOL)                                              \
     X(IS_BINARY, "is_binary", BOOL)                                                                \
@@ -253,7 +257,10 @@
     X(LIABILITY, "liability", DECIMAL)                                                             \
     X(LIABILITY_COIN, "liability_coin", TEXT)                                                      \
     X(LINKED_ORDER, "linked_order", JSON)                                                          \
+    X(LIQ_BUFFER, "liq_buffer", DECIMAL)                                                           \
+    X(LIQ_BUFFER_PERCENT, "liq_buffer_percent", DECIMAL)                                           \
     X(LIQ_PRICE, "liq_price", DECIMAL)                                                             \
+    X(LIQ_THRESHOLD, "liq_threshold", DECIMAL)                                                     \
     X(LIQUIDATED_COUNT, "liquidated_count", INTEGER)                                               \
     X(LIQUIDATION_TYPE, "liquidation_type", TEXT)                                                  \
     X(LOCKED_BALANCE, "locked_balance", DECIMAL)                                                   \
@@ -326,6 +333,7 @@
     X(ORDER_STATUS, "order_status", TEXT)                                                          \
     X(ORDER_TYPE, "order_type", TEXT)                                                              \
     X(ORDER_VALUE, "order_value", DECIMAL)                                                         \
+    X(OVERNIGHT_MARGIN, "overnight_margin", JSON)                                                  \
     X(PAGE, "page", INTEGER)                                                                       \
     X(PAIR, "pair", TEXT)                                                                          \
     X(PARENT_EXEC_ID, "parent_exec_id", TEXT)                                                      \
@@ -348,6 +356,7 @@
     X(POSITION_SIDE, "position_side", TEXT)                                                        \
     X(POSITION_STATUS, "position_status", TEXT)                                                    \
     X(POSITION_VALUE, "position_value", DECIMAL)                                                   \
+    X(POSITIONS, "positions", JSON)                                                                \
     X(PRE_LISTING_PHASE, "pre_listing_phase", TEXT)                                                \
     X(PRE_OPEN_TIME, "pre_open_ns", TIME_NS)                                                       \
     X(PRE_OPEN_PRICE, "pre_open_price", DECIMAL)                                                   \
@@ -356,6 +365,7 @@
     X(PREDICTED_DELIVERY_PRICE, "predicted_delivery_price", DECIMAL)                               \
     X(PREDICTED_FUNDING_RATE, "predicted_funding_rate", DECIMAL)                                   \
     X(PREMIUM, "premium", DECIMAL)                                                                 \
+    X(PREV_EVENT_ID, "prev_event_id", TEXT)                                                        \
     X(PREV_FUNDING_TIME, "prev_funding_ns", TIME_NS)                                               \
     X(PREV_PRICE_1H, "prev_price_1h", DECIMAL)                                                     \
     X(PREV_PRICE_24H, "prev_price_24h", DECIMAL)                                                   \
@@ -399,6 +409,7 @@
     X(RHO, "rho", DECIMAL)                                                                         \
     X(RISK_ID, "risk_id", INTEGER)                                                                 \
     X(RISK_LIMIT_VALUE, "risk_limit_value", DECIMAL)                                               \
+    X(RISK_MANAGED_BY, "risk_managed_by", TEXT)                                                    \
     X(ROI, "roi", DECIMAL)                                                                         \
     X(RPC_METHOD, "rpc_method", TEXT)                                                              \
     X(RPC_VERSION, "rpc_version", TEXT)                                                            \
@@ -524,6 +535,7 @@
     X(TRIGGER_DIRECTION, "trigger_direction", INTEGER)                                             \
     X(TRIGGER_TIME, "trigger_ns", TIME_NS)                                                         \
     X(TRIGGER_PRICE, "trigger_price", DECIMAL)                                                     \
+    X(TRIGGER_STATUS, "trigger_status", TEXT)                                                      \
     X(TRIGGERED_ORDER_ID, "triggered_order_id", TEXT)                                              \
     X(TRIGGERED_PRICE, "triggered_price", DECIMAL)                                                 \
     X(TRIGGERS, "triggers", JSON)                                                                  \
@@ -546,6 +558,7 @@
     X(USD_INDEX_PRICE, "usd_index_price", DECIMAL)                                                 \
     X(USD_VALUE, "usd_value", DECIMAL)                                                             \
     X(USER_ID, "user_id", TEXT)                                                                    \
+    X(VALUE_AFTER_FEES, "value_after_fees", DECIMAL)                                               \
     X(VEGA, "vega", DECIMAL)                                                                       \
     X(VEGA_COIN, "vega_coin", DECIMAL)                                                             \
     X(VERSION, "version", ABSENT)                                                                  \

@@ -116,6 +116,12 @@ static void test_asks(void **state)
     assert_int_equal(dialect_ask_topics(coinbase()->dialect, &out, &ask, NULL), TD_OK);
     assert_text(td_buf_view(&out), "{\"type\":\"subscribe\",\"product_ids\":[\"BTC-USD\","
                                    "\"ETH-USD\"],\"channel\":\"level2\"}");
+    static const char *const STATUS[] = {"status"};
+    const dialect_ask whole = {
+        .kind = REQUEST_SUBSCRIBE, .topics = STATUS, .count = 1, .id = "sub-4"};
+    td_buf_clear(&out);
+    assert_int_equal(dialect_ask_topics(coinbase()->dialect, &out, &whole, NULL), TD_OK);
+    assert_text(td_buf_view(&out), "{\"type\":\"subscribe\",\"channel\":\"status\"}");
     td_buf_fini(&out);
 }
 
@@ -138,6 +144,9 @@ static void test_answers(void **state)
          "candles.C level2.A level2.B ", 1, 0, 1, 0},
         {LISTING("\"level2\":[\"B\"],\"heartbeats\":[\"heartbeats\"]"), ANSWER_TOPICS,
          "level2.B heartbeats.heartbeats ", 1, 1, 0, 1},
+        /* Of an account: what is listed is its number, not a symbol. */
+        {LISTING("\"level2\":[\"A\"],\"user\":[\"3e625b74-1c4e-5967-ad38-4d26f30d4439\"]"),
+         ANSWER_TOPICS, "level2.A user ", 1, 1, 1, 0},
         {LISTING(""), ANSWER_TOPICS, "", 0, 1, 0, 1},
         {LISTING("\"ticker\":[\"A\",5],\"level2\":7"), ANSWER_TOPICS, "ticker.A ", 0, 1, 0, 1},
         {"{\"channel\":\"heartbeats\",\"sequence_num\":3,\"events\":[]}", ANSWER_PONG, "", 0, 0, 0,
