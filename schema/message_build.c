@@ -225,6 +225,16 @@ static void keep_value(message_builder *b, msg_value *value)
         keep_text(b, &value->as.text);
 }
 
+/* 1 if the paths of the row's entries imply their side (bids or asks), which is then a member of
+ * theirs, although no field is it. */
+static int implies_side(const topic_row *row)
+{
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        if ((row->items[i].flags & (ITEMS_BUY | ITEMS_SELL)) != 0)
+            return 1;
+    return 0;
+}
+
 /* Read a value as the type that the member has in the row. Returns 0 after a fault. */
 static int read_member(message_builder *b, int in_entry, td_bytes name, const written_value *value,
                        msg_value *out)
@@ -245,6 +255,11 @@ static int read_member(message_builder *b, int in_entry, td_bytes name, const wr
     if (row == NULL && read_as(b, guess_type(value), value, out)) {
         keep_value(b, out);
         return 1;
+    }
+    if (row != NULL && in_entry && out->member == MEMBER_SIDE && implies_side(row)) {
+        wanted = field_type_name(FIELD_SIDE);
+        if (read_as(b, FIELD_SIDE, value, out))
+            return 1;
     }
     if (wanted == NULL && row != NULL)
         fault_member(b, in_entry, name, "not a member of this topic");

@@ -59,6 +59,10 @@ static void test_answers(void **state)
          ANSWER_PONG, 0},
         {"{\"data\":{\"status\":\"success\"},\"channel\":\"\",\"event\":\"bts:heartbeat\"}",
          ANSWER_PONG, 0},
+        {"{\"event\":\"bts:request_reconnect\",\"channel\":\"\",\"data\":null}", ANSWER_PING, 0},
+        {"{\"event\":\"bts:subscription_succeeded\",\"channel\":\"private-my_orders_btcusd-1\","
+         "\"data\":{}}",
+         ANSWER_TOPICS, 0},
         {"{\"data\":{},\"channel\":\"diff_order_book_btcusd\",\"event\":\"data\"}", ANSWER_NONE, 0},
     };
     static const char *const TOPICS[] = {"diff_order_book.btcusd"};

@@ -60,21 +60,11 @@ const connsOf = (rows) => {
 const inbound = async (t, archive) => jsonLines(t, ["cat", "-a", archive, "--dir", "in"]);
 
 /** Record the connections of clients through tap. */
-async function tapped(t, dir, server, clients) {
+async function tapped(t, dir, server, clients, family = "binance-spot") {
   const archive = path.join(dir, "tape");
   const tap = await listening(
     t,
-    [
-      "tap",
-      "-a",
-      archive,
-      "--upstream",
-      server.url,
-      "--family",
-      "binance-spot",
-      "--ca-file",
-      server.ca,
-    ],
+    ["tap", "-a", archive, "--upstream", server.url, "--family", family, "--ca-file", server.ca],
     dir
   );
   const received = [];
@@ -227,6 +217,89 @@ test("events of an account, by a listen key or after a login, are decoded, and h
     text.join("").includes(`"listenKey":"${"*".repeat(KEY.length)}"`.replaceAll('"', '\\"'))
   );
 });
+
+/** Accounts whose requests have a token: the request, the answer, and frames of the tests of the decoder. */
+const TOKEN = "G38a1tGFzqGiUCmnegBcm8d4nfP3tytiNQz6tkCBYXY";
+const JWT = `eyJhbGciOiJFUzI1NiIsImtpZCI6Im9yZyJ9.${TOKEN}${TOKEN}.${TOKEN}${TOKEN}`;
+const ACCOUNTS = [
+  {
+    family: "kraken-v2-private",
+    target: "/v2",
+    secret: TOKEN,
+    request: { method: "subscribe", params: { channel: "executions", token: TOKEN }, req_id: 1 },
+    answer:
+      '{"method":"subscribe","req_id":1,"result":{"channel":"executions","maxratecount":125,"snap_orders":true,' +
+      '"snap_trades":true,"snapshot":true},"success":true,"time_in":"2026-04-11T16:48:26Z","time_out":"2026-04-11T16:48:26Z"}',
+    frames: ["executions.trades", "executions.trade", "balances.snapshot", "balances"],
+    topics: ["balances", "executions"],
+  },
+  {
+    family: "coinbase-advanced",
+    target: "/",
+    secret: JWT,
+    request: { type: "subscribe", channel: "user", jwt: JWT },
+    answer:
+      '{"channel":"subscriptions","client_id":"","timestamp":"2024-10-04T07:31:01.754118917Z","sequence_num":0,' +
+      '"events":[{"subscriptions":{"user":["3e625b74-1c4e-5967-ad38-4d26f30d4439"]}}]}',
+    frames: ["user.snapshot", "user", "futures_balance_summary"],
+    topics: ["futures_balance_summary", "user"],
+  },
+  {
+    family: "bitstamp",
+    target: "/",
+    secret: TOKEN,
+    request: {
+      event: "bts:subscribe",
+      data: { channel: "private-my_orders_btcusd-314159", auth: TOKEN },
+    },
+    answer:
+      '{"event":"bts:subscription_succeeded","channel":"private-my_orders_btcusd-314159","data":{}}',
+    frames: ["private-my_orders", "private-my_orders.stop", "private-my_trades"],
+    topics: ["private-my_orders", "private-my_trades"],
+  },
+];
+
+for (const { family, target, secret, request, answer, frames, topics } of ACCOUNTS)
+  test(`orders and balances of ${family} are decoded, and the token of the request is hidden`, async (t) => {
+    const dir = temporary(t);
+    const sent = frames.map((name, i) =>
+      fs
+        .readFileSync(`tests/golden/${family}/${name}.json`, "utf8")
+        .trim()
+        .replace(/"sequence_num":[0-9]+/, `"sequence_num":${i + 1}`)
+    );
+    const server = await scriptedServer(t, dir, {
+      message: (ws) => {
+        for (const frame of [answer, ...sent]) ws.send(frame);
+      },
+    });
+    const enough = (got) => got.length === sent.length + 1;
+    const { archive, received, tap } = await tapped(
+      t,
+      dir,
+      server,
+      [[target, { request, enough }]],
+      family
+    );
+    assert.deepEqual(received[0], [answer, ...sent]);
+    assert.deepEqual(server.received.requests, [request]); // unchanged
+    const kept = await inbound(t, archive);
+    assert.deepEqual([...new Set(kept.map((row) => `${row.feed} ${row.topic}`))].sort(), [
+      `${family} _control`,
+      ...topics.map((topic) => `${family} ${topic}`),
+    ]);
+    const replay = await json(t, ["replay", "-a", archive, "--json"], { status: null });
+    assert.equal(replay.undecoded, 0, JSON.stringify(replay.first_undecoded));
+    assert.equal(replay.unknown_fields, 0);
+    const text = [tap.program.stderr];
+    for (const args of [
+      ["cat", "-a", archive],
+      ["info", "-a", archive, "--json"],
+    ])
+      text.push((await tapedeck(t, args, { status: null })).stdout);
+    for (const part of secret.split(".")) assert.ok(!text.join("").includes(part));
+    assert.ok(text.join("").includes("*".repeat(secret.length)));
+  });
 
 test("lists of all symbols and partial books at /ws have the only topic of their connection", async (t) => {
   const dir = temporary(t);
