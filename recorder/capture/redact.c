@@ -399,15 +399,13 @@ redaction redactor_apply_text(redactor *self, uint8_t *bytes, size_t size)
 /* Overwrite secrets that are found by the names of their members. */
 static redaction hide_sent(sent_secrets *sent, uint8_t *bytes, size_t size, int is_binary)
 {
-    sent_found found = sent_secrets_find(sent, td_bytes_of(bytes, size), is_binary);
+    const sent_found found = sent_secrets_hide(sent, bytes, size, is_binary);
     const sent_range whole = {0, size};
     const sent_range *ranges = found.is_whole ? &whole : found.ranges;
     redaction done = {.count = (uint32_t)(found.is_whole ? 1 : found.count),
                       .is_whole = found.is_whole};
-    for (size_t i = 0; i < done.count; i++) {
-        memset(bytes + ranges[i].offset, '*', ranges[i].size);
+    for (size_t i = 0; i < done.count; i++)
         done.bytes += ranges[i].size;
-    }
     done.first_offset = done.count > 0 ? ranges[0].offset : 0;
     return done;
 }

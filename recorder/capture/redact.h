@@ -2,7 +2,7 @@
  * searched by value in every frame of both directions (auth acks echo them), in HTTP replies and in
  * URLs. The search ignores case, and finds values in UTF-16 and as JSON or a URL may escape them
  * (\u006b, \/, %6b), once or twice. A compressed frame that contains a secret is overwritten as a
- * whole. Secrets that clients send are also found by their names (recorder/capture/sent_secrets.h),
+ * whole. Secrets that clients send are also found by their names (schema/sent_secrets.h),
  * and are searched by value from then on.
  *
  * A table is indexed by the first four characters of each secret. The four characters at each
@@ -22,7 +22,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
-#include "recorder/capture/sent_secrets.h"
+#include "schema/sent_secrets.h"
 #include "schema/inflate.h"
 
 enum {

@@ -93,7 +93,7 @@ typedef struct import_job {
 
 /* ---- secrets ----
  *
- * The first reading finds secrets in requests (recorder/capture/sent_secrets.h) and in URLs
+ * The first reading finds secrets in requests (schema/sent_secrets.h) and in URLs
  * (base/url.h). These secrets are hidden everywhere: acks echo them (docs/design.md, P2). */
 
 static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)

@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#include "recorder/capture/sent_secrets.h"
+#include "schema/sent_secrets.h"
 #include "schema/dialect.h"
 #include "recorder/tap/sessions.h"
 #include "wire/client.h"

@@ -1,4 +1,4 @@
-#include "recorder/capture/sent_secrets.h"
+#include "schema/sent_secrets.h"
 
 #include <string.h>
 #include <strings.h>
@@ -457,6 +457,16 @@ sent_found sent_secrets_find(sent_secrets *self, td_bytes text, int is_binary)
         (uint8_t)(frame_may_be_compressed(text, is_binary) ? search_inflated(self, text)
                                                            : search_other(self, text));
     walk_inner(self);
+    return found;
+}
+
+sent_found sent_secrets_hide(sent_secrets *self, uint8_t *text, size_t size, int is_binary)
+{
+    const sent_found found = sent_secrets_find(self, td_bytes_of(text, size), is_binary);
+    if (found.is_whole)
+        memset(text, '*', size);
+    for (size_t i = 0; i < found.count; i++)
+        memset(text + found.ranges[i].offset, '*', found.ranges[i].size);
     return found;
 }
 

@@ -19,8 +19,8 @@
  * keys). They are found in its frames by certain names only.
  *
  * One thread per object. */
-#ifndef TD_CAPTURE_SENT_SECRETS_H
-#define TD_CAPTURE_SENT_SECRETS_H
+#ifndef TD_SCHEMA_SENT_SECRETS_H
+#define TD_SCHEMA_SENT_SECRETS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -48,6 +48,9 @@ typedef struct sent_found {
 /* Find the secrets of a message of at most LIMIT_FRAME_BYTES, or of other text from a client.
  * is_binary: as in frame_may_be_compressed. */
 sent_found sent_secrets_find(sent_secrets *self, td_bytes text, int is_binary);
+
+/* As sent_secrets_find, and overwrite what it finds with '*'. */
+sent_found sent_secrets_hide(sent_secrets *self, uint8_t *text, size_t size, int is_binary);
 
 /* Find the secrets that a frame of the exchange issues, for sent_secrets_next only: the values of
  * members whose names can only be those of credentials. Returns 1 if there are any. */
