@@ -361,6 +361,9 @@ static void log_counts(const serve_command *command)
     if (counts->slow > 0)
         report_line(command->verb->report, TD_LOG_WARNING, "%s closed because they read too slowly",
                     format_counted(counts->slow, "client").text);
+    if (counts->topicless > 0)
+        report_line(command->verb->report, TD_LOG_WARNING, "%s had no topic of the recording",
+                    format_counted(counts->topicless, "client").text);
     if (counts->unfollowed > 0)
         report_line(command->verb->report, TD_LOG_WARNING, "%s of books that were not followed",
                     format_counted(counts->unfollowed, "frame").text);
@@ -388,6 +391,7 @@ static void describe_counts(const serve_command *command)
     result_count(r, "snapshots_failed", counts->unmade);
     result_count(r, "held_back", counts->wait_count);
     result_count(r, "faults", counts->faults);
+    result_count(r, "topicless", counts->topicless);
     result_count(r, "unfollowed", counts->unfollowed);
     result_object_end(r, NULL);
 }

@@ -54,6 +54,12 @@ static void put_frame(wire_conn *self, unsigned opcode, unsigned flags, td_bytes
     link_flush_later(self->link);
 }
 
+void wire_peer_address(const wire_conn *self, char out[WIRE_ADDRESS_BYTES])
+{
+    _Static_assert((int)WIRE_ADDRESS_BYTES == (int)LINK_ADDRESS_BYTES, "it is one");
+    link_peer_address(self->link, out);
+}
+
 size_t wire_waiting_bytes(const wire_conn *self)
 {
     return link_waiting_bytes(self->link);

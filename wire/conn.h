@@ -93,6 +93,10 @@ TD_MUST_USE td_result wire_send(wire_conn *conn, unsigned opcode, td_bytes bytes
  * this peer then does not read, its queue can become full. */
 void wire_relay(wire_conn *conn, const ws_message *message);
 
+/* The peer's numeric address; "" if unknown. */
+enum { WIRE_ADDRESS_BYTES = 64 };
+void wire_peer_address(const wire_conn *conn, char out[WIRE_ADDRESS_BYTES]);
+
 /* Bytes that wait to be sent. */
 size_t wire_waiting_bytes(const wire_conn *conn);
 

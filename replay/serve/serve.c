@@ -9,6 +9,7 @@
 #include "replay/serve/serve_control.h"
 #include "replay/serve/serve_replies.h"
 #include "replay/serve/serve_tape.h"
+#include "replay/serve/serve_topicless.h"
 
 enum {
     /* Segments that a tape has open per feed: the current one, the next one, and one for books that
@@ -135,7 +136,9 @@ static void on_message(void *user, wire_conn *conn, const ws_message *got)
                                    .user = client,
                                    .dialect = client->dialect,
                                    .conn_id = client->conn_id};
+    serve_topicless_note(client, got->bytes);
     td_result rc = responder_answer(server->responder, &from, got->bytes, wall_ms(server), &err);
+    serve_topicless_check(client);
     if (rc == TD_OK)
         serve_tape_answered(client);
     else
@@ -213,7 +216,9 @@ static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes quer
     (void)dialect_check_query(client->dialect, query, NULL, 0, &has_key);
     if (has_key || dialect_has_all(client->dialect))
         on_authenticated(client);
-    subscribe_by_url(client, family_path_names(client->path, path), query);
+    const td_bytes names = family_path_names(client->path, path);
+    subscribe_by_url(client, names, query);
+    serve_topicless_begin(client, names, query);
     return client;
 }
 
@@ -226,6 +231,7 @@ static void on_drained(void *user, wire_conn *conn)
 
 static void on_closed(void *user)
 {
+    serve_topicless_end(user);
     serve_tape_leave(user);
     serve_client_close(user);
 }

@@ -28,7 +28,7 @@ typedef struct serve_order {
 
 /* ---- wanted frames ---- */
 
-static int has_feed(const serve_client *client, const char *feed)
+int serve_client_has_feed(const serve_client *client, const char *feed)
 {
     for (size_t i = 0; i < client->feed_count; i++) {
         if (strcmp(client->feed_names[i], feed) == 0)
@@ -46,7 +46,7 @@ static int wants_channel(serve_client *client, const frame_channel *channel)
         int depends_on_frame =
             channel->role == ROLE_UNKNOWN || client->dialect->covering == COVER_CATEGORIES;
         int is_wanted =
-            has_feed(client, channel->info.feed) &&
+            serve_client_has_feed(client, channel->info.feed) &&
             (depends_on_frame ||
              topic_filters_cover(&client->filters, td_bytes_str(channel->info.exchange_topic)));
         *known = client->filters_version << 1 | (is_wanted ? 1U : 0U);
@@ -86,8 +86,23 @@ static uint8_t *is_current(serve_client *client, const serve_book *b)
 
 int serve_client_covers(const serve_client *client, const char *feed, const char *exchange_topic)
 {
-    return has_feed(client, feed) &&
+    return serve_client_has_feed(client, feed) &&
            topic_filters_cover(&client->filters, td_bytes_str(exchange_topic));
+}
+
+int serve_client_has_topics(const serve_client *client)
+{
+    const serve_feeds *feeds = client->owner->options.feeds;
+    for (size_t i = 0; i < feeds->count && client->filters.count > 0; i++) {
+        const served_feed *feed = &feeds->items[i];
+        int is_covered = feed->has_unknown;
+        for (size_t k = 0; k < feed->topic_count && !is_covered; k++)
+            is_covered =
+                topic_filters_cover(&client->filters, td_bytes_str(feed->topics[k].exchange_topic));
+        if (is_covered && serve_client_has_feed(client, feed->name))
+            return 1;
+    }
+    return 0;
 }
 
 int serve_client_needs(serve_client *client, const serve_book *b)
@@ -134,7 +149,7 @@ int serve_client_has_slot(const serve_client *client, const char *feed, uint32_t
             return 1;
         has_others = 1;
     }
-    return !has_others && client->filters.count > 0 && has_feed(client, feed);
+    return !has_others && client->filters.count > 0 && serve_client_has_feed(client, feed);
 }
 
 void serve_client_disconnect(serve_client *client, unsigned code)
@@ -362,6 +377,7 @@ serve_client *serve_client_open(serve *owner, wire_conn *conn, td_bytes path)
     serve_client *client = td_alloc_zero(1, sizeof *client);
     client->owner = owner;
     client->conn = conn;
+    wire_peer_address(conn, client->address);
     client->filters_version = 1;
     uint64_t high = td_random_next(&owner->random);
     dialect_conn_id(high, td_random_next(&owner->random), client->conn_id);

@@ -29,6 +29,10 @@ typedef struct serve_client {
     char conn_id[DIALECT_CONN_ID_BYTES];
     client_state state;
     uint64_t counted; /* next number of its frames, if the exchange numbers them */
+    char address[WIRE_ADDRESS_BYTES];
+    wire_timer *topic_timer; /* until it has a topic (serve_topicless.h) */
+    uint8_t is_watched;      /* 1: it had no topic of the recording so far */
+    char *first_asked;       /* its first request, shortened and without secrets; NULL: none */
     uint8_t is_authenticated;
     uint8_t is_complete; /* 1: the last frame was sent */
     topic_filters filters;
@@ -67,6 +71,12 @@ TD_NEVER_NULL serve_client *serve_client_open(serve *owner, wire_conn *conn, td_
 
 /* Free a client whose connection is closed and which has no tape. */
 void serve_client_close(serve_client *client);
+
+/* 1 if a feed is at the client's path. */
+int serve_client_has_feed(const serve_client *client, const char *feed);
+
+/* 1 if the client's subscriptions cover a topic that the recording has, or may cover one. */
+int serve_client_has_topics(const serve_client *client);
 
 /* 1 if the client's subscriptions cover a topic. */
 int serve_client_covers(const serve_client *client, const char *feed, const char *exchange_topic);

@@ -38,9 +38,10 @@ typedef struct serve_options {
     int waits_for_slow;         /* 1: a slow client delays its tape; 0: it is closed */
     const serve_faults *faults; /* NULL: no faults */
     uint64_t settle_ns;
-    uint64_t seed;      /* seed of connection ids */
-    const char *secret; /* checks signatures, which private topics then need; NULL: any key is
-                           accepted, and none is needed */
+    uint64_t topicless_ns; /* 0: TOPICLESS_NS */
+    uint64_t seed;         /* seed of connection ids */
+    const char *secret;    /* checks signatures, which private topics then need; NULL: any key is
+                              accepted, and none is needed */
 } serve_options;
 
 typedef struct serve_counts {
@@ -57,6 +58,7 @@ typedef struct serve_counts {
     uint64_t faults;       /* injected faults */
     uint64_t disconnected; /* clients that were closed because a recorded connection ended */
     uint64_t slow;         /* clients that were closed because they read too slowly */
+    uint64_t topicless;    /* clients without a topic of the recording */
     uint64_t failed;       /* tapes that could not be read to their end */
     uint64_t unfollowed;   /* frames of books beyond LIMIT_SERVE_BOOKS, which get no snapshots, over
                               all tapes */

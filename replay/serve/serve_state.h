@@ -15,6 +15,13 @@
 #include "tape/content.h"
 #include "tape/reply_list.h"
 
+/* Clients that first asked for this and had no topic (serve_topicless.h). */
+enum { TOPICLESS_TEXTS_MAX = 8 };
+typedef struct topicless_text {
+    uint64_t hash;
+    td_log_rate rate;
+} topicless_text;
+
 typedef struct serve {
     serve_options options;
     wire_server *server;
@@ -38,7 +45,9 @@ typedef struct serve {
     td_random random;
     serve_counts counts;
     td_log_rate late_log, made_log, unmade_log;
-    uint64_t made_logged; /* counts.made at the last log line */
+    topicless_text topicless[TOPICLESS_TEXTS_MAX];
+    size_t topicless_next; /* the one that is replaced next, modulo their number */
+    uint64_t made_logged;  /* counts.made at the last log line */
 } serve;
 
 #endif
