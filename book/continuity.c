@@ -142,6 +142,7 @@ struct track {
     uint8_t is_full;       /* untyped frames are whole books: the row has no changes */
     uint8_t restarts;      /* the row's u is dense: a u of 1 means that the exchange restarted */
     uint8_t has_dense_ids; /* the row has RULE_ID_DENSE */
+    uint8_t id_rule;       /* the row's last one of RULE_ID_ASCENDING and RULE_ID_DENSE */
     uint8_t is_proven;     /* every lost frame breaks another rule (topic_proof_of) */
     uint8_t is_linked;     /* if has_fetched_snapshot: a rule proves that no delta is missing before
                               another */
@@ -575,24 +576,33 @@ static int check_frame_unique(const rule_view *v, verdict_item *item)
  * with holes (docs/wire.md 6.6). The ids need more than 53 bits.
  *
  * id_dense: they rise by one: aggregate trades of Binance USD-M futures, 87 of 87. Finds every
- * loss. */
+ * loss.
+ *
+ * A row may have both: each compares with the frame before, so only the last one keeps this
+ * frame's id. */
 static int check_ids(const rule_view *v, verdict_item *item)
 {
     track_entries *e = v->track->entries;
     const message *m = v->facts->message;
     const int is_dense = v->rule->rule == RULE_ID_DENSE;
     size_t count = message_item_count(m);
+    uint64_t last_id = e->last_id;
+    uint8_t has_id = e->has_id;
     int is_broken = 0;
     for (size_t i = 0; i < count; i++) {
         uint64_t id;
         if (!td_digits_parse(entry_at(m, i, v->rule->member).id, UINT64_MAX, &id))
             continue;
-        const int is_bad = is_dense ? id != e->last_id + 1 : id <= e->last_id;
-        if (e->has_id && !is_broken && is_bad)
-            is_broken = is_dense ? rule_broken(item, (int64_t)(e->last_id + 1), (int64_t)id)
+        const int is_bad = is_dense ? id != last_id + 1 : id <= last_id;
+        if (has_id && !is_broken && is_bad)
+            is_broken = is_dense ? rule_broken(item, (int64_t)(last_id + 1), (int64_t)id)
                                  : rule_broken(item, 0, (int64_t)i);
-        e->last_id = id;
-        e->has_id = 1;
+        last_id = id;
+        has_id = 1;
+    }
+    if (v->track->id_rule == v->rule->rule) {
+        e->last_id = last_id;
+        e->has_id = has_id;
     }
     return is_broken;
 }
@@ -1090,6 +1100,7 @@ static void set_row(track *t, const topic_row *row)
     t->needs_anchor = 0;
     t->restarts = 0;
     t->has_dense_ids = 0;
+    t->id_rule = RULE_NONE;
     t->is_linked = 0;
     t->is_proven = topic_proof_of(row) == PROOF_PROVEN;
     t->is_full = (uint8_t)sends_full_books(row);
@@ -1103,6 +1114,8 @@ static void set_row(track *t, const topic_row *row)
         t->needs_anchor |= rule->rule == RULE_ANCHORED;
         t->restarts |= rule->rule == RULE_SEQ_DENSE && rule->member == MEMBER_U;
         t->has_dense_ids |= rule->rule == RULE_ID_DENSE;
+        if (rule->rule == RULE_ID_DENSE || rule->rule == RULE_ID_ASCENDING)
+            t->id_rule = (uint8_t)rule->rule;
         t->is_linked |= rule->rule == RULE_SEQ_DENSE || rule->rule == RULE_PREV_LINKS;
         needs_entries |= rule_check_find(rule->rule)->scope == SCOPE_ENTRIES;
         add_rule(t, rule);

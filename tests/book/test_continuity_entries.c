@@ -33,6 +33,9 @@ static const topic_row SPOT_TRADES =
     ROW("trade", MSG_TRADE, {RULE_ID_ASCENDING, STRENGTH_ERROR, MEMBER_TRADE_ID});
 static const topic_row COUNTED_TRADES =
     ROW("aggTrade", MSG_TRADE, {RULE_ID_DENSE, STRENGTH_ERROR, MEMBER_TRADE_ID});
+static const topic_row RISING_TRADES =
+    ROW("trade", MSG_TRADE, {RULE_ID_ASCENDING, STRENGTH_ERROR, MEMBER_TRADE_ID},
+        {RULE_ID_DENSE, STRENGTH_STATISTIC, MEMBER_TRADE_ID});
 static const topic_row CANDLES =
     ROW("kline.1", MSG_KLINE, {RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE},
         {RULE_KLINE_CONFIRM, STRENGTH_WARNING, MEMBER_NONE});
@@ -117,6 +120,13 @@ static const scenario SCENARIOS[] = {
       {"~", {{"X", 0, 0, "30"}}},
       {"!", {{"X", 0, 0, "40"}}},
       {"", {{"X", 0, 0, "41"}}}}},
+    {"of ids that rise, those that do not by one are counted, too",
+     &RISING_TRADES,
+     {{"", {{"X", 0, 0, "9"}, {"X", 0, 0, "10"}}},
+      {"", {{"X", 0, 0, "11"}, {"X", 0, 0, "12"}}},
+      {"id_dense", {{"X", 0, 0, "14"}}},
+      {"id_ascending id_dense", {{"X", 0, 0, "14"}}},
+      {"", {{"X", 0, 0, "15"}}}}},
     {"a candle closes once, and none comes back",
      &CANDLES,
      {{"", {{"X", 60, 0, ""}}},
