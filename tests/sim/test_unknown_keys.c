@@ -61,6 +61,13 @@ static td_result read_exchange(void *user, td_bytes name, const exchange_row **o
     return exchange_file_read(file, text, DOCUMENT_GIVEN, c->memory, made, err);
 }
 
+/* 1 for the families of accounts that the simulator does not have. */
+static int is_without_simulator(const char *name)
+{
+    return strstr(name, "-private") != NULL &&
+           (strncmp(name, "binance-", 8) == 0 || strncmp(name, "kraken-", 7) == 0);
+}
+
 /* Read a family and its simulator. */
 static td_result read_family(changed *c, const char *name, td_err *err)
 {
@@ -68,7 +75,7 @@ static td_result read_family(changed *c, const char *name, td_err *err)
     family of;
     catalog_row row;
     td_result rc = family_file_read(&texts, name, c->memory, &of, err);
-    if (strncmp(name, "binance-", 8) == 0 && strstr(name, "-private") != NULL)
+    if (is_without_simulator(name))
         return rc; /* it has no simulator */
     return rc == TD_OK ? catalog_file_read(&texts, name, c->memory, &row, err) : rc;
 }
