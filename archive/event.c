@@ -39,7 +39,7 @@ typedef struct member_row {
 #define KIND(name) (UINT32_C(1) << EVENT_##name)
 #define KINDS_OF_CONNECTION                                                                        \
     (KIND(CONNECT) | KIND(TLS) | KIND(SUBSCRIBE) | KIND(GRANT) | KIND(GRANT_END) | KIND(AUTH) |    \
-     KIND(DISCONNECT) | KIND(HEARTBEAT) | KIND(REDACTED))
+     KIND(DISCONNECT) | KIND(HEARTBEAT) | KIND(REDACTED) | KIND(END_NOTICE))
 #define KINDS_BUT_GAP ((KIND(KIND_COUNT) - 1) & ~KIND(GAP))
 
 /* Every member of every kind, in the order in which it is written. */
@@ -47,7 +47,7 @@ static const member_row MEMBERS[] = {
     {"session", offsetof(event, session), MEMBER_TYPE_TEXT, KIND(SESSION) | KIND(SEGMENT)},
     {"state", offsetof(event, state), MEMBER_TYPE_TEXT,
      KIND(SESSION) | KIND(SEGMENT) | KIND(SUBSCRIBE) | KIND(AUTH) | KIND(CLOCK) | KIND(OVERLOAD) |
-         KIND(HTTP) | KIND(LIMIT) | KIND(REDACTED)},
+         KIND(HTTP) | KIND(LIMIT) | KIND(REDACTED) | KIND(END_NOTICE)},
     {"start_ns", offsetof(event, start_ns), MEMBER_TYPE_SET, KIND(SESSION) | KIND(SEGMENT)},
     {"verb", offsetof(event, verb), MEMBER_TYPE_TEXT, KIND(SESSION)},
     {"version", offsetof(event, version), MEMBER_TYPE_TEXT, KIND(SESSION)},
@@ -123,7 +123,7 @@ static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
     [EVENT_CLOCK] = "clock",           [EVENT_OVERLOAD] = "overload",
     [EVENT_ROTATE] = "rotate",         [EVENT_HEARTBEAT] = "heartbeat",
     [EVENT_REDACTED] = "redacted",     [EVENT_HTTP] = "http",
-    [EVENT_LIMIT] = "limit",
+    [EVENT_LIMIT] = "limit",           [EVENT_END_NOTICE] = "end_notice",
 };
 
 const char *event_kind_name(event_kind kind)

@@ -47,22 +47,24 @@ typedef enum event_kind {
                     "held", "new_session": the wall clock stepped
                     (recorder/pipeline/session_clock.h); "paused": the recorder did not run,
                     from_ns, to_ns, cause ("not running", "suspended") */
-    EVENT_OVERLOAD,  /* slot, what (absent: sockets were left unread, and receive times are late;
-                        EVENT_OVERLOAD_DURABILITY), state ("begins", "ends"), from_ns, to_ns,
-                        frames, bytes, lag_ns, cause */
-    EVENT_ROTATE,    /* number of the segment that ended, frames, bytes, cause */
-    EVENT_HEARTBEAT, /* slot, conn, what ("ping", "pong"), dir; for one WebSocket control frame
-                        its payload (or payload_hex), for frames that were only counted their
-                        number (frames) */
-    EVENT_REDACTED,  /* slot, conn, what ("frame"), dir, ordinal, offset, bytes; state: a
-                        compressed frame was "overwritten" as a whole */
-    EVENT_HTTP,      /* what (the reply's name), url (redacted), state ("kept", before the reply;
-                        "failed"), code (HTTP status, or 0), bytes, cause, detail. For a client's
-                        request: method (absent: GET), its body in detail. In a cut that begins
-                        after the reply was received: from_ns, the reply's receive time */
-    EVENT_LIMIT,     /* a limit was reached: what ("books": the live check skips further books;
-                        EVENT_LIMIT_GRANTS: no grant is written for further topics of a
-                        connection until the segment ends), state ("begins"), number (the limit) */
+    EVENT_OVERLOAD,   /* slot, what (absent: sockets were left unread, and receive times are late;
+                         EVENT_OVERLOAD_DURABILITY), state ("begins", "ends"), from_ns, to_ns,
+                         frames, bytes, lag_ns, cause */
+    EVENT_ROTATE,     /* number of the segment that ended, frames, bytes, cause */
+    EVENT_HEARTBEAT,  /* slot, conn, what ("ping", "pong"), dir; for one WebSocket control frame
+                         its payload (or payload_hex), for frames that were only counted their
+                         number (frames) */
+    EVENT_REDACTED,   /* slot, conn, what ("frame"), dir, ordinal, offset, bytes; state: a
+                         compressed frame was "overwritten" as a whole */
+    EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", before the reply;
+                         "failed"), code (HTTP status, or 0), bytes, cause, detail. For a client's
+                         request: method (absent: GET), its body in detail. In a cut that begins
+                         after the reply was received: from_ns, the reply's receive time */
+    EVENT_LIMIT,      /* a limit was reached: what ("books": the live check skips further books;
+                         EVENT_LIMIT_GRANTS: no grant is written for further topics of a
+                         connection until the segment ends), state ("begins"), number (the limit) */
+    EVENT_END_NOTICE, /* slot, conn, state (EVENT_END_*), detail: the frame in which the exchange
+                         announces that it ends the connection. The first one of a connection */
     EVENT_KIND_COUNT,
 } event_kind;
 
@@ -82,6 +84,12 @@ typedef enum event_kind {
 #define EVENT_GRANT_SEEN     "seen"
 
 #define EVENT_LIMIT_GRANTS "grants"
+
+/* What follows from an announced end: another connection takes over at once, later (the last one
+ * that did so is too young), or not at all (none is configured). */
+#define EVENT_END_REPLACED "is replaced"
+#define EVENT_END_WAITS    "waits"
+#define EVENT_END_KEPT     "stays"
 
 /* Cause of a disconnect: another connection of the shard has taken over, so nothing is missing. */
 #define EVENT_CAUSE_REPLACED "replaced"

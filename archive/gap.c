@@ -247,6 +247,7 @@ const char *gap_row_origin(const gap_row *row)
     } ORIGINS[] = {
         {GAP_DISCONNECT, NULL, GAP_DETAIL_INSTRUMENT_ENDED, "instrument_ended"},
         {GAP_DISCONNECT, GAP_CAUSE_WITHDRAWN, NULL, "exchange"},
+        {GAP_DISCONNECT, GAP_CAUSE_ANNOUNCED, NULL, "exchange_planned"},
         {GAP_DISCONNECT, "protocol", NULL, "exchange"},
         {GAP_DISCONNECT, "too_large", NULL, "exchange"},
         {GAP_DISCONNECT, "reset", NULL, "network"},

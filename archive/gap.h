@@ -25,6 +25,8 @@ int gap_reason_ends_connection(time_reason reason);
 /* Causes that several files write or look for. */
 #define GAP_CAUSE_SILENT    "ceased"    /* GAP_STALE of a topic whose connection delivers */
 #define GAP_CAUSE_WITHDRAWN "withdrawn" /* GAP_DISCONNECT of a topic whose connection stays */
+/* GAP_DISCONNECT of a connection whose end the exchange had announced (schema/end_notice.h) */
+#define GAP_CAUSE_ANNOUNCED "announced"
 #define GAP_CAUSE_CRASH     "recorder ended without a stop"
 #define GAP_CAUSE_IMPORT    "import ended before its end" /* the next import ends the gap */
 #define GAP_CAUSE_JOURNAL   "entries of the journal are lost"
@@ -123,8 +125,9 @@ char *gap_detail_removed(const char *detail);
 int gap_row_is_removed(const gap_row *row);
 
 /* Where the gap comes from, as far as its reason, cause and detail show: "us" (the recorder, its
- * machine or its user), "network", "exchange_planned" (it closed the connection in order),
- * "exchange" (it failed, or sent something wrong), "instrument_ended", "unknown". */
+ * machine or its user), "network", "exchange_planned" (it closed the connection in order,
+ * or announced that), "exchange" (it failed, or sent something wrong), "instrument_ended",
+ * "unknown". */
 const char *gap_row_origin(const gap_row *row);
 
 /* Copy a row and its texts, which must not be NULL. gap_row_fini frees the copy. */

@@ -7,8 +7,10 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/url.h"
+#include "recorder/announced.h"
 #include "recorder/pipeline/recorded_conn.h"
 #include "recorder/subscriber.h"
+#include "schema/end_notice.h"
 
 /* From AUTHENTICATING to REFUSED the connection is open. */
 typedef enum connection_state {
@@ -47,7 +49,7 @@ typedef enum stop_request {
     STOP_DISCARDING
 } stop_request;
 
-/* From its greatest age on, a connection looks this often whether another one has taken over, which
+/* A connection that is to be replaced looks this often whether another one has taken over, which
  * must have had its topics for SETTLED_NS. */
 #define AGE_RETRY_NS (100 * TD_NS_PER_MS)
 #define SETTLED_NS   (3 * TD_NS_PER_S)
@@ -71,8 +73,11 @@ struct connection {
     uint64_t data_ns;      /* recv time of the last data in this session; 0: none yet */
     uint64_t down_mono_ns; /* since when it is not live */
     uint64_t attempt;      /* attempts to connect since the last open connection */
-    uint64_t age_mono_ns;  /* when it is replaced because of its age; UINT64_MAX: never */
-    connection *successor; /* the slot that takes over; NULL: its greatest age is not reached */
+    uint64_t age_mono_ns;  /* when it is replaced, because of its age or of an announced end;
+                              UINT64_MAX: never */
+    connection *successor; /* the slot that takes over; NULL: none has been started */
+    announced announced;
+    uint8_t is_announced;        /* 1: the successor was started because of an announced end */
     uint64_t resnapshot_mono_ns; /* when another slot is started for its snapshots; UINT64_MAX:
                                     never */
     uint8_t is_extra;            /* 1: it was started for its snapshots, by its successor */
@@ -169,15 +174,15 @@ static uint64_t gap_from_ns(const connection *self)
     return from_ns;
 }
 
-static void open_gap(connection *self, time_reason reason, wire_cause cause, const char *detail)
+static void open_gap(connection *self, time_reason reason, const char *cause, const char *detail)
 {
     uint64_t from_ns = gap_from_ns(self);
     /* What the exchange did not send may follow the latest data, which may have been read late:
      * pings that were answered after it prove nothing. */
     if (reason == GAP_STALE && self->last_data_ns != 0 && self->data_sent_ns < from_ns)
         from_ns = self->data_sent_ns;
-    open_gaps_lost(self->options.gaps, self->slot.shard, self->slot.conn, reason, from_ns,
-                   wire_cause_name(cause), detail);
+    open_gaps_lost(self->options.gaps, self->slot.shard, self->slot.conn, reason, from_ns, cause,
+                   detail);
 }
 
 /* End the slot's gap. Topics that are not granted yet get gaps of their own. */
@@ -616,20 +621,35 @@ static void request_tick(connection *self, uint64_t mono_ns)
     }
 }
 
-int connection_is_settled(const connection *self)
+/* 1 if the connection has all topics that it asked for, and is complete since then. */
+static int is_complete(const connection *self)
 {
     return self->state == STATE_LIVE && self->stop == STOP_NONE && self->granted_ns != 0 &&
-           self->granted_ns + SETTLED_NS <= intake_now_ns(self->options.env->intake) &&
            self->granted_ns <= self->slot.complete_ns;
+}
+
+int connection_is_settled(const connection *self)
+{
+    return is_complete(self) &&
+           self->granted_ns + SETTLED_NS <= intake_now_ns(self->options.env->intake);
 }
 
 /* 1 if this connection has all topics of the other one, is complete since then, and has received
  * data if the other one has. */
-static int has_taken_over(const connection *self, const connection *from)
+static int has_all_of(const connection *self, const connection *from)
 {
-    return connection_is_settled(self) &&
+    return is_complete(self) &&
            (self->last_data_ns != 0 || from->last_data_ns < self->granted_ns) &&
            subscriber_covers(self->subscriber, from->subscriber);
+}
+
+/* 1 if the connection has ended, and its successor has everything since a time until which this one
+ * is complete: nothing is missing, as if it had been replaced in order. */
+static int is_succeeded(const connection *self)
+{
+    return self->successor != NULL && !self->is_extra && self->state == STATE_LIVE &&
+           self->stop == STOP_NONE && has_all_of(self->successor, self) &&
+           self->successor->granted_ns <= self->slot.complete_ns;
 }
 
 /* Start another slot for its snapshots: the live check compares its books with this slot's
@@ -649,25 +669,60 @@ static void resnapshot(connection *self, uint64_t mono_ns)
     connection_start(extra);
 }
 
-/* At its greatest age: start a successor, and close once it has taken over. */
+/* At its greatest age, or before its announced end: start a successor, and close once it has taken
+ * over. */
 static void replace(connection *self, uint64_t mono_ns)
 {
     connection *successor = self->successor;
     self->age_mono_ns = mono_ns + AGE_RETRY_NS;
     if (successor == NULL) {
         self->successor = self->options.env->find_idle(self->options.env->user, self);
-        if (self->successor != NULL)
+        if (self->successor != NULL) {
+            self->is_announced = self->announced.heard_ns != 0;
+            self->successor->announced.in_a_row = self->announced.in_a_row;
             connection_start(self->successor);
-    } else if (connection_is_settled(self) && has_taken_over(successor, self)) {
+        }
+    } else if (connection_is_settled(self) && connection_is_settled(successor) &&
+               has_all_of(successor, self)) {
         td_log_emit(self->options.env->log, TD_LOG_INFO,
                     "%s: %s connection %" PRIu32 " of line %" PRIu32 "%s", self->shown_name,
-                    self->is_extra ? "its snapshots were compared with the books of"
-                                   : "at its greatest age:",
+                    self->is_extra       ? "its snapshots were compared with the books of"
+                    : self->is_announced ? "before its announced end:"
+                                         : "at its greatest age:",
                     successor->slot.conn, connection_line(successor),
                     self->is_extra ? "" : " has taken over");
         enter_state(self, STATE_REPLACED);
         wire_close(self->wire, CLOSE_NORMAL, td_bytes_of(NULL, 0));
     }
+}
+
+/* The exchange announced the end of the connection: let another one take over. If that is too soon
+ * after the last one, later; without max_age there is none, and only the end's cause is known. */
+static void on_end_notice(connection *self, td_bytes frame, uint64_t recv_ns)
+{
+    const uint64_t mono_ns = now_mono_ns(self);
+    const int is_kept = config_line_numbers(self->options.feed) == self->options.feed->lines;
+    char detail[ANSWER_TEXT_BYTES];
+    uint64_t due_mono_ns;
+    if (!announced_heard(&self->announced, recv_ns, mono_ns, self->state == STATE_LIVE,
+                         &due_mono_ns))
+        return;
+    copy_answer(frame, detail);
+    const event notice = {.kind = EVENT_END_NOTICE,
+                          .state = is_kept                 ? EVENT_END_KEPT
+                                   : due_mono_ns > mono_ns ? EVENT_END_WAITS
+                                                           : EVENT_END_REPLACED,
+                          .detail = hide_secrets(self, detail)};
+    recorded_conn_emit(&self->conn, &notice);
+    td_log_emit(self->options.env->log, is_kept ? TD_LOG_WARNING : TD_LOG_INFO,
+                "%s: the exchange announces that it ends connection %" PRIu32 "%s: %s",
+                self->shown_name, self->slot.conn,
+                is_kept ? ", and without max_age no other one takes over" : "", detail);
+    if (is_kept || self->successor != NULL)
+        return;
+    if (due_mono_ns < self->age_mono_ns)
+        self->age_mono_ns = due_mono_ns;
+    set_tick(self);
 }
 
 /* The connection is stale, or a message is due. */
@@ -685,7 +740,7 @@ static void tick(void *user)
                     self->shown_name, silence);
         enter_state(self, STATE_STALE);
         self->was_stale = 1;
-        open_gap(self, GAP_STALE, WIRE_CAUSE_CLOSED_BY_US,
+        open_gap(self, GAP_STALE, wire_cause_name(WIRE_CAUSE_CLOSED_BY_US),
                  self->slot.complete_ns > self->last_data_ns ? GAP_DETAIL_PINGS_ANSWERED : "");
         wire_close(self->wire, CLOSE_GOING_AWAY, td_bytes_of(NULL, 0));
         return;
@@ -721,6 +776,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     self->last_data_ns = self->granted_ns = 0;
     self->answers_mono_ns = UINT64_MAX;
     self->last_data_mono_ns = now_mono_ns(self);
+    announced_opened(&self->announced, now_mono_ns(self));
     open_gaps_connected(self->options.gaps, self->slot.shard);
     char url[LIMIT_URL_BYTES];
     const event facts = {.url = shown_url(self, url),
@@ -760,6 +816,11 @@ static void on_message(void *user, wire_conn *conn, const ws_message *received)
             on_data(self, recv_ns, received->mono_ns);
         else
             classify_frame(self, received->bytes, recv_ns, received->mono_ns);
+        const end_notice *ends = exchange_of(self->options.feed->family)->ends;
+        if (TD_UNLIKELY(ends != NULL && received->opcode != OPCODE_BINARY &&
+                        self->state <= STATE_LIVE && self->stop == STOP_NONE &&
+                        end_notice_find(ends, self->options.env->notices, received->bytes) != NULL))
+            on_end_notice(self, received->bytes, recv_ns);
     }
     self->options.env->frame(self->options.env->user);
 }
@@ -804,6 +865,10 @@ static void on_open_ended(connection *self, const wire_end *end)
     TD_ASSERT(self->slot.conn > 0);
     int is_by_us = end->cause == WIRE_CAUSE_CLOSED_BY_US || end->cause == WIRE_CAUSE_PROTOCOL ||
                    end->cause == WIRE_CAUSE_TOO_LARGE;
+    const int is_by_peer = end->cause != WIRE_CAUSE_CLOSED_BY_US;
+    const int was_replaced = self->state == STATE_REPLACED;
+    if (is_by_peer && is_succeeded(self))
+        enter_state(self, STATE_REPLACED);
     const event disconnect = {.code = end->close_code,
                               .sent_code = end->sent_code,
                               .by = is_by_us ? "us" : "peer",
@@ -812,22 +877,27 @@ static void on_open_ended(connection *self, const wire_end *end)
                                   : self->state == STATE_REPLACED || self->stop == STOP_REPLACED
                                       ? EVENT_CAUSE_REPLACED
                                       : wire_cause_name(end->cause)};
-    (void)recorded_conn_end(&self->conn, &disconnect, end->close_reason);
+    const uint64_t end_ns = recorded_conn_end(&self->conn, &disconnect, end->close_reason);
     intake_closed(self->conn.intake, &self->slot);
-    if (self->stop != STOP_NONE || self->state == STATE_REPLACED)
+    if (self->stop != STOP_NONE || was_replaced)
         return;
     char text[END_BYTES];
-    td_log_emit(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name,
-                redacted_end_text(self, end, text));
-    int is_by_peer = end->cause != WIRE_CAUSE_CLOSED_BY_US;
+    td_log_emit(self->options.env->log,
+                self->state == STATE_REPLACED ? TD_LOG_INFO : TD_LOG_WARNING, "%s: %s%s",
+                self->shown_name, redacted_end_text(self, end, text),
+                self->state == STATE_REPLACED ? " (another connection has taken over)" : "");
     if (is_by_peer)
         self->options.env->closed_by_peer(self->options.env->user);
     char detail[32] = "";
     if (end->close_code != 0)
         (void)snprintf(detail, sizeof detail, GAP_DETAIL_CLOSE_CODE "%u", end->close_code); /* fits
                                                                                              */
-    if (self->stop == STOP_NONE && self->state != STATE_STALE)
-        open_gap(self, GAP_DISCONNECT, end->cause, detail);
+    if (self->stop == STOP_NONE && self->state != STATE_STALE && self->state != STATE_REPLACED)
+        open_gap(self, GAP_DISCONNECT,
+                 !is_by_us && announced_explains(&self->announced, end_ns)
+                     ? GAP_CAUSE_ANNOUNCED
+                     : wire_cause_name(end->cause),
+                 detail);
 }
 
 /* An attempt to connect failed. */
@@ -1137,6 +1207,7 @@ connection_status connection_get_status(const connection *self)
                                .frames = self->frames,
                                .last_data_ns = self->data_ns,
                                .topics_refused = subscriber_refused_count(self->subscriber),
+                               .end_notices = self->announced.count,
                                .is_down_long = (uint8_t)is_down,
                                .feed_index = self->options.feed_index,
                                .is_idle = self->state == STATE_IDLE,

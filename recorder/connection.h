@@ -2,7 +2,8 @@
  * Passes every frame of both directions to the intake, and records its state changes as events and
  * gaps. Network thread only.
  *
- * At its greatest age a connection is replaced: the slot starts another one of its shard, on a line
+ * At its greatest age, and when the exchange announces its end, a connection is replaced: the slot
+ * starts another one of its shard, on a line
  * that is free, and closes only when that one has all its topics and receives. So nothing is
  * missing, and there is no gap. The slot is idle then, until it takes over itself. */
 #ifndef TD_RECORDER_CONNECTION_H
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/json/json.h"
 #include "recorder/capture/redact.h"
 #include "recorder/backoff.h"
 #include "recorder/config.h"
@@ -30,6 +32,7 @@ typedef struct connection_env {
     intake *intake;
     decoder *decoder; /* distinguishes control frames from data */
     dialect_parser *answers;
+    json_parser *notices; /* reads announced ends */
     td_clock clock;
     const td_log *log;
     /* A frame was received. */
@@ -150,6 +153,7 @@ typedef struct connection_status {
     uint64_t frames;       /* received in this session */
     uint64_t last_data_ns; /* receive time of the last data of this session; 0: none yet */
     uint64_t topics_refused;
+    uint64_t end_notices; /* received in this session: schema/end_notice.h */
     uint16_t feed_index;
     uint8_t is_down_long; /* not live for over CONNECTION_DOWN_NS, and not idle */
     uint8_t is_idle;      /* not started, or replaced */

@@ -13,6 +13,7 @@
 #include "recorder/reload_apply.h"
 #include "recorder/retention.h"
 #include "recorder/takeover_run.h"
+#include "schema/end_notice.h"
 
 #define TICK_NS      (10 * TD_NS_PER_MS)
 #define STATUS_NS    (100 * TD_NS_PER_MS)
@@ -38,6 +39,7 @@ struct supervisor {
     recording *recording;
     decoder *decoder;
     dialect_parser *answers;
+    json_parser *notices;
     feed_setup *setups; /* NULL: not open yet */
     feed_list feeds;
     on_segment *commands;
@@ -306,6 +308,7 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     self->commands = on_segment_open(options->config, options->log);
     self->decoder = decoder_open();
     self->answers = dialect_parser_open();
+    self->notices = json_parser_open(END_NOTICE_BYTES_MAX);
     td_result rc = wire_loop_open(options->clock, options->log, &self->loop, err);
     if (rc != TD_OK) {
         supervisor_close(self);
@@ -332,6 +335,7 @@ static td_result prepare(supervisor *self, td_err *err)
                                        .intake = recording_intake(self->recording),
                                        .decoder = self->decoder,
                                        .answers = self->answers,
+                                       .notices = self->notices,
                                        .clock = self->options.clock,
                                        .log = self->options.log,
                                        .frame = on_frame,
@@ -681,6 +685,7 @@ static void add_slot(const feed *of, size_t at, supervisor_feed *out)
     out->live_connections += status.is_live;
     out->down_connections += status.is_down_long;
     out->topics_refused += is_first ? status.topics_refused : 0;
+    out->end_notices += status.end_notices;
 }
 
 static void take_status(supervisor *self, void *work)
@@ -785,6 +790,7 @@ void supervisor_close(supervisor *self)
     on_segment_close(self->commands);
     decoder_close(self->decoder);
     dialect_parser_close(self->answers);
+    json_parser_close(self->notices);
     feed_setup_close_all(self->setups);
     pthread_cond_destroy(&self->call_changed);
     pthread_mutex_destroy(&self->call_mutex);

@@ -91,6 +91,7 @@ typedef struct supervisor_feed {
     uint64_t down_connections; /* not live for over CONNECTION_DOWN_NS */
     uint64_t connects;         /* connections that were opened in this session */
     uint64_t frames;           /* received in this session */
+    uint64_t end_notices;      /* announced ends of connections: schema/end_notice.h */
     uint64_t last_data_ns;     /* receive time of its last data; 0: none yet */
 } supervisor_feed;
 

@@ -234,6 +234,7 @@ typedef struct exchange_row {
     const char *const *raw_topics; /* prefixes of documented topics that intentionally have no rows;
                                       ends with NULL; may be NULL */
     const struct instrument_lists *instruments; /* schema/instrument.h; NULL: no lists known */
+    const struct end_notice *ends;   /* schema/end_notice.h; NULL: ends are not announced */
     const char *const *control_keys; /* all known members of control frames; ends with NULL; NULL:
                                         anything may occur */
 } exchange_row;

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/url.h"
 #include "schema/dialect_file.h"
+#include "schema/end_notice.h"
 #include "schema/instrument.h"
 #include "schema/list_frame.h"
 
@@ -385,6 +386,38 @@ static const document_member ANSWERS[] = {
 static const document_table ANSWERS_TABLE = {"answers", DOCUMENT_MEMBERS(ANSWERS),
                                              .check = check_answers};
 
+/* ---- announced ends ---- */
+
+/* The example shows that the words are right. */
+static td_result check_end(document_node mapping, void *row, td_err *err)
+{
+    const end_notice *out = row;
+    json_parser *parser = json_parser_open(END_NOTICE_BYTES_MAX);
+    const int is_notice = end_notice_is(out, parser, td_bytes_str(out->frame));
+    json_parser_close(parser);
+    return is_notice
+               ? TD_OK
+               : document_refuse_text(document_find(mapping, "frame"),
+                                      "an announced end's frame has the words of when, and at most "
+                                      "2048 bytes, not",
+                                      err);
+}
+
+static const document_member END_WORD[] = {
+    {NULL, DOCUMENT_AT(TEXT, end_word, path)},
+    {NULL, DOCUMENT_AT(TEXT, end_word, text)},
+};
+static const document_form END_WORD_FORM = {"a word of an announced end is \"PATH TEXT\", not",
+                                            DOCUMENT_MEMBERS(END_WORD), .least = 2, .most = 2};
+static const document_member END[] = {
+    {"when", DOCUMENT_AT(ROWS, end_notice, words), .is_needed = 1, .what = "words",
+     .count_offset = offsetof(end_notice, word_count), .size = sizeof(end_word), .least = 1,
+     .most = END_WORDS_MAX, .form = &END_WORD_FORM},
+    {"frame", DOCUMENT_AT(TEXT, end_notice, frame), .is_needed = 1},
+};
+static const document_table END_TABLE = {"an announced end", DOCUMENT_MEMBERS(END),
+                                         .check = check_end};
+
 /* ---- documented texts ---- */
 
 /* "MEMBER [open] [in FAMILY]": [TEXT, ...] */
@@ -626,6 +659,8 @@ static const document_member EXCHANGE[] = {
      .size = sizeof(value_row), .most = VALUES_MAX, .read = read_value},
     {"instruments", DOCUMENT_AT(POINTER, exchange_row, instruments),
      .size = sizeof(instrument_lists), .table = &INSTRUMENTS_TABLE},
+    {"ends", DOCUMENT_AT(LIST, exchange_row, ends), .what = "announced ends",
+     .size = sizeof(end_notice), .least = 1, .most = END_NOTICES_MAX, .table = &END_TABLE},
     {"parts", DOCUMENT_AT(POINTER, exchange_row, parts), .size = sizeof(topic_parts),
      .table = &TOPIC_PARTS},
     {"topic_keys", DOCUMENT_AT(OWN, exchange_row, topic_keys.usual), .read = read_topic_keys},

@@ -89,6 +89,8 @@ static const metric FEED_METRICS[] = {
     {"tapedeck_feed_connections_down", "gauge", "Connections that are not live for over 30 s.",
      OF_FEED(down_connections)},
     {"tapedeck_feed_connects_total", "counter", "Connections that were opened.", OF_FEED(connects)},
+    {"tapedeck_feed_end_notices_total", "counter",
+     "Notices of the exchange that it ends a connection.", OF_FEED(end_notices)},
     {"tapedeck_feed_frames_received_total", "counter", "Frames received.", OF_FEED(frames)},
     {"tapedeck_feed_last_data_timestamp_seconds", "gauge", "Time of the last data; 0: none yet.",
      offsetof(supervisor_feed, last_data_ns), 1e9},

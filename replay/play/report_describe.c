@@ -350,7 +350,10 @@ void report_describe_gap(result_writer *r, const char *name, const gap_row *row,
         result_text(r, "covered_by", row->covered_by);
         result_text(r, "cause", row->cause);
         result_text(r, "origin", gap_row_origin(row));
-        result_text(r, "detail", row->detail[0] != '\0' ? row->detail : row->cause);
+        if (strcmp(row->cause, GAP_CAUSE_ANNOUNCED) == 0 && row->detail[0] != '\0')
+            result_note(r, "detail", "%s, %s", row->cause, row->detail);
+        else
+            result_text(r, "detail", row->detail[0] != '\0' ? row->detail : row->cause);
     }
     result_object_end(r, pattern);
 }

@@ -100,6 +100,9 @@ static const event_row ROWS[] = {
     {{.kind = EVENT_AUTH, .conn = 2, .state = "refused", .detail = "no"},
      "{\"event\":\"auth\",\"state\":\"refused\",\"line\":0,\"shard\":0,\"conn\":2,\"detail\":"
      "\"no\"}"},
+    {{.kind = EVENT_END_NOTICE, .line = 1, .conn = 2, .state = EVENT_END_REPLACED, .detail = "{}"},
+     "{\"event\":\"end_notice\",\"state\":\"is replaced\",\"line\":1,\"shard\":0,\"conn\":2,"
+     "\"detail\":\"{}\"}"},
     {{.kind = EVENT_HTTP,
       .state = "failed",
       .what = "instruments",

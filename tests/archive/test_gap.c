@@ -38,6 +38,8 @@ static void test_origins(void **state)
         {GAP_DISCONNECT, "closed_by_peer", "close code 1001", "exchange_planned"},
         {GAP_DISCONNECT, "closed_by_peer", "close code 1011", "exchange"},
         {GAP_DISCONNECT, "closed_by_peer", "", "exchange"},
+        {GAP_DISCONNECT, "announced", "", "exchange_planned"},
+        {GAP_DISCONNECT, "announced", "close code 1011", "exchange_planned"},
         {GAP_DISCONNECT, "reset", "", "network"},
         {GAP_DISCONNECT, "protocol", "close code 1001", "exchange"},
         {GAP_DISCONNECT, "withdrawn", "", "exchange"},
