@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "schema/bare_frame.h"
 #include "schema/conn_counter.h"
+#include "schema/end_notice.h"
 #include "schema/responder.h"
 #include "sim/catalog.h"
 #include "sim/http_replies.h"
@@ -50,6 +51,7 @@ typedef struct sim_conn {
     uint8_t is_closing; /* 1: send nothing more */
     uint8_t is_authed;
     uint8_t is_bare; /* 1: it gets bare frames */
+    uint8_t has_end_notice;
     uint8_t has_subscribed;
     unsigned access;  /* a bit for each family_access that its path offers */
     uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
@@ -93,8 +95,11 @@ struct exchange {
     td_err failure_err;
 };
 
-const char *const FAULT_NAMES[FAULT_KINDS] = {
-    [FAULT_DISCONNECT] = "disconnect", [FAULT_CUT] = "cut", [FAULT_DROP] = "drop"};
+const char *const FAULT_NAMES[FAULT_KINDS] = {[FAULT_DISCONNECT] = "disconnect",
+                                              [FAULT_CUT] = "cut",
+                                              [FAULT_DROP] = "drop",
+                                              [FAULT_ANNOUNCE] = "announce",
+                                              [FAULT_END] = "end"};
 
 /* ---- connections ---- */
 
@@ -301,6 +306,37 @@ static int is_due(const served_family *f, sim_fault_kind kind)
     return 0;
 }
 
+/* Send the exchange's notice that it ends connections, the first of its document, which has at
+ * least one (exchange_open). */
+static void announce(served_family *f)
+{
+    const td_bytes notice = td_bytes_str(f->family->exchange->ends[0].frame);
+    for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
+        if (conn->is_closing || conn->streams == NULL)
+            continue;
+        conn->has_end_notice = 1;
+        conn->sent++;
+        conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = own_form(conn, notice)});
+    }
+}
+
+/* Inject the faults that concern connections. */
+static void end_connections(served_family *f)
+{
+    for (sim_fault_kind kind = 0; kind < FAULT_KINDS; kind++) {
+        if (kind == FAULT_DROP || !is_due(f, kind))
+            continue;
+        note_fault(f, kind, NULL);
+        if (kind == FAULT_ANNOUNCE)
+            announce(f);
+        else if (kind != FAULT_END)
+            close_conns(f, kind == FAULT_CUT ? 0 : 1001);
+        for (sim_conn *conn = f->first_conn; kind == FAULT_END && conn != NULL; conn = conn->next)
+            if (conn->has_end_notice)
+                conn_close(conn, 1001);
+    }
+}
+
 /* Make the next step. If the step has a frame, send the frame, inject the faults that are due, and
  * return the frame's size; else return 0. */
 static size_t make_step(served_family *f)
@@ -320,12 +356,7 @@ static size_t make_step(served_family *f)
         drop_frame(f, &frame);
     else
         send_frame(f, &frame);
-    for (sim_fault_kind kind = FAULT_DISCONNECT; kind <= FAULT_CUT; kind++) {
-        if (!is_due(f, kind))
-            continue;
-        note_fault(f, kind, NULL);
-        close_conns(f, kind == FAULT_CUT ? 0 : 1001);
-    }
+    end_connections(f);
     return frame.bytes.size;
 }
 
@@ -894,6 +925,15 @@ static td_result add_account(exchange *x, served_family *orders, td_err *err)
     return TD_OK;
 }
 
+/* 1 if a fault needs the notice of the family's exchange, and it has none. */
+static int lacks_notice(const exchange *x, const family *of)
+{
+    int is_needed = 0;
+    for (size_t i = 0; i < x->options.fault_count; i++)
+        is_needed = is_needed || x->options.faults[i].kind == FAULT_ANNOUNCE;
+    return is_needed && of->exchange->ends == NULL;
+}
+
 static td_result open_families(exchange *x, td_err *err)
 {
     x->families = td_alloc_zero(EXCHANGE_FAMILIES_MAX, sizeof *x->families);
@@ -904,6 +944,11 @@ static td_result open_families(exchange *x, td_err *err)
         td_result rc = catalog_get(f->family, &f->row, err);
         if (rc == TD_OK && f->family->endpoints[0].url == NULL)
             rc = td_err_set(err, TD_E_INVALID, "family '%s' has no address", f->family->name);
+        if (rc == TD_OK && lacks_notice(x, f->family))
+            rc = td_err_set(err, TD_E_INVALID,
+                            "the exchange of family '%s' does not announce that it ends "
+                            "connections: its document has no ends",
+                            f->family->name);
         if (rc == TD_OK && f->row->orders.of != NULL)
             rc = add_account(x, f, err);
         if (rc != TD_OK)

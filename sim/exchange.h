@@ -37,6 +37,8 @@ typedef enum sim_fault_kind {
     FAULT_DISCONNECT, /* after the frame, all connections are closed with 1001 */
     FAULT_CUT,  /* after the frame, all connections are cut without a close frame, as in a crash */
     FAULT_DROP, /* the frame is dropped */
+    FAULT_ANNOUNCE, /* after the frame, all connections get the notice that their end is near */
+    FAULT_END,      /* after the frame, those that got it are closed with 1001 */
     FAULT_KINDS,
 } sim_fault_kind;
 

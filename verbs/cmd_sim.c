@@ -157,8 +157,8 @@ static const option_row SIM_ROWS[] = {
     {.long_name = "fault",
      OPTION_INTO(sim_flags, faults),
      .metavar = "KIND@N",
-     .help = "inject a fault at data frame N of each family: disconnect, cut or drop\n"
-             "(may be repeated)"},
+     .help = "inject a fault at data frame N of each family: disconnect, cut, drop,\n"
+             "announce (that connections end) or end (those) (may be repeated)"},
     {.long_name = "secret",
      OPTION_INTO(sim_flags, exchange.secret),
      .metavar = "TEXT",
@@ -256,7 +256,7 @@ static td_result read_fault(const char *text, fault *out, td_err *err)
             return TD_OK;
     }
     td_result rc = td_err_set(err, TD_E_INVALID, "'%s' is not a fault: expected KIND@N", text);
-    td_err_hint(err, "kinds: disconnect, cut, drop; N counts from 1");
+    td_err_hint(err, "kinds: disconnect, cut, drop, announce, end; N counts from 1");
     return rc;
 }
 
