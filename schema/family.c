@@ -469,6 +469,24 @@ size_t family_choose_by_path(const family *const *of, size_t count, td_bytes pat
     return found;
 }
 
+static int has_url(const family *of, const char *url)
+{
+    size_t i = 0;
+    while (i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL &&
+           strcmp(of->endpoints[i].url, url) != 0)
+        i++;
+    return i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL;
+}
+
+int family_shares_server(const family *of, const family *other, const char *own)
+{
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++)
+        if (strcmp(family_url_path(of->endpoints[i].url), own) == 0 &&
+            has_url(other, of->endpoints[i].url))
+            return 1;
+    return 0;
+}
+
 td_bytes family_path_names(const char *own, td_bytes path)
 {
     const size_t size = strlen(own) + 1; /* with the '/' */

@@ -94,6 +94,10 @@ const char *family_find_path(const family *of, td_bytes path, unsigned *accesses
  * index; count: none has it. */
 size_t family_choose_by_path(const family *const *of, size_t count, td_bytes path);
 
+/* 1 if the families are at one server: both have an address with this path (as family_find_path
+ * returns it) and the same host. */
+int family_shares_server(const family *of, const family *other, const char *own);
+
 /* What follows the path of a bare endpoint, "btcusdt@trade/btcusdt@aggTrade": topics joined by '/',
  * a view into path. own: what family_find_path returned. */
 td_bytes family_path_names(const char *own, td_bytes path);

@@ -11,6 +11,7 @@
 #include "schema/bare_frame.h"
 #include "schema/conn_counter.h"
 #include "schema/end_notice.h"
+#include "schema/path_choice.h"
 #include "schema/responder.h"
 #include "sim/catalog.h"
 #include "sim/http_replies.h"
@@ -82,6 +83,7 @@ struct exchange {
     wire_loop *loop;
     wire_server *server;
     responder *responder;
+    dialect_parser *requests; /* of clients whose family is to be found */
     served_family *families;
     uint32_t open_conns;
     uint8_t is_stopped;
@@ -571,35 +573,76 @@ static void prepare(sim_conn *conn)
         conn->streams = td_alloc_zero(sim_family_stream_count(conn->of->sim), 1);
 }
 
-/* Several families may share a path: select the family of the client's first topic. */
-static void find_family(sim_conn *conn, const dialect_request *request)
+/* The families at a connection's path. */
+typedef struct path_families {
+    exchange *exchange;
+    uint32_t at[EXCHANGE_FAMILIES_MAX]; /* in exchange.families */
+    const dialect *dialects[EXCHANGE_FAMILIES_MAX];
+} path_families;
+
+static int has_topic(void *user, size_t index, td_bytes topic)
 {
-    exchange *x = conn->exchange;
-    td_bytes path = td_bytes_str(conn->path);
+    const path_families *all = user;
+    const family *of = all->exchange->families[all->at[index]].family;
     topic_match match;
-    unsigned access = 0;
-    for (uint32_t i = 0; i < x->options.family_count && request->arg_count > 0; i++) {
-        served_family *f = &x->families[i];
-        if (family_find_path(f->family, path, &access) == NULL ||
-            !topic_match_text(f->family->topics, f->family->topic_count, request->args[0],
-                              TOPIC_ANY_TIME, &match))
+    return topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match);
+}
+
+static path_candidates find_candidates(const sim_conn *conn, path_families *all)
+{
+    path_candidates from = {.dialects = all->dialects, .has_topic = has_topic, .user = all};
+    all->exchange = conn->exchange;
+    for (uint32_t i = 0; i < conn->exchange->options.family_count; i++) {
+        const family *of = conn->exchange->families[i].family;
+        unsigned access;
+        const char *own = family_find_path(of, td_bytes_str(conn->path), &access);
+        if (own == NULL || strcmp(own, conn->path) != 0)
             continue;
-        unlink_conn(conn);
-        td_free(conn->streams);
-        conn->streams = NULL;
-        link_conn(conn, f, path);
-        return;
+        all->at[from.count] = i;
+        all->dialects[from.count++] = of->dialect;
     }
+    return from;
+}
+
+/* Let the connection be one of the family that fits best, the first of them. */
+static void use_family(sim_conn *conn, const path_families *all, const path_choice *choice)
+{
+    served_family *f = &conn->exchange->families[all->at[choice->best]];
+    if (choice->fit == PATH_FIT_NONE || f == conn->of)
+        return;
+    unlink_conn(conn);
+    td_free(conn->streams);
+    conn->streams = NULL;
+    link_conn(conn, f, td_bytes_str(conn->path));
+}
+
+/* Several families may share a path: select that of the client's first topics. */
+static void find_family(sim_conn *conn, td_bytes frame)
+{
+    path_families all;
+    const path_candidates from = find_candidates(conn, &all);
+    if (conn->has_subscribed || from.count < 2)
+        return;
+    const path_choice choice = path_choose(conn->exchange->requests, &from, frame);
+    use_family(conn, &all, &choice);
+}
+
+static void find_family_by_url(sim_conn *conn, td_bytes names, td_bytes query)
+{
+    path_families all;
+    const path_candidates from = find_candidates(conn, &all);
+    if (from.count < 2)
+        return;
+    const path_choice choice = path_choose_by_url(conn->exchange->requests, &from, names, query);
+    use_family(conn, &all, &choice);
 }
 
 /* Called before a request's topics are checked: starts the markets, because only started markets
  * know their topics. */
 static void on_prepare(void *user, const dialect_request *request)
 {
-    sim_conn *conn = user;
-    if (!conn->has_subscribed)
-        find_family(conn, request);
-    prepare(conn);
+    (void)request;
+    prepare(user);
 }
 
 static int on_subscribe(void *user, td_bytes topic)
@@ -716,6 +759,7 @@ static void on_message(void *user, wire_conn *wire, const ws_message *got)
     if (conn->is_closing)
         return;
     conn->received++;
+    find_family(conn, got->bytes);
     if (conn->of->orders_of != NULL)
         start(conn->of->orders_of);
     const responder_client client = {.ops = &RESPONDER_OPS,
@@ -832,6 +876,7 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
 /* Subscribe a new connection to what its URL names. */
 static void subscribe_by_url(sim_conn *conn, td_bytes names, td_bytes query)
 {
+    find_family_by_url(conn, names, query);
     const responder_client client = {
         .ops = &RESPONDER_OPS, .user = conn, .dialect = conn->of->family->dialect};
     if (responder_begin(conn->exchange->responder, &client, names, query, NULL) != TD_OK)
@@ -977,6 +1022,7 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
         .ops = &SERVER_OPS,
         .user = x};
     x->responder = responder_open(options->secret);
+    x->requests = dialect_parser_open();
     x->parser = json_parser_open(0);
     td_buf_init(&x->numbered, LIMIT_FRAME_BYTES);
     x->order_entry = order_entry_open();
@@ -1005,6 +1051,7 @@ void exchange_close(exchange *x)
         sim_family_close(f->sim);
     }
     responder_close(x->responder);
+    dialect_parser_close(x->requests);
     json_parser_close(x->parser);
     order_entry_close(x->order_entry);
     td_buf_fini(&x->numbered);
