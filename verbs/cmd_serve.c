@@ -16,6 +16,7 @@
 #include "base/cli/option_groups.h"
 #include "base/cli/units.h"
 #include "replay/serve/serve.h"
+#include "replay/serve/serve_choice.h"
 #include "replay/serve/serve_control.h"
 #include "schema/family.h"
 #include "replay/play/keyboard.h"
@@ -252,30 +253,8 @@ static td_result open_server(serve_command *command, td_err *err)
     return rc;
 }
 
-/* Warn of a path at which a client could mean feeds of two exchanges: it gets the first one's
- * answers, since nothing tells which it means. */
-static void log_shared_paths(const serve_command *command)
-{
-    const serve_feeds *feeds = command->feeds;
-    for (size_t i = 0; i < feeds->count; i++) {
-        const family *of = feeds->items[i].family;
-        for (size_t k = 0; k < FAMILY_ENDPOINTS_MAX && of->endpoints[k].url != NULL; k++) {
-            const char *path = family_url_path(of->endpoints[k].url);
-            const served_feed *first = serve_feeds_find(feeds, td_bytes_str(path));
-            if (first == NULL || first->family->exchange == of->exchange)
-                continue;
-            report_line(command->verb->report, TD_LOG_WARNING,
-                        "feeds %s and %s are both at %s: its clients get the answers of %s; --feed "
-                        "chooses one",
-                        first->name, feeds->items[i].name, path, first->name);
-            break;
-        }
-    }
-}
-
 static void log_served(const serve_command *command)
 {
-    log_shared_paths(command);
     const serve_feeds *feeds = command->feeds;
     const char *base = wire_server_url(serve_server(command->server));
     for (size_t i = 0; i < feeds->count; i++) {
@@ -421,6 +400,8 @@ static td_result run(serve_command *command, td_err *err)
     const verb_run *verb = command->verb;
     td_result rc =
         serve_feeds_open(verb->archive, &verb->wanted, &command->log, &command->feeds, err);
+    if (rc == TD_OK)
+        rc = serve_choice_check(command->feeds, &command->log, err);
     if (rc == TD_OK)
         rc = open_faults(command, err);
     if (rc == TD_OK)

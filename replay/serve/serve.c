@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "replay/serve/serve_choice.h"
 #include "replay/serve/serve_control.h"
 #include "replay/serve/serve_replies.h"
 #include "replay/serve/serve_tape.h"
@@ -25,11 +26,14 @@ static topic_standing on_standing(void *user, td_bytes topic)
 {
     const serve_client *client = user;
     const serve_options *options = &client->owner->options;
-    td_bytes path = td_bytes_str(client->path);
-    topic_standing found = serve_feeds_find_topic(options->feeds, path, topic);
+    if (client->server == NULL)
+        return (topic_standing){.recorded_text =
+                                    client->is_ambiguous ? client->owner->ambiguous : NULL};
+    topic_standing found =
+        serve_feeds_find_topic(options->feeds, client->server, client->path, topic);
     found.is_held = topic_filters_has(&client->filters, topic) != 0;
     found.needs_auth = options->secret != NULL && !client->is_authenticated &&
-                       serve_feeds_is_private(options->feeds, path, topic);
+                       serve_feeds_is_private(options->feeds, client->server, client->path, topic);
     return found;
 }
 
@@ -127,11 +131,15 @@ static uint64_t wall_ms(const serve *server)
 static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     serve_client *client = user;
-    const serve *server = client->owner;
+    serve *server = client->owner;
     td_err err;
     TD_ASSERT(client->conn == conn);
     if (client->state == CLIENT_CLOSING)
         return;
+    serve_client_choose(client, got->bytes);
+    if (client->is_ambiguous)
+        serve_choice_text(server->options.feeds, client->path, server->ambiguous,
+                          sizeof server->ambiguous);
     const responder_client from = {.ops = &RESPONDER_OPS,
                                    .user = client,
                                    .dialect = client->dialect,
@@ -164,6 +172,14 @@ static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
     if (wrong != REFUSAL_NONE && options->secret != NULL) {
         (void)snprintf(why, WIRE_ANSWER_BYTES, "the credentials in the URL are wrong or expired");
         return 401;
+    }
+    unsigned accesses;
+    const char *own = family_find_path(feed->family, path, &accesses);
+    if (serve_choose_by_url(options->feeds, server->answers, own, family_path_names(own, path),
+                            query)
+            .is_ambiguous) {
+        serve_choice_text(options->feeds, own, why, WIRE_ANSWER_BYTES);
+        return 400;
     }
     if (server->is_stopping) {
         (void)snprintf(why, WIRE_ANSWER_BYTES, "the server is stopping");
@@ -212,11 +228,12 @@ static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes quer
     if (server->client_count >= server->options.client_count_max)
         return NULL; /* several handshakes ran at the same time */
     serve_client *client = serve_client_open(server, conn, path);
+    const td_bytes names = family_path_names(client->path, path);
+    serve_client_choose_by_url(client, names, query);
     /* NULL: signatures are not checked again, because on_accept has refused wrong ones */
     (void)dialect_check_query(client->dialect, query, NULL, 0, &has_key);
     if (has_key || dialect_has_all(client->dialect))
         on_authenticated(client);
-    const td_bytes names = family_path_names(client->path, path);
     subscribe_by_url(client, names, query);
     serve_topicless_begin(client, names, query);
     return client;

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/cli/units.h"
+#include "replay/serve/serve_choice.h"
 #include "schema/bare_frame.h"
 #include "schema/conn_counter.h"
 
@@ -359,17 +360,63 @@ void serve_client_end(serve_client *client, unsigned code, const char *reason)
 
 /* ---- open, close ---- */
 
-static void set_feeds(serve_client *client, td_bytes path)
+/* Let the client be one of a server. */
+static void set_server(serve_client *client, const served_feed *server)
+{
+    const serve_feeds *feeds = client->owner->options.feeds;
+    client->server = server;
+    client->dialect = server->family->dialect;
+    client->is_bare = family_path_is_bare(server->family, client->path) != 0;
+    client->feed_count = serve_feeds_names(feeds, server, client->path, client->feed_names);
+    topic_filters_fini(&client->filters);
+    topic_filters_init(&client->filters, client->dialect);
+}
+
+static void choose(serve_client *client, const serve_choice *choice)
+{
+    client->is_ambiguous = choice->is_ambiguous;
+    client->dialect = choice->server->family->dialect;
+    if (!choice->is_only)
+        return;
+    set_server(client, choice->server);
+    td_log_emit(client->owner->options.log, TD_LOG_DEBUG, "a client at %s means feed %s",
+                client->path, choice->server->name);
+}
+
+void serve_client_choose(serve_client *client, td_bytes frame)
+{
+    serve *server = client->owner;
+    if (client->server != NULL)
+        return;
+    const serve_choice choice =
+        serve_choose(server->options.feeds, server->answers, client->path, frame);
+    choose(client, &choice);
+}
+
+void serve_client_choose_by_url(serve_client *client, td_bytes names, td_bytes query)
+{
+    serve *server = client->owner;
+    if (client->server != NULL)
+        return;
+    const serve_choice choice =
+        serve_choose_by_url(server->options.feeds, server->answers, client->path, names, query);
+    choose(client, &choice);
+}
+
+static void set_path(serve_client *client, td_bytes path)
 {
     const serve_feeds *feeds = client->owner->options.feeds;
     const served_feed *first = serve_feeds_find(feeds, path);
     unsigned accesses;
+    size_t next = 0;
     TD_ASSERT(first != NULL); /* on_accept refuses other paths */
     client->path = family_find_path(first->family, path, &accesses);
-    client->is_bare = family_path_is_bare(first->family, client->path) != 0;
     client->dialect = first->family->dialect;
     client->feed_names = td_alloc_zero(feeds->count, sizeof *client->feed_names);
-    client->feed_count = serve_feeds_names(feeds, td_bytes_str(client->path), client->feed_names);
+    topic_filters_init(&client->filters, client->dialect);
+    first = serve_feeds_next_server(feeds, client->path, &next);
+    if (serve_feeds_next_server(feeds, client->path, &next) == NULL)
+        set_server(client, first);
 }
 
 serve_client *serve_client_open(serve *owner, wire_conn *conn, td_bytes path)
@@ -381,8 +428,7 @@ serve_client *serve_client_open(serve *owner, wire_conn *conn, td_bytes path)
     client->filters_version = 1;
     uint64_t high = td_random_next(&owner->random);
     dialect_conn_id(high, td_random_next(&owner->random), client->conn_id);
-    set_feeds(client, path);
-    topic_filters_init(&client->filters, client->dialect);
+    set_path(client, path);
     client->next = owner->clients;
     owner->clients = client;
     owner->client_count++;

@@ -21,11 +21,14 @@ typedef struct serve_client {
     serve *owner;
     struct serve_client *next;
     wire_conn *conn;
-    const dialect *dialect;
-    const char **feed_names; /* feeds at its path */
+    /* That it means, a feed of it; NULL: several are at its path, and no request told which. */
+    const served_feed *server;
+    const dialect *dialect;  /* the server's; of none, that of its last request */
+    const char **feed_names; /* feeds at its server */
     size_t feed_count;
-    const char *path; /* path at which it connected, a constant text */
-    uint8_t is_bare;  /* 1: the path has bare frames */
+    uint8_t is_ambiguous; /* 1: its last request fits several servers */
+    const char *path;     /* path at which it connected, a constant text */
+    uint8_t is_bare;      /* 1: the path has bare frames */
     char conn_id[DIALECT_CONN_ID_BYTES];
     client_state state;
     uint64_t counted; /* next number of its frames, if the exchange numbers them */
@@ -72,7 +75,11 @@ TD_NEVER_NULL serve_client *serve_client_open(serve *owner, wire_conn *conn, td_
 /* Free a client whose connection is closed and which has no tape. */
 void serve_client_close(serve_client *client);
 
-/* 1 if a feed is at the client's path. */
+/* Find out by a request or by the client's URL which server it means, unless that is known. */
+void serve_client_choose(serve_client *client, td_bytes frame);
+void serve_client_choose_by_url(serve_client *client, td_bytes names, td_bytes query);
+
+/* 1 if a feed is at the client's server. */
 int serve_client_has_feed(const serve_client *client, const char *feed);
 
 /* 1 if the client's subscriptions cover a topic that the recording has, or may cover one. */

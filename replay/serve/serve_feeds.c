@@ -34,7 +34,7 @@ static int has_retail(const topic_row *row)
     return row != NULL && topic_field(row->fields, row->field_count, MEMBER_RPI_SIZE) != NULL;
 }
 
-static int has_topic(const served_feed *feed, td_bytes exchange_topic)
+int served_feed_has_topic(const served_feed *feed, td_bytes exchange_topic)
 {
     for (size_t i = 0; i < feed->topic_count; i++) {
         if (td_bytes_is(exchange_topic, feed->topics[i].exchange_topic))
@@ -48,7 +48,8 @@ static void add_channel(serve_feeds *feeds, served_feed *feed, const channel_inf
     if (info->dir != CHANNEL_IN)
         return;
     feed->has_unknown |= channel_role(info) == ROLE_UNKNOWN;
-    if (info->exchange_topic[0] == '\0' || has_topic(feed, td_bytes_str(info->exchange_topic)))
+    if (info->exchange_topic[0] == '\0' ||
+        served_feed_has_topic(feed, td_bytes_str(info->exchange_topic)))
         return;
     const topic_row *row = family_topic_named(feed->family, info->topic);
     feeds->has_retail |= has_retail(row) != 0;
@@ -281,11 +282,20 @@ const char *served_feed_path(const served_feed *feed)
     return url == NULL ? "" : family_url_path(url);
 }
 
-/* 1 if the feed's family has an endpoint with this path. */
-static int served_feed_has_path(const served_feed *feed, td_bytes path)
+/* 1 if the feed's family has an endpoint with exactly this path. */
+static int served_feed_has_path(const served_feed *feed, const char *path)
 {
     unsigned accesses;
-    return family_find_path(feed->family, path, &accesses) != NULL;
+    const char *own = family_find_path(feed->family, td_bytes_str(path), &accesses);
+    return own != NULL && strcmp(own, path) == 0;
+}
+
+/* 1 if the feed is at a server of the path. */
+static int served_feed_is_at(const served_feed *feed, const served_feed *server, const char *path)
+{
+    return served_feed_has_path(feed, path) &&
+           (feed->family == server->family ||
+            family_shares_server(feed->family, server->family, path));
 }
 
 const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path)
@@ -296,6 +306,21 @@ const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path)
     const size_t found = family_choose_by_path(families, feeds->count, path);
     td_free(families);
     return found < feeds->count ? &feeds->items[found] : NULL;
+}
+
+const served_feed *serve_feeds_next_server(const serve_feeds *feeds, const char *path, size_t *next)
+{
+    while (*next < feeds->count) {
+        const served_feed *found = &feeds->items[(*next)++];
+        const served_feed *first = feeds->items;
+        if (!served_feed_has_path(found, path))
+            continue;
+        while (first < found && !served_feed_is_at(first, found, path))
+            first++;
+        if (first == found)
+            return found;
+    }
+    return NULL;
 }
 
 void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_ANSWER_BYTES])
@@ -318,11 +343,12 @@ const served_topic *serve_feeds_topic(const serve_feeds *feeds, const char *name
     return NULL;
 }
 
-size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out)
+size_t serve_feeds_names(const serve_feeds *feeds, const served_feed *server, const char *path,
+                         const char **out)
 {
     size_t count = 0;
     for (size_t i = 0; i < feeds->count; i++) {
-        if (served_feed_has_path(&feeds->items[i], path))
+        if (served_feed_is_at(&feeds->items[i], server, path))
             out[count++] = feeds->items[i].name;
     }
     TD_ASSERT(count <= feeds->count);
@@ -370,7 +396,7 @@ static topic_standing find_feed_topic(const served_feed *feed, td_bytes subscrip
     topic_match match;
     TD_ASSERT(of != NULL); /* other feeds were left out */
     const answered_topic *answered = find_answered(feed, subscription);
-    if (answered != NULL && answered->is_refused && !has_topic(feed, subscription))
+    if (answered != NULL && answered->is_refused && !served_feed_has_topic(feed, subscription))
         return (topic_standing){.recorded_text = answered->text};
     const topic_standing known = {
         .is_known = 1,
@@ -391,13 +417,16 @@ static topic_standing find_feed_topic(const served_feed *feed, td_bytes subscrip
     return (topic_standing){.is_symbol_unknown = (uint8_t)(fits != 0)};
 }
 
-int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes topic)
+int serve_feeds_is_private(const serve_feeds *feeds, const served_feed *server, const char *path,
+                           td_bytes topic)
 {
     for (size_t i = 0; i < feeds->count; i++) {
         const served_feed *feed = &feeds->items[i];
         unsigned accesses;
-        (void)family_find_path(feed->family, path, &accesses);
         topic_match match;
+        if (!served_feed_is_at(feed, server, path))
+            continue;
+        (void)family_find_path(feed->family, td_bytes_str(path), &accesses);
         if (accesses == 1U << ACCESS_PRIVATE)
             return 1;
         if ((accesses & 1U << ACCESS_PRIVATE) != 0 &&
@@ -409,13 +438,13 @@ int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes top
     return 0;
 }
 
-topic_standing serve_feeds_find_topic(const serve_feeds *feeds, td_bytes path,
-                                      td_bytes subscription)
+topic_standing serve_feeds_find_topic(const serve_feeds *feeds, const served_feed *server,
+                                      const char *path, td_bytes subscription)
 {
     topic_standing best = {0};
     for (size_t i = 0; i < feeds->count; i++) {
         const served_feed *feed = &feeds->items[i];
-        if (!served_feed_has_path(feed, path))
+        if (!served_feed_is_at(feed, server, path))
             continue;
         topic_standing found = find_feed_topic(feed, subscription);
         if (found.is_known)

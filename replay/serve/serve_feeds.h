@@ -63,23 +63,33 @@ const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path);
 /* Write "nothing is served at PATH; try /a /b", truncated if needed. */
 void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_ANSWER_BYTES]);
 
-/* Get the names of the feeds at a path, for a selection; out has space for feeds->count. Returns
- * their number. */
-size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out);
+/* Get the names of the feeds at a server of a path (serve_choice.h), which any of its feeds stands
+ * for, for a selection; out has space for feeds->count. Returns their number. */
+size_t serve_feeds_names(const serve_feeds *feeds, const served_feed *server, const char *path,
+                         const char **out);
 
 /* Find a topic on the tape, or NULL. */
 const served_topic *serve_feeds_topic(const serve_feeds *feeds, const char *feed, const char *topic,
                                       const char *symbol);
 
-/* What the server knows about a subscription at this path. A topic is known if it is on the tape,
- * or if the family has such a topic and the topic's symbol is on the tape (the topic then stays
- * silent). A topic is not known if the exchange refused it while recording and the tape has no
- * frame of it. is_held and needs_auth are not set. */
-topic_standing serve_feeds_find_topic(const serve_feeds *feeds, td_bytes path,
-                                      td_bytes subscription);
+/* What is known about a subscription at a server of this path. A topic is known if it is on the
+ * tape, or if the family has such a topic and the topic's symbol is on the tape (the topic then
+ * stays silent). A topic is not known if the exchange refused it while recording and the tape has
+ * no frame of it. is_held and needs_auth are not set. */
+topic_standing serve_feeds_find_topic(const serve_feeds *feeds, const served_feed *server,
+                                      const char *path, td_bytes subscription);
 
 /* 1 if the topic needs authentication: the path is private, or the path is for public and private
  * topics and the topic has no symbol. */
-int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes topic);
+int serve_feeds_is_private(const serve_feeds *feeds, const served_feed *server, const char *path,
+                           td_bytes topic);
+
+/* 1 if the tape has a topic of the feed. */
+int served_feed_has_topic(const served_feed *feed, td_bytes exchange_topic);
+
+/* The servers at a path, each as its first feed, one in each call: *next is 0 in the first. NULL
+ * after the last. path: as family_find_path returns it. */
+const served_feed *serve_feeds_next_server(const serve_feeds *feeds, const char *path,
+                                           size_t *next);
 
 #endif

@@ -43,6 +43,7 @@ typedef struct serve {
     td_buf damaged;       /* a frame's bytes after a fault */
     td_buf numbered;      /* a frame with a client's number */
     td_random random;
+    char ambiguous[DIALECT_REASON_BYTES]; /* the refusal of a request that fits several servers */
     serve_counts counts;
     td_log_rate late_log, made_log, unmade_log;
     topicless_text topicless[TOPICLESS_TEXTS_MAX];

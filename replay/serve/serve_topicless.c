@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/cli/units.h"
+#include "replay/serve/serve_choice.h"
 #include "schema/sent_secrets.h"
 
 enum {
@@ -59,7 +60,7 @@ static void write_example(const serve_client *client, const char *topic,
     const serve_options *options = &client->owner->options;
     const int needs_auth =
         options->secret != NULL && !client->is_authenticated &&
-        serve_feeds_is_private(options->feeds, td_bytes_str(client->path), td_bytes_str(topic));
+        serve_feeds_is_private(options->feeds, client->server, client->path, td_bytes_str(topic));
     const dialect_ask ask = {.kind = REQUEST_SUBSCRIBE, .topics = &topic, .count = 1, .id = "1"};
     td_buf request;
     td_buf_init(&request, DIALECT_REQUEST_BYTES);
@@ -79,6 +80,10 @@ static void write_topics(const serve_client *client, char *out, size_t out_bytes
     const char *topic = NULL;
     size_t count = 0;
     char example[EXAMPLE_BYTES_MAX];
+    if (client->server == NULL) {
+        serve_choice_text(feeds, client->path, out, out_bytes);
+        return;
+    }
     for (size_t i = 0; i < feeds->count; i++) {
         const served_feed *feed = &feeds->items[i];
         if (!serve_client_has_feed(client, feed->name) || feed->topic_count == 0)
