@@ -426,6 +426,7 @@ serve_client *serve_client_open(serve *owner, wire_conn *conn, td_bytes path)
     client->conn = conn;
     wire_peer_address(conn, client->address);
     client->filters_version = 1;
+    client->early = owner->early;
     uint64_t high = td_random_next(&owner->random);
     dialect_conn_id(high, td_random_next(&owner->random), client->conn_id);
     set_path(client, path);

@@ -41,6 +41,7 @@ typedef struct serve_client {
     topic_filters filters;
     uint32_t filters_version; /* incremented by every change of filters */
     struct serve_tape *tape;  /* NULL: no tape yet */
+    early_commands early;     /* for its tape, until that begins */
     struct serve_client *tape_next;
     /* 1: the client subscribed to books that are not current, so it needs snapshots. */
     uint8_t is_catching_up;

@@ -118,6 +118,13 @@ static td_result read_command(const serve *server, td_bytes name, td_bytes query
                                                : pacer_speed_parse(to, &value->speed, err);
 }
 
+/* 1 if the command means the same before a tape plays: it does not count from a position. */
+static int can_be_early(const control_command *command)
+{
+    return command->effect == CONTROL_SEEK || command->effect == CONTROL_STEP ||
+           command->effect == CONTROL_RESUME || command->effect == CONTROL_TOGGLE;
+}
+
 /* Apply the command to a temporary pacer, then that pacer's changes to all tapes. */
 int serve_control_apply(serve *server, const control_command *command, const control_value *value)
 {
@@ -132,6 +139,8 @@ int serve_control_apply(serve *server, const control_command *command, const con
     if (command->effect == CONTROL_SKIP_BACK && newest != NULL &&
         change.target_ns < newest->begin_ns)
         change.target_ns = newest->begin_ns;
+    if (can_be_early(command))
+        serve_tapes_keep_control(server, &change);
     serve_tapes_apply_control(server, &change);
     return 0;
 }

@@ -22,6 +22,12 @@ typedef struct topicless_text {
     td_log_rate rate;
 } topicless_text;
 
+/* Commands that hold for a tape that has not begun. */
+typedef struct early_commands {
+    uint64_t seek_ns; /* it begins with the first frame received then or later; 0: with its first */
+    uint32_t steps;   /* while paused */
+} early_commands;
+
 typedef struct serve {
     serve_options options;
     wire_server *server;
@@ -33,6 +39,7 @@ typedef struct serve {
     reply_list replies; /* recorded HTTP replies */
     uint8_t is_stopping;
     uint8_t is_paused;
+    early_commands early; /* for clients that connect later, until the tapes that play have ended */
     responder *responder;
     json_parser *json;       /* parses recorded answers */
     dialect_parser *answers; /* parses recorded control frames */

@@ -104,6 +104,8 @@ static void tape_free(serve_tape *tape)
     wire_timer_cancel(&tape->timer);
     forget_held(tape);
     close_missing_reader(tape);
+    if (tape->cursor != NULL && owner->tapes == NULL)
+        owner->early = (early_commands){0};
     serve_books_fini(&tape->books); /* closed before the cursor, whose channels they use */
     cursor_close(tape->cursor);
     td_free(tape->ends);
@@ -862,6 +864,18 @@ static void join_tape(serve_tape *tape, serve_tape *batch)
     pacer_set_speed(&tape->pacer, tape->pacer.options.speed); /* so that time counts from now */
 }
 
+/* Open a tape, and apply the commands that came before. */
+static td_result begin_tape(serve_tape *tape, td_err *err)
+{
+    const early_commands early = tape->clients->early;
+    td_result rc = open_cursor(tape, err);
+    if (rc == TD_OK && early.seek_ns > 0)
+        rc = rewind_tape(tape, early.seek_ns, err);
+    for (uint32_t i = 0; i < early.steps; i++)
+        pacer_step(&tape->pacer);
+    return rc;
+}
+
 /* Start the tape, or let its clients join one that plays. */
 static void start_tape(void *user)
 {
@@ -870,7 +884,7 @@ static void start_tape(void *user)
     td_err err;
     if (tape != NULL)
         join_tape(tape, batch);
-    else if (open_cursor(batch, &err) != TD_OK) {
+    else if (begin_tape(batch, &err) != TD_OK) {
         fail_tape(batch, &err);
         return;
     } else
@@ -879,6 +893,7 @@ static void start_tape(void *user)
         if (c->state != CLIENT_SETTLE_DELAY)
             continue;
         c->state = CLIENT_PLAYING;
+        c->early = (early_commands){0};
         serve_client_catch_up(c); /* for books whose first frame was sent already */
     }
     pump(tape);
@@ -887,6 +902,10 @@ static void start_tape(void *user)
 /* 1 if the client can share a tape that has not started. */
 static int can_share(const serve_tape *tape, const serve_client *client, uint64_t start_ns)
 {
+    const early_commands *early = &client->early;
+    if (tape->clients != NULL && (tape->clients->early.seek_ns != early->seek_ns ||
+                                  tape->clients->early.steps != early->steps))
+        return 0;
     return tape->start_ns == start_ns && tape->cursor == NULL && !tape->is_at_end &&
            has_feeds(tape, client->feed_names, client->feed_count);
 }
@@ -984,6 +1003,25 @@ static td_result apply_control(serve_tape *tape, const pacer *change, td_err *er
     for (uint32_t i = 0; i < change->step_count && !tape->is_at_end; i++)
         pacer_step(&tape->pacer);
     return change->is_seeking ? rewind_tape(tape, change->target_ns, err) : TD_OK;
+}
+
+/* Keep what a command changes for a tape that has not begun. */
+static void keep_early(early_commands *early, const pacer *change)
+{
+    if (change->is_seeking)
+        *early = (early_commands){.seek_ns = change->target_ns};
+    early->steps = change->is_paused ? early->steps + change->step_count : 0;
+}
+
+void serve_tapes_keep_control(serve *server, const pacer *change)
+{
+    for (serve_client *c = server->clients; c != NULL; c = c->next)
+        if (c->state <= CLIENT_SETTLE_DELAY)
+            keep_early(&c->early, change);
+    if (serve_newest_tape(server) == NULL)
+        keep_early(&server->early, change);
+    else if (change->is_seeking)
+        server->early = (early_commands){0};
 }
 
 void serve_tapes_apply_control(serve *server, const pacer *change)

@@ -83,6 +83,10 @@ uint64_t serve_position(const serve *server);
  * that plays. Later tapes start with the same speed and pause. */
 void serve_tapes_apply_control(serve *server, const pacer *change);
 
+/* Keep the same changes for the tapes of clients that wait for theirs; while no tape plays, also
+ * for clients that connect later. */
+void serve_tapes_keep_control(serve *server, const pacer *change);
+
 /* Free all tapes; they must have no clients. */
 void serve_tapes_close(serve *server);
 

@@ -108,6 +108,45 @@ test("a paused tape sends one frame a step; frames that no client has subscribed
   assert.equal((await control("status")).tapes[0].at_end, true);
 });
 
+test("a seek and steps before a client's tape has begun hold for it", async (t) => {
+  const { url, control } = await served(t, "--settle", "400ms");
+  const to = `seek?to=${new Date(MS + 10 * 21).toISOString()}`; // the frames with u = 11
+  const begins = async (client, steps) => {
+    await client.until(() => client.frames.length === 1 + steps);
+    const frames = client.frames.map((frame) => JSON.parse(frame));
+    assert.deepEqual(
+      frames.map(({ type, data }) => [type, data.u]),
+      [["snapshot", 10], ...Array.from({ length: steps }, (_, i) => ["delta", 11 + i])]
+    );
+  };
+  await control("pause");
+  assert.deepEqual((await control(to)).tapes, []);
+  for (let i = 0; i < 2; i++) await control("step");
+  const early = new Client(t, url, ["BUSDT"]);
+  await begins(early, 2);
+  assert.equal(Date.parse((await control("status")).tapes[0].at), MS + 10 * 24);
+  await control("resume");
+  await early.until(() => early.u.get("BUSDT") === COUNT + 1);
+  early.ws.close();
+  await once(early.ws, "close");
+  while ((await control("status")).tapes.length > 0);
+
+  await control("pause");
+  const settling = new Client(t, url, ["BUSDT"]); // connected, and its tape has not begun
+  await settling.until(() => settling.latestAnswer !== undefined);
+  await control(to);
+  await control("step");
+  await begins(settling, 1);
+  settling.ws.close();
+  await once(settling.ws, "close");
+  while ((await control("status")).tapes.length > 0);
+
+  await control("resume");
+  const next = new Client(t, url, ["BUSDT"]); // from the beginning: no command was for it
+  await next.until(() => next.frames.length > 0);
+  assert.equal(next.frames[0], FRAMES[1]);
+});
+
 /** The messages of a client that subscribes to a second book after the fifth frame of the first one. */
 async function subscribedLate(t, ...options) {
   const { url, control } = await served(t, ...options);
