@@ -492,6 +492,14 @@ int sent_secrets_find_issued(sent_secrets *self, td_bytes frame)
     return self->value_count > 0;
 }
 
+int sent_secrets_find_answer(sent_secrets *self, td_bytes body, int has_credentials)
+{
+    if (!has_credentials)
+        return sent_secrets_find_issued(self, body);
+    (void)sent_secrets_find(self, body, 0); /* the result is ignored: only the values are needed */
+    return self->value_count > 0;
+}
+
 void sent_secrets_find_fields(sent_secrets *self, const char *fields)
 {
     begin_search(self);

@@ -56,6 +56,11 @@ sent_found sent_secrets_hide(sent_secrets *self, uint8_t *text, size_t size, int
  * members whose names can only be those of credentials. Returns 1 if there are any. */
 int sent_secrets_find_issued(sent_secrets *self, td_bytes frame);
 
+/* Find the secrets of an HTTP answer, for sent_secrets_next only: after a request with credentials,
+ * which may have made a key, as in a text that is sent; else those that the exchange issues.
+ * Returns 1 if there are any. */
+int sent_secrets_find_answer(sent_secrets *self, td_bytes body, int has_credentials);
+
 /* Find the secrets of header fields ("Name: text\r\n"), for sent_secrets_next only. */
 void sent_secrets_find_fields(sent_secrets *self, const char *fields);
 

@@ -99,9 +99,12 @@ typedef struct import_job {
 static td_result learn_secrets(import_job *job, const import_record *record, td_err *err)
 {
     const int has_topic = (record->form & FORM_FETCHED) != 0; /* instead of a URL */
+    const int is_frame = record->kind == IMPORT_FRAME;
+    td_bytes secret;
+    size_t url_at = 0;
     td_result rc =
         has_topic ? TD_OK : redactor_add_url(&job->secrets, REDACT_FOR_GOOD, record->url, err);
-    if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == CHANNEL_OUT) {
+    if (rc == TD_OK && is_frame && record->dir == CHANNEL_OUT) {
         td_bytes ignored;
         size_t at = 0;
         (void)sent_secrets_find(job->sent, record->data,
@@ -109,8 +112,14 @@ static td_result learn_secrets(import_job *job, const import_record *record, td_
         job->has_credentials |= (uint8_t)sent_secrets_next(job->sent, &at, &ignored);
         rc = redactor_add_sent(&job->secrets, REDACT_FOR_GOOD, job->sent, err);
     }
-    if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == CHANNEL_IN &&
-        job->has_credentials && sent_secrets_find_issued(job->sent, record->data))
+    /* A capture need not have the login that was answered. */
+    if (rc == TD_OK && is_frame && record->dir == CHANNEL_IN &&
+        sent_secrets_find_issued(job->sent, record->data))
+        rc = redactor_add_sent(&job->secrets, REDACT_FOR_GOOD, job->sent, err);
+    const int has_credentials =
+        job->has_credentials || td_url_next_secret(record->url, &url_at, &secret);
+    if (rc == TD_OK && is_frame && record->dir == CHANNEL_HTTP &&
+        sent_secrets_find_answer(job->sent, record->data, has_credentials))
         rc = redactor_add_sent(&job->secrets, REDACT_FOR_GOOD, job->sent, err);
     return rc == TD_OK ? rc : td_err_add(err, rc, "keys and signatures of the capture");
 }

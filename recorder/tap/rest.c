@@ -112,10 +112,8 @@ static void record_body(const rest *self, intake *into, event *what, const wire_
         record_failed(self, into, what, "overload");
         return;
     }
-    if (self->has_secrets) { /* the answer may have others, for example the secret of a new key */
-        (void)sent_secrets_find(self->options.env->sent, body, 0);
+    if (sent_secrets_find_answer(self->options.env->sent, body, self->has_secrets))
         (void)hide_found(self);
-    }
     what->state = "kept";
     what->bytes = body.size;
     tap_sessions_received(self->options.env->sessions, self->options.feed_index,

@@ -165,7 +165,10 @@ static void test_issued(void **state)
         }
         assert_string_equal(values, ROWS[i].values);
         assert_int_equal(is_found, values[0] != '\0');
+        assert_int_equal(sent_secrets_find_answer(sent, td_bytes_str(ROWS[i].text), 0), is_found);
     }
+    /* The answer to a request with credentials: of vague names, too. */
+    assert_int_equal(sent_secrets_find_answer(sent, td_bytes_str(ROWS[3].text), 1), 1);
     sent_secrets_close(sent);
 }
 

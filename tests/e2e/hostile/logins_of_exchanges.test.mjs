@@ -241,6 +241,32 @@ test("import hides the same", async (t) => {
   nothingLeakedInText(end, ...secretsOf(everything));
 });
 
+test("import hides issued tokens in answers, also those whose request is not in the capture", async (t) => {
+  const dir = temporary(t),
+    archive = path.join(dir, "tape"),
+    file = path.join(dir, "capture.jsonl");
+  const [[, login], , [, refreshed]] = EXCHANGES.deribit.talk;
+  const token = "<<G38a1tGFzqGiUCmnegBcm8d4nfP3tytiNQz6tkCBYXY>>";
+  const url = "https://www.deribit.com/api/v2";
+  const lines = [
+    { dir: "in", data: login },
+    { dir: "http", url: `${url}/public/auth?grant_type=refresh_token`, data: refreshed },
+    // Of a name that may be something else, in the answer to a request with a key.
+    { dir: "http", url: `${url}/a?api_key=<<k3yK3yk3yK3y>>`, data: `{"token":"${token}"}` },
+  ];
+  const written = lines.map((line, i) => ({ recv_ns: `${NOW + i}000000`, ...line }));
+  fs.writeFileSync(file, written.map((line) => plain(JSON.stringify(line)) + "\n").join(""));
+  await tapedeck(t, ["import", "-a", archive, "--family", "deribit", "--format", "jsonl", file], {
+    status: null,
+  });
+  const rows = await jsonLines(t, ["cat", "-a", archive]);
+  assert.deepEqual(
+    rows.map(({ data }) => data).sort(),
+    lines.map(({ data }) => hidden(data)).sort()
+  );
+  await nothingLeaked(archive, ...secretsOf(JSON.stringify(lines)));
+});
+
 test("signed HTTP requests of Binance pass unchanged, and are hidden in the archive", async (t) => {
   const dir = temporary(t),
     archive = path.join(dir, "tape"),
