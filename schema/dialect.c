@@ -170,6 +170,22 @@ static td_result read_parts(const dialect *spoken, dialect_parser *parser, json_
                                err);
 }
 
+/* Read the time from one heartbeat to the next, whole seconds. */
+static td_result read_heartbeat(dialect_request *out, td_err *err)
+{
+    enum { HEARTBEAT_S_MAX = 86400 };
+    const dialect *spoken = out->dialect;
+    json_value value;
+    uint64_t seconds = 0;
+    if (!json_find_path(out->root, spoken->heartbeat_interval, &value) ||
+        !td_digits_parse(json_raw(value), HEARTBEAT_S_MAX, &seconds) ||
+        seconds < spoken->heartbeat_least_s)
+        return td_err_set(err, TD_E_INVALID, "heartbeats are asked for each %zu to %d s",
+                          spoken->heartbeat_least_s, HEARTBEAT_S_MAX);
+    out->heartbeat_ns = seconds * UINT64_C(1000000000);
+    return TD_OK;
+}
+
 static td_result read_request(dialect_parser *parser, dialect_request *out, td_err *err)
 {
     const dialect *spoken = out->dialect;
@@ -177,6 +193,8 @@ static td_result read_request(dialect_parser *parser, dialect_request *out, td_e
     read_id(spoken, out->root, out);
     if (out->kind == REQUEST_UNSUBSCRIBE_ALL)
         return TD_OK; /* its list, if it has one, is ignored */
+    if (out->kind == REQUEST_HEARTBEATS)
+        return read_heartbeat(out, err);
     return spoken->parts != NULL ? read_parts(spoken, parser, out->root, out, err)
                                  : read_list(spoken, parser, out->root, out, err);
 }

@@ -33,7 +33,10 @@ typedef enum request_kind {
     REQUEST_PING,
     REQUEST_PONG, /* answer to the server's own ping; the server does not answer it */
     REQUEST_UNKNOWN,
-    REQUEST_ORDER, /* about orders */
+    REQUEST_ORDER,         /* about orders */
+    REQUEST_HEARTBEATS,    /* for heartbeats of the server, each of which is answered by a ping */
+    REQUEST_NO_HEARTBEATS, /* for no further ones */
+    REQUEST_KINDS,
 } request_kind;
 
 /* ---- a client's side ---- */
@@ -123,8 +126,9 @@ typedef struct dialect_request {
     td_bytes id_raw;               /* the id as JSON text: 5 or "5" */
     td_bytes order_topic;          /* only for REQUEST_ORDER: the topic of the request's answer */
     td_bytes symbols; /* only if the dialect's topics are in parts: the symbol, or the list "A,B" */
-    json_value root;  /* the whole request, for answers that repeat parts of it */
-    uint8_t has_root; /* 0: it is not a JSON object */
+    uint64_t heartbeat_ns; /* only for REQUEST_HEARTBEATS: the time from one to the next */
+    json_value root;       /* the whole request, for answers that repeat parts of it */
+    uint8_t has_root;      /* 0: it is not a JSON object */
 } dialect_request;
 
 /* Why a server refuses a request, and the name of each reason in documents; the wording depends on
@@ -279,6 +283,10 @@ struct dialect {
     /* Parameter of a URL's query with topics that the connection has without a request, joined by
      * '/'; NULL: no parameter has them. */
     const char *url_topics;
+    /* Servers: heartbeats that a client asks for. */
+    const char *heartbeat_interval; /* path of the time in s in the request; NULL: there are none */
+    size_t heartbeat_least_s;
+    const char *heartbeat; /* the frame */
     const char *recorded; /* what servers repeat of recorded answers to subscriptions; NULL: none */
     request_rule rules[DIALECT_RULES_MAX];
     size_t rule_count;

@@ -156,10 +156,16 @@ static const document_table ASK_TABLE = {"ask", DOCUMENT_MEMBERS(ASK)};
 /* ---- requests that a server reads ---- */
 
 static const document_word REQUESTS[] = {
-    {"subscribe", REQUEST_SUBSCRIBE}, {"unsubscribe", REQUEST_UNSUBSCRIBE},
-    {"auth", REQUEST_AUTH},           {"unsubscribe_all", REQUEST_UNSUBSCRIBE_ALL},
-    {"ping", REQUEST_PING},           {"pong", REQUEST_PONG},
-    {"order", REQUEST_ORDER},         {"unknown", REQUEST_UNKNOWN},
+    {"subscribe", REQUEST_SUBSCRIBE},
+    {"unsubscribe", REQUEST_UNSUBSCRIBE},
+    {"auth", REQUEST_AUTH},
+    {"unsubscribe_all", REQUEST_UNSUBSCRIBE_ALL},
+    {"ping", REQUEST_PING},
+    {"pong", REQUEST_PONG},
+    {"order", REQUEST_ORDER},
+    {"unknown", REQUEST_UNKNOWN},
+    {"heartbeats", REQUEST_HEARTBEATS},
+    {"no_heartbeats", REQUEST_NO_HEARTBEATS},
 };
 
 static const document_word SECOND[] = {{"second", 1}};
@@ -257,7 +263,7 @@ static td_result read_refusals(document_node mapping, void *row, td_err *err)
 /* The words before an answer: requests, outcomes, refusals, and "has:PATH". */
 static td_result read_condition(document_node at, void *row, td_err *err)
 {
-    enum { ANY = REQUEST_ORDER + 1, TOPICS };
+    enum { ANY = REQUEST_KINDS, TOPICS };
     /* Bits of conditions follow. */
     static const document_word WORDS[] = {
         {"any", ANY << 8},
@@ -401,6 +407,13 @@ static const document_member CREDENTIALS[] = {
 };
 static const document_table CREDENTIALS_TABLE = {"credentials", DOCUMENT_MEMBERS(CREDENTIALS)};
 
+static const document_member HEARTBEATS[] = {
+    {"interval", DOCUMENT_AT(TEXT, dialect, heartbeat_interval), .is_needed = 1},
+    {"least_s", DOCUMENT_AT(NUMBER, dialect, heartbeat_least_s), .most = 3600},
+    {"text", DOCUMENT_AT(TEXT, dialect, heartbeat), .is_needed = 1},
+};
+static const document_table HEARTBEATS_TABLE = {"heartbeats", DOCUMENT_MEMBERS(HEARTBEATS)};
+
 static const document_word COVERS[] = {{"same", COVER_SAME},
                                        {"lists", COVER_LISTS},
                                        {"all", COVER_ALL},
@@ -437,6 +450,7 @@ static const document_member DIALECT[] = {
      .count_offset = offsetof(dialect, answer_count), .size = sizeof(answer_text), .least = 1,
      .most = DIALECT_ANSWERS_MAX, .what = "replies", .read = read_reply},
     {"refusals", DOCUMENT_OWN, .read = read_refusals},
+    {"heartbeats", DOCUMENT_STRUCT, .table = &HEARTBEATS_TABLE},
 };
 static const document_table DIALECT_TABLE = {"a dialect", DOCUMENT_MEMBERS(DIALECT)};
 
@@ -473,6 +487,8 @@ static const char *fault_of(const dialect *made)
     if ((is_in_parts || made->has_symbol_lists) && !made->has_parts)
         return "$name, $symbols, $symbol_list, $parameter and symbol_lists need the property "
                "parts:";
+    if ((made->heartbeat == NULL) != !has_request(made, REQUEST_HEARTBEATS))
+        return "heartbeats, and a request for them, belong together:";
     if (made->spelling != NULL && made->exchange->topic_keys.usual != NULL)
         return "topics are spelled, or objects (topic_keys):";
     if (made->asks_one && made->ask_topics_max != 1)

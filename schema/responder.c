@@ -275,6 +275,10 @@ td_result responder_answer(responder *r, const responder_client *client, td_byte
         rc = answer_topics(r, client, &request, &reply, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "answer");
+    const int is_heartbeat = request.kind == REQUEST_PING || request.kind == REQUEST_HEARTBEATS ||
+                             request.kind == REQUEST_NO_HEARTBEATS;
+    if (is_heartbeat && reply.refused == REFUSAL_NONE && client->ops->heartbeats != NULL)
+        client->ops->heartbeats(client->user, &request);
     if (request.kind == REQUEST_AUTH && reply.refused == REFUSAL_NONE)
         client->ops->authenticated(client->user);
     return TD_OK;

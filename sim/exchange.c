@@ -54,8 +54,11 @@ typedef struct sim_conn {
     uint8_t is_bare; /* 1: it gets bare frames */
     uint8_t has_end_notice;
     uint8_t has_subscribed;
-    unsigned access;  /* a bit for each family_access that its path offers */
-    uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
+    unsigned access;       /* a bit for each family_access that its path offers */
+    uint64_t heartbeat_ns; /* time from one heartbeat to the next; 0: none was asked for */
+    wire_timer *heartbeat_timer;
+    uint8_t is_tested; /* 1: the last heartbeat is not answered yet */
+    uint32_t waiting;  /* streams in SUBSCRIPTION_WAITS */
     struct sim_conn *next;
     uint8_t *streams; /* subscription of each stream; NULL before the first request */
 } sim_conn;
@@ -737,6 +740,47 @@ static int on_order(void *user, const dialect_request *request)
     return 1;
 }
 
+/* ---- heartbeats ---- */
+
+static void send_heartbeat(void *user);
+
+static void schedule_heartbeat(sim_conn *conn)
+{
+    exchange *x = conn->exchange;
+    const uint64_t now_ns = clock_mono_ns(x->options.clock);
+    wire_timer_cancel(&conn->heartbeat_timer);
+    if (conn->heartbeat_ns > 0)
+        wire_timer_set(x->loop, &conn->heartbeat_timer, now_ns + conn->heartbeat_ns, send_heartbeat,
+                       conn);
+}
+
+/* Send a heartbeat, or close the connection if the one before is not answered. */
+static void send_heartbeat(void *user)
+{
+    enum { CLOSE_UNANSWERED = 4000 };
+    sim_conn *conn = user;
+    const char *text = conn->of->family->dialect->heartbeat;
+    conn->heartbeat_timer = NULL; /* it has fired */
+    if (conn->is_tested || text == NULL) {
+        conn_close(conn, CLOSE_UNANSWERED);
+        return;
+    }
+    conn->is_tested = 1;
+    conn->sent++;
+    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = td_bytes_str(text)});
+    schedule_heartbeat(conn);
+}
+
+static void on_heartbeats(void *user, const dialect_request *request)
+{
+    sim_conn *conn = user;
+    conn->is_tested = 0;
+    if (request->kind == REQUEST_PING)
+        return;
+    conn->heartbeat_ns = request->heartbeat_ns; /* 0 of a request for none */
+    schedule_heartbeat(conn);
+}
+
 static const responder_ops RESPONDER_OPS = {
     .prepare = on_prepare,
     .standing = on_standing,
@@ -747,6 +791,7 @@ static const responder_ops RESPONDER_OPS = {
     .changed = on_changed,
     .order = on_order,
     .send = on_answer,
+    .heartbeats = on_heartbeats,
     .authenticated = on_authenticated,
 };
 
@@ -917,6 +962,7 @@ static void on_closed(void *user)
 {
     sim_conn *conn = user;
     exchange *x = conn->exchange;
+    wire_timer_cancel(&conn->heartbeat_timer);
     unlink_conn(conn);
     TD_ASSERT(x->open_conns > 0);
     x->open_conns--;
