@@ -10,11 +10,14 @@
 #include "schema/topic.h"
 #include "schema/exchange_file.h"
 #include "schema/family_sources.h"
+#include "schema/template.h"
 #include "schema/topic_check.h"
 
 enum {
     SETS_MAX = 256,  /* sets of fields that a family can use */
-    TOPICS_MAX = 64, /* topics of a family */
+    TOPICS_MAX = 64, /* entries of a family's topics */
+    ROWS_MAX = 128,  /* its topics */
+    EACH_MAX = 16,
     COINS_MAX = 32,
     RAW_PLACES_MAX = 4,
 };
@@ -34,6 +37,7 @@ typedef struct reading {
     family_sources sources;
     field_set sets[SETS_MAX];
     size_t set_count;
+    size_t entry_of[ROWS_MAX]; /* by topic: the number of its entry */
 } reading;
 
 /* Refuse the name that was searched, with the most similar one, and where all are listed ("":
@@ -295,6 +299,7 @@ static const document_word SPEECHES[] = {{"at once", SPEAKS_AT_ONCE},
 #define TOPIC_TEXT(member) DOCUMENT_AT(TEXT, topic_row, member)
 static const document_member TOPIC[] = {
     {"topic", DOCUMENT_OWN, .read = read_pattern},
+    {"each", DOCUMENT_AT(TEXTS, topic_row, each), .most = EACH_MAX},
     {"name", TOPIC_TEXT(name)},
     {"message", DOCUMENT_AT(WORD, topic_row, type), DOCUMENT_CHOICE(MESSAGES),
      .what = "there is no message type"},
@@ -392,7 +397,10 @@ static td_result read_topic(document_node mapping, void *row, td_err *err)
     if (rc == TD_OK && out->topic_key != NULL && out->topic_key[0] == '\0')
         rc = document_refuse(mapping, "only the snapshot has an empty topic_key:, not",
                              td_bytes_str(out->pattern == NULL ? "" : out->pattern), err);
-    if (rc == TD_OK)
+    if (rc == TD_OK && out->each != NULL && out->snapshot_reply != NULL)
+        rc = document_refuse_text(document_find(mapping, "each"),
+                                  "a topic with a snapshot has no each:, here", err);
+    if (rc == TD_OK && out->each == NULL) /* else when it is a row of its own: add_each */
         rc = check_topic(mapping, out, err);
     /* Frames spell topics as requests do, unless the symbol is in another member. */
     out->list = r->out->exchange->frames.list;
@@ -521,12 +529,93 @@ static void note_shared_frames(topic_row *rows, size_t count)
             rows[i].shares_frames |= (uint8_t)topic_rows_share_frames(&rows[i], &rows[k]);
 }
 
-static td_result check_topics(document_node list, const family *made, td_err *err)
+/* A text with a word in place of "{each}". */
+static const char *with_word(td_arena *memory, const char *text, const char *word)
+{
+    const template_word each = {"{each}", td_bytes_str(word)};
+    char out[4 * LIMIT_NAME_BYTES];
+    if (text == NULL || strstr(text, each.place) == NULL)
+        return text;
+    template_fill(text, &each, 1, out, sizeof out); /* cut, names are refused as too long */
+    return td_arena_text(memory, td_bytes_str(out));
+}
+
+/* The number of topics of an entry. */
+static size_t each_count(const topic_row *entry)
+{
+    size_t count = 0;
+    while (entry->each != NULL && entry->each[count] != NULL)
+        count++;
+    return count == 0 ? 1 : count;
+}
+
+/* Add a row for each word of an entry, "WORD [SEEN]". */
+static td_result add_each(document_node entry, const topic_row *of, topic_row *rows, td_err *err)
+{
+    td_arena *memory = entry.of->memory;
+    td_result rc = TD_OK;
+    if (strstr(of->pattern, "{each}") == NULL)
+        return document_refuse(entry, "each: is for topics with {each}, not for the topic",
+                               td_bytes_str(of->pattern), err);
+    for (size_t i = 0; rc == TD_OK && of->each[i] != NULL; i++) {
+        td_bytes rest = td_bytes_str(of->each[i]), text;
+        (void)td_bytes_next(&rest, ' ', &text); /* always there */
+        const char *word = td_arena_text(memory, text);
+        rows[i] = *of;
+        rows[i].each = NULL;
+        rows[i].pattern = with_word(memory, of->pattern, word);
+        rows[i].name = with_word(memory, of->name, word);
+        rows[i].title = with_word(memory, of->title, word);
+        if (rest.data != NULL)
+            rows[i].seen = td_arena_text(memory, rest);
+        rc = check_topic(entry, &rows[i], err);
+    }
+    return rc;
+}
+
+/* Replace the topics with the key `each` by a row for each of its words. */
+static td_result expand_topics(document_node list, family *made, td_err *err)
+{
+    reading *r = list.of->user;
+    size_t total = 0, count = 0;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < made->topic_count; i++) {
+        const size_t added = each_count(&made->topics[i]);
+        if (total + added > ROWS_MAX)
+            return document_refuse(document_entry(list, i),
+                                   "a family has at most 128 topics, without",
+                                   td_bytes_str(made->topics[i].pattern), err);
+        for (size_t k = 0; k < added; k++)
+            r->entry_of[total++] = i;
+    }
+    if (total == 0)
+        return TD_OK;
+    topic_row *rows = td_arena_alloc(list.of->memory, (total + 1) * sizeof *rows);
+    memset(rows, 0, (total + 1) * sizeof *rows);
+    for (size_t i = 0; rc == TD_OK && i < made->topic_count; i++) {
+        rows[count] = made->topics[i];
+        if (made->topics[i].each != NULL)
+            rc = add_each(document_entry(list, i), &made->topics[i], &rows[count], err);
+        count += each_count(&made->topics[i]);
+    }
+    made->topics = rows;
+    made->topic_count = count;
+    return rc;
+}
+
+/* The entry of a topic. */
+static document_node entry_of(document_node root, size_t topic)
+{
+    const reading *r = root.of->user;
+    return document_entry(document_find(root, "topics"), r->entry_of[topic]);
+}
+
+static td_result check_topics(document_node root, const family *made, td_err *err)
 {
     size_t at = 0;
     const char *fault = topic_list_fault(made->topics, made->topic_count, &at);
     return fault == NULL ? TD_OK
-                         : document_refuse(document_entry(list, at), fault,
+                         : document_refuse(entry_of(root, at), fault,
                                            td_bytes_str(made->topics[at].pattern), err);
 }
 
@@ -559,7 +648,7 @@ static td_result check_counter(document_node root, const family *made, td_err *e
                 is_there |= rule->member == MEMBER_SEQ && row->envelope[at].member == MEMBER_SEQ &&
                             td_bytes_is(counter, row->envelope[at].key);
             if (!is_there)
-                return document_refuse(document_entry(document_find(root, "topics"), i),
+                return document_refuse(entry_of(root, i),
                                        "conn_dense compares seq, which is at the key that the "
                                        "exchange's counter: names, unlike in the topic",
                                        td_bytes_str(row->pattern), err);
@@ -579,7 +668,7 @@ static td_result check_times(document_node root, const family *made, td_err *err
                 is_head ? &row->envelope[at] : &row->fields[at - row->envelope_count];
             if ((field->flags & FIELD_PER_CONNECTION) != 0 &&
                 (is_there || !is_head || field->type != FIELD_TIME || strchr(field->key, '.')))
-                return document_refuse(document_entry(document_find(root, "topics"), i),
+                return document_refuse(entry_of(root, i),
                                        "per_connection is for a time at the top of frames, once, "
                                        "unlike in the topic",
                                        td_bytes_str(row->pattern), err);
@@ -626,10 +715,13 @@ static td_result check_family(document_node root, void *row, td_err *err)
     if (out->listing != NULL && out->exchange->instruments == NULL)
         return document_refuse_text(document_find(root, "instruments"),
                                     "the exchange has no instruments:, which would read", err);
-    td_result rc = check_topics(document_find(root, "topics"), out, err);
-    note_shared_frames((topic_row *)out->topics, out->topic_count); /* read into the arena */
+    td_result rc = expand_topics(document_find(root, "topics"), out, err);
     if (rc == TD_OK)
-        rc = check_dialect(root, out, err);
+        rc = check_topics(root, out, err);
+    if (rc != TD_OK)
+        return rc;
+    note_shared_frames((topic_row *)out->topics, out->topic_count); /* read into the arena */
+    rc = check_dialect(root, out, err);
     if (rc == TD_OK)
         rc = check_counter(root, out, err);
     if (rc == TD_OK)

@@ -22,6 +22,7 @@
     X(ACCOUNT_TYPE, "account_type", TEXT)                                                          \
     X(ACCOUNT_UNREALISED_PNL, "account_unrealised_pnl", DECIMAL)                                   \
     X(ACCRUED_INTEREST, "accrued_interest", DECIMAL)                                               \
+    X(ADDITIONAL_RESERVE, "additional_reserve", DECIMAL)                                           \
     X(ADJUSTED_EQUITY, "adjusted_equity", DECIMAL)                                                 \
     X(ADL_RANK, "adl_rank", INTEGER)                                                               \
     X(ADL_STOP_RATIO, "adl_stop_ratio", DECIMAL)                                                   \
@@ -85,6 +86,9 @@
     X(CANCEL_TYPE, "cancel_type", TEXT)                                                            \
     X(CASH_FLOW, "cash_flow", DECIMAL)                                                             \
     X(CATEGORY, "category", TEXT)                                                                  \
+    X(CHANGED_ORDERS, "changed_orders", JSON)                                                      \
+    X(CHANGED_POSITIONS, "changed_positions", JSON)                                                \
+    X(CHANGED_TRADES, "changed_trades", JSON)                                                      \
     X(CHANNEL_ID, "channel_id", INTEGER)                                                           \
     X(CHASE_DISTANCE, "chase_distance", DECIMAL)                                                   \
     X(CHASE_ORDER_PRICE, "chase_order_price", DECIMAL)                                             \
@@ -99,6 +103,8 @@
     X(COIN_PRICE_USD, "coin_price_usd", DECIMAL)                                                   \
     X(COLLATERAL_RATIO, "collateral_ratio", DECIMAL)                                               \
     X(COLLATERAL_RESTRICTION, "collateral_restriction", INTEGER)                                   \
+    X(COMBO_ID, "combo_id", TEXT)                                                                  \
+    X(COMBO_TRADE_ID, "combo_trade_id", TEXT)                                                      \
     X(COMPLETION_PERCENT, "completion_percent", DECIMAL)                                           \
     X(CONN_ID, "conn_id", TEXT)                                                                    \
     X(CONTINGENCY_TYPE, "contingency_type", TEXT)                                                  \
@@ -125,6 +131,8 @@
     X(DELIVERY_PRICE, "delivery_price", DECIMAL)                                                   \
     X(DELTA, "delta", DECIMAL)                                                                     \
     X(DELTA_COIN, "delta_coin", DECIMAL)                                                           \
+    X(DELTA_TOTAL, "delta_total", DECIMAL)                                                         \
+    X(DELTA_TOTALS, "delta_totals", JSON)                                                          \
     X(DESCRIPTION, "description", TEXT)                                                            \
     X(DISCOUNT_EQUITY, "discount_equity", DECIMAL)                                                 \
     X(DISPLAY_PRECISION, "display_precision", INTEGER)                                             \
@@ -157,6 +165,7 @@
     X(EXTRA_INFO, "extra_info", JSON)                                                              \
     X(FAIR_BASIS, "fair_basis", DECIMAL)                                                           \
     X(FAIR_BASIS_RATE, "fair_basis_rate", DECIMAL)                                                 \
+    X(FEE_BALANCE, "fee_balance", DECIMAL)                                                         \
     X(FEE_COIN, "fee_coin", TEXT)                                                                  \
     X(FEE_PREFERENCE, "fee_preference", TEXT)                                                      \
     X(FEE_RATE, "fee_rate", DECIMAL)                                                               \
@@ -175,8 +184,12 @@
     X(FUNDING_RATE, "funding_rate", DECIMAL)                                                       \
     X(FUNDING_RATE_8H, "funding_rate_8h", DECIMAL)                                                 \
     X(FUNDING_RATE_INTERVAL, "funding_rate_interval_hours", INTEGER)                               \
+    X(FUTURES_PNL, "futures_pnl", DECIMAL)                                                         \
+    X(FUTURES_SESSION_RPL, "futures_session_rpl", DECIMAL)                                         \
+    X(FUTURES_SESSION_UPL, "futures_session_upl", DECIMAL)                                         \
     X(GAMMA, "gamma", DECIMAL)                                                                     \
     X(GAMMA_COIN, "gamma_coin", DECIMAL)                                                           \
+    X(GAMMAS, "gammas", JSON)                                                                      \
     X(HAS_INDEX, "has_index", BOOL)                                                                \
     X(HIGH, "high", DECIMAL)                                                                       \
     X(HIGH_PRICE_24H, "high_price_24h", DECIMAL)                                                   \
@@ -192,11 +205,13 @@
     X(INITIAL_MARGIN_RATE, "initial_margin_rate", DECIMAL)                                         \
     X(INSTRUMENT_FAMILY, "instrument_family", TEXT)                                                \
     X(INSTRUMENT_ID, "instrument_id", INTEGER)                                                     \
+    X(INTEREST, "interest", TEXT)                                                                  \
     X(INTEREST_RATE, "interest_rate", DECIMAL)                                                     \
-    X(INTEREST_VALUE, "interest_value", DECIMAL)                                                   \
+    X(INTEREST_VALUE, "interest_value", TEXT)                                                      \
     X(INTERVAL, "interval", TEXT)                                                                  \
     X(INTRADAY_MARGIN, "intraday_margin", JSON)                                                    \
     X(IS_AMENDED, "is_amended", BOOL)                                                              \
+    X(IS_API, "is_api", BOOL)                                                                      \
     X(IS_AUTO_ADD_MARGIN, "is_auto_add_margin", BOOL)                                              \
     X(IS_BINARY, "is_binary", BOOL)                                                                \
     X(IS_BLOCK_TRADE, "is_block_trade", BOOL)                                                      \
@@ -206,6 +221,7 @@
     X(IS_COLLATERAL_ENABLED, "is_collateral_enabled", BOOL)                                        \
     X(IS_COLLATERAL_RESTRICTED, "is_collateral_restricted", BOOL)                                  \
     X(IS_CONFIRMED, "is_confirmed", BOOL)                                                          \
+    X(IS_CROSS_COLLATERAL, "is_cross_collateral", BOOL)                                            \
     X(IS_ENABLED, "is_enabled", BOOL)                                                              \
     X(IS_ESTIMATED, "is_estimated", BOOL)                                                          \
     X(IS_FIRST, "is_first", BOOL)                                                                  \
@@ -214,22 +230,32 @@
     X(IS_LEVERAGE, "is_leverage", BOOL)                                                            \
     X(IS_LIMIT_MAKER, "is_limit_maker", BOOL)                                                      \
     X(IS_LIQUIDATION, "is_liquidation", BOOL)                                                      \
+    X(IS_LOCKED, "is_locked", BOOL)                                                                \
+    X(IS_MAINTENANCE, "is_maintenance", BOOL)                                                      \
     X(IS_MAKER, "is_maker", BOOL)                                                                  \
     X(IS_MARGIN_BORROW, "is_margin_borrow", BOOL)                                                  \
     X(IS_MARGINABLE, "is_marginable", BOOL)                                                        \
     X(IS_MMP, "is_mmp", BOOL)                                                                      \
     X(IS_MULTI_ASSET, "is_multi_asset", BOOL)                                                      \
     X(IS_NORMAL, "is_normal", BOOL)                                                                \
+    X(IS_PORTFOLIO_MARGIN, "is_portfolio_margin", BOOL)                                            \
     X(IS_POST_ONLY, "is_post_only", BOOL)                                                          \
+    X(IS_POST_ONLY_REJECTED, "is_post_only_rejected", BOOL)                                        \
     X(IS_PRICE_PROTECTED, "is_price_protected", BOOL)                                              \
     X(IS_PRICE_UNPROTECTED, "is_price_unprotected", BOOL)                                          \
+    X(IS_PUBLIC_ALLOWED, "is_public_allowed", BOOL)                                                \
     X(IS_RANDOM, "is_random", BOOL)                                                                \
+    X(IS_REBALANCE, "is_rebalance", BOOL)                                                          \
     X(IS_REDUCE_ONLY, "is_reduce_only", BOOL)                                                      \
+    X(IS_REPLACED, "is_replaced", BOOL)                                                            \
+    X(IS_RISK_REDUCING, "is_risk_reducing", BOOL)                                                  \
     X(IS_RPI_TAKER, "is_rpi_taker", BOOL)                                                          \
     X(IS_RPI_TRADE, "is_rpi_trade", BOOL)                                                          \
+    X(IS_SELF_TRADE, "is_self_trade", BOOL)                                                        \
     X(IS_TAKE_PROFIT_LIMIT, "is_take_profit_limit", BOOL)                                          \
     X(IS_TRIGGERED, "is_triggered", BOOL)                                                          \
     X(IS_UP_BORROWABLE, "is_up_borrowable", BOOL)                                                  \
+    X(IS_WEB, "is_web", BOOL)                                                                      \
     X(IS_WORKING, "is_working", BOOL)                                                              \
     X(ISOLATED_EQUITY, "isolated_equity", DECIMAL)                                                 \
     X(ISOLATED_LIABILITY, "isolated_liability", DECIMAL)                                           \
@@ -251,6 +277,7 @@
     X(LEAVES_SIZE, "leaves_size", DECIMAL)                                                         \
     X(LEAVES_VALUE, "leaves_value", DECIMAL)                                                       \
     X(LEDGER_ID, "ledger_id", TEXT)                                                                \
+    X(LEG_COUNT, "leg_count", INTEGER)                                                             \
     X(LEVEL_ACTION, "level_action", TEXT)                                                          \
     X(LEVERAGE, "leverage", DECIMAL)                                                               \
     X(LEVERAGE_SYS_UPDATED, "leverage_sys_updated_ns", TIME_NS)                                    \
@@ -262,6 +289,8 @@
     X(LIQ_PRICE, "liq_price", DECIMAL)                                                             \
     X(LIQ_THRESHOLD, "liq_threshold", DECIMAL)                                                     \
     X(LIQUIDATED_COUNT, "liquidated_count", INTEGER)                                               \
+    X(LIQUIDATION_RATIO, "liquidation_ratio", DECIMAL)                                             \
+    X(LIQUIDATION_RATIOS, "liquidation_ratios", JSON)                                              \
     X(LIQUIDATION_TYPE, "liquidation_type", TEXT)                                                  \
     X(LOCKED_BALANCE, "locked_balance", DECIMAL)                                                   \
     X(LONG_LIMIT, "long_limit", DECIMAL)                                                           \
@@ -274,12 +303,14 @@
     X(MARGIN_BALANCE_WITHOUT_CONVERT, "margin_balance_without_convert", DECIMAL)                   \
     X(MARGIN_COIN, "margin_coin", TEXT)                                                            \
     X(MARGIN_MODE, "margin_mode", TEXT)                                                            \
+    X(MARGIN_MODEL, "margin_model", TEXT)                                                          \
     X(MARGIN_RATIO, "margin_ratio", DECIMAL)                                                       \
     X(MARK_IV, "mark_iv", DECIMAL)                                                                 \
     X(MARK_PRICE, "mark_price", DECIMAL)                                                           \
     X(MARK_PRICE_AVERAGE, "mark_price_average", DECIMAL)                                           \
     X(MARKET_UNIT, "market_unit", TEXT)                                                            \
     X(MATCH_ACCOUNT_ID, "match_account_id", TEXT)                                                  \
+    X(MATCH_ID, "match_id", TEXT)                                                                  \
     X(MATCH_TIME, "match_ns", TIME_NS)                                                             \
     X(MATCH_ORDER_ID, "match_order_id", TEXT)                                                      \
     X(MAX_BALANCE, "max_balance", DECIMAL)                                                         \
@@ -317,6 +348,9 @@
     X(OPERATION_TYPE, "operation_type", TEXT)                                                      \
     X(OPTION_TYPE, "option_type", TEXT)                                                            \
     X(OPTION_VALUE, "option_value", DECIMAL)                                                       \
+    X(OPTIONS_PNL, "options_pnl", DECIMAL)                                                         \
+    X(OPTIONS_SESSION_RPL, "options_session_rpl", DECIMAL)                                         \
+    X(OPTIONS_SESSION_UPL, "options_session_upl", DECIMAL)                                         \
     X(ORDER_COUNT, "order_count", INTEGER)                                                         \
     X(ORDER_FILTER, "order_filter", TEXT)                                                          \
     X(ORDER_ID, "order_id", TEXT)                                                                  \
@@ -381,6 +415,9 @@
     X(PRICE_PRECISION, "price_precision", INTEGER)                                                 \
     X(PRICE_USD, "price_usd", DECIMAL)                                                             \
     X(PRODUCTS, "products", JSON)                                                                  \
+    X(PROJECTED_DELTA_TOTAL, "projected_delta_total", DECIMAL)                                     \
+    X(PROJECTED_IM, "projected_im", DECIMAL)                                                       \
+    X(PROJECTED_MM, "projected_mm", DECIMAL)                                                       \
     X(PUSH_ACTION, "push_action", TEXT)                                                            \
     X(PUSH_ID, "push_id", TEXT)                                                                    \
     X(QTY_PRECISION, "qty_precision", INTEGER)                                                     \
@@ -406,6 +443,7 @@
     X(REQUEST_ID, "request_id", TEXT)                                                              \
     X(RESERVED, "reserved", INTEGER)                                                               \
     X(REWARD_BALANCE, "reward_balance", DECIMAL)                                                   \
+    X(RFQ_ID, "rfq_id", TEXT)                                                                      \
     X(RHO, "rho", DECIMAL)                                                                         \
     X(RISK_ID, "risk_id", INTEGER)                                                                 \
     X(RISK_LIMIT_VALUE, "risk_limit_value", DECIMAL)                                               \
@@ -462,6 +500,7 @@
     X(SPOT_IN_USE, "spot_in_use", DECIMAL)                                                         \
     X(SPOT_ISOLATED_BALANCE, "spot_isolated_balance", DECIMAL)                                     \
     X(SPOT_LEG_FEE, "spot_leg_fee", DECIMAL)                                                       \
+    X(SPOT_RESERVE, "spot_reserve", DECIMAL)                                                       \
     X(SPOT_UNREALISED_PNL, "spot_unrealised_pnl", DECIMAL)                                         \
     X(SPOT_UNREALISED_PNL_RATIO, "spot_unrealised_pnl_ratio", DECIMAL)                             \
     X(START, "start_ns", TIME_NS)                                                                  \
@@ -492,6 +531,7 @@
     X(TERMINATE_TYPE, "terminate_type", INTEGER)                                                   \
     X(THETA, "theta", DECIMAL)                                                                     \
     X(THETA_COIN, "theta_coin", DECIMAL)                                                           \
+    X(THETAS, "thetas", JSON)                                                                      \
     X(TRACE_TI, "ti", TEXT)                                                                        \
     X(TICK, "tick", DECIMAL)                                                                       \
     X(TICK_DIRECTION, "tick_direction", TEXT)                                                      \
@@ -561,6 +601,7 @@
     X(VALUE_AFTER_FEES, "value_after_fees", DECIMAL)                                               \
     X(VEGA, "vega", DECIMAL)                                                                       \
     X(VEGA_COIN, "vega_coin", DECIMAL)                                                             \
+    X(VEGAS, "vegas", JSON)                                                                        \
     X(VERSION, "version", ABSENT)                                                                  \
     X(VOLUME, "volume", DECIMAL)                                                                   \
     X(VOLUME_24H, "volume_24h", DECIMAL)                                                           \

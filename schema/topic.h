@@ -287,7 +287,10 @@ enum {
 };
 
 typedef struct topic_row {
-    const char *name;    /* the topic without its symbol: "orderBook_200.100ms" */
+    const char *name; /* the topic without its symbol: "orderBook_200.100ms" */
+    /* While its document is read: the words that stand in place of "{each}", a row for each; then
+     * NULL. */
+    const char *const *each;
     const char *pattern; /* as the exchange writes it: "orderBook_200.100ms.{symbol}". Other
                             placeholders ("{interval}") become part of the topic's name. A symbol is
                             the rest of a topic, including dots (XRP-5JUL23-0.5-C), or has no dot

@@ -128,7 +128,7 @@ static void test_classes(void **state)
         {" { \"params\" : { \"data\" : { \"timestamp\" : 9 } , \"channel\" : "
          "\"ticker.A\\u002dB.raw\" } , \"method\" : \"subscription\" } ",
          CLASS_DATA, "ticker.A-B.raw", "ticker.raw", "A-B", UINT64_C(9000000)},
-        {FRAME("book.A.agg2", "{}"), CLASS_DATA, "book.A.agg2", "book.A.agg2", "", 0},
+        {FRAME("book.A.agg3", "{}"), CLASS_DATA, "book.A.agg3", "book.A.agg3", "", 0},
         {"{\"jsonrpc\":\"2.0\",\"method\":\"subscription\",\"params\":{\"data\":{}}}",
          CLASS_UNKNOWN, NULL, NULL, NULL, 0},
         {"{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"result\":[\"book.A.raw\"]}", CLASS_ACK, NULL, NULL,

@@ -173,6 +173,10 @@ static const mistake MISTAKES[] = {
      "made.yaml:14: no other key is allowed beside use: 'shared'", ""},
     {14, "  - orderbook", "made.yaml:14: a topic is a mapping, not 'orderbook'", ""},
     {15, "  - topics: \"book.{symbol}\"", "made.yaml:15: a topic has no key 'topics'", "'topic'"},
+    {15, "  - topic: \"book.{symbol}\"\n    each: [a]",
+     "made.yaml:15: each: is for topics with {each}, not for the topic 'book.{symbol}'", ""},
+    {15, "  - topic: \"book.{each}.{symbol}\"\n    each: [a 2021-02-30]",
+     "made.yaml:15: a date is YYYY-MM-DD, not '2021-02-30'", ""},
     {16, "    message: book", "made.yaml:16: there is no message type 'book'", "book_change"},
     {17, "    # none", "made.yaml:15: a topic needs topic, title and entries", ""},
     {18, "    depth: 7 levels", "made.yaml:18: a number is expected, not '7 levels'", ""},
@@ -451,6 +455,30 @@ static void test_checksum(void **state)
     td_arena_close(memory);
 }
 
+/* A topic for each word, in place of {each} in its texts. */
+static void test_each(void **state)
+{
+    (void)state;
+    static const char TOPIC[] = "  - topic: \"book.{each}.{symbol}\"\n"
+                                "    each: [a 2021-02-28, \"5\"]";
+    td_arena *memory = td_arena_open();
+    family made;
+    td_err err;
+    changed_document_write(&changed, 15, TOPIC);
+    if (read_text(memory, &made, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(made.topic_count, 3);
+    assert_string_equal(made.topics[1].pattern, "book.a.{symbol}");
+    assert_string_equal(made.topics[1].name, "book.a");
+    assert_string_equal(made.topics[1].title, "Books");
+    assert_string_equal(made.topics[1].seen, "2021-02-28");
+    assert_string_equal(made.topics[2].name, "book.5");
+    assert_null(made.topics[2].seen);
+    assert_null(made.topics[2].each);
+    assert_int_equal(made.topics[2].book_depth, 7);
+    td_arena_close(memory);
+}
+
 /* Topics with text after their symbol, and their names. Dialects that take the text after the last
  * dot as the symbol cannot have them. */
 static void test_ends(void **state)
@@ -715,7 +743,7 @@ int main(void)
         cmocka_unit_test(test_excess),       cmocka_unit_test(test_ends),
         cmocka_unit_test(test_shipped),      cmocka_unit_test(test_raw),
         cmocka_unit_test(test_raw_mistakes), cmocka_unit_test(test_raw_without_places),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_each),         cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@
 #include "tests/testing/decode_fixture.h"
 #include "tests/testing/message_round.h"
 
-enum { FAMILY_ROWS_MAX = 64 };
+enum { FAMILY_ROWS_MAX = 128 };
 
 typedef struct golden {
     const family *of;

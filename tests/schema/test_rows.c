@@ -177,18 +177,10 @@ static const char *const BY_ROW[] = {
     "okx trades",
     "okx trades-all",
     "okx option-trades",
-    "deribit book.raw",
-    "deribit book.100ms",
-    "deribit trades.raw",
-    "deribit trades.100ms",
+    "deribit *", /* all of its rows */
     "binance-usdm aggTrade",
     "binance-spot aggTrade",
     "binance-spot trade",
-    "deribit trades.kind.raw",
-    "deribit trades.kind.100ms",
-    "deribit book.none.1.100ms",
-    "deribit book.none.10.100ms",
-    "deribit book.none.20.100ms",
     "kraken-v1 book-10",
     "kraken-v1 book-25",
     "kraken-v1 book-100",
@@ -210,10 +202,11 @@ static const char *const BY_ROW[] = {
 
 static int is_by_row(const family *of, const topic_row *row)
 {
-    char name[128];
+    char name[128], all[128];
     snprintf(name, sizeof name, "%s %s", of->name, row->name);
+    snprintf(all, sizeof all, "%s *", of->name);
     for (size_t i = 0; i < sizeof BY_ROW / sizeof BY_ROW[0]; i++)
-        if (strcmp(BY_ROW[i], name) == 0)
+        if (strcmp(BY_ROW[i], name) == 0 || strcmp(BY_ROW[i], all) == 0)
             return 1;
     return 0;
 }

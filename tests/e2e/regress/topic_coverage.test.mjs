@@ -64,9 +64,22 @@ const REASONS = [
   ],
   [
     "deribit",
-    "book.*\\.none\\..*",
+    "book\\.\\{symbol\\}\\.(none|[0-9]+)\\..*",
     ["book", "simulated", "served", "continuity"],
-    "the simulator sends the topics of one instrument",
+    "another topic of the same form is simulated, and the simulator has no groups of prices",
+  ],
+  [
+    "deribit",
+    "deribit_.*|estimated_expiration_price.*|markprice.*|instrument\\.state.*|.*public_methods_state",
+    ["simulated", "served", "continuity"],
+    "the simulator has no indexes and no events of instruments",
+  ],
+  ["deribit", "platform_state", ["continuity"], "has neither a number nor a time"],
+  [
+    "deribit",
+    "user\\..*",
+    ["simulated", "served", "continuity"],
+    "the simulator has no account of this exchange",
   ],
   ["v5-trade", ".*", ["simulated", "served"], "a recorder sends no orders"],
   [

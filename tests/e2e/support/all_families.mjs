@@ -324,11 +324,18 @@ export const SESSION = {
   },
   deribit: {
     path: "/ws/api/v2",
-    topics: ["book", "trades", "ticker"].flatMap((topic) =>
-      ["BTC-PERPETUAL.raw", "ETH-PERPETUAL.raw", "BTC-PERPETUAL.100ms"].map(
-        (rest) => `${topic}.${rest}`
-      )
-    ),
+    topics: [
+      ...["book", "trades", "ticker"].flatMap((topic) =>
+        ["BTC-PERPETUAL.raw", "ETH-PERPETUAL.raw", "BTC-PERPETUAL.100ms", "ETH-PERPETUAL.agg2"].map(
+          (rest) => `${topic}.${rest}`
+        )
+      ),
+      ...["1", "10", "20"].map((depth) => `book.BTC-PERPETUAL.none.${depth}.100ms`),
+      ...["raw", "100ms", "agg2"].map((interval) => `perpetual.BTC-PERPETUAL.${interval}`),
+      "quote.BTC-PERPETUAL",
+      "incremental_ticker.BTC-PERPETUAL",
+      "platform_state",
+    ],
   },
   "v5-misc": {
     path: "/v5/public/misc/status",
