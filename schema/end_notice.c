@@ -16,12 +16,22 @@ static int has_word(json_value root, const end_word *word)
     return td_bytes_is(text, word->text);
 }
 
+static const char *last_text(const end_notice *notice)
+{
+    return notice->words[notice->word_count - 1].text;
+}
+
+/* 1 if a frame may be a notice: it has the last text. */
+static int has_text(td_bytes frame, const char *text)
+{
+    return frame.size <= END_NOTICE_BYTES_MAX &&
+           memmem(frame.data, frame.size, text, strlen(text)) != NULL;
+}
+
 int end_notice_is(const end_notice *notice, json_parser *parser, td_bytes frame)
 {
-    const char *last = notice->words[notice->word_count - 1].text;
     json_value root;
-    if (frame.size > END_NOTICE_BYTES_MAX ||
-        memmem(frame.data, frame.size, last, strlen(last)) == NULL ||
+    if (!has_text(frame, last_text(notice)) ||
         json_parse(parser, frame, JSON_COPIED, &root, NULL) != TD_OK)
         return 0;
     for (size_t i = 0; i < notice->word_count; i++)
@@ -32,8 +42,15 @@ int end_notice_is(const end_notice *notice, json_parser *parser, td_bytes frame)
 
 const end_notice *end_notice_find(const end_notice *list, json_parser *parser, td_bytes frame)
 {
-    for (; list != NULL && list->frame != NULL; list++)
-        if (end_notice_is(list, parser, frame))
+    const char *missing = NULL; /* nearly all frames are data: look for the same text once */
+    for (; list != NULL && list->frame != NULL; list++) {
+        const char *last = last_text(list);
+        if (missing != NULL && strcmp(missing, last) == 0)
+            continue;
+        if (!has_text(frame, last))
+            missing = last;
+        else if (end_notice_is(list, parser, frame))
             return list;
+    }
     return NULL;
 }
