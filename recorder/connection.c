@@ -697,7 +697,7 @@ static void replace(connection *self, uint64_t mono_ns)
 }
 
 /* The exchange announced the end of the connection: let another one take over. If that is too soon
- * after the last one, later; without max_age there is none, and only the end's cause is known. */
+ * after the last one, later; without max_age none is started, and only the end's cause is known. */
 static void on_end_notice(connection *self, td_bytes frame, uint64_t recv_ns)
 {
     const uint64_t mono_ns = now_mono_ns(self);

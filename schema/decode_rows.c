@@ -655,6 +655,16 @@ static msg_values values_from(const rows *r, size_t first)
     return (msg_values){at, r->value_count - first};
 }
 
+/* The key of the field with a member. */
+static const char *key_of(const rows *r, msg_member member)
+{
+    const topic_row *row = r->p->row;
+    for (size_t i = 0; i < row->field_count; i++)
+        if (row->fields[i].member == member)
+            return row->fields[i].key;
+    return msg_member_name(member);
+}
+
 /* Add one side of an ITEMS_BEST entry as a level, if it has a price. */
 static int add_best(rows *r, const best_side *best, msg_side side, size_t offset)
 {
@@ -670,7 +680,7 @@ static int add_best(rows *r, const best_side *best, msg_side side, size_t offset
         if (values[i].type != VALUE_ABSENT)
             add_value(r, &values[i]);
     if (best->size.type != VALUE_DECIMAL)
-        return refuse(r, DECODE_MISSING_FIELD, offset, msg_member_name(MEMBER_SIZE));
+        return refuse(r, DECODE_MISSING_FIELD, offset, key_of(r, best->size.member));
     add_item(r, first, ACTION_SET);
     return 1;
 }

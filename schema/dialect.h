@@ -284,7 +284,7 @@ struct dialect {
      * '/'; NULL: no parameter has them. */
     const char *url_topics;
     /* Servers: heartbeats that a client asks for. */
-    const char *heartbeat_interval; /* path of the time in s in the request; NULL: there are none */
+    const char *heartbeat_interval; /* path of the time in s in the request; NULL: no heartbeats */
     size_t heartbeat_least_s;
     const char *heartbeat; /* the frame */
     const char *recorded; /* what servers repeat of recorded answers to subscriptions; NULL: none */

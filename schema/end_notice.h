@@ -34,8 +34,8 @@ typedef struct end_notice {
  * frame, the frame is no notice. */
 int end_notice_is(const end_notice *notice, json_parser *parser, td_bytes frame);
 
-/* The first notice of a list that a frame is; NULL: it is none. The list ends with frame NULL; NULL
- * is an empty one. */
+/* The first notice of a list that a frame is; NULL: it is not a notice. The list ends with frame
+ * NULL; NULL is an empty one. */
 const end_notice *end_notice_find(const end_notice *list, json_parser *parser, td_bytes frame);
 
 #endif

@@ -24,7 +24,7 @@ typedef struct path_candidates {
 typedef enum path_fit {
     PATH_FIT_NONE,       /* it is no request of the dialect */
     PATH_FIT_FORM,       /* it is one, but names no topics */
-    PATH_FIT_NO_TOPIC,   /* the candidate has none of its topics */
+    PATH_FIT_NO_TOPIC,   /* the candidate does not have its topics */
     PATH_FIT_SOME_TOPIC, /* it has some of its topics */
     PATH_FIT_ALL_TOPICS,
 } path_fit;

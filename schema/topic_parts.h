@@ -26,7 +26,7 @@ typedef struct topic_parts {
     topic_parameter *parameters;
     size_t parameter_count;
     const char *const *without_symbol; /* names of topics that are the name alone; ends with NULL.
-                                          NULL: there are none */
+                                          NULL: no such topics */
 } topic_parts;
 
 /* The frames in which topics are in parts. */

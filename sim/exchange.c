@@ -1016,7 +1016,7 @@ static td_result add_account(exchange *x, served_family *orders, td_err *err)
     return TD_OK;
 }
 
-/* 1 if a fault needs the notice of the family's exchange, and it has none. */
+/* 1 if a fault needs the notice of the family's exchange, which is not documented. */
 static int lacks_notice(const exchange *x, const family *of)
 {
     int is_needed = 0;

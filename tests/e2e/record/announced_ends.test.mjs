@@ -1,5 +1,5 @@
 // An exchange announces that it ends a connection, and does so some seconds later, or at once. Expected: another connection has taken
-// over, and no frame of the exchange's own account is missing; or a gap that has this cause. Of every exchange whose document says how
+// over, and no frame of the exchange's own account is missing; or a gap that has this cause. Of every exchange whose document has how
 // it announces that, in the words of the document.
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -26,7 +26,7 @@ function announcing() {
   });
 }
 
-/** A family's first path, its books and its trades, as the simulator lists them; without private ones: nothing. */
+/** A family's first path and symbol, its books and its trades, as the simulator lists them; without private ones: nothing. */
 async function listed(t, family) {
   const { stdout } = await tapedeck(t, ["sim", "--list", "--families", family], { status: null });
   const rows = stdout.split("\n").map((line) => line.trim().split(/\s+/));
@@ -35,6 +35,7 @@ async function listed(t, family) {
   const named = (...names) => topics.find((topic) => names.includes(topic));
   return {
     url: of("path")[0],
+    symbol: of("symbol")[0],
     topics: [
       named("books", "diff_order_book", "book-10", "depth@100ms"),
       named("trades", "live_trades", "trade", "aggTrade"),
@@ -43,7 +44,7 @@ async function listed(t, family) {
 }
 
 /** Record a family whose connections get the notice at one frame of the exchange, and end at another one. */
-async function recorded(t, { family, url, topics, announceAt, endAt, more = [] }) {
+async function recorded(t, { family, url, symbol, topics, announceAt, endAt, more = [] }) {
   const dir = temporary(t),
     archive = path.join(dir, "tape");
   const server = await simulator(t, dir, [
@@ -51,7 +52,7 @@ async function recorded(t, { family, url, topics, announceAt, endAt, more = [] }
     ...["--fault", `announce@${announceAt}`, "--fault", `end@${endAt}`],
   ]);
   const recorder = new Recorder(t, archive, [
-    ...[server.url + url, "--ca-file", server.ca, "--family", family, "--symbol", "BTCUSDT"],
+    ...[server.url + url, "--ca-file", server.ca, "--family", family, "--symbol", symbol],
     ...topics.flatMap((topic) => ["--topic", topic]),
     ...["--commit-interval", "100ms", ...more],
   ]);
@@ -124,14 +125,13 @@ describe("announced ends", { concurrency: false }, () => {
 
   test("an end at once is a gap with this cause", async (t) => {
     const { archive, recorder } = await recorded(t, {
-      ...{ family: "okx", url: "/ws/v5/public", topics: ["books", "trades"] },
-      ...{ announceAt: 150, endAt: 150 },
+      ...{ family: "okx", url: "/ws/v5/public", symbol: "BTC-USDT-SWAP" },
+      ...{ topics: ["books", "trades"], announceAt: 150, endAt: 150 },
     });
     await recorder.prints(/before its announced end/);
     await recorder.durableAfter(recorder.durableLines + 4);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-    // TODO(id_unique): one run of several had rows of this rule on both new connections, too. It is not known whether the simulator
-    // repeated a trade; the truth file of such a run shows it.
+    // Rows of rules are not asked for here: the take-overs above have none.
     const gaps = (await jsonList(t, ["gaps", "-a", archive, "--json"], { status: null })).filter(
       ({ covered_by, reason }) => covered_by === null && reason === "disconnect"
     );
@@ -147,10 +147,10 @@ describe("announced ends", { concurrency: false }, () => {
     );
   });
 
-  test("without max_age no connection takes over, and a warning says so", async (t) => {
+  test("without max_age no connection takes over, with a warning", async (t) => {
     const { archive, recorder } = await recorded(t, {
-      ...{ family: "okx", url: "/ws/v5/public", topics: ["books", "trades"] },
-      ...{ announceAt: 100, endAt: 150, more: ["--max-age", "0s"] },
+      ...{ family: "okx", url: "/ws/v5/public", symbol: "BTC-USDT-SWAP" },
+      ...{ topics: ["books", "trades"], announceAt: 100, endAt: 150, more: ["--max-age", "0s"] },
     });
     await recorder.prints(/warning.*without max_age no other one takes over/);
     await recorder.prints(/connection 2\)/);

@@ -27,7 +27,11 @@ const CHANGED = 5; // changed ones in a row
 function streamOf(text) {
   const frame = JSON.parse(text);
   const event = Array.isArray(frame) ? frame[0] : frame;
-  return JSON.stringify([event.topic ?? event.e, event.params, event.symbol]);
+  return JSON.stringify([
+    event.topic ?? event.e,
+    event.params?.channel ?? event.params,
+    event.symbol,
+  ]);
 }
 
 /** The documented frames of a family, one for each stream: {name, text, out}. */

@@ -17,9 +17,9 @@ const COLUMNS = ["decoded", "book", "continuity", "simulated", "served"];
 /** Why a cell may be empty: [family, pattern of the topic, columns, reason]. */
 const REASONS = [
   ["dated", ".*", ["book", "simulated", "served"], "an older form of the topic, gone today"],
-  [".*", ".*[wW]allet.*", ["continuity"], "nothing in it rises: each frame stands alone"],
+  [".*", ".*[wW]allet.*", ["continuity"], "nothing in it rises: each frame is of its own"],
   ["v5-trade", ".*", ["continuity"], "answers have no order"],
-  ["kraken-v2", "instrument", ["continuity"], "nothing in it rises: each frame stands alone"],
+  ["kraken-v2", "instrument", ["continuity"], "nothing in it rises: each frame is of its own"],
   [
     "bitstamp",
     ".*",

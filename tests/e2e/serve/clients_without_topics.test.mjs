@@ -34,7 +34,7 @@ async function leave(socket) {
   await once(socket, "close");
 }
 
-test("a client without a topic of the recording is a warning that says what it asked", async (t) => {
+test("a client without a topic of the recording is a warning that names what it asked", async (t) => {
   const dir = temporary(t),
     archive = await importFrames(t, dir, { family: "v5-linear", host: PATH, frames: [TRADE] });
   const { url, program } = await listening(

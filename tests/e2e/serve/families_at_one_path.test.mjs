@@ -65,7 +65,7 @@ test("a request's form chooses between exchanges at one path", async (t) => {
     assert.match(first, answer);
     assert.equal(second, frame);
   }
-  // no request of either: the client is of none, and the log says so
+  // no request of either: the client is of neither, with a line in the log
   await ask(t, url + "/", ['{"op":"subscribe","args":["trade"]}'], 1);
   await program.prints(
     /it first asked {"op":"subscribe","args":\["trade"\]}; feeds kraken-v1, bitstamp are at \/: which one is meant is not clear; tapedeck serve --feed chooses/

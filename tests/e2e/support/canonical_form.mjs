@@ -150,7 +150,10 @@ function typed(node, type) {
     case "bool":
       return letter(node.raw === "true" ? "T" : "F");
     case "side":
+    case "any_side":
+    case "lower_side":
     case "is_buy":
+    case "is_sell":
     case "maker_side":
     case "lower_maker_side":
       return side(node);
