@@ -1,5 +1,7 @@
 /* The exchange's own best bid and ask: a row for each frame of the topic, even if nothing changed.
  * A side that is not in the frame keeps its value. A break of the topic clears both sides. */
+#include <string.h>
+
 #include "base/alloc.h"
 #include "export/export_type.h"
 #include "export/rows_hftbacktest.h"
@@ -63,6 +65,20 @@ static int takes(const export_settings *settings, const frame_channel *channel)
     return row != NULL && row->type == MSG_BOOK_CHANGE && row->book_depth == 1;
 }
 
+static int has_best_prices(const topic_row *row)
+{
+    return (row->items[0].flags & ITEMS_BEST) != 0;
+}
+
+/* Prefers a topic of best prices to a book of one level, because two would share a file. */
+static int prefers(const family_market *market, const topic_row *topic, const topic_row *other)
+{
+    (void)market;
+    if (has_best_prices(topic) != has_best_prices(other))
+        return has_best_prices(topic);
+    return strcmp(topic->name, other->name) < 0;
+}
+
 static void *open_prices(const maker_begin *begin)
 {
     best_prices *made = td_alloc_zero(1, sizeof *made);
@@ -76,6 +92,7 @@ const export_type EXPORT_BOOK_TICKER = {
     .columns = EXPORT_QUOTE_COLUMNS,
     .column_count = QUOTE_COLUMNS,
     .takes = takes,
+    .prefers = prefers,
     .open = open_prices,
     .frame = on_frame,
     .close = td_free,
@@ -91,6 +108,7 @@ const export_type EXPORT_HFT_BBO = {
     .columns = EXPORT_QUOTE_COLUMNS,
     .column_count = QUOTE_COLUMNS,
     .takes = takes_bbo,
+    .prefers = prefers,
     .open = open_prices,
     .frame = on_frame,
     .close = td_free,

@@ -192,7 +192,7 @@ test("Deribit: topics of a kind have the trades of their instruments", async (t)
   checkLibrary(t, tape.archive, "BTC-PERPETUAL", ["1", "5"], "trades.future.*", 1);
 });
 
-test("Deribit: books of the best levels and of grouped prices are topics of their own", async (t) => {
+test("Deribit: books of the best levels are topics of their own, and grouped prices are not described", async (t) => {
   const level = {
     timestamp: AT_MS,
     instrument_name: "BTC-PERPETUAL",
@@ -206,7 +206,7 @@ test("Deribit: books of the best levels and of grouped prices are topics of thei
   ]);
   const { topics } = await json(t, ["info", "-a", archive, "--json"]);
   assert.deepEqual(topics.map(({ topic }) => topic).sort(), [
-    "book.5.20.100ms",
+    "book.BTC-PERPETUAL.5.20.100ms",
     "book.none.20.100ms",
   ]);
   await tapedeck(

@@ -206,6 +206,36 @@ test("liquidations of a symbol are not repeated from the topic of all symbols", 
   assert.deepEqual(rows, { BTCUSDT: ["sell,1"], ETHUSDT: ["sell,2"] });
 });
 
+test("best prices are of one topic, and of the one that sends them", async (t) => {
+  const frame = (channel, data) => ({
+    jsonrpc: "2.0",
+    method: "subscription",
+    params: {
+      channel,
+      data: { timestamp: AT_S * 1000, instrument_name: "BTC-PERPETUAL", ...data },
+    },
+  });
+  const made = await imported(t, "deribit", "www.deribit.com/ws/api/v2", [
+    [
+      "A",
+      frame("book.BTC-PERPETUAL.none.1.100ms", { change_id: 1, bids: [[4, 2]], asks: [[6, 2]] }),
+    ],
+    [
+      "A",
+      frame("quote.BTC-PERPETUAL", {
+        best_bid_price: 5,
+        best_bid_amount: 1,
+        best_ask_price: 6,
+        best_ask_amount: 1,
+      }),
+    ],
+  ]);
+  assert.deepEqual(await exported(t, made, "book_ticker", ["bid_price", "ask_amount"]), {
+    rows: { "BTC-PERPETUAL": ["5,1"] },
+    topics: { "BTC-PERPETUAL": "quote" },
+  });
+});
+
 test("a contract's ticker is joined from its topics, each with its own losses", async (t) => {
   const mark = (p, i) =>
     binance("btcusdt@markPrice@1s", {

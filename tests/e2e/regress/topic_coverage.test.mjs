@@ -64,9 +64,9 @@ const REASONS = [
   ],
   [
     "deribit",
-    "book\\.\\{symbol\\}\\.(none|[0-9]+)\\..*",
+    "book\\.\\{symbol\\}\\.none\\..*",
     ["book", "simulated", "served", "continuity"],
-    "another topic of the same form is simulated, and the simulator has no groups of prices",
+    "another topic of the same form is simulated",
   ],
   [
     "deribit",
