@@ -64,12 +64,6 @@ const REASONS = [
   ],
   [
     "deribit",
-    "book\\.\\{symbol\\}\\.none\\..*",
-    ["book", "simulated", "served", "continuity"],
-    "another topic of the same form is simulated",
-  ],
-  [
-    "deribit",
     "deribit_.*|estimated_expiration_price.*|markprice.*|instrument\\.state.*|.*public_methods_state",
     ["simulated", "served", "continuity"],
     "the simulator has no indexes and no events of instruments",
