@@ -142,6 +142,12 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * tickers are served without a snapshot, and counted. */
 #define LIMIT_SERVE_BOOKS 4096u
 
+/* What a replay server keeps in memory of a recorded account, to send it after its clients'
+ * requests: requests, and frames of private topics. A busy account has 10 orders a second and some
+ * 4 KiB of frames for each, so half an hour to two hours. Larger selections are refused. */
+#define LIMIT_CAUSES       65536u
+#define LIMIT_CAUSED_BYTES ((size_t)64 << 20)
+
 /* Symbols tracked in one topic with several symbols (a coin's options, an account); some 1,500
  * options of a coin are traded at a time. Entries of further symbols are not checked, but counted.
  */

@@ -105,6 +105,10 @@ static const option_row SERVE_ROWS[] = {
      OPTION_INTO(serve_flags, options.has_shared_clock),
      .help = "one tape for all clients: later ones join at its position\n"
              "(default: each gets the tape from its beginning)"},
+    {.long_name = "causal",
+     OPTION_INTO(serve_flags, options.is_causal),
+     .help = "send what a request about an order caused after the client's own request, by the\n"
+             "recorded delay; one tape for all clients, as with --shared-clock"},
     {.long_name = "slow-client",
      OPTION_INTO(serve_flags, options.waits_for_slow),
      .metavar = "WHAT",
@@ -343,6 +347,17 @@ static void log_counts(const serve_command *command)
     if (counts->topicless > 0)
         report_line(command->verb->report, TD_LOG_WARNING, "%s had no topic of the recording",
                     format_counted(counts->topicless, "client").text);
+    if (counts->caused > 0)
+        report_line(command->verb->report, TD_LOG_INFO, "%s sent after requests of clients",
+                    format_counted(counts->caused, "frame").text);
+    if (counts->unsent > 0)
+        report_line(command->verb->report, TD_LOG_WARNING,
+                    "%s not sent, because no client sent the request that caused them",
+                    format_counted(counts->unsent, "frame").text);
+    if (counts->unrecorded > 0)
+        report_line(command->verb->report, TD_LOG_WARNING,
+                    "%s about orders that the recording does not have",
+                    format_counted(counts->unrecorded, "request").text);
     if (counts->unfollowed > 0)
         report_line(command->verb->report, TD_LOG_WARNING, "%s of books that were not followed",
                     format_counted(counts->unfollowed, "frame").text);
@@ -371,8 +386,24 @@ static void describe_counts(const serve_command *command)
     result_count(r, "held_back", counts->wait_count);
     result_count(r, "faults", counts->faults);
     result_count(r, "topicless", counts->topicless);
+    result_count(r, "caused", counts->caused);
+    result_count(r, "unsent", counts->unsent);
+    result_count(r, "unrecorded", counts->unrecorded);
     result_count(r, "unfollowed", counts->unfollowed);
     result_object_end(r, NULL);
+}
+
+/* --causal has one clock, which neither waits for clients nor begins again by itself. */
+static td_result check_causal(serve_flags *flags, td_err *err)
+{
+    if (flags->options.speed.is_max || flags->options.waits_for_slow)
+        return td_err_set(err, TD_E_INVALID,
+                          "--causal needs a clock: it excludes --speed max and "
+                          "--slow-client wait");
+    if (flags->options.loops || flags->fault_texts.count > 0)
+        return td_err_set(err, TD_E_INVALID, "--causal excludes --loop and --fault");
+    flags->options.has_shared_clock = 1;
+    return TD_OK;
 }
 
 static td_result check(verb_run *verb)
@@ -387,7 +418,10 @@ static td_result check(verb_run *verb)
         return td_err_add(&verb->err, rc, "--speed");
     if (flags->options.is_held + flags->is_once + flags->options.loops > 1)
         return td_err_set(&verb->err, TD_E_INVALID, "--hold, --loop and --once exclude each other");
-    rc = report_detach(verb->report, &verb->err);
+    if (flags->options.is_causal)
+        rc = check_causal(flags, &verb->err);
+    if (rc == TD_OK)
+        rc = report_detach(verb->report, &verb->err);
     if (rc == TD_OK && verb->progress.is_shown && isatty(STDIN_FILENO))
         rc = keyboard_open(STDIN_FILENO, &command->keyboard, &verb->err);
     if (rc == TD_OK)

@@ -60,12 +60,12 @@ static uint64_t clamp(wide ns)
     return ns > UINT64_MAX / 4 ? UINT64_MAX / 4 : (uint64_t)ns;
 }
 
-/* Return the real time that a stretch of tape takes; the next function does the reverse. */
-static uint64_t real_of_tape(pacer_speed speed, uint64_t tape_ns)
+uint64_t pacer_real_ns(pacer_speed speed, uint64_t tape_ns)
 {
     return clamp((wide)tape_ns * (wide)speed_unit(speed) / (wide)speed.value.mantissa);
 }
 
+/* The reverse of pacer_real_ns. */
 static uint64_t tape_of_real(pacer_speed speed, uint64_t real_ns)
 {
     return clamp((wide)real_ns * (wide)speed.value.mantissa / (wide)speed_unit(speed));
@@ -115,7 +115,7 @@ static uint64_t pacer_deadline(const pacer *p)
 {
     if (p->position_ns <= p->anchor_tape_ns)
         return p->anchor_mono_ns;
-    return p->anchor_mono_ns + real_of_tape(p->options.speed, p->position_ns - p->anchor_tape_ns);
+    return p->anchor_mono_ns + pacer_real_ns(p->options.speed, p->position_ns - p->anchor_tape_ns);
 }
 
 static pacer_answer pacer_sleep(pacer *p, uint64_t now_ns, uint64_t until_ns)

@@ -28,6 +28,9 @@ TD_MUST_USE td_result pacer_speed_parse(const char *text, pacer_speed *out, td_e
 /* Write the speed as "max" or "0.5", with a NUL. */
 void pacer_speed_format(pacer_speed speed, char out[TD_DECIMAL_TEXT_BYTES]);
 
+/* The real time that a stretch of tape takes; the speed is not max. */
+uint64_t pacer_real_ns(pacer_speed speed, uint64_t tape_ns);
+
 typedef enum pacer_answer {
     PACER_GO,     /* the frame is due */
     PACER_STOP,   /* end the replay */

@@ -6,8 +6,10 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "replay/serve/serve_causes.h"
 #include "replay/serve/serve_choice.h"
 #include "replay/serve/serve_control.h"
+#include "replay/serve/serve_late.h"
 #include "replay/serve/serve_replies.h"
 #include "replay/serve/serve_tape.h"
 #include "replay/serve/serve_topicless.h"
@@ -98,7 +100,9 @@ static void on_authenticated(void *user)
 static int on_order(void *user, const dialect_request *request)
 {
     serve_client *client = user;
-    if (client->is_authenticated)
+    if (client->is_authenticated && client->owner->causes != NULL)
+        serve_tape_ask(client, request);
+    else if (client->is_authenticated)
         serve_client_ask(client, request);
     return client->is_authenticated;
 }
@@ -128,11 +132,27 @@ static uint64_t wall_ms(const serve *server)
     return clock_wall_ns(server->options.clock) / TD_NS_PER_MS;
 }
 
+/* Answer a request, and perform it. */
+static void handle_request(serve_client *client, td_bytes request)
+{
+    serve *server = client->owner;
+    td_err err;
+    const responder_client from = {.ops = &RESPONDER_OPS,
+                                   .user = client,
+                                   .dialect = client->dialect,
+                                   .conn_id = client->conn_id};
+    td_result rc = responder_answer(server->responder, &from, request, wall_ms(server), &err);
+    serve_topicless_check(client);
+    if (rc == TD_OK)
+        serve_tape_answered(client);
+    else
+        fail_client(client, rc == TD_E_LIMIT ? 1009 : 1011, &err);
+}
+
 static void on_message(void *user, wire_conn *conn, const ws_message *got)
 {
     serve_client *client = user;
     serve *server = client->owner;
-    td_err err;
     TD_ASSERT(client->conn == conn);
     if (client->state == CLIENT_CLOSING)
         return;
@@ -140,17 +160,9 @@ static void on_message(void *user, wire_conn *conn, const ws_message *got)
     if (client->is_ambiguous)
         serve_choice_text(server->options.feeds, client->path, server->ambiguous,
                           sizeof server->ambiguous);
-    const responder_client from = {.ops = &RESPONDER_OPS,
-                                   .user = client,
-                                   .dialect = client->dialect,
-                                   .conn_id = client->conn_id};
     serve_topicless_note(client, got->bytes);
-    td_result rc = responder_answer(server->responder, &from, got->bytes, wall_ms(server), &err);
-    serve_topicless_check(client);
-    if (rc == TD_OK)
-        serve_tape_answered(client);
-    else
-        fail_client(client, rc == TD_E_LIMIT ? 1009 : 1011, &err);
+    if (!serve_late_keep(client, got->bytes, handle_request))
+        handle_request(client, got->bytes);
 }
 
 /* ---- connections ---- */
@@ -248,9 +260,12 @@ static void on_drained(void *user, wire_conn *conn)
 
 static void on_closed(void *user)
 {
-    serve_topicless_end(user);
-    serve_tape_leave(user);
-    serve_client_close(user);
+    serve_client *client = user;
+    serve_topicless_end(client);
+    serve_late_end(client);
+    serve_causes_leave(client->owner->causes, client);
+    serve_tape_leave(client);
+    serve_client_close(client);
 }
 
 static const wire_server_ops SERVE_OPS = {.accept = on_accept,
@@ -289,6 +304,9 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
     if (options->feeds->has_http)
         rc =
             reply_list_open(options->archive, options->wanted, options->log, &server->replies, err);
+    const cursor_options reading = serve_tape_reading(server);
+    if (rc == TD_OK && options->is_causal)
+        rc = serve_causes_open(server, &reading, &server->causes, err);
     if (rc == TD_OK)
         rc = wire_server_open(options->loop, &listening, &server->server, err);
     if (rc != TD_OK) {
@@ -307,6 +325,7 @@ void serve_close(serve *server)
     wire_server_close(server->server);
     TD_ASSERT(server->clients == NULL); /* on_closed was called for each */
     serve_tapes_close(server);
+    serve_causes_close(server->causes);
     block_pool_close(server->blocks);
     channel_table_close(server->channels);
     snapshot_maker_close(server->maker);

@@ -214,12 +214,12 @@ static void put_recorded(serve_client *client, wire_outgoing *out)
 
 /* ---- orders ---- */
 
-static void send_answer(serve_client *client, td_bytes recorded, td_bytes id)
+void serve_client_answer(serve_client *client, td_bytes recorded, td_bytes id_raw)
 {
     serve *server = client->owner;
     wire_outgoing out = {.opcode = 1};
     td_buf_clear(&server->made);
-    dialect_build_with_id(client->dialect, &server->made, server->json, recorded, id);
+    dialect_build_with_id(client->dialect, &server->made, server->json, recorded, id_raw);
     out.bytes = td_buf_view(&server->made);
     put_recorded(client, &out);
 }
@@ -234,7 +234,7 @@ static void join_order(serve_client *client, int is_answer, td_bytes topic, td_b
         at++;
     if (at < client->order_count) {
         td_bytes other = td_bytes_str(client->orders[at].text);
-        send_answer(client, is_answer ? text : other, is_answer ? other : text);
+        serve_client_answer(client, is_answer ? text : other, is_answer ? other : text);
         drop_order(client, at);
         return;
     }

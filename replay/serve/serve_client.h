@@ -56,6 +56,9 @@ typedef struct serve_client {
     size_t slot_count;
     struct serve_order *orders; /* in order of arrival */
     size_t order_count;
+    struct late_request *late; /* requests whose recorded answers are not due yet (serve_late.h) */
+    size_t late_count;
+    wire_timer *late_timer;
     /* By channel index, results of the filters: filters_version << 1, with the result in bit 0. */
     uint32_t *verdicts;
     size_t verdict_count;
@@ -123,6 +126,10 @@ void serve_client_disconnect(serve_client *client, unsigned code);
 
 /* Handle a request about orders: send the recorded answer. */
 void serve_client_ask(serve_client *client, const dialect_request *request);
+
+/* Send a recorded answer to a request about orders, with the id of the client's own request (JSON
+ * text). */
+void serve_client_answer(serve_client *client, td_bytes recorded, td_bytes id_raw);
 
 /* Call when the client's queue is empty. */
 void serve_client_drained(serve_client *client);

@@ -34,8 +34,10 @@ typedef struct serve_options {
     int rebases_time;      /* 1: exchange times in frames are shifted so that a tape begins now */
     uint8_t loops;         /* 1: a tape begins again after its last frame */
     int skips_disconnects; /* 1: clients do not get recorded disconnects */
-    uint8_t has_shared_clock;   /* 1: one tape for all clients; later clients join it */
-    int waits_for_slow;         /* 1: a slow client delays its tape; 0: it is closed */
+    uint8_t has_shared_clock; /* 1: one tape for all clients; later clients join it */
+    uint8_t is_causal;  /* 1: what requests caused follows the clients' own ones (serve_causes.h);
+                           needs a shared clock, and a speed */
+    int waits_for_slow; /* 1: a slow client delays its tape; 0: it is closed */
     const serve_faults *faults; /* NULL: no faults */
     uint64_t settle_ns;
     uint64_t topicless_ns; /* 0: TOPICLESS_NS */
@@ -60,6 +62,9 @@ typedef struct serve_counts {
     uint64_t slow;         /* clients that were closed because they read too slowly */
     uint64_t topicless;    /* clients without a topic of the recording */
     uint64_t failed;       /* tapes that could not be read to their end */
+    uint64_t caused;       /* frames sent because of a client's request; also counted in frames */
+    uint64_t unsent;       /* frames not sent because no client sent the request that caused them */
+    uint64_t unrecorded;   /* requests about orders beyond the recorded ones, which get no answer */
     uint64_t unfollowed;   /* frames of books beyond LIMIT_SERVE_BOOKS, which get no snapshots, over
                               all tapes */
 } serve_counts;

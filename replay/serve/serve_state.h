@@ -28,6 +28,8 @@ typedef struct early_commands {
     uint32_t steps;   /* while paused */
 } early_commands;
 
+typedef struct serve_causes serve_causes;
+
 typedef struct serve {
     serve_options options;
     wire_server *server;
@@ -47,12 +49,13 @@ typedef struct serve {
     snapshot_maker *maker;
     td_buf made;          /* a made snapshot */
     serve_rebase *rebase; /* NULL: send times as recorded */
+    serve_causes *causes; /* NULL: frames are sent at their times */
     td_buf damaged;       /* a frame's bytes after a fault */
     td_buf numbered;      /* a frame with a client's number */
     td_random random;
     char ambiguous[DIALECT_REASON_BYTES]; /* the refusal of a request that fits several servers */
     serve_counts counts;
-    td_log_rate late_log, made_log, unmade_log;
+    td_log_rate late_log, made_log, unmade_log, unrecorded_log;
     topicless_text topicless[TOPICLESS_TEXTS_MAX];
     size_t topicless_next; /* the one that is replaced next, modulo their number */
     uint64_t made_logged;  /* counts.made at the last log line */

@@ -5,7 +5,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "book/symbol_state.h"
+#include "base/time_text.h"
 #include "base/cli/units.h"
+#include "replay/serve/serve_causes.h"
 
 enum {
     /* Frames that a tape reads per turn of the loop, so that a tape without wanted frames does not
@@ -17,6 +19,9 @@ enum {
 
 /* Time that a tape waits for clients that a recorded disconnect closed. */
 #define AWAY_NS_MAX (30 * TD_NS_PER_S)
+
+/* Time that a tape with causes waits at its end for a client's next request. */
+#define ASKS_NS_MAX (30 * TD_NS_PER_S)
 
 /* A tape is late, by the server's fault, if a frame has been due for longer than this. */
 #define LATE_NS (100 * TD_NS_PER_MS)
@@ -93,10 +98,32 @@ static void close_missing_reader(serve_tape *tape)
     tape->missing_reader = NULL;
 }
 
+/* Count and log, once, which frames were not sent because no client sent the requests before them.
+ */
+static void note_unsent(serve_tape *tape)
+{
+    serve *server = tape->owner;
+    char when[TD_TIME_TEXT_BYTES];
+    if (server->causes == NULL || tape->is_over)
+        return;
+    const unsent_causes unsent = serve_causes_unsent(server->causes);
+    tape->is_over = 1;
+    server->counts.unsent += unsent.frames;
+    if (unsent.requests == 0)
+        return;
+    td_time_format(unsent.sent_ns, when);
+    td_log_emit(server->options.log, TD_LOG_WARNING,
+                "no client sent %s that the recording has (the first: %s of %s): %s not sent",
+                format_counted(unsent.requests, "request").text, unsent.op, when,
+                format_counted(unsent.frames, "frame").text);
+}
+
 static void tape_free(serve_tape *tape)
 {
     serve *owner = tape->owner;
     TD_ASSERT(tape->clients == NULL);
+    if (tape->is_at_end)
+        note_unsent(tape);
     serve_tape **at = &owner->tapes;
     while (*at != tape)
         at = &(*at)->next;
@@ -106,6 +133,8 @@ static void tape_free(serve_tape *tape)
     close_missing_reader(tape);
     if (tape->cursor != NULL && owner->tapes == NULL)
         owner->early = (early_commands){0};
+    if (tape->cursor != NULL && owner->causes != NULL)
+        serve_causes_begin(owner->causes, 0);
     serve_books_fini(&tape->books); /* closed before the cursor, whose channels they use */
     cursor_close(tape->cursor);
     td_free(tape->ends);
@@ -253,6 +282,8 @@ static td_result next_frame(serve_tape *tape, td_err *err)
         return follow_books(tape, &before, err);
     if (is_disconnect(tape, frame))
         add_end(tape, frame);
+    if (serve_causes_have(tape->owner->causes, frame))
+        return TD_OK;
     if (is_data(frame) || is_notice(tape, frame))
         tape->frame = frame;
     if (tape->frame != NULL)
@@ -271,6 +302,7 @@ static td_bytes topic_in(const serve *server, const frame_ref *frame)
 }
 
 static void on_away(void *user);
+static void on_time(void *user);
 
 /* End the books of a recorded connection that ended; the next connection begins new books. */
 static void end_books(serve_tape *tape, const recorded_end *end)
@@ -418,6 +450,56 @@ static td_result send_frame(serve_tape *tape, td_err *err)
     return serve_faults_log(faults, rule, frame, err);
 }
 
+/* ---- frames that requests of clients caused ---- */
+
+/* Send the frame that is due first, or wait for its time (TD_EOF). */
+static td_result send_caused(serve_tape *tape, uint64_t now_ns)
+{
+    serve *server = tape->owner;
+    const caused_frame *first = serve_causes_first(server->causes);
+    if (first->due_ns > now_ns) {
+        wire_timer_set(server->options.loop, &tape->timer, first->due_ns, on_time, tape);
+        return TD_EOF;
+    }
+    const frame_ref *frame = &first->frame;
+    td_bytes id_raw;
+    serve_client *asker = serve_causes_take(server->causes, &id_raw);
+    served_frame served = {.frame = frame,
+                           .message = {.opcode = (unsigned)frame->channel->info.opcode,
+                                       .bytes = serve_rebase_frame(server->rebase, frame->row,
+                                                                   tape->shift_s, frame->bytes)}};
+    const uint64_t sent = server->counts.frames;
+    if (!first->is_answer)
+        send_to_clients(tape, &served);
+    else if (asker != NULL && asker->state < CLIENT_CUTTING)
+        serve_client_answer(asker, served.message.bytes, id_raw);
+    server->counts.caused += server->counts.frames - sent;
+    return TD_OK;
+}
+
+/* 1 if a frame that a request caused is due before this time. */
+static int has_caused(const serve_tape *tape, uint64_t before_ns)
+{
+    const caused_frame *first =
+        tape->owner->causes == NULL ? NULL : serve_causes_first(tape->owner->causes);
+    return first != NULL && first->due_ns <= before_ns;
+}
+
+/* The tape is at its end: 1 if it waits for clients' requests that its recording has. */
+static int waits_for_asks(serve_tape *tape, uint64_t now_ns)
+{
+    const serve *server = tape->owner;
+    if (server->causes == NULL || tape->is_over || tape->clients == NULL ||
+        serve_causes_unsent(server->causes).requests == 0)
+        return 0;
+    if (tape->asks_until_ns == 0)
+        tape->asks_until_ns = now_ns + ASKS_NS_MAX;
+    if (now_ns >= tape->asks_until_ns)
+        return 0;
+    wire_timer_set(server->options.loop, &tape->timer, tape->asks_until_ns, on_time, tape);
+    return 1;
+}
+
 /* ---- logs of events that many clients may cause: a line per minute, and a total at the end ----
  */
 
@@ -446,6 +528,18 @@ static void log_late_join(serve *server)
                     "%s joined the shared tape after its start since this was last logged: earlier "
                     "frames are not sent, books and tickers start with snapshots",
                     format_counted(count, "client").text);
+}
+
+static void log_unrecorded(serve *server, const dialect_request *request)
+{
+    uint64_t count = count_for_log(server, &server->unrecorded_log);
+    server->counts.unrecorded++;
+    if (count > 0)
+        td_log_emit(server->options.log, TD_LOG_WARNING,
+                    "%.*s: the recording has no further such request, so this one gets no answer "
+                    "(%s since this was last logged)",
+                    (int)request->order_topic.size, (const char *)request->order_topic.data,
+                    format_counted(count, "request").text);
 }
 
 /* ---- made snapshots ---- */
@@ -652,6 +746,10 @@ static td_result rewind_tape(serve_tape *tape, uint64_t from_ns, td_err *err)
     tape->end_at = tape->end_count = 0;
     tape->is_at_end = 0;
     tape->has_frames = 0;
+    tape->asks_until_ns = 0;
+    tape->is_over = 0;
+    if (tape->owner->causes != NULL)
+        serve_causes_begin(tape->owner->causes, from_ns);
     pacer_rewind(&tape->pacer, NULL);
     for (serve_client *c = tape->clients; c != NULL; c = c->tape_next)
         serve_client_restart(c);
@@ -685,6 +783,7 @@ static td_result read_next(serve_tape *tape, td_err *err)
 static void end_tape(serve_tape *tape)
 {
     send_held(tape, NULL, 0);
+    note_unsent(tape);
     if (tape->clients == NULL) {
         tape_free(tape);
         return;
@@ -726,17 +825,22 @@ static td_result pump_one(serve_tape *tape, td_err *err)
     rc = catch_up(tape, err);
     if (rc != TD_OK)
         return rc;
+    const uint64_t now_ns = clock_mono_ns(options->clock);
     if (tape->is_at_end) {
-        end_tape(tape);
+        if (has_caused(tape, UINT64_MAX))
+            return tape->pacer.is_paused ? TD_EOF : send_caused(tape, now_ns);
+        if (!waits_for_asks(tape, now_ns))
+            end_tape(tape);
         return TD_EOF;
     }
     int is_end = tape->end_at < tape->end_count;
     uint64_t due_ns =
         pacer_due(&tape->pacer, is_end ? tape->ends[tape->end_at].recv_ns : tape->frame->recv_ns);
     uint64_t start_ns = due_ns > tape->stalled_ns ? due_ns : tape->stalled_ns;
-    uint64_t now_ns = clock_mono_ns(options->clock);
     if (due_ns == UINT64_MAX)
         return TD_EOF; /* paused */
+    if (has_caused(tape, start_ns))
+        return send_caused(tape, now_ns);
     if (start_ns > now_ns) {
         wire_timer_set(options->loop, &tape->timer, start_ns, on_time, tape);
         return TD_EOF;
@@ -876,12 +980,27 @@ static td_result begin_tape(serve_tape *tape, td_err *err)
     return rc;
 }
 
-/* Start the tape, or let its clients join one that plays. */
+/* With a shared clock, a batch of other clients whose settle delay ends later, or NULL. */
+static serve_tape *later_batch(const serve_tape *batch)
+{
+    serve_tape *tape = batch->owner->options.has_shared_clock ? batch->owner->tapes : NULL;
+    while (tape != NULL && (tape == batch || tape->cursor != NULL || tape->is_at_end))
+        tape = tape->next;
+    return tape;
+}
+
+/* Start the tape, or let its clients join one that plays. A shared tape waits until all clients
+ * that have subscribed are ready, so that none misses its beginning. */
 static void start_tape(void *user)
 {
     serve_tape *batch = user;
     serve_tape *tape = joined_tape(batch);
+    serve_tape *later = tape == NULL ? later_batch(batch) : NULL;
     td_err err;
+    if (later != NULL) {
+        join_tape(later, batch);
+        return;
+    }
     if (tape != NULL)
         join_tape(tape, batch);
     else if (begin_tape(batch, &err) != TD_OK) {
@@ -950,6 +1069,21 @@ void serve_tape_leave(serve_client *client)
         tape_free(tape);
     else if (tape->waiting_ns > 0 && !server->is_stopping)
         pump(tape);
+}
+
+void serve_tape_ask(serve_client *client, const dialect_request *request)
+{
+    serve *server = client->owner;
+    serve_tape *tape = client->tape;
+    const uint64_t now_ns = clock_mono_ns(server->options.clock);
+    if (!serve_causes_ask(server->causes, client, request, server->options.speed, now_ns)) {
+        log_unrecorded(server, request);
+        return;
+    }
+    if (tape == NULL || tape->cursor == NULL)
+        return; /* it sends them when it plays */
+    tape->asks_until_ns = 0;
+    pump(tape);
 }
 
 /* ---- controls ---- */

@@ -25,7 +25,10 @@ typedef struct serve_tape {
     uint8_t waits_for_return; /* 1: a recorded disconnect closed its clients; it stops until one of
                                  them reconnects */
     uint8_t has_frames;       /* 1: it sent a frame since its start or its last rewind */
-    wire_timer *timer;        /* for its start, the next frame, or the wait for clients */
+    uint64_t asks_until_ns; /* at its end, with causes: real time until which it waits for requests
+                               of clients; 0: not set */
+    uint8_t is_over;        /* 1: it has ended, and unsent frames were counted */
+    wire_timer *timer;      /* for its start, the next frame, or the wait for clients */
     pacer pacer;
     cursor *cursor;         /* NULL until it starts */
     const frame_ref *frame; /* the frame that was read and is not sent yet; NULL: no frame */
@@ -46,6 +49,10 @@ void serve_tape_subscribed(serve_client *client);
 
 /* A request was answered: send the snapshots that it made necessary. */
 void serve_tape_answered(serve_client *client);
+
+/* The server has causes (serve_causes.h), and a client sent a request about orders: what the
+ * recorded one caused becomes due. */
+void serve_tape_ask(serve_client *client, const dialect_request *request);
 
 /* Call when the client's queue is empty. */
 void serve_tape_drained(serve_client *client);
