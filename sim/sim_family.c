@@ -307,7 +307,7 @@ static int show_trades(sim_family *v, family_stream *of, const sim_symbol *s, ui
     of->u++;
     v->items.trades = &s->trades[first];
     v->items.trade_count = is_each ? 1 : s->trade_count;
-    of->last = s->trades[s->trade_count - 1];
+    of->last = v->items.trades[v->items.trade_count - 1]; /* later ones have frames of their own */
     (void)put_frame(v, of, s);
     return 1;
 }

@@ -84,7 +84,7 @@ const struct sim_symbol *sim_family_traded(const sim_family *v, uint32_t index);
 
 /* ---- for the truth ---- */
 
-/* The values of the index-th trade or candle in the last frame of sim_family_next(); NULL at the
+/* The values of the index-th trade or candle in the last frame that was made; NULL at the
  * end. Valid until the next call. */
 const sim_value *sim_family_item(sim_family *v, size_t index);
 

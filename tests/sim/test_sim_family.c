@@ -335,6 +335,39 @@ static void test_old_first_trade(void **state)
     }
 }
 
+/* A subscriber's first frame has the trade that was sent last, at any moment: also between the
+ * frames of an event with several trades. So the next frame repeats no trade. */
+static void check_no_trade_repeats(const catalog_row *row)
+{
+    static int64_t newest[STREAMS_MAX];
+    sim_family *v = open_family(row, 3);
+    sim_frame frame;
+    memset(newest, 0, sizeof newest);
+    want_all(v);
+    for (uint64_t n = 1; n <= SLOTS; n++) {
+        if (!sim_family_next(v, START_NS + n * STEP_NS, &frame))
+            continue;
+        const uint32_t at = frame.stream;
+        const sim_stream of = sim_family_stream_at(v, at);
+        if (of.row->kind != STREAM_TRADE && of.row->kind != STREAM_TRADE_EACH)
+            continue;
+        const int64_t next = sim_family_item(v, 0)[SIM_TRADE_NUMBER].n;
+        if (next <= newest[at])
+            fail_msg("%s: a trade after the first frame repeats it", of.exchange_topic);
+        if (sim_family_snapshot(v, at, &frame))
+            newest[at] = sim_family_item(v, 0)[SIM_TRADE_NUMBER].n;
+    }
+    sim_family_close(v);
+}
+
+static void test_first_trade_not_repeated(void **state)
+{
+    (void)state;
+    for (const char *const *name = FAMILY_NAMES; *name != NULL; name++)
+        if (catalog_find(*name) != NULL)
+            check_no_trade_repeats(catalog_find(*name));
+}
+
 /* A long run of the other traders, like days of a busy market: the books stay deep and near their
  * price, however far it moves; orders do not pile up at one price. */
 static void test_books_stay_deep(void **state)
@@ -376,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_only_subscribed),
         cmocka_unit_test(test_books_stay_deep),
         cmocka_unit_test(test_old_first_trade),
+        cmocka_unit_test(test_first_trade_not_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
