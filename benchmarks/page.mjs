@@ -111,7 +111,9 @@ const year = archive("year", ["bench_archive", "--segments", "8760", "--symbols"
 const day = archive("day", ["bench_day", "--frames", "6000000", "--symbols", "100"]);
 
 await viewed(browser, year, async (page) => {
-  const first = BigInt(/from=(\d+)/.exec(page.url())[1]);
+  const first = await page
+    .evaluate(async () => /"first_ns":\s*(\d+)/.exec(await (await fetch("api/archive")).text())[1])
+    .then(BigInt);
   for (const days of [365n, 30n, 1n, 180n]) {
     const ms = await change(
       page,

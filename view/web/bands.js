@@ -79,6 +79,20 @@ export function visibleBands(topics, open) {
     .flatMap(withTwin);
 }
 
+// The time of a band's frames by the archives' newest rows (sides: as in pair.js): {first, last},
+// both 0 if it has no frame.
+export function bandTime(band, sides) {
+  const isOwn = (row) =>
+    row.feed === band.feed &&
+    row.topic === band.topic &&
+    (band.symbol === null || row.symbol === band.symbol) &&
+    row.first_ns !== 0n;
+  const rows = sides.find(({ side }) => side === band.side)?.rows.filter(isOwn) ?? [];
+  const pick = (name, isBetter) =>
+    rows.reduce((ns, row) => (isBetter(row[name], ns) ? row[name] : ns), rows[0]?.[name] ?? 0n);
+  return { first: pick("first_ns", (a, b) => a < b), last: pick("last_ns", (a, b) => a > b) };
+}
+
 export function bandName(band) {
   const name = [band.feed, band.topic];
   if (band.symbol !== null) name.push(band.symbol || "(no symbol)");

@@ -28,7 +28,7 @@ const MINUTE_NS = 60e9;
 const KEYS =
   "Left and Right move the cursor, with Shift also the view. Plus and minus zoom. " +
   "Home and End go to the first and the last frame, G and Shift+G to the next and the previous " +
-  "gap, F shows the whole archive. The wheel zooms, dragging moves the view, dragging with Shift " +
+  "gap, F shows all frames of the row, then the whole archive. The wheel zooms, dragging moves the view, dragging with Shift " +
   "zooms to the selection. A click sets the cursor, a double click zooms in.";
 
 // ---- latencies ----

@@ -2,7 +2,7 @@
 
 import { askArchiveOf, bandKey } from "./api.js";
 import { AskPanel } from "./ask.js";
-import { BandLabels, isExpandable, visibleBands, withTwin } from "./bands.js";
+import { BandLabels, bandTime, isExpandable, visibleBands, withTwin } from "./bands.js";
 import { commandLine } from "./command.js";
 import { CommandsPanel } from "./commands.js";
 import { BookPanel } from "./book.js";
@@ -16,12 +16,13 @@ import { MarketPanel } from "./market.js";
 import { MarketTiles } from "./market-tiles.js";
 import { MarketChoice } from "./markets.js";
 import { Notes } from "./notes.js";
+import { openingView } from "./opening.js";
 import { getArchives, topicsOf } from "./pair.js";
 import { isDamaged, isSavedPage, savedNs } from "./saved.js";
 import { TABS, ViewState } from "./state.js";
 import { StepBar } from "./steps.js";
 import { TileCache } from "./tiles.js";
-import { digitsFor, formatSpan, formatTime, parseTime, SECOND } from "./time.js";
+import { DAY, digitsFor, formatSpan, formatTime, parseTime, SECOND } from "./time.js";
 import { Timeline } from "./timeline.js";
 
 const POLL_RECORDING_MS = 2000;
@@ -224,9 +225,17 @@ function expireTiles(before, now) {
   if (before.gaps !== now.gaps) panels.gaps.refresh();
 }
 
-// Show the URL's view, or the whole archive, once there are frames.
-function start() {
-  if (state.to === 0n) fit();
+// Show the URL's view, or the opening one, once there are frames. A saved page has few close steps:
+// it opens with all of its time.
+async function start() {
+  if (state.to === 0n) {
+    const search = (source, key, from, level, limit) =>
+      tiles.search(source, key, from, 1, level, limit);
+    const opening = isSavedPage ? undefined : await openingView(archive.sides, search);
+    // The URL may have changed meanwhile.
+    if (state.to === 0n && opening === undefined) fitAll();
+    else if (state.to === 0n) state.setUnlessGiven(opening);
+  }
   if (state.cursor === null) state.set({ cursor: archive.first_ns });
   repairBand();
   timeline.resize();
@@ -338,10 +347,22 @@ function moveBand(by) {
 
 // ---- the view and the cursor ----
 
+// The view of all frames between two of them.
+function viewOf(first, last) {
+  const margin = first === last ? SECOND / 2n : (last - first) / 50n + 1n;
+  return { from: first - margin, to: last + margin, follow: false };
+}
+
+function fitAll() {
+  state.set(viewOf(archive.first_ns, archive.last_ns));
+}
+
+// Show all frames of the chosen row; all of the archive if they are shown already.
 function fit() {
-  const length = archive.last_ns - archive.first_ns;
-  const margin = length === 0n ? SECOND / 2n : length / 50n + 1n;
-  state.set({ from: archive.first_ns - margin, to: archive.last_ns + margin, follow: false });
+  const { first, last } = bandTime(chosenBand(), archive.sides);
+  const view = first === 0n ? null : viewOf(first, last);
+  if (view === null || (view.from === state.from && view.to === state.to)) fitAll();
+  else state.set(view);
 }
 
 function around(ns) {
@@ -355,6 +376,15 @@ function goTo(cursor, text) {
   state.set({ cursor, ...(isVisible ? {} : around(cursor)) });
   note = text;
   showStatusSoon();
+}
+
+// Show a time as closely as it was written: a date is the whole day, and a minute or a second is in
+// the middle of ten of them. A closer view is only moved.
+function zoomTo({ ns, unit }) {
+  const span = unit * 10n < state.span ? unit * 10n : state.span;
+  const from = unit === DAY ? ns : ns - span / 2n;
+  moves++;
+  state.set({ cursor: ns, from, to: from + (unit === DAY ? DAY : span), follow: false });
 }
 
 // band: whose times without data are skipped.
@@ -575,8 +605,8 @@ byId("save-png").addEventListener("click", () => {
 });
 byId("go-to").addEventListener("submit", (event) => {
   event.preventDefault();
-  const ns = parseTime(byId("go-to-time").value);
-  if (ns !== null) goTo(ns, "");
+  const time = parseTime(byId("go-to-time").value);
+  if (time !== null) zoomTo(time);
   else {
     note = "Give a time like 2026-11-26 01:22:05.";
     showStatusSoon();

@@ -14,7 +14,7 @@ const KEYS =
   "it in price, with Shift ten rows. Plus and minus zoom the time, Z and Shift+Z the price. " +
   "Page Up and Page Down move the prices, B follows bid and ask. Home and End go to the first " +
   "and the last frame, G and Shift+G to the next and the previous gap, N and P to the next and " +
-  "the previous step, F shows the whole archive. T hides trades, C hides candles. The wheel " +
+  "the previous step, F shows all frames of the row, then the whole archive. T hides trades, C hides candles. The wheel " +
   "zooms the time, with Shift or over the price axis the price; dragging moves both. A click " +
   "sets the cursor, a double click zooms in.";
 

@@ -3,10 +3,15 @@
 import { bandKey } from "./api.js";
 import { el } from "./dom.js";
 
+// True if a row of an archive (getArchive in api.js) is the book of a single symbol.
+export function isMarket({ type, symbol }) {
+  return type === "book_change" && symbol !== "*" && symbol !== "";
+}
+
 // The books of an archive: [{key, side, feed, topic, symbol, name, source}].
 function marketsOf({ rows, side, label }) {
   return rows
-    .filter((row) => row.type === "book_change" && row.symbol !== "*" && row.symbol !== "")
+    .filter(isMarket)
     .map(({ feed, topic, symbol }) => ({
       side,
       feed,

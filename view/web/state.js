@@ -35,6 +35,7 @@ export class ViewState {
   hidden = new Set(); // of "trades", "candles"
 
   #listeners = [];
+  #given = new Set(); // names of the URL's members
   #timer = 0;
 
   listen(listener) {
@@ -56,6 +57,11 @@ export class ViewState {
     if (this.side !== side) changed.add("side");
     this.#writeSoon();
     for (const listener of this.#listeners) listener(changed);
+  }
+
+  // Change members that the URL does not give.
+  setUnlessGiven(patch) {
+    this.set(Object.fromEntries(Object.entries(patch).filter(([name]) => !this.#given.has(name))));
   }
 
   // Change members. The browser's Back button returns to the state before.
@@ -140,6 +146,7 @@ export class ViewState {
           return [part.slice(0, at), part.slice(at + 1)];
         })
     );
+    this.#given = new Set(members.keys());
     const time = (name) =>
       /^\d{1,19}$/.test(members.get(name) ?? "") ? BigInt(members.get(name)) : null;
     const patch = {};

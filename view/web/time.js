@@ -2,9 +2,9 @@
 // the ticks of a time axis.
 
 export const SECOND = 1_000_000_000n;
-const MINUTE = 60n * SECOND;
+export const MINUTE = 60n * SECOND;
 const HOUR = 60n * MINUTE;
-const DAY = 24n * HOUR;
+export const DAY = 24n * HOUR;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 function dateOf(ns) {
@@ -69,7 +69,8 @@ export function formatRate(perSecond, what = "") {
 }
 
 // Read a time: "2026-11-26", "2026-11-26 01:22", "2026-11-26T01:22:05.123456789Z", or an integer in
-// s, ms, us or ns, whose magnitude determines the unit. null: not a time.
+// s, ms, us or ns, whose magnitude determines the unit. Returns {ns, unit}, where unit is DAY,
+// MINUTE or SECOND, whichever is the last one that was given. null: not a time.
 export function parseTime(text) {
   const trimmed = text.trim();
   if (/^\d{9,20}$/.test(trimmed)) {
@@ -80,15 +81,19 @@ export function parseTime(text) {
       [17, 1000n],
       [21, 1n],
     ];
-    return number * unit.find(([digits]) => trimmed.length < digits)[1];
+    return { ns: number * unit.find(([digits]) => trimmed.length < digits)[1], unit: SECOND };
   }
   const pattern =
     /^(\d{4}-\d\d-\d\d)(?:[T ]+(\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?\s*(?:Z|UTC)?$/i;
   const found = pattern.exec(trimmed);
   if (found === null) return null;
-  const [, date, minute = "00:00", second = "00", part = ""] = found;
-  const ms = Date.parse(`${date}T${minute}:${second}Z`);
-  return Number.isNaN(ms) || ms < 0 ? null : BigInt(ms) * 1_000_000n + BigInt(part.padEnd(9, "0"));
+  const [, date, minute, second, part = ""] = found;
+  const ms = Date.parse(`${date}T${minute ?? "00:00"}:${second ?? "00"}Z`);
+  if (Number.isNaN(ms) || ms < 0) return null;
+  return {
+    ns: BigInt(ms) * 1_000_000n + BigInt(part.padEnd(9, "0")),
+    unit: minute === undefined ? DAY : second === undefined ? MINUTE : SECOND,
+  };
 }
 
 // ---- ticks ----

@@ -445,9 +445,13 @@ export const FRAMES_MS = 1_795_154_400_000;
 
 /** An archive of made-up frames, 10 ms apart, imported from a capture in cryptofeed's second format that has received frames
  * only. */
-export async function importFrames(t, dir, { family, host, frames }) {
+export async function importFrames(
+  t,
+  dir,
+  { family, host, frames, beginMs = FRAMES_MS, stepMs = 10 }
+) {
   const file = path.join(dir, "frames.jsonl");
-  const at = (i) => FRAMES_MS / 1000 + i / 100;
+  const at = (i) => (beginMs + i * stepMs) / 1000;
   const lines = [
     { t: "header", format: 2, exchange: "TEST" },
     { t: "connect", conn: "W", ts: at(0), addr: `wss://stream.bybit.com${host}` },

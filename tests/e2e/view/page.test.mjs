@@ -60,7 +60,8 @@ describe("page", () => {
         (name) => !withoutCapture(name)
       ))
         await tapedeck(t, ["import", "-q", "-a", archive, capture(name)]);
-      const { page, faults } = await shown(t, browser, archive);
+      const hash = "#band=v5-linear/kline.1&tab=gaps";
+      const { page, faults } = await shown(t, browser, archive, { hash });
       const labels = page.locator("#label-list button");
       await labels.filter({ hasText: "orderbook.200" }).first().waitFor();
       // By keys alone: to the picture, choose a row, open it, go to the last frame, zoom in, show everything.
@@ -114,6 +115,7 @@ describe("page", () => {
         ]
       );
       await page.locator("#canvas").focus();
+      await page.keyboard.press("f");
       await page.keyboard.press("f");
       assert.match(await page.locator("#range").innerText(), /2025.*2026/);
       await page.locator("#tab-gaps").click();
