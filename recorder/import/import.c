@@ -18,6 +18,7 @@
 #include "archive/imports.h"
 #include "archive/ledger.h"
 #include "base/cli/units.h"
+#include "recorder/capture/fetched_books.h"
 #include "recorder/capture/slot_gaps.h"
 #include "recorder/pipeline/live_check.h"
 #include "base/json/json.h"
@@ -34,12 +35,6 @@ enum {
     NAME_SHOWN_BYTES = 60,
 };
 
-/* A book whose snapshot comes over HTTP, and the shard on which its deltas are. */
-typedef struct fetched_book {
-    char *topic; /* as the exchange writes it */
-    uint32_t shard;
-} fetched_book;
-
 /* A feed of the session. */
 typedef struct import_feed {
     struct import_job *job;
@@ -49,8 +44,7 @@ typedef struct import_feed {
     feed_writer *writer;
     size_t earlier_next; /* rows of job->earlier before this index have been handled */
     gap_list open;       /* the capture's own gaps, as they were when they opened */
-    fetched_book *books; /* those that were requested, or have a frame */
-    size_t book_count;
+    fetched_books books;
     slot_outage outages[LIMIT_FEED_SLOTS];
 } import_feed;
 
@@ -446,6 +440,7 @@ static td_result add_feed(import_job *job, uint32_t number, td_err *err)
     import_feed *feed = &job->feeds[number];
     feed->job = job;
     feed->report = &job->report->feeds[number];
+    feed->books.family = feed->report->family;
     const feed_writer_options writing = {.name = feed->report->name,
                                          .family = feed->report->family,
                                          .session = archive_session(job->archive),
@@ -605,59 +600,14 @@ static uint64_t next_recv_ns(import_job *job, const import_record *record,
 
 /* ---- snapshots over HTTP ----
  *
- * A capture has the reply that is a book's snapshot among its other HTTP replies. It becomes a
- * frame of the book's topic, on the connection of the topic's latest frame, as a recorder writes
- * it. */
+ * A capture has the reply that is a book's snapshot among its other HTTP replies. */
 
-static void note_book(import_feed *f, const char *topic, uint32_t shard)
-{
-    td_bytes symbol;
-    const topic_row *row = family_topic_row(f->report->family, topic, &symbol);
-    if (row == NULL || row->snapshot_request == NULL)
-        return;
-    for (size_t i = 0; i < f->book_count; i++)
-        if (strcmp(f->books[i].topic, topic) == 0) {
-            f->books[i].shard = shard;
-            return;
-        }
-    f->books = td_array_grow(f->books, f->book_count, sizeof *f->books);
-    f->books[f->book_count++] = (fetched_book){td_strdup(topic), shard};
-}
-
-/* Note the books that a client requests: it may ask for a snapshot before it has their first
- * deltas. */
 static void note_request(import_feed *f, td_bytes frame, uint32_t shard)
 {
     dialect_request request;
-    char topic[LIMIT_TOPIC_BYTES];
     const dialect *spoken = f->report->family->dialect;
-    if (request_parse(f->job->requests, spoken, frame, &request, NULL) != TD_OK ||
-        request.kind != REQUEST_SUBSCRIBE)
-        return;
-    for (size_t i = 0; i < request.arg_count; i++)
-        if (request.args[i].size > 0 && request.args[i].size < sizeof topic) {
-            memcpy(topic, request.args[i].data, request.args[i].size);
-            topic[request.args[i].size] = '\0';
-            note_book(f, topic, shard);
-        }
-}
-
-/* 1 if the reply to this URL is the snapshot of a topic. */
-static int is_snapshot_of(const import_feed *f, const char *topic, const import_record *reply)
-{
-    const td_url url = td_url_split(reply->url);
-    char asked[LIMIT_TOPIC_BYTES];
-    td_bytes symbol;
-    const family *of = f->report->family;
-    const topic_row *row = family_topic_row(of, topic, &symbol);
-    message decoded;
-    decode_error ignored;
-    if (!family_is_snapshot_request(of, row, url.path, url.query, asked) ||
-        !td_bytes_is(symbol, asked))
-        return 0;
-    const topic_match match = {row->snapshot_reply, td_bytes_str(row->name), symbol};
-    return decoder_decode(f->job->decoder, &match, reply->data, DECODE_PATH_WHOLE, &decoded,
-                          &ignored);
+    if (request_parse(f->job->requests, spoken, frame, &request, NULL) == TD_OK)
+        fetched_books_note_request(&f->books, &request, shard);
 }
 
 /* If an HTTP reply is the snapshot of a book, make it a frame of the book's connection. Returns the
@@ -665,19 +615,17 @@ static int is_snapshot_of(const import_feed *f, const char *topic, const import_
 static const char *place_snapshot(const import_feed *f, import_record *record, import_place *place,
                                   uint32_t *shard)
 {
-    for (size_t i = 0; i < f->book_count; i++) {
-        const fetched_book *book = &f->books[i];
-        const feed_slot *slot = feed_writer_slot(f->writer, 0, book->shard);
-        if (slot == NULL || !is_snapshot_of(f, book->topic, record))
-            continue;
-        record->dir = CHANNEL_IN;
-        record->form |= FORM_FETCHED;
-        record->url = td_bytes_str(book->topic);
-        place->conn = slot->at.conn;
-        *shard = book->shard;
-        return book->topic;
-    }
-    return NULL;
+    const fetched_book *book =
+        fetched_books_find(&f->books, f->job->decoder, record->url, record->data);
+    const feed_slot *slot = book == NULL ? NULL : feed_writer_slot(f->writer, 0, book->shard);
+    if (slot == NULL)
+        return NULL;
+    record->dir = CHANNEL_IN;
+    record->form |= FORM_FETCHED;
+    record->url = td_bytes_str(book->topic);
+    place->conn = slot->at.conn;
+    *shard = book->shard;
+    return book->topic;
 }
 
 /* Write which request an HTTP reply is of, so that `serve` can answer it. topic: of a snapshot;
@@ -739,7 +687,7 @@ static td_result put_frame(import_feed *f, uint32_t shard, const import_place *p
     if (rc == TD_OK && record->dir == CHANNEL_OUT)
         note_request(f, record->data, shard);
     else if (rc == TD_OK && written.route.notes->live == NULL) /* the segment's first of a topic */
-        note_book(f, channel_exchange_topic(frame.info), shard);
+        fetched_books_note(&f->books, channel_exchange_topic(frame.info), shard);
     if (rc == TD_OK)
         live_check_put(f->job->live_check, (uint16_t)(f - f->job->feeds), &frame, &written);
     return rc;
@@ -843,9 +791,7 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
     for (uint32_t i = 0; i < report->feed_count; i++) {
         feed_writer_close(job->feeds[i].writer);
         gap_list_fini(&job->feeds[i].open);
-        for (size_t k = 0; k < job->feeds[i].book_count; k++)
-            td_free(job->feeds[i].books[k].topic);
-        td_free(job->feeds[i].books);
+        fetched_books_fini(&job->feeds[i].books);
     }
     live_check_close(job->live_check);
     sealed_chunk_close(job->chunk);

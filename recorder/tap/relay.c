@@ -231,6 +231,27 @@ static void record_end(relay *self, const wire_end *end)
     leave_slot(self);
 }
 
+/* ---- books whose snapshots come over HTTP ---- */
+
+static fetched_books *books_of(const relay *self)
+{
+    return &self->options.env->books[self->options.feed_index];
+}
+
+/* Note the topics that the client's URL names. */
+static void note_url(const relay *self)
+{
+    const family *of = self->options.family;
+    const td_url url = td_url_split(td_bytes_str(self->url));
+    unsigned accesses;
+    const char *own = family_find_path(of, url.path, &accesses);
+    dialect_request named;
+    if (own != NULL &&
+        request_of_url(self->options.env->dialects, of->dialect, family_path_names(own, url.path),
+                       url.query, &named, NULL) == TD_OK)
+        fetched_books_note_request(books_of(self), &named, self->options.shard);
+}
+
 /* ---- the connection to the exchange ---- */
 
 static void keep_facts(relay *self, const wire_peer *peer)
@@ -260,6 +281,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     wire_peer_accept(self->client, peer);
     (void)recording_of(self);
     self->has_begun = 1;
+    note_url(self);
 }
 
 /* Send a message to the other end, if it is connected. */
@@ -339,6 +361,7 @@ static void on_ended(void *user, const wire_end *end)
     relay *self = user;
     char text[WIRE_TEXT_BYTES];
     self->upstream = NULL;
+    fetched_books_leave(books_of(self), self->options.shard);
     (void)snprintf(text, sizeof text, "%s", end->text); /* fits */
     if (!self->is_open || end->cause != WIRE_CAUSE_CLOSED_BY_US)
         td_log_emit(self->options.env->log, self->is_open ? TD_LOG_INFO : TD_LOG_WARNING,
@@ -388,8 +411,10 @@ void relay_on_message(void *user, wire_conn *client, const ws_message *got)
     learn_secrets(self, sent.bytes, sent.opcode == OPCODE_BINARY);
     record_frame(self, CHANNEL_OUT, &sent);
     if (request_parse(self->options.env->dialects, self->options.family->dialect, sent.bytes,
-                      &request, &err) == TD_OK &&
-        request.kind == REQUEST_PING)
+                      &request, &err) != TD_OK)
+        return;
+    fetched_books_note_request(books_of(self), &request, self->options.shard);
+    if (request.kind == REQUEST_PING)
         note_ping(self, PING_DIALECT);
 }
 
@@ -468,6 +493,7 @@ relay *relay_open(const relay_options *options, wire_conn *client, const wire_re
     self->options = *options;
     self->conn = (recorded_conn){.clock = options->env->clock, .redactor = options->redactor};
     self->client = client;
+    books_of(self)->family = options->family;
     (void)td_url_redacted(options->url, self->url, sizeof self->url);
     learn_handshake(self, request);
     name_client(self, request);

@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "recorder/capture/fetched_books.h"
 #include "schema/sent_secrets.h"
 #include "schema/dialect.h"
 #include "recorder/tap/sessions.h"
@@ -33,6 +34,8 @@ typedef struct relay_env {
     const char *ca_file; /* CA to trust for upstream; NULL: the system's CAs */
     dialect_parser *dialects;
     sent_secrets *sent;
+    decoder *reading;     /* decodes snapshots over HTTP */
+    fetched_books *books; /* by feed index, of LIMIT_FEEDS */
     /* The relay of this feed and shard has ended; it is freed after this call. */
     void (*ended)(void *user, uint16_t feed_index, uint32_t shard);
     /* A client was not connected. */

@@ -105,20 +105,54 @@ static void record_failed(const rest *self, intake *into, event *what, const cha
     (void)intake_event(into, self->options.feed_index, what);
 }
 
+/* A book whose snapshot a reply is, and the slot whose connection asked for the book. */
+typedef struct found_book {
+    const fetched_book *book; /* NULL: the reply is none */
+    uint16_t feed_index;
+    intake_slot *slot;
+} found_book;
+
+static found_book find_book(const rest *self, td_bytes body)
+{
+    const relay_env *env = self->options.env;
+    found_book found = {0};
+    if (strcmp(self->method, "GET") != 0)
+        return found;
+    uint8_t *padded = td_alloc_zero(1, body.size + DECODE_PADDING_BYTES);
+    memcpy(padded, body.data, body.size);
+    for (uint16_t i = 0; i < LIMIT_FEEDS && found.book == NULL; i++) {
+        const fetched_book *book = fetched_books_find(
+            &env->books[i], env->reading, td_bytes_str(self->url), td_bytes_of(padded, body.size));
+        intake_slot *slot =
+            book == NULL ? NULL : &tap_sessions_slot(env->sessions, i, book->shard)->at;
+        if (book != NULL && slot->conn > 0) /* else the session has no connection of it yet */
+            found = (found_book){book, i, slot};
+    }
+    td_free(padded);
+    return found;
+}
+
 static void record_body(const rest *self, intake *into, event *what, const wire_http_end *end,
                         td_bytes body)
 {
+    tap_sessions *sessions = self->options.env->sessions;
     if (!intake_has_space(into, body.size)) {
         record_failed(self, into, what, "overload");
         return;
     }
     if (sent_secrets_find_answer(self->options.env->sent, body, self->has_secrets))
         (void)hide_found(self);
+    const found_book found = find_book(self, body);
+    const uint16_t feed_index = found.book == NULL ? self->options.feed_index : found.feed_index;
     what->state = "kept";
     what->bytes = body.size;
-    tap_sessions_received(self->options.env->sessions, self->options.feed_index,
-                          intake_event(into, self->options.feed_index, what));
-    intake_http(into, self->options.feed_index, self->name, body, end->recv_mono_ns);
+    if (found.book != NULL)
+        what->what = found.book->topic;
+    tap_sessions_received(sessions, feed_index, intake_event(into, feed_index, what));
+    if (found.book != NULL)
+        intake_fetched(into, found.slot, found.book->topic, body, end->recv_mono_ns);
+    else
+        intake_http(into, feed_index, self->name, body, end->recv_mono_ns);
 }
 
 static void record(const rest *self, const wire_http_end *end)

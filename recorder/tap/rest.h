@@ -1,7 +1,9 @@
 /* Relays HTTP requests of clients: each request is sent to the exchange unchanged, and the
  * exchange's answer to the client. Both are recorded. First an `http` event is written, with the
  * URL, the method if it is not GET, and the request's body in `detail`. Then, if the status is 200,
- * the answer's body is written, like the reply to a request that `record` sends.
+ * the answer's body is written, like the reply to a request that `record` sends. The snapshot of a
+ * book that a client has requested on a connection (recorder/capture/fetched_books.h) becomes a
+ * frame of that connection.
  *
  * Header fields that concern the connection are not relayed, nor is Accept-Encoding, so that the
  * answer can be recorded as it is. An answer has at most LIMIT_HTTP_REPLY_BYTES, and is relayed

@@ -306,13 +306,14 @@ static void add_several(char *names, const family *of)
                    of->name); /* cut if too long */
 }
 
-/* How well a family fits a URL: one that the user names fits best. */
+/* How well a family fits a URL: one that the user names fits best, whatever names follow its path
+ * (Binance's clients connect to /ws/0, and request topics then). */
 static unsigned rank_of(tap_routes *self, const family *of, const char *url)
 {
     const family_fit fit = family_fit_url(of, td_bytes_str(url));
-    if (fit == FIT_NONE || (fit == FIT_PATH_NAMES && !has_exchange_topics(self, of, url)))
-        return 0;
-    return (unsigned)fit + (is_given(self, of) ? FIT_HOST + 1 : 0);
+    if (is_given(self, of))
+        return fit == FIT_NONE ? 0 : (unsigned)fit + FIT_HOST + 1;
+    return fit == FIT_PATH_NAMES && !has_exchange_topics(self, of, url) ? 0 : (unsigned)fit;
 }
 
 uint16_t tap_routes_find(tap_routes *self, const char *url)

@@ -216,6 +216,8 @@ td_result tap_open(const tap_options *options, tap **out, td_err *err)
                             .ca_file = options->ca_file,
                             .dialects = dialect_parser_open(),
                             .sent = sent_secrets_open(),
+                            .reading = decoder_open(),
+                            .books = td_alloc_zero(LIMIT_FEEDS, sizeof(fetched_books)),
                             .ended = on_relay_ended,
                             .refused = on_relay_refused,
                             .user = self};
@@ -307,6 +309,10 @@ void tap_close(tap *self)
         wire_loop_close(self->loop);
     if (self->env.sessions != NULL)
         tap_sessions_close(self->env.sessions);
+    for (size_t i = 0; i < LIMIT_FEEDS; i++)
+        fetched_books_fini(&self->env.books[i]);
+    td_free(self->env.books);
+    decoder_close(self->env.reading);
     dialect_parser_close(self->env.dialects);
     sent_secrets_close(self->env.sent);
     redactor_fini(&self->redactor);

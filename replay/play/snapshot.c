@@ -10,6 +10,7 @@
 #include "book/symbol_state.h"
 #include "base/json/json.h"
 #include "base/json/json_write.h"
+#include "schema/bare_frame.h"
 #include "schema/decode_value.h"
 #include "schema/family.h"
 #include "schema/list_frame.h"
@@ -26,7 +27,8 @@ struct snapshot_maker {
     json_parser *model_parser;
     json_parser *last_parser;
     td_buf merged;
-    td_buf named; /* a frame that is a list, as an object */
+    td_buf named;   /* a frame that is a list, as an object */
+    td_buf wrapped; /* a bare frame, with its object */
 };
 
 /* Numbers have the places of the model, or, if recorded places vary, their shortest form. */
@@ -68,6 +70,7 @@ snapshot_maker *snapshot_maker_open(void)
     maker->last_parser = json_parser_open(0);
     td_buf_init(&maker->merged, LIMIT_FRAME_BYTES);
     td_buf_init(&maker->named, 2 * LIMIT_FRAME_BYTES);
+    td_buf_init(&maker->wrapped, LIMIT_FRAME_BYTES + LIMIT_TOPIC_BYTES);
     return maker;
 }
 
@@ -79,6 +82,7 @@ void snapshot_maker_close(snapshot_maker *maker)
     json_parser_close(maker->last_parser);
     td_buf_fini(&maker->merged);
     td_buf_fini(&maker->named);
+    td_buf_fini(&maker->wrapped);
     td_free(maker);
 }
 
@@ -502,15 +506,25 @@ static int find_counterpart(const snapshot_job *m, json_value *out)
     return 0;
 }
 
+/* 1 if the present member is the number of the frame before, which a snapshot does not have: on OKX
+ * it is -1 there, and clients check it. */
+static int is_prev_seq(const snapshot_job *m)
+{
+    for (size_t i = 0; i < m->row->envelope_count; i++)
+        if (m->row->envelope[i].member == MEMBER_PREV_SEQ && is_at(m, m->row->envelope[i].key))
+            return 1;
+    return 0;
+}
+
 /* Write a value of the model, or its counterpart in the last frame: all numbers and times come from
- * the last frame, only the frame's kind does not. */
+ * the last frame, only what is of the snapshot itself does not. */
 static void copy_scalar(snapshot_job *m, json_value model, const json_value *last)
 {
     json_value other;
-    int is_kind = is_at(m, topic_row_kind_key(m->row));
+    int is_own = is_at(m, topic_row_kind_key(m->row)) || is_prev_seq(m);
     if (m->row != m->from->row && find_counterpart(m, &other))
         last = &other;
-    int is_newer = !is_kind && last != NULL && json_type_of(*last) != JSON_OBJECT &&
+    int is_newer = !is_own && last != NULL && json_type_of(*last) != JSON_OBJECT &&
                    json_type_of(*last) != JSON_ARRAY;
     json_write_raw(&m->json, json_raw(is_newer ? *last : model));
 }
@@ -631,10 +645,28 @@ static td_result parse_frame(snapshot_maker *maker, json_parser *parser, const t
     return json_parse(parser, frame, JSON_COPIED, out, err);
 }
 
+/* Give a bare frame the object around it, because the row's paths begin there. The snapshot is a
+ * reply then, so the topic in this object is not copied. */
+static td_result wrap_bare(snapshot_maker *maker, const topic_row *row, td_bytes *frame,
+                           td_err *err)
+{
+    if (row->bare == NULL || !bare_frame_is(row->bare, maker->last_parser, *frame))
+        return TD_OK;
+    if (row->snapshot_reply == NULL)
+        return td_err_set(err, TD_E_UNSUPPORTED, "a frame has no object that names its topic");
+    td_buf_clear(&maker->wrapped);
+    td_result rc =
+        bare_frame_wrap(row->bare, td_bytes_str(row->name), *frame, &maker->wrapped, err);
+    *frame = td_buf_view(&maker->wrapped);
+    return rc;
+}
+
 static td_result parse_both(snapshot_maker *maker, const topic_row *row, td_bytes model,
                             td_bytes last, json_value *model_out, json_value *last_out, td_err *err)
 {
     td_result rc = parse_frame(maker, maker->model_parser, row, model, model_out, err);
+    if (rc == TD_OK)
+        rc = wrap_bare(maker, row, &last, err);
     if (rc == TD_OK)
         rc = parse_frame(maker, maker->last_parser, row, last, last_out, err);
     return rc == TD_E_INVALID ? td_err_set(err, TD_E_UNSUPPORTED, "a frame is not JSON") : rc;

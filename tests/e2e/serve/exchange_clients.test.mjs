@@ -653,98 +653,126 @@ for (const [
     }
   );
 
-/** Exchanges without a recording that has a market's list: the simulated one's frames. */
-const SPOT = {
-  id: "BTCUSDT",
-  lowercaseId: "btcusdt",
-  symbol: "BTC/USDT",
-  base: "BTC",
-  quote: "USDT",
-  type: "spot",
-  spot: true,
-  precision: { amount: 1e-6, price: 0.01 },
+/** What ccxt knows of a market that it has not requested. */
+const marketOf = (id, symbol, more = {}) => {
+  const [base, rest] = symbol.split("/");
+  return {
+    id,
+    lowercaseId: id.toLowerCase(),
+    symbol,
+    base,
+    quote: rest.split(":")[0],
+    type: "spot",
+    spot: true,
+    precision: { amount: 1e-8, price: 1e-8 },
+    info: {},
+    ...more,
+  };
 };
+const SWAP = { type: "swap", spot: false, swap: true, contract: true, contractSize: 1 };
+/** Clients of the simulated exchange: URLs by the server's; settings as in ccxt_exchange.mjs. */
 const SIMULATED = [
   {
     name: "binance",
     family: "binance-spot",
-    topic: "depth@100ms",
-    url: "/stream",
+    market: "BTCUSDT",
     urls: (https, wss) => [
       ["https://api.binance.com", https],
       ["wss://stream.binance.com:9443", wss],
     ],
-    settings: { only: SPOT, options: { watchOrderBookSnapshotDelay: 2 } },
+    settings: {
+      only: marketOf("BTCUSDT", "BTC/USDT"),
+      options: { watchOrderBookSnapshotDelay: 2 },
+    },
+  },
+  {
+    name: "binanceusdm",
+    family: "binance-usdm",
+    market: "BTCUSDT",
+    urls: (https, wss) => [
+      ["https://fapi.binance.com", https],
+      ["wss://fstream.binance.com", wss],
+    ],
+    settings: {
+      only: marketOf("BTCUSDT", "BTC/USDT:USDT", { ...SWAP, settle: "USDT", linear: true }),
+      options: { defaultType: "linear", watchOrderBookSnapshotDelay: 2 },
+    },
+  },
+  {
+    name: "okx",
+    family: "okx",
+    market: "BTC-USDT",
+    urls: (https, wss) => [
+      ["https://{hostname}", https],
+      ["wss://ws.okx.com:8443", wss],
+    ],
+    settings: { only: marketOf("BTC-USDT", "BTC/USDT") },
+  },
+  {
+    name: "kraken",
+    family: "kraken-v2",
+    market: "BTC/USD",
+    urls: (https, wss) => [
+      ["https://api.kraken.com", https],
+      ["wss://ws.kraken.com", wss],
+    ],
+    settings: { only: marketOf("XBTUSD", "BTC/USD", { info: { wsname: "BTC/USD" } }) },
+  },
+  {
+    name: "coinbase",
+    family: "coinbase-advanced",
+    market: "BTC-USD",
+    urls: (https, wss) => [
+      ["https://api.coinbase.com", https],
+      ["wss://advanced-trade-ws.coinbase.com", wss],
+    ],
+    settings: { only: marketOf("BTC-USD", "BTC/USD") },
+  },
+  {
+    name: "deribit",
+    family: "deribit",
+    market: "BTC-PERPETUAL",
+    urls: (https, wss) => [
+      ["https://www.deribit.com", https],
+      ["wss://www.deribit.com", wss],
+    ],
+    settings: {
+      only: marketOf("BTC-PERPETUAL", "BTC/USD:BTC", { ...SWAP, settle: "BTC", inverse: true }),
+    },
   },
   {
     name: "bitstamp",
     family: "bitstamp",
-    topic: "diff_order_book",
-    url: "/",
+    market: "btcusd",
     urls: (https, wss) => [
       ["https://www.bitstamp.net", https],
       ["wss://ws.bitstamp.net", wss],
     ],
-    settings: { only: SPOT },
+    settings: { only: marketOf("btcusd", "BTC/USD") },
   },
   {
     name: "bybit",
     family: "v5-linear",
-    topic: "orderbook.50",
-    url: "/v5/public/linear",
+    market: "BTCUSDT",
     urls: (https, wss) => [
       ["https://api.{hostname}", https],
       ["wss://stream.{hostname}", wss],
     ],
     settings: {
       depth: 50,
-      only: {
-        ...SPOT,
-        symbol: "BTC/USDT:USDT",
-        settle: "USDT",
-        type: "swap",
-        spot: false,
-        swap: true,
-        contract: true,
-        linear: true,
-      },
+      only: marketOf("BTCUSDT", "BTC/USDT:USDT", { ...SWAP, settle: "USDT", linear: true }),
     },
   },
 ];
-for (const { name, family, topic, url, urls, settings } of SIMULATED)
+for (const { name, family, market, urls, settings } of SIMULATED)
   test(
-    `ccxt.pro's ${name} ends with the simulated exchange's book, from the beginning and from the middle`,
+    `ccxt.pro's ${name} through tap: its book is the recording's, and the same from serve, also from the middle`,
     { skip: WITH_LARGE ? false : "make soak runs it" },
     async (t) => {
       const dir = temporary(t),
         archive = path.join(dir, "tape");
-      const sim = await listening(
-        t,
-        ["sim", "--families", family, "--symbols", "1", "--rate", "50", "--seed", "5"],
-        dir
-      );
-      await run(t, "tapedeck-record", [
-        "record",
-        "-q",
-        "-a",
-        archive,
-        `${sim.url}${url}`,
-        "--ca-file",
-        sim.ca,
-        "--family",
-        family,
-        "--topic",
-        topic,
-        "--symbol",
-        "BTCUSDT",
-        "--duration",
-        "10s",
-      ]);
-      const {
-        books: [want],
-      } = await json(t, ["replay", archive, "--json"], { status: null });
-      for (const from of [[], ["--from", "+6s"]]) {
-        const server = await listening(t, ["serve", archive, "--once", ...from], dir);
+      /** The client's book when a server has ended its connection. */
+      const bookAt = async (server) => {
         const client = await run(
           t,
           process.execPath,
@@ -753,7 +781,7 @@ for (const { name, family, topic, url, urls, settings } of SIMULATED)
             LARGE_MODULES,
             "ccxt-4",
             name,
-            "BTCUSDT",
+            market,
             JSON.stringify(urls(server.url.replace("wss:", "https:"), server.url)),
             JSON.stringify(settings),
           ],
@@ -765,11 +793,29 @@ for (const { name, family, topic, url, urls, settings } of SIMULATED)
           Buy: new Map(bids.map((level) => level.slice(0, 2))),
           Sell: new Map(asks.map((level) => level.slice(0, 2))),
         };
-        assert.deepEqual(
-          [bids.length, asks.length, sha1(sides)],
-          [want.bids, want.asks, want.levels_sha1],
-          from.join(" ")
-        );
+        return [bids.length, asks.length, sha1(sides)];
+      };
+      const sim = await listening(
+        t,
+        ["sim", "--families", family, "--symbols", "2", "--rate", "50", "--seed", "5"].concat(
+          "--duration",
+          "10s"
+        ),
+        dir
+      );
+      const tap = await listening(
+        t,
+        ["tap", "-a", archive, "--upstream", sim.url, "--family", family, "--ca-file", sim.ca],
+        dir
+      );
+      const live = await bookAt(tap);
+      assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
+      const { books } = await json(t, ["replay", archive, "--json"], { status: null });
+      const want = books.find((book) => book.levels_sha1 !== null && !book.broken);
+      assert.deepEqual([want.bids, want.asks, want.levels_sha1], live);
+      for (const from of [[], ["--from", "+6s"]]) {
+        const server = await listening(t, ["serve", archive, "--once", ...from], dir);
+        assert.deepEqual(await bookAt(server), live, from.join(" "));
       }
     }
   );

@@ -566,6 +566,50 @@ describe("a book that is subscribed late", { concurrency: 5 }, () => {
   });
 });
 
+test("a made snapshot follows no frame: OKX's prevSeqId is -1, as in a recorded one", async (t) => {
+  const dir = temporary(t);
+  const frame = (action, seqId, prevSeqId, ms) =>
+    JSON.stringify({
+      arg: { channel: "books", instId: "BTC-USDT" },
+      action,
+      data: [
+        {
+          asks: [["101", `${seqId}`, "0", "1"]],
+          bids: [["100", "1", "0", "1"]],
+          ts: `${MS + ms}`,
+          checksum: 0,
+          seqId,
+          prevSeqId,
+        },
+      ],
+    });
+  const archive = await importFrames(t, dir, {
+    family: "okx",
+    host: "/ws/v5/public",
+    frames: [
+      frame("snapshot", 5, -1, 0),
+      ...Array.from({ length: 9 }, (_, i) => frame("update", i + 6, i + 5, i + 1)),
+    ],
+    stepMs: 1000,
+  });
+  const server = await listening(t, ["serve", archive, "--plain", "--from", "+4s"], dir);
+  const ws = new WebSocket(`${server.url}/ws/v5/public`);
+  t.after(() => ws.terminate());
+  await once(ws, "open");
+  const args = [{ channel: "books", instId: "BTC-USDT" }];
+  ws.send(JSON.stringify({ op: "subscribe", args }));
+  const got = [];
+  ws.on("message", (bytes) => {
+    const { action, data } = JSON.parse(bytes);
+    if (data) got.push([action, data[0].seqId, data[0].prevSeqId]);
+  });
+  await eventually("two frames", () => got.length >= 2, server.program);
+  assert.deepEqual(got.slice(0, 2), [
+    ["snapshot", 8, -1],
+    ["update", 9, 8],
+  ]);
+});
+
 test("serve names the books beyond the 4,096 that it follows, and counts their frames", async (t) => {
   const dir = temporary(t);
   const symbols = Array.from({ length: 4098 }, (_, i) => `S${i}USDT`);

@@ -156,6 +156,61 @@ test("a recording of named frames is served without their object; a key in a URL
   assert.match(info, /binance-spot trade XYZUSDT: granted, and silent/);
 });
 
+/** A client that keeps a book as Binance's documents tell: frames, then a snapshot over HTTP, whose next frame continues it.
+ * Returns the snapshot and the update ids of the frames, once there are enough after it. */
+async function bookClient(server, target, { http, first, more = 20 }) {
+  const socket = new WebSocket(server.url + target);
+  const frames = [];
+  socket.on("error", () => {});
+  socket.on("message", (data) => {
+    const { U, u } = JSON.parse(data);
+    if (u !== undefined) frames.push([U, u]);
+  });
+  await new Promise((resolve) => socket.on("open", resolve));
+  socket.send(JSON.stringify(subscribe("btcusdt@depth@100ms")));
+  await eventually("first frames", () => frames.length >= first);
+  const reply = await fetch(`${server.url.replace("ws:", "http:")}${http}`);
+  const snapshot = await reply.json();
+  await eventually("a frame after the snapshot", () =>
+    frames.some(([, u]) => u > snapshot.lastUpdateId + more)
+  );
+  socket.terminate();
+  return { snapshot, frames };
+}
+
+for (const { family, http } of [
+  { family: "binance-spot", http: "/api/v3/depth?symbol=BTCUSDT&limit=1000" },
+  { family: "binance-usdm", http: "/fapi/v1/depth?symbol=BTCUSDT&limit=1000" },
+])
+  test(`a client's own snapshot over HTTP makes its book of ${family}, at a path of any name`, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const sim = await listening(
+      t,
+      ["sim", "--plain", "--families", family, "--symbols", "2", "--rate", "200"],
+      dir
+    );
+    const tap = await listening(
+      t,
+      ["tap", "-a", archive, "--upstream", sim.url, "--family", family, "--plain"],
+      dir
+    );
+    const live = await bookClient(tap, "/ws/0", { http, first: 3, more: 300 });
+    assert.equal((await tap.program.kill("SIGTERM")).code, 0, tap.program.stderr);
+    assert.ok(!tap.program.stderr.includes("in no family"), tap.program.stderr);
+    const replay = await json(t, ["replay", archive, "--json"]); // status 0: it is complete
+    assert.deepEqual(
+      replay.books.map((book) => [book.topic, book.symbol, book.broken]),
+      [["depth@100ms", "BTCUSDT", false]]
+    );
+    // From the middle the server answers with the state of that moment, though the frames have no object around them.
+    const played = await listening(t, ["serve", archive, "--from", "+500ms", "--plain"], dir);
+    const again = await bookClient(played, "/ws/0", { http, first: 3 });
+    assert.ok(again.snapshot.lastUpdateId > live.snapshot.lastUpdateId);
+    const next = again.frames.find(([, u]) => u > again.snapshot.lastUpdateId);
+    assert.equal(next[0], again.snapshot.lastUpdateId + 1, "the next frame continues the snapshot");
+  });
+
 test("events of an account, by a listen key or after a login, are decoded, and have no secret", async (t) => {
   const dir = temporary(t);
   const golden = (family, name) =>

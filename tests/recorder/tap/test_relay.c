@@ -283,6 +283,7 @@ static void fixture_open(fixture *f)
                          .log = &f->log,
                          .dialects = dialect_parser_open(),
                          .sent = sent_secrets_open(),
+                         .books = calloc(LIMIT_FEEDS, sizeof(fetched_books)),
                          .ended = on_ended,
                          .refused = on_refused,
                          .user = f};
@@ -349,6 +350,7 @@ static void fixture_close(fixture *f, uint64_t frames)
     assert_int_equal(f->refused, 0);
     dialect_parser_close(f->env.dialects);
     sent_secrets_close(f->env.sent);
+    free(f->env.books);
     redactor_fini(&f->redactor);
     close(f->listen_fd);
     temp_folder_remove(f->folder);
