@@ -81,6 +81,8 @@ typedef struct day_route {
     entry_order order;          /* of the current frame's entries */
     day_maker *makers;
     size_t maker_count;
+    const char **others; /* topics that supply rows instead of this one, each for its types */
+    size_t other_count;  /* 0 once they are noted */
     trust_break *breaks; /* of the day, if books are made from the topic */
     size_t break_count;
 } day_route;
@@ -103,9 +105,10 @@ typedef struct day_run {
     size_t joined_count;
     row_table joined_by_symbol; /* indexes in joined, by feed and symbol */
     topic_times *times;         /* NULL if no type's rows are about intervals */
-    pthread_mutex_t lock;       /* guards left_out */
+    pthread_mutex_t lock;       /* guards left_out and left_out_topics */
     export_left_out left_out[LIMIT_EXPORT_LEFT_OUT + 1];
     size_t left_out_count;
+    left_out_topics left_out_topics;
     uint64_t useful_frames;
     uint64_t foreign_frames;
     atomic_uint left_out_formats;   /* bits by index in the spec's formats */
@@ -151,6 +154,24 @@ static void leave_out(day_run *run, const frame_ref *frame, td_bytes symbol, con
     row->frames += row->position != frame->position + 1; /* once per frame, not per entry */
     row->position = frame->position + 1;
     (void)pthread_mutex_unlock(&run->lock);
+}
+
+/* ---- topics that are left out ---- */
+
+static void leave_topic_out(const day_route *route, td_bytes symbol, const char *supplied_by)
+{
+    day_run *run = route->run;
+    (void)pthread_mutex_lock(&run->lock);
+    left_out_topics_add(&run->left_out_topics, &route->channel->info, symbol, supplied_by);
+    (void)pthread_mutex_unlock(&run->lock);
+}
+
+/* Notes a topic that has a frame in the day, and whose rows other topics supply. */
+static void note_others(day_route *route)
+{
+    for (size_t i = 0; i < route->other_count; i++)
+        leave_topic_out(route, td_bytes_str(route->channel->info.symbol), route->others[i]);
+    route->other_count = 0;
 }
 
 /* ---- formats that are left out ---- */
@@ -267,8 +288,8 @@ static void note_listed(day_run *run, const export_row *row)
 }
 
 /* 1 if the row's symbol has a topic of its own that supplies such rows, so that this topic, of
- * several symbols, would repeat them. Without shared files no such topic is there, and the choices
- * may change meanwhile. */
+ * several symbols, would repeat them: the manifest lists it. Without shared files no such topic is
+ * there, and the choices may change meanwhile. */
 static int has_own_topic(const day_maker *maker, const export_row *row)
 {
     const day_run *run = maker->route->run;
@@ -278,7 +299,12 @@ static int has_own_topic(const day_maker *maker, const export_row *row)
         return 0;
     const export_choice *own =
         export_choice_of_symbol(&run->choices, maker->type, channel, row->symbol);
-    return own != NULL && own->row != channel->topic.row;
+    if (own == NULL || own->row == channel->topic.row)
+        return 0;
+    const maker_frame *seen = maker->route->current;
+    if (seen == NULL || !seen->frame->is_lead_in)
+        leave_topic_out(maker->route, row->symbol, own->row->name);
+    return 1;
 }
 
 /* Puts a maker's row into each format that has the type. */
@@ -478,6 +504,8 @@ static td_result add_maker(day_run *run, day_route *route, const export_type *ty
     const export_choice *choice = NULL;
     int is_own = 0;
     td_result rc = choose(run, type, first, &choice, &is_own, err);
+    if (rc == TD_OK && !is_own && choice != NULL)
+        route->others[route->other_count++] = choice->row->name;
     if (rc != TD_OK || !is_own)
         return rc;
     day_maker *made = &route->makers[route->maker_count++];
@@ -532,6 +560,7 @@ static td_result make_route(day_run *run, const struct stream *of, const frame_r
            strcmp(ledger->rows[made->gap_next].feed, channel->info.feed) < 0)
         made->gap_next++;
     made->makers = td_alloc_zero(spec->type_count + 1, sizeof *made->makers);
+    made->others = td_alloc_zero(spec->type_count + 1, sizeof *made->others);
     run->routes = td_array_grow(run->routes, run->route_count, sizeof(day_route *));
     run->routes[run->route_count++] = *out = made;
     for (size_t i = 0; rc == TD_OK && i < spec->type_count; i++)
@@ -747,6 +776,8 @@ static td_result route_frame(day_route *route, const applied_frame *observed, td
             cover(route, frame, observed->trust);
         return TD_OK;
     }
+    if (!frame->is_lead_in)
+        note_others(route);
     route->latest = &frame->channel->info;
     next.gap = gap_before(route, route->latest, frame->recv_ns);
     route->last_ns = frame->recv_ns;
@@ -867,6 +898,7 @@ static void on_close(void *ctx, void *state)
     coverage_fini(&route->covered);
     entry_order_fini(&route->order);
     td_free(route->makers);
+    td_free(route->others);
     td_free(route->breaks);
     td_free(route);
 }
@@ -1344,6 +1376,7 @@ static void write_manifest(day_run *run, td_buf *manifest, export_facts *out)
                                          .left_out_formats = atomic_load(&run->left_out_formats),
                                          .left_out = run->left_out,
                                          .left_out_count = run->left_out_count,
+                                         .left_out_topics = &run->left_out_topics,
                                          .found = &run->found,
                                          .report = &run->report};
     export_manifest_add_day(manifest, &content, out);
@@ -1429,6 +1462,7 @@ static void close_run(day_run *run)
     export_writers_fini(&run->writers);
     export_precisions_fini(&run->precisions);
     export_choices_fini(&run->choices);
+    left_out_topics_fini(&run->left_out_topics);
     silent_list_fini(&run->silent);
     gap_list_fini(&run->began);
     report_fini_replay(&run->report);

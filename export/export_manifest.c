@@ -436,6 +436,20 @@ static void add_left_out(line_list *to, td_buf *text, const export_left_out *row
     }
 }
 
+static void add_left_out_topics(line_list *to, td_buf *text, const left_out_topics *topics)
+{
+    for (size_t i = 0; i < topics->count; i++) {
+        const left_out_topic *topic = &topics->items[i];
+        json_writer json;
+        begin_line(text, &json);
+        json_write_member_text(&json, "feed", topic->feed);
+        json_write_member_text(&json, "topic", topic->topic);
+        json_write_member_text(&json, "symbol", topic->symbol);
+        json_write_member_text(&json, "supplied_by", topic->supplied_by);
+        end_line(to, text, &json);
+    }
+}
+
 static const char *const TOTALS[EXPORT_TOTALS] = {[TOTAL_ROWS] = "rows",
                                                   [TOTAL_FRAMES] = "frames",
                                                   [TOTAL_DECODED] = "decoded",
@@ -563,6 +577,8 @@ void export_manifest_add_day(td_buf *out, const export_manifest_day *day, export
     write_sorted(out, "\"files\":[", &lines);
     add_left_out(&lines, &line, day->left_out, day->left_out_count);
     write_sorted(out, "\"left_out_symbols\":[", &lines);
+    add_left_out_topics(&lines, &line, day->left_out_topics);
+    write_sorted(out, "\"left_out_topics\":[", &lines);
     write_left_out_formats(out, day);
     add_silent(&lines, &line, &day->report->silent);
     write_lines(out, "\"silent\":[", &lines);

@@ -16,6 +16,7 @@
 #include "archive/archive.h"
 #include "export/export_spec.h"
 #include "export/export_writers.h"
+#include "export/left_out_topics.h"
 #include "base/json/json.h"
 #include "replay/play/report.h"
 #include "tape/selection.h"
@@ -92,6 +93,7 @@ typedef struct export_manifest_day {
     unsigned left_out_formats; /* bits by index in the spec's formats */
     const export_left_out *left_out;
     size_t left_out_count;
+    const left_out_topics *left_out_topics;
     const gap_list *found; /* gaps that the ledger lacks */
     const replay_report *report;
 } export_manifest_day;

@@ -40,7 +40,7 @@ async function imported(t, family, host, frames) {
   return { archive, out: path.join(dir, "set") };
 }
 
-/** Exports a type as CSV: the rows of each symbol, of these columns, and the topic that the manifest names. */
+/** Exports a type as CSV: the rows of each symbol, of these columns, and the topics that the manifest names, also those left out. */
 async function exported(t, { archive, out }, type, columns, status = 0) {
   await tapedeck(
     t,
@@ -49,7 +49,9 @@ async function exported(t, { archive, out }, type, columns, status = 0) {
   );
   const rows = {},
     topics = {};
-  for (const file of manifestOf(out).files) {
+  const { files, left_out_topics } = manifestOf(out);
+  const leftOut = left_out_topics.map((row) => [row.feed, row.topic, row.symbol, row.supplied_by]);
+  for (const file of files) {
     const [head, ...lines] = zlib
       .gunzipSync(fs.readFileSync(path.join(out, file.name)))
       .toString()
@@ -59,7 +61,7 @@ async function exported(t, { archive, out }, type, columns, status = 0) {
     rows[file.symbol] = lines.map((line) => columns.map((c) => line[head.indexOf(c)]).join(","));
     topics[file.symbol] = file.topic;
   }
-  return { rows, topics };
+  return { rows, topics, leftOut };
 }
 
 const binance = (stream, data) => ({ stream, data });
@@ -100,6 +102,7 @@ test("trades of a symbol that are also in another topic are exported once", asyn
   assert.deepEqual(await exported(t, made, "trades", ["id", "amount"]), {
     rows: { BTCUSDT: ["10,1", "11,1", "12,1"] },
     topics: { BTCUSDT: "trade" },
+    leftOut: [["binance-spot", "aggTrade", "BTCUSDT", "trade"]],
   });
   // 1 m of trades 10 to 12: count and volume; the aggregated trade has 2.
   const bars = made.out + "-bars";
@@ -111,6 +114,20 @@ test("trades of a symbol that are also in another topic are exported once", asyn
     `SELECT "count", volume FROM read_parquet('${bars}/*/type=bars*/*/*.parquet')`
   );
   assert.deepEqual([Number(count), Number(volume)], [3, 3]);
+});
+
+test("a topic without a frame on the day is not left out of it", async (t) => {
+  const made = await imported(t, "binance-spot", "stream.binance.com:9443/stream", [
+    ["A", aggTrade(1)],
+    ["A", trade(10)],
+    ["A", trade(11)],
+  ]);
+  const from = `${(AT_S + 2) * 1e9}`;
+  await tapedeck(t, [
+    ...["export", "-q", "-a", made.archive, "--format", "parquet", "--from", from],
+    ...["--bars", "1m", "--keep-suspect", "--out", made.out],
+  ]);
+  assert.deepEqual(manifestOf(made.out).left_out_topics, []);
 });
 
 test("a topic of several symbols does not repeat what a symbol's own topic has", async (t) => {
@@ -141,8 +158,9 @@ test("a topic of several symbols does not repeat what a symbol's own topic has",
     ["A", frame("trades.BTC-PERPETUAL.raw", entry("BTC-PERPETUAL", 3, "sell"))],
     ["A", frame("trades.future.BTC.raw", entry("BTC-PERPETUAL", 3, "sell"))],
   ]);
-  const { rows } = await exported(t, made, "trades", ["id", "side"]);
+  const { rows, leftOut } = await exported(t, made, "trades", ["id", "side"]);
   assert.deepEqual(rows, { "BTC-PERPETUAL": ["1,buy", "3,sell"], "BTC-25DEC26": ["2,sell"] });
+  assert.deepEqual(leftOut, [["deribit", "trades.future.BTC.raw", "BTC-PERPETUAL", "trades.raw"]]);
 });
 
 test("two topics of several symbols with the trades of one are refused", async (t) => {
@@ -202,8 +220,9 @@ test("liquidations of a symbol are not repeated from the topic of all symbols", 
     ["A", order("btcusdt@forceOrder", "BTCUSDT", "1")],
     ["A", order("!forceOrder@arr", "ETHUSDT", "2")],
   ]);
-  const { rows } = await exported(t, made, "liquidations", ["side", "amount"]);
+  const { rows, leftOut } = await exported(t, made, "liquidations", ["side", "amount"]);
   assert.deepEqual(rows, { BTCUSDT: ["sell,1"], ETHUSDT: ["sell,2"] });
+  assert.deepEqual(leftOut, [["binance-usdm", "!forceOrder@arr", "BTCUSDT", "forceOrder"]]);
 });
 
 test("best prices are of one topic, and of the one that sends them", async (t) => {
@@ -233,6 +252,7 @@ test("best prices are of one topic, and of the one that sends them", async (t) =
   assert.deepEqual(await exported(t, made, "book_ticker", ["bid_price", "ask_amount"]), {
     rows: { "BTC-PERPETUAL": ["5,1"] },
     topics: { "BTC-PERPETUAL": "quote" },
+    leftOut: [["deribit", "book.none.1.100ms", "BTC-PERPETUAL", "quote"]],
   });
 });
 

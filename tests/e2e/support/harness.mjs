@@ -209,6 +209,7 @@ export function manifestOf(dir) {
     segments: all("segments"),
     gaps: [...all("gaps"), ...all("found_gaps")],
     left_out_symbols: all("left_out_symbols"),
+    left_out_topics: all("left_out_topics"),
     digest: days[0].digest,
   };
 }
