@@ -251,12 +251,15 @@ int tapedeck_tape_stream(const tapedeck_tape *t, size_t index, tapedeck_stream *
     if (index >= t->streams.count)
         return 0;
     const channel_info *info = &t->streams.items[index]->info;
+    const symbol_topic *state = t->streams.items[index]->tape.state;
     *out = (tapedeck_stream){.feed = info->feed,
                              .family = info->family,
                              .topic = info->topic,
                              .symbol = info->symbol,
                              .exchange_topic = info->exchange_topic,
-                             .line = info->line};
+                             .line = info->line,
+                             .is_grouped =
+                                 state != NULL && state->row != NULL && state->row->is_grouped};
     return 1;
 }
 

@@ -1172,7 +1172,7 @@ static int is_used(const export_spec *spec, const topic_row *row)
     for (size_t k = 0; k < spec->type_count; k++)
         found |= ((spec->types[k]->flags & EXPORT_OF_REPLIES) == 0 &&
                   spec->types[k]->message == row->type) ||
-                 ((spec->types[k]->flags & EXPORT_OF_BOOKS) != 0 && row->type == MSG_BOOK_CHANGE);
+                 ((spec->types[k]->flags & EXPORT_OF_BOOKS) != 0 && export_is_book_topic(row, 0));
     return found;
 }
 

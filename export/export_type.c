@@ -90,7 +90,7 @@ static uint32_t depth_of(const topic_row *row)
 
 int export_is_book_topic(const topic_row *row, uint32_t depth)
 {
-    if (row->type != MSG_BOOK_CHANGE)
+    if (row->type != MSG_BOOK_CHANGE || row->is_grouped)
         return 0;
     return depth == 0 || row->book_depth == depth;
 }

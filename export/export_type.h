@@ -195,8 +195,8 @@ const export_type *const *export_type_table(size_t *count);
 
 /* ---- topics, for `takes` and `prefers` ---- */
 
-/* 1 if books can be made from this topic: it has book changes. depth: the depth that the topic
- * must have; 0: any depth. */
+/* 1 if books can be made from this topic: it has book changes of prices that are not grouped.
+ * depth: the depth that the topic must have; 0: any depth. */
 int export_is_book_topic(const topic_row *row, uint32_t depth);
 
 /* 1 if frames of a channel give rows of a type. */

@@ -62,7 +62,7 @@ static int takes(const export_settings *settings, const frame_channel *channel)
 {
     const topic_row *row = channel->topic.row;
     (void)settings;
-    return row != NULL && row->type == MSG_BOOK_CHANGE && row->book_depth == 1;
+    return row != NULL && export_is_book_topic(row, 1);
 }
 
 static int has_best_prices(const topic_row *row)

@@ -316,6 +316,7 @@ static const document_member TOPIC[] = {
     {"path", TOPIC_TEXT(path)},
     {"depth", DOCUMENT_AT(OWN, topic_row, book_depth), .read = read_depth},
     {"truncates", DOCUMENT_AT(TRUE, topic_row, truncates)},
+    {"grouped", DOCUMENT_AT(TRUE, topic_row, is_grouped)},
     {"checksum", DOCUMENT_AT(STRUCT, topic_row, checksum), .table = &CHECKSUM_TABLE},
     {"sequence", DOCUMENT_AT(WORD, topic_row, sequence), DOCUMENT_CHOICE(SEQUENCES),
      .what = "there is no sequence"},

@@ -319,6 +319,7 @@ void topic_json_members(json_writer *writer, const family *of, const topic_row *
         json_write_null(writer);
     else
         json_write_u64(writer, row->book_depth);
+    json_write_member_bool(writer, "grouped", row->is_grouped);
     write_checksum(writer, &row->checksum);
     json_write_member_text(writer, "symbol_path", row->symbol_path);
     json_write_member_text(writer, "parameter_path", row->parameter_path);

@@ -36,9 +36,9 @@ void message_json_raw(json_writer *writer, const topic_match *topic, td_bytes ex
                       const decode_error *why);
 
 /* One row of `tapedeck topics`: family, topic, pattern, type, title, speaks (or null), valid_from
- * and valid_until (dates or null), seen (a date or null), book_depth (or null), checksum {levels,
- * order} (or null), symbol_path, parameter_path and frame_topic (or null), entries [{path, action,
- * kind, side}], fields [{in, member, key, type, unit, scale_e10, required}], rules [{rule,
+ * and valid_until (dates or null), seen (a date or null), book_depth (or null), grouped, checksum
+ * {levels, order} (or null), symbol_path, parameter_path and frame_topic (or null), entries [{path,
+ * action, kind, side}], fields [{in, member, key, type, unit, scale_e10, required}], rules [{rule,
  * strength, member (or null)}]. */
 void topic_json_members(json_writer *writer, const family *of, const topic_row *row);
 

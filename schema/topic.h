@@ -346,6 +346,8 @@ typedef struct topic_row {
     uint32_t book_depth;      /* levels per side of a book topic; 0: unbounded, or not a book */
     uint8_t truncates;        /* 1: clients drop the levels beyond book_depth after each frame; the
                                  exchange        does not delete them */
+    uint8_t is_grouped;       /* 1: prices of levels are rounded to groups, so that the topic is not
+                                 the market's book, nor its best prices */
     seq_source sequence;
     msg_member time_member;  /* the member that is the exchange time: of the envelope, else of the
                                 first entry, or, of a book, the latest of its levels'; may be a

@@ -397,6 +397,8 @@ static const char *rules_fault(const topic_row *row, td_bytes *where)
     *where = td_bytes_str(row->pattern);
     if (row->truncates && (row->book_depth == 0 || row->type != MSG_BOOK_CHANGE))
         return "truncates: is for books with depth, not for the topic";
+    if (row->is_grouped && row->type != MSG_BOOK_CHANGE)
+        return "grouped: is for books, not for the topic";
     *where = td_bytes_str(row->time_member == MEMBER_NONE ? "" : msg_member_name(row->time_member));
     const int is_reply = topic_row_topic_key(row)[0] == '\0'; /* which may lack a time */
     const int is_time =

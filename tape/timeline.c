@@ -304,6 +304,7 @@ static void describe_rows(timeline *self)
         const topic_row *of = find_topic(row->family, row->exchange_topic, row->first_ns, &match);
         row->proof = topic_proof_of(of);
         row->type = of == NULL ? MSG_RAW : of->type;
+        row->is_grouped = of != NULL && of->is_grouped;
     }
 }
 

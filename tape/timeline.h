@@ -30,7 +30,8 @@ typedef struct timeline_row {
     uint64_t frames;            /* UINT64_MAX: unknown */
     uint64_t first_ns, last_ns; /* recv_ns of frames; 0: no frame */
     topic_proof proof;
-    msg_type type; /* MSG_RAW: this version does not know the topic */
+    msg_type type;      /* MSG_RAW: this version does not know the topic */
+    uint8_t is_grouped; /* topic_row.is_grouped */
 } timeline_row;
 
 /* What a group of rows has in one step of time. */

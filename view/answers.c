@@ -193,6 +193,7 @@ static td_result write_archive(const view_answers *self, td_buf *out, td_err *er
         json_write_member_u64(&json, "first_ns", row->first_ns);
         json_write_member_u64(&json, "last_ns", row->last_ns);
         json_write_member_text(&json, "type", msg_type_name(row->type));
+        json_write_member_bool(&json, "grouped", row->is_grouped);
         json_write_member_text(&json, "proof", topic_proof_name(row->proof));
         json_write_object_end(&json);
     }

@@ -259,6 +259,7 @@ static const mistake MISTAKES[] = {
      "allowed: at once, steadily, when it happens"},
     {18, "    truncates: true", "made.yaml:15: truncates: is for books with depth, not", ""},
     {18, "    depth: 0\n    truncates: true", "made.yaml:15: truncates: is for books with", ""},
+    {16, "    message: trade\n    grouped: true", "price and size are required", ""},
     {12, "    - 1 size decimal quantity required below",
      "made.yaml:15: only an integer that is prev_seq is below: '1'", ""},
     {12, "    - 1 size decimal quantity required\n    - 2 seq integer below",

@@ -8,15 +8,16 @@ export function isMarket({ type, symbol }) {
   return type === "book_change" && symbol !== "*" && symbol !== "";
 }
 
-// The books of an archive: [{key, side, feed, topic, symbol, name, source}].
+// The books of an archive: [{key, side, feed, topic, symbol, grouped, name, source}].
 function marketsOf({ rows, side, label }) {
   return rows
     .filter(isMarket)
-    .map(({ feed, topic, symbol }) => ({
+    .map(({ feed, topic, symbol, grouped }) => ({
       side,
       feed,
       topic,
       symbol,
+      grouped,
       key: bandKey(feed, topic, symbol, side),
       name: `${label && label + ": "}${symbol} / ${feed} / ${topic}`,
       source: { side, feed, topic, key: bandKey(feed, topic, null, side) },
@@ -47,15 +48,14 @@ export class MarketChoice {
   // sides: as in pair.js.
   setArchives(sides) {
     const { compare } = new Intl.Collator("en", { numeric: true });
-    this.#markets = sides
-      .flatMap(marketsOf)
-      .sort(
-        (a, b) =>
-          compare(a.symbol, b.symbol) ||
-          compare(a.feed, b.feed) ||
-          compare(a.topic, b.topic) ||
-          compare(a.side, b.side)
-      );
+    this.#markets = sides.flatMap(marketsOf).sort(
+      (a, b) =>
+        compare(a.symbol, b.symbol) ||
+        compare(a.feed, b.feed) ||
+        a.grouped - b.grouped || // rounded prices are not the first choice
+        compare(a.topic, b.topic) ||
+        compare(a.side, b.side)
+    );
     for (const select of this.#selects) this.#fill(select);
     this.#repair();
   }

@@ -241,7 +241,7 @@ typedef struct tapedeck_stream {
     const char *symbol; /* "" if absent, "*" if each entry names its own */
     const char *exchange_topic;
     uint32_t line;
-    uint32_t reserved;
+    uint32_t is_grouped; /* 1: a book whose prices are rounded to groups, not the market's */
 } tapedeck_stream;
 
 /* Get stream `index`. Returns 1, or 0 if the tape has fewer streams so far. */

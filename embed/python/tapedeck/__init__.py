@@ -161,7 +161,7 @@ class _TradeType(_RowType):
 
 _levels, _trades, _frames = _RowType("Level", _LEVEL), _TradeType("Trade", _TRADE), _RowType("Row", _FRAME)
 Level, Trade = _levels.tuple, _trades.tuple
-Stream = namedtuple("Stream", "feed family topic symbol exchange_topic line")
+Stream = namedtuple("Stream", "feed family topic symbol exchange_topic line is_grouped")
 Gap = namedtuple("Gap", "feed topic symbol reason cause covered_by from_ns to_ns frames_lost line connection")
 Bar = namedtuple("Bar", "time_ns open high low close volume vwap count buy_volume sell_volume covered suspect")
 _UNKNOWN = 2**64 - 1
@@ -190,7 +190,7 @@ class _Batch(ctypes.Structure):
 
 class _Stream(ctypes.Structure):
     _fields_ = [(name, ctypes.c_char_p) for name in Stream._fields[:5]] + \
-        [("line", ctypes.c_uint32), ("reserved", ctypes.c_uint32)]
+        [("line", ctypes.c_uint32), ("is_grouped", ctypes.c_uint32)]
 
 
 class _Gap(ctypes.Structure):
@@ -388,12 +388,14 @@ class Book:
     """An order book: bids and asks as lists of Level, best first. Levels that an HTTP snapshot may have
     left out are unknown, and not in it."""
 
-    __slots__ = ("feed", "topic", "symbol", "recv_ns", "exchange_ns", "suspect", "bids", "asks")
+    __slots__ = ("feed", "topic", "symbol", "recv_ns", "exchange_ns", "suspect", "bids", "asks",
+                 "is_grouped")
 
     def __init__(self, row, stream, levels):
         self.feed, self.topic, self.symbol = stream.feed, stream.topic, stream.symbol
         self.recv_ns, self.exchange_ns = row[0], row[1]
         self.suspect = bool(row[14] & SUSPECT)
+        self.is_grouped = bool(stream.is_grouped)  # prices are rounded: not the market's book
         self.bids = [level for level in levels if level.side == BUY]
         self.asks = [level for level in levels if level.side == SELL]
 
@@ -541,8 +543,10 @@ class Archive:
 
     def book_at(self, symbol, time, feed=None, topic=None):
         """The symbol's order book after the frames that were received before the time; the deepest,
-        if several were recorded. None without a book. Name the feed if several have one."""
-        books = self.books_at(time, feed, topic, symbol)
+        if several were recorded. None without a book. Name the feed if several have one, and the
+        topic of a book of grouped prices."""
+        books = [book for book in self.books_at(time, feed, topic, symbol)
+                 if topic is not None or not book.is_grouped]
         if len({book.feed for book in books}) > 1:
             raise Error(f"several feeds have a book of {symbol}: " + ", ".join(sorted({b.feed for b in books})))
         return max(books, key=lambda book: len(book.bids) + len(book.asks), default=None)

@@ -192,7 +192,7 @@ test("Deribit: topics of a kind have the trades of their instruments", async (t)
   checkLibrary(t, tape.archive, "BTC-PERPETUAL", ["1", "5"], "trades.future.*", 1);
 });
 
-test("Deribit: books of the best levels are topics of their own, and grouped prices are not described", async (t) => {
+test("Deribit: books of the best levels are topics of their own, and grouped prices are in no dataset", async (t) => {
   const level = {
     timestamp: AT_MS,
     instrument_name: "BTC-PERPETUAL",
@@ -200,13 +200,23 @@ test("Deribit: books of the best levels are topics of their own, and grouped pri
     bids: [[100, 1]],
     asks: [[101, 2]],
   };
+  const grouped = {
+    ...level,
+    bids: [
+      [95, 9],
+      [90, 9],
+    ],
+    asks: [[105, 9]],
+  };
   const { archive, out } = await imported(t, "deribit", [
     frame("book.BTC-PERPETUAL.none.20.100ms", level),
-    frame("book.BTC-PERPETUAL.5.20.100ms", level),
+    frame("book.BTC-PERPETUAL.5.20.100ms", grouped),
+    frame("book.BTC-PERPETUAL.5.1.100ms", grouped),
   ]);
   const { topics } = await json(t, ["info", "-a", archive, "--json"]);
   assert.deepEqual(topics.map(({ topic }) => topic).sort(), [
-    "book.BTC-PERPETUAL.5.20.100ms",
+    "book.5.1.100ms",
+    "book.5.20.100ms",
     "book.none.20.100ms",
   ]);
   await tapedeck(
@@ -236,6 +246,43 @@ test("Deribit: books of the best levels are topics of their own, and grouped pri
       rows["BTC-PERPETUAL"][0]["asks[0].amount"],
     ],
     [1, "100", "2"]
+  );
+  // Not even when nothing else was recorded.
+  const alone = await imported(t, "deribit", [
+    frame("book.BTC-PERPETUAL.5.20.100ms", grouped),
+    frame("book.BTC-PERPETUAL.5.1.100ms", grouped),
+  ]);
+  await tapedeck(
+    t,
+    [
+      ...["export", "-q", "-a", alone.archive, "--format", "tardis-csv", "--format", "parquet"],
+      ...["--format", "hftbacktest", "--bbo", "--bars", "1m", "--out", alone.out],
+    ],
+    { status: null }
+  );
+  const files = fs.existsSync(alone.out)
+    ? fs
+        .readdirSync(alone.out, { recursive: true })
+        .filter((name) => /\.(gz|parquet|npz)$/.test(name))
+    : [];
+  assert.deepEqual(files, []);
+  // They are decoded, and their books are followed.
+  const report = await json(t, ["replay", alone.archive, "--json"], { status: null });
+  assert.equal(report.decoded, 2, JSON.stringify(report));
+  if (withoutLibrary) return;
+  const script = `import sys, tapedeck
+for archive in sys.argv[1:]:
+    with tapedeck.open(archive) as tape:
+        book = tape.book_at("BTC-PERPETUAL", "2026-09-21T15:00Z")
+        print(book and book.topic)
+        print(tape.book_at("BTC-PERPETUAL", "2026-09-21T15:00Z", topic="book.5.20.100ms").is_grouped)`;
+  const env = { ...process.env, PYTHONPATH: installed(t) };
+  assert.deepEqual(
+    execFileSync("python3", ["-B", "-c", script, archive, alone.archive], { env })
+      .toString()
+      .trim()
+      .split("\n"),
+    ["book.none.20.100ms", "True", "None", "True"]
   );
 });
 

@@ -44,6 +44,7 @@ function facts(row) {
   if (row.book_depth !== null)
     parts.push(`A book of ${row.book_depth} level${row.book_depth === 1 ? "" : "s"} a side.`);
   else if (row.type === "book_change") parts.push("A book without a bound on its depth.");
+  if (row.grouped) parts.push("Its prices are rounded to groups.");
   if (row.checksum !== null)
     parts.push(
       `Frames have a checksum of the best ${row.checksum.levels} levels a side (${row.checksum.order}).`

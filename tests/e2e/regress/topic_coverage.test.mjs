@@ -64,6 +64,12 @@ const REASONS = [
   ],
   [
     "deribit",
+    "book\\.\\{symbol\\}\\.[0-9]+\\..*",
+    ["book", "simulated", "served", "continuity"],
+    "the simulator has no groups of prices",
+  ],
+  [
+    "deribit",
     "deribit_.*|estimated_expiration_price.*|markprice.*|instrument\\.state.*|.*public_methods_state",
     ["simulated", "served", "continuity"],
     "the simulator has no indexes and no events of instruments",
