@@ -60,8 +60,9 @@ static td_result find_parameter(const topic_parts *of, document_node name, topic
     return document_refuse_ignored(name, "no parameter has the topic", document_text(name), err);
 }
 
-/* The texts of parameters, by their topics. Parameters have been read. */
-static td_result read_texts(document_node mapping, void *row, td_err *err)
+/* A mapping from topics to what a member has of their parameters, which have been read. */
+static td_result read_of_parameters(document_node mapping, void *row, const document_member *member,
+                                    td_err *err)
 {
     topic_parameter *of;
     td_result rc = document_check_mapping(mapping, err);
@@ -69,23 +70,23 @@ static td_result read_texts(document_node mapping, void *row, td_err *err)
         const document_node name = document_key(mapping, i);
         rc = find_parameter(row, name, &of, err);
         if (rc == TD_OK && of != NULL)
-            rc = document_read_texts(document_value_of(name), TEXTS_MAX, &of->values, err);
+            rc = document_read_member(document_value_of(name), member, of, err);
     }
     return rc;
 }
 
-/* The parameters of requests without parameters, by their topics. Parameters have been read. */
+static td_result read_texts(document_node mapping, void *row, td_err *err)
+{
+    static const document_member VALUES = {DOCUMENT_AT(TEXTS, topic_parameter, values),
+                                           .most = TEXTS_MAX};
+    return read_of_parameters(mapping, row, &VALUES, err);
+}
+
+/* The parameters of requests without parameters. */
 static td_result read_defaults(document_node mapping, void *row, td_err *err)
 {
-    topic_parameter *of;
-    td_result rc = document_check_mapping(mapping, err);
-    for (size_t i = 0; rc == TD_OK && i < document_pair_count(mapping); i++) {
-        const document_node name = document_key(mapping, i);
-        rc = find_parameter(row, name, &of, err);
-        if (rc == TD_OK && of != NULL)
-            rc = document_read_text(document_value_of(name), &of->otherwise, err);
-    }
-    return rc;
+    static const document_member OTHERWISE = {DOCUMENT_AT(TEXT, topic_parameter, otherwise)};
+    return read_of_parameters(mapping, row, &OTHERWISE, err);
 }
 
 static const document_member PARTS[] = {
