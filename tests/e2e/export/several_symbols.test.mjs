@@ -7,27 +7,11 @@ import path from "node:path";
 import zlib from "node:zlib";
 import { json, tapedeck, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
+import { AT_S, imported } from "../support/frames_by_second.mjs";
 import { query } from "../support/parquet_files.mjs";
 import { installed, withoutLibrary } from "../support/python_scripts.mjs";
 
-const AT_MS = 1_790_000_000_000;
-
-/** An archive of these frames, one a second, and where its exports are to be. */
-async function imported(t, family, frames) {
-  const dir = temporary(t),
-    file = path.join(dir, "frames.jsonl"),
-    archive = path.join(dir, "tape");
-  fs.writeFileSync(
-    file,
-    frames
-      .map(
-        (frame, i) => JSON.stringify({ ts: AT_MS + 1000 * i, data: JSON.stringify(frame) }) + "\n"
-      )
-      .join("")
-  );
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
-  return { archive, out: path.join(dir, "set") };
-}
+const AT_MS = AT_S * 1000;
 
 /** The rows of each symbol's CSV file of a type, without the exchange. */
 function rowsOf(out, type) {

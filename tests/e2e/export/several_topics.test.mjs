@@ -4,41 +4,10 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
-import { manifestOf, run, tapedeck, temporary } from "../support/harness.mjs";
+import { manifestOf, run, tapedeck } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
+import { AT_S, imported } from "../support/frames_by_second.mjs";
 import { query } from "../support/parquet_files.mjs";
-
-const AT_S = 1_790_000_000;
-
-/** An archive of frames, one a second. Each is [connection, frame]; without a frame the connection begins again. */
-async function imported(t, family, host, frames) {
-  const dir = temporary(t),
-    file = path.join(dir, "frames.jsonl"),
-    archive = path.join(dir, "tape");
-  const begin = (conn, ts) => ({ t: "connect", conn, ts, addr: `wss://${host}` });
-  const lines = [
-    { t: "header", format: 2, exchange: "TEST" },
-    ...[...new Set(frames.map(([conn]) => conn))].map((conn) => begin(conn, AT_S)),
-    ...frames.map(([conn, frame], i) =>
-      frame === undefined
-        ? begin(conn, AT_S + i + 1)
-        : { t: "recv", conn, ts: AT_S + i + 1, data: JSON.stringify(frame) }
-    ),
-  ];
-  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
-  await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    archive,
-    "--format",
-    "cryptofeed",
-    "--family",
-    family,
-    file,
-  ]);
-  return { archive, out: path.join(dir, "set") };
-}
 
 /** Exports a type as CSV: the rows of each symbol, of these columns, and the topics that the manifest names, also those left out. */
 async function exported(t, { archive, out }, type, columns, status = 0) {
@@ -93,12 +62,17 @@ const trade = (i) =>
   });
 
 test("trades of a symbol that are also in another topic are exported once", async (t) => {
-  const made = await imported(t, "binance-spot", "stream.binance.com:9443/stream", [
-    ["A", trade(10)],
-    ["A", trade(11)],
-    ["A", aggTrade(1)],
-    ["A", trade(12)],
-  ]);
+  const made = await imported(
+    t,
+    "binance-spot",
+    [
+      ["A", trade(10)],
+      ["A", trade(11)],
+      ["A", aggTrade(1)],
+      ["A", trade(12)],
+    ],
+    "stream.binance.com:9443/stream"
+  );
   assert.deepEqual(await exported(t, made, "trades", ["id", "amount"]), {
     rows: { BTCUSDT: ["10,1", "11,1", "12,1"] },
     topics: { BTCUSDT: "trade" },
@@ -117,11 +91,16 @@ test("trades of a symbol that are also in another topic are exported once", asyn
 });
 
 test("a topic without a frame on the day is not left out of it", async (t) => {
-  const made = await imported(t, "binance-spot", "stream.binance.com:9443/stream", [
-    ["A", aggTrade(1)],
-    ["A", trade(10)],
-    ["A", trade(11)],
-  ]);
+  const made = await imported(
+    t,
+    "binance-spot",
+    [
+      ["A", aggTrade(1)],
+      ["A", trade(10)],
+      ["A", trade(11)],
+    ],
+    "stream.binance.com:9443/stream"
+  );
   const from = `${(AT_S + 2) * 1e9}`;
   await tapedeck(t, [
     ...["export", "-q", "-a", made.archive, "--format", "parquet", "--from", from],
@@ -145,19 +124,24 @@ test("a topic of several symbols does not repeat what a symbol's own topic has",
     method: "subscription",
     params: { channel, data },
   });
-  const made = await imported(t, "deribit", "www.deribit.com/ws/api/v2", [
-    ["A", frame("trades.BTC-PERPETUAL.raw", entry("BTC-PERPETUAL", 1, "buy"))],
+  const made = await imported(
+    t,
+    "deribit",
     [
-      "A",
-      frame(
-        "trades.future.BTC.raw",
-        entry("BTC-PERPETUAL", 1, "buy"),
-        entry("BTC-25DEC26", 2, "sell")
-      ),
+      ["A", frame("trades.BTC-PERPETUAL.raw", entry("BTC-PERPETUAL", 1, "buy"))],
+      [
+        "A",
+        frame(
+          "trades.future.BTC.raw",
+          entry("BTC-PERPETUAL", 1, "buy"),
+          entry("BTC-25DEC26", 2, "sell")
+        ),
+      ],
+      ["A", frame("trades.BTC-PERPETUAL.raw", entry("BTC-PERPETUAL", 3, "sell"))],
+      ["A", frame("trades.future.BTC.raw", entry("BTC-PERPETUAL", 3, "sell"))],
     ],
-    ["A", frame("trades.BTC-PERPETUAL.raw", entry("BTC-PERPETUAL", 3, "sell"))],
-    ["A", frame("trades.future.BTC.raw", entry("BTC-PERPETUAL", 3, "sell"))],
-  ]);
+    "www.deribit.com/ws/api/v2"
+  );
   const { rows, leftOut } = await exported(t, made, "trades", ["id", "side"]);
   assert.deepEqual(rows, { "BTC-PERPETUAL": ["1,buy", "3,sell"], "BTC-25DEC26": ["2,sell"] });
   assert.deepEqual(leftOut, [["deribit", "trades.future.BTC.raw", "BTC-PERPETUAL", "trades.raw"]]);
@@ -182,10 +166,15 @@ test("two topics of several symbols with the trades of one are refused", async (
       ],
     },
   });
-  const { archive, out } = await imported(t, "deribit", "www.deribit.com/ws/api/v2", [
-    ["A", frame("trades.future.BTC.raw")],
-    ["A", frame("trades.any.any.raw")],
-  ]);
+  const { archive, out } = await imported(
+    t,
+    "deribit",
+    [
+      ["A", frame("trades.future.BTC.raw")],
+      ["A", frame("trades.any.any.raw")],
+    ],
+    "www.deribit.com/ws/api/v2"
+  );
   const args = ["export", "-q", "-a", archive, "--format", "tardis-csv", "--type", "trades"];
   const refused = await run(t, "tapedeck", [...args, "--out", out], { status: 2 });
   assert.match(
@@ -215,11 +204,16 @@ test("liquidations of a symbol are not repeated from the topic of all symbols", 
         T: AT_S * 1000,
       },
     });
-  const made = await imported(t, "binance-usdm", "fstream.binance.com/market/stream", [
-    ["A", order("!forceOrder@arr", "BTCUSDT", "1")],
-    ["A", order("btcusdt@forceOrder", "BTCUSDT", "1")],
-    ["A", order("!forceOrder@arr", "ETHUSDT", "2")],
-  ]);
+  const made = await imported(
+    t,
+    "binance-usdm",
+    [
+      ["A", order("!forceOrder@arr", "BTCUSDT", "1")],
+      ["A", order("btcusdt@forceOrder", "BTCUSDT", "1")],
+      ["A", order("!forceOrder@arr", "ETHUSDT", "2")],
+    ],
+    "fstream.binance.com/market/stream"
+  );
   const { rows, leftOut } = await exported(t, made, "liquidations", ["side", "amount"]);
   assert.deepEqual(rows, { BTCUSDT: ["sell,1"], ETHUSDT: ["sell,2"] });
   assert.deepEqual(leftOut, [["binance-usdm", "!forceOrder@arr", "BTCUSDT", "forceOrder"]]);
@@ -234,21 +228,26 @@ test("best prices are of one topic, and of the one that sends them", async (t) =
       data: { timestamp: AT_S * 1000, instrument_name: "BTC-PERPETUAL", ...data },
     },
   });
-  const made = await imported(t, "deribit", "www.deribit.com/ws/api/v2", [
+  const made = await imported(
+    t,
+    "deribit",
     [
-      "A",
-      frame("book.BTC-PERPETUAL.none.1.100ms", { change_id: 1, bids: [[4, 2]], asks: [[6, 2]] }),
+      [
+        "A",
+        frame("book.BTC-PERPETUAL.none.1.100ms", { change_id: 1, bids: [[4, 2]], asks: [[6, 2]] }),
+      ],
+      [
+        "A",
+        frame("quote.BTC-PERPETUAL", {
+          best_bid_price: 5,
+          best_bid_amount: 1,
+          best_ask_price: 6,
+          best_ask_amount: 1,
+        }),
+      ],
     ],
-    [
-      "A",
-      frame("quote.BTC-PERPETUAL", {
-        best_bid_price: 5,
-        best_bid_amount: 1,
-        best_ask_price: 6,
-        best_ask_amount: 1,
-      }),
-    ],
-  ]);
+    "www.deribit.com/ws/api/v2"
+  );
   assert.deepEqual(await exported(t, made, "book_ticker", ["bid_price", "ask_amount"]), {
     rows: { "BTC-PERPETUAL": ["5,1"] },
     topics: { "BTC-PERPETUAL": "quote" },
@@ -269,17 +268,22 @@ test("a contract's ticker is joined from its topics, each with its own losses", 
     });
   const last = (c, i) =>
     binance("btcusdt@miniTicker", { e: "24hrMiniTicker", E: AT_S * 1000 + i, s: "BTCUSDT", c });
-  const made = await imported(t, "binance-usdm", "fstream.binance.com/market/stream", [
-    ["A", mark("5", 1)],
-    ["B", last("6", 2)],
-    ["A", mark("5", 3)],
-    ["B"],
-    ["A", mark("7", 5)],
-    ["B", last("6", 6)],
-    ["A"],
-    ["B", last("9", 8)],
-    ["A", mark("7", 9)],
-  ]);
+  const made = await imported(
+    t,
+    "binance-usdm",
+    [
+      ["A", mark("5", 1)],
+      ["B", last("6", 2)],
+      ["A", mark("5", 3)],
+      ["B"],
+      ["A", mark("7", 5)],
+      ["B", last("6", 6)],
+      ["A"],
+      ["B", last("9", 8)],
+      ["A", mark("7", 9)],
+    ],
+    "fstream.binance.com/market/stream"
+  );
   const columns = ["funding_timestamp", "funding_rate", "last_price", "index_price", "mark_price"];
   assert.deepEqual((await exported(t, made, "derivative_ticker", columns, 1)).rows, {
     BTCUSDT: [
@@ -302,17 +306,22 @@ test("a Deribit family has tickers of contracts and a chain of options", async (
       data: { timestamp: AT_S * 1000, instrument_name: symbol, ...values },
     },
   });
-  const made = await imported(t, "deribit", "www.deribit.com/ws/api/v2", [
-    ["A", ticker("BTC-PERPETUAL", { open_interest: 3, mark_price: 5.5, current_funding: 0.1 })],
+  const made = await imported(
+    t,
+    "deribit",
     [
-      "A",
-      ticker("BTC-25DEC26-60000-P", {
-        mark_iv: 61.5,
-        underlying_index: "BTC-25DEC26",
-        greeks: { delta: -0.5, rho: 2 },
-      }),
+      ["A", ticker("BTC-PERPETUAL", { open_interest: 3, mark_price: 5.5, current_funding: 0.1 })],
+      [
+        "A",
+        ticker("BTC-25DEC26-60000-P", {
+          mark_iv: 61.5,
+          underlying_index: "BTC-25DEC26",
+          greeks: { delta: -0.5, rho: 2 },
+        }),
+      ],
     ],
-  ]);
+    "www.deribit.com/ws/api/v2"
+  );
   assert.deepEqual(
     (await exported(t, made, "derivative_ticker", ["funding_rate", "open_interest", "mark_price"]))
       .rows,

@@ -1,0 +1,31 @@
+// Archives of made-up frames, one a second, for tests of exports.
+import fs from "node:fs";
+import path from "node:path";
+import { tapedeck, temporary } from "./harness.mjs";
+
+/** Unix seconds of the first connection; the first frame is a second later. */
+export const AT_S = 1_790_000_000;
+
+/** An archive of frames, and where its exports are to be. Each is a frame of connection "A", or [connection, frame]; without a
+ * frame the connection begins again. */
+export async function imported(t, family, frames, host = "a.example") {
+  const dir = temporary(t),
+    file = path.join(dir, "frames.jsonl"),
+    archive = path.join(dir, "tape");
+  const rows = frames.map((row) => (Array.isArray(row) ? row : ["A", row]));
+  const begin = (conn, ts) => ({ t: "connect", conn, ts, addr: `wss://${host}` });
+  const lines = [
+    { t: "header", format: 2, exchange: "TEST" },
+    ...[...new Set(rows.map(([conn]) => conn))].map((conn) => begin(conn, AT_S)),
+    ...rows.map(([conn, frame], i) =>
+      frame === undefined
+        ? begin(conn, AT_S + i + 1)
+        : { t: "recv", conn, ts: AT_S + i + 1, data: JSON.stringify(frame) }
+    ),
+  ];
+  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
+  await tapedeck(t, [
+    ...["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file],
+  ]);
+  return { archive, out: path.join(dir, "set") };
+}
