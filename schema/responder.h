@@ -36,7 +36,7 @@ typedef struct responder_ops {
     int (*order)(void *client, const dialect_request *request);
     void (*send)(void *client, td_bytes answer);
     /* The client asked for heartbeats, or for none, or pinged, which answers one. Called after the
-     * answer. NULL: the server has none. */
+     * answer. NULL: the server sends no heartbeats. */
     void (*heartbeats)(void *client, const dialect_request *request);
     /* The client's key was accepted. Called after the answer. */
     void (*authenticated)(void *client);

@@ -288,7 +288,7 @@ enum {
 
 typedef struct topic_row {
     const char *name; /* the topic without its symbol: "orderBook_200.100ms" */
-    /* While its document is read: the words that stand in place of "{each}", a row for each; then
+    /* While its document is read: the words that replace "{each}", a row for each; then
      * NULL. */
     const char *const *each;
     const char *pattern; /* as the exchange writes it: "orderBook_200.100ms.{symbol}". Other

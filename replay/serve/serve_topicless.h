@@ -1,8 +1,9 @@
 /* Clients without a topic of the recording: a misspelt symbol, another feed's path or another
- * exchange's request leaves a client connected and silent, as at the exchange. A warning then says
- * what the client asked for, and a request that it could send. It comes once for a connection:
- * TOPICLESS_NS of real time after the client connected, or when it leaves before that and has sent
- * a request; once a minute for clients that begin with the same request. One thread. */
+ * exchange's request leaves a client connected and silent, as at the exchange. A warning then
+ * names what the client requested, and a request that it could send. It is logged once for a
+ * connection: TOPICLESS_NS of real time after the client connected, or when it leaves before that
+ * and has sent a request; once a minute for clients that begin with the same request. One
+ * thread. */
 #ifndef TD_SERVE_SERVE_TOPICLESS_H
 #define TD_SERVE_SERVE_TOPICLESS_H
 
@@ -10,7 +11,7 @@
 
 #define TOPICLESS_NS (5 * TD_NS_PER_S)
 
-/* Begin to watch a client that is connected; names and query are those of its URL. A client that
+/* Begin to watch a client that is connected; names and query are from its URL. A client that
  * has its topics by now, or that is for orders, is not watched. */
 void serve_topicless_begin(serve_client *client, td_bytes names, td_bytes query);
 

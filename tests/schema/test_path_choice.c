@@ -111,7 +111,7 @@ static void test_choices(void **state)
     dialect_parser_close(parser);
 }
 
-/* Families at one host are at one server; those of other hosts are not, at the same path. */
+/* Families at one host are at one server; families at other hosts are not, at the same path. */
 static void test_servers(void **state)
 {
     (void)state;
