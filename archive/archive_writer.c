@@ -91,6 +91,20 @@ static td_result check_alone(const archive_writer *w, const archive_listing *lis
     return TD_OK;
 }
 
+/* Refuse to append to a cut: it has one selection, and its gaps are those of that selection. */
+static td_result check_not_cut(const archive_writer *w, const archive_listing *listing, td_err *err)
+{
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const segment_name *name = &listing->segments[i].name;
+        if (!name->is_parsed || name->number != SEGMENT_NUMBER_CUT)
+            continue;
+        td_err_set(err, TD_E_INVALID, "'tapedeck cut' wrote it: nothing can be added to it");
+        td_err_hint(err, "give another folder than '%s'", archive_path(w->archive));
+        return TD_E_INVALID;
+    }
+    return TD_OK;
+}
+
 static td_result begin_session(archive_writer *w, td_err *err)
 {
     archive_listing listing = {0};
@@ -99,6 +113,8 @@ static td_result begin_session(archive_writer *w, td_err *err)
         rc = archive_list_names(w->archive, &listing, err);
     if (rc == TD_OK)
         rc = check_alone(w, &listing, err);
+    if (rc == TD_OK)
+        rc = check_not_cut(w, &listing, err);
     archive_listing_fini(&listing);
     if (rc == TD_OK && !w->options.continues &&
         archive_history_session(&w->past, archive_session(w->archive)) != NULL)

@@ -43,7 +43,7 @@ typedef struct archive_writer_options {
 /* Begin a session, and write its start into the journal. The archive is open for appending, and
  * borrowed until close. An unusable catalog does not prevent a session. TD_E_BUSY: a segment of
  * another session is being written, because the archive's lock file was removed; or the id of a new
- * session was used before. TD_E_IO, TD_E_NOSPACE. */
+ * session was used before. TD_E_INVALID: the archive is a cut. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer_options *options,
                                           archive_writer **out, td_err *err);
 

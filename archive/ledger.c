@@ -78,6 +78,13 @@ static void join_journal(const archive_view *view, gap_list *list)
     gap_list_fini(&kept);
 }
 
+/* 1 if gaps follow from the time in which the segment has frames. A cut has its gaps written in it,
+ * and lacks the frames that were not selected: the time without them is no gap. */
+static int is_accounted(const archive_segment *segment)
+{
+    return segment->name.is_parsed && segment->name.number != SEGMENT_NUMBER_CUT;
+}
+
 /* The ledger while the segments are read. */
 typedef struct ledger {
     archive_view *view;
@@ -92,7 +99,7 @@ static void add_brief(void *user, const archive_segment *segment, const segment_
     ledger *to = user;
     for (size_t i = 0; i < brief->gap_count; i++)
         gap_list_append(to->rows, &brief->gaps[i]);
-    if (segment->name.is_parsed)
+    if (is_accounted(segment))
         time_account_add(to->of, segment, brief);
 }
 
@@ -108,7 +115,7 @@ static void add_briefs(ledger *to)
         read_rows(to->view, segment, CATALOG_ROWS, &found);
         const segment_brief brief = segment_rows_brief(&found);
         add_brief(to, segment, &brief);
-        if (segment->name.is_parsed)
+        if (is_accounted(segment))
             time_account_add_topics(to->of, &segment->name, &found.index);
         to->has_topics[i] = 1;
         segment_rows_fini(&found);

@@ -13,7 +13,9 @@ static const char UNREADABLE[] = "segment cannot be read";
 static gap_row gap_of(const char *feed, const char *path, uint64_t from_ns, uint64_t to_ns,
                       const char *cause)
 {
-    gap_row row = gap_row_of(GAP_CORRUPT, feed, from_ns, to_ns, cause);
+    /* the segment of a cut may have frames of any later time */
+    gap_row row =
+        gap_row_of(GAP_CORRUPT, feed, from_ns, to_ns == UINT64_MAX ? GAP_OPEN : to_ns, cause);
     row.detail = path;
     return row;
 }

@@ -67,7 +67,7 @@ static int parse_number(td_bytes digits, uint32_t *out)
         !td_digits_parse(digits, UINT32_MAX, &value))
         return 0;
     *out = (uint32_t)value;
-    return value > 0;
+    return 1;
 }
 
 int session_id_is_valid(td_bytes text)
@@ -108,8 +108,9 @@ static int ends_with(const char *name, size_t length, const char *suffix)
 time_span segment_name_span(const segment_name *name)
 {
     const uint64_t hour_s = 3600;
-    return (time_span){name->first_s * TD_NS_PER_S,
-                       (name->first_s / hour_s + 1) * hour_s * TD_NS_PER_S};
+    const uint64_t hour_end_ns = (name->first_s / hour_s + 1) * hour_s * TD_NS_PER_S;
+    const int is_cut = name->is_parsed && name->number == SEGMENT_NUMBER_CUT;
+    return (time_span){name->first_s * TD_NS_PER_S, is_cut ? UINT64_MAX : hour_end_ns};
 }
 
 const char *segment_file_name(const char *path)

@@ -16,13 +16,17 @@ int session_id_is_valid(td_bytes text);
 /* Suffix of an unfinished segment's name. */
 #define SEGMENT_OPEN_SUFFIX ".open"
 
+/* The number of a segment that a cut wrote into a folder: the only one of its session and feed. It
+ * may span hours, and has all gaps of its selection. */
+#define SEGMENT_NUMBER_CUT 0U
+
 /* The parts of a capture segment's name,
 <feed>-<YYYYMMDD>T<HHMMSS>Z-<session>-<number>.mcap[.open] */
 typedef struct segment_name {
     char feed[LIMIT_NAME_BYTES];
     char session[SESSION_ID_BYTES];
     uint64_t first_s;  /* time of the first message, in seconds since 1970 */
-    uint32_t number;   /* 1, 2, … within session and feed */
+    uint32_t number;   /* 1, 2, … within session and feed; or SEGMENT_NUMBER_CUT */
     uint8_t is_open;   /* 1: being written, or left by a crash */
     uint8_t is_parsed; /* 0: another file name; all fields above are empty */
 } segment_name;
@@ -32,7 +36,7 @@ typedef struct segment_name {
 int segment_name_parse(const char *file_name, segment_name *out);
 
 /* The time of which a segment with this name may have messages: from the second in the name to the
- * end of that UTC hour (FORMAT.md, "Rotation"). */
+ * end of that UTC hour (FORMAT.md, "Rotation"); of a cut to any time. */
 time_span segment_name_span(const segment_name *name);
 
 /* The part of a path after its last slash. */

@@ -112,24 +112,37 @@ static uint64_t begin_of(const segment_index *index)
                : 0;
 }
 
-/* Get the start of the selection in a file that `cut` wrote; earlier frames are the state at that
- * time. 0 for other archives, or if the selection had no start. TD_E_IO. */
+/* 1 if all that is in the archive may be of a cut: it is a file, or a folder of segments that `cut`
+ * wrote. */
+static int may_be_cut(const archive *from, const archive_view *view)
+{
+    size_t i = 0;
+    if (archive_is_single_file(from))
+        return 1;
+    while (i < view->listing.segment_count &&
+           view->listing.segments[i].name.number == SEGMENT_NUMBER_CUT)
+        i++;
+    return i > 0 && i == view->listing.segment_count;
+}
+
+/* Get the start of the selection in a cut; earlier frames are the state at that time. 0 for other
+ * archives, or if the selection had no start. TD_E_IO. */
 static td_result find_begin(archive *from, archive_view *view, uint64_t *begin_ns, td_err *err)
 {
     const read_query query = {.time = TIME_SPAN_ALL, .view = view, .is_quiet = 1};
     read_plan *plan = NULL;
     *begin_ns = 0;
-    if (!archive_is_single_file(from))
+    if (!may_be_cut(from, view))
         return TD_OK;
     td_result rc = read_plan_open(from, &query, &plan, err);
-    if (rc == TD_OK && read_plan_count(plan) > 0)
-        *begin_ns = begin_of(read_plan_segment(plan, 0)->index);
+    for (size_t i = 0; rc == TD_OK && *begin_ns == 0 && i < read_plan_count(plan); i++)
+        *begin_ns = begin_of(read_plan_segment(plan, i)->index);
     read_plan_close(plan);
     return rc;
 }
 
-/* Time of a segment's first frame; in a cut, start of the cut's selection. UINT64_MAX without
- * frames. */
+/* Time of a segment's first frame; in a cut with a checkpoint, start of the cut's selection.
+ * UINT64_MAX without frames. */
 static uint64_t first_of(archive *from, const segment_index *planned)
 {
     segment_index index = {0};
@@ -313,7 +326,7 @@ static void find_pruned_starts(cursor *c, archive_view *view, const source_optio
             continue;
         seen = td_array_grow(seen, count, sizeof *seen);
         seen[count++] = name->feed;
-        if (name->number == 1 || (name->first_s + 1) * TD_NS_PER_S <= window->from_ns ||
+        if (name->number <= 1 || (name->first_s + 1) * TD_NS_PER_S <= window->from_ns ||
             !selection_has_feed(&c->wanted, name->feed))
             continue;
         /* Without the states the books are not known yet, which is an answer, too. */
@@ -370,7 +383,7 @@ static void find_holes(cursor *c, archive_view *view, const source_options *read
         const archive_segment *segment = &view->listing.segments[i];
         const segment_name *name = &segment->name;
         hole made = {.is_passed = 0};
-        if (!name->is_parsed || name->number == 1 ||
+        if (!name->is_parsed || name->number <= 1 ||
             (name->first_s + 1) * TD_NS_PER_S <= reading->lead_from_ns ||
             name->first_s * TD_NS_PER_S >= reading->window.to_ns ||
             !selection_has_feed(&c->wanted, name->feed) || !is_after_pruned(view, i) ||

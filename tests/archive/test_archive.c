@@ -36,7 +36,8 @@ static void test_names_are_read(void **state)
         {"v5-linear-20261120T060000Z-00000000-1234567.mcap", 1, "v5-linear", "00000000", 1234567,
          0},
         {"a.b_c-20261120T060000Z-ffffffff-999999.mcap", 1, "a.b_c", "ffffffff", 999999, 0},
-        {"inverse-20261120T060000Z-3f2a9c01-000000.mcap", 0, "", "", 0, 0},
+        {"inverse-20261120T060000Z-3f2a9c01-000000.mcap", 1, "inverse", "3f2a9c01",
+         SEGMENT_NUMBER_CUT, 0},
         {"inverse-20261120T060000Z-3f2a9c01-1.mcap", 0, "", "", 0, 0},
         {"inverse-20261120T060000Z-3F2A9C01-000001.mcap", 0, "", "", 0, 0},
         {"inverse-20261320T060000Z-3f2a9c01-000001.mcap", 0, "", "", 0, 0},
@@ -66,23 +67,28 @@ static void test_name_is_of_first_frame(void **state)
     char path[LIMIT_PATH_BYTES];
     segment_name_format("inverse", "3f2a9c01", FIXTURE_START_NS + 999999999, 1, path);
     assert_string_equal(path, "capture/2026/11/20/inverse-20261120T060000Z-3f2a9c01-000001.mcap");
+    segment_name_format("inverse", "3f2a9c01", FIXTURE_START_NS, SEGMENT_NUMBER_CUT, path);
+    assert_string_equal(path, "capture/2026/11/20/inverse-20261120T060000Z-3f2a9c01-000000.mcap");
 }
 
-/* A segment has messages of one UTC hour. */
+/* A segment has messages of one UTC hour, a cut of any time. */
 static void test_time_of_a_name(void **state)
 {
     (void)state;
-    static const struct {
+    const uint64_t hour_end_ns = FIXTURE_START_NS + 3600 * TD_NS_PER_S;
+    const struct {
         const char *name;
         uint64_t from_s; /* within the hour that begins with FIXTURE_START_NS */
-    } ROWS[] = {{"inverse-20261120T060000Z-3f2a9c01-000001.mcap", 0},
-                {"inverse-20261120T065959Z-3f2a9c01-000001.mcap", 3599}};
+        uint64_t to_ns;
+    } ROWS[] = {{"inverse-20261120T060000Z-3f2a9c01-000001.mcap", 0, hour_end_ns},
+                {"inverse-20261120T065959Z-3f2a9c01-000001.mcap", 3599, hour_end_ns},
+                {"inverse-20261120T065959Z-3f2a9c01-000000.mcap", 3599, UINT64_MAX}};
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         segment_name name;
         assert_true(segment_name_parse(ROWS[i].name, &name));
         const time_span span = segment_name_span(&name);
         assert_int_equal(span.from_ns, FIXTURE_START_NS + ROWS[i].from_s * TD_NS_PER_S);
-        assert_int_equal(span.to_ns, FIXTURE_START_NS + 3600 * TD_NS_PER_S);
+        assert_int_equal(span.to_ns, ROWS[i].to_ns);
     }
 }
 
