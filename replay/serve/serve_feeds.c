@@ -387,6 +387,20 @@ static int row_is_covered(const family *of, const dialect *spoken, td_bytes subs
     return 0;
 }
 
+/* 1 if the recording shows that the exchange granted a topic that the subscription covers. A cut
+ * keeps the grants of topics of which it has no frame. */
+static int is_granted(const served_feed *feed, td_bytes subscription)
+{
+    for (size_t i = 0; i < feed->answered_count; i++) {
+        const answered_topic *at = &feed->answered[i];
+        if (!at->is_refused &&
+            (td_bytes_is(subscription, at->topic) ||
+             feed->family->dialect->covers(subscription, td_bytes_str(at->topic))))
+            return 1;
+    }
+    return 0;
+}
+
 /* Find out whether a topic is on the tape. Frames of unknown topics may belong to any topic, so a
  * tape with such frames knows every topic. A coin's topic names coins that the tape does not list,
  * so every coin is known. */
@@ -402,7 +416,8 @@ static topic_standing find_feed_topic(const served_feed *feed, td_bytes subscrip
         .is_known = 1,
         .recorded_text = answered == NULL || answered->is_refused ? NULL : answered->text};
     const dialect *spoken = of->dialect;
-    if (feed->has_unknown || row_is_covered(of, spoken, subscription) ||
+    if (feed->has_unknown || is_granted(feed, subscription) ||
+        row_is_covered(of, spoken, subscription) ||
         (dialect_has_lists(spoken) && row_fits_bare(of, subscription)))
         return known;
     int fits = find_row(of, subscription, &match);
