@@ -157,6 +157,26 @@ static void read_text(archive *from, dialect_parser *parser, const served_feed *
     cursor_close(tape);
 }
 
+static int wants_channel(void *user, const channel_info *info)
+{
+    return selection_match(user, info) != SELECTION_NO;
+}
+
+/* 1 if the segment may have selected frames, or has events only: in a cut, a feed whose frames were
+ * left out keeps its grants. */
+static int is_served(const planned_segment *segment)
+{
+    const segment_index *index = segment->index;
+    int has_frames = 0;
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const int is_event = channel_has_events(&index->channels[i].info);
+        if (!is_event && segment->is_wanted[i])
+            return 1;
+        has_frames |= !is_event;
+    }
+    return !has_frames || segment_index_has_unknown(index);
+}
+
 static void add_segment(serve_feeds *feeds, archive_view *view, const planned_segment *segment,
                         const td_log *log)
 {
@@ -201,10 +221,12 @@ static td_result read_segments(serve_feeds *feeds, archive *from, const selectio
     if (rc == TD_OK)
         rc = archive_view_open(from, VIEW_ALL, log, &view, err);
     query.view = view;
+    query.wants_channel = wants_channel;
     if (rc == TD_OK)
         rc = read_plan_open(from, &query, &plan, err);
     for (size_t i = 0; rc == TD_OK && i < read_plan_count(plan); i++)
-        add_segment(feeds, view, read_plan_segment(plan, i), log);
+        if (is_served(read_plan_segment(plan, i)))
+            add_segment(feeds, view, read_plan_segment(plan, i), log);
     read_plan_close(plan);
     archive_view_close(view);
     if (rc != TD_OK)
