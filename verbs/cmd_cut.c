@@ -3,6 +3,8 @@
 #include <stddef.h>
 
 #include "base/cli/units.h"
+#include "base/io_posix.h"
+#include "replay/cut/cut_folder.h"
 #include "replay/cut/shrink.h"
 #include "verbs/verb_run.h"
 #include "tape/empty_selection.h"
@@ -22,8 +24,9 @@ static const option_row CUT_ROWS[] = {
     {.long_name = "out",
      .short_name = 'o',
      OPTION_INTO(cut_command, out),
-     .metavar = "FILE",
-     .help = "output file (.mcap)"},
+     .metavar = "OUT",
+     .help = "what to write: a file (.mcap) for one session of one feed; with another name a\n"
+             "folder, for any feeds and sessions"},
     {.long_name = "snapshots",
      OPTION_INTO(cut_command, snapshots),
      .metavar = "HOW",
@@ -51,14 +54,15 @@ static td_result check_flags(verb_run *verb)
     td_err *err = &verb->err;
     if (command->out == NULL) {
         td_err_set(err, TD_E_INVALID, "no file is given");
-        td_err_hint(err, "give -o FILE");
+        td_err_hint(err, "give -o FILE.mcap, or -o FOLDER for several feeds");
         return TD_E_INVALID;
     }
     if (command->with_server && command->shrink == NULL)
         return td_err_set(err, TD_E_INVALID, "--serve needs --shrink");
     if (command->allows_any && command->shrink == NULL)
         return td_err_set(err, TD_E_INVALID, "--any needs --shrink");
-    return cut_check_path(command->out, err);
+    return cut_path_is_folder(command->out) ? td_io_check_absent(io_posix(), command->out, err)
+                                            : cut_check_path(command->out, err);
 }
 
 static void describe(verb_run *verb, const shrink_result *shrunk)
@@ -68,7 +72,7 @@ static void describe(verb_run *verb, const shrink_result *shrunk)
     result_writer *r = &verb->result;
     result_object_begin(r, NULL);
     result_text(r, "file", command->out);
-    result_size(r, "file_bytes", done->file_bytes);
+    result_size(r, "file_bytes", done->file.file_bytes);
     result_count(r, "frames", done->frames);
     result_count(r, "state_frames", done->state_frames);
     result_count(r, "made_frames", done->made_frames);
@@ -110,7 +114,7 @@ static td_result write_cut(verb_run *verb, const cut_options *cut, shrink_result
                                       .progress = show_progress,
                                       .user = verb};
     *done = (shrink_result){0};
-    return command->shrink == NULL ? cut_write(cut, &done->cut, &verb->err)
+    return command->shrink == NULL ? cut_write_any(cut, &done->cut, &verb->err)
                                    : shrink_write(&shrinking, done, &verb->err);
 }
 
@@ -154,21 +158,23 @@ exit_code cmd_cut(const verb_context *context, int argc, char **argv)
     cut_command command = {.snapshots = -1};
     const verb_spec spec = {
         .name = "cut",
-        .summary = "Write a selection of one session as one self-contained file: with the state\n"
-                   "at its first frame, its connections, grants and gaps.",
-        .statuses = {[EXIT_CODE_DIFFERS] =
-                         "a signal stopped --shrink: the smallest file so far was "
-                         "written",
+        .summary =
+            "Write a selection as one self-contained file, or of several feeds and sessions\n"
+            "as a folder: with the state at its first frame, its connections, grants and "
+            "gaps.",
+        .statuses = {[EXIT_CODE_DIFFERS] = "a signal stopped --shrink: the smallest cut so far was "
+                                           "written",
                      [EXIT_CODE_USAGE] =
-                         "the command line is wrong, the file exists already, or "
-                         "frames of several feeds or sessions are selected, or CMD cannot be "
-                         "run or does not fail",
+                         "the command line is wrong, OUT exists already, or frames of several "
+                         "feeds or sessions are selected for a file, or CMD cannot be run or does "
+                         "not fail",
                      [EXIT_CODE_DAMAGE] = "done, but stored frames are damaged and left out",
                      [EXIT_CODE_FAILED] =
-                         "nothing matches the selection, it is too large for one file, or a file "
-                         "cannot be read or written; no file was left"},
+                         "nothing matches the selection, it is too large, or a file cannot be read "
+                         "or written; nothing was left"},
         .examples =
             "tapedeck cut archive -o bug.mcap --from 2026-11-22T03:12 --to +10s\n"
+            "tapedeck cut archive -o bug --from 2026-11-22T03:12 --to +10s\n"
             "tapedeck cut archive -o bug.mcap --feed v5-linear --shrink 'my-decoder \"$1\"'",
         .takes = VERB_TAKES_FAMILIES | VERB_READS_ONCE | VERB_TAKES_SELECTION | VERB_TAKES_THREADS |
                  VERB_TAKES_JSON | VERB_STOPS,

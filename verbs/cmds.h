@@ -26,7 +26,7 @@ exit_code cmd_ctl(const verb_context *context, int argc, char **argv);
 #define CMD_WHY_SUMMARY     "show what put a level into a book"
 #define CMD_SERVE_SUMMARY   "replay a selection as a WebSocket server"
 #define CMD_EXPORT_SUMMARY  "export a selection as a dataset"
-#define CMD_CUT_SUMMARY     "write a selection as one self-contained file"
+#define CMD_CUT_SUMMARY     "write a selection as a self-contained file or folder"
 #define CMD_DIFF_SUMMARY    "compare the frames of two archives"
 #define CMD_REGRESS_SUMMARY "test decoders against recorded traffic"
 #define CMD_VIEW_SUMMARY    "show an archive as a page in a browser"

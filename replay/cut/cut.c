@@ -83,6 +83,19 @@ static td_result check_stop(const cut *c, td_err *err)
                : TD_OK;
 }
 
+/* 1 if the frame or event has the feed and session of the file. */
+static int is_own(const cut *c, const frame_ref *frame)
+{
+    return strcmp(frame->channel->info.feed, c->feed) == 0 &&
+           strcmp(frame->conn->session_id, c->session) == 0;
+}
+
+/* 1 if the frame or event is of another part. */
+static int is_of_other_part(const cut *c, const frame_ref *frame)
+{
+    return c->options->part != NULL && !is_own(c, frame);
+}
+
 static int wants_frame(const cut *c, const frame_ref *frame)
 {
     const cut_options *options = c->options;
@@ -168,7 +181,8 @@ static uint64_t find_start(cut *c, const symbol_topic *topic)
     const choice_conn *conn = &choice->conns[choice->followed];
     if (!topic_row_has_state(topic->row))
         return conn->last_ns;
-    c->result->without_snapshot += conn->snapshot_ns == 0;
+    if (c->options->part == NULL || c->options->part->begins_feed)
+        c->result->without_snapshot += conn->snapshot_ns == 0;
     if (conn->snapshot_ns != 0 && (choice->count == 1 || !c->options->without_checkpoint))
         return conn->snapshot_ns;
     c->is_lacking |= topic->first_ns == 0;
@@ -316,9 +330,9 @@ static td_result find_starts(cut *c, td_err *err)
 
 /* ---- HTTP replies ---- */
 
-static channel_info reply_channel(const cut *c, const recorded_reply *reply)
+static channel_info reply_channel(const cut *c, const recorded_reply *reply, const char *feed)
 {
-    return (channel_info){.feed = c->feed[0] == '\0' ? reply->feed : c->feed,
+    return (channel_info){.feed = feed,
                           .family = c->family,
                           .dir = CHANNEL_HTTP,
                           .topic = reply->topic,
@@ -332,6 +346,8 @@ static channel_info reply_channel(const cut *c, const recorded_reply *reply)
 static td_result find_replies(cut *c, td_err *err)
 {
     const cut_options *options = c->options;
+    const cut_part *part = options->part;
+    const selection *whole = part == NULL ? options->wanted : part->whole;
     size_t count = 0;
     td_result rc = reply_list_open(options->archive, options->wanted, NULL, &c->replies, err);
     if (rc != TD_OK)
@@ -340,12 +356,14 @@ static td_result find_replies(cut *c, td_err *err)
     for (size_t i = 0; i < count; i++) {
         const recorded_reply *reply = c->kept[i];
         static const frame_conn NO_CONN = {.session_id = ""};
-        frame_channel channel = {
-            .info = reply_channel(c, reply), .role = ROLE_HTTP, .stream = FRAME_NO_STREAM};
+        frame_channel channel = {.info = reply_channel(c, reply, reply->feed),
+                                 .role = ROLE_HTTP,
+                                 .stream = FRAME_NO_STREAM};
         const frame_ref frame = {.recv_ns = reply->recv_ns, .channel = &channel, .conn = &NO_CONN};
         int is_selected = reply->recv_ns >= c->window.from_ns &&
-                          selection_match(options->wanted, &channel.info) == SELECTION_YES;
-        if (!is_selected && !reply->is_fetched && wants_frame(c, &frame))
+                          selection_match(whole, &channel.info) == SELECTION_YES;
+        int is_here = part == NULL || part->has_replies(part->user, reply->feed);
+        if (!is_selected && !reply->is_fetched && is_here && wants_frame(c, &frame))
             c->kept[c->kept_count++] = reply;
     }
     return TD_OK;
@@ -459,7 +477,7 @@ static int is_open_at(uint64_t from_ns, uint64_t to_ns, uint64_t at_ns)
 static td_result append_reply(cut *c, size_t index, uint64_t at_ns, td_err *err)
 {
     const recorded_reply *reply = c->kept[index];
-    const channel_info info = reply_channel(c, reply);
+    const channel_info info = reply_channel(c, reply, c->feed);
     td_buf body;
     td_buf_init(&body, LIMIT_FRAME_BYTES);
     td_result rc = recorded_reply_read(reply, c->options->archive, &body, err);
@@ -546,14 +564,20 @@ static td_result remove_file(const cut *c, td_err *err)
     return rc == TD_E_NOTFOUND ? TD_OK : rc;
 }
 
+static uint64_t session_start(const cut *c, const segment_rows *open, const frame_ref *first)
+{
+    if (c->options->part != NULL)
+        return c->options->part->session_ns;
+    return open == NULL ? first->recv_ns : open->index.session_start_ns;
+}
+
 /* Create the file; open: connections before its first frame or event, NULL if unknown. */
 static td_result create_file(cut *c, const segment_rows *open, const frame_ref *first, td_err *err)
 {
     const chunk_builder_options building = {.spans_hours = 1};
     const family *known = family_find(td_bytes_str(c->family));
     const segment_session session = {.session = c->session,
-                                     .start_ns = open == NULL ? first->recv_ns
-                                                              : open->index.session_start_ns,
+                                     .start_ns = session_start(c, open, first),
                                      .feed = c->feed,
                                      .family = c->family,
                                      .previous_segment = "",
@@ -583,7 +607,9 @@ static td_result create_file(cut *c, const segment_rows *open, const frame_ref *
 static void make_checkpoint(cut *c)
 {
     checkpoint_builder record;
-    if (c->options->without_checkpoint || c->window.from_ns == 0)
+    const cut_part *part = c->options->part;
+    if (c->options->without_checkpoint || c->window.from_ns == 0 ||
+        (part != NULL && !part->begins_feed))
         return;
     c->has_checkpoint = 1;
     checkpoint_builder_init(&record);
@@ -623,7 +649,7 @@ static td_result check_same(const cut *c, const frame_ref *frame, td_err *err)
 {
     const char *feed = frame->channel->info.feed;
     const char *session = frame->conn->session_id;
-    if (c->writer == NULL || (strcmp(feed, c->feed) == 0 && strcmp(session, c->session) == 0))
+    if (c->writer == NULL || is_own(c, frame))
         return TD_OK;
     if (strcmp(feed, c->feed) != 0)
         td_err_set(err, TD_E_INVALID, "the selection has frames of two feeds, '%s' and '%s'",
@@ -631,7 +657,8 @@ static td_result check_same(const cut *c, const frame_ref *frame, td_err *err)
     else
         td_err_set(err, TD_E_INVALID, "the selection has frames of two sessions, %s and %s",
                    c->session, session);
-    td_err_hint(err, "a cut has one session of one feed: select it by --feed, --from and --to");
+    td_err_hint(err, "a .mcap file has one session of one feed: select it by --feed, --from and "
+                     "--to, or give -o a name without .mcap, for a folder");
     return TD_E_INVALID;
 }
 
@@ -649,10 +676,10 @@ static int wants_gap(const cut *c, const gap_row *gap)
 static td_result write_event(cut *c, const frame_ref *frame, td_err *err)
 {
     const event *what = frame->event;
-    int is_same = c->writer == NULL || (strcmp(frame->conn->session_id, c->session) == 0 &&
-                                        strcmp(frame->channel->info.feed, c->feed) == 0);
-    if (what == NULL || !is_same || !channel_has_events(&frame->channel->info) ||
-        what->kind == EVENT_SEGMENT || what->kind == EVENT_ROTATE)
+    int is_same = c->writer == NULL || is_own(c, frame);
+    if (what == NULL || !is_same || is_of_other_part(c, frame) ||
+        !channel_has_events(&frame->channel->info) || what->kind == EVENT_SEGMENT ||
+        what->kind == EVENT_ROTATE)
         return TD_OK;
     gap_row gap = what->gap;
     gap.feed = frame->channel->info.feed;
@@ -668,7 +695,7 @@ static td_result write_event(cut *c, const frame_ref *frame, td_err *err)
 static td_result write_frame(cut *c, const frame_ref *frame, td_err *err)
 {
     cut_result *result = c->result;
-    if (!wants_frame(c, frame))
+    if (is_of_other_part(c, frame) || !wants_frame(c, frame))
         return TD_OK;
     unsigned is_state = frame->recv_ns < c->window.from_ns;
     topic_start *start = is_state ? start_of(c, frame->channel) : NULL;
@@ -692,12 +719,16 @@ static td_result write_frame(cut *c, const frame_ref *frame, td_err *err)
 static td_result write_gaps(cut *c, td_err *err)
 {
     td_result rc = TD_OK;
+    gap_list *all = c->options->part == NULL ? NULL : c->options->part->gaps;
     gap_list_join(&c->ledger, cursor_get_damage(c->tape));
     for (size_t i = 0; i < c->ledger.count && rc == TD_OK; i++) {
         const gap_row *row = &c->ledger.rows[i];
         const gap_row *written = gap_list_find(&c->gaps, row);
-        if (strcmp(row->feed, c->feed) != 0 || !wants_gap(c, row) ||
-            (written != NULL && written->to_ns == row->to_ns))
+        if (strcmp(row->feed, c->feed) != 0 || !wants_gap(c, row))
+            continue;
+        if (all != NULL)
+            gap_list_add(all, row);
+        if (c->writer == NULL || (written != NULL && written->to_ns == row->to_ns))
             continue;
         rc = append_gap(c, row, c->last_ns, err);
     }
@@ -730,10 +761,37 @@ static td_result write_frames(cut *c, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
+/* Begin a part without a frame or event, for its HTTP replies or its grants. */
+static td_result open_without_frame(cut *c, td_err *err)
+{
+    const cut_part *part = c->options->part;
+    frame_channel channel = {.info = {.feed = part->feed,
+                                      .family = part->family,
+                                      .dir = CHANNEL_EVENT,
+                                      .topic = CHANNEL_TOPIC_EVENTS}};
+    const frame_conn conn = {.session_id = part->session};
+    const frame_ref first = {.recv_ns = c->window.from_ns, .channel = &channel, .conn = &conn};
+    if (c->window.from_ns == 0 || (c->kept_count == 0 && !part->is_kept))
+        return TD_OK;
+    return open_file(c, &first, err);
+}
+
+/* 1 if the file has something to be written for. */
+static int has_content(const cut *c)
+{
+    const cut_options *options = c->options;
+    const cut_result *result = c->result;
+    const uint64_t frames = result->frames + result->state_frames + result->reply_frames;
+    if (options->part != NULL)
+        return c->writer != NULL &&
+               (frames > 0 || options->wants_frame == NULL || options->keeps_feeds);
+    return result->frames > 0 || (options->wants_frame != NULL && result->state_frames > 0);
+}
+
 static td_result write_file(cut *c, td_err *err)
 {
-    segment_totals totals = {0};
     td_result rc = find_starts(c, err);
+    c->result->begin_ns = c->begin_ns;
     if (rc == TD_OK)
         rc = find_replies(c, err);
     if (rc == TD_OK)
@@ -744,17 +802,17 @@ static td_result write_file(cut *c, td_err *err)
         rc = write_frames(c, err);
     if (rc == TD_OK)
         cursor_get_stats(c->tape, &c->result->read);
-    const int is_state_enough = c->options->wants_frame != NULL && c->result->state_frames > 0;
-    if (rc == TD_OK && c->result->frames == 0 && !is_state_enough)
-        rc = td_err_set(err, TD_E_NOTFOUND, "nothing is selected");
+    if (rc == TD_OK && c->options->part != NULL && c->writer == NULL)
+        rc = open_without_frame(c, err);
     c->is_over = 1;
     if (rc == TD_OK)
         rc = write_gaps(c, err);
+    if (rc == TD_OK && !has_content(c))
+        rc = td_err_set(err, TD_E_NOTFOUND, "nothing is selected");
     if (rc == TD_OK)
         rc = seal(c, err);
     if (rc == TD_OK)
-        rc = segment_writer_finish(c->writer, &totals, err);
-    c->result->file_bytes = totals.file_bytes;
+        rc = segment_writer_finish(c->writer, &c->result->file, err);
     return rc;
 }
 
@@ -770,6 +828,10 @@ td_result cut_write(const cut_options *options, cut_result *out, td_err *err)
 {
     cut c = {.options = options, .result = out};
     *out = (cut_result){0};
+    if (options->part != NULL) {
+        (void)snprintf(c.feed, sizeof c.feed, "%s", options->part->feed);
+        (void)snprintf(c.session, sizeof c.session, "%s", options->part->session);
+    }
     td_buf_init(&c.json, EVENT_BYTES_MAX);
     td_buf_init(&c.checkpoint, LIMIT_RECORD_BYTES);
     td_result rc = write_file(&c, err);

@@ -1,4 +1,5 @@
 /* Writes a cut: a selection of one session's feed as a single, self-contained file.
+ * replay/cut/cut_folder.h writes a selection of several feeds and sessions.
  *
  * The file begins with a `segment` event, which restates the open connections, and with their
  * grants. Then it has the state at the selection's beginning, as frames, and the selected frames,
@@ -27,6 +28,8 @@
 
 #include "base/err.h"
 #include "archive/archive.h"
+#include "archive/gap.h"
+#include "format/segment_writer.h"
 #include "schema/frame.h"
 #include "tape/cursor.h"
 #include "tape/decoding.h"
@@ -40,6 +43,21 @@ typedef enum cut_snapshots {
                                (replay/play/snapshot.h) replaces the topic's last frame, on a
                                channel of FORM_MADE; where this is impossible, as recorded */
 } cut_snapshots;
+
+/* Of a cut of several feeds and sessions, the file with one of them. */
+typedef struct cut_part {
+    const char *feed, *family;
+    const char *session;    /* other sessions' frames and events are left out */
+    uint64_t session_ns;    /* its start */
+    const selection *whole; /* of all parts; cut_options.wanted has only this feed */
+    uint8_t begins_feed;    /* 1: the session was running when the selection begins; it gets the
+                               feed's checkpoint */
+    uint8_t is_kept;        /* 1: also without a frame, to keep the connections and grants */
+    /* 1 if the part has the HTTP replies of this feed. */
+    int (*has_replies)(void *user, const char *feed);
+    void *user;
+    gap_list *gaps; /* gets all rows that the file has or, if nothing is selected, would have */
+} cut_part;
 
 typedef struct cut_options {
     archive *archive;
@@ -56,9 +74,11 @@ typedef struct cut_options {
     int (*wants_frame)(void *user, const frame_ref *frame);
     void *user;
     cut_snapshots snapshots;
+    const cut_part *part;       /* NULL: the selection has one feed and session */
     uint8_t without_checkpoint; /* 1: the file has the state only as frames */
-    const char *path; /* path of the file to write; must end in .mcap, in an existing folder; an
-                         existing file is replaced */
+    uint8_t keeps_feeds; /* of a folder, 1: a feed without a frame keeps connections and grants */
+    const char *path;    /* path of the file to write; must end in .mcap, in an existing folder; an
+                            existing file is replaced. Of a folder: must not exist */
 } cut_options;
 
 typedef struct cut_result {
@@ -67,8 +87,9 @@ typedef struct cut_result {
     uint64_t made_frames;  /* frames of the state that are made snapshots */
     uint64_t reply_frames; /* HTTP replies from before the selection */
     uint64_t first_ns,
-        last_ns; /* times of the first and the last frame, state included; 0: no frame */
-    uint64_t file_bytes;
+        last_ns;       /* times of the first and the last frame, state included; 0: no frame */
+    uint64_t begin_ns; /* start of the feed's state, of all sessions */
+    segment_totals file;
     uint32_t without_snapshot; /* topics whose deltas need a snapshot that the archive lacks */
     cursor_stats read;         /* statistics of reading the selection */
 } cut_result;
@@ -78,8 +99,9 @@ TD_MUST_USE td_result cut_check_path(const char *path, td_err *err);
 
 /* Write the file under the name with ".open" appended, and rename it once it is complete and
  * synced; only its owner may read it. TD_E_NOTFOUND: nothing is selected (with wants_frame: and
- * there is no state); TD_E_INVALID: the selection has frames of two feeds or sessions; TD_E_LIMIT:
- * it is larger than a file may be; TD_E_IO, TD_E_NOSPACE. A failure leaves no file. */
+ * there is no state; of a part: and there is no event or reply); TD_E_INVALID: the selection has
+ * frames of two feeds or sessions; TD_E_LIMIT: it is larger than a file may be; TD_E_IO,
+ * TD_E_NOSPACE. A failure leaves no file. */
 TD_MUST_USE td_result cut_write(const cut_options *options, cut_result *out, td_err *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "book/symbol_state.h"
+#include "replay/cut/cut_folder.h"
 #include "replay/play/player.h"
 #include "tape/cursor.h"
 
@@ -18,9 +19,17 @@ enum { FOLDER_BYTES = LIMIT_PATH_BYTES / 4, FILE_BYTES = LIMIT_PATH_BYTES / 2 };
 
 static const selection ALL = {.has_from = 0};
 
+/* A feed in a session of the current base: the receive times of its frames differ. */
+typedef struct shrink_source {
+    char feed[LIMIT_NAME_BYTES];
+    char session[SESSION_ID_BYTES];
+    uint32_t feed_number; /* 0, 1, … */
+} shrink_source;
+
 /* A frame of the current base. */
 typedef struct shrink_item {
     uint64_t recv_ns;
+    uint32_t source;
     uint32_t group;    /* frames of one group are left out together */
     uint8_t is_broken; /* 1: the frame breaks a rule */
 } shrink_item;
@@ -36,7 +45,10 @@ typedef struct shrink {
     uint8_t has_best;
     uint64_t best_frames;
     archive *archive; /* opened on base */
-    shrink_item *items;
+    shrink_source *sources;
+    size_t source_count;
+    uint32_t feed_count;
+    shrink_item *items; /* by receive time */
     size_t item_count;
     uint64_t broken_at_end; /* number of rules broken after base's last frame */
     uint32_t group_count;
@@ -57,10 +69,46 @@ static int compare_times(const void *key, const void *item)
     return (a > b) - (a < b);
 }
 
-/* Find the item of a frame; NULL if base lacks the frame. */
+/* An HTTP reply from before a selection has no session (cut_options.wants_frame). */
+static int is_from(const shrink_source *source, const frame_ref *frame)
+{
+    const char *session = frame->conn->session_id;
+    return strcmp(source->feed, frame->channel->info.feed) == 0 &&
+           (session[0] == '\0' || strcmp(source->session, session) == 0);
+}
+
+/* Find the item of a frame; NULL if base lacks the frame. Frames of several feeds or sessions may
+ * have the same time. */
 static shrink_item *item_of(const shrink *s, const frame_ref *frame)
 {
-    return bsearch(&frame->recv_ns, s->items, s->item_count, sizeof *s->items, compare_times);
+    shrink_item *found =
+        bsearch(&frame->recv_ns, s->items, s->item_count, sizeof *s->items, compare_times);
+    if (found == NULL)
+        return NULL;
+    while (found > s->items && found[-1].recv_ns == frame->recv_ns)
+        found--;
+    for (; found < s->items + s->item_count && found->recv_ns == frame->recv_ns; found++)
+        if (is_from(&s->sources[found->source], frame))
+            return found;
+    return NULL;
+}
+
+static uint32_t get_source(shrink *s, const frame_ref *frame)
+{
+    uint32_t feed_number = s->feed_count;
+    for (size_t i = 0; i < s->source_count; i++) {
+        if (is_from(&s->sources[i], frame))
+            return (uint32_t)i;
+        if (strcmp(s->sources[i].feed, frame->channel->info.feed) == 0)
+            feed_number = s->sources[i].feed_number;
+    }
+    s->sources = td_array_grow(s->sources, s->source_count, sizeof *s->sources);
+    shrink_source *made = &s->sources[s->source_count];
+    *made = (shrink_source){.feed_number = feed_number};
+    (void)snprintf(made->feed, sizeof made->feed, "%s", frame->channel->info.feed);
+    (void)snprintf(made->session, sizeof made->session, "%s", frame->conn->session_id);
+    s->feed_count = feed_number < s->feed_count ? s->feed_count : feed_number + 1;
+    return (uint32_t)s->source_count++;
 }
 
 static int wants_frame(void *user, const frame_ref *frame)
@@ -182,9 +230,11 @@ static td_result try_cut(shrink *s, selection_window window, int *fails, td_err 
                              .wants_frame = wants_frame,
                              .snapshots = s->options->cut.snapshots,
                              .without_checkpoint = 1,
+                             .keeps_feeds = s->options->with_server,
                              .user = s,
                              .path = s->tried};
-    td_result rc = cut_write(&cut, &made, err);
+    cut_remove(io_posix(), s->tried);
+    td_result rc = cut_write_any(&cut, &made, err);
     if (rc == TD_OK)
         rc = check_tried(s, &is_legal, err);
     if (rc == TD_OK && is_legal)
@@ -194,6 +244,7 @@ static td_result try_cut(shrink *s, selection_window window, int *fails, td_err 
     *fails = 1;
     s->has_best = 1;
     s->best_frames = made.frames + made.state_frames + made.reply_frames;
+    cut_remove(io_posix(), s->best);
     return td_io_rename(io_posix(), s->tried, s->best, err);
 }
 
@@ -207,6 +258,8 @@ static td_result list_items(shrink *s, td_err *err)
     cursor *t = NULL;
     s->item_count = 0;
     s->group_count = 0;
+    s->source_count = 0;
+    s->feed_count = 0;
     td_result rc = cursor_open(s->archive, &ALL, &reading, &t, err);
     while (rc == TD_OK) {
         rc = cursor_next(t, &frame, err);
@@ -214,7 +267,8 @@ static td_result list_items(shrink *s, td_err *err)
             break;
         uint32_t group = frame->channel->index;
         s->items = td_array_grow(s->items, s->item_count, sizeof *s->items);
-        s->items[s->item_count++] = (shrink_item){.recv_ns = frame->recv_ns, .group = group};
+        s->items[s->item_count++] = (shrink_item){
+            .recv_ns = frame->recv_ns, .source = get_source(s, frame), .group = group};
         s->group_count = group < s->group_count ? s->group_count : group + 1;
     }
     cursor_close(t);
@@ -245,6 +299,9 @@ static td_result take_best(shrink *s, td_err *err)
     if (!s->has_best)
         return TD_OK;
     s->has_best = 0;
+    archive_close(s->archive);
+    s->archive = NULL;
+    cut_remove(io_posix(), s->base);
     td_result rc = td_io_rename(io_posix(), s->best, s->base, err);
     return rc == TD_OK ? read_base(s, err) : rc;
 }
@@ -347,7 +404,8 @@ static td_result begin(shrink *s, td_err *err)
     cut_options whole = s->options->cut;
     whole.path = s->base;
     whole.without_checkpoint = 1; /* a checkpoint would still contain frames that are left out */
-    td_result rc = cut_write(&whole, &s->result->cut, err);
+    whole.keeps_feeds = s->options->with_server;
+    td_result rc = cut_write_any(&whole, &s->result->cut, err);
     if (rc == TD_OK)
         rc = read_base(s, err);
     s->result->frames_all = s->item_count;
@@ -362,11 +420,24 @@ static td_result begin(shrink *s, td_err *err)
                       found == COMMAND_SUCCEEDED ? "does not fail" : "cannot judge (status 125)");
 }
 
+static void group_by_feed(shrink *s)
+{
+    for (size_t i = 0; i < s->item_count; i++)
+        s->items[i].group = s->sources[s->items[i].source].feed_number;
+    s->group_count = s->feed_count;
+}
+
 static td_result search(shrink *s, td_err *err)
 {
     td_result rc = shrink_time(s, selection_resolve(s->options->cut.wanted, 0).from_ns, err);
     if (rc == TD_OK)
         rc = take_best(s, err);
+    if (rc == TD_OK && s->feed_count > 1) {
+        group_by_feed(s);
+        rc = shrink_groups(s, err);
+        if (rc == TD_OK)
+            rc = read_base(s, err); /* groups by channel again */
+    }
     if (rc == TD_OK)
         rc = shrink_groups(s, err);
     for (size_t i = 0; i < s->item_count; i++) /* from now on each frame is a group */
@@ -381,11 +452,12 @@ static td_result finish(shrink *s, td_err *err)
     const cut_options last = {.archive = s->archive,
                               .wanted = &ALL,
                               .without_checkpoint = 1,
+                              .keeps_feeds = s->options->with_server,
                               .path = s->options->cut.path};
     const cursor_stats read = s->result->cut.read;
     s->result->runs = s->command.runs;
     s->result->is_stopped = (uint8_t)is_stopped(s);
-    td_result rc = cut_write(&last, &s->result->cut, err);
+    td_result rc = cut_write_any(&last, &s->result->cut, err);
     s->result->cut.read = read;
     return rc;
 }
@@ -401,24 +473,18 @@ static td_result make_folder(shrink *s, td_err *err)
         s->folder[0] = '\0';
         return td_err_set(err, TD_E_IO, "cannot make a folder in TMPDIR");
     }
-    (void)snprintf(s->base, sizeof s->base, "%s/base.mcap", s->folder); /* these fit */
-    (void)snprintf(s->best, sizeof s->best, "%s/best.mcap", s->folder);
-    (void)snprintf(s->tried, sizeof s->tried, "%s/cut.mcap", s->folder);
+    const char *end = cut_path_is_folder(s->options->cut.path) ? "" : ".mcap";
+    (void)snprintf(s->base, sizeof s->base, "%s/base%s", s->folder, end); /* these fit */
+    (void)snprintf(s->best, sizeof s->best, "%s/best%s", s->folder, end);
+    (void)snprintf(s->tried, sizeof s->tried, "%s/cut%s", s->folder, end);
     return TD_OK;
-}
-
-/* Remove a file. Failures are ignored, because the file may not exist. */
-static void remove_file(const char *path)
-{
-    td_result ignored = td_io_unlink(io_posix(), path, NULL);
-    (void)ignored;
 }
 
 static void remove_folder(const shrink *s)
 {
-    remove_file(s->base);
-    remove_file(s->best);
-    remove_file(s->tried);
+    cut_remove(io_posix(), s->base);
+    cut_remove(io_posix(), s->best);
+    cut_remove(io_posix(), s->tried);
     (void)rmdir(s->folder);
 }
 
@@ -442,6 +508,7 @@ td_result shrink_write(const shrink_options *options, shrink_result *out, td_err
     archive_close(s.archive);
     remove_folder(&s);
     td_free(s.items);
+    td_free(s.sources);
     td_free(s.is_kept);
     return rc;
 }

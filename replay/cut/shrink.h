@@ -1,7 +1,8 @@
 /* Finds a small cut with which a user's command still fails (replay/cut/shrink_command.h). First it
  * finds the earliest end, then the latest beginning, by bisection, which assumes that a range of
- * time fails if a part of it fails. Then it leaves out channels, then frames: in halves, quarters
- * and so on down to single ones, until no further one can be left out.
+ * time fails if a part of it fails. Then it leaves out feeds, then channels, then frames: in
+ * halves, quarters and so on down to single ones, until no further one can be left out. With a
+ * server a feed keeps its connections and grants, because a client's requests need them.
  *
  * The command gets only cuts that the exchange could have sent: a frame breaks a rule of books or
  * audits (book/continuity.h, book/audit.h) only if it also breaks a rule in the whole cut. One

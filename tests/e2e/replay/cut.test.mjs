@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
-import net from "node:net";
 import path from "node:path";
 import { after } from "node:test";
 import {
@@ -19,6 +18,7 @@ import {
   withoutCapture,
   withoutRecorded,
 } from "../support/harness.mjs";
+import { judgedByTest } from "../support/judged_command.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
 import { npm, readMcap, test, withoutPackages } from "../support/npm_packages.mjs";
 
@@ -404,7 +404,6 @@ test("an impossible cut is refused, and leaves no file", { skip }, async (t) => 
   };
   await refused(2, /two feeds, '(linear' and 'inverse|inverse' and 'linear)'/, "-o", file);
   await refused(2, /no file is given/);
-  await refused(2, /ends in \.mcap/, "-o", path.join(dir, "bug.txt"));
   await refused(4, /no symbol 'NONE'/, "-o", file, "--symbol", "NONE");
   const between = BigInt(window[3]) + 1n; // after a frame: there is a state, but no selected frame
   await refused(
@@ -486,28 +485,6 @@ test(
     await refused("no-such-program", 2, /cannot run 'no-such-program' \(status 127\)/);
   }
 );
-
-/** A shell command that sends its arguments to this process and gets its exit status from it, because starting node takes longer. */
-async function judgedByTest(t, dir, judge) {
-  const asked = net
-    .createServer((peer) =>
-      peer.once("data", async (line) =>
-        peer.end(String(await judge(...String(line).trim().split(" "))))
-      )
-    )
-    .listen(0, "127.0.0.1");
-  t.after(() => asked.close());
-  await once(asked, "listening");
-  fs.writeFileSync(
-    path.join(dir, "client.sh"),
-    `exec 3<>/dev/tcp/127.0.0.1/${asked.address().port}
-    echo "$@" >&3
-    read -r -u 3 end
-    [ "$end" = crash ] && kill -ABRT $$
-    exit "$end"`
-  );
-  return `bash ${dir}/client.sh "$@"`;
-}
 
 test(
   "--shrink ends with frames that the exchange could have sent: a client with the bug fails, and passes without it",
