@@ -314,17 +314,17 @@ test("--shrink leaves out a feed, or keeps single frames of two", { skip }, asyn
   assert.deepEqual(fs.readdirSync(dir).sort(), ["one", "raw", "two"]);
 });
 
-test("frames of two feeds at the same time are told apart", async (t) => {
-  const dir = temporary(t),
-    archive = path.join(dir, "tape"),
-    file = path.join(dir, "capture.jsonl");
-  const start = 1_795_000_000_000_000_000n;
-  const rows = ["a", "b"].map(
-    (conn) =>
-      `{"recv_ns":${start},"conn":"${conn}","url":"wss://stream.bybit.com/v5/public/${conn === "a" ? "linear" : "spot"}"}`
-  );
-  for (let i = 1n; i <= 20n; i++)
-    for (const conn of ["a", "b"]) {
+const START = 1_795_000_000_000_000_000n; // 20 minutes after an hour
+
+/** Import trades of a linear and a spot feed, each at these times (ns after START), with the ids "a0", "b0", "a1" … Each feed has
+ * a session of its own, because an import's frames have different times. */
+async function importedTrades(t, dir, times) {
+  const archive = path.join(dir, "tape");
+  for (const [conn, at] of Object.entries({ a: "linear", b: "spot" })) {
+    const file = path.join(dir, `${conn}.jsonl`);
+    const url = `wss://stream.bybit.com/v5/public/${at}`;
+    const rows = [`{"recv_ns":${START},"conn":"${conn}","url":"${url}"}`];
+    for (const [i, ns] of times.entries()) {
       const data = JSON.stringify({
         topic: "publicTrade.BTCUSDT",
         type: "snapshot",
@@ -332,30 +332,50 @@ test("frames of two feeds at the same time are told apart", async (t) => {
         data: [{ i: `${conn}${i}`, T: 1, p: "1", v: "1", S: "Buy", s: "BTCUSDT", BT: false }],
       });
       rows.push(
-        `{"recv_ns":${start + i * 1_000_000n},"conn":"${conn}","dir":"in","data":${JSON.stringify(data)}}`
+        `{"recv_ns":${START + ns},"conn":"${conn}","dir":"in","data":${JSON.stringify(data)}}`
       );
     }
-  fs.writeFileSync(file, rows.join("\n") + "\n");
-  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", file]);
+    fs.writeFileSync(file, rows.join("\n") + "\n");
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", file]);
+  }
+  const all = timesOf((await tapedeck(t, ["cat", archive])).stdout);
+  assert.equal(new Set(all).size, times.length);
+  return archive;
+}
+const ids = async (t, archive, ...selection) =>
+  (await jsonLines(t, ["cat", archive, ...selection])).map(
+    ({ data }) => JSON.parse(data).data[0].i
+  );
+
+test("frames of two feeds at the same time are told apart", async (t) => {
+  const dir = temporary(t);
+  const archive = await importedTrades(
+    t,
+    dir,
+    Array.from({ length: 21 }, (_, i) => BigInt(i + 1) * 1_000_000n)
+  );
   const folder = path.join(dir, "bug"),
-    window = ["--from", String(start + 5_000_000n), "--to", String(start + 15_000_001n)];
+    window = ["--from", String(START + 5_000_000n), "--to", String(START + 15_000_001n)];
   await tapedeck(t, ["cut", archive, "-o", folder, ...window]);
   await assertEqual(t, archive, folder, window);
-  const small = path.join(dir, "small");
-  await tapedeck(t, [
-    "cut",
-    archive,
-    "-o",
-    small,
-    ...window,
-    "--shrink",
-    failsWith(dir, '"a9"', '"b12"'),
-    "--any",
-  ]);
-  assert.deepEqual(
-    (await jsonLines(t, ["cat", small])).map(({ data }) => JSON.parse(data).data[0].i),
-    ["a9", "b12"]
-  );
+  const small = path.join(dir, "small"),
+    command = failsWith(dir, '"a8"', '"b11"');
+  await tapedeck(t, ["cut", archive, "-o", small, ...window, "--shrink", command, "--any"]);
+  assert.deepEqual(await ids(t, small), ["a8", "b11"]);
+});
+
+test("the state may be hours before the selection: nothing is skipped, and no gap is made of it", async (t) => {
+  const dir = temporary(t),
+    hour = 3_600_000_000_000n;
+  const archive = await importedTrades(t, dir, [1n, hour, 4n * hour, 4n * hour + 1n, 9n * hour]);
+  const folder = path.join(dir, "bug"),
+    window = ["--from", String(START + 4n * hour), "--to", String(START + 9n * hour + 1n)];
+  await tapedeck(t, ["cut", archive, "-o", folder, ...window]);
+  await assertEqual(t, archive, folder, window);
+  assert.deepEqual(await ids(t, folder), ["a1", "b1", "a2", "b2", "a3", "b3", "a4", "b4"]);
+  assert.deepEqual(await ids(t, folder, "--from", window[1]), await ids(t, archive, ...window));
+  const late = ["--from", String(START + 8n * hour)];
+  assert.deepEqual(await ids(t, folder, ...late), ["a4", "b4"]);
 });
 
 test("--shrink --serve keeps the grants that the client's requests need", async (t) => {
