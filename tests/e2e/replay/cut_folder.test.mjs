@@ -20,7 +20,7 @@ import {
 import { judgedByTest } from "../support/judged_command.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { ask, connected, message, updates } from "../support/order_entry.mjs";
-import { recordUntil } from "../support/recorders.mjs";
+import { feedArgs, Recorder, recordUntil, simulator } from "../support/recorders.mjs";
 
 const tapedeckPath = path.resolve(BIN, "tapedeck");
 const LINEAR = "linear-2021-04-17.jsonl.gz";
@@ -37,7 +37,7 @@ const printed = async (t, archive, ...more) =>
     .split("\n")
     .map((line) => line.replace(/"position":\d+,?/, ""));
 
-/** A window of an archive's frames, by their index: [a part of them, a part]. */
+/** The window from a part of an archive's frames to another part: 0.4, 0.8. */
 async function windowOf(t, archive, first, last) {
   const times = timesOf((await tapedeck(t, ["cat", archive])).stdout);
   const at = (part) => times[Math.floor((times.length - 1) * part)];
@@ -424,6 +424,57 @@ test("--shrink --serve keeps the grants that the client's requests need", async 
   );
   const { feeds } = await json(t, ["info", folder, "--json"]); // `ls` shows segments with frames
   assert.deepEqual(feeds.map(({ feed }) => feed).sort(), ["v5-linear", "v5-private", "v5-trade"]);
+});
+
+test("a feed that cannot be read is a gap of the folder, too", { skip }, async (t) => {
+  const { archive, window } = await imported();
+  const dir = temporary(t),
+    damaged = path.join(dir, "tape"),
+    folder = path.join(dir, "bug");
+  fs.cpSync(archive, damaged, { recursive: true });
+  const day = path.join(damaged, "capture/2021/04/17");
+  const segment = path.join(
+    day,
+    fs.readdirSync(day).find((name) => name.startsWith("inverse"))
+  );
+  fs.writeFileSync(segment, "no segment");
+  const gaps = async (of) =>
+    (await json(t, ["gaps", of, ...window, "--json"], { status: null })).gaps;
+  const report = await json(t, ["cut", damaged, "-o", folder, ...window, "--json"], { status: 3 });
+  assert.equal(report.damaged, true);
+  assert.deepEqual(await gaps(folder), await gaps(damaged));
+  assert.equal((await gaps(folder)).length, 1);
+  assert.equal((await replayed(t, folder)).verdict, "incomplete");
+});
+
+test("a session that crashed has its gap, also in the folder", async (t) => {
+  const dir = temporary(t),
+    archive = path.join(dir, "tape"),
+    folder = path.join(dir, "bug");
+  const sim = await simulator(t, dir, ["--families", "v5-linear,v5-spot", "--rate", "300"]);
+  const args = ["v5-linear", "v5-spot"].map((family) =>
+    feedArgs(sim, family, ["publicTrade.BTCUSDT", "orderbook.50.BTCUSDT"])
+  );
+  const config = path.join(dir, "feeds.yaml");
+  fs.writeFileSync(
+    config,
+    "feeds:\n" +
+      args
+        .map(
+          ([url, , family, , ca]) =>
+            `  - {family: ${family}, url: "${url}", ca_file: "${ca}", topics: [publicTrade.BTCUSDT, orderbook.50.BTCUSDT]}\n`
+        )
+        .join("")
+  );
+  const recorder = new Recorder(t, archive, ["--config", config, "--commit-interval", "100ms"]);
+  await recorder.durableAfter(6);
+  await recorder.kill("SIGKILL");
+  await recordUntil(t, archive, ["--config", config], (rows) => rows.length > 300);
+  const window = await windowOf(t, archive, 0.05, 0.9);
+  await tapedeck(t, ["cut", archive, "-o", folder, ...window]);
+  await assertEqual(t, archive, folder, window);
+  const { gaps } = await json(t, ["gaps", folder, "--json"], { status: null });
+  assert.ok(gaps.filter(({ reason }) => reason === "crash").length >= 2, JSON.stringify(gaps));
 });
 
 // ---- refusals and failures ----
