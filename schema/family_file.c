@@ -296,6 +296,9 @@ static const document_word SPEECHES[] = {{"at once", SPEAKS_AT_ONCE},
                                          {"steadily", SPEAKS_STEADILY},
                                          {"when it happens", SPEAKS_WHEN_IT_HAPPENS}};
 
+static const document_word ORDER_ACTIONS[] = {
+    {"place", ORDER_PLACED}, {"change", ORDER_CHANGED}, {"cancel", ORDER_CANCELLED}};
+
 #define TOPIC_TEXT(member) DOCUMENT_AT(TEXT, topic_row, member)
 static const document_member TOPIC[] = {
     {"topic", DOCUMENT_OWN, .read = read_pattern},
@@ -305,6 +308,8 @@ static const document_member TOPIC[] = {
      .what = "there is no message type"},
     {"speaks", DOCUMENT_AT(WORD, topic_row, speaks), DOCUMENT_CHOICE(SPEECHES),
      .what = "no topic speaks"},
+    {"does", DOCUMENT_AT(WORD, topic_row, does), DOCUMENT_CHOICE(ORDER_ACTIONS),
+     .what = "no request about orders does"},
     {"title", TOPIC_TEXT(title)},
     {"from", TOPIC_TEXT(valid_from)},
     {"until", TOPIC_TEXT(valid_until)},

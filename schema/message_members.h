@@ -210,11 +210,14 @@
     X(INTEREST_VALUE, "interest_value", TEXT)                                                      \
     X(INTERVAL, "interval", TEXT)                                                                  \
     X(INTRADAY_MARGIN, "intraday_margin", JSON)                                                    \
+    X(IS_ACCEPTED, "is_accepted", BOOL)                                                            \
+    X(IS_AMEND_BANNED, "is_amend_banned", BOOL)                                                    \
     X(IS_AMENDED, "is_amended", BOOL)                                                              \
     X(IS_API, "is_api", BOOL)                                                                      \
     X(IS_AUTO_ADD_MARGIN, "is_auto_add_margin", BOOL)                                              \
     X(IS_BINARY, "is_binary", BOOL)                                                                \
     X(IS_BLOCK_TRADE, "is_block_trade", BOOL)                                                      \
+    X(IS_CANCEL_ON_FAIL, "is_cancel_on_fail", BOOL)                                                \
     X(IS_CLOSE, "is_close", BOOL)                                                                  \
     X(IS_CLOSE_ON_TRIGGER, "is_close_on_trigger", BOOL)                                            \
     X(IS_COLLATERAL, "is_collateral", BOOL)                                                        \
@@ -436,6 +439,7 @@
     X(REASON, "reason", TEXT)                                                                      \
     X(REBATE, "rebate", DECIMAL)                                                                   \
     X(REBATE_COIN, "rebate_coin", TEXT)                                                            \
+    X(RECEIVED_TIME, "received_ns", TIME_NS)                                                       \
     X(RECV_WINDOW, "recv_window_ms", INTEGER)                                                      \
     X(REFERENCE_ID, "reference_id", TEXT)                                                          \
     X(REFERER, "referer", TEXT)                                                                    \
@@ -516,6 +520,7 @@
     X(STRATEGY_STATUS, "strategy_status", INTEGER)                                                 \
     X(STRATEGY_TYPE, "strategy_type", TEXT)                                                        \
     X(STRATEGY_VALUE, "strategy_value", DECIMAL)                                                   \
+    X(SUB_CODE, "sub_code", TEXT)                                                                  \
     X(SUBSCRIPTION_ID, "subscription_id", INTEGER)                                                 \
     X(SYMBOL, "symbol", TEXT)                                                                      \
     X(SYMBOL_NAME, "symbol_name", TEXT)                                                            \

@@ -257,6 +257,15 @@ typedef enum topic_speech {
     SPEAKS_WHEN_IT_HAPPENS, /* liquidations, private topics, notices: any silence is usual */
 } topic_speech;
 
+/* What the requests of a topic of order entry do with orders. */
+typedef enum order_action {
+    ORDER_UNSTATED, /* something else, or with orders that they do not name: no update of an order
+                       is expected */
+    ORDER_PLACED,
+    ORDER_CHANGED,
+    ORDER_CANCELLED,
+} order_action;
+
 /* A granted topic that speaks at once or steadily, and sent no frame for so long, is overdue. */
 #define TOPIC_SILENCE_NS (60 * TD_NS_PER_S)
 
@@ -342,6 +351,7 @@ typedef struct topic_row {
      * NULL: it sends it at all of the family's. */
     const char *path;
     topic_speech speaks;
+    order_action does;        /* only of MSG_ORDER_ENTRY */
     checksum_recipe checksum; /* for RULE_CHECKSUM */
     uint32_t book_depth;      /* levels per side of a book topic; 0: unbounded, or not a book */
     uint8_t truncates;        /* 1: clients drop the levels beyond book_depth after each frame; the

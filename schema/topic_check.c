@@ -459,6 +459,8 @@ const char *topic_fault(const topic_row *row, td_bytes *where)
     if (row->field_count == 0 || row->field_count > TOPIC_FIELDS_MAX ||
         row->envelope_count > TOPIC_ENVELOPE_MAX)
         return "a topic has 1 to 128 fields:";
+    if (row->does != ORDER_UNSTATED && row->type != MSG_ORDER_ENTRY)
+        return "does: is for topics of order_entry, not for the topic";
     const char *fault = dates_fault(row, where);
     if (fault == NULL)
         fault = pattern_fault(row, where);

@@ -9,8 +9,6 @@
 #include "schema/family.h"
 #include "tape/empty_selection.h"
 
-enum { OPS_MAX = 8 };
-
 typedef enum span_kind { SPAN_ANSWER, SPAN_UPDATE, SPAN_WHOLE, SPAN_KINDS } span_kind;
 
 static const struct {
@@ -27,7 +25,7 @@ typedef struct op_spans {
 
 typedef struct latency_run {
     verb_run *verb;
-    op_spans ops[OPS_MAX];
+    op_spans *ops;
     size_t op_count;
     uint64_t requests, refused, unanswered, without_update;
 } latency_run;
@@ -39,10 +37,12 @@ static op_spans *spans_of(latency_run *run, const char *op)
     size_t at = 0;
     while (at < run->op_count && strcmp(run->ops[at].op, op) != 0)
         at++;
-    if (at == OPS_MAX)
-        return &run->ops[OPS_MAX - 1]; /* cannot happen: the exchange has fewer ops */
-    if (at == run->op_count)
-        memcpy(run->ops[run->op_count++].op, op, sizeof run->ops[at].op);
+    if (at < run->op_count)
+        return &run->ops[at];
+    run->ops = td_array_grow(run->ops, at, sizeof *run->ops);
+    run->ops[at] = (op_spans){0};
+    memcpy(run->ops[at].op, op, sizeof run->ops[at].op);
+    run->op_count++;
     return &run->ops[at];
 }
 
@@ -55,10 +55,14 @@ static void describe_order(result_writer *r, const joined_order *order)
     result_name(r, "request_id", order->request_id);
     result_name(r, "order_link_id", order->link);
     result_name(r, "order_id", order->order_id);
-    if (order->answer_ns == 0)
-        result_null(r, "code");
-    else
+    if (order->has_code)
         result_signed(r, "code", order->code);
+    else
+        result_null(r, "code");
+    if (order->answer_ns == 0)
+        result_null(r, "refused");
+    else
+        result_bool(r, "refused", order->is_refused);
     result_name(r, "order_status", order->status);
     result_time(r, "sent_ns", order->sent_ns);
     result_time_or_null(r, "answer_ns", order->answer_ns);
@@ -71,11 +75,11 @@ static void on_order(void *user, const joined_order *order)
 {
     latency_run *run = user;
     op_spans *of = spans_of(run, order->op);
-    int is_accepted = order->answer_ns != 0 && order->code == 0;
+    int is_accepted = order->answer_ns != 0 && !order->is_refused;
     run->requests++;
-    run->refused += order->answer_ns != 0 && order->code != 0;
+    run->refused += order->is_refused;
     run->unanswered += order->answer_ns == 0;
-    run->without_update += is_accepted && order->update_ns == 0;
+    run->without_update += is_accepted && order->update_ns == 0 && order->does != ORDER_UNSTATED;
     if (order->answer_ns != 0)
         lateness_add(&of->spans[SPAN_ANSWER], order->answer_ns - order->sent_ns);
     if (order->update_ns != 0)
@@ -191,6 +195,7 @@ static td_result run_latency(verb_run *verb)
     if (cursor_is_damaged(&stats))
         verb->status = EXIT_CODE_DAMAGE;
     order_join_close(join);
+    td_free(run->ops);
     td_free(run);
     return rc;
 }

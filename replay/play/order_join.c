@@ -110,6 +110,7 @@ static int get_decimal(const msg_item *item, msg_member member, td_decimal *out)
 
 static void on_request(order_join *j, const frame_ref *frame, const msg_record *request)
 {
+    const topic_row *row = frame->content.what == NULL ? NULL : frame->content.what->topic.row;
     for (size_t i = 0; i < request->item_count; i++) {
         const msg_item *item = &request->items[i];
         joined_order *order = add_order(j);
@@ -117,6 +118,7 @@ static void on_request(order_join *j, const frame_ref *frame, const msg_record *
         order->conn = frame->conn;
         order->sent_ns = frame->recv_ns;
         order->index = i;
+        order->does = row == NULL ? ORDER_UNSTATED : row->does;
         copy_text(order->op, request->head.topic);
         copy_member(order->request_id, request->values, request->value_count, MEMBER_REQUEST_ID);
         copy_item(order->link, item, MEMBER_ORDER_LINK_ID);
@@ -129,11 +131,6 @@ static void on_request(order_join *j, const frame_ref *frame, const msg_record *
 
 /* ---- updates ---- */
 
-static int begins_with(const char *text, const char *with)
-{
-    return strncmp(text, with, strlen(with)) == 0;
-}
-
 static int is_value(int is_wanted, td_decimal wanted, const msg_item *item, msg_member member)
 {
     td_decimal found;
@@ -144,9 +141,9 @@ static int is_value(int is_wanted, td_decimal wanted, const msg_item *item, msg_
 /* 1 if an update of the request's order shows the requested change. */
 static int shows(const joined_order *order, const msg_item *item, const char *status)
 {
-    if (begins_with(order->op, "order.cancel"))
-        return strstr(status, "ancel") != NULL; /* Cancelled, PartiallyFilledCanceled */
-    if (!begins_with(order->op, "order.amend"))
+    if (order->does == ORDER_CANCELLED)
+        return strcasestr(status, "cancel") != NULL; /* Cancelled, PartiallyFilledCanceled */
+    if (order->does == ORDER_PLACED)
         return 1;
     return is_value(order->has_price, order->price, item, MEMBER_PRICE) &&
            is_value(order->has_size, order->size, item, MEMBER_SIZE);
@@ -167,7 +164,7 @@ static void on_entry(order_join *j, uint64_t at_ns, const msg_item *item)
     copy_item(link, item, MEMBER_ORDER_LINK_ID);
     for (uint64_t i = j->first; i < j->next; i++) {
         joined_order *order = order_at(j, i);
-        if (!order->is_open || order->update_ns != 0 ||
+        if (!order->is_open || order->update_ns != 0 || order->does == ORDER_UNSTATED ||
             (!is_same(order->order_id, now->order_id) && !is_same(order->link, link)) ||
             !shows(order, item, now->status))
             continue;
@@ -194,10 +191,23 @@ static void find_recent(order_join *j, joined_order *order)
 
 /* ---- answers ---- */
 
-static int64_t code_of(const msg_record *answer)
+/* A member of an order's entry in the answer; else of the answer itself. NULL: absent. */
+static const msg_value *find_answer(const msg_record *answer, size_t index, msg_member member)
 {
-    const msg_value *value = msg_value_find(answer->values, answer->value_count, MEMBER_CODE);
-    return value != NULL && value->type == VALUE_INTEGER ? value->as.integer : 0;
+    const msg_item *item = index < answer->item_count ? &answer->items[index] : NULL;
+    const msg_value *value =
+        item == NULL ? NULL : msg_value_find(item->values, item->value_count, member);
+    return value != NULL ? value : msg_value_find(answer->values, answer->value_count, member);
+}
+
+static void read_verdict(joined_order *order, const msg_record *answer)
+{
+    const msg_value *code = find_answer(answer, order->index, MEMBER_CODE);
+    const msg_value *accepted = find_answer(answer, order->index, MEMBER_IS_ACCEPTED);
+    order->has_code = code != NULL && code->type == VALUE_INTEGER;
+    order->code = order->has_code ? code->as.integer : 0;
+    order->is_refused = order->code != 0 ||
+                        (accepted != NULL && accepted->type == VALUE_BOOL && !accepted->as.is_true);
 }
 
 static void answer_order(order_join *j, joined_order *order, const frame_ref *frame,
@@ -205,12 +215,13 @@ static void answer_order(order_join *j, joined_order *order, const frame_ref *fr
 {
     order->answer_ns = frame->recv_ns;
     order->exchange_ns = answer->head.exchange_ns;
-    order->code = code_of(answer);
+    read_verdict(order, answer);
     if (order->order_id[0] == '\0' && order->index < answer->item_count) {
         copy_item(order->order_id, &answer->items[order->index], MEMBER_ORDER_ID);
-        find_recent(j, order);
+        if (order->does != ORDER_UNSTATED)
+            find_recent(j, order);
     }
-    if (order->code != 0 || order->update_ns != 0)
+    if (order->is_refused || order->update_ns != 0 || order->does == ORDER_UNSTATED)
         end_order(j, order);
 }
 

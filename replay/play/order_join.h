@@ -4,8 +4,12 @@
  * An answer belongs to the oldest unanswered request with the same op and request id on the same
  * connection. An update, on any connection, belongs to a request with the same order id or the same
  * client's own id (order_link_id). A request to place an order is joined with the first such
- * update; a request to cancel, with the first whose status is cancelled; a request to amend, with
- * the first that has the requested price and size.
+ * update; a request to cancel, with the first whose status is cancelled; a request to change it,
+ * with the first that has the requested price and size (topic_row.does). Other requests have no
+ * update.
+ *
+ * An order's code, and whether it is accepted, are those of its entry in the answer, if it has
+ * them; else the answer's.
  *
  * Frames must come in the order of their times. At most ORDER_JOIN_OPEN_MAX requests wait; beyond
  * that the oldest is ended unfinished. One thread. */
@@ -16,6 +20,7 @@
 
 #include "base/decimal.h"
 #include "schema/frame.h"
+#include "schema/topic.h"
 
 enum {
     ORDER_JOIN_OPEN_MAX = 4096,
@@ -34,6 +39,9 @@ typedef struct joined_order {
     char symbol[ORDER_JOIN_TEXT_BYTES];
     char status[ORDER_JOIN_TEXT_BYTES]; /* status of the order, in the update */
     int64_t code;                       /* code of the answer; 0: accepted */
+    uint8_t has_code;                   /* 1: the answer has a code */
+    uint8_t is_refused;                 /* 1: the answer has another code than 0, or is_accepted is
+                                           false */
     uint64_t sent_ns;
     uint64_t answer_ns;   /* 0: no answer */
     uint64_t update_ns;   /* 0: no update */
@@ -42,6 +50,7 @@ typedef struct joined_order {
     size_t index;                /* position of the order in its request */
     td_decimal price, size;      /* requested values, which the update must show */
     uint8_t has_price, has_size; /* 1: a value was requested */
+    order_action does;
     uint8_t is_open;
 } joined_order;
 

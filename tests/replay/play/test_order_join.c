@@ -167,11 +167,14 @@ static void add_step(order_join *join, decode_fixture *fixture, const step *s)
     const char *spoken = s->way == UPDATED ? "v5-private" : "v5-trade";
     if (!decode_fixture_text(fixture, spoken, topic, text, &decoded, &why))
         fail_msg("not decoded: %s", text);
+    const family *of = family_find(td_bytes_str(spoken));
+    td_bytes symbol;
+    const classification what = {.topic = {.row = family_topic_row(of, topic, &symbol)}};
     channel.role = s->way == ASKED ? ROLE_OUT : ROLE_DATA;
     const frame_ref frame = {.recv_ns = s->at_ns,
                              .channel = &channel,
                              .conn = &CONNS[s->conn],
-                             .content = {.message = &decoded},
+                             .content = {.message = &decoded, .what = &what},
                              .is_read = 1};
     order_join_frame(join, &frame);
 }
