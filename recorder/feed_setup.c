@@ -12,6 +12,7 @@
 #include "archive/archive_view.h"
 #include "archive/feed_slots.h"
 #include "recorder/first_listing.h"
+#include "schema/dialect.h"
 
 void feed_setup_host(const feed_config *from, char out[TD_HOST_BYTES])
 {
@@ -131,7 +132,13 @@ static td_result check_topics(const feed_config *from, const subscription *wante
     for (size_t i = 0; i < wanted->topic_count; i++) {
         const char *topic = wanted->topics[i];
         td_bytes symbol;
-        if (family_topic_row(from->family, topic, &symbol) != NULL)
+        const topic_row *row = family_topic_row(from->family, topic, &symbol);
+        if (row != NULL && row->type == MSG_ORDER_ENTRY && from->family->dialect->ask_topics) {
+            td_err_set(err, TD_E_INVALID, "'%s' has a client's requests about orders", topic);
+            td_err_hint(err, "'tapedeck tap' records them with their answers");
+            return TD_E_INVALID;
+        }
+        if (row != NULL)
             continue;
         const char *date = withdrawn_on(from->family, topic);
         if (!from->allows_unknown && date == NULL)

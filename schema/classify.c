@@ -960,15 +960,16 @@ static void classify_indexed(const job *j)
         return;
     members m;
     topic_match match;
+    read_frame(&m, j->keys, j->parser);
     /* In order entry, the op of a request or answer is its topic, if a row has this topic. */
-    int may_be_entry = j->of != NULL && j->of->op_is_topic;
-    if (may_be_entry) /* read_frame() would miss an op between two arrays or objects */
-        read_object(&m, j->keys, j->parser, 0);
-    else
-        read_frame(&m, j->keys, j->parser);
+    const int may_be_entry =
+        j->of != NULL && j->of->op_is_topic && topic_token(&m, j->keys->topic) == 0;
+    if (may_be_entry && m.is_partial && m.known[j->keys->op] == 0)
+        read_object(&m, j->keys, j->parser, 0); /* the op may be between two arrays or objects */
     if (m.has_escapes || has_escaped_words(&m))
         resolve_escapes(&m);
-    if (may_be_entry && match_topic(j, text_at(&m, m.known[j->keys->op]), &match)) {
+    if (may_be_entry && m.known[j->keys->op] != 0 &&
+        match_topic(j, text_at(&m, m.known[j->keys->op]), &match)) {
         classify_data(j, &m, j->keys->op);
         return;
     }

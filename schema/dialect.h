@@ -230,7 +230,7 @@ typedef enum cover_form {
 enum {
     DIALECT_IDS_MAX = 4,
     DIALECT_LISTS_MAX = 4,
-    DIALECT_RULES_MAX = 12,
+    DIALECT_RULES_MAX = 24,
     DIALECT_ANSWERS_MAX = 12
 };
 
@@ -274,6 +274,7 @@ struct dialect {
     uint8_t escapes_for_html; /* servers escape "<", ">" and "&" in answers */
     /* Answers repeat the request with a code, so they begin as data frames do. */
     uint8_t echoes_topics;
+    uint8_t signs_orders; /* requests about orders have credentials of their own */
 
     /* Server: what is read of requests. Paths, "params.channels"; each list ends with NULL. */
     const char *ids[DIALECT_IDS_MAX];
@@ -301,6 +302,12 @@ struct dialect {
 static inline int dialect_subscribes_with_auth(const dialect *spoken)
 {
     return spoken->covering == COVER_ALL;
+}
+
+/* 1 if connections are for orders alone: all of their data are answers about them. */
+static inline int dialect_is_for_orders(const dialect *spoken)
+{
+    return spoken->order_id != NULL && dialect_subscribes_with_auth(spoken);
 }
 
 /* 1 if a connection has everything, without credentials and requests (a raw exchange). */

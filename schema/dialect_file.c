@@ -324,6 +324,7 @@ static const document_word PROPERTIES[] = {
     {"credentials_in_url", FLAG(has_query)},      {"parts", FLAG(has_parts)},
     {"symbol_lists", FLAG(has_symbol_lists)},     {"parameters_in_names", FLAG(names_parameters)},
     {"escapes_for_html", FLAG(escapes_for_html)}, {"echoes_topics", FLAG(echoes_topics)},
+    {"signs_orders", FLAG(signs_orders)},
 };
 
 /* Set the dialect's flags: those that are not named are not set. */

@@ -95,16 +95,19 @@ static void on_authenticated(void *user)
         fail_client(client, 1011, &err);
 }
 
-/* Handle a request about orders. Returns 0 if the client has no credentials: it then gets the
- * exchange's refusal. */
+/* A client's first order starts its tape, as its first topic does. */
 static int on_order(void *user, const dialect_request *request)
 {
     serve_client *client = user;
-    if (client->is_authenticated && client->owner->causes != NULL)
+    if (!serve_client_may_order(client))
+        return 0;
+    if (client->owner->causes != NULL)
         serve_tape_ask(client, request);
-    else if (client->is_authenticated)
+    else
         serve_client_ask(client, request);
-    return client->is_authenticated;
+    if (client->tape == NULL && client->state < CLIENT_SETTLE_DELAY)
+        serve_tape_subscribed(client);
+    return 1;
 }
 
 static const char *on_next_held(void *user, size_t *next)

@@ -55,7 +55,27 @@ static int wants_channel(serve_client *client, const frame_channel *channel)
     return (int)(*known & 1);
 }
 
-/* 1 if the client wants the frame. A notice goes to the clients of its recorded connection. A frame
+int serve_client_may_order(const serve_client *client)
+{
+    return client->dialect->order_id != NULL &&
+           (client->is_authenticated || client->dialect->signs_orders);
+}
+
+/* 1 if the client is expected to ask for recorded answers: one whose connection has data, too, only
+ * if it has sent an order. */
+static int uses_answers(const serve_client *client)
+{
+    return client->has_ordered || dialect_is_for_orders(client->dialect);
+}
+
+static int is_order_answer(const frame_channel *channel)
+{
+    return channel->role == ROLE_DATA && channel->topic.row != NULL &&
+           channel->topic.row->type == MSG_ORDER_ENTRY;
+}
+
+/* 1 if the client wants the frame. Answers about orders, without a subscription, go to all clients
+ * that may send orders. A notice goes to the clients of its recorded connection. A frame
  * of an unknown topic is matched by the topic in its text; without such a topic it goes to every
  * client, as on the exchange. */
 int serve_client_wants(serve_client *client, const served_frame *served)
@@ -66,6 +86,8 @@ int serve_client_wants(serve_client *client, const served_frame *served)
         return 0;
     if (channel->role == ROLE_CONTROL)
         return serve_client_has_slot(client, channel->info.feed, channel->info.shard);
+    if (is_order_answer(channel))
+        return serve_client_may_order(client) && serve_client_has_feed(client, channel->info.feed);
     if (!wants_channel(client, channel))
         return 0;
     if (channel->role == ROLE_UNKNOWN)
@@ -249,6 +271,7 @@ static void join_order(serve_client *client, int is_answer, td_bytes topic, td_b
 
 void serve_client_ask(serve_client *client, const dialect_request *request)
 {
+    client->has_ordered = 1;
     join_order(client, 0, request->order_topic, request->id_raw);
     if (client->state == CLIENT_DRAINING)
         serve_client_finish(client);
@@ -257,6 +280,8 @@ void serve_client_ask(serve_client *client, const dialect_request *request)
 static int has_answers(const serve_client *client)
 {
     size_t at = 0;
+    if (!uses_answers(client))
+        return 0;
     while (at < client->order_count && !client->orders[at].is_answer)
         at++;
     return at < client->order_count;
@@ -302,9 +327,10 @@ void serve_client_send(serve_client *client, served_frame *served)
     if (!is_wanted)
         return;
     const channel_info *info = &served->frame->channel->info;
-    if (served->frame->channel->role != ROLE_CONTROL)
+    const int is_answer = is_order_answer(served->frame->channel);
+    if (served->frame->channel->role != ROLE_CONTROL && (!is_answer || uses_answers(client)))
         add_slot(client, info);
-    if (client->dialect->order_id != NULL && served->frame->channel->role == ROLE_DATA) {
+    if (is_answer) {
         join_order(client, 1, td_bytes_str(info->exchange_topic), served->message.bytes);
         return;
     }

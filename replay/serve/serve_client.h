@@ -37,6 +37,7 @@ typedef struct serve_client {
     uint8_t is_watched;      /* 1: it had no topic of the recording so far */
     char *first_asked;       /* its first request, shortened and without secrets; NULL: none */
     uint8_t is_authenticated;
+    uint8_t has_ordered; /* 1: it has sent a request about an order */
     uint8_t is_complete; /* 1: the last frame was sent */
     topic_filters filters;
     uint32_t filters_version; /* incremented by every change of filters */
@@ -124,7 +125,11 @@ int serve_client_has_slot(const serve_client *client, const char *feed, uint32_t
  * without a close frame. */
 void serve_client_disconnect(serve_client *client, unsigned code);
 
-/* Handle a request about orders: send the recorded answer. */
+/* 1 if the client may send requests about orders: it has logged in, or each of its requests is
+ * signed. */
+int serve_client_may_order(const serve_client *client);
+
+/* Handle a request about orders of a client that may send it: send the recorded answer. */
 void serve_client_ask(serve_client *client, const dialect_request *request);
 
 /* Send a recorded answer to a request about orders, with the id of the client's own request (JSON

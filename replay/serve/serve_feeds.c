@@ -52,6 +52,10 @@ static void add_channel(serve_feeds *feeds, served_feed *feed, const channel_inf
         served_feed_has_topic(feed, td_bytes_str(info->exchange_topic)))
         return;
     const topic_row *row = family_topic_named(feed->family, info->topic);
+    /* Clients do not subscribe to answers about orders. */
+    if (row != NULL && row->type == MSG_ORDER_ENTRY &&
+        !dialect_is_for_orders(feed->family->dialect))
+        return;
     feeds->has_retail |= has_retail(row) != 0;
     feed->topics = td_array_grow(feed->topics, feed->topic_count, sizeof *feed->topics);
     feed->topics[feed->topic_count++] =

@@ -147,7 +147,7 @@ static void on_time(void *user)
 void serve_topicless_begin(serve_client *client, td_bytes names, td_bytes query)
 {
     const serve_options *options = &client->owner->options;
-    if (client->dialect->order_id != NULL || serve_client_has_topics(client))
+    if (dialect_is_for_orders(client->dialect) || serve_client_has_topics(client))
         return;
     client->is_watched = 1;
     keep_url(client, names, query);
@@ -165,7 +165,7 @@ void serve_topicless_note(serve_client *client, td_bytes request)
 
 void serve_topicless_check(serve_client *client)
 {
-    if (client->is_watched && serve_client_has_topics(client))
+    if (client->is_watched && (client->has_ordered || serve_client_has_topics(client)))
         stop_watching(client);
 }
 

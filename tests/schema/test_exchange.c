@@ -21,11 +21,12 @@ static void check_topic_keys(const family *of)
     const frame_keys *keys = &exchange_of(of)->frames;
     for (size_t i = 0; i < of->topic_count; i++) {
         const topic_row *row = &of->topics[i];
-        td_bytes key = keys->names[row->is_event     ? keys->event
-                                   : of->op_is_topic ? keys->op
-                                                     : keys->topic];
+        const int is_op = row->type == MSG_ORDER_ENTRY;
+        td_bytes key = keys->names[row->is_event ? keys->event : is_op ? keys->op : keys->topic];
         const char *own = topic_row_topic_key(row);
-        if (keys->topic_path != NULL ? strcmp(own, keys->topic_path) != 0 : !td_bytes_is(key, own))
+        assert_true(!is_op || of->op_is_topic);
+        if (keys->topic_path != NULL && !is_op ? strcmp(own, keys->topic_path) != 0
+                                               : !td_bytes_is(key, own))
             fail_msg("%s %s: %s", of->name, row->name, topic_row_topic_key(row));
     }
 }

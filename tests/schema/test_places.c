@@ -114,15 +114,6 @@ static const allowance ALLOWED[] = {
     {"usdc-private", "user.openapi.greeks", "data.result", EMPTY_FINE},
     /* an account without coins; a coin is an object of optional fields */
     {"v5-private", "wallet", "data.coin", EMPTY_FINE | OBJECT_FINE},
-    /* docs/wire.md 3.8: a request has args, an answer has data; all of their fields are optional */
-    {"v5-trade", "order.create-batch", "args", ALL_FINE},
-    {"v5-trade", "order.amend-batch", "args", ALL_FINE},
-    {"v5-trade", "order.cancel-batch", "args", ALL_FINE},
-    {"v5-trade", "order.create-batch", "data", ALL_FINE},
-    {"v5-trade", "order.", "args", NULL_FINE | ABSENT_FINE | OBJECT_FINE},
-    {"v5-trade", "order.", "data", NULL_FINE | ABSENT_FINE | OBJECT_FINE},
-    {"v5-trade", "order.", "args.request", NULL_FINE | ABSENT_FINE | OBJECT_FINE},
-    {"v5-trade", "order.", "data.list", NULL_FINE | ABSENT_FINE | OBJECT_FINE},
 };
 
 typedef struct harms {
@@ -292,6 +283,14 @@ static void check_harm(harms *p, const topic_match *topic, td_bytes frame, harm 
         fail_msg("%s/%s: %s %s: is not its topic's", p->of->name, p->name, path, HARM_NAMES[how]);
 }
 
+/* Order entry: a request has no entries where its answer has them, and all of their fields are
+ * optional. */
+static unsigned allowed_of_orders(const items_row *items, int is_last)
+{
+    const int is_list = is_last && (items->flags & ITEMS_EMPTY) == 0;
+    return is_list ? NULL_FINE | ABSENT_FINE | OBJECT_FINE : ALL_FINE;
+}
+
 /* Checks all members on the path to the entries of one of the row's items. */
 static void check_items(harms *p, const topic_match *topic, const message *m, td_bytes text,
                         const items_row *items)
@@ -306,7 +305,8 @@ static void check_items(harms *p, const topic_match *topic, const message *m, td
         int is_last = items->path[size] == '\0';
         if (!find_path(text, path, size, &at))
             return;
-        unsigned decodes = allowed(p, name, path);
+        const int is_entry = topic->row->type == MSG_ORDER_ENTRY;
+        unsigned decodes = is_entry ? allowed_of_orders(items, is_last) : allowed(p, name, path);
         for (harm how = HARM_NULL; how < HARM_COUNT; how++) {
             uint8_t *memory = NULL;
             td_bytes frame = harmed(text, &at, how, &memory);

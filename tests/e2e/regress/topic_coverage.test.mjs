@@ -84,6 +84,12 @@ const REASONS = [
   ["v5-trade", ".*", ["simulated", "served"], "a recorder sends no orders"],
   [
     "okx",
+    "order|.*-orders?|mass-cancel",
+    ["simulated", "served", "continuity"],
+    "a recorder sends no orders, and answers have no order",
+  ],
+  [
+    "okx",
     "positions.*",
     ["simulated", "served", "continuity"],
     "the simulated account trades spot, and so has no positions",

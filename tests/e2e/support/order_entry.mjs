@@ -60,12 +60,12 @@ export async function updates(from, orderId, status) {
 const URLS = { trade: "wss://stream.bybit.com/v5/trade", own: "wss://stream.bybit.com/v5/private" };
 const START = 1_795_000_000_000_000_000n;
 
-/** An archive of lines {at (ms), dir, conn: "trade" or "own", data}. */
-export async function imported(t, dir, lines) {
+/** An archive of lines {at (ms), dir, conn: a name of urls, data}. */
+export async function imported(t, dir, lines, urls = URLS) {
   const file = path.join(dir, "capture.jsonl");
-  const rows = [...Object.keys(URLS).map((conn) => ({ at: 0, conn })), ...lines].map(
+  const rows = [...Object.keys(urls).map((conn) => ({ at: 0, conn })), ...lines].map(
     ({ at, dir: way, conn, data }) =>
-      `{"recv_ns":${START + BigInt(Math.round(at * 1e6))},"conn":"${conn}","url":"${URLS[conn]}"${data === undefined ? "" : `,"dir":"${way}","data":${JSON.stringify(data)}`}}`
+      `{"recv_ns":${START + BigInt(Math.round(at * 1e6))},"conn":"${conn}","url":"${urls[conn]}"${data === undefined ? "" : `,"dir":"${way}","data":${JSON.stringify(data)}`}}`
   );
   fs.writeFileSync(file, rows.join("\n") + "\n");
   const archive = path.join(dir, "tape");
