@@ -463,6 +463,35 @@ timeline_extent timeline_extent_of(const timeline *self, const char *feed, uint6
     return out;
 }
 
+uint32_t timeline_find_row(const timeline *self, const channel_info *info)
+{
+    const size_t row = is_shown(info)
+                           ? topic_list_find(&self->topics, info->feed, info->topic, info->symbol)
+                           : TOPIC_LIST_NONE;
+    return row == TOPIC_LIST_NONE ? TIMELINE_NO_ROW : (uint32_t)row;
+}
+
+uint64_t timeline_messages(const timeline *self, time_span time)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < self->part_count; i++) {
+        const part *of = &self->parts[i];
+        if (!time_span_overlaps(time, (time_span){of->first_ns, of->last_ns + 1}))
+            continue;
+        for (size_t k = 0; of->has_chunks && k < of->chunks.chunk_count; k++) {
+            const segment_chunk *chunk = &of->chunks.chunks[k];
+            if (time_span_overlaps(time, (time_span){chunk->first_ns, chunk->last_ns + 1}))
+                sum += chunk->message_count;
+        }
+        for (size_t k = 0; !of->has_chunks && k < of->piece_count; k++) {
+            if (of->pieces[k].frames == UINT64_MAX)
+                return UINT64_MAX;
+            sum += of->pieces[k].frames;
+        }
+    }
+    return sum;
+}
+
 /* 1 if frames of the row may be missing because of the gap. */
 static int affects(const timeline_row *row, const gap_row *gap)
 {
@@ -503,9 +532,11 @@ static void add_frames(const timeline_grid *grid, timeline_cell *cells, time_spa
     size_t end;
     if (!find_cells(grid, time, &first, &end))
         return;
-    for (size_t i = first; i < end; i++)
+    for (size_t i = first; i < end; i++) {
         cells[i].frames +=
             frames * ((double)overlap_ns(grid, i, time) / (double)time_span_ns(time));
+        cells[i].is_estimate |= time_span_ns(time) > grid->step_ns;
+    }
 }
 
 static int has_channel(const segment_index *index, const segment_chunk *chunk, uint16_t channel)

@@ -12,8 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/channel.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/time_span.h"
 #include "archive/archive.h"
 #include "archive/gap.h"
 #include "book/proof.h"
@@ -36,9 +38,11 @@ typedef struct timeline_row {
 
 /* What a group of rows has in one step of time. */
 typedef struct timeline_cell {
-    double frames;        /* estimate, unless the step contains whole chunks */
+    double frames;        /* near the step's edges up to a chunk's frames are of the next step */
     uint64_t received_ns; /* sum over the rows: at most the number of rows * step */
     unsigned gaps;        /* bits, 1 << time_reason, of gaps that touch the step */
+    uint8_t is_estimate;  /* 1: frames has a share of a chunk or a segment that is longer than the
+                             step: it does not show when these frames came, or that none came */
 } timeline_cell;
 
 /* A time range in steps. */
@@ -47,6 +51,8 @@ typedef struct timeline_grid {
     uint64_t step_ns; /* > 0 */
     size_t count;
 } timeline_grid;
+
+#define TIMELINE_NO_ROW UINT32_MAX
 
 /* Read an archive, which is borrowed until close. TD_E_IO. */
 TD_MUST_USE td_result timeline_open(archive *from, timeline **out, td_err *err);
@@ -62,6 +68,13 @@ TD_MUST_USE td_result timeline_update(timeline *self, td_err *err);
 const timeline_row *timeline_rows(const timeline *self, size_t *count);
 void timeline_range(const timeline *self, uint64_t *first_ns, uint64_t *last_ns);
 const gap_list *timeline_gaps(const timeline *self);
+
+/* The row that has a channel's frames, or TIMELINE_NO_ROW. */
+uint32_t timeline_find_row(const timeline *self, const channel_info *info);
+
+/* At most how many messages have to be read for all frames of a time. UINT64_MAX: unknown. After
+ * timeline_fill of that time. */
+uint64_t timeline_messages(const timeline *self, time_span time);
 
 /* 1 if a recorder or an import was adding to the archive at the last update. */
 int timeline_is_live(const timeline *self);

@@ -11,12 +11,19 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/json/json_write.h"
+#include "tape/frame_counts.h"
 #include "tape/timeline.h"
 #include "view/market.h"
 #include "view/verb_child.h"
 
 /* How often the timeline is read again, at most. */
 #define UPDATE_NS TD_NS_PER_S
+
+/* Most messages that are read for the frames of tiles: about half a second. */
+enum { COUNTED_MESSAGES_MAX = 200 * 1000 };
+
+/* In the 16 bits of a cell's gap reasons: the cell's frames are an estimate. */
+#define TILE_ESTIMATE (1U << 15)
 
 /* Steps of 1 ns (k = 0) to about 78 h (k = 48): a year has then few cells. */
 enum { K_MAX = 48 };
@@ -247,6 +254,15 @@ static td_result write_gaps(const view_answers *self, time_span asked, td_buf *o
     return json_write_end(&json, err);
 }
 
+/* Open the archive for one answer, so that other questions need not wait for it. */
+static td_result open_own(const view_answers *self, archive **out, td_err *err)
+{
+    const archive_options options = {.io = archive_io(self->from),
+                                     .clock = archive_clock(self->from),
+                                     .catalog_path = self->catalog};
+    return archive_open(&options, self->path, ARCHIVE_READ, out, err);
+}
+
 /* ---- tiles ---- */
 
 /* Rows of the timeline in bands. */
@@ -309,18 +325,16 @@ static tile_bands make_bands(const view_answers *self, const char *feed, const c
 
 /* Write tiles: a line of JSON, {"tiles": their number, "bands": [{feed, topic, symbol, rows},
  * ...]}; then for all cells of all tiles, band by band, the frames as 32-bit floats in
- * little-endian order, the gap reasons as bits of 16-bit numbers, and the received share in bytes
- * (255: all rows, the whole step). */
-static td_result write_tiles(timeline *over_time, const tile_bands *bands, timeline_grid grid,
-                             td_buf *out, td_err *err)
+ * little-endian order, the gap reasons as bits of 16-bit numbers, with TILE_ESTIMATE, and the
+ * received share in bytes (255: all rows, the whole step). */
+static td_result write_tiles(const tile_bands *bands, timeline_grid grid,
+                             const timeline_cell *cells, td_buf *out, td_err *err)
 {
-    _Static_assert(GAP_REASON_COUNT <= 16, "reasons are bits of 16-bit numbers");
+    _Static_assert(GAP_REASON_COUNT <= 15, "reasons are the lower bits of 16-bit numbers");
     size_t count = bands->count * grid.count;
-    timeline_cell *cells = td_alloc_zero(count + 1, sizeof *cells);
     size_t *row_counts = td_alloc_zero(bands->count + 1, sizeof *row_counts);
     uint8_t *bytes = td_alloc_zero(count + 1, 7);
     json_writer json;
-    timeline_fill(over_time, bands->band_of, bands->count, grid, cells);
     for (size_t i = 0; i < bands->row_count; i++)
         if (bands->band_of[i] != TIMELINE_NO_BAND)
             row_counts[bands->band_of[i]]++;
@@ -353,48 +367,125 @@ static td_result write_tiles(timeline *over_time, const tile_bands *bands, timel
         bytes[6 * count + i] = (uint8_t)(share >= 1                  ? 255
                                          : cells[i].received_ns == 0 ? 0
                                                                      : 1 + (unsigned)(share * 253));
-        bytes[4 * count + 2 * i] = (uint8_t)cells[i].gaps;
-        bytes[4 * count + 2 * i + 1] = (uint8_t)(cells[i].gaps >> 8);
+        const unsigned bits_of_cell = cells[i].gaps | (cells[i].is_estimate ? TILE_ESTIMATE : 0);
+        bytes[4 * count + 2 * i] = (uint8_t)bits_of_cell;
+        bytes[4 * count + 2 * i + 1] = (uint8_t)(bits_of_cell >> 8);
     }
     if (rc == TD_OK)
         rc = td_buf_append(out, "\n", 1, err);
     if (rc == TD_OK)
         rc = td_buf_append(out, bytes, 7 * count, err);
-    td_free(cells);
     td_free(row_counts);
     td_free(bytes);
     return rc;
 }
 
-static td_result answer_tiles(view_answers *self, const view_request *request, view_reply *reply,
-                              td_err *err)
+/* What tiles are asked for. */
+typedef struct tile_request {
+    const char *feed, *topic; /* of the symbols; NULL: tiles of topics */
+    timeline_grid grid;
+} tile_request;
+
+/* Answer from the timeline, and with counts, if they are not NULL. needs_frames may be NULL;
+ * *needs_frames gets 1 if cells are estimates, and the frames of their time are few enough to be
+ * counted. */
+static td_result fill_tiles(view_answers *self, tile_request asked, const frame_counts *counts,
+                            int *needs_frames, td_buf *out, td_err *err)
+{
+    tile_bands bands = make_bands(self, asked.feed, asked.topic);
+    timeline_grid grid = asked.grid;
+    while (grid.count > TILE_CELLS && bands.count * (grid.count / TILE_CELLS) > TILE_BANDS_MAX)
+        grid.count -= TILE_CELLS;
+    const size_t count = bands.count * grid.count;
+    timeline_cell *cells = td_alloc_zero(count + 1, sizeof *cells);
+    timeline_fill(self->over_time, bands.band_of, bands.count, grid, cells);
+    if (counts != NULL)
+        frame_counts_replace(counts, self->over_time, bands.band_of, grid.count, cells);
+    if (needs_frames != NULL) {
+        const time_span time = {grid.from_ns, grid.from_ns + grid.step_ns * grid.count};
+        *needs_frames = 0;
+        for (size_t i = 0; i < count && !*needs_frames; i++)
+            *needs_frames = cells[i].is_estimate;
+        *needs_frames &= timeline_messages(self->over_time, time) <= COUNTED_MESSAGES_MAX;
+    }
+    td_result rc = write_tiles(&bands, grid, cells, out, err);
+    td_free(cells);
+    td_free(bands.order);
+    td_free(bands.band_of);
+    td_free(bands.firsts);
+    return rc;
+}
+
+/* Count the frames, from an archive of its own, so that other questions need not wait. NULL: they
+ * cannot be read, and estimates stay. */
+static frame_counts *count_frames(const view_answers *self, tile_request asked)
+{
+    archive *own = NULL;
+    frame_counts *out = NULL;
+    char feed[SELECTION_GLOB_BYTES];
+    char topic[SELECTION_GLOB_BYTES];
+    const char *const feeds[] = {feed};
+    const char *const topics[] = {topic};
+    selection wanted = {0};
+    td_err err;
+    td_err_clear(&err);
+    if (asked.feed != NULL) {
+        selection_glob_of(asked.feed, feed);
+        selection_glob_of(asked.topic, topic);
+        wanted = (selection){.feeds = {feeds, 1}, .topics = {topics, 1}};
+    }
+    if (open_own(self, &own, &err) != TD_OK ||
+        frame_counts_read(own, &wanted, asked.grid, &out, &err) != TD_OK)
+        out = NULL;
+    archive_close(own);
+    return out;
+}
+
+static td_result read_tile_request(const view_request *request, tile_request *out, td_err *err)
 {
     const char *by = view_request_arg(request, "by");
-    const char *feed = view_request_arg(request, "feed");
-    const char *topic = view_request_arg(request, "topic");
     uint64_t k = 0;
     uint64_t i = 0;
     uint64_t count = 1;
     int by_symbol = by != NULL && strcmp(by, "symbol") == 0;
+    out->feed = by_symbol ? view_request_arg(request, "feed") : NULL;
+    out->topic = by_symbol ? view_request_arg(request, "topic") : NULL;
     int is_good = read_number(request, "k", &k) && read_number(request, "i", &i) && k <= K_MAX &&
                   i < (UINT64_MAX >> k) / TILE_CELLS - TILES_MAX && by != NULL &&
                   (view_request_arg(request, "n") == NULL ||
                    (read_number(request, "n", &count) && count >= 1 && count <= TILES_MAX)) &&
-                  (by_symbol ? feed != NULL && topic != NULL : strcmp(by, "topic") == 0);
+                  (by_symbol ? out->feed != NULL && out->topic != NULL &&
+                                   strlen(out->feed) < LIMIT_TOPIC_BYTES &&
+                                   strlen(out->topic) < LIMIT_TOPIC_BYTES
+                             : strcmp(by, "topic") == 0);
     if (!is_good)
         return td_err_set(err, TD_E_INVALID, "tiles need k, i and by, and n from 1 to %d",
                           TILES_MAX);
-    tile_bands bands = make_bands(self, by_symbol ? feed : NULL, topic);
-    while (count > 1 && bands.count * count > TILE_BANDS_MAX)
-        count--;
-    td_result rc =
-        write_tiles(self->over_time, &bands,
-                    (timeline_grid){(i * TILE_CELLS) << k, UINT64_C(1) << k, count * TILE_CELLS},
-                    &reply->body, err);
-    td_free(bands.order);
-    td_free(bands.band_of);
-    td_free(bands.firsts);
+    out->grid = (timeline_grid){(i * TILE_CELLS) << k, UINT64_C(1) << k, count * TILE_CELLS};
+    return TD_OK;
+}
+
+static td_result answer_tiles(view_answers *self, const view_request *request, view_reply *reply,
+                              td_err *err)
+{
+    tile_request asked;
+    int needs_frames = 0;
     reply->type = "application/octet-stream";
+    (void)pthread_mutex_lock(&self->lock);
+    td_result rc = update(self, request, err);
+    if (rc == TD_OK)
+        rc = read_tile_request(request, &asked, err);
+    if (rc == TD_OK)
+        rc = fill_tiles(self, asked, NULL, &needs_frames, &reply->body, err);
+    (void)pthread_mutex_unlock(&self->lock);
+    frame_counts *counts = rc == TD_OK && needs_frames ? count_frames(self, asked) : NULL;
+    if (counts == NULL)
+        return rc;
+    td_buf_clear(&reply->body);
+    (void)pthread_mutex_lock(&self->lock);
+    rc = fill_tiles(self, asked, counts, NULL, &reply->body, err);
+    (void)pthread_mutex_unlock(&self->lock);
+    frame_counts_close(counts);
     return rc;
 }
 
@@ -460,13 +551,9 @@ static void mark_trades(view_answers *self, const market_request *asked, market_
     td_free(cells);
 }
 
-/* Make the tile from an archive of its own, so that other questions need not wait. */
 static td_result answer_market(view_answers *self, const view_request *request, view_reply *reply,
                                td_err *err)
 {
-    const archive_options options = {.io = archive_io(self->from),
-                                     .clock = archive_clock(self->from),
-                                     .catalog_path = self->catalog};
     market_request asked = {0};
     archive *own = NULL;
     market_tile *tile = td_alloc_zero(1, sizeof *tile);
@@ -478,7 +565,7 @@ static td_result answer_market(view_answers *self, const view_request *request, 
         asked.name.trades = market_find_trades(self->over_time, asked.name.feed, asked.name.symbol);
     (void)pthread_mutex_unlock(&self->lock);
     if (rc == TD_OK)
-        rc = archive_open(&options, self->path, ARCHIVE_READ, &own, err);
+        rc = open_own(self, &own, err);
     const market_source source = {.from = own,
                                   .cache = self->cache,
                                   .name = asked.name,
@@ -522,8 +609,6 @@ static td_result answer_over_time(view_answers *self, const view_request *reques
     reply->type = "application/json";
     if (strcmp(request->path, "archive") == 0)
         return write_archive(self, &reply->body, err);
-    if (strcmp(request->path, "tile") == 0)
-        return answer_tiles(self, request, reply, err);
     if (strcmp(request->path, "gaps") == 0)
         return answer_gaps(self, request, reply, err);
     return td_err_set(err, TD_E_NOTFOUND, "the page has no such question");
@@ -555,6 +640,8 @@ void view_answers_answer(void *user, view_request *request, view_reply *reply)
     td_result rc;
     if (strcmp(request->path, "market") == 0) {
         rc = answer_market(self, request, reply, &err);
+    } else if (strcmp(request->path, "tile") == 0) {
+        rc = answer_tiles(self, request, reply, &err);
     } else {
         (void)pthread_mutex_lock(&self->lock);
         rc = answer_over_time(self, request, reply, &err);

@@ -4,7 +4,8 @@
  *   tile?k=&i=&n=&by=  n tiles, or fewer if they have many bands. A tile has frames, coverage and
  *                      gaps of TILE_CELLS steps of 2^k ns, from i * TILE_CELLS steps after 1970 on,
  *                      for each band: by=topic, or by=symbol with feed= and topic= for the symbols
- *                      of one topic
+ *                      of one topic. Frames of steps shorter than a chunk are counted by reading
+ *                      them, if they are not too many; else they are marked as an estimate
  *   gaps?from=&to=     gaps that overlap the time, the newest last
  *   market?feed=&symbol=&book=&k=&i=&bin=
  *                      book and trades of a symbol in MARKET_COLUMNS steps of 2^k ns, from i *

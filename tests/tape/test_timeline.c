@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "tape/frame_counts.h"
 #include "tape/timeline.h"
 #include "tests/testing/tape_fixture.h"
 
@@ -222,9 +223,43 @@ static void test_empty(void **state)
     timeline_close(from);
 }
 
+/* Steps shorter than a chunk: estimates until the frames are read. */
+static void test_estimates_are_replaced_by_counts(void **state)
+{
+    tape_fixture *f = *state;
+    timeline_cell cells[CELLS];
+    uint32_t bands[64];
+    frame_counts *counts = NULL;
+    selection all = {0};
+    size_t row_count = 0;
+    td_err err;
+    record_quiet_topic(f);
+    timeline *from = open_timeline(f);
+    const timeline_row *rows = timeline_rows(from, &row_count);
+    for (size_t i = 0; i < row_count; i++)
+        bands[i] = strcmp(rows[i].topic, "publicTrade") == 0 ? 0 : TIMELINE_NO_BAND;
+    const timeline_grid grid = {at_s(14), TD_NS_PER_S, CELLS};
+    timeline_fill(from, bands, 1, grid, cells);
+    assert_true(cells[10].is_estimate);
+    if (frame_counts_read(tape_fixture_archive(f), &all, grid, &counts, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    frame_counts_replace(counts, from, bands, CELLS, cells);
+    for (size_t i = 0; i < CELLS; i++) {
+        assert_int_equal(cells[i].is_estimate, 0);
+        assert_true(cells[i].frames == (i >= 6 && i < 10 ? 1.0 : 0.0));
+    }
+    frame_counts_close(counts);
+    /* Steps as long as a chunk have no estimate. */
+    timeline_fill(from, bands, 1, (timeline_grid){at_s(0), 40 * TD_NS_PER_S, CELLS}, cells);
+    for (size_t i = 0; i < CELLS; i++)
+        assert_int_equal(cells[i].is_estimate, 0);
+    timeline_close(from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        tape_fixture_test(test_estimates_are_replaced_by_counts),
         tape_fixture_test(test_granted_topics_are_received),
         tape_fixture_test(test_frames_are_in_their_chunks),
         tape_fixture_test(test_sessions_and_gaps),

@@ -117,6 +117,18 @@ export const TILE_CELLS = 256;
 
 export const TILES_MAX = 8; // of one request
 
+// A bit of a cell's gaps: its frames are an estimate, because its step is shorter than a chunk.
+const ESTIMATE = 1 << 15;
+
+export function isEstimate(gaps) {
+  return (gaps & ESTIMATE) !== 0;
+}
+
+// The bits of a cell's gaps that are reasons.
+export function reasonBits(gaps) {
+  return gaps & ~ESTIMATE;
+}
+
 function tileQuestion({ k, i, group }, number) {
   const by =
     (group?.feed ?? null) === null
@@ -131,7 +143,7 @@ export function hasTile(wanted) {
 }
 
 // At most `number` tiles from the i-th on: {bands: Map of a band's key to its number, frames,
-// received, gaps}, with TILE_CELLS values for each band. group: {side, feed, topic} for the symbols
+// received, gaps (isEstimate, reasonBits)}, with TILE_CELLS values for each band. group: {side, feed, topic} for the symbols
 // of a topic, with feed null for the topics of an archive; null for the topics of the first archive.
 export async function getTiles({ k, i, group }, number, signal) {
   const side = group?.side ?? "";

@@ -1,6 +1,6 @@
 // The canvas: bands over time, with pointer and keyboard.
 
-import { bandKey, gapReasons, TILE_CELLS } from "./api.js";
+import { bandKey, gapReasons, isEstimate, reasonBits, TILE_CELLS } from "./api.js";
 import { bandName, withTwin } from "./bands.js";
 import { onTimeWheel, placeTip, readColours, timeKeys } from "./plot.js";
 import { axisTicks, digitsFor, formatRate, formatSpan, formatTime } from "./time.js";
@@ -24,6 +24,7 @@ const COLOURS = [
   "hatch",
   "received",
   "curve",
+  "estimate",
   "gap",
   "gap-cap",
   "line",
@@ -182,7 +183,7 @@ export class Timeline {
 
   // ---- data ----
 
-  // A band's cell at a time: {rate, received, gaps, step}, or null if it is not loaded.
+  // A band's cell at a time: {frames, isEstimate, received, gaps, step}, or null if it is not loaded.
   sample(band, ns) {
     const k = this.level;
     const length = BigInt(TILE_CELLS) << BigInt(k);
@@ -191,19 +192,21 @@ export class Timeline {
     const { tile } = best;
     const number = tile.bands.get(band.key);
     const step = stepNs(tile.k);
-    if (number === undefined) return { rate: 0, received: NOTHING, gaps: 0, step };
+    if (number === undefined)
+      return { frames: 0, isEstimate: false, received: NOTHING, gaps: 0, step };
     const index = number * TILE_CELLS + Number((ns / step) % BigInt(TILE_CELLS));
     return {
-      rate: (tile.frames[index] * 1e9) / Number(step),
+      frames: tile.frames[index],
+      isEstimate: isEstimate(tile.gaps[index]),
       received: shareOf(tile.received[index]),
-      gaps: tile.gaps[index],
+      gaps: reasonBits(tile.gaps[index]),
       step,
     };
   }
 
   // Spread the cells of a band over device pixels. Returns the greatest rate, in frames per ns.
   #fillColumns(band, k, numbers) {
-    const { rates, received, gaps } = this.#columns;
+    const { rates, received, gaps, estimates } = this.#columns;
     const width = this.#canvas.width;
     const scale = width / Number(this.#state.span);
     const least = Math.max(1, Math.round(this.#ratio)); // a gap is never thinner than 1 CSS px
@@ -211,6 +214,7 @@ export class Timeline {
     rates.fill(0);
     received.fill(NOT_LOADED);
     gaps.fill(0);
+    estimates.fill(0);
     for (const i of numbers) {
       for (const { tile, from, to } of this.#tiles.best(k, i, band.source)) {
         const number = tile.bands.get(band.key);
@@ -224,8 +228,10 @@ export class Timeline {
           const index = number === undefined ? -1 : number * TILE_CELLS + cell;
           const rate = index < 0 ? 0 : tile.frames[index] / step;
           const share = index < 0 ? NOTHING : shareOf(tile.received[index]);
-          const bits = index < 0 ? 0 : tile.gaps[index];
+          const bits = index < 0 ? 0 : reasonBits(tile.gaps[index]);
+          const estimate = index < 0 ? 0 : Number(isEstimate(tile.gaps[index]));
           for (let x = Math.max(0, begin); x < Math.min(width, end); x++) {
+            estimates[x] |= estimate;
             if (rate > rates[x]) rates[x] = rate;
             received[x] = received[x] === NOT_LOADED ? share : Math.max(received[x], share);
           }
@@ -266,6 +272,7 @@ export class Timeline {
         rates: new Float64Array(width),
         received: new Uint8Array(width),
         gaps: new Uint16Array(width),
+        estimates: new Uint8Array(width),
         tops: new Uint16Array(width),
       };
     }
@@ -297,10 +304,10 @@ export class Timeline {
 
   // Paint the columns into the image, row by row.
   #paintBand(max) {
-    const { rates, received, gaps, tops } = this.#columns;
+    const { rates, received, gaps, estimates, tops } = this.#columns;
     const { width, height } = this.#image;
     const pixels = new Uint32Array(this.#image.data.buffer);
-    const { page, hatch, curve, gap, line, unloaded } = this.#pixels;
+    const { page, hatch, curve, estimate, gap, line, unloaded } = this.#pixels;
     const cap = this.#pixels["gap-cap"];
     const fill = this.#pixels.received;
     const capRows = Math.round(3 * this.#ratio);
@@ -319,7 +326,7 @@ export class Timeline {
         let pixel;
         if (y === height - 1) pixel = line;
         else if (isCap && gaps[x] !== 0) pixel = cap;
-        else if (y >= tops[x]) pixel = curve;
+        else if (y >= tops[x]) pixel = estimates[x] === 0 ? curve : estimate;
         else if (gaps[x] !== 0) pixel = gap;
         else if (received[x] === WHOLLY) pixel = fill;
         else if (received[x] === NOT_LOADED) pixel = unloaded;
@@ -526,8 +533,8 @@ export class Timeline {
       return [...parts, isSavedPage && !this.#tiles.isLoading ? "not saved" : "loading"];
     if (band.proof < 0) return [...parts, "not recorded in this archive"];
     const words = ["not received", "received in part", "received"];
-    const share = Math.max(found.received, found.rate > 0 ? PARTLY : NOTHING);
-    parts.push(`${formatRate(found.rate, " frames")} over ${formatSpan(found.step)}`, words[share]);
+    const share = Math.max(found.received, found.frames > 0 ? PARTLY : NOTHING);
+    parts.push(frameText(found), words[share]);
     if (found.gaps !== 0) parts.push("gap: " + gapReasons(found.gaps).join(", "));
     for (const { kind } of SPAN_KINDS)
       for (const { from, to, text } of this.#spans[kind].get(band.key) ?? [])
@@ -550,6 +557,15 @@ export class Timeline {
     event.preventDefault();
     action();
   }
+}
+
+// "3 frames in 16.8 ms", or a rate where the number of frames is not whole.
+function frameText({ frames, isEstimate: isRough, step }) {
+  const span = formatSpan(step);
+  if (isRough) return `estimate: ${formatRate((frames * 1e9) / Number(step), " frames")}`;
+  if (!Number.isInteger(frames) || frames > 1000)
+    return `${formatRate((frames * 1e9) / Number(step), " frames")} over ${span}`;
+  return `${frames} ${frames === 1 ? "frame" : "frames"} in ${span}`;
 }
 
 function shareOf(byte) {

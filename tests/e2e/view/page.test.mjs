@@ -169,6 +169,27 @@ describe("page", () => {
     }
   );
 
+  test(
+    "closer than a chunk the timeline shows frames, and silences between them",
+    { skip },
+    async (t) => {
+      const archive = await importFrames(t, temporary(t), {
+        family: "v5-linear",
+        host: "/v5/public/linear",
+        frames: [1, 2, 3, 4, 5, 6].map((n) => trade("BTCUSDT", n)),
+        stepMs: 1000,
+      });
+      const ns = (ms) => `${FRAMES_MS + ms}000000`;
+      const hash = (cursor) =>
+        `#from=${ns(1800)}&to=${ns(4200)}&cursor=${ns(cursor)}&tab=gaps&band=v5-linear/publicTrade`;
+      const { page, faults, url } = await shown(t, browser, archive, { hash: hash(2500) });
+      await until(page, /; 0 frames in \d\.\d+ ms; received/);
+      await page.goto(url + hash(3000));
+      await until(page, /; 1 frame in \d\.\d+ ms; received/);
+      assert.deepEqual(faults, []);
+    }
+  );
+
   test("an empty archive is reported as empty", { skip }, async (t) => {
     const archive = path.join(temporary(t), "tape");
     fs.mkdirSync(path.join(archive, "capture"), { recursive: true });
