@@ -161,7 +161,7 @@ static void record(const rest *self, const wire_http_end *end)
     if (tap_sessions_number(sessions) == 0)
         return;
     intake *into = tap_sessions_intake(sessions);
-    inflater *decoder = inflater_open(LIMIT_HTTP_REPLY_BYTES, 0);
+    inflater *inflating = inflater_open(LIMIT_HTTP_REPLY_BYTES, 0);
     td_bytes body = end->body;
     event what = {.kind = EVENT_HTTP,
                   .what = self->name,
@@ -174,11 +174,11 @@ static void record(const rest *self, const wire_http_end *end)
         record_failed(self, into, &what, wire_cause_name(end->cause));
     else if (end->status != 200)
         record_failed(self, into, &what, "status");
-    else if (end->is_encoded && inflater_run(decoder, end->body, &body, NULL) != TD_OK)
+    else if (end->is_encoded && inflater_run(inflating, end->body, &body, NULL) != TD_OK)
         record_failed(self, into, &what, "encoding");
     else
         record_body(self, into, &what, end, body);
-    inflater_close(decoder);
+    inflater_close(inflating);
 }
 
 /* ---- begin and end ---- */
