@@ -22,9 +22,10 @@ typedef struct regress_report {
 /* Write the document. */
 void regress_report_describe(const regress_report *report, result_writer *r);
 
-/* Write it as JUnit XML, with a case for each topic and symbol. TD_E_IO, TD_E_NOSPACE. */
-TD_MUST_USE td_result regress_report_junit(const regress_comparison *found, td_io io,
-                                           const char *path, td_err *err);
+/* Write it as JUnit XML, with a case for each topic and symbol, and one for each decoder that
+ * failed at frames. TD_E_IO, TD_E_NOSPACE. */
+TD_MUST_USE td_result regress_report_junit(const regress_report *report, td_io io, const char *path,
+                                           td_err *err);
 
 /* 1 if a frame differs or a decoder failed at a frame. */
 int regress_report_differs(const regress_report *report);

@@ -90,19 +90,46 @@ static td_result add_case(td_buf *out, const regress_stream *of, td_err *err)
     return of->is_different ? add_failure(out, of, err) : TD_OK;
 }
 
+/* Adds a case for a user's decoder that failed at frames, which the comparison may not show: the
+ * frames may have failed before, too. */
+static td_result add_decoder(td_buf *out, const user_decoder *failed, td_err *err)
+{
+    char first[DECODER_FIRST_BYTES];
+    const uint64_t failures = user_decoder_failures(failed);
+    if (failures == 0)
+        return TD_OK;
+    add_text(out, "  <testcase classname=\"decoder\" name=\"");
+    add_name(out, user_decoder_name(failed));
+    td_result rc = td_buf_printf(out, err,
+                                 "\">\n    <failure type=\"decoder\" message=\"failed at %" PRIu64
+                                 " %s\">the first: ",
+                                 failures, failures == 1 ? "frame" : "frames");
+    user_decoder_first_text(failed, first);
+    add_name(out, first);
+    add_text(out, "\n</failure>\n  </testcase>\n");
+    return rc;
+}
+
 static td_result append(void *user, td_file *file, td_err *err)
 {
-    const regress_comparison *found = user;
+    const regress_report *report = user;
+    const regress_comparison *found = &report->found;
+    const user_decoder *const decoders[] = {report->was_decoder, report->is_decoder};
     td_buf text;
     size_t failures = 0;
+    size_t failed_decoders = 0;
     td_buf_init(&text, CASE_BYTES);
     for (size_t i = 0; i < found->stream_count; i++)
         failures += found->streams[i]->is_different;
+    for (size_t i = 0; i < 2; i++)
+        failed_decoders += user_decoder_failures(decoders[i]) > 0;
     td_result rc =
         td_buf_printf(&text, err,
                       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tapedeck "
                       "regress\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n",
-                      found->stream_count, failures);
+                      found->stream_count + failed_decoders, failures + failed_decoders);
+    for (size_t i = 0; i < 2 && rc == TD_OK; i++)
+        rc = add_decoder(&text, decoders[i], err);
     for (size_t i = 0; i < found->stream_count && rc == TD_OK; i++) {
         rc = add_case(&text, found->streams[i], err);
         if (rc == TD_OK)
@@ -113,9 +140,9 @@ static td_result append(void *user, td_file *file, td_err *err)
     return rc == TD_OK ? td_io_append(file, "</testsuite>\n", 13, err) : rc;
 }
 
-td_result regress_report_junit(const regress_comparison *found, td_io io, const char *path,
+td_result regress_report_junit(const regress_report *report, td_io io, const char *path,
                                td_err *err)
 {
-    td_result rc = td_io_write_file(io, path, TD_OPEN_CREATE, append, (void *)found, err);
+    td_result rc = td_io_write_file(io, path, TD_OPEN_CREATE, append, (void *)report, err);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "JUnit report '%s'", path);
 }

@@ -302,6 +302,15 @@ uint64_t user_decoder_failures(const user_decoder *self)
     return sum;
 }
 
+void user_decoder_first_text(const user_decoder *self, char out[DECODER_FIRST_BYTES])
+{
+    const decoder_failure *first = &self->first;
+    char when[TD_TIME_TEXT_BYTES];
+    td_time_format(first->recv_ns, when);
+    (void)snprintf(out, DECODER_FIRST_BYTES, "%s at %s, %s%s%s", decode_reason_name(first->reason),
+                   when, first->stream, first->text[0] == '\0' ? "" : ": ", first->text);
+}
+
 void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r)
 {
     if (self == NULL || self->kind == NULL) {

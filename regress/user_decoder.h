@@ -72,6 +72,14 @@ void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame);
 /* Frames at which the decoder failed: crashed + hung + garbage + unstable; 0 for NULL. */
 uint64_t user_decoder_failures(const user_decoder *self);
 
+/* The first failure in words, "crashed at TIME, feed/topic/symbol: exit status 7". Call if there
+ * are failures. */
+enum {
+    DECODER_FIRST_BYTES =
+        DECODER_FAILURE_BYTES + LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 64
+};
+void user_decoder_first_text(const user_decoder *self, char out[DECODER_FIRST_BYTES]);
+
 /* Add the findings as the member `name` of an open object: counts by reason and the first failure;
  * null for the built-in decoder and for NULL. In text, one line, or nothing if nothing failed. */
 void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r);

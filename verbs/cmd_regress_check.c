@@ -290,7 +290,7 @@ static td_result conclude(check_command *command, td_err *err)
     td_result rc = TD_OK;
     regress_report_describe(report, &command->verb->result);
     if (command->junit_file != NULL)
-        rc = regress_report_junit(&command->report.found, io_posix(), command->junit_file, err);
+        rc = regress_report_junit(&command->report, io_posix(), command->junit_file, err);
     if (rc == TD_OK)
         rc = cut(command, err);
     if (command->report.totals.is_damaged)

@@ -389,7 +389,11 @@ describe("failures", { concurrency: 3 }, () => {
       const { decoder, env } = make(t, mark, what);
       // One decoder of each kind gets all frames, on two threads; the others get PART.
       const isWhole = what === "member" || what === "os._exit(7)";
-      const args = [...decoder, ...timeout, ...(isWhole ? ["-j", "2"] : [...PART, "-j", "1"])];
+      const junit = path.join(temporary(t), "junit.xml");
+      const args = [
+        ...[...decoder, ...timeout, "--junit", junit],
+        ...(isWhole ? ["-j", "2"] : [...PART, "-j", "1"]),
+      ];
       const report = await diff(t, archive, args, { status: 1, env });
       const all = isWhole ? (await v5()).total : total;
       assert.deepEqual(
@@ -412,6 +416,15 @@ describe("failures", { concurrency: 3 }, () => {
           [kind, `v5-linear/publicTrade/${row.symbol}`, row.recv_ns]
         );
         assert.match(failure.what ?? "", text);
+        // The report for CI names the failure, too.
+        const [, words] = fs
+          .readFileSync(junit, "utf8")
+          .match(
+            /<testcase classname="decoder" name="[^"]+">\n +<failure type="decoder" message="failed at 1 frame">the first: (.*)\n<\/failure>/
+          );
+        assert.match(words, new RegExp(`^${kind} at 2026-[^ ]+, v5-linear/publicTrade/`));
+        if (failure.what !== null && /^[\w ()]*$/.test(failure.what))
+          assert.ok(words.endsWith(`: ${failure.what}`), words);
       }
     });
 
