@@ -3,7 +3,7 @@
 
 import { runVerb } from "./api.js";
 import { copyText, el } from "./dom.js";
-import { SECOND } from "./time.js";
+import { isoTime, SECOND } from "./time.js";
 
 // Quote a word for a shell.
 function quote(word) {
@@ -40,6 +40,9 @@ export function warmUpBegin(ns) {
   return ns > WARM_UP ? ns - WARM_UP : 0n;
 }
 
+// Times in ns of a command's options, as people read and write them.
+const TIME_OPTIONS = /(--(?:from|to|at)[= ])(\d{16,19})(?= |$)/g;
+
 // A command with a button that copies it.
 export class CommandText {
   #code = el("code");
@@ -51,7 +54,10 @@ export class CommandText {
   element = el("div", { class: "command", hidden: true }, this.#code, this.#button);
 
   set(text) {
-    this.#code.textContent = text;
+    this.#code.textContent = text.replace(
+      TIME_OPTIONS,
+      (_, option, ns) => option + isoTime(BigInt(ns))
+    );
     this.element.hidden = text === "";
   }
 }

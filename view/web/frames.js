@@ -4,6 +4,7 @@
 import { stringifyJson } from "./api.js";
 import { bandOptions, escapeGlob, VerbRun } from "./command.js";
 import { delayed, el } from "./dom.js";
+import { Summaries } from "./summaries.js";
 import { formatSpan, formatTime, SECOND } from "./time.js";
 import { isSameFrame, VerdictPart } from "./verdict.js";
 
@@ -133,6 +134,7 @@ export class FramesPanel {
   // if isWhole. null: there is no search.
   #search = null;
   #chosen = -1;
+  #summaries = new Summaries(() => this.#drawRows());
   #isShown = false;
   #loaded = ""; // cursor and selection of the list
   #run = new VerbRun();
@@ -270,6 +272,7 @@ export class FramesPanel {
     if (search !== null) search.isWhole = frames.length < SEARCH_FRAMES;
     this.#loaded = wanted;
     this.#frames = frames;
+    if (search === null) this.#summarize(frames);
     this.#list.scrollTop = 0;
     const isAtCursor = this.#wanted !== null && BigInt(this.#wanted.recv_ns) === cursor;
     const index = isAtCursor ? frames.findIndex((frame) => isSameFrame(frame, this.#wanted)) : 0;
@@ -286,6 +289,7 @@ export class FramesPanel {
     if (frames === null) return;
     if (search !== null) search.isWhole = frames.length < LOAD_FRAMES;
     const left = Math.max(0, this.#frames.length + frames.length - LIST_MAX);
+    if (search === null) this.#summarize(frames);
     this.#frames = [...this.#frames.slice(left), ...frames];
     this.#list.scrollTop -= left * ROW_HEIGHT;
     this.#choose(frames.length > 0 ? this.#frames.length - frames.length : this.#chosen - left);
@@ -305,10 +309,15 @@ export class FramesPanel {
     );
     if (best === null) return;
     const chosen = Math.max(0, this.#chosen);
+    this.#summarize(best.slice(-LOAD_FRAMES));
     this.#frames = [...best, ...this.#frames].slice(0, LIST_MAX);
     this.#list.scrollTop += best.length * ROW_HEIGHT;
     this.#choose(best.length > 0 ? best.length - 1 : Math.min(chosen, this.#frames.length - 1));
     if (best.length === 0) this.#summary.textContent += "; no older frame";
+  }
+
+  #summarize(frames) {
+    this.#summaries.load(frames, this.#selection());
   }
 
   // ---- search ----
@@ -390,7 +399,9 @@ export class FramesPanel {
         el("span", { text: formatTime(frame.recv_ns).slice(11) }),
         el("span", { text: frame.dir }),
         el("span", { text: frame.symbol ? `${frame.topic} ${frame.symbol}` : frame.topic }),
-        el("span", { text: (frame.data ?? frame.data_hex).slice(0, 120) })
+        el("span", {
+          text: this.#summaries.of(frame) ?? (frame.data ?? frame.data_hex).slice(0, 120),
+        })
       );
       row.style.transform = `translateY(${index * ROW_HEIGHT}px)`;
       return row;

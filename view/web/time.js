@@ -25,6 +25,13 @@ export function formatTime(ns, digits = 9) {
   return dateOf(ns).toISOString().slice(0, 19).replace("T", " ") + fraction(ns, digits);
 }
 
+// "2026-11-26T01:22:05.12Z", as short as it is exact: for command lines.
+export function isoTime(ns) {
+  return `${formatTime(ns)
+    .replace(" ", "T")
+    .replace(/\.?0+$/, "")}Z`;
+}
+
 // Digits of the second's fraction that a step of this length needs.
 export function digitsFor(step) {
   let digits = 0;

@@ -141,7 +141,7 @@ describe("notes", () => {
       await page.locator("#tab-commands").click();
       await until(
         page,
-        /^tapedeck note add \S+ --feed v5-linear --topic publicTrade --from \d+ --to \d+ TEXT$/,
+        /^tapedeck note add \S+ --feed v5-linear --topic publicTrade --from [\d-]+T[\d:.]+Z --to [\d-]+T[\d:.]+Z TEXT$/,
         "#panel-commands code"
       );
       assert.deepEqual(faults, []);

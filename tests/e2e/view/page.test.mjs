@@ -91,7 +91,7 @@ describe("page", () => {
       await page.locator("#tab-book").click();
       await until(page, /after the frame of/, "#panel-book");
       const command = await page.locator("#panel-book code").innerText();
-      const from = /--from=(\d+)/.exec(command)[1];
+      const from = /--from=(\d{4}-\S+Z)/.exec(command)[1];
       const { found } = await json(t, [
         "when",
         "-a",
@@ -164,6 +164,7 @@ describe("page", () => {
       await until(page, /publicTrade/, "#panel-frames");
       await page.locator("#panel-frames").getByText("publicTrade").first().click();
       await until(page, /0\.123456789012345678/, "#panel-frames");
+      await until(page, "Buy 1 @ 0.123456789012345678", ".frame-row");
       assert.equal(await page.locator("script:not([src])").count(), 0);
       assert.deepEqual(faults, []);
     }

@@ -216,7 +216,7 @@ describe("two archives", () => {
       await page.keyboard.press("Enter");
       await page.locator("#panel-differences table").nth(1).waitFor();
       const command = await page.locator("#panel-differences code").last().innerText();
-      const [, from, to] = /^tapedeck diff --from=(\d+) --to=(\d+) --json (?:\S+) (?:\S+)$/.exec(
+      const [, from, to] = /^tapedeck diff --from=(\S+Z) --to=(\S+Z) --json (?:\S+) (?:\S+)$/.exec(
         command
       );
       const found = await json(t, ["diff", east, west, "--from", from, "--to", to, "--json"], {
