@@ -52,7 +52,10 @@ const QUOTES = [
   { colour: "sell", valueOf: (tile, cell) => tile.ask[cell] },
 ];
 const OUTLINES = QUOTES.map((line) => ({ ...line, colour: "page" }));
-const DEPTHS = ["depth-0", "depth-1", "depth-2", "depth-3", "depth-4"];
+// Colours of sizes; depth: of a side that is not known.
+const RAMPS = ["bid", "ask", "depth"];
+const RAMP_STOPS = [0, 1, 2, 3, 4];
+const [BID, ASK, NO_SIDE] = [0, 256, 512]; // offsets in the palette
 const COLOURS = [
   "page",
   "unloaded",
@@ -62,7 +65,7 @@ const COLOURS = [
   "buy",
   "sell",
   "untrusted",
-  ...DEPTHS,
+  ...RAMPS.flatMap((ramp) => RAMP_STOPS.map((stop) => `${ramp}-${stop}`)),
 ];
 
 export class HeatMap extends TimePlot {
@@ -76,7 +79,7 @@ export class HeatMap extends TimePlot {
   #columns = []; // parts: see MarketTiles.parts
   #rows = [];
   #images = new Map(); // in the order of their last use
-  #palette = new Uint32Array(256);
+  #palette = new Uint32Array(256 * RAMPS.length);
   #paletteOf = null; // the colours that the palette and the images were made of
   #groups = new WeakMap(); // of a tile: bubbles by the size of their cells
   #logs = new WeakMap(); // of a tile: logarithms of its runs' sizes
@@ -91,9 +94,10 @@ export class HeatMap extends TimePlot {
   }
 
   #makePalette() {
-    const stops = DEPTHS.map((name) => this.pixels[name]);
     this.#palette = this.#palette.map((_, index) => {
-      const at = (index / 255) * (stops.length - 1);
+      const ramp = RAMPS[index >> 8];
+      const stops = RAMP_STOPS.map((stop) => this.pixels[`${ramp}-${stop}`]);
+      const at = ((index & 255) / 255) * (stops.length - 1);
       const stop = Math.min(stops.length - 2, Math.floor(at));
       const mix = (shift) =>
         Math.round(
@@ -319,16 +323,30 @@ export class HeatMap extends TimePlot {
     const factor = 255 / (Math.log(this.scale.high) - low);
     const top = (block + 1) * BLOCK_ROWS - 1 - tile.base;
     const { runRow, runFirst, runLast } = tile;
+    const askRows = this.#askRowsOf(tile);
     for (let run = 0; run < runRow.length; run++) {
       const y = top - runRow[run];
       if (y < 0 || y >= BLOCK_ROWS) continue;
       const level = Math.max(0, Math.min(255, Math.round((logs[run] - low) * factor)));
-      const colour = this.#palette[level];
-      for (let x = runFirst[run]; x <= runLast[run]; x++) pixels[y * TILE_CELLS + x] = colour;
+      // Comparisons with NaN are false.
+      const row = tile.base + runRow[run];
+      for (let x = runFirst[run]; x <= runLast[run]; x++) {
+        const side = row < askRows[x] ? BID : row >= askRows[x] ? ASK : NO_SIDE;
+        pixels[y * TILE_CELLS + x] = this.#palette[side + level];
+      }
     }
     const canvas = new OffscreenCanvas(TILE_CELLS, BLOCK_ROWS);
     canvas.getContext("2d").putImageData(image, 0, 0);
     return canvas.transferToImageBitmap();
+  }
+
+  // For each column the row of its best ask: lower rows are bids. NaN: no best price is known.
+  #askRowsOf(tile) {
+    return Float64Array.from(tile.ask, (ask, column) =>
+      Number.isNaN(ask)
+        ? this.#rowAt(tile.bid[column], tile.height) + 1
+        : this.#rowAt(ask, tile.height)
+    );
   }
 
   #logsOf(tile) {

@@ -579,9 +579,17 @@ state.listen((changed) => {
   showStatusSoon();
 });
 
+// A little earlier than the last frame of the chosen market's book, after which no book is known:
+// while the view follows, the cursor is there.
+function newestNs() {
+  const { market } = choice;
+  const last = market === undefined ? archive.last_ns : bandTime(market, archive.sides).last;
+  return last - state.span / 50n;
+}
+
 setInterval(() => {
   if (state.follow && archive?.is_recording && !document.hidden)
-    state.set({ from: nowNs() - state.span, to: nowNs() });
+    state.set({ from: nowNs() - state.span, to: nowNs(), cursor: newestNs() });
 }, FOLLOW_MS);
 setInterval(showAge, 1000);
 setInterval(() => {

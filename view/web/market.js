@@ -60,6 +60,7 @@ export class MarketPanel {
   #empty = el("p", { hidden: true, text: "The archive has no book of a single symbol." });
   #value = el("p", { class: "value", role: "status" });
   #area = el("div", { class: "map-area" });
+  #frame = el("div", { class: "map" }); // of the map, whose size it determines
   #ladder = el("div", {
     class: "depth",
     tabindex: 0,
@@ -116,8 +117,9 @@ export class MarketPanel {
         }),
         this.#ladder
       ),
-      this.#map.canvas
+      this.#frame
     );
+    this.#frame.append(this.#map.canvas);
     panel.append(
       el(
         "div",
@@ -156,7 +158,7 @@ export class MarketPanel {
       this.#value,
       this.#area
     );
-    for (const target of [this.#area, plot])
+    for (const target of [this.#frame, plot])
       new ResizeObserver(() => this.#resize()).observe(target);
     state.listen((changed) => {
       if (this.#isShown && !(changed.size === 1 && changed.has("tab"))) this.update();
@@ -184,10 +186,10 @@ export class MarketPanel {
   }
 
   #resize() {
-    if (this.#isShown && this.#area.clientHeight > 0)
+    if (this.#isShown && this.#frame.clientHeight > 0)
       this.#map.resize(
         Math.max(50, this.#plot.clientWidth),
-        Math.max(MAP_HEIGHT_MIN, this.#area.clientHeight)
+        Math.max(MAP_HEIGHT_MIN, this.#frame.clientHeight)
       );
   }
 

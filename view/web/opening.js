@@ -33,6 +33,8 @@ export async function openingView(sides, search) {
   const begin = await search(source, key, earliest, LEVEL, last).catch(() => null);
   const from = begin ?? earliest;
   const margin = (last - from) / 50n + SECOND / 2n;
-  const time = { from: from - margin, to: last + margin, cursor: last };
+  // A little earlier than the last frame: after it no book is known.
+  const cursor = last - (last - from) / 50n;
+  const time = { from: from - margin, to: last + margin, cursor };
   return { ...time, band: key, market: key, tab: "market" };
 }

@@ -119,6 +119,61 @@ describe("market", { skip }, () => {
     assert.deepEqual(faults, []);
   });
 
+  test("bids are blue, asks are orange", async (t) => {
+    const { page, faults, isLoading } = await shown(t, browser, archive);
+    await page.locator("#panel-market label").filter({ hasText: "trades" }).click();
+    await page.locator("#panel-market label").filter({ hasText: "candles" }).click();
+    await until(page, /bid [\d,.]+; ask/, "#panel-market .value");
+    /** How much redder than blue the upper and the lower quarter of the map are. */
+    const redness = () =>
+      page.locator("#panel-market canvas").evaluate((canvas) => {
+        const context = Object.assign(document.createElement("canvas"), {
+          width: canvas.width,
+          height: canvas.height,
+        }).getContext("2d", { willReadFrequently: true });
+        context.drawImage(canvas, 0, 0);
+        const mean = (part) => {
+          const { data } = context.getImageData(
+            canvas.width / 2,
+            Math.round(part * (canvas.height - 80)),
+            200,
+            Math.round((canvas.height - 80) / 4)
+          );
+          let sum = 0;
+          for (let at = 0; at < data.length; at += 4) sum += data[at] - data[at + 2];
+          return sum / (data.length / 4);
+        };
+        return [mean(0), mean(0.75)];
+      });
+    await eventually("both sides are drawn", async () => {
+      const [upper, lower] = await redness();
+      return !isLoading() && upper > 5 && lower < -5;
+    });
+    assert.deepEqual(faults, []);
+  });
+
+  test("a window of 400 px is one column: nothing is covered, and lists have a height", async (t) => {
+    const { page, faults } = await shown(t, browser, archive, {
+      viewport: { width: 400, height: 800 },
+    });
+    await until(page, /bid [\d,.]+; ask/, "#panel-market .value");
+    const boxOf = (selector) => page.locator(selector).first().boundingBox();
+    const [value, map, button] = [
+      await boxOf("#panel-market .value"),
+      await boxOf("#panel-market canvas"),
+      await boxOf("#panel-market .beside button"),
+    ];
+    assert.ok(value.y + value.height <= map.y + 1 && map.y + map.height <= button.y + 1);
+    assert.ok(map.height >= 300);
+    assert.ok((await boxOf("#panel-market .depth")).height >= 200);
+    await page.locator("#tab-frames").click();
+    await page.locator(".frame-row").first().waitFor();
+    assert.ok((await boxOf(".frame-list")).height >= 200);
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 400);
+    await checkAccess(page);
+    assert.deepEqual(faults, []);
+  });
+
   for (const colorScheme of ["light", "dark"])
     test(`axe-core has no serious finding, ${colorScheme}`, async (t) => {
       const { page, faults } = await shown(t, browser, archive, {

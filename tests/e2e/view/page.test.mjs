@@ -234,6 +234,11 @@ describe("page", () => {
         "the range follows",
         async () => (await page.locator("#range").innerText()) !== before
       );
+      // The cursor, and with it the book beside the market, is the newest one.
+      await until(page, /bid [\d,.]+; ask [\d,.]+/, "#panel-market .value");
+      const cursorOf = () => Number(/cursor=(\d+)/.exec(page.url())[1]);
+      const cursor = cursorOf();
+      await eventually("the cursor follows", () => cursorOf() > cursor);
       await page.locator("#follow").click();
       await page.locator("#tab-gaps").click();
       await eventually("the gap is listed", async () => {
