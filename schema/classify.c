@@ -998,6 +998,20 @@ void classify_inbound(classifier *c, json_parser *parser, const family *of, td_b
         classify_indexed(&j);
 }
 
+void classify_answer(classifier *c, json_parser *parser, const family *of, td_bytes frame,
+                     td_bytes topic, uint64_t at_ns, classification *out)
+{
+    const job j = {c,     parser, json_parser_tokens(parser), of, &exchange_of(of)->frames, {0},
+                   at_ns, out};
+    members m;
+    *out = (classification){.frame_class = CLASS_UNKNOWN, .success = -1};
+    if (json_parser_index(parser, frame, JSON_PADDED) != TD_OK || json_char(j.index, 0) != '{')
+        return;
+    read_object(&m, j.keys, parser, 0);
+    out->frame_class = CLASS_DATA;
+    (void)fill_data(&j, &m, topic);
+}
+
 int frame_begins_as_data(const family *of, td_bytes frame)
 {
     td_bytes start = exchange_of(of)->frames.data_start;

@@ -44,6 +44,11 @@ void classifier_close(classifier *c);
 void classify_inbound(classifier *c, json_parser *parser, const family *of, td_bytes frame,
                       td_bytes asked, uint64_t at_ns, classification *out);
 
+/* Classify an answer of order entry that does not name its topic: as data of this topic, if the
+ * frame is an object; else unknown. */
+void classify_answer(classifier *c, json_parser *parser, const family *of, td_bytes frame,
+                     td_bytes topic, uint64_t at_ns, classification *out);
+
 /* Stable name of a class ("data", "ack"). */
 const char *frame_class_name(frame_class c);
 

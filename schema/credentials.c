@@ -105,6 +105,8 @@ refusal dialect_check_auth(const dialect_request *request, const char *secret, u
     TD_ASSERT(request->kind == REQUEST_AUTH);
     const credential_paths *paths = &request->dialect->credentials;
     sent_credentials sent;
+    if (request->dialect->signed_text == NULL) /* it is not known what a client signs */
+        return secret == NULL ? REFUSAL_NONE : REFUSAL_BAD_KEY;
     if (paths->key != NULL)
         sent = (sent_credentials){member_of(request, paths->key), member_of(request, paths->time),
                                   member_of(request, paths->signature)};

@@ -341,6 +341,12 @@ void decoder_classify_as(decoder *d, const family *of, td_bytes topic, td_bytes 
     classify_inbound(d->classifier, d->parser, of, frame, topic, at_ns, out);
 }
 
+void decoder_classify_answer(decoder *d, const family *of, td_bytes topic, td_bytes frame,
+                             uint64_t at_ns, classification *out)
+{
+    classify_answer(d->classifier, d->parser, of, frame, topic, at_ns, out);
+}
+
 /* Classify an inbound frame that may be bare. */
 static void classify_bare(decoder *d, const family *of, td_bytes frame, uint64_t at_ns,
                           classification *out)

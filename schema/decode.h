@@ -67,6 +67,10 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir 
 void decoder_classify_as(decoder *d, const family *of, td_bytes topic, td_bytes frame,
                          uint64_t at_ns, classification *out);
 
+/* Classify an answer about orders that does not name its topic (schema/classify.h). */
+void decoder_classify_answer(decoder *d, const family *of, td_bytes topic, td_bytes frame,
+                             uint64_t at_ns, classification *out);
+
 /* 1 if decoder_classify() tries to inflate this inbound frame; that may take a thousand times as
  * long as the frame's size suggests. A pong that is text (frame_keys.pong) is not inflated. */
 int decoder_inflates(const family *of, td_bytes frame);

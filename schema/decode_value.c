@@ -354,6 +354,13 @@ int decode_field(td_arena *memory, const field_row *field, json_value value, msg
         }
         return 1;
     }
+    json_value element;
+    json_iter it = json_iter_of(value);
+    if ((field->flags & FIELD_LISTED) != 0 && json_type_of(value) == JSON_ARRAY) {
+        if (!json_next(&it, NULL, &element))
+            return 1;
+        value = element;
+    }
     if (!value_text(field, value, &text, &is_absent))
         return refuse(why, DECODE_WRONG_TYPE, value, field);
     if (is_absent)

@@ -483,8 +483,7 @@ static const char *fault_of(const dialect *made)
         return "topics are asked for, or authentication subscribes to all of them:";
     if ((made->ask_auth == NULL) != (made->signed_text == NULL))
         return "auth in ask and signed belong together:";
-    if (made->signed_text == NULL &&
-        (made->has_query || made->covering == COVER_ALL || has_request(made, REQUEST_AUTH)))
+    if (made->signed_text == NULL && (made->has_query || made->covering == COVER_ALL))
         return "credentials need signed:";
     if ((is_in_parts || made->has_symbol_lists) && !made->has_parts)
         return "$name, $symbols, $symbol_list, $parameter and symbol_lists need the property "

@@ -82,6 +82,7 @@ static const document_word FIELD_FLAGS[] = {
     {"scale_varies", FIELD_SCALE_VARIES},
     {"below", FIELD_NEXT_NUMBER},
     {"per_connection", FIELD_PER_CONNECTION},
+    {"listed", FIELD_LISTED},
 };
 
 /* A word after a field's type: its unit, its scale ("e4") or a flag. */
@@ -410,7 +411,9 @@ static td_result read_topic(document_node mapping, void *row, td_err *err)
         rc = check_topic(mapping, out, err);
     /* Frames spell topics as requests do, unless the symbol is in another member. */
     out->list = r->out->exchange->frames.list;
-    out->bare = r->out->exchange->frames.bare_count > 0 ? &r->out->exchange->frames : NULL;
+    out->bare = r->out->exchange->frames.bare_count > 0 && out->type != MSG_ORDER_ENTRY
+                    ? &r->out->exchange->frames
+                    : NULL;
     if (out->symbol_path == NULL)
         out->spelling = r->out->dialect->spelling;
     return rc == TD_OK && out->snapshot_reply != NULL

@@ -196,6 +196,7 @@
     X(HIGH_PRICE_52W, "high_price_52w", DECIMAL)                                                   \
     X(HIGH_PRICES, "high_prices", JSON)                                                            \
     X(HREF, "href", TEXT)                                                                          \
+    X(HTTP_STATUS, "http_status", INTEGER)                                                         \
     X(ICEBERG_LEAVES_SIZE, "iceberg_leaves_size", DECIMAL)                                         \
     X(ICEBERG_SIZE, "iceberg_size", DECIMAL)                                                       \
     X(LEVEL_ID, "id", TEXT)                                                                        \

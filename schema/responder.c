@@ -102,7 +102,7 @@ static td_result check_request(responder *r, const responder_client *client,
     TD_ASSERT(reply->refused == REFUSAL_NONE);
     if (request->kind == REQUEST_UNKNOWN || request->kind == REQUEST_ORDER)
         reply->refused = REFUSAL_INVALID_OP;
-    else if (parsed != TD_OK)
+    else if (parsed != TD_OK && (request->kind != REQUEST_AUTH || client->dialect->signed_text))
         reply->refused = REFUSAL_INVALID_ARGS;
     else if (request->kind == REQUEST_SUBSCRIBE || request->kind == REQUEST_UNSUBSCRIBE)
         return check_topics(r, client, request, reply, err);

@@ -98,6 +98,8 @@ enum {
     /* The time at which a connection sends the frame, at the top of it: two connections bring one
      * frame with different ones, so it is no part of a frame's identity (tape/lines.h). */
     FIELD_PER_CONNECTION = 1 << 6,
+    /* The value may be a list, of which the first element counts. */
+    FIELD_LISTED = 1 << 7,
 };
 
 /* The value of a number of a FIELD_NEXT_NUMBER. */

@@ -119,6 +119,8 @@ static const char *field_fault(const field_row *field)
     if ((field->flags & FIELD_NEXT_NUMBER) != 0 &&
         (field->type != FIELD_INTEGER || field->member != MEMBER_PREV_SEQ))
         return "only an integer that is prev_seq is below:";
+    if (field->type != FIELD_TEXT && (field->flags & FIELD_LISTED) != 0)
+        return "only a text is listed:";
     if (field->type == FIELD_JSON && (field->flags & FIELD_INHERITED) != 0)
         return "json is not inherited:";
     return NULL;

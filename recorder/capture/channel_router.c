@@ -11,6 +11,7 @@
 #include "base/row_table.h"
 #include "base/url.h"
 #include "format/segment_name.h"
+#include "recorder/capture/order_requests.h"
 #include "schema/decode.h"
 #include "schema/dialect.h"
 
@@ -46,6 +47,7 @@ struct channel_router {
     uint32_t channel_count;                           /* including channel 0, of events */
     uint32_t topic_channel_count;                     /* counted towards LIMIT_TOPIC_CHANNELS */
     row_table by_key;
+    order_requests *orders;
     find_begun_fn *find; /* NULL: topics are not asked for */
     void *user;
 };
@@ -62,6 +64,7 @@ channel_router *channel_router_open(const char *feed, const family *of)
     r->family = of;
     r->decoder = decoder_open();
     r->parser = json_parser_open(0);
+    r->orders = order_requests_open(of, r->parser);
     r->events = (channel_info){.feed = r->feed,
                                .family = of->name,
                                .dir = CHANNEL_EVENT,
@@ -88,6 +91,7 @@ void channel_router_close(channel_router *router)
     if (router == NULL)
         return;
     channel_router_forget(router);
+    order_requests_close(router->orders);
     decoder_close(router->decoder);
     json_parser_close(router->parser);
     row_table_fini(&router->by_key);
@@ -358,6 +362,19 @@ static void classify_begun(channel_router *r, const feed_frame *frame, classific
     td_buf_fini(&spelled);
 }
 
+/* Note a client's request; classify an answer that does not name its op by its request. */
+static void classify_order(channel_router *r, const feed_frame *frame, classification *what)
+{
+    if (frame->dir == CHANNEL_OUT) {
+        order_requests_note(r->orders, frame, what->topic.row);
+        return;
+    }
+    const topic_row *row = order_requests_find(r->orders, frame);
+    if (row != NULL)
+        decoder_classify_answer(r->decoder, r->family, td_bytes_str(row->pattern), frame->bytes,
+                                frame->recv_ns, what);
+}
+
 void channel_router_ask(channel_router *router, find_begun_fn *find, void *user)
 {
     router->find = find;
@@ -382,6 +399,8 @@ void channel_router_route(channel_router *router, feed_frame *frame, channel_rou
                          &what);
         if (TD_UNLIKELY(what.is_open))
             classify_begun(router, frame, &what);
+        if (TD_UNLIKELY(frame->dir == CHANNEL_OUT || what.topic.row == NULL))
+            classify_order(router, frame, &what);
     }
     *out = (channel_route){.frame_class = what.frame_class};
     frame->publish_ns = what.exchange_ns != 0 ? what.exchange_ns : frame->recv_ns;

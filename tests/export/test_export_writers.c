@@ -111,6 +111,7 @@ static void test_trades_have_markets(void **state)
         {"binance-spot", "binance", "depth@100ms"},
         {"binance-usdm-private", NULL, NULL},
         {"binance-spot-private", NULL, NULL},
+        {"binance-usdm-api", NULL, NULL},
         {"coinbase-advanced", "coinbase", "level2"},
         {"deribit", "deribit", "book.100ms"},
     };

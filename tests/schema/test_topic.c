@@ -59,6 +59,7 @@ static void test_families(void **state)
         {"binance-usdm-private", DIALECT_COUNT, NULL, "wss://fstream.binance.com/private/ws", NULL},
         {"binance-spot-private", DIALECT_COUNT, NULL, "wss://ws-api.binance.com:443/ws-api/v3",
          NULL},
+        {"binance-usdm-api", DIALECT_COUNT, NULL, "wss://ws-fapi.binance.com/ws-fapi/v1", NULL},
         {"bitstamp", DIALECT_COUNT, "wss://ws.bitstamp.net/", NULL, NULL},
         {"coinbase-advanced", DIALECT_COUNT, "wss://advanced-trade-ws.coinbase.com", NULL, NULL},
         {"deribit", DIALECT_COUNT, "wss://www.deribit.com/ws/api/v2", NULL,

@@ -318,7 +318,7 @@ static void test_limits(void **state)
 /* 1 for the families of accounts that the simulator does not have. */
 static int is_without_simulator(const char *name)
 {
-    return strstr(name, "-private") != NULL &&
+    return (strstr(name, "-private") != NULL || strstr(name, "-api") != NULL) &&
            (strncmp(name, "binance-", 8) == 0 || strncmp(name, "kraken-", 7) == 0);
 }
 

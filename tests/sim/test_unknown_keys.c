@@ -64,7 +64,7 @@ static td_result read_exchange(void *user, td_bytes name, const exchange_row **o
 /* 1 for the families of accounts that the simulator does not have. */
 static int is_without_simulator(const char *name)
 {
-    return strstr(name, "-private") != NULL &&
+    return (strstr(name, "-private") != NULL || strstr(name, "-api") != NULL) &&
            (strncmp(name, "binance-", 8) == 0 || strncmp(name, "kraken-", 7) == 0);
 }
 

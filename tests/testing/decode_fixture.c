@@ -26,11 +26,33 @@ void decoder_pair_close(decoder_pair *pair)
     decoder_close(pair->rows);
 }
 
+/* The topic of an answer about orders that does not name it: "private/buy" of
+ * "private-buy.refused.json". */
+static const topic_row *row_named(const family *of, const char *name)
+{
+    const topic_row *found = NULL;
+    for (size_t i = 0; of->op_is_topic && i < of->topic_count; i++) {
+        const topic_row *row = &of->topics[i];
+        const size_t size = strlen(row->pattern);
+        size_t same = 0;
+        while (same < size && (name[same] == row->pattern[same] ||
+                               (name[same] == '-' && row->pattern[same] == '/')))
+            same++;
+        if (row->type == MSG_ORDER_ENTRY && same == size && name[size] == '.' &&
+            (found == NULL || size > strlen(found->pattern)))
+            found = row;
+    }
+    return found;
+}
+
 void classify_as_named(decoder *d, const family *of, td_bytes frame, uint64_t at_ns,
                        const char *name, classification *what)
 {
     char topic[LIMIT_TOPIC_BYTES];
     decoder_classify(d, of, frame, CHANNEL_IN, at_ns, what);
+    const topic_row *row = what->frame_class == CLASS_DATA ? NULL : row_named(of, name);
+    if (row != NULL)
+        decoder_classify_answer(d, of, td_bytes_str(row->pattern), frame, at_ns, what);
     const td_bytes begun = what->exchange_topic;
     if (!what->is_open)
         return;

@@ -51,7 +51,7 @@ const REASONS = [
     "the simulator sends the topics of one symbol",
   ],
   [
-    "binance-(usdm|spot)-private|kraken-v[12]-private",
+    "binance-(usdm|spot)-private|binance-usdm-api|kraken-v[12]-private",
     ".*",
     ["simulated", "served", "continuity"],
     "the simulator has no account of this exchange",
@@ -83,8 +83,8 @@ const REASONS = [
   ],
   ["v5-trade", ".*", ["simulated", "served"], "a recorder sends no orders"],
   [
-    "okx",
-    "order|.*-orders?|mass-cancel",
+    "okx|deribit",
+    "order|.*-orders?|mass-cancel|private/.*",
     ["simulated", "served", "continuity"],
     "a recorder sends no orders, and answers have no order",
   ],
