@@ -251,14 +251,14 @@ static int is_private(msg_type type)
 
 static int wants_channel(void *user, const channel_info *info)
 {
-    const serve *server = user;
     const frame_role role = channel_role(info);
+    const family *of = family_find(td_bytes_str(info->family));
+    (void)user;
     if (role == ROLE_OUT || role == ROLE_CONTROL)
         return 1;
-    const served_topic *topic =
-        serve_feeds_topic(server->options.feeds, info->feed, info->topic, info->symbol);
-    return role == ROLE_DATA && topic != NULL && topic->row != NULL &&
-           (topic->row->type == MSG_ORDER_ENTRY || is_private(topic->row->type));
+    const topic_row *row =
+        role == ROLE_DATA && of != NULL ? family_topic_named(of, info->topic) : NULL;
+    return row != NULL && (row->type == MSG_ORDER_ENTRY || is_private(row->type));
 }
 
 static td_result read_order(serve_causes *causes, const frame_ref *frame, const msg_record *record,
@@ -342,7 +342,6 @@ static td_result read_recording(const serve *server, cursor_options reading, ser
     reading.reads = TAPE_READS_ALL;
     reading.states = TAPE_STATES_NONE;
     reading.wants_channel = wants_channel;
-    reading.user = (void *)server;
     td_result rc =
         cursor_open(server->options.archive, server->options.wanted, &reading, &tape, err);
     while (rc == TD_OK) {

@@ -37,47 +37,57 @@ for (const [name, session] of Object.entries(SESSIONS)) {
     assert.deepEqual({ requests, refused, unanswered, without_update, unasked }, session.totals);
   });
 
-  npm.test(`serve answers orders of ${name}`, async (t) => {
-    const dir = temporary(t);
-    const { url } = await listening(
-      t,
-      ["serve", await archiveOf(t, session), "--plain", "--speed", "max"],
-      dir
+  for (const how of [
+    ["--speed", "max"],
+    ["--causal", "--json"],
+  ])
+    npm.test(`serve ${how[0]} answers orders of ${name}`, (t) => checkServed(t, session, how));
+}
+
+/** A client that logs in, subscribes, and sends each recorded request with another id gets everything. */
+async function checkServed(t, session, how) {
+  const dir = temporary(t);
+  const { url, program } = await listening(
+    t,
+    ["serve", await archiveOf(t, session), "--plain", ...how],
+    dir
+  );
+  const { WebSocket } = npm.npm("ws");
+  const client = new WebSocket(url + session.path);
+  const got = [];
+  client.on("message", (bytes) => got.push(JSON.parse(String(bytes))));
+  const closed = once(client, "close");
+  await once(client, "open");
+  for (const request of [session.login, session.subscribe].filter((text) => text !== undefined)) {
+    const before = got.length;
+    client.send(request);
+    await eventually("an answer", () => got.length > before);
+  }
+  // Each request, with another id: its recorded answer has that id, though it was sent before.
+  const of = (dir) => session.frames.filter(([, way]) => way === dir).map(([, , data]) => data);
+  const answers = session.orders.map(([, id]) => id).filter((id, i, all) => all.indexOf(id) === i);
+  for (const id of answers) {
+    const ask = of("out").find((frame) => idOf(session, frame) === id);
+    const recorded = of("in").find((frame) => idOf(session, frame) === id);
+    client.send(JSON.stringify(withId(session, ask, `${id}0`)));
+    const expected = withId(session, recorded, `${id}0`);
+    await eventually(`the answer to ${id}`, () =>
+      got.some((frame) => JSON.stringify(frame) === JSON.stringify(expected))
     );
-    const { WebSocket } = npm.npm("ws");
-    const client = new WebSocket(url + session.path);
-    const got = [];
-    client.on("message", (bytes) => got.push(JSON.parse(String(bytes))));
-    const closed = once(client, "close");
-    await once(client, "open");
-    for (const request of [session.login, session.subscribe].filter((text) => text !== undefined)) {
-      const before = got.length;
-      client.send(request);
-      await eventually("an answer", () => got.length > before);
-    }
-    // Each request, with another id: its recorded answer has that id, though it was sent before.
-    const of = (dir) => session.frames.filter(([, way]) => way === dir).map(([, , data]) => data);
-    const answers = session.orders
-      .map(([, id]) => id)
-      .filter((id, i, all) => all.indexOf(id) === i);
-    for (const id of answers) {
-      const ask = of("out").find((frame) => idOf(session, frame) === id);
-      const recorded = of("in").find((frame) => idOf(session, frame) === id);
-      client.send(JSON.stringify(withId(session, ask, `${id}0`)));
-      const expected = withId(session, recorded, `${id}0`);
-      await eventually(`the answer to ${id}`, () =>
-        got.some((frame) => JSON.stringify(frame) === JSON.stringify(expected))
-      );
-    }
-    const updates =
-      session.subscribe === undefined
-        ? []
-        : of("in").filter((frame) => !answers.includes(idOf(session, frame)));
-    await eventually("the updates", () =>
-      updates.every((frame) =>
-        got.some((other) => JSON.stringify(other) === JSON.stringify(JSON.parse(frame)))
-      )
-    );
-    await closed;
-  });
+  }
+  const updates =
+    session.subscribe === undefined
+      ? []
+      : of("in").filter((frame) => !answers.includes(idOf(session, frame)));
+  await eventually("the updates", () =>
+    updates.every((frame) =>
+      got.some((other) => JSON.stringify(other) === JSON.stringify(JSON.parse(frame)))
+    )
+  );
+  await closed;
+  const { stdout } = await program.kill("SIGTERM");
+  if (how[0] !== "--causal") return;
+  const counts = JSON.parse(stdout);
+  assert.deepEqual([counts.unsent, counts.unrecorded], [0, 0]);
+  assert.ok(counts.caused >= answers.length, `${counts.caused} of ${answers.length}`);
 }
