@@ -431,6 +431,6 @@ test("sim --list obeys --families and --symbols; without them it lists all famil
   const all = (await json(t, ["topics", "--json"])).families.map(({ family }) => family);
   assert.deepEqual(
     [...new Set((await listed()).map((row) => row.family))],
-    all.filter((family) => !/^(binance|kraken)-.*-private$/.test(family))
+    all.filter((family) => !/^(binance|kraken)-.*-(private|api)$/.test(family))
   );
 });
