@@ -19,9 +19,10 @@ function soundFrame(family) {
     // Frames of its books have no topic without their connection's requests.
     .filter((n) => family !== "kraken-v2" || n.startsWith("trade"))
     .sort();
-  const good = names.find(
-    (n) => !["raw", "control"].includes(JSON.parse(fs.readFileSync(path.join(dir, n), "utf8")).type)
-  );
+  const typeOf = (n) => JSON.parse(fs.readFileSync(path.join(dir, n), "utf8")).type;
+  const good =
+    names.find((n) => !["raw", "control", "order_entry"].includes(typeOf(n))) ??
+    names.find((n) => typeOf(n) === "order_entry");
   return fs.readFileSync(path.join(dir, good.replace(".out.json", ".json")), "latin1").trimEnd();
 }
 
@@ -54,7 +55,8 @@ function frames(sound, digits) {
     [withMember(sound, "[".repeat(100000)), "limit"],
     [withMember(sound, "7".repeat(digits)), null],
     [withMember(sound, '"\\u003e"'), null],
-    [ofUnknownTopic(sound), "unknown_topic"],
+    // Where a request's method is the topic, another method is none.
+    [ofUnknownTopic(sound), /"method":"order/.test(sound) ? "no_topic" : "unknown_topic"],
     ['{"nobody":"knows"}', "no_topic"],
     [sound, null],
   ];
