@@ -468,7 +468,7 @@ static td_result read_tile_request(const view_request *request, tile_request *ou
 static td_result answer_tiles(view_answers *self, const view_request *request, view_reply *reply,
                               td_err *err)
 {
-    tile_request asked;
+    tile_request asked = {0};
     int needs_frames = 0;
     reply->type = "application/octet-stream";
     (void)pthread_mutex_lock(&self->lock);
