@@ -91,7 +91,7 @@ static td_result check_alone(const archive_writer *w, const archive_listing *lis
     return TD_OK;
 }
 
-/* Refuse to append to a cut: it has one selection, and its gaps are those of that selection. */
+/* Refuse to append to a cut: its gaps are known for its one selection only. */
 static td_result check_not_cut(const archive_writer *w, const archive_listing *listing, td_err *err)
 {
     for (size_t i = 0; i < listing->segment_count; i++) {

@@ -36,7 +36,7 @@ void order_requests_close(order_requests *self)
     td_free(self);
 }
 
-/* The frame's id, as it is written; empty: it has none, or a too long one. */
+/* The frame's id, as it is written; empty: without one, or with a too long one. */
 static td_bytes read_id(const order_requests *self, td_bytes frame)
 {
     json_value root;
@@ -48,7 +48,7 @@ static td_bytes read_id(const order_requests *self, td_bytes frame)
     return text.size <= ID_BYTES ? text : (td_bytes){0};
 }
 
-/* The number of the newest request with this id; count: there is none. */
+/* The number of the newest request with this id; self->count: not found. */
 static size_t find(const order_requests *self, const feed_frame *frame, td_bytes id)
 {
     const size_t known = self->count < ORDER_REQUESTS_MAX ? self->count : ORDER_REQUESTS_MAX;

@@ -107,7 +107,7 @@ static void record_failed(const rest *self, intake *into, event *what, const cha
 
 /* A book whose snapshot a reply is, and the slot whose connection asked for the book. */
 typedef struct found_book {
-    const fetched_book *book; /* NULL: the reply is none */
+    const fetched_book *book; /* NULL: the reply is not one */
     uint16_t feed_index;
     intake_slot *slot;
 } found_book;

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "replay/play/open_requests.h"
 #include "schema/message.h"
 
 typedef struct recent_update {
@@ -19,6 +20,7 @@ struct order_join {
      * index of its number modulo ORDER_JOIN_OPEN_MAX; orders that have ended are not open. */
     joined_order orders[ORDER_JOIN_OPEN_MAX];
     uint64_t first, next;
+    open_requests *unanswered;
     recent_update recent[ORDER_JOIN_RECENT]; /* ring of the last updates, numbered the same way */
     uint64_t updates;
     uint64_t unasked;
@@ -29,11 +31,13 @@ order_join *order_join_open(void (*done)(void *user, const joined_order *order),
     order_join *j = td_alloc_zero(1, sizeof *j);
     j->done = done;
     j->user = user;
+    j->unanswered = open_requests_open(ORDER_JOIN_OPEN_MAX);
     return j;
 }
 
 void order_join_close(order_join *j)
 {
+    open_requests_close(j->unanswered);
     td_free(j);
 }
 
@@ -111,11 +115,13 @@ static int get_decimal(const msg_item *item, msg_member member, td_decimal *out)
 static void on_request(order_join *j, const frame_ref *frame, const msg_record *request)
 {
     const topic_row *row = frame->content.what == NULL ? NULL : frame->content.what->topic.row;
+    const request_name name = request_name_of(frame, request);
+    const uint64_t number = open_requests_add(j->unanswered, &name);
     for (size_t i = 0; i < request->item_count; i++) {
         const msg_item *item = &request->items[i];
         joined_order *order = add_order(j);
         order->feed = frame->channel->info.feed;
-        order->conn = frame->conn;
+        order->request = number;
         order->sent_ns = frame->recv_ns;
         order->index = i;
         order->does = row == NULL ? ORDER_UNSTATED : row->does;
@@ -227,19 +233,17 @@ static void answer_order(order_join *j, joined_order *order, const frame_ref *fr
 
 static void on_answer(order_join *j, const frame_ref *frame, const msg_record *answer)
 {
-    char id[ORDER_JOIN_TEXT_BYTES];
-    uint64_t sent_ns = 0; /* a request's orders have the same sent time */
-    copy_member(id, answer->values, answer->value_count, MEMBER_REQUEST_ID);
+    const request_name name = request_name_of(frame, answer);
+    uint64_t number;
+    if (!open_requests_take(j->unanswered, &name, &number)) {
+        j->unasked++;
+        return;
+    }
     for (uint64_t i = j->first; i < j->next; i++) {
         joined_order *order = order_at(j, i);
-        if (!order->is_open || order->answer_ns != 0 || order->conn != frame->conn ||
-            strcmp(order->request_id, id) != 0 || !td_bytes_is(answer->head.topic, order->op) ||
-            (sent_ns != 0 && order->sent_ns != sent_ns))
-            continue;
-        sent_ns = order->sent_ns;
-        answer_order(j, order, frame, answer);
+        if (order->is_open && order->request == number)
+            answer_order(j, order, frame, answer);
     }
-    j->unasked += sent_ns == 0;
 }
 
 void order_join_frame(order_join *j, const frame_ref *frame)

@@ -1,15 +1,14 @@
 /* Joins a client's requests about orders with their answers and with updates of the orders on
  * private topics.
  *
- * An answer belongs to the oldest unanswered request with the same op and request id on the same
- * connection. An update, on any connection, belongs to a request with the same order id or the same
- * client's own id (order_link_id). A request to place an order is joined with the first such
- * update; a request to cancel, with the first whose status is cancelled; a request to change it,
- * with the first that has the requested price and size (topic_row.does). Other requests have no
- * update.
+ * replay/play/open_requests.h finds the request of an answer. An update, on any connection, belongs
+ * to a request with the same order id or the same client's own id (order_link_id). A request to
+ * place an order is joined with the first such update; a request to cancel, with the first whose
+ * status is cancelled; a request to change it, with the first that has the requested price and size
+ * (topic_row.does). Other requests have no update.
  *
- * An order's code, and whether it is accepted, are those of its entry in the answer, if it has
- * them; else the answer's.
+ * An order's code, and whether it is accepted, come from its entry in the answer, if that has them;
+ * else from the answer itself.
  *
  * Frames must come in the order of their times. At most ORDER_JOIN_OPEN_MAX requests wait; beyond
  * that the oldest is ended unfinished. One thread. */
@@ -43,10 +42,10 @@ typedef struct joined_order {
     uint8_t is_refused;                 /* 1: the answer has another code than 0, or is_accepted is
                                            false */
     uint64_t sent_ns;
-    uint64_t answer_ns;   /* 0: no answer */
-    uint64_t update_ns;   /* 0: no update */
-    uint64_t exchange_ns; /* the exchange's time in the answer; 0: absent */
-    const frame_conn *conn;
+    uint64_t answer_ns;          /* 0: no answer */
+    uint64_t update_ns;          /* 0: no update */
+    uint64_t exchange_ns;        /* the exchange's time in the answer; 0: absent */
+    uint64_t request;            /* its number */
     size_t index;                /* position of the order in its request */
     td_decimal price, size;      /* requested values, which the update must show */
     uint8_t has_price, has_size; /* 1: a value was requested */

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/row_table.h"
+#include "replay/play/open_requests.h"
 
 #define NO_REQUEST UINT32_MAX
 
@@ -17,18 +18,13 @@ typedef struct request_series {
     char *op;             /* of REQUEST_ORDER; "" for other kinds */
     uint32_t first, last; /* numbers of requests */
     uint32_t next;        /* the one that a client sends next, or NO_REQUEST */
-    uint32_t unanswered;  /* the first one that may be unanswered, or NO_REQUEST; only while the
-                             recording is read */
 } request_series;
 
 typedef struct recorded_request {
     uint64_t sent_ns;
-    uint64_t delay_ns;      /* of its first answer; 0: it was not answered */
-    const frame_conn *conn; /* only while the recording is read */
-    char *id;               /* "" if absent */
+    uint64_t delay_ns; /* of its answer; 0: it was not answered */
     uint32_t series;
-    uint32_t next; /* of the series, or NO_REQUEST */
-    uint8_t is_answered;
+    uint32_t next;                /* of the series, or NO_REQUEST */
     size_t frame_at, frame_count; /* its frames: a range of serve_causes.frames */
     serve_client *asker;          /* NULL: no client has sent it, or that one has left */
     char *asked_id;               /* id of the client's request, JSON text; NULL: not sent */
@@ -45,7 +41,9 @@ struct serve_causes {
     size_t series_count;
     recorded_request *requests; /* in the order of the tape */
     size_t request_count;
-    order_name *names; /* only while the recording is read */
+    open_requests *unanswered; /* only while the recording is read; it numbers the requests as they
+                                  are in `requests` */
+    order_name *names;         /* only while the recording is read */
     size_t name_count;
     row_table names_by_text;
     caused_frame *frames; /* by request; of a request in the order of the tape */
@@ -81,13 +79,12 @@ static request_series *get_series(serve_causes *causes, const char *feed, reques
                               .op = td_strndup((const char *)op.data, op.size),
                               .first = NO_REQUEST,
                               .last = NO_REQUEST,
-                              .next = NO_REQUEST,
-                              .unanswered = NO_REQUEST};
+                              .next = NO_REQUEST};
     return found;
 }
 
-static td_result add_request(serve_causes *causes, const frame_ref *frame, request_kind kind,
-                             td_bytes op, td_bytes id, td_err *err)
+static td_result add_request(serve_causes *causes, const frame_ref *frame, const request_name *name,
+                             td_err *err)
 {
     if (causes->request_count == LIMIT_CAUSES) {
         td_err_set(err, TD_E_LIMIT, "the selection has more than %u requests of clients",
@@ -95,14 +92,13 @@ static td_result add_request(serve_causes *causes, const frame_ref *frame, reque
         td_err_hint(err, "select less time with --from and --to");
         return TD_E_LIMIT;
     }
-    request_series *series = get_series(causes, frame->channel->info.feed, kind, op);
-    const uint32_t number = (uint32_t)causes->request_count;
+    request_series *series = get_series(causes, frame->channel->info.feed, name->kind, name->op);
+    const uint32_t number = (uint32_t)open_requests_add(causes->unanswered, name);
+    TD_ASSERT(number == causes->request_count);
     causes->requests =
         td_array_grow(causes->requests, causes->request_count, sizeof *causes->requests);
     causes->requests[causes->request_count++] =
         (recorded_request){.sent_ns = frame->recv_ns,
-                           .conn = frame->conn,
-                           .id = td_strndup((const char *)id.data, id.size),
                            .series = (uint32_t)(series - causes->series),
                            .next = NO_REQUEST};
     if (series->first == NO_REQUEST)
@@ -110,36 +106,19 @@ static td_result add_request(serve_causes *causes, const frame_ref *frame, reque
     else
         causes->requests[series->last].next = number;
     series->last = number;
-    if (series->unanswered == NO_REQUEST)
-        series->unanswered = number;
     return TD_OK;
 }
 
-/* The oldest unanswered request of a connection that the answer fits: of this kind and op, and, if
- * both have one, with this id. */
-static uint32_t find_unanswered(const serve_causes *causes, const frame_ref *answer,
-                                request_kind kind, td_bytes op, td_bytes id)
+/* Take the request of an answer; NO_REQUEST: it has no request. */
+static uint32_t take_unanswered(serve_causes *causes, const request_name *answer)
 {
-    request_series *series = find_series(causes, answer->channel->info.feed, kind, op);
-    if (series == NULL)
-        return NO_REQUEST;
-    while (series->unanswered != NO_REQUEST && causes->requests[series->unanswered].is_answered)
-        series->unanswered = causes->requests[series->unanswered].next;
-    uint32_t at = series->unanswered;
-    while (at != NO_REQUEST) {
-        const recorded_request *request = &causes->requests[at];
-        const int has_id = request->id[0] == '\0' || id.size == 0 || td_bytes_is(id, request->id);
-        if (!request->is_answered && request->conn == answer->conn && has_id)
-            break;
-        at = request->next;
-    }
-    return at;
+    uint64_t number;
+    return open_requests_take(causes->unanswered, answer, &number) ? (uint32_t)number : NO_REQUEST;
 }
 
 static void note_answer(serve_causes *causes, uint32_t number, uint64_t recv_ns)
 {
     recorded_request *request = &causes->requests[number];
-    request->is_answered = 1;
     request->delay_ns = recv_ns > request->sent_ns ? recv_ns - request->sent_ns : 0;
 }
 
@@ -264,15 +243,13 @@ static int wants_channel(void *user, const channel_info *info)
 static td_result read_order(serve_causes *causes, const frame_ref *frame, const msg_record *record,
                             td_err *err)
 {
-    const msg_value *id = msg_value_find(record->values, record->value_count, MEMBER_REQUEST_ID);
-    const td_bytes id_text =
-        id != NULL && id->type == VALUE_TEXT ? id->as.text : td_bytes_of(NULL, 0);
+    const request_name name = request_name_of(frame, record);
     uint32_t request = (uint32_t)causes->request_count;
     td_result rc = TD_OK;
     if (frame->channel->role == ROLE_OUT) {
-        rc = add_request(causes, frame, REQUEST_ORDER, record->head.topic, id_text, err);
+        rc = add_request(causes, frame, &name, err);
     } else {
-        request = find_unanswered(causes, frame, REQUEST_ORDER, record->head.topic, id_text);
+        request = take_unanswered(causes, &name);
         rc = keep_frame(causes, frame, request, err);
         if (rc == TD_OK)
             causes->frames[causes->frame_count - 1].is_answer = 1;
@@ -293,7 +270,8 @@ static td_result read_request(const serve *server, serve_causes *causes, const f
                       NULL) != TD_OK ||
         request.kind > REQUEST_AUTH)
         return TD_OK;
-    return add_request(causes, frame, request.kind, td_bytes_of(NULL, 0), request.id, err);
+    const request_name name = {.conn = frame->conn, .kind = request.kind, .id = request.id};
+    return add_request(causes, frame, &name, err);
 }
 
 static void read_answer(const serve *server, serve_causes *causes, const frame_ref *frame)
@@ -308,9 +286,10 @@ static void read_answer(const serve *server, serve_causes *causes, const frame_r
                              ? answer.kind == ANSWER_AUTH
                              : answer.kind == ANSWER_TOPICS &&
                                    (answer.of == kind || answer.of == REQUEST_UNKNOWN);
+        const request_name name = {
+            .conn = frame->conn, .kind = (request_kind)kind, .id = answer.id};
         if (fits)
-            found =
-                find_unanswered(causes, frame, (request_kind)kind, td_bytes_of(NULL, 0), answer.id);
+            found = take_unanswered(causes, &name);
     }
     if (found != NO_REQUEST)
         note_answer(causes, found, frame->recv_ns);
@@ -339,6 +318,7 @@ static td_result read_recording(const serve *server, cursor_options reading, ser
 {
     const frame_ref *frame;
     cursor *tape = NULL;
+    causes->unanswered = open_requests_open(LIMIT_CAUSES);
     reading.reads = TAPE_READS_ALL;
     reading.states = TAPE_STATES_NONE;
     reading.wants_channel = wants_channel;
@@ -349,6 +329,8 @@ static td_result read_recording(const serve *server, cursor_options reading, ser
         if (rc == TD_OK)
             rc = read_frame(server, causes, frame, err);
     }
+    open_requests_close(causes->unanswered);
+    causes->unanswered = NULL;
     cursor_close(tape);
     return rc == TD_EOF ? TD_OK : rc;
 }
@@ -499,7 +481,6 @@ void serve_causes_close(serve_causes *causes)
     for (size_t i = 0; i < causes->series_count; i++)
         td_free(causes->series[i].op);
     for (size_t i = 0; i < causes->request_count; i++) {
-        td_free(causes->requests[i].id);
         td_free(causes->requests[i].asked_id);
     }
     for (size_t i = 0; i < causes->frame_count; i++)

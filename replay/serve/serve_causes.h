@@ -3,12 +3,12 @@
  * time: it is due after the served client's request, by the recorded delay.
  *
  * Requests are counted by feed, kind and op: the n-th request of the served clients is the n-th
- * recorded one. A recorded answer belongs to the oldest unanswered request with the same op and id
- * on its connection. An update of an order, or an execution, belongs to the last request before it
- * that was about an order of the frame (by order id or the client's own id); a position, a wallet
- * or greeks, which name no order, to the request of the last such update of its feed, if that is at
- * most CAUSE_FOLLOWS_NS older. Other frames have no cause: they keep the tape's time. An answer
- * without a recorded request is never sent.
+ * recorded one. replay/play/open_requests.h finds the request of a recorded answer. An update of an
+ * order, or an execution, belongs to the last request before it that was about an order of the
+ * frame (by order id or the client's own id); a position, a wallet or greeks, which name no order,
+ * to the request of the last such update of its feed, if that is at most CAUSE_FOLLOWS_NS older.
+ * Other frames have no cause: they keep the tape's time. An answer without a recorded request is
+ * never sent.
  *
  * All caused frames of the selection are in memory: at most LIMIT_CAUSED_BYTES, and of
  * LIMIT_CAUSES requests. One thread. */
@@ -34,7 +34,7 @@ typedef struct caused_frame {
 typedef struct unsent_causes {
     uint64_t requests;
     uint64_t frames;  /* that they caused, and that are therefore not sent */
-    const char *op;   /* of the first one; NULL: there is none */
+    const char *op;   /* of the first one; NULL: no request is unsent */
     uint64_t sent_ns; /* when the first one was sent in the recording */
 } unsent_causes;
 
