@@ -470,12 +470,35 @@ sent_found sent_secrets_hide(sent_secrets *self, uint8_t *text, size_t size, int
     return found;
 }
 
+/* A part of a certain name. Every frame is searched for it, so memchr looks for one byte of it that
+ * is rare in market data: memmem took up to 11 % of the instructions of an import. */
+typedef struct name_part {
+    const char *text;
+    size_t rare;
+} name_part;
+
+static int has_name_part(td_bytes frame, const name_part *part)
+{
+    const size_t size = strlen(part->text);
+    if (frame.size < size)
+        return 0;
+    const uint8_t *at = frame.data + part->rare;
+    const uint8_t *end = frame.data + frame.size - (size - part->rare) + 1;
+    while ((at = memchr(at, part->text[part->rare], (size_t)(end - at))) != NULL) {
+        if (memcmp(at - part->rare, part->text, size) == 0)
+            return 1;
+        at++;
+    }
+    return 0;
+}
+
 /* 1 if a frame may have a certain name. Data frames do not, and are not parsed. */
 static int may_issue(td_bytes frame)
 {
-    static const char *const WORDS[] = {"oken", "ecret", "Key", "_key", "ssphrase", "assword"};
-    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
-        if (frame.size > 0 && memmem(frame.data, frame.size, WORDS[i], strlen(WORDS[i])) != NULL)
+    static const name_part PARTS[] = {{"oken", 1}, {"ecret", 1},    {"Key", 0},
+                                      {"_key", 1}, {"ssphrase", 3}, {"assword", 4}};
+    for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++)
+        if (has_name_part(frame, &PARTS[i]))
             return 1;
     return 0;
 }

@@ -143,12 +143,17 @@ static void test_issued(void **state)
          "\"a\"}}",
          " 158.t0ken r3fresh"},
         {"{\"listenKey\":\"l1sten\"}", " l1sten"},
+        {"{\"a\":\"xK oke w x h\",\"api_key\":\"k3yK3yk3y\"}", " k3yK3yk3y"},
+        {"{\"passphrase\":\"phr4sephr4se\"}", " phr4sephr4se"},
+        {"{\"password\":\"w0rdw0rdw0rd\"}", " w0rdw0rdw0rd"},
+        {"{\"client_secret\":\"s3cret3\"}", " s3cret3"},
         {"{\"a\":[{\"apiKey\":\"k3yK3yk3y\",\"secret\":12345678}]}", " k3yK3yk3y 12345678"},
         {"{\"token\":\"t0kent0kent0kent0kent0kent0ken\",\"key\":\"k3yK3yk3y\"}", ""},
         {"{\"event\":\"login\",\"data\":[\"k3yK3yk3y\"],\"Key\":1}", ""},
         {"[\"auth\",\"k3yK3yk3yKey\"]", ""},
         {"{\"x\":\"u?api_key=k3yK3yk3yK3y&a=1\"}", ""},
         {"{\"apiKey\":\"k3yK3yk3y\"", ""},
+        {"K", ""},
         {"", ""},
     };
     (void)state;
