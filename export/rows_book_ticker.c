@@ -1,5 +1,7 @@
 /* The exchange's own best bid and ask: a row for each frame of the topic, even if nothing changed.
- * A side that is not in the frame keeps its value. A break of the topic clears both sides. */
+ * They are from a book of one level, of which a side that is not in the frame keeps its value, or
+ * from the tickers that the family names, each of which has both sides. A break of the topic clears
+ * both sides. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -39,6 +41,27 @@ static void set_from_frame(best_prices *best, msg_side side, const message *m)
     }
 }
 
+/* Sets a side from a ticker, if that has its price and its size. */
+static void set_from_members(best_prices *best, msg_side side, const msg_item *item,
+                             msg_member price, msg_member size)
+{
+    const msg_value *found = msg_value_find(item->values, item->value_count, price);
+    const msg_value *amount = msg_value_find(item->values, item->value_count, size);
+    if (found != NULL && amount != NULL && found->type == VALUE_DECIMAL &&
+        amount->type == VALUE_DECIMAL)
+        set_side(best, side, found->as.decimal, amount->as.decimal);
+}
+
+static void set_from_ticker(best_prices *best, const message *m)
+{
+    *best = (best_prices){0};
+    if (m->record.item_count == 0)
+        return;
+    const msg_item *item = &m->record.items[0];
+    set_from_members(best, SIDE_BUY, item, MEMBER_BID1_PRICE, MEMBER_BID1_SIZE);
+    set_from_members(best, SIDE_SELL, item, MEMBER_ASK1_PRICE, MEMBER_ASK1_SIZE);
+}
+
 static td_result on_frame(void *maker, const maker_frame *seen, const row_out *out, td_err *err)
 {
     best_prices *best = maker;
@@ -46,10 +69,14 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
         *best = (best_prices){0};
     if (!seen->trust->is_trusted)
         return TD_OK;
-    if (seen->trust->is_taken_over)
+    if (seen->trust->is_taken_over && seen->book != NULL)
         set_from_book(best, seen->book);
-    set_from_frame(best, SIDE_SELL, seen->message);
-    set_from_frame(best, SIDE_BUY, seen->message);
+    if (seen->message->head.type == MSG_TICKER) {
+        set_from_ticker(best, seen->message);
+    } else {
+        set_from_frame(best, SIDE_SELL, seen->message);
+        set_from_frame(best, SIDE_BUY, seen->message);
+    }
     if (seen->frame->is_lead_in)
         return TD_OK;
     export_row row = export_row_of(seen);
@@ -58,25 +85,33 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     return out->put(out->ctx, &row, err);
 }
 
+/* 1 for the tickers that supply best prices by the family's document. */
+static int is_named(const frame_channel *channel)
+{
+    const topic_row *row = channel->topic.row;
+    const char *name = channel->family == NULL ? NULL : channel->family->market.best_topic;
+    return name != NULL && row->type == MSG_TICKER && strcmp(row->name, name) == 0;
+}
+
 static int takes(const export_settings *settings, const frame_channel *channel)
 {
     const topic_row *row = channel->topic.row;
     (void)settings;
-    return row != NULL && export_is_book_topic(row, 1);
+    return row != NULL && (export_is_book_topic(row, 1) || is_named(channel));
 }
 
-static int has_best_prices(const topic_row *row)
+/* How good a source of best prices a topic is: best prices, a book of one level, tickers. */
+static int rank_of(const topic_row *row)
 {
-    return (row->items[0].flags & ITEMS_BEST) != 0;
+    return (row->items[0].flags & ITEMS_BEST) != 0 ? 2 : row->type == MSG_BOOK_CHANGE ? 1 : 0;
 }
 
-/* Prefers a topic of best prices to a book of one level, because two would share a file. */
+/* Prefers one topic per symbol, because two would share a file. */
 static int prefers(const family_market *market, const topic_row *topic, const topic_row *other)
 {
+    const int rank = rank_of(topic), other_rank = rank_of(other);
     (void)market;
-    if (has_best_prices(topic) != has_best_prices(other))
-        return has_best_prices(topic);
-    return strcmp(topic->name, other->name) < 0;
+    return rank != other_rank ? rank > other_rank : strcmp(topic->name, other->name) < 0;
 }
 
 static void *open_prices(const maker_begin *begin)

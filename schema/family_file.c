@@ -526,6 +526,7 @@ static const document_member DATASETS[] = {
     {"contracts", MARKET_TEXTS(contracts)},
     {"options", MARKET_TEXTS(options)},
     {"tickers", MARKET_TEXTS(tickers)},
+    {"best_prices", MARKET_TEXT(best_topic)},
     {"liquidations", MARKET_TEXT(liquidation_topic)},
 };
 static const document_table DATASETS_TABLE = {"datasets", DOCUMENT_MEMBERS(DATASETS)};
@@ -708,6 +709,11 @@ static td_result check_datasets(document_node root, const family *made, td_err *
         return document_refuse(document_find(datasets, "trades"),
                                "trades: names a topic of one symbol with the message trade, unlike",
                                td_bytes_str(market->trade_topic), err);
+    if (market->best_topic != NULL && !has_symbol_topic(made, market->best_topic, MSG_TICKER))
+        return document_refuse(
+            document_find(datasets, "best_prices"),
+            "best_prices: names a topic of one symbol with the message ticker, unlike",
+            td_bytes_str(market->best_topic), err);
     for (size_t i = 0; market->tickers != NULL && market->tickers[i] != NULL; i++)
         if (!has_symbol_topic(made, market->tickers[i], MSG_TICKER))
             return document_refuse(

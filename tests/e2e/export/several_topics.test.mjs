@@ -255,6 +255,36 @@ test("best prices are of one topic, and of the one that sends them", async (t) =
   });
 });
 
+test("best prices of tickers: a row has its own frame's only", async (t) => {
+  const ticker = (number, best) => ({
+    channel: "ticker",
+    timestamp: new Date(AT_S * 1000 + number).toISOString(),
+    sequence_num: number,
+    events: [
+      { type: "update", tickers: [{ type: "ticker", product_id: "BTC-USD", price: "5", ...best }] },
+    ],
+  });
+  const sides = (bid, ask) => ({
+    ...(bid && { best_bid: bid, best_bid_quantity: "1" }),
+    ...(ask && { best_ask: ask, best_ask_quantity: "2" }),
+  });
+  const made = await imported(
+    t,
+    "coinbase-advanced",
+    [
+      ["A", ticker(0, sides("4", "6"))],
+      ["A", ticker(1, sides("5", "6"))],
+      ["A", ticker(2, sides("", "7"))],
+      ["A", ticker(4, sides("6", "8"))],
+    ],
+    "advanced-trade-ws.coinbase.com"
+  );
+  const columns = ["bid_price", "bid_amount", "ask_price", "ask_amount"];
+  const { rows, topics } = await exported(t, made, "book_ticker", columns, 1);
+  assert.deepEqual(topics, { "BTC-USD": "ticker" });
+  assert.deepEqual(rows["BTC-USD"], ["4,1,6,2", "5,1,6,2", ",,7,2", "6,1,8,2"]);
+});
+
 test("a contract's ticker is joined from its topics, each with its own losses", async (t) => {
   const mark = (p, i) =>
     binance("btcusdt@markPrice@1s", {

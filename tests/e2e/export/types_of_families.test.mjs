@@ -29,6 +29,11 @@ const REQUESTS = {
       params: { channel: "book", depth: 1000, symbol: ["BTC/USD"], snapshot: true },
       req_id: 1,
     },
+    {
+      method: "subscribe",
+      params: { channel: "ticker", event_trigger: "bbo", symbol: ["BTC/USD"] },
+      req_id: 2,
+    },
   ],
 };
 
