@@ -527,6 +527,7 @@ static const document_member DATASETS[] = {
     {"options", MARKET_TEXTS(options)},
     {"tickers", MARKET_TEXTS(tickers)},
     {"best_prices", MARKET_TEXT(best_topic)},
+    {"options_chain", MARKET_TEXT(option_topic)},
     {"liquidations", MARKET_TEXT(liquidation_topic)},
 };
 static const document_table DATASETS_TABLE = {"datasets", DOCUMENT_MEMBERS(DATASETS)};
@@ -700,6 +701,17 @@ static int has_symbol_topic(const family *made, const char *name, msg_type type)
     return 0;
 }
 
+/* 1 if the family has a topic of this name with tickers of several symbols. */
+static int has_coin_topic(const family *made, const char *name)
+{
+    for (size_t i = 0; i < made->topic_count; i++) {
+        const topic_row *row = &made->topics[i];
+        if (strcmp(row->name, name) == 0 && row->type == MSG_TICKER && topic_row_has_coin(row))
+            return 1;
+    }
+    return 0;
+}
+
 /* A misspelt topic would be missing from datasets without a word. */
 static td_result check_datasets(document_node root, const family *made, td_err *err)
 {
@@ -714,6 +726,11 @@ static td_result check_datasets(document_node root, const family *made, td_err *
             document_find(datasets, "best_prices"),
             "best_prices: names a topic of one symbol with the message ticker, unlike",
             td_bytes_str(market->best_topic), err);
+    if (market->option_topic != NULL && !has_coin_topic(made, market->option_topic))
+        return document_refuse(
+            document_find(datasets, "options_chain"),
+            "options_chain: names a topic of several symbols with the message ticker, unlike",
+            td_bytes_str(market->option_topic), err);
     for (size_t i = 0; market->tickers != NULL && market->tickers[i] != NULL; i++)
         if (!has_symbol_topic(made, market->tickers[i], MSG_TICKER))
             return document_refuse(

@@ -48,7 +48,8 @@ typedef struct family_market {
                              NULL: "linear" */
     /* Category of symbols ending with "USD"; NULL: the same as category. */
     const char *coin_category;
-    const char *best_topic;        /* tickers that have the best prices too; NULL: no such topic */
+    const char *option_topic; /* tickers of all options; NULL: each option has topics of its own */
+    const char *best_topic;   /* tickers that have the best prices too; NULL: no such topic */
     const char *liquidation_topic; /* the topic with every liquidation, if the family's other topics
                                       have only some of them; NULL: no such topic */
 } family_market;

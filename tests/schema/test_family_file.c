@@ -149,6 +149,8 @@ static const mistake MISTAKES[] = {
     {7, "  trades: book", "made.yaml:7: trades: names a topic of one symbol with the message trade",
      ""},
     {7, "  best_prices: book", "made.yaml:7: best_prices: names a topic of one symbol with", ""},
+    {7, "  options_chain: book", "made.yaml:7: options_chain: names a topic of several symbols",
+     ""},
     {7, "  tickers: [book]", "made.yaml:7: tickers: has names of topics of one symbol with", ""},
     {7, "  tickers: no", "made.yaml:7: a list of", ""},
     {7, "  name: x", "made.yaml:7: datasets has no key 'name'", "liquidations"},

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
 import { manifestOf, run, tapedeck } from "../support/harness.mjs";
-import { test } from "../support/npm_packages.mjs";
+import { npm, test } from "../support/npm_packages.mjs";
 import { AT_S, imported } from "../support/frames_by_second.mjs";
 import { query } from "../support/parquet_files.mjs";
 
@@ -362,4 +362,52 @@ test("a Deribit family has tickers of contracts and a chain of options", async (
   assert.deepEqual((await exported(t, options, "options_chain", columns)).rows, {
     "BTC-25DEC26-60000-P": ["put,60000,61.5,BTC-25DEC26,-0.5,2"],
   });
+});
+
+test("OKX's chain of options has what Tardis's own mapping has of the same frames", async (t) => {
+  const summary = (right, values) => ({
+    instType: "OPTION",
+    instId: `BTC-USD-231229-40000-${right}`,
+    uly: "BTC-USD",
+    ...{ gamma: "4.31", vega: "0.0010549466", theta: "-0.0008715828", lever: "12", realVol: "" },
+    ...{ bidVol: "0", askVol: "0.4895109741", deltaBS: "-0.62", gammaBS: "0.00007", volLv: "0.4" },
+    ...{ thetaBS: "-25.38", vegaBS: "39.79", ts: `${AT_S}085`, fwdPx: "38026.372899316" },
+    ...values,
+  });
+  const frame = {
+    arg: { channel: "opt-summary", instFamily: "BTC-USD" },
+    data: [
+      summary("P", { delta: "-0.7094655246", markVol: "0.4686517873" }),
+      summary("C", { delta: "0.29", markVol: "0" }),
+    ],
+  };
+  const ticker = {
+    arg: { channel: "tickers", instId: "BTC-USD-231229-40000-P" },
+    data: [{ instType: "OPTION", instId: "BTC-USD-231229-40000-P", last: "0.1", ts: `${AT_S}085` }],
+  };
+  const made = await imported(
+    t,
+    "okx",
+    [
+      ["A", ticker],
+      ["A", frame],
+    ],
+    "ws.okx.com:8443/ws/v5/public"
+  );
+  const columns = ["type", "strike_price", "expiration", "bid_iv", "ask_iv", "mark_iv"].concat(
+    ["underlying_index", "delta", "gamma", "vega", "theta"],
+    ["rho", "timestamp", "last_price", "underlying_price"]
+  );
+  const { rows } = await exported(t, made, "options_chain", columns);
+  const mapper = npm("tardis-dev").normalizeOptionsSummary("okex-options", new Date());
+  for (const row of mapper.map(frame, new Date())) {
+    const known = [row.optionType, row.strikePrice, row.expirationDate.getTime() * 1000].concat(
+      [row.bestBidIV, row.bestAskIV, row.markIV, row.underlyingIndex],
+      [row.delta, row.gamma, row.vega, row.theta, row.rho, row.timestamp.getTime() * 1000]
+    );
+    // No price is in the topic, but the forward price of the underlying.
+    const expected = [...known, "", "38026.372899316"].map((value) => `${value ?? ""}`);
+    assert.deepEqual(rows[row.symbol], [expected.join(",")]);
+  }
+  assert.equal(Object.keys(rows).length, 2);
 });
