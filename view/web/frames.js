@@ -17,6 +17,7 @@ const OLDER_ENOUGH = 20; // fewer older frames than this: look further back
 const OLDER_TRIES = 12;
 const HEX_BYTES = 4096;
 const TEXT_MAX = 256 << 10;
+const FOLLOW_MS = 2000; // between two lists while the view follows a recording
 const LINE_MAX = 90;
 
 // Indent JSON. Numbers and strings keep their text, with all decimals. null: not JSON.
@@ -168,6 +169,8 @@ export class FramesPanel {
   });
   #verdict;
   #step; // function
+  #isBusy; // function
+  #askedAt = 0;
   #summary = el("span", { role: "status" });
   #older = el("button", { type: "button", text: "Older", onclick: () => this.#loadOlder() });
   #newer = el("button", { type: "button", text: "Newer", onclick: () => this.#loadNewer() });
@@ -186,15 +189,17 @@ export class FramesPanel {
     role: "region",
     "aria-label": "Chosen frame",
   });
-  #loadSoon = delayed(300, () => this.#load());
+  #loadSoon = delayed(300, () => this.#loadUnlessBusy());
 
-  // explain: function of a level (verdict.js); step: function of a direction.
-  constructor(panel, state, archive, band, { explain, step }) {
+  // explain: function of a level (verdict.js); step: function of a direction; isBusy: true while
+  // something is loaded that is more urgent.
+  constructor(panel, state, archive, band, { explain, step, isBusy }) {
     this.#state = state;
     this.#archive = archive;
     this.#band = band;
     this.#verdict = new VerdictPart(explain);
     this.#step = step;
+    this.#isBusy = isBusy;
     this.#only.checked = state.onlyBand;
     this.#only.addEventListener("change", () => state.set({ onlyBand: this.#only.checked }));
     this.#list.append(this.#spacer);
@@ -221,14 +226,20 @@ export class FramesPanel {
     new ResizeObserver(() => this.#drawRows()).observe(this.#list);
     state.listen((changed) => {
       this.#only.checked = state.onlyBand;
-      const names = this.#search === null ? ["cursor", "band", "onlyBand"] : ["band", "onlyBand"];
-      if (this.#isShown && names.some((name) => changed.has(name))) this.#loadSoon();
+      const names = ["band", "onlyBand", ...(this.#search === null ? ["cursor", "follow"] : [])];
+      const isEarly = state.follow && performance.now() - this.#askedAt < FOLLOW_MS;
+      if (this.#isShown && !isEarly && names.some((name) => changed.has(name))) this.#loadSoon();
     });
   }
 
   show(isShown) {
     this.#isShown = isShown;
-    if (isShown) this.#load();
+    if (isShown) this.#loadUnlessBusy();
+  }
+
+  #loadUnlessBusy() {
+    if (this.#isShown && this.#isBusy()) this.#loadSoon();
+    else if (this.#isShown) this.#load();
   }
 
   #selection() {
@@ -256,6 +267,7 @@ export class FramesPanel {
     const place = search === null ? [cursor] : [search.kind, search.value, search.from, search.to];
     const wanted = JSON.stringify([this.#state.side, place.map(String), this.#selection()]);
     if (cursor === null || wanted === this.#loaded) return;
+    this.#askedAt = performance.now();
     const frames = await this.#cat(
       search === null
         ? [

@@ -19,6 +19,7 @@ import { Notes } from "./notes.js";
 import { openingView } from "./opening.js";
 import { getArchives, topicsOf } from "./pair.js";
 import { isDamaged, isSavedPage, savedNs } from "./saved.js";
+import { Split } from "./split.js";
 import { TABS, ViewState } from "./state.js";
 import { StepBar } from "./steps.js";
 import { TileCache } from "./tiles.js";
@@ -30,7 +31,7 @@ const POLL_MS = 15_000;
 const FOLLOW_MS = 500;
 const SETTLED = 10n * SECOND; // frames of some connections are stored later than others
 const LEVEL_AFTER_SKIP = 20; // steps of about 1 ms
-const TALL_TABS = ["market", "charts"]; // they get most of the page's height
+const TALL_TABS = ["market", "charts"]; // they get most of the page's height, and frames beside them
 
 let archive = null;
 let polledAt = 0;
@@ -96,6 +97,7 @@ const panels = {
   frames: new FramesPanel(byId("panel-frames"), state, chosenArchive, chosenBand, {
     explain,
     step,
+    isBusy: () => split.isOpen && marketTiles.isLoading,
   }),
   book: new BookPanel(byId("panel-book"), state, chosenBand, explain),
   market: new MarketPanel(byId("panel-market"), marketParts),
@@ -110,6 +112,9 @@ const panels = {
     timeline,
   }),
 };
+const split = new Split(document.querySelector("main"), byId("split"), state, () => {
+  if (archive !== null && archive.first_ns !== 0n) showTab();
+});
 const steps = new StepBar(byId("steps"), {
   state,
   archive: () => archive,
@@ -547,13 +552,17 @@ function showTab() {
   showAsked();
   const isTall = TALL_TABS.includes(state.tab);
   document.querySelector("main").classList.toggle("tall-panel", isTall);
+  split.show(isTall);
   timeline.resize();
   timeline.scrollToBand(state.band);
   if (!isTall) marketTiles.wantNothing();
   for (const name of TABS) {
-    const isShown = name === state.tab;
-    byId("tab-" + name).setAttribute("aria-selected", String(isShown));
-    byId("tab-" + name).tabIndex = isShown ? 0 : -1;
+    const isChosen = name === state.tab;
+    const isBeside = name === "frames" && split.isOpen;
+    const isShown = isChosen || isBeside;
+    byId("tab-" + name).setAttribute("aria-selected", String(isChosen));
+    byId("tab-" + name).tabIndex = isChosen ? 0 : -1;
+    byId("panel-" + name).setAttribute("role", isBeside ? "region" : "tabpanel");
     byId("panel-" + name).hidden = !isShown;
     panels[name].show?.(isShown);
   }

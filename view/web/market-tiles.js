@@ -99,6 +99,10 @@ export class MarketTiles {
     });
   }
 
+  get isLoading() {
+    return this.#store.isLoading;
+  }
+
   // The smallest price step that was seen, or 0.
   tick(market) {
     return this.#ticks.get(market.key) ?? 0;

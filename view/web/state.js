@@ -12,6 +12,11 @@ export const TABS = [
   "differences",
 ];
 
+// The width of the frames beside a market or charts, in % of the page's: as it is at first, and the
+// largest one.
+const SPLIT_FIRST = 32;
+export const SPLIT_MAX = 60;
+
 const SPAN_MIN = 100n;
 const TIME_MAX = 4_000_000_000_000_000_000n; // the year 2096
 const WRITE_MS = 300; // browsers limit how often a page may change its URL
@@ -33,6 +38,7 @@ export class ViewState {
   price = null; // cursor
   sizes = null; // {low, high} of the colours; null: from what is shown
   hidden = new Set(); // of "trades", "candles"
+  split = SPLIT_FIRST; // width of the frames beside a market or charts, in %; 0: closed
 
   #listeners = [];
   #given = new Set(); // names of the URL's members
@@ -132,6 +138,7 @@ export class ViewState {
         parts.push(`${name}=${shortNumber(this[name].low)}~${shortNumber(this[name].high)}`);
     if (this.price !== null) parts.push(`price=${this.price}`);
     if (this.hidden.size > 0) parts.push(`hide=${[...this.hidden].join(",")}`);
+    if (this.split !== SPLIT_FIRST) parts.push(`split=${this.split}`);
     return parts.join("&");
   }
 
@@ -169,6 +176,9 @@ export class ViewState {
           .split(",")
           .filter((name) => ["trades", "candles"].includes(name))
       );
+      const split = Number(members.get("split") ?? SPLIT_FIRST);
+      patch.split =
+        Number.isInteger(split) && split >= 0 && split <= SPLIT_MAX ? split : SPLIT_FIRST;
     }
     this.set(patch);
   }

@@ -152,6 +152,59 @@ describe("market", { skip }, () => {
     assert.deepEqual(faults, []);
   });
 
+  test("in a wide window frames are beside the market, and the border moves by keys and pointer", async (t) => {
+    const { page, faults } = await shown(t, browser, archive);
+    const boxOf = (selector) => page.locator(selector).first().boundingBox();
+    const border = page.getByRole("separator");
+    const share = async () => Number(await border.getAttribute("aria-valuenow"));
+    await until(page, /bid [\d,.]+; ask/, "#panel-market .value");
+    await page.locator(".frame-row").first().waitFor();
+    await page.getByRole("region", { name: "Frames at the cursor" }).waitFor();
+    const [map, timeline, list] = [
+      await boxOf("#panel-market canvas"),
+      await boxOf("#canvas"),
+      await boxOf(".frame-list"),
+    ];
+    assert.ok(map.x + map.width <= list.x && Math.abs(map.x + map.width - 926) < 30);
+    assert.equal(map.x + map.width, timeline.x + timeline.width); // the same time is at the same place
+    const first = await share();
+    await border.focus();
+    await page.keyboard.press("ArrowLeft");
+    assert.equal(await share(), first + 2);
+    assert.ok((await boxOf(".frame-list")).width > list.width + 20);
+    const { x, y } = await boxOf("#split");
+    await page.mouse.move(x + 4, y + 300);
+    await page.mouse.down();
+    await page.mouse.move(700, y + 300);
+    await page.mouse.up();
+    assert.equal(await share(), 50);
+    await eventually("the address has the width", () => /&split=50/.test(page.url()));
+    await checkAccess(page);
+    const again = await page.context().newPage();
+    await again.goto(page.url());
+    await again.locator("#split[aria-valuenow='50']").waitFor();
+    // The list follows the cursor of the market.
+    const before = await page.locator(".frame-row").first().innerText();
+    await page.locator("#panel-market canvas").focus();
+    await page.keyboard.press("Home");
+    await eventually(
+      "the list is of the cursor's time",
+      async () => (await page.locator(".frame-row").first().innerText()) !== before
+    );
+    await border.focus();
+    await page.keyboard.press("Enter");
+    assert.ok(!(await page.locator(".frame-list").isVisible()));
+    assert.ok((await boxOf("#canvas")).width > timeline.width + 300);
+    await page.keyboard.press("Enter");
+    assert.ok(await page.locator(".frame-list").isVisible());
+    await page.setViewportSize({ width: 890, height: 800 });
+    await border.waitFor({ state: "hidden" });
+    await page.locator(".frame-list").waitFor({ state: "hidden" });
+    await page.locator("#tab-frames").click();
+    await page.locator(".frame-list").waitFor();
+    assert.deepEqual(faults, []);
+  });
+
   test("a window of 400 px is one column: nothing is covered, and lists have a height", async (t) => {
     const { page, faults } = await shown(t, browser, archive, {
       viewport: { width: 400, height: 800 },

@@ -239,6 +239,12 @@ describe("page", () => {
       const cursorOf = () => Number(/cursor=(\d+)/.exec(page.url())[1]);
       const cursor = cursorOf();
       await eventually("the cursor follows", () => cursorOf() > cursor);
+      const newestFrame = () => page.locator(".frame-row").first().innerText();
+      const shownFrame = await newestFrame();
+      await eventually(
+        "the frames beside the market follow",
+        async () => (await newestFrame()) > shownFrame
+      );
       await page.locator("#follow").click();
       await page.locator("#tab-gaps").click();
       await eventually("the gap is listed", async () => {
