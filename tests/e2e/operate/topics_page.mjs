@@ -106,9 +106,10 @@ function overview(row) {
 export function topicsPage({ families, topics }) {
   const ordered = [...families.filter((of) => of.is_sent), ...families.filter((of) => !of.is_sent)];
   const list = ordered.map(({ family, is_sent }) => {
-    const count = new Set(topics.filter((row) => row.family === family).map((row) => row.topic))
-      .size;
-    return `| [${family}](#${family}) | ${is_sent ? "yes" : "no"} | ${count} |\n`;
+    const rows = topics.filter((row) => row.family === family);
+    const names = (of) => new Set(of.map((row) => row.topic)).size;
+    const seen = names(rows.filter((row) => row.seen !== null));
+    return `| [${family}](#${family}) | ${is_sent ? "yes" : "no"} | ${names(rows)} | ${seen} |\n`;
   });
   const parts = ordered.map(({ family, is_sent, addresses }) => {
     const rows = topics.filter((row) => row.family === family);
@@ -116,7 +117,7 @@ export function topicsPage({ families, topics }) {
     if (rows.length === 0) return `${head}\nNo topic of it is decoded: its frames are kept raw.\n`;
     return `${head}\n| topic | message | what it is | dates | real frame |\n|---|---|---|---|---|\n${rows.map(overview).join("")}${rows.map(topic).join("")}`;
   });
-  return `${HEAD}\n| family | still sent | topics |\n|---|---|---|\n${list.join("")}${parts.join("")}`;
+  return `${HEAD}\n| family | still sent | topics | with a real frame |\n|---|---|---|---|\n${list.join("")}${parts.join("")}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
