@@ -23,6 +23,7 @@ TOPIC_KEYS = {key: rank for rank, keys in (
     (9, "topic stream channel channelName"), (7, "ch table feed arg"), (5, "name subject e"),
     (3, "event type method op action")) for key in keys.split()}
 ANSWERS = re.compile("subscribe|succe|pong|heartbeat|error", re.I)
+LINKS = ("prev_seq", "first_seq") # numbers of a frame that link it with the one before
 CLASSES = {"pong": "pong", "ping": "ping", "heartbeat": "ping", "error": "error", "subscri": "ack"}
 KINDS = dict.fromkeys("snapshot partial full whole SNAPSHOT".split(), "snapshot") | dict.fromkeys(
     "delta update change incremental DELTA UPDATE".split(), "delta")
@@ -323,7 +324,7 @@ class Topic:
               and (not around or stat.count["all"] == stat.frames
                    and self.lists[0].path.startswith(around))):
             field = field_of(stat, last_key(path), self.message, "frame")
-            if field.member in ("seq", "u", "prev_seq") and not around and len(self.numbers) < 4:
+            if field.member in LINKS + ("seq", "u") and not around and len(self.numbers) < 4:
                 self.numbers.append(field)
             self.add(self.frame, field, path)
     def add(self, fields, field, key):
@@ -454,18 +455,33 @@ def field_line(topic, field):
     is_required = (topic.message in ("book_change", "trade") and field.member in (
         "price", "size", "side", "level_action")) or (stat.frames == topic.paths.frames and any(
             number.stat is stat for number in topic.numbers))
-    return f"    - {key} {field.member} {field.type}" + " required" * is_required
+    is_below = field.member == "first_seq" and field in topic.numbers and count_links(topic, field)
+    return (f"    - {key} {'prev_seq' if is_below else field.member} {field.type}"
+            + " below" * bool(is_below) + " required" * is_required)
+def steps_of(topic, i):
+    """The numbers of a symbol's frames in turn: those of the frame before, and the frame's own."""
+    return [(before, now[i]) for rows in topic.rows.values() for before, now in zip(
+        rows, rows[1:]) if before[i] is not None and now[i] is not None]
+def count_links(topic, number):
+    """How many frames the number links with the one before, if nearly all are: it is a number of
+    that frame, or, as first_seq, the one after that."""
+    i = topic.numbers.index(number)
+    is_other = number.member == "first_seq" and has_member(topic.frame, "prev_seq")
+    if number.member not in LINKS or is_other:
+        return None
+    steps, above = steps_of(topic, i), number.member == "first_seq"
+    links = sum(now - above in before[:i] + before[i + 1:] for before, now in steps)
+    is_link = len(steps) > 4 and links * 100 >= len(steps) * 95
+    return f"{links} of {len(steps)} frames" if is_link else None
 def number_rule(topic):
     """The rule about a number that the frames bear out, or None."""
     best = (0, 0, None)
     for i, number in enumerate(topic.numbers):
-        steps = [(before, now[i]) for rows in topic.rows.values() for before, now in zip(
-            rows, rows[1:]) if before[i] is not None and now[i] is not None]
-        links = sum(now in before[:i] + before[i + 1:] for before, now in steps)
-        if number.member == "prev_seq" and links * 100 >= len(steps) * 95 and len(steps) > 4:
-            return f"      - prev_links prev_seq error # {links} of {len(steps)} frames"
+        links, steps = count_links(topic, number), steps_of(topic, i)
+        if links:
+            return f"      - prev_links prev_seq error # {links}"
         count = sum(now == before[i] + 1 for before, now in steps)
-        if number.member != "prev_seq" and count > best[0]:
+        if number.member not in LINKS and count > best[0]:
             best = count, len(steps), number.member
     count, steps, member = best
     is_dense = steps > 4 and count * 100 >= steps * 95

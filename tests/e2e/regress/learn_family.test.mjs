@@ -122,6 +122,33 @@ test("what the frames bear out is proposed: a number that counts, times, kinds; 
     assert.ok(exchange.includes(`  ${line}`), exchange);
 });
 
+test("a number that follows the last one of the frame before is proposed as the link between them", async (t) => {
+  const dir = temporary(t),
+    at = (name) => path.join(dir, name);
+  let u = 100;
+  const frames = Array.from({ length: 40 }, (_, i) => {
+    const U = u + 1;
+    u += 1 + ((i * 7) % 5);
+    const data = {
+      E: 1_790_000_000_000 + i,
+      s: "BTCUSDT",
+      U,
+      u,
+      b: [["5", `${i}`]],
+      a: [["6", "1"]],
+    };
+    return JSON.stringify({ stream: "btcusdt@depth", data }) + "\n";
+  });
+  fs.writeFileSync(at("lines"), frames.join(""));
+  learn(["--name", "mine", "--out", dir, "--format", "jsonl", at("lines")]);
+  const text = fs.readFileSync(at("mine.yaml"), "utf8");
+  for (const line of [
+    "- data.U prev_seq integer below required",
+    "- prev_links prev_seq error # 39 of 39 frames",
+  ])
+    assert.ok(text.includes(`  ${line}\n`), `${line} in\n${text}`);
+});
+
 const LEVELS = { bids: [["1.5", "2"]], asks: [["2", "1"]] };
 /** Shapes of frames, each as an exchange has it, and the topic that is proposed for it. */
 const SHAPES = [
