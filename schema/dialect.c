@@ -27,6 +27,16 @@ static int rule_fits(const request_rule *rule, json_value root)
                            : td_bytes_is(text, rule->text);
 }
 
+/* 1 if the request has the word of one to unsubscribe. */
+static int unsubscribes(const dialect *spoken, json_value root)
+{
+    size_t i = 0;
+    while (i < spoken->rule_count &&
+           (spoken->rules[i].is != REQUEST_UNSUBSCRIBE || !rule_fits(&spoken->rules[i], root)))
+        i++;
+    return i < spoken->rule_count;
+}
+
 static void read_kind(const dialect *spoken, json_value root, dialect_request *out)
 {
     size_t i = 0;
@@ -36,6 +46,8 @@ static void read_kind(const dialect *spoken, json_value root, dialect_request *o
         return;
     out->kind = spoken->rules[i].is;
     out->is_second_form = spoken->rules[i].is_second_form;
+    if (out->kind == REQUEST_HEARTBEATS && unsubscribes(spoken, root))
+        out->kind = REQUEST_NO_HEARTBEATS;
     if (out->kind == REQUEST_ORDER)
         (void)json_find_text(root, spoken->rules[i].key, &out->order_topic);
 }
@@ -175,13 +187,14 @@ static td_result read_heartbeat(dialect_request *out, td_err *err)
 {
     enum { HEARTBEAT_S_MAX = 86400 };
     const dialect *spoken = out->dialect;
+    const dialect_heartbeats *of = &spoken->heartbeats;
     json_value value;
-    uint64_t seconds = 0;
-    if (!json_find_path(out->root, spoken->heartbeat_interval, &value) ||
-        !td_digits_parse(json_raw(value), HEARTBEAT_S_MAX, &seconds) ||
-        seconds < spoken->heartbeat_least_s)
+    uint64_t seconds = of->every_s;
+    if (of->interval != NULL &&
+        (!json_find_path(out->root, of->interval, &value) ||
+         !td_digits_parse(json_raw(value), HEARTBEAT_S_MAX, &seconds) || seconds < of->least_s))
         return td_err_set(err, TD_E_INVALID, "heartbeats are asked for each %zu to %d s",
-                          spoken->heartbeat_least_s, HEARTBEAT_S_MAX);
+                          of->least_s, HEARTBEAT_S_MAX);
     out->heartbeat_ns = seconds * UINT64_C(1000000000);
     return TD_OK;
 }
@@ -195,6 +208,8 @@ static td_result read_request(dialect_parser *parser, dialect_request *out, td_e
         return TD_OK; /* its list, if it has one, is ignored */
     if (out->kind == REQUEST_HEARTBEATS)
         return read_heartbeat(out, err);
+    if (out->kind == REQUEST_NO_HEARTBEATS)
+        return TD_OK;
     return spoken->parts != NULL ? read_parts(spoken, parser, out->root, out, err)
                                  : read_list(spoken, parser, out->root, out, err);
 }

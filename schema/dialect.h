@@ -34,7 +34,7 @@ typedef enum request_kind {
     REQUEST_PONG, /* answer to the server's own ping; the server does not answer it */
     REQUEST_UNKNOWN,
     REQUEST_ORDER,         /* about orders */
-    REQUEST_HEARTBEATS,    /* for heartbeats of the server, each of which is answered by a ping */
+    REQUEST_HEARTBEATS,    /* for heartbeats of the server (dialect_heartbeats) */
     REQUEST_NO_HEARTBEATS, /* for no further ones */
     REQUEST_KINDS,
 } request_kind;
@@ -227,6 +227,18 @@ typedef enum cover_form {
     COVER_CATEGORIES, /* "order.linear" is a part of "order" */
 } cover_form;
 
+/* Heartbeats that a server sends. */
+typedef struct dialect_heartbeats {
+    /* Path of the time in s in the client's request; each must be answered by a ping. NULL: they
+     * come each every_s, and need no answer. */
+    const char *interval;
+    size_t least_s;   /* of the interval */
+    size_t every_s;   /* without interval; 0: no heartbeats */
+    uint8_t is_asked; /* 1: only clients that ask for them get them (REQUEST_HEARTBEATS) */
+    uint8_t is_idle;  /* 1: only when no frame was sent for every_s to a client with topics */
+    const struct template *text; /* NULL: a WebSocket ping */
+} dialect_heartbeats;
+
 enum {
     DIALECT_IDS_MAX = 4,
     DIALECT_LISTS_MAX = 4,
@@ -284,10 +296,7 @@ struct dialect {
     /* Parameter of a URL's query with topics that the connection has without a request, joined by
      * '/'; NULL: no parameter has them. */
     const char *url_topics;
-    /* Servers: heartbeats that a client asks for. */
-    const char *heartbeat_interval; /* path of the time in s in the request; NULL: no heartbeats */
-    size_t heartbeat_least_s;
-    const char *heartbeat; /* the frame */
+    dialect_heartbeats heartbeats; /* of servers (schema/heartbeats.h) */
     const char *recorded; /* what servers repeat of recorded answers to subscriptions; NULL: none */
     request_rule rules[DIALECT_RULES_MAX];
     size_t rule_count;
@@ -433,6 +442,11 @@ int dialect_answer_has_symbol(const dialect_answer *answer, const char *topic);
 int dialect_answer_withdraws(const dialect_answer *answer, const char *topic);
 
 /* ---- heartbeats, credentials, names ---- */
+
+/* Append a server's heartbeat, its count-th to this client; dialect.heartbeats has a text.
+ * TD_E_LIMIT. */
+TD_MUST_USE td_result dialect_server_heartbeat(const dialect *spoken, td_buf *out, uint64_t now_ms,
+                                               uint64_t count, td_err *err);
 
 /* Append a heartbeat: dialect.ping or dialect.pong at this time. TD_E_LIMIT. */
 TD_MUST_USE td_result dialect_heartbeat(td_buf *out, const struct template *text, uint64_t now_ms,

@@ -142,6 +142,13 @@ static td_result read_ask_auth(document_node at, void *member, td_err *err)
 static td_result read_ask_ping(document_node at, void *member, td_err *err)
 {
     static const template_names NAMES = {.values = ASKED + ASK_NOW,
+                                         .value_count = ASK_COUNT - ASK_NOW};
+    return read_frame(at, &NAMES, member, err);
+}
+
+static td_result read_heartbeat(document_node at, void *member, td_err *err)
+{
+    static const template_names NAMES = {.values = ASKED + ASK_NOW,
                                          .value_count = ASK_VALUE_COUNT - ASK_NOW};
     return read_frame(at, &NAMES, member, err);
 }
@@ -410,9 +417,11 @@ static const document_member CREDENTIALS[] = {
 static const document_table CREDENTIALS_TABLE = {"credentials", DOCUMENT_MEMBERS(CREDENTIALS)};
 
 static const document_member HEARTBEATS[] = {
-    {"interval", DOCUMENT_AT(TEXT, dialect, heartbeat_interval), .is_needed = 1},
-    {"least_s", DOCUMENT_AT(NUMBER, dialect, heartbeat_least_s), .most = 3600},
-    {"text", DOCUMENT_AT(TEXT, dialect, heartbeat), .is_needed = 1},
+    {"interval", DOCUMENT_AT(TEXT, dialect, heartbeats.interval)},
+    {"least_s", DOCUMENT_AT(NUMBER, dialect, heartbeats.least_s), .most = 3600},
+    {"every_s", DOCUMENT_AT(NUMBER, dialect, heartbeats.every_s), .most = 3600},
+    {"in_pauses", DOCUMENT_AT(TRUE, dialect, heartbeats.is_idle)},
+    {"text", DOCUMENT_AT(OWN, dialect, heartbeats.text), .read = read_heartbeat},
 };
 static const document_table HEARTBEATS_TABLE = {"heartbeats", DOCUMENT_MEMBERS(HEARTBEATS)};
 
@@ -469,11 +478,25 @@ static int has_request(const dialect *made, request_kind kind)
     return i < made->rule_count;
 }
 
+/* What is missing in its heartbeats; NULL: nothing. */
+static const char *fault_of_heartbeats(const dialect *made)
+{
+    const dialect_heartbeats *of = &made->heartbeats;
+    if (of->interval == NULL && of->every_s == 0)
+        return of->is_asked ? "a request for heartbeats needs heartbeats:" : NULL;
+    if (of->interval != NULL && of->every_s != 0)
+        return "heartbeats have an interval, or every_s:";
+    if (of->interval != NULL && (!of->is_asked || of->text == NULL))
+        return "an interval of heartbeats needs a text, and a request for them:";
+    return of->is_idle && of->is_asked ? "heartbeats are asked for, or in_pauses:" : NULL;
+}
+
 /* What is missing in a dialect; NULL: nothing. */
 static const char *fault_of(const dialect *made)
 {
     const int is_in_parts = asks_for(made, ASK_NAME) || asks_for(made, ASK_SYMBOL_LIST) ||
                             asks_for(made, ASK_SYMBOLS) || asks_for(made, ASK_PARAMETER);
+    const char *fault = fault_of_heartbeats(made);
     if (made->ping_interval_ns == 0 || made->ping == NULL)
         return "a dialect needs ping_s, and a ping in ask:";
     if (made->rule_count == 0 || made->answer_count == 0 ||
@@ -488,8 +511,8 @@ static const char *fault_of(const dialect *made)
     if ((is_in_parts || made->has_symbol_lists) && !made->has_parts)
         return "$name, $symbols, $symbol_list, $parameter and symbol_lists need the property "
                "parts:";
-    if ((made->heartbeat == NULL) != !has_request(made, REQUEST_HEARTBEATS))
-        return "heartbeats, and a request for them, belong together:";
+    if (fault != NULL)
+        return fault;
     if (made->spelling != NULL && made->exchange->topic_keys.usual != NULL)
         return "topics are spelled, or objects (topic_keys):";
     if (made->asks_one && made->ask_topics_max != 1)
@@ -509,6 +532,7 @@ td_result dialect_read(document_node name, void *row, td_err *err)
     out->name = document_copy(name);
     out->exchange = exchange_being_read(name);
     out->covers = dialect_covers_of(out->covering);
+    out->heartbeats.is_asked = has_request(out, REQUEST_HEARTBEATS) != 0;
     out->asks_one = (uint8_t)asks_for(out, ASK_TOPIC);
     const char *fault = rc == TD_OK ? fault_of(out) : NULL;
     return fault == NULL ? rc : document_refuse_text(name, fault, err);

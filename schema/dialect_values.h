@@ -21,7 +21,9 @@
     X(SIGNED_S, "signed_s") /* Unix s, as text */                                                  \
     X(SIGNATURE, "signature")                                                                      \
     X(NOW, "now_ms") /* Unix ms */                                                                 \
-    X(NOW_TEXT, "now_text")
+    X(NOW_TEXT, "now_text")                                                                        \
+    X(NOW_ISO, "now_iso") /* as RFC 3339, with nanoseconds */                                      \
+    X(COUNT, "count")     /* only of a server's heartbeats: how many it has sent to this client */
 
 #define ASK_VALUE_ENUMERATOR(id, name) ASK_##id,
 typedef enum ask_value_id { ASK_VALUES(ASK_VALUE_ENUMERATOR) ASK_VALUE_COUNT } ask_value_id;

@@ -46,6 +46,13 @@ static td_result put_number_text(td_buf *out, uint64_t value, td_err *err)
     return td_buf_printf(out, err, "\"%" PRIu64 "\"", value);
 }
 
+static td_result put_time(uint64_t now_ms, td_buf *out, td_err *err)
+{
+    char text[TD_TIME_TEXT_BYTES];
+    td_time_format(now_ms * UINT64_C(1000000), text);
+    return put_text(out, td_bytes_str(text), err);
+}
+
 /* The word of a request in its first form, as the first rule has it; "" if no rule does. */
 static td_bytes word_of(const dialect *spoken, request_kind kind)
 {
@@ -121,7 +128,7 @@ typedef struct request_job {
     const dialect *spoken;
     const dialect_ask *ask;
     const dialect_auth *auth;
-    uint64_t now_ms;
+    uint64_t now_ms, count;
     split_topic topic; /* parts of the first topic, in dialects with parts */
 } request_job;
 
@@ -288,6 +295,10 @@ static td_result ask_value(void *user, unsigned id, const char *suffix, td_buf *
         return put_number(out, of->now_ms, err);
     case ASK_NOW_TEXT:
         return put_number_text(out, of->now_ms, err);
+    case ASK_NOW_ISO:
+        return put_time(of->now_ms, out, err);
+    case ASK_COUNT:
+        return put_number(out, of->count, err);
     case ASK_VALUE_COUNT:
         break;
     }
@@ -330,6 +341,13 @@ td_result dialect_heartbeat(td_buf *out, const template *text, uint64_t now_ms, 
 {
     request_job of = {.now_ms = now_ms};
     return build(out, text, &of, err);
+}
+
+td_result dialect_server_heartbeat(const dialect *spoken, td_buf *out, uint64_t now_ms,
+                                   uint64_t count, td_err *err)
+{
+    request_job of = {.now_ms = now_ms, .count = count};
+    return build(out, spoken->heartbeats.text, &of, err);
 }
 
 /* ---- answers: their values ---- */
@@ -461,13 +479,6 @@ static td_result put_binary(const answer_job *of, td_buf *out, td_err *err)
                          dialect_text_scalar(of->request->root, path, &text);
     const int is_binary = is_there && (td_bytes_is(text, "true") || td_bytes_is(text, "True"));
     return put_text(out, td_bytes_str(is_binary ? "true" : "false"), err);
-}
-
-static td_result put_time(uint64_t now_ms, td_buf *out, td_err *err)
-{
-    char text[TD_TIME_TEXT_BYTES];
-    td_time_format(now_ms * UINT64_C(1000000), text);
-    return put_text(out, td_bytes_str(text), err);
 }
 
 static td_result put_trace(const answer_job *of, td_buf *out, td_err *err)

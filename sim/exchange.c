@@ -11,6 +11,7 @@
 #include "schema/bare_frame.h"
 #include "schema/conn_counter.h"
 #include "schema/end_notice.h"
+#include "schema/heartbeats.h"
 #include "schema/path_choice.h"
 #include "schema/responder.h"
 #include "sim/catalog.h"
@@ -54,11 +55,10 @@ typedef struct sim_conn {
     uint8_t is_bare; /* 1: it gets bare frames */
     uint8_t has_end_notice;
     uint8_t has_subscribed;
-    unsigned access;       /* a bit for each family_access that its path offers */
-    uint64_t heartbeat_ns; /* time from one heartbeat to the next; 0: none was asked for */
+    unsigned access; /* a bit for each family_access that its path offers */
+    heartbeats heartbeats;
     wire_timer *heartbeat_timer;
-    uint8_t is_tested; /* 1: the last heartbeat is not answered yet */
-    uint32_t waiting;  /* streams in SUBSCRIPTION_WAITS */
+    uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
     struct sim_conn *next;
     uint8_t *streams; /* subscription of each stream; NULL before the first request */
 } sim_conn;
@@ -108,6 +108,11 @@ const char *const FAULT_NAMES[FAULT_KINDS] = {[FAULT_DISCONNECT] = "disconnect",
 
 /* ---- connections ---- */
 
+static uint64_t wall_ms(const exchange *x)
+{
+    return clock_wall_ns(x->options.clock) / TD_NS_PER_MS;
+}
+
 /* Close a connection and send nothing more on it. code 0 cuts it, even if it is closing. */
 static void conn_close(sim_conn *conn, unsigned code)
 {
@@ -124,6 +129,7 @@ static void conn_send(sim_conn *conn, wire_outgoing *what)
     if (conn->is_closing)
         return;
     td_result rc = wire_send_message(conn->wire, what, &err);
+    heartbeats_on_frame(&conn->heartbeats, clock_mono_ns(conn->exchange->options.clock));
     if (rc == TD_OK)
         return;
     td_log_emit(conn->exchange->options.log, TD_LOG_WARNING, "connection %llu: %s",
@@ -471,6 +477,58 @@ static served_family *find_path(exchange *x, td_bytes path)
     return found < count ? &x->families[found] : NULL;
 }
 
+/* ---- heartbeats ---- */
+
+static void on_heartbeat_due(void *user);
+
+static void schedule_heartbeat(sim_conn *conn)
+{
+    wire_timer_cancel(&conn->heartbeat_timer);
+    if (conn->heartbeats.every_ns > 0)
+        wire_timer_set(conn->exchange->loop, &conn->heartbeat_timer, conn->heartbeats.due_ns,
+                       on_heartbeat_due, conn);
+}
+
+static void send_heartbeat(sim_conn *conn)
+{
+    exchange *x = conn->exchange;
+    const dialect *spoken = conn->heartbeats.spoken;
+    td_buf text;
+    if (spoken->heartbeats.text == NULL) {
+        wire_relay(conn->wire, &(ws_message){.opcode = WS_PING});
+        return;
+    }
+    td_buf_init(&text, DIALECT_REQUEST_BYTES);
+    const td_result rc =
+        dialect_server_heartbeat(spoken, &text, wall_ms(x), conn->heartbeats.count, NULL);
+    TD_ASSERT(rc == TD_OK); /* the document's text is shorter */
+    conn->sent++;
+    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = own_form(conn, td_buf_view(&text))});
+    td_buf_fini(&text);
+}
+
+static void on_heartbeat_due(void *user)
+{
+    sim_conn *conn = user;
+    const int is_for_topics = conn->heartbeats.spoken->heartbeats.is_idle;
+    const heartbeat_step step =
+        heartbeats_step(&conn->heartbeats, clock_mono_ns(conn->exchange->options.clock));
+    if (step == HEARTBEAT_UNANSWERED) {
+        conn_close(conn, HEARTBEAT_UNANSWERED_CODE);
+        return;
+    }
+    if (step == HEARTBEAT_SEND && !conn->is_closing && (!is_for_topics || conn->streams != NULL))
+        send_heartbeat(conn);
+    schedule_heartbeat(conn);
+}
+
+static void begin_heartbeats(sim_conn *conn)
+{
+    heartbeats_begin(&conn->heartbeats, conn->of->family->dialect,
+                     clock_mono_ns(conn->exchange->options.clock));
+    schedule_heartbeat(conn);
+}
+
 /* ---- a family's list of connections ---- */
 
 static void link_conn(sim_conn *conn, served_family *f, td_bytes path)
@@ -481,6 +539,7 @@ static void link_conn(sim_conn *conn, served_family *f, td_bytes path)
     conn->of = f;
     conn->next = f->first_conn;
     f->first_conn = conn;
+    begin_heartbeats(conn);
 }
 
 static void unlink_conn(sim_conn *conn)
@@ -562,11 +621,6 @@ static topic_standing on_standing(void *user, td_bytes topic)
 }
 
 /* ---- requests ---- */
-
-static uint64_t wall_ms(const exchange *x)
-{
-    return clock_wall_ns(x->options.clock) / TD_NS_PER_MS;
-}
 
 /* Start the markets and allocate the connection's subscriptions. */
 static void prepare(sim_conn *conn)
@@ -740,44 +794,10 @@ static int on_order(void *user, const dialect_request *request)
     return 1;
 }
 
-/* ---- heartbeats ---- */
-
-static void send_heartbeat(void *user);
-
-static void schedule_heartbeat(sim_conn *conn)
-{
-    exchange *x = conn->exchange;
-    const uint64_t now_ns = clock_mono_ns(x->options.clock);
-    wire_timer_cancel(&conn->heartbeat_timer);
-    if (conn->heartbeat_ns > 0)
-        wire_timer_set(x->loop, &conn->heartbeat_timer, now_ns + conn->heartbeat_ns, send_heartbeat,
-                       conn);
-}
-
-/* Send a heartbeat, or close the connection if the one before is not answered. */
-static void send_heartbeat(void *user)
-{
-    enum { CLOSE_UNANSWERED = 4000 };
-    sim_conn *conn = user;
-    const char *text = conn->of->family->dialect->heartbeat;
-    conn->heartbeat_timer = NULL; /* it has fired */
-    if (conn->is_tested || text == NULL) {
-        conn_close(conn, CLOSE_UNANSWERED);
-        return;
-    }
-    conn->is_tested = 1;
-    conn->sent++;
-    conn_send(conn, &(wire_outgoing){.opcode = 1, .bytes = td_bytes_str(text)});
-    schedule_heartbeat(conn);
-}
-
 static void on_heartbeats(void *user, const dialect_request *request)
 {
     sim_conn *conn = user;
-    conn->is_tested = 0;
-    if (request->kind == REQUEST_PING)
-        return;
-    conn->heartbeat_ns = request->heartbeat_ns; /* 0 of a request for none */
+    heartbeats_requested(&conn->heartbeats, request, clock_mono_ns(conn->exchange->options.clock));
     schedule_heartbeat(conn);
 }
 

@@ -9,6 +9,7 @@
 #include "replay/serve/serve_causes.h"
 #include "replay/serve/serve_choice.h"
 #include "replay/serve/serve_control.h"
+#include "replay/serve/serve_heartbeats.h"
 #include "replay/serve/serve_late.h"
 #include "replay/serve/serve_replies.h"
 #include "replay/serve/serve_tape.h"
@@ -110,6 +111,11 @@ static int on_order(void *user, const dialect_request *request)
     return 1;
 }
 
+static void on_heartbeats(void *user, const dialect_request *request)
+{
+    serve_heartbeats_requested(user, request);
+}
+
 static const char *on_next_held(void *user, size_t *next)
 {
     const topic_filters *filters = &((const serve_client *)user)->filters;
@@ -127,6 +133,7 @@ static const responder_ops RESPONDER_OPS = {
     .changed = on_changed,
     .order = on_order,
     .send = on_answer,
+    .heartbeats = on_heartbeats,
     .authenticated = on_authenticated,
 };
 
@@ -160,6 +167,8 @@ static void on_message(void *user, wire_conn *conn, const ws_message *got)
     if (client->state == CLIENT_CLOSING)
         return;
     serve_client_choose(client, got->bytes);
+    if (client->heartbeats.spoken == NULL && client->server != NULL)
+        serve_heartbeats_begin(client);
     if (client->is_ambiguous)
         serve_choice_text(server->options.feeds, client->path, server->ambiguous,
                           sizeof server->ambiguous);
@@ -251,6 +260,8 @@ static void *on_opened(void *user, wire_conn *conn, td_bytes path, td_bytes quer
         on_authenticated(client);
     subscribe_by_url(client, names, query);
     serve_topicless_begin(client, names, query);
+    if (client->heartbeats.spoken == NULL && client->server != NULL)
+        serve_heartbeats_begin(client);
     return client;
 }
 
@@ -265,6 +276,7 @@ static void on_closed(void *user)
 {
     serve_client *client = user;
     serve_topicless_end(client);
+    serve_heartbeats_end(client);
     serve_late_end(client);
     serve_causes_leave(client->owner->causes, client);
     serve_tape_leave(client);

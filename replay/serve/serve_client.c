@@ -216,6 +216,8 @@ void serve_client_put(serve_client *client, wire_outgoing *out)
     wire_outgoing own = {.opcode = out->opcode};
     td_result rc = conn_counter_write(client->dialect->exchange, out->bytes, &client->counted,
                                       &client->owner->numbered, &own.bytes, &err);
+    if (client->heartbeats.spoken != NULL)
+        heartbeats_on_frame(&client->heartbeats, clock_mono_ns(client->owner->options.clock));
     if (rc == TD_OK)
         rc = wire_send_message(client->conn, own.bytes.data == out->bytes.data ? out : &own, &err);
     if (rc == TD_OK)

@@ -6,6 +6,7 @@
 #include "replay/serve/serve_books.h"
 #include "replay/serve/serve_state.h"
 #include "schema/filters.h"
+#include "schema/heartbeats.h"
 
 typedef enum client_state {
     CLIENT_WAITING,      /* no subscription yet */
@@ -36,6 +37,8 @@ typedef struct serve_client {
     wire_timer *topic_timer; /* until it has a topic (serve_topicless.h) */
     uint8_t is_watched;      /* 1: it had no topic of the recording so far */
     char *first_asked;       /* its first request, shortened and without secrets; NULL: none */
+    heartbeats heartbeats;   /* spoken NULL: before it means one server */
+    wire_timer *heartbeat_timer;
     uint8_t is_authenticated;
     uint8_t has_ordered; /* 1: it has sent a request about an order */
     uint8_t is_complete; /* 1: the last frame was sent */

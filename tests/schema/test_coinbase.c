@@ -253,7 +253,8 @@ static void test_a_server(void **state)
         {"{\"type\":\"subscribe\",\"channel\":\"heartbeats\"}",
          "{\"channel\":\"heartbeats\",\"timestamp\":\"2026-08-09T21:05:48.228000000Z\","
          "\"sequence_num\":0,\"events\":[{\"current_time\":\"2026-08-09T21:05:48.228000000Z\","
-         "\"heartbeat_counter\":1786309548228}]}"},
+         "\"heartbeat_counter\":0}]}"},
+        {"{\"type\":\"unsubscribe\",\"channel\":\"heartbeats\"}", ANSWER("")},
         {"{\"type\":\"sing\"}", "{\"type\":\"error\",\"message\":\"invalid message\"}"},
     };
     client of = {.count = 0};

@@ -1,4 +1,4 @@
-// What an exchange sends of its own accord comes from serve in its place, as recorded; answers to requests and heartbeats do not.
+// What an exchange sends of its own accord comes from serve in its place, as recorded, heartbeats too; answers to requests do not.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -48,12 +48,22 @@ const EXCHANGES = [
     isAck: (m) => m.event === "subscriptionStatus",
     data: [krakenTrade("100.50000"), krakenTrade("100.60000")],
     notice: '{"connectionID":1,"event":"systemStatus","status":"maintenance","version":"1.9.0"}',
-    others: ['{"event":"heartbeat"}', '{"event":"pong","reqid":42}'],
+    others: ['{"event":"pong","reqid":42}'],
+  },
+  {
+    family: "kraken-v1",
+    what: "a heartbeat",
+    url: "/",
+    ask: { event: "subscribe", pair: ["XBT/USD"], subscription: { name: "trade" } },
+    isAck: (m) => m.event === "subscriptionStatus",
+    data: [krakenTrade("100.50000"), krakenTrade("100.60000")],
+    notice: '{"event":"heartbeat"}',
+    others: ['{"event":"pong","reqid":42}'],
   },
 ];
 
-for (const { family, url, ask, isAck, data, notice, others } of EXCHANGES)
-  test(`${family}: a notice is sent once, between the frames around it`, async (t) => {
+for (const { family, what = "a notice", url, ask, isAck, data, notice, others } of EXCHANGES)
+  test(`${family}: ${what} is sent once, between the frames around it`, async (t) => {
     const dir = temporary(t),
       file = path.join(dir, "frames.jsonl"),
       archive = path.join(dir, "tape");
