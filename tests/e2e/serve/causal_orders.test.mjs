@@ -1,168 +1,25 @@
 // `serve --causal`: what a request about an order caused follows the client's own request, however late that is. A made-up
 // exchange answers each order and updates it, one or the other first; the bot under test has a bug that this race shows.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import fs from "node:fs";
-import http from "node:http";
 import os from "node:os";
 import path from "node:path";
 import { after } from "node:test";
-import { eventually, listening, passed, run, temporary } from "../support/harness.mjs";
-import { npm, test } from "../support/npm_packages.mjs";
+import {
+  eventually,
+  jsonLines,
+  listening,
+  run,
+  tapedeck,
+  temporary,
+  tooLong,
+} from "../support/harness.mjs";
+import { test } from "../support/npm_packages.mjs";
 import { answer, ask, connected, imported, request, update } from "../support/order_entry.mjs";
+import { bot, exchange, isOver, positions } from "../support/racing_bot.mjs";
 
-const { WebSocket, WebSocketServer } = npm("ws");
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
 after(() => fs.rmSync(folder, { recursive: true }));
-const PUBLIC = "/v5/public/linear",
-  OWN = "/v5/private",
-  TRADE = "/v5/trade";
-/** ms from each order's request to its answer and to its update. */
-const RACES = [
-  [20, 140],
-  [140, 20],
-  [20, 140],
-  [20, 140],
-  [140, 20],
-  [140, 20],
-  [20, 140],
-];
-
-/** One trade for each order, which the bot answers with an order; the next one once the bot has heard of that order. */
-async function exchange(t) {
-  const server = http.createServer();
-  const sockets = new WebSocketServer({ server, perMessageDeflate: false });
-  const of = {};
-  let orders = 0,
-    trades = 0;
-  const send = (at, frame) => of[at]?.send(JSON.stringify(frame));
-  const trade = () =>
-    send(PUBLIC, {
-      topic: "publicTrade.BTCUSDT",
-      type: "snapshot",
-      ts: Date.now(),
-      data: [
-        { T: Date.now(), s: "BTCUSDT", S: "Buy", v: "1", p: "100.5", i: `${++trades}`, BT: false },
-      ],
-    });
-  const updates = (id, link, orderStatus) => {
-    const creationTime = Date.now();
-    const entry = { category: "linear", symbol: "BTCUSDT", orderId: id, orderLinkId: link };
-    send(OWN, { id: "u", topic: "order", creationTime, data: [{ ...entry, orderStatus }] });
-    send(OWN, {
-      id: "p",
-      topic: "position",
-      creationTime,
-      data: [{ category: "linear", symbol: "BTCUSDT", side: "Buy", size: `${orders}` }],
-    });
-  };
-  sockets.on("connection", (ws, { url }) => {
-    of[url] = ws;
-    ws.on("message", async (bytes) => {
-      const { op, req_id = "", reqId, args } = JSON.parse(bytes);
-      if (!op.startsWith("order.")) {
-        ws.send(JSON.stringify({ success: true, ret_msg: "", op, req_id, conn_id: "c" }));
-        return;
-      }
-      const [{ orderLinkId, orderId }] = args;
-      const id = orderId ?? `id-${orderLinkId}`;
-      const [answerMs, updateMs] = op === "order.create" ? RACES[orders++] : [20, 60];
-      const update = passed(updateMs).then(() =>
-        updates(id, orderLinkId ?? "", op === "order.create" ? "New" : "Cancelled")
-      );
-      await passed(answerMs);
-      ws.send(
-        JSON.stringify({
-          reqId,
-          retCode: 0,
-          retMsg: "OK",
-          op,
-          data: { orderId: id, orderLinkId: orderLinkId ?? "" },
-          header: { Timenow: `${Date.now()}` },
-          connId: "c",
-        })
-      );
-      await update;
-      if (op === "order.create") setTimeout(trade, orders < RACES.length ? 250 : 10); // after a cancel
-    });
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    for (const ws of sockets.clients) ws.terminate();
-    server.close();
-  });
-  return { url: `ws://127.0.0.1:${server.address().port}`, trade };
-}
-
-/** The bot: an order for each trade, reactionMs later. Its bug: an update of an order of which it does not know the id yet
- * counts as another's order, which it cancels. Returns what it saw of each order, and its requests. */
-async function bot(t, url, { reactionMs, orders = RACES.length }) {
-  const seen = {},
-    sent = [],
-    known = new Set(),
-    frames = [],
-    all = [];
-  const open = async (at, ...requests) => {
-    const ws = new WebSocket(url + at, { perMessageDeflate: false });
-    all.push(ws);
-    t.after(() => ws.terminate());
-    ws.on("message", (bytes) => {
-      const frame = JSON.parse(bytes);
-      frames.push({ at, ...frame });
-      if (at === PUBLIC && frame.data) onTrade(frame.data[0]);
-      if (at === TRADE && frame.reqId) onAnswer(frame);
-      if (at === OWN && frame.topic === "order") onUpdate(frame.data[0]);
-    });
-    await once(ws, "open");
-    for (const request of requests) {
-      ws.send(JSON.stringify(request));
-      await once(ws, "message");
-    }
-    return ws;
-  };
-  const ask = (op, order, key) => {
-    const reqId = `${sent.length}`;
-    sent.push([op, key]);
-    (seen[key] ??= []).push(`asked ${op}`);
-    trade.send(JSON.stringify({ reqId, header: { "X-BAPI-TIMESTAMP": "1" }, op, args: [order] }));
-  };
-  const onTrade = ({ i }) =>
-    setTimeout(() => {
-      if (Number(i) <= orders)
-        ask(
-          "order.create",
-          { category: "linear", symbol: "BTCUSDT", orderLinkId: `o${i}` },
-          `id-o${i}`
-        );
-    }, reactionMs);
-  const onAnswer = ({ op, reqId, data: { orderId } }) => {
-    assert.equal(sent[Number(reqId)][0], op);
-    known.add(orderId);
-    (seen[orderId] ??= []).push(`answered ${op}`);
-  };
-  const onUpdate = ({ orderId, orderStatus }) => {
-    (seen[orderId] ??= []).push(orderStatus);
-    if (!known.has(orderId) && orderStatus === "New")
-      ask("order.cancel", { category: "linear", symbol: "BTCUSDT", orderId }, orderId);
-  };
-  const auth = { op: "auth", args: ["aKeyOfTheTests", 9_999_999_999_999, "signature"] };
-  const trade = await open(TRADE, auth);
-  await open(OWN, auth, { op: "subscribe", args: ["order", "position"] });
-  await open(PUBLIC, { op: "subscribe", args: ["publicTrade.BTCUSDT"] });
-  return { seen, sent, frames, ask, leave: () => all.forEach((ws) => ws.close()) };
-}
-
-const isOver = ({ seen }, orders = RACES.length) =>
-  Object.keys(seen).length === orders &&
-  Object.values(seen).every(
-    (events) =>
-      events.some((event) => event.startsWith("answered")) &&
-      events.includes(events.includes("asked order.cancel") ? "Cancelled" : "New")
-  );
-
-const positions = ({ frames }) => frames.filter(({ topic }) => topic === "position").length;
-
 /** The session as the bot lived it, recorded by tap. Recorded once. */
 let cached;
 const recorded = (t) => (cached ??= record(t));
@@ -205,6 +62,27 @@ test("a bot's race comes again as it was, however late the bot is", async (t) =>
     assert.equal(counts.caused, 2 * 10 + 10); // answer, update, position of ten requests
   }
 });
+
+test(
+  "the race is in a cut of the bot's feeds, and in the smallest one",
+  { skip: tooLong },
+  async (t) => {
+    const dir = temporary(t);
+    const { archive } = await recorded(t);
+    const [cut, least] = ["cut", "least"].map((name) => path.join(dir, name));
+    const command = `'${process.execPath}' tests/e2e/support/racing_bot.mjs "$1"`;
+    await tapedeck(t, ["cut", archive, "-o", cut]);
+    await tapedeck(t, ["cut", cut, "-o", least, "--shrink", command]);
+    // A trade, the order that the bot places for it, and the order's update, which comes before an answer.
+    const lines = await jsonLines(t, ["cat", least, "--json"]);
+    const kept = lines.filter(({ dir, topic }) => dir === "in" || topic.startsWith("order."));
+    assert.deepEqual(kept.map(({ topic }) => topic).sort(), [
+      "order",
+      "order.create",
+      "publicTrade",
+    ]);
+  }
+);
 
 test("without it, updates come before a late bot's orders", async (t) => {
   const dir = temporary(t);
