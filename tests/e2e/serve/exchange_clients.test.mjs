@@ -3,7 +3,7 @@
 // only with TAPEDECK_ALL_CLIENTS=1, which `make soak` sets.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { createHash, webcrypto } from "node:crypto";
+import { webcrypto } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
@@ -19,6 +19,7 @@ import {
   temporary,
   withoutRecorded,
 } from "../support/harness.mjs";
+import { digest, emptyBook, setLevels } from "../support/level_book.mjs";
 import { feedArgs, recordUntil } from "../support/recorders.mjs";
 import { npm, python, test, withoutPackages } from "../support/npm_packages.mjs";
 
@@ -45,35 +46,15 @@ function keepBooks(client) {
   const books = {};
   client.on("update", ({ topic, type, data }) => {
     if (!topic.startsWith("orderbook.")) return;
-    if (type === "snapshot") books[data.s] = { Buy: new Map(), Sell: new Map(), frames: 0 };
+    if (type === "snapshot") books[data.s] = { ...emptyBook(), frames: 0 };
     const book = books[data.s];
     assert.ok(book, `${topic}: a delta before its snapshot`);
-    for (const [side, levels] of [
-      ["Buy", data.b],
-      ["Sell", data.a],
-    ])
-      for (const [price, size] of levels)
-        Number(size) === 0
-          ? book[side].delete(Number(price))
-          : book[side].set(Number(price), Number(size));
+    setLevels(book.Buy, data.b);
+    setLevels(book.Sell, data.a);
     book.frames++;
   });
   return books;
 }
-
-/** docs/replay.md: SIDE PRICE SIZE, each side by rising price. */
-const sha1 = (book) =>
-  createHash("sha1")
-    .update(
-      ["Buy", "Sell"]
-        .flatMap((side) =>
-          [...book[side]]
-            .sort(([a], [b]) => a - b)
-            .map(([price, size]) => `${side} ${price} ${size}`)
-        )
-        .join("\n")
-    )
-    .digest("hex");
 
 test("serve sends a whole book to a late subscriber, and every book ends equal to replay's", async (t) => {
   const dir = temporary(t),
@@ -124,10 +105,8 @@ test("serve sends a whole book to a late subscriber, and every book ends equal t
   await ended;
   assert.equal((await served.program.ended).code, 0, served.program.stderr);
   assert.deepEqual(Object.keys(books).sort(), SYMBOLS);
-  for (const { symbol, bids, asks, levels_sha1 } of recorded) {
-    assert.deepEqual([books[symbol].Buy.size, books[symbol].Sell.size], [bids, asks], symbol);
-    assert.equal(sha1(books[symbol]), levels_sha1, symbol);
-  }
+  for (const { symbol, bids, asks, levels_sha1 } of recorded)
+    assert.deepEqual(digest(books[symbol]), [bids, asks, levels_sha1], symbol);
   assert.ok(
     trades.length > 20 && trades.every((trade) => trade.s === "BTCUSDT"),
     `${trades.length} trades`
@@ -200,6 +179,32 @@ const PROGRAMS = [
     prints: [/^orderBookL2_25\.BTCUSD$/m, /^trade\.BTCUSD$/m],
   },
   {
+    section: "binance",
+    packages: { binance: "binance" },
+    prints: [/^depthUpdate BTCUSDT$/m, /^aggTrade BTCUSDT$/m, /^book \d+$/m],
+  },
+  {
+    section: "node-binance-api",
+    packages: { "node-binance-api": "node-binance-api" },
+    prints: [/^aggTrade BTCUSDT$/m, /^book BTCUSDT \d+/m],
+  },
+  {
+    section: "okx-api",
+    packages: { "okx-api": "okx-api" },
+    prints: [/^books BTC-USDT$/m, /^trades BTC-USDT$/m],
+  },
+  {
+    section: "coinbase-api",
+    packages: { "coinbase-api": "coinbase-api" },
+    prints: [/^l2_data snapshot$/m, /^market_trades update$/m],
+  },
+  {
+    section: "node-bitstamp",
+    isLarge: true,
+    packages: { "node-bitstamp": "node-bitstamp" },
+    prints: [/^diff_order_book_btcusd data$/m, /^live_trades_btcusd trade$/m],
+  },
+  {
     section: "tardis-dev",
     packages: { "tardis-dev": "tardis-dev" },
     prints: [/^book_change BTCUSDT 2/m, /^trade BTCUSDT 2/m],
@@ -228,7 +233,13 @@ const PROGRAMS = [
     needs: () => !fs.existsSync(CHROMIUM) && `needs ${CHROMIUM}`,
   },
 ];
-const LARGE = { "ccxt-1": "ccxt@1.95.43", "ccxt-2": "ccxt@2.9.16", "ccxt-4": "ccxt@4.5.84" };
+/** What `make soak` installs: large packages, or ones with many old dependencies. */
+const LARGE = {
+  "ccxt-1": "ccxt@1.95.43",
+  "ccxt-2": "ccxt@2.9.16",
+  "ccxt-4": "ccxt@4.5.84",
+  "node-bitstamp": "node-bitstamp@3.1.0",
+};
 const WITH_LARGE = process.env.TAPEDECK_ALL_CLIENTS === "1";
 const CHROMIUM = "/usr/bin/chromium";
 const SMALL_MODULES = path.resolve("build/npm/node_modules");
@@ -243,44 +254,47 @@ function programOf(section) {
   return { language, text };
 }
 
+/** Family, path and topics. */
 const FEEDS = [
-  ["v5-linear", ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"]],
-  ["inverse", ["orderBookL2_25.BTCUSD", "trade.BTCUSD"]],
+  ["v5-linear", "/v5/public/linear", ["orderbook.50.BTCUSDT", "publicTrade.BTCUSDT"]],
+  ["inverse", "/realtime", ["orderBookL2_25.BTCUSD", "trade.BTCUSD"]],
+];
+const OTHER_FEEDS = [
+  ["binance-spot", "/stream", ["depth@100ms.BTCUSDT", "aggTrade.BTCUSDT"]],
+  ["okx", "/ws/v5/public", ["books.BTC-USDT", "trades.BTC-USDT"]],
+  ["coinbase-advanced", "/", ["level2.BTC-USD", "market_trades.BTC-USD"]],
+  ["bitstamp", "/", ["diff_order_book.btcusd", "live_trades.btcusd"]],
+];
+/** The feeds of ccxt's other exchanges. */
+const CCXT_FEEDS = [
+  ...OTHER_FEEDS,
+  ["binance-usdm", "/public/stream", ["depth@100ms.BTCUSDT"]],
+  ["kraken-v2", "/v2", ["book-10.BTC/USD"]],
+  ["deribit", "/ws/api/v2", ["book.100ms.BTC-PERPETUAL"]],
 ];
 
-/** A small archive of two families. */
-async function smallArchive(t, dir) {
-  const archive = path.join(dir, "tape");
-  for (const [family, topics] of FEEDS) {
-    const sim = await listening(
-      t,
-      [
-        "sim",
-        "-q",
-        "--families",
-        family,
-        "--symbols",
-        "1",
-        "--rate",
-        "100000",
-        "--max-frames",
-        "300",
-        "--seed",
-        "11",
-      ],
-      dir
-    );
-    await run(t, "tapedeck-record", [
-      "record",
-      "-q",
-      "-a",
-      archive,
-      ...feedArgs(sim, family, topics),
-      "--until-close",
-    ]);
-  }
+/** An archive of these feeds, of the simulated exchange with these families. */
+async function archiveOf(t, dir, { name, families, duration, feeds }) {
+  const archive = path.join(dir, name);
+  const sim = await listening(
+    t,
+    ["sim", "--families", families.join(), "--symbols", "3", "--rate", "100", "--seed", "11"],
+    dir
+  );
+  const one = ([family, at, topics, preset = ""]) =>
+    `  - family: ${family}\n    url: ${sim.url}${at}\n    ca_file: ${sim.ca}\n    topics: [${topics}]\n${preset}`;
+  const config = path.join(dir, `${name}.yaml`);
+  fs.writeFileSync(config, `feeds:\n${feeds.map(one).join("")}`);
+  await tapedeck(t, ["record", "-q", "-a", archive, "-c", config, "--duration", duration]);
+  await sim.program.kill("SIGTERM");
   return archive;
 }
+
+/** A small archive of several exchanges; Binance's snapshot comes 2 s after the grant. */
+const smallArchive = (t, dir, feeds = [...FEEDS, ...OTHER_FEEDS]) => {
+  const families = feeds.map(([family]) => family);
+  return archiveOf(t, dir, { name: "tape", families, duration: "4s", feeds });
+};
 
 /** Install the large packages at the first call. */
 function installLarge() {
@@ -298,32 +312,18 @@ function installLarge() {
 }
 if (WITH_LARGE) installLarge();
 
-/** An archive of two families with the replies that ccxt requests at its start; a feed's 13 requests are a second apart. */
-async function archiveOfCcxt(t, dir) {
-  const archive = path.join(dir, "ccxt");
-  const sim = await listening(
-    t,
-    [
-      "sim",
-      "--families",
-      "v5-linear,v5-spot,v5-inverse,v5-option,inverse,linear,usdc-perp,usdc-option",
-      "--symbols",
-      "3",
-      "--rate",
-      "100",
-      "--seed",
-      "11",
+/** An archive with the replies that ccxt requests of Bybit at its start; a feed's 13 requests are a second apart. */
+const archiveOfCcxt = (t, dir, more = []) =>
+  archiveOf(t, dir, {
+    name: "ccxt",
+    families: [
+      ...["v5-linear", "v5-spot", "v5-inverse", "v5-option", "inverse", "linear", "usdc-perp"],
+      "usdc-option",
+      ...more.map(([family]) => family),
     ],
-    dir
-  );
-  const one = ([family, topics]) =>
-    `  - family: ${family}\n    url: ${sim.url}${family === "inverse" ? "/realtime" : "/v5/public/linear"}\n    ca_file: ${sim.ca}\n    topics: [${topics}]\n    http_preset: ccxt\n`;
-  const config = path.join(dir, "feeds.yaml");
-  fs.writeFileSync(config, `feeds:\n${FEEDS.map(one).join("")}`);
-  await tapedeck(t, ["record", "-q", "-a", archive, "-c", config, "--duration", "15s"]);
-  await sim.program.kill("SIGTERM");
-  return archive;
-}
+    duration: "15s",
+    feeds: [...FEEDS.map((feed) => [...feed, "    http_preset: ccxt\n"]), ...more],
+  });
 
 /** The trades of a feed's frames, and its book after each of them by the frame's time in ms: [sorted levels of bids and asks]. */
 function folded(frames) {
@@ -409,10 +409,10 @@ test(
     const blocks = PAGE.match(/^```(js|python|html)\n/gm);
     assert.equal(
       blocks.length,
-      PROGRAMS.length,
+      PROGRAMS.length + 1, // and the one of ccxt for other exchanges
       "each program of docs/clients.md has a row in PROGRAMS"
     );
-    const archive = WITH_LARGE ? await archiveOfCcxt(t, dir) : await smallArchive(t, dir);
+    const archive = await (WITH_LARGE ? archiveOfCcxt(t, dir, OTHER_FEEDS) : smallArchive(t, dir));
     const server = await listening(t, ["serve", archive, "--hold"], dir);
     const plain = await listening(
       t,
@@ -789,11 +789,10 @@ for (const { name, family, market, urls, settings } of SIMULATED)
         );
         const [, { count, bids, asks, message }] = parseLines(client.stdout);
         assert.ok(count > 10, `${count} books, ${message}`);
-        const sides = {
+        return digest({
           Buy: new Map(bids.map((level) => level.slice(0, 2))),
           Sell: new Map(asks.map((level) => level.slice(0, 2))),
-        };
-        return [bids.length, asks.length, sha1(sides)];
+        });
       };
       const sim = await listening(
         t,
@@ -819,6 +818,48 @@ for (const { name, family, market, urls, settings } of SIMULATED)
       }
     }
   );
+
+/** The rows of the page: class, addresses, symbol. */
+const CCXT_ROWS = [...PAGE.matchAll(/^\| `(\w+)` \| `(https\S+)` `(wss\S+)` \| `(\S+)` \|$/gm)];
+
+test(
+  "ccxt's program for other exchanges runs with each row of its table",
+  { skip: WITH_LARGE ? false : "make soak runs it", concurrency: 3 },
+  async (t) => {
+    const dir = temporary(t);
+    const server = await listening(
+      t,
+      ["serve", await smallArchive(t, dir, CCXT_FEEDS), "--hold"],
+      dir
+    );
+    const program = programOf("ccxt for other exchanges");
+    const [, , https, wss, example] = CCXT_ROWS[0];
+    assert.equal(CCXT_ROWS.length, 7);
+    const runs = CCXT_ROWS.map(([, name, http, ws, symbol]) =>
+      t.test(name, async (t) => {
+        const { settings } = SIMULATED.find((row) => row.name === name);
+        // The simulated exchange has no lists of these markets: they are set, as the page tells.
+        const text = program.text
+          .replace("ccxt.pro.binance()", `ccxt.pro.${name}()`)
+          .replace(https, http)
+          .replace(wss, ws)
+          .replace(`"${example}"`, `"${symbol}"`)
+          .replace(
+            "await exchange.loadMarkets();",
+            `exchange.setMarkets([exchange.safeMarketStructure(${JSON.stringify(settings.only)})]);`
+          );
+        const [file, args] = command(dir, server, { ...program, text }, "ccxt-4", "ccxt");
+        const client = new Program(t, file, args, {
+          env: { NODE_EXTRA_CA_CERTS: server.ca, NODE_PATH: "" },
+          deadlineMs: 60_000,
+        });
+        await printed(client, [new RegExp(`^${symbol} book \\[ `, "m")]);
+        await client.kill("SIGTERM");
+      })
+    );
+    await Promise.all(runs);
+  }
+);
 
 test("docs/clients.md names the versions that are tested", () => {
   const { dependencies } = JSON.parse(fs.readFileSync("tests/npm/package.json", "utf8"));
