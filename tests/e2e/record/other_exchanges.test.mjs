@@ -1,7 +1,6 @@
 // Recordings of other exchanges than Bybit, which are documents only: each is imported and decoded without an unknown member, its
 // books are as this file makes them of the same frames, and it is cut, served and exported as it was received.
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
@@ -19,6 +18,7 @@ import {
 } from "../support/harness.mjs";
 import { Recorder, simulator } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
+import { sha1 } from "../support/level_book.mjs";
 
 const { WebSocket } = npm("ws");
 const OKX = "other/okx.jsonl.zst",
@@ -170,20 +170,6 @@ function coinbaseBooks(received) {
   }
   return books;
 }
-
-/** docs/replay.md: SIDE PRICE SIZE, each side by rising price. */
-const sha1 = (book) =>
-  createHash("sha1")
-    .update(
-      ["Buy", "Sell"]
-        .flatMap((side) =>
-          [...book[side]]
-            .sort(([a], [b]) => a - b)
-            .map(([price, size]) => `${side} ${price} ${size}`)
-        )
-        .join("\n")
-    )
-    .digest("hex");
 
 const ALL = [
   ["OKX", "okx", OKX, 392, okxBooks],

@@ -1,7 +1,6 @@
 // Books whose snapshot comes over HTTP: a client of serve gets the state of the moment at which it asks, in the form of the
 // exchange, and the deltas that it is sent continue it. The client keeps its books by the exchanges' documents.
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import path from "node:path";
 import { describe } from "node:test";
@@ -15,6 +14,7 @@ import {
 } from "../support/harness.mjs";
 import { recordUntil } from "../support/recorders.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
+import { sha1 } from "../support/level_book.mjs";
 
 const { WebSocket } = npm("ws");
 
@@ -59,20 +59,6 @@ const FAMILIES = [
       event === "data" && { id: +data.microtimestamp, bids: data.bids, asks: data.asks },
   },
 ];
-
-/** docs/replay.md: SIDE PRICE SIZE, each side by rising price. */
-const sha1 = (book) =>
-  createHash("sha1")
-    .update(
-      ["Buy", "Sell"]
-        .flatMap((side) =>
-          [...book[side]]
-            .sort(([a], [b]) => a - b)
-            .map(([price, size]) => `${side} ${price} ${size}`)
-        )
-        .join("\n")
-    )
-    .digest("hex");
 
 /** The client's book at the end of the tape, and the reply that it began with, which it requests after so many frames of the tape. */
 async function clientOf(t, tape, of, { from, seek, steps = 0 } = {}) {
