@@ -11,6 +11,11 @@ int gap_reason_is_hole(time_reason reason)
     return reason == GAP_PRUNED || reason == GAP_NOT_SUBSCRIBED;
 }
 
+int gap_reason_is_doubt(time_reason reason)
+{
+    return reason == GAP_SEQUENCE || reason == GAP_AGGREGATE;
+}
+
 int gap_reason_ends_connection(time_reason reason)
 {
     return reason == GAP_DISCONNECT || reason == GAP_STALE || reason == GAP_RESTART ||

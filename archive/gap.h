@@ -16,6 +16,10 @@
  * complete. */
 int gap_reason_is_hole(time_reason reason);
 
+/* 1 if frames were received in the time of such a row, and cannot be trusted because one of them is
+ * missing: the time is degraded, not missing. */
+int gap_reason_is_doubt(time_reason reason);
+
 /* 1 if gaps of this reason are between two connections, between two grants of a topic, or between
  * two stored segments. Then everything that was received before is stored, however early the row
  * begins, because a connection keeps the order of frames. In other gaps a frame may be missing at

@@ -105,8 +105,8 @@ static int is_lost(const gap_row *gap, const segment_rows *rows, const grant_row
  * the second one need not have the topics of the first. */
 static int is_of_lost_conn(const gap_row *gap)
 {
-    return gap_row_is_loss(gap) && gap->topic[0] == '\0' && gap->reason != GAP_SEQUENCE &&
-           gap->reason != GAP_AGGREGATE && (gap->to_ns == GAP_OPEN || gap->reason != GAP_RESTART);
+    return gap_row_is_loss(gap) && gap->topic[0] == '\0' && !gap_reason_is_doubt(gap->reason) &&
+           (gap->to_ns == GAP_OPEN || gap->reason != GAP_RESTART);
 }
 
 uint64_t lost_topics_next_ns(const gap_index *ledger, const channel_info *topic, uint64_t last_ns,

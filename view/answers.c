@@ -489,6 +489,75 @@ static td_result answer_tiles(view_answers *self, const view_request *request, v
     return rc;
 }
 
+/* ---- the calendar ---- */
+
+/* What the catalog shows of a day (view/answers.h). */
+static const char *day_state(const timeline_cell *day)
+{
+    unsigned doubts = 0;
+    unsigned holes = 0;
+    for (unsigned i = 0; i < GAP_REASON_COUNT; i++) {
+        doubts |= gap_reason_is_doubt((time_reason)i) ? 1U << i : 0;
+        holes |= gap_reason_is_hole((time_reason)i) ? 1U << i : 0;
+    }
+    if (day->frames <= 0 && day->received_ns == 0)
+        return (day->gaps & ~holes) != 0 ? "missing" : "empty";
+    return (day->gaps & ~doubts) != 0 ? "part" : day->gaps != 0 ? "degraded" : "no_gap";
+}
+
+static void write_days(json_writer *json, uint64_t from_ns, uint64_t count,
+                       const timeline_cell *first)
+{
+    json_write_object_begin(json);
+    json_write_member_u64(json, "from_ns", from_ns);
+    json_write_member_u64(json, "days", count);
+    json_write_member_text(json, "state", day_state(first));
+    json_write_member_array_begin(json, "reasons");
+    for (unsigned i = 0; i < GAP_REASON_COUNT; i++)
+        if ((first->gaps & 1U << i) != 0)
+            json_write_text(json, time_reason_name((time_reason)i));
+    json_write_array_end(json);
+    json_write_member_u64(json, "frames", (uint64_t)(first->frames + 0.5));
+    json_write_object_end(json);
+}
+
+static td_result write_calendar(view_answers *self, td_buf *out, td_err *err)
+{
+    size_t row_count;
+    uint64_t first_ns;
+    uint64_t last_ns;
+    json_writer json;
+    const timeline_row *rows = timeline_rows(self->over_time, &row_count);
+    view_answers_range(self, &first_ns, &last_ns);
+    const uint64_t first_day = first_ns / TD_NS_PER_DAY;
+    const uint64_t count = last_ns == 0 ? 0 : last_ns / TD_NS_PER_DAY - first_day + 1;
+    if (count > CALENDAR_DAYS_MAX)
+        return td_err_set(err, TD_E_LIMIT, "the archive is longer than %d days", CALENDAR_DAYS_MAX);
+    const timeline_grid grid = {first_day * TD_NS_PER_DAY, TD_NS_PER_DAY, (size_t)count};
+    uint32_t *band_of = td_alloc_zero(row_count + 1, sizeof *band_of);
+    timeline_cell *cells = td_alloc_zero(grid.count + 1, sizeof *cells);
+    for (size_t i = 0; i < row_count; i++)
+        band_of[i] = view_answers_has_row(self, &rows[i]) ? 0 : TIMELINE_NO_BAND;
+    timeline_fill(self->over_time, band_of, 1, grid, cells);
+    json_write_begin(&json, out);
+    json_write_object_begin(&json);
+    json_write_member_array_begin(&json, "days");
+    for (size_t i = 0; i < grid.count;) {
+        size_t end = i + 1;
+        while (end < grid.count && cells[i].frames <= 0 && cells[end].frames <= 0 &&
+               cells[i].gaps == cells[end].gaps &&
+               strcmp(day_state(&cells[i]), day_state(&cells[end])) == 0)
+            end++;
+        write_days(&json, grid.from_ns + i * TD_NS_PER_DAY, end - i, &cells[i]);
+        i = end;
+    }
+    json_write_array_end(&json);
+    json_write_object_end(&json);
+    td_free(band_of);
+    td_free(cells);
+    return json_write_end(&json, err);
+}
+
 /* ---- markets ---- */
 
 /* A request for a market's tile. Its texts belong to the request, or to the timeline, whose rows
@@ -611,6 +680,8 @@ static td_result answer_over_time(view_answers *self, const view_request *reques
         return write_archive(self, &reply->body, err);
     if (strcmp(request->path, "gaps") == 0)
         return answer_gaps(self, request, reply, err);
+    if (strcmp(request->path, "calendar") == 0)
+        return write_calendar(self, &reply->body, err);
     return td_err_set(err, TD_E_NOTFOUND, "the page has no such question");
 }
 

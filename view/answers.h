@@ -7,6 +7,13 @@
  *                      of one topic. Frames of steps shorter than a chunk are counted by reading
  *                      them, if they are not too many; else they are marked as an estimate
  *   gaps?from=&to=     gaps that overlap the time, the newest last
+ *   calendar           what the catalog shows of the UTC days from the first frame's to the last
+ *                      one's, as runs {from_ns, days, state, reasons, frames}. Only days without
+ *                      frames are several in a run. state: "missing" (nothing was received,
+ *                      because of a gap), "part" (received, with a gap), "degraded" (received, with
+ *                      only gaps in which frames are not to be trusted), "no_gap", "empty" (nothing
+ *                      was received, and there is no loss). Whether a day is
+ *                      clean is the answer of the verb days, which reads its frames
  *   market?feed=&symbol=&book=&k=&i=&bin=
  *                      book and trades of a symbol in MARKET_COLUMNS steps of 2^k ns, from i *
  *                      MARKET_COLUMNS steps on, in rows of the height bin (view/market.h). A line
@@ -33,6 +40,7 @@
 #include "view/server.h"
 
 enum { TILE_CELLS = 256, TILES_MAX = 8, TILE_BANDS_MAX = 4096, GAPS_ANSWER_MAX = 2000 };
+enum { CALENDAR_DAYS_MAX = 36600 }; /* a hundred years */
 
 typedef struct view_answers view_answers;
 

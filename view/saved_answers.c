@@ -347,7 +347,7 @@ static td_result save_notes(saver *self, td_err *err)
 
 td_result saved_answers_add(saved_page *page, const saved_answers_of *of, td_err *err)
 {
-    static const char *const PLAIN[] = {"archive", "gaps"};
+    static const char *const PLAIN[] = {"archive", "gaps", "calendar"};
     const tiles_of topics = {"tile", NULL, NULL};
     saver self = {.page = page, .of = of};
     question *q = td_alloc_zero(1, sizeof *q);

@@ -19,11 +19,11 @@ typedef struct saved_answers_of {
 } saved_answers_of;
 
 /* Save, of the selected topics, symbols and time: the archive's description, the newest gaps, the
- * notes, the timeline of topics in up to 4,096 steps and its coarser levels; the market of a book
- * in the same levels, with one height of rows. These must fit: TD_E_LIMIT. Then, as long as it
- * fits: the timeline of each topic's symbols in the same levels, and up to four closer levels.
- * TD_E_NOTFOUND: there is no frame, or no such book; TD_E_INVALID: several symbols have it, or the
- * selection has too many globs. TD_E_IO: also after a signal. */
+ * calendar, the notes, the timeline of topics in up to 4,096 steps and its coarser levels; the
+ * market of a book in the same levels, with one height of rows. These must fit: TD_E_LIMIT. Then,
+ * as long as it fits: the timeline of each topic's symbols in the same levels, and up to four
+ * closer levels. TD_E_NOTFOUND: there is no frame, or no such book; TD_E_INVALID: several symbols
+ * have it, or the selection has too many globs. TD_E_IO: also after a signal. */
 TD_MUST_USE td_result saved_answers_add(saved_page *page, const saved_answers_of *of, td_err *err);
 
 #endif

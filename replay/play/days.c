@@ -270,11 +270,10 @@ static void add_gap(stream_days *s, const gap_row *gap, uint64_t end_ns)
     const channel_info of = channel_of(s);
     if (!gap_row_affects_channel(gap, &of))
         return;
-    const span_kind kind = gap->reason == GAP_NOT_SUBSCRIBED ? SPAN_NOT_SUBSCRIBED
-                           : gap->reason == GAP_PRUNED       ? SPAN_PRUNED
-                           : gap->reason == GAP_SEQUENCE || gap->reason == GAP_AGGREGATE
-                               ? SPAN_DEGRADED
-                               : SPAN_MISSING;
+    const span_kind kind = gap->reason == GAP_NOT_SUBSCRIBED  ? SPAN_NOT_SUBSCRIBED
+                           : gap->reason == GAP_PRUNED        ? SPAN_PRUNED
+                           : gap_reason_is_doubt(gap->reason) ? SPAN_DEGRADED
+                                                              : SPAN_MISSING;
     /* A gap begins at the last recorded frame. If that is the topic's last frame, and recording
      * continued without the topic, then the topic lacks nothing; but stored frames that cannot be
      * read may be its last ones. */

@@ -106,6 +106,14 @@ export async function getGaps(from, to, signal) {
   return { count: gaps.length, gaps };
 }
 
+// What the catalog shows of the days of an archive: [{from_ns, days, state, reasons, frames}], as
+// in view/answers.h.
+export async function getCalendar(side, signal) {
+  const { days } = await requestJson(questionTo(side, "calendar"), signal);
+  for (const run of days) run.from_ns = BigInt(run.from_ns);
+  return days;
+}
+
 // A verb's results: {command, status, errors, results}. options: [name, value] pairs.
 export function runVerb(verb, options, signal, side = chosenSide()) {
   const query = options.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");

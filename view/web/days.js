@@ -1,9 +1,12 @@
-// The panel of days: how clean each day of each symbol is, on request, because it replays the time.
+// The panel of days: the calendar of the archive, and how clean each day of each symbol is, on
+// request, because that replays the time.
 
+import { getCalendar } from "./api.js";
+import { Calendar } from "./calendar.js";
 import { VerbRun } from "./command.js";
 import { el, table } from "./dom.js";
 import { isDamaged, isSavedPage } from "./saved.js";
-import { formatSpan } from "./time.js";
+import { DAY, formatSpan } from "./time.js";
 
 const COLUMNS = [
   ["Feed", ""],
@@ -56,11 +59,22 @@ function cells(day) {
 }
 
 export class DaysPanel {
+  #archive; // function
+  #isShown = false;
+  #loaded = ""; // what the calendar was made from
   #run = new VerbRun();
+  #loadRun = new VerbRun();
   #table = el("div");
+  #calendar;
 
-  constructor(panel, state) {
+  // goToDay: function of the day's begin, in ns.
+  constructor(panel, state, { archive, goToDay }) {
+    this.#archive = archive;
+    this.#calendar = new Calendar(state, goToDay);
+    state.listen((changed) => changed.has("side") && this.refresh());
     panel.append(
+      this.#loadRun.element,
+      this.#calendar.element,
       el(
         "div",
         { class: "row" },
@@ -84,17 +98,39 @@ export class DaysPanel {
     if (isSavedPage) this.#check(state);
   }
 
+  show(isShown) {
+    this.#isShown = isShown;
+    this.refresh();
+  }
+
+  // The archive may have changed.
+  async refresh() {
+    const archive = this.#archive();
+    if (!this.#isShown || archive === null) return;
+    const { side, gaps, rows, first_ns: first, last_ns: last, is_recording: isGrowing } = archive;
+    const wanted = [side, gaps, rows.length, first, last / DAY, isGrowing].join(" ");
+    if (wanted === this.#loaded) return;
+    if (this.#loaded !== "") this.#calendar.forget();
+    this.#loaded = wanted;
+    const days = await this.#loadRun.work((signal) => getCalendar(side, signal));
+    if (days !== null) this.#calendar.set(days, archive);
+    else if (this.#loaded === wanted) this.#loaded = "";
+  }
+
   async #check(state) {
+    const { from, to } = isSavedPage ? { from: 0n, to: Infinity } : state;
+    const asked = this.#loaded;
     const answer = await this.#run.verb(
       "days",
       isSavedPage
         ? []
         : [
-            ["from", state.from],
-            ["to", state.to],
+            ["from", from],
+            ["to", to],
           ]
     );
     const days = answer?.results[0]?.days;
+    if (days !== undefined && asked === this.#loaded) this.#calendar.check(days, from, to);
     this.#table.replaceChildren(
       ...(days === undefined
         ? []

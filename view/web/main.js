@@ -29,6 +29,7 @@ import { Timeline } from "./timeline.js";
 const POLL_RECORDING_MS = 2000;
 const POLL_MS = 15_000;
 const FOLLOW_MS = 500;
+const CALENDAR_LEAST = 7n * DAY; // a longer archive opens with its calendar
 const SETTLED = 10n * SECOND; // frames of some connections are stored later than others
 const LEVEL_AFTER_SKIP = 20; // steps of about 1 ms
 const TALL_TABS = ["market", "charts"]; // they get most of the page's height, and frames beside them
@@ -102,7 +103,7 @@ const panels = {
   book: new BookPanel(byId("panel-book"), state, chosenBand, explain),
   market: new MarketPanel(byId("panel-market"), marketParts),
   charts: new ChartsPanel(byId("panel-charts"), marketParts),
-  days: new DaysPanel(byId("panel-days"), state),
+  days: new DaysPanel(byId("panel-days"), state, { archive: chosenArchive, goToDay }),
   ask: new AskPanel(byId("panel-ask"), state, chosenBand, { goToFound, showMarks }),
   commands: new CommandsPanel(byId("panel-commands"), state, chosenArchive, chosenBand),
   differences: new DifferencesPanel(byId("panel-differences"), state, {
@@ -205,6 +206,7 @@ function takeArchive(before) {
     start();
     return;
   }
+  panels.days.refresh();
   archive.sides.forEach((now, index) => expireTiles(before.sides[index], now));
   if (
     archive.sides.some((now, index) => isOldChanged(before.sides[index], now)) ||
@@ -230,16 +232,19 @@ function expireTiles(before, now) {
   if (before.gaps !== now.gaps) panels.gaps.refresh();
 }
 
-// Show the URL's view, or the opening one, once there are frames. A saved page has few close steps:
-// it opens with all of its time.
+// Show the URL's view, or the opening one, once there are frames. A long archive opens with its
+// calendar. A saved page has few close steps: it opens with all of its time.
 async function start() {
   if (state.to === 0n) {
     const search = (source, key, from, level, limit) =>
       tiles.search(source, key, from, 1, level, limit);
-    const opening = isSavedPage ? undefined : await openingView(archive.sides, search);
+    const hasCalendar = archive.last_ns - archive.first_ns > CALENDAR_LEAST && !state.gives("tab");
+    const opening =
+      isSavedPage || hasCalendar ? undefined : await openingView(archive.sides, search);
     // The URL may have changed meanwhile.
     if (state.to === 0n && opening === undefined) fitAll();
     else if (state.to === 0n) state.setUnlessGiven(opening);
+    if (hasCalendar) state.setUnlessGiven({ tab: "days" });
   }
   if (state.cursor === null) state.set({ cursor: archive.first_ns });
   repairBand();
@@ -390,6 +395,13 @@ function zoomTo({ ns, unit }) {
   const from = unit === DAY ? ns : ns - span / 2n;
   moves++;
   state.set({ cursor: ns, from, to: from + (unit === DAY ? DAY : span), follow: false });
+}
+
+// Show a day of the calendar. The browser's Back button returns.
+function goToDay(ns) {
+  const first = archive.first_ns;
+  moves++;
+  state.jump({ cursor: ns < first ? first : ns, from: ns, to: ns + DAY });
 }
 
 // band: whose times without data are skipped.

@@ -65,6 +65,11 @@ export class ViewState {
     for (const listener of this.#listeners) listener(changed);
   }
 
+  // True if the URL gives the member of this name.
+  gives(name) {
+    return this.#given.has(name);
+  }
+
   // Change members that the URL does not give.
   setUnlessGiven(patch) {
     this.set(Object.fromEntries(Object.entries(patch).filter(([name]) => !this.#given.has(name))));

@@ -56,7 +56,7 @@ export class Summaries {
     return this.#texts.get(keyOf(frame)) || undefined;
   }
 
-  // Decode listed frames: those of the selection ([name, value] pairs) from the first to the last.
+  // Decode listed frames: all selected ones ([name, value] pairs) from the first to the last.
   // A frame that is not decoded keeps its bytes in the list; its verdict has the reason.
   async load(frames, selection) {
     this.#abort.abort();

@@ -25,6 +25,15 @@ export function formatTime(ns, digits = 9) {
   return dateOf(ns).toISOString().slice(0, 19).replace("T", " ") + fraction(ns, digits);
 }
 
+// "2026-11-26", "2026 Nov".
+export function dayText(ns) {
+  return formatTime(ns).slice(0, 10);
+}
+
+export function monthText(ns) {
+  return `${dateOf(ns).getUTCFullYear()} ${MONTHS[dateOf(ns).getUTCMonth()]}`;
+}
+
 // "2026-11-26T01:22:05.12Z", as short as it is exact: for command lines.
 export function isoTime(ns) {
   return `${formatTime(ns)

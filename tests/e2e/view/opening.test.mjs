@@ -1,7 +1,7 @@
 // Which time the page opens on, and what "Fit" and "Go to" show. Expected: docs/view.md.
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
-import { launch, shown, skip, until } from "../support/browser.mjs";
+import { checkAccess, launch, shown, skip, until } from "../support/browser.mjs";
 import { eventually, FRAMES_MS, importFrames, temporary } from "../support/harness.mjs";
 import { test } from "../support/npm_packages.mjs";
 
@@ -36,7 +36,7 @@ describe("opening", { skip }, () => {
   test("the busiest market's last minutes; Fit shows its row, then everything; a time is zoomed to", async (t) => {
     const dir = temporary(t);
     const place = { family: "v5-linear", host: "/v5/public/linear", stepMs: 1000 };
-    const oldMs = FRAMES_MS - 900 * DAY_MS;
+    const oldMs = FRAMES_MS - 5 * DAY_MS;
     await importFrames(t, dir, { ...place, beginMs: oldMs, frames: book("OLDUSDT", oldMs, 900) });
     const archive = await importFrames(t, dir, {
       ...place,
@@ -60,7 +60,7 @@ describe("opening", { skip }, () => {
     await page.locator("#fit").click();
     await shows("the row", FRAMES_MS + 100_000, last, 20_000);
     await page.locator("#fit").click();
-    await shows("everything", oldMs, last, 20 * DAY_MS);
+    await shows("everything", oldMs, last, DAY_MS / 4);
     await page.locator("#canvas").focus();
     await page.keyboard.press("f");
     await shows("the row again", FRAMES_MS + 100_000, last, 20_000);
@@ -81,6 +81,69 @@ describe("opening", { skip }, () => {
     for (let i = 0; i < 3; i++) await page.locator("#zoom-in").click();
     await goTo(time);
     await shows("a closer view is only moved", second - 625, second + 625, 1);
+    assert.deepEqual(faults, []);
+  });
+
+  test("a long archive opens with its calendar, which takes over what days finds", async (t) => {
+    const dir = temporary(t);
+    const place = { family: "v5-linear", host: "/v5/public/linear", stepMs: 1000 };
+    const dayOf = (ms) => new Date(ms).toISOString().slice(0, 10);
+    const oldMs = FRAMES_MS - 400 * DAY_MS;
+    await importFrames(t, dir, { ...place, beginMs: oldMs, frames: book("OLDUSDT", oldMs, 900) });
+    // A frame an hour, from six o'clock on: updates are missing on the second day.
+    const broken = book("BTCUSDT", FRAMES_MS, 85);
+    broken.splice(25, 3);
+    broken[30] = book("BTCUSDT", FRAMES_MS, 1)[0];
+    broken.splice(31, 85, ...book("BTCUSDT", FRAMES_MS, 50).slice(1));
+    const archive = await importFrames(t, dir, { ...place, stepMs: 3_600_000, frames: broken });
+    const { page, faults, url } = await shown(t, browser, archive);
+    await page.locator("#tab-days[aria-selected=true]").waitFor();
+    const day = (ms) => page.locator(".calendar").getByRole("button", { name: dayOf(ms) });
+    const shows = (ms, words) =>
+      eventually(`${dayOf(ms)} is ${words}`, async () =>
+        words.test(await day(ms).getAttribute("aria-label"))
+      );
+    await shows(oldMs, /: missing in part; restart; about 900 frames$/);
+    await shows(oldMs + DAY_MS, /: missing; restart$/);
+    await shows(FRAMES_MS, /: missing in part; restart; about \d+ frames$/);
+    for (const days of [1, 2])
+      await shows(FRAMES_MS + days * DAY_MS, /: no gap; not known whether it is clean; about/);
+    await page
+      .locator(".calendar")
+      .getByText(/^until \d{4} \w+: missing, restart$/)
+      .waitFor();
+    // The server's answer has the days without frames as one run, and reads no frame.
+    const { days } = await (await fetch(`${url}api/calendar`)).json();
+    assert.deepEqual(
+      days.slice(0, 4).map(({ state, days: count }) => [state, count]),
+      [
+        ["part", 1],
+        ["missing", 399],
+        ["part", 1],
+        ["no_gap", 1],
+      ]
+    );
+    await checkAccess(page);
+    await day(FRAMES_MS).focus();
+    await page.keyboard.press("Home");
+    await page.keyboard.press("Enter");
+    const begin = Date.parse(dayOf(oldMs));
+    await eventually("the day is shown", () => shownMs(page)[0] === begin);
+    assert.equal(shownMs(page)[1], begin + DAY_MS);
+    assert.equal(await day(oldMs).getAttribute("aria-current"), "date");
+    const check = page.getByRole("button", { name: "Check these days" });
+    await check.click();
+    await shows(oldMs, /: clean; about 900 frames$/); // its topic was not asked for later
+    await shows(FRAMES_MS + DAY_MS, /: no gap/);
+    for (const [days, words] of [
+      [1, /: degraded; rule; about/],
+      [2, /: clean; about/],
+    ]) {
+      await day(FRAMES_MS + days * DAY_MS).click();
+      await check.click();
+      await shows(FRAMES_MS + days * DAY_MS, words);
+    }
+    await shows(oldMs, /: clean/);
     assert.deepEqual(faults, []);
   });
 
