@@ -3,7 +3,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io_posix.h"
+#include "base/process_memory.h"
 
 extern char **environ;
 
@@ -34,4 +41,54 @@ td_result td_child_start(const char *program, char *const words[], td_child_ends
     (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&actions);
     return failed == 0 ? TD_OK : td_err_set_os(err, failed, "cannot start %s", program);
+}
+
+typedef struct group_usage {
+    pid_t group;
+    td_child_usage sum;
+} group_usage;
+
+static td_result add_process(void *user, const char *name, td_entry_kind kind, td_err *err)
+{
+    group_usage *of = user;
+    const pid_t pid = (pid_t)strtol(name, NULL, 10); /* 0: the entry is not a process */
+    (void)kind;
+    (void)err;
+    if (pid <= 0 || getpgid(pid) != of->group)
+        return TD_OK;
+    const uint64_t peak_bytes = process_peak_bytes(pid);
+    of->sum.cpu_ns += clock_process_ns(pid);
+    if (of->sum.peak_bytes < peak_bytes)
+        of->sum.peak_bytes = peak_bytes;
+    return TD_OK;
+}
+
+td_child_usage td_child_usage_now(pid_t pid)
+{
+    group_usage of = {.group = pid};
+    (void)!td_io_list(io_posix(), "/proc", add_process, &of, NULL); /* without /proc all is 0 */
+    return of.sum;
+}
+
+static uint64_t ns_of(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * TD_NS_PER_S + (uint64_t)time.tv_usec * TD_NS_PER_US;
+}
+
+pid_t td_child_wait(pid_t pid, int *status, int options, td_child_usage *used)
+{
+    struct rusage all = {0};
+    const pid_t found = wait4(pid, status, options, &all);
+    if (found <= 0)
+        return found;
+    const uint64_t cpu_ns = ns_of(all.ru_utime) + ns_of(all.ru_stime);
+    const uint64_t peak_bytes = (uint64_t)all.ru_maxrss * 1024;
+    if (used->cpu_ns < cpu_ns)
+        used->cpu_ns = cpu_ns;
+    /* A peak below this process's own may be this process's: the kernel counts the memory before
+     * exec, too. */
+    if (used->peak_bytes == 0 ||
+        (used->peak_bytes < peak_bytes && peak_bytes > process_peak_bytes(getpid())))
+        used->peak_bytes = peak_bytes;
+    return found;
 }

@@ -3,6 +3,7 @@
 #ifndef TD_BASE_CHILD_H
 #define TD_BASE_CHILD_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -16,5 +17,20 @@ typedef struct td_child_ends {
 /* Start a program. words: the program's name and arguments, then NULL. TD_E_IO. */
 TD_MUST_USE td_result td_child_start(const char *program, char *const words[], td_child_ends ends,
                                      pid_t *out, td_err *err);
+
+/* What a program used: CPU time of all its processes, peak resident memory of the largest one. */
+typedef struct td_child_usage {
+    uint64_t cpu_ns, peak_bytes;
+} td_child_usage;
+
+/* The usage of the processes of the program's group that run now. pid: of td_child_start. Reads
+ * /proc. */
+td_child_usage td_child_usage_now(pid_t pid);
+
+/* Wait for the program as waitpid(2) does. If it has ended, raises *used, which has its
+ * td_child_usage_now of before or is zero, to what the program and the children that it waited for
+ * used. Without an earlier value peak_bytes may be too large, by the memory of this process: the
+ * kernel counts it before the program replaces it. */
+pid_t td_child_wait(pid_t pid, int *status, int options, td_child_usage *used);
 
 #endif

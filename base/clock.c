@@ -37,6 +37,15 @@ static uint64_t real_thread_ns(void *ctx)
     return read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
+uint64_t clock_process_ns(pid_t pid)
+{
+    clockid_t id;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &id) != 0 || clock_gettime(id, &used) != 0)
+        return 0;
+    return (uint64_t)used.tv_sec * TD_NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
 static void real_sleep_until(void *ctx, uint64_t mono_ns)
 {
     (void)ctx;

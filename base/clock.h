@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 
@@ -54,6 +55,9 @@ static inline uint64_t clock_thread_ns(td_clock clock)
 {
     return clock.ops->thread_ns(clock.ctx);
 }
+
+/* CPU time of a process of this machine and its threads, without its children; 0: it has ended. */
+uint64_t clock_process_ns(pid_t pid);
 
 /* Sleep until the monotonic clock reaches mono_ns. May return early after a signal. */
 static inline void clock_sleep_until(td_clock clock, uint64_t mono_ns)

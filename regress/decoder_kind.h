@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/child.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/cli/stop_signal.h"
@@ -31,6 +32,10 @@ typedef struct decoder_kind {
      * gets the text of a failure. Memory comes from the arena. TD_E_*: the run ends. */
     td_result (*decode)(void *self, const frame_ref *frame, td_arena *arena, frame_content *answer,
                         char failure_text[DECODER_FAILURE_BYTES], td_err *err);
+    /* Adds the CPU time of the instance's processes, without their start, and raises the peak. Ends
+     * the running process, whose usage is then complete; the next frame starts another one. No
+     * thread may decode meanwhile. NULL: decode runs in this process. */
+    void (*add_usage)(void *self, td_child_usage *to);
 } decoder_kind;
 
 extern const decoder_kind DECODER_LIBRARY;

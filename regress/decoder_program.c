@@ -36,7 +36,9 @@ enum {
 
 typedef struct program_instance {
     const decoder_environment *of;
-    pid_t pid; /* 0: not running */
+    pid_t pid;             /* 0: not running */
+    uint64_t start_cpu_ns; /* used by the process until its first answer */
+    td_child_usage used;   /* by processes that have ended */
     int input, output;
     td_buf line; /* the frame, as written to the process */
     td_buf read; /* the answer */
@@ -113,22 +115,39 @@ static void close_pipes(program_instance *own)
     own->input = own->output = -1;
 }
 
+static void add_used(td_child_usage *to, td_child_usage of, uint64_t start_cpu_ns)
+{
+    to->cpu_ns += of.cpu_ns > start_cpu_ns ? of.cpu_ns - start_cpu_ns : 0;
+    if (to->peak_bytes < of.peak_bytes)
+        to->peak_bytes = of.peak_bytes;
+}
+
+typedef enum end_how {
+    END_BY_INPUT, /* its input ends, and it has END_MS to end */
+    END_BY_KILL,
+} end_how;
+
 /* Ends the process and describes how it ended. A process that still runs is killed with its
  * group. */
-static void end_process(program_instance *own, char failure_text[DECODER_FAILURE_BYTES])
+static void end_process(program_instance *own, end_how how,
+                        char failure_text[DECODER_FAILURE_BYTES])
 {
     int status = 0;
     pid_t found = 0;
+    td_child_usage used = td_child_usage_now(own->pid);
     close_pipes(own);
+    if (how == END_BY_KILL)
+        (void)kill(-own->pid, SIGKILL);
     /* A process that closed its output usually ends soon; wait for its status. */
     for (int i = 0; i < END_MS && found == 0; i++) {
-        found = waitpid(own->pid, &status, WNOHANG);
+        found = td_child_wait(own->pid, &status, WNOHANG, &used);
         if (found == 0)
             (void)poll(NULL, 0, 1); /* a millisecond */
     }
     (void)kill(-own->pid, SIGKILL); /* the group may be gone */
     if (found == 0)
-        (void)waitpid(own->pid, &status, 0); /* it was killed */
+        (void)td_child_wait(own->pid, &status, 0, &used); /* it was killed */
+    add_used(&own->used, used, own->start_cpu_ns);
     own->pid = 0;
     if (found == 0)
         (void)snprintf(failure_text, DECODER_FAILURE_BYTES, "its output ended");
@@ -137,13 +156,6 @@ static void end_process(program_instance *own, char failure_text[DECODER_FAILURE
                        strsignal(WTERMSIG(status)));
     else
         (void)snprintf(failure_text, DECODER_FAILURE_BYTES, "exit status %d", WEXITSTATUS(status));
-}
-
-static void kill_process(program_instance *own)
-{
-    char ignored[DECODER_FAILURE_BYTES];
-    (void)kill(-own->pid, SIGKILL);
-    end_process(own, ignored);
 }
 
 /* Makes two pipes. *own gets the ends that this program uses, `theirs` the ends that the process
@@ -229,13 +241,17 @@ static td_result exchange_versions(program_instance *own, td_err *err)
 
 static td_result ensure_process(program_instance *own, td_err *err)
 {
+    char ignored[DECODER_FAILURE_BYTES];
     if (own->pid != 0)
         return TD_OK;
+    own->start_cpu_ns = 0;
     td_result rc = start_process(own, err);
     if (rc == TD_OK)
         rc = exchange_versions(own, err);
+    if (rc == TD_OK)
+        own->start_cpu_ns = td_child_usage_now(own->pid).cpu_ns;
     if (rc != TD_OK && own->pid != 0)
-        kill_process(own);
+        end_process(own, END_BY_KILL, ignored);
     return rc;
 }
 
@@ -311,6 +327,7 @@ static td_result program_decode(void *self, const frame_ref *frame, td_arena *ar
                                 td_err *err)
 {
     program_instance *own = self;
+    char ignored[DECODER_FAILURE_BYTES];
     td_result rc = ensure_process(own, err);
     if (rc != TD_OK)
         return rc;
@@ -320,21 +337,28 @@ static td_result program_decode(void *self, const frame_ref *frame, td_arena *ar
         return td_err_set(err, TD_E_IO, "stopped before the end");
     answer->why.reason = reason;
     if (reason == DECODE_CRASHED)
-        end_process(own, failure_text);
+        end_process(own, END_BY_INPUT, failure_text);
     else if (reason != DECODE_OK || !read_answer(own, frame, arena, answer, failure_text))
-        kill_process(own); /* the next frame starts a new process */
+        end_process(own, END_BY_KILL, ignored); /* the next frame starts a new process */
     return TD_OK;
 }
 
 /* ---- instances ---- */
 
+static void program_add_usage(void *self, td_child_usage *to)
+{
+    program_instance *own = self;
+    char ignored[DECODER_FAILURE_BYTES];
+    if (own->pid != 0)
+        end_process(own, END_BY_INPUT, ignored);
+    add_used(to, own->used, 0);
+}
+
 static void program_end(void *self)
 {
     program_instance *own = self;
-    if (own->pid != 0) {
-        char ignored[DECODER_FAILURE_BYTES];
-        end_process(own, ignored); /* it ends because its input is closed */
-    }
+    td_child_usage ignored = {0};
+    program_add_usage(own, &ignored);
     td_buf_fini(&own->line);
     td_buf_fini(&own->read);
     json_parser_close(own->parser);
@@ -361,4 +385,8 @@ static td_result program_begin(const decoder_environment *environment, void **se
 }
 
 const decoder_kind DECODER_PROGRAM = {
-    .begin = program_begin, .end = program_end, .decode = program_decode};
+    .begin = program_begin,
+    .end = program_end,
+    .decode = program_decode,
+    .add_usage = program_add_usage,
+};

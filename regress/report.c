@@ -30,9 +30,16 @@ const char *regress_kind_text(difference_kind kind)
     return KINDS[kind].text;
 }
 
+static int is_over_limit(const user_decoder *used)
+{
+    decoder_usage usage;
+    return user_decoder_usage(used, &usage) && (usage.is_over_cpu || usage.is_over_memory);
+}
+
 int regress_report_differs(const regress_report *report)
 {
-    return regress_differing(&report->found.totals) > 0 ||
+    return is_over_limit(report->was_decoder) || is_over_limit(report->is_decoder) ||
+           regress_differing(&report->found.totals) > 0 ||
            user_decoder_failures(report->is_decoder) > 0 ||
            user_decoder_failures(report->was_decoder) > 0;
 }

@@ -23,11 +23,11 @@ typedef struct regress_report {
 void regress_report_describe(const regress_report *report, result_writer *r);
 
 /* Write it as JUnit XML, with a case for each topic and symbol, and one for each decoder that
- * failed at frames. TD_E_IO, TD_E_NOSPACE. */
+ * failed at frames, or is over a limit. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result regress_report_junit(const regress_report *report, td_io io, const char *path,
                                            td_err *err);
 
-/* 1 if a frame differs or a decoder failed at a frame. */
+/* 1 if a frame differs, or a decoder failed at a frame or is over a limit. */
 int regress_report_differs(const regress_report *report);
 
 /* A kind of difference in words, such as "decoded differently". */

@@ -110,6 +110,48 @@ static td_result add_decoder(td_buf *out, const user_decoder *failed, td_err *er
     return rc;
 }
 
+/* Adds a case for a user's decoder that is over a limit. */
+static td_result add_limits(td_buf *out, const user_decoder *used, td_err *err)
+{
+    char over[DECODER_LIMITS_BYTES];
+    user_decoder_limits_text(used, over);
+    if (over[0] == '\0')
+        return TD_OK;
+    add_text(out, "  <testcase classname=\"decoder\" name=\"");
+    add_name(out, user_decoder_name(used));
+    return td_buf_printf(out, err,
+                         ": limits\">\n    <failure type=\"limit\" message=\"%s\">%s\n"
+                         "</failure>\n  </testcase>\n",
+                         over, over);
+}
+
+static td_result add_property(td_buf *out, const char *of, const char *name, uint64_t value,
+                              td_err *err)
+{
+    return value == UINT64_MAX
+               ? TD_OK
+               : td_buf_printf(out, err, "    <property name=\"%s.%s\" value=\"%" PRIu64 "\"/>\n",
+                               of, name, value);
+}
+
+/* Adds what the users' decoders used. */
+static td_result add_properties(td_buf *out, const user_decoder *const decoders[2], td_err *err)
+{
+    static const char *const NAMES[] = {"decoder_was", "decoder_is"};
+    decoder_usage usage;
+    td_result rc = TD_OK;
+    add_text(out, "  <properties>\n");
+    for (size_t i = 0; i < 2 && rc == TD_OK; i++) {
+        if (!user_decoder_usage(decoders[i], &usage))
+            continue;
+        rc = add_property(out, NAMES[i], "cpu_ns_per_frame", usage.cpu_frame_ns, err);
+        if (rc == TD_OK)
+            rc = add_property(out, NAMES[i], "peak_memory_bytes", usage.peak_bytes, err);
+    }
+    add_text(out, "  </properties>\n");
+    return rc;
+}
+
 static td_result append(void *user, td_file *file, td_err *err)
 {
     const regress_report *report = user;
@@ -118,18 +160,27 @@ static td_result append(void *user, td_file *file, td_err *err)
     td_buf text;
     size_t failures = 0;
     size_t failed_decoders = 0;
+    char over[DECODER_LIMITS_BYTES];
     td_buf_init(&text, CASE_BYTES);
     for (size_t i = 0; i < found->stream_count; i++)
         failures += found->streams[i]->is_different;
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
+        user_decoder_limits_text(decoders[i], over);
         failed_decoders += user_decoder_failures(decoders[i]) > 0;
+        failed_decoders += over[0] != '\0';
+    }
     td_result rc =
         td_buf_printf(&text, err,
                       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tapedeck "
                       "regress\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n",
                       found->stream_count + failed_decoders, failures + failed_decoders);
-    for (size_t i = 0; i < 2 && rc == TD_OK; i++)
+    if (rc == TD_OK)
+        rc = add_properties(&text, decoders, err);
+    for (size_t i = 0; i < 2 && rc == TD_OK; i++) {
         rc = add_decoder(&text, decoders[i], err);
+        if (rc == TD_OK)
+            rc = add_limits(&text, decoders[i], err);
+    }
     for (size_t i = 0; i < found->stream_count && rc == TD_OK; i++) {
         rc = add_case(&text, found->streams[i], err);
         if (rc == TD_OK)

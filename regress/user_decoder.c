@@ -5,12 +5,15 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/process_memory.h"
 #include "base/time_text.h"
+#include "base/cli/units.h"
 #include "schema/decode.h"
 #include "tape/content.h"
 
@@ -51,12 +54,25 @@ size_t decoder_options_count(const decoder_options *options)
     return options->libraries.count + options->commands.count;
 }
 
+static int is_built_in(const char *library)
+{
+    return strcmp(library, "builtin") == 0;
+}
+
 td_result decoder_options_check(const decoder_options *options, size_t count_max, td_err *err)
 {
-    if (decoder_options_count(options) <= count_max)
+    const size_t count = decoder_options_count(options);
+    size_t built_in = 0;
+    for (size_t i = 0; i < options->libraries.count; i++)
+        built_in += (size_t)is_built_in(options->libraries.items[i]);
+    if (count == built_in && (options->cpu_ns_max > 0 || options->memory_bytes_max > 0))
+        return td_err_set(err, TD_E_INVALID,
+                          "--max-cpu and --max-memory need your decoder: give --decoder or "
+                          "--decoder-cmd");
+    if (count <= count_max)
         return TD_OK;
-    td_err_set(err, TD_E_INVALID, "%zu decoders are given, but only %zu can be used",
-               decoder_options_count(options), count_max);
+    td_err_set(err, TD_E_INVALID, "%zu decoders are given, but only %zu can be used", count,
+               count_max);
     if (count_max == 1)
         td_err_hint(err, "'tapedeck regress check' without --baseline compares two");
     return TD_E_INVALID;
@@ -129,8 +145,12 @@ struct user_decoder {
     pthread_mutex_t mutex;      /* protects the members below */
     void **instances;
     size_t instance_count;
-    uint64_t counts[DECODE_REASON_COUNT]; /* refusals and failures, by reason */
-    decoder_failure first;                /* recv_ns 0: no failure */
+    uint64_t counts[DECODE_REASON_COUNT];  /* refusals and failures, by reason */
+    decoder_failure first;                 /* recv_ns 0: no failure */
+    uint64_t frames;                       /* that the decoder was given */
+    td_child_usage used;                   /* CPU time of calls in this process; after
+                                              user_decoder_measure of processes, and the peak */
+    uint64_t cpu_ns_max, memory_bytes_max; /* 0: no limit */
 };
 
 /* Gets or makes the calling thread's instance. */
@@ -175,12 +195,10 @@ void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame)
     note_failure(self, frame, DECODE_UNSTABLE, "a second call gave another answer");
 }
 
-static td_result read_frames(void *ctx, frame_ref *const *frames, size_t count, td_arena *arena,
-                             td_err *err)
+static td_result decode_frames(user_decoder *self, void *instance, frame_ref *const *frames,
+                               size_t count, td_arena *arena, td_err *err)
 {
-    user_decoder *self = ctx;
-    void *instance;
-    td_result rc = get_instance(self, &instance, err);
+    td_result rc = TD_OK;
     for (size_t i = 0; i < count && rc == TD_OK; i++) {
         frame_ref *frame = frames[i];
         char failure_text[DECODER_FAILURE_BYTES] = "";
@@ -209,6 +227,33 @@ static td_result read_frames(void *ctx, frame_ref *const *frames, size_t count, 
     return rc;
 }
 
+/* Counts frames that the decoder was given since this CPU time of the thread. */
+static void count_calls(user_decoder *self, size_t count, uint64_t begin_ns)
+{
+    const uint64_t cpu_ns = clock_thread_ns(clock_real()) - begin_ns;
+    pthread_mutex_lock(&self->mutex);
+    self->frames += count;
+    if (self->kind->add_usage == NULL)
+        self->used.cpu_ns += cpu_ns;
+    pthread_mutex_unlock(&self->mutex);
+}
+
+/* Decodes the frames of a chunk. The clock is read once for all of them, so that it costs
+ * nothing. */
+static td_result read_frames(void *ctx, frame_ref *const *frames, size_t count, td_arena *arena,
+                             td_err *err)
+{
+    user_decoder *self = ctx;
+    void *instance;
+    td_result rc = get_instance(self, &instance, err);
+    if (rc != TD_OK)
+        return rc;
+    const uint64_t begin_ns = clock_thread_ns(clock_real());
+    rc = decode_frames(self, instance, frames, count, arena, err);
+    count_calls(self, count, begin_ns);
+    return rc;
+}
+
 /* ---- the built-in decoder ---- */
 
 static void decode_built_in(const frame_ref *frame, td_arena *arena, frame_content *out)
@@ -232,8 +277,11 @@ td_result user_decoder_decode(user_decoder *self, const frame_ref *frame, td_are
         return TD_OK;
     }
     td_result rc = get_instance(self, &instance, err);
-    if (rc == TD_OK)
-        rc = self->kind->decode(instance, frame, arena, out, failure_text, err);
+    if (rc != TD_OK)
+        return rc;
+    const uint64_t begin_ns = clock_thread_ns(clock_real());
+    rc = self->kind->decode(instance, frame, arena, out, failure_text, err);
+    count_calls(self, 1, begin_ns);
     if (rc == TD_OK && out->why.reason == DECODE_REFUSED && frame->row == NULL)
         decode_built_in(frame, arena, out);
     return rc;
@@ -250,10 +298,12 @@ td_result user_decoder_open(const decoder_options *options, size_t number, const
     made->environment = (decoder_environment){"built-in", options->timeout_ns, log, signals};
     made->decoding = (tape_decoding){read_frames, made};
     made->failures_max = options->failures_max;
+    made->cpu_ns_max = options->cpu_ns_max;
+    made->memory_bytes_max = options->memory_bytes_max;
     pthread_mutex_init(&made->mutex, NULL);
     int failed = pthread_key_create(&made->instance_key, NULL);
     TD_ASSERT(failed == 0); /* at most two decoders exist */
-    if (number < libraries && strcmp(options->libraries.items[number], "builtin") != 0) {
+    if (number < libraries && !is_built_in(options->libraries.items[number])) {
         made->kind = &DECODER_LIBRARY;
         made->environment.name = options->libraries.items[number];
     } else if (number >= libraries && number - libraries < options->commands.count) {
@@ -292,6 +342,65 @@ const tape_decoding *user_decoder_decoding(const user_decoder *self)
     return self->kind == NULL ? NULL : &self->decoding;
 }
 
+/* ---- usage ---- */
+
+void user_decoder_measure(user_decoder *self)
+{
+    if (self == NULL || self->kind == NULL)
+        return;
+    if (self->kind->add_usage == NULL)
+        self->used.peak_bytes = process_peak_bytes(getpid());
+    for (size_t i = 0; self->kind->add_usage != NULL && i < self->instance_count; i++)
+        self->kind->add_usage(self->instances[i], &self->used);
+}
+
+int user_decoder_usage(const user_decoder *self, decoder_usage *out)
+{
+    if (self == NULL || self->kind == NULL)
+        return 0;
+    *out = (decoder_usage){
+        .frames = self->frames,
+        .cpu_frame_ns = self->frames == 0 ? UINT64_MAX : self->used.cpu_ns / self->frames,
+        .peak_bytes = self->used.peak_bytes == 0 ? UINT64_MAX : self->used.peak_bytes,
+    };
+    out->is_over_cpu = self->cpu_ns_max > 0 && out->cpu_frame_ns > self->cpu_ns_max;
+    out->is_over_memory = self->memory_bytes_max > 0 && out->peak_bytes > self->memory_bytes_max;
+    return 1;
+}
+
+static const char *cpu_text(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
+{
+    (void)snprintf(out, TD_TIME_TEXT_BYTES, "unknown"); /* fits */
+    if (ns != UINT64_MAX)
+        td_duration_format(ns, out);
+    return out;
+}
+
+static unit_text memory_text(uint64_t bytes)
+{
+    const unit_text text = {"unknown"};
+    return bytes == UINT64_MAX ? text : format_size(bytes);
+}
+
+void user_decoder_limits_text(const user_decoder *self, char out[DECODER_LIMITS_BYTES])
+{
+    decoder_usage usage;
+    char is[TD_TIME_TEXT_BYTES];
+    char max[TD_TIME_TEXT_BYTES];
+    int size = 0;
+    out[0] = '\0';
+    if (!user_decoder_usage(self, &usage))
+        return;
+    if (usage.is_over_cpu) /* both texts fit */
+        size = snprintf(out, DECODER_LIMITS_BYTES, "CPU time a frame: %s, limit %s",
+                        cpu_text(usage.cpu_frame_ns, is), cpu_text(self->cpu_ns_max, max));
+    if (usage.is_over_memory)
+        (void)snprintf(out + size, DECODER_LIMITS_BYTES - (size_t)size,
+                       "%speak memory: %s, limit %s", size > 0 ? "; " : "",
+                       memory_text(usage.peak_bytes).text,
+                       memory_text(self->memory_bytes_max).text);
+}
+
 /* ---- findings ---- */
 
 uint64_t user_decoder_failures(const user_decoder *self)
@@ -309,6 +418,25 @@ void user_decoder_first_text(const user_decoder *self, char out[DECODER_FIRST_BY
     td_time_format(first->recv_ns, when);
     (void)snprintf(out, DECODER_FIRST_BYTES, "%s at %s, %s%s%s", decode_reason_name(first->reason),
                    when, first->stream, first->text[0] == '\0' ? "" : ": ", first->text);
+}
+
+/* Adds what the decoder used. */
+static void describe_usage(const user_decoder *self, result_writer *r)
+{
+    decoder_usage usage = {0};
+    char cpu[TD_TIME_TEXT_BYTES];
+    char over[DECODER_LIMITS_BYTES];
+    (void)user_decoder_usage(self, &usage); /* it is not the built-in one */
+    result_count(r, "frames", usage.frames);
+    result_count(r, "cpu_ns_per_frame", usage.cpu_frame_ns);
+    result_count(r, "peak_memory_bytes", usage.peak_bytes);
+    result_bool(r, "over_max_cpu", usage.is_over_cpu);
+    result_bool(r, "over_max_memory", usage.is_over_memory);
+    user_decoder_limits_text(self, over);
+    result_note(r, "cpu", "%s", cpu_text(usage.cpu_frame_ns, cpu));
+    result_note(r, "memory", "%s", memory_text(usage.peak_bytes).text);
+    result_styled(r, "styled", TERMINAL_BAD, "OVER THE LIMIT");
+    result_note(r, "over", "%s", over);
 }
 
 void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r)
@@ -333,5 +461,8 @@ void user_decoder_describe(const user_decoder *self, const char *name, result_wr
         result_name(r, "what", first->text);
         result_object_end(r, "{kind} at {recv_ns}, {stream}[: {what}]");
     }
-    result_object_end(r, "[{failures?}\n{name} failed at {failures frame}; the first: {first}\n]");
+    describe_usage(self, r);
+    result_object_end(r, "[{failures?}\n{name} failed at {failures frame}; the first: {first}\n]"
+                         "\n{name}: {cpu} of CPU time a frame, peak memory {memory}\n"
+                         "[{over?}{name}: {styled}: {over}\n]");
 }

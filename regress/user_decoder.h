@@ -20,12 +20,15 @@ typedef struct decoder_options {
     options_list commands;  /* texts of --decoder-cmd */
     uint64_t timeout_ns;
     uint64_t failures_max; /* number of failures in a row that ends the run; 0: no limit */
+    /* Limits of what a decoder uses, options of regress check; 0: no limit. */
+    uint64_t cpu_ns_max; /* a frame */
+    uint64_t memory_bytes_max;
 } decoder_options;
 
 /* The options for users' decoders. Zero-initialise the target; the group sets defaults. */
 option_group option_group_decoder(decoder_options *target);
 
-/* Refuse more decoders than a verb can use. TD_E_INVALID. */
+/* Refuse more decoders than a verb can use, and limits without a user's decoder. TD_E_INVALID. */
 TD_MUST_USE td_result decoder_options_check(const decoder_options *options, size_t count_max,
                                             td_err *err);
 size_t decoder_options_count(const decoder_options *options);
@@ -62,12 +65,32 @@ const char *user_decoder_name(const user_decoder *self);
 const tape_decoding *user_decoder_decoding(const user_decoder *self);
 
 /* Decode one frame on the calling thread. The caller zeroes *out; memory for its content comes from
- * the arena. Counts nothing. TD_E_*: the decoder cannot be used. */
+ * the arena. Counts no failure. TD_E_*: the decoder cannot be used. */
 TD_MUST_USE td_result user_decoder_decode(user_decoder *self, const frame_ref *frame,
                                           td_arena *arena, frame_content *out, td_err *err);
 
 /* Count a frame for which the decoder gave two different answers. Any thread. */
 void user_decoder_note_unstable(user_decoder *self, const frame_ref *frame);
+
+/* Read what the decoder used. Call after the run, when no thread decodes, and before the functions
+ * below. A program's processes end; a later frame starts another one. */
+void user_decoder_measure(user_decoder *self);
+
+/* What the decoder used until user_decoder_measure (docs/regress.md, "Time and memory"). */
+typedef struct decoder_usage {
+    uint64_t frames;       /* that the decoder was given, each as often as it was */
+    uint64_t cpu_frame_ns; /* CPU time a frame; UINT64_MAX: unknown */
+    uint64_t peak_bytes;   /* UINT64_MAX: unknown */
+    /* 1: more than the limit, or unknown and there is a limit */
+    uint8_t is_over_cpu, is_over_memory;
+} decoder_usage;
+
+/* 0: the built-in decoder, or NULL. */
+int user_decoder_usage(const user_decoder *self, decoder_usage *out);
+
+/* What is over its limit, in words; "" if nothing is. */
+enum { DECODER_LIMITS_BYTES = 256 };
+void user_decoder_limits_text(const user_decoder *self, char out[DECODER_LIMITS_BYTES]);
 
 /* Frames at which the decoder failed: crashed + hung + garbage + unstable; 0 for NULL. */
 uint64_t user_decoder_failures(const user_decoder *self);
@@ -80,8 +103,8 @@ enum {
 };
 void user_decoder_first_text(const user_decoder *self, char out[DECODER_FIRST_BYTES]);
 
-/* Add the findings as the member `name` of an open object: counts by reason and the first failure;
- * null for the built-in decoder and for NULL. In text, one line, or nothing if nothing failed. */
+/* Add the findings as the member `name` of an open object: counts by reason, the first failure, and
+ * what the decoder used; null for the built-in decoder and for NULL. */
 void user_decoder_describe(const user_decoder *self, const char *name, result_writer *r);
 
 #endif

@@ -61,6 +61,20 @@ static const option_row CHECK_ROWS[] = {
      OPTION_INTO(check_command, is_part),
      .help = "the archive has only a part of the baseline's time: do not report earlier and\nlater "
              "frames as missing (implied by --from and --to)"},
+    {.long_name = "max-cpu",
+     .type = OPTION_DURATION,
+     .offset = offsetof(check_command, decoders.cpu_ns_max),
+     .metavar = "DURATION",
+     .min = 1,
+     .help = "limit for the CPU time of your decoder a frame, such as 20us; more is a\n"
+             "difference"},
+    {.long_name = "max-memory",
+     .type = OPTION_SIZE,
+     .offset = offsetof(check_command, decoders.memory_bytes_max),
+     .metavar = "SIZE",
+     .min = 1,
+     .help = "limit for the peak memory of your decoder (a shared object's: with tapedeck's\n"
+             "own), such as 200MiB; more is a difference"},
 };
 
 static option_group report_group(check_command *target)
@@ -288,6 +302,8 @@ static td_result conclude(check_command *command, td_err *err)
     report->archive = archive_path(command->verb->archive);
     report->was = baseline_get_meta(command->was);
     td_result rc = TD_OK;
+    user_decoder_measure(report->was_decoder);
+    user_decoder_measure(report->is_decoder);
     regress_report_describe(report, &command->verb->result);
     if (command->junit_file != NULL)
         rc = regress_report_junit(&command->report, io_posix(), command->junit_file, err);
@@ -340,14 +356,16 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
         .summary =
             "Decode an archive and compare the result, frame by frame, with a baseline or with\n"
             "another decoder: two are given, or one is compared with the built-in one.",
-        .statuses = {[EXIT_CODE_DONE] = "the same",
-                     [EXIT_CODE_DIFFERS] =
-                         "frames differ, are missing or are new, or your decoder failed at one",
-                     [EXIT_CODE_DAMAGE] =
-                         "stored frames or the baseline are damaged; the rest was compared",
-                     [EXIT_CODE_FAILED] =
-                         ("stopped, nothing matches the selection, a file cannot be read or "
-                          "written, or your decoder cannot be loaded or started")},
+        .statuses =
+            {[EXIT_CODE_DONE] = "the same",
+             [EXIT_CODE_DIFFERS] =
+                 "frames differ, are missing or are new, or your decoder failed at one or is\n"
+                 "over a limit",
+             [EXIT_CODE_DAMAGE] =
+                 "stored frames or the baseline are damaged; the rest was compared",
+             [EXIT_CODE_FAILED] =
+                 ("stopped, nothing matches the selection, a file cannot be read or "
+                  "written, or your decoder cannot be loaded or started")},
         .examples = "tapedeck regress check DIR --baseline before.tdb\n"
                     "tapedeck regress check DIR --baseline before.tdb --topic trade --junit r.xml\n"
                     "tapedeck regress check DIR --baseline before.tdb --cut bug.mcap --json\n"

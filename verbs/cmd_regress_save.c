@@ -78,6 +78,7 @@ static td_result run(verb_run *verb)
     if (rc == TD_OK)
         rc = regress_save(&options, command->out, &command->made, &command->totals, err);
     progress_end(&verb->progress);
+    user_decoder_measure(command->decoder);
     if (rc == TD_OK)
         describe(command, &verb->result);
     if (rc == TD_OK && command->totals.is_damaged)

@@ -674,6 +674,136 @@ test(
   }
 );
 
+// ---- time and memory -----------------------------------------------------------------------------------------
+
+/** The example, as a shared object and as a program, which uses 200 MB, or 50 ms of CPU time at each frame. */
+const hungry = once(() =>
+  built(
+    "hungry.c",
+    `
+  #include <tapedeck/plugin.h>
+  #include <stdlib.h>
+  #include <string.h>
+  #include <time.h>
+  extern const struct tapedeck_plugin example;
+  static unsigned char *kept;
+  static double cpu_s(void)
+  {
+      struct timespec now;
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+      return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+  }
+  static void decode_slowly(void *self, const tapedeck_frame *frame, tapedeck_answer *to)
+  {
+      const double end = cpu_s() + 0.05;
+      if (strcmp(getenv("WHAT"), "memory") == 0 && kept == NULL)
+          memset(kept = malloc(200000000), frame->byte_count & 255, 200000000);
+      while (strcmp(getenv("WHAT"), "cpu") == 0 && cpu_s() < end) { }
+      example.decode(self, frame, to);
+  }
+  const struct tapedeck_plugin tapedeck_plugin = {
+      .abi = TAPEDECK_PLUGIN_ABI, .size = sizeof tapedeck_plugin, .name = "hungry", .decode = decode_slowly};`
+  )
+);
+const HUNGRY = {
+  memory: 'globals().get("kept") or globals().setdefault("kept", bytearray(b"x") * 200000000)',
+  cpu: "end = time.process_time() + 0.05\n        while time.process_time() < end: pass",
+};
+
+for (const what of ["memory", "cpu"])
+  for (const kind of ["shared object", "program"])
+    test(`a ${kind} that uses much ${what} exceeds a limit`, { skip }, async (t) => {
+      const archive = await v5Archive();
+      const junit = path.join(temporary(t), "junit.xml");
+      const { decoder, env } =
+        kind === "program"
+          ? inScript(t, "", HUNGRY[what])
+          : { decoder: ["--decoder", hungry()], env: { WHAT: what } };
+      const check = (limit, options) =>
+        diff(
+          t,
+          archive,
+          [
+            "--topic",
+            "publicTrade",
+            "--symbol",
+            "BTCUSDT",
+            ...decoder,
+            "-j",
+            "1",
+            "--junit",
+            junit,
+            ...limit,
+          ],
+          { env, ...options }
+        );
+      // The limits are far from what is measured: a slow or busy machine changes nothing.
+      const [within, beyond] = {
+        memory: [
+          ["--max-memory", "20GB"],
+          ["--max-memory", "150MB"],
+        ],
+        cpu: [
+          ["--max-cpu", "5s"],
+          ["--max-cpu", "500us"],
+        ],
+      }[what];
+      const { decoder_is, decoder_was, totals } = await check(within, { status: 0 });
+      assert.equal(decoder_was, null);
+      assert.ok(decoder_is.frames >= totals.compared, JSON.stringify(decoder_is));
+      if (what === "memory") assert.ok(decoder_is.peak_memory_bytes >= 200e6);
+      else assert.ok(decoder_is.cpu_ns_per_frame >= 49e6 && decoder_is.cpu_ns_per_frame < 5e9);
+      assert.deepEqual([decoder_is.over_max_cpu, decoder_is.over_max_memory], [false, false]);
+      const properties = /<property name="decoder_is.cpu_ns_per_frame" value="\d+"\/>/;
+      assert.match(fs.readFileSync(junit, "utf8"), properties);
+      assert.match(fs.readFileSync(junit, "utf8"), / failures="0" /);
+      const report = await check(beyond, { status: 1 });
+      assert.deepEqual([report.verdict, report.decoder_is[`over_max_${what}`]], ["same", true]);
+      const xml = fs.readFileSync(junit, "utf8");
+      const text = {
+        memory: "peak memory: .*, limit 143.0 MiB",
+        cpu: "CPU time a frame: .*, limit 500 us",
+      };
+      assert.match(xml, new RegExp(`<failure type="limit" message="${text[what]}">`));
+      assert.match(xml, / failures="1" /);
+    });
+
+test(
+  "a program's start is not counted, however the shell runs it; limits need a decoder",
+  { skip },
+  async (t) => {
+    const archive = await v5Archive();
+    const slow = path.join(temporary(t), "slow.py");
+    fs.writeFileSync(
+      slow,
+      `import runpy, sys, time
+kept = bytearray(b"x") * 100000000
+while time.process_time() < 1: pass
+sys.dont_write_bytecode = True
+runpy.run_path("${EXAMPLES}/decoder.py", run_name="__main__")
+`
+    );
+    for (const command of [python(slow), `cd . && ${python(slow).slice(5)}; true`]) {
+      const { decoder_is } = await diff(t, archive, [
+        ...["--topic", "publicTrade", "--decoder-cmd", command, "-j", "1"],
+      ]);
+      assert.ok(decoder_is.cpu_ns_per_frame < 1e9 / decoder_is.frames, JSON.stringify(decoder_is));
+      assert.ok(decoder_is.peak_memory_bytes >= 100e6);
+    }
+    for (const decoder of [[], ["--decoder", "builtin"]]) {
+      const { stderr } = await tapedeck(
+        t,
+        [
+          ...["regress", "check", archive, "--baseline", "any.tdb", ...decoder],
+          ...["--max-memory", "1GiB"],
+        ],
+        { status: 2 }
+      );
+      assert.match(stderr, /--max-cpu and --max-memory need your decoder/);
+    }
+  }
+);
+
 // ---- decoders that cannot be used, and processes --------------------------------------------------------------
 
 test(
