@@ -14,7 +14,7 @@ const PROOF_TITLES = {
 // Topics of an archive with their symbols, sorted. Names that begin with "_" are last. side and
 // label are the archive's, if it is one of two (pair.js). Members of a band: source is the group of
 // its tiles (getTiles in api.js), twin is the same band of the other archive, openKey is the topic's
-// key in the set of open topics.
+// key in the set of open topics, pinKey the band's key in the set of pinned ones.
 export function makeTopics(rows, side = "", label = "") {
   const topics = new Map();
   const source = side === "" ? null : { side, feed: null, topic: null };
@@ -34,6 +34,7 @@ export function makeTopics(rows, side = "", label = "") {
         proof: -1,
         twin: null,
         openKey: key,
+        pinKey: key,
         symbols: new Map(),
       };
       topics.set(key, topic);
@@ -44,6 +45,7 @@ export function makeTopics(rows, side = "", label = "") {
     topic.symbols.set(symbolKey, {
       ...topic,
       key: symbolKey,
+      pinKey: symbolKey,
       symbol: row.symbol,
       group: topic,
       source: topic,
@@ -71,12 +73,32 @@ export function withTwin(band) {
   return band.twin === null ? [band] : [band, band.twin];
 }
 
-export function visibleBands(topics, open) {
-  return topics
-    .flatMap((topic) =>
-      open.has(topic.key) && isExpandable(topic) ? [topic, ...topic.symbols.values()] : [topic]
-    )
-    .flatMap(withTwin);
+// The rows that are shown, {bands, pinned}: first the pinned ones, whose number is `pinned`, then
+// those that match the filter, whose words are parts of feed, topic or symbol. A pinned topic takes
+// its open symbols along; a topic whose symbols match is shown with them. open, pinned: sets of the
+// first archive's keys.
+export function visibleBands(topics, { open, pinned, filter }) {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const matches = (band) => {
+    const name = bandName({ ...band, label: "" }).toLowerCase();
+    return words.every((word) => name.includes(word));
+  };
+  const above = [];
+  const below = [];
+  for (const topic of topics) {
+    const isOpen = open.has(topic.key) && isExpandable(topic);
+    const isPinned = pinned.has(topic.key);
+    const symbols = [...topic.symbols.values()];
+    const isMatch = matches(topic);
+    const free = symbols.filter(({ key }) => !pinned.has(key));
+    const found = isMatch ? (isOpen ? free : []) : isExpandable(topic) ? free.filter(matches) : [];
+    above.push(
+      ...(isPinned ? [topic] : []),
+      ...symbols.filter((symbol) => pinned.has(symbol.key) || (isPinned && isOpen))
+    );
+    if (!isPinned && (isMatch || found.length > 0)) below.push(topic, ...found);
+  }
+  return { bands: [...above, ...below].flatMap(withTwin), pinned: above.flatMap(withTwin).length };
 }
 
 // The time of a band's frames by the archives' newest rows (sides: as in pair.js): {first, last},
@@ -99,22 +121,26 @@ export function bandName(band) {
   return (band.label && band.label + ": ") + name.join(" / ");
 }
 
-// The column of labels. handlers: choose(band), toggle(band).
+// The column of labels. handlers: choose(band), toggle(band), pin(band).
 export class BandLabels {
   #list;
   #handlers;
   #rows = new Map();
+  #stuck = 0;
 
   constructor(list, handlers) {
     this.#list = list;
     this.#handlers = handlers;
   }
 
-  // Existing rows are kept, so that the focus stays.
-  set(bands, open) {
+  // Existing rows are kept, so that the focus stays. open, pinned: as in visibleBands.
+  set(bands, open, pinned) {
     const rows = new Map();
     for (const band of bands) {
       const row = this.#rows.get(band.key) ?? this.#makeRow(band);
+      const isPinned = pinned.has(band.pinKey);
+      row.pin?.setAttribute("aria-pressed", String(isPinned));
+      row.feed.hidden = band.symbol !== null && !isPinned; // its topic is above it
       row.toggle?.setAttribute("aria-expanded", String(open.has(band.openKey)));
       const proof = PROOFS[band.proof] ?? "not recorded";
       row.proof.textContent = proof;
@@ -130,6 +156,16 @@ export class BandLabels {
       else this.#list.insertBefore(row.element, before);
     }
     this.#rows = rows;
+    this.stick(this.#stuck);
+  }
+
+  // The first rows stay where they are when the list is scrolled.
+  stick(count) {
+    this.#stuck = count;
+    [...this.#rows.values()].forEach(({ element }, index) => {
+      element.classList.toggle("stuck", index < count);
+      element.style.setProperty("--row", index);
+    });
   }
 
   choose(key) {
@@ -141,6 +177,7 @@ export class BandLabels {
     const row = { band };
     const isTopic = band.symbol === null;
     row.proof = el("span");
+    row.feed = el("span", { class: "feed", text: `${isTopic ? band.feed : band.topic} / ` });
     row.name = el(
       "button",
       {
@@ -150,7 +187,7 @@ export class BandLabels {
         onclick: () => this.#handlers.choose(row.band),
       },
       band.label && el("span", { class: `side ${band.side}`, text: band.label }),
-      isTopic ? el("span", { class: "feed", text: band.feed + " / " }) : "",
+      row.feed,
       el("span", { class: "topic", text: isTopic ? band.topic : band.symbol || "(no symbol)" }),
       row.proof
     );
@@ -161,11 +198,20 @@ export class BandLabels {
         "aria-label": `Symbols of ${bandName({ ...band, label: "" })}`,
         onclick: () => this.#handlers.toggle(row.band),
       });
+    if (band.side === "")
+      row.pin = el("button", {
+        type: "button",
+        class: "pin",
+        title: "Keep this row on top",
+        "aria-label": `Keep ${bandName({ ...band, label: "" })} on top`,
+        onclick: () => this.#handlers.pin(row.band),
+      });
     row.element = el(
       "li",
       { class: isTopic ? "band" : "band symbol" },
       row.toggle ?? el("span", { class: "toggle" }),
-      row.name
+      row.name,
+      row.pin ?? el("span", { class: "pin" })
     );
     return row;
   }

@@ -65,11 +65,13 @@ const timeline = new Timeline({
     zoomAtCursor,
     step,
     toggleBand: () => toggle(chosenBand()),
+    stick: (count) => labels.stick(count),
   },
 });
 const labels = new BandLabels(byId("label-list"), {
   choose: (band) => state.set({ band: band.key }),
   toggle,
+  pin,
 });
 const choice = new MarketChoice(state, chosenBand);
 const marketTiles = new MarketTiles((error) => {
@@ -330,10 +332,19 @@ function repairBand() {
 }
 
 function showBands() {
-  const bands = visibleBands(topics, state.open);
-  labels.set(bands, state.open);
+  const { bands, pinned } = visibleBands(topics, state);
+  labels.set(bands, state.open, state.pinned);
   labels.choose(state.band);
-  timeline.setBands(bands);
+  timeline.setBands(bands, pinned);
+  byId("no-rows").hidden = bands.length > pinned || state.filter === "";
+  if (byId("filter").value !== state.filter) byId("filter").value = state.filter;
+}
+
+// Keep a row on top, or put it back.
+function pin(band) {
+  const pinned = new Set(state.pinned);
+  if (!pinned.delete(band.pinKey)) pinned.add(band.pinKey);
+  state.set({ pinned });
 }
 
 // Open or close a topic, or the topic of a symbol.
@@ -590,7 +601,7 @@ function showAsked() {
 state.listen((changed) => {
   if (archive === null || archive.first_ns === 0n) return;
   if (changed.has("cursor")) note = "";
-  if (changed.has("open")) showBands();
+  if (["open", "pinned", "filter"].some((name) => changed.has(name))) showBands();
   if (changed.has("band")) labels.choose(state.band);
   if (changed.has("tab")) showTab();
   if (changed.has("side")) showAsked();
@@ -623,6 +634,9 @@ byId("zoom-in").addEventListener("click", () => zoomAtCursor(0.5));
 byId("zoom-out").addEventListener("click", () => zoomAtCursor(2));
 byId("fit").addEventListener("click", fit);
 byId("follow").addEventListener("click", () => state.set({ follow: !state.follow }));
+byId("filter").addEventListener("input", (event) =>
+  state.set({ filter: event.currentTarget.value })
+);
 byId("copy-link").addEventListener("click", (event) => {
   state.write();
   copyText(location.href, event.currentTarget);

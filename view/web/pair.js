@@ -42,7 +42,7 @@ function withMissing(rows, others) {
 
 function link(band, twin) {
   Object.assign(band, { twin });
-  Object.assign(twin, { twin: band, openKey: band.openKey });
+  Object.assign(twin, { twin: band, openKey: band.openKey, pinKey: band.pinKey });
 }
 
 // The topics of one archive, or of the first of two, each with its twin in the second one.

@@ -17,6 +17,7 @@ export const TABS = [
 const SPLIT_FIRST = 32;
 export const SPLIT_MAX = 60;
 
+const FILTER_MAX = 200; // characters, as in index.html
 const SPAN_MIN = 100n;
 const TIME_MAX = 4_000_000_000_000_000_000n; // the year 2096
 const WRITE_MS = 300; // browsers limit how often a page may change its URL
@@ -30,6 +31,8 @@ export class ViewState {
   cursor = null; // ns
   band = null; // key of the chosen band (bandKey in api.js)
   open = new Set();
+  pinned = new Set(); // keys of bands
+  filter = ""; // of the timeline's rows
   tab = "gaps";
   onlyBand = true; // restrict frames and commands to the chosen band
   follow = false;
@@ -135,6 +138,8 @@ export class ViewState {
     if (this.cursor !== null) parts.push(`cursor=${this.cursor}`);
     if (this.band !== null) parts.push(`band=${this.band}`);
     if (this.open.size > 0) parts.push(`open=${[...this.open].join(",")}`);
+    if (this.pinned.size > 0) parts.push(`pin=${[...this.pinned].join(",")}`);
+    if (this.filter !== "") parts.push(`filter=${encodeURIComponent(this.filter)}`);
     parts.push(`tab=${this.tab}`, `only=${this.onlyBand ? 1 : 0}`);
     if (this.follow) parts.push("follow=1");
     if (this.market !== null) parts.push(`market=${this.market}`);
@@ -166,8 +171,13 @@ export class ViewState {
       Object.assign(patch, { from: time("from"), to: time("to") });
     if (time("cursor") !== null) patch.cursor = time("cursor");
     if (members.get("band")) patch.band = members.get("band");
-    if (members.has("from"))
-      patch.open = new Set((members.get("open") ?? "").split(",").filter((key) => key !== ""));
+    const keys = (name) =>
+      new Set((members.get(name) ?? "").split(",").filter((key) => key !== ""));
+    if (members.has("from")) {
+      patch.open = keys("open");
+      patch.pinned = keys("pin");
+      patch.filter = readText(members.get("filter"));
+    }
     if (TABS.includes(members.get("tab"))) patch.tab = members.get("tab");
     if (members.has("only")) patch.onlyBand = members.get("only") !== "0";
     patch.follow = members.get("follow") === "1";
@@ -197,6 +207,15 @@ function shortNumber(value) {
 function readNumber(text) {
   const value = NUMBER.test(text ?? "") ? Number(text) : NaN;
   return Math.abs(value) <= PRICE_MAX ? value : null;
+}
+
+// "" if the text is absent, or no text that encodeURIComponent has made.
+function readText(text) {
+  try {
+    return decodeURIComponent(text ?? "").slice(0, FILTER_MAX);
+  } catch {
+    return "";
+  }
 }
 
 // "low~high", or null.

@@ -10,6 +10,7 @@ import { levelFor, middleFirst, stepNs, tilesIn } from "./tiles.js";
 const BAND_HEIGHT = 28; // CSS px, as in style.css
 const AXIS_HEIGHT = 36;
 const DRAG_PIXELS = 4;
+const FREE_ROWS = 2; // at least so many rows scroll below the pinned ones
 const MARK_SIZE = 4; // half the width of a triangle
 const FONT = "11px system-ui, sans-serif";
 
@@ -51,6 +52,8 @@ export class Timeline {
   #tiles;
   #actions;
   #bands = [];
+  #pinned = 0; // number of the first bands that are pinned
+  #stuck = 0; // number of the first bands that do not scroll
   #marks = new Map(); // key of a band: times, rising
   #spans = { lacking: new Map(), note: new Map() }; // key of a band: {from, to, text}
   #colours = {};
@@ -64,7 +67,8 @@ export class Timeline {
   #width = 0; // CSS px
   #height = 0;
 
-  // actions: functions for keys (see #onKey).
+  // actions: functions for keys (see #onKey), and stick(number of the first bands that do not
+  // scroll).
   constructor({ canvas, scroller, cursorLine, tip, state, tiles, actions }) {
     this.#canvas = canvas;
     this.#scroller = scroller;
@@ -103,9 +107,27 @@ export class Timeline {
     return this.#bands;
   }
 
-  setBands(bands) {
+  // pinned: number of the first bands that stay on top.
+  setBands(bands, pinned) {
     this.#bands = bands;
+    this.#pinned = pinned;
+    this.#stick();
     this.redraw();
+  }
+
+  // Pinned bands stay on top as long as there is space for others.
+  #stick() {
+    const rows = Math.floor((this.#height - AXIS_HEIGHT) / BAND_HEIGHT);
+    const stuck = Math.max(0, Math.min(this.#pinned, rows - FREE_ROWS));
+    if (stuck === this.#stuck) return;
+    this.#stuck = stuck;
+    this.#actions.stick(stuck);
+  }
+
+  // The top of a band, in CSS px.
+  #topOf(index) {
+    const scroll = index < this.#stuck ? 0 : this.#scroller.scrollTop;
+    return AXIS_HEIGHT + index * BAND_HEIGHT - scroll;
   }
 
   // Mark frames, {feed, topic, symbol, recv_ns}, on the bands of their topics and symbols. side: of
@@ -135,6 +157,7 @@ export class Timeline {
     this.#canvas.width = Math.round(this.#width * this.#ratio);
     this.#canvas.height = Math.round(this.#height * this.#ratio);
     this.#canvas.style.height = this.#height + "px";
+    this.#stick();
     // A resized canvas is empty until it is drawn.
     this.#draw();
   }
@@ -160,8 +183,9 @@ export class Timeline {
   }
 
   #bandAt(y) {
-    const index = Math.floor((y - AXIS_HEIGHT + this.#scroller.scrollTop) / BAND_HEIGHT);
-    return y < AXIS_HEIGHT ? undefined : this.#bands[index];
+    const row = Math.floor((y - AXIS_HEIGHT) / BAND_HEIGHT);
+    const scrolled = Math.floor((y - AXIS_HEIGHT + this.#scroller.scrollTop) / BAND_HEIGHT);
+    return y < AXIS_HEIGHT ? undefined : this.#bands[row < this.#stuck ? row : scrolled];
   }
 
   // The level whose steps are 1 to 2 device pixels.
@@ -176,9 +200,10 @@ export class Timeline {
   scrollToBand(key) {
     const index = this.#bands.findIndex((band) => band.key === key);
     const top = index * BAND_HEIGHT;
+    const first = top - this.#stuck * BAND_HEIGHT;
     const space = this.#height - AXIS_HEIGHT - BAND_HEIGHT;
-    if (index >= 0)
-      this.#scroller.scrollTop = Math.max(Math.min(this.#scroller.scrollTop, top), top - space);
+    if (index >= this.#stuck)
+      this.#scroller.scrollTop = Math.max(Math.min(this.#scroller.scrollTop, first), top - space);
   }
 
   // ---- data ----
@@ -257,14 +282,12 @@ export class Timeline {
     const context = this.#canvas.getContext("2d", { alpha: false });
     const ratio = this.#ratio;
     const width = this.#canvas.width;
-    const scroll = this.#scroller.scrollTop;
     const k = this.level;
     const numbers = tilesIn(k, this.#state.from, this.#state.to);
-    const first = Math.max(0, Math.floor(scroll / BAND_HEIGHT));
-    const shown = this.#bands.slice(
-      first,
-      Math.ceil((scroll + this.#height - AXIS_HEIGHT) / BAND_HEIGHT)
-    );
+    const isShown = (index) =>
+      this.#topOf(index) < this.#height &&
+      (index < this.#stuck || this.#topOf(index) > AXIS_HEIGHT + (this.#stuck - 1) * BAND_HEIGHT);
+    const shown = [...this.#bands.keys()].filter(isShown);
     const rows = Math.round(BAND_HEIGHT * ratio);
     if (this.#image?.width !== width || this.#image.height !== rows) {
       this.#image = new ImageData(width, rows);
@@ -279,16 +302,44 @@ export class Timeline {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = this.#colours.page;
     context.fillRect(0, 0, width, this.#canvas.height);
+    // Bands that do not scroll cover the others.
+    this.#drawBands(
+      context,
+      shown.filter((index) => index >= this.#stuck),
+      k,
+      numbers
+    );
+    this.#drawBands(
+      context,
+      shown.filter((index) => index < this.#stuck),
+      k,
+      numbers
+    );
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.font = FONT;
+    this.#drawAxis(context);
+    this.#placeCursor();
+    this.#showTip();
+    this.#wantTiles(
+      k,
+      numbers,
+      shown.map((index) => this.#bands[index])
+    );
+  }
+
+  #drawBands(context, indexes, k, numbers) {
+    const ratio = this.#ratio;
     const labels = [];
-    shown.forEach((band, index) => {
-      const y = AXIS_HEIGHT + (first + index) * BAND_HEIGHT - scroll;
+    for (const index of indexes) {
+      const band = this.#bands[index];
+      const y = this.#topOf(index);
       // Both rows of a pair have one scale, so that their curves can be compared.
       const other = band.twin === null ? 0 : this.#fillColumns(band.twin, k, numbers);
       const max = this.#fillColumns(band, k, numbers);
       this.#paintBand(Math.max(max, other));
       context.putImageData(this.#image, 0, Math.round(y * ratio));
       labels.push({ band, y, max });
-    });
+    }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.font = FONT;
     for (const { band, y, max } of labels) {
@@ -296,10 +347,6 @@ export class Timeline {
       this.#drawBandText(context, band, y, max);
       this.#drawMarks(context, band, y);
     }
-    this.#drawAxis(context);
-    this.#placeCursor();
-    this.#showTip();
-    this.#wantTiles(k, numbers, shown);
   }
 
   // Paint the columns into the image, row by row.
@@ -464,8 +511,9 @@ export class Timeline {
     context.font = FONT;
     context.fillStyle = this.#colours.text;
     this.#bands.forEach((band, index) => {
-      const y = AXIS_HEIGHT + index * BAND_HEIGHT - this.#scroller.scrollTop;
-      if (y >= AXIS_HEIGHT - 4 && y < this.#height)
+      const y = this.#topOf(index);
+      const top = AXIS_HEIGHT + (index < this.#stuck ? 0 : this.#stuck * BAND_HEIGHT);
+      if (y >= top - 4 && y < this.#height)
         context.fillText(bandName(band), 6, y + 18, labels - 12);
     });
     if (!this.#cursorLine.hidden) {

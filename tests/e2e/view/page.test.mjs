@@ -191,6 +191,66 @@ describe("page", () => {
     }
   );
 
+  test(
+    "rows are filtered by words and pinned on top, and the address has both",
+    { skip },
+    async (t) => {
+      const symbols = [
+        "BTCUSDT",
+        "ETHUSDT",
+        ...Array.from({ length: 40 }, (_, n) => `S${n + 10}USDT`),
+      ];
+      const archive = await importFrames(t, temporary(t), {
+        family: "v5-linear",
+        host: "/v5/public/linear",
+        frames: symbols.map((symbol, n) => trade(symbol, n + 1)),
+      });
+      const hash = "#tab=gaps&band=v5-linear/publicTrade";
+      const { page, faults } = await shown(t, browser, archive, { hash });
+      const rows = () => page.locator("#label-list .topic").allInnerTexts();
+      const filter = page.getByRole("searchbox", { name: /Filter the rows/ });
+      const areRows = (...wanted) =>
+        eventually(`the rows are ${wanted}`, async () =>
+          isDeepStrictEqual((await rows()).slice(0, wanted.length), wanted)
+        );
+      await areRows("publicTrade");
+      await filter.fill("trade eth");
+      await areRows("publicTrade", "ETHUSDT");
+      assert.equal((await rows()).length, 2);
+      await page
+        .getByRole("button", { name: "Keep v5-linear / publicTrade / ETHUSDT on top" })
+        .click();
+      await filter.fill("no such row");
+      await areRows("ETHUSDT");
+      await page.getByText("No feed, topic or symbol matches.").waitFor();
+      await checkAccess(page);
+      await filter.fill("s1 usdt");
+      await areRows("ETHUSDT", "publicTrade", "S10USDT");
+      await eventually("the address has both", () =>
+        /&pin=v5-linear\/publicTrade\/ETHUSDT&filter=s1%20usdt/.test(page.url())
+      );
+      const again = await page.context().newPage();
+      await again.goto(page.url());
+      await again.locator("#label-list").getByText("S10USDT").waitFor();
+      assert.deepEqual(await again.locator("#label-list .topic").allInnerTexts(), await rows());
+      // The pinned row stays where it is when all symbols are scrolled, and the picture's row is the label's.
+      await filter.fill("");
+      await page.getByRole("button", { name: "Symbols of v5-linear / publicTrade" }).click();
+      await areRows("ETHUSDT", "publicTrade", "BTCUSDT");
+      await page.locator("#timeline").evaluate((timeline) => (timeline.scrollTop = 400));
+      const canvas = await page.locator("#canvas").boundingBox();
+      const label = await eventually("the row stays on top", async () => {
+        const box = await page.locator("#label-list .band").first().boundingBox();
+        return Math.abs(box.y - canvas.y - 36) < 1 && box;
+      });
+      await page.mouse.click(canvas.x + 200, label.y + 14);
+      await until(page, /publicTrade \/ ETHUSDT/);
+      await page.mouse.click(canvas.x + 200, label.y + 28 + 14);
+      await until(page, /publicTrade \/ S\d+USDT/);
+      assert.deepEqual(faults, []);
+    }
+  );
+
   test("an empty archive is reported as empty", { skip }, async (t) => {
     const archive = path.join(temporary(t), "tape");
     fs.mkdirSync(path.join(archive, "capture"), { recursive: true });
