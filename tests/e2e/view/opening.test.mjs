@@ -144,6 +144,9 @@ describe("opening", { skip }, () => {
       await shows(FRAMES_MS + days * DAY_MS, words);
     }
     await shows(oldMs, /: clean/);
+    await page.setViewportSize({ width: 400, height: 800 });
+    const { x, width } = await page.locator(".calendar table").boundingBox();
+    assert.ok(x + width <= 400);
     assert.deepEqual(faults, []);
   });
 
