@@ -983,6 +983,8 @@ static td_result open_tape(day_run *run, td_err *err)
         reading.log = NULL; /* has what the first pass found */
     else if (rc == TD_OK)
         rc = scan(run, &wanted, err);
+    if (run->choices.has_members)
+        reading.reads = TAPE_READS_ALL;
     reading.with_tickers =
         (uint8_t)(run->choices.has_joined || has_topics(run, EXPORT_DERIVATIVE_TICKER.prefers));
     return rc == TD_OK ? cursor_open(day->archive, &wanted, &reading, &run->tape, err) : rc;
@@ -1171,7 +1173,7 @@ static int is_used(const export_spec *spec, const topic_row *row)
     int found = 0;
     for (size_t k = 0; k < spec->type_count; k++)
         found |= ((spec->types[k]->flags & EXPORT_OF_REPLIES) == 0 &&
-                  spec->types[k]->message == row->type) ||
+                  export_type_is_of(spec->types[k], row)) ||
                  ((spec->types[k]->flags & EXPORT_OF_BOOKS) != 0 && export_is_book_topic(row, 0));
     return found;
 }

@@ -178,6 +178,9 @@ static td_result offer_channel(scan_run *run, const channel_info *info, td_err *
             row_table_put(&run->counted, hash, (size_t)run->scan->symbols[i]++);
         if (channel->topic.row != NULL)
             note_taken(run, type, channel);
+        if (channel->topic.row != NULL && channel->topic.row->type != type->message &&
+            type->also != NULL)
+            run->out->has_members = 1;
         if (type->joins != NULL && type->joins(channel))
             run->out->has_joined = 1;
         else if (export_chooses(type, channel))

@@ -32,8 +32,9 @@ typedef struct export_choices {
     export_choice **items; /* in the order in which they were first offered; a choice stays where it
                               is until the table is freed */
     size_t count;
-    row_table by_symbol;      /* indexes in items, by feed, family and symbol */
-    uint8_t has_joined;       /* 1: topics of a symbol supply rows together (export_type.joins) */
+    row_table by_symbol; /* indexes in items, by feed, family and symbol */
+    uint8_t has_joined;  /* 1: topics of a symbol supply rows together (export_type.joins) */
+    uint8_t has_members; /* 1: a topic supplies rows with members of extra (export_type.also) */
     uint8_t has_shared_files; /* 1: a file may have rows of two topics, one of several symbols */
 } export_choices;
 

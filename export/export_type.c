@@ -95,13 +95,18 @@ int export_is_book_topic(const topic_row *row, uint32_t depth)
     return depth == 0 || row->book_depth == depth;
 }
 
+int export_type_is_of(const export_type *type, const topic_row *row)
+{
+    return row->type == type->message || (type->also != NULL && type->also(row));
+}
+
 int export_type_takes(const export_type *type, const export_settings *settings,
                       const frame_channel *channel)
 {
     const topic_row *row = channel->topic.row;
     if (type->message == MSG_RAW)
         return type->takes != NULL && type->takes(settings, channel);
-    return row != NULL && row->type == type->message &&
+    return row != NULL && export_type_is_of(type, row) &&
            (type->takes == NULL || type->takes(settings, channel));
 }
 

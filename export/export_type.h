@@ -93,6 +93,9 @@ typedef struct export_type {
     size_t column_count;
     unsigned flags;   /* EXPORT_* */
     msg_type message; /* topics with such messages give rows; MSG_RAW: `takes` decides */
+    /* 1 if a topic with other messages gives rows, too. NULL: no such topic. Its frames are read
+     * with all members (TAPE_READS_ALL). */
+    int (*also)(const topic_row *row);
     /* 1 if frames of a channel (data or HTTP answers) give rows. NULL: `message` decides. */
     int (*takes)(const export_settings *settings, const frame_channel *channel);
     /* Set if several topics of a symbol can supply rows together: 1 if the channel's topic is one
@@ -116,6 +119,9 @@ typedef struct export_type {
      * NULL. */
     td_result (*day)(const export_gap *gaps, size_t gap_count, const row_out *out, td_err *err);
 } export_type;
+
+/* 1 if messages of a topic give rows, apart from `takes`. */
+int export_type_is_of(const export_type *type, const topic_row *row);
 
 /* ---- types, and indexes of columns that formats access directly ---- */
 

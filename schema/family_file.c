@@ -529,6 +529,7 @@ static const document_member DATASETS[] = {
     {"best_prices", MARKET_TEXT(best_topic)},
     {"options_chain", MARKET_TEXT(option_topic)},
     {"liquidations", MARKET_TEXT(liquidation_topic)},
+    {"liquidated_taker", MARKET_TEXT(liquidated_taker)},
 };
 static const document_table DATASETS_TABLE = {"datasets", DOCUMENT_MEMBERS(DATASETS)};
 

@@ -52,6 +52,9 @@ typedef struct family_market {
     const char *best_topic;   /* tickers that have the best prices too; NULL: no such topic */
     const char *liquidation_topic; /* the topic with every liquidation, if the family's other topics
                                       have only some of them; NULL: no such topic */
+    /* In trades with a liquidation_type: its text if the taker was liquidated, else the maker was.
+     * NULL: it does not tell. */
+    const char *liquidated_taker;
 } family_market;
 
 typedef struct family {

@@ -178,7 +178,7 @@ static const char *apply_frame(stream_feed *f, const char *text, uint64_t recv_n
         assert_true(size < FRAME_BYTES);
         (void)snprintf(padded, sizeof padded, "%s", text);
         if (!decoder_decode(f->decoder, &f->channel.topic, td_bytes_of(padded, size),
-                            DECODE_PATH_FAST, &m, &why))
+                            f->type->also != NULL ? DECODE_PATH_WHOLE : DECODE_PATH_FAST, &m, &why))
             fail_msg("%s: %s", decode_reason_name(why.reason), text);
         seen.message = frame.content.message = &m;
     }
@@ -244,6 +244,14 @@ typedef struct script {
 #define DERIBIT(symbol, values)                                                                    \
     "{\"jsonrpc\":\"2.0\",\"method\":\"subscription\",\"params\":{\"channel\":\"ticker." symbol    \
     ".raw\",\"data\":{\"timestamp\":7,\"instrument_name\":\"" symbol "\"," values "}}}"
+
+/* Deribit's trades of a contract. */
+#define DERIBIT_TRADE(id, side, values)                                                            \
+    "{\"trade_seq\":" id ",\"trade_id\":\"" id "\",\"timestamp\":7,\"price\":3,"                   \
+    "\"instrument_name\":\"X-PERPETUAL\",\"direction\":\"" side "\",\"amount\":2" values "}"
+#define DERIBIT_TRADES(entries)                                                                    \
+    "{\"jsonrpc\":\"2.0\",\"method\":\"subscription\",\"params\":{\"channel\":"                    \
+    "\"trades.X-PERPETUAL.raw\",\"data\":[" entries "]}}"
 
 static const script SCRIPTS[] = {
     {"quotes change with the best price or amount of a side",
@@ -431,6 +439,14 @@ static const script SCRIPTS[] = {
      {{"{\"topic\":\"liquidation.X\",\"data\":{\"symbol\":\"X\",\"side\":\"Buy\",\"price\":\"3\","
        "\"qty\":\"4\",\"time\":5}}",
        "5000: -,sell,3,4; ", 0}}},
+    {"liquidations of trades: the taker, the maker, both",
+     "deribit",
+     &EXPORT_LIQUIDATIONS,
+     {{DERIBIT_TRADES(DERIBIT_TRADE("1", "buy", ",\"liquidation\":\"T\"") "," DERIBIT_TRADE(
+           "2", "buy", "") "," DERIBIT_TRADE("3", "buy", ",\"liquidation\":\"M\"")),
+       "7000: 1,buy,3,2; 7000: 3,sell,3,2; ", 0},
+      {DERIBIT_TRADES(DERIBIT_TRADE("4", "sell", ",\"liquidation\":\"MT\"")), "7000: 4,buy,3,2; ",
+       0}}},
 };
 
 static void play(decoder *with, const script *of)

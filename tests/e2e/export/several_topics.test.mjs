@@ -219,6 +219,52 @@ test("liquidations of a symbol are not repeated from the topic of all symbols", 
   assert.deepEqual(leftOut, [["binance-usdm", "!forceOrder@arr", "BTCUSDT", "forceOrder"]]);
 });
 
+test("Deribit's liquidations are trades of the one topic of a symbol that supplies its trades", async (t) => {
+  const frame = (channel, ...data) => ({
+    jsonrpc: "2.0",
+    method: "subscription",
+    params: { channel, data },
+  });
+  const entry = (instrument_name, id, liquidation) => ({
+    trade_seq: id,
+    trade_id: String(id),
+    timestamp: AT_S * 1000,
+    price: 60000.5,
+    instrument_name,
+    direction: "buy",
+    amount: 1,
+    ...(liquidation && { liquidation }),
+  });
+  const made = await imported(
+    t,
+    "deribit",
+    ["raw", "100ms"]
+      .map((kind) => [
+        "A",
+        frame(
+          `trades.BTC-PERPETUAL.${kind}`,
+          entry("BTC-PERPETUAL", 1, "T"),
+          entry("BTC-PERPETUAL", 2),
+          entry("BTC-PERPETUAL", 3, "M")
+        ),
+      ])
+      .concat([
+        [
+          "A",
+          frame(
+            "trades.future.BTC.raw",
+            entry("BTC-PERPETUAL", 1, "T"),
+            entry("BTC-25DEC26", 5, "MT")
+          ),
+        ],
+      ]),
+    "www.deribit.com/ws/api/v2"
+  );
+  const { rows, leftOut } = await exported(t, made, "liquidations", ["id", "side"]);
+  assert.deepEqual(rows, { "BTC-PERPETUAL": ["1,buy", "3,sell"], "BTC-25DEC26": ["5,sell"] });
+  assert.deepEqual(leftOut.map((row) => row[1]).sort(), ["trades.100ms", "trades.future.BTC.raw"]);
+});
+
 test("best prices are of one topic, and of the one that sends them", async (t) => {
   const frame = (channel, data) => ({
     jsonrpc: "2.0",
