@@ -95,6 +95,13 @@ static msg_side side_of(const family_market *market, const msg_trade *trade, td_
     return trade->side == SIDE_BUY ? SIDE_SELL : SIDE_BUY;
 }
 
+static int gives_row(const trade_repeats *had, const maker_frame *seen, size_t index)
+{
+    const msg_trade trade = message_trade(seen->message, index);
+    return liquidation_type(seen->message, index).size > 0 &&
+           !trade_repeats_has(had, seen->frame, &trade);
+}
+
 static td_result put_trades(trade_repeats *had, const maker_frame *seen, const row_out *out,
                             td_err *err)
 {
@@ -102,6 +109,9 @@ static td_result put_trades(trade_repeats *had, const maker_frame *seen, const r
     const family_market *market = &seen->frame->channel->family->market;
     const int has_symbols = export_entries_have_symbols(m->head.row);
     td_result rc = TD_OK;
+    size_t last = m->trades.trade_count;
+    while (last > 0 && !gives_row(had, seen, entry_order_at(seen->order, last - 1)))
+        last--;
     for (size_t i = 0; i < m->trades.trade_count && rc == TD_OK; i++) {
         const size_t at = entry_order_at(seen->order, i);
         const msg_trade trade = message_trade(m, at);
@@ -121,7 +131,7 @@ static td_result put_trades(trade_repeats *had, const maker_frame *seen, const r
             row.exchange_ns = trade.exchange_ns;
         if (has_symbols || trade.symbol.size > 0)
             row.symbol = trade.symbol.size > 0 ? trade.symbol : m->head.symbol;
-        row.flags |= ROW_LAST_OF_FRAME;
+        row.flags |= i + 1 == last ? ROW_LAST_OF_FRAME : 0U;
         row.values = values;
         rc = out->put(out->ctx, &row, err);
     }

@@ -263,6 +263,23 @@ test("Deribit's liquidations are trades of the one topic of a symbol that suppli
   const { rows, leftOut } = await exported(t, made, "liquidations", ["id", "side"]);
   assert.deepEqual(rows, { "BTC-PERPETUAL": ["1,buy", "3,sell"], "BTC-25DEC26": ["5,sell"] });
   assert.deepEqual(leftOut.map((row) => row[1]).sort(), ["trades.100ms", "trades.future.BTC.raw"]);
+  const flagged = made.out + "-flagged";
+  await tapedeck(t, [
+    ...["export", "-q", "-a", made.archive, "--format", "parquet", "--type", "liquidations"],
+    ...["--out", flagged],
+  ]);
+  // One row is the last of its frame.
+  const ends = await query(
+    `SELECT trade_id, flags & 1 FROM read_parquet('${flagged}/*/type=*/*/*.parquet') ORDER BY trade_id`
+  );
+  assert.deepEqual(
+    ends.map(([id, isLast]) => [id, Number(isLast)]),
+    [
+      ["1", 0],
+      ["3", 1],
+      ["5", 1],
+    ]
+  );
 });
 
 test("best prices are of one topic, and of the one that sends them", async (t) => {
