@@ -124,6 +124,11 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Entries (levels, trades, updates) of one frame: a 10,000-level snapshot has 20,000. */
 #define LIMIT_FRAME_ITEMS 65536u
 
+/* Orders of one side of a book that has them, and the bytes of an order's id: those of Kraken have
+ * 19, and its deepest topic has the orders of 1,000 levels a side. */
+#define LIMIT_BOOK_ORDERS    65536u
+#define LIMIT_ORDER_ID_BYTES 40u
+
 /* Ids of entries that a topic remembers to detect repeats: at least the ids of four of the largest
  * trade frames (1,024 each), at most twice as many. A repeat from further back is not detected. */
 #define LIMIT_TRACK_IDS 4096u

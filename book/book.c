@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -36,6 +37,12 @@ typedef struct book_side {
     uint32_t shown; /* levels of the snapshot, if there is an edge */
 } book_side;
 
+/* A price at which a frame changed orders. */
+typedef struct touched_level {
+    msg_side side;
+    td_decimal price;
+} touched_level;
+
 struct book {
     uint32_t magic;
     uint8_t price_scale;
@@ -45,6 +52,9 @@ struct book {
     uint64_t sums[2];       /* of level_mix over all levels, modulo 2^64 */
     uint32_t window; /* > 0: sums of that many best levels per side are kept up to date, too */
     uint64_t window_sums[2];
+    order_set *orders;      /* NULL: they are not kept */
+    touched_level *touched; /* levels whose orders the frame changes */
+    size_t touched_count, touched_capacity;
 };
 
 /* ---- the digest of a set of levels ---- */
@@ -385,6 +395,167 @@ void book_apply(book *b, const msg_book *change, book_outcome *outcome)
     }
 }
 
+/* ---- orders ---- */
+
+void book_keep_orders(book *b)
+{
+    TD_ASSERT(b->orders == NULL);
+    TD_ASSERT(b->sides[SIDE_BUY].count + b->sides[SIDE_SELL].count == 0);
+    b->orders = order_set_open();
+}
+
+const order_set *book_orders(const book *b)
+{
+    return b->orders;
+}
+
+static void touch_level(book *b, msg_side side, td_decimal price)
+{
+    td_array_ensure((void **)&b->touched, &b->touched_capacity, b->touched_count,
+                    sizeof *b->touched);
+    b->touched[b->touched_count++] = (touched_level){side, price};
+}
+
+static int compare_touched(const void *a, const void *b)
+{
+    const touched_level *left = a;
+    const touched_level *right = b;
+    return left->side != right->side ? (int)left->side - (int)right->side
+                                     : td_decimal_compare(left->price, right->price);
+}
+
+/* Let the level at a price be what its orders add up to. */
+static void follow_orders(book *b, msg_side side, td_decimal price, book_outcome *outcome)
+{
+    order_level of;
+    book_outcome found = {0}; /* of its counts only those about limits are about the frame */
+    order_set_level(b->orders, side, price, &of);
+    const msg_level level = {.price = price.mantissa,
+                             .price_scale = price.scale,
+                             .size = of.size.mantissa,
+                             .size_scale = of.size.scale,
+                             .side = (uint8_t)side};
+    level_apply(b, &level, of.count == 0 ? ACTION_DELETE : ACTION_SET, &found);
+    outcome->overflows += found.overflows;
+    outcome->out_of_range += found.out_of_range + !of.is_exact;
+}
+
+/* Follow the orders at all prices that the frame touched, each once: a price may have all orders,
+ * and a frame may change each of them. */
+static void follow_touched(book *b, book_outcome *outcome)
+{
+    const touched_level *touched = b->touched;
+    if (b->touched_count > 1)
+        qsort(b->touched, b->touched_count, sizeof *b->touched, compare_touched);
+    for (size_t i = 0; i < b->touched_count; i++)
+        if (i == 0 || compare_touched(&touched[i - 1], &touched[i]) != 0)
+            follow_orders(b, touched[i].side, touched[i].price, outcome);
+    b->touched_count = 0;
+}
+
+/* Read an order of a frame. Returns 0 if it lacks something, which only a user's decoder leaves
+ * out. */
+static int read_order(const msg_item *item, book_order *order, msg_side *side)
+{
+    const msg_value *values[] = {msg_value_find(item->values, item->value_count, MEMBER_ORDER_ID),
+                                 msg_value_find(item->values, item->value_count, MEMBER_PRICE),
+                                 msg_value_find(item->values, item->value_count, MEMBER_SIZE),
+                                 msg_value_find(item->values, item->value_count, MEMBER_UPDATED_AT),
+                                 msg_value_find(item->values, item->value_count, MEMBER_SIDE)};
+    static const value_type TYPES[] = {VALUE_TEXT, VALUE_DECIMAL, VALUE_DECIMAL, VALUE_TIME_NS,
+                                       VALUE_SIDE};
+    for (size_t i = 0; i < sizeof TYPES / sizeof *TYPES; i++)
+        if (values[i] == NULL || values[i]->type != TYPES[i])
+            return 0;
+    *order = (book_order){values[0]->as.text, values[1]->as.decimal, values[2]->as.decimal,
+                          values[3]->as.time_ns};
+    *side = (msg_side)values[4]->as.side;
+    return *side == SIDE_BUY || *side == SIDE_SELL;
+}
+
+static void delete_order(book *b, td_bytes id, book_outcome *outcome)
+{
+    order_place at;
+    book_order old;
+    if (!order_set_find(b->orders, id, &at) || !order_set_at(b->orders, at.side, at.index, &old)) {
+        outcome->delete_misses++;
+        return;
+    }
+    order_set_remove(b->orders, at);
+    touch_level(b, at.side, old.price);
+}
+
+static void put_order(book *b, msg_side side, const book_order *order, msg_action action,
+                      book_outcome *outcome)
+{
+    order_place at;
+    book_order old;
+    const int is_known = order_set_find(b->orders, order->id, &at) &&
+                         order_set_at(b->orders, at.side, at.index, &old);
+    const int stays =
+        is_known && at.side == side && td_decimal_compare(old.price, order->price) == 0;
+    outcome->empty_sizes += order->size.mantissa <= 0;
+    outcome->insert_hits += is_known && action != ACTION_UPDATE;
+    outcome->update_misses += !is_known && action == ACTION_UPDATE;
+    outcome->update_repeats +=
+        stays && action == ACTION_UPDATE && td_decimal_compare(old.size, order->size) == 0;
+    if (!order_set_put(b->orders, side, order)) {
+        outcome->overflows++;
+        return;
+    }
+    if (is_known && !stays)
+        touch_level(b, at.side, old.price);
+    touch_level(b, side, order->price);
+}
+
+void book_apply_orders(book *b, const msg_record *change, book_change_kind kind,
+                       book_outcome *outcome)
+{
+    TD_ASSERT(b->magic == BOOK_MAGIC);
+    TD_ASSERT(b->orders != NULL);
+    *outcome = (book_outcome){0};
+    if (kind == BOOK_REPLACES)
+        book_clear(b);
+    for (size_t i = 0; i < change->item_count; i++) {
+        const msg_item *item = &change->items[i];
+        book_order order;
+        msg_side side;
+        if (!read_order(item, &order, &side))
+            outcome->out_of_range++;
+        else if (item->action == ACTION_DELETE)
+            delete_order(b, order.id, outcome);
+        else
+            put_order(b, side, &order, item->action, outcome);
+    }
+    follow_touched(b, outcome);
+}
+
+/* Remove orders of levels that the book no longer has. */
+static void truncate_orders(book *b)
+{
+    for (msg_side at = SIDE_BUY; at <= SIDE_SELL; at++) {
+        book_level worst;
+        order_level of = {0};
+        if (book_level_at(b, at, book_level_count(b, at) - 1, &worst))
+            order_set_level(b->orders, at, worst.price, &of);
+        order_set_truncate(b->orders, at, of.first + of.count);
+    }
+}
+
+/* Make the levels of a loaded set of orders. Returns 0 if they do not fit. */
+static int follow_all_orders(book *b)
+{
+    book_outcome outcome = {0};
+    book_order order;
+    order_level of;
+    for (msg_side at = SIDE_BUY; at <= SIDE_SELL; at++)
+        for (size_t i = 0; order_set_at(b->orders, at, i, &order); i = of.first + of.count) {
+            follow_orders(b, at, order.price, &outcome);
+            order_set_level(b->orders, at, order.price, &of);
+        }
+    return outcome.overflows + outcome.out_of_range == 0;
+}
+
 /* ---- opening, closing, queries ---- */
 
 book *book_open(uint32_t depth)
@@ -412,6 +583,8 @@ void book_close(book *b)
         td_free(b->sides[i].sizes);
         td_free(b->sides[i].written);
     }
+    order_set_close(b->orders);
+    td_free(b->touched);
     b->magic = 0;
     td_free(b);
 }
@@ -423,7 +596,9 @@ size_t book_bytes(const book *b)
     size_t levels = 0;
     for (size_t i = 0; i < SIDES; i++)
         levels += b->sides[i].capacity;
-    return sizeof *b + levels * (sizeof *one->keys + sizeof *one->sizes + written);
+    return sizeof *b + levels * (sizeof *one->keys + sizeof *one->sizes + written) +
+           (b->orders == NULL ? 0 : order_set_bytes(b->orders)) +
+           b->touched_capacity * sizeof *b->touched;
 }
 
 void book_keep_written(book *b)
@@ -459,6 +634,8 @@ void book_clear(book *b)
     b->size_scale = 0;
     b->sums[0] = b->sums[1] = 0;
     b->window_sums[0] = b->window_sums[1] = 0;
+    if (b->orders != NULL)
+        order_set_clear(b->orders);
 }
 
 void book_limit(book *b, msg_side at)
@@ -501,12 +678,15 @@ void book_truncate(book *b, uint32_t depth)
             hash_shift(b, (msg_side)at, 0, HASH_ADD);
             side_remove(&b->sides[at], 0);
         }
+    if (b->orders != NULL)
+        truncate_orders(b);
 }
 
 void book_copy(book *b, const book *from)
 {
     TD_ASSERT(from->magic == BOOK_MAGIC);
     TD_ASSERT(b->sides[0].written == NULL);
+    TD_ASSERT(b->orders == NULL);
     book_clear(b);
     for (size_t i = 0; i < SIDES; i++) {
         const book_side *source = &from->sides[i];
@@ -548,6 +728,11 @@ static void side_serialize(book_side *side, state_io *io)
 void book_serialize(book *b, state_io *io)
 {
     TD_ASSERT(!state_is_loading(io) || !b->is_hashing); /* sums are recomputed from the levels */
+    if (b->orders != NULL) {
+        order_set_serialize(b->orders, io);
+        state_check(io, io->is_failed || follow_all_orders(b));
+        return;
+    }
     state_u8(io, &b->price_scale);
     state_u8(io, &b->size_scale);
     state_check(io, b->price_scale <= TD_DECIMAL_SCALE_MAX);
@@ -732,6 +917,8 @@ void book_hash(book *b, td_hasher *into)
     td_put_le32(state + 16, b->sides[SIDE_BUY].count);
     td_put_le32(state + 20, b->sides[SIDE_SELL].count);
     td_hasher_update(into, state, sizeof state);
+    if (b->orders != NULL)
+        order_set_hash(b->orders, into);
 }
 
 /* Append one level as in the report, with an LF before each except the first. */

@@ -1,6 +1,9 @@
-/* One level-2 order book, with exactly the exchange's levels. A book applies typed messages, keeps
- * both sides sorted by price, and counts operations that did not fit. It has no I/O, no clock and
- * no threads; book/continuity.h has the rules.
+/* One order book, with exactly the exchange's levels. A book applies typed messages, keeps both
+ * sides sorted by price, and counts operations that did not fit. It has no I/O, no clock and no
+ * threads; book/continuity.h has the rules.
+ *
+ * A book can keep the single orders, too (book_keep_orders). Its frames then change orders, and a
+ * level is what the orders at its price add up to.
  *
  * Prices and sizes are integers. A book has one scale for prices and one for sizes, and widens a
  * scale when a frame has more decimal places. Equal values are equal whatever their text; a book
@@ -18,13 +21,15 @@
 #include "base/decimal.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "book/order_set.h"
 #include "book/state_io.h"
 #include "schema/message.h"
 
 typedef struct book book;
 
 /* Counts of a frame's entries that did not fit. Such entries are applied as far as possible: a
- * delete of a missing level does nothing, an insert of an existing one sets it. */
+ * delete of a missing level does nothing, an insert of an existing one sets it. Entries of a book
+ * with orders are orders: what is called a level here is an order with its id then. */
 typedef struct book_outcome {
     uint32_t delete_misses;  /* deletes of levels that did not exist */
     uint32_t update_misses;  /* updates of levels that did not exist (the level is set) */
@@ -32,7 +37,8 @@ typedef struct book_outcome {
                                 ACTION_SET */
     uint32_t insert_hits;    /* inserts of levels that existed (the size is replaced) */
     uint32_t empty_sizes;    /* levels set, updated or inserted with a size of 0 or less */
-    uint32_t overflows;      /* levels beyond the book's limit: not kept */
+    uint32_t overflows;      /* levels beyond the book's limit, or with an id of more than
+                                LIMIT_ORDER_ID_BYTES: not kept */
     uint32_t out_of_range;   /* prices or sizes that do not fit at the book's scale: not kept */
 } book_outcome;
 
@@ -55,6 +61,19 @@ size_t book_bytes(const book *book);
 void book_keep_written(book *book);
 void book_forget_written(book *book);
 
+/* From now on keep single orders: the book, which is empty, is changed by book_apply_orders only.
+ */
+void book_keep_orders(book *book);
+
+/* The orders; NULL if the book keeps none. */
+const order_set *book_orders(const book *book);
+
+/* Apply one frame of orders (MSG_BOOK_ORDERS) to a book that keeps them, in the frame's order; a
+ * snapshot replaces everything. */
+typedef enum book_change_kind { BOOK_CHANGES, BOOK_REPLACES } book_change_kind;
+void book_apply_orders(book *book, const msg_record *message, book_change_kind kind,
+                       book_outcome *outcome);
+
 /* Remove all levels. */
 void book_clear(book *book);
 
@@ -65,7 +84,7 @@ void book_apply(book *book, const msg_book *message, book_outcome *outcome);
 /* As book_apply, but the frame is a snapshot whatever its type. */
 void book_replace(book *book, const msg_book *message, book_outcome *outcome);
 
-/* Remove all levels but the best `depth` ones of each side. */
+/* Remove all levels but the best `depth` ones of each side, with their orders. */
 void book_truncate(book *book, uint32_t depth);
 
 /* After a snapshot that may have left out further levels of a side, which has some: the side is
@@ -83,7 +102,7 @@ int book_is_whole(const book *book, msg_side side);
  * had, less than half are left. */
 int book_is_narrow(const book *book);
 
-/* Copy another book's levels, but not how they were written. */
+/* Copy another book's levels, but not how they were written, nor the orders. */
 void book_copy(book *to, const book *from);
 
 /* The version of a state (book/symbol_state.h) in which books have what book_limit set. */
@@ -126,9 +145,9 @@ int book_changes_next(book_changes *self, book_change *out);
 /* 1 if the best bid is at or above the best ask. */
 int book_is_crossed(const book *book);
 
-/* Digest of both sides: equal for equal books, by value, whatever the scale and the history. After
- * the first call the book updates it with each change, so that a digest after every frame costs
- * only the changes. Detects accidents, not forgery. */
+/* Digest of both sides, and of the orders: equal for equal books, by value, whatever the scale and
+ * the history. After the first call the book updates it with each change, so that a digest after
+ * every frame costs only the changes. Detects accidents, not forgery. */
 void book_hash(book *book, td_hasher *into);
 
 /* A 64-bit digest of the best `depth` levels of each side (0: all), equal for books that are equal

@@ -9,8 +9,8 @@
 #include "schema/topic.h"
 
 /* Compute the checksum by a topic's recipe (schema/topic.h), of a book that keeps how its levels
- * were written (book_keep_written). Sides with fewer levels count with those that they have.
- * Returns 0 if one of the levels was set before the book kept that. */
+ * were written (book_keep_written), or its orders. Sides with fewer levels count with those that
+ * they have. Returns 0 if one of the levels was set before the book kept that. */
 int book_checksum(const book *book, const checksum_recipe *recipe, uint32_t *out);
 
 #endif

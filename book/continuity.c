@@ -1121,7 +1121,7 @@ static void set_row(track *t, const topic_row *row)
         add_rule(t, rule);
     }
     t->needs_anchor |= t->has_fetched_snapshot;
-    if (t->book != NULL && row->checksum.levels > 0)
+    if (t->book != NULL && row->checksum.levels > 0 && row->checksum.order != CHECKSUM_ORDERS)
         book_keep_written(t->book);
     else if (t->book != NULL)
         book_forget_written(t->book);
@@ -1161,8 +1161,10 @@ track *track_open(const topic_row *row)
     TD_ASSERT(row != NULL);
     track *made = td_alloc_zero(1, sizeof *made);
     made->magic = TRACK_MAGIC;
-    if (row->type == MSG_BOOK_CHANGE)
+    if (msg_type_has_book(row->type))
         made->book = book_open(row->book_depth);
+    if (row->type == MSG_BOOK_ORDERS)
+        book_keep_orders(made->book);
     set_row(made, row);
     track_reset(made);
     return made;
@@ -1183,7 +1185,7 @@ void track_close(track *t)
 void track_set_row(track *t, const topic_row *row)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
-    TD_ASSERT((row->type == MSG_BOOK_CHANGE) == (t->book != NULL));
+    TD_ASSERT(row->type == t->row->type);
     if (row == t->row)
         return;
     int was_anchored = t->is_anchored;
@@ -1457,7 +1459,7 @@ static int take_spliced_delta(track *t, const message *m)
 void track_apply(track *t, const message *m, verdict *out)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
-    TD_ASSERT(t->book == NULL || !message_is_record(m));
+    TD_ASSERT(t->book == NULL || msg_type_has_book(m->head.type));
     if (TD_UNLIKELY(t->has_fetched_snapshot) && m->head.kind == FRAME_SNAPSHOT) {
         apply_spliced_snapshot(t, m, out);
         return;
@@ -1484,7 +1486,10 @@ void track_apply(track *t, const message *m, verdict *out)
     }
     facts.checks_content = !track_is_broken(t);
     if (t->book != NULL) {
-        if (facts.is_snapshot)
+        if (TD_UNLIKELY(m->head.type == MSG_BOOK_ORDERS))
+            book_apply_orders(t->book, &m->record, facts.is_snapshot ? BOOK_REPLACES : BOOK_CHANGES,
+                              &facts.outcome);
+        else if (facts.is_snapshot)
             book_replace(t->book, &m->book, &facts.outcome);
         else if (TD_LIKELY(changes_book))
             book_apply(t->book, &m->book, &facts.outcome);

@@ -781,7 +781,7 @@ static td_result route_frame(day_route *route, const applied_frame *observed, td
     route->latest = &frame->channel->info;
     next.gap = gap_before(route, route->latest, frame->recv_ns);
     route->last_ns = frame->recv_ns;
-    if (observed->found != NULL && frame->row->type == MSG_BOOK_CHANGE)
+    if (observed->found != NULL && msg_type_has_book(frame->row->type))
         next.book = track_book(observed->found->track);
     if (!frame->is_lead_in && route->refusal != NULL)
         leave_out(route->run, frame, td_bytes_str(frame->channel->info.symbol), route->refusal);

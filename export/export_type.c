@@ -30,7 +30,8 @@ const export_type *const *export_type_table(size_t *count)
                                                       &EXPORT_MESSAGE_TYPES[MSG_GREEKS],
                                                       &EXPORT_MESSAGE_TYPES[MSG_INDEX],
                                                       &EXPORT_MESSAGE_TYPES[MSG_NOTICE],
-                                                      &EXPORT_MESSAGE_TYPES[MSG_ORDER_ENTRY]};
+                                                      &EXPORT_MESSAGE_TYPES[MSG_ORDER_ENTRY],
+                                                      &EXPORT_MESSAGE_TYPES[MSG_BOOK_ORDERS]};
     *count = sizeof EXPORT_TYPES / sizeof EXPORT_TYPES[0];
     return EXPORT_TYPES;
 }

@@ -96,7 +96,7 @@ static td_result on_frame(void *writer, const frame_ref *frame, const trust_answ
     self->number += !frame->is_copy && frame->channel->role != ROLE_HTTP;
     if (rc != TD_OK || frame->is_copy || !frame_role_is_of_topic(frame->channel->role))
         return rc;
-    if (trust != NULL && frame->row->type == MSG_BOOK_CHANGE) {
+    if (trust != NULL && msg_type_has_book(frame->row->type)) {
         flags |= trust->is_trusted && !trust->needs_copies ? 0U : (unsigned)ROW_NOT_TRUSTED;
         flags |= trust->is_snapshot ? (unsigned)ROW_SNAPSHOT : 0U;
     }

@@ -264,7 +264,8 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     X(GREEKS, "greeks")                                                                            \
     X(INDEX, "indexes")                                                                            \
     X(NOTICE, "notices")                                                                           \
-    X(ORDER_ENTRY, "order_entries")
+    X(ORDER_ENTRY, "order_entries")                                                                \
+    X(BOOK_ORDERS, "book_orders")
 
 #define TYPE_ROW(type_name, plural)                                                                \
     [MSG_##type_name] = {.name = (plural),                                                         \

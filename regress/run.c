@@ -280,7 +280,7 @@ static void keep_frame(run_stream *s, regress_difference *out)
     const frame_conn *conn = frame_own_conn(frame);
     out->line = conn->line;
     out->shard = conn->shard;
-    out->has_book = frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE;
+    out->has_book = frame->row != NULL && msg_type_has_book(frame->row->type);
     out->conn = conn->number;
     size_t length = strlen(frame->conn->session_id);
     if (length < sizeof out->session_id)

@@ -19,7 +19,7 @@ typedef enum checksum_level {
 } checksum_level;
 
 /* Get the index-th best level of a side, its price and its size with the places that are written.
- */
+ * With CHECKSUM_ORDERS: the index-th order of the recipe's levels. */
 typedef checksum_level checksum_level_fn(const void *book, msg_side side, size_t index,
                                          td_decimal *price, td_decimal *size);
 

@@ -19,7 +19,7 @@
     X(UNKNOWN_TOPIC, "unknown_topic") /* the family has no row for the topic */                    \
     X(MISSING_FIELD, "missing_field") /* a required field is absent */                             \
     X(WRONG_TYPE, "wrong_type")       /* a field has a JSON type that its row does not allow */    \
-    X(BAD_KIND, "bad_kind")           /* the topic has no frames of this kind */                   \
+    X(BAD_KIND, "bad_kind")           /* the topic has no frames, or entries, of this kind */      \
     /* not a number, or one with too many digits: more than 64 bits and 18 places in books and     \
      * trades, more than LIMIT_BIG_DECIMAL_DIGITS elsewhere */                                     \
     X(BAD_NUMBER, "bad_number")                                                                    \

@@ -571,7 +571,7 @@ static int read_fields(rows *r, const items_row *items, const found_fields *s)
             if (!decode_field(r->d->texts, &row->fields[i], value, &values[i], r->why) &&
                 !omit_bad_time(r, items, &row->fields[i], s->token[i], &values[i]))
                 return 0;
-            int is_exact = row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE;
+            int is_exact = msg_type_has_book(row->type) || row->type == MSG_TRADE;
             if (values[i].type == VALUE_BIG_DECIMAL && is_exact)
                 return refuse_value(r, DECODE_BAD_NUMBER, value, row->fields[i].key);
         }
@@ -628,6 +628,22 @@ static msg_action entry_action(const items_row *items, const msg_values *values)
     return (items->flags & ITEMS_ZERO_DELETES) && deletes ? ACTION_DELETE : items->action;
 }
 
+/* The action of an order in a book, by the exchange's word for what happened to it. Entries of a
+ * snapshot have no word. ACTION_NONE: the word is absent, or unknown. */
+static msg_action action_of_event(const msg_value *event)
+{
+    static const struct {
+        td_bytes word;
+        msg_action action;
+    } WORDS[] = {{FRAME_TEXT("add"), ACTION_INSERT},
+                 {FRAME_TEXT("modify"), ACTION_UPDATE},
+                 {FRAME_TEXT("delete"), ACTION_DELETE}};
+    for (size_t i = 0; event != NULL && i < sizeof WORDS / sizeof *WORDS; i++)
+        if (td_bytes_equal(event->as.text, WORDS[i].word))
+            return WORDS[i].action;
+    return ACTION_NONE;
+}
+
 /* Check that the sum of a level's sizes fits into 64 bits. Only books add them: elsewhere they may
  * be big decimals. */
 static int check_sum(rows *r, const msg_values *values, size_t offset)
@@ -665,6 +681,17 @@ static const char *key_of(const rows *r, msg_member member)
         if (row->fields[i].member == member)
             return row->fields[i].key;
     return msg_member_name(member);
+}
+
+/* Set the action of an entry of MSG_BOOK_ORDERS, unless its path has one. */
+static int set_order_action(rows *r, const msg_values *values, size_t offset, msg_action *action)
+{
+    const msg_value *event = msg_value_find(values->at, values->count, MEMBER_EVENT_TYPE);
+    if (*action == ACTION_NONE)
+        *action = action_of_event(event);
+    return *action != ACTION_NONE ||
+           refuse(r, event == NULL ? DECODE_MISSING_FIELD : DECODE_BAD_KIND, offset,
+                  key_of(r, MEMBER_EVENT_TYPE));
 }
 
 /* Add one side of an ITEMS_BEST entry as a level, if it has a price. */
@@ -751,6 +778,8 @@ static int add_entry(rows *r, const items_row *items, const found_fields *s, siz
                                   .as.side = items->flags & ITEMS_BUY ? SIDE_BUY : SIDE_SELL});
     msg_values values = values_from(r, first);
     msg_action action = entry_action(items, &values);
+    if (r->p->row->type == MSG_BOOK_ORDERS && !set_order_action(r, &values, offset, &action))
+        return 0;
     if (!s->is_outer && !check_required(r, values.at, values.count, action, offset))
         return 0;
     note_entry(r, &values);

@@ -267,7 +267,8 @@ static td_result read_checksum_order(document_node at, void *member, td_err *err
 {
     const document_word ORDERS[] = {
         {checksum_order_name(CHECKSUM_ALTERNATING), CHECKSUM_ALTERNATING},
-        {checksum_order_name(CHECKSUM_ASKS_THEN_BIDS), CHECKSUM_ASKS_THEN_BIDS}};
+        {checksum_order_name(CHECKSUM_ASKS_THEN_BIDS), CHECKSUM_ASKS_THEN_BIDS},
+        {checksum_order_name(CHECKSUM_ORDERS), CHECKSUM_ORDERS}};
     return document_read_word(at, "there is no order", ORDERS, COUNT_OF(ORDERS), member, err);
 }
 

@@ -34,6 +34,7 @@ struct topic_row;
     X(INDEX, "index")                                                                              \
     X(NOTICE, "notice")                                                                            \
     X(ORDER_ENTRY, "order_entry") /* a client's request about orders, or its answer */             \
+    X(BOOK_ORDERS, "book_orders") /* changes of a book, order by order */                          \
     X(CONTROL, "control")         /* acks, pongs, errors of the connection */                      \
     X(REQUEST, "request")         /* a client's own frame */
 
@@ -49,7 +50,7 @@ typedef enum msg_side { SIDE_BUY, SIDE_SELL, SIDE_NONE } msg_side;
 
 /* The effect of an entry on its topic's state. */
 typedef enum msg_action {
-    ACTION_NONE, /* an event: a trade, a candle */
+    ACTION_NONE, /* an event: a trade, a candle; in the row of MSG_BOOK_ORDERS: entries name it */
     ACTION_SET,  /* part of a snapshot, or a level that replaces any existing one */
     ACTION_DELETE,
     ACTION_UPDATE,
@@ -205,6 +206,12 @@ typedef struct message {
 static inline int message_is_record(const message *m)
 {
     return m->head.type != MSG_BOOK_CHANGE && m->head.type != MSG_TRADE;
+}
+
+/* 1 if messages of a type change a book. */
+static inline int msg_type_has_book(msg_type type)
+{
+    return type == MSG_BOOK_CHANGE || type == MSG_BOOK_ORDERS;
 }
 
 /* The number by which reports identify a frame: its cross_seq, else its seq, else its u. Returns 0

@@ -73,7 +73,7 @@ int topic_row_has_state(const topic_row *row)
 {
     if (row == NULL)
         return 0;
-    if (row->type == MSG_BOOK_CHANGE)
+    if (msg_type_has_book(row->type))
         return 1;
     for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
         if (row->rules[i].rule == RULE_ANCHORED)
@@ -290,8 +290,11 @@ const char *rule_strength_name(rule_strength strength)
 
 const char *checksum_order_name(checksum_order order)
 {
+    static const char *const NAMES[] = {[CHECKSUM_ALTERNATING] = "alternating",
+                                        [CHECKSUM_ASKS_THEN_BIDS] = "asks_then_bids",
+                                        [CHECKSUM_ORDERS] = "orders"};
     TD_ASSERT(order != CHECKSUM_NONE);
-    return order == CHECKSUM_ALTERNATING ? "alternating" : "asks_then_bids";
+    return NAMES[order];
 }
 
 const char *topic_speech_name(topic_speech speaks)

@@ -240,6 +240,7 @@ typedef enum checksum_order {
                                 ends is left out (OKX) */
     CHECKSUM_ASKS_THEN_BIDS, /* digits without points and leading zeros, and nothing between them
                                 (Kraken v1) */
+    CHECKSUM_ORDERS, /* so each order of these levels, the first in the queue first (Kraken v2) */
 } checksum_order;
 
 typedef struct checksum_recipe {

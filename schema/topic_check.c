@@ -200,6 +200,24 @@ static int has_sides(const topic_row *row)
     return 1;
 }
 
+/* 1 if a field of the entries has this type; required: in each of them. */
+static int has_field(const topic_row *row, msg_member member, field_type type, unsigned required)
+{
+    const field_row *field = topic_field(row->fields, row->field_count, member);
+    return field != NULL && field->type == type && (field->flags & required) == required;
+}
+
+/* 1 if entries have what a book of orders keeps. */
+static int has_orders(const topic_row *row)
+{
+    int is_told = 1; /* each place has an action, or its entries name it */
+    for (size_t i = 0; i < items_count(row); i++)
+        is_told &=
+            row->items[i].action != ACTION_NONE || has_field(row, MEMBER_EVENT_TYPE, FIELD_TEXT, 0);
+    return is_told && has_field(row, MEMBER_ORDER_ID, FIELD_TEXT, FIELD_REQUIRED) &&
+           has_field(row, MEMBER_UPDATED_AT, FIELD_TIME, FIELD_REQUIRED);
+}
+
 /* Books and trades are plain structs, whose members are always there. */
 static const char *entries_fault(const topic_row *row, td_bytes *where)
 {
@@ -219,15 +237,18 @@ static const char *entries_fault(const topic_row *row, td_bytes *where)
     if ((first & ITEMS_BEST) != 0)
         return row->type == MSG_BOOK_CHANGE ? NULL
                                             : "only a book has entries with the best prices:";
-    if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
+    if (!msg_type_has_book(row->type) && row->type != MSG_TRADE)
         return NULL;
     /* An object without entries counts as one, which has only such fields. */
     for (size_t i = 0; i < row->field_count; i++)
         if ((row->fields[i].flags & FIELD_INHERITED) != 0)
-            return "levels and trades have no inherited fields, in";
+            return "levels, orders and trades have no inherited fields, in";
     if (!has_required(row, MEMBER_PRICE, 0) ||
         !has_required(row, MEMBER_SIZE, row->type == MSG_TRADE ? 0 : FIELD_REQUIRED_TO_SET))
         return "price and size are required in each entry of";
+    if (row->type == MSG_BOOK_ORDERS && !has_orders(row))
+        return "order_id and updated_ns are required in each entry, and event_type in entries of "
+               "none, of";
     if (row->type == MSG_TRADE)
         return has_required(row, MEMBER_SIDE, 0) ? NULL : "a side is required in each entry of";
     return has_sides(row) ? NULL : "each entry needs one side, of its own or by its place, in";
@@ -326,7 +347,7 @@ static int has_written_levels(const topic_row *row)
     for (size_t i = 0; i < row->field_count; i++)
         if (row->fields[i].scale_e10 != 0 || row->fields[i].member == MEMBER_RPI_SIZE)
             return 0;
-    return row->type == MSG_BOOK_CHANGE && (row->items[0].flags & ITEMS_BEST) == 0;
+    return msg_type_has_book(row->type) && (row->items[0].flags & ITEMS_BEST) == 0;
 }
 
 /* What is wrong with the recipe of a checksum. */
@@ -342,6 +363,8 @@ static const char *checksum_fault(const topic_row *row)
                    : "the topic has checksum: without the rule";
     if (recipe->levels == 0 || recipe->order == CHECKSUM_NONE)
         return "the topic needs checksum: with levels and order, for the rule";
+    if ((recipe->order == CHECKSUM_ORDERS) != (row->type == MSG_BOOK_ORDERS))
+        return "order: orders is for book_orders, and only that, for the rule";
     if (row->book_depth != 0 && recipe->levels > row->book_depth)
         return "checksum: has more levels than the book, for the rule";
     return has_written_levels(row) ? NULL
@@ -356,7 +379,7 @@ static const char *order_fault(const topic_row *row, td_bytes *where)
     *where = td_bytes_str(msg_member_name(row->newest_first));
     if (row->newest_first == MEMBER_NONE)
         return NULL;
-    if (row->type == MSG_BOOK_CHANGE)
+    if (msg_type_has_book(row->type))
         return "newest_first: is not for books:";
     if (field == NULL || (row->type == MSG_TRADE && !msg_struct_has(MSG_TRADE, field->member)))
         return "newest_first: no field of the entries is";
@@ -374,7 +397,7 @@ static const char *rules_fault(const topic_row *row, td_bytes *where)
         const int is_default = rule->member == MEMBER_NONE;
         const msg_member member = is_default ? MEMBER_CROSS_SEQ : rule->member;
         *where = td_bytes_str(rule_name(rule->rule));
-        if (is_of_books(rule->rule) && row->type != MSG_BOOK_CHANGE)
+        if (is_of_books(rule->rule) && !msg_type_has_book(row->type))
             return "only a book has what is compared by the rule";
         if ((rule->rule == RULE_DEPTH || rule->rule == RULE_DEPTH_MAX) && row->book_depth == 0)
             return "the topic needs depth: for the rule";
@@ -397,7 +420,7 @@ static const char *rules_fault(const topic_row *row, td_bytes *where)
     if (fault != NULL)
         return fault;
     *where = td_bytes_str(row->pattern);
-    if (row->truncates && (row->book_depth == 0 || row->type != MSG_BOOK_CHANGE))
+    if (row->truncates && (row->book_depth == 0 || !msg_type_has_book(row->type)))
         return "truncates: is for books with depth, not for the topic";
     if (row->is_grouped && row->type != MSG_BOOK_CHANGE)
         return "grouped: is for books, not for the topic";

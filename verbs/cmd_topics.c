@@ -40,10 +40,10 @@ static void describe_topic(result_writer *r, const family *of, const topic_row *
         result_text(r, "family", of->name);
         result_text(r, "topic", row->pattern);
         result_text(r, "type", msg_type_name(row->type));
-        if (row->type == MSG_BOOK_CHANGE && row->book_depth > 0) /* levels per side */
+        if (msg_type_has_book(row->type) && row->book_depth > 0) /* levels per side */
             result_number(r, "book", row->book_depth);
         else
-            result_text(r, "book", row->type == MSG_BOOK_CHANGE ? "all" : "");
+            result_text(r, "book", msg_type_has_book(row->type) ? "all" : "");
         result_number(r, "rules", count_rules(row));
         result_text(r, "from", row->valid_from);
         result_text(r, "until", row->valid_until);

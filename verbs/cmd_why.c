@@ -108,7 +108,7 @@ static void add_changes(why_command *command, why_book *b, const message *m, con
         row.what = "snapshot";
         add_row(b, &row);
     }
-    for (size_t i = 0; i < m->book.level_count; i++) {
+    for (size_t i = 0; m->head.type == MSG_BOOK_CHANGE && i < m->book.level_count; i++) {
         const msg_level *level = &m->book.levels[i];
         if (level->side != command->flags.side ||
             td_decimal_compare((td_decimal){level->price, level->price_scale}, command->price) != 0)

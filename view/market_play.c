@@ -447,6 +447,7 @@ static td_result add_book_frame(maker *self, const stream *of, const applied_fra
     if (rc != TD_OK || self->index == self->options->count || all == NULL)
         return rc;
     const int is_whole = (self->state & MARKET_BOOK_KNOWN) == 0 || m == NULL ||
+                         m->head.type != MSG_BOOK_CHANGE || /* it has orders, not levels */
                          seen->trust->is_snapshot || seen->trust->is_taken_over ||
                          seen->found->step != SYMBOL_CONTINUES;
     rc = is_whole ? set_book(self, all, now_ns) : change_book(self, all, &m->book, now_ns);

@@ -267,7 +267,7 @@ static td_result make_snapshots(cut *c, td_err *err)
         topic_start *start = &c->starts[i];
         if (!may_be_made(start->topic))
             continue;
-        rc = start->topic->row->type == MSG_BOOK_CHANGE
+        rc = msg_type_has_book(start->topic->row->type)
                  ? make_book(c, start, err)
                  : snapshot_make_ticker(c->maker, symbol_topic_ticker(start->topic), &start->made,
                                         err);

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/decimal.h"
 #include "base/limits.h"
+#include "base/time_text.h"
 #include "book/symbol_state.h"
 #include "base/json/json.h"
 #include "base/json/json_write.h"
@@ -136,7 +137,7 @@ td_result snapshot_source_note(snapshot_source *source, const frame_ref *frame, 
 {
     const message *m = frame->content.message;
     source->row = frame->row;
-    if (m->book.rpi_sizes != NULL)
+    if (m->head.type == MSG_BOOK_CHANGE && m->book.rpi_sizes != NULL)
         apply_retail(source, m, is_snapshot);
     td_result rc = is_snapshot ? keep(&source->model, frame->bytes, err) : TD_OK;
     int is_older = (frame->channel->info.form & FORM_FETCHED) != 0 && source->last.size > 0 &&
@@ -463,6 +464,68 @@ static void write_level(snapshot_job *m, msg_side side, size_t index)
         json_write_array_end(&m->json);
 }
 
+/* ---- orders ---- */
+
+/* Write a number with the places that the exchange wrote, as text or number. */
+static void write_whole(snapshot_job *m, json_value model, td_decimal value)
+{
+    char text[TD_DECIMAL_TEXT_BYTES];
+    const td_bytes written = td_bytes_of(text, td_decimal_format_whole(value, text));
+    if (json_type_of(model) == JSON_STRING)
+        json_write_bytes(&m->json, written);
+    else
+        json_write_raw(&m->json, written);
+}
+
+/* Write one member of an order. What an order has beside its own values is not known. */
+static void write_order_field(snapshot_job *m, const field_row *field, json_value model,
+                              const book_order *order)
+{
+    char time[TD_TIME_TEXT_BYTES];
+    const msg_member member = field == NULL ? MEMBER_NONE : field->member;
+    if (member == MEMBER_ORDER_ID) {
+        json_write_bytes(&m->json, order->id);
+    } else if (member == MEMBER_PRICE || member == MEMBER_SIZE) {
+        write_whole(m, model, member == MEMBER_PRICE ? order->price : order->size);
+    } else if (member == MEMBER_UPDATED_AT && field->unit == UNIT_RFC3339) {
+        td_time_format(order->updated_ns, time);
+        json_write_bytes(&m->json, td_bytes_str(time));
+    } else {
+        m->is_impossible = 1;
+        json_write_null(&m->json);
+    }
+}
+
+/* Write an order with the keys of a recorded one, but what happened to it. */
+static void write_order(snapshot_job *m, const book_order *order)
+{
+    json_value key, element;
+    json_write_object_begin(&m->json);
+    for (json_iter it = json_iter_of(m->level); json_next(&it, &key, &element);) {
+        td_bytes name;
+        const field_row *field = json_text(key, &name) ? field_of(m->from->row, name) : NULL;
+        if (field != NULL && field->member == MEMBER_EVENT_TYPE)
+            continue;
+        json_write_key_bytes(&m->json, json_text(key, &name) ? name : td_bytes_of(NULL, 0));
+        write_order_field(m, field, element, order);
+    }
+    json_write_object_end(&m->json);
+}
+
+/* Write the book's orders in place of a recorded list of one side. */
+static void write_orders(snapshot_job *m, const items_row *items)
+{
+    const msg_side side = (items->flags & ITEMS_BUY) != 0 ? SIDE_BUY : SIDE_SELL;
+    book_order order;
+    m->is_impossible |= (items->flags & (ITEMS_BUY | ITEMS_SELL)) == 0 ||
+                        (m->has_level && json_type_of(m->level) != JSON_OBJECT);
+    json_write_array_begin(&m->json);
+    for (size_t i = 0; !m->is_impossible && order_set_at(book_orders(m->levels), side, i, &order);
+         i++)
+        write_order(m, &order);
+    json_write_array_end(&m->json);
+}
+
 /* How many of a side's best levels are written: all, or, of a limited side, as many as make a
  * reader find it limited, too. */
 static size_t reply_levels(const snapshot_job *m, msg_side side)
@@ -589,6 +652,10 @@ static void copy_array(snapshot_job *m, json_value model, const json_value *last
 {
     json_value element, newer;
     const items_row *items = items_here(m);
+    if (items != NULL && m->levels != NULL && book_orders(m->levels) != NULL) {
+        write_orders(m, items);
+        return;
+    }
     if (items != NULL) {
         write_levels(m, model, items);
         return;
@@ -733,7 +800,7 @@ td_result snapshot_make(snapshot_maker *maker, const snapshot_source *from, cons
                           from->row->snapshot_reply != NULL ? from->row->snapshot_reply : from->row,
                       .without = FRAME_DELTA,
                       .levels = levels};
-    TD_ASSERT(from->row->type == MSG_BOOK_CHANGE);
+    TD_ASSERT(msg_type_has_book(from->row->type));
     if (td_bytes_equal(td_buf_view(&from->model), td_buf_view(&from->last)))
         return td_buf_append(out, from->model.data, from->model.size, err);
     td_result rc = parse_both(maker, from->row, td_buf_view(&from->model), td_buf_view(&from->last),

@@ -2,10 +2,10 @@
  * subscribes in the middle of a tape needs them, because the exchange would send a snapshot; a cut
  * may begin with them.
  *
- * A made snapshot is a copy of the last recorded snapshot. It has the book's levels, each in the
- * form of a recorded level, and the numbers and times of the topic's last frame, so that the next
- * delta continues it. Everything else (member order, text or number, names) is as recorded. Works
- * for every topic whose row has the paths of its levels. One thread. */
+ * A made snapshot is a copy of the last recorded snapshot. It has the book's levels, or its orders,
+ * each in the form of a recorded one, and the numbers and times of the topic's last frame, so that
+ * the next delta continues it. Everything else (member order, text or number, names) is as
+ * recorded. Works for every topic whose row has the paths of its levels. One thread. */
 #ifndef TD_PLAY_SNAPSHOT_H
 #define TD_PLAY_SNAPSHOT_H
 

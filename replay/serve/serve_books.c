@@ -32,7 +32,7 @@ serve_book *serve_books_find(const serve_books *books, const char *feed, const c
 
 int serve_books_follow(const topic_row *row)
 {
-    if (row == NULL || (row->type != MSG_BOOK_CHANGE && row->type != MSG_TICKER))
+    if (row == NULL || (!msg_type_has_book(row->type) && row->type != MSG_TICKER))
         return 0;
     if (row->snapshot_request != NULL)
         return 1;

@@ -120,6 +120,10 @@ typedef struct mistake {
     "    entries: [. set any]"
 
 static const mistake MISTAKES[] = {
+    {26,
+     "    envelope: head\n  - topic: \"o.{symbol}\"\n    message: book_orders\n"
+     "    title: O\n    fields: level\n    entries: [data.b none any positional buy]",
+     "order_id and updated_ns are required in each entry, and event_type in", ""},
     {23, "    rules: [conn_dense u error]",
      "made.yaml:15: conn_dense compares seq, which is at the key that", ""},
     {11, "    - 0 price decimal price required per_connection",
@@ -216,7 +220,7 @@ static const mistake MISTAKES[] = {
     {26,
      DEEP("head", "") "\n  - topic: \"t.{symbol}\"\n    message: trade\n    title: T\n"
                       "    fields: around\n    entries: [data.t none any]",
-     "made.yaml:34: levels and trades have no inherited fields, in 't'", ""},
+     "made.yaml:34: levels, orders and trades have no inherited fields, in 't'", ""},
     {12, "    - 1 size decimal\n    - 2 exchange_ns time price",
      "made.yaml:16: a time has the unit s, ms, us, ns or rfc3339: '2'", ""},
     {12, "    - 1 size decimal required\n    - 2 u integer e4",

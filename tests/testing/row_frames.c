@@ -120,7 +120,7 @@ static int strange_decimal(row_frame *f, char out[ROW_FRAME_TEXT_BYTES])
     static const struct {
         const char *before, *behind;
     } STRANGE[] = {{"-", ".25"}, {"", "e-06"}, {"\"-", "\""}, {"\"", "000000000000000.5\""}};
-    if (f->row->type == MSG_BOOK_CHANGE || f->row->type == MSG_TRADE || !chance(f, 20))
+    if (msg_type_has_book(f->row->type) || f->row->type == MSG_TRADE || !chance(f, 20))
         return 0;
     size_t which = (size_t)below(f, 4);
     snprintf(out, ROW_FRAME_TEXT_BYTES, "%s%" PRIu64 "%s", STRANGE[which].before,
@@ -185,9 +185,13 @@ static void text_text(row_frame *f, const field_row *field, char out[ROW_FRAME_T
 static void value_text(row_frame *f, const field_row *field, char out[ROW_FRAME_TEXT_BYTES])
 {
     static const char *const BOOLS[] = {"true", "false", "\"true\"", "\"False\""};
+    static const char *const EVENTS[] = {"\"add\"", "\"modify\"", "\"delete\""};
     switch (field->type) {
     case FIELD_TEXT:
-        text_text(f, field, out);
+        if (f->row->type == MSG_BOOK_ORDERS && field->member == MEMBER_EVENT_TYPE)
+            snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", EVENTS[below(f, 3)]);
+        else
+            text_text(f, field, out);
         return;
     case FIELD_DECIMAL:
         decimal_text(f, field, out);
@@ -268,7 +272,8 @@ static void set_absent(row_frame *f, node *object, const field_row *field)
 
 static int is_wanted(row_frame *f, const field_row *field)
 {
-    return (field->flags & (FIELD_REQUIRED | FIELD_REQUIRED_TO_SET)) != 0 || chance(f, 85);
+    return (f->row->type == MSG_BOOK_ORDERS && field->member == MEMBER_EVENT_TYPE) ||
+           (field->flags & (FIELD_REQUIRED | FIELD_REQUIRED_TO_SET)) != 0 || chance(f, 85);
 }
 
 /* ---- the frame ---- */
