@@ -7,6 +7,7 @@
 #include "base/document.h"
 #include "schema/family_sources.h"
 #include "schema/template.h"
+#include "sim/level_orders.h"
 #include "sim/market.h"
 #include "sim/value.h"
 #include "sim/window.h"
@@ -132,6 +133,7 @@ static td_result expand(expansion *e, document_node at, unsigned depth, td_err *
 
 static const document_word KINDS[] = {
     {"book", STREAM_BOOK},
+    {"book_orders", STREAM_BOOK_ORDERS},
     {"trade", STREAM_TRADE},
     {"trade_each", STREAM_TRADE_EACH},
     {"ticker", STREAM_TICKER},
@@ -158,6 +160,7 @@ static const struct kind_rule {
     [STREAM_BOOK] = {LIST(BIDS) | LIST(ASKS) | LIST(LEVELS) | LIST(DELETED) | LIST(UPDATED) |
                          LIST(INSERTED),
                      HAS_DEPTH | HAS_SCHEDULE},
+    [STREAM_BOOK_ORDERS] = {LIST(BIDS) | LIST(ASKS), HAS_DEPTH | HAS_SCHEDULE},
     [STREAM_TRADE] = {LIST(TRADES), 0},
     [STREAM_TRADE_EACH] = {LIST(TRADES), 0},
     [STREAM_TICKER] = {0, HAS_SCHEDULE},
@@ -178,8 +181,10 @@ static text_rule rule_of_stream(const stream_row *row)
 {
     return (text_rule){.lists = RULES[row->kind].lists,
                        .last_value = row->is_private ? SIM_ACCOUNT_LAST : SIM_TICKER_LAST,
-                       .items_max =
-                           row->kind == STREAM_BOOK ? 2 * (size_t)row->depth : MARKET_TRADES_MAX};
+                       .items_max = row->kind == STREAM_BOOK ? 2 * (size_t)row->depth
+                                    : row->kind == STREAM_BOOK_ORDERS
+                                        ? level_orders_events_max(row->depth)
+                                        : MARKET_TRADES_MAX};
 }
 
 static td_result check_content(document_node at, const text_rule *rule, const template *text,

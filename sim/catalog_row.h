@@ -12,6 +12,7 @@
 /* The content of a stream, which determines when it sends a frame. */
 typedef enum stream_kind {
     STREAM_BOOK,        /* the best levels; lists: bids, asks, deleted, updated, inserted */
+    STREAM_BOOK_ORDERS, /* the orders of the best levels; lists: bids, asks */
     STREAM_TRADE,       /* trades of a matching event, sent at once; list: trades */
     STREAM_TRADE_EACH,  /* as STREAM_TRADE, with one frame per trade */
     STREAM_TICKER,      /* the ticker, when a value changed */

@@ -13,6 +13,7 @@
 #include "sim/account.h"
 #include "sim/candle.h"
 #include "sim/catalog.h"
+#include "sim/level_orders.h"
 #include "sim/symbol.h"
 #include "schema/checksum.h"
 #include "schema/topic_parts.h"
@@ -40,6 +41,7 @@ typedef struct family_stream {
     uint64_t ts_ns;
     uint64_t cts_ns;
     book_window *window;      /* for books: the levels as last shown */
+    level_orders *orders;     /* for books of orders: the orders of these levels; else NULL */
     checksum_recipe checksum; /* for books: of the topic; levels is 0 without a checksum */
     sim_value *shown;         /* for tickers: SIM_COUNT values as last shown */
     sim_trade last;           /* the last trade shown */
@@ -62,8 +64,9 @@ typedef struct list_source {
     const candle *candle;
     const sim_trade *trades;
     size_t trade_count;
-    char id[SYMBOL_ID_BYTES];
+    char id[SYMBOL_ID_BYTES]; /* of a trade or an order */
 } list_source;
+_Static_assert((int)LEVEL_ORDER_ID_BYTES <= (int)SYMBOL_ID_BYTES, "an order's id fits");
 
 struct sim_family {
     sim_family_options options;
@@ -129,6 +132,27 @@ static int next_level(sim_family *v, sim_list_id which, sim_value *values)
     return 0;
 }
 
+/* The next order whose event belongs to the list. */
+static int next_order(sim_family *v, sim_list_id which, sim_value *values)
+{
+    const instrument *traded = &v->items.symbol->traded;
+    size_t count;
+    const order_event *events = level_orders_events(v->items.of->orders, &count);
+    while (v->items.at < count) {
+        const order_event *event = &events[v->items.at++];
+        if ((event->side == MARKET_BUY) != (which == SIM_LIST_BIDS))
+            continue;
+        level_order_format_id(event->order.number, v->items.id);
+        values[SIM_PRICE] = sim_number(event->order.price, traded->price_places);
+        values[SIM_SIZE] = sim_number(event->order.size, traded->size_places);
+        values[SIM_LEVEL_ACTION] = sim_text(event->action);
+        values[SIM_LEVEL_ORDER] = sim_text(v->items.id);
+        values[SIM_LEVEL_TIME] = sim_time(event->order.ns);
+        return 1;
+    }
+    return 0;
+}
+
 static int next_trade(list_source *list, size_t index, sim_value *values)
 {
     if (index >= list->trade_count)
@@ -171,6 +195,8 @@ static int next_item(void *user, sim_list_id which, size_t index, sim_value *val
         return next_trade(&v->items, index, values);
     if (which == SIM_LIST_CANDLES)
         return next_candle(&v->items, index, values);
+    if (v->items.of->orders != NULL)
+        return next_order(v, which, values);
     return next_level(v, which, values);
 }
 
@@ -179,7 +205,9 @@ static int next_item(void *user, sim_list_id which, size_t index, sim_value *val
 /* A book as it is shown, for its checksum. */
 typedef struct shown_book {
     const book_window *levels;
+    const level_orders *orders;
     const instrument *traded;
+    size_t depth; /* levels whose orders count */
 } shown_book;
 
 /* The shortest form of n / 10^places. */
@@ -205,14 +233,36 @@ static checksum_level shown_level(const void *of, msg_side side, size_t index, t
     return CHECKSUM_LEVEL_THERE;
 }
 
+static checksum_level shown_order(const void *of, msg_side side, size_t index, td_decimal *price,
+                                  td_decimal *size)
+{
+    const shown_book *shown = of;
+    const market_side own = side == SIDE_BUY ? MARKET_BUY : MARKET_SELL;
+    const size_t levels = shown->levels->counts[own];
+    size_t count;
+    const level_order *orders = level_orders_side(shown->orders, own, &count);
+    if (index >= count)
+        return CHECKSUM_LEVEL_ABSENT;
+    /* Not beyond the last level that counts. */
+    if (levels > shown->depth) {
+        const int64_t last = window_side(shown->levels, own)[shown->depth - 1].price;
+        if (own == MARKET_BUY ? orders[index].price < last : orders[index].price > last)
+            return CHECKSUM_LEVEL_ABSENT;
+    }
+    *price = shortest(orders[index].price, shown->traded->price_places);
+    *size = shortest(orders[index].size, shown->traded->size_places);
+    return CHECKSUM_LEVEL_THERE;
+}
+
 /* The checksum of the levels that the frame leaves; 0 of a stream without one. */
 static int64_t checksum_of(const family_stream *of, const sim_symbol *s, const template *text)
 {
-    const shown_book shown = {of->window, &s->traded};
+    const shown_book shown = {of->window, of->orders, &s->traded, of->checksum.levels};
+    checksum_level_fn *level = of->orders == NULL ? shown_level : shown_order;
     uint32_t sum = 0;
     if (of->checksum.levels > 0 && template_has(text, SIM_CHECKSUM))
-        (void)checksum_compute(&of->checksum, shown_level, &shown, &sum); /* all are known */
-    return (int32_t)sum;
+        (void)checksum_compute(&of->checksum, level, &shown, &sum); /* all are known */
+    return of->orders == NULL ? (int32_t)sum : (int64_t)sum;
 }
 
 /* Set the values for the whole frame. */
@@ -258,9 +308,11 @@ static int put_frame(sim_family *v, const family_stream *of, const sim_symbol *s
     return render(v, is_delta ? of->row->delta : of->row->snapshot, is_delta ? of->shown : NULL);
 }
 
-/* List all levels of a book, for a snapshot. */
+/* List all levels of a book, or its orders, for a snapshot. */
 static void list_window(sim_family *v, const family_stream *of)
 {
+    if (of->orders != NULL)
+        level_orders_list(of->orders);
     v->scratch->depth = of->window->depth;
     v->scratch->counts[MARKET_BUY] = v->scratch->counts[MARKET_SELL] = 0;
     window_compare(v->scratch, of->window, &v->changes);
@@ -290,6 +342,8 @@ static int show_book(sim_family *v, family_stream *of, const sim_symbol *s, uint
         return 0;
     TD_ASSERT(market_seq(s->market) > of->seq);
     window_copy(of->window, v->scratch);
+    if (of->orders != NULL)
+        level_orders_follow(of->orders, of->window, &v->changes, ts_ns);
     advance(of, s, ts_ns);
     of->u++;
     if (of->row->delta == NULL)
@@ -351,7 +405,7 @@ static int show(sim_family *v, family_stream *of, uint64_t ts_ns)
     const sim_symbol *s = &v->present->symbol;
     stream_kind kind = of->row->kind;
     set_items(v, of, s);
-    if (kind == STREAM_BOOK)
+    if (kind == STREAM_BOOK || kind == STREAM_BOOK_ORDERS)
         return show_book(v, of, s, ts_ns);
     if (kind == STREAM_TRADE || kind == STREAM_TRADE_EACH)
         return show_trades(v, of, s, ts_ns);
@@ -394,6 +448,8 @@ static void set_shown(sim_family *v, family_stream *of, uint64_t ts_ns)
     of->u = of->row->is_private ? 1 : 1000 + market_seq(s->market) % 100000;
     if (of->window != NULL)
         fill_window(of, s, of->window);
+    if (of->orders != NULL)
+        level_orders_reset(of->orders, of->window, ts_ns);
     if (of->shown != NULL)
         memcpy(of->shown, s->values, SIM_COUNT * sizeof *of->shown);
     of->candle = of->candles.now;
@@ -639,9 +695,11 @@ static void add_stream(sim_family *v, const stream_row *row, uint32_t member)
 
     /* The symbol's current state counts as shown. */
     uint64_t ns = v->options.start_ns;
-    if (row->kind == STREAM_BOOK)
+    if (row->kind == STREAM_BOOK || row->kind == STREAM_BOOK_ORDERS)
         made->window = window_open((uint32_t)row->depth);
-    if (row->kind == STREAM_BOOK && match.row != NULL)
+    if (row->kind == STREAM_BOOK_ORDERS)
+        made->orders = level_orders_open();
+    if (made->window != NULL && match.row != NULL)
         made->checksum = match.row->checksum;
     if (row->kind == STREAM_TICKER)
         made->shown = td_alloc_zero(SIM_COUNT, sizeof *made->shown);
@@ -693,6 +751,7 @@ void sim_family_close(sim_family *v)
         symbol_close(&v->members[i].symbol);
     for (uint32_t i = 0; i < v->stream_count; i++) {
         td_free(v->streams[i].window);
+        level_orders_close(v->streams[i].orders);
         td_free(v->streams[i].shown);
     }
     account_close(v->account);

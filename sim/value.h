@@ -37,17 +37,21 @@ typedef struct sim_value {
     X(SEQ, "seq")       /* number of the matching event, counted for each symbol */                \
     X(U, "u")           /* update number of the stream */                                          \
     X(PREV_U, "prev_u") /* of the frame before; -1 in a snapshot */                                \
-    /* Of a book after the frame, by its topic's recipe, as a signed number; prices and sizes are  \
-     * in their shortest form ($price:s). 0 if the topic has no checksum. */                       \
+    /* Of a book after the frame, by its topic's recipe, as a signed number, of orders as an       \
+     * unsigned one; prices and sizes are in their shortest form ($price:s). 0 if the topic has no \
+     * checksum. */                                                                                \
     X(CHECKSUM, "checksum")                                                                        \
     X(UUID, "uuid")         /* an opaque id of the frame */                                        \
     X(INTERVAL, "interval") /* of a candle, as in the topic */                                     \
     /* Items of lists: */                                                                          \
     X(PRICE, "price")                                                                              \
     X(SIZE, "size")                                                                                \
-    X(SIDE, "side")                 /* Buy or Sell: the level's, or the taker's */                 \
-    X(LEVEL_SIDE, "level_side")     /* bid or offer */                                             \
-    X(LEVEL_ACTION, "level_action") /* what happened to a level: new, change or delete */          \
+    X(SIDE, "side")             /* Buy or Sell: the level's, or the taker's */                     \
+    X(LEVEL_SIDE, "level_side") /* bid or offer */                                                 \
+    /* what happened to a level: new, change or delete; to an order: add, modify or delete */      \
+    X(LEVEL_ACTION, "level_action")                                                                \
+    X(LEVEL_ORDER, "level_order")   /* the id of an order of a level */                            \
+    X(LEVEL_TIME, "level_time")     /* when the order got its place in the queue */                \
     X(TRADE_ID, "trade_id")         /* a UUID; in spot 19 digits, rising */                        \
     X(TRADE_NUMBER, "trade_number") /* rises from trade to trade of the family */                  \
     X(TRADE_TIME, "trade_time")                                                                    \
