@@ -98,6 +98,8 @@ static const allowance ALLOWED[] = {
     {"okx", "bbo-tbt", "data.bids", EMPTY_FINE},
     {"deribit", "book.", "params.data.asks", EMPTY_FINE},
     {"kraken-v2", "book-", "data.bids", EMPTY_FINE},
+    {"kraken-v2", "level3-", "data.bids", EMPTY_FINE},
+    {"kraken-v2", "level3-", "data.asks", EMPTY_FINE},
     {"kraken-v2", "book-", "data.asks", EMPTY_FINE},
     {"deribit", "book.", "params.data.bids", EMPTY_FINE},
     /* docs/wire.md 4.1: a book may be empty, and an account may have no orders or positions */

@@ -21,6 +21,12 @@ const REASONS = [
   ["v5-trade", ".*", ["continuity"], "answers have no order"],
   ["kraken-v2", "instrument", ["continuity"], "nothing in it rises: each frame is of its own"],
   [
+    "kraken-v2",
+    "level3-1000.*",
+    ["book", "continuity", "simulated", "served"],
+    "another topic of the same form is simulated",
+  ],
+  [
     "bitstamp",
     ".*",
     ["book", "continuity", "simulated", "served"],
@@ -319,12 +325,11 @@ function cellsOf(row, { report, served, found }, frames) {
   const same = count(recorded) > 0 && count(own(served)) === count(recorded);
   return {
     decoded: frames.length > 0 ? `${frames.length} golden` : "",
-    book:
-      row.type !== "book_change"
-        ? "no book"
-        : books.length > 0
-          ? `${books[0].bids} x ${books[0].asks}`
-          : "",
+    book: !/^book_(change|orders)$/.test(row.type)
+      ? "no book"
+      : books.length > 0
+        ? `${books[0].bids} x ${books[0].asks}`
+        : "",
     continuity:
       row.rules.length === 0
         ? ""

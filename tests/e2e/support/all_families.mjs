@@ -274,6 +274,8 @@ export const SESSION = {
       ...cross(["trade", "ohlc.1"], ["BTC/USD", "ETH/USD"]),
       "book-10.BTC/USD",
       "book-100.ETH/USD",
+      "level3-10.BTC/USD",
+      "level3-100.ETH/USD",
       "ticker-trades.BTC/USD",
       "ticker-bbo.ETH/USD",
       "instrument",
