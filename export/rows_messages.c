@@ -74,6 +74,15 @@ static void add_topic(type_columns *to, const topic_row *row)
     add_members(to, row->fields, row->field_count, 0);
 }
 
+/* Entries have the side of their place if no field has it. */
+static void add_side(type_columns *to, const topic_row *row)
+{
+    static const field_row SIDE = {.member = MEMBER_SIDE, .type = FIELD_SIDE};
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        if ((row->items[i].flags & (ITEMS_BUY | ITEMS_SELL)) != 0)
+            add_members(to, &SIDE, 1, 0);
+}
+
 static void make_columns(void)
 {
     for (size_t i = 0; i < MSG_TYPE_COUNT; i++) {
@@ -85,6 +94,7 @@ static void make_columns(void)
         if (to->has_actions)
             add_column(to, "action", VALUE_TEXT);
         each_topic((msg_type)i, to, add_topic);
+        each_topic((msg_type)i, to, add_side);
         EXPORT_MESSAGE_TYPES[i].columns = to->columns;
         EXPORT_MESSAGE_TYPES[i].column_count = to->count;
     }
