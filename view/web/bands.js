@@ -140,7 +140,12 @@ export class BandLabels {
       const row = this.#rows.get(band.key) ?? this.#makeRow(band);
       const isPinned = pinned.has(band.pinKey);
       row.pin?.setAttribute("aria-pressed", String(isPinned));
-      row.feed.hidden = band.symbol !== null && !isPinned; // its topic is above it
+      row.feed.textContent =
+        band.symbol === null
+          ? `${band.feed} / `
+          : isPinned // else its topic is above it
+            ? `${band.topic} / `
+            : "";
       row.toggle?.setAttribute("aria-expanded", String(open.has(band.openKey)));
       const proof = PROOFS[band.proof] ?? "not recorded";
       row.proof.textContent = proof;
@@ -177,7 +182,7 @@ export class BandLabels {
     const row = { band };
     const isTopic = band.symbol === null;
     row.proof = el("span");
-    row.feed = el("span", { class: "feed", text: `${isTopic ? band.feed : band.topic} / ` });
+    row.feed = el("span", { class: "feed" });
     row.name = el(
       "button",
       {
