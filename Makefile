@@ -117,7 +117,7 @@ BINS := $(addprefix $(B)/bin/,$(BIN_names))
 TRUTH_BIN := $(B)/tests/truth/compare
 COVERAGE_BIN := $(B)/tests/coverage/compare
 
-.PHONY: all deb check-deb force sources unit captures tests-build threads-build fuzz-build bench-build help deps demo test suite docs golden-update \
+.PHONY: all deb check-deb force sources unit captures tests-build threads-build fuzz-build bench-build help deps demo test suite docs pictures golden-update \
         check check-quick check-fresh check-format check-structure check-wrap check-laws check-cppcheck check-tidy check-instructions \
         check-release check-asan check-tsan instructions-update format \
         bench fuzz soak sweep mutations install uninstall clean distclean
@@ -288,6 +288,12 @@ PRETTIER = build/npm/node_modules/.bin/prettier --log-level warn
 docs: all
 	@node tests/e2e/operate/topics_page.mjs $(B)/bin
 	@node tests/e2e/operate/man_options.mjs $(B)/bin
+
+## pictures: make docs/pictures again from simulated archives (needs Chromium; minutes)
+pictures: all
+	@.ci/deps test
+	@tests/npm/install
+	@node docs/pictures/make.mjs $(B)/bin
 
 ## golden-update: write what decoding the golden frames gives now; read the diff before you commit it
 golden-update: $(B)/tests/schema/test_golden
