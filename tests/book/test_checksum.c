@@ -15,6 +15,7 @@
 #include "book/continuity.h"
 #include "book/proof.h"
 #include "schema/decode.h"
+#include "schema/family.h"
 #include "schema/family_file.h"
 #include "schema/topic_check.h"
 #include "tests/testing/book_text.h"
@@ -645,13 +646,53 @@ static void test_kraken(void **state)
     capture_close(c);
 }
 
+/* docs.kraken.com, "L3 checksum (WebSocket v2)": the example's orders, with the zeros that its
+ * checksum has, and an update of them. If a digit changes, the checksum is another one. */
+static void test_kraken_orders(void **state)
+{
+    (void)state;
+    static const char *const FILES[] = {"tests/golden/kraken-v2/level3-10.snapshot.json",
+                                        "tests/golden/kraken-v2/level3-10.delta.json"};
+    const family *of = family_find(td_bytes_str("kraken-v2"));
+    const topic_row *row = of->topics;
+    while (strcmp(row->name, "level3-10") != 0)
+        row++;
+    const topic_match topic = {row, td_bytes_str("level3-10"), td_bytes_str("BTC/USD")};
+    decoder *d = decoder_open();
+    track *t = track_open(row);
+    track *spoilt = track_open(row);
+    for (size_t i = 0; i < 2; i++) {
+        static char text[8192 + DECODE_PADDING_BYTES];
+        message m;
+        decode_error why;
+        verdict found;
+        FILE *file = fopen(FILES[i], "r");
+        assert_non_null(file);
+        const size_t size = fread(text, 1, sizeof text - DECODE_PADDING_BYTES, file);
+        fclose(file);
+        const td_bytes frame = td_bytes_of(text, size);
+        assert_true(decoder_decode(d, &topic, frame, DECODE_PATH_ROWS, &m, &why));
+        track_apply(t, &m, &found);
+        assert_int_equal(found.count, 0);
+        char *digit = strstr(text, "order_qty") + strlen("order_qty\":0.1");
+        *digit = *digit == '1' ? '2' : '1';
+        assert_true(decoder_decode(d, &topic, frame, DECODE_PATH_ROWS, &m, &why));
+        track_apply(spoilt, &m, &found);
+        assert_true(i == 0 ? verdict_violation(&found)->rule == RULE_CHECKSUM : found.unchecked);
+    }
+    track_close(spoilt);
+    track_close(t);
+    decoder_close(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recipes),    cmocka_unit_test(test_unknown_places),
-        cmocka_unit_test(test_scenarios),  cmocka_unit_test(test_signs),
-        cmocka_unit_test(test_row_change), cmocka_unit_test(test_proof),
-        cmocka_unit_test(test_okx),        cmocka_unit_test(test_kraken),
+        cmocka_unit_test(test_recipes),       cmocka_unit_test(test_unknown_places),
+        cmocka_unit_test(test_scenarios),     cmocka_unit_test(test_signs),
+        cmocka_unit_test(test_row_change),    cmocka_unit_test(test_proof),
+        cmocka_unit_test(test_okx),           cmocka_unit_test(test_kraken),
+        cmocka_unit_test(test_kraken_orders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,12 +41,16 @@ static void test_asks(void **state)
 {
     (void)state;
     static const char *const BOOKS[] = {"book-100.BTC/USD", "book-100.ETH/USD"};
+    static const char *const ORDERS[] = {"level3-1000.BTC/USD"};
     static const char *const TICKER[] = {"ticker-bbo.BTC/USD"};
     static const char *const CANDLES[] = {"ohlc.5.BTC/USD"};
     static const char *const TRADES[] = {"trade.BTC/USD"};
     assert_ask(REQUEST_SUBSCRIBE, BOOKS, 2,
                "{\"method\":\"subscribe\",\"params\":{\"channel\":\"book\",\"symbol\":"
                "[\"BTC/USD\",\"ETH/USD\"],\"depth\":100},\"req_id\":3}");
+    assert_ask(REQUEST_SUBSCRIBE, ORDERS, 1,
+               "{\"method\":\"subscribe\",\"params\":{\"channel\":\"level3\",\"symbol\":"
+               "[\"BTC/USD\"],\"depth\":1000},\"req_id\":3}");
     assert_ask(REQUEST_SUBSCRIBE, TICKER, 1,
                "{\"method\":\"subscribe\",\"params\":{\"channel\":\"ticker\",\"symbol\":"
                "[\"BTC/USD\"],\"event_trigger\":\"bbo\"},\"req_id\":3}");
@@ -101,6 +105,9 @@ static void test_answers(void **state)
         {"{\"method\":\"subscribe\",\"result\":{\"channel\":\"ticker\",\"snapshot\":true,"
          "\"symbol\":\"BTC/USD\"},\"success\":true}",
          ANSWER_TOPICS, 1, "", "ticker-trades.BTC/USD ", ""},
+        {"{\"method\":\"subscribe\",\"result\":{\"channel\":\"level3\",\"snapshot\":true,"
+         "\"symbol\":\"BTC/USD\"},\"success\":true}",
+         ANSWER_TOPICS, 1, "", "level3-10.BTC/USD ", ""},
         {"{\"method\":\"subscribe\",\"result\":{\"channel\":\"instrument\",\"snapshot\":true},"
          "\"success\":true}",
          ANSWER_TOPICS, 1, "", "instrument ", ""},

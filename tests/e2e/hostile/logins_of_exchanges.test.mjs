@@ -82,6 +82,10 @@ const EXCHANGES = {
         `{"method":"subscribe","params":{"channel":"executions","token":"<<G38a1tGFzqGiUCmnegBcm8d4nfP3tytiNQz6tkCBYXY>>","snap_orders":true}}`,
         `{"channel":"executions","type":"snapshot","data":[{"order_id":"OK4GJX-KSTLS-7DZZO5","symbol":"BTC/USD","order_qty":0.005,"limit_price":26500.0,"exec_type":"pending_new"}],"sequence":1}`,
       ],
+      [
+        `{"method":"subscribe","params":{"channel":"level3","symbol":["BTC/USD"],"depth":10,"token":"<<G38a1tGFzqGiUCmnegBcm8d4nfP3tytiNQz6tkCBYXY>>"}}`,
+        `{"method":"subscribe","result":{"channel":"level3","depth":10,"snapshot":true,"symbol":"BTC/USD"},"success":true,"time_in":"2026-11-18T14:45:41.000000Z","time_out":"2026-11-18T14:45:41.000100Z"}`,
+      ],
     ],
   },
   "kraken, version 1": {
