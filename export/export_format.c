@@ -25,6 +25,7 @@ const export_named_type EXPORT_MESSAGE_NAMES[] = {{"book_changes", MESSAGES(BOOK
                                                   {"indexes", MESSAGES(INDEX)},
                                                   {"notices", MESSAGES(NOTICE)},
                                                   {"order_entries", MESSAGES(ORDER_ENTRY)},
+                                                  {"book_orders", MESSAGES(BOOK_ORDERS)},
                                                   {"gaps", &EXPORT_GAPS},
                                                   {"instruments", &EXPORT_INSTRUMENTS},
                                                   {NULL, NULL}};

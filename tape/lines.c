@@ -854,7 +854,7 @@ static int is_numbered(const topic_row *row)
     for (size_t i = 0; row != NULL && i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++)
         if (row->rules[i].strength == STRENGTH_ERROR && (RULES >> row->rules[i].rule & 1) != 0)
             return 1;
-    return row != NULL && row->type == MSG_BOOK_CHANGE &&
+    return row != NULL && msg_type_has_book(row->type) &&
            topic_field(row->fields, row->field_count, MEMBER_UPDATED_AT) != NULL;
 }
 

@@ -8,7 +8,8 @@ import json
 import sqlite3
 import sys
 
-PLURALS = {"index": "indexes", "order_entry": "order_entries", "greeks": "greeks"}
+PLURALS = {"index": "indexes", "order_entry": "order_entries", "greeks": "greeks",
+           "book_orders": "book_orders"}
 PLACE = {"type", "kind", "symbol", "exchange_ns", "feed", "line", "shard", "conn", "ordinal", "recv_ns", "frame", "flags", "unknown_fields",
          "levels", "trades", "items"}
 
