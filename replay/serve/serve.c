@@ -96,11 +96,29 @@ static void on_authenticated(void *user)
         fail_client(client, 1011, &err);
 }
 
+/* 1 if a feed of the client's has such requests: their answers may be on the tape. */
+static int is_described(const serve_client *client, td_bytes op)
+{
+    const serve_feeds *feeds = client->owner->options.feeds;
+    char name[LIMIT_TOPIC_BYTES + 1];
+    if (op.size > LIMIT_TOPIC_BYTES)
+        return 0;
+    memcpy(name, op.data, op.size);
+    name[op.size] = '\0';
+    for (size_t i = 0; i < feeds->count; i++) {
+        const served_feed *feed = &feeds->items[i];
+        if (serve_client_has_feed(client, feed->name) &&
+            family_topic_named(feed->family, name) != NULL)
+            return 1;
+    }
+    return 0;
+}
+
 /* A client's first order starts its tape, as its first topic does. */
 static int on_order(void *user, const dialect_request *request)
 {
     serve_client *client = user;
-    if (!serve_client_may_order(client))
+    if (!serve_client_may_order(client) || !is_described(client, request->order_topic))
         return 0;
     if (client->owner->causes != NULL)
         serve_tape_ask(client, request);

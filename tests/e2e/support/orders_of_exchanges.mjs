@@ -170,6 +170,16 @@ export const SESSIONS = {
         "in",
         '{"jsonrpc":"2.0","id":15,"result":3,"usIn":1795000000051000,"usOut":1795000000052000,"usDiff":1000,"testnet":false}',
       ],
+      [
+        60,
+        "out",
+        '{"jsonrpc":"2.0","id":16,"method":"private/get_positions","params":{"currency":"BTC"}}',
+      ],
+      [
+        63,
+        "in",
+        '{"jsonrpc":"2.0","id":16,"result":[{"instrument_name":"BTC-PERPETUAL","size":10.0,"average_price":5.0,"direction":"buy"}],"usIn":1795000000060000,"usOut":1795000000062000,"usDiff":2000,"testnet":false}',
+      ],
     ],
     orders: [
       ["private/buy", "11", "1", null, 2, 1],
@@ -177,8 +187,9 @@ export const SESSIONS = {
       ["private/edit", "13", "1", null, 1, 4],
       ["private/cancel", "14", "1", null, 1, 5],
       ["private/cancel_all", "15", null, null, 2, null],
+      ["private/get_positions", "16", null, null, 3, null],
     ],
-    totals: { requests: 5, refused: 1, unanswered: 0, without_update: 0, unasked: 0 },
+    totals: { requests: 6, refused: 1, unanswered: 0, without_update: 0, unasked: 0 },
   },
   "kraken, version 2": {
     url: "wss://ws-auth.kraken.com/v2",
@@ -302,13 +313,20 @@ export const SESSIONS = {
         '{"id":"r3","status":200,"result":{"symbol":"BTCUSDT","origClientOrderId":"a","orderId":1,"clientOrderId":"x","transactTime":1795000000041,"status":"CANCELED"},"rateLimits":[]}',
       ],
       [45, "in", binance("x", "CANCELED", 2)],
+      [50, "out", '{"id":"r4","method":"account.status","params":{"timestamp":1795000000000}}'],
+      [
+        52,
+        "in",
+        '{"id":"r4","status":200,"result":{"balances":[{"asset":"BTC","free":"1","locked":"0"}]},"rateLimits":[]}',
+      ],
     ],
     orders: [
       ["order.place", "r1", "1", null, 2, 5],
       ["order.place", "r2", null, -2010, 3, null],
       ["order.cancel", "r3", "1", null, 1, 5],
+      ["account.status", "r4", null, null, 2, null],
     ],
-    totals: { requests: 3, refused: 1, unanswered: 0, without_update: 0, unasked: 0 },
+    totals: { requests: 4, refused: 1, unanswered: 0, without_update: 0, unasked: 0 },
   },
   "binance, USD-M": {
     url: "wss://ws-fapi.binance.com/ws-fapi/v1",
