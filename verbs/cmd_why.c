@@ -80,6 +80,7 @@ typedef struct why_command {
     const char *symbol; /* a glob for the selection */
     why_book *books;
     size_t count;
+    uint8_t has_others; /* with --order: there are books without orders */
 } why_command;
 
 /* ---- reading ---- */
@@ -256,9 +257,11 @@ static td_result observe(void *ctx, const struct stream *of, void **state,
     if (m != NULL)
         row.has_seq = (uint8_t)msg_head_number(&m->head, &row.seq);
     const book *after = track_book(seen->found->track);
-    const why_command *command = ctx;
-    if (after != NULL && command->flags.order != NULL && book_orders(after) == NULL)
+    why_command *command = ctx;
+    if (after != NULL && command->flags.order != NULL && book_orders(after) == NULL) {
+        command->has_others = 1;
         return TD_OK;
+    }
     if (after != NULL) {
         why_book *b = find_book(ctx, of);
         b->is_broken = !seen->trust->is_trusted;
@@ -422,6 +425,11 @@ static td_result run(verb_run *verb)
     gap_list_fini(&ledger);
     if (rc != TD_OK)
         return rc;
+    if (command->count == 0 && command->has_others)
+        return td_err_set(&verb->err, TD_E_UNSUPPORTED,
+                          "no book of '%s' has single orders: 'tapedeck topics' lists topics of "
+                          "the type book_orders",
+                          command->symbol);
     if (command->count == 0 && !cursor_is_damaged(&stats))
         return selection_why_empty(verb->archive, &wanted, &stats, &verb->err);
     int is_there = describe(verb);

@@ -233,6 +233,12 @@ describe("books of orders", { concurrency: 2 }, () => {
       { status: 2 }
     );
     assert.match(refused.stderr, /--at and --order/);
+    const levels = path.join(temporary(t), "levels.mcap");
+    await tapedeck(t, ["cut", archive, "--topic", "book-100", "--out", levels]);
+    const without = await tapedeck(t, ["why", levels, "ETH/USD", "--at", "+1h", "--order", id], {
+      status: 4,
+    });
+    assert.match(without.stderr, /no book of 'ETH\/USD' has single orders/);
   });
 
   test("a lost frame, and a changed digit, break the book", async (t) => {
