@@ -1,5 +1,5 @@
-/* The orders of a book: the set itself, and the levels that follow from it. Expected results are
- * those of a list that is searched from its begin. */
+/* The orders of a book: the set itself, and the levels that follow from it. Expected results
+ * come from a list that is searched from its begin. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
