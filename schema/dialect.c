@@ -149,6 +149,15 @@ static td_result add_named_lists(dialect_parser *parser, const topic_parts *part
     return rc;
 }
 
+/* Append what a request that names no topic is for. */
+static td_result add_everything(dialect_parser *parser, dialect_request *out, td_err *err)
+{
+    if (out->dialect->covering != COVER_ACCOUNT || out->kind > REQUEST_UNSUBSCRIBE)
+        return TD_OK;
+    out->args = parser->args;
+    return add_topic(parser, NULL, td_bytes_str(DIALECT_EVERYTHING), err);
+}
+
 /* Read the request's list of topics. It may be missing or null: a ping lacks it, and the server
  * decides how to answer a subscription without topics. */
 static td_result read_list(const dialect *spoken, dialect_parser *parser, json_value root,
@@ -159,7 +168,7 @@ static td_result read_list(const dialect *spoken, dialect_parser *parser, json_v
     while (*path != NULL && (!json_find_path(root, *path, &list) || json_is_null(list)))
         path++;
     if (*path == NULL)
-        return TD_OK;
+        return add_everything(parser, out, err);
     out->args = parser->args;
     if (spoken->asks_one && json_type_of(list) == JSON_STRING)
         return add_value(parser, spoken, NULL, list, err);
@@ -266,6 +275,8 @@ td_result request_of_url(dialect_parser *parser, const dialect *spoken, td_bytes
     td_result rc = add_joined(parser, spoken, names, err);
     if (rc == TD_OK && spoken->url_topics != NULL)
         rc = add_joined(parser, spoken, td_url_param(query, spoken->url_topics), err);
+    if (rc == TD_OK && spoken->url_topics != NULL && parser->arg_count == 0)
+        rc = add_everything(parser, out, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "topics of a URL");
     dialect_text_seal(parser);

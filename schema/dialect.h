@@ -225,6 +225,8 @@ typedef enum cover_form {
     COVER_LISTS,      /* "topic.A|B", "topic.*" and bare "topic" */
     COVER_ALL,        /* authentication subscribes to everything */
     COVER_CATEGORIES, /* "order.linear" is a part of "order" */
+    COVER_ACCOUNT, /* the topic itself; a request or URL that names none is for DIALECT_EVERYTHING
+                    */
 } cover_form;
 
 /* Heartbeats that a server sends. */
@@ -238,6 +240,9 @@ typedef struct dialect_heartbeats {
     uint8_t is_idle;  /* 1: only when no frame was sent for every_s to a client with topics */
     const struct template *text; /* NULL: a WebSocket ping */
 } dialect_heartbeats;
+
+/* The topic of a subscription to everything that an account has. */
+#define DIALECT_EVERYTHING "*"
 
 enum {
     DIALECT_IDS_MAX = 4,
@@ -327,6 +332,12 @@ static inline int dialect_has_all(const dialect *spoken)
 
 /* 1 if servers answer a request of this kind that succeeds. */
 int dialect_answers(const dialect *spoken, request_kind kind);
+
+/* 1 if the topic stands for everything that an account has. */
+static inline int dialect_is_everything(const dialect *spoken, td_bytes topic)
+{
+    return spoken->covering == COVER_ACCOUNT && td_bytes_is(topic, DIALECT_EVERYTHING);
+}
 
 /* 1 if a subscription may be "topic.A|B", "topic.*" or bare "topic". */
 static inline int dialect_has_lists(const dialect *spoken)

@@ -113,6 +113,12 @@ static int covers_all(td_bytes subscription, td_bytes exchange_topic)
     return 1;
 }
 
+static int covers_account(td_bytes subscription, td_bytes exchange_topic)
+{
+    return td_bytes_is(subscription, DIALECT_EVERYTHING) ||
+           dialect_covers_same(subscription, exchange_topic);
+}
+
 int (*dialect_covers_of(cover_form form))(td_bytes subscription, td_bytes exchange_topic)
 {
     switch (form) {
@@ -124,6 +130,8 @@ int (*dialect_covers_of(cover_form form))(td_bytes subscription, td_bytes exchan
         return covers_all;
     case COVER_CATEGORIES:
         return covers_category;
+    case COVER_ACCOUNT:
+        return covers_account;
     }
     return dialect_covers_same;
 }

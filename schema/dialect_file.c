@@ -428,7 +428,8 @@ static const document_table HEARTBEATS_TABLE = {"heartbeats", DOCUMENT_MEMBERS(H
 static const document_word COVERS[] = {{"same", COVER_SAME},
                                        {"lists", COVER_LISTS},
                                        {"all", COVER_ALL},
-                                       {"categories", COVER_CATEGORIES}};
+                                       {"categories", COVER_CATEGORIES},
+                                       {"account", COVER_ACCOUNT}};
 
 #define TEXT(key)  #key, DOCUMENT_AT(TEXT, dialect, key)
 #define LIMIT(key) #key, DOCUMENT_AT(NUMBER, dialect, key), .most = LIMIT_MAX

@@ -442,8 +442,8 @@ static topic_standing find_feed_topic(const served_feed *feed, td_bytes subscrip
         .is_known = 1,
         .recorded_text = answered == NULL || answered->is_refused ? NULL : answered->text};
     const dialect *spoken = of->dialect;
-    if (feed->has_unknown || is_granted(feed, subscription) ||
-        row_is_covered(of, spoken, subscription) ||
+    if (feed->has_unknown || dialect_is_everything(spoken, subscription) ||
+        is_granted(feed, subscription) || row_is_covered(of, spoken, subscription) ||
         (dialect_has_lists(spoken) && row_fits_bare(of, subscription)))
         return known;
     int fits = find_row(of, subscription, &match);

@@ -363,6 +363,61 @@ static void test_topics_of_urls(void **state)
     dialect_parser_close(parser);
 }
 
+/* A URL or a request that names no event of the account is for all of them. */
+static void test_account(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family, *query, *request; /* request NULL: the URL's topics */
+        request_kind kind;
+        const char *topics[3];
+    } ROWS[] = {
+        {"binance-usdm-private", "listenKey=****", NULL, REQUEST_SUBSCRIBE, {"*"}},
+        {"binance-usdm-private",
+         "listenKey=****&events=ORDER_TRADE_UPDATE/ACCOUNT_UPDATE",
+         NULL,
+         REQUEST_SUBSCRIBE,
+         {"ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"}},
+        {"binance-spot-private", "", NULL, REQUEST_SUBSCRIBE, {0}},
+        {"binance-spot-private",
+         NULL,
+         "{\"id\":1,\"method\":\"userDataStream.subscribe.signature\",\"params\":{\"apiKey\":\"k\"}"
+         "}",
+         REQUEST_SUBSCRIBE,
+         {"*"}},
+        {"binance-spot-private",
+         NULL,
+         "{\"id\":2,\"method\":\"userDataStream.subscribe\"}",
+         REQUEST_SUBSCRIBE,
+         {"*"}},
+        {"binance-spot-private",
+         NULL,
+         "{\"id\":3,\"method\":\"userDataStream.unsubscribe\",\"params\":{}}",
+         REQUEST_UNSUBSCRIBE,
+         {"*"}},
+    };
+    dialect_parser *parser = dialect_parser_open();
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        dialect_request got;
+        char padded[256];
+        size_t k = 0;
+        const dialect *spoken = family_find(td_bytes_str(ROWS[i].family))->dialect;
+        (void)snprintf(padded, sizeof padded, "%s", ROWS[i].request == NULL ? "" : ROWS[i].request);
+        assert_int_equal(ROWS[i].request == NULL
+                             ? request_of_url(parser, spoken, td_bytes_str(""),
+                                              td_bytes_str(ROWS[i].query), &got, NULL)
+                             : request_parse(parser, spoken, td_bytes_str(padded), &got, NULL),
+                         TD_OK);
+        assert_int_equal(got.kind, ROWS[i].kind);
+        for (; k < got.arg_count; k++)
+            assert_text(got.args[k], ROWS[i].topics[k]);
+        assert_null(ROWS[i].topics[k]);
+        assert_true(spoken->covers(td_bytes_str("*"), td_bytes_str("executionReport")));
+        assert_false(spoken->covers(td_bytes_str("executionReport"), td_bytes_str("listStatus")));
+    }
+    dialect_parser_close(parser);
+}
+
 /* Names may follow the path of a bare address, and no other one. */
 static void test_paths(void **state)
 {
@@ -451,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_bare_topics),
         cmocka_unit_test(test_bare_frames),
         cmocka_unit_test(test_topics_of_urls),
+        cmocka_unit_test(test_account),
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_paths_of_several),
         cmocka_unit_test(test_snapshot_request),

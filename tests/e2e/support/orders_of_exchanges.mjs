@@ -280,6 +280,8 @@ export const SESSIONS = {
       '{"id":"l","method":"session.logon","params":{"apiKey":"k","signature":"s","timestamp":1795000000000}}',
     loggedIn:
       '{"id":"l","status":200,"result":{"apiKey":"k","authorizedSince":1795000000000},"rateLimits":[]}',
+    subscribe: '{"id":"s","method":"userDataStream.subscribe"}',
+    subscribed: '{"id":"s","status":200,"result":{"subscriptionId":0},"rateLimits":[]}',
     frames: [
       [
         10,

@@ -260,6 +260,15 @@ test("events of an account, by a listen key or after a login, are decoded, and h
   const replay = await json(t, ["replay", "-a", archive, "--json"], { status: null });
   assert.equal(replay.undecoded, 0, JSON.stringify(replay.first_undecoded));
   assert.equal(replay.unknown_fields, 0);
+  // serve sends all events, or those of the URL, and answers the subscription as recorded.
+  const served = await listening(t, ["serve", "-a", archive, "--hold"], dir);
+  const enough = (count) => ({ enough: (got) => got.length === count });
+  assert.equal((await client(served, "/private/ws?listenKey=any", enough(4))).length, 4);
+  const one = await client(served, "/private/ws?listenKey=any&events=TRADE_LITE", enough(1));
+  assert.deepEqual(one, [futures[1]]);
+  const again = await client(served, "/ws-api/v3", { request: login, ...enough(4) });
+  assert.deepEqual(again.slice(1), spot);
+  assert.deepEqual(JSON.parse(again[0]), { id: "5", status: 200, result: { subscriptionId: 0 } });
   const text = [tap.program.stderr];
   for (const args of [
     ["cat", "-a", archive],
