@@ -83,12 +83,6 @@ td_bytes row_value_text(const msg_value *value, char memory[ROW_TEXT_BYTES])
     return td_bytes_of(memory, td_decimal_format(number, memory));
 }
 
-/* A topic's depth, or the most possible if it has all levels. */
-static uint32_t depth_of(const topic_row *row)
-{
-    return row->book_depth == 0 ? UINT32_MAX : row->book_depth;
-}
-
 int export_is_book_topic(const topic_row *row, uint32_t depth)
 {
     if (row->type != MSG_BOOK_CHANGE || row->is_grouped)
@@ -123,8 +117,8 @@ int export_prefers_book(const family_market *market, const topic_row *topic, con
     int other_is_own = market->book_topic != NULL && strcmp(other->name, market->book_topic) == 0;
     if (is_own != other_is_own)
         return is_own;
-    if (depth_of(topic) != depth_of(other))
-        return depth_of(topic) > depth_of(other);
+    if (topic_row_depth(topic) != topic_row_depth(other))
+        return topic_row_depth(topic) > topic_row_depth(other);
     return strcmp(topic->name, other->name) < 0;
 }
 

@@ -400,11 +400,18 @@ static const condition_match *match_of(conditions *self, const condition_met *me
                                        const applied_frame *seen)
 {
     const condition *c = &self->items[met->condition];
+    const message *m = seen->frame->content.message;
+    td_bytes symbol = td_bytes_str(seen->frame->channel->info.symbol);
+    size_t entry = m != NULL && message_item_count(m) > 0; /* its number, from 1 */
     self->match =
         (condition_match){.text = c->text, .gap = c->is_gap ? &self->gaps.rows[met->gap] : NULL};
     if (c->has_entry)
-        (void)message_any_entry(seen->frame->content.message, take_entry,
-                                &(entry_search){c, &self->match}); /* it does have one */
+        entry = message_any_entry(m, take_entry, &(entry_search){c, &self->match});
+    if (symbol.size == 0 || td_bytes_is(symbol, "*"))
+        symbol = entry > 0 ? message_entry_symbol(m, entry - 1) : td_bytes_str("");
+    if (symbol.size < sizeof self->match.symbol) /* else no book has such a symbol */
+        (void)snprintf(self->match.symbol, sizeof self->match.symbol, "%.*s", (int)symbol.size,
+                       (const char *)symbol.data);
     return &self->match;
 }
 

@@ -22,6 +22,7 @@
 
 #include "base/decimal.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "archive/gap.h"
 #include "base/cli/options.h"
 #include "replay/play/observer.h"
@@ -62,6 +63,8 @@ typedef struct condition_match {
     /* The first entry that fits a condition on entries. */
     uint8_t has_price, has_size;
     td_decimal price, size;
+    char symbol[LIMIT_SYMBOL_BYTES]; /* of the frame's topic; if that may have several, which that
+                                        entry, or else the first one, names; "": unknown */
 } condition_match;
 
 enum { CONDITION_MATCH_BYTES = 160 };

@@ -1,6 +1,10 @@
 #include "replay/last_frame.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/limits.h"
+#include "base/time_text.h"
 #include "replay/play/report.h"
 #include "replay/condition.h"
 
@@ -22,6 +26,7 @@ void last_frame_clear(last_frame *self)
     self->is_set = 0;
     self->track = NULL;
     self->met = NULL;
+    self->player = NULL;
 }
 
 /* Take the frame's verdict. What a comparison of topics found is appended, so that it is the
@@ -113,6 +118,7 @@ static void close_state(void *ctx, void *state)
 
 observer last_frame_observer(last_frame *self, const gap_list *ledger)
 {
+    self->ledger = ledger;
     static const observer_ops OPS = {.name = "last frame",
                                      .begin = begin,
                                      .frame = observe,
@@ -191,6 +197,68 @@ static void describe_book(const last_frame *self, result_writer *r, last_frame_b
                          "[ x {best_ask_size}][{broken?}, broken]\n");
 }
 
+int last_frame_symbol_book(const last_frame *self, symbol_book *out,
+                           char words[LAST_FRAME_WORDS_BYTES])
+{
+    const channel_info *own = &self->frame.channel->info;
+    const char *symbol = self->met == NULL ? "" : self->met->symbol;
+    char when[TD_TIME_TEXT_BYTES];
+    words[0] = '\0';
+    if (self->player == NULL || symbol[0] == '\0' ||
+        (self->track != NULL && track_book(self->track) != NULL))
+        return 0;
+    *out = symbol_book_find(self->player, self->tape, self->ledger, own->feed, symbol,
+                            self->frame.recv_ns);
+    if (out->topic == NULL && strcmp(own->symbol, symbol) != 0) /* such as an account's orders */
+        *out = symbol_book_find(self->player, self->tape, self->ledger, NULL, symbol,
+                                self->frame.recv_ns);
+    const trust_break *lacks = &out->lacks;
+    td_time_format_ms(lacks->doubt_ns != 0 ? lacks->doubt_ns : lacks->from_ns, when);
+    if (out->is_ambiguous) /* all texts fit */
+        (void)snprintf(words, LAST_FRAME_WORDS_BYTES,
+                       "several feeds have a book of %s: select one with --feed", symbol);
+    else if (out->topic == NULL)
+        (void)snprintf(words, LAST_FRAME_WORDS_BYTES, "%s has no frame of a book of %s up to here",
+                       self->is_narrow ? "the selection" : "the recording", symbol);
+    else if (lacks->reason == DOUBT_NO_SNAPSHOT)
+        (void)snprintf(words, LAST_FRAME_WORDS_BYTES, "%s of %s has no snapshot yet", out->topic,
+                       symbol);
+    else if (lacks->reason != TIME_IS_RIGHT)
+        (void)snprintf(words, LAST_FRAME_WORDS_BYTES, "%s of %s cannot be trusted since %s: %s",
+                       out->topic, symbol, when,
+                       lacks->reason == DOUBT_RULE ? rule_name(lacks->rule)
+                                                   : time_reason_name(lacks->reason));
+    return 1;
+}
+
+/* Describe the book of the frame's symbol, from another topic. */
+static void describe_symbol_book(const last_frame *self, result_writer *r, last_frame_book parts)
+{
+    char words[LAST_FRAME_WORDS_BYTES];
+    symbol_book of;
+    if (!last_frame_symbol_book(self, &of, words)) {
+        result_null(r, "symbol_book");
+        return;
+    }
+    result_object_begin(r, "symbol_book");
+    result_text(r, "feed", of.topic == NULL ? NULL : of.feed);
+    result_text(r, "topic", of.topic);
+    result_text(r, "symbol", self->met->symbol);
+    result_name(r, "not_shown", words);
+    if (of.book != NULL) {
+        report_describe_best(r, "best_bid", "best_bid_size", of.book, SIDE_BUY);
+        report_describe_best(r, "best_ask", "best_ask_size", of.book, SIDE_SELL);
+        if (parts == LAST_FRAME_LEVELS && result_json(r) != NULL) {
+            describe_levels(r, "bids", of.book, SIDE_BUY);
+            describe_levels(r, "asks", of.book, SIDE_SELL);
+        }
+        result_object_end(r, "  {topic}: bid {best_bid|-}[ x {best_bid_size}], ask {best_ask|-}"
+                             "[ x {best_ask_size}]\n");
+    } else {
+        result_object_end(r, "  no book: {not_shown}\n");
+    }
+}
+
 /* Describe the condition that the frame met, and the entry or the gap that met it. */
 static void describe_match(const condition_match *met, result_writer *r)
 {
@@ -237,7 +305,9 @@ void last_frame_describe(const last_frame *self, result_writer *r, const char *n
     result_text(r, "rule", broken == NULL ? NULL : rule_name(broken->rule));
     describe_match(self->met, r);
     describe_book(self, r, parts);
-    result_object_end(r, "{recv_ns}  {feed} {topic}[ {symbol}], frame {ordinal} of "
-                         "[{line?}line {line}, ][{shard?}shard {shard}, ]connection {conn}"
-                         "[, not decoded: {undecoded}][, broke {rule}]\n[  {match}\n]{book}");
+    describe_symbol_book(self, r, parts);
+    result_object_end(
+        r, "{recv_ns}  {feed} {topic}[ {symbol}], frame {ordinal} of "
+           "[{line?}line {line}, ][{shard?}shard {shard}, ]connection {conn}"
+           "[, not decoded: {undecoded}][, broke {rule}]\n[  {match}\n]{book}{symbol_book}");
 }

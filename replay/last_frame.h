@@ -4,10 +4,12 @@
 #define TD_REPLAY_LAST_FRAME_H
 
 #include "base/buf.h"
+#include "base/limits.h"
 #include "base/cli/result.h"
 #include "replay/play/observer.h"
 #include "replay/play/pacer.h"
 #include "replay/play/stream.h"
+#include "replay/play/symbol_book.h"
 
 typedef struct last_frame {
     uint8_t is_set;
@@ -28,6 +30,11 @@ typedef struct last_frame {
     td_result (*is_met)(void *user);
     void *user;
     const struct condition_match *met; /* the condition that the frame met, or NULL */
+    /* For the book of the symbol of a frame that met a condition. player NULL: not shown. */
+    player *player;         /* plays the frames; set before the first one */
+    cursor *tape;           /* the player's */
+    const gap_list *ledger; /* the observer's */
+    uint8_t is_narrow;      /* 1: the selection names feeds or topics, so it may lack books */
 } last_frame;
 
 /* Initialise without a frame and without conditions. fini frees its copies. */
@@ -39,6 +46,13 @@ void last_frame_clear(last_frame *self);
 
 /* The observer that fills it. ledger: see observer. */
 observer last_frame_observer(last_frame *self, const gap_list *ledger);
+
+/* The book of the symbol, at a frame that met a condition and changes no book itself, such as a
+ * trade. Returns 0 if the frame names no symbol, or changes a book. words gets the topic and why
+ * the book is not shown; "": it is shown. */
+enum { LAST_FRAME_WORDS_BYTES = LIMIT_SYMBOL_BYTES + LIMIT_TOPIC_BYTES + LIMIT_NAME_BYTES + 128 };
+int last_frame_symbol_book(const last_frame *self, symbol_book *out,
+                           char words[LAST_FRAME_WORDS_BYTES]);
 
 /* What JSON has of the frame's book, besides its best prices. */
 typedef enum last_frame_book {

@@ -170,7 +170,8 @@ static char mark_of(const last_frame *last, msg_side side, td_decimal price)
     return mark;
 }
 
-static void format_level(const last_frame *last, const book *b, msg_side side, size_t index,
+/* marks: the frame whose changes are marked; NULL: no marks. */
+static void format_level(const last_frame *marks, const book *b, msg_side side, size_t index,
                          char *out, size_t out_bytes)
 {
     char price[TD_DECIMAL_TEXT_BYTES];
@@ -181,8 +182,8 @@ static void format_level(const last_frame *last, const book *b, msg_side side, s
         return;
     (void)td_decimal_format(level.price, price); /* the lengths are not needed */
     (void)td_decimal_format(level.size, size);
-    (void)snprintf(out, out_bytes, "%c %14s x %-16s", mark_of(last, side, level.price), price,
-                   size);
+    (void)snprintf(out, out_bytes, "%c %14s x %-16s",
+                   marks == NULL ? ' ' : mark_of(marks, side, level.price), price, size);
 }
 
 /* Print the prices that the frame removed, on one row. */
@@ -202,21 +203,41 @@ static void draw_removed(output_stream *output, const last_frame *last)
     row(output, "%s%s", size == 0 ? "" : "removed:", text);
 }
 
+static void draw_levels(output_stream *output, const last_frame *marks, const book *b)
+{
+    for (size_t i = 0; i < BOOK_ROWS; i++) {
+        char bid[64];
+        char ask[64];
+        format_level(marks, b, SIDE_BUY, i, bid, sizeof bid);
+        format_level(marks, b, SIDE_SELL, i, ask, sizeof ask);
+        row(output, "%-36s%s", bid, ask);
+    }
+}
+
+/* Draw the book of the symbol of a frame that met a condition, from another topic. */
+static void draw_symbol_book(output_stream *output, const last_frame *last)
+{
+    char words[LAST_FRAME_WORDS_BYTES];
+    symbol_book of;
+    if (!last_frame_symbol_book(last, &of, words)) {
+        row(output, "no book");
+    } else if (of.book == NULL) {
+        row(output, "no book: %s", words);
+    } else {
+        row(output, "%-38s%s (%s)", "  bids", "asks", of.topic);
+        draw_levels(output, NULL, of.book);
+    }
+}
+
 static void draw_book(output_stream *output, const last_frame *last)
 {
     const book *b = last->track == NULL ? NULL : track_book(last->track);
     if (b == NULL) {
-        row(output, "no book");
+        draw_symbol_book(output, last);
         return;
     }
     row(output, "%-38s%s%s", "  bids", "asks", last->is_trusted ? "" : " (broken)");
-    for (size_t i = 0; i < BOOK_ROWS; i++) {
-        char bid[64];
-        char ask[64];
-        format_level(last, b, SIDE_BUY, i, bid, sizeof bid);
-        format_level(last, b, SIDE_SELL, i, ask, sizeof ask);
-        row(output, "%-36s%s", bid, ask);
-    }
+    draw_levels(output, last, b);
     draw_removed(output, last);
 }
 

@@ -170,13 +170,13 @@ static const td_decimal *entry_decimal(const msg_item *item, msg_member member)
     return value != NULL && value->type == VALUE_DECIMAL ? &value->as.decimal : NULL;
 }
 
-int message_any_entry(const message *m,
-                      int (*fits)(void *user, const td_decimal *price, const td_decimal *size),
-                      void *user)
+size_t message_any_entry(const message *m,
+                         int (*fits)(void *user, const td_decimal *price, const td_decimal *size),
+                         void *user)
 {
     size_t count = message_item_count(m);
-    int found = 0;
-    for (size_t i = 0; i < count && !found; i++) {
+    for (size_t i = 0; i < count; i++) {
+        int found;
         if (m->head.type == MSG_BOOK_CHANGE) {
             const msg_level *at = &m->book.levels[i];
             const td_decimal price = {at->price, at->price_scale};
@@ -189,8 +189,21 @@ int message_any_entry(const message *m,
             const msg_item *at = &m->record.items[i];
             found = fits(user, entry_decimal(at, MEMBER_PRICE), entry_decimal(at, MEMBER_SIZE));
         }
+        if (found)
+            return i + 1;
     }
-    return found;
+    return 0;
+}
+
+td_bytes message_entry_symbol(const message *m, size_t index)
+{
+    const msg_value *value = NULL;
+    if (m->head.type == MSG_TRADE)
+        return m->trades.trades[index].symbol;
+    if (message_is_record(m))
+        value = msg_value_find(m->record.items[index].values, m->record.items[index].value_count,
+                               MEMBER_SYMBOL);
+    return value != NULL && value->type == VALUE_TEXT ? value->as.text : td_bytes_str("");
 }
 
 static int is_in(const td_decimal_range *range, const td_decimal *value)
@@ -208,7 +221,7 @@ static int is_in_both(void *user, const td_decimal *price, const td_decimal *siz
 int message_has_entry(const message *m, const td_decimal_range *price, const td_decimal_range *size)
 {
     const td_decimal_range *ranges[] = {price, size};
-    return message_any_entry(m, is_in_both, ranges);
+    return message_any_entry(m, is_in_both, ranges) > 0;
 }
 
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out)

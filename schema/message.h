@@ -237,11 +237,15 @@ int msg_struct_has(msg_type type, msg_member member);
 msg_level message_level(const message *m, size_t index);
 msg_trade message_trade(const message *m, size_t index);
 
-/* 1 if fits() returns 1 for the price and size of at least one entry. An absent value is passed as
- * NULL. */
-int message_any_entry(const message *m,
-                      int (*fits)(void *user, const td_decimal *price, const td_decimal *size),
-                      void *user);
+/* The number, from 1, of the first entry for whose price and size fits() returns 1, or 0. An absent
+ * value is passed as NULL. */
+size_t message_any_entry(const message *m,
+                         int (*fits)(void *user, const td_decimal *price, const td_decimal *size),
+                         void *user);
+
+/* The symbol that an entry of trades or of a record names; empty if absent. index <
+ * message_item_count(). */
+td_bytes message_entry_symbol(const message *m, size_t index);
 
 /* 1 if at least one entry has its price and its size in these ranges. An absent value is in a range
  * only if the range has no bounds. */

@@ -504,6 +504,12 @@ const char *topic_row_end(const topic_row *row);
 int topic_write(const topic_row *rows, size_t row_count, const char *name, td_bytes symbol,
                 char *out, size_t out_bytes);
 
+/* Levels per side of a book topic; UINT32_MAX: all. */
+static inline uint32_t topic_row_depth(const topic_row *row)
+{
+    return row->book_depth == 0 ? UINT32_MAX : row->book_depth;
+}
+
 /* 1 if a frame depends on the earlier ones since the last snapshot. 0 if row is NULL. */
 int topic_row_has_state(const topic_row *row);
 

@@ -251,6 +251,27 @@ static td_result open_controls(replay_command *command, td_err *err)
     return keyboard_open(STDIN_FILENO, &command->keyboard, err);
 }
 
+/* Log the book of the frame's symbol, from another topic. */
+static void log_symbol_book(const replay_command *command)
+{
+    char words[LAST_FRAME_WORDS_BYTES];
+    char best[2][TD_DECIMAL_TEXT_BYTES];
+    symbol_book of;
+    if (!last_frame_symbol_book(&command->last, &of, words))
+        return;
+    for (msg_side side = SIDE_BUY; side <= SIDE_SELL && of.book != NULL; side++) {
+        book_level level;
+        (void)snprintf(best[side], sizeof best[side], "-"); /* fits */
+        if (book_level_at(of.book, side, 0, &level))
+            (void)td_decimal_format(level.price, best[side]); /* the length is not needed */
+    }
+    if (of.book == NULL)
+        td_log_emit(&command->verb->log, TD_LOG_INFO, "no book: %s", words);
+    else
+        td_log_emit(&command->verb->log, TD_LOG_INFO, "%s there: bid %s, ask %s", of.topic,
+                    best[SIDE_BUY], best[SIDE_SELL]);
+}
+
 /* Pause or stop at a frame that meets a --break condition, except during a seek. */
 static td_result on_break(void *user)
 {
@@ -270,6 +291,7 @@ static td_result on_break(void *user)
         last->met->text, match[0] == '\0' ? "" : " (", match, match[0] == '\0' ? "" : ")",
         (unsigned long long)last->frame.ordinal, (unsigned)frame_own_conn(&last->frame)->number,
         channel->feed, channel->topic, channel->symbol);
+    log_symbol_book(command);
     return TD_EOF;
 }
 
@@ -294,7 +316,7 @@ static player *open_player(replay_command *command, cursor *tape)
         options.due = print_message;
     }
     if (command->keyboard != NULL || command->breaks.count > 0)
-        options.observer = last_frame_observer(&command->last, NULL);
+        options.observer = last_frame_observer(&command->last, &command->ledger);
     options.observer.ledger = &command->ledger;
     return player_open(&options);
 }
@@ -326,6 +348,8 @@ static td_result open_all(replay_command *command, td_err *err)
     command->last.conditions = &command->breaks;
     command->last.is_met = on_break;
     command->last.user = command;
+    command->last.is_narrow =
+        command->verb->wanted.feeds.count > 0 || command->verb->wanted.topics.count > 0;
     td_result rc = open_controls(command, err);
     if (rc == TD_OK)
         rc = archive_gaps(command->verb->archive, &command->ledger, err);
@@ -449,6 +473,8 @@ static td_result play_tape(replay_command *command, td_err *err)
 {
     pacer *p = &command->pacer;
     for (;;) {
+        command->last.player = command->current->player;
+        command->last.tape = command->current->cursor;
         td_result rc = player_play(command->current->player, command->current->cursor, err);
         if (rc != TD_OK)
             return rc;

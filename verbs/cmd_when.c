@@ -84,7 +84,10 @@ static td_result run(verb_run *verb)
     last->is_met = describe_found;
     last->user = verb;
     last->keeps_before = verb->json.is_json && command->flags.limit == 1;
-    const observe_options how = verb_run_observing(verb);
+    last->is_narrow = wanted.feeds.count > 0 || wanted.topics.count > 0;
+    observe_options how = verb_run_observing(verb);
+    how.player = &last->player;
+    how.tape = &last->tape;
     td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc == TD_OK)
         rc = archive_gaps(verb->archive, &ledger, &verb->err);

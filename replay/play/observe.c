@@ -19,6 +19,10 @@ td_result observe_tape(const observe_options *how, const selection *wanted, curs
                                     .progress = how->progress,
                                     .user = how->user};
     player *of = player_open(&playing);
+    if (how->player != NULL) {
+        *how->player = of;
+        *how->tape = tape;
+    }
     rc = player_play(of, tape, err);
     if (rc == TD_OK)
         rc = player_drain(of, err);

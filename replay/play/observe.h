@@ -21,6 +21,9 @@ typedef struct observe_options {
     const stop_signal *signals; /* a signal ends the play; may be NULL */
     int (*progress)(void *user, uint64_t frames, uint64_t recv_ns); /* as in player_options */
     void *user;
+    /* Get the player and its tape while they play; may be NULL. */
+    struct player **player;
+    cursor **tape;
 } observe_options;
 
 /* Play a selection, with books, without digests. If the observer returns TD_EOF, the play ends

@@ -194,6 +194,11 @@ td_result player_finish(player *p, td_err *err)
     return rc;
 }
 
+const symbol_table *player_symbols(const player *p)
+{
+    return &p->symbols;
+}
+
 /* ---- results ---- */
 
 const stream_table *player_streams(const player *p)

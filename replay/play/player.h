@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "book/symbol_table.h"
 #include "replay/play/observer.h"
 #include "replay/play/pacer.h"
 #include "replay/play/stream.h"
@@ -90,6 +91,10 @@ int player_is_stopped(const player *player);
 
 /* Wait for the workers. Call once, before any of the functions below. */
 TD_MUST_USE td_result player_finish(player *player, td_err *err);
+
+/* The symbols with their states, at the present position of a player without workers. A topic's
+ * user is its stream; NULL: it is of a state that the tape begins with, without a frame since. */
+const symbol_table *player_symbols(const player *player);
 
 /* Results: streams in the order of stream_table_sort, sums, and digests (without digests, *out is
  * unchanged). Valid until close. */

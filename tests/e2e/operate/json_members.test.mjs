@@ -427,6 +427,11 @@ test("docs/json.md has the members of all JSON output, and no others", async (t)
   page.check("when", await json(t, ["when", "-a", tapeOfBook, "undecoded", "--json"]));
   page.check("when", await json(t, ["when", "-a", tapeOfBook, "price=100 size=3", "--json"]));
   page.check("when", await json(t, ["when", "-a", tapeOfBook, "gap", "--json"]));
+  page.check("when", await json(t, ["when", "-a", tapeOfBook, "topic=publicTrade", "--json"]));
+  page.check(
+    "when",
+    await json(t, ["when", "-a", tapeOfBook, "topic=publicTrade undecoded", "--json"])
+  );
   for (const status of [0, 1])
     page.check(
       "why",

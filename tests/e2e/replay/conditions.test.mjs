@@ -12,7 +12,7 @@ import {
   tapedeck,
   temporary,
 } from "../support/harness.mjs";
-import { bookTape } from "../support/book_tape.mjs";
+import { at, book, bookTape, importLines, snapshot, trade } from "../support/book_tape.mjs";
 import { Tmux, withoutTmux } from "../support/tmux.mjs";
 
 // condition -> number of the first frame of bookTape that meets it; null: no frame
@@ -138,6 +138,92 @@ describe("conditions", { concurrency: 2 }, () => {
       status: null,
     });
     assert.match(stderr, /'price=100 size=3' \(price 100, size 3\) at frame 2 of connection 1/);
+  });
+
+  test("a trade or an order that meets a condition is shown with the book of its symbol", async (t) => {
+    const connect = (conn, i, path) => ({
+      ...{ t: "connect", conn, ts: at(i), addr: `wss://stream.bybit.com/v5/${path}` },
+    });
+    const frame = (conn, i, data) => ({ t: "recv", conn, ts: at(i), data: JSON.stringify(data) });
+    const header = { t: "header", format: 2, exchange: "TEST" };
+    const other = (topic, text) => JSON.parse(JSON.stringify(text).replace("orderbook.50", topic));
+    const archive = await importLines(t, path.join(temporary(t), "tape"), "v5-linear", [
+      header,
+      connect("T", 0, "public/linear"),
+      connect("B", 0.1, "public/linear"),
+      frame("T", 1, trade(1, "1")),
+      frame("B", 2, snapshot(2)),
+      // A shallower book, with another best bid, is not chosen.
+      frame("B", 3, other("orderbook.1", book(3, "snapshot", 1, [["90", "1"]], [["101", "1"]]))),
+      frame("B", 4, book(4, "delta", 2, [["100", "3"]], [])),
+      frame("T", 5, trade(5, "2")),
+      frame("B", 6, other("orderbook.1", snapshot(6))),
+      // The connection of the books ends; that of the trades stays.
+      frame("T", 300, trade(300, "3")),
+      connect("B", 400, "public/linear"),
+      frame("B", 401, snapshot(401)),
+      frame("T", 402, trade(402, "4")),
+      // One delta is missing.
+      frame("B", 403, book(403, "delta", 3, [["100", "4"]], [])),
+      frame("T", 404, trade(404, "5")),
+    ]);
+    const order = JSON.parse(fs.readFileSync("tests/golden/v5-private/order.json", "utf8"));
+    order.data = [
+      { ...order.data[0], symbol: "ETHUSDT", qty: "1" },
+      { ...order.data[0], symbol: "BTCUSDT", qty: "7" },
+    ];
+    await importLines(t, archive, "v5-private", [
+      header,
+      connect("P", 0, "private"),
+      frame("P", 5.5, order),
+      frame("P", 500, order),
+    ]);
+    const met = async (condition, ...args) =>
+      (await json(t, ["when", archive, condition, ...args, "--json"])).found.symbol_book;
+    const sized = (size) => `topic=publicTrade size=${size}`;
+    const { bids, asks, not_shown, topic, feed, symbol, ...best } = await met(sized(2));
+    assert.deepEqual([feed, topic, symbol], ["v5-linear", "orderbook.50", "BTCUSDT"]);
+    assert.deepEqual([not_shown, bids[0].size, bids.length, asks.length], [null, "3", 2, 2]);
+    assert.deepEqual(best, {
+      ...{ best_bid: "100", best_bid_size: "3", best_ask: "101", best_ask_size: "1" },
+    });
+    // An order names its symbol in the entry, and its book is in another feed.
+    const ofOrder = await met("topic=order size=7");
+    assert.deepEqual([ofOrder.feed, ofOrder.symbol, ofOrder.best_bid_size], [feed, symbol, "3"]);
+    const hidden = async (condition, ...args) => {
+      const found = await met(condition, ...args);
+      assert.equal(found.best_bid, undefined, condition);
+      return found.not_shown;
+    };
+    assert.equal(
+      await hidden(sized(1)),
+      "the recording has no frame of a book of BTCUSDT up to here"
+    );
+    assert.equal(
+      await hidden(sized(2), "--topic", "publicTrade"),
+      "the selection has no frame of a book of BTCUSDT up to here"
+    );
+    assert.match(
+      await hidden("topic=order size=1"),
+      /^the recording has no frame of a book of ETHUSDT/
+    );
+    assert.match(
+      await hidden(sized(3)),
+      /^orderbook\.50 of BTCUSDT cannot be trusted since 2026-11-20T06:00:00\.0\d+Z: disconnect$/
+    );
+    assert.equal((await met(sized(4))).best_bid_size, "1");
+    assert.match(
+      await hidden(sized(5)),
+      /^orderbook\.50 of BTCUSDT cannot be trusted since .*Z: \w+$/
+    );
+    // Text, replay --break, and the book of a frame that has its own.
+    const { stdout } = await tapedeck(t, ["when", archive, sized(2)]);
+    assert.match(stdout, /\n {2}orderbook\.50: bid 100 x 3, ask 101 x 1\n$/);
+    const stderrOf = async (condition) =>
+      (await tapedeck(t, ["replay", archive, "--break", condition], { status: null })).stderr;
+    assert.match(await stderrOf(sized(2)), /: orderbook\.50 there: bid 100, ask 101\n/);
+    assert.match(await stderrOf(sized(3)), /: no book: orderbook\.50 of BTCUSDT cannot be trusted/);
+    assert.equal(await met("topic=orderbook.50"), null);
   });
 
   test("when --max-frames finds up to N frames, in order, as the same search one by one, and without levels", async (t) => {

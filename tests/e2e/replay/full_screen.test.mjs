@@ -108,4 +108,16 @@ describe("the screen", { concurrency: 2 }, () => {
       terminal.shows(/status [01]/);
     }
   );
+
+  test("at a break on a trade the screen has the book of its symbol", { skip }, async (t) => {
+    const terminal = new Tmux(t, ["replay", await bookTape(t), "--break", "topic=publicTrade"]);
+    const shown = terminal.shows(/frame 3 {2}paused {2}speed max {2}met: topic=pub/);
+    const rows = shown.map((row) => row.trim().replace(/ +/g, " "));
+    const at = rows.indexOf("bids asks (orderbook.50)");
+    assert.deepEqual(rows.slice(at, at + 3), [
+      ...["bids asks (orderbook.50)", "100 x 3 101 x 1", "99 x 2 102 x 5"],
+    ]);
+    terminal.keys("q");
+    terminal.shows(/status [01]/);
+  });
 });

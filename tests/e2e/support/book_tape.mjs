@@ -10,16 +10,16 @@ import path from "node:path";
 import { tapedeck, temporary } from "./harness.mjs";
 
 const START = 1795154400;
-const at = (i) => START + i / 100;
+export const at = (i) => START + i / 100;
 
-const book = (i, kind, u, b, a) => ({
+export const book = (i, kind, u, b, a) => ({
   topic: "orderbook.50.BTCUSDT",
   type: kind,
   ts: Math.round(at(i) * 1000),
   data: { s: "BTCUSDT", b, a, u, seq: 7 + i },
   cts: Math.round(at(i) * 1000) - 5,
 });
-const trade = (i, v) => ({
+export const trade = (i, v) => ({
   topic: "publicTrade.BTCUSDT",
   type: "snapshot",
   ts: Math.round(at(i) * 1000),
@@ -36,7 +36,7 @@ const trade = (i, v) => ({
     },
   ],
 });
-const snapshot = (i) =>
+export const snapshot = (i) =>
   book(
     i,
     "snapshot",
@@ -82,21 +82,15 @@ export async function bookTape(t) {
     connect(at(300)),
     { t: "recv", conn: "W", ts: at(301), data: JSON.stringify(snapshot(301)) },
   ];
-  const dir = temporary(t);
-  fs.writeFileSync(
-    path.join(dir, "frames.jsonl"),
-    lines.map((line) => JSON.stringify(line) + "\n").join("")
-  );
+  return importLines(t, path.join(temporary(t), "tape"), "v5-linear", lines);
+}
+
+/** Import lines of a capture of cryptofeed's into an archive, and return that. */
+export async function importLines(t, archive, family, lines) {
+  const file = path.join(temporary(t), "frames.jsonl");
+  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
   await tapedeck(t, [
-    "import",
-    "-q",
-    "-a",
-    path.join(dir, "tape"),
-    "--format",
-    "cryptofeed",
-    "--family",
-    "v5-linear",
-    path.join(dir, "frames.jsonl"),
+    ...["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file],
   ]);
-  return path.join(dir, "tape");
+  return archive;
 }
