@@ -249,7 +249,13 @@ describe("books of orders", { concurrency: 2 }, () => {
     const all = text.split("\n");
     const own = all.flatMap((l, i) => (l.includes('"topic":"level3-10"') ? [i] : [])).slice(1);
     for (const at of [own[5], own[40]]) {
-      const report = await replay(t, await imported(t, all.toSpliced(at, 1)));
+      const report = await replay(
+        t,
+        await imported(
+          t,
+          all.filter((_, i) => i !== at)
+        )
+      );
       assert.ok(!report.continuity.ok, `without ${all[at]}`);
     }
     for (const [from, to] of [
