@@ -4,7 +4,7 @@
 
 static int is_book(const symbol_topic *topic)
 {
-    return topic->row != NULL && topic->row->type == MSG_BOOK_CHANGE && !topic->row->is_grouped;
+    return topic->row != NULL && msg_type_has_book(topic->row->type) && !topic->row->is_grouped;
 }
 
 /* The deepest topic with a book; of equal ones the first. NULL: there is no such topic. */

@@ -168,8 +168,9 @@ export class BandLabels {
   stick(count) {
     this.#stuck = count;
     [...this.#rows.values()].forEach(({ element }, index) => {
-      element.classList.toggle("stuck", index < count);
-      element.style.setProperty("--row", index);
+      const isStuck = index < count;
+      if (isStuck) element.style.setProperty("--row", index);
+      if (isStuck !== element.classList.contains("stuck")) element.classList.toggle("stuck");
     });
   }
 

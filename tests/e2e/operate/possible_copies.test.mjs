@@ -116,7 +116,7 @@ test("possible copies are counted alike, and nothing with them is complete", asy
   assert.equal(manifest.verdict, "incomplete");
   assert.deepEqual(
     manifest.files.map((file) => [file.format, file.possible_copies]),
-    ["jsonl", "mcap", "parquet", "sqlite"].map((format) => [format, copies.length])
+    ["jsonl", "mcap", "parquet", "parquet", "sqlite"].map((format) => [format, copies.length])
   );
   const clean = await tapedeck(
     t,

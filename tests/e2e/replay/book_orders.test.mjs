@@ -16,14 +16,13 @@ import {
   temporary,
 } from "../support/harness.mjs";
 import { Recorder, simulator } from "../support/recorders.mjs";
-
 import { query } from "../support/parquet_files.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 
 const { WebSocket } = npm("ws");
 const TOPICS = ["level3-10.BTC/USD", "level3-100.ETH/USD", "book-100.ETH/USD"];
 const FRAMES = 900;
-const STRETCH = 2000n; // so that the tape has some hours, and checkpoints at their begins
+const STRETCHED_NS = 4n * 3_600_000_000_000n; // so that the tape has some hours, and checkpoints at their begins
 
 // ---- a client of its own ----
 
@@ -274,13 +273,16 @@ describe("books of orders", { concurrency: 2 }, () => {
 
   test("a replay from a checkpoint has the digest of one without it", async (t) => {
     const { text } = await recorded;
-    let first;
-    const later = text.split("\n").map((line) =>
-      line.replace(/"recv_ns":(\d+)/, (_, ns) => {
-        first ??= BigInt(ns);
-        return `"recv_ns":${first + (BigInt(ns) - first) * STRETCH}`;
-      })
-    );
+    const times = [...text.matchAll(/"recv_ns":(\d+)/g)].map(([, ns]) => BigInt(ns));
+    const [first, last] = [times[0], times.at(-1)];
+    const later = text
+      .split("\n")
+      .map((line) =>
+        line.replace(
+          /"recv_ns":(\d+)/,
+          (_, ns) => `"recv_ns":${first + ((BigInt(ns) - first) * STRETCHED_NS) / (last - first)}`
+        )
+      );
     const archive = await imported(t, later, "hours");
     assert.ok(segments(archive).length > 1);
     const { first_recv_ns: begin, last_recv_ns: end } = await replay(t, archive);
