@@ -270,7 +270,7 @@ const CCXT_FEEDS = [
   ...OTHER_FEEDS,
   ["binance-usdm", "/public/stream", ["depth@100ms.BTCUSDT"]],
   ["kraken-v2", "/v2", ["book-10.BTC/USD"]],
-  ["deribit", "/ws/api/v2", ["book.100ms.BTC-PERPETUAL"]],
+  ["deribit", "/ws/api/v2", ["book.BTC-PERPETUAL.100ms"]],
 ];
 
 /** An archive of these feeds, of the simulated exchange with these families. */
@@ -828,10 +828,17 @@ test(
   { skip: WITH_LARGE ? false : "make soak runs it", concurrency: 3 },
   async (t) => {
     const dir = temporary(t);
-    const server = await listening(
-      t,
-      ["serve", await smallArchive(t, dir, CCXT_FEEDS), "--hold"],
-      dir
+    const archive = await smallArchive(t, dir, CCXT_FEEDS);
+    const served = (...feeds) =>
+      listening(
+        t,
+        ["serve", archive, "--hold", ...feeds.flatMap((feed) => ["--feed", feed])],
+        temporary(t)
+      );
+    // Binance's spot and futures have the path /ws, so each needs a server.
+    const spot = await served("binance-spot");
+    const others = await served(
+      ...CCXT_FEEDS.map(([family]) => family).filter((family) => family !== "binance-spot")
     );
     const program = programOf("ccxt for other exchanges");
     const [, , https, wss, example] = CCXT_ROWS[0];
@@ -839,6 +846,7 @@ test(
     const runs = CCXT_ROWS.map(([, name, http, ws, symbol]) =>
       t.test(name, async (t) => {
         const { settings } = SIMULATED.find((row) => row.name === name);
+        const server = name === "binance" ? spot : others;
         // The simulated exchange has no lists of these markets: they are set, as the page tells.
         const text = program.text
           .replace("ccxt.pro.binance()", `ccxt.pro.${name}()`)
