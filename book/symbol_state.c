@@ -222,7 +222,8 @@ static void begin_conn(topic_conn *p, const topic_row *row)
  * differs from the previous frame's. */
 static symbol_step turn(const symbol_state *s, topic_conn *p, const topic_row *row, int is_same)
 {
-    if (p->track == NULL || strcmp(p->row->pattern, row->pattern) != 0) {
+    if (p->track == NULL || p->row->type != row->type ||
+        strcmp(p->row->pattern, row->pattern) != 0) {
         symbol_step step = p->track == NULL ? SYMBOL_BEGINS : SYMBOL_NEW_TOPIC;
         begin_conn(p, row);
         if (s->is_joined && step == SYMBOL_BEGINS) {

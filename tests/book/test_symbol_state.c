@@ -444,6 +444,9 @@ static void test_steps(void **state)
     const topic_row *row = row_of("orderbook.50.X");
     topic_row later = *row;
     later.valid_from = "2026-01-01";
+    topic_row without_book =
+        later; /* a day of a user's document may begin messages of another type */
+    without_book.type = MSG_NOTICE;
     static const frame_conn CONNS[] = {{.session_id = "a", .shard = 2, .number = 3},
                                        {.session_id = "a", .shard = 2, .number = 4},
                                        {.session_id = "a", .shard = 0, .number = 4},
@@ -458,6 +461,7 @@ static void test_steps(void **state)
         {&CONNS[1], row, SYMBOL_RECONNECTS}, {&CONNS[2], row, SYMBOL_RECONNECTS},
         {&CONNS[3], row, SYMBOL_RECONNECTS}, {&same, row, SYMBOL_CONTINUES},
         {&same, &later, SYMBOL_CONTINUES},   {&same, row_of("orderbook.200.X"), SYMBOL_NEW_TOPIC},
+        {&same, &later, SYMBOL_NEW_TOPIC},   {&same, &without_book, SYMBOL_NEW_TOPIC},
     };
     symbol_state *s = symbol_state_open(SYMBOL_WITHOUT_AUDITS);
     symbol_topic *t = symbol_state_topic(s, td_bytes_str("orderbook"), 0);
