@@ -359,8 +359,8 @@ exit_code cmd_regress_check(const verb_context *context, int argc, char **argv)
         .statuses =
             {[EXIT_CODE_DONE] = "the same",
              [EXIT_CODE_DIFFERS] =
-                 "frames differ, are missing or are new, or your decoder failed at one or is\n"
-                 "over a limit",
+                 ("frames differ, are missing or are new, or your decoder failed at one or is\n"
+                  "over a limit"),
              [EXIT_CODE_DAMAGE] =
                  "stored frames or the baseline are damaged; the rest was compared",
              [EXIT_CODE_FAILED] =
