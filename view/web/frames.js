@@ -171,6 +171,7 @@ export class FramesPanel {
   #step; // function
   #isBusy; // function
   #askedAt = 0;
+  #later = null; // a timer
   #summary = el("span", { role: "status" });
   #older = el("button", { type: "button", text: "Older", onclick: () => this.#loadOlder() });
   #newer = el("button", { type: "button", text: "Newer", onclick: () => this.#loadNewer() });
@@ -227,14 +228,24 @@ export class FramesPanel {
     state.listen((changed) => {
       this.#only.checked = state.onlyBand;
       const names = ["band", "onlyBand", ...(this.#search === null ? ["cursor", "follow"] : [])];
-      const isEarly = state.follow && performance.now() - this.#askedAt < FOLLOW_MS;
-      if (this.#isShown && !isEarly && names.some((name) => changed.has(name))) this.#loadSoon();
+      const left = state.follow ? FOLLOW_MS - (performance.now() - this.#askedAt) : 0;
+      if (this.#isShown && names.some((name) => changed.has(name))) this.#loadIn(left);
     });
   }
 
   show(isShown) {
     this.#isShown = isShown;
     if (isShown) this.#loadUnlessBusy();
+  }
+
+  // Load after so many ms. A change that comes earlier is shown then, too.
+  #loadIn(ms) {
+    if (ms <= 0) this.#loadSoon();
+    else if (this.#later === null)
+      this.#later = setTimeout(() => {
+        this.#later = null;
+        this.#loadSoon();
+      }, ms);
   }
 
   #loadUnlessBusy() {
