@@ -124,7 +124,7 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Entries (levels, trades, updates) of one frame: a 10,000-level snapshot has 20,000. */
 #define LIMIT_FRAME_ITEMS 65536u
 
-/* Orders of one side of a book that has them, and the bytes of an order's id: those of Kraken have
+/* Orders of one side of a book that has them, and the bytes of an order's id: Kraken's have
  * 19, and its deepest topic has the orders of 1,000 levels a side. */
 #define LIMIT_BOOK_ORDERS    65536u
 #define LIMIT_ORDER_ID_BYTES 40u

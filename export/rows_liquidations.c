@@ -75,7 +75,7 @@ static int has_liquidated_trades(const topic_row *row)
            topic_field(row->fields, row->field_count, MEMBER_LIQUIDATION_TYPE) != NULL;
 }
 
-/* What a trade's entry has as its liquidation_type; empty: nobody was liquidated. */
+/* What a trade's entry has as its liquidation_type; empty: the trade was no liquidation. */
 static td_bytes liquidation_type(const message *m, size_t index)
 {
     const msg_item *item = m->extra == NULL ? NULL : &m->extra->items[index];

@@ -161,7 +161,7 @@ static td_result on_frame(void *maker, const maker_frame *seen, const row_out *o
     return rc;
 }
 
-/* 1 for the tickers of an option, unless the family names a topic that has those of all. */
+/* 1 for the tickers of an option, unless the family names a topic with the tickers of all. */
 static int takes(const export_settings *settings, const frame_channel *channel)
 {
     const topic_row *row = channel->topic.row;
