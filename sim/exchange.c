@@ -71,7 +71,7 @@ struct served_family {
     const char *path;         /* its first path, which names it in the truth */
     served_family *orders_of; /* order entry: the family with its account; else NULL */
     sim_conn *first_conn;
-    sim_family *sim;        /* NULL before the first subscription */
+    sim_family *sim;        /* NULL before the first request */
     uint64_t start_mono_ns; /* monotonic time of step 0 */
     uint64_t start_ns;      /* exchange time of step 0 */
     uint64_t last_ts_ns;
@@ -871,15 +871,19 @@ static uint64_t now_ns(const exchange *x)
     return x->options.epoch_ns > 0 ? x->options.epoch_ns : clock_wall_ns(x->options.clock);
 }
 
-/* Append the snapshot of a family's stream, if that is what is requested. */
-static int reply_with_stream(const served_family *f, const topic_row *row, td_bytes path,
+/* Append the snapshot of a family's stream, if that is what is requested. A client may request it
+ * before it, or anybody else, has subscribed. */
+static int reply_with_stream(served_family *f, const topic_row *row, td_bytes path,
                              td_bytes query, td_buf *json)
 {
     sim_frame frame;
     char topic[LIMIT_TOPIC_BYTES];
     char symbol[LIMIT_TOPIC_BYTES];
-    if (f->sim == NULL || !family_is_snapshot_request(f->family, row, path, query, symbol))
+    if (!family_is_snapshot_request(f->family, row, path, query, symbol))
         return 0;
+    if (f->sim == NULL && f->exchange->is_stopped)
+        return 0;
+    start(f);
     int size =
         topic_write(f->family->topics, f->family->topic_count, row->name, td_bytes_str(symbol),
                     topic, sizeof topic); /* a topic that is cut is unknown */
@@ -892,10 +896,10 @@ static int reply_with_stream(const served_family *f, const topic_row *row, td_by
     return 1;
 }
 
-static int reply_with_snapshot(const exchange *x, td_bytes path, td_bytes query, td_buf *json)
+static int reply_with_snapshot(exchange *x, td_bytes path, td_bytes query, td_buf *json)
 {
     for (uint32_t i = 0; i < x->options.family_count; i++) {
-        const served_family *f = &x->families[i];
+        served_family *f = &x->families[i];
         for (size_t k = 0; k < f->family->topic_count; k++)
             if (reply_with_stream(f, &f->family->topics[k], path, query, json))
                 return 1;
@@ -905,7 +909,7 @@ static int reply_with_snapshot(const exchange *x, td_bytes path, td_bytes query,
 
 static int on_page(void *user, td_bytes path, td_bytes query, td_buf *json)
 {
-    const exchange *x = user;
+    exchange *x = user;
     if (reply_with_snapshot(x, path, query, json))
         return 1;
     const char *file = x->options.instruments_file;

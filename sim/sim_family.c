@@ -506,7 +506,12 @@ int sim_family_snapshot(sim_family *v, uint32_t index, sim_frame *out)
 int sim_family_reply(sim_family *v, uint32_t index, sim_frame *out)
 {
     TD_ASSERT(index < v->stream_count);
-    return (v->streams[index].row->flags & STREAM_FETCHED) != 0 && make_snapshot(v, index, out);
+    family_stream *of = &v->streams[index];
+    if ((of->row->flags & STREAM_FETCHED) == 0)
+        return 0;
+    if (!of->is_wanted)
+        set_shown(v, of, v->members[of->first].symbol.event_ns);
+    return make_snapshot(v, index, out);
 }
 
 /* ---- events ---- */

@@ -330,3 +330,27 @@ describe("the state over HTTP", { concurrency: 2 }, () => {
     assert.equal(await get(), after.data);
   });
 });
+
+describe("before it subscribes, a client of the simulated exchange", { concurrency: 2 }, () => {
+  for (const of of FAMILIES)
+    test(`gets the present book of ${of.family}, and no delta from before it afterwards`, async (t) => {
+      const dir = temporary(t);
+      const args = ["sim", "--plain", "--families", of.family, "--rate", "500"];
+      const server = await listening(t, args, dir);
+      const reply = await fetch(server.url.replace("ws:", "http:") + of.get);
+      assert.equal(reply.status, 200);
+      const first = of.whole(await reply.json());
+      assert.ok(first.bids.length > 0 && first.asks.length > 0);
+      const ws = new WebSocket(server.url + of.url, { perMessageDeflate: false });
+      t.after(() => ws.terminate());
+      const isDelta = new Promise((resolve) =>
+        ws.on("message", (bytes) => {
+          const delta = of.delta(JSON.parse(bytes));
+          if (delta) resolve(delta);
+        })
+      );
+      await once(ws, "open");
+      ws.send(JSON.stringify(of.ask));
+      assert.ok((await isDelta).id > first.id);
+    });
+});
