@@ -480,6 +480,32 @@ static void plan_kinds(decode_plan *p)
         key_word_init(&p->kind_keys[p->kinds.count++], td_bytes_str(word->text));
 }
 
+/* Prepare the keys of the objects in entries that have fields. */
+static void plan_inner(decode_plan *p)
+{
+    const topic_row *row = p->row;
+    p->inner = (key_set){0, p->inner_words, p->inner_guesses};
+    for (size_t i = 0; i < row->field_count; i++) {
+        const td_bytes key = td_bytes_of(row->fields[i].key, strcspn(row->fields[i].key, "."));
+        if (row->fields[i].key[key.size] == '\0' ||
+            key_set_find_text(&p->inner, p->inner.count, key) != KEY_NONE)
+            continue;
+        for (size_t k = 0; k < TOPIC_ITEMS_MAX && row->items[k].path != NULL; k++) {
+            plan_node *node = &p->nodes[p->items_node[k]];
+            if (key_set_find_text(&node->keys, node->keys.count, key) != KEY_NONE)
+                note_fault(p,
+                           "an object in an entry has fields, and other values have it on their "
+                           "path:",
+                           key);
+        }
+        if (p->inner.count == PLAN_INNER_MAX) {
+            note_fault(p, "more than 4 objects in an entry have fields, with", key);
+            return;
+        }
+        key_word_init(&p->inner_words[p->inner.count++], key);
+    }
+}
+
 /* Prepare the keys for the parts of the topic, the frame's kind, entries and the envelope. */
 static void plan_paths(decode_plan *p)
 {
@@ -496,6 +522,7 @@ static void plan_paths(decode_plan *p)
         plan_items(p, i);
     for (uint32_t i = 0; i < row->envelope_count; i++)
         plan_route(p, row->envelope[i].key, (plan_target){TARGET_FIELD, i});
+    plan_inner(p);
 }
 
 const char *decode_plan_fault(const topic_row *row, td_bytes *where)

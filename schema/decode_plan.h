@@ -83,7 +83,7 @@ uint32_t key_set_find_text(key_set *set, uint32_t place, td_bytes text);
 
 /* ---- plans ---- */
 
-enum { PLAN_NODES_MAX = 8, PLAN_NODE_KEYS_MAX = 24, PLAN_NO_ITEMS = -1 };
+enum { PLAN_NODES_MAX = 8, PLAN_NODE_KEYS_MAX = 24, PLAN_INNER_MAX = 4, PLAN_NO_ITEMS = -1 };
 
 /* The meaning of a key's value in an object on the path to entries. */
 typedef enum target_kind {
@@ -178,6 +178,10 @@ typedef struct decode_plan {
                       matches nothing */
     key_word outer_words[TOPIC_FIELDS_MAX];
     uint8_t outer_guesses[TOPIC_FIELDS_MAX + 1];
+    key_set inner; /* keys of the objects in an entry that have fields; in entry these fields have
+                      both keys, "descr.pair" */
+    key_word inner_words[PLAN_INNER_MAX];
+    uint8_t inner_guesses[PLAN_INNER_MAX + 1];
     uint8_t items_node[TOPIC_ITEMS_MAX];  /* for each item: the node with its entries */
     uint8_t is_followed[TOPIC_ITEMS_MAX]; /* 1: decode_rows() finds these entries by following their
                                              path, not on its first pass */

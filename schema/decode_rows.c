@@ -804,6 +804,82 @@ static int leads_elsewhere(const rows *r, const items_row *items, td_bytes key)
                                  node == &r->p->nodes[0] || node->has_values);
 }
 
+/* Find the field of an entry at a key; a key with a dot is no path. */
+static uint32_t find_field(rows *r, uint32_t place, td_bytes key)
+{
+    return r->p->inner.count > 0 && key.size > 0 && memchr(key.data, '.', key.size) != NULL
+               ? KEY_NONE
+               : key_set_find_text(&r->p->entry, place, key);
+}
+
+/* Find the field at a path of two keys. */
+static uint32_t find_inner_field(rows *r, td_bytes outer, td_bytes key)
+{
+    uint8_t path[2 * LIMIT_NAME_BYTES]; /* a field's path is shorter */
+    const size_t size = outer.size + 1 + key.size;
+    if (size > sizeof path)
+        return KEY_NONE;
+    memcpy(path, outer.data, outer.size);
+    path[outer.size] = '.';
+    if (key.size > 0)
+        memcpy(path + outer.size + 1, key.data, key.size);
+    return key_set_find_text(&r->p->entry, r->p->entry.count, td_bytes_of(path, size));
+}
+
+/* The path of a member of an object in an entry, as a survey has it. */
+static td_bytes inner_path(rows *r, td_bytes outer, td_bytes key)
+{
+    if (TD_LIKELY(!r->d->surveys))
+        return key;
+    uint8_t *path = td_arena_alloc(r->d->texts, outer.size + 1 + key.size);
+    memcpy(path, outer.data, outer.size);
+    path[outer.size] = '.';
+    if (key.size > 0)
+        memcpy(path + outer.size + 1, key.data, key.size);
+    return td_bytes_of(path, outer.size + 1 + key.size);
+}
+
+/* Find the fields in an object that an entry has at this key. */
+static int find_inner(rows *r, const items_row *items, td_bytes outer, json_value object,
+                      found_fields *s)
+{
+    td_bytes text;
+    json_value element;
+    if (json_is_null(object))
+        return 1;
+    if (json_type_of(object) != JSON_OBJECT)
+        return refuse_value(r, DECODE_WRONG_TYPE, object, items->path);
+    for (json_iter it = json_iter_of(object); next_member(&it, &text, &element);) {
+        const uint32_t found = find_inner_field(r, outer, text);
+        if (found != KEY_NONE && s->token[found] == 0) {
+            s->token[found] = element.token;
+            continue;
+        }
+        count_unexpected(r, &(survey_unexpected){
+                                found == KEY_NONE ? UNEXPECTED_UNKNOWN : UNEXPECTED_REPEATED,
+                                items_path(items), inner_path(r, outer, text), 0, element.token});
+    }
+    return 1;
+}
+
+/* A member of an entry that is no field: it may be an object with fields, of which the first
+ * counts. `seen` has a bit for each object that was read. */
+static int read_other_member(rows *r, const items_row *items, td_bytes key, json_value element,
+                             uint32_t *seen, found_fields *s)
+{
+    const uint32_t inner = key_set_find_text(&r->p->inner, r->p->inner.count, key);
+    const int is_repeated = inner != KEY_NONE && (*seen & (1u << inner)) != 0;
+    if (inner != KEY_NONE && !is_repeated) {
+        *seen |= 1u << inner;
+        return find_inner(r, items, key, element, s);
+    }
+    if (is_repeated || !leads_elsewhere(r, items, key))
+        count_unexpected(
+            r, &(survey_unexpected){is_repeated ? UNEXPECTED_REPEATED : UNEXPECTED_UNKNOWN,
+                                    items_path(items), key, 0, element.token});
+    return 1;
+}
+
 /* Read an entry that is an object. Its own fields override fields of the objects around it. */
 static int read_object_entry(rows *r, const items_row *items, json_value entry,
                              const found_fields *outer)
@@ -813,14 +889,16 @@ static int read_object_entry(rows *r, const items_row *items, json_value entry,
     td_bytes text;
     json_value element;
     uint32_t place = 0;
+    uint32_t seen = 0;
     for (json_iter it = json_iter_of(entry); next_member(&it, &text, &element); place++) {
-        uint32_t found = key_set_find_text(&r->p->entry, place, text);
+        uint32_t found = find_field(r, place, text);
         if (found != KEY_NONE && own.token[found] == 0)
             s.token[found] = own.token[found] = element.token;
-        else if (found != KEY_NONE || !leads_elsewhere(r, items, text))
-            count_unexpected(r, &(survey_unexpected){found == KEY_NONE ? UNEXPECTED_UNKNOWN
-                                                                       : UNEXPECTED_REPEATED,
-                                                     items_path(items), text, 0, element.token});
+        else if (found != KEY_NONE)
+            count_unexpected(r, &(survey_unexpected){UNEXPECTED_REPEATED, items_path(items), text,
+                                                     0, element.token});
+        else if (!read_other_member(r, items, text, element, &seen, &s))
+            return 0;
     }
     return add_entry(r, items, &s, json_offset(entry));
 }

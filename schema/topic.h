@@ -70,7 +70,9 @@ typedef enum field_unit { UNIT_NONE, FIELD_UNITS(FIELD_UNIT_ENUMERATOR) UNIT_COU
 /* One field of a topic's entries (or of the envelope around them). */
 typedef struct field_row {
     msg_member member; /* its meaning: one member per meaning, however families spell it */
-    const char *key;   /* JSON key, case-sensitive */
+    /* JSON key, case-sensitive. Of the envelope it is a path; of an entry that is an object it may
+     * lead into an object in it, "descr.pair". */
+    const char *key;
     field_type type;
     field_unit unit;
     uint8_t scale_e10; /* for decimals sent as scaled integers, the power of ten: 4 for "_e4" */
@@ -333,7 +335,7 @@ typedef struct topic_row {
     uint8_t shares_frames;
     /* How the frame's topic is spelled; NULL: as the pattern is. */
     const struct topic_spelling *spelling;
-    const struct list_names *list; /* frame_keys.list of its exchange */
+    const struct list_names *list; /* its family's */
     /* The keys of its exchange, if that has bare frames (schema/bare_frame.h); else NULL. */
     const struct frame_keys *bare;
     /* A book whose frames are deltas only begins with the reply to an HTTP request: the request's

@@ -157,6 +157,31 @@ static const char *positions_fault(const topic_row *row, td_bytes *where)
     return NULL;
 }
 
+/* The fields that are in an object of an entry, "descr.pair". */
+static const char *inner_fault(const topic_row *row, td_bytes *where)
+{
+    for (size_t i = 0; i < row->field_count; i++) {
+        const field_row *field = &row->fields[i];
+        const char *dot = strchr(field->key, '.');
+        *where = td_bytes_str(field->key);
+        if (dot == NULL)
+            continue;
+        if (dot == field->key || dot[1] == '\0' || strchr(dot + 1, '.') != NULL)
+            return "a field is in an entry, or in an object of it, KEY.KEY, not";
+        if (msg_type_has_book(row->type) || row->type == MSG_TRADE)
+            return "levels, orders and trades have no fields in objects:";
+        if ((field->flags & FIELD_INHERITED) != 0)
+            return "an inherited field is not in an object:";
+        if (field->member == row->time_member)
+            return "the topic's time is not in an object of an entry:";
+        for (size_t k = 0; k < row->field_count; k++)
+            if (strlen(row->fields[k].key) == (size_t)(dot - field->key) &&
+                strncmp(row->fields[k].key, field->key, (size_t)(dot - field->key)) == 0)
+                return "an object has fields, and is one, at";
+    }
+    return NULL;
+}
+
 static int has_member(const topic_row *row, msg_member member)
 {
     return topic_field(row->envelope, row->envelope_count, member) != NULL ||
@@ -497,6 +522,8 @@ const char *topic_fault(const topic_row *row, td_bytes *where)
         fault = positions_fault(row, where);
     if (fault == NULL)
         fault = entries_fault(row, where);
+    if (fault == NULL)
+        fault = inner_fault(row, where);
     if (fault == NULL)
         fault = decode_plan_fault(row, where);
     if (fault == NULL)

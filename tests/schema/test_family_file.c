@@ -83,6 +83,29 @@ static const char USED[] = "sets:\n"
                            "    - data.pu prev_seq integer\n"
                            "  last:\n"
                            "    - lastUpdateId u integer required\n"
+                           "  in_twice:\n"
+                           "    - a.b symbol text\n"
+                           "    - a tag text\n"
+                           "  in_deep:\n"
+                           "    - a.b.c symbol text\n"
+                           "  in_none:\n"
+                           "    - .b symbol text\n"
+                           "  in_outer:\n"
+                           "    - a.b symbol text inherited\n"
+                           "  in_time:\n"
+                           "    - a.b exec_ns time ms\n"
+                           "  in_path:\n"
+                           "    - f.b symbol text\n"
+                           "  in_many:\n"
+                           "    - a.b symbol text\n"
+                           "    - b.b tag text\n"
+                           "    - c.b misc text\n"
+                           "    - d.b order_id text\n"
+                           "    - e.b exec_id text\n"
+                           "  in_trade:\n"
+                           "    - p price decimal price required\n"
+                           "    - v size decimal quantity required\n"
+                           "    - a.S side side required\n"
                            "topics:\n"
                            "  shared:\n"
                            "    topic: \"best.{symbol}\"\n"
@@ -113,6 +136,10 @@ typedef struct mistake {
 #define NUMBERED(message, rules)                                                                   \
     "    envelope: head\n  - topic: \"n.{symbol}\"\n    message: " message "\n    title: N\n"      \
     "    fields: numbered\n    entries: [d set any]\n    rules: [" rules "]"
+
+#define INNER(fields)                                                                              \
+    "    envelope: head\n  - topic: in\n    message: order\n    title: I\n    time: exec_ns\n"     \
+    "    fields: " fields "\n    entries: [e none any, e.f none any optional]"
 
 #define CHECKSUM(keys) "\n    checksum: {" keys "}"
 #define ENDS(pattern)                                                                              \
@@ -221,6 +248,23 @@ static const mistake MISTAKES[] = {
      DEEP("head", "") "\n  - topic: \"t.{symbol}\"\n    message: trade\n    title: T\n"
                       "    fields: around\n    entries: [data.t none any]",
      "made.yaml:34: levels, orders and trades have no inherited fields, in 't'", ""},
+    {26, INNER("in_twice"), "made.yaml:27: an object has fields, and is one, at 'a.b'", ""},
+    {26, INNER("in_deep"),
+     "made.yaml:27: a field is in an entry, or in an object of it, KEY.KEY, not 'a.b.c'", ""},
+    {26, INNER("in_none"),
+     "made.yaml:27: a field is in an entry, or in an object of it, KEY.KEY, not '.b'", ""},
+    {26, INNER("in_outer"), "made.yaml:27: an inherited field is not in an object: 'a.b'", ""},
+    {26, INNER("in_time"), "made.yaml:27: the topic's time is not in an object of an entry: 'a.b'",
+     ""},
+    {26, INNER("in_path"),
+     "made.yaml:27: an object in an entry has fields, and other values have it on their path: 'f'",
+     ""},
+    {26, INNER("in_many"), "made.yaml:27: more than 4 objects in an entry have fields, with 'e'",
+     ""},
+    {26,
+     "    envelope: head\n  - topic: \"in.{symbol}\"\n    message: trade\n    title: I\n"
+     "    fields: in_trade\n    entries: [e none any]",
+     "made.yaml:27: levels, orders and trades have no fields in objects: 'a.S'", ""},
     {12, "    - 1 size decimal\n    - 2 exchange_ns time price",
      "made.yaml:16: a time has the unit s, ms, us, ns or rfc3339: '2'", ""},
     {12, "    - 1 size decimal required\n    - 2 u integer e4",

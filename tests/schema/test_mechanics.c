@@ -57,6 +57,13 @@ static const field_row TRADE[] = {
     {MEMBER_SIDE, "m", FIELD_IS_BUY, UNIT_NONE, 0, FIELD_REQUIRED},
 };
 
+static const field_row INNER[] = {
+    {MEMBER_ORDER_ID, "id", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_SYMBOL, "descr.pair", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_PRICE, "descr.price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_ATTACHED_ORDERS, "close.order", FIELD_JSON, UNIT_NONE, 0, 0},
+};
+
 static const field_row NAV[] = {
     {MEMBER_LAST_PRICE, "nav", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
 };
@@ -137,6 +144,12 @@ static const topic_row ROWS[] = {
      .is_event = 1,
      .topic_key = "e",
      FIELDS(NAV)},
+    {.name = "inner",
+     .pattern = "inner",
+     .type = MSG_ORDER,
+     .title = "-",
+     .items = {{"data", ACTION_NONE, FRAME_ANY, 0}},
+     FIELDS(INNER)},
 };
 
 static family made_up(void)
@@ -221,6 +234,12 @@ static void test_entries(void **state)
          "{\"symbol\":\"Y\",\"order_id\":\"8\",\"order_link_id\":\"7\"}]}"},
         {"{\"topic\":\"legs\",\"data\":[{\"symbol\":\"X\",\"fees\":\"\"}]}",
          "{\"items\":[{\"symbol\":\"X\"}]}"},
+        /* fields in objects of an entry, which may lack them */
+        {"{\"topic\":\"inner\",\"data\":[{\"id\":\"1\",\"descr\":{\"price\":\"2\",\"pair\":\"A/"
+         "B\"},"
+         "\"close\":{\"order\":{\"b\":1,\"a\":2}}},{\"descr\":null,\"id\":2},{\"id\":3}]}",
+         "{\"items\":[{\"order_id\":\"1\",\"symbol\":\"A/B\",\"price\":\"2\",\"attached_orders\":{"
+         "\"a\":2,\"b\":1}},{\"order_id\":\"2\"},{\"order_id\":\"3\"}]}"},
         /* the best of both sides, and of one */
         {"{\"topic\":\"best.A\",\"data\":{\"bp\":\"1.0\",\"bq\":\"2\",\"ap\":1.5,\"aq\":3}}",
          "{\"levels\":[{\"action\":\"set\",\"side\":\"Buy\",\"price\":\"1\",\"size\":\"2\"},{"
@@ -287,6 +306,9 @@ static void test_reasons(void **state)
         {"{\"topic\":\"nav.A\",\"data\":{\"nav\":\"0012345678901234567890\"}}", "bad_number",
          "nav.A"},
         {"[{\"e\":\"event\",\"nav\":1},{\"nav\":2,\"e\":\"other\"}]", "topic_mismatch", "event"},
+        {"{\"topic\":\"inner\",\"data\":[{\"id\":1,\"descr\":[]}]}", "wrong_type", "inner"},
+        {"{\"topic\":\"inner\",\"data\":[{\"id\":1,\"descr\":\"\"}]}", "wrong_type", "inner"},
+        {"{\"topic\":\"inner\",\"data\":[{\"descr\":{\"id\":1}}]}", "missing_field", "inner"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char reason[64];

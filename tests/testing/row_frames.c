@@ -263,7 +263,8 @@ static void set_json(row_frame *f, node *object, const char *key)
 static void set_absent(row_frame *f, node *object, const field_row *field)
 {
     static const char *const NOTHING[] = {"null", "\"\"", "\"None\""};
-    if (field->type == FIELD_JSON || find_child(object, field->key) != NULL)
+    if (field->type == FIELD_JSON || strchr(field->key, '.') != NULL ||
+        find_child(object, field->key) != NULL)
         return;
     /* For a text only null counts as absent; the others are valid texts. */
     set_scalar(f, object, field->key, NOTHING[field->type == FIELD_TEXT ? 0 : below(f, 3)]);
@@ -315,7 +316,7 @@ static void fill_entry(row_frame *f, const items_row *items, node *entry)
             continue;
         }
         if (!is_positional) {
-            set_field(f, entry, field->key, field);
+            set_path(f, entry, field->key, field, NULL);
             continue;
         }
         char text[ROW_FRAME_TEXT_BYTES];
