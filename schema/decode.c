@@ -375,8 +375,8 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir 
         return;
     }
     if (dir == CHANNEL_IN && inflate_frame(d, frame, &frame) == TD_OK) {
-        if (TD_UNLIKELY(exchange_of(of)->frames.list != NULL))
-            name_list(d, exchange_of(of)->frames.list, &frame);
+        if (TD_UNLIKELY(of != NULL && of->list != NULL))
+            name_list(d, of->list, &frame);
         if (TD_UNLIKELY(bare_frame_may_be(&exchange_of(of)->frames, frame)))
             classify_bare(d, of, frame, at_ns, out);
         else

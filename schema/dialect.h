@@ -278,6 +278,7 @@ struct dialect {
     int (*covers)(td_bytes subscription, td_bytes exchange_topic);
     const topic_parts *parts;       /* NULL: a topic is one text in requests */
     const topic_spelling *spelling; /* of topics on the wire; NULL: as everywhere here */
+    const struct list_names *list;  /* of frames that are lists; NULL: frame_keys.list */
     uint8_t answers_topics;   /* servers grant or refuse topics individually, not the request as a
                                  whole */
     uint8_t answers_each;     /* and send an answer for each topic */

@@ -1,11 +1,13 @@
 #include "schema/dialect_file.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/decimal.h"
 #include "base/limits.h"
 #include "schema/dialect_values.h"
 #include "schema/exchange.h"
+#include "schema/list_frame.h"
 #include "schema/template.h"
 #include "schema/topic_parts.h"
 
@@ -202,6 +204,76 @@ static const document_member REQUEST[] = {
 };
 static const document_form REQUEST_FORM = {"a request is \"KEY TEXT REQUEST [second]\", not",
                                            DOCUMENT_MEMBERS(REQUEST), .least = 3, .most = 4};
+
+/* ---- frames that are lists ---- */
+
+static int is_plain_name(td_bytes name)
+{
+    for (size_t i = 0; i < name.size; i++)
+        if (!isalnum(name.data[i]) && name.data[i] != '_')
+            return 0;
+    return name.size > 0;
+}
+
+/* Split "NAME*" or "NAME*(KEY)"; key.data is NULL without a key. Returns 0 if the text has no star,
+ * or other text after it. */
+static int split_rest(td_bytes text, td_bytes *name, td_bytes *key)
+{
+    const uint8_t *star = text.size == 0 ? NULL : memchr(text.data, '*', text.size);
+    *name = text;
+    *key = td_bytes_of(NULL, 0);
+    if (star == NULL)
+        return 0;
+    const size_t before = (size_t)(star - text.data);
+    const td_bytes after = td_bytes_of(star + 1, text.size - before - 1);
+    const int has_key =
+        after.size >= 2 && after.data[0] == '(' && after.data[after.size - 1] == ')';
+    if (after.size > 0 && !has_key)
+        return 0;
+    if (has_key)
+        *key = td_bytes_of(after.data + 1, after.size - 2);
+    name->size = before;
+    return 1;
+}
+
+/* One name, NAME*, is the list of all elements in its place; of NAME*(KEY), KEY has the ids of its
+ * entries. */
+td_result list_names_read(document_node list, void *member, td_err *err)
+{
+    list_names made = {.count = document_size(list), .rest = LIST_NAMES_MAX};
+    if (made.count < 2 || made.count > LIST_NAMES_MAX)
+        return document_refuse_text(list, "2 to 8 names are expected, not", err);
+    for (size_t i = 0; i < made.count; i++) {
+        td_bytes name, key;
+        const td_bytes text = document_text(document_entry(list, i));
+        const int is_rest = split_rest(text, &name, &key);
+        if (!is_plain_name(name) || (key.data != NULL && !is_plain_name(key)) ||
+            (is_rest && made.rest < LIST_NAMES_MAX))
+            return document_refuse(document_entry(list, i),
+                                   "names have letters, digits and '_', and one ends with '*' or "
+                                   "'*(KEY)', not",
+                                   text, err);
+        made.names[i] = td_arena_text(list.of->memory, name);
+        made.rest = is_rest ? i : made.rest;
+        made.key = key.data != NULL ? td_arena_text(list.of->memory, key) : made.key;
+    }
+    if (made.rest == LIST_NAMES_MAX)
+        return document_refuse_text(list, "one of the names ends with '*':", err);
+    *(const list_names **)member = td_arena_copy(list.of->memory, &made, sizeof made);
+    return TD_OK;
+}
+
+/* The list of a dialect's frames, with what is checked of the exchange's own. */
+static td_result read_own_list(document_node list, void *member, td_err *err)
+{
+    const frame_keys *keys = &exchange_being_read(list)->frames;
+    return keys->counter.size > 0 || keys->bare_count > 0
+               ? document_refuse_text(list,
+                                      "the exchange counts frames, or has bare ones, which are no "
+                                      "lists:",
+                                      err)
+               : list_names_read(list, member, err);
+}
 
 /* ---- refusals ---- */
 
@@ -444,6 +516,7 @@ static const document_member DIALECT[] = {
      .what = "there is no form of signatures"},
     {"credentials", DOCUMENT_AT(STRUCT, dialect, credentials), .table = &CREDENTIALS_TABLE},
     {"spelling", DOCUMENT_AT(OWN, dialect, spelling), .read = read_spelling},
+    {"frame_list", DOCUMENT_AT(OWN, dialect, list), .read = read_own_list},
     {LIMIT(connection_topics_max)},
     {LIMIT(connection_bytes_max)},
     {LIMIT(request_topics_max)},

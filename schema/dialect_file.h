@@ -19,6 +19,10 @@ typedef struct exchange_reading {
 /* `parts`: a topic_parts. */
 extern const document_table TOPIC_PARTS;
 
+/* Read the names of a list's elements (schema/list_frame.h), a list; member: a const list_names *.
+ * TD_E_INVALID. */
+TD_MUST_USE td_result list_names_read(document_node list, void *member, td_err *err);
+
 /* Read a dialect into its row, a dialect among the exchange's, whose other members have been read:
  * a pair of its name and its mapping. TD_E_INVALID. */
 TD_MUST_USE td_result dialect_read(document_node name, void *row, td_err *err);

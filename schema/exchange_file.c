@@ -12,7 +12,6 @@
 #include "schema/dialect_file.h"
 #include "schema/end_notice.h"
 #include "schema/instrument.h"
-#include "schema/list_frame.h"
 
 enum {
     HOSTS_MAX = 32,
@@ -133,37 +132,6 @@ static td_result read_topic(document_node at, void *row, td_err *err)
     return read_path(at, &out->topic, err);
 }
 
-static int is_plain_name(td_bytes name)
-{
-    for (size_t i = 0; i < name.size; i++)
-        if (!isalnum(name.data[i]) && name.data[i] != '_')
-            return 0;
-    return name.size > 0;
-}
-
-/* Read the names of a list's elements. One, NAME*, is the list of all in its place. */
-static td_result read_list(document_node list, void *member, td_err *err)
-{
-    list_names made = {.count = document_size(list), .rest = LIST_NAMES_MAX};
-    if (made.count < 2 || made.count > LIST_NAMES_MAX)
-        return document_refuse_text(list, "2 to 8 names are expected, not", err);
-    for (size_t i = 0; i < made.count; i++) {
-        td_bytes name = document_text(document_entry(list, i));
-        const int is_rest = name.size > 0 && name.data[name.size - 1] == '*';
-        name.size -= (size_t)is_rest;
-        if (!is_plain_name(name) || (is_rest && made.rest < LIST_NAMES_MAX))
-            return document_refuse(document_entry(list, i),
-                                   "names have letters, digits and '_', and one ends with '*', not",
-                                   name, err);
-        made.names[i] = td_arena_text(list.of->memory, name);
-        made.rest = is_rest ? i : made.rest;
-    }
-    if (made.rest == LIST_NAMES_MAX)
-        return document_refuse_text(list, "one of the names ends with '*':", err);
-    *(const list_names **)member = td_arena_copy(list.of->memory, &made, sizeof made);
-    return TD_OK;
-}
-
 /* 1 if each brace of a form has its other one, with a path between them, and a star is the last. */
 static int is_form(const char *form)
 {
@@ -232,7 +200,7 @@ static const document_member FRAMES[] = {
     {FRAME_KEY(shared)},
     {"begins", DOCUMENT_AT(OWN, frame_keys, data_start), .is_needed = 1, .read = read_bytes},
     {"pong", DOCUMENT_AT(TEXT, frame_keys, pong)},
-    {"list", DOCUMENT_AT(OWN, frame_keys, list), .read = read_list},
+    {"list", DOCUMENT_AT(OWN, frame_keys, list), .read = list_names_read},
     {"counter", DOCUMENT_AT(OWN, frame_keys, counter), .read = read_bytes},
     {"bare", DOCUMENT_AT(LIST, frame_keys, bare), .count_offset = offsetof(frame_keys, bare_count),
      .size = sizeof(bare_rule), .least = 1, .most = RULES_MAX, .what = "rules", .read = read_bare},

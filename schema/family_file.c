@@ -411,7 +411,7 @@ static td_result read_topic(document_node mapping, void *row, td_err *err)
     if (rc == TD_OK && out->each == NULL) /* else when it is a row of its own: add_each */
         rc = check_topic(mapping, out, err);
     /* Frames spell topics as requests do, unless the symbol is in another member. */
-    out->list = r->out->exchange->frames.list;
+    out->list = r->out->list;
     out->bare = r->out->exchange->frames.bare_count > 0 && out->type != MSG_ORDER_ENTRY
                     ? &r->out->exchange->frames
                     : NULL;
@@ -439,6 +439,8 @@ static td_result read_dialect(document_node at, void *row, td_err *err)
     for (size_t i = 0; i < out->exchange->dialect_count; i++)
         if (document_is(at, out->exchange->dialects[i].name)) {
             out->dialect = &out->exchange->dialects[i];
+            out->list =
+                out->dialect->list != NULL ? out->dialect->list : out->exchange->frames.list;
             return TD_OK;
         }
     for (size_t i = 0; i < out->exchange->dialect_count; i++)

@@ -67,6 +67,7 @@ typedef struct family {
     family_endpoint endpoints[FAMILY_ENDPOINTS_MAX];
     const topic_row *topics;               /* the rows of its document */
     const struct topic_spelling *spelling; /* the dialect's, of topics in frames; may be NULL */
+    const struct list_names *list; /* the dialect's, or the exchange's; NULL: frames are objects */
     family_market market;
     /* Path and query of the HTTP request for the list of its instruments (schema/instrument.h),
      * whose symbols are its topics' symbols; NULL: it has no such list. */

@@ -39,8 +39,9 @@ static td_bytes padded(const char *text)
 static void test_lists(void **state)
 {
     (void)state;
-    static const list_names NAMES = {{"id", "data", "name", "pair"}, 4, 1};
-    static const list_names LAST = {{"name", "rest"}, 2, 1};
+    static const list_names NAMES = {{"id", "data", "name", "pair"}, 4, 1, NULL};
+    static const list_names LAST = {{"name", "rest"}, 2, 1, NULL};
+    static const list_names KEYED = {{"data", "name"}, 2, 0, "id"};
     static const struct {
         const list_names *names;
         const char *frame, *object; /* NULL: it is no such list */
@@ -54,6 +55,25 @@ static void test_lists(void **state)
         {&NAMES, "[ 7 , 5 , null , true ] ",
          "{\"id\":7 ,\"data\":[5 ],\"name\":null ,\"pair\":true }"},
         {&LAST, "[\"x\",1,2,3]", "{\"name\":\"x\",\"rest\":[1,2,3]}"},
+        {&KEYED, "[[{\"O-1\":{\"a\":1,\"b\":{\"c\":2}}},{\"O-2\":{}}],\"x\"]",
+         "{\"data\":[{\"id\":\"O-1\",\"a\":1,\"b\":{\"c\":2}},{\"id\":\"O-2\"}],\"name\":\"x\"}"},
+        {&KEYED, "[{\"O\\u002d1\":{\"a\":1},\"O-2\":{\"a\":2}},\"x\"]",
+         "{\"data\":[{\"id\":\"O\\u002d1\",\"a\":1},{\"id\":\"O-2\",\"a\":2}],\"name\":\"x\"}"},
+        {&KEYED, "[{\"A\":{}},{\"B\":{}},\"x\"]",
+         "{\"data\":[{\"id\":\"A\"},{\"id\":\"B\"}],\"name\":\"x\"}"},
+        {&KEYED, "[ [ { \"A\" : { \"a\" : 1 } } ] , \"x\" ]",
+         "{\"data\":[{\"id\":\"A\", \"a\" : 1 }],\"name\":\"x\" }"},
+        {&KEYED, "[[],\"x\"]", "{\"data\":[],\"name\":\"x\"}"},
+        {&KEYED, "[[{}],\"x\"]", NULL},
+        {&KEYED, "[[{\"A\":5}],\"x\"]", NULL},
+        {&KEYED, "[[{\"A\":[]}],\"x\"]", NULL},
+        {&KEYED, "[[{\"A\":{\"a\":1}},7],\"x\"]", NULL},
+        {&KEYED, "[[[\"A\"]],\"x\"]", NULL},
+        {&KEYED, "[[{\"A\"}],\"x\"]", NULL},
+        {&KEYED, "[[{\"A\":}],\"x\"]", NULL},
+        {&KEYED, "[[{A:{}}],\"x\"]", NULL},
+        {&KEYED, "[null,\"x\"]", NULL},
+        {&KEYED, "[5,\"x\"]", NULL},
         {&NAMES, "[7,{},\"book\"]", NULL},
         {&NAMES, "[]", NULL},
         {&NAMES, "[", NULL},
@@ -87,7 +107,7 @@ static void test_lists(void **state)
 static void test_large_list(void **state)
 {
     (void)state;
-    static const list_names NAMES = {{"id", "data"}, 2, 1};
+    static const list_names NAMES = {{"id", "data"}, 2, 1, NULL};
     const td_bytes frame = padded("[7,12345678901234567890123456789012]");
     json_parser *parser = json_parser_open(0);
     td_buf out;
