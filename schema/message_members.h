@@ -38,6 +38,7 @@
     X(ASK_VALUE, "ask_value", DECIMAL)                                                             \
     X(ASSET_CLASS, "asset_class", TEXT)                                                            \
     X(ATM_IV, "atm_iv", DECIMAL)                                                                   \
+    X(ATTACHED_DESCRIPTION, "attached_description", TEXT)                                          \
     X(ATTACHED_LINK_ID, "attached_link_id", TEXT)                                                  \
     X(ATTACHED_ORDERS, "attached_orders", JSON)                                                    \
     X(AVAILABLE_BALANCE, "available_balance", DECIMAL)                                             \
@@ -203,6 +204,7 @@
     X(IMPACT_VALUE, "impact_value", DECIMAL)                                                       \
     X(IMPORT_TIME, "import_ns", TIME_NS)                                                           \
     X(INDEX_PRICE, "index_price", DECIMAL)                                                         \
+    X(INITIAL_MARGIN, "initial_margin", DECIMAL)                                                   \
     X(INITIAL_MARGIN_RATE, "initial_margin_rate", DECIMAL)                                         \
     X(INSTRUMENT_FAMILY, "instrument_family", TEXT)                                                \
     X(INSTRUMENT_ID, "instrument_id", INTEGER)                                                     \
@@ -284,6 +286,7 @@
     X(LEG_COUNT, "leg_count", INTEGER)                                                             \
     X(LEVEL_ACTION, "level_action", TEXT)                                                          \
     X(LEVERAGE, "leverage", DECIMAL)                                                               \
+    X(LEVERAGE_RATIO, "leverage_ratio", TEXT)                                                      \
     X(LEVERAGE_SYS_UPDATED, "leverage_sys_updated_ns", TIME_NS)                                    \
     X(LIABILITY, "liability", DECIMAL)                                                             \
     X(LIABILITY_COIN, "liability_coin", TEXT)                                                      \
@@ -357,6 +360,7 @@
     X(OPTIONS_SESSION_UPL, "options_session_upl", DECIMAL)                                         \
     X(ORDER_COUNT, "order_count", INTEGER)                                                         \
     X(ORDER_FILTER, "order_filter", TEXT)                                                          \
+    X(ORDER_FLAGS, "order_flags", TEXT)                                                            \
     X(ORDER_ID, "order_id", TEXT)                                                                  \
     X(ORDER_IM, "order_im", DECIMAL)                                                               \
     X(ORDER_INTERVAL, "order_interval_s", INTEGER)                                                 \
@@ -458,6 +462,7 @@
     X(RPC_VERSION, "rpc_version", TEXT)                                                            \
     X(RPI_MATCHED_SIZE, "rpi_matched_size", DECIMAL)                                               \
     X(RPI_SIZE, "rpi_size", DECIMAL)                                                               \
+    X(SECOND_PRICE, "second_price", DECIMAL)                                                       \
     X(SELL_LIMIT, "sell_limit", DECIMAL)                                                           \
     X(SELLER_ORDER_ID, "seller_order_id", TEXT)                                                    \
     X(SEND_TIME, "send_ns", TIME_NS)                                                               \

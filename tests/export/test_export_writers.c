@@ -106,6 +106,7 @@ static void test_trades_have_markets(void **state)
         {"kraken-v2", "kraken", "book-1000"},
         {"kraken-v2-private", NULL, NULL},
         {"kraken-v1", "kraken", "book-1000"},
+        {"kraken-v1-private", NULL, NULL},
         {"bitstamp", "bitstamp", "diff_order_book"},
         {"binance-usdm", "binance-futures", "depth@100ms"},
         {"binance-spot", "binance", "depth@100ms"},

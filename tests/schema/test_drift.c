@@ -599,6 +599,39 @@ static void test_comes_and_goes(void **state)
         assert_int_equal(check_text(fx, "v5-linear", DELTA, START_NS), 0);
 }
 
+/* Members of an object in an entry have its key before theirs. A key with a dot, or with a NUL, is
+ * none of the fields. */
+static void test_objects_in_entries(void **state)
+{
+    static const char FRAME[] = "[[{\"O-1\":{%s}}],\"openOrders\",{\"sequence\":1}]";
+    static const struct {
+        const char *members;
+        drift_kind kind;
+        const char *path;
+    } ROWS[] = {
+        {"\"descr\":{\"pair\":\"A/B\",\"zz\":1}", DRIFT_NEW_FIELD, "data.descr.zz"},
+        {"\"descr\":{\"pair\":\"A/B\",\"pair\":\"A/B\"}", DRIFT_REPEATED_FIELD, "data.descr.pair"},
+        {"\"descr\":{\"pair\":\"A/B\"},\"descr\":{\"pair\":\"C/D\"}", DRIFT_REPEATED_FIELD,
+         "data.descr"},
+        {"\"descr.pair\":\"A/B\"", DRIFT_NEW_FIELD, "data.descr.pair"},
+        {"\"descr\":{\"pair\\u0000\":\"A/B\"}", DRIFT_NEW_FIELD, "data.descr.pair\\u0000"},
+        {"\"descr\":{\"\":\"A/B\"}", DRIFT_NEW_FIELD, "data.descr."},
+        {"\"zz\":{\"pair\":\"A/B\"}", DRIFT_NEW_FIELD, "data.zz"},
+        {"\"id\":\"O-2\"", DRIFT_REPEATED_FIELD, "data.id"},
+    };
+    fixture *fx = *state;
+    char text[FRAME_BYTES];
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        snprintf(text, sizeof text, FRAME, ROWS[i].members);
+        drift_table_close(fx->table);
+        fx->table = drift_table_open();
+        assert_int_equal(check_text(fx, "kraken-v1-private", text, START_NS), 1);
+        const drift_finding *f = only_finding(fx);
+        assert_int_equal(f->kind, ROWS[i].kind);
+        assert_string_equal(f->path, ROWS[i].path);
+    }
+}
+
 /* Some topics write a member with both types in one frame; that is normal for all of their frames.
  */
 static void test_members_of_two_types(void **state)
@@ -892,6 +925,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_jump_in_time, fixture_open, fixture_close),
         cmocka_unit_test_setup_teardown(test_missing_members, fixture_open, fixture_close),
         cmocka_unit_test_setup_teardown(test_comes_and_goes, fixture_open, fixture_close),
+        cmocka_unit_test_setup_teardown(test_objects_in_entries, fixture_open, fixture_close),
         cmocka_unit_test_setup_teardown(test_members_of_two_types, fixture_open, fixture_close),
         cmocka_unit_test_setup_teardown(test_compressed_frames, fixture_open, fixture_close),
         cmocka_unit_test_setup_teardown(test_open_sets_are_learnt, fixture_open, fixture_close),

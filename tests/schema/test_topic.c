@@ -67,6 +67,7 @@ static void test_families(void **state)
         {"kraken-v2", DIALECT_COUNT, "wss://ws.kraken.com/v2", NULL, NULL},
         {"kraken-v2-private", DIALECT_COUNT, NULL, "wss://ws-auth.kraken.com/v2", NULL},
         {"kraken-v1", DIALECT_COUNT, "wss://ws.kraken.com", NULL, NULL},
+        {"kraken-v1-private", DIALECT_COUNT, NULL, "wss://ws-auth.kraken.com", NULL},
         {"okx", DIALECT_COUNT, "wss://ws.okx.com:8443/ws/v5/public",
          "wss://ws.okx.com:8443/ws/v5/private", "wss://wspap.okx.com:8443/ws/v5/public"},
     };

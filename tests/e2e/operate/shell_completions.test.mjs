@@ -10,7 +10,7 @@ import { BIN, commands, helpOf, tapedeck, temporary } from "../support/harness.m
 const PROGRAMS = ["tapedeck", "tapedeck-record", "tapedeck-replay", "tapedeck-sim"];
 const FAMILIES =
   "inverse linear copytrade usdc-perp usdc-option usdc-private spot-v1 spot-v2 spot-v3 spot-private contract-v3 unified-v3 v5-linear " +
-  "v5-inverse v5-spot v5-option v5-private v5-trade v5-spread v5-misc binance-spot binance-usdm binance-usdm-private binance-spot-private binance-usdm-api bitstamp coinbase-advanced deribit kraken-v2 kraken-v2-private kraken-v1 okx";
+  "v5-inverse v5-spot v5-option v5-private v5-trade v5-spread v5-misc binance-spot binance-usdm binance-usdm-private binance-spot-private binance-usdm-api bitstamp coinbase-advanced deribit kraken-v2 kraken-v2-private kraken-v1 kraken-v1-private okx";
 
 /** Run a shell, which must print nothing to stderr. */
 function shellOut(command, args, options) {

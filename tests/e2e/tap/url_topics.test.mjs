@@ -298,6 +298,23 @@ const ACCOUNTS = [
     topics: ["balances", "executions"],
   },
   {
+    family: "kraken-v1-private",
+    target: "/",
+    secret: TOKEN,
+    request: { event: "subscribe", subscription: { name: "openOrders", token: TOKEN } },
+    answer:
+      '{"channelName":"openOrders","event":"subscriptionStatus","status":"subscribed",' +
+      '"subscription":{"maxratecount":125,"name":"openOrders"}}',
+    frames: [
+      "openOrders.empty",
+      "openOrders",
+      "openOrders.status",
+      "ownTrades.snapshot",
+      "ownTrades",
+    ],
+    topics: ["openOrders", "ownTrades"],
+  },
+  {
     family: "coinbase-advanced",
     target: "/",
     secret: JWT,

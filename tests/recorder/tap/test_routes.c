@@ -139,7 +139,7 @@ static void test_the_upstream_decides(void **state)
         {"wss://ws.kraken.com", {NULL}, "/v2", "kraken-v2"},
         {"wss://ws-auth.kraken.com", {NULL}, "/v2", "kraken-v2-private"},
         {"wss://ws-l3.kraken.com", {NULL}, "/v2", "kraken-v2"},
-        {"wss://ws-auth.kraken.com", {NULL}, "/", "raw-ws-auth.kraken.com"},
+        {"wss://ws-auth.kraken.com", {NULL}, "/", "kraken-v1-private"},
         {"wss://ws.bitstamp.net", {NULL}, "/", "bitstamp"},
         {"wss://advanced-trade-ws.coinbase.com", {NULL}, "/", "coinbase-advanced"},
         {"wss://advanced-trade-ws-user.coinbase.com", {NULL}, "/", "coinbase-advanced"},
