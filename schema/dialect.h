@@ -135,7 +135,7 @@ typedef struct dialect_request {
  * the dialect. */
 #define DIALECT_REFUSALS(X)                                                                        \
     X(NONE, "none")                                                                                \
-    X(INVALID_OP, "invalid_op") /* not JSON, or an unknown request */                              \
+    X(INVALID_OP, "invalid_op") /* an unknown request */                                           \
     /* a known request without args, or with args of wrong types */                                \
     X(INVALID_ARGS, "invalid_args")                                                                \
     X(TOO_MANY, "too_many") /* too many topics */                                                  \
@@ -146,8 +146,9 @@ typedef struct dialect_request {
     X(UNKNOWN_PARAMETER, "unknown_parameter")                                                      \
     X(REPEATED, "repeated") /* the connection already has the topic */                             \
     X(NEEDS_AUTH, "needs_auth")                                                                    \
-    X(EXPIRED, "expired") /* credentials: expired */                                               \
-    X(BAD_KEY, "bad_key") /* credentials: wrong key or signature */                                \
+    X(EXPIRED, "expired")           /* credentials: expired */                                     \
+    X(BAD_KEY, "bad_key")           /* credentials: wrong key or signature */                      \
+    X(INVALID_JSON, "invalid_json") /* not a JSON object */                                        \
     /* Only of requests about orders, as are all that follow: wrong parameters */                  \
     X(BAD_ORDER, "bad_order")                                                                      \
     X(BAD_SIZE, "bad_size")                                                                        \
@@ -175,8 +176,8 @@ typedef struct dialect_reply {
     /* All topics that the connection then has, as JSON {NAME:[SYMBOL, ...], ...}; only for
      * exchanges whose answers list them (answer_paths.list_all). */
     td_bytes held;
-    const uint8_t *is_failed; /* a flag for each arg: it is refused; NULL: none is, unless the whole
-                                 request is refused */
+    const uint8_t *arg_refusals; /* the refusal of each arg; NULL: none is refused, unless the whole
+                                 request is */
     /* Of a request about orders: the order that was placed, changed or cancelled. Empty order_id:
      * none was. */
     td_bytes order_id;
@@ -283,6 +284,7 @@ struct dialect {
                                  whole */
     uint8_t answers_each;     /* and send an answer for each topic */
     uint8_t refuses_repeats;  /* servers refuse a topic that the connection already has */
+    uint8_t grants_unknown;   /* servers grant topics that do not exist, and send nothing of them */
     uint8_t names_symbols;    /* unknown symbols of known topics have their own refusal */
     uint8_t asks_one;         /* a request has one topic, a text; so do answers */
     uint8_t has_query;        /* credentials may be in the URL */
@@ -383,9 +385,9 @@ void dialect_build_with_id(const dialect *spoken, td_buf *out, json_parser *json
                            td_bytes id_raw);
 
 /* Write the words of a refusal and a NUL: its recorded text if that fits, otherwise the dialect's.
- * A topic that does not fit is cut. */
-enum { DIALECT_REASON_BYTES = 384 };
-void dialect_refusal_text(const dialect *spoken, const dialect_reply *reply,
+ * A topic or a request that does not fit is cut. */
+enum { DIALECT_REASON_BYTES = 768 };
+void dialect_refusal_text(const dialect_request *request, const dialect_reply *reply,
                           char out[DIALECT_REASON_BYTES]);
 
 /* 1 if the topic's parameter, if it has one, can have this value. */

@@ -326,6 +326,8 @@ static td_result read_refusals(document_node mapping, void *row, td_err *err)
     }
     if (rc == TD_OK && rows[0][REFUSAL_NONE].text == NULL)
         rows[0][REFUSAL_NONE].text = "";
+    if (rc == TD_OK && rows[0][REFUSAL_INVALID_JSON].text == NULL)
+        rows[0][REFUSAL_INVALID_JSON] = rows[0][REFUSAL_INVALID_OP]; /* most have no other words */
     for (int i = 0; rc == TD_OK && i < REFUSAL_COUNT; i++) {
         out->refusals[i] = rows[0][i].text != NULL ? rows[0][i] : rows[0][REFUSAL_COUNT];
         out->spot_refusals[i] = rows[1][i];
@@ -403,7 +405,7 @@ static const document_word PROPERTIES[] = {
     {"credentials_in_url", FLAG(has_query)},      {"parts", FLAG(has_parts)},
     {"symbol_lists", FLAG(has_symbol_lists)},     {"parameters_in_names", FLAG(names_parameters)},
     {"escapes_for_html", FLAG(escapes_for_html)}, {"echoes_topics", FLAG(echoes_topics)},
-    {"signs_orders", FLAG(signs_orders)},
+    {"signs_orders", FLAG(signs_orders)},         {"grants_unknown", FLAG(grants_unknown)},
 };
 
 /* Set the dialect's flags: those that are not named are not set. */

@@ -363,24 +363,77 @@ static const refusal_text *refusal_of(const dialect *spoken, const dialect_reply
     return reply->is_spot && own->text != NULL ? own : &spoken->refusals[reply->refused];
 }
 
-void dialect_refusal_text(const dialect *spoken, const dialect_reply *reply,
+/* The beginning of a text, up to the end of a character. */
+static td_bytes cut_text(td_bytes text, size_t size_max)
+{
+    if (text.size <= size_max)
+        return text;
+    while (size_max > 0 && (text.data[size_max] & 0xc0) == 0x80)
+        size_max--;
+    return td_bytes_of(text.data, size_max);
+}
+
+/* The symbol of a topic: what follows the last dot; empty: it has no dot. */
+static td_bytes symbol_of(td_bytes topic)
+{
+    const uint8_t *dot = topic.size == 0 ? NULL : memrchr(topic.data, '.', topic.size);
+    const size_t stem = dot == NULL ? topic.size : (size_t)(dot - topic.data) + 1;
+    return td_bytes_of(topic.data + stem, topic.size - stem);
+}
+
+/* Write a topic as its keys, "channel:trades,instId:BTC-USDT"; if topics are texts, as it is. */
+static td_bytes write_keys(const dialect *spoken, td_bytes topic, char *out, size_t out_bytes)
+{
+    const topic_keys *keys = &spoken->exchange->topic_keys;
+    topic_member members[TOPIC_MEMBERS_MAX];
+    const size_t count = keys->usual == NULL ? 0 : topic_members(keys, topic, members);
+    size_t size = 0;
+    if (count == 0)
+        return cut_text(topic, out_bytes);
+    for (size_t i = 0; i < count && size < out_bytes; i++)
+        size += (size_t)snprintf(out + size, out_bytes - size, "%s%s:%.*s", i == 0 ? "" : ",",
+                                 members[i].key, (int)members[i].text.size,
+                                 (const char *)members[i].text.data);
+    return cut_text(td_bytes_str(out), out_bytes);
+}
+
+/* The word of the client's request; empty: it has none. */
+static td_bytes asked_word(const dialect_request *request)
+{
+    const frame_keys *keys = &request->dialect->exchange->frames;
+    json_value found;
+    td_bytes word;
+    if (keys->op == FRAME_KEY_NONE || !request->has_root ||
+        !json_find_key(request->root, keys->names[keys->op], &found) || !json_text(found, &word))
+        return (td_bytes){0};
+    return word;
+}
+
+void dialect_refusal_text(const dialect_request *request, const dialect_reply *reply,
                           char out[DIALECT_REASON_BYTES])
 {
-    enum { TOPIC_SHOWN_MAX = DIALECT_REASON_BYTES / 2 };
-    template_word topic = {"{topic}", reply->topic};
+    enum { SHOWN_MAX = DIALECT_REASON_BYTES / 2 };
+    char keys[SHOWN_MAX];
+    const template_word words[] = {
+        {"{topic}", cut_text(reply->topic, SHOWN_MAX)},
+        {"{symbol}", cut_text(symbol_of(reply->topic), SHOWN_MAX)},
+        {"{keys}", write_keys(request->dialect, reply->topic, keys, sizeof keys)},
+        {"{op}", cut_text(asked_word(request), SHOWN_MAX)},
+        {"{request}", cut_text(request->frame, SHOWN_MAX)},
+    };
     if (reply->recorded_text != NULL && strlen(reply->recorded_text) < DIALECT_REASON_BYTES) {
         memcpy(out, reply->recorded_text, strlen(reply->recorded_text) + 1);
         return;
     }
-    if (topic.text.size > TOPIC_SHOWN_MAX)
-        topic.text.size = TOPIC_SHOWN_MAX;
-    template_fill(refusal_of(spoken, reply)->text, &topic, 1, out, DIALECT_REASON_BYTES);
+    template_fill(refusal_of(request->dialect, reply)->text, words, sizeof words / sizeof *words,
+                  out, DIALECT_REASON_BYTES);
 }
 
 /* 1 if an arg of the request was refused, individually or with the whole request. */
 static int is_failed(const dialect_reply *reply, size_t arg)
 {
-    return reply->refused != REFUSAL_NONE || (reply->is_failed != NULL && reply->is_failed[arg]);
+    return reply->refused != REFUSAL_NONE ||
+           (reply->arg_refusals != NULL && reply->arg_refusals[arg]);
 }
 
 /* 1 if any topic failed: "success" is then false. This is an assumption; clients should read the
@@ -422,7 +475,8 @@ static td_result put_arg(const dialect_request *request, td_buf *out, td_err *er
         return put_text(out, arg, err); /* no topic is so long */
     if (arg.size > 0)
         memcpy(topic, arg.data, arg.size);
-    return put_topic(request->dialect, topic, out, err);
+    td_result rc = put_topic(request->dialect, topic, out, err);
+    return rc == TD_E_INVALID ? put_text(out, arg, err) : rc; /* it has no spelling */
 }
 
 /* A part of the request's first topic, before or after its last dot. */
@@ -442,7 +496,7 @@ static td_result put_half(const dialect_request *request, topic_half which, td_b
 static td_result put_reason(const answer_job *of, td_buf *out, td_err *err)
 {
     char reason[DIALECT_REASON_BYTES];
-    dialect_refusal_text(of->request->dialect, of->reply, reason);
+    dialect_refusal_text(of->request, of->reply, reason);
     return put_text(out, td_bytes_str(reason), err);
 }
 

@@ -15,8 +15,8 @@ struct responder {
     const char *secret;
     dialect_parser *parser;
     td_buf answer;
-    td_buf failed; /* for each topic of a request: 1 if refused */
-    td_buf held;   /* dialect_reply.held */
+    td_buf refused; /* for each topic of a request: its refusal */
+    td_buf held;    /* dialect_reply.held */
 };
 
 responder *responder_open(const char *secret)
@@ -24,7 +24,7 @@ responder *responder_open(const char *secret)
     responder *r = td_alloc_zero(1, sizeof *r);
     r->secret = secret;
     td_buf_init(&r->answer, ANSWER_BYTES_MAX);
-    td_buf_init(&r->failed, DIALECT_ARGS_MAX);
+    td_buf_init(&r->refused, DIALECT_ARGS_MAX);
     td_buf_init(&r->held, ANSWER_BYTES_MAX);
     r->parser = dialect_parser_open();
     return r;
@@ -36,7 +36,7 @@ void responder_close(responder *r)
         return;
     dialect_parser_close(r->parser);
     td_buf_fini(&r->answer);
-    td_buf_fini(&r->failed);
+    td_buf_fini(&r->refused);
     td_buf_fini(&r->held);
     td_free(r);
 }
@@ -49,6 +49,8 @@ static refusal check_topic(const responder_client *client, request_kind kind, td
     const dialect *spoken = client->dialect;
     topic_standing standing = client->ops->standing(client->user, topic);
     *recorded_text = standing.recorded_text;
+    if (!standing.is_known && spoken->grants_unknown && standing.recorded_text == NULL)
+        return REFUSAL_NONE;
     if (!standing.is_known && !dialect_has_value(spoken, topic))
         return REFUSAL_UNKNOWN_PARAMETER;
     if (!standing.is_known)
@@ -76,15 +78,15 @@ static td_result check_topics(responder *r, const responder_client *client,
         reply->refused = REFUSAL_TOO_MANY;
         return TD_OK;
     }
-    td_buf_clear(&r->failed);
-    td_result rc = td_buf_reserve(&r->failed, request->arg_count, err);
+    td_buf_clear(&r->refused);
+    td_result rc = td_buf_reserve(&r->refused, request->arg_count, err);
     if (rc != TD_OK)
         return rc;
-    reply->is_failed = r->failed.data;
+    reply->arg_refusals = r->refused.data;
     for (size_t i = 0; i < request->arg_count && reply->refused == REFUSAL_NONE; i++) {
         const refusal why =
             check_topic(client, request->kind, request->args[i], &reply->recorded_text);
-        r->failed.data[i] = why != REFUSAL_NONE;
+        r->refused.data[i] = (uint8_t)why;
         if (spoken->answers_topics)
             continue;
         reply->topic = request->args[i];
@@ -100,7 +102,9 @@ static td_result check_request(responder *r, const responder_client *client,
 {
     TD_ASSERT(parsed == TD_OK || parsed == TD_E_INVALID);
     TD_ASSERT(reply->refused == REFUSAL_NONE);
-    if (request->kind == REQUEST_UNKNOWN || request->kind == REQUEST_ORDER)
+    if (request->kind == REQUEST_UNKNOWN && !request->has_root)
+        reply->refused = REFUSAL_INVALID_JSON;
+    else if (request->kind == REQUEST_UNKNOWN || request->kind == REQUEST_ORDER)
         reply->refused = REFUSAL_INVALID_OP;
     else if (parsed != TD_OK && (request->kind != REQUEST_AUTH || client->dialect->signed_text))
         reply->refused = REFUSAL_INVALID_ARGS;
@@ -124,13 +128,14 @@ static void perform(responder *r, const responder_client *client, const dialect_
         ops->unsubscribe_all(client->user);
     for (size_t i = 0; i < request->arg_count; i++) {
         const td_bytes topic = request->args[i];
-        if (r->failed.data[i])
-            continue;
+        if (r->refused.data[i] ||
+            (client->dialect->grants_unknown && !ops->standing(client->user, topic).is_known))
+            continue; /* refused, or there is nothing to send */
         if (request->kind == REQUEST_UNSUBSCRIBE) {
             ops->unsubscribe(client->user, topic);
         } else if (!ops->subscribe(client->user, topic)) {
             reply->topic = topic;
-            r->failed.data[i] = 1;
+            r->refused.data[i] = REFUSAL_TOO_MANY;
             if (!client->dialect->answers_topics)
                 reply->refused = REFUSAL_TOO_MANY;
         }
@@ -218,7 +223,7 @@ static td_result answer_topics(responder *r, const responder_client *client,
                                td_err *err)
 {
     td_result rc = TD_OK;
-    if (!client->dialect->answers_each || reply->is_failed == NULL)
+    if (!client->dialect->answers_each || reply->arg_refusals == NULL)
         return answer(r, client, request, reply, err);
     for (size_t i = 0; i < request->arg_count && rc == TD_OK; i++) {
         const topic_standing standing = client->ops->standing(client->user, request->args[i]);
@@ -227,10 +232,10 @@ static td_result answer_topics(responder *r, const responder_client *client,
         one.args = &request->args[i];
         one.arg_count = 1;
         its.topic = one.args[0];
-        its.refused = reply->is_failed[i] ? REFUSAL_UNKNOWN_TOPIC : REFUSAL_NONE;
-        its.is_failed = NULL;
+        its.refused = (refusal)reply->arg_refusals[i];
+        its.arg_refusals = NULL;
         its.recorded_text =
-            standing.is_known != reply->is_failed[i] ? standing.recorded_text : NULL;
+            standing.is_known != (its.refused != REFUSAL_NONE) ? standing.recorded_text : NULL;
         rc = answer(r, client, &one, &its, err);
     }
     return rc;

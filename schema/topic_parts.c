@@ -234,35 +234,44 @@ td_result topic_read_object(const topic_keys *keys, json_value object, td_buf *o
     return rc;
 }
 
-/* Write the members of what follows a topic's name. The last key has the rest. */
-static void put_named(json_writer *writer, const char *const *keys, td_bytes rest)
+/* Add the members of what follows a topic's name. The last key has the rest. */
+static size_t add_named(const char *const *keys, td_bytes rest, topic_member *out)
 {
-    td_bytes part = rest;
-    for (; *keys != NULL && rest.data != NULL; keys++) {
-        if (keys[1] == NULL)
-            part = rest;
-        else
-            (void)td_bytes_next(&rest, '.', &part); /* it has a part */
-        json_write_member_bytes(writer, *keys, part);
+    size_t count = 0;
+    for (; keys[count] != NULL && rest.data != NULL; count++) {
+        out[count] = (topic_member){keys[count], rest};
+        if (keys[count + 1] != NULL)
+            (void)td_bytes_next(&rest, '.', &out[count].text); /* it has a part */
     }
+    return count;
+}
+
+size_t topic_members(const topic_keys *keys, td_bytes topic, topic_member out[TOPIC_MEMBERS_MAX])
+{
+    const uint8_t *dot = topic.size == 0 ? NULL : memrchr(topic.data, '.', topic.size);
+    td_bytes rest = topic, name = topic;
+    (void)td_bytes_next(&rest, '.', &name); /* the first part, even if it is all */
+    const char *const *named = find_named(keys, name);
+    out[0] = (topic_member){keys->usual[0], name};
+    if (named != NULL)
+        return 1 + add_named(named, rest, out + 1);
+    const size_t stem = dot == NULL ? 0 : (size_t)(dot - topic.data);
+    out[0].text = stem == 0 ? topic : td_bytes_of(topic.data, stem);
+    if (stem == 0)
+        return 1;
+    out[1] = (topic_member){keys->usual[1], td_bytes_of(dot + 1, topic.size - stem - 1)};
+    return 2;
 }
 
 td_result topic_put_object(const topic_keys *keys, const char *topic, td_buf *out, td_err *err)
 {
-    const size_t stem = topic_stem_size(topic);
-    td_bytes rest = td_bytes_str(topic), name = rest;
-    (void)td_bytes_next(&rest, '.', &name); /* the first part, even if it is all */
-    const char *const *named = find_named(keys, name);
+    topic_member members[TOPIC_MEMBERS_MAX];
+    const size_t count = topic_members(keys, td_bytes_str(topic), members);
     json_writer writer;
     json_write_begin(&writer, out);
     json_write_object_begin(&writer);
-    if (named == NULL)
-        name = td_bytes_of(topic, stem > 0 ? stem : strlen(topic));
-    json_write_member_bytes(&writer, keys->usual[0], name);
-    if (named != NULL)
-        put_named(&writer, named, rest);
-    else if (stem > 0)
-        json_write_member_text(&writer, keys->usual[1], topic + stem + 1);
+    for (size_t i = 0; i < count; i++)
+        json_write_member_bytes(&writer, members[i].key, members[i].text);
     json_write_object_end(&writer);
     return json_write_end(&writer, err);
 }

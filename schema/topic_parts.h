@@ -77,7 +77,18 @@ int topic_has_object(const topic_keys *keys, json_value value);
 TD_MUST_USE td_result topic_read_object(const topic_keys *keys, json_value object, td_buf *out,
                                         td_err *err);
 
-/* Append the object of a topic; parts that the topic lacks are left out. TD_E_LIMIT. */
+/* A member of a topic's object. Views into the keys and into the topic. */
+typedef struct topic_member {
+    const char *key;
+    td_bytes text;
+} topic_member;
+
+/* The members of a topic's object, at least the name; parts that the topic lacks are left out.
+ * Returns their number. */
+enum { TOPIC_MEMBERS_MAX = 1 + NAMED_KEYS_MAX };
+size_t topic_members(const topic_keys *keys, td_bytes topic, topic_member out[TOPIC_MEMBERS_MAX]);
+
+/* Append the object of a topic. TD_E_LIMIT. */
 TD_MUST_USE td_result topic_put_object(const topic_keys *keys, const char *topic, td_buf *out,
                                        td_err *err);
 

@@ -28,7 +28,7 @@ static void answer_all(fixture *fx, const dialect *spoken, const dialect_request
                                      .now_ms = 1,
                                      .refused = (refusal)why,
                                      .topic = td_bytes_str("t"),
-                                     .is_failed = spoken->answers_topics ? FAILED : NULL};
+                                     .arg_refusals = spoken->answers_topics ? FAILED : NULL};
         td_buf_clear(&fx->answer);
         if (dialect_build_answer(&fx->answer, request, &reply, NULL) == TD_OK)
             TD_ASSERT(answer_parse(fx->answers, spoken, td_buf_view(&fx->answer), &read, NULL) !=

@@ -246,7 +246,7 @@ static void test_a_server(void **state)
         {SUBSCRIBE("subscribe", "\"A\"", "level2"),
          ANSWER("\"level2\":[\"A\"],\"ticker\":[\"A\",\"B\"]")},
         {SUBSCRIBE("subscribe", "\"NO\"", "level2"),
-         "{\"type\":\"error\",\"message\":\"channel is not supported\"}"},
+         "{\"type\":\"error\",\"message\":\"authentication failure\"}"},
         {SUBSCRIBE("unsubscribe", "\"A\"", "level2"), ANSWER("\"ticker\":[\"A\",\"B\"]")},
         {SUBSCRIBE("unsubscribe", "\"A\"", "ticker"), ANSWER("\"ticker\":[\"B\"]")},
         {SUBSCRIBE("unsubscribe", "\"B\"", "ticker"), ANSWER("")},
@@ -255,7 +255,9 @@ static void test_a_server(void **state)
          "\"sequence_num\":0,\"events\":[{\"current_time\":\"2026-08-09T21:05:48.228000000Z\","
          "\"heartbeat_counter\":0}]}"},
         {"{\"type\":\"unsubscribe\",\"channel\":\"heartbeats\"}", ANSWER("")},
-        {"{\"type\":\"sing\"}", "{\"type\":\"error\",\"message\":\"invalid message\"}"},
+        {"{\"type\":\"sing\"}", "{\"type\":\"error\",\"message\":\"Failed to "
+                                "subscribe\",\"reason\":\"Type has to be either subscribe or "
+                                "unsubscribe\"}"},
     };
     client of = {.count = 0};
     td_buf_init(&of.sent, 4096);

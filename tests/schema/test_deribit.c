@@ -266,11 +266,13 @@ static void test_server(void **state)
         {"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"public/unsubscribe_all\",\"params\":{}}",
          "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":\"ok\"" AT},
         {"{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"public/subscribe\",\"params\":{}}",
-         "{\"jsonrpc\":\"2.0\",\"id\":6,\"error\":{\"code\":-32602,\"message\":\"Invalid "
-         "params\"}}\n"},
+         "{\"jsonrpc\":\"2.0\",\"id\":6,\"error\":{\"message\":\"Invalid params\",\"code\":"
+         "-32602}" AT},
         {"{\"jsonrpc\":\"2.0\",\"id\":\"7\",\"method\":\"public/dance\"}",
-         "{\"jsonrpc\":\"2.0\",\"id\":\"7\",\"error\":{\"code\":-32601,\"message\":\"Method not "
-         "found\"}}\n"},
+         "{\"jsonrpc\":\"2.0\",\"id\":\"7\",\"error\":{\"message\":\"Method not found\",\"code\":"
+         "-32601}" AT},
+        {"no JSON",
+         "{\"jsonrpc\":\"2.0\",\"error\":{\"message\":\"bad_request\",\"code\":11050}" AT},
     };
     responder *r = responder_open(NULL);
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {

@@ -332,21 +332,22 @@ static void test_words(void **state)
 {
     (void)state;
     char reason[DIALECT_REASON_BYTES];
+    const dialect_request request = {.dialect = dialect_find(DIALECT_OP)};
     dialect_reply reply = {.refused = REFUSAL_NEEDS_AUTH, .topic = td_bytes_str("order")};
-    dialect_refusal_text(dialect_find(DIALECT_OP), &reply, reason);
+    dialect_refusal_text(&request, &reply, reason);
     assert_string_equal(reason, "error:topic:order needs auth first");
     char long_topic[4096];
     memset(long_topic, 'x', sizeof long_topic);
     reply = (dialect_reply){.refused = REFUSAL_UNKNOWN_TOPIC,
                             .topic = td_bytes_of(long_topic, sizeof long_topic)};
-    dialect_refusal_text(dialect_find(DIALECT_OP), &reply, reason);
+    dialect_refusal_text(&request, &reply, reason);
     assert_true(strlen(reason) < DIALECT_REASON_BYTES);
     reply.recorded_text = "as recorded";
-    dialect_refusal_text(dialect_find(DIALECT_OP), &reply, reason);
+    dialect_refusal_text(&request, &reply, reason);
     assert_string_equal(reason, "as recorded");
     long_topic[sizeof long_topic - 1] = '\0';
     reply.recorded_text = long_topic;
-    dialect_refusal_text(dialect_find(DIALECT_OP), &reply, reason);
+    dialect_refusal_text(&request, &reply, reason);
     assert_memory_equal(reason, "error:handler", strlen("error:handler"));
     char id[DIALECT_CONN_ID_BYTES];
     dialect_conn_id(0, 0, id);

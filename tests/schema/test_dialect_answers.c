@@ -188,7 +188,7 @@ static void test_written(void **state)
                                      .now_ms = NOW_MS,
                                      .refused = row->refused,
                                      .topic = td_bytes_str(row->reason_topic),
-                                     .is_failed = row->failed == NULL ? NULL : failed};
+                                     .arg_refusals = row->failed == NULL ? NULL : failed};
         if (request_parse(parser, spoken, td_bytes_str(row->request), &request, &err) != TD_OK)
             fail_msg("%s: %s", row->request, err.text);
         td_buf_clear(&out);

@@ -285,7 +285,7 @@ static void go_round(trip *t, const dialect_ask *ask, const dialect_ask *other)
                                  .now_ms = 1,
                                  .refused = is_refused ? REFUSAL_UNKNOWN_TOPIC : REFUSAL_NONE,
                                  .topic = read.args[0],
-                                 .is_failed = failed};
+                                 .arg_refusals = failed};
     assert_int_equal(dialect_build_answer(&t->answer, &read, &reply, NULL), TD_OK);
     assert_classified(t, !is_refused);
     assert_int_equal(answer_parse(t->answers, t->dialect, td_buf_view(&t->answer), &answer, NULL),

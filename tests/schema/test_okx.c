@@ -217,19 +217,22 @@ static void test_server(void **state)
          "\"BTC-USDT\"},{\"instId\":\"NO\",\"channel\":\"trades\"},\"x\",{\"y\":1}]}",
          "{\"id\":\"1\",\"event\":\"subscribe\",\"arg\":{\"channel\":\"books\",\"instId\":"
          "\"BTC-USDT\"},\"connId\":\"c\"}\n"
-         "{\"id\":\"1\",\"event\":\"error\",\"code\":\"60018\",\"msg\":\"no trades.NO\",\"connId\":"
+         "{\"id\":\"1\",\"event\":\"error\",\"code\":\"60018\",\"msg\":\"no "
+         "channel:trades,instId:NO\",\"connId\":"
          "\"c\"}\n"
-         "{\"id\":\"1\",\"event\":\"error\",\"code\":\"60018\",\"msg\":\"no \\\"x\\\"\",\"connId\":"
+         "{\"id\":\"1\",\"event\":\"error\",\"code\":\"60018\",\"msg\":\"no "
+         "channel:\\\"x\\\"\",\"connId\":"
          "\"c\"}\n"
-         "{\"id\":\"1\",\"event\":\"error\",\"code\":\"60018\",\"msg\":\"no {\\\"y\\\":1}\","
+         "{\"id\":\"1\",\"event\":\"error\",\"code\":\"60018\",\"msg\":\"no "
+         "channel:{\\\"y\\\":1}\","
          "\"connId\":\"c\"}\n"},
-        {"{\"op\":\"dance\"}",
-         "{\"event\":\"error\",\"code\":\"60012\",\"msg\":\"Invalid request\",\"connId\":\"c\"}\n"},
-        {"no JSON",
-         "{\"event\":\"error\",\"code\":\"60012\",\"msg\":\"Invalid request\",\"connId\":\"c\"}\n"},
+        {"{\"op\":\"dance\"}", "{\"event\":\"error\",\"code\":\"60012\",\"msg\":\"Illegal request: "
+                               "{\\\"op\\\":\\\"dance\\\"}\",\"connId\":\"c\"}\n"},
+        {"no JSON", "{\"event\":\"error\",\"code\":\"60012\",\"msg\":\"Illegal request: no "
+                    "JSON\",\"connId\":\"c\"}\n"},
     };
     dialect spoken = *okx()->dialect;
-    spoken.refusals[REFUSAL_UNKNOWN_TOPIC].text = "no {topic}"; /* shorter */
+    spoken.refusals[REFUSAL_UNKNOWN_TOPIC].text = "no {keys}"; /* shorter */
     responder *r = responder_open(NULL);
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         client c = {""};

@@ -9,6 +9,7 @@
 
 #include "base/document.h"
 #include "schema/dialect_values.h"
+#include "schema/family.h"
 #include "schema/responder.h"
 #include "schema/template.h"
 #include "tests/testing/bybit_dialects.h"
@@ -20,7 +21,7 @@ typedef struct fake_client {
     refusal refused; /* of the last answer, like the following members */
     char reason_topic[16];
     char failed[16]; /* "01": by arg; empty: the whole request */
-    char answer[512];
+    char answer[1024];
     size_t answer_bytes;
 } fake_client;
 
@@ -122,7 +123,7 @@ typedef struct refusal_case {
 } refusal_case;
 
 static const refusal_case CASES[] = {
-    {DIALECT_V5, "no JSON", REFUSAL_INVALID_OP, NULL, NULL, 0, ">"},
+    {DIALECT_V5, "no JSON", REFUSAL_INVALID_JSON, NULL, NULL, 0, ">"},
     {DIALECT_V5, "{\"op\":\"dance\"}", REFUSAL_INVALID_OP, NULL, NULL, 0, ">"},
     {DIALECT_V5, "{\"op\":\"subscribe\",\"args\":5}", REFUSAL_INVALID_ARGS, NULL, NULL, 0, ">"},
     {DIALECT_V5, "{\"op\":\"subscribe\"}", REFUSAL_INVALID_ARGS, NULL, NULL, 0, ">"},
@@ -178,8 +179,8 @@ static dialect with_plain_answers(const dialect *of, td_arena *memory)
                                            {"args", REPLY_ARGS},
                                            {"failed", REPLY_FAILED}};
     static const template_names NAMES = {.values = VALUES, .value_count = 4};
-    static const char *const CODES[REFUSAL_COUNT] = {"0", "1", "2", "3", "4", "5",
-                                                     "6", "7", "8", "9", "10"};
+    static const char *const CODES[REFUSAL_COUNT] = {"0", "1", "2", "3", "4",  "5",
+                                                     "6", "7", "8", "9", "10", "11"};
     dialect spoken = *of;
     spoken.answers[0] = (answer_text){.kinds = ~0U};
     assert_int_equal(template_compile(memory, "[$code,$reason,$args,$failed]", &NAMES,
@@ -290,10 +291,75 @@ static void test_large_request_gets_no_answer(void **state)
     responder_close(r);
 }
 
+/* What a server answers in the words of its exchange, and does for it. */
+static void test_words_of_exchanges(void **state)
+{
+    static const struct {
+        const char *family, *request;
+        const char *answer; /* a part of it */
+        const char *calls;
+    } ROWS[] = {
+        /* granted, but nothing is subscribed to */
+        {"binance-spot", "{\"method\":\"SUBSCRIBE\",\"params\":[\"no\"],\"id\":7}",
+         "{\"result\":null,\"id\":7}", "pc>"},
+        {"binance-spot", "{\"method\":\"SUBSCRIBE\",\"params\":[\"no\",\"known\"],\"id\":7}",
+         "{\"result\":null,\"id\":7}", "psc>"},
+        {"bitstamp", "{\"event\":\"bts:subscribe\",\"data\":{\"channel\":\"no\"}}",
+         "{\"event\":\"bts:subscription_succeeded\",\"channel\":\"no\",\"data\":{}}", "pc>"},
+        {"bitstamp", "{\"event\":\"bts:subscribe\",\"data\":{}}",
+         "\"channel\":\"\",\"data\":{\"code\":null,\"message\":\"Bad subscription string.\"", ">"},
+        /* each topic has its own refusal */
+        {"okx", "{\"op\":\"subscribe\",\"args\":[{\"channel\":\"secret\"}]}",
+         "\"code\":\"60011\",\"msg\":\"Please log in\"", "pc>"},
+        {"kraken-v2",
+         "{\"method\":\"subscribe\",\"params\":{\"channel\":\"ticker\",\"symbol\":[\"A/B\"]}}",
+         "\"error\":\"Subscription name invalid\"", "pc>"},
+        /* the client's own words */
+        {"binance-usdm", "{\"method\":\"DANCE\",\"id\":1}", "unknown variant `DANCE`, expected",
+         ">"},
+        {"binance-usdm", "{\"id\":1}", "unknown variant ``", ">"},
+        {"okx", "{\"op\":\"dan", "\"Illegal request: {\\\"op\\\":\\\"dan\"", ">"},
+        {"okx", "\xff\xc3", "\"Illegal request: \xef\xbf\xbd\xef\xbf\xbd\"", ">"},
+    };
+    (void)state;
+    responder *r = responder_open(NULL);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        fake_client client = {0};
+        const dialect *spoken = family_find(td_bytes_str(ROWS[i].family))->dialect;
+        const responder_client from = {&OPS, &client, spoken, "c"};
+        assert_int_equal(responder_answer(r, &from, td_bytes_str(ROWS[i].request), 1000, NULL),
+                         TD_OK);
+        if (memmem(client.answer, client.answer_bytes, ROWS[i].answer, strlen(ROWS[i].answer)) ==
+            NULL)
+            fail_msg("%s: %.*s", ROWS[i].request, (int)client.answer_bytes, client.answer);
+        if (strcmp(client.calls, ROWS[i].calls) != 0)
+            fail_msg("%s: calls %s", ROWS[i].request, client.calls);
+    }
+    responder_close(r);
+}
+
+/* A long request is cut between two characters. */
+static void test_long_words(void **state)
+{
+    enum { SIZE = 3000 };
+    char request[SIZE + 1];
+    fake_client client = {0};
+    (void)state;
+    for (size_t i = 0; i < SIZE; i += 3)
+        memcpy(request + i, "\xe2\x82\xac", 3);
+    request[SIZE] = '\0';
+    responder *r = responder_open(NULL);
+    const responder_client from = {&OPS, &client, family_find(td_bytes_str("okx"))->dialect, "c"};
+    assert_int_equal(responder_answer(r, &from, td_bytes_str(request + 1), 1000, NULL), TD_OK);
+    assert_non_null(memmem(client.answer, client.answer_bytes, "\xe2\x82\xac\"", 4));
+    responder_close(r);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order),
-                                       cmocka_unit_test(test_wrong_signature_is_refused),
-                                       cmocka_unit_test(test_large_request_gets_no_answer)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order), cmocka_unit_test(test_words_of_exchanges),
+        cmocka_unit_test(test_long_words), cmocka_unit_test(test_wrong_signature_is_refused),
+        cmocka_unit_test(test_large_request_gets_no_answer)};
     return cmocka_run_group_tests_name("schema/responder", tests, NULL, NULL);
 }
