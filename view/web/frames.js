@@ -171,6 +171,7 @@ export class FramesPanel {
   #step; // function
   #isBusy; // function
   #askedAt = 0;
+  #asked = 0; // questions about the list without an answer
   #later = null; // a timer
   #summary = el("span", { role: "status" });
   #older = el("button", { type: "button", text: "Older", onclick: () => this.#loadOlder() });
@@ -266,10 +267,15 @@ export class FramesPanel {
     if (this.#isShown && index >= 0) this.#choose(index);
   }
 
-  #cat(options) {
+  async #cat(options) {
     const found =
       this.#search === null ? [] : [[SEARCHES[this.#search.kind].option, this.#search.value]];
-    return catFrames(this.#run, [...this.#selection(), ...found, ...options]);
+    this.#asked++;
+    try {
+      return await catFrames(this.#run, [...this.#selection(), ...found, ...options]);
+    } finally {
+      this.#asked--;
+    }
   }
 
   async #load() {
@@ -302,7 +308,10 @@ export class FramesPanel {
     this.#choose(frames.length > 0 ? Math.max(0, index) : -1);
   }
 
+  // A question replaces the one before it, so a key at an end of the list asks nothing while the list
+  // is being loaded: it would stay as it was, far from the cursor.
   async #loadNewer() {
+    if (this.#asked > 0) return;
     const last = this.#frames.at(-1);
     const search = this.#search;
     const from = last === undefined ? this.#state.cursor : last.recv_ns + 1n;
@@ -320,7 +329,7 @@ export class FramesPanel {
   }
 
   async #loadOlder() {
-    if (this.#search !== null) return; // the list begins with the first one
+    if (this.#asked > 0 || this.#search !== null) return; // a search's list begins with the first one
     const to = this.#frames[0]?.recv_ns ?? this.#state.cursor;
     const shown = this.#frames.length > 1 ? this.#frames.at(-1).recv_ns - to : 0n;
     const best = await framesBefore(
