@@ -44,6 +44,13 @@ static int fits(const list_names *names, td_bytes frame, td_buf *out)
     return td_buf_reserve(out, size, NULL) == TD_OK;
 }
 
+/* 1 if the value at a token is the list of entries itself: entries are objects or lists. */
+static int is_entries(const json_index *index, uint32_t token)
+{
+    const uint8_t first = json_char(index, token + 1);
+    return json_char(index, token) == '[' && (first == '{' || first == '[' || first == ']');
+}
+
 /* ---- entries with ids ---- */
 
 /* An entry while the list of entries is written. */
@@ -129,7 +136,7 @@ int list_frame_name(const list_names *names, json_parser *parser, td_bytes frame
         const uint32_t first = ++token;
         const int is_keyed = i == names->rest && names->key != NULL;
         const int is_list =
-            !is_keyed && i == names->rest && (taken > 1 || json_char(index, token) != '[');
+            !is_keyed && i == names->rest && (taken > 1 || !is_entries(index, token));
         const td_bytes value = take(index, &token, taken);
         add(out, i == 0 ? "{\"" : ",\"");
         add(out, names->names[i]);

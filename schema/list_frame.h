@@ -14,8 +14,9 @@ enum { LIST_NAMES_MAX = 8 };
 typedef struct list_names {
     const char *names[LIST_NAMES_MAX]; /* letters, digits and '_' */
     size_t count;                      /* at least 2 */
-    size_t rest; /* this name has the list of all elements between the others: at least one; a
-                    single list stays as it is */
+    size_t rest; /* this name has the list of all elements between the others: at least one. A
+                    single list of objects or lists, or of nothing, stays as it is; one of other
+                    values is an entry */
     /* Entries of this list are objects with ids as their keys, {"O-1":{"status":"open"}}, and are
      * named as an entry for each id: {KEY:"O-1","status":"open"}. NULL: they stay as they are. */
     const char *key;

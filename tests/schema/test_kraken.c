@@ -52,6 +52,11 @@ static void test_lists(void **state)
          "{\"id\":7,\"data\":[{\"a\":1},{\"b\":\"],[\"}],\"name\":\"book\",\"pair\":\"A/B\"}"},
         {&NAMES, "[7,[[1],[2]],\"trade\",\"A/B\"]",
          "{\"id\":7,\"data\":[[1],[2]],\"name\":\"trade\",\"pair\":\"A/B\"}"},
+        {&NAMES, "[7,[\"1.5\",\"2\"],\"spread\",\"A/B\"]",
+         "{\"id\":7,\"data\":[[\"1.5\",\"2\"]],\"name\":\"spread\",\"pair\":\"A/B\"}"},
+        {&NAMES, "[7,[{\"a\":1}],\"x\",\"A/B\"]",
+         "{\"id\":7,\"data\":[{\"a\":1}],\"name\":\"x\",\"pair\":\"A/B\"}"},
+        {&NAMES, "[7,[],\"x\",\"A/B\"]", "{\"id\":7,\"data\":[],\"name\":\"x\",\"pair\":\"A/B\"}"},
         {&NAMES, "[ 7 , 5 , null , true ] ",
          "{\"id\":7 ,\"data\":[5 ],\"name\":null ,\"pair\":true }"},
         {&LAST, "[\"x\",1,2,3]", "{\"name\":\"x\",\"rest\":[1,2,3]}"},
@@ -219,7 +224,12 @@ static void test_requests(void **state)
          "trade.A/B trade. trade.C/D "},
         {"{\"event\":\"subscribe\",\"pair\":\"A/B\",\"subscription\":{\"name\":\"trade\"}}",
          "trade.A/B "},
-        {"{\"event\":\"subscribe\",\"pair\":[],\"subscription\":{\"name\":\"book\"}}", "book-. "},
+        {"{\"event\":\"subscribe\",\"pair\":[],\"subscription\":{\"name\":\"book\"}}", "book-10. "},
+        {"{\"event\":\"subscribe\",\"pair\":[\"A/B\"],\"subscription\":{\"name\":\"ohlc\"}}",
+         "ohlc-1.A/B "},
+        {"{\"event\":\"subscribe\",\"pair\":[\"A/B\"],\"subscription\":{\"name\":\"ohlc\","
+         "\"interval\":60}}",
+         "ohlc-60.A/B "},
     };
     dialect_parser *parser = dialect_parser_open();
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
@@ -260,6 +270,14 @@ static void test_frames(void **state)
         {"[337,[[\"1.0\",\"2.0\"]],\"trade\",\"XBT/USD\"]", CLASS_DATA, "trade", "XBT/USD", 0, -1},
         {"[337,[[\"1.0\",\"2.0\",\"5\",\"x\",\"l\",\"\"]],\"trade\",\"XBT/USD\"]", CLASS_DATA,
          "trade", "XBT/USD", UINT64_C(5000000000), -1},
+        {"[341,[\"5698.4\",\"5700.0\",\"1542057299.545897\",\"1.0\",\"2.0\"],\"spread\",\"XBT/"
+         "USD\"]",
+         CLASS_DATA, "spread", "XBT/USD", UINT64_C(1542057299545897000), FRAME_SNAPSHOT},
+        {"[341,[\"5698.4\",\"5700.0\"],\"spread\",\"XBT/USD\"]", CLASS_DATA, "spread", "XBT/USD", 0,
+         -1},
+        {"[341,[],\"spread\",\"XBT/USD\"]", CLASS_DATA, "spread", "XBT/USD", 0, -1},
+        {"[42,[\"5.5\",\"60.0\",\"1\",\"3\",\"1\",\"2\",\"2\",\"0.5\",2],\"ohlc-5\",\"XBT/USD\"]",
+         CLASS_DATA, "ohlc-5", "XBT/USD", UINT64_C(5500000000), FRAME_UNTYPED},
         {"[336,{},\"strange\",\"XBT/USD\"]", CLASS_DATA, "strange", "", 0, -1},
         {"[336,{\"as\":[]},\"book-10\"]", CLASS_UNKNOWN, "", "", 0, -1},
         {"{\"event\":\"heartbeat\"}", CLASS_PING, "", "", 0, -1},

@@ -195,6 +195,7 @@ static const char *const BY_ROW[] = {
     "coinbase-advanced level2",
     "coinbase-advanced market_trades",
     "kraken-v1 trade",
+    "kraken-v1 spread",
     "kraken-v2 book-10",
     "kraken-v2 book-25",
     "kraken-v2 book-100",

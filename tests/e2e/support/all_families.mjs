@@ -263,7 +263,10 @@ export const SESSION = {
   "kraken-v1": {
     path: "/",
     topics: cross(
-      ["book-10", "book-25", "book-100", "book-500", "book-1000", "trade", "ticker"],
+      [
+        ...["book-10", "book-25", "book-100", "book-500", "book-1000", "trade", "ticker", "spread"],
+        "ohlc-1",
+      ],
       ["XBT/USD", "ETH/USD"]
     ),
   },
