@@ -97,23 +97,27 @@ static int add_ids(keyed_list *list, uint32_t token)
     return json_char(index, after) == '}';
 }
 
-/* Write the list of entries: `taken` elements from a token on, or the only one, which is a list.
- * The frame's brackets have been counted. */
+/* Write the list of entries: `taken` elements from a token on, which have commas in between, or the
+ * elements of the only one, which is a list. */
 static int add_entries(const json_index *index, const char *key, uint32_t token, size_t taken,
                        td_buf *out)
 {
     keyed_list list = {.index = index, .key = key, .out = out};
     const int is_list = taken == 1 && json_char(index, token) == '[';
+    const uint32_t end = is_list ? json_skip_value(index, token) - 1 : 0;
     uint32_t at = token + (uint32_t)is_list;
     add(out, "[");
-    for (size_t i = 0; is_list ? json_char(index, at) != ']' : i < taken; i++) {
+    for (size_t i = 0; is_list ? at != end : i < taken; i++) {
         if (!add_ids(&list, at))
             return 0;
         at = json_skip_value(index, at);
-        at += json_char(index, at) == ',';
+        const int is_comma = json_char(index, at) == ',';
+        if (is_list && (is_comma ? at + 1 == end : at != end))
+            return 0;
+        at += (uint32_t)is_comma;
     }
     add(out, "]");
-    return 1;
+    return !is_list || json_char(index, end) == ']';
 }
 
 /* ---- frames ---- */
