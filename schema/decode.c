@@ -180,14 +180,28 @@ static td_result spell_topic(decoder *d, const topic_match *topic)
                                  : td_buf_append(&d->spelled, text, (size_t)size, NULL);
 }
 
+/* 1 if a frame of the topic, which is then in d->spelled, has another text in place of it. */
+static int has_key(decoder *d, const topic_match *topic, td_bytes frame)
+{
+    const frame_keys *keys = topic->row->bare;
+    json_value root, found;
+    td_bytes text;
+    return json_parse(d->parser, frame, JSON_COPIED, &root, NULL) == TD_OK &&
+           json_find_key(root, keys->names[keys->topic], &found) && json_text(found, &text) &&
+           spell_topic(d, topic) == TD_OK && !td_bytes_equal(text, td_buf_view(&d->spelled));
+}
+
 /* Get a frame in the form that rows describe. */
 static void read_form(decoder *d, const topic_match *topic, td_bytes *frame)
 {
     const topic_row *row = topic->row;
     if (row->list != NULL)
         name_list(d, row->list, frame);
-    else if (row->bare != NULL && bare_frame_is(row->bare, d->parser, *frame) &&
-             spell_topic(d, topic) == TD_OK)
+    else if (row->bare != NULL && row->may_have_key && has_key(d, topic, *frame)) {
+        *frame = bare_frame_strip(row->bare, d->parser, *frame);
+        wrap_bare(d, row->bare, td_buf_view(&d->spelled), frame);
+    } else if (row->bare != NULL && bare_frame_is(row->bare, d->parser, *frame) &&
+               spell_topic(d, topic) == TD_OK)
         wrap_bare(d, row->bare, td_buf_view(&d->spelled), frame);
 }
 
@@ -283,7 +297,7 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
 {
     *why = (decode_error){.reason = DECODE_OK};
     return TD_LIKELY(frame.size > 0 && *frame.data == '{' && topic->row != NULL &&
-                     topic->row->list == NULL &&
+                     topic->row->list == NULL && !topic->row->may_have_key &&
                      (topic->row->bare == NULL || !bare_frame_may_be(topic->row->bare, frame)))
                ? decode_plain(d, topic, frame, path, out, why)
                : decode_other(d, topic, frame, path, out, why);
@@ -367,6 +381,28 @@ static void classify_bare(decoder *d, const family *of, td_bytes frame, uint64_t
     out->topic = (topic_match){.topic = out->exchange_topic};
 }
 
+/* 1 if a frame of an account has the client's key in place of its topic (Binance's
+ * /private/stream).
+ */
+static int is_by_key(const family *of, const classification *what)
+{
+    return what->frame_class == CLASS_DATA && what->topic.row == NULL && of != NULL &&
+           of->topic_count > 0 && of->topics[0].may_have_key;
+}
+
+/* Classify a frame by its data, as if that were a bare frame. */
+static void classify_by_data(decoder *d, const family *of, td_bytes frame, uint64_t at_ns,
+                             classification *out)
+{
+    const frame_keys *keys = &exchange_of(of)->frames;
+    char topic[LIMIT_TOPIC_BYTES];
+    int is_open = 0;
+    const td_bytes data = bare_frame_strip(keys, d->parser, frame);
+    const size_t size = bare_frame_topic(keys, d->parser, data, topic, &is_open);
+    if (size > 0 && !is_open)
+        decoder_classify_as(d, of, td_bytes_of(topic, size), data, at_ns, out);
+}
+
 void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir dir, uint64_t at_ns,
                       classification *out)
 {
@@ -381,6 +417,8 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, channel_dir 
             classify_bare(d, of, frame, at_ns, out);
         else
             classify_inbound(d->classifier, d->parser, of, frame, (td_bytes){0}, at_ns, out);
+        if (TD_UNLIKELY(is_by_key(of, out)))
+            classify_by_data(d, of, frame, at_ns, out);
         return;
     }
     if (dir == CHANNEL_OUT && of != NULL && of->op_is_topic) {

@@ -272,7 +272,9 @@ td_result request_of_url(dialect_parser *parser, const dialect *spoken, td_bytes
 {
     *out = (dialect_request){.kind = REQUEST_SUBSCRIBE, .dialect = spoken};
     dialect_text_begin(parser);
-    td_result rc = add_joined(parser, spoken, names, err);
+    /* What follows the path of an account is the client's key. */
+    td_result rc =
+        spoken->covering == COVER_ACCOUNT ? TD_OK : add_joined(parser, spoken, names, err);
     if (rc == TD_OK && spoken->url_topics != NULL)
         rc = add_joined(parser, spoken, td_url_param(query, spoken->url_topics), err);
     if (rc == TD_OK && spoken->url_topics != NULL && parser->arg_count == 0)

@@ -416,7 +416,8 @@ TD_MUST_USE td_result request_parse(dialect_parser *parser, const dialect *spoke
 
 /* Read the topics that a connection has by its URL, as a REQUEST_SUBSCRIBE that gets no answer:
  * topics of the query (without "?"; dialect.url_topics), after `names`, which are topics joined by
- * '/'. A text that is too long for a topic is left out. *out as of request_parse; arg_count 0: the
+ * '/'. A text that is too long for a topic is left out, and names if subscriptions are of an
+ * account: they are the client's key. *out as of request_parse; arg_count 0: the
  * URL has no topics. TD_E_LIMIT. */
 TD_MUST_USE td_result request_of_url(dialect_parser *parser, const dialect *spoken, td_bytes names,
                                      td_bytes query, dialect_request *out, td_err *err);

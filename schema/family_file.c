@@ -415,6 +415,7 @@ static td_result read_topic(document_node mapping, void *row, td_err *err)
     out->bare = r->out->exchange->frames.bare_count > 0 && out->type != MSG_ORDER_ENTRY
                     ? &r->out->exchange->frames
                     : NULL;
+    out->may_have_key = out->bare != NULL && r->out->dialect->covering == COVER_ACCOUNT;
     if (out->symbol_path == NULL)
         out->spelling = r->out->dialect->spelling;
     return rc == TD_OK && out->snapshot_reply != NULL
@@ -765,6 +766,23 @@ static td_result check_family(document_node root, void *row, td_err *err)
     return rc == TD_OK ? check_times(root, out, err) : rc;
 }
 
+/* "METHOD /path" and the reply */
+static td_result read_http_answer(document_node name, void *row, td_err *err)
+{
+    http_answer *out = row;
+    document_words from;
+    td_result rc = document_split(name, &from, err);
+    if (rc == TD_OK && (from.count != 2 || *document_text(from.at[1]).data != '/'))
+        rc = document_refuse_text(name, "a request over HTTP is \"METHOD /path\", not", err);
+    if (rc == TD_OK && document_is(from.at[0], "GET"))
+        rc = document_refuse_text(name, "recorded replies answer GET, not documents:", err);
+    if (rc != TD_OK)
+        return rc;
+    out->method = document_copy(from.at[0]);
+    out->path = document_copy(from.at[1]);
+    return document_read_text(document_value_of(name), &out->text, err);
+}
+
 static const document_member FAMILY[] = {
     {"family", DOCUMENT_AT(TEXT, family, name)},
     {"exchange", DOCUMENT_OWN, .read = read_exchange},
@@ -777,6 +795,9 @@ static const document_member FAMILY[] = {
     {"addresses", DOCUMENT_AT(ROWS, family, endpoints), .size = sizeof(family_endpoint),
      .most = FAMILY_ENDPOINTS_MAX, .what = "addresses", .form = &ADDRESS_FORM},
     {"http", DOCUMENT_AT(STRUCT, family, http), .table = &EXCHANGE_HTTP},
+    {"http_answers", DOCUMENT_AT(PAIRS, family, http_answers),
+     .count_offset = offsetof(family, http_answer_count), .size = sizeof(http_answer), .least = 1,
+     .most = HTTP_ANSWERS_MAX, .what = "answers", .read = read_http_answer},
     {"datasets", DOCUMENT_AT(STRUCT, family, market), .table = &DATASETS_TABLE},
     {"instruments", DOCUMENT_AT(TEXT, family, listing)},
     {"instrument_coins", DOCUMENT_AT(TEXTS, family, listing_coins), .most = COINS_MAX},

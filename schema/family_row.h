@@ -23,7 +23,14 @@ typedef struct family_endpoint {
     const char *url; /* "wss://host/path", no query */
 } family_endpoint;
 
-enum { FAMILY_ENDPOINTS_MAX = 12, MARKET_TEXTS_MAX = 16 };
+/* What servers answer to a request over HTTP that is no GET: "POST", "/fapi/v1/listenKey". */
+typedef struct http_answer {
+    const char *method;
+    const char *path;
+    const char *text;
+} http_answer;
+
+enum { FAMILY_ENDPOINTS_MAX = 12, MARKET_TEXTS_MAX = 16, HTTP_ANSWERS_MAX = 8 };
 
 /* The kind of a family's instruments; some types of datasets apply to one kind only. */
 typedef enum market_kind { MARKET_OTHER, MARKET_CONTRACTS, MARKET_OPTIONS } market_kind;
@@ -65,6 +72,8 @@ typedef struct family {
     const char *http[2]; /* as exchange_row.http, if it is not the exchange's; else NULL */
     /* Ends with url NULL, or with the end of the array. */
     family_endpoint endpoints[FAMILY_ENDPOINTS_MAX];
+    http_answer http_answers[HTTP_ANSWERS_MAX];
+    size_t http_answer_count;
     const topic_row *topics;               /* the rows of its document */
     const struct topic_spelling *spelling; /* the dialect's, of topics in frames; may be NULL */
     const struct list_names *list; /* the dialect's, or the exchange's; NULL: frames are objects */

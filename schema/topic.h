@@ -338,6 +338,9 @@ typedef struct topic_row {
     const struct list_names *list; /* its family's */
     /* The keys of its exchange, if that has bare frames (schema/bare_frame.h); else NULL. */
     const struct frame_keys *bare;
+    /* 1: frames that are not bare may have the client's key in place of their topic (the events of
+     * an account at Binance's /private/stream). */
+    uint8_t may_have_key;
     /* A book whose frames are deltas only begins with the reply to an HTTP request: the request's
      * path and query, in which "{symbol}" is replaced by the symbol and "{category}" by the
      * family's category (family_market). NULL: frames bring the snapshot. */

@@ -348,7 +348,6 @@ static void read_request_line(td_bytes line, handshake_request *out)
     td_bytes method = cut(&rest, ' ');
     td_bytes target = cut_origin(cut(&rest, ' '));
     out->method = method;
-    out->is_post = td_bytes_is(method, "POST") != 0;
     if (!is_token(method) || target.size == 0 || rest.size != 8 ||
         memcmp(rest.data, "HTTP/", 5) != 0)
         refuse(out, 400, "the request line is malformed");

@@ -48,7 +48,6 @@ typedef struct handshake_request {
                          with unsupported parameters */
     uint8_t
         is_window_requested; /* 1: the client requested deflate_bits, so the answer must have it */
-    uint8_t is_post;         /* 1, with status 405: the method is POST; a server may answer it */
     const char *fields;      /* for handshake_accept: further header lines, or NULL */
 } handshake_request;
 

@@ -325,7 +325,8 @@ static size_t read_request(peer *self, uint8_t *bytes, size_t size, uint64_t rea
     }
     handshake_read_request(td_bytes_of(bytes, used == 0 ? size : used), &request);
     const char *refusal = NULL;
-    if (!self->conn.is_relay && (request.why == NULL || request.is_post))
+    const int is_command = request.status == 405;
+    if (!self->conn.is_relay && (request.why == NULL || is_command))
         refusal = origin_refusal(&request, server->origins);
     if (refusal != NULL) {
         answer(self, 403, refusal);
@@ -337,8 +338,9 @@ static size_t read_request(peer *self, uint8_t *bytes, size_t size, uint64_t rea
         return size;
     unsigned status = request.status;
     int is_for_user = request.why == NULL;
-    if (status == 405 && request.is_post && server->ops->post != NULL)
-        status = server->ops->post(server->user, request.path, request.query, text);
+    if (is_command && server->ops->command != NULL)
+        status =
+            server->ops->command(server->user, request.method, request.path, request.query, text);
     else if (!is_for_user)
         (void)snprintf(text, sizeof text, "%s", request.why);
     else if (server->ops->accept != NULL && (status != 101 || !self->conn.is_relay))

@@ -46,9 +46,9 @@ typedef struct wire_server_ops {
      * The callback writes text, which is "" before. NULL: every upgrade is accepted. */
     unsigned (*accept)(void *server_user, td_bytes path, td_bytes query,
                        char text[WIRE_ANSWER_BYTES]);
-    /* As accept, for the method POST; its body is not read. NULL: answer 405. */
-    unsigned (*post)(void *server_user, td_bytes path, td_bytes query,
-                     char text[WIRE_ANSWER_BYTES]);
+    /* As accept, for another method than GET; its body is not read. NULL: answer 405. */
+    unsigned (*command)(void *server_user, td_bytes method, td_bytes path, td_bytes query,
+                        char text[WIRE_ANSWER_BYTES]);
     /* For a request that is no upgrade: append at most LIMIT_FRAME_BYTES of JSON and return 1, or
      * return 0 to let accept answer. May be NULL. */
     int (*page)(void *server_user, td_bytes path, td_bytes query, td_buf *json);
@@ -62,8 +62,8 @@ typedef struct wire_server_ops {
      * calls wire_peer_accept or wire_peer_refuse later. NULL: the user has already refused. closed
      * is called at the connection's end. */
     void *(*upgrade_requested)(void *server_user, wire_conn *conn, const wire_request *request);
-    /* Relay only, instead of accept, post and page: a request that is no upgrade, with its body of
-     * at most WIRE_REQUEST_BYTES_MAX. The user calls wire_peer_refuse to answer. The result is
+    /* Relay only, instead of accept, command and page: a request that is no upgrade, with its body
+     * of at most WIRE_REQUEST_BYTES_MAX. The user calls wire_peer_refuse to answer. The result is
      * passed to requested_closed at the connection's end, whether there was an answer or not. */
     void *(*requested)(void *server_user, wire_conn *conn, const wire_request *request);
     void (*requested_closed)(void *user);

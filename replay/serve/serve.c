@@ -301,8 +301,25 @@ static void on_closed(void *user)
     serve_client_close(client);
 }
 
+/* A request whose method is not GET: a command, or one that the document of a family answers. */
+static unsigned on_command(void *user, td_bytes method, td_bytes path, td_bytes query,
+                           char text[WIRE_ANSWER_BYTES])
+{
+    serve *server = user;
+    const unsigned status =
+        td_bytes_is(method, "POST") ? serve_control_post(server, path, query, text) : 0;
+    if (status != 0)
+        return status;
+    if (serve_documented_reply(server, method, path, text))
+        return 200;
+    (void)snprintf(text, WIRE_ANSWER_BYTES,
+                   "nothing answers this %.*s: POST is for paths below " SERVE_CONTROL,
+                   (int)(method.size < 16 ? method.size : 16), (const char *)method.data);
+    return 405;
+}
+
 static const wire_server_ops SERVE_OPS = {.accept = on_accept,
-                                          .post = serve_control_post,
+                                          .command = on_command,
                                           .page = on_page,
                                           .opened = on_opened,
                                           .conn.message = on_message,

@@ -167,21 +167,22 @@ unsigned serve_control_get(const serve *server, td_bytes path, char text[WIRE_AN
     return 400;
 }
 
-unsigned serve_control_post(void *user, td_bytes path, td_bytes query, char text[WIRE_ANSWER_BYTES])
+unsigned serve_control_post(serve *server, td_bytes path, td_bytes query,
+                            char text[WIRE_ANSWER_BYTES])
 {
-    serve *server = user;
     td_bytes command = command_of(path);
     td_err err;
     const control_command *found;
     control_value value;
-    if (command.size > 0 && read_command(server, command, query, &found, &value, &err) == TD_OK) {
+    if (command.size == 0)
+        return 0;
+    if (read_command(server, command, query, &found, &value, &err) == TD_OK) {
         (void)serve_control_apply(server, found, &value);
         put_status(server, text);
         return 200;
     }
-    (void)snprintf(text, WIRE_ANSWER_BYTES, "%s",
-                   command.size > 0 ? err.text : "POST is only for paths below " SERVE_CONTROL);
-    return command.size > 0 ? 400 : 405;
+    (void)snprintf(text, WIRE_ANSWER_BYTES, "%s", err.text);
+    return 400;
 }
 
 void serve_control_show(const serve *server, progress_line *progress)

@@ -25,8 +25,8 @@ void serve_control_show(const struct serve *server, progress_line *progress);
  * another path. */
 unsigned serve_control_get(const struct serve *server, td_bytes path, char text[WIRE_ANSWER_BYTES]);
 
-/* Answer a POST; see wire_server_ops. */
-unsigned serve_control_post(void *server, td_bytes path, td_bytes query,
+/* Answer a POST of a path under SERVE_CONTROL. Returns the status; 0: it is another path. */
+unsigned serve_control_post(struct serve *server, td_bytes path, td_bytes query,
                             char text[WIRE_ANSWER_BYTES]);
 
 #endif

@@ -1,5 +1,6 @@
 #include "replay/serve/serve_replies.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -200,4 +201,27 @@ int serve_reply(serve *server, td_bytes path, td_bytes query, td_buf *json)
     if (rc == TD_OK)
         rebase(server, exchange_of(reply->family)->http_reply, age_ns / (int64_t)TD_NS_PER_S, json);
     return rc == TD_OK;
+}
+
+/* The answer of a family's document; NULL: it has no such answer. */
+static const char *find_answer(const family *of, td_bytes method, td_bytes path)
+{
+    for (size_t i = 0; i < of->http_answer_count; i++)
+        if (td_bytes_is(method, of->http_answers[i].method) &&
+            td_bytes_is(path, of->http_answers[i].path))
+            return of->http_answers[i].text;
+    return NULL;
+}
+
+int serve_documented_reply(const serve *server, td_bytes method, td_bytes path,
+                           char text[WIRE_ANSWER_BYTES])
+{
+    const serve_feeds *feeds = server->options.feeds;
+    const char *found = NULL;
+    for (size_t i = 0; i < feeds->count && found == NULL; i++)
+        if (feeds->items[i].family != NULL)
+            found = find_answer(feeds->items[i].family, method, path);
+    if (found != NULL)
+        (void)snprintf(text, WIRE_ANSWER_BYTES, "%s", found);
+    return found != NULL;
 }

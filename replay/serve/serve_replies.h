@@ -16,4 +16,9 @@
  * Returns 0 if nothing answers this request. */
 int serve_reply(serve *server, td_bytes path, td_bytes query, td_buf *json);
 
+/* Write the reply to another request, such as one for a listen key, from the document of a family
+ * that is served (family.http_answers). Returns 0 if no family answers it. */
+int serve_documented_reply(const serve *server, td_bytes method, td_bytes path,
+                           char text[WIRE_ANSWER_BYTES]);
+
 #endif

@@ -147,6 +147,9 @@ typedef struct mistake {
     "    entries: [. set any]"
 
 static const mistake MISTAKES[] = {
+    {8, "http_answers: {POST: \"{}\"}", "a request over HTTP is \"METHOD /path\", not 'POST'", ""},
+    {8, "http_answers: {GET /a: \"{}\"}", "recorded replies answer GET, not documents: 'GET /a'",
+     ""},
     {26,
      "    envelope: head\n  - topic: \"o.{symbol}\"\n    message: book_orders\n"
      "    title: O\n    fields: level\n    entries: [data.b none any positional buy]",

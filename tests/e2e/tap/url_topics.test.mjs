@@ -3,6 +3,7 @@
 // exchange's documentation of both forms.
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import https from "node:https";
 import path from "node:path";
 import {
   compareTruth,
@@ -279,6 +280,76 @@ test("events of an account, by a listen key or after a login, are decoded, and h
   assert.ok(!text.join("").includes(KEY));
   assert.ok(
     text.join("").includes(`"listenKey":"${"*".repeat(KEY.length)}"`.replaceAll('"', '\\"'))
+  );
+});
+
+test("events of the futures account at /private/stream, whose frames have the listen key, are decoded and served", async (t) => {
+  const dir = temporary(t);
+  const events = ["ORDER_TRADE_UPDATE.trade", "TRADE_LITE", "ACCOUNT_UPDATE"].map((name) =>
+    dataOf(fs.readFileSync(`tests/golden/binance-usdm-private/${name}.json`, "utf8").trim())
+  );
+  const named = (key) => events.map((event) => `{"stream":"${key}","data":${event}}`);
+  const server = await scriptedServer(t, dir, {
+    opened: (ws) => named(KEY).forEach((frame) => ws.send(frame)),
+  });
+  const three = { enough: (got) => got.length === 3 };
+  const { archive, received, tap } = await tapped(
+    t,
+    dir,
+    server,
+    [[`/private/stream?listenKey=${KEY}`, three]],
+    "binance-usdm-private"
+  );
+  assert.deepEqual(received, [named(KEY)]);
+  const kept = await inbound(t, archive);
+  const topics = ["ORDER_TRADE_UPDATE", "TRADE_LITE", "ACCOUNT_UPDATE"];
+  assert.deepEqual(
+    kept.map((row) => `${row.feed} ${row.topic}`),
+    topics.map((topic) => `binance-usdm-private ${topic}`)
+  );
+  assert.deepEqual(
+    kept.map((row) => row.data),
+    named("*".repeat(KEY.length))
+  );
+  const replay = await json(t, ["replay", "-a", archive, "--json"], { status: null });
+  assert.equal(replay.undecoded, 0, JSON.stringify(replay.first_undecoded));
+  assert.equal(replay.unknown_fields, 0);
+  assert.ok(!tap.program.stderr.includes("in no family"), tap.program.stderr);
+  const { stdout } = await tapedeck(t, ["replay", "-a", archive, "--messages"], { status: null });
+  assert.ok(stdout.includes('"type":"order"'), stdout);
+
+  // A client asks serve for its key over HTTP, as it asks the exchange, and gets its events at each address.
+  const served = await listening(t, ["serve", "-a", archive, "--hold"], dir);
+  const http = served.url.replace("wss:", "https:");
+  const ca = fs.readFileSync(served.ca);
+  const ask = (method, target) =>
+    new Promise((resolve, reject) => {
+      const sent = https.request(http + target, { method, ca }, (reply) => {
+        let body = "";
+        reply.on("data", (part) => (body += part));
+        reply.on("end", () => resolve([reply.statusCode, body.trim()]));
+      });
+      sent.on("error", reject);
+      sent.end();
+    });
+  const [status, body] = await ask("POST", "/fapi/v1/listenKey");
+  const { listenKey } = JSON.parse(body);
+  assert.equal(status, 200);
+  assert.match(listenKey, /^\w{64}$/);
+  assert.deepEqual(await ask("PUT", "/fapi/v1/listenKey"), [200, body]);
+  assert.deepEqual(await ask("DELETE", "/fapi/v1/listenKey"), [200, "{}"]);
+  assert.equal((await ask("POST", "/fapi/v1/order"))[0], 405);
+  assert.equal((await ask("PUT", "/control/pause"))[0], 405);
+  assert.deepEqual(
+    await client(served, `/private/stream?listenKey=${listenKey}`, three),
+    named("*".repeat(KEY.length))
+  );
+  assert.deepEqual(await client(served, `/private/ws/${listenKey}`, three), events);
+  assert.deepEqual(
+    await client(served, `/private/stream?listenKey=${listenKey}&events=TRADE_LITE`, {
+      enough: (got) => got.length === 1,
+    }),
+    [named("*".repeat(KEY.length))[1]]
   );
 });
 

@@ -128,7 +128,7 @@ static void test_the_upstream_decides(void **state)
         {"wss://fstream.binance.com",
          {NULL},
          "/private/stream?streams=" KEY,
-         "raw-fstream.binance.com-private-stream"},
+         "binance-usdm-private"},
         {"wss://fstream.binance.com",
          {NULL},
          "/v5/elsewhere",
