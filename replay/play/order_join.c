@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
 #include "replay/play/open_requests.h"
 #include "schema/message.h"
 
@@ -12,6 +13,12 @@ typedef struct recent_update {
     char status[ORDER_JOIN_TEXT_BYTES];
     uint64_t at_ns;
 } recent_update;
+
+/* A request that was answered, by its id. */
+typedef struct answered_request {
+    const frame_conn *conn;
+    uint64_t id; /* its hash */
+} answered_request;
 
 struct order_join {
     void (*done)(void *user, const joined_order *order);
@@ -23,6 +30,8 @@ struct order_join {
     open_requests *unanswered;
     recent_update recent[ORDER_JOIN_RECENT]; /* ring of the last updates, numbered the same way */
     uint64_t updates;
+    answered_request answered[ORDER_JOIN_RECENT]; /* ring, likewise */
+    uint64_t answers;
     uint64_t unasked;
 };
 
@@ -231,14 +240,33 @@ static void answer_order(order_join *j, joined_order *order, const frame_ref *fr
         end_order(j, order);
 }
 
+static answered_request answered_of(const request_name *name)
+{
+    return (answered_request){name->conn, td_xxh64(name->id.data, name->id.size)};
+}
+
+/* 1 if the answer is a further one to a request: Kraken answers a batch for each of its orders,
+ * with the op of a single one. */
+static int is_further(const order_join *j, const request_name *answer)
+{
+    const answered_request now = answered_of(answer);
+    const uint64_t count = j->answers < ORDER_JOIN_RECENT ? j->answers : ORDER_JOIN_RECENT;
+    for (uint64_t i = 0; i < count && answer->id.size > 0; i++)
+        if (j->answered[i].conn == now.conn && j->answered[i].id == now.id)
+            return 1;
+    return 0;
+}
+
 static void on_answer(order_join *j, const frame_ref *frame, const msg_record *answer)
 {
     const request_name name = request_name_of(frame, answer);
     uint64_t number;
     if (!open_requests_take(j->unanswered, &name, &number)) {
-        j->unasked++;
+        j->unasked += !is_further(j, &name);
         return;
     }
+    if (name.id.size > 0)
+        j->answered[j->answers++ % ORDER_JOIN_RECENT] = answered_of(&name);
     for (uint64_t i = j->first; i < j->next; i++) {
         joined_order *order = order_at(j, i);
         if (order->is_open && order->request == number)

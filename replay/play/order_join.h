@@ -24,7 +24,7 @@
 enum {
     ORDER_JOIN_OPEN_MAX = 4096,
     ORDER_JOIN_RECENT = 1024, /* updates remembered for requests without a client's id, whose order
-                                 id is known only from the answer */
+                                 id is known only from the answer; and answered requests */
     ORDER_JOIN_TEXT_BYTES = 64, /* an id and a NUL; the exchange's ids have at most 36 bytes */
 };
 
@@ -66,7 +66,8 @@ void order_join_frame(order_join *j, const frame_ref *frame);
 /* No more frames follow: end all waiting requests. */
 void order_join_finish(order_join *j);
 
-/* Number of answers whose request is not among the frames. */
+/* Number of answers whose request is not among the frames. A further answer with the id of a
+ * request that was answered before, one of the last ORDER_JOIN_RECENT, is not counted. */
 uint64_t order_join_unasked(const order_join *j);
 
 #endif
