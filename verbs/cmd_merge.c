@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "base/cli/stop_signal.h"
 #include "archive/archive_view.h"
+#include "format/segment_name.h"
 #include "recorder/merge/merge_archives.h"
 #include "replay/play/report.h"
 #include "tape/cursor.h"
@@ -41,7 +42,8 @@ static td_result open_archive(verb_run *verb, const char *path, archive_mode mod
 }
 
 /* Sources that are being recorded, or were left by a crash, are refused: their last part would be
- * missing, or its gap. */
+ * missing, or its gap. So are cuts: they begin with frames from before the selection, which readers
+ * tell from received ones only in the cut. */
 static td_result check_source(verb_run *verb, archive *from)
 {
     archive_view *view = NULL;
@@ -49,12 +51,18 @@ static td_result check_source(verb_run *verb, archive *from)
     if (rc == TD_OK && view->live[0] != '\0')
         rc = td_err_set(&verb->err, TD_E_BUSY, "%s is being written: stop its recorder first",
                         archive_path(from));
-    for (size_t i = 0; rc == TD_OK && i < view->listing.segment_count; i++)
-        if (view->listing.segments[i].name.is_open) {
+    for (size_t i = 0; rc == TD_OK && i < view->listing.segment_count; i++) {
+        const segment_name *name = &view->listing.segments[i].name;
+        if (name->is_parsed && name->number == SEGMENT_NUMBER_CUT) {
+            rc =
+                td_err_set(&verb->err, TD_E_INVALID, "%s is a cut, or has one", archive_path(from));
+            td_err_hint(&verb->err, "merge the archives that it was cut from, and cut the result");
+        } else if (name->is_open) {
             rc = td_err_set(&verb->err, TD_E_INVALID, "%s has segments that a crash left open",
                             archive_path(from));
             td_err_hint(&verb->err, "run 'tapedeck recover %s' first", archive_path(from));
         }
+    }
     archive_view_close(view);
     return rc;
 }

@@ -3,7 +3,16 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe } from "node:test";
-import { FRAMES_MS, json, jsonList, segments, tapedeck, temporary } from "../support/harness.mjs";
+import {
+  FRAMES_MS,
+  json,
+  jsonLines,
+  jsonList,
+  listening,
+  segments,
+  tapedeck,
+  temporary,
+} from "../support/harness.mjs";
 import { isServedWhole, isWhole, printed, SYMBOLS, TOPICS } from "../support/lines.mjs";
 import { npm, test } from "../support/npm_packages.mjs";
 import { feedArgs, Recorder, simulator } from "../support/recorders.mjs";
@@ -27,7 +36,12 @@ async function recorders(t, { more = [[], []], topics = [TOPICS, TOPICS] } = {})
     new Recorder(
       t,
       archives[i],
-      [...feedArgs(server, "v5-linear", topics[i]), ...args, ...more[i], ...extra],
+      [
+        ...feedArgs(server, "v5-linear", topics[i]),
+        ...args,
+        ...(typeof more === "function" ? more(server) : more)[i],
+        ...extra,
+      ],
       { deadlineMs: 120_000 }
     );
   const running = [start(0), start(1)];
@@ -274,6 +288,32 @@ describe("merge", { concurrency: true }, () => {
     assert.notEqual((await json(t, ["replay", both, "--json"], { status: 1 })).verdict, "complete");
   });
 
+  test("replies over HTTP of both machines are kept, and serve answers with one", async (t) => {
+    const name = "/v5/market/instruments-info?category=linear";
+    const { archives, running, both, dir } = await recorders(t, {
+      more: (server) =>
+        ["east", "west"].map(() => [
+          "--http",
+          `instruments=${server.url.replace("wss:", "https:")}${name}`,
+        ]),
+    });
+    for (const recorder of running) await settled(recorder);
+    await Promise.all(running.map(stop));
+    const replies = async (archive) => jsonLines(t, ["cat", archive, "--dir", "http"]);
+    const sources = await Promise.all(archives.map(replies));
+    assert.deepEqual(
+      sources.map((list) => list.length),
+      [1, 1]
+    );
+    await tapedeck(t, ["merge", ...archives, "-o", both]);
+    const kept = await replies(both);
+    const texts = (list) => list.map(({ data }) => data).sort();
+    assert.deepEqual(texts(kept), texts(sources.flat()));
+    const { url } = await listening(t, ["serve", both, "--plain", "--hold"], dir);
+    const reply = await fetch(url.replace("ws:", "http:") + name);
+    assert.ok(texts(kept).includes(await reply.text()));
+  });
+
   test("what cannot be merged is refused, and nothing is written", async (t) => {
     const { archives, running, both, dir } = await recorders(t);
     for (const recorder of running) await settled(recorder);
@@ -301,6 +341,13 @@ describe("merge", { concurrency: true }, () => {
       (await tapedeck(t, ["merge", ...archives, "-o", archives[1]], { status: null })).stderr,
       /west is an archive already: give a new folder/
     );
+    const cut = path.join(dir, "cut");
+    await tapedeck(t, ["cut", archives[1], "-o", cut]);
+    for (const pair of [
+      [archives[1], cut],
+      [cut, archives[0]],
+    ])
+      await refuses([...pair, "-o", both], 2, /cut is a cut.*\n.*merge the archives/);
     await tapedeck(t, ["merge", ...archives, "-o", both]);
     assert.match(
       (await tapedeck(t, ["merge", both, archives[1], "-o", `${both}2`], { status: 2 })).stderr,

@@ -118,6 +118,17 @@ const CASES = [
     times: [/"trade_time_ms":(\d{13})/g, /"timestamp":"([^"]+)"/g, /"timestamp_e6":(\d{16})/g],
   },
   {
+    title: "Binance: frames without the object around them",
+    family: "binance-spot",
+    host: "/ws",
+    ask: { method: "SUBSCRIBE", params: ["ausdt@aggTrade"], id: 1 },
+    frames: [0, 1].map(
+      (i) =>
+        `{"e":"aggTrade","E":${MS + i + 1},"s":"AUSDT","a":${i + 5},"p":"1795154400","q":"2","f":1,"l":1,"T":${MS + i},"m":true,"M":true}`
+    ),
+    times: [/"E":(\d{13})/g, /"T":(\d{13})/g],
+  },
+  {
     title: "Kraken: places of lists, in seconds",
     family: "kraken-v1",
     host: "",
@@ -167,7 +178,7 @@ describe("rebased times", { concurrency: 2 }, () => {
       ws.on(
         "message",
         (bytes) =>
-          /^(\{"topic"|\[)/.test(bytes) &&
+          /^(\{"topic"|\{"e"|\[)/.test(bytes) &&
           got.push(String(bytes)) === wanted?.count &&
           wanted.resolve()
       );

@@ -210,6 +210,21 @@ for (const { family, http } of [
     assert.ok(again.snapshot.lastUpdateId > live.snapshot.lastUpdateId);
     const next = again.frames.find(([, u]) => u > again.snapshot.lastUpdateId);
     assert.equal(next[0], again.snapshot.lastUpdateId + 1, "the next frame continues the snapshot");
+    // So does a made snapshot of a cut, before its first frame.
+    const cut = path.join(dir, "cut.mcap");
+    const window = ["--from", "+500ms"];
+    const report = await json(t, [
+      ...["cut", archive, "-o", cut, ...window, "--snapshots", "made", "--json"],
+    ]);
+    assert.deepEqual([report.made_frames, report.state_frames], [1, 1]);
+    const [made, first] = (await inbound(t, cut))
+      .filter((row) => row.topic === "depth@100ms")
+      .map((row) => ({ ...JSON.parse(row.data), isMade: row.made }));
+    assert.deepEqual([made.isMade, Object.keys(made)[0]], [true, "lastUpdateId"]);
+    assert.equal(first.U, made.lastUpdateId + 1);
+    const books = async (of, ...more) =>
+      (await json(t, ["replay", of, ...more, "--json"], { status: null })).books;
+    assert.deepEqual(await books(cut), await books(archive, ...window));
   });
 
 test("events of an account, by a listen key or after a login, are decoded, and have no secret", async (t) => {
