@@ -271,7 +271,7 @@ static void go_round(trip *t, const dialect_ask *ask, const dialect_ask *other)
 {
     dialect_request read;
     dialect_answer answer;
-    uint8_t failed[TOPICS];
+    uint8_t failed[TOPICS] = {0};
     td_buf_clear(&t->request);
     td_buf_clear(&t->answer);
     assert_int_equal(dialect_ask_topics(t->dialect, &t->request, ask, NULL), TD_OK);
