@@ -381,20 +381,23 @@ static td_bytes symbol_of(td_bytes topic)
     return td_bytes_of(topic.data + stem, topic.size - stem);
 }
 
-/* Write a topic as its keys, "channel:trades,instId:BTC-USDT"; if topics are texts, as it is. */
+/* Write a topic as its keys, "channel:trades,instId:BTC-USDT"; if topics are texts, as it is. Of a
+ * long text the beginning. */
 static td_bytes write_keys(const dialect *spoken, td_bytes topic, char *out, size_t out_bytes)
 {
+    enum { TEXT_SHOWN_MAX = 64 };
     const topic_keys *keys = &spoken->exchange->topic_keys;
     topic_member members[TOPIC_MEMBERS_MAX];
     const size_t count = keys->usual == NULL ? 0 : topic_members(keys, topic, members);
     size_t size = 0;
     if (count == 0)
         return cut_text(topic, out_bytes);
-    for (size_t i = 0; i < count && size < out_bytes; i++)
+    for (size_t i = 0; i < count && size < out_bytes; i++) {
+        const td_bytes text = cut_text(members[i].text, TEXT_SHOWN_MAX);
         size += (size_t)snprintf(out + size, out_bytes - size, "%s%s:%.*s", i == 0 ? "" : ",",
-                                 members[i].key, (int)members[i].text.size,
-                                 (const char *)members[i].text.data);
-    return cut_text(td_bytes_str(out), out_bytes);
+                                 members[i].key, (int)text.size, (const char *)text.data);
+    }
+    return td_bytes_str(out);
 }
 
 /* The word of the client's request; empty: it has none. */

@@ -26,8 +26,9 @@ function soundFrame(family) {
   return fs.readFileSync(path.join(dir, good.replace(".out.json", ".json")), "latin1").trimEnd();
 }
 
-/** The frame with one more member in its first object. */
-const withMember = (frame, value) => frame.replace("{", `{"zz":${value},`);
+/** The frame with one more member in its first object; if that has an id as its key, in the entry. */
+const withMember = (frame, value) =>
+  frame.replace(/^\[\[{"[^"]*":{|{/, (begin) => `${begin}"zz":${value},`);
 
 /** A frame of a topic that no family has, in the form of a sound one. */
 function ofUnknownTopic(sound) {
@@ -37,6 +38,7 @@ function ofUnknownTopic(sound) {
   if (/^{"channel":"[^"]*","type":"[^"]*","data":/.test(sound))
     return '{"channel":"strange","type":"update","data":[{"symbol":"BTC/USD"}]}';
   if (sound.startsWith('{"channel":')) return '{"channel":"strange","events":[]}';
+  if (sound.startsWith("[[{")) return '[[{"O-1":{}}],"strange",{"sequence":1}]';
   if (sound.startsWith("[")) return '[1,{},"strange","XBT/USD"]';
   if (sound.startsWith('{"data"') && sound.includes('"event":'))
     return '{"data":{},"channel":"strange_btcusd","event":"data"}';

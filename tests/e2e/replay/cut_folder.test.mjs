@@ -422,8 +422,14 @@ test("--shrink --serve keeps the grants that the client's requests need", async 
     ["publicTrade BTCUSDT"],
     JSON.stringify(report)
   );
-  const { feeds } = await json(t, ["info", folder, "--json"]); // `ls` shows segments with frames
-  assert.deepEqual(feeds.map(({ feed }) => feed).sort(), ["v5-linear", "v5-private", "v5-trade"]);
+  // `ls` shows segments with frames. The bot's connection for orders is open late on a slow machine.
+  const feedsOf = async (of) =>
+    (await json(t, ["info", of, "--json"])).feeds.map(({ feed }) => feed).sort();
+  const whole = path.join(dir, "whole");
+  await tapedeck(t, ["cut", archive, "-o", whole, ...window]);
+  const feeds = await feedsOf(folder);
+  assert.deepEqual(feeds, await feedsOf(whole));
+  assert.deepEqual(feeds.slice(0, 2), ["v5-linear", "v5-private"]);
 });
 
 test("a feed that cannot be read is a gap of the folder, too", { skip }, async (t) => {
