@@ -121,16 +121,26 @@ export function bandName(band) {
   return (band.label && band.label + ": ") + name.join(" / ");
 }
 
+// What a click on a button of a row does, by the button's class.
+const ACTIONS = { "band-name": "choose", toggle: "toggle", pin: "pin" };
+
 // The column of labels. handlers: choose(band), toggle(band), pin(band).
 export class BandLabels {
   #list;
   #handlers;
   #rows = new Map();
+  #rowOf = new WeakMap(); // of an element of the list
   #stuck = 0;
 
+  // One listener serves all rows, of which there may be hundreds.
   constructor(list, handlers) {
     this.#list = list;
     this.#handlers = handlers;
+    list.addEventListener("click", ({ target }) => {
+      const button = target.closest("button");
+      const row = this.#rowOf.get(button?.closest("li"));
+      if (row !== undefined) this.#handlers[ACTIONS[button.className]](row.band);
+    });
   }
 
   // Existing rows are kept, so that the focus stays. open, pinned: as in visibleBands.
@@ -186,12 +196,7 @@ export class BandLabels {
     row.feed = el("span", { class: "feed" });
     row.name = el(
       "button",
-      {
-        type: "button",
-        class: "band-name",
-        title: bandName(band),
-        onclick: () => this.#handlers.choose(row.band),
-      },
+      { type: "button", class: "band-name", title: bandName(band) },
       band.label && el("span", { class: `side ${band.side}`, text: band.label }),
       row.feed,
       el("span", { class: "topic", text: isTopic ? band.topic : band.symbol || "(no symbol)" }),
@@ -202,7 +207,6 @@ export class BandLabels {
         type: "button",
         class: "toggle",
         "aria-label": `Symbols of ${bandName({ ...band, label: "" })}`,
-        onclick: () => this.#handlers.toggle(row.band),
       });
     if (band.side === "")
       row.pin = el("button", {
@@ -210,7 +214,6 @@ export class BandLabels {
         class: "pin",
         title: "Keep this row on top",
         "aria-label": `Keep ${bandName({ ...band, label: "" })} on top`,
-        onclick: () => this.#handlers.pin(row.band),
       });
     row.element = el(
       "li",
@@ -219,6 +222,7 @@ export class BandLabels {
       row.name,
       row.pin ?? el("span", { class: "pin" })
     );
+    this.#rowOf.set(row.element, row);
     return row;
   }
 }

@@ -247,6 +247,19 @@ describe("page", () => {
       await until(page, /publicTrade \/ ETHUSDT/);
       await page.mouse.click(canvas.x + 200, label.y + 28 + 14);
       await until(page, /publicTrade \/ S\d+USDT/);
+      // In one column a finger can put the row back, and the star is beside the name.
+      await page.setViewportSize({ width: 400, height: 800 });
+      const star = page.getByRole("button", {
+        name: "Keep v5-linear / publicTrade / ETHUSDT on top",
+      });
+      const [button, name] = [
+        await star.boundingBox(),
+        await page.locator("#label-list .topic").first().boundingBox(),
+      ];
+      assert.ok(button.width >= 24 && button.height >= 24, JSON.stringify(button));
+      assert.ok(name.x + name.width <= button.x, JSON.stringify([name, button]));
+      await star.click();
+      await areRows("publicTrade", "BTCUSDT", "ETHUSDT");
       assert.deepEqual(faults, []);
     }
   );
