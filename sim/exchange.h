@@ -3,10 +3,10 @@
  *
  * A family's markets start settle_ns after its first subscription, or the first request for a book
  * over HTTP, and then run at a fixed rate, with or without clients: step k has exchange time start
- * + k / rate, and its frame is sent at that time. A topic has frames from its first subscription on. So with the same seed, clients that
- * subscribe to the same topics before the markets start get the same frames in the same order. A
- * new subscriber gets the current state of each of its topics, before or after the ack, depending
- * on the family.
+ * + k / rate, and its frame is sent at that time. A topic has frames from its first subscription
+ * on. So with the same seed, clients that subscribe to the same topics before the markets start get
+ * the same frames in the same order. A new subscriber gets the current state of each of its topics,
+ * before or after the ack, depending on the family.
  *
  * A family's account trades in the family's own markets. A family with only private streams has two
  * symbols of each product for its account.

@@ -64,7 +64,8 @@ int sim_family_next(sim_family *v, uint64_t ts_ns, sim_frame *out);
 int sim_family_snapshot(sim_family *v, uint32_t stream, sim_frame *out);
 
 /* Make the reply to the HTTP request for a stream's snapshot: the state as last shown, or of a
- * stream that is not subscribed to the present one. Returns 0 if the stream has no such snapshot. */
+ * stream that is not subscribed to the present one. Returns 0 if the stream has no such snapshot.
+ */
 int sim_family_reply(sim_family *v, uint32_t stream, sim_frame *out);
 
 /* Number of streams, and the stream with an index. */
