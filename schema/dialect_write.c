@@ -400,7 +400,7 @@ static td_bytes write_keys(const dialect *spoken, td_bytes topic, char *out, siz
     return td_bytes_str(out);
 }
 
-/* The word of the client's request; empty: it has none. */
+/* The word that names the client's request; empty: the request lacks it. */
 static td_bytes asked_word(const dialect_request *request)
 {
     const frame_keys *keys = &request->dialect->exchange->frames;

@@ -872,7 +872,7 @@ static uint64_t now_ns(const exchange *x)
 }
 
 /* Append the snapshot of a family's stream, if that is what is requested. A client may request it
- * before it, or anybody else, has subscribed. */
+ * before any client has subscribed. */
 static int reply_with_stream(served_family *f, const topic_row *row, td_bytes path, td_bytes query,
                              td_buf *json)
 {
