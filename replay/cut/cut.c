@@ -40,7 +40,8 @@ typedef struct cut {
     cut_result *result;
     cursor *tape;
     selection_window window;
-    uint64_t begin_ns; /* beginning of what is written: of the state, or of the selection */
+    uint64_t begin_ns;   /* beginning of what is written: of the state, or of the selection */
+    uint64_t head_at_ns; /* the file's head has the grants of this time */
     /* For reading what is before the selection. */
     cursor *before_tape;
     symbol_table symbols; /* states just before the selection's first frame */
@@ -618,8 +619,8 @@ static void make_checkpoint(cut *c)
     checkpoint_builder_fini(&record);
 }
 
-/* Begin the file with the connections that were open before this frame or event. */
-static td_result open_file(cut *c, const frame_ref *first, td_err *err)
+/* Begin the file before this frame or event, with the connections that were open at a time. */
+static td_result open_file_at(cut *c, const frame_ref *first, uint64_t open_ns, td_err *err)
 {
     archive_view *view = NULL;
     open_conns all = {0};
@@ -629,17 +630,23 @@ static td_result open_file(cut *c, const frame_ref *first, td_err *err)
     (void)snprintf(c->session, sizeof c->session, "%s", first->conn->session_id);
     td_result rc = archive_view_open(c->options->archive, VIEW_ALL, c->options->log, &view, err);
     if (rc == TD_OK)
-        rc = open_conns_read_feed(view, c->feed, first->recv_ns + 1, &all, err);
+        rc = open_conns_read_feed(view, c->feed, open_ns + 1, &all, err);
     for (size_t i = 0; i < all.count; i++) {
         if (strcmp(all.sessions[i].index.session, c->session) == 0)
             open = &all.sessions[i];
     }
     make_checkpoint(c);
+    c->head_at_ns = first->recv_ns;
     if (rc == TD_OK)
         rc = create_file(c, open, first, err);
     open_conns_fini(&all);
     archive_view_close(view);
     return rc;
+}
+
+static td_result open_file(cut *c, const frame_ref *first, td_err *err)
+{
+    return open_file_at(c, first, first->recv_ns, err);
 }
 
 /* ---- content ---- */
@@ -689,6 +696,9 @@ static td_result write_event(cut *c, const frame_ref *frame, td_err *err)
     td_result rc = c->writer == NULL ? open_file(c, frame, err) : TD_OK;
     if (rc == TD_OK && what->kind == EVENT_GAP)
         gap_list_add(&c->gaps, &gap);
+    if (what->kind == EVENT_GRANT && frame->recv_ns <= c->head_at_ns &&
+        what->from_ns <= c->head_at_ns)
+        return rc; /* the file's head has it */
     return rc == TD_OK ? append_event_text(c, frame->bytes, frame->recv_ns, err) : rc;
 }
 
@@ -761,19 +771,23 @@ static td_result write_frames(cut *c, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* Begin a part without a frame or event, for its HTTP replies or its grants. */
+/* Begin a part without a frame or event, for its HTTP replies or its grants. Readers take a feed's
+ * last message for the end of its connections: after it a part that is kept has those of then. */
 static td_result open_without_frame(cut *c, td_err *err)
 {
     const cut_part *part = c->options->part;
+    const uint64_t at_ns =
+        c->window.from_ns == 0 && part->is_kept ? part->first_ns : c->window.from_ns;
+    const uint64_t open_ns = part->is_kept && part->last_ns < at_ns ? part->last_ns : at_ns;
     frame_channel channel = {.info = {.feed = part->feed,
                                       .family = part->family,
                                       .dir = CHANNEL_EVENT,
                                       .topic = CHANNEL_TOPIC_EVENTS}};
     const frame_conn conn = {.session_id = part->session};
-    const frame_ref first = {.recv_ns = c->window.from_ns, .channel = &channel, .conn = &conn};
-    if (c->window.from_ns == 0 || (c->kept_count == 0 && !part->is_kept))
+    const frame_ref first = {.recv_ns = at_ns, .channel = &channel, .conn = &conn};
+    if (at_ns == 0 || (c->kept_count == 0 && !part->is_kept))
         return TD_OK;
-    return open_file(c, &first, err);
+    return open_file_at(c, &first, open_ns, err);
 }
 
 /* 1 if the file has something to be written for. */

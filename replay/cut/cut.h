@@ -47,12 +47,13 @@ typedef enum cut_snapshots {
 /* Of a cut of several feeds and sessions, the file with one of them. */
 typedef struct cut_part {
     const char *feed, *family;
-    const char *session;    /* other sessions' frames and events are left out */
-    uint64_t session_ns;    /* its start */
-    const selection *whole; /* of all parts; cut_options.wanted has only this feed */
-    uint8_t begins_feed;    /* 1: the session was running when the selection begins; it gets the
-                               feed's checkpoint */
-    uint8_t is_kept;        /* 1: also without a frame, to keep the connections and grants */
+    const char *session;        /* other sessions' frames and events are left out */
+    uint64_t session_ns;        /* its start */
+    uint64_t first_ns, last_ns; /* of its messages in the archive, up to the selection's end */
+    const selection *whole;     /* of all parts; cut_options.wanted has only this feed */
+    uint8_t begins_feed;        /* 1: the session was running when the selection begins; it gets the
+                                   feed's checkpoint */
+    uint8_t is_kept;            /* 1: also without a frame, to keep the connections and grants */
     /* 1 if the part has the HTTP replies of this feed. */
     int (*has_replies)(void *user, const char *feed);
     void *user;

@@ -226,6 +226,8 @@ static td_result write_part(folder *f, folder_part *of, int begins_feed, cut_res
                            .family = of->family,
                            .session = of->session,
                            .session_ns = of->session_ns,
+                           .first_ns = of->first_ns,
+                           .last_ns = of->last_ns,
                            .whole = f->options->wanted,
                            .begins_feed = begins_feed != 0,
                            .is_kept = f->options->keeps_feeds && begins_feed,

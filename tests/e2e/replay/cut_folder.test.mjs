@@ -422,14 +422,29 @@ test("--shrink --serve keeps the grants that the client's requests need", async 
     ["publicTrade BTCUSDT"],
     JSON.stringify(report)
   );
-  // `ls` shows segments with frames. The bot's connection for orders is open late on a slow machine.
-  const feedsOf = async (of) =>
-    (await json(t, ["info", of, "--json"])).feeds.map(({ feed }) => feed).sort();
-  const whole = path.join(dir, "whole");
-  await tapedeck(t, ["cut", archive, "-o", whole, ...window]);
-  const feeds = await feedsOf(folder);
-  assert.deepEqual(feeds, await feedsOf(whole));
-  assert.deepEqual(feeds.slice(0, 2), ["v5-linear", "v5-private"]);
+  const { feeds } = await json(t, ["info", folder, "--json"]); // `ls` shows segments with frames
+  assert.deepEqual(feeds.map(({ feed }) => feed).sort(), ["v5-linear", "v5-private", "v5-trade"]);
+});
+
+test("--shrink --serve keeps a feed whose last frame is long before the failure", async (t) => {
+  const { archive } = await recordedBot();
+  const folder = path.join(temporary(t), "bug");
+  const [, from] = await windowOf(t, archive, 0.45, 1);
+  const of = (...selection) => jsonLines(t, ["cat", archive, ...selection]);
+  const last = (await of("--topic", "publicTrade", "--symbol", "BTCUSDT")).at(-1);
+  const orders = (await of("--feed", "v5-trade")).at(-1);
+  assert.ok(BigInt(orders.recv_ns) < BigInt(last.recv_ns));
+  const command = `'${BIN}/tapedeck' cat "$2" --raw | grep -q '${JSON.parse(last.data).data[0].i}' && exit 1; exit 0`;
+  const window = ["--from", from, "--to", String(BigInt(last.recv_ns) + 1n)];
+  await tapedeck(t, ["cut", archive, "-o", folder, ...window, "--serve", "--shrink", command]);
+  assert.equal((await jsonLines(t, ["cat", folder])).length, 1);
+  const events = await jsonLines(t, ["cat", folder, "--events"]);
+  const granted = events.filter(({ data }) => data.includes('"event":"grant"'));
+  assert.deepEqual([...new Set(granted.map(({ feed }) => feed))].sort(), [
+    "v5-linear",
+    "v5-private",
+    "v5-trade",
+  ]);
 });
 
 test("a feed that cannot be read is a gap of the folder, too", { skip }, async (t) => {
