@@ -430,12 +430,13 @@ test("--shrink --serve keeps a feed whose last frame is long before the failure"
   const { archive } = await recordedBot();
   const folder = path.join(temporary(t), "bug");
   const [, from] = await windowOf(t, archive, 0.45, 1);
-  const of = (...selection) => jsonLines(t, ["cat", archive, ...selection]);
-  const last = (await of("--topic", "publicTrade", "--symbol", "BTCUSDT")).at(-1);
-  const orders = (await of("--feed", "v5-trade")).at(-1);
-  assert.ok(BigInt(orders.recv_ns) < BigInt(last.recv_ns));
+  const trades = ["cat", archive, "--topic", "publicTrade", "--symbol", "BTCUSDT"];
+  const timeOf = async (args) => BigInt(timesOf((await tapedeck(t, args)).stdout).at(-1));
+  const last = (await jsonLines(t, trades)).at(-1);
+  const last_ns = await timeOf(trades);
+  assert.ok((await timeOf(["cat", archive, "--feed", "v5-trade"])) < last_ns);
   const command = `'${BIN}/tapedeck' cat "$2" --raw | grep -q '${JSON.parse(last.data).data[0].i}' && exit 1; exit 0`;
-  const window = ["--from", from, "--to", String(BigInt(last.recv_ns) + 1n)];
+  const window = ["--from", from, "--to", String(last_ns + 1n)];
   await tapedeck(t, ["cut", archive, "-o", folder, ...window, "--serve", "--shrink", command]);
   assert.equal((await jsonLines(t, ["cat", folder])).length, 1);
   const events = await jsonLines(t, ["cat", folder, "--events"]);
