@@ -4,7 +4,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
-import { capture, tapedeck, temporary, withoutCapture } from "../support/harness.mjs";
+import { capture, tapedeck, temporary, withoutRecorded } from "../support/harness.mjs";
 import { Recorder, deleteCatalog } from "../support/recorders.mjs";
 
 const V5 = "v5-2026-08-09.jsonl.gz";
@@ -166,7 +166,7 @@ test("of several names each has frames, or was asked for, or is refused", async 
 
 test(
   "a topic that was granted and is silent is no wrong name",
-  { skip: withoutCapture(V5) },
+  { skip: withoutRecorded(V5) },
   async (t) => {
     const archive = path.join(temporary(t), "tape");
     await tapedeck(t, ["import", "-q", "-a", archive, capture(V5)]);
