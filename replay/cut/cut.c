@@ -41,7 +41,7 @@ typedef struct cut {
     cursor *tape;
     selection_window window;
     uint64_t begin_ns;   /* beginning of what is written: of the state, or of the selection */
-    uint64_t head_at_ns; /* the file's head has the grants of this time */
+    uint64_t head_at_ns; /* the file's head has the grants of this time; 0: it has no grants */
     /* For reading what is before the selection. */
     cursor *before_tape;
     symbol_table symbols; /* states just before the selection's first frame */
@@ -636,7 +636,7 @@ static td_result open_file_at(cut *c, const frame_ref *first, uint64_t open_ns, 
             open = &all.sessions[i];
     }
     make_checkpoint(c);
-    c->head_at_ns = first->recv_ns;
+    c->head_at_ns = open == NULL ? 0 : first->recv_ns;
     if (rc == TD_OK)
         rc = create_file(c, open, first, err);
     open_conns_fini(&all);
