@@ -284,8 +284,12 @@ describe("snapshots over HTTP", { concurrency: true }, () => {
     assert.match((await tapedeck(t, ["drift", archive])).stdout, /no new findings/);
 
     // A client of the tape gets the deltas over its connection, and over HTTP a snapshot of the present state, also if its tape
-    // begins in the middle.
-    for (const more of [[], ["--from", String(rows.at(-80).recv_ns)]]) {
+    // begins in the middle, 40 deltas before that of the recorded snapshot.
+    const snapshotU = JSON.parse(fetched[0].data).result.u;
+    const earlier = rows.find(
+      (row) => !row.fetched && JSON.parse(row.data).data?.u === snapshotU - 40
+    );
+    for (const more of [[], ["--from", String(earlier.recv_ns)]]) {
       const { bids, snapshot, deltas } = await clientOf(t, archive, last, more);
       assert.deepEqual(bids, bidsAt(last), more.join(" "));
       const of = snapshot.seq - 1000;
