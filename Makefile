@@ -347,7 +347,7 @@ check-tidy:
 # Built by gcc alone: a compiler cache may leave out link-time optimisation.
 MEASURED = build/measured
 BUILD_MEASURED = $(SUBMAKE) -j$(JOBS) VARIANT=release B=$(MEASURED) CC=gcc CXX=g++ \
-                 $(BIN_names:%=$(MEASURED)/bin/%) bench-build
+                 $(BIN_names:%=$(MEASURED)/bin/%) $(MEASURED)/lib/$(SONAME) bench-build
 check-instructions:
 	@.ci/deps build test bench
 	$(BUILD_MEASURED)

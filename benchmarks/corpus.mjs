@@ -28,25 +28,26 @@ export async function appears(file) {
 
 // ---- corpus ----------------------------------------------------------------------------------------------
 
+/** What corpora are recorded from: a family, its path and topics of ten symbols. */
+export const feed = (family, path, ...topics) => ({ family, path, topics });
 export const FEEDS = {
-  inverse: { path: "/realtime", topics: ["orderBookL2_25.*", "trade.*"] },
-  "v5-linear": {
-    path: "/v5/public/linear",
-    topics: ["orderbook.50", "publicTrade"],
-    namesSymbols: true,
-  },
-  "binance-usdm": { path: "/stream", topics: ["depth@100ms", "aggTrade"], namesSymbols: true },
+  inverse: feed("inverse", "/realtime", "orderBookL2_25.*", "trade.*"),
+  "v5-linear": feed("v5-linear", "/v5/public/linear", "orderbook.50", "publicTrade"),
+  "binance-usdm": feed("binance-usdm", "/stream", "depth@100ms", "aggTrade"),
 };
-/** The first ten coins of the simulated exchange. */
-const COINS = ["BTC", "ETH", "EOS", "XRP", "LTC", "BCH", "LINK", "ADA", "DOT", "XTZ"];
-export const SYMBOLS = COINS.length;
+export const SYMBOLS = 10;
 
-/** Symbols of a family on the simulated exchange. */
-export const symbolsOf = (family) =>
-  COINS.map((coin) => coin + (family === "inverse" ? "USD" : "USDT"));
+/** The first ten symbols of a family on the simulated exchange. */
+export const symbolsOf = (family) => {
+  const listed = ["sim", "--list", "--families", family, "--symbols", String(SYMBOLS)];
+  return [...run(bin("tapedeck-sim"), listed).matchAll(/ symbol +(\S+)/g)]
+    .map(([, symbol]) => symbol)
+    .slice(0, SYMBOLS);
+};
 
-/** Record frames of the simulated exchange: books and trades of ten symbols. */
-export async function makeCorpus(name, frames, family = "inverse", rate = 50000, simArgs = []) {
+/** Record frames of the simulated exchange. from: a key of FEEDS, or what feed() gives. */
+export async function makeCorpus(name, frames, from = "inverse", rate = 50000, simArgs = []) {
+  const { family, path: where, topics } = FEEDS[from] ?? from;
   const archive = path.join(work, name),
     readyFile = path.join(work, `${name}.json`);
   const sim = spawn(
@@ -73,8 +74,7 @@ export async function makeCorpus(name, frames, family = "inverse", rate = 50000,
   );
   try {
     const { url, ca_file } = await appears(readyFile);
-    const { path: where, topics, namesSymbols } = FEEDS[family];
-    const symbols = namesSymbols ? symbolsOf(family) : [];
+    const symbols = topics[0].endsWith("*") ? [] : symbolsOf(family);
     run(bin("tapedeck-record"), [
       "record",
       "-q",
@@ -107,7 +107,7 @@ export const segmentBytes = (archive) =>
     .reduce((sum, name) => sum + fs.statSync(path.join(archive, name)).size, 0);
 
 /** A corpus's data frames as bytes, one per line. */
-export const rawFrames = (archive, family) =>
+export const rawFrames = (archive, from) =>
   run(
     bin("tapedeck"),
     [
@@ -115,7 +115,7 @@ export const rawFrames = (archive, family) =>
       "-a",
       archive,
       "--raw",
-      ...FEEDS[family].topics.flatMap((topic) => ["--topic", topic.replace(/\.\*$/, "")]),
+      ...(FEEDS[from] ?? from).topics.flatMap((topic) => ["--topic", topic.replace(/\.\*$/, "")]),
     ],
     { encoding: "buffer" }
   );
@@ -158,15 +158,32 @@ export const fresh = (name) => {
   return folder;
 };
 
-/** tardis-csv: types that use each frame once; other types repeat the books. */
-const EXPORT_TYPES = { "tardis-csv": ["--type", "trades", "--type", "incremental_book_L2"] };
-export const exportArgs = (archive, format, into = "exported") => [
+/** Exports of one pass over v5's corpus. Those that are named by their format use each frame once: trades and changes of books.
+ *  needsTrades: no other topic is needed. target: see paths.mjs. */
+export const EXPORTS = {
+  "tardis-csv": { types: ["trades", "incremental_book_L2"], target: 0.8 },
+  "book_snapshot_25 tardis-csv": { types: ["book_snapshot_25"], target: 0.75 },
+  "book_snapshot_25 parquet": { types: ["book_snapshot_25"], target: 0.65 },
+  "trades tardis-csv": { types: ["trades"], needsTrades: true, target: 0.8 },
+  "bars tardis-csv": { types: ["bars"], options: ["--bars", "1m"], needsTrades: true, target: 0.9 },
+  hftbacktest: { types: ["depth", "trades"], target: 0.8 },
+  parquet: { types: ["trades", "book_deltas"], target: 0.65 },
+  nautilus: { types: ["trades", "order_book_deltas"], target: 0.65 },
+  jsonl: { types: ["messages"], target: 0.65 },
+  sqlite: { types: ["trades", "book_changes"], target: 0.85 },
+  mcap: { types: ["trades", "book_changes"], target: 0.6 },
+};
+export const exportArgs = (archive, name, into = "exported") => [
   "export",
+  "-q",
   "-a",
   archive,
+  "-j",
+  "1",
   "--format",
-  format,
-  ...(EXPORT_TYPES[format] ?? []),
+  name.split(" ").at(-1),
+  ...EXPORTS[name].types.flatMap((type) => ["--type", type]),
+  ...(EXPORTS[name].options ?? []),
   "--out",
   fresh(into),
 ];
@@ -190,6 +207,42 @@ export const replayArgs = (archive, threads) => [
   String(threads),
   "--json",
 ];
+
+/** Arguments that check a corpus against a baseline of itself, which the first call makes. */
+export function checkArgs(archive, threads) {
+  const baseline = `${archive}.tdb`;
+  if (!fs.existsSync(baseline))
+    run(bin("tapedeck-replay"), ["regress", "save", archive, "--out", baseline]);
+  return ["regress", "check", archive, "--baseline", baseline, "-j", String(threads), "--json"];
+}
+/** The example decoder in C, built. */
+export function libraryDecoder() {
+  const file = path.join(work, "decoder.so");
+  const source = "docs/examples/decoder.c";
+  if (!fs.existsSync(file))
+    run("cc", ["-O2", "-shared", "-fPIC", "-Iembed/include", source, "-o", file]);
+  return file;
+}
+
+/** A Python with numpy, if there is one. */
+const PYTHON =
+  ["python3", "/usr/bin/python3"].find(
+    (name) => spawnSync(name, ["-c", "import numpy"]).status === 0
+  ) ?? "python3";
+/** The command that reads an archive by the package for Python, with the library of BUILD_DIR. */
+export function pythonPackage(what, archive) {
+  const root = path.join(work, "python"),
+    library = "libtapedeck.so.0";
+  if (!fs.existsSync(root)) {
+    fs.cpSync("embed/python", path.join(root, "embed/python"), { recursive: true });
+    fs.symlinkSync(path.resolve(buildDir, "lib", library), path.join(root, library));
+  }
+  return {
+    command: PYTHON,
+    args: ["benchmarks/python_read.py", what, archive],
+    env: { ...process.env, PYTHONPATH: path.join(root, "embed/python") },
+  };
+}
 
 /** Options of a server; with TLS if there is a certificate c.cert. */
 export const tlsArgs = (c) => (c.cert === undefined ? [] : ["--cert", c.cert, "--key", c.key]);
@@ -235,18 +288,29 @@ export const recordArgs = (c, url, folder) => [
 // ---- instructions: reproducible, independent of other load ------------------------------------
 
 let counted = 0;
+/** Where exports compress, or have SQLite write rows. */
+const LIBRARIES = /:(?:ZSTD_compressCCtx|libdeflate_gzip_compress|deflate|sqlite3_step) \[/;
 
-/** Number of instructions of a command and its threads, from start to end. */
-export async function instructions(command, args) {
+/** Number of instructions of a command and its threads, from start to end, and of these in libraries that
+ *  write files. */
+export async function allInstructions(command, args, options = {}) {
   const out = path.join(work, `callgrind.${counted++}`);
   const child = spawn(
     "valgrind",
     ["--tool=callgrind", `--callgrind-out-file=${out}`, command, ...args],
-    { stdio: ["ignore", "ignore", "pipe"] }
+    { stdio: ["ignore", "ignore", "pipe"], ...options }
   );
   let errors = "";
   child.stderr.on("data", (bytes) => (errors += bytes));
   const status = await new Promise((resolve) => child.on("close", resolve));
   if (status !== 0) throw new Error(`${command} ${args.join(" ")}: status ${status}\n${errors}`);
-  return Number(/^(?:summary|totals): (\d+)/m.exec(fs.readFileSync(out, "latin1"))[1]);
+  const total = Number(/^(?:summary|totals): (\d+)/m.exec(fs.readFileSync(out, "latin1"))[1]);
+  const listed = run("callgrind_annotate", ["--inclusive=yes", "--threshold=100", out]);
+  const writing = listed
+    .split("\n")
+    .filter((line) => LIBRARIES.test(line))
+    .reduce((sum, line) => sum + Number(line.trim().split(" ")[0].replaceAll(",", "")), 0);
+  fs.rmSync(out);
+  return { total, writing };
 }
+export const instructions = async (command, args) => (await allInstructions(command, args)).total;

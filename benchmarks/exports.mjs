@@ -1,37 +1,23 @@
 // Exports on one core, compared with a plain replay and with a script in Python; their memory; the package for Python. Part
 // of `make bench`; alone, with its own corpora: node benchmarks/exports.mjs BUILD_DIR
-import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import zlib from "node:zlib";
-import { bin, fresh, makeCorpus, replayArgs, run, work } from "./corpus.mjs";
+import {
+  bin,
+  EXPORTS,
+  exportArgs,
+  fresh,
+  makeCorpus,
+  pythonPackage,
+  replayArgs,
+  run,
+  work,
+} from "./corpus.mjs";
 
 const FRAMES = 250_000,
   ROUNDS = 2;
-/** Types per format: trades and changes of books, each once. */
-const FORMATS = {
-  "tardis-csv": ["trades", "incremental_book_L2"],
-  hftbacktest: ["depth", "trades"],
-  parquet: ["trades", "book_deltas"],
-  nautilus: ["trades", "order_book_deltas"],
-  jsonl: ["messages"],
-  sqlite: ["trades", "book_changes"],
-  mcap: ["trades", "book_changes"],
-};
-const exportArgs = (archive, format, out) => [
-  "export",
-  "-a",
-  archive,
-  "-j",
-  "1",
-  "--format",
-  format,
-  ...FORMATS[format].flatMap((type) => ["--type", type]),
-  "--out",
-  out,
-];
-
 /** Run a process: wall_s, cpu_s, and its peak memory in KiB. */
 function measure(command, args) {
   const script =
@@ -81,27 +67,20 @@ function checkSame(ours, theirs) {
     throw new Error("the script's rows are others than tapedeck's");
 }
 
-/** A Python with numpy, if there is one. */
-const PYTHON =
-  ["python3", "/usr/bin/python3"].find(
-    (name) => spawnSync(name, ["-c", "import numpy"]).status === 0
-  ) ?? "python3";
-
 /** Run the package for Python, or json.loads for the same frames. */
-const inPython = (c, what) =>
-  JSON.parse(
-    run(PYTHON, ["benchmarks/python_read.py", what, c.archive], {
-      env: { ...process.env, PYTHONPATH: "embed/python" },
-    })
-  );
+function inPython(c, what) {
+  const { command, args, env } = pythonPackage(what, c.archive);
+  return JSON.parse(run(command, args, { env }));
+}
 
 /** Rates are per second of CPU; rates of the Python package, which uses all cores, are per second by the clock. */
 export async function exportRows(v5, row) {
   const few = await makeCorpus("tenth-v5", v5.frames / 10, "v5-linear");
-  for (const format of Object.keys(FORMATS)) {
+  for (const format of Object.keys(EXPORTS)) {
+    const topics = EXPORTS[format].needsTrades ? ["--topic", "publicTrade"] : [];
     const [replay, ours] = inTurn(
-      () => measure(bin("tapedeck-replay"), replayArgs(v5.archive, 1)),
-      () => measure(bin("tapedeck-replay"), exportArgs(v5.archive, format, fresh("exported")))
+      () => measure(bin("tapedeck-replay"), [...replayArgs(v5.archive, 1), ...topics]),
+      () => measure(bin("tapedeck-replay"), exportArgs(v5.archive, format))
     );
     row(
       `export ${format} -j 1 (limit: replay -j 1)`,
@@ -113,10 +92,7 @@ export async function exportRows(v5, row) {
       v5.sha,
       ROUNDS
     );
-    const least = measure(
-      bin("tapedeck-replay"),
-      exportArgs(few.archive, format, fresh("exported"))
-    );
+    const least = measure(bin("tapedeck-replay"), exportArgs(few.archive, format));
     row(
       `export ${format} -j 1: peak memory (limit: of a tenth of the frames)`,
       ours.kib,
@@ -133,7 +109,7 @@ export async function exportRows(v5, row) {
     theirs = path.join(work, "by-script");
   const [script, export_] = inTurn(
     () => measure("python3", ["benchmarks/export_csv.py", lines, fresh("by-script")]),
-    () => measure(bin("tapedeck-replay"), exportArgs(v5.archive, "tardis-csv", fresh("exported")))
+    () => measure(bin("tapedeck-replay"), exportArgs(v5.archive, "tardis-csv"))
   );
   checkSame(ours, theirs);
   row(

@@ -16,11 +16,12 @@ import {
   appears,
   bench,
   bin,
+  checkArgs,
   digest,
   exportArgs,
   FEEDS,
   fresh,
-  instructions,
+  libraryDecoder,
   limitArgs,
   makeCertificate,
   makeCorpus,
@@ -39,6 +40,7 @@ import {
 } from "./corpus.mjs";
 import { exportRows } from "./exports.mjs";
 import { columnBits, makeHours } from "./hours.mjs";
+import { measurePaths } from "./paths.mjs";
 
 const outDir = process.argv[3];
 const RUNS = Number(process.env.BENCH_RUNS ?? 5);
@@ -102,11 +104,9 @@ function makeLines(corpus) {
     .toString("latin1")
     .split("\n")
     .filter((line) => line !== "");
-  const file = path.join(work, "corpus.lines"),
-    few = path.join(work, "few.lines");
+  const file = path.join(work, "corpus.lines");
   fs.writeFileSync(file, bytes);
-  fs.writeFileSync(few, lines.slice(0, FEW).join("\n") + "\n", "latin1");
-  return { lines: file, few, lineCount: lines.length, sha: digest(bytes) };
+  return { lines: file, lineCount: lines.length, sha: digest(bytes) };
 }
 
 // ---- single measurements: frames per second by the clock, and CPU ns per frame ----------------------------
@@ -153,41 +153,19 @@ function processed(c, args) {
     cpu_s,
   });
 }
-/** Arguments that check a corpus against a baseline of itself, which the first call makes. */
-function checkArgs(c, threads) {
-  if (c.baseline === undefined) {
-    c.baseline = `${c.archive}.tdb`;
-    run(bin("tapedeck-replay"), ["regress", "save", c.archive, "--out", c.baseline]);
-  }
-  return ["regress", "check", c.archive, "--baseline", c.baseline, "-j", String(threads), "--json"];
-}
-const oursCheck = (c, threads) => processed(c, checkArgs(c, threads));
+const oursCheck = (c, threads) => processed(c, checkArgs(c.archive, threads));
 /** Users' decoders: the examples; also the one in Python without tapedeck, which reads the same bytes from a file. */
 const SCRIPT = path.resolve("docs/examples/decoder.py");
-const library = () => {
-  const file = path.join(work, "decoder.so");
-  if (!fs.existsSync(file))
-    run("cc", [
-      "-O2",
-      "-shared",
-      "-fPIC",
-      "-Iembed/include",
-      "docs/examples/decoder.c",
-      "-o",
-      file,
-    ]);
-  return file;
-};
 const oursLibrary = (c, threads) =>
-  processed(c, [...checkArgs(c, threads), "--decoder", library()]);
+  processed(c, [...checkArgs(c.archive, threads), "--decoder", libraryDecoder()]);
 const oursScript = (c, threads) =>
-  processed(c, [...checkArgs(c, threads), "--decoder-cmd", `python3 '${SCRIPT}'`]);
+  processed(c, [...checkArgs(c.archive, threads), "--decoder-cmd", `python3 '${SCRIPT}'`]);
 function scriptAlone(c) {
   const frames = path.join(work, "frames.in");
   if (c.asked === undefined) {
     c.asked = frames;
     run(bin("tapedeck-replay"), [
-      ...checkArgs(c, 1),
+      ...checkArgs(c.archive, 1),
       "--decoder-cmd",
       `sh -c "tee '${frames}' | python3 '${SCRIPT}'"`,
     ]);
@@ -241,89 +219,21 @@ const oursSend = sentBy("bench_send");
 
 const hasStrace = spawnSync("strace", ["-V"]).status === 0;
 const hasValgrind = spawnSync("valgrind", ["--version"]).status === 0;
-const FEW = 10_000,
-  MANY = 30_000; // frames; the difference excludes the cost of starting
 
-async function perFrame(count, few = FEW, many = MANY) {
-  return Math.round(((await count(many)) - (await count(few))) / (many - few));
-}
-
-async function replayInstructions(name, family, sha) {
-  const tapes = {
-    [FEW]: await makeCorpus(`few-${family}`, FEW, family),
-    [MANY]: await makeCorpus(`many-${family}`, MANY, family),
-  };
-  row(
-    name,
-    await perFrame((n) => instructions(bin("tapedeck-replay"), replayArgs(tapes[n].archive, 1))),
-    await perFrame((n) => instructions(bench("limits/limit_read"), tapes[n].segments)),
-    "instructions/frame",
-    "lower",
-    null,
-    sha,
-    1
-  );
-  return tapes;
-}
-
-async function instructionRows(c, v5) {
-  row(
-    "write: instructions",
-    await perFrame((n) =>
-      instructions(bench("bench_write"), [c.few, fresh("write"), "--frames", String(n)])
-    ),
-    await perFrame((n) =>
-      instructions(bench("limits/limit_write"), [
-        c.few,
-        path.join(work, "limit.out"),
-        "--frames",
-        String(n),
-      ])
-    ),
-    "instructions/frame",
-    "lower",
-    null,
-    c.sha,
-    1
-  );
-  c.tapes = await replayInstructions("replay -j 1: instructions", "inverse", c.sha);
-  await replayInstructions("replay v5 -j 1: instructions", "v5-linear", v5.sha);
-  const lean = async (name, args) =>
-    row(
-      name,
-      await perFrame((n) => instructions(bin("tapedeck-replay"), args(c.tapes[n].archive))),
-      await perFrame((n) => instructions(bench("limits/limit_read"), c.tapes[n].segments)),
-      "instructions/frame",
-      "lower",
-      null,
-      c.sha,
-      1
-    );
-  row(
-    "regress check -j 1: instructions (limit: replay)",
-    await perFrame((n) => instructions(bin("tapedeck-replay"), checkArgs(c.tapes[n], 1))),
-    await perFrame((n) => instructions(bin("tapedeck-replay"), replayArgs(c.tapes[n].archive, 1))),
-    "instructions/frame",
-    "lower",
-    null,
-    c.sha,
-    1
-  );
-  await lean("replay --messages -j 1: instructions", (archive) => messagesArgs(archive, 1));
-  await lean("export jsonl: instructions", (archive) => exportArgs(archive, "jsonl"));
-  await lean("export tardis-csv: instructions", (archive) => exportArgs(archive, "tardis-csv"));
-  const counted = (command, args) => (n) =>
-    received(c, c.few, n, (url) => instructions(command, args(url)));
-  row(
-    "record: instructions, all threads",
-    await perFrame(counted(bin("tapedeck-record"), (url) => recordArgs(c, url, fresh("record")))),
-    await perFrame(counted(bench("limits/limit_receive"), (url) => limitArgs(c, url))),
-    "instructions/frame",
-    "lower",
-    null,
-    c.sha,
-    1
-  );
+/** The rows of benchmarks/instructions, beside their limits. */
+async function instructionRows(c) {
+  for (const { name, count, unit, least, target } of await measurePaths())
+    if (least !== undefined)
+      row(
+        `${name}: instructions`,
+        count,
+        least,
+        `instructions ${unit}`,
+        "lower",
+        target === undefined ? null : 1 / target,
+        c.sha,
+        1
+      );
 }
 
 // ---- delays ------------------------------------------------------------------------------------------------
@@ -525,7 +435,7 @@ function memoryRows(c) {
   );
   row(
     "regress check -j 1: peak memory (limit: replay -j 1)",
-    peakKib(bin("tapedeck-replay"), checkArgs(c, 1)),
+    peakKib(bin("tapedeck-replay"), checkArgs(c.archive, 1)),
     single,
     "KiB",
     "lower",
@@ -1197,7 +1107,7 @@ if (hasStrace) {
   await dayRows();
   await archiveRows();
 } else say("no strace: no rows of opens");
-if (hasValgrind) await instructionRows(c, v5);
+if (hasValgrind) await instructionRows(c);
 else say("no valgrind: no rows of instructions");
 
 fs.mkdirSync(outDir, { recursive: true });
