@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/decimal.h"
 
 void key_word_init(key_word *key, td_bytes text)
 {
@@ -227,6 +228,20 @@ static void plan_lead_init(plan_lead *lead, char first, const char *key)
     memcpy(lead->word, text, sizeof text);
     memcpy(lead->mask, mask, sizeof mask);
     lead->bytes = (uint32_t)size;
+}
+
+/* Note at which index each field of entries that are arrays is: their keys are numbers. */
+static void plan_places(decode_plan *p)
+{
+    const topic_row *row = p->row;
+    memset(p->field_at, KEY_NONE, sizeof p->field_at);
+    for (size_t i = 0; (row->items[0].flags & ITEMS_POSITIONAL) != 0 && i < row->field_count; i++) {
+        uint64_t place;
+        const int is_place = td_digits_parse(td_bytes_str(row->fields[i].key), TOPIC_FIELDS_MAX - 1,
+                                             &place);
+        TD_ASSERT(is_place); /* topic_fault() checked the keys */
+        p->field_at[place] = (uint8_t)i;
+    }
 }
 
 /* Prepare the keys of entries, and mark fields that share their member with another field. */
@@ -596,6 +611,7 @@ static void plan_fill(decode_plan *p)
         p->needs_kind |= row->items[i].kind != FRAME_ANY;
     plan_kinds(p);
     plan_entry(p);
+    plan_places(p);
     plan_follow(p);
     plan_values(p);
     plan_requirements(p);

@@ -173,6 +173,8 @@ typedef struct decode_plan {
     key_set kinds;               /* the kind words as keys, in the same order */
     key_word kind_keys[KIND_WORDS_MAX];
     uint8_t kind_guesses[KIND_WORDS_MAX + 1];
+    uint8_t field_at[TOPIC_FIELDS_MAX]; /* of entries that are arrays: the field at each index, or
+                                           KEY_NONE */
     key_set outer; /* keys of the objects around entries, for inherited fields. entry and outer have
                       an index for every field; a field that belongs to the other set has a key that
                       matches nothing */

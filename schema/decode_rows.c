@@ -4,7 +4,6 @@
 #include "schema/decode_rows.h"
 #include "schema/topic_parts.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -909,12 +908,9 @@ static int read_array_entry(rows *r, const items_row *items, json_value entry,
 {
     found_fields s = *outer;
     json_value element;
-    char text[16];
-    unsigned place = 0;
+    uint32_t place = 0;
     for (json_iter it = json_iter_of(entry); json_next(&it, NULL, &element); place++) {
-        int length = snprintf(text, sizeof text, "%u", place);
-        TD_ASSERT(length > 0);
-        uint32_t found = key_set_find_text(&r->p->entry, place, td_bytes_of(text, (size_t)length));
+        const uint32_t found = place < TOPIC_FIELDS_MAX ? r->p->field_at[place] : KEY_NONE;
         if (found == KEY_NONE)
             count_unexpected(r, &(survey_unexpected){.what = UNEXPECTED_UNKNOWN,
                                                      .at = items_path(items),

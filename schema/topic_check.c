@@ -150,7 +150,7 @@ static const char *positions_fault(const topic_row *row, td_bytes *where)
         uint64_t place;
         *where = td_bytes_str(row->fields[i].key);
         const int is_long = where->size > 1 && where->data[0] == '0'; /* no place is "01" */
-        if (is_long || !td_digits_parse(*where, TOPIC_FIELDS_MAX, &place) ||
+        if (is_long || !td_digits_parse(*where, TOPIC_FIELDS_MAX - 1, &place) ||
             (row->fields[i].flags & FIELD_INHERITED) != 0)
             return "a field of positional entries has a number as its key, not";
     }
