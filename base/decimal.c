@@ -282,24 +282,41 @@ size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
     return td_decimal_format_whole(td_decimal_shortest(value), out);
 }
 
+/* Write a number before `end`, with at least `least` digits. Returns its first digit. */
+static char *write_digits(char *end, uint64_t number, unsigned least)
+{
+    /* Two digits for each division. */
+    static const char PAIRS[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233"
+        "34353637383940414243444546474849505152535455565758596061626364656667"
+        "6869707172737475767778798081828384858687888990919293949596979899";
+    char *p = end;
+    for (; number >= 10; number /= 100) {
+        p -= 2;
+        memcpy(p, PAIRS + 2 * (number % 100), 2);
+    }
+    if (number > 0)
+        *--p = (char)('0' + number);
+    while (end - p < (ptrdiff_t)least)
+        *--p = '0';
+    return p;
+}
+
 size_t td_decimal_format_whole(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
 {
     uint64_t magnitude =
         value.mantissa < 0 ? 0 - (uint64_t)value.mantissa : (uint64_t)value.mantissa;
-    /* Write digits from the end until none is left and the point is written. */
     char text[TD_DECIMAL_TEXT_BYTES];
     char *p = text + sizeof text;
-    unsigned written = 0;
-    do {
-        *--p = (char)('0' + magnitude % 10);
-        magnitude /= 10;
-        if (++written == value.scale)
-            *--p = '.';
-    } while (magnitude != 0 || written <= value.scale);
+    TD_ASSERT(value.scale <= TD_DECIMAL_SCALE_MAX);
+    if (value.scale > 0) {
+        p = write_digits(p, magnitude % POW10[value.scale], value.scale);
+        *--p = '.';
+    }
+    p = write_digits(p, magnitude / POW10[value.scale], 1);
     if (value.mantissa < 0)
         *--p = '-';
     TD_ASSERT(p > text);
-    TD_ASSERT(written > value.scale);
     size_t length = (size_t)(text + sizeof text - p);
     memcpy(out, p, length);
     out[length] = '\0';

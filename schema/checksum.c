@@ -23,17 +23,11 @@ static void put_number(checksum_text *to, td_decimal value)
     to->size += td_decimal_format_whole(value, to->bytes + to->size);
 }
 
-/* "0.0420": "420" */
+/* "0.0420": "420", which are the digits of its mantissa; 0 has no text. */
 static void put_digits(checksum_text *to, td_decimal value)
 {
-    char text[TD_DECIMAL_TEXT_BYTES];
-    const size_t size = td_decimal_format_whole(value, text);
-    size_t i = 0;
-    while (i < size && (text[i] == '0' || text[i] == '.'))
-        i++;
-    for (; i < size; i++)
-        if (text[i] != '.')
-            to->bytes[to->size++] = text[i];
+    if (value.mantissa != 0)
+        to->size += td_decimal_format_whole((td_decimal){value.mantissa, 0}, to->bytes + to->size);
 }
 
 typedef void put_fn(checksum_text *to, td_decimal value);

@@ -237,8 +237,8 @@ static void plan_places(decode_plan *p)
     memset(p->field_at, KEY_NONE, sizeof p->field_at);
     for (size_t i = 0; (row->items[0].flags & ITEMS_POSITIONAL) != 0 && i < row->field_count; i++) {
         uint64_t place;
-        const int is_place = td_digits_parse(td_bytes_str(row->fields[i].key), TOPIC_FIELDS_MAX - 1,
-                                             &place);
+        const int is_place =
+            td_digits_parse(td_bytes_str(row->fields[i].key), TOPIC_FIELDS_MAX - 1, &place);
         TD_ASSERT(is_place); /* topic_fault() checked the keys */
         p->field_at[place] = (uint8_t)i;
     }
