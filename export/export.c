@@ -872,7 +872,7 @@ static void log_foreign(const export_run_state *run)
 td_result export_run(const export_options *options, export_result *out, td_err *err)
 {
     TD_ASSERT(options->threads >= 1);
-    export_message_types_init();
+    export_message_types_init(options->spec->types, options->spec->type_count);
     export_run_state run = {.options = options, .log = options->log};
     (void)pthread_mutex_init(&run.lock, NULL);
     atomic_init(&run.stopped_from, SIZE_MAX);

@@ -178,11 +178,12 @@ extern const export_type EXPORT_INSTRUMENTS;
 /* Types whose rows are the unchanged entries of one message type, indexed by msg_type: a row for
  * each entry, with a column for each member that schema/ defines for the message type. Rows of a
  * book that was not proven complete are written, with a flag. name NULL: messages of that type have
- * no entries. Columns are set by export_message_types_init(), which any thread may call once the
- * families of the tape are known (schema/family.h); export_run does. */
+ * no entries. The columns of types that are used are set by export_message_types_init(), which
+ * reads all families (schema/family.h). Any thread may call it once the families of the tape are
+ * known; export_run does. */
 enum { MESSAGE_TOPIC }; /* the first column of these types */
 extern export_type EXPORT_MESSAGE_TYPES[MSG_TYPE_COUNT];
-void export_message_types_init(void);
+void export_message_types_init(const export_type *const *types, size_t count);
 
 /* EXPORT_BOOK_SNAPSHOTS with the columns for a number of levels. */
 enum { EXPORT_SNAPSHOT_LEVELS = 1000 };

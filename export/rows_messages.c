@@ -83,27 +83,29 @@ static void add_side(type_columns *to, const topic_row *row)
             add_members(to, &SIDE, 1, 0);
 }
 
-static void make_columns(void)
+/* i: of the message type. */
+static void make_columns(size_t i)
 {
-    for (size_t i = 0; i < MSG_TYPE_COUNT; i++) {
-        type_columns *to = &COLUMNS[i];
-        if (EXPORT_MESSAGE_TYPES[i].name == NULL)
-            continue;
-        each_topic((msg_type)i, to, note_actions);
-        add_column(to, "topic", VALUE_TEXT);
-        if (to->has_actions)
-            add_column(to, "action", VALUE_TEXT);
-        each_topic((msg_type)i, to, add_topic);
-        each_topic((msg_type)i, to, add_side);
-        EXPORT_MESSAGE_TYPES[i].columns = to->columns;
-        EXPORT_MESSAGE_TYPES[i].column_count = to->count;
-    }
+    type_columns *to = &COLUMNS[i];
+    each_topic((msg_type)i, to, note_actions);
+    add_column(to, "topic", VALUE_TEXT);
+    if (to->has_actions)
+        add_column(to, "action", VALUE_TEXT);
+    each_topic((msg_type)i, to, add_topic);
+    each_topic((msg_type)i, to, add_side);
+    EXPORT_MESSAGE_TYPES[i].columns = to->columns;
+    EXPORT_MESSAGE_TYPES[i].column_count = to->count;
 }
 
-void export_message_types_init(void)
+void export_message_types_init(const export_type *const *types, size_t count)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, make_columns);
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    (void)pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < MSG_TYPE_COUNT; i++)
+        for (size_t k = 0; k < count && COLUMNS[i].count == 0; k++)
+            if (types[k] == &EXPORT_MESSAGE_TYPES[i])
+                make_columns(i);
+    (void)pthread_mutex_unlock(&lock);
 }
 
 /* ---- rows ---- */

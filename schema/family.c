@@ -66,6 +66,11 @@ static const family_text *find_in(const family_text *texts, size_t count, td_byt
     return NULL;
 }
 
+static int has_text(const family_text *in, td_bytes text)
+{
+    return text.size == 0 || memmem(in->data, in->size, text.data, text.size) != NULL;
+}
+
 /* user: the added_texts that are searched first, or NULL. */
 static int find_text(void *user, td_bytes name, td_bytes *text)
 {
@@ -167,6 +172,31 @@ static size_t index_of(td_bytes name)
         if (td_bytes_is(name, families.read[i]->name))
             return i;
     return count_of_families();
+}
+
+/* 0 if the family cannot be at a host, or its exchange cannot serve it there, because no document
+ * has the host's name or this one lacks the path's first name. Families that are not read yet can
+ * then stay so. */
+static int may_be_at(size_t index, td_bytes host, td_bytes path)
+{
+    static const char EXCHANGE[] = ".exchange";
+    const size_t end = sizeof EXCHANGE - 1;
+    const uint8_t *next = path.size < 2 ? NULL : memchr(path.data + 1, '/', path.size - 1);
+    const td_bytes first =
+        td_bytes_of(path.data, next == NULL ? path.size : (size_t)(next - path.data));
+    if (index >= FAMILY_COUNT)
+        return 1;
+    const family_text *own =
+        find_in(FAMILY_TEXTS, FAMILY_TEXT_COUNT, td_bytes_str(FAMILY_NAMES[index]));
+    if (!has_text(own, first))
+        return 0;
+    int found = has_text(own, host);
+    for (size_t i = 0; !found && i < FAMILY_TEXT_COUNT; i++) {
+        const size_t size = strlen(FAMILY_TEXTS[i].name);
+        found = size > end && strcmp(FAMILY_TEXTS[i].name + size - end, EXCHANGE) == 0 &&
+                has_text(&FAMILY_TEXTS[i], host);
+    }
+    return found;
 }
 
 const family *const *family_table(size_t *count)
@@ -374,16 +404,19 @@ int family_is_at_host(const family *of, td_bytes host)
 {
     int found = has_host(of, host);
     for (size_t i = 0; !found && i < count_of_families(); i++)
-        found = get(i)->exchange == of->exchange && has_host(get(i), host);
+        found = may_be_at(i, host, td_bytes_of(NULL, 0)) && get(i)->exchange == of->exchange &&
+                has_host(get(i), host);
     return found;
 }
 
 const family *family_find_by_url(td_bytes url)
 {
-    if (td_url_split(url).scheme.size == 0)
+    const td_url parts = td_url_split(url);
+    if (parts.scheme.size == 0)
         return NULL;
     for (size_t i = 0; i < count_of_families(); i++)
-        if (family_fit_url(get(i), url) >= FIT_EXCHANGE_NAMES)
+        if (may_be_at(i, parts.host, parts.path) &&
+            family_fit_url(get(i), url) >= FIT_EXCHANGE_NAMES)
             return get(i);
     return NULL;
 }

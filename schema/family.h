@@ -60,7 +60,7 @@ int (*family_covers(const char *name))(td_bytes subscription, td_bytes exchange_
 
 /* The first family that has an endpoint with this URL's host (or another known host of the
  * exchange) and path, as family_find_path finds it; the query is ignored. NULL if absent. Several
- * families may share a private address. */
+ * families may share a private address. Reads only documents of families that may be there. */
 const family *family_find_by_url(td_bytes url);
 
 /* 1 if a host is of the family's exchange: of an address of one of its families, or another known

@@ -88,18 +88,16 @@ static void list_topics(result_writer *r, const family *only)
         {"seen", TABLE_SPARE_LEFT, "{seen}"},
         {"what it is", TABLE_SPARE_LEFT, "{title}"},
     };
-    size_t count = 0;
-    const family *const *families = family_table(&count);
+    size_t count = 1;
+    const family *const *families = only != NULL ? &only : family_table(&count);
     result_object_begin(r, NULL);
     result_list_begin(r, "families");
     for (size_t f = 0; f < count; f++)
-        if (only == NULL || only == families[f])
-            describe_family(r, families[f]);
+        describe_family(r, families[f]);
     result_list_end(r);
     result_table_begin(r, "topics", COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t f = 0; f < count; f++)
-        for (size_t t = 0; (only == NULL || only == families[f]) && t < families[f]->topic_count;
-             t++)
+        for (size_t t = 0; t < families[f]->topic_count; t++)
             describe_topic(r, families[f], &families[f]->topics[t]);
     result_list_end(r);
     result_object_end(r, "{topics}");

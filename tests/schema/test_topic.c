@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -139,6 +140,40 @@ static void test_find_by_url(void **state)
         if (found != NULL)
             assert_string_equal(found->name, rows[i].family);
     }
+}
+
+/* The first family of the table that is at a URL. */
+static const family *first_at(td_bytes url)
+{
+    size_t count = 0;
+    const family *const *table = family_table(&count);
+    for (size_t i = 0; i < count; i++)
+        if (family_fit_url(table[i], url) >= FIT_EXCHANGE_NAMES)
+            return table[i];
+    return NULL;
+}
+
+/* The search skips families by the texts of documents: it finds the same as one of all families. */
+static void test_find_by_every_url(void **state)
+{
+    size_t count = 0;
+    const family *const *table = family_table(&count);
+    char url[LIMIT_URL_BYTES];
+    (void)state;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < FAMILY_ENDPOINTS_MAX && table[i]->endpoints[k].url != NULL; k++) {
+            const char *own = table[i]->endpoints[k].url;
+            print_message("%s\n", own);
+            assert_non_null(family_find_by_url(td_bytes_str(own)));
+            assert_ptr_equal(family_find_by_url(td_bytes_str(own)), first_at(td_bytes_str(own)));
+            const char *const *host = table[i]->exchange->other_hosts;
+            for (; *host != NULL; host++) {
+                (void)snprintf(url, sizeof url, "wss://%s%s/more", *host, family_url_path(own));
+                assert_ptr_equal(family_find_by_url(td_bytes_str(url)),
+                                 first_at(td_bytes_str(url)));
+                assert_true(family_is_at_host(table[i], td_bytes_str(*host)));
+            }
+        }
 }
 
 static const field_row ONE_FIELD[] = {{MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, 0}};
@@ -317,9 +352,13 @@ static void test_rule_strengths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_families),       cmocka_unit_test(test_find_by_url),
-        cmocka_unit_test(test_match),          cmocka_unit_test(test_shipped_rows),
-        cmocka_unit_test(test_rule_strengths), cmocka_unit_test(test_write),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_find_by_url),
+        cmocka_unit_test(test_find_by_every_url),
+        cmocka_unit_test(test_match),
+        cmocka_unit_test(test_shipped_rows),
+        cmocka_unit_test(test_rule_strengths),
+        cmocka_unit_test(test_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
